@@ -1,0 +1,15 @@
+//! The ground floor: what every room stands on and what knows nothing of any of them.
+//!
+//! Secrets that wipe themselves, instants and Go durations, quoting of untrusted text,
+//! reading with a limit and writing whole or not at all, faults with their exit status,
+//! notes to people. Nothing here prints, asks or looks at the environment.
+
+pub mod duration;
+pub mod environment;
+pub mod fault;
+pub mod file;
+pub mod near;
+pub mod note;
+pub mod quote;
+pub mod secret;
+pub mod time;

@@ -1,0 +1,96 @@
+//! Notes and warnings as values: the library collects them, the command line shows them.
+
+/// How much a note matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// Worth knowing.
+    Note,
+    /// Something is probably not as the person wants it.
+    Warning,
+}
+
+/// One thing to tell the person beside the result.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// How much it matters.
+    pub level: Level,
+    /// What it is: one line, lower case, untrusted parts quoted.
+    pub text: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+/// The notes gathered on the way, in order; the same text is kept once.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Notes(Vec<Note>);
+
+impl Notes {
+    /// No notes yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    /// Adds something worth knowing.
+    pub fn note(&mut self, text: impl Into<String>) {
+        self.add(Note { level: Level::Note, text: text.into(), hint: None });
+    }
+
+    /// Adds a warning.
+    pub fn warn(&mut self, text: impl Into<String>) {
+        self.add(Note { level: Level::Warning, text: text.into(), hint: None });
+    }
+
+    /// Adds a warning and what to do about it.
+    pub fn warn_with(&mut self, text: impl Into<String>, hint: impl Into<String>) {
+        self.add(Note { level: Level::Warning, text: text.into(), hint: Some(hint.into()) });
+    }
+
+    /// Adds a note, unless the same is there already.
+    pub fn add(&mut self, note: Note) {
+        if !self.0.contains(&note) {
+            self.0.push(note);
+        }
+    }
+
+    /// Takes over the notes of another list.
+    pub fn append(&mut self, other: Self) {
+        for note in other.0 {
+            self.add(note);
+        }
+    }
+
+    /// The notes in order.
+    pub fn iter(&self) -> std::slice::Iter<'_, Note> {
+        self.0.iter()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl IntoIterator for Notes {
+    type Item = Note;
+    type IntoIter = std::vec::IntoIter<Note>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_note_is_kept_once() {
+        let mut notes = Notes::new();
+        notes.warn("a");
+        notes.warn("a");
+        notes.note("a");
+        assert_eq!(notes.iter().count(), 2);
+    }
+}

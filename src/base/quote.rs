@@ -1,0 +1,126 @@
+//! Untrusted text on its way to a terminal: quoted, and with nothing in it that a terminal
+//! would obey or that would make the line read other than it is.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+/// The longest piece of untrusted text that is shown in a message, in characters.
+const SHOWN_CHARS: usize = 200;
+
+/// The text in single quotes, escaped, and cut after 200 characters.
+///
+/// ```
+/// use cc_auth::base::quote::quote;
+/// assert_eq!(quote("fritz"), "'fritz'");
+/// assert_eq!(quote("a\x1b[31m\n"), r"'a\u{1b}[31m\n'");
+/// assert_eq!(quote("it's"), r"'it\'s'");
+/// ```
+#[must_use]
+pub fn quote(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('\'');
+    for (count, character) in text.chars().enumerate() {
+        if count == SHOWN_CHARS {
+            out.push('…');
+            break;
+        }
+        if character == '\'' {
+            out.push_str("\\'");
+        } else {
+            push_escaped(&mut out, character);
+        }
+    }
+    out.push('\'');
+    out
+}
+
+/// A path in single quotes; what is not UTF-8 in it is shown as the replacement character.
+#[must_use]
+pub fn quote_path(path: &Path) -> String {
+    quote(&path.to_string_lossy())
+}
+
+/// The whole text with control, direction and invisible characters escaped, without quotes.
+/// For claims, names and provider messages that are shown in full.
+#[must_use]
+pub fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        push_escaped(&mut out, character);
+    }
+    out
+}
+
+/// Like [`escape`], but keeps line ends and tabs: for pretty-printed JSON and other text of
+/// several lines.
+#[must_use]
+pub fn escape_lines(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        if matches!(character, '\n' | '\t') {
+            out.push(character);
+        } else {
+            push_escaped(&mut out, character);
+        }
+    }
+    out
+}
+
+/// Whether a character must not reach a terminal as it is: controls (C0, C1, DEL), line and
+/// paragraph separators, direction marks, and those that take no room or stand for nothing.
+#[must_use]
+pub fn is_hidden(character: char) -> bool {
+    character.is_control()
+        || matches!(u32::from(character),
+            0xad | 0x34f | 0x61c | 0x115f..=0x1160 | 0x17b4..=0x17b5 | 0x180b..=0x180f
+            | 0x200b..=0x200f | 0x2028..=0x202e | 0x2060..=0x206f | 0x3164 | 0xfe00..=0xfe0f
+            | 0xfeff | 0xffa0 | 0xfff0..=0xfffb | 0x1bca0..=0x1bca3 | 0x1d173..=0x1d17a
+            | 0xe0000..=0xe0fff | 0xe000..=0xf8ff | 0xf0000..=0x0010_ffff)
+}
+
+fn push_escaped(out: &mut String, character: char) {
+    match character {
+        '\n' => out.push_str("\\n"),
+        '\r' => out.push_str("\\r"),
+        '\t' => out.push_str("\\t"),
+        '\\' => out.push_str("\\\\"),
+        other if is_hidden(other) => {
+            // Writing to a String cannot fail.
+            let _ = write!(out, "\\u{{{:x}}}", u32::from(other));
+        }
+        other => out.push(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_a_terminal_obeys_gets_through() {
+        for code in 0..=0x10_ffff_u32 {
+            let Some(character) = char::from_u32(code) else { continue };
+            let shown = escape(&character.to_string());
+            assert!(!shown.chars().any(is_hidden), "U+{code:04X} shown as {shown:?}");
+        }
+    }
+
+    #[test]
+    fn ordinary_names_stay_as_they_are() {
+        for name in ["fritz", "Jürgen Müller", "李雷", "a b", "o'brien@x.example"] {
+            assert_eq!(escape(name), name);
+        }
+    }
+
+    #[test]
+    fn a_backslash_is_doubled_so_that_an_escape_cannot_be_forged() {
+        assert_eq!(quote("\\u{1b}"), "'\\\\u{1b}'");
+    }
+
+    #[test]
+    fn a_long_text_is_cut() {
+        let shown = quote(&"x".repeat(10_000));
+        assert_eq!(shown.chars().count(), SHOWN_CHARS + 3);
+        assert!(shown.ends_with("…'"));
+    }
+}

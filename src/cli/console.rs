@@ -1,0 +1,375 @@
+//! The program's three streams: the result to standard output, everything else to standard error.
+
+use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
+
+use clap::ArgMatches;
+use serde::Serialize;
+use serde_json::json;
+
+use super::failure::Failure;
+use super::options::ColorWhen;
+use crate::base::environment::Environment;
+use crate::base::fault::{Fault, Status};
+use crate::base::file::reason;
+use crate::base::note::{Level, Notes};
+use crate::base::quote::escape;
+
+/// Standard output failed.
+#[derive(Debug, thiserror::Error)]
+pub enum OutputFault {
+    /// It was closed before the program began, or leads nowhere.
+    #[error("standard output is closed: the result would be lost")]
+    Closed,
+    /// Nobody reads it any more, and the result must not be lost.
+    #[error("standard output is closed by its reader: the result is lost")]
+    Broken,
+    /// It can't be written, for example because the disk is full.
+    #[error("standard output can't be written: {}", reason(.0))]
+    Failed(io::Error),
+}
+
+impl Fault for OutputFault {
+    fn status(&self) -> Status {
+        Status::Io
+    }
+
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Closed | Self::Broken => "output-closed",
+            Self::Failed(_) => "output-unwritable",
+        }
+    }
+}
+
+/// Where a program writes, and how much.
+#[derive(Debug)]
+pub struct Console {
+    tool: &'static str,
+    out: BufWriter<Stdout>,
+    reader_gone: bool,
+    quiet: bool,
+    verbosity: u8,
+    json: bool,
+    color_out: bool,
+    color_err: bool,
+    environment: Environment,
+}
+
+impl Console {
+    /// The console of a program, before its arguments are known.
+    pub(super) fn new(tool: &'static str) -> Self {
+        let environment = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect();
+        Self {
+            tool,
+            out: BufWriter::with_capacity(64 << 10, io::stdout()),
+            reader_gone: false,
+            quiet: false,
+            verbosity: 0,
+            json: false,
+            color_out: false,
+            color_err: false,
+            environment,
+        }
+    }
+
+    /// Takes the common output options out of the arguments.
+    pub(super) fn configure(&mut self, matches: &ArgMatches) {
+        self.quiet = flag(matches, "quiet");
+        self.json = flag(matches, "json");
+        self.verbosity = matches.try_get_one::<u8>("verbose").ok().flatten().copied().unwrap_or(0);
+        let when = matches.try_get_one("color").ok().flatten().copied().unwrap_or(ColorWhen::Auto);
+        self.color_out = self.wants_color(when, io::stdout().is_terminal());
+        self.color_err = self.wants_color(when, io::stderr().is_terminal());
+        start_logging(self.tool, self.verbosity);
+    }
+
+    fn wants_color(&self, when: ColorWhen, terminal: bool) -> bool {
+        match when {
+            ColorWhen::Always => true,
+            ColorWhen::Never => false,
+            ColorWhen::Auto if self.environment.non_empty("CLICOLOR_FORCE").is_some_and(|v| v != "0") => true,
+            ColorWhen::Auto => {
+                terminal
+                    && self.environment.non_empty("NO_COLOR").is_none()
+                    && self.environment.get("TERM") != Some("dumb")
+            }
+        }
+    }
+
+    /// The process's environment.
+    #[must_use]
+    pub const fn environment(&self) -> &Environment {
+        &self.environment
+    }
+
+    /// Whether the report is to be JSON.
+    #[must_use]
+    pub const fn is_json(&self) -> bool {
+        self.json
+    }
+
+    pub(super) const fn set_json(&mut self) {
+        self.json = true;
+    }
+
+    /// Whether only the result and errors are wanted.
+    #[must_use]
+    pub const fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
+    /// How often `-v` was given.
+    #[must_use]
+    pub const fn verbosity(&self) -> u8 {
+        self.verbosity
+    }
+
+    /// Whether progress may be shown: standard error is a terminal and nobody asked for quiet.
+    #[must_use]
+    pub fn shows_progress(&self) -> bool {
+        !self.quiet && !self.json && io::stderr().is_terminal()
+    }
+
+    /// Whether whoever read standard output has gone: a long report may end early.
+    #[must_use]
+    pub const fn is_reader_gone(&self) -> bool {
+        self.reader_gone
+    }
+
+    /// A text for standard output in the given SGR colour (such as `"32"` or `"1;31"`).
+    #[must_use]
+    pub fn paint(&self, sgr: &str, text: &str) -> String {
+        paint(self.color_out, sgr, text)
+    }
+
+    /// Writes a line of the result. That nobody reads any more is no fault.
+    ///
+    /// # Errors
+    /// [`OutputFault`] when standard output can't be written.
+    pub fn line(&mut self, text: &str) -> Result<(), OutputFault> {
+        self.bytes(text.as_bytes())?;
+        self.bytes(b"\n")
+    }
+
+    /// Writes a text of the result as it is.
+    ///
+    /// # Errors
+    /// As [`Console::line`].
+    pub fn text(&mut self, text: &str) -> Result<(), OutputFault> {
+        self.bytes(text.as_bytes())
+    }
+
+    /// Writes bytes of the result.
+    ///
+    /// # Errors
+    /// As [`Console::line`].
+    pub fn bytes(&mut self, bytes: &[u8]) -> Result<(), OutputFault> {
+        if self.reader_gone {
+            return Ok(());
+        }
+        let written = self.out.write_all(bytes);
+        self.judge_write(written)
+    }
+
+    fn judge_write(&mut self, written: io::Result<()>) -> Result<(), OutputFault> {
+        match written {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                self.reader_gone = true;
+                Ok(())
+            }
+            Err(error) => Err(OutputFault::Failed(error)),
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// Writes a JSON document and a line end; on a terminal indented and escaped, otherwise on
+    /// one line.
+    ///
+    /// # Errors
+    /// As [`Console::line`].
+    pub fn json(&mut self, document: &impl Serialize) -> Result<(), OutputFault> {
+        let text = if io::stdout().is_terminal() {
+            serde_json::to_string_pretty(document).map(|text| ascii_controls(&text))
+        } else {
+            serde_json::to_string(document)
+        };
+        let text = text.map_err(|error| OutputFault::Failed(error.into()))?;
+        self.line(&text)
+    }
+
+    /// Sends what was written so far on its way.
+    ///
+    /// # Errors
+    /// As [`Console::line`].
+    pub fn flush(&mut self) -> Result<(), OutputFault> {
+        if self.reader_gone {
+            return Ok(());
+        }
+        let flushed = self.out.flush();
+        self.judge_write(flushed)
+    }
+
+    /// Writes a result that exists nowhere else, such as a new private key: that nobody can
+    /// have got it is a fault.
+    ///
+    /// # Errors
+    /// [`OutputFault`] when standard output is closed, has no reader, or can't be written.
+    pub fn deliver(&mut self, text: &str) -> Result<(), OutputFault> {
+        if was_closed() {
+            return Err(OutputFault::Closed);
+        }
+        self.text(text)?;
+        self.flush()?;
+        if self.reader_gone { Err(OutputFault::Broken) } else { Ok(()) }
+    }
+
+    /// Tells something worth knowing, unless quiet.
+    pub fn note(&mut self, text: &str) {
+        if !self.quiet {
+            self.tell("note", "36", text, None);
+        }
+    }
+
+    /// Warns, unless quiet.
+    pub fn warn(&mut self, text: &str) {
+        if !self.quiet {
+            self.tell("warning", "33", text, None);
+        }
+    }
+
+    /// Shows what the library collected.
+    pub fn notes(&mut self, notes: Notes) {
+        if self.quiet {
+            return;
+        }
+        for note in notes {
+            let (label, sgr) = match note.level {
+                Level::Note => ("note", "36"),
+                Level::Warning => ("warning", "33"),
+            };
+            self.tell(label, sgr, &note.text, note.hint.as_deref());
+        }
+    }
+
+    fn tell(&mut self, label: &str, sgr: &str, text: &str, hint: Option<&str>) {
+        let label = paint(self.color_err, sgr, &format!("{label}:"));
+        complain(&format!("{}: {label} {text}", self.tool));
+        if let Some(hint) = hint {
+            complain(&format!("  hint: {hint}"));
+        }
+    }
+
+    /// Shows a usage error as clap words it.
+    pub(super) fn usage_error(&mut self, text: &str) {
+        complain(text.trim_end());
+    }
+
+    /// Flushes the result, reports a failure, and tells the exit status.
+    pub(super) fn end(&mut self, outcome: Result<Status, Failure>) -> Status {
+        let flushed = self.flush().map_err(Failure::from);
+        match outcome.and_then(|status| flushed.map(|()| status)) {
+            Ok(status) => status,
+            Err(failure) => {
+                self.report(&failure);
+                failure.status()
+            }
+        }
+    }
+
+    /// Shows a failure's faults: for those that report one and go on.
+    pub fn report(&mut self, failure: &Failure) {
+        for fault in failure.faults() {
+            if self.json {
+                let object = json!({"error": {
+                    "kind": fault.kind(), "message": fault.to_string(), "hint": fault.hint(),
+                }});
+                complain(&object.to_string());
+            } else {
+                let label = paint(self.color_err, "1;31", self.tool);
+                complain(&format!("{label}: {fault}"));
+                if let Some(hint) = fault.hint() {
+                    complain(&format!("hint: {hint}"));
+                }
+            }
+        }
+    }
+}
+
+/// Whether standard output was closed when the process began. The runtime opens `/dev/null` for
+/// reading and writing in its place before `main`; a shell's `>/dev/null` opens it for writing
+/// only, and is somebody's wish.
+fn was_closed() -> bool {
+    use rustix::fs::{OFlags, fcntl_getfl, fstat};
+    let stdout = rustix::stdio::stdout();
+    let null = fstat(stdout).is_ok_and(|stat| stat.st_rdev == rustix::fs::makedev(1, 3));
+    null && fcntl_getfl(stdout).is_ok_and(|flags| flags & OFlags::RWMODE == OFlags::RDWR)
+}
+
+fn flag(matches: &ArgMatches, name: &str) -> bool {
+    matches.try_get_one::<bool>(name).ok().flatten().copied().unwrap_or(false)
+}
+
+fn paint(color: bool, sgr: &str, text: &str) -> String {
+    if color { format!("\x1b[{sgr}m{text}\x1b[0m") } else { text.to_owned() }
+}
+
+/// A line to standard error; when even that fails there is nobody left to tell.
+fn complain(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// JSON text in which every character that a terminal would obey is written as `\uXXXX`; it
+/// stays the same document.
+fn ascii_controls(text: &str) -> String {
+    use std::fmt::Write as _;
+    let mut out = String::with_capacity(text.len());
+    let mut units = [0; 2];
+    for character in text.chars() {
+        if character != '\n' && crate::base::quote::is_hidden(character) {
+            for unit in character.encode_utf16(&mut units) {
+                // Writing to a String cannot fail.
+                let _ = write!(out, "\\u{unit:04x}");
+            }
+        } else {
+            out.push(character);
+        }
+    }
+    out
+}
+
+struct Log {
+    tool: &'static str,
+    own: log::LevelFilter,
+    others: log::LevelFilter,
+}
+
+impl log::Log for Log {
+    fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
+        let limit = if metadata.target().starts_with("cc_auth") { self.own } else { self.others };
+        metadata.level() <= limit
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        if self.enabled(record.metadata()) {
+            complain(&format!("{}: {}", self.tool, escape(&record.args().to_string())));
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+/// `-v` shows what the toolkit reads and asks, `-vv` its details. What the libraries below say is
+/// never shown beyond warnings: they log requests whole, credentials included.
+fn start_logging(tool: &'static str, verbosity: u8) {
+    let own = match verbosity {
+        0 => log::LevelFilter::Off,
+        1 => log::LevelFilter::Info,
+        _ => log::LevelFilter::Debug,
+    };
+    let others = if verbosity > 1 { log::LevelFilter::Warn } else { log::LevelFilter::Off };
+    if log::set_boxed_logger(Box::new(Log { tool, own, others })).is_ok() {
+        log::set_max_level(own.max(others));
+    }
+}

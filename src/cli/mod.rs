@@ -1,0 +1,59 @@
+//! Floor of the command line: arguments, prompts, reports, progress and exit statuses.
+//!
+//! This is the only code that prints, asks, and reads the process's environment. Each program
+//! is a [`tool::Tool`]: one function that returns its [`clap::Command`], which help, man pages,
+//! completions and tests all ask, and one that runs it.
+
+pub mod cc_jwt;
+pub mod cc_login;
+pub mod cc_user;
+pub mod console;
+pub mod convert_pem_pubkey;
+pub mod failure;
+pub mod gen_keypair;
+pub mod options;
+pub mod page;
+pub mod prompt;
+pub mod table;
+pub mod tool;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use self::console::Console;
+use self::failure::{Failure, UsageFault};
+use self::tool::Tool;
+use crate::base::fault::Status;
+
+/// The whole of a program's `main`.
+#[must_use]
+pub fn main(tool: &Tool) -> ExitCode {
+    clap_complete::CompleteEnv::with_factory(|| tool.decorated_command()).bin(tool.name).complete();
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let mut console = Console::new(tool.name);
+    let outcome = match tool.decorated_command().try_get_matches_from(&arguments) {
+        Ok(matches) => {
+            console.configure(&matches);
+            (tool.run)(&matches, &mut console)
+        }
+        Err(error) => from_clap(&error, &arguments, &mut console),
+    };
+    ExitCode::from(console.end(outcome).code())
+}
+
+/// Help and version go to standard output and are no failure; a usage error is shown as clap
+/// words it, or as a JSON object when `--json` is among the arguments.
+fn from_clap(error: &clap::Error, arguments: &[OsString], console: &mut Console) -> Result<Status, Failure> {
+    if !error.use_stderr() {
+        console.text(&error.render().to_string())?;
+        return Ok(Status::Done);
+    }
+    if arguments.iter().any(|argument| argument == "--json") {
+        let text = error.render().to_string();
+        let first = text.lines().next().unwrap_or_default();
+        console.set_json();
+        return Err(UsageFault::new(first.trim_start_matches("error: ")).into());
+    }
+    console.usage_error(&error.render().to_string());
+    Ok(Status::Usage)
+}

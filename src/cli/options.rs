@@ -1,0 +1,81 @@
+//! Options that several programs have in common.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum, ValueHint};
+
+/// How a program talks; the same in all five.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Output")]
+pub struct OutputOptions {
+    /// Show nothing but the result and errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+
+    /// Tell what is read and asked; twice for more
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+
+    /// Report in JSON, errors as well
+    #[arg(long, global = true)]
+    pub json: bool,
+
+    /// Use colour
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub color: ColorWhen,
+}
+
+/// When to use colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ColorWhen {
+    /// On a terminal, unless `NO_COLOR` is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// Where the settings are; the same in all programs that use a server's.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Settings")]
+pub struct SettingsOptions {
+    /// The server's configuration [default: ./config.json where there is one]
+    #[arg(short, long, global = true, value_name = "FILE", env = "CC_CONFIG", hide_env_values = true,
+          value_hint = ValueHint::FilePath)]
+    pub config: Option<PathBuf>,
+
+    /// The server's environment file [default: ./.env where there is one]
+    #[arg(long, global = true, value_name = "FILE", env = "CC_ENV_FILE", hide_env_values = true,
+          value_hint = ValueHint::FilePath)]
+    pub env_file: Option<PathBuf>,
+
+    /// The server's SQLite database [default: as configured, or ./var/job.db]
+    #[arg(long, global = true, value_name = "FILE", env = "CC_DB", hide_env_values = true,
+          value_hint = ValueHint::FilePath)]
+    pub db: Option<PathBuf>,
+}
+
+/// The instant at which things are judged.
+#[derive(Debug, Clone, Default, Args)]
+pub struct AtOption {
+    /// Judge as of TIME: RFC 3339, seconds since 1970, or +1h and -1h from now
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub at: Option<String>,
+}
+
+impl AtOption {
+    /// The clock to judge by.
+    ///
+    /// # Errors
+    /// Wrong usage when the text is no time.
+    pub fn clock(&self) -> Result<crate::base::time::Clock, super::failure::UsageFault> {
+        use crate::base::time::{Clock, parse};
+        match &self.at {
+            None => Ok(Clock::System),
+            Some(text) => parse(text, Clock::System.now())
+                .map(Clock::Fixed)
+                .map_err(|error| super::failure::UsageFault::new(format!("--at: {error}"))),
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! What the manual says beyond the arguments, as data: rendered into `--help` and the man pages,
+//! and the examples are run as tests.
+
+/// The manual of one command.
+#[derive(Debug)]
+pub struct Page {
+    /// The command as typed, without the program: `""` for the program itself, `"role add"`.
+    pub path: &'static str,
+    /// What to know that the arguments do not say; paragraphs.
+    pub description: &'static [&'static str],
+    /// Commands to try.
+    pub examples: &'static [Example],
+    /// The members of the JSON report: name and meaning.
+    pub json: &'static [(&'static str, &'static str)],
+    /// Files: name and meaning.
+    pub files: &'static [(&'static str, &'static str)],
+    /// Environment variables: name and meaning.
+    pub environment: &'static [(&'static str, &'static str)],
+    /// Further pages, such as `cc-jwt(1)`.
+    pub see_also: &'static [&'static str],
+}
+
+impl Page {
+    /// A page with nothing on it, to fill in what there is.
+    pub const EMPTY: Self = Self {
+        path: "",
+        description: &[],
+        examples: &[],
+        json: &[],
+        files: &[],
+        environment: &[],
+        see_also: &[],
+    };
+}
+
+/// A command line to try.
+#[derive(Debug)]
+pub struct Example {
+    /// The line, as typed in a shell.
+    pub command: &'static str,
+    /// What it is for.
+    pub explains: &'static str,
+    /// How it is tested.
+    pub test: Tested,
+}
+
+/// How an example is tested.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tested {
+    /// Run by a shell in a folder with a fresh set-up (keys, database, the user `fritz` with
+    /// roles user and api, the token in `token.txt`); it must end with this status.
+    Runs(u8),
+    /// Only its arguments are parsed: it wants a server or a person.
+    Parses,
+}
+
+/// The command with the page's examples in the long help of the one that `path` leads to.
+pub(super) fn decorate(command: clap::Command, path: &[&str], page: &Page) -> clap::Command {
+    match path.split_first() {
+        Some((name, rest)) if command.find_subcommand(name).is_some() => {
+            command.mut_subcommand(name, |sub| decorate(sub, rest, page))
+        }
+        Some(_) => command,
+        None if page.examples.is_empty() => command,
+        None => command.after_long_help(examples_text(page.examples)),
+    }
+}
+
+fn examples_text(examples: &[Example]) -> String {
+    let mut text = String::from("Examples:");
+    for example in examples {
+        text.push_str("\n  ");
+        text.push_str(example.explains);
+        text.push_str(":\n      ");
+        text.push_str(&example.command.replace('\n', "\n      "));
+    }
+    text
+}

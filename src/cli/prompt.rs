@@ -1,0 +1,250 @@
+//! Secrets from a person or a script: a prompt without echo, standard input, a file, a variable.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, Once, PoisonError};
+
+use clap::{Args, ValueHint};
+use rustix::termios::{OptionalActions, Termios};
+
+use super::console::Console;
+use crate::base::fault::{Fault, Status};
+use crate::base::file::{self, FileError, reason};
+use crate::base::note::Notes;
+use crate::base::quote::quote;
+use crate::base::secret::SecretText;
+
+/// The most that is read of a secret from a stream or file, in bytes.
+const SECRET_LIMIT: u64 = 64 << 10;
+
+/// Why a secret could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum PromptFault {
+    /// There is no terminal to ask on.
+    #[error("no terminal to ask for the {what} on")]
+    NoTerminal {
+        /// What was wanted.
+        what: String,
+        /// The options that give it without a terminal.
+        options: &'static str,
+    },
+    /// The person gave nothing.
+    #[error("no {0} given")]
+    Empty(String),
+    /// The two entries differ.
+    #[error("the two entries of the {0} differ: nothing was changed")]
+    Mismatch(String),
+    /// Standard input or the terminal failed.
+    #[error("the {what} can't be read: {}", reason(.source))]
+    Unreadable {
+        /// What was wanted.
+        what: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// More than any secret has.
+    #[error("the {0} is longer than {SECRET_LIMIT} bytes")]
+    TooLong(String),
+    /// Not UTF-8.
+    #[error("the {0} is not UTF-8")]
+    NotText(String),
+}
+
+impl Fault for PromptFault {
+    fn status(&self) -> Status {
+        match self {
+            Self::NoTerminal { .. } => Status::Usage,
+            Self::Empty(_) | Self::Mismatch(_) | Self::TooLong(_) | Self::NotText(_) => Status::Data,
+            Self::Unreadable { .. } => Status::NoInput,
+        }
+    }
+
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::NoTerminal { .. } => "no-terminal",
+            Self::Empty(_) => "secret-empty",
+            Self::Mismatch(_) => "secret-mismatch",
+            Self::Unreadable { .. } => "secret-unreadable",
+            Self::TooLong(_) => "secret-too-long",
+            Self::NotText(_) => "secret-not-text",
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::NoTerminal { options, .. } => Some(format!("give it with {options}")),
+            _ => None,
+        }
+    }
+}
+
+/// Where a password comes from when it is not asked for.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Password")]
+pub struct PasswordOptions {
+    /// Read the password from standard input, up to the line's end
+    #[arg(long, conflicts_with = "password_file")]
+    pub password_stdin: bool,
+
+    /// Read the password from FILE, up to the line's end
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub password_file: Option<PathBuf>,
+}
+
+/// The options that stand in for a password prompt.
+const PASSWORD_OPTIONS: &str = "--password-stdin or --password-file FILE";
+
+impl PasswordOptions {
+    /// The password from the option given, or none when neither was given.
+    ///
+    /// # Errors
+    /// [`PromptFault`], and a [`FileError`] for the file.
+    pub fn read(&self, console: &mut Console) -> Result<Option<SecretText>, super::failure::Failure> {
+        if self.password_stdin {
+            return Ok(Some(from_stdin("password")?));
+        }
+        match &self.password_file {
+            Some(path) => Ok(Some(from_file(path, "password", console)?)),
+            None => Ok(None),
+        }
+    }
+
+    /// The password of somebody who has one: from the option given, or asked for once.
+    ///
+    /// # Errors
+    /// As [`PasswordOptions::read`].
+    pub fn known(&self, prompt: &str, console: &mut Console) -> Result<SecretText, super::failure::Failure> {
+        match self.read(console)? {
+            Some(password) => Ok(password),
+            None => Ok(ask(prompt, "password", PASSWORD_OPTIONS)?),
+        }
+    }
+
+    /// A new password: from the option given, or asked for twice.
+    ///
+    /// # Errors
+    /// As [`PasswordOptions::read`], and [`PromptFault::Mismatch`].
+    pub fn new_one(
+        &self,
+        prompt: &str,
+        console: &mut Console,
+    ) -> Result<SecretText, super::failure::Failure> {
+        match self.read(console)? {
+            Some(password) => Ok(password),
+            None => Ok(ask_twice(prompt, "password", PASSWORD_OPTIONS)?),
+        }
+    }
+}
+
+/// Asks on the terminal, without echo.
+///
+/// # Errors
+/// [`PromptFault`]; an empty answer is one.
+pub fn ask(prompt: &str, what: &str, options: &'static str) -> Result<SecretText, PromptFault> {
+    let terminal = std::fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open("/dev/tty")
+        .map_err(|_| PromptFault::NoTerminal { what: what.to_owned(), options })?;
+    let _guard = EchoGuard::new(terminal);
+    let answer = rpassword::prompt_password(format!("{prompt}: "))
+        .map(SecretText::new)
+        .map_err(|source| PromptFault::Unreadable { what: what.to_owned(), source })?;
+    if answer.is_empty() { Err(PromptFault::Empty(what.to_owned())) } else { Ok(answer) }
+}
+
+/// Asks twice; both answers must be the same.
+///
+/// # Errors
+/// As [`ask`], and [`PromptFault::Mismatch`].
+pub fn ask_twice(prompt: &str, what: &str, options: &'static str) -> Result<SecretText, PromptFault> {
+    let first = ask(prompt, what, options)?;
+    let second = ask(&format!("{prompt} (again)"), what, options)?;
+    if first == second { Ok(first) } else { Err(PromptFault::Mismatch(what.to_owned())) }
+}
+
+/// Reads a secret from standard input, without the line end.
+///
+/// # Errors
+/// [`PromptFault`]; nothing on standard input is one.
+pub fn from_stdin(what: &str) -> Result<SecretText, PromptFault> {
+    let mut bytes = zeroize::Zeroizing::new(Vec::new());
+    io::stdin()
+        .lock()
+        .take(SECRET_LIMIT + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|source| PromptFault::Unreadable { what: what.to_owned(), source })?;
+    if bytes.len() as u64 > SECRET_LIMIT {
+        return Err(PromptFault::TooLong(what.to_owned()));
+    }
+    first_line(&bytes, what)
+}
+
+/// Reads a secret from a file, without the line end; warns when others may read the file.
+///
+/// # Errors
+/// [`PromptFault`], and a [`FileError`].
+pub fn from_file(
+    path: &Path,
+    what: &str,
+    console: &mut Console,
+) -> Result<SecretText, super::failure::Failure> {
+    let bytes = zeroize::Zeroizing::new(file::read(path, SECRET_LIMIT).map_err(|error: FileError| error)?);
+    let mut notes = Notes::new();
+    file::warn_if_exposed(path, &mut notes);
+    console.notes(notes);
+    Ok(first_line(&bytes, &format!("{what} in {}", quote(&path.to_string_lossy())))?)
+}
+
+fn first_line(bytes: &[u8], what: &str) -> Result<SecretText, PromptFault> {
+    let line = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    if line.is_empty() {
+        return Err(PromptFault::Empty(what.to_owned()));
+    }
+    let text = std::str::from_utf8(line).map_err(|_| PromptFault::NotText(what.to_owned()))?;
+    Ok(SecretText::new(text.to_owned()))
+}
+
+/// The terminal as it was before echo was turned off, while it is off.
+static BEFORE: Mutex<Option<(File, Termios)>> = Mutex::new(None);
+
+/// Puts the terminal back as it was when the process is interrupted while echo is off.
+struct EchoGuard;
+
+impl EchoGuard {
+    fn new(terminal: File) -> Self {
+        static WATCH: Once = Once::new();
+        WATCH.call_once(watch_signals);
+        if let Ok(termios) = rustix::termios::tcgetattr(&terminal) {
+            *BEFORE.lock().unwrap_or_else(PoisonError::into_inner) = Some((terminal, termios));
+        }
+        Self
+    }
+}
+
+impl Drop for EchoGuard {
+    fn drop(&mut self) {
+        BEFORE.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+}
+
+/// For the rest of the process's life, a signal that ends it first gives the terminal its echo
+/// back. The thread stays: a handler that was taken away again would leave the signal ignored.
+fn watch_signals() {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+    let Ok(mut signals) = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP, SIGQUIT]) else {
+        return;
+    };
+    std::thread::spawn(move || {
+        for signal in signals.forever() {
+            let before = BEFORE.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some((terminal, termios)) = before {
+                let _ = rustix::termios::tcsetattr(&terminal, OptionalActions::Now, &termios);
+                let _ = rustix::io::write(&terminal, b"\n");
+            }
+            let _ = signal_hook::low_level::emulate_default_handler(signal);
+        }
+    });
+}

@@ -1,0 +1,1 @@
+//! Settings: `.env` and `config.json`, each value knowing where it came from.

@@ -1,0 +1,1 @@
+//! Who is it: the chain of methods, attempts, the session that is kept.

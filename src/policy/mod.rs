@@ -1,0 +1,5 @@
+//! Decisions: verified claims and rules in, a [`Verdict`] out. Pure; the time is given.
+
+pub mod verdict;
+
+pub use verdict::{Finding, State, Verdict};

@@ -1,0 +1,1 @@
+//! What is fetched over HTTP: key sets, discovery documents, OpenID Connect providers, the server.

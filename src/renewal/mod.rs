@@ -1,0 +1,1 @@
+//! A token resource, its signing and re-signing.

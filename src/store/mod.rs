@@ -1,0 +1,1 @@
+//! The server's user table in SQLite.

@@ -1,0 +1,1 @@
+//! Directory against user table: a plan, then its execution.

@@ -1,0 +1,124 @@
+//! Names under which users can be added.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::base::fault::{Fault, Status};
+use crate::base::quote::{is_hidden, quote};
+
+/// The longest name the server's REST interface takes, in characters.
+pub const MAX_CHARS: usize = 100;
+
+/// A name that is fit for a new user: 1 to 100 characters, none of them a control or invisible
+/// one, no blank at either end.
+///
+/// A name that already stands in the database need not be one.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Username(String);
+
+/// Why a name is not fit for a new user.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UsernameError {
+    /// Nothing at all.
+    #[error("the username is empty")]
+    Empty,
+    /// Over 100 characters.
+    #[error("the username {} has {length} characters, the limit is {MAX_CHARS}", quote(.name))]
+    TooLong {
+        /// The name.
+        name: String,
+        /// Its length in characters.
+        length: usize,
+    },
+    /// A control, direction or invisible character.
+    #[error("the username {} has a control or invisible character (U+{:04X})", quote(.name), u32::from(*.character))]
+    Hidden {
+        /// The name.
+        name: String,
+        /// The first such character.
+        character: char,
+    },
+    /// A blank at either end, which the server's directory login takes for the same name.
+    #[error("the username {} begins or ends with a blank", quote(.0))]
+    Blank(String),
+}
+
+impl Fault for UsernameError {
+    fn status(&self) -> Status {
+        Status::Usage
+    }
+
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Empty => "username-empty",
+            Self::TooLong { .. } => "username-too-long",
+            Self::Hidden { .. } => "username-control-character",
+            Self::Blank(_) => "username-blank",
+        }
+    }
+}
+
+impl Username {
+    /// The name itself.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Takes the name out.
+    #[must_use]
+    pub fn into_string(self) -> String {
+        self.0
+    }
+}
+
+impl FromStr for Username {
+    type Err = UsernameError;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        if name.is_empty() {
+            return Err(UsernameError::Empty);
+        }
+        let length = name.chars().count();
+        if length > MAX_CHARS {
+            return Err(UsernameError::TooLong { name: name.to_owned(), length });
+        }
+        if let Some(character) = name.chars().find(|c| is_hidden(*c)) {
+            return Err(UsernameError::Hidden { name: name.to_owned(), character });
+        }
+        if name.trim() != name {
+            return Err(UsernameError::Blank(name.to_owned()));
+        }
+        Ok(Self(name.to_owned()))
+    }
+}
+
+impl fmt::Display for Username {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ordinary_names_are_taken() {
+        for name in ["fritz", "jürgen", "with space", "a", &"x".repeat(100), "o'brien@x.example"] {
+            assert!(name.parse::<Username>().is_ok(), "{name}");
+        }
+    }
+
+    #[test]
+    fn unfit_names_are_refused_each_for_its_reason() {
+        assert_eq!("".parse::<Username>(), Err(UsernameError::Empty));
+        assert!(matches!(
+            "x".repeat(101).parse::<Username>(),
+            Err(UsernameError::TooLong { length: 101, .. })
+        ));
+        assert!(matches!("a\0".parse::<Username>(), Err(UsernameError::Hidden { character: '\0', .. })));
+        assert!(matches!("a\u{202e}b".parse::<Username>(), Err(UsernameError::Hidden { .. })));
+        assert!(matches!(" a".parse::<Username>(), Err(UsernameError::Blank(_))));
+    }
+}

@@ -1,0 +1,103 @@
+//! The roles the server knows.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::base::fault::{Fault, Status};
+use crate::base::near::nearest;
+use crate::base::quote::quote;
+
+/// A role, from the most to the least powerful; `anonymous` stands apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Role {
+    /// May do everything.
+    Admin,
+    /// Sees all jobs.
+    Support,
+    /// Sees the jobs of his or her projects.
+    Manager,
+    /// Sees his or her own jobs.
+    User,
+    /// May use the REST interface.
+    Api,
+    /// Not logged in.
+    Anonymous,
+}
+
+impl Role {
+    /// All roles, most powerful first.
+    pub const ALL: [Self; 6] =
+        [Self::Admin, Self::Support, Self::Manager, Self::User, Self::Api, Self::Anonymous];
+
+    /// Its name, as typed, stored and shown.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Admin => "admin",
+            Self::Support => "support",
+            Self::Manager => "manager",
+            Self::User => "user",
+            Self::Api => "api",
+            Self::Anonymous => "anonymous",
+        }
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A role the server does not know.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown role {}", quote(.0))]
+pub struct RoleError(pub String);
+
+impl Fault for RoleError {
+    fn status(&self) -> Status {
+        Status::Usage
+    }
+
+    fn kind(&self) -> &'static str {
+        "role-unknown"
+    }
+
+    fn hint(&self) -> Option<String> {
+        let known = Role::ALL.map(Role::name);
+        let list = known.join(", ");
+        Some(match nearest(&self.0, known) {
+            Some(near) => format!("did you mean '{near}'? the roles are {list}"),
+            None => format!("the roles are {list}"),
+        })
+    }
+}
+
+impl FromStr for Role {
+    type Err = RoleError;
+
+    /// Reads a role's name; upper case is not taken, since the server does not take it.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|role| role.name() == text).ok_or_else(|| RoleError(text.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_role_reads_back_from_its_name() {
+        for role in Role::ALL {
+            assert_eq!(role.name().parse(), Ok(role));
+        }
+    }
+
+    #[test]
+    fn case_counts_and_the_hint_names_the_nearest() {
+        let refused = "Admin".parse::<Role>();
+        assert_eq!(refused, Err(RoleError("Admin".to_owned())));
+        let hint = RoleError("suport".to_owned()).hint().unwrap_or_default();
+        assert!(hint.contains("did you mean 'support'"), "{hint}");
+    }
+}

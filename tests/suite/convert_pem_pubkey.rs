@@ -1,0 +1,1 @@
+//! Tests of convert_pem_pubkey.

@@ -1,0 +1,27 @@
+//! Everything that is tested from outside: the programs as people run them, the rooms of the
+//! library against recorded answers and independent programs.
+
+#![expect(unreachable_pub, reason = "modules of a test program have no outside")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly")]
+#![allow(clippy::print_stdout, reason = "a test tells what it counted")]
+
+mod agreement;
+mod cases;
+mod cc_jwt;
+mod cc_login;
+mod cc_user;
+mod config;
+mod convert_pem_pubkey;
+mod examples;
+mod floors;
+mod gen_keypair;
+mod generated;
+mod key;
+mod policy;
+mod prompts;
+mod provider;
+mod renewal;
+mod store;
+mod support;
+mod sync;
+mod token;

@@ -1,0 +1,175 @@
+//! What the tests have in common: the programs, a folder to run them in, other programs that
+//! may be missing.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+use std::time::Duration;
+
+use assert_cmd::Command;
+
+/// The folder of the five programs.
+pub fn programs() -> PathBuf {
+    Path::new(env!("CARGO_BIN_EXE_cc-user")).parent().unwrap().to_owned()
+}
+
+/// `PATH` with the five programs before everything else.
+pub fn path_with_programs() -> String {
+    format!("{}:{}", programs().display(), std::env::var("PATH").unwrap())
+}
+
+/// A file of `tests/data`.
+pub fn data(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
+}
+
+/// The lines of a JSON lines file of `tests/data`.
+pub fn rows(name: &str) -> Vec<serde_json::Value> {
+    let text = fs::read_to_string(data(name)).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// How a command ended.
+#[derive(Debug)]
+pub struct Run {
+    pub status: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl From<Output> for Run {
+    fn from(output: Output) -> Self {
+        Self {
+            status: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}
+
+impl Run {
+    /// The run itself, if it ended with this status.
+    #[track_caller]
+    pub fn ended(self, status: i32) -> Self {
+        assert_eq!(self.status, status, "stdout: {}\nstderr: {}", self.stdout, self.stderr);
+        self
+    }
+
+    /// Standard output as JSON.
+    #[track_caller]
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.stdout)
+            .unwrap_or_else(|error| panic!("{error}\nstdout: {}\nstderr: {}", self.stdout, self.stderr))
+    }
+}
+
+/// A folder of a test's own, with a home in it and nothing of the caller's environment.
+pub struct Folder {
+    folder: tempfile::TempDir,
+}
+
+impl Folder {
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join(".home")).unwrap();
+        Self { folder }
+    }
+
+    /// A folder in which `cc-user init` was run and `fritz` (user, api) exists; his token is in
+    /// `token.txt`.
+    pub fn with_setup() -> Self {
+        let folder = Self::new();
+        folder.sh("cc-user init -q").ended(0);
+        folder.sh("cc-user add fritz --role user,api --no-password -q").ended(0);
+        folder.sh("cc-jwt issue fritz -q > token.txt").ended(0);
+        folder
+    }
+
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.path().join(name)
+    }
+
+    #[track_caller]
+    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.file(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, content).unwrap();
+        path
+    }
+
+    #[track_caller]
+    pub fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.file(name)).unwrap()
+    }
+
+    /// A program in this folder, with a clean environment.
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(program);
+        command
+            .current_dir(self.path())
+            .env_clear()
+            .env("PATH", path_with_programs())
+            .env("HOME", self.file(".home"))
+            .env("LC_ALL", "C.UTF-8")
+            .env("TZ", "UTC")
+            .timeout(Duration::from_secs(120));
+        command
+    }
+
+    /// One of the five programs with arguments.
+    pub fn run(&self, program: &str, arguments: &[&str]) -> Run {
+        self.command(programs().join(program)).args(arguments).output().unwrap().into()
+    }
+
+    /// The same with something on standard input.
+    pub fn run_with(&self, program: &str, arguments: &[&str], stdin: impl Into<Vec<u8>>) -> Run {
+        self.command(programs().join(program)).args(arguments).write_stdin(stdin).output().unwrap().into()
+    }
+
+    /// A shell line.
+    pub fn sh(&self, line: &str) -> Run {
+        self.command("sh").args(["-c", line]).output().unwrap().into()
+    }
+}
+
+/// Whether another program is there to test with. A missing one is written down, shown in the
+/// summary of `make test`, and a failure in CI.
+pub fn has(program: &str) -> bool {
+    let found = std::env::var("PATH")
+        .unwrap_or_default()
+        .split(':')
+        .chain(["/usr/sbin", "/usr/local/sbin", "/sbin"])
+        .any(|folder| Path::new(folder).join(program).is_file());
+    found || skip(&format!("{program} is not installed"))
+}
+
+/// Whether a Python module is there to test with; see [`has`].
+pub fn has_python(module: &str) -> bool {
+    let found = std::process::Command::new("python3")
+        .args(["-c", &format!("import {module}")])
+        .stderr(std::process::Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success());
+    found || skip(&format!("the Python module {module} is not installed"))
+}
+
+/// Where `tests/tools/node_modules` has an npm package; see [`has`].
+pub fn has_npm(package: &str) -> bool {
+    let found = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tools/node_modules").join(package).is_dir();
+    (found && has("node")) || skip(&format!("the npm package {package} is not installed"))
+}
+
+fn skip(why: &str) -> bool {
+    let test = std::thread::current().name().unwrap_or("a test").to_owned();
+    assert!(std::env::var_os("CI").is_none(), "{test}: {why}, and CI must skip nothing");
+    let list = Path::new(env!("CARGO_TARGET_TMPDIR")).join("skipped.txt");
+    let mut file = fs::OpenOptions::new().create(true).append(true).open(list).unwrap();
+    writeln!(file, "SKIPPED {test}: {why}").unwrap();
+    false
+}
