@@ -1,0 +1,66 @@
+# cc-auth-tools: build, test, install. `make help` lists the targets.
+
+CARGO  ?= cargo
+PREFIX ?= /usr
+DESTDIR ?=
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+# Which build to install: release or debug.
+BUILD ?= release
+
+PROGRAMS := gen-keypair convert-pem-pubkey cc-user cc-jwt cc-login
+
+BINDIR  := $(DESTDIR)$(PREFIX)/bin
+MANDIR  := $(DESTDIR)$(PREFIX)/share/man
+BASHDIR := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+ZSHDIR  := $(DESTDIR)$(PREFIX)/share/zsh/vendor-completions
+FISHDIR := $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
+
+.PHONY: help build demo test lint docs bench fuzz install uninstall clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## Build the programs for use (target/release)
+	$(CARGO) build --release --locked
+
+demo: ## Build, then run the whole main job in an empty folder
+	$(CARGO) build --locked
+	PATH="$(abspath $(TARGET))/debug:$$PATH" contrib/demo.sh
+
+test: ## Run all tests; programs missing for some are listed at the end
+	@rm -f $(TARGET)/tmp/skipped.txt
+	$(CARGO) test --locked
+	@if [ -s $(TARGET)/tmp/skipped.txt ]; then \
+		echo "$$(wc -l < $(TARGET)/tmp/skipped.txt) checks skipped:"; sort $(TARGET)/tmp/skipped.txt; \
+	else echo "no check skipped"; fi
+
+lint: ## Check formatting and lints, as CI does
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items
+
+docs: ## Write man pages and completions anew from the programs' definitions
+	UPDATE_DOCS=1 $(CARGO) test --locked --test suite generated::the_
+
+bench: ## Measure against peers and print the table (BENCH="short ..." for parts)
+	$(CARGO) build --release --locked
+	PATH="$(abspath $(TARGET))/release:$$PATH" python3 benches/run.py $(BENCH)
+
+install: ## Install below DESTDIR and PREFIX (default /usr), after make build
+	install -d "$(BINDIR)" "$(MANDIR)/man1" "$(BASHDIR)" "$(ZSHDIR)" "$(FISHDIR)"
+	for program in $(PROGRAMS); do \
+		install -m 755 $(TARGET)/$(BUILD)/$$program "$(BINDIR)/$$program" || exit 1; \
+		install -m 644 completions/bash/$$program "$(BASHDIR)/$$program" || exit 1; \
+		install -m 644 completions/zsh/_$$program "$(ZSHDIR)/_$$program" || exit 1; \
+		install -m 644 completions/fish/$$program.fish "$(FISHDIR)/$$program.fish" || exit 1; \
+	done
+	install -m 644 man/*.1 "$(MANDIR)/man1/"
+
+uninstall: ## Remove what install put there
+	for program in $(PROGRAMS); do \
+		rm -f "$(BINDIR)/$$program" "$(BASHDIR)/$$program" "$(ZSHDIR)/_$$program" "$(FISHDIR)/$$program.fish"; \
+	done
+	for page in man/*.1; do rm -f "$(MANDIR)/man1/$${page##*/}"; done
+
+clean: ## Remove what was built
+	$(CARGO) clean

@@ -1,0 +1,35 @@
+#!/bin/sh
+# The whole main job in an empty folder: keys, a user, a token, a verdict. Each command is shown
+# with what it prints. The programs are taken from PATH.
+set -eu
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+cd "$folder"
+unset CC_CONFIG CC_ENV_FILE CC_DB BEARER_TOKEN BEARER_TOKEN_FILE
+unset JWT_PUBLIC_KEY JWT_PRIVATE_KEY CROSS_LOGIN_JWT_PUBLIC_KEY CROSS_LOGIN_JWT_HS512_KEY SESSION_KEY
+
+show() {
+	printf '\n$ %s\n' "$1"
+	status=0
+	sh -c "$1" || status=$?
+	if [ "$status" -ne "${2:-0}" ]; then
+		printf 'demo: ended with %s, wanted %s\n' "$status" "${2:-0}" >&2
+		exit 1
+	fi
+}
+
+echo "In an empty folder: $(pwd)"
+show 'cc-user init'
+show 'ls -la . var'
+show 'cc-user add fritz --role api --name "Fritz the Script" --no-password'
+show 'echo "correct horse battery" | cc-user add anna --role user,admin --password-stdin'
+show 'cc-user list'
+show 'cc-jwt issue fritz --ttl 24h -o token.txt'
+show 'cc-jwt inspect --token-file token.txt'
+show 'cc-jwt verify --token-file token.txt --endpoint api'
+printf '\nAnd a token that the server would refuse, with the reason:\n'
+show 'cc-jwt issue anna -o anna.txt'
+show 'cc-jwt verify --token-file anna.txt --endpoint api' 1
+show 'cc-user del fritz'
+show 'cc-user list --json'
+printf '\nThe demo is through; the folder is removed again.\n'
