@@ -143,6 +143,7 @@ fn every_hint_that_is_a_command_is_one_there_is() {
 
 #[test]
 fn a_shell_line_is_split_as_a_shell_would() {
-    let words = own_commands("TOKEN=$(cc-jwt issue fritz -q 2>/dev/null) && echo 'a b' | cc-jwt inspect - > out");
+    let words =
+        own_commands("TOKEN=$(cc-jwt issue fritz -q 2>/dev/null) && echo 'a b' | cc-jwt inspect - > out");
     assert_eq!(words, [vec!["cc-jwt", "issue", "fritz", "-q"], vec!["cc-jwt", "inspect", "-"]]);
 }

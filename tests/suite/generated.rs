@@ -38,7 +38,8 @@ fn collect(tool: &Tool, command: &Command, path: &mut Vec<String>, pages: &mut B
     if command.get_name() == "help" || command.is_hide_set() {
         return;
     }
-    let name = std::iter::once(tool.name).chain(path.iter().map(String::as_str)).collect::<Vec<_>>().join("-");
+    let name =
+        std::iter::once(tool.name).chain(path.iter().map(String::as_str)).collect::<Vec<_>>().join("-");
     let page = tool.pages.iter().find(|page| page.path == path.join(" "));
     pages.insert(format!("{name}.1"), man_page(tool, command, &name, page.unwrap_or(&Page::EMPTY)));
     for sub in command.get_subcommands() {
@@ -75,7 +76,8 @@ fn man_page(tool: &Tool, command: &Command, name: &str, page: &Page) -> String {
         out.push_str(".SH COMMANDS\n");
         for sub in subcommands {
             let about = sub.get_about().map(ToString::to_string).unwrap_or_default();
-            let _ = write!(out, ".TP\n\\fB{}\\-{}\\fR(1)\n{}\n", roff(name), roff(sub.get_name()), roff(&about));
+            let _ =
+                write!(out, ".TP\n\\fB{}\\-{}\\fR(1)\n{}\n", roff(name), roff(sub.get_name()), roff(&about));
         }
     }
     section(&mut out, "JSON OUTPUT", page.json);
@@ -102,9 +104,11 @@ fn man_page(tool: &Tool, command: &Command, name: &str, page: &Page) -> String {
     }
     others.extend(TOOLS.iter().map(|other| format!("{}(1)", other.name)));
     let mut seen = Vec::new();
-    others.retain(|other| *other != format!("{name}(1)") && !seen.contains(other) && {
-        seen.push(other.clone());
-        true
+    others.retain(|other| {
+        *other != format!("{name}(1)") && !seen.contains(other) && {
+            seen.push(other.clone());
+            true
+        }
     });
     let shown: Vec<String> = others
         .iter()
@@ -233,8 +237,7 @@ fn a_strict_reader_finds_nothing_wrong_with_the_man_pages() {
     }
     let lint = folder.sh("mandoc -T lint -W style *.1 2>&1 || true");
     // The date is left out on purpose, so that the pages are the same whenever they are made.
-    let complaints: Vec<&str> =
-        lint.stdout.lines().filter(|line| !line.contains("missing date")).collect();
+    let complaints: Vec<&str> = lint.stdout.lines().filter(|line| !line.contains("missing date")).collect();
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
 }
 
@@ -249,10 +252,19 @@ fn every_command_tells_what_it_is_for_and_gives_examples() {
             let leaf = command.get_subcommands().all(|sub| sub.get_name() == "help");
             let page = tool.pages.iter().find(|page| page.path == path);
             if leaf {
-                assert!(page.is_some_and(|page| !page.examples.is_empty()), "{} {path}: no example", tool.name);
+                assert!(
+                    page.is_some_and(|page| !page.examples.is_empty()),
+                    "{} {path}: no example",
+                    tool.name
+                );
             }
             for argument in command.get_arguments() {
-                assert!(argument.get_help().is_some(), "{} {path}: {} has no help", tool.name, argument.get_id());
+                assert!(
+                    argument.get_help().is_some(),
+                    "{} {path}: {} has no help",
+                    tool.name,
+                    argument.get_id()
+                );
             }
             for sub in command.get_subcommands().filter(|sub| sub.get_name() != "help") {
                 open.push((format!("{path} {}", sub.get_name()).trim().to_owned(), sub));
@@ -261,9 +273,9 @@ fn every_command_tells_what_it_is_for_and_gives_examples() {
         for page in tool.pages {
             let mut command = &command;
             for name in page.path.split_whitespace() {
-                command = command
-                    .find_subcommand(name)
-                    .unwrap_or_else(|| panic!("{}: a page for '{}', which is no command", tool.name, page.path));
+                command = command.find_subcommand(name).unwrap_or_else(|| {
+                    panic!("{}: a page for '{}', which is no command", tool.name, page.path)
+                });
             }
         }
     }
