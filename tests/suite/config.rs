@@ -1,1 +1,4 @@
-//! Tests of config.
+//! Settings: the `.env` and `config.json` readers against what the real ones answered, and the
+//! writer of `.env`.
+
+mod dotenv;

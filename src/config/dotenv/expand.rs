@@ -1,0 +1,96 @@
+//! What godotenv does to the inside of a value: escapes, and `$NAME` from earlier keys.
+//!
+//! All of it works on bytes: the patterns are ASCII, and whatever else there is gets copied.
+
+/// The escapes of a double-quoted value: `\n` and `\r` are line ends, any other character but
+/// `$` loses its backslash. Go does it in two passes, and so `\` before a raw line end is found
+/// only by the second.
+pub(super) fn unescape(text: &[u8]) -> Vec<u8> {
+    let mut pairs = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((&first, after)) = rest.split_first() {
+        match (first, after.first()) {
+            (b'\\', Some(&second)) if second != b'\n' => {
+                match second {
+                    b'n' => pairs.push(b'\n'),
+                    b'r' => pairs.push(b'\r'),
+                    other => pairs.extend([b'\\', other]),
+                }
+                rest = &after[1..];
+            }
+            _ => {
+                pairs.push(first);
+                rest = after;
+            }
+        }
+    }
+    let mut out = Vec::with_capacity(pairs.len());
+    let mut rest = &pairs[..];
+    while let Some((&first, after)) = rest.split_first() {
+        match (first, after.first()) {
+            (b'\\', Some(&second)) if second != b'$' => {
+                out.push(second);
+                rest = &after[1..];
+            }
+            _ => {
+                out.push(first);
+                rest = after;
+            }
+        }
+    }
+    out
+}
+
+/// A value with its `$NAME` and `${NAME}` replaced.
+pub(super) struct Expanded {
+    /// What came out.
+    pub(super) text: Vec<u8>,
+    /// Whether any name was replaced.
+    pub(super) replaced: bool,
+}
+
+/// Replaces names of capital letters, digits and `_` by what `lookup` has, and by nothing where
+/// it has nothing; `\$` is a plain `$`. `None` when the value grows beyond `limit` bytes, which
+/// only keys that double each other do.
+pub(super) fn expand<'a>(
+    text: &[u8],
+    lookup: impl Fn(&[u8]) -> Option<&'a [u8]>,
+    limit: usize,
+) -> Option<Expanded> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut replaced = false;
+    let mut at = 0;
+    while at < text.len() {
+        let escaped = text[at] == b'\\' && text.get(at + 1) == Some(&b'$');
+        if !escaped && text[at] != b'$' {
+            out.push(text[at]);
+            at += 1;
+            continue;
+        }
+        // The name may stand in braces, and Go's pattern takes a parenthesis and unpaired braces
+        // along with it.
+        let mut end = at + if escaped { 2 } else { 1 };
+        let skip = |end: usize, wanted: u8| end + usize::from(text.get(end) == Some(&wanted));
+        end = skip(end, b'(');
+        end = skip(end, b'{');
+        let name_start = end;
+        while text.get(end).is_some_and(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || *b == b'_') {
+            end += 1;
+        }
+        let name = &text[name_start..end];
+        end = skip(end, b'}');
+        if escaped {
+            out.extend_from_slice(&text[at + 1..end]);
+        } else if name.is_empty() {
+            out.extend_from_slice(&text[at..end]);
+        } else {
+            out.extend_from_slice(lookup(name).unwrap_or_default());
+            replaced = true;
+            if out.len() > limit {
+                return None;
+            }
+        }
+        at = end;
+    }
+    Some(Expanded { text: out, replaced })
+}

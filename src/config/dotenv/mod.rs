@@ -1,0 +1,18 @@
+//! The `.env` file, exactly as the server reads it (Go's godotenv 1.5), and a writer that changes
+//! one key and keeps every other byte.
+//!
+//! ```
+//! use cc_auth::config::dotenv;
+//! let text = b"# keys\nexport A='b'   # old\nC: d\n";
+//! assert_eq!(dotenv::read(text)?.get("A").map(|entry| entry.value.expose()), Some("b"));
+//! let changed = dotenv::set(text, "A", "new")?;
+//! assert_eq!(changed, b"# keys\nexport A=\"new\"   # old\nC: d\n");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod expand;
+mod reader;
+mod writer;
+
+pub use reader::{Dotenv, DotenvFault, DotenvFaults, Entry, Problem, read};
+pub use writer::{SetError, set};

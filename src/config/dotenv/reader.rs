@@ -1,0 +1,474 @@
+//! The reader. Where Go's godotenv looks odd (keys checked byte by byte, comments found from the
+//! right, quotes trimmed once more), so does this: a file must mean here what it means there.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::ops::Range;
+
+use super::expand::{Expanded, expand, unescape};
+use crate::base::fault::{Fault, Status};
+use crate::base::quote::quote;
+use crate::base::secret::SecretText;
+
+/// The longest value that `$NAME`s may grow to, in bytes.
+const VALUE_LIMIT: usize = 1 << 20;
+
+/// How many faults of one file are told.
+const TOLD_FAULTS: usize = 10;
+
+/// A file that was read.
+#[derive(Debug, Clone, Default)]
+pub struct Dotenv {
+    entries: Vec<Entry>,
+    newest: HashMap<String, usize>,
+}
+
+/// One assignment.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// The name that is set.
+    pub key: String,
+    /// What it is set to, quotes and escapes resolved.
+    pub value: SecretText,
+    /// The line its name stands in, counted from 1.
+    pub line: usize,
+    /// Whether a `$NAME` in the value was replaced, by nothing where no earlier key has that name.
+    pub expanded: bool,
+    /// Whether the value is UTF-8; in one that is not, the wrong bytes were replaced by U+FFFD.
+    pub is_text: bool,
+    /// Where the value stands in the file, quotes included.
+    pub(super) span: Range<usize>,
+}
+
+impl Entry {
+    /// Whether the server's process gets this variable at all: the system takes no variable
+    /// without a name or with a NUL in its value, and godotenv says nothing about it.
+    #[must_use]
+    pub fn is_settable(&self) -> bool {
+        !self.key.is_empty() && !self.value.expose().contains('\0')
+    }
+}
+
+impl Dotenv {
+    /// The assignment that counts for a name: the last one.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&Entry> {
+        self.newest.get(key).and_then(|index| self.entries.get(*index))
+    }
+
+    /// All assignments in the order of the file, those that a later one overrides as well.
+    #[must_use]
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+}
+
+/// What is wrong in a line. No message repeats the line: it may be a piece of a secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Problem {
+    /// The file begins with a byte order mark.
+    ByteOrderMark,
+    /// A character that no name can have.
+    InName {
+        /// The character; a byte above 127 is shown as the Latin-1 letter the server takes it for.
+        found: char,
+    },
+    /// A line that ends before any `=`.
+    NoValue,
+    /// Something other than a comment or an assignment after a closing quote.
+    AfterQuote {
+        /// The first character that can't be.
+        found: char,
+    },
+    /// A quote that is never closed.
+    Unterminated {
+        /// The name whose value it is.
+        key: String,
+        /// The quote.
+        quote: char,
+        /// Whether the quote's last occurrence has a backslash before it, which keeps it from
+        /// closing.
+        escaped: bool,
+    },
+    /// `$NAME`s that double each other.
+    TooLong {
+        /// The name whose value it is.
+        key: String,
+    },
+}
+
+/// A fault of the file: the server then reads nothing of it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}, column {column}: {problem}")]
+pub struct DotenvFault {
+    /// The line, counted from 1.
+    pub line: usize,
+    /// The place in the line, in bytes, counted from 1.
+    pub column: usize,
+    /// What is wrong.
+    pub problem: Problem,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ByteOrderMark => f.write_str("found a byte order mark (U+FEFF), wanted plain UTF-8"),
+            Self::InName { found } => write!(
+                f,
+                "found {} in a name, wanted KEY=value with letters, digits, '_' and '.' in KEY",
+                quote(&found.to_string())
+            ),
+            Self::NoValue => f.write_str("found the end of the line, wanted KEY=value"),
+            Self::AfterQuote { found } => write!(
+                f,
+                "found {} after a closing quote, wanted the end of the line, a comment or KEY=value",
+                quote(&found.to_string())
+            ),
+            Self::Unterminated { key, quote: mark, .. } => {
+                write!(f, "the value of {} begins with {mark} and is never closed", quote(key))
+            }
+            Self::TooLong { key } => {
+                write!(f, "the value of {} grows beyond {VALUE_LIMIT} bytes by the names in it", quote(key))
+            }
+        }
+    }
+}
+
+impl Fault for DotenvFault {
+    fn status(&self) -> Status {
+        Status::Config
+    }
+
+    fn kind(&self) -> &'static str {
+        "env-file-malformed"
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match &self.problem {
+            Problem::ByteOrderMark => {
+                "save the file without a byte order mark: the server refuses all of it".to_owned()
+            }
+            Problem::Unterminated { escaped: true, .. } => {
+                "a backslash before the closing quote keeps it from closing: leave the quotes out".to_owned()
+            }
+            Problem::AfterQuote { .. } => {
+                "a quote inside a value ends it: put a value with ' into \", and one with \" into '"
+                    .to_owned()
+            }
+            _ => "one bad line makes the server ignore the whole file".to_owned(),
+        })
+    }
+}
+
+/// The faults of a file, in order; at least one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DotenvFaults(Vec<DotenvFault>);
+
+impl DotenvFaults {
+    /// The first fault, the one at which the server gives up.
+    #[must_use]
+    pub fn first(&self) -> &DotenvFault {
+        &self.0[0]
+    }
+}
+
+impl IntoIterator for DotenvFaults {
+    type Item = DotenvFault;
+    type IntoIter = std::vec::IntoIter<DotenvFault>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl fmt::Display for DotenvFaults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, fault) in self.0.iter().enumerate() {
+            write!(f, "{}{fault}", if index == 0 { "" } else { "; " })?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for DotenvFaults {}
+
+/// Reads a file's bytes.
+///
+/// # Errors
+/// [`DotenvFaults`]: every bad line up to ten; a quote that is never closed ends the search.
+pub fn read(text: &[u8]) -> Result<Dotenv, DotenvFaults> {
+    let mut reader = Reader::new(text);
+    let mut faults = Vec::new();
+    if text.starts_with(b"\xef\xbb\xbf") {
+        faults.push(DotenvFault { line: 1, column: 1, problem: Problem::ByteOrderMark });
+        reader.at = 3;
+    }
+    while faults.len() < TOLD_FAULTS && reader.skip_to_statement() {
+        if let Err(fault) = reader.statement() {
+            let unclosed = matches!(fault.problem, Problem::Unterminated { .. });
+            faults.push(fault);
+            if unclosed {
+                break;
+            }
+            reader.skip_line();
+        }
+    }
+    if faults.is_empty() { Ok(reader.file) } else { Err(DotenvFaults(faults)) }
+}
+
+/// The file on its way from bytes to entries.
+struct Reader {
+    /// The bytes with CR LF as LF, as godotenv makes them first.
+    text: Vec<u8>,
+    /// Where in `text` a CR was taken out, ascending.
+    removed: Vec<usize>,
+    at: usize,
+    /// Lines ended before `counted`.
+    line: usize,
+    counted: usize,
+    /// Where the last quoted value ended, if nothing but blanks followed.
+    quote_end: Option<usize>,
+    /// Values as they are for `$NAME`, before anything that is not UTF-8 was replaced.
+    raw: HashMap<Vec<u8>, Vec<u8>>,
+    file: Dotenv,
+}
+
+impl Reader {
+    fn new(original: &[u8]) -> Self {
+        let mut text = Vec::with_capacity(original.len());
+        let mut removed = Vec::new();
+        for (index, byte) in original.iter().enumerate() {
+            if *byte == b'\r' && original.get(index + 1) == Some(&b'\n') {
+                removed.push(text.len());
+            } else {
+                text.push(*byte);
+            }
+        }
+        Self {
+            text,
+            removed,
+            at: 0,
+            line: 0,
+            counted: 0,
+            quote_end: None,
+            raw: HashMap::new(),
+            file: Dotenv::default(),
+        }
+    }
+
+    /// Where a place in `text` is in the file as it stands.
+    fn original(&self, at: usize) -> usize {
+        at + self.removed.partition_point(|removed| *removed < at)
+    }
+
+    /// Skips white space, line ends and comments; false at the end.
+    fn skip_to_statement(&mut self) -> bool {
+        loop {
+            let rest = &self.text[self.at..];
+            let blank = rest.len() - trim_start(rest, char::is_whitespace).len();
+            if self.text[self.at..self.at + blank].contains(&b'\n') {
+                self.quote_end = None;
+            }
+            self.at += blank;
+            match self.text.get(self.at) {
+                None => return false,
+                Some(b'#') => self.skip_line(),
+                Some(_) => return true,
+            }
+        }
+    }
+
+    /// Goes to the next line end.
+    fn skip_line(&mut self) {
+        let rest = &self.text[self.at..];
+        self.at += rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
+        self.quote_end = None;
+    }
+
+    fn fault(&mut self, at: usize, problem: Problem) -> DotenvFault {
+        let line = self.line_of(at);
+        let column =
+            at - self.text[..at].iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1) + 1;
+        DotenvFault { line, column, problem }
+    }
+
+    /// The line of a place, counted from 1; places are asked in ascending order but for faults.
+    fn line_of(&mut self, at: usize) -> usize {
+        if at < self.counted {
+            return self.text[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
+        }
+        self.line += self.text[self.counted..at].iter().filter(|byte| **byte == b'\n').count();
+        self.counted = at;
+        self.line + 1
+    }
+
+    fn statement(&mut self) -> Result<(), DotenvFault> {
+        let start = self.at;
+        let line = self.line_of(start);
+        let key = self.key()?;
+        let rest = &self.text[self.at..];
+        let from = self.at + rest.len() - trim_start(rest, is_blank).len();
+        let (value, end) = match self.text.get(from) {
+            Some(mark @ (b'"' | b'\'')) => self.quoted(&key, from, *mark)?,
+            _ => self.unquoted(&key, from)?,
+        };
+        let span = self.original(from)..self.original(end);
+        let name = lossy(&key);
+        self.file.newest.insert(name.clone(), self.file.entries.len());
+        self.file.entries.push(Entry {
+            key: name,
+            is_text: std::str::from_utf8(&value.text).is_ok(),
+            value: SecretText::new(lossy(&value.text)),
+            line,
+            expanded: value.replaced,
+            span,
+        });
+        self.raw.insert(key, value.text);
+        Ok(())
+    }
+
+    /// The name up to `=` or `:`. Go looks at single bytes here, those above 127 as Latin-1.
+    fn key(&mut self) -> Result<Vec<u8>, DotenvFault> {
+        let after_quote = self.quote_end.take();
+        let begin = self.at;
+        let rest = &self.text[begin..];
+        let bare = match rest.strip_prefix(b"export") {
+            Some(after) if trim_start(after, is_blank).len() < after.len() => trim_start(after, is_blank),
+            _ => rest,
+        };
+        let start = begin + rest.len() - bare.len();
+        if bare.is_empty() {
+            return Err(self.fault(start, Problem::NoValue));
+        }
+        for index in start..self.text.len() {
+            let byte = self.text[index];
+            let letter = char::from(byte);
+            match byte {
+                b'=' | b':' => {
+                    self.at = index + 1;
+                    return Ok(trim_end(&self.text[start..index], char::is_whitespace).to_vec());
+                }
+                _ if is_blank(letter) || letter.is_alphanumeric() || matches!(byte, b'_' | b'.') => {}
+                _ if after_quote.is_some() => {
+                    let found = first_char(&self.text[begin..]);
+                    return Err(self.fault(begin, Problem::AfterQuote { found }));
+                }
+                b'\n' => return Err(self.fault(index, Problem::NoValue)),
+                _ => {
+                    let found = first_char(&self.text[index..]);
+                    return Err(self.fault(index, Problem::InName { found }));
+                }
+            }
+        }
+        // A last line without `=` and without a line end: Go takes it as the value of a key
+        // without a name, which the system then refuses in silence.
+        self.at = start;
+        Ok(Vec::new())
+    }
+
+    fn unquoted(&mut self, key: &[u8], from: usize) -> Result<(Expanded, usize), DotenvFault> {
+        let rest = &self.text[from..];
+        let length = rest.iter().position(|byte| matches!(byte, b'\n' | b'\r')).unwrap_or(rest.len());
+        let line = &rest[..length];
+        // The last `#` with a blank before it begins the comment.
+        let comment = (1..line.len())
+            .rev()
+            .find(|at| line[*at] == b'#' && trim_end(&line[..*at], is_blank).len() < *at);
+        let value = trim_end(&line[..comment.unwrap_or(line.len())], is_blank);
+        let end = from + value.len();
+        self.at = from + length;
+        let expanded = self.expand(key, from, &as_runes(value))?;
+        Ok((expanded, end))
+    }
+
+    fn quoted(&mut self, key: &[u8], from: usize, mark: u8) -> Result<(Expanded, usize), DotenvFault> {
+        let text = &self.text;
+        // Go looks only at the one byte before: in `"a\\"` the quote does not close either.
+        let close = (from + 1..text.len()).find(|at| text[*at] == mark && text[*at - 1] != b'\\');
+        let Some(close) = close else {
+            let line_end = text[from..].iter().position(|byte| *byte == b'\n').unwrap_or(text.len() - from);
+            let escaped = text[from + 1..from + line_end].contains(&mark);
+            let problem = Problem::Unterminated { key: lossy(key), quote: char::from(mark), escaped };
+            return Err(self.fault(from, problem));
+        };
+        self.at = close + 1;
+        self.quote_end = Some(close + 1);
+        // All quotes at both ends are trimmed, an escaped one at the end too.
+        let inside = &text[from..close];
+        let inside = &inside[inside.iter().take_while(|byte| **byte == mark).count()..];
+        let inside = &inside[..inside.len() - inside.iter().rev().take_while(|byte| **byte == mark).count()];
+        if mark == b'\'' {
+            return Ok((Expanded { text: inside.to_vec(), replaced: false }, close + 1));
+        }
+        let unescaped = unescape(inside);
+        let expanded = self.expand(key, from, &unescaped)?;
+        Ok((expanded, close + 1))
+    }
+
+    fn expand(&mut self, key: &[u8], from: usize, text: &[u8]) -> Result<Expanded, DotenvFault> {
+        expand(text, |name| self.raw.get(name).map(Vec::as_slice), VALUE_LIMIT)
+            .ok_or_else(|| self.fault(from, Problem::TooLong { key: lossy(key) }))
+    }
+}
+
+/// White space within a line, as godotenv has it: a line feed is none.
+const fn is_blank(letter: char) -> bool {
+    matches!(letter, '\t' | '\u{b}' | '\u{c}' | '\r' | ' ' | '\u{85}' | '\u{a0}')
+}
+
+fn trim_start(bytes: &[u8], blank: impl Fn(char) -> bool) -> &[u8] {
+    let mut rest = bytes;
+    while let Some(width) = first_width(rest).filter(|_| blank(first_char(rest))) {
+        rest = &rest[width..];
+    }
+    rest
+}
+
+fn trim_end(bytes: &[u8], blank: impl Fn(char) -> bool) -> &[u8] {
+    let mut rest = bytes;
+    loop {
+        let width = (1..=rest.len().min(4)).find(|width| {
+            std::str::from_utf8(&rest[rest.len() - width..]).is_ok_and(|text| {
+                let mut letters = text.chars();
+                letters.next().is_some_and(&blank) && letters.next().is_none()
+            })
+        });
+        match width {
+            Some(width) => rest = &rest[..rest.len() - width],
+            None => return rest,
+        }
+    }
+}
+
+fn first_width(bytes: &[u8]) -> Option<usize> {
+    if bytes.is_empty() {
+        return None;
+    }
+    let letter = first_char(bytes);
+    // What is not UTF-8 counts as single bytes.
+    Some(if letter == '\u{fffd}' && !bytes.starts_with(b"\xef\xbf\xbd") { 1 } else { letter.len_utf8() })
+}
+
+fn first_char(bytes: &[u8]) -> char {
+    let window = &bytes[..bytes.len().min(4)];
+    match window.utf8_chunks().next() {
+        Some(chunk) => chunk.valid().chars().next().unwrap_or('\u{fffd}'),
+        None => '\u{fffd}',
+    }
+}
+
+/// The bytes as Go makes runes of them and text again: each wrong byte is a U+FFFD.
+fn as_runes(bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        out.extend_from_slice(chunk.valid().as_bytes());
+        for _ in chunk.invalid() {
+            out.extend_from_slice("\u{fffd}".as_bytes());
+        }
+    }
+    out
+}
+
+fn lossy(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
