@@ -3,9 +3,11 @@
 //! Knows nothing of the database that holds them.
 
 pub mod name;
+pub mod password;
 pub mod role;
 
 pub use name::{Username, UsernameError};
+pub use password::{PasswordError, PasswordHash};
 pub use role::{Role, RoleError};
 
 /// Where a user's record came from; the number is what the database column holds.

@@ -1,0 +1,196 @@
+//! What can go wrong with the database.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::ErrorCode;
+
+use super::column::Broken;
+use crate::base::fault::{Fault, Status};
+use crate::base::file::{reason, shell_word};
+use crate::base::quote::{quote, quote_path};
+
+/// Why the database or a user in it could not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// There is no such file.
+    #[error("the database {} does not exist", quote_path(.0))]
+    Missing(PathBuf),
+    /// Something other than a file stands there.
+    #[error("the database {} is no regular file", quote_path(.0))]
+    NotAFile(PathBuf),
+    /// The file can't be read.
+    #[error("the database {} can't be read: {}", quote_path(.path), reason(.source))]
+    Unreadable {
+        /// The database.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The file is not SQLite's.
+    #[error("{} is no SQLite database", quote_path(.0))]
+    NotADatabase(PathBuf),
+    /// The file was SQLite's once.
+    #[error("the database {} is damaged: {}", quote_path(.path), quote(.message))]
+    Corrupt {
+        /// The database.
+        path: PathBuf,
+        /// What SQLite said.
+        message: String,
+    },
+    /// The database holds something else.
+    #[error("the database {} has no user table: found neither 'hpc_user' nor 'user'", quote_path(.0))]
+    NoUserTable(PathBuf),
+    /// The table is not the server's.
+    #[error("the database {} is of another schema: its table '{table}' has no column '{column}'", quote_path(.path))]
+    OtherSchema {
+        /// The database.
+        path: PathBuf,
+        /// The table.
+        table: &'static str,
+        /// The first column that is missing.
+        column: &'static str,
+    },
+    /// Schema versions 1 and 2 have no projects.
+    #[error("the database {} is of schema version 1 or 2, which has no projects", quote_path(.0))]
+    NoProjects(PathBuf),
+    /// The file or its folder can't be written.
+    #[error("the database {} can't be changed: it or its folder is read-only", quote_path(.0))]
+    ReadOnly(PathBuf),
+    /// Changes of another process stand in the write-ahead log, which can't be read from here.
+    #[error("the write-ahead log of the database {} can't be read: its folder is read-only", quote_path(.0))]
+    LogUnreadable(PathBuf),
+    /// Another process holds the lock.
+    #[error("the database {} is locked by another process (waited {waited:?})", quote_path(.path))]
+    Locked {
+        /// The database.
+        path: PathBuf,
+        /// How long.
+        waited: Duration,
+    },
+    /// Reading or writing failed.
+    #[error("the database {} can't be used: {}", quote_path(.path), quote(.message))]
+    Failed {
+        /// The database.
+        path: PathBuf,
+        /// What SQLite said.
+        message: String,
+    },
+    /// The new file can't be made.
+    #[error("the database {} can't be created: {}", quote_path(.path), reason(.source))]
+    Uncreatable {
+        /// The database.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A user of this name is there already.
+    #[error("the user {} exists already", quote(.0))]
+    UserExists(String),
+    /// There is no user of this name.
+    #[error("there is no user {}", quote(.name))]
+    NoUser {
+        /// The name asked for.
+        name: String,
+        /// A name that differs by case or blanks only.
+        similar: Option<String>,
+    },
+    /// A column of this user holds what the server can't read either.
+    #[error("the user {} has a broken record: {}", quote(.name), .broken.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    BrokenRow {
+        /// The user.
+        name: String,
+        /// What is wrong.
+        broken: Vec<Broken>,
+    },
+}
+
+impl StoreError {
+    /// What SQLite's error means for whoever asked.
+    pub(super) fn from_sqlite(path: &Path, waited: Duration, error: &rusqlite::Error) -> Self {
+        let path = path.to_owned();
+        let message = match error {
+            rusqlite::Error::SqliteFailure(_, Some(message)) => message.clone(),
+            rusqlite::Error::SqlInputError { msg, .. } => msg.clone(),
+            other => other.to_string(),
+        };
+        match error.sqlite_error_code() {
+            Some(ErrorCode::NotADatabase) => Self::NotADatabase(path),
+            Some(ErrorCode::DatabaseCorrupt) => Self::Corrupt { path, message },
+            Some(
+                ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed,
+            ) => Self::Locked { path, waited },
+            Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => Self::ReadOnly(path),
+            _ => Self::Failed { path, message },
+        }
+    }
+}
+
+impl Fault for StoreError {
+    fn status(&self) -> Status {
+        match self {
+            Self::Missing(_) | Self::NotAFile(_) | Self::Unreadable { .. } | Self::LogUnreadable(_) => {
+                Status::NoInput
+            }
+            Self::NotADatabase(_) | Self::Corrupt { .. } | Self::Failed { .. } | Self::BrokenRow { .. } => {
+                Status::Io
+            }
+            Self::NoUserTable(_) | Self::OtherSchema { .. } | Self::NoProjects(_) => Status::Config,
+            Self::ReadOnly(_) => Status::NotPermitted,
+            Self::Locked { .. } => Status::TryAgain,
+            Self::Uncreatable { .. } | Self::UserExists(_) => Status::CantCreate,
+            Self::NoUser { .. } => Status::No,
+        }
+    }
+
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Missing(_) => "database-missing",
+            Self::NotAFile(_) | Self::NotADatabase(_) => "database-not-sqlite",
+            Self::Unreadable { .. } | Self::LogUnreadable(_) => "database-unreadable",
+            Self::Corrupt { .. } => "database-corrupt",
+            Self::NoUserTable(_) | Self::OtherSchema { .. } | Self::NoProjects(_) => "database-schema",
+            Self::ReadOnly(_) => "database-read-only",
+            Self::Locked { .. } => "database-locked",
+            Self::Failed { .. } => "database-failed",
+            Self::Uncreatable { .. } => "output-uncreatable",
+            Self::UserExists(_) => "user-exists",
+            Self::NoUser { .. } => "user-not-found",
+            Self::BrokenRow { .. } => "user-broken",
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Missing(path) => {
+                let path = path.to_string_lossy();
+                Some(if path == "./var/job.db" || path == "var/job.db" {
+                    "make one with 'cc-user init', or name the server's with --db FILE".to_owned()
+                } else {
+                    format!("make one with 'cc-user init --db {}', or name the server's", shell_word(&path))
+                })
+            }
+            Self::NotADatabase(_) | Self::NotAFile(_) | Self::NoUserTable(_) | Self::OtherSchema { .. } => {
+                Some(
+                    "name the server's database with --db FILE; its configuration calls it 'main.db'"
+                        .to_owned(),
+                )
+            }
+            Self::Corrupt { .. } => {
+                Some("restore it from a backup, or try 'sqlite3 FILE .recover'".to_owned())
+            }
+            Self::NoProjects(_) => {
+                Some("let a server of today open it once: it brings it up to date".to_owned())
+            }
+            Self::ReadOnly(_) => Some("run this as the user the server runs as".to_owned()),
+            Self::LogUnreadable(_) => Some(
+                "run this as the user the server runs as, or copy the database with its -wal file".to_owned(),
+            ),
+            Self::Locked { .. } => Some("try again, or wait longer, as with --wait 1m".to_owned()),
+            Self::NoUser { similar: Some(similar), .. } => Some(format!("did you mean {}?", quote(similar))),
+            Self::BrokenRow { name, .. } => Some(format!("see it with 'cc-user show {}'", shell_word(name))),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Which of its forms the user table has in a database.
+
+use rusqlite::{Connection, OptionalExtension as _};
+
+/// The user table's name and whether it has projects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Layout {
+    /// `hpc_user` since schema version 8, `user` before.
+    pub(super) table: &'static str,
+    /// Versions 1 and 2 have none.
+    pub(super) projects: bool,
+}
+
+/// The columns that every version has.
+const COLUMNS: [&str; 6] = ["username", "password", "ldap", "name", "roles", "email"];
+
+/// What a database without a usable user table lacks.
+#[derive(Debug)]
+pub(super) enum Lack {
+    Table,
+    Column { table: &'static str, column: &'static str },
+    Sqlite(rusqlite::Error),
+}
+
+impl Layout {
+    /// The form of today's server.
+    pub(super) const TODAY: Self = Self { table: "hpc_user", projects: true };
+
+    /// Finds out; one prepared statement where it is today's.
+    pub(super) fn of(connection: &Connection) -> Result<Self, Lack> {
+        match connection.prepare(&format!("{} LIMIT 0", Self::TODAY.select())) {
+            Ok(_) => return Ok(Self::TODAY),
+            Err(error) if error.sqlite_error_code() != Some(rusqlite::ErrorCode::Unknown) => {
+                return Err(Lack::Sqlite(error));
+            }
+            Err(_) => {}
+        }
+        for table in ["hpc_user", "user"] {
+            let columns = columns(connection, table).map_err(Lack::Sqlite)?;
+            if columns.is_empty() {
+                continue;
+            }
+            let has = |column: &str| columns.iter().any(|name| name.eq_ignore_ascii_case(column));
+            return match COLUMNS.into_iter().find(|column| !has(column)) {
+                Some(column) => Err(Lack::Column { table, column }),
+                None => Ok(Self { table, projects: has("projects") }),
+            };
+        }
+        Err(Lack::Table)
+    }
+
+    /// The start of a query for all that a record has.
+    pub(super) fn select(self) -> String {
+        let projects = if self.projects { "projects" } else { "NULL" };
+        format!(
+            "SELECT username, ldap, name, roles, email, {projects}, password IS NOT NULL AND password <> '' FROM {}",
+            self.table
+        )
+    }
+}
+
+fn columns(connection: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {
+    let mut statement = connection.prepare("SELECT name FROM pragma_table_info(?1)")?;
+    statement.query_map([table], |row| row.get(0))?.collect()
+}
+
+/// Where the server's migrations of the database stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Migration {
+    /// The schema version.
+    pub version: i64,
+    /// A migration failed half-way; the server refuses such a database.
+    pub dirty: bool,
+}
+
+/// Reads the migrations table; none in a database that no server has opened yet.
+pub(super) fn migration(connection: &Connection) -> Option<Migration> {
+    connection
+        .query_row("SELECT version, dirty FROM schema_migrations LIMIT 1", [], |row| {
+            Ok(Migration { version: row.get(0)?, dirty: row.get(1)? })
+        })
+        .optional()
+        .ok()
+        .flatten()
+}

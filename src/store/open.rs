@@ -1,0 +1,277 @@
+//! Opening the database and reading from it.
+
+use std::fs;
+use std::io;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _};
+
+use super::column;
+use super::error::StoreError;
+use super::layout::{self, Lack, Layout, Migration};
+use super::record::{Filter, Record};
+use crate::user::{PasswordHash, User};
+
+/// How long to wait for another process's lock, unless told otherwise.
+pub const DEFAULT_WAIT: Duration = Duration::from_secs(5);
+
+/// What the database is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// To read; works on a database one may not write.
+    Read,
+    /// To read and change.
+    Write,
+}
+
+/// An open database.
+#[derive(Debug)]
+pub struct Store {
+    pub(super) connection: Connection,
+    pub(super) layout: Layout,
+    pub(super) path: PathBuf,
+    pub(super) wait: Duration,
+}
+
+impl Store {
+    /// Opens a database that is there, waiting up to [`DEFAULT_WAIT`] for locks.
+    ///
+    /// # Errors
+    /// [`StoreError`]: the file is missing, no database, not the server's, or locked. That it can't
+    /// be changed turns up with the first transaction.
+    pub fn open(path: &Path, access: Access) -> Result<Self, StoreError> {
+        Self::open_waiting(path, access, DEFAULT_WAIT)
+    }
+
+    /// The same, waiting up to `wait` for locks.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn open_waiting(path: &Path, access: Access, wait: Duration) -> Result<Self, StoreError> {
+        match fs::metadata(path) {
+            Ok(metadata) if metadata.is_file() => {}
+            Ok(_) => return Err(StoreError::NotAFile(path.to_owned())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(StoreError::Missing(path.to_owned()));
+            }
+            Err(source) => return Err(StoreError::Unreadable { path: path.to_owned(), source }),
+        }
+        // SQLite tells "can't be opened" for everything; the system says why.
+        if let Err(source) = fs::File::open(path) {
+            return Err(StoreError::Unreadable { path: path.to_owned(), source });
+        }
+        log::debug!("reads the database {}", path.display());
+        match connect(path, access, wait) {
+            // A database in WAL mode wants to make its index file beside it. Where it can't, and
+            // no process has changes pending, the file can be read as it is.
+            Err(error) if access == Access::Read && is_shut(&error) => connect_immutable(path, wait),
+            other => other.map_err(|lack| lack.into_error(path, wait)),
+        }
+    }
+
+    /// Where the server's migrations of this database stand; none if no server has opened it.
+    #[must_use]
+    pub fn migration(&self) -> Option<Migration> {
+        layout::migration(&self.connection)
+    }
+
+    /// Whether users can have projects here: not in schema versions 1 and 2.
+    #[must_use]
+    pub const fn has_projects(&self) -> bool {
+        self.layout.projects
+    }
+
+    /// The user of exactly this name.
+    ///
+    /// # Errors
+    /// [`StoreError::BrokenRow`] where the server could not read the user, and all that a read can
+    /// run into.
+    pub fn find(&self, username: &str) -> Result<Option<User>, StoreError> {
+        self.record(username)?.map(Record::sound).transpose()
+    }
+
+    /// The row of exactly this name, broken or not.
+    ///
+    /// # Errors
+    /// All that a read can run into.
+    pub fn record(&self, username: &str) -> Result<Option<Record>, StoreError> {
+        let query = format!("{} WHERE username = ?1", self.layout.select());
+        self.connection
+            .query_row(&query, [username], Record::of)
+            .optional()
+            .map_err(|error| self.fault(&error))
+    }
+
+    /// A name that is there and differs from this one by case or blanks only.
+    ///
+    /// # Errors
+    /// All that a read can run into.
+    pub fn similar(&self, username: &str) -> Result<Option<String>, StoreError> {
+        let plain = |name: &str| name.split_whitespace().collect::<String>().to_lowercase();
+        let wanted = plain(username);
+        let mut found = None;
+        let mut statement = self
+            .connection
+            .prepare(&format!("SELECT username FROM {}", self.layout.table))
+            .map_err(|error| self.fault(&error))?;
+        let mut rows = statement.query([]).map_err(|error| self.fault(&error))?;
+        while let Some(row) = rows.next().map_err(|error| self.fault(&error))? {
+            let value = row.get_ref(0).map_err(|error| self.fault(&error))?;
+            let Some(name) = column::text(value) else { continue };
+            if name != username && plain(&name) == wanted {
+                found = Some(name);
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    /// What stands in the password column; none if there is no such user or nothing there.
+    ///
+    /// # Errors
+    /// All that a read can run into.
+    pub fn password_hash(&self, username: &str) -> Result<Option<PasswordHash>, StoreError> {
+        let query = format!("SELECT password FROM {} WHERE username = ?1", self.layout.table);
+        let stored = self
+            .connection
+            .query_row(&query, [username], |row| Ok(column::text(row.get_ref(0)?)))
+            .optional()
+            .map_err(|error| self.fault(&error))?;
+        Ok(stored.flatten().filter(|text| !text.is_empty()).map(PasswordHash::stored))
+    }
+
+    /// Calls `visit` with every record that the filter admits, in the order of the names. The
+    /// records are not held: memory stays flat.
+    ///
+    /// # Errors
+    /// What `visit` returns, and all that a read can run into.
+    pub fn each<E: From<StoreError>>(
+        &self,
+        filter: &Filter,
+        mut visit: impl FnMut(Record) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let query = format!("{} ORDER BY username", self.layout.select());
+        let mut statement = self.connection.prepare(&query).map_err(|error| self.fault(&error))?;
+        let mut rows = statement.query([]).map_err(|error| self.fault(&error))?;
+        while let Some(row) = rows.next().map_err(|error| self.fault(&error))? {
+            let record = Record::of(row).map_err(|error| self.fault(&error))?;
+            if filter.admits(&record) {
+                visit(record)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The same with what stands in the password column beside each record.
+    ///
+    /// # Errors
+    /// As [`Store::each`].
+    pub fn each_with_password<E: From<StoreError>>(
+        &self,
+        filter: &Filter,
+        mut visit: impl FnMut(Record, Option<PasswordHash>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let query = self.layout.select().replacen(" FROM ", ", password FROM ", 1) + " ORDER BY username";
+        let mut statement = self.connection.prepare(&query).map_err(|error| self.fault(&error))?;
+        let mut rows = statement.query([]).map_err(|error| self.fault(&error))?;
+        while let Some(row) = rows.next().map_err(|error| self.fault(&error))? {
+            let record = Record::of(row).map_err(|error| self.fault(&error))?;
+            let stored = column::text(row.get_ref(7).map_err(|error| self.fault(&error))?);
+            if filter.admits(&record) {
+                visit(record, stored.filter(|text| !text.is_empty()).map(PasswordHash::stored))?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn fault(&self, error: &rusqlite::Error) -> StoreError {
+        StoreError::from_sqlite(&self.path, self.wait, error)
+    }
+}
+
+impl Lack {
+    fn into_error(self, path: &Path, wait: Duration) -> StoreError {
+        match self {
+            Self::Table => StoreError::NoUserTable(path.to_owned()),
+            Self::Column { table, column } => {
+                StoreError::OtherSchema { path: path.to_owned(), table, column }
+            }
+            Self::Sqlite(error) => StoreError::from_sqlite(path, wait, &error),
+        }
+    }
+}
+
+/// A path that SQLite takes for a path: `file:x` and `:memory:` mean something else to it.
+fn plain(path: &Path) -> PathBuf {
+    if path.is_absolute() { path.to_owned() } else { Path::new(".").join(path) }
+}
+
+fn connect(path: &Path, access: Access, wait: Duration) -> Result<Store, Lack> {
+    let mode = match access {
+        Access::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
+        Access::Write => OpenFlags::SQLITE_OPEN_READ_WRITE,
+    };
+    let connection = Connection::open_with_flags(plain(path), mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+        .map_err(Lack::Sqlite)?;
+    finish(connection, path, wait)
+}
+
+fn finish(mut connection: Connection, path: &Path, wait: Duration) -> Result<Store, Lack> {
+    connection.busy_handler(Some(patience(wait))).map_err(Lack::Sqlite)?;
+    let layout = Layout::of(&connection)?;
+    Ok(Store { connection, layout, path: path.to_owned(), wait })
+}
+
+/// Waits for a lock in short, uneven steps. SQLite's own steps of a tenth of a second let many
+/// who wait at once miss each other's turns for seconds.
+fn patience(wait: Duration) -> impl FnMut(i32) -> bool + Send + 'static {
+    let mut began = Instant::now();
+    move |count| {
+        if count == 0 {
+            began = Instant::now();
+        }
+        let left = wait.saturating_sub(began.elapsed());
+        if left.is_zero() {
+            return false;
+        }
+        let uneven =
+            u64::from(began.elapsed().subsec_nanos() ^ std::process::id().wrapping_mul(2_654_435_761));
+        let step = Duration::from_micros(1_000 + uneven % 1_000 * u64::from(count.unsigned_abs().min(20)));
+        std::thread::sleep(step.min(left));
+        true
+    }
+}
+
+/// Whether SQLite could not make or open a file beside the database.
+fn is_shut(lack: &Lack) -> bool {
+    let Lack::Sqlite(error) = lack else { return false };
+    matches!(error.sqlite_error_code(), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly))
+}
+
+fn connect_immutable(path: &Path, wait: Duration) -> Result<Store, StoreError> {
+    let real =
+        fs::canonicalize(path).map_err(|source| StoreError::Unreadable { path: path.to_owned(), source })?;
+    let mut log = real.clone().into_os_string();
+    log.push("-wal");
+    if fs::metadata(&log).is_ok_and(|metadata| metadata.len() > 0) {
+        return Err(StoreError::LogUnreadable(path.to_owned()));
+    }
+    let mut uri = String::from("file:");
+    for byte in real.as_os_str().as_bytes() {
+        match byte {
+            b'/' | b'-' | b'_' | b'.' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => {
+                uri.push(char::from(*byte))
+            }
+            other => uri.push_str(&format!("%{other:02X}")),
+        }
+    }
+    uri.push_str("?immutable=1");
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+    Connection::open_with_flags(uri, flags)
+        .map_err(Lack::Sqlite)
+        .and_then(|connection| finish(connection, path, wait))
+        .map_err(|lack| lack.into_error(path, wait))
+}

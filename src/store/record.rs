@@ -1,0 +1,80 @@
+//! A row of the user table as a value.
+
+use rusqlite::Row;
+
+use super::column::{self, Broken};
+use super::error::StoreError;
+use crate::user::{AuthSource, Role, User};
+
+/// A user and what is to know about the row that holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// The user; a broken list is empty.
+    pub user: User,
+    /// Whether there is something in the password column.
+    pub has_password: bool,
+    /// The columns that could not be read.
+    pub broken: Vec<Broken>,
+}
+
+impl Record {
+    pub(super) fn of(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let mut broken = Vec::new();
+        let mut list = |index, column| {
+            let value = row.get_ref(index)?;
+            Ok::<_, rusqlite::Error>(column::list(value).unwrap_or_else(|content| {
+                broken.push(Broken { column, content });
+                Vec::new()
+            }))
+        };
+        let roles = list(3, "roles")?;
+        let mut projects = list(5, "projects")?;
+        // What the server writes for a user who was added over REST without a project.
+        projects.retain(|project| !project.is_empty());
+        let number = column::number(row.get_ref(1)?);
+        Ok(Self {
+            user: User {
+                username: column::text(row.get_ref(0)?).unwrap_or_default(),
+                name: column::text(row.get_ref(2)?),
+                roles,
+                projects,
+                email: column::text(row.get_ref(4)?),
+                source: AuthSource::from_number(number).ok_or(number),
+            },
+            has_password: row.get(6)?,
+            broken,
+        })
+    }
+
+    /// The user, if the whole row could be read.
+    ///
+    /// # Errors
+    /// [`StoreError::BrokenRow`]: the server can't read it either and treats the user as unknown.
+    pub fn sound(self) -> Result<User, StoreError> {
+        if self.broken.is_empty() {
+            return Ok(self.user);
+        }
+        Err(StoreError::BrokenRow { name: self.user.username, broken: self.broken })
+    }
+}
+
+/// Which users to list; all of what is given must hold.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Only with this role.
+    pub role: Option<Role>,
+    /// Only from this source.
+    pub source: Option<AuthSource>,
+    /// Only of this project.
+    pub project: Option<String>,
+}
+
+impl Filter {
+    /// Whether the record is one of those asked for.
+    #[must_use]
+    pub fn admits(&self, record: &Record) -> bool {
+        self.role.is_none_or(|role| record.user.has(role))
+            && self.source.is_none_or(|source| record.user.source == Ok(source))
+            && self.project.as_ref().is_none_or(|project| record.user.projects.contains(project))
+    }
+}

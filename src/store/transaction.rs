@@ -1,0 +1,302 @@
+//! Changing users: everything of one action at once, or nothing of it.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{ErrorCode, OptionalExtension as _, ToSql, TransactionBehavior, params};
+
+use super::column;
+use super::error::StoreError;
+use super::layout::Layout;
+use super::open::Store;
+use super::record::Record;
+use crate::user::{AuthSource, PasswordHash, Role, User};
+
+/// How many rows one statement adds: more is not faster.
+const ROWS_A_STATEMENT: usize = 32;
+
+/// Changes that are not there for anybody else until [`Transaction::commit`]; dropped without
+/// it, nothing has happened.
+#[derive(Debug)]
+#[must_use = "without commit nothing is kept"]
+pub struct Transaction<'store> {
+    inner: rusqlite::Transaction<'store>,
+    context: Context<'store>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Context<'store> {
+    path: &'store Path,
+    wait: Duration,
+    layout: Layout,
+}
+
+impl Context<'_> {
+    fn fault(&self, error: &rusqlite::Error) -> StoreError {
+        StoreError::from_sqlite(self.path, self.wait, error)
+    }
+}
+
+/// What a sync has to know of a user that is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Known<'row> {
+    /// The username.
+    pub username: &'row str,
+    /// Where the record came from; the bare number where the server knows no such source.
+    pub source: Result<AuthSource, i64>,
+    /// The full name.
+    pub name: Option<&'row str>,
+    /// Whether the roles hold `admin`, or can't be read, so that they might.
+    pub is_admin: bool,
+}
+
+impl Store {
+    /// Begins an action: from here on nobody else can write, so that what is read stays true until
+    /// it is changed. Whoever reads still sees the state before.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`] when another process holds the lock for longer than the waiting time,
+    /// [`StoreError::ReadOnly`], and all that SQLite can run into.
+    pub fn transaction(&mut self) -> Result<Transaction<'_>, StoreError> {
+        let Self { connection, layout, path, wait } = self;
+        let context = Context { path, wait: *wait, layout: *layout };
+        let inner = connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(|error| context.fault(&error))?;
+        Ok(Transaction { inner, context })
+    }
+}
+
+impl Transaction<'_> {
+    /// The row of exactly this name, broken or not.
+    ///
+    /// # Errors
+    /// All that a read can run into.
+    pub fn record(&self, username: &str) -> Result<Option<Record>, StoreError> {
+        let query = format!("{} WHERE username = ?1", self.context.layout.select());
+        self.inner
+            .prepare_cached(&query)
+            .and_then(|mut statement| statement.query_row([username], Record::of).optional())
+            .map_err(|error| self.context.fault(&error))
+    }
+
+    /// The row of exactly this name, which must be there.
+    ///
+    /// # Errors
+    /// [`StoreError::NoUser`], and all that a read can run into.
+    pub fn existing(&self, username: &str) -> Result<Record, StoreError> {
+        self.record(username)?.ok_or_else(|| StoreError::NoUser { name: username.to_owned(), similar: None })
+    }
+
+    /// Adds a user.
+    ///
+    /// # Errors
+    /// [`StoreError::UserExists`]; [`StoreError::NoProjects`] for one with projects in a database
+    /// that can't hold them; all that SQLite can run into.
+    pub fn add(&mut self, user: &User, password: Option<&PasswordHash>) -> Result<(), StoreError> {
+        let Layout { table, projects } = self.context.layout;
+        let (more, place) = if projects { (", projects", ", ?7") } else { ("", "") };
+        let statement = format!(
+            "INSERT INTO {table} (username, password, ldap, name, roles, email{more}) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6{place})"
+        );
+        let roles = column::to_json(&user.roles);
+        let password = password.map(PasswordHash::expose);
+        let source = number(user);
+        let mut values: Vec<&dyn ToSql> =
+            vec![&user.username, &password, &source, &user.name, &roles, &user.email];
+        let list = self.projects_column(user)?;
+        if let Some(list) = &list {
+            values.push(list);
+        }
+        match self.run(&statement, values.as_slice()) {
+            Ok(_) => Ok(()),
+            Err(error) if is_double(&error) => Err(StoreError::UserExists(user.username.clone())),
+            Err(error) => Err(self.context.fault(&error)),
+        }
+    }
+
+    /// Adds many users without passwords, several a statement.
+    ///
+    /// # Errors
+    /// As [`Transaction::add`]; after an error the transaction can only be dropped.
+    pub fn add_many(&mut self, users: &[User]) -> Result<(), StoreError> {
+        let Layout { table, projects } = self.context.layout;
+        let (more, place) = if projects { (", projects", ",?") } else { ("", "") };
+        for chunk in users.chunks(ROWS_A_STATEMENT) {
+            let places = vec![format!("(?,?,?,?,?{place})"); chunk.len()].join(",");
+            let statement =
+                format!("INSERT INTO {table} (username, ldap, name, roles, email{more}) VALUES {places}");
+            let lists = chunk
+                .iter()
+                .map(|user| Ok((number(user), column::to_json(&user.roles), self.projects_column(user)?)))
+                .collect::<Result<Vec<_>, StoreError>>()?;
+            let mut values: Vec<&dyn ToSql> = Vec::with_capacity(6 * chunk.len());
+            for (user, (source, roles, list)) in chunk.iter().zip(&lists) {
+                values.extend([&user.username as &dyn ToSql, source, &user.name, roles, &user.email]);
+                values.extend(list.as_ref().map(|list| list as &dyn ToSql));
+            }
+            if let Err(error) = self.run(&statement, values.as_slice()) {
+                if is_double(&error) {
+                    let there = chunk.iter().find(|user| matches!(self.record(&user.username), Ok(Some(_))));
+                    let name = there.map(|user| user.username.clone()).unwrap_or_default();
+                    return Err(StoreError::UserExists(name));
+                }
+                return Err(self.context.fault(&error));
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes everything but the password of a user who is there; what was a BLOB becomes text.
+    ///
+    /// # Errors
+    /// [`StoreError::NoUser`], [`StoreError::NoProjects`], and all that SQLite can run into.
+    pub fn update(&mut self, user: &User) -> Result<(), StoreError> {
+        let Layout { table, projects } = self.context.layout;
+        let more = if projects { ", projects = ?6" } else { "" };
+        let statement = format!(
+            "UPDATE {table} SET ldap = ?2, name = ?3, roles = ?4, email = ?5{more} WHERE username = ?1"
+        );
+        let roles = column::to_json(&user.roles);
+        let source = number(user);
+        let mut values: Vec<&dyn ToSql> = vec![&user.username, &source, &user.name, &roles, &user.email];
+        let list = self.projects_column(user)?;
+        if let Some(list) = &list {
+            values.push(list);
+        }
+        self.one(&user.username, &statement, values.as_slice())
+    }
+
+    /// Writes the roles alone, as text.
+    ///
+    /// # Errors
+    /// [`StoreError::NoUser`], and all that SQLite can run into.
+    pub fn set_roles(&mut self, username: &str, roles: &[String]) -> Result<(), StoreError> {
+        let statement = format!("UPDATE {} SET roles = ?2 WHERE username = ?1", self.context.layout.table);
+        self.one(username, &statement, params![username, column::to_json(roles)])
+    }
+
+    /// Writes the projects alone, as text.
+    ///
+    /// # Errors
+    /// [`StoreError::NoUser`], [`StoreError::NoProjects`], and all that SQLite can run into.
+    pub fn set_projects(&mut self, username: &str, projects: &[String]) -> Result<(), StoreError> {
+        if !self.context.layout.projects {
+            return Err(StoreError::NoProjects(self.context.path.to_owned()));
+        }
+        let statement = format!("UPDATE {} SET projects = ?2 WHERE username = ?1", self.context.layout.table);
+        self.one(username, &statement, params![username, column::to_json(projects)])
+    }
+
+    /// Writes the password column alone; none empties it.
+    ///
+    /// # Errors
+    /// [`StoreError::NoUser`], and all that SQLite can run into.
+    pub fn set_password(&mut self, username: &str, hash: Option<&PasswordHash>) -> Result<(), StoreError> {
+        let statement = format!("UPDATE {} SET password = ?2 WHERE username = ?1", self.context.layout.table);
+        self.one(username, &statement, params![username, hash.map(PasswordHash::expose)])
+    }
+
+    /// Writes the full name alone, as when it changed in the directory.
+    ///
+    /// # Errors
+    /// [`StoreError::NoUser`], and all that SQLite can run into.
+    pub fn rename(&mut self, username: &str, name: Option<&str>) -> Result<(), StoreError> {
+        let statement = format!("UPDATE {} SET name = ?2 WHERE username = ?1", self.context.layout.table);
+        self.one(username, &statement, params![username, name])
+    }
+
+    /// Deletes a user and, as the schema says, what the server keeps of his or her settings.
+    ///
+    /// # Errors
+    /// [`StoreError::NoUser`], and all that SQLite can run into.
+    pub fn delete(&mut self, username: &str) -> Result<(), StoreError> {
+        let statement = format!("DELETE FROM {} WHERE username = ?1", self.context.layout.table);
+        self.one(username, &statement, params![username])
+    }
+
+    /// Calls `visit` with what a sync has to know of every user, in no order. The rows are not
+    /// held.
+    ///
+    /// # Errors
+    /// What `visit` returns, and all that a read can run into.
+    pub fn scan<E: From<StoreError>>(&self, visit: impl FnMut(Known<'_>) -> Result<(), E>) -> Result<(), E> {
+        scan(&self.inner, &self.context, visit)
+    }
+
+    /// Makes the changes be there for everybody, on disk.
+    ///
+    /// # Errors
+    /// All that SQLite can run into; nothing has changed then.
+    pub fn commit(self) -> Result<(), StoreError> {
+        let Self { inner, context } = self;
+        inner.commit().map_err(|error| context.fault(&error))
+    }
+
+    /// The projects column's content, or none where there is no such column.
+    fn projects_column(&self, user: &User) -> Result<Option<String>, StoreError> {
+        match (self.context.layout.projects, user.projects.is_empty()) {
+            (true, _) => Ok(Some(column::to_json(&user.projects))),
+            (false, true) => Ok(None),
+            (false, false) => Err(StoreError::NoProjects(self.context.path.to_owned())),
+        }
+    }
+
+    fn run(&self, statement: &str, values: &[&dyn ToSql]) -> rusqlite::Result<usize> {
+        self.inner.prepare_cached(statement)?.execute(values)
+    }
+
+    /// Runs a statement that must change exactly the row of this name.
+    fn one(&self, username: &str, statement: &str, values: &[&dyn ToSql]) -> Result<(), StoreError> {
+        match self.run(statement, values) {
+            Ok(0) => Err(StoreError::NoUser { name: username.to_owned(), similar: None }),
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.context.fault(&error)),
+        }
+    }
+}
+
+impl Store {
+    /// Calls `visit` with what a sync has to know of every user, in no order, without a
+    /// transaction: for a dry run.
+    ///
+    /// # Errors
+    /// What `visit` returns, and all that a read can run into.
+    pub fn scan<E: From<StoreError>>(&self, visit: impl FnMut(Known<'_>) -> Result<(), E>) -> Result<(), E> {
+        let context = Context { path: &self.path, wait: self.wait, layout: self.layout };
+        scan(&self.connection, &context, visit)
+    }
+}
+
+fn scan<E: From<StoreError>>(
+    connection: &rusqlite::Connection,
+    context: &Context<'_>,
+    mut visit: impl FnMut(Known<'_>) -> Result<(), E>,
+) -> Result<(), E> {
+    let fault = |error: rusqlite::Error| context.fault(&error);
+    let query = format!("SELECT username, ldap, name, roles FROM {}", context.layout.table);
+    let mut statement = connection.prepare(&query).map_err(fault)?;
+    let mut rows = statement.query([]).map_err(fault)?;
+    while let Some(row) = rows.next().map_err(fault)? {
+        let username = column::lossy(row.get_ref(0).map_err(fault)?);
+        let name = column::lossy(row.get_ref(2).map_err(fault)?);
+        let number = column::number(row.get_ref(1).map_err(fault)?);
+        visit(Known {
+            username: username.as_deref().unwrap_or_default(),
+            source: AuthSource::from_number(number).ok_or(number),
+            name: name.as_deref(),
+            is_admin: column::may_hold(row.get_ref(3).map_err(fault)?, Role::Admin.name()),
+        })?;
+    }
+    Ok(())
+}
+
+fn number(user: &User) -> i64 {
+    user.source.map_or_else(|number| number, AuthSource::number)
+}
+
+/// Whether a row of this primary key is there already.
+fn is_double(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation)
+}
