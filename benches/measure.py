@@ -6,8 +6,10 @@ A B A B, and the median of the pairs is what is told.
 
 import dataclasses
 import os
+import shutil
 import statistics
 import subprocess
+import tempfile
 import time
 
 
@@ -15,7 +17,6 @@ import time
 class Run:
     cpu: float  # seconds, user and system
     wall: float  # seconds
-    peak: int  # bytes
     status: int
 
 
@@ -47,7 +48,30 @@ def run_once(command, **options):
     wall = time.monotonic() - begin
     process.returncode = os.waitstatus_to_exitcode(status)
     process.stdout.close()
-    return Run(usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss * 1024, process.returncode)
+    return Run(usage.ru_utime + usage.ru_stime, wall, process.returncode)
+
+
+def peak(command, **options):
+    """Peak memory of a process in bytes, or None without GNU time.
+
+    Not from wait4 here: the kernel counts what a process had before exec, and that is Python.
+    """
+    if not shutil.which("time"):
+        return None
+    with tempfile.NamedTemporaryFile("r") as file:
+        subprocess.run(
+            [shutil.which("time"), "-q", "-f", "%M", "-o", file.name, *command],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            check=False,
+            **options,
+        )
+        return int(file.read().split()[-1]) * 1024
+
+
+def mib(size):
+    """A size in bytes for people."""
+    return "not measured" if size is None else f"{size / (1 << 20):.1f} MiB"
 
 
 def batch(command, count, **options):
@@ -59,7 +83,6 @@ def batch(command, count, **options):
     return Run(
         sum(run.cpu for run in runs) / count,
         sum(run.wall for run in runs) / count,
-        max(run.peak for run in runs),
         0,
     )
 
