@@ -16,6 +16,7 @@ mod examples;
 mod floors;
 mod gen_keypair;
 mod generated;
+mod httpd;
 mod key;
 mod policy;
 mod prompts;
