@@ -1,7 +1,23 @@
 //! Key material: signing and verifying keys in all their forms.
 //!
+//! A key is checked once, when it is read: on its curve, in its one canonical encoding, not
+//! weak, both halves of one pair. What got that far is a [`PublicKey`] or [`PrivateKey`];
+//! [`VerifyingKey`] and [`SigningKey`] add what they may be used for.
+//!
 //! Knows nothing of tokens, settings or users.
 
 pub mod algorithm;
+pub mod der;
+pub mod encoding;
+pub mod error;
+pub mod private;
+pub mod public;
+pub mod signing;
+pub mod verifying;
 
 pub use algorithm::{Algorithm, AlgorithmError};
+pub use error::{KeyError, KeyFault};
+pub use private::PrivateKey;
+pub use public::{Curve, PublicKey, WeakKeys};
+pub use signing::SigningKey;
+pub use verifying::{VerifyingKey, thumbprint};

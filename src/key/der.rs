@@ -1,0 +1,252 @@
+//! Keys in DER: SPKI, PKCS#1, PKCS#8 and SEC 1.
+//!
+//! Reading is strict: nothing after the end, shortest lengths, no BIT STRING with unused bits
+//! (which Go's tool prints as a shifted key), no parameters where RFC 8410 has none. Written are
+//! SPKI and PKCS#8 of version 1, which every OpenSSL reads.
+
+use pkcs8::der::asn1::{AnyRef, BitStringRef, Null, OctetStringRef, UintRef};
+use pkcs8::der::{Decode as _, Encode as _, Error};
+use pkcs8::{AlgorithmIdentifierRef, ObjectIdentifier, PrivateKeyInfoRef, SubjectPublicKeyInfoRef};
+use zeroize::Zeroizing;
+
+use super::error::{KeyError, from_der};
+use super::private::PrivateKey;
+use super::public::{Curve, PublicKey, WeakKeys};
+use crate::base::secret::SecretBytes;
+
+const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
+const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
+const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
+const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
+const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
+const P521: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.35");
+
+/// Key algorithms that people have files of and that are no use here, for the message.
+const OTHERS: [(&str, &str); 13] = [
+    ("1.3.101.110", "X25519 (for key agreement, not for signatures)"),
+    ("1.3.101.111", "X448 (for key agreement, not for signatures)"),
+    ("1.3.101.113", "Ed448"),
+    ("1.2.840.113549.1.1.10", "RSA restricted to PSS"),
+    ("1.2.840.113549.1.3.1", "Diffie-Hellman"),
+    ("1.2.840.10046.2.1", "Diffie-Hellman"),
+    ("1.2.840.10040.4.1", "DSA"),
+    ("1.3.132.0.10", "EC on secp256k1"),
+    ("1.3.132.0.33", "EC on P-224"),
+    ("1.2.840.10045.3.1.1", "EC on P-192"),
+    ("2.16.840.1.101.3.4.3.17", "ML-DSA-44"),
+    ("2.16.840.1.101.3.4.3.18", "ML-DSA-65"),
+    ("2.16.840.1.101.3.4.3.19", "ML-DSA-87"),
+];
+
+fn unknown(oid: ObjectIdentifier) -> KeyError {
+    let oid = oid.to_string();
+    let name = OTHERS.iter().find(|(known, _)| *known == oid).map(|(_, name)| (*name).to_owned());
+    KeyError::UnknownKind(name.unwrap_or_else(|| format!("the algorithm with the OID {oid}")))
+}
+
+const fn oid_of(curve: Curve) -> ObjectIdentifier {
+    match curve {
+        Curve::P256 => P256,
+        Curve::P384 => P384,
+        Curve::P521 => P521,
+    }
+}
+
+fn curve_of(oid: ObjectIdentifier) -> Result<Curve, KeyError> {
+    Curve::ALL.into_iter().find(|curve| oid_of(*curve) == oid).ok_or_else(|| unknown(oid))
+}
+
+fn named_curve(algorithm: &AlgorithmIdentifierRef<'_>, what: &'static str) -> Result<Curve, KeyError> {
+    let oid = algorithm.parameters.and_then(|any| any.decode_as::<ObjectIdentifier>().ok());
+    oid.ok_or(KeyError::Der { what, reason: "the curve is not named" }).and_then(curve_of)
+}
+
+/// RSA keys have NULL as parameters (RFC 3279 2.3.1); none at all is read as well.
+fn check_rsa(algorithm: &AlgorithmIdentifierRef<'_>, what: &'static str) -> Result<(), KeyError> {
+    match algorithm.parameters {
+        Some(any) if any.decode_as::<Null>().is_err() => Err(KeyError::Parameters(what)),
+        _ => Ok(()),
+    }
+}
+
+fn wrong(what: &'static str) -> impl Fn(Error) -> KeyError {
+    move |error| from_der(what, error.kind())
+}
+
+/// Reads a `SubjectPublicKeyInfo` (RFC 5280 4.1, RFC 8410, RFC 5480).
+///
+/// # Errors
+/// What is wrong with the structure or the key.
+pub fn read_spki(der: &[u8], weak: WeakKeys) -> Result<PublicKey, KeyError> {
+    let what = "public key (SPKI)";
+    let spki = SubjectPublicKeyInfoRef::from_der(der).map_err(wrong(what))?;
+    let key = spki.subject_public_key.as_bytes().ok_or(KeyError::UnusedBits(what))?;
+    match spki.algorithm.oid {
+        ED25519 if spki.algorithm.parameters.is_some() => Err(KeyError::Parameters(what)),
+        ED25519 => PublicKey::ed25519(key),
+        EC => PublicKey::ec(named_curve(&spki.algorithm, what)?, key),
+        RSA => {
+            check_rsa(&spki.algorithm, what)?;
+            read_pkcs1_public(key, weak)
+        }
+        other => Err(unknown(other)),
+    }
+}
+
+/// Writes a `SubjectPublicKeyInfo`.
+///
+/// # Errors
+/// [`KeyError::Crypto`], which does not happen with a key that was checked.
+pub fn write_spki(key: &PublicKey) -> Result<Vec<u8>, KeyError> {
+    let failed = |_: Error| KeyError::Crypto("writing the public key");
+    let numbers;
+    let curve_oid;
+    let (oid, parameters, bytes) = match key {
+        PublicKey::Ed25519(key) => (ED25519, None, key.as_bytes().as_slice()),
+        PublicKey::Ec { curve, point } => {
+            curve_oid = oid_of(*curve);
+            (EC, Some(AnyRef::from(&curve_oid)), point.as_slice())
+        }
+        PublicKey::Rsa { .. } => {
+            numbers = write_pkcs1_public(key)?;
+            (RSA, Some(AnyRef::NULL), numbers.as_slice())
+        }
+    };
+    SubjectPublicKeyInfoRef {
+        algorithm: AlgorithmIdentifierRef { oid, parameters },
+        subject_public_key: BitStringRef::from_bytes(bytes).map_err(failed)?,
+    }
+    .to_der()
+    .map_err(failed)
+}
+
+/// Reads an `RSAPublicKey` of PKCS#1 (RFC 8017 A.1.1).
+///
+/// # Errors
+/// What is wrong with the structure or the key.
+pub fn read_pkcs1_public(der: &[u8], weak: WeakKeys) -> Result<PublicKey, KeyError> {
+    let what = "RSA public key (PKCS#1)";
+    let key = pkcs1::RsaPublicKeyRef::from_der(der).map_err(wrong(what))?;
+    PublicKey::rsa(key.modulus.as_bytes(), key.public_exponent.as_bytes(), weak)
+}
+
+fn write_pkcs1_public(key: &PublicKey) -> Result<Vec<u8>, KeyError> {
+    let failed = |_: Error| KeyError::Crypto("writing the public key");
+    let PublicKey::Rsa { modulus, exponent } = key else {
+        return Err(KeyError::NoForm { kind: key.kind(), form: "PKCS#1" });
+    };
+    pkcs1::RsaPublicKeyRef {
+        modulus: UintRef::new(modulus).map_err(failed)?,
+        public_exponent: UintRef::new(exponent).map_err(failed)?,
+    }
+    .to_der()
+    .map_err(failed)
+}
+
+/// Reads a private key of PKCS#8, version 1 (RFC 5208) or 2 (RFC 5958). A public key in it must
+/// be the private key's.
+///
+/// # Errors
+/// What is wrong with the structure or the key.
+pub fn read_pkcs8(der: &[u8]) -> Result<PrivateKey, KeyError> {
+    let what = "private key (PKCS#8)";
+    let info = PrivateKeyInfoRef::from_der(der).map_err(wrong(what))?;
+    let public = match info.public_key {
+        Some(bits) => Some(bits.as_bytes().ok_or(KeyError::UnusedBits(what))?),
+        None => None,
+    };
+    let secret = info.private_key.as_bytes();
+    let key = match info.algorithm.oid {
+        ED25519 if info.algorithm.parameters.is_some() => return Err(KeyError::Parameters(what)),
+        ED25519 => {
+            let seed = <&OctetStringRef>::from_der(secret).map_err(wrong(what))?;
+            PrivateKey::ed25519_from_seed(seed.as_bytes())?
+        }
+        EC => read_sec1_on(Some(named_curve(&info.algorithm, what)?), secret)?,
+        RSA => {
+            check_rsa(&info.algorithm, what)?;
+            PrivateKey::rsa_from_pkcs1(secret)?
+        }
+        other => return Err(unknown(other)),
+    };
+    match public {
+        None => Ok(key),
+        Some(public) if matches!(key, PrivateKey::Rsa { .. }) => {
+            let same = read_pkcs1_public(public, WeakKeys::Refuse)? == key.public();
+            if same { Ok(key) } else { Err(KeyError::Mismatch("RSA")) }
+        }
+        Some(public) => key.with_public_half(public),
+    }
+}
+
+/// Writes PKCS#8 of version 1 (RFC 5208), which OpenSSL 1.1 and 3.0 read; they refuse version 2.
+///
+/// # Errors
+/// [`KeyError::Crypto`], which does not happen with a key that was checked.
+pub fn write_pkcs8(key: &PrivateKey) -> Result<SecretBytes, KeyError> {
+    let failed = |_: Error| KeyError::Crypto("writing the private key");
+    let (oid, parameters, secret) = match key {
+        PrivateKey::Ed25519(key) => {
+            let seed = OctetStringRef::new(key.as_bytes()).and_then(|seed| seed.to_der()).map_err(failed)?;
+            (ED25519, None, Zeroizing::new(seed))
+        }
+        PrivateKey::Ec { curve, .. } => (EC, Some(oid_of(*curve)), write_sec1(key)?),
+        PrivateKey::Rsa { pkcs1, .. } => (RSA, None, Zeroizing::new(pkcs1.expose().to_vec())),
+    };
+    let parameters = match (&parameters, oid) {
+        (Some(curve), _) => Some(AnyRef::from(curve)),
+        (None, RSA) => Some(AnyRef::NULL),
+        (None, _) => None,
+    };
+    let private_key = OctetStringRef::new(&secret).map_err(failed)?;
+    let info = PrivateKeyInfoRef::new(AlgorithmIdentifierRef { oid, parameters }, private_key);
+    info.to_der().map(SecretBytes::new).map_err(failed)
+}
+
+/// Reads an `ECPrivateKey` of SEC 1 (RFC 5915), which names its curve itself.
+///
+/// # Errors
+/// What is wrong with the structure or the key.
+pub fn read_sec1(der: &[u8]) -> Result<PrivateKey, KeyError> {
+    read_sec1_on(None, der)
+}
+
+fn read_sec1_on(outer: Option<Curve>, der: &[u8]) -> Result<PrivateKey, KeyError> {
+    let what = "EC private key (SEC 1)";
+    let parsed = sec1::EcPrivateKey::from_der(der).map_err(wrong(what))?;
+    let inner = match parsed.parameters.and_then(sec1::EcParameters::named_curve) {
+        Some(oid) => Some(curve_of(oid)?),
+        None => None,
+    };
+    let curve = match (outer, inner) {
+        (Some(outer), Some(inner)) if outer != inner => {
+            return Err(KeyError::Der { what, reason: "it names two different curves" });
+        }
+        (Some(curve), _) | (None, Some(curve)) => curve,
+        (None, None) => return Err(KeyError::Der { what, reason: "the curve is not named" }),
+    };
+    let key = PrivateKey::ec(curve, parsed.private_key)?;
+    match parsed.public_key {
+        None => Ok(key),
+        Some(point) => {
+            PublicKey::ec(curve, point)?;
+            key.with_public_half(point)
+        }
+    }
+}
+
+fn write_sec1(key: &PrivateKey) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+    let failed = |_: Error| KeyError::Crypto("writing the private key");
+    match key {
+        PrivateKey::Ec { scalar, public: PublicKey::Ec { point, .. }, .. } => {
+            let bare = sec1::EcPrivateKey {
+                private_key: scalar.expose(),
+                // The curve stands in the PKCS#8 around it (RFC 5915 1).
+                parameters: None,
+                public_key: Some(point),
+            };
+            bare.to_der().map(Zeroizing::new).map_err(failed)
+        }
+        other => Err(KeyError::NoForm { kind: other.kind(), form: "SEC 1" }),
+    }
+}

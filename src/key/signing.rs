@@ -1,0 +1,206 @@
+//! Keys that sign: what a token is issued with.
+
+use std::fmt;
+
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::EcdsaKeyPair;
+use jsonwebtoken::EncodingKey;
+use jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER;
+
+use super::algorithm::Algorithm;
+use super::der::write_pkcs8;
+use super::encoding::decode_standard;
+use super::error::KeyError;
+use super::private::{PrivateKey, signing};
+use super::public::{Curve, WeakKeys};
+use super::verifying::{VerifyingKey, by_jsonwebtoken};
+use crate::base::secret::{SecretBytes, SecretText};
+
+/// A key that signs: a private key, or a shared HMAC key, with its key ID. It is wiped from
+/// memory when dropped, and `Debug` shows the public half only.
+#[derive(Clone)]
+pub struct SigningKey {
+    /// The private key; none when the key is a shared one.
+    private: Option<PrivateKey>,
+    encoding: EncodingKey,
+    verifying: VerifyingKey,
+}
+
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SigningKey({})", self.verifying.describe())
+    }
+}
+
+impl SigningKey {
+    /// A private key.
+    ///
+    /// # Errors
+    /// [`KeyError::Crypto`], which does not happen with a key that was checked.
+    pub fn private(key: PrivateKey) -> Result<Self, KeyError> {
+        let encoding = match &key {
+            PrivateKey::Ed25519(_) => EncodingKey::from_ed_der(write_pkcs8(&key)?.expose()),
+            PrivateKey::Ec { .. } => EncodingKey::from_ec_der(write_pkcs8(&key)?.expose()),
+            PrivateKey::Rsa { pkcs1, .. } => EncodingKey::from_rsa_der(pkcs1.expose()),
+        };
+        let verifying = VerifyingKey::public(key.public());
+        Ok(Self { private: Some(key), encoding, verifying })
+    }
+
+    /// A private key in the server's form: standard base64 of 64 bytes, the Ed25519 seed and
+    /// its public key (Go's layout), as in `JWT_PRIVATE_KEY`.
+    ///
+    /// # Errors
+    /// [`KeyError::Empty`], [`KeyError::Base64`], and those of [`PrivateKey::ed25519_from_pair`].
+    pub fn from_server_base64(text: &SecretText) -> Result<Self, KeyError> {
+        if text.is_empty() {
+            return Err(KeyError::Empty("private key"));
+        }
+        let bytes = decode_standard(text.expose(), "private key")?;
+        Self::private(PrivateKey::ed25519_from_pair(&bytes)?)
+    }
+
+    /// A shared key for the given HMAC algorithms, the natural one first.
+    ///
+    /// # Errors
+    /// As [`VerifyingKey::shared`].
+    pub fn shared(secret: SecretBytes, algorithms: &[Algorithm], weak: WeakKeys) -> Result<Self, KeyError> {
+        let verifying = VerifyingKey::shared(secret.clone(), algorithms, weak)?;
+        let encoding = EncodingKey::from_secret(secret.expose());
+        Ok(Self { private: None, encoding, verifying })
+    }
+
+    /// The shared key of `CROSS_LOGIN_JWT_HS512_KEY` in standard base64: HS512, and HS256.
+    ///
+    /// # Errors
+    /// As [`VerifyingKey::shared_from_base64`].
+    pub fn shared_from_base64(text: &SecretText, weak: WeakKeys) -> Result<Self, KeyError> {
+        let algorithms = VerifyingKey::shared_from_base64(text, weak)?.algorithms().to_vec();
+        let bytes = decode_standard(text.expose(), "shared HMAC key")?;
+        Self::shared(SecretBytes::new(bytes.to_vec()), &algorithms, weak)
+    }
+
+    /// The algorithm this key signs with unless told otherwise; a key that was restricted to
+    /// nothing keeps the one of its kind.
+    #[must_use]
+    pub fn algorithm(&self) -> Algorithm {
+        let natural = match &self.private {
+            Some(key) => key.public().algorithms().first().copied(),
+            None => Some(Algorithm::Hs512),
+        };
+        self.algorithms().first().copied().or(natural).unwrap_or(Algorithm::EdDsa)
+    }
+
+    /// The algorithms this key signs with.
+    #[must_use]
+    pub fn algorithms(&self) -> &[Algorithm] {
+        self.verifying.algorithms()
+    }
+
+    /// The same key for no other algorithms than these.
+    #[must_use]
+    pub fn restrict(mut self, algorithms: &[Algorithm]) -> Self {
+        self.verifying = self.verifying.restrict(algorithms);
+        self
+    }
+
+    /// The key ID.
+    #[must_use]
+    pub fn kid(&self) -> Option<&str> {
+        self.verifying.kid()
+    }
+
+    /// The same key with this key ID.
+    #[must_use]
+    pub fn with_kid(mut self, kid: impl Into<String>) -> Self {
+        self.verifying = self.verifying.with_kid(kid);
+        self
+    }
+
+    /// The key that verifies what this one signs, with the same key ID and algorithms.
+    #[must_use]
+    pub fn verifying_key(&self) -> VerifyingKey {
+        self.verifying.clone()
+    }
+
+    /// The private key; `None` for a shared one.
+    #[must_use]
+    pub const fn private_key(&self) -> Option<&PrivateKey> {
+        self.private.as_ref()
+    }
+
+    /// Signs a message. EC signatures are the two numbers in full length (RFC 7518 3.4).
+    ///
+    /// # Errors
+    /// [`KeyError::Algorithm`] or [`KeyError::SharedShort`] when this key does not do the
+    /// algorithm, [`KeyError::Crypto`] when signing failed.
+    pub fn sign(&self, algorithm: Algorithm, message: &[u8]) -> Result<Vec<u8>, KeyError> {
+        if let Some(why) = self.verifying.why_not(algorithm) {
+            return Err(why);
+        }
+        let failed = || KeyError::Crypto("signing");
+        match (&self.private, by_jsonwebtoken(algorithm)) {
+            (Some(PrivateKey::Ec { curve: curve @ Curve::P521, .. }), _) => {
+                let pair = EcdsaKeyPair::from_pkcs8(signing(*curve), self.encoding.as_bytes())
+                    .map_err(|_| failed())?;
+                let signature = pair.sign(&SystemRandom::new(), message).map_err(|_| failed())?;
+                Ok(signature.as_ref().to_vec())
+            }
+            (_, Some(name)) => (DEFAULT_PROVIDER.signer_factory)(&name, &self.encoding)
+                .map_err(|_| failed())?
+                .try_sign(message)
+                .map_err(|_| failed()),
+            (_, None) => Err(KeyError::Algorithm { kind: self.verifying.kind(), algorithm }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn signing_key(algorithm: Algorithm) -> SigningKey {
+        if algorithm.is_symmetric() {
+            let secret = super::super::private::generate_shared(64).unwrap();
+            return SigningKey::shared(secret, &[algorithm], WeakKeys::Refuse).unwrap();
+        }
+        SigningKey::private(PrivateKey::generate(algorithm).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn every_algorithm_verifies_what_it_signed_and_nothing_else() {
+        for algorithm in Algorithm::ALL {
+            if matches!(algorithm, Algorithm::Rs384 | Algorithm::Rs512 | Algorithm::Ps384) {
+                // The same keys as RS256; making them is slow.
+                continue;
+            }
+            let key = signing_key(algorithm);
+            let signature = key.sign(algorithm, b"message").unwrap();
+            let verifying = key.verifying_key();
+            assert!(verifying.verify(algorithm, b"message", &signature), "{algorithm}");
+            assert!(!verifying.verify(algorithm, b"massage", &signature), "{algorithm}");
+            assert!(!verifying.verify(algorithm, b"message", &[]), "{algorithm}");
+            for other in Algorithm::ALL.into_iter().filter(|other| *other != algorithm) {
+                assert!(!verifying.verify(other, b"message", &signature), "{algorithm} as {other}");
+            }
+        }
+    }
+
+    #[test]
+    fn debug_shows_no_secret() {
+        let text = "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNkZWYwMTIzNDU2Nzg5QUJDREVGR0hJSktMTU5PUFFSUw==";
+        let key =
+            SigningKey::shared_from_base64(&SecretText::new(text.to_owned()), WeakKeys::Refuse).unwrap();
+        assert_eq!(format!("{key:?}"), "SigningKey(shared HMAC key)");
+        assert!(!format!("{:?}", key.verifying_key()).contains("65"));
+        let private = PrivateKey::ed25519_from_seed(&[7; 32]).unwrap();
+        assert!(!format!("{private:?}").contains("7, 7, 7, 7, 7, 7, 7, 7"));
+    }
+
+    #[test]
+    fn a_key_that_is_restricted_signs_no_more() {
+        let key = signing_key(Algorithm::EdDsa).restrict(&[Algorithm::Es256]);
+        assert!(matches!(key.sign(Algorithm::EdDsa, b"x"), Err(KeyError::Algorithm { .. })));
+        assert!(!key.verifying_key().verify(Algorithm::EdDsa, b"x", &[0; 64]));
+    }
+}

@@ -1,0 +1,315 @@
+//! Keys that verify: what a token is checked with.
+
+use std::fmt;
+
+use aws_lc_rs::digest;
+use aws_lc_rs::signature::{
+    RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY, RSA_PKCS1_1024_8192_SHA512_FOR_LEGACY_USE_ONLY,
+    RsaParameters, RsaPublicKeyComponents, UnparsedPublicKey,
+};
+use jsonwebtoken::DecodingKey;
+use jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER;
+
+use super::algorithm::Algorithm;
+use super::encoding::{decode_standard, encode_url};
+use super::error::KeyError;
+use super::public::{Curve, PublicKey, WeakKeys};
+use crate::base::quote::quote;
+use crate::base::secret::{SecretBytes, SecretText};
+
+/// What the server takes with `CROSS_LOGIN_JWT_HS512_KEY`.
+const CROSS_LOGIN_ALGORITHMS: [Algorithm; 2] = [Algorithm::Hs512, Algorithm::Hs256];
+
+#[derive(Clone)]
+enum Material {
+    Public(PublicKey),
+    Shared(SecretBytes),
+}
+
+/// A key that verifies signatures: a public key, or a shared HMAC key, with its key ID.
+/// The key decides which algorithms it verifies, never a token (RFC 8725 3.1).
+///
+/// ```
+/// use cc_auth::key::{Algorithm, VerifyingKey};
+/// let key = VerifyingKey::from_server_base64("11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=")?;
+/// assert_eq!(key.algorithms(), [Algorithm::EdDsa]);
+/// assert!(!key.verify(Algorithm::Hs256, b"message", b"signature"));
+/// # Ok::<(), cc_auth::key::KeyError>(())
+/// ```
+#[derive(Clone)]
+pub struct VerifyingKey {
+    material: Material,
+    decoding: DecodingKey,
+    algorithms: Vec<Algorithm>,
+    kid: Option<String>,
+}
+
+impl fmt::Debug for VerifyingKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "VerifyingKey({})", self.describe())
+    }
+}
+
+impl VerifyingKey {
+    /// A public key, for every algorithm of its kind.
+    #[must_use]
+    pub fn public(key: PublicKey) -> Self {
+        let decoding = match &key {
+            // Despite its name this wants the 32 bytes as they are.
+            PublicKey::Ed25519(point) => DecodingKey::from_ed_der(point.as_bytes()),
+            PublicKey::Ec { point, .. } => DecodingKey::from_ec_der(point),
+            PublicKey::Rsa { modulus, exponent } => DecodingKey::from_rsa_raw_components(modulus, exponent),
+        };
+        let algorithms = key.algorithms().to_vec();
+        Self { material: Material::Public(key), decoding, algorithms, kid: None }
+    }
+
+    /// A public key in the server's form: standard base64 of the 32 bytes of an Ed25519 key, as
+    /// in `JWT_PUBLIC_KEY` and `CROSS_LOGIN_JWT_PUBLIC_KEY`.
+    ///
+    /// # Errors
+    /// [`KeyError::Empty`], [`KeyError::Base64`], [`KeyError::PrivateForPublic`] and those of
+    /// [`PublicKey::ed25519`].
+    pub fn from_server_base64(text: &str) -> Result<Self, KeyError> {
+        server_base64(text).map(Self::public)
+    }
+
+    /// A shared key for the given HMAC algorithms.
+    ///
+    /// # Errors
+    /// [`KeyError::SharedEmpty`] always; [`KeyError::SharedShort`] when it is shorter than the
+    /// hash of one of the algorithms (RFC 7518 3.2) and weak keys are refused;
+    /// [`KeyError::Algorithm`] for an algorithm that is no HMAC.
+    pub fn shared(secret: SecretBytes, algorithms: &[Algorithm], weak: WeakKeys) -> Result<Self, KeyError> {
+        if secret.is_empty() {
+            return Err(KeyError::SharedEmpty);
+        }
+        for algorithm in algorithms {
+            let Some(wanted) = hash_bytes(*algorithm) else {
+                return Err(KeyError::Algorithm { kind: "shared", algorithm: *algorithm });
+            };
+            if weak == WeakKeys::Refuse && secret.len() < wanted {
+                return Err(KeyError::SharedShort { found: secret.len(), wanted, algorithm: *algorithm });
+            }
+        }
+        let decoding = DecodingKey::from_secret(secret.expose());
+        Ok(Self { material: Material::Shared(secret), decoding, algorithms: algorithms.to_vec(), kid: None })
+    }
+
+    /// The shared key of `CROSS_LOGIN_JWT_HS512_KEY` in standard base64. It verifies HS512 and
+    /// HS256; one that is too short for HS512 verifies HS256 only (see [`Self::why_not`]).
+    ///
+    /// # Errors
+    /// [`KeyError::Base64`], and as [`VerifyingKey::shared`].
+    pub fn shared_from_base64(text: &SecretText, weak: WeakKeys) -> Result<Self, KeyError> {
+        let bytes = decode_standard(text.expose(), "shared HMAC key")?;
+        let secret = SecretBytes::new(bytes.to_vec());
+        match Self::shared(secret.clone(), &CROSS_LOGIN_ALGORITHMS, weak) {
+            Err(KeyError::SharedShort { .. }) => Self::shared(secret, &[Algorithm::Hs256], weak),
+            other => other,
+        }
+    }
+
+    /// The key ID, when the key came with one or was given one.
+    #[must_use]
+    pub fn kid(&self) -> Option<&str> {
+        self.kid.as_deref()
+    }
+
+    /// The same key with this key ID.
+    #[must_use]
+    pub fn with_kid(mut self, kid: impl Into<String>) -> Self {
+        self.kid = Some(kid.into());
+        self
+    }
+
+    /// The algorithms that this key verifies, the natural one first.
+    #[must_use]
+    pub fn algorithms(&self) -> &[Algorithm] {
+        &self.algorithms
+    }
+
+    /// The same key for no other algorithms than these; it may be left with none.
+    #[must_use]
+    pub fn restrict(mut self, algorithms: &[Algorithm]) -> Self {
+        self.algorithms.retain(|algorithm| algorithms.contains(algorithm));
+        self
+    }
+
+    /// Why this key does not verify an algorithm; `None` when it does.
+    #[must_use]
+    pub fn why_not(&self, algorithm: Algorithm) -> Option<KeyError> {
+        if self.algorithms.contains(&algorithm) {
+            return None;
+        }
+        match (&self.material, hash_bytes(algorithm)) {
+            (Material::Shared(secret), Some(wanted)) if secret.len() < wanted => {
+                Some(KeyError::SharedShort { found: secret.len(), wanted, algorithm })
+            }
+            _ => Some(KeyError::Algorithm { kind: self.kind(), algorithm }),
+        }
+    }
+
+    /// The public key; `None` for a shared one.
+    #[must_use]
+    pub const fn public_key(&self) -> Option<&PublicKey> {
+        match &self.material {
+            Material::Public(key) => Some(key),
+            Material::Shared(_) => None,
+        }
+    }
+
+    /// The Ed25519 key, for checking many signatures at once.
+    #[must_use]
+    pub const fn ed25519(&self) -> Option<&ed25519_dalek::VerifyingKey> {
+        match &self.material {
+            Material::Public(PublicKey::Ed25519(key)) => Some(key),
+            _ => None,
+        }
+    }
+
+    /// Whether both are the same key, whatever their key IDs and algorithms.
+    #[must_use]
+    pub fn is_same_key(&self, other: &Self) -> bool {
+        match (&self.material, &other.material) {
+            (Material::Public(one), Material::Public(two)) => one == two,
+            (Material::Shared(one), Material::Shared(two)) => {
+                aws_lc_rs::constant_time::verify_slices_are_equal(one.expose(), two.expose()).is_ok()
+            }
+            _ => false,
+        }
+    }
+
+    /// The kind of key in a word: `Ed25519`, `P-256`, `RSA`, `shared`.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match &self.material {
+            Material::Public(key) => key.kind(),
+            Material::Shared(_) => "shared",
+        }
+    }
+
+    /// The key in a few words, for messages: kind, key ID or else the start of its thumbprint.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let kind = match &self.material {
+            Material::Shared(_) => "shared HMAC key".to_owned(),
+            Material::Public(PublicKey::Rsa { .. }) => format!("RSA key of {} bits", self.bits()),
+            Material::Public(key) => format!("{} key", key.kind()),
+        };
+        match (&self.kid, &self.material) {
+            (Some(kid), _) => format!("{kind} {}", quote(kid)),
+            (None, Material::Public(key)) => {
+                let print = thumbprint(key);
+                format!("{kind} {}…", print.get(..11).unwrap_or(&print))
+            }
+            (None, Material::Shared(_)) => kind,
+        }
+    }
+
+    /// The key's length in bits.
+    #[must_use]
+    pub fn bits(&self) -> usize {
+        match &self.material {
+            Material::Public(key) => key.bits(),
+            Material::Shared(secret) => secret.len() * 8,
+        }
+    }
+
+    /// Whether the signature is this key's over the message. `false` as well when the key does
+    /// not verify the algorithm. EC signatures are the two numbers in full length (RFC 7518 3.4).
+    #[must_use]
+    pub fn verify(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
+        if !self.algorithms.contains(&algorithm) {
+            return false;
+        }
+        match &self.material {
+            Material::Public(PublicKey::Ec { curve: curve @ Curve::P521, point }) => {
+                UnparsedPublicKey::new(curve.verification(), point).verify(message, signature).is_ok()
+            }
+            Material::Public(PublicKey::Rsa { modulus, exponent }) if self.bits() < 2048 => {
+                verify_short_rsa(algorithm, modulus, exponent, message, signature)
+            }
+            _ => by_jsonwebtoken(algorithm)
+                .and_then(|name| (DEFAULT_PROVIDER.verifier_factory)(&name, &self.decoding).ok())
+                .is_some_and(|verifier| verifier.verify(message, &signature.to_vec()).is_ok()),
+        }
+    }
+}
+
+/// An RSA key that is too short and was allowed on purpose: jsonwebtoken refuses it.
+fn verify_short_rsa(algorithm: Algorithm, n: &[u8], e: &[u8], message: &[u8], signature: &[u8]) -> bool {
+    let parameters: &'static RsaParameters = match algorithm {
+        Algorithm::Rs256 => &RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY,
+        Algorithm::Rs512 => &RSA_PKCS1_1024_8192_SHA512_FOR_LEGACY_USE_ONLY,
+        _ => return false,
+    };
+    RsaPublicKeyComponents { n, e }.verify(parameters, message, signature).is_ok()
+}
+
+/// A public key in the server's base64.
+///
+/// # Errors
+/// As [`VerifyingKey::from_server_base64`].
+pub fn server_base64(text: &str) -> Result<PublicKey, KeyError> {
+    if text.is_empty() {
+        return Err(KeyError::Empty("public key"));
+    }
+    let bytes = decode_standard(text, "public key")?;
+    if bytes.len() == super::private::ED25519_PAIR_BYTES {
+        return Err(KeyError::PrivateForPublic);
+    }
+    PublicKey::ed25519(&bytes)
+}
+
+/// The thumbprint of RFC 7638 by SHA-256, in base64url: the same key has the same one
+/// everywhere. RFC 8037 A.3 has it for Ed25519.
+#[must_use]
+pub fn thumbprint(key: &PublicKey) -> String {
+    // RFC 7638 3.3: the required members in alphabetic order, no blanks; base64url and these
+    // names need no escapes.
+    let canonical = match key {
+        PublicKey::Ed25519(point) => {
+            format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{}"}}"#, *encode_url(point.as_bytes()))
+        }
+        PublicKey::Ec { curve, .. } => {
+            let (x, y) = key.coordinates().unwrap_or_default();
+            let (x, y) = (encode_url(x), encode_url(y));
+            format!(r#"{{"crv":"{}","kty":"EC","x":"{}","y":"{}"}}"#, curve.name(), *x, *y)
+        }
+        PublicKey::Rsa { modulus, exponent } => {
+            format!(r#"{{"e":"{}","kty":"RSA","n":"{}"}}"#, *encode_url(exponent), *encode_url(modulus))
+        }
+    };
+    encode_url(digest::digest(&digest::SHA256, canonical.as_bytes()).as_ref()).to_string()
+}
+
+/// The length of an HMAC algorithm's hash in bytes; `None` for other algorithms.
+#[must_use]
+pub const fn hash_bytes(algorithm: Algorithm) -> Option<usize> {
+    match algorithm {
+        Algorithm::Hs256 => Some(32),
+        Algorithm::Hs384 => Some(48),
+        Algorithm::Hs512 => Some(64),
+        _ => None,
+    }
+}
+
+pub(super) const fn by_jsonwebtoken(algorithm: Algorithm) -> Option<jsonwebtoken::Algorithm> {
+    use jsonwebtoken::Algorithm as Theirs;
+    Some(match algorithm {
+        Algorithm::EdDsa => Theirs::EdDSA,
+        Algorithm::Es256 => Theirs::ES256,
+        Algorithm::Es384 => Theirs::ES384,
+        Algorithm::Es512 => return None,
+        Algorithm::Rs256 => Theirs::RS256,
+        Algorithm::Rs384 => Theirs::RS384,
+        Algorithm::Rs512 => Theirs::RS512,
+        Algorithm::Ps256 => Theirs::PS256,
+        Algorithm::Ps384 => Theirs::PS384,
+        Algorithm::Ps512 => Theirs::PS512,
+        Algorithm::Hs256 => Theirs::HS256,
+        Algorithm::Hs384 => Theirs::HS384,
+        Algorithm::Hs512 => Theirs::HS512,
+    })
+}
