@@ -1,0 +1,227 @@
+//! What a token says: its claims, in order, read by name and type.
+
+use std::fmt;
+
+use serde_json::{Map, Value};
+
+use super::json::kind;
+use crate::base::quote::quote;
+use crate::base::time::Timestamp;
+
+/// The claims of a token, in their order. Nothing in here is true by itself: only the claims of
+/// a [`super::Verified`] come from somebody who is trusted.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Claims(Map<String, Value>);
+
+impl Claims {
+    /// No claims yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(Map::new())
+    }
+
+    /// The claim as it stands.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.0.get(name)
+    }
+
+    /// Sets a claim; one that is there keeps its place.
+    pub fn set(&mut self, name: impl Into<String>, value: impl Into<Value>) {
+        self.0.insert(name.into(), value.into());
+    }
+
+    /// The claim where it is a text; `None` where it is missing or something else.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.get(name).and_then(Value::as_str)
+    }
+
+    /// `sub` where it is a text.
+    #[must_use]
+    pub fn subject(&self) -> Option<&str> {
+        self.text("sub")
+    }
+
+    /// `iss` where it is a text.
+    #[must_use]
+    pub fn issuer(&self) -> Option<&str> {
+        self.text("iss")
+    }
+
+    /// `aud`: one text or a list of them (RFC 7519 4.1.3); what is no text in a list is left out.
+    #[must_use]
+    pub fn audiences(&self) -> Vec<&str> {
+        match self.get("aud") {
+            Some(Value::String(one)) => vec![one],
+            _ => self.texts("aud"),
+        }
+    }
+
+    /// The texts of a claim that is a list, the others left out, as the server reads `roles` and
+    /// `projects`; nothing where it is missing or no list.
+    #[must_use]
+    pub fn texts(&self, name: &str) -> Vec<&str> {
+        match self.get(name) {
+            Some(Value::Array(values)) => values.iter().filter_map(Value::as_str).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The texts in `roles`, doubles kept.
+    #[must_use]
+    pub fn roles(&self) -> Vec<&str> {
+        self.texts("roles")
+    }
+
+    /// A time claim such as `exp`; `Ok(None)` where it is missing.
+    ///
+    /// # Errors
+    /// [`TimeClaimError`] where it is there but no time, `null` included.
+    pub fn time(&self, name: &'static str) -> Result<Option<NumericDate>, TimeClaimError> {
+        self.get(name).map(|value| NumericDate::read(name, value)).transpose()
+    }
+
+    /// The claims as a JSON object, in order.
+    #[must_use]
+    pub const fn as_object(&self) -> &Map<String, Value> {
+        &self.0
+    }
+}
+
+impl From<Map<String, Value>> for Claims {
+    fn from(members: Map<String, Value>) -> Self {
+        Self(members)
+    }
+}
+
+/// A time in a claim (RFC 7519 2): seconds since 1970, perhaps with a fraction.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct NumericDate {
+    seconds: i64,
+    fraction: f64,
+}
+
+/// Why a claim is no time.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TimeClaimError {
+    /// Not a number.
+    #[error("'{name}' is {found}, wanted a number of seconds since 1970")]
+    Type {
+        /// The claim.
+        name: &'static str,
+        /// What it is.
+        found: &'static str,
+    },
+    /// A number of seconds that no clock can hold.
+    #[error("'{name}' is {}, beyond any date", quote(.value))]
+    Range {
+        /// The claim.
+        name: &'static str,
+        /// The number.
+        value: String,
+    },
+}
+
+/// The last second that is taken as a time. Go's clock counts from the year 1: later ones
+/// overflow in the server, which then takes them for the distant past.
+const LAST_SECOND: i64 = i64::MAX - 62_135_596_800;
+
+impl NumericDate {
+    /// A time of whole seconds.
+    #[must_use]
+    pub const fn new(instant: Timestamp) -> Self {
+        Self { seconds: instant.0, fraction: 0.0 }
+    }
+
+    /// Reads a claim's value.
+    ///
+    /// # Errors
+    /// [`TimeClaimError`]: no number, or one outside of 64 bits.
+    pub fn read(name: &'static str, value: &Value) -> Result<Self, TimeClaimError> {
+        let Value::Number(number) = value else {
+            return Err(TimeClaimError::Type { name, found: kind(value) });
+        };
+        let out_of_range = || TimeClaimError::Range { name, value: number.to_string() };
+        if let Some(seconds) = number.as_i64() {
+            return if seconds <= LAST_SECOND {
+                Ok(Self { seconds, fraction: 0.0 })
+            } else {
+                Err(out_of_range())
+            };
+        }
+        let float = number.as_f64().filter(|float| float.is_finite()).ok_or_else(out_of_range)?;
+        let whole = float.floor();
+        #[expect(clippy::cast_precision_loss, reason = "a limit of this size need not be exact")]
+        let in_range = whole >= i64::MIN as f64 && whole <= LAST_SECOND as f64;
+        if !in_range {
+            return Err(out_of_range());
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "whole, and within the limits checked above")]
+        let seconds = whole as i64;
+        Ok(Self { seconds, fraction: float - whole })
+    }
+
+    /// The instant in whole seconds, a fraction cut off towards the past.
+    #[must_use]
+    pub const fn instant(self) -> Timestamp {
+        Timestamp(self.seconds)
+    }
+
+    /// Whether it is exactly 0, which the server takes for "no such claim".
+    #[must_use]
+    pub fn is_zero(self) -> bool {
+        self.seconds == 0 && self.fraction == 0.0
+    }
+}
+
+impl fmt::Display for NumericDate {
+    /// RFC 3339, the fraction left out.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.instant().rfc3339())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn claims(value: Value) -> Claims {
+        let Value::Object(members) = value else { panic!("no object") };
+        members.into()
+    }
+
+    #[test]
+    fn times_are_read_with_fractions_and_far_ones_are_refused() {
+        let read = |value: Value| NumericDate::read("exp", &value).map(|date| date.instant().0);
+        assert_eq!(read(json!(5)), Ok(5));
+        assert_eq!(read(json!(5.9)), Ok(5));
+        assert_eq!(read(json!(-0.5)), Ok(-1));
+        assert_eq!(read(json!(1e10)), Ok(10_000_000_000));
+        assert_eq!(read(json!(i64::MIN)), Ok(i64::MIN));
+        for far in [json!(i64::MAX), json!(u64::MAX), json!(1e300), json!(-1e300)] {
+            assert!(matches!(read(far.clone()), Err(TimeClaimError::Range { .. })), "{far}");
+        }
+        for (wrong, found) in [(json!("5"), "a text"), (json!(null), "null"), (json!([5]), "a list")] {
+            assert_eq!(read(wrong), Err(TimeClaimError::Type { name: "exp", found }));
+        }
+    }
+
+    #[test]
+    fn only_an_exact_zero_is_zero() {
+        let zero = |value: Value| NumericDate::read("exp", &value).unwrap().is_zero();
+        assert!(zero(json!(0)) && zero(json!(0.0)) && zero(json!(-0.0)));
+        assert!(!zero(json!(0.5)) && !zero(json!(1e-300)) && !zero(json!(1)));
+    }
+
+    #[test]
+    fn lists_give_their_texts_and_nothing_else() {
+        let claims = claims(json!({"roles": ["api", 1, null, "api"], "projects": "p", "aud": "x", "sub": 5}));
+        assert_eq!(claims.roles(), ["api", "api"]);
+        assert!(claims.texts("projects").is_empty());
+        assert_eq!(claims.audiences(), ["x"]);
+        assert_eq!(claims.subject(), None);
+    }
+}

@@ -1,0 +1,199 @@
+//! Compact tokens as they come in (RFC 7515 3.1), read strictly and believed in nothing.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Map, Value};
+
+use super::MAX_BYTES;
+use super::claims::Claims;
+use super::error::{Part, TokenError};
+use super::json::{self, kind};
+use crate::base::quote::quote;
+
+/// Header members that bring a key along or say where to fetch one (RFC 7515 4.1.2 to 4.1.6).
+const EMBEDDED_KEYS: [&str; 4] = ["jwk", "jku", "x5c", "x5u"];
+
+/// A token that came in. Its form was checked, its signature was not: there is no way to its
+/// claims but through [`super::verify`]. (To look at a token without a key, see
+/// [`super::inspect`].)
+#[must_use]
+pub struct Unverified<'a> {
+    /// Header and claims as they were signed, with the point between them.
+    pub(super) signed: &'a str,
+    pub(super) header: Header,
+    pub(super) claims: Claims,
+    pub(super) signature: Vec<u8>,
+}
+
+/// The text without white space around it and without a leading `Bearer `, as people paste it.
+/// What a server gets has none of this.
+///
+/// ```
+/// assert_eq!(cc_auth::token::bare(" Bearer a.b.c\n"), "a.b.c");
+/// ```
+#[must_use]
+pub fn bare(text: &str) -> &str {
+    let text = text.trim_ascii();
+    match text.split_at_checked(7) {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer ") => token.trim_ascii_start(),
+        _ => text,
+    }
+}
+
+impl<'a> Unverified<'a> {
+    /// Reads a compact token: exactly three parts, strict base64url, header and claims JSON
+    /// objects with no member twice, an algorithm, nothing critical, no key of its own.
+    ///
+    /// # Errors
+    /// [`TokenError`], one variant each. `typ` is not looked at.
+    pub fn parse(text: &'a str) -> Result<Self, TokenError> {
+        if text.is_empty() {
+            return Err(TokenError::Empty);
+        }
+        if text.len() > MAX_BYTES {
+            return Err(TokenError::TooLong(text.len()));
+        }
+        let points = text.bytes().filter(|byte| *byte == b'.').count();
+        let (Some((signed, signature)), 2) = (text.rsplit_once('.'), points) else {
+            return Err(TokenError::Parts(points + 1));
+        };
+        let Some((header, claims)) = signed.split_once('.') else {
+            return Err(TokenError::Parts(points + 1));
+        };
+        let header = Header::judge(json::object(&decode(header, Part::Header)?, Part::Header)?)?;
+        let payload = decode(claims, Part::Claims)?;
+        if looks_like_token(&payload) {
+            return Err(TokenError::Nested);
+        }
+        let claims = json::object(&payload, Part::Claims)?.into();
+        if signature.is_empty() {
+            return Err(TokenError::SignatureEmpty);
+        }
+        let signature = decode(signature, Part::Signature)?;
+        Ok(Self { signed, header, claims, signature })
+    }
+
+    /// What the header says the key is called. For choosing which keys to try, never for more.
+    #[must_use]
+    pub fn key_id_hint(&self) -> Option<&str> {
+        self.header.key_id()
+    }
+
+    /// What the header says the algorithm is. For choosing which keys to try, never for more.
+    #[must_use]
+    pub fn algorithm_hint(&self) -> &str {
+        self.header.algorithm()
+    }
+
+    /// Whom the claims name as issuer. For choosing which keys to try, never for more: the
+    /// policy looks at the verified issuer again.
+    #[must_use]
+    pub fn issuer_hint(&self) -> Option<&str> {
+        self.claims.issuer()
+    }
+}
+
+impl fmt::Debug for Unverified<'_> {
+    /// Nothing of its content: who reads a log must not get at a token.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Unverified(…)")
+    }
+}
+
+fn decode(text: &str, part: Part) -> Result<Vec<u8>, TokenError> {
+    URL_SAFE_NO_PAD.decode(text).map_err(|error| match error {
+        base64::DecodeError::InvalidLastSymbol(at, byte) if is_base64url(byte) && at + 1 == text.len() => {
+            TokenError::SpareBits(part)
+        }
+        other => TokenError::Base64 { part, problem: problem(text, other) },
+    })
+}
+
+const fn is_base64url(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
+}
+
+fn problem(text: &str, error: base64::DecodeError) -> String {
+    use base64::DecodeError::{InvalidByte, InvalidLastSymbol, InvalidLength, InvalidPadding};
+    let shown = |at: usize| {
+        // A character that is not ASCII is shown whole.
+        let found = (0..=at).rev().find_map(|at| text.get(at..)).and_then(|rest| rest.chars().next());
+        quote(&found.map(String::from).unwrap_or_default())
+    };
+    match error {
+        InvalidByte(_, b'=') | InvalidPadding => "it has padding ('=')".to_owned(),
+        InvalidByte(at, b'+' | b'/') => {
+            format!("character {} is {}, of the standard alphabet", at + 1, shown(at))
+        }
+        InvalidByte(at, _) => format!("character {} is {}", at + 1, shown(at)),
+        InvalidLength(length) => format!("no data has a length of {length} characters"),
+        InvalidLastSymbol(at, _) => format!("character {} is {}", at + 1, shown(at)),
+    }
+}
+
+/// Whether the payload is another token in compact form: the base64url of `{"`.
+fn looks_like_token(payload: &[u8]) -> bool {
+    payload.starts_with(b"eyJ") && payload.contains(&b'.')
+}
+
+/// A token's header.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Header {
+    members: Map<String, Value>,
+}
+
+impl Header {
+    fn judge(members: Map<String, Value>) -> Result<Self, TokenError> {
+        let wrong = |name, value: &Value, wanted| TokenError::HeaderType { name, found: kind(value), wanted };
+        match members.get("alg") {
+            None => return Err(TokenError::AlgorithmMissing),
+            // RFC 8725 3.2 knows one spelling; libraries have been fooled by others.
+            Some(Value::String(alg)) if alg.trim().eq_ignore_ascii_case("none") => {
+                return Err(TokenError::Unsigned(alg.clone()));
+            }
+            Some(Value::String(_)) => {}
+            Some(other) => return Err(wrong("alg", other, "a text")),
+        }
+        match members.get("kid") {
+            None | Some(Value::String(_)) => {}
+            Some(other) => return Err(wrong("kid", other, "a text")),
+        }
+        if let Some(critical) = members.get("crit") {
+            return Err(TokenError::Critical(critical.to_string()));
+        }
+        // RFC 7797 3: only `false` changes anything.
+        if members.get("b64").is_some_and(|value| *value != Value::Bool(true)) {
+            return Err(TokenError::Unencoded);
+        }
+        if let Some(name) = EMBEDDED_KEYS.into_iter().find(|name| members.contains_key(*name)) {
+            return Err(TokenError::EmbeddedKey(name));
+        }
+        Ok(Self { members })
+    }
+
+    /// The algorithm's name as it stands in `alg`.
+    #[must_use]
+    pub fn algorithm(&self) -> &str {
+        self.members.get("alg").and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// The name of the key, `kid`.
+    #[must_use]
+    pub fn key_id(&self) -> Option<&str> {
+        self.members.get("kid").and_then(Value::as_str)
+    }
+
+    /// What the token says it is, `typ`, where it is a text.
+    #[must_use]
+    pub fn kind(&self) -> Option<&str> {
+        self.members.get("typ").and_then(Value::as_str)
+    }
+
+    /// The header as a JSON object, in order.
+    #[must_use]
+    pub const fn as_object(&self) -> &Map<String, Value> {
+        &self.members
+    }
+}

@@ -1,0 +1,226 @@
+//! Why a token is refused before anybody asks what it says.
+
+use std::fmt;
+
+use super::MAX_BYTES;
+use crate::base::fault::{Fault, Status};
+use crate::base::quote::quote;
+
+/// A part of a compact token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Part {
+    /// Before the first point.
+    Header,
+    /// Between the points.
+    Claims,
+    /// After the last point.
+    Signature,
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Header => "header",
+            Self::Claims => "claims",
+            Self::Signature => "signature",
+        })
+    }
+}
+
+/// Why a token is refused by its form or its signature. The variants up to [`Self::Nested`] mean
+/// that it is no signed token at all, the others that it is one nobody should accept.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    /// Nothing at all.
+    #[error("the token is empty")]
+    Empty,
+    /// Over 64 KiB.
+    #[error("the token has {0} bytes, the limit is {MAX_BYTES}")]
+    TooLong(usize),
+    /// Not three parts between points (RFC 7515 3.1).
+    #[error("{}", parts_message(*.0))]
+    Parts(usize),
+    /// A part that is not base64url without padding (RFC 7515 2).
+    #[error("the token's {part} is not base64url: {problem}")]
+    Base64 {
+        /// Which part.
+        part: Part,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A part that is not JSON.
+    #[error("the token's {part} is not JSON: {problem}")]
+    Json {
+        /// Which part.
+        part: Part,
+        /// What the JSON reader said.
+        problem: String,
+    },
+    /// JSON, but no object.
+    #[error("the token's {part} is {found}, wanted a JSON object")]
+    NotObject {
+        /// Which part.
+        part: Part,
+        /// What it is.
+        found: &'static str,
+    },
+    /// The claims are another token (RFC 7519 A.2).
+    #[error("the token holds another token instead of claims (nested)")]
+    Nested,
+    /// The last character of a part has bits that belong to no byte: another spelling of the same
+    /// token (RFC 4648 3.5).
+    #[error("the token's {0} ends in a character with spare bits set: it is another spelling of the token")]
+    SpareBits(Part),
+    /// A part that is not UTF-8 (RFC 7515 3).
+    #[error("the token's {0} is not UTF-8")]
+    NotUtf8(Part),
+    /// A member that stands twice (RFC 7519 4, RFC 8725 2.4): readers disagree which one counts.
+    #[error("the token's {part} has the member {} twice", quote(.name))]
+    Duplicate {
+        /// Which part.
+        part: Part,
+        /// The member's name.
+        name: String,
+    },
+    /// Nested deeper than any claim needs.
+    #[error("the token's {0} is nested deeper than {limit} levels", limit = super::MAX_DEPTH)]
+    TooDeep(Part),
+    /// No `alg` in the header (RFC 7515 4.1.1).
+    #[error("the token's header names no algorithm ('alg')")]
+    AlgorithmMissing,
+    /// A header member of the wrong type.
+    #[error("the token's header has {found} as '{name}', wanted {wanted}")]
+    HeaderType {
+        /// The member.
+        name: &'static str,
+        /// What it is.
+        found: &'static str,
+        /// What it should be.
+        wanted: &'static str,
+    },
+    /// `alg` is `none`, in any spelling (RFC 8725 3.2).
+    #[error("the token is not signed ('alg' is {})", quote(.0))]
+    Unsigned(String),
+    /// The signature is empty though an algorithm is named.
+    #[error("the token's signature is empty")]
+    SignatureEmpty,
+    /// `alg` is nothing known here.
+    #[error("the token names the algorithm {}, which is none known here", quote(.0))]
+    AlgorithmUnknown(String),
+    /// The header has critical extensions (RFC 7515 4.1.11): none is understood here.
+    #[error("the token's header has critical extensions ('crit': {}), none of which is understood", quote(.0))]
+    Critical(String),
+    /// The claims are said not to be base64url (RFC 7797).
+    #[error("the token's header has 'b64': its claims are not base64url (RFC 7797)")]
+    Unencoded,
+    /// The header carries a key or an address to fetch one from: whoever made the token chose it
+    /// (RFC 8725 3.10).
+    #[error("the token's header brings a key of its own ('{0}'): whoever made the token chose it")]
+    EmbeddedKey(&'static str),
+    /// There is no key to verify with.
+    #[error("no key to verify the token with")]
+    NoKey,
+    /// No key is one for the token's algorithm: the key decides, never the header (RFC 8725 3.1).
+    #[error("the token says {}, the key is for {wanted}", quote(.found))]
+    AlgorithmMismatch {
+        /// The header's `alg`.
+        found: String,
+        /// What the keys are for.
+        wanted: String,
+    },
+    /// No key has the token's `kid`.
+    #[error("the token names the key {}, which is not among the keys ({known})", quote(.kid))]
+    KeyUnknown {
+        /// The header's `kid`.
+        kid: String,
+        /// The identifiers there are.
+        known: String,
+    },
+    /// The signature does not fit.
+    #[error("the signature does not fit {}", if *.0 == 1 { "the key".to_owned() } else { format!("any of the {} keys", .0) })]
+    Signature(usize),
+}
+
+fn parts_message(parts: usize) -> String {
+    match parts {
+        1 => "this is not a token: it has no points, wanted three parts between two points".to_owned(),
+        2 => "the token has 2 parts, wanted 3: its signature is missing, or it was cut off".to_owned(),
+        5 => "the token has 5 parts: it is encrypted (JWE), wanted a signed one of 3 parts".to_owned(),
+        many => format!("the token has {many} parts, wanted 3"),
+    }
+}
+
+impl TokenError {
+    /// Whether this is not even a signed token, so that there is nothing to judge.
+    #[must_use]
+    pub const fn is_malformed(&self) -> bool {
+        matches!(
+            self,
+            Self::Empty
+                | Self::TooLong(_)
+                | Self::Parts(_)
+                | Self::Base64 { .. }
+                | Self::Json { .. }
+                | Self::NotObject { .. }
+                | Self::Nested
+        )
+    }
+}
+
+impl Fault for TokenError {
+    fn status(&self) -> Status {
+        if self.is_malformed() { Status::Data } else { Status::No }
+    }
+
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Empty => "token-empty",
+            Self::TooLong(_) => "token-too-long",
+            Self::Parts(_) => "token-parts",
+            Self::Base64 { .. } => "token-base64",
+            Self::SpareBits(_) => "token-spare-bits",
+            Self::NotUtf8(_) => "token-not-utf8",
+            Self::Json { .. } => "token-json",
+            Self::NotObject { .. } => "token-not-object",
+            Self::Nested => "token-nested",
+            Self::Duplicate { .. } => "token-duplicate-member",
+            Self::TooDeep(_) => "token-too-deep",
+            Self::AlgorithmMissing => "token-algorithm-missing",
+            Self::HeaderType { .. } => "token-header-type",
+            Self::Unsigned(_) => "token-unsigned",
+            Self::SignatureEmpty => "token-signature-empty",
+            Self::AlgorithmUnknown(_) => "token-algorithm-unknown",
+            Self::Critical(_) => "token-critical",
+            Self::Unencoded => "token-unencoded",
+            Self::EmbeddedKey(_) => "token-embedded-key",
+            Self::NoKey => "token-no-key",
+            Self::AlgorithmMismatch { .. } => "token-algorithm-mismatch",
+            Self::KeyUnknown { .. } => "token-key-unknown",
+            Self::Signature(_) => "token-signature",
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(
+            match self {
+                Self::Empty | Self::TooLong(_) => return None,
+                Self::Parts(5) => "only its receiver's private key opens it: ask the issuer for a signed token",
+                Self::Parts(_) | Self::Base64 { .. } | Self::Json { .. } => {
+                    "was it copied whole? 'cc-jwt inspect' shows what can be read of it"
+                }
+                Self::NotObject { .. } | Self::Nested | Self::TooDeep(_) => {
+                    "see it with: cc-jwt inspect"
+                }
+                Self::Unsigned(_) => "anybody can write such a token: never accept it",
+                Self::Signature(_) => {
+                    "it was changed, or signed with another key: was the key pair replaced after it was issued?"
+                }
+                Self::AlgorithmMismatch { .. } => {
+                    "the server's own tokens are EdDSA; those of a shared key (jwt-login) HS256 or HS512"
+                }
+                _ => "ask whoever issued it for a token without that",
+            }
+            .to_owned(),
+        )
+    }
+}

@@ -1,0 +1,278 @@
+//! A look at anything that somebody calls a token. What a verifier would choke on is shown, and
+//! named; nothing is said about the signature.
+
+use base64::Engine as _;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use serde_json::Value;
+
+use super::claims::Claims;
+use super::compact::{Header, Unverified};
+use super::error::{Part, TokenError};
+use super::json::{self, kind};
+use crate::base::quote::quote;
+
+/// What can be seen of a token without a key. None of it is proven.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Inspection {
+    /// What it is by its form.
+    pub form: Form,
+    /// The header, as far as it can be read.
+    pub header: Seen,
+    /// The claims, as far as they can be read; an encrypted token's are not.
+    pub claims: Seen,
+    /// How many bytes the signature has, where it can be decoded.
+    pub signature_bytes: Option<usize>,
+    /// Everything that stands out in the form, in the order of the token.
+    pub oddities: Vec<Oddity>,
+    /// Why `verify` refuses it whatever the key; `None` where it would ask the key.
+    pub refusal: Option<TokenError>,
+    /// Header and claims where a strict reader takes them.
+    strict: Option<(Header, Claims)>,
+}
+
+/// What a token is by its form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// Three parts with a signature.
+    Signed,
+    /// An empty signature, or `alg` none.
+    Unsigned,
+    /// Five parts: encrypted (RFC 7516).
+    Encrypted,
+    /// Something else with so many parts.
+    Other(usize),
+}
+
+impl Form {
+    /// Its name in JSON reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Signed => "signed",
+            Self::Unsigned => "unsigned",
+            Self::Encrypted => "encrypted",
+            Self::Other(_) => "unknown",
+        }
+    }
+}
+
+/// A part as far as it can be read.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub enum Seen {
+    /// There is none.
+    #[default]
+    Nothing,
+    /// JSON.
+    Json(Value),
+    /// Text that is no JSON.
+    Text(String),
+    /// So many bytes that are no text.
+    Bytes(usize),
+    /// Not base64: as it stands.
+    Raw(String),
+}
+
+impl Seen {
+    /// The value, where it is JSON.
+    #[must_use]
+    pub const fn json(&self) -> Option<&Value> {
+        match self {
+            Self::Json(value) => Some(value),
+            _ => None,
+        }
+    }
+}
+
+/// Something that stands out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Oddity {
+    /// A stable name, such as `duplicate-member`.
+    pub kind: &'static str,
+    /// What it is, in one line.
+    pub text: String,
+}
+
+impl Inspection {
+    /// Header and claims, where a strict reader takes the token. They are not proven: for
+    /// telling what would be, if the signature held.
+    #[must_use]
+    pub const fn unproven(&self) -> Option<(&Header, &Claims)> {
+        match &self.strict {
+            Some((header, claims)) => Some((header, claims)),
+            None => None,
+        }
+    }
+}
+
+/// Looks at a text; see [`super::bare`] for what people paste around a token.
+#[must_use]
+pub fn inspect(text: &str) -> Inspection {
+    let mut oddities = Vec::new();
+    let parts: Vec<&str> = text.split('.').collect();
+    let (strict, refusal) = match Unverified::parse(text) {
+        Ok(token) => (Some((token.header, token.claims)), None),
+        Err(error) => (None, Some(error)),
+    };
+    if text.len() > super::MAX_BYTES {
+        add(&mut oddities, "too-long", TokenError::TooLong(text.len()).to_string());
+    }
+    let header = see(parts.first(), Part::Header, &mut oddities);
+    let form = form(&parts, &header);
+    let (claims, signature_bytes) = if form == Form::Encrypted {
+        add(&mut oddities, "encrypted", "it is encrypted (JWE): its claims can't be seen".to_owned());
+        (Seen::Nothing, None)
+    } else {
+        let claims = see(parts.get(1), Part::Claims, &mut oddities);
+        let signature = parts.get(2).and_then(|part| decode(part, Part::Signature, &mut oddities).ok());
+        (claims, signature.map(|bytes| bytes.len()))
+    };
+    if let Form::Other(count) = form {
+        add(&mut oddities, "parts", TokenError::Parts(count).to_string());
+    }
+    if let Some(Value::Object(members)) = header.json() {
+        stands_out_in_header(members, form, &mut oddities);
+    }
+    Inspection { form, header, claims, signature_bytes, oddities, refusal, strict }
+}
+
+fn add(oddities: &mut Vec<Oddity>, kind: &'static str, text: String) {
+    oddities.push(Oddity { kind, text });
+}
+
+fn form(parts: &[&str], header: &Seen) -> Form {
+    let unsigned = || {
+        header
+            .json()
+            .and_then(|header| header.get("alg"))
+            .and_then(Value::as_str)
+            .is_some_and(|alg| alg.trim().eq_ignore_ascii_case("none"))
+    };
+    match parts {
+        [_, _, ""] => Form::Unsigned,
+        [_, _] | [_, _, _] if unsigned() => Form::Unsigned,
+        [_, _, _] => Form::Signed,
+        [_, _, _, _, _] => Form::Encrypted,
+        _ => Form::Other(parts.len()),
+    }
+}
+
+fn see(part: Option<&&str>, which: Part, oddities: &mut Vec<Oddity>) -> Seen {
+    let Some(part) = part.filter(|part| !part.is_empty()) else { return Seen::Nothing };
+    let bytes = match decode(part, which, oddities) {
+        Ok(bytes) => bytes,
+        Err(()) => return Seen::Raw((*part).to_owned()),
+    };
+    let text = match String::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => {
+            add(oddities, "not-utf8", format!("the {which} is not UTF-8"));
+            let length = error.as_bytes().len();
+            let lossy = String::from_utf8_lossy(error.as_bytes()).into_owned();
+            return if lossy.contains('{') { Seen::Text(lossy) } else { Seen::Bytes(length) };
+        }
+    };
+    match json::any(&text) {
+        Ok((value, doubles)) => {
+            for double in doubles {
+                let shown = quote(&double.earlier.to_string());
+                add(
+                    oddities,
+                    "duplicate-member",
+                    format!(
+                        "the {which} has {} twice, first as {shown}: readers disagree which one counts",
+                        quote(&double.name)
+                    ),
+                );
+            }
+            if !value.is_object() {
+                add(oddities, "not-object", format!("the {which} is {}, not an object", kind(&value)));
+            }
+            Seen::Json(value)
+        }
+        Err(problem) => {
+            let text_of = if text.starts_with("eyJ") && text.contains('.') {
+                add(oddities, "nested", "it holds another token instead of claims".to_owned());
+                text
+            } else {
+                add(oddities, "not-json", format!("the {which} is not JSON: {problem}"));
+                text
+            };
+            Seen::Text(text_of)
+        }
+    }
+}
+
+/// Decodes whatever alphabet, padding, white space and spare bits there are, and names them.
+fn decode(part: &str, which: Part, oddities: &mut Vec<Oddity>) -> Result<Vec<u8>, ()> {
+    const LOOSE: GeneralPurpose = GeneralPurpose::new(
+        &alphabet::URL_SAFE,
+        GeneralPurposeConfig::new()
+            .with_decode_allow_trailing_bits(true)
+            .with_decode_padding_mode(DecodePaddingMode::Indifferent),
+    );
+    let mut said = |what: &str| add(oddities, "base64", format!("the {which} {what}"));
+    if part.contains('=') {
+        said("has base64 padding ('=')");
+    }
+    if part.contains(['+', '/']) {
+        said("is in the standard base64 alphabet ('+' and '/'), not base64url");
+    }
+    if part.contains(|c: char| c.is_ascii_whitespace()) {
+        said("has white space in it");
+    }
+    let plain: String = part
+        .chars()
+        .filter(|c| !c.is_ascii_whitespace() && *c != '=')
+        .map(|c| match c {
+            '+' => '-',
+            '/' => '_',
+            other => other,
+        })
+        .collect();
+    match LOOSE.decode(&plain) {
+        Ok(bytes) => {
+            if base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(&plain).is_err() {
+                said("has bits set that belong to no byte (another spelling of the same token)");
+            }
+            Ok(bytes)
+        }
+        Err(_) => {
+            said("is not base64url");
+            Err(())
+        }
+    }
+}
+
+fn stands_out_in_header(members: &serde_json::Map<String, Value>, form: Form, oddities: &mut Vec<Oddity>) {
+    match members.get("alg") {
+        None => add(oddities, "algorithm", "the header names no algorithm".to_owned()),
+        Some(Value::String(_)) => {}
+        Some(other) => {
+            add(oddities, "algorithm", format!("the header's 'alg' is {}, not a text", kind(other)))
+        }
+    }
+    if form == Form::Unsigned {
+        add(oddities, "unsigned", "it is not signed: anybody can have written it".to_owned());
+    }
+    if let Some(critical) = members.get("crit") {
+        let shown = quote(&critical.to_string());
+        add(
+            oddities,
+            "critical",
+            format!("it has critical extensions {shown}: who does not know them must refuse it"),
+        );
+    }
+    for name in ["jwk", "jku", "x5c", "x5u"] {
+        if members.contains_key(name) {
+            add(
+                oddities,
+                "embedded-key",
+                format!("it brings a key of its own ('{name}'): never trust that one"),
+            );
+        }
+    }
+    if members.contains_key("zip") && form != Form::Encrypted {
+        add(oddities, "compressed", "it has 'zip', which only encrypted tokens may have".to_owned());
+    }
+}

@@ -1,0 +1,97 @@
+//! Tokens that are made here.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Map, Value};
+
+use super::MAX_BYTES;
+use super::claims::Claims;
+use crate::base::fault::{Fault, Status};
+use crate::base::secret::SecretText;
+use crate::key::{Algorithm, KeyError, SigningKey};
+
+/// What the header of a new token says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Heading {
+    /// How to sign; it must be one of the key's algorithms.
+    pub algorithm: Algorithm,
+    /// `typ`: what the token is; `JWT` where nothing else is agreed.
+    pub kind: String,
+    /// `kid`: the key's name, where whoever verifies has several.
+    pub key_id: Option<String>,
+}
+
+impl Heading {
+    /// The header the server writes, for this key: its algorithm, `typ` JWT, its `kid` if it has
+    /// one.
+    #[must_use]
+    pub fn for_key(key: &SigningKey) -> Self {
+        Self { algorithm: key.algorithm(), kind: "JWT".to_owned(), key_id: key.kid().map(str::to_owned) }
+    }
+
+    fn members(&self) -> Map<String, Value> {
+        let mut members = Map::new();
+        members.insert("alg".to_owned(), self.algorithm.name().into());
+        members.insert("typ".to_owned(), self.kind.as_str().into());
+        if let Some(kid) = &self.key_id {
+            members.insert("kid".to_owned(), kid.as_str().into());
+        }
+        members
+    }
+}
+
+/// Why a token could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum IssueError {
+    /// The key does not sign this way.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// It would be longer than any token may be here.
+    #[error("the token would have {0} bytes, the limit is {MAX_BYTES}")]
+    TooLong(usize),
+}
+
+impl Fault for IssueError {
+    fn status(&self) -> Status {
+        match self {
+            Self::Key(error) => error.status(),
+            Self::TooLong(_) => Status::Data,
+        }
+    }
+
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Key(error) => error.kind(),
+            Self::TooLong(_) => "token-too-long",
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Key(error) => error.hint(),
+            Self::TooLong(_) => Some("leave out what is long, such as projects".to_owned()),
+        }
+    }
+}
+
+/// Signs claims, as they stand and in their order, into a compact token.
+///
+/// # Errors
+/// [`IssueError::Key`] when the key does not do the algorithm, [`IssueError::TooLong`] when
+/// nobody here would read the token.
+pub fn issue(heading: &Heading, claims: &Claims, key: &SigningKey) -> Result<SecretText, IssueError> {
+    let mut token = String::new();
+    // A map of texts and a map of claims always serialise.
+    for members in [&heading.members(), claims.as_object()] {
+        let json = serde_json::to_string(members).unwrap_or_default();
+        URL_SAFE_NO_PAD.encode_string(json, &mut token);
+        token.push('.');
+    }
+    let signed = token.trim_end_matches('.').len();
+    let signature = key.sign(heading.algorithm, &token.as_bytes()[..signed])?;
+    URL_SAFE_NO_PAD.encode_string(signature, &mut token);
+    if token.len() > MAX_BYTES {
+        return Err(IssueError::TooLong(token.len()));
+    }
+    Ok(SecretText::new(token))
+}

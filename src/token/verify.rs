@@ -1,0 +1,108 @@
+//! The one verification in the house.
+
+use super::claims::Claims;
+use super::compact::{Header, Unverified};
+use super::error::TokenError;
+use crate::key::{Algorithm, VerifyingKey};
+
+/// A token whose signature fits one of the keys it was verified with. There is no other way to
+/// make one. Nothing else is said: its times, issuer, audience and roles are still to be judged.
+#[derive(Debug, Clone, PartialEq)]
+#[must_use]
+pub struct Verified {
+    header: Header,
+    claims: Claims,
+    algorithm: Algorithm,
+    key: usize,
+}
+
+impl Verified {
+    /// What the header says, signed.
+    #[must_use]
+    pub const fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// What the token says, signed.
+    #[must_use]
+    pub const fn claims(&self) -> &Claims {
+        &self.claims
+    }
+
+    /// The algorithm it was signed with: one of the key's.
+    #[must_use]
+    pub const fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// Which of the keys it was, counted from 0 in the order they were given.
+    #[must_use]
+    pub const fn key(&self) -> usize {
+        self.key
+    }
+
+    /// Takes the claims out.
+    #[must_use]
+    pub fn into_claims(self) -> Claims {
+        self.claims
+    }
+}
+
+/// Verifies a token's signature with the first of the keys that fits.
+///
+/// A key is tried when the header's `alg` is one of the key's own algorithms (RFC 8725 3.1: the
+/// key decides, never the header), and when the token and the key, if both have a name (`kid`),
+/// have the same.
+///
+/// # Errors
+/// [`TokenError::NoKey`] without keys, [`TokenError::AlgorithmUnknown`],
+/// [`TokenError::AlgorithmMismatch`] when no key is for the token's algorithm,
+/// [`TokenError::KeyUnknown`] when none has its name, [`TokenError::Signature`].
+pub fn verify<'k>(
+    token: Unverified<'_>,
+    keys: impl IntoIterator<Item = &'k VerifyingKey>,
+) -> Result<Verified, TokenError> {
+    let name = token.header.algorithm();
+    let algorithm: Algorithm = name.parse().map_err(|_| TokenError::AlgorithmUnknown(name.to_owned()))?;
+    let mut tried = 0;
+    let mut other_names: Vec<&str> = Vec::new();
+    let mut other_algorithms: Vec<Algorithm> = Vec::new();
+    for (position, key) in keys.into_iter().enumerate() {
+        if let (Some(wanted), Some(own)) = (token.header.key_id(), key.kid())
+            && wanted != own
+        {
+            other_names.push(own);
+            continue;
+        }
+        if !key.algorithms().contains(&algorithm) {
+            other_algorithms.extend(key.algorithms());
+            continue;
+        }
+        tried += 1;
+        if key.verify(algorithm, token.signed.as_bytes(), &token.signature) {
+            return Ok(Verified { header: token.header, claims: token.claims, algorithm, key: position });
+        }
+    }
+    Err(if tried > 0 {
+        TokenError::Signature(tried)
+    } else if !other_algorithms.is_empty() {
+        other_algorithms.sort_unstable();
+        other_algorithms.dedup();
+        let names: Vec<&str> = other_algorithms.iter().map(|algorithm| algorithm.name()).collect();
+        TokenError::AlgorithmMismatch { found: name.to_owned(), wanted: names.join(", ") }
+    } else if let (Some(kid), false) = (token.header.key_id(), other_names.is_empty()) {
+        TokenError::KeyUnknown { kid: kid.to_owned(), known: shown_names(&other_names) }
+    } else {
+        TokenError::NoKey
+    })
+}
+
+fn shown_names(names: &[&str]) -> String {
+    const SHOWN: usize = 5;
+    let mut quoted: Vec<String> =
+        names.iter().take(SHOWN).map(|name| crate::base::quote::quote(name)).collect();
+    if names.len() > SHOWN {
+        quoted.push(format!("and {} more", names.len() - SHOWN));
+    }
+    quoted.join(", ")
+}
