@@ -50,6 +50,7 @@ pub struct Console {
     quiet: bool,
     verbosity: u8,
     json: bool,
+    out_is_terminal: bool,
     color_out: bool,
     color_err: bool,
     environment: Environment,
@@ -68,6 +69,7 @@ impl Console {
             quiet: false,
             verbosity: 0,
             json: false,
+            out_is_terminal: io::stdout().is_terminal(),
             color_out: false,
             color_err: false,
             environment,
@@ -197,6 +199,16 @@ impl Console {
         };
         let text = text.map_err(|error| OutputFault::Failed(error.into()))?;
         self.line(&text)
+    }
+
+    /// Writes one item of a JSON document that comes in pieces, on one line without its end; on
+    /// a terminal escaped.
+    ///
+    /// # Errors
+    /// As [`Console::line`].
+    pub fn json_item(&mut self, item: &impl Serialize) -> Result<(), OutputFault> {
+        let text = serde_json::to_string(item).map_err(|error| OutputFault::Failed(error.into()))?;
+        if self.out_is_terminal { self.text(&ascii_controls(&text)) } else { self.text(&text) }
     }
 
     /// Sends what was written so far on its way.

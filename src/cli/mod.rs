@@ -48,12 +48,24 @@ fn from_clap(error: &clap::Error, arguments: &[OsString], console: &mut Console)
         console.text(&error.render().to_string())?;
         return Ok(Status::Done);
     }
+    let text = without_passwords(&error.render().to_string(), arguments);
     if arguments.iter().any(|argument| argument == "--json") {
-        let text = error.render().to_string();
         let first = text.lines().next().unwrap_or_default();
         console.set_json();
         return Err(UsageFault::new(first.trim_start_matches("error: ")).into());
     }
-    console.usage_error(&error.render().to_string());
+    console.usage_error(&text);
     Ok(Status::Usage)
+}
+
+/// A usage error without what stands after the second colon of an argument: the server's own
+/// command takes a new user as `NAME:ROLES:PASSWORD`, and who uses that in the wrong place must
+/// not see the password shown.
+fn without_passwords(text: &str, arguments: &[OsString]) -> String {
+    let spelled = arguments.iter().skip(1).filter_map(|argument| {
+        let argument = argument.to_str()?;
+        let (second, _) = argument.match_indices(':').nth(1)?;
+        Some((argument, argument.get(..=second)?))
+    });
+    spelled.fold(text.to_owned(), |text, (whole, start)| text.replace(whole, &format!("{start}…")))
 }

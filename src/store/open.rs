@@ -186,6 +186,26 @@ impl Store {
         Ok(())
     }
 
+    /// Names that begin with `prefix`, at most `limit`, in order: for completion.
+    ///
+    /// # Errors
+    /// All that a read can run into.
+    pub fn beginning(&self, prefix: &str, limit: usize) -> Result<Vec<String>, StoreError> {
+        let query = format!(
+            "SELECT username FROM {} WHERE username >= ?1 AND substr(username, 1, length(?1)) = ?1
+             ORDER BY username LIMIT ?2",
+            self.layout.table
+        );
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.connection
+            .prepare(&query)
+            .and_then(|mut statement| {
+                let rows = statement.query_map((prefix, limit), |row| Ok(column::text(row.get_ref(0)?)))?;
+                rows.filter_map(Result::transpose).collect()
+            })
+            .map_err(|error| self.fault(&error))
+    }
+
     pub(super) fn fault(&self, error: &rusqlite::Error) -> StoreError {
         StoreError::from_sqlite(&self.path, self.wait, error)
     }

@@ -2,10 +2,12 @@
 //!
 //! Knows nothing of the database that holds them.
 
+pub mod account;
 pub mod name;
 pub mod password;
 pub mod role;
 
+pub use account::{AccountError, Draft, ManagerRule};
 pub use name::{Username, UsernameError};
 pub use password::{PasswordError, PasswordHash};
 pub use role::{Role, RoleError};
@@ -55,6 +57,22 @@ impl AuthSource {
         }
     }
 }
+
+impl std::str::FromStr for AuthSource {
+    type Err = UnknownSource;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .into_iter()
+            .find(|source| source.name() == text)
+            .ok_or_else(|| UnknownSource(text.to_owned()))
+    }
+}
+
+/// A source the server does not know.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown auth source {}, wanted local, ldap, token or oidc", crate::base::quote::quote(.0))]
+pub struct UnknownSource(pub String);
 
 /// A user's record, without the password.
 #[derive(Debug, Clone, PartialEq, Eq)]

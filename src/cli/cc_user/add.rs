@@ -1,0 +1,157 @@
+//! `cc-user add`.
+
+use clap::Args;
+
+use super::refusal::{Refusal, named, word};
+use super::report::{Json, list};
+use super::{DatabaseOptions, complete};
+use crate::base::fault::Status;
+use crate::base::secret::SecretText;
+use crate::cli::console::Console;
+use crate::cli::failure::{Failure, UsageFault};
+use crate::cli::prompt::PasswordOptions;
+use crate::store::{Access, Record, StoreError};
+use crate::user::account::MANY_PROJECTS;
+use crate::user::{AccountError, AuthSource, Draft, ManagerRule, PasswordHash, Role, User, password};
+
+/// Add a user with a password of his or her own
+#[derive(Debug, Args)]
+pub(super) struct Add {
+    /// The new user's name; NAME:ROLE[,ROLE]:PASSWORD, as the server's -add-user takes it, shows
+    /// the password to everybody who lists the processes
+    #[arg(value_name = "NAME", required = true, num_args = 1..)]
+    names: Vec<String>,
+
+    /// Roles: admin, support, manager, user, api (or anonymous)
+    #[arg(short, long = "role", value_name = "ROLE", value_delimiter = ',', add = complete::roles())]
+    roles: Vec<String>,
+
+    /// The full name
+    #[arg(long, value_name = "TEXT")]
+    name: Option<String>,
+
+    /// The mail address
+    #[arg(long, value_name = "ADDRESS")]
+    email: Option<String>,
+
+    /// A project of a manager; can be given several times
+    #[arg(short, long = "project", value_name = "PROJECT")]
+    projects: Vec<String>,
+
+    /// Add the user without a password: he or she can't log in by one
+    #[arg(long, conflicts_with_all = ["password_stdin", "password_file"])]
+    no_password: bool,
+
+    #[command(flatten)]
+    password: PasswordOptions,
+}
+
+pub(super) fn run(add: Add, database: &DatabaseOptions, console: &mut Console) -> Result<Status, Failure> {
+    let Add { names, roles, name, email, projects, no_password, password: options } = add;
+    let [username] = names.as_slice() else {
+        // What clap would show of the surplus arguments may hold a password.
+        return Err(UsageFault::new(format!("{} names given, wanted one", names.len()))
+            .hint("many users at once: cc-user import FILE")
+            .into());
+    };
+    let draft = Draft { username: username.clone(), roles, projects, name, email };
+    let (draft, spelled) = if username.contains(':') { server_spelling(draft)? } else { (draft, None) };
+    let is_spelled = username.contains(':');
+    let user = draft.check(AuthSource::Local, ManagerRule::NeedsProject).map_err(|errors| {
+        let hide = |error| match error {
+            AccountError::Role(_) if is_spelled => Refusal::SpelledRoles,
+            other => Refusal::Account(other),
+        };
+        Failure::several(errors.into_iter().map(hide))
+    })?;
+    if let Some(given) = &spelled {
+        password::check(given)?;
+        console.warn(&format!(
+            "the password of {} was an argument: everybody who could list the processes has seen it",
+            named(&user.username)
+        ));
+    }
+
+    let mut store = database.open(Access::Write, console)?;
+    // Nobody types a password in vain.
+    if store.record(&user.username)?.is_some() {
+        return Err(StoreError::UserExists(user.username).into());
+    }
+    if let Some(similar) = store.similar(&user.username)? {
+        console.warn(&format!(
+            "the new user {} differs from {} only by case or blanks, which a directory takes for the same",
+            named(&user.username),
+            named(&similar)
+        ));
+    }
+    let password = match spelled {
+        Some(given) => Some(given),
+        None if no_password => None,
+        // The server lets only api users go without a password.
+        None if user.roles == [Role::Api.name()] => options.read(console)?,
+        None => Some(options.new_one(&format!("Password for {}", named(&user.username)), console)?),
+    };
+    let hash = password.as_ref().map(PasswordHash::new).transpose()?;
+
+    let mut action = store.transaction()?;
+    action.add(&user, hash.as_ref())?;
+    action.commit()?;
+    tell(user, hash.is_some(), console)
+}
+
+/// Takes `NAME:ROLE[,ROLE]:PASSWORD` apart; everything after the second colon is the password.
+fn server_spelling(draft: Draft) -> Result<(Draft, Option<SecretText>), Failure> {
+    let mut parts = draft.username.splitn(3, ':');
+    let (Some(name), Some(roles), Some(password), true) =
+        (parts.next(), parts.next(), parts.next(), draft.roles.is_empty())
+    else {
+        return Err(Refusal::Spelling.into());
+    };
+    let roles: Vec<String> = roles.split(',').filter(|role| !role.is_empty()).map(str::to_owned).collect();
+    let password =
+        Some(password).filter(|text| !text.is_empty()).map(|text| SecretText::new(text.to_owned()));
+    if password.is_none() && roles != [Role::Api.name()] {
+        return Err(crate::user::PasswordError::Empty.into());
+    }
+    let username = name.to_owned();
+    Ok((Draft { username, roles, ..draft }, password))
+}
+
+fn tell(user: User, has_password: bool, console: &mut Console) -> Result<Status, Failure> {
+    let name = user.username.clone();
+    console.note(&format!("added {} ({})", named(&name), list(&user.roles)));
+    if !has_password && user.roles != [Role::Api.name()] {
+        console.note(&format!("{} has no password and can't log in by one", named(&name)));
+    }
+    if let Some(surprise) = api_surprise(&user) {
+        console.note(&surprise);
+    }
+    warn_of_many_projects(&user, console);
+    if console.is_json() {
+        console.json(&Json(&Record { user, has_password, broken: Vec::new() }))?;
+    }
+    Ok(Status::Done)
+}
+
+/// What the server's endpoints make of `api` beside other roles.
+pub(super) fn api_surprise(user: &User) -> Option<String> {
+    let surprising = user.has(Role::Api) && user.roles.len() > 1 && !user.has(Role::Admin);
+    surprising.then(|| {
+        format!(
+            "a token of {} is good for /userapi, but /api wants the role api alone or with admin",
+            named(&user.username)
+        )
+    })
+}
+
+/// The session cookie of a manager with very many projects can't be made.
+pub(super) fn warn_of_many_projects(user: &User, console: &mut Console) {
+    if user.projects.len() >= MANY_PROJECTS {
+        console.warn(&format!(
+            "{} has {} projects: from about 300 on the server can't make the session cookie, and the web login fails (see them with 'cc-user show {}')",
+            named(&user.username),
+            user.projects.len(),
+            word(&user.username)
+        ));
+    }
+}

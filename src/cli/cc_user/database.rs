@@ -1,0 +1,35 @@
+//! The database as the options name it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::DatabaseOptions;
+use crate::base::duration::GoDuration;
+use crate::base::quote::quote;
+use crate::cli::console::Console;
+use crate::cli::failure::{Failure, UsageFault};
+use crate::store::{Access, Store};
+
+/// Where the server's database is, unless told otherwise.
+pub(super) const DEFAULT: &str = "./var/job.db";
+
+impl DatabaseOptions {
+    /// The database's path.
+    pub(super) fn path(&self, _console: &mut Console) -> Result<PathBuf, Failure> {
+        Ok(self.settings.db.clone().unwrap_or_else(|| DEFAULT.into()))
+    }
+
+    /// How long to wait for another process that is writing.
+    pub(super) fn wait(&self) -> Result<Duration, UsageFault> {
+        let wrong = || UsageFault::new(format!("--wait: {} is no duration from 0s on", quote(&self.wait)));
+        let duration: GoDuration = self.wait.parse().map_err(|_| wrong())?;
+        u64::try_from(duration.nanoseconds()).map(Duration::from_nanos).map_err(|_| wrong())
+    }
+
+    /// Opens the database.
+    pub(super) fn open(&self, access: Access, console: &mut Console) -> Result<Store, Failure> {
+        let wait = self.wait()?;
+        let path = self.path(console)?;
+        Ok(Store::open_waiting(&path, access, wait)?)
+    }
+}

@@ -1,0 +1,161 @@
+//! `cc-user list`.
+
+use clap::Args;
+
+use super::report::{Json, list, source};
+use super::{DatabaseOptions, complete};
+use crate::base::fault::Status;
+use crate::base::quote::escape;
+use crate::cli::console::Console;
+use crate::cli::failure::{Failure, UsageFault};
+use crate::cli::table::Table;
+use crate::store::{Access, Filter, Record, Store, StoreError};
+use crate::user::{AuthSource, Role, RoleError};
+
+/// List the users
+#[derive(Debug, Args)]
+pub(super) struct List {
+    #[command(flatten)]
+    which: Which,
+
+    /// Print the usernames alone, one a line
+    #[arg(long, conflicts_with = "json")]
+    names: bool,
+}
+
+/// Which users; all of what is given must hold.
+#[derive(Debug, Args)]
+pub(super) struct Which {
+    /// Only those with this role
+    #[arg(long, value_name = "ROLE", add = complete::roles())]
+    role: Option<String>,
+
+    /// Only those from this source: local, ldap, token or oidc
+    #[arg(long, value_name = "SOURCE", add = complete::sources())]
+    source: Option<String>,
+
+    /// Only managers of this project
+    #[arg(long, value_name = "PROJECT")]
+    project: Option<String>,
+}
+
+impl Which {
+    pub(super) fn filter(self) -> Result<Filter, Failure> {
+        let role =
+            self.role.map(|role| role.parse::<Role>()).transpose().map_err(|error: RoleError| error)?;
+        let source = self
+            .source
+            .map(|source| source.parse::<AuthSource>())
+            .transpose()
+            .map_err(|error| UsageFault::new(format!("--source: {error}")))?;
+        Ok(Filter { role, source, project: self.project })
+    }
+}
+
+pub(super) fn run(
+    arguments: List,
+    database: &DatabaseOptions,
+    console: &mut Console,
+) -> Result<Status, Failure> {
+    let filter = arguments.which.filter()?;
+    let store = database.open(Access::Read, console)?;
+    if console.is_json() {
+        in_json(&store, &filter, console)
+    } else if arguments.names {
+        each(&store, &filter, console, |record, console| Ok(console.line(&escape(&record.user.username))?))
+    } else {
+        in_a_table(&store, &filter, console)
+    }
+}
+
+/// Calls `show` with every record; a broken one is shown as far as it goes, told about, and
+/// makes the list end with the status of a damaged database.
+fn each(
+    store: &Store,
+    filter: &Filter,
+    console: &mut Console,
+    mut show: impl FnMut(&Record, &mut Console) -> Result<(), Failure>,
+) -> Result<Status, Failure> {
+    let mut status = Status::Done;
+    let visited = store.each(filter, |record| {
+        show(&record, console)?;
+        if !record.broken.is_empty() {
+            let error = StoreError::BrokenRow { name: record.user.username, broken: record.broken };
+            status = report_broken(error, console);
+        }
+        if console.is_reader_gone() { Err(Stop::ReaderGone) } else { Ok(()) }
+    });
+    match visited {
+        Ok(()) | Err(Stop::ReaderGone) => Ok(status),
+        Err(Stop::Failure(failure)) => Err(failure),
+    }
+}
+
+/// Tells of a broken record and goes on.
+pub(super) fn report_broken(error: StoreError, console: &mut Console) -> Status {
+    let failure = Failure::from(error);
+    console.report(&failure);
+    failure.status()
+}
+
+/// Why a list ends before its time.
+pub(super) enum Stop {
+    /// Nobody reads it any more, as with `| head -1`.
+    ReaderGone,
+    /// Something failed.
+    Failure(Failure),
+}
+
+impl<F: Into<Failure>> From<F> for Stop {
+    fn from(failure: F) -> Self {
+        Self::Failure(failure.into())
+    }
+}
+
+/// One document, an array with a line a user; only one record is held at a time.
+fn in_json(store: &Store, filter: &Filter, console: &mut Console) -> Result<Status, Failure> {
+    let mut before = "[\n";
+    let status = each(store, filter, console, |record, console| {
+        console.text(before)?;
+        before = ",\n";
+        Ok(console.json_item(&Json(record))?)
+    })?;
+    console.line(if before == "[\n" { "[]" } else { "\n]" })?;
+    Ok(status)
+}
+
+fn in_a_table(store: &Store, filter: &Filter, console: &mut Console) -> Result<Status, Failure> {
+    let mut table = Table::new(&["USERNAME", "ROLES", "SOURCE", "PROJECTS", "NAME", "EMAIL"]);
+    let mut count = 0_u64;
+    let status = each(store, filter, console, |record, _| {
+        let user = &record.user;
+        let roles = if record.broken.iter().any(|broken| broken.column == "roles") {
+            "(broken)".to_owned()
+        } else {
+            list(&user.roles)
+        };
+        table.row(&[
+            &user.username,
+            &roles,
+            &source(user),
+            &list(&user.projects),
+            user.name.as_deref().unwrap_or("-"),
+            user.email.as_deref().unwrap_or("-"),
+        ]);
+        count += 1;
+        Ok(())
+    })?;
+    if count == 0 {
+        console.note("no user");
+        return Ok(status);
+    }
+    for (index, line) in table.lines().into_iter().enumerate() {
+        if index == 0 {
+            let heading = console.paint("1", &line);
+            console.line(&heading)?;
+        } else {
+            console.line(&line)?;
+        }
+    }
+    Ok(status)
+}

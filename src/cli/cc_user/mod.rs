@@ -1,0 +1,68 @@
+//! `cc-user`: the users of a server, on its own database.
+
+mod add;
+mod complete;
+mod database;
+mod list;
+mod pages;
+mod refusal;
+mod report;
+mod show;
+
+use clap::{ArgMatches, Args, Command, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+
+use super::console::Console;
+use super::failure::{Failure, UsageFault};
+use super::options::{OutputOptions, SettingsOptions};
+use super::tool::Tool;
+use crate::base::fault::Status;
+
+/// The program.
+pub static TOOL: Tool = Tool { name: "cc-user", command, run, pages: pages::PAGES };
+
+/// Manage the users of a ClusterCockpit server
+#[derive(Debug, Parser)]
+#[command(name = "cc-user", subcommand_required = true, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+
+    #[command(flatten)]
+    database: DatabaseOptions,
+
+    #[command(flatten)]
+    output: OutputOptions,
+}
+
+/// Which database, and for how long to wait for it.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Settings")]
+struct DatabaseOptions {
+    #[command(flatten)]
+    settings: SettingsOptions,
+
+    /// Wait at most this long for another process that is writing (30s, 1m)
+    #[arg(long, global = true, value_name = "DURATION", default_value = "5s")]
+    wait: String,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Add(add::Add),
+    List(list::List),
+    Show(show::Show),
+}
+
+fn command() -> Command {
+    Arguments::command()
+}
+
+fn run(matches: &ArgMatches, console: &mut Console) -> Result<Status, Failure> {
+    let Arguments { verb, database, output: _ } =
+        Arguments::from_arg_matches(matches).map_err(|error| UsageFault::new(error.to_string()))?;
+    match verb {
+        Verb::Add(verb) => add::run(verb, &database, console),
+        Verb::List(verb) => list::run(verb, &database, console),
+        Verb::Show(verb) => show::run(&verb, &database, console),
+    }
+}

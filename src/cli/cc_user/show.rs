@@ -1,0 +1,75 @@
+//! `cc-user show`.
+
+use clap::Args;
+
+use super::list::report_broken;
+use super::refusal::no_user;
+use super::report::{Json, list, source};
+use super::{DatabaseOptions, complete};
+use crate::base::fault::Status;
+use crate::base::quote::escape;
+use crate::cli::console::Console;
+use crate::cli::failure::Failure;
+use crate::store::{Access, Record, Store, StoreError};
+use crate::user::AuthSource;
+use crate::user::password::HashError;
+
+/// Show one user
+#[derive(Debug, Args)]
+pub(super) struct Show {
+    /// The user's name
+    #[arg(value_name = "NAME", add = complete::usernames())]
+    name: String,
+}
+
+pub(super) fn run(show: &Show, database: &DatabaseOptions, console: &mut Console) -> Result<Status, Failure> {
+    let store = database.open(Access::Read, console)?;
+    let Some(record) = store.record(&show.name)? else {
+        return Err(no_user(&show.name, store.similar(&show.name)?).into());
+    };
+    if console.is_json() {
+        console.json(&Json(&record))?;
+    } else {
+        for_people(&store, &record, console)?;
+    }
+    if record.broken.is_empty() {
+        return Ok(Status::Done);
+    }
+    Ok(report_broken(StoreError::BrokenRow { name: record.user.username, broken: record.broken }, console))
+}
+
+fn for_people(store: &Store, record: &Record, console: &mut Console) -> Result<(), Failure> {
+    let user = &record.user;
+    let text = |text: &Option<String>| text.as_deref().map_or_else(|| "-".to_owned(), escape);
+    let lines = [
+        ("username", escape(&user.username)),
+        ("name", text(&user.name)),
+        ("email", text(&user.email)),
+        ("roles", list(&user.roles)),
+        ("projects", list(&user.projects)),
+        ("source", source(user)),
+        ("password", password(store, record)?),
+    ];
+    for (label, value) in lines {
+        let label = console.paint("1", &format!("{label:<9}"));
+        console.line(&format!("{label} {value}"))?;
+    }
+    Ok(())
+}
+
+/// What the password column means, without showing it.
+fn password(store: &Store, record: &Record) -> Result<String, StoreError> {
+    let Some(hash) = store.password_hash(&record.user.username)? else {
+        return Ok("none: can't log in by password".to_owned());
+    };
+    let state = match hash.check() {
+        Ok(()) => "set".to_owned(),
+        Err(HashError::Malformed) => "unusable: what is stored is no bcrypt hash".to_owned(),
+        Err(HashError::TooCostly(cost)) => format!("unusable: its cost of {cost} is beyond the limit"),
+    };
+    Ok(if record.user.source == Ok(AuthSource::Local) {
+        state
+    } else {
+        format!("{state}, but the server asks only local users for one")
+    })
+}

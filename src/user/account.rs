@@ -1,0 +1,252 @@
+//! What a user must be to be added: a name, roles and projects that go together.
+
+use super::name::{Username, UsernameError};
+use super::role::{Role, RoleError};
+use super::{AuthSource, User};
+use crate::base::fault::{Fault, Status};
+use crate::base::quote::{is_hidden, quote};
+
+/// The longest text the server's columns are declared for, in characters.
+pub const MAX_TEXT: usize = 255;
+
+/// From this number of projects on, the session cookie that the server makes for a manager comes
+/// near to the 4096 characters over which it can't be made, so that he or she can't log in on the
+/// web.
+pub const MANY_PROJECTS: usize = 200;
+
+/// Why a user can't be as asked for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AccountError {
+    /// The username.
+    #[error(transparent)]
+    Name(#[from] UsernameError),
+    /// One of the roles.
+    #[error(transparent)]
+    Role(#[from] RoleError),
+    /// No role: the server would let the user in and then know nothing he or she may do.
+    #[error("the user {} has no role", quote(.0))]
+    NoRole(String),
+    /// Who manages nothing is no manager.
+    #[error("the manager {} has no project", quote(.0))]
+    ManagerWithoutProject(String),
+    /// Only a manager has projects.
+    #[error("the user {} is no manager and can have no project: found {}", quote(.name), quote(&.projects.join(",")))]
+    ProjectWithoutManager {
+        /// The user.
+        name: String,
+        /// The projects.
+        projects: Vec<String>,
+    },
+    /// A project's name.
+    #[error("the project {} is empty, longer than {MAX_TEXT} characters, or has an invisible character or a blank at its end", quote(.0))]
+    Project(String),
+    /// A full name or mail address.
+    #[error("the {what} {} is longer than {MAX_TEXT} characters or has a control or invisible character", quote(.text))]
+    Text {
+        /// Which of them.
+        what: &'static str,
+        /// What was given.
+        text: String,
+    },
+    /// A mail address without anything before or after its `@`.
+    #[error("{} is no mail address", quote(.0))]
+    Email(String),
+}
+
+impl Fault for AccountError {
+    fn status(&self) -> Status {
+        Status::Usage
+    }
+
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Name(error) => error.kind(),
+            Self::Role(error) => error.kind(),
+            Self::NoRole(_) => "role-missing",
+            Self::ManagerWithoutProject(_) => "manager-without-project",
+            Self::ProjectWithoutManager { .. } => "project-without-manager",
+            Self::Project(_) => "project-invalid",
+            Self::Text { .. } => "text-invalid",
+            Self::Email(_) => "email-invalid",
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Name(error) => error.hint(),
+            Self::Role(error) => error.hint(),
+            Self::NoRole(_) => Some(format!("the roles are {}", Role::ALL.map(Role::name).join(", "))),
+            Self::ManagerWithoutProject(_) => {
+                Some("give the manager a project, as with --project P".to_owned())
+            }
+            Self::ProjectWithoutManager { .. } => {
+                Some("add the role manager, or leave the projects out".to_owned())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// A user as asked for, unchecked.
+#[derive(Debug, Clone, Default)]
+pub struct Draft {
+    /// The username.
+    pub username: String,
+    /// The names of the roles.
+    pub roles: Vec<String>,
+    /// The projects.
+    pub projects: Vec<String>,
+    /// The full name.
+    pub name: Option<String>,
+    /// The mail address.
+    pub email: Option<String>,
+}
+
+/// Whether a manager must have a project already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ManagerRule {
+    /// As the server's REST interface has it.
+    NeedsProject,
+    /// For records that exist elsewhere: the last project can be taken from a manager.
+    MayBeEmpty,
+}
+
+impl Draft {
+    /// The user, if everything about him or her is fit. Roles and projects that stand twice are
+    /// kept once: the server counts entries, so that `[api, api]` is not `[api]` to it.
+    ///
+    /// # Errors
+    /// All that is wrong, together.
+    pub fn check(self, source: AuthSource, rule: ManagerRule) -> Result<User, Vec<AccountError>> {
+        let mut errors = Vec::new();
+        if let Err(error) = self.username.parse::<Username>() {
+            errors.push(error.into());
+        }
+        let roles = roles(&self.roles).unwrap_or_else(|wrong| {
+            errors.extend(wrong.into_iter().map(AccountError::from));
+            Vec::new()
+        });
+        if self.roles.is_empty() {
+            errors.push(AccountError::NoRole(self.username.clone()));
+        }
+        let is_manager = roles.contains(&Role::Manager);
+        let understood = errors.is_empty();
+        if understood && is_manager && self.projects.is_empty() && rule == ManagerRule::NeedsProject {
+            errors.push(AccountError::ManagerWithoutProject(self.username.clone()));
+        }
+        if understood && !is_manager && !self.projects.is_empty() {
+            errors.push(AccountError::ProjectWithoutManager {
+                name: self.username.clone(),
+                projects: self.projects.clone(),
+            });
+        }
+        errors.extend(self.projects.iter().filter_map(|name| check_project(name).err()));
+        for (what, text) in [("full name", &self.name), ("mail address", &self.email)] {
+            if let Some(text) = text
+                && (text.chars().count() > MAX_TEXT || text.chars().any(is_hidden))
+            {
+                errors.push(AccountError::Text { what, text: text.clone() });
+            }
+        }
+        if let Some(email) = self.email.as_deref().filter(|email| !email.is_empty())
+            && !email.split_once('@').is_some_and(|(local, domain)| {
+                !local.is_empty() && !domain.is_empty() && !email.contains(char::is_whitespace)
+            })
+        {
+            errors.push(AccountError::Email(email.to_owned()));
+        }
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        let mut projects = Vec::with_capacity(self.projects.len());
+        for project in self.projects {
+            if !projects.contains(&project) {
+                projects.push(project);
+            }
+        }
+        Ok(User {
+            username: self.username,
+            name: self.name,
+            roles: roles.into_iter().map(|role| role.name().to_owned()).collect(),
+            projects,
+            email: self.email,
+            source: Ok(source),
+        })
+    }
+}
+
+/// The roles with these names, each once, in the order given.
+///
+/// # Errors
+/// All names that the server does not know.
+pub fn roles<'a>(names: impl IntoIterator<Item = &'a String>) -> Result<Vec<Role>, Vec<RoleError>> {
+    let mut roles = Vec::new();
+    let mut unknown = Vec::new();
+    for name in names {
+        match name.parse() {
+            Ok(role) if roles.contains(&role) => {}
+            Ok(role) => roles.push(role),
+            Err(error) => unknown.push(error),
+        }
+    }
+    if unknown.is_empty() { Ok(roles) } else { Err(unknown) }
+}
+
+/// Whether a project can be given to a manager.
+///
+/// # Errors
+/// [`AccountError::Project`].
+pub fn check_project(name: &str) -> Result<(), AccountError> {
+    let fit = !name.is_empty()
+        && name.chars().count() <= MAX_TEXT
+        && name.trim() == name
+        && !name.chars().any(is_hidden);
+    if fit { Ok(()) } else { Err(AccountError::Project(name.to_owned())) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn draft(username: &str, roles: &[&str], projects: &[&str]) -> Draft {
+        let own = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect();
+        Draft {
+            username: username.to_owned(),
+            roles: own(roles),
+            projects: own(projects),
+            ..Draft::default()
+        }
+    }
+
+    #[test]
+    fn all_faults_are_told_together() {
+        let wrong = Draft { email: Some("@".to_owned()), ..draft("", &["wizard", "Admin"], &["p\n"]) };
+        let errors = wrong.check(AuthSource::Local, ManagerRule::NeedsProject).unwrap_err();
+        assert_eq!(errors.len(), 5, "{errors:?}");
+    }
+
+    #[test]
+    fn projects_and_the_manager_role_go_together() {
+        let check = |roles: &[&str], projects: &[&str]| {
+            draft("m", roles, projects).check(AuthSource::Local, ManagerRule::NeedsProject)
+        };
+        assert!(check(&["manager"], &["p"]).is_ok());
+        assert!(matches!(
+            check(&["manager"], &[]).unwrap_err()[..],
+            [AccountError::ManagerWithoutProject(_)]
+        ));
+        assert!(matches!(
+            check(&["user"], &["p"]).unwrap_err()[..],
+            [AccountError::ProjectWithoutManager { .. }]
+        ));
+        assert!(matches!(check(&[], &[]).unwrap_err()[..], [AccountError::NoRole(_)]));
+    }
+
+    #[test]
+    fn what_stands_twice_is_kept_once() {
+        let user = draft("m", &["api", "manager", "api"], &["p", "p"])
+            .check(AuthSource::Local, ManagerRule::NeedsProject)
+            .unwrap();
+        assert_eq!((user.roles, user.projects), (vec!["api".into(), "manager".into()], vec!["p".into()]));
+    }
+}
