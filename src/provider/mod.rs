@@ -6,3 +6,4 @@
 pub mod discovery;
 pub mod http;
 pub mod jwks;
+pub mod oauth;
