@@ -14,6 +14,7 @@ pub mod gen_keypair;
 pub mod options;
 pub mod page;
 pub mod prompt;
+pub mod settings;
 pub mod table;
 pub mod tool;
 

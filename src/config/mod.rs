@@ -1,3 +1,32 @@
 //! Settings: `.env` and `config.json`, each value knowing where it came from.
+//!
+//! The strongest source first: options, process environment, `.env`, `config.json`, defaults.
+//! Everything wrong is an error here even where the server goes on with a default in silence;
+//! where the server does something else with a value than its handbook says, there is a note.
+//! Keys are only text here: what they mean is for the rooms that use them.
+//!
+//! ```
+//! use cc_auth::config::{Sources, load};
+//! let (settings, notes) = load(Sources::default())?;
+//! assert_eq!(settings.db.value, std::path::Path::new("./var/job.db"));
+//! assert!(notes.is_empty());
+//! # Ok::<(), cc_auth::config::ConfigFaults>(())
+//! ```
 
 pub mod dotenv;
+mod fault;
+mod file;
+mod json;
+mod load;
+mod origin;
+mod secrets;
+mod section;
+mod settings;
+mod variable;
+
+pub use fault::{ConfigFault, ConfigFaults};
+pub use load::{DEFAULT_CONFIG, DEFAULT_ENV_FILE, Sources, load};
+pub use origin::{Origin, Value};
+pub use secrets::{Secret, Secrets};
+pub use settings::{DEFAULT_DB, DEFAULT_SESSION, Jwts, Ldap, OidcProvider, Settings};
+pub use variable::Variable;

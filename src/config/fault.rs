@@ -1,0 +1,207 @@
+//! What can be wrong with the settings.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use super::dotenv::DotenvFault;
+use super::origin::Origin;
+use super::variable::Variable;
+use crate::base::duration::DurationError;
+use crate::base::fault::{Fault, Status};
+use crate::base::file::FileError;
+use crate::base::quote::{quote, quote_path};
+
+/// Something wrong with the settings.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigFault {
+    /// A settings file that was named is missing, or one that is there can't be read.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A bad line of the environment file.
+    #[error("{} {fault}", quote_path(.path))]
+    EnvFile {
+        /// The file.
+        path: PathBuf,
+        /// The line and what is wrong.
+        fault: DotenvFault,
+    },
+    /// The configuration is no JSON.
+    #[error("{} line {line}, column {column}: {what}", quote_path(.path))]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: usize,
+        /// The place in the line, counted from 1.
+        column: usize,
+        /// What the parser said.
+        what: String,
+    },
+    /// A value of the wrong type.
+    #[error("{} key {}: found {found}, wanted {wanted}", quote_path(.path), quote(.key))]
+    Type {
+        /// The file.
+        path: PathBuf,
+        /// The key with those above it; empty for the whole file.
+        key: String,
+        /// What stands there.
+        found: String,
+        /// What should.
+        wanted: &'static str,
+    },
+    /// A duration Go does not read.
+    #[error("{} key {}: {error}", quote_path(.path), quote(.key))]
+    Duration {
+        /// The file.
+        path: PathBuf,
+        /// The key with those above it.
+        key: String,
+        /// The text.
+        text: String,
+        /// Why it is none.
+        error: DurationError,
+    },
+    /// A database other than SQLite.
+    #[error("{} key {}: the database driver {} is not supported, wanted 'sqlite3'", quote_path(.path), quote(.key), quote(.driver))]
+    Driver {
+        /// The file.
+        path: PathBuf,
+        /// The key with those above it.
+        key: String,
+        /// The driver.
+        driver: String,
+    },
+    /// A member twice where it must be clear which one counts.
+    #[error("{} key {}: the member {} stands twice", quote_path(.path), quote(.key), quote(.member))]
+    Duplicate {
+        /// The file.
+        path: PathBuf,
+        /// The object with those above it.
+        key: String,
+        /// The member.
+        member: String,
+    },
+    /// A key without which something can't be done.
+    #[error("{} is not set{}", quote(.key), in_file(.path.as_ref()))]
+    MissingKey {
+        /// The configuration, if there is one.
+        path: Option<PathBuf>,
+        /// The key with those above it.
+        key: String,
+    },
+    /// A variable that is not set, or set to nothing.
+    #[error("{} is {}", .variable.name(), unset(.empty.as_ref()))]
+    Unset {
+        /// The variable.
+        variable: Variable,
+        /// Where it is set to nothing.
+        empty: Option<Origin>,
+    },
+    /// A variable whose bytes are not UTF-8.
+    #[error("{} in {origin}: the value is not UTF-8", .variable.name())]
+    NotText {
+        /// The variable.
+        variable: Variable,
+        /// Where it is set.
+        origin: Origin,
+    },
+}
+
+fn in_file(path: Option<&PathBuf>) -> impl fmt::Display {
+    path.map_or_else(|| ": there is no configuration".to_owned(), |path| format!(" in {}", quote_path(path)))
+}
+
+fn unset(empty: Option<&Origin>) -> String {
+    match empty {
+        None => "not set, neither in the environment nor in an environment file".to_owned(),
+        Some(Origin::Environment(_)) => "set to nothing in the environment".to_owned(),
+        Some(origin) => format!("set to nothing in {origin}"),
+    }
+}
+
+impl Fault for ConfigFault {
+    fn status(&self) -> Status {
+        match self {
+            Self::File(error) => error.status(),
+            _ => Status::Config,
+        }
+    }
+
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::File(error) => error.kind(),
+            Self::EnvFile { fault, .. } => fault.kind(),
+            Self::Syntax { .. } => "config-syntax",
+            Self::Type { .. } => "config-type",
+            Self::Duration { .. } => "config-duration",
+            Self::Driver { .. } => "config-driver",
+            Self::Duplicate { .. } => "config-duplicate",
+            Self::MissingKey { .. } => "config-missing-key",
+            Self::Unset { .. } => "variable-unset",
+            Self::NotText { .. } => "variable-not-text",
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::File(error) => error.hint(),
+            Self::EnvFile { fault, .. } => fault.hint(),
+            Self::Duration { text, .. } => {
+                in_go_units(text).map(|wanted| format!("write it as \"{wanted}\""))
+            }
+            Self::Driver { .. } => {
+                Some("move the users to an SQLite database, or name one with --db".to_owned())
+            }
+            Self::Unset { variable, .. } => variable.remedy().map(str::to_owned),
+            _ => None,
+        }
+    }
+}
+
+/// The duration a person most likely meant: days and weeks in hours, bare numbers in seconds.
+fn in_go_units(text: &str) -> Option<String> {
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let number: u64 = text[..digits].parse().ok()?;
+    match text[digits..].trim() {
+        "" => Some(format!("{number}s")),
+        "d" | "day" | "days" => Some(format!("{}h", number.checked_mul(24)?)),
+        "w" | "week" | "weeks" => Some(format!("{}h", number.checked_mul(24 * 7)?)),
+        _ => None,
+    }
+}
+
+/// All that is wrong with the settings, in the order in which it was found; at least one.
+#[derive(Debug)]
+pub struct ConfigFaults(Vec<ConfigFault>);
+
+impl ConfigFaults {
+    /// The faults, unless there are none.
+    pub(super) fn check(faults: Vec<ConfigFault>) -> Result<(), Self> {
+        if faults.is_empty() { Ok(()) } else { Err(Self(faults)) }
+    }
+
+    /// The faults in order.
+    pub fn iter(&self) -> std::slice::Iter<'_, ConfigFault> {
+        self.0.iter()
+    }
+}
+
+impl IntoIterator for ConfigFaults {
+    type Item = ConfigFault;
+    type IntoIter = std::vec::IntoIter<ConfigFault>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl fmt::Display for ConfigFaults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, fault) in self.0.iter().enumerate() {
+            write!(f, "{}{fault}", if index == 0 { "" } else { "; " })?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ConfigFaults {}

@@ -1,0 +1,454 @@
+//! `config.json` in its four layouts: since 1.5 nested in `main` and `auth`, before that at the
+//! root, and with other spellings in 1.0 and the documents of its time.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value as Json};
+
+use super::fault::ConfigFault;
+use super::json::{self, Document, Node};
+use super::origin::{Origin, Value};
+use super::section::{Findings, Section, same_name};
+use super::settings::{Jwts, Ldap, OidcProvider};
+use crate::base::duration::GoDuration;
+use crate::base::file::{SETTINGS_LIMIT, read_text};
+use crate::base::near::nearest;
+use crate::base::quote::{quote, quote_path};
+
+/// What a configuration says.
+#[derive(Debug, Default)]
+pub(super) struct FileSettings {
+    pub(super) db: Option<Value<PathBuf>>,
+    pub(super) session_max_age: Option<Value<Option<GoDuration>>>,
+    pub(super) jwts: Jwts,
+    pub(super) ldap: Option<Ldap>,
+    pub(super) oidc: Vec<OidcProvider>,
+    pub(super) jwt_config: Option<Value<Map<String, Json>>>,
+    pub(super) jwt_roles: Option<Value<Map<String, Json>>>,
+}
+
+/// Which spellings a section has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Layout {
+    /// 1.5: nested, one spelling.
+    Nested,
+    /// Up to 1.4: at the root, all spellings there ever were.
+    Root,
+}
+
+impl Layout {
+    /// The first spelling in the nested layout, all of them at the root.
+    fn spellings(self, all: &'static [&'static str]) -> &'static [&'static str] {
+        match self {
+            Self::Nested => all.split_at_checked(1).map_or(all, |(today, _)| today),
+            Self::Root => all,
+        }
+    }
+}
+
+const COOKIE_NAME: &[&str] = &["cookie-name", "cookieName"];
+const VALIDATE_USER: &[&str] = &["validate-user", "validateUser", "forceJWTValidationViaDatabase"];
+const TRUSTED_ISSUER: &[&str] = &["trusted-issuer", "trustedIssuer", "trustedExternalIssuer"];
+const SYNC_USER: &[&str] = &["sync-user-on-login", "syncUserOnLogin"];
+const UPDATE_USER: &[&str] = &["update-user-on-login", "updateUserOnLogin"];
+const USER_BASE: &[&str] = &["user-base", "user_base"];
+const SEARCH_DN: &[&str] = &["search-dn", "search_dn"];
+const USER_BIND: &[&str] = &["user-bind", "user_bind"];
+const USER_FILTER: &[&str] = &["user-filter", "user_filter"];
+const USERNAME_ATTR: &[&str] = &["username-attr", "username_attr"];
+const UID_ATTR: &[&str] = &["uid-attr", "uid_attr"];
+const SYNC_INTERVAL: &[&str] = &["sync-interval", "sync_interval"];
+const SYNC_DEL: &[&str] = &["sync-del-old-users", "sync_del_old_users"];
+
+/// Spellings of older versions with today's, for the hint in the nested layout.
+const OLD_SPELLINGS: &[(&str, &str)] = &[
+    ("cookieName", "cookie-name"),
+    ("validateUser", "validate-user"),
+    ("forceJWTValidationViaDatabase", "validate-user"),
+    ("trustedIssuer", "trusted-issuer"),
+    ("trustedExternalIssuer", "trusted-issuer"),
+    ("syncUserOnLogin", "sync-user-on-login"),
+    ("updateUserOnLogin", "update-user-on-login"),
+    ("jwt-max-age", "max-age"),
+    ("jwt", "jwts"),
+];
+
+/// The keys that stand at the root up to 1.4 and that 1.5 does not read there any more.
+const ROOT_KEYS: [&str; 7] = ["db", "session-max-age", "jwts", "jwt-max-age", "ldap", "oidc", "db-driver"];
+
+/// The longest a web session lasts, whatever is configured.
+const WEB_SESSION_LIMIT: GoDuration = GoDuration::from_seconds(30 * 86_400);
+
+/// Reads a configuration. `db_is_given` says that the database is named elsewhere, so that the
+/// one configured, and its driver, do not matter.
+pub(super) fn read(path: &Path, text: &str, db_is_given: bool, findings: &mut Findings) -> FileSettings {
+    let mut settings = FileSettings::default();
+    let Some(document) = parse(path, text, findings) else { return settings };
+    let mut root = Section::new(path, "", [&document.root], findings);
+    if !matches!(document.root, Node::Object(_)) {
+        if document.root == Node::Null {
+            findings.faults.push(wrong_root(path, "null"));
+        }
+        return settings;
+    }
+    let main_file = outside(&mut root, "main", "main-file", findings);
+    let auth_file = outside(&mut root, "auth", "auth-file", findings);
+    let main = inner(&mut root, "main", main_file.as_ref(), findings);
+    let auth = inner(&mut root, "auth", auth_file.as_ref(), findings);
+    let (has_main, has_auth) = (main.is_some(), auth.is_some());
+
+    if let Some(mut main) = main {
+        if !db_is_given {
+            settings.db = database(&mut main, findings);
+        }
+        settings.session_max_age = main.duration(&["session-max-age"], findings);
+        warn_near_misses(&main, findings);
+    }
+    let mut jwts = None;
+    if let Some(mut auth) = auth {
+        jwts = auth.section("jwts", findings).map(|section| read_jwts(section, Layout::Nested, findings));
+        settings.ldap =
+            auth.section("ldap", findings).map(|section| read_ldap(section, Layout::Nested, findings));
+        if let Some(section) = auth.section("oidc", findings) {
+            settings.oidc = read_oidc(section, Layout::Nested, findings);
+        }
+        settings.jwt_config = auth.raw(&["jwt-config"], findings);
+        settings.jwt_roles = auth.raw(&["jwt-roles"], findings);
+        auth.warn_unknown(OLD_SPELLINGS, findings);
+    }
+    read_root(&mut root, &mut settings, &mut jwts, db_is_given, findings);
+    if jwts.is_none() {
+        findings.remarks.push(format!(
+            "{} has no section {}: a server of version 1.5 then answers each request for a token with an error",
+            quote_path(path),
+            quote("auth.jwts")
+        ));
+    }
+    let old: Vec<String> =
+        root.names().filter(|name| ROOT_KEYS.iter().any(|key| same_name(key, name))).map(quote).collect();
+    if !old.is_empty() && !has_main && !has_auth {
+        findings.remarks.push(format!(
+            "{} has {} at the root, as up to version 1.4: version 1.5 does not read them there",
+            quote_path(path),
+            old.join(", ")
+        ));
+    }
+    settings.jwts = jwts.unwrap_or_default();
+    judge_lives(&settings, findings);
+    settings
+}
+
+/// What the layouts up to 1.4 have at the root; what stands nested as well is not taken from here.
+fn read_root(
+    root: &mut Section<'_>,
+    settings: &mut FileSettings,
+    jwts: &mut Option<Jwts>,
+    db_is_given: bool,
+    findings: &mut Findings,
+) {
+    let file = root.file();
+    let shadowed = |key: &str, by: &str, findings: &mut Findings| {
+        findings.notes.warn(format!(
+            "{}: {} at the root is not used, since {} is there, where version 1.5 reads it",
+            quote_path(file),
+            quote(key),
+            quote(by)
+        ));
+    };
+    if settings.db.is_none() && !db_is_given {
+        settings.db = database(root, findings);
+    } else if root.has("db") && !db_is_given {
+        shadowed("db", "main.db", findings);
+    }
+    if settings.session_max_age.is_none() {
+        settings.session_max_age = root.duration(&["session-max-age"], findings);
+    } else if root.has("session-max-age") {
+        shadowed("session-max-age", "main.session-max-age", findings);
+    }
+    for (key, by, there) in [
+        ("jwts", "auth.jwts", jwts.is_some()),
+        ("jwt-max-age", "auth.jwts", jwts.is_some()),
+        ("ldap", "auth.ldap", settings.ldap.is_some()),
+        ("oidc", "auth.oidc", !settings.oidc.is_empty()),
+    ] {
+        if there && root.has(key) {
+            shadowed(key, by, findings);
+        }
+    }
+    if jwts.is_none() && (root.has("jwts") || root.has("jwt-max-age")) {
+        let section = root.section("jwts", findings);
+        let life = root.duration(&["jwt-max-age"], findings);
+        let mut old =
+            section.map_or_else(Jwts::default, |section| read_jwts(section, Layout::Root, findings));
+        if let Some(life) = life {
+            if old.max_age.is_default() {
+                old.max_age = life;
+            } else {
+                shadowed("jwt-max-age", "jwts.max-age", findings);
+            }
+        }
+        *jwts = Some(old);
+    }
+    if settings.ldap.is_none() {
+        settings.ldap =
+            root.section("ldap", findings).map(|section| read_ldap(section, Layout::Root, findings));
+    }
+    if settings.oidc.is_empty()
+        && let Some(section) = root.section("oidc", findings)
+    {
+        settings.oidc = read_oidc(section, Layout::Root, findings);
+    }
+}
+
+fn parse(path: &Path, text: &str, findings: &mut Findings) -> Option<Document> {
+    match json::parse(text) {
+        Ok(document) => {
+            if let Some(junk) = &document.junk {
+                findings.notes.warn(format!(
+                    "{} line {}, column {}: more text after the end of the configuration is ignored, by the server \
+                     as well",
+                    quote_path(path),
+                    junk.line,
+                    junk.column
+                ));
+            }
+            Some(document)
+        }
+        Err(error) => {
+            findings.faults.push(ConfigFault::Syntax {
+                path: path.to_owned(),
+                line: error.line,
+                column: error.column,
+                what: error.what,
+            });
+            None
+        }
+    }
+}
+
+fn wrong_root(path: &Path, found: &str) -> ConfigFault {
+    ConfigFault::Type {
+        path: path.to_owned(),
+        key: String::new(),
+        found: found.to_owned(),
+        wanted: "an object",
+    }
+}
+
+/// A section that 1.5 keeps in another file, named by a key that ends in `-file`.
+fn outside(
+    root: &mut Section<'_>,
+    name: &'static str,
+    file_key: &'static str,
+    findings: &mut Findings,
+) -> Option<(PathBuf, Node)> {
+    let path = root.path(&[file_key], findings)?;
+    if root.has(name) {
+        findings.notes.warn(format!(
+            "{}: both {} and {} are there, and the server takes one of them by chance: the first counts here",
+            quote_path(root.file()),
+            quote(name),
+            quote(file_key)
+        ));
+        return None;
+    }
+    match read_text(&path.value, SETTINGS_LIMIT) {
+        Ok(text) => {
+            let document = parse(&path.value, &text, findings)?;
+            log::info!("read {} for {}", quote_path(&path.value), quote(name));
+            Some((path.value, document.root))
+        }
+        Err(error) => {
+            findings.faults.push(error.into());
+            None
+        }
+    }
+}
+
+fn inner<'a>(
+    root: &mut Section<'a>,
+    name: &'static str,
+    outside: Option<&'a (PathBuf, Node)>,
+    findings: &mut Findings,
+) -> Option<Section<'a>> {
+    match outside {
+        Some((path, node)) => Some(Section::new(path, name, [node], findings)),
+        None => root.section(name, findings),
+    }
+}
+
+fn database(section: &mut Section<'_>, findings: &mut Findings) -> Option<Value<PathBuf>> {
+    if let Some(driver) = section.some_text(&["db-driver"], findings)
+        && driver.value != "sqlite3"
+    {
+        findings.faults.push(ConfigFault::Driver {
+            path: section.file().to_owned(),
+            key: section.key("db-driver"),
+            driver: driver.value,
+        });
+    }
+    section.path(&["db"], findings)
+}
+
+/// `main` has many keys that are not ours; only those that were probably meant to be ours count.
+/// The server does not start with an unknown one.
+fn warn_near_misses(main: &Section<'_>, findings: &mut Findings) {
+    for name in main.names() {
+        let known = ["db", "db-driver", "session-max-age"];
+        if known.iter().any(|known| same_name(known, name)) {
+            continue;
+        }
+        let misplaced =
+            ["auth", "jwts", "jwt-max-age", "ldap", "oidc"].into_iter().find(|key| same_name(key, name));
+        let advice = match (misplaced, nearest(name, ["session-max-age"])) {
+            (Some("auth"), _) => "it belongs to the root".to_owned(),
+            (Some(_), _) => format!("it belongs to {}", quote("auth")),
+            (None, Some(known)) => format!("did you mean {}?", quote(known)),
+            (None, None) => continue,
+        };
+        findings.notes.warn(format!(
+            "{}: unknown key {} is ignored, and the server does not start with it: {advice}",
+            quote_path(main.file()),
+            quote(&main.key(name)),
+        ));
+    }
+}
+
+fn read_jwts(mut section: Section<'_>, layout: Layout, findings: &mut Findings) -> Jwts {
+    let jwts = Jwts {
+        max_age: section.duration(&["max-age"], findings).unwrap_or(Value::by_default(None)),
+        cookie_name: section.some_text(layout.spellings(COOKIE_NAME), findings),
+        validate_user: section.switch(layout.spellings(VALIDATE_USER), findings),
+        trusted_issuer: section.some_text(layout.spellings(TRUSTED_ISSUER), findings),
+        sync_user_on_login: section.switch(layout.spellings(SYNC_USER), findings),
+        update_user_on_login: section.switch(layout.spellings(UPDATE_USER), findings),
+    };
+    section.warn_unknown(OLD_SPELLINGS, findings);
+    for (name, switch) in [
+        ("sync-user-on-login", &jwts.sync_user_on_login),
+        ("update-user-on-login", &jwts.update_user_on_login),
+    ] {
+        if switch.value && jwts.validate_user.value {
+            findings.notes.warn(format!(
+                "{}: {} has no effect beside {}",
+                quote_path(section.file()),
+                quote(&section.key(name)),
+                quote(&section.key("validate-user"))
+            ));
+        }
+    }
+    jwts
+}
+
+fn read_ldap(mut section: Section<'_>, layout: Layout, findings: &mut Findings) -> Ldap {
+    let ldap = Ldap {
+        url: section.texts(&["url"], findings).filter(|url| !url.value.is_empty()),
+        user_base: section.some_text(layout.spellings(USER_BASE), findings),
+        search_dn: section.some_text(layout.spellings(SEARCH_DN), findings),
+        user_bind: section.some_text(layout.spellings(USER_BIND), findings),
+        user_filter: section.some_text(layout.spellings(USER_FILTER), findings),
+        username_attr: section
+            .some_text(layout.spellings(USERNAME_ATTR), findings)
+            .unwrap_or_else(|| Value::by_default("gecos".to_owned())),
+        uid_attr: section
+            .some_text(layout.spellings(UID_ATTR), findings)
+            .unwrap_or_else(|| Value::by_default("uid".to_owned())),
+        sync_interval: section
+            .duration(layout.spellings(SYNC_INTERVAL), findings)
+            .and_then(|interval| interval.value.map(|duration| Value::new(duration, interval.origin))),
+        sync_del_old_users: section.switch(layout.spellings(SYNC_DEL), findings),
+        sync_user_on_login: section.switch(layout.spellings(SYNC_USER), findings),
+        update_user_on_login: section.switch(layout.spellings(UPDATE_USER), findings),
+        starttls: section.switch(&["starttls"], findings),
+        ca_file: section.path(&["ca-file"], findings),
+    };
+    section.warn_unknown(OLD_SPELLINGS, findings);
+    ldap
+}
+
+fn read_oidc(mut section: Section<'_>, layout: Layout, findings: &mut Findings) -> Vec<OidcProvider> {
+    let entries = section.section("providers", findings);
+    let mut providers = vec![read_provider("oidc", section, layout, findings)];
+    for (name, section) in entries.iter().flat_map(|entries| entries.entries(findings)).collect::<Vec<_>>() {
+        if providers.iter().any(|provider| provider.name == name) {
+            findings.notes.warn(format!(
+                "{}: the provider {} is there already: the first counts",
+                quote_path(section.file()),
+                quote(name)
+            ));
+            continue;
+        }
+        providers.push(read_provider(name, section, Layout::Nested, findings));
+    }
+    providers
+}
+
+fn read_provider(
+    name: &str,
+    mut section: Section<'_>,
+    layout: Layout,
+    findings: &mut Findings,
+) -> OidcProvider {
+    let provider = OidcProvider {
+        name: name.to_owned(),
+        key: section.key("").trim_end_matches('.').to_owned(),
+        provider: section.some_text(&["provider"], findings),
+        client_id: section.some_text(&["client-id"], findings),
+        client_secret_variable: section.some_text(&["client-secret-variable"], findings),
+        client_secret: None,
+        scopes: section.texts(&["scopes"], findings),
+        parameters: section.raw(&["parameters"], findings),
+        ca_file: section.path(&["ca-file"], findings),
+        default_role: section.some_text(&["default-role"], findings),
+        max_age: section
+            .duration(&["max-age"], findings)
+            .and_then(|age| age.value.map(|duration| Value::new(duration, age.origin))),
+        sync_user_on_login: section.switch(layout.spellings(SYNC_USER), findings),
+        update_user_on_login: section.switch(layout.spellings(UPDATE_USER), findings),
+    };
+    section.warn_unknown(OLD_SPELLINGS, findings);
+    provider
+}
+
+/// Warns about lives that the running server takes otherwise than the handbook says.
+fn judge_lives(settings: &FileSettings, findings: &mut Findings) {
+    if let Value { value: Some(life), origin: origin @ Origin::File { .. } } = &settings.jwts.max_age {
+        let text = quote(&life.to_string());
+        if *life == GoDuration::ZERO {
+            findings.notes.warn_with(
+                format!(
+                    "{origin} is {text}: tokens never expire, but the running server issues tokens that have expired \
+                     at birth"
+                ),
+                "leave the key out for tokens that never expire",
+            );
+        } else if !life.is_positive() {
+            findings
+                .notes
+                .warn(format!("{origin} is {text}: every new token has expired before it is issued"));
+        } else if life.seconds() == 0 {
+            findings
+                .notes
+                .warn(format!("{origin} is {text}, under a second: every new token expires at birth"));
+        }
+    }
+    let Some(Value { value, origin }) = &settings.session_max_age else { return };
+    match value {
+        None | Some(GoDuration::ZERO) => findings.notes.warn(format!(
+            "{origin} is 0 or empty: sessions never end here, a web session of the server lasts 30 days"
+        )),
+        Some(age) if *age > WEB_SESSION_LIMIT => findings.notes.warn(format!(
+            "{origin} is {}: a web session of the server lasts at most 30 days all the same",
+            quote(&age.to_string())
+        )),
+        Some(age) if !age.is_positive() => findings
+            .notes
+            .warn(format!("{origin} is {}: a session has ended before it begins", quote(&age.to_string()))),
+        Some(_) => {}
+    }
+}
+
+/// The life that the handbook gives a duration: 0 is one that never ends.
+pub(super) fn never_if_zero(life: Value<Option<GoDuration>>) -> Value<Option<GoDuration>> {
+    Value::new(life.value.filter(|life| *life != GoDuration::ZERO), life.origin)
+}

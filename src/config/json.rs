@@ -1,0 +1,184 @@
+//! JSON that still has every member, those that stand twice as well: which of them counts is
+//! decided where they are read.
+
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+
+/// A JSON value.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Node {
+    Null,
+    Bool(bool),
+    Number(serde_json::Number),
+    Text(String),
+    List(Vec<Self>),
+    Object(Vec<(String, Self)>),
+}
+
+/// Where a text stops being JSON.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct SyntaxError {
+    pub(super) line: usize,
+    pub(super) column: usize,
+    pub(super) what: String,
+}
+
+/// A text that is JSON, and where more follows after it.
+#[derive(Debug)]
+pub(super) struct Document {
+    pub(super) root: Node,
+    pub(super) junk: Option<SyntaxError>,
+}
+
+/// Parses the first value of a text. The nesting is limited to 128 by the parser.
+pub(super) fn parse(text: &str) -> Result<Document, SyntaxError> {
+    if text.starts_with('\u{feff}') {
+        let what = "found a byte order mark (U+FEFF), wanted plain UTF-8".to_owned();
+        return Err(SyntaxError { line: 1, column: 1, what });
+    }
+    if text.trim().is_empty() {
+        return Err(SyntaxError {
+            line: 1,
+            column: 1,
+            what: "the file is empty, wanted an object".to_owned(),
+        });
+    }
+    let mut parser = serde_json::Deserializer::from_str(text);
+    let root = Node::deserialize(&mut parser).map_err(|error| syntax_error(&error))?;
+    let junk = parser.end().err().map(|error| syntax_error(&error));
+    Ok(Document { root, junk })
+}
+
+fn syntax_error(error: &serde_json::Error) -> SyntaxError {
+    let text = error.to_string();
+    let what = text.split(" at line ").next().unwrap_or(&text).replace('`', "'");
+    let what = match what.as_str() {
+        "recursion limit exceeded" => "nested too deeply".to_owned(),
+        _ if what.starts_with("EOF ") => what.replacen("EOF", "the file ends", 1),
+        _ => what,
+    };
+    SyntaxError { line: error.line().max(1), column: error.column().max(1), what }
+}
+
+impl Node {
+    /// What it is, for a message.
+    pub(super) fn describe(&self) -> String {
+        match self {
+            Self::Null => "null".to_owned(),
+            Self::Bool(value) => value.to_string(),
+            Self::Number(number) => format!("the number {number}"),
+            Self::Text(text) => format!("the text {}", crate::base::quote::quote(text)),
+            Self::List(_) => "a list".to_owned(),
+            Self::Object(_) => "an object".to_owned(),
+        }
+    }
+
+    /// The same without members that stand twice, or the path to the first that does.
+    pub(super) fn to_value(&self) -> Result<serde_json::Value, Vec<String>> {
+        Ok(match self {
+            Self::Null => serde_json::Value::Null,
+            Self::Bool(value) => serde_json::Value::Bool(*value),
+            Self::Number(number) => serde_json::Value::Number(number.clone()),
+            Self::Text(text) => serde_json::Value::String(text.clone()),
+            Self::List(items) => {
+                serde_json::Value::Array(items.iter().map(Self::to_value).collect::<Result<_, _>>()?)
+            }
+            Self::Object(members) => {
+                let mut object = serde_json::Map::new();
+                for (name, node) in members {
+                    let value = node.to_value().map_err(|mut path| {
+                        path.insert(0, name.clone());
+                        path
+                    })?;
+                    if object.insert(name.clone(), value).is_some() {
+                        return Err(vec![name.clone()]);
+                    }
+                }
+                serde_json::Value::Object(object)
+            }
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Node {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(NodeVisitor)
+    }
+}
+
+struct NodeVisitor;
+
+impl<'de> Visitor<'de> for NodeVisitor {
+    type Value = Node;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Node, E> {
+        Ok(Node::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Node, E> {
+        Ok(Node::Bool(value))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Node, E> {
+        Ok(Node::Number(value.into()))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Node, E> {
+        Ok(Node::Number(value.into()))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Node, E> {
+        Ok(serde_json::Number::from_f64(value).map_or(Node::Null, Node::Number))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Node, E> {
+        Ok(Node::Text(value.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Node, A::Error> {
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element()? {
+            list.push(item);
+        }
+        Ok(Node::List(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Node, A::Error> {
+        let mut object = Vec::new();
+        while let Some(member) = members.next_entry()? {
+            object.push(member);
+        }
+        Ok(Node::Object(object))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(text: &str) -> (usize, usize, String) {
+        let error = parse(text).map(|document| document.root).unwrap_err();
+        (error.line, error.column, error.what)
+    }
+
+    #[test]
+    fn a_syntax_error_has_its_place() {
+        assert_eq!(error("{\n  \"a\": 1\n  \"b\": 2\n}").0, 3);
+        assert_eq!(error(""), (1, 1, "the file is empty, wanted an object".to_owned()));
+        assert_eq!(error("\u{feff}{}").2, "found a byte order mark (U+FEFF), wanted plain UTF-8");
+        assert_eq!(error(&"[".repeat(100_000)).2, "nested too deeply");
+        assert_eq!(error("{\"a\":").2, "the file ends while parsing a value");
+    }
+
+    #[test]
+    fn a_member_that_stands_twice_is_kept_and_found() {
+        let root = parse(r#"{"a":{"b":1,"b":2}} x"#).unwrap();
+        assert!(root.junk.is_some());
+        assert_eq!(root.root.to_value(), Err(vec!["a".to_owned(), "b".to_owned()]));
+    }
+}

@@ -1,0 +1,130 @@
+//! From files, environment and options to [`Settings`].
+
+use std::path::{Path, PathBuf};
+
+use super::dotenv::{self, Dotenv};
+use super::fault::{ConfigFault, ConfigFaults};
+use super::file::{self, FileSettings, never_if_zero};
+use super::origin::{Origin, Value};
+use super::secrets::Secrets;
+use super::section::Findings;
+use super::settings::{DEFAULT_DB, DEFAULT_SESSION, OidcProvider, Settings};
+use crate::base::environment::Environment;
+use crate::base::file::{FileError, SETTINGS_LIMIT, read, read_text};
+use crate::base::note::Notes;
+use crate::base::quote::{quote, quote_path};
+use crate::base::secret::SecretText;
+
+/// The configuration where nobody names one.
+pub const DEFAULT_CONFIG: &str = "./config.json";
+
+/// The environment file where nobody names one.
+pub const DEFAULT_ENV_FILE: &str = "./.env";
+
+/// Where settings are taken from, the strongest first; then the defaults.
+#[derive(Debug, Clone, Default)]
+pub struct Sources {
+    /// The configuration that was named; it must exist. Without one `./config.json`, if it is
+    /// there.
+    pub config: Option<Value<PathBuf>>,
+    /// The environment file that was named; it must exist. Without one `./.env`, if it is there.
+    pub env_file: Option<Value<PathBuf>>,
+    /// The database that was named.
+    pub db: Option<Value<PathBuf>>,
+    /// The process environment.
+    pub environment: Environment,
+}
+
+/// Reads the settings. Relative paths are taken from the working folder, those in the files too,
+/// as the server does. The notes are for people who want to know what the server would do.
+///
+/// # Errors
+/// [`ConfigFaults`]: everything wrong in both files together.
+pub fn load(sources: Sources) -> Result<(Settings, Notes), ConfigFaults> {
+    let mut findings = Findings::default();
+    let config = open(sources.config, DEFAULT_CONFIG, "configuration", &mut findings, |path| {
+        read_text(path, SETTINGS_LIMIT)
+    });
+    let env_file = open(sources.env_file, DEFAULT_ENV_FILE, "environment file", &mut findings, |path| {
+        read(path, SETTINGS_LIMIT)
+    });
+    let env_file = env_file.map(|(path, bytes)| {
+        let parsed = dotenv::read(&bytes).unwrap_or_else(|faults| {
+            findings
+                .faults
+                .extend(faults.into_iter().map(|fault| ConfigFault::EnvFile { path: path.clone(), fault }));
+            Dotenv::default()
+        });
+        (path, parsed)
+    });
+    let config_file = config.as_ref().map(|(path, _)| path.clone());
+    let mut from_file = config.map_or_else(FileSettings::default, |(path, text)| {
+        file::read(&path, &text, sources.db.is_some(), &mut findings)
+    });
+    let dotenv = env_file.as_ref().map(|(path, dotenv)| (path.as_path(), dotenv));
+    let secrets = Secrets::gather(&sources.environment, dotenv, &mut findings.notes, &mut findings.faults);
+    for provider in &mut from_file.oidc {
+        provider.client_secret = client_secret(provider, &sources.environment, dotenv);
+    }
+    ConfigFaults::check(findings.faults)?;
+    let settings = Settings {
+        config_file,
+        env_file: env_file.map(|(path, _)| path),
+        db: sources.db.or(from_file.db).unwrap_or_else(|| Value::by_default(PathBuf::from(DEFAULT_DB))),
+        session_max_age: from_file
+            .session_max_age
+            .map_or(Value::by_default(Some(DEFAULT_SESSION)), never_if_zero),
+        jwts: super::settings::Jwts { max_age: never_if_zero(from_file.jwts.max_age), ..from_file.jwts },
+        ldap: from_file.ldap,
+        oidc: from_file.oidc,
+        jwt_config: from_file.jwt_config,
+        jwt_roles: from_file.jwt_roles,
+        secrets,
+        remarks: findings.remarks,
+    };
+    Ok((settings, findings.notes))
+}
+
+/// Reads a file that was named, or the default one if it is there.
+fn open<T>(
+    named: Option<Value<PathBuf>>,
+    default: &str,
+    what: &str,
+    findings: &mut Findings,
+    read: impl Fn(&Path) -> Result<T, FileError>,
+) -> Option<(PathBuf, T)> {
+    let is_named = named.is_some();
+    let path = named.unwrap_or_else(|| Value::by_default(PathBuf::from(default)));
+    match read(&path.value) {
+        Ok(content) => {
+            log::info!("read the {what} {} ({})", quote_path(&path.value), path.origin);
+            Some((path.value, content))
+        }
+        Err(FileError::Missing(_)) if !is_named => {
+            log::info!("no {what}: {} does not exist", quote(default));
+            None
+        }
+        Err(error) => {
+            findings.faults.push(error.into());
+            None
+        }
+    }
+}
+
+/// The secret a provider's entry names a variable for.
+fn client_secret(
+    provider: &OidcProvider,
+    environment: &Environment,
+    file: Option<(&Path, &Dotenv)>,
+) -> Option<Value<SecretText>> {
+    let name = provider.client_secret_variable.as_ref()?.value.as_str();
+    let (text, origin) = match (environment.get(name), file) {
+        (Some(text), _) => (SecretText::new(text.to_owned()), Origin::Environment(name.to_owned())),
+        (None, Some((path, dotenv))) => {
+            let entry = dotenv.get(name)?;
+            (entry.value.clone(), Origin::EnvFile { path: path.to_owned(), line: entry.line })
+        }
+        (None, None) => return None,
+    };
+    (!text.is_empty()).then_some(Value::new(text, origin))
+}

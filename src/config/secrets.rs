@@ -1,0 +1,132 @@
+//! Keys and passwords as text, out of the environment or the environment file.
+
+use std::path::Path;
+
+use super::dotenv::Dotenv;
+use super::fault::ConfigFault;
+use super::origin::Origin;
+use super::variable::Variable;
+use crate::base::environment::Environment;
+use crate::base::note::Notes;
+use crate::base::quote::quote_path;
+use crate::base::secret::SecretText;
+
+/// A variable that is set to something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Secret {
+    /// The variable.
+    pub variable: Variable,
+    /// Its content.
+    pub text: SecretText,
+    /// Where it is set.
+    pub origin: Origin,
+}
+
+impl Secret {
+    /// Variable and place for a message: `JWT_PUBLIC_KEY in './.env' line 3`.
+    #[must_use]
+    pub fn place(&self) -> String {
+        place(self.variable, &self.origin)
+    }
+}
+
+fn place(variable: Variable, origin: &Origin) -> String {
+    match origin {
+        Origin::Environment(_) => format!("{} in the environment", variable.name()),
+        other => format!("{} in {other}", variable.name()),
+    }
+}
+
+/// The variables as they are set.
+#[derive(Debug, Clone, Default)]
+pub struct Secrets {
+    set: Vec<Secret>,
+    empty: Vec<(Variable, Origin)>,
+}
+
+impl Secrets {
+    /// The content of a variable; one that is set to nothing is `None`.
+    #[must_use]
+    pub fn get(&self, variable: Variable) -> Option<&Secret> {
+        self.set.iter().find(|secret| secret.variable == variable)
+    }
+
+    /// The content of a variable that must be set.
+    ///
+    /// # Errors
+    /// [`ConfigFault::Unset`], which knows where it is set to nothing.
+    pub fn require(&self, variable: Variable) -> Result<&Secret, ConfigFault> {
+        self.get(variable).ok_or_else(|| ConfigFault::Unset {
+            variable,
+            empty: self.empty.iter().find(|(empty, _)| *empty == variable).map(|(_, origin)| origin.clone()),
+        })
+    }
+
+    /// The variables that are set, in the order of [`Variable::ALL`].
+    pub fn iter(&self) -> std::slice::Iter<'_, Secret> {
+        self.set.iter()
+    }
+
+    /// Takes them from the process environment, which wins even where it is set to nothing, and
+    /// from the file.
+    pub(super) fn gather(
+        environment: &Environment,
+        file: Option<(&Path, &Dotenv)>,
+        notes: &mut Notes,
+        faults: &mut Vec<ConfigFault>,
+    ) -> Self {
+        let mut secrets = Self::default();
+        let mut in_file = false;
+        for variable in Variable::ALL {
+            let name = variable.name();
+            let entry = file.and_then(|(path, dotenv)| {
+                let entry = dotenv.get(name).filter(|entry| entry.is_settable())?;
+                in_file |= !variable.is_public() && !entry.value.is_empty();
+                Some((path, entry))
+            });
+            if let Some(text) = environment.get(name) {
+                let origin = Origin::Environment(name.to_owned());
+                if !text.is_empty() {
+                    let text = SecretText::new(text.to_owned());
+                    secrets.set.push(Secret { variable, text, origin });
+                    continue;
+                }
+                if let Some((path, entry)) = entry.filter(|(_, entry)| !entry.value.is_empty()) {
+                    notes.warn_with(
+                        format!(
+                            "{name} is set to nothing in the environment, which wins over {} line {}: the server \
+                             works without it, and so do we",
+                            quote_path(path),
+                            entry.line
+                        ),
+                        format!("unset {name}"),
+                    );
+                }
+                secrets.empty.push((variable, origin));
+                continue;
+            }
+            let Some((path, entry)) = entry else { continue };
+            let origin = Origin::EnvFile { path: path.to_owned(), line: entry.line };
+            if entry.expanded {
+                notes.warn_with(
+                    format!(
+                        "{}: a $NAME in the value was replaced, and a part of it may be lost",
+                        place(variable, &origin)
+                    ),
+                    "put the value into single quotes",
+                );
+            }
+            if !entry.is_text {
+                faults.push(ConfigFault::NotText { variable, origin });
+            } else if entry.value.is_empty() {
+                secrets.empty.push((variable, origin));
+            } else {
+                secrets.set.push(Secret { variable, text: entry.value.clone(), origin });
+            }
+        }
+        if let Some((path, _)) = file.filter(|_| in_file) {
+            crate::base::file::warn_if_exposed(path, notes);
+        }
+        secrets
+    }
+}

@@ -1,0 +1,313 @@
+//! One object of the configuration: members looked up as the server does, types checked, what
+//! stands twice or is unknown told.
+
+use std::path::{Path, PathBuf};
+
+use super::fault::ConfigFault;
+use super::json::Node;
+use super::origin::{Origin, Value};
+use crate::base::duration::GoDuration;
+use crate::base::near::nearest;
+use crate::base::note::Notes;
+use crate::base::quote::{quote, quote_path};
+
+/// What is found out on the way.
+#[derive(Debug, Default)]
+pub(super) struct Findings {
+    pub(super) faults: Vec<ConfigFault>,
+    pub(super) notes: Notes,
+    pub(super) remarks: Vec<String>,
+}
+
+/// Whether two member names are one for Go's `encoding/json`: equal but for case.
+pub(super) fn same_name(a: &str, b: &str) -> bool {
+    // Go's folding has two letters outside ASCII that fold into it.
+    let plain = |text: &str| text.replace('\u{17f}', "s").replace('\u{212a}', "k");
+    a.eq_ignore_ascii_case(b) || (!a.is_ascii() && plain(a).eq_ignore_ascii_case(&plain(b)))
+}
+
+/// An object; one that stands twice is one with all members of both, as in Go.
+#[derive(Debug)]
+pub(super) struct Section<'a> {
+    file: &'a Path,
+    /// The keys above, such as `auth.jwts`; empty at the root.
+    path: String,
+    members: Vec<(&'a str, &'a Node)>,
+    /// The names that were asked for.
+    known: Vec<&'static str>,
+}
+
+impl<'a> Section<'a> {
+    /// The section of one or several objects.
+    pub(super) fn new(
+        file: &'a Path,
+        path: &str,
+        nodes: impl IntoIterator<Item = &'a Node>,
+        findings: &mut Findings,
+    ) -> Self {
+        let mut members = Vec::new();
+        for node in nodes {
+            match node {
+                Node::Object(object) => {
+                    members.extend(object.iter().map(|(name, node)| (name.as_str(), node)))
+                }
+                Node::Null => {}
+                other => findings.faults.push(ConfigFault::Type {
+                    path: file.to_owned(),
+                    key: path.to_owned(),
+                    found: other.describe(),
+                    wanted: "an object",
+                }),
+            }
+        }
+        Self { file, path: path.to_owned(), members, known: Vec::new() }
+    }
+
+    /// The file it stands in.
+    pub(super) const fn file(&self) -> &'a Path {
+        self.file
+    }
+
+    /// The names of its members, as they stand.
+    pub(super) fn names(&self) -> impl Iterator<Item = &'a str> + '_ {
+        self.members.iter().map(|(name, _)| *name)
+    }
+
+    /// Its members, each a section of its own.
+    pub(super) fn entries(&self, findings: &mut Findings) -> Vec<(&'a str, Self)> {
+        self.members
+            .iter()
+            .map(|(name, node)| (*name, Self::new(self.file, &self.key(name), [*node], findings)))
+            .collect()
+    }
+
+    /// Whether a member of this name is there and not null.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.members.iter().any(|(member, node)| same_name(member, name) && **node != Node::Null)
+    }
+
+    /// A member's name with those above it.
+    pub(super) fn key(&self, name: &str) -> String {
+        if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }
+    }
+
+    fn origin(&self, name: &str) -> Origin {
+        Origin::File { path: self.file.to_owned(), key: self.key(name) }
+    }
+
+    fn type_fault(&self, name: &str, node: &Node, wanted: &'static str) -> ConfigFault {
+        ConfigFault::Type { path: self.file.to_owned(), key: self.key(name), found: node.describe(), wanted }
+    }
+
+    /// The section below; all objects of that name together.
+    pub(super) fn section(&mut self, name: &'static str, findings: &mut Findings) -> Option<Self> {
+        self.known.push(name);
+        if !self.has(name) {
+            return None;
+        }
+        let nodes: Vec<&Node> = self
+            .members
+            .iter()
+            .filter(|(member, _)| same_name(member, name))
+            .map(|(_, node)| *node)
+            .collect();
+        if nodes.len() > 1 {
+            findings.notes.warn(format!(
+                "{}: {} stands {} times: they are read as one, what stands later counts",
+                quote_path(self.file),
+                quote(&self.key(name)),
+                nodes.len()
+            ));
+        }
+        Some(Section::new(self.file, &self.key(name), nodes, findings))
+    }
+
+    /// A member that is there and not null. Of several with one name the last counts; of several
+    /// spellings the first given here.
+    pub(super) fn member(
+        &mut self,
+        spellings: &[&'static str],
+        findings: &mut Findings,
+    ) -> Option<(&'a str, &'a Node)> {
+        self.known.extend(spellings);
+        let mut chosen = None;
+        for spelling in spellings {
+            let mut found = self.members.iter().filter(|(member, _)| same_name(member, spelling));
+            let Some(last) = found.next_back() else { continue };
+            let doubles = found.count();
+            if doubles > 0 {
+                findings.notes.warn(format!(
+                    "{}: {} stands {} times: the last counts",
+                    quote_path(self.file),
+                    quote(&self.key(spelling)),
+                    doubles + 1
+                ));
+            }
+            match chosen {
+                None => chosen = Some(*last),
+                Some((name, _)) => findings.notes.warn(format!(
+                    "{}: both {} and {} are there: the first counts",
+                    quote_path(self.file),
+                    quote(&self.key(name)),
+                    quote(&self.key(last.0))
+                )),
+            }
+        }
+        chosen.filter(|(_, node)| **node != Node::Null)
+    }
+
+    /// A text.
+    pub(super) fn text(
+        &mut self,
+        spellings: &[&'static str],
+        findings: &mut Findings,
+    ) -> Option<Value<String>> {
+        let (name, node) = self.member(spellings, findings)?;
+        match node {
+            Node::Text(text) => Some(Value::new(text.clone(), self.origin(name))),
+            other => {
+                findings.faults.push(self.type_fault(name, other, "text"));
+                None
+            }
+        }
+    }
+
+    /// A text that is not empty; an empty one counts as not there.
+    pub(super) fn some_text(
+        &mut self,
+        spellings: &[&'static str],
+        findings: &mut Findings,
+    ) -> Option<Value<String>> {
+        self.text(spellings, findings).filter(|text| !text.value.is_empty())
+    }
+
+    /// A path.
+    pub(super) fn path(
+        &mut self,
+        spellings: &[&'static str],
+        findings: &mut Findings,
+    ) -> Option<Value<PathBuf>> {
+        self.some_text(spellings, findings).map(|text| Value::new(PathBuf::from(text.value), text.origin))
+    }
+
+    /// True or false; false where it is not there.
+    pub(super) fn switch(&mut self, spellings: &[&'static str], findings: &mut Findings) -> Value<bool> {
+        match self.member(spellings, findings) {
+            None => Value::by_default(false),
+            Some((name, Node::Bool(value))) => Value::new(*value, self.origin(name)),
+            Some((name, other)) => {
+                findings.faults.push(self.type_fault(name, other, "true or false"));
+                Value::by_default(false)
+            }
+        }
+    }
+
+    /// Texts: a list of them, or one text that is split at commas and blanks.
+    pub(super) fn texts(
+        &mut self,
+        spellings: &[&'static str],
+        findings: &mut Findings,
+    ) -> Option<Value<Vec<String>>> {
+        let (name, node) = self.member(spellings, findings)?;
+        let texts = match node {
+            Node::Text(text) => Some(
+                text.split(|c: char| c == ',' || c.is_whitespace())
+                    .filter(|piece| !piece.is_empty())
+                    .map(str::to_owned)
+                    .collect(),
+            ),
+            Node::List(items) => items
+                .iter()
+                .map(|item| match item {
+                    Node::Text(text) => Some(text.clone()),
+                    _ => None,
+                })
+                .collect(),
+            _ => None,
+        };
+        match texts {
+            Some(texts) => Some(Value::new(texts, self.origin(name))),
+            None => {
+                findings.faults.push(self.type_fault(name, node, "text or a list of texts"));
+                None
+            }
+        }
+    }
+
+    /// A duration: Go's text form, or the JSON number 0. An empty text is none at all.
+    pub(super) fn duration(
+        &mut self,
+        spellings: &[&'static str],
+        findings: &mut Findings,
+    ) -> Option<Value<Option<GoDuration>>> {
+        let (name, node) = self.member(spellings, findings)?;
+        let duration = match node {
+            Node::Text(text) if text.is_empty() => None,
+            Node::Text(text) => match text.parse() {
+                Ok(duration) => Some(duration),
+                Err(error) => {
+                    findings.faults.push(ConfigFault::Duration {
+                        path: self.file.to_owned(),
+                        key: self.key(name),
+                        text: text.clone(),
+                        error,
+                    });
+                    return None;
+                }
+            },
+            Node::Number(number) if number.as_f64() == Some(0.0) => None,
+            other => {
+                findings.faults.push(self.type_fault(name, other, "a duration as text, such as \"24h\""));
+                return None;
+            }
+        };
+        Some(Value::new(duration, self.origin(name)))
+    }
+
+    /// An object as it stands, in which no member may stand twice.
+    pub(super) fn raw(
+        &mut self,
+        spellings: &[&'static str],
+        findings: &mut Findings,
+    ) -> Option<Value<serde_json::Map<String, serde_json::Value>>> {
+        let (name, node) = self.member(spellings, findings)?;
+        match node.to_value() {
+            Ok(serde_json::Value::Object(object)) => Some(Value::new(object, self.origin(name))),
+            Ok(_) => {
+                findings.faults.push(self.type_fault(name, node, "an object"));
+                None
+            }
+            Err(mut above) => {
+                let member = above.pop().unwrap_or_default();
+                above.insert(0, self.key(name));
+                findings.faults.push(ConfigFault::Duplicate {
+                    path: self.file.to_owned(),
+                    key: above.join("."),
+                    member,
+                });
+                None
+            }
+        }
+    }
+
+    /// Warns about every member nobody asked for; `old` maps spellings of older versions, which
+    /// the server no longer reads here, to today's.
+    pub(super) fn warn_unknown(&self, old: &[(&str, &str)], findings: &mut Findings) {
+        for (name, _) in &self.members {
+            if self.known.iter().any(|known| same_name(known, name)) {
+                continue;
+            }
+            let today = old.iter().find(|(old, _)| same_name(old, name)).map(|(_, today)| *today);
+            let meant = match today {
+                Some(today) => format!(": it is spelled {} today", quote(today)),
+                None => nearest(name, self.known.iter().copied())
+                    .map_or_else(String::new, |known| format!(": did you mean {}?", quote(known))),
+            };
+            findings.notes.warn(format!(
+                "{}: unknown key {} is ignored, by the server as well{meant}",
+                quote_path(self.file),
+                quote(&self.key(name)),
+            ));
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! The variables of the server's environment that hold keys and passwords.
+
+/// A variable of the server's environment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Variable {
+    /// Standard base64 of the own 32-byte Ed25519 public key.
+    JwtPublicKey,
+    /// Standard base64 of the own seed and public key, 64 bytes.
+    JwtPrivateKey,
+    /// Standard base64 of an external issuer's 32-byte Ed25519 public key.
+    CrossLoginJwtPublicKey,
+    /// Standard base64 of a shared HMAC key.
+    CrossLoginJwtHs512Key,
+    /// Secret of the web session cookies.
+    SessionKey,
+    /// Password of LDAP's `search-dn`.
+    LdapAdminPassword,
+    /// OpenID Connect client.
+    OidClientId,
+    /// Its secret.
+    OidClientSecret,
+}
+
+impl Variable {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::JwtPublicKey,
+        Self::JwtPrivateKey,
+        Self::CrossLoginJwtPublicKey,
+        Self::CrossLoginJwtHs512Key,
+        Self::SessionKey,
+        Self::LdapAdminPassword,
+        Self::OidClientId,
+        Self::OidClientSecret,
+    ];
+
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::JwtPublicKey => "JWT_PUBLIC_KEY",
+            Self::JwtPrivateKey => "JWT_PRIVATE_KEY",
+            Self::CrossLoginJwtPublicKey => "CROSS_LOGIN_JWT_PUBLIC_KEY",
+            Self::CrossLoginJwtHs512Key => "CROSS_LOGIN_JWT_HS512_KEY",
+            Self::SessionKey => "SESSION_KEY",
+            Self::LdapAdminPassword => "LDAP_ADMIN_PASSWORD",
+            Self::OidClientId => "OID_CLIENT_ID",
+            Self::OidClientSecret => "OID_CLIENT_SECRET",
+        }
+    }
+
+    /// Whether others may know it.
+    #[must_use]
+    pub const fn is_public(self) -> bool {
+        matches!(self, Self::JwtPublicKey | Self::CrossLoginJwtPublicKey | Self::OidClientId)
+    }
+
+    /// What to do where it is missing.
+    pub(super) const fn remedy(self) -> Option<&'static str> {
+        match self {
+            Self::JwtPublicKey | Self::JwtPrivateKey => Some("gen-keypair --write"),
+            Self::CrossLoginJwtPublicKey => Some("convert-pem-pubkey --write issuer.pem"),
+            Self::CrossLoginJwtHs512Key => Some("gen-keypair --algorithm hs512 --write"),
+            Self::SessionKey => Some("gen-keypair --algorithm session --write"),
+            Self::LdapAdminPassword | Self::OidClientId | Self::OidClientSecret => None,
+        }
+    }
+}
