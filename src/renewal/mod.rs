@@ -1,1 +1,8 @@
-//! A token resource, its signing and re-signing.
+//! Token resources, their signing and re-signing.
+
+pub mod place;
+pub mod resource;
+mod tree;
+
+pub use place::{FieldPath, Origin, Problem, ResourceFault};
+pub use resource::{Change, KeySource, Resource};

@@ -1,0 +1,580 @@
+//! Token profiles of the Open Science Data Federation: WLCG 1.3, SciTokens 2.0 and 1.0. Which one
+//! a token follows, and whether it keeps its rules.
+//!
+//! Looks at the form of header and claims only; signature and times are somebody else's question.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde_json::{Map, Value};
+
+use super::scope::{Family, Operation, Scopes};
+use super::verdict::Verdict;
+use crate::base::near::nearest;
+use crate::base::quote::{escape, quote};
+use crate::base::time::span_for_people;
+
+/// The audience for any service in the WLCG profile.
+pub const WLCG_ANY: &str = "https://wlcg.cern.ch/jwt/v1/any";
+
+/// The audience for any service in SciTokens.
+pub const SCITOKENS_ANY: &str = "ANY";
+
+/// The life of an access token in the WLCG profile, in seconds: 15 minutes to 6 hours.
+const WLCG_LIFE: std::ops::RangeInclusive<i64> = 900..=21_600;
+
+/// A set of rules for tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Profile {
+    /// WLCG Common JWT Profiles, version 1.
+    Wlcg,
+    /// SciTokens 2.0.
+    SciTokens2,
+    /// SciTokens 1.0.
+    SciTokens1,
+}
+
+impl Profile {
+    /// All profiles.
+    pub const ALL: [Self; 3] = [Self::Wlcg, Self::SciTokens2, Self::SciTokens1];
+
+    /// Its name, as typed and in JSON.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Wlcg => "wlcg",
+            Self::SciTokens2 => "scitokens2",
+            Self::SciTokens1 => "scitokens1",
+        }
+    }
+
+    /// Its name for people.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Wlcg => "WLCG 1",
+            Self::SciTokens2 => "SciTokens 2.0",
+            Self::SciTokens1 => "SciTokens 1.0",
+        }
+    }
+
+    /// Whose scopes it knows.
+    #[must_use]
+    pub const fn family(self) -> Family {
+        match self {
+            Self::Wlcg => Family::Wlcg,
+            Self::SciTokens2 | Self::SciTokens1 => Family::SciTokens,
+        }
+    }
+
+    /// The audience by which a token is for any service.
+    #[must_use]
+    pub const fn any_audience(self) -> &'static str {
+        match self {
+            Self::Wlcg => WLCG_ANY,
+            Self::SciTokens2 | Self::SciTokens1 => SCITOKENS_ANY,
+        }
+    }
+
+    const fn foreign_any_audience(self) -> &'static str {
+        match self {
+            Self::Wlcg => SCITOKENS_ANY,
+            Self::SciTokens2 | Self::SciTokens1 => WLCG_ANY,
+        }
+    }
+}
+
+impl fmt::Display for Profile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A name that is no profile.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown profile {}: wlcg, scitokens2 or scitokens1", quote(.0))]
+pub struct ProfileError(pub String);
+
+impl FromStr for Profile {
+    type Err = ProfileError;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .into_iter()
+            .find(|profile| profile.name() == name)
+            .ok_or_else(|| ProfileError(name.to_owned()))
+    }
+}
+
+/// What a payload looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recognition {
+    /// It follows this profile, or means to.
+    Profile(Profile),
+    /// It names two profiles: `ver` and `wlcg.ver`.
+    Both,
+    /// It names none.
+    None,
+}
+
+/// Which profile a payload means to follow: by `wlcg.ver`, by `ver`, and without either SciTokens
+/// 1.0 where the scope is one that only SciTokens has.
+#[must_use]
+pub fn recognize(payload: &Map<String, Value>) -> Recognition {
+    let by_ver = payload.get("ver").and_then(Value::as_str).and_then(|ver| {
+        let lower = ver.to_ascii_lowercase();
+        let number = lower.strip_prefix("scitoken")?;
+        Some(if number.trim_start_matches('s').starts_with(":1") {
+            Profile::SciTokens1
+        } else {
+            Profile::SciTokens2
+        })
+    });
+    match (payload.contains_key("wlcg.ver"), by_ver) {
+        (true, Some(_)) => Recognition::Both,
+        (true, None) if payload.contains_key("ver") => Recognition::Both,
+        (true, None) => Recognition::Profile(Profile::Wlcg),
+        (false, Some(profile)) => Recognition::Profile(profile),
+        (false, None) if !payload.contains_key("ver") && has_scitokens_scope(payload) => {
+            Recognition::Profile(Profile::SciTokens1)
+        }
+        (false, None) => Recognition::None,
+    }
+}
+
+fn has_scitokens_scope(payload: &Map<String, Value>) -> bool {
+    let Some(scope) = payload.get("scope").and_then(Value::as_str) else { return false };
+    scope.split(' ').any(|part| {
+        let name = part.split(':').next().unwrap_or_default();
+        [Operation::Read, Operation::Write, Operation::Queue, Operation::Execute]
+            .iter()
+            .any(|operation| operation.name() == name)
+    })
+}
+
+/// Checks header and payload against the rules of a profile and adds a finding for each: what a
+/// validator refuses fails, what it lets pass against the rules warns.
+pub fn check(
+    profile: Profile,
+    header: &Map<String, Value>,
+    payload: &Map<String, Value>,
+    verdict: &mut Verdict,
+) {
+    let mut ladder = Ladder { profile, header, payload, verdict };
+    ladder.version();
+    ladder.algorithm();
+    ladder.key_id();
+    ladder.issuer();
+    ladder.audience();
+    ladder.required();
+    ladder.life();
+    ladder.scope();
+}
+
+struct Ladder<'a> {
+    profile: Profile,
+    header: &'a Map<String, Value>,
+    payload: &'a Map<String, Value>,
+    verdict: &'a mut Verdict,
+}
+
+impl Ladder<'_> {
+    fn fails(&mut self, check: &'static str, reason: impl Into<String>, hint: &str) {
+        let hint = (!hint.is_empty()).then(|| hint.to_owned());
+        self.verdict.fails(check, reason, hint);
+    }
+
+    fn version(&mut self) {
+        const CHECK: &str = "profile";
+        let (ver, wlcg) = (self.payload.get("ver"), self.payload.get("wlcg.ver"));
+        let title = self.profile.title();
+        if ver.is_some() && wlcg.is_some() {
+            let reason = "has both 'ver' and 'wlcg.ver': a token follows one profile";
+            return self.fails(CHECK, reason, "leave out 'ver' for WLCG, 'wlcg.ver' for SciTokens");
+        }
+        match self.profile {
+            Profile::Wlcg => match wlcg {
+                None => self.fails(CHECK, "has no 'wlcg.ver'", r#"add "wlcg.ver": "1.0""#),
+                Some(Value::String(text)) => match wlcg_minor(text) {
+                    Some(0) => self.verdict.holds(CHECK, title),
+                    Some(_) => {
+                        let reason =
+                            format!("'wlcg.ver' is {}, which some validators do not read", quote(text));
+                        self.verdict.warns(CHECK, reason, Some("write \"1.0\"".to_owned()));
+                    }
+                    None => {
+                        let reason = format!("'wlcg.ver' is {}, wanted version 1", quote(text));
+                        self.fails(CHECK, reason, "write \"1.0\"");
+                    }
+                },
+                Some(other) => {
+                    let reason = format!("'wlcg.ver' is the {} {other}, wanted a text", kind(other));
+                    self.fails(CHECK, reason, "write it in quotes: \"1.0\"");
+                }
+            },
+            Profile::SciTokens2 => match ver {
+                Some(Value::String(text)) if text == "scitoken:2.0" => self.verdict.holds(CHECK, title),
+                Some(Value::String(text)) if text == "scitokens:2.0" => {
+                    let reason = "'ver' is 'scitokens:2.0', wanted 'scitoken:2.0' (a common misspelling)";
+                    self.fails(CHECK, reason, "write \"scitoken:2.0\", without the s");
+                }
+                Some(other) => {
+                    let reason = format!("'ver' is {}, wanted 'scitoken:2.0'", shown(other));
+                    self.fails(CHECK, reason, "");
+                }
+                None => self.fails(CHECK, "has no 'ver'", r#"add "ver": "scitoken:2.0""#),
+            },
+            Profile::SciTokens1 => match ver {
+                None => self.verdict.holds(CHECK, title),
+                Some(Value::String(text)) if text == "scitoken:1.0" || text == "scitokens:1.0" => {
+                    self.verdict.holds(CHECK, title);
+                }
+                Some(other) => {
+                    let reason = format!("'ver' is {}, wanted 'scitoken:1.0' or none", shown(other));
+                    self.fails(CHECK, reason, "");
+                }
+            },
+        }
+        if self.profile != Profile::Wlcg && wlcg.is_some() {
+            self.fails(
+                CHECK,
+                "has 'wlcg.ver', which is the other profile's",
+                "verify it with --profile wlcg",
+            );
+        }
+    }
+
+    fn algorithm(&mut self) {
+        match self.header.get("alg").and_then(Value::as_str) {
+            Some(name) if name.starts_with("HS") || name.eq_ignore_ascii_case("none") => {
+                let reason =
+                    format!("is signed with {}: every service that verifies could sign", quote(name));
+                self.fails("algorithm", reason, "sign with ES256 or RS256");
+            }
+            Some(name) if name != "ES256" && name != "RS256" => {
+                let reason =
+                    format!("is signed with {}; all validators read ES256 and RS256 only", quote(name));
+                self.verdict.warns("algorithm", reason, None);
+            }
+            Some(name) => self.verdict.holds("algorithm", escape(name)),
+            None => self.fails("algorithm", "has no 'alg' in its header", ""),
+        }
+    }
+
+    fn key_id(&mut self) {
+        match self.header.get("kid") {
+            Some(Value::String(kid)) if !kid.is_empty() => self.verdict.holds("kid", quote(kid)),
+            _ => self.fails("kid", "has no 'kid' in its header: no validator finds the key", ""),
+        }
+    }
+
+    fn issuer(&mut self) {
+        const CHECK: &str = "issuer-form";
+        match self.payload.get("iss") {
+            None => self.fails(CHECK, "has no 'iss': every validator refuses it", "set spec.issuer"),
+            Some(Value::String(issuer)) => match https_fault(issuer) {
+                None => self.verdict.holds(CHECK, quote(issuer)),
+                Some(why) => {
+                    self.fails(CHECK, format!("'iss' is {}, {why}", quote(issuer)), "");
+                }
+            },
+            Some(other) => self.fails(CHECK, format!("'iss' is {}, wanted a text", shown(other)), ""),
+        }
+    }
+
+    fn audience(&mut self) {
+        const CHECK: &str = "audience-form";
+        let any = self.profile.any_audience();
+        let Some(claim) = self.payload.get("aud") else {
+            if self.profile == Profile::SciTokens1 {
+                return;
+            }
+            let hint = format!("add \"aud\": \"{any}\" for any service");
+            return self.fails(CHECK, "has no 'aud'", &hint);
+        };
+        let Some(audiences) = audiences(claim) else {
+            let reason = format!("'aud' is {}, wanted a text or a list of texts", shown(claim));
+            return self.fails(CHECK, reason, "");
+        };
+        if audiences.is_empty() || audiences.contains(&"") {
+            return self.fails(CHECK, "'aud' is empty", "");
+        }
+        let foreign = self.profile.foreign_any_audience();
+        if audiences.contains(&foreign) {
+            let reason = format!("'aud' is {}, which is the other profile's for any service", quote(foreign));
+            return self.fails(CHECK, reason, &format!("write \"{any}\""));
+        }
+        let list: Vec<String> = audiences.iter().map(|audience| quote(audience)).collect();
+        self.verdict.holds(CHECK, list.join(", "));
+    }
+
+    fn required(&mut self) {
+        let (texts, numbers): (&[&str], &[&str]) = match self.profile {
+            Profile::Wlcg => (&["sub", "jti"], &["exp", "iat"]),
+            Profile::SciTokens2 | Profile::SciTokens1 => (&[], &["exp", "nbf"]),
+        };
+        let mut missing = Vec::new();
+        let mut wrong = Vec::new();
+        for name in texts {
+            match self.payload.get(*name) {
+                None => missing.push(quote(name)),
+                Some(Value::String(text)) if !text.is_empty() => {}
+                Some(other) => wrong.push(format!("'{name}' is {}, wanted a text", shown(other))),
+            }
+        }
+        for name in numbers {
+            match self.payload.get(*name) {
+                None => missing.push(quote(name)),
+                Some(Value::Number(_)) => {}
+                Some(other) => wrong.push(format!("'{name}' is {}, wanted a number", shown(other))),
+            }
+        }
+        if !missing.is_empty() {
+            wrong.insert(0, format!("has no {}", missing.join(", ")));
+        }
+        if wrong.is_empty() {
+            let all: Vec<&str> = texts.iter().chain(numbers).copied().collect();
+            self.verdict.holds("claims", format!("has {}", all.join(", ")));
+        }
+        for reason in wrong {
+            self.fails("claims", reason, "");
+        }
+    }
+
+    fn life(&mut self) {
+        if self.profile != Profile::Wlcg {
+            return;
+        }
+        let time = |name: &str| self.payload.get(name).and_then(Value::as_f64);
+        let (Some(issued), Some(end)) = (time("iat"), time("exp")) else { return };
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "a float cast saturates, which is what is wanted"
+        )]
+        let life = (end - issued) as i64;
+        if WLCG_LIFE.contains(&life) {
+            self.verdict.holds("life", span_for_people(life.unsigned_abs()));
+        } else {
+            let span = span_for_people(life.unsigned_abs());
+            let reason =
+                format!("lives {span}; the WLCG profile has 15 minutes to 6 hours for an access token");
+            self.verdict.warns("life", reason, None);
+        }
+    }
+
+    fn scope(&mut self) {
+        const CHECK: &str = "scope-form";
+        let groups = self.profile == Profile::Wlcg && self.payload.contains_key("wlcg.groups");
+        let text = match self.payload.get("scope") {
+            Some(Value::String(text)) => text,
+            Some(other) => {
+                let reason = format!("'scope' is {}, wanted one text separated by blanks", shown(other));
+                return self.fails(CHECK, reason, "");
+            }
+            None if groups => return self.verdict.holds(CHECK, "has 'wlcg.groups'"),
+            None if self.profile == Profile::Wlcg => {
+                return self.fails(CHECK, "has neither 'scope' nor 'wlcg.groups'", "");
+            }
+            None => return self.fails(CHECK, "has no 'scope'", ""),
+        };
+        let scopes = Scopes::parse(text);
+        if scopes.is_empty() {
+            return self.fails(CHECK, "'scope' is empty", "");
+        }
+        let mut good = true;
+        for fault in scopes.faults() {
+            good = false;
+            self.verdict.fails(CHECK, fault.to_string(), fault.hint());
+        }
+        if scopes.has_spare_blanks() {
+            good = false;
+            let reason = "'scope' has blanks beyond the single ones between its parts";
+            self.verdict.warns(CHECK, reason, None);
+        }
+        let foreign: Vec<String> = scopes
+            .parts()
+            .iter()
+            .filter(|part| self.is_foreign(&part.text))
+            .map(|p| quote(&p.text))
+            .collect();
+        if !foreign.is_empty() {
+            good = false;
+            let reason = format!("{} is a scope of SciTokens, which grants nothing here", foreign.join(", "));
+            self.verdict.warns(CHECK, reason, Some("write storage.read:/PATH and the like".to_owned()));
+        }
+        if !text.is_ascii() {
+            good = false;
+            let reason = "'scope' has letters beyond ASCII, which RFC 6749 3.3 does not have";
+            self.verdict.warns(CHECK, reason, Some("write them as percent escapes of UTF-8".to_owned()));
+        }
+        if good {
+            self.verdict.holds(CHECK, quote(text));
+        }
+    }
+
+    fn is_foreign(&self, part: &str) -> bool {
+        let name = part.split(':').next().unwrap_or_default();
+        Operation::ALL
+            .into_iter()
+            .any(|operation| operation.name() == name && !operation.is_known_to(self.profile.family()))
+    }
+}
+
+/// The minor version of a WLCG version text with the major version 1.
+fn wlcg_minor(text: &str) -> Option<u32> {
+    let minor = text.strip_prefix("1.")?;
+    let plain = minor.bytes().all(|b| b.is_ascii_digit()) && (minor == "0" || !minor.starts_with('0'));
+    minor.parse().ok().filter(|_| plain)
+}
+
+/// Why an issuer is no `https` address that keys can be found under.
+#[must_use]
+pub fn https_fault(issuer: &str) -> Option<&'static str> {
+    let Ok(url) = url::Url::parse(issuer) else { return Some("which is no URL") };
+    if url.scheme() != "https" || !issuer.starts_with("https://") {
+        Some("wanted an https:// URL")
+    } else if url.query().is_some() || url.fragment().is_some() {
+        Some("which has a query or fragment: no keys can be found under it")
+    } else if !url.username().is_empty() || url.password().is_some() {
+        Some("which has a user name in it")
+    } else if issuer.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        Some("which has blanks in it")
+    } else {
+        None
+    }
+}
+
+/// The audiences of an `aud` claim: one text or a list of texts (RFC 7519 4.1.3).
+#[must_use]
+pub fn audiences(claim: &Value) -> Option<Vec<&str>> {
+    match claim {
+        Value::String(text) => Some(vec![text]),
+        Value::Array(list) => list.iter().map(Value::as_str).collect(),
+        _ => None,
+    }
+}
+
+/// Whether a token is for a service: it names the service, or any service by the profile's word.
+#[must_use]
+pub fn is_for(profile: Profile, payload: &Map<String, Value>, service: &str) -> bool {
+    match payload.get("aud") {
+        // SciTokens 1.0 lets the audience be left out; the token is for any service then.
+        None => profile == Profile::SciTokens1,
+        Some(claim) => audiences(claim).is_some_and(|list| {
+            list.iter().any(|audience| *audience == service || *audience == profile.any_audience())
+        }),
+    }
+}
+
+/// The nearest claim name of the profiles, for one that is misspelt.
+#[must_use]
+pub fn nearest_claim(name: &str) -> Option<&'static str> {
+    const KNOWN: [&str; 5] = ["scope", "wlcg.ver", "wlcg.groups", "aud", "ver"];
+    (!KNOWN.contains(&name) && name.len() > 3).then(|| nearest(name, KNOWN)).flatten()
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(_) => "number",
+        Value::String(_) => "text",
+        Value::Array(_) => "list",
+        Value::Object(_) => "object",
+    }
+}
+
+fn shown(value: &Value) -> String {
+    match value {
+        Value::String(text) => quote(text),
+        Value::Null => "null".to_owned(),
+        Value::Array(_) | Value::Object(_) => format!("a {}", kind(value)),
+        Value::Bool(_) | Value::Number(_) => format!("the {} {value}", kind(value)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn object(value: Value) -> Map<String, Value> {
+        value.as_object().unwrap().clone()
+    }
+
+    fn good() -> Map<String, Value> {
+        object(json!({"iss": "https://i.example", "sub": "jane", "aud": WLCG_ANY, "exp": 4600, "iat": 1000,
+            "nbf": 940, "jti": "x", "wlcg.ver": "1.0", "scope": "storage.read:/"}))
+    }
+
+    fn verdict(profile: Profile, payload: &Map<String, Value>) -> Verdict {
+        let mut verdict = Verdict::new();
+        check(profile, &object(json!({"alg": "ES256", "kid": "k"})), payload, &mut verdict);
+        verdict
+    }
+
+    #[test]
+    fn a_token_by_the_rules_is_admitted_without_a_word() {
+        let verdict = verdict(Profile::Wlcg, &good());
+        assert!(verdict.admits(), "{verdict:?}");
+        assert!(verdict.findings().iter().all(|f| f.state == super::super::State::Holds), "{verdict:?}");
+    }
+
+    #[test]
+    fn every_required_claim_is_missed() {
+        for name in ["iss", "sub", "aud", "exp", "iat", "jti", "wlcg.ver", "scope"] {
+            let mut payload = good();
+            payload.remove(name);
+            let verdict = verdict(Profile::Wlcg, &payload);
+            assert!(!verdict.admits(), "{name}");
+            let reason = verdict.first_failure().unwrap().reason.clone();
+            assert!(reason.contains(&format!("'{name}'")), "{name}: {reason}");
+        }
+    }
+
+    #[test]
+    fn versions_are_told_apart() {
+        for (version, admitted) in [
+            (json!("1.0"), true),
+            (json!("1.3"), true),
+            (json!("2.0"), false),
+            (json!("1"), false),
+            (json!("1."), false),
+            (json!("1.0.1"), false),
+            (json!(1.0), false),
+            (json!(null), false),
+        ] {
+            let mut payload = good();
+            payload.insert("wlcg.ver".to_owned(), version.clone());
+            assert_eq!(verdict(Profile::Wlcg, &payload).admits(), admitted, "{version}");
+        }
+    }
+
+    #[test]
+    fn the_profile_is_recognized_by_its_version_claim() {
+        for (payload, wanted) in [
+            (json!({"wlcg.ver": "1.0"}), Recognition::Profile(Profile::Wlcg)),
+            (json!({"ver": "scitoken:2.0"}), Recognition::Profile(Profile::SciTokens2)),
+            (json!({"ver": "scitokens:2.0"}), Recognition::Profile(Profile::SciTokens2)),
+            (json!({"ver": "scitokens:1.0"}), Recognition::Profile(Profile::SciTokens1)),
+            (json!({"ver": "scitoken:2.0", "wlcg.ver": "1.0"}), Recognition::Both),
+            (json!({"scope": "read:/x"}), Recognition::Profile(Profile::SciTokens1)),
+            (json!({"scope": "openid", "roles": ["user"]}), Recognition::None),
+            (json!({"ver": 3}), Recognition::None),
+        ] {
+            assert_eq!(recognize(&object(payload.clone())), wanted, "{payload}");
+        }
+    }
+
+    #[test]
+    fn the_other_profiles_any_is_a_fault() {
+        let mut payload = good();
+        payload.insert("aud".to_owned(), json!(["ANY"]));
+        assert!(!verdict(Profile::Wlcg, &payload).admits());
+        payload.remove("wlcg.ver");
+        payload.insert("ver".to_owned(), json!("scitoken:2.0"));
+        assert!(verdict(Profile::SciTokens2, &payload).admits());
+        payload.insert("aud".to_owned(), json!(WLCG_ANY));
+        assert!(!verdict(Profile::SciTokens2, &payload).admits());
+    }
+}

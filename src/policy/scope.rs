@@ -1,0 +1,688 @@
+//! Scopes of WLCG and SciTokens: what a `scope` claim grants, and whether that covers an
+//! operation on a path.
+//!
+//! A scope is one text, its parts separated by single blanks (RFC 6749 3.3), case-sensitive. What
+//! is malformed grants nothing; what no rule knows grants nothing here either.
+//!
+//! ```
+//! use cc_auth::policy::scope::{Family, Request, Scopes};
+//! let scopes = Scopes::parse("storage.read:/foo");
+//! let inside: Request = "storage.read:/foo/x".parse()?;
+//! let beside: Request = "storage.read:/foobar".parse()?;
+//! assert!(scopes.permits(&inside, Family::Any).is_permitted());
+//! assert!(!scopes.permits(&beside, Family::Any).is_permitted());
+//! # Ok::<(), cc_auth::policy::scope::RequestError>(())
+//! ```
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::base::fault::{Fault, Status};
+use crate::base::near::nearest;
+use crate::base::quote::{escape, quote};
+
+/// An operation that a scope can permit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "they are the names of the profiles")]
+pub enum Operation {
+    StorageRead,
+    StorageCreate,
+    StorageModify,
+    StorageStage,
+    StoragePoll,
+    ComputeRead,
+    ComputeModify,
+    ComputeCreate,
+    ComputeCancel,
+    Read,
+    Write,
+    Queue,
+    Execute,
+}
+
+/// Whose rules know an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Family {
+    /// `storage.…` and `compute.…` of the WLCG profile.
+    Wlcg,
+    /// `read`, `write`, `queue` and `execute` of SciTokens. Its rules leave further scopes to the
+    /// service, so those of WLCG count as well, as they do for its validators.
+    SciTokens,
+    /// Either.
+    Any,
+}
+
+impl Operation {
+    /// All of them.
+    pub const ALL: [Self; 13] = [
+        Self::StorageRead,
+        Self::StorageCreate,
+        Self::StorageModify,
+        Self::StorageStage,
+        Self::StoragePoll,
+        Self::ComputeRead,
+        Self::ComputeModify,
+        Self::ComputeCreate,
+        Self::ComputeCancel,
+        Self::Read,
+        Self::Write,
+        Self::Queue,
+        Self::Execute,
+    ];
+
+    /// Its name in a scope.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::StorageRead => "storage.read",
+            Self::StorageCreate => "storage.create",
+            Self::StorageModify => "storage.modify",
+            Self::StorageStage => "storage.stage",
+            Self::StoragePoll => "storage.poll",
+            Self::ComputeRead => "compute.read",
+            Self::ComputeModify => "compute.modify",
+            Self::ComputeCreate => "compute.create",
+            Self::ComputeCancel => "compute.cancel",
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Queue => "queue",
+            Self::Execute => "execute",
+        }
+    }
+
+    /// Whether it is an operation on a path, which then has to be there: without one, some
+    /// validators open the whole tree.
+    #[must_use]
+    pub const fn takes_path(self) -> bool {
+        matches!(
+            self,
+            Self::StorageRead
+                | Self::StorageCreate
+                | Self::StorageModify
+                | Self::StorageStage
+                | Self::StoragePoll
+                | Self::Read
+                | Self::Write
+        )
+    }
+
+    /// Whether the rules of a family know it.
+    #[must_use]
+    pub const fn is_known_to(self, family: Family) -> bool {
+        let scitokens_only = matches!(self, Self::Read | Self::Write | Self::Queue | Self::Execute);
+        match family {
+            Family::Wlcg => !scitokens_only,
+            Family::SciTokens | Family::Any => true,
+        }
+    }
+
+    /// Whether who may do this may do `other` as well, on the same path. WLCG profile: modify is a
+    /// strict superset of create; nothing else implies anything.
+    #[must_use]
+    pub fn implies(self, other: Self) -> bool {
+        self == other || (self == Self::StorageModify && other == Self::StorageCreate)
+    }
+
+    /// What it lets one do, for people.
+    const fn in_words(self) -> &'static str {
+        match self {
+            Self::StorageRead | Self::Read => "read",
+            Self::StorageCreate => "create new files in, but not overwrite or delete in,",
+            Self::StorageModify => "create, overwrite, rename and delete",
+            Self::StorageStage => "have staged from tape (not read)",
+            Self::StoragePoll => "ask for the staging state of",
+            Self::ComputeRead => "see the state of jobs",
+            Self::ComputeModify => "change jobs",
+            Self::ComputeCreate => "submit jobs",
+            Self::ComputeCancel => "cancel jobs",
+            Self::Write => "write",
+            Self::Queue => "submit and control jobs",
+            Self::Execute => "run jobs",
+        }
+    }
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Why a path is not taken, in a scope or in a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PathFault {
+    /// Nothing after the colon, or no colon.
+    #[error("has no path")]
+    Missing,
+    /// No `/` at the beginning.
+    #[error("has a path that is not absolute")]
+    Relative,
+    /// `//`.
+    #[error("has an empty segment in its path")]
+    EmptySegment,
+    /// `.` or `..`, plain or escaped.
+    #[error("has a '.' or '..' in its path")]
+    Dots,
+    /// `\`, plain or escaped.
+    #[error("has a backslash in its path")]
+    Backslash,
+    /// NUL or another control character, plain or escaped.
+    #[error("has a control character in its path")]
+    Control,
+    /// `%2F`: a slash that is none for some services.
+    #[error("has an escaped slash in its path")]
+    EscapedSlash,
+    /// `%` without two hexadecimal digits.
+    #[error("has a broken percent escape in its path")]
+    BrokenEscape,
+    /// Escapes whose bytes are not UTF-8.
+    #[error("has percent escapes in its path that are not UTF-8")]
+    NotUtf8,
+}
+
+/// An absolute, normal path; percent escapes are decoded.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ScopePath {
+    segments: Vec<String>,
+    /// A slash at the end: what is in the folder, not a file of that name.
+    within: bool,
+}
+
+impl ScopePath {
+    /// Reads a path as it stands in a scope or a request.
+    ///
+    /// # Errors
+    /// [`PathFault`] for one that is not absolute and normal: two services could read it
+    /// differently.
+    pub fn parse(text: &str) -> Result<Self, PathFault> {
+        let inner = match text.strip_prefix('/') {
+            Some(inner) => inner,
+            None if text.is_empty() => return Err(PathFault::Missing),
+            None => return Err(PathFault::Relative),
+        };
+        if inner.is_empty() {
+            return Ok(Self { segments: Vec::new(), within: true });
+        }
+        let (inner, within) = match inner.strip_suffix('/') {
+            Some(folder) => (folder, true),
+            None => (inner, false),
+        };
+        let segments = inner.split('/').map(segment).collect::<Result<_, _>>()?;
+        Ok(Self { segments, within })
+    }
+
+    /// Whether a right on this path is one on `wanted`: by whole segments, with `/foo/` covering
+    /// what is in the folder but no file `/foo`.
+    #[must_use]
+    pub fn covers(&self, wanted: &Self) -> bool {
+        let length = self.segments.len();
+        if wanted.segments.len() < length || wanted.segments[..length] != self.segments {
+            return false;
+        }
+        wanted.segments.len() > length || !self.within || wanted.within
+    }
+
+    /// Whether it is `/`.
+    #[must_use]
+    pub const fn is_root(&self) -> bool {
+        self.segments.is_empty()
+    }
+}
+
+impl fmt::Display for ScopePath {
+    /// The decoded path.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for segment in &self.segments {
+            write!(f, "/{segment}")?;
+        }
+        if self.within { f.write_str("/") } else { Ok(()) }
+    }
+}
+
+fn segment(text: &str) -> Result<String, PathFault> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        if byte != b'%' {
+            bytes.push(byte);
+            continue;
+        }
+        let mut digit = || rest.next().and_then(|b| char::from(b).to_digit(16));
+        let (Some(high), Some(low)) = (digit(), digit()) else { return Err(PathFault::BrokenEscape) };
+        match u8::try_from(high * 16 + low) {
+            Ok(b'/') => return Err(PathFault::EscapedSlash),
+            Ok(decoded) => bytes.push(decoded),
+            Err(_) => return Err(PathFault::BrokenEscape),
+        }
+    }
+    let decoded = String::from_utf8(bytes).map_err(|_| PathFault::NotUtf8)?;
+    match decoded.as_str() {
+        "" => Err(PathFault::EmptySegment),
+        "." | ".." => Err(PathFault::Dots),
+        other if other.contains('\\') => Err(PathFault::Backslash),
+        other if other.chars().any(char::is_control) => Err(PathFault::Control),
+        _ => Ok(decoded),
+    }
+}
+
+/// Why a part of a scope grants nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ScopeFault {
+    /// A path that is missing or not taken.
+    #[error("{} {fault}", quote(.scope))]
+    Path {
+        /// The part.
+        scope: String,
+        /// What is wrong with its path.
+        fault: PathFault,
+    },
+    /// A path where there is none.
+    #[error("{} has a path, and {operation} takes none", quote(.scope))]
+    PathUnwanted {
+        /// The part.
+        scope: String,
+        /// Its operation.
+        operation: Operation,
+    },
+    /// `storage.write`, which stands in a published example.
+    #[error("{} is no scope of any profile and grants nothing", quote(.0))]
+    StorageWrite(String),
+    /// Something under `storage.` or `compute.` that is none, or a known one in another case.
+    #[error("{} is no scope of any profile{}", quote(.scope), suggestion(*.near))]
+    Misspelt {
+        /// The part.
+        scope: String,
+        /// The nearest known operation.
+        near: Option<Operation>,
+    },
+    /// A character that no scope has (RFC 6749 3.3).
+    #[error("{} has the character {}, which no scope has", quote(.scope), quote(&.character.to_string()))]
+    Character {
+        /// The part.
+        scope: String,
+        /// The first such character.
+        character: char,
+    },
+}
+
+fn suggestion(near: Option<Operation>) -> String {
+    near.map_or_else(String::new, |operation| format!(": did you mean '{operation}'?"))
+}
+
+impl ScopeFault {
+    /// What to write instead.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::StorageWrite(_) => Some(
+                "write storage.create:/PATH for new files, storage.modify:/PATH to overwrite and delete too"
+                    .to_owned(),
+            ),
+            Self::Path { scope, fault: PathFault::Missing | PathFault::Relative } => {
+                let operation = scope.split(':').next().unwrap_or_default();
+                Some(format!("write {}:/ to mean everything", escape(operation)))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// What one part of a scope grants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Grant {
+    /// An operation on a path and what is under it.
+    Path(Operation, ScopePath),
+    /// An operation that has no path.
+    Plain(Operation),
+    /// A scope these rules do not know, such as `openid`.
+    Other,
+}
+
+/// One part of a scope.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// As it stands.
+    pub text: String,
+    /// What it grants, or why nothing.
+    pub grant: Result<Grant, ScopeFault>,
+}
+
+/// A whole `scope` claim.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Scopes {
+    parts: Vec<Part>,
+    spare_blanks: bool,
+}
+
+impl Scopes {
+    /// Takes a `scope` claim apart. It never fails: each part is good or bad by itself.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        let parts: Vec<Part> = text
+            .split(' ')
+            .filter(|part| !part.is_empty())
+            .map(|part| Part { text: part.to_owned(), grant: grant(part) })
+            .collect();
+        let spare_blanks = !parts.is_empty() && text.split(' ').any(str::is_empty);
+        Self { parts, spare_blanks }
+    }
+
+    /// The parts in order.
+    #[must_use]
+    pub fn parts(&self) -> &[Part] {
+        &self.parts
+    }
+
+    /// Whether nothing is in it.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.parts.is_empty()
+    }
+
+    /// Whether there are blanks at the ends or several in a row. They grant nothing and change
+    /// nothing, but RFC 6749 3.3 has none.
+    #[must_use]
+    pub const fn has_spare_blanks(&self) -> bool {
+        self.spare_blanks
+    }
+
+    /// What is wrong with its parts.
+    pub fn faults(&self) -> impl Iterator<Item = &ScopeFault> {
+        self.parts.iter().filter_map(|part| part.grant.as_ref().err())
+    }
+
+    /// Whether this scope permits what is asked for, by the rules of a family.
+    #[must_use]
+    pub fn permits(&self, request: &Request, family: Family) -> Answer {
+        let granting = self.parts.iter().find(|part| match &part.grant {
+            Ok(Grant::Path(operation, path)) => {
+                operation.is_known_to(family)
+                    && operation.implies(request.operation)
+                    && request.path.as_ref().is_some_and(|wanted| path.covers(wanted))
+            }
+            Ok(Grant::Plain(operation)) => operation.is_known_to(family) && *operation == request.operation,
+            Ok(Grant::Other) | Err(_) => false,
+        });
+        if let Some(part) = granting {
+            return Answer::Permitted { by: part.text.clone() };
+        }
+        if !request.operation.is_known_to(family) {
+            return Answer::Refused(Refusal::OtherProfile);
+        }
+        let same = |part: &&Part| part.text.split(':').next() == Some(request.operation.name());
+        Answer::Refused(match self.parts.iter().filter(same).map(|part| &part.grant).next() {
+            Some(Err(fault)) => Refusal::Malformed(fault.clone()),
+            Some(Ok(_)) => Refusal::OtherPaths(
+                self.parts.iter().filter(same).map(|part| part.text.clone()).collect::<Vec<_>>().join(" "),
+            ),
+            None => Refusal::NotGranted,
+        })
+    }
+
+    /// What the scope permits, a line a part, for people.
+    #[must_use]
+    pub fn in_words(&self) -> Vec<String> {
+        self.parts.iter().map(|part| format!("{}: {}", quote(&part.text), in_words(&part.grant))).collect()
+    }
+}
+
+fn in_words(grant: &Result<Grant, ScopeFault>) -> String {
+    match grant {
+        Ok(Grant::Path(operation, path)) => {
+            let shown = escape(&path.to_string());
+            let reach = match (path.is_root(), path.within) {
+                (true, _) => "everything".to_owned(),
+                (false, true) => format!("what is in {shown}"),
+                (false, false) => format!("{shown} and what is in it"),
+            };
+            format!("may {} {reach}", operation.in_words())
+        }
+        Ok(Grant::Plain(operation)) => format!("may {}", operation.in_words()),
+        Ok(Grant::Other) => "no storage or compute right".to_owned(),
+        Err(ScopeFault::Path { fault, .. }) => format!("grants nothing: {fault}"),
+        Err(ScopeFault::PathUnwanted { operation, .. }) => {
+            format!("grants nothing: {operation} takes no path")
+        }
+        Err(ScopeFault::StorageWrite(_)) => "grants nothing: no such scope".to_owned(),
+        Err(ScopeFault::Misspelt { near, .. }) => {
+            format!("grants nothing: no such scope{}", suggestion(*near))
+        }
+        Err(ScopeFault::Character { .. }) => "grants nothing: it has a character no scope has".to_owned(),
+    }
+}
+
+/// RFC 6749 3.3: `%x21 / %x23-5B / %x5D-7E`. Letters beyond ASCII, which paths do have, are let
+/// through here and are a remark in the profile.
+fn is_scope_character(character: char) -> bool {
+    matches!(character, '!' | '#'..='[' | ']'..='~')
+        || (!character.is_ascii() && !character.is_control() && !character.is_whitespace())
+}
+
+fn grant(part: &str) -> Result<Grant, ScopeFault> {
+    let scope = || part.to_owned();
+    let (name, path) = match part.split_once(':') {
+        Some((name, path)) => (name, Some(path)),
+        None => (part, None),
+    };
+    let operation = Operation::ALL.into_iter().find(|operation| operation.name() == name);
+    // A backslash in a path has a name of its own; anything else that no scope has comes first.
+    let path_fault = |fault| ScopeFault::Path { scope: scope(), fault };
+    if let Some(character) = part.chars().find(|c| !is_scope_character(*c)) {
+        return Err(match (operation, character) {
+            (Some(_), '\\') => path_fault(PathFault::Backslash),
+            (Some(_), '\0') => path_fault(PathFault::Control),
+            _ => ScopeFault::Character { scope: scope(), character },
+        });
+    }
+    match (operation, path) {
+        (Some(operation), path) if operation.takes_path() => {
+            let path = ScopePath::parse(path.unwrap_or_default()).map_err(path_fault)?;
+            Ok(Grant::Path(operation, path))
+        }
+        (Some(operation), None) => Ok(Grant::Plain(operation)),
+        (Some(operation), Some(_)) => Err(ScopeFault::PathUnwanted { scope: scope(), operation }),
+        (None, _) if name == "storage.write" => Err(ScopeFault::StorageWrite(scope())),
+        (None, _) => {
+            let lower = name.to_ascii_lowercase();
+            let other_case = Operation::ALL.into_iter().find(|operation| operation.name() == lower);
+            if other_case.is_some() || lower.starts_with("storage.") || lower.starts_with("compute.") {
+                let known = Operation::ALL.map(Operation::name);
+                let near = nearest(name, known)
+                    .and_then(|near| Operation::ALL.into_iter().find(|operation| operation.name() == near));
+                return Err(ScopeFault::Misspelt { scope: scope(), near: other_case.or(near) });
+            }
+            Ok(Grant::Other)
+        }
+    }
+}
+
+/// The answer to a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub enum Answer {
+    /// Yes.
+    Permitted {
+        /// The part of the scope that grants it.
+        by: String,
+    },
+    /// No.
+    Refused(Refusal),
+}
+
+impl Answer {
+    /// Whether the answer is yes.
+    #[must_use]
+    pub const fn is_permitted(&self) -> bool {
+        matches!(self, Self::Permitted { .. })
+    }
+}
+
+/// Why a scope does not permit something.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Nothing in it is about the operation.
+    #[error("nothing in the scope grants it")]
+    NotGranted,
+    /// The operation is granted, but elsewhere.
+    #[error("the scope grants it only as {}", quote(.0))]
+    OtherPaths(String),
+    /// The part that was meant to grant it is malformed.
+    #[error("{0}")]
+    Malformed(ScopeFault),
+    /// The token's profile does not know the operation.
+    #[error("it is no operation of the token's profile")]
+    OtherProfile,
+}
+
+/// What somebody wants to do: `storage.read:/x/y`, `compute.create`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    operation: Operation,
+    path: Option<ScopePath>,
+}
+
+/// Why a text is no request.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RequestError {
+    /// An operation no profile has.
+    #[error("{} is no operation", quote(.0))]
+    Unknown(String),
+    /// A path that is missing or not taken.
+    #[error("{} {fault}", quote(.request))]
+    Path {
+        /// The request.
+        request: String,
+        /// What is wrong with its path.
+        fault: PathFault,
+    },
+    /// A path where there is none.
+    #[error("{} has a path, and {operation} takes none", quote(.request))]
+    PathUnwanted {
+        /// The request.
+        request: String,
+        /// Its operation.
+        operation: Operation,
+    },
+}
+
+impl Fault for RequestError {
+    fn status(&self) -> Status {
+        Status::Usage
+    }
+
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Unknown(_) => "operation-unknown",
+            Self::Path { .. } => "path-refused",
+            Self::PathUnwanted { .. } => "path-unwanted",
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let known = Operation::ALL.map(Operation::name);
+        match self {
+            Self::Unknown(text) => {
+                let name = text.split(':').next().unwrap_or_default();
+                Some(match nearest(name, known) {
+                    Some(near) => format!("did you mean '{near}'?"),
+                    None => format!("the operations are {}", known.join(", ")),
+                })
+            }
+            Self::Path { .. } => {
+                Some("write OPERATION:/an/absolute/path, such as storage.read:/x/y".to_owned())
+            }
+            Self::PathUnwanted { operation, .. } => Some(format!("write {operation}")),
+        }
+    }
+}
+
+impl Request {
+    /// The operation asked for.
+    #[must_use]
+    pub const fn operation(&self) -> Operation {
+        self.operation
+    }
+
+    /// The path asked for; none for an operation that has none.
+    #[must_use]
+    pub const fn path(&self) -> Option<&ScopePath> {
+        self.path.as_ref()
+    }
+}
+
+impl FromStr for Request {
+    type Err = RequestError;
+
+    /// Reads `OPERATION:PATH`, or `OPERATION` alone where it has no path; `/` is no path then, as
+    /// for the validators that ask for one always.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (name, path) = match text.split_once(':') {
+            Some((name, path)) => (name, Some(path)),
+            None => (text, None),
+        };
+        let operation = Operation::ALL
+            .into_iter()
+            .find(|operation| operation.name() == name)
+            .ok_or_else(|| RequestError::Unknown(text.to_owned()))?;
+        if operation.takes_path() {
+            let path = ScopePath::parse(path.unwrap_or_default())
+                .map_err(|fault| RequestError::Path { request: text.to_owned(), fault })?;
+            return Ok(Self { operation, path: Some(path) });
+        }
+        match path {
+            None | Some("/") => Ok(Self { operation, path: None }),
+            Some(_) => Err(RequestError::PathUnwanted { request: text.to_owned(), operation }),
+        }
+    }
+}
+
+impl fmt::Display for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.path {
+            Some(path) => write!(f, "{}:{path}", self.operation),
+            None => write!(f, "{}", self.operation),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn permits(scope: &str, request: &str) -> bool {
+        request
+            .parse::<Request>()
+            .is_ok_and(|request| Scopes::parse(scope).permits(&request, Family::Any).is_permitted())
+    }
+
+    #[test]
+    fn a_folder_is_covered_by_whole_segments() {
+        assert!(permits("storage.read:/foo", "storage.read:/foo"));
+        assert!(permits("storage.read:/foo", "storage.read:/foo/"));
+        assert!(permits("storage.read:/foo/", "storage.read:/foo/"));
+        assert!(permits("storage.read:/foo/", "storage.read:/foo/x"));
+        assert!(!permits("storage.read:/foo/", "storage.read:/foo"));
+        assert!(!permits("storage.read:/foo", "storage.read:/foobar"));
+        assert!(!permits("storage.read:/foo/bar", "storage.read:/foo"));
+    }
+
+    #[test]
+    fn a_refused_scope_says_why() {
+        let request: Request = "storage.read:/x".parse().unwrap();
+        let refused = |scope: &str| match Scopes::parse(scope).permits(&request, Family::Wlcg) {
+            Answer::Refused(refusal) => refusal.to_string(),
+            Answer::Permitted { by } => panic!("permitted by {by}"),
+        };
+        assert_eq!(refused("storage.read"), "'storage.read' has no path");
+        assert_eq!(refused("storage.read:/y openid"), "the scope grants it only as 'storage.read:/y'");
+        assert_eq!(refused("openid"), "nothing in the scope grants it");
+    }
+
+    #[test]
+    fn a_token_of_one_profile_is_not_read_by_the_other() {
+        let request: Request = "read:/x".parse().unwrap();
+        let scopes = Scopes::parse("read:/");
+        assert!(scopes.permits(&request, Family::SciTokens).is_permitted());
+        assert_eq!(scopes.permits(&request, Family::Wlcg), Answer::Refused(Refusal::OtherProfile));
+    }
+}
