@@ -1,1 +1,24 @@
-//! The directory: LDAP searches and binds.
+//! The directory: LDAP binds and searches.
+//!
+//! A [`Connection`] is opened to the first of several servers that answers, bound, and asked:
+//! [`Connection::read_all`] reads everybody into a [`Roster`], page by page, and gives it out only
+//! when the directory said that this was all; [`Connection::find`] looks one person up. Nothing
+//! here knows of the user table.
+//!
+//! Every name that goes into a filter or a DN is escaped by [`escape`]; an empty password never
+//! reaches the network (RFC 4513 5.1.2 lets a server take it for an anonymous login).
+
+pub mod address;
+pub mod connection;
+pub mod escape;
+pub mod fault;
+pub mod read;
+pub mod roster;
+pub mod trust;
+
+pub use address::Address;
+pub use connection::{Access, Connection, Credentials};
+pub use fault::DirectoryError;
+pub use read::{Found, Person, Search};
+pub use roster::Roster;
+pub use trust::Trust;
