@@ -42,7 +42,8 @@ impl Address {
     /// [`DirectoryError::Address`].
     pub fn parse(text: &str) -> Result<Self, DirectoryError> {
         let refuse = |why: &'static str| DirectoryError::Address { address: text.to_owned(), why };
-        let mut url = Url::parse(text).map_err(|_| refuse("it is no URL, such as ldaps://ldap.example.com"))?;
+        let mut url =
+            Url::parse(text).map_err(|_| refuse("it is no URL, such as ldaps://ldap.example.com"))?;
         let scheme = match url.scheme() {
             "ldap" => Scheme::Ldap,
             "ldaps" => Scheme::Ldaps,
@@ -127,8 +128,18 @@ mod tests {
     #[test]
     fn what_is_no_address_is_refused() {
         for text in [
-            "", " , ", "ldap.example.com", "http://x", "ldap://u:p@x", "ldap://x/dc=y", "ldapi://",
-            "ldapi:///run/ldapi", "ldap:x", "ldap://x:99999", "ldap://x?uid", "\0",
+            "",
+            " , ",
+            "ldap.example.com",
+            "http://x",
+            "ldap://u:p@x",
+            "ldap://x/dc=y",
+            "ldapi://",
+            "ldapi:///run/ldapi",
+            "ldap:x",
+            "ldap://x:99999",
+            "ldap://x?uid",
+            "\0",
         ] {
             assert!(Address::list(text).is_err(), "{text:?}");
         }

@@ -42,10 +42,8 @@ pub fn dn_value(value: &str) -> String {
     let mut out = String::with_capacity(value.len() + 8);
     for (at, character) in value.char_indices() {
         let at_end = (character == ' ' && (at == 0 || at == last)) || (character == '#' && at == 0);
-        let special = matches!(
-            character,
-            '"' | '+' | ',' | ';' | '<' | '=' | '>' | '\\' | '\0'..='\x1f' | '\x7f'
-        );
+        let special =
+            matches!(character, '"' | '+' | ',' | ';' | '<' | '=' | '>' | '\\' | '\0'..='\x1f' | '\x7f');
         if at_end || special {
             push_hex(&mut out, character);
         } else {

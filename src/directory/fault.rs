@@ -64,7 +64,7 @@ pub enum DirectoryError {
     #[error("the LDAP filter {} can't be read", quote(.0))]
     Filter(String),
     /// The base of the search does not exist, or is no name.
-    #[error("the LDAP user base {} does not exist", quote(.0))]
+    #[error("the LDAP user base {} does not exist or may not be seen", quote(.0))]
     Base(String),
     /// The directory does not know pages.
     #[error("the directory does not answer in pages")]
@@ -81,9 +81,7 @@ pub enum DirectoryError {
     #[error("the directory refers to another one: {}", quote(.0))]
     Referral(String),
     /// Parts of the answer are in other directories.
-    #[error(
-        "the directory refers to others for parts of the answer ({count} references): it is not whole"
-    )]
+    #[error("the directory refers to others for parts of the answer ({count} references): it is not whole")]
     References {
         /// How many.
         count: u64,
@@ -187,12 +185,16 @@ impl Fault for DirectoryError {
 
     fn hint(&self) -> Option<String> {
         let text = match self {
-            Self::NoAddress => "set 'url', 'user-base' and 'user-filter' in the section 'ldap' of config.json",
+            Self::NoAddress => {
+                "set 'url', 'user-base' and 'user-filter' in the section 'ldap' of config.json"
+            }
             Self::Address { .. } => return None,
             Self::Setting(name) => return Some(format!("set '{name}' in the section 'ldap' of config.json")),
             Self::Unreachable(_) => "is the server up, and does a firewall let this machine through?",
             Self::Untrusted { .. } => "name the authority that signed it with --ca-file FILE",
-            Self::NoCertificate(_) => "it should hold the authority's certificate: -----BEGIN CERTIFICATE-----",
+            Self::NoCertificate(_) => {
+                "it should hold the authority's certificate: -----BEGIN CERTIFICATE-----"
+            }
             Self::NoSystemCertificates => {
                 "install the package ca-certificates, or name the authority with --ca-file FILE"
             }
@@ -200,7 +202,9 @@ impl Fault for DirectoryError {
             Self::Credentials(_) => "check LDAP_ADMIN_PASSWORD in .env and 'search-dn' in config.json",
             Self::BindName(_) => "check 'search-dn' and 'user-bind' in config.json",
             Self::WantsTls(_) => "use an ldaps:// address, or --starttls",
-            Self::Filter(_) => "check 'user-filter' in config.json: parentheses must pair, as in (objectClass=posixAccount)",
+            Self::Filter(_) => {
+                "check 'user-filter' in config.json: parentheses must pair, as in (objectClass=posixAccount)"
+            }
             Self::Base(_) => "check 'user-base' in config.json",
             Self::NoPages => "--page-size 0 asks for everything at once",
             Self::Limit { limit: "size", .. } => {

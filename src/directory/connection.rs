@@ -1,0 +1,323 @@
+//! A connection to the first of several servers that answers, and binding on it.
+
+use std::io;
+use std::net::{TcpStream, ToSocketAddrs as _};
+use std::time::Duration;
+
+use ldap3::{LdapConn, LdapConnSettings, LdapError, LdapResult, StdStream};
+
+use super::address::{Address, Scheme};
+use super::fault::DirectoryError;
+use super::trust::Trust;
+use crate::base::file::reason;
+use crate::base::note::Notes;
+use crate::base::quote::{escape, quote};
+use crate::base::secret::SecretText;
+
+/// How long to wait for a connection, TLS included, unless told otherwise.
+pub const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long to wait for the next piece of an answer, unless told otherwise.
+pub const ANSWER_PATIENCE: Duration = Duration::from_secs(60);
+
+/// Where the directory is and how it is talked to.
+#[derive(Debug, Clone)]
+pub struct Access {
+    /// The servers, in the order in which they are tried.
+    pub addresses: Vec<Address>,
+    /// Whether `ldap://` connections are encrypted with StartTLS before anything else is said.
+    pub starttls: bool,
+    /// Whose certificates are believed.
+    pub trust: Trust,
+    /// How long to wait for a connection to one server, TLS included.
+    pub connect_patience: Duration,
+    /// How long to wait for each piece of an answer; data that flows is progress.
+    pub answer_patience: Duration,
+}
+
+/// Who asks the directory.
+#[derive(Debug, Clone)]
+pub enum Credentials {
+    /// Nobody in particular.
+    Anonymous,
+    /// A name and its password.
+    Simple {
+        /// The distinguished name, or what else the directory takes for a name.
+        name: String,
+        /// Never empty when it is sent.
+        password: SecretText,
+    },
+}
+
+impl Credentials {
+    /// A name and its password.
+    ///
+    /// # Errors
+    /// [`DirectoryError::EmptyPassword`] and [`DirectoryError::BindName`]: an empty one of either
+    /// would be a bind without authentication (RFC 4513 5.1.2), which a server may accept.
+    pub fn simple(name: String, password: SecretText) -> Result<Self, DirectoryError> {
+        if password.is_empty() {
+            return Err(DirectoryError::EmptyPassword);
+        }
+        if name.trim().is_empty() {
+            return Err(DirectoryError::BindName(name));
+        }
+        Ok(Self::Simple { name, password })
+    }
+}
+
+/// An open connection, bound as somebody.
+pub struct Connection {
+    pub(super) ldap: LdapConn,
+    pub(super) patience: Duration,
+    address: Address,
+}
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connection").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+impl Access {
+    /// Whether what is sent to this server can be read on the way.
+    fn is_open(&self, address: &Address) -> bool {
+        address.scheme() == Scheme::Ldap && !self.starttls && !address.is_local()
+    }
+
+    /// Connects to the first server that answers, and binds. A server that can't be reached, has
+    /// no good certificate, or says that it is busy or out of service, leads on to the next; one
+    /// that refuses name or password does not, so that no account is locked by asking everywhere.
+    ///
+    /// # Errors
+    /// [`DirectoryError`]: the one server's fault, or `Unreachable` with each server's reason.
+    pub fn connect(&self, who: &Credentials, notes: &mut Notes) -> Result<Connection, DirectoryError> {
+        let mut failed = Vec::new();
+        for address in &self.addresses {
+            match self.connect_to(address, who, notes) {
+                Ok(connection) => {
+                    for reason in failed {
+                        notes.warn(format!("an LDAP server was passed over: {reason}"));
+                    }
+                    return Ok(connection);
+                }
+                Err(error @ (DirectoryError::Untrusted { .. } | DirectoryError::Busy(_)))
+                    if self.addresses.len() == 1 =>
+                {
+                    return Err(error);
+                }
+                Err(DirectoryError::Unreachable(reasons)) => failed.extend(reasons),
+                Err(
+                    error @ (DirectoryError::Untrusted { .. }
+                    | DirectoryError::Busy(_)
+                    | DirectoryError::Lost { .. }
+                    | DirectoryError::Silent { .. }
+                    | DirectoryError::Failed { code: UNAVAILABLE, .. }),
+                ) => failed.push(format!("{}: {error}", escape(&address.to_string()))),
+                Err(error) => return Err(error),
+            }
+        }
+        if failed.is_empty() {
+            Err(DirectoryError::NoAddress)
+        } else {
+            Err(DirectoryError::Unreachable(failed))
+        }
+    }
+
+    fn connect_to(
+        &self,
+        address: &Address,
+        who: &Credentials,
+        notes: &mut Notes,
+    ) -> Result<Connection, DirectoryError> {
+        log::info!("asks the directory at {address}");
+        if matches!(who, Credentials::Simple { .. }) && self.is_open(address) {
+            notes.warn_with(
+                format!("the password goes to {} unencrypted", quote(&address.to_string())),
+                "use an ldaps:// address, or --starttls",
+            );
+        }
+        let mut connection = self.open(address)?;
+        if let Credentials::Simple { name, password } = who {
+            connection.bind(name, password)?;
+        }
+        Ok(connection)
+    }
+
+    fn open(&self, address: &Address) -> Result<Connection, DirectoryError> {
+        let unreachable =
+            |why: &str| DirectoryError::Unreachable(vec![format!("{}: {why}", escape(&address.to_string()))]);
+        let mut settings = LdapConnSettings::new().set_conn_timeout(self.connect_patience);
+        if address.scheme() != Scheme::Ldapi {
+            if address.scheme() == Scheme::Ldaps || self.starttls {
+                if address.is_ipv6_literal() {
+                    return Err(DirectoryError::Address {
+                        address: address.to_string(),
+                        why: "with TLS the server's name is wanted, not an IPv6 address",
+                    });
+                }
+                settings = settings.set_config(self.trust.client_config()?).set_starttls(self.starttls);
+            }
+            let stream =
+                dial(address, self.connect_patience).map_err(|error| unreachable(&reason(&error)))?;
+            settings = settings.set_std_stream(StdStream::Tcp(stream));
+        }
+        let ldap = LdapConn::from_url_with_settings(settings, address.url()).map_err(|error| {
+            match error {
+                LdapError::Timeout { .. } => unreachable("no answer in time"),
+                LdapError::Rustls { source } => untrusted(address, &source),
+                LdapError::DNSName { .. } => DirectoryError::Address {
+                    address: address.to_string(),
+                    why: "with TLS the server's name is wanted",
+                },
+                LdapError::Io { source } => match tls_error(&source) {
+                    Some(tls) => untrusted(address, tls),
+                    None if source.kind() == io::ErrorKind::UnexpectedEof => {
+                        unreachable("it closed the connection while TLS was set up")
+                    }
+                    None => unreachable(&reason(&source)),
+                },
+                LdapError::LdapResult { result } => {
+                    unreachable(&format!("it refuses StartTLS: {}", quote(&result_text(&result))))
+                }
+                // The connection ended within StartTLS.
+                _ => unreachable("it does not speak LDAP, or closed the connection"),
+            }
+        })?;
+        Ok(Connection { ldap, patience: self.answer_patience, address: address.clone() })
+    }
+}
+
+/// A TCP connection to the first address of the host that takes one.
+fn dial(address: &Address, patience: Duration) -> io::Result<TcpStream> {
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
+    for target in (address.host(), address.port()).to_socket_addrs()? {
+        match TcpStream::connect_timeout(&target, patience) {
+            Ok(stream) => {
+                // The request for the next page is small and must not wait for company.
+                stream.set_nodelay(true)?;
+                return Ok(stream);
+            }
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+fn tls_error(error: &io::Error) -> Option<&rustls::Error> {
+    error.get_ref()?.downcast_ref()
+}
+
+fn untrusted(address: &Address, error: &rustls::Error) -> DirectoryError {
+    use rustls::CertificateError as Bad;
+    let why = match error {
+        rustls::Error::InvalidCertificate(bad) => match bad {
+            Bad::UnknownIssuer => "its certificate is signed by an authority not trusted here".to_owned(),
+            Bad::Expired | Bad::ExpiredContext { .. } => "its certificate has expired".to_owned(),
+            Bad::NotValidYet | Bad::NotValidYetContext { .. } => {
+                "its certificate is not valid yet".to_owned()
+            }
+            Bad::NotValidForName | Bad::NotValidForNameContext { .. } => {
+                "its certificate is for another name".to_owned()
+            }
+            other => format!("its certificate is not good: {}", escape(&other.to_string())),
+        },
+        other => format!("TLS failed: {}", escape(&other.to_string())),
+    };
+    DirectoryError::Untrusted { address: address.to_string(), why }
+}
+
+impl Connection {
+    /// The server at the other end.
+    #[must_use]
+    pub const fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// Binds. The password is never empty here: [`Credentials::simple`] and this function refuse
+    /// it before anything is sent.
+    ///
+    /// # Errors
+    /// [`DirectoryError::Credentials`] when name or password is refused, and everything that can
+    /// go wrong on the way.
+    pub fn bind(&mut self, name: &str, password: &SecretText) -> Result<(), DirectoryError> {
+        if password.is_empty() {
+            return Err(DirectoryError::EmptyPassword);
+        }
+        log::debug!("binds as {name}");
+        self.ldap.with_timeout(self.patience);
+        let result = self
+            .ldap
+            .simple_bind(name, password.expose())
+            .map_err(|error| transport(&error, self.patience, 0))?;
+        match result.rc {
+            SUCCESS => Ok(()),
+            INVALID_DN_SYNTAX => Err(DirectoryError::BindName(name.to_owned())),
+            // Whoever may not bind like this is refused, whichever of the reasons it is; a server
+            // need not tell them apart (RFC 4513 6.3.1).
+            INVALID_CREDENTIALS | INAPPROPRIATE_AUTHENTICATION | NO_SUCH_OBJECT | INSUFFICIENT_ACCESS => {
+                Err(DirectoryError::Credentials(name.to_owned()))
+            }
+            _ => Err(refused(&result, 0, "")),
+        }
+    }
+}
+
+// Result codes of RFC 4511 4.1.9.
+const SUCCESS: u32 = 0;
+const TIME_LIMIT: u32 = 3;
+const SIZE_LIMIT: u32 = 4;
+const STRONGER_AUTH: u32 = 8;
+const REFERRAL: u32 = 10;
+const ADMIN_LIMIT: u32 = 11;
+const UNAVAILABLE_EXTENSION: u32 = 12;
+const CONFIDENTIALITY: u32 = 13;
+const NO_SUCH_OBJECT: u32 = 32;
+const INVALID_DN_SYNTAX: u32 = 34;
+const INAPPROPRIATE_AUTHENTICATION: u32 = 48;
+const INVALID_CREDENTIALS: u32 = 49;
+const INSUFFICIENT_ACCESS: u32 = 50;
+const BUSY: u32 = 51;
+const UNAVAILABLE: u32 = 52;
+
+/// Whether the result says that there were more entries than asked for.
+pub(super) fn is_size_limit(result: &LdapResult) -> bool {
+    result.rc == SIZE_LIMIT
+}
+
+/// Nothing but success counts as an answer.
+pub(super) fn succeeded(result: &LdapResult, entries: u64, base: &str) -> Result<(), DirectoryError> {
+    if result.rc == SUCCESS { Ok(()) } else { Err(refused(result, entries, base)) }
+}
+
+fn refused(result: &LdapResult, entries: u64, base: &str) -> DirectoryError {
+    let text = || result_text(result);
+    match result.rc {
+        TIME_LIMIT => DirectoryError::Limit { limit: "time", entries },
+        SIZE_LIMIT => DirectoryError::Limit { limit: "size", entries },
+        ADMIN_LIMIT => DirectoryError::Limit { limit: "administrative", entries },
+        STRONGER_AUTH | CONFIDENTIALITY => DirectoryError::WantsTls(text()),
+        REFERRAL => DirectoryError::Referral(result.refs.join(" ")),
+        UNAVAILABLE_EXTENSION => DirectoryError::NoPages,
+        NO_SUCH_OBJECT | INVALID_DN_SYNTAX => DirectoryError::Base(base.to_owned()),
+        INSUFFICIENT_ACCESS | INAPPROPRIATE_AUTHENTICATION | INVALID_CREDENTIALS => {
+            DirectoryError::NotPermitted(text())
+        }
+        BUSY => DirectoryError::Busy(text()),
+        code => DirectoryError::Failed { code, text: text() },
+    }
+}
+
+fn result_text(result: &LdapResult) -> String {
+    if result.text.is_empty() { format!("result code {}", result.rc) } else { result.text.clone() }
+}
+
+/// What the library's error means after so many entries.
+pub(super) fn transport(error: &LdapError, patience: Duration, entries: u64) -> DirectoryError {
+    log::debug!("the directory's connection failed: {}", escape(&error.to_string()));
+    match error {
+        LdapError::Timeout { .. } => DirectoryError::Silent { patience, entries },
+        LdapError::LdapResult { result } => refused(result, entries, ""),
+        _ => DirectoryError::Lost { entries },
+    }
+}

@@ -1,0 +1,254 @@
+//! Searches: everybody, page by page, or one person.
+
+use ldap3::asn1::{PL, StructureTag, parse_tag};
+use ldap3::controls::{MakeCritical as _, PagedResults, RawControl};
+use ldap3::{LdapResult, ResultEntry, Scope, SearchOptions};
+
+use super::connection::{Connection, is_size_limit, succeeded, transport};
+use super::escape::{in_parentheses, person_filter};
+use super::fault::DirectoryError;
+use super::roster::{Builder, Roster};
+
+/// How many entries a page has, unless told otherwise: 500 to 1000 is fastest.
+pub const PAGE_SIZE: u32 = 1000;
+
+/// How many pages without an entry may follow each other before the server counts as broken.
+const EMPTY_PAGES: u32 = 100;
+
+/// Where the people are and what they are called.
+#[derive(Debug, Clone)]
+pub struct Search {
+    /// The distinguished name below which everybody is.
+    pub base: String,
+    /// What makes an entry a person.
+    pub filter: String,
+    /// The attribute with the name to log in with.
+    pub uid_attribute: String,
+    /// The attribute with the full name.
+    pub name_attribute: String,
+    /// How many entries to ask for at once; 0 asks for all of them without pages.
+    pub page_size: u32,
+    /// Whether references to other directories are passed over instead of making the answer partial.
+    pub ignore_references: bool,
+}
+
+/// One person of the directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Person {
+    /// The distinguished name.
+    pub dn: String,
+    /// The name to log in with, in the directory's own spelling.
+    pub username: String,
+    /// The full name.
+    pub name: Option<String>,
+}
+
+/// Who has a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// Nobody.
+    Nobody,
+    /// Exactly one.
+    One(Person),
+    /// Several: nobody can tell who is meant.
+    Several,
+}
+
+impl Connection {
+    /// Reads everybody, and gives the roster out only if the directory said that this was all.
+    /// `progress` is told after every page how many entries have come.
+    ///
+    /// # Errors
+    /// [`DirectoryError`], also for an answer that is partial for whatever reason.
+    pub fn read_all(
+        &mut self,
+        search: &Search,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<Roster, DirectoryError> {
+        let filter = checked_filter(&search.filter)?;
+        let mut builder = Builder::default();
+        let mut references = 0;
+        let mut empty_pages = 0;
+        let mut cookie = Vec::new();
+        loop {
+            let before = builder.entries();
+            let request = PagedResults { size: i32::try_from(search.page_size).unwrap_or(i32::MAX), cookie };
+            let result = self.page(search, &filter, request, &mut builder, &mut references)?;
+            succeeded(&result, builder.entries(), &search.base)?;
+            if references > 0 && !search.ignore_references {
+                return Err(DirectoryError::References { count: references });
+            }
+            progress(builder.entries());
+            cookie = if search.page_size == 0 { Vec::new() } else { next_cookie(&result)? };
+            if cookie.is_empty() {
+                log::info!("the directory gave {} entries", builder.entries());
+                return builder.finish();
+            }
+            empty_pages = if builder.entries() == before { empty_pages + 1 } else { 0 };
+            if empty_pages > EMPTY_PAGES {
+                return Err(DirectoryError::Garbled("page follows page without an entry"));
+            }
+        }
+    }
+
+    fn page(
+        &mut self,
+        search: &Search,
+        filter: &str,
+        request: PagedResults,
+        builder: &mut Builder,
+        references: &mut u64,
+    ) -> Result<LdapResult, DirectoryError> {
+        let patience = self.patience;
+        let before = builder.entries();
+        self.ldap.with_timeout(patience);
+        if search.page_size > 0 {
+            // Critical: a server that knows no pages must say so instead of cutting the answer.
+            self.ldap.with_controls(request.critical());
+        }
+        let attributes = [search.uid_attribute.as_str(), search.name_attribute.as_str()];
+        let mut stream = self
+            .ldap
+            .streaming_search(&search.base, Scope::Subtree, filter, attributes)
+            .map_err(|error| transport(&error, patience, before))?;
+        while let Some(item) =
+            stream.next().map_err(|error| transport(&error, patience, builder.entries()))?
+        {
+            if item.is_ref() {
+                *references += 1;
+            } else if !item.is_intermediate() {
+                let entry = Entry::of(item)?;
+                let name = entry.values(&search.name_attribute).next();
+                builder.entry(&entry.dn, entry.values(&search.uid_attribute), name)?;
+            }
+        }
+        Ok(stream.result())
+    }
+
+    /// Looks one person up by the name to log in with.
+    ///
+    /// # Errors
+    /// [`DirectoryError`].
+    pub fn find(&mut self, search: &Search, username: &str) -> Result<Found, DirectoryError> {
+        checked_filter(&search.filter)?;
+        let filter = person_filter(&search.filter, &search.uid_attribute, username);
+        log::debug!("searches below {} for {filter}", search.base);
+        let patience = self.patience;
+        self.ldap.with_timeout(patience);
+        self.ldap.with_search_options(SearchOptions::new().sizelimit(2));
+        let attributes = [search.uid_attribute.as_str(), search.name_attribute.as_str()];
+        let mut stream = self
+            .ldap
+            .streaming_search(&search.base, Scope::Subtree, &filter, attributes)
+            .map_err(|error| transport(&error, patience, 0))?;
+        let mut entries = Vec::new();
+        while let Some(item) = stream.next().map_err(|error| transport(&error, patience, 0))? {
+            if !item.is_ref() && !item.is_intermediate() {
+                entries.push(Entry::of(item)?);
+            }
+        }
+        let result = stream.result();
+        if entries.len() > 1 {
+            return Ok(Found::Several);
+        }
+        if !is_size_limit(&result) {
+            succeeded(&result, entries.len() as u64, &search.base)?;
+        }
+        Ok(entries.pop().and_then(|entry| entry.person(search, username)).map_or(Found::Nobody, Found::One))
+    }
+}
+
+/// The filter in parentheses, if the library can read it.
+fn checked_filter(filter: &str) -> Result<String, DirectoryError> {
+    let whole = in_parentheses(filter);
+    match ldap3::parse_filter(&whole) {
+        Ok(_) => Ok(whole),
+        Err(_) => Err(DirectoryError::Filter(filter.to_owned())),
+    }
+}
+
+/// The cookie that asks for the next page; an empty one when this was the last (RFC 2696).
+fn next_cookie(result: &LdapResult) -> Result<Vec<u8>, DirectoryError> {
+    const OID: &str = "1.2.840.113556.1.4.319";
+    let garbled = || DirectoryError::Garbled("a page does not tell whether there are more");
+    let control: &RawControl =
+        result.ctrls.iter().map(|control| &control.1).find(|raw| raw.ctype == OID).ok_or_else(garbled)?;
+    // The library's own reader panics on what it can't read.
+    let value = control.val.as_deref().unwrap_or_default();
+    let (_, tag) = parse_tag(value).map_err(|_| garbled())?;
+    match tag.expect_constructed().map(|mut parts| parts.pop()) {
+        Some(Some(StructureTag { id: 4, payload: PL::P(cookie), .. })) => Ok(cookie),
+        _ => Err(garbled()),
+    }
+}
+
+/// An entry taken apart as far as it is needed. The library's own reader panics on what it can't
+/// read, and copies every value.
+struct Entry {
+    dn: String,
+    attributes: Vec<(Vec<u8>, Vec<StructureTag>)>,
+}
+
+impl Entry {
+    fn of(item: ResultEntry) -> Result<Self, DirectoryError> {
+        let garbled = || DirectoryError::Garbled("an entry is not made as RFC 4511 4.5.2 says");
+        let parts = item.0.expect_constructed().ok_or_else(garbled)?;
+        let [dn, attributes] = <[StructureTag; 2]>::try_from(parts).map_err(|_| garbled())?;
+        let dn = dn.expect_primitive().ok_or_else(garbled)?;
+        let attributes = attributes
+            .expect_constructed()
+            .ok_or_else(garbled)?
+            .into_iter()
+            .map(|attribute| {
+                let parts = attribute.expect_constructed()?;
+                let [name, values] = <[StructureTag; 2]>::try_from(parts).ok()?;
+                Some((name.expect_primitive()?, values.expect_constructed()?))
+            })
+            .collect::<Option<Vec<_>>>()
+            .ok_or_else(garbled)?;
+        // A name in the DN that is no text is only shown.
+        let dn = String::from_utf8(dn)
+            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+        Ok(Self { dn, attributes })
+    }
+
+    /// The values of an attribute; the case of its name does not count (RFC 4512 2.5), and some
+    /// have a second name under which a server may answer.
+    fn values<'entry>(&'entry self, attribute: &str) -> impl Iterator<Item = &'entry [u8]> {
+        let found = self.attributes.iter().find(|(name, _)| is_same_attribute(name, attribute));
+        found.into_iter().flat_map(|(_, values)| values).filter_map(|value| match &value.payload {
+            PL::P(bytes) => Some(bytes.as_slice()),
+            PL::C(_) => None,
+        })
+    }
+
+    /// The person, under the one of several names that was asked for.
+    fn person(self, search: &Search, asked: &str) -> Option<Person> {
+        let text =
+            |bytes: &[u8]| std::str::from_utf8(bytes).ok().filter(|t| !t.is_empty()).map(str::to_owned);
+        let plain = |name: &str| name.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
+        let mut names: Vec<String> = self.values(&search.uid_attribute).filter_map(text).collect();
+        let exact = names.iter().position(|name| name == asked);
+        let loose = names.iter().position(|name| plain(name) == plain(asked));
+        let username = match exact.or(loose) {
+            Some(at) => names.swap_remove(at),
+            // The server found the entry by rules of its own.
+            None => names.into_iter().next()?,
+        };
+        let name = self.values(&search.name_attribute).find_map(text);
+        Some(Person { dn: self.dn, username, name })
+    }
+}
+
+/// Attribute types that have two names (RFC 4519).
+const SYNONYMS: [(&str, &str); 4] =
+    [("uid", "userid"), ("cn", "commonName"), ("sn", "surname"), ("mail", "rfc822Mailbox")];
+
+fn is_same_attribute(seen: &[u8], wanted: &str) -> bool {
+    let is = |name: &str| seen.eq_ignore_ascii_case(name.as_bytes());
+    is(wanted)
+        || SYNONYMS.iter().any(|(short, long)| {
+            (wanted.eq_ignore_ascii_case(short) && is(long))
+                || (wanted.eq_ignore_ascii_case(long) && is(short))
+        })
+}

@@ -1,0 +1,315 @@
+//! Everybody the directory has, in little memory: the texts one after another in one piece, and
+//! a row of 16 bytes a name.
+
+use super::fault::DirectoryError;
+use crate::user::Username;
+
+/// Everybody a search found, in the order of the names' bytes.
+///
+/// It only ever holds a whole answer: [`Builder`] is turned into it after the directory said that
+/// this was all.
+#[derive(Debug, Default)]
+pub struct Roster {
+    text: String,
+    rows: Vec<Row>,
+    skipped: Vec<Skipped>,
+    skipped_count: u64,
+    entries: u64,
+}
+
+/// The most bytes all texts may have together.
+const TEXT_LIMIT: usize = 1 << 31;
+
+/// How many entries are described one by one when they are passed over; all are counted.
+const DESCRIBED: usize = 1000;
+
+/// The longest full name that is kept, in characters: the column is a `varchar(255)`.
+const NAME_CHARS: usize = 255;
+
+#[derive(Debug, Clone, Copy)]
+struct Row {
+    start: u32,
+    uid_len: u32,
+    name_len: u32,
+    kind: Kind,
+    has_name: bool,
+}
+
+/// What a name of the directory is good for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// One entry has it, and it is fit for a user.
+    Fit,
+    /// It is somebody's further name: it is there, but nobody is added under it.
+    Further,
+    /// It is there, but no user can be added under it.
+    Unfit,
+    /// Several entries have it.
+    Double,
+}
+
+/// A name of the directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Member<'roster> {
+    /// The name to log in with.
+    pub username: &'roster str,
+    /// The full name; none when the entry has no such attribute.
+    pub name: Option<&'roster str>,
+    /// What the name is good for.
+    pub kind: Kind,
+}
+
+/// An entry that was passed over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Skipped {
+    /// The name, or the distinguished name of an entry without one.
+    pub what: String,
+    /// Why, in a few words.
+    pub why: String,
+}
+
+impl Roster {
+    /// How many names there are.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether the directory has nobody.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// How many entries the answer had, those passed over included.
+    #[must_use]
+    pub const fn entries(&self) -> u64 {
+        self.entries
+    }
+
+    /// The entries that were passed over, the first thousand of them.
+    #[must_use]
+    pub fn skipped(&self) -> &[Skipped] {
+        &self.skipped
+    }
+
+    /// How many entries were passed over.
+    #[must_use]
+    pub const fn skipped_count(&self) -> u64 {
+        self.skipped_count
+    }
+
+    /// The name at this place; places are in the order of the names' bytes.
+    #[must_use]
+    pub fn get(&self, place: usize) -> Option<Member<'_>> {
+        self.rows.get(place).map(|row| self.member(row))
+    }
+
+    fn member(&self, row: &Row) -> Member<'_> {
+        let username = self.uid(row);
+        let start = row.start as usize + username.len();
+        let name = self.text.get(start..start + row.name_len as usize).unwrap_or_default();
+        Member { username, name: row.has_name.then_some(name), kind: row.kind }
+    }
+
+    fn uid(&self, row: &Row) -> &str {
+        let start = row.start as usize;
+        self.text.get(start..start + row.uid_len as usize).unwrap_or_default()
+    }
+
+    /// The place of exactly this name, looked for first at `near`.
+    #[must_use]
+    pub fn find(&self, username: &str, near: usize) -> Option<usize> {
+        if self.rows.get(near).is_some_and(|row| self.uid(row) == username) {
+            return Some(near);
+        }
+        self.rows.binary_search_by(|row| self.uid(row).cmp(username)).ok()
+    }
+
+    /// All names in the order of their bytes.
+    pub fn members(&self) -> impl Iterator<Item = Member<'_>> {
+        self.rows.iter().map(|row| self.member(row))
+    }
+
+    fn skip(&mut self, what: &str, why: impl Into<String>) {
+        self.skipped_count += 1;
+        if self.skipped.len() < DESCRIBED {
+            let what = what.chars().take(200).collect();
+            self.skipped.push(Skipped { what, why: why.into() });
+        }
+    }
+}
+
+/// Gathers a roster entry by entry.
+#[derive(Debug, Default)]
+pub struct Builder {
+    roster: Roster,
+    /// A hash of each entry's distinguished name: the same entry twice means that the stream was
+    /// tampered with or broken.
+    entries_seen: Vec<u64>,
+    hasher: std::hash::RandomState,
+}
+
+impl Builder {
+    /// Adds an entry: its distinguished name, its names to log in with, its full name. Values that
+    /// are no text are none.
+    ///
+    /// # Errors
+    /// [`DirectoryError::TooLarge`].
+    pub fn entry<'value>(
+        &mut self,
+        dn: &str,
+        uids: impl Iterator<Item = &'value [u8]>,
+        name: Option<&[u8]>,
+    ) -> Result<(), DirectoryError> {
+        use std::hash::BuildHasher as _;
+        self.roster.entries += 1;
+        self.entries_seen.push(self.hasher.hash_one(dn));
+        let name = name.and_then(|bytes| std::str::from_utf8(bytes).ok());
+        let mut first = true;
+        let mut unreadable = false;
+        for bytes in uids {
+            match std::str::from_utf8(bytes) {
+                Ok("") => {}
+                Ok(uid) => {
+                    // The server takes the first value for the name; the others are remembered, so
+                    // that nobody who is known by one of them counts as gone.
+                    let kind = if first { Kind::Fit } else { Kind::Further };
+                    self.add(uid, name.filter(|_| first), kind)?;
+                    first = false;
+                }
+                Err(_) => unreadable = true,
+            }
+        }
+        if first {
+            self.roster.skip(dn, if unreadable { "its name is no text" } else { "it has no name" });
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, uid: &str, name: Option<&str>, mut kind: Kind) -> Result<(), DirectoryError> {
+        let too_large = || DirectoryError::TooLarge("more than 2 GiB of names");
+        if kind == Kind::Fit
+            && let Err(error) = uid.parse::<Username>()
+        {
+            self.roster.skip(uid, error.to_string());
+            kind = Kind::Unfit;
+        }
+        let text = &mut self.roster.text;
+        let shown =
+            name.map(|name| name.char_indices().nth(NAME_CHARS).map_or(name, |(end, _)| &name[..end]));
+        let length = |text: &str| u32::try_from(text.len()).map_err(|_| too_large());
+        let row = Row {
+            start: length(text)?,
+            uid_len: length(uid)?,
+            name_len: shown.map_or(Ok(0), length)?,
+            kind,
+            has_name: shown.is_some(),
+        };
+        if text.len() + uid.len() + row.name_len as usize > TEXT_LIMIT {
+            return Err(too_large());
+        }
+        text.push_str(uid);
+        text.push_str(shown.unwrap_or_default());
+        self.roster.rows.push(row);
+        Ok(())
+    }
+
+    /// How many entries have come.
+    #[must_use]
+    pub const fn entries(&self) -> u64 {
+        self.roster.entries
+    }
+
+    /// The roster of an answer that is whole: sorted, and with names that several entries have
+    /// marked.
+    ///
+    /// # Errors
+    /// [`DirectoryError::Garbled`] when an entry came twice.
+    pub fn finish(self) -> Result<Roster, DirectoryError> {
+        let Self { mut roster, mut entries_seen, .. } = self;
+        entries_seen.sort_unstable();
+        if entries_seen.windows(2).any(|pair| pair[0] == pair[1]) {
+            return Err(DirectoryError::Garbled("the same entry came twice"));
+        }
+        drop(entries_seen);
+        let mut rows = std::mem::take(&mut roster.rows);
+        // The first name of an entry comes before a further one that is the same.
+        rows.sort_unstable_by(|a, b| {
+            roster
+                .uid(a)
+                .cmp(roster.uid(b))
+                .then(u8::from(a.kind != Kind::Fit).cmp(&u8::from(b.kind != Kind::Fit)))
+        });
+        rows.dedup_by(|next, kept| {
+            let same = roster.uid(next) == roster.uid(kept);
+            // Two entries that both have it as a further name make nobody's name double.
+            if same && kept.kind == Kind::Fit {
+                kept.kind = Kind::Double;
+            }
+            same
+        });
+        rows.shrink_to_fit();
+        roster.rows = rows;
+        let doubles: Vec<String> = roster
+            .members()
+            .filter(|member| member.kind == Kind::Double)
+            .map(|member| member.username.to_owned())
+            .collect();
+        for username in doubles {
+            roster.skip(&username, "several entries have this name");
+        }
+        Ok(roster)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn roster(entries: &[(&str, &[&str], Option<&str>)]) -> Result<Roster, DirectoryError> {
+        let mut builder = Builder::default();
+        for (dn, uids, name) in entries {
+            builder.entry(dn, uids.iter().map(|uid| uid.as_bytes()), name.map(str::as_bytes))?;
+        }
+        builder.finish()
+    }
+
+    #[test]
+    fn names_come_sorted_with_what_they_are_good_for() {
+        let roster = roster(&[
+            ("uid=zoe", &["zoe"], Some("Zoe Z")),
+            ("uid=ben", &["ben", "benjamin"], None),
+            ("uid=twice", &["twice"], Some("One")),
+            ("cn=x", &["twice"], Some("Two")),
+            ("cn=none", &[], Some("Nobody")),
+            ("cn=long", &[&"x".repeat(101)], Some("Long")),
+        ])
+        .unwrap();
+        let seen: Vec<_> = roster.members().map(|m| (m.username.len(), m.username, m.name, m.kind)).collect();
+        assert_eq!(seen[0], (3, "ben", None, Kind::Fit));
+        assert_eq!(seen[1], (8, "benjamin", None, Kind::Further));
+        assert_eq!((seen[2].1, seen[2].3), ("twice", Kind::Double));
+        assert_eq!((seen[3].0, seen[3].3), (101, Kind::Unfit));
+        assert_eq!(seen[4], (3, "zoe", Some("Zoe Z"), Kind::Fit));
+        assert_eq!(roster.skipped_count(), 3);
+        assert_eq!(roster.find("zoe", 0), Some(4));
+        assert_eq!(roster.find("nobody", 4), None);
+    }
+
+    #[test]
+    fn an_entry_that_comes_twice_means_a_broken_answer() {
+        let twice = roster(&[("uid=a", &["a"], None), ("uid=a", &["a"], None)]);
+        assert!(matches!(twice, Err(DirectoryError::Garbled(_))), "{twice:?}");
+    }
+
+    #[test]
+    fn rubbish_in_a_name_is_passed_over_and_the_rest_goes_on() {
+        let mut builder = Builder::default();
+        builder.entry("cn=a", [&b"\xff\xfe"[..]].into_iter(), None).unwrap();
+        builder.entry("cn=b", [&b"b"[..]].into_iter(), Some(b"\xff")).unwrap();
+        let roster = builder.finish().unwrap();
+        assert_eq!(roster.get(0), Some(Member { username: "b", name: None, kind: Kind::Fit }));
+        assert_eq!((roster.len(), roster.skipped_count(), roster.entries()), (1, 1, 2));
+    }
+}
