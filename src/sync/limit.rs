@@ -1,0 +1,89 @@
+//! How many users one sync may delete.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::base::quote::quote;
+
+/// The most users that one sync may delete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Limit {
+    /// A tenth of those who came from the directory, but at least five.
+    #[default]
+    Cautious,
+    /// So many.
+    Count(u64),
+    /// So many in a hundred of those who came from the directory.
+    Percent(u8),
+}
+
+impl Limit {
+    /// How many of `known` users may be deleted.
+    #[must_use]
+    pub fn of(self, known: u64) -> u64 {
+        match self {
+            Self::Cautious => (known / 10).max(5),
+            Self::Count(count) => count,
+            Self::Percent(percent) => {
+                u64::try_from(u128::from(known) * u128::from(percent) / 100).unwrap_or(u64::MAX)
+            }
+        }
+    }
+}
+
+/// A text that is no limit.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{} is no limit: a number or a percentage from 0% to 100% is wanted", quote(.0))]
+pub struct LimitError(pub String);
+
+impl FromStr for Limit {
+    type Err = LimitError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let refuse = || LimitError(text.to_owned());
+        let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        match text.strip_suffix('%') {
+            Some(percent) if digits(percent) => {
+                let percent = percent.parse().ok().filter(|percent| *percent <= 100);
+                percent.map(Self::Percent).ok_or_else(refuse)
+            }
+            None if digits(text) => text.parse().map(Self::Count).map_err(|_| refuse()),
+            _ => Err(refuse()),
+        }
+    }
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cautious => f.write_str("10%, at least 5"),
+            Self::Count(count) => write!(f, "{count}"),
+            Self::Percent(percent) => write!(f, "{percent}%"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_is_a_number_or_a_percentage() {
+        assert_eq!("7".parse(), Ok(Limit::Count(7)));
+        assert_eq!("25%".parse(), Ok(Limit::Percent(25)));
+        for text in ["", "%", "-1", "101%", "1.5%", "ten", "1 %", "+1", "99999999999999999999"] {
+            assert!(text.parse::<Limit>().is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_default_is_a_tenth_but_at_least_five() {
+        let table = [(0, 5), (4, 5), (50, 5), (59, 5), (60, 6), (1000, 100)];
+        for (known, allowed) in table {
+            assert_eq!(Limit::Cautious.of(known), allowed, "{known}");
+        }
+        assert_eq!(Limit::Percent(100).of(u64::MAX), u64::MAX);
+        assert_eq!(Limit::Percent(0).of(1000), 0);
+        assert_eq!(Limit::Count(0).of(1000), 0);
+    }
+}

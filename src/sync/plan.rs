@@ -1,0 +1,489 @@
+//! What a sync would do: a pure value computed from the directory and the user table.
+//!
+//! Names are compared as the server compares them: byte by byte, case and blanks included.
+//! Names that differ in nothing else are different users to it, and are only warned of.
+
+use std::hash::{BuildHasher as _, RandomState};
+
+use crate::directory::Roster;
+use crate::directory::roster::{Kind, Skipped};
+use crate::store::Known;
+use crate::user::AuthSource;
+
+use super::limit::Limit;
+
+/// What a sync is allowed to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Rules {
+    /// Delete users who came from the directory and are no longer in it.
+    pub delete_missing: bool,
+    /// Leave full names as they are.
+    pub keep_names: bool,
+    /// Delete users with the role admin as well.
+    pub delete_admins: bool,
+    /// How many may be deleted.
+    pub max_delete: Limit,
+}
+
+/// A full name that changed in the directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rename {
+    /// The place in the roster.
+    place: u32,
+    /// The full name in the table.
+    pub before: Option<String>,
+}
+
+/// A user of another source who has a name of the directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conflict {
+    /// The name.
+    pub username: String,
+    /// Where the user in the table came from.
+    pub source: Result<AuthSource, i64>,
+}
+
+/// Why a plan is not carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// More users would be deleted than is allowed.
+    TooMany {
+        /// How many would be deleted.
+        deletions: u64,
+        /// How many may be.
+        allowed: u64,
+        /// Of how many who came from the directory.
+        known: u64,
+    },
+    /// The directory has nobody: everybody would be deleted.
+    Empty {
+        /// How many came from the directory once.
+        known: u64,
+    },
+}
+
+/// What is to be done, and what is to be said.
+#[derive(Debug)]
+pub struct Plan<'roster> {
+    roster: &'roster Roster,
+    rules: Rules,
+    add: Vec<u32>,
+    rename: Vec<Rename>,
+    delete: Vec<String>,
+    kept_admins: Vec<String>,
+    missing: u64,
+    conflicts: Vec<Conflict>,
+    near: Vec<(String, String)>,
+    known: u64,
+    unchanged: u64,
+}
+
+impl<'roster> Plan<'roster> {
+    /// Who is added: username and full name, in order.
+    pub fn additions(&self) -> impl ExactSizeIterator<Item = (&'roster str, Option<&'roster str>)> {
+        self.add.iter().map(|place| self.texts(*place))
+    }
+
+    /// Whose full name changes: username, name before, name after.
+    pub fn renames(
+        &self,
+    ) -> impl ExactSizeIterator<Item = (&'roster str, Option<&str>, Option<&'roster str>)> {
+        self.rename.iter().map(|rename| {
+            let (username, name) = self.texts(rename.place);
+            (username, rename.before.as_deref(), name)
+        })
+    }
+
+    /// Who is deleted, in order.
+    #[must_use]
+    pub fn deletions(&self) -> &[String] {
+        &self.delete
+    }
+
+    /// Admins who are no longer in the directory and are kept all the same.
+    #[must_use]
+    pub fn kept_admins(&self) -> &[String] {
+        &self.kept_admins
+    }
+
+    /// How many came from the directory and are no longer in it, deleted or not.
+    #[must_use]
+    pub const fn missing(&self) -> u64 {
+        self.missing
+    }
+
+    /// Users of other sources who have a name of the directory; they are kept as they are.
+    #[must_use]
+    pub fn conflicts(&self) -> &[Conflict] {
+        &self.conflicts
+    }
+
+    /// Names that differ by case or blanks only, and would be different users.
+    #[must_use]
+    pub fn near_collisions(&self) -> &[(String, String)] {
+        &self.near
+    }
+
+    /// Entries that were passed over, the first thousand of them.
+    #[must_use]
+    pub fn skipped(&self) -> &[Skipped] {
+        self.roster.skipped()
+    }
+
+    /// How many entries were passed over.
+    #[must_use]
+    pub const fn skipped_count(&self) -> u64 {
+        self.roster.skipped_count()
+    }
+
+    /// How many entries the directory has.
+    #[must_use]
+    pub const fn entries(&self) -> u64 {
+        self.roster.entries()
+    }
+
+    /// How many users in the table came from the directory.
+    #[must_use]
+    pub const fn known(&self) -> u64 {
+        self.known
+    }
+
+    /// How many users stay exactly as they are.
+    #[must_use]
+    pub const fn unchanged(&self) -> u64 {
+        self.unchanged
+    }
+
+    /// Whether nothing changes.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.add.is_empty() && self.rename.is_empty() && self.delete.is_empty()
+    }
+
+    /// Why the plan must not be carried out, if so.
+    #[must_use]
+    pub fn refusal(&self) -> Option<Refusal> {
+        let deletions = self.delete.len() as u64;
+        if deletions == 0 {
+            return None;
+        }
+        // An answer without a single name is a directory with a bad night, whatever the limit.
+        if self.roster.is_empty() {
+            return Some(Refusal::Empty { known: self.known });
+        }
+        let allowed = self.rules.max_delete.of(self.known);
+        (deletions > allowed).then_some(Refusal::TooMany { deletions, allowed, known: self.known })
+    }
+
+    fn texts(&self, place: u32) -> (&'roster str, Option<&'roster str>) {
+        let roster: &'roster Roster = self.roster;
+        roster.get(place as usize).map_or(("", None), |member| (member.username, member.name))
+    }
+}
+
+/// Makes a plan, told of each user in the table once, in any order; the order of the names is
+/// fastest.
+#[derive(Debug)]
+pub struct Planner<'roster> {
+    plan: Plan<'roster>,
+    /// A bit for each name of the roster: whether somebody in the table has it.
+    taken: Vec<u64>,
+    next: usize,
+    /// Names in the table that the directory has not.
+    strangers: Vec<String>,
+}
+
+impl<'roster> Planner<'roster> {
+    /// Begins with what the directory has.
+    #[must_use]
+    pub fn new(roster: &'roster Roster, rules: Rules) -> Self {
+        let plan = Plan {
+            roster,
+            rules,
+            add: Vec::new(),
+            rename: Vec::new(),
+            delete: Vec::new(),
+            kept_admins: Vec::new(),
+            missing: 0,
+            conflicts: Vec::new(),
+            near: Vec::new(),
+            known: 0,
+            unchanged: 0,
+        };
+        Self { plan, taken: vec![0; roster.len().div_ceil(64)], next: 0, strangers: Vec::new() }
+    }
+
+    /// Takes note of a user in the table.
+    pub fn known(&mut self, user: Known<'_>) {
+        let plan = &mut self.plan;
+        let from_directory = user.source == Ok(AuthSource::Ldap);
+        plan.known += u64::from(from_directory);
+        let Some(place) = plan.roster.find(user.username, self.next) else {
+            self.strangers.push(user.username.to_owned());
+            if !from_directory {
+                return;
+            }
+            plan.missing += 1;
+            if !plan.rules.delete_missing {
+                plan.unchanged += 1;
+            } else if user.is_admin && !plan.rules.delete_admins {
+                plan.kept_admins.push(user.username.to_owned());
+            } else {
+                plan.delete.push(user.username.to_owned());
+            }
+            return;
+        };
+        self.next = place + 1;
+        if let Some(bits) = self.taken.get_mut(place / 64) {
+            *bits |= 1 << (place % 64);
+        }
+        let Some(member) = plan.roster.get(place) else { return };
+        if !from_directory {
+            // Somebody's further name, or one that is not fit, would not have been added anyway.
+            if member.kind == Kind::Fit {
+                plan.conflicts.push(Conflict { username: user.username.to_owned(), source: user.source });
+            }
+            return;
+        }
+        // An entry without the attribute says nothing about the name, and one of several entries
+        // says nothing for sure.
+        let changed = matches!(member.kind, Kind::Fit | Kind::Unfit)
+            && member.name.is_some_and(|name| name != user.name.unwrap_or_default());
+        match u32::try_from(place) {
+            Ok(place) if changed && !plan.rules.keep_names => {
+                plan.rename.push(Rename { place, before: user.name.map(str::to_owned) });
+            }
+            _ => plan.unchanged += 1,
+        }
+    }
+
+    /// The plan, once everybody in the table was named.
+    #[must_use]
+    pub fn finish(mut self) -> Plan<'roster> {
+        let plan = &mut self.plan;
+        for (place, member) in (0_u32..).zip(plan.roster.members()) {
+            let taken = self.taken.get(place as usize / 64).is_some_and(|bits| bits >> (place % 64) & 1 == 1);
+            if !taken && member.kind == Kind::Fit {
+                plan.add.push(place);
+            }
+        }
+        plan.rename.sort_unstable_by_key(|rename| rename.place);
+        plan.delete.sort_unstable();
+        plan.kept_admins.sort_unstable();
+        plan.conflicts.sort_unstable_by(|a, b| a.username.cmp(&b.username));
+        near_collisions(plan, &mut self.strangers);
+        self.plan
+    }
+}
+
+/// How many near-collisions are named.
+const NAMED: usize = 100;
+
+/// A name in its plain form: without upper case, and with single blanks inside only.
+fn plain(name: &str) -> String {
+    name.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
+}
+
+/// Whether a name may differ from its plain form.
+fn is_odd(name: &str) -> bool {
+    name.bytes().any(|byte| byte.is_ascii_uppercase() || byte.is_ascii_whitespace() || !byte.is_ascii())
+}
+
+/// Finds names about to be added that differ from another name, here or there, by case or blanks
+/// only. One of two such names is not in its plain form, and most directories have few of those.
+fn near_collisions(plan: &mut Plan<'_>, strangers: &mut [String]) {
+    if plan.add.is_empty() {
+        return;
+    }
+    strangers.sort_unstable();
+    let hasher = RandomState::new();
+    let mut seen: Vec<(u64, &str)> = Vec::new();
+    let roster = plan.roster;
+    let everybody =
+        roster.members().map(|member| member.username).chain(strangers.iter().map(String::as_str));
+    for name in everybody.filter(|name| is_odd(name)) {
+        let plain = plain(name);
+        let hash = hasher.hash_one(&plain);
+        seen.push((hash, name));
+        if let Some(member) = roster.find(&plain, 0).and_then(|place| roster.get(place)) {
+            seen.push((hash, member.username));
+        }
+        if let Ok(at) = strangers.binary_search(&plain) {
+            seen.extend(strangers.get(at).map(|name| (hash, name.as_str())));
+        }
+    }
+    seen.sort_unstable();
+    seen.dedup();
+    let is_added = |name: &str| {
+        let place = roster.find(name, 0).and_then(|place| u32::try_from(place).ok());
+        place.is_some_and(|place| plan.add.binary_search(&place).is_ok())
+    };
+    let pairs = seen.windows(2).filter_map(|pair| match pair {
+        [(a_hash, a), (b_hash, b)] if a_hash == b_hash && plain(a) == plain(b) => Some((*a, *b)),
+        _ => None,
+    });
+    plan.near = pairs
+        .filter(|(a, b)| is_added(a) || is_added(b))
+        .take(NAMED)
+        .map(|(a, b)| (a.to_owned(), b.to_owned()))
+        .collect();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::directory::roster::Builder;
+
+    fn roster(people: &[(&str, Option<&str>)]) -> Roster {
+        let mut builder = Builder::default();
+        for (uid, name) in people {
+            builder.entry(uid, [uid.as_bytes()].into_iter(), name.map(str::as_bytes)).unwrap();
+        }
+        builder.finish().unwrap()
+    }
+
+    const fn ldap<'a>(username: &'a str, name: Option<&'a str>) -> Known<'a> {
+        Known { username, source: Ok(AuthSource::Ldap), name, is_admin: false }
+    }
+
+    fn plan<'r>(roster: &'r Roster, rules: Rules, table: &[Known<'_>]) -> Plan<'r> {
+        let mut planner = Planner::new(roster, rules);
+        for user in table {
+            planner.known(*user);
+        }
+        planner.finish()
+    }
+
+    const DELETING: Rules =
+        Rules { delete_missing: true, keep_names: false, delete_admins: false, max_delete: Limit::Cautious };
+
+    #[test]
+    fn who_is_new_is_added_and_who_is_known_stays() {
+        let roster = roster(&[("anna", Some("Anna")), ("ben", None), ("zoe", Some("Zoe"))]);
+        let plan = plan(&roster, DELETING, &[ldap("ben", Some("Ben B")), ldap("anna", Some("Anna"))]);
+        assert_eq!(plan.additions().collect::<Vec<_>>(), [("zoe", Some("Zoe"))]);
+        assert_eq!((plan.unchanged(), plan.known(), plan.renames().len()), (2, 2, 0));
+        assert!(plan.deletions().is_empty() && plan.refusal().is_none());
+    }
+
+    #[test]
+    fn a_name_that_changed_is_updated_unless_names_are_kept() {
+        let roster = roster(&[("anna", Some("Anna Neu"))]);
+        let table = [ldap("anna", Some("Anna Alt"))];
+        let changed = plan(&roster, DELETING, &table);
+        let renames: Vec<_> = changed.renames().collect();
+        assert_eq!(renames, [("anna", Some("Anna Alt"), Some("Anna Neu"))]);
+        assert!(plan(&roster, Rules { keep_names: true, ..DELETING }, &table).is_empty());
+    }
+
+    #[test]
+    fn an_entry_without_a_full_name_changes_no_name() {
+        let roster = roster(&[("anna", None), ("ben", Some(""))]);
+        let plan = plan(&roster, DELETING, &[ldap("anna", Some("Anna")), ldap("ben", None)]);
+        assert!(plan.is_empty());
+    }
+
+    #[test]
+    fn who_is_gone_is_deleted_only_when_that_is_asked_for() {
+        let roster = roster(&[("anna", None)]);
+        let table = [ldap("anna", None), ldap("gone", None)];
+        assert_eq!(plan(&roster, DELETING, &table).deletions(), ["gone"]);
+        let keeping = plan(&roster, Rules::default(), &table);
+        assert!(keeping.is_empty());
+        assert_eq!(keeping.missing(), 1);
+    }
+
+    #[test]
+    fn an_admin_who_is_gone_is_kept_unless_admins_may_go_as_well() {
+        let roster = roster(&[("anna", None)]);
+        let table = [ldap("anna", None), Known { is_admin: true, ..ldap("boss", None) }];
+        let kept = plan(&roster, DELETING, &table);
+        assert!(kept.is_empty());
+        assert_eq!(kept.kept_admins(), ["boss"]);
+        let all = plan(&roster, Rules { delete_admins: true, ..DELETING }, &table);
+        assert_eq!(all.deletions(), ["boss"]);
+    }
+
+    #[test]
+    fn users_of_other_sources_are_kept_and_named() {
+        let roster = roster(&[("anna", Some("LDAP Anna"))]);
+        for source in [Ok(AuthSource::Local), Ok(AuthSource::Token), Ok(AuthSource::Oidc), Err(7)] {
+            let table = [Known { source, ..ldap("anna", None) }, Known { source, ..ldap("other", None) }];
+            let plan = plan(&roster, DELETING, &table);
+            assert!(plan.is_empty(), "{source:?}");
+            assert_eq!(plan.conflicts(), [Conflict { username: "anna".to_owned(), source }]);
+        }
+    }
+
+    #[test]
+    fn a_directory_without_anybody_deletes_nobody_whatever_the_limit() {
+        let roster = roster(&[]);
+        let rules = Rules { max_delete: Limit::Percent(100), ..DELETING };
+        let plan = plan(&roster, rules, &[ldap("anna", None)]);
+        assert_eq!(plan.refusal(), Some(Refusal::Empty { known: 1 }));
+    }
+
+    #[test]
+    fn a_loss_above_the_limit_is_refused_with_the_numbers() {
+        let roster = roster(&[("u0", None)]);
+        let names: Vec<String> = (0..100).map(|number| format!("u{number}")).collect();
+        let table: Vec<_> = names.iter().map(|name| ldap(name, None)).collect();
+        let refused = plan(&roster, DELETING, &table).refusal();
+        assert_eq!(refused, Some(Refusal::TooMany { deletions: 99, allowed: 10, known: 100 }));
+        let allowed = Rules { max_delete: Limit::Count(99), ..DELETING };
+        assert_eq!(plan(&roster, allowed, &table).refusal(), None);
+    }
+
+    #[test]
+    fn a_name_that_several_entries_have_is_neither_added_nor_deleted() {
+        let mut builder = Builder::default();
+        for dn in ["cn=a", "cn=b"] {
+            builder.entry(dn, [&b"twice"[..]].into_iter(), Some(b"Somebody")).unwrap();
+        }
+        let roster = builder.finish().unwrap();
+        assert!(plan(&roster, DELETING, &[]).is_empty());
+        assert!(plan(&roster, DELETING, &[ldap("twice", Some("T"))]).is_empty());
+    }
+
+    #[test]
+    fn somebody_known_by_a_further_name_is_not_gone() {
+        let mut builder = Builder::default();
+        builder.entry("cn=a", [&b"anna"[..], b"anna2"].into_iter(), None).unwrap();
+        let roster = builder.finish().unwrap();
+        let plan = plan(&roster, DELETING, &[ldap("anna2", None)]);
+        assert_eq!(plan.additions().collect::<Vec<_>>(), [("anna", None)]);
+        assert!(plan.deletions().is_empty());
+    }
+
+    #[test]
+    fn a_name_too_long_for_a_new_user_keeps_who_has_it_already() {
+        let long = "x".repeat(255);
+        let roster = roster(&[(&long, Some("Long"))]);
+        assert!(plan(&roster, DELETING, &[]).is_empty());
+        assert!(plan(&roster, DELETING, &[ldap(&long, Some("Long"))]).deletions().is_empty());
+    }
+
+    #[test]
+    fn names_that_differ_by_case_or_blanks_are_warned_of() {
+        let roster = roster(&[("Anna", None), ("anna", None), ("ben", None), ("BEN", None), ("zoe", None)]);
+        let local = Known { source: Ok(AuthSource::Local), ..ldap("Zoe ", None) };
+        let plan = plan(&roster, Rules::default(), &[ldap("ben", None), ldap("BEN", None), local]);
+        let near: Vec<_> = plan.near_collisions().iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
+        assert_eq!(near.len(), 2, "{near:?}");
+        assert!(near.contains(&("Anna", "anna")) && near.contains(&("Zoe ", "zoe")), "{near:?}");
+        assert_eq!(plan.additions().len(), 3, "they are different users all the same");
+    }
+
+    #[test]
+    fn the_order_of_the_table_does_not_matter() {
+        let names: Vec<String> = (0..500).map(|number| format!("u{number:03}")).collect();
+        let people: Vec<_> = names.iter().map(|name| (name.as_str(), None)).collect();
+        let roster = roster(&people);
+        let mut table: Vec<_> = names.iter().step_by(3).map(|name| ldap(name, None)).collect();
+        let forth = plan(&roster, DELETING, &table).additions().map(|(name, _)| name).collect::<Vec<_>>();
+        table.reverse();
+        let back = plan(&roster, DELETING, &table).additions().map(|(name, _)| name).collect::<Vec<_>>();
+        assert_eq!(forth, back);
+        assert_eq!(forth.len(), 500 - 167);
+    }
+}
