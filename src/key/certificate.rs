@@ -1,0 +1,56 @@
+//! The public key of an X.509 certificate and the dates it is meant for. Nobody's signature on
+//! the certificate is checked: whoever names the file trusts it.
+
+use x509_cert::Certificate as X509;
+use x509_cert::der::{Decode as _, Encode as _};
+
+use super::der::read_spki;
+use super::error::{KeyError, from_der};
+use super::public::{PublicKey, WeakKeys};
+use crate::base::time::Timestamp;
+
+/// What a certificate says that matters here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Certificate {
+    /// Its public key.
+    pub key: PublicKey,
+    /// The first second at which it is valid.
+    pub not_before: Timestamp,
+    /// The last second at which it is valid.
+    pub not_after: Timestamp,
+    /// Whom it is for, as RFC 4514 writes it; untrusted.
+    pub subject: String,
+}
+
+impl Certificate {
+    /// Reads a certificate in DER (RFC 5280 4.1).
+    ///
+    /// # Errors
+    /// What is wrong with the structure or with the key in it.
+    pub fn from_der(der: &[u8], weak: WeakKeys) -> Result<Self, KeyError> {
+        let what = "certificate";
+        let certificate = X509::from_der(der).map_err(|error| from_der(what, error.kind()))?;
+        let tbs = certificate.tbs_certificate();
+        let spki = tbs
+            .subject_public_key_info()
+            .to_der()
+            .map_err(|_| KeyError::Certificate("its public key is broken"))?;
+        let instant = |time: &x509_cert::time::Time| {
+            i64::try_from(time.to_unix_duration().as_secs())
+                .map(Timestamp)
+                .map_err(|_| KeyError::Certificate("its dates are beyond any calendar"))
+        };
+        Ok(Self {
+            key: read_spki(&spki, weak)?,
+            not_before: instant(&tbs.validity().not_before)?,
+            not_after: instant(&tbs.validity().not_after)?,
+            subject: tbs.subject().to_string(),
+        })
+    }
+
+    /// Whether the certificate is valid at an instant: both ends count (RFC 5280 4.1.2.5).
+    #[must_use]
+    pub fn is_valid_at(&self, instant: Timestamp) -> bool {
+        self.not_before <= instant && instant <= self.not_after
+    }
+}

@@ -1,0 +1,312 @@
+//! Keys out of a file in whatever form they stand there.
+
+use zeroize::Zeroizing;
+
+use super::algorithm::Algorithm;
+use super::certificate::Certificate;
+use super::der::{read_pkcs1_public, read_pkcs8, read_sec1, read_spki};
+use super::error::KeyError;
+use super::jwk::Jwk;
+use super::pem::{Block, blocks};
+use super::private::PrivateKey;
+use super::public::{PublicKey, WeakKeys, with_article};
+use super::set::KeySet;
+use super::signing::SigningKey;
+use super::verifying::{VerifyingKey, server_base64};
+use super::{nkey, openssh};
+use crate::base::note::Notes;
+use crate::base::quote::quote;
+use crate::base::secret::SecretText;
+
+/// A form in which a public key can stand in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// PEM `PUBLIC KEY`.
+    Spki,
+    /// PEM `RSA PUBLIC KEY`.
+    Pkcs1,
+    /// PEM `CERTIFICATE`.
+    Certificate,
+    /// A line of OpenSSH.
+    OpenSsh,
+    /// A JWK.
+    Jwk,
+    /// A JWKS with one usable key.
+    JwkSet,
+    /// The server's base64.
+    ServerBase64,
+    /// A NATS nkey.
+    Nkey,
+}
+
+impl Form {
+    /// Its name, for messages and reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Spki => "SPKI PEM",
+            Self::Pkcs1 => "PKCS#1 PEM",
+            Self::Certificate => "X.509 certificate",
+            Self::OpenSsh => "OpenSSH",
+            Self::Jwk => "JWK",
+            Self::JwkSet => "JWK set",
+            Self::ServerBase64 => "base64",
+            Self::Nkey => "nkey",
+        }
+    }
+}
+
+/// A public key that was found in a file.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// The key, with the key ID and algorithms that its form gave it.
+    pub key: VerifyingKey,
+    /// The form it stood in.
+    pub form: Form,
+    /// The certificate it came in: its dates are for the caller to check.
+    pub certificate: Option<Certificate>,
+}
+
+impl Found {
+    /// The public key itself: a file never gives a shared one here.
+    #[must_use]
+    pub const fn public(&self) -> Option<&PublicKey> {
+        self.key.public_key()
+    }
+}
+
+fn found(key: PublicKey, form: Form) -> Found {
+    Found { key: VerifyingKey::public(key), form, certificate: None }
+}
+
+const PUBLIC_WANTED: &str = "a public key";
+const PRIVATE_WANTED: &str = "a private key";
+
+/// Reads a public key: PEM (SPKI, PKCS#1, certificate), JWK, a JWKS with one usable key, an
+/// OpenSSH line, an nkey or the server's base64. Of several PEM blocks the first that is whole
+/// counts, as for the server's own tool, and the notes tell of the others.
+///
+/// # Errors
+/// What was found instead and what was wanted, or what is wrong with the key.
+pub fn read_public(bytes: &[u8], weak: WeakKeys, notes: &mut Notes) -> Result<Found, KeyError> {
+    let text = text_of(bytes)?;
+    if has_block(&text) {
+        return public_in_pem(&text, weak, notes);
+    }
+    let content = text.trim();
+    if content.is_empty() {
+        return Err(KeyError::Empty("input"));
+    }
+    if content.starts_with(['{', '[']) {
+        return public_in_json(content, weak, notes);
+    }
+    let mut lines = content.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let first = lines.next().unwrap_or_default();
+    if openssh::is_openssh(first) {
+        if lines.next().is_some() {
+            notes.note("more lines follow the first key and are not read");
+        }
+        return Ok(found(openssh::read(first, weak)?, Form::OpenSsh));
+    }
+    if nkey::is_nkey(content) {
+        return Ok(found(nkey::read_public(content)?.0, Form::Nkey));
+    }
+    if !looks_like_base64(content) {
+        return Err(KeyError::NoPem("text"));
+    }
+    if content.starts_with("MC") && content.len() >= 60 || content.len() > 128 {
+        return Err(KeyError::NoPem("base64 of more than a key, perhaps a PEM without its lines"));
+    }
+    Ok(found(server_base64(content)?, Form::ServerBase64))
+}
+
+/// Reads a private or shared key: PEM (PKCS#8, PKCS#1, SEC 1), JWK, the seed of an nkey, or the
+/// server's base64 of 64 bytes.
+///
+/// # Errors
+/// What was found instead and what was wanted, or what is wrong with the key.
+pub fn read_signing(bytes: &[u8], weak: WeakKeys, notes: &mut Notes) -> Result<SigningKey, KeyError> {
+    let text = text_of(bytes)?;
+    if has_block(&text) {
+        return SigningKey::private(private_in_pem(&text, notes)?);
+    }
+    let content = text.trim();
+    if content.is_empty() {
+        return Err(KeyError::Empty("input"));
+    }
+    if content.starts_with('{') {
+        return Jwk::parse(content)?.signing_key(weak);
+    }
+    if nkey::is_nkey(content) {
+        return SigningKey::private(nkey::read_seed(content)?.0);
+    }
+    if openssh::is_openssh(content) {
+        let found = "an OpenSSH public key".to_owned();
+        return Err(KeyError::Wanted { found, wanted: PRIVATE_WANTED });
+    }
+    if !looks_like_base64(content) {
+        return Err(KeyError::NoPem("text"));
+    }
+    SigningKey::from_server_base64(&SecretText::new(content.to_owned()))
+}
+
+/// The text of a file. Bytes around a PEM block may be anything; binary DER is told apart.
+fn text_of(bytes: &[u8]) -> Result<Zeroizing<String>, KeyError> {
+    if bytes.first() == Some(&0x30) && std::str::from_utf8(bytes).is_err() {
+        return Err(KeyError::NoPem("binary data, perhaps DER"));
+    }
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        return Err(KeyError::NoPem("UTF-16 text"));
+    }
+    let text = Zeroizing::new(String::from_utf8_lossy(bytes).into_owned());
+    if text.contains('\u{fffd}') && !has_block(&text) || text.contains('\0') {
+        return Err(KeyError::NoPem("binary data"));
+    }
+    Ok(text)
+}
+
+fn has_block(text: &str) -> bool {
+    text.contains("-----BEGIN ")
+}
+
+fn looks_like_base64(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/=-_\r\n".contains(&byte))
+}
+
+/// The first whole block, with notes on the broken ones before it and on those that follow.
+fn first_block(text: &str, skip: &[&str], notes: &mut Notes) -> Result<Block, KeyError> {
+    let mut first_fault = None;
+    let mut all = blocks(text).into_iter();
+    while let Some(next) = all.next() {
+        match next {
+            Ok(block) if skip.contains(&block.label.as_str()) => {}
+            Ok(block) => {
+                if let Some(fault) = first_fault {
+                    notes.warn(format!("{fault}; the next block is taken"));
+                }
+                let more = all.count();
+                if more > 0 {
+                    let label = quote(&block.label);
+                    notes.note(format!("the first block {label} is taken; {more} more are not read"));
+                }
+                return Ok(block);
+            }
+            Err(fault) => {
+                first_fault.get_or_insert(fault);
+            }
+        }
+    }
+    Err(first_fault.unwrap_or(KeyError::NoPem("a BEGIN line that does not stand alone at a line's start")))
+}
+
+fn public_in_pem(text: &str, weak: WeakKeys, notes: &mut Notes) -> Result<Found, KeyError> {
+    let block = first_block(text, &[], notes)?;
+    match block.label.as_str() {
+        "PUBLIC KEY" => Ok(found(read_spki(&block.content, weak)?, Form::Spki)),
+        "RSA PUBLIC KEY" => Ok(found(read_pkcs1_public(&block.content, weak)?, Form::Pkcs1)),
+        "CERTIFICATE" | "X509 CERTIFICATE" => {
+            let certificate = Certificate::from_der(&block.content, weak)?;
+            let key = VerifyingKey::public(certificate.key.clone());
+            Ok(Found { key, form: Form::Certificate, certificate: Some(certificate) })
+        }
+        _ => Err(KeyError::Wanted { found: what_is(&block), wanted: PUBLIC_WANTED }),
+    }
+}
+
+fn private_in_pem(text: &str, notes: &mut Notes) -> Result<PrivateKey, KeyError> {
+    // `openssl ecparam -genkey` writes the parameters of the curve before the key.
+    let block = first_block(text, &["EC PARAMETERS"], notes)?;
+    if block.encrypted {
+        return Err(KeyError::Encrypted);
+    }
+    match block.label.as_str() {
+        "PRIVATE KEY" => read_pkcs8(&block.content),
+        "EC PRIVATE KEY" => read_sec1(&block.content),
+        "RSA PRIVATE KEY" => PrivateKey::rsa_from_pkcs1(&block.content),
+        "ENCRYPTED PRIVATE KEY" => Err(KeyError::Encrypted),
+        _ => Err(KeyError::Wanted { found: what_is(&block), wanted: PRIVATE_WANTED }),
+    }
+}
+
+/// What a block of another kind is, in words.
+fn what_is(block: &Block) -> String {
+    match block.label.as_str() {
+        _ if block.encrypted => "an encrypted private key".to_owned(),
+        "PRIVATE KEY" => match read_pkcs8(&block.content) {
+            Ok(key) => format!("{} private key", with_article(key.kind())),
+            Err(KeyError::UnknownKind(kind)) => format!("a private key of {kind}"),
+            Err(_) => "a private key".to_owned(),
+        },
+        "EC PRIVATE KEY" => "an EC private key".to_owned(),
+        "RSA PRIVATE KEY" => "an RSA private key".to_owned(),
+        "DSA PRIVATE KEY" => "a DSA private key".to_owned(),
+        "ENCRYPTED PRIVATE KEY" => "an encrypted private key".to_owned(),
+        "OPENSSH PRIVATE KEY" => "an OpenSSH private key".to_owned(),
+        "SSH2 PUBLIC KEY" => "a public key in the form of RFC 4716".to_owned(),
+        "CERTIFICATE REQUEST" | "NEW CERTIFICATE REQUEST" => "a certificate request".to_owned(),
+        "PUBLIC KEY" | "RSA PUBLIC KEY" => PUBLIC_WANTED.to_owned(),
+        "CERTIFICATE" | "X509 CERTIFICATE" => "a certificate".to_owned(),
+        other => format!("a PEM block {}", quote(other)),
+    }
+}
+
+fn public_in_json(text: &str, weak: WeakKeys, notes: &mut Notes) -> Result<Found, KeyError> {
+    let jwk = Jwk::parse(text)?;
+    if !jwk.is_set() {
+        return Ok(Found { key: jwk.verifying_key(weak)?, form: Form::Jwk, certificate: None });
+    }
+    let set = KeySet::from_json(text, weak, notes)?;
+    match set.keys() {
+        [key] => Ok(Found { key: key.clone(), form: Form::JwkSet, certificate: None }),
+        other => Err(KeyError::JwkSetCount { found: other.len() }),
+    }
+}
+
+impl SigningKey {
+    /// A private key out of PEM: PKCS#8, PKCS#1 or SEC 1, not encrypted.
+    ///
+    /// # Errors
+    /// As [`read_signing`].
+    pub fn from_pem(text: &SecretText, notes: &mut Notes) -> Result<Self, KeyError> {
+        Self::private(private_in_pem(text.expose(), notes)?)
+    }
+
+    /// A private or shared key out of a JWK.
+    ///
+    /// # Errors
+    /// As [`Jwk::signing_key`].
+    pub fn from_jwk(text: &SecretText, weak: WeakKeys) -> Result<Self, KeyError> {
+        Jwk::parse(text.expose())?.signing_key(weak)
+    }
+}
+
+impl VerifyingKey {
+    /// A public key out of PEM: SPKI, PKCS#1, or a certificate, whose dates nobody looks at here.
+    ///
+    /// # Errors
+    /// As [`read_public`].
+    pub fn from_pem(text: &str, weak: WeakKeys, notes: &mut Notes) -> Result<Self, KeyError> {
+        public_in_pem(text, weak, notes).map(|found| found.key)
+    }
+
+    /// A public key out of a JWK.
+    ///
+    /// # Errors
+    /// As [`Jwk::verifying_key`].
+    pub fn from_jwk(text: &str, weak: WeakKeys) -> Result<Self, KeyError> {
+        Jwk::parse(text)?.verifying_key(weak)
+    }
+}
+
+/// What an algorithm's keys are called in a message: `an Ed25519 key`.
+#[must_use]
+pub fn kind_for(algorithm: Algorithm) -> &'static str {
+    match algorithm {
+        Algorithm::EdDsa => "an Ed25519 key",
+        Algorithm::Es256 => "a P-256 key",
+        Algorithm::Es384 => "a P-384 key",
+        Algorithm::Es512 => "a P-521 key",
+        Algorithm::Hs256 | Algorithm::Hs384 | Algorithm::Hs512 => "a shared key",
+        _ => "an RSA key",
+    }
+}

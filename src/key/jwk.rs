@@ -1,0 +1,465 @@
+//! JSON Web Keys (RFC 7517, RFC 7518 6, RFC 8037 2), read strictly and written.
+
+use std::fmt;
+
+use pkcs8::der::{Decode as _, Encode as _, asn1::UintRef};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
+use zeroize::Zeroizing;
+
+use super::algorithm::Algorithm;
+use super::encoding::{decode_url, encode_url};
+use super::error::KeyError;
+use super::private::PrivateKey;
+use super::public::{Curve, PublicKey, WeakKeys};
+use super::signing::SigningKey;
+use super::verifying::{VerifyingKey, hash_bytes, thumbprint};
+use crate::base::quote::{escape, quote};
+use crate::base::secret::SecretBytes;
+
+/// The members of a JWK in order, before anything is made of them.
+#[derive(Clone)]
+pub struct Jwk {
+    members: Vec<(String, Value)>,
+    /// The first name that stands twice.
+    twice: Option<String>,
+    /// What stands there when it is no object.
+    other: Option<&'static str>,
+}
+
+impl fmt::Debug for Jwk {
+    /// Names only: values may be secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.members.iter().map(|(name, _)| name)).finish()
+    }
+}
+
+impl Drop for Jwk {
+    fn drop(&mut self) {
+        for (_, value) in &mut self.members {
+            if let Value::String(text) = value {
+                zeroize::Zeroize::zeroize(text);
+            }
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Jwk {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(JwkVisitor)
+    }
+}
+
+struct JwkVisitor;
+
+const fn no_object(other: &'static str) -> Jwk {
+    Jwk { members: Vec::new(), twice: None, other: Some(other) }
+}
+
+impl<'de> Visitor<'de> for JwkVisitor {
+    type Value = Jwk;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JWK")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Jwk, A::Error> {
+        let mut jwk = Jwk { members: Vec::new(), twice: None, other: None };
+        while let Some((name, value)) = map.next_entry::<String, Value>()? {
+            if jwk.twice.is_none() && jwk.members.iter().any(|(known, _)| *known == name) {
+                jwk.twice = Some(name.clone());
+            }
+            jwk.members.push((name, value));
+        }
+        Ok(jwk)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Jwk, A::Error> {
+        while items.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(no_object("a list"))
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Jwk, E> {
+        Ok(no_object("a truth value"))
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Jwk, E> {
+        Ok(no_object("a number"))
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Jwk, E> {
+        Ok(no_object("a number"))
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Jwk, E> {
+        Ok(no_object("a number"))
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Jwk, E> {
+        Ok(no_object("a text"))
+    }
+
+    fn visit_unit<E>(self) -> Result<Jwk, E> {
+        Ok(no_object("null"))
+    }
+}
+
+/// The fault of a text that is not JSON: the place, and nothing of the content.
+pub(super) fn not_json(error: &serde_json::Error) -> KeyError {
+    let what = match error.classify() {
+        serde_json::error::Category::Eof => "it ends too early",
+        _ => "a syntax error",
+    };
+    KeyError::Json(format!("{what} in line {}, column {}", error.line(), error.column()))
+}
+
+const fn type_name(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a truth value",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}
+
+impl Jwk {
+    /// Parses one JWK.
+    ///
+    /// # Errors
+    /// [`KeyError::Json`].
+    pub fn parse(text: &str) -> Result<Self, KeyError> {
+        serde_json::from_str(text).map_err(|error| not_json(&error))
+    }
+
+    /// Whether it is a set rather than a key.
+    #[must_use]
+    pub fn is_set(&self) -> bool {
+        self.get("keys").is_some() && self.get("kty").is_none()
+    }
+
+    /// The key ID as it stands there, for messages about a key that can't be used.
+    #[must_use]
+    pub fn kid_for_message(&self) -> Option<String> {
+        self.get("kid").and_then(Value::as_str).map(quote)
+    }
+
+    fn get(&self, name: &str) -> Option<&Value> {
+        self.members.iter().find(|(known, _)| known == name).map(|(_, value)| value)
+    }
+
+    fn text(&self, name: &'static str) -> Result<Option<&str>, KeyError> {
+        match self.get(name) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(other) => {
+                Err(KeyError::JwkType { name: name.to_owned(), found: type_name(other), wanted: "a text" })
+            }
+        }
+    }
+
+    fn wanted_text(&self, name: &'static str) -> Result<&str, KeyError> {
+        self.text(name)?.ok_or(KeyError::JwkMissing(name))
+    }
+
+    fn bytes(&self, name: &'static str) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+        decode_url(self.wanted_text(name)?, name)
+    }
+
+    /// A number in the shortest form (RFC 7518 2, `Base64urlUInt`).
+    fn number(&self, name: &'static str) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+        let bytes = self.bytes(name)?;
+        if bytes.first().is_none_or(|first| *first == 0) {
+            return Err(KeyError::JwkNumber(name));
+        }
+        Ok(bytes)
+    }
+
+    /// A coordinate or private number of a curve in its full length (RFC 7518 6.2.1.2, 6.2.2.1).
+    fn field(&self, name: &'static str, curve: Curve) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+        let bytes = self.bytes(name)?;
+        if bytes.len() == curve.bytes() { Ok(bytes) } else { Err(KeyError::JwkNumber(name)) }
+    }
+
+    fn check_shape(&self) -> Result<(), KeyError> {
+        if let Some(found) = self.other {
+            return Err(KeyError::Wanted { found: found.to_owned(), wanted: "a JWK, an object" });
+        }
+        match &self.twice {
+            Some(name) => Err(KeyError::JwkTwice(name.clone())),
+            None => Ok(()),
+        }
+    }
+
+    /// `use` and `key_ops` (RFC 7517 4.2, 4.3): what stands there must allow the operation.
+    fn check_purpose(&self, operation: &'static str) -> Result<(), KeyError> {
+        match self.text("use")? {
+            None | Some("sig") => {}
+            Some(other) => return Err(KeyError::JwkUse(other.to_owned())),
+        }
+        match self.get("key_ops") {
+            None => Ok(()),
+            Some(Value::Array(operations)) if operations.iter().any(|one| one == operation) => Ok(()),
+            Some(Value::Array(_)) => Err(KeyError::JwkOps(operation)),
+            Some(other) => Err(KeyError::JwkType {
+                name: "key_ops".to_owned(),
+                found: type_name(other),
+                wanted: "a list",
+            }),
+        }
+    }
+
+    /// The algorithms left of those of the key's kind when `alg` names one (RFC 7517 4.4).
+    fn algorithms(&self, kind: &'static str, all: &[Algorithm]) -> Result<Vec<Algorithm>, KeyError> {
+        match self.text("alg")? {
+            None => Ok(all.to_vec()),
+            Some(name) => match name.parse() {
+                Ok(algorithm) if all.contains(&algorithm) => Ok(vec![algorithm]),
+                _ => Err(KeyError::JwkAlgorithm { alg: name.to_owned(), kind }),
+            },
+        }
+    }
+
+    fn curve(&self) -> Result<Curve, KeyError> {
+        let crv = self.wanted_text("crv")?;
+        Curve::ALL.into_iter().find(|curve| curve.name() == crv).ok_or_else(|| KeyError::JwkCurve {
+            kty: "EC",
+            crv: crv.to_owned(),
+            wanted: "P-256, P-384 or P-521",
+        })
+    }
+
+    /// The public key in it, whatever else stands there.
+    fn public_part(&self, weak: WeakKeys) -> Result<PublicKey, KeyError> {
+        match self.wanted_text("kty")? {
+            "OKP" => match self.wanted_text("crv")? {
+                "Ed25519" => PublicKey::ed25519(&self.bytes("x")?),
+                crv => Err(KeyError::JwkCurve { kty: "OKP", crv: crv.to_owned(), wanted: "Ed25519" }),
+            },
+            "EC" => {
+                let curve = self.curve()?;
+                let mut point = vec![4];
+                point.extend_from_slice(&self.field("x", curve)?);
+                point.extend_from_slice(&self.field("y", curve)?);
+                PublicKey::ec(curve, &point)
+            }
+            "RSA" => PublicKey::rsa(&self.number("n")?, &self.number("e")?, weak),
+            "oct" => {
+                Err(KeyError::Wanted { found: "a shared key (kty oct)".to_owned(), wanted: "a public key" })
+            }
+            other => Err(KeyError::JwkKind(other.to_owned())),
+        }
+    }
+
+    /// A key that verifies, out of a public JWK. `use`, `key_ops` and `alg` are respected.
+    ///
+    /// # Errors
+    /// What is wrong; [`KeyError::Wanted`] for a private or a shared (`oct`) key, which has no
+    /// business where public keys are read.
+    pub fn verifying_key(&self, weak: WeakKeys) -> Result<VerifyingKey, KeyError> {
+        self.check_shape()?;
+        let kty = self.wanted_text("kty")?;
+        if self.get("d").is_some() && kty != "oct" {
+            return Err(KeyError::Wanted {
+                found: format!("a private key (kty {} with the member 'd')", escape(kty)),
+                wanted: "a public key",
+            });
+        }
+        let public = self.public_part(weak)?;
+        self.check_purpose("verify")?;
+        let algorithms = self.algorithms(public.kind(), public.algorithms())?;
+        let key = VerifyingKey::public(public).restrict(&algorithms);
+        Ok(match self.kid()? {
+            Some(kid) => key.with_kid(kid),
+            None => key,
+        })
+    }
+
+    /// A key that signs, out of a private or a shared (`oct`) JWK.
+    ///
+    /// # Errors
+    /// What is wrong; [`KeyError::JwkMissing`] with `d` for a public key.
+    pub fn signing_key(&self, weak: WeakKeys) -> Result<SigningKey, KeyError> {
+        self.check_shape()?;
+        let kty = self.wanted_text("kty")?;
+        let key = if kty == "oct" {
+            let secret = SecretBytes::new(self.bytes("k")?.to_vec());
+            let fitting: Vec<Algorithm> = [Algorithm::Hs512, Algorithm::Hs384, Algorithm::Hs256]
+                .into_iter()
+                .filter(|algorithm| {
+                    weak == WeakKeys::Allow
+                        || *algorithm == Algorithm::Hs256
+                        || hash_bytes(*algorithm).is_some_and(|wanted| secret.len() >= wanted)
+                })
+                .collect();
+            SigningKey::shared(secret, &self.algorithms("shared", &fitting)?, weak)?
+        } else {
+            let private = self.private_part()?;
+            let public = private.public();
+            let algorithms = self.algorithms(public.kind(), public.algorithms())?;
+            SigningKey::private(private)?.restrict(&algorithms)
+        };
+        self.check_purpose("sign")?;
+        Ok(match self.kid()? {
+            Some(kid) => key.with_kid(kid),
+            None => key,
+        })
+    }
+
+    fn private_part(&self) -> Result<PrivateKey, KeyError> {
+        let public = self.public_part(WeakKeys::Refuse)?;
+        let private = match &public {
+            PublicKey::Ed25519(_) => PrivateKey::ed25519_from_seed(&self.bytes("d")?)?,
+            PublicKey::Ec { curve, .. } => PrivateKey::ec(*curve, &self.field("d", *curve)?)?,
+            PublicKey::Rsa { modulus, exponent } => {
+                if self.get("oth").is_some() {
+                    return Err(KeyError::RsaMultiPrime);
+                }
+                let failed = |_| KeyError::BrokenPrivate("RSA");
+                let names = ["d", "p", "q", "dp", "dq", "qi"];
+                let [d, p, q, dp, dq, qi] = names.map(|name| self.number(name));
+                let (d, p, q, dp, dq, qi) = (d?, p?, q?, dp?, dq?, qi?);
+                let der = pkcs1::RsaPrivateKeyRef {
+                    modulus: UintRef::new(modulus).map_err(failed)?,
+                    public_exponent: UintRef::new(exponent).map_err(failed)?,
+                    private_exponent: UintRef::new(&d).map_err(failed)?,
+                    prime1: UintRef::new(&p).map_err(failed)?,
+                    prime2: UintRef::new(&q).map_err(failed)?,
+                    exponent1: UintRef::new(&dp).map_err(failed)?,
+                    exponent2: UintRef::new(&dq).map_err(failed)?,
+                    coefficient: UintRef::new(&qi).map_err(failed)?,
+                    other_prime_infos: None,
+                }
+                .to_der()
+                .map(Zeroizing::new)
+                .map_err(failed)?;
+                PrivateKey::rsa_from_pkcs1(&der)?
+            }
+        };
+        if private.public() == public { Ok(private) } else { Err(KeyError::Mismatch(private.kind())) }
+    }
+
+    fn kid(&self) -> Result<Option<&str>, KeyError> {
+        self.text("kid")
+    }
+}
+
+/// Writes a public key as a JWK on one line, with `use` and `alg`; `kid` is its thumbprint
+/// (RFC 7638) where none is given. An RSA key gets no `alg` of its own: it has six.
+#[must_use]
+pub fn write_public(key: &PublicKey, kid: Option<&str>, algorithm: Option<Algorithm>) -> String {
+    let own = match key {
+        PublicKey::Rsa { .. } => None,
+        other => other.algorithms().first().copied(),
+    };
+    let mut object = Object::new();
+    object.public(key);
+    object.purpose(kid.unwrap_or(&thumbprint(key)), algorithm.or(own));
+    object.end().to_string()
+}
+
+/// Writes a private key as a JWK on one line; see [`write_public`].
+///
+/// # Errors
+/// [`KeyError::Der`], which does not happen with a key that was checked.
+pub fn write_private(
+    key: &PrivateKey,
+    kid: Option<&str>,
+    algorithm: Option<Algorithm>,
+) -> Result<Zeroizing<String>, KeyError> {
+    let public = key.public();
+    let mut object = Object::new();
+    object.public(&public);
+    match key {
+        PrivateKey::Ed25519(key) => object.member("d", &encode_url(key.as_bytes())),
+        PrivateKey::Ec { scalar, .. } => object.member("d", &encode_url(scalar.expose())),
+        PrivateKey::Rsa { pkcs1, .. } => {
+            let key = pkcs1::RsaPrivateKeyRef::from_der(pkcs1.expose())
+                .map_err(|error| super::error::from_der("RSA private key", error.kind()))?;
+            for (name, number) in [
+                ("d", key.private_exponent),
+                ("p", key.prime1),
+                ("q", key.prime2),
+                ("dp", key.exponent1),
+                ("dq", key.exponent2),
+                ("qi", key.coefficient),
+            ] {
+                object.member(name, &encode_url(number.as_bytes()));
+            }
+        }
+    }
+    let own = match &public {
+        PublicKey::Rsa { .. } => None,
+        other => other.algorithms().first().copied(),
+    };
+    object.purpose(kid.unwrap_or(&thumbprint(&public)), algorithm.or(own));
+    Ok(object.end())
+}
+
+/// Writes a shared key as a JWK on one line. It has no thumbprint here: a hash of a secret is
+/// not to be shown around.
+#[must_use]
+pub fn write_shared(secret: &SecretBytes, kid: Option<&str>, algorithm: Algorithm) -> Zeroizing<String> {
+    let mut object = Object::new();
+    object.member("kty", "oct");
+    object.member("k", &encode_url(secret.expose()));
+    object.member("use", "sig");
+    object.member("alg", algorithm.name());
+    if let Some(kid) = kid {
+        object.member("kid", kid);
+    }
+    object.end()
+}
+
+/// A JSON object of texts as it is being written, wiped when dropped.
+struct Object(Zeroizing<String>);
+
+impl Object {
+    fn new() -> Self {
+        Self(Zeroizing::new(String::with_capacity(4096)))
+    }
+
+    fn member(&mut self, name: &str, value: &str) {
+        let before = if self.0.is_empty() { '{' } else { ',' };
+        self.0.push(before);
+        self.0.push_str(&Value::from(name).to_string());
+        self.0.push(':');
+        self.0.push_str(&Zeroizing::new(Value::from(value).to_string()));
+    }
+
+    fn public(&mut self, key: &PublicKey) {
+        match key {
+            PublicKey::Ed25519(point) => {
+                self.member("kty", "OKP");
+                self.member("crv", "Ed25519");
+                self.member("x", &encode_url(point.as_bytes()));
+            }
+            PublicKey::Ec { curve, .. } => {
+                let (x, y) = key.coordinates().unwrap_or_default();
+                self.member("kty", "EC");
+                self.member("crv", curve.name());
+                self.member("x", &encode_url(x));
+                self.member("y", &encode_url(y));
+            }
+            PublicKey::Rsa { modulus, exponent } => {
+                self.member("kty", "RSA");
+                self.member("n", &encode_url(modulus));
+                self.member("e", &encode_url(exponent));
+            }
+        }
+    }
+
+    fn purpose(&mut self, kid: &str, algorithm: Option<Algorithm>) {
+        self.member("use", "sig");
+        if let Some(algorithm) = algorithm {
+            self.member("alg", algorithm.name());
+        }
+        self.member("kid", kid);
+    }
+
+    fn end(mut self) -> Zeroizing<String> {
+        self.0.push('}');
+        self.0
+    }
+}

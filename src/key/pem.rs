@@ -1,0 +1,147 @@
+//! PEM blocks (RFC 7468), found as Go's `encoding/pem` finds them, since the server's own tools
+//! read keys with it: a block begins at a line's start, a broken one is passed over, headers of
+//! RFC 1421 and text around the block are allowed. Spare base64 bits are refused.
+
+use zeroize::Zeroizing;
+
+use super::encoding::{decode_standard, encode_standard};
+use super::error::KeyError;
+
+const BEGIN: &str = "-----BEGIN ";
+const END: &str = "-----END ";
+const DASHES: &str = "-----";
+
+/// Characters of base64 on a line (RFC 7468 2).
+const LINE: usize = 64;
+
+/// A block between its `BEGIN` and `END` lines.
+#[derive(Clone)]
+pub struct Block {
+    /// The label, such as `PUBLIC KEY`; untrusted.
+    pub label: String,
+    /// What it holds, mostly DER; perhaps secret.
+    pub content: Zeroizing<Vec<u8>>,
+    /// Whether its headers say that the content is encrypted (RFC 1421 4.6.1.1).
+    pub encrypted: bool,
+}
+
+impl std::fmt::Debug for Block {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Block").field("label", &self.label).finish_non_exhaustive()
+    }
+}
+
+/// All blocks of a text in order, a broken one as its fault.
+///
+/// ```
+/// let text = "my key\n-----BEGIN X-----\nQUJD\n-----END X-----\n";
+/// let blocks = cc_auth::key::pem::blocks(text);
+/// assert_eq!(*blocks[0].as_ref().unwrap().content, b"ABC");
+/// ```
+#[must_use]
+pub fn blocks(text: &str) -> Vec<Result<Block, KeyError>> {
+    let mut found = Vec::new();
+    let mut open: Option<(String, Vec<&str>)> = None;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    for line in text.split('\n') {
+        let line = line.strip_suffix('\r').unwrap_or(line).trim_end_matches([' ', '\t']);
+        if let Some(label) = label(line, BEGIN) {
+            if let Some((label, _)) = open.replace((label.to_owned(), Vec::new())) {
+                found.push(Err(KeyError::Pem { label, reason: "its END line is missing" }));
+            }
+        } else if let Some(end) = label_of_end(line) {
+            if let Some((label, lines)) = open.take() {
+                found.push(if end == Some(label.as_str()) {
+                    decode(label, &lines)
+                } else {
+                    Err(KeyError::Pem { label, reason: "its END line has another label" })
+                });
+            }
+        } else if let Some((_, lines)) = &mut open {
+            lines.push(line);
+        }
+    }
+    if let Some((label, _)) = open {
+        found.push(Err(KeyError::Pem { label, reason: "its END line is missing" }));
+    }
+    found
+}
+
+fn label<'a>(line: &'a str, mark: &str) -> Option<&'a str> {
+    line.strip_prefix(mark)?.strip_suffix(DASHES)
+}
+
+/// The label of an `END` line, `Some(None)` when the line begins like one and is broken.
+fn label_of_end(line: &str) -> Option<Option<&str>> {
+    line.starts_with(END).then(|| label(line, END))
+}
+
+fn decode(label: String, lines: &[&str]) -> Result<Block, KeyError> {
+    let headers = lines.iter().take_while(|line| line.contains(':')).count();
+    let (headers, body) = lines.split_at_checked(headers).unwrap_or_default();
+    let encrypted =
+        headers.iter().any(|header| header.starts_with("Proc-Type:") && header.contains("ENCRYPTED"));
+    let mut joined = Zeroizing::new(String::with_capacity(body.len() * LINE));
+    joined.extend(body.iter().flat_map(|line| line.chars()).filter(|c| !matches!(c, ' ' | '\t' | '\r')));
+    let broken = |reason| KeyError::Pem { label: label.clone(), reason };
+    if joined.is_empty() {
+        return Err(broken("it is empty"));
+    }
+    let content = decode_standard(&joined, "PEM block").map_err(|error| match error {
+        KeyError::Base64 { fault: super::error::Base64Fault::SpareBits, .. } => {
+            broken("the unused bits of its last character are not zero")
+        }
+        KeyError::Base64 { fault: super::error::Base64Fault::Padding, .. } => {
+            broken("it is cut short, or its padding with = is wrong")
+        }
+        _ => broken("it has characters that are no base64"),
+    })?;
+    Ok(Block { label, content, encrypted })
+}
+
+/// Writes a block with lines of 64 characters.
+#[must_use]
+pub fn write(label: &str, content: &[u8]) -> Zeroizing<String> {
+    let encoded = encode_standard(content);
+    let mut text = Zeroizing::new(String::with_capacity(encoded.len() + encoded.len() / LINE + 80));
+    text.push_str(BEGIN);
+    text.push_str(label);
+    text.push_str("-----\n");
+    let mut rest = encoded.as_str();
+    while !rest.is_empty() {
+        let (line, after) = rest.split_at_checked(LINE).unwrap_or((rest, ""));
+        text.push_str(line);
+        text.push('\n');
+        rest = after;
+    }
+    text.push_str(END);
+    text.push_str(label);
+    text.push_str("-----\n");
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broken_block_does_not_hide_the_next() {
+        let text = "-----BEGIN A-----\nQQ=\n-----END A-----\n-----BEGIN B-----\n-----BEGIN C-----\nK: v\n\nQU JD\n-----END C-----  \r\n";
+        let blocks = blocks(text);
+        assert!(matches!(&blocks[0], Err(KeyError::Pem { label, .. }) if label == "A"), "{blocks:?}");
+        assert!(matches!(&blocks[1], Err(KeyError::Pem { label, .. }) if label == "B"), "{blocks:?}");
+        assert_eq!(*blocks[2].as_ref().unwrap().content, b"ABC");
+        assert_eq!(blocks.len(), 3);
+    }
+
+    #[test]
+    fn what_is_written_reads_back() {
+        for length in [1, 47, 48, 49, 96, 1000] {
+            let content: Vec<u8> = (0..length).map(|i| u8::try_from(i % 251).unwrap()).collect();
+            let text = write("X Y", &content);
+            let read = blocks(&text);
+            assert_eq!(*read[0].as_ref().unwrap().content, content);
+            assert!(text.lines().all(|line| line.len() <= LINE));
+        }
+    }
+}

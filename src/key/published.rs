@@ -1,0 +1,34 @@
+//! Keys whose private half everybody can read: samples that people forget to replace.
+
+use super::encoding::encode_url;
+use super::public::PublicKey;
+
+/// The public part in base64url, and where the pair was published.
+const PUBLISHED: [(&str, &str); 2] = [
+    ("kzfYrYy-TzpanWZHJ5qSdMj5uKUWgq74BWhQG6copP0", "the sample key of ClusterCockpit's template"),
+    ("dN_1YF8Q1BGJdmL9zWDMi5D-2Nfc6iAAXXFvA88HPEk", "the example key of OSDF's documentation"),
+];
+
+/// Where the private half of this key was published; `None` when it is not known to be.
+#[must_use]
+pub fn published(key: &PublicKey) -> Option<&'static str> {
+    let bytes = key.ed25519_bytes().ok()?;
+    let text = encode_url(bytes);
+    PUBLISHED.iter().find(|(known, _)| *known == text.as_str()).map(|(_, place)| *place)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::key::verifying::server_base64;
+
+    #[test]
+    fn the_samples_are_known_and_others_are_not() {
+        let sample = server_base64("kzfYrYy+TzpanWZHJ5qSdMj5uKUWgq74BWhQG6copP0=").unwrap();
+        assert!(published(&sample).is_some_and(|place| place.contains("ClusterCockpit")));
+        let osdf = server_base64("dN/1YF8Q1BGJdmL9zWDMi5D+2Nfc6iAAXXFvA88HPEk=").unwrap();
+        assert!(published(&osdf).is_some_and(|place| place.contains("OSDF")));
+        let other = server_base64("11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=").unwrap();
+        assert_eq!(published(&other), None);
+    }
+}

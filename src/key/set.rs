@@ -1,0 +1,124 @@
+//! Sets of keys that verify: a JWKS (RFC 7517 5), or whatever keys are configured.
+
+use serde::Deserialize;
+
+use super::algorithm::Algorithm;
+use super::error::KeyError;
+use super::jwk::{Jwk, not_json};
+use super::public::WeakKeys;
+use super::verifying::VerifyingKey;
+use crate::base::note::Notes;
+
+/// Keys that verify, in the order they came.
+#[derive(Debug, Clone, Default)]
+pub struct KeySet(Vec<VerifyingKey>);
+
+#[derive(Deserialize)]
+struct Json {
+    keys: Option<serde_json::Value>,
+}
+
+#[derive(Deserialize)]
+struct JsonKeys {
+    keys: Vec<Jwk>,
+}
+
+impl KeySet {
+    /// No keys yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    /// Reads a JWKS. A key that is unknown, broken, shared (`oct`), private or not for
+    /// signatures is passed over with a note (RFC 7517 5: implementations should ignore it);
+    /// the others stay in use.
+    ///
+    /// # Errors
+    /// [`KeyError::Json`], [`KeyError::JwkMissing`] or [`KeyError::JwkType`] when it is no set.
+    pub fn from_json(text: &str, weak: WeakKeys, notes: &mut Notes) -> Result<Self, KeyError> {
+        let parsed: JsonKeys = match serde_json::from_str(text) {
+            Ok(parsed) => parsed,
+            Err(error) if error.is_data() => return Err(Self::no_set(text, &error)),
+            Err(error) => return Err(not_json(&error)),
+        };
+        let mut set = Self::new();
+        for (at, jwk) in parsed.keys.iter().enumerate() {
+            match jwk.verifying_key(weak) {
+                Ok(key) => set.add(key),
+                Err(error) => {
+                    let name = jwk.kid_for_message().unwrap_or_else(|| "without kid".to_owned());
+                    notes.warn(format!("key {} ({name}) of the set is passed over: {error}", at + 1));
+                }
+            }
+        }
+        Ok(set)
+    }
+
+    /// Which fault it is when the JSON is none of a set.
+    fn no_set(text: &str, error: &serde_json::Error) -> KeyError {
+        let wanted = |found: &'static str| KeyError::JwkType {
+            name: "keys".to_owned(),
+            found,
+            wanted: "a list of JWKs",
+        };
+        match serde_json::from_str::<Json>(text) {
+            Ok(Json { keys: None }) => KeyError::JwkMissing("keys"),
+            Ok(Json { keys: Some(serde_json::Value::Array(_)) }) => not_json(error),
+            Ok(Json { keys: Some(_) }) => wanted("something else"),
+            Err(second) if second.to_string().contains("duplicate field") => {
+                KeyError::JwkTwice("keys".to_owned())
+            }
+            Err(_) => KeyError::Wanted {
+                found: "JSON that is no object".to_owned(),
+                wanted: "a JWK set, an object with the member 'keys'",
+            },
+        }
+    }
+
+    /// Adds a key.
+    pub fn add(&mut self, key: VerifyingKey) {
+        self.0.push(key);
+    }
+
+    /// The keys in order.
+    #[must_use]
+    pub fn keys(&self) -> &[VerifyingKey] {
+        &self.0
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The keys with exactly this key ID; several may share one (RFC 7517 4.5).
+    pub fn with_kid<'a>(&'a self, kid: &'a str) -> impl Iterator<Item = &'a VerifyingKey> {
+        self.0.iter().filter(move |key| key.kid() == Some(kid))
+    }
+
+    /// The keys that verify an algorithm.
+    pub fn for_algorithm(&self, algorithm: Algorithm) -> impl Iterator<Item = &VerifyingKey> {
+        self.0.iter().filter(move |key| key.algorithms().contains(&algorithm))
+    }
+}
+
+impl FromIterator<VerifyingKey> for KeySet {
+    fn from_iter<I: IntoIterator<Item = VerifyingKey>>(keys: I) -> Self {
+        Self(keys.into_iter().collect())
+    }
+}
+
+/// Writes a JWKS around JWKs that are written already.
+#[must_use]
+pub fn write<'a>(jwks: impl IntoIterator<Item = &'a str>) -> String {
+    let jwks: Vec<&str> = jwks.into_iter().collect();
+    format!("{{\"keys\":[{}]}}", jwks.join(","))
+}
