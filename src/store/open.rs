@@ -109,23 +109,7 @@ impl Store {
     /// # Errors
     /// All that a read can run into.
     pub fn similar(&self, username: &str) -> Result<Option<String>, StoreError> {
-        let plain = |name: &str| name.split_whitespace().collect::<String>().to_lowercase();
-        let wanted = plain(username);
-        let mut found = None;
-        let mut statement = self
-            .connection
-            .prepare(&format!("SELECT username FROM {}", self.layout.table))
-            .map_err(|error| self.fault(&error))?;
-        let mut rows = statement.query([]).map_err(|error| self.fault(&error))?;
-        while let Some(row) = rows.next().map_err(|error| self.fault(&error))? {
-            let value = row.get_ref(0).map_err(|error| self.fault(&error))?;
-            let Some(name) = column::text(value) else { continue };
-            if name != username && plain(&name) == wanted {
-                found = Some(name);
-                break;
-            }
-        }
-        Ok(found)
+        similar(&self.connection, self.layout, username).map_err(|error| self.fault(&error))
     }
 
     /// What stands in the password column; none if there is no such user or nothing there.
@@ -209,6 +193,25 @@ impl Store {
     pub(super) fn fault(&self, error: &rusqlite::Error) -> StoreError {
         StoreError::from_sqlite(&self.path, self.wait, error)
     }
+}
+
+/// The work of [`Store::similar`], also inside a transaction.
+pub(super) fn similar(
+    connection: &Connection,
+    layout: Layout,
+    username: &str,
+) -> rusqlite::Result<Option<String>> {
+    let plain = |name: &str| name.split_whitespace().collect::<String>().to_lowercase();
+    let wanted = plain(username);
+    let mut statement = connection.prepare(&format!("SELECT username FROM {}", layout.table))?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let Some(name) = column::text(row.get_ref(0)?) else { continue };
+        if name != username && plain(&name) == wanted {
+            return Ok(Some(name));
+        }
+    }
+    Ok(None)
 }
 
 impl Lack {

@@ -8,7 +8,7 @@ use rusqlite::{ErrorCode, OptionalExtension as _, ToSql, TransactionBehavior, pa
 use super::column;
 use super::error::StoreError;
 use super::layout::Layout;
-use super::open::Store;
+use super::open::{Store, similar};
 use super::record::Record;
 use crate::user::{AuthSource, PasswordHash, Role, User};
 
@@ -80,12 +80,12 @@ impl Transaction<'_> {
             .map_err(|error| self.context.fault(&error))
     }
 
-    /// The row of exactly this name, which must be there.
+    /// A name that is there and differs from this one by case or blanks only.
     ///
     /// # Errors
-    /// [`StoreError::NoUser`], and all that a read can run into.
-    pub fn existing(&self, username: &str) -> Result<Record, StoreError> {
-        self.record(username)?.ok_or_else(|| StoreError::NoUser { name: username.to_owned(), similar: None })
+    /// All that a read can run into.
+    pub fn similar(&self, username: &str) -> Result<Option<String>, StoreError> {
+        similar(&self.inner, self.context.layout, username).map_err(|error| self.context.fault(&error))
     }
 
     /// Adds a user.

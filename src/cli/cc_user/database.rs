@@ -19,6 +19,11 @@ impl DatabaseOptions {
         Ok(self.settings.db.clone().unwrap_or_else(|| DEFAULT.into()))
     }
 
+    /// The database's path without asking the configuration, which is not there yet.
+    pub(super) fn own_path(&self) -> PathBuf {
+        self.settings.db.clone().unwrap_or_else(|| DEFAULT.into())
+    }
+
     /// How long to wait for another process that is writing.
     pub(super) fn wait(&self) -> Result<Duration, UsageFault> {
         let wrong = || UsageFault::new(format!("--wait: {} is no duration from 0s on", quote(&self.wait)));

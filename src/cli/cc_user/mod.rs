@@ -3,10 +3,15 @@
 mod add;
 mod complete;
 mod database;
+mod del;
+mod init;
 mod list;
 mod pages;
+mod passwd;
+mod project;
 mod refusal;
 mod report;
+mod role;
 mod show;
 
 use clap::{ArgMatches, Args, Command, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
@@ -48,9 +53,14 @@ struct DatabaseOptions {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Init(init::Init),
     Add(add::Add),
+    Del(del::Del),
     List(list::List),
     Show(show::Show),
+    Passwd(passwd::Passwd),
+    Role(role::RoleArguments),
+    Project(project::ProjectArguments),
 }
 
 fn command() -> Command {
@@ -61,8 +71,13 @@ fn run(matches: &ArgMatches, console: &mut Console) -> Result<Status, Failure> {
     let Arguments { verb, database, output: _ } =
         Arguments::from_arg_matches(matches).map_err(|error| UsageFault::new(error.to_string()))?;
     match verb {
+        Verb::Init(verb) => init::run(&verb, &database, console),
         Verb::Add(verb) => add::run(verb, &database, console),
         Verb::List(verb) => list::run(verb, &database, console),
         Verb::Show(verb) => show::run(&verb, &database, console),
+        Verb::Del(verb) => del::run(&verb, &database, console),
+        Verb::Passwd(verb) => passwd::run(&verb, &database, console),
+        Verb::Role(verb) => role::run(verb, &database, console),
+        Verb::Project(verb) => project::run(verb, &database, console),
     }
 }

@@ -1,10 +1,11 @@
 //! What `cc-user` refuses beyond what the rooms below do.
 
+use super::report;
 use crate::base::fault::{Fault, Status};
 use crate::base::file::shell_word;
 use crate::base::quote::quote;
 use crate::store::StoreError;
-use crate::user::AccountError;
+use crate::user::{AccountError, AuthSource, Role, User};
 
 /// Why the arguments ask for something that is not done. One fault of several that are told
 /// together.
@@ -24,6 +25,44 @@ pub(super) enum Refusal {
         "the roles in NAME:ROLE[,ROLE]:PASSWORD are not all known (they are not shown, since the password may stand there)"
     )]
     SpelledRoles,
+    /// A user who came from somewhere else.
+    #[error("the user {} is of source {}{}", quote(&.user.username), report::source(.user), only(.wanted))]
+    Source {
+        /// The user.
+        user: User,
+        /// The source asked for, if any.
+        wanted: Option<AuthSource>,
+    },
+    /// A password for somebody whose password the server asks elsewhere.
+    #[error("the user {} is of source {}: the server asks only local users for a password of its own", quote(&.0.username), report::source(.0))]
+    NotLocal(User),
+    /// A role to take away that is not there.
+    #[error("the user {} does not have the role {role}", quote(.name))]
+    NoSuchRole {
+        /// The user.
+        name: String,
+        /// The role.
+        role: Role,
+    },
+    /// Only a manager has projects, so they must go first.
+    #[error("the role manager can't be taken from {} while projects are left: {}", quote(.name), quote(&.projects.join(",")))]
+    ProjectsLeft {
+        /// The manager.
+        name: String,
+        /// The projects.
+        projects: Vec<String>,
+    },
+    /// Only a manager has projects.
+    #[error("the user {} is no manager, and only a manager has projects", quote(.0))]
+    NoManager(String),
+    /// A project to take away that is not there.
+    #[error("the user {} does not have the project {}", quote(.name), quote(.project))]
+    NoSuchProject {
+        /// The user.
+        name: String,
+        /// The project.
+        project: String,
+    },
     /// A database's answer.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -34,6 +73,12 @@ impl Fault for Refusal {
         match self {
             Self::Account(error) => error.status(),
             Self::Spelling | Self::SpelledRoles => Status::Usage,
+            Self::Source { .. }
+            | Self::NotLocal(_)
+            | Self::NoSuchRole { .. }
+            | Self::ProjectsLeft { .. }
+            | Self::NoManager(_)
+            | Self::NoSuchProject { .. } => Status::No,
             Self::Store(error) => error.status(),
         }
     }
@@ -43,6 +88,11 @@ impl Fault for Refusal {
             Self::Account(error) => error.kind(),
             Self::Spelling => "usage",
             Self::SpelledRoles => "role-unknown",
+            Self::Source { .. } | Self::NotLocal(_) => "user-of-other-source",
+            Self::NoSuchRole { .. } => "role-not-held",
+            Self::ProjectsLeft { .. } => "projects-left",
+            Self::NoManager(_) => "project-without-manager",
+            Self::NoSuchProject { .. } => "project-not-held",
             Self::Store(error) => error.kind(),
         }
     }
@@ -56,9 +106,33 @@ impl Fault for Refusal {
                  cc-user add NAME --role ROLE[,ROLE] asks for the password"
                     .to_owned(),
             ),
+            Self::Source { user, wanted: None } => Some(format!(
+                "{}; to delete the record all the same: cc-user del --source {} {}",
+                match user.source {
+                    Ok(AuthSource::Ldap) => "the next sync brings the user back who is in the directory",
+                    _ => "the next login brings the user back where sync-user-on-login is set",
+                },
+                report::source(user),
+                shell_word(&user.username)
+            )),
+            Self::ProjectsLeft { name, projects } => Some(format!(
+                "cc-user project remove {} {}",
+                shell_word(name),
+                projects.iter().map(|project| shell_word(project)).collect::<Vec<_>>().join(" ")
+            )),
+            Self::NoManager(name) => Some(format!("cc-user role add {} manager", shell_word(name))),
+            Self::Source { .. }
+            | Self::NotLocal(_)
+            | Self::NoSuchRole { .. }
+            | Self::NoSuchProject { .. } => None,
             Self::Store(error) => error.hint(),
         }
     }
+}
+
+/// That another source was asked for.
+fn only(wanted: &Option<AuthSource>) -> String {
+    wanted.map(|source| format!(", not {}", source.name())).unwrap_or_default()
 }
 
 /// A name as it was typed where a user's name is wanted, without what may be a password: who

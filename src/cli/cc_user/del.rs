@@ -1,0 +1,82 @@
+//! `cc-user del`.
+
+use clap::Args;
+use serde_json::json;
+
+use super::refusal::{Refusal, named, no_user};
+use super::{DatabaseOptions, complete, report};
+use crate::base::fault::Status;
+use crate::cli::console::Console;
+use crate::cli::failure::{Failure, UsageFault};
+use crate::store::Access;
+use crate::user::AuthSource;
+
+/// Delete users, all of those named or none
+#[derive(Debug, Args)]
+pub(super) struct Del {
+    /// The users' names
+    #[arg(value_name = "NAME", required = true, add = complete::usernames())]
+    names: Vec<String>,
+
+    /// Delete users of this source, who come back with the next sync or login: ldap, token, oidc
+    /// (or local)
+    #[arg(long, value_name = "SOURCE", add = complete::sources())]
+    source: Option<String>,
+}
+
+pub(super) fn run(del: &Del, database: &DatabaseOptions, console: &mut Console) -> Result<Status, Failure> {
+    let source = del
+        .source
+        .as_deref()
+        .map(str::parse::<AuthSource>)
+        .transpose()
+        .map_err(|error| UsageFault::new(format!("--source: {error}")))?;
+    let mut names: Vec<&String> = Vec::new();
+    for name in &del.names {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    let mut store = database.open(Access::Write, console)?;
+    let mut action = store.transaction()?;
+    let mut users = Vec::new();
+    let mut wrong = Vec::new();
+    for name in names {
+        match action.record(name)? {
+            None => wrong.push(Refusal::Store(no_user(name, action.similar(name)?))),
+            Some(record) if may_go(record.user.source, source) => users.push(record.user),
+            Some(record) => wrong.push(Refusal::Source { user: record.user, wanted: source }),
+        }
+    }
+    if !wrong.is_empty() {
+        return Err(Failure::several(wrong));
+    }
+    for user in &users {
+        action.delete(&user.username)?;
+    }
+    action.commit()?;
+    for user in &users {
+        console.note(&format!("deleted {} (source {})", named(&user.username), report::source(user)));
+        match user.source {
+            Ok(AuthSource::Ldap) => console.note("the next sync brings a user back who is in the directory"),
+            Ok(AuthSource::Token | AuthSource::Oidc) => {
+                console.note("the next login brings the user back where sync-user-on-login is set");
+            }
+            Ok(AuthSource::Local) | Err(_) => {}
+        }
+    }
+    if console.is_json() {
+        let names: Vec<_> = users.iter().map(|user| &user.username).collect();
+        console.json(&json!({"deleted": names}))?;
+    }
+    Ok(Status::Done)
+}
+
+/// A local user, unless another source was named; others only by their source. One whose number
+/// the server does not know comes from nowhere.
+fn may_go(has: Result<AuthSource, i64>, named: Option<AuthSource>) -> bool {
+    match named {
+        Some(named) => has == Ok(named),
+        None => matches!(has, Ok(AuthSource::Local) | Err(_)),
+    }
+}

@@ -1,0 +1,225 @@
+//! `cc-user init`.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde_json::json;
+
+use super::DatabaseOptions;
+use super::database::DEFAULT;
+use crate::base::fault::{Fault, Status};
+use crate::base::file::{self, Existing, PRIVATE_MODE, PUBLIC_MODE, SETTINGS_LIMIT};
+use crate::base::quote::quote_path;
+use crate::cli::console::Console;
+use crate::cli::failure::Failure;
+use crate::config::dotenv::{self, Dotenv, DotenvFaults};
+use crate::key::encoding::{decode_standard, encode_standard};
+use crate::key::private::generate_shared;
+use crate::key::{Algorithm, KeyError, PrivateKey};
+use crate::store::{self, Access, Store};
+
+/// Set up what is missing: keys, a configuration, a database of users
+#[derive(Debug, Args)]
+pub(super) struct Init {}
+
+/// The server's own pair.
+const PUBLIC: &str = "JWT_PUBLIC_KEY";
+const PRIVATE: &str = "JWT_PRIVATE_KEY";
+/// The secret of the web session cookies, which the server base64-decodes.
+const SESSION: &str = "SESSION_KEY";
+const SESSION_BYTES: usize = 32;
+
+/// How long a token is good for in the configuration made here.
+const TOKEN_LIFE: &str = "168h";
+
+/// What keeps the set-up from being made.
+#[derive(Debug, thiserror::Error)]
+enum InitFault {
+    #[error("{}: {faults}", quote_path(.path))]
+    EnvFile { path: PathBuf, faults: DotenvFaults },
+    #[error("{}: {PUBLIC} is set, but {PRIVATE} is not: no pair can be made without changing what is there", quote_path(.0))]
+    PublicOnly(PathBuf),
+    #[error("{} is a directory, wanted a file", quote_path(.0))]
+    Directory(PathBuf),
+}
+
+impl Fault for InitFault {
+    fn status(&self) -> Status {
+        match self {
+            Self::Directory(_) => Status::CantCreate,
+            _ => Status::Config,
+        }
+    }
+
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::EnvFile { .. } => "env-file-malformed",
+            Self::PublicOnly(_) => "key-missing",
+            Self::Directory(_) => "output-uncreatable",
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::EnvFile { faults, .. } => faults.first().hint(),
+            Self::PublicOnly(_) => {
+                Some("add the private key that belongs to it, or make a new pair with 'gen-keypair --write --force'".to_owned())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// What was done with one of the files.
+struct Done {
+    path: PathBuf,
+    made: String,
+}
+
+pub(super) fn run(_: &Init, database: &DatabaseOptions, console: &mut Console) -> Result<Status, Failure> {
+    let settings = &database.settings;
+    let env_file = settings.env_file.clone().unwrap_or_else(|| "./.env".into());
+    let config = settings.config.clone().unwrap_or_else(|| "./config.json".into());
+    let db = if config.exists() { database.path(console)? } else { database.own_path() };
+
+    // Everything is looked at before the first file is made.
+    for path in [&env_file, &config] {
+        if path.is_dir() {
+            return Err(InitFault::Directory(path.clone()).into());
+        }
+    }
+    let keys = missing_keys(&env_file)?;
+    let has_database = std::fs::symlink_metadata(&db).is_ok();
+    if has_database {
+        drop(Store::open_waiting(&db, Access::Read, database.wait()?)?);
+    }
+    warn_of_environment(console);
+
+    let mut done = Vec::new();
+    let mut kept = Vec::new();
+    match keys {
+        Some(keys) => {
+            make_folder(&env_file)?;
+            file::write(&env_file, &keys.content, PRIVATE_MODE, keys.existing)?;
+            done.push(Done { path: env_file, made: keys.names.join(", ") });
+        }
+        None => kept.push(env_file),
+    }
+    if config.exists() {
+        kept.push(config);
+    } else {
+        make_folder(&config)?;
+        file::write(&config, configuration(&db).as_bytes(), PUBLIC_MODE, Existing::Refuse)?;
+        done.push(Done { path: config, made: "a minimal configuration".to_owned() });
+    }
+    if has_database {
+        kept.push(db);
+    } else {
+        make_folder(&db)?;
+        store::create(&db)?;
+        done.push(Done { path: db, made: "the table of users".to_owned() });
+    }
+    tell(&done, &kept, console)
+}
+
+struct Keys {
+    content: Vec<u8>,
+    names: Vec<&'static str>,
+    existing: Existing,
+}
+
+/// The environment file with the keys that it lacks; none if it lacks nothing.
+fn missing_keys(path: &Path) -> Result<Option<Keys>, Failure> {
+    let (text, existing) = if std::fs::symlink_metadata(path).is_ok() {
+        (file::read(path, SETTINGS_LIMIT)?, Existing::Replace)
+    } else {
+        (Vec::new(), Existing::Refuse)
+    };
+    let there = dotenv::read(&text).map_err(|faults| InitFault::EnvFile { path: path.to_owned(), faults })?;
+    let is_set = |name| value(&there, name).is_some();
+    let key_fault = |name| move |error: KeyError| error.configured(format!("{}: {name}", quote_path(path)));
+    let mut new: Vec<(&'static str, zeroize::Zeroizing<String>)> = Vec::new();
+    match (is_set(PUBLIC), value(&there, PRIVATE)) {
+        (true, Some(_)) => {}
+        (true, None) => return Err(InitFault::PublicOnly(path.to_owned()).into()),
+        (false, private) => {
+            let pair = match private {
+                None => PrivateKey::generate(Algorithm::EdDsa),
+                Some(text) => decode_standard(text, PRIVATE).and_then(|b| PrivateKey::ed25519_from_pair(&b)),
+            }
+            .map_err(key_fault(PRIVATE))?;
+            let public = pair.public();
+            new.push((PUBLIC, encode_standard(public.ed25519_bytes().map_err(key_fault(PUBLIC))?)));
+            if private.is_none() {
+                let bytes = pair.to_ed25519_pair().map_err(key_fault(PRIVATE))?;
+                new.push((PRIVATE, encode_standard(bytes.expose())));
+            }
+        }
+    }
+    if !is_set(SESSION) {
+        let bytes = generate_shared(SESSION_BYTES).map_err(key_fault(SESSION))?;
+        new.push((SESSION, encode_standard(bytes.expose())));
+    }
+    if new.is_empty() {
+        return Ok(None);
+    }
+    let mut content = text;
+    for (name, key) in &new {
+        content = dotenv::set(&content, name, key)?;
+    }
+    Ok(Some(Keys { content, names: new.into_iter().map(|(name, _)| name).collect(), existing }))
+}
+
+/// A key's value; one that is set to nothing counts as missing.
+fn value<'file>(file: &'file Dotenv, name: &str) -> Option<&'file str> {
+    file.get(name).map(|entry| entry.value.expose()).filter(|text| !text.is_empty())
+}
+
+/// The process environment wins over the file, for the server too.
+fn warn_of_environment(console: &mut Console) {
+    for name in [PUBLIC, PRIVATE, SESSION] {
+        if console.environment().get(name).is_some() {
+            console.warn(&format!("{name} is set in the environment and wins over the one in the file"));
+        }
+    }
+}
+
+/// What a server of version 1.5 was seen to start with; on the loopback address.
+fn configuration(db: &Path) -> String {
+    let mut main = json!({"addr": "127.0.0.1:8080", "api-allowed-ips": ["*"]});
+    if db != Path::new(DEFAULT) {
+        main["db"] = json!(db.to_string_lossy());
+    }
+    let document = json!({
+        "main": main,
+        "cron": {"commit-job-worker": "1m", "duration-worker": "5m", "footprint-worker": "10m"},
+        "archive": {"kind": "file", "path": "./var/job-archive"},
+        "metric-store": {"retention-in-memory": "48h", "memory-cap": 1},
+        "auth": {"jwts": {"max-age": TOKEN_LIFE}},
+    });
+    format!("{document:#}\n")
+}
+
+fn make_folder(path: &Path) -> Result<(), Failure> {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
+            Ok(file::create_private_folder(folder)?)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn tell(done: &[Done], kept: &[PathBuf], console: &mut Console) -> Result<Status, Failure> {
+    for Done { path, made } in done {
+        console.note(&format!("made {} ({made})", quote_path(path)));
+    }
+    for path in kept {
+        console.note(&format!("kept {}: nothing is missing there", quote_path(path)));
+    }
+    if console.is_json() {
+        let made: Vec<_> = done.iter().map(|done| json!(done.path.to_string_lossy())).collect();
+        let kept: Vec<_> = kept.iter().map(|path| json!(path.to_string_lossy())).collect();
+        console.json(&json!({"made": made, "kept": kept}))?;
+    }
+    Ok(Status::Done)
+}

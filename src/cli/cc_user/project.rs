@@ -1,0 +1,118 @@
+//! `cc-user project add` and `cc-user project remove`.
+
+use clap::{Args, Subcommand};
+
+use super::add::warn_of_many_projects;
+use super::refusal::{Refusal, named};
+use super::report::{Json, list};
+use super::role::{broken, existing};
+use super::{DatabaseOptions, complete};
+use crate::base::fault::Status;
+use crate::cli::console::Console;
+use crate::cli::failure::Failure;
+use crate::store::{Access, Record};
+use crate::user::{Role, account};
+
+/// Give a manager projects or take them away
+#[derive(Debug, Args)]
+#[command(subcommand_required = true, arg_required_else_help = true)]
+pub(super) struct ProjectArguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Give a manager projects
+    Add(Projects),
+    /// Take projects away from a manager
+    Remove(Projects),
+}
+
+/// Whose projects, and which.
+#[derive(Debug, Args)]
+struct Projects {
+    /// The manager's name
+    #[arg(value_name = "NAME", add = complete::usernames())]
+    name: String,
+
+    /// Projects
+    #[arg(value_name = "PROJECT", required = true)]
+    projects: Vec<String>,
+}
+
+pub(super) fn run(
+    arguments: ProjectArguments,
+    database: &DatabaseOptions,
+    console: &mut Console,
+) -> Result<Status, Failure> {
+    let (Verb::Add(wanted) | Verb::Remove(wanted)) = &arguments.verb;
+    if let Verb::Add(wanted) = &arguments.verb {
+        let wrong: Vec<_> =
+            wanted.projects.iter().filter_map(|project| account::check_project(project).err()).collect();
+        if !wrong.is_empty() {
+            return Err(Failure::several(wrong));
+        }
+    }
+    let mut store = database.open(Access::Write, console)?;
+    let mut action = store.transaction()?;
+    let mut record = existing(&action, &wanted.name)?;
+    broken(&record, "projects")?;
+    let changed = match &arguments.verb {
+        Verb::Add(wanted) => {
+            broken(&record, "roles")?;
+            added(&mut record, &wanted.projects, console)?
+        }
+        Verb::Remove(wanted) => removed(&mut record, &wanted.projects)?,
+    };
+    if changed {
+        action.set_projects(&wanted.name, &record.user.projects)?;
+        action.commit()?;
+        tell(&record, console);
+    }
+    if console.is_json() {
+        console.json(&Json(&record))?;
+    }
+    Ok(Status::Done)
+}
+
+fn added(record: &mut Record, projects: &[String], console: &mut Console) -> Result<bool, Failure> {
+    let user = &mut record.user;
+    if !user.has(Role::Manager) {
+        return Err(Refusal::NoManager(user.username.clone()).into());
+    }
+    let mut changed = false;
+    for project in projects {
+        if user.projects.contains(project) {
+            console.note(&format!("{} has the project {} already", named(&user.username), named(project)));
+        } else {
+            user.projects.push(project.clone());
+            changed = true;
+        }
+    }
+    Ok(changed)
+}
+
+fn removed(record: &mut Record, projects: &[String]) -> Result<bool, Failure> {
+    let user = &mut record.user;
+    let wrong: Vec<_> = projects
+        .iter()
+        .filter(|project| !user.projects.contains(project))
+        .map(|project| Refusal::NoSuchProject { name: user.username.clone(), project: project.clone() })
+        .collect();
+    if !wrong.is_empty() {
+        return Err(Failure::several(wrong));
+    }
+    user.projects.retain(|project| !projects.contains(project));
+    Ok(true)
+}
+
+fn tell(record: &Record, console: &mut Console) {
+    let user = &record.user;
+    console.note(&format!("{} has the projects {}", named(&user.username), list(&user.projects)));
+    if user.has(Role::Manager) && user.projects.is_empty() {
+        console
+            .warn(&format!("the manager {} has no project any more and sees no jobs", named(&user.username)));
+    }
+    warn_of_many_projects(user, console);
+}

@@ -1,0 +1,150 @@
+//! `cc-user role add` and `cc-user role remove`.
+
+use clap::{Args, Subcommand};
+
+use super::add::api_surprise;
+use super::refusal::{Refusal, named, no_user};
+use super::report::{Json, list};
+use super::{DatabaseOptions, complete};
+use crate::base::fault::Status;
+use crate::cli::console::Console;
+use crate::cli::failure::Failure;
+use crate::store::{Access, Record, StoreError, Transaction};
+use crate::user::{AccountError, AuthSource, Role, account};
+
+/// Add roles to a user or take them away
+#[derive(Debug, Args)]
+#[command(subcommand_required = true, arg_required_else_help = true)]
+pub(super) struct RoleArguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Give a user roles
+    Add(Roles),
+    /// Take roles away from a user
+    Remove(Roles),
+}
+
+/// Whose roles, and which.
+#[derive(Debug, Args)]
+struct Roles {
+    /// The user's name
+    #[arg(value_name = "NAME", add = complete::usernames())]
+    name: String,
+
+    /// Roles: admin, support, manager, user, api (or anonymous)
+    #[arg(value_name = "ROLE", required = true, value_delimiter = ',', add = complete::roles())]
+    roles: Vec<String>,
+}
+
+pub(super) fn run(
+    arguments: RoleArguments,
+    database: &DatabaseOptions,
+    console: &mut Console,
+) -> Result<Status, Failure> {
+    let (Verb::Add(wanted) | Verb::Remove(wanted)) = &arguments.verb;
+    if let Verb::Add(wanted) = &arguments.verb {
+        account::roles(&wanted.roles).map_err(Failure::several)?;
+    }
+    let mut store = database.open(Access::Write, console)?;
+    let mut action = store.transaction()?;
+    let mut record = existing(&action, &wanted.name)?;
+    broken(&record, "roles")?;
+    let changed = match &arguments.verb {
+        Verb::Add(wanted) => added(&mut record, &wanted.roles, console),
+        Verb::Remove(wanted) => removed(&mut record, &wanted.roles)?,
+    };
+    if changed {
+        action.set_roles(&wanted.name, &record.user.roles)?;
+        action.commit()?;
+        tell(&record, console);
+    }
+    if console.is_json() {
+        console.json(&Json(&record))?;
+    }
+    Ok(Status::Done)
+}
+
+/// The record, with a hint at a similar name when it is not there.
+pub(super) fn existing(action: &Transaction<'_>, name: &str) -> Result<Record, Failure> {
+    match action.record(name)? {
+        Some(record) => Ok(record),
+        None => Err(no_user(name, action.similar(name)?).into()),
+    }
+}
+
+/// Refuses to change a column that can't be read.
+pub(super) fn broken(record: &Record, column: &str) -> Result<(), StoreError> {
+    if record.broken.iter().any(|broken| broken.column == column) {
+        return Err(StoreError::BrokenRow {
+            name: record.user.username.clone(),
+            broken: record.broken.clone(),
+        });
+    }
+    Ok(())
+}
+
+fn added(record: &mut Record, roles: &[String], console: &mut Console) -> bool {
+    let mut changed = false;
+    for role in roles {
+        if record.user.roles.contains(role) {
+            console.note(&format!("{} has the role {role} already", named(&record.user.username)));
+        } else {
+            record.user.roles.push(role.clone());
+            changed = true;
+        }
+    }
+    changed
+}
+
+fn removed(record: &mut Record, roles: &[String]) -> Result<bool, Failure> {
+    let user = &mut record.user;
+    let mut wrong = Vec::new();
+    for role in roles {
+        // A role the server does not know can be taken away from who has it.
+        match role.parse::<Role>() {
+            _ if user.roles.contains(role) => {}
+            Err(error) => wrong.push(Refusal::Account(AccountError::Role(error))),
+            Ok(role) => wrong.push(Refusal::NoSuchRole { name: user.username.clone(), role }),
+        }
+    }
+    let loses_manager = roles.iter().any(|role| role == Role::Manager.name());
+    if loses_manager && record.broken.iter().any(|broken| broken.column == "projects") {
+        wrong.push(Refusal::Store(StoreError::BrokenRow {
+            name: user.username.clone(),
+            broken: record.broken.clone(),
+        }));
+    } else if loses_manager && user.has(Role::Manager) && !user.projects.is_empty() {
+        wrong.push(Refusal::ProjectsLeft { name: user.username.clone(), projects: user.projects.clone() });
+    }
+    if !wrong.is_empty() {
+        return Err(Failure::several(wrong));
+    }
+    // All of its entries: one that stands twice is a nuisance.
+    user.roles.retain(|role| !roles.contains(role));
+    Ok(true)
+}
+
+fn tell(record: &Record, console: &mut Console) {
+    let user = &record.user;
+    console.note(&format!("{} has the roles {}", named(&user.username), list(&user.roles)));
+    if user.roles.is_empty() {
+        console.warn(&format!("{} has no role any more and may do nothing", named(&user.username)));
+    }
+    if user.has(Role::Manager) && user.projects.is_empty() {
+        console.warn(&format!(
+            "the manager {0} has no project yet: give one with 'cc-user project add {1} PROJECT'",
+            named(&user.username),
+            super::refusal::word(&user.username)
+        ));
+    }
+    if let Some(surprise) = api_surprise(user) {
+        console.note(&surprise);
+    }
+    if matches!(user.source, Ok(AuthSource::Token | AuthSource::Oidc)) {
+        console.note("the next login brings back the roles of the token where update-user-on-login is set");
+    }
+}
