@@ -1,0 +1,193 @@
+//! What can go wrong in a login through a provider.
+
+use std::net::SocketAddr;
+
+use crate::base::fault::{Fault, Status};
+use crate::base::quote::{escape, quote};
+use crate::provider::oauth::{OauthError, Refusal};
+
+/// Why a login through a provider did not work.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum OidcFault {
+    /// A part of the redirect URI is none.
+    #[error("{} is no {what}: wanted {wanted}", quote(.found))]
+    BadCallback {
+        /// The part.
+        what: &'static str,
+        /// What was given.
+        found: String,
+        /// What fits.
+        wanted: &'static str,
+    },
+    /// A parameter of the authorization request that belongs to the flow.
+    #[error("the authorization parameter {} belongs to the login itself and can't be set", quote(.0))]
+    ReservedParameter(String),
+    /// The login role does not let the browser come back there.
+    #[error("the login role {} does not allow the redirect URI {}", quote(.role), quote(.uri))]
+    RedirectNotAllowed {
+        /// The role.
+        role: String,
+        /// The redirect URI.
+        uri: String,
+    },
+    /// The system has no random numbers.
+    #[error("the system gives no random numbers: {}", escape(.0))]
+    NoRandom(String),
+    /// The listening address is none.
+    #[error("{} is no address to listen on: {why}", quote(.address))]
+    BadListenAddress {
+        /// What was given.
+        address: String,
+        /// Why.
+        why: String,
+    },
+    /// No port could be had.
+    #[error("no port to listen on for the browser: {address} port {port}: {why}")]
+    CantListen {
+        /// The address.
+        address: SocketAddr,
+        /// All ports that were tried.
+        port: String,
+        /// What the system said of the last one.
+        why: String,
+    },
+    /// The listening failed later on.
+    #[error("listening for the browser failed: {0}")]
+    ListenFailed(String),
+    /// Nobody came back in time.
+    #[error("nobody logged in within the time limit of {limit}{}", strays(*.turned_away))]
+    TimedOut {
+        /// The limit, as Go writes it.
+        limit: String,
+        /// How many requests were turned away, because they were not for this login.
+        turned_away: usize,
+        /// The redirect URI, if there was one.
+        redirect_uri: Option<String>,
+    },
+    /// It has not the state of this login: it belongs to another login, or somebody tries
+    /// something (RFC 6749 10.12).
+    #[error(
+        "what came back is not for the login that was begun: {}{}",
+        if *.missing { "it has no 'state'" } else { "its 'state' is another" },
+        said(.refusal.as_ref())
+    )]
+    OtherState {
+        /// Whether there was no state at all.
+        missing: bool,
+        /// A refusal that came without the right state; it may be anybody's words.
+        refusal: Option<Refusal>,
+    },
+    /// It is from another provider (RFC 9207 2.4).
+    #[error("what came back is from the issuer {}, wanted {}", quote(.found), quote(.wanted))]
+    OtherIssuer {
+        /// The issuer it names; empty where it names none.
+        found: String,
+        /// The one that was asked.
+        wanted: String,
+    },
+    /// A parameter stands twice (RFC 6749 3.1).
+    #[error("what came back has the parameter {} more than once", quote(.0))]
+    Doubled(String),
+    /// Neither code nor error.
+    #[error("what came back has neither a code nor an error")]
+    EmptyAnswer,
+    /// What was pasted is not the address of the page the browser ended on.
+    #[error("that is not the address the browser ended on, which begins with {}", quote(.0))]
+    NotTheAddress(String),
+    /// The provider said no in the browser.
+    #[error("the provider refused the login: {}", refusal.words())]
+    Refused {
+        /// Its words.
+        refusal: Refusal,
+        /// The redirect URI that was used.
+        redirect_uri: String,
+    },
+    /// An endpoint of the provider failed.
+    #[error(transparent)]
+    Provider(#[from] OauthError),
+}
+
+fn said(refusal: Option<&Refusal>) -> String {
+    refusal.map(|refusal| format!("; it says {}", refusal.words())).unwrap_or_default()
+}
+
+fn strays(count: usize) -> String {
+    match count {
+        0 => String::new(),
+        1 => "; one request was turned away, since it was not for this login".to_owned(),
+        _ => format!("; {count} requests were turned away, since they were not for this login"),
+    }
+}
+
+impl OidcFault {
+    /// Whether this is about something that has nothing to do with the login that was begun,
+    /// which goes on waiting.
+    #[must_use]
+    pub const fn is_stray(&self) -> bool {
+        matches!(self, Self::OtherState { .. } | Self::NotTheAddress(_))
+    }
+}
+
+impl Fault for OidcFault {
+    fn status(&self) -> Status {
+        match self {
+            Self::BadCallback { .. } | Self::BadListenAddress { .. } => Status::Usage,
+            Self::ReservedParameter(_) | Self::RedirectNotAllowed { .. } => Status::Config,
+            Self::NoRandom(_) | Self::ListenFailed(_) => Status::Io,
+            Self::CantListen { .. } => Status::Unavailable,
+            Self::NotTheAddress(_) => Status::Data,
+            Self::TimedOut { .. }
+            | Self::OtherState { .. }
+            | Self::OtherIssuer { .. }
+            | Self::Doubled(_)
+            | Self::EmptyAnswer => Status::No,
+            Self::Refused { refusal, .. } => refusal.status(),
+            Self::Provider(error) => error.status(),
+        }
+    }
+
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::BadCallback { .. } => "login-bad-callback",
+            Self::ReservedParameter(_) => "login-reserved-parameter",
+            Self::RedirectNotAllowed { .. } => "login-redirect-not-allowed",
+            Self::NoRandom(_) => "no-random",
+            Self::BadListenAddress { .. } => "login-bad-listen-address",
+            Self::CantListen { .. } => "login-cant-listen",
+            Self::ListenFailed(_) => "login-listen-failed",
+            Self::TimedOut { .. } => "login-timeout",
+            Self::OtherState { .. } => "login-other-state",
+            Self::OtherIssuer { .. } => "login-other-issuer",
+            Self::Doubled(_) => "login-doubled-parameter",
+            Self::EmptyAnswer => "login-empty-answer",
+            Self::NotTheAddress(_) => "login-not-the-address",
+            Self::Refused { .. } => "provider-refused",
+            Self::Provider(error) => error.kind(),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::RedirectNotAllowed { uri, .. } => {
+                format!("add it to the role's allowed_redirect_uris: {}", escape(uri))
+            }
+            Self::CantListen { .. } => {
+                "name other ports, such as --port 8250-8260, or --port 0 for any free one; the provider must know the redirect URI".to_owned()
+            }
+            Self::TimedOut { redirect_uri: Some(uri), .. } => format!(
+                "if the provider complained about the redirect URI, register exactly {}; --timeout gives more time",
+                escape(uri)
+            ),
+            Self::TimedOut { redirect_uri: None, .. } => "--timeout gives more time".to_owned(),
+            Self::OtherState { .. } => {
+                "log in with the address shown last, not with one of an earlier try".to_owned()
+            }
+            Self::NotTheAddress(_) => {
+                "copy the whole address from the browser's address bar, also when the page says that it can't be reached".to_owned()
+            }
+            Self::Refused { refusal, redirect_uri } => return refusal.hint(Some(redirect_uri)),
+            Self::Provider(error) => return error.hint(),
+            _ => return None,
+        })
+    }
+}

@@ -1,0 +1,493 @@
+//! The port on which the browser comes back: one path, GET only, bounded in size, time and
+//! number, so that neither a slow nor a busy stranger keeps the browser out.
+//!
+//! One thread and `poll`: while the caller talks to the provider, the browser waits in the
+//! backlog. The answer to the callback sends the browser to a clean path at once, so that code
+//! and state leave the address bar before anything else happens.
+
+use std::collections::VecDeque;
+use std::io::{self, Read as _, Write as _};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs as _};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::fault::OidcFault;
+use super::page::{Page, content_security_policy};
+use super::redirect::{CALLBACK_PATH, Ports};
+use crate::base::file::reason;
+
+/// The path of the page that the browser ends on; nothing of the login stands in it.
+pub const DONE_PATH: &str = "/oidc/done";
+
+/// The longest request head that is read, in bytes: providers' codes are long.
+const HEAD_LIMIT: usize = 16 << 10;
+
+/// How long a client may take for its request.
+const REQUEST_TIME: Duration = Duration::from_secs(10);
+
+/// How many clients are served at a time; the oldest makes room.
+const MAX_CLIENTS: usize = 256;
+
+/// How often the port of any number is drawn until both address families have it.
+const FREE_PORT_TRIES: usize = 16;
+
+/// The open port.
+#[derive(Debug)]
+pub struct Listener {
+    sockets: Vec<TcpListener>,
+    port: u16,
+    clients: VecDeque<Client>,
+}
+
+/// What is to be done with a callback.
+#[derive(Debug)]
+pub enum Decision<T> {
+    /// It is the one that was waited for.
+    Take(T),
+    /// It is not; it gets this page, and the waiting goes on.
+    TurnAway(Page),
+}
+
+/// What a listener was waiting for.
+#[derive(Debug)]
+enum Wait<T> {
+    Taken(T),
+    Shown,
+    TimeUp,
+}
+
+#[derive(Debug)]
+struct Client {
+    stream: TcpStream,
+    since: Instant,
+    input: Vec<u8>,
+    output: Vec<u8>,
+    sent: usize,
+    is_final: bool,
+}
+
+/// A request's first line, as far as it matters.
+#[derive(Debug, PartialEq, Eq)]
+enum Request<'a> {
+    Callback(&'a str),
+    Done,
+    WrongMethod,
+    Elsewhere,
+    Broken,
+}
+
+impl Listener {
+    /// Opens the first port that is free, on the address given; `localhost` means 127.0.0.1 and
+    /// `::1` where the machine has it.
+    ///
+    /// # Errors
+    /// [`OidcFault::BadListenAddress`], [`OidcFault::CantListen`].
+    pub fn bind(address: &str, ports: &Ports) -> Result<Self, OidcFault> {
+        let addresses = addresses(address)?;
+        let mut last = None;
+        for port in ports.numbers() {
+            let tries = if port == 0 { FREE_PORT_TRIES } else { 1 };
+            for _ in 0..tries {
+                match bind_all(&addresses, port) {
+                    Ok(sockets) => return Self::new(sockets),
+                    Err(failed) => last = Some(failed),
+                }
+            }
+        }
+        // Ports has at least one number, so that something failed.
+        let (address, error) =
+            last.unwrap_or((SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), io::ErrorKind::AddrInUse.into()));
+        Err(OidcFault::CantListen { address, port: ports.to_string(), why: reason(&error) })
+    }
+
+    fn new(sockets: Vec<TcpListener>) -> Result<Self, OidcFault> {
+        let failed = |error: io::Error| OidcFault::ListenFailed(reason(&error));
+        let mut port = 0;
+        for socket in &sockets {
+            socket.set_nonblocking(true).map_err(failed)?;
+            port = socket.local_addr().map_err(failed)?.port();
+        }
+        Ok(Self { sockets, port, clients: VecDeque::new() })
+    }
+
+    /// The port.
+    #[must_use]
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The addresses that are listened on.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.sockets.iter().filter_map(|socket| socket.local_addr().ok()).collect()
+    }
+
+    /// Waits for the callback. The query of each is given to `judge`; everything else is
+    /// answered and forgotten. `None` when the time is up.
+    ///
+    /// # Errors
+    /// [`OidcFault::ListenFailed`].
+    pub fn wait<T>(
+        &mut self,
+        deadline: Instant,
+        mut judge: impl FnMut(&str) -> Decision<T>,
+    ) -> Result<Option<T>, OidcFault> {
+        let outcome = self.serve(deadline, |request| match request {
+            Request::Callback(query) => match judge(query) {
+                Decision::Take(taken) => (redirect(), Some(Wait::Taken(taken))),
+                Decision::TurnAway(page) => (answer(400, "Bad Request", &page), None),
+            },
+            other => (elsewhere(&other), None),
+        })?;
+        Ok(match outcome {
+            Wait::Taken(taken) => Some(taken),
+            Wait::Shown | Wait::TimeUp => None,
+        })
+    }
+
+    /// Shows the browser how it ended and closes the port: as soon as the page was fetched, or
+    /// when nobody fetched it within `linger`.
+    pub fn finish(mut self, page: &Page, linger: Duration) {
+        // They waited for us meanwhile, not we for them.
+        self.clients.iter_mut().for_each(|client| client.since = Instant::now());
+        let status = if page.good { (200, "OK") } else { (400, "Bad Request") };
+        // That the browser did not get its page changes nothing about the login.
+        let _ = self.serve::<()>(Instant::now() + linger, |request| match request {
+            Request::Done => (answer(status.0, status.1, page), Some(Wait::Shown)),
+            Request::Callback(_) => (redirect(), None),
+            other => (elsewhere(&other), None),
+        });
+    }
+
+    /// Serves clients until `decide` says that the waiting is over and its answer is sent, or the
+    /// time is up.
+    fn serve<T>(
+        &mut self,
+        deadline: Instant,
+        mut decide: impl FnMut(Request<'_>) -> (Vec<u8>, Option<Wait<T>>),
+    ) -> Result<Wait<T>, OidcFault> {
+        let mut outcome = None;
+        loop {
+            let now = Instant::now();
+            self.clients.retain(|client| now.duration_since(client.since) < REQUEST_TIME);
+            let is_lost = outcome.is_some() && !self.clients.iter().any(|client| client.is_final);
+            if now >= deadline || is_lost {
+                return Ok(outcome.unwrap_or(Wait::TimeUp));
+            }
+            self.wait_for_news(deadline.min(now + Duration::from_secs(1)))?;
+            if outcome.is_none() {
+                self.accept()?;
+            }
+            let mut kept = VecDeque::with_capacity(self.clients.len());
+            for mut client in std::mem::take(&mut self.clients) {
+                let is_alive = client.progress(|request| {
+                    if outcome.is_some() {
+                        return None;
+                    }
+                    let (bytes, over) = decide(request);
+                    outcome = over;
+                    Some((bytes, outcome.is_some()))
+                });
+                match is_alive {
+                    true => kept.push_back(client),
+                    false if client.is_final => {
+                        kept.push_back(client);
+                        self.clients = kept;
+                        self.clients.retain(|client| !client.is_final);
+                        return Ok(outcome.unwrap_or(Wait::TimeUp));
+                    }
+                    false => {}
+                }
+            }
+            self.clients = kept;
+        }
+    }
+
+    fn wait_for_news(&self, until: Instant) -> Result<(), OidcFault> {
+        let mut fds: Vec<PollFd<'_>> =
+            self.sockets.iter().map(|socket| PollFd::new(socket, PollFlags::IN)).collect();
+        fds.extend(self.clients.iter().map(|client| {
+            let wanted = if client.output.is_empty() { PollFlags::IN } else { PollFlags::OUT };
+            PollFd::new(&client.stream, wanted)
+        }));
+        let left = until.saturating_duration_since(Instant::now());
+        let timeout = Timespec {
+            tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: i64::from(left.subsec_nanos()),
+        };
+        match poll(&mut fds, Some(&timeout)) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+            Err(error) => Err(OidcFault::ListenFailed(reason(&error.into()))),
+        }
+    }
+
+    fn accept(&mut self) -> Result<(), OidcFault> {
+        for socket in &self.sockets {
+            // Half of what is served at a time: nobody is pushed out before being looked at once.
+            for _ in 0..MAX_CLIENTS / 2 {
+                match socket.accept() {
+                    Ok((stream, _)) => {
+                        if stream.set_nonblocking(true).is_err() {
+                            continue;
+                        }
+                        if self.clients.len() >= MAX_CLIENTS {
+                            self.clients.pop_front();
+                        }
+                        self.clients.push_back(Client::new(stream));
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                    // Of this connection, or of the machine's open files for now: not the end.
+                    Err(error) if is_passing(&error) => {
+                        self.clients.pop_front();
+                        break;
+                    }
+                    Err(error) => return Err(OidcFault::ListenFailed(reason(&error))),
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether accepting may work again: the client has gone already, or there are too many open
+/// files (EMFILE 24, ENFILE 23).
+fn is_passing(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted
+    ) || matches!(error.raw_os_error(), Some(23 | 24))
+}
+
+impl Client {
+    fn new(stream: TcpStream) -> Self {
+        Self {
+            stream,
+            since: Instant::now(),
+            input: Vec::new(),
+            output: Vec::new(),
+            sent: 0,
+            is_final: false,
+        }
+    }
+
+    /// Reads and writes what can be without waiting; false when the connection is over. The
+    /// decision gives the answer to a request, and whether it is the last one.
+    fn progress(&mut self, decide: impl FnOnce(Request<'_>) -> Option<(Vec<u8>, bool)>) -> bool {
+        if self.output.is_empty() {
+            match self.read_head() {
+                Ok(false) => return true,
+                Ok(true) => {}
+                Err(_) => return false,
+            }
+            let decided = if self.input.len() > HEAD_LIMIT {
+                Some((too_large(), false))
+            } else {
+                decide(parse(&self.input))
+            };
+            let Some((output, is_final)) = decided else { return true };
+            (self.output, self.is_final) = (output, is_final);
+        }
+        self.write()
+    }
+
+    /// Whether a whole head, or more than is taken of one, has come.
+    fn read_head(&mut self) -> io::Result<bool> {
+        let mut buffer = [0; 4096];
+        loop {
+            if self.input.len() > HEAD_LIMIT || find_head_end(&self.input) {
+                return Ok(true);
+            }
+            match self.stream.read(&mut buffer) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(count) => self.input.extend_from_slice(&buffer[..count]),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn write(&mut self) -> bool {
+        while let Some(rest) = self.output.get(self.sent..).filter(|rest| !rest.is_empty()) {
+            match self.stream.write(rest) {
+                Ok(0) => return false,
+                Ok(count) => self.sent += count,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return true,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return false,
+            }
+        }
+        // What is still unread when the socket closes would reset the connection and take the
+        // answer with it.
+        let _ = self.stream.shutdown(std::net::Shutdown::Write);
+        let mut buffer = [0; 4096];
+        for _ in 0..16 {
+            if !matches!(self.stream.read(&mut buffer), Ok(1..)) {
+                break;
+            }
+        }
+        false
+    }
+}
+
+fn find_head_end(input: &[u8]) -> bool {
+    input.windows(4).any(|four| four == b"\r\n\r\n") || input.windows(2).any(|two| two == b"\n\n")
+}
+
+fn parse(input: &[u8]) -> Request<'_> {
+    let line = input.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let Ok(line) = std::str::from_utf8(line) else { return Request::Broken };
+    let mut words = line.trim_end_matches('\r').split(' ');
+    let (Some(method), Some(target), Some(version), None) =
+        (words.next(), words.next(), words.next(), words.next())
+    else {
+        return Request::Broken;
+    };
+    if !version.starts_with("HTTP/1.") || !target.starts_with('/') {
+        return Request::Broken;
+    }
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    match (path, method) {
+        (CALLBACK_PATH, "GET") => Request::Callback(query),
+        (DONE_PATH, "GET") => Request::Done,
+        (CALLBACK_PATH | DONE_PATH, _) => Request::WrongMethod,
+        _ => Request::Elsewhere,
+    }
+}
+
+fn elsewhere(request: &Request<'_>) -> Vec<u8> {
+    let page = Page::nothing_here();
+    match request {
+        Request::WrongMethod => answer(405, "Method Not Allowed", &page),
+        Request::Broken => answer(400, "Bad Request", &page),
+        _ => answer(404, "Not Found", &page),
+    }
+}
+
+fn too_large() -> Vec<u8> {
+    answer(431, "Request Header Fields Too Large", &Page::nothing_here())
+}
+
+fn redirect() -> Vec<u8> {
+    head(303, "See Other", &format!("Location: {DONE_PATH}\r\nContent-Length: 0\r\n")).into_bytes()
+}
+
+fn answer(status: u16, reason: &str, page: &Page) -> Vec<u8> {
+    let html = page.html();
+    let mut more = format!("Content-Type: text/html; charset=utf-8\r\nContent-Length: {}\r\n", html.len());
+    if status == 405 {
+        more.push_str("Allow: GET\r\n");
+    }
+    let mut out = head(status, reason, &more);
+    out.push_str(&html);
+    out.into_bytes()
+}
+
+fn head(status: u16, reason: &str, more: &str) -> String {
+    format!(
+        "HTTP/1.1 {status} {reason}\r\n{more}Connection: close\r\nCache-Control: no-store\r\n\
+         Referrer-Policy: no-referrer\r\nX-Content-Type-Options: nosniff\r\nX-Frame-Options: DENY\r\n\
+         Content-Security-Policy: {}\r\n\r\n",
+        content_security_policy()
+    )
+}
+
+/// The addresses behind a name; `localhost` is both families, whatever the resolver says.
+fn addresses(address: &str) -> Result<Vec<IpAddr>, OidcFault> {
+    if address == "localhost" {
+        return Ok(vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]);
+    }
+    let bare = address.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(address);
+    if let Ok(address) = bare.parse() {
+        return Ok(vec![address]);
+    }
+    let bad = |why: &str| OidcFault::BadListenAddress { address: address.to_owned(), why: why.to_owned() };
+    if address.is_empty() || address.contains([':', '/', ' ']) {
+        return Err(bad("wanted a host name or an address, without port"));
+    }
+    let mut found: Vec<IpAddr> = (address, 0)
+        .to_socket_addrs()
+        .map_err(|_| bad("no host of that name"))?
+        .map(|found| found.ip())
+        .collect();
+    found.dedup();
+    if found.is_empty() { Err(bad("no host of that name")) } else { Ok(found) }
+}
+
+/// Binds the same port on all addresses. A family that the machine has not is passed over, as
+/// long as another one is there.
+fn bind_all(addresses: &[IpAddr], port: u16) -> Result<Vec<TcpListener>, (SocketAddr, io::Error)> {
+    let mut sockets: Vec<TcpListener> = Vec::new();
+    let mut missing = None;
+    for address in addresses {
+        let port = match sockets.first().map(TcpListener::local_addr) {
+            Some(Ok(bound)) => bound.port(),
+            _ => port,
+        };
+        let address = SocketAddr::new(*address, port);
+        match TcpListener::bind(address) {
+            Ok(socket) => sockets.push(socket),
+            Err(error) if is_missing_family(&error) && addresses.len() > 1 => {
+                missing = Some((address, error))
+            }
+            Err(error) => return Err((address, error)),
+        }
+    }
+    match missing {
+        Some(failed) if sockets.is_empty() => Err(failed),
+        _ => Ok(sockets),
+    }
+}
+
+/// EADDRNOTAVAIL, and EAFNOSUPPORT (97), which has no kind of its own.
+fn is_missing_family(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(97)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_callback_path_by_get_is_a_callback() {
+        let table: [(&str, Request<'_>); 12] = [
+            ("GET /oidc/callback?a=b HTTP/1.1\r\n\r\n", Request::Callback("a=b")),
+            ("GET /oidc/callback HTTP/1.0\n\n", Request::Callback("")),
+            ("GET /oidc/done HTTP/1.1\r\n\r\n", Request::Done),
+            ("POST /oidc/callback?a=b HTTP/1.1\r\n\r\n", Request::WrongMethod),
+            ("HEAD /oidc/callback?a=b HTTP/1.1\r\n\r\n", Request::WrongMethod),
+            ("GET /oidc/callback/ HTTP/1.1\r\n\r\n", Request::Elsewhere),
+            ("GET /OIDC/callback HTTP/1.1\r\n\r\n", Request::Elsewhere),
+            ("GET //oidc/callback HTTP/1.1\r\n\r\n", Request::Elsewhere),
+            ("GET http://x/oidc/callback HTTP/1.1\r\n\r\n", Request::Broken),
+            ("GET /oidc/callback\r\n\r\n", Request::Broken),
+            ("\x16\x03\x01 \r\n\r\n", Request::Broken),
+            ("", Request::Broken),
+        ];
+        for (text, wanted) in table {
+            assert_eq!(parse(text.as_bytes()), wanted, "{text:?}");
+        }
+        assert_eq!(parse(b"GET /\xff HTTP/1.1\r\n\r\n"), Request::Broken);
+    }
+
+    #[test]
+    fn localhost_is_both_families_and_a_taken_port_is_passed_over() {
+        let listener = Listener::bind("localhost", &"0".parse().unwrap()).unwrap();
+        let taken = listener.port();
+        assert!(listener.addresses().contains(&SocketAddr::from((Ipv4Addr::LOCALHOST, taken))));
+        let one = format!("{taken}").parse().unwrap();
+        let refused = Listener::bind("localhost", &one).unwrap_err();
+        assert!(refused.to_string().contains(&format!("port {taken}")), "{refused}");
+        let either = format!("{taken},0").parse().unwrap();
+        assert_ne!(Listener::bind("localhost", &either).unwrap().port(), taken);
+    }
+
+    #[test]
+    fn a_listen_address_that_is_none_is_refused() {
+        for address in ["", "a b", "localhost:80", "http://localhost", "no-such-host.invalid"] {
+            let refused = Listener::bind(address, &Ports::default());
+            assert!(matches!(refused, Err(OidcFault::BadListenAddress { .. })), "{address}: {refused:?}");
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! The pages that the browser ends on: small, without script and without anything from elsewhere,
+//! in light and dark, readable on a telephone.
+
+use std::fmt::Write as _;
+use std::sync::OnceLock;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::base::quote::escape;
+
+/// The style of every page; its hash stands in the content security policy.
+const STYLE: &str = "\
+:root{color-scheme:light dark;--back:#f4f5f7;--card:#fff;--text:#1c2026;--quiet:#545d69;--line:#d9dde3;--good:#176639;--bad:#a3211b}
+@media(prefers-color-scheme:dark){:root{--back:#14171b;--card:#1e2228;--text:#e8eaee;--quiet:#a7b0bc;--line:#353b44;--good:#6fd39a;--bad:#ff9d94}}
+*{box-sizing:border-box}
+body{margin:0;min-height:100vh;display:flex;align-items:center;justify-content:center;padding:1rem;background:var(--back);color:var(--text);font:1rem/1.55 system-ui,sans-serif}
+main{width:100%;max-width:34rem;padding:1.75rem;background:var(--card);border:1px solid var(--line);border-top:4px solid var(--mark);border-radius:.5rem;overflow-wrap:anywhere}
+.good{--mark:var(--good)}.bad{--mark:var(--bad)}
+h1{margin:0 0 .75rem;font-size:1.35rem;line-height:1.3;color:var(--mark)}
+p{margin:.5rem 0 0}
+.quiet{color:var(--quiet)}
+footer{margin-top:1.5rem;padding-top:.75rem;border-top:1px solid var(--line);font-size:.875rem;color:var(--quiet)}";
+
+/// What a page says. Texts are escaped when the page is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// Whether it is good news.
+    pub good: bool,
+    /// The heading.
+    pub heading: String,
+    /// What happened.
+    pub text: String,
+    /// The next thing to do.
+    pub next: String,
+}
+
+impl Page {
+    /// The login worked.
+    #[must_use]
+    pub fn logged_in(name: &str) -> Self {
+        Self {
+            good: true,
+            heading: "You are logged in".to_owned(),
+            text: format!("The login of {} worked.", escape(name)),
+            next: "You can close this tab and go back to the terminal.".to_owned(),
+        }
+    }
+
+    /// The login did not work, with the reason and what to do.
+    #[must_use]
+    pub fn failed(reason: &str, hint: Option<&str>) -> Self {
+        Self {
+            good: false,
+            heading: "The login did not work".to_owned(),
+            text: sentence(reason),
+            next: hint.map_or_else(
+                || "Go back to the terminal; you can close this tab.".to_owned(),
+                |hint| format!("What to do: {}", sentence(hint)),
+            ),
+        }
+    }
+
+    /// Something came back that does not belong to this login.
+    #[must_use]
+    pub fn turned_away(reason: &str) -> Self {
+        Self {
+            good: false,
+            heading: "This is not the login that was begun".to_owned(),
+            text: sentence(reason),
+            next: "Log in with the address that the terminal showed last. It is still waiting.".to_owned(),
+        }
+    }
+
+    /// Another path than the one that is waited for, or another method.
+    #[must_use]
+    pub fn nothing_here() -> Self {
+        Self {
+            good: false,
+            heading: "Nothing here".to_owned(),
+            text: "This address only waits for the end of a login.".to_owned(),
+            next: "You can close this tab.".to_owned(),
+        }
+    }
+
+    /// The page as HTML.
+    #[must_use]
+    pub fn html(&self) -> String {
+        let class = if self.good { "good" } else { "bad" };
+        let heading = html_escape(&self.heading);
+        let mut out = String::with_capacity(STYLE.len() + 1024);
+        // Writing to a String cannot fail.
+        let _ = write!(
+            out,
+            "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+             <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n\
+             <meta name=\"robots\" content=\"noindex\">\n<link rel=\"icon\" href=\"data:,\">\n\
+             <title>{heading} - cc-login</title>\n<style>{STYLE}</style>\n</head>\n<body>\n\
+             <main class=\"{class}\">\n<h1>{heading}</h1>\n<p>{}</p>\n<p class=\"quiet\">{}</p>\n\
+             <footer>cc-login on this computer; this page came from no website.</footer>\n</main>\n\
+             </body>\n</html>\n",
+            html_escape(&self.text),
+            html_escape(&self.next),
+        );
+        out
+    }
+}
+
+/// The policy that goes with every page: nothing but its own style, and no page may frame it.
+#[must_use]
+pub fn content_security_policy() -> &'static str {
+    static POLICY: OnceLock<String> = OnceLock::new();
+    POLICY.get_or_init(|| {
+        let hash = STANDARD.encode(digest(&SHA256, STYLE.as_bytes()));
+        format!(
+            "default-src 'none'; style-src 'sha256-{hash}'; img-src data:; base-uri 'none'; \
+             form-action 'none'; frame-ancestors 'none'"
+        )
+    })
+}
+
+/// A message as a sentence: its first letter large where it is one, and a full stop.
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    let end = if text.ends_with(['.', '!', '?']) { "" } else { "." };
+    format!("{first}{}{end}", letters.as_str())
+}
+
+fn html_escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn untrusted_text_stays_text() {
+        let page = Page::failed("the provider says '<script>alert(1)</script>&\"'", Some("<b>"));
+        let html = page.html();
+        assert!(!html.contains("<script") && !html.contains("<b>"), "{html}");
+        assert!(html.contains("&lt;script&gt;alert(1)&lt;/script&gt;&amp;&quot;&#39;."), "{html}");
+        let html = Page::logged_in("\u{202e}<i>x").html();
+        assert!(!html.contains('\u{202e}') && !html.contains("<i>"), "{html}");
+    }
+
+    #[test]
+    fn a_page_needs_nothing_from_elsewhere_and_no_script() {
+        for page in [Page::logged_in("clara"), Page::failed("no", None), Page::nothing_here()] {
+            let html = page.html();
+            for word in ["http://", "https://", "<script", "url(", "@import", "src=", "onload"] {
+                assert!(!html.contains(word), "{word} in {html}");
+            }
+            assert!(html.len() < 4096, "{} bytes", html.len());
+        }
+        let policy = content_security_policy();
+        assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
+    }
+}

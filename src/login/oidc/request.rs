@@ -1,0 +1,180 @@
+//! The request that the browser takes to the provider, and the secrets that tie its answer to it.
+
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use url::Url;
+use zeroize::Zeroizing;
+
+use super::fault::OidcFault;
+use crate::base::secret::SecretText;
+
+/// Parameters that belong to the flow; nobody else may set them.
+const RESERVED: [&str; 15] = [
+    "client_id",
+    "client_secret",
+    "response_type",
+    "response_mode",
+    "redirect_uri",
+    "scope",
+    "state",
+    "nonce",
+    "code_challenge",
+    "code_challenge_method",
+    "code",
+    "code_verifier",
+    "grant_type",
+    "request",
+    "request_uri",
+];
+
+/// What is asked of a provider.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ask {
+    /// The scopes, `openid` first.
+    pub scopes: Vec<String>,
+    /// Who is expected to log in.
+    pub login_hint: Option<String>,
+    /// How old a login at the provider may be, in seconds.
+    pub max_age: Option<i64>,
+    /// Further parameters, such as `prompt` or `acr_values`.
+    pub extra: Vec<(String, String)>,
+}
+
+impl Ask {
+    /// The parameters beside those of the flow itself, in order.
+    ///
+    /// # Errors
+    /// [`OidcFault::ReservedParameter`].
+    pub fn parameters(&self) -> Result<Vec<(String, String)>, OidcFault> {
+        let mut all = Vec::new();
+        if let Some(hint) = &self.login_hint {
+            all.push(("login_hint".to_owned(), hint.clone()));
+        }
+        if let Some(seconds) = self.max_age {
+            all.push(("max_age".to_owned(), seconds.to_string()));
+        }
+        for (key, value) in &self.extra {
+            if RESERVED.contains(&key.as_str()) {
+                return Err(OidcFault::ReservedParameter(key.clone()));
+            }
+            all.retain(|(known, _)| known != key);
+            all.push((key.clone(), value.clone()));
+        }
+        Ok(all)
+    }
+}
+
+/// A login in the browser that has begun.
+#[derive(Debug, Clone)]
+pub struct Begun {
+    /// Where the person logs in. It holds no secret of ours: state and nonce are of no use to who
+    /// has not the verifier.
+    pub url: Url,
+    /// Where the browser comes back to.
+    pub redirect_uri: String,
+    /// Comes back with the browser (RFC 6749 10.12).
+    pub state: SecretText,
+    /// Comes back in the ID token (OpenID Connect Core 3.1.2.1).
+    pub nonce: SecretText,
+    /// Proves that who fetches the tokens has begun the login (RFC 7636).
+    pub verifier: SecretText,
+}
+
+/// Begins a login: fresh secrets, and the address for the browser.
+///
+/// # Errors
+/// [`OidcFault::NoRandom`], [`OidcFault::ReservedParameter`].
+pub fn begin(endpoint: &Url, client_id: &str, redirect_uri: String, ask: &Ask) -> Result<Begun, OidcFault> {
+    let parameters = ask.parameters()?;
+    let (state, nonce, verifier) = (random_text()?, random_text()?, random_text()?);
+    let mut url = endpoint.clone();
+    let mut query = url.query_pairs_mut();
+    query
+        .append_pair("response_type", "code")
+        .append_pair("client_id", client_id)
+        .append_pair("redirect_uri", &redirect_uri)
+        .append_pair("scope", &ask.scopes.join(" "))
+        .append_pair("state", state.expose())
+        .append_pair("nonce", nonce.expose())
+        .append_pair("code_challenge", &challenge(verifier.expose()))
+        .append_pair("code_challenge_method", "S256");
+    for (key, value) in &parameters {
+        query.append_pair(key, value);
+    }
+    drop(query);
+    Ok(Begun { url, redirect_uri, state, nonce, verifier })
+}
+
+/// The challenge of a verifier (RFC 7636 4.2, S256).
+fn challenge(verifier: &str) -> String {
+    URL_SAFE_NO_PAD.encode(digest(&SHA256, verifier.as_bytes()))
+}
+
+/// 256 bits of the system's random source in 43 characters.
+fn random_text() -> Result<SecretText, OidcFault> {
+    let mut bytes = Zeroizing::new([0_u8; 32]);
+    getrandom::fill(bytes.as_mut_slice()).map_err(|error| OidcFault::NoRandom(error.to_string()))?;
+    Ok(SecretText::new(URL_SAFE_NO_PAD.encode(bytes.as_slice())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_challenge_is_that_of_the_standard() {
+        // RFC 7636 appendix B.
+        assert_eq!(
+            challenge("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"),
+            "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
+        );
+    }
+
+    #[test]
+    fn each_login_has_secrets_of_its_own_and_pkce() {
+        let endpoint = Url::parse("https://idp.example/auth?tenant=1").unwrap();
+        let ask = Ask {
+            scopes: vec!["openid".to_owned(), "profile".to_owned()],
+            login_hint: Some("clara & co".to_owned()),
+            max_age: Some(300),
+            extra: vec![("prompt".to_owned(), "login".to_owned())],
+        };
+        let begin = || begin(&endpoint, "cc", "http://localhost:1/oidc/callback".to_owned(), &ask).unwrap();
+        let (one, two) = (begin(), begin());
+        assert_ne!(one.state, two.state);
+        assert_ne!(one.nonce, two.nonce);
+        assert_ne!(one.verifier, two.verifier);
+        assert_eq!(one.verifier.expose().len(), 43);
+        let query: Vec<(String, String)> = one.url.query_pairs().into_owned().collect();
+        let value = |name: &str| {
+            let found: Vec<_> = query.iter().filter(|(key, _)| key == name).collect();
+            assert_eq!(found.len(), 1, "{name}: {query:?}");
+            found[0].1.clone()
+        };
+        assert_eq!(value("tenant"), "1");
+        assert_eq!(value("scope"), "openid profile");
+        assert_eq!(value("login_hint"), "clara & co");
+        assert_eq!(value("max_age"), "300");
+        assert_eq!(value("prompt"), "login");
+        assert_eq!(value("code_challenge_method"), "S256");
+        assert_eq!(value("code_challenge"), challenge(one.verifier.expose()));
+        assert_eq!(value("state"), one.state.expose());
+        assert_eq!(value("nonce"), one.nonce.expose());
+        assert!(!one.url.as_str().contains(one.verifier.expose()));
+    }
+
+    #[test]
+    fn what_belongs_to_the_flow_cannot_be_overruled() {
+        for name in RESERVED {
+            let ask = Ask { extra: vec![(name.to_owned(), "x".to_owned())], ..Ask::default() };
+            assert!(matches!(ask.parameters(), Err(OidcFault::ReservedParameter(_))), "{name}");
+        }
+        let ask = Ask {
+            login_hint: Some("clara".to_owned()),
+            extra: vec![("login_hint".to_owned(), "fritz".to_owned())],
+            ..Ask::default()
+        };
+        assert_eq!(ask.parameters().unwrap(), [("login_hint".to_owned(), "fritz".to_owned())]);
+    }
+}
