@@ -1,8 +1,15 @@
 //! Token resources, their signing and re-signing.
+//!
+//! resource -> checked -> key -> due? -> token -> file that is replaced whole -> event.
 
+mod advice;
+pub mod due;
 pub mod place;
 pub mod resource;
+pub mod signing;
 mod tree;
 
+pub use due::{Due, Found, Reason, Times, decide};
 pub use place::{FieldPath, Origin, Problem, ResourceFault};
 pub use resource::{Change, KeySource, Resource};
+pub use signing::{Signed, SigningError, Surroundings};
