@@ -4,12 +4,17 @@
 
 mod advice;
 pub mod due;
+pub mod keep;
+pub mod output;
+pub mod pause;
 pub mod place;
 pub mod resource;
 pub mod signing;
 mod tree;
 
 pub use due::{Due, Found, Reason, Times, decide};
+pub use keep::{Act, Event, Happened, Job, KeepError, Kept};
+pub use output::{Output, OutputError};
 pub use place::{FieldPath, Origin, Problem, ResourceFault};
 pub use resource::{Change, KeySource, Resource};
 pub use signing::{Signed, SigningError, Surroundings};

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use getrandom::SysError;
 use serde_json::{Map, Value};
 
 use super::advice;
@@ -15,14 +14,11 @@ use crate::base::note::Notes;
 use crate::base::quote::{escape, quote};
 use crate::base::secret::SecretText;
 use crate::base::time::Timestamp;
-use crate::key::{KeyError, SigningKey, VerifyingKey, thumbprint};
+use crate::key::{KeyError, SigningKey, published};
 use crate::token::{Claims, Heading, IssueError, issue};
 
 /// How long before its making a token begins to hold, in seconds: for clocks that differ.
 const BEFORE: i64 = 60;
-
-/// The RFC 7638 thumbprint of the key in the published example of the resource. Everybody has it.
-const PUBLISHED_EXAMPLE: &str = "2-Yr4ayV2NmgtwJY9hrrlXrsx3_Z2Qo4L8b2UVwXWsY";
 
 /// Where keys may be looked for.
 #[derive(Debug, Clone, Copy)]
@@ -82,7 +78,7 @@ pub enum SigningError {
     },
     /// The system gave no random bytes for `jti`.
     #[error("the system gave no random bytes: {0}")]
-    Random(SysError),
+    Random(getrandom::Error),
 }
 
 impl Fault for SigningError {
@@ -109,7 +105,9 @@ impl Fault for SigningError {
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::NoSecretsDir { .. } => Some("give --secrets-dir DIR; the key is then DIR/NAME/KEY".to_owned()),
+            Self::NoSecretsDir { .. } => {
+                Some("give --secrets-dir DIR; the key is then DIR/NAME/KEY".to_owned())
+            }
             Self::File { source, .. } => source.hint(),
             Self::Key { source, .. } => source.hint(),
             Self::Issue { source, .. } => source.hint(),
@@ -167,24 +165,18 @@ pub fn find_key(
         }
     };
     let wrong = |source| SigningError::Key { place: place.clone(), source };
-    let key = SigningKey::from_pem(&text).map_err(wrong)?;
+    let key = SigningKey::from_pem(&text, notes).map_err(wrong)?;
     let key = key.with_kid(&resource.key_id);
     if let Some(why) = key.verifying_key().why_not(resource.algorithm) {
         return Err(wrong(why));
     }
-    if is_published_example(&key.verifying_key()) {
+    if let Some(source) = key.verifying_key().public_key().and_then(published) {
         notes.warn_with(
-            format!("{place}: this is the key of the published example: everybody can sign with it"),
+            format!("{place}: this is {source}, which everybody has and can sign with"),
             "make a key of your own: gen-keypair --algorithm es256 --format pem -o DIR",
         );
     }
     Ok(key.restrict(&[resource.algorithm]))
-}
-
-/// Whether a key is the one of the resource's published example.
-#[must_use]
-pub fn is_published_example(key: &VerifyingKey) -> bool {
-    key.public_key().is_some_and(|key| thumbprint(key) == PUBLISHED_EXAMPLE)
 }
 
 /// A PEM out of a variable may have its line ends as `\n`.
@@ -259,11 +251,12 @@ pub fn judge(
 }
 
 /// A random UUID (RFC 9562 5.4).
-fn token_id() -> Result<String, SysError> {
+fn token_id() -> Result<String, getrandom::Error> {
     let mut bytes = [0_u8; 16];
     getrandom::fill(&mut bytes)?;
     let random = u128::from_be_bytes(bytes);
-    let uuid = (random & !(0xf000_u128 << 64) & !(0xc000_u128 << 48)) | (0x4000_u128 << 64) | (0x8000_u128 << 48);
+    let uuid =
+        (random & !(0xf000_u128 << 64) & !(0xc000_u128 << 48)) | (0x4000_u128 << 64) | (0x8000_u128 << 48);
     let hex = format!("{uuid:032x}");
     Ok([&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-"))
 }

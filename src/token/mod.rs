@@ -12,6 +12,7 @@
 
 pub mod claims;
 pub mod compact;
+pub mod discovery;
 pub mod error;
 pub mod inspect;
 pub mod issue;
