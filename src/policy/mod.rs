@@ -1,7 +1,12 @@
 //! Decisions: verified claims and rules in, a [`Verdict`] out. Pure; the time is given.
 
+pub mod admission;
+pub mod endpoint;
 pub mod profile;
 pub mod scope;
+pub mod times;
 pub mod verdict;
 
+pub use admission::{Account, Rules, Signer};
+pub use endpoint::{Endpoint, EndpointError};
 pub use verdict::{Finding, State, Verdict};

@@ -1,0 +1,234 @@
+//! The server's doors, and which roles open them, counted as the server counts.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::base::fault::{Fault, Status};
+use crate::base::near::nearest;
+use crate::base::quote::quote;
+use crate::user::Role;
+
+/// Something of the server, or of cc-metric-store, that takes a token or refuses it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Endpoint {
+    /// `/api`: jobs, clusters, users.
+    Api,
+    /// `/userapi`: a user's own jobs.
+    UserApi,
+    /// The metric-store routes of `/api`.
+    MetricStoreApi,
+    /// The web configuration, which takes no token.
+    Config,
+    /// cc-metric-store, a server of its own.
+    MetricStore,
+    /// `/jwt-login`: a web login with a token signed by the shared key.
+    JwtLogin,
+    /// A web login with a token in a cookie.
+    CookieLogin,
+}
+
+/// The key a door wants a token to be signed with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyUse {
+    /// The server's own (`JWT_PUBLIC_KEY`).
+    Own,
+    /// The shared one (`CROSS_LOGIN_JWT_HS512_KEY`).
+    Shared,
+    /// The own one, or the trusted issuer's (`CROSS_LOGIN_JWT_PUBLIC_KEY`), as `iss` says.
+    ByIssuer,
+}
+
+impl Endpoint {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Api,
+        Self::UserApi,
+        Self::MetricStoreApi,
+        Self::Config,
+        Self::MetricStore,
+        Self::JwtLogin,
+        Self::CookieLogin,
+    ];
+
+    /// Its name, as typed.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Api => "api",
+            Self::UserApi => "user-api",
+            Self::MetricStoreApi => "metric-store-api",
+            Self::Config => "config",
+            Self::MetricStore => "metric-store",
+            Self::JwtLogin => "jwt-login",
+            Self::CookieLogin => "cookie-login",
+        }
+    }
+
+    /// What it is on the server.
+    #[must_use]
+    pub const fn place(self) -> &'static str {
+        match self {
+            Self::Api => "/api",
+            Self::UserApi => "/userapi",
+            Self::MetricStoreApi => "the metric-store routes of /api",
+            Self::Config => "the web configuration",
+            Self::MetricStore => "cc-metric-store",
+            Self::JwtLogin => "/jwt-login",
+            Self::CookieLogin => "the login by cookie",
+        }
+    }
+
+    /// Whom it admits, in words.
+    #[must_use]
+    pub const fn wants(self) -> &'static str {
+        match self {
+            Self::Api => "only the role api alone, or admin and api together",
+            Self::UserApi => "the role api alone, or api with one of user, manager, support, admin",
+            Self::MetricStoreApi => "the role api alone, or api with one of user, manager, admin",
+            Self::Config => "a web session of somebody with the role admin",
+            Self::MetricStore => "any token of the server, whatever its roles",
+            Self::JwtLogin | Self::CookieLogin => "anybody with a role the server knows",
+        }
+    }
+
+    /// The key it wants.
+    #[must_use]
+    pub const fn key_use(self) -> KeyUse {
+        match self {
+            Self::JwtLogin => KeyUse::Shared,
+            Self::CookieLogin => KeyUse::ByIssuer,
+            _ => KeyUse::Own,
+        }
+    }
+
+    /// The values of `alg` it takes, letter by letter.
+    #[must_use]
+    pub const fn algorithms(self) -> &'static [&'static str] {
+        match self {
+            Self::JwtLogin => &["HS256", "HS512"],
+            _ => &["EdDSA"],
+        }
+    }
+
+    /// Whether it starts a web session.
+    #[must_use]
+    pub const fn is_login(self) -> bool {
+        matches!(self, Self::JwtLogin | Self::CookieLogin)
+    }
+
+    /// Whether these roles, doubles and unknown ones included, open it. The server compares
+    /// numbers of entries, so that `[admin, admin]` opens `/api` and `[admin, api, api]` does not.
+    #[must_use]
+    pub fn opens_for(self, roles: &[&str]) -> bool {
+        const ADMIN: &str = Role::Admin.name();
+        const API: &str = Role::Api.name();
+        let count = |wanted: &[&str]| roles.iter().filter(|role| wanted.contains(role)).count();
+        let api_with = |others: &[&str]| match roles {
+            [only] => *only == API,
+            several => several.contains(&API) && count(others) > 0,
+        };
+        match self {
+            Self::Api => match roles {
+                [only] => *only == API,
+                _ => count(&[ADMIN, API]) == 2,
+            },
+            Self::UserApi => api_with(&["user", "manager", "support", ADMIN]),
+            Self::MetricStoreApi => api_with(&["user", "manager", ADMIN]),
+            Self::Config => roles.contains(&ADMIN),
+            Self::MetricStore => true,
+            Self::JwtLogin | Self::CookieLogin => roles.iter().any(|role| is_kept_at_login(role)),
+        }
+    }
+}
+
+/// Whether a login keeps this role: the server knows it, in whatever case it is written. (It
+/// opens nothing but in lower case.)
+#[must_use]
+pub fn is_kept_at_login(role: &str) -> bool {
+    Role::ALL.iter().any(|known| known.name().eq_ignore_ascii_case(role))
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A name that is no endpoint.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown endpoint {}", quote(.0))]
+pub struct EndpointError(pub String);
+
+impl Fault for EndpointError {
+    fn status(&self) -> Status {
+        Status::Usage
+    }
+
+    fn kind(&self) -> &'static str {
+        "endpoint-unknown"
+    }
+
+    fn hint(&self) -> Option<String> {
+        let names = Endpoint::ALL.map(Endpoint::name);
+        let list = names.join(", ");
+        Some(match nearest(&self.0, names) {
+            Some(near) => format!("did you mean '{near}'? the endpoints are {list}"),
+            None => format!("the endpoints are {list}"),
+        })
+    }
+}
+
+impl FromStr for Endpoint {
+    type Err = EndpointError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .into_iter()
+            .find(|endpoint| endpoint.name() == text)
+            .ok_or_else(|| EndpointError(text.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_are_counted_not_roles() {
+        let table: [(&[&str], [bool; 3]); 12] = [
+            (&[], [false, false, false]),
+            (&["api"], [true, true, true]),
+            (&["API"], [false, false, false]),
+            (&["admin", "api"], [true, true, true]),
+            (&["api", "user"], [false, true, true]),
+            (&["support", "api"], [false, true, false]),
+            (&["admin", "admin"], [true, false, false]),
+            (&["api", "api"], [true, false, false]),
+            (&["admin", "api", "api"], [false, true, true]),
+            (&["api", "api", "user"], [true, true, true]),
+            (&["api", "wizard"], [false, false, false]),
+            (&["user"], [false, false, false]),
+        ];
+        for (roles, wanted) in table {
+            let seen =
+                [Endpoint::Api, Endpoint::UserApi, Endpoint::MetricStoreApi].map(|e| e.opens_for(roles));
+            assert_eq!(seen, wanted, "{roles:?}");
+        }
+    }
+
+    #[test]
+    fn a_login_drops_unknown_roles_and_wants_one_that_is_left() {
+        assert!(Endpoint::JwtLogin.opens_for(&["wizard", "user"]));
+        assert!(Endpoint::CookieLogin.opens_for(&["ADMIN"]));
+        assert!(!Endpoint::JwtLogin.opens_for(&["wizard"]));
+        assert!(!Endpoint::JwtLogin.opens_for(&[]));
+    }
+
+    #[test]
+    fn every_endpoint_reads_back_from_its_name() {
+        for endpoint in Endpoint::ALL {
+            assert_eq!(endpoint.name().parse(), Ok(endpoint));
+        }
+        assert!("userapi".parse::<Endpoint>().unwrap_err().hint().unwrap().contains("'user-api'"));
+    }
+}
