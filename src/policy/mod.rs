@@ -2,7 +2,10 @@
 
 pub mod admission;
 pub mod endpoint;
+pub mod glob;
+pub mod pointer;
 pub mod profile;
+pub mod role;
 pub mod scope;
 pub mod times;
 pub mod verdict;

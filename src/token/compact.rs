@@ -49,6 +49,20 @@ impl<'a> Unverified<'a> {
     /// # Errors
     /// [`TokenError`], one variant each. `typ` is not looked at.
     pub fn parse(text: &'a str) -> Result<Self, TokenError> {
+        let token = Self::parse_with_embedded_keys(text)?;
+        match token.header.embedded_key() {
+            Some(name) => Err(TokenError::EmbeddedKey(name)),
+            None => Ok(token),
+        }
+    }
+
+    /// As [`Unverified::parse`], but takes a header that brings a key of its own (`jwk`, `jku`,
+    /// `x5u`) along: for those who must decide as a server that overlooks it. The key is never
+    /// used. Certificates (`x5c`) are refused here too.
+    ///
+    /// # Errors
+    /// [`TokenError`], one variant each.
+    pub fn parse_with_embedded_keys(text: &'a str) -> Result<Self, TokenError> {
         if text.is_empty() {
             return Err(TokenError::Empty);
         }
@@ -167,10 +181,15 @@ impl Header {
         if members.get("b64").is_some_and(|value| *value != Value::Bool(true)) {
             return Err(TokenError::Unencoded);
         }
-        if let Some(name) = EMBEDDED_KEYS.into_iter().find(|name| members.contains_key(*name)) {
-            return Err(TokenError::EmbeddedKey(name));
+        if members.contains_key("x5c") {
+            return Err(TokenError::EmbeddedKey("x5c"));
         }
         Ok(Self { members })
+    }
+
+    /// The member that brings a key along or says where to fetch one.
+    pub(super) fn embedded_key(&self) -> Option<&'static str> {
+        EMBEDDED_KEYS.into_iter().find(|name| self.members.contains_key(*name))
     }
 
     /// The algorithm's name as it stands in `alg`.

@@ -23,6 +23,7 @@ mod policy;
 mod prompts;
 mod provider;
 mod renewal;
+mod roles;
 mod slapd;
 mod store;
 mod support;

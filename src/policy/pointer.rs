@@ -1,0 +1,103 @@
+//! JSON pointers (RFC 6901), as the names of claims in login roles.
+
+use serde_json::{Map, Value};
+
+/// What a claim name leads to: a name that starts with `/` is a JSON pointer into the claims, any
+/// other is the name of a member. A `null` counts as nothing.
+///
+/// An index is written as RFC 6901 4 has it, without sign or leading zeros; an unknown escape
+/// such as `~2` stands for itself.
+#[must_use]
+pub fn look_up<'a>(claims: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+    let found = if let Some(path) = name.strip_prefix('/') {
+        let mut tokens = path.split('/').map(unescape);
+        let top = claims.get(&tokens.next()?)?;
+        tokens.try_fold(top, |value, token| match value {
+            Value::Object(members) => members.get(&token),
+            Value::Array(elements) => elements.get(index(&token)?),
+            _ => None,
+        })?
+    } else {
+        claims.get(name)?
+    };
+    (!found.is_null()).then_some(found)
+}
+
+/// `~1` is `/` and `~0` is `~`, in this order, so that `~01` is `~1` (RFC 6901 4).
+fn unescape(token: &str) -> String {
+    token.replace("~1", "/").replace("~0", "~")
+}
+
+fn index(token: &str) -> Option<usize> {
+    let plain = token == "0" || (!token.starts_with('0') && token.bytes().all(|b| b.is_ascii_digit()));
+    if plain { token.parse().ok() } else { None }
+}
+
+/// Whether some index of the pointer is written in a way that the reference server counts as a
+/// number and RFC 6901 does not: `01`, `+1`, `0x1`.
+#[must_use]
+pub fn has_odd_index(name: &str) -> bool {
+    name.starts_with('/')
+        && name.split('/').skip(1).any(|token| {
+            let digits = token.strip_prefix(['+', '-']).unwrap_or(token);
+            digits.starts_with(|c: char| c.is_ascii_digit())
+                && digits.bytes().all(|b| b.is_ascii_hexdigit() || b"xXoObB_".contains(&b))
+                && index(token).is_none()
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn at(name: &str) -> Option<Value> {
+        let claims = json!({
+            "a": {"b": ["x", {"c": 1}], "": "empty", "~": "tilde", "/": "slash", "~1": "both", "~2": "odd"},
+            "/a": "literal", "": "root", "nothing": null,
+        });
+        look_up(claims.as_object().unwrap(), name).cloned()
+    }
+
+    #[test]
+    fn a_pointer_walks_through_members_and_elements() {
+        assert_eq!(at("/a/b/0"), Some(json!("x")));
+        assert_eq!(at("/a/b/1/c"), Some(json!(1)));
+        assert_eq!(at("/a/"), Some(json!("empty")));
+        assert_eq!(at("/"), Some(json!("root")));
+    }
+
+    #[test]
+    fn escapes_are_undone_in_the_order_of_the_rfc() {
+        assert_eq!(at("/a/~0"), Some(json!("tilde")));
+        assert_eq!(at("/a/~1"), Some(json!("slash")));
+        assert_eq!(at("/a/~01"), Some(json!("both")));
+        assert_eq!(at("/a/~2"), Some(json!("odd")));
+    }
+
+    #[test]
+    fn an_index_has_no_sign_and_no_leading_zero() {
+        for name in [
+            "/a/b/00",
+            "/a/b/+0",
+            "/a/b/-0",
+            "/a/b/",
+            "/a/b/0x0",
+            "/a/b/2",
+            "/a/b/-",
+            "/a/b/99999999999999999999",
+        ] {
+            assert_eq!(at(name), None, "{name}");
+        }
+        assert!(has_odd_index("/a/01") && has_odd_index("/a/+1") && has_odd_index("/a/0x1"));
+        assert!(!has_odd_index("/a/0") && !has_odd_index("/a/10/b") && !has_odd_index("01"));
+    }
+
+    #[test]
+    fn a_name_without_a_slash_is_a_member_and_null_is_nothing() {
+        assert_eq!(at("a/b"), None);
+        assert_eq!(at("nothing"), None);
+        assert_eq!(at("/nothing/x"), None);
+    }
+}
