@@ -38,7 +38,7 @@ pub enum ConfigFault {
         what: String,
     },
     /// A value of the wrong type.
-    #[error("{} key {}: found {found}, wanted {wanted}", quote_path(.path), quote(.key))]
+    #[error("{}{}: found {found}, wanted {wanted}", quote_path(.path), at_key(.key))]
     Type {
         /// The file.
         path: PathBuf,
@@ -105,6 +105,10 @@ pub enum ConfigFault {
         /// Where it is set.
         origin: Origin,
     },
+}
+
+fn at_key(key: &str) -> String {
+    if key.is_empty() { String::new() } else { format!(" key {}", quote(key)) }
 }
 
 fn in_file(path: Option<&PathBuf>) -> impl fmt::Display {

@@ -95,8 +95,6 @@ pub(super) fn read(path: &Path, text: &str, db_is_given: bool, findings: &mut Fi
     let auth_file = outside(&mut root, "auth", "auth-file", findings);
     let main = inner(&mut root, "main", main_file.as_ref(), findings);
     let auth = inner(&mut root, "auth", auth_file.as_ref(), findings);
-    let (has_main, has_auth) = (main.is_some(), auth.is_some());
-
     if let Some(mut main) = main {
         if !db_is_given {
             settings.db = database(&mut main, findings);
@@ -116,7 +114,7 @@ pub(super) fn read(path: &Path, text: &str, db_is_given: bool, findings: &mut Fi
         settings.jwt_roles = auth.raw(&["jwt-roles"], findings);
         auth.warn_unknown(OLD_SPELLINGS, findings);
     }
-    read_root(&mut root, &mut settings, &mut jwts, db_is_given, findings);
+    let unused = read_root(&mut root, &mut settings, &mut jwts, db_is_given, findings);
     if jwts.is_none() {
         findings.remarks.push(format!(
             "{} has no section {}: a server of version 1.5 then answers each request for a token with an error",
@@ -124,9 +122,12 @@ pub(super) fn read(path: &Path, text: &str, db_is_given: bool, findings: &mut Fi
             quote("auth.jwts")
         ));
     }
-    let old: Vec<String> =
-        root.names().filter(|name| ROOT_KEYS.iter().any(|key| same_name(key, name))).map(quote).collect();
-    if !old.is_empty() && !has_main && !has_auth {
+    let old: Vec<String> = root
+        .names()
+        .filter(|name| ROOT_KEYS.iter().any(|key| same_name(key, name) && !unused.contains(key)))
+        .map(quote)
+        .collect();
+    if !old.is_empty() {
         findings.remarks.push(format!(
             "{} has {} at the root, as up to version 1.4: version 1.5 does not read them there",
             quote_path(path),
@@ -138,16 +139,19 @@ pub(super) fn read(path: &Path, text: &str, db_is_given: bool, findings: &mut Fi
     settings
 }
 
-/// What the layouts up to 1.4 have at the root; what stands nested as well is not taken from here.
+/// What the layouts up to 1.4 have at the root; what stands nested as well is not taken from here,
+/// and given back.
 fn read_root(
     root: &mut Section<'_>,
     settings: &mut FileSettings,
     jwts: &mut Option<Jwts>,
     db_is_given: bool,
     findings: &mut Findings,
-) {
+) -> Vec<&'static str> {
     let file = root.file();
-    let shadowed = |key: &str, by: &str, findings: &mut Findings| {
+    let mut unused = Vec::new();
+    let mut shadowed = |key: &'static str, by: &str, findings: &mut Findings| {
+        unused.push(key);
         findings.notes.warn(format!(
             "{}: {} at the root is not used, since {} is there, where version 1.5 reads it",
             quote_path(file),
@@ -198,6 +202,7 @@ fn read_root(
     {
         settings.oidc = read_oidc(section, Layout::Root, findings);
     }
+    unused
 }
 
 fn parse(path: &Path, text: &str, findings: &mut Findings) -> Option<Document> {

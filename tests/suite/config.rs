@@ -2,3 +2,5 @@
 //! writer of `.env`.
 
 mod dotenv;
+mod duration;
+mod settings;

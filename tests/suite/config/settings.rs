@@ -1,0 +1,530 @@
+//! `config.json` in its layouts, the order of the sources, and what is told about both.
+
+use std::path::PathBuf;
+
+use cc_auth::base::environment::Environment;
+use cc_auth::base::fault::Fault as _;
+use cc_auth::config::{ConfigFaults, Origin, Settings, Sources, Value, Variable, load};
+use proptest::prelude::*;
+
+use crate::support::{Folder, rows};
+
+/// A set of settings files in a folder of their own.
+struct Site {
+    folder: Folder,
+    sources: Sources,
+}
+
+impl Site {
+    fn new() -> Self {
+        let folder = Folder::new();
+        // Nothing of the folder the tests run in.
+        let nothing = folder.write("nothing.env", "");
+        let empty = folder.write("nothing.json", "{}");
+        let sources = Sources {
+            config: Some(Value::new(empty, Origin::Flag("--config"))),
+            env_file: Some(Value::new(nothing, Origin::Flag("--env-file"))),
+            ..Sources::default()
+        };
+        Self { folder, sources }
+    }
+
+    fn config(mut self, text: &str) -> Self {
+        let path = self.folder.write("config.json", text);
+        self.sources.config = Some(Value::new(path, Origin::Flag("--config")));
+        self
+    }
+
+    fn env_file(mut self, text: &str) -> Self {
+        use std::os::unix::fs::PermissionsExt as _;
+        let path = self.folder.write(".env", text);
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        self.sources.env_file = Some(Value::new(path, Origin::Flag("--env-file")));
+        self
+    }
+
+    fn environment(mut self, variables: &[(&str, &str)]) -> Self {
+        self.sources.environment = variables
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect::<Environment>();
+        self
+    }
+
+    /// Settings, and the notes with the folder's name left out.
+    fn load(&self) -> Result<(Settings, Vec<String>), ConfigFaults> {
+        let (settings, notes) = load(self.sources.clone())?;
+        let place = format!("{}/", self.folder.path().display());
+        Ok((settings, notes.into_iter().map(|note| note.text.replace(&place, "")).collect()))
+    }
+
+    #[track_caller]
+    fn good(&self) -> (Settings, Vec<String>) {
+        self.load().unwrap_or_else(|faults| panic!("{faults}"))
+    }
+
+    /// The settings of files nothing is to be said about.
+    #[track_caller]
+    fn silent(&self) -> Settings {
+        let (settings, notes) = self.good();
+        assert!(notes.is_empty(), "{notes:?}");
+        settings
+    }
+
+    /// Messages and statuses of files that are refused.
+    #[track_caller]
+    fn faults(&self) -> Vec<(u8, String, Option<String>)> {
+        let place = format!("{}/", self.folder.path().display());
+        match self.load() {
+            Ok((settings, _)) => panic!("taken: {settings:?}"),
+            Err(faults) => faults
+                .into_iter()
+                .map(|fault| (fault.status().code(), fault.to_string().replace(&place, ""), fault.hint()))
+                .collect(),
+        }
+    }
+}
+
+/// What is to be seen where we differ from the recorded server.
+enum Differs {
+    /// A fault of this kind.
+    Fault(&'static str),
+    /// A life in seconds (none: never), and this is said, in a note or with `-v`.
+    Told(Option<i64>, &'static str),
+}
+
+/// The rows of `config.jsonl` where the server does something else, and why so do we.
+fn difference(case: &str) -> Option<Differs> {
+    use Differs::{Fault, Told};
+    Some(match case {
+        // The handbook says that 0 never expires.
+        "max-age '0s'" | "max-age '0'" => {
+            Told(None, "the running server issues tokens that have expired at birth")
+        }
+        // The server cuts off the fraction after adding it to the time.
+        "max-age '500ms'" => Told(Some(0), "under a second: every new token expires at birth"),
+        // The server issues nothing, or goes on without a life.
+        "max-age '1d'" | "max-age '3600'" | "max-age 'abc'" | "max-age '1h-'" | "max-age 'never'" => {
+            Fault("config-duration")
+        }
+        "max-age JSON 3600" | "max-age JSON true" | "jwts a string" | "auth a string" => Fault("config-type"),
+        // The server takes the default in silence.
+        "jwts.validate-user = 1 after max-age"
+        | "jwts.cookie-name = 5 before max-age"
+        | "jwts.cookie-name = 5 after max-age"
+        | "ldap: sync-del-old-users as a string" => Fault("config-type"),
+        // The server issues no token at all.
+        "jwts null" | "no auth" | "auth_file" | "jwts inside main" | "auth.jwt (singular)" => {
+            Told(None, "answers each request for a token with an error")
+        }
+        "jwts at the root (1.2 to 1.4 layout), no auth" => Told(
+            Some(7_200_000),
+            "has 'jwts' at the root, as up to version 1.4: version 1.5 does not read them there",
+        ),
+        // A file that is named must be there.
+        "auth-file missing file" | "main-file" | "config.json missing" => Fault("file-missing"),
+        // The server does not start.
+        "session-max-age spelled session_max_age" => {
+            Told(Some(7_200_000), "the server does not start with it")
+        }
+        ".env with a bad line" | ".env with a BOM" => Fault("env-file-malformed"),
+        _ => return None,
+    })
+}
+
+/// Recorded on cc-backend 1.5: the life of the token it issued under each configuration.
+#[test]
+fn every_configuration_gives_tokens_the_life_the_server_gave_them() {
+    let rows = rows("config.jsonl");
+    assert_eq!(rows.len(), 72);
+    let mut same = 0;
+    for row in rows {
+        let case = row["case"].as_str().unwrap();
+        let mut site = Site::new();
+        site = match (&row["config"], row["config_text"].as_str()) {
+            (_, Some(text)) => site.config(text),
+            (serde_json::Value::Null, None) => {
+                site.sources.config =
+                    Some(Value::new(site.folder.file("none.json"), Origin::Flag("--config")));
+                site
+            }
+            (config, None) => site.config(&config.to_string()),
+        };
+        if let Some(text) = row["env_file"].as_str() {
+            site = site.env_file(text);
+        }
+        let result = site.load();
+        let told = |settings: &Settings, notes: &[String]| format!("{notes:?} {:?}", settings.remarks);
+        match (difference(case), result) {
+            (None, Ok((settings, _))) => {
+                let life = settings.jwts.max_age.value.map(|life| life.seconds());
+                assert_eq!(life, row["exp_minus_iat"].as_i64(), "{row}");
+                assert!(!row["claims"].is_null(), "{row}");
+                same += 1;
+            }
+            (None, Err(faults)) => panic!("{case}: {faults}"),
+            (Some(Differs::Fault(kind)), Err(faults)) => {
+                assert!(faults.iter().any(|fault| fault.kind() == kind), "{case}: {faults}");
+            }
+            (Some(Differs::Told(life, words)), Ok((settings, notes))) => {
+                assert_eq!(settings.jwts.max_age.value.map(|life| life.seconds()), life, "{case}");
+                let told = told(&settings, &notes);
+                assert!(told.contains(words), "{case}: {told}");
+            }
+            (Some(Differs::Fault(_)), Ok(_)) => panic!("{case}: taken"),
+            (Some(Differs::Told(..)), Err(faults)) => panic!("{case}: {faults}"),
+        }
+    }
+    println!("{same} of 72 configurations as on the server, the others as documented");
+}
+
+#[test]
+fn all_four_layouts_give_the_same_settings() {
+    let today = r#"{"main":{"db":"x.db","session-max-age":"24h"},"auth":{
+        "jwts":{"max-age":"2h","cookie-name":"c","validate-user":true,"trusted-issuer":"i"},
+        "ldap":{"url":"ldap://h","user-base":"b","search-dn":"s","user-bind":"u","user-filter":"f",
+                "username-attr":"cn","sync-interval":"1h","sync-del-old-users":true}}}"#;
+    let root = r#"{"db":"x.db","session-max-age":"24h",
+        "jwts":{"max-age":"2h","cookieName":"c","validateUser":true,"trustedIssuer":"i"},
+        "ldap":{"url":"ldap://h","user_base":"b","search_dn":"s","user_bind":"u","user_filter":"f",
+                "username_attr":"cn","sync_interval":"1h","sync_del_old_users":true}}"#;
+    let first = r#"{"db":"x.db","db-driver":"sqlite3","session-max-age":"24h",
+        "jwts":{"max-age":"2h","cookieName":"c","forceJWTValidationViaDatabase":true,"trustedExternalIssuer":"i"},
+        "ldap":{"url":"ldap://h","user_base":"b","search_dn":"s","user_bind":"u","user_filter":"f",
+                "username_attr":"cn","sync_interval":"1h","sync_del_old_users":true}}"#;
+    let seed = r#"{"db":"x.db","session-max-age":"24h","jwt-max-age":"2h",
+        "jwts":{"cookieName":"c","forceJWTValidationViaDatabase":true,"trustedExternalIssuer":"i"},
+        "ldap":{"url":"ldap://h","user_base":"b","search_dn":"s","user_bind":"u","user_filter":"f",
+                "username_attr":"cn","sync_interval":"1h","sync_del_old_users":true}}"#;
+    for text in [today, root, first, seed] {
+        let settings = Site::new().config(text).silent();
+        assert_eq!(settings.db.value, PathBuf::from("x.db"));
+        assert_eq!(settings.session_max_age.value.map(|age| age.seconds()), Some(86_400), "{text}");
+        let jwts = &settings.jwts;
+        assert_eq!(jwts.max_age.value.map(|age| age.seconds()), Some(7_200), "{text}");
+        assert_eq!(jwts.cookie_name.as_ref().map(|name| name.value.as_str()), Some("c"), "{text}");
+        assert_eq!(jwts.trusted_issuer.as_ref().map(|name| name.value.as_str()), Some("i"), "{text}");
+        assert!(jwts.validate_user.value, "{text}");
+        let ldap = settings.ldap.as_ref().unwrap();
+        let texts = [&ldap.user_base, &ldap.search_dn, &ldap.user_bind, &ldap.user_filter];
+        assert_eq!(texts.map(|text| text.as_ref().unwrap().value.as_str()), ["b", "s", "u", "f"]);
+        assert_eq!((ldap.username_attr.value.as_str(), ldap.uid_attr.value.as_str()), ("cn", "uid"));
+        assert_eq!(ldap.sync_interval.as_ref().unwrap().value.seconds(), 3600);
+        assert!(ldap.sync_del_old_users.value);
+        assert_eq!(settings.remarks.is_empty(), text == today, "{:?}", settings.remarks);
+    }
+}
+
+#[test]
+fn nothing_configured_is_the_defaults() {
+    let settings = Site::new().silent();
+    assert_eq!(settings.db, Value::by_default(PathBuf::from("./var/job.db")));
+    assert_eq!(settings.session_max_age.value.map(|age| age.to_string()).as_deref(), Some("168h0m0s"));
+    assert_eq!(settings.jwts.max_age, Value::by_default(None));
+    assert!(settings.ldap.is_none() && settings.oidc.is_empty());
+    let ldap = Site::new().config(r#"{"auth":{"jwts":{},"ldap":{}}}"#).silent().ldap.unwrap();
+    assert_eq!((ldap.username_attr.value.as_str(), ldap.uid_attr.value.as_str()), ("gecos", "uid"));
+}
+
+#[test]
+fn a_life_that_is_unset_empty_or_nought_never_ends() {
+    for value in
+        ["", r#""max-age":"""#, r#""max-age":0"#, r#""max-age":0.0"#, r#""max-age":null"#, r#""max-age":"0""#]
+    {
+        for text in [format!(r#"{{"auth":{{"jwts":{{{value}}}}}}}"#), format!(r#"{{"jwts":{{{value}}}}}"#)] {
+            assert_eq!(Site::new().config(&text).good().0.jwts.max_age.value, None, "{text}");
+        }
+    }
+    let seed = Site::new().config(r#"{"jwt-max-age":0}"#).silent();
+    assert_eq!(seed.jwts.max_age.value, None);
+}
+
+#[test]
+fn the_stronger_source_wins_and_every_value_knows_its_own() {
+    let text = r#"{"main":{"db":"file.db"},"auth":{"jwts":{"max-age":"1h"}}}"#;
+    let site = Site::new()
+        .config(text)
+        .env_file("JWT_PUBLIC_KEY=file\nSESSION_KEY=old\nSESSION_KEY=new\n")
+        .environment(&[("JWT_PUBLIC_KEY", "process"), ("CC_DB", "never looked at here")]);
+    let settings = site.silent();
+    assert_eq!(settings.db.value, PathBuf::from("file.db"));
+    let key = settings.secret(Variable::JwtPublicKey).unwrap();
+    assert_eq!(key.text.expose(), "process");
+    assert_eq!(key.origin, Origin::Environment("JWT_PUBLIC_KEY".to_owned()));
+    let session = settings.secret(Variable::SessionKey).unwrap();
+    assert_eq!(session.text.expose(), "new");
+    assert!(session.place().ends_with("/.env' line 3"), "{}", session.place());
+    let lines = settings.origins().join("\n");
+    assert!(
+        lines.contains("jwts.max-age = 1h0m0s (from ") && lines.contains("key 'auth.jwts.max-age'"),
+        "{lines}"
+    );
+    assert!(lines.contains("SESSION_KEY = set (from "), "{lines}");
+    assert!(!lines.contains("new") && !lines.contains("process"), "a secret is shown: {lines}");
+    assert!(!format!("{settings:?}").contains("process"), "a secret is shown");
+
+    let mut site = site;
+    site.sources.db = Some(Value::new(PathBuf::from("flag.db"), Origin::Flag("--db")));
+    assert_eq!(site.silent().db, Value::new(PathBuf::from("flag.db"), Origin::Flag("--db")));
+}
+
+#[test]
+fn a_variable_set_to_nothing_in_the_environment_wins_with_a_warning() {
+    let site =
+        Site::new().env_file("JWT_PUBLIC_KEY=abc\nSESSION_KEY=\n").environment(&[("JWT_PUBLIC_KEY", "")]);
+    let (settings, notes) = site.good();
+    assert!(settings.secret(Variable::JwtPublicKey).is_none());
+    assert!(
+        notes[0].starts_with(
+            "JWT_PUBLIC_KEY is set to nothing in the environment, which wins over '.env' line 1"
+        )
+    );
+    let message = |variable| settings.secrets.require(variable).unwrap_err().to_string();
+    assert_eq!(message(Variable::JwtPublicKey), "JWT_PUBLIC_KEY is set to nothing in the environment");
+    assert!(message(Variable::SessionKey).ends_with("/.env' line 2"), "{}", message(Variable::SessionKey));
+    let unset = settings.secrets.require(Variable::JwtPrivateKey).unwrap_err();
+    assert_eq!(
+        unset.to_string(),
+        "JWT_PRIVATE_KEY is not set, neither in the environment nor in an environment file"
+    );
+    assert_eq!(unset.hint().as_deref(), Some("gen-keypair --write"));
+    assert_eq!(unset.status().code(), 78);
+}
+
+#[test]
+fn a_secret_that_lost_a_part_or_lies_open_earns_a_warning() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let site = Site::new().env_file("LDAP_ADMIN_PASSWORD=pa$SWORD1\n");
+    let open = std::fs::Permissions::from_mode(0o644);
+    std::fs::set_permissions(site.folder.file(".env"), open).unwrap();
+    let (settings, notes) = site.good();
+    assert_eq!(settings.secret(Variable::LdapAdminPassword).unwrap().text.expose(), "pa");
+    assert_eq!(notes.len(), 2, "{notes:?}");
+    assert!(
+        notes[0].contains("LDAP_ADMIN_PASSWORD in '.env' line 1: a $NAME in the value was replaced"),
+        "{notes:?}"
+    );
+    assert!(!notes[0].contains("SWORD1"), "the note shows a part of the password");
+    assert!(notes[1].contains("others may access it (mode 0644)"), "{notes:?}");
+    let public = Site::new().env_file("JWT_PUBLIC_KEY=x\nOTHER=y\n");
+    std::fs::set_permissions(public.folder.file(".env"), std::fs::Permissions::from_mode(0o644)).unwrap();
+    public.silent();
+}
+
+/// The message, and the hint where there is one.
+#[track_caller]
+fn refused(text: &str, status: u8, message: &str, hint: Option<&str>) {
+    let faults = Site::new().config(text).faults();
+    assert_eq!(faults, [(status, message.to_owned(), hint.map(str::to_owned))], "{text}");
+}
+
+#[test]
+fn what_is_wrong_in_a_configuration_is_named_with_its_place() {
+    refused("{\n  \"auth\": {]\n", 78, "'config.json' line 2, column 12: key must be a string", None);
+    refused("", 78, "'config.json' line 1, column 1: the file is empty, wanted an object", None);
+    refused("[]", 78, "'config.json': found a list, wanted an object", None);
+    refused("null", 78, "'config.json': found null, wanted an object", None);
+    refused(
+        r#"{"auth":{"jwts":{"validate-user":"true"}}}"#,
+        78,
+        "'config.json' key 'auth.jwts.validate-user': found the text 'true', wanted true or false",
+        None,
+    );
+    refused(
+        r#"{"auth":{"jwts":{"max-age":"1d"}}}"#,
+        78,
+        "'config.json' key 'auth.jwts.max-age': '1d' is no duration: unknown unit 'd' (ns us ms s m h)",
+        Some("write it as \"24h\""),
+    );
+    refused(
+        r#"{"session-max-age":"3600"}"#,
+        78,
+        "'config.json' key 'session-max-age': '3600' is no duration: the unit is missing (ns us ms s m h)",
+        Some("write it as \"3600s\""),
+    );
+    refused(
+        r#"{"jwts":{"max-age":3600}}"#,
+        78,
+        "'config.json' key 'jwts.max-age': found the number 3600, wanted a duration as text, such as \"24h\"",
+        None,
+    );
+    refused(
+        r#"{"db-driver":"mysql","db":"user@/x"}"#,
+        78,
+        "'config.json' key 'db-driver': the database driver 'mysql' is not supported, wanted 'sqlite3'",
+        Some("move the users to an SQLite database, or name one with --db"),
+    );
+    refused(
+        r#"{"auth":{"jwts":{},"jwt-roles":{"a":{"bound_subject":"x","bound_subject":"y"}}}}"#,
+        78,
+        "'config.json' key 'auth.jwt-roles.a': the member 'bound_subject' stands twice",
+        None,
+    );
+    let several = Site::new()
+        .config(r#"{"main":{"db":5},"auth":{"jwts":{"max-age":"x","cookie-name":1}}}"#)
+        .env_file("!\n")
+        .faults();
+    assert_eq!(several.len(), 4, "{several:?}");
+}
+
+#[test]
+fn a_named_file_must_be_there_and_a_default_one_need_not() {
+    let mut site = Site::new();
+    site.sources.config = Some(Value::new(site.folder.file("no.json"), Origin::Flag("--config")));
+    site.sources.env_file = Some(Value::new(site.folder.file(".home"), Origin::Flag("--env-file")));
+    let faults = site.faults();
+    assert_eq!(faults[0], (66, "'no.json' does not exist".to_owned(), None));
+    assert_eq!(faults[1], (66, "'.home' is a directory, wanted a file".to_owned(), None));
+    let faults = Site::new().config(r#"{"auth-file":"/no/such/auth.json"}"#).faults();
+    assert_eq!(faults, [(66, "'/no/such/auth.json' does not exist".to_owned(), None)]);
+    let rubbish = Site::new();
+    let path = rubbish.folder.write("config.json", [0xff, 0xfe, 0, 1]);
+    let rubbish = Site {
+        sources: Sources { config: Some(Value::new(path, Origin::Flag("-c"))), ..rubbish.sources },
+        ..rubbish
+    };
+    assert_eq!(rubbish.faults()[0].1, "'config.json' is no text: byte 1 is not UTF-8");
+}
+
+/// The notes of a configuration that is taken.
+fn notes_of(text: &str) -> Vec<String> {
+    Site::new().config(text).good().1
+}
+
+#[test]
+fn an_unknown_key_in_our_sections_is_told_with_the_nearest() {
+    let table = [
+        (
+            r#"{"auth":{"jwts":{"validate_user":true}}}"#,
+            "'auth.jwts.validate_user' is ignored, by the server as well: did you mean 'validate-user'?",
+        ),
+        (
+            r#"{"auth":{"jwts":{"forceJWTValidationViaDatabase":true}}}"#,
+            "'auth.jwts.forceJWTValidationViaDatabase' is ignored, by the server as well: it is spelled 'validate-user' today",
+        ),
+        (r#"{"auth":{"jwts":{},"saml":{}}}"#, "'auth.saml' is ignored, by the server as well"),
+        (
+            r#"{"auth":{"jwts":{},"ldaps":{}}}"#,
+            "'auth.ldaps' is ignored, by the server as well: did you mean 'ldap'?",
+        ),
+        (
+            r#"{"auth":{"jwts":{},"ldap":{"user_base":"x"}}}"#,
+            "'auth.ldap.user_base' is ignored, by the server as well: did you mean 'user-base'?",
+        ),
+        (
+            r#"{"auth":{"jwts":{},"oidc":{"providers":{"a":{"issuer":"x"}}}}}"#,
+            "'auth.oidc.providers.a.issuer' is ignored, by the server as well",
+        ),
+        (
+            r#"{"jwts":{"maxage":"1h"}}"#,
+            "'jwts.maxage' is ignored, by the server as well: did you mean 'max-age'?",
+        ),
+        (
+            r#"{"main":{"session_max_age":"1h"}}"#,
+            "'main.session_max_age' is ignored, and the server does not start with it: did you mean 'session-max-age'?",
+        ),
+        (
+            r#"{"main":{"jwts":{}}}"#,
+            "'main.jwts' is ignored, and the server does not start with it: it belongs to 'auth'",
+        ),
+    ];
+    for (text, wanted) in table {
+        assert_eq!(notes_of(text), [format!("'config.json': unknown key {wanted}")]);
+    }
+    // Elsewhere, and with other letters, everything is known.
+    let text = r#"{"foo":1,"clusters":[],"archive":{"kind":"file"},"main":{"addr":"x","validate":true},
+        "auth":{"JWTS":{"Max-Age":"1h","VALIDATE-USER":true},"jwt-roles":{"a":{"x":1}},"jwt-config":{}}}"#;
+    let settings = Site::new().config(text).silent();
+    assert_eq!(settings.jwts.max_age.value.map(|age| age.seconds()), Some(3600));
+    assert!(settings.jwts.validate_user.value);
+    assert_eq!(settings.jwt_roles.unwrap().value["a"]["x"], 1);
+}
+
+#[test]
+fn what_the_server_takes_otherwise_is_told() {
+    let table = [
+        (
+            r#"{"auth":{"jwts":{"max-age":"0"}}}"#,
+            "'config.json' key 'auth.jwts.max-age' is '0s': tokens never expire, but the running server issues tokens that have expired at birth",
+        ),
+        (
+            r#"{"auth":{"jwts":{"max-age":"-1h"}}}"#,
+            "'config.json' key 'auth.jwts.max-age' is '-1h0m0s': every new token has expired before it is issued",
+        ),
+        (
+            r#"{"auth":{"jwts":{}},"main":{"session-max-age":"721h"}}"#,
+            "'config.json' key 'main.session-max-age' is '721h0m0s': a web session of the server lasts at most 30 days all the same",
+        ),
+        (
+            r#"{"auth":{"jwts":{}},"main":{"session-max-age":""}}"#,
+            "'config.json' key 'main.session-max-age' is 0 or empty: sessions never end here, a web session of the server lasts 30 days",
+        ),
+        (
+            r#"{"auth":{"jwts":{}},"main":{"session-max-age":"-1s"}}"#,
+            "'config.json' key 'main.session-max-age' is '-1s': a session has ended before it begins",
+        ),
+        (
+            r#"{"auth":{"jwts":{"max-age":"2h","max-age":"1h"}}}"#,
+            "'config.json': 'auth.jwts.max-age' stands 2 times: the last counts",
+        ),
+        (
+            r#"{"auth":{"jwts":{"max-age":"1h"}},"jwts":{"max-age":"2h"}}"#,
+            "'config.json': 'jwts' at the root is not used, since 'auth.jwts' is there, where version 1.5 reads it",
+        ),
+        (
+            r#"{"auth":{"jwts":{}},"main":{"db":"a"},"db":"b"}"#,
+            "'config.json': 'db' at the root is not used, since 'main.db' is there, where version 1.5 reads it",
+        ),
+        (
+            r#"{"jwts":{"validateUser":false,"forceJWTValidationViaDatabase":true}}"#,
+            "'config.json': both 'jwts.validateUser' and 'jwts.forceJWTValidationViaDatabase' are there: the first counts",
+        ),
+        (
+            r#"{"auth":{"jwts":{"validate-user":true,"sync-user-on-login":true}}}"#,
+            "'config.json': 'auth.jwts.sync-user-on-login' has no effect beside 'auth.jwts.validate-user'",
+        ),
+        (
+            "{\"auth\":{\"jwts\":{}}} x",
+            "'config.json' line 1, column 22: more text after the end of the configuration is ignored, by the server as well",
+        ),
+    ];
+    for (text, wanted) in table {
+        assert_eq!(notes_of(text), [wanted], "{text}");
+    }
+}
+
+#[test]
+fn auth_may_stand_in_a_file_of_its_own() {
+    let site = Site::new();
+    let auth = site.folder.write("auth.json", r#"{"jwts":{"max-age":"3h"}}"#);
+    let text = serde_json::json!({"main": {}, "auth-file": auth}).to_string();
+    let settings = site.config(&text).silent();
+    assert_eq!(settings.jwts.max_age.value.map(|age| age.seconds()), Some(10_800));
+    assert!(settings.jwts.max_age.origin.to_string().ends_with("auth.json' key 'auth.jwts.max-age'"));
+}
+
+#[test]
+fn several_providers_and_several_directories_can_be_named() {
+    let text = r#"{"auth":{"jwts":{},"ldap":{"url":"ldap://a, ldaps://b"},"oidc":{"provider":"https://a",
+        "providers":{"site":{"provider":"https://b","client-id":"c","client-secret-variable":"SITE_SECRET",
+        "scopes":["groups"],"parameters":{"prompt":"login"},"max-age":"1h","default-role":"r"}}}}}"#;
+    let site = Site::new().config(text).env_file("SITE_SECRET=hush\n");
+    let settings = site.silent();
+    assert_eq!(settings.ldap.as_ref().unwrap().url.as_ref().unwrap().value, ["ldap://a", "ldaps://b"]);
+    assert_eq!(settings.provider("oidc").unwrap().provider.as_ref().unwrap().value, "https://a");
+    let own = settings.provider("site").unwrap();
+    assert_eq!(own.key, "auth.oidc.providers.site");
+    assert_eq!(own.client_secret.as_ref().unwrap().value.expose(), "hush");
+    assert_eq!(own.scopes.as_ref().unwrap().value, ["groups"]);
+    assert!(settings.provider("none").is_none());
+    let list = Site::new().config(r#"{"auth":{"jwts":{},"ldap":{"url":["ldap://a","ldap://b"]}}}"#).silent();
+    assert_eq!(list.ldap.unwrap().url.unwrap().value.len(), 2);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn no_file_makes_the_reader_panic(text in r#"[{}\[\]":,a-z0-9 \\-]{0,60}|\{"auth":\{"(jwts|ldap|oidc|jwt-roles)":.{0,20}\}\}"#) {
+        let _ = Site::new().config(&text).env_file(&text).load();
+    }
+}
