@@ -10,6 +10,7 @@ use crate::base::duration::DurationError;
 use crate::base::fault::{Fault, Status};
 use crate::base::file::FileError;
 use crate::base::quote::{quote, quote_path};
+use crate::key::KeyFault;
 
 /// Something wrong with the settings.
 #[derive(Debug, thiserror::Error)]
@@ -97,6 +98,22 @@ pub enum ConfigFault {
         /// Where it is set to nothing.
         empty: Option<Origin>,
     },
+    /// A variable that holds no good key.
+    #[error("{fault}")]
+    Key {
+        /// The variable.
+        variable: Variable,
+        /// Where it is set and what is wrong.
+        fault: KeyFault,
+    },
+    /// Two halves that do not belong together.
+    #[error("{public} is not the public half of {private}")]
+    NoPair {
+        /// The private key's variable and place.
+        private: String,
+        /// The public key's variable and place.
+        public: String,
+    },
     /// A variable whose bytes are not UTF-8.
     #[error("{} in {origin}: the value is not UTF-8", .variable.name())]
     NotText {
@@ -143,6 +160,8 @@ impl Fault for ConfigFault {
             Self::MissingKey { .. } => "config-missing-key",
             Self::Unset { .. } => "variable-unset",
             Self::NotText { .. } => "variable-not-text",
+            Self::Key { fault, .. } => fault.kind(),
+            Self::NoPair { .. } => "key-halves-differ",
         }
     }
 
@@ -157,6 +176,10 @@ impl Fault for ConfigFault {
                 Some("move the users to an SQLite database, or name one with --db".to_owned())
             }
             Self::Unset { variable, .. } => variable.remedy().map(str::to_owned),
+            Self::Key { variable, fault } => {
+                fault.hint().or_else(|| Some(format!("{} --force", variable.remedy()?)))
+            }
+            Self::NoPair { .. } => Some("gen-keypair --write --force".to_owned()),
             _ => None,
         }
     }

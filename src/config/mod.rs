@@ -3,7 +3,7 @@
 //! The strongest source first: options, process environment, `.env`, `config.json`, defaults.
 //! Everything wrong is an error here even where the server goes on with a default in silence;
 //! where the server does something else with a value than its handbook says, there is a note.
-//! Keys are only text here: what they mean is for the rooms that use them.
+//! Keys are text until one is asked for; passwords stay it.
 //!
 //! ```
 //! use cc_auth::config::{Sources, load};
@@ -17,6 +17,7 @@ pub mod dotenv;
 mod fault;
 mod file;
 mod json;
+mod keys;
 mod load;
 mod origin;
 mod secrets;

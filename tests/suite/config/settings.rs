@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use cc_auth::base::environment::Environment;
 use cc_auth::base::fault::Fault as _;
+use cc_auth::base::note::Notes;
 use cc_auth::config::{ConfigFaults, Origin, Settings, Sources, Value, Variable, load};
+use cc_auth::key::WeakKeys;
 use proptest::prelude::*;
 
 use crate::support::{Folder, rows};
@@ -142,13 +144,13 @@ fn every_configuration_gives_tokens_the_life_the_server_gave_them() {
         let case = row["case"].as_str().unwrap();
         let mut site = Site::new();
         site = match (&row["config"], row["config_text"].as_str()) {
-            (_, Some(text)) => site.config(text),
-            (serde_json::Value::Null, None) => {
+            (_, Some(text)) if !text.is_empty() => site.config(text),
+            (serde_json::Value::Null, _) => {
                 site.sources.config =
                     Some(Value::new(site.folder.file("none.json"), Origin::Flag("--config")));
                 site
             }
-            (config, None) => site.config(&config.to_string()),
+            (config, _) => site.config(&config.to_string()),
         };
         if let Some(text) = row["env_file"].as_str() {
             site = site.env_file(text);
@@ -527,4 +529,58 @@ proptest! {
     fn no_file_makes_the_reader_panic(text in r#"[{}\[\]":,a-z0-9 \\-]{0,60}|\{"auth":\{"(jwts|ldap|oidc|jwt-roles)":.{0,20}\}\}"#) {
         let _ = Site::new().config(&text).env_file(&text).load();
     }
+}
+
+/// Out of the server's own test setup, made for tests.
+const PUBLIC: &str = "A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg=";
+const PRIVATE: &str =
+    "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8DoQe/884Qvh1w3RjnS8CZZ+TWMJulDV8d3IZkElUxuA==";
+const SAMPLE: &str = "kzfYrYy+TzpanWZHJ5qSdMj5uKUWgq74BWhQG6copP0=";
+
+#[test]
+fn a_key_is_decoded_when_it_is_asked_for_and_its_fault_names_its_place() {
+    let site = Site::new().env_file(&format!("JWT_PUBLIC_KEY={PUBLIC}\nJWT_PRIVATE_KEY=\"{PRIVATE}\"\n"));
+    let settings = site.silent();
+    let mut notes = Notes::new();
+    let signing = settings.signing_key(&mut notes).unwrap();
+    assert!(signing.verifying_key().is_same_key(&settings.verifying_key(&mut notes).unwrap()));
+    assert!(notes.is_empty());
+
+    let table = [
+        ("JWT_PUBLIC_KEY=AAAA", "JWT_PUBLIC_KEY in '.env' line 1: ", Some("gen-keypair --write --force")),
+        (
+            "JWT_PUBLIC_KEY=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+            "JWT_PUBLIC_KEY in '.env' line 1: ",
+            Some("gen-keypair --write --force"),
+        ),
+        (
+            "X=1\nJWT_PUBLIC_KEY=no base64!",
+            "JWT_PUBLIC_KEY in '.env' line 2: ",
+            Some("gen-keypair --write --force"),
+        ),
+    ];
+    for (text, message, hint) in table {
+        let site = Site::new().env_file(text);
+        let fault = site.silent().verifying_key(&mut notes).unwrap_err();
+        let shown = fault.to_string().replace(&format!("{}/", site.folder.path().display()), "");
+        assert!(shown.starts_with(message), "{shown}");
+        assert!(!shown.contains("AAAA") && !shown.contains("base64!"), "{shown}");
+        assert_eq!((fault.status().code(), fault.hint().as_deref()), (78, hint), "{shown}");
+    }
+
+    let site = Site::new().env_file(&format!(
+        "JWT_PUBLIC_KEY={SAMPLE}\nJWT_PRIVATE_KEY={PRIVATE}\nCROSS_LOGIN_JWT_HS512_KEY=\n"
+    ));
+    let settings = site.silent();
+    settings.verifying_key(&mut notes).unwrap();
+    let told: Vec<&str> = notes.iter().map(|note| note.text.as_str()).collect();
+    assert_eq!(told.len(), 1);
+    assert!(told[0].contains("anybody can sign tokens that this key verifies"), "{told:?}");
+    let pair = settings.signing_key(&mut notes).unwrap_err();
+    assert_eq!((pair.kind(), pair.status().code()), ("key-halves-differ", 78));
+    let empty = settings.shared_key(WeakKeys::Allow).unwrap_err();
+    assert_eq!((empty.kind(), empty.status().code()), ("variable-unset", 78));
+    let tiny = Site::new().env_file("CROSS_LOGIN_JWT_HS512_KEY=AAAA\n").silent();
+    assert_eq!(tiny.shared_key(WeakKeys::Refuse).unwrap_err().kind(), "key-weak");
+    assert!(tiny.shared_key(WeakKeys::Allow).is_ok());
 }

@@ -1,0 +1,90 @@
+//! The variables' text as keys: decoded when one is asked for, not before.
+
+use super::fault::ConfigFault;
+use super::secrets::Secret;
+use super::settings::Settings;
+use super::variable::Variable;
+use crate::base::note::Notes;
+use crate::key::encoding::decode_standard;
+use crate::key::verifying::server_base64;
+use crate::key::{KeyError, PrivateKey, PublicKey, SigningKey, VerifyingKey, WeakKeys, published};
+
+impl Settings {
+    /// The own public key, `JWT_PUBLIC_KEY`. One whose private half everybody can read is
+    /// warned about.
+    ///
+    /// # Errors
+    /// [`ConfigFault::Unset`] and [`ConfigFault::Key`].
+    pub fn verifying_key(&self, notes: &mut Notes) -> Result<VerifyingKey, ConfigFault> {
+        self.public(Variable::JwtPublicKey, notes).map(VerifyingKey::public)
+    }
+
+    /// The external issuer's public key, `CROSS_LOGIN_JWT_PUBLIC_KEY`.
+    ///
+    /// # Errors
+    /// As [`Settings::verifying_key`].
+    pub fn cross_login_key(&self, notes: &mut Notes) -> Result<VerifyingKey, ConfigFault> {
+        self.public(Variable::CrossLoginJwtPublicKey, notes).map(VerifyingKey::public)
+    }
+
+    /// The own private key, `JWT_PRIVATE_KEY`. Where `JWT_PUBLIC_KEY` is set too, it must be the
+    /// other half: the server would refuse the tokens that it issues itself.
+    ///
+    /// # Errors
+    /// [`ConfigFault::Unset`], [`ConfigFault::Key`] and [`ConfigFault::NoPair`].
+    pub fn signing_key(&self, notes: &mut Notes) -> Result<SigningKey, ConfigFault> {
+        let secret = self.secrets.require(Variable::JwtPrivateKey)?;
+        let key = decode_standard(secret.text.expose(), "private key")
+            .and_then(|pair| PrivateKey::ed25519_from_pair(&pair))
+            .map_err(|error| malformed(secret, error))?;
+        warn_if_published(secret, &key.public(), notes);
+        if let Some(public) = self.secret(Variable::JwtPublicKey) {
+            let other = server_base64(public.text.expose()).map_err(|error| malformed(public, error))?;
+            if other != key.public() {
+                return Err(ConfigFault::NoPair { private: secret.place(), public: public.place() });
+            }
+        }
+        SigningKey::private(key).map_err(|error| malformed(secret, error))
+    }
+
+    /// The shared key of `/jwt-login`, `CROSS_LOGIN_JWT_HS512_KEY`, for HS512 and HS256. An empty
+    /// one is never a key; one shorter than its hash is refused unless weak keys are allowed.
+    ///
+    /// # Errors
+    /// [`ConfigFault::Unset`] and [`ConfigFault::Key`].
+    pub fn shared_key(&self, weak: WeakKeys) -> Result<VerifyingKey, ConfigFault> {
+        let secret = self.secrets.require(Variable::CrossLoginJwtHs512Key)?;
+        VerifyingKey::shared_from_base64(&secret.text, weak).map_err(|error| malformed(secret, error))
+    }
+
+    /// The same key for signing.
+    ///
+    /// # Errors
+    /// As [`Settings::shared_key`].
+    pub fn shared_signing_key(&self, weak: WeakKeys) -> Result<SigningKey, ConfigFault> {
+        let secret = self.secrets.require(Variable::CrossLoginJwtHs512Key)?;
+        SigningKey::shared_from_base64(&secret.text, weak).map_err(|error| malformed(secret, error))
+    }
+
+    fn public(&self, variable: Variable, notes: &mut Notes) -> Result<PublicKey, ConfigFault> {
+        let secret = self.secrets.require(variable)?;
+        let key = server_base64(secret.text.expose()).map_err(|error| malformed(secret, error))?;
+        warn_if_published(secret, &key, notes);
+        Ok(key)
+    }
+}
+
+fn malformed(secret: &Secret, error: KeyError) -> ConfigFault {
+    ConfigFault::Key { variable: secret.variable, fault: error.configured(secret.place()) }
+}
+
+fn warn_if_published(secret: &Secret, key: &PublicKey, notes: &mut Notes) {
+    if let Some(place) = published(key) {
+        let text = format!("{} is {place}: anybody can sign tokens that this key verifies", secret.place());
+        if matches!(secret.variable, Variable::JwtPublicKey | Variable::JwtPrivateKey) {
+            notes.warn_with(text, "gen-keypair --write --force");
+        } else {
+            notes.warn(text);
+        }
+    }
+}
