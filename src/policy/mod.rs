@@ -3,6 +3,7 @@
 pub mod admission;
 pub mod endpoint;
 pub mod glob;
+pub mod id_token;
 pub mod pointer;
 pub mod profile;
 pub mod role;

@@ -255,3 +255,59 @@ fn a_provider_that_speaks_for_another_issuer_is_refused() {
         assert_eq!(refused.status(), Status::Config);
     }
 }
+
+#[test]
+fn keys_are_fetched_once_more_when_a_token_does_not_fit_and_then_never_again() {
+    use cc_auth::base::note::Notes;
+    use cc_auth::key::jwk::write_public;
+    use cc_auth::key::{Algorithm, PrivateKey, SigningKey};
+    use cc_auth::provider::jwks::KeyServer;
+    use cc_auth::token::{Claims, Heading, issue};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    let key = |kid: &str| {
+        SigningKey::private(PrivateKey::generate(Algorithm::EdDsa).unwrap()).unwrap().with_kid(kid)
+    };
+    let (old, new, foreign) = (key("old"), key("new"), key("new"));
+    let public = |key: &SigningKey| -> serde_json::Value {
+        let text = write_public(&key.private_key().unwrap().public(), key.kid(), None);
+        serde_json::from_str(&text).unwrap()
+    };
+    let sets = [json!({"keys": [public(&old)]}), json!({"keys": [public(&old), public(&new)]})];
+    let count = Arc::new(AtomicUsize::new(0));
+    let served = Arc::clone(&count);
+    let server = Server::start(move |_| {
+        let number = served.fetch_add(1, Ordering::SeqCst);
+        Reply::json(&sets[number.min(1)])
+    });
+    let sign = |key: &SigningKey| {
+        let mut claims = Claims::new();
+        claims.set("sub", "clara");
+        issue(&Heading::for_key(key), &claims, key).unwrap()
+    };
+    let (client, mut notes) = (client(impatient()), Notes::new());
+    let mut keys = KeyServer::open(&client, &parse_url(&server.url()).unwrap(), &mut notes).unwrap();
+    let mut good = |key: &SigningKey| keys.verify(sign(key).expose(), &mut notes).unwrap().is_ok();
+    assert!(good(&old));
+    assert_eq!(count.load(Ordering::SeqCst), 1);
+    assert!(good(&new), "the new key is there after fetching again");
+    assert_eq!(count.load(Ordering::SeqCst), 2);
+    assert!(!good(&foreign));
+    assert_eq!(count.load(Ordering::SeqCst), 2, "a stranger can't make us fetch as often as he likes");
+}
+
+#[test]
+fn a_key_set_without_a_usable_key_is_refused() {
+    use cc_auth::base::note::Notes;
+    use cc_auth::provider::jwks::{JwksError, KeyServer};
+    let server = Server::start(|_| {
+        Reply::json(
+            &json!({"keys": [{"kty": "oct", "k": "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0"}, {"kty": "X"}]}),
+        )
+    });
+    let mut notes = Notes::new();
+    let client = client(impatient());
+    let refused = KeyServer::open(&client, &parse_url(&server.url()).unwrap(), &mut notes).unwrap_err();
+    assert!(matches!(refused, JwksError::Empty(_)), "{refused:?}");
+    assert_eq!(notes.iter().count(), 2);
+}

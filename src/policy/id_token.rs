@@ -1,0 +1,409 @@
+//! Whether an ID token is the answer to the login that was begun (OpenID Connect Core 3.1.3.7,
+//! 3.1.3.8, 5.3.2). Signed is all that is known of it before.
+
+use aws_lc_rs::digest::{self, SHA256, SHA384, SHA512};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Map, Value};
+
+use super::verdict::Verdict;
+use crate::base::quote::quote;
+use crate::base::secret::SecretText;
+use crate::base::time::{Timestamp, span_for_people};
+use crate::key::Algorithm;
+use crate::token::{Claims, Verified};
+
+/// How far `nbf` may lie ahead, in seconds.
+const NOT_BEFORE_LEEWAY: i64 = 5 * 60;
+
+/// How far `iat` may lie ahead, and `auth_time` back beyond the maximum, in seconds.
+const CLOCK_LEEWAY: i64 = 60;
+
+/// What the login that was begun expects of its ID token.
+#[derive(Debug, Clone)]
+pub struct Expected<'a> {
+    /// The provider that was asked.
+    pub issuer: &'a str,
+    /// This client.
+    pub client_id: &'a str,
+    /// The names of the algorithms that are taken, as in `alg`.
+    pub algorithms: &'a [Algorithm],
+    /// The nonce that was sent; none for a device login or a refresh, which have no way to send
+    /// one (then one in the token is not looked at).
+    pub nonce: Option<&'a SecretText>,
+    /// The access token that came along.
+    pub access_token: Option<&'a SecretText>,
+    /// The `sub` of the login that is refreshed (OpenID Connect Core 12.2).
+    pub subject: Option<&'a str>,
+    /// How long ago the person may have logged in at the provider, in seconds.
+    pub max_age: Option<i64>,
+}
+
+/// Judges an ID token; all checks are made, so that a report can show them together.
+pub fn judge(token: &Verified, expected: &Expected<'_>, now: Timestamp) -> Verdict {
+    let mut verdict = Verdict::new();
+    let claims = token.claims();
+    algorithm(&mut verdict, token.algorithm(), expected.algorithms);
+    issuer(&mut verdict, claims, expected.issuer);
+    audience(&mut verdict, claims, expected.client_id);
+    subject(&mut verdict, claims, expected.subject);
+    expiry(&mut verdict, claims, now);
+    not_before(&mut verdict, claims, now);
+    issued_at(&mut verdict, claims, now);
+    if let Some(max_age) = expected.max_age {
+        auth_time(&mut verdict, claims, max_age, now);
+    }
+    if let Some(wanted) = expected.nonce {
+        nonce(&mut verdict, claims, wanted);
+    }
+    if let Some(access_token) = expected.access_token {
+        access_token_hash(&mut verdict, claims, token.algorithm(), access_token);
+    }
+    verdict
+}
+
+/// Judges whether userinfo is about the person of the ID token (OpenID Connect Core 5.3.2: the
+/// two `sub` must be the same to the letter, or userinfo must not be used).
+pub fn judge_userinfo(token: &Verified, userinfo: &Map<String, Value>) -> Verdict {
+    let mut verdict = Verdict::new();
+    match (userinfo.get("sub").and_then(Value::as_str), token.claims().subject()) {
+        (Some(found), Some(wanted)) if found == wanted => verdict.holds("userinfo", "of the same person"),
+        (Some(found), wanted) => verdict.fails(
+            "userinfo",
+            format!(
+                "userinfo is about another person: its 'sub' is {}, wanted {}",
+                quote(found),
+                quote(wanted.unwrap_or_default())
+            ),
+            None,
+        ),
+        (None, _) => verdict.fails("userinfo", "userinfo does not say who it is about ('sub')", None),
+    }
+    verdict
+}
+
+fn algorithm(verdict: &mut Verdict, found: Algorithm, allowed: &[Algorithm]) {
+    if allowed.contains(&found) {
+        return verdict.holds("algorithm", found.name());
+    }
+    let names: Vec<&str> = allowed.iter().map(|algorithm| algorithm.name()).collect();
+    verdict.fails(
+        "algorithm",
+        format!("the ID token is signed with {found}, wanted {}", names.join(", ")),
+        None,
+    );
+}
+
+fn issuer(verdict: &mut Verdict, claims: &Claims, wanted: &str) {
+    match claims.issuer() {
+        Some(found) if found == wanted => verdict.holds("issuer", quote(found)),
+        Some(found) => verdict.fails(
+            "issuer",
+            format!("the ID token is from the issuer {}, wanted {}", quote(found), quote(wanted)),
+            None,
+        ),
+        None => verdict.fails("issuer", "the ID token names no issuer ('iss')", None),
+    }
+}
+
+fn audience(verdict: &mut Verdict, claims: &Claims, client_id: &str) {
+    let audiences = claims.audiences();
+    let whole = match claims.get("aud") {
+        Some(Value::Array(list)) => list.len() == audiences.len(),
+        _ => true,
+    };
+    let shown = || audiences.iter().map(|audience| quote(audience)).collect::<Vec<_>>().join(", ");
+    if audiences.is_empty() || !whole {
+        return verdict.fails("audience", "the ID token has no proper audience ('aud')", None);
+    }
+    if !audiences.contains(&client_id) {
+        return verdict.fails(
+            "audience",
+            format!("the ID token is for {}, wanted {}", shown(), quote(client_id)),
+            Some("check OID_CLIENT_ID against the provider's registration".to_owned()),
+        );
+    }
+    verdict.holds("audience", shown());
+    // OpenID Connect Core 3.1.3.7, 4 and 5: with several audiences somebody must be named, and
+    // whoever is named must be this client.
+    match claims.get("azp") {
+        None if audiences.len() > 1 => verdict.fails(
+            "authorized-party",
+            format!(
+                "the ID token is for several ({}) and does not say for whom it was made ('azp')",
+                shown()
+            ),
+            None,
+        ),
+        None => {}
+        Some(Value::String(found)) if found == client_id => {
+            verdict.holds("authorized-party", quote(found));
+        }
+        Some(found) => {
+            let found = found.as_str().map_or_else(|| found.to_string(), str::to_owned);
+            verdict.fails(
+                "authorized-party",
+                format!("the ID token was made for {}, wanted {}", quote(&found), quote(client_id)),
+                None,
+            );
+        }
+    }
+}
+
+fn subject(verdict: &mut Verdict, claims: &Claims, wanted: Option<&str>) {
+    match (claims.subject(), wanted) {
+        (None | Some(""), _) => verdict.fails("subject", "the ID token names nobody ('sub')", None),
+        (Some(found), Some(wanted)) if found != wanted => verdict.fails(
+            "subject",
+            format!("the ID token is about {}, the login was that of {}", quote(found), quote(wanted)),
+            None,
+        ),
+        (Some(found), _) => verdict.holds("subject", quote(found)),
+    }
+}
+
+/// A time claim, or nothing and a finding.
+fn time(
+    verdict: &mut Verdict,
+    check: &'static str,
+    claims: &Claims,
+    name: &'static str,
+    is_required: bool,
+) -> Option<Timestamp> {
+    match claims.time(name) {
+        Ok(Some(date)) => return Some(date.instant()),
+        Ok(None) if is_required => verdict.fails(check, format!("the ID token has no '{name}'"), None),
+        Ok(None) => {}
+        Err(error) => verdict.fails(check, format!("the ID token's {error}"), None),
+    }
+    None
+}
+
+const CLOCK_HINT: &str = "if that is now, compare this computer's clock with the provider's";
+
+fn expiry(verdict: &mut Verdict, claims: &Claims, now: Timestamp) {
+    let Some(expiry) = time(verdict, "expiry", claims, "exp", true) else { return };
+    // OpenID Connect Core 2: on or after which it must not be accepted.
+    if now < expiry {
+        verdict.holds("expiry", expiry.relative_to(now));
+    } else {
+        verdict.fails(
+            "expiry",
+            format!("the ID token expired {}", ago(now, expiry)),
+            Some(CLOCK_HINT.to_owned()),
+        );
+    }
+}
+
+fn not_before(verdict: &mut Verdict, claims: &Claims, now: Timestamp) {
+    let Some(begin) = time(verdict, "not-before", claims, "nbf", false) else { return };
+    if begin <= now.plus_seconds(NOT_BEFORE_LEEWAY) {
+        verdict.holds("not-before", begin.relative_to(now));
+    } else {
+        let reason = format!("the ID token is not valid until {} from now", ahead(begin, now));
+        verdict.fails("not-before", reason, Some(CLOCK_HINT.to_owned()));
+    }
+}
+
+fn issued_at(verdict: &mut Verdict, claims: &Claims, now: Timestamp) {
+    let Some(issued) = time(verdict, "issued-at", claims, "iat", true) else { return };
+    if issued <= now.plus_seconds(CLOCK_LEEWAY) {
+        verdict.holds("issued-at", issued.relative_to(now));
+    } else {
+        let reason = format!("the ID token was issued {} in the future", ahead(issued, now));
+        verdict.fails("issued-at", reason, Some(CLOCK_HINT.to_owned()));
+    }
+}
+
+fn auth_time(verdict: &mut Verdict, claims: &Claims, max_age: i64, now: Timestamp) {
+    let Some(login) = time(verdict, "auth-time", claims, "auth_time", true) else { return };
+    if now <= login.plus_seconds(max_age).plus_seconds(CLOCK_LEEWAY) {
+        verdict.holds("auth-time", format!("logged in {}", login.relative_to(now)));
+    } else {
+        verdict.fails(
+            "auth-time",
+            format!(
+                "the login at the provider was {}, wanted at most {}",
+                ago(now, login),
+                span_for_people(max_age.unsigned_abs())
+            ),
+            Some("log out at the provider and log in again".to_owned()),
+        );
+    }
+}
+
+fn ago(now: Timestamp, then: Timestamp) -> String {
+    format!("{} ago", span_for_people(now.since(then).unsigned_abs()))
+}
+
+fn ahead(then: Timestamp, now: Timestamp) -> String {
+    span_for_people(then.since(now).unsigned_abs())
+}
+
+fn nonce(verdict: &mut Verdict, claims: &Claims, wanted: &SecretText) {
+    let same = |found: &str| {
+        let (found, wanted) = (found.as_bytes(), wanted.expose().as_bytes());
+        aws_lc_rs::constant_time::verify_slices_are_equal(found, wanted).is_ok()
+    };
+    match claims.get("nonce") {
+        Some(Value::String(found)) if same(found) => verdict.holds("nonce", "that of this login"),
+        Some(_) => verdict.fails("nonce", "the ID token has another 'nonce' than this login", None),
+        None => verdict.fails("nonce", "the ID token does not say which login it is for ('nonce')", None),
+    }
+}
+
+/// The left half of the access token's hash (OpenID Connect Core 3.1.3.6), with the hash of the
+/// ID token's own algorithm; Ed25519 uses SHA-512.
+fn access_token_hash(
+    verdict: &mut Verdict,
+    claims: &Claims,
+    algorithm: Algorithm,
+    access_token: &SecretText,
+) {
+    let Some(found) = claims.get("at_hash") else { return };
+    let hash = match algorithm {
+        Algorithm::Rs256 | Algorithm::Ps256 | Algorithm::Es256 | Algorithm::Hs256 => &SHA256,
+        Algorithm::Rs384 | Algorithm::Ps384 | Algorithm::Es384 | Algorithm::Hs384 => &SHA384,
+        Algorithm::Rs512 | Algorithm::Ps512 | Algorithm::Es512 | Algorithm::Hs512 | Algorithm::EdDsa => {
+            &SHA512
+        }
+    };
+    let whole = digest::digest(hash, access_token.expose().as_bytes());
+    let bytes = whole.as_ref();
+    let half = bytes.get(..bytes.len() / 2).unwrap_or_default();
+    if found.as_str() == Some(&URL_SAFE_NO_PAD.encode(half)) {
+        verdict.holds("access-token", "that of this ID token ('at_hash')");
+    } else {
+        verdict.fails("access-token", "the access token is not the one of the ID token ('at_hash')", None);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::key::{PrivateKey, SigningKey};
+    use crate::token::{Heading, Unverified, issue, verify};
+
+    const NOW: Timestamp = Timestamp(1_000_000);
+
+    /// The token of these claims, signed and verified, with `null` for a claim to be left out.
+    fn token(change: &Value) -> Verified {
+        let mut claims: Claims = Claims::new();
+        let standard = json!({
+            "iss": "https://idp.example", "aud": "cc", "sub": "s1", "nonce": "n", "iat": 1_000_000,
+            "exp": 1_000_060,
+        });
+        let mut members = standard.as_object().unwrap().clone();
+        members.extend(change.as_object().unwrap().clone());
+        for (name, value) in members.into_iter().filter(|(_, value)| !value.is_null()) {
+            claims.set(name, value);
+        }
+        let key = SigningKey::private(PrivateKey::generate(Algorithm::Es256).unwrap()).unwrap();
+        let text = issue(&Heading::for_key(&key), &claims, &key).unwrap();
+        verify(Unverified::parse(text.expose()).unwrap(), &[key.verifying_key()]).unwrap()
+    }
+
+    fn secret(text: &str) -> SecretText {
+        SecretText::new(text.to_owned())
+    }
+
+    /// The first check that fails, or `-`.
+    fn failing(change: &Value) -> String {
+        let nonce = secret("n");
+        let access_token = secret("jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y");
+        let expected = Expected {
+            issuer: "https://idp.example",
+            client_id: "cc",
+            algorithms: &[Algorithm::Es256],
+            nonce: Some(&nonce),
+            access_token: Some(&access_token),
+            subject: Some("s1"),
+            max_age: change.get("auth_time").map(|_| 300),
+        };
+        let verdict = judge(&token(change), &expected, NOW);
+        assert_eq!(verdict.admits(), verdict.first_failure().is_none());
+        verdict.first_failure().map_or("-", |finding| finding.check).to_owned()
+    }
+
+    #[test]
+    fn each_rule_of_the_standard_refuses_by_itself() {
+        let table = [
+            (json!({}), "-"),
+            (json!({"iss": "https://idp.example/"}), "issuer"),
+            (json!({"iss": null}), "issuer"),
+            (json!({"iss": ["https://idp.example"]}), "issuer"),
+            (json!({"aud": "other"}), "audience"),
+            (json!({"aud": "cc "}), "audience"),
+            (json!({"aud": null}), "audience"),
+            (json!({"aud": []}), "audience"),
+            (json!({"aud": ["cc", 1]}), "audience"),
+            (json!({"aud": ["cc"]}), "-"),
+            (json!({"aud": ["cc", "other"]}), "authorized-party"),
+            (json!({"aud": ["cc", "other"], "azp": "cc"}), "-"),
+            (json!({"azp": "other"}), "authorized-party"),
+            (json!({"azp": 1}), "authorized-party"),
+            (json!({"azp": "cc"}), "-"),
+            (json!({"sub": null}), "subject"),
+            (json!({"sub": ""}), "subject"),
+            (json!({"sub": "s2"}), "subject"),
+            (json!({"exp": 1_000_000}), "expiry"),
+            (json!({"exp": 999_999}), "expiry"),
+            (json!({"exp": 1_000_001}), "-"),
+            (json!({"exp": 0}), "expiry"),
+            (json!({"exp": null}), "expiry"),
+            (json!({"exp": "1000060"}), "expiry"),
+            (json!({"nbf": 1_000_300}), "-"),
+            (json!({"nbf": 1_000_301}), "not-before"),
+            (json!({"nbf": true}), "not-before"),
+            (json!({"iat": 1_000_060}), "-"),
+            (json!({"iat": 1_000_061}), "issued-at"),
+            (json!({"iat": null}), "issued-at"),
+            (json!({"nonce": "m"}), "nonce"),
+            (json!({"nonce": null}), "nonce"),
+            (json!({"nonce": ["n"]}), "nonce"),
+            (json!({"auth_time": 999_640}), "-"),
+            (json!({"auth_time": 999_639}), "auth-time"),
+            (json!({"auth_time": "now"}), "auth-time"),
+            // The access token and hash of OpenID Connect Core A.3.
+            (json!({"at_hash": "77QmUPtjPfzWtF2AnpK9RQ"}), "-"),
+            (json!({"at_hash": "77QmUPtjPfzWtF2AnpK9RR"}), "access-token"),
+            (json!({"at_hash": 5}), "access-token"),
+        ];
+        for (change, wanted) in table {
+            assert_eq!(failing(&change), wanted, "{change}");
+        }
+    }
+
+    #[test]
+    fn an_algorithm_that_the_provider_does_not_use_is_refused_and_a_login_without_nonce_can_be() {
+        let mut expected = Expected {
+            issuer: "https://idp.example",
+            client_id: "cc",
+            algorithms: &[Algorithm::Rs256],
+            nonce: None,
+            access_token: None,
+            subject: None,
+            max_age: None,
+        };
+        let token = token(&json!({"nonce": null, "at_hash": "of another"}));
+        let verdict = judge(&token, &expected, NOW);
+        assert_eq!(verdict.first_failure().map(|finding| finding.check), Some("algorithm"));
+        expected.algorithms = &[Algorithm::Rs256, Algorithm::Es256];
+        assert!(judge(&token, &expected, NOW).admits());
+        expected.max_age = Some(300);
+        let verdict = judge(&token, &expected, NOW);
+        assert_eq!(verdict.first_failure().map(|finding| finding.check), Some("auth-time"));
+    }
+
+    #[test]
+    fn userinfo_of_another_person_is_not_used() {
+        let token = token(&json!({}));
+        let about = |value: Value| judge_userinfo(&token, value.as_object().unwrap()).admits();
+        assert!(about(json!({"sub": "s1", "name": "x"})));
+        for other in [json!({"sub": "s2"}), json!({"sub": "S1"}), json!({}), json!({"sub": 1})] {
+            assert!(!about(other.clone()), "{other}");
+        }
+    }
+}
