@@ -9,6 +9,7 @@ pub mod cc_login;
 pub mod cc_user;
 pub mod console;
 pub mod convert_pem_pubkey;
+pub mod env_file;
 pub mod failure;
 pub mod gen_keypair;
 pub mod options;

@@ -52,6 +52,12 @@ pub enum KeyError {
     /// Nothing where a key is wanted.
     #[error("the {0} is empty")]
     Empty(&'static str),
+    /// A variable that is set nowhere.
+    #[error("set neither in the environment nor in {file}")]
+    Unset {
+        /// The environment file, quoted.
+        file: String,
+    },
     /// Not base64.
     #[error("the {what} is not base64: {fault}")]
     Base64 {
@@ -305,7 +311,7 @@ impl Fault for KeyError {
             | Self::JwkAlgorithm { .. }
             | Self::JwkSetCount { .. } => "key-other-kind",
             Self::Encrypted => "key-encrypted",
-            Self::NoPem(_) => "key-not-found",
+            Self::NoPem(_) | Self::Unset { .. } => "key-not-found",
             Self::NoRandom => "no-random",
             Self::Crypto(_) => "crypto-failed",
             _ => "key-malformed",
@@ -315,6 +321,10 @@ impl Fault for KeyError {
     fn hint(&self) -> Option<String> {
         let text = match self {
             Self::Encrypted => "openssl pkey -in FILE -out PLAIN.pem",
+            Self::Wanted { found, wanted: "a public key" } if found.contains("private key") => {
+                "openssl pkey -in FILE -pubout"
+            }
+            Self::NoPem("binary data, perhaps DER") => "openssl pkey -pubin -inform DER -in FILE -pubout",
             Self::Compressed(_) => "openssl ec -pubin -in FILE -conv_form uncompressed -pubout",
             Self::HalfPrivate | Self::Mismatch(_) => "make a new pair with gen-keypair",
             Self::SharedShort { .. } | Self::SharedEmpty => "make one with gen-keypair --algorithm hs512",

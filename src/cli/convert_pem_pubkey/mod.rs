@@ -1,0 +1,360 @@
+//! `convert-pem-pubkey`: somebody else's public key in the form a server reads, and back.
+
+mod pages;
+
+use std::io::{self, IsTerminal as _, Read as _};
+use std::path::{Path, PathBuf};
+
+use clap::{ArgMatches, Command, CommandFactory as _, FromArgMatches as _, Parser, ValueEnum, ValueHint};
+use serde_json::{Value, json};
+
+use super::console::Console;
+use super::env_file;
+use super::failure::{Failure, UsageFault};
+use super::gen_keypair::Role;
+use super::options::OutputOptions;
+use super::tool::Tool;
+use crate::base::fault::Status;
+use crate::base::file::{self, FileError, SETTINGS_LIMIT};
+use crate::base::note::Notes;
+use crate::base::quote::{quote, quote_path};
+use crate::base::time::Clock;
+use crate::config::{ConfigFault, DEFAULT_ENV_FILE, Origin, Variable, dotenv};
+use crate::key::der::write_spki;
+use crate::key::encoding::encode_standard;
+use crate::key::nkey::NkeyRole;
+use crate::key::{Found, KeyError, PublicKey, WeakKeys, jwk, nkey, pem, published, read_public, thumbprint};
+
+/// The program.
+pub static TOOL: Tool = Tool { name: "convert-pem-pubkey", command, run, pages: pages::PAGES };
+
+/// Convert a public key to and from the form a ClusterCockpit server reads
+#[derive(Debug, Parser)]
+#[command(name = "convert-pem-pubkey")]
+struct Arguments {
+    /// The key: PEM, certificate, OpenSSH, JWK, nkey or base64; - or nothing for standard input
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "from_env")]
+    file: Option<PathBuf>,
+
+    /// Take the key from variable VAR, of the environment or the environment file
+    #[arg(long, value_name = "VAR")]
+    from_env: Option<String>,
+
+    /// In which form to show it [default: env]
+    #[arg(short, long, value_name = "FORM", conflicts_with = "json")]
+    to: Option<Form>,
+
+    /// The variable's name [default: `CROSS_LOGIN_JWT_PUBLIC_KEY`]
+    #[arg(long, value_name = "VAR")]
+    name: Option<String>,
+
+    /// Name the key KID in a JWK instead of its own name or its RFC 7638 thumbprint
+    #[arg(long, value_name = "KID")]
+    kid: Option<String>,
+
+    /// What the nkey is for
+    #[arg(long, value_name = "ROLE", default_value = "user")]
+    nkey_role: Role,
+
+    /// Put the variable into the environment file; the old file is kept beside it
+    #[arg(long)]
+    write: bool,
+
+    /// The environment file [default: ./.env]
+    #[arg(long, value_name = "FILE", env = "CC_ENV_FILE", hide_env_values = true,
+          value_hint = ValueHint::FilePath)]
+    env_file: Option<PathBuf>,
+
+    /// Replace a key that is in use
+    #[arg(long, requires = "write")]
+    force: bool,
+
+    #[command(flatten)]
+    output: OutputOptions,
+}
+
+/// A form to show a public key in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Form {
+    /// A line `NAME="base64"` as the server's environment file has it
+    Env,
+    /// The base64 alone
+    Base64,
+    /// The 32 bytes themselves
+    Raw,
+    /// The 32 bytes in hexadecimal
+    Hex,
+    /// A JSON Web Key
+    Jwk,
+    /// SPKI, as openssl reads it
+    Pem,
+    /// A NATS nkey
+    Nkey,
+}
+
+impl Form {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Env => "env",
+            Self::Base64 => "base64",
+            Self::Raw => "raw",
+            Self::Hex => "hex",
+            Self::Jwk => "jwk",
+            Self::Pem => "pem",
+            Self::Nkey => "nkey",
+        }
+    }
+}
+
+fn command() -> Command {
+    Arguments::command()
+}
+
+fn run(matches: &ArgMatches, console: &mut Console) -> Result<Status, Failure> {
+    let arguments =
+        Arguments::from_arg_matches(matches).map_err(|error| UsageFault::new(error.to_string()))?;
+    check(&arguments)?;
+    let (found, place) = read(&arguments, console)?;
+    let key = found.public().ok_or(KeyError::NoForm { kind: "shared", form: "a public key" })?;
+    let at = |error: KeyError| error.at(place.as_str());
+    warn(&found, key, console);
+    let name = arguments.name.as_deref().unwrap_or(Variable::CrossLoginJwtPublicKey.name());
+    let kid = arguments.kid.as_deref().or(found.key.kid());
+    if arguments.write {
+        let base64 = encode_standard(key.ed25519_bytes().map_err(at)?);
+        write(&arguments, name, &base64, &found, console)?;
+        return Ok(Status::Done);
+    }
+    if console.is_json() {
+        console.json(&report(&found, key, kid).map_err(at)?)?;
+        return Ok(Status::Done);
+    }
+    let role: NkeyRole = arguments.nkey_role.into();
+    let algorithm = match found.key.algorithms() {
+        [one] => Some(*one),
+        _ => None,
+    };
+    let text = match arguments.to.unwrap_or(Form::Env) {
+        Form::Env => format!("{name}=\"{}\"\n", *encode_standard(key.ed25519_bytes().map_err(at)?)),
+        Form::Base64 => format!("{}\n", *encode_standard(key.ed25519_bytes().map_err(at)?)),
+        Form::Hex => {
+            let bytes = key.ed25519_bytes().map_err(at)?;
+            format!("{}\n", data_encoding::HEXLOWER.encode(bytes))
+        }
+        Form::Jwk => format!("{}\n", jwk::write_public(key, kid, algorithm)),
+        Form::Pem => pem_of(key).map_err(at)?,
+        Form::Nkey => format!("{}\n", nkey::write_public(key, role).map_err(at)?),
+        Form::Raw => {
+            let bytes = *key.ed25519_bytes().map_err(at)?;
+            console.deliver("")?;
+            console.bytes(&bytes)?;
+            return Ok(Status::Done);
+        }
+    };
+    console.deliver(&text)?;
+    Ok(Status::Done)
+}
+
+/// What makes no sense together.
+fn check(arguments: &Arguments) -> Result<(), UsageFault> {
+    let to = arguments.to.unwrap_or(Form::Env);
+    let is_report = arguments.output.json && !arguments.write;
+    if arguments.write && to != Form::Env {
+        let given = to.name();
+        return Err(UsageFault::new(format!(
+            "--write puts the key into the environment file, not as {given}"
+        ))
+        .hint("leave --to out"));
+    }
+    if let Some(name) = &arguments.name {
+        if to != Form::Env || is_report {
+            let given = if is_report { "--json".to_owned() } else { format!("--to {}", to.name()) };
+            return Err(UsageFault::new(format!("--name does not fit {given}, which names no variable"))
+                .hint("--name fits env"));
+        }
+        check_name("--name", name)?;
+    }
+    if arguments.kid.is_some() && to != Form::Jwk && !is_report {
+        return Err(UsageFault::new(format!("--kid does not fit --to {}, which has no key ID", to.name()))
+            .hint("--kid fits jwk"));
+    }
+    if arguments.nkey_role != Role::User && to != Form::Nkey {
+        return Err(UsageFault::new(format!("--nkey-role does not fit --to {}", to.name()))
+            .hint("--nkey-role fits nkey"));
+    }
+    match &arguments.from_env {
+        Some(name) => check_name("--from-env", name),
+        None => Ok(()),
+    }
+}
+
+fn check_name(option: &str, name: &str) -> Result<(), UsageFault> {
+    let letter = |byte: u8| byte.is_ascii_alphabetic() || byte == b'_';
+    let good =
+        name.bytes().next().is_some_and(letter) && name.bytes().all(|b| letter(b) || b.is_ascii_digit());
+    if good {
+        return Ok(());
+    }
+    let shown = quote(name);
+    Err(UsageFault::new(format!(
+        "{option} {shown} is no name of a variable: wanted letters, digits and '_', not a digit first"
+    )))
+}
+
+/// The key and where it stood.
+fn read(arguments: &Arguments, console: &mut Console) -> Result<(Found, String), Failure> {
+    let mut notes = Notes::new();
+    if let Some(name) = &arguments.from_env {
+        let (text, place) = variable(name, arguments.env_file.as_deref(), console)?;
+        let found = read_public(text.as_bytes(), WeakKeys::Refuse, &mut notes)
+            .map_err(|error| error.configured(place.as_str()))?;
+        console.notes(notes);
+        return Ok((found, place));
+    }
+    let (bytes, place) = match &arguments.file {
+        Some(path) if path.as_os_str() != "-" => (file::read(path, SETTINGS_LIMIT)?, quote_path(path)),
+        given => {
+            if given.is_none() && io::stdin().is_terminal() {
+                return Err(UsageFault::new("no key given: wanted a FILE, or - for standard input")
+                    .hint("convert-pem-pubkey key.pem")
+                    .into());
+            }
+            (from_stdin()?, "standard input".to_owned())
+        }
+    };
+    let found =
+        read_public(&bytes, WeakKeys::Refuse, &mut notes).map_err(|error| error.at(place.as_str()))?;
+    console.notes(notes);
+    log::info!("{place}: found {} as {}", found.key.describe(), found.form.name());
+    Ok((found, place))
+}
+
+fn from_stdin() -> Result<Vec<u8>, FileError> {
+    let path = || PathBuf::from("/dev/stdin");
+    let mut bytes = Vec::new();
+    io::stdin()
+        .lock()
+        .take(SETTINGS_LIMIT + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|source| FileError::Unreadable { path: path(), source })?;
+    if bytes.len() as u64 > SETTINGS_LIMIT {
+        return Err(FileError::TooLarge { path: path(), limit: SETTINGS_LIMIT });
+    }
+    Ok(bytes)
+}
+
+/// A variable's content: the environment wins over the file, as on the server, even when it is
+/// set to nothing there.
+fn variable(name: &str, env_file: Option<&Path>, console: &Console) -> Result<(String, String), Failure> {
+    if let Some(text) = console.environment().get(name) {
+        let place = format!("{name} in the environment");
+        if text.is_empty() {
+            return Err(KeyError::Empty("variable").configured(place).into());
+        }
+        return Ok((text.to_owned(), place));
+    }
+    let path = env_file.unwrap_or_else(|| Path::new(DEFAULT_ENV_FILE));
+    let bytes = match file::read(path, SETTINGS_LIMIT) {
+        Err(FileError::Missing(_)) if env_file.is_none() => return Err(unset(name, path)),
+        other => other?,
+    };
+    let content = dotenv::read(&bytes).map_err(|faults| {
+        Failure::several(
+            faults.into_iter().map(|fault| ConfigFault::EnvFile { path: path.to_owned(), fault }),
+        )
+    })?;
+    let Some(entry) = content.get(name) else { return Err(unset(name, path)) };
+    let origin = Origin::EnvFile { path: path.to_owned(), line: entry.line };
+    let place = format!("{name} in {origin}");
+    if entry.value.is_empty() {
+        return Err(KeyError::Empty("variable").configured(place).into());
+    }
+    Ok((entry.value.expose().to_owned(), place))
+}
+
+fn unset(name: &str, path: &Path) -> Failure {
+    KeyError::Unset { file: quote_path(path) }.configured(name).into()
+}
+
+/// What the person should know of a key that is fine as such.
+fn warn(found: &Found, key: &PublicKey, console: &mut Console) {
+    if let Some(place) = published(key) {
+        console.warn(&format!("this is {place}: everybody has its private half"));
+    }
+    if let Some(certificate) = &found.certificate {
+        let now = Clock::System.now();
+        if certificate.not_after < now {
+            let when = certificate.not_after.for_people(now);
+            console.warn(&format!("the certificate was valid until {when}: the server does not look at it"));
+        } else if certificate.not_before > now {
+            let when = certificate.not_before.for_people(now);
+            console.warn(&format!("the certificate is valid from {when}: the server does not look at it"));
+        }
+    }
+}
+
+fn pem_of(key: &PublicKey) -> Result<String, KeyError> {
+    Ok(pem::write("PUBLIC KEY", &write_spki(key)?).to_string())
+}
+
+fn report(found: &Found, key: &PublicKey, kid: Option<&str>) -> Result<Value, KeyError> {
+    let algorithms = found.key.algorithms();
+    let algorithm = if let [one] = algorithms { Some(*one) } else { None };
+    let jwk = jwk::write_public(key, kid, algorithm);
+    let base64 = key.ed25519_bytes().ok().map(|bytes| encode_standard(bytes).to_string());
+    let names: Vec<&str> = algorithms.iter().map(|algorithm| algorithm.name()).collect();
+    let certificate = found.certificate.as_ref().map(|certificate| {
+        json!({
+            "subject": certificate.subject,
+            "not_before": certificate.not_before.rfc3339(),
+            "not_after": certificate.not_after.rfc3339(),
+        })
+    });
+    Ok(json!({
+        "form": found.form.name(),
+        "kind": key.kind(),
+        "bits": key.bits(),
+        "algorithms": names,
+        "thumbprint": thumbprint(key),
+        "public_key": base64,
+        "jwk": serde_json::from_str::<Value>(&jwk).unwrap_or_default(),
+        "pem": pem_of(key)?,
+        "nkey": nkey::write_public(key, NkeyRole::User).ok(),
+        "published": published(key),
+        "certificate": certificate,
+    }))
+}
+
+fn write(
+    arguments: &Arguments,
+    name: &str,
+    base64: &str,
+    found: &Found,
+    console: &mut Console,
+) -> Result<(), Failure> {
+    let path = arguments.env_file.clone().unwrap_or_else(|| DEFAULT_ENV_FILE.into());
+    let written = env_file::put(&path, &[(name, base64)], arguments.force)?;
+    if console.environment().get(name).is_some() {
+        console.warn(&format!("{name} is set in the environment, which wins over {}", quote_path(&path)));
+    }
+    if console.is_json() {
+        return Ok(console.json(&json!({
+            "form": found.form.name(),
+            "env_file": path.to_string_lossy(),
+            "variables": [name],
+            "changed": written.changed,
+            "backup": written.backup.as_deref().map(Path::to_string_lossy),
+            "public_key": base64,
+        }))?);
+    }
+    let shown = quote_path(&path);
+    match &written.backup {
+        _ if !written.changed => console.note(&format!("{shown} has this {name} already")),
+        None => console.note(&format!("{name} written to {shown}")),
+        Some(backup) => {
+            let backup = quote_path(backup);
+            console.note(&format!("{name} written to {shown}; the old file is kept as {backup}"));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,63 @@
+//! The manual of `convert-pem-pubkey`.
+
+use crate::cli::page::{Example, Page, Tested};
+
+pub(super) static PAGES: &[Page] = &[Page {
+    path: "",
+    description: &[
+        "Reads a public key and prints the line that lets a server check tokens of another issuer: \
+         CROSS_LOGIN_JWT_PUBLIC_KEY with the 32 bytes of an Ed25519 key in standard base64.",
+        "The key may stand in PEM (SPKI, PKCS#1, or an X.509 certificate, whose dates earn a warning and whose \
+         signature nobody checks), in a line of OpenSSH, a JWK or a set of one, an nkey, or the server's base64, \
+         which also leads back to PEM. Text around a PEM block and Windows line ends do not matter. Of several \
+         blocks the first whole one is taken, and a note says so.",
+        "A private key, an encrypted one, or one of another algorithm is refused with what it is. So are keys of \
+         small or mixed order, for which anybody could forge signatures, and encodings that are not canonical. \
+         EC (P-256, P-384, P-521) and RSA keys have the forms jwk and pem only.",
+    ],
+    examples: &[
+        Example {
+            command: "gen-keypair --format pem -o issuer && convert-pem-pubkey issuer/public.pem",
+            explains: "the line for the environment file",
+            test: Tested::Runs(0),
+        },
+        Example {
+            command: "convert-pem-pubkey --from-env JWT_PUBLIC_KEY --to pem",
+            explains: "the server's own public key as openssl reads it",
+            test: Tested::Runs(0),
+        },
+        Example {
+            command: "convert-pem-pubkey --from-env JWT_PUBLIC_KEY --to jwk | convert-pem-pubkey --write",
+            explains: "a key from a pipe, straight into the environment file",
+            test: Tested::Runs(0),
+        },
+        Example {
+            command: "convert-pem-pubkey ~/.ssh/id_ed25519.pub --to nkey",
+            explains: "an OpenSSH key for NATS",
+            test: Tested::Parses,
+        },
+    ],
+    json: &[
+        ("form", "the form the key stood in"),
+        ("kind", "Ed25519, P-256, P-384, P-521 or RSA"),
+        ("bits", "the length of the key"),
+        ("algorithms", "the algorithms it verifies"),
+        ("thumbprint", "by RFC 7638 with SHA-256"),
+        ("public_key", "the server's base64; null for keys that are not Ed25519"),
+        ("jwk", "the key as a JWK"),
+        ("pem", "the key as SPKI"),
+        ("nkey", "the key as a NATS user; null for keys that are not Ed25519"),
+        ("published", "where the private half was published, or null"),
+        ("certificate", "its subject, not_before and not_after, or null"),
+        ("env_file", "the environment file (with --write)"),
+        ("variables", "the variable that was set (with --write)"),
+        ("changed", "false where the file had this key already (with --write)"),
+        ("backup", "where the old environment file is kept, or null (with --write)"),
+    ],
+    files: &[
+        ("./.env", "the server's environment file, with --from-env and --write"),
+        ("./.env.old", "the environment file as it was"),
+    ],
+    environment: &[("CC_ENV_FILE", "the environment file, where --env-file is not given")],
+    see_also: &["gen-keypair(1)", "cc-jwt(1)", "openssl-pkey(1)", "ssh-keygen(1)"],
+}];

@@ -1,0 +1,371 @@
+//! `gen-keypair`: new keys for a server, in the form whoever needs them reads.
+
+mod pages;
+mod pair;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use clap::{ArgMatches, Command, CommandFactory as _, FromArgMatches as _, Parser, ValueEnum, ValueHint};
+use serde_json::{Value, json};
+use zeroize::Zeroizing;
+
+use self::pair::{NewKey, Part};
+use super::console::Console;
+use super::env_file;
+use super::failure::{Failure, UsageFault};
+use super::options::OutputOptions;
+use super::tool::Tool;
+use crate::base::fault::Status;
+use crate::base::file::{self, Existing, PRIVATE_MODE, PUBLIC_MODE};
+use crate::base::quote::quote_path;
+use crate::config::DEFAULT_ENV_FILE;
+use crate::key::nkey::NkeyRole;
+
+/// The program.
+pub static TOOL: Tool = Tool { name: "gen-keypair", command, run, pages: pages::PAGES };
+
+/// Make the keys a ClusterCockpit server signs and checks tokens with
+#[derive(Debug, Parser)]
+#[command(name = "gen-keypair")]
+struct Arguments {
+    /// What kind of key to make
+    #[arg(short, long, value_name = "ALGORITHM", default_value = "ed25519")]
+    algorithm: KeyKind,
+
+    /// In which form to write it [default: env for what the server reads, otherwise pem]
+    #[arg(short, long, value_name = "FORMAT")]
+    format: Option<Format>,
+
+    /// Write to PATH instead of standard output; with pem a folder for both files
+    #[arg(short, long, value_name = "PATH", value_hint = ValueHint::AnyPath, conflicts_with = "write")]
+    output: Option<PathBuf>,
+
+    /// Name the key KID instead of its RFC 7638 thumbprint (jwk, jwks and json)
+    #[arg(long, value_name = "KID")]
+    kid: Option<String>,
+
+    /// What the nkey is for
+    #[arg(long, value_name = "ROLE", default_value = "user")]
+    nkey_role: Role,
+
+    /// Put the keys into the environment file; the old file is kept beside it
+    #[arg(long)]
+    write: bool,
+
+    /// The environment file for --write [default: ./.env]
+    #[arg(long, value_name = "FILE", env = "CC_ENV_FILE", hide_env_values = true,
+          value_hint = ValueHint::FilePath)]
+    env_file: Option<PathBuf>,
+
+    /// Replace keys or files that are there: everything made with the old keys ends
+    #[arg(long)]
+    force: bool,
+
+    #[command(flatten)]
+    output_options: OutputOptions,
+}
+
+/// A kind of key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum KeyKind {
+    /// The server's own pair, for EdDSA
+    #[value(alias = "eddsa")]
+    Ed25519,
+    /// A pair on P-256
+    Es256,
+    /// A pair on P-384
+    Es384,
+    /// An RSA pair of 3072 bits
+    Rs256,
+    /// A shared key of 64 bytes for logins from elsewhere: `CROSS_LOGIN_JWT_HS512_KEY`
+    Hs512,
+    /// The secret of web session cookies, 32 bytes: `SESSION_KEY`
+    Session,
+}
+
+/// A form of writing keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// Lines `NAME="base64"` as the server's environment file has them
+    Env,
+    /// PKCS#8 and SPKI, as openssl reads them
+    Pem,
+    /// A JSON Web Key, private half included
+    Jwk,
+    /// A set of one such key
+    Jwks,
+    /// The seed and the public key as NATS has them
+    Nkey,
+    /// A report with every form this kind of key has
+    Json,
+}
+
+/// What an nkey is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Role {
+    /// Whoever logs in (U…)
+    User,
+    /// An account (A…)
+    Account,
+    /// An operator (O…)
+    Operator,
+    /// A server (N…)
+    Server,
+    /// A cluster (C…)
+    Cluster,
+}
+
+impl From<Role> for NkeyRole {
+    fn from(role: Role) -> Self {
+        match role {
+            Role::User => Self::User,
+            Role::Account => Self::Account,
+            Role::Operator => Self::Operator,
+            Role::Server => Self::Server,
+            Role::Cluster => Self::Cluster,
+        }
+    }
+}
+
+impl KeyKind {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Ed25519 => "ed25519",
+            Self::Es256 => "es256",
+            Self::Es384 => "es384",
+            Self::Rs256 => "rs256",
+            Self::Hs512 => "hs512",
+            Self::Session => "session",
+        }
+    }
+
+    /// The forms this kind has; the first is the default.
+    const fn formats(self) -> &'static [Format] {
+        use Format::{Env, Json, Jwk, Jwks, Nkey, Pem};
+        match self {
+            Self::Ed25519 => &[Env, Pem, Jwk, Jwks, Nkey, Json],
+            Self::Es256 | Self::Es384 | Self::Rs256 => &[Pem, Jwk, Jwks, Json],
+            Self::Hs512 => &[Env, Jwk, Json],
+            Self::Session => &[Env, Json],
+        }
+    }
+}
+
+impl Format {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Env => "env",
+            Self::Pem => "pem",
+            Self::Jwk => "jwk",
+            Self::Jwks => "jwks",
+            Self::Nkey => "nkey",
+            Self::Json => "json",
+        }
+    }
+}
+
+/// What is to be done: only what makes sense together.
+enum Action {
+    /// Into the environment file.
+    Write { path: PathBuf },
+    /// To standard output.
+    Show { format: Format },
+    /// Into a file, or two.
+    Save { format: Format, path: PathBuf },
+}
+
+fn command() -> Command {
+    Arguments::command()
+}
+
+fn run(matches: &ArgMatches, console: &mut Console) -> Result<Status, Failure> {
+    let arguments =
+        Arguments::from_arg_matches(matches).map_err(|error| UsageFault::new(error.to_string()))?;
+    let action = decide(&arguments)?;
+    let key = pair::make(arguments.algorithm, arguments.kid.as_deref())?;
+    match action {
+        Action::Write { path } => write_env(&key, &path, arguments.force, console)?,
+        Action::Show { format } => {
+            let mut text = key.whole(format, arguments.nkey_role.into())?;
+            text.push('\n');
+            console.deliver(&text)?;
+        }
+        Action::Save { format, path } => save(&key, format, &path, &arguments, console)?,
+    }
+    Ok(Status::Done)
+}
+
+fn decide(arguments: &Arguments) -> Result<Action, UsageFault> {
+    let kind = arguments.algorithm;
+    let named = match (arguments.format, arguments.output_options.json) {
+        (Some(format), true) if format != Format::Json && arguments.output.is_none() && !arguments.write => {
+            let given = format.name();
+            return Err(UsageFault::new(format!("--json and --format {given} exclude each other here")));
+        }
+        (None, true) if arguments.output.is_none() && !arguments.write => Some(Format::Json),
+        (format, _) => format,
+    };
+    let first = kind.formats().first().copied().unwrap_or(Format::Json);
+    let format = named.unwrap_or(first);
+    if !kind.formats().contains(&format) {
+        return Err(unfit(kind, &format!("--format {}", format.name())));
+    }
+    if arguments.write && format != Format::Env {
+        if named.is_none() {
+            return Err(UsageFault::new(format!(
+                "--write does not fit --algorithm {}: the server has no variable for such a key",
+                kind.name()
+            ))
+            .hint("ed25519, hs512 and session can be written"));
+        }
+        let given = format.name();
+        return Err(UsageFault::new(format!("--write puts keys into the environment file, not as {given}"))
+            .hint("leave --format out, or write files with -o"));
+    }
+    if arguments.kid.is_some() {
+        if !matches!(format, Format::Jwk | Format::Jwks | Format::Json) {
+            let given = format.name();
+            return Err(UsageFault::new(format!("--kid does not fit --format {given}, which has no key ID"))
+                .hint("--kid fits jwk, jwks and json"));
+        }
+        if kind == KeyKind::Session {
+            return Err(UsageFault::new("--kid does not fit --algorithm session: it is no key for tokens"));
+        }
+        if arguments.kid.as_deref() == Some("") {
+            return Err(UsageFault::new("--kid is empty, wanted a name for the key"));
+        }
+    }
+    if arguments.nkey_role != Role::User && format != Format::Nkey {
+        return Err(UsageFault::new(format!("--nkey-role does not fit --format {}", format.name()))
+            .hint("--nkey-role fits nkey"));
+    }
+    if arguments.write {
+        let path = arguments.env_file.clone().unwrap_or_else(|| DEFAULT_ENV_FILE.into());
+        return Ok(Action::Write { path });
+    }
+    match &arguments.output {
+        Some(path) if path.as_os_str() != "-" => Ok(Action::Save { format, path: path.clone() }),
+        _ => Ok(Action::Show { format }),
+    }
+}
+
+fn unfit(kind: KeyKind, what: &str) -> UsageFault {
+    let fitting: Vec<&str> = kind.formats().iter().map(|format| format.name()).collect();
+    UsageFault::new(format!("{what} does not fit --algorithm {}", kind.name()))
+        .hint(format!("--format {} fit", fitting.join(", ")))
+}
+
+fn write_env(key: &NewKey, path: &Path, force: bool, console: &mut Console) -> Result<(), Failure> {
+    let variables = key.variables()?;
+    let pairs: Vec<(&str, &str)> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let written = env_file::put(path, &pairs, force)?;
+    for (name, _) in &pairs {
+        if console.environment().get(name).is_some() {
+            console.warn(&format!("{name} is set in the environment, which wins over {}", quote_path(path)));
+        }
+    }
+    let names: Vec<&str> = pairs.iter().map(|(name, _)| *name).collect();
+    if console.is_json() {
+        return Ok(console.json(&json!({
+            "algorithm": key.algorithm(),
+            "kid": key.kid(),
+            "env_file": path.to_string_lossy(),
+            "variables": names,
+            "backup": written.backup.as_deref().map(Path::to_string_lossy),
+            "public_key": key.public_base64().as_deref().map(String::as_str),
+        }))?);
+    }
+    let old = written
+        .backup
+        .as_deref()
+        .map_or(String::new(), |backup| format!("; the old file is kept as {}", quote_path(backup)));
+    console.note(&format!("{} written to {}{old}", names.join(" and "), quote_path(path)));
+    Ok(())
+}
+
+fn save(
+    key: &NewKey,
+    format: Format,
+    path: &Path,
+    arguments: &Arguments,
+    console: &mut Console,
+) -> Result<(), Failure> {
+    let existing = if arguments.force { Existing::Replace } else { Existing::Refuse };
+    let role = arguments.nkey_role.into();
+    let parts = key.parts(format, role)?;
+    let targets: Vec<(PathBuf, u32, &Zeroizing<String>)> = if format == Format::Pem {
+        folder_for_pem(path)?;
+        parts.iter().map(|(part, text)| (path.join(part.pem_name()), mode(*part), text)).collect()
+    } else {
+        parts.iter().map(|(part, text)| (beside(path, *part), mode(*part), text)).collect()
+    };
+    if existing == Existing::Refuse {
+        for (target, _, _) in &targets {
+            if std::fs::symlink_metadata(target).is_ok_and(|metadata| metadata.is_file()) {
+                return Err(file::FileError::Exists(target.clone()).into());
+            }
+        }
+    }
+    for (target, mode, text) in &targets {
+        let mut line = (*text).clone();
+        if !line.ends_with('\n') {
+            line.push('\n');
+        }
+        file::write(target, line.as_bytes(), *mode, existing)?;
+    }
+    let files: Vec<&Path> = targets.iter().map(|(target, _, _)| target.as_path()).collect();
+    if console.is_json() {
+        let files: Vec<Value> = files.iter().map(|file| json!(file.to_string_lossy())).collect();
+        return Ok(console.json(&json!({
+            "algorithm": key.algorithm(),
+            "kid": key.kid(),
+            "files": files,
+            "public_key": key.public_base64().as_deref().map(String::as_str),
+        }))?);
+    }
+    let shown: Vec<String> = files.iter().map(|file| quote_path(file)).collect();
+    console.note(&format!("written: {}", shown.join(" and ")));
+    Ok(())
+}
+
+const fn mode(part: Part) -> u32 {
+    match part {
+        Part::Private => PRIVATE_MODE,
+        Part::Public => PUBLIC_MODE,
+    }
+}
+
+/// The folder for the two PEM files, made if it is not there.
+fn folder_for_pem(path: &Path) -> Result<(), Failure> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let file_like = ["pem", "key", "pub", "der", "crt"];
+    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    if path.exists() || file_like.contains(&extension) {
+        let shown = quote_path(path);
+        return Err(UsageFault::new(format!(
+            "-o {shown} is a file: --format pem writes two of them, private.pem and public.pem"
+        ))
+        .hint("name a folder")
+        .into());
+    }
+    Ok(file::create_private_folder(path)?)
+}
+
+/// The file of a part: the private one as named, the public one beside it as `NAME.pub.EXT`.
+fn beside(path: &Path, part: Part) -> PathBuf {
+    match part {
+        Part::Private => path.to_owned(),
+        Part::Public => {
+            let mut name = path.file_stem().map(OsString::from).unwrap_or_default();
+            name.push(".pub");
+            if let Some(extension) = path.extension() {
+                name.push(".");
+                name.push(extension);
+            }
+            path.with_file_name(name)
+        }
+    }
+}

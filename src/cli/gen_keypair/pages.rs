@@ -1,0 +1,72 @@
+//! The manual of `gen-keypair`.
+
+use crate::cli::page::{Example, Page, Tested};
+
+pub(super) static PAGES: &[Page] = &[Page {
+    path: "",
+    description: &[
+        "Without options, prints the two lines a server reads: JWT_PUBLIC_KEY with the 32 bytes of an Ed25519 \
+         public key and JWT_PRIVATE_KEY with its seed and public key, 64 bytes, both in standard base64.",
+        "With --write the lines go into the environment file instead: every other byte of it stays, it \
+         appears whole with mode 0600, and the old file is kept beside it as .env.old (.env.old.1 and so on). \
+         A key that is in use is not replaced without --force, since every token signed with it would end.",
+        "The private key is written nowhere else. That it could not be written, because the disk is full, \
+         standard output is closed or its reader gone, is an error.",
+        "--format pem makes PKCS#8 version 1 and SPKI, which every openssl reads; with -o FOLDER they go into \
+         private.pem and public.pem. jwk and jwks print the private key; with -o FILE the public half goes \
+         beside it as FILE.pub. nkey prints the seed, then the public key, for a NATS user unless --nkey-role \
+         says otherwise.",
+    ],
+    examples: &[
+        Example {
+            command: "gen-keypair",
+            explains: "the two lines for the environment file",
+            test: Tested::Runs(0),
+        },
+        Example {
+            command: "gen-keypair --write --env-file new.env",
+            explains: "straight into an environment file",
+            test: Tested::Runs(0),
+        },
+        Example {
+            command: "gen-keypair --algorithm session --write --force",
+            explains: "a new secret for the web session cookies",
+            test: Tested::Runs(0),
+        },
+        Example {
+            command: "gen-keypair --format pem -o keys",
+            explains: "two files that openssl reads",
+            test: Tested::Runs(0),
+        },
+        Example {
+            command: "gen-keypair --algorithm es256 --format jwks -o issuer.json",
+            explains: "a signing key for another issuer; issuer.pub.json is the set to publish",
+            test: Tested::Runs(0),
+        },
+        Example {
+            command: "PUBLIC=$(gen-keypair | grep PUBLIC_KEY | cut -d'\"' -f2)",
+            explains: "one value in a script",
+            test: Tested::Runs(0),
+        },
+    ],
+    json: &[
+        ("algorithm", "as in a token's header, or session"),
+        ("kid", "the key ID: --kid, or the RFC 7638 thumbprint; null for keys without one"),
+        ("env", "the variables of the server and their values (without --write and -o)"),
+        ("private_jwk", "the private or shared key as a JWK (without --write and -o)"),
+        ("public_jwk", "the public key as a JWK (without --write and -o)"),
+        ("private_pem", "the private key as PKCS#8 (without --write and -o)"),
+        ("public_pem", "the public key as SPKI (without --write and -o)"),
+        ("env_file", "the environment file that was written (with --write)"),
+        ("variables", "the names of the variables that were set (with --write)"),
+        ("backup", "where the old environment file is kept, or null (with --write)"),
+        ("files", "the files that were written (with -o)"),
+        ("public_key", "the public key in the server's base64, or null (with --write or -o)"),
+    ],
+    files: &[
+        ("./.env", "the server's environment file, with --write"),
+        ("./.env.old", "the environment file as it was"),
+    ],
+    environment: &[("CC_ENV_FILE", "the environment file, where --env-file is not given")],
+    see_also: &["convert-pem-pubkey(1)", "cc-user(1)", "cc-jwt(1)", "openssl-pkey(1)"],
+}];

@@ -1,0 +1,207 @@
+//! A new key in its forms.
+
+use serde_json::{Value, json};
+use zeroize::Zeroizing;
+
+use super::{Format, KeyKind};
+use crate::base::secret::SecretBytes;
+use crate::config::Variable;
+use crate::key::der::{write_pkcs8, write_spki};
+use crate::key::encoding::encode_standard;
+use crate::key::nkey::NkeyRole;
+use crate::key::private::generate_shared;
+use crate::key::{Algorithm, KeyError, PrivateKey, jwk, nkey, pem, set, thumbprint};
+
+/// Bytes of a shared key: as many as the hash of HS512 has (RFC 7518 3.2).
+const SHARED_BYTES: usize = 64;
+
+/// Bytes of the key of web session cookies.
+const SESSION_BYTES: usize = 32;
+
+/// Which half of a pair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    /// For the owner only.
+    Private,
+    /// For everybody.
+    Public,
+}
+
+impl Part {
+    pub(super) const fn pem_name(self) -> &'static str {
+        match self {
+            Self::Private => "private.pem",
+            Self::Public => "public.pem",
+        }
+    }
+}
+
+enum Material {
+    Pair { key: PrivateKey, algorithm: Algorithm },
+    Shared(SecretBytes),
+    Session(SecretBytes),
+}
+
+/// A key that exists nowhere but here.
+pub(super) struct NewKey {
+    material: Material,
+    kid: Option<String>,
+}
+
+/// Makes a key.
+pub(super) fn make(kind: KeyKind, kid: Option<&str>) -> Result<NewKey, KeyError> {
+    let pair = |algorithm| PrivateKey::generate(algorithm).map(|key| Material::Pair { key, algorithm });
+    let material = match kind {
+        KeyKind::Ed25519 => pair(Algorithm::EdDsa)?,
+        KeyKind::Es256 => pair(Algorithm::Es256)?,
+        KeyKind::Es384 => pair(Algorithm::Es384)?,
+        KeyKind::Rs256 => pair(Algorithm::Rs256)?,
+        KeyKind::Hs512 => Material::Shared(generate_shared(SHARED_BYTES)?),
+        KeyKind::Session => Material::Session(generate_shared(SESSION_BYTES)?),
+    };
+    Ok(NewKey { material, kid: kid.map(str::to_owned) })
+}
+
+impl NewKey {
+    /// The algorithm as a JWK names it; `session` for a key that is for no token.
+    pub(super) const fn algorithm(&self) -> &'static str {
+        match &self.material {
+            Material::Pair { algorithm, .. } => algorithm.name(),
+            Material::Shared(_) => "HS512",
+            Material::Session(_) => "session",
+        }
+    }
+
+    /// The key ID: as given, or the thumbprint of a pair.
+    pub(super) fn kid(&self) -> Option<String> {
+        match (&self.kid, &self.material) {
+            (Some(kid), _) => Some(kid.clone()),
+            (None, Material::Pair { key, .. }) => Some(thumbprint(&key.public())),
+            (None, _) => None,
+        }
+    }
+
+    /// The public half in the server's form, where it has one.
+    pub(super) fn public_base64(&self) -> Option<Zeroizing<String>> {
+        match &self.material {
+            Material::Pair { key, .. } => {
+                key.public().ed25519_bytes().ok().map(|bytes| encode_standard(bytes))
+            }
+            _ => None,
+        }
+    }
+
+    /// The variables of the server's environment that hold this key.
+    pub(super) fn variables(&self) -> Result<Vec<(&'static str, Zeroizing<String>)>, KeyError> {
+        let one = |variable: Variable, secret: &SecretBytes| {
+            vec![(variable.name(), encode_standard(secret.expose()))]
+        };
+        Ok(match &self.material {
+            Material::Pair { key, .. } => {
+                let pair = key.to_ed25519_pair()?;
+                let public = encode_standard(key.public().ed25519_bytes()?);
+                vec![
+                    (Variable::JwtPublicKey.name(), public),
+                    (Variable::JwtPrivateKey.name(), encode_standard(pair.expose())),
+                ]
+            }
+            Material::Shared(secret) => one(Variable::CrossLoginJwtHs512Key, secret),
+            Material::Session(secret) => one(Variable::SessionKey, secret),
+        })
+    }
+
+    /// The halves in a form, each for a file of its own.
+    pub(super) fn parts(
+        &self,
+        format: Format,
+        role: NkeyRole,
+    ) -> Result<Vec<(Part, Zeroizing<String>)>, KeyError> {
+        let no_form = || KeyError::NoForm { kind: "shared", form: format.name() };
+        match (format, &self.material) {
+            (Format::Env | Format::Json, _) => Ok(vec![(Part::Private, self.whole(format, role)?)]),
+            (Format::Pem, Material::Pair { key, .. }) => Ok(vec![
+                (Part::Private, pem::write("PRIVATE KEY", write_pkcs8(key)?.expose())),
+                (Part::Public, pem::write("PUBLIC KEY", &write_spki(&key.public())?)),
+            ]),
+            (Format::Jwk, Material::Pair { .. }) => self.jwks(),
+            (Format::Jwk, Material::Shared(secret)) => {
+                let text = jwk::write_shared(secret, self.kid.as_deref(), Algorithm::Hs512);
+                Ok(vec![(Part::Private, text)])
+            }
+            (Format::Jwks, Material::Pair { .. }) => Ok(self
+                .jwks()?
+                .into_iter()
+                .map(|(part, text)| (part, Zeroizing::new(set::write([text.as_str()]))))
+                .collect()),
+            (Format::Nkey, Material::Pair { key, .. }) => Ok(vec![
+                (Part::Private, nkey::write_seed(key, role)?),
+                (Part::Public, Zeroizing::new(nkey::write_public(&key.public(), role)?)),
+            ]),
+            _ => Err(no_form()),
+        }
+    }
+
+    fn jwks(&self) -> Result<Vec<(Part, Zeroizing<String>)>, KeyError> {
+        let Material::Pair { key, algorithm } = &self.material else {
+            return Err(KeyError::NoForm { kind: "shared", form: "a public JWK" });
+        };
+        let (kid, algorithm) = (self.kid.as_deref(), Some(*algorithm));
+        Ok(vec![
+            (Part::Private, jwk::write_private(key, kid, algorithm)?),
+            (Part::Public, Zeroizing::new(jwk::write_public(&key.public(), kid, algorithm))),
+        ])
+    }
+
+    /// The whole key in a form, for one stream.
+    pub(super) fn whole(&self, format: Format, role: NkeyRole) -> Result<Zeroizing<String>, KeyError> {
+        match format {
+            Format::Env => {
+                let mut text = Zeroizing::new(String::with_capacity(256));
+                for (name, value) in self.variables()? {
+                    if !text.is_empty() {
+                        text.push('\n');
+                    }
+                    for piece in [name, "=\"", &value, "\""] {
+                        text.push_str(piece);
+                    }
+                }
+                Ok(text)
+            }
+            Format::Json => Ok(Zeroizing::new(self.report()?.to_string())),
+            // The private JWK holds the public half.
+            Format::Jwk | Format::Jwks => {
+                let first = self.parts(format, role)?.into_iter().next();
+                Ok(first.map(|(_, text)| text).unwrap_or_default())
+            }
+            Format::Pem | Format::Nkey => {
+                let mut text = Zeroizing::new(String::with_capacity(4096));
+                for (_, part) in self.parts(format, role)? {
+                    if !text.is_empty() {
+                        text.push('\n');
+                    }
+                    text.push_str(part.trim_end());
+                }
+                Ok(text)
+            }
+        }
+    }
+
+    /// Every form the key has.
+    fn report(&self) -> Result<Value, KeyError> {
+        let mut report = json!({"algorithm": self.algorithm(), "kid": self.kid()});
+        let parsed = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
+        if let Ok(variables) = self.variables() {
+            report["env"] =
+                variables.iter().map(|(name, value)| ((*name).to_owned(), json!(**value))).collect();
+        }
+        for (format, private, public) in
+            [(Format::Jwk, "private_jwk", "public_jwk"), (Format::Pem, "private_pem", "public_pem")]
+        {
+            for (part, text) in self.parts(format, NkeyRole::User).unwrap_or_default() {
+                let name = if part == Part::Private { private } else { public };
+                report[name] = if format == Format::Jwk { parsed(&text) } else { json!(*text) };
+            }
+        }
+        Ok(report)
+    }
+}
