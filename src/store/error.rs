@@ -189,7 +189,13 @@ impl Fault for StoreError {
             ),
             Self::Locked { .. } => Some("try again, or wait longer, as with --wait 1m".to_owned()),
             Self::NoUser { similar: Some(similar), .. } => Some(format!("did you mean {}?", quote(similar))),
-            Self::BrokenRow { name, .. } => Some(format!("see it with 'cc-user show {}'", shell_word(name))),
+            // A name that needs escaping in JSON and shell is left to the person.
+            Self::BrokenRow { name, .. } if shell_word(name) == *name => Some(format!(
+                "write it anew: echo '{{\"username\":\"{name}\",\"roles\":[\"user\"],\"projects\":[]}}' | cc-user import --update -"
+            )),
+            Self::BrokenRow { .. } => {
+                Some("write its roles and projects anew with 'cc-user import --update'".to_owned())
+            }
             _ => None,
         }
     }

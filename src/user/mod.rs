@@ -3,6 +3,7 @@
 //! Knows nothing of the database that holds them.
 
 pub mod account;
+pub mod exchange;
 pub mod name;
 pub mod password;
 pub mod role;

@@ -1,6 +1,6 @@
 //! The database as the options name it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::DatabaseOptions;
@@ -8,15 +8,34 @@ use crate::base::duration::GoDuration;
 use crate::base::quote::quote;
 use crate::cli::console::Console;
 use crate::cli::failure::{Failure, UsageFault};
+use crate::cli::options::SettingsOptions;
+use crate::cli::settings;
 use crate::store::{Access, Store};
 
 /// Where the server's database is, unless told otherwise.
 pub(super) const DEFAULT: &str = "./var/job.db";
 
 impl DatabaseOptions {
-    /// The database's path.
-    pub(super) fn path(&self, _console: &mut Console) -> Result<PathBuf, Failure> {
-        Ok(self.settings.db.clone().unwrap_or_else(|| DEFAULT.into()))
+    /// The database's path. Where an option or variable names it, the configuration is not asked:
+    /// what is wrong there must not keep anybody from the users.
+    pub(super) fn path(&self, console: &mut Console) -> Result<PathBuf, Failure> {
+        if let Some(path) = &self.settings.db {
+            log::info!("database: {} (from --db or CC_DB)", path.display());
+            return Ok(path.clone());
+        }
+        Ok(settings::load(&self.settings, console)?.db.value)
+    }
+
+    /// The database's path where the environment file may still have to be made.
+    pub(super) fn configured_path(&self, env_file: &Path, console: &mut Console) -> Result<PathBuf, Failure> {
+        if let Some(path) = &self.settings.db {
+            return Ok(path.clone());
+        }
+        let there = SettingsOptions {
+            env_file: self.settings.env_file.clone().filter(|_| env_file.exists()),
+            ..self.settings.clone()
+        };
+        Ok(settings::load(&there, console)?.db.value)
     }
 
     /// The database's path without asking the configuration, which is not there yet.

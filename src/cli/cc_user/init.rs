@@ -80,7 +80,8 @@ pub(super) fn run(_: &Init, database: &DatabaseOptions, console: &mut Console) -
     let settings = &database.settings;
     let env_file = settings.env_file.clone().unwrap_or_else(|| "./.env".into());
     let config = settings.config.clone().unwrap_or_else(|| "./config.json".into());
-    let db = if config.exists() { database.path(console)? } else { database.own_path() };
+    let db =
+        if config.exists() { database.configured_path(&env_file, console)? } else { database.own_path() };
 
     // Everything is looked at before the first file is made.
     for path in [&env_file, &config] {

@@ -4,6 +4,8 @@ mod add;
 mod complete;
 mod database;
 mod del;
+mod export;
+mod import;
 mod init;
 mod list;
 mod pages;
@@ -61,6 +63,8 @@ enum Verb {
     Passwd(passwd::Passwd),
     Role(role::RoleArguments),
     Project(project::ProjectArguments),
+    Import(import::Import),
+    Export(export::Export),
 }
 
 fn command() -> Command {
@@ -79,5 +83,7 @@ fn run(matches: &ArgMatches, console: &mut Console) -> Result<Status, Failure> {
         Verb::Passwd(verb) => passwd::run(&verb, &database, console),
         Verb::Role(verb) => role::run(verb, &database, console),
         Verb::Project(verb) => project::run(verb, &database, console),
+        Verb::Import(verb) => import::run(&verb, &database, console),
+        Verb::Export(verb) => export::run(verb, &database, console),
     }
 }

@@ -1,5 +1,277 @@
 //! The manual of `cc-user`.
 
-use crate::cli::page::Page;
+use crate::cli::page::{Example, Page, Tested};
 
-pub(super) static PAGES: &[Page] = &[];
+/// The members of a user in JSON reports.
+const USER: &[(&str, &str)] = &[
+    ("username", "the name, as it stands in the database"),
+    ("name", "the full name, or null"),
+    ("email", "the mail address, or null"),
+    ("roles", "the roles as they stand, an array of texts; empty where they can't be read"),
+    ("projects", "the projects of a manager, an array of texts"),
+    ("source", "where the record came from: local, ldap, token, oidc, or unknown"),
+    ("source_number", "the number of the source in the database"),
+    ("has_password", "whether there is something in the password column"),
+    ("broken", "the columns that can't be read, an array out of roles and projects; empty as a rule"),
+];
+
+const SEE_ALSO: &[&str] = &["cc-user(1)", "cc-jwt(1)", "gen-keypair(1)"];
+
+const fn example(command: &'static str, explains: &'static str, status: u8) -> Example {
+    Example { command, explains, test: Tested::Runs(status) }
+}
+
+const fn parses(command: &'static str, explains: &'static str) -> Example {
+    Example { command, explains, test: Tested::Parses }
+}
+
+pub(super) static PAGES: &[Page] = &[
+    Page {
+        description: &[
+            "Manages the users in the server's own SQLite database, beside the running server or without one. Both names of the table (hpc_user, and user before schema version 8) and all schema versions are read; the schema, the server's migrations table and all other tables are never changed. The server's settings of a deleted user go with the user, as the schema says.",
+            "Every action is one transaction: it happens whole or not at all. While another process is writing, the action waits for as long as --wait says and then ends with status 75.",
+            "A row whose roles or projects are no JSON array of texts can't be read by the server either, which treats the user as unknown. Such a row is named, shown as far as it goes, and makes list and show end with status 74; the others are listed. An import with --update writes it anew.",
+            "Roles are admin, support, manager, user, api, and anonymous. Only a manager has projects.",
+        ],
+        examples: &[
+            example("cc-user add mia --role api", "An account for a program", 0),
+            example("cc-user list --role api", "Who may use the REST interface", 0),
+        ],
+        files: &[
+            ("./config.json", "the server's configuration; its main.db names the database"),
+            ("./var/job.db", "the database, unless configured otherwise"),
+        ],
+        environment: &[
+            ("CC_DB", "the database, like --db"),
+            ("CC_CONFIG", "the configuration, like --config"),
+            ("CC_ENV_FILE", "the environment file, like --env-file"),
+        ],
+        see_also: &["cc-jwt(1)", "gen-keypair(1)", "cc-login(1)"],
+        ..Page::EMPTY
+    },
+    Page {
+        path: "init",
+        description: &[
+            "Makes what is missing and changes nothing that is there: the environment file with a fresh pair of keys and a session key (mode 0600), a minimal configuration, and a database with nothing in it but the table of users (mode 0600, in a folder of mode 0700 where that is new). An environment file that lacks one of the keys gets it in a line at its end. Run it as the user the server runs as, since only that user can read the files.",
+            "The configuration holds what a server of version 1.5 was seen to start with: it listens on the loopback address, and tokens are good for 168h.",
+            "The database stands alone. It has the table hpc_user in the form of schema version 8 and later, and no schema_migrations table, because a version in it would tell the server that its other tables exist. A server of today compares the version on its start, finds none, and is expected to refuse the file, asking for a migration; no users are lost by that. Do not migrate this file: the server's migrations make the table under its older name first and rename it to hpc_user later, which can be expected to fail half-way where hpc_user exists already. This is what the server's migrations are known to do; it could not be tried with a server at hand.",
+            "To move the accounts into a server's own database, hashes of passwords included: export them, put the file aside, let the server make its own database (cc-backend -init-db), and import them there.",
+        ],
+        examples: &[
+            example("cc-user init", "Set up the present folder", 0),
+            example(
+                "cc-user export --with-passwords -o users.jsonl\nmv var/job.db var/standalone.db",
+                "Before a server makes its own database; then 'cc-user import users.jsonl'",
+                0,
+            ),
+        ],
+        json: &[
+            ("made", "the files that were made or added to"),
+            ("kept", "the files in which nothing was missing"),
+        ],
+        files: &[
+            ("./.env", "JWT_PUBLIC_KEY, JWT_PRIVATE_KEY, SESSION_KEY"),
+            ("./config.json", "the configuration"),
+            ("./var/job.db", "the database"),
+        ],
+        see_also: SEE_ALSO,
+        ..Page::EMPTY
+    },
+    Page {
+        path: "add",
+        description: &[
+            "Adds a user whose password the server itself knows. The password is asked for twice on the terminal, or comes from --password-stdin or --password-file; a user with the role api alone needs none. It has at most 72 bytes and no NUL, since bcrypt holds no more.",
+            "Names have 1 to 100 characters, none of them a control or invisible one, and no blank at either end. A manager needs a project, and nobody else can have one. All that is wrong is told together, before anything is asked or written.",
+            "NAME:ROLE[,ROLE]:PASSWORD is taken as the server's own -add-user takes it, with a warning: everybody who can list the processes sees the password.",
+        ],
+        examples: &[
+            parses(
+                "cc-user add anna --role admin --name 'Anna Berg' --email anna@site.example",
+                "An administrator, asking for the password",
+            ),
+            example("cc-user add mia --role api", "An account for a program, without a password", 0),
+            example(
+                "echo \"$SECRET\" | cc-user add max --role user --password-stdin",
+                "A script that has the password in a variable",
+                65,
+            ),
+            example(
+                "cc-user add paul --role manager --project physics --no-password",
+                "A manager who logs in some other way",
+                0,
+            ),
+        ],
+        json: USER,
+        see_also: SEE_ALSO,
+        ..Page::EMPTY
+    },
+    Page {
+        path: "del",
+        description: &[
+            "Deletes all of the users named, or none where one of them is not there. A user who came from the directory, a token or an OpenID provider would be back with the next sync or login, so such a record is deleted only where --source names its source.",
+        ],
+        examples: &[
+            example("cc-user del fritz", "Delete a user", 0),
+            example("cc-user del nobody", "Somebody who is not there", 1),
+        ],
+        json: &[("deleted", "the names of the users that were deleted")],
+        see_also: SEE_ALSO,
+        ..Page::EMPTY
+    },
+    Page {
+        path: "list",
+        description: &[
+            "Lists the users in the order of their names. With --json the report is one array with an object a user, a line each; it is written while it is read, so that memory stays flat.",
+        ],
+        examples: &[
+            example("cc-user list", "All users", 0),
+            example("cc-user list --role manager --project physics", "Who manages a project", 0),
+            example(
+                "cc-user list --source ldap --names",
+                "The names of those who came from the directory",
+                0,
+            ),
+        ],
+        json: USER,
+        see_also: SEE_ALSO,
+        ..Page::EMPTY
+    },
+    Page {
+        path: "show",
+        description: &["Shows one user. The password is never shown, only whether there is a usable one."],
+        examples: &[
+            example("cc-user show fritz", "A user", 0),
+            example("cc-user show fritz --json", "The same for a program", 0),
+        ],
+        json: USER,
+        see_also: SEE_ALSO,
+        ..Page::EMPTY
+    },
+    Page {
+        path: "passwd",
+        description: &[
+            "Gives a local user a new password, asked for twice on the terminal or taken from --password-stdin or --password-file. The server asks users of other sources elsewhere for theirs, so they can have none here.",
+            "Sessions and tokens in use stay good until they expire.",
+        ],
+        examples: &[
+            parses("cc-user passwd fritz", "Ask for the new password"),
+            example("cc-user passwd fritz --delete", "Close the way in by password", 0),
+        ],
+        json: &[("username", "the user"), ("has_password", "whether there is a password now")],
+        see_also: SEE_ALSO,
+        ..Page::EMPTY
+    },
+    Page {
+        path: "role",
+        description: &[
+            "Adds roles to a user or takes them away. Tokens that were issued keep the roles they have, unless the server asks its database (validate-user).",
+        ],
+        see_also: SEE_ALSO,
+        ..Page::EMPTY
+    },
+    Page {
+        path: "role add",
+        description: &[
+            "Gives a user roles; those he or she has already are passed over. A new manager gets projects with 'cc-user project add'.",
+        ],
+        examples: &[example("cc-user role add fritz support", "One more role", 0)],
+        json: USER,
+        see_also: SEE_ALSO,
+        ..Page::EMPTY
+    },
+    Page {
+        path: "role remove",
+        description: &[
+            "Takes roles away from a user, all of those named or none. A role that the server does not know can be taken away too. The role manager can't be taken away while projects are left.",
+        ],
+        examples: &[
+            example("cc-user role remove fritz api", "One role less", 0),
+            example("cc-user role remove fritz admin", "A role the user does not have", 1),
+        ],
+        json: USER,
+        see_also: SEE_ALSO,
+        ..Page::EMPTY
+    },
+    Page {
+        path: "project",
+        description: &["Gives a manager projects or takes them away."],
+        see_also: SEE_ALSO,
+        ..Page::EMPTY
+    },
+    Page {
+        path: "project add",
+        description: &[
+            "Gives a manager projects; those he or she has already are passed over. From 200 projects on there is a warning: with about 300 the session cookie grows over 4096 characters, the server can't make it, and the manager can't log in on the web.",
+        ],
+        examples: &[
+            example(
+                "cc-user add paul --role manager --project physics --no-password\ncc-user project add paul chemistry",
+                "One more project",
+                0,
+            ),
+            example("cc-user project add fritz physics", "Somebody who is no manager", 1),
+        ],
+        json: USER,
+        see_also: SEE_ALSO,
+        ..Page::EMPTY
+    },
+    Page {
+        path: "project remove",
+        description: &["Takes projects away from a user, all of those named or none."],
+        examples: &[example(
+            "cc-user add paul --role manager --project physics --no-password\ncc-user project remove paul physics",
+            "A manager without a project",
+            0,
+        )],
+        json: USER,
+        see_also: SEE_ALSO,
+        ..Page::EMPTY
+    },
+    Page {
+        path: "import",
+        description: &[
+            "Adds all users of a file in one transaction, or none: every bad line is told with its number.",
+            "CSV begins with a heading that names the columns in any order: username (needed), name, email, roles, projects, source, password_hash. It is read as RFC 4180 says, with LF or CRLF and with or without a byte order mark. Roles and projects are separated by commas inside their field, or written as a JSON array. An empty field means none; in source and password_hash it says nothing.",
+            "JSON lines have an object a line with members of the same names; roles and projects are arrays of texts. What is not there says nothing, null means none.",
+            "Without --update or --skip-existing, a user who is in the database already is a fault. --update changes what the line says and leaves the rest; it never changes where a user came from. A password_hash is a bcrypt hash, which may be locked by '!' or '*' in front.",
+        ],
+        examples: &[
+            example(
+                "printf 'username,roles\\nmia,api\\nmax,\"user,api\"\\n' | cc-user import -",
+                "CSV from another program",
+                0,
+            ),
+            example(
+                "cc-user export -o users.csv\ncc-user import --update --dry-run users.csv",
+                "See what an import would do",
+                0,
+            ),
+        ],
+        json: &[
+            ("added", "the names of new users"),
+            ("changed", "the names of users that --update changed"),
+            ("skipped", "the names of users that --skip-existing left alone"),
+            ("dry_run", "whether nothing was done"),
+        ],
+        see_also: SEE_ALSO,
+        ..Page::EMPTY
+    },
+    Page {
+        path: "export",
+        description: &[
+            "Writes users in the order of their names, in the form that import reads. Hashes of passwords are carried only with --with-passwords, and then only to a file of mode 0600 or to a standard output that was asked for: weak passwords can be guessed from their hashes.",
+            "A row that can't be read is named and left out, and makes the export end with status 74.",
+        ],
+        examples: &[
+            example("cc-user export > users.csv", "All users as CSV", 0),
+            example("cc-user export --role api --format jsonl", "Some users as JSON lines", 0),
+            example(
+                "cc-user export --with-passwords -o accounts.jsonl",
+                "Everything that a move to another database needs",
+                0,
+            ),
+        ],
+        see_also: SEE_ALSO,
+        ..Page::EMPTY
+    },
+];

@@ -1,0 +1,115 @@
+//! `cc-user export`.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueHint};
+
+use super::DatabaseOptions;
+use super::import::Format;
+use super::list::{Stop, Which, report_broken};
+use super::refusal::named;
+use crate::base::fault::Status;
+use crate::base::file::{self, Existing, PRIVATE_MODE};
+use crate::base::quote::quote_path;
+use crate::base::secret::SecretBytes;
+use crate::cli::console::Console;
+use crate::cli::failure::{Failure, UsageFault};
+use crate::store::{Access, StoreError};
+use crate::user::PasswordHash;
+use crate::user::exchange::{write_csv, write_csv_heading, write_json_line};
+
+/// Write users as CSV or JSON lines, as import reads them
+#[derive(Debug, Args)]
+pub(super) struct Export {
+    #[command(flatten)]
+    which: Which,
+
+    /// How to write them [default: by the name of the output, or csv]
+    #[arg(long, value_name = "FORMAT")]
+    format: Option<Format>,
+
+    /// Write to FILE with mode 0600; '-' is standard output
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    output: Option<PathBuf>,
+
+    /// Write the hashes of the passwords too; needs --output
+    #[arg(long)]
+    with_passwords: bool,
+
+    /// Replace an output that exists
+    #[arg(long)]
+    force: bool,
+}
+
+pub(super) fn run(
+    export: Export,
+    database: &DatabaseOptions,
+    console: &mut Console,
+) -> Result<Status, Failure> {
+    let Export { which, format, output, with_passwords, force } = export;
+    if with_passwords && output.is_none() {
+        return Err(UsageFault::new(
+            "--with-passwords writes what passwords can be guessed from: it needs --output",
+        )
+        .hint("name a file, as with --output users.jsonl, or '--output -' for standard output")
+        .into());
+    }
+    let filter = which.filter()?;
+    let file = output.filter(|path| path != Path::new("-"));
+    let by_name = file.as_deref().and_then(Format::of_name);
+    let default = if console.is_json() { Format::Jsonl } else { Format::Csv };
+    let format = format.or(by_name).unwrap_or(default);
+    let store = database.open(Access::Read, console)?;
+    if let Some(path) = &file
+        && !force
+        && path.exists()
+        && path.is_file()
+    {
+        return Err(file::FileError::Exists(path.clone()).into());
+    }
+
+    let mut gathered = zeroize::Zeroizing::new(Vec::new());
+    let mut status = Status::Done;
+    let mut count = 0_u64;
+    let mut put = |text: &str, console: &mut Console| -> Result<(), Failure> {
+        if file.is_some() {
+            gathered.extend_from_slice(text.as_bytes());
+            return Ok(());
+        }
+        Ok(console.text(text)?)
+    };
+    if format == Format::Csv {
+        put(&write_csv_heading(with_passwords), console)?;
+    }
+    let visited = store.each_with_password(&filter, |record, hash| {
+        if !record.broken.is_empty() {
+            let error = StoreError::BrokenRow { name: record.user.username, broken: record.broken };
+            status = report_broken(error, console);
+            return Ok(());
+        }
+        if with_passwords && hash.as_ref().is_some_and(|hash| hash.check_unlocked().is_err()) {
+            console.warn(&format!(
+                "the password of {} is no bcrypt hash that import takes",
+                named(&record.user.username)
+            ));
+        }
+        let password: Option<Option<&PasswordHash>> = with_passwords.then_some(hash.as_ref());
+        let line = match format {
+            Format::Csv => write_csv(&record.user, password),
+            Format::Jsonl => write_json_line(&record.user, password) + "\n",
+        };
+        put(&line, console)?;
+        count += 1;
+        if console.is_reader_gone() { Err(Stop::ReaderGone) } else { Ok(()) }
+    });
+    if let Err(Stop::Failure(failure)) = visited {
+        return Err(failure);
+    }
+    if let Some(path) = file {
+        let bytes = SecretBytes::new(std::mem::take(&mut *gathered));
+        let existing = if force { Existing::Replace } else { Existing::Refuse };
+        file::write(&path, bytes.expose(), PRIVATE_MODE, existing)?;
+        console.note(&format!("wrote {count} users to {}", quote_path(&path)));
+    }
+    Ok(status)
+}
