@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::base::fault::{Fault, Status};
 use crate::base::file::FileError;
 use crate::base::quote::{quote, quote_path};
+use crate::config::ConfigFault;
 
 /// Why the directory could not be asked, or its answer not be used. Whatever it is: an answer
 /// that is not known to be whole is never given out.
@@ -23,8 +24,8 @@ pub enum DirectoryError {
         why: &'static str,
     },
     /// A setting without which the directory can't be asked.
-    #[error("the LDAP setting {} is missing or empty", quote(.0))]
-    Setting(&'static str),
+    #[error(transparent)]
+    Config(#[from] ConfigFault),
     /// The certificate file can't be read.
     #[error(transparent)]
     File(#[from] FileError),
@@ -45,9 +46,6 @@ pub enum DirectoryError {
         /// What is wrong with its certificate.
         why: String,
     },
-    /// A name to bind with, but no password: it would be a bind without authentication.
-    #[error("no password for {}: LDAP_ADMIN_PASSWORD is not set", quote(.0))]
-    NoPassword(String),
     /// An empty password, refused before anything is sent (RFC 4513 5.1.2).
     #[error("an empty password is never sent to a directory")]
     EmptyPassword,
@@ -127,16 +125,15 @@ impl Fault for DirectoryError {
         match self {
             Self::NoAddress
             | Self::Address { .. }
-            | Self::Setting(_)
             | Self::NoCertificate(_)
             | Self::NoSystemCertificates
-            | Self::NoPassword(_)
             | Self::BindName(_)
             | Self::WantsTls(_)
             | Self::Filter(_)
             | Self::Base(_)
             | Self::NoPages => Status::Config,
             Self::File(error) => error.status(),
+            Self::Config(fault) => fault.status(),
             Self::Credentials(_) | Self::NotPermitted(_) => Status::NotPermitted,
             Self::EmptyPassword => Status::No,
             Self::Busy(_) => Status::TryAgain,
@@ -157,13 +154,12 @@ impl Fault for DirectoryError {
         match self {
             Self::NoAddress => "ldap-not-configured",
             Self::Address { .. } => "ldap-address",
-            Self::Setting(_) => "ldap-setting-missing",
+            Self::Config(fault) => fault.kind(),
             Self::File(error) => error.kind(),
             Self::NoCertificate(_) => "ldap-ca-file",
             Self::NoSystemCertificates => "no-system-certificates",
             Self::Unreachable(_) => "ldap-unreachable",
             Self::Untrusted { .. } => "ldap-untrusted",
-            Self::NoPassword(_) => "ldap-password-missing",
             Self::EmptyPassword => "password-empty",
             Self::Credentials(_) => "ldap-credentials-refused",
             Self::BindName(_) => "ldap-bind-name",
@@ -189,7 +185,6 @@ impl Fault for DirectoryError {
                 "set 'url', 'user-base' and 'user-filter' in the section 'ldap' of config.json"
             }
             Self::Address { .. } => return None,
-            Self::Setting(name) => return Some(format!("set '{name}' in the section 'ldap' of config.json")),
             Self::Unreachable(_) => "is the server up, and does a firewall let this machine through?",
             Self::Untrusted { .. } => "name the authority that signed it with --ca-file FILE",
             Self::NoCertificate(_) => {
@@ -198,7 +193,6 @@ impl Fault for DirectoryError {
             Self::NoSystemCertificates => {
                 "install the package ca-certificates, or name the authority with --ca-file FILE"
             }
-            Self::NoPassword(_) => "set LDAP_ADMIN_PASSWORD in .env, or take 'search-dn' out of config.json",
             Self::Credentials(_) => "check LDAP_ADMIN_PASSWORD in .env and 'search-dn' in config.json",
             Self::BindName(_) => "check 'search-dn' and 'user-bind' in config.json",
             Self::WantsTls(_) => "use an ldaps:// address, or --starttls",
@@ -218,6 +212,7 @@ impl Fault for DirectoryError {
             Self::Lost { .. } | Self::Silent { .. } | Self::Busy(_) => "nothing was changed; try again later",
             Self::NotPermitted(_) => "the search-dn needs the right to search and read below 'user-base'",
             Self::File(error) => return error.hint(),
+            Self::Config(fault) => return fault.hint(),
             Self::EmptyPassword | Self::Failed { .. } | Self::Garbled(_) | Self::TooLarge(_) => return None,
         };
         Some(text.to_owned())

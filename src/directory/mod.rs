@@ -14,6 +14,7 @@ pub mod escape;
 pub mod fault;
 pub mod read;
 pub mod roster;
+pub mod settings;
 pub mod trust;
 
 pub use address::Address;
@@ -21,4 +22,5 @@ pub use connection::{Access, Connection, Credentials};
 pub use fault::DirectoryError;
 pub use read::{Found, Person, Search};
 pub use roster::Roster;
+pub use settings::{Configured, Wishes, configured};
 pub use trust::Trust;

@@ -15,6 +15,7 @@ mod refusal;
 mod report;
 mod role;
 mod show;
+mod sync_ldap;
 
 use clap::{ArgMatches, Args, Command, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
@@ -65,6 +66,7 @@ enum Verb {
     Project(project::ProjectArguments),
     Import(import::Import),
     Export(export::Export),
+    SyncLdap(sync_ldap::SyncLdap),
 }
 
 fn command() -> Command {
@@ -85,5 +87,6 @@ fn run(matches: &ArgMatches, console: &mut Console) -> Result<Status, Failure> {
         Verb::Project(verb) => project::run(verb, &database, console),
         Verb::Import(verb) => import::run(&verb, &database, console),
         Verb::Export(verb) => export::run(verb, &database, console),
+        Verb::SyncLdap(verb) => sync_ldap::run(&verb, &database, console),
     }
 }

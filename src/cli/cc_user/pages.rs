@@ -274,4 +274,5 @@ pub(super) static PAGES: &[Page] = &[
         see_also: SEE_ALSO,
         ..Page::EMPTY
     },
+    super::sync_ldap::PAGE,
 ];

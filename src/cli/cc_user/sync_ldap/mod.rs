@@ -1,0 +1,197 @@
+//! `cc-user sync-ldap`.
+
+mod metrics;
+mod page;
+mod report;
+mod watch;
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use clap::{Args, ValueHint};
+
+pub(super) use self::page::PAGE;
+use super::DatabaseOptions;
+use crate::base::fault::Status;
+use crate::base::note::Notes;
+use crate::base::quote::quote;
+use crate::base::time::Clock;
+use crate::cli::console::Console;
+use crate::cli::directory::{DirectoryOptions, positive};
+use crate::cli::failure::{Failure, UsageFault};
+use crate::cli::progress::Progress;
+use crate::cli::settings;
+use crate::config::Settings;
+use crate::directory::{Configured, Roster, configured};
+use crate::store::{Access, Store};
+use crate::sync::{Limit, Rules, SyncError, carry_out, preview};
+
+/// Bring the user table in line with the LDAP directory
+#[derive(Debug, Args)]
+pub(super) struct SyncLdap {
+    /// Show what would be done, and change nothing
+    #[arg(short = 'n', long)]
+    dry_run: bool,
+
+    /// Delete users who came from the directory and are no longer in it [default: as
+    /// sync-del-old-users says]
+    #[arg(long)]
+    delete_missing: bool,
+
+    /// Change nothing if more than LIMIT users would be deleted: a number, or a percentage of
+    /// those who came from the directory [default: 10%, at least 5]
+    #[arg(long, value_name = "LIMIT")]
+    max_delete: Option<Limit>,
+
+    /// Delete users with the role admin as well
+    #[arg(long)]
+    delete_admins: bool,
+
+    /// Leave the full names of known users as they are
+    #[arg(long)]
+    keep_names: bool,
+
+    /// Ask for so many entries at once; 0 asks for all of them without pages
+    #[arg(long, value_name = "NUMBER", default_value = "1000")]
+    page_size: u32,
+
+    /// Take an answer for whole though it refers to other directories for parts of it
+    #[arg(long)]
+    ignore_references: bool,
+
+    /// Go on for ever, and sync as often as sync-interval or INTERVAL says; SIGTERM ends it
+    /// between two runs
+    #[arg(long, value_name = "INTERVAL", num_args = 0..=1, require_equals = true,
+          default_missing_value = "", conflicts_with = "dry_run")]
+    watch: Option<String>,
+
+    /// Write what came of it to FILE, for the textfile collector of Prometheus' node exporter
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "dry_run")]
+    metrics_file: Option<PathBuf>,
+
+    #[command(flatten)]
+    directory: DirectoryOptions,
+}
+
+/// What a run needs to know; the same for every run of `--watch`.
+struct Job {
+    dry_run: bool,
+    rules: Rules,
+    configured: Configured,
+    database: PathBuf,
+    wait: Duration,
+    metrics_file: Option<PathBuf>,
+}
+
+pub(super) fn run(
+    sync: &SyncLdap,
+    database: &DatabaseOptions,
+    console: &mut Console,
+) -> Result<Status, Failure> {
+    let settings = settings::load(&database.settings, console)?;
+    let interval = match sync.watch.as_deref() {
+        None => None,
+        Some("") => Some(configured_interval(&settings)?),
+        Some(text) => Some(positive("--watch", text)?),
+    };
+    let job = job(sync, &settings, database, console)?;
+    match interval {
+        None => job.run(console),
+        Some(interval) => watch::run(interval, console, |console| job.run(console)),
+    }
+}
+
+fn job(
+    sync: &SyncLdap,
+    settings: &Settings,
+    database: &DatabaseOptions,
+    console: &mut Console,
+) -> Result<Job, Failure> {
+    let wishes = crate::directory::Wishes {
+        page_size: sync.page_size,
+        ignore_references: sync.ignore_references,
+        ..sync.directory.wishes()?
+    };
+    let mut notes = Notes::new();
+    let configured = configured(settings, &wishes, &mut notes);
+    console.notes(notes);
+    let configured = configured?;
+    let delete_missing =
+        sync.delete_missing || settings.ldap.as_ref().is_some_and(|ldap| ldap.sync_del_old_users.value);
+    if !delete_missing && (sync.max_delete.is_some() || sync.delete_admins) {
+        console.note("nobody is deleted: neither --delete-missing nor sync-del-old-users is set");
+    }
+    Ok(Job {
+        dry_run: sync.dry_run,
+        rules: Rules {
+            delete_missing,
+            keep_names: sync.keep_names,
+            delete_admins: sync.delete_admins,
+            max_delete: sync.max_delete.unwrap_or_default(),
+        },
+        configured,
+        database: settings.db.value.clone(),
+        wait: database.wait()?,
+        metrics_file: sync.metrics_file.clone(),
+    })
+}
+
+/// How often the settings say.
+fn configured_interval(settings: &Settings) -> Result<Duration, Failure> {
+    let interval = settings.ldap.as_ref().and_then(|ldap| ldap.sync_interval.as_ref());
+    let Some(interval) = interval else {
+        return Err(settings.missing("auth.ldap.sync-interval").into());
+    };
+    if interval.value.is_positive() {
+        return Ok(interval.value.to_std());
+    }
+    Err(UsageFault::new(format!("sync-interval {} is no interval", quote(&interval.value.to_string())))
+        .hint("give one with --watch=1h")
+        .into())
+}
+
+impl Job {
+    /// One sync, and its metrics.
+    fn run(&self, console: &mut Console) -> Result<Status, Failure> {
+        let began = Instant::now();
+        let outcome = self.sync(console, began);
+        let Some(path) = &self.metrics_file else { return outcome.map(|_| Status::Done) };
+        let now = Clock::System.now();
+        let written = match &outcome {
+            Ok(counts) => metrics::write(path, Status::Done, Some(counts), began.elapsed(), now),
+            Err(failure) => metrics::write(path, failure.status(), None, began.elapsed(), now),
+        };
+        // A failed sync is the worse news of the two.
+        outcome?;
+        written?;
+        Ok(Status::Done)
+    }
+
+    fn sync(&self, console: &mut Console, began: Instant) -> Result<report::Counts, Failure> {
+        // A database that is missing or not to be opened is told before the directory is asked.
+        let access = if self.dry_run { Access::Read } else { Access::Write };
+        let mut store = Store::open_waiting(&self.database, access, self.wait)?;
+        let roster = self.read(console)?;
+        if self.dry_run {
+            let plan = preview(&store, &roster, self.rules)?;
+            report::dry_run(&plan, console)?;
+            return match plan.refusal() {
+                Some(refusal) => Err(SyncError::from(refusal).into()),
+                None => Ok(report::Counts::of(&plan)),
+            };
+        }
+        let plan = carry_out(&mut store, &roster, self.rules)?;
+        report::done(&plan, began.elapsed(), console)?;
+        Ok(report::Counts::of(&plan))
+    }
+
+    /// Everybody in the directory; the connection is closed before the database is touched.
+    fn read(&self, console: &mut Console) -> Result<Roster, Failure> {
+        let Configured { access, searcher, search } = &self.configured;
+        let mut notes = Notes::new();
+        let connection = access.connect(searcher, &mut notes);
+        console.notes(notes);
+        let mut progress = Progress::new("entries of the directory", console);
+        Ok(connection?.read_all(search, &mut |entries| progress.at(entries))?)
+    }
+}

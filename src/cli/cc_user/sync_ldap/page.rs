@@ -1,0 +1,77 @@
+//! The manual of `cc-user sync-ldap`.
+
+use crate::cli::page::{Example, Page, Tested};
+
+/// The page.
+pub(in crate::cli::cc_user) const PAGE: Page = Page {
+    path: "sync-ldap",
+    description: &[
+        "Reads everybody below 'user-base' who fits 'user-filter', and brings the users of source \
+         ldap in line: who is new is added with the role user, a full name that changed is \
+         updated, and who is gone is deleted where sync-del-old-users or --delete-missing says \
+         so. Roles, projects, passwords and mail addresses are never touched, and users of other \
+         sources neither: one who has a name of the directory is reported and kept.",
+        "The directory is read to its end before the database is touched, and everything is done \
+         in one transaction. An answer that is not whole - a size or time limit, a reference to \
+         another directory, a connection that is lost or falls silent - changes nothing. A \
+         directory without anybody never deletes anybody. If more users would be deleted than \
+         --max-delete allows, nothing is changed, and the exit status is 75. An admin is not \
+         deleted without --delete-admins.",
+        "Names are compared byte by byte, as the server does: upper and lower case and blanks \
+         count. Names that differ in nothing else are two users here though they are one to the \
+         directory; they are warned of. An entry with several names counts by the first, as at \
+         the server, and nobody known by one of the others counts as gone. Passed over and \
+         reported are entries without a name, with one that is no fit name for a new user (over \
+         100 characters, control characters, a blank at either end), and names that several \
+         entries have. An entry without a full name leaves the name in the table as it is; of a \
+         longer one 255 characters are kept.",
+        "Without search-dn the directory is asked anonymously. Several addresses in 'url', with \
+         blanks or commas between them, are tried in order. With --watch a run that fails is \
+         reported, and the next one comes all the same.",
+    ],
+    examples: &[
+        Example {
+            command: "cc-user sync-ldap --dry-run",
+            explains: "See what a sync would do",
+            test: Tested::Parses,
+        },
+        Example {
+            command: "cc-user sync-ldap --delete-missing --max-delete 2%",
+            explains: "Delete who is gone, but never more than 2 % at once",
+            test: Tested::Parses,
+        },
+        Example {
+            command: "cc-user sync-ldap --metrics-file /var/lib/node_exporter/cc-user.prom",
+            explains: "Sync from cron, and let Prometheus see how it went",
+            test: Tested::Parses,
+        },
+        Example {
+            command: "cc-user sync-ldap --starttls --ca-file /etc/ssl/site-ca.pem --watch=1h",
+            explains: "Sync every hour over an encrypted connection, without cron",
+            test: Tested::Parses,
+        },
+    ],
+    json: &[
+        ("dry_run", "whether this only shows what would be done"),
+        (
+            "counts",
+            "an object of numbers: entries of the directory; users added, renamed, deleted, unchanged; missing \
+             from the directory (deleted or not); conflicts; skipped entries",
+        ),
+        ("added", "a list of objects: username, name (or null)"),
+        ("renamed", "a list of objects: username, name before and after"),
+        ("deleted", "a list of usernames"),
+        ("kept_admins", "usernames of admins who are missing from the directory and were kept"),
+        ("conflicts", "a list of objects: username, source (local, token, oidc, unknown)"),
+        ("skipped", "a list of objects: what (name or distinguished name), why; at most 1000"),
+        ("near_collisions", "pairs of names that differ by case or blanks only; at most 100"),
+        (
+            "refused",
+            "null, or in a dry run why the sync would change nothing: an object with kind (too-many-deletions, \
+             directory-empty), known, deletions, allowed",
+        ),
+        ("seconds", "how long it took; null in a dry run"),
+    ],
+    environment: &[("LDAP_ADMIN_PASSWORD", "the password of search-dn; in the environment or in .env")],
+    ..Page::EMPTY
+};

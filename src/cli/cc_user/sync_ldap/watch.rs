@@ -1,0 +1,51 @@
+//! The same again and again, until somebody ends it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use signal_hook::consts::{SIGINT, SIGTERM};
+
+use crate::base::fault::Status;
+use crate::base::time::span_for_people;
+use crate::cli::console::Console;
+use crate::cli::failure::Failure;
+
+/// How soon a signal is noticed between two runs.
+const STEP: Duration = Duration::from_millis(200);
+
+/// Runs the job now and then every `interval`. A run that fails is told, and the next one comes
+/// all the same. SIGTERM and SIGINT end it when the run at hand is over; a second one ends it at
+/// once, which changes nothing or everything, since a run is one transaction.
+pub(super) fn run(
+    interval: Duration,
+    console: &mut Console,
+    mut job: impl FnMut(&mut Console) -> Result<Status, Failure>,
+) -> Result<Status, Failure> {
+    let ended = Arc::new(AtomicBool::new(false));
+    for signal in [SIGTERM, SIGINT] {
+        // The order matters: the second signal finds the flag set by the first.
+        let registered = signal_hook::flag::register_conditional_default(signal, Arc::clone(&ended))
+            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&ended)));
+        if registered.is_err() {
+            console.warn("signals can't be watched: SIGTERM ends a run in the middle, which changes nothing");
+        }
+    }
+    console.note(&format!("syncs every {}", span_for_people(interval.as_secs())));
+    loop {
+        let next = Instant::now() + interval;
+        if let Err(failure) = job(console) {
+            console.report(&failure);
+        }
+        console.flush()?;
+        while Instant::now() < next {
+            if ended.load(Ordering::Relaxed) {
+                return Ok(Status::Done);
+            }
+            std::thread::sleep(STEP.min(next.saturating_duration_since(Instant::now())));
+        }
+        if ended.load(Ordering::Relaxed) || console.is_reader_gone() {
+            return Ok(Status::Done);
+        }
+    }
+}

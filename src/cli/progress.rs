@@ -1,0 +1,53 @@
+//! Progress of what takes longer than a second, on a terminal only.
+
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::console::Console;
+
+/// A count that grows, shown with its rate; gone without a trace when it is dropped.
+#[derive(Debug)]
+pub struct Progress {
+    bar: Option<ProgressBar>,
+    what: &'static str,
+    began: Instant,
+    wanted: bool,
+}
+
+/// How long something takes before its progress is shown.
+const SILENT: Duration = Duration::from_secs(1);
+
+impl Progress {
+    /// The progress of reading so many of `what`.
+    #[must_use]
+    pub fn new(what: &'static str, console: &Console) -> Self {
+        Self { bar: None, what, began: Instant::now(), wanted: console.shows_progress() }
+    }
+
+    /// There are so many now.
+    pub fn at(&mut self, count: u64) {
+        if !self.wanted || self.began.elapsed() < SILENT {
+            return;
+        }
+        let bar = self.bar.get_or_insert_with(|| {
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+            let template = format!("{{spinner}} {{human_pos}} {} ({{msg}} a second)", self.what);
+            if let Ok(style) = ProgressStyle::with_template(&template) {
+                bar.set_style(style);
+            }
+            bar
+        });
+        let rate = u128::from(count) * 1000 / self.began.elapsed().as_millis().max(1);
+        bar.set_message(rate.to_string());
+        bar.set_position(count);
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+}

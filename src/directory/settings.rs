@@ -1,0 +1,104 @@
+//! From the settings to a directory that can be asked.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::address::Address;
+use super::connection::{ANSWER_PATIENCE, Access, CONNECT_PATIENCE, Credentials};
+use super::fault::DirectoryError;
+use super::read::{PAGE_SIZE, Search};
+use super::trust::Trust;
+use crate::base::note::Notes;
+use crate::config::{Settings, Value, Variable};
+
+/// What the command line says beside the settings.
+#[derive(Debug, Clone)]
+pub struct Wishes {
+    /// StartTLS, whatever the settings say.
+    pub starttls: bool,
+    /// The authorities to trust instead of those of the settings.
+    pub ca_file: Option<PathBuf>,
+    /// How long to wait for a connection.
+    pub connect_patience: Duration,
+    /// How long to wait for each piece of an answer.
+    pub answer_patience: Duration,
+    /// Entries a page; 0 for no pages.
+    pub page_size: u32,
+    /// Whether references to other directories are passed over.
+    pub ignore_references: bool,
+}
+
+impl Default for Wishes {
+    fn default() -> Self {
+        Self {
+            starttls: false,
+            ca_file: None,
+            connect_patience: CONNECT_PATIENCE,
+            answer_patience: ANSWER_PATIENCE,
+            page_size: PAGE_SIZE,
+            ignore_references: false,
+        }
+    }
+}
+
+/// The directory of the settings.
+#[derive(Debug, Clone)]
+pub struct Configured {
+    /// How it is reached.
+    pub access: Access,
+    /// Who searches it.
+    pub searcher: Credentials,
+    /// Where the people are.
+    pub search: Search,
+}
+
+/// Takes from the settings what is needed to search the directory.
+///
+/// # Errors
+/// [`DirectoryError`]: a setting is missing or wrong, `LDAP_ADMIN_PASSWORD` is not set though
+/// there is a `search-dn`, or the certificate file can't be used.
+pub fn configured(
+    settings: &Settings,
+    wishes: &Wishes,
+    notes: &mut Notes,
+) -> Result<Configured, DirectoryError> {
+    let missing = |key: &str| DirectoryError::from(settings.missing(&format!("auth.ldap.{key}")));
+    let ldap = settings.ldap.as_ref().ok_or_else(|| missing("url"))?;
+    let filled = |value: &Option<Value<String>>, key: &str| {
+        let text = value.as_ref().map(|value| value.value.trim()).filter(|text| !text.is_empty());
+        text.map(str::to_owned).ok_or_else(|| missing(key))
+    };
+    let urls = ldap.url.as_ref().ok_or_else(|| missing("url"))?;
+    let addresses = Address::list(&urls.value.join(" "))?;
+    let starttls = wishes.starttls || ldap.starttls.value;
+    let trust = match wishes.ca_file.as_ref().or(ldap.ca_file.as_ref().map(|file| &file.value)) {
+        Some(path) => Trust::from_file(path)?,
+        None => Trust::System,
+    };
+    let searcher = match filled(&ldap.search_dn, "search-dn") {
+        Ok(name) => {
+            let password = settings.secrets.require(Variable::LdapAdminPassword)?;
+            Credentials::simple(name, password.text.clone())?
+        }
+        Err(_) => {
+            notes.note("no search-dn is configured: the directory is searched anonymously");
+            Credentials::Anonymous
+        }
+    };
+    let search = Search {
+        base: filled(&ldap.user_base, "user-base")?,
+        filter: filled(&ldap.user_filter, "user-filter")?,
+        uid_attribute: ldap.uid_attr.value.clone(),
+        name_attribute: ldap.username_attr.value.clone(),
+        page_size: wishes.page_size,
+        ignore_references: wishes.ignore_references,
+    };
+    let access = Access {
+        addresses,
+        starttls,
+        trust,
+        connect_patience: wishes.connect_patience,
+        answer_patience: wishes.answer_patience,
+    };
+    Ok(Configured { access, searcher, search })
+}
