@@ -1,1 +1,390 @@
-//! Tests of sync.
+//! `cc-user sync-ldap` against a real slapd.
+
+use std::fmt::Write as _;
+
+use serde_json::json;
+
+use crate::slapd::{BASE, Manner, SYNC_DN, SYNC_PASSWORD, Slapd, TREE, crowd, person};
+use crate::support::{Folder, Run, has};
+
+/// A folder with a configuration for this server, the password in `.env`, and an empty database.
+pub fn folder_for(url: &str, more: serde_json::Value) -> Folder {
+    let folder = Folder::new();
+    folder.sh("cc-user init -q").ended(0);
+    configure(&folder, url, more);
+    folder
+}
+
+/// Writes the configuration; `more` replaces or adds members of `ldap`.
+pub fn configure(folder: &Folder, url: &str, more: serde_json::Value) {
+    let mut ldap = json!({
+        "url": url, "user-base": BASE, "search-dn": SYNC_DN,
+        "user-bind": format!("uid={{username}},ou=people,{BASE}"),
+        "user-filter": "(objectclass=posixAccount)",
+    });
+    for (name, value) in more.as_object().unwrap() {
+        ldap[name] = value.clone();
+    }
+    folder.write("config.json", json!({"auth": {"jwts": {"max-age": "2000h"}, "ldap": ldap}}).to_string());
+    let env = folder.read(".env");
+    if !env.contains("LDAP_ADMIN_PASSWORD") {
+        folder.write(".env", format!("{env}LDAP_ADMIN_PASSWORD='{SYNC_PASSWORD}'\n"));
+    }
+}
+
+/// The table as `sqlite` would show it: everything that a sync may or must not change.
+pub fn table(folder: &Folder) -> Vec<String> {
+    let connection = rusqlite::Connection::open(folder.file("var/job.db")).unwrap();
+    let mut statement = connection
+        .prepare(
+            "SELECT username || '|' || ldap || '|' || coalesce(name, '-') || '|' || roles || '|' || projects \
+             FROM hpc_user ORDER BY username",
+        )
+        .unwrap();
+    let rows = statement.query_map([], |row| row.get(0)).unwrap();
+    rows.map(Result::unwrap).collect()
+}
+
+fn execute(folder: &Folder, sql: &str) {
+    rusqlite::Connection::open(folder.file("var/job.db")).unwrap().execute_batch(sql).unwrap();
+}
+
+fn sync(folder: &Folder, arguments: &str) -> Run {
+    folder.sh(&format!("cc-user sync-ldap {arguments}"))
+}
+
+fn unlimited() -> Manner {
+    Manner { global: "sizelimit unlimited".to_owned(), ..Manner::default() }
+}
+
+#[test]
+fn everybody_of_the_directory_becomes_a_user() {
+    if !has("slapd") {
+        return;
+    }
+    for count in [0, 1, 1000, 20_000] {
+        let server = Slapd::start(&crowd(count), &unlimited());
+        let folder = folder_for(&server.url(), json!({"sync-del-old-users": true}));
+        let first = sync(&folder, "--json").ended(0).json();
+        assert_eq!(first["counts"]["added"], count, "{count}");
+        let rows = table(&folder);
+        assert_eq!(rows.len(), count);
+        assert!(rows.first().is_none_or(|row| row == "u000000|1|User 0|[\"user\"]|[]"), "{rows:?}");
+        let second = sync(&folder, "--json").ended(0).json();
+        assert_eq!((&second["counts"]["added"], &second["counts"]["unchanged"]), (&json!(0), &json!(count)));
+        assert_eq!(table(&folder), rows);
+    }
+}
+
+#[test]
+fn who_came_went_or_was_renamed_is_seen_and_the_rest_is_left_alone() {
+    if !has("slapd") {
+        return;
+    }
+    let people = |names: &[(&str, &str)]| {
+        names.iter().fold(String::from(TREE), |ldif, (uid, name)| ldif + &person(uid, name))
+    };
+    let server =
+        Slapd::with(&people(&[("anna", "Anna Alt"), ("ben", "Ben B"), ("gone", "Gone G"), ("local", "L")]));
+    let folder = folder_for(&server.url(), json!({"sync-del-old-users": true}));
+    execute(
+        &folder,
+        "INSERT INTO hpc_user(username, ldap, name, roles, projects, password)
+         VALUES ('local', 0, 'Here', '[\"admin\"]', '[]', 'hash'), ('tok', 2, 'T', '[\"user\"]', '[]', NULL)",
+    );
+    sync(&folder, "").ended(0);
+    execute(
+        &folder,
+        "UPDATE hpc_user SET roles = '[\"user\",\"manager\"]', projects = '[\"p\"]' WHERE username = 'ben'",
+    );
+    server.modify(&format!(
+        "dn: uid=anna,ou=people,{BASE}\nchangetype: modify\nreplace: gecos\ngecos: Anna Neu\n\n\
+         dn: uid=gone,ou=people,{BASE}\nchangetype: delete\n\n{}",
+        person("zoe", "Zoe Z").replacen("\nobjectClass", "\nchangetype: add\nobjectClass", 1)
+    ));
+    let before = table(&folder);
+    let shown = sync(&folder, "--dry-run").ended(0);
+    assert_eq!(
+        shown.stdout,
+        "add       zoe               Zoe Z\n\
+         rename    anna              'Anna Alt' is now 'Anna Neu'\n\
+         delete    gone              no longer in the directory\n\
+         conflict  local             is a local user here and stays one\n\
+         would be: 1 added, 1 renamed, 1 deleted, 1 unchanged, 1 conflict (4 entries)\n"
+    );
+    assert_eq!(table(&folder), before, "a dry run changes nothing");
+    let plan = sync(&folder, "--dry-run --json").ended(0).json();
+    assert_eq!(plan["deleted"], json!(["gone"]));
+    assert_eq!(plan["renamed"], json!([{"username": "anna", "before": "Anna Alt", "after": "Anna Neu"}]));
+    assert_eq!(plan["conflicts"], json!([{"username": "local", "source": "local"}]));
+    let done = sync(&folder, "").ended(0);
+    assert!(
+        done.stdout.starts_with("1 added, 1 renamed, 1 deleted, 1 unchanged, 1 conflict (4 entries in "),
+        "{}",
+        done.stdout
+    );
+    assert_eq!(
+        table(&folder),
+        [
+            "anna|1|Anna Neu|[\"user\"]|[]",
+            "ben|1|Ben B|[\"user\",\"manager\"]|[\"p\"]",
+            "local|0|Here|[\"admin\"]|[]",
+            "tok|2|T|[\"user\"]|[]",
+            "zoe|1|Zoe Z|[\"user\"]|[]",
+        ]
+    );
+}
+
+#[test]
+fn nobody_is_deleted_unless_somebody_asks_for_it() {
+    if !has("slapd") {
+        return;
+    }
+    let server = Slapd::with(&crowd(3));
+    let folder = folder_for(&server.url(), json!({}));
+    sync(&folder, "").ended(0);
+    server.modify(&format!("dn: uid=u000001,ou=people,{BASE}\nchangetype: delete\n"));
+    let kept = sync(&folder, "").ended(0);
+    assert!(kept.stdout.contains("0 deleted"), "{}", kept.stdout);
+    assert!(kept.stderr.contains("1 users are no longer in the directory and were kept"), "{}", kept.stderr);
+    assert_eq!(table(&folder).len(), 3);
+    sync(&folder, "--delete-missing").ended(0);
+    assert_eq!(table(&folder).len(), 2);
+}
+
+#[test]
+fn too_many_deletions_change_nothing_until_they_are_allowed() {
+    if !has("slapd") {
+        return;
+    }
+    let all = Slapd::with(&crowd(100));
+    let folder = folder_for(&all.url(), json!({"sync-del-old-users": true}));
+    sync(&folder, "").ended(0);
+    let before = table(&folder);
+    let few = Slapd::with(&crowd(60));
+    configure(&folder, &few.url(), json!({"sync-del-old-users": true}));
+    let refused = sync(&folder, "").ended(75);
+    assert_eq!(
+        refused.stderr,
+        "cc-user: 40 of 100 users from the directory are no longer in it, and at most 10 may be deleted at \
+         once: nothing was changed\n\
+         hint: see who with 'cc-user sync-ldap --dry-run'; if that is right, allow it once with --max-delete 40\n"
+    );
+    for limit in ["39", "39%", "0", "0%"] {
+        sync(&folder, &format!("--max-delete {limit}")).ended(75);
+    }
+    assert_eq!(table(&folder), before);
+    let plan = sync(&folder, "--dry-run --json").ended(75).json();
+    assert_eq!(
+        plan["refused"],
+        json!({"kind": "too-many-deletions", "deletions": 40, "allowed": 10, "known": 100})
+    );
+    sync(&folder, "--max-delete 40").ended(0);
+    assert_eq!(table(&folder).len(), 60);
+}
+
+#[test]
+fn an_empty_directory_deletes_nobody_whatever_is_allowed() {
+    if !has("slapd") {
+        return;
+    }
+    let server = Slapd::with(&crowd(7));
+    let folder = folder_for(&server.url(), json!({}));
+    sync(&folder, "").ended(0);
+    let before = table(&folder);
+    for (name, more) in [
+        ("a filter that matches nothing", json!({"user-filter": "(objectClass=device)"})),
+        ("an empty base", json!({"user-base": SYNC_DN})),
+        ("an attribute nobody has", json!({"uid-attr": "employeeNumber"})),
+    ] {
+        configure(&folder, &server.url(), more);
+        let refused = sync(&folder, "--delete-missing --max-delete 100% --delete-admins").ended(75);
+        assert!(refused.stderr.contains("the directory has nobody"), "{name}: {}", refused.stderr);
+        assert_eq!(table(&folder), before, "{name}");
+        sync(&folder, "").ended(0);
+        assert_eq!(table(&folder), before, "{name}");
+    }
+}
+
+#[test]
+fn a_base_that_is_too_narrow_stops_at_the_limit() {
+    if !has("slapd") {
+        return;
+    }
+    let server = Slapd::with(&crowd(200));
+    let folder = folder_for(&server.url(), json!({}));
+    sync(&folder, "").ended(0);
+    let before = table(&folder);
+    configure(&folder, &server.url(), json!({"user-base": format!("uid=u000001,ou=people,{BASE}")}));
+    sync(&folder, "--delete-missing").ended(75);
+    configure(&folder, &server.url(), json!({"user-base": format!("ou=nobody,{BASE}")}));
+    sync(&folder, "--delete-missing").ended(78);
+    assert_eq!(table(&folder), before);
+}
+
+#[test]
+fn a_partial_answer_changes_nothing() {
+    if !has("slapd") {
+        return;
+    }
+    // slapd's own limit of 500 entries stays.
+    let server = Slapd::with(&crowd(1200));
+    let folder = folder_for(&server.url(), json!({"sync-del-old-users": true}));
+    for page in ["0", "100", "1000"] {
+        let cut = sync(&folder, &format!("--page-size {page}")).ended(69);
+        assert!(cut.stderr.contains("stopped at its size limit"), "{}", cut.stderr);
+        assert!(table(&folder).is_empty());
+    }
+    let elsewhere = Slapd::start(
+        &format!(
+            "{TREE}{}dn: ou=other,{BASE}\nobjectClass: referral\nobjectClass: extensibleObject\nou: other\nref: ldap://other.example/ou=other\n",
+            person("anna", "Anna")
+        ),
+        &Manner::default(),
+    );
+    configure(&folder, &elsewhere.url(), json!({}));
+    let parts = sync(&folder, "").ended(69);
+    assert!(parts.stderr.contains("refers to others for parts"), "{}", parts.stderr);
+    assert!(table(&folder).is_empty());
+    sync(&folder, "--ignore-references").ended(0);
+    assert_eq!(table(&folder).len(), 1);
+    configure(&folder, &elsewhere.url(), json!({"user-base": format!("ou=x,ou=other,{BASE}")}));
+    let sent_away = sync(&folder, "").ended(69);
+    assert!(
+        sent_away.stderr.contains("refers to another one: 'ldap://other.example"),
+        "{}",
+        sent_away.stderr
+    );
+}
+
+#[test]
+fn odd_entries_are_passed_over_and_the_rest_goes_on() {
+    if !has("slapd") {
+        return;
+    }
+    let mut ldif = format!(
+        "{TREE}{}{}",
+        person("anna", "Anna A"),
+        person("j\u{fc}rgen", "Juergen").replace("dn: ", "dn: ")
+    );
+    let long = "l".repeat(101);
+    let _ = write!(
+        ldif,
+        "{}{}",
+        person(&long, "Long"),
+        person("Anna", "Other Anna").replace("dn: uid=Anna", "dn: cn=x")
+    );
+    // No uid at all, a uid of several values, an escaped comma, a binary one.
+    let account = |dn: &str, uids: &str| {
+        format!(
+            "dn: {dn},ou=people,{BASE}\nobjectClass: device\nobjectClass: extensibleObject\nobjectClass: posixAccount\n\
+             cn: c\nuidNumber: 1\ngidNumber: 1\nhomeDirectory: /h\n{uids}\n"
+        )
+    };
+    ldif.push_str(&account("cn=c", "uid: several\nuid: further\ngecos: S\n"));
+    ldif.push_str(&account("uid=co\\2cmma", "uid: co,mma\n"));
+    ldif.push_str(&person("twice", "T1"));
+    ldif.push_str(&person("twice", "T2").replace("dn: uid=twice", "dn: cn=twice"));
+    let server = Slapd::with(&ldif);
+    let folder = folder_for(&server.url(), json!({"sync-del-old-users": true}));
+    execute(
+        &folder,
+        "INSERT INTO hpc_user(username, ldap, name, roles, projects) VALUES ('further', 1, 'F', '[]', '[]'), ('twice', 1, 'T0', '[]', '[]')",
+    );
+    let done = sync(&folder, "--json").ended(0);
+    let names: Vec<String> =
+        table(&folder).iter().map(|row| row.split("|[").next().unwrap().to_owned()).collect();
+    assert_eq!(
+        names,
+        [
+            "Anna|1|Other Anna",
+            "anna|1|Anna A",
+            "co,mma|1|-",
+            "further|1|F",
+            "j\u{fc}rgen|1|Juergen",
+            "several|1|S",
+            "twice|1|T0"
+        ]
+    );
+    let report = done.json();
+    assert_eq!(report["near_collisions"], json!([["Anna", "anna"]]));
+    assert_eq!(report["counts"]["skipped"], 2, "{report}");
+    let second = sync(&folder, "--json").ended(0).json();
+    assert_eq!((&second["counts"]["added"], &second["counts"]["deleted"]), (&json!(0), &json!(0)));
+}
+
+#[test]
+fn an_admin_who_is_gone_is_kept_with_a_warning() {
+    if !has("slapd") {
+        return;
+    }
+    let server = Slapd::with(&crowd(2));
+    let folder = folder_for(&server.url(), json!({"sync-del-old-users": true}));
+    execute(
+        &folder,
+        "INSERT INTO hpc_user(username, ldap, roles, projects) VALUES ('boss', 1, '[\"admin\"]', '[]'), ('broken', 1, 'rubbish', '[]')",
+    );
+    let kept = sync(&folder, "").ended(0);
+    assert!(
+        kept.stderr.contains(
+            "admins who are no longer in the directory are kept (--delete-admins): 'boss', 'broken'"
+        ),
+        "{}",
+        kept.stderr
+    );
+    assert_eq!(table(&folder).len(), 4);
+    sync(&folder, "--delete-admins").ended(0);
+    assert_eq!(table(&folder).len(), 2);
+}
+
+#[test]
+fn wrong_credentials_and_settings_say_what_is_wrong() {
+    if !has("slapd") {
+        return;
+    }
+    let server = Slapd::with(&crowd(1));
+    let folder = folder_for(&server.url(), json!({}));
+    let refused = folder.sh("LDAP_ADMIN_PASSWORD=wrong cc-user sync-ldap").ended(77);
+    assert!(refused.stderr.contains("refuses name or password of 'cn=sync"), "{}", refused.stderr);
+    assert!(!refused.stderr.contains("wrong"), "{}", refused.stderr);
+    let unset = folder.sh("LDAP_ADMIN_PASSWORD= cc-user sync-ldap").ended(78);
+    assert!(unset.stderr.contains("LDAP_ADMIN_PASSWORD is set to nothing"), "{}", unset.stderr);
+    for (more, status, word) in [
+        (json!({"url": "http://x"}), 78, "scheme must be"),
+        (json!({"url": "ldap://127.0.0.1:1"}), 69, "connection refused"),
+        (json!({"url": "ldap://nowhere.invalid"}), 69, "nowhere.invalid"),
+        (json!({"user-filter": "(x"}), 78, "filter '(x'"),
+        (json!({"user-base": null}), 78, "auth.ldap.user-base"),
+        (json!({"search-dn": "not a name"}), 78, "for no name to bind with"),
+    ] {
+        configure(&folder, &server.url(), more.clone());
+        let run = sync(&folder, "").ended(status);
+        assert!(run.stderr.contains(word), "{more}: {}", run.stderr);
+    }
+    configure(&folder, &server.url(), json!({"search-dn": ""}));
+    let anonymous = sync(&folder, "").ended(0);
+    assert!(anonymous.stderr.contains("searched anonymously"), "{}", anonymous.stderr);
+    assert_eq!(table(&folder).len(), 1);
+}
+
+#[test]
+fn metrics_are_written_whether_it_went_well_or_not() {
+    if !has("slapd") {
+        return;
+    }
+    let mut server = Slapd::with(&crowd(5));
+    let folder = folder_for(&server.url(), json!({}));
+    sync(&folder, "--metrics-file sync.prom").ended(0);
+    let good = folder.read("sync.prom");
+    assert!(
+        good.contains("cc_user_sync_ldap_exit_status 0\n") && good.contains("{what=\"added\"} 5\n"),
+        "{good}"
+    );
+    server.kill();
+    sync(&folder, "--metrics-file sync.prom").ended(69);
+    let bad = folder.read("sync.prom");
+    assert!(
+        bad.contains("cc_user_sync_ldap_exit_status 69\n") && bad.contains("last_success_timestamp"),
+        "{bad}"
+    );
+}
