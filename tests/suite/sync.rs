@@ -10,7 +10,8 @@ use crate::support::{Folder, Run, has};
 /// A folder with a configuration for this server, the password in `.env`, and an empty database.
 pub fn folder_for(url: &str, more: serde_json::Value) -> Folder {
     let folder = Folder::new();
-    folder.sh("cc-user init -q").ended(0);
+    std::fs::create_dir(folder.file("var")).unwrap();
+    cc_auth::store::create(&folder.file("var/job.db")).unwrap();
     configure(&folder, url, more);
     folder
 }
@@ -26,10 +27,8 @@ pub fn configure(folder: &Folder, url: &str, more: serde_json::Value) {
         ldap[name] = value.clone();
     }
     folder.write("config.json", json!({"auth": {"jwts": {"max-age": "2000h"}, "ldap": ldap}}).to_string());
-    let env = folder.read(".env");
-    if !env.contains("LDAP_ADMIN_PASSWORD") {
-        folder.write(".env", format!("{env}LDAP_ADMIN_PASSWORD='{SYNC_PASSWORD}'\n"));
-    }
+    let env = folder.write(".env", format!("LDAP_ADMIN_PASSWORD='{SYNC_PASSWORD}'\n"));
+    std::fs::set_permissions(env, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
 }
 
 /// The table as `sqlite` would show it: everything that a sync may or must not change.
