@@ -7,3 +7,4 @@ pub mod discovery;
 pub mod http;
 pub mod jwks;
 pub mod oauth;
+pub mod remote;

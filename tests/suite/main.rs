@@ -22,6 +22,7 @@ mod key;
 mod policy;
 mod prompts;
 mod provider;
+mod remote_keys;
 mod renewal;
 mod roles;
 mod slapd;

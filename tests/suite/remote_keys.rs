@@ -1,0 +1,244 @@
+//! Key sets over HTTP, kept in a cache, fetched again when the issuer has changed its keys.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use cc_auth::base::note::Notes;
+use cc_auth::base::time::Timestamp;
+use cc_auth::key::{Algorithm, PrivateKey, WeakKeys, jwk};
+use cc_auth::provider::http::{Client, HttpError, Options, parse_url};
+use cc_auth::provider::remote::{Cache, Origin, RemoteKeys, RemoteKeysError};
+
+use crate::httpd::{Reply, Server};
+
+const NOW: Timestamp = Timestamp(1_800_000_000);
+
+fn jwk(kid: &str) -> String {
+    let key = PrivateKey::generate(Algorithm::EdDsa).unwrap();
+    jwk::write_public(&key.public(), Some(kid), Some(Algorithm::EdDsa))
+}
+
+fn set(kids: &[&str]) -> String {
+    format!("{{\"keys\":[{}]}}", kids.iter().map(|kid| jwk(kid)).collect::<Vec<_>>().join(","))
+}
+
+fn client() -> Client {
+    let options = Options {
+        timeout: Duration::from_secs(3),
+        connect_timeout: Duration::from_secs(3),
+        ..Options::default()
+    };
+    Client::new(options).unwrap()
+}
+
+/// A server whose key set has the key `k0` at first, then `k1`, and so on, each answer with this
+/// `Cache-Control`.
+fn changing(cache_control: &'static str) -> Server {
+    let count = AtomicUsize::new(0);
+    Server::start(move |_| {
+        let kid = format!("k{}", count.fetch_add(1, Ordering::SeqCst));
+        Reply::status(200, "application/json", set(&[&kid])).with("cache-control", cache_control)
+    })
+}
+
+fn open(
+    server: &Server,
+    folder: &Path,
+    offline: bool,
+    now: Timestamp,
+) -> Result<RemoteKeys, RemoteKeysError> {
+    let origin = Origin::KeySet(parse_url(&format!("{}/jwks", server.url())).unwrap());
+    let cache = Cache { folder: Some(folder.to_owned()), offline };
+    RemoteKeys::open(client(), origin, cache, WeakKeys::Refuse, now, &mut Notes::new())
+}
+
+fn kids(keys: &RemoteKeys) -> Vec<&str> {
+    keys.keys().keys().iter().filter_map(|key| key.kid()).collect()
+}
+
+#[test]
+fn an_answer_is_kept_for_as_long_as_it_says_and_no_longer() {
+    for (says, fresh_until) in [
+        ("max-age=100", 100),
+        ("public, Max-Age=\"100\"", 100),
+        ("public", 300),
+        ("max-age=99999999", 86_400),
+        ("max-age=nonsense", 0),
+        ("max-age=100, no-cache", 0),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let server = changing(says);
+        assert_eq!(kids(&open(&server, folder.path(), false, NOW).unwrap()), ["k0"], "{says}");
+        if fresh_until > 0 {
+            let last = NOW.plus_seconds(fresh_until - 1);
+            assert_eq!(kids(&open(&server, folder.path(), false, last).unwrap()), ["k0"], "{says}");
+        }
+        let after = NOW.plus_seconds(fresh_until);
+        assert_eq!(kids(&open(&server, folder.path(), false, after).unwrap()), ["k1"], "{says}");
+    }
+}
+
+#[test]
+fn an_answer_out_of_the_future_is_not_fresh() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = changing("max-age=100");
+    open(&server, folder.path(), false, NOW).unwrap();
+    assert_eq!(kids(&open(&server, folder.path(), false, NOW.plus_seconds(-1)).unwrap()), ["k1"]);
+}
+
+#[test]
+fn an_answer_that_must_not_be_stored_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = changing("no-store");
+    open(&server, folder.path(), false, NOW).unwrap();
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    assert_eq!(kids(&open(&server, folder.path(), false, NOW).unwrap()), ["k1"]);
+}
+
+#[test]
+fn offline_takes_what_was_kept_at_any_age_and_asks_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = changing("max-age=100");
+    let nothing = open(&server, folder.path(), true, NOW);
+    assert!(matches!(nothing, Err(RemoteKeysError::NotKept { .. })), "{nothing:?}");
+    open(&server, folder.path(), false, NOW).unwrap();
+    let later = NOW.plus_seconds(10_000_000);
+    let mut keys = open(&server, folder.path(), true, later).unwrap();
+    assert_eq!(kids(&keys), ["k0"]);
+    assert_eq!(keys.refetch(later, &mut Notes::new()), Ok(false));
+    assert_eq!(server.seen().len(), 1);
+}
+
+#[test]
+fn a_set_is_fetched_again_once_for_an_unknown_key_and_then_not_for_a_minute() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = changing("max-age=1000");
+    let mut keys = open(&server, folder.path(), false, NOW).unwrap();
+    let mut notes = Notes::new();
+    assert_eq!(keys.refetch(NOW, &mut notes), Ok(true));
+    assert_eq!(kids(&keys), ["k1"]);
+    for seconds in [0, 30, 59] {
+        assert_eq!(keys.refetch(NOW.plus_seconds(seconds), &mut notes), Ok(false));
+    }
+    assert_eq!(keys.refetch(NOW.plus_seconds(60), &mut notes), Ok(true));
+    assert_eq!(kids(&keys), ["k2"]);
+    // The next run finds the newest answer.
+    assert_eq!(kids(&open(&server, folder.path(), false, NOW.plus_seconds(60)).unwrap()), ["k2"]);
+    assert_eq!(server.seen().len(), 3);
+}
+
+#[test]
+fn a_refetch_that_fails_leaves_the_keys_there_were() {
+    let folder = tempfile::tempdir().unwrap();
+    let count = AtomicUsize::new(0);
+    let server = Server::start(move |_| match count.fetch_add(1, Ordering::SeqCst) {
+        0 => Reply::status(200, "application/json", set(&["k0"])),
+        1 => Reply::Die,
+        2 => Reply::status(200, "application/json", "{\"keys\":[{\"kty\":"),
+        _ => Reply::Endless,
+    });
+    let mut keys = open(&server, folder.path(), false, NOW).unwrap();
+    for minutes in 1..4 {
+        let failed = keys.refetch(NOW.plus_seconds(60 * minutes), &mut Notes::new());
+        assert!(failed.is_err(), "{failed:?}");
+        assert_eq!(kids(&keys), ["k0"]);
+    }
+}
+
+#[test]
+fn what_others_could_have_written_into_the_cache_is_not_believed() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = changing("max-age=1000");
+    open(&server, folder.path(), false, NOW).unwrap();
+    let kept = fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap().path();
+    assert_eq!(fs::metadata(&kept).unwrap().permissions().mode() & 0o777, 0o600);
+    fs::set_permissions(&kept, fs::Permissions::from_mode(0o666)).unwrap();
+    assert_eq!(kids(&open(&server, folder.path(), false, NOW).unwrap()), ["k1"]);
+
+    // An answer for another address, put under this one's name.
+    let text = fs::read_to_string(&kept).unwrap();
+    fs::write(&kept, text.replace("/jwks", "/evil")).unwrap();
+    assert_eq!(kids(&open(&server, folder.path(), false, NOW).unwrap()), ["k2"]);
+    for broken in ["", "{", "[]", "{\"url\":1}"] {
+        fs::write(&kept, broken).unwrap();
+        open(&server, folder.path(), false, NOW).unwrap();
+    }
+}
+
+#[test]
+fn an_answer_fetched_under_other_trust_is_not_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = changing("max-age=1000");
+    open(&server, folder.path(), false, NOW).unwrap();
+    let plain = Client::new(Options { allow_plain: true, ..Options::default() }).unwrap();
+    let origin = Origin::KeySet(parse_url(&format!("{}/jwks", server.url())).unwrap());
+    let cache = Cache { folder: Some(folder.path().to_owned()), offline: false };
+    let keys = RemoteKeys::open(plain, origin, cache, WeakKeys::Refuse, NOW, &mut Notes::new()).unwrap();
+    assert_eq!(kids(&keys), ["k1"]);
+}
+
+#[test]
+fn a_cache_that_cannot_be_written_is_only_noted() {
+    let server = changing("max-age=1000");
+    let origin = Origin::KeySet(parse_url(&format!("{}/jwks", server.url())).unwrap());
+    let cache = Cache { folder: Some("/dev/null/cache".into()), offline: false };
+    let mut notes = Notes::new();
+    let keys = RemoteKeys::open(client(), origin, cache, WeakKeys::Refuse, NOW, &mut notes).unwrap();
+    assert_eq!(kids(&keys), ["k0"]);
+    assert_eq!(notes.iter().count(), 1);
+}
+
+#[test]
+fn keys_of_no_use_are_passed_over_with_a_note() {
+    let shared = r#"{"kty":"oct","k":"c2VjcmV0","kid":"shared"}"#;
+    let odd = r#"{"kty":"XYZ","kid":"odd"}"#;
+    let broken = r#"{"kty":"OKP","crv":"Ed25519","x":"AAAA","kid":"broken"}"#;
+    let body = format!("{{\"keys\":[{shared},{odd},7,{broken},{}]}}", jwk("good"));
+    let server = Server::start(move |_| Reply::status(200, "application/json", body.clone()));
+    let origin = Origin::KeySet(parse_url(&format!("{}/jwks", server.url())).unwrap());
+    let mut notes = Notes::new();
+    let keys =
+        RemoteKeys::open(client(), origin, Cache::default(), WeakKeys::Refuse, NOW, &mut notes).unwrap();
+    assert_eq!(kids(&keys), ["good"]);
+    assert_eq!(notes.iter().count(), 4, "{notes:?}");
+}
+
+#[test]
+fn a_set_named_by_discovery_is_found_and_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let own: Arc<std::sync::OnceLock<String>> = Arc::default();
+    let base = Arc::clone(&own);
+    let server = Server::start(move |request| {
+        let base = base.get().unwrap();
+        match request.path.as_str() {
+            "/.well-known/openid-configuration" => {
+                Reply::json(&serde_json::json!({"issuer": base, "jwks_uri": format!("{base}/keys")}))
+            }
+            "/keys" => Reply::status(200, "application/json", set(&["k0"])),
+            _ => Reply::status(404, "text/plain", "no"),
+        }
+    });
+    own.set(server.url()).unwrap();
+    let read = |issuer: String| {
+        let cache = Cache { folder: Some(folder.path().to_owned()), offline: false };
+        RemoteKeys::open(client(), Origin::Discovery(issuer), cache, WeakKeys::Refuse, NOW, &mut Notes::new())
+    };
+    for _ in 0..3 {
+        assert_eq!(kids(&read(server.url()).unwrap()), ["k0"]);
+    }
+    assert_eq!(server.seen().len(), 2);
+    let slash = read(format!("{}/", server.url()));
+    assert!(matches!(slash, Err(RemoteKeysError::Discovery(_))), "{slash:?}");
+}
+
+#[test]
+fn a_plain_address_elsewhere_is_refused_even_with_a_kept_answer() {
+    let origin = Origin::KeySet(parse_url("http://issuer.example/jwks").unwrap());
+    let refused =
+        RemoteKeys::open(client(), origin, Cache::default(), WeakKeys::Refuse, NOW, &mut Notes::new());
+    assert!(matches!(refused, Err(RemoteKeysError::Http(HttpError::Plain(_)))), "{refused:?}");
+}
