@@ -154,6 +154,41 @@ impl Job {
     }
 }
 
+/// How many tokens are written at once: waiting for the disk is most of the time.
+const WRITERS: usize = 16;
+
+/// Looks at several jobs, some at a time; the answers are in the order of the jobs.
+pub fn keep_all(
+    jobs: &[(&Job, Act)],
+    around: &Surroundings<'_>,
+    now: Timestamp,
+    notes: &mut Notes,
+) -> Vec<Result<Kept, KeepError>> {
+    let share = jobs.len().div_ceil(WRITERS).max(8);
+    let look = |jobs: &[(&Job, Act)]| {
+        let mut notes = Notes::new();
+        let kept: Vec<_> = jobs.iter().map(|(job, act)| job.keep(around, *act, now, &mut notes)).collect();
+        (kept, notes)
+    };
+    if jobs.len() <= share {
+        let (kept, own) = look(jobs);
+        notes.append(own);
+        return kept;
+    }
+    std::thread::scope(|scope| {
+        let writers: Vec<_> =
+            jobs.chunks(share).map(|jobs| (jobs, scope.spawn(move || look(jobs)))).collect();
+        let mut all = Vec::with_capacity(jobs.len());
+        for (jobs, writer) in writers {
+            // A thread that ended early has its share looked at again here.
+            let (kept, own) = writer.join().unwrap_or_else(|_| look(jobs));
+            all.extend(kept);
+            notes.append(own);
+        }
+        all
+    })
+}
+
 /// One line of what a renewal tells: a JSON object.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Event {

@@ -10,10 +10,11 @@ pub mod pause;
 pub mod place;
 pub mod resource;
 pub mod signing;
+pub mod systemd;
 mod tree;
 
 pub use due::{Due, Found, Reason, Times, decide};
-pub use keep::{Act, Event, Happened, Job, KeepError, Kept};
+pub use keep::{Act, Event, Happened, Job, KeepError, Kept, keep_all};
 pub use output::{Output, OutputError};
 pub use place::{FieldPath, Origin, Problem, ResourceFault};
 pub use resource::{Change, KeySource, Resource};

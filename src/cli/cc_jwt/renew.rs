@@ -1,0 +1,217 @@
+//! `cc-jwt renew`.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueHint};
+
+use super::renew_watch;
+use super::resources::{Loaded, ResourceOptions, parse_mode};
+use crate::base::fault::Status;
+use crate::base::note::Notes;
+use crate::base::quote::quote;
+use crate::base::time::{Clock, Timestamp};
+use crate::cli::console::Console;
+use crate::cli::failure::{Failure, UsageFault};
+use crate::cli::options::AtOption;
+use crate::renewal::{Act, Event, Happened, Job, Kept, Output, keep_all, resource};
+use crate::token::discovery;
+
+/// Keep tokens of resources fresh in files
+///
+/// Signs the token of each resource and writes it to its file, unless a good one is there that
+/// need not be renewed yet. Whether it has to be is decided from the token itself: renewed when
+/// its end is nearer than spec.resignBefore, when it is missing or no good token, or when the
+/// resource or its key changed.
+#[derive(Debug, Args)]
+pub(super) struct Renew {
+    /// The resources, YAML or JSON; - is standard input
+    #[arg(long, value_name = "FILE", required = true, num_args = 1.., value_hint = ValueHint::FilePath)]
+    pub(super) spec: Vec<PathBuf>,
+
+    /// Keep the token in FILE
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath,
+          required_unless_present_any = ["out_dir", "discoverable"], conflicts_with_all = ["out_dir", "discoverable"])]
+    output: Option<PathBuf>,
+
+    /// Keep the token of each resource in DIR/NAME, with its metadata.name
+    #[arg(long, value_name = "DIR", conflicts_with = "discoverable", value_hint = ValueHint::DirPath)]
+    out_dir: Option<PathBuf>,
+
+    /// Keep the token where others look for it: the file in BEARER_TOKEN_FILE, or bt_uID in
+    /// XDG_RUNTIME_DIR or /tmp
+    #[arg(long)]
+    discoverable: bool,
+
+    /// The mode of the files
+    #[arg(long, value_name = "MODE", default_value = "0600", value_parser = parse_mode)]
+    mode: u32,
+
+    /// Stay and renew whenever it is time, telling one line of JSON for each event
+    #[arg(short, long, conflicts_with_all = ["check", "at"])]
+    watch: bool,
+
+    /// Only say whether a token is due: exit status 0 when all are fresh, 1 when one is due
+    #[arg(long, conflicts_with = "force")]
+    check: bool,
+
+    /// Sign anew even what is fresh
+    #[arg(long)]
+    force: bool,
+
+    #[command(flatten)]
+    pub(super) resources: ResourceOptions,
+
+    #[command(flatten)]
+    at: AtOption,
+}
+
+pub(super) fn run(arguments: &Renew, console: &mut Console) -> Result<Status, Failure> {
+    if arguments.spec.iter().filter(|path| *path == Path::new("-")).count() > 1 {
+        return Err(UsageFault::new("standard input can be read once only").into());
+    }
+    if arguments.watch {
+        return renew_watch::run(arguments, console);
+    }
+    let now = arguments.at.clock()?.now();
+    let loaded = arguments.resources.load_all(&arguments.spec, now, console)?;
+    let jobs = arguments.jobs(loaded, console)?;
+    let environment = console.environment().clone();
+    let around = arguments.resources.around(&environment, Path::new("."));
+    let act = match (arguments.check, arguments.force) {
+        (true, _) => Act::Look,
+        (_, true) => Act::Always,
+        _ => Act::WhenDue,
+    };
+    raise_file_limit(jobs.len());
+    let mut status = Status::Done;
+    let mut failed = |failure: Failure, console: &mut Console| {
+        if status == Status::Done || status == Status::No {
+            status = failure.status();
+        }
+        console.report(&failure);
+    };
+    let mut locks = Vec::new();
+    let mut locked = Vec::new();
+    for job in &jobs {
+        if act != Act::Look {
+            match job.output.lock() {
+                Ok(lock) => locks.push(lock),
+                Err(error) => {
+                    failed(error.into(), console);
+                    continue;
+                }
+            }
+        }
+        locked.push((job, act));
+    }
+    let mut notes = Notes::new();
+    let kept = keep_all(&locked, &around, now, &mut notes);
+    console.notes(notes);
+    let mut due = false;
+    for ((job, _), kept) in locked.iter().zip(kept) {
+        match kept {
+            Ok(kept) => {
+                due |= matches!(kept.happened, Happened::Due(_));
+                show(job, &kept, now, console)?;
+            }
+            Err(error) => {
+                if let Some(ends) = job.ends_unproven().filter(|_| act != Act::Look) {
+                    console.warn(&still_there(job, ends, Clock::System.now()));
+                }
+                failed(error.into(), console);
+            }
+        }
+    }
+    drop(locks);
+    if status == Status::Done && due {
+        return Ok(Status::No);
+    }
+    Ok(status)
+}
+
+fn still_there(job: &Job, ends: Timestamp, now: Timestamp) -> String {
+    let name = quote(&job.resource.name);
+    if ends <= now {
+        format!("{name}: the old token is still there and has ended {}", ends.relative_to(now))
+    } else {
+        format!("{name}: the old token is still there and ends {}", ends.for_people(now))
+    }
+}
+
+fn show(job: &Job, kept: &Kept, now: Timestamp, console: &mut Console) -> Result<(), Failure> {
+    if console.is_json() {
+        return Ok(console.json(&Event::of(job, kept, now))?);
+    }
+    let name = quote(&job.resource.name);
+    let ends = kept.ends.map_or_else(String::new, |ends| format!("; it ends {}", ends.for_people(now)));
+    console.line(&match &kept.happened {
+        Happened::Fresh => {
+            let renewed =
+                kept.renew_at.map_or_else(String::new, |at| format!(", renewed {}", at.relative_to(now)));
+            format!("{name} is fresh{ends}{renewed}")
+        }
+        Happened::Due(reason) => format!("{name} is due: {reason}"),
+        Happened::Renewed(reason) => format!("{name} was signed: {reason}{ends}"),
+    })?;
+    Ok(())
+}
+
+impl Renew {
+    /// The jobs of resources: each with its file.
+    pub(super) fn jobs(&self, loaded: Vec<Loaded>, console: &mut Console) -> Result<Vec<Job>, Failure> {
+        let resources: Vec<_> = loaded.iter().map(|loaded| loaded.resource.clone()).collect();
+        if let Some(folder) = &self.out_dir {
+            let faults = resource::same_names(&resources);
+            if !faults.is_empty() {
+                return Err(Failure::several(faults));
+            }
+            if !self.check {
+                crate::base::file::create_private_folder(folder)?;
+            }
+        } else if loaded.len() > 1 {
+            let what = if self.discoverable { "--discoverable is" } else { "--output is" };
+            return Err(UsageFault::new(format!("{what} for one resource, found {}", loaded.len()))
+                .hint("give --out-dir DIR: each token is then DIR/NAME")
+                .into());
+        }
+        Ok(loaded
+            .into_iter()
+            .map(|Loaded { resource, folder }| {
+                let output = self.output_of(&resource.name, console);
+                Job { resource, folder, output }
+            })
+            .collect())
+    }
+
+    fn output_of(&self, name: &str, console: &mut Console) -> Output {
+        let mode = self.mode;
+        let plain = |path: PathBuf| Output { path, mode, shared_folder: false };
+        match (&self.output, &self.out_dir) {
+            (Some(path), _) => plain(path.clone()),
+            (None, Some(folder)) => plain(folder.join(name)),
+            (None, None) => {
+                if console.environment().non_empty("BEARER_TOKEN").is_some() {
+                    console.warn("BEARER_TOKEN is set here: who has it set uses that token, not the file");
+                }
+                let user = rustix::process::geteuid().as_raw();
+                let place = discovery::place_to_write(console.environment(), user);
+                let shared_folder = matches!(place, discovery::Source::Tmp(_));
+                let path = place.path().map(Path::to_owned).unwrap_or_default();
+                Output { path, mode, shared_folder }
+            }
+        }
+    }
+}
+
+/// Every output has a lock, and so an open file: a thousand of them are more than most shells
+/// allow at first.
+pub(super) fn raise_file_limit(outputs: usize) {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = u64::try_from(outputs).unwrap_or(u64::MAX).saturating_add(256);
+    if limit.current.is_some_and(|current| current < wanted) {
+        let current = limit.maximum.map_or(wanted, |maximum| wanted.min(maximum));
+        // Where it can't be raised, opening the lock says what is wrong.
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(current), maximum: limit.maximum });
+    }
+}

@@ -1,0 +1,149 @@
+//! Token resources as arguments: which files, what is changed in them, where their keys are.
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueHint};
+
+use crate::base::environment::Environment;
+use crate::base::file::{self, FileError, SETTINGS_LIMIT};
+use crate::base::note::Notes;
+use crate::base::time::Timestamp;
+use crate::cli::console::Console;
+use crate::cli::failure::{Failure, UsageFault};
+use crate::renewal::{Change, Origin, Resource, Surroundings, resource, signing};
+
+/// How a resource is read.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Resources")]
+pub(super) struct ResourceOptions {
+    /// Change a field before reading, such as spec.data.sub=jane
+    #[arg(long, value_name = "PATH=VALUE")]
+    pub(super) set: Vec<String>,
+
+    /// Make every warning about a resource an error
+    #[arg(long)]
+    pub(super) strict: bool,
+
+    /// Where Secrets and ConfigMaps are mounted: the key is DIR/NAME/KEY
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(super) secrets_dir: Option<PathBuf>,
+}
+
+/// A resource and the folder its key file is relative to.
+#[derive(Debug, Clone)]
+pub(super) struct Loaded {
+    pub(super) resource: Resource,
+    pub(super) folder: PathBuf,
+}
+
+impl ResourceOptions {
+    fn changes(&self) -> Result<Vec<Change>, UsageFault> {
+        self.set
+            .iter()
+            .map(|text| {
+                Change::parse(text).ok_or_else(|| {
+                    let shown = crate::base::quote::quote(text.split('=').next().unwrap_or_default());
+                    UsageFault::new(format!("--set {shown}: wanted PATH=VALUE"))
+                        .hint("such as --set spec.data.sub=jane")
+                })
+            })
+            .collect()
+    }
+
+    /// Reads the resources of a file, or of standard input for `-`, and tells of what is odd.
+    /// `now` is for what depends on times.
+    ///
+    /// # Errors
+    /// All faults of the file together; with `--strict` the warnings of the profile as well.
+    pub(super) fn load(
+        &self,
+        path: &Path,
+        now: Timestamp,
+        notes: &mut Notes,
+    ) -> Result<Vec<Loaded>, Failure> {
+        let changes = self.changes()?;
+        let is_stdin = path == Path::new("-");
+        let (text, origin) = if is_stdin {
+            (read_stdin()?, "standard input".to_owned())
+        } else {
+            (file::read_text(path, SETTINGS_LIMIT)?, path.to_string_lossy().into_owned())
+        };
+        let text = zeroize::Zeroizing::new(text);
+        let resources = resource::read(&text, &Origin(origin), &changes, notes).map_err(Failure::several)?;
+        let mut remarks = Vec::new();
+        for resource in &resources {
+            if let Err(faults) = signing::judge(resource, now, self.strict, notes) {
+                remarks.extend(faults);
+            }
+        }
+        if !remarks.is_empty() {
+            return Err(Failure::several(remarks));
+        }
+        let folder = match path.parent() {
+            Some(folder) if !is_stdin && !folder.as_os_str().is_empty() => folder.to_owned(),
+            _ => PathBuf::from("."),
+        };
+        Ok(resources.into_iter().map(|resource| Loaded { resource, folder: folder.clone() }).collect())
+    }
+
+    /// The same for several files, as one failure.
+    pub(super) fn load_all(
+        &self,
+        paths: &[PathBuf],
+        now: Timestamp,
+        console: &mut Console,
+    ) -> Result<Vec<Loaded>, Failure> {
+        let mut notes = Notes::new();
+        let mut loaded = Vec::new();
+        let mut failures = Vec::new();
+        for path in paths {
+            match self.load(path, now, &mut notes) {
+                Ok(resources) => loaded.extend(resources),
+                Err(failure) => failures.push(failure),
+            }
+        }
+        console.notes(notes);
+        // All but the last are told here, so that nobody has to come back for each file.
+        let last = failures.pop();
+        for failure in &failures {
+            console.report(failure);
+        }
+        match last {
+            Some(failure) => Err(failure),
+            None => Ok(loaded),
+        }
+    }
+
+    /// Where keys are looked for.
+    pub(super) fn around<'a>(&'a self, environment: &'a Environment, folder: &'a Path) -> Surroundings<'a> {
+        Surroundings { environment, secrets_dir: self.secrets_dir.as_deref(), folder }
+    }
+}
+
+fn read_stdin() -> Result<String, FileError> {
+    let path = || PathBuf::from("standard input");
+    let mut bytes = Vec::new();
+    std::io::stdin()
+        .lock()
+        .take(SETTINGS_LIMIT + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|source| FileError::Unreadable { path: path(), source })?;
+    if bytes.len() as u64 > SETTINGS_LIMIT {
+        return Err(FileError::TooLarge { path: path(), limit: SETTINGS_LIMIT });
+    }
+    String::from_utf8(bytes)
+        .map_err(|error| FileError::NotText { path: path(), offset: error.utf8_error().valid_up_to() })
+}
+
+/// A file's mode in octal: `0600`, `640`.
+///
+/// # Errors
+/// Wrong usage when it is none, or one that lets others write.
+pub(super) fn parse_mode(text: &str) -> Result<u32, String> {
+    match u32::from_str_radix(text, 8) {
+        Ok(mode) if mode & !0o777 == 0 && mode & 0o400 != 0 && mode & 0o022 == 0 => Ok(mode),
+        Ok(mode) if mode & 0o022 != 0 => Err("others could write the token".to_owned()),
+        _ => Err("wanted an octal mode with read permission, such as 0600 or 0640".to_owned()),
+    }
+}
