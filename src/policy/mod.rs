@@ -4,6 +4,8 @@ pub mod admission;
 pub mod endpoint;
 pub mod glob;
 pub mod id_token;
+pub mod oidc_identity;
+
 pub mod pointer;
 pub mod profile;
 pub mod role;

@@ -1,5 +1,7 @@
 //! The decision: a token and a role in, the ladder of checks and perhaps a login out.
 
+use serde_json::{Map, Value};
+
 use super::bound;
 use super::config::{KeySource, RoleConfig};
 use super::identity::{self, Login};
@@ -35,13 +37,20 @@ pub const CHECKS: [&str; 14] = [
 
 /// How the token came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Flow {
+pub enum Flow<'a> {
     /// Somebody brought it along: a role of type `jwt` is wanted.
     Token,
     /// It is the ID token of an OpenID Connect login, whose audience and nonce were checked by
     /// that: a role of type `oidc` is wanted.
-    Provider,
+    Provider {
+        /// What the provider told about the same person beside the token, checked to be so. For
+        /// identity and bound claims it comes before the token; a registered claim never does.
+        userinfo: Option<&'a Map<String, Value>>,
+    },
 }
+
+/// The claims of a token (RFC 7519 4.1) that userinfo does not replace.
+const REGISTERED: [&str; 7] = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti"];
 
 /// Decides whether a token may log in under a role, and as whom. `token` is what
 /// [`crate::token::verify`] said, with the keys of the configuration; that it was these is for
@@ -51,7 +60,7 @@ pub fn judge(
     config: &RoleConfig,
     role: &LoginRole,
     token: Result<&Verified, &TokenError>,
-    flow: Flow,
+    flow: Flow<'_>,
     now: Timestamp,
 ) -> (Verdict, Option<Login>) {
     let mut ladder = Ladder::new(&CHECKS);
@@ -78,7 +87,7 @@ fn climb(
     config: &RoleConfig,
     role: &LoginRole,
     token: Result<&Verified, &TokenError>,
-    flow: Flow,
+    flow: Flow<'_>,
     now: Timestamp,
 ) -> Option<Login> {
     ladder.step(Ok(Passed::new((), quote(&role.name))))?;
@@ -95,6 +104,8 @@ fn climb(
         recent(role, verified, flow, now)?;
         Ok(passed)
     }))?;
+    let merged = with_userinfo(claims, flow);
+    let claims = merged.as_ref().unwrap_or(claims);
     let username = ladder.step(identity::user_name(role, claims))?;
     let metadata = ladder.step(identity::mappings(role, claims))?;
     let groups = ladder.step(identity::groups(role, claims))?;
@@ -102,10 +113,20 @@ fn climb(
     Some(Login { username, groups, metadata, session_seconds: role.session_seconds })
 }
 
-fn role_type(role: &LoginRole, flow: Flow) -> Check<()> {
+/// The token's claims under those of userinfo, as the reference server lays them.
+fn with_userinfo(claims: &Map<String, Value>, flow: Flow<'_>) -> Option<Map<String, Value>> {
+    let Flow::Provider { userinfo: Some(userinfo) } = flow else { return None };
+    let mut merged = claims.clone();
+    for (name, value) in userinfo.iter().filter(|(name, _)| !REGISTERED.contains(&name.as_str())) {
+        merged.insert(name.clone(), value.clone());
+    }
+    Some(merged)
+}
+
+fn role_type(role: &LoginRole, flow: Flow<'_>) -> Check<()> {
     let (wanted, what) = match flow {
         Flow::Token => (RoleType::Jwt, "a token that is brought along"),
-        Flow::Provider => (RoleType::Oidc, "a login at a provider"),
+        Flow::Provider { .. } => (RoleType::Oidc, "a login at a provider"),
     };
     if role.role_type == wanted {
         return Ok(Passed::new((), wanted.name()));
@@ -242,7 +263,7 @@ fn exact(claim: &str, field: &str, wanted: &str, found: Option<&str>) -> Check<(
     }
 }
 
-fn audience(role: &LoginRole, claims: &Registered, flow: Flow) -> Check<()> {
+fn audience(role: &LoginRole, claims: &Registered, flow: Flow<'_>) -> Check<()> {
     let (wanted, found) = (&role.bound_audiences, &claims.aud);
     let listed = |texts: &[String]| {
         let mut shown: Vec<String> = texts.iter().take(5).map(|text| quote(text)).collect();
@@ -252,13 +273,13 @@ fn audience(role: &LoginRole, claims: &Registered, flow: Flow) -> Check<()> {
         shown.join(" or ")
     };
     if wanted.is_empty() {
-        return if found.is_empty() || flow == Flow::Provider {
+        return if found.is_empty() || matches!(flow, Flow::Provider { .. }) {
             Ok(Passed::new(
                 (),
                 if found.is_empty() { "none, and the role binds none" } else { "the client's" },
             ))
         } else {
-            let first = serde_json::Value::from(found[0].as_str());
+            let first = Value::from(found[0].as_str());
             Err(Refused::new(format!(
                 "the token is for {}, and the role has no bound_audiences: such a role refuses every token \
                  that has an aud",
@@ -291,8 +312,8 @@ fn audience(role: &LoginRole, claims: &Registered, flow: Flow) -> Check<()> {
 }
 
 /// Whether the person proved lately enough who they are (OpenID Connect Core 3.1.2.1, max_age).
-fn recent(role: &LoginRole, verified: &Verified, flow: Flow, now: Timestamp) -> Result<(), Refused> {
-    let (Flow::Provider, Some(max_age)) = (flow, role.max_age) else { return Ok(()) };
+fn recent(role: &LoginRole, verified: &Verified, flow: Flow<'_>, now: Timestamp) -> Result<(), Refused> {
+    let (Flow::Provider { .. }, Some(max_age)) = (flow, role.max_age) else { return Ok(()) };
     let (skew, _, _) = times::leeways(role);
     let Some(auth_time) = verified.claims().time("auth_time").ok().flatten() else {
         return Err(Refused::new("the role has max_age, and the token no auth_time to compare it with"));

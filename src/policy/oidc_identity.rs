@@ -1,0 +1,220 @@
+//! Who somebody is for the server, out of what an OpenID provider says: username, full name,
+//! roles, projects. Pure; what comes in was verified and judged before.
+
+use serde_json::{Map, Value};
+
+use crate::base::fault::{Fault, Status};
+use crate::base::note::Notes;
+use crate::base::quote::quote;
+use crate::token::Claims;
+use crate::token::json::kind;
+use crate::user::{Role, Username, UsernameError};
+
+/// The roles that a provider can give; the others are dropped, as the server drops them.
+const GIVEN: [Role; 4] = [Role::User, Role::Admin, Role::Manager, Role::Support];
+
+/// Somebody as the provider describes them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OidcIdentity {
+    /// The name to log in as.
+    pub username: Username,
+    /// The full name.
+    pub name: Option<String>,
+    /// The roles, each once; `user` where the provider gives none.
+    pub roles: Vec<Role>,
+    /// The projects, each once.
+    pub projects: Vec<String>,
+}
+
+/// Why what a provider says makes nobody.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OidcIdentityFault {
+    /// Neither userinfo nor the ID token has the claim with the username.
+    #[error("the provider gives no username: neither userinfo nor the ID token has 'preferred_username'")]
+    NoUsername,
+    /// The claim is no text.
+    #[error("the provider's 'preferred_username' is {0}, wanted a text")]
+    NotText(&'static str),
+    /// The name is not fit for a user.
+    #[error("the provider's username can't be used: {0}")]
+    Unfit(#[from] UsernameError),
+}
+
+impl Fault for OidcIdentityFault {
+    fn status(&self) -> Status {
+        Status::No
+    }
+
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::NoUsername => "provider-no-username",
+            Self::NotText(_) => "provider-username-type",
+            Self::Unfit(error) => error.kind(),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        matches!(self, Self::NoUsername).then(|| {
+            "let the provider put it into the scope profile, or name another claim with a login role's user_claim"
+                .to_owned()
+        })
+    }
+}
+
+/// Puts an identity together. Of each claim the one of userinfo counts where there is one,
+/// otherwise that of the ID token. `username` is what a login role found, and comes first.
+///
+/// # Errors
+/// [`OidcIdentityFault`].
+pub fn identify(
+    id_token: &Claims,
+    userinfo: Option<&Map<String, Value>>,
+    username: Option<&str>,
+    notes: &mut Notes,
+) -> Result<OidcIdentity, OidcIdentityFault> {
+    let claim = |name: &str| {
+        userinfo
+            .and_then(|userinfo| userinfo.get(name))
+            .filter(|value| !value.is_null())
+            .or_else(|| id_token.get(name).filter(|value| !value.is_null()))
+    };
+    let username = match (username, claim("preferred_username")) {
+        (Some(found), _) => found.to_owned(),
+        (None, Some(Value::String(found))) => found.clone(),
+        (None, Some(other)) => return Err(OidcIdentityFault::NotText(kind(other))),
+        (None, None) => return Err(OidcIdentityFault::NoUsername),
+    };
+    let username: Username = username.parse()?;
+    let mut roles = Vec::new();
+    let mut dropped = Vec::new();
+    let realm = claim("realm_access").map(|access| named_roles(access, "realm_access", notes));
+    let clients = claim("resource_access").and_then(Value::as_object).into_iter().flatten();
+    let clients = clients
+        .map(|(client, access)| named_roles(access, &format!("resource_access.{client}"), &mut Notes::new()));
+    for found in realm.into_iter().chain(clients).flatten() {
+        match GIVEN.into_iter().find(|role| role.name() == found) {
+            Some(role) if !roles.contains(&role) => roles.push(role),
+            Some(_) => {}
+            None => dropped.push(found),
+        }
+    }
+    if !dropped.is_empty() {
+        let shown: Vec<String> = dropped.iter().map(|role| quote(role)).collect();
+        log::info!("roles of the provider that the server does not take from it: {}", shown.join(", "));
+    }
+    if roles.is_empty() {
+        roles.push(Role::User);
+    }
+    let mut projects: Vec<String> = Vec::new();
+    match claim("projects") {
+        Some(Value::Array(list)) => {
+            for project in list.iter().filter_map(Value::as_str).filter(|project| !project.is_empty()) {
+                if !projects.iter().any(|known| known == project) {
+                    projects.push(project.to_owned());
+                }
+            }
+        }
+        Some(other) => {
+            notes.warn(format!("the provider's 'projects' is {}, wanted a list: passed over", kind(other)))
+        }
+        None => {}
+    }
+    let name = match claim("name") {
+        Some(Value::String(name)) if !name.trim().is_empty() => Some(name.clone()),
+        _ => None,
+    };
+    Ok(OidcIdentity { username, name, roles, projects })
+}
+
+/// The texts in an access object's `roles`.
+fn named_roles(access: &Value, place: &str, notes: &mut Notes) -> Vec<String> {
+    match access.get("roles") {
+        Some(Value::Array(list)) => list.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        Some(other) => {
+            notes.warn(format!(
+                "the provider's '{place}.roles' is {}, wanted a list: passed over",
+                kind(other)
+            ));
+            Vec::new()
+        }
+        None => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn map(id_token: Value, userinfo: Value) -> Result<OidcIdentity, OidcIdentityFault> {
+        let Value::Object(id_token) = id_token else { panic!() };
+        identify(&Claims::from(id_token), userinfo.as_object(), None, &mut Notes::new())
+    }
+
+    #[test]
+    fn userinfo_comes_before_the_id_token() {
+        let found = map(
+            json!({"preferred_username": "old", "name": "Old", "projects": ["p"]}),
+            json!({"preferred_username": "new", "name": "New Name"}),
+        )
+        .unwrap();
+        assert_eq!(found.username.as_str(), "new");
+        assert_eq!(found.name.as_deref(), Some("New Name"));
+        assert_eq!(found.projects, ["p"]);
+        let found = map(json!({"preferred_username": "old"}), json!({"preferred_username": null})).unwrap();
+        assert_eq!(found.username.as_str(), "old");
+    }
+
+    #[test]
+    fn roles_come_from_the_realm_and_every_client_and_only_four_are_taken() {
+        let found = map(
+            json!({"preferred_username": "c"}),
+            json!({
+                "realm_access": {"roles": ["offline_access", "manager", "api", "anonymous", "Admin", 7]},
+                "resource_access": {
+                    "a": {"roles": ["support", "manager"]},
+                    "b": {"roles": ["admin"]},
+                    "c": {"roles": "user"},
+                    "d": [],
+                },
+            }),
+        )
+        .unwrap();
+        assert_eq!(found.roles, [Role::Manager, Role::Support, Role::Admin]);
+    }
+
+    #[test]
+    fn without_a_role_of_the_servers_somebody_is_a_user() {
+        for userinfo in [
+            json!({}),
+            json!({"realm_access": {"roles": []}}),
+            json!({"realm_access": {"roles": ["api"]}}),
+            json!({"realm_access": "admin", "resource_access": ["admin"]}),
+            json!({"roles": ["admin"]}),
+        ] {
+            let found = map(json!({"preferred_username": "c"}), userinfo.clone()).unwrap();
+            assert_eq!(found.roles, [Role::User], "{userinfo}");
+        }
+    }
+
+    #[test]
+    fn a_missing_or_unfit_username_is_refused() {
+        assert_eq!(map(json!({"sub": "x", "name": "X"}), json!({})), Err(OidcIdentityFault::NoUsername));
+        assert!(matches!(
+            map(json!({"preferred_username": 7}), json!({})),
+            Err(OidcIdentityFault::NotText(_))
+        ));
+        for name in ["", "a\u{0}", " a", "a\u{202e}b"] {
+            let refused = map(json!({"preferred_username": name}), json!({}));
+            assert!(matches!(refused, Err(OidcIdentityFault::Unfit(_))), "{name:?}: {refused:?}");
+        }
+    }
+
+    #[test]
+    fn a_login_roles_name_comes_first() {
+        let claims = Claims::from(Map::new());
+        let found = identify(&claims, None, Some("by-role"), &mut Notes::new()).unwrap();
+        assert_eq!(found.username.as_str(), "by-role");
+    }
+}
