@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use zeroize::Zeroizing;
+
 use super::dotenv::{self, Dotenv};
 use super::fault::{ConfigFault, ConfigFaults};
 use super::file::{self, FileSettings, never_if_zero};
@@ -46,7 +48,7 @@ pub fn load(sources: Sources) -> Result<(Settings, Notes), ConfigFaults> {
         read_text(path, SETTINGS_LIMIT)
     });
     let env_file = open(sources.env_file, DEFAULT_ENV_FILE, "environment file", &mut findings, |path| {
-        read(path, SETTINGS_LIMIT)
+        read(path, SETTINGS_LIMIT).map(Zeroizing::new)
     });
     let env_file = env_file.map(|(path, bytes)| {
         let parsed = dotenv::read(&bytes).unwrap_or_else(|faults| {
@@ -55,6 +57,13 @@ pub fn load(sources: Sources) -> Result<(Settings, Notes), ConfigFaults> {
                 .extend(faults.into_iter().map(|fault| ConfigFault::EnvFile { path: path.clone(), fault }));
             Dotenv::default()
         });
+        for entry in parsed.entries().iter().filter(|entry| entry.key.is_empty()).take(10) {
+            findings.notes.warn(format!(
+                "{} line {}: there is no name before the value, and the server ignores it",
+                quote_path(&path),
+                entry.line
+            ));
+        }
         (path, parsed)
     });
     let config_file = config.as_ref().map(|(path, _)| path.clone());

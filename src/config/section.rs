@@ -11,6 +11,9 @@ use crate::base::near::nearest;
 use crate::base::note::Notes;
 use crate::base::quote::{quote, quote_path};
 
+/// How many unknown keys of a section are named.
+const TOLD_UNKNOWN: usize = 10;
+
 /// What is found out on the way.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
@@ -293,10 +296,16 @@ impl<'a> Section<'a> {
     /// Warns about every member nobody asked for; `old` maps spellings of older versions, which
     /// the server no longer reads here, to today's.
     pub(super) fn warn_unknown(&self, old: &[(&str, &str)], findings: &mut Findings) {
-        for (name, _) in &self.members {
-            if self.known.iter().any(|known| same_name(known, name)) {
-                continue;
-            }
+        let unknown = |name: &str| !self.known.iter().any(|known| same_name(known, name));
+        let count = self.members.iter().filter(|(name, _)| unknown(name)).count();
+        if count > TOLD_UNKNOWN {
+            findings.notes.warn(format!(
+                "{}: {count} keys of {} are unknown: the first {TOLD_UNKNOWN} are named",
+                quote_path(self.file),
+                quote(&self.path)
+            ));
+        }
+        for (name, _) in self.members.iter().filter(|(name, _)| unknown(name)).take(TOLD_UNKNOWN) {
             let today = old.iter().find(|(old, _)| same_name(old, name)).map(|(_, today)| *today);
             let meant = match today {
                 Some(today) => format!(": it is spelled {} today", quote(today)),

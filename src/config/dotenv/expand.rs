@@ -2,11 +2,13 @@
 //!
 //! All of it works on bytes: the patterns are ASCII, and whatever else there is gets copied.
 
+use zeroize::Zeroizing;
+
 /// The escapes of a double-quoted value: `\n` and `\r` are line ends, any other character but
 /// `$` loses its backslash. Go does it in two passes, and so `\` before a raw line end is found
 /// only by the second.
-pub(super) fn unescape(text: &[u8]) -> Vec<u8> {
-    let mut pairs = Vec::with_capacity(text.len());
+pub(super) fn unescape(text: &[u8]) -> Zeroizing<Vec<u8>> {
+    let mut pairs = Zeroizing::new(Vec::with_capacity(text.len()));
     let mut rest = text;
     while let Some((&first, after)) = rest.split_first() {
         match (first, after.first()) {
@@ -24,7 +26,7 @@ pub(super) fn unescape(text: &[u8]) -> Vec<u8> {
             }
         }
     }
-    let mut out = Vec::with_capacity(pairs.len());
+    let mut out = Zeroizing::new(Vec::with_capacity(pairs.len()));
     let mut rest = &pairs[..];
     while let Some((&first, after)) = rest.split_first() {
         match (first, after.first()) {
@@ -44,7 +46,7 @@ pub(super) fn unescape(text: &[u8]) -> Vec<u8> {
 /// A value with its `$NAME` and `${NAME}` replaced.
 pub(super) struct Expanded {
     /// What came out.
-    pub(super) text: Vec<u8>,
+    pub(super) text: Zeroizing<Vec<u8>>,
     /// Whether any name was replaced.
     pub(super) replaced: bool,
 }
@@ -57,7 +59,7 @@ pub(super) fn expand<'a>(
     lookup: impl Fn(&[u8]) -> Option<&'a [u8]>,
     limit: usize,
 ) -> Option<Expanded> {
-    let mut out = Vec::with_capacity(text.len());
+    let mut out = Zeroizing::new(Vec::with_capacity(text.len()));
     let mut replaced = false;
     let mut at = 0;
     while at < text.len() {

@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
 
+use zeroize::Zeroizing;
+
 use super::expand::{Expanded, expand, unescape};
 use crate::base::fault::{Fault, Status};
 use crate::base::quote::quote;
@@ -219,7 +221,7 @@ pub fn read(text: &[u8]) -> Result<Dotenv, DotenvFaults> {
 /// The file on its way from bytes to entries.
 struct Reader {
     /// The bytes with CR LF as LF, as godotenv makes them first.
-    text: Vec<u8>,
+    text: Zeroizing<Vec<u8>>,
     /// Where in `text` a CR was taken out, ascending.
     removed: Vec<usize>,
     at: usize,
@@ -229,13 +231,13 @@ struct Reader {
     /// Where the last quoted value ended, if nothing but blanks followed.
     quote_end: Option<usize>,
     /// Values as they are for `$NAME`, before anything that is not UTF-8 was replaced.
-    raw: HashMap<Vec<u8>, Vec<u8>>,
+    raw: HashMap<Vec<u8>, Zeroizing<Vec<u8>>>,
     file: Dotenv,
 }
 
 impl Reader {
     fn new(original: &[u8]) -> Self {
-        let mut text = Vec::with_capacity(original.len());
+        let mut text = Zeroizing::new(Vec::with_capacity(original.len()));
         let mut removed = Vec::new();
         for (index, byte) in original.iter().enumerate() {
             if *byte == b'\r' && original.get(index + 1) == Some(&b'\n') {
@@ -398,7 +400,7 @@ impl Reader {
         let inside = &inside[inside.iter().take_while(|byte| **byte == mark).count()..];
         let inside = &inside[..inside.len() - inside.iter().rev().take_while(|byte| **byte == mark).count()];
         if mark == b'\'' {
-            return Ok((Expanded { text: inside.to_vec(), replaced: false }, close + 1));
+            return Ok((Expanded { text: Zeroizing::new(inside.to_vec()), replaced: false }, close + 1));
         }
         let unescaped = unescape(inside);
         let expanded = self.expand(key, from, &unescaped)?;
@@ -406,7 +408,7 @@ impl Reader {
     }
 
     fn expand(&mut self, key: &[u8], from: usize, text: &[u8]) -> Result<Expanded, DotenvFault> {
-        expand(text, |name| self.raw.get(name).map(Vec::as_slice), VALUE_LIMIT)
+        expand(text, |name| self.raw.get(name).map(|value| value.as_slice()), VALUE_LIMIT)
             .ok_or_else(|| self.fault(from, Problem::TooLong { key: lossy(key) }))
     }
 }
@@ -458,8 +460,8 @@ fn first_char(bytes: &[u8]) -> char {
 }
 
 /// The bytes as Go makes runes of them and text again: each wrong byte is a U+FFFD.
-fn as_runes(bytes: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(bytes.len());
+fn as_runes(bytes: &[u8]) -> Zeroizing<Vec<u8>> {
+    let mut out = Zeroizing::new(Vec::with_capacity(bytes.len()));
     for chunk in bytes.utf8_chunks() {
         out.extend_from_slice(chunk.valid().as_bytes());
         for _ in chunk.invalid() {

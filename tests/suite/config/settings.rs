@@ -443,6 +443,20 @@ fn an_unknown_key_in_our_sections_is_told_with_the_nearest() {
 }
 
 #[test]
+fn a_flood_of_unknown_keys_is_told_in_a_few_lines() {
+    let keys: Vec<String> = (0..50_000).map(|number| format!("\"k{number}\":1")).collect();
+    let notes = notes_of(&format!("{{\"auth\":{{\"jwts\":{{{}}}}}}}", keys.join(",")));
+    assert_eq!(notes.len(), 11);
+    assert_eq!(notes[0], "'config.json': 50000 keys of 'auth.jwts' are unknown: the first 10 are named");
+}
+
+#[test]
+fn a_last_line_without_a_name_is_told() {
+    let notes = Site::new().env_file("A=b\nJWT_PUBLIC_KEY").good().1;
+    assert_eq!(notes, ["'.env' line 2: there is no name before the value, and the server ignores it"]);
+}
+
+#[test]
 fn what_the_server_takes_otherwise_is_told() {
     let table = [
         (
