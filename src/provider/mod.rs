@@ -8,3 +8,4 @@ pub mod http;
 pub mod jwks;
 pub mod oauth;
 pub mod remote;
+pub mod server;
