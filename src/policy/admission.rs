@@ -23,6 +23,8 @@ pub struct Rules {
     pub updates_users: bool,
     /// Settings that must be there for the login by cookie and are not.
     pub cookie_login_lacks: Vec<String>,
+    /// Settings that must be there for `/jwt-login` and are not.
+    pub jwt_login_lacks: Vec<String>,
     /// Roles that must be there besides.
     pub required_roles: Vec<Role>,
 }
@@ -66,40 +68,87 @@ pub enum Account<'a> {
     Known(&'a User),
 }
 
-/// Whether the endpoint admits a verified token.
+/// Whether the endpoint admits a verified token; without an endpoint, whether the token is good by
+/// itself.
 pub fn judge(
-    endpoint: Endpoint,
+    endpoint: Option<Endpoint>,
     token: &Verified,
     signer: Signer,
     rules: &Rules,
     account: Account<'_>,
     now: Timestamp,
 ) -> Verdict {
+    if let Some(verdict) = endpoint.and_then(|endpoint| closed(endpoint, rules)) {
+        return verdict;
+    }
     let mut verdict = Verdict::new();
     verdict.holds("signature", format!("{} by {}", token.algorithm(), signer.name()));
-    let asked = Asked { endpoint: Some(endpoint), signer: Some(signer), rules, account, now };
+    let asked = Asked { endpoint, signer: Some(signer), rules, account, now };
     asked.judge(&mut verdict, token.header(), token.claims());
     verdict
 }
 
-/// Whether a verified token is good by itself, whatever it is used for.
-pub fn judge_anywhere(
-    token: &Verified,
-    signer: Signer,
-    rules: &Rules,
-    account: Account<'_>,
-    now: Timestamp,
-) -> Verdict {
+/// The verdict where the endpoint is closed for every token.
+#[must_use]
+pub fn closed(endpoint: Endpoint, rules: &Rules) -> Option<Verdict> {
+    const CHECK: &str = "endpoint";
     let mut verdict = Verdict::new();
-    verdict.holds("signature", format!("{} by {}", token.algorithm(), signer.name()));
-    let asked = Asked { endpoint: None, signer: Some(signer), rules, account, now };
-    asked.judge(&mut verdict, token.header(), token.claims());
-    verdict
+    let missing = match endpoint {
+        Endpoint::Config => {
+            verdict.fails(
+                CHECK,
+                "the web configuration takes no token, only a web session of somebody with the role admin",
+                Some("log in to the web interface as an admin".to_owned()),
+            );
+            return Some(verdict);
+        }
+        Endpoint::CookieLogin => &rules.cookie_login_lacks,
+        Endpoint::JwtLogin => &rules.jwt_login_lacks,
+        _ => return None,
+    };
+    if missing.is_empty() {
+        return None;
+    }
+    let names = missing.join(", ");
+    let verb = if missing.len() == 1 { "is" } else { "are" };
+    verdict.fails(
+        CHECK,
+        format!("{} is off: {names} {verb} not set", endpoint.place()),
+        Some(format!("set {names}")),
+    );
+    Some(verdict)
+}
+
+/// Adds what somebody demands of a verified token besides: an issuer, an audience (RFC 7519 4.1.3).
+pub fn demand(verdict: &mut Verdict, claims: &Claims, issuer: Option<&str>, audience: Option<&str>) {
+    if let Some(wanted) = issuer {
+        match claims.issuer() {
+            Some(found) if found == wanted => verdict.holds("required-issuer", quote(found)),
+            found => {
+                let found = found.map_or_else(|| "none".to_owned(), quote);
+                let reason = format!("found {found}, wanted {}", quote(wanted));
+                verdict.fails("required-issuer", reason, None);
+            }
+        }
+    }
+    if let Some(wanted) = audience {
+        let found = claims.audiences();
+        if found.contains(&wanted) {
+            verdict.holds("required-audience", quote(wanted));
+        } else {
+            let shown: Vec<String> = found.into_iter().map(quote).collect();
+            let reason = format!("found [{}], wanted {}", shown.join(", "), quote(wanted));
+            verdict.fails("required-audience", reason, None);
+        }
+    }
 }
 
 /// Whether the endpoint would admit a token if its signature held: for looking at it without a
 /// key. The user table is not asked.
 pub fn forecast(endpoint: Endpoint, token: &Inspection, rules: &Rules, now: Timestamp) -> Verdict {
+    if let Some(verdict) = closed(endpoint, rules) {
+        return verdict;
+    }
     let mut verdict = Verdict::new();
     match (token.unproven(), &token.refusal) {
         (Some((header, claims)), _) => {
@@ -160,7 +209,6 @@ struct Asked<'a> {
 
 impl Asked<'_> {
     fn judge(&self, verdict: &mut Verdict, header: &Header, claims: &Claims) {
-        self.door(verdict);
         self.algorithm(verdict, header);
         self.key(verdict, claims);
         let issued_at = match self.endpoint {
@@ -173,28 +221,6 @@ impl Asked<'_> {
             verdict.holds("subject", "cc-metric-store does not ask who it is, nor for roles");
         } else {
             self.person(verdict, claims);
-        }
-    }
-
-    /// What is wrong with the place itself.
-    fn door(&self, verdict: &mut Verdict) {
-        match self.endpoint {
-            Some(Endpoint::Config) => verdict.fails(
-                "endpoint",
-                "the web configuration takes no token, only a web session of somebody with the role admin",
-                Some("log in to the web interface as an admin".to_owned()),
-            ),
-            Some(Endpoint::CookieLogin) if !self.rules.cookie_login_lacks.is_empty() => {
-                let missing = self.rules.cookie_login_lacks.join(", ");
-                verdict.fails(
-                    "endpoint",
-                    format!(
-                        "the login by cookie is off, without a word in the server's log: {missing} not set"
-                    ),
-                    Some(format!("set {missing}")),
-                );
-            }
-            _ => {}
         }
     }
 

@@ -8,4 +8,3 @@ pub mod http;
 pub mod jwks;
 pub mod oauth;
 pub mod remote;
-pub mod server;

@@ -75,7 +75,7 @@ fn decide(endpoint: Endpoint, text: &str, keys: &Keys, rules: &Rules, users: &[V
         Some(Ok(Some(user))) => Account::Known(user),
         Some(Err(why)) => Account::Broken(why),
     };
-    admission::judge(endpoint, &verified, signer, rules, account, Timestamp(at.floor() as i64))
+    admission::judge(Some(endpoint), &verified, signer, rules, account, Timestamp(at.floor() as i64))
 }
 
 fn header<'a>(row: &'a Value, wanted: &str) -> Option<&'a str> {
@@ -281,7 +281,7 @@ fn logins_by_token_and_cookie_admit_whom_the_server_admitted() {
             adds_users: flag("sync-user-on-login"),
             updates_users: flag("update-user-on-login"),
             cookie_login_lacks: lacks,
-            required_roles: Vec::new(),
+            ..Rules::default()
         };
         let (endpoint, token) = of_login(&row, text("cookie-name"));
         let users = config["hpc_user"].as_array().unwrap();

@@ -1,22 +1,29 @@
-//! `cc-jwt`: tokens.
+//! `cc-jwt`: tokens issued, looked at, judged, renewed.
 
+mod complete;
+mod inspect;
+mod issue;
+mod keys;
 mod pages;
 mod renew;
 mod renew_watch;
+mod report;
 mod resources;
+mod source;
+mod verify;
 
 use clap::{ArgMatches, Command, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use super::console::Console;
 use super::failure::{Failure, UsageFault};
-use super::options::OutputOptions;
+use super::options::{OutputOptions, SettingsOptions};
 use super::tool::Tool;
 use crate::base::fault::Status;
 
 /// The program.
 pub static TOOL: Tool = Tool { name: "cc-jwt", command, run, pages: pages::PAGES };
 
-/// Issue, inspect, verify and renew tokens
+/// Issue, inspect, verify and renew tokens of a ClusterCockpit server
 #[derive(Debug, Parser)]
 #[command(name = "cc-jwt", subcommand_required = true, arg_required_else_help = true)]
 struct Arguments {
@@ -24,11 +31,17 @@ struct Arguments {
     verb: Verb,
 
     #[command(flatten)]
+    settings: SettingsOptions,
+
+    #[command(flatten)]
     output: OutputOptions,
 }
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Issue(Box<issue::Issue>),
+    Inspect(inspect::Inspect),
+    Verify(verify::Verify),
     Renew(renew::Renew),
 }
 
@@ -37,9 +50,12 @@ fn command() -> Command {
 }
 
 fn run(matches: &ArgMatches, console: &mut Console) -> Result<Status, Failure> {
-    let Arguments { verb, output: _ } =
+    let Arguments { verb, settings, output: _ } =
         Arguments::from_arg_matches(matches).map_err(|error| UsageFault::new(error.to_string()))?;
     match verb {
+        Verb::Issue(verb) => issue::run(&verb, &settings, console),
+        Verb::Inspect(verb) => inspect::run(&verb, console),
+        Verb::Verify(verb) => verify::run(&verb, &settings, console),
         Verb::Renew(verb) => renew::run(&verb, console),
     }
 }

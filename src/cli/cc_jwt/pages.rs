@@ -1,5 +1,192 @@
 //! The manual of `cc-jwt`.
 
-use crate::cli::page::Page;
+use crate::cli::page::{Example, Page, Tested};
 
-pub(super) static PAGES: &[Page] = &[];
+const FILES: &[(&str, &str)] = &[
+    (
+        "./.env",
+        "the keys: JWT_PUBLIC_KEY, JWT_PRIVATE_KEY, CROSS_LOGIN_JWT_PUBLIC_KEY, CROSS_LOGIN_JWT_HS512_KEY",
+    ),
+    ("./config.json", "the rules: auth.jwts.max-age, validate-user, trusted-issuer, cookie-name"),
+    ("./var/job.db", "the user table"),
+];
+
+pub(super) static PAGES: &[Page] = &[
+    Page {
+        path: "",
+        description: &[
+            "Tokens of a ClusterCockpit server are signed JSON Web Tokens (RFC 7519). This program makes them as the \
+             server does, shows what is in one, and tells whether the server would admit one and why not.",
+            "The key decides how a token is verified, never the token's header. Refused, each with its own reason, are: \
+             tokens that are not signed, a 'crit' header, members that stand twice, keys that the token brings along, \
+             spare bits, wrong types, anything over 64 KiB or with other than three parts. Where the server would take \
+             such a token, the reason says so.",
+        ],
+        examples: &[
+            Example {
+                command: "TOKEN=$(cc-jwt issue fritz)",
+                explains: "Issue a token and keep it in a variable",
+                test: Tested::Runs(0),
+            },
+            Example {
+                command: "cc-jwt verify --token-file token.txt --endpoint user-api",
+                explains: "Ask whether /userapi would admit it",
+                test: Tested::Runs(0),
+            },
+        ],
+        files: FILES,
+        see_also: &["cc-user(1)", "cc-login(1)", "gen-keypair(1)"],
+        ..Page::EMPTY
+    },
+    Page {
+        path: "issue",
+        description: &[
+            "The claims are those the server sets: sub, roles as they stand in the user table, iat, and exp where \
+             auth.jwts.max-age is set; --ttl sets another time. A user without the role api gets a token too, with a \
+             warning, since no API endpoint admits it.",
+            "With --roles or --no-db the user table is not asked. HS512 and HS256 are signed with the shared key \
+             CROSS_LOGIN_JWT_HS512_KEY, for /jwt-login; a token of an external issuer is made with --issuer and that \
+             issuer's private key, --key FILE. A private key is never an argument.",
+            "With --users-from or --all each token is a JSON object on a line of its own. All names are looked up \
+             before the first token is signed: one that is missing, and none is issued.",
+        ],
+        examples: &[
+            Example {
+                command: "cc-jwt issue fritz --ttl 24h --output fritz.jwt",
+                explains: "A token for a day, into a file that only you can read",
+                test: Tested::Runs(0),
+            },
+            Example {
+                command: "printf 'fritz\\n' | cc-jwt issue --users-from -",
+                explains: "Tokens for several users, a JSON line each",
+                test: Tested::Runs(0),
+            },
+            Example {
+                command: "cc-jwt issue --all --role api --ttl 168h",
+                explains: "Tokens for everybody with the role api",
+                test: Tested::Runs(0),
+            },
+            Example {
+                command: "cc-jwt issue ada --roles user --no-db --claim 'name=\"Ada King\"' --jti",
+                explains: "A token for somebody who is not in the user table, with further claims",
+                test: Tested::Runs(0),
+            },
+            Example {
+                command: "cc-jwt issue fritz --algorithm hs512 --ttl 5m",
+                explains: "A token for /jwt-login, signed with the shared key",
+                test: Tested::Parses,
+            },
+            Example {
+                command: "cc-jwt issue fritz --issuer https://portal.example/ --key portal.pem --ttl 1h",
+                explains: "A token as the trusted issuer makes it, for the login by cookie",
+                test: Tested::Parses,
+            },
+        ],
+        json: &[
+            ("username", "the user the token is for"),
+            ("roles", "the roles in it"),
+            ("issued", "when, RFC 3339"),
+            ("expires", "until when it holds, RFC 3339, or null"),
+            ("token", "the token"),
+        ],
+        files: FILES,
+        see_also: &["cc-user(1)"],
+        ..Page::EMPTY
+    },
+    Page {
+        path: "inspect",
+        description: &[
+            "Shows header, claims and times of anything that somebody calls a token, what stands out in it, and what \
+             each endpoint of the server would say if the signature held. The signature is not looked at: whatever is \
+             shown may be forged.",
+            "Reads what other programs choke on: broken base64, members that stand twice, critical extensions, tokens \
+             that are not signed or encrypted. Of a token endpoint's answer in JSON the members access_token, id_token \
+             and refresh_token are shown.",
+            "The exit status is 0 when there was something to show, and 65 when it is no token at all.",
+        ],
+        examples: &[
+            Example {
+                command: "cc-jwt inspect --token-file token.txt",
+                explains: "Show a token",
+                test: Tested::Runs(0),
+            },
+            Example {
+                command: "cc-jwt inspect --json < token.txt",
+                explains: "The same as JSON",
+                test: Tested::Runs(0),
+            },
+        ],
+        json: &[
+            ("tokens", "of a token endpoint's answer: a list of objects with the members below"),
+            ("found_as", "the member it was found in, or null"),
+            ("form", "signed, unsigned, encrypted or unknown"),
+            (
+                "header, claims",
+                "the parts as JSON; a text where they are none; null where they can't be seen",
+            ),
+            ("signature", "checked (always false) and its length in bytes"),
+            ("times", "issued, not_before, expires, authenticated: RFC 3339 or null"),
+            ("stands_out", "a list of kind and text"),
+            ("endpoints", "a list of endpoint, would_admit (if the signature holds) and reason"),
+        ],
+        ..Page::EMPTY
+    },
+    Page {
+        path: "verify",
+        description: &[
+            "Without --endpoint: whether the token is signed by one of the configured keys, holds at this time, comes \
+             from an issuer that may use that key, and names somebody. With --endpoint: whether that endpoint of the \
+             server admits it. The endpoints are api, user-api, metric-store-api, config, metric-store (a \
+             cc-metric-store of its own), jwt-login and cookie-login.",
+            "With auth.jwts.validate-user the user must be in the user table, and the roles there count; without it \
+             the roles in the token count. Times are judged without leeway, as the server does.",
+            "A token that is no token at all ends with status 65 and nothing on standard output; one that is not good \
+             with status 1 and the checks.",
+        ],
+        examples: &[
+            Example {
+                command: "cc-jwt verify --token-file token.txt",
+                explains: "Is this token good?",
+                test: Tested::Runs(0),
+            },
+            Example {
+                command: "cc-jwt verify --token-file token.txt --endpoint api",
+                explains: "Would /api admit it? Not with another role beside api",
+                test: Tested::Runs(1),
+            },
+            Example {
+                command: "cc-jwt verify --token-file token.txt --endpoint user-api --require-role user --json",
+                explains: "Several conditions, as JSON",
+                test: Tested::Runs(0),
+            },
+            Example {
+                command: "cc-jwt verify --token-file token.txt --at +200h",
+                explains: "Will it still hold in 200 hours?",
+                test: Tested::Runs(1),
+            },
+            Example {
+                command: "cc-jwt verify --key issuer.pem --issuer https://portal.example/ --audience cc < token.txt",
+                explains: "Verify a token of somebody else's",
+                test: Tested::Parses,
+            },
+        ],
+        json: &[
+            ("admitted", "whether all verdicts are good; the exit status is 0 then, else 1"),
+            (
+                "token",
+                "null where the signature does not hold, else subject, issuer, roles (those in the token), algorithm, \
+                 key, issued, expires",
+            ),
+            ("verdicts", "a list of endpoint (or null), admitted and checks"),
+            (
+                "checks",
+                "a list of check, state (holds, fails, warns, not-reached), reason and hint; the checks are form, \
+                 endpoint, signature, algorithm, issuer, expiry, not-before, issued-at, audience, subject, user, roles, \
+                 required-role, required-issuer, required-audience",
+            ),
+        ],
+        files: FILES,
+        see_also: &["cc-user(1)"],
+        ..Page::EMPTY
+    },
+];

@@ -1,0 +1,283 @@
+//! `cc-jwt inspect`.
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::report;
+use super::source::TokenOptions;
+use crate::base::fault::{Fault as _, Status};
+use crate::base::quote::{escape, escape_lines, quote};
+use crate::base::time::Timestamp;
+use crate::cli::console::Console;
+use crate::cli::failure::Failure;
+use crate::cli::options::AtOption;
+use crate::policy::admission::{self, Rules};
+use crate::policy::{Endpoint, Verdict};
+use crate::token::inspect::{Form, Seen};
+use crate::token::{self, Claims, Inspection, NumericDate, TokenError};
+use crate::user::Role;
+
+/// Show what a token says, without any key
+///
+/// Reads what other programs choke on, and names it. Nothing is said about the signature: what
+/// is shown may be forged. 'cc-jwt verify' tells whether it holds.
+#[derive(Debug, Args)]
+pub(super) struct Inspect {
+    #[command(flatten)]
+    token: TokenOptions,
+
+    #[command(flatten)]
+    at: AtOption,
+}
+
+/// The members of a token endpoint's answer that hold a token (RFC 6749 5.1, OpenID Connect Core
+/// 3.1.3.3).
+const ANSWER_MEMBERS: [&str; 3] = ["access_token", "id_token", "refresh_token"];
+
+pub(super) fn run(inspect: &Inspect, console: &mut Console) -> Result<Status, Failure> {
+    let now = inspect.at.clock()?.now();
+    let text = inspect.token.read(console)?;
+    let found = tokens(&text)?;
+    let looked: Vec<Looked> =
+        found.iter().map(|(name, text)| Looked { name: *name, inspection: token::inspect(text) }).collect();
+    if let Some(error) = looked.iter().find_map(Looked::nothing) {
+        return Err(error.clone().into());
+    }
+    if console.is_json() {
+        let objects: Vec<Value> = looked.iter().map(|looked| looked.json(now)).collect();
+        match objects.as_slice() {
+            [only] if looked.first().is_some_and(|looked| looked.name.is_none()) => console.json(only)?,
+            several => console.json(&json!({ "tokens": several }))?,
+        }
+    } else {
+        for (place, looked) in looked.iter().enumerate() {
+            if place > 0 {
+                console.line("")?;
+            }
+            looked.show(now, console)?;
+        }
+    }
+    Ok(Status::Done)
+}
+
+/// The tokens in a text: itself, or those of an answer in JSON.
+fn tokens(text: &str) -> Result<Vec<(Option<&'static str>, String)>, TokenError> {
+    let bare = token::bare(text);
+    if bare.is_empty() {
+        return Err(TokenError::Empty);
+    }
+    if !bare.starts_with('{') {
+        return Ok(vec![(None, bare.to_owned())]);
+    }
+    let (answer, _) =
+        token::json::any(bare).map_err(|problem| TokenError::Json { part: token::Part::Claims, problem })?;
+    let found: Vec<(Option<&'static str>, String)> = ANSWER_MEMBERS
+        .into_iter()
+        .filter_map(|name| Some((Some(name), answer.get(name)?.as_str()?.to_owned())))
+        // Access and refresh tokens need not be such tokens: opaque ones say nothing.
+        .filter(|(name, text)| *name == Some("id_token") || text.contains('.'))
+        .collect();
+    if found.is_empty() { Err(TokenError::Parts(1)) } else { Ok(found) }
+}
+
+/// A token and where it was found.
+struct Looked {
+    name: Option<&'static str>,
+    inspection: Inspection,
+}
+
+impl Looked {
+    /// Why this is no token in which anything could be seen.
+    fn nothing(&self) -> Option<&TokenError> {
+        let seen = matches!(self.inspection.header, Seen::Json(_))
+            || matches!(self.inspection.claims, Seen::Json(_));
+        self.inspection.refusal.as_ref().filter(|_| !seen)
+    }
+
+    /// The claims as far as they are an object, whether a strict reader takes them or not.
+    fn claims(&self) -> Option<Claims> {
+        self.inspection.claims.json().and_then(Value::as_object).map(|members| Claims::from(members.clone()))
+    }
+
+    /// What each endpoint would say if the signature held.
+    fn forecasts(&self, now: Timestamp) -> Vec<(Endpoint, Verdict)> {
+        let issuer = self.claims().and_then(|claims| claims.issuer().map(str::to_owned));
+        // Which issuer is trusted is a setting: here whichever the token names.
+        let rules = Rules { trusted_issuer: issuer, ..Rules::default() };
+        Endpoint::ALL
+            .into_iter()
+            .map(|endpoint| (endpoint, admission::forecast(endpoint, &self.inspection, &rules, now)))
+            .collect()
+    }
+
+    /// What stands out, in form and content.
+    fn remarks(&self, now: Timestamp) -> Vec<(&'static str, String)> {
+        let mut remarks: Vec<(&'static str, String)> =
+            self.inspection.oddities.iter().map(|oddity| (oddity.kind, oddity.text.clone())).collect();
+        if let Some(error) = self.inspection.refusal.as_ref().filter(|_| remarks.is_empty()) {
+            remarks.push((error.kind(), error.to_string()));
+        }
+        if let Some(claims) = self.claims() {
+            remarks_on_times(&claims, now, &mut remarks);
+            remarks_on_roles(&claims, &mut remarks);
+        }
+        if let Some(alg) =
+            self.inspection.header.json().and_then(|header| header.get("alg")).and_then(Value::as_str)
+            && !Endpoint::ALL.iter().any(|endpoint| endpoint.algorithms().contains(&alg))
+            && self.inspection.form == Form::Signed
+        {
+            let text = format!("no endpoint of the server takes the algorithm {}", quote(alg));
+            remarks.push(("algorithm-refused", text));
+        }
+        remarks
+    }
+
+    fn json(&self, now: Timestamp) -> Value {
+        let seen = |seen: &Seen| match seen {
+            Seen::Json(value) => value.clone(),
+            Seen::Text(text) | Seen::Raw(text) => Value::String(text.clone()),
+            Seen::Bytes(_) | Seen::Nothing => Value::Null,
+        };
+        let claims = self.claims();
+        let time = |name| claims.as_ref().and_then(|claims| report::time(claims, name));
+        let remarks: Vec<Value> =
+            self.remarks(now).into_iter().map(|(kind, text)| json!({"kind": kind, "text": text})).collect();
+        let endpoints: Vec<Value> = self
+            .forecasts(now)
+            .into_iter()
+            .map(|(endpoint, verdict)| {
+                json!({
+                    "endpoint": endpoint.name(),
+                    "would_admit": verdict.admits(),
+                    "reason": verdict.first_failure().map(|finding| finding.reason.as_str()),
+                })
+            })
+            .collect();
+        json!({
+            "found_as": self.name,
+            "form": self.inspection.form.name(),
+            "header": seen(&self.inspection.header),
+            "claims": seen(&self.inspection.claims),
+            "signature": {"checked": false, "bytes": self.inspection.signature_bytes},
+            "times": {
+                "issued": time("iat"), "not_before": time("nbf"), "expires": time("exp"),
+                "authenticated": time("auth_time"),
+            },
+            "stands_out": remarks,
+            "endpoints": endpoints,
+        })
+    }
+
+    fn show(&self, now: Timestamp, console: &mut Console) -> Result<(), Failure> {
+        if let Some(name) = self.name {
+            let title = console.paint("1;4", name);
+            console.line(&title)?;
+        }
+        part("header", &self.inspection.header, console)?;
+        part("claims", &self.inspection.claims, console)?;
+        let said = match self.inspection.signature_bytes {
+            Some(0) | None => "signature  none".to_owned(),
+            Some(bytes) => format!("signature  {bytes} bytes, not checked"),
+        };
+        console.line(&said)?;
+        if let Some(claims) = self.claims() {
+            let times: Vec<(&str, NumericDate)> =
+                [("issued", "iat"), ("not before", "nbf"), ("expires", "exp"), ("logged in", "auth_time")]
+                    .into_iter()
+                    .filter_map(|(label, name)| Some((label, claims.time(name).ok()??)))
+                    .filter(|(_, date)| !date.is_zero())
+                    .collect();
+            for (label, date) in times {
+                console.line(&format!("{label:<10} {}", report::date_for_people(date, now)))?;
+            }
+        }
+        let remarks = self.remarks(now);
+        if !remarks.is_empty() {
+            let title = console.paint("1;33", "what stands out");
+            console.line(&title)?;
+            for (_, text) in remarks {
+                console.line(&format!("  {text}"))?;
+            }
+        }
+        let title = console.paint("1", "if the signature holds");
+        console.line(&title)?;
+        for (endpoint, verdict) in self.forecasts(now) {
+            let answer = match verdict.first_failure() {
+                None => console.paint("32", "admits"),
+                Some(_) => console.paint("31", "refuses"),
+            };
+            let why =
+                verdict.first_failure().map(|finding| format!(": {}", finding.reason)).unwrap_or_default();
+            console.line(&format!("  {:<17}{answer}{why}", endpoint.name()))?;
+        }
+        Ok(())
+    }
+}
+
+fn part(label: &str, seen: &Seen, console: &mut Console) -> Result<(), Failure> {
+    let title = console.paint("1", label);
+    let text = match seen {
+        Seen::Nothing => "  none".to_owned(),
+        Seen::Json(value) => {
+            // A value always serialises.
+            let pretty = serde_json::to_string_pretty(value).unwrap_or_default();
+            escape_lines(&pretty)
+                .replace("\\\\", "\\")
+                .lines()
+                .map(|line| format!("  {line}"))
+                .collect::<Vec<_>>()
+                .join("\n")
+        }
+        Seen::Text(text) => format!("  {}", escape(text)),
+        Seen::Bytes(count) => format!("  {count} bytes that are no text"),
+        Seen::Raw(text) => format!("  {}", quote(text)),
+    };
+    console.line(&title)?;
+    console.line(&text)?;
+    Ok(())
+}
+
+fn remarks_on_times(claims: &Claims, now: Timestamp, remarks: &mut Vec<(&'static str, String)>) {
+    match claims.time("exp") {
+        Ok(None) => remarks.push(("no-expiry", "it never expires".to_owned())),
+        Ok(Some(date)) if date.is_zero() => {
+            remarks.push(("no-expiry", "'exp' is 0, which the server takes for no expiry".to_owned()));
+        }
+        Ok(Some(date)) if date.instant() <= now => {
+            remarks.push(("expired", format!("it expired {}", date.instant().relative_to(now))));
+        }
+        Ok(Some(_)) => {}
+        Err(error) => remarks.push(("time", error.to_string())),
+    }
+    match claims.time("nbf") {
+        Ok(Some(date)) if date.instant() > now => {
+            remarks.push(("not-yet", format!("it holds only {}", date.instant().relative_to(now))));
+        }
+        Ok(_) => {}
+        Err(error) => remarks.push(("time", error.to_string())),
+    }
+    match claims.time("iat") {
+        Ok(Some(date)) if date.instant() > now => remarks
+            .push(("issued-in-future", format!("it says it was issued {}", date.instant().relative_to(now)))),
+        Ok(_) => {}
+        Err(error) => remarks.push(("time", error.to_string())),
+    }
+}
+
+fn remarks_on_roles(claims: &Claims, remarks: &mut Vec<(&'static str, String)>) {
+    let roles = claims.roles();
+    if claims.get("roles").is_some_and(|value| !value.is_array()) {
+        remarks.push(("roles", "'roles' is no list: the server sees no role".to_owned()));
+    }
+    let mut unknown: Vec<&str> = roles.iter().copied().filter(|role| role.parse::<Role>().is_err()).collect();
+    unknown.dedup();
+    if !unknown.is_empty() {
+        let shown: Vec<String> = unknown.into_iter().map(quote).collect();
+        remarks.push(("role-unknown", format!("the server does not know the role {}", shown.join(", "))));
+    }
+    let mut sorted = roles;
+    sorted.sort_unstable();
+    if sorted.windows(2).any(|pair| pair[0] == pair[1]) {
+        remarks.push(("role-twice", "a role stands twice: the server counts entries, not roles".to_owned()));
+    }
+}

@@ -1,0 +1,158 @@
+//! The keys a command works with: the server's own ones out of the settings, or one given.
+
+use std::path::{Path, PathBuf};
+
+use crate::base::file::{self, SETTINGS_LIMIT};
+use crate::base::note::Notes;
+use crate::base::quote::quote_path;
+use crate::base::secret::SecretText;
+use crate::cli::console::Console;
+use crate::cli::failure::Failure;
+use crate::config::{Settings, Variable};
+use crate::key::jwk::Jwk;
+use crate::key::set::KeySet;
+use crate::key::{Algorithm, KeyError, SigningKey, VerifyingKey, WeakKeys, found};
+use crate::policy::endpoint::KeyUse;
+use crate::policy::{Endpoint, Signer};
+
+/// Keys to verify with, and whose they are.
+#[derive(Debug, Default)]
+pub(super) struct KeyRing(Vec<(Signer, VerifyingKey)>);
+
+impl KeyRing {
+    /// The keys in order.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &VerifyingKey> {
+        self.0.iter().map(|(_, key)| key)
+    }
+
+    /// Whose the key at this place is.
+    pub(super) fn signer(&self, place: usize) -> Signer {
+        self.0.get(place).map_or(Signer::Given, |(signer, _)| *signer)
+    }
+
+    /// Whether there is a key of this owner.
+    pub(super) fn has(&self, wanted: Signer) -> bool {
+        self.0.iter().any(|(signer, _)| *signer == wanted)
+    }
+
+    /// The keys in files: public ones in any form, key sets, shared ones in base64.
+    pub(super) fn from_files(
+        public: &[PathBuf],
+        shared: Option<&Path>,
+        console: &mut Console,
+    ) -> Result<Self, Failure> {
+        let mut ring = Self::default();
+        let mut notes = Notes::new();
+        for path in public {
+            let place = quote_path(path);
+            log::info!("a key is read from {place}");
+            let bytes = file::read(path, SETTINGS_LIMIT)?;
+            let keys = public_keys(&bytes, &mut notes).map_err(|error| error.at(place))?;
+            ring.0.extend(keys.into_iter().map(|key| (Signer::Given, key)));
+        }
+        if let Some(path) = shared {
+            file::warn_if_exposed(path, &mut notes);
+            let text = SecretText::new(file::read_text(path, SETTINGS_LIMIT)?);
+            let trimmed = SecretText::new(text.expose().trim().to_owned());
+            let key = shared_key(&trimmed).map_err(|error| error.at(quote_path(path)))?;
+            ring.0.push((Signer::Shared, key));
+        }
+        console.notes(notes);
+        Ok(ring)
+    }
+
+    /// The server's keys that these endpoints want; without endpoints, all there are. What is not
+    /// wanted but there helps to say by whom a token is signed instead; where that one is
+    /// malformed it is as if it were not there.
+    pub(super) fn configured(
+        settings: &Settings,
+        endpoints: &[Endpoint],
+        console: &mut Console,
+    ) -> Result<Self, Failure> {
+        let mut ring = Self::default();
+        let mut notes = Notes::new();
+        let any_own = endpoints.iter().any(|endpoint| endpoint.key_use() == KeyUse::Own);
+        let other_keys = [Variable::CrossLoginJwtPublicKey, Variable::CrossLoginJwtHs512Key]
+            .map(|v| settings.secret(v).is_some());
+        let own_needed = any_own || (endpoints.is_empty() && other_keys == [false, false]);
+        if own_needed || settings.secret(Variable::JwtPublicKey).is_some() {
+            match settings.verifying_key(&mut notes) {
+                Ok(key) => ring.0.push((Signer::Own, key)),
+                Err(fault) if own_needed || endpoints.is_empty() => return Err(fault.into()),
+                Err(_) => {}
+            }
+        }
+        if other_keys[0] {
+            match settings.cross_login_key(&mut notes) {
+                Ok(key) => ring.0.push((Signer::CrossLogin, key)),
+                Err(fault) if endpoints.is_empty() => return Err(fault.into()),
+                Err(_) => {}
+            }
+        }
+        if other_keys[1] {
+            // The server takes a short one, so that is what has to be judged by.
+            match settings.shared_key(WeakKeys::Allow) {
+                Ok(key) => {
+                    warn_of_short(key.bits(), &mut notes);
+                    ring.0.push((Signer::Shared, key));
+                }
+                Err(fault) if endpoints.is_empty() || endpoints.contains(&Endpoint::JwtLogin) => {
+                    return Err(fault.into());
+                }
+                Err(_) => {}
+            }
+        }
+        console.notes(notes);
+        Ok(ring)
+    }
+}
+
+fn warn_of_short(bits: usize, notes: &mut Notes) {
+    if bits < 256 {
+        notes.warn_with(
+            format!(
+                "CROSS_LOGIN_JWT_HS512_KEY has {bits} bits: whoever sees one token can find the key by trying"
+            ),
+            "gen-keypair --algorithm hs512",
+        );
+    }
+}
+
+fn public_keys(bytes: &[u8], notes: &mut Notes) -> Result<Vec<VerifyingKey>, KeyError> {
+    let text = std::str::from_utf8(bytes).unwrap_or_default().trim_start();
+    if text.starts_with('{') && Jwk::parse(text)?.is_set() {
+        return Ok(KeySet::from_json(text, WeakKeys::Refuse, notes)?.keys().to_vec());
+    }
+    Ok(vec![found::read_public(bytes, WeakKeys::Refuse, notes)?.key])
+}
+
+fn shared_key(text: &SecretText) -> Result<VerifyingKey, KeyError> {
+    VerifyingKey::shared_from_base64(text, WeakKeys::Refuse)
+}
+
+/// The key to sign with: a given one, the shared one for an HMAC algorithm, else the own one.
+pub(super) fn signing(
+    given: Option<&Path>,
+    algorithm: Option<Algorithm>,
+    settings: &Settings,
+    console: &mut Console,
+) -> Result<SigningKey, Failure> {
+    let mut notes = Notes::new();
+    let key = match given {
+        Some(path) => {
+            log::info!("the key is read from {}", quote_path(path));
+            let bytes = zeroize::Zeroizing::new(file::read(path, SETTINGS_LIMIT)?);
+            file::warn_if_exposed(path, &mut notes);
+            found::read_signing(&bytes, WeakKeys::Refuse, &mut notes)
+                .map_err(|error| error.at(quote_path(path)))?
+        }
+        None if algorithm.is_some_and(Algorithm::is_symmetric) => {
+            let key = settings.shared_signing_key(WeakKeys::Allow)?;
+            warn_of_short(key.verifying_key().bits(), &mut notes);
+            key
+        }
+        None => settings.signing_key(&mut notes)?,
+    };
+    console.notes(notes);
+    Ok(key)
+}

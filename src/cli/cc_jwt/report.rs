@@ -1,0 +1,76 @@
+//! Verdicts as lines and as JSON.
+
+use serde::ser::{Serialize, SerializeStruct as _, Serializer};
+use serde_json::{Value, json};
+
+use crate::base::time::Timestamp;
+use crate::cli::console::{Console, OutputFault};
+use crate::policy::{Endpoint, Finding, State, Verdict};
+use crate::token::{Claims, NumericDate};
+
+/// A verdict and what it is about: an endpoint, or nothing in particular.
+#[derive(Debug)]
+pub(super) struct Judged {
+    pub(super) endpoint: Option<Endpoint>,
+    pub(super) verdict: Verdict,
+}
+
+impl Serialize for Judged {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_struct("Judged", 3)?;
+        object.serialize_field("endpoint", &self.endpoint.map(Endpoint::name))?;
+        object.serialize_field("admitted", &self.verdict.admits())?;
+        let checks: Vec<Value> = self.verdict.findings().iter().map(check).collect();
+        object.serialize_field("checks", &checks)?;
+        object.end()
+    }
+}
+
+fn check(finding: &Finding) -> Value {
+    json!({
+        "check": finding.check,
+        "state": finding.state.name(),
+        "reason": finding.reason,
+        "hint": finding.hint,
+    })
+}
+
+/// A time claim for a JSON report: RFC 3339, or null.
+pub(super) fn time(claims: &Claims, name: &'static str) -> Option<String> {
+    claims.time(name).ok().flatten().filter(|date| !date.is_zero()).map(|date| date.instant().rfc3339())
+}
+
+/// A time for people.
+pub(super) fn date_for_people(date: NumericDate, now: Timestamp) -> String {
+    date.instant().for_people(now)
+}
+
+/// The checks of a verdict, a line each, and the answer.
+pub(super) fn show(judged: &Judged, console: &mut Console) -> Result<(), OutputFault> {
+    if !console.is_quiet() {
+        for finding in judged.verdict.findings() {
+            let (mark, color) = match finding.state {
+                State::Holds => ("ok  ", "32"),
+                State::Fails => ("FAIL", "1;31"),
+                State::Warns => ("warn", "33"),
+                State::NotReached => ("-   ", "2"),
+            };
+            let mark = console.paint(color, mark);
+            console.line(&format!("{mark}  {:<13} {}", finding.check, finding.reason))?;
+            if let (Some(hint), State::Fails | State::Warns) = (&finding.hint, finding.state) {
+                console.line(&format!("      {:<13} hint: {hint}", ""))?;
+            }
+        }
+    }
+    let place = judged.endpoint.map_or_else(String::new, |endpoint| format!(" by {}", endpoint.place()));
+    let answer = match judged.verdict.first_failure() {
+        _ if judged.verdict.admits() && judged.endpoint.is_none() => console.paint("1;32", "valid"),
+        _ if judged.verdict.admits() => console.paint("1;32", &format!("admitted{place}")),
+        Some(finding) => {
+            let word = if judged.endpoint.is_some() { "refused" } else { "not valid" };
+            console.paint("1;31", &format!("{word}{place}: {}", finding.check))
+        }
+        None => console.paint("1;31", "not judged"),
+    };
+    console.line(&answer)
+}

@@ -1,0 +1,96 @@
+//! Where a token to look at comes from.
+
+use std::io::{self, IsTerminal as _, Read as _};
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueHint};
+
+use crate::base::fault::{Fault, Status};
+use crate::base::file::{self, reason};
+use crate::cli::console::Console;
+use crate::cli::failure::{Failure, UsageFault};
+
+/// The most that is read, in bytes: a token with room for an answer of a token endpoint around it.
+const LIMIT: u64 = 1 << 20;
+
+/// Where the token is.
+#[derive(Debug, Clone, Args)]
+pub(super) struct TokenOptions {
+    /// The token, or - for standard input; a leading "Bearer " is passed over
+    #[arg(value_name = "TOKEN", allow_hyphen_values = true)]
+    token: Option<String>,
+
+    /// Read the token from FILE
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "token")]
+    token_file: Option<PathBuf>,
+}
+
+/// Why there is no token to look at.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SourceFault {
+    /// Standard input failed.
+    #[error("standard input can't be read: {}", reason(.0))]
+    Unreadable(io::Error),
+    /// More than any token.
+    #[error("standard input is longer than {LIMIT} bytes: this is no token")]
+    TooLong,
+    /// Something that is no text.
+    #[error("{0} is not UTF-8: this is no token")]
+    NotText(&'static str),
+}
+
+impl Fault for SourceFault {
+    fn status(&self) -> Status {
+        match self {
+            Self::Unreadable(_) => Status::NoInput,
+            Self::TooLong | Self::NotText(_) => Status::Data,
+        }
+    }
+
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Unreadable(_) => "input-unreadable",
+            Self::TooLong => "token-too-long",
+            Self::NotText(_) => "token-not-utf8",
+        }
+    }
+}
+
+impl TokenOptions {
+    /// The text that was given, as it stands.
+    ///
+    /// Without any the token is read from standard input, unless that is a terminal. This is the
+    /// place where other ways of finding one are tried first.
+    pub(super) fn read(&self, console: &Console) -> Result<String, Failure> {
+        match (&self.token, &self.token_file) {
+            (_, Some(path)) if path == Path::new("-") => Ok(from_stdin()?),
+            (_, Some(path)) => {
+                log::info!("the token is read from {}", crate::base::quote::quote_path(path));
+                Ok(file::read_text(path, LIMIT)?)
+            }
+            (Some(text), None) if text == "-" => Ok(from_stdin()?),
+            (Some(text), None) => Ok(text.clone()),
+            (None, None) => discover(console),
+        }
+    }
+}
+
+fn discover(_console: &Console) -> Result<String, Failure> {
+    if io::stdin().is_terminal() {
+        return Err(UsageFault::new("no token given")
+            .hint("give it as an argument, with --token-file FILE, or on standard input")
+            .into());
+    }
+    log::info!("the token is read from standard input");
+    Ok(from_stdin()?)
+}
+
+/// All of standard input.
+fn from_stdin() -> Result<String, SourceFault> {
+    let mut bytes = Vec::new();
+    io::stdin().lock().take(LIMIT + 1).read_to_end(&mut bytes).map_err(SourceFault::Unreadable)?;
+    if bytes.len() as u64 > LIMIT {
+        return Err(SourceFault::TooLong);
+    }
+    String::from_utf8(bytes).map_err(|_| SourceFault::NotText("standard input"))
+}
