@@ -33,17 +33,46 @@ fn index(token: &str) -> Option<usize> {
     if plain { token.parse().ok() } else { None }
 }
 
+/// Whether a pointer comes to a list with something that is no index here and one for the reference
+/// server: `01`, `+1`, `0x1`, or nothing at all, which it takes for 0.
+#[must_use]
+pub fn meets_odd_index(claims: &Map<String, Value>, name: &str) -> bool {
+    let Some(path) = name.strip_prefix('/') else { return false };
+    let mut tokens = path.split('/').map(unescape);
+    let Some(mut value) = tokens.next().and_then(|token| claims.get(&token)) else { return false };
+    for token in tokens {
+        let next = match value {
+            Value::Object(members) => members.get(&token),
+            Value::Array(elements) => match index(&token) {
+                Some(at) => elements.get(at),
+                None => return token.is_empty() || is_odd_index(&token),
+            },
+            _ => None,
+        };
+        let Some(next) = next else { return false };
+        value = next;
+    }
+    false
+}
+
 /// Whether some index of the pointer is written in a way that the reference server counts as a
 /// number and RFC 6901 does not: `01`, `+1`, `0x1`.
 #[must_use]
 pub fn has_odd_index(name: &str) -> bool {
-    name.starts_with('/')
-        && name.split('/').skip(1).any(|token| {
-            let digits = token.strip_prefix(['+', '-']).unwrap_or(token);
-            digits.starts_with(|c: char| c.is_ascii_digit())
-                && digits.bytes().all(|b| b.is_ascii_hexdigit() || b"xXoObB_".contains(&b))
-                && index(token).is_none()
-        })
+    name.starts_with('/') && name.split('/').skip(1).any(is_odd_index)
+}
+
+fn is_odd_index(token: &str) -> bool {
+    let (sign, digits) = match token.as_bytes().first() {
+        Some(b'+') => (true, &token[1..]),
+        // A negative one leads nowhere there either, but for -0.
+        Some(b'-') => (true, token.strip_prefix("-0").map_or("", |_| &token[1..])),
+        _ => (false, token),
+    };
+    digits.starts_with(|c: char| c.is_ascii_digit())
+        && (sign || digits.starts_with('0') || digits.contains('_'))
+        && digits.bytes().all(|b| b.is_ascii_hexdigit() || b"xXoO_".contains(&b))
+        && index(token).is_none()
 }
 
 #[cfg(test)]
@@ -90,6 +119,7 @@ mod tests {
         ] {
             assert_eq!(at(name), None, "{name}");
         }
+        assert!(!has_odd_index("/a/-1") && !has_odd_index("/a/-") && has_odd_index("/a/-0"));
         assert!(has_odd_index("/a/01") && has_odd_index("/a/+1") && has_odd_index("/a/0x1"));
         assert!(!has_odd_index("/a/0") && !has_odd_index("/a/10/b") && !has_odd_index("01"));
     }

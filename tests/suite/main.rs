@@ -19,6 +19,7 @@ mod gen_keypair;
 mod generated;
 mod httpd;
 mod key;
+mod openbao;
 mod policy;
 mod prompts;
 mod provider;

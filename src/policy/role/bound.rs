@@ -119,13 +119,8 @@ pub(super) fn missing(claims: &Map<String, Value>, name: &str) -> Refused {
             name.replace('~', "~0").replace('/', "~1")
         ));
     }
-    if pointer::has_odd_index(name) {
-        return Refused::new(format!(
-            "the pointer {} has an index that RFC 6901 does not know; the reference server would count it, \
-             here it is refused",
-            quote(name)
-        ))
-        .hint("write indices as 0, 1, 2, …");
+    if pointer::meets_odd_index(claims, name) {
+        return odd_index(name);
     }
     for separator in ['/', '.'] {
         let path: Vec<&str> = name.split(separator).collect();
@@ -142,6 +137,16 @@ pub(super) fn missing(claims: &Map<String, Value>, name: &str) -> Refused {
         return refused.hint(format!("it has {}", quote(near)));
     }
     refused
+}
+
+/// The refusal of a pointer that only the reference server can follow.
+pub(super) fn odd_index(name: &str) -> Refused {
+    Refused::new(format!(
+        "the pointer {} has an index that RFC 6901 does not know; the reference server would count it, here \
+         it is refused",
+        quote(name)
+    ))
+    .hint("write indices as 0, 1, 2, …")
 }
 
 fn mismatch(

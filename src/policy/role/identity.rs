@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::bound::{look_up, missing};
+use super::bound::{look_up, missing, odd_index};
 use super::field::describe;
 use super::ladder::{Check, Passed, Refused};
 use super::login_role::LoginRole;
@@ -71,6 +71,7 @@ pub(super) fn mappings(role: &LoginRole, claims: &Map<String, Value>) -> Check<B
     let mut kept = BTreeMap::from([("role".to_owned(), role.name.clone())]);
     for (source, target) in &role.claim_mappings {
         match look_up(claims, source).as_deref() {
+            None if pointer::meets_odd_index(claims, source) => return Err(odd_index(source)),
             None => {}
             Some(Value::String(text)) => {
                 kept.insert(target.clone(), text.clone());
