@@ -295,7 +295,8 @@ pub fn shown(url: &Url) -> String {
 }
 
 /// A client. Connections are kept between requests; certificates are read at the first one that
-/// needs them.
+/// needs them. A copy shares both from then on.
+#[derive(Clone)]
 pub struct Client {
     options: Options,
     plain: OnceLock<Agent>,

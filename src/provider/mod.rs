@@ -5,6 +5,6 @@
 
 pub mod discovery;
 pub mod http;
-pub mod jwks;
 pub mod oauth;
 pub mod remote;
+pub mod server;

@@ -176,28 +176,54 @@ impl RemoteKeys {
     }
 
     fn read(&self, anew: bool, now: Timestamp, notes: &mut Notes) -> Result<KeySet, RemoteKeysError> {
+        let shelf = Shelf { client: &self.client, cache: &self.cache };
         let url = match &self.origin {
             Origin::KeySet(url) => {
                 self.client.check(url)?;
                 url.clone()
             }
-            Origin::Discovery(issuer) => self.discover(issuer, anew, now, notes)?.jwks_uri,
+            Origin::Discovery(issuer) => shelf.discover(issuer, anew, now, notes)?.jwks_uri,
         };
         let parse = |text: &str, notes: &mut Notes| {
             KeySet::from_json(text, self.weak, notes)
                 .map_err(|error| RemoteKeysError::Set { url: shown(&url), error })
         };
-        if let Some(kept) = self.kept(&url, anew, now, notes)? {
+        if let Some(kept) = shelf.kept(&url, anew, now, notes)? {
             return parse(&kept, notes);
         }
         let accept = "application/jwk-set+json, application/json";
         let answer = self.client.get(&url, &[("accept", accept)]).and_then(Response::success)?;
         let text = text_of(&answer)?;
         let keys = parse(&text, notes)?;
-        self.keep(&url, &answer, text, now, notes);
+        shelf.keep(&url, &answer, text, now, notes);
         Ok(keys)
     }
+}
 
+/// What the provider at this address says about itself: out of the cache while that is fresh and
+/// `anew` is not asked for, else over the network. Checked either way.
+///
+/// # Errors
+/// [`RemoteKeysError`].
+pub fn discover(
+    client: &Client,
+    cache: &Cache,
+    issuer: &str,
+    anew: bool,
+    now: Timestamp,
+    notes: &mut Notes,
+) -> Result<Discovery, RemoteKeysError> {
+    Shelf { client, cache }.discover(issuer, anew, now, notes)
+}
+
+/// A cache as one client uses it.
+#[derive(Debug, Clone, Copy)]
+struct Shelf<'a> {
+    client: &'a Client,
+    cache: &'a Cache,
+}
+
+impl Shelf<'_> {
     fn discover(
         &self,
         issuer: &str,
@@ -209,12 +235,12 @@ impl RemoteKeys {
         if let Some(text) = self.kept(&url, anew, now, notes)?
             && let Ok(document) = serde_json::from_str::<Discovery>(&text)
         {
-            document.check(&self.client, issuer)?;
+            document.check(self.client, issuer)?;
             return Ok(document);
         }
         let answer = self.client.get(&url, &[("accept", "application/json")]).and_then(Response::success)?;
         let document: Discovery = answer.json()?;
-        document.check(&self.client, issuer)?;
+        document.check(self.client, issuer)?;
         let text = text_of(&answer)?;
         self.keep(&url, &answer, text, now, notes);
         Ok(document)

@@ -6,10 +6,20 @@ use std::time::{Duration, Instant};
 use cc_auth::base::fault::{Fault as _, Status};
 use cc_auth::provider::discovery::{self, DiscoveryError};
 use cc_auth::provider::http::{Client, HttpError, Options, Redirects, Trust, parse_url};
-use cc_auth::provider::jwks;
 use serde_json::json;
+use url::Url;
 
 use crate::httpd::{Authority, Reply, Request, Server};
+
+/// A key set, as an example of JSON that is fetched.
+fn fetch(client: &Client, url: &Url) -> Result<(), HttpError> {
+    #[derive(serde::Deserialize)]
+    struct Shape {
+        #[serde(rename = "keys")]
+        _keys: Vec<serde::de::IgnoredAny>,
+    }
+    client.get(url, &[("accept", "application/json")])?.success()?.json::<Shape>().map(|_| ())
+}
 
 /// Short times, so that a stall ends within the test.
 fn impatient() -> Options {
@@ -31,7 +41,7 @@ fn keys_from(reply: &Reply) -> HttpError {
     let server = Server::start(move |_| reply.clone());
     let start = Instant::now();
     let url = parse_url(&format!("{}/keys", server.url())).unwrap();
-    let error = jwks::fetch(&client(impatient()), &url).unwrap_err();
+    let error = fetch(&client(impatient()), &url).unwrap_err();
     assert!(start.elapsed() < Duration::from_secs(5), "{error}: {:?}", start.elapsed());
     assert_eq!(error.status(), Status::Unavailable, "{error}");
     assert!(error.to_string().contains(&server.url()), "the address is named: {error}");
@@ -50,7 +60,7 @@ fn a_server_that_stalls_is_given_up_after_the_time_limit() {
 fn an_endless_answer_is_given_up_at_the_size_limit() {
     let server = Server::start(|_| Reply::Endless);
     let url = parse_url(&server.url()).unwrap();
-    let error = jwks::fetch(&client(Options::default()), &url).unwrap_err();
+    let error = fetch(&client(Options::default()), &url).unwrap_err();
     assert!(matches!(error, HttpError::TooLarge { limit: 1_048_576, .. }), "{error:?}");
 }
 
@@ -108,13 +118,13 @@ fn a_status_that_is_no_success_is_shown_with_the_servers_words() {
 fn nobody_there_is_said_so() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let url = parse_url(&format!("http://127.0.0.1:{port}/keys")).unwrap();
-    let error = jwks::fetch(&client(impatient()), &url).unwrap_err();
+    let error = fetch(&client(impatient()), &url).unwrap_err();
     assert_eq!(
         error.to_string(),
         format!("'http://127.0.0.1:{port}/keys' can't be reached: connection refused")
     );
     let url = parse_url("https://no-such-host.invalid/keys").unwrap();
-    let error = jwks::fetch(&client(Options::default()), &url).unwrap_err();
+    let error = fetch(&client(Options::default()), &url).unwrap_err();
     assert!(matches!(error, HttpError::NoHost(_)), "{error:?}");
 }
 
@@ -130,13 +140,13 @@ fn redirecting(target: impl Fn(&Request) -> String + Send + Sync + 'static) -> S
 fn a_redirect_is_not_followed_unless_asked_for() {
     let server = redirecting(|_| "/end".to_owned());
     let url = parse_url(&format!("{}/keys?token=secret", server.url())).unwrap();
-    let error = jwks::fetch(&client(impatient()), &url).unwrap_err();
+    let error = fetch(&client(impatient()), &url).unwrap_err();
     let wanted =
         HttpError::Redirected { url: format!("{}/keys", server.url()), to: format!("{}/end", server.url()) };
     assert_eq!(error, wanted);
     assert_eq!(server.count("/end"), 0);
     let asked = Options { redirects: Redirects::SameOrigin(1), ..impatient() };
-    assert!(jwks::fetch(&client(asked), &url).is_ok());
+    assert!(fetch(&client(asked), &url).is_ok());
 }
 
 #[test]
@@ -153,7 +163,7 @@ fn a_redirect_is_never_followed_to_another_host_port_or_scheme() {
         let shown = target.clone();
         let server = redirecting(move |_| target.clone());
         let asked = Options { redirects: Redirects::SameOrigin(5), ..impatient() };
-        let error = jwks::fetch(&client(asked), &parse_url(&server.url()).unwrap()).unwrap_err();
+        let error = fetch(&client(asked), &parse_url(&server.url()).unwrap()).unwrap_err();
         assert!(matches!(error, HttpError::Redirected { .. }), "{shown}: {error:?}");
     }
     assert_eq!(other.seen().len(), 0);
@@ -163,7 +173,7 @@ fn a_redirect_is_never_followed_to_another_host_port_or_scheme() {
 fn redirects_in_a_circle_end() {
     let server = redirecting(|_| "/again".to_owned());
     let asked = Options { redirects: Redirects::SameOrigin(5), ..impatient() };
-    let error = jwks::fetch(&client(asked), &parse_url(&server.url()).unwrap()).unwrap_err();
+    let error = fetch(&client(asked), &parse_url(&server.url()).unwrap()).unwrap_err();
     assert!(matches!(error, HttpError::Redirected { .. }), "{error:?}");
     assert_eq!(server.seen().len(), 6);
 }
@@ -181,21 +191,21 @@ fn a_form_is_never_sent_on() {
 #[test]
 fn a_servers_certificate_must_be_of_a_trusted_ca_for_that_host_and_not_expired() {
     let (ours, other) = (Authority::new(), Authority::new());
-    let fetch = |tls: Arc<rustls::ServerConfig>, trust: Trust| {
+    let served = |tls: Arc<rustls::ServerConfig>, trust: Trust| {
         let server = Server::start_tls(tls, |_| Reply::json(&json!({"keys": []})));
         let url = parse_url(&format!("https://localhost:{}/keys", server.port())).unwrap();
-        jwks::fetch(&client(Options { trust, ..Options::default() }), &url)
+        fetch(&client(Options { trust, ..Options::default() }), &url)
     };
     let own = || Trust::SystemAnd(ours.pem().into());
-    assert!(fetch(ours.server("localhost", false), own()).is_ok());
-    assert!(fetch(ours.server("localhost", false), Trust::Only(ours.pem().into())).is_ok());
+    assert!(served(ours.server("localhost", false), own()).is_ok());
+    assert!(served(ours.server("localhost", false), Trust::Only(ours.pem().into())).is_ok());
     let refused = [
         (
-            fetch(ours.server("localhost", false), Trust::Only(other.pem().into())),
+            served(ours.server("localhost", false), Trust::Only(other.pem().into())),
             "a CA that is not trusted here",
         ),
-        (fetch(ours.server("h.example", false), own()), "not for the host 'localhost'"),
-        (fetch(ours.server("localhost", true), own()), "has expired"),
+        (served(ours.server("h.example", false), own()), "not for the host 'localhost'"),
+        (served(ours.server("localhost", true), own()), "has expired"),
     ];
     for (outcome, wanted) in refused {
         let error = outcome.unwrap_err();
@@ -208,7 +218,7 @@ fn a_plain_server_on_a_tls_address_is_named_so() {
     let server = Server::start(|_| Reply::Die);
     let url = parse_url(&format!("https://localhost:{}/keys", server.port())).unwrap();
     let trust = Trust::Only(Authority::new().pem().into());
-    let error = jwks::fetch(&client(Options { trust, ..impatient() }), &url).unwrap_err();
+    let error = fetch(&client(Options { trust, ..impatient() }), &url).unwrap_err();
     assert_eq!(error.status(), Status::Unavailable, "{error}");
 }
 
@@ -254,60 +264,4 @@ fn a_provider_that_speaks_for_another_issuer_is_refused() {
         assert!(matches!(refused, DiscoveryError::OtherIssuer { .. }), "{refused:?}");
         assert_eq!(refused.status(), Status::Config);
     }
-}
-
-#[test]
-fn keys_are_fetched_once_more_when_a_token_does_not_fit_and_then_never_again() {
-    use cc_auth::base::note::Notes;
-    use cc_auth::key::jwk::write_public;
-    use cc_auth::key::{Algorithm, PrivateKey, SigningKey};
-    use cc_auth::provider::jwks::KeyServer;
-    use cc_auth::token::{Claims, Heading, issue};
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
-    let key = |kid: &str| {
-        SigningKey::private(PrivateKey::generate(Algorithm::EdDsa).unwrap()).unwrap().with_kid(kid)
-    };
-    let (old, new, foreign) = (key("old"), key("new"), key("new"));
-    let public = |key: &SigningKey| -> serde_json::Value {
-        let text = write_public(&key.private_key().unwrap().public(), key.kid(), None);
-        serde_json::from_str(&text).unwrap()
-    };
-    let sets = [json!({"keys": [public(&old)]}), json!({"keys": [public(&old), public(&new)]})];
-    let count = Arc::new(AtomicUsize::new(0));
-    let served = Arc::clone(&count);
-    let server = Server::start(move |_| {
-        let number = served.fetch_add(1, Ordering::SeqCst);
-        Reply::json(&sets[number.min(1)])
-    });
-    let sign = |key: &SigningKey| {
-        let mut claims = Claims::new();
-        claims.set("sub", "clara");
-        issue(&Heading::for_key(key), &claims, key).unwrap()
-    };
-    let (client, mut notes) = (client(impatient()), Notes::new());
-    let mut keys = KeyServer::open(&client, &parse_url(&server.url()).unwrap(), &mut notes).unwrap();
-    let mut good = |key: &SigningKey| keys.verify(sign(key).expose(), &mut notes).unwrap().is_ok();
-    assert!(good(&old));
-    assert_eq!(count.load(Ordering::SeqCst), 1);
-    assert!(good(&new), "the new key is there after fetching again");
-    assert_eq!(count.load(Ordering::SeqCst), 2);
-    assert!(!good(&foreign));
-    assert_eq!(count.load(Ordering::SeqCst), 2, "a stranger can't make us fetch as often as he likes");
-}
-
-#[test]
-fn a_key_set_without_a_usable_key_is_refused() {
-    use cc_auth::base::note::Notes;
-    use cc_auth::provider::jwks::{JwksError, KeyServer};
-    let server = Server::start(|_| {
-        Reply::json(
-            &json!({"keys": [{"kty": "oct", "k": "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0"}, {"kty": "X"}]}),
-        )
-    });
-    let mut notes = Notes::new();
-    let client = client(impatient());
-    let refused = KeyServer::open(&client, &parse_url(&server.url()).unwrap(), &mut notes).unwrap_err();
-    assert!(matches!(refused, JwksError::Empty(_)), "{refused:?}");
-    assert_eq!(notes.iter().count(), 2);
 }

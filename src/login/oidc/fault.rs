@@ -4,7 +4,11 @@ use std::net::SocketAddr;
 
 use crate::base::fault::{Fault, Status};
 use crate::base::quote::{escape, quote};
+use crate::base::time::span_for_people;
+use crate::policy::oidc_identity::OidcIdentityFault;
 use crate::provider::oauth::{OauthError, Refusal};
+use crate::provider::remote::RemoteKeysError;
+use crate::token::TokenError;
 
 /// Why a login through a provider did not work.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -105,6 +109,31 @@ pub enum OidcFault {
     /// An endpoint of the provider failed.
     #[error(transparent)]
     Provider(#[from] OauthError),
+    /// The provider's document or its keys are of no use.
+    #[error(transparent)]
+    Keys(#[from] RemoteKeysError),
+    /// A device login's code was not entered in time.
+    #[error("the code was not entered within the {} the provider gives it", span_for_people(*.0))]
+    CodeExpired(u64),
+    /// The provider logged somebody in, but does not say whom.
+    #[error("the provider gave no ID token")]
+    NoIdToken,
+    /// The ID token's form or signature is not good.
+    #[error("the provider's ID token is refused: {0}")]
+    BadIdToken(TokenError),
+    /// A check of the ID token, userinfo or the login role failed.
+    #[error("the login is refused: {reason}")]
+    NotAdmitted {
+        /// The check.
+        check: &'static str,
+        /// Why.
+        reason: String,
+        /// What to do.
+        hint: Option<String>,
+    },
+    /// What the provider says makes no user.
+    #[error(transparent)]
+    Identity(#[from] OidcIdentityFault),
 }
 
 fn said(refusal: Option<&Refusal>) -> String {
@@ -140,9 +169,15 @@ impl Fault for OidcFault {
             | Self::OtherState { .. }
             | Self::OtherIssuer { .. }
             | Self::Doubled(_)
-            | Self::EmptyAnswer => Status::No,
+            | Self::EmptyAnswer
+            | Self::CodeExpired(_)
+            | Self::BadIdToken(_)
+            | Self::NotAdmitted { .. } => Status::No,
+            Self::NoIdToken => Status::Config,
             Self::Refused { refusal, .. } => refusal.status(),
             Self::Provider(error) => error.status(),
+            Self::Keys(error) => error.status(),
+            Self::Identity(error) => error.status(),
         }
     }
 
@@ -163,6 +198,12 @@ impl Fault for OidcFault {
             Self::NotTheAddress(_) => "login-not-the-address",
             Self::Refused { .. } => "provider-refused",
             Self::Provider(error) => error.kind(),
+            Self::Keys(error) => error.kind(),
+            Self::CodeExpired(_) => "login-code-expired",
+            Self::NoIdToken => "provider-no-id-token",
+            Self::BadIdToken(_) => "id-token-refused",
+            Self::NotAdmitted { .. } => "login-not-admitted",
+            Self::Identity(error) => error.kind(),
         }
     }
 
@@ -187,6 +228,16 @@ impl Fault for OidcFault {
             }
             Self::Refused { refusal, redirect_uri } => return refusal.hint(Some(redirect_uri)),
             Self::Provider(error) => return error.hint(),
+            Self::Keys(error) => return error.hint(),
+            Self::Identity(error) => return error.hint(),
+            Self::NotAdmitted { hint, .. } => return hint.clone(),
+            Self::CodeExpired(_) => "start again".to_owned(),
+            Self::NoIdToken => {
+                "the provider's registration of this client must allow the scope openid".to_owned()
+            }
+            Self::BadIdToken(_) => {
+                "what the provider signs and what it publishes differ: ask its administrator".to_owned()
+            }
             _ => return None,
         })
     }

@@ -2,8 +2,10 @@
 //! that a person pastes back, or on another device.
 
 pub mod callback;
+pub mod device;
 pub mod fault;
 pub mod listener;
 pub mod page;
+pub mod person;
 pub mod redirect;
 pub mod request;

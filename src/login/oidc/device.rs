@@ -1,0 +1,49 @@
+//! Waiting for a login on another device (RFC 8628 3.4, 3.5).
+
+use std::time::{Duration, Instant};
+
+use super::fault::OidcFault;
+use crate::provider::http::HttpError;
+use crate::provider::oauth::{Device, OauthError, Poll, Provider, Tokens};
+
+/// How much longer to wait between two questions when the provider says so (RFC 8628 3.5).
+const SLOWER_BY: Duration = Duration::from_secs(5);
+
+/// Asks until the person has finished, the provider says no, or the time is up. A question that
+/// finds no answer is asked again, twice as long after (RFC 8628 3.5).
+///
+/// # Errors
+/// [`OidcFault::TimedOut`], and the provider's refusals with their meaning.
+pub fn wait(
+    provider: &Provider<'_>,
+    device: &Device,
+    deadline: Instant,
+    limit: &str,
+) -> Result<Tokens, OidcFault> {
+    let begun = Instant::now();
+    let mut interval = device.interval;
+    loop {
+        let next = Instant::now() + interval;
+        if next >= deadline {
+            std::thread::sleep(deadline.saturating_duration_since(Instant::now()));
+            return Err(OidcFault::TimedOut { limit: limit.to_owned(), turned_away: 0, redirect_uri: None });
+        }
+        std::thread::sleep(interval);
+        match provider.poll_device(device) {
+            Ok(Poll::Tokens(tokens)) => return Ok(tokens),
+            Ok(Poll::Pending) => log::debug!("the provider says: not yet"),
+            Ok(Poll::SlowDown) => {
+                interval += SLOWER_BY;
+                log::info!("the provider wants fewer questions: one every {} s", interval.as_secs());
+            }
+            Err(OauthError::Http(HttpError::TimedOut { .. } | HttpError::Broken { .. })) => {
+                interval *= 2;
+                log::info!("the provider did not answer: the next question in {} s", interval.as_secs());
+            }
+            Err(error) => return Err(error.into()),
+        }
+        if begun.elapsed() >= device.expires_in {
+            return Err(OidcFault::CodeExpired(device.expires_in.as_secs()));
+        }
+    }
+}
