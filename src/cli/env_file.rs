@@ -1,7 +1,8 @@
 //! Variables into the server's environment file: every other byte stays, the file appears whole
 //! and private, and the old one is kept beside it.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::base::fault::{Fault, Status};
@@ -116,8 +117,21 @@ pub fn put(path: &Path, variables: &[(&str, &str)], replace: bool) -> Result<Wri
         new = zeroize::Zeroizing::new(dotenv::set(&new, name, value).map_err(content)?);
     }
     let backup = if old.is_empty() { None } else { Some(keep(path, &old)?) };
+    let owner = std::fs::metadata(path).ok();
     file::write(path, &new, PRIVATE_MODE, Existing::Replace)?;
+    give_back(path, owner.as_ref());
     Ok(Written { backup, changed: true })
+}
+
+/// The file to whom it belonged: what root writes for the server must stay readable to the server.
+/// Where this is not permitted the new file is the writer's own, as any new file.
+fn give_back(path: &Path, before: Option<&Metadata>) {
+    let Some(before) = before else { return };
+    let same =
+        std::fs::metadata(path).is_ok_and(|now| (now.uid(), now.gid()) == (before.uid(), before.gid()));
+    if !same {
+        let _ = std::os::unix::fs::chown(path, Some(before.uid()), Some(before.gid()));
+    }
 }
 
 fn folder_of(path: &Path) -> &Path {

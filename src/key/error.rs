@@ -321,7 +321,8 @@ impl Fault for KeyError {
     fn hint(&self) -> Option<String> {
         let text = match self {
             Self::Encrypted => "openssl pkey -in FILE -out PLAIN.pem",
-            Self::Wanted { found, wanted: "a public key" } if found.contains("private key") => {
+            Self::Wanted { found, .. } if found == "an OpenSSH private key" => "ssh-keygen -y -f FILE",
+            Self::Wanted { found, wanted: "a public key" } if found.ends_with("private key") => {
                 "openssl pkey -in FILE -pubout"
             }
             Self::NoPem("binary data, perhaps DER") => "openssl pkey -pubin -inform DER -in FILE -pubout",

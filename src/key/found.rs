@@ -35,6 +35,8 @@ pub enum Form {
     JwkSet,
     /// The server's base64.
     ServerBase64,
+    /// The 32 bytes in hexadecimal.
+    Hex,
     /// A NATS nkey.
     Nkey,
 }
@@ -51,6 +53,7 @@ impl Form {
             Self::Jwk => "JWK",
             Self::JwkSet => "JWK set",
             Self::ServerBase64 => "base64",
+            Self::Hex => "hexadecimal",
             Self::Nkey => "nkey",
         }
     }
@@ -83,7 +86,7 @@ const PUBLIC_WANTED: &str = "a public key";
 const PRIVATE_WANTED: &str = "a private key";
 
 /// Reads a public key: PEM (SPKI, PKCS#1, certificate), JWK, a JWKS with one usable key, an
-/// OpenSSH line, an nkey or the server's base64. Of several PEM blocks the first that is whole
+/// OpenSSH line, an nkey, hexadecimal or the server's base64. Of several PEM blocks the first that is whole
 /// counts, as for the server's own tool, and the notes tell of the others.
 ///
 /// # Errors
@@ -110,6 +113,11 @@ pub fn read_public(bytes: &[u8], weak: WeakKeys, notes: &mut Notes) -> Result<Fo
     }
     if nkey::is_nkey(content) {
         return Ok(found(nkey::read_public(content)?.0, Form::Nkey));
+    }
+    // Nothing has 48 bytes that these digits could be the base64 of.
+    if content.len() == 64 && content.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        let bytes = data_encoding::HEXLOWER_PERMISSIVE.decode(content.as_bytes()).unwrap_or_default();
+        return Ok(found(PublicKey::ed25519(&bytes)?, Form::Hex));
     }
     if !looks_like_base64(content) {
         return Err(KeyError::NoPem("text"));

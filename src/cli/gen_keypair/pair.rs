@@ -37,7 +37,7 @@ impl Part {
 }
 
 enum Material {
-    Pair { key: PrivateKey, algorithm: Algorithm },
+    Pair { key: Box<PrivateKey>, algorithm: Algorithm },
     Shared(SecretBytes),
     Session(SecretBytes),
 }
@@ -50,7 +50,9 @@ pub(super) struct NewKey {
 
 /// Makes a key.
 pub(super) fn make(kind: KeyKind, kid: Option<&str>) -> Result<NewKey, KeyError> {
-    let pair = |algorithm| PrivateKey::generate(algorithm).map(|key| Material::Pair { key, algorithm });
+    let pair = |algorithm| {
+        PrivateKey::generate(algorithm).map(|key| Material::Pair { key: Box::new(key), algorithm })
+    };
     let material = match kind {
         KeyKind::Ed25519 => pair(Algorithm::EdDsa)?,
         KeyKind::Es256 => pair(Algorithm::Es256)?,
