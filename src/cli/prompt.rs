@@ -149,6 +149,13 @@ pub fn ask(prompt: &str, what: &str, options: &'static str) -> Result<SecretText
         .map_err(|_| PromptFault::NoTerminal { what: what.to_owned(), options })?;
     let _guard = EchoGuard::new(terminal);
     let answer = rpassword::prompt_password(format!("{prompt}: "))
+        .inspect_err(|error| {
+            // Ctrl-C: rpassword raises the signal and goes on; the watcher ends the process, as a
+            // shell expects, with the signal's own status.
+            if error.kind() == io::ErrorKind::Interrupted {
+                std::thread::sleep(std::time::Duration::from_secs(5));
+            }
+        })
         .map(SecretText::new)
         .map_err(|source| PromptFault::Unreadable { what: what.to_owned(), source })?;
     if answer.is_empty() { Err(PromptFault::Empty(what.to_owned())) } else { Ok(answer) }

@@ -115,7 +115,7 @@ impl StoreError {
             rusqlite::Error::SqlInputError { msg, .. } => msg.clone(),
             other => other.to_string(),
         };
-        match error.sqlite_error_code() {
+        match code(error) {
             Some(ErrorCode::NotADatabase) => Self::NotADatabase(path),
             Some(ErrorCode::DatabaseCorrupt) => Self::Corrupt { path, message },
             Some(
@@ -124,6 +124,16 @@ impl StoreError {
             Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => Self::ReadOnly(path),
             _ => Self::Failed { path, message },
         }
+    }
+}
+
+/// SQLite's code; rusqlite's own getter leaves out errors that know their place in a statement.
+pub(super) fn code(error: &rusqlite::Error) -> Option<ErrorCode> {
+    match error {
+        rusqlite::Error::SqliteFailure(error, _) | rusqlite::Error::SqlInputError { error, .. } => {
+            Some(error.code)
+        }
+        _ => None,
     }
 }
 
@@ -168,7 +178,10 @@ impl Fault for StoreError {
                 Some(if path == "./var/job.db" || path == "var/job.db" {
                     "make one with 'cc-user init', or name the server's with --db FILE".to_owned()
                 } else {
-                    format!("make one with 'cc-user init --db {}', or name the server's", shell_word(&path))
+                    format!(
+                        "name the server's database, or make one: cc-user init --db {}",
+                        shell_word(&path)
+                    )
                 })
             }
             Self::NotADatabase(_) | Self::NotAFile(_) | Self::NoUserTable(_) | Self::OtherSchema { .. } => {

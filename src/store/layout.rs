@@ -1,5 +1,6 @@
 //! Which of its forms the user table has in a database.
 
+use super::error::code;
 use rusqlite::{Connection, OptionalExtension as _};
 
 /// The user table's name and whether it has projects.
@@ -30,7 +31,7 @@ impl Layout {
     pub(super) fn of(connection: &Connection) -> Result<Self, Lack> {
         match connection.prepare(&format!("{} LIMIT 0", Self::TODAY.select())) {
             Ok(_) => return Ok(Self::TODAY),
-            Err(error) if error.sqlite_error_code() != Some(rusqlite::ErrorCode::Unknown) => {
+            Err(error) if code(&error) != Some(rusqlite::ErrorCode::Unknown) => {
                 return Err(Lack::Sqlite(error));
             }
             Err(_) => {}

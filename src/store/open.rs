@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _};
 
 use super::column;
-use super::error::StoreError;
+use super::error::{StoreError, code};
 use super::layout::{self, Lack, Layout, Migration};
 use super::record::{Filter, Record};
 use crate::user::{PasswordHash, User};
@@ -270,7 +270,7 @@ fn patience(wait: Duration) -> impl FnMut(i32) -> bool + Send + 'static {
 /// Whether SQLite could not make or open a file beside the database.
 fn is_shut(lack: &Lack) -> bool {
     let Lack::Sqlite(error) = lack else { return false };
-    matches!(error.sqlite_error_code(), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly))
+    matches!(code(error), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly))
 }
 
 fn connect_immutable(path: &Path, wait: Duration) -> Result<Store, StoreError> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rusqlite::{ErrorCode, OptionalExtension as _, ToSql, TransactionBehavior, params};
 
 use super::column;
-use super::error::StoreError;
+use super::error::{StoreError, code};
 use super::layout::Layout;
 use super::open::{Store, similar};
 use super::record::Record;
@@ -298,5 +298,5 @@ fn number(user: &User) -> i64 {
 
 /// Whether a row of this primary key is there already.
 fn is_double(error: &rusqlite::Error) -> bool {
-    error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation)
+    code(error) == Some(ErrorCode::ConstraintViolation)
 }

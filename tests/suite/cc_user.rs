@@ -1,1 +1,451 @@
-//! Tests of cc_user.
+//! `cc-user` as people and scripts run it, beside other processes that use the database.
+
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use cc_auth::base::secret::SecretText;
+use cc_auth::store::{Access, Store};
+use cc_auth::user::PasswordHash;
+use rusqlite::Connection;
+
+use crate::store::{LAYOUTS, server_database};
+use crate::support::{Folder, has_python, rows};
+
+fn secret(text: &str) -> SecretText {
+    SecretText::new(text.to_owned())
+}
+
+/// Every hash that Go's bcrypt was asked about (recorded with cc-backend 1.5's version of it).
+/// Stricter here on purpose: a password with NUL never matches.
+#[test]
+fn hashes_compare_as_gos_bcrypt_compared_them() {
+    let mut compared = 0;
+    for row in rows("bcrypt.jsonl") {
+        let (Some(password), Some(hash)) = (row["password"].as_str(), row["hash"].as_str()) else {
+            // Not UTF-8, which no prompt gives, or refused.
+            continue;
+        };
+        let seen = PasswordHash::stored(hash.to_owned()).matches(&secret(password)) == Ok(true);
+        let wanted =
+            if row["op"] == "GenerateFromPassword" { row["ok"] == true } else { row["match"] == true };
+        assert_eq!(seen, wanted && !password.contains('\0'), "{row}");
+        compared += 1;
+    }
+    assert!(compared > 40, "only {compared} rows");
+}
+
+#[test]
+fn python_checks_our_hashes_and_we_check_pythons() {
+    if !has_python("bcrypt") {
+        return;
+    }
+    let folder = Folder::new();
+    let long = "0123456789".repeat(7) + "ab";
+    for password in ["secret", "pässwörd€𝄞", " blanks ", &long] {
+        let ours = PasswordHash::with_cost(&secret(password), 4).unwrap();
+        let script = "import bcrypt,sys\np,h=sys.argv[1].encode(),sys.argv[2].encode()\n\
+                      print(bcrypt.checkpw(p,h), bcrypt.checkpw(p+b'x',h) if len(p)<72 else False)\n\
+                      print(bcrypt.hashpw(p,bcrypt.gensalt(4)).decode())";
+        let run = folder.command("python3").args(["-c", script, password, ours.expose()]).output().unwrap();
+        let text = String::from_utf8(run.stdout).unwrap();
+        let mut lines = text.lines();
+        assert_eq!(lines.next(), Some("True False"), "{password}: {}", String::from_utf8_lossy(&run.stderr));
+        let theirs = PasswordHash::stored(lines.next().unwrap().to_owned());
+        assert_eq!(theirs.matches(&secret(password)), Ok(true), "{password}");
+        assert_eq!(theirs.matches(&secret("other")), Ok(false));
+    }
+}
+
+#[test]
+fn fifty_adds_at_once_lose_nobody_while_another_process_holds_the_lock_for_seconds() {
+    let folder = Folder::new();
+    folder.run("cc-user", &["init", "-q"]).ended(0);
+    let lock = Connection::open(folder.file("var/job.db")).unwrap();
+    lock.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let add = |name: &str, wait: &str| {
+        Command::new(crate::support::programs().join("cc-user"))
+            .args(["add", name, "--role", "api", "--wait", wait])
+            .current_dir(folder.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    };
+    let began = Instant::now();
+    let impatient = add("impatient", "300ms");
+    // Two of each name: one of them must find the other.
+    let children: Vec<_> =
+        (0..50).map(|number| (number, add(&format!("u{:02}", number % 25), "60s"))).collect();
+    let refused = impatient.wait_with_output().unwrap();
+    assert_eq!(refused.status.code(), Some(75), "{}", String::from_utf8_lossy(&refused.stderr));
+    std::thread::sleep(Duration::from_secs(3).saturating_sub(began.elapsed()));
+    lock.execute_batch("COMMIT").unwrap();
+    let mut statuses = Vec::new();
+    for (number, child) in children {
+        let output = child.wait_with_output().unwrap();
+        let status = output.status.code().unwrap();
+        assert!(status == 0 || status == 73, "{number}: {}", String::from_utf8_lossy(&output.stderr));
+        statuses.push(status);
+    }
+    assert_eq!(statuses.iter().filter(|status| **status == 0).count(), 25, "each name once");
+    let listed = folder.run("cc-user", &["list", "--names"]).ended(0).stdout;
+    let wanted: String = (0..25).map(|number| format!("u{number:02}\n")).collect();
+    assert_eq!(listed, wanted);
+}
+
+#[test]
+fn an_import_that_is_killed_has_changed_nothing() {
+    let folder = Folder::new();
+    folder.run("cc-user", &["init", "-q"]).ended(0);
+    folder.run("cc-user", &["add", "before", "--role", "api", "-q"]).ended(0);
+    let mut text = String::from("username,roles,name\n");
+    for number in 0..60_000 {
+        text += &format!("user{number},user,{}\n", "x".repeat(60));
+    }
+    folder.write("many.csv", text);
+    let mut child = Command::new(crate::support::programs().join("cc-user"))
+        .args(["import", "many.csv", "-q"])
+        .current_dir(folder.path())
+        .spawn()
+        .unwrap();
+    let log = folder.file("var/job.db-wal");
+    let began = Instant::now();
+    // The log grows long before the commit.
+    while std::fs::metadata(&log).map_or(0, |metadata| metadata.len()) < 1 << 20 {
+        assert!(child.try_wait().unwrap().is_none(), "the import was over before it could be killed");
+        assert!(began.elapsed() < Duration::from_secs(60));
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(folder.run("cc-user", &["list", "--names"]).ended(0).stdout, "before\n");
+    folder.run("cc-user", &["import", "many.csv"]).ended(0);
+    let store = Store::open(&folder.file("var/job.db"), Access::Read).unwrap();
+    assert!(store.record("user59999").unwrap().is_some());
+    let connection = Connection::open(folder.file("var/job.db")).unwrap();
+    let health: String = connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+    assert_eq!(health, "ok");
+}
+
+#[test]
+fn accounts_move_from_a_stand_alone_database_into_a_servers_with_their_passwords() {
+    for (version, table, projects) in LAYOUTS {
+        let folder = Folder::new();
+        folder.run("cc-user", &["init", "-q"]).ended(0);
+        folder
+            .run_with("cc-user", &["add", "anna", "--role", "admin", "--password-stdin", "-q"], "hunter2\n")
+            .ended(0);
+        folder.run("cc-user", &["add", "bot", "--role", "api", "--name", "a, \"b\"", "-q"]).ended(0);
+        if projects {
+            let manager = ["add", "m", "--role", "manager", "-p", "p,1", "-p", "p2", "--no-password", "-q"];
+            folder.run("cc-user", &manager).ended(0);
+        }
+        drop(server_database(&folder.file("server.db"), version, table, projects));
+        for format in ["csv", "jsonl"] {
+            let file = format!("users.{format}");
+            folder.run("cc-user", &["export", "--with-passwords", "-o", &file, "-q"]).ended(0);
+            assert_eq!(folder.sh(&format!("stat -c %a {file}")).stdout, "600\n");
+            let import = ["import", &file, "--db", "server.db", "--update", "-q"];
+            folder.run("cc-user", &import).ended(0);
+            let list = |db: &str| folder.run("cc-user", &["list", "--json", "--db", db]).ended(0).json();
+            assert_eq!(list("server.db"), list("var/job.db"), "version {version}, {format}");
+            let store = Store::open(&folder.file("server.db"), Access::Read).unwrap();
+            let hash = store.password_hash("anna").unwrap().unwrap();
+            assert_eq!(hash.matches(&secret("hunter2")), Ok(true));
+        }
+    }
+}
+
+#[test]
+fn csv_is_read_with_quotes_line_ends_and_a_byte_order_mark() {
+    let folder = Folder::new();
+    folder.run("cc-user", &["init", "-q"]).ended(0);
+    let text = "\u{feff}name,roles,username,projects\r\n\"Anna \"\"A\"\" Berg, Dr.\",\"user,api\",anna,\r\n\r\n\
+                ,\"[\"\"manager\"\"]\",m,\"[\"\"p,1\"\",\"\"p2\"\"]\"\r\n\"Zoë\",api,\"zoë\",\"\"";
+    folder.run_with("cc-user", &["import", "-"], text).ended(0);
+    let listed = folder.run("cc-user", &["list", "--json"]).ended(0).json();
+    let names: Vec<_> = listed.as_array().unwrap().iter().map(|user| user["name"].clone()).collect();
+    assert_eq!(serde_json::Value::from(names), serde_json::json!(["Anna \"A\" Berg, Dr.", null, "Zoë"]));
+    assert_eq!(listed[1]["projects"], serde_json::json!(["p,1", "p2"]));
+}
+
+#[test]
+fn every_bad_line_is_told_with_its_number_and_nothing_is_imported() {
+    let folder = Folder::new();
+    folder.run("cc-user", &["init", "-q"]).ended(0);
+    folder.run("cc-user", &["add", "there", "--role", "api", "-q"]).ended(0);
+    let text = "username,roles,source,projects\ngood,user,,\nbad1,wizard,,\n,user,,\nx,user\nbad\"2,user,,\n\
+                \"two\nlines\",user,,\nbad3,user,mars,\ngood,api,,\nm,user,,p\nbad4,\"user,,\n";
+    let refused = folder.run_with("cc-user", &["import", "-"], text).ended(65);
+    assert_eq!(refused.stdout, "");
+    for line in
+        ["line 3:", "line 4:", "line 5:", "line 6:", "line 7:", "line 9:", "line 10:", "line 11:", "line 12:"]
+    {
+        assert!(refused.stderr.contains(line), "{line} in {}", refused.stderr);
+    }
+    assert!(!refused.stderr.contains("line 2:"));
+    let known =
+        folder.run_with("cc-user", &["import", "-"], "username,roles\nnew,api\nthere,api\n").ended(73);
+    assert!(known.stderr.contains("line 3: the user 'there' exists already"), "{}", known.stderr);
+    assert_eq!(folder.run("cc-user", &["list", "--names"]).ended(0).stdout, "there\n");
+}
+
+#[test]
+fn a_hash_that_is_none_is_refused_and_not_shown() {
+    let folder = Folder::new();
+    folder.run("cc-user", &["init", "-q"]).ended(0);
+    for text in [
+        "username,roles,password_hash\na,user,hunter2\n",
+        "{\"username\":\"a\",\"roles\":[\"user\"],\"password_hash\":\"hunter2\"}",
+        "username,roles,password_hash\na,user,$2a$31$YMTeS9OzuTHc6xU5zVrW1eLRHS.UC0SHRwVTYAzAwOzQJGkEpn3Wa\n",
+    ] {
+        let refused = folder.run_with("cc-user", &["import", "-"], text).ended(65);
+        assert!(
+            !refused.stderr.contains("hunter2") && !refused.stderr.contains("YMTe"),
+            "{}",
+            refused.stderr
+        );
+    }
+    let locked = "username,roles,password_hash\na,user,!$2a$04$YMTeS9OzuTHc6xU5zVrW1eLRHS.UC0SHRwVTYAzAwOzQJGkEpn3Wa\n";
+    folder.run_with("cc-user", &["import", "-"], locked).ended(0);
+}
+
+#[test]
+fn a_password_in_the_servers_spelling_is_shown_by_no_message() {
+    let folder = Folder::new();
+    folder.run("cc-user", &["init", "-q"]).ended(0);
+    for arguments in [
+        &["add", "fritz:admin,wizard:hunter2"][..],
+        &["add", "fritz:hunter2"],
+        &["add", "fritz:hunter2:admin"],
+        &["add", "fritz:admin:hunter2", "--role", "user"],
+        &["add", "fritz:admin:hunter2", "max:admin:hunter2"],
+        &["add", "fritz:admin:hunter2", "--wrong"],
+        &["add", &format!("fritz:admin:hunter2{}", "x".repeat(70))],
+        &["add", ":admin:hunter2"],
+        &["add", "fritz:manager:hunter2"],
+        &["show", "fritz:admin:hunter2"],
+        &["show", "x", "fritz:admin:hunter2"],
+        &["del", "fritz:admin:hunter2"],
+        &["passwd", "fritz:admin:hunter2", "--delete"],
+        &["role", "add", "fritz:admin:hunter2", "api"],
+        &["project", "remove", "fritz:admin:hunter2", "api"],
+        &["fritz:admin:hunter2"],
+        &["role", "fritz:admin:hunter2"],
+        &["list", "fritz:admin:hunter2"],
+        &["-add-user", "fritz:admin:hunter2"],
+        &["-add-user=fritz:admin:hunter2"],
+        &["--add-user=fritz:admin:hunter2"],
+    ] {
+        for json in [false, true] {
+            let mut arguments = arguments.to_vec();
+            if json {
+                arguments.push("--json");
+            }
+            let refused = folder.run("cc-user", &arguments);
+            assert_ne!(refused.status, 0, "{arguments:?}");
+            assert_eq!(refused.stdout, "", "{arguments:?}");
+            assert!(!refused.stderr.contains("hunter2"), "{arguments:?}: {}", refused.stderr);
+        }
+    }
+    let added = folder.run("cc-user", &["add", "fritz:admin,api:pa:ss"]).ended(0);
+    assert!(added.stderr.contains("everybody who could list the processes"), "{}", added.stderr);
+    let store = Store::open(&folder.file("var/job.db"), Access::Read).unwrap();
+    let hash = store.password_hash("fritz").unwrap().unwrap();
+    assert_eq!(hash.matches(&secret("pa:ss")), Ok(true), "all after the second colon is the password");
+}
+
+#[test]
+fn init_makes_what_is_missing_and_leaves_every_byte_that_is_there() {
+    let folder = Folder::new();
+    folder.run("cc-user", &["init", "-q"]).ended(0);
+    for (file, mode) in [(".env", "600"), ("config.json", "644"), ("var/job.db", "600"), ("var", "700")] {
+        assert_eq!(folder.sh(&format!("stat -c %a {file}")).stdout.trim(), mode, "{file}");
+    }
+    let sums = || folder.sh("cksum .env config.json var/job.db").stdout;
+    let before = sums();
+    let report = folder.run("cc-user", &["init", "--json"]).ended(0).json();
+    assert_eq!(report["made"], serde_json::json!([]));
+    assert_eq!(sums(), before);
+
+    let folder = Folder::new();
+    let own = "# ours\nexport SESSION_KEY='abc'  # keep\nJWT_PUBLIC_KEY=\nLDAP_ADMIN_PASSWORD=\"x\"\n";
+    folder.write(".env", own);
+    folder.write("config.json", "{\"main\":{\"db\":\"./users.db\"}}");
+    folder.run("cc-user", &["init"]).ended(0);
+    let text = folder.read(".env");
+    assert!(text.starts_with("# ours\nexport SESSION_KEY='abc'  # keep\nJWT_PUBLIC_KEY=\""), "{text}");
+    assert!(text.contains("LDAP_ADMIN_PASSWORD=\"x\"\nJWT_PRIVATE_KEY=\""), "{text}");
+    assert!(folder.file("users.db").is_file() && !folder.file("var").exists());
+
+    // The public half is found by the private one.
+    let whole = Folder::new();
+    whole.run("cc-user", &["init", "-q"]).ended(0);
+    let lines = whole.read(".env");
+    let private: String =
+        lines.lines().filter(|line| !line.starts_with("JWT_PUBLIC")).collect::<Vec<_>>().join("\n");
+    let half = Folder::new();
+    half.write(".env", private);
+    half.run("cc-user", &["init", "-q"]).ended(0);
+    let public = |text: &str| text.lines().find(|line| line.starts_with("JWT_PUBLIC")).unwrap().to_owned();
+    assert_eq!(public(&half.read(".env")), public(&lines));
+}
+
+#[test]
+fn a_set_up_that_fails_has_made_nothing() {
+    let folder = Folder::new();
+    folder.write(".env", "JWT_PUBLIC_KEY=\"x\"\n");
+    folder.run("cc-user", &["init"]).ended(78);
+    folder.write(".env", "no assignment\n");
+    folder.run("cc-user", &["init"]).ended(78);
+    std::fs::remove_file(folder.file(".env")).unwrap();
+    folder.write("var/job.db", "this is no database ".repeat(50));
+    folder.run("cc-user", &["init"]).ended(74);
+    assert_eq!(folder.sh("ls -A").stdout, ".home\nvar\n");
+}
+
+#[test]
+fn names_of_users_complete_and_nothing_is_said_when_they_cannot() {
+    let folder = Folder::new();
+    folder.run("cc-user", &["init", "-q"]).ended(0);
+    for name in ["anna", "anton", "zoë"] {
+        folder.run("cc-user", &["add", name, "--role", "api", "-q"]).ended(0);
+    }
+    let complete = |words: &[&str]| {
+        let index = words.len().to_string();
+        let run = folder
+            .command(crate::support::programs().join("cc-user"))
+            .env("COMPLETE", "fish")
+            .env("_CLAP_COMPLETE_INDEX", index)
+            .args(["--", "cc-user"])
+            .args(words)
+            .output()
+            .unwrap();
+        assert_eq!(String::from_utf8_lossy(&run.stderr), "");
+        String::from_utf8(run.stdout).unwrap()
+    };
+    assert_eq!(complete(&["show", "an"]), "anna\nanton\n");
+    assert_eq!(complete(&["del", "anna", "z"]), "zoë\n");
+    assert_eq!(complete(&["role", "add", "anna", "ad"]), "admin\n");
+    std::fs::write(folder.file("var/job.db"), "garbage").unwrap();
+    assert_eq!(complete(&["show", "an"]), "");
+}
+
+#[test]
+fn a_reader_that_leaves_early_ends_a_list_silently() {
+    let folder = Folder::new();
+    folder.run("cc-user", &["init", "-q"]).ended(0);
+    let mut text = String::from("username,roles\n");
+    for number in 0..5_000 {
+        text += &format!("u{number:04},api\n");
+    }
+    folder.run_with("cc-user", &["import", "-", "-q"], text).ended(0);
+    for line in ["cc-user list --names", "cc-user list --json", "cc-user list", "cc-user export"] {
+        let run = folder
+            .command("bash")
+            .args(["-o", "pipefail", "-c", &format!("{line} | head -1")])
+            .output()
+            .unwrap();
+        assert_eq!(
+            (run.status.code(), String::from_utf8_lossy(&run.stderr).as_ref()),
+            (Some(0), ""),
+            "{line}"
+        );
+    }
+    let full = folder.sh("cc-user list --json > /dev/full").ended(74);
+    assert!(full.stderr.contains("no space left"), "{}", full.stderr);
+}
+
+#[test]
+fn a_managers_projects_come_before_the_role_goes() {
+    let folder = Folder::new();
+    folder.run("cc-user", &["init", "-q"]).ended(0);
+    folder.run("cc-user", &["add", "m", "--role", "manager", "-p", "p1", "--no-password", "-q"]).ended(0);
+    folder.run("cc-user", &["role", "remove", "m", "manager"]).ended(1);
+    let many: Vec<String> = (0..200).map(|number| format!("project{number}")).collect();
+    let mut arguments = vec!["project", "add", "m"];
+    arguments.extend(many.iter().map(String::as_str));
+    let warned = folder.run("cc-user", &arguments).ended(0);
+    assert!(warned.stderr.contains("warning: 'm' has 201 projects"), "{}", warned.stderr);
+    arguments[1] = "remove";
+    folder.run("cc-user", &arguments).ended(0);
+    folder.run("cc-user", &["project", "remove", "m", "p1"]).ended(0);
+    folder.run("cc-user", &["role", "remove", "m", "manager"]).ended(0);
+    let shown = folder.run("cc-user", &["show", "m", "--json"]).ended(0).json();
+    assert_eq!((&shown["roles"], &shown["projects"]), (&serde_json::json!([]), &serde_json::json!([])));
+}
+
+#[test]
+fn only_the_source_that_was_named_is_deleted() {
+    let folder = Folder::new();
+    folder.run("cc-user", &["init", "-q"]).ended(0);
+    let text = "username,roles,source\nl,user,ldap\nt,user,token\no,user,oidc\nh,user,local\n";
+    folder.run_with("cc-user", &["import", "-", "-q"], text).ended(0);
+    let refused = folder.run("cc-user", &["del", "h", "l", "t", "o", "nobody"]).ended(1);
+    assert_eq!(refused.stderr.matches("hint:").count(), 3, "{}", refused.stderr);
+    folder.run("cc-user", &["del", "--source", "ldap", "h"]).ended(1);
+    folder.run("cc-user", &["del", "--source", "ldap", "l"]).ended(0);
+    folder.run("cc-user", &["passwd", "t", "--delete"]).ended(1);
+    folder.run("cc-user", &["del", "h"]).ended(0);
+    assert_eq!(folder.run("cc-user", &["list", "--names"]).ended(0).stdout, "o\nt\n");
+}
+
+#[test]
+fn a_broken_row_is_named_and_the_others_are_listed() {
+    let folder = Folder::new();
+    folder.run("cc-user", &["init", "-q"]).ended(0);
+    let connection = Connection::open(folder.file("var/job.db")).unwrap();
+    connection
+        .execute_batch(
+            r#"INSERT INTO hpc_user (username, roles, projects) VALUES
+               ('a', '["api"]', '[]'), ('bad', 'garbage', '[]'), ('worse', '["user"]', '5')"#,
+        )
+        .unwrap();
+    let listed = folder.run("cc-user", &["list", "--names"]).ended(74);
+    assert_eq!(listed.stdout, "a\nbad\nworse\n");
+    assert_eq!(listed.stderr.lines().filter(|line| line.contains("has a broken record")).count(), 2);
+    let report = folder.run("cc-user", &["list", "--json"]).ended(74).json();
+    assert_eq!(report[1]["broken"], serde_json::json!(["roles"]));
+    folder.run("cc-user", &["show", "a"]).ended(0);
+    folder.run("cc-user", &["show", "bad"]).ended(74);
+    folder.run("cc-user", &["export"]).ended(74);
+    let stored = |name: &str| -> (String, String) {
+        let row = "SELECT roles, projects FROM hpc_user WHERE username = ?1";
+        connection.query_row(row, [name], |row| Ok((row.get(0)?, row.get(1)?))).unwrap()
+    };
+    // What can't be read is not written over by an action that means something else.
+    folder.run("cc-user", &["role", "add", "bad", "api"]).ended(74);
+    folder.run("cc-user", &["project", "add", "worse", "p"]).ended(74);
+    let refused =
+        folder.run_with("cc-user", &["import", "--update", "-"], "username,name\nbad,B\n").ended(74);
+    assert_eq!(refused.stdout, "");
+    assert_eq!(stored("bad"), ("garbage".to_owned(), "[]".to_owned()));
+    // The hint's way out.
+    let hint = refused_hint(&folder, "bad");
+    folder.sh(&hint).ended(0);
+    assert_eq!(stored("bad"), ("[\"user\"]".to_owned(), "[]".to_owned()));
+    folder.run("cc-user", &["del", "worse"]).ended(0);
+    folder.run("cc-user", &["list"]).ended(0);
+}
+
+fn refused_hint(folder: &Folder, name: &str) -> String {
+    let shown = folder.run("cc-user", &["show", name]).ended(74);
+    let hint =
+        shown.stderr.lines().find_map(|line| line.strip_prefix("hint: write it anew: ")).map(str::to_owned);
+    hint.unwrap_or_else(|| panic!("{}", shown.stderr))
+}
+
+#[test]
+fn a_configured_database_is_used_and_a_broken_configuration_told_with_its_place() {
+    let folder = Folder::new();
+    folder.write("config.json", "{\"main\":{\"db\":\"./users.db\"}}");
+    folder.run("cc-user", &["init", "-q"]).ended(0);
+    folder.run("cc-user", &["add", "a", "--role", "api", "-q"]).ended(0);
+    assert_eq!(folder.run("cc-user", &["list", "--names", "--db", "users.db"]).ended(0).stdout, "a\n");
+    folder.write("config.json", "{\"main\":{\n\"db\": }}");
+    let refused = folder.run("cc-user", &["list"]).ended(78);
+    assert!(refused.stderr.contains("line 2"), "{}", refused.stderr);
+    // Who names the database needs no configuration.
+    folder.run("cc-user", &["list", "--db", "users.db"]).ended(0);
+    folder.run("cc-user", &["list", "-c", "nowhere.json"]).ended(66);
+}

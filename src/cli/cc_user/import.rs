@@ -92,7 +92,8 @@ pub(super) fn run(
     console: &mut Console,
 ) -> Result<Status, Failure> {
     let bytes = read(&import.file)?;
-    let place = quote_path(&import.file);
+    let place =
+        if import.file == Path::new("-") { "standard input".to_owned() } else { quote_path(&import.file) };
     let format =
         import.format.or_else(|| Format::of_name(&import.file)).unwrap_or_else(|| Format::of_content(&bytes));
     let entries = match format {

@@ -50,7 +50,7 @@ struct DatabaseOptions {
     settings: SettingsOptions,
 
     /// Wait at most this long for another process that is writing (30s, 1m)
-    #[arg(long, global = true, value_name = "DURATION", default_value = "5s")]
+    #[arg(long, global = true, value_name = "DURATION", default_value = "5s", allow_hyphen_values = true)]
     wait: String,
 }
 

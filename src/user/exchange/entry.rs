@@ -44,7 +44,7 @@ pub enum Problem {
     #[error("a quoted field that begins here is never closed")]
     OpenQuote,
     /// More or fewer fields than the heading has.
-    #[error("it has {found} fields, the heading {wanted}")]
+    #[error("found {found} field{}, wanted {wanted} as in the heading", if *.found == 1 { "" } else { "s" })]
     Fields {
         /// In this line.
         found: usize,

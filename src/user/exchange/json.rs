@@ -56,6 +56,10 @@ pub fn read_json_lines(bytes: &[u8], place: &str, existing_too: bool) -> Result<
 }
 
 fn entry(number: u64, line: &str) -> Result<Entry, Problem> {
+    // The derived reader would take an array for an object without names.
+    if !line.trim_start().starts_with('{') {
+        return Err(Problem::Json { column: 1, message: "found no JSON object".to_owned() });
+    }
     let line: Line = serde_json::from_str(line).map_err(|error| {
         let message = error.to_string();
         let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(before, _)| before);
