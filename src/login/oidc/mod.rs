@@ -3,6 +3,7 @@
 
 pub mod callback;
 pub mod device;
+pub mod entry;
 pub mod fault;
 pub mod listener;
 pub mod page;
