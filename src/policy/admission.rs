@@ -502,7 +502,7 @@ impl Asked<'_> {
         }
         verdict.fails(
             CHECK,
-            format!("{}: {} admits {}", listed(roles), endpoint.place(), endpoint.wants()),
+            format!("{}: {} admits only {}", listed(roles), endpoint.place(), endpoint.wants()),
             Some(self.role_hint(endpoint, name, roles)),
         );
     }

@@ -82,7 +82,7 @@ impl Endpoint {
     #[must_use]
     pub const fn wants(self) -> &'static str {
         match self {
-            Self::Api => "only the role api alone, or admin and api together",
+            Self::Api => "the role api alone, or admin and api together",
             Self::UserApi => "the role api alone, or api with one of user, manager, support, admin",
             Self::MetricStoreApi => "the role api alone, or api with one of user, manager, admin",
             Self::Config => "a web session of somebody with the role admin",

@@ -21,7 +21,7 @@ impl fmt::Display for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Header => "header",
-            Self::Claims => "claims",
+            Self::Claims => "payload",
             Self::Signature => "signature",
         })
     }
@@ -205,6 +205,7 @@ impl Fault for TokenError {
             match self {
                 Self::Empty | Self::TooLong(_) => return None,
                 Self::Parts(5) => "only its receiver's private key opens it: ask the issuer for a signed token",
+                Self::Parts(1 | 2) => "was it copied whole?",
                 Self::Parts(_) | Self::Base64 { .. } | Self::Json { .. } => {
                     "was it copied whole? 'cc-jwt inspect' shows what can be read of it"
                 }

@@ -232,7 +232,7 @@ mod tests {
             assert!(matches!(read(text), Err(TokenError::Json { .. })), "{text}");
         }
         let error = read("{\"a\":1,}").unwrap_err();
-        assert_eq!(error.to_string(), "the token's claims is not JSON: trailing comma at character 8");
+        assert_eq!(error.to_string(), "the token's payload is not JSON: trailing comma at character 8");
         assert_eq!(object(b"{\"a\":\"\xff\"}", Part::Header), Err(TokenError::NotUtf8(Part::Header)));
     }
 }

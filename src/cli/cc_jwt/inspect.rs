@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::report;
 use super::source::TokenOptions;
-use crate::base::fault::{Fault as _, Status};
+use crate::base::fault::{Fault, Status};
 use crate::base::quote::{escape, escape_lines, quote};
 use crate::base::time::Timestamp;
 use crate::cli::console::Console;
@@ -60,24 +60,47 @@ pub(super) fn run(inspect: &Inspect, console: &mut Console) -> Result<Status, Fa
     Ok(Status::Done)
 }
 
+/// Why there is nothing to look at in a JSON text.
+#[derive(Debug, thiserror::Error)]
+enum AnswerFault {
+    /// Not JSON, though it begins like an object.
+    #[error("this is neither a token nor JSON: {0}")]
+    NotJson(String),
+    /// No token in it.
+    #[error("the JSON has no token as access_token, id_token or refresh_token")]
+    NoToken,
+}
+
+impl Fault for AnswerFault {
+    fn status(&self) -> Status {
+        Status::Data
+    }
+
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::NotJson(_) => "answer-not-json",
+            Self::NoToken => "answer-without-token",
+        }
+    }
+}
+
 /// The tokens in a text: itself, or those of an answer in JSON.
-fn tokens(text: &str) -> Result<Vec<(Option<&'static str>, String)>, TokenError> {
+fn tokens(text: &str) -> Result<Vec<(Option<&'static str>, String)>, Failure> {
     let bare = token::bare(text);
     if bare.is_empty() {
-        return Err(TokenError::Empty);
+        return Err(TokenError::Empty.into());
     }
     if !bare.starts_with('{') {
         return Ok(vec![(None, bare.to_owned())]);
     }
-    let (answer, _) =
-        token::json::any(bare).map_err(|problem| TokenError::Json { part: token::Part::Claims, problem })?;
+    let (answer, _) = token::json::any(bare).map_err(AnswerFault::NotJson)?;
     let found: Vec<(Option<&'static str>, String)> = ANSWER_MEMBERS
         .into_iter()
         .filter_map(|name| Some((Some(name), answer.get(name)?.as_str()?.to_owned())))
         // Access and refresh tokens need not be such tokens: opaque ones say nothing.
         .filter(|(name, text)| *name == Some("id_token") || text.contains('.'))
         .collect();
-    if found.is_empty() { Err(TokenError::Parts(1)) } else { Ok(found) }
+    if found.is_empty() { Err(AnswerFault::NoToken.into()) } else { Ok(found) }
 }
 
 /// A token and where it was found.

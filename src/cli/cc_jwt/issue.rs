@@ -38,7 +38,7 @@ pub(super) struct Issue {
     name: Option<String>,
 
     /// How long it holds (24h, 30m) instead of the configured time
-    #[arg(long, value_name = "DURATION", conflicts_with = "no_expiry")]
+    #[arg(long, value_name = "DURATION", conflicts_with = "no_expiry", allow_hyphen_values = true)]
     ttl: Option<String>,
 
     /// Let it hold for ever
@@ -506,18 +506,21 @@ fn deliver(issue: &Issue, signed: &[Signed], notes: Notes, console: &mut Console
         }
         out.push('\n');
     }
-    console.notes(notes);
     match &issue.output {
         Some(path) if path != Path::new("-") => {
             let existing = if issue.force { Existing::Replace } else { Existing::Refuse };
             file::write(path, out.as_bytes(), PRIVATE_MODE, existing)?;
+            console.notes(notes);
             let what = match signed {
                 [one] => format!("the token for {}", quote(&one.person.name)),
                 several => format!("{} tokens", several.len()),
             };
             console.note(&format!("{what} is in {}", quote_path(path)));
         }
-        _ => console.deliver(&out)?,
+        _ => {
+            console.notes(notes);
+            console.deliver(&out)?;
+        }
     }
     Ok(Status::Done)
 }
