@@ -8,6 +8,7 @@ pub mod keep;
 pub mod output;
 pub mod pause;
 pub mod place;
+pub mod publication;
 pub mod resource;
 pub mod signing;
 pub mod systemd;

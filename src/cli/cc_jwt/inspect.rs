@@ -3,8 +3,8 @@
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::report;
 use super::source::TokenOptions;
+use super::{osdf, report};
 use crate::base::fault::{Fault, Status};
 use crate::base::quote::{escape, escape_lines, quote};
 use crate::base::time::Timestamp;
@@ -122,6 +122,12 @@ impl Looked {
         self.inspection.claims.json().and_then(Value::as_object).map(|members| Claims::from(members.clone()))
     }
 
+    /// What there is to say of a token of the Open Science Data Federation.
+    fn osdf(&self) -> Option<osdf::Said> {
+        let header = self.inspection.header.json().and_then(Value::as_object)?;
+        osdf::look(header, self.claims()?.as_object())
+    }
+
     /// What each endpoint would say if the signature held.
     fn forecasts(&self, now: Timestamp) -> Vec<(Endpoint, Verdict)> {
         let issuer = self.claims().and_then(|claims| claims.issuer().map(str::to_owned));
@@ -143,6 +149,9 @@ impl Looked {
         if let Some(claims) = self.claims() {
             remarks_on_times(&claims, now, &mut remarks);
             remarks_on_roles(&claims, &mut remarks);
+        }
+        if let Some(said) = self.osdf() {
+            remarks.extend(said.remarks.into_iter().map(|text| ("profile", text)));
         }
         if let Some(alg) =
             self.inspection.header.json().and_then(|header| header.get("alg")).and_then(Value::as_str)
@@ -186,6 +195,8 @@ impl Looked {
                 "issued": time("iat"), "not_before": time("nbf"), "expires": time("exp"),
                 "authenticated": time("auth_time"),
             },
+            "profile": self.osdf().and_then(|said| said.profile).map(crate::policy::profile::Profile::name),
+            "scopes": self.osdf().map(|said| said.scopes),
             "stands_out": remarks,
             "endpoints": endpoints,
         })
@@ -212,6 +223,14 @@ impl Looked {
                     .collect();
             for (label, date) in times {
                 console.line(&format!("{label:<10} {}", report::date_for_people(date, now)))?;
+            }
+        }
+        if let Some(said) = self.osdf() {
+            if let Some(profile) = said.profile {
+                console.line(&format!("{:<10} {}", "profile", profile.title()))?;
+            }
+            for words in &said.scopes {
+                console.line(&format!("{:<10} {words}", "scope"))?;
             }
         }
         let remarks = self.remarks(now);

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueHint};
 use serde_json::{Value, json};
 
+use super::issue_spec::{self, SpecOptions};
 use super::{complete, keys};
 use crate::base::duration::GoDuration;
 use crate::base::fault::{Fault, Status};
@@ -34,7 +35,7 @@ use crate::user::{Role, Username};
 pub(super) struct Issue {
     /// The user the token is for
     #[arg(value_name = "NAME", add = complete::usernames(),
-          required_unless_present_any = ["users_from", "all"])]
+          required_unless_present_any = ["users_from", "all", "spec"])]
     name: Option<String>,
 
     /// How long it holds (24h, 30m) instead of the configured time
@@ -103,6 +104,9 @@ pub(super) struct Issue {
 
     #[command(flatten)]
     many: Many,
+
+    #[command(flatten)]
+    spec: SpecOptions,
 }
 
 /// For several users at once: a JSON line each.
@@ -165,6 +169,11 @@ pub(super) fn run(
     console: &mut Console,
 ) -> Result<Status, Failure> {
     let asked = Asked::read(issue)?;
+    if let Some(spec) = &issue.spec.spec {
+        let existing = if issue.force { Existing::Replace } else { Existing::Refuse };
+        let output = issue.output.as_deref().map(|path| (path, existing));
+        return issue_spec::run(&issue.spec, spec, output, asked.now, console);
+    }
     let settings = settings::load(options, console)?;
     let key = keys::signing(issue.key.as_deref(), asked.algorithm, &settings, console)?;
     let mut heading = Heading::for_key(&key);

@@ -1,15 +1,20 @@
-//! `cc-jwt`: tokens issued, looked at, judged, renewed.
+//! `cc-jwt`: tokens issued, looked at, judged, renewed; resources they come from; what an issuer
+//! publishes.
 
 mod complete;
 mod inspect;
 mod issue;
+mod issue_spec;
+mod jwks;
 mod keys;
+mod osdf;
 mod pages;
 mod renew;
 mod renew_watch;
 mod report;
 mod resources;
 mod source;
+mod spec;
 mod verify;
 
 use clap::{ArgMatches, Command, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
@@ -41,8 +46,10 @@ struct Arguments {
 enum Verb {
     Issue(Box<issue::Issue>),
     Inspect(inspect::Inspect),
-    Verify(verify::Verify),
-    Renew(renew::Renew),
+    Verify(Box<verify::Verify>),
+    Renew(Box<renew::Renew>),
+    Spec(Box<spec::SpecArguments>),
+    Jwks(Box<jwks::Jwks>),
 }
 
 fn command() -> Command {
@@ -57,5 +64,7 @@ fn run(matches: &ArgMatches, console: &mut Console) -> Result<Status, Failure> {
         Verb::Inspect(verb) => inspect::run(&verb, console),
         Verb::Verify(verb) => verify::run(&verb, &settings, console),
         Verb::Renew(verb) => renew::run(&verb, console),
+        Verb::Spec(verb) => spec::run(&verb, console),
+        Verb::Jwks(verb) => jwks::run(&verb, &settings, console),
     }
 }

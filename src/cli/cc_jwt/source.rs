@@ -9,6 +9,7 @@ use crate::base::fault::{Fault, Status};
 use crate::base::file::{self, reason};
 use crate::cli::console::Console;
 use crate::cli::failure::{Failure, UsageFault};
+use crate::token::discovery;
 
 /// The most that is read, in bytes: a token with room for an answer of a token endpoint around it.
 const LIMIT: u64 = 1 << 20;
@@ -59,9 +60,9 @@ impl Fault for SourceFault {
 impl TokenOptions {
     /// The text that was given, as it stands.
     ///
-    /// Without any the token is read from standard input, unless that is a terminal. This is the
-    /// place where other ways of finding one are tried first.
-    pub(super) fn read(&self, console: &Console) -> Result<String, Failure> {
+    /// Without any it is looked for where WLCG bearer token discovery says, and then read from
+    /// standard input, unless that is a terminal.
+    pub(super) fn read(&self, console: &mut Console) -> Result<String, Failure> {
         match (&self.token, &self.token_file) {
             (_, Some(path)) if path == Path::new("-") => Ok(from_stdin()?),
             (_, Some(path)) => {
@@ -75,9 +76,15 @@ impl TokenOptions {
     }
 }
 
-fn discover(_console: &Console) -> Result<String, Failure> {
+/// A token that was not given: by bearer token discovery, else from standard input.
+fn discover(console: &mut Console) -> Result<String, Failure> {
+    let user = rustix::process::geteuid().as_raw();
+    if let Some((token, source)) = discovery::discover(console.environment(), user)? {
+        console.note(&format!("the token is that of {source}"));
+        return Ok(token.expose().to_owned());
+    }
     if io::stdin().is_terminal() {
-        return Err(UsageFault::new("no token given")
+        return Err(UsageFault::new("no token given, and none found by bearer token discovery")
             .hint("give it as an argument, with --token-file FILE, or on standard input")
             .into());
     }

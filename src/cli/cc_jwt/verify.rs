@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::complete;
 use super::keys::KeyRing;
+use super::osdf::{Demand, OsdfOptions};
 use super::report::{self, Judged};
 use super::source::TokenOptions;
 use crate::base::fault::Status;
@@ -62,6 +63,9 @@ pub(super) struct Verify {
     /// Do not ask the user table
     #[arg(long)]
     no_db: bool,
+
+    #[command(flatten)]
+    osdf: OsdfOptions,
 }
 
 /// Keys, token, signature, verdict, report: the whole way of a token.
@@ -87,6 +91,13 @@ pub(super) fn run(
     let person = Person::look_up(verified.as_ref().ok(), &asked.endpoints, &settings, verify.no_db, console)?;
     let judged: Vec<Judged> = places(&asked.endpoints)
         .map(|endpoint| {
+            let (issuer, audience) = (verify.issuer.as_deref(), verify.audience.as_deref());
+            if let (None, Ok(verified), true) = (endpoint, &verified, asked.osdf.is_there()) {
+                // A token of the federation has no roles of this server, and no user of it.
+                let signer = keys.signer(verified.key());
+                let verdict = asked.osdf.judge(verified, signer, issuer, audience, asked.now);
+                return Judged { endpoint, verdict };
+            }
             let mut verdict =
                 match (&verified, endpoint.and_then(|endpoint| admission::closed(endpoint, &rules))) {
                     (_, Some(closed)) => closed,
@@ -97,8 +108,8 @@ pub(super) fn run(
                     (Err(error), None) => admission::refused(error),
                 };
             if let Ok(verified) = &verified {
-                let (issuer, audience) = (verify.issuer.as_deref(), verify.audience.as_deref());
                 admission::demand(&mut verdict, verified.claims(), issuer, audience);
+                asked.osdf.add(&mut verdict, verified);
             }
             Judged { endpoint, verdict }
         })
@@ -111,6 +122,7 @@ struct Asked {
     endpoints: Vec<Endpoint>,
     roles: Vec<Role>,
     now: Timestamp,
+    osdf: Demand,
 }
 
 impl Asked {
@@ -120,7 +132,7 @@ impl Asked {
         if verify.audience.as_deref() == Some("") || verify.issuer.as_deref() == Some("") {
             return Err(UsageFault::new("--issuer and --audience can't be empty").into());
         }
-        Ok(Self { endpoints, roles, now: verify.at.clock()?.now() })
+        Ok(Self { endpoints, roles, now: verify.at.clock()?.now(), osdf: verify.osdf.demand()? })
     }
 }
 

@@ -1,0 +1,159 @@
+//! `cc-jwt issue --spec`: tokens of resources.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueHint};
+use serde_json::{Map, Value, json};
+
+use super::resources::{Loaded, ResourceOptions, parse_mode};
+use crate::base::fault::Status;
+use crate::base::file::{self, Existing, PRIVATE_MODE};
+use crate::base::note::Notes;
+use crate::base::time::Timestamp;
+use crate::cli::console::Console;
+use crate::cli::failure::{Failure, UsageFault};
+use crate::renewal::signing::{find_key, sign};
+use crate::renewal::{Resource, Signed};
+
+/// The annotation by which the operator knows when it signed.
+const LAST_SIGNING: &str = "tokens.osg-htc.org/last-signing-time";
+
+/// The token that a resource describes.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Resources")]
+pub(super) struct SpecOptions {
+    /// Issue what the kind: JWT resources in FILE describe, YAML or JSON; - is standard input
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = [
+        "name", "ttl", "no_expiry", "not_before", "issuer", "audience", "scope", "claims", "jti", "roles",
+        "no_db", "algorithm", "key", "kid", "users_from", "all",
+    ])]
+    pub(super) spec: Option<PathBuf>,
+
+    /// Write a Kubernetes Secret with the token instead of the token
+    #[arg(long, requires = "spec")]
+    secret_manifest: bool,
+
+    /// The mode of the output file [default: 0600]
+    #[arg(long, value_name = "MODE", value_parser = parse_mode, requires = "spec")]
+    mode: Option<u32>,
+
+    #[command(flatten)]
+    resources: ResourceOptions,
+}
+
+/// Signs the tokens of all resources of the file, or none.
+pub(super) fn run(
+    options: &SpecOptions,
+    spec: &Path,
+    output: Option<(&Path, Existing)>,
+    now: Timestamp,
+    console: &mut Console,
+) -> Result<Status, Failure> {
+    let loaded = options.resources.load_all(&[spec.to_owned()], now, console)?;
+    let environment = console.environment().clone();
+    let mut notes = Notes::new();
+    let mut signed = Vec::with_capacity(loaded.len());
+    for Loaded { resource, folder } in &loaded {
+        let key = find_key(resource, &options.resources.around(&environment, folder), &mut notes)?;
+        signed.push((resource, sign(resource, &key, now)?));
+    }
+    console.notes(notes);
+    if output.is_some() && signed.len() > 1 && !options.secret_manifest {
+        return Err(UsageFault::new(format!("--output is for one token, found {} resources", signed.len()))
+            .hint("cc-jwt renew --spec FILE --out-dir DIR keeps each in a file of its own")
+            .into());
+    }
+    let text = if options.secret_manifest {
+        manifests(&signed, console.is_json())
+    } else if console.is_json() {
+        lines(signed.iter().map(|(resource, signed)| described(resource, signed).to_string()))
+    } else {
+        lines(signed.iter().map(|(_, signed)| signed.token.expose().to_owned()))
+    };
+    match output {
+        Some((path, existing)) => {
+            file::write(path, text.as_bytes(), options.mode.unwrap_or(PRIVATE_MODE), existing)?;
+        }
+        None => console.deliver(&text)?,
+    }
+    Ok(Status::Done)
+}
+
+fn lines(lines: impl Iterator<Item = String>) -> zeroize::Zeroizing<String> {
+    let mut text = zeroize::Zeroizing::new(String::new());
+    for line in lines {
+        text.push_str(&line);
+        text.push('\n');
+    }
+    text
+}
+
+fn described(resource: &Resource, signed: &Signed) -> Value {
+    json!({
+        "name": resource.name,
+        "token": signed.token.expose(),
+        "issued": signed.issued.rfc3339(),
+        "expires": signed.ends.rfc3339(),
+        "jti": signed.id,
+    })
+}
+
+/// The Secrets, as YAML documents or as lines of JSON.
+fn manifests(signed: &[(&Resource, Signed)], as_json: bool) -> zeroize::Zeroizing<String> {
+    let mut text = zeroize::Zeroizing::new(String::new());
+    for (index, (resource, signed)) in signed.iter().enumerate() {
+        let secret = manifest(resource, signed);
+        if as_json {
+            text.push_str(&secret.to_string());
+            text.push('\n');
+            continue;
+        }
+        if index > 0 {
+            text.push_str("---\n");
+        }
+        if let Value::Object(members) = &secret {
+            push_yaml(&mut text, members, 0);
+        }
+    }
+    text
+}
+
+/// A Secret with the one key `token`, as the operator makes it.
+fn manifest(resource: &Resource, signed: &Signed) -> Value {
+    let mut metadata = Map::new();
+    metadata.insert("name".to_owned(), resource.name.as_str().into());
+    if let Some(namespace) = &resource.namespace {
+        metadata.insert("namespace".to_owned(), namespace.as_str().into());
+    }
+    if !resource.labels.is_empty() {
+        let labels: Map<String, Value> =
+            resource.labels.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect();
+        metadata.insert("labels".to_owned(), labels.into());
+    }
+    metadata.insert("annotations".to_owned(), json!({ LAST_SIGNING: signed.issued.rfc3339() }));
+    let token = crate::key::encoding::encode_standard(signed.token.expose().as_bytes());
+    json!({
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": metadata,
+        "type": "Opaque",
+        "data": { "token": token.as_str() },
+    })
+}
+
+/// Objects in block form, their texts in double quotes as in JSON, which YAML reads the same.
+fn push_yaml(text: &mut String, members: &Map<String, Value>, depth: usize) {
+    for (name, value) in members {
+        let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_./".contains(&b));
+        let indent = "  ".repeat(depth);
+        let name = if plain { name.clone() } else { json!(name).to_string() };
+        match value {
+            Value::Object(inner) => {
+                text.push_str(&format!("{indent}{name}:\n"));
+                push_yaml(text, inner, depth + 1);
+            }
+            Value::String(word) if depth == 0 => text.push_str(&format!("{indent}{name}: {word}\n")),
+            other => text.push_str(&format!("{indent}{name}: {other}\n")),
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! `cc-jwt jwks`.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum, ValueHint};
+use serde_json::Value;
+
+use super::resources::{Loaded, ResourceOptions};
+use crate::base::fault::Status;
+use crate::base::file::{self, Existing, FileError, PUBLIC_MODE, SETTINGS_LIMIT};
+use crate::base::note::Notes;
+use crate::base::quote::{quote, quote_path};
+use crate::base::time::Timestamp;
+use crate::cli::console::Console;
+use crate::cli::failure::{Failure, UsageFault};
+use crate::cli::options::{AtOption, SettingsOptions};
+use crate::cli::settings;
+use crate::key::{Algorithm, KeySet, VerifyingKey, WeakKeys, read_public, read_signing};
+use crate::renewal::publication::{
+    DISCOVERY_FILE, KEY_SET_FILE, PublicationError, Published, discovery, dropped, key_set,
+};
+use crate::renewal::signing::find_key;
+
+/// Write what an issuer publishes: its key set and its discovery document
+///
+/// The keys stand in the order given; the first is the one that signs. For a rotation give the
+/// new key and the old one, and leave the old one out when its last token has ended. Only public
+/// halves are written, whatever is given.
+#[derive(Debug, Args)]
+pub(super) struct Jwks {
+    /// A key: PEM or JWK, private or public, or a key set; KID= names it
+    #[arg(value_name = "[KID=]FILE", value_hint = ValueHint::FilePath)]
+    keys: Vec<String>,
+
+    /// Take the key and its name from the resources in FILE; can be given several times
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    spec: Vec<PathBuf>,
+
+    /// Take the server's own key, JWT_PUBLIC_KEY
+    #[arg(long)]
+    server: bool,
+
+    /// The issuer's https address [default: that of the resource]
+    #[arg(long, value_name = "URL")]
+    issuer: Option<String>,
+
+    /// The algorithm of the keys whose form does not name one; RS256 for RSA otherwise
+    #[arg(long, value_name = "ALGORITHM")]
+    algorithm: Option<String>,
+
+    /// Write jwks.json and .well-known/openid-configuration below DIR, ready to be uploaded
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    out_dir: Option<PathBuf>,
+
+    /// Which document to print
+    #[arg(long, value_name = "WHICH", default_value = "jwks", conflicts_with = "out_dir")]
+    document: Document,
+
+    /// Write though a key that is published now is not among the given ones
+    #[arg(long, requires = "out_dir")]
+    force: bool,
+
+    #[command(flatten)]
+    resources: ResourceOptions,
+
+    #[command(flatten)]
+    at: AtOption,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Document {
+    /// The key set
+    Jwks,
+    /// The discovery document
+    Discovery,
+}
+
+pub(super) fn run(
+    arguments: &Jwks,
+    options: &SettingsOptions,
+    console: &mut Console,
+) -> Result<Status, Failure> {
+    let now = arguments.at.clock()?.now();
+    let algorithm = arguments
+        .algorithm
+        .as_deref()
+        .map(|name| name.parse::<Algorithm>())
+        .transpose()
+        .map_err(|error| UsageFault::new(format!("--algorithm: {error}")))?;
+    let mut notes = Notes::new();
+    let mut keys = Vec::new();
+    for text in &arguments.keys {
+        keys.extend(from_file(text, algorithm, &mut notes)?);
+    }
+    let mut issuer = arguments.issuer.clone();
+    let mut life = None;
+    let environment = console.environment().clone();
+    for Loaded { resource, folder } in arguments.resources.load_all(&arguments.spec, now, console)? {
+        let around = arguments.resources.around(&environment, &folder);
+        let key = find_key(&resource, &around, &mut notes)?.verifying_key();
+        let place = quote(&resource.name);
+        keys.push(Published::new(
+            &key,
+            Some(&resource.key_id),
+            Some(resource.algorithm),
+            &place,
+            &mut notes,
+        )?);
+        life = life.max(Some(resource.life));
+        match &issuer {
+            None => issuer = Some(resource.issuer.clone()),
+            Some(known) if *known != resource.issuer && arguments.issuer.is_none() => {
+                return Err(UsageFault::new(format!(
+                    "the resources have different issuers, {} and {}",
+                    quote(known),
+                    quote(&resource.issuer)
+                ))
+                .hint("make a key set for each")
+                .into());
+            }
+            Some(_) => {}
+        }
+    }
+    if arguments.server {
+        let key = settings::load(options, console)?.verifying_key(&mut notes)?;
+        keys.push(Published::new(&key, None, algorithm, "JWT_PUBLIC_KEY", &mut notes)?);
+    }
+    let set = key_set(&keys, &mut notes)?;
+    let wanted = arguments.out_dir.is_some() || arguments.document == Document::Discovery;
+    let document = match issuer {
+        Some(issuer) => Some(discovery(&issuer, &mut notes)?),
+        None if wanted => {
+            return Err(UsageFault::new("no issuer: the discovery document names it")
+                .hint("give --issuer https://ISSUER, or --spec FILE")
+                .into());
+        }
+        None => None,
+    };
+    note_rotation(&keys, life, now, &mut notes);
+    console.notes(notes);
+    match (&arguments.out_dir, document) {
+        (Some(folder), Some(document)) => arguments.write(folder, &set, &document, &keys, console)?,
+        (None, Some(document)) if arguments.document == Document::Discovery => console.json(&document)?,
+        _ => console.json(&set)?,
+    }
+    Ok(Status::Done)
+}
+
+/// The keys of an argument `FILE` or `KID=FILE`.
+fn from_file(text: &str, algorithm: Option<Algorithm>, notes: &mut Notes) -> Result<Vec<Published>, Failure> {
+    let (kid, path) = match text.split_once('=') {
+        Some((kid, path)) if !Path::new(text).exists() && !kid.is_empty() => (Some(kid), Path::new(path)),
+        _ => (None, Path::new(text)),
+    };
+    let place = quote_path(path);
+    let bytes = zeroize::Zeroizing::new(file::read(path, SETTINGS_LIMIT)?);
+    let fault = |error: crate::key::KeyError| error.at(place.clone());
+    let content = String::from_utf8_lossy(&bytes);
+    let is_json = content.trim_start().starts_with('{');
+    let keys: Vec<VerifyingKey> = if is_json && content.contains("\"keys\"") {
+        KeySet::from_json(&content, WeakKeys::Refuse, notes).map_err(fault)?.keys().to_vec()
+    } else if content.contains("PRIVATE KEY-----") || (is_json && content.contains("\"d\"")) {
+        vec![read_signing(&bytes, WeakKeys::Refuse, notes).map_err(fault)?.verifying_key()]
+    } else {
+        vec![read_public(&bytes, WeakKeys::Refuse, notes).map_err(fault)?.key]
+    };
+    if kid.is_some() && keys.len() > 1 {
+        return Err(UsageFault::new(format!("{place} has {} keys, a name is for one", keys.len())).into());
+    }
+    keys.iter()
+        .map(|key| {
+            // An algorithm is for the keys that can do it; a key set names its own.
+            let fits = algorithm.filter(|algorithm| keys.len() == 1 || key.algorithms().contains(algorithm));
+            Ok(Published::new(key, kid, fits, &place, notes)?)
+        })
+        .collect()
+}
+
+/// What to do when, for several keys.
+fn note_rotation(keys: &[Published], life: Option<i64>, now: Timestamp, notes: &mut Notes) {
+    let [first, old @ ..] = keys else { return };
+    if old.is_empty() {
+        return;
+    }
+    let names: Vec<String> = old.iter().map(|key| quote(&key.kid)).collect();
+    let when = life.map_or_else(
+        || "when the last token signed with it has ended".to_owned(),
+        |life| {
+            format!(
+                "{life} seconds after it last signed: on {} if that was now",
+                now.plus_seconds(life).rfc3339()
+            )
+        },
+    );
+    notes.note(format!(
+        "rotation: publish this set, sign with {} a day later, when validators have read it; leave out {} {when}",
+        quote(&first.kid),
+        names.join(", "),
+    ));
+}
+
+impl Jwks {
+    fn write(
+        &self,
+        folder: &Path,
+        set: &Value,
+        document: &Value,
+        keys: &[Published],
+        console: &mut Console,
+    ) -> Result<(), Failure> {
+        let path = folder.join(KEY_SET_FILE);
+        match file::read_text(&path, SETTINGS_LIMIT) {
+            Ok(old) if !self.force => {
+                let dropped = dropped(&old, keys);
+                if !dropped.is_empty() {
+                    return Err(Failure::several(dropped.into_iter().map(PublicationError::Dropped)));
+                }
+            }
+            Ok(_) | Err(FileError::Missing(_)) => {}
+            Err(other) => return Err(other.into()),
+        }
+        let well_known = folder.join(DISCOVERY_FILE);
+        let parent = well_known.parent().unwrap_or(folder);
+        std::fs::create_dir_all(parent)
+            .map_err(|source| FileError::Uncreatable { path: parent.to_owned(), source })?;
+        // The set first: a discovery document that leads nowhere is worse than none.
+        for (path, content) in [(&path, set), (&well_known, document)] {
+            let mut text = serde_json::to_string_pretty(content).unwrap_or_default();
+            text.push('\n');
+            file::write(path, text.as_bytes(), PUBLIC_MODE, Existing::Replace)?;
+            if console.is_json() {
+                continue;
+            }
+            console.line(&path.to_string_lossy())?;
+        }
+        if console.is_json() {
+            console.json(&serde_json::json!({ "files": [path, well_known] }))?;
+        }
+        Ok(())
+    }
+}

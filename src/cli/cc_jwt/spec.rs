@@ -1,0 +1,281 @@
+//! `cc-jwt spec`: look at resources before they are used, write one to start from.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueHint};
+use serde_json::{Value, json};
+
+use super::resources::{Loaded, ResourceOptions};
+use crate::base::fault::Status;
+use crate::base::file::{self, Existing, PUBLIC_MODE};
+use crate::base::note::{Level, Note, Notes};
+use crate::base::quote::quote;
+use crate::base::time::{Clock, span_for_people};
+use crate::cli::console::Console;
+use crate::cli::failure::{Failure, UsageFault};
+use crate::key::Algorithm;
+use crate::policy::profile::{Recognition, recognize};
+use crate::policy::scope::Scopes;
+use crate::renewal::signing::{find_key, payload};
+use crate::renewal::{KeySource, Resource};
+
+/// Look at token resources, or write one to start from
+#[derive(Debug, Args)]
+pub(super) struct SpecArguments {
+    #[command(subcommand)]
+    verb: SpecVerb,
+}
+
+#[derive(Debug, Subcommand)]
+enum SpecVerb {
+    Check(Check),
+    New(New),
+}
+
+/// Find all faults of resources, and try their keys
+#[derive(Debug, Args)]
+struct Check {
+    /// The resources, YAML or JSON; - is standard input
+    #[arg(value_name = "FILE", required = true, value_hint = ValueHint::FilePath)]
+    files: Vec<PathBuf>,
+
+    /// Do not look for the keys
+    #[arg(long)]
+    no_key: bool,
+
+    #[command(flatten)]
+    resources: ResourceOptions,
+}
+
+/// Write a commented resource to start from
+#[derive(Debug, Args)]
+struct New {
+    /// metadata.name: the Secret's name
+    #[arg(long, value_name = "NAME", default_value = "my-token")]
+    name: String,
+
+    /// spec.issuer: the issuer's https address
+    #[arg(long, value_name = "URL", default_value = "https://issuer.example.org")]
+    issuer: String,
+
+    /// spec.keyId: the key's name in the issuer's key set
+    #[arg(long, value_name = "KID", default_value = "key-1")]
+    key_id: String,
+
+    /// spec.algorithm
+    #[arg(long, value_name = "ALGORITHM", default_value = "ES256")]
+    algorithm: String,
+
+    /// spec.data.sub: whom the token is about
+    #[arg(long, value_name = "SUBJECT", default_value = "jane.doe")]
+    subject: String,
+
+    /// spec.data.scope: what it permits
+    #[arg(long, value_name = "SCOPE", default_value = "storage.read:/ storage.create:/jane.doe")]
+    scope: String,
+
+    /// spec.key.file: the private key
+    #[arg(long, value_name = "FILE", default_value = "key.pem", value_hint = ValueHint::FilePath)]
+    key: String,
+
+    /// Write to FILE instead of to standard output
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    output: Option<PathBuf>,
+
+    /// Replace FILE if it is there
+    #[arg(long, requires = "output")]
+    force: bool,
+}
+
+pub(super) fn run(arguments: &SpecArguments, console: &mut Console) -> Result<Status, Failure> {
+    match &arguments.verb {
+        SpecVerb::Check(check) => check.run(console),
+        SpecVerb::New(new) => new.run(console),
+    }
+}
+
+impl Check {
+    fn run(&self, console: &mut Console) -> Result<Status, Failure> {
+        let now = Clock::System.now();
+        let environment = console.environment().clone();
+        let mut status = Status::Done;
+        let mut found = Vec::new();
+        let mut fail = |failure: Failure, console: &mut Console| {
+            if status == Status::Done {
+                status = failure.status();
+            }
+            console.report(&failure);
+        };
+        let mut notes = Notes::new();
+        for path in &self.files {
+            let loaded = match self.resources.load(path, now, &mut notes) {
+                Ok(loaded) => loaded,
+                Err(failure) => {
+                    fail(failure, console);
+                    continue;
+                }
+            };
+            for Loaded { resource, folder } in loaded {
+                let unreachable =
+                    matches!(resource.key, KeySource::Mounted { .. }) && self.resources.secrets_dir.is_none();
+                if self.no_key || unreachable {
+                    if !self.no_key {
+                        notes.note(format!(
+                            "{}: its key is in a Secret or ConfigMap and was not tried: give --secrets-dir DIR",
+                            quote(&resource.name)
+                        ));
+                    }
+                } else if let Err(error) =
+                    find_key(&resource, &self.resources.around(&environment, &folder), &mut notes)
+                {
+                    fail(error.into(), console);
+                    continue;
+                }
+                found.push(resource);
+            }
+        }
+        if console.is_json() {
+            let warnings: Vec<Value> = notes.iter().map(note_json).collect();
+            let resources: Vec<Value> = found.iter().map(resource_json).collect();
+            console.json(&json!({
+                "good": status == Status::Done, "resources": resources, "notes": warnings,
+            }))?;
+        } else {
+            console.notes(notes);
+            for resource in &found {
+                show(resource, console)?;
+            }
+        }
+        Ok(status)
+    }
+}
+
+fn note_json(note: &Note) -> Value {
+    let level = match note.level {
+        Level::Note => "note",
+        Level::Warning => "warning",
+    };
+    json!({ "level": level, "text": note.text, "hint": note.hint })
+}
+
+fn profile_of(resource: &Resource) -> Option<&'static str> {
+    match recognize(&payload(resource, crate::base::time::Timestamp(0), "")) {
+        Recognition::Profile(profile) => Some(profile.name()),
+        Recognition::Both | Recognition::None => None,
+    }
+}
+
+fn scopes(resource: &Resource) -> Vec<String> {
+    let scope = resource.data.get("scope").and_then(Value::as_str).unwrap_or_default();
+    Scopes::parse(scope).in_words()
+}
+
+fn resource_json(resource: &Resource) -> Value {
+    json!({
+        "file": resource.origin.0,
+        "name": resource.name,
+        "namespace": resource.namespace,
+        "issuer": resource.issuer,
+        "key_id": resource.key_id,
+        "algorithm": resource.algorithm.name(),
+        "life_seconds": resource.life,
+        "resign_before_seconds": resource.resign_before,
+        "profile": profile_of(resource),
+        "scopes": scopes(resource),
+    })
+}
+
+fn show(resource: &Resource, console: &mut Console) -> Result<(), Failure> {
+    let span = |seconds: i64| span_for_people(seconds.unsigned_abs());
+    let good = console.paint("32", "good");
+    console.line(&format!("{} is {good}", quote(&resource.name)))?;
+    console.line(&format!("  issuer   {}", quote(&resource.issuer)))?;
+    console.line(&format!("  key      {}, {}", quote(&resource.key_id), resource.algorithm))?;
+    let renewed = resource.resign_before.map_or_else(
+        || "not renewed before that".to_owned(),
+        |before| format!("renewed {} before", span(before)),
+    );
+    console.line(&format!("  life     {}, {renewed}", span(resource.life)))?;
+    if let Some(profile) = profile_of(resource) {
+        console.line(&format!("  profile  {profile}"))?;
+    }
+    for words in scopes(resource) {
+        console.line(&format!("  scope    {words}"))?;
+    }
+    Ok(())
+}
+
+impl New {
+    fn run(&self, console: &mut Console) -> Result<Status, Failure> {
+        let algorithm: Algorithm =
+            self.algorithm.parse().map_err(|error| UsageFault::new(format!("--algorithm: {error}")))?;
+        if algorithm.is_symmetric() {
+            return Err(UsageFault::new(format!(
+                "--algorithm: {algorithm} is for shared keys, wanted one whose verifying key may be public"
+            ))
+            .into());
+        }
+        let text = self.text();
+        match &self.output {
+            Some(path) => {
+                let existing = if self.force { Existing::Replace } else { Existing::Refuse };
+                file::write(path, text.as_bytes(), PUBLIC_MODE, existing)?;
+                console.note(&format!(
+                    "check it: cc-jwt spec check {}",
+                    file::shell_word(&path.to_string_lossy())
+                ));
+            }
+            None => console.text(&text)?,
+        }
+        Ok(Status::Done)
+    }
+
+    /// The resource; texts in double quotes as in JSON, so that nothing in them is taken for YAML.
+    fn text(&self) -> String {
+        let text = |text: &str| json!(text).to_string();
+        format!(
+            "# A token for the Open Science Data Federation (OSDF).
+# cc-jwt spec check FILE finds its faults; cc-jwt renew --spec FILE -o TOKEN keeps the token fresh.
+apiVersion: tokens.osg-htc.org/v1
+kind: JWT
+metadata:
+  # Also the name of the Secret.
+  name: {name}
+spec:
+  # Becomes iss. Validators find the keys under it and compare it byte for byte: no slash at the end.
+  issuer: {issuer}
+  # The name of the key in the issuer's key set (cc-jwt jwks).
+  keyId: {key_id}
+  # It has to fit the key; all validators read ES256 and RS256.
+  algorithm: {algorithm}
+  # The payload. iss, iat, nbf, exp and jti come by themselves.
+  data:
+    sub: {subject}
+    # For any service; or name one.
+    aud: \"https://wlcg.cern.ch/jwt/v1/any\"
+    # Separated by single blanks: storage.read, storage.create (new files), storage.modify
+    # (overwrite and delete too), storage.stage, storage.poll, each with :/PATH.
+    scope: {scope}
+    # In quotes: a text, not a number.
+    wlcg.ver: \"1.0\"
+  # Exactly one of days, hours, minutes. The WLCG profile has 15 minutes to 6 hours.
+  expiryTime:
+    hours: 6
+  # How long before its end it is signed anew.
+  resignBefore:
+    hours: 2
+  key:
+    # A file beside this one. Others: value (the PEM itself), env (a variable's name),
+    # secret or configMap (name and key; off the cluster with --secrets-dir).
+    file: {key}
+",
+            name = text(&self.name),
+            issuer = text(&self.issuer),
+            key_id = text(&self.key_id),
+            algorithm = self.algorithm,
+            subject = text(&self.subject),
+            scope = text(&self.scope),
+            key = text(&self.key),
+        )
+    }
+}
