@@ -5,12 +5,12 @@
 //! is malformed grants nothing; what no rule knows grants nothing here either.
 //!
 //! ```
-//! use cc_auth::policy::scope::{Family, Request, Scopes};
+//! use cc_auth::policy::scope::{Request, Scopes};
 //! let scopes = Scopes::parse("storage.read:/foo");
 //! let inside: Request = "storage.read:/foo/x".parse()?;
 //! let beside: Request = "storage.read:/foobar".parse()?;
-//! assert!(scopes.permits(&inside, Family::Any).is_permitted());
-//! assert!(!scopes.permits(&beside, Family::Any).is_permitted());
+//! assert!(scopes.permits(&inside).is_permitted());
+//! assert!(!scopes.permits(&beside).is_permitted());
 //! # Ok::<(), cc_auth::policy::scope::RequestError>(())
 //! ```
 
@@ -48,8 +48,6 @@ pub enum Family {
     /// `read`, `write`, `queue` and `execute` of SciTokens. Its rules leave further scopes to the
     /// service, so those of WLCG count as well, as they do for its validators.
     SciTokens,
-    /// Either.
-    Any,
 }
 
 impl Operation {
@@ -112,7 +110,7 @@ impl Operation {
         let scitokens_only = matches!(self, Self::Read | Self::Write | Self::Queue | Self::Execute);
         match family {
             Family::Wlcg => !scitokens_only,
-            Family::SciTokens | Family::Any => true,
+            Family::SciTokens => true,
         }
     }
 
@@ -391,23 +389,21 @@ impl Scopes {
         self.parts.iter().filter_map(|part| part.grant.as_ref().err())
     }
 
-    /// Whether this scope permits what is asked for, by the rules of a family.
+    /// Whether this scope permits what is asked for. The names of both families count in every
+    /// token, as they do for the validators that services are built with; one that its profile
+    /// does not have is a remark of [`super::profile::check`].
     #[must_use]
-    pub fn permits(&self, request: &Request, family: Family) -> Answer {
+    pub fn permits(&self, request: &Request) -> Answer {
         let granting = self.parts.iter().find(|part| match &part.grant {
             Ok(Grant::Path(operation, path)) => {
-                operation.is_known_to(family)
-                    && operation.implies(request.operation)
+                operation.implies(request.operation)
                     && request.path.as_ref().is_some_and(|wanted| path.covers(wanted))
             }
-            Ok(Grant::Plain(operation)) => operation.is_known_to(family) && *operation == request.operation,
+            Ok(Grant::Plain(operation)) => *operation == request.operation,
             Ok(Grant::Other) | Err(_) => false,
         });
         if let Some(part) = granting {
             return Answer::Permitted { by: part.text.clone() };
-        }
-        if !request.operation.is_known_to(family) {
-            return Answer::Refused(Refusal::OtherProfile);
         }
         let same = |part: &&Part| part.text.split(':').next() == Some(request.operation.name());
         Answer::Refused(match self.parts.iter().filter(same).map(|part| &part.grant).next() {
@@ -529,9 +525,6 @@ pub enum Refusal {
     /// The part that was meant to grant it is malformed.
     #[error("{0}")]
     Malformed(ScopeFault),
-    /// The token's profile does not know the operation.
-    #[error("it is no operation of the token's profile")]
-    OtherProfile,
 }
 
 /// What somebody wants to do: `storage.read:/x/y`, `compute.create`.
@@ -650,9 +643,7 @@ mod tests {
     use super::*;
 
     fn permits(scope: &str, request: &str) -> bool {
-        request
-            .parse::<Request>()
-            .is_ok_and(|request| Scopes::parse(scope).permits(&request, Family::Any).is_permitted())
+        request.parse::<Request>().is_ok_and(|request| Scopes::parse(scope).permits(&request).is_permitted())
     }
 
     #[test]
@@ -669,20 +660,12 @@ mod tests {
     #[test]
     fn a_refused_scope_says_why() {
         let request: Request = "storage.read:/x".parse().unwrap();
-        let refused = |scope: &str| match Scopes::parse(scope).permits(&request, Family::Wlcg) {
+        let refused = |scope: &str| match Scopes::parse(scope).permits(&request) {
             Answer::Refused(refusal) => refusal.to_string(),
             Answer::Permitted { by } => panic!("permitted by {by}"),
         };
         assert_eq!(refused("storage.read"), "'storage.read' has no path");
         assert_eq!(refused("storage.read:/y openid"), "the scope grants it only as 'storage.read:/y'");
         assert_eq!(refused("openid"), "nothing in the scope grants it");
-    }
-
-    #[test]
-    fn a_token_of_one_profile_is_not_read_by_the_other() {
-        let request: Request = "read:/x".parse().unwrap();
-        let scopes = Scopes::parse("read:/");
-        assert!(scopes.permits(&request, Family::SciTokens).is_permitted());
-        assert_eq!(scopes.permits(&request, Family::Wlcg), Answer::Refused(Refusal::OtherProfile));
     }
 }

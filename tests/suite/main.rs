@@ -20,6 +20,7 @@ mod generated;
 mod httpd;
 mod key;
 mod openbao;
+mod osdf;
 mod policy;
 mod prompts;
 mod provider;
