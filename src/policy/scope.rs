@@ -392,7 +392,6 @@ impl Scopes {
     /// Whether this scope permits what is asked for. The names of both families count in every
     /// token, as they do for the validators that services are built with; one that its profile
     /// does not have is a remark of [`super::profile::check`].
-    #[must_use]
     pub fn permits(&self, request: &Request) -> Answer {
         let granting = self.parts.iter().find(|part| match &part.grant {
             Ok(Grant::Path(operation, path)) => {

@@ -201,6 +201,13 @@ fn open_lists(document: Node) -> Vec<(FieldPath, Node)> {
     vec![(FieldPath::root(), document)]
 }
 
+/// What is used of `metadata`.
+struct Metadata {
+    name: String,
+    namespace: Option<String>,
+    labels: Vec<(String, String)>,
+}
+
 struct Reader<'a> {
     origin: &'a Origin,
     notes: &'a mut Notes,
@@ -332,7 +339,7 @@ impl Reader<'_> {
             return None;
         };
         let spec = self.spec(spec, &path)?;
-        let (name, namespace, labels) = metadata?;
+        let Metadata { name, namespace, labels } = metadata?;
         if !self.faults.is_empty() {
             return None;
         }
@@ -347,12 +354,7 @@ impl Reader<'_> {
         Some(Resource { name, namespace, labels, lines, ..spec })
     }
 
-    fn metadata(
-        &mut self,
-        node: Option<&&Node>,
-        line: usize,
-        path: &FieldPath,
-    ) -> Option<(String, Option<String>, Vec<(String, String)>)> {
+    fn metadata(&mut self, node: Option<&&Node>, line: usize, path: &FieldPath) -> Option<Metadata> {
         // Beyond the first four they are Kubernetes' own, which `kubectl get -o yaml` prints.
         const KNOWN: [&str; 13] = [
             "name",
@@ -410,7 +412,7 @@ impl Reader<'_> {
                 None => self.wrong_kind(node, &here, "an object of texts"),
             }
         }
-        Some((name?, namespace, labels))
+        Some(Metadata { name: name?, namespace, labels })
     }
 
     fn spec(&mut self, node: &Node, path: &FieldPath) -> Option<Resource> {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use cc_auth::policy::scope::{Request, Scopes};
 
-use crate::support::{Folder, Run, has, has_python, programs, rows};
+use crate::support::{Folder, Run, has_python, rows};
 
 /// Whether a scope permits a request; one that is refused as such is not permitted.
 fn permits(scope: &str, request: &str) -> bool {
