@@ -18,7 +18,7 @@ use crate::base::quote::escape;
 #[derive(Debug, thiserror::Error)]
 pub enum OutputFault {
     /// It was closed before the program began, or leads nowhere.
-    #[error("standard output is closed: the result would be lost")]
+    #[error("standard output leads nowhere (closed, or /dev/null): the result would be lost")]
     Closed,
     /// Nobody reads it any more, and the result must not be lost.
     #[error("standard output is closed by its reader: the result is lost")]
@@ -311,7 +311,8 @@ impl Console {
 
 /// Whether standard output was closed when the process began. The runtime opens `/dev/null` for
 /// reading and writing in its place before `main`; a shell's `>/dev/null` opens it for writing
-/// only, and is somebody's wish.
+/// only, and is somebody's wish. What another program opened both ways (Python's `DEVNULL`) cannot
+/// be told apart: the result is lost there as well.
 fn was_closed() -> bool {
     use rustix::fs::{OFlags, fcntl_getfl, fstat};
     let stdout = rustix::stdio::stdout();
