@@ -238,6 +238,11 @@ fn connect(path: &Path, access: Access, wait: Duration) -> Result<Store, Lack> {
     };
     let connection = Connection::open_with_flags(plain(path), mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)
         .map_err(Lack::Sqlite)?;
+    if access == Access::Write {
+        // As the server has it, so that a user's settings go with the user. The library that
+        // comes along has it on by default; that is not for others to know.
+        connection.pragma_update(None, "foreign_keys", true).map_err(Lack::Sqlite)?;
+    }
     finish(connection, path, wait)
 }
 

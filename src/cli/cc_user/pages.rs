@@ -91,9 +91,9 @@ pub(super) static PAGES: &[Page] = &[
             ),
             example("cc-user add mia --role api", "An account for a program, without a password", 0),
             example(
-                "echo \"$SECRET\" | cc-user add max --role user --password-stdin",
-                "A script that has the password in a variable",
-                65,
+                "(umask 077; head -c 12 /dev/urandom | base64 > password.txt)\ncc-user add max --role user --password-file password.txt",
+                "A password that nobody has to think of",
+                0,
             ),
             example(
                 "cc-user add paul --role manager --project physics --no-password",
