@@ -32,6 +32,7 @@ pub(super) static PAGES: &[Page] = &[
             "Every action is one transaction: it happens whole or not at all. While another process is writing, the action waits for as long as --wait says and then ends with status 75.",
             "A row whose roles or projects are no JSON array of texts can't be read by the server either, which treats the user as unknown. Such a row is named, shown as far as it goes, and makes list and show end with status 74; the others are listed. An import with --update writes it anew.",
             "Roles are admin, support, manager, user, api, and anonymous. Only a manager has projects.",
+            "A database in WAL mode, as the server has it, may get an empty log and an index (-wal, -shm) beside it when it is read; SQLite makes them with the owner and mode of the database where it can. Move a database together with them. A database that nobody has open is read without them where its folder is read-only.",
         ],
         examples: &[
             example("cc-user add mia --role api", "An account for a program", 0),
@@ -60,7 +61,7 @@ pub(super) static PAGES: &[Page] = &[
         examples: &[
             example("cc-user init", "Set up the present folder", 0),
             example(
-                "cc-user export --with-passwords -o users.jsonl\nmv var/job.db var/standalone.db",
+                "cc-user export --with-passwords -o users.jsonl\nfor file in var/job.db*; do mv \"$file\" \"var/standalone${file#var/job}\"; done",
                 "Before a server makes its own database; then 'cc-user import users.jsonl'",
                 0,
             ),
