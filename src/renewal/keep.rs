@@ -142,7 +142,7 @@ impl Job {
     #[must_use]
     pub fn ends_unproven(&self) -> Option<Timestamp> {
         let Ok(Content::Text(text)) = self.output.read() else { return None };
-        let inspection = crate::token::inspect(text.expose());
+        let inspection = crate::token::inspect(text.expose().trim_ascii());
         let (_, claims) = inspection.unproven()?;
         claims.time("exp").ok().flatten().map(|time| time.instant())
     }

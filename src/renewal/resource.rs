@@ -682,7 +682,8 @@ fn is_url(text: &str) -> bool {
 }
 
 /// Carries out a `--set`. Members on the way that are missing are made; claims of `spec.data`
-/// whose names have dots in them (`wlcg.ver`) are found by their whole name.
+/// whose names have dots in them (`wlcg.ver`) are found by their whole name. `null` takes a member
+/// away. A value takes the kind of what it replaces: a text stays a text.
 ///
 /// # Errors
 /// What stands in the way and is no object.
@@ -712,6 +713,12 @@ fn apply(document: &mut Node, change: &Change) -> Result<(), String> {
     if is_span && let Content::Object(members) = &mut node.content {
         // Exactly one of the units: another one replaces the first.
         members.retain(|(key, _)| key.name == *last);
+    }
+    if change.value == "null"
+        && let Content::Object(members) = &mut node.content
+    {
+        members.retain(|(key, _)| key.name != *last);
+        return Ok(());
     }
     let target = member_mut(node, last).ok_or_else(|| path.as_str().to_owned())?;
     let was_text = matches!(&target.content, Content::Scalar { text, plain }
