@@ -246,6 +246,14 @@ pub enum KeyError {
     /// A certificate that can't be used.
     #[error("the certificate is broken: {0}")]
     Certificate(&'static str),
+    /// A certificate outside of its dates.
+    #[error("the certificate is valid from {from} to {to}, not at the time asked for")]
+    CertificateDates {
+        /// RFC 3339.
+        from: String,
+        /// RFC 3339.
+        to: String,
+    },
     /// The key can't do this algorithm.
     #[error("a {kind} key can't sign or verify {algorithm}")]
     Algorithm {
@@ -312,6 +320,7 @@ impl Fault for KeyError {
             | Self::JwkSetCount { .. } => "key-other-kind",
             Self::Encrypted => "key-encrypted",
             Self::NoPem(_) | Self::Unset { .. } => "key-not-found",
+            Self::CertificateDates { .. } => "certificate-dates",
             Self::NoRandom => "no-random",
             Self::Crypto(_) => "crypto-failed",
             _ => "key-malformed",

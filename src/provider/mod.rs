@@ -7,4 +7,5 @@ pub mod discovery;
 pub mod http;
 pub mod oauth;
 pub mod remote;
+pub mod role_keys;
 pub mod server;

@@ -6,6 +6,7 @@ use crate::base::file::{self, SETTINGS_LIMIT};
 use crate::base::note::Notes;
 use crate::base::quote::quote_path;
 use crate::base::secret::SecretText;
+use crate::base::time::Timestamp;
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
 use crate::config::{Settings, Variable};
@@ -39,6 +40,8 @@ impl KeyRing {
     pub(super) fn from_files(
         public: &[PathBuf],
         shared: Option<&Path>,
+        weak: WeakKeys,
+        at: Timestamp,
         console: &mut Console,
     ) -> Result<Self, Failure> {
         let mut ring = Self::default();
@@ -47,18 +50,26 @@ impl KeyRing {
             let place = quote_path(path);
             log::info!("a key is read from {place}");
             let bytes = file::read(path, SETTINGS_LIMIT)?;
-            let keys = public_keys(&bytes, &mut notes).map_err(|error| error.at(place))?;
+            let keys = public_keys(&bytes, weak, at, &mut notes).map_err(|error| error.at(place))?;
             ring.0.extend(keys.into_iter().map(|key| (Signer::Given, key)));
         }
         if let Some(path) = shared {
             file::warn_if_exposed(path, &mut notes);
             let text = SecretText::new(file::read_text(path, SETTINGS_LIMIT)?);
             let trimmed = SecretText::new(text.expose().trim().to_owned());
-            let key = shared_key(&trimmed).map_err(|error| error.at(quote_path(path)))?;
+            let key = VerifyingKey::shared_from_base64(&trimmed, weak)
+                .map_err(|error| error.at(quote_path(path)))?;
             ring.0.push((Signer::Shared, key));
         }
+        warn_of_weak(ring.keys(), &mut notes);
         console.notes(notes);
         Ok(ring)
+    }
+
+    /// The same with further keys of somebody else's.
+    pub(super) fn with<'k>(mut self, keys: impl IntoIterator<Item = &'k VerifyingKey>) -> Self {
+        self.0.extend(keys.into_iter().map(|key| (Signer::Given, key.clone())));
+        self
     }
 
     /// The server's keys that these endpoints want; without endpoints, all there are. What is not
@@ -118,16 +129,36 @@ fn warn_of_short(bits: usize, notes: &mut Notes) {
     }
 }
 
-fn public_keys(bytes: &[u8], notes: &mut Notes) -> Result<Vec<VerifyingKey>, KeyError> {
+fn public_keys(
+    bytes: &[u8],
+    weak: WeakKeys,
+    at: Timestamp,
+    notes: &mut Notes,
+) -> Result<Vec<VerifyingKey>, KeyError> {
     let text = std::str::from_utf8(bytes).unwrap_or_default().trim_start();
     if text.starts_with('{') && Jwk::parse(text)?.is_set() {
-        return Ok(KeySet::from_json(text, WeakKeys::Refuse, notes)?.keys().to_vec());
+        return Ok(KeySet::from_json(text, weak, notes)?.keys().to_vec());
     }
-    Ok(vec![found::read_public(bytes, WeakKeys::Refuse, notes)?.key])
+    let found = found::read_public(bytes, weak, notes)?;
+    match &found.certificate {
+        Some(certificate) if !certificate.is_valid_at(at) => Err(KeyError::CertificateDates {
+            from: certificate.not_before.rfc3339(),
+            to: certificate.not_after.rfc3339(),
+        }),
+        _ => Ok(vec![found.key]),
+    }
 }
 
-fn shared_key(text: &SecretText) -> Result<VerifyingKey, KeyError> {
-    VerifyingKey::shared_from_base64(text, WeakKeys::Refuse)
+/// Says of each weak key what it means that it was allowed.
+pub(super) fn warn_of_weak<'k>(keys: impl IntoIterator<Item = &'k VerifyingKey>, notes: &mut Notes) {
+    for key in keys {
+        let danger = match key.kind() {
+            "RSA" if key.bits() < 2048 => "can be broken, and then anybody can sign",
+            "shared" if key.bits() < 256 => "can be found by trying, by whoever sees one token",
+            _ => continue,
+        };
+        notes.warn(format!("the {} {danger}", key.describe()));
+    }
 }
 
 /// The key to sign with: a given one, the shared one for an HMAC algorithm, else the own one.

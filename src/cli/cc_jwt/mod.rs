@@ -9,13 +9,16 @@ mod jwks;
 mod keys;
 mod osdf;
 mod pages;
+mod remote;
 mod renew;
 mod renew_watch;
 mod report;
 mod resources;
+mod role;
 mod source;
 mod spec;
 mod verify;
+mod verify_role;
 
 use clap::{ArgMatches, Command, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
@@ -47,6 +50,7 @@ enum Verb {
     Issue(Box<issue::Issue>),
     Inspect(inspect::Inspect),
     Verify(Box<verify::Verify>),
+    Role(role::RoleCommand),
     Renew(Box<renew::Renew>),
     Spec(Box<spec::SpecArguments>),
     Jwks(Box<jwks::Jwks>),
@@ -63,6 +67,7 @@ fn run(matches: &ArgMatches, console: &mut Console) -> Result<Status, Failure> {
         Verb::Issue(verb) => issue::run(&verb, &settings, console),
         Verb::Inspect(verb) => inspect::run(&verb, console),
         Verb::Verify(verb) => verify::run(&verb, &settings, console),
+        Verb::Role(verb) => role::run(&verb, console),
         Verb::Renew(verb) => renew::run(&verb, console),
         Verb::Spec(verb) => spec::run(&verb, console),
         Verb::Jwks(verb) => jwks::run(&verb, &settings, console),

@@ -140,8 +140,16 @@ pub(super) static PAGES: &[Page] = &[
              cc-metric-store of its own), jwt-login and cookie-login.",
             "With auth.jwts.validate-user the user must be in the user table, and the roles there count; without it \
              the roles in the token count. Times are judged without leeway, as the server does.",
-            "A token that is no token at all ends with status 65 and nothing on standard output; one that is not good \
-             with status 1 and the checks.",
+            "Keys from elsewhere: --key FILE (PEM, certificate within its dates, JWK, JWKS), --jwks FILE or address, \
+             --discovery with the issuer's address. What is fetched comes over TLS, but from loopback, and is kept for \
+             as long as its Cache-Control says, at most a day, five minutes where it says nothing; a token whose key is \
+             not among the kept ones makes them be fetched again. --offline fetches nothing.",
+            "With --role a login role of Stronghold, Vault or OpenBao decides, as that server would. The role is a \
+             file in JSON or a name in auth.jwt-roles; what roles share (keys, bound_issuer, jwt_supported_algs, \
+             default_role) comes from auth.jwt-config or --role-config FILE, and keys given as options take the place \
+             of those there. The checks stop at the first that fails; --explain shows the others as not reached. Where \
+             that server decides by accident, the answer is no, and the reason says so.",
+            "A token that is no token at all ends with status 65; one that is not good with status 1 and the checks.",
         ],
         examples: &[
             Example {
@@ -165,6 +173,11 @@ pub(super) static PAGES: &[Page] = &[
                 test: Tested::Runs(1),
             },
             Example {
+                command: "cc-jwt verify --role demo.json --discovery https://idp.example/realms/hpc --explain < token.txt",
+                explains: "Why is this login refused?",
+                test: Tested::Parses,
+            },
+            Example {
                 command: "cc-jwt verify --key issuer.pem --issuer https://portal.example/ --audience cc < token.txt",
                 explains: "Verify a token of somebody else's",
                 test: Tested::Parses,
@@ -184,9 +197,55 @@ pub(super) static PAGES: &[Page] = &[
                  endpoint, signature, algorithm, issuer, expiry, not-before, issued-at, audience, subject, user, roles, \
                  required-role, required-issuer, required-audience",
             ),
+            (
+                "role, login, failed, other",
+                "with --role: the role's name; username, groups, metadata and session_seconds, or null; the check that \
+                 failed, or null; fields that are kept and not acted on. The checks are role, role-type, token, \
+                 signature, algorithm, registered-claims, issuer, subject, audience, times, user-claim, \
+                 claim-mappings, groups, bound-claims",
+            ),
         ],
         files: FILES,
         see_also: &["cc-user(1)"],
+        ..Page::EMPTY
+    },
+    Page {
+        path: "role",
+        description: &["Login roles are judged with 'cc-jwt verify --role', and read here."],
+        examples: &[Example {
+            command: "cc-jwt role check demo.json",
+            explains: "Read a role",
+            test: Tested::Parses,
+        }],
+        ..Page::EMPTY
+    },
+    Page {
+        path: "role check",
+        description: &[
+            "Reads a login role strictly. Faults are what the server refuses as well, and what it drops without a \
+             word: a misspelt bound_claims leaves a role wide open. Surprises are what is allowed and rarely meant: a \
+             role that can never admit anyone, leeways of 0 that mean 60 or 150 seconds, a * that stands for itself, \
+             an oidc_discovery_url that binds no issuer.",
+            "A file with a section auth is read as a server's config.json, with auth.jwt-roles and auth.jwt-config.",
+        ],
+        examples: &[
+            Example {
+                command: r#"echo '{"role_type":"jwt","user_claim":"sub","bound_audiences":"hpc"}' > demo.json; cc-jwt role check demo.json"#,
+                explains: "Read a role",
+                test: Tested::Runs(0),
+            },
+            Example {
+                command: r#"echo '{"role_type":"jwt","user_claim":"sub","bound_claim":{}}' > demo.json; cc-jwt role check demo.json --json"#,
+                explains: "The same as JSON; this one has a misspelt field",
+                test: Tested::Runs(78),
+            },
+        ],
+        json: &[
+            ("good", "whether there is no fault; the exit status is 0 then, else 78"),
+            ("roles", "the names of the roles that could be read"),
+            ("faults", "a list of kind and message; the message begins with the place"),
+            ("surprises", "a list of level (note or warning), message and hint"),
+        ],
         ..Page::EMPTY
     },
 ];

@@ -26,7 +26,7 @@ impl Serialize for Judged {
     }
 }
 
-fn check(finding: &Finding) -> Value {
+pub(super) fn check(finding: &Finding) -> Value {
     json!({
         "check": finding.check,
         "state": finding.state.name(),
@@ -45,22 +45,34 @@ pub(super) fn date_for_people(date: NumericDate, now: Timestamp) -> String {
     date.instant().for_people(now)
 }
 
+/// The checks, a line each; those that were not reached only when asked for.
+pub(super) fn findings(
+    verdict: &Verdict,
+    not_reached: bool,
+    console: &mut Console,
+) -> Result<(), OutputFault> {
+    let widest = verdict.findings().iter().map(|finding| finding.check.len()).max().unwrap_or(0).max(13);
+    for finding in verdict.findings() {
+        let (mark, color) = match finding.state {
+            State::Holds => ("ok  ", "32"),
+            State::Fails => ("FAIL", "1;31"),
+            State::Warns => ("warn", "33"),
+            State::NotReached if !not_reached => continue,
+            State::NotReached => ("-   ", "2"),
+        };
+        let mark = console.paint(color, mark);
+        console.line(&format!("{mark}  {:<widest$} {}", finding.check, finding.reason))?;
+        if let (Some(hint), State::Fails | State::Warns) = (&finding.hint, finding.state) {
+            console.line(&format!("      {:<widest$} hint: {hint}", ""))?;
+        }
+    }
+    Ok(())
+}
+
 /// The checks of a verdict, a line each, and the answer.
 pub(super) fn show(judged: &Judged, console: &mut Console) -> Result<(), OutputFault> {
     if !console.is_quiet() {
-        for finding in judged.verdict.findings() {
-            let (mark, color) = match finding.state {
-                State::Holds => ("ok  ", "32"),
-                State::Fails => ("FAIL", "1;31"),
-                State::Warns => ("warn", "33"),
-                State::NotReached => ("-   ", "2"),
-            };
-            let mark = console.paint(color, mark);
-            console.line(&format!("{mark}  {:<13} {}", finding.check, finding.reason))?;
-            if let (Some(hint), State::Fails | State::Warns) = (&finding.hint, finding.state) {
-                console.line(&format!("      {:<13} hint: {hint}", ""))?;
-            }
-        }
+        findings(&judged.verdict, true, console)?;
     }
     let place = judged.endpoint.map_or_else(String::new, |endpoint| format!(" by {}", endpoint.place()));
     let answer = match judged.verdict.first_failure() {

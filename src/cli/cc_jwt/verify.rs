@@ -8,8 +8,10 @@ use serde_json::json;
 use super::complete;
 use super::keys::KeyRing;
 use super::osdf::{Demand, OsdfOptions};
+use super::remote::{RemoteOptions, RemoteSets};
 use super::report::{self, Judged};
 use super::source::TokenOptions;
+use super::verify_role;
 use crate::base::fault::Status;
 use crate::base::time::Timestamp;
 use crate::cli::console::Console;
@@ -19,6 +21,7 @@ use crate::cli::settings;
 use crate::config::{Settings, Variable};
 use crate::policy::admission::{self, Account, Rules};
 use crate::policy::{Endpoint, Signer};
+use crate::provider::role_keys::may_be_new_key;
 use crate::store::{Access, Store, StoreError};
 use crate::token::{self, TokenError, Unverified, Verified};
 use crate::user::{Role, User};
@@ -30,42 +33,65 @@ use crate::user::{Role, User};
 #[derive(Debug, Args)]
 pub(super) struct Verify {
     #[command(flatten)]
-    token: TokenOptions,
+    pub(super) token: TokenOptions,
 
     /// Judge whether this endpoint admits the token; can be given several times: all must
     #[arg(long, short, value_name = "ENDPOINT", value_delimiter = ',', add = complete::endpoints())]
-    endpoint: Vec<String>,
+    pub(super) endpoint: Vec<String>,
 
     /// Require this role among those that count; can be given several times: all must be there
     #[arg(long, value_name = "ROLE", value_delimiter = ',', add = complete::roles())]
-    require_role: Vec<String>,
+    pub(super) require_role: Vec<String>,
 
     /// Require this issuer
     #[arg(long, value_name = "ISSUER")]
-    issuer: Option<String>,
+    pub(super) issuer: Option<String>,
 
     /// Require that the token is meant for AUDIENCE
     #[arg(long, value_name = "AUDIENCE")]
-    audience: Option<String>,
+    pub(super) audience: Option<String>,
 
     #[command(flatten)]
-    at: AtOption,
+    pub(super) at: AtOption,
 
     /// Verify with the public key in FILE (PEM, certificate, JWK, JWKS, OpenSSH, base64) instead
     /// of the server's; can be given several times
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    key: Vec<PathBuf>,
+    pub(super) key: Vec<PathBuf>,
 
     /// Verify with the shared key in FILE (base64, as in `CROSS_LOGIN_JWT_HS512_KEY`)
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    shared_key: Option<PathBuf>,
+    pub(super) shared_key: Option<PathBuf>,
 
     /// Do not ask the user table
     #[arg(long)]
     no_db: bool,
 
     #[command(flatten)]
-    osdf: OsdfOptions,
+    pub(super) osdf: OsdfOptions,
+
+    /// Judge whether a login role of Stronghold, Vault or OpenBao admits the token: a file, or a
+    /// name in auth.jwt-roles; '' is the default role
+    #[arg(long, value_name = "FILE|NAME", value_hint = ValueHint::FilePath)]
+    pub(super) role: Option<String>,
+
+    /// Read the configuration of login roles from FILE instead of auth.jwt-config
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(super) role_config: Option<PathBuf>,
+
+    /// Show all checks, those that were not reached as well
+    #[arg(long)]
+    pub(super) explain: bool,
+
+    #[command(flatten)]
+    pub(super) remote: RemoteOptions,
+}
+
+impl Verify {
+    /// Whether keys were given as options.
+    pub(super) const fn has_given_keys(&self) -> bool {
+        !self.key.is_empty() || self.shared_key.is_some() || self.remote.is_given()
+    }
 }
 
 /// Keys, token, signature, verdict, report: the whole way of a token.
@@ -74,19 +100,23 @@ pub(super) fn run(
     options: &SettingsOptions,
     console: &mut Console,
 ) -> Result<Status, Failure> {
-    let asked = Asked::read(verify)?;
     let settings = settings::load(options, console)?;
+    if verify.role.is_some() || verify.role_config.is_some() {
+        return verify_role::run(verify, &settings, console);
+    }
+    let asked = Asked::read(verify)?;
     let text = verify.token.read(console)?;
-    let keys = if verify.key.is_empty() && verify.shared_key.is_none() {
-        KeyRing::configured(&settings, &asked.endpoints, console)?
-    } else {
-        KeyRing::from_files(&verify.key, verify.shared_key.as_deref(), console)?
+    let text = token::bare(&text);
+    let (mut keys, mut sets) = open_keys(verify, &settings, &asked, console)?;
+    let mut outcome = attempt(text, &keys);
+    if may_be_new_key(&outcome) && sets.refetch(console)? {
+        keys = given_keys(verify, &sets, asked.now, console)?;
+        outcome = attempt(text, &keys);
+    }
+    let verified = match outcome {
+        Err(error) if error.is_malformed() => return Err(error.into()),
+        verified => verified,
     };
-    let verified =
-        match Unverified::parse(token::bare(&text)).and_then(|token| token::verify(token, keys.keys())) {
-            Err(error) if error.is_malformed() => return Err(error.into()),
-            verified => verified,
-        };
     let rules = rules(&settings, &keys, asked.roles);
     let person = Person::look_up(verified.as_ref().ok(), &asked.endpoints, &settings, verify.no_db, console)?;
     let judged: Vec<Judged> = places(&asked.endpoints)
@@ -115,6 +145,35 @@ pub(super) fn run(
         })
         .collect();
     report(&judged, &verified, &keys, console)
+}
+
+fn attempt(text: &str, keys: &KeyRing) -> Result<Verified, TokenError> {
+    Unverified::parse(text).and_then(|token| token::verify(token, keys.keys()))
+}
+
+/// The keys to verify with, and those of them that can be fetched again.
+fn open_keys(
+    verify: &Verify,
+    settings: &Settings,
+    asked: &Asked,
+    console: &mut Console,
+) -> Result<(KeyRing, RemoteSets), Failure> {
+    if !verify.has_given_keys() {
+        return Ok((KeyRing::configured(settings, &asked.endpoints, console)?, RemoteSets::default()));
+    }
+    let sets = verify.remote.open(console)?;
+    Ok((given_keys(verify, &sets, asked.now, console)?, sets))
+}
+
+fn given_keys(
+    verify: &Verify,
+    sets: &RemoteSets,
+    now: Timestamp,
+    console: &mut Console,
+) -> Result<KeyRing, Failure> {
+    let weak = verify.remote.weak();
+    let files = KeyRing::from_files(&verify.key, verify.shared_key.as_deref(), weak, now, console)?;
+    Ok(files.with(sets.keys()))
 }
 
 /// The arguments, checked.

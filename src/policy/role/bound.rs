@@ -235,7 +235,7 @@ fn near_miss(matching: Matching, wanted: &Value, found: &Value, in_list: bool) -
             }
             None
         }
-        (Value::String(text), other) | (other, Value::String(text)) if other.to_string() == *text => {
+        (Value::String(text), other) | (other, Value::String(text)) if is_written_as(other, text) => {
             Some(format!(
                 "they are of different kinds: the role has {}, the token {}",
                 describe(wanted),
@@ -244,6 +244,12 @@ fn near_miss(matching: Matching, wanted: &Value, found: &Value, in_list: bool) -
         }
         _ => None,
     }
+}
+
+/// Whether a number or truth value reads as this text.
+fn is_written_as(value: &Value, text: &str) -> bool {
+    let written = value.to_string();
+    !value.is_string() && written == text
 }
 
 /// In what two texts differ when it is easily overlooked.

@@ -113,7 +113,7 @@ fn time(claims: &Map<String, Value>, name: &str) -> Result<Option<i64>, Refused>
         (None, Some(float)) => whole(float).ok_or_else(too_far)?,
         (None, None) => return Err(too_far()),
     };
-    if seconds > LAST_SECOND || seconds < -LAST_SECOND {
+    if !(-LAST_SECOND..=LAST_SECOND).contains(&seconds) {
         return Err(too_far());
     }
     Ok((seconds != 0).then_some(seconds))

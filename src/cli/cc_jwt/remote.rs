@@ -1,0 +1,166 @@
+//! Keys from elsewhere: key sets in files and at addresses, discovery, and how careful to be.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueHint};
+
+use crate::base::file::{self, SETTINGS_LIMIT};
+use crate::base::note::Notes;
+use crate::base::quote::quote_path;
+use crate::base::time::Clock;
+use crate::cli::console::Console;
+use crate::cli::failure::Failure;
+use crate::key::{KeySet, VerifyingKey, WeakKeys};
+use crate::provider::http::{Client, Options, Redirects, Trust, parse_url};
+use crate::provider::remote::{Cache, Origin, RemoteKeys};
+use crate::provider::role_keys::Access;
+
+/// Redirects within one server that are followed when asked for.
+const MOST_REDIRECTS: u8 = 5;
+
+/// Where keys are fetched from.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Keys from elsewhere")]
+pub(super) struct RemoteOptions {
+    /// Verify with the key set (JWKS) in a file or at an address
+    #[arg(long, value_name = "FILE|URL", value_hint = ValueHint::FilePath)]
+    jwks: Vec<String>,
+
+    /// Verify with the keys that the discovery document of the issuer at URL names
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
+    discovery: Vec<String>,
+
+    /// Trust the CA certificates in FILE as well as the system's
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    ca_file: Option<PathBuf>,
+
+    /// Fetch over plain http from other hosts too. Danger: whoever is on the way chooses the keys
+    #[arg(long)]
+    insecure_http: bool,
+
+    /// Follow redirects within the same server
+    #[arg(long)]
+    follow_redirects: bool,
+
+    /// Fetch nothing: take what was kept, however old it is
+    #[arg(long)]
+    offline: bool,
+
+    /// Take RSA keys under 2048 bits and shared keys shorter than the hash. Danger: they can be
+    /// broken
+    #[arg(long)]
+    pub(super) allow_weak: bool,
+}
+
+impl RemoteOptions {
+    /// Whether keys from elsewhere were asked for.
+    pub(super) const fn is_given(&self) -> bool {
+        !self.jwks.is_empty() || !self.discovery.is_empty()
+    }
+
+    /// Whether weak keys are taken.
+    pub(super) const fn weak(&self) -> WeakKeys {
+        if self.allow_weak { WeakKeys::Allow } else { WeakKeys::Refuse }
+    }
+
+    /// How keys may be got.
+    pub(super) fn access(&self, console: &Console) -> Result<Access, Failure> {
+        let trust = match &self.ca_file {
+            Some(path) => Trust::SystemAnd(file::read(path, SETTINGS_LIMIT)?),
+            None => Trust::System,
+        };
+        let redirects =
+            if self.follow_redirects { Redirects::SameOrigin(MOST_REDIRECTS) } else { Redirects::Return };
+        Ok(Access {
+            options: Options { trust, redirects, allow_plain: self.insecure_http, ..Options::default() },
+            cache: Cache { folder: cache_folder(console), offline: self.offline },
+            weak: self.weak(),
+        })
+    }
+
+    /// Reads and fetches what was asked for.
+    pub(super) fn open(&self, console: &mut Console) -> Result<RemoteSets, Failure> {
+        let mut sets = RemoteSets::default();
+        if !self.is_given() {
+            return Ok(sets);
+        }
+        let access = self.access(console)?;
+        let mut notes = Notes::new();
+        let now = Clock::System.now();
+        let mut origins = Vec::new();
+        for place in &self.jwks {
+            if is_address(place) {
+                origins.push(Origin::KeySet(parse_url(place)?));
+            } else {
+                sets.files.extend(read_set(Path::new(place), self.weak(), &mut notes)?);
+            }
+        }
+        origins.extend(self.discovery.iter().cloned().map(Origin::Discovery));
+        for origin in origins {
+            let client = Client::new(access.options.clone())?;
+            let remote = RemoteKeys::open(client, origin, access.cache.clone(), access.weak, now, &mut notes);
+            // What was passed over on the way explains a failure that follows.
+            match remote {
+                Ok(remote) => sets.remotes.push(remote),
+                Err(error) => {
+                    console.notes(notes);
+                    return Err(error.into());
+                }
+            }
+        }
+        if sets.keys().next().is_none() {
+            notes.warn("there is no key in the key set that can be used");
+        }
+        super::keys::warn_of_weak(sets.keys(), &mut notes);
+        console.notes(notes);
+        Ok(sets)
+    }
+}
+
+fn is_address(place: &str) -> bool {
+    ["https://", "http://"]
+        .iter()
+        .any(|scheme| place.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)))
+}
+
+fn read_set(path: &Path, weak: WeakKeys, notes: &mut Notes) -> Result<Vec<VerifyingKey>, Failure> {
+    log::info!("a key set is read from {}", quote_path(path));
+    let text = file::read_text(path, SETTINGS_LIMIT)?;
+    let set = KeySet::from_json(&text, weak, notes).map_err(|error| error.at(quote_path(path)))?;
+    Ok(set.keys().to_vec())
+}
+
+/// Where fetched keys are kept: the user's cache folder (XDG Base Directory).
+fn cache_folder(console: &Console) -> Option<PathBuf> {
+    let environment = console.environment();
+    let base = match environment.non_empty("XDG_CACHE_HOME").map(PathBuf::from) {
+        // A relative one is to be ignored, the specification says.
+        Some(path) if path.is_absolute() => path,
+        _ => Path::new(environment.non_empty("HOME")?).join(".cache"),
+    };
+    Some(base.join("cc-auth-tools").join("keys"))
+}
+
+/// Key sets that were read or fetched.
+#[derive(Debug, Default)]
+pub(super) struct RemoteSets {
+    pub(super) files: Vec<VerifyingKey>,
+    pub(super) remotes: Vec<RemoteKeys>,
+}
+
+impl RemoteSets {
+    /// All keys.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &VerifyingKey> {
+        self.files.iter().chain(self.remotes.iter().flat_map(|remote| remote.keys().keys()))
+    }
+
+    /// Fetches the fetched ones again; whether any was.
+    pub(super) fn refetch(&mut self, console: &mut Console) -> Result<bool, Failure> {
+        let (mut notes, mut anew) = (Notes::new(), false);
+        for remote in &mut self.remotes {
+            anew |= remote.refetch(Clock::System.now(), &mut notes)?;
+        }
+        console.notes(notes);
+        Ok(anew)
+    }
+}

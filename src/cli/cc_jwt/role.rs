@@ -1,0 +1,259 @@
+//! `cc-jwt role`, and where a login role and its configuration are read from.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand, ValueHint};
+use serde_json::{Map, Value, json};
+
+use crate::base::fault::{Fault, Status};
+use crate::base::file::{self, SETTINGS_LIMIT};
+use crate::base::note::{Level, Notes};
+use crate::base::quote::{quote, quote_path};
+use crate::cli::console::Console;
+use crate::cli::failure::Failure;
+use crate::config::Settings;
+use crate::policy::role::{LoginRole, RoleConfig, RoleFault, Roles, config_surprises, role_surprises};
+use crate::token::json;
+
+/// Work with login roles of Stronghold, Vault and OpenBao
+#[derive(Debug, Args)]
+pub(super) struct RoleCommand {
+    #[command(subcommand)]
+    verb: RoleVerb,
+}
+
+#[derive(Debug, Subcommand)]
+enum RoleVerb {
+    Check(Check),
+}
+
+/// Read a login role and report every fault and every surprise
+///
+/// A fault is what makes the role useless or what the server would drop without a word, such as
+/// a field whose name is misspelt. A surprise is what the role does though few would expect it.
+/// The exit status is 0 without faults, and 78 with any.
+#[derive(Debug, Args)]
+struct Check {
+    /// A role in JSON, or a config.json with auth.jwt-roles and auth.jwt-config
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    file: PathBuf,
+
+    /// Read FILE as the configuration that roles share (keys, issuer, algorithms)
+    #[arg(long)]
+    shared: bool,
+}
+
+pub(super) fn run(command: &RoleCommand, console: &mut Console) -> Result<Status, Failure> {
+    let RoleVerb::Check(check) = &command.verb;
+    let content = read_object(&check.file)?;
+    let mut findings = Findings::default();
+    let name = name_of(&check.file);
+    match content.get("auth").and_then(Value::as_object) {
+        Some(auth) if !check.shared => {
+            if let Some(config) = auth.get("jwt-config") {
+                findings.config("auth.jwt-config", config);
+            }
+            match auth.get("jwt-roles") {
+                Some(roles) => findings.roles("auth.jwt-roles", roles),
+                None => findings.faults.push(RoleFault::Missing {
+                    path: "auth.jwt-roles".to_owned(),
+                    wanted: "the login roles by name are wanted",
+                }),
+            }
+        }
+        _ if check.shared => findings.config(&name, &Value::Object(content)),
+        _ => match LoginRole::read(&name, &Value::Object(content)) {
+            Ok(role) => findings.role(&role, ""),
+            Err(faults) => findings.faults = faults,
+        },
+    }
+    findings.report(console)
+}
+
+#[derive(Default)]
+struct Findings {
+    roles: Vec<String>,
+    faults: Vec<RoleFault>,
+    surprises: Notes,
+}
+
+impl Findings {
+    fn config(&mut self, path: &str, value: &Value) {
+        match RoleConfig::read(path, value) {
+            Ok(config) => self.surprises.append(config_surprises(&config)),
+            Err(faults) => self.faults.extend(faults),
+        }
+    }
+
+    fn roles(&mut self, path: &str, value: &Value) {
+        match Roles::read(path, value) {
+            Ok(roles) => roles.iter().for_each(|role| self.role(role, &format!("{}: ", quote(&role.name)))),
+            Err(faults) => self.faults.extend(faults),
+        }
+    }
+
+    fn role(&mut self, role: &LoginRole, prefix: &str) {
+        self.roles.push(role.name.clone());
+        for mut note in role_surprises(role) {
+            note.text.insert_str(0, prefix);
+            self.surprises.add(note);
+        }
+    }
+
+    fn report(self, console: &mut Console) -> Result<Status, Failure> {
+        let good = self.faults.is_empty();
+        if console.is_json() {
+            let faults: Vec<Value> = self
+                .faults
+                .iter()
+                .map(|fault| json!({"kind": fault.kind(), "message": fault.to_string()}))
+                .collect();
+            let surprises: Vec<Value> = self
+                .surprises
+                .iter()
+                .map(|note| {
+                    let level = if note.level == Level::Warning { "warning" } else { "note" };
+                    json!({"level": level, "message": note.text, "hint": note.hint})
+                })
+                .collect();
+            console.json(&json!({
+                "good": good, "roles": self.roles, "faults": faults, "surprises": surprises,
+            }))?;
+            return Ok(if good { Status::Done } else { Status::Config });
+        }
+        for fault in &self.faults {
+            let label = console.paint("1;31", "fault");
+            console.line(&format!("{label}     {fault}"))?;
+        }
+        let surprises = self.surprises.iter().filter(|note| note.level == Level::Warning).count();
+        for note in self.surprises {
+            let (label, pad) = match note.level {
+                Level::Warning => (console.paint("33", "surprise"), "  "),
+                Level::Note => (console.paint("36", "note"), "      "),
+            };
+            console.line(&format!("{label}{pad}{}", note.text))?;
+            if let Some(hint) = note.hint {
+                console.line(&format!("          hint: {hint}"))?;
+            }
+        }
+        let answer = match (self.faults.len(), self.roles.len()) {
+            (0, _) if surprises == 1 => console.paint("33", "no fault, 1 surprise"),
+            (0, _) if surprises > 1 => console.paint("33", &format!("no fault, {surprises} surprises")),
+            (0, 0) => console.paint("1;32", "good"),
+            (0, 1) => console.paint("1;32", &format!("the role {} is good", quote(&self.roles[0]))),
+            (0, count) => console.paint("1;32", &format!("{count} roles, all good")),
+            (1, _) => console.paint("1;31", "1 fault"),
+            (count, _) => console.paint("1;31", &format!("{count} faults")),
+        };
+        console.line(&answer)?;
+        Ok(if good { Status::Done } else { Status::Config })
+    }
+}
+
+/// A file that is no JSON object.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum RoleFileFault {
+    #[error("{}: {problem}", quote_path(.path))]
+    Json { path: PathBuf, problem: String },
+    #[error("{} has the member {} twice", quote_path(.path), quote(.name))]
+    Twice { path: PathBuf, name: String },
+    #[error("no login role to judge by: neither {wanted} nor a file says it")]
+    Nothing { wanted: &'static str },
+}
+
+impl Fault for RoleFileFault {
+    fn status(&self) -> Status {
+        Status::Config
+    }
+
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Json { .. } => "role-not-json",
+            Self::Twice { .. } => "role-member-twice",
+            Self::Nothing { .. } => "role-missing",
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Nothing { wanted: "auth.jwt-roles" } => Some("name a file: --role ./ROLE.json".to_owned()),
+            Self::Nothing { .. } => Some(
+                "give the keys: --key FILE, --jwks FILE|URL, --discovery URL or --role-config FILE"
+                    .to_owned(),
+            ),
+            _ => None,
+        }
+    }
+}
+
+/// A JSON object, every member once.
+pub(super) fn read_object(path: &Path) -> Result<Map<String, Value>, Failure> {
+    let text = file::read_text(path, SETTINGS_LIMIT)?;
+    let (value, doubles) = json::any(text.trim_start_matches('\u{feff}'))
+        .map_err(|problem| RoleFileFault::Json { path: path.to_owned(), problem })?;
+    if let Some(double) = doubles.into_iter().next() {
+        return Err(RoleFileFault::Twice { path: path.to_owned(), name: double.name }.into());
+    }
+    match value {
+        Value::Object(members) => Ok(members),
+        other => {
+            let problem = format!("found {}, wanted an object", json::kind(&other));
+            Err(RoleFileFault::Json { path: path.to_owned(), problem }.into())
+        }
+    }
+}
+
+/// The name of a role in a file: that of the file without its ending.
+fn name_of(path: &Path) -> String {
+    path.file_stem().map_or_else(|| "role".to_owned(), |stem| stem.to_string_lossy().to_lowercase())
+}
+
+/// The role that `--role` means: a file where one of that name is there or the text looks like a
+/// path, else the role of that name in the settings; the default one where it is empty.
+pub(super) fn find_role(
+    asked: &str,
+    default: Option<&str>,
+    settings: &Settings,
+) -> Result<LoginRole, Failure> {
+    let path = Path::new(asked);
+    let looks_like_path = asked.contains('/') || path.extension().is_some_and(|ending| ending == "json");
+    if looks_like_path || (path.is_file() && settings.jwt_roles.is_none()) {
+        let content = Value::Object(read_object(path)?);
+        return LoginRole::read(&name_of(path), &content).map_err(Failure::several);
+    }
+    let Some(section) = &settings.jwt_roles else {
+        return Err(RoleFileFault::Nothing { wanted: "auth.jwt-roles" }.into());
+    };
+    let roles =
+        Roles::read("auth.jwt-roles", &Value::Object(section.value.clone())).map_err(Failure::several)?;
+    let name = if asked.is_empty() { default.ok_or(RoleFault::NoRole)? } else { asked };
+    Ok(roles.find(name)?.clone())
+}
+
+/// The configuration that roles share, with another source of keys where one is given.
+pub(super) fn find_config(
+    file: Option<&Path>,
+    settings: &Settings,
+    keys: Option<(&'static str, Value)>,
+) -> Result<RoleConfig, Failure> {
+    let (path, mut content) = match (file, &settings.jwt_config) {
+        (Some(file), _) => (name_of(file), read_object(file)?),
+        (None, Some(section)) => ("auth.jwt-config".to_owned(), section.value.clone()),
+        (None, None) if keys.is_some() => ("the command line".to_owned(), Map::new()),
+        (None, None) => return Err(RoleFileFault::Nothing { wanted: "auth.jwt-config" }.into()),
+    };
+    if let Some((source, value)) = keys {
+        for other in [
+            "jwt_validation_pubkeys",
+            "jwks_url",
+            "jwks_ca_pem",
+            "jwks_pairs",
+            "oidc_discovery_url",
+            "oidc_discovery_ca_pem",
+        ] {
+            content.remove(other);
+        }
+        content.insert(source.to_owned(), value);
+    }
+    RoleConfig::read(&path, &Value::Object(content)).map_err(Failure::several)
+}
