@@ -55,6 +55,9 @@ pub enum DirectoryError {
     /// The name to bind with is no distinguished name.
     #[error("the directory takes {} for no name to bind with", quote(.0))]
     BindName(String),
+    /// The name to bind as at login has no place for the user's name.
+    #[error("'user-bind' {} has no {{username}} in it: everybody would log in as the same person", quote(.0))]
+    BindTemplate(String),
     /// The directory wants TLS.
     #[error("the directory wants an encrypted connection: {}", quote(.0))]
     WantsTls(String),
@@ -128,6 +131,7 @@ impl Fault for DirectoryError {
             | Self::NoCertificate(_)
             | Self::NoSystemCertificates
             | Self::BindName(_)
+            | Self::BindTemplate(_)
             | Self::WantsTls(_)
             | Self::Filter(_)
             | Self::Base(_)
@@ -162,7 +166,7 @@ impl Fault for DirectoryError {
             Self::Untrusted { .. } => "ldap-untrusted",
             Self::EmptyPassword => "password-empty",
             Self::Credentials(_) => "ldap-credentials-refused",
-            Self::BindName(_) => "ldap-bind-name",
+            Self::BindName(_) | Self::BindTemplate(_) => "ldap-bind-name",
             Self::WantsTls(_) => "ldap-wants-tls",
             Self::Filter(_) => "ldap-filter",
             Self::Base(_) => "ldap-base",
@@ -194,6 +198,7 @@ impl Fault for DirectoryError {
                 "install the package ca-certificates, or name the authority with --ca-file FILE"
             }
             Self::Credentials(_) => "check LDAP_ADMIN_PASSWORD in .env and 'search-dn' in config.json",
+            Self::BindTemplate(_) => "write it as in uid={username},ou=people,dc=example,dc=com",
             Self::BindName(_) => "check 'search-dn' and 'user-bind' in config.json",
             Self::WantsTls(_) => "use an ldaps:// address, or --starttls",
             Self::Filter(_) => {

@@ -213,10 +213,10 @@ impl Entry {
     }
 
     /// The values of an attribute; the case of its name does not count (RFC 4512 2.5), and some
-    /// have a second name under which a server may answer.
-    fn values<'entry>(&'entry self, attribute: &str) -> impl Iterator<Item = &'entry [u8]> {
-        let found = self.attributes.iter().find(|(name, _)| is_same_attribute(name, attribute));
-        found.into_iter().flat_map(|(_, values)| values).filter_map(|value| match &value.payload {
+    /// have a second name under which a server may answer. Some servers answer in several pieces.
+    fn values<'entry>(&'entry self, attribute: &'entry str) -> impl Iterator<Item = &'entry [u8]> {
+        let found = self.attributes.iter().filter(move |(name, _)| is_same_attribute(name, attribute));
+        found.flat_map(|(_, values)| values).filter_map(|value| match &value.payload {
             PL::P(bytes) => Some(bytes.as_slice()),
             PL::C(_) => None,
         })

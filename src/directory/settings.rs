@@ -9,7 +9,7 @@ use super::fault::DirectoryError;
 use super::read::{PAGE_SIZE, Search};
 use super::trust::Trust;
 use crate::base::note::Notes;
-use crate::config::{Settings, Value, Variable};
+use crate::config::{Ldap, Settings, Value, Variable};
 
 /// What the command line says beside the settings.
 #[derive(Debug, Clone)]
@@ -62,43 +62,75 @@ pub fn configured(
     wishes: &Wishes,
     notes: &mut Notes,
 ) -> Result<Configured, DirectoryError> {
-    let missing = |key: &str| DirectoryError::from(settings.missing(&format!("auth.ldap.{key}")));
-    let ldap = settings.ldap.as_ref().ok_or_else(|| missing("url"))?;
-    let filled = |value: &Option<Value<String>>, key: &str| {
-        let text = value.as_ref().map(|value| value.value.trim()).filter(|text| !text.is_empty());
-        text.map(str::to_owned).ok_or_else(|| missing(key))
+    let access = access(settings, wishes)?;
+    let searcher = searcher(settings, notes)?;
+    let search = Search {
+        base: text(settings, |ldap| &ldap.user_base, "user-base")?,
+        filter: text(settings, |ldap| &ldap.user_filter, "user-filter")?,
+        uid_attribute: section(settings)?.uid_attr.value.clone(),
+        name_attribute: section(settings)?.username_attr.value.clone(),
+        page_size: wishes.page_size,
+        ignore_references: wishes.ignore_references,
     };
-    let urls = ldap.url.as_ref().ok_or_else(|| missing("url"))?;
-    let addresses = Address::list(&urls.value.join(" "))?;
-    let starttls = wishes.starttls || ldap.starttls.value;
+    Ok(Configured { access, searcher, search })
+}
+
+/// How the directory of the settings is reached.
+///
+/// # Errors
+/// As [`configured`].
+pub fn access(settings: &Settings, wishes: &Wishes) -> Result<Access, DirectoryError> {
+    let ldap = section(settings)?;
+    let urls = ldap.url.as_ref().ok_or_else(|| missing(settings, "url"))?;
     let trust = match wishes.ca_file.as_ref().or(ldap.ca_file.as_ref().map(|file| &file.value)) {
         Some(path) => Trust::from_file(path)?,
         None => Trust::System,
     };
-    let searcher = match filled(&ldap.search_dn, "search-dn") {
-        Ok(name) => {
-            let password = settings.secrets.require(Variable::LdapAdminPassword)?;
-            Credentials::simple(name, password.text.clone())?
-        }
-        Err(_) => {
-            notes.note("no search-dn is configured: the directory is searched anonymously");
-            Credentials::Anonymous
-        }
-    };
-    let search = Search {
-        base: filled(&ldap.user_base, "user-base")?,
-        filter: filled(&ldap.user_filter, "user-filter")?,
-        uid_attribute: ldap.uid_attr.value.clone(),
-        name_attribute: ldap.username_attr.value.clone(),
-        page_size: wishes.page_size,
-        ignore_references: wishes.ignore_references,
-    };
-    let access = Access {
-        addresses,
-        starttls,
+    Ok(Access {
+        addresses: Address::list(&urls.value.join(" "))?,
+        starttls: wishes.starttls || ldap.starttls.value,
         trust,
         connect_patience: wishes.connect_patience,
         answer_patience: wishes.answer_patience,
-    };
-    Ok(Configured { access, searcher, search })
+    })
+}
+
+/// What somebody binds as to log in, with `{username}` in the name's place.
+///
+/// # Errors
+/// [`DirectoryError::Config`] when it is not set, [`DirectoryError::BindTemplate`] when it has no
+/// place for the name: everybody would bind as the same person.
+pub fn bind_template(settings: &Settings) -> Result<String, DirectoryError> {
+    let template = text(settings, |ldap| &ldap.user_bind, "user-bind")?;
+    if template.contains("{username}") { Ok(template) } else { Err(DirectoryError::BindTemplate(template)) }
+}
+
+fn searcher(settings: &Settings, notes: &mut Notes) -> Result<Credentials, DirectoryError> {
+    match text(settings, |ldap| &ldap.search_dn, "search-dn") {
+        Ok(name) => {
+            let password = settings.secrets.require(Variable::LdapAdminPassword)?;
+            Credentials::simple(name, password.text.clone())
+        }
+        Err(_) => {
+            notes.note("no search-dn is configured: the directory is searched anonymously");
+            Ok(Credentials::Anonymous)
+        }
+    }
+}
+
+fn section(settings: &Settings) -> Result<&Ldap, DirectoryError> {
+    settings.ldap.as_ref().ok_or_else(|| missing(settings, "url"))
+}
+
+fn text(
+    settings: &Settings,
+    pick: fn(&Ldap) -> &Option<Value<String>>,
+    key: &str,
+) -> Result<String, DirectoryError> {
+    let text = pick(section(settings)?).as_ref().map(|value| value.value.trim());
+    text.filter(|text| !text.is_empty()).map(str::to_owned).ok_or_else(|| missing(settings, key))
+}
+
+fn missing(settings: &Settings, key: &str) -> DirectoryError {
+    settings.missing(&format!("auth.ldap.{key}")).into()
 }

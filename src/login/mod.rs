@@ -1,2 +1,22 @@
 //! Who is it: the chain of methods, attempts, the session that is kept.
+//!
+//! [`chain::login`] asks the methods in the server's order, and the first that is meant for
+//! somebody decides: nobody whom the directory refuses is let in by another way.
+//! [`attempts`] makes guessing slow, [`session`] remembers who it was.
+
+pub mod attempts;
+pub mod chain;
+pub mod fault;
+pub mod identity;
+pub mod ldap;
+pub mod local;
 pub mod oidc;
+pub mod place;
+pub mod session;
+pub mod token;
+
+pub use attempts::Attempts;
+pub use chain::{Presented, login};
+pub use fault::LoginError;
+pub use identity::{Identity, Method};
+pub use session::Session;

@@ -1,1 +1,167 @@
-//! Tests of cc_login.
+//! `cc-login` as people run it.
+
+use serde_json::json;
+
+use crate::slapd::{BASE, Manner, Slapd, TREE, person};
+use crate::support::{Folder, has};
+use crate::sync::{configure, folder_for, table};
+
+/// A folder with keys, a database, and `fritz` with a password.
+fn with_fritz() -> Folder {
+    let folder = Folder::new();
+    folder.sh("cc-user init -q").ended(0);
+    folder.sh("echo pw | cc-user add fritz --role user,api --password-stdin -q").ended(0);
+    folder
+}
+
+fn mode(folder: &Folder, name: &str) -> u32 {
+    use std::os::unix::fs::MetadataExt as _;
+    std::fs::metadata(folder.file(name)).unwrap().mode() & 0o777
+}
+
+const STATE: &str = ".home/.local/state/cc-auth";
+
+#[test]
+fn a_session_is_kept_shown_used_and_ended() {
+    let folder = with_fritz();
+    let done = folder.sh("echo pw | cc-login fritz --password-stdin").ended(0);
+    assert!(done.stdout.starts_with("logged in: fritz (user, api) by local, until 2"), "{}", done.stdout);
+    assert!(done.stdout.ends_with("(in 7 days)\n"), "{}", done.stdout);
+    assert_eq!(mode(&folder, &format!("{STATE}/session.json")), 0o600);
+    assert_eq!(mode(&folder, STATE), 0o700);
+    let status = folder.sh("cc-login status --json").ended(0).json();
+    assert_eq!(status["username"], "fritz");
+    assert_eq!(status["roles"], json!(["user", "api"]));
+    assert_eq!((&status["method"], &status["has_token"]), (&json!("local"), &json!(true)));
+    let token = folder.sh("cc-login token").ended(0).stdout;
+    assert_eq!(token.matches('.').count(), 2, "{token}");
+    folder.sh("cc-jwt verify \"$(cc-login token)\" --endpoint userapi").ended(0);
+    let over = folder.sh("cc-login status --at +169h").ended(1);
+    assert!(over.stderr.contains("the session ended 1 hour ago"), "{}", over.stderr);
+    folder.sh("cc-login token --at +168h").ended(1);
+    folder.sh("cc-login logout").ended(0);
+    assert_eq!(folder.sh("cc-login token").ended(1).stdout, "");
+    assert_eq!(
+        folder.sh("cc-login status --json").ended(1).json(),
+        json!({"logged_in": false, "why": "no-session"})
+    );
+    folder.sh("cc-login logout").ended(0);
+}
+
+#[test]
+fn a_runtime_folder_of_ones_own_holds_the_session() {
+    let folder = with_fritz();
+    folder.sh("mkdir -m 700 run; mkdir -m 755 open").ended(0);
+    folder.sh("echo pw | XDG_RUNTIME_DIR=$PWD/run cc-login fritz --password-stdin").ended(0);
+    assert_eq!(mode(&folder, "run/cc-auth/session.json"), 0o600);
+    folder.sh("cc-login token").ended(1);
+    folder.sh("XDG_RUNTIME_DIR=$PWD/run cc-login token").ended(0);
+    folder.sh("echo pw | XDG_RUNTIME_DIR=$PWD/open cc-login fritz --password-stdin").ended(0);
+    assert!(!folder.file("open/cc-auth").exists());
+}
+
+#[test]
+fn a_refusal_does_not_tell_which_of_name_and_password_is_wrong() {
+    let folder = with_fritz();
+    let wrong = folder.sh("echo no | cc-login fritz --password-stdin").ended(1);
+    let unknown = folder.sh("echo no | cc-login frits --password-stdin").ended(1);
+    assert_eq!(wrong.stderr.replace("fritz", "frits"), unknown.stderr);
+    assert_eq!(wrong.stderr, "cc-login: the login of 'fritz' is refused: name or password is wrong\n");
+    assert!(!folder.file(&format!("{STATE}/session.json")).exists());
+}
+
+#[test]
+fn the_sixth_attempt_has_to_wait_and_a_good_one_clears_the_count() {
+    let folder = with_fritz();
+    let attempt = |password: &str| folder.sh(&format!("echo {password} | cc-login fritz --password-stdin"));
+    for _ in 0..4 {
+        attempt("no").ended(1);
+    }
+    attempt("pw").ended(0);
+    for _ in 0..5 {
+        attempt("no").ended(1);
+    }
+    let refused = attempt("pw").ended(75);
+    assert!(refused.stderr.contains("too many failed attempts of 'fritz': wait 1"), "{}", refused.stderr);
+    let json = folder.sh("echo pw | cc-login FRITZ --password-stdin --json").ended(75);
+    assert!(json.stderr.contains("\"kind\":\"too-many-attempts\""), "{}", json.stderr);
+    assert_eq!(mode(&folder, &format!("{STATE}/attempts.json")), 0o600);
+}
+
+#[test]
+fn many_processes_that_guess_at_once_get_five_tries() {
+    let folder = with_fritz();
+    let run = folder.sh("for i in $(seq 20); do (echo no | cc-login fritz --password-stdin >/dev/null 2>&1; echo $?) & done; wait");
+    let refused = run.stdout.lines().filter(|line| *line == "1").count();
+    let waiting = run.stdout.lines().filter(|line| *line == "75").count();
+    assert_eq!((refused, waiting), (5, 15), "{}", run.stdout);
+}
+
+#[test]
+fn without_a_private_key_there_is_a_session_but_no_token() {
+    let folder = with_fritz();
+    let done = folder.sh("echo pw | JWT_PRIVATE_KEY= cc-login fritz --password-stdin").ended(0);
+    assert!(done.stderr.contains("JWT_PRIVATE_KEY is not set: the session has no token"), "{}", done.stderr);
+    assert!(done.stdout.ends_with(", without a token\n"), "{}", done.stdout);
+    folder.sh("cc-login status").ended(0);
+    let none = folder.sh("cc-login token").ended(1);
+    assert!(none.stderr.contains("the session has no token"), "{}", none.stderr);
+}
+
+#[test]
+fn the_directory_lets_in_and_turns_away() {
+    if !has("slapd") {
+        return;
+    }
+    let server = Slapd::start(
+        &format!(
+            "{TREE}{}{}",
+            person("anna", "Anna A"),
+            person("co\\,mma", "Comma").replacen("uid: co\\,", "uid: co,", 1)
+        ),
+        &Manner { global: "allow bind_anon_cred bind_anon_dn".into(), ..Manner::default() },
+    );
+    let folder = folder_for(&server.url(), json!({"sync-user-on-login": true}));
+    let attempt = |name: &str, password: &str| {
+        folder.run_with("cc-login", &[name, "--method", "ldap", "--password-stdin"], format!("{password}\n"))
+    };
+    attempt("anna", "wrong").ended(1);
+    assert!(table(&folder).is_empty(), "nobody is added before the password was right");
+    attempt("anna", "").ended(65);
+    attempt("*", "annapw").ended(1);
+    attempt("anna)(uid=*", "annapw").ended(1);
+    attempt("nobody", "annapw").ended(1);
+    attempt("ANNA ", "annapw").ended(0);
+    assert_eq!(table(&folder), ["anna|1|Anna A|[\"user\"]|[]"]);
+    attempt("anna", "annapw").ended(0);
+    configure(&folder, "ldap://127.0.0.1:1", json!({}));
+    let down = attempt("anna", "annapw").ended(69);
+    assert!(down.stderr.contains("no LDAP server can be reached"), "{}", down.stderr);
+    configure(&folder, &server.url(), json!({"user-bind": format!("uid=anna,ou=people,{BASE}")}));
+    attempt("anna", "annapw").ended(78);
+}
+
+#[test]
+fn keys_and_values_are_understood_as_other_login_tools_take_them() {
+    let folder = with_fritz();
+    folder.sh("echo pw | cc-login -method=local username=fritz --password-stdin").ended(0);
+    folder.sh("echo pw | cc-login method=local fritz --password-stdin").ended(0);
+    folder.sh("echo pw | USER=fritz cc-login --password-stdin").ended(0);
+    for words in ["fritz hunter2", "fritz password=hunter2", "fritz passwort=hunter2", "role=hunter2 fritz"] {
+        let refused = folder.sh(&format!("echo pw | cc-login {words} --password-stdin")).ended(2);
+        assert!(!refused.stderr.contains("hunter2"), "{}", refused.stderr);
+    }
+}
+
+#[test]
+fn a_token_of_the_shared_key_is_a_login() {
+    let folder = with_fritz();
+    folder.sh("gen-keypair --algorithm hs512 --write -q").ended(0);
+    folder.sh("cc-jwt issue fritz --algorithm hs512 -q > login.txt && chmod 600 login.txt").ended(0);
+    let done = folder.sh("cc-login --method token --token-file login.txt").ended(0);
+    assert!(done.stdout.starts_with("logged in: fritz (user, api) by token"), "{}", done.stdout);
+    folder.sh("cc-login fritz --token-file - < login.txt").ended(0);
+    let other = folder.sh("cc-login anna --token-file login.txt").ended(1);
+    assert!(other.stderr.contains("the token is for 'fritz', wanted 'anna'"), "{}", other.stderr);
+    folder.sh("echo rubbish | cc-login --token-file -").ended(1);
+}

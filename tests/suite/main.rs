@@ -19,6 +19,7 @@ mod gen_keypair;
 mod generated;
 mod httpd;
 mod key;
+mod login;
 mod openbao;
 mod osdf;
 mod policy;

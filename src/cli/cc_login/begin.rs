@@ -1,0 +1,215 @@
+//! `cc-login [NAME]`: the login itself.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueHint};
+
+use super::parameters::{MethodChoice, Parameters};
+use super::report;
+use crate::base::fault::Status;
+use crate::base::note::Notes;
+use crate::base::quote::quote;
+use crate::base::time::Clock;
+use crate::cli::console::Console;
+use crate::cli::directory::DirectoryOptions;
+use crate::cli::failure::{Failure, UsageFault};
+use crate::cli::options::SettingsOptions;
+use crate::cli::prompt::{self, PasswordOptions};
+use crate::cli::settings;
+use crate::config::{Settings, Variable};
+use crate::directory::Wishes;
+use crate::login::{Attempts, Identity, LoginError, Method, Presented, Session, login, place, session};
+use crate::store::{Access, Store};
+use crate::user::Role;
+
+/// The arguments of a login.
+#[derive(Debug, Args)]
+pub(super) struct Begin {
+    /// Who logs in [default: the name of the person at the keyboard], and further KEY=VALUE, such
+    /// as role=NAME
+    #[arg(value_name = "NAME|KEY=VALUE")]
+    words: Vec<String>,
+
+    /// How: auto, local, ldap, token, oidc or remote
+    #[arg(short, long, value_name = "METHOD", value_parser = MethodChoice::parse)]
+    method: Option<MethodChoice>,
+
+    /// Log in with the token in FILE (- for standard input)
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath,
+          conflicts_with_all = ["password_stdin", "password_file"])]
+    token_file: Option<PathBuf>,
+
+    #[command(flatten)]
+    password: PasswordOptions,
+
+    #[command(flatten)]
+    directory: DirectoryOptions,
+}
+
+pub(super) fn run(
+    begin: &Begin,
+    options: &SettingsOptions,
+    console: &mut Console,
+) -> Result<Status, Failure> {
+    let parameters = Parameters::parse(&begin.words)?;
+    let choice = match (begin.method, parameters.method) {
+        (Some(a), Some(b)) if a != b => {
+            return Err(UsageFault::new("two different methods are given").into());
+        }
+        (a, b) => a.or(b).unwrap_or(MethodChoice::Auto),
+    };
+    let wishes = begin.directory.wishes()?;
+    let settings = settings::load(options, console)?;
+    let with = With { begin, settings: &settings, wishes: &wishes };
+    let identity = match choice {
+        MethodChoice::Only(method @ (Method::Oidc | Method::Remote)) => return Err(not_here(method).into()),
+        MethodChoice::Only(Method::Token) => with.by_token(parameters.name, console)?,
+        MethodChoice::Auto if begin.token_file.is_some() => with.by_token(parameters.name, console)?,
+        MethodChoice::Auto => with.by_password(None, parameters, console)?,
+        MethodChoice::Only(method) => with.by_password(Some(method), parameters, console)?,
+    };
+    keep(identity, &settings, console)
+}
+
+/// The methods that this program does not have.
+fn not_here(method: Method) -> UsageFault {
+    UsageFault::new(format!("the method {} is not available in this version", method.name()))
+        .hint("log in with --method ldap, local or token")
+}
+
+/// What every method works with.
+struct With<'run> {
+    begin: &'run Begin,
+    settings: &'run Settings,
+    wishes: &'run Wishes,
+}
+
+impl With<'_> {
+    fn by_token(&self, wanted: Option<String>, console: &mut Console) -> Result<Identity, Failure> {
+        let token = match self.begin.token_file.as_deref() {
+            Some(path) if path.as_os_str() != "-" => prompt::from_file(path, "token", console)?,
+            Some(_) => prompt::from_stdin("token")?,
+            None => prompt::ask("Token", "token", "--token-file FILE, or - for standard input")?,
+        };
+        let mut store = self.open()?;
+        let presented = Presented { token: Some(token), ..Presented::default() };
+        let identity = self.ask(Some(Method::Token), &presented, &mut store, console)?;
+        match wanted {
+            Some(wanted) if wanted != identity.user.username => {
+                Err(LoginError::OtherSubject { found: identity.user.username, wanted }.into())
+            }
+            _ => Ok(identity),
+        }
+    }
+
+    fn by_password(
+        &self,
+        only: Option<Method>,
+        parameters: Parameters,
+        console: &mut Console,
+    ) -> Result<Identity, Failure> {
+        if self.begin.token_file.is_some() {
+            return Err(UsageFault::new("--token-file is for --method token").into());
+        }
+        if let Some((key, _)) = parameters.others.first() {
+            return Err(UsageFault::new(format!("{key}= is for --method oidc")).into());
+        }
+        let name = match parameters.name {
+            Some(name) => name,
+            None => own_name(console)?,
+        };
+        // What would spoil the login anyway is told before the password is asked for.
+        let mut store = self.open()?;
+        let attempts = Attempts::new(&place::state_folder(console.environment())?);
+        let password = self.begin.password.known(&format!("Password for {}", quote(&name)), console)?;
+        let attempt = attempts.begin(&name, Clock::System.now())?;
+        let presented = Presented { name: Some(name), password: Some(password), token: None };
+        match self.ask(only, &presented, &mut store, console) {
+            Ok(identity) => {
+                attempt.succeeded()?;
+                Ok(identity)
+            }
+            Err(error @ LoginError::Refused(_)) => {
+                attempt.failed();
+                Err(error.into())
+            }
+            Err(error) => {
+                attempt.withdrawn()?;
+                Err(error.into())
+            }
+        }
+    }
+
+    fn ask(
+        &self,
+        only: Option<Method>,
+        presented: &Presented,
+        store: &mut Store,
+        console: &mut Console,
+    ) -> Result<Identity, LoginError> {
+        let mut notes = Notes::new();
+        let now = Clock::System.now();
+        let outcome = login(only, presented, self.settings, self.wishes, store, now, &mut notes);
+        console.notes(notes);
+        outcome
+    }
+
+    fn open(&self) -> Result<Store, Failure> {
+        Ok(Store::open(&self.settings.db.value, Access::Write)?)
+    }
+}
+
+fn own_name(console: &Console) -> Result<String, UsageFault> {
+    let environment = console.environment();
+    environment
+        .non_empty("USER")
+        .or_else(|| environment.non_empty("LOGNAME"))
+        .map(str::to_owned)
+        .ok_or_else(|| UsageFault::new("no name is given").hint("cc-login NAME"))
+}
+
+/// Keeps the session and reports it.
+pub(super) fn keep(
+    identity: Identity,
+    settings: &Settings,
+    console: &mut Console,
+) -> Result<Status, Failure> {
+    let mut notes = Notes::new();
+    let key = match settings.secret(Variable::JwtPrivateKey) {
+        Some(_) => Some(settings.signing_key(&mut notes)?),
+        None => {
+            notes.warn_with(
+                "JWT_PRIVATE_KEY is not set: the session has no token",
+                "make keys with gen-keypair --write",
+            );
+            None
+        }
+    };
+    tell_of_roles(&identity, &mut notes);
+    console.notes(notes);
+    let now = Clock::System.now();
+    let session = Session::begin(identity, settings.session_max_age.value, key.as_ref(), now)?;
+    session::save(&place::session_file(console.environment())?, &session)?;
+    report::begun(&session, now, console)?;
+    Ok(Status::Done)
+}
+
+/// What the server will make of the roles.
+fn tell_of_roles(identity: &Identity, notes: &mut Notes) {
+    let user = &identity.user;
+    let name = crate::base::file::shell_word(&user.username);
+    if !user.roles.iter().any(|role| role.parse::<Role>().is_ok()) {
+        notes.warn_with(
+            format!("{} has no role the server knows: its sessions are dead", quote(&user.username)),
+            format!("cc-user role add {name} user"),
+        );
+    } else if !user.has(Role::Api) {
+        notes.warn_with(
+            format!(
+                "{} does not have the role api: the server's REST interface takes no token of such a user",
+                quote(&user.username)
+            ),
+            format!("cc-user role add {name} api"),
+        );
+    }
+}

@@ -1,0 +1,76 @@
+//! `cc-login`: who is it, and for how long.
+
+mod begin;
+mod page;
+mod parameters;
+mod report;
+mod session;
+
+use clap::{ArgMatches, Args, Command, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+
+use super::console::Console;
+use super::failure::{Failure, UsageFault};
+use super::options::{AtOption, OutputOptions, SettingsOptions};
+use super::tool::Tool;
+use crate::base::fault::Status;
+
+/// The program.
+pub static TOOL: Tool = Tool { name: "cc-login", command, run, pages: page::PAGES };
+
+/// Find out who somebody is, and keep the result as a session
+#[derive(Debug, Parser)]
+#[command(name = "cc-login", args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Option<Verb>,
+
+    #[command(flatten)]
+    begin: begin::Begin,
+
+    #[command(flatten)]
+    settings: SettingsOptions,
+
+    #[command(flatten)]
+    output: OutputOptions,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Status(Status_),
+    Token(Token),
+    Logout(Logout),
+}
+
+/// Tell who is logged in, how and until when; exit 1 when nobody is
+#[derive(Debug, Args)]
+#[command(name = "status")]
+struct Status_ {
+    #[command(flatten)]
+    at: AtOption,
+}
+
+/// Print the session's token; exit 1 when there is none that is good
+#[derive(Debug, Args)]
+struct Token {
+    #[command(flatten)]
+    at: AtOption,
+}
+
+/// End the session
+#[derive(Debug, Args)]
+struct Logout {}
+
+fn command() -> Command {
+    Arguments::command()
+}
+
+fn run(matches: &ArgMatches, console: &mut Console) -> Result<Status, Failure> {
+    let Arguments { verb, begin, settings, output: _ } =
+        Arguments::from_arg_matches(matches).map_err(|error| UsageFault::new(error.to_string()))?;
+    match verb {
+        None => begin::run(&begin, &settings, console),
+        Some(Verb::Status(verb)) => session::status(&verb.at, console),
+        Some(Verb::Token(verb)) => session::token(&verb.at, console),
+        Some(Verb::Logout(Logout {})) => session::logout(console),
+    }
+}

@@ -1,0 +1,135 @@
+//! What is typed after `cc-login`: a name, and `KEY=VALUE` as other login tools take it.
+//!
+//! What is malformed is never shown back: a password may have slipped in.
+
+use crate::base::near::nearest;
+use crate::base::quote::quote;
+use crate::cli::failure::UsageFault;
+use crate::login::Method;
+
+/// The name and the parameters.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Parameters {
+    pub(super) name: Option<String>,
+    pub(super) method: Option<MethodChoice>,
+    /// What only OpenID Connect and the server itself know what to do with, such as `role`.
+    pub(super) others: Vec<(String, String)>,
+}
+
+/// The methods as they can be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum MethodChoice {
+    /// In the server's order.
+    Auto,
+    /// This one alone.
+    Only(Method),
+}
+
+impl MethodChoice {
+    /// The names of all choices.
+    pub(super) const NAMES: [&'static str; 6] = ["auto", "local", "ldap", "token", "oidc", "remote"];
+
+    /// Reads a choice. `-method=ldap`, as other tools spell it, arrives here as the value
+    /// `ethod=ldap` of `-m`.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        let name = text.strip_prefix("ethod=").unwrap_or(text);
+        if name == "auto" {
+            return Ok(Self::Auto);
+        }
+        Method::ALL
+            .into_iter()
+            .find(|method| method.name() == name)
+            .map(Self::Only)
+            .ok_or_else(|| format!("the methods are {}", Self::NAMES.join(", ")))
+    }
+}
+
+/// The keys and what they are.
+const KEYS: [&str; 7] = ["username", "name", "method", "role", "provider", "port", "scope"];
+
+impl Parameters {
+    /// Takes the words apart.
+    pub(super) fn parse(words: &[String]) -> Result<Self, UsageFault> {
+        let mut parameters = Self::default();
+        for word in words {
+            match word.split_once('=').filter(|(key, _)| is_key(key)) {
+                None => parameters.set_name(word)?,
+                Some(("username" | "name", value)) => parameters.set_name(value)?,
+                Some(("method", value)) => {
+                    let choice = MethodChoice::parse(value).map_err(UsageFault::new)?;
+                    parameters.method = Some(choice);
+                }
+                Some(("password" | "passwd" | "pw" | "token" | "secret", _)) => {
+                    return Err(UsageFault::new(
+                        "a password or token is never taken as an argument: everybody could see it (it is not \
+                         shown here)",
+                    )
+                    .hint("give it with --password-stdin, --password-file FILE or --token-file FILE"));
+                }
+                Some((key, value)) if KEYS.contains(&key) => {
+                    parameters.others.push((key.to_owned(), value.to_owned()));
+                }
+                Some((key, _)) => {
+                    let fault = UsageFault::new(format!("unknown key {}", quote(key)));
+                    return Err(match nearest(key, KEYS) {
+                        Some(near) => fault.hint(format!("did you mean {near}=…?")),
+                        None => fault.hint(format!(
+                            "the keys are {}; a name with = in it is given as username=NAME",
+                            KEYS.join(", ")
+                        )),
+                    });
+                }
+            }
+        }
+        Ok(parameters)
+    }
+
+    fn set_name(&mut self, name: &str) -> Result<(), UsageFault> {
+        if self.name.is_some() {
+            return Err(UsageFault::new(
+                "two names are given, wanted one (they are not shown: one may be a password)",
+            )
+            .hint("the password is asked for, or read with --password-stdin or --password-file FILE"));
+        }
+        self.name = Some(name.to_owned());
+        Ok(())
+    }
+}
+
+fn is_key(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_' || byte == b'-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(words: &[&str]) -> Result<Parameters, UsageFault> {
+        Parameters::parse(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn names_and_keys_are_told_apart() {
+        assert_eq!(parse(&["fritz"]).unwrap().name.as_deref(), Some("fritz"));
+        assert_eq!(parse(&["username=a=b"]).unwrap().name.as_deref(), Some("a=b"));
+        assert_eq!(parse(&["=x"]).unwrap().name.as_deref(), Some("=x"));
+        let full = parse(&["fritz", "role=admin", "method=ldap"]).unwrap();
+        assert_eq!(full.others, [("role".to_owned(), "admin".to_owned())]);
+        assert_eq!(full.method, Some(MethodChoice::Only(Method::Ldap)));
+    }
+
+    #[test]
+    fn what_may_be_a_password_is_never_shown() {
+        for words in [&["fritz", "hunter2"][..], &["fritz", "password=hunter2"], &["rolle=hunter2"]] {
+            let refused = parse(words).unwrap_err();
+            assert!(!format!("{refused:?} {refused}").contains("hunter2"), "{refused:?}");
+        }
+    }
+
+    #[test]
+    fn the_single_dash_spelling_is_understood() {
+        assert_eq!(MethodChoice::parse("ethod=ldap"), Ok(MethodChoice::Only(Method::Ldap)));
+        assert_eq!(MethodChoice::parse("auto"), Ok(MethodChoice::Auto));
+        assert!(MethodChoice::parse("ethod").is_err());
+    }
+}

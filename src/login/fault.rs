@@ -1,0 +1,131 @@
+//! Why somebody is not logged in.
+
+use std::path::PathBuf;
+
+use crate::base::duration::GoDuration;
+use crate::base::fault::{Fault, Status};
+use crate::base::file::FileError;
+use crate::base::quote::{quote, quote_path};
+use crate::base::time::span_for_people;
+use crate::config::ConfigFault;
+use crate::directory::DirectoryError;
+use crate::store::StoreError;
+use crate::token::IssueError;
+
+/// Why there is no login, or no session.
+#[derive(Debug, thiserror::Error)]
+pub enum LoginError {
+    /// The answer is no. Which of name and password is wrong is not told, and takes the same time.
+    #[error("the login of {} is refused: name or password is wrong", quote(.0))]
+    Refused(String),
+    /// The token is no login, and why.
+    #[error("the login by token is refused: {reason}")]
+    TokenRefused {
+        /// The first check that does not hold.
+        reason: String,
+        /// What to do about it.
+        hint: Option<String>,
+    },
+    /// The token names somebody else.
+    #[error("the token is for {}, wanted {}", quote(.found), quote(.wanted))]
+    OtherSubject {
+        /// Whom it names.
+        found: String,
+        /// Who wants to log in.
+        wanted: String,
+    },
+    /// Too many failed attempts.
+    #[error("too many failed attempts of {}: wait {}", quote(.name), span_for_people(*.seconds))]
+    TooManyAttempts {
+        /// The name.
+        name: String,
+        /// How long until the next attempt counts, in seconds.
+        seconds: u64,
+    },
+    /// The user table.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The directory.
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
+    /// The settings.
+    #[error(transparent)]
+    Config(#[from] ConfigFault),
+    /// The session's or the attempts' file.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The session's token can't be made.
+    #[error(transparent)]
+    Issue(#[from] IssueError),
+    /// Nowhere to keep a session.
+    #[error("there is no place for the session: neither XDG_RUNTIME_DIR, XDG_STATE_HOME nor HOME names one")]
+    NoPlace,
+    /// The session's file is none.
+    #[error("{} holds no session: {why}", quote_path(.path))]
+    SessionBroken {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        why: &'static str,
+    },
+    /// The session's file belongs to somebody else.
+    #[error("{} belongs to another user and is not read", quote_path(.0))]
+    SessionForeign(PathBuf),
+    /// A session that would be over when it begins.
+    #[error("a session of {} would be over when it begins", quote(&.0.to_string()))]
+    SessionLength(GoDuration),
+}
+
+impl Fault for LoginError {
+    fn status(&self) -> Status {
+        match self {
+            Self::Refused(_) | Self::TokenRefused { .. } | Self::OtherSubject { .. } => Status::No,
+            Self::TooManyAttempts { .. } => Status::TryAgain,
+            Self::Store(error) => error.status(),
+            Self::Directory(error) => error.status(),
+            Self::Config(error) => error.status(),
+            Self::File(error) => error.status(),
+            Self::Issue(error) => error.status(),
+            Self::NoPlace => Status::CantCreate,
+            Self::SessionBroken { .. } => Status::Data,
+            Self::SessionForeign(_) => Status::NotPermitted,
+            Self::SessionLength(_) => Status::Config,
+        }
+    }
+
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Refused(_) => "login-refused",
+            Self::TokenRefused { .. } => "token-refused",
+            Self::OtherSubject { .. } => "token-other-subject",
+            Self::TooManyAttempts { .. } => "too-many-attempts",
+            Self::Store(error) => error.kind(),
+            Self::Directory(error) => error.kind(),
+            Self::Config(error) => error.kind(),
+            Self::File(error) => error.kind(),
+            Self::Issue(error) => error.kind(),
+            Self::NoPlace => "no-place",
+            Self::SessionBroken { .. } => "session-broken",
+            Self::SessionForeign(_) => "session-foreign",
+            Self::SessionLength(_) => "session-length",
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::TokenRefused { hint, .. } => hint.clone(),
+            Self::Store(error) => error.hint(),
+            Self::Directory(error) => error.hint(),
+            Self::Config(error) => error.hint(),
+            Self::File(error) => error.hint(),
+            Self::Issue(error) => error.hint(),
+            Self::NoPlace => Some("export XDG_STATE_HOME=$HOME/.local/state".to_owned()),
+            Self::SessionBroken { .. } => Some("cc-login logout, then log in again".to_owned()),
+            Self::SessionLength(_) => Some("set 'session-max-age' in config.json, as in \"24h\"".to_owned()),
+            Self::Refused(_)
+            | Self::OtherSubject { .. }
+            | Self::TooManyAttempts { .. }
+            | Self::SessionForeign(_) => None,
+        }
+    }
+}

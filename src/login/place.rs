@@ -1,0 +1,82 @@
+//! Where sessions and counted attempts are kept.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use super::fault::LoginError;
+use crate::base::environment::Environment;
+
+/// The folder of this toolkit in the folders of the XDG base directories.
+const FOLDER: &str = "cc-auth";
+
+/// The session's file: in `$XDG_RUNTIME_DIR`, which the system empties when the last login of the
+/// person ends, or else in the state folder. The variable counts only when it names a folder of
+/// the person's own that nobody else may enter, as its specification demands.
+///
+/// # Errors
+/// [`LoginError::NoPlace`].
+pub fn session_file(environment: &Environment) -> Result<PathBuf, LoginError> {
+    let runtime = absolute(environment, "XDG_RUNTIME_DIR").filter(|folder| is_private(folder));
+    let folder = match runtime {
+        Some(folder) => folder.join(FOLDER),
+        None => state_folder(environment)?,
+    };
+    Ok(folder.join("session.json"))
+}
+
+/// The folder for what must outlive a login session: `$XDG_STATE_HOME`, or `~/.local/state`.
+///
+/// # Errors
+/// [`LoginError::NoPlace`].
+pub fn state_folder(environment: &Environment) -> Result<PathBuf, LoginError> {
+    let state = absolute(environment, "XDG_STATE_HOME")
+        .or_else(|| absolute(environment, "HOME").map(|home| home.join(".local/state")));
+    state.map(|folder| folder.join(FOLDER)).ok_or(LoginError::NoPlace)
+}
+
+/// Relative paths in these variables are invalid and ignored, says the XDG specification.
+fn absolute(environment: &Environment, name: &str) -> Option<PathBuf> {
+    environment.non_empty(name).map(PathBuf::from).filter(|path| path.is_absolute())
+}
+
+fn is_private(folder: &Path) -> bool {
+    let owner = rustix::process::geteuid().as_raw();
+    fs::metadata(folder)
+        .is_ok_and(|metadata| metadata.is_dir() && metadata.uid() == owner && metadata.mode() & 0o077 == 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    #[test]
+    fn a_runtime_folder_that_others_may_enter_is_not_used() {
+        let folder = tempfile::tempdir().unwrap();
+        let runtime = folder.path().join("run");
+        fs::create_dir(&runtime).unwrap();
+        let environment: Environment = [
+            ("XDG_RUNTIME_DIR".to_owned(), runtime.display().to_string()),
+            ("HOME".to_owned(), "/home/x".to_owned()),
+        ]
+        .into_iter()
+        .collect();
+        fs::set_permissions(&runtime, fs::Permissions::from_mode(0o700)).unwrap();
+        assert_eq!(session_file(&environment).unwrap(), runtime.join("cc-auth/session.json"));
+        fs::set_permissions(&runtime, fs::Permissions::from_mode(0o755)).unwrap();
+        assert_eq!(
+            session_file(&environment).unwrap(),
+            Path::new("/home/x/.local/state/cc-auth/session.json")
+        );
+    }
+
+    #[test]
+    fn relative_paths_do_not_count() {
+        let environment: Environment = [("XDG_STATE_HOME", "x"), ("HOME", "")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into_iter()
+            .collect();
+        assert!(matches!(state_folder(&environment), Err(LoginError::NoPlace)));
+    }
+}

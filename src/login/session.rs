@@ -1,0 +1,269 @@
+//! The session that is kept after a login: who, how, until when, and a token that the server takes.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+use serde::Deserialize;
+use serde_json::json;
+use zeroize::Zeroizing;
+
+use super::fault::LoginError;
+use super::identity::{Identity, Method};
+use crate::base::duration::GoDuration;
+use crate::base::file::{self, Existing, FileError, PRIVATE_MODE};
+use crate::base::note::Notes;
+use crate::base::secret::SecretText;
+use crate::base::time::Timestamp;
+use crate::key::SigningKey;
+use crate::token::{Claims, Heading, issue};
+use crate::user::{AuthSource, User};
+
+/// The longest session file that is read, in bytes.
+const LIMIT: u64 = 1 << 20;
+
+/// What a provider gave to renew the session with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refresh {
+    /// The provider's name in the settings.
+    pub provider: String,
+    /// The refresh token.
+    pub token: SecretText,
+}
+
+/// A login that is remembered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    /// Who it is.
+    pub user: User,
+    /// How that was found out.
+    pub method: Method,
+    /// Since when.
+    pub since: Timestamp,
+    /// Until when; none is a session that never ends.
+    pub until: Option<Timestamp>,
+    /// The token that the server takes; none without a private key.
+    pub token: Option<SecretText>,
+    /// What renews it.
+    pub refresh: Option<Refresh>,
+    /// The ID token, which a provider wants to see at logout.
+    pub id_token: Option<SecretText>,
+}
+
+impl Session {
+    /// Begins a session of this length, with a token if there is a key to sign it.
+    ///
+    /// # Errors
+    /// [`LoginError::SessionLength`] for one that is over when it begins, [`LoginError::Issue`].
+    pub fn begin(
+        identity: Identity,
+        length: Option<GoDuration>,
+        key: Option<&SigningKey>,
+        now: Timestamp,
+    ) -> Result<Self, LoginError> {
+        let Identity { user, method } = identity;
+        if let Some(length) = length.filter(|length| length.seconds() < 1) {
+            return Err(LoginError::SessionLength(length));
+        }
+        let until = length.map(|length| now.plus(length));
+        let token = key.map(|key| token_for(&user, until, key, now)).transpose()?;
+        Ok(Self { user, method, since: now, until, token, refresh: None, id_token: None })
+    }
+
+    /// Whether it has ended. A token is no longer taken at the very second it expires.
+    #[must_use]
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        self.until.is_some_and(|until| now >= until)
+    }
+}
+
+/// A token with the claims the server itself sets.
+fn token_for(
+    user: &User,
+    until: Option<Timestamp>,
+    key: &SigningKey,
+    now: Timestamp,
+) -> Result<SecretText, LoginError> {
+    let mut claims = Claims::new();
+    if let Some(until) = until {
+        claims.set("exp", until.0);
+    }
+    claims.set("iat", now.0);
+    claims.set("roles", user.roles.clone());
+    claims.set("sub", user.username.as_str());
+    Ok(issue(&Heading::for_key(key), &claims, key)?)
+}
+
+/// Keeps the session, whole or not at all, readable by nobody else. What was kept before is gone.
+///
+/// # Errors
+/// [`LoginError::File`].
+pub fn save(path: &Path, session: &Session) -> Result<(), LoginError> {
+    if let Some(folder) = path.parent() {
+        file::create_private_folder(folder)?;
+    }
+    let secret = |text: &Option<SecretText>| text.as_ref().map(|text| text.expose().to_owned());
+    let User { username, name, roles, projects, email, source } = &session.user;
+    let document = json!({
+        "version": 1,
+        "username": username,
+        "name": name,
+        "roles": roles,
+        "projects": projects,
+        "email": email,
+        "source": source.map_or_else(|number| number, AuthSource::number),
+        "method": session.method.name(),
+        "since": session.since.0,
+        "until": session.until.map(|until| until.0),
+        "token": secret(&session.token),
+        "refresh": session.refresh.as_ref().map(|refresh| {
+            json!({"provider": refresh.provider, "token": refresh.token.expose()})
+        }),
+        "id_token": secret(&session.id_token),
+    });
+    let text = Zeroizing::new(document.to_string());
+    Ok(file::write(path, text.as_bytes(), PRIVATE_MODE, Existing::Replace)?)
+}
+
+#[derive(Deserialize)]
+struct Kept {
+    version: u32,
+    username: String,
+    name: Option<String>,
+    roles: Vec<String>,
+    #[serde(default)]
+    projects: Vec<String>,
+    email: Option<String>,
+    source: i64,
+    method: String,
+    since: i64,
+    until: Option<i64>,
+    token: Option<String>,
+    refresh: Option<KeptRefresh>,
+    id_token: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct KeptRefresh {
+    provider: String,
+    token: String,
+}
+
+/// The session that was kept, if there is one, over or not.
+///
+/// # Errors
+/// [`LoginError::SessionForeign`] for a file of somebody else, [`LoginError::SessionBroken`],
+/// [`LoginError::File`].
+pub fn load(path: &Path, notes: &mut Notes) -> Result<Option<Session>, LoginError> {
+    let bytes = match file::read(path, LIMIT) {
+        Ok(bytes) => Zeroizing::new(bytes),
+        Err(FileError::Missing(_)) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let owner = rustix::process::geteuid().as_raw();
+    if fs::metadata(path).is_ok_and(|metadata| metadata.uid() != owner && owner != 0) {
+        return Err(LoginError::SessionForeign(path.to_owned()));
+    }
+    file::warn_if_exposed(path, notes);
+    let broken = |why| LoginError::SessionBroken { path: path.to_owned(), why };
+    let kept: Kept =
+        serde_json::from_slice(&bytes).map_err(|_| broken("it is not in the form written here"))?;
+    if kept.version != 1 {
+        return Err(broken("it was written by another version"));
+    }
+    let method = Method::ALL.into_iter().find(|method| method.name() == kept.method);
+    Ok(Some(Session {
+        user: User {
+            username: kept.username,
+            name: kept.name,
+            roles: kept.roles,
+            projects: kept.projects,
+            email: kept.email,
+            source: AuthSource::from_number(kept.source).ok_or(kept.source),
+        },
+        method: method.ok_or_else(|| broken("its method is unknown"))?,
+        since: Timestamp(kept.since),
+        until: kept.until.map(Timestamp),
+        token: kept.token.map(SecretText::new),
+        refresh: kept
+            .refresh
+            .map(|refresh| Refresh { provider: refresh.provider, token: SecretText::new(refresh.token) }),
+        id_token: kept.id_token.map(SecretText::new),
+    }))
+}
+
+/// Ends the session that was kept. Whether there was one.
+///
+/// # Errors
+/// [`LoginError::File`].
+pub fn remove(path: &Path) -> Result<bool, LoginError> {
+    match fs::remove_file(path) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(source) => Err(FileError::Unwritable { path: path.to_owned(), source }.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::key::{Algorithm, PrivateKey};
+    use std::os::unix::fs::PermissionsExt as _;
+
+    fn identity() -> Identity {
+        let user = User {
+            username: "fritz".to_owned(),
+            name: Some("Fritz F".to_owned()),
+            roles: vec!["user".to_owned(), "api".to_owned()],
+            projects: Vec::new(),
+            email: None,
+            source: Ok(AuthSource::Local),
+        };
+        Identity { user, method: Method::Local }
+    }
+
+    #[test]
+    fn a_session_reads_back_as_it_was_kept_and_nobody_else_may_read_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a/b/session.json");
+        let key = SigningKey::private(PrivateKey::generate(Algorithm::EdDsa).unwrap()).unwrap();
+        let mut session =
+            Session::begin(identity(), Some(GoDuration::from_seconds(60)), Some(&key), Timestamp(1000))
+                .unwrap();
+        session.refresh =
+            Some(Refresh { provider: "site".to_owned(), token: SecretText::new("r".to_owned()) });
+        save(&path, &session).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::metadata(path.parent().unwrap()).unwrap().permissions().mode() & 0o777, 0o700);
+        let mut notes = Notes::new();
+        assert_eq!(load(&path, &mut notes).unwrap().as_ref(), Some(&session));
+        assert!(notes.is_empty());
+        assert!(!session.is_over(Timestamp(1059)) && session.is_over(Timestamp(1060)));
+        assert!(remove(&path).unwrap() && !remove(&path).unwrap());
+        assert_eq!(load(&path, &mut notes).unwrap(), None);
+    }
+
+    #[test]
+    fn a_session_that_would_be_over_is_not_begun_and_one_without_end_never_is() {
+        for length in [GoDuration::from_seconds(-1), GoDuration::from_nanoseconds(1)] {
+            let refused = Session::begin(identity(), Some(length), None, Timestamp(0));
+            assert!(matches!(refused, Err(LoginError::SessionLength(_))));
+        }
+        let endless = Session::begin(identity(), None, None, Timestamp(0)).unwrap();
+        assert!(!endless.is_over(Timestamp(i64::MAX)));
+        assert!(endless.token.is_none());
+    }
+
+    #[test]
+    fn rubbish_is_no_session() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("session.json");
+        for text in ["", "{}", "[]", "{\"version\": 2}"] {
+            fs::write(&path, text).unwrap();
+            assert!(
+                matches!(load(&path, &mut Notes::new()), Err(LoginError::SessionBroken { .. })),
+                "{text}"
+            );
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! Login by a token: one by the shared key, as at the server's `/jwt-login`, or one of the server
+//! itself or the trusted issuer, as in its login cookie.
+
+use serde_json::Value;
+
+use super::fault::LoginError;
+use super::identity::{Identity, Method};
+use crate::base::note::Notes;
+use crate::base::quote::quote;
+use crate::base::secret::SecretText;
+use crate::base::time::Timestamp;
+use crate::config::{Settings, Variable};
+use crate::key::{VerifyingKey, WeakKeys};
+use crate::policy::admission::{closed, judge, kept_roles};
+use crate::policy::{Account, Endpoint, Rules, Signer, Verdict};
+use crate::store::Store;
+use crate::token::{Claims, Unverified, Verified, verify};
+use crate::user::{AuthSource, User, Username};
+
+/// Logs in whoever the token names, if the server would.
+///
+/// Stricter than the server: a token whose roles are all unknown is refused (the server lets the
+/// user in to a session that is dead); nobody is added under a name that is not fit for a user;
+/// a known user of another auth source is never changed.
+///
+/// # Errors
+/// [`LoginError::TokenRefused`] with the first reason, [`LoginError::Config`] for keys that can't
+/// be used, [`LoginError::Store`].
+pub fn login(
+    settings: &Settings,
+    store: &mut Store,
+    text: &SecretText,
+    now: Timestamp,
+    notes: &mut Notes,
+) -> Result<Identity, LoginError> {
+    let refuse = |reason: String, hint: Option<String>| LoginError::TokenRefused { reason, hint };
+    let from_token = |error: crate::token::TokenError| {
+        use crate::base::fault::Fault as _;
+        refuse(error.to_string(), error.hint())
+    };
+    let bare = crate::token::bare(text.expose());
+    let token = Unverified::parse(bare).map_err(from_token)?;
+    let endpoint = endpoint_of(&token);
+    let rules = rules(settings);
+    let keys = keys(settings, endpoint, &rules, notes)?;
+    let verified = verify(token, keys.iter().map(|(_, key)| key)).map_err(from_token)?;
+    let signer = keys.get(verified.key()).map_or(Signer::Own, |(signer, _)| *signer);
+    let subject = verified.claims().subject().unwrap_or_default().to_owned();
+    let known = if subject.is_empty() { None } else { store.find(&subject)? };
+    let account = known.as_ref().map_or(Account::Missing, Account::Known);
+    let verdict = judge(Some(endpoint), &verified, signer, &rules, account, now);
+    if let Some(reason) = first_failure(&verdict) {
+        return Err(reason);
+    }
+    let user = if rules.validate_user {
+        known.ok_or_else(|| refuse(format!("{} is not in the user table", quote(&subject)), None))?
+    } else {
+        settle(settings, store, &verified, known, notes)?
+    };
+    Ok(Identity { user, method: Method::Token })
+}
+
+/// Whether the server's login looks at such a token at all: without the settings that it wants,
+/// a login goes on as if none were shown.
+#[must_use]
+pub fn is_looked_at(settings: &Settings, text: &SecretText) -> bool {
+    let Ok(token) = Unverified::parse(crate::token::bare(text.expose())) else {
+        // What is no token is looked at wherever any token is.
+        let shared = settings.shared_key(WeakKeys::Refuse).is_ok();
+        return shared || rules(settings).cookie_login_lacks.is_empty();
+    };
+    let mut notes = Notes::new();
+    let rules = rules(settings);
+    keys(settings, endpoint_of(&token), &rules, &mut notes).is_ok()
+}
+
+/// Which of the server's two logins by token such a token is for.
+fn endpoint_of(token: &Unverified<'_>) -> Endpoint {
+    if Endpoint::JwtLogin.algorithms().contains(&token.algorithm_hint()) {
+        Endpoint::JwtLogin
+    } else {
+        Endpoint::CookieLogin
+    }
+}
+
+fn first_failure(verdict: &Verdict) -> Option<LoginError> {
+    if verdict.admits() {
+        return None;
+    }
+    let failure = verdict.first_failure();
+    Some(LoginError::TokenRefused {
+        reason: failure.map_or_else(
+            || "nothing was checked".to_owned(),
+            |finding| format!("{}: {}", finding.check, finding.reason),
+        ),
+        hint: failure.and_then(|finding| finding.hint.clone()),
+    })
+}
+
+fn rules(settings: &Settings) -> Rules {
+    let jwts = &settings.jwts;
+    let set = |name: &str, is_set: bool| (!is_set).then(|| name.to_owned());
+    let lacks = [
+        set("auth.jwts.cookie-name", jwts.cookie_name.as_ref().is_some_and(|v| !v.value.is_empty())),
+        set("auth.jwts.trusted-issuer", jwts.trusted_issuer.as_ref().is_some_and(|v| !v.value.is_empty())),
+    ]
+    .into_iter()
+    .chain(
+        [Variable::CrossLoginJwtPublicKey, Variable::JwtPublicKey, Variable::JwtPrivateKey]
+            .map(|variable| set(variable.name(), settings.secret(variable).is_some())),
+    );
+    Rules {
+        validate_user: jwts.validate_user.value,
+        trusted_issuer: jwts.trusted_issuer.as_ref().map(|issuer| issuer.value.clone()),
+        adds_users: jwts.sync_user_on_login.value,
+        updates_users: jwts.update_user_on_login.value,
+        cookie_login_lacks: lacks.flatten().collect(),
+        jwt_login_lacks: set(
+            Variable::CrossLoginJwtHs512Key.name(),
+            settings.secret(Variable::CrossLoginJwtHs512Key).is_some(),
+        )
+        .into_iter()
+        .collect(),
+        required_roles: Vec::new(),
+    }
+}
+
+/// The keys that count at this endpoint.
+fn keys(
+    settings: &Settings,
+    endpoint: Endpoint,
+    rules: &Rules,
+    notes: &mut Notes,
+) -> Result<Vec<(Signer, VerifyingKey)>, LoginError> {
+    if let Some(refusal) = closed(endpoint, rules).as_ref().and_then(first_failure) {
+        return Err(refusal);
+    }
+    if endpoint == Endpoint::JwtLogin {
+        return Ok(vec![(Signer::Shared, settings.shared_key(WeakKeys::Refuse)?)]);
+    }
+    Ok(vec![
+        (Signer::Own, settings.verifying_key(notes)?),
+        (Signer::CrossLogin, settings.cross_login_key(notes)?),
+    ])
+}
+
+/// The user as the token says, added or changed in the table where the settings say so.
+fn settle(
+    settings: &Settings,
+    store: &mut Store,
+    token: &Verified,
+    known: Option<User>,
+    notes: &mut Notes,
+) -> Result<User, LoginError> {
+    let claims = token.claims();
+    let said = User {
+        username: claims.subject().unwrap_or_default().to_owned(),
+        name: name(claims),
+        roles: kept_roles(&claims.roles()).into_iter().map(str::to_owned).collect(),
+        projects: claims.texts("projects").into_iter().map(str::to_owned).collect(),
+        email: None,
+        source: Ok(AuthSource::Token),
+    };
+    let Some(before) = known else {
+        if settings.jwts.sync_user_on_login.value {
+            said.username.parse::<Username>().map_err(|error| LoginError::TokenRefused {
+                reason: format!("nobody is added: {error}"),
+                hint: None,
+            })?;
+            let mut transaction = store.transaction()?;
+            transaction.add(&said, None)?;
+            transaction.commit()?;
+            notes.note(format!("added {} as the token says", quote(&said.username)));
+        }
+        return Ok(said);
+    };
+    if before.source != Ok(AuthSource::Token) {
+        if settings.jwts.update_user_on_login.value {
+            notes.note(format!(
+                "{} is no user of source token and was not changed; the server would overwrite name and roles",
+                quote(&said.username)
+            ));
+        }
+        return Ok(User { source: before.source, email: before.email, ..said });
+    }
+    if settings.jwts.update_user_on_login.value {
+        let is_manager = said.roles.iter().any(|role| role == "manager");
+        let projects = if is_manager { said.projects.clone() } else { before.projects.clone() };
+        let after = User {
+            name: said.name.clone().or_else(|| before.name.clone()),
+            roles: said.roles.clone(),
+            projects,
+            ..before.clone()
+        };
+        if after != before {
+            let mut transaction = store.transaction()?;
+            transaction.update(&after)?;
+            transaction.commit()?;
+        }
+        return Ok(after);
+    }
+    Ok(User { email: before.email, ..said })
+}
+
+/// `name`: a text, or an object whose `values` are joined by blanks.
+fn name(claims: &Claims) -> Option<String> {
+    let text = match claims.get("name")? {
+        Value::String(text) => text.clone(),
+        Value::Object(object) => {
+            let values = object.get("values")?.as_array()?;
+            let plain = |value: &Value| match value {
+                Value::String(text) => Some(text.clone()),
+                Value::Number(number) => Some(number.to_string()),
+                Value::Bool(truth) => Some(truth.to_string()),
+                _ => None,
+            };
+            values.iter().filter_map(plain).collect::<Vec<_>>().join(" ")
+        }
+        _ => return None,
+    };
+    Some(text).filter(|text| !text.is_empty())
+}
