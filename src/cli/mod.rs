@@ -32,6 +32,7 @@ use crate::base::fault::Status;
 /// The whole of a program's `main`.
 #[must_use]
 pub fn main(tool: &Tool) -> ExitCode {
+    silence_foreign_panics();
     clap_complete::CompleteEnv::with_factory(|| tool.decorated_command()).bin(tool.name).complete();
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let mut console = Console::new(tool.name);
@@ -43,6 +44,20 @@ pub fn main(tool: &Tool) -> ExitCode {
         Err(error) => from_clap(&error, &arguments, &mut console),
     };
     ExitCode::from(console.end(outcome).code())
+}
+
+/// The LDAP library panics on some malformed answers. The directory room catches that and reports
+/// an error; the library's own words are for its authors.
+fn silence_foreign_panics() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let file = panic.location().map_or("", |location| location.file());
+        if file.contains("/ldap3-") || file.contains("/lber-") {
+            log::debug!("the LDAP library gave up: {panic}");
+        } else {
+            usual(panic);
+        }
+    }));
 }
 
 /// Help and version go to standard output and are no failure; a usage error is shown as clap

@@ -188,6 +188,13 @@ impl Access {
     }
 }
 
+/// Calls the library, which panics on some answers that are not made as RFC 4511 says. The
+/// connection is of no use afterwards, and is given up with the error.
+pub(super) fn guarded<T>(call: impl FnOnce() -> T) -> Result<T, DirectoryError> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(call))
+        .map_err(|_| DirectoryError::Garbled("it is not made as RFC 4511 says"))
+}
+
 /// A TCP connection to the first address of the host that takes one.
 fn dial(address: &Address, patience: Duration) -> io::Result<TcpStream> {
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
@@ -212,7 +219,10 @@ fn untrusted(address: &Address, error: &rustls::Error) -> DirectoryError {
     use rustls::CertificateError as Bad;
     let why = match error {
         rustls::Error::InvalidCertificate(bad) => match bad {
-            Bad::UnknownIssuer => "its certificate is signed by an authority not trusted here".to_owned(),
+            // An authority of the same name as one that is trusted, but with another key.
+            Bad::UnknownIssuer | Bad::BadSignature => {
+                "its certificate is signed by an authority not trusted here".to_owned()
+            }
             Bad::Expired | Bad::ExpiredContext { .. } => "its certificate has expired".to_owned(),
             Bad::NotValidYet | Bad::NotValidYetContext { .. } => {
                 "its certificate is not valid yet".to_owned()
@@ -246,9 +256,7 @@ impl Connection {
         }
         log::debug!("binds as {name}");
         self.ldap.with_timeout(self.patience);
-        let result = self
-            .ldap
-            .simple_bind(name, password.expose())
+        let result = guarded(|| self.ldap.simple_bind(name, password.expose()))?
             .map_err(|error| transport(&error, self.patience, 0))?;
         match result.rc {
             SUCCESS => Ok(()),

@@ -4,7 +4,7 @@ use ldap3::asn1::{PL, StructureTag, parse_tag};
 use ldap3::controls::{MakeCritical as _, PagedResults, RawControl};
 use ldap3::{LdapResult, ResultEntry, Scope, SearchOptions};
 
-use super::connection::{Connection, is_size_limit, succeeded, transport};
+use super::connection::{Connection, guarded, is_size_limit, succeeded, transport};
 use super::escape::{in_parentheses, person_filter};
 use super::fault::DirectoryError;
 use super::roster::{Builder, Roster};
@@ -73,7 +73,7 @@ impl Connection {
         loop {
             let before = builder.entries();
             let request = PagedResults { size: i32::try_from(search.page_size).unwrap_or(i32::MAX), cookie };
-            let result = self.page(search, &filter, request, &mut builder, &mut references)?;
+            let result = guarded(|| self.page(search, &filter, request, &mut builder, &mut references))??;
             succeeded(&result, builder.entries(), &search.base)?;
             if references > 0 && !search.ignore_references {
                 return Err(DirectoryError::References { count: references });
@@ -130,6 +130,10 @@ impl Connection {
     /// # Errors
     /// [`DirectoryError`].
     pub fn find(&mut self, search: &Search, username: &str) -> Result<Found, DirectoryError> {
+        guarded(|| self.look_up(search, username))?
+    }
+
+    fn look_up(&mut self, search: &Search, username: &str) -> Result<Found, DirectoryError> {
         checked_filter(&search.filter)?;
         let filter = person_filter(&search.filter, &search.uid_attribute, username);
         log::debug!("searches below {} for {filter}", search.base);

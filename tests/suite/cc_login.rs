@@ -35,7 +35,7 @@ fn a_session_is_kept_shown_used_and_ended() {
     assert_eq!((&status["method"], &status["has_token"]), (&json!("local"), &json!(true)));
     let token = folder.sh("cc-login token").ended(0).stdout;
     assert_eq!(token.matches('.').count(), 2, "{token}");
-    folder.sh("cc-jwt verify \"$(cc-login token)\" --endpoint userapi").ended(0);
+    folder.sh("cc-jwt verify \"$(cc-login token)\" --endpoint user-api").ended(0);
     let over = folder.sh("cc-login status --at +169h").ended(1);
     assert!(over.stderr.contains("the session ended 1 hour ago"), "{}", over.stderr);
     folder.sh("cc-login token --at +168h").ended(1);

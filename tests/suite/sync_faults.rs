@@ -1,0 +1,233 @@
+//! A sync on a bad night: whatever breaks, the table is the old one or the new one.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::proxy::{self, Fault};
+use crate::slapd::{Authority, BASE, Manner, Slapd, crowd};
+use crate::support::{Folder, has, path_with_programs, programs};
+use crate::sync::{configure, folder_for, table};
+
+fn unlimited() -> Manner {
+    Manner { global: "sizelimit unlimited".to_owned(), ..Manner::default() }
+}
+
+/// Users of a directory that no longer has them, so that a partial answer would delete them.
+fn fill(folder: &Folder, from: usize, to: usize) {
+    let mut connection = rusqlite::Connection::open(folder.file("var/job.db")).unwrap();
+    let transaction = connection.transaction().unwrap();
+    for number in from..to {
+        transaction
+            .execute(
+                "INSERT INTO hpc_user(username, ldap, name, roles, projects) VALUES (?, 1, ?, '[\"user\"]', '[]')",
+                (format!("u{number:06}"), format!("Old {number}")),
+            )
+            .unwrap();
+    }
+    transaction.commit().unwrap();
+}
+
+fn command(folder: &Folder, arguments: &[&str]) -> Command {
+    let mut command = Command::new(programs().join("cc-user"));
+    command
+        .current_dir(folder.path())
+        .env_clear()
+        .env("PATH", path_with_programs())
+        .env("HOME", folder.file(".home"))
+        .arg("sync-ldap")
+        .args(arguments)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
+    command
+}
+
+const DELETING: [&str; 3] = ["--delete-missing", "--max-delete", "100%"];
+
+#[test]
+fn a_connection_that_stalls_is_cut_or_repeats_itself_changes_nothing() {
+    if !has("slapd") {
+        return;
+    }
+    let server = Slapd::start(&crowd(2000), &unlimited());
+    let folder = folder_for(&server.url(), json!({}));
+    fill(&folder, 1990, 2010);
+    let before = table(&folder);
+    for fault in [Fault::Stall, Fault::Cut, Fault::Repeat, Fault::Flip] {
+        // The answer to the bind has 14 bytes, an entry about 100.
+        for after in [3, 20, 14_000, 120_000, 150_001] {
+            let port = proxy::start(server.port, fault, after);
+            configure(&folder, &format!("ldap://127.0.0.1:{port}"), json!({}));
+            let began = Instant::now();
+            let run = folder.sh("cc-user sync-ldap --delete-missing --max-delete 100% --timeout 1s");
+            let what = format!("{fault:?} after {after}: {}{}", run.stdout, run.stderr);
+            assert!(began.elapsed() < Duration::from_secs(20), "{what}");
+            assert!(!run.stderr.contains("panicked"), "{what}");
+            if matches!(fault, Fault::Flip) {
+                // One letter of a name can't be told from another without TLS.
+                if run.status == 0 {
+                    assert!(table(&folder).len() >= 1999, "{what}");
+                    let path = folder.file("var/job.db");
+                    rusqlite::Connection::open(path).unwrap().execute_batch("DELETE FROM hpc_user").unwrap();
+                    fill(&folder, 1990, 2010);
+                    continue;
+                }
+            } else if matches!(fault, Fault::Repeat) && after < 100 {
+                // An answer to the bind that comes twice is one answer too many for nobody.
+                if run.status == 0 {
+                    assert_eq!(table(&folder).len(), 2000, "{what}");
+                    let path = folder.file("var/job.db");
+                    rusqlite::Connection::open(path).unwrap().execute_batch("DELETE FROM hpc_user").unwrap();
+                    fill(&folder, 1990, 2010);
+                    continue;
+                }
+            }
+            assert_ne!(run.status, 0, "{what}");
+            assert!([69, 77, 78].contains(&run.status), "{what}");
+            assert_eq!(table(&folder), before, "{what}");
+        }
+    }
+}
+
+#[test]
+fn a_server_killed_in_the_middle_of_paging_changes_nothing() {
+    if !has("slapd") {
+        return;
+    }
+    let mut server = Slapd::start(&crowd(20_000), &unlimited());
+    let folder = folder_for(&server.url(), json!({}));
+    fill(&folder, 0, 50);
+    let before = table(&folder);
+    let arguments = [&DELETING[..], &["--page-size", "1"]].concat();
+    let child = command(&folder, &arguments).spawn().unwrap();
+    std::thread::sleep(Duration::from_millis(700));
+    server.kill();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(69));
+    assert_eq!(table(&folder), before);
+}
+
+#[test]
+fn a_kill_at_any_of_a_hundred_moments_leaves_the_old_table_or_the_new_one() {
+    if !has("slapd") {
+        return;
+    }
+    let server = Slapd::start(&crowd(1500), &unlimited());
+    let folder = folder_for(&server.url(), json!({}));
+    fill(&folder, 1000, 2000);
+    let database = folder.file("var/job.db");
+    let original = folder.file("original.db");
+    std::fs::copy(&database, &original).unwrap();
+    let old = table(&folder);
+    let began = Instant::now();
+    assert!(command(&folder, &DELETING).status().unwrap().success());
+    let whole = began.elapsed();
+    let new = table(&folder);
+    assert_eq!(new.len(), 1500);
+    let restore = || {
+        for name in ["job.db-wal", "job.db-shm", "job.db-journal"] {
+            let _ = std::fs::remove_file(database.with_file_name(name));
+        }
+        std::fs::copy(&original, &database).unwrap();
+    };
+    let (mut left_old, mut left_new) = (0, 0);
+    for moment in 0..100 {
+        restore();
+        let mut child = command(&folder, &DELETING).spawn().unwrap();
+        std::thread::sleep(whole * moment / 90);
+        let _ = child.kill();
+        let _ = child.wait();
+        let seen = table(&folder);
+        assert!(seen == old || seen == new, "moment {moment}: {} rows", seen.len());
+        if seen == old {
+            left_old += 1
+        } else {
+            left_new += 1
+        }
+        let connection = rusqlite::Connection::open(&database).unwrap();
+        let check: String = connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+        assert_eq!(check, "ok", "moment {moment}");
+    }
+    println!("100 kills: {left_old} left the old table, {left_new} the new one");
+    restore();
+    assert!(command(&folder, &DELETING).status().unwrap().success(), "no lock is left");
+    assert_eq!(table(&folder), new);
+}
+
+#[test]
+fn a_writer_that_holds_the_database_for_ten_seconds_is_waited_for_or_reported() {
+    if !has("slapd") {
+        return;
+    }
+    let server = Slapd::with(&crowd(10));
+    let folder = folder_for(&server.url(), json!({}));
+    let database = folder.file("var/job.db");
+    let holder = std::thread::spawn(move || {
+        let connection = rusqlite::Connection::open(database).unwrap();
+        connection.execute_batch("BEGIN IMMEDIATE").unwrap();
+        std::thread::sleep(Duration::from_secs(10));
+        connection.execute_batch("ROLLBACK").unwrap();
+    });
+    std::thread::sleep(Duration::from_millis(300));
+    let locked = folder.sh("cc-user sync-ldap --wait 1s").ended(75);
+    assert!(locked.stderr.contains("is locked by another process"), "{}", locked.stderr);
+    folder.sh("cc-user sync-ldap --wait 1m").ended(0);
+    assert_eq!(table(&folder).len(), 10);
+    holder.join().unwrap();
+}
+
+#[test]
+fn watching_goes_on_after_a_failure_and_ends_with_sigterm() {
+    if !has("slapd") {
+        return;
+    }
+    let server = Slapd::with(&crowd(3));
+    let folder = folder_for("ldap://127.0.0.1:1", json!({"sync-interval": "1s"}));
+    let mut child = command(&folder, &["--watch"]).spawn().unwrap();
+    std::thread::sleep(Duration::from_millis(1500));
+    drop(server);
+    let still = child.try_wait().unwrap();
+    assert!(still.is_none(), "{still:?}");
+    let id = child.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+
+    let server = Slapd::with(&crowd(3));
+    configure(&folder, &server.url(), json!({}));
+    let mut child = command(&folder, &["--watch=1h"]).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert!(line.starts_with("3 added, "), "{line}");
+    let id = child.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_sync_over_tls_trusts_only_the_authority_it_was_told() {
+    if !has("slapd") {
+        return;
+    }
+    let authority = Authority::new();
+    let server = Slapd::start(&crowd(3), &Manner { tls: Some(authority.issue(2100)), ..Manner::default() });
+    let folder = folder_for(&server.ldaps(), json!({}));
+    let ca = authority.file().display().to_string();
+    folder.sh(&format!("cc-user sync-ldap --ca-file {ca}")).ended(0);
+    let stranger = Authority::new().file().display().to_string();
+    // The file is gone with its authority: a missing file is told as such.
+    folder.sh(&format!("cc-user sync-ldap --ca-file {stranger}")).ended(66);
+    let other = Authority::new();
+    let refused = folder.sh(&format!("cc-user sync-ldap --ca-file {}", other.file().display())).ended(69);
+    assert!(refused.stderr.contains("signed by an authority not trusted here"), "{}", refused.stderr);
+    configure(
+        &folder,
+        &server.url().replace("127.0.0.1", "localhost"),
+        json!({"starttls": true, "ca-file": ca}),
+    );
+    folder.sh("cc-user sync-ldap").ended(0);
+    configure(&folder, &server.ldapi(), json!({"user-base": format!("ou=people,{BASE}")}));
+    folder.sh("cc-user sync-ldap").ended(0);
+    assert_eq!(table(&folder).len(), 3);
+}
