@@ -13,7 +13,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-SECTIONS = ["short"]
+SECTIONS = ["short", "ldap"]
 
 
 def table(title, rows):

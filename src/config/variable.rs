@@ -62,7 +62,10 @@ impl Variable {
             Self::CrossLoginJwtPublicKey => Some("convert-pem-pubkey --write issuer.pem"),
             Self::CrossLoginJwtHs512Key => Some("gen-keypair --algorithm hs512 --write"),
             Self::SessionKey => Some("gen-keypair --algorithm session --write"),
-            Self::LdapAdminPassword | Self::OidClientId | Self::OidClientSecret => None,
+            Self::LdapAdminPassword => {
+                Some("put LDAP_ADMIN_PASSWORD='…' into .env, or take 'search-dn' out of config.json")
+            }
+            Self::OidClientId | Self::OidClientSecret => None,
         }
     }
 }

@@ -387,3 +387,11 @@ fn metrics_are_written_whether_it_went_well_or_not() {
         "{bad}"
     );
 }
+
+#[test]
+fn the_service_for_systemd_runs_a_command_that_exists() {
+    let service = include_str!("../../contrib/systemd/cc-user-sync-ldap.service");
+    let line = service.lines().find_map(|line| line.strip_prefix("ExecStart=/usr/bin/")).unwrap();
+    Folder::new().sh(&format!("{line} --help")).ended(0);
+    assert!(include_str!("../../contrib/systemd/cc-user-sync-ldap.timer").contains("OnCalendar="));
+}

@@ -68,7 +68,7 @@ pub(super) static PAGES: &[Page] = &[
                 test: Tested::Parses,
             },
             Example {
-                command: "curl -H \"Authorization: Bearer $(cc-login token)\" http://localhost:8080/userapi/jobs/",
+                command: "token=$(cc-login token)\ncurl -H \"Authorization: Bearer $token\" http://localhost:8080/userapi/jobs/",
                 explains: "Use the session",
                 test: Tested::Parses,
             },
@@ -115,6 +115,11 @@ pub(super) static PAGES: &[Page] = &[
             "Removes the session that was kept. The token in it stays good until it expires: whoever copied it can go on \
              using it.",
         ],
+        examples: &[Example {
+            command: "cc-login logout",
+            explains: "End the session, if there is one",
+            test: Tested::Runs(0),
+        }],
         json: &[("ended", "whether there was a session")],
         files: SESSION_FILES,
         see_also: &["cc-login(1)"],
