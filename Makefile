@@ -47,20 +47,20 @@ bench: ## Measure against peers and print the table (BENCH="short ..." for parts
 	PATH="$(abspath $(TARGET))/release:$$PATH" python3 benches/run.py $(BENCH)
 
 install: ## Install below DESTDIR and PREFIX (default /usr), after make build
-	install -d "$(BINDIR)" "$(MANDIR)/man1" "$(BASHDIR)" "$(ZSHDIR)" "$(FISHDIR)"
+	install -d "$(BINDIR)" "$(MANDIR)/man1" "$(MANDIR)/man5" "$(MANDIR)/man7" "$(BASHDIR)" "$(ZSHDIR)" "$(FISHDIR)"
 	for program in $(PROGRAMS); do \
 		install -m 755 $(TARGET)/$(BUILD)/$$program "$(BINDIR)/$$program" || exit 1; \
 		install -m 644 completions/bash/$$program "$(BASHDIR)/$$program" || exit 1; \
 		install -m 644 completions/zsh/_$$program "$(ZSHDIR)/_$$program" || exit 1; \
 		install -m 644 completions/fish/$$program.fish "$(FISHDIR)/$$program.fish" || exit 1; \
 	done
-	install -m 644 man/*.1 "$(MANDIR)/man1/"
+	for section in 1 5 7; do install -m 644 man/*.$$section "$(MANDIR)/man$$section/" || exit 1; done
 
 uninstall: ## Remove what install put there
 	for program in $(PROGRAMS); do \
 		rm -f "$(BINDIR)/$$program" "$(BASHDIR)/$$program" "$(ZSHDIR)/_$$program" "$(FISHDIR)/$$program.fish"; \
 	done
-	for page in man/*.1; do rm -f "$(MANDIR)/man1/$${page##*/}"; done
+	for page in man/*; do rm -f "$(MANDIR)/man$${page##*.}/$${page##*/}"; done
 
 clean: ## Remove what was built
 	$(CARGO) clean
