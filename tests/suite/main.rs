@@ -26,6 +26,7 @@ mod policy;
 mod prompts;
 mod provider;
 mod proxy;
+mod readme;
 mod remote_keys;
 mod renewal;
 mod roles;
