@@ -50,18 +50,18 @@ fn collect(tool: &Tool, command: &Command, path: &mut Vec<String>, pages: &mut B
 }
 
 fn man_page(tool: &Tool, command: &Command, name: &str, page: &Page) -> String {
-    let man = clap_mangen::Man::new(command.clone().display_name(name))
-        .title(name.to_uppercase())
-        .section("1")
-        .date("")
-        .source(format!("cc-auth-tools {}", env!("CARGO_PKG_VERSION")))
-        .manual("ClusterCockpit account tools");
+    let man = clap_mangen::Man::new(command.clone().display_name(name));
     let mut head = Vec::new();
-    man.render_title(&mut head).unwrap();
     man.render_name_section(&mut head).unwrap();
     man.render_synopsis_section(&mut head).unwrap();
     man.render_description_section(&mut head).unwrap();
-    let mut out = String::from_utf8(head).unwrap();
+    // Without a date, so that the page is the same whenever it is made.
+    let mut out = format!(
+        ".TH {} 1 \"\" \"cc-auth-tools {}\" \"ClusterCockpit account tools\"\n{}",
+        roff(&name.to_uppercase()),
+        env!("CARGO_PKG_VERSION"),
+        String::from_utf8(head).unwrap()
+    );
     for paragraph in page.description {
         let _ = write!(out, ".PP\n{}\n", roff(paragraph));
     }
@@ -83,8 +83,9 @@ fn man_page(tool: &Tool, command: &Command, name: &str, page: &Page) -> String {
     section(&mut out, "JSON OUTPUT", page.json);
     if !page.examples.is_empty() {
         out.push_str(".SH EXAMPLES\n");
-        for example in page.examples {
-            let _ = write!(out, ".PP\n{}:\n.PP\n.RS 4\n.nf\n", roff(example.explains));
+        for (count, example) in page.examples.iter().enumerate() {
+            let next = if count == 0 { "" } else { ".PP\n" };
+            let _ = write!(out, "{next}{}:\n.PP\n.RS 4\n.nf\n", roff(example.explains));
             for line in example.command.lines() {
                 let _ = writeln!(out, "{}", roff(line));
             }
@@ -150,7 +151,8 @@ fn tidy(text: &str) -> String {
     for line in text.lines() {
         let line = line.trim_end();
         as_it_stands = (as_it_stands || line == ".nf") && line != ".fi";
-        if line.is_empty() {
+        let breaks_twice = line == ".br" && out.ends_with("\n.br\n");
+        if line.is_empty() || breaks_twice {
             continue;
         }
         if as_it_stands || line.starts_with('.') {
