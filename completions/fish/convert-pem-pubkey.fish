@@ -1,0 +1,1 @@
+complete --keep-order --exclusive --command convert-pem-pubkey --arguments "(COMPLETE=fish convert-pem-pubkey -- (commandline --current-process --tokenize --cut-at-cursor) (commandline --current-token))"
