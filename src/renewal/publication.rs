@@ -46,7 +46,7 @@ pub enum PublicationError {
     #[error("the key {} is published now and not among the given ones: tokens signed with it would be refused", quote(.0))]
     Dropped(String),
     /// An issuer under which nothing can be found.
-    #[error("the issuer {} {why}", quote(.issuer))]
+    #[error("the issuer {}: {why}", quote(.issuer))]
     Issuer {
         /// The issuer.
         issuer: String,

@@ -554,11 +554,11 @@ impl Reader<'_> {
         };
         let here = path.member(unit);
         let node = members.get(unit)?;
-        let Content::Scalar { text, plain } = &node.content else {
+        let Content::Scalar { text, plain: true } = &node.content else {
             self.wrong_kind(node, &here, "a whole number");
             return None;
         };
-        let number = if *plain { tree::scalar(text).ok().and_then(|value| value.as_i64()) } else { None };
+        let number = tree::scalar(text).ok().and_then(|value| value.as_i64());
         match number.and_then(|number| number.checked_mul(*seconds)) {
             Some(span) if (1..=MAX_LIFE).contains(&span) => Some(span),
             _ => {
