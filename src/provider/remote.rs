@@ -165,14 +165,19 @@ impl RemoteKeys {
     /// # Errors
     /// [`RemoteKeysError`]; the keys that were there stay.
     pub fn refetch(&mut self, now: Timestamp, notes: &mut Notes) -> Result<bool, RemoteKeysError> {
-        let is_too_soon = self.refetched.is_some_and(|last| now.since(last).abs() < REFETCH_PAUSE);
-        if self.cache.offline || is_too_soon {
+        if !self.may_refetch(now) {
             return Ok(false);
         }
         self.refetched = Some(now);
         log::info!("asking {} again for its keys", quote(&self.place()));
         self.keys = self.read(true, now, notes)?;
         Ok(true)
+    }
+
+    /// Whether [`RemoteKeys::refetch`] would ask again.
+    #[must_use]
+    pub fn may_refetch(&self, now: Timestamp) -> bool {
+        !self.cache.offline && self.refetched.is_none_or(|last| now.since(last).abs() >= REFETCH_PAUSE)
     }
 
     fn read(&self, anew: bool, now: Timestamp, notes: &mut Notes) -> Result<KeySet, RemoteKeysError> {

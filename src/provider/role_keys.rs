@@ -147,9 +147,23 @@ impl RoleKeys {
         // The reference server overlooks keys that a token brings along, and so must who decides
         // as it does; they are never used.
         let token = Unverified::parse_with_embedded_keys(token)?;
-        let all: KeySet = self.keys().cloned().collect();
-        let keys = self.source.candidates(&all, token.key_id_hint());
-        verify(token, keys.keys())
+        let kid = token.key_id_hint().filter(|kid| !kid.is_empty());
+        let by_name = !matches!(self.source, KeySource::Pem(_)) && kid.is_some();
+        if by_name {
+            verify(token, self.keys().filter(|key| key.kid().is_some()))
+        } else if token.key_id_hint().is_none() || self.keys().all(|key| key.kid().is_none()) {
+            verify(token, self.keys())
+        } else {
+            let all: KeySet = self.keys().cloned().collect();
+            let nameless = self.source.candidates(&all, kid);
+            verify(token, nameless.keys())
+        }
+    }
+
+    /// Whether [`RoleKeys::verify`] would fetch keys again.
+    #[must_use]
+    pub fn may_refetch(&self, now: Timestamp) -> bool {
+        self.remotes.iter().any(|remote| remote.may_refetch(now))
     }
 }
 

@@ -1,9 +1,12 @@
 //! `cc-jwt inspect`.
 
+use std::io::Write as _;
+
 use clap::Args;
 use serde_json::{Value, json};
 
 use super::source::TokenOptions;
+use super::stream::{self, Line, StreamOptions};
 use super::{osdf, report};
 use crate::base::fault::{Fault, Status};
 use crate::base::quote::{escape, escape_lines, quote};
@@ -28,6 +31,9 @@ pub(super) struct Inspect {
 
     #[command(flatten)]
     at: AtOption,
+
+    #[command(flatten)]
+    many: StreamOptions,
 }
 
 /// The members of a token endpoint's answer that hold a token (RFC 6749 5.1, OpenID Connect Core
@@ -36,6 +42,10 @@ const ANSWER_MEMBERS: [&str; 3] = ["access_token", "id_token", "refresh_token"];
 
 pub(super) fn run(inspect: &Inspect, console: &mut Console) -> Result<Status, Failure> {
     let now = inspect.at.clock()?.now();
+    if inspect.many.stream {
+        inspect.many.refuse_argument(&inspect.token)?;
+        return many(inspect, now, console);
+    }
     let text = inspect.token.read(console)?;
     let found = tokens(&text)?;
     let looked: Vec<Looked> =
@@ -82,6 +92,31 @@ impl Fault for AnswerFault {
             Self::NoToken => "answer-without-token",
         }
     }
+}
+
+/// A JSON line for each line of a stream; one that is no token is told so.
+fn many(inspect: &Inspect, now: Timestamp, console: &mut Console) -> Result<Status, Failure> {
+    stream::run(&inspect.many, inspect.token.file(), console, || {
+        Ok(move |line: Line<'_>, out: &mut Vec<u8>| {
+            let looked = line.text.map_err(str::to_owned).and_then(|text| {
+                let looked = Looked { name: None, inspection: token::inspect(token::bare(text)) };
+                match looked.nothing() {
+                    Some(error) => Err(error.to_string()),
+                    None => Ok(looked),
+                }
+            });
+            let mut object = match &looked {
+                Ok(looked) => looked.json(now),
+                Err(problem) => json!({ "error": problem }),
+            };
+            if let Some(members) = object.as_object_mut() {
+                members.shift_insert(0, "line".to_owned(), Value::from(line.number));
+            }
+            // Writing to a Vec cannot fail.
+            let _ = writeln!(out, "{object}");
+            looked.is_ok()
+        })
+    })
 }
 
 /// The tokens in a text: itself, or those of an answer in JSON.

@@ -17,7 +17,7 @@ use crate::policy::endpoint::KeyUse;
 use crate::policy::{Endpoint, Signer};
 
 /// Keys to verify with, and whose they are.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct KeyRing(Vec<(Signer, VerifyingKey)>);
 
 impl KeyRing {
@@ -70,6 +70,11 @@ impl KeyRing {
     pub(super) fn with<'k>(mut self, keys: impl IntoIterator<Item = &'k VerifyingKey>) -> Self {
         self.0.extend(keys.into_iter().map(|key| (Signer::Given, key.clone())));
         self
+    }
+
+    /// The same without the last so many.
+    pub(super) fn without(&self, last: usize) -> Self {
+        Self(self.0.iter().take(self.0.len().saturating_sub(last)).cloned().collect())
     }
 
     /// The server's keys that these endpoints want; without endpoints, all there are. What is not

@@ -17,8 +17,10 @@ mod resources;
 mod role;
 mod source;
 mod spec;
+mod stream;
 mod verify;
 mod verify_role;
+mod verify_stream;
 
 use clap::{ArgMatches, Command, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 

@@ -102,7 +102,9 @@ pub(super) static PAGES: &[Page] = &[
             "Reads what other programs choke on: broken base64, members that stand twice, critical extensions, tokens \
              that are not signed or encrypted. Of a token endpoint's answer in JSON the members access_token, id_token \
              and refresh_token are shown.",
-            "The exit status is 0 when there was something to show, and 65 when it is no token at all.",
+            "The exit status is 0 when there was something to show, and 65 when it is no token at all. With --stream \
+             each line of the input gets a JSON object on a line, with its number, and error where it is no token; the \
+             status is 1 when there was one of these.",
         ],
         examples: &[
             Example {
@@ -149,6 +151,9 @@ pub(super) static PAGES: &[Page] = &[
              default_role) comes from auth.jwt-config or --role-config FILE, and keys given as options take the place \
              of those there. The checks stop at the first that fails; --explain shows the others as not reached. Where \
              that server decides by accident, the answer is no, and the reason says so.",
+            "With --stream each line is a token and gets a line, in order: ok, or the check that fails and why; a JSON \
+             object with --json. Lines that are no tokens are answered too. All cores work, memory does not grow with \
+             the number of tokens, and the exit status is 0 when all are good, 1 when one is not, and 65 without any.",
             "A token that is no token at all ends with status 65; one that is not good with status 1 and the checks.",
         ],
         examples: &[
@@ -171,6 +176,11 @@ pub(super) static PAGES: &[Page] = &[
                 command: "cc-jwt verify --token-file token.txt --at +200h",
                 explains: "Will it still hold in 200 hours?",
                 test: Tested::Runs(1),
+            },
+            Example {
+                command: "cc-jwt verify --stream --endpoint user-api < token.txt",
+                explains: "Judge many tokens, one a line",
+                test: Tested::Runs(0),
             },
             Example {
                 command: "cc-jwt verify --role demo.json --discovery https://idp.example/realms/hpc --explain < token.txt",
@@ -196,6 +206,11 @@ pub(super) static PAGES: &[Page] = &[
                 "a list of check, state (holds, fails, warns, not-reached), reason and hint; the checks are form, \
                  endpoint, signature, algorithm, issuer, expiry, not-before, issued-at, audience, subject, user, roles, \
                  required-role, required-issuer, required-audience",
+            ),
+            (
+                "line, subject, check, reason",
+                "with --stream, beside admitted, an object a line: its number, whom the token is for, and the check \
+                 that fails with its reason, or null",
             ),
             (
                 "role, login, failed, other",

@@ -154,6 +154,21 @@ impl RemoteSets {
         self.files.iter().chain(self.remotes.iter().flat_map(|remote| remote.keys().keys()))
     }
 
+    /// Whether any would be fetched again.
+    pub(super) fn may_refetch(&self) -> bool {
+        let now = Clock::System.now();
+        self.remotes.iter().any(|remote| remote.may_refetch(now))
+    }
+
+    /// Fetches the fetched ones again, without a word: one that can't be stays as it was.
+    pub(super) fn refetch_quietly(&mut self) {
+        for remote in &mut self.remotes {
+            if let Err(error) = remote.refetch(Clock::System.now(), &mut Notes::new()) {
+                log::info!("the keys stay as they were: {error}");
+            }
+        }
+    }
+
     /// Fetches the fetched ones again; whether any was.
     pub(super) fn refetch(&mut self, console: &mut Console) -> Result<bool, Failure> {
         let (mut notes, mut anew) = (Notes::new(), false);

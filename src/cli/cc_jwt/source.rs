@@ -32,6 +32,9 @@ pub(super) enum SourceFault {
     /// Standard input failed.
     #[error("standard input can't be read: {}", reason(.0))]
     Unreadable(io::Error),
+    /// A stream without a line.
+    #[error("there is no line to read a token from")]
+    NoLine,
     /// More than any token.
     #[error("standard input is longer than {LIMIT} bytes: this is no token")]
     TooLong,
@@ -44,13 +47,14 @@ impl Fault for SourceFault {
     fn status(&self) -> Status {
         match self {
             Self::Unreadable(_) => Status::NoInput,
-            Self::TooLong | Self::NotText(_) => Status::Data,
+            Self::TooLong | Self::NotText(_) | Self::NoLine => Status::Data,
         }
     }
 
     fn kind(&self) -> &'static str {
         match self {
             Self::Unreadable(_) => "input-unreadable",
+            Self::NoLine => "input-empty",
             Self::TooLong => "token-too-long",
             Self::NotText(_) => "token-not-utf8",
         }
@@ -58,6 +62,16 @@ impl Fault for SourceFault {
 }
 
 impl TokenOptions {
+    /// The file to read from, where one was named.
+    pub(super) fn file(&self) -> Option<&Path> {
+        self.token_file.as_deref()
+    }
+
+    /// Whether a token stands among the arguments.
+    pub(super) fn is_argument(&self) -> bool {
+        self.token.as_deref().is_some_and(|text| text != "-")
+    }
+
     /// The text that was given, as it stands.
     ///
     /// Without any it is looked for where WLCG bearer token discovery says, and then read from

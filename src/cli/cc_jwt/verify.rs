@@ -11,7 +11,8 @@ use super::osdf::{Demand, OsdfOptions};
 use super::remote::{RemoteOptions, RemoteSets};
 use super::report::{self, Judged};
 use super::source::TokenOptions;
-use super::verify_role;
+use super::stream::StreamOptions;
+use super::{verify_role, verify_stream};
 use crate::base::fault::Status;
 use crate::base::time::Timestamp;
 use crate::cli::console::Console;
@@ -65,7 +66,7 @@ pub(super) struct Verify {
 
     /// Do not ask the user table
     #[arg(long)]
-    no_db: bool,
+    pub(super) no_db: bool,
 
     #[command(flatten)]
     pub(super) osdf: OsdfOptions,
@@ -85,6 +86,9 @@ pub(super) struct Verify {
 
     #[command(flatten)]
     pub(super) remote: RemoteOptions,
+
+    #[command(flatten)]
+    pub(super) many: StreamOptions,
 }
 
 impl Verify {
@@ -105,6 +109,12 @@ pub(super) fn run(
         return verify_role::run(verify, &settings, console);
     }
     let asked = Asked::read(verify)?;
+    if verify.many.stream {
+        verify.many.refuse_argument(&verify.token)?;
+        let (keys, sets) = open_keys(verify, &settings, &asked, console)?;
+        let bench = Bench { verify, rules: rules(&settings, &keys, asked.roles.clone()), asked };
+        return verify_stream::run(&bench, keys, sets, &settings, console);
+    }
     let text = verify.token.read(console)?;
     let text = token::bare(&text);
     let (mut keys, mut sets) = open_keys(verify, &settings, &asked, console)?;
@@ -117,34 +127,54 @@ pub(super) fn run(
         Err(error) if error.is_malformed() => return Err(error.into()),
         verified => verified,
     };
-    let rules = rules(&settings, &keys, asked.roles);
     let person = Person::look_up(verified.as_ref().ok(), &asked.endpoints, &settings, verify.no_db, console)?;
-    let judged: Vec<Judged> = places(&asked.endpoints)
-        .map(|endpoint| {
-            let (issuer, audience) = (verify.issuer.as_deref(), verify.audience.as_deref());
-            if let (None, Ok(verified), true) = (endpoint, &verified, asked.osdf.is_there()) {
-                // A token of the federation has no roles of this server, and no user of it.
-                let signer = keys.signer(verified.key());
-                let verdict = asked.osdf.judge(verified, signer, issuer, audience, asked.now);
-                return Judged { endpoint, verdict };
-            }
-            let mut verdict =
-                match (&verified, endpoint.and_then(|endpoint| admission::closed(endpoint, &rules))) {
-                    (_, Some(closed)) => closed,
-                    (Ok(verified), None) => {
-                        let signer = keys.signer(verified.key());
-                        admission::judge(endpoint, verified, signer, &rules, person.account(), asked.now)
-                    }
-                    (Err(error), None) => admission::refused(error),
-                };
-            if let Ok(verified) = &verified {
-                admission::demand(&mut verdict, verified.claims(), issuer, audience);
-                asked.osdf.add(&mut verdict, verified);
-            }
-            Judged { endpoint, verdict }
-        })
-        .collect();
+    let bench = Bench { verify, rules: rules(&settings, &keys, asked.roles.clone()), asked };
+    let judged = bench.judge(&verified, &keys, person.account());
     report(&judged, &verified, &keys, console)
+}
+
+/// What tokens are judged by.
+pub(super) struct Bench<'a> {
+    pub(super) verify: &'a Verify,
+    asked: Asked,
+    rules: Rules,
+}
+
+impl Bench<'_> {
+    /// Judges a token for each endpoint, or once for none in particular.
+    pub(super) fn judge(
+        &self,
+        verified: &Result<Verified, TokenError>,
+        keys: &KeyRing,
+        account: Account<'_>,
+    ) -> Vec<Judged> {
+        let Self { verify, asked, rules } = self;
+        let (issuer, audience) = (verify.issuer.as_deref(), verify.audience.as_deref());
+        places(&asked.endpoints)
+            .map(|endpoint| {
+                if let (None, Ok(verified), true) = (endpoint, verified, asked.osdf.is_there()) {
+                    // A token of the federation has no roles of this server, and no user of it.
+                    let signer = keys.signer(verified.key());
+                    let verdict = asked.osdf.judge(verified, signer, issuer, audience, asked.now);
+                    return Judged { endpoint, verdict };
+                }
+                let mut verdict =
+                    match (verified, endpoint.and_then(|endpoint| admission::closed(endpoint, rules))) {
+                        (_, Some(closed)) => closed,
+                        (Ok(verified), None) => {
+                            let signer = keys.signer(verified.key());
+                            admission::judge(endpoint, verified, signer, rules, account, asked.now)
+                        }
+                        (Err(error), None) => admission::refused(error),
+                    };
+                if let Ok(verified) = verified {
+                    admission::demand(&mut verdict, verified.claims(), issuer, audience);
+                    asked.osdf.add(&mut verdict, verified);
+                }
+                Judged { endpoint, verdict }
+            })
+            .collect()
+    }
 }
 
 fn attempt(text: &str, keys: &KeyRing) -> Result<Verified, TokenError> {

@@ -6,6 +6,7 @@ use super::keys::{KeyRing, warn_of_weak};
 use super::report;
 use super::role;
 use super::verify::Verify;
+use super::verify_stream;
 use crate::base::fault::Status;
 use crate::base::note::{Level, Notes};
 use crate::base::quote::{escape, quote};
@@ -98,6 +99,10 @@ fn given_keys(verify: &Verify) -> Option<(&'static str, Value)> {
 pub(super) fn run(verify: &Verify, settings: &Settings, console: &mut Console) -> Result<Status, Failure> {
     let now = verify.at.clock()?.now();
     let mut judging = Judge::open(verify, settings, now, console)?;
+    if verify.many.stream {
+        verify.many.refuse_argument(&verify.token)?;
+        return verify_stream::run_role(verify, judging, now, console);
+    }
     let text = verify.token.read(console)?;
     let mut notes = Notes::new();
     let outcome = judging.keys.verify(token::bare(&text), Clock::System.now(), &mut notes);

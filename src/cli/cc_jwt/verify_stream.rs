@@ -1,0 +1,154 @@
+//! `cc-jwt verify --stream`.
+
+use std::io::Write as _;
+use std::sync::{PoisonError, RwLock};
+
+use serde_json::json;
+
+use super::keys::KeyRing;
+use super::remote::RemoteSets;
+use super::stream::{self, Line};
+use super::verify::{Bench, Verify};
+use super::verify_role::Judge;
+use crate::base::fault::Status;
+use crate::base::note::Notes;
+use crate::base::time::{Clock, Timestamp};
+use crate::cli::console::Console;
+use crate::cli::failure::Failure;
+use crate::config::Settings;
+use crate::policy::role::{Flow, judge};
+use crate::policy::{Account, Finding};
+use crate::provider::role_keys::may_be_new_key;
+use crate::store::{Access, Store};
+use crate::token::{self, Unverified, Verified};
+
+/// Whether the line's token is good; who it is for, or the check that fails and why.
+struct Answer<'a> {
+    subject: Option<&'a str>,
+    failed: Option<(&'a str, &'a str)>,
+}
+
+fn write(json: bool, line: Line<'_>, answer: &Answer<'_>, out: &mut Vec<u8>) -> bool {
+    // Writing to a Vec cannot fail.
+    let _ = match (json, answer.failed) {
+        (true, failed) => writeln!(
+            out,
+            "{}",
+            json!({
+                "line": line.number,
+                "admitted": failed.is_none(),
+                "subject": answer.subject,
+                "check": failed.map(|(check, _)| check),
+                "reason": failed.map(|(_, reason)| reason),
+            })
+        ),
+        (false, None) => out.write_all(b"ok\n"),
+        (false, Some((check, reason))) => writeln!(out, "{check}: {reason}"),
+    };
+    answer.failed.is_none()
+}
+
+fn named(finding: &Finding) -> (&str, &str) {
+    (finding.check, &finding.reason)
+}
+
+/// Judges a stream for endpoints, or by itself.
+pub(super) fn run(
+    bench: &Bench<'_>,
+    keys: KeyRing,
+    sets: RemoteSets,
+    settings: &Settings,
+    console: &mut Console,
+) -> Result<Status, Failure> {
+    let is_json = console.is_json();
+    let verify = bench.verify;
+    let asks = settings.jwts.validate_user.value && !verify.no_db;
+    let fixed = keys.without(sets.keys().count());
+    let keys = RwLock::new((keys, sets));
+    stream::run(&verify.many, verify.token.file(), console, || {
+        let store = if asks { Some(Store::open(&settings.db.value, Access::Read)?) } else { None };
+        let (keys, fixed) = (&keys, &fixed);
+        Ok(move |line: Line<'_>, out: &mut Vec<u8>| {
+            let text = match line.text {
+                Ok(text) => token::bare(text),
+                Err(why) => {
+                    return write(is_json, line, &Answer { subject: None, failed: Some(("form", why)) }, out);
+                }
+            };
+            let attempt =
+                |ring: &KeyRing| Unverified::parse(text).and_then(|token| token::verify(token, ring.keys()));
+            let mut held = keys.read().unwrap_or_else(PoisonError::into_inner);
+            let mut verified = attempt(&held.0);
+            if may_be_new_key(&verified) && held.1.may_refetch() {
+                drop(held);
+                let mut change = keys.write().unwrap_or_else(PoisonError::into_inner);
+                change.1.refetch_quietly();
+                change.0 = fixed.clone().with(change.1.keys());
+                drop(change);
+                held = keys.read().unwrap_or_else(PoisonError::into_inner);
+                verified = attempt(&held.0);
+            }
+            let ring = &held.0;
+            let user = match (&store, &verified) {
+                (Some(store), Ok(verified)) => verified.claims().subject().map(|name| store.find(name)),
+                _ => None,
+            };
+            let broken;
+            let account = match &user {
+                None => Account::Unasked,
+                Some(Ok(Some(user))) => Account::Known(user),
+                Some(Ok(None)) => Account::Missing,
+                Some(Err(error)) => {
+                    broken = error.to_string();
+                    Account::Broken(&broken)
+                }
+            };
+            let judged = bench.judge(&verified, ring, account);
+            let failed = judged.iter().find_map(|judged| judged.verdict.first_failure()).map(named);
+            let subject = verified.as_ref().ok().and_then(|token: &Verified| token.claims().subject());
+            write(is_json, line, &Answer { subject, failed }, out)
+        })
+    })
+}
+
+/// Judges a stream by a login role.
+pub(super) fn run_role(
+    verify: &Verify,
+    judging: Judge,
+    now: Timestamp,
+    console: &mut Console,
+) -> Result<Status, Failure> {
+    let is_json = console.is_json();
+    let Judge { config, role, keys } = judging;
+    let keys = RwLock::new(keys);
+    stream::run(&verify.many, verify.token.file(), console, || {
+        let (config, role, keys) = (&config, &role, &keys);
+        Ok(move |line: Line<'_>, out: &mut Vec<u8>| {
+            let text = match line.text {
+                Ok(text) => token::bare(text),
+                Err(why) => {
+                    return write(
+                        is_json,
+                        line,
+                        &Answer { subject: None, failed: Some(("token", why)) },
+                        out,
+                    );
+                }
+            };
+            let mut verified = keys.read().unwrap_or_else(PoisonError::into_inner).attempt(text);
+            if may_be_new_key(&verified)
+                && keys.read().is_ok_and(|keys| keys.may_refetch(Clock::System.now()))
+            {
+                let mut keys = keys.write().unwrap_or_else(PoisonError::into_inner);
+                // That keys can't be fetched again leaves those there are, and the answer.
+                if let Ok(again) = keys.verify(text, Clock::System.now(), &mut Notes::new()) {
+                    verified = again;
+                }
+            }
+            let (verdict, login) = judge(config, role, verified.as_ref(), Flow::Token, now);
+            let failed = verdict.first_failure().map(named);
+            let subject = login.as_ref().map(|login| login.username.as_str());
+            write(is_json, line, &Answer { subject, failed }, out)
+        })
+    })
+}
