@@ -5,6 +5,9 @@ set -eu
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 cd "$folder"
+# The session of whoever runs this is left alone.
+unset XDG_RUNTIME_DIR
+export XDG_STATE_HOME="$folder/.state"
 unset CC_CONFIG CC_ENV_FILE CC_DB BEARER_TOKEN BEARER_TOKEN_FILE
 unset JWT_PUBLIC_KEY JWT_PRIVATE_KEY CROSS_LOGIN_JWT_PUBLIC_KEY CROSS_LOGIN_JWT_HS512_KEY SESSION_KEY
 
@@ -30,6 +33,9 @@ show 'cc-jwt verify --token-file token.txt --endpoint api'
 printf '\nAnd a token that the server would refuse, with the reason:\n'
 show 'cc-jwt issue anna -o anna.txt'
 show 'cc-jwt verify --token-file anna.txt --endpoint api' 1
+show 'echo "correct horse battery" | cc-login anna --password-stdin'
+show 'cc-login token | cut -c1-20'
+show 'cc-login logout'
 show 'cc-user del fritz'
 show 'cc-user list --json'
 printf '\nThe demo is through; the folder is removed again.\n'

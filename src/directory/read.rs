@@ -72,6 +72,7 @@ impl Connection {
         let mut cookie = Vec::new();
         loop {
             let before = builder.entries();
+            let first = cookie.is_empty();
             let request = PagedResults { size: i32::try_from(search.page_size).unwrap_or(i32::MAX), cookie };
             let result = guarded(|| self.page(search, &filter, request, &mut builder, &mut references))??;
             succeeded(&result, builder.entries(), &search.base)?;
@@ -79,7 +80,7 @@ impl Connection {
                 return Err(DirectoryError::References { count: references });
             }
             progress(builder.entries());
-            cookie = if search.page_size == 0 { Vec::new() } else { next_cookie(&result)? };
+            cookie = if search.page_size == 0 { Vec::new() } else { next_cookie(&result, first)? };
             if cookie.is_empty() {
                 log::info!("the directory gave {} entries", builder.entries());
                 return builder.finish();
@@ -171,12 +172,17 @@ fn checked_filter(filter: &str) -> Result<String, DirectoryError> {
     }
 }
 
-/// The cookie that asks for the next page; an empty one when this was the last (RFC 2696).
-fn next_cookie(result: &LdapResult) -> Result<Vec<u8>, DirectoryError> {
+/// The cookie that asks for the next page; an empty one when this was the last (RFC 2696). A server
+/// that could answer in one page may leave the control out (RFC 2696 3), and 389 Directory Server
+/// does where it finds nothing; after the first page that is no answer.
+fn next_cookie(result: &LdapResult, first: bool) -> Result<Vec<u8>, DirectoryError> {
     const OID: &str = "1.2.840.113556.1.4.319";
     let garbled = || DirectoryError::Garbled("a page does not tell whether there are more");
-    let control: &RawControl =
-        result.ctrls.iter().map(|control| &control.1).find(|raw| raw.ctype == OID).ok_or_else(garbled)?;
+    let control: Option<&RawControl> =
+        result.ctrls.iter().map(|control| &control.1).find(|raw| raw.ctype == OID);
+    let Some(control) = control else {
+        return if first { Ok(Vec::new()) } else { Err(garbled()) };
+    };
     // The library's own reader panics on what it can't read.
     let value = control.val.as_deref().unwrap_or_default();
     let (_, tag) = parse_tag(value).map_err(|_| garbled())?;

@@ -120,7 +120,7 @@ impl Fault for LoginError {
             Self::File(error) => error.hint(),
             Self::Issue(error) => error.hint(),
             Self::NoPlace => Some("export XDG_STATE_HOME=$HOME/.local/state".to_owned()),
-            Self::SessionBroken { .. } => Some("cc-login logout, then log in again".to_owned()),
+            Self::SessionBroken { .. } => Some("end it with 'cc-login logout', then log in again".to_owned()),
             Self::SessionLength(_) => Some("set 'session-max-age' in config.json, as in \"24h\"".to_owned()),
             Self::Refused(_)
             | Self::OtherSubject { .. }

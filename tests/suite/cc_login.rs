@@ -165,3 +165,53 @@ fn a_token_of_the_shared_key_is_a_login() {
     assert!(other.stderr.contains("the token is for 'fritz', wanted 'anna'"), "{}", other.stderr);
     folder.sh("echo rubbish | cc-login --token-file -").ended(1);
 }
+
+#[test]
+fn curl_sends_the_session_as_the_server_wants_it() {
+    use std::io::{BufRead as _, BufReader, Write as _};
+    if !has("curl") {
+        return;
+    }
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let reader = BufReader::new(stream.try_clone().unwrap());
+        let head: Vec<String> =
+            reader.lines().map(Result::unwrap).take_while(|line| !line.is_empty()).collect();
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n[]").unwrap();
+        head
+    });
+    let folder = with_fritz();
+    folder.write("pw.txt", "pw\n");
+    folder
+        .sh(&format!(
+            "chmod 600 pw.txt; cc-login fritz --password-file pw.txt && \
+             curl -sf -H \"Authorization: Bearer $(cc-login token)\" http://127.0.0.1:{port}/userapi/jobs/"
+        ))
+        .ended(0);
+    let head = server.join().unwrap();
+    let token = head.iter().find_map(|line| line.strip_prefix("Authorization: Bearer ")).unwrap();
+    folder.run_with("cc-jwt", &["verify", "-", "--endpoint", "user-api"], token).ended(0);
+}
+
+#[test]
+fn an_unknown_name_takes_as_long_as_a_wrong_password() {
+    let folder = with_fritz();
+    let fastest = |name: &str| {
+        (0..5)
+            .map(|round| {
+                // The count of attempts must not get in the way.
+                let state = format!("XDG_STATE_HOME=$PWD/{name}{round}");
+                let began = std::time::Instant::now();
+                folder.sh(&format!("echo no | {state} cc-login {name} --password-stdin")).ended(1);
+                began.elapsed()
+            })
+            .min()
+            .unwrap()
+    };
+    let (known, unknown) = (fastest("fritz"), fastest("nobody"));
+    let ratio = known.as_secs_f64() / unknown.as_secs_f64();
+    println!("wrong password {known:?}, unknown name {unknown:?}");
+    assert!((0.6..1.7).contains(&ratio), "wrong password {known:?}, unknown name {unknown:?}");
+}

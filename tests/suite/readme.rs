@@ -8,10 +8,19 @@ use std::path::Path;
 
 use crate::support::Folder;
 
-/// Digits and long runs of base64 become one mark each, so that only the shape counts.
+/// Digits and long runs of base64 become one mark each, so that only the shape counts; so does how
+/// far a time is from now, which may be a second more.
 fn shape(line: &str) -> String {
     let mut out = String::new();
-    let mut rest = line;
+    let mut line = line.to_owned();
+    while let Some((at, end)) = line.match_indices('(').find_map(|(at, _)| {
+        let end = at + line[at..].find(')')?;
+        let inside = &line[at + 1..end];
+        (inside == "now" || inside.starts_with("in ") || inside.ends_with(" ago")).then_some((at, end))
+    }) {
+        line.replace_range(at..=end, "~");
+    }
+    let mut rest = line.as_str();
     while let Some(first) = rest.chars().next() {
         let long =
             rest.find(|c: char| !(c.is_ascii_alphanumeric() || "+/-_=.".contains(c))).unwrap_or(rest.len());
