@@ -244,6 +244,17 @@ impl Console {
         }
     }
 
+    /// Tells what a person must know to go on, such as where to log in: shown even when quiet.
+    pub fn ask_for(&mut self, text: &str) {
+        complain(text);
+    }
+
+    /// Whether standard error is shown in colour.
+    #[must_use]
+    pub const fn colors_errors(&self) -> bool {
+        self.color_err
+    }
+
     /// Warns, unless quiet.
     pub fn warn(&mut self, text: &str) {
         if !self.quiet {

@@ -27,8 +27,9 @@ pub struct DirectoryOptions {
     pub connect_timeout: String,
 
     /// Give the directory this long for each piece of its answer; data that flows is progress
-    #[arg(long, value_name = "DURATION", default_value = "1m")]
-    pub timeout: String,
+    /// [default: 1m]
+    #[arg(long, value_name = "DURATION")]
+    pub timeout: Option<String>,
 }
 
 impl DirectoryOptions {
@@ -41,7 +42,7 @@ impl DirectoryOptions {
             starttls: self.starttls,
             ca_file: self.ca_file.clone(),
             connect_patience: positive("--connect-timeout", &self.connect_timeout)?,
-            answer_patience: positive("--timeout", &self.timeout)?,
+            answer_patience: positive("--timeout", self.timeout.as_deref().unwrap_or("1m"))?,
             ..Wishes::default()
         })
     }

@@ -13,6 +13,7 @@ pub mod directory;
 pub mod env_file;
 pub mod failure;
 pub mod gen_keypair;
+pub mod network;
 pub mod options;
 pub mod page;
 pub mod progress;

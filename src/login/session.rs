@@ -27,6 +27,10 @@ const LIMIT: u64 = 1 << 20;
 pub struct Refresh {
     /// The provider's name in the settings.
     pub provider: String,
+    /// The login role, if one was used.
+    pub role: Option<String>,
+    /// Who it is for the provider (`sub`): the new tokens must be about the same person.
+    pub subject: String,
     /// The refresh token.
     pub token: SecretText,
 }
@@ -117,7 +121,8 @@ pub fn save(path: &Path, session: &Session) -> Result<(), LoginError> {
         "until": session.until.map(|until| until.0),
         "token": secret(&session.token),
         "refresh": session.refresh.as_ref().map(|refresh| {
-            json!({"provider": refresh.provider, "token": refresh.token.expose()})
+            let Refresh { provider, role, subject, token } = refresh;
+            json!({"provider": provider, "role": role, "subject": subject, "token": token.expose()})
         }),
         "id_token": secret(&session.id_token),
     });
@@ -146,6 +151,8 @@ struct Kept {
 #[derive(Deserialize)]
 struct KeptRefresh {
     provider: String,
+    role: Option<String>,
+    subject: String,
     token: String,
 }
 
@@ -185,9 +192,12 @@ pub fn load(path: &Path, notes: &mut Notes) -> Result<Option<Session>, LoginErro
         since: Timestamp(kept.since),
         until: kept.until.map(Timestamp),
         token: kept.token.map(SecretText::new),
-        refresh: kept
-            .refresh
-            .map(|refresh| Refresh { provider: refresh.provider, token: SecretText::new(refresh.token) }),
+        refresh: kept.refresh.map(|KeptRefresh { provider, role, subject, token }| Refresh {
+            provider,
+            role,
+            subject,
+            token: SecretText::new(token),
+        }),
         id_token: kept.id_token.map(SecretText::new),
     }))
 }
@@ -230,8 +240,12 @@ mod tests {
         let mut session =
             Session::begin(identity(), Some(GoDuration::from_seconds(60)), Some(&key), Timestamp(1000))
                 .unwrap();
-        session.refresh =
-            Some(Refresh { provider: "site".to_owned(), token: SecretText::new("r".to_owned()) });
+        session.refresh = Some(Refresh {
+            provider: "site".to_owned(),
+            role: Some("demo".to_owned()),
+            subject: "s-1".to_owned(),
+            token: SecretText::new("r".to_owned()),
+        });
         save(&path, &session).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::metadata(path.parent().unwrap()).unwrap().permissions().mode() & 0o777, 0o700);

@@ -4,8 +4,12 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
+use super::oidc::{self, Shared};
 use super::parameters::{MethodChoice, Parameters};
+use super::provider::{self, ProviderOptions};
+use super::remote::{self, RemoteOptions, Visit};
 use super::report;
+use crate::base::duration::GoDuration;
 use crate::base::fault::Status;
 use crate::base::note::Notes;
 use crate::base::quote::quote;
@@ -43,6 +47,12 @@ pub(super) struct Begin {
     password: PasswordOptions,
 
     #[command(flatten)]
+    provider: ProviderOptions,
+
+    #[command(flatten)]
+    remote: RemoteOptions,
+
+    #[command(flatten)]
     directory: DirectoryOptions,
 }
 
@@ -58,11 +68,29 @@ pub(super) fn run(
         }
         (a, b) => a.or(b).unwrap_or(MethodChoice::Auto),
     };
+    let choice = begin.imply(choice, &parameters);
+    begin.refuse_misplaced(choice, &parameters)?;
     let wishes = begin.directory.wishes()?;
+    if choice == MethodChoice::Only(Method::Remote) {
+        return begin.by_server(parameters, &wishes, console);
+    }
+    let wanted = match choice {
+        MethodChoice::Only(Method::Oidc) => {
+            Some(begin.provider.wishes(&parameters.others, begin.directory.timeout.as_deref())?)
+        }
+        _ => None,
+    };
     let settings = settings::load(options, console)?;
+    if let Some(wanted) = wanted {
+        let shared = Shared {
+            name: parameters.name,
+            ca_file: wishes.ca_file,
+            connect_timeout: Some(wishes.connect_patience),
+        };
+        return oidc::run(&wanted, &shared, &settings, console);
+    }
     let with = With { begin, settings: &settings, wishes: &wishes };
     let identity = match choice {
-        MethodChoice::Only(method @ (Method::Oidc | Method::Remote)) => return Err(not_here(method).into()),
         MethodChoice::Only(Method::Token) => with.by_token(parameters.name, console)?,
         MethodChoice::Auto if begin.token_file.is_some() => with.by_token(parameters.name, console)?,
         MethodChoice::Auto => with.by_password(None, parameters, console)?,
@@ -71,10 +99,73 @@ pub(super) fn run(
     keep(identity, &settings, console)
 }
 
-/// The methods that this program does not have.
-fn not_here(method: Method) -> UsageFault {
-    UsageFault::new(format!("the method {} is not available in this version", method.name()))
-        .hint("log in with --method ldap, local or token")
+impl Begin {
+    /// The method that the other arguments leave no doubt about, where none was named.
+    fn imply(&self, choice: MethodChoice, parameters: &Parameters) -> MethodChoice {
+        let has_key = |keys: &[&str]| parameters.others.iter().any(|(key, _)| keys.contains(&key.as_str()));
+        if choice != MethodChoice::Auto {
+            choice
+        } else if self.remote.given().is_some() || has_key(&remote::KEYS) {
+            MethodChoice::Only(Method::Remote)
+        } else if self.provider.given().is_some() || has_key(&provider::KEYS) {
+            MethodChoice::Only(Method::Oidc)
+        } else {
+            choice
+        }
+    }
+
+    /// What is given for another method than the one that is used would be lost without a word.
+    fn refuse_misplaced(&self, choice: MethodChoice, parameters: &Parameters) -> Result<(), UsageFault> {
+        let is = |method| choice == MethodChoice::Only(method);
+        let misplaced =
+            |what: &str, method: &str| Err(UsageFault::new(format!("{what} is for --method {method}")));
+        if let Some(option) = self.provider.given().filter(|_| !is(Method::Oidc)) {
+            return misplaced(option, "oidc");
+        }
+        if let Some(option) = self.remote.given().filter(|_| !is(Method::Remote)) {
+            return misplaced(option, "remote");
+        }
+        for (key, _) in &parameters.others {
+            if provider::KEYS.contains(&key.as_str()) && !is(Method::Oidc) {
+                return misplaced(&format!("{key}="), "oidc");
+            }
+            if remote::KEYS.contains(&key.as_str()) && !is(Method::Remote) {
+                return misplaced(&format!("{key}="), "remote");
+            }
+        }
+        if self.token_file.is_some() && (is(Method::Oidc) || is(Method::Remote)) {
+            return misplaced("--token-file", "token");
+        }
+        let has_password = self.password.password_stdin || self.password.password_file.is_some();
+        if has_password && is(Method::Oidc) {
+            return Err(UsageFault::new("a password is for the provider's own page, not for --method oidc"));
+        }
+        Ok(())
+    }
+
+    fn by_server(
+        &self,
+        parameters: Parameters,
+        wishes: &Wishes,
+        console: &mut Console,
+    ) -> Result<Status, Failure> {
+        let options = self.remote.with_keys(&parameters.others)?;
+        let name = match parameters.name {
+            Some(name) => name,
+            None => own_name(console)?,
+        };
+        let visit = Visit {
+            name: name.clone(),
+            ca_file: wishes.ca_file.clone(),
+            connect_timeout: Some(wishes.connect_patience),
+            timeout: self.directory.timeout.as_ref().map(|_| wishes.answer_patience),
+        };
+        let ask = |console: &mut Console| {
+            let server = options.server.as_deref().unwrap_or_default();
+            self.password.known(&format!("Password of {} at {}", quote(&name), quote(server)), console)
+        };
+        remote::run(&options, &visit, ask, console)
+    }
 }
 
 /// What every method works with.
@@ -110,9 +201,6 @@ impl With<'_> {
     ) -> Result<Identity, Failure> {
         if self.begin.token_file.is_some() {
             return Err(UsageFault::new("--token-file is for --method token").into());
-        }
-        if let Some((key, _)) = parameters.others.first() {
-            return Err(UsageFault::new(format!("{key}= is for --method oidc")).into());
         }
         let name = match parameters.name {
             Some(name) => name,
@@ -169,11 +257,21 @@ fn own_name(console: &Console) -> Result<String, UsageFault> {
 }
 
 /// Keeps the session and reports it.
-pub(super) fn keep(
+fn keep(identity: Identity, settings: &Settings, console: &mut Console) -> Result<Status, Failure> {
+    let (session, path) = start(identity, None, settings, console)?;
+    session::save(&path, &session)?;
+    report::begun(&session, session.since, console)?;
+    Ok(Status::Done)
+}
+
+/// Begins a session, of the settings' length or of `most` seconds if that is less, and tells
+/// where it is to be kept.
+pub(super) fn start(
     identity: Identity,
+    most: Option<i64>,
     settings: &Settings,
     console: &mut Console,
-) -> Result<Status, Failure> {
+) -> Result<(Session, PathBuf), Failure> {
     let mut notes = Notes::new();
     let key = match settings.secret(Variable::JwtPrivateKey) {
         Some(_) => Some(settings.signing_key(&mut notes)?),
@@ -187,11 +285,13 @@ pub(super) fn keep(
     };
     tell_of_roles(&identity, &mut notes);
     console.notes(notes);
-    let now = Clock::System.now();
-    let session = Session::begin(identity, settings.session_max_age.value, key.as_ref(), now)?;
-    session::save(&place::session_file(console.environment())?, &session)?;
-    report::begun(&session, now, console)?;
-    Ok(Status::Done)
+    let most = most.map(GoDuration::from_seconds);
+    let length = match (settings.session_max_age.value, most) {
+        (Some(length), Some(most)) => Some(length.min(most)),
+        (length, most) => length.or(most),
+    };
+    let session = Session::begin(identity, length, key.as_ref(), Clock::System.now())?;
+    Ok((session, place::session_file(console.environment())?))
 }
 
 /// What the server will make of the roles.

@@ -1,8 +1,13 @@
 //! `cc-login`: who is it, and for how long.
 
 mod begin;
+mod browser;
+mod oidc;
 mod page;
 mod parameters;
+mod provider;
+mod refresh;
+mod remote;
 mod report;
 mod session;
 
@@ -38,6 +43,7 @@ struct Arguments {
 enum Verb {
     Status(Status_),
     Token(Token),
+    Refresh(Refresh),
     Logout(Logout),
 }
 
@@ -56,9 +62,17 @@ struct Token {
     at: AtOption,
 }
 
+/// Renew the session with the refresh token that the provider gave
+#[derive(Debug, Args)]
+struct Refresh {}
+
 /// End the session
 #[derive(Debug, Args)]
-struct Logout {}
+struct Logout {
+    /// End it at the provider as well, where it has a way for that
+    #[arg(long)]
+    everywhere: bool,
+}
 
 fn command() -> Command {
     Arguments::command()
@@ -70,7 +84,8 @@ fn run(matches: &ArgMatches, console: &mut Console) -> Result<Status, Failure> {
     match verb {
         None => begin::run(&begin, &settings, console),
         Some(Verb::Status(verb)) => session::status(&verb.at, console),
-        Some(Verb::Token(verb)) => session::token(&verb.at, console),
-        Some(Verb::Logout(Logout {})) => session::logout(console),
+        Some(Verb::Token(verb)) => session::token(&verb.at, &settings, console),
+        Some(Verb::Refresh(Refresh {})) => refresh::run(&settings, console),
+        Some(Verb::Logout(Logout { everywhere })) => session::logout(everywhere, &settings, console),
     }
 }

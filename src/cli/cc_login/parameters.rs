@@ -2,6 +2,7 @@
 //!
 //! What is malformed is never shown back: a password may have slipped in.
 
+use super::{provider, remote};
 use crate::base::near::nearest;
 use crate::base::quote::quote;
 use crate::cli::failure::UsageFault;
@@ -44,8 +45,13 @@ impl MethodChoice {
     }
 }
 
-/// The keys and what they are.
-const KEYS: [&str; 7] = ["username", "name", "method", "role", "provider", "port", "scope"];
+/// The keys of the login itself; the methods have their own.
+const KEYS: [&str; 3] = ["username", "name", "method"];
+
+/// All keys there are.
+fn keys() -> impl Iterator<Item = &'static str> + Clone {
+    KEYS.into_iter().chain(provider::KEYS).chain(remote::KEYS)
+}
 
 impl Parameters {
     /// Takes the words apart.
@@ -66,16 +72,16 @@ impl Parameters {
                     )
                     .hint("give it with --password-stdin, --password-file FILE or --token-file FILE"));
                 }
-                Some((key, value)) if KEYS.contains(&key) => {
+                Some((key, value)) if keys().any(|known| known == key) => {
                     parameters.others.push((key.to_owned(), value.to_owned()));
                 }
                 Some((key, _)) => {
                     let fault = UsageFault::new(format!("unknown key {}", quote(key)));
-                    return Err(match nearest(key, KEYS) {
+                    return Err(match nearest(key, keys()) {
                         Some(near) => fault.hint(format!("did you mean {near}=…?")),
                         None => fault.hint(format!(
                             "the keys are {}; a name with = in it is given as username=NAME",
-                            KEYS.join(", ")
+                            keys().collect::<Vec<_>>().join(", ")
                         )),
                     });
                 }

@@ -1,23 +1,26 @@
 //! `cc-login status`, `token` and `logout`: the session that was kept.
 
+use super::refresh;
 use super::report;
 use crate::base::fault::{Fault, Status};
 use crate::base::note::Notes;
 use crate::base::time::Timestamp;
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
-use crate::cli::options::AtOption;
+use crate::cli::options::{AtOption, SettingsOptions};
 use crate::login::{Session, place, session};
 
 /// Why there is no token to print.
 #[derive(Debug, thiserror::Error)]
-enum NoSession {
+pub(super) enum NoSession {
     #[error("nobody is logged in")]
     Nobody,
     #[error("the session ended {0}")]
     Over(String),
     #[error("the session has no token: there was no private key when it began")]
     NoToken,
+    #[error("the session can't be renewed: the provider gave no refresh token")]
+    NoRefresh,
 }
 
 impl Fault for NoSession {
@@ -30,12 +33,17 @@ impl Fault for NoSession {
             Self::Nobody => "no-session",
             Self::Over(_) => "session-over",
             Self::NoToken => "session-without-token",
+            Self::NoRefresh => "session-without-refresh",
         }
     }
 
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Nobody | Self::Over(_) => "cc-login NAME".to_owned(),
+            Self::NoRefresh => {
+                "log in with cc-login --method oidc; many providers give one for --scope offline_access"
+                    .to_owned()
+            }
             Self::NoToken => "make keys with gen-keypair --write, then log in again".to_owned(),
         })
     }
@@ -73,10 +81,27 @@ pub(super) fn status(at: &AtOption, console: &mut Console) -> Result<Status, Fai
     }
 }
 
-/// The token, for a script.
-pub(super) fn token(at: &AtOption, console: &mut Console) -> Result<Status, Failure> {
+/// The token, for a script. A session that is over and can be renewed is renewed first, unless it
+/// is asked about another time than now.
+pub(super) fn token(
+    at: &AtOption,
+    options: &SettingsOptions,
+    console: &mut Console,
+) -> Result<Status, Failure> {
     let now = at.clock()?.now();
-    let session = running(load(console)?, now)?;
+    let loaded = load(console)?;
+    let can_renew = at.at.is_none()
+        && loaded.as_ref().is_some_and(|session| session.is_over(now) && session.refresh.is_some());
+    let session = if can_renew {
+        let renewed = refresh::renew(Some(now), options, console);
+        renewed.inspect_err(|failure| {
+            if refresh::wants_login(failure) {
+                console.note("the session is over and could not be renewed: log in again");
+            }
+        })?
+    } else {
+        running(loaded, now)?
+    };
     let token = session.token.as_ref().ok_or(NoSession::NoToken)?;
     if console.is_json() {
         report::token(&session, token, console)?;
@@ -87,13 +112,25 @@ pub(super) fn token(at: &AtOption, console: &mut Console) -> Result<Status, Fail
 }
 
 /// The end.
-pub(super) fn logout(console: &mut Console) -> Result<Status, Failure> {
+///
+/// The session here ends in any case; that it could not be ended at the provider is told after.
+pub(super) fn logout(
+    everywhere: bool,
+    options: &SettingsOptions,
+    console: &mut Console,
+) -> Result<Status, Failure> {
     let path = place::session_file(console.environment())?;
+    let loaded = if everywhere { load(console)? } else { None };
     let ended = session::remove(&path)?;
+    let elsewhere = match &loaded {
+        Some(session) => refresh::end_everywhere(session, options, console),
+        None => Ok(()),
+    };
     if console.is_json() {
         console.json(&serde_json::json!({ "ended": ended }))?;
     } else {
         console.note(if ended { "the session is ended" } else { "nobody was logged in" });
     }
+    elsewhere?;
     Ok(Status::Done)
 }

@@ -3,7 +3,7 @@
 
 use super::fault::OidcFault;
 use crate::base::note::Notes;
-use crate::base::quote::escape;
+use crate::base::quote::{escape, quote};
 use crate::base::secret::SecretText;
 use crate::base::time::{Clock, Timestamp};
 use crate::key::{Algorithm, WeakKeys};
@@ -13,7 +13,7 @@ use crate::policy::role::{Flow, Login, LoginRole, RoleConfig, judge};
 use crate::policy::{State, Verdict};
 use crate::provider::oauth::{Provider, Tokens};
 use crate::provider::remote::{Cache, Origin, RemoteKeys};
-use crate::token::{TokenError, Unverified, Verified, verify};
+use crate::token::{Claims, TokenError, Unverified, Verified, verify};
 
 /// By what a person is judged.
 #[derive(Debug, Clone, Copy)]
@@ -50,8 +50,8 @@ pub struct Person {
     pub subject: String,
     /// What the login role found, where one was used.
     pub login: Option<Login>,
-    /// The ID token, for ending the login at the provider later.
-    pub id_token: SecretText,
+    /// The ID token, for ending the login at the provider later; a refresh may bring none.
+    pub id_token: Option<SecretText>,
     /// The token for a new session later, if the provider gave one.
     pub refresh_token: Option<SecretText>,
 }
@@ -83,7 +83,14 @@ pub fn identify(
     notes: &mut Notes,
 ) -> Result<Person, OidcFault> {
     let Tokens { id_token, access_token, refresh_token } = tokens;
-    let id_token = id_token.ok_or(OidcFault::NoIdToken)?;
+    let Some(id_token) = id_token else {
+        return match (tie, access_token) {
+            (Tie::Subject(subject), Some(access_token)) if rules.role.is_none() => {
+                by_userinfo(provider, subject, &access_token, refresh_token, notes)
+            }
+            _ => Err(OidcFault::NoIdToken),
+        };
+    };
     let discovery = provider.discovery;
     let now = rules.clock.now();
     let verified = verified(provider, &id_token, rules.cache, now, notes)?;
@@ -133,7 +140,33 @@ pub fn identify(
     let username = login.as_ref().map(|login| login.username.as_str());
     let identity = oidc_identity::identify(verified.claims(), userinfo.as_ref(), username, notes)?;
     let subject = verified.claims().subject().unwrap_or_default().to_owned();
-    Ok(Person { identity, subject, login, id_token, refresh_token })
+    Ok(Person { identity, subject, login, id_token: Some(id_token), refresh_token })
+}
+
+/// A refresh whose answer has no ID token (OpenID Connect Core 12.2 allows it): userinfo tells who
+/// it is, and it must be the person of the login.
+fn by_userinfo(
+    provider: &Provider<'_>,
+    subject: &str,
+    access_token: &SecretText,
+    refresh_token: Option<SecretText>,
+    notes: &mut Notes,
+) -> Result<Person, OidcFault> {
+    let userinfo = provider.userinfo(access_token)?;
+    let found = userinfo.get("sub").and_then(serde_json::Value::as_str);
+    if found != Some(subject) {
+        return Err(OidcFault::NotAdmitted {
+            check: "userinfo",
+            reason: format!(
+                "userinfo is about {}, the login was that of {}",
+                quote(found.unwrap_or_default()),
+                quote(subject)
+            ),
+            hint: None,
+        });
+    }
+    let identity = oidc_identity::identify(&Claims::new(), Some(&userinfo), None, notes)?;
+    Ok(Person { identity, subject: subject.to_owned(), login: None, id_token: None, refresh_token })
 }
 
 /// The ID token, verified with the provider's keys; when none fits, they are fetched once more.

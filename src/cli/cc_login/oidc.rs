@@ -1,0 +1,442 @@
+//! `cc-login --method oidc`: through a provider, in the browser, on another device, or by an
+//! address that is pasted back.
+
+use std::io::{self, IsTerminal as _};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::begin;
+use super::browser;
+use super::provider::{ProviderWishes, Way};
+use super::report;
+use crate::base::environment::Environment;
+use crate::base::fault::{Fault, Status};
+use crate::base::note::Notes;
+use crate::base::quote::{escape, quote};
+use crate::base::secret::SecretText;
+use crate::base::time::Clock;
+use crate::cli::console::Console;
+use crate::cli::failure::Failure;
+use crate::cli::network;
+use crate::config::Settings;
+use crate::login::oidc::callback::{self, Answer};
+use crate::login::oidc::entry::{self, Plan, Wishes};
+use crate::login::oidc::fault::OidcFault;
+use crate::login::oidc::listener::{Decision, Listener};
+use crate::login::oidc::page::Page;
+use crate::login::oidc::person::{self, Rules, Tie};
+use crate::login::oidc::request::{self, Begun};
+use crate::login::oidc::{account, device, redirect};
+use crate::login::session::Refresh;
+use crate::login::{Session, place, session};
+use crate::provider::discovery::Discovery;
+use crate::provider::http::Client;
+use crate::provider::oauth::{Provider, Tokens};
+use crate::provider::remote::{self, Cache};
+use crate::store::{Access, Store};
+
+/// How long the browser is given to fetch its last page.
+const LINGER: Duration = Duration::from_secs(3);
+
+/// How often an address may be pasted wrongly.
+const PASTE_TRIES: usize = 3;
+
+/// The longest address that is read, in bytes.
+const PASTE_LIMIT: usize = 64 << 10;
+
+/// What else ends a login: nobody pasted anything.
+#[derive(Debug, thiserror::Error)]
+enum PasteFault {
+    #[error("no address was given: standard input ended")]
+    Nothing,
+    #[error("standard input can't be read: {0}")]
+    Unreadable(String),
+}
+
+impl Fault for PasteFault {
+    fn status(&self) -> Status {
+        match self {
+            Self::Nothing => Status::Data,
+            Self::Unreadable(_) => Status::NoInput,
+        }
+    }
+
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Nothing => "login-no-address",
+            Self::Unreadable(_) => "input-unreadable",
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(
+            "paste the address that the browser ended on, or log in with --skip-browser or --device"
+                .to_owned(),
+        )
+    }
+}
+
+/// The options that are not about a provider alone.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Shared {
+    pub(super) name: Option<String>,
+    pub(super) ca_file: Option<PathBuf>,
+    pub(super) connect_timeout: Option<Duration>,
+}
+
+/// A provider that was found, and what is wanted of it.
+struct Known<'run> {
+    plan: &'run Plan,
+    client: &'run Client,
+    discovery: &'run Discovery,
+    cache: &'run Cache,
+    settings: &'run Settings,
+}
+
+pub(super) fn run(
+    wishes: &ProviderWishes,
+    shared: &Shared,
+    settings: &Settings,
+    console: &mut Console,
+) -> Result<Status, Failure> {
+    let plan = entry::plan(
+        settings,
+        &Wishes {
+            entry: wishes.entry.clone(),
+            role: wishes.role.clone(),
+            login_hint: shared.name.clone(),
+            scopes: wishes.scopes.clone(),
+            parameters: wishes.parameters.clone(),
+            ca_file: shared.ca_file.clone(),
+        },
+    )?;
+    let client = client(&plan, shared.connect_timeout, console)?;
+    let cache = cache(console.environment());
+    // What would spoil the login anyway is told before anybody is sent to a browser.
+    open_store(&plan, settings)?;
+    place::session_file(console.environment())?;
+    let discovery = discover(&client, &cache, &plan.issuer, console)?;
+    let known = Known { plan: &plan, client: &client, discovery: &discovery, cache: &cache, settings };
+    let session = match known.way(wishes, console) {
+        Way::Browser => known.by_browser(wishes, console)?,
+        Way::Device => known.by_device(wishes, console)?,
+        Way::Manual => known.by_paste(wishes, console)?,
+    };
+    let name = &session.user.username;
+    if let Some(wanted) = shared.name.as_ref().filter(|wanted| *wanted != name) {
+        console.warn(&format!("the provider logged in {}, not {}", quote(name), quote(wanted)));
+    }
+    report::begun(&session, Clock::System.now(), console)?;
+    Ok(Status::Done)
+}
+
+/// The client that talks to a provider.
+pub(super) fn client(
+    plan: &Plan,
+    connect_timeout: Option<Duration>,
+    console: &Console,
+) -> Result<Client, Failure> {
+    let mut options = plan.http.clone();
+    options.proxy = network::proxy(console.environment());
+    if let Some(limit) = connect_timeout {
+        options.connect_timeout = limit;
+    }
+    Ok(Client::new(options)?)
+}
+
+/// Where providers' documents and keys are kept: the person's cache folder, if there is one.
+pub(super) fn cache(environment: &Environment) -> Cache {
+    let absolute =
+        |name: &str| environment.non_empty(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let base = absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")));
+    Cache { folder: base.map(|base| base.join("cc-auth-tools").join("keys")), offline: false }
+}
+
+pub(super) fn discover(
+    client: &Client,
+    cache: &Cache,
+    issuer: &str,
+    console: &mut Console,
+) -> Result<Discovery, Failure> {
+    let mut notes = Notes::new();
+    let found = remote::discover(client, cache, issuer, false, Clock::System.now(), &mut notes);
+    console.notes(notes);
+    Ok(found?)
+}
+
+/// The user table where the settings want it written, or where there is one to look into.
+pub(super) fn open_store(plan: &Plan, settings: &Settings) -> Result<Option<Store>, Failure> {
+    let path = &settings.db.value;
+    if plan.adds_users || plan.updates_users {
+        return Ok(Some(Store::open(path, Access::Write)?));
+    }
+    let is_wanted = !settings.db.is_default() || path.exists();
+    Ok(if is_wanted { Some(Store::open(path, Access::Read)?) } else { None })
+}
+
+impl Known<'_> {
+    fn provider(&self) -> Provider<'_> {
+        Provider { http: self.client, discovery: self.discovery, registration: &self.plan.registration }
+    }
+
+    fn ask(&self) -> request::Ask {
+        self.plan.ask_of(self.discovery.scopes_supported.as_deref())
+    }
+
+    /// The way that was asked for, or the best one here, which is said.
+    fn way(&self, wishes: &ProviderWishes, console: &mut Console) -> Way {
+        if let Some(way) = wishes.way {
+            return way;
+        }
+        if browser::can_show(console.environment()) {
+            return Way::Browser;
+        }
+        if self.discovery.device_authorization_endpoint.is_some() {
+            console.note("there is no display here: logging in on another device, as with --device");
+            return Way::Device;
+        }
+        console.note(
+            "there is no display here, and the provider knows no login by device: the address is to be pasted back, \
+             as with --manual",
+        );
+        Way::Manual
+    }
+
+    /// A redirect URI that the login role allows.
+    fn redirect_uri(&self, wishes: &ProviderWishes, port: u16) -> Result<String, OidcFault> {
+        let uri = wishes.redirect.uri(port)?;
+        match &self.plan.role {
+            Some((_, role)) if !redirect::is_allowed(&uri, &role.allowed_redirect_uris) => {
+                Err(OidcFault::RedirectNotAllowed { role: role.name.clone(), uri })
+            }
+            _ => Ok(uri),
+        }
+    }
+
+    fn begin(&self, redirect_uri: String) -> Result<Begun, Failure> {
+        let endpoint = self.discovery.authorization_endpoint.as_ref();
+        let endpoint =
+            self.discovery.need("authorization_endpoint", endpoint).map_err(remote::RemoteKeysError::from)?;
+        Ok(request::begin(endpoint, &self.plan.registration.client_id, redirect_uri, &self.ask())?)
+    }
+
+    fn judge(&self, query: &str, begun: &Begun) -> Result<Answer, OidcFault> {
+        let discovery = self.discovery;
+        let names_issuer = discovery.authorization_response_iss_parameter_supported;
+        callback::read(query, begun, &discovery.issuer, names_issuer)
+    }
+
+    fn by_browser(&self, wishes: &ProviderWishes, console: &mut Console) -> Result<Session, Failure> {
+        let mut listener = Listener::bind(&wishes.listen_address, &wishes.ports)?;
+        for address in listener.addresses() {
+            log::info!("waiting for the browser on {address}");
+        }
+        if !listener.addresses().iter().all(|address| address.ip().is_loopback()) {
+            console.warn("the port for the browser is open to the network, not only to this computer");
+        }
+        let begun = self.begin(self.redirect_uri(wishes, listener.port())?)?;
+        let deadline = Instant::now() + wishes.limit;
+        console.ask_for("Log in with a browser at this address:");
+        console.ask_for(&format!("\n    {}\n", begun.url));
+        if !wishes.skip_browser {
+            browser::open(&begun.url, wishes.browser.as_deref(), console);
+        }
+        let mut turned_away = 0;
+        let answer = listener.wait(deadline, |query| match self.judge(query, &begun) {
+            Err(fault) if fault.is_stray() => {
+                turned_away += 1;
+                console.warn(&fault.to_string());
+                Decision::TurnAway(Page::turned_away(&fault.to_string()))
+            }
+            outcome => Decision::Take(outcome),
+        })?;
+        let Some(answer) = answer else {
+            return Err(OidcFault::TimedOut {
+                limit: wishes.limit_text.clone(),
+                turned_away,
+                redirect_uri: Some(begun.redirect_uri),
+            }
+            .into());
+        };
+        let outcome = self.take(answer, &begun, console);
+        listener.finish(&last_page(&outcome), LINGER);
+        outcome
+    }
+
+    fn by_paste(&self, wishes: &ProviderWishes, console: &mut Console) -> Result<Session, Failure> {
+        let port = wishes.ports.numbers().find(|port| *port > 0).unwrap_or(redirect::DEFAULT_PORT);
+        let begun = self.begin(self.redirect_uri(wishes, port)?)?;
+        let deadline = Instant::now() + wishes.limit;
+        console.ask_for("Log in with any browser at this address:");
+        console.ask_for(&format!("\n    {}\n", begun.url));
+        console.ask_for(&format!(
+            "It ends on a page that can't be reached. Copy that page's address, which begins with\n{}, and paste it here:",
+            begun.redirect_uri
+        ));
+        let is_asked = io::stdin().is_terminal();
+        let mut line = Line::default();
+        for left in (0..PASTE_TRIES).rev() {
+            let Some(text) = line.read(deadline)? else {
+                return Err(OidcFault::TimedOut {
+                    limit: wishes.limit_text.clone(),
+                    turned_away: PASTE_TRIES - 1 - left,
+                    redirect_uri: Some(begun.redirect_uri),
+                }
+                .into());
+            };
+            let outcome = callback::pasted(text.expose(), &begun.redirect_uri)
+                .and_then(|query| self.judge(query, &begun));
+            match outcome {
+                Err(fault) if fault.is_stray() && is_asked && left > 0 => {
+                    console.warn(&fault.to_string());
+                    console.ask_for("Paste the address again:");
+                }
+                outcome => return self.take(outcome, &begun, console),
+            }
+        }
+        Err(PasteFault::Nothing.into())
+    }
+
+    fn by_device(&self, wishes: &ProviderWishes, console: &mut Console) -> Result<Session, Failure> {
+        let ask = self.ask();
+        let begun = self.provider().begin_device(&ask.scopes, &ask.parameters()?)?;
+        let address = begun.verification_uri_complete.as_ref().unwrap_or(&begun.verification_uri);
+        console.ask_for("Log in on another device at this address:");
+        console.ask_for(&format!("\n    {}\n", begun.verification_uri));
+        console.ask_for(&format!("with the code\n\n    {}\n", escape(&begun.user_code)));
+        if io::stderr().is_terminal() && !console.is_quiet() {
+            for line in browser::qr_code(address, console.colors_errors()) {
+                console.ask_for(&line);
+            }
+        } else if begun.verification_uri_complete.is_some() {
+            console.ask_for(&format!("or at once at\n\n    {address}\n"));
+        }
+        // The code's own life is the limit where nobody names one: another device takes longer.
+        let (limit, text) = if wishes.is_limit_named {
+            (wishes.limit, wishes.limit_text.clone())
+        } else {
+            let seconds = i64::try_from(begun.expires_in.as_secs()).unwrap_or(i64::MAX);
+            (begun.expires_in, crate::base::duration::GoDuration::from_seconds(seconds).to_string())
+        };
+        let tokens = device::wait(&self.provider(), &begun, Instant::now() + limit, &text)?;
+        self.conclude(tokens, Tie::Device, console)
+    }
+
+    /// What the browser brought becomes a session.
+    fn take(
+        &self,
+        answer: Result<Answer, OidcFault>,
+        begun: &Begun,
+        console: &mut Console,
+    ) -> Result<Session, Failure> {
+        let code = match answer? {
+            Answer::Code(code) => code,
+            Answer::Refused(refusal) => {
+                let redirect_uri = begun.redirect_uri.clone();
+                return Err(OidcFault::Refused { refusal, redirect_uri }.into());
+            }
+        };
+        let tokens = self.provider().exchange_code(&code, &begun.redirect_uri, &begun.verifier)?;
+        self.conclude(tokens, Tie::Nonce(&begun.nonce), console)
+    }
+
+    fn conclude(&self, tokens: Tokens, tie: Tie<'_>, console: &mut Console) -> Result<Session, Failure> {
+        conclude(&self.provider(), self.plan, self.cache, self.settings, tokens, tie, console)
+    }
+}
+
+/// Tokens become a person, a user and a session on disk.
+pub(super) fn conclude(
+    provider: &Provider<'_>,
+    plan: &Plan,
+    cache: &Cache,
+    settings: &Settings,
+    tokens: Tokens,
+    tie: Tie<'_>,
+    console: &mut Console,
+) -> Result<Session, Failure> {
+    let mut notes = Notes::new();
+    let rules = Rules {
+        role: plan.role.as_ref().map(|(config, role)| (config, role)),
+        algorithms: &plan.algorithms,
+        max_age: plan.ask.max_age,
+        cache,
+        clock: Clock::System,
+    };
+    let identified = person::identify(provider, tokens, tie, &rules, &mut notes);
+    console.notes(std::mem::take(&mut notes));
+    let person = identified?;
+    let mut store = open_store(plan, settings)?;
+    let settled = account::settle(&person, plan, store.as_mut(), &mut notes);
+    console.notes(notes);
+    let most = person.login.as_ref().and_then(|login| login.session_seconds);
+    let (mut session, path) = begin::start(settled?, most, settings, console)?;
+    session.refresh = person.refresh_token.map(|token| Refresh {
+        provider: plan.entry.clone(),
+        role: plan.role.as_ref().map(|(_, role)| role.name.clone()),
+        subject: person.subject,
+        token,
+    });
+    session.id_token = person.id_token;
+    session::save(&path, &session)?;
+    Ok(session)
+}
+
+fn last_page(outcome: &Result<Session, Failure>) -> Page {
+    match outcome {
+        Ok(session) => Page::logged_in(&session.user.username),
+        Err(failure) => match failure.faults().first() {
+            Some(fault) => Page::failed(&fault.to_string(), fault.hint().as_deref()),
+            None => Page::failed("it did not come to an end", None),
+        },
+    }
+}
+
+/// Lines of standard input, waited for no longer than a deadline.
+#[derive(Default)]
+struct Line {
+    pending: zeroize::Zeroizing<Vec<u8>>,
+}
+
+impl Line {
+    /// The next line; nothing when the time is up.
+    fn read(&mut self, deadline: Instant) -> Result<Option<SecretText>, PasteFault> {
+        let stdin = io::stdin();
+        let unreadable = |error: rustix::io::Errno| {
+            PasteFault::Unreadable(crate::base::file::reason(&io::Error::from(error)))
+        };
+        let mut buffer = zeroize::Zeroizing::new([0_u8; 4096]);
+        loop {
+            if let Some(end) = self.pending.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = self.pending.drain(..=end).collect();
+                return Ok(Some(SecretText::new(String::from_utf8_lossy(&line).into_owned())));
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(None);
+            }
+            let timeout = Timespec {
+                tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
+                tv_nsec: i64::from(left.subsec_nanos()),
+            };
+            match poll(&mut [PollFd::new(&stdin, PollFlags::IN)], Some(&timeout)) {
+                Ok(0) => return Ok(None),
+                Ok(_) => {}
+                Err(rustix::io::Errno::INTR) => continue,
+                Err(error) => return Err(unreadable(error)),
+            }
+            match rustix::io::read(&stdin, buffer.as_mut_slice()) {
+                Ok(0) if self.pending.is_empty() => return Err(PasteFault::Nothing),
+                Ok(0) => self.pending.push(b'\n'),
+                Ok(count) => self.pending.extend_from_slice(buffer.get(..count).unwrap_or_default()),
+                Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(unreadable(error)),
+            }
+            if self.pending.len() > PASTE_LIMIT {
+                return Err(PasteFault::Unreadable(format!("a line of more than {PASTE_LIMIT} bytes")));
+            }
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! `cc-login refresh`, and the end of a login at its provider.
+
+use std::fs::File;
+use std::path::Path;
+
+use super::oidc;
+use super::report;
+use super::session::NoSession;
+use crate::base::fault::Status;
+use crate::base::file;
+use crate::base::note::Notes;
+use crate::base::quote::quote;
+use crate::base::time::{Clock, Timestamp};
+use crate::cli::console::Console;
+use crate::cli::failure::Failure;
+use crate::cli::options::SettingsOptions;
+use crate::cli::settings;
+use crate::config::Settings;
+use crate::login::oidc::entry::{self, Plan, Wishes};
+use crate::login::oidc::person::Tie;
+use crate::login::session::Refresh;
+use crate::login::{LoginError, Method, Session, place, session};
+use crate::provider::oauth::{OauthError, Provider, Tokens};
+use crate::token::inspect;
+
+/// `cc-login refresh`: a new session out of the refresh token.
+pub(super) fn run(options: &SettingsOptions, console: &mut Console) -> Result<Status, Failure> {
+    let now = Clock::System.now();
+    let session = renew(None, options, console)?;
+    report::begun(&session, now, console)?;
+    Ok(Status::Done)
+}
+
+/// Renews the session that is kept. One process does it at a time, since many providers take a
+/// refresh token once only; with `over_at`, a session that another process has renewed meanwhile
+/// is taken as it is.
+pub(super) fn renew(
+    over_at: Option<Timestamp>,
+    options: &SettingsOptions,
+    console: &mut Console,
+) -> Result<Session, Failure> {
+    let path = place::session_file(console.environment())?;
+    let _lock = lock(&path)?;
+    let mut notes = Notes::new();
+    let loaded = session::load(&path, &mut notes);
+    console.notes(notes);
+    let before = loaded?.ok_or(NoSession::Nobody)?;
+    if let Some(now) = over_at.filter(|now| !before.is_over(*now)) {
+        log::info!("another process has renewed the session meanwhile ({})", now.rfc3339());
+        return Ok(before);
+    }
+    let refresh = before.refresh.clone().ok_or(NoSession::NoRefresh)?;
+    let settings = settings::load(options, console)?;
+    let plan = plan_of(&refresh, &settings)?;
+    let client = oidc::client(&plan, None, console)?;
+    let cache = oidc::cache(console.environment());
+    let discovery = oidc::discover(&client, &cache, &plan.issuer, console)?;
+    let provider = Provider { http: &client, discovery: &discovery, registration: &plan.registration };
+    let tokens = match provider.refresh(&refresh.token) {
+        Ok(tokens) => tokens,
+        Err(error) => {
+            // A refresh token that the provider takes no more is of no further use.
+            if let OauthError::Refused { refusal, .. } = &error
+                && refusal.code == "invalid_grant"
+            {
+                session::save(&path, &Session { refresh: None, ..before })?;
+            }
+            return Err(error.into());
+        }
+    };
+    // What the provider does not give anew stays (RFC 6749 6).
+    let tokens = Tokens { refresh_token: tokens.refresh_token.or(Some(refresh.token.clone())), ..tokens };
+    let kept_id_token = before.id_token.clone();
+    // A rotated refresh token is kept at once: should what follows fail, it is the one that counts.
+    let rotated = Session {
+        refresh: tokens.refresh_token.clone().map(|token| Refresh { token, ..refresh.clone() }),
+        ..before
+    };
+    session::save(&path, &rotated)?;
+    let tie = Tie::Subject(&refresh.subject);
+    let mut after = oidc::conclude(&provider, &plan, &cache, &settings, tokens, tie, console)?;
+    if after.id_token.is_none() {
+        after.id_token = kept_id_token;
+        session::save(&path, &after)?;
+    }
+    Ok(after)
+}
+
+fn plan_of(refresh: &Refresh, settings: &Settings) -> Result<Plan, Failure> {
+    let wishes =
+        Wishes { entry: Some(refresh.provider.clone()), role: refresh.role.clone(), ..Wishes::default() };
+    Ok(entry::plan(settings, &wishes)?)
+}
+
+fn lock(session: &Path) -> Result<File, Failure> {
+    if let Some(folder) = session.parent() {
+        file::create_private_folder(folder)?;
+    }
+    let path = session.with_extension("lock");
+    let file = file::open_lock(&path)?;
+    file.lock().map_err(|source| file::FileError::Unwritable { path, source }).map_err(LoginError::from)?;
+    Ok(file)
+}
+
+/// Ends the login at its provider as well, after the session here is gone: the refresh token is
+/// given back, and the provider's own place for it is told.
+pub(super) fn end_everywhere(
+    session: &Session,
+    options: &SettingsOptions,
+    console: &mut Console,
+) -> Result<(), Failure> {
+    if session.method != Method::Oidc {
+        console.note("the session is not from a provider: there is nothing else to end");
+        return Ok(());
+    }
+    let settings = settings::load(options, console)?;
+    // The role is of no matter here, and may be gone from the configuration.
+    let entry = entry_of(session, &settings);
+    let plan = entry::plan(&settings, &Wishes { entry, ..Wishes::default() })?;
+    let client = oidc::client(&plan, None, console)?;
+    let cache = oidc::cache(console.environment());
+    let discovery = oidc::discover(&client, &cache, &plan.issuer, console)?;
+    let provider = Provider { http: &client, discovery: &discovery, registration: &plan.registration };
+    let mut is_ended = false;
+    if let Some(refresh) = &session.refresh {
+        let is_revoked = provider.revoke(&refresh.token)?;
+        if is_revoked {
+            console.note("the provider takes the refresh token no more");
+        }
+        is_ended |= is_revoked;
+    }
+    if let Some(url) = provider.end_session_url(session.id_token.as_ref()) {
+        let answer = client.get(&url, &[("accept", "text/html")])?;
+        if answer.status() >= 400 {
+            return Err(answer.refused().into());
+        }
+        console.note("the provider was told to end its login; a browser that is logged in there may stay so");
+        is_ended = true;
+    }
+    if !is_ended {
+        console.warn(&format!("the provider {} has no way to end a login from here", quote(&plan.issuer)));
+    }
+    Ok(())
+}
+
+/// The provider entry that a session is from: the one it names, or the one of its ID token's
+/// issuer.
+fn entry_of(session: &Session, settings: &Settings) -> Option<String> {
+    if let Some(refresh) = &session.refresh {
+        return Some(refresh.provider.clone());
+    }
+    let seen = inspect(session.id_token.as_ref()?.expose());
+    let issuer = seen.unproven()?.1.issuer()?;
+    let of_issuer = settings
+        .oidc
+        .iter()
+        .find(|entry| entry.provider.as_ref().is_some_and(|provider| provider.value == issuer));
+    of_issuer.map(|entry| entry.name.clone())
+}
+
+/// Whether a failure to renew means that the person has to log in again.
+pub(super) fn wants_login(failure: &Failure) -> bool {
+    failure.faults().first().is_some_and(|fault| fault.status() == Status::No)
+}

@@ -1,0 +1,176 @@
+//! `cc-login --method remote`: a token from a running server.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::report;
+use crate::base::fault::{Fault, Status};
+use crate::base::quote::quote;
+use crate::base::secret::SecretText;
+use crate::base::time::{Clock, Timestamp};
+use crate::cli::console::Console;
+use crate::cli::failure::{Failure, UsageFault};
+use crate::cli::network;
+use crate::login::oidc::entry::read_ca;
+use crate::login::{Method, Session, place, session};
+use crate::provider::http::{Client, Options, Trust, parse_url};
+use crate::provider::server;
+use crate::token::{Claims, inspect};
+use crate::user::User;
+
+/// The options.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "A running server (--method remote)")]
+pub(super) struct RemoteOptions {
+    /// The server's address, as in a browser; server=URL
+    #[arg(long, value_name = "URL")]
+    pub(super) server: Option<String>,
+
+    /// Have the token made for NAME instead; wants the role admin; for=NAME
+    #[arg(long = "for", value_name = "NAME")]
+    pub(super) for_name: Option<String>,
+}
+
+/// The keys that are about a server.
+pub(super) const KEYS: [&str; 2] = ["server", "for"];
+
+/// What the server gave is not what was asked for.
+#[derive(Debug, thiserror::Error)]
+enum RemoteFault {
+    #[error("what the server gave is no token that can be used: {0}")]
+    NoToken(String),
+    #[error("the server gave a token for {}, wanted {}", quote(.found), quote(.wanted))]
+    OtherSubject { found: String, wanted: String },
+}
+
+impl Fault for RemoteFault {
+    fn status(&self) -> Status {
+        Status::Unavailable
+    }
+
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::NoToken(_) => "server-no-token",
+            Self::OtherSubject { .. } => "token-other-subject",
+        }
+    }
+}
+
+impl RemoteOptions {
+    /// The first of the options that was given, for the message that it has no place here.
+    pub(super) const fn given(&self) -> Option<&'static str> {
+        match (&self.server, &self.for_name) {
+            (Some(_), _) => Some("--server"),
+            (None, Some(_)) => Some("--for"),
+            (None, None) => None,
+        }
+    }
+
+    /// Options and keys together.
+    ///
+    /// # Errors
+    /// Wrong usage: two different values for one thing.
+    pub(super) fn with_keys(&self, keys: &[(String, String)]) -> Result<Self, UsageFault> {
+        let value = |option: &str, name: &str, given: &Option<String>| {
+            let mut found = given.clone();
+            for (_, value) in keys.iter().filter(|(key, _)| key == name) {
+                if found.as_ref().is_some_and(|other| other != value) {
+                    return Err(UsageFault::new(format!("two different values are given for {option}")));
+                }
+                found = Some(value.clone());
+            }
+            Ok(found)
+        };
+        Ok(Self {
+            server: value("--server", "server", &self.server)?,
+            for_name: value("--for", "for", &self.for_name)?,
+        })
+    }
+}
+
+/// Who logs in and how the server is talked to.
+pub(super) struct Visit {
+    pub(super) name: String,
+    pub(super) ca_file: Option<PathBuf>,
+    pub(super) connect_timeout: Option<Duration>,
+    pub(super) timeout: Option<Duration>,
+}
+
+pub(super) fn run(
+    options: &RemoteOptions,
+    visit: &Visit,
+    password: impl FnOnce(&mut Console) -> Result<SecretText, Failure>,
+    console: &mut Console,
+) -> Result<Status, Failure> {
+    let Some(address) = &options.server else {
+        return Err(UsageFault::new("--method remote wants the server's address")
+            .hint("cc-login --method remote --server https://cc.example.org")
+            .into());
+    };
+    let url = parse_url(address)?;
+    let mut http = Options { proxy: network::proxy(console.environment()), ..Options::default() };
+    if let Some(path) = &visit.ca_file {
+        http.trust = Trust::SystemAnd(read_ca(path)?);
+    }
+    if let Some(limit) = visit.connect_timeout {
+        http.connect_timeout = limit;
+    }
+    if let Some(limit) = visit.timeout {
+        http.timeout = limit;
+    }
+    let client = Client::new(http)?;
+    // Before the password is asked for: it will not be sent there.
+    client.check(&url)?;
+    let path = place::session_file(console.environment())?;
+    let password = password(console)?;
+    let server = server::log_in(&client, &url, &visit.name, &password)?;
+    let wanted = options.for_name.as_deref().unwrap_or(&visit.name);
+    let token = server.token(wanted)?;
+    let now = Clock::System.now();
+    let session = session_of(token, wanted, now)?;
+    session::save(&path, &session)?;
+    if session.is_over(now) {
+        console.warn("the server gave a token that has expired already: look at its auth.jwts.max-age");
+    }
+    report::begun(&session, now, console)?;
+    Ok(Status::Done)
+}
+
+/// The session of a token as the server gave it over a connection that was checked; its signature
+/// is for the server to verify, whose key need not be here.
+fn session_of(token: SecretText, wanted: &str, now: Timestamp) -> Result<Session, RemoteFault> {
+    let seen = inspect(token.expose());
+    let Some((_, claims)) = seen.unproven() else {
+        let why = seen.refusal.map_or_else(|| "its form is wrong".to_owned(), |refusal| refusal.to_string());
+        return Err(RemoteFault::NoToken(why));
+    };
+    let user = user_of(claims);
+    if user.username != wanted {
+        return Err(RemoteFault::OtherSubject { found: user.username, wanted: wanted.to_owned() });
+    }
+    let until = claims.time("exp").map_err(|error| RemoteFault::NoToken(error.to_string()))?;
+    Ok(Session {
+        user,
+        method: Method::Remote,
+        since: now,
+        until: until.map(|date| date.instant()),
+        token: Some(token),
+        refresh: None,
+        id_token: None,
+    })
+}
+
+fn user_of(claims: &Claims) -> User {
+    let texts = |name: &str| claims.texts(name).into_iter().map(str::to_owned).collect();
+    User {
+        username: claims.subject().unwrap_or_default().to_owned(),
+        name: None,
+        roles: texts("roles"),
+        projects: texts("projects"),
+        email: None,
+        // Where the server has the record from, it does not say; no source has this number.
+        source: Err(-1),
+    }
+}
