@@ -110,7 +110,6 @@ fn rules(settings: &Settings) -> Rules {
             .map(|variable| set(variable.name(), settings.secret(variable).is_some())),
     );
     Rules {
-        jwt_login_lacks: Vec::new(),
         validate_user: jwts.validate_user.value,
         trusted_issuer: jwts.trusted_issuer.as_ref().map(|issuer| issuer.value.clone()),
         adds_users: jwts.sync_user_on_login.value,
