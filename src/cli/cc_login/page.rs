@@ -12,6 +12,21 @@ const SESSION_FILES: &[(&str, &str)] = &[
         "~/.local/state/cc-auth/attempts.json",
         "failed attempts of the last 15 minutes, in $XDG_STATE_HOME if that is set",
     ),
+    (
+        "$XDG_CACHE_HOME/cc-auth-tools/keys/",
+        "what providers say about themselves and their keys, for as long as they allow; ~/.cache where the variable is not set",
+    ),
+    ("session.lock", "beside the session: held while it is renewed, so that a refresh token is used once"),
+];
+
+const PROVIDER_ENVIRONMENT: &[(&str, &str)] = &[
+    (
+        "OID_CLIENT_ID, OID_CLIENT_SECRET",
+        "the client as the provider knows it; a public client has no secret; in the environment or in .env",
+    ),
+    ("BROWSER", "the command that opens a browser, unless --browser names one"),
+    ("DISPLAY, WAYLAND_DISPLAY", "that there is a display to open a browser on"),
+    ("https_proxy, all_proxy, no_proxy", "the proxy for connections to a provider or server"),
 ];
 
 const ENVIRONMENT: &[(&str, &str)] = &[
@@ -19,6 +34,13 @@ const ENVIRONMENT: &[(&str, &str)] = &[
     ("USER, LOGNAME", "who logs in when no name is given"),
     ("JWT_PRIVATE_KEY", "signs the session's token; in the environment or in .env"),
     ("LDAP_ADMIN_PASSWORD", "the password of search-dn; in the environment or in .env"),
+    (
+        "OID_CLIENT_ID, OID_CLIENT_SECRET",
+        "the client as the provider knows it; a public client has no secret; in the environment or in .env",
+    ),
+    ("BROWSER", "the command that opens a browser, unless --browser names one"),
+    ("DISPLAY, WAYLAND_DISPLAY", "that there is a display to open a browser on"),
+    ("https_proxy, all_proxy, no_proxy", "the proxy for connections to a provider or server"),
 ];
 
 const SESSION_JSON: &[(&str, &str)] = &[
@@ -48,6 +70,25 @@ pub(super) static PAGES: &[Page] = &[
             "token takes what the server takes for a login: a token by the shared key (CROSS_LOGIN_JWT_HS512_KEY), or one of the \
              server itself or the trusted issuer, where the server's login by cookie is on. Stricter than the \
              server, it refuses a token without any role the server knows, and changes no user of another source.",
+            "oidc logs in through an OpenID Connect provider: authorization code with PKCE, a fresh state and nonce, and an ID \
+             token that is verified with the provider's keys. The provider is auth.oidc.provider of the configuration, or with --path \
+             an entry of auth.oidc.providers, which has provider, client-id, client-secret-variable, scopes, parameters, \
+             ca-file, default-role and max-age. Its parameters can be written as KEY=VALUE as well: path or mount, role, \
+             listenaddress, port, callbackhost, callbackmethod, callbackport, skip_browser, scope. A login role of type oidc \
+             (auth.jwt-roles) decides with --role who gets in and under which name.",
+            "The browser comes back to METHOD://HOST:PORT/oidc/callback, by default http://localhost:8250/oidc/callback. That redirect \
+             URI must be registered with the provider and be allowed by the login role; for a loopback host any port fits the role. \
+             The address to log in at is always printed. Without a display, and unless --skip-browser, --browser or an option about \
+             the port says otherwise, the login goes by device where the provider knows that, and else by pasting back the address \
+             that a browser anywhere ended on; which one it is, is said. A device login waits as long as its code holds, the \
+             others 2 minutes, unless --timeout says otherwise.",
+            "The username is preferred_username, of userinfo before the ID token; the roles are those of realm_access and resource_access, \
+             of which user, admin, manager and support are taken, or else user. With sync-user-on-login an unknown user is added with \
+             source oidc, with update-user-on-login a known one of that source is brought up to date. A refresh token is kept \
+             with the session.",
+            "remote asks a running server: it logs in with name and password as its web page does, and the token that the \
+             server makes becomes the session. The server's cookie is never written down. The password is sent over TLS only, \
+             or to this computer itself.",
             "After 5 failed attempts within 15 minutes a user has to wait, which is said with the exit status 75. Attempts are \
              counted by this program, for the account that runs it, and not in the server's database.",
         ],
@@ -97,7 +138,8 @@ pub(super) static PAGES: &[Page] = &[
     Page {
         path: "token",
         description: &[
-            "Prints the session's token and nothing else. The exit status is 1 when there is none that is good.",
+            "Prints the session's token and nothing else. The exit status is 1 when there is none that is good. A session that is over \
+             and has a refresh token is renewed first, unless --at asks about another time.",
         ],
         examples: &[Example {
             command: "cc-jwt verify \"$(cc-login token)\"",
@@ -110,16 +152,43 @@ pub(super) static PAGES: &[Page] = &[
         ..Page::EMPTY
     },
     Page {
+        path: "refresh",
+        description: &[
+            "Renews the session of a login through a provider with the refresh token that the provider gave: the provider says anew \
+             who it is, it must be the same person, and roles and names are those of now. Many providers give a refresh token only for \
+             the scope offline_access. The exit status is 1 when the provider takes the refresh token no more.",
+        ],
+        examples: &[Example {
+            command: "cc-login refresh",
+            explains: "Begin a new session of full length",
+            test: Tested::Parses,
+        }],
+        json: SESSION_JSON,
+        files: SESSION_FILES,
+        environment: PROVIDER_ENVIRONMENT,
+        see_also: &["cc-login(1)", "cc-login-token(1)"],
+        ..Page::EMPTY
+    },
+    Page {
         path: "logout",
         description: &[
             "Removes the session that was kept. The token in it stays good until it expires: whoever copied it can go on \
              using it.",
+            "With --everywhere the refresh token is given back to the provider, and the provider is told to end its login, where it has \
+             ways for that. The session here is gone in any case; when the provider can't be reached, the exit status is 69.",
         ],
-        examples: &[Example {
-            command: "cc-login logout",
-            explains: "End the session, if there is one",
-            test: Tested::Runs(0),
-        }],
+        examples: &[
+            Example {
+                command: "cc-login logout",
+                explains: "End the session, if there is one",
+                test: Tested::Runs(0),
+            },
+            Example {
+                command: "cc-login logout --everywhere",
+                explains: "End the login at the provider as well",
+                test: Tested::Parses,
+            },
+        ],
         json: &[("ended", "whether there was a session")],
         files: SESSION_FILES,
         see_also: &["cc-login(1)"],
