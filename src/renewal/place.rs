@@ -238,7 +238,7 @@ impl Fault for ResourceFault {
 
     fn hint(&self) -> Option<String> {
         match &self.problem {
-            Problem::NoResource => Some("cc-jwt spec new writes one to start from".to_owned()),
+            Problem::NoResource => Some("write one to start from: cc-jwt spec new".to_owned()),
             Problem::OtherIssuer { .. } => Some("leave 'iss' out: spec.issuer becomes it".to_owned()),
             Problem::SameName { .. } => {
                 Some("give it another metadata.name, or another --out-dir".to_owned())

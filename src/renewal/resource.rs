@@ -454,7 +454,8 @@ impl Reader<'_> {
         {
             self.fault(node.line, &here, Problem::ResignNotBefore { resign, expiry });
         }
-        if resign.is_none() {
+        // With a fault it may be there under another name.
+        if resign.is_none() && self.faults.is_empty() {
             self.warn(line, &here, "missing: the token is not renewed before it ends");
         }
         let here = path.member("key");

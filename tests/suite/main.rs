@@ -6,7 +6,6 @@
 #![allow(clippy::print_stdout, reason = "a test tells what it counted")]
 
 mod agreement;
-mod attacks;
 mod cases;
 mod cc_jwt;
 mod cc_login;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use cc_auth::policy::scope::{Request, Scopes};
 
-use crate::support::{Folder, Run, has_python, rows};
+use crate::support::{Folder, Run, has, has_python, rows};
 
 /// Whether a scope permits a request; one that is refused as such is not permitted.
 fn permits(scope: &str, request: &str) -> bool {
@@ -178,4 +178,399 @@ fn the_rules_agree_with_the_validators_where_those_agree() {
     let known = ["superset of create", "UTF-8", "an escaped plus"];
     wrong.retain(|line| !known.iter().any(|why| line.contains(why)));
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Our verdict on a token: the names of the checks that fail; `malformed` when it is no token.
+fn ours(issuer: &Issuer, token: &str, profile: &str) -> Vec<String> {
+    let audience = if profile == "wlcg" { ANY } else { "https://se.example" };
+    let arguments = [
+        "verify",
+        "-",
+        "--key",
+        "pub.pem",
+        "--profile",
+        profile,
+        "--issuer",
+        ISSUER,
+        "--audience",
+        audience,
+        "--scope",
+        "storage.read:/foo/x",
+        "--json",
+    ];
+    let run = issuer.folder.run_with("cc-jwt", &arguments, token);
+    if run.status == 65 {
+        return vec!["malformed".to_owned()];
+    }
+    let report = run.json();
+    assert_eq!(report["admitted"].as_bool().unwrap(), run.status == 0, "{}", run.stdout);
+    let checks = report["verdicts"][0]["checks"].as_array().unwrap().clone();
+    checks
+        .iter()
+        .filter(|check| check["state"] == "fails")
+        .map(|check| check["check"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+/// A change to a good token: what is done, the check of ours that fails, and a word of the reason
+/// that a validator gives.
+type Changed = (&'static str, fn(&mut Value), &'static str, &'static str);
+
+const CHANGES: [Changed; 22] = [
+    ("no issuer", |case| drop(case["claims"].as_object_mut().unwrap().remove("iss")), "issuer-form", "iss"),
+    (
+        "another issuer",
+        |case| case["claims"]["iss"] = json!("https://other.example"),
+        "required-issuer",
+        "iss",
+    ),
+    (
+        "the issuer with a slash",
+        |case| case["claims"]["iss"] = json!("https://issuer.example/"),
+        "required-issuer",
+        "iss",
+    ),
+    ("ended", |case| case["claims"]["exp"] = json!(now() - 10), "expiry", "expired"),
+    ("begins later", |case| case["claims"]["nbf"] = json!(now() + 600), "not-before", "not yet"),
+    ("issued later", |case| case["claims"]["iat"] = json!(now() + 600), "issued-at", "iat"),
+    ("an end that is a text", |case| case["claims"]["exp"] = json!("soon"), "expiry", "exp"),
+    ("no end", |case| drop(case["claims"].as_object_mut().unwrap().remove("exp")), "claims", "exp"),
+    (
+        "another audience",
+        |case| case["claims"]["aud"] = json!("https://other.example"),
+        "required-audience",
+        "aud",
+    ),
+    (
+        "the audience in another case",
+        |case| case["claims"]["aud"] = json!(ANY.to_uppercase()),
+        "required-audience",
+        "aud",
+    ),
+    ("an audience that is a number", |case| case["claims"]["aud"] = json!(7), "audience-form", "aud"),
+    ("no scope", |case| drop(case["claims"].as_object_mut().unwrap().remove("scope")), "scope-form", "scope"),
+    (
+        "the scope as a list",
+        |case| case["claims"]["scope"] = json!(["storage.read:/foo"]),
+        "scope-form",
+        "scope",
+    ),
+    ("the scope elsewhere", |case| case["claims"]["scope"] = json!("storage.read:/bar"), "scope", "scope"),
+    (
+        "the scope on a name that begins the same",
+        |case| case["claims"]["scope"] = json!("storage.read:/fo"),
+        "scope",
+        "scope",
+    ),
+    (
+        "a relative scope",
+        |case| case["claims"]["scope"] = json!("storage.read:foo"),
+        "scope-form",
+        "relative",
+    ),
+    (
+        "a scope with '..'",
+        |case| case["claims"]["scope"] = json!("storage.read:/x/../foo"),
+        "scope-form",
+        "traversal",
+    ),
+    ("an empty scope", |case| case["claims"]["scope"] = json!(""), "scope-form", "scope"),
+    ("another key", |case| case["key"] = json!("other.pem"), "signature", "signature"),
+    (
+        "the public key as a shared one",
+        |case| {
+            case["alg"] = json!("HS256");
+            case["key"] = json!("short.txt");
+        },
+        "algorithm",
+        "alg",
+    ),
+    (
+        "the misspelt version of SciTokens",
+        |case| {
+            case["claims"]["ver"] = json!("scitokens:2.0");
+            case["claims"]["aud"] = json!("ANY");
+            drop(case["claims"].as_object_mut().unwrap().remove("wlcg.ver"));
+        },
+        "profile",
+        "ver",
+    ),
+    (
+        "an unknown version of SciTokens",
+        |case| {
+            case["claims"]["ver"] = json!("scitoken:3.0");
+            case["claims"]["aud"] = json!("ANY");
+            drop(case["claims"].as_object_mut().unwrap().remove("wlcg.ver"));
+        },
+        "profile",
+        "ver",
+    ),
+];
+
+#[test]
+fn what_the_validators_refuse_is_refused_here_for_the_same_reason() {
+    if !has_python("scitokens") || !has_python("jwt") {
+        return;
+    }
+    let issuer = Issuer::new();
+    issuer.folder.sh("openssl ecparam -name prime256v1 -genkey -noout -out other.pem 2>/dev/null").ended(0);
+    // PyJWT does not sign with a PEM as a shared key; any secret shows that HS256 is refused.
+    issuer.folder.write("short.txt", "x".repeat(64));
+    let mut signed = vec![json!({"claims": good_claims(), "headers": {"kid": "k1"}})];
+    for (_, change, _, _) in CHANGES {
+        let mut case = signed[0].clone();
+        change(&mut case);
+        signed.push(case);
+    }
+    let tokens = issuer.sign(&signed);
+    let cases: Vec<Value> = tokens
+        .iter()
+        .map(|token| {
+            json!({"token": token, "public_key": issuer.folder.read("pub.pem"), "issuer": ISSUER, "kid": "k1",
+                "audience": ANY, "operation": "storage.read", "path": "/foo/x"})
+        })
+        .collect();
+    let answers = issuer.ask(&cases);
+    assert_eq!(ours(&issuer, &tokens[0], "wlcg"), Vec::<String>::new());
+    assert_eq!(answers[0]["python"][0], true, "{}", answers[0]);
+    assert_ne!(answers[0]["cpp"][0], false, "{}", answers[0]);
+    let mut wrong = Vec::new();
+    for (((what, _, check, word), token), answer) in CHANGES.iter().zip(&tokens[1..]).zip(&answers[1..]) {
+        let profile = if *check == "profile" { "scitokens2" } else { "wlcg" };
+        let fails = ours(&issuer, token, profile);
+        let refuse = answer["python"][0] == false || answer["cpp"][0] == false;
+        let said = answer.to_string().to_lowercase();
+        if !fails.iter().any(|failed| failed == check) || !refuse || !said.contains(word) {
+            wrong.push(format!("{what}: we {fails:?}, they {answer}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_published_example_gives_a_token_that_validators_accept() {
+    let folder = Folder::new();
+    let example = crate::support::data("osdf-example.yaml");
+    let example = example.to_str().unwrap();
+    folder.run("cc-jwt", &["issue", "--spec", example, "-o", "token", "-q"]).ended(0);
+    let key = "import sys, re\n\
+        from cryptography.hazmat.primitives import serialization as s\n\
+        text = open(sys.argv[1]).read()\n\
+        pem = re.search('-----BEGIN.*END EC PRIVATE KEY-----', text, re.S).group(0)\n\
+        pem = '\\n'.join(line.strip() for line in pem.splitlines())\n\
+        key = s.load_pem_private_key(pem.encode(), None).public_key()\n\
+        print(key.public_bytes(s.Encoding.PEM, s.PublicFormat.SubjectPublicKeyInfo).decode())\n";
+    let issuer = "https://issuer.example.com/";
+    if has_python("scitokens") {
+        folder.write("key.py", key);
+        let run: Run = python(&folder).args(["key.py", example]).output().unwrap().into();
+        folder.write("pub.pem", run.ended(0).stdout);
+        let run = folder.run(
+            "cc-jwt",
+            &[
+                "verify",
+                "--token-file",
+                "token",
+                "--key",
+                "pub.pem",
+                "--profile",
+                "auto",
+                "--issuer",
+                issuer,
+                "--audience",
+                "https://any.example",
+                "--scope",
+                "storage.create:/x/y",
+            ],
+        );
+        run.ended(0);
+        let asker = Issuer { folder };
+        let answers = asker.ask(&[json!({"token": asker.folder.read("token").trim(),
+            "public_key": asker.folder.read("pub.pem"), "issuer": issuer, "kid": "my-jwt-key", "audience": ANY,
+            "operation": "storage.create", "path": "/x/y"})]);
+        assert_eq!(answers[0]["python"][0], true, "{}", answers[0]);
+        if has("scitokens-verify") {
+            let run = asker.folder.sh(&format!(
+                "XDG_CACHE_HOME=$PWD scitokens-verify -c pub.pem -i {issuer} -K my-jwt-key -p wlcg $(cat token)"
+            ));
+            run.ended(0);
+            assert_ne!(answers[0]["cpp"][0], false, "{}", answers[0]);
+        }
+    }
+}
+
+const SERVE: &str = "import http.server, ssl, sys, os\n\
+    os.chdir(sys.argv[1])\n\
+    server = http.server.HTTPServer(('127.0.0.1', 0), http.server.SimpleHTTPRequestHandler)\n\
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)\n\
+    context.load_cert_chain(sys.argv[2], sys.argv[3])\n\
+    server.socket = context.wrap_socket(server.socket, server_side=True)\n\
+    print(server.server_port, flush=True)\n\
+    server.serve_forever()\n";
+
+const DISCOVER: &str = "import sys\n\
+    from scitokens.scitokens import SciToken, Enforcer\n\
+    issuer = sys.argv[1]\n\
+    token = SciToken.deserialize(sys.stdin.read().strip(), insecure=True)\n\
+    enforcer = Enforcer(issuer, audience='https://wlcg.cern.ch/jwt/v1/any')\n\
+    for name, _ in token.claims():\n    \
+        if name not in enforcer._validator._callbacks:\n        \
+            enforcer.add_validator(name, lambda value: True)\n\
+    print(enforcer.test(token, 'storage.read', '/foo/x'), enforcer.last_failure)\n";
+
+/// A static server over TLS that is ended with the test.
+struct Server(std::process::Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn keys_are_found_by_discovery_on_a_plain_static_server() {
+    use std::io::{BufRead as _, BufReader};
+    if !has_python("scitokens") {
+        return;
+    }
+    let folder = Folder::new();
+    folder.write("leaf.txt", "subjectAltName=DNS:localhost\nbasicConstraints=critical,CA:FALSE\n");
+    folder
+        .sh("set -e; new='-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes'
+             openssl req -x509 $new -keyout ca.key -out ca.pem -days 2 -subj /CN=test 2>/dev/null
+             openssl req $new -keyout tls.key -out tls.csr -subj /CN=localhost 2>/dev/null
+             openssl x509 -req -in tls.csr -CA ca.pem -CAkey ca.key -days 2 -extfile leaf.txt -out tls.pem 2>&1")
+        .ended(0);
+    std::fs::create_dir(folder.file("www")).unwrap();
+    folder.write("serve.py", SERVE);
+    let mut server = std::process::Command::new("python3")
+        .args(["serve.py", "www", "../tls.pem", "../tls.key"])
+        .current_dir(folder.path())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut port = String::new();
+    BufReader::new(server.stdout.take().unwrap()).read_line(&mut port).unwrap();
+    let _server = Server(server);
+    let issuer = format!("https://localhost:{}", port.trim());
+    folder.sh("for key in new old; do openssl ecparam -name prime256v1 -genkey -noout -out $key.pem; chmod 600 $key.pem; done").ended(0);
+    folder.sh(&format!("cc-jwt spec new -q --issuer {issuer} --key-id old --key old.pem -o r.yaml")).ended(0);
+    folder.sh("cc-jwt issue -q --spec r.yaml -o token").ended(0);
+    // Rotation: the token is of the old key, which stands second.
+    folder.sh("cc-jwt jwks -q new=new.pem --spec r.yaml --out-dir www").ended(0);
+    let run: Run = {
+        folder.write("discover.py", DISCOVER);
+        let mut command = python(&folder);
+        command.env("SSL_CERT_FILE", folder.file("ca.pem")).env("XDG_CACHE_HOME", folder.file("cache"));
+        command.args(["discover.py", &issuer]).write_stdin(folder.read("token")).output().unwrap().into()
+    };
+    assert_eq!(run.stdout.trim(), "True None", "{}", run.stderr);
+    let run = folder.sh(&format!(
+        "cc-jwt verify --token-file token --discovery {issuer} --ca-file ca.pem --profile wlcg --issuer {issuer} \
+         --scope storage.read:/foo/x"
+    ));
+    run.ended(0);
+    let run = folder.sh(&format!(
+        "cc-jwt verify --token-file token --jwks {issuer}/jwks.json --ca-file ca.pem --profile wlcg"
+    ));
+    run.ended(0);
+}
+
+/// Every form a key may stand in, and every way a resource may name it.
+#[test]
+fn a_key_is_found_in_every_form_and_by_every_name() {
+    let folder = Folder::new();
+    folder
+        .sh("set -e; openssl ecparam -name prime256v1 -genkey -noout -out sec1.pem 2>/dev/null
+             openssl ecparam -name prime256v1 -genkey -out params.pem 2>/dev/null
+             openssl pkcs8 -topk8 -nocrypt -in sec1.pem -out pkcs8.pem
+             openssl genrsa -traditional -out pkcs1.pem 2048 2>/dev/null
+             openssl genpkey -algorithm ed25519 -out ed.pem
+             openssl genpkey -algorithm ec -pkeyopt ec_paramgen_curve:secp384r1 -out p384.pem
+             mkdir -p s/k; cp sec1.pem s/k/pem; chmod 600 *.pem")
+        .ended(0);
+    for (file, algorithms) in [
+        ("sec1.pem", &["ES256"][..]),
+        ("params.pem", &["ES256"]),
+        ("pkcs8.pem", &["ES256"]),
+        ("pkcs1.pem", &["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"]),
+        ("ed.pem", &["EdDSA"]),
+        ("p384.pem", &["ES384"]),
+    ] {
+        for algorithm in algorithms {
+            let line = format!(
+                "cc-jwt spec new --algorithm {algorithm} --key {file} | cc-jwt issue -q --spec - > t && \
+                 cc-jwt spec new --algorithm {algorithm} --key {file} | cc-jwt jwks -q --spec - > jwks && \
+                 cc-jwt verify -q --token-file t --key jwks --profile wlcg"
+            );
+            folder.sh(&line).ended(0);
+        }
+        let other = if algorithms[0] == "ES256" { "RS256" } else { "ES256" };
+        folder
+            .sh(&format!("cc-jwt spec new --algorithm {other} --key {file} | cc-jwt issue -q --spec -"))
+            .ended(65);
+    }
+    let pem = folder.read("sec1.pem");
+    let block = pem.lines().map(|line| format!("      {line}\n")).collect::<String>();
+    let resource = folder.sh("cc-jwt spec new").stdout;
+    let start = resource.split("    file: ").next().unwrap();
+    for key in [
+        &format!("    value: |\n{block}"),
+        &format!("    value: {}\n", json!(pem)),
+        "    secret: {name: k, key: pem}\n",
+        "    secretRef: {name: k, key: pem, namespace: other}\n",
+        "    configMap: {name: k, key: pem}\n",
+        "    configMapRef: {name: k, key: pem}\n",
+        "    valueFrom: {secretKeyRef: {name: k, key: pem}}\n",
+        "    valueFrom: {configMapKeyRef: {name: k, key: pem}}\n",
+        "    file: sec1.pem\n",
+        "    env: THE_KEY\n",
+        "    env: FLAT_KEY\n",
+    ] {
+        folder.write("r.yaml", format!("{start}{key}"));
+        let run: Run = folder
+            .command(crate::support::programs().join("cc-jwt"))
+            .env("THE_KEY", &pem)
+            .env("FLAT_KEY", pem.replace('\n', "\\n"))
+            .args(["issue", "--spec", "r.yaml", "--secrets-dir", "s", "-q", "-o", "t", "--force"])
+            .output()
+            .unwrap()
+            .into();
+        run.ended(0);
+        folder.sh("openssl ec -in sec1.pem -pubout -out pub.pem 2>/dev/null").ended(0);
+        folder.sh("cc-jwt verify -q --token-file t --key pub.pem --profile wlcg").ended(0);
+    }
+}
+
+#[test]
+fn a_secret_manifest_is_what_kubernetes_reads() {
+    let folder = Folder::new();
+    let example = std::fs::read_to_string(crate::support::data("osdf-example.yaml")).unwrap();
+    let named = "  name: my-jwt\n  namespace: physics\n  labels:\n    app: x\n    empty: \"\"\n";
+    folder.write("r.yaml", example.replace("  name: my-jwt\n", named));
+    folder
+        .run(
+            "cc-jwt",
+            &["issue", "--spec", "r.yaml", "-q", "--secret-manifest", "-o", "s.yaml", "--mode", "0640"],
+        )
+        .ended(0);
+    let run =
+        folder.run("cc-jwt", &["issue", "--spec", "r.yaml", "-q", "--secret-manifest", "--json"]).ended(0);
+    let secret = run.json();
+    assert_eq!(secret["metadata"]["namespace"], "physics");
+    assert_eq!(secret["metadata"]["labels"], json!({"app": "x", "empty": ""}));
+    assert!(secret["metadata"]["annotations"]["tokens.osg-htc.org/last-signing-time"].is_string());
+    assert_eq!(secret["data"].as_object().unwrap().len(), 1);
+    if has_python("yaml") {
+        folder.write("read.py", "import yaml, json\nprint(json.dumps(yaml.safe_load(open('s.yaml'))))\n");
+        let run: Run = python(&folder).arg("read.py").output().unwrap().into();
+        let read = run.ended(0).json();
+        for name in ["apiVersion", "kind", "type"] {
+            assert_eq!(read[name], secret[name]);
+        }
+        assert_eq!(read["metadata"]["labels"], secret["metadata"]["labels"]);
+        assert!(read["data"]["token"].as_str().unwrap().starts_with("ZXlK"));
+    }
 }

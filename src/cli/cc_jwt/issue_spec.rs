@@ -60,7 +60,7 @@ pub(super) fn run(
     console.notes(notes);
     if output.is_some() && signed.len() > 1 && !options.secret_manifest {
         return Err(UsageFault::new(format!("--output is for one token, found {} resources", signed.len()))
-            .hint("cc-jwt renew --spec FILE --out-dir DIR keeps each in a file of its own")
+            .hint("keep each in a file of its own: cc-jwt renew --spec FILE --out-dir DIR")
             .into());
     }
     let text = if options.secret_manifest {

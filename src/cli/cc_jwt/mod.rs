@@ -9,6 +9,7 @@ mod jwks;
 mod keys;
 mod osdf;
 mod pages;
+mod pages_osdf;
 mod remote;
 mod renew;
 mod renew_watch;

@@ -1,5 +1,6 @@
 //! The manual of `cc-jwt`.
 
+use super::pages_osdf;
 use crate::cli::page::{Example, Page, Tested};
 
 const FILES: &[(&str, &str)] = &[
@@ -47,6 +48,8 @@ pub(super) static PAGES: &[Page] = &[
             "With --roles or --no-db the user table is not asked. HS512 and HS256 are signed with the shared key \
              CROSS_LOGIN_JWT_HS512_KEY, for /jwt-login; a token of an external issuer is made with --issuer and that \
              issuer's private key, --key FILE. A private key is never an argument.",
+            "With --spec the token is what a resource describes, see cc-jwt-spec(1); --set changes a field, null takes it \
+             away. --secret-manifest writes the Kubernetes Secret that the OSG token operator would make.",
             "With --users-from or --all each token is a JSON object on a line of its own. All names are looked up \
              before the first token is signed: one that is missing, and none is issued.",
         ],
@@ -74,6 +77,11 @@ pub(super) static PAGES: &[Page] = &[
             Example {
                 command: "cc-jwt issue fritz --algorithm hs512 --ttl 5m",
                 explains: "A token for /jwt-login, signed with the shared key",
+                test: Tested::Parses,
+            },
+            Example {
+                command: "cc-jwt issue --spec osdf.yaml --set spec.data.sub=jane -o osdf.jwt",
+                explains: "The token that a resource describes, for somebody else",
                 test: Tested::Parses,
             },
             Example {
@@ -128,6 +136,8 @@ pub(super) static PAGES: &[Page] = &[
             ),
             ("signature", "checked (always false) and its length in bytes"),
             ("times", "issued, not_before, expires, authenticated: RFC 3339 or null"),
+            ("profile", "wlcg, scitokens2, scitokens1, or null"),
+            ("scopes", "what each part of the scope permits, in words, or null"),
             ("stands_out", "a list of kind and text"),
             ("endpoints", "a list of endpoint, would_admit (if the signature holds) and reason"),
         ],
@@ -154,6 +164,12 @@ pub(super) static PAGES: &[Page] = &[
             "With --stream each line is a token and gets a line, in order: ok, or the check that fails and why; a JSON \
              object with --json. Lines that are no tokens are answered too. All cores work, memory does not grow with \
              the number of tokens, and the exit status is 0 when all are good, 1 when one is not, and 65 without any.",
+            "With --profile the rules of WLCG or SciTokens are checked, with --scope whether the token permits an \
+             operation on a path: by whole segments, after decoding percent escapes once; paths that are not normal \
+             ('..', '//', %2F, a backslash) are refused in scope and request. storage.modify implies storage.create. The \
+             server's users and roles are not asked then, unless --endpoint is given.",
+            "Without a token it is looked for by WLCG bearer token discovery: BEARER_TOKEN, the file in \
+             BEARER_TOKEN_FILE, bt_uID in XDG_RUNTIME_DIR, then in /tmp; and only then standard input is read.",
             "A token that is no token at all ends with status 65; one that is not good with status 1 and the checks.",
         ],
         examples: &[
@@ -188,6 +204,11 @@ pub(super) static PAGES: &[Page] = &[
                 test: Tested::Parses,
             },
             Example {
+                command: "cc-jwt verify --discovery https://tokens.example.org --profile auto --scope storage.read:/x/y",
+                explains: "Is the token found by discovery fit for OSDF, and may it read /x/y?",
+                test: Tested::Parses,
+            },
+            Example {
                 command: "cc-jwt verify --key issuer.pem --issuer https://portal.example/ --audience cc < token.txt",
                 explains: "Verify a token of somebody else's",
                 test: Tested::Parses,
@@ -205,7 +226,8 @@ pub(super) static PAGES: &[Page] = &[
                 "checks",
                 "a list of check, state (holds, fails, warns, not-reached), reason and hint; the checks are form, \
                  endpoint, signature, algorithm, issuer, expiry, not-before, issued-at, audience, subject, user, roles, \
-                 required-role, required-issuer, required-audience",
+                 required-role, required-issuer, required-audience; with --profile and --scope also profile, kid, \
+                 issuer-form, audience-form, claims, life, scope-form, scope",
             ),
             (
                 "line, subject, check, reason",
@@ -263,4 +285,9 @@ pub(super) static PAGES: &[Page] = &[
         ],
         ..Page::EMPTY
     },
+    pages_osdf::RENEW,
+    pages_osdf::SPEC,
+    pages_osdf::SPEC_CHECK,
+    pages_osdf::SPEC_NEW,
+    pages_osdf::JWKS,
 ];

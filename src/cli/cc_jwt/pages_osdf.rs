@@ -1,0 +1,157 @@
+//! The manual of what is for the Open Science Data Federation: renew, spec, jwks.
+
+use crate::cli::page::{Example, Page, Tested};
+
+const DISCOVERY: &[(&str, &str)] = &[
+    ("BEARER_TOKEN", "a token; where none is given, inspect and verify look here first"),
+    ("BEARER_TOKEN_FILE", "the file of a token; the second place, and the first for renew --discoverable"),
+    ("XDG_RUNTIME_DIR", "the folder of bt_uID, with ID the effective user's number; else it is in /tmp"),
+];
+
+pub(super) const RENEW: Page = Page {
+    path: "renew",
+    description: &[
+        "For each resource (kind: JWT, apiVersion: tokens.osg-htc.org/v1, as the OSG token operator reads it) the token \
+         is signed and put into its file, if it is due. That is decided from the token that is there: it is due when \
+         its end is nearer than spec.resignBefore, when it is missing, has ended, begins in the future or is no token, \
+         when it was signed by another key, and when issuer, key name, algorithm, data or life in the resource are not \
+         what it says. Without spec.resignBefore it is signed anew when it has ended. Time zones do not matter.",
+        "A file is replaced in one step: who reads it sees the old token or the new one. When something fails the old \
+         one stays, what is wrong and when the old one ends is told, and the exit status is not 0. A lock beside the \
+         file (.NAME.lock) lets one process at a time keep it; a second one ends with status 75.",
+        "With --watch the process stays. It looks at resources and key files every second (more seldom when they are \
+         hundreds, at most every 30 seconds) and renews when they change; on SIGHUP it reads all anew and signs at \
+         once; on SIGTERM and SIGINT it ends with status 0. After a failure it tries again after pauses that grow from \
+         2 seconds to 5 minutes. To systemd (Type=notify) it tells READY=1 when all tokens are there, STATUS= and \
+         STOPPING=1. Each event is a line of JSON on standard output; without --watch with --json.",
+    ],
+    examples: &[
+        Example {
+            command: "gen-keypair --algorithm es256 --format pem -o keys\n\
+                      cc-jwt spec new --key keys/private.pem -o osdf.yaml\n\
+                      cc-jwt renew --spec osdf.yaml -o osdf.jwt",
+            explains: "From nothing to a token in a file",
+            test: Tested::Runs(0),
+        },
+        Example {
+            command: "cc-jwt renew --spec osdf.yaml -o osdf.jwt --check",
+            explains: "Is it due? Status 1 if so",
+            test: Tested::Parses,
+        },
+        Example {
+            command: "cc-jwt renew --spec *.yaml --out-dir /run/tokens --watch",
+            explains: "Keep many tokens fresh, each in /run/tokens/NAME",
+            test: Tested::Parses,
+        },
+        Example {
+            command: "cc-jwt renew --spec osdf.yaml --discoverable -q",
+            explains: "In a crontab, for programs that look for a token themselves",
+            test: Tested::Parses,
+        },
+    ],
+    json: &[
+        ("time", "when, RFC 3339"),
+        ("event", "started, fresh, due, renewed, failed, reloaded or stopped"),
+        ("name", "metadata.name of the resource"),
+        ("output", "the file of the token"),
+        (
+            "reason",
+            "why it was or has to be signed: missing, no-token, ended, ends-soon, not-yet-valid, other-key, changed, \
+             asked",
+        ),
+        ("message", "the same, or what went wrong, for people"),
+        ("kind", "the stable name of what went wrong"),
+        ("ends", "when the token that is there ends, RFC 3339"),
+        ("next", "when it is signed anew, or tried again, RFC 3339"),
+        ("resources", "how many are kept"),
+    ],
+    files: &[(".NAME.lock", "beside each token: held by the process that keeps it")],
+    environment: &[DISCOVERY[1], DISCOVERY[2], ("NOTIFY_SOCKET", "where systemd listens")],
+    see_also: &["cc-jwt-spec(1)", "cc-jwt-jwks(1)", "systemd.service(5)"],
+};
+
+pub(super) const SPEC: Page = Page {
+    path: "spec",
+    description: &[
+        "A resource says what a token is to be: metadata.name; spec.issuer (becomes iss), spec.keyId (kid), \
+         spec.algorithm (RS256, ES256, EdDSA, ES384, RS384, RS512, PS256, PS384, PS512), spec.data (the payload), \
+         spec.expiryTime and spec.resignBefore (exactly one of days, hours, minutes), spec.key (exactly one of value, \
+         secret, configMap, file, env; secretRef, configMapRef and valueFrom are taken as well). The claims iss, iat, \
+         nbf (a minute earlier), exp and jti come by themselves.",
+        "YAML or JSON, several documents in one file, a kind: List too; documents of other kinds are passed over. Read \
+         strictly: unknown fields, members that stand twice with different values, tags, merge keys, and texts that \
+         Kubernetes reads otherwise (yes, 007) are faults. At most 4 MiB, 64 levels, and 10000 entries out of aliases.",
+    ],
+    ..Page::EMPTY
+};
+
+pub(super) const SPEC_CHECK: Page = Page {
+    path: "spec check",
+    description: &[
+        "All faults are told together, each with its line and field; the exit status is 65 then. Warnings are what \
+         validators of the token would refuse, or what is against the rules of its profile (WLCG, SciTokens); --strict \
+         makes them faults. The key is looked for and tried, unless it is in a Secret and no --secrets-dir is given.",
+    ],
+    examples: &[Example {
+        command: "cc-jwt spec new | cc-jwt spec check --no-key -",
+        explains: "Check a resource",
+        test: Tested::Runs(0),
+    }],
+    json: &[
+        ("good", "whether there is no fault"),
+        (
+            "resources",
+            "a list of file, name, namespace, issuer, key_id, algorithm, life_seconds, resign_before_seconds (or null), \
+             profile (or null) and scopes (what they permit, in words)",
+        ),
+        ("notes", "a list of level (note or warning), text and hint"),
+    ],
+    ..Page::EMPTY
+};
+
+pub(super) const SPEC_NEW: Page = Page {
+    path: "spec new",
+    examples: &[Example {
+        command: "cc-jwt spec new --issuer https://tokens.example.org --key-id 2026 -o osdf.yaml",
+        explains: "A resource to start from",
+        test: Tested::Runs(0),
+    }],
+    ..Page::EMPTY
+};
+
+pub(super) const JWKS: Page = Page {
+    path: "jwks",
+    description: &[
+        "With --out-dir two files, to be served as they are by any web server at the issuer's address: jwks.json and \
+         .well-known/openid-configuration. Each key has kid, alg and use, without which one validator or the other \
+         does not take it. A key set that would lose a key that is published now is not written without --force.",
+        "A rotation: give the new key first and the old jwks.json after it, and publish; a day later, when validators \
+         have fetched the set again, sign with the new key; when the last token signed with the old key has ended, \
+         publish without it. Dates are told when --spec says how long tokens live.",
+    ],
+    examples: &[
+        Example {
+            command: "gen-keypair --algorithm es256 --format pem -o keys\n\
+                      cc-jwt jwks 2026=keys/private.pem --issuer https://tokens.example.org --out-dir www",
+            explains: "What to upload for a new issuer",
+            test: Tested::Runs(0),
+        },
+        Example {
+            command: "cc-jwt jwks 2027=new.pem www/jwks.json --issuer https://tokens.example.org --out-dir www",
+            explains: "Add a new key before the old one",
+            test: Tested::Parses,
+        },
+        Example {
+            command: "cc-jwt jwks --server",
+            explains: "The server's own key as a key set",
+            test: Tested::Runs(0),
+        },
+    ],
+    json: &[
+        ("keys", "printed: the key set (RFC 7517)"),
+        ("issuer, jwks_uri", "printed with --document discovery"),
+        ("files", "with --out-dir: the files that were written"),
+    ],
+    see_also: &["cc-jwt-renew(1)", "gen-keypair(1)"],
+    ..Page::EMPTY
+};
