@@ -36,8 +36,8 @@ fn a_session_is_kept_shown_used_and_ended() {
     let token = folder.sh("cc-login token").ended(0).stdout;
     assert_eq!(token.matches('.').count(), 2, "{token}");
     folder.sh("cc-jwt verify \"$(cc-login token)\" --endpoint user-api").ended(0);
-    let over = folder.sh("cc-login status --at +169h").ended(1);
-    assert!(over.stderr.contains("the session ended 1 hour ago"), "{}", over.stderr);
+    let over = folder.sh("cc-login status --at +170h").ended(1);
+    assert!(over.stderr.contains("the session ended 2 hours ago"), "{}", over.stderr);
     folder.sh("cc-login token --at +168h").ended(1);
     folder.sh("cc-login logout").ended(0);
     assert_eq!(folder.sh("cc-login token").ended(1).stdout, "");
