@@ -46,6 +46,7 @@ pub struct Behaviour {
     pub instead: Override,
     /// How often a device's login is still pending.
     pub pending: usize,
+    pub scheme: &'static str,
 }
 
 impl Default for Behaviour {
@@ -60,6 +61,7 @@ impl Default for Behaviour {
             signed: Signed::Properly,
             instead: Box::new(|_| None),
             pending: 0,
+            scheme: "http",
         }
     }
 }
@@ -81,24 +83,39 @@ struct Provider {
 /// The running provider.
 pub struct Idp {
     server: Server,
+    scheme: &'static str,
 }
 
 impl Idp {
     pub fn start(behaviour: Behaviour) -> Self {
+        let provider = Self::provider(behaviour);
+        Self { server: Server::start(move |request| provider.answer(request)), scheme: "http" }
+    }
+
+    fn provider(behaviour: Behaviour) -> Provider {
         let key =
             |algorithm| SigningKey::private(PrivateKey::generate(algorithm).unwrap()).unwrap().with_kid("k1");
-        let provider = Arc::new(Provider {
+        Provider {
             behaviour,
             key: key(Algorithm::Es256),
             unannounced: key(Algorithm::EdDsa),
             codes: Mutex::default(),
             asked: Mutex::new(0),
-        });
-        Self { server: Server::start(move |request| provider.answer(request)) }
+        }
+    }
+
+    /// The same over TLS, for the host `localhost`.
+    pub fn start_tls(mut behaviour: Behaviour, tls: Arc<rustls::ServerConfig>) -> Self {
+        behaviour.scheme = "https";
+        let plain = Self::provider(behaviour);
+        Self { server: Server::start_tls(tls, move |request| plain.answer(request)), scheme: "https" }
     }
 
     pub fn issuer(&self) -> String {
-        self.server.url()
+        match self.scheme {
+            "https" => format!("https://localhost:{}", self.server.port()),
+            _ => self.server.url(),
+        }
     }
 
     pub fn seen(&self) -> Vec<Request> {
@@ -133,7 +150,7 @@ impl Provider {
         if let Some(reply) = (self.behaviour.instead)(request) {
             return reply;
         }
-        let own = format!("http://{}", request.header("host").unwrap());
+        let own = format!("{}://{}", self.behaviour.scheme, request.header("host").unwrap());
         match request.path.as_str() {
             "/.well-known/openid-configuration" => self.discovery(&own),
             "/keys" => self.keys(),

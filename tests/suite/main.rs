@@ -22,6 +22,7 @@ mod idp;
 mod key;
 mod login;
 mod oidc;
+mod oidc_parameters;
 mod openbao;
 mod osdf;
 mod policy;
