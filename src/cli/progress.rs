@@ -39,8 +39,8 @@ impl Progress {
             bar
         });
         let rate = u128::from(count) * 1000 / self.began.elapsed().as_millis().max(1);
-        bar.set_message(rate.to_string());
         bar.set_position(count);
+        bar.set_message(rate.to_string());
     }
 }
 

@@ -329,3 +329,38 @@ pub(super) fn transport(error: &LdapError, patience: Duration, entries: u64) -> 
         _ => DirectoryError::Lost { entries },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_open_only_on_a_plain_connection_to_another_machine() {
+        let table = [
+            ("ldap://ldap.example.com", false, true),
+            ("ldap://ldap.example.com", true, false),
+            ("ldaps://ldap.example.com", false, false),
+            ("ldap://127.0.0.1", false, false),
+            ("ldap://localhost:3389", false, false),
+            ("ldapi://%2Frun%2Fldapi", false, false),
+            ("ldap://127.0.0.1.example.com", false, true),
+            ("ldap://192.0.2.1", false, true),
+        ];
+        for (url, starttls, open) in table {
+            let access = Access {
+                addresses: Address::list(url).unwrap(),
+                starttls,
+                trust: Trust::System,
+                connect_patience: CONNECT_PATIENCE,
+                answer_patience: ANSWER_PATIENCE,
+            };
+            assert_eq!(access.is_open(&access.addresses[0]), open, "{url}, StartTLS {starttls}");
+        }
+    }
+
+    #[test]
+    fn a_panic_of_the_library_is_a_garbled_answer() {
+        let caught = guarded(|| -> u8 { panic!("no octet string") });
+        assert!(matches!(caught, Err(DirectoryError::Garbled(_))));
+    }
+}
