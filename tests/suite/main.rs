@@ -6,6 +6,8 @@
 #![allow(clippy::print_stdout, reason = "a test tells what it counted")]
 
 mod agreement;
+mod attacks;
+mod batch;
 mod cases;
 mod cc_jwt;
 mod cc_login;
