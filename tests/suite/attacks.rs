@@ -1,0 +1,440 @@
+//! Tokens that must never be taken, each refused with its reason, none reaching the network.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use cc_auth::base::note::Notes;
+use cc_auth::base::secret::SecretBytes;
+use cc_auth::key::found::{read_public, read_signing};
+use cc_auth::key::{Algorithm, SigningKey, WeakKeys, jwk};
+use serde_json::{Value, json};
+
+use crate::httpd::{Reply, Server};
+use crate::support::Folder;
+
+fn data(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/login-roles").join(name)
+}
+
+fn key(name: &str) -> SigningKey {
+    let file = fs::read(data(&format!("{name}.key.pem"))).unwrap();
+    read_signing(&file, WeakKeys::Refuse, &mut Notes::new()).unwrap()
+}
+
+fn encode(bytes: impl AsRef<[u8]>) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+const CLAIMS: &str = r#"{"sub":"fritz","roles":["api"],"iat":1700000000,"exp":4000000000}"#;
+
+fn message(header: &str, claims: &str) -> String {
+    format!("{}.{}", encode(header), encode(claims))
+}
+
+fn with_signature(message: &str, signature: impl AsRef<[u8]>) -> String {
+    format!("{message}.{}", encode(signature))
+}
+
+/// Signed as it should be, whatever the header says.
+fn signed(name: &str, algorithm: Algorithm, header: &str, claims: &str) -> String {
+    let message = message(header, claims);
+    let signature = key(name).sign(algorithm, message.as_bytes()).unwrap();
+    with_signature(&message, signature)
+}
+
+fn by_us(header: &str, claims: &str) -> String {
+    signed("ed25519", Algorithm::EdDsa, header, claims)
+}
+
+fn hmac(secret: &[u8], algorithm: Algorithm, header: &str) -> String {
+    let key = SigningKey::shared(SecretBytes::new(secret.to_vec()), &[algorithm], WeakKeys::Allow).unwrap();
+    let message = message(header, CLAIMS);
+    with_signature(&message, key.sign(algorithm, message.as_bytes()).unwrap())
+}
+
+/// What is attacked with, and a word of the reason that must come.
+type Attacks = Vec<(String, String, &'static str)>;
+
+fn unsigned(all: &mut Attacks) {
+    for alg in ["none", "None", "NONE", "nOnE", "none ", " none", "\\u006eone", "none\\t"] {
+        let bare = message(&format!(r#"{{"alg":"{alg}"}}"#), CLAIMS);
+        all.push((format!("{alg} without a signature"), format!("{bare}."), "not signed"));
+        all.push((format!("{alg} with one"), with_signature(&bare, [7; 64]), "not signed"));
+    }
+    for (alg, reason) in [
+        ("\"\"", "algorithm"),
+        ("null", "'alg'"),
+        ("0", "'alg'"),
+        ("false", "'alg'"),
+        ("[\"EdDSA\"]", "'alg'"),
+        ("{}", "'alg'"),
+        ("\"eddsa\"", "algorithm"),
+        ("\"EdDSA\\u0000\"", "algorithm"),
+        ("\"ES256K\"", "algorithm"),
+        ("\"RSA1_5\"", "algorithm"),
+    ] {
+        all.push((format!("alg {alg}"), by_us(&format!(r#"{{"alg":{alg}}}"#), CLAIMS), reason));
+    }
+    all.push(("no alg".into(), by_us(r#"{"typ":"JWT"}"#, CLAIMS), "names no algorithm"));
+    let good = by_us(r#"{"alg":"EdDSA"}"#, CLAIMS);
+    let (start, _) = good.rsplit_once('.').unwrap();
+    all.push(("signature cut off".into(), start.to_owned(), "2 parts"));
+    all.push(("signature emptied".into(), format!("{start}."), "empty"));
+}
+
+/// HMAC with what everybody knows as the secret (CVE-2015-9235 and its many children).
+fn confused(all: &mut Attacks) {
+    for name in ["ed25519", "es256", "rs256"] {
+        let text = fs::read_to_string(data(&format!("{name}.pub.pem"))).unwrap();
+        let der = pem::parse(&text).unwrap().into_contents();
+        let public = read_public(text.as_bytes(), WeakKeys::Refuse, &mut Notes::new()).unwrap();
+        let raw = public
+            .public()
+            .and_then(|key| key.ed25519_bytes().ok())
+            .map_or_else(Vec::new, |raw| raw.to_vec());
+        let set = jwk::write_public(public.public().unwrap(), None, None);
+        let secrets: Vec<(&str, Vec<u8>)> = vec![
+            ("PEM", text.clone().into_bytes()),
+            ("PEM without its last line end", text.trim_end().as_bytes().to_vec()),
+            ("PEM with CRLF", text.replace('\n', "\r\n").into_bytes()),
+            ("DER", der.clone()),
+            ("DER in base64", STANDARD.encode(&der).into_bytes()),
+            ("JWK", set.into_bytes()),
+            ("raw", raw.clone()),
+            ("raw in base64", STANDARD.encode(&raw).into_bytes()),
+            ("raw in base64url", encode(&raw).into_bytes()),
+        ];
+        for (form, secret) in secrets.iter().filter(|(_, secret)| !secret.is_empty()) {
+            for (alg, algorithm) in [("HS256", Algorithm::Hs256), ("HS512", Algorithm::Hs512)] {
+                let token = hmac(secret, algorithm, &format!(r#"{{"alg":"{alg}"}}"#));
+                all.push((format!("{alg} keyed with {name} as {form}"), token, "the key is for"));
+            }
+        }
+    }
+    for secret in ["", "secret", "\0"] {
+        if !secret.is_empty() {
+            let token = hmac(secret.as_bytes(), Algorithm::Hs256, r#"{"alg":"HS256","kid":"/dev/null"}"#);
+            all.push((format!("HS256 keyed with {secret:?}"), token, "the key is for"));
+        }
+    }
+    for (said, name, algorithm, reason) in [
+        ("ES256", "ed25519", Algorithm::EdDsa, "does not fit"),
+        ("EdDSA", "es256", Algorithm::Es256, "does not fit"),
+        ("RS256", "ed25519", Algorithm::EdDsa, "does not fit"),
+        ("PS256", "rs256", Algorithm::Rs256, "does not fit"),
+        ("RS256", "rs256", Algorithm::Ps256, "does not fit"),
+        ("RS512", "rs256", Algorithm::Rs256, "does not fit"),
+        ("ES384", "es256", Algorithm::Es256, "the key is for"),
+        ("ES512", "es256", Algorithm::Es256, "the key is for"),
+    ] {
+        let token = signed(name, algorithm, &format!(r#"{{"alg":"{said}"}}"#), CLAIMS);
+        all.push((format!("{said} signed as {algorithm}"), token, reason));
+    }
+}
+
+/// Headers that would have the reader fetch, find or run something.
+fn led_astray(all: &mut Attacks, address: &str) {
+    for kid in [
+        "../../../../etc/passwd",
+        "/dev/null",
+        "file:///etc/passwd",
+        "' OR '1'='1",
+        "x'; DROP TABLE hpc_user; --",
+        "| id",
+        "$(id)",
+        "%00",
+        "\\u0000",
+        "\\u001b[2J",
+    ] {
+        let header = format!(r#"{{"alg":"EdDSA","kid":"{kid}"}}"#);
+        let token = signed("attacker_ed25519", Algorithm::EdDsa, &header, CLAIMS);
+        all.push((format!("kid {kid}"), token, "does not fit"));
+    }
+    all.push((
+        "kid an address".into(),
+        signed(
+            "attacker_ed25519",
+            Algorithm::EdDsa,
+            &format!(r#"{{"alg":"EdDSA","kid":"{address}/kid"}}"#),
+            CLAIMS,
+        ),
+        "does not fit",
+    ));
+    for kid in ["5", "null", "[]", "{}", "true"] {
+        let token = by_us(&format!(r#"{{"alg":"EdDSA","kid":{kid}}}"#), CLAIMS);
+        all.push((format!("kid {kid}"), token, "'kid'"));
+    }
+    let attacker = key("attacker_ed25519");
+    let own = jwk::write_public(attacker.verifying_key().public_key().unwrap(), None, None);
+    for (member, value) in [
+        ("jwk", own),
+        ("jku", format!("\"{address}/jwks\"")),
+        ("x5u", format!("\"{address}/x5u\"")),
+        ("x5c", "[\"AAAA\"]".to_owned()),
+    ] {
+        let header = format!(r#"{{"alg":"EdDSA","{member}":{value}}}"#);
+        let token = signed("attacker_ed25519", Algorithm::EdDsa, &header, CLAIMS);
+        all.push((format!("{member} of the attacker"), token, member));
+    }
+    for critical in [r#"["b64"]"#, r#"["exp"]"#, r#"["x"]"#, "[]", "null", "\"b64\"", r#"["crit"]"#] {
+        let token = by_us(&format!(r#"{{"alg":"EdDSA","crit":{critical}}}"#), CLAIMS);
+        all.push((format!("crit {critical}"), token, "'crit'"));
+    }
+    let unencoded = by_us(r#"{"alg":"EdDSA","b64":false}"#, CLAIMS);
+    all.push(("b64 false".into(), unencoded, "b64"));
+    let encrypted = encode(r#"{"alg":"dir","enc":"A128GCM"}"#);
+    all.push(("encrypted".into(), format!("{encrypted}..AAAA.AAAA.AAAA"), "5 parts"));
+    let inner = by_us(r#"{"alg":"EdDSA"}"#, CLAIMS);
+    all.push(("nested".into(), by_us(r#"{"alg":"EdDSA","cty":"JWT"}"#, &inner), "another token"));
+}
+
+/// JSON that two readers read in two ways.
+fn ambiguous(all: &mut Attacks) {
+    let header = r#"{"alg":"EdDSA"}"#;
+    for (what, header, claims, reason) in [
+        ("alg twice", r#"{"alg":"EdDSA","alg":"none"}"#, CLAIMS, "twice"),
+        ("alg twice by escape", r#"{"alg":"EdDSA","\u0061lg":"none"}"#, CLAIMS, "twice"),
+        ("sub twice", header, r#"{"sub":"fritz","sub":"root","iat":1700000000}"#, "twice"),
+        ("exp twice", header, r#"{"sub":"fritz","exp":1,"exp":4000000000}"#, "twice"),
+        (
+            "roles twice by escape",
+            header,
+            r#"{"sub":"fritz","roles":["user"],"rol\u0065s":["api"]}"#,
+            "twice",
+        ),
+        ("nested twice", header, r#"{"sub":"fritz","x":{"a":1,"a":2}}"#, "twice"),
+        ("claims a list", header, r#"[{"sub":"fritz"}]"#, "wanted a JSON object"),
+        ("claims a text", header, r#""fritz""#, "wanted a JSON object"),
+        ("claims null", header, "null", "wanted a JSON object"),
+        ("claims nothing", header, "", "not JSON"),
+        ("claims cut off", header, r#"{"sub":"fritz""#, "not JSON"),
+        ("two objects", header, r#"{"sub":"fritz"}{"sub":"root"}"#, "not JSON"),
+        ("a comment", header, r#"{"sub":"fritz"/**/}"#, "not JSON"),
+        ("NaN", header, r#"{"sub":"fritz","exp":NaN}"#, "not JSON"),
+        ("exp 1e400", header, r#"{"sub":"fritz","exp":1e400}"#, "not JSON"),
+        ("exp 1e308", header, r#"{"sub":"fritz","exp":1e308}"#, "exp"),
+        ("exp beyond 64 bits", header, r#"{"sub":"fritz","exp":18446744073709551616}"#, "exp"),
+        ("exp at the end of 64 bits", header, r#"{"sub":"fritz","exp":9223372036854775807}"#, "exp"),
+        ("exp a text", header, r#"{"sub":"fritz","exp":"4000000000"}"#, "exp"),
+        ("exp a list", header, r#"{"sub":"fritz","exp":[4000000000]}"#, "exp"),
+        ("nbf a truth value", header, r#"{"sub":"fritz","nbf":true}"#, "nbf"),
+        ("expired", header, r#"{"sub":"fritz","exp":1700000000}"#, "expired"),
+        ("not begun", header, r#"{"sub":"fritz","nbf":3900000000}"#, "it holds only from"),
+        ("header a list", r#"["EdDSA"]"#, CLAIMS, "wanted a JSON object"),
+        ("header null", "null", CLAIMS, "wanted a JSON object"),
+    ] {
+        all.push((what.into(), by_us(header, claims), reason));
+    }
+    for depth in [65, 1000, 20_000] {
+        let claims = format!(r#"{{"sub":"fritz","x":{}{}}}"#, "[".repeat(depth), "]".repeat(depth));
+        all.push((format!("{depth} levels"), by_us(header, &claims), "nested deeper"));
+    }
+    let long = format!(r#"{{"sub":"fritz","x":"{}"}}"#, "x".repeat(60_000));
+    all.push(("a payload of 60 kB".into(), by_us(header, &long), "longer than any token"));
+    let longer = format!(r#"{{"sub":"fritz","x":"{}"}}"#, "x".repeat(10_000_000));
+    all.push(("a payload of 10 MB".into(), by_us(header, &longer), "longer than any token"));
+    let not_text = format!("{}.{}", encode(header), encode(b"{\"sub\":\"\xff\"}"));
+    let signature = key("ed25519").sign(Algorithm::EdDsa, not_text.as_bytes()).unwrap();
+    all.push(("claims not UTF-8".into(), with_signature(&not_text, signature), "UTF-8"));
+}
+
+/// Other spellings of a good token, and signatures that are none.
+fn forged(all: &mut Attacks) {
+    let good = by_us(r#"{"alg":"EdDSA"}"#, CLAIMS);
+    let (start, signature) = good.rsplit_once('.').unwrap();
+    let (header, claims) = start.split_once('.').unwrap();
+    for (what, token, reason) in [
+        ("padding", format!("{good}=="), "padding"),
+        ("blank inside", format!("{header}. {claims}.{signature}"), "base64url"),
+        ("a point at the end", format!("{good}."), "4 parts"),
+        ("a point at the start", format!(".{good}"), "4 parts"),
+        ("standard alphabet", format!("{header}.{claims}.{}", "+/".repeat(43)), "standard alphabet"),
+        ("header alone", header.to_owned(), "no points"),
+        ("twice", format!("{good},{good}"), "parts"),
+        ("full-width letters", format!("{header}.{claims}.{}", "Ａ".repeat(86)), "base64url"),
+        (
+            "flattened JSON",
+            format!(r#"{{"protected":"{header}","payload":"{claims}","signature":"{signature}"}}"#),
+            "no points",
+        ),
+    ] {
+        all.push((what.into(), token, reason));
+    }
+    // The last character of 86 carries four bits that belong to no byte.
+    let alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let last = alphabet.find(signature.chars().last().unwrap()).unwrap();
+    let other = alphabet.as_bytes()[last | 1] as char;
+    all.push(("spare bits".into(), format!("{start}.{}{other}", &signature[..85]), "spare bits"));
+
+    let bytes = URL_SAFE_NO_PAD.decode(signature).unwrap();
+    let mut changes: Vec<(&str, Vec<u8>)> = vec![
+        ("cut by a byte", bytes[..63].to_vec()),
+        ("longer by a byte", [&bytes[..], &[0]].concat()),
+        ("all zero", vec![0; 64]),
+        ("all ones", vec![0xff; 64]),
+        ("halves swapped", [&bytes[32..], &bytes[..32]].concat()),
+        ("S plus the order", [&bytes[..32], &plus_order(&bytes[32..])[..]].concat()),
+    ];
+    let mut flipped = bytes.clone();
+    flipped[0] ^= 1;
+    changes.push(("a bit of R", flipped));
+    let mut flipped = bytes.clone();
+    flipped[63] ^= 0x80;
+    changes.push(("the top bit of S", flipped));
+    // R the neutral element, in its canonical and in another encoding, S nothing.
+    let mut neutral = vec![0; 64];
+    neutral[0] = 1;
+    changes.push(("R neutral", neutral.clone()));
+    neutral[31] = 0x80;
+    changes.push(("R neutral, not canonical", neutral));
+    for (what, signature) in changes {
+        all.push((format!("Ed25519: {what}"), with_signature(start, signature), "does not fit"));
+    }
+
+    let good = signed("es256", Algorithm::Es256, r#"{"alg":"ES256"}"#, CLAIMS);
+    let (start, signature) = good.rsplit_once('.').unwrap();
+    let bytes = URL_SAFE_NO_PAD.decode(signature).unwrap();
+    let order = hex("ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551");
+    let zero = vec![0_u8; 32];
+    let one = [vec![0_u8; 31], vec![1]].concat();
+    for (what, signature) in [
+        ("r and s zero (CVE-2022-21449)", [&zero[..], &zero].concat()),
+        ("r zero", [&zero[..], &bytes[32..]].concat()),
+        ("s zero", [&bytes[..32], &zero].concat()),
+        ("r and s the order", [&order[..], &order].concat()),
+        ("r the order, s one", [&order[..], &one].concat()),
+        ("r and s one", [&one[..], &one].concat()),
+        ("all ones", vec![0xff; 64]),
+        ("in DER", der_signature(&bytes)),
+        ("with leading zeros", [&[0][..], &bytes[..32], &[0], &bytes[32..]].concat()),
+        ("cut", bytes[..63].to_vec()),
+    ] {
+        all.push((format!("ECDSA: {what}"), with_signature(start, signature), "does not fit"));
+    }
+    let good = signed("rs256", Algorithm::Rs256, r#"{"alg":"RS256"}"#, CLAIMS);
+    let (start, signature) = good.rsplit_once('.').unwrap();
+    let bytes = URL_SAFE_NO_PAD.decode(signature).unwrap();
+    for (what, signature) in [
+        ("zero", vec![0; 256]),
+        ("one", [vec![0; 255], vec![1]].concat()),
+        ("cut", bytes[..255].to_vec()),
+        ("with a leading zero", [&[0][..], &bytes].concat()),
+        ("empty block", vec![0xff; 256]),
+    ] {
+        all.push((format!("RSA: {what}"), with_signature(start, signature), "does not fit"));
+    }
+    for name in ["attacker_ed25519", "attacker_es256", "attacker_rs256"] {
+        let algorithm = key(name).verifying_key().algorithms()[0];
+        let token = signed(name, algorithm, &format!(r#"{{"alg":"{algorithm}"}}"#), CLAIMS);
+        all.push((format!("signed by {name}"), token, "does not fit"));
+    }
+}
+
+fn hex(text: &str) -> Vec<u8> {
+    data_encoding::HEXLOWER.decode(text.as_bytes()).unwrap()
+}
+
+/// S + L: the same number to a reader that does not look whether it is reduced (RFC 8032 5.1.7).
+fn plus_order(s: &[u8]) -> Vec<u8> {
+    let order = hex("edd3f55c1a631258d69cf7a2def9de1400000000000000000000000000000010");
+    let mut carry = 0_u16;
+    s.iter()
+        .zip(order)
+        .map(|(a, b)| {
+            let sum = u16::from(*a) + u16::from(b) + carry;
+            carry = sum >> 8;
+            sum.to_le_bytes()[0]
+        })
+        .collect()
+}
+
+fn der_signature(bytes: &[u8]) -> Vec<u8> {
+    let number = |half: &[u8]| {
+        let mut out = vec![2, 33, 0];
+        out.extend_from_slice(half);
+        out
+    };
+    let body = [number(&bytes[..32]), number(&bytes[32..])].concat();
+    [vec![0x30, u8::try_from(body.len()).unwrap()], body].concat()
+}
+
+fn all(address: &str) -> Attacks {
+    let mut all = Attacks::new();
+    unsigned(&mut all);
+    confused(&mut all);
+    led_astray(&mut all, address);
+    ambiguous(&mut all);
+    forged(&mut all);
+    all
+}
+
+#[test]
+fn every_attack_is_refused_with_its_reason_and_none_reaches_the_network() {
+    let server = Server::start(|_| Reply::Die);
+    let attacks = all(&server.url());
+    let names: BTreeSet<&str> = attacks.iter().map(|(name, _, _)| name.as_str()).collect();
+    assert_eq!(names.len(), attacks.len(), "two attacks of one name");
+    assert!(attacks.len() >= 60, "only {}", attacks.len());
+    println!("{} attacks", attacks.len());
+
+    let folder = Folder::new();
+    let good = ["ed25519", "es256", "rs256"].map(|name| {
+        let algorithm = key(name).verifying_key().algorithms()[0];
+        signed(name, algorithm, &format!(r#"{{"alg":"{algorithm}"}}"#), CLAIMS)
+    });
+    let lines: Vec<&str> =
+        attacks.iter().map(|(_, token, _)| token.as_str()).chain(good.iter().map(String::as_str)).collect();
+    folder.write("tokens", lines.join("\n"));
+    let mut arguments =
+        vec!["verify".to_owned(), "--stream".into(), "--json".into(), "--token-file".into(), "tokens".into()];
+    for name in ["ed25519", "es256", "rs256"] {
+        arguments
+            .extend(["--key".to_owned(), data(&format!("{name}.pub.pem")).to_string_lossy().into_owned()]);
+    }
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let run = folder.run("cc-jwt", &arguments).ended(1);
+    let answers: Vec<Value> = run.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(answers.len(), lines.len());
+    let mut wrong = Vec::new();
+    for ((name, _, reason), answer) in attacks.iter().zip(&answers) {
+        let said = answer["reason"].as_str().unwrap_or_default();
+        if answer["admitted"] != json!(false) || !said.contains(reason) {
+            wrong.push(format!("{name}: wanted {reason:?}, {answer}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), attacks.len(), wrong.join("\n"));
+    // A login role, which overlooks keys that a token brings along, does not take them either.
+    folder.write("r.json", r#"{"role_type":"jwt","user_claim":"sub","bound_claims":{"roles":"api"}}"#);
+    let run = folder.run("cc-jwt", &[&arguments[..], &["--role", "r.json"]].concat()).ended(1);
+    for (line, (name, ..)) in run.stdout.lines().zip(&attacks) {
+        assert!(line.contains(r#""admitted":false"#), "by a role: {name}: {line}");
+    }
+    assert_eq!(run.stdout.lines().filter(|line| line.contains(r#""admitted":true"#)).count(), good.len());
+    // The test itself must be able to tell: the good ones are taken.
+    assert!(answers[attacks.len()..].iter().all(|answer| answer["admitted"] == true), "{answers:?}");
+    assert!(server.seen().is_empty(), "{:?}", server.seen());
+}
+
+#[test]
+fn a_weak_key_is_refused_before_any_token_is_looked_at() {
+    let folder = Folder::new();
+    // The points of small order, under which a signature of nothing holds for every message.
+    for point in [
+        "0100000000000000000000000000000000000000000000000000000000000000",
+        "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "0000000000000000000000000000000000000000000000000000000000000080",
+        "0000000000000000000000000000000000000000000000000000000000000000",
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+    ] {
+        folder.write("weak", STANDARD.encode(hex(point)));
+        for allow in [&[][..], &["--allow-weak"]] {
+            let arguments = [&["verify", "a.b.c", "--key", "weak"], allow].concat();
+            let run = folder.run("cc-jwt", &arguments);
+            assert_eq!(run.status, 65, "{point}: {}", run.stderr);
+        }
+    }
+}
