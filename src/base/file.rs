@@ -16,6 +16,9 @@ use super::quote::quote_path;
 /// The most that is read of a configuration, key or environment file, in bytes.
 pub const SETTINGS_LIMIT: u64 = 4 << 20;
 
+/// How the names of files that are not complete yet begin and end.
+pub const TEMPORARY: (&str, &str) = (".cc-auth-", ".tmp");
+
 /// The mode of a file that holds a secret.
 pub const PRIVATE_MODE: u32 = 0o600;
 
@@ -203,8 +206,8 @@ pub fn write(path: &Path, bytes: &[u8], mode: u32, existing: Existing) -> Result
         _ => Path::new("."),
     };
     let mut file = tempfile::Builder::new()
-        .prefix(".cc-auth-")
-        .suffix(".tmp")
+        .prefix(TEMPORARY.0)
+        .suffix(TEMPORARY.1)
         .permissions(fs::Permissions::from_mode(PRIVATE_MODE))
         .tempfile_in(folder)
         .map_err(uncreatable)?;

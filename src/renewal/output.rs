@@ -1,5 +1,6 @@
 //! The file a token is kept in: one process at a time, replaced whole, never a part.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -9,6 +10,7 @@ use crate::base::fault::{Fault, Status};
 use crate::base::file::{self, Existing, FileError};
 use crate::base::quote::quote_path;
 use crate::base::secret::SecretText;
+use crate::base::time::Timestamp;
 
 /// The most that is read of an output, in bytes: more than any token has.
 const OUTPUT_LIMIT: u64 = 128 << 10;
@@ -165,6 +167,33 @@ impl Output {
     }
 }
 
+/// How old a temporary file must be to be nobody's any more, in seconds: writing one takes
+/// milliseconds.
+const ABANDONED: i64 = 600;
+
+/// Takes away what writers that were killed have left beside the outputs: they hold tokens.
+/// What can't be taken away stays.
+pub fn sweep(outputs: &[&Output], now: Timestamp) {
+    let own = rustix::process::geteuid().as_raw();
+    let folders: BTreeSet<&Path> = outputs.iter().filter_map(|output| output.path.parent()).collect();
+    for folder in folders {
+        let here = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        let Ok(entries) = fs::read_dir(here) else { continue };
+        for entry in entries.flatten() {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            if !(name.starts_with(file::TEMPORARY.0) && name.ends_with(file::TEMPORARY.1)) {
+                continue;
+            }
+            let Ok(metadata) = entry.metadata() else { continue };
+            let abandoned = now.0.saturating_sub(metadata.mtime()) > ABANDONED;
+            if metadata.is_file() && metadata.uid() == own && abandoned {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+    }
+}
+
 /// In a folder of everybody's, only a plain file of one's own is used.
 fn must_be_own(path: &Path) -> Result<(), OutputError> {
     let Ok(metadata) = fs::symlink_metadata(path) else { return Ok(()) };
@@ -215,6 +244,21 @@ mod tests {
         assert!(matches!(output.lock(), Err(OutputError::Busy(_))));
         drop(first);
         assert!(output.lock().is_ok());
+    }
+
+    #[test]
+    fn what_a_killed_writer_left_is_swept_away_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let output = output(&folder.path().join("token"));
+        for name in [".cc-auth-x.tmp", "token", ".cc-auth-y", "z.tmp"] {
+            fs::write(folder.path().join(name), "x").unwrap();
+        }
+        let now = crate::base::time::Clock::System.now();
+        sweep(&[&output], now);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 4, "it may be somebody's still");
+        sweep(&[&output], now.plus_seconds(1000));
+        assert!(!folder.path().join(".cc-auth-x.tmp").exists());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
     }
 
     #[test]

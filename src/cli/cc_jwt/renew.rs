@@ -13,6 +13,7 @@ use crate::base::time::{Clock, Timestamp};
 use crate::cli::console::Console;
 use crate::cli::failure::{Failure, UsageFault};
 use crate::cli::options::AtOption;
+use crate::renewal::output::sweep;
 use crate::renewal::{Act, Event, Happened, Job, Kept, Output, keep_all, resource};
 use crate::token::discovery;
 
@@ -103,6 +104,10 @@ pub(super) fn run(arguments: &Renew, console: &mut Console) -> Result<Status, Fa
             }
         }
         locked.push((job, act));
+    }
+    if act != Act::Look {
+        let outputs: Vec<&Output> = locked.iter().map(|(job, _)| &job.output).collect();
+        sweep(&outputs, Clock::System.now());
     }
     let mut notes = Notes::new();
     let kept = keep_all(&locked, &around, now, &mut notes);

@@ -15,7 +15,7 @@ use crate::base::note::Notes;
 use crate::base::time::{Clock, Timestamp};
 use crate::cli::console::Console;
 use crate::cli::failure::{Failure, UsageFault};
-use crate::renewal::output::{Identity, Lock, identity};
+use crate::renewal::output::{Identity, Lock, Output, identity, sweep};
 use crate::renewal::systemd::Notifier;
 use crate::renewal::{Act, Event, Job, KeepError, keep_all, pause};
 
@@ -77,10 +77,13 @@ pub(super) fn run(arguments: &Renew, console: &mut Console) -> Result<Status, Fa
     watcher.look_at_specs();
     // What is wrong from the start is for whoever started it; later on the old tokens are kept.
     watcher.load(console)?;
+    let outputs: Vec<&Output> = watcher.watched.iter().map(|watched| &watched.job.output).collect();
+    sweep(&outputs, Clock::System.now());
     let mut started = Event::plain("started", Clock::System.now());
     started.resources = Some(watcher.watched.len());
-    tell(&started, console)?;
-    watcher.watch(&signals, console)
+    tell(&started, console);
+    watcher.watch(&signals, console);
+    Ok(Status::Done)
 }
 
 /// The signals, each as it comes.
@@ -102,30 +105,33 @@ fn listen() -> Result<Receiver<i32>, Failure> {
     Ok(receiver)
 }
 
-fn tell(event: &Event, console: &mut Console) -> Result<(), Failure> {
-    console.json(event)?;
-    Ok(console.flush()?)
+/// Tells an event. That it can't be written, because the disk of the log is full, must not end
+/// the renewal.
+fn tell(event: &Event, console: &mut Console) {
+    if let Err(fault) = console.json(event).and_then(|()| console.flush()) {
+        log::info!("an event can't be told: {fault}");
+    }
 }
 
 impl Watcher<'_> {
-    fn watch(&mut self, signals: &Receiver<i32>, console: &mut Console) -> Result<Status, Failure> {
+    fn watch(&mut self, signals: &Receiver<i32>, console: &mut Console) {
         let mut looked = Instant::now();
         let mut clocks = (Clock::System.now(), Instant::now());
         loop {
-            self.renew_due(console)?;
+            self.renew_due(console);
             self.tell_systemd();
             let pause = self.pause().saturating_sub(looked.elapsed()).min(self.until_next());
             match signals.recv_timeout(pause) {
                 Ok(SIGHUP) => {
-                    self.reload(console)?;
+                    self.reload(console);
                     for watched in &mut self.watched {
                         watched.next = Next::Now(Act::Always);
                     }
                 }
                 Ok(_) => {
                     self.notifier.tell("STOPPING=1");
-                    tell(&Event::plain("stopped", Clock::System.now()), console)?;
-                    return Ok(Status::Done);
+                    tell(&Event::plain("stopped", Clock::System.now()), console);
+                    return;
                 }
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
             }
@@ -139,7 +145,7 @@ impl Watcher<'_> {
                 looked = Instant::now();
                 let spec_due = self.spec_retry.is_some_and(|(_, at)| at <= looked);
                 if self.look_at_specs() || spec_due {
-                    self.reload(console)?;
+                    self.reload(console);
                 }
                 self.look_at_files();
             }
@@ -240,14 +246,14 @@ impl Watcher<'_> {
     }
 
     /// Reads the specs anew. When that fails, what was read before is kept.
-    fn reload(&mut self, console: &mut Console) -> Result<(), Failure> {
+    fn reload(&mut self, console: &mut Console) {
         let now = Clock::System.now();
         match self.load(console) {
             Ok(()) => {
                 self.spec_retry = None;
                 let mut event = Event::plain("reloaded", now);
                 event.resources = Some(self.watched.len());
-                tell(&event, console)
+                tell(&event, console);
             }
             Err(failure) => {
                 let failures = self.spec_retry.map_or(1, |(failures, _)| failures.saturating_add(1));
@@ -260,15 +266,14 @@ impl Watcher<'_> {
                         next: Some(later(now, pause).rfc3339()),
                         ..Event::plain("failed", now)
                     };
-                    tell(&event, console)?;
+                    tell(&event, console);
                 }
-                Ok(())
             }
         }
     }
 
     /// Signs what is due and tells what became of it.
-    fn renew_due(&mut self, console: &mut Console) -> Result<(), Failure> {
+    fn renew_due(&mut self, console: &mut Console) {
         let now = Clock::System.now();
         let steady = Instant::now();
         let due: Vec<(usize, Act)> = self
@@ -282,7 +287,7 @@ impl Watcher<'_> {
             })
             .collect();
         if due.is_empty() {
-            return Ok(());
+            return;
         }
         let jobs: Vec<(&Job, Act)> = due
             .iter()
@@ -306,9 +311,8 @@ impl Watcher<'_> {
                 }
                 Err(error) => watched.fail(&error, now, random),
             };
-            tell(&event, console)?;
+            tell(&event, console);
         }
-        Ok(())
     }
 
     fn tell_systemd(&mut self) {
