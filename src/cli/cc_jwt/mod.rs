@@ -71,6 +71,7 @@ fn run(matches: &ArgMatches, console: &mut Console) -> Result<Status, Failure> {
         Verb::Inspect(verb) => inspect::run(&verb, console),
         Verb::Verify(verb) => verify::run(&verb, &settings, console),
         Verb::Role(verb) => role::run(&verb, console),
+        Verb::Renew(verb) if verb.watch => renew_watch::run(&verb, console),
         Verb::Renew(verb) => renew::run(&verb, console),
         Verb::Spec(verb) => spec::run(&verb, console),
         Verb::Jwks(verb) => jwks::run(&verb, &settings, console),

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
 
-use super::renew_watch;
 use super::resources::{Loaded, ResourceOptions, parse_mode};
 use crate::base::fault::Status;
 use crate::base::note::Notes;
@@ -49,7 +48,7 @@ pub(super) struct Renew {
 
     /// Stay and renew whenever it is time, telling one line of JSON for each event
     #[arg(short, long, conflicts_with_all = ["check", "at"])]
-    watch: bool,
+    pub(super) watch: bool,
 
     /// Only say whether a token is due: exit status 0 when all are fresh, 1 when one is due
     #[arg(long, conflicts_with = "force")]
@@ -67,12 +66,7 @@ pub(super) struct Renew {
 }
 
 pub(super) fn run(arguments: &Renew, console: &mut Console) -> Result<Status, Failure> {
-    if arguments.spec.iter().filter(|path| *path == Path::new("-")).count() > 1 {
-        return Err(UsageFault::new("standard input can be read once only").into());
-    }
-    if arguments.watch {
-        return renew_watch::run(arguments, console);
-    }
+    arguments.check()?;
     let now = arguments.at.clock()?.now();
     let loaded = arguments.resources.load_all(&arguments.spec, now, console)?;
     let jobs = arguments.jobs(loaded, console)?;
@@ -162,6 +156,14 @@ fn show(job: &Job, kept: &Kept, now: Timestamp, console: &mut Console) -> Result
 }
 
 impl Renew {
+    /// What the parser can't tell.
+    pub(super) fn check(&self) -> Result<(), UsageFault> {
+        if self.spec.iter().filter(|path| *path == Path::new("-")).count() > 1 {
+            return Err(UsageFault::new("standard input can be read once only"));
+        }
+        Ok(())
+    }
+
     /// The jobs of resources: each with its file.
     pub(super) fn jobs(&self, loaded: Vec<Loaded>, console: &mut Console) -> Result<Vec<Job>, Failure> {
         let resources: Vec<_> = loaded.iter().map(|loaded| loaded.resource.clone()).collect();

@@ -62,6 +62,7 @@ struct Watcher<'a> {
 }
 
 pub(super) fn run(arguments: &Renew, console: &mut Console) -> Result<Status, Failure> {
+    arguments.check()?;
     let signals = listen()?;
     let mut watcher = Watcher {
         arguments,
