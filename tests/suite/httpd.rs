@@ -222,8 +222,8 @@ fn serve(
 ) {
     let _ = socket.set_read_timeout(Some(Duration::from_secs(30)));
     while let Some(request) = read_request(&mut *stream) {
+        all.lock().unwrap().push(request.clone());
         let reply = handler(&request);
-        all.lock().unwrap().push(request);
         let wait = |stream: &mut dyn Stream| {
             let _ = socket.set_read_timeout(Some(Duration::from_millis(50)));
             while !over.load(Ordering::SeqCst) {

@@ -115,7 +115,9 @@ pub(super) fn run(
     let client = client(&plan, shared.connect_timeout, console)?;
     let cache = cache(console.environment());
     // What would spoil the login anyway is told before anybody is sent to a browser.
-    open_store(&plan, settings)?;
+    if plan.adds_users || plan.updates_users {
+        open_store(&plan, settings)?;
+    }
     place::session_file(console.environment())?;
     let discovery = discover(&client, &cache, &plan.issuer, console)?;
     let known = Known { plan: &plan, client: &client, discovery: &discovery, cache: &cache, settings };

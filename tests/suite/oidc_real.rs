@@ -1,0 +1,293 @@
+//! Login through real providers: the certified `oidc-provider` with its own pages in a real
+//! browser, and OpenBao.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::oidc::{configure, folder_for, session};
+use crate::support::{Folder, Run, has, has_npm};
+
+fn tool(name: &str) -> String {
+    format!("{}/tests/tools/{name}", env!("CARGO_MANIFEST_DIR"))
+}
+
+fn has_all() -> bool {
+    has_npm("oidc-provider") && has_npm("playwright-core") && has("chromium")
+}
+
+/// The running certified provider; it ends with its standard input.
+struct OidcProvider {
+    child: Child,
+    _alive: ChildStdin,
+    issuer: String,
+}
+
+impl OidcProvider {
+    fn start() -> Self {
+        let mut child = Command::new("node")
+            .arg(tool("oidc-server.mjs"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let alive = child.stdin.take().unwrap();
+        let mut issuer = String::new();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        stdout.read_line(&mut issuer).unwrap();
+        // It ends when nobody reads what else it has to say.
+        std::thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
+        Self { child, _alive: alive, issuer: issuer.trim().to_owned() }
+    }
+
+    fn folder(&self, more: &Value) -> Folder {
+        let folder = folder_for(&self.issuer, more);
+        let env = folder
+            .read(".env")
+            .replace("OID_CLIENT_SECRET=s3cret", "OID_CLIENT_SECRET='a secret/with+signs'");
+        folder.write(".env", env);
+        folder
+    }
+}
+
+impl Drop for OidcProvider {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A login with the real browser, which writes what it saw to `browser.json`.
+fn log_in(folder: &Folder, environment: &str, more: &str) -> Run {
+    let browser = format!("node {} %s > browser.json 2> browser.err", tool("browser.mjs"));
+    folder.sh(&format!(
+        "{environment} cc-login --method oidc --port 0 --timeout 90s --browser '{browser}' {more}; e=$?
+         n=0; while ! grep -q url browser.json && test $n -lt 100; do sleep 0.1; n=$((n + 1)); done; exit $e"
+    ))
+}
+
+fn seen(folder: &Folder) -> Value {
+    let text = folder.read("browser.json");
+    serde_json::from_str(&text)
+        .unwrap_or_else(|error| panic!("{error}: {text}: {}", folder.read("browser.err")))
+}
+
+#[test]
+fn a_browser_goes_through_the_pages_of_a_certified_provider_to_a_session() {
+    if !has_all() {
+        return;
+    }
+    let idp = OidcProvider::start();
+    let folder = idp.folder(&json!({
+        "sync-user-on-login": true, "scopes": ["profile", "roles", "offline_access"],
+        "parameters": {"prompt": "consent"},
+    }));
+    let done = log_in(&folder, "CC_SCHEME=dark CC_WIDTH=320", "clara").ended(0);
+    assert!(
+        done.stdout.starts_with("logged in: clara (manager, support) by oidc, until "),
+        "{}",
+        done.stdout
+    );
+    let page = seen(&folder);
+    assert!(page["url"].as_str().unwrap().ends_with("/oidc/done"), "{page}");
+    assert_eq!(page["title"], "You are logged in - cc-login");
+    assert_eq!(page["wide"], false, "320 pixels are enough");
+    let row = folder.sh("cc-user show clara --json").ended(0).json();
+    assert_eq!((&row["name"], &row["source"]), (&json!("Clara Müller"), &json!("oidc")));
+    assert_eq!((&row["roles"], &row["projects"]), (&json!(["manager", "support"]), &json!(["fusion"])));
+    folder.sh("cc-jwt verify \"$(cc-login token)\" -q").ended(0);
+    // The provider changes the refresh token at each use, and knows none after a logout.
+    let first = session(&folder).unwrap()["refresh"]["token"].clone();
+    folder.sh("cc-login refresh").ended(0);
+    let kept = session(&folder).unwrap();
+    assert!(kept["refresh"]["token"].is_string(), "{kept}");
+    folder.sh("cp -r .home .kept; cc-login logout --everywhere").ended(0);
+    folder.sh("rm -r .home; mv .kept .home").ended(0);
+    let gone = folder.sh("cc-login refresh").ended(1);
+    assert!(gone.stderr.contains("'invalid_grant'"), "{first}: {}", gone.stderr);
+}
+
+#[test]
+fn a_login_declined_in_the_browser_is_told_on_both_sides() {
+    if !has_all() {
+        return;
+    }
+    let idp = OidcProvider::start();
+    let folder = idp.folder(&json!({}));
+    let refused = log_in(&folder, "CC_ABORT=1 CC_WIDTH=320", "").ended(1);
+    assert!(refused.stderr.contains("'access_denied': 'End-User aborted interaction'"), "{}", refused.stderr);
+    let page = seen(&folder);
+    assert_eq!(page["title"], "The login did not work - cc-login");
+    assert!(page["text"].as_str().unwrap().contains("'End-User aborted interaction'"), "{page}");
+    assert_eq!(page["wide"], false);
+    assert!(session(&folder).is_none());
+}
+
+#[test]
+fn a_public_client_logs_in_by_device_at_a_certified_provider() {
+    if !has_all() {
+        return;
+    }
+    let idp = OidcProvider::start();
+    let folder = idp.folder(&json!({"client-id": "public"}));
+    let mut child = Command::new("sh")
+        .args(["-c", "exec cc-login --method oidc --device > out.txt"])
+        .current_dir(folder.path())
+        .env_clear()
+        .env("PATH", crate::support::path_with_programs())
+        .env("HOME", folder.file(".home"))
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stderr = child.stderr.take().unwrap();
+    let mut shown = Vec::new();
+    let address = loop {
+        let mut byte = [0];
+        assert_eq!(stderr.read(&mut byte).unwrap(), 1, "{}", String::from_utf8_lossy(&shown));
+        shown.push(byte[0]);
+        let text = String::from_utf8_lossy(&shown);
+        let line = text.lines().find(|line| line.contains("user_code="));
+        if let Some(line) = line.filter(|_| byte[0] == b'\n') {
+            break line.trim().to_owned();
+        }
+    };
+    let browser = Command::new("node").arg(tool("browser.mjs")).arg(&address).output().unwrap();
+    let said = String::from_utf8_lossy(&browser.stdout);
+    assert!(said.contains("Sign-in Success"), "{said} {}", String::from_utf8_lossy(&browser.stderr));
+    let mut rest = String::new();
+    stderr.read_to_string(&mut rest).unwrap();
+    assert!(child.wait().unwrap().success(), "{rest}");
+    assert!(folder.read("out.txt").starts_with("logged in: clara (manager, support) by oidc"));
+}
+
+/// OpenBao in memory, as a provider with a client, a user and a scope.
+struct Bao {
+    child: Child,
+    address: String,
+}
+
+impl Drop for Bao {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Bao {
+    fn start(folder: &Folder) -> Self {
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let address = format!("http://127.0.0.1:{port}");
+        let child = Command::new("bao")
+            .args([
+                "server",
+                "-dev",
+                "-dev-root-token-id=root",
+                &format!("-dev-listen-address=127.0.0.1:{port}"),
+            ])
+            .args(["-dev-no-store-token"])
+            .current_dir(folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let bao = Self { child, address };
+        let begun = Instant::now();
+        while folder.sh(&format!("curl -sf {}/v1/sys/health", bao.address)).status != 0 {
+            assert!(begun.elapsed() < Duration::from_secs(60), "bao does not start");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        bao
+    }
+
+    fn write(&self, folder: &Folder, path: &str, body: &Value) -> Value {
+        let line = format!(
+            "curl -s -H 'X-Vault-Token: root' -X POST --data '{}' {}/v1/{path}",
+            body.to_string().replace('\'', "'\\''"),
+            self.address
+        );
+        let run = folder.sh(&line);
+        serde_json::from_str(&run.stdout).unwrap_or(Value::Null)
+    }
+
+    fn read(&self, folder: &Folder, path: &str) -> Value {
+        let run = folder.sh(&format!("curl -s -H 'X-Vault-Token: root' {}/v1/{path}", self.address));
+        serde_json::from_str(&run.stdout).unwrap()
+    }
+}
+
+#[test]
+fn openbao_as_the_provider_logs_in_its_user() {
+    if !has("bao") || !has("curl") {
+        return;
+    }
+    let place = Folder::new();
+    let bao = Bao::start(&place);
+    let write = |path: &str, body: Value| bao.write(&place, path, &body);
+    write("sys/auth/userpass", json!({"type": "userpass"}));
+    write("auth/userpass/users/clara", json!({"password": "pw", "token_ttl": "1h"}));
+    let entity = write("identity/entity", json!({"name": "clara", "metadata": {"full": "Clara M"}}));
+    let entity = entity["data"]["id"].as_str().unwrap().to_owned();
+    let mounts = bao.read(&place, "sys/auth");
+    let accessor = mounts["data"]["userpass/"]["accessor"].as_str().unwrap().to_owned();
+    write(
+        "identity/entity-alias",
+        json!({"name": "clara", "canonical_id": entity, "mount_accessor": accessor}),
+    );
+    write("identity/oidc/assignment/all", json!({"entity_ids": [entity], "group_ids": []}));
+    write("identity/oidc/key/k", json!({"algorithm": "ES384", "allowed_client_ids": ["*"]}));
+    let template =
+        r#"{"preferred_username": {{identity.entity.name}}, "name": {{identity.entity.metadata.full}}}"#;
+    write("identity/oidc/scope/profile", json!({"template": template}));
+    write(
+        "identity/oidc/client/cc",
+        json!({
+            "key": "k", "assignments": ["all"], "client_type": "confidential",
+            "redirect_uris": ["http://localhost:8250/oidc/callback", "http://127.0.0.1:8250/oidc/callback"],
+        }),
+    );
+    let client = bao.read(&place, "identity/oidc/client/cc")["data"].clone();
+    write(
+        "identity/oidc/provider/site",
+        json!({"allowed_client_ids": [client["client_id"]], "scopes_supported": ["profile"]}),
+    );
+    let issuer = format!("{}/v1/identity/oidc/provider/site", bao.address);
+    let folder = folder_for(&issuer, &json!({}));
+    let env = folder
+        .read(".env")
+        .replace("OID_CLIENT_ID=cc", &format!("OID_CLIENT_ID={}", client["client_id"].as_str().unwrap()));
+    let secret = client["client_secret"].as_str().unwrap();
+    folder.write(".env", env.replace("OID_CLIENT_SECRET=s3cret", &format!("OID_CLIENT_SECRET={secret}")));
+    configure(&folder, &issuer, &json!({}), &json!({}));
+    // Its own page needs a person; what that page does is one request with the person's token.
+    let login = bao.write(&place, "auth/userpass/login/clara", &json!({"password": "pw"}));
+    let token = login["auth"]["client_token"].as_str().unwrap().to_owned();
+    let page = folder.write(
+        "page.sh",
+        format!(
+            "address=$(printf %s \"$1\" | sed 's|/ui/vault/identity/oidc/provider/|/v1/identity/oidc/provider/|')\n\
+             answer=$(curl -s -H 'X-Vault-Token: {token}' \"$address\")\n\
+             printf %s \"$answer\" > answer.json\n\
+             back=$(printf %s \"$answer\" | python3 -c 'import json, sys, urllib.parse as u; a = json.load(sys.stdin); \
+             q = u.parse_qs(u.urlparse(sys.argv[1]).query); \
+             print(q[\"redirect_uri\"][0] + \"?\" + u.urlencode({{\"code\": a[\"code\"], \"state\": a[\"state\"]}}))' \"$1\")\n\
+             curl -sL -o page.html \"$back\"\n"
+        ),
+    );
+    let done = folder.sh(&format!(
+        "cc-login --method oidc --port 0 --browser 'sh {}' -v; e=$?; sleep 0.3; exit $e",
+        page.display()
+    ));
+    assert_eq!(
+        done.status,
+        0,
+        "{done:?} {}",
+        std::fs::read_to_string(folder.file("answer.json")).unwrap_or_default()
+    );
+    assert!(done.stdout.starts_with("logged in: clara (user) by oidc"), "{}", done.stdout);
+    assert_eq!(session(&folder).unwrap()["name"], "Clara M");
+    assert!(folder.read("page.html").contains("You are logged in"));
+}

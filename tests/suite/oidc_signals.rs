@@ -1,0 +1,169 @@
+//! Ctrl-C and SIGTERM at each step of a login through a provider, on a real terminal: the port
+//! closes, the terminal is as it was, no file is left.
+
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use rexpect::session::{PtySession, spawn_command};
+use serde_json::json;
+
+use crate::httpd::Reply;
+use crate::idp::{Behaviour, Idp};
+use crate::oidc::folder_for;
+use crate::support::Folder;
+
+/// Longer than anything takes on a busy machine.
+const PATIENCE_MS: u64 = 60_000;
+
+fn spawn(folder: &Folder, arguments: &str) -> PtySession {
+    let mut command = std::process::Command::new("sh");
+    // The shell stays, so that the terminal can be looked at afterwards; a signal to the program
+    // alone does not end it.
+    let line = format!(
+        "echo $$ > before.pid; trap : INT; stty -a > before.txt; cc-login --method oidc {arguments}; echo \"status $?.\"; stty -a > after.txt"
+    );
+    command
+        .args(["-c", &line])
+        .current_dir(folder.path())
+        .env_clear()
+        .env("PATH", crate::support::path_with_programs())
+        .env("HOME", folder.file(".home"))
+        .env("LC_ALL", "C.UTF-8");
+    spawn_command(command, Some(PATIENCE_MS)).unwrap()
+}
+
+/// The process id of the program itself, by what the system tells about the shell's children.
+fn program(folder: &Folder) -> String {
+    let begun = Instant::now();
+    loop {
+        let shell = std::fs::read_to_string(folder.file("before.pid")).unwrap_or_default();
+        let shell = shell.trim();
+        let children =
+            std::fs::read_to_string(format!("/proc/{shell}/task/{shell}/children")).unwrap_or_default();
+        for child in children.split_whitespace() {
+            let name = std::fs::read_to_string(format!("/proc/{child}/comm")).unwrap_or_default();
+            if name.trim() == "cc-login" {
+                return child.to_owned();
+            }
+        }
+        assert!(begun.elapsed() < Duration::from_secs(30), "no cc-login below {shell}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn interrupt(session: &mut PtySession, folder: &Folder, signal: &str) {
+    match signal {
+        "INT" => session.send_control('c').unwrap(),
+        _ => {
+            let process = program(folder);
+            assert!(std::process::Command::new("kill").args(["-TERM", &process]).status().unwrap().success());
+        }
+    }
+    let status = if signal == "INT" { "status 130." } else { "status 143." };
+    session.exp_string(status).unwrap();
+    session.exp_eof().unwrap();
+}
+
+/// Everything below the folder but what was there before and the cache of what anybody may know.
+fn left(folder: &Folder) -> String {
+    folder.sh("find . -newer config.json -type f ! -path '*/.cache/*' ! -name 'before.*' ! -name after.txt ! -name .env").stdout
+}
+
+fn check(folder: &Folder) {
+    assert_eq!(folder.read("before.txt"), folder.read("after.txt"), "the terminal");
+    assert_eq!(left(folder), "", "files");
+}
+
+fn with(behaviour: Behaviour) -> (Idp, Folder) {
+    let idp = Idp::start(behaviour);
+    let folder = folder_for(&idp.issuer(), &json!({}));
+    // Files of the setting up are older than what is looked for.
+    std::thread::sleep(Duration::from_millis(20));
+    folder.sh("touch .env config.json").ended(0);
+    (idp, folder)
+}
+
+fn stalls_at(path: &'static str) -> Behaviour {
+    Behaviour {
+        instead: Box::new(move |request| (request.path == path).then_some(Reply::Stall)),
+        ..Behaviour::default()
+    }
+}
+
+fn wait_for(idp: &Idp, path: &str) {
+    let begun = Instant::now();
+    while idp.count(path) == 0 {
+        assert!(begun.elapsed() < Duration::from_secs(30), "nobody asked for {path}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_signal_while_the_provider_is_asked_leaves_nothing() {
+    for signal in ["INT", "TERM"] {
+        let (idp, folder) = with(stalls_at("/.well-known/openid-configuration"));
+        let mut session = spawn(&folder, "--skip-browser --port 0");
+        program(&folder);
+        wait_for(&idp, "/.well-known/openid-configuration");
+        interrupt(&mut session, &folder, signal);
+        check(&folder);
+    }
+}
+
+#[test]
+fn a_signal_while_the_browser_is_waited_for_closes_the_port() {
+    for signal in ["INT", "TERM"] {
+        let (_idp, folder) = with(Behaviour::default());
+        let mut session = spawn(&folder, "--skip-browser --port 0");
+        let shown = session.exp_regex("redirect_uri=http%3A%2F%2Flocalhost%3A[0-9]+").unwrap().1;
+        let port: u16 = shown.rsplit("%3A").next().unwrap().parse().unwrap();
+        session.exp_string("S256").unwrap();
+        assert!(TcpStream::connect(("127.0.0.1", port)).is_ok());
+        interrupt(&mut session, &folder, signal);
+        assert!(TcpStream::connect(("127.0.0.1", port)).is_err(), "the port is open after {signal}");
+        check(&folder);
+    }
+}
+
+#[test]
+fn a_signal_during_the_exchange_leaves_no_session() {
+    if !crate::support::has("curl") {
+        return;
+    }
+    for (path, signal) in [("/token", "INT"), ("/token", "TERM"), ("/keys", "INT"), ("/userinfo", "TERM")] {
+        let (idp, folder) = with(stalls_at(path));
+        let mut session = spawn(&folder, "--port 0 --browser 'curl -sL --max-time 20 -o /dev/null'");
+        session.exp_string("S256").unwrap();
+        wait_for(&idp, path);
+        interrupt(&mut session, &folder, signal);
+        check(&folder);
+    }
+}
+
+#[test]
+fn a_signal_while_a_device_or_a_pasted_address_is_waited_for_leaves_nothing() {
+    for (arguments, words) in [("--device", "WDJB-MJHT"), ("--manual", "paste it here")] {
+        for signal in ["INT", "TERM"] {
+            let (_idp, folder) = with(Behaviour { pending: 1000, ..Behaviour::default() });
+            let mut session = spawn(&folder, arguments);
+            session.exp_string(words).unwrap();
+            interrupt(&mut session, &folder, signal);
+            check(&folder);
+        }
+    }
+}
+
+#[test]
+fn a_qr_code_is_shown_on_a_terminal_and_a_wrong_paste_is_asked_for_again() {
+    let (_idp, folder) = with(Behaviour::default());
+    let mut session = spawn(&folder, "--device");
+    session.exp_string("\u{1b}[30;107m").unwrap();
+    session.exp_string("logged in: clara").unwrap();
+    session.exp_string("status 0.").unwrap();
+    let (_idp, folder) = with(Behaviour::default());
+    let mut session = spawn(&folder, "--manual");
+    session.exp_string("paste it here").unwrap();
+    session.send_line("what?").unwrap();
+    session.exp_string("Paste the address again:").unwrap();
+    interrupt(&mut session, &folder, "INT");
+}

@@ -1,0 +1,200 @@
+//! A token from a running server, played by one that answers as the recorded server does
+//! (cc-backend 1.5: `POST /login` 302 with a cookie, 401; `GET /frontend/jwt/`), and by servers
+//! that are none.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
+
+use crate::httpd::{Reply, Request, Server, parameter};
+use crate::oidc::session;
+use crate::support::{Folder, Run};
+
+fn token(name: &str, claims: &Value) -> String {
+    let mut all = json!({"sub": name, "roles": ["user", "api"], "iat": 1, "exp": 4_000_000_000_i64});
+    all.as_object_mut().unwrap().extend(claims.as_object().unwrap().clone());
+    let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    format!(
+        "{}.{}.{}",
+        part(&json!({"alg": "EdDSA", "typ": "JWT"})),
+        part(&all),
+        URL_SAFE_NO_PAD.encode([7; 64])
+    )
+}
+
+/// The server as recorded: clara (admin) and fritz have the password `pw`.
+fn clustercockpit(request: &Request) -> Reply {
+    let page = |status, text: &str| Reply::status(status, "text/html", format!("<html>{text}</html>"));
+    match (request.method.as_str(), request.path.as_str()) {
+        // An old cookie makes the real server fail.
+        ("POST", "/login") if request.header("cookie").is_some() => page(500, "securecookie"),
+        ("POST", "/login") => {
+            let field = |name| request.field(name).unwrap_or_default();
+            match (field("username").as_str(), field("password").as_str()) {
+                ("busy", _) => page(401, "Too many login attempts, try again in a few minutes."),
+                ("limited", _) => page(429, "no").with("retry-after", "77"),
+                (name @ ("clara" | "fritz" | "old"), "pw") => Reply::redirect(302, "/")
+                    .with("set-cookie", "other=1; Path=/")
+                    .with("set-cookie", &format!("session=of-{name}; Path=/; HttpOnly; SameSite=Lax")),
+                _ => page(401, "Login failed"),
+            }
+        }
+        ("GET", "/frontend/jwt/") => {
+            let wanted = request.parameter("username").unwrap_or_default();
+            match (request.header("cookie"), wanted.as_str()) {
+                (None, _) => Reply::status(401, "text/plain", "authentication failed"),
+                (Some("session=of-clara"), "nobody") => {
+                    Reply::status(422, "text/plain", "sql: no rows in result set")
+                }
+                (Some("session=of-clara"), name) => Reply::status(200, "text/plain", token(name, &json!({}))),
+                (Some("session=of-fritz"), "fritz") => {
+                    Reply::status(200, "text/plain", token("fritz", &json!({})))
+                }
+                (Some("session=of-old"), "old") => {
+                    Reply::status(200, "text/plain", token("old", &json!({"exp": 5})))
+                }
+                _ => Reply::status(403, "text/plain", "only admins may do that"),
+            }
+        }
+        _ => page(404, "not found"),
+    }
+}
+
+fn log_in(folder: &Folder, server: &str, arguments: &str) -> Run {
+    folder.sh(&format!("echo pw | cc-login --method remote --server {server} --password-stdin {arguments}"))
+}
+
+#[test]
+fn the_servers_token_becomes_the_session_and_its_cookie_is_kept_nowhere() {
+    let server = Server::start(clustercockpit);
+    let folder = Folder::new();
+    for _ in 0..2 {
+        let done = log_in(&folder, &server.url(), "fritz").ended(0);
+        assert!(
+            done.stdout.starts_with("logged in: fritz (user, api) by remote, until 2096-"),
+            "{}",
+            done.stdout
+        );
+    }
+    assert_eq!(folder.sh("cc-login token").ended(0).stdout.trim(), token("fritz", &json!({})));
+    let logins: Vec<Request> = server.seen().into_iter().filter(|seen| seen.path == "/login").collect();
+    assert!(logins.iter().all(|seen| seen.header("cookie").is_none()), "an old cookie was sent");
+    let files = folder.sh("grep -rl of-fritz . || true").ended(0);
+    assert_eq!(files.stdout, "", "the cookie was written down");
+    let body = &logins[0].body;
+    assert_eq!(parameter(body, "username").as_deref(), Some("fritz"));
+    let by_keys = folder
+        .sh(&format!("echo pw | cc-login fritz method=remote server={}/ --password-stdin", server.url()));
+    by_keys.ended(0);
+}
+
+#[test]
+fn an_administrator_gets_a_token_for_somebody_else_and_others_are_told_why_not() {
+    let server = Server::start(clustercockpit);
+    let folder = Folder::new();
+    let done = log_in(&folder, &server.url(), "clara --for 'w x&y'").ended(0);
+    assert!(done.stdout.starts_with("logged in: w x&y "), "{}", done.stdout);
+    let refused = log_in(&folder, &server.url(), "fritz --for clara").ended(77);
+    assert!(
+        refused.stderr.contains("does not let 'fritz' have a token for 'clara': 'only admins may do that'"),
+        "{}",
+        refused.stderr
+    );
+    assert!(refused.stderr.contains("hint: without --for"), "{}", refused.stderr);
+    let unknown = log_in(&folder, &server.url(), "clara --for nobody").ended(1);
+    assert!(unknown.stderr.contains("has no token for 'nobody': status 422"), "{}", unknown.stderr);
+}
+
+#[test]
+fn what_goes_wrong_at_a_server_is_said_in_clear_words() {
+    let server = Server::start(clustercockpit);
+    let folder = Folder::new();
+    let wrong = folder
+        .sh(&format!("echo no | cc-login fritz --method remote --server {} --password-stdin", server.url()));
+    let wrong = wrong.ended(1);
+    assert!(
+        wrong.stderr.contains("refuses the login of 'fritz': name or password is wrong"),
+        "{}",
+        wrong.stderr
+    );
+    let busy = log_in(&folder, &server.url(), "busy").ended(75);
+    assert!(
+        busy.stderr.contains("too many login attempts") && busy.stderr.contains("hint: wait 15 minutes"),
+        "{}",
+        busy.stderr
+    );
+    let limited = log_in(&folder, &server.url(), "limited").ended(75);
+    assert!(limited.stderr.contains("hint: wait 77 seconds"), "{}", limited.stderr);
+    let old = log_in(&folder, &server.url(), "old").ended(0);
+    assert!(old.stderr.contains("a token that has expired already"), "{}", old.stderr);
+    let missing = folder.sh("echo pw | cc-login fritz --method remote --password-stdin").ended(2);
+    assert!(missing.stderr.contains("wants the server's address"), "{}", missing.stderr);
+}
+
+#[test]
+fn a_password_is_never_sent_in_the_open_nor_after_a_redirect() {
+    let folder = Folder::new();
+    let plain = log_in(&folder, "http://cc.example.org", "fritz").ended(78);
+    assert!(plain.stderr.contains("plain http"), "{}", plain.stderr);
+    assert!(plain.stderr.contains("hint: use https://cc.example.org"), "{}", plain.stderr);
+    let elsewhere = Server::start(clustercockpit);
+    let to = format!("{}/login", elsewhere.url());
+    let server = Server::start(move |_| Reply::redirect(307, &to));
+    let sent = log_in(&folder, &server.url(), "fritz").ended(69);
+    assert!(sent.stderr.contains("which is not followed"), "{}", sent.stderr);
+    assert_eq!(elsewhere.seen().len(), 0);
+}
+
+#[test]
+fn a_server_that_is_none_is_named_so() {
+    let folder = Folder::new();
+    let cases: [(Reply, &str); 7] = [
+        (Reply::status(404, "text/html", "<html>"), "it answers the login form with status 404"),
+        (
+            Reply::status(200, "text/html", "<html>welcome</html>"),
+            "it answers the login form with status 200",
+        ),
+        (Reply::redirect(302, "/"), "its login sets no cookie 'session'"),
+        (Reply::redirect(302, "/").with("set-cookie", "sessionid=1"), "its login sets no cookie 'session'"),
+        (Reply::redirect(302, "/").with("set-cookie", "session=1"), "it makes no tokens"),
+        (Reply::status(500, "text/plain", "boom"), "failed at the login: status 500: 'boom'"),
+        (Reply::Die, "broke off"),
+    ];
+    for (reply, words) in cases {
+        let server = Server::start(move |request| match request.path.as_str() {
+            "/login" => reply.clone(),
+            _ => Reply::status(404, "text/html", "<html>"),
+        });
+        let run = log_in(&folder, &server.url(), "fritz").ended(69);
+        assert!(run.stderr.contains(words), "wanted {words:?}: {}", run.stderr);
+        assert!(session(&folder).is_none());
+    }
+    let liar = Server::start(|request| match request.path.as_str() {
+        "/login" => Reply::redirect(302, "/").with("set-cookie", "session=1"),
+        _ => Reply::status(200, "text/html", "<html>log in</html>"),
+    });
+    let run = log_in(&folder, &liar.url(), "fritz").ended(69);
+    assert!(run.stderr.contains("what it gave is no token"), "{}", run.stderr);
+    let other = Server::start(|request| match request.path.as_str() {
+        "/login" => Reply::redirect(302, "/").with("set-cookie", "session=1"),
+        _ => Reply::status(200, "text/plain", token("eve", &json!({}))),
+    });
+    let run = log_in(&folder, &other.url(), "fritz").ended(69);
+    assert!(run.stderr.contains("gave a token for 'eve', wanted 'fritz'"), "{}", run.stderr);
+}
+
+#[test]
+fn a_server_below_a_path_is_asked_there() {
+    let server = Server::start(|request| {
+        let mut below = request.clone();
+        match request.path.strip_prefix("/monitoring") {
+            Some(rest) => {
+                below.path = rest.to_owned();
+                clustercockpit(&below)
+            }
+            None => Reply::Die,
+        }
+    });
+    let folder = Folder::new();
+    log_in(&folder, &format!("{}/monitoring", server.url()), "fritz").ended(0);
+}
