@@ -46,6 +46,13 @@ bench: ## Measure against peers and print the table (BENCH="short ..." for parts
 	$(CARGO) build --release --locked
 	PATH="$(abspath $(TARGET))/release:$$PATH" python3 benches/run.py $(BENCH)
 
+fuzz: ## Fuzz every reader, a minute each (FUZZ_SECONDS=60); needs cargo-fuzz
+	for reader in $$(cd fuzz && cargo fuzz list); do \
+		mkdir -p fuzz/corpus/$$reader && \
+		RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none $$reader fuzz/corpus/$$reader fuzz/seeds/$$reader \
+			-- -max_total_time=$${FUZZ_SECONDS:-60} -max_len=20000 -timeout=10 || exit 1; \
+	done
+
 install: ## Install below DESTDIR and PREFIX (default /usr), after make build
 	install -d "$(BINDIR)" "$(MANDIR)/man1" "$(MANDIR)/man5" "$(MANDIR)/man7" "$(BASHDIR)" "$(ZSHDIR)" "$(FISHDIR)"
 	for program in $(PROGRAMS); do \
