@@ -1,7 +1,7 @@
 //! The server's user table in SQLite.
 //!
 //! Opens a database that the server made and may be using at this moment, or one that
-//! [`create`] made; reads users in every form the server has ever written, and changes them in
+//! [`fn@create`] made; reads users in every form the server has ever written, and changes them in
 //! one transaction an action. The schema, the server's migrations table and all other tables are
 //! never touched (rows of `configuration` go with their user, as the schema says).
 //!

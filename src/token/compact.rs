@@ -16,8 +16,8 @@ use crate::base::quote::quote;
 const EMBEDDED_KEYS: [&str; 4] = ["jwk", "jku", "x5c", "x5u"];
 
 /// A token that came in. Its form was checked, its signature was not: there is no way to its
-/// claims but through [`super::verify`]. (To look at a token without a key, see
-/// [`super::inspect`].)
+/// claims but through [`fn@super::verify`]. (To look at a token without a key, see
+/// [`fn@super::inspect`].)
 #[must_use]
 pub struct Unverified<'a> {
     /// Header and claims as they were signed, with the point between them.

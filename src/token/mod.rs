@@ -1,7 +1,7 @@
 //! Tokens: what came in and proves nothing yet ([`Unverified`]), what a key stands for
-//! ([`Verified`]), what is made here ([`issue`]), and a look at anything at all ([`inspect`]).
+//! ([`Verified`]), what is made here ([`fn@issue`]), and a look at anything at all ([`fn@inspect`]).
 //!
-//! There is one verification in the house, [`verify`]; logins, OpenID Connect and scopes build on
+//! There is one verification in the house, [`fn@verify`]; logins, OpenID Connect and scopes build on
 //! it. It proves who signed, and nothing more: times, issuer, audience and roles are judged by
 //! `policy`, from a [`Verified`].
 //!

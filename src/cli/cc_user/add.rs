@@ -17,7 +17,7 @@ use crate::user::{AccountError, AuthSource, Draft, ManagerRule, PasswordHash, Ro
 /// Add a user with a password of his or her own
 #[derive(Debug, Args)]
 pub(super) struct Add {
-    /// The new user's name; NAME:ROLE[,ROLE]:PASSWORD, as the server's -add-user takes it, shows
+    /// The new user's name; NAME:ROLES:PASSWORD, as the server's -add-user takes it, shows
     /// the password to everybody who lists the processes
     #[arg(value_name = "NAME", required = true, num_args = 1..)]
     names: Vec<String>,

@@ -53,7 +53,7 @@ pub enum Flow<'a> {
 const REGISTERED: [&str; 7] = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti"];
 
 /// Decides whether a token may log in under a role, and as whom. `token` is what
-/// [`crate::token::verify`] said, with the keys of the configuration; that it was these is for
+/// [`fn@crate::token::verify`] said, with the keys of the configuration; that it was these is for
 /// the caller to see to. The checks are made in the order of [`CHECKS`] until one fails; without
 /// a failure there is a [`Login`], and only then.
 pub fn judge(

@@ -1,7 +1,7 @@
 //! Login roles: which tokens may log in, and as whom, decided as the JWT method of Stronghold,
 //! Vault and OpenBao decides, so that a role written for them is used here unchanged.
 //!
-//! A [`RoleConfig`] and a [`LoginRole`] are read strictly from JSON; [`judge`] takes a token's
+//! A [`RoleConfig`] and a [`LoginRole`] are read strictly from JSON; [`fn@judge`] takes a token's
 //! claims up the ladder of checks. Where the reference server decides by accident (a fraction cut
 //! off before it is compared, an index `0x1` in a pointer), the answer here is no, and the reason
 //! says so.
