@@ -128,7 +128,7 @@ where
         let (mut sent, mut taken) = (0_usize, 0_usize);
         let mut failed = None;
         let mut over = false;
-        while !(over && sent == taken) && !console.is_reader_gone() {
+        while !(console.is_reader_gone() || over && sent == taken) {
             if !over && sent - taken < threads * WAITING {
                 // While answers are due, input is not waited for.
                 let next = if sent == taken {

@@ -167,7 +167,6 @@ pub(super) static PAGES: &[Page] = &[
         files: SESSION_FILES,
         environment: PROVIDER_ENVIRONMENT,
         see_also: &["cc-login(1)", "cc-login-token(1)"],
-        ..Page::EMPTY
     },
     Page {
         path: "logout",
