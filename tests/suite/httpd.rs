@@ -11,6 +11,7 @@ use std::time::Duration;
 /// A request as it came.
 #[derive(Debug, Clone)]
 pub struct Request {
+    pub method: String,
     /// The path without the query.
     pub path: String,
     /// The query, raw.
@@ -32,6 +33,11 @@ impl Request {
     /// A field of the form in the body.
     pub fn field(&self, name: &str) -> Option<String> {
         parameter(&self.body, name)
+    }
+
+    /// A parameter of the query.
+    pub fn parameter(&self, name: &str) -> Option<String> {
+        parameter(&self.query, name)
     }
 }
 
@@ -196,9 +202,10 @@ fn read_request(stream: &mut dyn Stream) -> Option<Request> {
     }
     let first = head.lines().next()?.to_owned();
     let mut words = first.split(' ');
-    let target = words.nth(1)?;
+    let (method, target) = (words.next()?.to_owned(), words.next()?);
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     Some(Request {
+        method,
         path: path.to_owned(),
         query: query.to_owned(),
         head,
