@@ -258,7 +258,10 @@ impl Fault for HttpError {
 /// [`HttpError::BadUrl`].
 pub fn parse_url(text: &str) -> Result<Url, HttpError> {
     let bad = |why: &str| HttpError::BadUrl { url: text.to_owned(), why: why.to_owned() };
-    let url = Url::parse(text).map_err(|error| bad(&error.to_string()))?;
+    let url = Url::parse(text).map_err(|error| match error {
+        url::ParseError::RelativeUrlWithoutBase => bad("it must begin with https://"),
+        other => bad(&other.to_string()),
+    })?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(bad("it must begin with https://"));
     }

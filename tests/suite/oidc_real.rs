@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::oidc::{configure, folder_for, session};
-use crate::support::{Folder, Run, has, has_npm};
+use crate::support::{Folder, Run, has, has_npm, has_python};
 
 fn tool(name: &str) -> String {
     format!("{}/tests/tools/{name}", env!("CARGO_MANIFEST_DIR"))
@@ -290,4 +290,38 @@ fn openbao_as_the_provider_logs_in_its_user() {
     assert!(done.stdout.starts_with("logged in: clara (user) by oidc"), "{}", done.stdout);
     assert_eq!(session(&folder).unwrap()["name"], "Clara M");
     assert!(folder.read("page.html").contains("You are logged in"));
+}
+
+#[test]
+fn a_provider_written_with_authlib_logs_in_its_user_and_renews_the_session() {
+    if !has_python("oidc_provider_mock") || !has("curl") {
+        return;
+    }
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let issuer = format!("http://127.0.0.1:{port}");
+    let user = json!({
+        "sub": "s-77", "preferred_username": "clara", "name": "Clara Müller",
+        "resource_access": {"monitoring": {"roles": ["admin"]}},
+    });
+    let mut child = Command::new("oidc-provider-mock")
+        .args(["--port", &port.to_string(), "--user-claims", &user.to_string()])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let folder = folder_for(&issuer, &json!({}));
+    let begun = Instant::now();
+    while folder.sh(&format!("curl -sf {issuer}/.well-known/openid-configuration")).status != 0 {
+        assert!(begun.elapsed() < Duration::from_secs(60), "it does not start");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let login = "cc-login --method oidc --port 0 --browser 'curl -sL --data sub=s-77 -o page.html' -v; e=$?; sleep 0.2; exit $e";
+    let done = folder.sh(login);
+    let renewed = folder.sh("cc-login refresh");
+    let _ = child.kill();
+    let _ = child.wait();
+    assert!(done.ended(0).stdout.starts_with("logged in: clara (admin) by oidc"));
+    assert!(folder.read("page.html").contains("You are logged in"));
+    assert!(renewed.ended(0).stdout.starts_with("logged in: clara (admin) by oidc"));
 }
