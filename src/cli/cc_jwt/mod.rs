@@ -1,6 +1,7 @@
 //! `cc-jwt`: tokens issued, looked at, judged, renewed; resources they come from; what an issuer
 //! publishes.
 
+mod bench;
 mod complete;
 mod inspect;
 mod issue;
@@ -20,6 +21,7 @@ mod source;
 mod spec;
 mod stream;
 mod verify;
+mod verify_options;
 mod verify_role;
 mod verify_stream;
 
@@ -52,7 +54,7 @@ struct Arguments {
 enum Verb {
     Issue(Box<issue::Issue>),
     Inspect(inspect::Inspect),
-    Verify(Box<verify::Verify>),
+    Verify(Box<verify_options::Verify>),
     Role(role::RoleCommand),
     Renew(Box<renew::Renew>),
     Spec(Box<spec::SpecArguments>),

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::keys::{KeyRing, warn_of_weak};
 use super::report;
 use super::role;
-use super::verify::Verify;
+use super::verify_options::Verify;
 use super::verify_stream;
 use crate::base::fault::Status;
 use crate::base::note::{Level, Notes};

@@ -5,10 +5,11 @@ use std::sync::{PoisonError, RwLock};
 
 use serde_json::json;
 
+use super::bench::Bench;
 use super::keys::KeyRing;
 use super::remote::RemoteSets;
 use super::stream::{self, Line};
-use super::verify::{Bench, Verify};
+use super::verify_options::Verify;
 use super::verify_role::Judge;
 use crate::base::fault::Status;
 use crate::base::note::Notes;

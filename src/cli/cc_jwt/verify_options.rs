@@ -1,0 +1,83 @@
+//! The arguments of `cc-jwt verify`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueHint};
+
+use super::complete;
+use super::osdf::OsdfOptions;
+use super::remote::RemoteOptions;
+use super::source::TokenOptions;
+use super::stream::StreamOptions;
+use crate::cli::options::AtOption;
+
+/// Judge a token: signature, times, issuer, user, roles, endpoint
+///
+/// Each check is a line that holds or not, with the reason and what to do; the exit status is 0
+/// when all hold and 1 when one does not.
+#[derive(Debug, Args)]
+pub(super) struct Verify {
+    #[command(flatten)]
+    pub(super) token: TokenOptions,
+
+    /// Judge whether this endpoint admits the token; can be given several times: all must
+    #[arg(long, short, value_name = "ENDPOINT", value_delimiter = ',', add = complete::endpoints())]
+    pub(super) endpoint: Vec<String>,
+
+    /// Require this role among those that count; can be given several times: all must be there
+    #[arg(long, value_name = "ROLE", value_delimiter = ',', add = complete::roles())]
+    pub(super) require_role: Vec<String>,
+
+    /// Require this issuer
+    #[arg(long, value_name = "ISSUER")]
+    pub(super) issuer: Option<String>,
+
+    /// Require that the token is meant for AUDIENCE
+    #[arg(long, value_name = "AUDIENCE")]
+    pub(super) audience: Option<String>,
+
+    #[command(flatten)]
+    pub(super) at: AtOption,
+
+    /// Verify with the public key in FILE (PEM, certificate, JWK, JWKS, OpenSSH, base64) instead
+    /// of the server's; can be given several times
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(super) key: Vec<PathBuf>,
+
+    /// Verify with the shared key in FILE (base64, as in `CROSS_LOGIN_JWT_HS512_KEY`)
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(super) shared_key: Option<PathBuf>,
+
+    /// Do not ask the user table
+    #[arg(long)]
+    pub(super) no_db: bool,
+
+    #[command(flatten)]
+    pub(super) osdf: OsdfOptions,
+
+    /// Judge whether a login role of Stronghold, Vault or OpenBao admits the token: a file, or a
+    /// name in auth.jwt-roles; '' is the default role
+    #[arg(long, value_name = "FILE|NAME", value_hint = ValueHint::FilePath)]
+    pub(super) role: Option<String>,
+
+    /// Read the configuration of login roles from FILE instead of auth.jwt-config
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(super) role_config: Option<PathBuf>,
+
+    /// Show all checks, those that were not reached as well
+    #[arg(long)]
+    pub(super) explain: bool,
+
+    #[command(flatten)]
+    pub(super) remote: RemoteOptions,
+
+    #[command(flatten)]
+    pub(super) many: StreamOptions,
+}
+
+impl Verify {
+    /// Whether keys were given as options.
+    pub(super) const fn has_given_keys(&self) -> bool {
+        !self.key.is_empty() || self.shared_key.is_some() || self.remote.is_given()
+    }
+}
