@@ -17,6 +17,7 @@ mod renew_watch;
 mod report;
 mod resources;
 mod role;
+mod role_judge;
 mod source;
 mod spec;
 mod stream;

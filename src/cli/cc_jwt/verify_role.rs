@@ -2,100 +2,22 @@
 
 use serde_json::{Value, json};
 
-use super::keys::{KeyRing, warn_of_weak};
 use super::report;
-use super::role;
+use super::role_judge::Judge;
 use super::verify_options::Verify;
 use super::verify_stream;
 use crate::base::fault::Status;
-use crate::base::note::{Level, Notes};
+use crate::base::note::Notes;
 use crate::base::quote::{escape, quote};
-use crate::base::time::{Clock, Timestamp, span_for_people};
+use crate::base::time::{Clock, span_for_people};
 use crate::cli::console::Console;
-use crate::cli::failure::{Failure, UsageFault};
+use crate::cli::failure::Failure;
 use crate::config::Settings;
-use crate::key::KeySet;
 use crate::policy::Verdict;
-use crate::policy::role::{Flow, Login, LoginRole, RoleConfig, config_surprises, judge};
-use crate::provider::role_keys::RoleKeys;
+use crate::policy::role::{Flow, Login, LoginRole, judge};
 use crate::token;
 
-/// The role, its configuration and its keys: all that is needed to judge tokens.
-pub(super) struct Judge {
-    pub(super) config: RoleConfig,
-    pub(super) role: LoginRole,
-    pub(super) keys: RoleKeys,
-}
-
-impl Judge {
-    /// Reads and fetches everything.
-    pub(super) fn open(
-        verify: &Verify,
-        settings: &Settings,
-        now: Timestamp,
-        console: &mut Console,
-    ) -> Result<Self, Failure> {
-        refuse_other_demands(verify)?;
-        let given = given_keys(verify);
-        let config = role::find_config(verify.role_config.as_deref(), settings, given)?;
-        let asked = verify.role.as_deref().unwrap_or_default();
-        let role = role::find_role(asked, config.default_role.as_deref(), settings)?;
-        let mut notes = Notes::new();
-        // That any issuer will do is a line of the report; what endangers the keys is told.
-        for surprise in config_surprises(&config).into_iter().filter(|note| note.level == Level::Warning) {
-            notes.add(surprise);
-        }
-        let keys = if verify.has_given_keys() {
-            let ring = KeyRing::from_files(&verify.key, None, verify.remote.weak(), now, console)?;
-            let sets = verify.remote.open(console)?;
-            let fixed: KeySet = ring.keys().chain(&sets.files).cloned().collect();
-            RoleKeys::given(config.keys.clone(), fixed, sets.remotes)
-        } else {
-            let access = verify.remote.access(console)?;
-            match RoleKeys::open(&config, &access, now, Clock::System.now(), &mut notes) {
-                Ok(keys) => keys,
-                Err(error) => {
-                    console.notes(notes);
-                    return Err(error.into());
-                }
-            }
-        };
-        warn_of_weak(keys.keys(), &mut notes);
-        console.notes(notes);
-        Ok(Self { config, role, keys })
-    }
-}
-
-/// A role says all there is to demand of a token.
-fn refuse_other_demands(verify: &Verify) -> Result<(), Failure> {
-    for (given, option) in [
-        (!verify.endpoint.is_empty(), "--endpoint"),
-        (!verify.require_role.is_empty(), "--require-role"),
-        (verify.shared_key.is_some(), "--shared-key"),
-        (verify.issuer.is_some(), "--issuer"),
-        (verify.audience.is_some(), "--audience"),
-        (verify.osdf.demand()?.is_there(), "--profile and --scope"),
-    ] {
-        if given {
-            let text = format!("{option} does not go with --role: the role says what is wanted of a token");
-            return Err(UsageFault::new(text).into());
-        }
-    }
-    Ok(())
-}
-
-/// The source of keys that the options stand for, in the words of a configuration.
-fn given_keys(verify: &Verify) -> Option<(&'static str, Value)> {
-    // What is named here is read from the options; it only says which rules hold for `kid`.
-    if verify.remote.is_given() {
-        Some(("jwks_url", json!("given on the command line")))
-    } else if verify.has_given_keys() {
-        Some(("jwt_validation_pubkeys", json!(["given on the command line"])))
-    } else {
-        None
-    }
-}
-
+/// Role, keys, token, verdict, report.
 pub(super) fn run(verify: &Verify, settings: &Settings, console: &mut Console) -> Result<Status, Failure> {
     let now = verify.at.clock()?.now();
     let mut judging = Judge::open(verify, settings, now, console)?;
