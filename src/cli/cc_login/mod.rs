@@ -10,6 +10,7 @@ mod refresh;
 mod remote;
 mod report;
 mod session;
+mod start;
 
 use clap::{ArgMatches, Args, Command, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::begin;
 use super::browser;
 use super::provider::{ProviderWishes, Way};
 use super::report;
+use super::start::start;
 use crate::base::environment::Environment;
 use crate::base::fault::{Fault, Status};
 use crate::base::note::Notes;
@@ -374,7 +374,7 @@ pub(super) fn conclude(
     let settled = account::settle(&person, plan, store.as_mut(), &mut notes);
     console.notes(notes);
     let most = person.login.as_ref().and_then(|login| login.session_seconds);
-    let (mut session, path) = begin::start(settled?, most, settings, console)?;
+    let (mut session, path) = start(settled?, most, settings, console)?;
     session.refresh = person.refresh_token.map(|token| Refresh {
         provider: plan.entry.clone(),
         role: plan.role.as_ref().map(|(_, role)| role.name.clone()),
