@@ -2,6 +2,7 @@
 
 mod begin;
 mod browser;
+mod no_session;
 mod oidc;
 mod page;
 mod parameters;

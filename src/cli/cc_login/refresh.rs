@@ -3,9 +3,9 @@
 use std::fs::File;
 use std::path::Path;
 
+use super::no_session::NoSession;
 use super::oidc;
 use super::report;
-use super::session::NoSession;
 use crate::base::fault::Status;
 use crate::base::file;
 use crate::base::note::Notes;
