@@ -1,7 +1,9 @@
 //! Notes and warnings as values: the library collects them, the command line shows them.
 
+use std::collections::HashSet;
+
 /// How much a note matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Level {
     /// Worth knowing.
     Note,
@@ -10,7 +12,7 @@ pub enum Level {
 }
 
 /// One thing to tell the person beside the result.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Note {
     /// How much it matters.
     pub level: Level,
@@ -22,13 +24,16 @@ pub struct Note {
 
 /// The notes gathered on the way, in order; the same text is kept once.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Notes(Vec<Note>);
+pub struct Notes {
+    list: Vec<Note>,
+    seen: HashSet<Note>,
+}
 
 impl Notes {
     /// No notes yet.
     #[must_use]
-    pub const fn new() -> Self {
-        Self(Vec::new())
+    pub fn new() -> Self {
+        Self::default()
     }
 
     /// Adds something worth knowing.
@@ -48,27 +53,27 @@ impl Notes {
 
     /// Adds a note, unless the same is there already.
     pub fn add(&mut self, note: Note) {
-        if !self.0.contains(&note) {
-            self.0.push(note);
+        if self.seen.insert(note.clone()) {
+            self.list.push(note);
         }
     }
 
     /// Takes over the notes of another list.
     pub fn append(&mut self, other: Self) {
-        for note in other.0 {
+        for note in other.list {
             self.add(note);
         }
     }
 
     /// The notes in order.
     pub fn iter(&self) -> std::slice::Iter<'_, Note> {
-        self.0.iter()
+        self.list.iter()
     }
 
     /// Whether there is none.
     #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
     }
 }
 
@@ -77,7 +82,7 @@ impl IntoIterator for Notes {
     type IntoIter = std::vec::IntoIter<Note>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.0.into_iter()
+        self.list.into_iter()
     }
 }
 

@@ -197,8 +197,9 @@ pub(super) fn run(
         );
     }
     remark_on_issuer(issue, &heading, &settings, &mut notes);
-    for signed in &signed {
-        remark_on_roles(signed, &heading, &mut notes);
+    match signed.as_slice() {
+        several if several.len() > TOLD_ONE_BY_ONE => remark_on_many(several, &heading, &mut notes),
+        few => few.iter().for_each(|signed| remark_on_roles(signed, &heading, &mut notes)),
     }
     deliver(issue, &signed, notes, console)
 }
@@ -497,6 +498,35 @@ fn remark_on_roles(signed: &Signed, heading: &Heading, notes: &mut Notes) {
     }
 }
 
+/// Up to so many tokens are remarked on one by one.
+const TOLD_ONE_BY_ONE: usize = 5;
+
+/// One remark for all tokens that have the same lack.
+fn remark_on_many(signed: &[Signed], heading: &Heading, notes: &mut Notes) {
+    let lacks = |signed: &&Signed| {
+        let roles: Vec<&str> = signed.person.roles.iter().map(String::as_str).collect();
+        if heading.algorithm.is_symmetric() {
+            !Endpoint::JwtLogin.opens_for(&roles)
+        } else {
+            !roles.contains(&Role::Api.name())
+        }
+    };
+    let mut lacking = signed.iter().filter(lacks);
+    if let Some(first) = lacking.next() {
+        let what = if heading.algorithm.is_symmetric() {
+            "have no role the server knows: their logins would lead to dead sessions"
+        } else {
+            "have not the role api: no API endpoint admits their tokens"
+        };
+        notes.warn(format!(
+            "{} of {} {what}; the first is {}",
+            lacking.count() + 1,
+            signed.len(),
+            quote(&first.person.name)
+        ));
+    }
+}
+
 fn deliver(issue: &Issue, signed: &[Signed], notes: Notes, console: &mut Console) -> Result<Status, Failure> {
     let many = issue.many.all || issue.many.users_from.is_some();
     let mut out = zeroize::Zeroizing::new(String::new());
@@ -521,14 +551,14 @@ fn deliver(issue: &Issue, signed: &[Signed], notes: Notes, console: &mut Console
             file::write(path, out.as_bytes(), PRIVATE_MODE, existing)?;
             console.notes(notes);
             let what = match signed {
-                [one] => format!("the token for {}", quote(&one.person.name)),
-                several => format!("{} tokens", several.len()),
+                [one] => format!("the token for {} is", quote(&one.person.name)),
+                several => format!("{} tokens are", several.len()),
             };
-            console.note(&format!("{what} is in {}", quote_path(path)));
+            console.note(&format!("{what} in {}", quote_path(path)));
         }
         _ => {
             console.notes(notes);
-            console.deliver(&out)?;
+            console.text(&out)?;
         }
     }
     Ok(Status::Done)

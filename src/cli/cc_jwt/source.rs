@@ -18,7 +18,7 @@ const LIMIT: u64 = 1 << 20;
 #[derive(Debug, Clone, Args)]
 pub(super) struct TokenOptions {
     /// The token, or - for standard input; a leading "Bearer " is passed over
-    #[arg(value_name = "TOKEN", allow_hyphen_values = true)]
+    #[arg(value_name = "TOKEN")]
     token: Option<String>,
 
     /// Read the token from FILE
