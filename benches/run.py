@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures the programs against peers in the same run and prints a table (Markdown).
 
-Usage: benches/run.py [SECTION...]     sections: keys tokens users sizes ...
+Usage: benches/run.py [SECTION...]     sections: short ldap streams
 Programs are taken from PATH; `make bench` builds them and sets it.
 """
 
@@ -13,7 +13,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-SECTIONS = ["short", "ldap"]
+SECTIONS = ["short", "ldap", "streams"]
 
 
 def table(title, rows):
