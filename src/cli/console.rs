@@ -344,7 +344,7 @@ fn complain(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
-/// JSON text in which every character that a terminal would obey is written as `\uXXXX`; it
+/// JSON text in which every character that a terminal would obey is written as its `\u` escape; it
 /// stays the same document.
 fn ascii_controls(text: &str) -> String {
     use std::fmt::Write as _;
