@@ -157,8 +157,10 @@ pub(super) enum RoleFileFault {
     Json { path: PathBuf, problem: String },
     #[error("{} has the member {} twice", quote_path(.path), quote(.name))]
     Twice { path: PathBuf, name: String },
-    #[error("no login role to judge by: neither {wanted} nor a file says it")]
-    Nothing { wanted: &'static str },
+    #[error("no login role {} is known: the settings have no auth.jwt-roles, and this is no file", quote(.name))]
+    NoRoles { name: String },
+    #[error("no keys to judge by: a role has none of its own, and the settings have no auth.jwt-config")]
+    NoKeys,
 }
 
 impl Fault for RoleFileFault {
@@ -170,14 +172,15 @@ impl Fault for RoleFileFault {
         match self {
             Self::Json { .. } => "role-not-json",
             Self::Twice { .. } => "role-member-twice",
-            Self::Nothing { .. } => "role-missing",
+            Self::NoRoles { .. } => "role-missing",
+            Self::NoKeys => "role-config-missing",
         }
     }
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Nothing { wanted: "auth.jwt-roles" } => Some("name a file: --role ./ROLE.json".to_owned()),
-            Self::Nothing { .. } => Some(
+            Self::NoRoles { .. } => Some("name a file: --role ./ROLE.json".to_owned()),
+            Self::NoKeys => Some(
                 "give the keys: --key FILE, --jwks FILE|URL, --discovery URL or --role-config FILE"
                     .to_owned(),
             ),
@@ -222,7 +225,7 @@ pub(super) fn find_role(
         return LoginRole::read(&name_of(path), &content).map_err(Failure::several);
     }
     let Some(section) = &settings.jwt_roles else {
-        return Err(RoleFileFault::Nothing { wanted: "auth.jwt-roles" }.into());
+        return Err(RoleFileFault::NoRoles { name: asked.to_owned() }.into());
     };
     let roles =
         Roles::read("auth.jwt-roles", &Value::Object(section.value.clone())).map_err(Failure::several)?;
@@ -240,7 +243,7 @@ pub(super) fn find_config(
         (Some(file), _) => (name_of(file), read_object(file)?),
         (None, Some(section)) => ("auth.jwt-config".to_owned(), section.value.clone()),
         (None, None) if keys.is_some() => ("the command line".to_owned(), Map::new()),
-        (None, None) => return Err(RoleFileFault::Nothing { wanted: "auth.jwt-config" }.into()),
+        (None, None) => return Err(RoleFileFault::NoKeys.into()),
     };
     if let Some((source, value)) = keys {
         for other in [
