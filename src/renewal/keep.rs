@@ -138,15 +138,6 @@ impl Job {
         })
     }
 
-    /// When the token in the output ends, whatever signed it; for saying so when renewal failed.
-    #[must_use]
-    pub fn ends_unproven(&self) -> Option<Timestamp> {
-        let Ok(Content::Text(text)) = self.output.read() else { return None };
-        let inspection = crate::token::inspect(text.expose().trim_ascii());
-        let (_, claims) = inspection.unproven()?;
-        claims.time("exp").ok().flatten().map(|time| time.instant())
-    }
-
     /// The file the job's key is in, if it is in one.
     #[must_use]
     pub fn key_file(&self, around: &Surroundings<'_>) -> Option<PathBuf> {
@@ -252,7 +243,7 @@ impl Event {
         Self {
             message: Some(error.to_string()),
             kind: Some(error.kind()),
-            ends: job.ends_unproven().map(Timestamp::rfc3339),
+            ends: job.output.ends_unproven().map(Timestamp::rfc3339),
             next: next.map(Timestamp::rfc3339),
             ..Self::about(job, "failed", now)
         }

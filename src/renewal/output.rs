@@ -46,6 +46,9 @@ pub enum OutputError {
     /// A directory stands where the token should.
     #[error("{} is a directory, wanted a file", quote_path(.0))]
     Directory(PathBuf),
+    /// A pipe or a device stands where the token should: what went in can't be looked at again.
+    #[error("{} is a pipe or a device, wanted a file", quote_path(.0))]
+    NotAFile(PathBuf),
     /// In a folder of everybody's: a file of somebody else, or a link that leads elsewhere.
     #[error("{} is {what}: somebody may have put it there to get at the token", quote_path(.path))]
     NotOwn {
@@ -71,7 +74,7 @@ impl Fault for OutputError {
     fn status(&self) -> Status {
         match self {
             Self::Busy(_) => Status::TryAgain,
-            Self::Directory(_) => Status::CantCreate,
+            Self::Directory(_) | Self::NotAFile(_) => Status::CantCreate,
             Self::NotOwn { .. } => Status::NotPermitted,
             Self::File(error) => error.status(),
             Self::Lock { .. } => Status::Io,
@@ -82,6 +85,7 @@ impl Fault for OutputError {
         match self {
             Self::Busy(_) => "output-busy",
             Self::Directory(_) => "output-is-directory",
+            Self::NotAFile(_) => "output-not-a-file",
             Self::NotOwn { .. } => "output-not-own",
             Self::File(error) => error.kind(),
             Self::Lock { .. } => "output-lock",
@@ -94,6 +98,7 @@ impl Fault for OutputError {
                 let word = file::shell_word(&lock_path(path).to_string_lossy());
                 Some(format!("who it is: fuser -v {word}"))
             }
+            Self::NotAFile(_) => Some("to print a token: cc-jwt issue --spec FILE".to_owned()),
             Self::NotOwn { path, .. } => {
                 Some(format!("look at it: ls -l {}", file::shell_word(&path.to_string_lossy())))
             }
@@ -119,7 +124,7 @@ impl Output {
     /// # Errors
     /// [`OutputError::Busy`] when another process has it; `File` when the folder can't be written.
     pub fn lock(&self) -> Result<Lock, OutputError> {
-        self.must_be_own()?;
+        self.must_be_fit()?;
         let path = lock_path(&self.path);
         if self.shared_folder {
             must_be_own(&path)?;
@@ -137,7 +142,7 @@ impl Output {
     /// # Errors
     /// [`OutputError`] when it is no file or must not be read.
     pub fn read(&self) -> Result<Content, OutputError> {
-        self.must_be_own()?;
+        self.must_be_fit()?;
         match file::read_text(&self.path, OUTPUT_LIMIT) {
             Ok(text) => Ok(Content::Text(SecretText::new(text))),
             Err(FileError::Missing(_)) => Ok(Content::Missing),
@@ -152,7 +157,7 @@ impl Output {
     /// # Errors
     /// [`OutputError`]; what was there still is.
     pub fn write(&self, token: &SecretText) -> Result<(), OutputError> {
-        self.must_be_own()?;
+        self.must_be_fit()?;
         let mut bytes = zeroize::Zeroizing::new(Vec::with_capacity(token.expose().len() + 1));
         bytes.extend_from_slice(token.expose().as_bytes());
         bytes.push(b'\n');
@@ -162,7 +167,20 @@ impl Output {
         })
     }
 
-    fn must_be_own(&self) -> Result<(), OutputError> {
+    /// When the token that is there ends, whatever signed it; for saying so when renewal failed.
+    #[must_use]
+    pub fn ends_unproven(&self) -> Option<Timestamp> {
+        let Ok(Content::Text(text)) = self.read() else { return None };
+        let inspection = crate::token::inspect(text.expose().trim_ascii());
+        let (_, claims) = inspection.unproven()?;
+        claims.time("exp").ok().flatten().map(|time| time.instant())
+    }
+
+    /// Reading a pipe could wait for ever.
+    fn must_be_fit(&self) -> Result<(), OutputError> {
+        if fs::metadata(&self.path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir()) {
+            return Err(OutputError::NotAFile(self.path.clone()));
+        }
         if self.shared_folder { must_be_own(&self.path) } else { Ok(()) }
     }
 }

@@ -170,11 +170,9 @@ pub(super) fn scalar(text: &str) -> Result<Value, Problem> {
     }
     let inexact = || Problem::Inexact(text.to_owned());
     for (prefix, radix) in [("0x", 16), ("0o", 8)] {
-        if let Some(number) = text.strip_prefix(prefix).filter(|n| !n.is_empty()) {
-            if number.chars().all(|c| c.is_digit(radix)) {
-                return u64::from_str_radix(number, radix).map(Value::from).map_err(|_| inexact());
-            }
-            return Ok(Value::String(text.to_owned()));
+        let number = text.strip_prefix(prefix).filter(|number| !number.is_empty());
+        if let Some(number) = number.filter(|number| number.chars().all(|c| c.is_digit(radix))) {
+            return u64::from_str_radix(number, radix).map(Value::from).map_err(|_| inexact());
         }
     }
     if digits.bytes().all(|b| b.is_ascii_digit()) {
@@ -192,7 +190,23 @@ pub(super) fn scalar(text: &str) -> Result<Value, Problem> {
         let value: f64 = text.parse().map_err(|_| inexact())?;
         return Number::from_f64(value).map(Value::Number).ok_or_else(inexact);
     }
+    if is_number_to_kubernetes(digits) {
+        return Err(Problem::Ambiguous { text: text.to_owned(), in_kubernetes: "a number" });
+    }
     Ok(Value::String(text.to_owned()))
+}
+
+/// Whether YAML 1.1 as Kubernetes' reader has it takes a text without its sign for a number, which
+/// YAML 1.2 takes for a text: digits in groups (`1_000`), other bases in capitals, in base 2, or
+/// behind a sign.
+fn is_number_to_kubernetes(digits: &str) -> bool {
+    let digits = digits.replace('_', "").to_ascii_lowercase();
+    let is_of = |prefix: &str, radix| {
+        digits
+            .strip_prefix(prefix)
+            .is_some_and(|digits| !digits.is_empty() && digits.chars().all(|digit| digit.is_digit(radix)))
+    };
+    is_of("0x", 16) || is_of("0o", 8) || is_of("0b", 2) || is_float(&digits)
 }
 
 /// `[0-9]* ('.' [0-9]*)? ([eE] [-+]? [0-9]+)?` with at least one digit before the exponent.
@@ -511,6 +525,14 @@ mod tests {
         );
         for text in ["yes", "Off", "007", "99999999999999999999", ".inf"] {
             assert!(scalar(text).is_err(), "{text}");
+        }
+        for text in ["1_000", "-1_0.5", "0b11", "-0x1F", "0X1F", "+0o17", "0x1_F", "1_0e2"] {
+            assert!(matches!(scalar(text), Err(Problem::Ambiguous { .. })), "{text}");
+        }
+        for text in
+            ["0xyz", "0b12", "1.2.3", "12h", "1-2", "2026-11-21", "12:30", "1_a", "0x", "0b", "10.0.0.1"]
+        {
+            assert_eq!(scalar(text), Ok(json!(text)));
         }
         assert_eq!(scalar("18446744073709551615"), Ok(json!(u64::MAX)));
     }

@@ -108,6 +108,29 @@ fn a_token_that_says_something_else_than_the_resource_is_due() {
 }
 
 #[test]
+fn a_claim_of_any_number_is_the_same_in_the_token() {
+    for number in [
+        "123456789.123456789",
+        "0.1",
+        "5e-324",
+        "1.7976931348623157e308",
+        "-0",
+        "-0.0",
+        "1e23",
+        "9007199254740993",
+        "18446744073709551615",
+        "2.2250738585072011e-308",
+        "[1.5, {\"x\": 8.41e21}]",
+    ] {
+        let resource = read(&example(), &[&format!("spec.data.x={number}")]);
+        let key = key_of(&resource);
+        let token = sign(&resource, &key, Timestamp(SIGNED)).unwrap().token;
+        let due = decide(Found::Text(token.expose()), &resource, &key.verifying_key(), Timestamp(SIGNED));
+        assert!(matches!(due, Due::Fresh(_)), "{number}: {due:?}");
+    }
+}
+
+#[test]
 fn what_is_no_token_of_this_key_is_due() {
     let resource = read(&example(), &[]);
     let key = key_of(&resource);
@@ -204,8 +227,27 @@ fn a_failure_keeps_the_old_token_and_says_when_it_ends() {
 }
 
 #[test]
+fn a_resource_that_can_not_be_read_any_more_keeps_the_old_token_and_says_when_it_ends() {
+    let folder = folder();
+    renew(&folder, &[]).ended(0);
+    let old = folder.read("token");
+    folder.write("r.yaml", "kind: JWT\n");
+    for (spec, status) in [("r.yaml", 65), ("missing.yaml", 66)] {
+        let run = folder.run("cc-jwt", &["renew", "--spec", spec, "-o", "token"]).ended(status);
+        assert!(run.stderr.contains("'token': the old token is still there and ends"), "{}", run.stderr);
+        assert_eq!(folder.read("token"), old);
+    }
+}
+
+#[test]
 fn an_output_that_can_not_be_written_is_told() {
     let folder = folder();
+    assert!(Command::new("mkfifo").arg(folder.file("pipe")).status().unwrap().success());
+    for path in ["pipe", "/dev/null"] {
+        let run = folder.run("cc-jwt", &["renew", "--spec", "r.yaml", "-q", "-o", path]).ended(73);
+        assert!(run.stderr.contains("is a pipe or a device, wanted a file"), "{}", run.stderr);
+        folder.run("cc-jwt", &["renew", "--spec", "r.yaml", "-q", "--check", "-o", path]).ended(73);
+    }
     fs::create_dir(folder.file("folder")).unwrap();
     let to = |path: &str| folder.run("cc-jwt", &["renew", "--spec", "r.yaml", "-q", "-o", path]);
     assert!(to("folder").ended(73).stderr.contains("is a directory"));

@@ -7,7 +7,7 @@ use clap::{Args, ValueHint};
 use super::resources::{Loaded, ResourceOptions, parse_mode};
 use crate::base::fault::Status;
 use crate::base::note::Notes;
-use crate::base::quote::quote;
+use crate::base::quote::{quote, quote_path};
 use crate::base::time::{Clock, Timestamp};
 use crate::cli::console::Console;
 use crate::cli::failure::{Failure, UsageFault};
@@ -68,7 +68,12 @@ pub(super) struct Renew {
 pub(super) fn run(arguments: &Renew, console: &mut Console) -> Result<Status, Failure> {
     arguments.check()?;
     let now = arguments.at.clock()?.now();
-    let loaded = arguments.resources.load_all(&arguments.spec, now, console)?;
+    let loaded = arguments.resources.load_all(&arguments.spec, now, console);
+    if loaded.is_err() && !arguments.check && arguments.out_dir.is_none() {
+        let output = arguments.output_of("", console);
+        tell_of_old(&quote_path(&output.path), &output, console);
+    }
+    let loaded = loaded?;
     let jobs = arguments.jobs(loaded, console)?;
     let environment = console.environment().clone();
     let around = arguments.resources.around(&environment, Path::new("."));
@@ -114,8 +119,8 @@ pub(super) fn run(arguments: &Renew, console: &mut Console) -> Result<Status, Fa
                 show(job, &kept, now, console)?;
             }
             Err(error) => {
-                if let Some(ends) = job.ends_unproven().filter(|_| act != Act::Look) {
-                    console.warn(&still_there(job, ends, Clock::System.now()));
+                if act != Act::Look {
+                    tell_of_old(&quote(&job.resource.name), &job.output, console);
                 }
                 failed(error.into(), console);
             }
@@ -128,13 +133,15 @@ pub(super) fn run(arguments: &Renew, console: &mut Console) -> Result<Status, Fa
     Ok(status)
 }
 
-fn still_there(job: &Job, ends: Timestamp, now: Timestamp) -> String {
-    let name = quote(&job.resource.name);
-    if ends <= now {
+/// Tells that the token that was there still is, and until when it is good.
+fn tell_of_old(name: &str, output: &Output, console: &mut Console) {
+    let Some(ends) = output.ends_unproven() else { return };
+    let now = Clock::System.now();
+    console.warn(&if ends <= now {
         format!("{name}: the old token is still there and has ended {}", ends.relative_to(now))
     } else {
         format!("{name}: the old token is still there and ends {}", ends.for_people(now))
-    }
+    });
 }
 
 fn show(job: &Job, kept: &Kept, now: Timestamp, console: &mut Console) -> Result<(), Failure> {

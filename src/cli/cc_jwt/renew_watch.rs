@@ -367,7 +367,7 @@ impl Watched {
         self.failures = self.failures.saturating_add(1);
         let pause = pause::after(self.failures, random);
         self.next = Next::Retry(Instant::now() + pause);
-        self.ends = self.job.ends_unproven();
+        self.ends = self.job.output.ends_unproven();
         Event::failed(&self.job, error, now, Some(later(now, pause)))
     }
 }
