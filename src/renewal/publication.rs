@@ -1,11 +1,15 @@
 //! What an issuer publishes: its key set and its discovery document, as static files.
 
+use std::path::PathBuf;
+
 use serde_json::{Value, json};
 
 use crate::base::fault::{Fault, Status};
 use crate::base::note::Notes;
-use crate::base::quote::quote;
-use crate::key::{Algorithm, KeySet, PublicKey, VerifyingKey, WeakKeys, jwk, published, thumbprint};
+use crate::base::quote::{quote, quote_path};
+use crate::key::{
+    Algorithm, KeyError, KeySet, PublicKey, VerifyingKey, WeakKeys, jwk, published, thumbprint,
+};
 use crate::policy::profile::https_fault;
 
 /// The name of the key set's file.
@@ -45,6 +49,14 @@ pub enum PublicationError {
     /// A key that was published and would not be any more.
     #[error("the key {} is published now and not among the given ones: tokens signed with it would be refused", quote(.0))]
     Dropped(String),
+    /// What is published now is no key set, so that nobody can tell what would be lost.
+    #[error("{} is there and no key set: {error}", quote_path(.path))]
+    NotKeySet {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: KeyError,
+    },
     /// An issuer under which nothing can be found.
     #[error("the issuer {}: {why}", quote(.issuer))]
     Issuer {
@@ -62,7 +74,7 @@ impl Fault for PublicationError {
     fn status(&self) -> Status {
         match self {
             Self::Shared(_) | Self::Algorithm { .. } | Self::SameKid(_) => Status::Data,
-            Self::Dropped(_) => Status::CantCreate,
+            Self::Dropped(_) | Self::NotKeySet { .. } => Status::CantCreate,
             Self::Issuer { .. } | Self::NoKey => Status::Usage,
         }
     }
@@ -73,6 +85,7 @@ impl Fault for PublicationError {
             Self::Algorithm { .. } => "key-other-kind",
             Self::SameKid(_) => "key-name-twice",
             Self::Dropped(_) => "key-dropped",
+            Self::NotKeySet { .. } => "key-set-malformed",
             Self::Issuer { .. } => "issuer-malformed",
             Self::NoKey => "key-missing",
         }
@@ -82,6 +95,7 @@ impl Fault for PublicationError {
         match self {
             Self::SameKid(_) => Some("name them: KID=FILE".to_owned()),
             Self::Dropped(_) => Some("give the old jwks.json as a key file too, or --force".to_owned()),
+            Self::NotKeySet { .. } => Some("give --force to replace it, or another --out-dir".to_owned()),
             _ => None,
         }
     }
@@ -144,16 +158,19 @@ pub fn key_set(keys: &[Published], notes: &mut Notes) -> Result<Value, Publicati
 }
 
 /// The names of keys that a published set has and the new one has not.
-#[must_use]
-pub fn dropped(old: &str, new: &[Published]) -> Vec<String> {
-    let Ok(old) = KeySet::from_json(old, WeakKeys::Allow, &mut Notes::new()) else { return Vec::new() };
-    old.keys()
+///
+/// # Errors
+/// What stands in the way of reading the published set.
+pub fn dropped(old: &str, new: &[Published]) -> Result<Vec<String>, KeyError> {
+    let old = KeySet::from_json(old, WeakKeys::Allow, &mut Notes::new())?;
+    Ok(old
+        .keys()
         .iter()
         .filter(|key| {
             !new.iter().any(|new| key.public_key() == Some(&new.key) && key.kid() == Some(&new.kid))
         })
         .map(|key| key.kid().unwrap_or("without name").to_owned())
-        .collect()
+        .collect())
 }
 
 /// The discovery document of an issuer whose key set lies beside it.

@@ -211,7 +211,8 @@ impl Jwks {
         let path = folder.join(KEY_SET_FILE);
         match file::read_text(&path, SETTINGS_LIMIT) {
             Ok(old) if !self.force => {
-                let dropped = dropped(&old, keys);
+                let dropped = dropped(&old, keys)
+                    .map_err(|error| PublicationError::NotKeySet { path: path.clone(), error })?;
                 if !dropped.is_empty() {
                     return Err(Failure::several(dropped.into_iter().map(PublicationError::Dropped)));
                 }
