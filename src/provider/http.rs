@@ -60,12 +60,20 @@ pub enum Redirects {
 }
 
 /// A proxy for connections over TLS; loopback is never asked for through it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ProxyOption {
     /// The proxy's address, as in the variable `https_proxy`.
     pub url: String,
     /// Hosts that are reached directly, as in `no_proxy`: names and suffixes, comma-separated.
     pub except: String,
+}
+
+impl fmt::Debug for ProxyOption {
+    /// Without the name and password that the address may hold.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let url = without_credentials(&self.url);
+        f.debug_struct("ProxyOption").field("url", &url).field("except", &self.except).finish()
+    }
 }
 
 /// How careful the client is. The default is what a token endpoint deserves.
@@ -124,7 +132,7 @@ pub enum HttpError {
     #[error("this system has no CA certificates, so that no server can be trusted")]
     NoRoots,
     /// The proxy's address is none.
-    #[error("{} is no address of a proxy", quote(.0))]
+    #[error("{} is no address of a proxy, wanted http://HOST:PORT or https://HOST:PORT", quote(.0))]
     BadProxy(String),
     /// No such host.
     #[error("{} can't be reached: no host of that name", quote(.0))]
@@ -199,6 +207,22 @@ pub enum HttpError {
         /// The beginning of the body, where it is text.
         text: String,
     },
+}
+
+impl HttpError {
+    /// Whether the same question may be answered later: nobody was reached, or whoever was has a
+    /// fault of its own.
+    #[must_use]
+    pub const fn may_pass(&self) -> bool {
+        matches!(
+            self,
+            Self::NoHost(_)
+                | Self::Unreachable { .. }
+                | Self::TimedOut { .. }
+                | Self::Broken { .. }
+                | Self::Refused { status: 500.., .. }
+        )
+    }
 }
 
 /// The server's own words as the end of a message.
@@ -464,6 +488,7 @@ impl Client {
             .max_redirects_will_error(false)
             .max_response_header_size(HEADER_LIMIT)
             .timeout_global(Some(options.timeout))
+            .timeout_resolve(Some(options.connect_timeout))
             .timeout_connect(Some(options.connect_timeout))
             .user_agent(concat!("cc-auth-tools/", env!("CARGO_PKG_VERSION")))
             .build();
@@ -485,7 +510,7 @@ fn bad_url(url: &Url, why: &str) -> HttpError {
 
 fn proxy_of(options: &Options) -> Result<Option<ureq::Proxy>, HttpError> {
     let Some(option) = &options.proxy else { return Ok(None) };
-    let bad = || HttpError::BadProxy(option.url.clone());
+    let bad = || HttpError::BadProxy(without_credentials(&option.url));
     let with_scheme =
         if option.url.contains("://") { option.url.clone() } else { format!("http://{}", option.url) };
     let url = Url::parse(&with_scheme).map_err(|_| bad())?;
@@ -510,6 +535,13 @@ fn proxy_of(options: &Options) -> Result<Option<ureq::Proxy>, HttpError> {
         builder = builder.no_proxy(name);
     }
     builder.build().map(Some).map_err(|_| bad())
+}
+
+/// The address of a proxy, or what should be one, without what stands before its `@`.
+fn without_credentials(address: &str) -> String {
+    let Some((before, host)) = address.rsplit_once('@') else { return address.to_owned() };
+    let scheme = before.split_once("://").map_or("", |(scheme, _)| scheme);
+    if scheme.is_empty() { host.to_owned() } else { format!("{scheme}://{host}") }
 }
 
 /// The certificates of a PEM text; each must be one that can be trusted at all.
@@ -772,6 +804,20 @@ mod tests {
         let refused = parse_url("https://u:hunter2@h.example/").unwrap_err();
         assert!(!refused.to_string().contains("hunter2"), "{refused}");
         assert_eq!(refused.status(), Status::Config);
+    }
+
+    #[test]
+    fn what_is_no_proxy_is_refused_without_its_password() {
+        for url in
+            ["socks5://me:hunter2@p:1080", "http://me:hunter2@:80", "me:hunter2@", "http://me:a@hunter2@p:x"]
+        {
+            let proxy = ProxyOption { url: url.to_owned(), except: String::new() };
+            let options = Options { proxy: Some(proxy), ..Options::default() };
+            assert!(!format!("{options:?}").contains("hunter2"), "{options:?}");
+            let refused = Client::new(options).unwrap_err();
+            assert!(matches!(refused, HttpError::BadProxy(_)), "{url}: {refused:?}");
+            assert!(!format!("{refused:?} {refused}").contains("hunter2"), "{refused}");
+        }
     }
 
     #[test]

@@ -20,6 +20,9 @@ use crate::base::fault::{Fault, Status};
 use crate::base::quote::quote;
 use crate::base::secret::SecretText;
 
+/// The longest that a device's login is waited for, in seconds, whatever the provider says: a day.
+const LONGEST_DEVICE_LOGIN: u64 = 86_400;
+
 /// How this client is known to the provider.
 #[derive(Debug, Clone)]
 pub struct Registration {
@@ -323,9 +326,9 @@ impl Provider<'_> {
                 .transpose()?,
             code: answer.device_code.0,
             user_code: answer.user_code,
-            expires_in: Duration::from_secs(answer.expires_in),
+            expires_in: Duration::from_secs(answer.expires_in.min(LONGEST_DEVICE_LOGIN)),
             // RFC 8628 3.2: 5 seconds where nothing is said. Less than one would be a flood.
-            interval: Duration::from_secs(answer.interval.unwrap_or(5).max(1)),
+            interval: Duration::from_secs(answer.interval.unwrap_or(5).clamp(1, LONGEST_DEVICE_LOGIN)),
         })
     }
 

@@ -406,6 +406,44 @@ fn a_device_login_ends_with_the_meaning_of_the_providers_answer() {
 }
 
 #[test]
+fn a_device_login_survives_absurd_times_and_a_provider_that_is_down_for_a_moment() {
+    for (expires_in, interval) in [(u64::MAX, 1), (600, u64::MAX), (u64::MAX, u64::MAX)] {
+        let idp = Idp::start(Behaviour {
+            instead: Box::new(move |request| {
+                (request.path == "/device").then(|| {
+                    Reply::json(&json!({
+                        "device_code": "d", "user_code": "u", "verification_uri": "http://localhost/x",
+                        "expires_in": expires_in, "interval": interval,
+                    }))
+                })
+            }),
+            ..Behaviour::default()
+        });
+        let folder = folder_for(&idp.issuer(), &json!({}));
+        let ended = if interval == 1 { 0 } else { 1 };
+        let run = folder.sh("cc-login --method oidc --device --timeout 2s").ended(ended);
+        assert!(!run.stderr.contains("panicked"), "{}", run.stderr);
+        if expires_in == u64::MAX && interval == 1 {
+            folder.sh("cc-login --method oidc --device").ended(0);
+        }
+    }
+    let idp = Idp::start(Behaviour {
+        instead: Box::new({
+            let count = std::sync::atomic::AtomicUsize::new(0);
+            move |request| {
+                let is_first =
+                    request.path == "/token" && count.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 0;
+                is_first.then(|| Reply::status(503, "text/html", "<h1>maintenance</h1>"))
+            }
+        }),
+        ..Behaviour::default()
+    });
+    let folder = folder_for(&idp.issuer(), &json!({}));
+    folder.sh("cc-login --method oidc --device").ended(0);
+    assert_eq!(idp.count("/token"), 2);
+}
+
+#[test]
 fn a_slow_down_makes_the_next_question_five_seconds_later() {
     let idp = Idp::start(Behaviour {
         instead: Box::new({

@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use super::fault::OidcFault;
-use crate::provider::http::HttpError;
 use crate::provider::oauth::{Device, OauthError, Poll, Provider, Tokens};
 
 /// How much longer to wait between two questions when the provider says so (RFC 8628 3.5).
@@ -36,9 +35,9 @@ pub fn wait(
                 interval += SLOWER_BY;
                 log::info!("the provider wants fewer questions: one every {} s", interval.as_secs());
             }
-            Err(OauthError::Http(HttpError::TimedOut { .. } | HttpError::Broken { .. })) => {
+            Err(OauthError::Http(error)) if error.may_pass() => {
                 interval *= 2;
-                log::info!("the provider did not answer: the next question in {} s", interval.as_secs());
+                log::info!("{error}: the next question in {} s", interval.as_secs());
             }
             Err(error) => return Err(error.into()),
         }
