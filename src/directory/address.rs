@@ -1,8 +1,9 @@
 //! Where a directory server is: `ldap://`, `ldaps://` and `ldapi://`.
 
 use std::fmt;
+use std::net::Ipv6Addr;
 
-use url::Url;
+use url::{Host, Url};
 
 use super::fault::DirectoryError;
 
@@ -92,9 +93,12 @@ impl Address {
         self.url.port().unwrap_or(if self.scheme == Scheme::Ldaps { 636 } else { 389 })
     }
 
-    /// Whether it is an IPv6 address in brackets.
-    pub(super) fn is_ipv6_literal(&self) -> bool {
-        self.url.host_str().is_some_and(|host| host.starts_with('['))
+    /// The IPv6 address that stands in brackets in the place of a name.
+    pub(super) fn ipv6_literal(&self) -> Option<Ipv6Addr> {
+        match self.url.host() {
+            Some(Host::Ipv6(address)) => Some(address),
+            _ => None,
+        }
     }
 
     /// Whether what is sent to it stays on this machine.

@@ -1,8 +1,9 @@
 //! A connection to the first of several servers that answers, and binding on it.
 
 use std::io;
-use std::net::{TcpStream, ToSocketAddrs as _};
-use std::time::Duration;
+use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs as _};
+use std::sync::mpsc::channel;
+use std::time::{Duration, Instant};
 
 use ldap3::{LdapConn, LdapConnSettings, LdapError, LdapResult, StdStream};
 
@@ -16,6 +17,10 @@ use crate::base::secret::SecretText;
 
 /// How long to wait for a connection, TLS included, unless told otherwise.
 pub const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
+
+/// What a step of connecting has when the steps before it took all the time: no time at all is an
+/// error to the system.
+const LEAST_PATIENCE: Duration = Duration::from_millis(1);
 
 /// How long to wait for the next piece of an answer, unless told otherwise.
 pub const ANSWER_PATIENCE: Duration = Duration::from_secs(60);
@@ -148,21 +153,25 @@ impl Access {
         let unreachable =
             |why: &str| DirectoryError::Unreachable(vec![format!("{}: {why}", escape(&address.to_string()))]);
         let mut settings = LdapConnSettings::new().set_conn_timeout(self.connect_patience);
+        let mut url = address.url().clone();
         if address.scheme() != Scheme::Ldapi {
+            let deadline = Instant::now() + self.connect_patience;
             if address.scheme() == Scheme::Ldaps || self.starttls {
-                if address.is_ipv6_literal() {
-                    return Err(DirectoryError::Address {
-                        address: address.to_string(),
-                        why: "with TLS the server's name is wanted, not an IPv6 address",
-                    });
+                let literal = address.ipv6_literal();
+                settings = settings
+                    .set_config(self.trust.client_config(literal.map(IpAddr::V6))?)
+                    .set_starttls(self.starttls);
+                if literal.is_some() {
+                    // The stream is connected already; the library wants something it can read.
+                    url.set_host(Some("localhost")).map_err(|_| unreachable("its address is none"))?;
                 }
-                settings = settings.set_config(self.trust.client_config()?).set_starttls(self.starttls);
             }
-            let stream =
-                dial(address, self.connect_patience).map_err(|error| unreachable(&reason(&error)))?;
-            settings = settings.set_std_stream(StdStream::Tcp(stream));
+            let stream = dial(address, deadline).map_err(|error| unreachable(&reason(&error)))?;
+            settings = settings
+                .set_std_stream(StdStream::Tcp(stream))
+                .set_conn_timeout(left_until(deadline).max(LEAST_PATIENCE));
         }
-        let ldap = LdapConn::from_url_with_settings(settings, address.url()).map_err(|error| {
+        let ldap = LdapConn::from_url_with_settings(settings, &url).map_err(|error| {
             match error {
                 LdapError::Timeout { .. } => unreachable("no answer in time"),
                 LdapError::Rustls { source } => untrusted(address, &source),
@@ -195,11 +204,14 @@ pub(super) fn guarded<T>(call: impl FnOnce() -> T) -> Result<T, DirectoryError> 
         .map_err(|_| DirectoryError::Garbled("it is not made as RFC 4511 says"))
 }
 
-/// A TCP connection to the first address of the host that takes one.
-fn dial(address: &Address, patience: Duration) -> io::Result<TcpStream> {
+/// A TCP connection to the first address of the host that takes one; each has its share of the
+/// time.
+fn dial(address: &Address, deadline: Instant) -> io::Result<TcpStream> {
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
-    for target in (address.host(), address.port()).to_socket_addrs()? {
-        match TcpStream::connect_timeout(&target, patience) {
+    let targets = look_up(address.host(), address.port(), left_until(deadline))?;
+    for (target, rest) in targets.iter().zip((1..=targets.len()).rev()) {
+        let share = left_until(deadline) / u32::try_from(rest).unwrap_or(u32::MAX);
+        match TcpStream::connect_timeout(target, share.max(LEAST_PATIENCE)) {
             Ok(stream) => {
                 // The request for the next page is small and must not wait for company.
                 stream.set_nodelay(true)?;
@@ -209,6 +221,34 @@ fn dial(address: &Address, patience: Duration) -> io::Result<TcpStream> {
         }
     }
     Err(last)
+}
+
+/// The addresses of a host. The system's own look-up has no time limit that could be set, so it is
+/// waited for no longer than this, and left to itself.
+fn look_up(host: &str, port: u16, patience: Duration) -> io::Result<Vec<SocketAddr>> {
+    if let Ok(address) = host.parse::<IpAddr>() {
+        return Ok(vec![SocketAddr::new(address, port)]);
+    }
+    let host = host.to_owned();
+    in_time(patience, move || Ok((host.as_str(), port).to_socket_addrs()?.collect()))?
+}
+
+/// What the call gives, if it does so in time.
+fn in_time<T: Send + 'static>(
+    patience: Duration,
+    call: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<T> {
+    let (sender, receiver) = channel();
+    std::thread::Builder::new().name("look-up".to_owned()).spawn(move || {
+        // Nobody may be waiting any more.
+        let _ = sender.send(call());
+    })?;
+    let late = |_| io::Error::new(io::ErrorKind::TimedOut, "its name was not found out in time");
+    receiver.recv_timeout(patience).map_err(late)
+}
+
+fn left_until(deadline: Instant) -> Duration {
+    deadline.saturating_duration_since(Instant::now())
 }
 
 fn tls_error(error: &io::Error) -> Option<&rustls::Error> {
@@ -356,6 +396,17 @@ mod tests {
             };
             assert_eq!(access.is_open(&access.addresses[0]), open, "{url}, StartTLS {starttls}");
         }
+    }
+
+    #[test]
+    fn a_name_that_is_not_found_out_in_time_is_given_up() {
+        let patience = Duration::from_millis(50);
+        let begun = Instant::now();
+        let late = in_time(patience, || std::thread::sleep(Duration::from_secs(20)));
+        assert_eq!(late.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert!(begun.elapsed() < Duration::from_secs(10));
+        assert_eq!(in_time(Duration::from_secs(20), || 5).unwrap(), 5);
+        assert_eq!(look_up("::1", 389, patience).unwrap(), ["[::1]:389".parse().unwrap()]);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use ldap3::{LdapResult, ResultEntry, Scope, SearchOptions};
 use super::connection::{Connection, guarded, is_size_limit, succeeded, transport};
 use super::escape::{in_parentheses, person_filter};
 use super::fault::DirectoryError;
-use super::roster::{Builder, Roster};
+use super::roster::{Builder, Roster, text};
 
 /// How many entries a page has, unless told otherwise: 500 to 1000 is fastest.
 pub const PAGE_SIZE: u32 = 1000;
@@ -119,8 +119,8 @@ impl Connection {
                 *references += 1;
             } else if !item.is_intermediate() {
                 let entry = Entry::of(item)?;
-                let name = entry.values(&search.name_attribute).next();
-                builder.entry(&entry.dn, entry.values(&search.uid_attribute), name)?;
+                let (uids, names) = (&search.uid_attribute, &search.name_attribute);
+                builder.entry(&entry.dn, entry.values(uids), entry.values(names))?;
             }
         }
         Ok(stream.result())
@@ -234,8 +234,7 @@ impl Entry {
 
     /// The person, under the one of several names that was asked for.
     fn person(self, search: &Search, asked: &str) -> Option<Person> {
-        let text =
-            |bytes: &[u8]| std::str::from_utf8(bytes).ok().filter(|t| !t.is_empty()).map(str::to_owned);
+        let text = |value: &[u8]| text(value).map(str::to_owned);
         let plain = |name: &str| name.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
         let mut names: Vec<String> = self.values(&search.uid_attribute).filter_map(text).collect();
         let exact = names.iter().position(|name| name == asked);

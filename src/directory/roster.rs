@@ -140,6 +140,11 @@ impl Roster {
     }
 }
 
+/// A value as a text, if it is one and not empty.
+pub(super) fn text(value: &[u8]) -> Option<&str> {
+    std::str::from_utf8(value).ok().filter(|text| !text.is_empty())
+}
+
 /// Gathers a roster entry by entry.
 #[derive(Debug, Default)]
 pub struct Builder {
@@ -151,8 +156,9 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// Adds an entry: its distinguished name, its names to log in with, its full name. Values that
-    /// are no text are none.
+    /// Adds an entry: its distinguished name, its names to log in with, its full names, of which
+    /// the first counts. Values that are no text, or empty (RFC 4517 lets some attributes be), are
+    /// none.
     ///
     /// # Errors
     /// [`DirectoryError::TooLarge`].
@@ -160,25 +166,24 @@ impl Builder {
         &mut self,
         dn: &str,
         uids: impl Iterator<Item = &'value [u8]>,
-        name: Option<&[u8]>,
+        mut names: impl Iterator<Item = &'value [u8]>,
     ) -> Result<(), DirectoryError> {
         use std::hash::BuildHasher as _;
         self.roster.entries += 1;
         self.entries_seen.push(self.hasher.hash_one(dn));
-        let name = name.and_then(|bytes| std::str::from_utf8(bytes).ok());
+        let name = names.find_map(text);
         let mut first = true;
         let mut unreadable = false;
         for bytes in uids {
-            match std::str::from_utf8(bytes) {
-                Ok("") => {}
-                Ok(uid) => {
+            match text(bytes) {
+                Some(uid) => {
                     // The server takes the first value for the name; the others are remembered, so
                     // that nobody who is known by one of them counts as gone.
                     let kind = if first { Kind::Fit } else { Kind::Further };
                     self.add(uid, name.filter(|_| first), kind)?;
                     first = false;
                 }
-                Err(_) => unreadable = true,
+                None => unreadable |= !bytes.is_empty(),
             }
         }
         if first {
@@ -270,7 +275,7 @@ mod tests {
     fn roster(entries: &[(&str, &[&str], Option<&str>)]) -> Result<Roster, DirectoryError> {
         let mut builder = Builder::default();
         for (dn, uids, name) in entries {
-            builder.entry(dn, uids.iter().map(|uid| uid.as_bytes()), name.map(str::as_bytes))?;
+            builder.entry(dn, uids.iter().map(|uid| uid.as_bytes()), name.map(str::as_bytes).into_iter())?;
         }
         builder.finish()
     }
@@ -306,10 +311,22 @@ mod tests {
     #[test]
     fn rubbish_in_a_name_is_passed_over_and_the_rest_goes_on() {
         let mut builder = Builder::default();
-        builder.entry("cn=a", [&b"\xff\xfe"[..]].into_iter(), None).unwrap();
-        builder.entry("cn=b", [&b"b"[..]].into_iter(), Some(b"\xff")).unwrap();
+        builder.entry("cn=a", [&b"\xff\xfe"[..]].into_iter(), [].into_iter()).unwrap();
+        builder.entry("cn=b", [&b"b"[..]].into_iter(), [&b"\xff"[..]].into_iter()).unwrap();
         let roster = builder.finish().unwrap();
         assert_eq!(roster.get(0), Some(Member { username: "b", name: None, kind: Kind::Fit }));
         assert_eq!((roster.len(), roster.skipped_count(), roster.entries()), (1, 1, 2));
+    }
+
+    #[test]
+    fn the_first_full_name_that_says_something_counts_as_at_login() {
+        let mut builder = Builder::default();
+        builder.entry("cn=a", [&b"a"[..]].into_iter(), [&b""[..]].into_iter()).unwrap();
+        builder
+            .entry("cn=b", [&b""[..], b"b"].into_iter(), [&b""[..], b"\xff", b"B", b"C"].into_iter())
+            .unwrap();
+        let roster = builder.finish().unwrap();
+        assert_eq!(roster.get(0), Some(Member { username: "a", name: None, kind: Kind::Fit }));
+        assert_eq!(roster.get(1), Some(Member { username: "b", name: Some("B"), kind: Kind::Fit }));
     }
 }

@@ -8,7 +8,7 @@ use cc_auth::base::secret::SecretText;
 use cc_auth::directory::connection::{ANSWER_PATIENCE, CONNECT_PATIENCE};
 use cc_auth::directory::{Access, Address, Credentials, DirectoryError, Found, Roster, Search, Trust};
 
-use crate::slapd::{Authority, BASE, Manner, SYNC_DN, SYNC_PASSWORD, Slapd, TREE, crowd, person};
+use crate::slapd::{Authority, BASE, Manner, SYNC_DN, SYNC_PASSWORD, Slapd, TREE, crowd, has_ipv6, person};
 use crate::support::has;
 
 fn access(url: &str) -> Access {
@@ -162,6 +162,40 @@ fn tls_wants_a_certificate_of_the_authority_named() {
     match refused {
         Err(DirectoryError::Untrusted { why, .. }) => assert!(why.contains("expired"), "{why}"),
         other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn an_ipv6_address_is_reached_over_tls_with_a_certificate_for_that_address() {
+    if !has("slapd") {
+        return;
+    }
+    if !has_ipv6() {
+        println!("skipped: this machine has no IPv6");
+        return;
+    }
+    let authority = Authority::new();
+    let trusting = Trust::from_file(&authority.file()).unwrap();
+    let start = |tls| Slapd::start(&crowd(3), &Manner { tls: Some(tls), ..Manner::default() });
+    let addresses = |server: &Slapd| {
+        [
+            (format!("ldaps://[::1]:{}", server.tls_port), false),
+            (format!("ldap://[::1]:{}", server.port), true),
+        ]
+    };
+    let server = start(authority.issue_for_ipv6());
+    for (url, starttls) in addresses(&server) {
+        let good = Access { trust: trusting.clone(), starttls, ..access(&url) };
+        assert_eq!(read(&good, &sync_user(), &search()).unwrap().len(), 3, "{url}");
+        let stranger = Trust::from_file(&Authority::new().file()).unwrap();
+        let refused = read(&Access { trust: stranger, starttls, ..access(&url) }, &sync_user(), &search());
+        assert!(matches!(refused, Err(DirectoryError::Untrusted { .. })), "{url}: {refused:?}");
+    }
+    let for_another_name = start(authority.issue(2100));
+    for (url, starttls) in addresses(&for_another_name) {
+        let bad = Access { trust: trusting.clone(), starttls, ..access(&url) };
+        let refused = read(&bad, &sync_user(), &search());
+        assert!(matches!(refused, Err(DirectoryError::Untrusted { .. })), "{url}: {refused:?}");
     }
 }
 

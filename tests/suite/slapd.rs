@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::net::{TcpListener, TcpStream};
+use std::net::{Ipv6Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -129,6 +129,9 @@ impl Slapd {
         let mut urls = format!("ldap://127.0.0.1:{} {}", self.port, self.ldapi());
         if tls {
             let _ = write!(urls, " ldaps://127.0.0.1:{}", self.tls_port);
+            if has_ipv6() {
+                let _ = write!(urls, " ldap://[::1]:{} ldaps://[::1]:{}", self.port, self.tls_port);
+            }
         }
         let child = Command::new("/usr/sbin/slapd")
             .args(["-d", "0", "-h", &urls, "-f"])
@@ -191,6 +194,11 @@ impl Drop for Slapd {
     }
 }
 
+/// Whether this machine has the address `::1`.
+pub fn has_ipv6() -> bool {
+    TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok()
+}
+
 /// A port nobody listens on at this moment.
 pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
@@ -220,11 +228,20 @@ impl Authority {
 
     /// Certificate and key for `localhost`, good until the given year.
     pub fn issue(&self, last_year: i32) -> (PathBuf, PathBuf) {
+        self.issue_for(SanType::DnsName("localhost".try_into().unwrap()), last_year)
+    }
+
+    /// The same for the address `::1` and no name.
+    pub fn issue_for_ipv6(&self) -> (PathBuf, PathBuf) {
+        self.issue_for(SanType::IpAddress(Ipv6Addr::LOCALHOST.into()), 2100)
+    }
+
+    fn issue_for(&self, subject: SanType, last_year: i32) -> (PathBuf, PathBuf) {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::default();
         params.not_before = rcgen::date_time_ymd(2000, 1, 1);
         params.not_after = rcgen::date_time_ymd(last_year, 1, 1);
-        params.subject_alt_names = vec![SanType::DnsName("localhost".try_into().unwrap())];
+        params.subject_alt_names = vec![subject];
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         let path =
             |name: &str| -> PathBuf { Path::new(self.folder.path()).join(format!("{last_year}-{name}.pem")) };
