@@ -248,7 +248,7 @@ impl<'roster> Planner<'roster> {
         // An entry without the attribute says nothing about the name, and one of several entries
         // says nothing for sure.
         let changed = matches!(member.kind, Kind::Fit | Kind::Unfit)
-            && member.name.is_some_and(|name| name != user.name.unwrap_or_default());
+            && member.name.is_some_and(|name| Some(name) != user.name);
         match u32::try_from(place) {
             Ok(place) if changed && !plan.rules.keep_names => {
                 plan.rename.push(Rename { place, before: user.name.map(str::to_owned) });
@@ -337,7 +337,7 @@ mod tests {
     fn roster(people: &[(&str, Option<&str>)]) -> Roster {
         let mut builder = Builder::default();
         for (uid, name) in people {
-            builder.entry(uid, [uid.as_bytes()].into_iter(), name.map(str::as_bytes)).unwrap();
+            builder.entry(uid, [uid.as_bytes()].into_iter(), name.map(str::as_bytes).into_iter()).unwrap();
         }
         builder.finish().unwrap()
     }
@@ -378,8 +378,9 @@ mod tests {
 
     #[test]
     fn an_entry_without_a_full_name_changes_no_name() {
-        let roster = roster(&[("anna", None), ("ben", Some(""))]);
-        let plan = plan(&roster, DELETING, &[ldap("anna", Some("Anna")), ldap("ben", None)]);
+        let roster = roster(&[("anna", None), ("ben", Some("")), ("clara", Some(""))]);
+        let table = [ldap("anna", Some("Anna")), ldap("ben", None), ldap("clara", Some("Clara"))];
+        let plan = plan(&roster, DELETING, &table);
         assert!(plan.is_empty());
     }
 
@@ -438,7 +439,7 @@ mod tests {
     fn a_name_that_several_entries_have_is_neither_added_nor_deleted() {
         let mut builder = Builder::default();
         for dn in ["cn=a", "cn=b"] {
-            builder.entry(dn, [&b"twice"[..]].into_iter(), Some(b"Somebody")).unwrap();
+            builder.entry(dn, [&b"twice"[..]].into_iter(), [&b"Somebody"[..]].into_iter()).unwrap();
         }
         let roster = builder.finish().unwrap();
         assert!(plan(&roster, DELETING, &[]).is_empty());
@@ -448,7 +449,7 @@ mod tests {
     #[test]
     fn somebody_known_by_a_further_name_is_not_gone() {
         let mut builder = Builder::default();
-        builder.entry("cn=a", [&b"anna"[..], b"anna2"].into_iter(), None).unwrap();
+        builder.entry("cn=a", [&b"anna"[..], b"anna2"].into_iter(), [].into_iter()).unwrap();
         let roster = builder.finish().unwrap();
         let plan = plan(&roster, DELETING, &[ldap("anna2", None)]);
         assert_eq!(plan.additions().collect::<Vec<_>>(), [("anna", None)]);

@@ -382,6 +382,27 @@ fn metrics_are_written_whether_it_went_well_or_not() {
         bad.contains("cc_user_sync_ldap_exit_status 69\n") && bad.contains("last_success_timestamp"),
         "{bad}"
     );
+    folder.write("config.json", "{");
+    sync(&folder, "--metrics-file sync.prom").ended(78);
+    let unset = folder.read("sync.prom");
+    assert!(unset.contains("cc_user_sync_ldap_exit_status 78\n"), "{unset}");
+}
+
+#[test]
+fn an_empty_full_name_in_the_directory_changes_no_name() {
+    if !has("slapd") {
+        return;
+    }
+    // The syntax of gecos lets it be empty (RFC 4517 3.3.15).
+    let server = Slapd::with(&format!("{TREE}{}{}", person("anna", ""), person("ben", "Ben")));
+    let folder = folder_for(&server.url(), json!({}));
+    sync(&folder, "").ended(0);
+    rusqlite::Connection::open(folder.file("var/job.db"))
+        .unwrap()
+        .execute("UPDATE hpc_user SET name = 'Anna A' WHERE username = 'anna'", [])
+        .unwrap();
+    assert!(sync(&folder, "").ended(0).stdout.starts_with("0 added, 0 renamed, 0 deleted, 2 unchanged"));
+    folder.sh("cc-user show anna | grep 'Anna A'").ended(0);
 }
 
 #[test]

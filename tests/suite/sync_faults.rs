@@ -206,6 +206,35 @@ fn watching_goes_on_after_a_failure_and_ends_with_sigterm() {
 }
 
 #[test]
+fn each_run_of_a_watch_reads_the_settings_anew_and_sighup_begins_one() {
+    if !has("slapd") {
+        return;
+    }
+    let server = Slapd::with(&crowd(3));
+    let folder = folder_for(&server.url(), json!({}));
+    let mut child = command(&folder, &["--watch=1h", "--metrics-file", "sync.prom"]).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert!(lines.next().unwrap().unwrap().starts_with("3 added, "));
+    let id = child.id().to_string();
+    let hang_up = || assert!(Command::new("kill").args(["-HUP", &id]).status().unwrap().success());
+    // A folder that is changed at this moment is told, and is no end.
+    let good = folder.read("config.json");
+    folder.write("config.json", "{");
+    hang_up();
+    let begun = Instant::now();
+    while !std::fs::read_to_string(folder.file("sync.prom")).unwrap_or_default().contains("exit_status 78") {
+        assert!(begun.elapsed() < Duration::from_secs(20));
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let moved = Slapd::with(&crowd(5));
+    folder.write("config.json", good.replace(&server.url(), &moved.url()));
+    hang_up();
+    assert!(lines.next().unwrap().unwrap().starts_with("2 added, "));
+    assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
 fn a_sync_over_tls_trusts_only_the_authority_it_was_told() {
     if !has("slapd") {
         return;

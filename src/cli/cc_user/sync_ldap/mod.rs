@@ -5,7 +5,7 @@ mod page;
 mod report;
 mod watch;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::{Args, ValueHint};
@@ -59,8 +59,8 @@ pub(super) struct SyncLdap {
     #[arg(long)]
     ignore_references: bool,
 
-    /// Go on for ever, and sync as often as sync-interval or INTERVAL says; SIGTERM ends it
-    /// between two runs
+    /// Go on for ever, and sync as often as sync-interval or INTERVAL says; SIGHUP makes a run
+    /// begin at once, SIGTERM ends it between two runs
     #[arg(long, value_name = "INTERVAL", num_args = 0..=1, require_equals = true,
           default_missing_value = "", conflicts_with = "dry_run")]
     watch: Option<String>,
@@ -73,14 +73,15 @@ pub(super) struct SyncLdap {
     directory: DirectoryOptions,
 }
 
-/// What a run needs to know; the same for every run of `--watch`.
+/// What a run needs to know.
 struct Job {
     dry_run: bool,
     rules: Rules,
     configured: Configured,
     database: PathBuf,
     wait: Duration,
-    metrics_file: Option<PathBuf>,
+    /// How often it is to be run; none is once.
+    interval: Option<Duration>,
 }
 
 pub(super) fn run(
@@ -88,25 +89,52 @@ pub(super) fn run(
     database: &DatabaseOptions,
     console: &mut Console,
 ) -> Result<Status, Failure> {
-    let settings = settings::load(&database.settings, console)?;
-    let interval = match sync.watch.as_deref() {
-        None => None,
-        Some("") => Some(configured_interval(&settings)?),
-        Some(text) => Some(positive("--watch", text)?),
+    let metrics_file = sync.metrics_file.as_deref();
+    // What is wrong from the start is for whoever started it.
+    let first = match job(sync, database, console) {
+        Ok(job) => job,
+        Err(failure) => return measured(metrics_file, |_| Err(failure)),
     };
-    let job = job(sync, &settings, database, console)?;
-    match interval {
-        None => job.run(console),
-        Some(interval) => watch::run(interval, console, |console| job.run(console)),
-    }
+    let Some(interval) = first.interval else {
+        return measured(metrics_file, |began| first.run(console, began));
+    };
+    let mut first = Some(first);
+    watch::run(interval, console, |console, interval| {
+        measured(metrics_file, |began| {
+            // The settings may have changed since the last run, such as a password.
+            let job = first.take().map_or_else(|| job(sync, database, console), Ok)?;
+            *interval = job.interval.unwrap_or(*interval);
+            job.run(console, began)
+        })
+    })
 }
 
-fn job(
-    sync: &SyncLdap,
-    settings: &Settings,
-    database: &DatabaseOptions,
-    console: &mut Console,
-) -> Result<Job, Failure> {
+/// Does a run and writes its metrics.
+fn measured(
+    metrics_file: Option<&Path>,
+    run: impl FnOnce(Instant) -> Result<report::Counts, Failure>,
+) -> Result<Status, Failure> {
+    let began = Instant::now();
+    let outcome = run(began);
+    let Some(path) = metrics_file else { return outcome.map(|_| Status::Done) };
+    let now = Clock::System.now();
+    let written = match &outcome {
+        Ok(counts) => metrics::write(path, Status::Done, Some(counts), began.elapsed(), now),
+        Err(failure) => metrics::write(path, failure.status(), None, began.elapsed(), now),
+    };
+    // A failed sync is the worse news of the two.
+    outcome?;
+    written?;
+    Ok(Status::Done)
+}
+
+fn job(sync: &SyncLdap, database: &DatabaseOptions, console: &mut Console) -> Result<Job, Failure> {
+    let settings = &settings::load(&database.settings, console)?;
+    let interval = match sync.watch.as_deref() {
+        None => None,
+        Some("") => Some(configured_interval(settings)?),
+        Some(text) => Some(positive("--watch", text)?),
+    };
     let wishes = crate::directory::Wishes {
         page_size: sync.page_size,
         ignore_references: sync.ignore_references,
@@ -132,7 +160,7 @@ fn job(
         configured,
         database: settings.db.value.clone(),
         wait: database.wait()?,
-        metrics_file: sync.metrics_file.clone(),
+        interval,
     })
 }
 
@@ -151,23 +179,8 @@ fn configured_interval(settings: &Settings) -> Result<Duration, Failure> {
 }
 
 impl Job {
-    /// One sync, and its metrics.
-    fn run(&self, console: &mut Console) -> Result<Status, Failure> {
-        let began = Instant::now();
-        let outcome = self.sync(console, began);
-        let Some(path) = &self.metrics_file else { return outcome.map(|_| Status::Done) };
-        let now = Clock::System.now();
-        let written = match &outcome {
-            Ok(counts) => metrics::write(path, Status::Done, Some(counts), began.elapsed(), now),
-            Err(failure) => metrics::write(path, failure.status(), None, began.elapsed(), now),
-        };
-        // A failed sync is the worse news of the two.
-        outcome?;
-        written?;
-        Ok(Status::Done)
-    }
-
-    fn sync(&self, console: &mut Console, began: Instant) -> Result<report::Counts, Failure> {
+    /// One sync.
+    fn run(&self, console: &mut Console, began: Instant) -> Result<report::Counts, Failure> {
         // A database that is missing or not to be opened is told before the directory is asked.
         let access = if self.dry_run { Access::Read } else { Access::Write };
         let mut store = Store::open_waiting(&self.database, access, self.wait)?;

@@ -26,8 +26,8 @@ pub(in crate::cli::cc_user) const PAGE: Page = Page {
          entries have. An entry without a full name leaves the name in the table as it is; of a \
          longer one 255 characters are kept.",
         "Without search-dn the directory is asked anonymously. Several addresses in 'url', with \
-         blanks or commas between them, are tried in order. With --watch a run that fails is \
-         reported, and the next one comes all the same.",
+         blanks or commas between them, are tried in order. With --watch each run reads the \
+         settings anew; one that fails is reported, and the next one comes all the same.",
     ],
     examples: &[
         Example {

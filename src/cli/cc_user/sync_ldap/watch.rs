@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::base::fault::Status;
 use crate::base::time::span_for_people;
@@ -14,15 +14,17 @@ use crate::cli::failure::Failure;
 /// How soon a signal is noticed between two runs.
 const STEP: Duration = Duration::from_millis(200);
 
-/// Runs the job now and then every `interval`. A run that fails is told, and the next one comes
-/// all the same. SIGTERM and SIGINT end it when the run at hand is over; a second one ends it at
-/// once, which changes nothing or everything, since a run is one transaction.
+/// Runs the job now and then every `interval`, which the job may change, or at once on SIGHUP. A
+/// run that fails is told, and the next one comes all the same. SIGTERM and SIGINT end it when the
+/// run at hand is over; a second one ends it at once, which changes nothing or everything, since a
+/// run is one transaction.
 pub(super) fn run(
-    interval: Duration,
+    mut interval: Duration,
     console: &mut Console,
-    mut job: impl FnMut(&mut Console) -> Result<Status, Failure>,
+    mut job: impl FnMut(&mut Console, &mut Duration) -> Result<Status, Failure>,
 ) -> Result<Status, Failure> {
     let ended = Arc::new(AtomicBool::new(false));
+    let asked = Arc::new(AtomicBool::new(false));
     for signal in [SIGTERM, SIGINT] {
         // The order matters: the second signal finds the flag set by the first.
         let registered = signal_hook::flag::register_conditional_default(signal, Arc::clone(&ended))
@@ -31,14 +33,18 @@ pub(super) fn run(
             console.warn("signals can't be watched: SIGTERM ends a run in the middle, which changes nothing");
         }
     }
+    if signal_hook::flag::register(SIGHUP, Arc::clone(&asked)).is_err() {
+        console.warn("signals can't be watched: SIGHUP ends it");
+    }
     console.note(&format!("syncs every {}", span_for_people(interval.as_secs())));
     loop {
-        let next = Instant::now() + interval;
-        if let Err(failure) = job(console) {
+        let begun = Instant::now();
+        if let Err(failure) = job(console, &mut interval) {
             console.report(&failure);
         }
         console.flush()?;
-        while Instant::now() < next {
+        let next = begun + interval;
+        while Instant::now() < next && !asked.swap(false, Ordering::Relaxed) {
             if ended.load(Ordering::Relaxed) {
                 return Ok(Status::Done);
             }
