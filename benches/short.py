@@ -3,13 +3,30 @@
 import os
 import shutil
 import sqlite3
+import statistics
 import subprocess
-import tempfile
+import sys
 
-from measure import mib, pair, peak, run_once
+from measure import Folder, Row, Turns, good, mib, missing, ms, peak, rounds, size
 
-PEER = ["openssl", "genpkey", "-algorithm", "ed25519"]
-USERS = 100_000
+TITLE = "Short commands"
+USERS = size(100_000, 500)
+ABOUT = (
+    "CPU time of the whole process to that of `openssl genpkey -algorithm ed25519`, 20 runs of each a"
+    f" round; the user table has {USERS:,} users. And to scripts that do the same with PyJWT and jose."
+)
+OPENSSL = ["openssl", "genpkey", "-algorithm", "ed25519"]
+NODE_MODULES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tests", "tools", "node_modules")
+
+PYJWT = """
+import sys, jwt
+jwt.decode(open('token.txt').read().strip(), open('public.pem').read(), algorithms=['EdDSA'])
+"""
+JOSE = """
+import { readFileSync } from 'node:fs';
+import { importSPKI, jwtVerify } from '%s/jose/dist/webapi/index.js';
+await jwtVerify(readFileSync('token.txt', 'utf8').trim(), await importSPKI(readFileSync('public.pem', 'utf8'), 'EdDSA'));
+"""
 
 
 def fill(path, count):
@@ -26,63 +43,68 @@ def fill(path, count):
     table.close()
 
 
-def run(table):
-    folder = tempfile.mkdtemp()
-    try:
-        return measure(table, folder)
-    finally:
-        shutil.rmtree(folder)
-
-
-def measure(table, folder):
-    subprocess.run(["cc-user", "init", "-q"], cwd=folder, check=True)
-    subprocess.run(
-        ["cc-user", "add", "fritz", "--role", "user,api", "--no-password", "-q"], cwd=folder, check=True
+def to_openssl(folder, what, command, most):
+    """A row: CPU time to that of openssl, with the memory."""
+    name = f"CPU time of `{what}` to `openssl genpkey`"
+    if not shutil.which("openssl"):
+        return missing(name, "openssl")
+    seen = Turns({"ours": command, "peer": OPENSSL}, 9, 20, cwd=folder.path)
+    figures = (
+        f"{ms(seen.median('ours'))} to {ms(seen.median('peer'))}, rounds {seen.spread('ours', 'peer')},"
+        f" peak {mib(peak(command, cwd=folder.path))}"
     )
-    fill(os.path.join(folder, "var/job.db"), USERS)
-    token = subprocess.run(
-        ["cc-jwt", "issue", "fritz", "-q"], cwd=folder, check=True, capture_output=True, text=True
-    ).stdout
-    with open(os.path.join(folder, "token.txt"), "w") as file:
-        file.write(token)
-    rows = []
-    for what, command, limit in [
-        ("gen-keypair", ["gen-keypair"], 0.25),
-        ("cc-jwt issue, 100,000 users", ["cc-jwt", "issue", "fritz", "-q"], 0.5),
-        (
-            "cc-jwt verify, 100,000 users",
-            ["cc-jwt", "verify", "--token-file", "token.txt", "-q"],
-            0.5,
-        ),
-        ("cc-login --help", ["cc-login", "--help"], 0.4),
+    return Row(name, seen.ratio("ours", "peer"), figures, most=most)
+
+
+def scripts(folder):
+    """One verdict by a script: what starting the interpreter and its libraries costs."""
+    verify = ["cc-jwt", "verify", "--token-file", "token.txt", "--no-db", "-q"]
+    modules = os.path.abspath(NODE_MODULES)
+    folder.write("verify.mjs", JOSE % modules)
+    for peer, command, is_there in [
+        ("PyJWT", [sys.executable, "-c", PYJWT],
+         subprocess.run([sys.executable, "-c", "import jwt"], stderr=subprocess.DEVNULL).returncode == 0),
+        ("jose (Node)", ["node", "verify.mjs"],
+         shutil.which("node") and os.path.exists(f"{modules}/jose/dist/webapi/index.js")),
     ]:
-        seen = pair(command, PEER, cwd=folder)
+        what = f"CPU time of `cc-jwt verify` of one token to a script with {peer}"
+        if not is_there:
+            yield missing(what, peer)
+            continue
+        seen = Turns({"ours": verify, "peer": command}, 5, 5, cwd=folder.path)
+        yield Row(what, seen.ratio("ours", "peer"), f"{ms(seen.median('ours'))} to {ms(seen.median('peer'))}")
+
+
+def run():
+    with Folder() as folder:
+        folder.sh("cc-user", "init", "-q")
+        folder.sh("cc-user", "add", "fritz", "--role", "user,api", "--no-password", "-q")
+        fill(folder.file("var/job.db"), USERS)
+        folder.write("token.txt", folder.sh("cc-jwt", "issue", "fritz", "-q"))
+        folder.write("public.pem", folder.sh("convert-pem-pubkey", "--from-env", "JWT_PUBLIC_KEY", "--to", "pem"))
+        verify = ["cc-jwt", "verify", "--token-file", "token.txt", "-q"]
+        rows = [
+            to_openssl(folder, "gen-keypair", ["gen-keypair"], 0.25),
+            to_openssl(folder, "convert-pem-pubkey", ["convert-pem-pubkey", "public.pem"], None),
+            to_openssl(folder, "cc-jwt issue", ["cc-jwt", "issue", "fritz", "-q"], 0.5),
+            to_openssl(folder, "cc-jwt verify", verify, 0.5),
+            to_openssl(folder, "cc-jwt inspect", ["cc-jwt", "inspect", "--token-file", "token.txt"], None),
+            *scripts(folder),
+        ]
+        listing = ["cc-user", "list", "--json"]
+        runs = [good(listing, cwd=folder.path) for _ in range(rounds(7))]
+        memory = peak(listing, cwd=folder.path)
         rows.append(
-            (
-                f"CPU time of `{what}` to `openssl genpkey`",
-                seen.ratio(),
-                limit,
-                f"{seen.median('ours', 'cpu') * 1000:.2f} ms to {seen.median('peer', 'cpu') * 1000:.2f} ms,"
-                f" peak {mib(peak(command, cwd=folder))}",
-            )
+            Row(f"`cc-user list --json` of {USERS:,} users", statistics.median(run.wall for run in runs),
+                f"{statistics.median(run.cpu for run in runs):.3f} s CPU, peak {mib(memory)}", most=0.5, unit="s")
         )
-    listing = [run_once(["cc-user", "list", "--json"], cwd=folder) for _ in range(5)]
-    best = sorted(listing, key=lambda one: one.wall)[2]
-    rows.append(
-        (
-            "seconds for `cc-user list --json` of 100,000 users",
-            best.wall,
-            0.5,
-            f"{best.cpu:.3f} s CPU, peak {mib(peak(['cc-user', 'list', '--json'], cwd=folder))}",
-        )
-    )
-    for name, limit in [
-        ("gen-keypair", 1.5),
-        ("convert-pem-pubkey", 1.5),
-        ("cc-user", None),
-        ("cc-jwt", None),
-        ("cc-login", None),
-    ]:
-        size = os.path.getsize(shutil.which(name)) / 1e6
-        rows.append((f"size of `{name}` in MB", size, limit, "stripped"))
-    return table("Short commands", rows)
+        for what, command in [("cc-jwt issue", ["cc-jwt", "issue", "fritz", "-q"]), ("cc-jwt verify", verify)]:
+            held = peak(command, cwd=folder.path)
+            if held is not None:
+                rows.append(Row(f"peak memory of `{what}`", held / (1 << 20), f"{USERS:,} users", most=7,
+                                unit="MiB", digits=1))
+        for name, most in [("gen-keypair", 1.5), ("convert-pem-pubkey", 1.5), ("cc-user", None),
+                           ("cc-jwt", None), ("cc-login", None)]:
+            rows.append(Row(f"size of `{name}`", os.path.getsize(shutil.which(name)) / 1e6, "stripped", most=most,
+                            unit="MB"))
+        return rows, []

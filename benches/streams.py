@@ -1,80 +1,201 @@
-"""Streams of tokens: verdicts a second on one core and two, against PyJWT; memory whatever the length."""
+"""Streams of tokens: verdicts a second against bare loops over other libraries."""
 
 import json
 import os
 import shutil
-import sqlite3
 import subprocess
 import sys
-import tempfile
+import time
 
-from measure import mib, peak, run_once
+from measure import Folder, Row, Turns, good, mib, missing, peak, rounds, run_once, size
+from plot import chart
 
-TOKENS = 20_000
+TITLE = "Streams of tokens"
+ABOUT = (
+    "`cc-jwt verify --stream` of tokens that are all different, every verdict written, against loops"
+    " that decode them and do nothing else: jsonwebtoken (the crate `cc-jwt` uses, built alike),"
+    " golang-jwt (what the server uses) and PyJWT. Throughput is tokens a second of CPU time, all"
+    " threads together, start of the process included."
+)
 
-PYJWT = """
-import base64, sys, jwt
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-text = [line for line in open('.env') if line.startswith('JWT_PUBLIC_KEY')][0].split('"')[1]
-key = Ed25519PublicKey.from_public_bytes(base64.b64decode(text))
-for line in open('tokens.txt'):
-    jwt.decode(line.strip(), key, algorithms=['EdDSA'])
-"""
-
-
-def run(table):
-    folder = tempfile.mkdtemp()
-    try:
-        return measure(table, folder)
-    finally:
-        shutil.rmtree(folder)
+HERE = os.path.dirname(os.path.abspath(__file__))
+COUNT = size(100_000, 300)
+FEWER = size(20_000, 100)
+# What is plotted.
+SIZES = size([25_000, 50_000, 75_000], [100, 200])
+KEYS = {"EdDSA": "ed25519", "ES256": "es256", "RS256": "rs256"}
 
 
-def verify(folder, jobs, name="tokens.txt"):
-    command = ["cc-jwt", "verify", "--stream", "--no-db", "-q", "-j", str(jobs), "--token-file", name]
-    return command, run_once(command, cwd=folder)
+def peers():
+    """The commands that take an algorithm, a key and tokens, by name; why one is missing."""
+    found, lacking = {}, {}
+    bare = os.environ.get("BENCH_BARE", "")
+    for name, how in [("bare loop, typed", "typed"), ("bare loop, JSON value", "value")]:
+        if os.path.exists(bare):
+            found[name] = [bare, how]
+        else:
+            lacking[name] = "built by `make bench`, named by BENCH_BARE"
+    cache = os.path.join(os.path.dirname(bare) if bare else HERE, "golang_jwt")
+    gopath = "/usr/share/gocode"
+    if not shutil.which("go") or not os.path.isdir(f"{gopath}/src/github.com/golang-jwt"):
+        lacking["golang-jwt"] = "needs Debian's golang-go and golang-github-golang-jwt-jwt-dev"
+    else:
+        surroundings = {**os.environ, "GO111MODULE": "off", "GOPATH": gopath, "GOFLAGS": "",
+                        "GOCACHE": f"{cache}.cache"}
+        subprocess.run(["go", "build", "-o", cache, os.path.join(HERE, "golang_jwt.go")],
+                       env=surroundings, check=True)
+        found["golang-jwt"] = [cache]
+    if subprocess.run([sys.executable, "-c", "import jwt, cryptography"], stderr=subprocess.DEVNULL).returncode:
+        lacking["PyJWT"] = "needs PyPI's pyjwt[crypto]"
+    else:
+        found["PyJWT"] = [sys.executable, os.path.join(HERE, "py_jwt.py")]
+    return found, lacking
 
 
-def measure(table, folder):
-    subprocess.run(["cc-user", "init", "-q"], cwd=folder, check=True)
-    users = sqlite3.connect(os.path.join(folder, "var/job.db"))
+def tokens(folder, algorithm, count, name=None):
+    """A file of so many tokens, all different, and the public key."""
+    short = KEYS[algorithm]
+    if not os.path.exists(folder.file(short)):
+        folder.sh("gen-keypair", "-q", "--algorithm", short, "--format", "pem", "-o", short)
+    folder.write("names", "".join(f"user{i:06}\n" for i in range(count)))
+    folder.sh("cc-jwt", "issue", "-q", "--users-from", "names", "--no-db", "--roles", "api", "--ttl", "168h",
+              "--key", f"{short}/private.pem", "--force", "-o", "tokens.jsonl")
+    name = name or f"{short}.txt"
+    with open(folder.file("tokens.jsonl")) as lines, open(folder.file(name), "w") as file:
+        for line in lines:
+            file.write(json.loads(line)["token"] + "\n")
+    os.remove(folder.file("tokens.jsonl"))
+    return f"{short}/public.pem", name
+
+
+def ours(key, file=None, jobs=1):
+    command = ["cc-jwt", "verify", "--stream", "--no-db", "-q", "-j", str(jobs), "--key", key]
+    return command if file is None else [*command, "--token-file", file]
+
+
+def against(folder, found, lacking, algorithm, count, turns):
+    """Rows of one algorithm, and the seconds of each."""
+    key, file = tokens(folder, algorithm, count)
+    commands = {"cc-jwt": ours(key, file)}
+    commands |= {name: [*command, algorithm, key, file] for name, command in found.items()}
+    seen = Turns(commands, turns, cwd=folder.path)
+    mine = seen.median("cc-jwt") / count
+    rows = []
+    for name in ["bare loop, typed", "bare loop, JSON value", "golang-jwt", "PyJWT"]:
+        what = f"throughput on one core to {name} ({algorithm})"
+        if name in lacking:
+            rows.append(missing(what, f"{name} {lacking[name]}"))
+            continue
+        least = 0.95 if algorithm == "EdDSA" and name.startswith("bare") else None
+        theirs = seen.median(name) / count
+        figures = (
+            f"{1 / mine:,.0f}/s to {1 / theirs:,.0f}/s, {mine * 1e6:.1f} µs to {theirs * 1e6:.1f} µs;"
+            f" rounds {seen.spread(name, 'cc-jwt')}"
+        )
+        rows.append(Row(what, seen.ratio(name, "cc-jwt"), figures, least=least))
+    return rows, {name: seen.median(name) for name in commands}
+
+
+def both_cores(folder, key, file, bare):
+    """Two threads to one; and what two single processes at once get out of this machine."""
+    one, two, single, pair = [], [], [], []
+    for _ in range(rounds(5)):
+        one.append(good(ours(key, file, 1), cwd=folder.path).wall)
+        two.append(good(ours(key, file, 2), cwd=folder.path).wall)
+        if bare:
+            command = [*bare, "EdDSA", key, file]
+            single.append(good(command, cwd=folder.path).wall)
+            begin = time.monotonic()
+            both = [subprocess.Popen(command, cwd=folder.path, stdout=subprocess.DEVNULL) for _ in range(2)]
+            for process in both:
+                process.wait()
+            pair.append(time.monotonic() - begin)
+    middle = lambda some: sorted(some)[len(some) // 2]
+    gain = middle([a / b for a, b in zip(one, two)])
+    figures = f"{middle(one):.2f} s to {middle(two):.2f} s for {COUNT:,} tokens"
+    if bare:
+        most = middle([2 * a / b for a, b in zip(single, pair)])
+        figures += f"; two bare loops side by side do {most:.2f} times the work of one here"
+    return Row("throughput of two threads to one", gain, figures, least=1.9)
+
+
+def memory(folder, key, file, times):
+    """Peak memory of the tokens so many times over, and how it ended."""
+    command = ours(key, jobs=2)
+    feed = ["sh", "-c", f"i=0; while [ $i -lt {times} ]; do cat {file}; i=$((i+1)); done"]
+    begin = time.monotonic()
+    seen = peak(command, stdin=feed, cwd=folder.path)
+    return seen, time.monotonic() - begin
+
+
+def run():
+    found, lacking = peers()
+    with Folder() as folder:
+        rows, seconds = against(folder, found, lacking, "EdDSA", COUNT, 5)
+        key, file = f"{KEYS['EdDSA']}/public.pem", "ed25519.txt"
+        rows.append(both_cores(folder, key, file, found.get("bare loop, JSON value")))
+        for algorithm in ["ES256", "RS256"]:
+            rows += against(folder, found, lacking, algorithm, FEWER, 5)[0]
+        small, _ = memory(folder, key, file, 1)
+        large, _ = memory(folder, key, file, size(10, 2))
+        if small is None:
+            rows.append(missing("peak memory", "GNU time"))
+        else:
+            rows.append(Row(f"peak memory of {size(10, 2) * COUNT:,} tokens to {COUNT:,}", large / small,
+                            f"{mib(large)} to {mib(small)}", most=1.1))
+            rows.append(Row(f"peak memory of {COUNT:,} tokens", small / (1 << 20), "two threads", most=16,
+                            unit="MiB", digits=1))
+        rows += issuing(folder, found)
+        # One token at a time tells what there is before the first.
+        points = {name: [(0, 0.0), (COUNT, spent)] for name, spent in seconds.items()}
+        with open(folder.file(file)) as lines:
+            all_tokens = lines.readlines()
+        for count in SIZES:
+            folder.write("some.txt", "".join(all_tokens[:count]))
+            commands = {"cc-jwt": ours(key, "some.txt")}
+            commands |= {name: [*command, "EdDSA", key, "some.txt"] for name, command in found.items()}
+            seen = Turns(commands, 3, cwd=folder.path)
+            for name in commands:
+                points[name].append((count, seen.median(name)))
+        # Both bare loops would lie on each other.
+        points.pop("bare loop, typed", None)
+        about = "How long one core takes to judge tokens signed with EdDSA, all different."
+        picture = chart("Verifying EdDSA tokens on one core", about, "tokens", "CPU time in seconds",
+                        list(points.items()))
+        return rows, [("tokens-time.svg", "CPU time against the number of tokens: cc-jwt, a bare loop over"
+                       " the crate, golang-jwt, PyJWT", picture)]
+
+
+def issuing(folder, found):
+    """Many tokens out of a list of names and a table of users."""
+    folder.sh("cc-user", "init", "-q")
+    import sqlite3
+
+    users = sqlite3.connect(folder.file("var/job.db"))
     users.executemany(
         "insert into hpc_user (username, ldap, roles) values (?, 1, '[\"api\"]')",
-        ((f"user{i:06}",) for i in range(TOKENS)),
+        ((f"user{i:06}",) for i in range(COUNT)),
     )
     users.commit()
     users.close()
-    subprocess.run(["cc-jwt", "issue", "--all", "-q", "-o", "tokens.jsonl"], cwd=folder, check=True)
-    with open(os.path.join(folder, "tokens.jsonl")) as lines:
-        tokens = [json.loads(line)["token"] + "\n" for line in lines]
-    for name, times in [("tokens.txt", 1), ("ten.txt", 10)]:
-        with open(os.path.join(folder, name), "w") as file:
-            file.writelines(tokens * times)
-    one, two, peer = [], [], []
-    for _ in range(3):
-        command, seen = verify(folder, 1)
-        if seen.status != 0:
-            raise SystemExit(f"{command!r} ended with {seen.status}")
-        one.append(seen)
-        two.append(verify(folder, 2)[1])
-        peer.append(run_once([sys.executable, "-c", PYJWT], cwd=folder))
-    middle = lambda runs, what: sorted(getattr(run, what) for run in runs)[1]
-    ours, theirs = middle(one, "cpu") / TOKENS * 1e6, middle(peer, "cpu") / TOKENS * 1e6
-    short = peak(verify(folder, 2)[0], cwd=folder)
-    long = peak(verify(folder, 2, "ten.txt")[0], cwd=folder)
-    rows = [
-        ("CPU time a token to PyJWT (EdDSA)", ours / theirs, None, f"{ours:.1f} us to {theirs:.1f} us"),
-        (
-            "wall time of two threads to one",
-            middle(two, "wall") / middle(one, "wall"),
-            1 / 1.9,
-            f"{middle(two, 'wall'):.2f} s to {middle(one, 'wall'):.2f} s for {TOKENS:,} tokens",
-        ),
-        (
-            "peak memory of ten times the tokens to once",
-            None if short is None else long / short,
-            1.1,
-            f"{mib(long)} to {mib(short)}",
-        ),
-    ]
-    return table("Streams of tokens", rows)
+    folder.write("names", "".join(f"user{i:06}\n" for i in range(COUNT)))
+    command = ["cc-jwt", "issue", "-q", "--users-from", "names"]
+    what = f"throughput of `cc-jwt issue --users-from` of {COUNT:,} users to signing alone"
+    commands = {"cc-jwt": command}
+    bare = found.get("bare loop, JSON value")
+    if bare:
+        commands["bare"] = [bare[0], "sign", "EdDSA", "ed25519/private.pem", str(COUNT)]
+    seen = Turns(commands, 5, cwd=folder.path)
+    mine = seen.median("cc-jwt") / COUNT
+    held = peak(command, cwd=folder.path)
+    if not bare:
+        return [missing(what, "the bare loop, built by `make bench`")]
+    theirs = seen.median("bare") / COUNT
+    figures = (
+        f"{1 / mine:,.0f}/s with a user table, to {1 / theirs:,.0f}/s of a loop over jsonwebtoken's encode"
+    )
+    rows = [Row(what, seen.ratio("bare", "cc-jwt"), figures)]
+    if held is not None:
+        rows.append(Row(f"peak memory of issuing {COUNT:,} tokens", held / (1 << 20),
+                        "all names are checked before the first token is written", unit="MiB", digits=1))
+    return rows
