@@ -42,9 +42,11 @@ lint: ## Check formatting and lints, as CI does
 docs: ## Write man pages and completions anew from the programs' definitions
 	UPDATE_DOCS=1 $(CARGO) test --locked --test suite generated::the_
 
-bench: ## Measure against peers and print the table (BENCH="short ..." for parts)
+bench: ## Measure against peers and keep the tables in benches/RESULTS.md (BENCH="short ..." for parts)
 	$(CARGO) build --release --locked
-	PATH="$(abspath $(TARGET))/release:$$PATH" python3 benches/run.py $(BENCH)
+	bare=$$($(CARGO) build --release --locked --bench bare --message-format=json | \
+		sed -n 's/.*"executable":"\([^"]*\/bare-[^"]*\)".*/\1/p') && \
+	BENCH_BARE="$$bare" PATH="$(abspath $(TARGET))/release:$$PATH" python3 benches/run.py $(BENCH)
 
 fuzz: ## Fuzz every reader, a minute each (FUZZ_SECONDS=60); needs cargo-fuzz
 	for reader in $$(cd fuzz && cargo fuzz list); do \

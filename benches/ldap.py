@@ -142,7 +142,7 @@ def run():
     pictures = [(
         "users-time.svg", "Wall time against the number of users: first sync, sync without change, ldapsearch",
         chart("LDAP sync: time", "How long a sync takes, and how long ldapsearch takes to fetch the same.", "users",
-              "wall time in seconds", list(seconds.items())),
+              "wall time in seconds", "s", list(seconds.items())),
     )]
     largest = max(SIZES)
     if memory[peer][0][1] is None:
@@ -155,6 +155,6 @@ def run():
         pictures.append((
             "users-memory.svg", "Peak memory against the number of users: first sync, sync without change, ldapsearch",
             chart("LDAP sync: memory", "How much memory a sync takes, and ldapsearch for the same.", "users",
-                  "peak memory in MiB", list(scaled.items())),
+                  "peak memory in MiB", "MiB", list(scaled.items())),
         ))
     return rows, pictures

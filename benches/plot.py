@@ -4,7 +4,8 @@ import math
 from xml.sax.saxutils import escape
 
 WIDTH, HEIGHT = 760, 430
-LEFT, RIGHT, TOP, BOTTOM = 84, 28, 104, 58
+LEFT, RIGHT, BOTTOM = 84, 44, 58
+LEGEND, ROW = 55, 24
 # Wide enough for the widest letters of the fonts below at 13 px.
 LETTER = 7.4
 
@@ -13,7 +14,9 @@ STYLE = """
   .paper { fill: #ffffff } .text { fill: #1f2328 } .soft { fill: #59636e }
   .grid { stroke: #d1d9e0; stroke-width: 1 } .axis { stroke: #59636e; stroke-width: 1 }
   .s0 { --c: #0b62b0 } .s1 { --c: #b8480a } .s2 { --c: #0a7a57 } .s3 { --c: #8a3f9c } .s4 { --c: #6b5d00 }
-  .line { fill: none; stroke: var(--c); stroke-width: 2 } .mark { fill: var(--c) }
+  .line { fill: none; stroke: var(--c); stroke-width: 3.5 } .mark { fill: var(--c) }
+  /* Ours, on top of those that it may lie on. */
+  .s0 .line { stroke-width: 1.75 }
   text { font: 13px system-ui, "DejaVu Sans", sans-serif; font-variant-numeric: tabular-nums }
   .title { font-size: 17px; font-weight: 600 }
   @media (prefers-color-scheme: dark) {
@@ -49,19 +52,33 @@ def mark(kind, x, y):
     return f'<polygon class="mark" points="{points}"/>'
 
 
-def chart(title, about, across, up, series):
-    """`series`: (name, [(x, y), ...]) from zero on both axes; `across` and `up` name what with unit."""
+def legend(names):
+    """Where each name goes: its row and how far to the right."""
+    places, row, x = [], 0, 20.0
+    for name in names:
+        wide = 33 + LETTER * len(name) + 18
+        if x > 20 and x + wide > WIDTH:
+            row, x = row + 1, 20.0
+        places.append((row, x))
+        x += wide
+    return places
+
+
+def chart(title, about, across, up, unit, series):
+    """Lines from zero on both axes. `series`: (name, [(x, y), ...]); `across` and `up` name the axes,
+    `unit` is what the values on the upright one are in."""
     series = [(name, sorted(points)) for name, points in series if points]
     most_x = max(x for _, points in series for x, _ in points)
     most_y = max(y for _, points in series for _, y in points)
     step_x, step_y = step(most_x, 6), step(most_y * 1.02, 6)
     top_x, top_y = math.ceil(most_x / step_x) * step_x, math.ceil(most_y * 1.02 / step_y) * step_y
-    wide, high = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
+    last = [f"{name}: {number(points[-1][1], step_y / 10)} {unit}" for name, points in series]
+    places = legend(last)
+    top = LEGEND + ROW * places[-1][0] + 50
+    wide, high = WIDTH - LEFT - RIGHT, HEIGHT - top - BOTTOM
     at_x = lambda x: LEFT + wide * x / top_x
-    at_y = lambda y: TOP + high * (1 - y / top_y)
-    told = "; ".join(
-        f"{name}: {number(points[-1][1], step_y / 10)} at {points[-1][0]:,}" for name, points in series
-    )
+    at_y = lambda y: top + high * (1 - y / top_y)
+    told = f"At {most_x:,}, {'; '.join(last)}"
     out = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}"'
         f' height="{HEIGHT}" role="img" aria-labelledby="title desc">',
@@ -71,14 +88,12 @@ def chart(title, about, across, up, series):
         f'<rect class="paper" width="{WIDTH}" height="{HEIGHT}" rx="6"/>',
         f'<text class="text title" x="20" y="30">{escape(title)}</text>',
     ]
-    x = 20.0
-    for kind, (name, _) in enumerate(series):
-        out.append(f'<g class="s{kind}"><path class="line" d="M{x:.0f} 50.5h26"/>{mark(kind, x + 13, 50.5)}</g>')
-        out.append(f'<text class="text" x="{x + 33:.0f}" y="55">{escape(name)}</text>')
-        x += 33 + LETTER * len(name) + 18
-    if x > WIDTH:
-        raise ValueError(f"the legend of {title!r} is {x:.0f} wide")
-    out.append(f'<text class="soft" x="20" y="{TOP - 20}">{escape(up)}</text>')
+    # With the last value, since lines may lie on each other.
+    for kind, (text, (row, x)) in enumerate(zip(last, places)):
+        y = LEGEND + ROW * row
+        out.append(f'<g class="s{kind}"><path class="line" d="M{x:.0f} {y - 4.5}h26"/>{mark(kind, x + 13, y - 4.5)}</g>')
+        out.append(f'<text class="text" x="{x + 33:.0f}" y="{y}">{escape(text)}</text>')
+    out.append(f'<text class="soft" x="20" y="{top - 20}">{escape(up)}</text>')
     count = round(top_y / step_y)
     for i in range(count + 1):
         y = at_y(i * step_y)
@@ -88,9 +103,9 @@ def chart(title, about, across, up, series):
             f"{number(i * step_y, step_y)}</text>"
         )
     for i in range(round(top_x / step_x) + 1):
-        out.append(f'<path class="axis" d="M{at_x(i * step_x):.1f} {TOP + high}v5"/>')
+        out.append(f'<path class="axis" d="M{at_x(i * step_x):.1f} {top + high}v5"/>')
         out.append(
-            f'<text class="soft" x="{at_x(i * step_x):.1f}" y="{TOP + high + 21}" text-anchor="middle">'
+            f'<text class="soft" x="{at_x(i * step_x):.1f}" y="{top + high + 21}" text-anchor="middle">'
             f"{number(i * step_x, step_x)}</text>"
         )
     out.append(
