@@ -42,11 +42,10 @@ lint: ## Check formatting and lints, as CI does
 docs: ## Write man pages and completions anew from the programs' definitions
 	UPDATE_DOCS=1 $(CARGO) test --locked --test suite generated::the_
 
-bench: ## Measure against peers and keep the tables in benches/RESULTS.md (BENCH="short ..." for parts)
-	$(CARGO) build --release --locked
-	bare=$$($(CARGO) build --release --locked --bench bare --message-format=json | \
-		sed -n 's/.*"executable":"\([^"]*\/bare-[^"]*\)".*/\1/p') && \
-	BENCH_BARE="$$bare" PATH="$(abspath $(TARGET))/release:$$PATH" python3 benches/run.py $(BENCH)
+bench: build ## Measure against peers, keep the tables in benches/RESULTS.md (BENCH="short ..." for parts)
+	CARGO_TARGET_DIR="$(abspath $(TARGET))" $(CARGO) build --release --locked --manifest-path benches/bare/Cargo.toml
+	BENCH_BARE="$(abspath $(TARGET))/release/bare" PATH="$(abspath $(TARGET))/release:$$PATH" \
+		python3 benches/run.py $(BENCH)
 
 fuzz: ## Fuzz every reader, a minute each (FUZZ_SECONDS=60); needs cargo-fuzz
 	for reader in $$(cd fuzz && cargo fuzz list); do \

@@ -72,7 +72,9 @@ def section(name, plots):
         with open(os.path.join(plots, file), "w") as out:
             out.write(svg)
         text += f"\n![{alt}](plots/{file})\n"
-    where = f"{processor()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}"
+    # As much of it as tells how it schedules and mitigates.
+    kernel = ".".join(platform.release().split(".")[:2])
+    where = f"{processor()}, {os.cpu_count()} cores, {platform.system()} {kernel}"
     return text + f"\n<sub>{today}, {where}; {told}.</sub>\n"
 
 
