@@ -1,8 +1,3 @@
 #![no_main]
 
-use cc_auth::config::dotenv::read;
-use libfuzzer_sys::fuzz_target;
-
-fuzz_target!(|data: &[u8]| {
-    let _ = read(data);
-});
+libfuzzer_sys::fuzz_target!(|data: &[u8]| cc_auth_tools_fuzz::reader("dotenv")(data));

@@ -1,6 +1,7 @@
 //! Untrusted text on its way to a terminal: quoted, and with nothing in it that a terminal
 //! would obey or that would make the line read other than it is.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -66,6 +67,21 @@ pub fn escape_lines(text: &str) -> String {
     out
 }
 
+/// A message that was put together of escaped pieces, with whatever hidden character is still in it
+/// escaped; line ends and backslashes stay. The last barrier before the terminal, not the first.
+#[must_use]
+pub fn visible(text: &str) -> Cow<'_, str> {
+    let hidden = |character: char| character != '\n' && is_hidden(character);
+    if !text.contains(hidden) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 8);
+    for character in text.chars() {
+        if hidden(character) { push_escaped(&mut out, character) } else { out.push(character) }
+    }
+    Cow::Owned(out)
+}
+
 /// Whether a character must not reach a terminal as it is: controls (C0, C1, DEL), line and
 /// paragraph separators, direction marks, and those that take no room or stand for nothing.
 #[must_use]
@@ -115,6 +131,12 @@ mod tests {
     #[test]
     fn a_backslash_is_doubled_so_that_an_escape_cannot_be_forged() {
         assert_eq!(quote("\\u{1b}"), "'\\\\u{1b}'");
+    }
+
+    #[test]
+    fn the_last_barrier_escapes_what_is_hidden_and_nothing_else() {
+        assert_eq!(visible("a 'b\\n' c\nd"), "a 'b\\n' c\nd");
+        assert_eq!(visible("a\u{1b}[2J\u{9b}\u{202e}\tz"), "a\\u{1b}[2J\\u{9b}\\u{202e}\\tz");
     }
 
     #[test]

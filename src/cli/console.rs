@@ -12,7 +12,7 @@ use crate::base::environment::Environment;
 use crate::base::fault::{Fault, Status};
 use crate::base::file::reason;
 use crate::base::note::{Level, Notes};
-use crate::base::quote::escape;
+use crate::base::quote::{escape, visible};
 
 /// Standard output failed.
 #[derive(Debug, thiserror::Error)]
@@ -278,15 +278,15 @@ impl Console {
 
     fn tell(&mut self, label: &str, sgr: &str, text: &str, hint: Option<&str>) {
         let label = paint(self.color_err, sgr, &format!("{label}:"));
-        complain(&format!("{}: {label} {text}", self.tool));
+        complain(&format!("{}: {label} {}", self.tool, visible(text)));
         if let Some(hint) = hint {
-            complain(&format!("  hint: {hint}"));
+            complain(&format!("  hint: {}", visible(hint)));
         }
     }
 
     /// Shows a usage error as clap words it.
     pub(super) fn usage_error(&mut self, text: &str) {
-        complain(text.trim_end());
+        complain(&visible(text.trim_end()));
     }
 
     /// Flushes the result, reports a failure, and tells the exit status.
@@ -308,12 +308,12 @@ impl Console {
                 let object = json!({"error": {
                     "kind": fault.kind(), "message": fault.to_string(), "hint": fault.hint(),
                 }});
-                complain(&object.to_string());
+                complain(&ascii_controls(&object.to_string()));
             } else {
                 let label = paint(self.color_err, "1;31", self.tool);
-                complain(&format!("{label}: {fault}"));
+                complain(&format!("{label}: {}", visible(&fault.to_string())));
                 if let Some(hint) = fault.hint() {
-                    complain(&format!("hint: {hint}"));
+                    complain(&format!("hint: {}", visible(&hint)));
                 }
             }
         }

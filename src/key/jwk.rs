@@ -1,5 +1,6 @@
 //! JSON Web Keys (RFC 7517, RFC 7518 6, RFC 8037 2), read strictly and written.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use pkcs8::der::{Decode as _, Encode as _, asn1::UintRef};
@@ -65,8 +66,10 @@ impl<'de> Visitor<'de> for JwkVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Jwk, A::Error> {
         let mut jwk = Jwk { members: Vec::new(), twice: None, other: None };
+        // Looked up, not looked through: a key set may come from a stranger.
+        let mut known = HashSet::new();
         while let Some((name, value)) = map.next_entry::<String, Value>()? {
-            if jwk.twice.is_none() && jwk.members.iter().any(|(known, _)| *known == name) {
+            if jwk.twice.is_none() && !known.insert(name.clone()) {
                 jwk.twice = Some(name.clone());
             }
             jwk.members.push((name, value));

@@ -9,6 +9,9 @@ use super::public::WeakKeys;
 use super::verifying::VerifyingKey;
 use crate::base::note::Notes;
 
+/// How many keys that are passed over are told one by one.
+const TOLD_KEYS: usize = 20;
+
 /// Keys that verify, in the order they came.
 #[derive(Debug, Clone, Default)]
 pub struct KeySet(Vec<VerifyingKey>);
@@ -43,14 +46,20 @@ impl KeySet {
             Err(error) => return Err(not_json(&error)),
         };
         let mut set = Self::new();
+        let mut passed_over = 0_usize;
         for (at, jwk) in parsed.keys.iter().enumerate() {
             match jwk.verifying_key(weak) {
                 Ok(key) => set.add(key),
+                Err(_) if passed_over >= TOLD_KEYS => passed_over += 1,
                 Err(error) => {
+                    passed_over += 1;
                     let name = jwk.kid_for_message().unwrap_or_else(|| "without kid".to_owned());
                     notes.warn(format!("key {} ({name}) of the set is passed over: {error}", at + 1));
                 }
             }
+        }
+        if passed_over > TOLD_KEYS {
+            notes.warn(format!("{} more keys of the set are passed over", passed_over - TOLD_KEYS));
         }
         Ok(set)
     }
@@ -121,4 +130,28 @@ impl FromIterator<VerifyingKey> for KeySet {
 pub fn write<'a>(jwks: impl IntoIterator<Item = &'a str>) -> String {
     let jwks: Vec<&str> = jwks.into_iter().collect();
     format!("{{\"keys\":[{}]}}", jwks.join(","))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_many_keys_that_are_passed_over_some_are_told_and_the_rest_counted() {
+        let mut notes = Notes::new();
+        let text = format!("{{\"keys\":[{}0]}}", "0,".repeat(100_000));
+        assert!(KeySet::from_json(&text, WeakKeys::Refuse, &mut notes).unwrap().is_empty());
+        assert_eq!(notes.iter().count(), TOLD_KEYS + 1);
+        assert!(notes.iter().any(|note| note.text == "99981 more keys of the set are passed over"));
+    }
+
+    #[test]
+    fn a_key_with_very_many_members_costs_no_more_than_its_length() {
+        let members: String = (0..150_000).map(|number| format!("\"{number:06}\":0,")).collect();
+        let text = format!("{{\"keys\":[{{{members}\"kty\":\"x\"}}]}}");
+        let begun = std::time::Instant::now();
+        assert!(KeySet::from_json(&text, WeakKeys::Refuse, &mut Notes::new()).unwrap().is_empty());
+        // Looking through all members for each took minutes.
+        assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
+    }
 }

@@ -136,8 +136,20 @@ pub enum OauthError {
         why: String,
     },
     /// The provider wants a way of proving who the client is that is not known here.
-    #[error("the provider takes a client secret only by {}, wanted client_secret_basic or client_secret_post", .0.join(", "))]
+    #[error("the provider takes a client secret only by {}, wanted client_secret_basic or client_secret_post", listed(.0))]
     NoClientAuth(Vec<String>),
+}
+
+/// Names of a provider's, quoted; of many the first.
+fn listed(names: &[String]) -> String {
+    const SHOWN: usize = 5;
+    let mut quoted: Vec<String> = names.iter().take(SHOWN).map(|name| quote(name)).collect();
+    match names.len().saturating_sub(SHOWN) {
+        0 if names.is_empty() => quoted.push("no method at all".to_owned()),
+        0 => {}
+        more => quoted.push(format!("{more} more")),
+    }
+    quoted.join(", ")
 }
 
 impl Fault for OauthError {
@@ -192,9 +204,9 @@ pub struct Device {
     pub verification_uri: Url,
     /// The same with the code in it, for a QR code.
     pub verification_uri_complete: Option<Url>,
-    /// How long the code holds.
+    /// How long the code holds, at most a day.
     pub expires_in: Duration,
-    /// How long to wait between two questions.
+    /// How long to wait between two questions: a second to a day.
     pub interval: Duration,
 }
 
@@ -503,6 +515,16 @@ mod tests {
         assert_eq!(*header, "Basic czZCaGRSa3F0Mzo3RmpmcDBaQnIxS3REUmJuZlZkbUl3");
         let header = basic_credentials("a:b", &SecretText::new("c d%".to_owned()));
         assert_eq!(*header, format!("Basic {}", STANDARD.encode("a%3Ab:c+d%25")));
+    }
+
+    #[test]
+    fn the_methods_of_a_provider_come_through_escaped() {
+        let named = |names: &[&str]| {
+            OauthError::NoClientAuth(names.iter().map(|name| (*name).to_owned()).collect()).to_string()
+        };
+        assert!(named(&["tls\u{1b}[2J", "\u{202e}"]).contains(r"only by 'tls\u{1b}[2J', '\u{202e}', wanted"));
+        assert!(named(&["x"; 1000]).contains("'x', 'x', 'x', 'x', 'x', 995 more, wanted"));
+        assert!(named(&[]).contains("only by no method at all, wanted"));
     }
 
     #[test]

@@ -75,6 +75,12 @@ pub enum Problem {
     /// Aliases that unfold to more entries than any resource has.
     #[error("its aliases unfold to more than {0} entries")]
     AliasesUnfold(usize),
+    /// Anchors and aliases that copy more than any resource has.
+    #[error("its anchors and aliases stand for more than {0} MiB")]
+    CopiesTooMuch(usize),
+    /// A member's name that is longer than any has.
+    #[error("a member's name is longer than {0} bytes")]
+    NameTooLong(usize),
     /// An alias inside of what it stands for.
     #[error("an alias of what it stands in")]
     AliasOfItself,
@@ -217,9 +223,11 @@ impl Fault for ResourceFault {
     fn kind(&self) -> &'static str {
         match self.problem {
             Problem::Syntax(_) | Problem::Tab | Problem::AliasOfItself => "resource-not-yaml",
-            Problem::TooDeep(_) | Problem::TooManyEntries(_) | Problem::AliasesUnfold(_) => {
-                "resource-too-large"
-            }
+            Problem::TooDeep(_)
+            | Problem::TooManyEntries(_)
+            | Problem::AliasesUnfold(_)
+            | Problem::CopiesTooMuch(_)
+            | Problem::NameTooLong(_) => "resource-too-large",
             Problem::MergeKey | Problem::Tag(_) | Problem::KeyNotText => "resource-yaml-form",
             Problem::Twice { .. } => "resource-field-twice",
             Problem::Ambiguous { .. } => "resource-value-ambiguous",

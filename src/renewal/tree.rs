@@ -21,6 +21,15 @@ const MAX_ENTRIES: usize = 200_000;
 /// The most entries that the aliases of a stream unfold to.
 const MAX_UNFOLDED: usize = 10_000;
 
+/// The most that anchors and aliases copy, in MiB: few entries can be long ones.
+const MAX_COPIED: usize = 32;
+/// The longest name of a member, in bytes. YAML 1.2.2 7.4.2 has the same limit for most of them; it
+/// also bounds the paths that every entry has.
+const MAX_NAME: usize = 1024;
+
+/// How many members that stand twice are told; with more the file is no resource.
+const MAX_TWICE: usize = 100;
+
 /// An entry of a document.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Node {
@@ -112,6 +121,18 @@ impl Node {
             Content::List(list) => list.iter().map(Self::entries).sum(),
             Content::Object(members) => members.iter().map(|(_, node)| 1 + node.entries()).sum(),
         }
+    }
+
+    /// How many bytes a copy takes, roughly.
+    fn bytes(&self) -> usize {
+        size_of::<Self>()
+            + match &self.content {
+                Content::Scalar { text, .. } => text.len(),
+                Content::List(list) => list.iter().map(Self::bytes).sum(),
+                Content::Object(members) => {
+                    members.iter().map(|(key, node)| size_of::<Key>() + key.name.len() + node.bytes()).sum()
+                }
+            }
     }
 
     /// The value as JSON by YAML 1.2's core schema; what can't be one is a fault each.
@@ -318,13 +339,26 @@ struct Builder<'a> {
     faults: Vec<ResourceFault>,
     entries: usize,
     unfolded: usize,
+    /// Bytes that anchors and aliases have copied.
+    copied: usize,
+    /// Members that stood twice.
+    twice: usize,
 }
 
 type Stop = (usize, Problem);
 
 impl<'a> Builder<'a> {
     const fn new(origin: &'a Origin, notes: &'a mut Notes) -> Self {
-        Self { origin, notes, documents: Vec::new(), faults: Vec::new(), entries: 0, unfolded: 0 }
+        Self {
+            origin,
+            notes,
+            documents: Vec::new(),
+            faults: Vec::new(),
+            entries: 0,
+            unfolded: 0,
+            copied: 0,
+            twice: 0,
+        }
     }
 
     fn fault(&mut self, line: usize, path: FieldPath, problem: Problem) {
@@ -357,6 +391,10 @@ impl<'a> Builder<'a> {
                     if self.unfolded > MAX_UNFOLDED {
                         return Err((line, Problem::AliasesUnfold(MAX_UNFOLDED)));
                     }
+                    self.copied += node.bytes();
+                    if self.copied > MAX_COPIED << 20 {
+                        return Err((line, Problem::CopiesTooMuch(MAX_COPIED)));
+                    }
                     (Node { line, content: node.content.clone() }, 0)
                 }
                 Event::SequenceStart(anchor, tag) | Event::MappingStart(anchor, tag)
@@ -387,6 +425,10 @@ impl<'a> Builder<'a> {
                 Event::DocumentStart(_) | Event::StreamStart | Event::StreamEnd | Event::Nothing => continue,
             };
             if anchor > 0 {
+                self.copied += node.bytes();
+                if self.copied > MAX_COPIED << 20 {
+                    return Err((line, Problem::CopiesTooMuch(MAX_COPIED)));
+                }
                 anchors.insert(anchor, node.clone());
             }
             self.place(node, &mut open)?;
@@ -405,47 +447,62 @@ impl<'a> Builder<'a> {
 
     /// Puts an entry where it belongs: into the innermost object or list, or among the documents.
     fn place(&mut self, node: Node, open: &mut [Open]) -> Result<(), Stop> {
-        let here = path_of(open);
         let Some(innermost) = open.last_mut() else {
             if !node.is_null() {
                 self.documents.push(node);
             }
             return Ok(());
         };
-        let members = match &mut innermost.content {
-            Content::List(list) => {
+        let (key, first_line, same) = match (&mut innermost.content, innermost.key.take()) {
+            (Content::Scalar { .. }, _) => return Ok(()),
+            (Content::List(list), _) => {
                 list.push(node);
                 return Ok(());
             }
-            Content::Object(members) => members,
-            Content::Scalar { .. } => return Ok(()),
-        };
-        let Some(key) = innermost.key.take() else {
-            let Content::Scalar { text, plain } = &node.content else {
-                return Err((node.line, Problem::KeyNotText));
-            };
-            if *plain && text.as_str() == "<<" {
-                self.fault(node.line, here, Problem::MergeKey);
+            (Content::Object(_), None) => return self.name(&node, open),
+            (Content::Object(members), Some(key)) => {
+                let first = innermost.known.get(&key.name).and_then(|index| members.get(*index));
+                let Some((first, value)) = first else {
+                    innermost.known.insert(key.name.clone(), members.len());
+                    members.push((key, node));
+                    return Ok(());
+                };
+                (key, first.line, same_value(value, &node))
             }
-            innermost.key = Some(Key { name: text.to_string(), line: node.line });
-            return Ok(());
         };
-        if let Some(first) = innermost.known.get(&key.name).and_then(|index| members.get(*index)) {
-            let (first_line, same) = (first.0.line, same_value(&first.1, &node));
-            if same {
-                self.notes.warn(format!(
-                    "{}:{}: {} stands twice, first in line {first_line}, with the same value",
-                    escape(&self.origin.0),
-                    key.line,
-                    here.as_str(),
-                ));
-            } else {
-                self.fault(key.line, here, Problem::Twice { first: first_line });
-            }
-            return Ok(());
+        // A path is as long as its names: it is made for those only that are told of.
+        if self.twice >= MAX_TWICE {
+            return Err((key.line, Problem::Twice { first: first_line }));
         }
-        innermost.known.insert(key.name.clone(), members.len());
-        members.push((key, node));
+        self.twice += 1;
+        let here = path_of(open).member(&key.name);
+        if same {
+            self.notes.warn(format!(
+                "{}:{}: {} stands twice, first in line {first_line}, with the same value",
+                escape(&self.origin.0),
+                key.line,
+                here.as_str(),
+            ));
+        } else {
+            self.fault(key.line, here, Problem::Twice { first: first_line });
+        }
+        Ok(())
+    }
+
+    /// Takes an entry as the name of the member that comes next.
+    fn name(&mut self, node: &Node, open: &mut [Open]) -> Result<(), Stop> {
+        let Content::Scalar { text, plain } = &node.content else {
+            return Err((node.line, Problem::KeyNotText));
+        };
+        if text.len() > MAX_NAME {
+            return Err((node.line, Problem::NameTooLong(MAX_NAME)));
+        }
+        if *plain && text.as_str() == "<<" {
+            self.fault(node.line, path_of(open), Problem::MergeKey);
+        }
+        if let Some(innermost) = open.last_mut() {
+            innermost.key = Some(Key { name: text.to_string(), line: node.line });
+        }
         Ok(())
     }
 }
@@ -604,5 +661,42 @@ mod tests {
         assert!(faults.is_empty());
         assert_eq!(documents.len(), 1);
         assert_eq!(read_all("").0.len(), 0);
+    }
+
+    /// The first problem, and how long it took to find.
+    fn stopped(text: &str) -> Problem {
+        let begun = std::time::Instant::now();
+        let (_, faults) = read(text, &Origin("f".to_owned()), &mut Notes::new());
+        assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
+        faults.last().unwrap().problem.clone()
+    }
+
+    #[test]
+    fn a_long_text_is_not_copied_without_end() {
+        let long = "x".repeat(1 << 20);
+        let by_aliases = format!("a: &a {long}\nb: [{}]\n", "*a,".repeat(9000));
+        assert_eq!(stopped(&by_aliases), Problem::CopiesTooMuch(MAX_COPIED));
+        let by_anchors: String = (0..60).map(|depth| format!("&a{depth} [")).collect();
+        let by_anchors = format!("{by_anchors}{long}{}", "]".repeat(60));
+        assert_eq!(stopped(&by_anchors), Problem::CopiesTooMuch(MAX_COPIED));
+    }
+
+    #[test]
+    fn long_names_do_not_make_every_path_long() {
+        let long = "x".repeat(1 << 20);
+        let text = format!("? {long}\n: [{}]\n", "0,".repeat(100_000));
+        assert_eq!(stopped(&text), Problem::NameTooLong(MAX_NAME));
+        let deep: String = (0..60).map(|_| format!("{{\"{}\":", "x".repeat(1000))).collect();
+        let text = format!("{deep}[{}0]{}", "0,".repeat(150_000), "}".repeat(60));
+        let begun = std::time::Instant::now();
+        let (documents, faults) = read(&text, &Origin("f".to_owned()), &mut Notes::new());
+        assert!(faults.is_empty() && documents.len() == 1);
+        assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
+    }
+
+    #[test]
+    fn very_many_members_that_stand_twice_end_the_reading() {
+        let text = "a: 1\n".repeat(100_000);
+        assert!(matches!(stopped(&text), Problem::Twice { .. }));
     }
 }

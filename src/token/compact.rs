@@ -63,30 +63,12 @@ impl<'a> Unverified<'a> {
     /// # Errors
     /// [`TokenError`], one variant each.
     pub fn parse_with_embedded_keys(text: &'a str) -> Result<Self, TokenError> {
-        if text.is_empty() {
-            return Err(TokenError::Empty);
-        }
-        if text.len() > MAX_BYTES {
-            return Err(TokenError::TooLong(text.len()));
-        }
-        let points = text.bytes().filter(|byte| *byte == b'.').count();
-        let (Some((signed, signature)), 2) = (text.rsplit_once('.'), points) else {
-            return Err(TokenError::Parts(points + 1));
-        };
-        let Some((header, claims)) = signed.split_once('.') else {
-            return Err(TokenError::Parts(points + 1));
-        };
-        let header = Header::judge(json::object(&decode(header, Part::Header)?, Part::Header)?)?;
-        let payload = decode(claims, Part::Claims)?;
+        let Parts { signed, header, payload, signature } = Parts::of(text)?;
         if looks_like_token(&payload) {
             return Err(TokenError::Nested);
         }
         let claims = json::object(&payload, Part::Claims)?.into();
-        if signature.is_empty() {
-            return Err(TokenError::SignatureEmpty);
-        }
-        let signature = decode(signature, Part::Signature)?;
-        Ok(Self { signed, header, claims, signature })
+        Ok(Self { signed, header, claims, signature: decode_signature(signature)? })
     }
 
     /// What the header says the key is called. For choosing which keys to try, never for more.
@@ -107,6 +89,39 @@ impl<'a> Unverified<'a> {
     pub fn issuer_hint(&self) -> Option<&str> {
         self.claims.issuer()
     }
+}
+
+/// A compact signature of anything (RFC 7515 3.1) taken apart; its signature is still text.
+pub(super) struct Parts<'a> {
+    pub(super) signed: &'a str,
+    pub(super) header: Header,
+    pub(super) payload: Vec<u8>,
+    pub(super) signature: &'a str,
+}
+
+impl<'a> Parts<'a> {
+    pub(super) fn of(text: &'a str) -> Result<Self, TokenError> {
+        if text.is_empty() {
+            return Err(TokenError::Empty);
+        }
+        if text.len() > MAX_BYTES {
+            return Err(TokenError::TooLong(text.len()));
+        }
+        let points = text.bytes().filter(|byte| *byte == b'.').count();
+        let (Some((signed, signature)), 2) = (text.rsplit_once('.'), points) else {
+            return Err(TokenError::Parts(points + 1));
+        };
+        let Some((header, payload)) = signed.split_once('.') else {
+            return Err(TokenError::Parts(points + 1));
+        };
+        let header = Header::judge(json::object(&decode(header, Part::Header)?, Part::Header)?)?;
+        let payload = decode(payload, Part::Claims)?;
+        Ok(Self { signed, header, payload, signature })
+    }
+}
+
+pub(super) fn decode_signature(text: &str) -> Result<Vec<u8>, TokenError> {
+    if text.is_empty() { Err(TokenError::SignatureEmpty) } else { decode(text, Part::Signature) }
 }
 
 impl fmt::Debug for Unverified<'_> {

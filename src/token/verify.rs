@@ -1,7 +1,7 @@
 //! The one verification in the house.
 
 use super::claims::Claims;
-use super::compact::{Header, Unverified};
+use super::compact::{Header, Parts, Unverified, decode_signature};
 use super::error::TokenError;
 use crate::key::{Algorithm, VerifyingKey};
 
@@ -62,13 +62,43 @@ pub fn verify<'k>(
     token: Unverified<'_>,
     keys: impl IntoIterator<Item = &'k VerifyingKey>,
 ) -> Result<Verified, TokenError> {
-    let name = token.header.algorithm();
+    let Unverified { signed, header, claims, signature } = token;
+    let (algorithm, key) = fitting(&header, signed, &signature, keys)?;
+    Ok(Verified { header, claims, algorithm, key })
+}
+
+/// Verifies a compact signature of anything (RFC 7515 5.2) and gives what was signed: for content
+/// that is no token's claims. The same rules as for a token's header and signature hold, and as
+/// [`Unverified::parse`] it takes no key that the header brings along.
+///
+/// # Errors
+/// [`TokenError`], as [`Unverified::parse`] and [`verify`].
+pub fn signed_content<'k>(
+    text: &str,
+    keys: impl IntoIterator<Item = &'k VerifyingKey>,
+) -> Result<Vec<u8>, TokenError> {
+    let Parts { signed, header, payload, signature } = Parts::of(text)?;
+    if let Some(name) = header.embedded_key() {
+        return Err(TokenError::EmbeddedKey(name));
+    }
+    fitting(&header, signed, &decode_signature(signature)?, keys)?;
+    Ok(payload)
+}
+
+/// The algorithm, and which key it is that the signature fits.
+fn fitting<'k>(
+    header: &Header,
+    signed: &str,
+    signature: &[u8],
+    keys: impl IntoIterator<Item = &'k VerifyingKey>,
+) -> Result<(Algorithm, usize), TokenError> {
+    let name = header.algorithm();
     let algorithm: Algorithm = name.parse().map_err(|_| TokenError::AlgorithmUnknown(name.to_owned()))?;
     let mut tried = 0;
     let mut other_names: Vec<&str> = Vec::new();
     let mut other_algorithms: Vec<Algorithm> = Vec::new();
     for (position, key) in keys.into_iter().enumerate() {
-        if let (Some(wanted), Some(own)) = (token.header.key_id(), key.kid())
+        if let (Some(wanted), Some(own)) = (header.key_id(), key.kid())
             && wanted != own
         {
             other_names.push(own);
@@ -79,8 +109,8 @@ pub fn verify<'k>(
             continue;
         }
         tried += 1;
-        if key.verify(algorithm, token.signed.as_bytes(), &token.signature) {
-            return Ok(Verified { header: token.header, claims: token.claims, algorithm, key: position });
+        if key.verify(algorithm, signed.as_bytes(), signature) {
+            return Ok((algorithm, position));
         }
     }
     Err(if tried > 0 {
@@ -90,7 +120,7 @@ pub fn verify<'k>(
         other_algorithms.dedup();
         let names: Vec<&str> = other_algorithms.iter().map(|algorithm| algorithm.name()).collect();
         TokenError::AlgorithmMismatch { found: name.to_owned(), wanted: names.join(", ") }
-    } else if let (Some(kid), false) = (token.header.key_id(), other_names.is_empty()) {
+    } else if let (Some(kid), false) = (header.key_id(), other_names.is_empty()) {
         TokenError::KeyUnknown { kid: kid.to_owned(), known: shown_names(&other_names) }
     } else {
         TokenError::NoKey

@@ -438,3 +438,200 @@ fn a_weak_key_is_refused_before_any_token_is_looked_at() {
         }
     }
 }
+
+/// Something a terminal would obey (C0, C1), turn around, or not show.
+const EVIL: &str = "a\u{1b}]0;x\u{7}\u{9b}2J\u{202e}b\u{200b}\u{2028}\r\u{fe0f}c";
+
+/// The folder with a hostile word everywhere a program reads one.
+fn hostile() -> Folder {
+    let folder = Folder::with_setup();
+    let header = json!({"alg": "EdDSA", "kid": EVIL, "typ": EVIL, EVIL: EVIL});
+    let claims = json!({
+        "sub": EVIL, "iss": EVIL, "aud": [EVIL], "roles": [EVIL, "api"], "groups": [EVIL], EVIL: {EVIL: EVIL},
+        "exp": 4_000_000_000_u64, "iat": 1_700_000_000, "nbf": EVIL, "wlcg.ver": "1.0", "ver": EVIL,
+        "scope": format!("storage.read:/{EVIL} {EVIL} compute.read:{EVIL}"), "jti": EVIL,
+    });
+    folder.write("evil.jwt", by_us(&header.to_string(), &claims.to_string()));
+    let mut good = claims.clone();
+    good["nbf"] = json!(1_700_000_000);
+    folder.write("good.jwt", by_us(r#"{"alg":"EdDSA"}"#, &good.to_string()));
+    folder.write("double.jwt", by_us(r#"{"alg":"x","k":1,"k":2,"crit":["y"]}"#, "{}"));
+    folder.write("raw.jwt", format!("{EVIL}.{EVIL}.{EVIL}"));
+    folder.write("text.jwt", with_signature(&message(EVIL, EVIL), EVIL));
+    folder.write("tokens", format!("{}\n{EVIL}\n", folder.read("evil.jwt")));
+    let role = json!({
+        "role_type": "jwt", "user_claim": "sub", "bound_audiences": [EVIL], "bound_claims": {EVIL: "x", "aud": EVIL},
+        "groups_claim": "groups", "claim_mappings": {EVIL: EVIL}, "policies": [EVIL],
+    });
+    folder.write("role.json", role.to_string());
+    folder.write(
+        "admits.json",
+        json!({
+            "role_type": "jwt", "user_claim": "sub", "bound_audiences": [EVIL], "groups_claim": "groups",
+            "claim_mappings": {"iss": EVIL}, "policies": [EVIL],
+        })
+        .to_string(),
+    );
+    folder.write("bad-role.json", json!({EVIL: 1, "role_type": EVIL, "bound_claims_type": EVIL}).to_string());
+    folder.write("jwks.json", json!({"keys": [
+        {"kty": EVIL, "kid": EVIL}, {"kty": "EC", "crv": EVIL}, {"kty": "OKP", "crv": "Ed25519", "x": EVIL},
+        {"kty": "RSA", "use": EVIL, "n": "AA", "e": "AQ", EVIL: EVIL},
+    ]}).to_string());
+    folder.write(
+        "evil-config.json",
+        json!({
+            EVIL: EVIL, "jwts": {"max-age": EVIL, EVIL: 1}, "ldap": {"url": EVIL, "user-bind": EVIL},
+            "db": EVIL, "validateUser": EVIL, "addr": 5,
+        })
+        .to_string(),
+    );
+    folder.write("evil.env", format!("A=1\nB{EVIL}=2\nJWT_PUBLIC_KEY='{EVIL}\n"));
+    folder.write("evil2.env", format!("JWT_PUBLIC_KEY={EVIL}\nJWT_PRIVATE_KEY=\"{EVIL}\"\n"));
+    folder.write(
+        "users.csv",
+        format!("username,roles,email,source\n{EVIL},{EVIL},{EVIL},{EVIL}\nx,user,{EVIL},ldap\n"),
+    );
+    folder.write("heading.csv", format!("username,{EVIL},{EVIL}\n"));
+    folder.write(
+        "users.jsonl",
+        format!("{}\n{}\n", json!({"username": EVIL}), json!({EVIL: EVIL, "username": "x"})),
+    );
+    folder.write("spec.yaml", format!(
+        "apiVersion: {0}\nkind: JWT\nmetadata: {{name: {0}, {0}: 1}}\nspec: {{algorithm: {0}, issuer: {0}, data: {{scope: {0}}}}}\n",
+        json!(EVIL)
+    ));
+    folder.write("spec2.yaml", format!("kind: {}\n--- {EVIL}\n", json!(EVIL)));
+    folder.write("label.pem", format!("-----BEGIN {EVIL}-----\nQUJD\n-----END {EVIL}-----\n"));
+    folder.write("key.pub", format!("ssh-{EVIL} AAAA {EVIL}\n"));
+    let mut certificate = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    certificate.distinguished_name.push(rcgen::DnType::CommonName, EVIL);
+    let pair = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap();
+    folder.write("cert.pem", certificate.self_signed(&pair).unwrap().pem());
+    folder.write(&format!("n{EVIL}.pem"), "nothing");
+    let database = rusqlite::Connection::open(folder.file("var/job.db")).unwrap();
+    for (name, roles, projects) in [
+        (EVIL, json!([EVIL, "user"]).to_string(), json!([EVIL]).to_string()),
+        ("broken", EVIL.to_owned(), EVIL.to_owned()),
+    ] {
+        let row = "INSERT INTO hpc_user (username, name, roles, email, projects, ldap) VALUES (?1, ?2, ?3, ?2, ?4, 0)";
+        database.execute(row, [name, EVIL, &roles, &projects]).unwrap();
+    }
+    folder
+}
+
+#[test]
+fn nothing_that_a_terminal_obeys_comes_out_of_any_program() {
+    let folder = hostile();
+    let key = data("ed25519.pub.pem").to_string_lossy().into_owned();
+    let evil_file = format!("n{EVIL}.pem");
+    let evil_option = format!("--{EVIL}");
+    let lines: Vec<(&str, Vec<&str>)> = vec![
+        ("cc-jwt", vec!["inspect", "--token-file", "evil.jwt"]),
+        ("cc-jwt", vec!["inspect", "--token-file", "good.jwt"]),
+        ("cc-jwt", vec!["inspect", "--token-file", "double.jwt"]),
+        ("cc-jwt", vec!["inspect", "--token-file", "raw.jwt"]),
+        ("cc-jwt", vec!["inspect", "--token-file", "text.jwt"]),
+        ("cc-jwt", vec!["inspect", "--stream", "--token-file", "tokens"]),
+        ("cc-jwt", vec!["verify", "--token-file", "evil.jwt", "--key", &key, "--explain"]),
+        ("cc-jwt", vec!["verify", "--token-file", "good.jwt", "--key", &key, "--explain", "-vv"]),
+        (
+            "cc-jwt",
+            vec!["verify", "--token-file", "good.jwt", "--key", &key, "--issuer", "x", "--audience", "y"],
+        ),
+        ("cc-jwt", vec!["verify", "--token-file", "good.jwt", "--key", &key, "--require-role", EVIL]),
+        ("cc-jwt", vec!["verify", "--token-file", "good.jwt", "--key", &key, "--endpoint", EVIL]),
+        (
+            "cc-jwt",
+            vec![
+                "verify",
+                "--token-file",
+                "good.jwt",
+                "--key",
+                &key,
+                "--profile",
+                "wlcg",
+                "--scope",
+                "storage.read:/x",
+            ],
+        ),
+        ("cc-jwt", vec!["verify", "--token-file", "good.jwt", "--key", &key, "--profile", "scitokens2"]),
+        ("cc-jwt", vec!["verify", "--token-file", "good.jwt", "--key", &key, "--scope", EVIL]),
+        ("cc-jwt", vec!["verify", "--token-file", "text.jwt", "--key", &key]),
+        ("cc-jwt", vec!["verify", "--token-file", "good.jwt", "--key", &evil_file]),
+        ("cc-jwt", vec!["verify", "--token-file", "good.jwt", "--jwks", "jwks.json"]),
+        (
+            "cc-jwt",
+            vec!["verify", "--token-file", "good.jwt", "--key", &key, "--role", "role.json", "--explain"],
+        ),
+        (
+            "cc-jwt",
+            vec!["verify", "--token-file", "good.jwt", "--key", &key, "--role", "admits.json", "--explain"],
+        ),
+        ("cc-jwt", vec!["verify", "--token-file", "good.jwt", "--key", &key, "--role", "bad-role.json"]),
+        ("cc-jwt", vec!["verify", "--token-file", "good.jwt", "--key", &key, "--role", EVIL]),
+        ("cc-jwt", vec!["verify", "--stream", "--token-file", "tokens", "--key", &key]),
+        ("cc-jwt", vec!["verify", "--token-file", "good.jwt", "--config", "evil-config.json"]),
+        ("cc-jwt", vec!["verify", "--token-file", "good.jwt", "--env-file", "evil.env"]),
+        ("cc-jwt", vec!["verify", "--token-file", "good.jwt", "--env-file", "evil2.env"]),
+        ("cc-jwt", vec!["verify", "--token-file", "good.jwt", "--key", &key, "--at", EVIL]),
+        ("cc-jwt", vec!["verify", EVIL]),
+        ("cc-jwt", vec!["role", "check", "role.json"]),
+        ("cc-jwt", vec!["role", "check", "admits.json"]),
+        ("cc-jwt", vec!["role", "check", "bad-role.json"]),
+        ("cc-jwt", vec!["role", "check", &evil_file]),
+        ("cc-jwt", vec!["spec", "check", "spec.yaml"]),
+        ("cc-jwt", vec!["spec", "check", "spec2.yaml"]),
+        ("cc-jwt", vec!["jwks", &evil_file]),
+        ("cc-jwt", vec!["issue", EVIL]),
+        ("cc-jwt", vec!["issue", "broken"]),
+        ("cc-jwt", vec!["issue", "--users-from", "users.csv"]),
+        ("cc-jwt", vec![&evil_option]),
+        ("cc-jwt", vec![EVIL]),
+        ("cc-user", vec!["list"]),
+        ("cc-user", vec!["list", "--role", EVIL]),
+        ("cc-user", vec!["show", EVIL]),
+        ("cc-user", vec!["show", "broken"]),
+        ("cc-user", vec!["show", &evil_option]),
+        ("cc-user", vec!["add", EVIL, "--role", EVIL, "--no-password"]),
+        ("cc-user", vec!["role", "add", EVIL, "api"]),
+        ("cc-user", vec!["role", "add", "fritz", EVIL]),
+        ("cc-user", vec!["import", "users.csv", "--dry-run"]),
+        ("cc-user", vec!["import", "users.csv"]),
+        ("cc-user", vec!["import", "heading.csv"]),
+        ("cc-user", vec!["import", "users.jsonl"]),
+        ("cc-user", vec!["import", &evil_file]),
+        ("cc-user", vec!["sync-ldap", "--config", "evil-config.json"]),
+        ("cc-user", vec!["del", EVIL]),
+        ("convert-pem-pubkey", vec!["label.pem"]),
+        ("convert-pem-pubkey", vec!["key.pub"]),
+        ("convert-pem-pubkey", vec!["cert.pem"]),
+        ("convert-pem-pubkey", vec!["jwks.json"]),
+        ("convert-pem-pubkey", vec![&evil_file]),
+        ("gen-keypair", vec!["--env-file", &evil_file]),
+        ("gen-keypair", vec![EVIL]),
+        ("cc-login", vec![EVIL, "--method", "local"]),
+        ("cc-login", vec!["--method", EVIL]),
+        ("cc-login", vec![&evil_option]),
+    ];
+    let mut obeyed = Vec::new();
+    for (program, arguments) in &lines {
+        for json in [false, true] {
+            let mut arguments = arguments.clone();
+            if json {
+                arguments.push("--json");
+            }
+            let run = folder.run(program, &arguments);
+            assert!(!run.stderr.contains("panicked"), "{program} {arguments:?}: {}", run.stderr);
+            // JSON on a pipe is for programs; what goes to people is on standard error then.
+            let for_programs = json || arguments.starts_with(&["inspect", "--stream"]);
+            let shown =
+                if for_programs { run.stderr.clone() } else { format!("{}{}", run.stdout, run.stderr) };
+            let hidden = |c: char| c != '\n' && cc_auth::base::quote::is_hidden(c);
+            if let Some(line) = shown.lines().find(|line| line.contains(hidden)) {
+                obeyed.push(format!("{program} {arguments:?}: {line:?}"));
+            }
+        }
+    }
+    assert!(obeyed.is_empty(), "{} of {}:\n{}", obeyed.len(), 2 * lines.len(), obeyed.join("\n"));
+    println!("{} command lines", 2 * lines.len());
+}

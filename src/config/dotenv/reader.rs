@@ -15,6 +15,10 @@ use crate::base::secret::SecretText;
 /// The longest value that `$NAME`s may grow to, in bytes.
 const VALUE_LIMIT: usize = 1 << 20;
 
+/// What all values of a file may grow to together by `$NAME`s, in bytes: some lines of a few
+/// letters must not fill the memory.
+const GROWN_LIMIT: usize = 16 << 20;
+
 /// How many faults of one file are told.
 const TOLD_FAULTS: usize = 10;
 
@@ -130,7 +134,12 @@ impl fmt::Display for Problem {
                 write!(f, "the value of {} begins with {mark} and is never closed", quote(key))
             }
             Self::TooLong { key } => {
-                write!(f, "the value of {} grows beyond {VALUE_LIMIT} bytes by the names in it", quote(key))
+                let (one, all) = (VALUE_LIMIT >> 20, GROWN_LIMIT >> 20);
+                write!(
+                    f,
+                    "the value of {} grows beyond {one} MiB by the names in it, or those of the file beyond {all} MiB",
+                    quote(key)
+                )
             }
         }
     }
@@ -230,6 +239,8 @@ struct Reader {
     counted: usize,
     /// Where the last quoted value ended, if nothing but blanks followed.
     quote_end: Option<usize>,
+    /// How many bytes the values with a `$NAME` in them have together.
+    grown: usize,
     /// Values as they are for `$NAME`, before anything that is not UTF-8 was replaced.
     raw: HashMap<Vec<u8>, Zeroizing<Vec<u8>>>,
     file: Dotenv,
@@ -253,6 +264,7 @@ impl Reader {
             line: 0,
             counted: 0,
             quote_end: None,
+            grown: 0,
             raw: HashMap::new(),
             file: Dotenv::default(),
         }
@@ -408,8 +420,13 @@ impl Reader {
     }
 
     fn expand(&mut self, key: &[u8], from: usize, text: &[u8]) -> Result<Expanded, DotenvFault> {
-        expand(text, |name| self.raw.get(name).map(|value| value.as_slice()), VALUE_LIMIT)
-            .ok_or_else(|| self.fault(from, Problem::TooLong { key: lossy(key) }))
+        let limit = VALUE_LIMIT.min(GROWN_LIMIT - self.grown);
+        let expanded = expand(text, |name| self.raw.get(name).map(|value| value.as_slice()), limit)
+            .ok_or_else(|| self.fault(from, Problem::TooLong { key: lossy(key) }))?;
+        if expanded.replaced {
+            self.grown = (self.grown + expanded.text.len()).min(GROWN_LIMIT);
+        }
+        Ok(expanded)
     }
 }
 

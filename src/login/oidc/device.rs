@@ -36,7 +36,7 @@ pub fn wait(
                 log::info!("the provider wants fewer questions: one every {} s", interval.as_secs());
             }
             Err(OauthError::Http(error)) if error.may_pass() => {
-                interval *= 2;
+                interval = interval.saturating_mul(2);
                 log::info!("{error}: the next question in {} s", interval.as_secs());
             }
             Err(error) => return Err(error.into()),

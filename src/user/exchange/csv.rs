@@ -1,5 +1,7 @@
 //! CSV as RFC 4180 has it, with a heading; strict, since a forgotten quote would swallow users.
 
+use std::collections::HashSet;
+
 use super::MEMBERS;
 use super::entry::{Entry, LineFault, Problem, check, text};
 use crate::user::password::PasswordHash;
@@ -20,10 +22,11 @@ pub fn read_csv(bytes: &[u8], place: &str, existing_too: bool) -> Result<Vec<Ent
     let heading = match records.next() {
         Some((line, Ok(heading))) => {
             let names: Vec<String> = heading.iter().map(|name| name.trim().to_owned()).collect();
-            for (index, name) in names.iter().enumerate() {
+            let mut known = HashSet::new();
+            for name in &names {
                 if !MEMBERS.contains(&name.as_str()) {
                     faults.push(fault(line, Problem::UnknownColumn(name.clone())));
-                } else if names[..index].contains(name) {
+                } else if !known.insert(name) {
                     faults.push(fault(line, Problem::DoubleColumn(name.clone())));
                 }
             }

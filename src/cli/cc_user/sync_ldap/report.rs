@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde::ser::{SerializeSeq as _, SerializeStruct as _, Serializer};
 use serde_json::json;
 
-use crate::base::quote::{escape, quote};
+use crate::base::quote::{escape, quote, visible};
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
 use crate::sync::{Plan, Refusal};
@@ -98,12 +98,12 @@ pub(super) fn dry_run(plan: &Plan<'_>, console: &mut Console) -> Result<(), Fail
 fn table(plan: &Plan<'_>, console: &mut Console) -> Result<(), Failure> {
     let mut row = |action: &str, sgr: &str, name: &str, detail: &str| {
         let painted = console.paint(sgr, &format!("{action:<8}"));
-        let line = format!("{painted}  {:<16}  {}", escape(name), escape(detail));
+        let line = format!("{painted}  {:<16}  {}", escape(name), visible(detail));
         // A reader who has gone ends a table of a million lines as well.
         if console.is_reader_gone() { Ok(()) } else { console.line(line.trim_end()) }
     };
     for (name, full) in plan.additions() {
-        row("add", "32", name, full.unwrap_or_default())?;
+        row("add", "32", name, &escape(full.unwrap_or_default()))?;
     }
     for (name, before, after) in plan.renames() {
         let detail =

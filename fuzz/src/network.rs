@@ -1,0 +1,363 @@
+//! What servers, browsers and directories say, over real sockets on loopback.
+
+use std::cell::RefCell;
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use cc_auth::base::note::Notes;
+use cc_auth::base::secret::SecretText;
+use cc_auth::base::time::Timestamp;
+use cc_auth::directory::{Access, Address, Credentials, Found, Search, Trust};
+use cc_auth::key::WeakKeys;
+use cc_auth::login::oidc::callback as answers;
+use cc_auth::login::oidc::listener::{Decision, Listener};
+use cc_auth::login::oidc::page::Page;
+use cc_auth::login::oidc::request::{Ask, Begun, begin};
+use cc_auth::provider::discovery::{Discovery, discover};
+use cc_auth::provider::http::{Client, Options, is_loopback, parse_url};
+use cc_auth::provider::oauth::{Provider, Registration};
+use cc_auth::provider::remote::{Cache, Origin, RemoteKeys};
+
+use super::{clean, clean_fault, clean_notes, clean_some};
+
+/// How long anything may take here.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// A server that says the same to everybody, whatever is asked.
+struct Parrot {
+    says: Arc<Mutex<Vec<u8>>>,
+    ports: Vec<SocketAddr>,
+}
+
+impl Parrot {
+    /// On several addresses of loopback, since the ports of one are soon used up.
+    fn new(is_asked: fn(&mut TcpStream)) -> Self {
+        let says = Arc::new(Mutex::new(Vec::new()));
+        let ports = (1..=8).map(|host| {
+            let socket = TcpListener::bind((Ipv4Addr::new(127, 0, 0, host), 0)).expect("a free port");
+            let address = socket.local_addr().expect("its address");
+            let says = Arc::clone(&says);
+            std::thread::spawn(move || {
+                for stream in socket.incoming() {
+                    let Ok(mut stream) = stream else { continue };
+                    let _ = stream.set_read_timeout(Some(PATIENCE));
+                    is_asked(&mut stream);
+                    let answer = says.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                    let _ = stream.write_all(&answer);
+                    let _ = stream.shutdown(Shutdown::Both);
+                }
+            });
+            address
+        });
+        Self { ports: ports.collect(), says }
+    }
+
+    /// Where this is said now.
+    fn say(&self, text: &[u8]) -> SocketAddr {
+        static TURN: Mutex<usize> = Mutex::new(0);
+        *self.says.lock().unwrap_or_else(PoisonError::into_inner) = text.to_vec();
+        let mut turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        *turn += 1;
+        self.ports[*turn % self.ports.len()]
+    }
+}
+
+/// Takes a request's head in.
+fn http_request(stream: &mut TcpStream) {
+    let mut seen = Vec::new();
+    let mut buffer = [0; 4096];
+    while let Ok(count @ 1..) = stream.read(&mut buffer) {
+        seen.extend_from_slice(&buffer[..count]);
+        let Some(head) = seen.windows(4).position(|four| four == b"\r\n\r\n") else { continue };
+        let text = String::from_utf8_lossy(&seen[..head]).to_ascii_lowercase();
+        let length = text.split("content-length: ").nth(1).and_then(|rest| rest.split("\r\n").next());
+        let length: usize = length.and_then(|number| number.parse().ok()).unwrap_or(0);
+        if seen.len() >= head + 4 + length {
+            return;
+        }
+    }
+}
+
+fn client() -> Client {
+    let options =
+        Options { connect_timeout: PATIENCE, timeout: PATIENCE, body_limit: 1 << 16, ..Options::default() };
+    Client::new(options).expect("a client without TLS")
+}
+
+fn provider_at(address: SocketAddr) -> Discovery {
+    let at = |path: &str| serde_json::json!(format!("http://{address}/{path}"));
+    let document = serde_json::json!({
+        "issuer": format!("http://{address}"), "jwks_uri": at("keys"), "token_endpoint": at("token"),
+        "userinfo_endpoint": at("userinfo"), "device_authorization_endpoint": at("device"),
+        "revocation_endpoint": at("revoke"), "end_session_endpoint": at("end"),
+    });
+    serde_json::from_value(document).expect("a document")
+}
+
+/// A letter for what is asked, then the answer, head and body, byte for byte.
+pub fn http(data: &[u8]) {
+    static SERVER: OnceLock<Parrot> = OnceLock::new();
+    let Some((asked, answer)) = data.split_first() else { return };
+    // `ISSUER` in an answer is the address that it comes from.
+    let server = SERVER.get_or_init(|| Parrot::new(http_request));
+    let address = server.say(answer);
+    let issuer = format!("http://{address}");
+    let text = String::from_utf8_lossy(answer);
+    if text.contains("ISSUER") {
+        *server.says.lock().unwrap_or_else(PoisonError::into_inner) =
+            text.replace("ISSUER", &issuer).into_bytes();
+    }
+    let (client, discovery) = (client(), provider_at(address));
+    let secret = SecretText::new("s3cret".to_owned());
+    let registration = Registration { client_id: "c".to_owned(), client_secret: Some(secret.clone()) };
+    let provider = Provider { http: &client, discovery: &discovery, registration: &registration };
+    match asked {
+        b'd' => match discover(&client, &issuer) {
+            Ok(found) => {
+                assert_eq!(found.issuer, issuer);
+                for url in [Some(&found.jwks_uri), found.token_endpoint.as_ref()].into_iter().flatten() {
+                    assert!(url.scheme() == "https" || is_loopback(url), "{url}");
+                }
+                let provider = Provider { discovery: &found, ..provider };
+                // The same bytes again, wherever the document sends to.
+                let here = |url: &url::Url| url.authority() == address.to_string();
+                if found.token_endpoint.as_ref().is_some_and(here)
+                    && let Err(error) = provider.refresh(&secret)
+                {
+                    clean_fault(&error);
+                }
+                if let Some(url) = provider.end_session_url(Some(&secret)) {
+                    clean(url.as_str());
+                }
+            }
+            Err(error) => clean_fault(&error),
+        },
+        b'k' => {
+            let mut notes = Notes::new();
+            let origin = Origin::KeySet(discovery.jwks_uri.clone());
+            let now = Timestamp(1_700_000_000);
+            match RemoteKeys::open(
+                client.clone(),
+                origin,
+                Cache::default(),
+                WeakKeys::Refuse,
+                now,
+                &mut notes,
+            ) {
+                Ok(remote) => clean(&remote.place()),
+                Err(error) => clean_fault(&error),
+            }
+            clean_notes(&notes);
+        }
+        b'v' => match provider.begin_device(&["openid".to_owned()], &[]) {
+            Ok(device) => {
+                for url in [Some(&device.verification_uri), device.verification_uri_complete.as_ref()] {
+                    let Some(url) = url else { continue };
+                    assert!(matches!(url.scheme(), "http" | "https"), "{url}");
+                    clean(url.as_str());
+                }
+                // Nobody waits for ever, and no clock runs over.
+                assert!(device.interval >= Duration::from_secs(1));
+                assert!(Instant::now().checked_add(device.interval).is_some());
+                assert!(Instant::now().checked_add(device.expires_in).is_some());
+            }
+            Err(error) => clean_fault(&error),
+        },
+        b't' => match provider.exchange_code(&secret, "http://127.0.0.1/cb", &secret) {
+            Ok(tokens) => assert!(tokens.id_token.is_none_or(|token| !token.expose().is_empty())),
+            Err(error) => clean_fault(&error),
+        },
+        b'u' => match provider.userinfo(&secret) {
+            Ok(_) => {}
+            Err(error) => clean_fault(&error),
+        },
+        b'r' => match provider.revoke(&secret) {
+            Ok(_) => {}
+            Err(error) => clean_fault(&error),
+        },
+        _ => {
+            let Ok(answer) = client.get(&discovery.jwks_uri, &[]) else { return };
+            clean(&answer.media_type());
+            clean_some(answer.target().as_ref().map(url::Url::as_str));
+            clean_fault(&answer.refused());
+            if let Err(error) = answer.success().and_then(|answer| answer.json::<serde_json::Value>()) {
+                clean_fault(&error);
+            }
+        }
+    }
+}
+
+/// An answer that was kept on disk: whatever it has become, it is taken whole or not at all.
+pub fn kept(data: &[u8]) {
+    thread_local! {
+        static PLACE: RefCell<Option<(tempfile::TempDir, std::path::PathBuf, url::Url)>> =
+            const { RefCell::new(None) };
+    }
+    let now = Timestamp(1_700_000_000);
+    let open = |folder: &std::path::Path, url: &url::Url, offline, notes: &mut Notes| {
+        let cache = Cache { folder: Some(folder.to_owned()), offline };
+        RemoteKeys::open(client(), Origin::KeySet(url.clone()), cache, WeakKeys::Refuse, now, notes)
+    };
+    PLACE.with_borrow_mut(|place| {
+        let (folder, path, url) = place.get_or_insert_with(|| {
+            let folder = tempfile::tempdir().expect("a temporary folder");
+            let server = Parrot::new(http_request);
+            let address = server.say(b"HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n{\"keys\":[]}");
+            let url = parse_url(&format!("http://{address}/keys")).expect("an address");
+            open(folder.path(), &url, false, &mut Notes::new()).expect("keys");
+            let kept = std::fs::read_dir(folder.path()).expect("a folder").next().expect("a file");
+            let path = kept.expect("a file").path();
+            (folder, path, url)
+        });
+        // `URL` in the file is the address it is kept for.
+        let text = String::from_utf8_lossy(data).replace("URL", url.as_str());
+        std::fs::write(path, text).expect("room for it");
+        let mut notes = Notes::new();
+        if let Err(error) = open(folder.path(), url, true, &mut notes) {
+            clean_fault(&error);
+        }
+        clean_notes(&notes);
+    });
+}
+
+/// Takes a request to the directory in.
+fn ldap_request(stream: &mut TcpStream) {
+    let _ = stream.read(&mut [0; 4096]);
+}
+
+/// A letter for what is asked of a directory, then its answer, byte for byte.
+pub fn directory(data: &[u8]) {
+    static SERVER: OnceLock<Parrot> = OnceLock::new();
+    let Some((asked, answer)) = data.split_first() else { return };
+    let server = SERVER.get_or_init(|| {
+        // What the library panics on is caught where it is called, and counts as an answer that
+        // can't be understood; a fuzzer would take it for the end.
+        let usual = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            let file = panic.location().map_or("", |location| location.file());
+            if !file.contains("/ldap3-") && !file.contains("/lber-") {
+                usual(panic);
+            }
+        }));
+        Parrot::new(ldap_request)
+    });
+    let address = server.say(answer);
+    let access = Access {
+        addresses: vec![Address::parse(&format!("ldap://{address}")).expect("an address")],
+        starttls: false,
+        trust: Trust::System,
+        connect_patience: PATIENCE,
+        answer_patience: PATIENCE,
+    };
+    let simple = Credentials::simple("cn=reader".to_owned(), SecretText::new("secret".to_owned()));
+    let who = if *asked == b'b' { simple.expect("a name") } else { Credentials::Anonymous };
+    let search = Search {
+        base: "dc=example,dc=org".to_owned(),
+        filter: "(objectClass=person)".to_owned(),
+        uid_attribute: "uid".to_owned(),
+        name_attribute: "cn".to_owned(),
+        page_size: if *asked == b'p' { 500 } else { 0 },
+        ignore_references: false,
+    };
+    let mut notes = Notes::new();
+    let outcome = access.connect(&who, &mut notes).and_then(|mut connection| match asked {
+        b'b' => Ok(()),
+        b'f' => connection.find(&search, "fritz").map(|found| {
+            if let Found::One(person) = found {
+                assert!(!person.username.is_empty());
+            }
+        }),
+        _ => connection.read_all(&search, &mut |_| ()).map(|roster| {
+            assert!(roster.members().all(|member| !member.username.is_empty()));
+            roster.skipped().iter().for_each(|skipped| clean(&skipped.why));
+        }),
+    });
+    if let Err(error) = outcome {
+        clean_fault(&error);
+    }
+    clean_notes(&notes);
+}
+
+fn begun() -> &'static Begun {
+    static BEGUN: OnceLock<Begun> = OnceLock::new();
+    BEGUN.get_or_init(|| {
+        let endpoint = parse_url("https://idp.example/auth").expect("an address");
+        let redirect = "http://localhost:8250/oidc/callback".to_owned();
+        begin(&endpoint, "c", redirect, &Ask::default()).expect("a login")
+    })
+}
+
+/// What somebody pastes, or the browser brings: no code without the state of this login.
+pub fn callback(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let begun = begun();
+    let text = text.replace("STATE", begun.state.expose());
+    let query = match answers::pasted(&text, &begun.redirect_uri) {
+        Ok(query) => query,
+        Err(fault) => {
+            clean_fault(&fault);
+            text.as_str()
+        }
+    };
+    for names_issuer in [false, true] {
+        match answers::read(query, begun, "https://idp.example", names_issuer) {
+            Ok(answer) => {
+                let states =
+                    url::form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == "state");
+                assert_eq!(
+                    states.map(|(_, state)| state.into_owned()).collect::<Vec<_>>(),
+                    [begun.state.expose()]
+                );
+                if let answers::Answer::Refused(refusal) = answer {
+                    clean(&refusal.words());
+                    clean_some(refusal.hint(Some(&begun.redirect_uri)).as_deref());
+                }
+            }
+            Err(fault) => {
+                clean_fault(&fault);
+                let page = Page::failed(&fault.to_string(), fault_hint(&fault).as_deref()).html();
+                assert!(!page.contains("<script"), "{page}");
+            }
+        }
+    }
+}
+
+fn fault_hint(fault: &dyn cc_auth::base::fault::Fault) -> Option<String> {
+    fault.hint()
+}
+
+/// What anybody may say to the open port: it is answered, and the next one is served.
+pub fn listener(data: &[u8]) {
+    const END: &[u8] = b"GET /oidc/callback?the-end HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    static TURN: OnceLock<Mutex<u8>> = OnceLock::new();
+    let host = {
+        let mut turn = TURN.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
+        *turn = turn.wrapping_add(1);
+        format!("127.0.0.{}", *turn % 8 + 1)
+    };
+    let ports = "0".parse().expect("any port");
+    let mut listener = Listener::bind(&host, &ports).expect("a free port");
+    let address = listener.addresses()[0];
+    let data = data.to_vec();
+    let browser = std::thread::spawn(move || {
+        for said in [data.as_slice(), END] {
+            let Ok(mut stream) = TcpStream::connect(address) else { return };
+            let _ = stream.set_read_timeout(Some(PATIENCE));
+            let _ = stream.write_all(said);
+            let _ = stream.shutdown(Shutdown::Write);
+            let mut answer = Vec::new();
+            let _ = stream.read_to_end(&mut answer);
+            assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 "), "no HTTP is answered");
+        }
+    });
+    let taken = listener.wait(Instant::now() + 8 * PATIENCE, |query| {
+        assert!(!query.chars().any(char::is_control), "{query:?}");
+        assert!(query.len() < 20_000);
+        if query == "the-end" { Decision::Take(()) } else { Decision::TurnAway(Page::turned_away("not it")) }
+    });
+    assert!(matches!(taken, Ok(Some(()))), "nobody else is served: {taken:?}");
+    drop(listener);
+    browser.join().expect("the browser");
+}
