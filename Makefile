@@ -7,6 +7,11 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # Which build to install: release or debug.
 BUILD ?= release
 
+# What packages are made with, and for whom: MAINTAINER='Name <address>' for a site's own.
+CARGO_DEB := 3.8.0
+MAINTAINER ?=
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+
 PROGRAMS := gen-keypair convert-pem-pubkey cc-user cc-jwt cc-login
 
 BINDIR  := $(DESTDIR)$(PREFIX)/bin
@@ -15,13 +20,13 @@ BASHDIR := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 ZSHDIR  := $(DESTDIR)$(PREFIX)/share/zsh/vendor-completions
 FISHDIR := $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 
-.PHONY: help build demo test lint docs bench fuzz install uninstall clean
+.PHONY: help build demo test lint docs bench fuzz install uninstall deb static dist reproducible licenses clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## Build the programs for use (target/release)
-	$(CARGO) build --release --locked
+	contrib/build-release
 
 demo: ## Build, then run the whole main job in an empty folder
 	$(CARGO) build --locked
@@ -81,6 +86,32 @@ uninstall: ## Remove what install put there
 		rm -f "$(BINDIR)/$$program" "$(BASHDIR)/$$program" "$(ZSHDIR)/_$$program" "$(FISHDIR)/$$program.fish"; \
 	done
 	for page in man/*; do rm -f "$(MANDIR)/man$${page##*.}/$${page##*/}"; done
+
+deb: build licenses $(TARGET)/tools/bin/cargo-deb-$(CARGO_DEB) ## Make a Debian package (dist/)
+	SOURCE_DATE_EPOCH=$$(contrib/commit | cut -d' ' -f2) $(TARGET)/tools/bin/cargo-deb-$(CARGO_DEB) \
+		--no-build --locked --output dist/ $(if $(MAINTAINER),--maintainer "$(MAINTAINER)")
+
+# The tool that packs it, in the version that is known to do it well.
+$(TARGET)/tools/bin/cargo-deb-$(CARGO_DEB):
+	CARGO_TARGET_DIR="$(abspath $(TARGET))/tools/build" \
+		$(CARGO) install cargo-deb --version $(CARGO_DEB) --locked --root $(TARGET)/tools
+	mv $(TARGET)/tools/bin/cargo-deb $@
+	rm -rf $(TARGET)/tools/build
+
+static: licenses ## Build programs that need nothing of the system, and pack them (dist/)
+	CARGO_TARGET_DIR="$(abspath $(TARGET))/static" contrib/build-release --static
+	contrib/pack-static $(TARGET)/static/*/release
+
+dist: ## Make a source archive that builds without a network (dist/)
+	contrib/pack-source
+
+reproducible: deb dist ## Build the source archive elsewhere, without a network: the same bytes?
+	.ci/check-reproducible
+
+licenses: # What the crates want to go with every copy of the programs.
+	@mkdir -p dist
+	contrib/third-party-licenses > dist/third-party-licenses
+	gzip -9nf dist/third-party-licenses
 
 clean: ## Remove what was built
 	$(CARGO) clean

@@ -31,6 +31,7 @@ mod oidc_real;
 mod oidc_signals;
 mod openbao;
 mod osdf;
+mod packaging;
 mod policy;
 mod prompts;
 mod provider;

@@ -1,0 +1,79 @@
+//! What is shipped beside the programs: examples, and what packages say of themselves. The package
+//! itself is tried by `.ci/check-package`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::support::Folder;
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+fn source(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
+fn text(name: &str) -> String {
+    fs::read_to_string(source(name)).unwrap()
+}
+
+/// A folder with the examples, `env` under the name that is read.
+fn with_examples() -> Folder {
+    let folder = Folder::new();
+    for entry in fs::read_dir(source("contrib/examples")).unwrap() {
+        let entry = entry.unwrap();
+        let name = entry.file_name().into_string().unwrap();
+        folder.write(if name == "env" { ".env" } else { &name }, fs::read(entry.path()).unwrap());
+    }
+    folder
+}
+
+#[test]
+fn the_example_configuration_is_read_without_a_warning() {
+    let folder = with_examples();
+    folder.run("cc-user", &["init", "-q"]).ended(0);
+    let run = folder.run("cc-user", &["list", "-v"]).ended(0);
+    assert!(run.stderr.contains("ldap.url = 'ldaps://ldap.example.org'"), "{}", run.stderr);
+    assert!(!run.stderr.contains("warning"), "{}", run.stderr);
+    // What is missing is told by the name that the example gives it.
+    let run = folder.run("cc-user", &["sync-ldap", "--dry-run"]).ended(78);
+    assert!(run.stderr.contains("LDAP_ADMIN_PASSWORD"), "{}", run.stderr);
+    assert!(folder.read(".env").contains("LDAP_ADMIN_PASSWORD"));
+}
+
+#[test]
+fn the_example_role_and_resource_have_no_fault() {
+    let folder = with_examples();
+    folder.run("cc-jwt", &["role", "check", "role.json"]).ended(0);
+    folder.run("cc-jwt", &["role", "check", "--shared", "role-keys.json"]).ended(0);
+    folder.run("cc-jwt", &["spec", "check", "--no-key", "osdf.yaml"]).ended(0);
+}
+
+#[test]
+fn every_example_is_told_of() {
+    let list = text("contrib/examples/README");
+    for entry in fs::read_dir(source("contrib/examples")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        assert!(
+            name == "README" || list.lines().any(|line| line.split(' ').next() == Some(&name)),
+            "contrib/examples/README does not name {name}"
+        );
+    }
+}
+
+#[test]
+fn packages_have_the_version_of_the_programs() {
+    let newest = text("contrib/debian/changelog").lines().next().unwrap().to_owned();
+    assert!(newest.starts_with(&format!("cc-auth-tools ({VERSION}-")), "{newest}");
+    let newest = text("CHANGELOG.md").lines().find(|line| line.starts_with("## ")).unwrap().to_owned();
+    assert!(newest.starts_with(&format!("## {VERSION}")), "{newest}");
+}
+
+#[test]
+fn the_package_comes_under_the_license_of_the_source() {
+    let words = |text: &str| {
+        text.split_whitespace().filter(|word| *word != ".").map(str::to_owned).collect::<Vec<_>>().join(" ")
+    };
+    let license = text("LICENSE");
+    let permission = words(&license[license.find("Permission is").unwrap()..]);
+    assert!(words(&text("contrib/debian/copyright")).ends_with(&permission));
+}
