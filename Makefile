@@ -100,6 +100,7 @@ $(TARGET)/tools/bin/cargo-deb-$(CARGO_DEB):
 
 static: licenses ## Build programs that need nothing of the system, and pack them (dist/)
 	CARGO_TARGET_DIR="$(abspath $(TARGET))/static" contrib/build-release --static
+	.ci/check-static $(TARGET)/static/*/release
 	contrib/pack-static $(TARGET)/static/*/release
 
 dist: ## Make a source archive that builds without a network (dist/)
