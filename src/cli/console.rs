@@ -211,6 +211,19 @@ impl Console {
         if self.out_is_terminal { self.text(&ascii_controls(&text)) } else { self.text(&text) }
     }
 
+    /// Writes finished lines of the result, JSON or text that is escaped; on a terminal nothing in
+    /// them is obeyed.
+    ///
+    /// # Errors
+    /// As [`Console::line`].
+    pub fn lines(&mut self, lines: &[u8]) -> Result<(), OutputFault> {
+        if self.out_is_terminal {
+            self.text(&ascii_controls(&String::from_utf8_lossy(lines)))
+        } else {
+            self.bytes(lines)
+        }
+    }
+
     /// Sends what was written so far on its way.
     ///
     /// # Errors

@@ -29,6 +29,7 @@ use self::console::Console;
 use self::failure::{Failure, UsageFault};
 use self::tool::Tool;
 use crate::base::fault::Status;
+use crate::base::quote::{escape, is_hidden};
 
 /// The whole of a program's `main`.
 #[must_use]
@@ -68,7 +69,7 @@ fn from_clap(error: &clap::Error, arguments: &[OsString], console: &mut Console)
         console.text(&error.render().to_string())?;
         return Ok(Status::Done);
     }
-    let text = without_passwords(&error.render().to_string(), arguments);
+    let text = harmless(&without_passwords(&error.render().to_string(), arguments));
     if arguments.iter().any(|argument| argument == "--json") {
         let first = text.lines().next().unwrap_or_default();
         console.set_json();
@@ -76,6 +77,15 @@ fn from_clap(error: &clap::Error, arguments: &[OsString], console: &mut Console)
     }
     console.usage_error(&text);
     Ok(Status::Usage)
+}
+
+/// A usage error repeats arguments, which may come from elsewhere: nothing in it is obeyed by a
+/// terminal. Colours are not in it, and line ends are clap's own.
+fn harmless(text: &str) -> String {
+    text.split('\n')
+        .map(|line| if line.chars().any(is_hidden) { escape(line) } else { line.to_owned() })
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 /// A usage error without what stands after the second colon of an argument: the server's own

@@ -28,11 +28,11 @@ pub struct OutputOptions {
 /// When to use colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ColorWhen {
-    /// On a terminal, unless `NO_COLOR` is set
+    /// On a terminal, unless NO_COLOR is set
     Auto,
-    /// Always
+    /// Into files and pipes as well
     Always,
-    /// Never
+    /// Nowhere
     Never,
 }
 
@@ -40,17 +40,17 @@ pub enum ColorWhen {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Settings")]
 pub struct SettingsOptions {
-    /// The server's configuration [default: ./config.json where there is one]
+    /// Read the server's configuration from FILE [default: ./config.json where there is one]
     #[arg(short, long, global = true, value_name = "FILE", env = "CC_CONFIG", hide_env_values = true,
           value_hint = ValueHint::FilePath)]
     pub config: Option<PathBuf>,
 
-    /// The server's environment file [default: ./.env where there is one]
+    /// Read the server's environment file from FILE [default: ./.env where there is one]
     #[arg(long, global = true, value_name = "FILE", env = "CC_ENV_FILE", hide_env_values = true,
           value_hint = ValueHint::FilePath)]
     pub env_file: Option<PathBuf>,
 
-    /// The server's SQLite database [default: as configured, or ./var/job.db]
+    /// Use the server's SQLite database FILE [default: as configured, or ./var/job.db]
     #[arg(long, global = true, value_name = "FILE", env = "CC_DB", hide_env_values = true,
           value_hint = ValueHint::FilePath)]
     pub db: Option<PathBuf>,
@@ -60,7 +60,7 @@ pub struct SettingsOptions {
 #[derive(Debug, Clone, Default, Args)]
 pub struct AtOption {
     /// Judge as of TIME: RFC 3339, seconds since 1970, or +1h and -1h from now
-    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, help_heading = None::<&str>)]
     pub at: Option<String>,
 }
 

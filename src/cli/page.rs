@@ -8,6 +8,8 @@ pub struct Page {
     pub path: &'static str,
     /// What to know that the arguments do not say; paragraphs.
     pub description: &'static [&'static str],
+    /// Sections of its own between the options and the JSON report: title and paragraphs.
+    pub sections: &'static [(&'static str, &'static [&'static str])],
     /// Commands to try.
     pub examples: &'static [Example],
     /// The members of the JSON report: name and meaning.
@@ -25,6 +27,7 @@ impl Page {
     pub const EMPTY: Self = Self {
         path: "",
         description: &[],
+        sections: &[],
         examples: &[],
         json: &[],
         files: &[],

@@ -3,4 +3,5 @@
 
 mod dotenv;
 mod duration;
+mod manual;
 mod settings;

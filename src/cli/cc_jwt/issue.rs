@@ -113,11 +113,11 @@ pub(super) struct Issue {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Several users")]
 struct Many {
-    /// For the users named in FILE, a name a line, - for standard input
+    /// For the users named in FILE, a name a line; - is standard input
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["name", "all"])]
     users_from: Option<PathBuf>,
 
-    /// For all users
+    /// For all users in the user table
     #[arg(long, conflicts_with = "name")]
     all: bool,
 

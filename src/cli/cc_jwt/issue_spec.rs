@@ -22,7 +22,7 @@ const LAST_SIGNING: &str = "tokens.osg-htc.org/last-signing-time";
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Resources")]
 pub(super) struct SpecOptions {
-    /// Issue what the kind: JWT resources in FILE describe, YAML or JSON; - is standard input
+    /// Issue what the resources in FILE (YAML or JSON, kind: JWT) describe; - is standard input
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = [
         "name", "ttl", "no_expiry", "not_before", "issuer", "audience", "scope", "claims", "jti", "roles",
         "no_db", "algorithm", "key", "kid", "users_from", "all",
@@ -33,7 +33,7 @@ pub(super) struct SpecOptions {
     #[arg(long, requires = "spec")]
     secret_manifest: bool,
 
-    /// The mode of the output file [default: 0600]
+    /// Give the output file this mode, in octal [default: 0600]
     #[arg(long, value_name = "MODE", value_parser = parse_mode, requires = "spec")]
     mode: Option<u32>,
 

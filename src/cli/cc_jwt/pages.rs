@@ -1,6 +1,6 @@
 //! The manual of `cc-jwt`.
 
-use super::pages_osdf;
+use super::pages_osdf::{self, DISCOVERED, DISCOVERY};
 use crate::cli::page::{Example, Page, Tested};
 
 const FILES: &[(&str, &str)] = &[
@@ -11,6 +11,20 @@ const FILES: &[(&str, &str)] = &[
     ("./config.json", "the rules: auth.jwts.max-age, validate-user, trusted-issuer, cookie-name"),
     ("./var/job.db", "the user table"),
 ];
+
+const VERIFY_FILES: &[(&str, &str)] = &[
+    FILES[0],
+    FILES[1],
+    FILES[2],
+    DISCOVERED,
+    (
+        "$XDG_CACHE_HOME/cc-auth-tools/keys/",
+        "keys that were fetched, for as long as their server allows; ~/.cache where the variable is not set",
+    ),
+];
+
+const ROLE_FILES: &[(&str, &str)] =
+    &[("./config.json", "login roles by name in auth.jwt-roles, what they share in auth.jwt-config")];
 
 pub(super) static PAGES: &[Page] = &[
     Page {
@@ -42,7 +56,7 @@ pub(super) static PAGES: &[Page] = &[
     Page {
         path: "issue",
         description: &[
-            "The claims are those the server sets: sub, roles as they stand in the user table, iat, and exp where \
+            "Issues a token for a user and prints it, and nothing else. The claims are those the server sets: sub, roles as they stand in the user table, iat, and exp where \
              auth.jwts.max-age is set; --ttl sets another time. A user without the role api gets a token too, with a \
              warning, since no API endpoint admits it.",
             "With --roles or --no-db the user table is not asked. HS512 and HS256 are signed with the shared key \
@@ -141,6 +155,8 @@ pub(super) static PAGES: &[Page] = &[
             ("stands_out", "a list of kind and text"),
             ("endpoints", "a list of endpoint, would_admit (if the signature holds) and reason"),
         ],
+        files: &[DISCOVERED],
+        environment: DISCOVERY,
         ..Page::EMPTY
     },
     Page {
@@ -242,18 +258,24 @@ pub(super) static PAGES: &[Page] = &[
                  claim-mappings, groups, bound-claims",
             ),
         ],
-        files: FILES,
-        see_also: &["cc-user(1)"],
+        files: VERIFY_FILES,
+        environment: DISCOVERY,
+        see_also: &["cc-user(1)", "cc-jwt-role-check(1)", "cc-jwt-jwks(1)"],
         ..Page::EMPTY
     },
     Page {
         path: "role",
-        description: &["Login roles are judged with 'cc-jwt verify --role', and read here."],
+        description: &[
+            "A login role says who gets in with a token of another issuer, and as whom, in the form of the JWT auth \
+             method of Stronghold, Vault and OpenBao. Roles are judged with 'cc-jwt verify --role', and read here.",
+        ],
         examples: &[Example {
             command: "cc-jwt role check demo.json",
             explains: "Read a role",
             test: Tested::Parses,
         }],
+        files: ROLE_FILES,
+        see_also: &["cc-jwt-verify(1)"],
         ..Page::EMPTY
     },
     Page {
@@ -283,6 +305,8 @@ pub(super) static PAGES: &[Page] = &[
             ("faults", "a list of kind and message; the message begins with the place"),
             ("surprises", "a list of level (note or warning), message and hint"),
         ],
+        files: ROLE_FILES,
+        see_also: &["cc-jwt-verify(1)"],
         ..Page::EMPTY
     },
     pages_osdf::RENEW,

@@ -2,10 +2,20 @@
 
 use crate::cli::page::{Example, Page, Tested};
 
-const DISCOVERY: &[(&str, &str)] = &[
+pub(super) const DISCOVERY: &[(&str, &str)] = &[
     ("BEARER_TOKEN", "a token; where none is given, inspect and verify look here first"),
     ("BEARER_TOKEN_FILE", "the file of a token; the second place, and the first for renew --discoverable"),
     ("XDG_RUNTIME_DIR", "the folder of bt_uID, with ID the effective user's number; else it is in /tmp"),
+];
+
+pub(super) const DISCOVERED: (&str, &str) = (
+    "$XDG_RUNTIME_DIR/bt_uID, /tmp/bt_uID",
+    "where a token is looked for, and kept by renew --discoverable; ID is the effective user's number",
+);
+
+const SPEC_FILES: &[(&str, &str)] = &[
+    ("RESOURCE.yaml", "the resource; a relative spec.key.file in it is looked for beside it"),
+    ("DIR/NAME/KEY", "with --secrets-dir: a key of a mounted Secret or ConfigMap"),
 ];
 
 pub(super) const RENEW: Page = Page {
@@ -65,9 +75,15 @@ pub(super) const RENEW: Page = Page {
         ("next", "when it is signed anew, or tried again, RFC 3339"),
         ("resources", "how many are kept"),
     ],
-    files: &[(".NAME.lock", "beside each token: held by the process that keeps it")],
+    files: &[
+        SPEC_FILES[0],
+        SPEC_FILES[1],
+        DISCOVERED,
+        (".NAME.lock", "beside each token: held by the process that keeps it"),
+    ],
     environment: &[DISCOVERY[1], DISCOVERY[2], ("NOTIFY_SOCKET", "where systemd listens")],
     see_also: &["cc-jwt-spec(1)", "cc-jwt-jwks(1)", "systemd.service(5)"],
+    ..Page::EMPTY
 };
 
 pub(super) const SPEC: Page = Page {
@@ -82,13 +98,20 @@ pub(super) const SPEC: Page = Page {
          strictly: unknown fields, members that stand twice with different values, tags, merge keys, and texts that \
          Kubernetes reads otherwise (yes, 007) are faults. At most 4 MiB, 64 levels, and 10000 entries out of aliases.",
     ],
+    examples: &[Example {
+        command: "cc-jwt spec new -o osdf.yaml\ncc-jwt spec check --no-key osdf.yaml",
+        explains: "Write a resource, and look at it",
+        test: Tested::Runs(0),
+    }],
+    files: SPEC_FILES,
+    see_also: &["cc-jwt-renew(1)", "cc-jwt-jwks(1)"],
     ..Page::EMPTY
 };
 
 pub(super) const SPEC_CHECK: Page = Page {
     path: "spec check",
     description: &[
-        "All faults are told together, each with its line and field; the exit status is 65 then. Warnings are what \
+        "Reads resources and tells what is wrong with them. All faults are told together, each with its line and field; the exit status is 65 then. Warnings are what \
          validators of the token would refuse, or what is against the rules of its profile (WLCG, SciTokens); --strict \
          makes them faults. The key is looked for and tried, unless it is in a Secret and no --secrets-dir is given.",
     ],
@@ -106,11 +129,18 @@ pub(super) const SPEC_CHECK: Page = Page {
         ),
         ("notes", "a list of level (note or warning), text and hint"),
     ],
+    files: SPEC_FILES,
+    see_also: &["cc-jwt-renew(1)"],
     ..Page::EMPTY
 };
 
 pub(super) const SPEC_NEW: Page = Page {
     path: "spec new",
+    description: &[
+        "Writes a resource with a comment beside each field, to be changed by hand. See cc-jwt-spec(1) for what the \
+         fields mean.",
+    ],
+    files: SPEC_FILES,
     examples: &[Example {
         command: "cc-jwt spec new --issuer https://tokens.example.org --key-id 2026 -o osdf.yaml",
         explains: "A resource to start from",
@@ -122,7 +152,8 @@ pub(super) const SPEC_NEW: Page = Page {
 pub(super) const JWKS: Page = Page {
     path: "jwks",
     description: &[
-        "With --out-dir two files, to be served as they are by any web server at the issuer's address: jwks.json and \
+        "Prints or writes what an issuer has to publish so that others can verify its tokens; private halves never \
+         get into it. With --out-dir two files, to be served as they are by any web server at the issuer's address: jwks.json and \
          .well-known/openid-configuration. Each key has kid, alg and use, without which one validator or the other \
          does not take it. A key set that would lose a key that is published now is not written without --force.",
         "A rotation: give the new key first and the old jwks.json after it, and publish; a day later, when validators \
@@ -151,6 +182,11 @@ pub(super) const JWKS: Page = Page {
         ("keys", "printed: the key set (RFC 7517)"),
         ("issuer, jwks_uri", "printed with --document discovery"),
         ("files", "with --out-dir: the files that were written"),
+    ],
+    files: &[
+        ("DIR/jwks.json", "with --out-dir: the key set"),
+        ("DIR/.well-known/openid-configuration", "with --out-dir: the discovery document"),
+        SPEC_FILES[0],
     ],
     see_also: &["cc-jwt-renew(1)", "gen-keypair(1)"],
     ..Page::EMPTY

@@ -42,7 +42,7 @@ pub(super) struct Renew {
     #[arg(long)]
     discoverable: bool,
 
-    /// The mode of the files
+    /// Give the files this mode, in octal
     #[arg(long, value_name = "MODE", default_value = "0600", value_parser = parse_mode)]
     mode: u32,
 

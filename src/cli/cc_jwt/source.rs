@@ -17,7 +17,7 @@ const LIMIT: u64 = 1 << 20;
 /// Where the token is.
 #[derive(Debug, Clone, Args)]
 pub(super) struct TokenOptions {
-    /// The token, or - for standard input; a leading "Bearer " is passed over
+    /// The token; a leading "Bearer " is passed over; - is standard input
     #[arg(value_name = "TOKEN")]
     token: Option<String>,
 

@@ -32,7 +32,7 @@ const WAITING: usize = 2;
 #[command(next_help_heading = "Many tokens")]
 pub(super) struct StreamOptions {
     /// Take a token from each line of standard input, or of --token-file, and answer each with a
-    /// line: ok, or the check that fails and why
+    /// line
     #[arg(long)]
     pub(super) stream: bool,
 
@@ -162,7 +162,7 @@ where
             taken += 1;
             count += answers.lines;
             good += answers.good;
-            console.bytes(&answers.bytes)?;
+            console.lines(&answers.bytes)?;
             progress.at(count);
         }
         Ok(failed)

@@ -11,6 +11,9 @@ use super::source::TokenOptions;
 use super::stream::StreamOptions;
 use crate::cli::options::AtOption;
 
+/// Above the options of login roles in the help.
+const ROLES: &str = "Login roles";
+
 /// Judge a token: signature, times, issuer, user, roles, endpoint
 ///
 /// Each check is a line that holds or not, with the reason and what to do; the exit status is 0
@@ -44,7 +47,7 @@ pub(super) struct Verify {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(super) key: Vec<PathBuf>,
 
-    /// Verify with the shared key in FILE (base64, as in `CROSS_LOGIN_JWT_HS512_KEY`)
+    /// Verify with the shared key in FILE (base64, as the server's variable has it)
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(super) shared_key: Option<PathBuf>,
 
@@ -57,15 +60,15 @@ pub(super) struct Verify {
 
     /// Judge whether a login role of Stronghold, Vault or OpenBao admits the token: a file, or a
     /// name in auth.jwt-roles; '' is the default role
-    #[arg(long, value_name = "FILE|NAME", value_hint = ValueHint::FilePath)]
+    #[arg(long, value_name = "FILE|NAME", value_hint = ValueHint::FilePath, help_heading = ROLES)]
     pub(super) role: Option<String>,
 
     /// Read the configuration of login roles from FILE instead of auth.jwt-config
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = ROLES)]
     pub(super) role_config: Option<PathBuf>,
 
     /// Show all checks, those that were not reached as well
-    #[arg(long)]
+    #[arg(long, requires = "role", help_heading = ROLES)]
     pub(super) explain: bool,
 
     #[command(flatten)]

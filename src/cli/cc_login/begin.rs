@@ -33,11 +33,11 @@ pub(super) struct Begin {
     #[arg(value_name = "NAME|KEY=VALUE")]
     words: Vec<String>,
 
-    /// How: auto, local, ldap, token, oidc or remote
+    /// How to log in: auto, local, ldap, token, oidc or remote [default: auto]
     #[arg(short, long, value_name = "METHOD", value_parser = MethodChoice::parse)]
     method: Option<MethodChoice>,
 
-    /// Log in with the token in FILE (- for standard input)
+    /// Log in with the token in FILE; - is standard input
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath,
           conflicts_with_all = ["password_stdin", "password_file"])]
     token_file: Option<PathBuf>,

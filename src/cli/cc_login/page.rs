@@ -118,6 +118,7 @@ pub(super) static PAGES: &[Page] = &[
         files: SESSION_FILES,
         environment: ENVIRONMENT,
         see_also: &["cc-user(1)", "cc-jwt(1)", "gen-keypair(1)"],
+        ..Page::EMPTY
     },
     Page {
         path: "status",
@@ -167,6 +168,7 @@ pub(super) static PAGES: &[Page] = &[
         files: SESSION_FILES,
         environment: PROVIDER_ENVIRONMENT,
         see_also: &["cc-login(1)", "cc-login-token(1)"],
+        ..Page::EMPTY
     },
     Page {
         path: "logout",

@@ -22,7 +22,7 @@ pub(super) struct Add {
     #[arg(value_name = "NAME", required = true, num_args = 1..)]
     names: Vec<String>,
 
-    /// Roles: admin, support, manager, user, api (or anonymous)
+    /// Roles: admin, support, manager, user, api or anonymous; several with commas between them
     #[arg(short, long = "role", value_name = "ROLE", value_delimiter = ',', add = complete::roles())]
     roles: Vec<String>,
 

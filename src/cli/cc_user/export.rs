@@ -28,7 +28,7 @@ pub(super) struct Export {
     #[arg(long, value_name = "FORMAT")]
     format: Option<Format>,
 
-    /// Write to FILE with mode 0600; '-' is standard output
+    /// Write to FILE with mode 0600; - is standard output
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     output: Option<PathBuf>,
 
@@ -76,7 +76,7 @@ pub(super) fn run(
             gathered.extend_from_slice(text.as_bytes());
             return Ok(());
         }
-        Ok(console.text(text)?)
+        Ok(console.lines(text.as_bytes())?)
     };
     if format == Format::Csv {
         put(&write_csv_heading(with_passwords), console)?;

@@ -32,7 +32,7 @@ const MOST_COLLISIONS: usize = 1_000;
 /// Add many users at once, all of them or none
 #[derive(Debug, Args)]
 pub(super) struct Import {
-    /// CSV with a heading, or JSON lines; '-' is standard input
+    /// CSV with a heading, or JSON lines; - is standard input
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     file: PathBuf,
 
@@ -49,7 +49,7 @@ pub(super) struct Import {
     skip_existing: bool,
 
     /// Check everything and tell what would be done, but do nothing
-    #[arg(long)]
+    #[arg(short = 'n', long)]
     dry_run: bool,
 }
 

@@ -49,7 +49,7 @@ struct DatabaseOptions {
     #[command(flatten)]
     settings: SettingsOptions,
 
-    /// Wait at most this long for another process that is writing (30s, 1m)
+    /// Wait at most this long for another process that is writing, such as 30s or 1m
     #[arg(long, global = true, value_name = "DURATION", default_value = "5s", allow_hyphen_values = true)]
     wait: String,
 }

@@ -39,6 +39,7 @@ pub(super) static PAGES: &[Page] = &[
             example("cc-user list --role api", "Who may use the REST interface", 0),
         ],
         files: &[
+            ("./.env", "with keys and passwords; init and sync-ldap need it"),
             ("./config.json", "the server's configuration; its main.db names the database"),
             ("./var/job.db", "the database, unless configured otherwise"),
         ],
@@ -167,6 +168,11 @@ pub(super) static PAGES: &[Page] = &[
         description: &[
             "Adds roles to a user or takes them away. Tokens that were issued keep the roles they have, unless the server asks its database (validate-user).",
         ],
+        examples: &[example(
+            "cc-user role add fritz support\ncc-user role remove fritz api",
+            "Change what somebody may",
+            0,
+        )],
         see_also: SEE_ALSO,
         ..Page::EMPTY
     },
@@ -196,6 +202,7 @@ pub(super) static PAGES: &[Page] = &[
     Page {
         path: "project",
         description: &["Gives a manager projects or takes them away."],
+        examples: &[parses("cc-user project add paul chemistry", "One more project")],
         see_also: SEE_ALSO,
         ..Page::EMPTY
     },

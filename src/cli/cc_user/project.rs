@@ -36,7 +36,7 @@ struct Projects {
     #[arg(value_name = "NAME", add = complete::usernames())]
     name: String,
 
-    /// Projects
+    /// The projects' names
     #[arg(value_name = "PROJECT", required = true)]
     projects: Vec<String>,
 }

@@ -35,7 +35,7 @@ struct Roles {
     #[arg(value_name = "NAME", add = complete::usernames())]
     name: String,
 
-    /// Roles: admin, support, manager, user, api (or anonymous)
+    /// Roles: admin, support, manager, user, api or anonymous; several with commas between them
     #[arg(value_name = "ROLE", required = true, value_delimiter = ',', add = complete::roles())]
     roles: Vec<String>,
 }

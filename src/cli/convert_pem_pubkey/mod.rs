@@ -44,7 +44,7 @@ struct Arguments {
     #[arg(short, long, value_name = "FORM", conflicts_with = "json")]
     to: Option<Form>,
 
-    /// The variable's name [default: `CROSS_LOGIN_JWT_PUBLIC_KEY`]
+    /// The variable's name [default: CROSS_LOGIN_JWT_PUBLIC_KEY]
     #[arg(long, value_name = "VAR")]
     name: Option<String>,
 
@@ -76,7 +76,7 @@ struct Arguments {
 /// A form to show a public key in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Form {
-    /// A line `NAME="base64"` as the server's environment file has it
+    /// A line NAME="base64" as the server's environment file has it
     Env,
     /// The base64 alone
     Base64,

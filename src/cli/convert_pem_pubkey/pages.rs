@@ -18,22 +18,22 @@ pub(super) static PAGES: &[Page] = &[Page {
     examples: &[
         Example {
             command: "gen-keypair --format pem -o issuer && convert-pem-pubkey issuer/public.pem",
-            explains: "the line for the environment file",
+            explains: "The line for the environment file",
             test: Tested::Runs(0),
         },
         Example {
             command: "convert-pem-pubkey --from-env JWT_PUBLIC_KEY --to pem",
-            explains: "the server's own public key as openssl reads it",
+            explains: "The server's own public key as openssl reads it",
             test: Tested::Runs(0),
         },
         Example {
             command: "convert-pem-pubkey --from-env JWT_PUBLIC_KEY --to jwk | convert-pem-pubkey --write",
-            explains: "a key from a pipe, straight into the environment file",
+            explains: "A key from a pipe, straight into the environment file",
             test: Tested::Runs(0),
         },
         Example {
             command: "convert-pem-pubkey ~/.ssh/id_ed25519.pub --to nkey",
-            explains: "an OpenSSH key for NATS",
+            explains: "An OpenSSH key for NATS",
             test: Tested::Parses,
         },
     ],
@@ -60,4 +60,5 @@ pub(super) static PAGES: &[Page] = &[Page {
     ],
     environment: &[("CC_ENV_FILE", "the environment file, where --env-file is not given")],
     see_also: &["gen-keypair(1)", "cc-jwt(1)", "openssl-pkey(1)", "ssh-keygen(1)"],
+    ..Page::EMPTY
 }];

@@ -78,16 +78,16 @@ enum KeyKind {
     Es384,
     /// An RSA pair of 3072 bits
     Rs256,
-    /// A shared key of 64 bytes for logins from elsewhere: `CROSS_LOGIN_JWT_HS512_KEY`
+    /// A shared key of 64 bytes for logins from elsewhere (CROSS_LOGIN_JWT_HS512_KEY)
     Hs512,
-    /// The secret of web session cookies, 32 bytes: `SESSION_KEY`
+    /// The secret of web session cookies, 32 bytes (SESSION_KEY)
     Session,
 }
 
 /// A form of writing keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// Lines `NAME="base64"` as the server's environment file has them
+    /// Lines NAME="base64" as the server's environment file has them
     Env,
     /// PKCS#8 and SPKI, as openssl reads them
     Pem,

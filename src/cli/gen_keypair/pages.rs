@@ -5,7 +5,7 @@ use crate::cli::page::{Example, Page, Tested};
 pub(super) static PAGES: &[Page] = &[Page {
     path: "",
     description: &[
-        "Without options, prints the two lines a server reads: JWT_PUBLIC_KEY with the 32 bytes of an Ed25519 \
+        "Makes the keys that a server signs and verifies tokens with. Without options, prints the two lines a server reads: JWT_PUBLIC_KEY with the 32 bytes of an Ed25519 \
          public key and JWT_PRIVATE_KEY with its seed and public key, 64 bytes, both in standard base64.",
         "With --write the lines go into the environment file instead: every other byte of it stays, it \
          appears whole with mode 0600, and the old file is kept beside it as .env.old (.env.old.1 and so on). \
@@ -20,32 +20,32 @@ pub(super) static PAGES: &[Page] = &[Page {
     examples: &[
         Example {
             command: "gen-keypair",
-            explains: "the two lines for the environment file",
+            explains: "The two lines for the environment file",
             test: Tested::Runs(0),
         },
         Example {
             command: "gen-keypair --write --env-file new.env",
-            explains: "straight into an environment file",
+            explains: "Straight into an environment file",
             test: Tested::Runs(0),
         },
         Example {
             command: "gen-keypair --algorithm session --write --force",
-            explains: "a new secret for the web session cookies",
+            explains: "A new secret for the web session cookies",
             test: Tested::Runs(0),
         },
         Example {
             command: "gen-keypair --format pem -o keys",
-            explains: "two files that openssl reads",
+            explains: "Two files that openssl reads",
             test: Tested::Runs(0),
         },
         Example {
             command: "gen-keypair --algorithm es256 --format jwks -o issuer.json",
-            explains: "a signing key for another issuer; issuer.pub.json is the set to publish",
+            explains: "A signing key for another issuer; issuer.pub.json is the set to publish",
             test: Tested::Runs(0),
         },
         Example {
             command: "PUBLIC=$(gen-keypair | grep PUBLIC_KEY | cut -d'\"' -f2)",
-            explains: "one value in a script",
+            explains: "One value in a script",
             test: Tested::Runs(0),
         },
     ],
@@ -69,4 +69,5 @@ pub(super) static PAGES: &[Page] = &[Page {
     ],
     environment: &[("CC_ENV_FILE", "the environment file, where --env-file is not given")],
     see_also: &["convert-pem-pubkey(1)", "cc-user(1)", "cc-jwt(1)", "openssl-pkey(1)"],
+    ..Page::EMPTY
 }];

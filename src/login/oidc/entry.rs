@@ -10,7 +10,7 @@ use super::request::Ask;
 use crate::base::fault::{Fault, Status};
 use crate::base::file::{self, FileError, SETTINGS_LIMIT};
 use crate::base::near::nearest;
-use crate::base::quote::quote;
+use crate::base::quote::{escape, quote};
 use crate::base::secret::SecretText;
 
 use crate::config::{ConfigFault, OidcProvider, Settings, Variable};
@@ -82,7 +82,7 @@ pub enum EntryFault {
         known: Vec<String>,
     },
     /// The provider's address is none.
-    #[error("{key}: {error}")]
+    #[error("{}: {error}", escape(.key))]
     Address {
         /// The key.
         key: String,
@@ -99,7 +99,7 @@ pub enum EntryFault {
     #[error("the login role {} is of type 'jwt', wanted 'oidc'", quote(.0))]
     RoleType(String),
     /// A parameter that is no text.
-    #[error("{key}.parameters: {} is no text", quote(.name))]
+    #[error("{}.parameters: {} is no text", escape(.key), quote(.name))]
     Parameter {
         /// The entry's key.
         key: String,

@@ -29,6 +29,27 @@ pub(in crate::cli::cc_user) const PAGE: Page = Page {
          blanks or commas between them, are tried in order. With --watch each run reads the \
          settings anew; one that fails is reported, and the next one comes all the same.",
     ],
+    sections: &[(
+        "Is it safe to run every night?",
+        &[
+            "Yes. The worst a run can do by itself is to delete a tenth of the users who came from the directory \
+             (or five, where a tenth is less), none of them an admin, and that only where sync-del-old-users or \
+             --delete-missing asks for deletions at all. --max-delete makes the limit as tight as you like; 0 \
+             deletes nobody.",
+            "What protects: an answer that is cut, broken off or empty deletes nobody; everything is one \
+             transaction, so a run that is killed at any moment leaves the old table or the new one; local users, \
+             and those of tokens and OpenID providers, are never touched; nor are roles, projects and passwords; a \
+             running server is waited for, and two runs at once do not harm each other. A second run finds nothing \
+             to do.",
+            "What to watch: the exit status. 0 is done; 69 is a directory that could not be asked or did not answer \
+             whole, and the next night will do; 75 with a database that is locked, the same; 75 with too many \
+             deletions, a person has to look (see the recipes of cc-auth(7)); 77 and 78 are credentials and \
+             settings. --metrics-file has the same for Prometheus, with the time of the last good run.",
+            "Run it as the account the server runs as, first with --dry-run; by the systemd timer \
+             cc-user-sync-ldap.timer or a line in a crontab. Export the users before it, and a deletion can be \
+             undone.",
+        ],
+    )],
     examples: &[
         Example {
             command: "cc-user sync-ldap --dry-run",
@@ -72,6 +93,7 @@ pub(in crate::cli::cc_user) const PAGE: Page = Page {
         ),
         ("seconds", "how long it took; null in a dry run"),
     ],
+    see_also: &["ldapsearch(1)", "systemd.timer(5)"],
     environment: &[("LDAP_ADMIN_PASSWORD", "the password of search-dn; in the environment or in .env")],
     ..Page::EMPTY
 };

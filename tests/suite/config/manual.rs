@@ -1,0 +1,208 @@
+//! cc-config(5) and the code know the same settings: each that is read is described, each that is
+//! described is read, with the default and the type that the page tells.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use cc_auth::config::Variable;
+use serde_json::{Map, Value, json};
+
+use crate::support::Folder;
+
+fn page() -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("man/cc-config.5");
+    fs::read_to_string(path).unwrap().replace("\\-", "-")
+}
+
+/// A setting as the page describes it.
+struct Described {
+    /// `auth.jwts`, or nothing for the root.
+    section: String,
+    name: String,
+    kind: String,
+    default: String,
+    example: Value,
+}
+
+fn described() -> Vec<Described> {
+    let page = page();
+    let mut all: Vec<Described> = Vec::new();
+    let mut section = String::new();
+    for line in page.lines() {
+        if let Some(title) = line.strip_prefix(".SS ") {
+            section = if title == "At the root" { String::new() } else { title.to_owned() };
+        }
+        let head = line.strip_prefix("\\fB").and_then(|rest| rest.split_once("\\fR ("));
+        if let Some((name, facts)) = head {
+            let (kind, default) = facts.trim_end_matches(')').split_once("; default: ").unwrap();
+            all.push(Described {
+                section: section.clone(),
+                name: name.to_owned(),
+                kind: kind.to_owned(),
+                default: default.to_owned(),
+                example: Value::Null,
+            });
+        }
+        if let Some(example) = line.strip_prefix("Example: ") {
+            let last = all.last_mut().unwrap();
+            last.example = serde_json::from_str(example).unwrap_or_else(|error| panic!("{line}: {error}"));
+        }
+    }
+    all
+}
+
+fn put(config: &mut Value, section: &str, name: &str, value: Value) {
+    let mut at = config;
+    for part in section.split('.').filter(|part| !part.is_empty()) {
+        at = &mut at[part];
+        if at.is_null() {
+            *at = Value::Object(Map::new());
+        }
+    }
+    at[name] = value;
+}
+
+#[test]
+fn every_setting_of_the_manual_is_read_in_the_type_it_has_there() {
+    let all = described();
+    assert!(all.len() > 30, "only {} settings found", all.len());
+    let folder = Folder::with_setup();
+    folder.write("main.json", "{}");
+    folder.write("auth.json", "{}");
+    for setting in &all {
+        let key = format!("{}.{}", setting.section, setting.name);
+        assert!(!setting.example.is_null(), "{key} has no example");
+        let config = |value: Value| {
+            let mut config = json!({});
+            put(&mut config, &setting.section, &setting.name, value);
+            folder.write("one.json", config.to_string());
+            folder.run("cc-user", &["-c", "one.json", "list", "--names"])
+        };
+        let read = config(setting.example.clone());
+        // The database of the example is not there.
+        assert_eq!(read.status, if setting.name == "db" { 66 } else { 0 }, "{key}: {}", read.stderr);
+        assert!(!read.stderr.contains("unknown key"), "{key}: {}", read.stderr);
+        // A wrong type is an error: so the key is looked at, and has the type that is told.
+        let (wrong, wanted) = match setting.kind.as_str() {
+            "text" => (json!(5), "wanted text"),
+            "text or list of texts" => (json!(5), "wanted text or a list of texts"),
+            "true or false" => (json!("true"), "wanted true or false"),
+            "duration" => (json!("1d"), "is no duration"),
+            "object" => (json!([]), "wanted an object"),
+            other => panic!("{key}: what is a {other}?"),
+        };
+        let refused = config(wrong);
+        assert!(
+            refused.status == 78 && refused.stderr.contains(&setting.name),
+            "{key} is told to be {} ({wanted}): {} {}",
+            setting.kind,
+            refused.status,
+            refused.stderr
+        );
+    }
+    println!("manual: {} settings tried", all.len());
+}
+
+#[test]
+fn every_setting_that_is_read_is_in_the_manual() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/config/file.rs");
+    let source = fs::read_to_string(source).unwrap();
+    let code: String = source
+        .split("#[cfg(test)]\nmod tests")
+        .next()
+        .unwrap()
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .collect::<Vec<_>>()
+        .join("\n");
+    // Names of settings are the texts in square brackets and in calls of section().
+    let mut names = BTreeSet::new();
+    for (open, close) in [("&[\"", ']'), ("section(\"", ')'), ("outside(&mut root, \"", ')')] {
+        for (at, _) in code.match_indices(open) {
+            let inside = &code[at..];
+            let inside = &inside[..inside.find(close).unwrap()];
+            for (count, piece) in inside.split('"').enumerate() {
+                let is_name = piece.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+                if count % 2 == 1 && is_name {
+                    names.insert(piece.to_owned());
+                }
+            }
+        }
+    }
+    assert!(names.len() > 40, "only {names:?}: does this test still read the code?");
+    let page = page();
+    let words: BTreeSet<&str> =
+        page.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '_')).collect();
+    let described: BTreeSet<String> = described()
+        .into_iter()
+        .flat_map(|setting| {
+            setting.section.split('.').map(str::to_owned).chain([setting.name]).collect::<Vec<_>>()
+        })
+        .collect();
+    for name in &names {
+        // After \fB a word begins with the letters fB.
+        let there = words.contains(name.as_str()) || described.contains(name);
+        assert!(there, "cc-config.5 does not tell of '{name}'");
+    }
+    for variable in Variable::ALL {
+        assert!(page.contains(variable.name()), "cc-config.5 does not tell of {}", variable.name());
+    }
+    println!("manual: {} spellings found", names.len());
+}
+
+#[test]
+fn the_defaults_of_the_manual_are_those_of_the_code() {
+    use cc_auth::config::{DEFAULT_DB, DEFAULT_SESSION, Jwts};
+    let all = described();
+    let default = |section: &str, name: &str| {
+        all.iter()
+            .find(|setting| setting.section == section && setting.name == name)
+            .unwrap_or_else(|| panic!("{section}.{name} is not described"))
+            .default
+            .trim_matches('"')
+            .to_owned()
+    };
+    assert_eq!(default("main", "db"), DEFAULT_DB);
+    let session: cc_auth::base::duration::GoDuration = default("main", "session-max-age").parse().unwrap();
+    assert_eq!(session, DEFAULT_SESSION);
+    let jwts = Jwts::default();
+    assert_eq!(default("auth.jwts", "validate-user"), jwts.validate_user.value.to_string());
+    assert_eq!(default("auth.jwts", "max-age"), "for ever");
+    assert!(jwts.max_age.value.is_none());
+    let folder = Folder::with_setup();
+    folder.write("config.json", json!({"auth": {"ldap": {"url": "ldap://x"}}}).to_string());
+    let told = folder.run("cc-user", &["list", "-v", "--names"]).ended(0).stderr;
+    for name in ["uid-attr", "username-attr"] {
+        let line = format!("ldap.{name} = '{}'", default("auth.ldap", name));
+        assert!(told.contains(&line), "{line}: {told}");
+    }
+}
+
+#[test]
+fn the_example_of_the_manual_means_the_same_in_both_layouts() {
+    let page = page();
+    let blocks: Vec<&str> = page
+        .split("\n.nf\n")
+        .skip(1)
+        .map(|rest| rest.split("\n.fi").next().unwrap())
+        .filter(|block| block.starts_with('{'))
+        .collect();
+    assert_eq!(blocks.len(), 2);
+    let folder = Folder::with_setup();
+    let told = |block: &str| {
+        folder.write("config.json", block);
+        let run = folder.run("cc-user", &["list", "-v", "--names"]).ended(0);
+        assert!(!run.stderr.contains("warning"), "{}", run.stderr);
+        let mut lines: Vec<String> = run
+            .stderr
+            .lines()
+            .filter_map(|line| line.split_once(" (from ").map(|(setting, _)| setting.to_owned()))
+            .collect();
+        lines.sort();
+        lines
+    };
+    let (today, before) = (told(blocks[0]), told(blocks[1]));
+    assert!(today.len() > 8, "{today:?}");
+    assert_eq!(today, before);
+}

@@ -1,0 +1,260 @@
+//! The recipes of cc-auth(7) work: every block of commands is run as it stands, in the trouble
+//! that it is for.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::slapd::{Manner, Slapd, crowd};
+use crate::support::{Folder, Run, has};
+use crate::sync::{configure, table};
+
+/// The blocks of commands by the title of their section.
+fn blocks() -> BTreeMap<String, Vec<String>> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("man/cc-auth.7");
+    let page = fs::read_to_string(path).unwrap().replace("\\-", "-").replace("\\e", "\\");
+    let mut blocks: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut title = String::new();
+    let mut lines = page.lines();
+    while let Some(line) = lines.next() {
+        if let Some(next) = line.strip_prefix(".SH ").or_else(|| line.strip_prefix(".SS ")) {
+            title = next.trim_matches('"').to_owned();
+        }
+        if line == ".nf" {
+            let block: Vec<&str> = lines.by_ref().take_while(|line| *line != ".fi").collect();
+            blocks.entry(title.clone()).or_default().push(block.join("\n"));
+        }
+    }
+    blocks
+}
+
+/// The recipes, each block run once.
+struct Recipes {
+    left: BTreeMap<String, Vec<String>>,
+}
+
+impl Recipes {
+    /// The next block of a recipe, run until a line fails.
+    #[track_caller]
+    fn run(&mut self, title: &str, folder: &Folder) -> Run {
+        let blocks = self.left.get_mut(title).unwrap_or_else(|| panic!("no recipe '{title}'"));
+        let block = blocks.remove(0);
+        if blocks.is_empty() {
+            self.left.remove(title);
+        }
+        folder.sh(&format!("set -e\n{block}"))
+    }
+}
+
+/// A server's folder as the main job leaves it: fritz, his token, a copy of last night.
+fn server() -> Folder {
+    Folder::with_setup()
+}
+
+/// Makes the server ask its table for a token's roles, or not.
+fn validate_user(folder: &Folder, wanted: bool) {
+    let mut config: serde_json::Value = serde_json::from_str(&folder.read("config.json")).unwrap();
+    config["auth"]["jwts"]["validate-user"] = json!(wanted);
+    folder.write("config.json", config.to_string());
+}
+
+#[test]
+fn every_recipe_of_the_manual_helps() {
+    let mut recipes = Recipes { left: blocks() };
+    let total: usize = recipes.left.values().map(Vec::len).sum();
+    prepare(&mut recipes);
+    keys(&mut recipes);
+    key_set(&mut recipes);
+    tokens(&mut recipes);
+    users(&mut recipes);
+    let directory = has("slapd");
+    if directory {
+        directories(&mut recipes);
+    }
+    println!("recipes: {} of {total} blocks run", total - recipes.left.values().map(Vec::len).sum::<usize>());
+    recipes.left.retain(|title, _| directory || !(title.contains("directory") || title.contains("sync")));
+    assert!(recipes.left.is_empty(), "no test runs {:?}", recipes.left);
+}
+
+fn prepare(recipes: &mut Recipes) {
+    let folder = Folder::new();
+    recipes.run("THE MAIN JOB", &folder).ended(0);
+    recipes.run("BEFORE SOMETHING HAPPENS", &folder).ended(0);
+    let mode = |name: &str| {
+        use std::os::unix::fs::PermissionsExt as _;
+        fs::metadata(folder.file(name)).unwrap().permissions().mode() & 0o777
+    };
+    assert_eq!((mode("backup"), mode("backup/users.jsonl"), mode("backup/env")), (0o700, 0o600, 0o600));
+}
+
+fn keys(recipes: &mut Recipes) {
+    let folder = server();
+    let before = folder.read(".env");
+    let without: String = before
+        .lines()
+        .filter(|line| !line.starts_with("JWT_PRIVATE_KEY"))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    folder.write(".env", &without);
+    folder.sh("cc-jwt verify --token-file token.txt").ended(0);
+    folder.sh("cc-jwt issue fritz").ended(78);
+    recipes.run("A private key is lost", &folder).ended(0);
+    folder.sh("cc-jwt issue fritz | cc-jwt verify -").ended(0);
+    folder.sh("cc-jwt verify --token-file token.txt").ended(1);
+    assert_eq!(folder.read(".env.old"), without);
+
+    let folder = server();
+    let before = folder.read(".env");
+    recipes.run("A key is changed without an outage", &folder).ended(0);
+    assert_eq!(folder.read(".env"), before, "nothing is changed before the moment");
+    folder.sh("cc-jwt verify --token-file token.txt").ended(0);
+    recipes.run("A key is changed without an outage", &folder).ended(0);
+    folder.sh("cc-jwt verify --token-file token.txt").ended(1);
+    assert_eq!(folder.read("previous.env"), before);
+    let rest = |text: &str| {
+        text.lines().filter(|line| !line.starts_with("JWT_")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(rest(&folder.read(".env")), rest(&before), "the other keys stay");
+
+    let folder = server();
+    let before = folder.read(".env");
+    recipes.run("An environment file was seen by others", &folder).ended(0);
+    for line in before.lines().filter(|line| line.contains("KEY=")) {
+        assert!(!folder.read(".env").contains(line), "{} is as it was", line.split('=').next().unwrap());
+    }
+}
+
+fn key_set(recipes: &mut Recipes) {
+    const TITLE: &str = "A signing key of a published key set is changed";
+    let folder = Folder::new();
+    folder.sh("gen-keypair -q --algorithm es256 --format pem -o osdf").ended(0);
+    folder
+        .sh("cc-jwt spec new -q --issuer https://tokens.example.org --key-id 2026 --key osdf/private.pem -o osdf.yaml")
+        .ended(0);
+    folder
+        .sh("cc-jwt jwks --spec osdf.yaml --out-dir www && cc-jwt renew --spec osdf.yaml -o osdf.jwt")
+        .ended(0);
+    folder.sh("cp osdf.jwt old.jwt").ended(0);
+    let good =
+        |name: &str| folder.sh(&format!("cc-jwt verify --token-file {name} --key www/jwks.json")).status;
+    recipes.run(TITLE, &folder).ended(0);
+    assert_eq!(good("old.jwt"), 0, "validators know both keys");
+    recipes.run(TITLE, &folder).ended(0);
+    assert_ne!(folder.read("old.jwt"), folder.read("osdf.jwt"), "signed anew by itself");
+    assert_eq!((good("old.jwt"), good("osdf.jwt")), (0, 0));
+    recipes.run(TITLE, &folder).ended(0);
+    assert_eq!((good("old.jwt"), good("osdf.jwt")), (1, 0));
+}
+
+fn tokens(recipes: &mut Recipes) {
+    const TITLE: &str = "A token got into wrong hands";
+    let folder = server();
+    validate_user(&folder, true);
+    folder.sh("cp token.txt leaked.txt").ended(0);
+    let shown = recipes.run(TITLE, &folder).ended(0);
+    assert!(shown.stdout.contains("fritz") && shown.stdout.contains("expires"), "{}", shown.stdout);
+    folder.sh("cc-jwt verify --token-file leaked.txt --endpoint user-api").ended(0);
+    let refused = recipes.run(TITLE, &folder).ended(1);
+    assert!(refused.stdout.contains("FAIL  roles"), "{}", refused.stdout);
+    // What the text says: with the role back it is good again, and without validate-user it
+    // never stopped being good.
+    folder
+        .sh("cc-user role add fritz api && cc-jwt verify --token-file leaked.txt --endpoint user-api")
+        .ended(0);
+    folder.sh("cc-user role remove fritz api").ended(0);
+    validate_user(&folder, false);
+    folder.sh("cc-jwt verify --token-file leaked.txt --endpoint user-api").ended(0);
+    folder.sh("cc-jwt verify --token-file leaked.txt --endpoint user-api --at +2000h").ended(1);
+
+    let folder = server();
+    folder.sh("printf 'pw of fritz' > pw.txt; chmod 600 pw.txt").ended(0);
+    folder
+        .sh("cc-user passwd fritz --password-file pw.txt && cc-login fritz --password-file pw.txt")
+        .ended(0);
+    let before = folder.read(".env");
+    recipes.run("A session was stolen", &folder).ended(0);
+    folder.sh("cc-login status").ended(1);
+    recipes.run("A session was stolen", &folder).ended(0);
+    let session = |text: &str| text.lines().find(|line| line.starts_with("SESSION_KEY")).unwrap().to_owned();
+    assert_ne!(session(&before), session(&folder.read(".env")));
+    folder.sh("cc-jwt verify --token-file token.txt").ended(0);
+
+    // Issued by a clock that is four minutes fast, with a beginning.
+    let folder = server();
+    folder.sh("cc-jwt issue fritz --not-before +4m --force -o token.txt").ended(0);
+    folder.sh("cc-jwt verify --token-file token.txt").ended(1);
+    recipes.run("The clock is wrong", &folder).ended(0);
+}
+
+fn users(recipes: &mut Recipes) {
+    let folder = server();
+    folder.sh("printf 'pw of anna' > pw.txt; chmod 600 pw.txt").ended(0);
+    folder
+        .sh("cc-user add anna --role manager,user --project physics --password-file pw.txt && mkdir -m 700 backup")
+        .ended(0);
+    folder.sh("cc-user export --with-passwords -o backup/users.jsonl").ended(0);
+    let before = table(&folder);
+    folder.sh("cc-user del anna && cc-user role add fritz support").ended(0);
+    const DELETED: &str = "Users were deleted by mistake";
+    recipes.run(DELETED, &folder).ended(0);
+    let after = table(&folder);
+    assert_eq!(after[0], before[0], "anna is back");
+    assert!(after[1].contains("support"), "fritz stays as he is now: {after:?}");
+    folder.sh("cc-login anna --password-file pw.txt").ended(0);
+
+    let held = rusqlite::Connection::open(folder.file("var/job.db")).unwrap();
+    held.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let locked = folder.sh("cc-user role remove fritz support --wait 100ms").ended(75);
+    assert!(locked.stderr.contains("locked"), "{}", locked.stderr);
+    let release = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(1500));
+        held.execute_batch("COMMIT").unwrap();
+    });
+    recipes.run("The database is locked", &folder).ended(0);
+    release.join().unwrap();
+    recipes.run("The disk is full", &folder).ended(0);
+}
+
+fn directories(recipes: &mut Recipes) {
+    // A directory of 40 people, later one of 25: more are gone than the limit allows.
+    let manner = || Manner { global: "sizelimit unlimited".to_owned(), ..Manner::default() };
+    let server = Slapd::start(&crowd(40), &manner());
+    let folder = Folder::with_setup();
+    let env = folder.read(".env");
+    let settings = |server: &Slapd| {
+        configure(&folder, &server.url(), json!({"sync-del-old-users": true}));
+        let password = folder.read(".env");
+        folder.write(".env", format!("{env}{password}"));
+    };
+    settings(&server);
+    folder.sh("cc-user sync-ldap").ended(0);
+    let before = table(&folder);
+    assert_eq!(before.len(), 41);
+
+    drop(server);
+    folder.sh("printf 'pw of rescue' > password.txt; chmod 600 password.txt").ended(0);
+    const GONE: &str = "The directory is gone or answers badly";
+    let blocks = recipes.left[GONE].clone();
+    // Each line on its own: the first one fails, as the text says.
+    let lines: Vec<&str> = blocks[0].lines().collect();
+    folder.sh(lines[0]).ended(69);
+    for line in &lines[1..] {
+        folder.sh(line).ended(0);
+    }
+    recipes.left.remove(GONE);
+    assert_eq!(table(&folder).len(), before.len() + 1);
+
+    let smaller = Slapd::start(&crowd(25), &manner());
+    settings(&smaller);
+    folder.sh("cc-user sync-ldap").ended(75);
+    const REFUSED: &str = "A sync is refused since too many would be deleted";
+    let lines = recipes.left.remove(REFUSED).unwrap();
+    let lines: Vec<&str> = lines[0].lines().collect();
+    let shown = folder.sh(lines[0]).ended(75);
+    assert!(shown.stdout.contains("u000039"), "{}", shown.stdout);
+    folder.sh(lines[1]).ended(0);
+    assert_eq!(table(&folder).len(), 27);
+}

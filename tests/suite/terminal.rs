@@ -1,0 +1,321 @@
+//! Nothing that others wrote - claims and their names, names in the user table, files, answers -
+//! reaches a terminal as anything but text: every report of every program is shown hostile text,
+//! on a terminal and in a pipe, for people and as JSON.
+
+use std::fs;
+use std::process::Command;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use cc_auth::base::note::Notes;
+use cc_auth::base::quote::is_hidden;
+use cc_auth::key::found::read_signing;
+use cc_auth::key::{Algorithm, WeakKeys};
+use serde_json::{Value, json};
+
+use crate::support::{Folder, has, path_with_programs};
+
+/// Sets the title, clears the screen, goes back, deletes, paints, turns the direction, breaks the
+/// line; U+009B is what ESC [ is in eight bits.
+const HOSTILE: &str = "a\u{1b}]0;t\u{7}\u{1b}[2J\u{8}\r\n\u{7f}\u{9b}31m\u{202e}\u{2028}\u{200b}z";
+
+/// What must be seen of it, as evidence that it came this far: the eight-bit control, escaped
+/// for people or in JSON.
+const EVIDENCE: [&str; 2] = ["\\u{9b}", "\\u009b"];
+
+/// The commands whose report has the hostile text.
+struct Trial {
+    folder: Folder,
+    tried: usize,
+    wrong: Vec<String>,
+}
+
+impl Trial {
+    fn new(folder: Folder) -> Self {
+        Self { folder, tried: 0, wrong: Vec::new() }
+    }
+
+    /// Runs a shell line, in which `$H` is the hostile text, in a pipe and on a terminal.
+    fn shows(&mut self, line: &str) {
+        for terminal in [false, true] {
+            let seen = self.run(line, terminal);
+            self.tried += 1;
+            // Line ends are the program's own; a terminal gives them a carriage return.
+            let bad = seen.replace("\r\n", "\n").chars().find(|c| *c != '\n' && is_hidden(*c));
+            let place = if terminal { "on a terminal" } else { "in a pipe" };
+            // JSON in a pipe is for programs, whose strings are what they are; JSON's own escapes
+            // are enough there.
+            let machine = !terminal && seen.lines().any(|line| line.starts_with(['{', '[']));
+            match bad {
+                Some(bad) if !machine || bad < ' ' => {
+                    self.wrong.push(format!("$ {line}\n{place}: U+{:04X} in {seen:?}", u32::from(bad)));
+                }
+                _ if !machine && !EVIDENCE.iter().any(|evidence| seen.contains(evidence)) => {
+                    self.wrong.push(format!("$ {line}\n{place}: the text is not there: {seen}"));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn run(&self, line: &str, terminal: bool) -> String {
+        let mut command = if terminal {
+            let mut command = Command::new("script");
+            // A terminal that is wide, so that nothing is cut.
+            command.args(["-qec", &format!("stty cols 4000 2>/dev/null; {line}"), "/dev/null"]);
+            command
+        } else {
+            let mut command = Command::new("sh");
+            command.args(["-c", &format!("({line}) 2>&1")]);
+            command
+        };
+        let output = command
+            .current_dir(self.folder.path())
+            .env_clear()
+            .env("PATH", path_with_programs())
+            .env("HOME", self.folder.file(".home"))
+            .env("SHELL", "/bin/sh")
+            .env("LC_ALL", "C.UTF-8")
+            .env("TZ", "UTC")
+            .env("TERM", "xterm")
+            .env("NO_COLOR", "1")
+            .env("H", HOSTILE)
+            .stdin(std::process::Stdio::null())
+            .output()
+            .unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    fn end(self) {
+        println!("terminal: {} reports of hostile text", self.tried);
+        assert!(
+            self.wrong.is_empty(),
+            "{} of {}:\n{}",
+            self.wrong.len(),
+            self.tried,
+            self.wrong.join("\n\n")
+        );
+    }
+}
+
+/// A token of the key in `k/private.pem`.
+fn token(folder: &Folder, header: &Value, claims: &Value) -> String {
+    let pem = fs::read(folder.file("k/private.pem")).unwrap();
+    let key = read_signing(&pem, WeakKeys::Refuse, &mut Notes::new()).unwrap();
+    let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let message = format!("{}.{}", encode(header), encode(claims));
+    let signature = key.sign(Algorithm::EdDsa, message.as_bytes()).unwrap();
+    format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))
+}
+
+#[test]
+fn claims_and_their_names_are_text_on_a_terminal() {
+    if !has("script") {
+        return;
+    }
+    let folder = Folder::with_setup();
+    folder.sh("gen-keypair -q --format pem -o k").ended(0);
+    folder.sh("convert-pem-pubkey -q k/public.pem --name JWT_PUBLIC_KEY --write --force").ended(0);
+    let header = json!({"alg": "EdDSA", "typ": HOSTILE, "kid": HOSTILE, HOSTILE: HOSTILE});
+    let claims = json!({
+        "sub": HOSTILE, "iss": HOSTILE, "aud": [HOSTILE], "roles": ["api", HOSTILE], "jti": HOSTILE,
+        "scope": format!("storage.read:/{HOSTILE} {HOSTILE}"), "wlcg.ver": "1.0", "iat": 1, "exp": 4_000_000_000_u64,
+        "groups": [HOSTILE], "name": HOSTILE, HOSTILE: {HOSTILE: [HOSTILE]},
+    });
+    folder.write("t", token(&folder, &header, &claims));
+    let plain = json!({"alg": "EdDSA"});
+    folder.write("plain", token(&folder, &plain, &claims));
+    folder.write("alg", token(&folder, &json!({"alg": HOSTILE, "crit": [HOSTILE]}), &claims));
+    folder.write(
+        "wrong",
+        token(
+            &folder,
+            &plain,
+            &json!({"sub": {HOSTILE: 1}, "exp": HOSTILE, "roles": HOSTILE, "iss": HOSTILE}),
+        ),
+    );
+    folder.write("answer", json!({"access_token": folder.read("plain"), "token_type": HOSTILE}).to_string());
+    folder.write(
+        "role.json",
+        json!({
+            "role_type": "jwt", "user_claim": "sub", "groups_claim": "groups", "bound_claims": {HOSTILE: "x", "jti": [HOSTILE]},
+            "claim_mappings": {"name": HOSTILE}, "bound_audiences": [HOSTILE],
+        })
+        .to_string(),
+    );
+    folder.write(
+        "good.json",
+        json!({
+            "role_type": "jwt", "user_claim": "sub", "groups_claim": "groups", "claim_mappings": {"name": "display"},
+            "bound_audiences": [HOSTILE],
+        })
+        .to_string(),
+    );
+    let mut trial = Trial::new(folder);
+    for token in ["t", "plain", "alg", "wrong"] {
+        trial.shows(&format!("cc-jwt inspect --token-file {token}"));
+        trial.shows(&format!("cc-jwt inspect --json --token-file {token}"));
+        trial.shows(&format!("cc-jwt inspect --stream --token-file {token}"));
+    }
+    trial.shows("cc-jwt inspect --token-file answer");
+    trial.shows("cc-jwt verify --token-file t --key k/public.pem");
+    trial.shows("cc-jwt verify --token-file plain --key k/public.pem -vv");
+    for options in [
+        "",
+        "--json",
+        "-e api -e user-api -e cookie-login --no-db",
+        "-e metric-store -vv",
+        "--issuer x --audience y --require-role admin",
+        "--issuer \"$H\" --audience \"$H\"",
+        "--require-role \"$H\"",
+        "--profile wlcg --scope storage.read:/x",
+        "--key k/public.pem --role role.json --explain",
+        "--key k/public.pem --role role.json --json",
+        "--key k/public.pem --role good.json",
+        "--key k/public.pem --role good.json --json",
+        "--stream --json",
+    ] {
+        trial.shows(&format!("cc-jwt verify --token-file plain {options}"));
+    }
+    for token in ["alg", "wrong"] {
+        trial.shows(&format!(
+            "cc-jwt verify --token-file {token} --key k/public.pem; printf '%s\\n' \"$H\" | cc-jwt verify - "
+        ));
+    }
+    trial.shows("cc-jwt verify --stream --token-file alg");
+    trial.end();
+}
+
+#[test]
+fn names_of_the_user_table_are_text_on_a_terminal() {
+    if !has("script") {
+        return;
+    }
+    let folder = Folder::with_setup();
+    let connection = rusqlite::Connection::open(folder.file("var/job.db")).unwrap();
+    let roles = json!(["manager", HOSTILE]).to_string();
+    connection
+        .execute(
+            "INSERT INTO hpc_user(username, ldap, name, email, roles, projects) VALUES (?1, 0, ?1, ?1, ?2, ?2)",
+            rusqlite::params![HOSTILE, roles],
+        )
+        .unwrap();
+    connection
+        .execute(
+            "INSERT INTO hpc_user(username, ldap, name, roles, projects) VALUES ('broken', 7, ?1, ?1, ?1)",
+            rusqlite::params![HOSTILE],
+        )
+        .unwrap();
+    drop(connection);
+    folder.write("users.csv", format!("username,roles,\"{HOSTILE}\"\nx,\"{HOSTILE}\",\"{HOSTILE}\"\n"));
+    folder.write("users.jsonl", json!({"username": HOSTILE, "roles": [HOSTILE], HOSTILE: 1}).to_string());
+    folder.write("names", format!("{}\n", HOSTILE.replace(['\r', '\n'], "")));
+    let mut trial = Trial::new(folder);
+    for line in [
+        "cc-user list",
+        "cc-user list --json",
+        "cc-user list --names",
+        "cc-user list --role \"$H\"",
+        "cc-user show \"$H\"",
+        "cc-user show \"$H\" --json",
+        "cc-user show broken",
+        "cc-user show \"x$H\"",
+        "cc-user add \"$H\" --role \"$H\" --name \"$H\" --email \"$H\" --project \"$H\" --no-password",
+        "cc-user add \"$H:$H:$H\"",
+        "cc-user del \"x$H\"",
+        "cc-user role add \"$H\" support -v",
+        "cc-user role remove \"$H\" \"$H\"x",
+        "cc-user project add fritz \"$H\"",
+        "cc-user project remove \"$H\" \"$H\"x",
+        "cc-user passwd \"x$H\"",
+        "cc-user import users.csv",
+        "cc-user import users.jsonl",
+        "cc-user export --format jsonl",
+        "cc-jwt issue \"$H\"x",
+        "cc-jwt issue --users-from names",
+        "cc-login \"$H\" --password-file .env -v",
+        "cc-user del \"$H\"",
+    ] {
+        trial.shows(line);
+    }
+    trial.end();
+}
+
+#[test]
+fn files_sessions_and_arguments_are_text_on_a_terminal() {
+    if !has("script") {
+        return;
+    }
+    let folder = Folder::with_setup();
+    folder.sh("printf pw > pw; chmod 600 pw; cc-user passwd -q fritz --password-file pw").ended(0);
+    folder.sh("cc-login -q fritz --password-file pw").ended(0);
+    let session = folder.file(".home/.local/state/cc-auth/session.json");
+    let mut kept: Value = serde_json::from_slice(&fs::read(&session).unwrap()).unwrap();
+    for name in ["username", "name"] {
+        kept[name] = json!(HOSTILE);
+    }
+    fs::write(&session, kept.to_string()).unwrap();
+    folder.write(
+        "hostile.json",
+        json!({
+            "main": {"session-max-age": "1h"},
+            "auth": {
+                "jwts": {"cookie-name": HOSTILE, "trusted-issuer": HOSTILE, HOSTILE: 1},
+                "ldap": {"url": HOSTILE, "user-base": HOSTILE, "search-dn": HOSTILE},
+                "oidc": {"provider": HOSTILE, "providers": {HOSTILE: {"provider": HOSTILE}}},
+            },
+        })
+        .to_string(),
+    );
+    folder.write("duration.json", json!({"auth": {"jwts": {"max-age": HOSTILE}}}).to_string());
+    folder.write("bad.env", format!("A=1\n{}\n", HOSTILE.replace(['\r', '\n'], "")));
+    folder.write("key.jwk", json!({"kty": "OKP", "crv": HOSTILE, "x": HOSTILE, "kid": HOSTILE}).to_string());
+    let one_line = HOSTILE.replace(['\r', '\n'], "");
+    folder.write("key.pem", format!("-----BEGIN {one_line}-----\nAAAA\n-----END {one_line}-----\n"));
+    folder.write("key.ssh", format!("ssh-{one_line} AAAA {one_line}\n"));
+    folder.write(
+        "spec.yaml",
+        json!({
+            "apiVersion": "tokens.osg-htc.org/v1", "kind": "JWT", "metadata": {"name": HOSTILE},
+            "spec": {"issuer": HOSTILE, "keyId": HOSTILE, "algorithm": HOSTILE, HOSTILE: HOSTILE, "data": {"scope": HOSTILE}},
+        })
+        .to_string(),
+    );
+    folder.write(
+        "role.json",
+        json!({"role_type": HOSTILE, HOSTILE: 1, "bound_claims": {HOSTILE: HOSTILE}}).to_string(),
+    );
+    let mut trial = Trial::new(folder);
+    for line in [
+        "cc-login status",
+        "cc-login status --json",
+        "cc-user -c hostile.json list -vv --names",
+        "cc-user -c hostile.json sync-ldap --dry-run",
+        "cc-login -c hostile.json --method oidc --path \"$H\"",
+        "cc-login -c hostile.json --method oidc",
+        "cc-user -c duration.json list",
+        "cc-user --env-file bad.env list; cc-user list --db \"$H\"",
+        "cc-user -c \"$H\" list",
+        "convert-pem-pubkey key.jwk",
+        "convert-pem-pubkey key.pem",
+        "convert-pem-pubkey \"$H\"",
+        "cc-jwt spec check spec.yaml",
+        "cc-jwt renew --spec spec.yaml -o x",
+        "cc-jwt role check role.json",
+        "cc-jwt verify x --key \"$H\"",
+        "cc-jwt verify x --jwks \"https://$H\"",
+        "cc-jwt issue fritz --ttl \"$H\"",
+        "cc-jwt issue fritz --claim \"$H\"",
+        "cc-jwt verify x --at \"$H\"",
+        "cc-jwt verify x -e \"$H\"",
+        "cc-user \"$H\"",
+        "cc-user list \"--$H\"",
+        "cc-user list --color \"$H\"",
+        "gen-keypair --algorithm \"$H\"",
+        "cc-login --method \"$H\"",
+        "cc-login fritz \"role=$H\" --method oidc -c hostile.json",
+    ] {
+        trial.shows(line);
+    }
+    trial.end();
+}
