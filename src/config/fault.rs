@@ -180,6 +180,7 @@ impl Fault for ConfigFault {
                 fault.hint().or_else(|| Some(format!("{} --force", variable.remedy()?)))
             }
             Self::NoPair { .. } => Some("gen-keypair --write --force".to_owned()),
+            Self::MissingKey { .. } => Some("'man cc-config' has an example of it".to_owned()),
             _ => None,
         }
     }

@@ -53,7 +53,7 @@ pub enum DirectoryError {
     #[error("the directory refuses name or password of {}", quote(.0))]
     Credentials(String),
     /// The name to bind with is no distinguished name.
-    #[error("the directory takes {} for no name to bind with", quote(.0))]
+    #[error("the directory does not take {} as a name to bind with", quote(.0))]
     BindName(String),
     /// The name to bind as at login has no place for the user's name.
     #[error("'user-bind' {} has no {{username}} in it: everybody would log in as the same person", quote(.0))]

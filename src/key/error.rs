@@ -255,7 +255,7 @@ pub enum KeyError {
         to: String,
     },
     /// The key can't do this algorithm.
-    #[error("a {kind} key can't sign or verify {algorithm}")]
+    #[error("{kind} keys can't sign or verify {algorithm}")]
     Algorithm {
         /// The kind of key.
         kind: &'static str,
@@ -263,7 +263,7 @@ pub enum KeyError {
         algorithm: Algorithm,
     },
     /// The kind of key can't be written in this form.
-    #[error("a {kind} key has no form as {form}")]
+    #[error("{kind} keys have no form as {form}")]
     NoForm {
         /// The kind of key.
         kind: &'static str,

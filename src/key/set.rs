@@ -74,7 +74,13 @@ impl KeySet {
         match serde_json::from_str::<Json>(text) {
             Ok(Json { keys: None }) => KeyError::JwkMissing("keys"),
             Ok(Json { keys: Some(serde_json::Value::Array(_)) }) => not_json(error),
-            Ok(Json { keys: Some(_) }) => wanted("something else"),
+            Ok(Json { keys: Some(other) }) => wanted(match other {
+                serde_json::Value::Object(_) => "an object",
+                serde_json::Value::String(_) => "a text",
+                serde_json::Value::Number(_) => "a number",
+                serde_json::Value::Bool(_) => "a truth value",
+                _ => "null",
+            }),
             Err(second) if second.to_string().contains("duplicate field") => {
                 KeyError::JwkTwice("keys".to_owned())
             }

@@ -177,7 +177,7 @@ pub enum Problem {
         first: usize,
     },
     /// `--set` leads through something that is no object.
-    #[error("--set can't reach it: {} is no object", quote(.0))]
+    #[error("{} is no object that has members to set", quote(.0))]
     NoObject(String),
     /// A rule of the token's profile, under `--strict`.
     #[error("{reason}")]

@@ -69,7 +69,10 @@ pub const fn kind(value: &Value) -> &'static str {
 /// What the JSON reader said, without the line number: a token's parts have one line.
 fn problem(error: &serde_json::Error) -> String {
     let text = error.to_string();
-    let what = text.split(" at line ").next().unwrap_or_default();
+    let what = match error.classify() {
+        serde_json::error::Category::Eof => "it ends too early",
+        _ => text.split(" at line ").next().unwrap_or_default(),
+    };
     format!("{what} at character {}", error.column())
 }
 

@@ -1,5 +1,5 @@
-//! README's tour is true: each command of its `console` blocks is run, in one folder from top to
-//! bottom, and prints what README shows. What differs each time (times, keys, tokens) is
+//! README's tour is true: each command of its `console` blocks is run, in one folder a chapter from
+//! top to bottom, and prints what README shows. What differs each time (times, keys, tokens) is
 //! compared by its shape. `UPDATE_README=1` writes down what was seen.
 
 use std::fmt::Write as _;
@@ -43,13 +43,16 @@ fn shape(line: &str) -> String {
 fn the_tour_prints_what_readme_shows() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
     let readme = fs::read_to_string(&path).unwrap();
-    let folder = Folder::new();
+    let mut folder = Folder::new();
     let mut written = String::new();
     let mut wrong = Vec::new();
     let mut commands = 0;
     let mut lines = readme.lines().peekable();
     while let Some(line) = lines.next() {
         let _ = writeln!(written, "{line}");
+        if line.starts_with("## ") {
+            folder = Folder::new();
+        }
         if line != "```console" {
             continue;
         }
@@ -92,4 +95,25 @@ fn only_what_differs_each_time_is_passed_over() {
     assert_ne!(shape("expires 2026-11-21 (in 7 days)"), shape("expired 2026-11-21 (7 days ago)"));
     assert_eq!(shape(&format!("K=\"{}\"", "a".repeat(44))), shape(&format!("K=\"{}\"", "+/".repeat(22))));
     assert_ne!(shape("admitted by /api"), shape("refused by /api"));
+}
+
+/// What the chapter for maintainers leads to is where it says.
+#[test]
+fn every_path_that_readme_names_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = fs::read_to_string(root.join("README.md")).unwrap();
+    let mut seen = 0;
+    for (count, piece) in readme.split('`').enumerate() {
+        let first = piece.split('/').next().unwrap_or_default();
+        let is_path = ["src", "tests", "man", "benches", "contrib", ".ci"].contains(&first)
+            && piece.contains('/')
+            && !piece.contains([' ', '<', '*', '\n']);
+        // The login method that the chapter makes up.
+        if count % 2 == 0 || !is_path || piece == "src/login/pam.rs" {
+            continue;
+        }
+        seen += 1;
+        assert!(root.join(piece).exists(), "README names {piece}, which is not there");
+    }
+    assert!(seen > 15, "only {seen} paths found");
 }

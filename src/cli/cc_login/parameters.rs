@@ -41,7 +41,7 @@ impl MethodChoice {
             .into_iter()
             .find(|method| method.name() == name)
             .map(Self::Only)
-            .ok_or_else(|| format!("the methods are {}", Self::NAMES.join(", ")))
+            .ok_or_else(|| format!("the method is none of {}", Self::NAMES.join(", ")))
     }
 }
 

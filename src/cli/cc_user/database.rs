@@ -45,9 +45,11 @@ impl DatabaseOptions {
 
     /// How long to wait for another process that is writing.
     pub(super) fn wait(&self) -> Result<Duration, UsageFault> {
-        let wrong = || UsageFault::new(format!("--wait: {} is no duration from 0s on", quote(&self.wait)));
-        let duration: GoDuration = self.wait.parse().map_err(|_| wrong())?;
-        u64::try_from(duration.nanoseconds()).map(Duration::from_nanos).map_err(|_| wrong())
+        let duration: GoDuration =
+            self.wait.parse().map_err(|error| UsageFault::new(format!("--wait: {error}")))?;
+        u64::try_from(duration.nanoseconds())
+            .map(Duration::from_nanos)
+            .map_err(|_| UsageFault::new(format!("--wait: {} is less than nothing", quote(&self.wait))))
     }
 
     /// Opens the database.

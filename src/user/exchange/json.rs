@@ -62,7 +62,10 @@ fn entry(number: u64, line: &str) -> Result<Entry, Problem> {
     }
     let line: Line = serde_json::from_str(line).map_err(|error| {
         let message = error.to_string();
-        let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(before, _)| before);
+        let message = match error.classify() {
+            serde_json::error::Category::Eof => "it ends too early",
+            _ => message.rsplit_once(" at line ").map_or(message.as_str(), |(before, _)| before),
+        };
         Problem::Json { column: error.column(), message: message.replace('`', "'") }
     })?;
     Ok(Entry {
