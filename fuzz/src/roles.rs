@@ -1,6 +1,7 @@
 //! Login roles, and what they decide.
 
 use cc_auth::base::time::Timestamp;
+use cc_auth::policy::Detail;
 use cc_auth::policy::role::{
     CHECKS, Flow, LoginRole, RoleConfig, Roles, config_surprises, judge as decide, role_surprises,
 };
@@ -59,7 +60,8 @@ pub fn judge(data: &[u8]) {
     let userinfo = object(userinfo, Part::Claims).ok();
     for flow in [Flow::Token, Flow::Provider { userinfo: userinfo.as_ref() }] {
         for now in [0, 1_700_000_000, i64::MAX, i64::MIN] {
-            let (verdict, login) = decide(&config, &role, Ok(&verified), flow, Timestamp(now));
+            let (verdict, login) =
+                decide(&config, &role, Ok(&verified), flow, Timestamp(now), Detail::Everything);
             is_whole(&verdict);
             assert_eq!(verdict.admits(), login.is_some());
             assert!(login.is_none_or(|login| !login.username.is_empty()));

@@ -8,6 +8,7 @@
 
 pub mod algorithm;
 pub mod certificate;
+mod check;
 pub mod der;
 pub mod encoding;
 pub mod error;

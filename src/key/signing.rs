@@ -13,7 +13,7 @@ use super::encoding::decode_standard;
 use super::error::KeyError;
 use super::private::{PrivateKey, signing};
 use super::public::{Curve, WeakKeys};
-use super::verifying::{VerifyingKey, by_jsonwebtoken};
+use super::verifying::VerifyingKey;
 use crate::base::secret::{SecretBytes, SecretText};
 
 /// A key that signs: a private key, or a shared HMAC key, with its key ID. It is wiped from
@@ -153,6 +153,25 @@ impl SigningKey {
             (_, None) => Err(KeyError::Algorithm { kind: self.verifying.kind(), algorithm }),
         }
     }
+}
+
+const fn by_jsonwebtoken(algorithm: Algorithm) -> Option<jsonwebtoken::Algorithm> {
+    use jsonwebtoken::Algorithm as Theirs;
+    Some(match algorithm {
+        Algorithm::EdDsa => Theirs::EdDSA,
+        Algorithm::Es256 => Theirs::ES256,
+        Algorithm::Es384 => Theirs::ES384,
+        Algorithm::Es512 => return None,
+        Algorithm::Rs256 => Theirs::RS256,
+        Algorithm::Rs384 => Theirs::RS384,
+        Algorithm::Rs512 => Theirs::RS512,
+        Algorithm::Ps256 => Theirs::PS256,
+        Algorithm::Ps384 => Theirs::PS384,
+        Algorithm::Ps512 => Theirs::PS512,
+        Algorithm::Hs256 => Theirs::HS256,
+        Algorithm::Hs384 => Theirs::HS384,
+        Algorithm::Hs512 => Theirs::HS512,
+    })
 }
 
 #[cfg(test)]

@@ -1,19 +1,15 @@
 //! Keys that verify: what a token is checked with.
 
 use std::fmt;
+use std::sync::Arc;
 
 use aws_lc_rs::digest;
-use aws_lc_rs::signature::{
-    RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY, RSA_PKCS1_1024_8192_SHA512_FOR_LEGACY_USE_ONLY,
-    RsaParameters, RsaPublicKeyComponents, UnparsedPublicKey,
-};
-use jsonwebtoken::DecodingKey;
-use jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER;
 
 use super::algorithm::Algorithm;
+use super::check::Check;
 use super::encoding::{decode_standard, encode_url};
 use super::error::KeyError;
-use super::public::{Curve, PublicKey, WeakKeys};
+use super::public::{PublicKey, WeakKeys};
 use crate::base::quote::quote;
 use crate::base::secret::{SecretBytes, SecretText};
 
@@ -39,7 +35,8 @@ enum Material {
 #[derive(Clone)]
 pub struct VerifyingKey {
     material: Material,
-    decoding: DecodingKey,
+    /// How signatures are checked, by algorithm; copies of the key share it.
+    checks: Arc<[(Algorithm, Check)]>,
     algorithms: Vec<Algorithm>,
     kid: Option<String>,
 }
@@ -54,14 +51,9 @@ impl VerifyingKey {
     /// A public key, for every algorithm of its kind.
     #[must_use]
     pub fn public(key: PublicKey) -> Self {
-        let decoding = match &key {
-            // Despite its name this wants the 32 bytes as they are.
-            PublicKey::Ed25519(point) => DecodingKey::from_ed_der(point.as_bytes()),
-            PublicKey::Ec { point, .. } => DecodingKey::from_ec_der(point),
-            PublicKey::Rsa { modulus, exponent } => DecodingKey::from_rsa_raw_components(modulus, exponent),
-        };
         let algorithms = key.algorithms().to_vec();
-        Self { material: Material::Public(key), decoding, algorithms, kid: None }
+        let checks = Check::all(&algorithms, |algorithm| Check::public(&key, algorithm));
+        Self { material: Material::Public(key), checks, algorithms, kid: None }
     }
 
     /// A public key in the server's form: standard base64 of the 32 bytes of an Ed25519 key, as
@@ -92,8 +84,8 @@ impl VerifyingKey {
                 return Err(KeyError::SharedShort { found: secret.len(), wanted, algorithm: *algorithm });
             }
         }
-        let decoding = DecodingKey::from_secret(secret.expose());
-        Ok(Self { material: Material::Shared(secret), decoding, algorithms: algorithms.to_vec(), kid: None })
+        let checks = Check::all(algorithms, |algorithm| Check::shared(&secret, algorithm));
+        Ok(Self { material: Material::Shared(secret), checks, algorithms: algorithms.to_vec(), kid: None })
     }
 
     /// The shared key of `CROSS_LOGIN_JWT_HS512_KEY` in standard base64. It verifies HS512 and
@@ -220,31 +212,13 @@ impl VerifyingKey {
     /// not verify the algorithm. EC signatures are the two numbers in full length (RFC 7518 3.4).
     #[must_use]
     pub fn verify(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
-        if !self.algorithms.contains(&algorithm) {
-            return false;
-        }
-        match &self.material {
-            Material::Public(PublicKey::Ec { curve: curve @ Curve::P521, point }) => {
-                UnparsedPublicKey::new(curve.verification(), point).verify(message, signature).is_ok()
-            }
-            Material::Public(PublicKey::Rsa { modulus, exponent }) if self.bits() < 2048 => {
-                verify_short_rsa(algorithm, modulus, exponent, message, signature)
-            }
-            _ => by_jsonwebtoken(algorithm)
-                .and_then(|name| (DEFAULT_PROVIDER.verifier_factory)(&name, &self.decoding).ok())
-                .is_some_and(|verifier| verifier.verify(message, &signature.to_vec()).is_ok()),
-        }
+        self.algorithms.contains(&algorithm)
+            && self
+                .checks
+                .iter()
+                .find(|(own, _)| *own == algorithm)
+                .is_some_and(|(_, check)| check.holds(message, signature))
     }
-}
-
-/// An RSA key that is too short and was allowed on purpose: jsonwebtoken refuses it.
-fn verify_short_rsa(algorithm: Algorithm, n: &[u8], e: &[u8], message: &[u8], signature: &[u8]) -> bool {
-    let parameters: &'static RsaParameters = match algorithm {
-        Algorithm::Rs256 => &RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY,
-        Algorithm::Rs512 => &RSA_PKCS1_1024_8192_SHA512_FOR_LEGACY_USE_ONLY,
-        _ => return false,
-    };
-    RsaPublicKeyComponents { n, e }.verify(parameters, message, signature).is_ok()
 }
 
 /// A public key in the server's base64.
@@ -293,23 +267,4 @@ pub const fn hash_bytes(algorithm: Algorithm) -> Option<usize> {
         Algorithm::Hs512 => Some(64),
         _ => None,
     }
-}
-
-pub(super) const fn by_jsonwebtoken(algorithm: Algorithm) -> Option<jsonwebtoken::Algorithm> {
-    use jsonwebtoken::Algorithm as Theirs;
-    Some(match algorithm {
-        Algorithm::EdDsa => Theirs::EdDSA,
-        Algorithm::Es256 => Theirs::ES256,
-        Algorithm::Es384 => Theirs::ES384,
-        Algorithm::Es512 => return None,
-        Algorithm::Rs256 => Theirs::RS256,
-        Algorithm::Rs384 => Theirs::RS384,
-        Algorithm::Rs512 => Theirs::RS512,
-        Algorithm::Ps256 => Theirs::PS256,
-        Algorithm::Ps384 => Theirs::PS384,
-        Algorithm::Ps512 => Theirs::PS512,
-        Algorithm::Hs256 => Theirs::HS256,
-        Algorithm::Hs384 => Theirs::HS384,
-        Algorithm::Hs512 => Theirs::HS512,
-    })
 }

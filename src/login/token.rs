@@ -11,6 +11,7 @@ use crate::base::secret::SecretText;
 use crate::base::time::Timestamp;
 use crate::config::{Settings, Variable};
 use crate::key::{VerifyingKey, WeakKeys};
+use crate::policy::Detail;
 use crate::policy::admission::{closed, judge, kept_roles};
 use crate::policy::{Account, Endpoint, Rules, Signer, Verdict};
 use crate::store::Store;
@@ -48,7 +49,7 @@ pub fn login(
     let subject = verified.claims().subject().unwrap_or_default().to_owned();
     let known = if subject.is_empty() { None } else { store.find(&subject)? };
     let account = known.as_ref().map_or(Account::Missing, Account::Known);
-    let verdict = judge(Some(endpoint), &verified, signer, &rules, account, now);
+    let verdict = judge(Some(endpoint), &verified, signer, &rules, account, now, Detail::Everything);
     if let Some(reason) = first_failure(&verdict) {
         return Err(reason);
     }

@@ -3,7 +3,7 @@
 
 use super::endpoint::{Endpoint, is_kept_at_login};
 use super::times::{self, IssuedAt};
-use super::verdict::Verdict;
+use super::verdict::{Detail, Verdict};
 use crate::base::file::shell_word;
 use crate::base::quote::quote;
 use crate::base::time::Timestamp;
@@ -77,12 +77,13 @@ pub fn judge(
     rules: &Rules,
     account: Account<'_>,
     now: Timestamp,
+    detail: Detail,
 ) -> Verdict {
     if let Some(verdict) = endpoint.and_then(|endpoint| closed(endpoint, rules)) {
         return verdict;
     }
-    let mut verdict = Verdict::new();
-    verdict.holds("signature", format!("{} by {}", token.algorithm(), signer.name()));
+    let mut verdict = Verdict::telling(detail);
+    verdict.holds("signature", || format!("{} by {}", token.algorithm(), signer.name()));
     let asked = Asked { endpoint, signer: Some(signer), rules, account, now };
     asked.judge(&mut verdict, token.header(), token.claims());
     verdict
@@ -123,7 +124,7 @@ pub fn closed(endpoint: Endpoint, rules: &Rules) -> Option<Verdict> {
 pub fn demand(verdict: &mut Verdict, claims: &Claims, issuer: Option<&str>, audience: Option<&str>) {
     if let Some(wanted) = issuer {
         match claims.issuer() {
-            Some(found) if found == wanted => verdict.holds("required-issuer", quote(found)),
+            Some(found) if found == wanted => verdict.holds("required-issuer", || quote(found)),
             found => {
                 let found = found.map_or_else(|| "none".to_owned(), quote);
                 let reason = format!("found {found}, wanted {}", quote(wanted));
@@ -134,7 +135,7 @@ pub fn demand(verdict: &mut Verdict, claims: &Claims, issuer: Option<&str>, audi
     if let Some(wanted) = audience {
         let found = claims.audiences();
         if found.contains(&wanted) {
-            verdict.holds("required-audience", quote(wanted));
+            verdict.holds("required-audience", || quote(wanted));
         } else {
             let shown: Vec<String> = found.into_iter().map(quote).collect();
             let reason = format!("found [{}], wanted {}", shown.join(", "), quote(wanted));
@@ -228,9 +229,8 @@ impl Asked<'_> {
         let Some(endpoint) = self.endpoint else { return };
         let found = header.algorithm();
         let taken = endpoint.algorithms();
-        let wanted = taken.join(" or ");
         if taken.contains(&found) {
-            verdict.holds("algorithm", format!("{} takes {wanted}", endpoint.place()));
+            verdict.holds("algorithm", || format!("{} takes {}", endpoint.place(), taken.join(" or ")));
         } else {
             let hint = match endpoint {
                 Endpoint::JwtLogin => "sign it with the shared key: cc-jwt issue NAME --algorithm hs512",
@@ -238,7 +238,7 @@ impl Asked<'_> {
             };
             verdict.fails(
                 "algorithm",
-                format!("{} takes only {wanted}, found {}", endpoint.place(), quote(found)),
+                format!("{} takes only {}, found {}", endpoint.place(), taken.join(" or "), quote(found)),
                 Some(hint.to_owned()),
             );
         }
@@ -253,7 +253,7 @@ impl Asked<'_> {
             (Some(Endpoint::JwtLogin), signer) => match signer {
                 Some(Signer::Shared | Signer::Given) | None => {
                     if let Some(issuer) = claims.issuer() {
-                        verdict.holds(CHECK, format!("{}; /jwt-login does not look at it", quote(issuer)));
+                        verdict.holds(CHECK, || format!("{}; /jwt-login does not look at it", quote(issuer)));
                     }
                 }
                 Some(other) => wrong_key(verdict, Endpoint::JwtLogin, other),
@@ -263,18 +263,18 @@ impl Asked<'_> {
             }
             (Some(_), _) => {
                 if let Some(issuer) = claims.issuer() {
-                    verdict.holds(CHECK, format!("{}; this endpoint does not look at it", quote(issuer)));
+                    verdict.holds(CHECK, || format!("{}; this endpoint does not look at it", quote(issuer)));
                 }
             }
             (None, Some(Signer::CrossLogin)) => match (claims.issuer(), trusted) {
                 (Some(issuer), Some(trusted)) if issuer == trusted => {
-                    verdict.holds(CHECK, format!("{}, the trusted issuer", quote(issuer)));
+                    verdict.holds(CHECK, || format!("{}, the trusted issuer", quote(issuer)));
                 }
                 (issuer, trusted) => untrusted(verdict, issuer, trusted),
             },
             (None, _) => {
                 if let Some(issuer) = claims.issuer() {
-                    verdict.holds(CHECK, format!("it says {}", quote(issuer)));
+                    verdict.holds(CHECK, || format!("it says {}", quote(issuer)));
                 }
             }
         }
@@ -305,7 +305,7 @@ impl Asked<'_> {
                 );
             }
             _ => match issuer {
-                Some(issuer) => verdict.holds(CHECK, format!("{}, the trusted issuer", quote(issuer))),
+                Some(issuer) => verdict.holds(CHECK, || format!("{}, the trusted issuer", quote(issuer))),
                 None if strange => verdict.warns(
                     CHECK,
                     "'iss' is no text: the server takes that for none, and its own key counts",
@@ -322,7 +322,7 @@ impl Asked<'_> {
             let shown: Vec<String> = claims.audiences().into_iter().map(quote).collect();
             verdict.warns(
                 "audience",
-                format!("it is meant for {}; the server does not look at that", shown.join(", ")),
+                || format!("it is meant for {}; the server does not look at that", shown.join(", ")),
                 None,
             );
         }
@@ -338,7 +338,7 @@ impl Asked<'_> {
                 return verdict.fails(CHECK, "there is no 'sub': nobody is named", Some(hint));
             }
         };
-        verdict.holds(CHECK, quote(name));
+        verdict.holds(CHECK, || quote(name));
         let Some(roles) = self.counted_roles(verdict, name, claims) else { return };
         self.tell_of_roles(verdict, &roles);
         self.roles(verdict, name, &roles);
@@ -374,7 +374,7 @@ impl Asked<'_> {
                 Account::Broken(why) => {
                     verdict.warns(
                         CHECK,
-                        format!("{why}; the server does not look (validate-user is off)"),
+                        || format!("{why}; the server does not look (validate-user is off)"),
                         None,
                     );
                 }
@@ -389,7 +389,7 @@ impl Asked<'_> {
                 if claims.get("roles").is_some() && own != table {
                     verdict.warns(
                         CHECK,
-                        format!("the roles in the token ({}) do not count", listed(&own)),
+                        || format!("the roles in the token ({}) do not count", listed(&own)),
                         None,
                     );
                 }
@@ -430,17 +430,19 @@ impl Asked<'_> {
             };
             verdict.warns(
                 CHECK,
-                format!(
-                    "in the user table as {source}: with update-user-on-login the server overwrites this \
+                || {
+                    format!(
+                        "in the user table as {source}: with update-user-on-login the server overwrites this \
                      user's name and roles"
-                ),
+                    )
+                },
                 Some("set auth.jwts.validate-user, so that the table counts".to_owned()),
             );
         } else if !same(own, &user.roles) {
             let table: Vec<&str> = user.roles.iter().map(String::as_str).collect();
             verdict.warns(
                 CHECK,
-                format!("the user table has other roles ({}); the token's count", listed(&table)),
+                || format!("the user table has other roles ({}); the token's count", listed(&table)),
                 Some("issue a new token after changing roles".to_owned()),
             );
         } else {
@@ -461,14 +463,18 @@ impl Asked<'_> {
         }
         if !doubles.is_empty() {
             let shown = listed(&doubles);
-            verdict.warns(CHECK, format!("{shown} stands twice: the server counts entries, not roles"), None);
+            verdict.warns(
+                CHECK,
+                || format!("{shown} stands twice: the server counts entries, not roles"),
+                None,
+            );
         }
         let unknown: Vec<&str> = seen.into_iter().filter(|role| role.parse::<Role>().is_err()).collect();
         if !unknown.is_empty() {
             let known = Role::ALL.map(Role::name).join(", ");
             verdict.warns(
                 CHECK,
-                format!("the server does not know {}", listed(&unknown)),
+                || format!("the server does not know {}", listed(&unknown)),
                 Some(format!("the roles are {known}, in lower case")),
             );
         }
@@ -480,15 +486,14 @@ impl Asked<'_> {
             if roles.is_empty() {
                 verdict.warns(CHECK, "none: no endpoint of the server admits it", None);
             } else {
-                verdict.holds(CHECK, format!("{}; {}", listed(roles), opened(roles)));
+                verdict.holds(CHECK, || format!("{}; {}", listed(roles), opened(roles)));
             }
             return;
         };
         if endpoint.opens_for(roles) {
-            return verdict.holds(
-                CHECK,
-                format!("{}: {} admits {}", listed(roles), endpoint.place(), endpoint.wants()),
-            );
+            return verdict.holds(CHECK, || {
+                format!("{}: {} admits {}", listed(roles), endpoint.place(), endpoint.wants())
+            });
         }
         if endpoint.is_login() {
             return verdict.fails(

@@ -96,7 +96,7 @@ fn algorithm(verdict: &mut Verdict, found: Algorithm, allowed: &[Algorithm]) {
 
 fn issuer(verdict: &mut Verdict, claims: &Claims, wanted: &str) {
     match claims.issuer() {
-        Some(found) if found == wanted => verdict.holds("issuer", quote(found)),
+        Some(found) if found == wanted => verdict.holds("issuer", || quote(found)),
         Some(found) => verdict.fails(
             "issuer",
             format!("the ID token is from the issuer {}, wanted {}", quote(found), quote(wanted)),
@@ -137,7 +137,7 @@ fn audience(verdict: &mut Verdict, claims: &Claims, client_id: &str) {
         ),
         None => {}
         Some(Value::String(found)) if found == client_id => {
-            verdict.holds("authorized-party", quote(found));
+            verdict.holds("authorized-party", || quote(found));
         }
         Some(found) => {
             let found = found.as_str().map_or_else(|| found.to_string(), str::to_owned);
@@ -158,7 +158,7 @@ fn subject(verdict: &mut Verdict, claims: &Claims, wanted: Option<&str>) {
             format!("the ID token is about {}, the login was that of {}", quote(found), quote(wanted)),
             None,
         ),
-        (Some(found), _) => verdict.holds("subject", quote(found)),
+        (Some(found), _) => verdict.holds("subject", || quote(found)),
     }
 }
 
@@ -218,7 +218,7 @@ fn issued_at(verdict: &mut Verdict, claims: &Claims, now: Timestamp) {
 fn auth_time(verdict: &mut Verdict, claims: &Claims, max_age: i64, now: Timestamp) {
     let Some(login) = time(verdict, "auth-time", claims, "auth_time", true) else { return };
     if now <= login.plus_seconds(max_age).plus_seconds(CLOCK_LEEWAY) {
-        verdict.holds("auth-time", format!("logged in {}", login.relative_to(now)));
+        verdict.holds("auth-time", || format!("logged in {}", login.relative_to(now)));
     } else {
         verdict.fails(
             "auth-time",

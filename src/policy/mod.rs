@@ -15,4 +15,4 @@ pub mod verdict;
 
 pub use admission::{Account, Rules, Signer};
 pub use endpoint::{Endpoint, EndpointError};
-pub use verdict::{Finding, State, Verdict};
+pub use verdict::{Detail, Finding, Reason, State, Verdict};

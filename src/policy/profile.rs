@@ -263,7 +263,7 @@ impl Ladder<'_> {
 
     fn key_id(&mut self) {
         match self.header.get("kid") {
-            Some(Value::String(kid)) if !kid.is_empty() => self.verdict.holds("kid", quote(kid)),
+            Some(Value::String(kid)) if !kid.is_empty() => self.verdict.holds("kid", || quote(kid)),
             _ => self.fails("kid", "has no 'kid' in its header: no validator finds the key", ""),
         }
     }
@@ -273,7 +273,7 @@ impl Ladder<'_> {
         match self.payload.get("iss") {
             None => self.fails(CHECK, "has no 'iss': every validator refuses it", "set spec.issuer"),
             Some(Value::String(issuer)) => match https_fault(issuer) {
-                None => self.verdict.holds(CHECK, quote(issuer)),
+                None => self.verdict.holds(CHECK, || quote(issuer)),
                 Some(why) => {
                     self.fails(CHECK, format!("'iss' is {}, {why}", quote(issuer)), "");
                 }
@@ -334,7 +334,7 @@ impl Ladder<'_> {
         }
         if wrong.is_empty() {
             let all: Vec<&str> = texts.iter().chain(numbers).copied().collect();
-            self.verdict.holds("claims", format!("has {}", all.join(", ")));
+            self.verdict.holds("claims", || format!("has {}", all.join(", ")));
         }
         for reason in wrong {
             self.fails("claims", reason, "");
@@ -408,7 +408,7 @@ impl Ladder<'_> {
             self.verdict.warns(CHECK, reason, Some("write them as percent escapes of UTF-8".to_owned()));
         }
         if good {
-            self.verdict.holds(CHECK, quote(text));
+            self.verdict.holds(CHECK, || quote(text));
         }
     }
 

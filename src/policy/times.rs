@@ -40,7 +40,7 @@ fn expiry(verdict: &mut Verdict, claims: &Claims, now: Timestamp) {
             Some("issue it with --ttl".to_owned()),
         ),
         Ok(Some(date)) if date.instant() > now => {
-            verdict.holds(CHECK, format!("it expires {}", shown(date, now)));
+            verdict.holds(CHECK, || format!("it expires {}", shown(date, now)));
         }
         Ok(Some(date)) => verdict.fails(
             CHECK,
@@ -56,7 +56,7 @@ fn not_before(verdict: &mut Verdict, claims: &Claims, now: Timestamp) {
     match claims.time("nbf") {
         Ok(None) => verdict.holds(CHECK, "it holds from the beginning: there is no 'nbf'"),
         Ok(Some(date)) if date.instant() <= now || date.is_zero() => {
-            verdict.holds(CHECK, format!("it holds since {}", shown(date, now)));
+            verdict.holds(CHECK, || format!("it holds since {}", shown(date, now)));
         }
         Ok(Some(date)) => verdict.fails(
             CHECK,
@@ -78,7 +78,7 @@ fn issue(verdict: &mut Verdict, claims: &Claims, now: Timestamp, issued_at: Issu
     let (problem, hint) = match claims.time("iat") {
         Ok(None) => return,
         Ok(Some(date)) if date.instant() <= now || (date.is_zero() && issued_at == IssuedAt::Checked) => {
-            return verdict.holds(CHECK, format!("it was issued {}", shown(date, now)));
+            return verdict.holds(CHECK, || format!("it was issued {}", shown(date, now)));
         }
         Ok(Some(date)) => (
             format!("it was issued in the future, {}", shown(date, now)),
@@ -89,7 +89,7 @@ fn issue(verdict: &mut Verdict, claims: &Claims, now: Timestamp, issued_at: Issu
     match issued_at {
         IssuedAt::Told => verdict.warns(
             CHECK,
-            format!("{problem}; the server does not look at it, cc-metric-store would refuse"),
+            || format!("{problem}; the server does not look at it, cc-metric-store would refuse"),
             None,
         ),
         IssuedAt::Checked => verdict.fails(CHECK, problem, Some(hint.to_owned())),

@@ -40,22 +40,67 @@ pub struct Finding {
     pub hint: Option<String>,
 }
 
+/// Why a check holds: a text, or what words it where somebody is to read it.
+pub trait Reason {
+    /// The text.
+    fn word(self) -> String;
+}
+
+impl Reason for &str {
+    fn word(self) -> String {
+        self.to_owned()
+    }
+}
+
+impl Reason for String {
+    fn word(self) -> String {
+        self
+    }
+}
+
+impl<F: FnOnce() -> String> Reason for F {
+    fn word(self) -> String {
+        self()
+    }
+}
+
+/// How much a verdict tells. The checks and the answer are the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Detail {
+    /// Every check, with its reason: for a report.
+    #[default]
+    Everything,
+    /// The checks that fail: for many tokens, where what holds would be worded for nobody.
+    Failures,
+}
+
 /// All checks in order. It must be looked at: a verdict that nobody reads admits everybody.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[must_use]
 pub struct Verdict {
+    detail: Detail,
+    /// Whether a check was made that holds.
+    holds: bool,
     findings: Vec<Finding>,
 }
 
 impl Verdict {
     /// No check yet; an empty verdict does not admit.
     pub const fn new() -> Self {
-        Self { findings: Vec::new() }
+        Self::telling(Detail::Everything)
+    }
+
+    /// The same that tells so much.
+    pub const fn telling(detail: Detail) -> Self {
+        Self { detail, holds: false, findings: Vec::new() }
     }
 
     /// Adds a check that holds.
-    pub fn holds(&mut self, check: &'static str, reason: impl Into<String>) {
-        self.push(check, State::Holds, reason.into(), None);
+    pub fn holds(&mut self, check: &'static str, reason: impl Reason) {
+        self.holds = true;
+        if self.detail == Detail::Everything {
+            self.push(check, State::Holds, reason.word(), None);
+        }
     }
 
     /// Adds a check that does not hold.
@@ -64,20 +109,25 @@ impl Verdict {
     }
 
     /// Adds something to know that does not change the answer.
-    pub fn warns(&mut self, check: &'static str, reason: impl Into<String>, hint: Option<String>) {
-        self.push(check, State::Warns, reason.into(), hint);
+    pub fn warns(&mut self, check: &'static str, reason: impl Reason, hint: Option<String>) {
+        self.holds = true;
+        if self.detail == Detail::Everything {
+            self.push(check, State::Warns, reason.word(), hint);
+        }
     }
 
     /// Adds a check that was not looked at.
     pub fn not_reached(&mut self, check: &'static str) {
-        self.push(check, State::NotReached, "not reached".to_owned(), None);
+        if self.detail == Detail::Everything {
+            self.push(check, State::NotReached, "not reached".to_owned(), None);
+        }
     }
 
     fn push(&mut self, check: &'static str, state: State, reason: String, hint: Option<String>) {
         self.findings.push(Finding { check, state, reason, hint });
     }
 
-    /// The checks in order.
+    /// The checks in order: all, or those that fail, as the detail has it.
     #[must_use]
     pub fn findings(&self) -> &[Finding] {
         &self.findings
@@ -86,8 +136,22 @@ impl Verdict {
     /// Whether the answer is yes: at least one check was made, and none failed.
     #[must_use]
     pub fn admits(&self) -> bool {
-        let looked_at = self.findings.iter().any(|f| matches!(f.state, State::Holds | State::Warns));
-        looked_at && self.first_failure().is_none()
+        self.holds && self.first_failure().is_none()
+    }
+
+    /// The reason for a no; `None` when the answer is yes.
+    #[must_use]
+    pub fn into_refusal(self) -> Option<Finding> {
+        if self.admits() {
+            return None;
+        }
+        let failure = self.findings.into_iter().find(|finding| finding.state == State::Fails);
+        Some(failure.unwrap_or_else(|| Finding {
+            check: "verdict",
+            state: State::Fails,
+            reason: "nothing was checked".to_owned(),
+            hint: None,
+        }))
     }
 
     /// The first check that does not hold.
@@ -103,17 +167,32 @@ mod tests {
 
     #[test]
     fn an_empty_verdict_does_not_admit() {
-        assert!(!Verdict::new().admits());
+        for detail in [Detail::Everything, Detail::Failures] {
+            assert!(!Verdict::telling(detail).admits());
+            assert_eq!(Verdict::telling(detail).into_refusal().map(|f| f.check), Some("verdict"));
+        }
     }
 
     #[test]
     fn one_failure_decides() {
-        let mut verdict = Verdict::new();
-        verdict.holds("signature", "good");
+        for (detail, told) in [(Detail::Everything, 3), (Detail::Failures, 1)] {
+            let mut verdict = Verdict::telling(detail);
+            verdict.holds("signature", "good");
+            assert!(verdict.admits());
+            verdict.fails("expiry", "expired", None);
+            verdict.not_reached("roles");
+            assert!(!verdict.admits());
+            assert_eq!(verdict.findings().len(), told);
+            assert_eq!(verdict.first_failure().map(|f| f.check), Some("expiry"));
+            assert_eq!(verdict.into_refusal().map(|f| f.check), Some("expiry"));
+        }
+    }
+
+    #[test]
+    fn what_nobody_reads_is_not_worded() {
+        let mut verdict = Verdict::telling(Detail::Failures);
+        verdict.holds("signature", || unreachable!());
+        verdict.warns("expiry", || unreachable!(), None);
         assert!(verdict.admits());
-        verdict.fails("expiry", "expired", None);
-        verdict.not_reached("roles");
-        assert!(!verdict.admits());
-        assert_eq!(verdict.first_failure().map(|f| f.check), Some("expiry"));
     }
 }

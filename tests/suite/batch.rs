@@ -55,3 +55,62 @@ fn a_batch_check_takes_signatures_that_the_single_check_refuses() {
     assert_eq!(by_one, 0);
     assert!(by_batch > 0, "a batch check has become as strict as the single one: it could be used now");
 }
+
+/// A signature whose R is the neutral point, not in its one canonical encoding (RFC 8032 5.1.3):
+/// the equation holds for who reads R as a point.
+fn with_odd_r(message: &[u8], r: [u8; 32]) -> ([u8; 32], [u8; 64]) {
+    let secret = scalar(&[b"secret"]);
+    let public = (ED25519_BASEPOINT_POINT * secret).compress().to_bytes();
+    let s = scalar(&[&r, &public, message]) * secret;
+    let mut signature = [0; 64];
+    signature[..32].copy_from_slice(&r);
+    signature[32..].copy_from_slice(s.as_bytes());
+    (public, signature)
+}
+
+/// The order of the base point, in little endian (RFC 8032 5.1).
+const ORDER: [u8; 32] = [
+    0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, 0, 0, 0,
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
+];
+
+#[test]
+fn single_checks_answer_as_another_library_does_to_every_crooked_signature() {
+    let message = b"message";
+    let (public, good) = with_torsion(message, EIGHT_TORSION[0]);
+    let mut crooked: Vec<Vec<u8>> = vec![good.to_vec(), Vec::new(), vec![0; 64], vec![0xff; 64]];
+    crooked.extend(EIGHT_TORSION[1..].iter().map(|torsion| with_torsion(message, *torsion).1.to_vec()));
+    // The neutral point as 1, as p + 1, and either with the sign of its x, which is 0.
+    for (first, last) in [(1, 0), (0xee, 0x7f), (1, 0x80), (0xee, 0xff)] {
+        let mut r = [if last & 0x7f == 0 { 0 } else { 0xff }; 32];
+        (r[0], r[31]) = (first, last);
+        crooked.push(with_odd_r(message, r).1.to_vec());
+    }
+    // S and the order: another number for the same scalar.
+    let mut beyond = good;
+    let mut carry = 0;
+    for (byte, order) in beyond[32..].iter_mut().zip(ORDER) {
+        let sum = u16::from(*byte) + u16::from(order) + carry;
+        *byte = sum.to_le_bytes()[0];
+        carry = sum >> 8;
+    }
+    crooked.push(beyond.to_vec());
+    crooked.extend((1..64).map(|length| good[..length].to_vec()));
+    crooked.push([&good[..], &[0]].concat());
+    for bit in 0..512 {
+        let mut flipped = good;
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        crooked.push(flipped.to_vec());
+    }
+    let key = VerifyingKey::public(PublicKey::ed25519(&public).unwrap());
+    let other = aws_lc_rs::signature::UnparsedPublicKey::new(&aws_lc_rs::signature::ED25519, public);
+    let mut taken = 0;
+    for signature in &crooked {
+        let holds = key.verify(Algorithm::EdDsa, message, signature);
+        assert_eq!(holds, other.verify(message, signature).is_ok(), "{signature:02x?}");
+        taken += usize::from(holds);
+    }
+    println!("{} signatures, {taken} taken", crooked.len());
+    // The good one, and that whose R is the neutral point as it should be written.
+    assert_eq!(taken, 2);
+}

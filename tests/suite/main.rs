@@ -46,6 +46,7 @@ mod roles;
 mod security;
 mod slapd;
 mod store;
+mod streams;
 mod support;
 mod sync;
 mod sync_faults;

@@ -19,6 +19,7 @@ use cc_auth::base::note::Notes;
 use cc_auth::base::time::Timestamp;
 use cc_auth::key::found::{read_public, read_signing};
 use cc_auth::key::{KeySet, WeakKeys};
+use cc_auth::policy::Detail;
 use cc_auth::policy::role::{Flow, LoginRole, RoleConfig, judge};
 use cc_auth::token::{Unverified, verify};
 use serde_json::{Map, Value, json};
@@ -696,7 +697,8 @@ fn ours(config: &Value, role: &Value, token: &str, now: i64) -> Answer {
         .collect();
     let verified = Unverified::parse_with_embedded_keys(token)
         .and_then(|token| verify(token, config.keys.candidates(&keys, None).keys()));
-    let (verdict, login) = judge(&config, &role, verified.as_ref(), Flow::Token, Timestamp(now));
+    let (verdict, login) =
+        judge(&config, &role, verified.as_ref(), Flow::Token, Timestamp(now), Detail::Everything);
     match login {
         Some(login) => Answer {
             user: Some(login.username),

@@ -6,7 +6,7 @@ use cc_auth::base::secret::SecretText;
 use cc_auth::base::time::Timestamp;
 use cc_auth::key::{VerifyingKey, WeakKeys};
 use cc_auth::policy::admission::{self, Account, Rules, Signer};
-use cc_auth::policy::{Endpoint, Verdict};
+use cc_auth::policy::{Detail, Endpoint, Verdict};
 use cc_auth::token::{self, Unverified};
 use cc_auth::user::{AuthSource, User};
 use serde_json::Value;
@@ -75,7 +75,15 @@ fn decide(endpoint: Endpoint, text: &str, keys: &Keys, rules: &Rules, users: &[V
         Some(Ok(Some(user))) => Account::Known(user),
         Some(Err(why)) => Account::Broken(why),
     };
-    admission::judge(Some(endpoint), &verified, signer, rules, account, Timestamp(at.floor() as i64))
+    let judge = |detail| {
+        let now = Timestamp(at.floor() as i64);
+        admission::judge(Some(endpoint), &verified, signer, rules, account, now, detail)
+    };
+    let verdict = judge(Detail::Everything);
+    let brief = judge(Detail::Failures);
+    assert_eq!(brief.admits(), verdict.admits(), "{verdict:?}");
+    assert_eq!(brief.into_refusal(), verdict.clone().into_refusal());
+    verdict
 }
 
 fn header<'a>(row: &'a Value, wanted: &str) -> Option<&'a str> {

@@ -7,6 +7,7 @@ use cc_auth::base::note::Notes;
 use cc_auth::base::time::Timestamp;
 use cc_auth::key::found::read_public;
 use cc_auth::key::{KeySet, WeakKeys};
+use cc_auth::policy::Detail;
 use cc_auth::policy::State;
 use cc_auth::policy::role::{CHECKS, Flow, LoginRole, RoleConfig, judge};
 use cc_auth::token::{Unverified, verify};
@@ -80,7 +81,10 @@ fn decide(row: &Value) -> Decision {
         let keys = config.keys.candidates(&keys, token.key_id_hint());
         verify(token, keys.keys())
     });
-    let (verdict, login) = judge(&config, &role, verified.as_ref(), Flow::Token, now);
+    let judge = |detail| judge(&config, &role, verified.as_ref(), Flow::Token, now, detail);
+    let (verdict, login) = judge(Detail::Everything);
+    let (brief, same) = judge(Detail::Failures);
+    assert_eq!((brief.into_refusal(), same), (verdict.clone().into_refusal(), login.clone()));
     assert_eq!(verdict.findings().len(), CHECKS.len(), "{}", row["name"]);
     let failures = verdict.findings().iter().filter(|finding| finding.state == State::Fails).count();
     assert_eq!(failures, usize::from(login.is_none()), "{}: {verdict:?}", row["name"]);

@@ -4,11 +4,11 @@ use super::keys::KeyRing;
 use super::osdf::Demand;
 use super::report::Judged;
 use super::verify_options::Verify;
-use crate::base::time::Timestamp;
+use crate::base::time::{Clock, Timestamp};
 use crate::cli::failure::{Failure, UsageFault};
 use crate::config::{Settings, Variable};
 use crate::policy::admission::{self, Account, Rules};
-use crate::policy::{Endpoint, Signer};
+use crate::policy::{Detail, Endpoint, Signer};
 use crate::token::{TokenError, Verified};
 use crate::user::Role;
 
@@ -25,39 +25,44 @@ impl<'a> Bench<'a> {
         Self { verify, rules: rules(settings, keys, asked.roles.clone()), asked }
     }
 
+    /// The instant to judge a token by that came now: the one asked for, or the present.
+    pub(super) fn now(&self) -> Timestamp {
+        self.asked.clock.now()
+    }
+
     /// Judges a token for each endpoint, or once for none in particular.
-    pub(super) fn judge(
-        &self,
-        verified: &Result<Verified, TokenError>,
-        keys: &KeyRing,
-        account: Account<'_>,
-    ) -> Vec<Judged> {
+    pub(super) fn judge<'j>(
+        &'j self,
+        verified: &'j Result<Verified, TokenError>,
+        keys: &'j KeyRing,
+        account: Account<'j>,
+        now: Timestamp,
+        detail: Detail,
+    ) -> impl Iterator<Item = Judged> + 'j {
         let Self { verify, asked, rules } = self;
         let (issuer, audience) = (verify.issuer.as_deref(), verify.audience.as_deref());
-        places(&asked.endpoints)
-            .map(|endpoint| {
-                if let (None, Ok(verified), true) = (endpoint, verified, asked.osdf.is_there()) {
-                    // A token of the federation has no roles of this server, and no user of it.
-                    let signer = keys.signer(verified.key());
-                    let verdict = asked.osdf.judge(verified, signer, issuer, audience, asked.now);
-                    return Judged { endpoint, verdict };
-                }
-                let mut verdict =
-                    match (verified, endpoint.and_then(|endpoint| admission::closed(endpoint, rules))) {
-                        (_, Some(closed)) => closed,
-                        (Ok(verified), None) => {
-                            let signer = keys.signer(verified.key());
-                            admission::judge(endpoint, verified, signer, rules, account, asked.now)
-                        }
-                        (Err(error), None) => admission::refused(error),
-                    };
-                if let Ok(verified) = verified {
-                    admission::demand(&mut verdict, verified.claims(), issuer, audience);
-                    asked.osdf.add(&mut verdict, verified);
-                }
-                Judged { endpoint, verdict }
-            })
-            .collect()
+        places(&asked.endpoints).map(move |endpoint| {
+            if let (None, Ok(verified), true) = (endpoint, verified, asked.osdf.is_there()) {
+                // A token of the federation has no roles of this server, and no user of it.
+                let signer = keys.signer(verified.key());
+                let verdict = asked.osdf.judge(verified, signer, issuer, audience, now, detail);
+                return Judged { endpoint, verdict };
+            }
+            let mut verdict =
+                match (verified, endpoint.and_then(|endpoint| admission::closed(endpoint, rules))) {
+                    (_, Some(closed)) => closed,
+                    (Ok(verified), None) => {
+                        let signer = keys.signer(verified.key());
+                        admission::judge(endpoint, verified, signer, rules, account, now, detail)
+                    }
+                    (Err(error), None) => admission::refused(error),
+                };
+            if let Ok(verified) = verified {
+                admission::demand(&mut verdict, verified.claims(), issuer, audience);
+                asked.osdf.add(&mut verdict, verified);
+            }
+            Judged { endpoint, verdict }
+        })
     }
 }
 
@@ -65,7 +70,7 @@ impl<'a> Bench<'a> {
 pub(super) struct Asked {
     pub(super) endpoints: Vec<Endpoint>,
     roles: Vec<Role>,
-    pub(super) now: Timestamp,
+    pub(super) clock: Clock,
     osdf: Demand,
 }
 
@@ -76,7 +81,7 @@ impl Asked {
         if verify.audience.as_deref() == Some("") || verify.issuer.as_deref() == Some("") {
             return Err(UsageFault::new("--issuer and --audience can't be empty").into());
         }
-        Ok(Self { endpoints, roles, now: verify.at.clock()?.now(), osdf: verify.osdf.demand()? })
+        Ok(Self { endpoints, roles, clock: verify.at.clock()?, osdf: verify.osdf.demand()? })
     }
 }
 

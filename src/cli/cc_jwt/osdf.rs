@@ -10,7 +10,7 @@ use crate::cli::failure::{Failure, UsageFault};
 use crate::policy::profile::{self, Profile, Recognition, is_for, recognize};
 use crate::policy::scope::{Answer, PathFault, Request, RequestError, Scopes};
 use crate::policy::times::{self, IssuedAt};
-use crate::policy::{Signer, State, Verdict, admission};
+use crate::policy::{Detail, Signer, State, Verdict, admission};
 use crate::token::Verified;
 
 /// What a token of the federation has to be.
@@ -90,9 +90,10 @@ impl Demand {
         issuer: Option<&str>,
         audience: Option<&str>,
         now: Timestamp,
+        detail: Detail,
     ) -> Verdict {
-        let mut verdict = Verdict::new();
-        verdict.holds("signature", format!("{} by {}", verified.algorithm(), signer.name()));
+        let mut verdict = Verdict::telling(detail);
+        verdict.holds("signature", || format!("{} by {}", verified.algorithm(), signer.name()));
         times::judge(&mut verdict, verified.claims(), now, IssuedAt::Checked);
         admission::demand(&mut verdict, verified.claims(), issuer, None);
         let payload = verified.claims().as_object();
@@ -154,7 +155,7 @@ fn judge_audience(
     };
     if good {
         let by = if found.contains(&audience) { "" } else { ", as it is for any service" };
-        verdict.holds(CHECK, format!("{}{by}", quote(audience)));
+        verdict.holds(CHECK, || format!("{}{by}", quote(audience)));
     } else {
         let shown: Vec<String> = found.into_iter().map(quote).collect();
         let reason = format!("found [{}], wanted {}", shown.join(", "), quote(audience));
@@ -178,7 +179,7 @@ fn judge_scope(
     };
     match Scopes::parse(scope).permits(request) {
         Answer::Permitted { by } => {
-            verdict.holds(CHECK, format!("{} is permitted by {}", quote(text), quote(&by)));
+            verdict.holds(CHECK, || format!("{} is permitted by {}", quote(text), quote(&by)));
         }
         Answer::Refused(refusal) => {
             verdict.fails(CHECK, format!("{} is not permitted: {refusal}", quote(text)), None);

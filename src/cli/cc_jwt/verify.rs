@@ -17,8 +17,8 @@ use crate::cli::failure::Failure;
 use crate::cli::options::SettingsOptions;
 use crate::cli::settings;
 use crate::config::Settings;
-use crate::policy::Endpoint;
 use crate::policy::admission::Account;
+use crate::policy::{Detail, Endpoint};
 use crate::provider::role_keys::may_be_new_key;
 use crate::store::{Access, Store, StoreError};
 use crate::token::{self, TokenError, Unverified, Verified};
@@ -46,7 +46,7 @@ pub(super) fn run(
     let (mut keys, mut sets) = open_keys(verify, &settings, &asked, console)?;
     let mut outcome = attempt(text, &keys);
     if may_be_new_key(&outcome) && sets.refetch(console)? {
-        keys = given_keys(verify, &sets, asked.now, console)?;
+        keys = given_keys(verify, &sets, asked.clock.now(), console)?;
         outcome = attempt(text, &keys);
     }
     let verified = match outcome {
@@ -55,7 +55,9 @@ pub(super) fn run(
     };
     let person = Person::look_up(verified.as_ref().ok(), &asked.endpoints, &settings, verify.no_db, console)?;
     let bench = Bench::new(verify, asked, &settings, &keys);
-    let judged = bench.judge(&verified, &keys, person.account());
+    let now = bench.now();
+    let judged: Vec<Judged> =
+        bench.judge(&verified, &keys, person.account(), now, Detail::Everything).collect();
     report(&judged, &verified, &keys, console)
 }
 
@@ -74,7 +76,7 @@ fn open_keys(
         return Ok((KeyRing::configured(settings, &asked.endpoints, console)?, RemoteSets::default()));
     }
     let sets = verify.remote.open(console)?;
-    Ok((given_keys(verify, &sets, asked.now, console)?, sets))
+    Ok((given_keys(verify, &sets, asked.clock.now(), console)?, sets))
 }
 
 fn given_keys(

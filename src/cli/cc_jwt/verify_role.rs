@@ -13,24 +13,26 @@ use crate::base::time::{Clock, span_for_people};
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
 use crate::config::Settings;
-use crate::policy::Verdict;
 use crate::policy::role::{Flow, Login, LoginRole, judge};
+use crate::policy::{Detail, Verdict};
 use crate::token;
 
 /// Role, keys, token, verdict, report.
 pub(super) fn run(verify: &Verify, settings: &Settings, console: &mut Console) -> Result<Status, Failure> {
-    let now = verify.at.clock()?.now();
+    let clock = verify.at.clock()?;
+    let now = clock.now();
     let mut judging = Judge::open(verify, settings, now, console)?;
     if verify.many.stream {
         verify.many.refuse_argument(&verify.token)?;
-        return verify_stream::run_role(verify, judging, now, console);
+        return verify_stream::run_role(verify, judging, clock, console);
     }
     let text = verify.token.read(console)?;
     let mut notes = Notes::new();
     let outcome = judging.keys.verify(token::bare(&text), Clock::System.now(), &mut notes);
     console.notes(notes);
     let verified = outcome?;
-    let (verdict, login) = judge(&judging.config, &judging.role, verified.as_ref(), Flow::Token, now);
+    let (verdict, login) =
+        judge(&judging.config, &judging.role, verified.as_ref(), Flow::Token, now, Detail::Everything);
     if judging.role.verbose_logging
         && let Ok(verified) = &verified
     {

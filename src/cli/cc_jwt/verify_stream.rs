@@ -1,9 +1,9 @@
 //! `cc-jwt verify --stream`.
 
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::sync::{PoisonError, RwLock};
 
-use serde_json::json;
+use serde::Serialize;
 
 use super::bench::Bench;
 use super::keys::KeyRing;
@@ -13,40 +13,48 @@ use super::stream::{self, Line};
 use super::verify_options::Verify;
 use crate::base::fault::Status;
 use crate::base::note::Notes;
-use crate::base::time::{Clock, Timestamp};
+use crate::base::time::Clock;
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
 use crate::config::Settings;
 use crate::policy::role::{Flow, judge};
-use crate::policy::{Account, Finding};
+use crate::policy::{Account, Detail, Finding};
 use crate::provider::role_keys::may_be_new_key;
 use crate::store::{Access, Store};
 use crate::token::{self, Unverified, Verified};
 
-/// Whether the line's token is good; who it is for, or the check that fails and why.
+/// The answer to a line, as `--json` has it: who the token is for, or the check that fails and why.
+#[derive(Serialize)]
 struct Answer<'a> {
+    line: u64,
+    admitted: bool,
     subject: Option<&'a str>,
-    failed: Option<(&'a str, &'a str)>,
+    check: Option<&'a str>,
+    reason: Option<&'a str>,
 }
 
-fn write(json: bool, line: Line<'_>, answer: &Answer<'_>, out: &mut Vec<u8>) -> bool {
+/// Writes the answer to a line; whether the token is good.
+fn write(
+    json: bool,
+    line: Line<'_>,
+    subject: Option<&str>,
+    failed: Option<(&str, &str)>,
+    out: &mut Vec<u8>,
+) -> bool {
+    let admitted = failed.is_none();
     // Writing to a Vec cannot fail.
-    let _ = match (json, answer.failed) {
-        (true, failed) => writeln!(
-            out,
-            "{}",
-            json!({
-                "line": line.number,
-                "admitted": failed.is_none(),
-                "subject": answer.subject,
-                "check": failed.map(|(check, _)| check),
-                "reason": failed.map(|(_, reason)| reason),
-            })
-        ),
-        (false, None) => out.write_all(b"ok\n"),
-        (false, Some((check, reason))) => writeln!(out, "{check}: {reason}"),
+    let _ = match failed {
+        _ if json => {
+            let (check, reason) = failed.unzip();
+            let answer = Answer { line: line.number, admitted, subject, check, reason };
+            serde_json::to_writer(&mut *out, &answer)
+                .map_err(io::Error::from)
+                .and_then(|()| out.write_all(b"\n"))
+        }
+        None => out.write_all(b"ok\n"),
+        Some((check, reason)) => writeln!(out, "{check}: {reason}"),
     };
-    answer.failed.is_none()
+    admitted
 }
 
 fn named(finding: &Finding) -> (&str, &str) {
@@ -72,9 +80,7 @@ pub(super) fn run(
         Ok(move |line: Line<'_>, out: &mut Vec<u8>| {
             let text = match line.text {
                 Ok(text) => token::bare(text),
-                Err(why) => {
-                    return write(is_json, line, &Answer { subject: None, failed: Some(("form", why)) }, out);
-                }
+                Err(why) => return write(is_json, line, None, Some(("form", why)), out),
             };
             let attempt =
                 |ring: &KeyRing| Unverified::parse(text).and_then(|token| token::verify(token, ring.keys()));
@@ -104,10 +110,11 @@ pub(super) fn run(
                     Account::Broken(&broken)
                 }
             };
-            let judged = bench.judge(&verified, ring, account);
-            let failed = judged.iter().find_map(|judged| judged.verdict.first_failure()).map(named);
+            let refusal = bench
+                .judge(&verified, ring, account, bench.now(), Detail::Failures)
+                .find_map(|judged| judged.verdict.into_refusal());
             let subject = verified.as_ref().ok().and_then(|token: &Verified| token.claims().subject());
-            write(is_json, line, &Answer { subject, failed }, out)
+            write(is_json, line, subject, refusal.as_ref().map(named), out)
         })
     })
 }
@@ -116,7 +123,7 @@ pub(super) fn run(
 pub(super) fn run_role(
     verify: &Verify,
     judging: Judge,
-    now: Timestamp,
+    clock: Clock,
     console: &mut Console,
 ) -> Result<Status, Failure> {
     let is_json = console.is_json();
@@ -127,14 +134,7 @@ pub(super) fn run_role(
         Ok(move |line: Line<'_>, out: &mut Vec<u8>| {
             let text = match line.text {
                 Ok(text) => token::bare(text),
-                Err(why) => {
-                    return write(
-                        is_json,
-                        line,
-                        &Answer { subject: None, failed: Some(("token", why)) },
-                        out,
-                    );
-                }
+                Err(why) => return write(is_json, line, None, Some(("token", why)), out),
             };
             let mut verified = keys.read().unwrap_or_else(PoisonError::into_inner).attempt(text);
             if may_be_new_key(&verified)
@@ -146,10 +146,11 @@ pub(super) fn run_role(
                     verified = again;
                 }
             }
-            let (verdict, login) = judge(config, role, verified.as_ref(), Flow::Token, now);
-            let failed = verdict.first_failure().map(named);
+            let token = verified.as_ref();
+            let (verdict, login) = judge(config, role, token, Flow::Token, clock.now(), Detail::Failures);
+            let refusal = verdict.into_refusal();
             let subject = login.as_ref().map(|login| login.username.as_str());
-            write(is_json, line, &Answer { subject, failed }, out)
+            write(is_json, line, subject, refusal.as_ref().map(named), out)
         })
     })
 }

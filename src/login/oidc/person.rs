@@ -7,6 +7,7 @@ use crate::base::quote::{escape, quote};
 use crate::base::secret::SecretText;
 use crate::base::time::{Clock, Timestamp};
 use crate::key::{Algorithm, WeakKeys};
+use crate::policy::Detail;
 use crate::policy::id_token::{self, Expected};
 use crate::policy::oidc_identity::{self, OidcIdentity};
 use crate::policy::role::{Flow, Login, LoginRole, RoleConfig, judge};
@@ -133,7 +134,7 @@ pub fn identify(
     let mut login = None;
     if let Some((config, role)) = rules.role {
         let flow = Flow::Provider { userinfo: userinfo.as_ref() };
-        let (verdict, found) = judge(config, role, Ok(&verified), flow, now);
+        let (verdict, found) = judge(config, role, Ok(&verified), flow, now, Detail::Everything);
         admitted(&verdict, notes)?;
         login = found;
     }

@@ -14,7 +14,7 @@ use crate::base::near::nearest;
 use crate::base::quote::quote;
 use crate::base::time::{Timestamp, span_for_people};
 use crate::key::Algorithm;
-use crate::policy::verdict::Verdict;
+use crate::policy::verdict::{Detail, Verdict};
 use crate::token::{TokenError, Verified};
 
 /// The names of the checks, in their order.
@@ -62,8 +62,9 @@ pub fn judge(
     token: Result<&Verified, &TokenError>,
     flow: Flow<'_>,
     now: Timestamp,
+    detail: Detail,
 ) -> (Verdict, Option<Login>) {
-    let mut ladder = Ladder::new(&CHECKS);
+    let mut ladder = Ladder::new(&CHECKS, detail);
     let login = climb(&mut ladder, config, role, token, flow, now);
     let verdict = ladder.finish();
     let login = login.filter(|_| verdict.admits());
@@ -72,7 +73,7 @@ pub fn judge(
 
 /// The verdict where there is no role of the name asked for.
 pub fn unknown_role<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Verdict {
-    let mut ladder = Ladder::new(&CHECKS);
+    let mut ladder = Ladder::new(&CHECKS, Detail::Everything);
     let refused = Refused::new(format!("there is no role {}", quote(name)));
     let refused = match nearest(name, known) {
         Some(near) => refused.hint(format!("did you mean {}?", quote(near))),

@@ -1,7 +1,7 @@
 //! The checks in order: one after the other until the first that fails; the others are shown as
 //! not reached.
 
-use crate::policy::verdict::Verdict;
+use crate::policy::verdict::{Detail, Verdict};
 
 /// How a check that holds came out.
 pub(super) struct Passed<T> {
@@ -53,8 +53,8 @@ pub(super) struct Ladder {
 }
 
 impl Ladder {
-    pub(super) const fn new(checks: &'static [&'static str]) -> Self {
-        Self { verdict: Verdict::new(), checks }
+    pub(super) const fn new(checks: &'static [&'static str], detail: Detail) -> Self {
+        Self { verdict: Verdict::telling(detail), checks }
     }
 
     /// Takes the next check; nothing more can be taken after one that failed.
