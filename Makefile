@@ -48,7 +48,7 @@ docs: ## Write man pages and completions anew from the programs' definitions
 	UPDATE_DOCS=1 $(CARGO) test --locked --test suite generated::the_
 
 bench: build ## Measure against peers, keep the tables in benches/RESULTS.md (BENCH="short ..." for parts)
-	CARGO_TARGET_DIR="$(abspath $(TARGET))" $(CARGO) build --release --locked --manifest-path benches/bare/Cargo.toml
+	CARGO_TARGET_DIR="$(abspath $(TARGET))" contrib/build-release --manifest-path benches/bare/Cargo.toml
 	BENCH_BARE="$(abspath $(TARGET))/release/bare" PATH="$(abspath $(TARGET))/release:$$PATH" \
 		python3 benches/run.py $(BENCH)
 
