@@ -352,7 +352,7 @@ pub fn listener(data: &[u8]) {
             assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 "), "no HTTP is answered");
         }
     });
-    let taken = listener.wait(Instant::now() + 8 * PATIENCE, |query| {
+    let taken = listener.wait(Instant::now() + 60 * PATIENCE, |query| {
         assert!(!query.chars().any(char::is_control), "{query:?}");
         assert!(query.len() < 20_000);
         if query == "the-end" { Decision::Take(()) } else { Decision::TurnAway(Page::turned_away("not it")) }

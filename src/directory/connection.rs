@@ -199,6 +199,10 @@ impl Access {
 
 /// Calls the library, which panics on some answers that are not made as RFC 4511 says. The
 /// connection is of no use afterwards, and is given up with the error.
+///
+/// An answer of very many levels in each other (some ten thousand) overflows the stack in the
+/// library's parser instead, which ends the process; nothing here can catch that. It takes a
+/// directory, or somebody on the way to one without TLS, who wants it.
 pub(super) fn guarded<T>(call: impl FnOnce() -> T) -> Result<T, DirectoryError> {
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(call))
         .map_err(|_| DirectoryError::Garbled("it is not made as RFC 4511 says"))
