@@ -85,7 +85,7 @@ fn the_secret_goes_where_the_provider_takes_it() {
     assert_eq!(idp.last("/token").field("client_secret").as_deref(), Some("s3cret"));
     let idp = Idp::start(methods(json!(["private_key_jwt"])));
     let run = log_in(&folder_for(&idp.issuer(), &json!({})), "").ended(78);
-    assert!(run.stderr.contains("only by private_key_jwt"), "{}", run.stderr);
+    assert!(run.stderr.contains("only by 'private_key_jwt'"), "{}", run.stderr);
 }
 
 #[test]
