@@ -82,6 +82,43 @@ pub fn judge_userinfo(token: &Verified, userinfo: &Map<String, Value>) -> Verdic
     verdict
 }
 
+/// Judges whether userinfo that is a signed token is this provider's, for this client (OpenID
+/// Connect Core 5.3.2: it should say so, and what it says must be right).
+pub fn judge_signed_userinfo(
+    token: &Verified,
+    issuer: &str,
+    client_id: &str,
+    algorithms: &[Algorithm],
+) -> Verdict {
+    const CHECK: &str = "userinfo";
+    let mut verdict = Verdict::new();
+    let claims = token.claims();
+    if !algorithms.contains(&token.algorithm()) {
+        let names: Vec<&str> = algorithms.iter().map(|algorithm| algorithm.name()).collect();
+        let found = token.algorithm();
+        verdict.fails(CHECK, format!("userinfo is signed with {found}, wanted {}", names.join(", ")), None);
+    }
+    match claims.get("iss") {
+        None => {}
+        Some(Value::String(found)) if found == issuer => {}
+        Some(found) => {
+            let found = found.as_str().map_or_else(|| found.to_string(), str::to_owned);
+            let reason = format!("userinfo is from the issuer {}, wanted {}", quote(&found), quote(issuer));
+            verdict.fails(CHECK, reason, None);
+        }
+    }
+    let audiences = claims.audiences();
+    if claims.get("aud").is_some() && !audiences.contains(&client_id) {
+        let shown: Vec<String> = audiences.into_iter().map(quote).collect();
+        let reason = format!("userinfo is for [{}], wanted {}", shown.join(", "), quote(client_id));
+        verdict.fails(CHECK, reason, None);
+    }
+    if verdict.findings().is_empty() {
+        verdict.holds(CHECK, format!("signed with {}", token.algorithm()));
+    }
+    verdict
+}
+
 fn algorithm(verdict: &mut Verdict, found: Algorithm, allowed: &[Algorithm]) {
     if allowed.contains(&found) {
         return verdict.holds("algorithm", found.name());

@@ -210,6 +210,15 @@ pub struct Device {
     pub interval: Duration,
 }
 
+/// What userinfo answered.
+#[derive(Debug, Clone)]
+pub enum Userinfo {
+    /// What it tells, as it came over TLS.
+    Plain(Map<String, Value>),
+    /// A token that the provider signed (OpenID Connect Core 5.3.2); not verified yet.
+    Signed(SecretText),
+}
+
 /// How a device's login stands.
 #[derive(Debug)]
 pub enum Poll {
@@ -363,18 +372,21 @@ impl Provider<'_> {
     ///
     /// # Errors
     /// [`OauthError`].
-    pub fn userinfo(&self, access_token: &SecretText) -> Result<Map<String, Value>, OauthError> {
+    pub fn userinfo(&self, access_token: &SecretText) -> Result<Userinfo, OauthError> {
         const WHAT: &str = "userinfo";
         let endpoint = self.discovery.userinfo_endpoint.as_ref();
         let endpoint = self.discovery.need("userinfo_endpoint", endpoint)?;
         let bearer = Zeroizing::new(format!("Bearer {}", access_token.expose()));
-        let headers = [("authorization", bearer.as_str()), ("accept", "application/json")];
+        let headers =
+            [("authorization", bearer.as_str()), ("accept", "application/json, application/jwt;q=0.5")];
         let answer = refused(WHAT, None, self.http.get(endpoint, &headers)?)?;
-        if answer.media_type() == "application/jwt" {
-            let why = "it is a signed token, wanted plain JSON".to_owned();
-            return Err(OauthError::Useless { what: WHAT, why });
+        if answer.media_type() != "application/jwt" {
+            return Ok(Userinfo::Plain(answer.json()?));
         }
-        Ok(answer.json()?)
+        match std::str::from_utf8(answer.body()) {
+            Ok(token) => Ok(Userinfo::Signed(SecretText::new(token.trim().to_owned()))),
+            Err(_) => Err(OauthError::Useless { what: WHAT, why: "it is no text".to_owned() }),
+        }
     }
 
     /// Gives a refresh token back, so that nobody can use it any more. A provider that knows no

@@ -42,6 +42,8 @@ pub struct Behaviour {
     /// The parameters that the browser brings back.
     pub callback: Change,
     pub signed: Signed,
+    /// How userinfo is signed; none is plain.
+    pub userinfo_signed: Option<Signed>,
     /// Answers instead of the provider.
     pub instead: Override,
     /// How often a device's login is still pending.
@@ -59,6 +61,7 @@ impl Default for Behaviour {
             tokens: nothing(),
             callback: nothing(),
             signed: Signed::Properly,
+            userinfo_signed: None,
             instead: Box::new(|_| None),
             pending: 0,
             scheme: "http",
@@ -156,13 +159,21 @@ impl Provider {
             "/keys" => self.keys(),
             "/auth" => self.authorize(request, &own),
             "/token" => self.token(request, &own),
-            "/userinfo" => Reply::json(&changed(
-                json!({
-                    "sub": "s-1", "preferred_username": "clara", "name": "Clara Müller",
-                    "realm_access": {"roles": ["manager"]}, "projects": ["fusion"],
-                }),
-                &self.behaviour.userinfo,
-            )),
+            "/userinfo" => {
+                let claims = changed(
+                    json!({
+                        "sub": "s-1", "preferred_username": "clara", "name": "Clara Müller",
+                        "realm_access": {"roles": ["manager"]}, "projects": ["fusion"],
+                    }),
+                    &self.behaviour.userinfo,
+                );
+                match self.behaviour.userinfo_signed {
+                    None => Reply::json(&claims),
+                    Some(signed) => {
+                        Reply::status(200, "application/jwt;charset=UTF-8", self.sign(&claims, signed))
+                    }
+                }
+            }
             "/device" => Reply::json(&json!({
                 "device_code": "the-device-code", "user_code": "WDJB-MJHT",
                 "verification_uri": format!("{own}/enter"),
@@ -266,12 +277,12 @@ impl Provider {
         );
         let tokens = json!({
             "access_token": access_token, "token_type": "Bearer", "expires_in": 300,
-            "refresh_token": "the-refresh-token", "id_token": self.sign(&claims),
+            "refresh_token": "the-refresh-token", "id_token": self.sign(&claims, self.behaviour.signed),
         });
         Reply::json(&changed(tokens, &self.behaviour.tokens))
     }
 
-    fn sign(&self, claims: &Value) -> String {
+    fn sign(&self, claims: &Value, signed: Signed) -> String {
         let by = |key: &SigningKey| {
             let mut own = Claims::new();
             for (name, value) in claims.as_object().unwrap() {
@@ -279,7 +290,7 @@ impl Provider {
             }
             issue(&Heading::for_key(key), &own, key).unwrap().expose().to_owned()
         };
-        match self.behaviour.signed {
+        match signed {
             Signed::Properly => by(&self.key),
             Signed::Not => {
                 let header = json!({"alg": "none", "kid": "k1"});

@@ -194,6 +194,36 @@ fn userinfo_of_another_subject_and_a_missing_or_bad_name_are_refused() {
 }
 
 #[test]
+fn signed_userinfo_is_verified_and_one_that_is_not_for_this_client_is_refused() {
+    if !has("curl") {
+        return;
+    }
+    let signed = |signed, name: &'static str, value: Value| Behaviour {
+        userinfo: Box::new(move |userinfo| {
+            userinfo.insert(name.to_owned(), value.clone());
+        }),
+        userinfo_signed: Some(signed),
+        ..Behaviour::default()
+    };
+    for aud in [Value::Null, json!("cc"), json!(["other", "cc"])] {
+        let idp = Idp::start(signed(Signed::Properly, "aud", aud));
+        let folder = folder_for(&idp.issuer(), &json!({}));
+        assert!(log_in(&folder, "").ended(0).stdout.contains("clara (manager)"));
+    }
+    refused(signed(Signed::Properly, "aud", json!("other")), 1, "userinfo is for ['other'], wanted 'cc'");
+    refused(signed(Signed::Properly, "aud", json!(5)), 1, "userinfo is for [], wanted 'cc'");
+    refused(
+        signed(Signed::Properly, "iss", json!("https://x")),
+        1,
+        "userinfo is from the issuer 'https://x'",
+    );
+    refused(signed(Signed::Properly, "sub", json!("s-2")), 1, "userinfo is about another person");
+    for by in [Signed::Not, Signed::ByAnother, Signed::WithThePublicKey] {
+        refused(signed(by, "x", Value::Null), 1, "signed userinfo is refused");
+    }
+}
+
+#[test]
 fn a_refusal_of_the_provider_comes_through_in_its_own_words_on_both_sides() {
     if !has("curl") {
         return;

@@ -121,6 +121,9 @@ pub enum OidcFault {
     /// The ID token's form or signature is not good.
     #[error("the provider's ID token is refused: {0}")]
     BadIdToken(TokenError),
+    /// Userinfo is a signed token, whose form or signature is not good.
+    #[error("the provider's signed userinfo is refused: {0}")]
+    BadUserinfo(TokenError),
     /// A check of the ID token, userinfo or the login role failed.
     #[error("the login is refused: {reason}")]
     NotAdmitted {
@@ -172,6 +175,7 @@ impl Fault for OidcFault {
             | Self::EmptyAnswer
             | Self::CodeExpired(_)
             | Self::BadIdToken(_)
+            | Self::BadUserinfo(_)
             | Self::NotAdmitted { .. } => Status::No,
             Self::NoIdToken => Status::Config,
             Self::Refused { refusal, .. } => refusal.status(),
@@ -202,6 +206,7 @@ impl Fault for OidcFault {
             Self::CodeExpired(_) => "login-code-expired",
             Self::NoIdToken => "provider-no-id-token",
             Self::BadIdToken(_) => "id-token-refused",
+            Self::BadUserinfo(_) => "userinfo-refused",
             Self::NotAdmitted { .. } => "login-not-admitted",
             Self::Identity(error) => error.kind(),
         }
@@ -235,7 +240,7 @@ impl Fault for OidcFault {
             Self::NoIdToken => {
                 "the provider's registration of this client must allow the scope openid".to_owned()
             }
-            Self::BadIdToken(_) => {
+            Self::BadIdToken(_) | Self::BadUserinfo(_) => {
                 "what the provider signs and what it publishes differ: ask its administrator".to_owned()
             }
             _ => return None,

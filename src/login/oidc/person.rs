@@ -1,6 +1,8 @@
 //! From a provider's tokens to a person: the ID token verified and judged, userinfo asked and
 //! compared, the login role applied, the identity mapped.
 
+use serde_json::{Map, Value};
+
 use super::fault::OidcFault;
 use crate::base::note::Notes;
 use crate::base::quote::{escape, quote};
@@ -12,8 +14,9 @@ use crate::policy::id_token::{self, Expected};
 use crate::policy::oidc_identity::{self, OidcIdentity};
 use crate::policy::role::{Flow, Login, LoginRole, RoleConfig, judge};
 use crate::policy::{State, Verdict};
-use crate::provider::oauth::{Provider, Tokens};
+use crate::provider::oauth::{Provider, Tokens, Userinfo};
 use crate::provider::remote::{Cache, Origin, RemoteKeys};
+use crate::provider::role_keys::may_be_new_key;
 use crate::token::{Claims, TokenError, Unverified, Verified, verify};
 
 /// By what a person is judged.
@@ -87,14 +90,14 @@ pub fn identify(
     let Some(id_token) = id_token else {
         return match (tie, access_token) {
             (Tie::Subject(subject), Some(access_token)) if rules.role.is_none() => {
-                by_userinfo(provider, subject, &access_token, refresh_token, notes)
+                by_userinfo(provider, subject, &access_token, refresh_token, rules, notes)
             }
             _ => Err(OidcFault::NoIdToken),
         };
     };
     let discovery = provider.discovery;
     let now = rules.clock.now();
-    let verified = verified(provider, &id_token, rules.cache, now, notes)?;
+    let verified = verified(provider, &id_token, rules.cache, now, notes)?.map_err(OidcFault::BadIdToken)?;
     let algorithms = allowed(rules.algorithms, &discovery.id_token_signing_alg_values_supported);
     let (nonce, subject) = match tie {
         Tie::Nonce(nonce) => (Some(nonce), None),
@@ -114,7 +117,7 @@ pub fn identify(
     admitted(&id_token::judge(&verified, &expected, now), notes)?;
     let userinfo = match (&access_token, &discovery.userinfo_endpoint) {
         (Some(access_token), Some(_)) => {
-            let userinfo = provider.userinfo(access_token)?;
+            let userinfo = userinfo(provider, access_token, rules, notes)?;
             admitted(&id_token::judge_userinfo(&verified, &userinfo), notes)?;
             Some(userinfo)
         }
@@ -122,7 +125,7 @@ pub fn identify(
     };
     let is_verbose = rules.role.is_some_and(|(_, role)| role.verbose_logging);
     if is_verbose {
-        let shown = |claims: &serde_json::Map<String, serde_json::Value>| {
+        let shown = |claims: &Map<String, Value>| {
             serde_json::to_string(claims).map(|text| escape(&text)).unwrap_or_default()
         };
         log::info!("claims of the ID token: {}", shown(verified.claims().as_object()));
@@ -151,10 +154,11 @@ fn by_userinfo(
     subject: &str,
     access_token: &SecretText,
     refresh_token: Option<SecretText>,
+    rules: &Rules<'_>,
     notes: &mut Notes,
 ) -> Result<Person, OidcFault> {
-    let userinfo = provider.userinfo(access_token)?;
-    let found = userinfo.get("sub").and_then(serde_json::Value::as_str);
+    let userinfo = userinfo(provider, access_token, rules, notes)?;
+    let found = userinfo.get("sub").and_then(Value::as_str);
     if found != Some(subject) {
         return Err(OidcFault::NotAdmitted {
             check: "userinfo",
@@ -170,32 +174,44 @@ fn by_userinfo(
     Ok(Person { identity, subject: subject.to_owned(), login: None, id_token: None, refresh_token })
 }
 
-/// The ID token, verified with the provider's keys; when none fits, they are fetched once more.
+/// What userinfo tells; where it is a signed token, that is verified first.
+fn userinfo(
+    provider: &Provider<'_>,
+    access_token: &SecretText,
+    rules: &Rules<'_>,
+    notes: &mut Notes,
+) -> Result<Map<String, Value>, OidcFault> {
+    let token = match provider.userinfo(access_token)? {
+        Userinfo::Plain(members) => return Ok(members),
+        Userinfo::Signed(token) => token,
+    };
+    let verified =
+        verified(provider, &token, rules.cache, rules.clock.now(), notes)?.map_err(OidcFault::BadUserinfo)?;
+    let (issuer, client_id) = (&provider.discovery.issuer, &provider.registration.client_id);
+    admitted(&id_token::judge_signed_userinfo(&verified, issuer, client_id, rules.algorithms), notes)?;
+    Ok(verified.claims().as_object().clone())
+}
+
+/// A token of the provider, verified with its keys; when none fits, they are fetched once more.
+/// The outer error is about the keys, the inner one about the token.
 fn verified(
     provider: &Provider<'_>,
-    id_token: &SecretText,
+    token: &SecretText,
     cache: &Cache,
     now: Timestamp,
     notes: &mut Notes,
-) -> Result<Verified, OidcFault> {
+) -> Result<Result<Verified, TokenError>, OidcFault> {
     let origin = Origin::KeySet(provider.discovery.jwks_uri.clone());
     let client = provider.http.clone();
     let mut remote = RemoteKeys::open(client, origin, cache.clone(), WeakKeys::Refuse, now, notes)?;
     let attempt = |remote: &RemoteKeys| {
-        Unverified::parse(id_token.expose()).and_then(|token| verify(token, remote.keys().keys()))
+        Unverified::parse(token.expose()).and_then(|token| verify(token, remote.keys().keys()))
     };
     let mut outcome = attempt(&remote);
-    let may_be_new_key = matches!(
-        outcome,
-        Err(TokenError::NoKey
-            | TokenError::KeyUnknown { .. }
-            | TokenError::Signature(_)
-            | TokenError::AlgorithmMismatch { .. })
-    );
-    if may_be_new_key && remote.refetch(now, notes)? {
+    if may_be_new_key(&outcome) && remote.refetch(now, notes)? {
         outcome = attempt(&remote);
     }
-    outcome.map_err(OidcFault::BadIdToken)
+    Ok(outcome)
 }
 
 /// The algorithms that both sides have; ours where the provider does not say.
