@@ -1,11 +1,12 @@
 //! `cc-user sync-ldap` against a real slapd.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use serde_json::json;
 
 use crate::slapd::{BASE, Manner, SYNC_DN, SYNC_PASSWORD, Slapd, TREE, crowd, person};
-use crate::support::{Folder, Run, has};
+use crate::support::{Folder, Run, has, programs};
 
 /// A folder with a configuration for this server, the password in `.env`, and an empty database.
 pub fn folder_for(url: &str, more: serde_json::Value) -> Folder {
@@ -406,9 +407,30 @@ fn an_empty_full_name_in_the_directory_changes_no_name() {
 }
 
 #[test]
-fn the_service_for_systemd_runs_a_command_that_exists() {
-    let service = include_str!("../../contrib/systemd/cc-user-sync-ldap.service");
-    let line = service.lines().find_map(|line| line.strip_prefix("ExecStart=/usr/bin/")).unwrap();
-    Folder::new().sh(&format!("{line} --help")).ended(0);
-    assert!(include_str!("../../contrib/systemd/cc-user-sync-ldap.timer").contains("OnCalendar="));
+fn the_services_for_systemd_run_commands_that_exist_and_reach_nothing_else() {
+    let units = Path::new(env!("CARGO_MANIFEST_DIR")).join("contrib/systemd");
+    let folder = Folder::new();
+    for (unit, exposure) in [("cc-user-sync-ldap.service", 15), ("cc-jwt-renew@.service", 8)] {
+        let text = std::fs::read_to_string(units.join(unit)).unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix("ExecStart=/usr/bin/")).unwrap();
+        folder.sh(&format!("{line} --help")).ended(0);
+        // As installed, but for the place of the programs.
+        let here = text.replace("=/usr/bin/cc-", &format!("={}/cc-", programs().display()));
+        folder.write(&unit.replace('@', "@x"), here);
+        if has("systemd-analyze") {
+            let unit = unit.replace('@', "@x");
+            let verified = folder.sh(&format!("systemd-analyze verify --man=no ./{unit}")).ended(0);
+            assert_eq!(verified.stderr, "", "{unit}");
+            folder
+                .sh(&format!("systemd-analyze security --offline=true --threshold={exposure} ./{unit}"))
+                .ended(0);
+        }
+    }
+    let timer = std::fs::read_to_string(units.join("cc-user-sync-ldap.timer")).unwrap();
+    assert!(timer.contains("OnCalendar="));
+    folder.write("cc-user-sync-ldap.timer", timer);
+    if has("systemd-analyze") {
+        let verified = folder.sh("systemd-analyze verify --man=no ./cc-user-sync-ldap.timer").ended(0);
+        assert_eq!(verified.stderr, "");
+    }
 }
