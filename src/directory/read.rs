@@ -8,6 +8,7 @@ use super::connection::{Connection, guarded, is_size_limit, succeeded, transport
 use super::escape::{in_parentheses, person_filter};
 use super::fault::DirectoryError;
 use super::roster::{Builder, Roster, text};
+use crate::user::plain;
 
 /// How many entries a page has, unless told otherwise: 500 to 1000 is fastest.
 pub const PAGE_SIZE: u32 = 1000;
@@ -235,7 +236,6 @@ impl Entry {
     /// The person, under the one of several names that was asked for.
     fn person(self, search: &Search, asked: &str) -> Option<Person> {
         let text = |value: &[u8]| text(value).map(str::to_owned);
-        let plain = |name: &str| name.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
         let mut names: Vec<String> = self.values(&search.uid_attribute).filter_map(text).collect();
         let exact = names.iter().position(|name| name == asked);
         let loose = names.iter().position(|name| plain(name) == plain(asked));

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::fault::LoginError;
 use crate::base::file::{self, Existing, PRIVATE_MODE, SETTINGS_LIMIT};
 use crate::base::time::Timestamp;
+use crate::user::plain;
 
 /// How many attempts of a user may fail.
 pub const MAX_FAILURES: usize = 5;
@@ -58,7 +59,7 @@ impl Attempts {
     /// [`LoginError::TooManyAttempts`] with the time to wait, [`LoginError::File`] when attempts
     /// can't be counted: then nobody may try.
     pub fn begin(&self, username: &str, now: Timestamp) -> Result<Attempt<'_>, LoginError> {
-        let name = username.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
+        let name = plain(username);
         self.change(|ledger| {
             ledger.prune(now.0);
             let failures = ledger.failures.entry(name.clone()).or_default();

@@ -10,7 +10,7 @@ use crate::directory::escape::bind_name;
 use crate::directory::settings::{access, bind_template};
 use crate::directory::{Credentials, DirectoryError, Found, Person, Wishes, configured};
 use crate::store::{Record, Store, StoreError};
-use crate::user::{AuthSource, Role, User, Username};
+use crate::user::{AuthSource, User, Username};
 
 /// What the directory makes of a name that the table does not have.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,14 +98,7 @@ pub fn login_stranger(
         return Err(refused());
     }
     bind(settings, wishes, &person.username, password, notes)?;
-    let user = User {
-        username: person.username.clone(),
-        name: person.name.clone(),
-        roles: vec![Role::User.name().to_owned()],
-        projects: Vec::new(),
-        email: None,
-        source: Ok(AuthSource::Ldap),
-    };
+    let user = User::from_directory(&person.username, person.name.as_deref());
     let mut transaction = store.transaction()?;
     match transaction.add(&user, None) {
         Ok(()) => {

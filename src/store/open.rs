@@ -77,12 +77,6 @@ impl Store {
         layout::migration(&self.connection)
     }
 
-    /// Whether users can have projects here: not in schema versions 1 and 2.
-    #[must_use]
-    pub const fn has_projects(&self) -> bool {
-        self.layout.projects
-    }
-
     /// The user of exactly this name.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 use crate::base::fault::{Fault, Status};
 use crate::directory::Roster;
 use crate::store::{Store, StoreError};
-use crate::user::{AuthSource, Role, User};
+use crate::user::User;
 
 use super::plan::{Plan, Planner, Refusal, Rules};
 
@@ -131,7 +131,7 @@ pub fn carry_out<'roster>(
     }
     let mut batch = Vec::with_capacity(BATCH);
     for (username, name) in plan.additions() {
-        batch.push(newcomer(username, name));
+        batch.push(User::from_directory(username, name));
         if batch.len() == BATCH {
             transaction.add_many(&batch)?;
             batch.clear();
@@ -140,17 +140,4 @@ pub fn carry_out<'roster>(
     transaction.add_many(&batch)?;
     transaction.commit()?;
     Ok(plan)
-}
-
-/// Somebody who comes from the directory for the first time.
-#[must_use]
-pub fn newcomer(username: &str, name: Option<&str>) -> User {
-    User {
-        username: username.to_owned(),
-        name: name.filter(|name| !name.is_empty()).map(str::to_owned),
-        roles: vec![Role::User.name().to_owned()],
-        projects: Vec::new(),
-        email: None,
-        source: Ok(AuthSource::Ldap),
-    }
 }

@@ -8,7 +8,7 @@ use std::hash::{BuildHasher as _, RandomState};
 use crate::directory::Roster;
 use crate::directory::roster::{Kind, Skipped};
 use crate::store::Known;
-use crate::user::AuthSource;
+use crate::user::{AuthSource, plain};
 
 use super::limit::Limit;
 
@@ -278,11 +278,6 @@ impl<'roster> Planner<'roster> {
 
 /// How many near-collisions are named.
 const NAMED: usize = 100;
-
-/// A name in its plain form: without upper case, and with single blanks inside only.
-fn plain(name: &str) -> String {
-    name.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
-}
 
 /// Whether a name may differ from its plain form.
 fn is_odd(name: &str) -> bool {

@@ -9,7 +9,7 @@ pub mod password;
 pub mod role;
 
 pub use account::{AccountError, Draft, ManagerRule};
-pub use name::{Username, UsernameError};
+pub use name::{Username, UsernameError, plain};
 pub use password::{PasswordError, PasswordHash};
 pub use role::{Role, RoleError};
 
@@ -93,6 +93,19 @@ pub struct User {
 }
 
 impl User {
+    /// Somebody who comes from the directory for the first time.
+    #[must_use]
+    pub fn from_directory(username: &str, name: Option<&str>) -> Self {
+        Self {
+            username: username.to_owned(),
+            name: name.map(str::to_owned),
+            roles: vec![Role::User.name().to_owned()],
+            projects: Vec::new(),
+            email: None,
+            source: Ok(AuthSource::Ldap),
+        }
+    }
+
     /// Whether the user has this role.
     #[must_use]
     pub fn has(&self, role: Role) -> bool {

@@ -99,6 +99,13 @@ impl fmt::Display for Username {
     }
 }
 
+/// A name as a directory compares it (RFC 4518 2.2, 2.6.1): without upper case, and with single
+/// blanks inside only. Names that have the same plain form are different users to the server.
+#[must_use]
+pub fn plain(name: &str) -> String {
+    name.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
