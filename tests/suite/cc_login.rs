@@ -198,20 +198,21 @@ fn curl_sends_the_session_as_the_server_wants_it() {
 #[test]
 fn an_unknown_name_takes_as_long_as_a_wrong_password() {
     let folder = with_fritz();
-    let fastest = |name: &str| {
-        (0..5)
-            .map(|round| {
-                // The count of attempts must not get in the way.
-                let state = format!("XDG_STATE_HOME=$PWD/{name}{round}");
-                let began = std::time::Instant::now();
-                folder.sh(&format!("echo no | {state} cc-login {name} --password-stdin")).ended(1);
-                began.elapsed()
-            })
-            .min()
-            .unwrap()
+    let took = |name: &str, round: u32| {
+        // The count of attempts must not get in the way.
+        let state = format!("XDG_STATE_HOME=$PWD/{name}{round}");
+        let began = std::time::Instant::now();
+        folder.sh(&format!("echo no | {state} cc-login {name} --password-stdin")).ended(1);
+        began.elapsed()
     };
-    let (known, unknown) = (fastest("fritz"), fastest("nobody"));
-    let ratio = known.as_secs_f64() / unknown.as_secs_f64();
-    println!("wrong password {known:?}, unknown name {unknown:?}");
-    assert!((0.6..1.7).contains(&ratio), "wrong password {known:?}, unknown name {unknown:?}");
+    // The fastest of each by turns: on a busy machine that takes a while to be what it is.
+    let (mut known, mut unknown) = (took("fritz", 0), took("nobody", 0));
+    for round in 1..30 {
+        known = known.min(took("fritz", round));
+        unknown = unknown.min(took("nobody", round));
+        if round > 4 && (0.6..1.7).contains(&(known.as_secs_f64() / unknown.as_secs_f64())) {
+            return;
+        }
+    }
+    panic!("wrong password {known:?}, unknown name {unknown:?}");
 }

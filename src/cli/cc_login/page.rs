@@ -87,8 +87,8 @@ pub(super) static PAGES: &[Page] = &[
              source oidc, with update-user-on-login a known one of that source is brought up to date. A refresh token is kept \
              with the session.",
             "remote asks a running server: it logs in with name and password as its web page does, and the token that the \
-             server makes becomes the session. The server's cookie is never written down. The password is sent over TLS only, \
-             or to this computer itself.",
+             server makes becomes the session; its signature is not looked at, since the server's key need not be here. \
+             The server's cookie is never written down. The password is sent over TLS only, or to this computer itself.",
             "After 5 failed attempts within 15 minutes a user has to wait, which is said with the exit status 75. Attempts are \
              counted by this program, for the account that runs it, and not in the server's database.",
         ],
