@@ -581,6 +581,11 @@ fn a_refresh_is_for_the_same_person_and_one_that_is_refused_wants_a_new_login() 
     }
     let other = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
     let mode = std::sync::Arc::clone(&other);
+    let is = |wanted: &'static [usize]| {
+        let mode = std::sync::Arc::clone(&other);
+        move || wanted.contains(&mode.load(std::sync::atomic::Ordering::SeqCst))
+    };
+    let (without_id_token, of_another) = (is(&[3, 4]), is(&[3]));
     let idp = Idp::start(Behaviour {
         instead: Box::new({
             let mode = std::sync::Arc::clone(&mode);
@@ -597,10 +602,26 @@ fn a_refresh_is_for_the_same_person_and_one_that_is_refused_wants_a_new_login() 
                 claims.insert("sub".to_owned(), json!("s-2"));
             }
         }),
+        tokens: Box::new(move |tokens| {
+            if without_id_token() {
+                tokens.remove("id_token");
+            }
+        }),
+        userinfo: Box::new(move |userinfo| {
+            if of_another() {
+                userinfo.insert("sub".to_owned(), json!("s-2"));
+            }
+        }),
         ..Behaviour::default()
     });
     let folder = folder_for(&idp.issuer(), &json!({}));
     log_in(&folder, "").ended(0);
+    // Without an ID token userinfo says who it is (OpenID Connect Core 12.2).
+    other.store(3, std::sync::atomic::Ordering::SeqCst);
+    let run = folder.sh("cc-login refresh").ended(1);
+    assert!(run.stderr.contains("userinfo is about 's-2', the login was that of 's-1'"), "{}", run.stderr);
+    other.store(4, std::sync::atomic::Ordering::SeqCst);
+    folder.sh("cc-login refresh").ended(0);
     other.store(1, std::sync::atomic::Ordering::SeqCst);
     let run = folder.sh("cc-login refresh").ended(1);
     assert!(
