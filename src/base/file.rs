@@ -189,15 +189,47 @@ pub enum Existing {
 /// # Errors
 /// [`FileError::Exists`], `Directory`, `Uncreatable` or `Unwritable`; the old content stays.
 pub fn write(path: &Path, bytes: &[u8], mode: u32, existing: Existing) -> Result<(), FileError> {
+    write_in_parts(path, mode, existing, |draft| draft.add(bytes))
+}
+
+/// A file that is being written.
+pub struct Draft<'a> {
+    path: &'a Path,
+    file: &'a mut dyn Write,
+}
+
+impl Draft<'_> {
+    /// Adds these bytes.
+    ///
+    /// # Errors
+    /// [`FileError::Unwritable`].
+    pub fn add(&mut self, bytes: &[u8]) -> Result<(), FileError> {
+        self.file
+            .write_all(bytes)
+            .map_err(|source| FileError::Unwritable { path: self.path.to_owned(), source })
+    }
+}
+
+/// As [`write`], of what `content` adds piece by piece; when it fails there is no file.
+///
+/// # Errors
+/// As [`write`], and what `content` returns.
+pub fn write_in_parts<E: From<FileError>>(
+    path: &Path,
+    mode: u32,
+    existing: Existing,
+    content: impl FnOnce(&mut Draft<'_>) -> Result<(), E>,
+) -> Result<(), E> {
     let unwritable = |source| FileError::Unwritable { path: path.to_owned(), source };
     let uncreatable = |source| FileError::Uncreatable { path: path.to_owned(), source };
     match fs::metadata(path) {
-        Ok(metadata) if metadata.is_dir() => return Err(FileError::Directory(path.to_owned())),
+        Ok(metadata) if metadata.is_dir() => return Err(FileError::Directory(path.to_owned()).into()),
         Ok(metadata) if is_stream(&metadata.file_type()) => {
             let mut stream = OpenOptions::new().write(true).open(path).map_err(uncreatable)?;
-            return stream.write_all(bytes).and_then(|()| stream.flush()).map_err(unwritable);
+            content(&mut Draft { path, file: &mut stream })?;
+            return stream.flush().map_err(|source| unwritable(source).into());
         }
-        Ok(_) if existing == Existing::Refuse => return Err(FileError::Exists(path.to_owned())),
+        Ok(_) if existing == Existing::Refuse => return Err(FileError::Exists(path.to_owned()).into()),
         _ => {}
     }
     let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
@@ -211,7 +243,7 @@ pub fn write(path: &Path, bytes: &[u8], mode: u32, existing: Existing) -> Result
         .permissions(fs::Permissions::from_mode(PRIVATE_MODE))
         .tempfile_in(folder)
         .map_err(uncreatable)?;
-    file.write_all(bytes).map_err(unwritable)?;
+    content(&mut Draft { path, file: &mut file })?;
     file.as_file().set_permissions(fs::Permissions::from_mode(mode)).map_err(unwritable)?;
     file.as_file().sync_all().map_err(unwritable)?;
     let placed = match existing {

@@ -6,7 +6,8 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _};
+use rusqlite::types as sqlite;
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, Row};
 
 use super::column;
 use super::error::{StoreError, code};
@@ -16,6 +17,9 @@ use crate::user::{PasswordHash, User};
 
 /// How long to wait for another process's lock, unless told otherwise.
 pub const DEFAULT_WAIT: Duration = Duration::from_secs(5);
+
+/// How many rows are read at once.
+const PAGE: usize = 1000;
 
 /// What the database is opened for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,8 +124,10 @@ impl Store {
         Ok(stored.flatten().filter(|text| !text.is_empty()).map(PasswordHash::stored))
     }
 
-    /// Calls `visit` with every record that the filter admits, in the order of the names. The
-    /// records are not held: memory stays flat.
+    /// Calls `visit` with every record that the filter admits, in the order of the names. Memory
+    /// stays flat, and however long `visit` takes, nobody who wants to write waits for it: a page
+    /// of rows is read at a time, and nothing is locked between two of them. What others change
+    /// meanwhile may be seen or not.
     ///
     /// # Errors
     /// What `visit` returns, and all that a read can run into.
@@ -130,16 +136,13 @@ impl Store {
         filter: &Filter,
         mut visit: impl FnMut(Record) -> Result<(), E>,
     ) -> Result<(), E> {
-        let query = format!("{} ORDER BY username", self.layout.select());
-        let mut statement = self.connection.prepare(&query).map_err(|error| self.fault(&error))?;
-        let mut rows = statement.query([]).map_err(|error| self.fault(&error))?;
-        while let Some(row) = rows.next().map_err(|error| self.fault(&error))? {
-            let record = Record::of(row).map_err(|error| self.fault(&error))?;
-            if filter.admits(&record) {
-                visit(record)?;
-            }
-        }
-        Ok(())
+        self.pages(
+            &self.layout.select(),
+            |row| Record::of(row),
+            |record| {
+                if filter.admits(&record) { visit(record) } else { Ok(()) }
+            },
+        )
     }
 
     /// The same with what stands in the password column beside each record.
@@ -151,14 +154,52 @@ impl Store {
         filter: &Filter,
         mut visit: impl FnMut(Record, Option<PasswordHash>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let query = self.layout.select().replacen(" FROM ", ", password FROM ", 1) + " ORDER BY username";
-        let mut statement = self.connection.prepare(&query).map_err(|error| self.fault(&error))?;
-        let mut rows = statement.query([]).map_err(|error| self.fault(&error))?;
-        while let Some(row) = rows.next().map_err(|error| self.fault(&error))? {
-            let record = Record::of(row).map_err(|error| self.fault(&error))?;
-            let stored = column::text(row.get_ref(7).map_err(|error| self.fault(&error))?);
-            if filter.admits(&record) {
-                visit(record, stored.filter(|text| !text.is_empty()).map(PasswordHash::stored))?;
+        let query = self.layout.select().replacen(" FROM ", ", password FROM ", 1);
+        let read = |row: &Row<'_>| Ok((Record::of(row)?, column::text(row.get_ref(7)?)));
+        self.pages(&query, read, |(record, stored)| {
+            if !filter.admits(&record) {
+                return Ok(());
+            }
+            visit(record, stored.filter(|text| !text.is_empty()).map(PasswordHash::stored))
+        })
+    }
+
+    /// Reads the rows of a query whose first column is the name, a page at a time in its order.
+    fn pages<T, E: From<StoreError>>(
+        &self,
+        query: &str,
+        read: impl Fn(&Row<'_>) -> rusqlite::Result<T>,
+        mut visit: impl FnMut(T) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut page = Vec::with_capacity(PAGE);
+        let mut last = None;
+        loop {
+            self.page(query, &mut last, &read, &mut page).map_err(|error| self.fault(&error))?;
+            let more = page.len() == PAGE;
+            page.drain(..).try_for_each(&mut visit)?;
+            if !more {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Reads the rows after the name `last`, which becomes that of the last one.
+    fn page<T>(
+        &self,
+        query: &str,
+        last: &mut Option<sqlite::Value>,
+        read: impl Fn(&Row<'_>) -> rusqlite::Result<T>,
+        page: &mut Vec<T>,
+    ) -> rusqlite::Result<()> {
+        // A name that is NULL comes before all others and is equal to none.
+        let after = if last.is_some() { "WHERE username > ?1" } else { "WHERE ?1 IS NULL" };
+        let query = format!("{query} {after} ORDER BY username LIMIT {PAGE}");
+        let mut statement = self.connection.prepare_cached(&query)?;
+        let mut rows = statement.query([&*last])?;
+        while let Some(row) = rows.next()? {
+            page.push(read(row)?);
+            if page.len() == PAGE {
+                *last = Some(row.get(0)?);
             }
         }
         Ok(())

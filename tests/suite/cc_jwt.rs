@@ -173,6 +173,40 @@ fn many_tokens_are_json_lines_that_each_verify() {
     assert_eq!(run.stdout.lines().count(), 2);
 }
 
+/// RFC 7519 4.1.7: no two tokens have the same identifier, be they few or many.
+#[test]
+fn each_of_many_tokens_has_an_identifier_of_its_own() {
+    let folder = server("");
+    for count in [2, 7] {
+        let names: Vec<String> = (0..count).map(|number| format!("user{number}")).collect();
+        let arguments = ["issue", "-q", "--users-from", "-", "--roles", "api", "--jti"];
+        let run = folder.run_with("cc-jwt", &arguments, names.join("\n")).ended(0);
+        let mut told = Vec::new();
+        let mut identifiers = std::collections::BTreeSet::new();
+        for line in run.stdout.lines() {
+            let line: Value = serde_json::from_str(line).unwrap();
+            let claims =
+                folder.run("cc-jwt", &["inspect", "--json", line["token"].as_str().unwrap()]).ended(0);
+            identifiers.insert(claims.json()["claims"]["jti"].as_str().unwrap().to_owned());
+            told.push(line["username"].as_str().unwrap().to_owned());
+        }
+        assert_eq!(told, names);
+        assert_eq!(identifiers.len(), count);
+    }
+}
+
+#[test]
+fn of_many_one_who_is_missing_stops_all() {
+    let folder = server("");
+    let names = "ann\nbob\nann\nbob\nann\nbob\nnobody\nann\nnone";
+    let run = folder.run_with("cc-jwt", &["issue", "--users-from", "-"], names).ended(1);
+    assert_eq!(run.stdout, "");
+    assert!(run.stderr.contains("line 7: there is no user 'nobody'"), "{}", run.stderr);
+    assert!(run.stderr.contains("line 9: there is no user 'none'"), "{}", run.stderr);
+    folder.run_with("cc-jwt", &["issue", "--users-from", "-", "-o", "all.jsonl"], names).ended(1);
+    assert!(!folder.file("all.jsonl").exists());
+}
+
 #[test]
 fn nothing_secret_is_told_even_with_vv() {
     let folder = server("");

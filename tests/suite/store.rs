@@ -397,3 +397,42 @@ fn a_read_only_database_in_a_read_only_folder_is_read_and_not_changed() {
 fn rustix_is_root(folder: &Folder) -> bool {
     folder.sh("id -u").stdout.trim() == "0"
 }
+
+/// However slow the one who reads, nobody who writes has to wait for them.
+#[test]
+fn whoever_lists_users_slowly_blocks_nobody() {
+    let folder = Folder::new();
+    let path = folder.file("job.db");
+    let mut server = server_database(&path, 8, "hpc_user", true);
+    server.query_row("PRAGMA journal_mode = delete", [], |_| Ok(())).unwrap();
+    let names: Vec<String> = (0..2500).map(|number| format!("user{number:04}")).collect();
+    let transaction = server.transaction().unwrap();
+    for name in names.iter().rev() {
+        transaction.execute("INSERT INTO hpc_user (username, roles) VALUES (?1, '[]')", [name]).unwrap();
+    }
+    transaction.commit().unwrap();
+    server.busy_timeout(std::time::Duration::ZERO).unwrap();
+    let store = Store::open(&path, Access::Read).unwrap();
+    let mut seen = Vec::new();
+    store
+        .each::<StoreError>(&Filter::default(), |record| {
+            if seen.len() % 700 == 0 {
+                let changed =
+                    server.execute("UPDATE hpc_user SET email = 'x' WHERE username = 'user0000'", []);
+                assert_eq!(changed, Ok(1), "after {} users", seen.len());
+            }
+            seen.push(record.user.username);
+            Ok(())
+        })
+        .unwrap();
+    assert_eq!(seen, names);
+    let mut count = 0;
+    store
+        .each_with_password::<StoreError>(&Filter::default(), |record, password| {
+            assert!(password.is_none() && record.user.username == names[count]);
+            count += 1;
+            Ok(())
+        })
+        .unwrap();
+    assert_eq!(count, names.len());
+}

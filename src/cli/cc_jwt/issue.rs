@@ -1,15 +1,15 @@
 //! `cc-jwt issue`.
 
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
 use serde_json::{Value, json};
 
 use super::issue_spec::{self, SpecOptions};
+use super::people::{Census, People, Person, TOLD_ONE_BY_ONE, Who};
 use super::{complete, keys};
 use crate::base::duration::GoDuration;
-use crate::base::fault::{Fault, Status};
+use crate::base::fault::Status;
 use crate::base::file::{self, Existing, PRIVATE_MODE, shell_word};
 use crate::base::note::Notes;
 use crate::base::quote::{quote, quote_path};
@@ -22,7 +22,6 @@ use crate::cli::settings;
 use crate::config::Settings;
 use crate::key::{Algorithm, SigningKey};
 use crate::policy::Endpoint;
-use crate::store::{Access, Filter, Store, StoreError};
 use crate::token::{self, Claims, Heading};
 use crate::user::{Role, Username};
 
@@ -126,43 +125,6 @@ struct Many {
     role: Option<String>,
 }
 
-/// Why no token was issued.
-#[derive(Debug, thiserror::Error)]
-enum IssueFault {
-    /// A name that is in the list but not in the table, and the line it stands in.
-    #[error("line {line}: there is no user {}", quote(.name))]
-    NoUser { line: usize, name: String },
-    /// A broken line of the list of names.
-    #[error("line {line}: {fault}")]
-    BadName { line: usize, fault: crate::user::UsernameError },
-    /// Nobody to issue a token for.
-    #[error("no user to issue a token for")]
-    Nobody,
-}
-
-impl Fault for IssueFault {
-    fn status(&self) -> Status {
-        match self {
-            Self::NoUser { .. } | Self::Nobody => Status::No,
-            Self::BadName { .. } => Status::Data,
-        }
-    }
-
-    fn kind(&self) -> &'static str {
-        match self {
-            Self::NoUser { .. } => "user-not-found",
-            Self::BadName { .. } => "username-malformed",
-            Self::Nobody => "no-users",
-        }
-    }
-}
-
-/// The user a token is for, and the roles it gets.
-struct Person {
-    name: String,
-    roles: Vec<String>,
-}
-
 pub(super) fn run(
     issue: &Issue,
     options: &SettingsOptions,
@@ -183,13 +145,15 @@ pub(super) fn run(
     if let Some(kid) = &issue.kid {
         heading.key_id = Some(kid.clone());
     }
-    let people = people(issue, &asked, &settings)?;
+    let who = match (&issue.many.users_from, &issue.name) {
+        (Some(list), _) => Who::Listed(list.clone()),
+        (None, _) if issue.many.all => Who::All(asked.role),
+        (None, name) => Who::One(asked.username(name.as_deref().unwrap_or_default())?),
+    };
+    let people = People::open(who, asked.roles.clone(), &settings)?;
+    let census = people.look(|person| lacks(person, &heading))?;
     let life = if issue.no_expiry { None } else { asked.ttl.or(settings.jwts.max_age.value) };
     let mut notes = Notes::new();
-    let signed: Vec<Signed> = people
-        .into_iter()
-        .map(|person| sign(person, &asked, life, &heading, &key))
-        .collect::<Result<_, Failure>>()?;
     if life.is_none() && !issue.no_expiry {
         notes.warn_with(
             "no max-age is set: what is issued never expires",
@@ -197,11 +161,13 @@ pub(super) fn run(
         );
     }
     remark_on_issuer(issue, &heading, &settings, &mut notes);
-    match signed.as_slice() {
-        several if several.len() > TOLD_ONE_BY_ONE => remark_on_many(several, &heading, &mut notes),
-        few => few.iter().for_each(|signed| remark_on_roles(signed, &heading, &mut notes)),
+    if census.count > TOLD_ONE_BY_ONE {
+        remark_on_many(&census, &heading, &mut notes);
+    } else {
+        census.first.iter().for_each(|person| remark_on_roles(person, &heading, &mut notes));
     }
-    deliver(issue, &signed, notes, console)
+    let signer = Signer { asked: &asked, life, heading: &heading, key: &key };
+    deliver(issue, &people, &census, &signer, notes, console)
 }
 
 /// The arguments, checked.
@@ -213,6 +179,8 @@ struct Asked {
     roles: Option<Vec<String>>,
     role: Option<Role>,
     further: Vec<(String, Value)>,
+    /// Whether each token gets a random `jti` of its own.
+    random_id: bool,
 }
 
 impl Asked {
@@ -236,7 +204,7 @@ impl Asked {
             })
             .transpose()?;
         let role = issue.many.role.as_deref().map(str::parse).transpose()?;
-        let mut further = registered(issue)?;
+        let mut further = registered(issue);
         for text in &issue.claims {
             let (name, value) = claim(text)?;
             if further.iter().any(|(known, _)| *known == name) {
@@ -249,12 +217,18 @@ impl Asked {
                 UsageFault::new("--all takes the users from the user table: --no-db does not fit").into()
             );
         }
-        Ok(Self { now, ttl, not_before, algorithm, roles, role, further })
+        let random_id = issue.jti.as_deref() == Some("");
+        Ok(Self { now, ttl, not_before, algorithm, roles, role, further, random_id })
+    }
+
+    /// The name given. One that is not looked up has to be fit for a user.
+    fn username(&self, name: &str) -> Result<String, Failure> {
+        Ok(if self.roles.is_some() { name.parse::<Username>()?.into_string() } else { name.to_owned() })
     }
 }
 
 /// The registered claims (RFC 7519 4.1, RFC 8693 4.2) that have options of their own.
-fn registered(issue: &Issue) -> Result<Vec<(String, Value)>, Failure> {
+fn registered(issue: &Issue) -> Vec<(String, Value)> {
     let mut claims = Vec::new();
     let mut add = |name: &str, value: Value| claims.push((name.to_owned(), value));
     if let Some(issuer) = &issue.issuer {
@@ -268,12 +242,10 @@ fn registered(issue: &Issue) -> Result<Vec<(String, Value)>, Failure> {
     if let Some(scope) = &issue.scope {
         add("scope", scope.as_str().into());
     }
-    match issue.jti.as_deref() {
-        None => {}
-        Some("") => add("jti", random_id()?.into()),
-        Some(id) => add("jti", id.into()),
+    if let Some(id) = issue.jti.as_deref().filter(|id| !id.is_empty()) {
+        add("jti", id.into());
     }
-    Ok(claims)
+    claims
 }
 
 /// 128 random bits.
@@ -336,94 +308,6 @@ fn claim(text: &str) -> Result<(String, Value), UsageFault> {
     Ok((name.to_owned(), value))
 }
 
-/// Who gets a token, with which roles. All are looked up before the first is signed.
-fn people(issue: &Issue, asked: &Asked, settings: &Settings) -> Result<Vec<Person>, Failure> {
-    let store = || {
-        let path = &settings.db.value;
-        log::info!("users are looked up in {}", quote_path(path));
-        Store::open(path, Access::Read)
-    };
-    if issue.many.all {
-        let store = store()?;
-        let mut people = Vec::new();
-        let mut broken = Vec::new();
-        store.each(&Filter::default(), |record| {
-            match record.sound() {
-                Ok(user) if asked.role.is_none_or(|role| user.has(role)) => {
-                    people.push(Person {
-                        name: user.username,
-                        roles: asked.roles.clone().unwrap_or(user.roles),
-                    });
-                }
-                Ok(_) => {}
-                Err(error) => broken.push(error),
-            }
-            Ok::<(), StoreError>(())
-        })?;
-        return match (people.is_empty(), broken.is_empty()) {
-            (_, false) => Err(Failure::several(broken)),
-            (true, _) => Err(IssueFault::Nobody.into()),
-            _ => Ok(people),
-        };
-    }
-    let Some(list) = &issue.many.users_from else {
-        let name = issue.name.clone().unwrap_or_default();
-        if let Some(roles) = &asked.roles {
-            return Ok(vec![Person { name: name.parse::<Username>()?.into_string(), roles: roles.clone() }]);
-        }
-        let store = store()?;
-        let Some(user) = store.find(&name)? else {
-            let similar = store.similar(&name)?;
-            return Err(StoreError::NoUser { name, similar }.into());
-        };
-        return Ok(vec![Person { name: user.username, roles: user.roles }]);
-    };
-    let names = names(list)?;
-    if names.is_empty() {
-        return Err(IssueFault::Nobody.into());
-    }
-    if let Some(roles) = &asked.roles {
-        return Ok(names.into_iter().map(|(_, name)| Person { name, roles: roles.clone() }).collect());
-    }
-    let store = store()?;
-    let (mut people, mut missing) = (Vec::new(), Vec::new());
-    for (line, name) in names {
-        match store.find(&name)? {
-            Some(user) => people.push(Person { name: user.username, roles: user.roles }),
-            None => missing.push(IssueFault::NoUser { line, name }),
-        }
-    }
-    if missing.is_empty() { Ok(people) } else { Err(Failure::several(missing)) }
-}
-
-/// The names in a file and their lines; empty lines and those that begin with `#` are passed over.
-fn names(path: &Path) -> Result<Vec<(usize, String)>, Failure> {
-    /// The most that is read, in bytes: a million names.
-    const LIMIT: u64 = 64 << 20;
-    let text = if path == Path::new("-") {
-        let mut bytes = Vec::new();
-        std::io::stdin().lock().take(LIMIT).read_to_end(&mut bytes).map_err(|error| {
-            UsageFault::new(format!("standard input can't be read: {}", file::reason(&error)))
-        })?;
-        String::from_utf8(bytes).map_err(|_| UsageFault::new("standard input is not UTF-8"))?
-    } else {
-        file::read_text(path, LIMIT)?
-    };
-    let mut names = Vec::new();
-    let mut bad = Vec::new();
-    for (line, text) in text.lines().enumerate() {
-        let name = text.trim();
-        if name.is_empty() || name.starts_with('#') {
-            continue;
-        }
-        match name.parse::<Username>() {
-            Ok(name) => names.push((line + 1, name.into_string())),
-            Err(fault) => bad.push(IssueFault::BadName { line: line + 1, fault }),
-        }
-    }
-    if bad.is_empty() { Ok(names) } else { Err(Failure::several(bad)) }
-}
-
 /// A token that was issued.
 struct Signed {
     person: Person,
@@ -432,29 +316,38 @@ struct Signed {
     expires: Option<Timestamp>,
 }
 
-fn sign(
-    person: Person,
-    asked: &Asked,
+/// What signs, and what everybody's token has in common.
+struct Signer<'a> {
+    asked: &'a Asked,
     life: Option<GoDuration>,
-    heading: &Heading,
-    key: &SigningKey,
-) -> Result<Signed, Failure> {
-    let mut claims = Claims::new();
-    claims.set("sub", person.name.as_str());
-    claims.set("roles", person.roles.clone());
-    claims.set("iat", asked.now.0);
-    let expires = life.map(|life| asked.now.plus(life));
-    if let Some(expires) = expires {
-        claims.set("exp", expires.0);
+    heading: &'a Heading,
+    key: &'a SigningKey,
+}
+
+impl Signer<'_> {
+    fn sign(&self, person: Person) -> Result<Signed, Failure> {
+        let asked = self.asked;
+        let mut claims = Claims::new();
+        claims.set("sub", person.name.as_str());
+        claims.set("roles", person.roles.clone());
+        claims.set("iat", asked.now.0);
+        let expires = self.life.map(|life| asked.now.plus(life));
+        if let Some(expires) = expires {
+            claims.set("exp", expires.0);
+        }
+        if let Some(not_before) = asked.not_before {
+            claims.set("nbf", not_before.0);
+        }
+        for (name, value) in &asked.further {
+            claims.set(name.as_str(), value.clone());
+        }
+        if asked.random_id {
+            // RFC 7519 4.1.7: no two tokens have the same.
+            claims.set("jti", random_id()?);
+        }
+        let token = token::issue(self.heading, &claims, self.key)?;
+        Ok(Signed { person, token, issued: asked.now, expires })
     }
-    if let Some(not_before) = asked.not_before {
-        claims.set("nbf", not_before.0);
-    }
-    for (name, value) in &asked.further {
-        claims.set(name.as_str(), value.clone());
-    }
-    let token = token::issue(heading, &claims, key)?;
-    Ok(Signed { person, token, issued: asked.now, expires })
 }
 
 /// A token of the trusted issuer counts only when signed by that issuer's key.
@@ -473,8 +366,8 @@ fn remark_on_issuer(issue: &Issue, heading: &Heading, settings: &Settings, notes
     }
 }
 
-fn remark_on_roles(signed: &Signed, heading: &Heading, notes: &mut Notes) {
-    let Person { name, roles } = &signed.person;
+fn remark_on_roles(person: &Person, heading: &Heading, notes: &mut Notes) {
+    let Person { name, roles } = person;
     let roles: Vec<&str> = roles.iter().map(String::as_str).collect();
     let user = shell_word(name);
     let open = |endpoint: Endpoint| endpoint.opens_for(&roles);
@@ -498,68 +391,75 @@ fn remark_on_roles(signed: &Signed, heading: &Heading, notes: &mut Notes) {
     }
 }
 
-/// Up to so many tokens are remarked on one by one.
-const TOLD_ONE_BY_ONE: usize = 5;
-
-/// One remark for all tokens that have the same lack.
-fn remark_on_many(signed: &[Signed], heading: &Heading, notes: &mut Notes) {
-    let lacks = |signed: &&Signed| {
-        let roles: Vec<&str> = signed.person.roles.iter().map(String::as_str).collect();
-        if heading.algorithm.is_symmetric() {
-            !Endpoint::JwtLogin.opens_for(&roles)
-        } else {
-            !roles.contains(&Role::Api.name())
-        }
-    };
-    let mut lacking = signed.iter().filter(lacks);
-    if let Some(first) = lacking.next() {
-        let what = if heading.algorithm.is_symmetric() {
-            "have no role the server knows: their logins would lead to dead sessions"
-        } else {
-            "have not the role api: no API endpoint admits their tokens"
-        };
-        notes.warn(format!(
-            "{} of {} {what}; the first is {}",
-            lacking.count() + 1,
-            signed.len(),
-            quote(&first.person.name)
-        ));
+/// Whether no endpoint admits this person's token, for want of a role.
+fn lacks(person: &Person, heading: &Heading) -> bool {
+    let roles: Vec<&str> = person.roles.iter().map(String::as_str).collect();
+    if heading.algorithm.is_symmetric() {
+        !Endpoint::JwtLogin.opens_for(&roles)
+    } else {
+        !roles.contains(&Role::Api.name())
     }
 }
 
-fn deliver(issue: &Issue, signed: &[Signed], notes: Notes, console: &mut Console) -> Result<Status, Failure> {
-    let many = issue.many.all || issue.many.users_from.is_some();
-    let mut out = zeroize::Zeroizing::new(String::new());
-    for signed in signed {
-        if many || console.is_json() {
-            let object = json!({
-                "username": signed.person.name,
-                "roles": signed.person.roles,
-                "issued": signed.issued.rfc3339(),
-                "expires": signed.expires.map(Timestamp::rfc3339),
-                "token": signed.token.expose(),
-            });
-            out.push_str(&object.to_string());
-        } else {
-            out.push_str(signed.token.expose());
-        }
-        out.push('\n');
-    }
+/// One remark for all tokens that have the same lack.
+fn remark_on_many(census: &Census, heading: &Heading, notes: &mut Notes) {
+    let Some(first) = &census.first_lacking else { return };
+    let what = if heading.algorithm.is_symmetric() {
+        "have no role the server knows: their logins would lead to dead sessions"
+    } else {
+        "have not the role api: no API endpoint admits their tokens"
+    };
+    notes.warn(format!("{} of {} {what}; the first is {}", census.lacking, census.count, quote(first)));
+}
+
+/// Signs the tokens and writes each as soon as it is there; a file appears with all or not at all.
+fn deliver(
+    issue: &Issue,
+    people: &People,
+    census: &Census,
+    signer: &Signer<'_>,
+    notes: Notes,
+    console: &mut Console,
+) -> Result<Status, Failure> {
+    let as_object = issue.many.all || issue.many.users_from.is_some() || console.is_json();
     match &issue.output {
         Some(path) if path != Path::new("-") => {
             let existing = if issue.force { Existing::Replace } else { Existing::Refuse };
-            file::write(path, out.as_bytes(), PRIVATE_MODE, existing)?;
+            let mut count = 0;
+            file::write_in_parts(path, PRIVATE_MODE, existing, |draft| -> Result<(), Failure> {
+                people.each(census, |person| {
+                    count += 1;
+                    Ok(draft.add(line(&signer.sign(person)?, as_object).as_bytes())?)
+                })
+            })?;
             console.notes(notes);
-            let what = match signed {
-                [one] => format!("the token for {} is", quote(&one.person.name)),
-                several => format!("{} tokens are", several.len()),
+            let what = match census.first.as_slice() {
+                [one] if count == 1 => format!("the token for {} is", quote(&one.name)),
+                _ => format!("{count} tokens are"),
             };
             console.note(&format!("{what} in {}", quote_path(path)));
         }
         _ => {
             console.notes(notes);
-            console.text(&out)?;
+            people.each(census, |person| Ok(console.text(&line(&signer.sign(person)?, as_object))?))?;
         }
     }
     Ok(Status::Done)
+}
+
+/// A token as it is given out: as it is, or as an object beside its user.
+fn line(signed: &Signed, as_object: bool) -> zeroize::Zeroizing<String> {
+    let text = if as_object {
+        let object = json!({
+            "username": signed.person.name,
+            "roles": signed.person.roles,
+            "issued": signed.issued.rfc3339(),
+            "expires": signed.expires.map(Timestamp::rfc3339),
+            "token": signed.token.expose(),
+        });
+        format!("{object}\n")
+    } else {
+        format!("{}\n", signed.token.expose())
+    };
+    zeroize::Zeroizing::new(text)
 }

@@ -189,6 +189,7 @@ pub(super) fn signing(
         }
         None => settings.signing_key(&mut notes)?,
     };
+    let why_not = algorithm.and_then(|algorithm| key.verifying_key().why_not(algorithm));
     console.notes(notes);
-    Ok(key)
+    why_not.map_or(Ok(key), |why| Err(why.into()))
 }

@@ -11,6 +11,7 @@ mod keys;
 mod osdf;
 mod pages;
 mod pages_osdf;
+mod people;
 mod remote;
 mod renew;
 mod renew_watch;

@@ -1,0 +1,250 @@
+//! Whom tokens are issued for: one user, those in a list, or all. Many are looked up twice, first to
+//! see that nobody is missing and then one by one as their tokens are signed, so that neither they
+//! nor their tokens are held: memory does not grow with their number.
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use crate::base::fault::{Fault, Status};
+use crate::base::file;
+use crate::base::quote::{quote, quote_path};
+use crate::cli::failure::{Failure, UsageFault};
+use crate::config::Settings;
+use crate::store::{Access, Filter, Store, StoreError};
+use crate::user::{Role, Username};
+
+/// Why no token was issued.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum PeopleFault {
+    /// A name that is in the list but not in the table, and the line it stands in.
+    #[error("line {line}: there is no user {}", quote(.name))]
+    NoUser { line: usize, name: String },
+    /// A broken line of the list of names.
+    #[error("line {line}: {fault}")]
+    BadName { line: usize, fault: crate::user::UsernameError },
+    /// The table can't be read, or a user in it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Nobody to issue a token for.
+    #[error("no user to issue a token for")]
+    Nobody,
+}
+
+impl Fault for PeopleFault {
+    fn status(&self) -> Status {
+        match self {
+            Self::NoUser { .. } | Self::Nobody => Status::No,
+            Self::BadName { .. } => Status::Data,
+            Self::Store(error) => error.status(),
+        }
+    }
+
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::NoUser { .. } => "user-not-found",
+            Self::BadName { .. } => "username-malformed",
+            Self::Store(error) => error.kind(),
+            Self::Nobody => "no-users",
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Store(error) => error.hint(),
+            _ => None,
+        }
+    }
+}
+
+/// The user a token is for, and the roles it gets.
+#[derive(Debug, Clone)]
+pub(super) struct Person {
+    pub(super) name: String,
+    pub(super) roles: Vec<String>,
+}
+
+/// Who is asked for.
+pub(super) enum Who {
+    /// The user of this name.
+    One(String),
+    /// Those named in a file; `-` is standard input.
+    Listed(PathBuf),
+    /// All, or all with this role.
+    All(Option<Role>),
+}
+
+enum Found {
+    One(String),
+    /// The list itself: standard input can't be read twice.
+    Listed(String),
+    All(Option<Role>),
+}
+
+/// Those asked for, ready to be looked up.
+pub(super) struct People {
+    found: Found,
+    /// The roles for everybody; the table's otherwise.
+    roles: Option<Vec<String>>,
+    store: Option<Store>,
+}
+
+/// What a look at everybody says.
+#[derive(Debug, Default)]
+pub(super) struct Census {
+    pub(super) count: usize,
+    /// The first ones, as many as are told of one by one.
+    pub(super) first: Vec<Person>,
+    /// How many lack something, and the first of them.
+    pub(super) lacking: usize,
+    pub(super) first_lacking: Option<String>,
+}
+
+/// Up to so many tokens are remarked on one by one.
+pub(super) const TOLD_ONE_BY_ONE: usize = 5;
+
+impl People {
+    /// Opens the list and, where it is asked, the table.
+    pub(super) fn open(who: Who, roles: Option<Vec<String>>, settings: &Settings) -> Result<Self, Failure> {
+        let found = match who {
+            Who::One(name) => Found::One(name),
+            Who::Listed(path) => Found::Listed(read_list(&path)?),
+            Who::All(role) => Found::All(role),
+        };
+        let store = if roles.is_some() && !matches!(found, Found::All(_)) {
+            None
+        } else {
+            let path = &settings.db.value;
+            log::info!("users are looked up in {}", quote_path(path));
+            Some(Store::open(path, Access::Read)?)
+        };
+        Ok(Self { found, roles, store })
+    }
+
+    /// Looks at everybody: all faults together, or how many there are and how many `lacks` holds for.
+    pub(super) fn look(&self, lacks: impl Fn(&Person) -> bool) -> Result<Census, Failure> {
+        let mut census = Census::default();
+        let mut faults = Vec::new();
+        self.visit(|found| {
+            match found {
+                Err(fault) => faults.push(fault),
+                Ok(person) => {
+                    census.count += 1;
+                    if lacks(&person) {
+                        census.lacking += 1;
+                        census.first_lacking.get_or_insert_with(|| person.name.clone());
+                    }
+                    if census.first.len() < TOLD_ONE_BY_ONE {
+                        census.first.push(person);
+                    }
+                }
+            }
+            Ok(())
+        })?;
+        match (census.count, faults.is_empty()) {
+            (_, false) => Err(Failure::several(faults)),
+            (0, true) => Err(PeopleFault::Nobody.into()),
+            _ => Ok(census),
+        }
+    }
+
+    /// Calls `visit` with everybody in order. A few are those of the first look; of many, one who
+    /// has gone since then ends it.
+    pub(super) fn each(
+        &self,
+        census: &Census,
+        mut visit: impl FnMut(Person) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        if census.first.len() == census.count {
+            return census.first.iter().cloned().try_for_each(visit);
+        }
+        self.visit(|found| visit(found?))
+    }
+
+    fn visit(
+        &self,
+        mut visit: impl FnMut(Result<Person, PeopleFault>) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        match (&self.found, &self.store) {
+            (Found::One(name), _) => visit(self.one(name)),
+            (Found::Listed(text), _) => {
+                for (at, name) in text.lines().map(str::trim).enumerate() {
+                    if !name.is_empty() && !name.starts_with('#') {
+                        visit(self.listed(at + 1, name))?;
+                    }
+                }
+                Ok(())
+            }
+            (Found::All(role), Some(store)) => {
+                let walked = store.each(&Filter::default(), |record| {
+                    let found = match record.sound() {
+                        Ok(user) if role.is_some_and(|role| !user.has(role)) => return Ok(()),
+                        Ok(user) => Ok(Person {
+                            name: user.username,
+                            roles: self.roles.clone().unwrap_or(user.roles),
+                        }),
+                        Err(error) => Err(error.into()),
+                    };
+                    visit(found).map_err(Stop::Visitor)
+                });
+                walked.map_err(|stop| match stop {
+                    Stop::Store(error) => error.into(),
+                    Stop::Visitor(failure) => failure,
+                })
+            }
+            (Found::All(_), None) => Err(PeopleFault::Nobody.into()),
+        }
+    }
+
+    fn one(&self, name: &str) -> Result<Person, PeopleFault> {
+        if let Some(roles) = &self.roles {
+            return Ok(Person { name: name.to_owned(), roles: roles.clone() });
+        }
+        match self.find(name)? {
+            Some(person) => Ok(person),
+            None => {
+                let similar = self.store.as_ref().map(|store| store.similar(name)).transpose()?.flatten();
+                Err(StoreError::NoUser { name: name.to_owned(), similar }.into())
+            }
+        }
+    }
+
+    fn listed(&self, line: usize, name: &str) -> Result<Person, PeopleFault> {
+        let name: Username = name.parse().map_err(|fault| PeopleFault::BadName { line, fault })?;
+        let name = name.into_string();
+        match &self.roles {
+            Some(roles) => Ok(Person { name, roles: roles.clone() }),
+            None => self.find(&name)?.ok_or(PeopleFault::NoUser { line, name }),
+        }
+    }
+
+    fn find(&self, name: &str) -> Result<Option<Person>, StoreError> {
+        let user = self.store.as_ref().map(|store| store.find(name)).transpose()?.flatten();
+        Ok(user.map(|user| Person { name: user.username, roles: user.roles }))
+    }
+}
+
+/// What ends a walk through the table.
+enum Stop {
+    Store(StoreError),
+    Visitor(Failure),
+}
+
+impl From<StoreError> for Stop {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// A list of names, one a line; empty lines and those that begin with `#` are passed over later.
+fn read_list(path: &Path) -> Result<String, Failure> {
+    /// The most that is read, in bytes: a million names.
+    const LIMIT: u64 = 64 << 20;
+    if path != Path::new("-") {
+        return Ok(file::read_text(path, LIMIT)?);
+    }
+    let mut bytes = Vec::new();
+    std::io::stdin().lock().take(LIMIT).read_to_end(&mut bytes).map_err(|error| {
+        UsageFault::new(format!("standard input can't be read: {}", file::reason(&error)))
+    })?;
+    Ok(String::from_utf8(bytes).map_err(|_| UsageFault::new("standard input is not UTF-8"))?)
+}
