@@ -20,7 +20,7 @@ BASHDIR := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 ZSHDIR  := $(DESTDIR)$(PREFIX)/share/zsh/vendor-completions
 FISHDIR := $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 
-.PHONY: help build demo test lint docs bench fuzz install uninstall deb static dist reproducible licenses clean
+.PHONY: help build demo test torture lint docs bench fuzz install uninstall deb static dist reproducible licenses clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,11 +33,18 @@ demo: ## Build, then run the whole main job in an empty folder
 	PATH="$(abspath $(TARGET))/debug:$$PATH" contrib/demo.sh
 
 test: ## Run all tests; programs missing for some are listed at the end
-	@rm -f $(TARGET)/tmp/skipped.txt
+	@rm -f $(TARGET)/tmp/skipped.txt $(TARGET)/tmp/torture.txt
 	$(CARGO) test --locked
+	@sort $(TARGET)/tmp/torture.txt
 	@if [ -s $(TARGET)/tmp/skipped.txt ]; then \
 		echo "$$(wc -l < $(TARGET)/tmp/skipped.txt) checks skipped:"; sort $(TARGET)/tmp/skipped.txt; \
 	else echo "no check skipped"; fi
+
+torture: ## The fault tests in their long form (TORTURE_SEED=N repeats its moments)
+	@rm -f $(TARGET)/tmp/skipped.txt $(TARGET)/tmp/torture.txt
+	TORTURE=long $(CARGO) test --locked --test suite torture::
+	@sort $(TARGET)/tmp/torture.txt
+	@if [ -s $(TARGET)/tmp/skipped.txt ]; then sort $(TARGET)/tmp/skipped.txt; fi
 
 lint: ## Check formatting and lints, as CI does
 	$(CARGO) fmt --check

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use super::fault::{Fault, Status};
 use super::note::Notes;
 use super::quote::quote_path;
+use super::time::Timestamp;
 
 /// The most that is read of a configuration, key or environment file, in bytes.
 pub const SETTINGS_LIMIT: u64 = 4 << 20;
@@ -183,7 +184,8 @@ pub enum Existing {
     Replace,
 }
 
-/// Writes a file whole or not at all, with exactly the given mode, and syncs it to disk.
+/// Writes a file whole or not at all, with exactly the given mode, and syncs it to disk; what
+/// writers that were killed have left in the folder is taken away (see [`sweep`]).
 /// A device or pipe as target (`/dev/stdout`) is written to directly.
 ///
 /// # Errors
@@ -220,6 +222,25 @@ pub fn write_in_parts<E: From<FileError>>(
     existing: Existing,
     content: impl FnOnce(&mut Draft<'_>) -> Result<(), E>,
 ) -> Result<(), E> {
+    write_into(path, mode, existing, true, content)
+}
+
+/// As [`write`], without looking for what others left: for many files in one folder, which is swept
+/// once.
+///
+/// # Errors
+/// As [`write`].
+pub fn write_unswept(path: &Path, bytes: &[u8], mode: u32, existing: Existing) -> Result<(), FileError> {
+    write_into(path, mode, existing, false, |draft| draft.add(bytes))
+}
+
+fn write_into<E: From<FileError>>(
+    path: &Path,
+    mode: u32,
+    existing: Existing,
+    swept: bool,
+    content: impl FnOnce(&mut Draft<'_>) -> Result<(), E>,
+) -> Result<(), E> {
     let unwritable = |source| FileError::Unwritable { path: path.to_owned(), source };
     let uncreatable = |source| FileError::Uncreatable { path: path.to_owned(), source };
     match fs::metadata(path) {
@@ -243,6 +264,12 @@ pub fn write_in_parts<E: From<FileError>>(
         .permissions(fs::Permissions::from_mode(PRIVATE_MODE))
         .tempfile_in(folder)
         .map_err(uncreatable)?;
+    if swept {
+        // By the clock of the file system, which the others' times are from as well.
+        if let Ok(metadata) = file.as_file().metadata() {
+            sweep(folder, Timestamp(metadata.mtime()));
+        }
+    }
     content(&mut Draft { path, file: &mut file })?;
     file.as_file().set_permissions(fs::Permissions::from_mode(mode)).map_err(unwritable)?;
     file.as_file().sync_all().map_err(unwritable)?;
@@ -261,6 +288,32 @@ pub fn write_in_parts<E: From<FileError>>(
         let _ = opened.sync_all();
     }
     Ok(())
+}
+
+/// How old a temporary file must be to be nobody's any more, in seconds: writing one takes
+/// milliseconds.
+const ABANDONED: i64 = 600;
+
+/// Takes away what writers of this user that were killed have left in a folder more than ten
+/// minutes ago: it may hold secrets. What can't be taken away stays.
+pub fn sweep(folder: &Path, now: Timestamp) {
+    let own = rustix::process::geteuid().as_raw();
+    let here = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let Ok(entries) = fs::read_dir(here) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if !(name.starts_with(TEMPORARY.0) && name.ends_with(TEMPORARY.1)) {
+            continue;
+        }
+        let Ok(metadata) = entry.metadata() else { continue };
+        if metadata.uid() == own && now.since(Timestamp(metadata.mtime())) > ABANDONED {
+            let _ = match metadata.is_dir() {
+                true => fs::remove_dir_all(entry.path()),
+                false => fs::remove_file(entry.path()),
+            };
+        }
+    }
 }
 
 fn is_stream(kind: &fs::FileType) -> bool {
@@ -336,6 +389,29 @@ mod tests {
     fn a_full_device_is_an_error() {
         let full = write(Path::new("/dev/full"), b"x", PRIVATE_MODE, Existing::Replace);
         assert!(matches!(full, Err(FileError::Unwritable { .. })), "{full:?}");
+    }
+
+    #[test]
+    fn what_a_killed_writer_left_goes_with_the_next_write() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let old = std::time::SystemTime::now() - std::time::Duration::from_secs(3600);
+        for name in [".cc-auth-old.tmp", ".cc-auth-new.tmp", ".cc-auth-kept", "kept.tmp"] {
+            fs::write(at(name), "x").unwrap();
+            if name != ".cc-auth-new.tmp" {
+                File::options().write(true).open(at(name)).unwrap().set_modified(old).unwrap();
+            }
+        }
+        fs::create_dir(at(".cc-auth-dir.tmp")).unwrap();
+        fs::write(at(".cc-auth-dir.tmp/new.db"), "x").unwrap();
+        File::open(at(".cc-auth-dir.tmp")).unwrap().set_modified(old).unwrap();
+        write_unswept(&at("a"), b"x", PRIVATE_MODE, Existing::Replace).unwrap();
+        assert!(at(".cc-auth-old.tmp").exists());
+        write(&at("a"), b"x", PRIVATE_MODE, Existing::Replace).unwrap();
+        let mut left: Vec<_> =
+            fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, [".cc-auth-kept", ".cc-auth-new.tmp", "a", "kept.tmp"]);
     }
 
     #[test]

@@ -34,6 +34,8 @@ use crate::base::quote::{escape, is_hidden};
 /// The whole of a program's `main`.
 #[must_use]
 pub fn main(tool: &Tool) -> ExitCode {
+    keep_memory_private();
+    survive_file_limits();
     silence_foreign_panics();
     clap_complete::CompleteEnv::with_factory(|| tool.decorated_command()).bin(tool.name).complete();
     let arguments: Vec<OsString> = std::env::args_os().collect();
@@ -46,6 +48,30 @@ pub fn main(tool: &Tool) -> ExitCode {
         Err(error) => from_clap(&error, &arguments, &mut console),
     };
     ExitCode::from(console.end(outcome).code())
+}
+
+/// What is in memory stays there: no core file, whether written to a folder or handed to a
+/// collector, and no other process of the same user may trace this one or read its environment.
+/// Programs that are started from here are not concerned.
+fn keep_memory_private() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    // Unlike the limit below, this holds for collectors as well (core(5): the limit is not enforced
+    // for core dumps that are piped to a program).
+    #[cfg(target_os = "linux")]
+    if rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable).is_ok() {
+        return;
+    }
+    let maximum = getrlimit(Resource::Core).maximum;
+    // Where neither can be had, the system does as it is set up.
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum });
+}
+
+/// A file that would grow beyond `ulimit -f` is an error that can be told, as a full disk is; by
+/// default the signal for it ends the program without a word.
+fn survive_file_limits() {
+    let noticed = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    // Where it can't be had, the default stays.
+    let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, noticed);
 }
 
 /// The LDAP library panics on some malformed answers. The directory room catches that and reports

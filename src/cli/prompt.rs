@@ -241,10 +241,11 @@ impl Drop for EchoGuard {
 /// back. The thread stays: a handler that was taken away again would leave the signal ignored.
 fn watch_signals() {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
-    let Ok(mut signals) = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP, SIGQUIT]) else {
-        return;
-    };
-    std::thread::spawn(move || {
+    let (ready, wait) = std::sync::mpsc::sync_channel(1);
+    let watch = move || {
+        let signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP, SIGQUIT]);
+        let _ = ready.send(());
+        let Ok(mut signals) = signals else { return };
         for signal in signals.forever() {
             let before = BEFORE.lock().unwrap_or_else(PoisonError::into_inner).take();
             if let Some((terminal, termios)) = before {
@@ -253,5 +254,9 @@ fn watch_signals() {
             }
             let _ = signal_hook::low_level::emulate_default_handler(signal);
         }
-    });
+    };
+    // Where no thread can be had the signals do what they always do.
+    if std::thread::Builder::new().name("signals".to_owned()).stack_size(64 << 10).spawn(watch).is_ok() {
+        let _ = wait.recv();
+    }
 }

@@ -167,12 +167,12 @@ pub fn keep_all(
         return kept;
     }
     std::thread::scope(|scope| {
-        let writers: Vec<_> =
-            jobs.chunks(share).map(|jobs| (jobs, scope.spawn(move || look(jobs)))).collect();
+        let begin = |jobs| std::thread::Builder::new().spawn_scoped(scope, move || look(jobs)).ok();
+        let writers: Vec<_> = jobs.chunks(share).map(|jobs| (jobs, begin(jobs))).collect();
         let mut all = Vec::with_capacity(jobs.len());
         for (jobs, writer) in writers {
-            // A thread that ended early has its share looked at again here.
-            let (kept, own) = writer.join().unwrap_or_else(|_| look(jobs));
+            // A thread that ended early, or could not be had, has its share looked at here.
+            let (kept, own) = writer.and_then(|writer| writer.join().ok()).unwrap_or_else(|| look(jobs));
             all.extend(kept);
             notes.append(own);
         }

@@ -161,7 +161,7 @@ impl Output {
         let mut bytes = zeroize::Zeroizing::new(Vec::with_capacity(token.expose().len() + 1));
         bytes.extend_from_slice(token.expose().as_bytes());
         bytes.push(b'\n');
-        file::write(&self.path, &bytes, self.mode, Existing::Replace).map_err(|error| match error {
+        file::write_unswept(&self.path, &bytes, self.mode, Existing::Replace).map_err(|error| match error {
             FileError::Directory(path) => OutputError::Directory(path),
             other => other.into(),
         })
@@ -185,31 +185,10 @@ impl Output {
     }
 }
 
-/// How old a temporary file must be to be nobody's any more, in seconds: writing one takes
-/// milliseconds.
-const ABANDONED: i64 = 600;
-
 /// Takes away what writers that were killed have left beside the outputs: they hold tokens.
-/// What can't be taken away stays.
 pub fn sweep(outputs: &[&Output], now: Timestamp) {
-    let own = rustix::process::geteuid().as_raw();
     let folders: BTreeSet<&Path> = outputs.iter().filter_map(|output| output.path.parent()).collect();
-    for folder in folders {
-        let here = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-        let Ok(entries) = fs::read_dir(here) else { continue };
-        for entry in entries.flatten() {
-            let name = entry.file_name();
-            let name = name.to_string_lossy();
-            if !(name.starts_with(file::TEMPORARY.0) && name.ends_with(file::TEMPORARY.1)) {
-                continue;
-            }
-            let Ok(metadata) = entry.metadata() else { continue };
-            let abandoned = now.0.saturating_sub(metadata.mtime()) > ABANDONED;
-            if metadata.is_file() && metadata.uid() == own && abandoned {
-                let _ = fs::remove_file(entry.path());
-            }
-        }
-    }
+    folders.into_iter().for_each(|folder| file::sweep(folder, now));
 }
 
 /// In a folder of everybody's, only a plain file of one's own is used.

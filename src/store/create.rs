@@ -6,14 +6,15 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 
 use super::error::StoreError;
 use super::open::DEFAULT_WAIT;
-use crate::base::file::PRIVATE_MODE;
+use crate::base::file::{self, PRIVATE_MODE};
+use crate::base::time::Timestamp;
 
 /// The table as the server has it since schema version 8 (facts of its schema, spelled here).
 const TABLE: &str = "CREATE TABLE hpc_user (
@@ -40,10 +41,14 @@ pub fn create(path: &Path) -> Result<(), StoreError> {
     };
     // Made beside its place under another name, so that nobody ever opens a half-made one.
     let workshop = tempfile::Builder::new()
-        .prefix(".cc-auth-")
+        .prefix(file::TEMPORARY.0)
+        .suffix(file::TEMPORARY.1)
         .permissions(fs::Permissions::from_mode(0o700))
         .tempdir_in(folder)
         .map_err(uncreatable)?;
+    if let Ok(metadata) = fs::metadata(workshop.path()) {
+        file::sweep(folder, Timestamp(metadata.mtime()));
+    }
     let made = workshop.path().join("new.db");
     fs::OpenOptions::new()
         .write(true)

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::ErrorCode;
+use rusqlite::{ErrorCode, ffi};
 
 use super::column::Broken;
 use crate::base::fault::{Fault, Status};
@@ -115,6 +115,11 @@ impl StoreError {
             rusqlite::Error::SqlInputError { msg, .. } => msg.clone(),
             other => other.to_string(),
         };
+        // SQLite's "disk I/O error" for this one helps nobody.
+        if has_no_room(error) {
+            let message = "its index file beside it can't grow: the disk may be full".to_owned();
+            return Self::Failed { path, message };
+        }
         match code(error) {
             Some(ErrorCode::NotADatabase) => Self::NotADatabase(path),
             Some(ErrorCode::DatabaseCorrupt) => Self::Corrupt { path, message },
@@ -125,6 +130,11 @@ impl StoreError {
             _ => Self::Failed { path, message },
         }
     }
+}
+
+/// Whether the index file of a database in WAL mode can't be made as long as it has to be.
+pub(super) fn has_no_room(error: &rusqlite::Error) -> bool {
+    error.sqlite_error().is_some_and(|error| error.extended_code == ffi::SQLITE_IOERR_SHMSIZE)
 }
 
 /// SQLite's code; rusqlite's own getter leaves out errors that know their place in a statement.

@@ -10,7 +10,7 @@ use rusqlite::types as sqlite;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, Row};
 
 use super::column;
-use super::error::{StoreError, code};
+use super::error::{StoreError, code, has_no_room};
 use super::layout::{self, Lack, Layout, Migration};
 use super::record::{Filter, Record};
 use crate::user::{PasswordHash, User};
@@ -307,10 +307,10 @@ fn patience(wait: Duration) -> impl FnMut(i32) -> bool + Send + 'static {
     }
 }
 
-/// Whether SQLite could not make or open a file beside the database.
+/// Whether SQLite could not make or open a file beside the database, for want of rights or room.
 fn is_shut(lack: &Lack) -> bool {
     let Lack::Sqlite(error) = lack else { return false };
-    matches!(code(error), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly))
+    has_no_room(error) || matches!(code(error), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly))
 }
 
 fn connect_immutable(path: &Path, wait: Duration) -> Result<Store, StoreError> {

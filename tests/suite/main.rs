@@ -52,3 +52,4 @@ mod sync;
 mod sync_faults;
 mod terminal;
 mod token;
+mod torture;

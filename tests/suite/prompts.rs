@@ -11,7 +11,7 @@ use crate::support::Folder;
 /// Longer than anything takes on a busy machine.
 const PATIENCE_MS: u64 = 60_000;
 
-fn spawn(folder: &Folder, shell_line: &str) -> PtySession {
+pub fn spawn(folder: &Folder, shell_line: &str) -> PtySession {
     let mut command = std::process::Command::new("sh");
     command
         .args(["-c", shell_line])

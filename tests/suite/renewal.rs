@@ -1,6 +1,5 @@
 //! Renewal of tokens: the decision, the file, and the process that stays.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::os::linux::net::SocketAddrExt as _;
@@ -8,8 +7,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -296,45 +294,6 @@ fn a_full_disk_keeps_the_old_token() {
     assert_eq!(run.status, 74, "{}", run.stderr);
     assert_eq!(now, old);
     assert!(!left.iter().any(|name| name.ends_with(".tmp")), "{left:?}");
-}
-
-#[test]
-fn a_reader_sees_a_whole_token_whenever_the_writer_is_killed() {
-    let folder = folder();
-    renew(&folder, &[]).ended(0);
-    let started = Instant::now();
-    renew(&folder, &["--force"]).ended(0);
-    let whole = started.elapsed();
-    let done = Arc::new(AtomicBool::new(false));
-    let (path, stop) = (folder.file("token"), done.clone());
-    let reader = std::thread::spawn(move || {
-        let (mut seen, mut reads) = (BTreeSet::new(), 0_u64);
-        while !stop.load(Ordering::Relaxed) {
-            let text = fs::read_to_string(&path).expect("never missing");
-            let token = text.strip_suffix('\n').expect("whole");
-            let _ = Unverified::parse(token).expect("a token");
-            seen.insert(token.to_owned());
-            reads += 1;
-        }
-        (seen.len(), reads)
-    });
-    for moment in 0..100 {
-        let mut child = Command::new(programs().join("cc-jwt"))
-            .args([&RENEW[..], &["--force"]].concat())
-            .current_dir(folder.path())
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        // From its beginning to well after its end, on a machine as busy as this one.
-        std::thread::sleep(whole.mul_f64(f64::from(moment) * 0.04));
-        let _ = child.kill();
-        child.wait().unwrap();
-    }
-    done.store(true, Ordering::Relaxed);
-    let (seen, reads) = reader.join().unwrap();
-    println!("killed 100 times: {reads} reads of {seen} different whole tokens");
-    assert!(seen > 1, "no renewal got as far as writing");
-    renew(&folder, &[]).ended(0);
 }
 
 /// A watching process that is ended with the test.

@@ -16,7 +16,7 @@ fn unlimited() -> Manner {
 }
 
 /// Users of a directory that no longer has them, so that a partial answer would delete them.
-fn fill(folder: &Folder, from: usize, to: usize) {
+pub fn fill(folder: &Folder, from: usize, to: usize) {
     let mut connection = rusqlite::Connection::open(folder.file("var/job.db")).unwrap();
     let transaction = connection.transaction().unwrap();
     for number in from..to {
@@ -107,53 +107,6 @@ fn a_server_killed_in_the_middle_of_paging_changes_nothing() {
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(69));
     assert_eq!(table(&folder), before);
-}
-
-#[test]
-fn a_kill_at_any_of_a_hundred_moments_leaves_the_old_table_or_the_new_one() {
-    if !has("slapd") {
-        return;
-    }
-    let server = Slapd::start(&crowd(1500), &unlimited());
-    let folder = folder_for(&server.url(), json!({}));
-    fill(&folder, 1000, 2000);
-    let database = folder.file("var/job.db");
-    let original = folder.file("original.db");
-    std::fs::copy(&database, &original).unwrap();
-    let old = table(&folder);
-    let began = Instant::now();
-    assert!(command(&folder, &DELETING).status().unwrap().success());
-    let whole = began.elapsed();
-    let new = table(&folder);
-    assert_eq!(new.len(), 1500);
-    let restore = || {
-        for name in ["job.db-wal", "job.db-shm", "job.db-journal"] {
-            let _ = std::fs::remove_file(database.with_file_name(name));
-        }
-        std::fs::copy(&original, &database).unwrap();
-    };
-    let (mut left_old, mut left_new) = (0, 0);
-    for moment in 0..100 {
-        restore();
-        let mut child = command(&folder, &DELETING).spawn().unwrap();
-        std::thread::sleep(whole * moment / 90);
-        let _ = child.kill();
-        let _ = child.wait();
-        let seen = table(&folder);
-        assert!(seen == old || seen == new, "moment {moment}: {} rows", seen.len());
-        if seen == old {
-            left_old += 1
-        } else {
-            left_new += 1
-        }
-        let connection = rusqlite::Connection::open(&database).unwrap();
-        let check: String = connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
-        assert_eq!(check, "ok", "moment {moment}");
-    }
-    println!("100 kills: {left_old} left the old table, {left_new} the new one");
-    restore();
-    assert!(command(&folder, &DELETING).status().unwrap().success(), "no lock is left");
-    assert_eq!(table(&folder), new);
 }
 
 #[test]

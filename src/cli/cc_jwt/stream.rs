@@ -10,8 +10,8 @@ use std::thread;
 use clap::Args;
 
 use super::source::{SourceFault, TokenOptions};
-use crate::base::fault::Status;
-use crate::base::file::FileError;
+use crate::base::fault::{Fault, Status};
+use crate::base::file::{FileError, reason};
 use crate::cli::console::Console;
 use crate::cli::failure::{Failure, UsageFault};
 use crate::cli::progress::Progress;
@@ -26,6 +26,21 @@ const CHUNK_BYTES: usize = 256 << 10;
 
 /// Chunks that wait for each worker at most.
 const WAITING: usize = 2;
+
+/// The system has no thread left to read or judge with.
+#[derive(Debug, thiserror::Error)]
+#[error("no thread can be had to judge tokens with: {}", reason(.0))]
+struct NoThread(io::Error);
+
+impl Fault for NoThread {
+    fn status(&self) -> Status {
+        Status::TryAgain
+    }
+
+    fn kind(&self) -> &'static str {
+        "no-thread"
+    }
+}
 
 /// How a stream is judged.
 #[derive(Debug, Clone, Default, Args)]
@@ -121,9 +136,14 @@ where
         for judge in workers {
             let (to_worker, jobs) = sync_channel::<Chunk>(WAITING);
             let (answers, from_worker) = sync_channel::<Answers>(WAITING);
-            scope.spawn(move || work(judge, &jobs, &answers));
-            lanes.push((to_worker, from_worker));
+            match thread::Builder::new().spawn_scoped(scope, move || work(judge, &jobs, &answers)) {
+                Ok(_) => lanes.push((to_worker, from_worker)),
+                Err(error) if lanes.is_empty() => return Err(NoThread(error).into()),
+                // Fewer do as well.
+                Err(_) => break,
+            }
         }
+        let threads = lanes.len();
         // Chunks go round the workers and their answers are taken in the same order.
         let (mut sent, mut taken) = (0_usize, 0_usize);
         let mut failed = None;
@@ -213,7 +233,7 @@ fn read_from(file: Option<&Path>) -> Result<Receiver<io::Result<Chunk>>, Failure
         Some(path) => Box::new(open(path)?),
     };
     let (sender, receiver) = sync_channel(WAITING);
-    thread::spawn(move || {
+    let read = move || {
         let mut reader = BufReader::with_capacity(CHUNK_BYTES, input);
         let mut first = 1;
         loop {
@@ -230,7 +250,8 @@ fn read_from(file: Option<&Path>) -> Result<Receiver<io::Result<Chunk>>, Failure
                 return;
             }
         }
-    });
+    };
+    thread::Builder::new().spawn(read).map_err(NoThread)?;
     Ok(receiver)
 }
 

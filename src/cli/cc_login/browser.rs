@@ -1,7 +1,8 @@
 //! Getting a person to an address: a browser, or a QR code for another device.
 
 use std::io;
-use std::process::{Command, Stdio};
+use std::os::unix::process::CommandExt as _;
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use url::Url;
@@ -9,6 +10,7 @@ use url::Url;
 use crate::base::environment::Environment;
 use crate::base::quote::quote;
 use crate::cli::console::Console;
+use crate::config::Variable;
 
 /// How long a browser's command is watched for failing at once.
 const WATCHED: Duration = Duration::from_millis(400);
@@ -29,7 +31,7 @@ pub(super) fn open(url: &Url, command: Option<&str>, console: &mut Console) {
         from_environment.and_then(|list| list.split(':').find(|one| !one.is_empty()).map(str::to_owned));
     let outcome = match command.map(str::to_owned).or(from_environment) {
         Some(command) => run(&command, url),
-        None => open::that_detached(url.as_str()).map_err(|_| "no browser was found".to_owned()),
+        None => with_desktop(url),
     };
     if let Err(why) = outcome {
         console.warn(&format!("{why}: open the address above by hand"));
@@ -41,27 +43,51 @@ pub(super) fn open(url: &Url, command: Option<&str>, console: &mut Console) {
 fn run(command: &str, url: &Url) -> Result<(), String> {
     let line =
         if command.contains("%s") { command.replace("%s", "\"$1\"") } else { format!("{command} \"$1\"") };
+    let mut shell = Command::new("sh");
     // Standard output is for the result; a browser in the terminal has standard error.
-    let child =
-        Command::new("sh").args(["-c", &line, "sh", url.as_str()]).stdout(Stdio::from(io::stderr())).spawn();
+    shell.args(["-c", &line, "sh", url.as_str()]).stdout(Stdio::from(io::stderr()));
     let failed = |what: String| format!("the browser command {} {what}", quote(command));
-    let mut child =
-        child.map_err(|error| failed(format!("can't be run: {}", crate::base::file::reason(&error))))?;
+    match begin(&mut shell) {
+        Err(error) => Err(failed(format!("can't be run: {}", crate::base::file::reason(&error)))),
+        Ok(Some(status)) if !status.success() => Err(failed(match status.code() {
+            Some(127) => "is not found".to_owned(),
+            Some(code) => format!("ended with status {code}"),
+            None => "was killed".to_owned(),
+        })),
+        Ok(_) => Ok(()),
+    }
+}
+
+/// The browser of the desktop: the first of the usual openers that is there and does not fail.
+fn with_desktop(url: &Url) -> Result<(), String> {
+    for mut opener in open::commands(url.as_str()) {
+        opener.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        // Ctrl-C ends the login, not the browser.
+        opener.process_group(0);
+        if begin(&mut opener).is_ok_and(|status| status.is_none_or(|status| status.success())) {
+            return Ok(());
+        }
+    }
+    Err("no browser was found".to_owned())
+}
+
+/// Starts a command and watches it for a moment; its status if it has ended by then. Keys,
+/// passwords and tokens in our environment are not passed on: a browser, and whatever it starts in
+/// turn, has no business with them.
+fn begin(command: &mut Command) -> io::Result<Option<ExitStatus>> {
+    let secret = Variable::ALL.into_iter().filter(|variable| !variable.is_public()).map(Variable::name);
+    for name in secret.chain(["BEARER_TOKEN"]) {
+        command.env_remove(name);
+    }
+    let mut child = command.spawn()?;
     let begun = Instant::now();
     while begun.elapsed() < WATCHED {
         match child.try_wait() {
-            Ok(Some(status)) if status.success() => return Ok(()),
-            Ok(Some(status)) => {
-                return Err(failed(match status.code() {
-                    Some(127) => "is not found".to_owned(),
-                    Some(code) => format!("ended with status {code}"),
-                    None => "was killed".to_owned(),
-                }));
-            }
+            Ok(Some(status)) => return Ok(Some(status)),
             _ => std::thread::sleep(Duration::from_millis(20)),
         }
     }
-    Ok(())
+    Ok(None)
 }
 
 /// The address as a QR code for a terminal, a line each; nothing where it is too long for one.

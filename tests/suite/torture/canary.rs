@@ -1,0 +1,392 @@
+//! Canary secrets: passwords, keys and tokens that stand out, and a search for them wherever they
+//! must not be: what is told at any `-v`, the errors, arguments and environment of what is started,
+//! files that others can read.
+
+use std::collections::BTreeSet;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use serde_json::json;
+
+use super::*;
+use crate::idp::{Behaviour, Idp};
+use crate::oidc::{configure, session};
+use crate::slapd::{Slapd, TREE, person};
+use crate::support::{Run, has, path_with_programs};
+
+/// The secrets, each with what it is, and the forms in which it might slip out.
+struct Canaries(Vec<(String, String)>);
+
+impl Canaries {
+    fn add(&mut self, what: &str, secret: &str) {
+        assert!(secret.len() >= 10, "{what} is too short to stand out: {secret}");
+        let mut forms = vec![secret.to_owned(), STANDARD.encode(secret), URL_SAFE_NO_PAD.encode(secret)];
+        // In pieces, as a message that shows the beginning or the end of a value would.
+        if secret.len() >= 32 {
+            forms.push(secret[..20].to_owned());
+            forms.push(secret[secret.len() - 20..].to_owned());
+        }
+        if let Ok(bytes) = STANDARD.decode(secret) {
+            forms.push(URL_SAFE_NO_PAD.encode(&bytes));
+            forms.push(bytes.iter().map(|byte| format!("{byte:02x}")).collect());
+            forms.push(format!("{bytes:?}").trim_matches(['[', ']']).to_owned());
+        }
+        forms.push(format!("{:?}", secret.as_bytes()).trim_matches(['[', ']']).to_owned());
+        self.0.extend(forms.into_iter().map(|form| (what.to_owned(), form)));
+    }
+
+    fn add_new(&mut self, what: &str, chance: &mut Chance) -> String {
+        let secret = format!("Canary{:016x}{:016x}", chance.next(), chance.next());
+        self.add(what, &secret);
+        secret
+    }
+
+    /// A token: its header may be seen, its payload and above all its signature not.
+    fn add_token(&mut self, what: &str, token: &str) {
+        let mut parts = token.trim().split('.').skip(1);
+        let (payload, signature) = (parts.next().unwrap(), parts.next().unwrap());
+        self.0.push((format!("{what} (signature)"), signature[..20].to_owned()));
+        self.0.push((format!("{what} (payload)"), payload.to_owned()));
+    }
+
+    /// What of them is in a text.
+    fn within(&self, text: &str) -> Vec<&str> {
+        let found: BTreeSet<&str> = self
+            .0
+            .iter()
+            .filter(|(_, form)| text.contains(form.as_str()))
+            .map(|(what, _)| what.as_str())
+            .collect();
+        found.into_iter().collect()
+    }
+}
+
+/// A site with canaries for secrets.
+struct Site {
+    folder: Folder,
+    canaries: Canaries,
+    runs: usize,
+    searched: usize,
+    _idp: Idp,
+    _slapd: Slapd,
+}
+
+/// How verbose a line is run; the short form has the last ones.
+const NOISE: [&str; 7] = ["-q", "", "-v", "-vv", "--json", "--json -vvv", "-vvv"];
+
+impl Site {
+    fn new() -> Self {
+        let mut chance = Chance::new();
+        let mut canaries = Canaries(Vec::new());
+        let bind = canaries.add_new("bind password", &mut chance);
+        let refresh = canaries.add_new("refresh token", &mut chance);
+        let client = canaries.add_new("client secret", &mut chance);
+        let people = [person("anna", "Anna A"), person("fritz", "F")].concat();
+        let anna = canaries.add_new("password in the directory", &mut chance);
+        let ldif = format!("{TREE}{people}").replace("syncpw", &bind).replace("annapw", &anna);
+        let slapd = Slapd::with(&ldif);
+        let sent = refresh.clone();
+        let idp = Idp::start(Behaviour {
+            tokens: Box::new(move |tokens| {
+                tokens.insert("refresh_token".to_owned(), sent.clone().into());
+            }),
+            pending: 1,
+            ..Behaviour::default()
+        });
+        for (what, secret) in [("device code", "the-device-code"), ("access token", "the-access-token")] {
+            canaries.0.push((what.to_owned(), secret.to_owned()));
+        }
+        let folder = Folder::new();
+        folder.sh("umask 077; cc-user init -q; gen-keypair -a hs512 --write -q; rm -f .env.old*").ended(0);
+        let env = folder.read(".env");
+        let mut env = env.trim_end().to_owned();
+        let file = dotenv::read(env.as_bytes()).unwrap();
+        for name in ["JWT_PRIVATE_KEY", "SESSION_KEY", "CROSS_LOGIN_JWT_HS512_KEY"] {
+            canaries.add(name, file.get(name).unwrap().value.expose());
+        }
+        env += &format!("\nLDAP_ADMIN_PASSWORD={bind}\nOID_CLIENT_ID=cc\nOID_CLIENT_SECRET={client}\n");
+        fs::write(folder.file(".env"), env).unwrap();
+        let ldap = json!({"ldap": {
+            "url": slapd.url(), "user-base": crate::slapd::BASE, "search-dn": crate::slapd::SYNC_DN,
+            "user-bind": format!("uid={{username}},ou=people,{}", crate::slapd::BASE),
+            "user-filter": "(objectclass=posixAccount)",
+        }});
+        configure(&folder, &idp.issuer(), &json!({}), &ldap);
+        for (name, what) in [("pw", "password"), ("new-pw", "new password"), ("wrong-pw", "wrong password")] {
+            let secret = canaries.add_new(what, &mut chance);
+            folder.write(name, format!("{secret}\n"));
+        }
+        folder.write("anna-pw", format!("{anna}\n"));
+        // Broken inputs with secrets in them.
+        let odd = canaries.add_new("secret in a broken file", &mut chance);
+        folder.write("broken.env", format!("JWT_PRIVATE_KEY=\"{odd}\nSESSION_KEY={odd}\nA B\n"));
+        folder.write("odd.env", format!("JWT_PRIVATE_KEY={odd}\nJWT_PUBLIC_KEY={odd}\nSESSION_KEY='{odd}'\nCROSS_LOGIN_JWT_HS512_KEY=%{odd}\n"));
+        folder.write(
+            "bad.csv",
+            format!("username,roles,password\nbad,wizard,{odd}\nbad2,user,\"{odd}\nbad3,{odd}\n"),
+        );
+        folder
+            .write("bad2.csv", format!("username,roles,password_hash\nbad,user,{odd}\nbad2,user,\"{odd}\n"));
+        folder.write(
+            "good.csv",
+            format!(
+                "username,roles,password_hash\nimported,user,{}\n",
+                "$2a$10$nrX1Pn9PCEBzPe9pbLcJXOhBXsJSq2rlPCFrFPNYNnAtxgM.eSDQq"
+            ),
+        );
+        folder.write("bad.json", format!("{{\"auth\":{{\"ldap\":{{\"url\":1,\"sync-password\":\"{odd}\"}},\"oidc\":{{\"client-secret\":\"{odd}\"}}}}}}"));
+        folder.write("rubbish.token", format!("eyJhbGciOiJFZERTQSJ9.{odd}.{odd}"));
+        folder.write("bad.pem", format!("-----BEGIN PRIVATE KEY-----\n{odd}\n-----END PRIVATE KEY-----\n"));
+        let resource = fs::read_to_string(data("osdf-example.yaml")).unwrap();
+        let key = "MHcCAQEEIIphQalRpd3lclrnNmbR8df1";
+        assert!(resource.contains(key));
+        canaries.add("key of the resource", key);
+        folder.write("bad.yaml", resource.replace(key, &odd));
+        folder.write("r.yaml", resource);
+        folder.sh("umask 077; gen-keypair -f pem -o pair -q; gen-keypair -a es256 -f jwk > key.jwk; gen-keypair -f nkey > seed.nk").ended(0);
+        let names = folder.sh("ls pair* pair/* 2>/dev/null").stdout;
+        for name in names.lines().filter(|name| folder.file(name).is_file()) {
+            let text = folder.read(name);
+            if text.contains("PRIVATE") {
+                folder.write("private.pem", &text);
+                canaries.add("PEM key", text.lines().nth(1).unwrap());
+            }
+        }
+        let jwk: serde_json::Value = serde_json::from_str(&folder.read("key.jwk")).unwrap();
+        let jwk = jwk.get("keys").map_or(&jwk, |keys| &keys[0]);
+        canaries.add("d of the JWK", jwk["d"].as_str().unwrap());
+        let seed = folder.read("seed.nk");
+        let seed = seed.split_whitespace().find(|word| word.starts_with("SU")).unwrap().to_owned();
+        canaries.add("seed of the nkey", &seed);
+        folder.sh("chmod -R go= .").ended(0);
+        Self { folder, canaries, runs: 0, searched: 0, _idp: idp, _slapd: slapd }
+    }
+
+    /// A line at every noise. `result` is whether its standard output is a secret by purpose.
+    #[track_caller]
+    fn line(&mut self, line: &str, result: bool) -> Run {
+        let mut last = None;
+        for noise in &NOISE[if is_long() { 0 } else { NOISE.len() - 2 }..] {
+            // A form that was asked for is no report.
+            if !(noise.contains("--json") && line.contains(" --to ")) {
+                last = Some(self.once(line, noise, result));
+            }
+        }
+        last.unwrap()
+    }
+
+    #[track_caller]
+    fn once(&mut self, line: &str, noise: &str, result: bool) -> Run {
+        let (program, rest) = line.split_once(' ').unwrap_or((line, ""));
+        let line = match rest.split_once(" | ") {
+            Some((own, other)) => format!("{program} {own} {noise} | {other}"),
+            None => format!("{program} {rest} {noise}"),
+        };
+        let mut command = self.folder.command("sh");
+        command.env("RUST_LOG", "trace").env("RUST_BACKTRACE", "full");
+        let run: Run = command.args(["-c", &line]).output().unwrap().into();
+        let about = format!("{line} ({})", run.status);
+        assert_ne!(run.status, 101, "{about}: {}", run.stderr);
+        assert_ne!(run.status, 2, "{about}: {}", run.stderr);
+        is_plain_enough(&run.stderr, &about);
+        self.free(&run.stderr, &format!("standard error of {about}"));
+        if !result {
+            self.free(&run.stdout, &format!("standard output of {about}"));
+        }
+        self.runs += 1;
+        run
+    }
+
+    #[track_caller]
+    fn free(&mut self, text: &str, about: &str) {
+        self.searched += text.len();
+        let found = self.canaries.within(text);
+        assert!(found.is_empty(), "{about} has {found:?}:\n{text}");
+    }
+
+    /// Every file: what has a secret is closed to others.
+    #[track_caller]
+    fn files_are_closed(&mut self) -> usize {
+        let mut folders = vec![self.folder.path().to_owned()];
+        let mut closed = 0;
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+                let metadata = entry.metadata().unwrap();
+                if metadata.is_dir() {
+                    folders.push(entry.path());
+                    continue;
+                }
+                if !metadata.is_file() {
+                    continue;
+                }
+                let bytes = fs::read(entry.path()).unwrap();
+                self.searched += bytes.len();
+                let found = self.canaries.within(&String::from_utf8_lossy(&bytes));
+                let name = entry.path();
+                if !found.is_empty() {
+                    let mode = metadata.mode() & 0o777;
+                    assert!(mode & 0o077 == 0, "{} has {found:?} and mode {mode:o}", name.display());
+                    closed += 1;
+                }
+                if name.extension().is_some_and(|end| end == "db") {
+                    assert!(found.is_empty(), "{} has {found:?}", name.display());
+                }
+            }
+        }
+        closed
+    }
+}
+
+/// Verbose runs have more lines than plain ones.
+#[track_caller]
+fn is_plain_enough(stderr: &str, about: &str) {
+    for word in ["panicked", "stack backtrace", "SecretText", "SecretBytes"] {
+        assert!(!stderr.contains(word), "{about}: {stderr}");
+    }
+}
+
+#[test]
+fn no_canary_gets_out_of_its_cage() {
+    if !has("slapd") || !has("curl") {
+        return;
+    }
+    let mut site = Site::new();
+    for token in ["fritz", "other"] {
+        site.folder.sh(&format!("cc-user add {token} --role user,api --password-file pw -q")).ended(0);
+    }
+    let token = site.folder.sh("umask 077; cc-jwt issue fritz -q | tee token.txt").ended(0).stdout;
+    site.canaries.add_token("token", &token);
+    site.folder.sh("umask 077; cat token.txt token.txt rubbish.token > tokens.txt").ended(0);
+    let shared = site.folder.sh("umask 077; cc-jwt issue fritz -a hs512 -q | tee hs.txt").stdout;
+    if shared.starts_with("eyJ") {
+        site.canaries.add_token("login token", &shared);
+    }
+
+    // What works.
+    for line in [
+        "cc-user passwd other --password-file new-pw",
+        "cc-user passwd other --password-stdin < new-pw",
+        "cc-user list",
+        "cc-user show fritz",
+        "cc-user sync-ldap",
+        "cc-user sync-ldap --dry-run",
+        "cc-user import good.csv --update",
+        "cc-jwt inspect --token-file token.txt | grep -v -e signature",
+        "cc-jwt verify --token-file token.txt",
+        "cc-jwt verify - < token.txt",
+        "cc-jwt verify --stream --token-file tokens.txt",
+        "cc-jwt issue fritz -o issued.txt --force",
+        "cc-jwt issue --all -o issued-all.txt --force",
+        "cc-jwt issue fritz --key private.pem -o issued-key.txt --force",
+        "cc-jwt renew --spec r.yaml --force -o renewed",
+        "cc-jwt renew --spec r.yaml --check -o renewed",
+        "cc-jwt jwks --server",
+        "cc-jwt jwks private.pem",
+        "cc-jwt spec check r.yaml",
+        "cc-login fritz --method local --password-file pw",
+        "cc-login anna --method ldap --password-file anna-pw",
+        "cc-login anna --method ldap --password-stdin < anna-pw",
+        "cc-login status",
+        "cc-login logout",
+        "gen-keypair --write --env-file other.env --force",
+        "gen-keypair -f pem -o made --force",
+        "convert-pem-pubkey --from-env JWT_PUBLIC_KEY --to pem",
+    ] {
+        let run = site.line(line, false);
+        assert!([0, 1].contains(&run.status), "{line}: {} {}", run.status, run.stderr);
+    }
+    // What is secret by purpose is told nowhere else.
+    for line in ["cc-jwt issue fritz", "gen-keypair", "gen-keypair -f jwk", "gen-keypair -a session"] {
+        let before = site.once(line, "-vv", true);
+        for word in
+            before.stdout.split_whitespace().filter(|word| word.len() > 20 && !word.contains("PUBLIC"))
+        {
+            assert!(!before.stderr.contains(word), "{line}: {}", before.stderr);
+        }
+    }
+    // What does not.
+    for line in [
+        "cc-login fritz --method local --password-file wrong-pw",
+        "cc-login anna --method ldap --password-file wrong-pw",
+        "cc-login --method token --token-file rubbish.token",
+        "cc-login --method token --token-file hs.txt",
+        "cc-login --method token --token-file token.txt",
+        "cc-jwt verify --token-file rubbish.token",
+        "cc-jwt verify \"$(cat rubbish.token)\"",
+        "cc-jwt verify \"Bearer  $(cut -c1-150 token.txt)\"",
+        "cc-jwt inspect --token-file wrong-pw",
+        "cc-jwt inspect rubbish",
+        "cc-jwt verify --token-file token.txt --key bad.pem",
+        "cc-jwt verify --token-file token.txt --shared-key pw",
+        "cc-jwt issue fritz --key bad.pem",
+        "cc-jwt issue fritz --key wrong-pw",
+        "cc-jwt issue fritz --env-file broken.env",
+        "cc-jwt issue fritz --env-file odd.env",
+        "cc-jwt verify --token-file token.txt --env-file odd.env",
+        "cc-login fritz --password-file pw --env-file broken.env",
+        "cc-user sync-ldap --config bad.json",
+        "cc-user sync-ldap --env-file odd.env",
+        "cc-user import bad.csv",
+        "cc-user import bad2.csv",
+        "cc-user init --env-file broken.env",
+        "gen-keypair --write --env-file broken.env",
+        "cc-jwt renew --spec bad.yaml -o renewed",
+        "cc-jwt spec check bad.yaml",
+        "cc-jwt jwks bad.pem",
+        "convert-pem-pubkey private.pem",
+        "convert-pem-pubkey bad.pem",
+        "convert-pem-pubkey key.jwk",
+        "convert-pem-pubkey seed.nk",
+        "convert-pem-pubkey wrong-pw",
+        "convert-pem-pubkey --from-env JWT_PRIVATE_KEY",
+    ] {
+        site.line(line, false);
+        site.folder.sh("rm -f .home/.local/state/cc-auth/attempts*");
+    }
+
+    // Logins that start other programs: what they can see of us is written down by themselves.
+    site.folder.write(
+        "browser",
+        "#!/bin/sh\numask 077\nenv >> seen.txt\ncat /proc/$$/cmdline /proc/$PPID/cmdline >> seen.txt\n\
+         p=$(sed -n 's/^PPid:.//p' /proc/$PPID/status)\ncat /proc/$p/cmdline >> seen.txt\n\
+         curl -sL --max-time 20 -o page.html \"$1\"\n",
+    );
+    site.folder.sh("chmod 700 browser; mkdir bin; ln -s ../browser bin/xdg-open").ended(0);
+    let env = dotenv::read(site.folder.read(".env").as_bytes()).unwrap();
+    let known = env.entries().iter().map(|entry| (entry.key.as_str(), entry.value.expose()));
+    let known: Vec<(&str, &str)> = known.chain([("BEARER_TOKEN", token.trim())]).collect();
+    let path = format!("{}:{}", site.folder.file("bin").display(), path_with_programs());
+    for how in ["--port 0 --browser ./browser", "--port 0 --browser './browser %s'", "--port 0", "--device"] {
+        for noise in ["-v", "-vvv", "--json"] {
+            let line = format!("cc-login --method oidc {how} {noise}");
+            let mut command = site.folder.command("sh");
+            command.env("RUST_LOG", "trace").env("RUST_BACKTRACE", "full");
+            command.envs(known.iter().copied()).env("PATH", &path).env("DISPLAY", ":99");
+            let run: Run = command.args(["-c", &line]).output().unwrap().into();
+            let about = format!("cc-login --method oidc {how} {noise}");
+            assert_eq!(run.status, 0, "{about}: {}", run.stderr);
+            let kept = session(&site.folder).unwrap();
+            site.canaries.add_token("session token", kept["token"].as_str().unwrap());
+            site.canaries.add_token("ID token", kept["id_token"].as_str().unwrap());
+            for text in [&run.stdout, &run.stderr] {
+                site.free(text, &about);
+            }
+            site.runs += 1;
+        }
+    }
+    let seen = site.folder.read("seen.txt");
+    assert!(seen.matches("cc-login").count() >= 9 && seen.contains("RUST_LOG=trace"), "{seen}");
+    site.free(&seen, "environment and arguments of a browser");
+    for line in ["cc-login refresh", "cc-login status", "cc-login logout"] {
+        site.line(line, false);
+    }
+
+    let closed = site.files_are_closed();
+    assert!(closed >= 10, "{closed}");
+    let (runs, searched, forms) = (site.runs, site.searched, site.canaries.0.len());
+    tell(&format!(
+        "canary secrets: {forms} forms of them looked for in {runs} runs and {} KB; none out, {closed} files that \
+         hold some are closed to others",
+        searched / 1024
+    ));
+}

@@ -1,0 +1,178 @@
+//! Clocks that are wrong, and clocks that are set while a program runs.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::*;
+use crate::httpd::{Reply, Server};
+use crate::support::{Run, has, programs};
+
+/// A line under another clock.
+fn at(folder: &Folder, time: &str, line: &str) -> Run {
+    folder.sh(&format!("faketime -f '{time}' {line}"))
+}
+
+#[test]
+fn a_token_and_a_session_hold_under_any_clock_they_were_made_by() {
+    if !has("faketime") {
+        return;
+    }
+    let mut runs = 0;
+    for time in [
+        "@1960-01-01 00:00:00",
+        "@1969-12-31 23:59:58",
+        "@1970-01-01 00:00:00",
+        "@1999-12-31 23:59:59",
+        "@2038-01-19 03:14:07",
+        "@2038-01-19 03:14:08",
+        "@2106-02-07 06:28:15",
+        "@2106-02-07 06:28:16",
+        "@2262-04-11 23:47:16",
+        "@9999-12-31 23:59:58",
+    ] {
+        let folder = grounds();
+        for line in [
+            "cc-jwt issue fritz -o out.txt -q",
+            "cc-jwt verify --token-file out.txt --endpoint user-api",
+            "cc-jwt inspect --token-file out.txt",
+            "cc-login fritz --password-file pw",
+            "cc-login status",
+            "cc-login status --json",
+            "cc-login token",
+            "cc-jwt renew --spec r.yaml --force -o renewed",
+            "cc-jwt renew --spec r.yaml -o renewed",
+            "cc-user add anna --role api",
+            "gen-keypair --write --force",
+        ] {
+            let run = at(&folder, time, line);
+            let about = format!("{line} at {time}: {} {} {}", run.status, run.stdout, run.stderr);
+            is_plain(&run.stderr, &about);
+            // Years that a time in text can't have, or a clock that stands before all others, may be
+            // refused; whatever is made must hold.
+            assert!(run.status == 0 || time.starts_with("@9999") && run.status != 101, "{about}");
+            runs += 1;
+        }
+        is_sound(folder.path(), time);
+    }
+    tell(&format!("clocks from 1960 to 9999: {runs} runs"));
+}
+
+#[test]
+fn a_session_ends_by_the_clock_and_a_clock_that_is_set_back_does_no_harm() {
+    if !has("faketime") {
+        return;
+    }
+    let folder = grounds();
+    let status = |shift: &str| at(&folder, shift, "cc-login status").status;
+    let token = |shift: &str| at(&folder, shift, "cc-login token").status;
+    for (shift, wanted) in [("+0", 0), ("+6d", 0), ("+8d", 1), ("+100y", 1)] {
+        assert_eq!((status(shift), token(shift)), (wanted, wanted), "{shift}");
+    }
+    // Set back: the session was begun in the future; it is there, and its token is not yet valid
+    // for anybody who looks.
+    for shift in ["-1h", "-60y"] {
+        let run = at(&folder, shift, "cc-login status");
+        is_plain(&run.stderr, shift);
+        assert!([0, 1].contains(&run.status), "{shift}: {}", run.stderr);
+    }
+    // Failed attempts of a future that never came do not lock anybody out for longer than the
+    // usual quarter of an hour.
+    for _ in 0..5 {
+        at(&folder, "+10y", "cc-login fritz --password-file new-pw").ended(1);
+    }
+    folder.sh("cc-login fritz --password-file pw").ended(75);
+    at(&folder, "+16m", "cc-login fritz --password-file pw").ended(0);
+    tell("a session and counted attempts over jumps of the clock: 12 runs");
+}
+
+#[test]
+fn keys_that_are_kept_age_by_the_clock_and_none_are_taken_from_the_future() {
+    if !has("faketime") {
+        return;
+    }
+    let folder = grounds();
+    let set = folder.sh("cc-jwt jwks --server").ended(0).stdout;
+    let server = Server::start(move |_| Reply::status(200, "application/json", set.clone()));
+    let line =
+        format!("cc-jwt verify --token-file token.txt --jwks {}/keys --no-db -q --at +0s", server.url());
+    let line = line.replace(" --at +0s", "");
+    let mut asked = 0;
+    for (shift, fetches) in
+        [("+0", 1), ("+4m", 0), ("+6m", 1), ("+1m", 1), ("+2m", 0), ("-1h", 1), ("+100y", 1)]
+    {
+        let run = at(&folder, shift, &line);
+        is_plain(&run.stderr, shift);
+        // Before it was issued, or after its end, the token is not good; the keys are what matters.
+        assert!([0, 1].contains(&run.status), "{shift}: {}", run.stderr);
+        asked += fetches;
+        assert_eq!(server.count("/keys"), asked, "{shift}");
+    }
+    tell("kept keys over jumps of the clock: 7 runs");
+}
+
+#[test]
+fn a_watched_token_is_renewed_when_the_clock_jumps() {
+    let library = ["/usr/lib/x86_64-linux-gnu/faketime", "/usr/lib/aarch64-linux-gnu/faketime"]
+        .iter()
+        .map(|folder| Path::new(folder).join("libfaketimeMT.so.1"))
+        .find(|path| path.exists());
+    let Some(library) = library.filter(|_| has("faketime")) else { return };
+    let folder = grounds();
+    fs::remove_file(folder.file("renewed")).unwrap();
+    let clock = folder.write("clock", "+0");
+    let mut child = Command::new(programs().join("cc-jwt"))
+        .args(["renew", "--spec", "r.yaml", "-o", "renewed", "--watch", "-q"])
+        .current_dir(folder.path())
+        .env_clear()
+        .env("LD_PRELOAD", library)
+        .env("FAKETIME_TIMESTAMP_FILE", &clock)
+        .env("FAKETIME_NO_CACHE", "1")
+        .env("DONT_FAKE_MONOTONIC", "1")
+        .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (sender, events) = std::sync::mpsc::channel();
+    let lines = BufReader::new(child.stdout.take().unwrap());
+    std::thread::spawn(move || {
+        for line in lines.lines().map_while(Result::ok) {
+            let event: Value = serde_json::from_str(&line).unwrap();
+            if sender.send(event).is_err() {
+                return;
+            }
+        }
+    });
+    let wait = |name: &str| loop {
+        let event = events.recv_timeout(Duration::from_secs(20)).unwrap_or_else(|_| panic!("no {name}"));
+        if event["event"] == name {
+            return event;
+        }
+    };
+    let set = |shift: &str| {
+        fs::write(folder.file("clock-new"), shift).unwrap();
+        fs::rename(folder.file("clock-new"), &clock).unwrap();
+    };
+    assert_eq!(wait("renewed")["reason"], "missing");
+    let mut seen = Vec::new();
+    // Nearly over; over; back again, so that the token begins in the future; far ahead.
+    for (shift, reason) in
+        [("+20h", "ends-soon"), ("+50h", "ended"), ("+0", "not-yet-valid"), ("+30y", "ended")]
+    {
+        set(shift);
+        let event = wait("renewed");
+        assert_eq!(event["reason"], reason, "{shift}: {event}");
+        seen.push(reason);
+        let text = folder.read("renewed");
+        assert!(text.starts_with("eyJ") && text.ends_with('\n'));
+    }
+    signals::signal(child.id(), "TERM");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    tell(&format!(
+        "a watched token over {} jumps of the clock: renewed at each ({})",
+        seen.len(),
+        seen.join(", ")
+    ));
+}

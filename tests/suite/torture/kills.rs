@@ -1,0 +1,381 @@
+//! `kill -9` at moments spread at random over the whole life of a run.
+
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+use serde_json::json;
+
+use cc_auth::token::Unverified;
+
+use super::*;
+use crate::httpd::{Reply, Server};
+use crate::slapd::{Manner, Slapd, crowd};
+use crate::support::{has, programs};
+
+/// Which of the two states there may be was found.
+#[derive(Debug, PartialEq, Eq, Clone, Copy)]
+enum State {
+    Old,
+    New,
+}
+
+/// Something that is killed again and again.
+struct Subject<'a> {
+    name: &'static str,
+    folder: &'a Path,
+    program: &'static str,
+    arguments: &'a [&'a str],
+    /// Brings the old state back.
+    restore: &'a dyn Fn(),
+    /// Looks at everything and fails on what is neither old nor new.
+    judge: &'a dyn Fn(&str) -> State,
+    /// How the same command ends when the change is there already.
+    again: i32,
+}
+
+impl Subject<'_> {
+    fn command(&self) -> Command {
+        let mut command = Command::new(programs().join(self.program));
+        command
+            .args(self.arguments)
+            .current_dir(self.folder)
+            .env_clear()
+            .env("HOME", self.folder.join(".home"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        command
+    }
+
+    /// Kills it so many times.
+    fn kill(&self, times: usize) {
+        let mut chance = Chance::new();
+        let mut lives: Vec<Duration> = (0..5)
+            .map(|_| {
+                (self.restore)();
+                let began = Instant::now();
+                assert!(self.command().status().unwrap().success(), "{} undisturbed", self.name);
+                began.elapsed()
+            })
+            .collect();
+        assert_eq!((self.judge)(self.name), State::New, "{} undisturbed", self.name);
+        (self.restore)();
+        assert_eq!((self.judge)(self.name), State::Old, "{} before", self.name);
+        let (mut running, mut old, mut swept) = (0, 0, 0);
+        for number in 0..times {
+            (self.restore)();
+            // As long as it takes on a machine as busy as this one is now.
+            let mut lately = lives[lives.len() - 5..].to_vec();
+            lately.sort();
+            let life = lately[2];
+            let moment = life.mul_f64(chance.part() * 1.2);
+            let mut child = self.command().spawn().unwrap();
+            std::thread::sleep(moment);
+            let _ = child.kill();
+            let status = child.wait().unwrap();
+            let about = format!("{} killed after {moment:?} of {life:?} ({number})", self.name);
+            let hit = status.signal() == Some(9);
+            running += usize::from(hit);
+            let state = (self.judge)(&about);
+            assert!(hit || state == State::New, "{about}: it ended and did nothing");
+            old += usize::from(state == State::Old);
+            // What it left goes with the next write ten minutes later.
+            let left = left_behind(self.folder, &about);
+            let long_ago = SystemTime::now() - Duration::from_secs(3600);
+            for path in &left {
+                fs::File::open(path).unwrap().set_modified(long_ago).unwrap();
+            }
+            let began = Instant::now();
+            let next = self.command().status().unwrap();
+            if self.again == 0 {
+                lives.push(began.elapsed());
+            }
+            let wanted = if state == State::New { self.again } else { 0 };
+            assert_eq!(next.code(), Some(wanted), "{about}: the next run");
+            assert_eq!((self.judge)(&about), State::New, "{about}: after the next run");
+            if wanted == 0 {
+                assert!(left_behind(self.folder, &about).is_empty(), "{about}: {left:?} stayed");
+            }
+            swept += left.len();
+        }
+        tell(&format!(
+            "kill -9 in {}: {times} of {times} intact ({running} while it ran, {old} left the old state, \
+             {} the new; {swept} temporary files swept)",
+            self.name,
+            times - old
+        ));
+        assert!(running * 3 > times, "{}: the kills came too late", self.name);
+    }
+}
+
+/// A database that is put back as it was.
+fn put_back(original: &Path, database: &Path) {
+    for end in ["-wal", "-shm", "-journal"] {
+        let mut name = database.as_os_str().to_owned();
+        name.push(end);
+        let _ = fs::remove_file(name);
+    }
+    fs::copy(original, database).unwrap();
+}
+
+/// The grounds, and the restoring of their database.
+fn with_original() -> (Folder, PathBuf, PathBuf) {
+    let folder = grounds();
+    let (database, original) = (folder.file("var/job.db"), folder.file("original.db"));
+    fs::copy(&database, &original).unwrap();
+    (folder, database, original)
+}
+
+#[test]
+fn a_killed_import_has_imported_everybody_or_nobody() {
+    let (folder, database, original) = with_original();
+    let judge = |about: &str| {
+        is_sound(folder.path(), about);
+        if users(&database, about).len() == CROWD + 1 { State::Old } else { State::New }
+    };
+    Subject {
+        name: "import",
+        folder: folder.path(),
+        program: "cc-user",
+        arguments: &["import", "more.csv", "--skip-existing"],
+        restore: &|| put_back(&original, &database),
+        judge: &judge,
+        again: 0,
+    }
+    .kill(count(25, 80));
+}
+
+#[test]
+fn a_killed_add_has_added_a_whole_user_or_none() {
+    let (folder, database, original) = with_original();
+    let judge = |about: &str| {
+        is_sound(folder.path(), about);
+        let database = rusqlite::Connection::open(&database).unwrap();
+        let row = database.query_row(
+            "SELECT roles || name || email FROM hpc_user WHERE username = 'newcomer'",
+            [],
+            |row| row.get::<_, String>(0),
+        );
+        match row {
+            Ok(row) => {
+                assert_eq!(row, "[\"api\"]New Comern@x.org", "{about}");
+                State::New
+            }
+            Err(rusqlite::Error::QueryReturnedNoRows) => State::Old,
+            Err(error) => panic!("{about}: {error}"),
+        }
+    };
+    Subject {
+        name: "add",
+        folder: folder.path(),
+        program: "cc-user",
+        arguments: &["add", "newcomer", "--role", "api", "--name", "New Comer", "--email", "n@x.org"],
+        restore: &|| put_back(&original, &database),
+        judge: &judge,
+        again: 73,
+    }
+    .kill(count(25, 80));
+}
+
+#[test]
+fn a_killed_sync_leaves_the_old_table_or_the_new_one() {
+    if !has("slapd") {
+        return;
+    }
+    let manner = Manner { global: "sizelimit unlimited".to_owned(), ..Manner::default() };
+    let server = Slapd::start(&crowd(1500), &manner);
+    let folder = crate::sync::folder_for(&server.url(), json!({}));
+    crate::sync_faults::fill(&folder, 1000, 2000);
+    let (database, original) = (folder.file("var/job.db"), folder.file("original.db"));
+    fs::copy(&database, &original).unwrap();
+    let old = crate::sync::table(&folder);
+    folder.sh("cc-user sync-ldap --delete-missing --max-delete 100% -q").ended(0);
+    let new = crate::sync::table(&folder);
+    assert_eq!(new.len(), 1500);
+    let judge = |about: &str| {
+        users(&database, about);
+        let seen = crate::sync::table(&folder);
+        assert!(seen == old || seen == new, "{about}: {} rows", seen.len());
+        if seen == old { State::Old } else { State::New }
+    };
+    Subject {
+        name: "sync",
+        folder: folder.path(),
+        program: "cc-user",
+        arguments: &["sync-ldap", "--delete-missing", "--max-delete", "100%", "-q"],
+        restore: &|| put_back(&original, &database),
+        judge: &judge,
+        again: 0,
+    }
+    .kill(count(40, 100));
+}
+
+#[test]
+fn a_reader_sees_a_whole_token_whenever_the_writer_is_killed() {
+    let folder = grounds();
+    let path = folder.file("renewed");
+    let old = fs::read(&path).unwrap();
+    let done = Arc::new(AtomicBool::new(false));
+    let (read, stop) = (path.clone(), done.clone());
+    let reader = std::thread::spawn(move || {
+        let mut reads = 0_u64;
+        while !stop.load(Ordering::Relaxed) {
+            let text = fs::read_to_string(&read).expect("never missing");
+            let token = text.strip_suffix('\n').expect("whole");
+            let _ = Unverified::parse(token).expect("a token");
+            reads += 1;
+            std::thread::sleep(Duration::from_micros(200));
+        }
+        reads
+    });
+    let judge = |about: &str| {
+        let text = fs::read_to_string(&path).unwrap();
+        let token = text.strip_suffix('\n').unwrap_or_else(|| panic!("{about}: half a token"));
+        let _ = Unverified::parse(token).unwrap_or_else(|error| panic!("{about}: {error}"));
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600, "{about}");
+        if text.as_bytes() == old { State::Old } else { State::New }
+    };
+    Subject {
+        name: "renew",
+        folder: folder.path(),
+        program: "cc-jwt",
+        arguments: &["renew", "--spec", "r.yaml", "-o", "renewed", "--force", "-q"],
+        restore: &|| {
+            let beside = path.with_extension("old");
+            fs::write(&beside, &old).unwrap();
+            fs::set_permissions(&beside, fs::Permissions::from_mode(0o600)).unwrap();
+            fs::rename(&beside, &path).unwrap();
+        },
+        judge: &judge,
+        again: 0,
+    }
+    .kill(count(40, 100));
+    done.store(true, Ordering::Relaxed);
+    tell(&format!(
+        "a reader beside the killed renewals: {} reads, each a whole token",
+        reader.join().unwrap()
+    ));
+}
+
+#[test]
+fn a_killed_write_of_the_environment_file_leaves_the_old_keys_or_the_new_ones() {
+    let folder = grounds();
+    let path = folder.file(".env");
+    let old = fs::read(&path).unwrap();
+    let old_pair = key_pair(&path, "at first");
+    let judge = |about: &str| {
+        is_sound(folder.path(), about);
+        if let Ok(backup) = fs::read(folder.file(".env.old")) {
+            assert!(backup == old, "{about}: what is kept is not what was there");
+        }
+        if key_pair(&path, about) == old_pair { State::Old } else { State::New }
+    };
+    Subject {
+        name: "env file",
+        folder: folder.path(),
+        program: "gen-keypair",
+        arguments: &["--write", "--force"],
+        restore: &|| {
+            folder.sh("rm -f .env.old*").ended(0);
+            fs::write(&path, &old).unwrap();
+        },
+        judge: &judge,
+        again: 0,
+    }
+    .kill(count(25, 80));
+}
+
+#[test]
+fn a_killed_set_up_is_completed_by_the_next() {
+    let folder = Folder::new();
+    let judge = |about: &str| {
+        let there = |name: &str| folder.file(name).exists();
+        if there(".env") {
+            let file = dotenv::read(&fs::read(folder.file(".env")).unwrap()).unwrap();
+            for name in ["JWT_PUBLIC_KEY", "JWT_PRIVATE_KEY", "SESSION_KEY"] {
+                assert!(file.get(name).is_some(), "{about}: no {name}");
+            }
+            assert_eq!(fs::metadata(folder.file(".env")).unwrap().mode() & 0o777, 0o600, "{about}");
+        }
+        if there("config.json") {
+            let _: serde_json::Value = serde_json::from_str(&folder.read("config.json")).unwrap();
+        }
+        if there("var/job.db") {
+            assert!(users(&folder.file("var/job.db"), about).is_empty(), "{about}");
+            return State::New;
+        }
+        State::Old
+    };
+    Subject {
+        name: "init",
+        folder: folder.path(),
+        program: "cc-user",
+        arguments: &["init", "-q"],
+        restore: &|| {
+            folder.sh("rm -rf .env* config.json var .cc-auth-*").ended(0);
+        },
+        judge: &judge,
+        again: 0,
+    }
+    .kill(count(20, 40));
+}
+
+#[test]
+fn a_killed_login_leaves_the_old_session_or_the_new_one() {
+    let folder = grounds();
+    let path = folder.file(".home/.local/state/cc-auth/session.json");
+    let old = fs::read(&path).unwrap();
+    let judge = |about: &str| {
+        is_sound(folder.path(), about);
+        folder.sh("cc-login token -q").ended(0);
+        if fs::read(&path).unwrap() == old { State::Old } else { State::New }
+    };
+    // The second in which a session began is part of it.
+    std::thread::sleep(Duration::from_millis(1100));
+    Subject {
+        name: "session",
+        folder: folder.path(),
+        program: "cc-login",
+        arguments: &["fritz", "--password-file", "pw", "-q"],
+        restore: &|| {
+            // An attempt that was killed counts as one that failed.
+            folder.sh("rm -f .home/.local/state/cc-auth/attempts*").ended(0);
+            fs::write(&path, &old).unwrap();
+        },
+        judge: &judge,
+        again: 0,
+    }
+    .kill(count(20, 60));
+}
+
+#[test]
+fn a_killed_fetch_of_keys_leaves_a_cache_that_is_whole_or_none() {
+    let folder = grounds();
+    let set = folder.sh("cc-jwt jwks --server").ended(0).stdout;
+    let server = Server::start(move |_| Reply::status(200, "application/json", set.clone()));
+    let url = format!("{}/keys", server.url());
+    let cache = folder.file(".home/.cache");
+    let judge = |about: &str| {
+        let files = folder.sh("find .home/.cache -name '*.json' 2>/dev/null").stdout;
+        for name in files.lines() {
+            let kept: serde_json::Value = serde_json::from_str(&folder.read(name)).unwrap();
+            assert!(kept["body"].as_str().unwrap().contains("keys"), "{about}");
+        }
+        if files.is_empty() { State::Old } else { State::New }
+    };
+    Subject {
+        name: "key cache",
+        folder: folder.path(),
+        program: "cc-jwt",
+        arguments: &["verify", "--token-file", "token.txt", "--jwks", &url, "--no-db", "-q"],
+        restore: &|| {
+            let _ = fs::remove_dir_all(&cache);
+        },
+        judge: &judge,
+        again: 0,
+    }
+    .kill(count(20, 40));
+}

@@ -1,0 +1,264 @@
+//! What a program needs is missing: room on the disk, the right to write, descriptors, streams,
+//! memory, time.
+
+use std::process::{Command, Stdio};
+
+use super::*;
+use crate::support::{Run, has};
+
+/// How a program may end: done, no, or for a reason it told. For want of memory or descriptors also
+/// before it has begun, by the loader (127) or the language's runtime (134); later on by an abort
+/// (134) or, when the stack can't grow, by the system (139).
+#[track_caller]
+pub(super) fn ended_well(run: &Run, about: &str, may_abort: bool) {
+    let told = [1, 2, 65, 66, 69, 73, 74, 75, 77, 78].contains(&run.status);
+    let aborted = may_abort && [127, 134, 139].contains(&run.status);
+    assert!(run.status == 0 || told || aborted, "{about}: status {}, {}", run.status, run.stderr);
+    if !aborted {
+        is_plain(&run.stderr, about);
+    } else {
+        let before_main = run.stderr.contains("failed to allocate an alternative stack");
+        assert!(before_main || !run.stderr.contains("panicked"), "{about}: {}", run.stderr);
+    }
+}
+
+/// What a verb that says that it is done must have done.
+#[track_caller]
+fn did_it(folder: &Path, verb: &str, about: &str) {
+    let wanted = match verb.split_once(" -o ") {
+        Some((_, "out.txt" | "all.txt" | "renewed")) => verb.rsplit(' ').next(),
+        _ => None,
+    };
+    if let Some(name) = wanted {
+        assert!(folder.join(name).exists(), "{about}: status 0 and no {name}");
+    }
+    let names = || users(&folder.join("var/job.db"), about);
+    match verb {
+        "cc-user import more.csv" => assert!(names().len() > CROWD + MORE, "{about}"),
+        "cc-user del u00000" => assert!(!names().contains(&"u00000".to_owned()), "{about}"),
+        _ if verb.starts_with("cc-user add") => assert!(names().contains(&"newcomer".to_owned()), "{about}"),
+        _ => {}
+    }
+}
+
+/// A verb under a shell's limits, and everything that has to hold afterwards. Whether it was done.
+#[track_caller]
+fn suffer(limits: &str, verb: &str, streams: &str, may_abort: bool) -> bool {
+    let folder = grounds();
+    // The status of a program that was ended by a signal is 128 and its number.
+    let run = folder.sh(&format!("({limits} exec {verb} {streams}); exit $?"));
+    let about = format!("'{limits} {verb} {streams}' ended with {}", run.status);
+    ended_well(&run, &about, may_abort);
+    is_sound(folder.path(), &about);
+    let left = left_behind(folder.path(), &about);
+    assert!(run.status > 128 || left.is_empty(), "{about}: left {left:?}");
+    if run.status == 0 {
+        did_it(folder.path(), verb, &about);
+    }
+    run.status == 0
+}
+
+/// The verbs of a run: all in the long form, so many by chance in the short one.
+fn verbs(chance: &mut Chance, short: usize) -> Vec<&'static str> {
+    if is_long() {
+        return VERBS.to_vec();
+    }
+    let mut left = VERBS.to_vec();
+    (0..short).map(|_| left.swap_remove(chance.below(left.len()))).collect()
+}
+
+#[test]
+fn without_descriptors_a_verb_works_or_says_so() {
+    let mut chance = Chance::new();
+    let (mut runs, mut done) = (0, 0);
+    for limit in 3..=12 {
+        for verb in verbs(&mut chance, 8) {
+            runs += 1;
+            done += usize::from(suffer(&format!("ulimit -n {limit};"), verb, "", true));
+        }
+    }
+    tell(&format!("3 to 12 descriptors: {runs} runs, {done} done, {} told why not", runs - done));
+    assert!(done > 0 && done < runs);
+}
+
+#[test]
+fn without_standard_streams_a_verb_works_or_says_so() {
+    let mut chance = Chance::new();
+    let (mut runs, mut done) = (0, 0);
+    for closed in ["0<&-", "1>&-", "2>&-", "0<&- 1>&-", "0<&- 2>&-", "1>&- 2>&-", "0<&- 1>&- 2>&-"] {
+        for verb in verbs(&mut chance, 10) {
+            runs += 1;
+            done += usize::from(suffer("", verb, closed, false));
+        }
+    }
+    tell(&format!("closed standard streams: {runs} runs, {done} done, {} told why not", runs - done));
+    assert!(done > 0);
+}
+
+#[test]
+fn without_memory_a_verb_works_says_so_or_ends_at_once() {
+    let mut chance = Chance::new();
+    let (mut runs, mut done) = (0, 0);
+    let kilobytes: Vec<usize> = if is_long() {
+        (1..60).map(|step| step * 2_000).collect()
+    } else {
+        (0..10).map(|_| 5_000 + chance.below(60_000)).collect()
+    };
+    for limit in kilobytes {
+        for verb in verbs(&mut chance, 5) {
+            runs += 1;
+            done += usize::from(suffer(&format!("ulimit -v {limit};"), verb, "", true));
+        }
+    }
+    tell(&format!("little memory: {runs} runs, {done} done, {} told why not or were ended", runs - done));
+    assert!(done < runs);
+}
+
+#[test]
+fn a_limit_on_the_length_of_files_is_told() {
+    let mut chance = Chance::new();
+    let (mut runs, mut done) = (0, 0);
+    for blocks in [0, 1, 2, 8, 32, 128, 200] {
+        for verb in verbs(&mut chance, 5) {
+            runs += 1;
+            done += usize::from(suffer(&format!("ulimit -f {blocks};"), verb, "", false));
+        }
+    }
+    // The import is larger than any of these.
+    assert!(!suffer("ulimit -f 8;", "cc-user import more.csv", "", false));
+    assert!(!suffer("ulimit -f 0;", "cc-jwt issue fritz -o out.txt", "", false));
+    tell(&format!("limited length of files: {runs} runs, {done} done, {} told why not", runs - done));
+}
+
+/// A small file system with the grounds on it; gone when it is dropped.
+struct Disk(Folder);
+
+impl Disk {
+    /// None where nothing may be mounted.
+    fn new() -> Option<Self> {
+        let disk = Self(Folder::new());
+        fs::create_dir(disk.path()).unwrap();
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=4m,mode=755", "tmpfs"])
+            .arg(disk.path())
+            .stderr(Stdio::null())
+            .status()
+            .is_ok_and(|status| status.success());
+        if !mounted {
+            println!("nothing can be mounted here; a limit on the length of files stands in for it");
+            return None;
+        }
+        copy(grounds().path(), &disk.path());
+        Some(disk)
+    }
+
+    fn path(&self) -> PathBuf {
+        self.0.file("disk")
+    }
+
+    /// Leaves so many pages of 4096 bytes.
+    fn fill(&self, pages: u64) {
+        let filler = self.path().join("filler");
+        let mut file = fs::File::create(&filler).unwrap();
+        while file.write_all(&[0; 4096]).is_ok() {}
+        let length = file.metadata().unwrap().len();
+        file.set_len((length / 4096).saturating_sub(pages) * 4096).unwrap();
+    }
+
+    fn run(&self, verb: &str) -> Run {
+        let mut command = self.0.command("sh");
+        command.current_dir(self.path()).env("HOME", self.path().join(".home"));
+        command.args(["-c", verb]).output().unwrap().into()
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(self.path()).status();
+    }
+}
+
+#[test]
+fn a_full_disk_loses_nothing_and_is_told() {
+    let mut chance = Chance::new();
+    let (mut runs, mut done) = (0, 0);
+    let room: Vec<u64> =
+        if is_long() { (0..20).chain([25, 30, 40, 60]).collect() } else { vec![0, 1, 2, 5, 12, 30] };
+    for pages in room {
+        for verb in verbs(&mut chance, 6) {
+            let Some(disk) = Disk::new() else { return };
+            disk.fill(pages);
+            let run = disk.run(verb);
+            let about = format!("'{verb}' with {pages} pages left ended with {}: {}", run.status, run.stderr);
+            ended_well(&run, &about, false);
+            // Whoever makes room finds everything.
+            fs::remove_file(disk.path().join("filler")).unwrap();
+            is_sound(&disk.path(), &about);
+            assert!(left_behind(&disk.path(), &about).is_empty(), "{about}");
+            runs += 1;
+            if run.status == 0 {
+                did_it(&disk.path(), verb, &about);
+                done += 1;
+            }
+        }
+    }
+    let disk = Disk::new().unwrap();
+    disk.fill(0);
+    let import = disk.run("cc-user import more.csv").ended(74);
+    assert!(import.stderr.contains("full") && import.stderr.lines().count() <= 3, "{}", import.stderr);
+    let issue = disk.run("cc-jwt issue fritz -o out.txt");
+    assert!([73, 74].contains(&issue.status) && issue.stderr.contains("no space left"), "{}", issue.stderr);
+    assert!(!disk.path().join("out.txt").exists());
+    fs::remove_file(disk.path().join("filler")).unwrap();
+    disk.run("cc-user import more.csv").ended(0);
+    tell(&format!("full disk: {runs} runs, {done} done, {} told why not", runs - done));
+}
+
+#[test]
+fn a_read_only_disk_is_told() {
+    let mut chance = Chance::new();
+    let (mut runs, mut done) = (0, 0);
+    for verb in verbs(&mut chance, 12) {
+        let Some(disk) = Disk::new() else { return };
+        let remounted =
+            Command::new("mount").args(["-o", "remount,ro"]).arg(disk.path()).status().unwrap().success();
+        assert!(remounted);
+        let run = disk.run(verb);
+        let about = format!("'{verb}' on a read-only disk ended with {}: {}", run.status, run.stderr);
+        ended_well(&run, &about, false);
+        runs += 1;
+        done += usize::from(run.status == 0);
+        Command::new("mount").args(["-o", "remount,rw"]).arg(disk.path()).status().unwrap();
+        is_sound(&disk.path(), &about);
+    }
+    tell(&format!("read-only disk: {runs} runs, {done} done, {} told why not", runs - done));
+}
+
+#[test]
+fn a_read_only_folder_is_told() {
+    if !has("setpriv") {
+        return;
+    }
+    let mut chance = Chance::new();
+    let (mut runs, mut done) = (0, 0);
+    for verb in verbs(&mut chance, 12) {
+        let folder = grounds();
+        let is_root = folder.sh("id -u").stdout.trim() == "0";
+        // Root without its power over files.
+        let shut =
+            if is_root { "setpriv --bounding-set=-dac_override,-dac_read_search,-fowner " } else { "" };
+        folder.sh("chmod 555 . var .home .home/.local/state/cc-auth; chmod 444 var/job.db").ended(0);
+        let run = folder.sh(&format!("{shut}{verb}"));
+        folder.sh("chmod 755 . var .home .home/.local/state/cc-auth; chmod 600 var/job.db").ended(0);
+        let about = format!("'{verb}' in a read-only folder ended with {}: {}", run.status, run.stderr);
+        ended_well(&run, &about, false);
+        is_sound(folder.path(), &about);
+        let writes = ["add", "del", "role add", "import", "-o", "--write --force", "logout", "passwd"];
+        let writes =
+            verb != "cc-user export -o - --format csv" && writes.iter().any(|word| verb.contains(word));
+        assert!(!writes || run.status != 0, "{about}: it can't have written");
+        runs += 1;
+        done += usize::from(run.status == 0);
+    }
+    tell(&format!("read-only folders: {runs} runs, {done} done, {} told why not", runs - done));
+}

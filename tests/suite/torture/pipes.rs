@@ -1,0 +1,113 @@
+//! Output that nobody reads any more.
+
+use std::io::Read as _;
+use std::process::{Command, Stdio};
+
+use super::*;
+use crate::support::programs;
+
+#[test]
+fn a_reader_that_goes_is_no_matter() {
+    let folder = grounds();
+    // More than a pipe holds.
+    folder.sh("for i in $(seq 2000); do cat token.txt; done > tokens.txt").ended(0);
+    folder.sh("cc-user import more.csv -q").ended(0);
+    // Of a key or a token nothing at all was taken: that is told, not passed over.
+    let must_arrive = |verb: &str| {
+        !verb.contains("--help")
+            && (verb.contains("-keypair") || verb.contains("-pubkey") || verb == "cc-login token")
+    };
+    let verbs = [
+        "cc-user list",
+        "cc-user list --json",
+        "cc-user list --names",
+        "cc-user export -o - --format csv",
+        "cc-user export -o - --format jsonl",
+        "cc-user show fritz --json",
+        "cc-user --help",
+        "cc-user import --help",
+        "cc-jwt issue --all --json",
+        "cc-jwt issue fritz",
+        "cc-jwt inspect --token-file token.txt",
+        "cc-jwt verify --token-file token.txt --json",
+        "cc-jwt verify --stream --token-file tokens.txt",
+        "cc-jwt verify --stream --json --token-file tokens.txt",
+        "cc-jwt jwks --server",
+        "cc-jwt --help",
+        "cc-jwt renew --spec r.yaml --force -o renewed --json",
+        "cc-jwt spec new",
+        "cc-login status",
+        "cc-login status --json",
+        "cc-login token",
+        "cc-login --help",
+        "cc-login --version",
+        "gen-keypair",
+        "gen-keypair -a rs256 -f jwk",
+        "gen-keypair --json",
+        "gen-keypair --help",
+        "convert-pem-pubkey public.pem",
+        "convert-pem-pubkey public.pem --to jwk",
+        "convert-pem-pubkey --help",
+    ];
+    let mut runs = 0;
+    for verb in verbs {
+        for bytes in [0, 1] {
+            let mut words = verb.split(' ');
+            let mut child = Command::new(programs().join(words.next().unwrap()))
+                .args(words)
+                .current_dir(folder.path())
+                .env_clear()
+                .env("HOME", folder.file(".home"))
+                .stdin(Stdio::null())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .unwrap();
+            let mut stdout = child.stdout.take().unwrap();
+            stdout.read_exact(&mut vec![0; bytes]).unwrap();
+            drop(stdout);
+            let output = child.wait_with_output().unwrap();
+            let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+            let about = format!("{verb} after {bytes} bytes: {:?} {stderr}", output.status);
+            is_plain(&stderr, &about);
+            if must_arrive(verb) && bytes == 0 {
+                assert!([Some(0), Some(74)].contains(&output.status.code()), "{about}");
+                assert!(output.status.success() || stderr.contains("closed by its reader"), "{about}");
+            } else if verb.contains("--stream") {
+                // Whether all tokens were good is not known.
+                assert!([Some(0), Some(1)].contains(&output.status.code()), "{about}");
+            } else {
+                assert_eq!(output.status.code(), Some(0), "{about}");
+            }
+            assert!(!stderr.to_lowercase().contains("broken pipe"), "{about}");
+            runs += 1;
+        }
+    }
+    // Nor is it one that nobody reads what else is told.
+    for verb in ["cc-user list -vv", "cc-user show nobody", "cc-jwt verify rubbish", "gen-keypair --nonsense"]
+    {
+        let run = folder.sh(&format!("{{ {verb}; echo $? > status; }} 2>&1 >/dev/null | true"));
+        let status = folder.read("status");
+        assert!(["0", "1", "2", "65"].contains(&status.trim()), "{verb}: {status} {}", run.stderr);
+        runs += 1;
+    }
+    tell(&format!("broken pipes: {runs} runs, all quiet"));
+}
+
+#[test]
+fn a_full_device_is_told() {
+    let folder = grounds();
+    let mut runs = 0;
+    for verb in VERBS {
+        let run = folder.sh(&format!("{verb} > /dev/full"));
+        is_plain(&run.stderr, verb);
+        if run.status == 74 {
+            assert!(run.stderr.contains("no space left on device"), "{verb}: {}", run.stderr);
+            runs += 1;
+        }
+    }
+    assert!(runs >= 8, "{runs}");
+    let broken = folder.sh("cc-user show nobody 2> /dev/full").ended(1);
+    assert_eq!(broken.stdout, "");
+    tell(&format!("/dev/full: {runs} of {} verbs print something, all told that it is full", VERBS.len()));
+}
