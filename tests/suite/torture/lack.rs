@@ -4,6 +4,8 @@
 use std::process::{Command, Stdio};
 
 use super::*;
+use crate::httpd::{Reply, Server};
+use crate::slapd::{Slapd, crowd};
 use crate::support::{Run, has};
 
 /// How a program may end: done, no, or for a reason it told. For want of memory or descriptors also
@@ -261,4 +263,47 @@ fn a_read_only_folder_is_told() {
         done += usize::from(run.status == 0);
     }
     tell(&format!("read-only folders: {runs} runs, {done} done, {} told why not", runs - done));
+}
+
+#[test]
+fn what_speaks_to_a_server_works_says_so_or_ends_at_once() {
+    if !has("slapd") {
+        return;
+    }
+    let slapd = Slapd::with(&crowd(50));
+    let site = crate::sync::folder_for(&slapd.url(), serde_json::json!({}));
+    let keys = grounds();
+    let set = keys.sh("cc-jwt jwks --server").ended(0).stdout;
+    let server = Server::start(move |_| Reply::status(200, "application/json", set.clone()));
+    let verify = format!("cc-jwt verify --token-file token.txt --no-db --jwks {}/keys", server.url());
+    let lines = [
+        (&site, "cc-user sync-ldap".to_owned()),
+        (&site, "echo x | cc-login u000001 --method ldap --password-stdin".to_owned()),
+        (&keys, verify),
+    ];
+    let mut chance = Chance::new();
+    let (mut runs, mut done) = (0, 0);
+    let descriptors = (3..=14).map(|limit| format!("ulimit -n {limit};"));
+    let memory: Vec<usize> = if is_long() {
+        (4..80).map(|step| step * 1_000).collect()
+    } else {
+        (0..12).map(|_| 6_000 + chance.below(60_000)).collect()
+    };
+    let memory = memory.into_iter().map(|limit| format!("ulimit -v {limit};"));
+    for limit in descriptors.chain(memory) {
+        for (folder, line) in &lines {
+            folder.sh("rm -rf .home/.cache .home/.local/state").ended(0);
+            let run = folder.sh(&format!("({limit} {line}); exit $?"));
+            let about = format!("'{limit} {line}' ended with {}", run.status);
+            ended_well(&run, &about, true);
+            users(&folder.file("var/job.db"), &about);
+            runs += 1;
+            // Nobody is let in by a fault.
+            assert!(!line.contains("cc-login") || run.status != 0, "{about}");
+            done += usize::from(run.status == 0);
+        }
+    }
+    site.sh("cc-user sync-ldap").ended(0);
+    assert_eq!(users(&site.file("var/job.db"), "afterwards").len(), 50);
+    tell(&format!("servers asked with little: {runs} runs, {done} done, {} told why not", runs - done));
 }
