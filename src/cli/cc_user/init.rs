@@ -10,6 +10,7 @@ use super::database::DEFAULT;
 use crate::base::fault::{Fault, Status};
 use crate::base::file::{self, Existing, PRIVATE_MODE, PUBLIC_MODE, SETTINGS_LIMIT};
 use crate::base::quote::quote_path;
+use crate::base::time::Clock;
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
 use crate::config::dotenv::{self, Dotenv, DotenvFaults};
@@ -96,6 +97,10 @@ pub(super) fn run(_: &Init, database: &DatabaseOptions, console: &mut Console) -
     }
     warn_of_environment(console);
 
+    // What an earlier set-up that was killed has left, also where nothing is missing any more.
+    for path in [&env_file, &config, &db] {
+        file::sweep(path.parent().unwrap_or(path), Clock::System.now());
+    }
     let mut done = Vec::new();
     let mut kept = Vec::new();
     match keys {
