@@ -9,7 +9,7 @@ use super::variable::Variable;
 use crate::base::duration::DurationError;
 use crate::base::fault::{Fault, Status};
 use crate::base::file::FileError;
-use crate::base::quote::{quote, quote_path};
+use crate::base::quote::{escape, quote, quote_path};
 use crate::key::KeyFault;
 
 /// Something wrong with the settings.
@@ -115,10 +115,10 @@ pub enum ConfigFault {
         public: String,
     },
     /// A variable whose bytes are not UTF-8.
-    #[error("{} in {origin}: the value is not UTF-8", .variable.name())]
+    #[error("{} in {origin}: the value is not UTF-8", escape(.variable))]
     NotText {
-        /// The variable.
-        variable: Variable,
+        /// The variable's name.
+        variable: String,
         /// Where it is set.
         origin: Origin,
     },

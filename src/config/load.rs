@@ -8,7 +8,7 @@ use super::dotenv::{self, Dotenv};
 use super::fault::{ConfigFault, ConfigFaults};
 use super::file::{self, FileSettings, never_if_zero};
 use super::origin::{Origin, Value};
-use super::secrets::Secrets;
+use super::secrets::{Secrets, warn_if_expanded};
 use super::section::Findings;
 use super::settings::{DEFAULT_DB, DEFAULT_SESSION, OidcProvider, Settings};
 use crate::base::environment::Environment;
@@ -73,7 +73,7 @@ pub fn load(sources: Sources) -> Result<(Settings, Notes), ConfigFaults> {
     let dotenv = env_file.as_ref().map(|(path, dotenv)| (path.as_path(), dotenv));
     let secrets = Secrets::gather(&sources.environment, dotenv, &mut findings.notes, &mut findings.faults);
     for provider in &mut from_file.oidc {
-        provider.client_secret = client_secret(provider, &sources.environment, dotenv);
+        provider.client_secret = client_secret(provider, &sources.environment, dotenv, &mut findings);
     }
     ConfigFaults::check(findings.faults)?;
     let settings = Settings {
@@ -125,15 +125,20 @@ fn client_secret(
     provider: &OidcProvider,
     environment: &Environment,
     file: Option<(&Path, &Dotenv)>,
+    findings: &mut Findings,
 ) -> Option<Value<SecretText>> {
     let name = provider.client_secret_variable.as_ref()?.value.as_str();
-    let (text, origin) = match (environment.get(name), file) {
-        (Some(text), _) => (SecretText::new(text.to_owned()), Origin::Environment(name.to_owned())),
-        (None, Some((path, dotenv))) => {
-            let entry = dotenv.get(name)?;
-            (entry.value.clone(), Origin::EnvFile { path: path.to_owned(), line: entry.line })
-        }
-        (None, None) => return None,
-    };
-    (!text.is_empty()).then_some(Value::new(text, origin))
+    if let Some(text) = environment.get(name) {
+        let origin = Origin::Environment(name.to_owned());
+        return (!text.is_empty()).then(|| Value::new(SecretText::new(text.to_owned()), origin));
+    }
+    let (path, dotenv) = file?;
+    let entry = dotenv.get(name).filter(|entry| entry.is_settable() && !entry.value.is_empty())?;
+    let origin = Origin::EnvFile { path: path.to_owned(), line: entry.line };
+    warn_if_expanded(name, entry, &origin, &mut findings.notes);
+    if !entry.is_text {
+        findings.faults.push(ConfigFault::NotText { variable: name.to_owned(), origin });
+        return None;
+    }
+    Some(Value::new(entry.value.clone(), origin))
 }

@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use super::dotenv::Dotenv;
+use super::dotenv::{Dotenv, Entry};
 use super::fault::ConfigFault;
 use super::origin::Origin;
 use super::variable::Variable;
 use crate::base::environment::Environment;
 use crate::base::note::Notes;
-use crate::base::quote::quote_path;
+use crate::base::quote::{escape, quote_path};
 use crate::base::secret::SecretText;
 
 /// A variable that is set to something.
@@ -34,6 +34,17 @@ fn place(variable: Variable, origin: &Origin) -> String {
     match origin {
         Origin::Environment(_) => format!("{} in the environment", variable.name()),
         other => format!("{} in {other}", variable.name()),
+    }
+}
+
+/// The server replaces `$NAME` in a value, which few mean who have a `$` in a password.
+pub(super) fn warn_if_expanded(name: &str, entry: &Entry, origin: &Origin, notes: &mut Notes) {
+    if entry.expanded {
+        let place = format!("{} in {origin}", escape(name));
+        notes.warn_with(
+            format!("{place}: a $NAME in the value was replaced, and a part of it may be lost"),
+            "put the value into single quotes",
+        );
     }
 }
 
@@ -107,17 +118,9 @@ impl Secrets {
             }
             let Some((path, entry)) = entry else { continue };
             let origin = Origin::EnvFile { path: path.to_owned(), line: entry.line };
-            if entry.expanded {
-                notes.warn_with(
-                    format!(
-                        "{}: a $NAME in the value was replaced, and a part of it may be lost",
-                        place(variable, &origin)
-                    ),
-                    "put the value into single quotes",
-                );
-            }
+            warn_if_expanded(name, entry, &origin, notes);
             if !entry.is_text {
-                faults.push(ConfigFault::NotText { variable, origin });
+                faults.push(ConfigFault::NotText { variable: name.to_owned(), origin });
             } else if entry.value.is_empty() {
                 secrets.empty.push((variable, origin));
             } else {

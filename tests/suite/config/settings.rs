@@ -537,6 +537,21 @@ fn several_providers_and_several_directories_can_be_named() {
     assert_eq!(list.ldap.unwrap().url.unwrap().value.len(), 2);
 }
 
+#[test]
+fn a_providers_own_secret_is_looked_at_as_the_servers_are() {
+    let text = r#"{"auth":{"jwts":{},"oidc":{"provider":"https://a","client-id":"c",
+        "client-secret-variable":"SITE_SECRET"}}}"#;
+    let (settings, notes) = Site::new().config(text).env_file("SITE_SECRET=pa$SWORD1\n").load().unwrap();
+    let secret = settings.provider("oidc").unwrap().client_secret.clone().unwrap();
+    assert_eq!(secret.value.expose(), "pa");
+    let wanted =
+        "SITE_SECRET in '.env' line 1: a $NAME in the value was replaced, and a part of it may be lost";
+    assert_eq!(notes, [wanted]);
+    let site = Site::new().config(text).env_file("");
+    std::fs::write(&site.sources.env_file.as_ref().unwrap().value, b"SITE_SECRET='a\xffb'\n").unwrap();
+    assert_eq!(site.faults()[0].1, "SITE_SECRET in '.env' line 1: the value is not UTF-8");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
@@ -557,7 +572,8 @@ fn a_key_is_decoded_when_it_is_asked_for_and_its_fault_names_its_place() {
     let settings = site.silent();
     let mut notes = Notes::new();
     let signing = settings.signing_key(&mut notes).unwrap();
-    assert!(signing.verifying_key().is_same_key(&settings.verifying_key(&mut notes).unwrap()));
+    let verifying = settings.verifying_key(&mut notes).unwrap();
+    assert_eq!(signing.verifying_key().public_key(), verifying.public_key());
     assert!(notes.is_empty());
 
     let table = [
