@@ -2,7 +2,6 @@
 
 use zeroize::Zeroizing;
 
-use super::algorithm::Algorithm;
 use super::certificate::Certificate;
 use super::der::{read_pkcs1_public, read_pkcs8, read_sec1, read_spki};
 use super::error::KeyError;
@@ -126,6 +125,33 @@ pub fn read_public(bytes: &[u8], weak: WeakKeys, notes: &mut Notes) -> Result<Fo
         return Err(KeyError::NoPem("base64 of more than a key, perhaps a PEM without its lines"));
     }
     Ok(found(server_base64(content)?, Form::ServerBase64))
+}
+
+/// Reads the one PEM block of a text, SPKI or a certificate, as the servers of login roles read
+/// `jwt_validation_pubkeys`: text before it is passed over; PKCS#1, another form than PEM, and
+/// anything but white space after the block are refused.
+///
+/// # Errors
+/// As [`read_public`].
+pub fn read_one_block(text: &str, weak: WeakKeys) -> Result<Found, KeyError> {
+    const WANTED: &str = "one PEM block PUBLIC KEY or CERTIFICATE; another key is an entry of its own";
+    let wanted = |found: String| KeyError::Wanted { found, wanted: WANTED };
+    if !has_block(text) {
+        return Err(KeyError::NoPem("text"));
+    }
+    let count = blocks(text).len();
+    if count > 1 {
+        return Err(wanted(format!("{count} PEM blocks")));
+    }
+    let found = public_in_pem(text, weak, &mut Notes::new())?;
+    if found.form == Form::Pkcs1 {
+        return Err(wanted("an RSA key in PKCS#1".to_owned()));
+    }
+    let after = text.rsplit_once("-----END ").and_then(|(_, end)| end.split_once("-----"));
+    match after {
+        Some((_, rest)) if rest.trim().is_empty() => Ok(found),
+        _ => Err(KeyError::TrailingData("PEM block")),
+    }
 }
 
 /// Reads a private or shared key: PEM (PKCS#8, PKCS#1, SEC 1), JWK, the seed of an nkey, or the
@@ -303,18 +329,5 @@ impl VerifyingKey {
     /// As [`Jwk::verifying_key`].
     pub fn from_jwk(text: &str, weak: WeakKeys) -> Result<Self, KeyError> {
         Jwk::parse(text)?.verifying_key(weak)
-    }
-}
-
-/// What an algorithm's keys are called in a message: `an Ed25519 key`.
-#[must_use]
-pub fn kind_for(algorithm: Algorithm) -> &'static str {
-    match algorithm {
-        Algorithm::EdDsa => "an Ed25519 key",
-        Algorithm::Es256 => "a P-256 key",
-        Algorithm::Es384 => "a P-384 key",
-        Algorithm::Es512 => "a P-521 key",
-        Algorithm::Hs256 | Algorithm::Hs384 | Algorithm::Hs512 => "a shared key",
-        _ => "an RSA key",
     }
 }

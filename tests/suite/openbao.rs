@@ -143,6 +143,8 @@ fn times(cases: &mut Cases) {
         ("zero", json!({"iat": 0, "nbf": 0, "exp": at(40)})),
         ("zero-all", json!({"iat": 0, "nbf": 0, "exp": 0})),
         ("fraction-zero", json!({"iat": 0.9, "nbf": -0.9, "exp": at(40)})),
+        ("exp-zero", json!({"exp": 0})),
+        ("iat-zero-exp-far", json!({"iat": 0, "nbf": "-", "exp": at(5_000)})),
         ("text", json!({"exp": "9999999999"})),
         ("bool", json!({"nbf": true})),
         ("list", json!({"iat": [1]})),
@@ -499,6 +501,27 @@ fn identities(cases: &mut Cases) {
     {
         cases.add(format!("map/role-{n}"), json!({"claim_mappings": mappings}), json!({"a": "x", "b": "y"}));
     }
+    let long = ["k".repeat(128), "k".repeat(129), "\u{fc}".to_owned()];
+    for key in ["x y", "a.b", "a:b", "a/b=c+d_e-f", "vault-x", "vault", "bao-x"]
+        .into_iter()
+        .chain(long.iter().map(String::as_str))
+    {
+        let name = key.get(..12).unwrap_or(key);
+        for (there, claims) in [("there", json!({"a": "x"})), ("missing", json!({}))] {
+            let mappings = json!({"claim_mappings": {"a": key}});
+            cases.add(format!("map/key-{name}-{}-{there}", key.len()), mappings, claims);
+        }
+    }
+    for length in [511, 512, 513] {
+        let value = json!({"a": "v".repeat(length)});
+        cases.add(format!("map/value-{length}"), json!({"claim_mappings": {"a": "m"}}), value);
+        let value = json!({"a": "\u{fc}".repeat(length / 2)});
+        cases.add(format!("map/wide-value-{length}"), json!({"claim_mappings": {"a": "m"}}), value);
+    }
+    for count in [63, 64] {
+        let all: Map<String, Value> = (0..count).map(|n| (format!("c{n}"), json!(format!("m{n}")))).collect();
+        cases.add(format!("map/count-{count}"), json!({"claim_mappings": all}), Value::Object(all.clone()));
+    }
 }
 
 fn roles(cases: &mut Cases) {
@@ -544,6 +567,52 @@ fn roles(cases: &mut Cases) {
     .enumerate()
     {
         cases.add(format!("role/{n}"), change, json!({}));
+    }
+    for (n, change) in [
+        json!({"token_bound_cidrs": "x"}),
+        json!({"bound_cidrs": "127.0.0.1,"}),
+        json!({"token_bound_cidrs": ["127.0.0.0/8", "localhost"]}),
+        json!({"token_bound_cidrs": ["127.0.0.1", "127.0.0.1:80", "[::1]:80", "::1", "/run/x", " 127.0.0.1 "]}),
+        json!({"token_bound_cidrs": ["127.0.0.1", "010.0.0.1"]}),
+        json!({"token_bound_cidrs": ["127.0.0.1", "fe80::1%eth0"]}),
+        json!({"token_type": "x"}),
+        json!({"token_type": "Batch"}),
+        json!({"token_type": "default-service"}),
+        json!({"token_type": "batch"}),
+        json!({"token_type": ""}),
+        json!({"token_type": "batch", "token_num_uses": 3}),
+        json!({"token_type": "batch", "token_period": "1h"}),
+        json!({"token_num_uses": -1}),
+        json!({"token_num_uses": "x"}),
+        json!({"token_num_uses": 1.5}),
+        json!({"token_num_uses": []}),
+        json!({"token_num_uses": "3"}),
+        json!({"num_uses": -1}),
+        json!({"num_uses": "x"}),
+        json!({"period": "-1s"}),
+        json!({"token_period": "x"}),
+        json!({"token_period": ""}),
+        json!({"token_no_default_policy": "x"}),
+        json!({"token_strictly_bind_ip": {}}),
+        json!({"token_policies_template_claims": "x"}),
+        json!({"oidc_disable_confirmation": "x"}),
+        json!({"oidc_disable_confirmation": ""}),
+        json!({"callback_mode": "x"}),
+        json!({"callback_mode": ""}),
+        json!({"callback_mode": "device"}),
+        json!({"poll_interval": "5s"}),
+        json!({"poll_interval": -1}),
+        json!({"oauth2_metadata": "x"}),
+        json!({"oauth2_metadata": "id_token,access_token"}),
+        json!({"policies": "a,root"}),
+        json!({"policies": "root", "token_policies": ["a"]}),
+        json!({"policies": "a", "token_policies": ["ROOT"]}),
+        json!({"policies": [[]]}),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        cases.add(format!("role/issued-{n}"), change, json!({}));
     }
     for field in ["clock_skew_leeway", "expiration_leeway", "not_before_leeway"] {
         for (n, value) in [
@@ -602,6 +671,24 @@ fn algorithms(cases: &mut Cases) {
         ["none", "HS256", "ES256", "eddsa", "Ed25519", "EdDSA ", "", "RS256"].into_iter().enumerate()
     {
         cases.add(format!("algorithm/said-{n}"), json!({}), json!({})).header = json!({"alg": alg});
+    }
+    for (n, change) in [
+        json!({"nonce": 5}),
+        json!({"nonce": null}),
+        json!({"nonce": "x"}),
+        json!({"jwk": null}),
+        json!({"jwk": {}}),
+        json!({"jwk": 5}),
+        json!({"jwk": {"kty": "oct", "k": "AAAA"}}),
+        json!({"jwk": {"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}}),
+        json!({"jwk": {"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
+                       "d": "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A"}}),
+        json!({"typ": 5, "cty": [], "x5t": 5, "x5u": 5}),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        cases.add(format!("header/{n}"), json!({}), json!({})).header = with(json!({"alg": "EdDSA"}), change);
     }
     for (n, key) in ["attacker_ed25519", "ed25519_b"].into_iter().enumerate() {
         cases.add(format!("algorithm/stranger-{n}"), json!({}), json!({})).key = key;
@@ -927,4 +1014,51 @@ fn a_live_openbao_decides_as_we_do() {
             .extend(difference(case.quirk, &theirs, &ours).map(|text| format!("{}: {text}", case.name)));
     }
     assert!(differences.is_empty(), "{} differ:\n{}", differences.len(), differences.join("\n"));
+}
+
+/// What OpenBao 2.7.2 said of a configuration, beside one good key.
+#[test]
+fn a_configuration_is_taken_as_the_reference_server_takes_it() {
+    for (change, taken) in [
+        (json!({}), true),
+        (json!({"oidc_response_mode": "form_post"}), true),
+        (json!({"oidc_response_mode": ""}), true),
+        (json!({"oidc_response_mode": "Query"}), false),
+        (json!({"oidc_response_types": "code"}), true),
+        (json!({"oidc_response_types": []}), true),
+        (json!({"oidc_response_types": [""]}), false),
+        (json!({"oidc_response_types": ["x"]}), false),
+        (json!({"oidc_response_types": ["id_token"]}), false),
+        (json!({"oidc_response_types": ["code", "id_token"], "oidc_response_mode": "query"}), false),
+        (json!({"oidc_response_types": ["code", "id_token"], "oidc_response_mode": "form_post"}), true),
+        (json!({"provider_config": {}}), true),
+        (json!({"provider_config": []}), true),
+        (json!({"provider_config": "x"}), false),
+        (json!({"namespace_in_state": 1}), true),
+        (json!({"namespace_in_state": "x"}), false),
+        (json!({"skip_jwks_validation": "x"}), false),
+        (json!({"override_allowed_server_names": "a,b"}), true),
+        (json!({"jwt_validation_pubkeys": [pems()[0], ""]}), false),
+        (json!({"jwt_validation_pubkeys": [""]}), false),
+        (json!({"jwt_validation_pubkeys": []}), false),
+        (json!({"jwks_url": ""}), true),
+        (json!({"jwks_url": "https://127.0.0.1:1/jwks"}), false),
+        (json!({"jwks_pairs": []}), true),
+        (json!({"jwt_supported_algs": "EdDSA, RS256"}), true),
+        (json!({"jwt_supported_algs": "EdDSA,"}), false),
+        (json!({"jwt_supported_algs": ["Ed25519"]}), false),
+        (json!({"bound_issuer": 1}), true),
+        (json!({"bound_issuer": ["x"]}), false),
+        (json!({"oidc_client_secret": "x"}), false),
+    ] {
+        let config = with(json!({"jwt_validation_pubkeys": pems()}), change);
+        let read = RoleConfig::read("config", &config);
+        assert_eq!(read.is_ok(), taken, "{config}: {read:?}");
+    }
+    // As its manual has it; not asked: the addresses would have to be there.
+    let pairs = json!([{"jwks_url": "https://a/jwks"}, {"jwks_url": "https://b/jwks"}]);
+    assert!(RoleConfig::read("config", &json!({"jwks_pairs": pairs})).is_ok());
+    let bound = json!({"jwks_pairs": pairs, "bound_issuer": "https://a"});
+    let faults = RoleConfig::read("config", &bound).unwrap_err();
+    assert_eq!(faults[0].to_string(), "config.bound_issuer: does not go with jwks_pairs");
 }

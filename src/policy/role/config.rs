@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::error::RoleFault;
 use super::field::{Fields, below};
+use crate::base::quote::quote;
 use crate::base::secret::SecretText;
 use crate::key::{Algorithm, KeySet, VerifyingKey};
 
@@ -88,6 +89,7 @@ impl RoleConfig {
             fields.conflict("bound_issuer", "does not go with jwks_pairs");
         }
         let algorithms = read_algorithms(&mut fields);
+        check_others(&mut fields);
         let default_role =
             fields.text("default_role").filter(|name| !name.is_empty()).map(|name| name.to_lowercase());
         let client_id = fields.text("oidc_client_id").filter(|id| !id.is_empty());
@@ -128,8 +130,10 @@ fn nameless(key: &VerifyingKey) -> VerifyingKey {
 
 fn read_keys(fields: &mut Fields<'_>) -> Option<KeySource> {
     let mut sources = Vec::new();
-    let pems: Vec<String> =
-        fields.texts("jwt_validation_pubkeys").into_iter().filter(|pem| !pem.is_empty()).collect();
+    let pems = fields.texts("jwt_validation_pubkeys");
+    if pems.iter().any(String::is_empty) {
+        fields.conflict("jwt_validation_pubkeys", "has an empty entry, wanted keys in PEM");
+    }
     if !pems.is_empty() {
         sources.push(("jwt_validation_pubkeys", KeySource::Pem(pems)));
     }
@@ -197,6 +201,29 @@ fn read_pair(path: &str, value: &Value) -> Result<RemoteKeys, Vec<RoleFault>> {
     fields.finish(set.unwrap_or(RemoteKeys { url: String::new(), ca_pem: None }))
 }
 
+/// What is not acted on here is read all the same: a configuration that the reference server
+/// refuses is not taken.
+fn check_others(fields: &mut Fields<'_>) {
+    fields.flag("namespace_in_state");
+    fields.flag("skip_jwks_validation");
+    fields.texts("override_allowed_server_names");
+    if fields.raw("provider_config").is_some_and(|value| value.as_array().is_none_or(|list| !list.is_empty()))
+    {
+        fields.object("provider_config");
+    }
+    let mode = fields.word("oidc_response_mode", &["", "query", "form_post"]);
+    let kinds = fields.texts("oidc_response_types");
+    for (at, kind) in
+        kinds.iter().enumerate().filter(|(_, kind)| !matches!(kind.as_str(), "code" | "id_token"))
+    {
+        let path = fields.path(&format!("oidc_response_types[{at}]"));
+        fields.fault(RoleFault::Value { path, found: quote(kind), wanted: "code or id_token".to_owned() });
+    }
+    if kinds.iter().any(|kind| kind == "id_token") && mode.as_deref() != Some("form_post") {
+        fields.conflict("oidc_response_types", "id_token wants \"oidc_response_mode\": \"form_post\"");
+    }
+}
+
 fn read_algorithms(fields: &mut Fields<'_>) -> Vec<Algorithm> {
     let names = fields.texts("jwt_supported_algs");
     if names.is_empty() {
@@ -214,7 +241,7 @@ fn read_algorithms(fields: &mut Fields<'_>) -> Vec<Algorithm> {
                 let path = fields.path(&format!("jwt_supported_algs[{at}]"));
                 fields.fault(RoleFault::Value {
                     path,
-                    found: crate::base::quote::quote(name),
+                    found: quote(name),
                     wanted: default_algorithms().iter().map(|a| a.name()).collect::<Vec<_>>().join(", "),
                 });
             }

@@ -10,6 +10,7 @@ use crate::base::quote::quote;
 const TEXT: &str = "a text";
 const TEXT_LIST: &str = "a list of texts, or one text with commas";
 const FLAG: &str = "true or false";
+const WHOLE: &str = "a whole number";
 const SECONDS: &str = "whole seconds, or a text such as \"300\", \"5m\" or \"1d\"";
 const LIFE: &str = "seconds that are not negative";
 
@@ -133,6 +134,33 @@ impl<'a> Fields<'a> {
         flag
     }
 
+    /// One of a few words, to the letter.
+    pub(super) fn word(&mut self, name: &str, known: &[&str]) -> Option<String> {
+        let word = self.text(name)?;
+        if known.contains(&word.as_str()) {
+            return Some(word);
+        }
+        let path = self.path(name);
+        let names: Vec<&str> = known.iter().copied().filter(|word| !word.is_empty()).collect();
+        self.fault(RoleFault::Value { path, found: quote(&word), wanted: names.join(" or ") });
+        None
+    }
+
+    /// A whole number, or its text; an empty text is 0.
+    pub(super) fn whole(&mut self, name: &str) -> Option<i64> {
+        let value = self.raw(name)?;
+        let number = match value {
+            Value::Number(number) => number.as_i64(),
+            Value::String(text) if text.is_empty() => Some(0),
+            Value::String(text) => text.parse().ok(),
+            _ => None,
+        };
+        if number.is_none() {
+            self.wrong_type(name, value, WHOLE);
+        }
+        number
+    }
+
     /// Seconds that may be negative.
     pub(super) fn seconds(&mut self, name: &str) -> Option<i64> {
         let value = self.raw(name)?;
@@ -191,6 +219,15 @@ pub(super) fn scalar_text(value: &Value) -> Option<String> {
         Value::Number(number) if number.is_i64() || number.is_u64() => Some(number.to_string()),
         _ => None,
     }
+}
+
+/// Whether the reference server takes a text for an address: IPv4 or IPv6, with a port or without;
+/// everything with a `/` in it passes, as a network or as the path of a socket.
+pub(super) fn is_address(text: &str) -> bool {
+    let is_zoned = text.contains('%');
+    text.contains('/')
+        || (!is_zoned
+            && (text.parse::<std::net::IpAddr>().is_ok() || text.parse::<std::net::SocketAddr>().is_ok()))
 }
 
 /// What a JSON value is, for a message.

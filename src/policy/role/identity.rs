@@ -11,6 +11,15 @@ use super::login_role::LoginRole;
 use crate::base::quote::{is_hidden, quote};
 use crate::policy::pointer;
 
+/// Bytes of a key of the metadata, and of a value, and how many pairs there are at most, the
+/// role's name among them (OpenBao 2.7.2).
+const MAX_KEY_BYTES: usize = 128;
+const MAX_VALUE_BYTES: usize = 512;
+const MAX_PAIRS: usize = 64;
+
+/// How the keys begin that the reference server keeps to itself.
+const RESERVED: &str = "vault-";
+
 /// Who may log in, and what is known about them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Login {
@@ -74,6 +83,7 @@ pub(super) fn mappings(role: &LoginRole, claims: &Map<String, Value>) -> Check<B
             None if pointer::meets_odd_index(claims, source) => return Err(odd_index(source)),
             None => {}
             Some(Value::String(text)) => {
+                check_metadata(source, target, text)?;
                 kept.insert(target.clone(), text.clone());
             }
             Some(other) => {
@@ -91,11 +101,40 @@ pub(super) fn mappings(role: &LoginRole, claims: &Map<String, Value>) -> Check<B
             }
         }
     }
+    if kept.len() > MAX_PAIRS {
+        return Err(Refused::new(format!(
+            "{} claims would be kept, with the role's name more than the {MAX_PAIRS} the reference server keeps",
+            kept.len() - 1
+        )));
+    }
     let reason = match role.claim_mappings.len() {
         0 => "the role keeps no claim".to_owned(),
         wanted => format!("{} of {wanted} claims kept", kept.len() - 1),
     };
     Ok(Passed::new(kept, reason))
+}
+
+/// What the reference server keeps as metadata of a user: it refuses the login otherwise.
+fn check_metadata(source: &str, target: &str, text: &str) -> Result<(), Refused> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "=/+_-".contains(c);
+    let problem = if target.len() > MAX_KEY_BYTES {
+        format!("has {} bytes, wanted at most {MAX_KEY_BYTES}", target.len())
+    } else if !target.chars().all(is_plain) {
+        "has a character beyond letters, digits and = / + _ -".to_owned()
+    } else if target.starts_with(RESERVED) {
+        format!("begins with '{RESERVED}', which is reserved")
+    } else if text.len() > MAX_VALUE_BYTES {
+        let what = format!("{} has {} bytes", quote(source), text.len());
+        return Err(Refused::new(format!("{what}, wanted at most {MAX_VALUE_BYTES} to be kept")));
+    } else {
+        return Ok(());
+    };
+    Err(Refused::new(format!(
+        "the key {}, under which {} is to be kept, {problem}",
+        quote(target),
+        quote(source)
+    ))
+    .hint("name another key in the role's claim_mappings"))
 }
 
 /// The groups. A token without the claim is refused, an empty list is not.

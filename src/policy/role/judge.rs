@@ -13,7 +13,7 @@ use crate::base::fault::Fault;
 use crate::base::near::nearest;
 use crate::base::quote::quote;
 use crate::base::time::{Timestamp, span_for_people};
-use crate::key::Algorithm;
+use crate::key::{Algorithm, Jwk, WeakKeys};
 use crate::policy::verdict::{Detail, Verdict};
 use crate::token::{TokenError, Verified};
 
@@ -180,8 +180,27 @@ fn form(token: Result<&Verified, &TokenError>) -> Check<()> {
         Err(error) if !is_about_signature(error) => {
             Err(Refused { reason: format!("{error}{}", laxness(error)), hint: error.hint() })
         }
-        _ => Ok(Passed::new((), "well formed")),
+        Ok(verified) => {
+            header(verified.header().as_object())?;
+            Ok(Passed::new((), "well formed"))
+        }
+        Err(_) => Ok(Passed::new((), "well formed")),
     }
+}
+
+/// What the reference server reads of a header though it has no use for it, and so refuses where
+/// it can't: a `nonce` that is no text, a `jwk` that is no public key.
+fn header(members: &Map<String, Value>) -> Result<(), Refused> {
+    let given = |name: &str| members.get(name).filter(|value| !value.is_null());
+    if given("nonce").is_some_and(|nonce| !nonce.is_string()) {
+        return Err(Refused::new("the token's header has a 'nonce' that is no text"));
+    }
+    if let Some(jwk) = given("jwk") {
+        Jwk::parse(&jwk.to_string()).and_then(|jwk| jwk.verifying_key(WeakKeys::Allow)).map_err(|error| {
+            Refused::new(format!("the token's header has a 'jwk' that is no public key: {error}"))
+        })?;
+    }
+    Ok(())
 }
 
 fn signature<'a>(config: &RoleConfig, token: Result<&'a Verified, &TokenError>) -> Check<&'a Verified> {
@@ -316,7 +335,9 @@ fn audience(role: &LoginRole, claims: &Registered, flow: Flow<'_>) -> Check<()> 
 fn recent(role: &LoginRole, verified: &Verified, flow: Flow<'_>, now: Timestamp) -> Result<(), Refused> {
     let (Flow::Provider { .. }, Some(max_age)) = (flow, role.max_age) else { return Ok(()) };
     let (skew, _, _) = times::leeways(role);
-    let Some(auth_time) = verified.claims().time("auth_time").ok().flatten() else {
+    let Some(auth_time) =
+        verified.claims().time("auth_time").map_err(|error| Refused::new(error.to_string()))?
+    else {
         return Err(Refused::new("the role has max_age, and the token no auth_time to compare it with"));
     };
     let age = now.since(auth_time.instant());

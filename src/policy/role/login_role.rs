@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::error::RoleFault;
 use super::field::{Fields, below, describe, scalar_text};
+use super::issued;
 use crate::base::quote::quote;
 
 /// Which tokens may log in, and as whom.
@@ -133,29 +134,6 @@ const KNOWN: &[&str] = &[
     "name",
 ];
 
-/// The fields about the token another server would issue.
-const KEPT: &[&str] = &[
-    "policies",
-    "token_policies",
-    "token_no_default_policy",
-    "token_policies_template_claims",
-    "num_uses",
-    "token_num_uses",
-    "period",
-    "token_period",
-    "token_strictly_bind_ip",
-    "token_type",
-    "callback_mode",
-    "poll_interval",
-    "oauth2_metadata",
-    "oidc_disable_confirmation",
-    "max_ttl",
-    "token_max_ttl",
-    "token_explicit_max_ttl",
-    "bound_cidrs",
-    "token_bound_cidrs",
-];
-
 impl LoginRole {
     /// Reads a role of the given name. Unknown fields are refused: a `bound_claim` without its
     /// last letter would leave the role wide open.
@@ -182,8 +160,7 @@ impl LoginRole {
             fields
                 .fault(RoleFault::Missing { path, wanted: "the name of a claim is wanted, such as \"sub\"" });
         }
-        let mut bound_cidrs = fields.texts("token_bound_cidrs");
-        bound_cidrs.extend(fields.texts("bound_cidrs"));
+        let bound_cidrs = issued::addresses(&mut fields);
         let role = Self {
             name: name.to_lowercase(),
             role_type,
@@ -204,7 +181,7 @@ impl LoginRole {
             verbose_logging: fields.flag("verbose_oidc_logging").unwrap_or(false),
             session_seconds: read_session(&mut fields),
             bound_cidrs,
-            kept: kept(&fields),
+            kept: issued::read(&mut fields),
         };
         role.refuse_unbound(&mut fields);
         fields.finish(role)
@@ -340,8 +317,4 @@ fn read_session(fields: &mut Fields<'_>) -> Option<i64> {
         fields.conflict(name, format!("{life} s is more than {max}, {most} s"));
     }
     [life, most, explicit].into_iter().flatten().min()
-}
-
-fn kept(fields: &Fields<'_>) -> Map<String, Value> {
-    KEPT.iter().filter_map(|name| Some(((*name).to_owned(), fields.raw(name)?.clone()))).collect()
 }

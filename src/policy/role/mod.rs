@@ -19,6 +19,7 @@ mod config;
 mod error;
 mod field;
 mod identity;
+mod issued;
 mod judge;
 mod ladder;
 mod login_role;
