@@ -250,3 +250,41 @@ fn write_sec1(key: &PrivateKey) -> Result<Zeroizing<Vec<u8>>, KeyError> {
         other => Err(KeyError::NoForm { kind: other.kind(), form: "SEC 1" }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use data_encoding::HEXLOWER;
+
+    use super::*;
+
+    fn bytes(parts: &[&str]) -> Vec<u8> {
+        HEXLOWER.decode(parts.concat().as_bytes()).unwrap()
+    }
+
+    /// RFC 8032 7.1, test 1.
+    const POINT: &str = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
+
+    #[test]
+    fn ed25519_has_no_parameters() {
+        let plain = bytes(&["302a300506032b6570032100", POINT]);
+        assert!(read_spki(&plain, WeakKeys::Refuse).is_ok());
+        let with_null = bytes(&["302c300706032b65700500032100", POINT]);
+        assert_eq!(read_spki(&with_null, WeakKeys::Refuse), Err(KeyError::Parameters("public key (SPKI)")));
+    }
+
+    #[test]
+    fn the_curve_inside_is_that_outside() {
+        let scalar = "01".repeat(32);
+        let with_inner = |oid: &str, inner: &str, outer: &str| {
+            let sec1 = [inner, "0201010420", &scalar, oid].concat();
+            read_pkcs8(&bytes(&[outer, "020100301306072a8648ce3d020106082a8648ce3d030107", &sec1]))
+        };
+        let same = with_inner("a00a06082a8648ce3d030107", "04333031", "304d");
+        assert_eq!(same.map(|key| key.kind()).ok(), Some("P-256"));
+        let other = with_inner("a00706052b81040022", "0430302e", "304a");
+        assert!(
+            matches!(other, Err(KeyError::Der { reason: "it names two different curves", .. })),
+            "{other:?}"
+        );
+    }
+}

@@ -65,3 +65,23 @@ fn field<'a>(rest: &mut &'a [u8]) -> Result<&'a [u8], KeyError> {
     *rest = after;
     Ok(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::key::encoding::encode_standard;
+
+    #[test]
+    fn a_key_ends_where_its_fields_end() {
+        // RFC 8032 7.1, test 1.
+        let point = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
+        let mut blob = b"\0\0\0\x0bssh-ed25519\0\0\0\x20".to_vec();
+        blob.extend_from_slice(&decode_standard(point, "key").unwrap());
+        let line = |blob: &[u8]| format!("ssh-ed25519 {} somebody@example", *encode_standard(blob));
+        assert!(read(&line(&blob), WeakKeys::Refuse).is_ok());
+        let short = read(&line(&blob[..blob.len() - 1]), WeakKeys::Refuse);
+        assert_eq!(short, Err(KeyError::OpenSsh("it is cut short")));
+        blob.push(0);
+        assert_eq!(read(&line(&blob), WeakKeys::Refuse), Err(KeyError::TrailingData("OpenSSH key")));
+    }
+}

@@ -245,3 +245,40 @@ fn bit_length(number: &[u8]) -> usize {
     let number = without_leading_zeros(number);
     number.first().map_or(0, |first| number.len() * 8 - first.leading_zeros() as usize)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_spelling_of_a_point_is_refused_as_such() {
+        // RFC 8032 5.1.3: y at or beyond the prime 2^255 - 19 spells a point that has a form already.
+        let mut seen = 0;
+        for (beyond, sign) in (0..19_u8).flat_map(|beyond| [(beyond, 0), (beyond, 0x80)]) {
+            let mut bytes = [0xff; ED25519_PUBLIC_BYTES];
+            (bytes[0], bytes[31]) = (0xed + beyond, 0x7f | sign);
+            match PublicKey::ed25519(&bytes) {
+                Err(KeyError::NonCanonical) => seen += 1,
+                Err(KeyError::NotOnCurve(_) | KeyError::SmallOrder) => {}
+                other => panic!("y = p + {beyond}, sign {sign}: {other:?}"),
+            }
+        }
+        assert!(seen > 4, "{seen}");
+    }
+
+    #[test]
+    fn the_limits_of_rsa_are_to_the_bit() {
+        let of_bits = |bits: usize| {
+            let mut modulus = vec![0xff; bits.div_ceil(8)];
+            modulus[0] >>= (8 - bits % 8) % 8;
+            modulus
+        };
+        let read = |bits, weak| PublicKey::rsa(&of_bits(bits), &[1, 0, 1], weak).map(|key| key.bits());
+        assert_eq!(read(2048, WeakKeys::Refuse), Ok(2048));
+        assert_eq!(read(2047, WeakKeys::Refuse), Err(KeyError::RsaShort { bits: 2047, wanted: 2048 }));
+        assert_eq!(read(1024, WeakKeys::Allow), Ok(1024));
+        assert_eq!(read(1023, WeakKeys::Allow), Err(KeyError::RsaShort { bits: 1023, wanted: 1024 }));
+        assert_eq!(read(8192, WeakKeys::Refuse), Ok(8192));
+        assert_eq!(read(8193, WeakKeys::Refuse), Err(KeyError::RsaLong(8193)));
+    }
+}

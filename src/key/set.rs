@@ -2,7 +2,6 @@
 
 use serde::Deserialize;
 
-use super::algorithm::Algorithm;
 use super::error::KeyError;
 use super::jwk::{Jwk, not_json};
 use super::public::WeakKeys;
@@ -117,11 +116,6 @@ impl KeySet {
     /// The keys with exactly this key ID; several may share one (RFC 7517 4.5).
     pub fn with_kid<'a>(&'a self, kid: &'a str) -> impl Iterator<Item = &'a VerifyingKey> {
         self.0.iter().filter(move |key| key.kid() == Some(kid))
-    }
-
-    /// The keys that verify an algorithm.
-    pub fn for_algorithm(&self, algorithm: Algorithm) -> impl Iterator<Item = &VerifyingKey> {
-        self.0.iter().filter(move |key| key.algorithms().contains(&algorithm))
     }
 }
 

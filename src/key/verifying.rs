@@ -160,18 +160,6 @@ impl VerifyingKey {
         }
     }
 
-    /// Whether both are the same key, whatever their key IDs and algorithms.
-    #[must_use]
-    pub fn is_same_key(&self, other: &Self) -> bool {
-        match (&self.material, &other.material) {
-            (Material::Public(one), Material::Public(two)) => one == two,
-            (Material::Shared(one), Material::Shared(two)) => {
-                aws_lc_rs::constant_time::verify_slices_are_equal(one.expose(), two.expose()).is_ok()
-            }
-            _ => false,
-        }
-    }
-
     /// The kind of key in a word: `Ed25519`, `P-256`, `RSA`, `shared`.
     #[must_use]
     pub const fn kind(&self) -> &'static str {

@@ -521,6 +521,18 @@ mod tests {
     }
 
     #[test]
+    fn a_life_of_a_quarter_of_an_hour_to_six_hours_is_not_remarked_on() {
+        for (life, wanted) in [(899, false), (900, true), (21_600, true), (21_601, false)] {
+            let mut payload = good();
+            payload.insert("exp".to_owned(), json!(1_000 + life));
+            let verdict = verdict(Profile::Wlcg, &payload);
+            let finding = verdict.findings().iter().find(|finding| finding.check == "life").unwrap();
+            assert_eq!(finding.state == super::super::State::Holds, wanted, "{life}");
+            assert!(verdict.admits(), "{life}");
+        }
+    }
+
+    #[test]
     fn every_required_claim_is_missed() {
         for name in ["iss", "sub", "aud", "exp", "iat", "jti", "wlcg.ver", "scope"] {
             let mut payload = good();

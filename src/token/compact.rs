@@ -82,13 +82,6 @@ impl<'a> Unverified<'a> {
     pub fn algorithm_hint(&self) -> &str {
         self.header.algorithm()
     }
-
-    /// Whom the claims name as issuer. For choosing which keys to try, never for more: the
-    /// policy looks at the verified issuer again.
-    #[must_use]
-    pub fn issuer_hint(&self) -> Option<&str> {
-        self.claims.issuer()
-    }
 }
 
 /// A compact signature of anything (RFC 7515 3.1) taken apart; its signature is still text.

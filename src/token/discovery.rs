@@ -282,8 +282,13 @@ mod tests {
         assert!(matches!(read(&path, &source, true, user + 1), Err(DiscoveryError::NotOwn { .. })));
         fs::set_permissions(&path, fs::Permissions::from_mode(0o620)).unwrap();
         assert!(matches!(read(&path, &source, true, user), Err(DiscoveryError::NotOwn { .. })));
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
         let link = folder.path().join("link");
         std::os::unix::fs::symlink(&path, &link).unwrap();
-        assert!(matches!(read(&link, &source, true, user), Err(DiscoveryError::NotOwn { .. })));
+        let refused = read(&link, &source, true, user);
+        assert!(
+            matches!(refused, Err(DiscoveryError::NotOwn { what: "a symbolic link", .. })),
+            "{refused:?}"
+        );
     }
 }

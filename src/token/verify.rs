@@ -40,12 +40,6 @@ impl Verified {
     pub const fn key(&self) -> usize {
         self.key
     }
-
-    /// Takes the claims out.
-    #[must_use]
-    pub fn into_claims(self) -> Claims {
-        self.claims
-    }
 }
 
 /// Verifies a token's signature with the first of the keys that fits.

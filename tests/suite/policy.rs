@@ -4,14 +4,15 @@ use std::collections::BTreeSet;
 
 use cc_auth::base::secret::SecretText;
 use cc_auth::base::time::Timestamp;
-use cc_auth::key::{VerifyingKey, WeakKeys};
+use cc_auth::key::{SigningKey, VerifyingKey, WeakKeys};
 use cc_auth::policy::admission::{self, Account, Rules, Signer};
 use cc_auth::policy::{Detail, Endpoint, Verdict};
 use cc_auth::token::{self, Unverified};
-use cc_auth::user::{AuthSource, User};
-use serde_json::Value;
+use cc_auth::user::{AuthSource, Role, User};
+use serde_json::{Value, json};
 
 use crate::support::{data, rows};
+use crate::token::PRIVATE;
 
 /// The row's user as the store reads it, or why the server can't.
 fn account_of(users: &[Value], name: &str) -> Result<Option<User>, String> {
@@ -314,4 +315,78 @@ fn logins_by_token_and_cookie_admit_whom_the_server_admitted() {
             "jwt-login: roles unknown only",
         ],
     );
+}
+
+/// A token of these claims, verified.
+fn verified(claims: &Value) -> token::Verified {
+    let key = SigningKey::from_server_base64(&SecretText::new(PRIVATE.to_owned())).unwrap();
+    let claims = token::Claims::from(claims.as_object().unwrap().clone());
+    let text = token::issue(&token::Heading::for_key(&key), &claims, &key).unwrap();
+    token::verify(Unverified::parse(text.expose()).unwrap(), &[key.verifying_key()]).unwrap()
+}
+
+/// The first check that fails.
+fn failing(verdict: &Verdict) -> Option<&str> {
+    verdict.first_failure().map(|finding| finding.check)
+}
+
+#[test]
+fn times_are_judged_to_the_second() {
+    let judged = |endpoint, claims: Value| {
+        let token = verified(&claims);
+        let verdict = admission::judge(
+            Some(endpoint),
+            &token,
+            Signer::Own,
+            &Rules::default(),
+            Account::Unasked,
+            Timestamp(1_000),
+            Detail::Everything,
+        );
+        failing(&verdict).map(str::to_owned)
+    };
+    let refused = |check: &str| Some(check.to_owned());
+    for (change, api, store) in [
+        (json!({"exp": 1_000}), refused("expiry"), refused("expiry")),
+        (json!({"exp": 1_001}), None, None),
+        (json!({"nbf": 1_000}), None, None),
+        (json!({"nbf": 1_001}), refused("not-before"), refused("not-before")),
+        (json!({"iat": 1_000}), None, None),
+        (json!({"iat": 1_001}), None, refused("issued-at")),
+    ] {
+        let mut claims = json!({"sub": "a", "roles": ["api"]});
+        claims.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        assert_eq!(judged(Endpoint::Api, claims.clone()), api, "{claims}");
+        assert_eq!(judged(Endpoint::MetricStore, claims.clone()), store, "{claims}");
+    }
+}
+
+#[test]
+fn what_is_demanded_must_be_there_to_the_letter() {
+    let token = verified(&json!({"sub": "a", "iss": "https://i/", "aud": ["one", "two"], "roles": ["user"]}));
+    let demanded = |issuer, audience| {
+        let mut verdict = Verdict::new();
+        admission::demand(&mut verdict, token.claims(), issuer, audience);
+        failing(&verdict).map(str::to_owned)
+    };
+    assert_eq!(demanded(Some("https://i/"), Some("two")), None);
+    for issuer in ["https://i", "https://i/x", "HTTPS://i/", ""] {
+        assert_eq!(demanded(Some(issuer), None).as_deref(), Some("required-issuer"), "{issuer}");
+    }
+    for audience in ["o", "tw", "twoo", "ONE", "", "one two"] {
+        assert_eq!(demanded(None, Some(audience)).as_deref(), Some("required-audience"), "{audience}");
+    }
+    for (role, wanted) in [(Role::User, None), (Role::Admin, Some("required-role"))] {
+        let rules = Rules { required_roles: vec![role], ..Rules::default() };
+        let verdict = admission::judge(
+            None,
+            &token,
+            Signer::Own,
+            &rules,
+            Account::Unasked,
+            Timestamp(0),
+            Detail::Everything,
+        );
+        assert_eq!(failing(&verdict), wanted, "{role}");
+    }
 }

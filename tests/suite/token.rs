@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cc_auth::base::secret::{SecretBytes, SecretText};
 use cc_auth::key::{Algorithm, SigningKey, VerifyingKey, WeakKeys};
-use cc_auth::token::{self, Claims, Heading, Part, TokenError, Unverified, Verified};
+use cc_auth::token::{self, Claims, Heading, MAX_BYTES, Part, TokenError, Unverified, Verified};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -223,6 +223,19 @@ fn a_token_has_exactly_three_parts_and_one_spelling() {
 }
 
 #[test]
+fn a_token_may_be_as_long_as_the_limit_and_no_longer() {
+    let of_length = |filling: usize| {
+        signed(r#"{"alg":"EdDSA"}"#, format!(r#"{{"x":"{}"}}"#, "y".repeat(filling)).as_bytes())
+    };
+    let fitting = (48_000..50_000).rev().find(|filling| of_length(*filling).len() <= MAX_BYTES).unwrap();
+    let longest = of_length(fitting);
+    // Base64 has no length of 1 beyond a multiple of 4, so that not every length is one of a token.
+    assert!(longest.len() >= MAX_BYTES - 1 && check_own(&longest).is_ok(), "{}", longest.len());
+    let longer = format!("{}{longest}", " ".repeat(MAX_BYTES + 1 - longest.len()));
+    assert_eq!(check_own(&longer), Err(TokenError::TooLong(MAX_BYTES + 1)));
+}
+
+#[test]
 fn a_key_with_another_name_is_not_tried() {
     let own = || VerifyingKey::from_server_base64(PUBLIC).unwrap();
     let token = signed(r#"{"alg":"EdDSA","kid":"new"}"#, b"{}");
@@ -230,6 +243,10 @@ fn a_key_with_another_name_is_not_tried() {
     assert!(check(&token, &own().with_kid("new")).is_ok());
     let unknown = TokenError::KeyUnknown { kid: "new".to_owned(), known: "'old'".to_owned() };
     assert_eq!(check(&token, &own().with_kid("old")), Err(unknown));
+    for near in ["newer", "ne", "New", "", "new "] {
+        let refused = check(&token, &own().with_kid(near));
+        assert!(matches!(refused, Err(TokenError::KeyUnknown { .. })), "{near:?}: {refused:?}");
+    }
     assert!(check(&signed(r#"{"alg":"EdDSA"}"#, b"{}"), &own().with_kid("old")).is_ok());
     let keys = [own().with_kid("old"), own().with_kid("new")];
     let verified = token::verify(Unverified::parse(&token).unwrap(), &keys).unwrap();

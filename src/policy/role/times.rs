@@ -125,3 +125,44 @@ fn too_late(role: &LoginRole, claims: &Registered, now: Timestamp, latest: Times
     ))
     .hint("let the issuer set exp, or set a larger \"expiration_leeway\" in the role")
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn holds(leeway: i64, claims: &Registered, now: i64) -> bool {
+        let role = json!({"role_type": "jwt", "user_claim": "sub", "bound_subject": "x",
+                          "clock_skew_leeway": leeway});
+        check(&LoginRole::read("r", &role).unwrap(), claims, Timestamp(now)).is_ok()
+    }
+
+    #[test]
+    fn every_limit_is_inclusive_to_the_second() {
+        for (leeway, skew) in [(0, 60), (-1, 0), (30, 30)] {
+            let claims = Registered { nbf: Some(1_000), exp: Some(2_000), ..Registered::default() };
+            for (now, wanted) in [
+                (1_000 - skew - 1, false),
+                (1_000 - skew, true),
+                (2_000 + skew, true),
+                (2_000 + skew + 1, false),
+            ] {
+                assert_eq!(holds(leeway, &claims, now), wanted, "leeway {leeway}, now {now}");
+            }
+            let issued = Registered { iat: Some(1_500), nbf: Some(1_000), ..claims };
+            assert!(holds(leeway, &issued, 1_500 - skew), "leeway {leeway}");
+            assert!(!holds(leeway, &issued, 1_500 - skew - 1), "leeway {leeway}");
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_made_up_to_the_second() {
+        let only_exp = Registered { exp: Some(2_000), ..Registered::default() };
+        assert!(holds(-1, &only_exp, 1_850) && !holds(-1, &only_exp, 1_849));
+        let only_iat = Registered { iat: Some(1_000), ..Registered::default() };
+        assert!(holds(-1, &only_iat, 1_150) && !holds(-1, &only_iat, 1_151));
+        let later_nbf = Registered { iat: Some(1_000), nbf: Some(1_100), ..Registered::default() };
+        assert!(holds(-1, &later_nbf, 1_250) && !holds(-1, &later_nbf, 1_251));
+    }
+}
