@@ -27,7 +27,7 @@ const MAX_COPIED: usize = 32;
 /// also bounds the paths that every entry has.
 const MAX_NAME: usize = 1024;
 
-/// How many members that stand twice are told; with more the file is no resource.
+/// How many members of a document that stand twice are told; with more it is no resource.
 const MAX_TWICE: usize = 100;
 
 /// An entry of a document.
@@ -341,7 +341,7 @@ struct Builder<'a> {
     unfolded: usize,
     /// Bytes that anchors and aliases have copied.
     copied: usize,
-    /// Members that stood twice.
+    /// Members of this document that stood twice.
     twice: usize,
 }
 
@@ -448,6 +448,7 @@ impl<'a> Builder<'a> {
     /// Puts an entry where it belongs: into the innermost object or list, or among the documents.
     fn place(&mut self, node: Node, open: &mut [Open]) -> Result<(), Stop> {
         let Some(innermost) = open.last_mut() else {
+            self.twice = 0;
             if !node.is_null() {
                 self.documents.push(node);
             }

@@ -351,7 +351,7 @@ fn wrong_credentials_and_settings_say_what_is_wrong() {
         (json!({"url": "ldap://nowhere.invalid"}), 69, "nowhere.invalid"),
         (json!({"user-filter": "(x"}), 78, "filter '(x'"),
         (json!({"user-base": null}), 78, "auth.ldap.user-base"),
-        (json!({"search-dn": "not a name"}), 78, "for no name to bind with"),
+        (json!({"search-dn": "not a name"}), 78, "does not take 'not a name' as a name to bind with"),
     ] {
         configure(&folder, &server.url(), more.clone());
         let run = sync(&folder, "").ended(status);

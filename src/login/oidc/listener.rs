@@ -344,7 +344,9 @@ fn parse(input: &[u8]) -> Request<'_> {
     else {
         return Request::Broken;
     };
-    if !version.starts_with("HTTP/1.") || !target.starts_with('/') {
+    // RFC 9112 3.2: a target has no control characters.
+    let printable = target.bytes().all(|byte| byte.is_ascii_graphic());
+    if !version.starts_with("HTTP/1.") || !target.starts_with('/') || !printable {
         return Request::Broken;
     }
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
@@ -451,7 +453,7 @@ mod tests {
 
     #[test]
     fn only_the_callback_path_by_get_is_a_callback() {
-        let table: [(&str, Request<'_>); 12] = [
+        let table: [(&str, Request<'_>); 14] = [
             ("GET /oidc/callback?a=b HTTP/1.1\r\n\r\n", Request::Callback("a=b")),
             ("GET /oidc/callback HTTP/1.0\n\n", Request::Callback("")),
             ("GET /oidc/done HTTP/1.1\r\n\r\n", Request::Done),
@@ -462,6 +464,8 @@ mod tests {
             ("GET //oidc/callback HTTP/1.1\r\n\r\n", Request::Elsewhere),
             ("GET http://x/oidc/callback HTTP/1.1\r\n\r\n", Request::Broken),
             ("GET /oidc/callback\r\n\r\n", Request::Broken),
+            ("GET /oidc/callback?a\x01b HTTP/1.1\r\n\r\n", Request::Broken),
+            ("GET /oidc/callback?a=\u{e9} HTTP/1.1\r\n\r\n", Request::Broken),
             ("\x16\x03\x01 \r\n\r\n", Request::Broken),
             ("", Request::Broken),
         ];
@@ -469,6 +473,25 @@ mod tests {
             assert_eq!(parse(text.as_bytes()), wanted, "{text:?}");
         }
         assert_eq!(parse(b"GET /\xff HTTP/1.1\r\n\r\n"), Request::Broken);
+    }
+
+    #[test]
+    fn a_head_longer_than_any_is_refused_before_it_ends() {
+        let mut listener = Listener::bind("127.0.0.1", &"0".parse().unwrap()).unwrap();
+        let port = listener.port();
+        let client = std::thread::spawn(move || {
+            let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+            stream.set_read_timeout(Some(Duration::from_secs(8))).unwrap();
+            stream.write_all(b"GET /oidc/callback?code=").unwrap();
+            stream.write_all(&vec![b'x'; HEAD_LIMIT + 5000]).unwrap();
+            let mut answer = [0; 13];
+            stream.read_exact(&mut answer).map(|()| String::from_utf8_lossy(&answer).into_owned())
+        });
+        let waited = listener.wait(Instant::now() + Duration::from_secs(2), |query| -> Decision<()> {
+            panic!("taken for a callback: {} bytes", query.len())
+        });
+        assert!(waited.unwrap().is_none());
+        assert_eq!(client.join().unwrap().unwrap(), "HTTP/1.1 431 ");
     }
 
     #[test]
