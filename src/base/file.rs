@@ -225,10 +225,10 @@ impl Draft<'_> {
     }
 }
 
-/// As [`write`], of what `content` adds piece by piece; when it fails there is no file.
+/// As [`write()`], of what `content` adds piece by piece; when it fails there is no file.
 ///
 /// # Errors
-/// As [`write`], and what `content` returns.
+/// As [`write()`], and what `content` returns.
 pub fn write_in_parts<E: From<FileError>>(
     path: &Path,
     mode: u32,
@@ -238,11 +238,11 @@ pub fn write_in_parts<E: From<FileError>>(
     write_into(path, mode, existing, true, content)
 }
 
-/// As [`write`], without looking for what others left: for many files in one folder, which is swept
+/// As [`write()`], without looking for what others left: for many files in one folder, which is swept
 /// once.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn write_unswept(path: &Path, bytes: &[u8], mode: u32, existing: Existing) -> Result<(), FileError> {
     write_into(path, mode, existing, false, |draft| draft.add(bytes))
 }

@@ -20,7 +20,7 @@ use crate::base::secret::SecretBytes;
 pub(super) enum Check {
     Ed25519(ed25519_dalek::VerifyingKey),
     Public(ParsedPublicKey),
-    Shared(hmac::Key),
+    Shared(Box<hmac::Key>),
 }
 
 impl Check {
@@ -58,7 +58,7 @@ impl Check {
             Algorithm::Hs512 => hmac::HMAC_SHA512,
             _ => return None,
         };
-        Some(Self::Shared(hmac::Key::new(hash, secret.expose())))
+        Some(Self::Shared(Box::new(hmac::Key::new(hash, secret.expose()))))
     }
 
     /// Whether the signature is the key's over the message. EC signatures are the two numbers in

@@ -136,13 +136,9 @@ impl Store {
         filter: &Filter,
         mut visit: impl FnMut(Record) -> Result<(), E>,
     ) -> Result<(), E> {
-        self.pages(
-            &self.layout.select(),
-            |row| Record::of(row),
-            |record| {
-                if filter.admits(&record) { visit(record) } else { Ok(()) }
-            },
-        )
+        self.pages(&self.layout.select(), Record::of, |record| {
+            if filter.admits(&record) { visit(record) } else { Ok(()) }
+        })
     }
 
     /// The same with what stands in the password column beside each record.
