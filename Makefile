@@ -106,7 +106,7 @@ $(TARGET)/tools/bin/cargo-deb-$(CARGO_DEB):
 	mv $(TARGET)/tools/bin/cargo-deb $@
 	rm -rf $(TARGET)/tools/build
 
-static: licenses ## Build programs that need nothing of the system, and pack them (dist/)
+static: licenses ## Build programs that need no library of the system, and pack them (dist/)
 	CARGO_TARGET_DIR="$(abspath $(TARGET))/static" contrib/build-release --static
 	.ci/check-static $(TARGET)/static/*/release
 	contrib/pack-static $(TARGET)/static/*/release
