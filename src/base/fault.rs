@@ -3,6 +3,8 @@
 
 use std::error::Error;
 
+use super::kind::Kind;
+
 /// The exit statuses, the same in all five programs (the numbers are those of BSD `sysexits`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
@@ -75,11 +77,13 @@ impl Status {
 /// An error a person can act on. Each capability has one enum of its own that implements this;
 /// its `Display` is one line, lower case, without a final stop, naming what it is about.
 pub trait Fault: Error + Send + Sync + 'static {
-    /// The exit status this fault ends the program with.
-    fn status(&self) -> Status;
+    /// The kind of the error, with its stable name and its exit status.
+    fn kind(&self) -> Kind;
 
-    /// A stable name for programs that read the JSON form, such as `key-malformed`.
-    fn kind(&self) -> &'static str;
+    /// The exit status of a program that ends with this error; it follows from the kind.
+    fn status(&self) -> Status {
+        self.kind().status()
+    }
 
     /// The next thing to do, at best a command that can be pasted.
     fn hint(&self) -> Option<String> {

@@ -9,7 +9,8 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use super::fault::{Fault, Status};
+use super::fault::Fault;
+use super::kind::Kind;
 use super::note::Notes;
 use super::quote::{is_hidden, quote_path};
 use super::time::Timestamp;
@@ -81,25 +82,16 @@ pub enum FileError {
 }
 
 impl Fault for FileError {
-    fn status(&self) -> Status {
+    fn kind(&self) -> Kind {
         match self {
-            Self::Missing(_) | Self::Directory(_) | Self::Unreadable { .. } => Status::NoInput,
-            Self::TooLarge { .. } | Self::NotText { .. } => Status::Data,
-            Self::Exists(_) | Self::Uncreatable { .. } => Status::CantCreate,
-            Self::Unwritable { .. } => Status::Io,
-        }
-    }
-
-    fn kind(&self) -> &'static str {
-        match self {
-            Self::Missing(_) => "file-missing",
-            Self::Directory(_) => "file-is-directory",
-            Self::Unreadable { .. } => "file-unreadable",
-            Self::TooLarge { .. } => "file-too-large",
-            Self::NotText { .. } => "file-not-text",
-            Self::Exists(_) => "output-exists",
-            Self::Uncreatable { .. } => "output-uncreatable",
-            Self::Unwritable { .. } => "output-unwritable",
+            Self::Missing(_) => Kind::FileMissing,
+            Self::Directory(_) => Kind::FileIsDirectory,
+            Self::Unreadable { .. } => Kind::FileUnreadable,
+            Self::TooLarge { .. } => Kind::FileTooLarge,
+            Self::NotText { .. } => Kind::FileNotText,
+            Self::Exists(_) => Kind::OutputExists,
+            Self::Uncreatable { .. } => Kind::OutputUncreatable,
+            Self::Unwritable { .. } => Kind::OutputUnwritable,
         }
     }
 

@@ -11,6 +11,7 @@ use super::options::ColorWhen;
 use crate::base::environment::Environment;
 use crate::base::fault::{Fault, Status};
 use crate::base::file::reason;
+use crate::base::kind::Kind;
 use crate::base::note::{Level, Notes};
 use crate::base::quote::{escape, visible};
 
@@ -29,14 +30,10 @@ pub enum OutputFault {
 }
 
 impl Fault for OutputFault {
-    fn status(&self) -> Status {
-        Status::Io
-    }
-
-    fn kind(&self) -> &'static str {
+    fn kind(&self) -> Kind {
         match self {
-            Self::Closed | Self::Broken => "output-closed",
-            Self::Failed(_) => "output-unwritable",
+            Self::Closed | Self::Broken => Kind::OutputClosed,
+            Self::Failed(_) => Kind::OutputUnwritable,
         }
     }
 }
@@ -319,7 +316,7 @@ impl Console {
         for fault in failure.faults() {
             if self.json {
                 let object = json!({"error": {
-                    "kind": fault.kind(), "message": fault.to_string(), "hint": fault.hint(),
+                    "kind": fault.kind().name(), "message": fault.to_string(), "hint": fault.hint(),
                 }});
                 complain(&ascii_controls(&object.to_string()));
             } else {

@@ -5,8 +5,9 @@ use std::fs::{File, Metadata};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::base::fault::{Fault, Status};
+use crate::base::fault::Fault;
 use crate::base::file::{self, Existing, FileError, PRIVATE_MODE, SETTINGS_LIMIT};
+use crate::base::kind::Kind;
 use crate::base::quote::quote_path;
 use crate::config::dotenv::{self, SetError};
 
@@ -41,20 +42,12 @@ pub enum EnvFileFault {
 }
 
 impl Fault for EnvFileFault {
-    fn status(&self) -> Status {
-        match self {
-            Self::File(fault) => fault.status(),
-            Self::Content { fault, .. } => fault.status(),
-            Self::InUse { .. } | Self::Backups(_) => Status::CantCreate,
-        }
-    }
-
-    fn kind(&self) -> &'static str {
+    fn kind(&self) -> Kind {
         match self {
             Self::File(fault) => fault.kind(),
             Self::Content { fault, .. } => fault.kind(),
-            Self::InUse { .. } => "key-in-use",
-            Self::Backups(_) => "output-uncreatable",
+            Self::InUse { .. } => Kind::KeyInUse,
+            Self::Backups(_) => Kind::OutputUncreatable,
         }
     }
 

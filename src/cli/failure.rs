@@ -1,6 +1,7 @@
 //! How a fault ends a program: one line, a hint, an exit status; or one JSON object.
 
 use crate::base::fault::{Fault, Status};
+use crate::base::kind::Kind;
 
 /// Any capability's fault on its way out, or a verdict that was already reported.
 #[derive(Debug)]
@@ -54,12 +55,8 @@ impl UsageFault {
 }
 
 impl Fault for UsageFault {
-    fn status(&self) -> Status {
-        Status::Usage
-    }
-
-    fn kind(&self) -> &'static str {
-        "usage"
+    fn kind(&self) -> Kind {
+        Kind::Usage
     }
 
     fn hint(&self) -> Option<String> {

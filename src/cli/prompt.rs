@@ -9,8 +9,9 @@ use clap::{Args, ValueHint};
 use rustix::termios::{OptionalActions, Termios};
 
 use super::console::Console;
-use crate::base::fault::{Fault, Status};
+use crate::base::fault::Fault;
 use crate::base::file::{self, FileError, reason};
+use crate::base::kind::Kind;
 use crate::base::note::Notes;
 use crate::base::quote::quote;
 use crate::base::secret::SecretText;
@@ -52,22 +53,14 @@ pub enum PromptFault {
 }
 
 impl Fault for PromptFault {
-    fn status(&self) -> Status {
+    fn kind(&self) -> Kind {
         match self {
-            Self::NoTerminal { .. } => Status::Usage,
-            Self::Empty(_) | Self::Mismatch(_) | Self::TooLong(_) | Self::NotText(_) => Status::Data,
-            Self::Unreadable { .. } => Status::NoInput,
-        }
-    }
-
-    fn kind(&self) -> &'static str {
-        match self {
-            Self::NoTerminal { .. } => "no-terminal",
-            Self::Empty(_) => "secret-empty",
-            Self::Mismatch(_) => "secret-mismatch",
-            Self::Unreadable { .. } => "secret-unreadable",
-            Self::TooLong(_) => "secret-too-long",
-            Self::NotText(_) => "secret-not-text",
+            Self::NoTerminal { .. } => Kind::NoTerminal,
+            Self::Empty(_) => Kind::SecretEmpty,
+            Self::Mismatch(_) => Kind::SecretMismatch,
+            Self::Unreadable { .. } => Kind::SecretUnreadable,
+            Self::TooLong(_) => Kind::SecretTooLong,
+            Self::NotText(_) => Kind::SecretNotText,
         }
     }
 

@@ -7,8 +7,9 @@ use super::dotenv::DotenvFault;
 use super::origin::Origin;
 use super::variable::Variable;
 use crate::base::duration::DurationError;
-use crate::base::fault::{Fault, Status};
+use crate::base::fault::Fault;
 use crate::base::file::FileError;
+use crate::base::kind::Kind;
 use crate::base::quote::{escape, quote, quote_path};
 use crate::key::KeyFault;
 
@@ -141,27 +142,20 @@ fn unset(empty: Option<&Origin>) -> String {
 }
 
 impl Fault for ConfigFault {
-    fn status(&self) -> Status {
-        match self {
-            Self::File(error) => error.status(),
-            _ => Status::Config,
-        }
-    }
-
-    fn kind(&self) -> &'static str {
+    fn kind(&self) -> Kind {
         match self {
             Self::File(error) => error.kind(),
             Self::EnvFile { fault, .. } => fault.kind(),
-            Self::Syntax { .. } => "config-syntax",
-            Self::Type { .. } => "config-type",
-            Self::Duration { .. } => "config-duration",
-            Self::Driver { .. } => "config-driver",
-            Self::Duplicate { .. } => "config-duplicate",
-            Self::MissingKey { .. } => "config-missing-key",
-            Self::Unset { .. } => "variable-unset",
-            Self::NotText { .. } => "variable-not-text",
-            Self::Key { fault, .. } => fault.kind(),
-            Self::NoPair { .. } => "key-halves-differ",
+            Self::Syntax { .. } => Kind::ConfigSyntax,
+            Self::Type { .. } => Kind::ConfigType,
+            Self::Duration { .. } => Kind::ConfigDuration,
+            Self::Driver { .. } => Kind::ConfigDriver,
+            Self::Duplicate { .. } => Kind::ConfigDuplicate,
+            Self::MissingKey { .. } => Kind::ConfigMissingKey,
+            Self::Unset { .. } => Kind::VariableUnset,
+            Self::NotText { .. } => Kind::VariableNotText,
+            Self::Key { fault, .. } => fault.kind().in_configuration(),
+            Self::NoPair { .. } => Kind::ConfigKeyHalvesDiffer,
         }
     }
 

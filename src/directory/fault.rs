@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::base::fault::{Fault, Status};
+use crate::base::fault::Fault;
 use crate::base::file::FileError;
+use crate::base::kind::Kind;
 use crate::base::quote::{quote, quote_path};
 use crate::config::ConfigFault;
 
@@ -124,62 +125,32 @@ pub enum DirectoryError {
 }
 
 impl Fault for DirectoryError {
-    fn status(&self) -> Status {
+    fn kind(&self) -> Kind {
         match self {
-            Self::NoAddress
-            | Self::Address { .. }
-            | Self::NoCertificate(_)
-            | Self::NoSystemCertificates
-            | Self::BindName(_)
-            | Self::BindTemplate(_)
-            | Self::WantsTls(_)
-            | Self::Filter(_)
-            | Self::Base(_)
-            | Self::NoPages => Status::Config,
-            Self::File(error) => error.status(),
-            Self::Config(fault) => fault.status(),
-            Self::Credentials(_) | Self::NotPermitted(_) => Status::NotPermitted,
-            Self::EmptyPassword => Status::No,
-            Self::Busy(_) => Status::TryAgain,
-            Self::Unreachable(_)
-            | Self::Untrusted { .. }
-            | Self::Limit { .. }
-            | Self::Referral(_)
-            | Self::References { .. }
-            | Self::Failed { .. }
-            | Self::Lost { .. }
-            | Self::Silent { .. }
-            | Self::Garbled(_)
-            | Self::TooLarge(_) => Status::Unavailable,
-        }
-    }
-
-    fn kind(&self) -> &'static str {
-        match self {
-            Self::NoAddress => "ldap-not-configured",
-            Self::Address { .. } => "ldap-address",
+            Self::NoAddress => Kind::LdapNotConfigured,
+            Self::Address { .. } => Kind::LdapUrl,
             Self::Config(fault) => fault.kind(),
             Self::File(error) => error.kind(),
-            Self::NoCertificate(_) => "ldap-ca-file",
-            Self::NoSystemCertificates => "no-system-certificates",
-            Self::Unreachable(_) => "ldap-unreachable",
-            Self::Untrusted { .. } => "ldap-untrusted",
-            Self::EmptyPassword => "password-empty",
-            Self::Credentials(_) => "ldap-credentials-refused",
-            Self::BindName(_) | Self::BindTemplate(_) => "ldap-bind-name",
-            Self::WantsTls(_) => "ldap-wants-tls",
-            Self::Filter(_) => "ldap-filter",
-            Self::Base(_) => "ldap-base",
-            Self::NoPages => "ldap-no-pages",
-            Self::Limit { .. } => "ldap-limit",
-            Self::Referral(_) | Self::References { .. } => "ldap-referral",
-            Self::Busy(_) => "ldap-busy",
-            Self::NotPermitted(_) => "ldap-not-permitted",
-            Self::Failed { .. } => "ldap-failed",
-            Self::Lost { .. } => "ldap-connection-lost",
-            Self::Silent { .. } => "ldap-silent",
-            Self::Garbled(_) => "ldap-garbled",
-            Self::TooLarge(_) => "ldap-too-large",
+            Self::NoCertificate(_) => Kind::LdapCaFile,
+            Self::NoSystemCertificates => Kind::NoSystemCertificates,
+            Self::Unreachable(_) => Kind::LdapUnreachable,
+            Self::Untrusted { .. } => Kind::LdapUntrusted,
+            Self::EmptyPassword => Kind::LoginPasswordEmpty,
+            Self::Credentials(_) => Kind::LdapCredentialsRejected,
+            Self::BindName(_) | Self::BindTemplate(_) => Kind::LdapBindName,
+            Self::WantsTls(_) => Kind::LdapTlsRequired,
+            Self::Filter(_) => Kind::LdapFilter,
+            Self::Base(_) => Kind::LdapBase,
+            Self::NoPages => Kind::LdapNoPaging,
+            Self::Limit { .. } => Kind::LdapLimit,
+            Self::Referral(_) | Self::References { .. } => Kind::LdapReferral,
+            Self::Busy(_) => Kind::LdapBusy,
+            Self::NotPermitted(_) => Kind::LdapNotPermitted,
+            Self::Failed { .. } => Kind::LdapFailed,
+            Self::Lost { .. } => Kind::LdapConnectionLost,
+            Self::Silent { .. } => Kind::LdapTimeout,
+            Self::Garbled(_) => Kind::LdapMalformedAnswer,
+            Self::TooLarge(_) => Kind::LdapTooLarge,
         }
     }
 

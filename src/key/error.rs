@@ -3,7 +3,8 @@
 use std::fmt;
 
 use super::algorithm::Algorithm;
-use crate::base::fault::{Fault, Status};
+use crate::base::fault::Fault;
+use crate::base::kind::Kind;
 use crate::base::quote::quote;
 
 /// Why a text is not base64 as the standard has it.
@@ -293,20 +294,13 @@ impl KeyError {
 }
 
 impl Fault for KeyError {
-    fn status(&self) -> Status {
+    fn kind(&self) -> Kind {
         match self {
-            Self::NoRandom | Self::Crypto(_) => Status::Io,
-            _ => Status::Data,
-        }
-    }
-
-    fn kind(&self) -> &'static str {
-        match self {
-            Self::Empty(_) | Self::SharedEmpty => "key-empty",
+            Self::Empty(_) | Self::SharedEmpty => Kind::KeyEmpty,
             Self::SmallOrder | Self::MixedOrder | Self::RsaShort { .. } | Self::SharedShort { .. } => {
-                "key-weak"
+                Kind::KeyWeak
             }
-            Self::Mismatch(_) => "key-halves-differ",
+            Self::Mismatch(_) => Kind::KeyHalvesDiffer,
             Self::PrivateForPublic
             | Self::HalfPrivate
             | Self::Wanted { .. }
@@ -317,13 +311,13 @@ impl Fault for KeyError {
             | Self::JwkUse(_)
             | Self::JwkOps(_)
             | Self::JwkAlgorithm { .. }
-            | Self::JwkSetCount { .. } => "key-other-kind",
-            Self::Encrypted => "key-encrypted",
-            Self::NoPem(_) | Self::Unset { .. } => "key-not-found",
-            Self::CertificateDates { .. } => "certificate-dates",
-            Self::NoRandom => "no-random",
-            Self::Crypto(_) => "crypto-failed",
-            _ => "key-malformed",
+            | Self::JwkSetCount { .. } => Kind::KeyOtherKind,
+            Self::Encrypted => Kind::KeyEncrypted,
+            Self::NoPem(_) | Self::Unset { .. } => Kind::KeyNotFound,
+            Self::CertificateDates { .. } => Kind::CertificateDates,
+            Self::NoRandom => Kind::RandomUnavailable,
+            Self::Crypto(_) => Kind::CryptoFailed,
+            _ => Kind::KeyMalformed,
         }
     }
 
@@ -357,12 +351,9 @@ pub struct KeyFault {
 }
 
 impl Fault for KeyFault {
-    fn status(&self) -> Status {
-        if self.configured { Status::Config } else { self.error.status() }
-    }
-
-    fn kind(&self) -> &'static str {
-        self.error.kind()
+    fn kind(&self) -> Kind {
+        let kind = self.error.kind();
+        if self.configured { kind.in_configuration() } else { kind }
     }
 
     fn hint(&self) -> Option<String> {

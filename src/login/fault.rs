@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use crate::base::duration::GoDuration;
-use crate::base::fault::{Fault, Status};
+use crate::base::fault::Fault;
 use crate::base::file::FileError;
+use crate::base::kind::Kind;
 use crate::base::quote::{quote, quote_path};
 use crate::base::time::span_for_people;
 use crate::config::ConfigFault;
@@ -77,37 +78,21 @@ pub enum LoginError {
 }
 
 impl Fault for LoginError {
-    fn status(&self) -> Status {
+    fn kind(&self) -> Kind {
         match self {
-            Self::Refused(_) | Self::TokenRefused { .. } | Self::OtherSubject { .. } => Status::No,
-            Self::TooManyAttempts { .. } => Status::TryAgain,
-            Self::Store(error) => error.status(),
-            Self::Directory(error) => error.status(),
-            Self::Config(error) => error.status(),
-            Self::File(error) => error.status(),
-            Self::Issue(error) => error.status(),
-            Self::NoPlace => Status::CantCreate,
-            Self::SessionBroken { .. } => Status::Data,
-            Self::SessionForeign(_) => Status::NotPermitted,
-            Self::SessionLength(_) => Status::Config,
-        }
-    }
-
-    fn kind(&self) -> &'static str {
-        match self {
-            Self::Refused(_) => "login-refused",
-            Self::TokenRefused { .. } => "token-refused",
-            Self::OtherSubject { .. } => "token-other-subject",
-            Self::TooManyAttempts { .. } => "too-many-attempts",
+            Self::Refused(_) => Kind::LoginRejected,
+            Self::TokenRefused { .. } => Kind::TokenRejected,
+            Self::OtherSubject { .. } => Kind::TokenOtherSubject,
+            Self::TooManyAttempts { .. } => Kind::TooManyAttempts,
             Self::Store(error) => error.kind(),
             Self::Directory(error) => error.kind(),
             Self::Config(error) => error.kind(),
             Self::File(error) => error.kind(),
             Self::Issue(error) => error.kind(),
-            Self::NoPlace => "no-place",
-            Self::SessionBroken { .. } => "session-broken",
-            Self::SessionForeign(_) => "session-foreign",
-            Self::SessionLength(_) => "session-length",
+            Self::NoPlace => Kind::NoSessionDirectory,
+            Self::SessionBroken { .. } => Kind::SessionMalformed,
+            Self::SessionForeign(_) => Kind::SessionWrongOwner,
+            Self::SessionLength(_) => Kind::SessionLength,
         }
     }
 

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::base::fault::{Fault, Status};
+use crate::base::fault::Fault;
+use crate::base::kind::Kind;
 use crate::base::near::nearest;
 use crate::base::quote::quote;
 use crate::user::Role;
@@ -160,12 +161,8 @@ impl fmt::Display for Endpoint {
 pub struct EndpointError(pub String);
 
 impl Fault for EndpointError {
-    fn status(&self) -> Status {
-        Status::Usage
-    }
-
-    fn kind(&self) -> &'static str {
-        "endpoint-unknown"
+    fn kind(&self) -> Kind {
+        Kind::EndpointUnknown
     }
 
     fn hint(&self) -> Option<String> {

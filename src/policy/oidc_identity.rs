@@ -3,7 +3,8 @@
 
 use serde_json::{Map, Value};
 
-use crate::base::fault::{Fault, Status};
+use crate::base::fault::Fault;
+use crate::base::kind::Kind;
 use crate::base::note::Notes;
 use crate::base::quote::quote;
 use crate::token::Claims;
@@ -41,15 +42,11 @@ pub enum OidcIdentityFault {
 }
 
 impl Fault for OidcIdentityFault {
-    fn status(&self) -> Status {
-        Status::No
-    }
-
-    fn kind(&self) -> &'static str {
+    fn kind(&self) -> Kind {
         match self {
-            Self::NoUsername => "provider-no-username",
-            Self::NotText(_) => "provider-username-type",
-            Self::Unfit(error) => error.kind(),
+            Self::NoUsername => Kind::ProviderNoUsername,
+            Self::NotText(_) => Kind::ProviderUsernameType,
+            Self::Unfit(_) => Kind::ProviderUsernameInvalid,
         }
     }
 

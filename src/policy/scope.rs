@@ -17,7 +17,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::base::fault::{Fault, Status};
+use crate::base::fault::Fault;
+use crate::base::kind::Kind;
 use crate::base::near::nearest;
 use crate::base::quote::{escape, quote};
 
@@ -558,15 +559,11 @@ pub enum RequestError {
 }
 
 impl Fault for RequestError {
-    fn status(&self) -> Status {
-        Status::Usage
-    }
-
-    fn kind(&self) -> &'static str {
+    fn kind(&self) -> Kind {
         match self {
-            Self::Unknown(_) => "operation-unknown",
-            Self::Path { .. } => "path-refused",
-            Self::PathUnwanted { .. } => "path-unwanted",
+            Self::Unknown(_) => Kind::ScopeOperationUnknown,
+            Self::Path { .. } => Kind::ScopePathInvalid,
+            Self::PathUnwanted { .. } => Kind::ScopePathNotAllowed,
         }
     }
 

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::http::{Client, HttpError, parse_url};
-use crate::base::fault::{Fault, Status};
+use crate::base::fault::Fault;
+use crate::base::kind::Kind;
 use crate::base::quote::quote;
 
 /// What a provider's address is followed by to find its document.
@@ -91,20 +92,12 @@ pub enum DiscoveryError {
 }
 
 impl Fault for DiscoveryError {
-    fn status(&self) -> Status {
-        match self {
-            Self::Http(error) => error.status(),
-            Self::OtherIssuer { .. } => Status::Config,
-            Self::Endpoint { .. } | Self::Lacks { .. } => Status::Unavailable,
-        }
-    }
-
-    fn kind(&self) -> &'static str {
+    fn kind(&self) -> Kind {
         match self {
             Self::Http(error) => error.kind(),
-            Self::OtherIssuer { .. } => "provider-other-issuer",
-            Self::Endpoint { .. } => "provider-endpoint-unsafe",
-            Self::Lacks { .. } => "provider-endpoint-missing",
+            Self::OtherIssuer { .. } => Kind::ProviderOtherIssuer,
+            Self::Endpoint { .. } => Kind::ProviderEndpointUnsafe,
+            Self::Lacks { .. } => Kind::ProviderEndpointMissing,
         }
     }
 

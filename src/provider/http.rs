@@ -24,8 +24,9 @@ use ureq::tls::{Certificate, RootCerts, TlsConfig, TlsProvider};
 use url::{Host, Url};
 use zeroize::Zeroizing;
 
-use crate::base::fault::{Fault, Status};
+use crate::base::fault::Fault;
 use crate::base::file::reason;
+use crate::base::kind::Kind;
 use crate::base::quote::{escape, quote};
 
 /// The most that is taken of an answer's body, in bytes, unless the options say otherwise.
@@ -231,31 +232,22 @@ fn said(text: &str) -> String {
 }
 
 impl Fault for HttpError {
-    fn status(&self) -> Status {
+    fn kind(&self) -> Kind {
         match self {
-            Self::BadUrl { .. } | Self::Plain(_) | Self::BadCa(_) | Self::NoRoots | Self::BadProxy(_) => {
-                Status::Config
-            }
-            _ => Status::Unavailable,
-        }
-    }
-
-    fn kind(&self) -> &'static str {
-        match self {
-            Self::BadUrl { .. } => "url-malformed",
-            Self::Plain(_) => "url-not-https",
-            Self::BadCa(_) => "ca-malformed",
-            Self::NoRoots => "ca-missing",
-            Self::BadProxy(_) => "proxy-malformed",
-            Self::NoHost(_) => "host-unknown",
-            Self::Unreachable { .. } => "server-unreachable",
-            Self::TimedOut { .. } => "server-timeout",
-            Self::Tls { .. } => "server-untrusted",
-            Self::TooLarge { .. } => "answer-too-large",
-            Self::Broken { .. } => "answer-broken",
-            Self::Redirected { .. } => "answer-redirect",
-            Self::Refused { .. } => "answer-status",
-            Self::NotJson { .. } => "answer-not-json",
+            Self::BadUrl { .. } => Kind::UrlMalformed,
+            Self::Plain(_) => Kind::UrlNotHttps,
+            Self::BadCa(_) => Kind::CaMalformed,
+            Self::NoRoots => Kind::CaMissing,
+            Self::BadProxy(_) => Kind::ProxyMalformed,
+            Self::NoHost(_) => Kind::HostNotFound,
+            Self::Unreachable { .. } => Kind::ServerUnreachable,
+            Self::TimedOut { .. } => Kind::ServerTimeout,
+            Self::Tls { .. } => Kind::ServerUntrusted,
+            Self::TooLarge { .. } => Kind::AnswerTooLarge,
+            Self::Broken { .. } => Kind::AnswerMalformed,
+            Self::Redirected { .. } => Kind::AnswerRedirect,
+            Self::Refused { .. } => Kind::AnswerErrorStatus,
+            Self::NotJson { .. } => Kind::AnswerNotJson,
         }
     }
 
@@ -804,7 +796,7 @@ mod tests {
     fn an_address_with_a_password_is_refused_without_repeating_it() {
         let refused = parse_url("https://u:hunter2@h.example/").unwrap_err();
         assert!(!refused.to_string().contains("hunter2"), "{refused}");
-        assert_eq!(refused.status(), Status::Config);
+        assert_eq!(refused.status(), crate::base::fault::Status::Config);
     }
 
     #[test]

@@ -16,7 +16,8 @@ use zeroize::Zeroizing;
 
 use super::discovery::{Discovery, DiscoveryError};
 use super::http::{Client, HttpError, Response, parse_url};
-use crate::base::fault::{Fault, Status};
+use crate::base::fault::Fault;
+use crate::base::kind::Kind;
 use crate::base::quote::quote;
 use crate::base::secret::SecretText;
 
@@ -59,15 +60,16 @@ impl Refusal {
         text
     }
 
-    /// The exit status of a login that ends with this.
-    pub fn status(&self) -> Status {
+    /// The kind of a login error that ends with this.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
         match self.code.as_str() {
-            "server_error" | "temporarily_unavailable" => Status::Unavailable,
-            "invalid_client" | "unauthorized_client" => Status::NotPermitted,
+            "server_error" | "temporarily_unavailable" => Kind::ProviderFailed,
+            "invalid_client" | "unauthorized_client" => Kind::ProviderRejectedClient,
             "unsupported_grant_type" | "unsupported_response_type" | "invalid_scope" | "invalid_request" => {
-                Status::Config
+                Kind::ProviderRejectedRequest
             }
-            _ => Status::No,
+            _ => Kind::ProviderRejectedLogin,
         }
     }
 
@@ -153,23 +155,13 @@ fn listed(names: &[String]) -> String {
 }
 
 impl Fault for OauthError {
-    fn status(&self) -> Status {
-        match self {
-            Self::Http(error) => error.status(),
-            Self::Discovery(error) => error.status(),
-            Self::Refused { refusal, .. } => refusal.status(),
-            Self::Useless { .. } => Status::Unavailable,
-            Self::NoClientAuth(_) => Status::Config,
-        }
-    }
-
-    fn kind(&self) -> &'static str {
+    fn kind(&self) -> Kind {
         match self {
             Self::Http(error) => error.kind(),
             Self::Discovery(error) => error.kind(),
-            Self::Refused { .. } => "provider-refused",
-            Self::Useless { .. } => "provider-answer",
-            Self::NoClientAuth(_) => "provider-client-auth",
+            Self::Refused { refusal, .. } => refusal.kind(),
+            Self::Useless { .. } => Kind::ProviderAnswer,
+            Self::NoClientAuth(_) => Kind::ProviderClientAuth,
         }
     }
 

@@ -14,8 +14,9 @@ use url::Url;
 
 use super::discovery::{self, Discovery, DiscoveryError};
 use super::http::{Client, HttpError, Response, Trust, shown};
-use crate::base::fault::{Fault, Status};
+use crate::base::fault::Fault;
 use crate::base::file::{self, Existing, PRIVATE_MODE, SETTINGS_LIMIT};
+use crate::base::kind::Kind;
 use crate::base::note::Notes;
 use crate::base::quote::quote;
 use crate::base::time::Timestamp;
@@ -57,20 +58,12 @@ pub enum RemoteKeysError {
 }
 
 impl Fault for RemoteKeysError {
-    fn status(&self) -> Status {
-        match self {
-            Self::Http(error) => error.status(),
-            Self::Discovery(error) => error.status(),
-            Self::Set { .. } | Self::NotKept { .. } => Status::Unavailable,
-        }
-    }
-
-    fn kind(&self) -> &'static str {
+    fn kind(&self) -> Kind {
         match self {
             Self::Http(error) => error.kind(),
             Self::Discovery(error) => error.kind(),
-            Self::Set { .. } => "key-set-malformed",
-            Self::NotKept { .. } => "key-set-not-kept",
+            Self::Set { .. } => Kind::KeySetMalformed,
+            Self::NotKept { .. } => Kind::KeySetNotCached,
         }
     }
 

@@ -2,7 +2,8 @@
 
 use super::http::{Client, Options, Trust, parse_url};
 use super::remote::{Cache, Origin, RemoteKeys, RemoteKeysError};
-use crate::base::fault::{Fault, Status};
+use crate::base::fault::Fault;
+use crate::base::kind::Kind;
 use crate::base::note::Notes;
 use crate::base::time::Timestamp;
 use crate::key::found::read_one_block;
@@ -33,16 +34,9 @@ pub enum RoleKeysError {
 }
 
 impl Fault for RoleKeysError {
-    fn status(&self) -> Status {
+    fn kind(&self) -> Kind {
         match self {
-            Self::Key(_) => Status::Config,
-            Self::Remote(error) => error.status(),
-        }
-    }
-
-    fn kind(&self) -> &'static str {
-        match self {
-            Self::Key(fault) => fault.kind(),
+            Self::Key(fault) => fault.kind().in_configuration(),
             Self::Remote(error) => error.kind(),
         }
     }

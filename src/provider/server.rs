@@ -5,7 +5,8 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use super::http::{Client, HttpError, Response, shown};
-use crate::base::fault::{Fault, Status};
+use crate::base::fault::Fault;
+use crate::base::kind::Kind;
 use crate::base::quote::quote;
 use crate::base::secret::SecretText;
 
@@ -85,26 +86,15 @@ fn said(text: &str) -> String {
 }
 
 impl Fault for ServerError {
-    fn status(&self) -> Status {
-        match self {
-            Self::Http(error) => error.status(),
-            Self::WrongPassword { .. } => Status::No,
-            Self::TooManyAttempts { .. } => Status::TryAgain,
-            Self::NotPermitted { .. } => Status::NotPermitted,
-            Self::NoToken { .. } => Status::No,
-            Self::Failed { .. } | Self::NotThat { .. } => Status::Unavailable,
-        }
-    }
-
-    fn kind(&self) -> &'static str {
+    fn kind(&self) -> Kind {
         match self {
             Self::Http(error) => error.kind(),
-            Self::WrongPassword { .. } => "login-refused",
-            Self::TooManyAttempts { .. } => "login-too-many-attempts",
-            Self::NotPermitted { .. } => "server-not-permitted",
-            Self::NoToken { .. } => "server-no-token",
-            Self::Failed { .. } => "server-failed",
-            Self::NotThat { .. } => "server-not-clustercockpit",
+            Self::WrongPassword { .. } => Kind::LoginRejected,
+            Self::TooManyAttempts { .. } => Kind::TooManyAttempts,
+            Self::NotPermitted { .. } => Kind::ServerNotPermitted,
+            Self::NoToken { .. } => Kind::ServerTokenRejected,
+            Self::Failed { .. } => Kind::ServerFailed,
+            Self::NotThat { .. } => Kind::ServerNotClustercockpit,
         }
     }
 

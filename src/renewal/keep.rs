@@ -8,8 +8,9 @@ use super::due::{Due, Found, Reason, decide};
 use super::output::{Content, Output, OutputError};
 use super::resource::Resource;
 use super::signing::{SigningError, Surroundings, find_key, key_file, sign};
-use crate::base::fault::{Fault, Status};
+use crate::base::fault::Fault;
 use crate::base::file;
+use crate::base::kind::Kind;
 use crate::base::note::Notes;
 use crate::base::time::Timestamp;
 
@@ -69,14 +70,7 @@ pub enum KeepError {
 }
 
 impl Fault for KeepError {
-    fn status(&self) -> Status {
-        match self {
-            Self::Signing(error) => error.status(),
-            Self::Output(error) => error.status(),
-        }
-    }
-
-    fn kind(&self) -> &'static str {
+    fn kind(&self) -> Kind {
         match self {
             Self::Signing(error) => error.kind(),
             Self::Output(error) => error.kind(),
@@ -242,7 +236,7 @@ impl Event {
     pub fn failed(job: &Job, error: &KeepError, now: Timestamp, next: Option<Timestamp>) -> Self {
         Self {
             message: Some(error.to_string()),
-            kind: Some(error.kind()),
+            kind: Some(error.kind().name()),
             ends: job.output.ends_unproven().map(Timestamp::rfc3339),
             next: next.map(Timestamp::rfc3339),
             ..Self::about(job, "failed", now)

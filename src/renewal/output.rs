@@ -6,8 +6,9 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::base::fault::{Fault, Status};
+use crate::base::fault::Fault;
 use crate::base::file::{self, Existing, FileError};
+use crate::base::kind::Kind;
 use crate::base::quote::quote_path;
 use crate::base::secret::SecretText;
 use crate::base::time::Timestamp;
@@ -71,24 +72,14 @@ pub enum OutputError {
 }
 
 impl Fault for OutputError {
-    fn status(&self) -> Status {
+    fn kind(&self) -> Kind {
         match self {
-            Self::Busy(_) => Status::TryAgain,
-            Self::Directory(_) | Self::NotAFile(_) => Status::CantCreate,
-            Self::NotOwn { .. } => Status::NotPermitted,
-            Self::File(error) => error.status(),
-            Self::Lock { .. } => Status::Io,
-        }
-    }
-
-    fn kind(&self) -> &'static str {
-        match self {
-            Self::Busy(_) => "output-busy",
-            Self::Directory(_) => "output-is-directory",
-            Self::NotAFile(_) => "output-not-a-file",
-            Self::NotOwn { .. } => "output-not-own",
+            Self::Busy(_) => Kind::OutputBusy,
+            Self::Directory(_) => Kind::OutputIsDirectory,
+            Self::NotAFile(_) => Kind::OutputNotAFile,
+            Self::NotOwn { .. } => Kind::OutputWrongOwner,
             Self::File(error) => error.kind(),
-            Self::Lock { .. } => "output-lock",
+            Self::Lock { .. } => Kind::OutputLock,
         }
     }
 

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use crate::base::fault::{Fault, Status};
+use crate::base::fault::Fault;
+use crate::base::kind::Kind;
 use crate::base::quote::{escape, quote};
 
 /// Where a text came from: a file's name or `standard input`, as shown in messages.
@@ -216,31 +217,27 @@ impl fmt::Display for ResourceFault {
 impl std::error::Error for ResourceFault {}
 
 impl Fault for ResourceFault {
-    fn status(&self) -> Status {
-        Status::Data
-    }
-
-    fn kind(&self) -> &'static str {
+    fn kind(&self) -> Kind {
         match self.problem {
-            Problem::Syntax(_) | Problem::Tab | Problem::AliasOfItself => "resource-not-yaml",
+            Problem::Syntax(_) | Problem::Tab | Problem::AliasOfItself => Kind::ResourceNotYaml,
             Problem::TooDeep(_)
             | Problem::TooManyEntries(_)
             | Problem::AliasesUnfold(_)
             | Problem::CopiesTooMuch(_)
-            | Problem::NameTooLong(_) => "resource-too-large",
-            Problem::MergeKey | Problem::Tag(_) | Problem::KeyNotText => "resource-yaml-form",
-            Problem::Twice { .. } => "resource-field-twice",
-            Problem::Ambiguous { .. } => "resource-value-ambiguous",
-            Problem::Inexact(_) | Problem::NoJsonNumber(_) => "resource-number",
-            Problem::Missing | Problem::Empty => "resource-field-missing",
-            Problem::Unknown { .. } => "resource-field-unknown",
-            Problem::Kind { .. } | Problem::Value { .. } | Problem::NoObject(_) => "resource-field-value",
-            Problem::NotOne { .. } => "resource-field-choice",
-            Problem::ResignNotBefore { .. } => "resource-resign-before",
-            Problem::OtherIssuer { .. } => "resource-issuer",
-            Problem::NoResource => "resource-none",
-            Problem::SameName { .. } => "resource-name-twice",
-            Problem::Profile { .. } => "resource-profile",
+            | Problem::NameTooLong(_) => Kind::ResourceTooLarge,
+            Problem::MergeKey | Problem::Tag(_) | Problem::KeyNotText => Kind::ResourceYamlForm,
+            Problem::Twice { .. } => Kind::ResourceDuplicateMember,
+            Problem::Ambiguous { .. } => Kind::ResourceValueAmbiguous,
+            Problem::Inexact(_) | Problem::NoJsonNumber(_) => Kind::ResourceNumber,
+            Problem::Missing | Problem::Empty => Kind::ResourceMissingMember,
+            Problem::Unknown { .. } => Kind::ResourceUnknownMember,
+            Problem::Kind { .. } | Problem::Value { .. } | Problem::NoObject(_) => Kind::ResourceMemberValue,
+            Problem::NotOne { .. } => Kind::ResourceMemberChoice,
+            Problem::ResignNotBefore { .. } => Kind::ResourceResignBefore,
+            Problem::OtherIssuer { .. } => Kind::ResourceIssuer,
+            Problem::NoResource => Kind::ResourceNone,
+            Problem::SameName { .. } => Kind::ResourceDuplicateName,
+            Problem::Profile { .. } => Kind::ResourceProfile,
         }
     }
 

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use crate::base::fault::{Fault, Status};
+use crate::base::fault::Fault;
+use crate::base::kind::Kind;
 use crate::base::note::Notes;
 use crate::base::quote::{quote, quote_path};
 use crate::key::{
@@ -71,23 +72,15 @@ pub enum PublicationError {
 }
 
 impl Fault for PublicationError {
-    fn status(&self) -> Status {
+    fn kind(&self) -> Kind {
         match self {
-            Self::Shared(_) | Self::Algorithm { .. } | Self::SameKid(_) => Status::Data,
-            Self::Dropped(_) | Self::NotKeySet { .. } => Status::CantCreate,
-            Self::Issuer { .. } | Self::NoKey => Status::Usage,
-        }
-    }
-
-    fn kind(&self) -> &'static str {
-        match self {
-            Self::Shared(_) => "key-shared",
-            Self::Algorithm { .. } => "key-other-kind",
-            Self::SameKid(_) => "key-name-twice",
-            Self::Dropped(_) => "key-dropped",
-            Self::NotKeySet { .. } => "key-set-malformed",
-            Self::Issuer { .. } => "issuer-malformed",
-            Self::NoKey => "key-missing",
+            Self::Shared(_) => Kind::KeyIsSecret,
+            Self::Algorithm { .. } => Kind::KeyOtherKind,
+            Self::SameKid(_) => Kind::KeyDuplicateKid,
+            Self::Dropped(_) => Kind::KeyDropped,
+            Self::NotKeySet { .. } => Kind::PublishedKeySetMalformed,
+            Self::Issuer { .. } => Kind::IssuerMalformed,
+            Self::NoKey => Kind::KeyMissing,
         }
     }
 

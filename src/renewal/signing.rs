@@ -8,8 +8,9 @@ use super::advice;
 use super::place::{FieldPath, Origin, ResourceFault};
 use super::resource::{KeySource, Resource};
 use crate::base::environment::Environment;
-use crate::base::fault::{Fault, Status};
+use crate::base::fault::Fault;
 use crate::base::file::{self, FileError, SETTINGS_LIMIT};
+use crate::base::kind::Kind;
 use crate::base::note::Notes;
 use crate::base::quote::{escape, quote};
 use crate::base::secret::SecretText;
@@ -82,24 +83,14 @@ pub enum SigningError {
 }
 
 impl Fault for SigningError {
-    fn status(&self) -> Status {
+    fn kind(&self) -> Kind {
         match self {
-            Self::NoSecretsDir { .. } | Self::NoVariable { .. } => Status::Config,
-            Self::File { source, .. } => source.status(),
-            Self::Key { source, .. } => source.status(),
-            Self::Issue { source, .. } => source.status(),
-            Self::Random(_) => Status::Io,
-        }
-    }
-
-    fn kind(&self) -> &'static str {
-        match self {
-            Self::NoSecretsDir { .. } => "secrets-dir-missing",
-            Self::NoVariable { .. } => "variable-missing",
+            Self::NoSecretsDir { .. } => Kind::SecretsDirMissing,
+            Self::NoVariable { .. } => Kind::VariableMissing,
             Self::File { source, .. } => source.kind(),
             Self::Key { source, .. } => source.kind(),
             Self::Issue { source, .. } => source.kind(),
-            Self::Random(_) => "no-random",
+            Self::Random(_) => Kind::RandomUnavailable,
         }
     }
 

@@ -7,8 +7,9 @@ use std::time::Duration;
 use rusqlite::{ErrorCode, ffi};
 
 use super::column::Broken;
-use crate::base::fault::{Fault, Status};
+use crate::base::fault::Fault;
 use crate::base::file::{reason, shell_word};
+use crate::base::kind::Kind;
 use crate::base::quote::{quote, quote_path};
 
 /// Why the database or a user in it could not be used.
@@ -148,36 +149,20 @@ pub(super) fn code(error: &rusqlite::Error) -> Option<ErrorCode> {
 }
 
 impl Fault for StoreError {
-    fn status(&self) -> Status {
+    fn kind(&self) -> Kind {
         match self {
-            Self::Missing(_) | Self::NotAFile(_) | Self::Unreadable { .. } | Self::LogUnreadable(_) => {
-                Status::NoInput
-            }
-            Self::NotADatabase(_) | Self::Corrupt { .. } | Self::Failed { .. } | Self::BrokenRow { .. } => {
-                Status::Io
-            }
-            Self::NoUserTable(_) | Self::OtherSchema { .. } | Self::NoProjects(_) => Status::Config,
-            Self::ReadOnly(_) => Status::NotPermitted,
-            Self::Locked { .. } => Status::TryAgain,
-            Self::Uncreatable { .. } | Self::UserExists(_) => Status::CantCreate,
-            Self::NoUser { .. } => Status::No,
-        }
-    }
-
-    fn kind(&self) -> &'static str {
-        match self {
-            Self::Missing(_) => "database-missing",
-            Self::NotAFile(_) | Self::NotADatabase(_) => "database-not-sqlite",
-            Self::Unreadable { .. } | Self::LogUnreadable(_) => "database-unreadable",
-            Self::Corrupt { .. } => "database-corrupt",
-            Self::NoUserTable(_) | Self::OtherSchema { .. } | Self::NoProjects(_) => "database-schema",
-            Self::ReadOnly(_) => "database-read-only",
-            Self::Locked { .. } => "database-locked",
-            Self::Failed { .. } => "database-failed",
-            Self::Uncreatable { .. } => "output-uncreatable",
-            Self::UserExists(_) => "user-exists",
-            Self::NoUser { .. } => "user-not-found",
-            Self::BrokenRow { .. } => "user-broken",
+            Self::Missing(_) => Kind::DatabaseMissing,
+            Self::NotAFile(_) | Self::NotADatabase(_) => Kind::DatabaseNotSqlite,
+            Self::Unreadable { .. } | Self::LogUnreadable(_) => Kind::DatabaseUnreadable,
+            Self::Corrupt { .. } => Kind::DatabaseCorrupt,
+            Self::NoUserTable(_) | Self::OtherSchema { .. } | Self::NoProjects(_) => Kind::DatabaseSchema,
+            Self::ReadOnly(_) => Kind::DatabaseReadOnly,
+            Self::Locked { .. } => Kind::DatabaseLocked,
+            Self::Failed { .. } => Kind::DatabaseFailed,
+            Self::Uncreatable { .. } => Kind::OutputUncreatable,
+            Self::UserExists(_) => Kind::UserExists,
+            Self::NoUser { .. } => Kind::UserNotFound,
+            Self::BrokenRow { .. } => Kind::UserRowInvalid,
         }
     }
 

@@ -1,6 +1,7 @@
 //! Carrying a plan out: in one transaction, or not at all.
 
-use crate::base::fault::{Fault, Status};
+use crate::base::fault::Fault;
+use crate::base::kind::Kind;
 use crate::directory::Roster;
 use crate::store::{Store, StoreError};
 use crate::user::User;
@@ -49,18 +50,11 @@ impl From<Refusal> for SyncError {
 }
 
 impl Fault for SyncError {
-    fn status(&self) -> Status {
-        match self {
-            Self::Store(error) => error.status(),
-            Self::TooMany { .. } | Self::Empty { .. } => Status::TryAgain,
-        }
-    }
-
-    fn kind(&self) -> &'static str {
+    fn kind(&self) -> Kind {
         match self {
             Self::Store(error) => error.kind(),
-            Self::TooMany { .. } => "sync-too-many-deletions",
-            Self::Empty { .. } => "sync-directory-empty",
+            Self::TooMany { .. } => Kind::SyncTooManyDeletions,
+            Self::Empty { .. } => Kind::SyncNoUsers,
         }
     }
 

@@ -14,8 +14,9 @@ use rustix::fs::{Mode, OFlags};
 
 use super::MAX_BYTES;
 use crate::base::environment::Environment;
-use crate::base::fault::{Fault, Status};
+use crate::base::fault::Fault;
 use crate::base::file::reason;
+use crate::base::kind::Kind;
 use crate::base::quote::quote_path;
 use crate::base::secret::SecretText;
 
@@ -81,20 +82,12 @@ pub enum DiscoveryError {
 }
 
 impl Fault for DiscoveryError {
-    fn status(&self) -> Status {
+    fn kind(&self) -> Kind {
         match self {
-            Self::NoToken(_) | Self::TooLong(_) => Status::Data,
-            Self::NotOwn { .. } => Status::NotPermitted,
-            Self::Unreadable { .. } => Status::NoInput,
-        }
-    }
-
-    fn kind(&self) -> &'static str {
-        match self {
-            Self::NoToken(_) => "discovered-no-token",
-            Self::TooLong(_) => "discovered-too-long",
-            Self::NotOwn { .. } => "discovered-not-own",
-            Self::Unreadable { .. } => "discovered-unreadable",
+            Self::NoToken(_) => Kind::BearerDiscoveryNoToken,
+            Self::TooLong(_) => Kind::BearerDiscoveryTooLong,
+            Self::NotOwn { .. } => Kind::BearerDiscoveryWrongOwner,
+            Self::Unreadable { .. } => Kind::BearerDiscoveryUnreadable,
         }
     }
 

@@ -3,7 +3,8 @@
 use std::fmt;
 
 use super::MAX_BYTES;
-use crate::base::fault::{Fault, Status};
+use crate::base::fault::Fault;
+use crate::base::kind::Kind;
 use crate::base::quote::quote;
 
 /// A part of a compact token.
@@ -168,35 +169,31 @@ impl TokenError {
 }
 
 impl Fault for TokenError {
-    fn status(&self) -> Status {
-        if self.is_malformed() { Status::Data } else { Status::No }
-    }
-
-    fn kind(&self) -> &'static str {
+    fn kind(&self) -> Kind {
         match self {
-            Self::Empty => "token-empty",
-            Self::TooLong(_) => "token-too-long",
-            Self::Parts(_) => "token-parts",
-            Self::Base64 { .. } => "token-base64",
-            Self::SpareBits(_) => "token-spare-bits",
-            Self::NotUtf8(_) => "token-not-utf8",
-            Self::Json { .. } => "token-json",
-            Self::NotObject { .. } => "token-not-object",
-            Self::Nested => "token-nested",
-            Self::Duplicate { .. } => "token-duplicate-member",
-            Self::TooDeep(_) => "token-too-deep",
-            Self::AlgorithmMissing => "token-algorithm-missing",
-            Self::HeaderType { .. } => "token-header-type",
-            Self::Unsigned(_) => "token-unsigned",
-            Self::SignatureEmpty => "token-signature-empty",
-            Self::AlgorithmUnknown(_) => "token-algorithm-unknown",
-            Self::Critical(_) => "token-critical",
-            Self::Unencoded => "token-unencoded",
-            Self::EmbeddedKey(_) => "token-embedded-key",
-            Self::NoKey => "token-no-key",
-            Self::AlgorithmMismatch { .. } => "token-algorithm-mismatch",
-            Self::KeyUnknown { .. } => "token-key-unknown",
-            Self::Signature(_) => "token-signature",
+            Self::Empty => Kind::TokenEmpty,
+            Self::TooLong(_) => Kind::TokenTooLong,
+            Self::Parts(_) => Kind::TokenParts,
+            Self::Base64 { .. } => Kind::TokenBase64,
+            Self::SpareBits(_) => Kind::TokenSpareBits,
+            Self::NotUtf8(_) => Kind::TokenNotUtf8,
+            Self::Json { .. } => Kind::TokenJson,
+            Self::NotObject { .. } => Kind::TokenNotObject,
+            Self::Nested => Kind::TokenNested,
+            Self::Duplicate { .. } => Kind::TokenDuplicateMember,
+            Self::TooDeep(_) => Kind::TokenTooDeep,
+            Self::AlgorithmMissing => Kind::TokenAlgorithmMissing,
+            Self::HeaderType { .. } => Kind::TokenHeaderType,
+            Self::Unsigned(_) => Kind::TokenUnsigned,
+            Self::SignatureEmpty => Kind::TokenSignatureEmpty,
+            Self::AlgorithmUnknown(_) => Kind::TokenAlgorithmUnknown,
+            Self::Critical(_) => Kind::TokenCritical,
+            Self::Unencoded => Kind::TokenUnencoded,
+            Self::EmbeddedKey(_) => Kind::TokenEmbeddedKey,
+            Self::NoKey => Kind::TokenNoKey,
+            Self::AlgorithmMismatch { .. } => Kind::TokenAlgorithmMismatch,
+            Self::KeyUnknown { .. } => Kind::TokenKeyUnknown,
+            Self::Signature(_) => Kind::TokenSignature,
         }
     }
 

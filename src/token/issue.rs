@@ -6,7 +6,8 @@ use serde_json::{Map, Value};
 
 use super::MAX_BYTES;
 use super::claims::Claims;
-use crate::base::fault::{Fault, Status};
+use crate::base::fault::Fault;
+use crate::base::kind::Kind;
 use crate::base::secret::SecretText;
 use crate::key::{Algorithm, KeyError, SigningKey};
 
@@ -52,17 +53,10 @@ pub enum IssueError {
 }
 
 impl Fault for IssueError {
-    fn status(&self) -> Status {
-        match self {
-            Self::Key(error) => error.status(),
-            Self::TooLong(_) => Status::Data,
-        }
-    }
-
-    fn kind(&self) -> &'static str {
+    fn kind(&self) -> Kind {
         match self {
             Self::Key(error) => error.kind(),
-            Self::TooLong(_) => "token-too-long",
+            Self::TooLong(_) => Kind::TokenTooLong,
         }
     }
 

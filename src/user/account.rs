@@ -3,7 +3,8 @@
 use super::name::{Username, UsernameError};
 use super::role::{Role, RoleError};
 use super::{AuthSource, User};
-use crate::base::fault::{Fault, Status};
+use crate::base::fault::Fault;
+use crate::base::kind::Kind;
 use crate::base::quote::{is_hidden, quote};
 
 /// The longest text the server's columns are declared for, in characters.
@@ -54,20 +55,16 @@ pub enum AccountError {
 }
 
 impl Fault for AccountError {
-    fn status(&self) -> Status {
-        Status::Usage
-    }
-
-    fn kind(&self) -> &'static str {
+    fn kind(&self) -> Kind {
         match self {
             Self::Name(error) => error.kind(),
             Self::Role(error) => error.kind(),
-            Self::NoRole(_) => "role-missing",
-            Self::ManagerWithoutProject(_) => "manager-without-project",
-            Self::ProjectWithoutManager { .. } => "project-without-manager",
-            Self::Project(_) => "project-invalid",
-            Self::Text { .. } => "text-invalid",
-            Self::Email(_) => "email-invalid",
+            Self::NoRole(_) => Kind::RoleMissing,
+            Self::ManagerWithoutProject(_) => Kind::ManagerWithoutProject,
+            Self::ProjectWithoutManager { .. } => Kind::ProjectWithoutManager,
+            Self::Project(_) => Kind::ProjectInvalid,
+            Self::Text { .. } => Kind::TextInvalid,
+            Self::Email(_) => Kind::EmailInvalid,
         }
     }
 

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::base::fault::{Fault, Status};
+use crate::base::fault::Fault;
+use crate::base::kind::Kind;
 use crate::base::quote::{is_hidden, quote};
 
 /// The longest name the server's REST interface takes, in characters.
@@ -44,16 +45,12 @@ pub enum UsernameError {
 }
 
 impl Fault for UsernameError {
-    fn status(&self) -> Status {
-        Status::Usage
-    }
-
-    fn kind(&self) -> &'static str {
+    fn kind(&self) -> Kind {
         match self {
-            Self::Empty => "username-empty",
-            Self::TooLong { .. } => "username-too-long",
-            Self::Hidden { .. } => "username-control-character",
-            Self::Blank(_) => "username-blank",
+            Self::Empty => Kind::UsernameEmpty,
+            Self::TooLong { .. } => Kind::UsernameTooLong,
+            Self::Hidden { .. } => Kind::UsernameHiddenCharacter,
+            Self::Blank(_) => Kind::UsernameBlank,
         }
     }
 }

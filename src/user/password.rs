@@ -19,7 +19,8 @@ use base64::alphabet::BCRYPT;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use zeroize::Zeroizing;
 
-use crate::base::fault::{Fault, Status};
+use crate::base::fault::Fault;
+use crate::base::kind::Kind;
 use crate::base::secret::SecretText;
 
 /// The longest password bcrypt can hold, in bytes.
@@ -69,21 +70,13 @@ pub enum PasswordError {
 }
 
 impl Fault for PasswordError {
-    fn status(&self) -> Status {
+    fn kind(&self) -> Kind {
         match self {
-            Self::Empty | Self::TooLong(_) | Self::Nul => Status::Data,
-            Self::Cost(_) => Status::Usage,
-            Self::NoRandom => Status::Io,
-        }
-    }
-
-    fn kind(&self) -> &'static str {
-        match self {
-            Self::Empty => "password-empty",
-            Self::TooLong(_) => "password-too-long",
-            Self::Nul => "password-nul",
-            Self::Cost(_) => "password-cost",
-            Self::NoRandom => "random-unavailable",
+            Self::Empty => Kind::PasswordEmpty,
+            Self::TooLong(_) => Kind::PasswordTooLong,
+            Self::Nul => Kind::PasswordNul,
+            Self::Cost(_) => Kind::PasswordCost,
+            Self::NoRandom => Kind::RandomUnavailable,
         }
     }
 }
@@ -100,14 +93,10 @@ pub enum HashError {
 }
 
 impl Fault for HashError {
-    fn status(&self) -> Status {
-        Status::Data
-    }
-
-    fn kind(&self) -> &'static str {
+    fn kind(&self) -> Kind {
         match self {
-            Self::Malformed => "hash-malformed",
-            Self::TooCostly(_) => "hash-too-costly",
+            Self::Malformed => Kind::HashMalformed,
+            Self::TooCostly(_) => Kind::HashTooCostly,
         }
     }
 

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::base::fault::{Fault, Status};
+use crate::base::fault::Fault;
+use crate::base::kind::Kind;
 use crate::base::near::nearest;
 use crate::base::quote::quote;
 
@@ -55,12 +56,8 @@ impl fmt::Display for Role {
 pub struct RoleError(pub String);
 
 impl Fault for RoleError {
-    fn status(&self) -> Status {
-        Status::Usage
-    }
-
-    fn kind(&self) -> &'static str {
-        "role-unknown"
+    fn kind(&self) -> Kind {
+        Kind::RoleUnknown
     }
 
     fn hint(&self) -> Option<String> {

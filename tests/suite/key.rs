@@ -453,7 +453,7 @@ fn a_key_of_a_login_role_is_one_pem_block() {
         (String::new(), "key-not-found"),
     ] {
         let refused = read_one_block(&text, WeakKeys::Refuse).unwrap_err();
-        assert_eq!(refused.kind(), kind, "{refused}: {text}");
+        assert_eq!(refused.kind().name(), kind, "{refused}: {text}");
     }
 }
 

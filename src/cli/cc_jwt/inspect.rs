@@ -9,6 +9,7 @@ use super::source::TokenOptions;
 use super::stream::{self, Line, StreamOptions};
 use super::{osdf, report};
 use crate::base::fault::{Fault, Status};
+use crate::base::kind::Kind;
 use crate::base::quote::{escape, escape_lines, quote};
 use crate::base::time::Timestamp;
 use crate::cli::console::Console;
@@ -82,14 +83,10 @@ enum AnswerFault {
 }
 
 impl Fault for AnswerFault {
-    fn status(&self) -> Status {
-        Status::Data
-    }
-
-    fn kind(&self) -> &'static str {
+    fn kind(&self) -> Kind {
         match self {
-            Self::NotJson(_) => "answer-not-json",
-            Self::NoToken => "answer-without-token",
+            Self::NotJson(_) => Kind::OauthResponseNotJson,
+            Self::NoToken => Kind::OauthResponseWithoutToken,
         }
     }
 }
@@ -179,7 +176,7 @@ impl Looked {
         let mut remarks: Vec<(&'static str, String)> =
             self.inspection.oddities.iter().map(|oddity| (oddity.kind, oddity.text.clone())).collect();
         if let Some(error) = self.inspection.refusal.as_ref().filter(|_| remarks.is_empty()) {
-            remarks.push((error.kind(), error.to_string()));
+            remarks.push((error.kind().name(), error.to_string()));
         }
         if let Some(claims) = self.claims() {
             remarks_on_times(&claims, now, &mut remarks);

@@ -5,8 +5,9 @@
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use crate::base::fault::{Fault, Status};
+use crate::base::fault::Fault;
 use crate::base::file;
+use crate::base::kind::Kind;
 use crate::base::quote::{quote, quote_path};
 use crate::cli::failure::{Failure, UsageFault};
 use crate::config::Settings;
@@ -31,20 +32,12 @@ pub(super) enum PeopleFault {
 }
 
 impl Fault for PeopleFault {
-    fn status(&self) -> Status {
+    fn kind(&self) -> Kind {
         match self {
-            Self::NoUser { .. } | Self::Nobody => Status::No,
-            Self::BadName { .. } => Status::Data,
-            Self::Store(error) => error.status(),
-        }
-    }
-
-    fn kind(&self) -> &'static str {
-        match self {
-            Self::NoUser { .. } => "user-not-found",
-            Self::BadName { .. } => "username-malformed",
+            Self::NoUser { .. } => Kind::UserNotFound,
+            Self::BadName { .. } => Kind::RecipientMalformed,
             Self::Store(error) => error.kind(),
-            Self::Nobody => "no-users",
+            Self::Nobody => Kind::RecipientsEmpty,
         }
     }
 

@@ -263,7 +263,7 @@ impl Watcher<'_> {
                 for fault in failure.faults() {
                     let event = Event {
                         message: Some(fault.to_string()),
-                        kind: Some(fault.kind()),
+                        kind: Some(fault.kind().name()),
                         next: Some(later(now, pause).rfc3339()),
                         ..Event::plain("failed", now)
                     };

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::base::fault::{Fault, Status};
 use crate::base::file::{self, SETTINGS_LIMIT};
+use crate::base::kind::Kind;
 use crate::base::note::{Level, Notes};
 use crate::base::quote::{quote, quote_path};
 use crate::cli::console::Console;
@@ -106,7 +107,7 @@ impl Findings {
             let faults: Vec<Value> = self
                 .faults
                 .iter()
-                .map(|fault| json!({"kind": fault.kind(), "message": fault.to_string()}))
+                .map(|fault| json!({"kind": fault.kind().name(), "message": fault.to_string()}))
                 .collect();
             let surprises: Vec<Value> = self
                 .surprises
@@ -164,16 +165,12 @@ pub(super) enum RoleFileFault {
 }
 
 impl Fault for RoleFileFault {
-    fn status(&self) -> Status {
-        Status::Config
-    }
-
-    fn kind(&self) -> &'static str {
+    fn kind(&self) -> Kind {
         match self {
-            Self::Json { .. } => "role-not-json",
-            Self::Twice { .. } => "role-member-twice",
-            Self::NoRoles { .. } => "role-missing",
-            Self::NoKeys => "role-config-missing",
+            Self::Json { .. } => Kind::LoginRoleNotJson,
+            Self::Twice { .. } => Kind::LoginRoleDuplicateMember,
+            Self::NoRoles { .. } => Kind::LoginRoleMissing,
+            Self::NoKeys => Kind::LoginRoleConfigMissing,
         }
     }
 

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
 
-use crate::base::fault::{Fault, Status};
+use crate::base::fault::Fault;
 use crate::base::file::{self, reason};
+use crate::base::kind::Kind;
 use crate::cli::console::Console;
 use crate::cli::failure::{Failure, UsageFault};
 use crate::token::discovery;
@@ -44,19 +45,12 @@ pub(super) enum SourceFault {
 }
 
 impl Fault for SourceFault {
-    fn status(&self) -> Status {
+    fn kind(&self) -> Kind {
         match self {
-            Self::Unreadable(_) => Status::NoInput,
-            Self::TooLong | Self::NotText(_) | Self::NoLine => Status::Data,
-        }
-    }
-
-    fn kind(&self) -> &'static str {
-        match self {
-            Self::Unreadable(_) => "input-unreadable",
-            Self::NoLine => "input-empty",
-            Self::TooLong => "token-too-long",
-            Self::NotText(_) => "token-not-utf8",
+            Self::Unreadable(_) => Kind::InputUnreadable,
+            Self::NoLine => Kind::InputEmpty,
+            Self::TooLong => Kind::TokenTooLong,
+            Self::NotText(_) => Kind::FileNotText,
         }
     }
 }

@@ -12,6 +12,7 @@ use clap::Args;
 use super::source::{SourceFault, TokenOptions};
 use crate::base::fault::{Fault, Status};
 use crate::base::file::{FileError, reason};
+use crate::base::kind::Kind;
 use crate::cli::console::Console;
 use crate::cli::failure::{Failure, UsageFault};
 use crate::cli::progress::Progress;
@@ -33,12 +34,8 @@ const WAITING: usize = 2;
 struct NoThread(io::Error);
 
 impl Fault for NoThread {
-    fn status(&self) -> Status {
-        Status::TryAgain
-    }
-
-    fn kind(&self) -> &'static str {
-        "no-thread"
+    fn kind(&self) -> Kind {
+        Kind::ThreadUnavailable
     }
 }
 

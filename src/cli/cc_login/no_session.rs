@@ -1,6 +1,7 @@
 //! Why there is no session, or no token in it.
 
-use crate::base::fault::{Fault, Status};
+use crate::base::fault::Fault;
+use crate::base::kind::Kind;
 
 /// Why there is no token to print.
 #[derive(Debug, thiserror::Error)]
@@ -16,16 +17,12 @@ pub(super) enum NoSession {
 }
 
 impl Fault for NoSession {
-    fn status(&self) -> Status {
-        Status::No
-    }
-
-    fn kind(&self) -> &'static str {
+    fn kind(&self) -> Kind {
         match self {
-            Self::Nobody => "no-session",
-            Self::Over(_) => "session-over",
-            Self::NoToken => "session-without-token",
-            Self::NoRefresh => "session-without-refresh",
+            Self::Nobody => Kind::NoSession,
+            Self::Over(_) => Kind::SessionExpired,
+            Self::NoToken => Kind::SessionWithoutToken,
+            Self::NoRefresh => Kind::SessionWithoutRefresh,
         }
     }
 

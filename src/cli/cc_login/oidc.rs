@@ -13,6 +13,7 @@ use super::report;
 use super::start::start;
 use crate::base::environment::Environment;
 use crate::base::fault::{Fault, Status};
+use crate::base::kind::Kind;
 use crate::base::note::Notes;
 use crate::base::quote::{escape, quote};
 use crate::base::secret::SecretText;
@@ -56,17 +57,10 @@ enum PasteFault {
 }
 
 impl Fault for PasteFault {
-    fn status(&self) -> Status {
+    fn kind(&self) -> Kind {
         match self {
-            Self::Nothing => Status::Data,
-            Self::Unreadable(_) => Status::NoInput,
-        }
-    }
-
-    fn kind(&self) -> &'static str {
-        match self {
-            Self::Nothing => "login-no-address",
-            Self::Unreadable(_) => "input-unreadable",
+            Self::Nothing => Kind::LoginNoCallbackUrl,
+            Self::Unreadable(_) => Kind::InputUnreadable,
         }
     }
 

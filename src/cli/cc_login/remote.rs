@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::report;
 use crate::base::fault::{Fault, Status};
+use crate::base::kind::Kind;
 use crate::base::quote::quote;
 use crate::base::secret::SecretText;
 use crate::base::time::{Clock, Timestamp};
@@ -46,14 +47,10 @@ enum RemoteFault {
 }
 
 impl Fault for RemoteFault {
-    fn status(&self) -> Status {
-        Status::Unavailable
-    }
-
-    fn kind(&self) -> &'static str {
+    fn kind(&self) -> Kind {
         match self {
-            Self::NoToken(_) => "server-no-token",
-            Self::OtherSubject { .. } => "token-other-subject",
+            Self::NoToken(_) => Kind::ServerTokenMalformed,
+            Self::OtherSubject { .. } => Kind::ServerTokenOtherSubject,
         }
     }
 }

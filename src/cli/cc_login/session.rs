@@ -36,7 +36,7 @@ pub(super) fn status(at: &AtOption, console: &mut Console) -> Result<Status, Fai
             Ok(Status::Done)
         }
         Err(why) if console.is_json() => {
-            report::nobody(why.kind(), console)?;
+            report::nobody(why.kind().name(), console)?;
             Ok(Status::No)
         }
         Err(why) => Err(why.into()),

@@ -9,6 +9,7 @@ use super::DatabaseOptions;
 use super::database::DEFAULT;
 use crate::base::fault::{Fault, Status};
 use crate::base::file::{self, Existing, PRIVATE_MODE, PUBLIC_MODE, SETTINGS_LIMIT};
+use crate::base::kind::Kind;
 use crate::base::quote::quote_path;
 use crate::base::time::Clock;
 use crate::cli::console::Console;
@@ -45,18 +46,11 @@ enum InitFault {
 }
 
 impl Fault for InitFault {
-    fn status(&self) -> Status {
+    fn kind(&self) -> Kind {
         match self {
-            Self::Directory(_) => Status::CantCreate,
-            _ => Status::Config,
-        }
-    }
-
-    fn kind(&self) -> &'static str {
-        match self {
-            Self::EnvFile { .. } => "env-file-malformed",
-            Self::PublicOnly(_) => "key-missing",
-            Self::Directory(_) => "output-uncreatable",
+            Self::EnvFile { .. } => Kind::EnvFileMalformed,
+            Self::PublicOnly(_) => Kind::ConfigPrivateKeyMissing,
+            Self::Directory(_) => Kind::OutputUncreatable,
         }
     }
 

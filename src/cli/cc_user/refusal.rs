@@ -1,8 +1,9 @@
 //! What `cc-user` refuses beyond what the rooms below do.
 
 use super::report;
-use crate::base::fault::{Fault, Status};
+use crate::base::fault::Fault;
 use crate::base::file::shell_word;
+use crate::base::kind::Kind;
 use crate::base::quote::quote;
 use crate::store::StoreError;
 use crate::user::{AccountError, AuthSource, Role, User};
@@ -69,30 +70,16 @@ pub(super) enum Refusal {
 }
 
 impl Fault for Refusal {
-    fn status(&self) -> Status {
-        match self {
-            Self::Account(error) => error.status(),
-            Self::Spelling | Self::SpelledRoles => Status::Usage,
-            Self::Source { .. }
-            | Self::NotLocal(_)
-            | Self::NoSuchRole { .. }
-            | Self::ProjectsLeft { .. }
-            | Self::NoManager(_)
-            | Self::NoSuchProject { .. } => Status::No,
-            Self::Store(error) => error.status(),
-        }
-    }
-
-    fn kind(&self) -> &'static str {
+    fn kind(&self) -> Kind {
         match self {
             Self::Account(error) => error.kind(),
-            Self::Spelling => "usage",
-            Self::SpelledRoles => "role-unknown",
-            Self::Source { .. } | Self::NotLocal(_) => "user-of-other-source",
-            Self::NoSuchRole { .. } => "role-not-held",
-            Self::ProjectsLeft { .. } => "projects-left",
-            Self::NoManager(_) => "project-without-manager",
-            Self::NoSuchProject { .. } => "project-not-held",
+            Self::Spelling => Kind::Usage,
+            Self::SpelledRoles => Kind::RoleUnknown,
+            Self::Source { .. } | Self::NotLocal(_) => Kind::UserOfOtherSource,
+            Self::NoSuchRole { .. } => Kind::UserWithoutRole,
+            Self::ProjectsLeft { .. } => Kind::ManagerHasProjects,
+            Self::NoManager(_) => Kind::ProjectNeedsManager,
+            Self::NoSuchProject { .. } => Kind::UserWithoutProject,
             Self::Store(error) => error.kind(),
         }
     }

@@ -8,7 +8,8 @@ use std::ops::Range;
 use zeroize::Zeroizing;
 
 use super::expand::{Expanded, expand, unescape};
-use crate::base::fault::{Fault, Status};
+use crate::base::fault::Fault;
+use crate::base::kind::Kind;
 use crate::base::quote::quote;
 use crate::base::secret::SecretText;
 
@@ -146,12 +147,8 @@ impl fmt::Display for Problem {
 }
 
 impl Fault for DotenvFault {
-    fn status(&self) -> Status {
-        Status::Config
-    }
-
-    fn kind(&self) -> &'static str {
-        "env-file-malformed"
+    fn kind(&self) -> Kind {
+        Kind::EnvFileMalformed
     }
 
     fn hint(&self) -> Option<String> {

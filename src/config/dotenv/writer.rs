@@ -1,7 +1,8 @@
 //! The writer: one key changes, every other byte stays.
 
 use super::reader::{Dotenv, DotenvFaults, read};
-use crate::base::fault::{Fault, Status};
+use crate::base::fault::Fault;
+use crate::base::kind::Kind;
 use crate::base::quote::quote;
 
 /// Why a key could not be set.
@@ -19,19 +20,11 @@ pub enum SetError {
 }
 
 impl Fault for SetError {
-    fn status(&self) -> Status {
+    fn kind(&self) -> Kind {
         match self {
-            Self::Malformed(_) => Status::Config,
-            Self::Name(_) => Status::Usage,
-            Self::Inexpressible(_) => Status::Data,
-        }
-    }
-
-    fn kind(&self) -> &'static str {
-        match self {
-            Self::Malformed(_) => "env-file-malformed",
-            Self::Name(_) => "env-name-malformed",
-            Self::Inexpressible(_) => "env-value-inexpressible",
+            Self::Malformed(_) => Kind::EnvFileMalformed,
+            Self::Name(_) => Kind::EnvNameMalformed,
+            Self::Inexpressible(_) => Kind::EnvValueInexpressible,
         }
     }
 

@@ -7,8 +7,9 @@ use serde_json::Value as Json;
 
 use super::person::ALGORITHMS;
 use super::request::Ask;
-use crate::base::fault::{Fault, Status};
+use crate::base::fault::Fault;
 use crate::base::file::{self, FileError, SETTINGS_LIMIT};
+use crate::base::kind::Kind;
 use crate::base::near::nearest;
 use crate::base::quote::{escape, quote};
 use crate::base::secret::SecretText;
@@ -120,27 +121,15 @@ fn first(faults: &[RoleFault]) -> String {
 }
 
 impl Fault for EntryFault {
-    fn status(&self) -> Status {
-        match self {
-            Self::Config(error) => error.status(),
-            Self::CaFile(error) => error.status(),
-            Self::NoEntry { .. }
-            | Self::Address { .. }
-            | Self::Role(_)
-            | Self::RoleType(_)
-            | Self::Parameter { .. } => Status::Config,
-        }
-    }
-
-    fn kind(&self) -> &'static str {
+    fn kind(&self) -> Kind {
         match self {
             Self::Config(error) => error.kind(),
-            Self::NoEntry { .. } => "provider-unknown",
+            Self::NoEntry { .. } => Kind::ProviderUnknown,
             Self::Address { error, .. } => error.kind(),
             Self::CaFile(error) => error.kind(),
-            Self::Role(faults) => faults.first().map_or("role-malformed", RoleFault::kind),
-            Self::RoleType(_) => "role-other-type",
-            Self::Parameter { .. } => "config-type",
+            Self::Role(faults) => faults.first().map_or(Kind::LoginRoleMalformed, RoleFault::kind),
+            Self::RoleType(_) => Kind::LoginRoleOtherType,
+            Self::Parameter { .. } => Kind::ConfigType,
         }
     }
 

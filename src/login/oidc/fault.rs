@@ -2,7 +2,8 @@
 
 use std::net::SocketAddr;
 
-use crate::base::fault::{Fault, Status};
+use crate::base::fault::Fault;
+use crate::base::kind::Kind;
 use crate::base::quote::{escape, quote};
 use crate::base::time::span_for_people;
 use crate::policy::oidc_identity::OidcIdentityFault;
@@ -161,53 +162,29 @@ impl OidcFault {
 }
 
 impl Fault for OidcFault {
-    fn status(&self) -> Status {
+    fn kind(&self) -> Kind {
         match self {
-            Self::BadCallback { .. } | Self::BadListenAddress { .. } => Status::Usage,
-            Self::ReservedParameter(_) | Self::RedirectNotAllowed { .. } => Status::Config,
-            Self::NoRandom(_) | Self::ListenFailed(_) => Status::Io,
-            Self::CantListen { .. } => Status::Unavailable,
-            Self::NotTheAddress(_) => Status::Data,
-            Self::TimedOut { .. }
-            | Self::OtherState { .. }
-            | Self::OtherIssuer { .. }
-            | Self::Doubled(_)
-            | Self::EmptyAnswer
-            | Self::CodeExpired(_)
-            | Self::BadIdToken(_)
-            | Self::BadUserinfo(_)
-            | Self::NotAdmitted { .. } => Status::No,
-            Self::NoIdToken => Status::Config,
-            Self::Refused { refusal, .. } => refusal.status(),
-            Self::Provider(error) => error.status(),
-            Self::Keys(error) => error.status(),
-            Self::Identity(error) => error.status(),
-        }
-    }
-
-    fn kind(&self) -> &'static str {
-        match self {
-            Self::BadCallback { .. } => "login-bad-callback",
-            Self::ReservedParameter(_) => "login-reserved-parameter",
-            Self::RedirectNotAllowed { .. } => "login-redirect-not-allowed",
-            Self::NoRandom(_) => "no-random",
-            Self::BadListenAddress { .. } => "login-bad-listen-address",
-            Self::CantListen { .. } => "login-cant-listen",
-            Self::ListenFailed(_) => "login-listen-failed",
-            Self::TimedOut { .. } => "login-timeout",
-            Self::OtherState { .. } => "login-other-state",
-            Self::OtherIssuer { .. } => "login-other-issuer",
-            Self::Doubled(_) => "login-doubled-parameter",
-            Self::EmptyAnswer => "login-empty-answer",
-            Self::NotTheAddress(_) => "login-not-the-address",
-            Self::Refused { .. } => "provider-refused",
+            Self::BadCallback { .. } => Kind::LoginBadCallback,
+            Self::ReservedParameter(_) => Kind::LoginReservedParameter,
+            Self::RedirectNotAllowed { .. } => Kind::LoginRedirectNotAllowed,
+            Self::NoRandom(_) => Kind::RandomUnavailable,
+            Self::BadListenAddress { .. } => Kind::LoginBadListenAddress,
+            Self::CantListen { .. } => Kind::LoginCantListen,
+            Self::ListenFailed(_) => Kind::LoginListenFailed,
+            Self::TimedOut { .. } => Kind::LoginTimeout,
+            Self::OtherState { .. } => Kind::LoginOtherState,
+            Self::OtherIssuer { .. } => Kind::LoginOtherIssuer,
+            Self::Doubled(_) => Kind::LoginDuplicateParameter,
+            Self::EmptyAnswer => Kind::LoginEmptyAnswer,
+            Self::NotTheAddress(_) => Kind::LoginNotCallbackUrl,
+            Self::Refused { refusal, .. } => refusal.kind(),
             Self::Provider(error) => error.kind(),
             Self::Keys(error) => error.kind(),
-            Self::CodeExpired(_) => "login-code-expired",
-            Self::NoIdToken => "provider-no-id-token",
-            Self::BadIdToken(_) => "id-token-refused",
-            Self::BadUserinfo(_) => "userinfo-refused",
-            Self::NotAdmitted { .. } => "login-not-admitted",
+            Self::CodeExpired(_) => Kind::LoginCodeExpired,
+            Self::NoIdToken => Kind::ProviderNoIdToken,
+            Self::BadIdToken(_) => Kind::IdTokenRejected,
+            Self::BadUserinfo(_) => Kind::UserinfoRejected,
+            Self::NotAdmitted { .. } => Kind::LoginNotAccepted,
             Self::Identity(error) => error.kind(),
         }
     }

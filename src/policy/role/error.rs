@@ -1,6 +1,7 @@
 //! What can be wrong with a role or its configuration.
 
-use crate::base::fault::{Fault, Status};
+use crate::base::fault::Fault;
+use crate::base::kind::Kind;
 use crate::base::quote::quote;
 
 /// One fault of a role or configuration; `path` says where, such as `demo.bound_claims.team`.
@@ -64,19 +65,15 @@ pub enum RoleFault {
 }
 
 impl Fault for RoleFault {
-    fn status(&self) -> Status {
-        Status::Config
-    }
-
-    fn kind(&self) -> &'static str {
+    fn kind(&self) -> Kind {
         match self {
-            Self::Type { .. } => "role-type",
-            Self::UnknownField { .. } => "role-unknown-field",
-            Self::Missing { .. } => "role-missing-field",
-            Self::Value { .. } => "role-value",
-            Self::Conflict { .. } => "role-conflict",
-            Self::NoSuchRole { .. } => "role-unknown",
-            Self::NoRole => "role-missing",
+            Self::Type { .. } => Kind::LoginRoleType,
+            Self::UnknownField { .. } => Kind::LoginRoleUnknownField,
+            Self::Missing { .. } => Kind::LoginRoleMissingField,
+            Self::Value { .. } => Kind::LoginRoleValue,
+            Self::Conflict { .. } => Kind::LoginRoleConflict,
+            Self::NoSuchRole { .. } => Kind::LoginRoleUnknown,
+            Self::NoRole => Kind::LoginRoleMissing,
         }
     }
 

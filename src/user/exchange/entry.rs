@@ -1,6 +1,7 @@
 //! A line of an import.
 
-use crate::base::fault::{Fault, Status};
+use crate::base::fault::Fault;
+use crate::base::kind::Kind;
 use crate::base::near::nearest;
 use crate::base::quote::{escape, quote};
 use crate::user::account::{AccountError, Draft, ManagerRule};
@@ -124,28 +125,19 @@ pub struct LineFault {
 }
 
 impl Fault for LineFault {
-    fn status(&self) -> Status {
-        match self.problem {
-            Problem::Exists(_) => Status::CantCreate,
-            Problem::OtherSource { .. } => Status::No,
-            Problem::Broken { .. } => Status::Io,
-            _ => Status::Data,
-        }
-    }
-
-    fn kind(&self) -> &'static str {
+    fn kind(&self) -> Kind {
         match &self.problem {
-            Problem::Account(error) => error.kind(),
+            Problem::Account(_) => Kind::ImportUserInvalid,
             Problem::Hash(error) => error.kind(),
-            Problem::Exists(_) => "user-exists",
-            Problem::Double { .. } => "user-double",
-            Problem::Broken { .. } => "user-broken",
-            Problem::Source(_) => "source-unknown",
-            Problem::OtherSource { .. } => "user-of-other-source",
-            Problem::UnknownColumn(_) | Problem::DoubleColumn(_) | Problem::NoHeading => "csv-heading",
-            Problem::Json { .. } => "json-malformed",
-            Problem::NotText => "file-not-text",
-            _ => "csv-malformed",
+            Problem::Exists(_) => Kind::UserExists,
+            Problem::Double { .. } => Kind::ImportDuplicateUser,
+            Problem::Broken { .. } => Kind::UserRowInvalid,
+            Problem::Source(_) => Kind::SourceUnknown,
+            Problem::OtherSource { .. } => Kind::UserOfOtherSource,
+            Problem::UnknownColumn(_) | Problem::DoubleColumn(_) | Problem::NoHeading => Kind::CsvHeading,
+            Problem::Json { .. } => Kind::JsonMalformed,
+            Problem::NotText => Kind::FileNotText,
+            _ => Kind::CsvMalformed,
         }
     }
 
