@@ -11,6 +11,8 @@ pub mod file;
 pub mod kind;
 pub mod near;
 pub mod note;
+pub mod printable;
 pub mod quote;
+pub mod redact;
 pub mod secret;
 pub mod time;

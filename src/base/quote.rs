@@ -5,10 +5,13 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::path::Path;
 
+use super::redact::redact_forms;
+
 /// The longest piece of untrusted text that is shown in a message, in characters.
 const SHOWN_CHARS: usize = 200;
 
-/// The text in single quotes, escaped, and cut after 200 characters.
+/// The text in single quotes, escaped, and cut after 200 characters. What is a private key, token or
+/// password hash by its form is not shown.
 ///
 /// ```
 /// use cc_auth::base::quote::quote;
@@ -20,7 +23,7 @@ const SHOWN_CHARS: usize = 200;
 pub fn quote(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('\'');
-    for (count, character) in text.chars().enumerate() {
+    for (count, character) in redact_forms(text).chars().enumerate() {
         if count == SHOWN_CHARS {
             out.push('…');
             break;
@@ -67,13 +70,15 @@ pub fn escape_lines(text: &str) -> String {
     out
 }
 
-/// A message that was put together of escaped pieces, with whatever hidden character is still in it
-/// escaped; line ends and backslashes stay. The last barrier before the terminal, not the first.
+/// A message that was put together of escaped pieces, with each hidden character that is left in it
+/// escaped and each secret that is recognized by its form replaced; line ends and backslashes stay.
+/// The last barrier before the terminal, not the first.
 #[must_use]
 pub fn visible(text: &str) -> Cow<'_, str> {
     let hidden = |character: char| character != '\n' && is_hidden(character);
+    let text = redact_forms(text);
     if !text.contains(hidden) {
-        return Cow::Borrowed(text);
+        return text;
     }
     let mut out = String::with_capacity(text.len() + 8);
     for character in text.chars() {

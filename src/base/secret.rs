@@ -4,6 +4,8 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
+pub use super::redact::{redact, redact_argument};
+
 /// Secret bytes, such as a private key or a shared HMAC key.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SecretBytes(Zeroizing<Vec<u8>>);

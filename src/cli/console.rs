@@ -14,6 +14,7 @@ use crate::base::file::reason;
 use crate::base::kind::Kind;
 use crate::base::note::{Level, Notes};
 use crate::base::quote::{escape, visible};
+use crate::base::redact::redact_forms;
 
 /// Standard output failed.
 #[derive(Debug, thiserror::Error)]
@@ -316,7 +317,9 @@ impl Console {
         for fault in failure.faults() {
             if self.json {
                 let object = json!({"error": {
-                    "kind": fault.kind().name(), "message": fault.to_string(), "hint": fault.hint(),
+                    "kind": fault.kind().name(),
+                    "message": redact_forms(&fault.to_string()),
+                    "hint": fault.hint(),
                 }});
                 complain(&ascii_controls(&object.to_string()));
             } else {
@@ -387,7 +390,7 @@ impl log::Log for Log {
 
     fn log(&self, record: &log::Record<'_>) {
         if self.enabled(record.metadata()) {
-            complain(&format!("{}: {}", self.tool, escape(&record.args().to_string())));
+            complain(&format!("{}: {}", self.tool, escape(&redact_forms(&record.args().to_string()))));
         }
     }
 
