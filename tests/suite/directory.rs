@@ -9,7 +9,7 @@ use cc_auth::directory::connection::{ANSWER_PATIENCE, CONNECT_PATIENCE};
 use cc_auth::directory::{Access, Address, Credentials, DirectoryError, Found, Roster, Search, Trust};
 
 use crate::slapd::{Authority, BASE, Manner, SYNC_DN, SYNC_PASSWORD, Slapd, TREE, crowd, has_ipv6, person};
-use crate::support::has;
+use crate::support::{has, skip};
 
 fn access(url: &str) -> Access {
     Access {
@@ -167,11 +167,7 @@ fn tls_wants_a_certificate_of_the_authority_named() {
 
 #[test]
 fn an_ipv6_address_is_reached_over_tls_with_a_certificate_for_that_address() {
-    if !has("slapd") {
-        return;
-    }
-    if !has_ipv6() {
-        println!("skipped: this machine has no IPv6");
+    if !has("slapd") || !(has_ipv6() || skip("this machine has no IPv6")) {
         return;
     }
     let authority = Authority::new();

@@ -5,10 +5,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly")]
 #![allow(clippy::print_stdout, reason = "a test tells what it counted")]
 
+mod able_to_fail;
 mod agreement;
 mod attacks;
 mod batch;
-mod cases;
 mod cc_jwt;
 mod cc_login;
 mod cc_user;

@@ -24,7 +24,7 @@ use cc_auth::policy::role::{Flow, LoginRole, RoleConfig, judge};
 use cc_auth::token::{Unverified, verify};
 use serde_json::{Map, Value, json};
 
-use crate::support::has;
+use crate::support::{has, is_updating};
 
 fn data(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/login-roles").join(name)
@@ -968,7 +968,7 @@ fn record() {
 
 #[test]
 fn every_recorded_decision_of_openbao_is_ours() {
-    if std::env::var_os("RECORD_OPENBAO").is_some() {
+    if is_updating("RECORD_OPENBAO") {
         record();
     }
     let text = fs::read_to_string(data("own.jsonl")).unwrap();

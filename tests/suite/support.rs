@@ -3,12 +3,16 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::time::Duration;
 
 use assert_cmd::Command;
+
+pub use skipped::{is_ci, skip};
+
+#[path = "skipped.rs"]
+mod skipped;
 
 /// The folder of the five programs.
 pub fn programs() -> PathBuf {
@@ -138,8 +142,7 @@ impl Folder {
     }
 }
 
-/// Whether another program is there to test with. A missing one is written down, shown in the
-/// summary of `make test`, and a failure in CI.
+/// Whether another program is there to test with; if not, the check is skipped, see [`skip`].
 pub fn has(program: &str) -> bool {
     let found = std::env::var("PATH")
         .unwrap_or_default()
@@ -162,14 +165,18 @@ pub fn has_python(module: &str) -> bool {
 /// Where `tests/tools/node_modules` has an npm package; see [`has`].
 pub fn has_npm(package: &str) -> bool {
     let found = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tools/node_modules").join(package).is_dir();
-    (found && has("node")) || skip(&format!("the npm package {package} is not installed"))
+    (found || skip(&format!("the npm package {package} is not installed"))) && has("node")
 }
 
-fn skip(why: &str) -> bool {
-    let test = std::thread::current().name().unwrap_or("a test").to_owned();
-    assert!(std::env::var_os("CI").is_none(), "{test}: {why}, and CI must skip nothing");
-    let list = Path::new(env!("CARGO_TARGET_TMPDIR")).join("skipped.txt");
-    let mut file = fs::OpenOptions::new().create(true).append(true).open(list).unwrap();
-    writeln!(file, "SKIPPED {test}: {why}").unwrap();
-    false
+/// Whether the tests run as root; see [`has`].
+pub fn has_root() -> bool {
+    rustix::process::geteuid().is_root() || skip("needs root")
+}
+
+/// Whether the variable that writes expectations anew is set: what was seen then replaces what was
+/// expected. In CI that is an error, since every check would pass.
+pub fn is_updating(variable: &str) -> bool {
+    let asked = std::env::var_os(variable).is_some();
+    assert!(!(asked && is_ci()), "{variable} is set: expectations are not written in CI");
+    asked
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::*;
 use crate::prompts::spawn;
-use crate::support::programs;
+use crate::support::{has, has_root, programs};
 
 const SIGNALS: [(&str, i32); 4] = [("HUP", 1), ("INT", 2), ("QUIT", 3), ("TERM", 15)];
 
@@ -197,7 +197,7 @@ fn a_program_that_crashes_leaves_no_core_file() {
 #[test]
 fn another_process_of_the_same_user_reads_neither_memory_nor_environment() {
     let folder = Folder::new();
-    if folder.sh("id -u").stdout.trim() != "0" || !crate::support::has("setpriv") {
+    if !has_root() || !has("setpriv") {
         return;
     }
     let other = "setpriv --reuid=65534 --regid=65534 --clear-groups";

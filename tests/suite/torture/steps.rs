@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::support::has;
+use crate::support::{has, skip};
 
 const VERBS: [&str; 7] = [
     "cc-user import more.csv",
@@ -30,7 +30,8 @@ const CALLS: [(&str, &[&str]); 9] = [
 ];
 
 fn traces(folder: &Folder) -> bool {
-    has("strace") && folder.sh("strace -qq -o trace.txt true").status == 0
+    has("strace")
+        && (folder.sh("strace -qq -o trace.txt true").status == 0 || skip("no program can be traced"))
 }
 
 /// How often a verb makes each call.
@@ -50,7 +51,6 @@ fn calls(verb: &str) -> BTreeMap<String, usize> {
 #[test]
 fn a_fault_in_any_system_call_loses_nothing() {
     if !traces(&Folder::new()) {
-        println!("no program can be traced here");
         return;
     }
     let mut chance = Chance::new();

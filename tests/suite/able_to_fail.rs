@@ -1,0 +1,86 @@
+//! The tests of the tests: what would make one pass whatever the programs do is not in them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Every source file of the tests, with its text.
+fn sources() -> Vec<(PathBuf, String)> {
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("tests")];
+    let mut files = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() && !path.ends_with("node_modules") {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                files.push((path.clone(), fs::read_to_string(path).unwrap()));
+            }
+        }
+    }
+    files.retain(|(path, _)| !path.ends_with(file!()));
+    assert!(files.len() > 50, "only {} files found", files.len());
+    files
+}
+
+fn indent(line: &str) -> usize {
+    line.len() - line.trim_start().len()
+}
+
+/// The lines of each test function, with the number of the first.
+fn tests(text: &str) -> Vec<(usize, Vec<&str>)> {
+    let lines: Vec<&str> = text.lines().collect();
+    let mut found = Vec::new();
+    for (at, line) in lines.iter().enumerate().filter(|(_, line)| line.trim() == "#[test]") {
+        let end = lines[at..].iter().position(|other| *other == format!("{}}}", " ".repeat(indent(line))));
+        found.push((at + 1, lines[at..at + end.unwrap_or_default()].to_vec()));
+    }
+    found
+}
+
+/// Where a test ends early without a word: by a `return` whose condition does not skip the check
+/// aloud. A thread that ends since nobody listens any more is none of that.
+fn silent_ends(text: &str) -> Vec<usize> {
+    let mut found = Vec::new();
+    for (first, lines) in tests(text) {
+        for (at, line) in lines.iter().enumerate() {
+            let condition = if line.trim() == "return;" {
+                // The head of the block: the nearest line above that stands further left.
+                let mut above = lines[..at].iter().rev();
+                above.find(|above| !above.trim().is_empty() && indent(above) < indent(line))
+            } else if line.contains("else { return }") {
+                Some(line)
+            } else {
+                continue;
+            };
+            let condition = condition.copied().unwrap_or_default();
+            let aloud =
+                ["has(", "has_", "skip(", "traces(", "send(", "is_updating(", "Disk::new()", "0.6..1.7"];
+            if !aloud.iter().any(|word| condition.contains(word)) {
+                found.push(first + at);
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn test_that_ends_early_skips_its_check_aloud() {
+    let mut wrong = Vec::new();
+    let mut seen = 0;
+    for (path, text) in sources() {
+        seen += tests(&text).len();
+        wrong.extend(silent_ends(&text).iter().map(|line| format!("{}:{line}", path.display())));
+    }
+    assert!(seen > 300, "only {seen} tests found");
+    assert!(wrong.is_empty(), "these return without 'has' or 'skip':\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn silent_end_is_found_in_every_form() {
+    let test = |body: &str| silent_ends(&format!("#[test]\nfn x() {{\n{body}\n    rest();\n}}\n"));
+    assert_eq!(test("    if odd {\n        return;\n    }"), [4]);
+    assert_eq!(test("    let Some(x) = y else { return };"), [3]);
+    assert_eq!(test("    if odd {\n        println!(\"not here\");\n\n        return;\n    }"), [6]);
+    assert!(test("    if !has(\"x\") {\n        return;\n    }").is_empty());
+    assert!(silent_ends("fn helper() {\n    if odd {\n        return;\n    }\n}\n").is_empty());
+}
