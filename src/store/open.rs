@@ -1,5 +1,6 @@
 //! Opening the database and reading from it.
 
+use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
@@ -107,7 +108,9 @@ impl Store {
     /// # Errors
     /// All that a read can run into.
     pub fn similar(&self, username: &str) -> Result<Option<String>, StoreError> {
-        similar(&self.connection, self.layout, username).map_err(|error| self.fault(&error))
+        let found =
+            similar(&self.connection, self.layout, &[username]).map_err(|error| self.fault(&error))?;
+        Ok(found.into_iter().next().flatten())
     }
 
     /// What stands in the password column; none if there is no such user or nothing there.
@@ -226,23 +229,36 @@ impl Store {
     }
 }
 
-/// The work of [`Store::similar`], also inside a transaction.
+/// The work of [`Store::similar`], also inside a transaction, for many names in one pass over the
+/// table: for each of them a name in the table that differs from it by case or blanks only.
 pub(super) fn similar(
     connection: &Connection,
     layout: Layout,
-    username: &str,
-) -> rusqlite::Result<Option<String>> {
+    usernames: &[&str],
+) -> rusqlite::Result<Vec<Option<String>>> {
     let plain = |name: &str| name.split_whitespace().collect::<String>().to_lowercase();
-    let wanted = plain(username);
+    let mut positions: HashMap<String, Vec<usize>> = HashMap::with_capacity(usernames.len());
+    for (position, username) in usernames.iter().enumerate() {
+        positions.entry(plain(username)).or_default().push(position);
+    }
+    let mut found = vec![None; usernames.len()];
     let mut statement = connection.prepare(&format!("SELECT username FROM {}", layout.table))?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let Some(name) = column::text(row.get_ref(0)?) else { continue };
-        if name != username && plain(&name) == wanted {
-            return Ok(Some(name));
-        }
+        let Some(alike) = positions.get_mut(&plain(&name)) else { continue };
+        // Each name is settled by its first find, so that many spellings of one name stay linear.
+        alike.retain(|position| {
+            if usernames.get(*position).is_none_or(|username| *username == name) {
+                return true;
+            }
+            if let Some(slot) = found.get_mut(*position) {
+                *slot = Some(name.clone());
+            }
+            false
+        });
     }
-    Ok(None)
+    Ok(found)
 }
 
 impl Lack {

@@ -85,7 +85,15 @@ impl Transaction<'_> {
     /// # Errors
     /// All that a read can run into.
     pub fn similar(&self, username: &str) -> Result<Option<String>, StoreError> {
-        similar(&self.inner, self.context.layout, username).map_err(|error| self.context.fault(&error))
+        Ok(self.similar_to_each(&[username])?.into_iter().next().flatten())
+    }
+
+    /// The same for many names in one pass over the table, in their order.
+    ///
+    /// # Errors
+    /// All that a read can run into.
+    pub fn similar_to_each(&self, usernames: &[&str]) -> Result<Vec<Option<String>>, StoreError> {
+        similar(&self.inner, self.context.layout, usernames).map_err(|error| self.context.fault(&error))
     }
 
     /// Adds a user.

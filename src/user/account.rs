@@ -1,5 +1,7 @@
 //! What a user must be to be added: a name, roles and projects that go together.
 
+use std::collections::HashSet;
+
 use super::name::{Username, UsernameError};
 use super::role::{Role, RoleError};
 use super::{AuthSource, User};
@@ -155,21 +157,23 @@ impl Draft {
         if !errors.is_empty() {
             return Err(errors);
         }
-        let mut projects = Vec::with_capacity(self.projects.len());
-        for project in self.projects {
-            if !projects.contains(&project) {
-                projects.push(project);
-            }
-        }
         Ok(User {
             username: self.username,
             name: self.name,
             roles: roles.into_iter().map(|role| role.name().to_owned()).collect(),
-            projects,
+            projects: distinct(self.projects),
             email: self.email,
             source: Ok(source),
         })
     }
+}
+
+/// The entries of a list, each once, in the order in which they first occur.
+#[must_use]
+pub fn distinct(list: Vec<String>) -> Vec<String> {
+    let mut seen = HashSet::with_capacity(list.len());
+    let is_first: Vec<bool> = list.iter().map(|entry| seen.insert(entry.as_str())).collect();
+    list.into_iter().zip(is_first).filter_map(|(entry, is_first)| is_first.then_some(entry)).collect()
 }
 
 /// The roles with these names, each once, in the order given.

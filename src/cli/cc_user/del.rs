@@ -10,6 +10,7 @@ use crate::cli::console::Console;
 use crate::cli::failure::{Failure, UsageFault};
 use crate::store::Access;
 use crate::user::AuthSource;
+use crate::user::account::distinct;
 
 /// Delete users, all of those named or none
 #[derive(Debug, Args)]
@@ -31,23 +32,21 @@ pub(super) fn run(del: &Del, database: &DatabaseOptions, console: &mut Console) 
         .map(str::parse::<AuthSource>)
         .transpose()
         .map_err(|error| UsageFault::new(format!("--source: {error}")))?;
-    let mut names: Vec<&String> = Vec::new();
-    for name in &del.names {
-        if !names.contains(&name) {
-            names.push(name);
-        }
-    }
     let mut store = database.open(Access::Write, console)?;
     let mut action = store.transaction()?;
     let mut users = Vec::new();
     let mut wrong = Vec::new();
-    for name in names {
+    let mut missing = Vec::new();
+    let names = distinct(del.names.clone());
+    for name in &names {
         match action.record(name)? {
-            None => wrong.push(Refusal::Store(no_user(name, action.similar(name)?))),
+            None => missing.push(name.as_str()),
             Some(record) if may_go(record.user.source, source) => users.push(record.user),
             Some(record) => wrong.push(Refusal::Source { user: record.user, wanted: source }),
         }
     }
+    let similar = action.similar_to_each(&missing)?;
+    wrong.extend(missing.iter().zip(similar).map(|(name, similar)| Refusal::Store(no_user(name, similar))));
     if !wrong.is_empty() {
         return Err(Failure::several(wrong));
     }

@@ -1,5 +1,7 @@
 //! `cc-user project add` and `cc-user project remove`.
 
+use std::collections::HashSet;
+
 use clap::{Args, Subcommand};
 
 use super::add::warn_of_many_projects;
@@ -81,29 +83,33 @@ fn added(record: &mut Record, projects: &[String], console: &mut Console) -> Res
     if !user.has(Role::Manager) {
         return Err(Refusal::NoManager(user.username.clone()).into());
     }
-    let mut changed = false;
+    let mut held: HashSet<&str> = user.projects.iter().map(String::as_str).collect();
+    let mut new = Vec::new();
     for project in projects {
-        if user.projects.contains(project) {
-            console.note(&format!("{} has the project {} already", named(&user.username), named(project)));
+        if held.insert(project) {
+            new.push(project.clone());
         } else {
-            user.projects.push(project.clone());
-            changed = true;
+            console.note(&format!("{} already has the project {}", named(&user.username), named(project)));
         }
     }
+    let changed = !new.is_empty();
+    user.projects.extend(new);
     Ok(changed)
 }
 
 fn removed(record: &mut Record, projects: &[String]) -> Result<bool, Failure> {
     let user = &mut record.user;
+    let held: HashSet<&str> = user.projects.iter().map(String::as_str).collect();
     let wrong: Vec<_> = projects
         .iter()
-        .filter(|project| !user.projects.contains(project))
+        .filter(|project| !held.contains(project.as_str()))
         .map(|project| Refusal::NoSuchProject { name: user.username.clone(), project: project.clone() })
         .collect();
     if !wrong.is_empty() {
         return Err(Failure::several(wrong));
     }
-    user.projects.retain(|project| !projects.contains(project));
+    let removed: HashSet<&String> = projects.iter().collect();
+    user.projects.retain(|project| !removed.contains(project));
     Ok(true)
 }
 
