@@ -1,7 +1,4 @@
-
-set edit:completion:arg-completer[cc-jwt] = { |@words|
-    var index = (count $words)
-    set index = (- $index 1)
-
-    put (env _CLAP_IFS="\n" _CLAP_COMPLETE_INDEX=(to-string $index) COMPLETE="elvish" cc-jwt -- $@words) | to-lines
+# elvish completion of cc-jwt. elvish quotes what it inserts.
+set edit:completion:arg-completer[cc-jwt] = {|@words|
+    e:cc-jwt --complete elvish -- $@words | from-lines
 }

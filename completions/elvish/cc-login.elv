@@ -1,7 +1,4 @@
-
-set edit:completion:arg-completer[cc-login] = { |@words|
-    var index = (count $words)
-    set index = (- $index 1)
-
-    put (env _CLAP_IFS="\n" _CLAP_COMPLETE_INDEX=(to-string $index) COMPLETE="elvish" cc-login -- $@words) | to-lines
+# elvish completion of cc-login. elvish quotes what it inserts.
+set edit:completion:arg-completer[cc-login] = {|@words|
+    e:cc-login --complete elvish -- $@words | from-lines
 }

@@ -1,7 +1,4 @@
-
-set edit:completion:arg-completer[cc-user] = { |@words|
-    var index = (count $words)
-    set index = (- $index 1)
-
-    put (env _CLAP_IFS="\n" _CLAP_COMPLETE_INDEX=(to-string $index) COMPLETE="elvish" cc-user -- $@words) | to-lines
+# elvish completion of cc-user. elvish quotes what it inserts.
+set edit:completion:arg-completer[cc-user] = {|@words|
+    e:cc-user --complete elvish -- $@words | from-lines
 }

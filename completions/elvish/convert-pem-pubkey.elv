@@ -1,7 +1,4 @@
-
-set edit:completion:arg-completer[convert-pem-pubkey] = { |@words|
-    var index = (count $words)
-    set index = (- $index 1)
-
-    put (env _CLAP_IFS="\n" _CLAP_COMPLETE_INDEX=(to-string $index) COMPLETE="elvish" convert-pem-pubkey -- $@words) | to-lines
+# elvish completion of convert-pem-pubkey. elvish quotes what it inserts.
+set edit:completion:arg-completer[convert-pem-pubkey] = {|@words|
+    e:convert-pem-pubkey --complete elvish -- $@words | from-lines
 }

@@ -1,7 +1,4 @@
-
-set edit:completion:arg-completer[gen-keypair] = { |@words|
-    var index = (count $words)
-    set index = (- $index 1)
-
-    put (env _CLAP_IFS="\n" _CLAP_COMPLETE_INDEX=(to-string $index) COMPLETE="elvish" gen-keypair -- $@words) | to-lines
+# elvish completion of gen-keypair. elvish quotes what it inserts.
+set edit:completion:arg-completer[gen-keypair] = {|@words|
+    e:gen-keypair --complete elvish -- $@words | from-lines
 }

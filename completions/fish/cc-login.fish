@@ -1,1 +1,2 @@
-complete --keep-order --exclusive --command cc-login --arguments "(COMPLETE=fish cc-login -- (commandline --current-process --tokenize --cut-at-cursor) (commandline --current-token))"
+# fish completion of cc-login. fish quotes what it inserts.
+complete --command cc-login --no-files --keep-order --arguments '(cc-login --complete fish -- (commandline --current-process --tokenize --cut-at-cursor) (commandline --cut-at-cursor --current-token) 2>/dev/null)'

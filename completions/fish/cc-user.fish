@@ -1,1 +1,2 @@
-complete --keep-order --exclusive --command cc-user --arguments "(COMPLETE=fish cc-user -- (commandline --current-process --tokenize --cut-at-cursor) (commandline --current-token))"
+# fish completion of cc-user. fish quotes what it inserts.
+complete --command cc-user --no-files --keep-order --arguments '(cc-user --complete fish -- (commandline --current-process --tokenize --cut-at-cursor) (commandline --cut-at-cursor --current-token) 2>/dev/null)'

@@ -1,1 +1,2 @@
-complete --keep-order --exclusive --command convert-pem-pubkey --arguments "(COMPLETE=fish convert-pem-pubkey -- (commandline --current-process --tokenize --cut-at-cursor) (commandline --current-token))"
+# fish completion of convert-pem-pubkey. fish quotes what it inserts.
+complete --command convert-pem-pubkey --no-files --keep-order --arguments '(convert-pem-pubkey --complete fish -- (commandline --current-process --tokenize --cut-at-cursor) (commandline --cut-at-cursor --current-token) 2>/dev/null)'

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use super::fault::Fault;
 use super::kind::Kind;
 use super::note::Notes;
-use super::quote::{is_hidden, quote_path};
+use super::quote::quote_path;
 use super::time::Timestamp;
 
 /// The most that is read of a configuration, key or environment file, in bytes.
@@ -157,28 +157,7 @@ pub fn warn_if_exposed(path: &Path, notes: &mut Notes) {
     }
 }
 
-/// A text as one word of a shell command, for hints that can be pasted. What a terminal would obey
-/// is written as its number, which bash, zsh and ksh read.
-#[must_use]
-pub fn shell_word(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:@%+=,".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        return text.to_owned();
-    }
-    if !text.chars().any(is_hidden) {
-        return format!("'{}'", text.replace('\'', r"'\''"));
-    }
-    let mut word = "$'".to_owned();
-    for character in text.chars() {
-        match character {
-            '\'' | '\\' => word.extend(['\\', character]),
-            hidden if is_hidden(hidden) => word.push_str(&format!("\\U{:08X}", u32::from(hidden))),
-            other => word.push(other),
-        }
-    }
-    word.push('\'');
-    word
-}
+pub use super::shell::word as shell_word;
 
 /// What to do when the output is there already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -423,13 +402,5 @@ mod tests {
     fn an_endless_file_is_refused_at_the_limit() {
         let endless = read(Path::new("/dev/zero"), 1000);
         assert!(matches!(endless, Err(FileError::TooLarge { limit: 1000, .. })), "{endless:?}");
-    }
-
-    #[test]
-    fn a_hint_can_be_pasted() {
-        assert_eq!(shell_word("a b'c"), r"'a b'\''c'");
-        assert_eq!(shell_word("/etc/x.env"), "/etc/x.env");
-        assert_eq!(shell_word(r"a\b"), r"'a\b'");
-        assert_eq!(shell_word("a\n'\\\u{1b}"), r"$'a\U0000000A\'\\\U0000001B'");
     }
 }

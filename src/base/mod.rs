@@ -15,4 +15,5 @@ pub mod printable;
 pub mod quote;
 pub mod redact;
 pub mod secret;
+pub mod shell;
 pub mod time;

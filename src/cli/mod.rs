@@ -4,9 +4,11 @@
 //! is a [`tool::Tool`]: one function that returns its [`clap::Command`], which help, man pages,
 //! completions and tests all ask, and one that runs it.
 
+mod candidates;
 pub mod cc_jwt;
 pub mod cc_login;
 pub mod cc_user;
+pub mod completion;
 pub mod console;
 pub mod convert_pem_pubkey;
 pub mod directory;
@@ -37,9 +39,12 @@ pub fn main(tool: &Tool) -> ExitCode {
     keep_memory_private();
     survive_file_limits();
     silence_foreign_panics();
-    clap_complete::CompleteEnv::with_factory(|| tool.decorated_command()).bin(tool.name).complete();
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let mut console = Console::new(tool.name);
+    if let Some(text) = completion::answer(tool, &arguments) {
+        let outcome = console.text(&text).map(|()| Status::Done).map_err(Failure::from);
+        return ExitCode::from(console.end(outcome).code());
+    }
     let outcome = match tool.decorated_command().try_get_matches_from(&arguments) {
         Ok(matches) => {
             console.configure(&matches);

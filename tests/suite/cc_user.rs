@@ -312,12 +312,9 @@ fn names_of_users_complete_and_nothing_is_said_when_they_cannot() {
         folder.run("cc-user", &["add", name, "--role", "api", "-q"]).ended(0);
     }
     let complete = |words: &[&str]| {
-        let index = words.len().to_string();
         let run = folder
             .command(crate::support::programs().join("cc-user"))
-            .env("COMPLETE", "fish")
-            .env("_CLAP_COMPLETE_INDEX", index)
-            .args(["--", "cc-user"])
+            .args(["--complete", "fish", "--", "cc-user"])
             .args(words)
             .output()
             .unwrap();

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use cc_auth::cli::completion::Shell;
 use cc_auth::cli::tool::Tool;
-use clap_complete::env::Shells;
 
 use crate::manual::man_pages;
 use crate::support::{Folder, programs};
@@ -26,18 +26,13 @@ fn completions() -> BTreeMap<String, String> {
     let mut scripts = BTreeMap::new();
     for tool in TOOLS {
         for (shell, file) in [
-            ("bash", format!("bash/{}", tool.name)),
-            ("zsh", format!("zsh/_{}", tool.name)),
-            ("fish", format!("fish/{}.fish", tool.name)),
-            ("elvish", format!("elvish/{}.elv", tool.name)),
-            ("powershell", format!("powershell/{}.ps1", tool.name)),
+            (Shell::Bash, format!("bash/{}", tool.name)),
+            (Shell::Zsh, format!("zsh/_{}", tool.name)),
+            (Shell::Fish, format!("fish/{}.fish", tool.name)),
+            (Shell::Elvish, format!("elvish/{}.elv", tool.name)),
+            (Shell::PowerShell, format!("powershell/{}.ps1", tool.name)),
         ] {
-            let mut script = Vec::new();
-            let shells = Shells::builtins();
-            let completer = shells.completer(shell).unwrap();
-            completer.write_registration("COMPLETE", tool.name, tool.name, tool.name, &mut script).unwrap();
-            let text = String::from_utf8(script).unwrap();
-            scripts.insert(file, format!("{}\n", text.trim_end()));
+            scripts.insert(file, shell.script(tool.name));
         }
     }
     scripts
@@ -168,12 +163,7 @@ fn user_names_and_roles_complete() {
     let complete = |words: &[&str]| {
         let output = folder
             .command(programs().join("cc-user"))
-            .env("COMPLETE", "bash")
-            .env("_CLAP_COMPLETE_INDEX", (words.len() - 1).to_string())
-            .env("_CLAP_COMPLETE_COMP_TYPE", "9")
-            .env("_CLAP_COMPLETE_SPACE", "true")
-            .env("_CLAP_IFS", "\n")
-            .arg("--")
+            .args(["--complete", "bash", "--"])
             .args(words)
             .output()
             .unwrap();

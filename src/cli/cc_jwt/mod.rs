@@ -2,7 +2,7 @@
 //! publishes.
 
 mod bench;
-mod complete;
+use super::candidates as complete;
 mod inspect;
 mod issue;
 mod issue_spec;

@@ -1,0 +1,185 @@
+//! Completion in a shell: `PROGRAM --complete SHELL` prints the shell's script, and the script asks
+//! `PROGRAM --complete SHELL -- WORDS` at each TAB.
+//!
+//! Only this first argument starts it, never a variable of the environment. Candidates come from
+//! user tables and directories that other accounts write to: each is written for the shell by
+//! [`crate::base::shell`] where the shell does not quote what it inserts, and one with a character
+//! that a terminal obeys is not offered.
+
+use std::ffi::{OsStr, OsString};
+use std::fmt::Write as _;
+
+use clap_complete::engine::{CompletionCandidate, complete};
+
+use super::tool::Tool;
+use crate::base::quote::is_hidden;
+use crate::base::shell;
+
+/// The first argument that asks for completion.
+const OPTION: &str = "--complete";
+
+/// A shell that completes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shell {
+    /// GNU bash 4.0 or later.
+    Bash,
+    /// zsh.
+    Zsh,
+    /// fish 3.0 or later.
+    Fish,
+    /// elvish.
+    Elvish,
+    /// PowerShell.
+    PowerShell,
+}
+
+impl Shell {
+    /// All shells.
+    pub const ALL: [Self; 5] = [Self::Bash, Self::Zsh, Self::Fish, Self::Elvish, Self::PowerShell];
+
+    /// The name by which a script asks.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Bash => "bash",
+            Self::Zsh => "zsh",
+            Self::Fish => "fish",
+            Self::Elvish => "elvish",
+            Self::PowerShell => "powershell",
+        }
+    }
+
+    /// The completion script of a program.
+    #[must_use]
+    pub fn script(self, program: &str) -> String {
+        let template = match self {
+            Self::Bash => include_str!("completion/bash"),
+            Self::Zsh => include_str!("completion/zsh"),
+            Self::Fish => include_str!("completion/fish"),
+            Self::Elvish => include_str!("completion/elvish"),
+            Self::PowerShell => include_str!("completion/powershell"),
+        };
+        template.replace("PROGRAM", program).replace("FUNCTION", &program.replace('-', "_"))
+    }
+}
+
+/// The answer where the arguments ask for completion; none for every other command line.
+pub(super) fn answer(tool: &Tool, arguments: &[OsString]) -> Option<String> {
+    let mut rest = arguments.iter().skip(1).map(OsString::as_os_str);
+    if rest.next()? != OPTION {
+        return None;
+    }
+    let shell = rest.next()?;
+    let shell = Shell::ALL.into_iter().find(|known| shell == known.name())?;
+    let rest: Vec<&OsStr> = rest.collect();
+    if rest.is_empty() {
+        return Some(shell.script(tool.name));
+    }
+    let (tail, words) = match rest.as_slice() {
+        [dashes, words @ ..] if *dashes == "--" => (None, words),
+        [tail, dashes, words @ ..] if *dashes == "--" => (tail.to_str(), words),
+        _ => return None,
+    };
+    Some(candidates(tool, shell, tail, words))
+}
+
+/// The candidates for the last of the words, one a line. Of bash the words come as they were
+/// typed; `tail` is the part of the last one that bash replaces.
+fn candidates(tool: &Tool, shell: Shell, tail: Option<&str>, words: &[&OsStr]) -> String {
+    let Some((last, before)) = words.split_last() else { return String::new() };
+    let typed = last.to_str().unwrap_or_default();
+    let mut arguments: Vec<OsString> = before.iter().map(|word| plain(shell, word)).collect();
+    arguments.push(plain(shell, last));
+    let index = arguments.len().saturating_sub(1);
+    let folder = std::env::current_dir().ok();
+    let found = complete(&mut (tool.command)(), arguments, index, folder.as_deref()).unwrap_or_default();
+    let kept = typed.strip_suffix(tail.unwrap_or(typed)).unwrap_or_default();
+    let (kept, _) = shell::unquoted(kept);
+    let (_, open) = shell::unquoted(typed);
+    let mut lines = String::new();
+    for candidate in found.iter().filter(|candidate| !candidate.is_hide_set()) {
+        let Some(value) = candidate.get_value().to_str() else { continue };
+        if value.is_empty() || value.chars().any(is_hidden) {
+            continue;
+        }
+        let written = match shell {
+            Shell::Bash => for_bash(value, &kept, typed, open),
+            Shell::PowerShell => shell::powershell_word(value),
+            // These quote what they insert.
+            Shell::Zsh | Shell::Fish | Shell::Elvish => Some(value.to_owned()),
+        };
+        let Some(written) = written else { continue };
+        // Writing to a String cannot fail.
+        let _ = match (help(candidate), shell) {
+            (Some(help), Shell::Zsh | Shell::Fish | Shell::PowerShell) => {
+                writeln!(lines, "{written}\t{help}")
+            }
+            _ => writeln!(lines, "{written}"),
+        };
+    }
+    lines
+}
+
+/// A word without its quotes, where the shell hands it over with them.
+fn plain(shell: Shell, word: &OsStr) -> OsString {
+    match (shell, word.to_str()) {
+        (Shell::Bash | Shell::PowerShell, Some(text)) => shell::unquoted(text).0.into(),
+        _ => word.to_owned(),
+    }
+}
+
+/// What bash inserts: the candidate after what stays, as an unquoted word; inside quotation marks
+/// only what needs none.
+fn for_bash(value: &str, kept: &str, typed: &str, open: Option<char>) -> Option<String> {
+    let rest = value.strip_prefix(kept)?;
+    if open.is_some() {
+        return (rest.is_empty() || shell::is_plain_word(rest)).then(|| rest.to_owned());
+    }
+    match rest.strip_prefix("~/") {
+        Some(below) if typed.starts_with("~/") => Some(format!("~/{}", shell::escaped(below))),
+        _ => Some(shell::escaped(rest)),
+    }
+}
+
+/// The first line of a candidate's help.
+fn help(candidate: &CompletionCandidate) -> Option<String> {
+    let text = candidate.get_help()?.to_string();
+    let line = text.lines().next()?.trim();
+    (!line.is_empty()).then(|| line.replace('\t', " "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn for_bash_hostile_name_is_one_inert_word() {
+        let name = "mallory;touch owned;:";
+        let offered = |kept, typed| for_bash(name, kept, typed, shell::unquoted(typed).1);
+        assert_eq!(offered("", "mal").as_deref(), Some(r"mallory\;touch\ owned\;:"));
+        assert_eq!(offered("mallory;touch owned;:", r"mallory\;touch\ owned\;:").as_deref(), Some(""));
+        assert_eq!(offered("", "\"mal"), None, "no escape holds inside double quotes");
+        assert_eq!(offered("", "'mal"), None);
+        assert_eq!(for_bash("anna", "", "'an", Some('\'')).as_deref(), Some("anna"));
+        assert_eq!(for_bash("--key=a b", "--key=", "--key=a", None).as_deref(), Some(r"a\ b"));
+        assert_eq!(for_bash("~/a b", "", "~/a", None).as_deref(), Some(r"~/a\ b"));
+        assert_eq!(for_bash("~root", "", "~r", None).as_deref(), Some(r"\~root"));
+    }
+
+    #[test]
+    fn answer_only_the_first_argument_asks() {
+        let asked = |arguments: &[&str]| {
+            let arguments: Vec<OsString> = arguments.iter().map(OsString::from).collect();
+            answer(&super::super::cc_jwt::TOOL, &arguments)
+        };
+        assert_eq!(asked(&["cc-jwt", "verify", "--complete", "bash"]), None);
+        assert_eq!(asked(&["cc-jwt", "--complete"]), None);
+        assert_eq!(asked(&["cc-jwt", "--complete", "tcsh"]), None);
+        assert_eq!(asked(&["cc-jwt", "--complete", "bash", "verify"]), None);
+        assert!(asked(&["cc-jwt", "--complete", "bash"]).unwrap().contains("complete -o"));
+        assert_eq!(
+            asked(&["cc-jwt", "--complete", "bash", "ver", "--", "cc-jwt", "ver"]).unwrap(),
+            "verify\n"
+        );
+    }
+}

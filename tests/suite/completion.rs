@@ -1,0 +1,212 @@
+//! Completion as a user meets it: TAB and ENTER typed on a pseudo-terminal in real shells, with
+//! names that other accounts chose.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use rexpect::session::{PtySession, spawn_command};
+
+use crate::support::{Folder, has, path_with_programs, programs};
+
+/// Usernames that would be commands if a shell read them, each with a beginning of its own.
+const NAMES: [&str; 14] = [
+    "aa;touch owned;:",
+    "bb$(touch owned)",
+    "cc`touch owned`",
+    "dd';touch owned;'",
+    "ee\";touch owned;\"",
+    "ff|touch owned",
+    "gg&&touch owned",
+    "hh>owned",
+    "ii\\;touch owned",
+    "jj {owned,x}",
+    "kk*",
+    "ll#x",
+    "mm!touch",
+    "nn plain 'n' \"m\"",
+];
+
+/// A directory with these users and files, each of which would make `owned`.
+fn setup() -> Folder {
+    let folder = Folder::with_setup();
+    for name in NAMES {
+        let statement = format!(
+            "INSERT INTO hpc_user (username, password, ldap, roles, projects) VALUES ('{}', NULL, 1, '[\"user\"]', '[]')",
+            name.replace('\'', "''")
+        );
+        let connection = rusqlite::Connection::open(folder.file("var/job.db")).unwrap();
+        connection.execute(&statement, []).unwrap();
+    }
+    folder.write("zz;touch owned;x", "no token");
+    folder.write("newline\ntouch owned", "no token");
+    folder
+}
+
+/// A shell on a terminal with the completions of all programs.
+fn shell(folder: &Folder, name: &str) -> PtySession {
+    let completions = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("completions").join(name);
+    let mut command = std::process::Command::new(name);
+    let lines = match name {
+        "bash" => {
+            command.args(["--norc", "--noprofile", "-i"]);
+            format!("for f in {0}/*; do . $f; done", completions.display())
+        }
+        "zsh" => {
+            command.args(["-f", "-i"]);
+            format!(
+                "fpath=({0} $fpath); autoload -U compinit; compinit -u -D; unsetopt promptsp",
+                completions.display()
+            )
+        }
+        _ => {
+            command.args(["--no-config", "--private", "-i"]);
+            format!("for f in {0}/*; source $f; end", completions.display())
+        }
+    };
+    command
+        .current_dir(folder.path())
+        .env_clear()
+        .env("PATH", path_with_programs())
+        .env("HOME", folder.file(".home"))
+        .env("TERM", "xterm")
+        .env("NO_COLOR", "1")
+        .env("LC_ALL", "C.UTF-8")
+        .env("TZ", "UTC");
+    let mut session = spawn_command(command, Some(30_000)).unwrap();
+    session.send_line(&lines).unwrap();
+    session.send_line("printf 'rea%s\\n' dy").unwrap();
+    session.exp_string("ready").unwrap();
+    session
+}
+
+/// Types a beginning, TAB and ENTER, and waits for the end of the command.
+fn type_and_run(session: &mut PtySession, typed: &str, number: usize) -> String {
+    session.send(&format!("{typed}\t\r")).unwrap();
+    session.flush().unwrap();
+    session.send_line(&format!("printf 'en%s{number}\\n' d")).unwrap();
+    session.exp_string(&format!("end{number}")).unwrap_or_else(|error| panic!("{typed}: {error}"))
+}
+
+#[test]
+fn completion_hostile_names_run_nothing_in_any_shell() {
+    for name in ["bash", "zsh", "fish"] {
+        if !has(name) {
+            continue;
+        }
+        let folder = setup();
+        let mut session = shell(&folder, name);
+        for (number, user) in NAMES.iter().enumerate() {
+            let typed = format!("cc-user show {}", &user[..2]);
+            let seen = type_and_run(&mut session, &typed, number);
+            assert!(!folder.file("owned").exists(), "{name}: {user} ran: {seen}");
+            // The whole name reached the program as one argument.
+            assert!(
+                seen.contains(&format!("username  {}", user.replace('\\', "\\\\"))),
+                "{name}: {user}: {seen:?}"
+            );
+        }
+        for (number, typed) in
+            ["cc-jwt inspect --token-file zz", "cc-jwt inspect --token-file ne"].iter().enumerate()
+        {
+            let seen = type_and_run(&mut session, typed, 100 + number);
+            assert!(!folder.file("owned").exists(), "{name}: {typed}: {seen}");
+        }
+    }
+}
+
+/// zsh and fish know what they insert into; bash inserts what the program wrote.
+#[test]
+fn completion_hostile_names_inside_quotes_run_nothing_in_bash() {
+    let folder = setup();
+    let mut session = shell(&folder, "bash");
+    session.send_line("PS1='<one>' PS2='<two>'; printf 'se%s\\n' t").unwrap();
+    session.exp_string("set\r\n").unwrap();
+    for (quote, close) in [("'", "'"), ("\"", "\""), ("$'", "'"), ("\"x\"'", "'"), ("a\\", "")] {
+        for user in NAMES {
+            let line = format!("cc-user show {quote}{}\t{close}\r", &user[..2]);
+            session.exp_string("<one>").unwrap();
+            session.send(&line).unwrap();
+            session.flush().unwrap();
+            let (_, prompt) = session.exp_regex("\n[^\n]*<(one|two)>").unwrap();
+            if prompt.ends_with("<two>") {
+                session.send_control('c').unwrap();
+            } else {
+                // The prompt that the next round waits for.
+                session.send("\r").unwrap();
+                session.flush().unwrap();
+            }
+            assert!(!folder.file("owned").exists(), "{line:?} ran it");
+        }
+    }
+}
+
+#[test]
+fn completion_command_line_is_answered_in_every_shell() {
+    for name in ["bash", "zsh", "fish"] {
+        if !has(name) {
+            continue;
+        }
+        let folder = Folder::with_setup();
+        folder.write("key file.pem", "x");
+        let mut session = shell(&folder, name);
+        // The first TAB of all, an option with '=', a name after options.
+        let seen = type_and_run(&mut session, "cc-user sho", 1);
+        assert!(seen.contains("cc-user show"), "{name}: {seen:?}");
+        let seen = type_and_run(&mut session, "cc-user --wait 1s show fri", 2);
+        assert!(seen.contains("username  fritz"), "{name}: {seen:?}");
+        let seen = type_and_run(&mut session, "cc-user list --role=ap", 3);
+        assert!(seen.contains("fritz"), "{name}: {seen:?}");
+        let seen = type_and_run(&mut session, "cc-jwt verify --token-file key", 4);
+        assert!(!seen.contains("missing") && seen.contains("token"), "{name}: {seen:?}");
+    }
+}
+
+#[test]
+fn completion_variable_in_the_environment_changes_no_command() {
+    let folder = Folder::with_setup();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell", "x"] {
+        for (program, arguments, status) in [
+            ("cc-jwt", &["verify", "no-token"][..], 65),
+            ("cc-user", &["show", "nobody"], 1),
+            ("cc-login", &["status"], 1),
+            ("gen-keypair", &["--nonsense"], 2),
+            ("convert-pem-pubkey", &["missing.pem"], 66),
+        ] {
+            let output = folder
+                .command(programs().join(program))
+                .env("COMPLETE", shell)
+                .env("_CLAP_COMPLETE_INDEX", "1")
+                .env("_CLAP_IFS", "\n")
+                .args(arguments)
+                .output()
+                .unwrap();
+            assert_eq!(output.status.code(), Some(status), "{program} {arguments:?} with COMPLETE={shell}");
+        }
+    }
+}
+
+#[test]
+fn completion_default_files_that_block_do_not_hang() {
+    for name in ["config.json", ".env", "var/job.db"] {
+        let folder = Folder::with_setup();
+        fs::remove_file(folder.file(name)).unwrap();
+        folder.sh(&format!("mkfifo {name}")).ended(0);
+        for (program, words) in [
+            ("cc-user", &["show", "f"][..]),
+            ("cc-jwt", &["issue", "f"]),
+            ("cc-jwt", &["verify", "--endpoint", ""]),
+            ("cc-user", &["role", "remove", "fritz", ""]),
+        ] {
+            let start = Instant::now();
+            let output = folder
+                .command(programs().join(program))
+                .args(["--complete", "bash", "--", program])
+                .args(words)
+                .timeout(Duration::from_secs(20))
+                .output()
+                .unwrap();
+            assert_eq!(output.status.code(), Some(0), "{program} {words:?} with a FIFO {name}");
+            assert!(start.elapsed() < Duration::from_secs(10), "{program} {words:?} with a FIFO {name}");
+        }
+    }
+}
