@@ -108,8 +108,8 @@ fn a_name_is_never_a_part_of_a_statement() {
         run(&["add", name, "--role", "manager", "--project", name, "--name", name, "--no-password"]).ended(0);
         assert_eq!(run(&["show", name, "--json"]).ended(0).json()["username"], name);
         run(&["role", "add", name, "support"]).ended(0);
-        run(&["passwd", name, "--delete"]);
-        run(&["list", "--project", name]).ended(0);
+        run(&["passwd", name, "--delete"]).ended(0);
+        assert_eq!(run(&["list", "--names", "--project", name]).ended(0).stdout, format!("{name}\n"));
     }
     let table = run(&["list", "--json"]).ended(0).json();
     let fritz = table.as_array().unwrap().iter().find(|user| user["username"] == "fritz").unwrap();

@@ -266,7 +266,7 @@ fn a_stream_whose_reader_goes_ends_without_reading_on() {
 #[test]
 fn the_present_moves_on_in_a_stream() {
     let folder = Folder::with_setup();
-    let short = folder.sh("cc-jwt issue fritz -q --ttl 2s").ended(0).stdout;
+    let short = folder.sh("cc-jwt issue fritz -q --ttl 6s").ended(0).stdout;
     let mut child = start(&folder, &["verify", "--stream", "-q"]);
     let mut input = child.stdin.take().unwrap();
     let mut output = BufReader::new(child.stdout.take().unwrap());
@@ -276,9 +276,17 @@ fn the_present_moves_on_in_a_stream() {
         output.read_line(&mut answer).unwrap();
         answer
     };
-    ask();
-    std::thread::sleep(std::time::Duration::from_millis(2_500));
-    let answer = ask();
+    // It holds as long as it says, and no longer: the answer changes once, without a word from us.
+    assert_eq!(ask(), "ok\n", "the lifetime passed before the first answer");
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    let answer = loop {
+        let answer = ask();
+        if answer != "ok\n" {
+            break answer;
+        }
+        assert!(std::time::Instant::now() < deadline, "the token never expires");
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    };
     assert!(answer.starts_with("expiry: it expired"), "{answer}");
     drop(input);
     assert_eq!(child.wait().unwrap().code(), Some(1));
