@@ -100,6 +100,7 @@ kinds! {
     FileNotText: "file-not-text", Data, "an input file is not UTF-8 text";
     FileTooLarge: "file-too-large", Data, "an input file is larger than the limit";
     FileUnreadable: "file-unreadable", NoInput, "an input file cannot be read";
+    FileUntrusted: "file-untrusted", NotPermitted, "another account can change a file or a symbolic link that is used by default or written to";
     HashMalformed: "hash-malformed", Data, "a password hash is malformed";
     HashTooCostly: "hash-too-costly", Data, "the cost of a password hash is over the limit";
     HostNotFound: "host-not-found", Unavailable, "a host name has no address";

@@ -12,7 +12,6 @@ pub mod completion;
 pub mod console;
 pub mod convert_pem_pubkey;
 pub mod directory;
-pub mod env_file;
 pub mod failure;
 pub mod gen_keypair;
 pub mod network;

@@ -14,6 +14,7 @@
 //! ```
 
 pub mod dotenv;
+pub mod env_file;
 mod fault;
 mod file;
 mod json;

@@ -207,11 +207,7 @@ pub fn load(path: &Path, notes: &mut Notes) -> Result<Option<Session>, LoginErro
 /// # Errors
 /// [`LoginError::File`].
 pub fn remove(path: &Path) -> Result<bool, LoginError> {
-    match fs::remove_file(path) {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
-        Err(source) => Err(FileError::Unwritable { path: path.to_owned(), source }.into()),
-    }
+    Ok(file::remove(path)?)
 }
 
 #[cfg(test)]

@@ -108,7 +108,7 @@ impl Job {
         };
         let reason = match decide(found, &self.resource, &key.verifying_key(), now) {
             Due::Fresh(times) if act != Act::Always => {
-                if self.output.mode & 0o077 == 0 {
+                if self.output.mode.is_none_or(|mode| mode & 0o077 == 0) {
                     file::warn_if_exposed(&self.output.path, notes);
                 }
                 return Ok(Kept {

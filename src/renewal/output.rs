@@ -1,13 +1,14 @@
 //! The file a token is kept in: one process at a time, replaced whole, never a part.
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::base::fault::Fault;
-use crate::base::file::{self, Existing, FileError};
+use crate::base::file::{self, Existing, FileError, Location, PRIVATE_MODE, Write};
 use crate::base::kind::Kind;
 use crate::base::quote::quote_path;
 use crate::base::secret::SecretText;
@@ -21,10 +22,9 @@ const OUTPUT_LIMIT: u64 = 128 << 10;
 pub struct Output {
     /// The file.
     pub path: PathBuf,
-    /// Its mode.
-    pub mode: u32,
-    /// Whether it stands in a folder that others write to as well, such as `/tmp`.
-    pub shared_folder: bool,
+    /// Its mode; without one it is private, and the group keeps what it may do with the file that
+    /// is replaced.
+    pub mode: Option<u32>,
 }
 
 /// What stands in an output.
@@ -48,10 +48,10 @@ pub enum OutputError {
     #[error("{} is a directory, wanted a file", quote_path(.0))]
     Directory(PathBuf),
     /// A pipe or a device stands where the token should: what went in can't be looked at again.
-    #[error("{} is a pipe or a device, wanted a file", quote_path(.0))]
+    #[error("{} is a FIFO or a device: expected a file", quote_path(.0))]
     NotAFile(PathBuf),
-    /// In a folder of everybody's: a file of somebody else, or a link that leads elsewhere.
-    #[error("{} is {what}: somebody may have put it there to get at the token", quote_path(.path))]
+    /// In a directory that all accounts may write to: not a file of the caller.
+    #[error("{} is {what}: another account can have put it there to get the token", quote_path(.path))]
     NotOwn {
         /// The file.
         path: PathBuf,
@@ -104,9 +104,19 @@ pub struct Lock {
     _file: File,
 }
 
+/// The name of the lock beside a file of this name.
+fn lock_name(name: &std::ffi::OsStr) -> OsString {
+    let mut lock = OsString::from(".");
+    lock.push(name);
+    lock.push(".lock");
+    lock
+}
+
+/// Where the lock of an output is, for messages.
 fn lock_path(path: &Path) -> PathBuf {
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    path.with_file_name(format!(".{name}.lock"))
+    let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let name = lock_name(real.file_name().unwrap_or_default());
+    real.with_file_name(name)
 }
 
 impl Output {
@@ -115,12 +125,12 @@ impl Output {
     /// # Errors
     /// [`OutputError::Busy`] when another process has it; `File` when the folder can't be written.
     pub fn lock(&self) -> Result<Lock, OutputError> {
-        self.must_be_fit()?;
-        let path = lock_path(&self.path);
-        if self.shared_folder {
-            must_be_own(&path)?;
-        }
-        let file = file::open_lock(&path)?;
+        let location = self.locate(Location::find)?;
+        // Of the file after all links: every path that leads to it has the same lock.
+        let lock = location.sibling(&lock_name(location.name()))?;
+        self.check_owner(&lock)?;
+        let path = lock.path().to_owned();
+        let file = lock.open_lock()?;
         match file.try_lock() {
             Ok(()) => Ok(Lock { _file: file }),
             Err(TryLockError::WouldBlock) => Err(OutputError::Busy(self.path.clone())),
@@ -133,13 +143,16 @@ impl Output {
     /// # Errors
     /// [`OutputError`] when it is no file or must not be read.
     pub fn read(&self) -> Result<Content, OutputError> {
-        self.must_be_fit()?;
-        match file::read_text(&self.path, OUTPUT_LIMIT) {
-            Ok(text) => Ok(Content::Text(SecretText::new(text))),
+        let location = match self.locate(Location::find_input) {
+            Err(OutputError::File(FileError::Missing(_))) => return Ok(Content::Missing),
+            other => other?,
+        };
+        match location.read(OUTPUT_LIMIT) {
+            Ok(bytes) => Ok(String::from_utf8(bytes)
+                .map_or(Content::Unreadable, |text| Content::Text(SecretText::new(text)))),
             Err(FileError::Missing(_)) => Ok(Content::Missing),
-            Err(FileError::Directory(path)) => Err(OutputError::Directory(path)),
-            Err(FileError::TooLarge { .. } | FileError::NotText { .. }) => Ok(Content::Unreadable),
-            Err(other) => Err(other.into()),
+            Err(FileError::TooLarge { .. }) => Ok(Content::Unreadable),
+            Err(other) => Err(self.unfit(other)),
         }
     }
 
@@ -148,14 +161,17 @@ impl Output {
     /// # Errors
     /// [`OutputError`]; what was there still is.
     pub fn write(&self, token: &SecretText) -> Result<(), OutputError> {
-        self.must_be_fit()?;
+        let location = self.locate(Location::find)?;
         let mut bytes = zeroize::Zeroizing::new(Vec::with_capacity(token.expose().len() + 1));
         bytes.extend_from_slice(token.expose().as_bytes());
         bytes.push(b'\n');
-        file::write_unswept(&self.path, &bytes, self.mode, Existing::Replace).map_err(|error| match error {
-            FileError::Directory(path) => OutputError::Directory(path),
-            other => other.into(),
-        })
+        let how = Write {
+            mode: self.mode.unwrap_or(PRIVATE_MODE),
+            existing: Existing::Replace,
+            keeps_access: self.mode.is_none(),
+            sweeps: false,
+        };
+        location.write(&bytes, how).map_err(|error| self.unfit(error))
     }
 
     /// When the token that is there ends, whatever signed it; for saying so when renewal failed.
@@ -167,12 +183,40 @@ impl Output {
         claims.time("exp").ok().flatten().map(|time| time.instant())
     }
 
-    /// Reading a pipe could wait for ever.
-    fn must_be_fit(&self) -> Result<(), OutputError> {
-        if fs::metadata(&self.path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir()) {
+    /// Follows the path. What is checked is what is read and replaced.
+    fn locate(&self, find: impl Fn(&Path) -> Result<Location, FileError>) -> Result<Location, OutputError> {
+        if self.path == Path::new("-") || self.path.starts_with("/dev/fd") {
             return Err(OutputError::NotAFile(self.path.clone()));
         }
-        if self.shared_folder { must_be_own(&self.path) } else { Ok(()) }
+        let location = find(&self.path).map_err(|error| self.unfit(error))?;
+        if location.found().is_some_and(|found| !found.is_file()) {
+            return Err(OutputError::NotAFile(self.path.clone()));
+        }
+        self.check_owner(&location)?;
+        Ok(location)
+    }
+
+    /// In a directory of all accounts, only a regular file of the caller is used.
+    fn check_owner(&self, location: &Location) -> Result<(), OutputError> {
+        let not_own = |what| Err(OutputError::NotOwn { path: location.path().to_owned(), what });
+        match location.found().filter(|_| location.is_in_shared_directory()) {
+            Some(found) if found.is_symlink() => not_own("a symbolic link"),
+            Some(found) if found.uid() != rustix::process::geteuid().as_raw() => {
+                not_own("a file of another account")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn unfit(&self, error: FileError) -> OutputError {
+        match error {
+            FileError::Directory(path) => OutputError::Directory(path),
+            FileError::Special(path) => OutputError::NotAFile(path),
+            FileError::Link { .. } => {
+                OutputError::NotOwn { path: self.path.clone(), what: "a symbolic link" }
+            }
+            other => other.into(),
+        }
     }
 }
 
@@ -180,19 +224,6 @@ impl Output {
 pub fn sweep(outputs: &[&Output], now: Timestamp) {
     let folders: BTreeSet<&Path> = outputs.iter().filter_map(|output| output.path.parent()).collect();
     folders.into_iter().for_each(|folder| file::sweep(folder, now));
-}
-
-/// In a folder of everybody's, only a plain file of one's own is used.
-fn must_be_own(path: &Path) -> Result<(), OutputError> {
-    let Ok(metadata) = fs::symlink_metadata(path) else { return Ok(()) };
-    let not_own = |what| Err(OutputError::NotOwn { path: path.to_owned(), what });
-    if metadata.is_symlink() {
-        not_own("a symbolic link")
-    } else if metadata.uid() != rustix::process::geteuid().as_raw() {
-        not_own("somebody else's file")
-    } else {
-        Ok(())
-    }
 }
 
 /// What a file is, to notice that it changed: by device, inode, length and time.
@@ -221,7 +252,7 @@ mod tests {
     use super::*;
 
     fn output(path: &Path) -> Output {
-        Output { path: path.to_owned(), mode: 0o600, shared_folder: false }
+        Output { path: path.to_owned(), mode: None }
     }
 
     #[test]
@@ -251,10 +282,12 @@ mod tests {
 
     #[test]
     fn a_link_in_a_shared_folder_is_not_followed() {
+        use std::os::unix::fs::PermissionsExt as _;
         let folder = tempfile::tempdir().unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o1777)).unwrap();
         let path = folder.path().join("token");
         std::os::unix::fs::symlink(folder.path().join("elsewhere"), &path).unwrap();
-        let shared = Output { shared_folder: true, ..output(&path) };
+        let shared = output(&path);
         assert!(matches!(shared.write(&SecretText::default()), Err(OutputError::NotOwn { .. })));
         assert!(matches!(shared.lock(), Err(OutputError::NotOwn { .. })));
     }

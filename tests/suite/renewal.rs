@@ -243,7 +243,7 @@ fn an_output_that_can_not_be_written_is_told() {
     assert!(Command::new("mkfifo").arg(folder.file("pipe")).status().unwrap().success());
     for path in ["pipe", "/dev/null"] {
         let run = folder.run("cc-jwt", &["renew", "--spec", "r.yaml", "-q", "-o", path]).ended(73);
-        assert!(run.stderr.contains("is a pipe or a device, wanted a file"), "{}", run.stderr);
+        assert!(run.stderr.contains("is a FIFO or a device: expected a file"), "{}", run.stderr);
         folder.run("cc-jwt", &["renew", "--spec", "r.yaml", "-q", "--check", "-o", path]).ended(73);
     }
     fs::create_dir(folder.file("folder")).unwrap();

@@ -222,8 +222,8 @@ impl Jwks {
         }
         let well_known = folder.join(DISCOVERY_FILE);
         let parent = well_known.parent().unwrap_or(folder);
-        std::fs::create_dir_all(parent)
-            .map_err(|source| FileError::Uncreatable { path: parent.to_owned(), source })?;
+        // For a web server of another account, whatever the mask of this process.
+        file::create_directory_all(parent, file::PUBLIC_DIRECTORY_MODE)?;
         // The set first: a discovery document that leads nowhere is worse than none.
         for (path, content) in [(&path, set), (&well_known, document)] {
             let mut text = serde_json::to_string_pretty(content).unwrap_or_default();

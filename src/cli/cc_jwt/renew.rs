@@ -42,9 +42,10 @@ pub(super) struct Renew {
     #[arg(long)]
     discoverable: bool,
 
-    /// Give the files this mode, in octal
-    #[arg(long, value_name = "MODE", default_value = "0600", value_parser = parse_mode)]
-    mode: u32,
+    /// Give the files this mode, in octal [default: 0600, and the group of the file that is
+    /// replaced keeps its access]
+    #[arg(long, value_name = "MODE", value_parser = parse_mode)]
+    mode: Option<u32>,
 
     /// Stay and renew whenever it is time, telling one line of JSON for each event
     #[arg(short, long, conflicts_with_all = ["check", "at"])]
@@ -199,7 +200,7 @@ impl Renew {
 
     fn output_of(&self, name: &str, console: &mut Console) -> Output {
         let mode = self.mode;
-        let plain = |path: PathBuf| Output { path, mode, shared_folder: false };
+        let plain = |path: PathBuf| Output { path, mode };
         match (&self.output, &self.out_dir) {
             (Some(path), _) => plain(path.clone()),
             (None, Some(folder)) => plain(folder.join(name)),
@@ -209,9 +210,7 @@ impl Renew {
                 }
                 let user = rustix::process::geteuid().as_raw();
                 let place = discovery::place_to_write(console.environment(), user);
-                let shared_folder = matches!(place, discovery::Source::Tmp(_));
-                let path = place.path().map(Path::to_owned).unwrap_or_default();
-                Output { path, mode, shared_folder }
+                plain(place.path().map(Path::to_owned).unwrap_or_default())
             }
         }
     }

@@ -8,13 +8,14 @@ use serde_json::json;
 use super::DatabaseOptions;
 use super::database::DEFAULT;
 use crate::base::fault::{Fault, Status};
-use crate::base::file::{self, Existing, PRIVATE_MODE, PUBLIC_MODE, SETTINGS_LIMIT};
+use crate::base::file::{self, Existing, PUBLIC_MODE};
 use crate::base::kind::Kind;
 use crate::base::quote::quote_path;
 use crate::base::time::Clock;
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
-use crate::config::dotenv::{self, Dotenv, DotenvFaults};
+use crate::config::dotenv::Dotenv;
+use crate::config::env_file;
 use crate::key::encoding::{decode_standard, encode_standard};
 use crate::key::private::generate_shared;
 use crate::key::{Algorithm, KeyError, PrivateKey};
@@ -37,8 +38,6 @@ const TOKEN_LIFE: &str = "168h";
 /// What keeps the set-up from being made.
 #[derive(Debug, thiserror::Error)]
 enum InitFault {
-    #[error("{}: {faults}", quote_path(.path))]
-    EnvFile { path: PathBuf, faults: DotenvFaults },
     #[error("{}: {PUBLIC} is set, but {PRIVATE} is not: no pair can be made without changing what is there", quote_path(.0))]
     PublicOnly(PathBuf),
     #[error("{} is a directory, wanted a file", quote_path(.0))]
@@ -48,7 +47,6 @@ enum InitFault {
 impl Fault for InitFault {
     fn kind(&self) -> Kind {
         match self {
-            Self::EnvFile { .. } => Kind::EnvFileMalformed,
             Self::PublicOnly(_) => Kind::ConfigPrivateKeyMissing,
             Self::Directory(_) => Kind::OutputUncreatable,
         }
@@ -56,7 +54,6 @@ impl Fault for InitFault {
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::EnvFile { faults, .. } => faults.first().hint(),
             Self::PublicOnly(_) => {
                 Some("add the private key that belongs to it, or make a new pair with 'gen-keypair --write --force'".to_owned())
             }
@@ -84,7 +81,6 @@ pub(super) fn run(_: &Init, database: &DatabaseOptions, console: &mut Console) -
             return Err(InitFault::Directory(path.clone()).into());
         }
     }
-    let keys = missing_keys(&env_file)?;
     let has_database = std::fs::symlink_metadata(&db).is_ok();
     if has_database {
         drop(Store::open_waiting(&db, Access::Read, database.wait()?)?);
@@ -97,13 +93,11 @@ pub(super) fn run(_: &Init, database: &DatabaseOptions, console: &mut Console) -
     }
     let mut done = Vec::new();
     let mut kept = Vec::new();
-    match keys {
-        Some(keys) => {
-            make_folder(&env_file)?;
-            file::write(&env_file, &keys.content, PRIVATE_MODE, keys.existing)?;
-            done.push(Done { path: env_file, made: keys.names.join(", ") });
-        }
-        None => kept.push(env_file),
+    // The environment file first: where a key can't be used, nothing is created.
+    make_folder(&env_file)?;
+    match add_missing_keys(&env_file)? {
+        names if names.is_empty() => kept.push(env_file),
+        names => done.push(Done { path: env_file, made: names.join(", ") }),
     }
     if config.exists() {
         kept.push(config);
@@ -122,24 +116,25 @@ pub(super) fn run(_: &Init, database: &DatabaseOptions, console: &mut Console) -
     tell(&done, &kept, console)
 }
 
-struct Keys {
-    content: Vec<u8>,
-    names: Vec<&'static str>,
-    existing: Existing,
+/// Adds the keys that the environment file lacks; their names.
+fn add_missing_keys(path: &Path) -> Result<Vec<&'static str>, Failure> {
+    let mut names = Vec::new();
+    env_file::change(path, |there| -> Result<_, Failure> {
+        let new = missing_keys(path, there)?;
+        names = new.iter().map(|(name, _)| *name).collect();
+        Ok(new)
+    })?;
+    Ok(names)
 }
 
-/// The environment file with the keys that it lacks; none if it lacks nothing.
-fn missing_keys(path: &Path) -> Result<Option<Keys>, Failure> {
-    let (text, existing) = if std::fs::symlink_metadata(path).is_ok() {
-        (file::read(path, SETTINGS_LIMIT)?, Existing::Replace)
-    } else {
-        (Vec::new(), Existing::Refuse)
-    };
-    let there = dotenv::read(&text).map_err(|faults| InitFault::EnvFile { path: path.to_owned(), faults })?;
-    let is_set = |name| value(&there, name).is_some();
+type NewKeys = Vec<(&'static str, zeroize::Zeroizing<String>)>;
+
+/// The keys that the environment file lacks.
+fn missing_keys(path: &Path, there: &Dotenv) -> Result<NewKeys, Failure> {
+    let is_set = |name| value(there, name).is_some();
     let key_fault = |name| move |error: KeyError| error.configured(format!("{}: {name}", quote_path(path)));
-    let mut new: Vec<(&'static str, zeroize::Zeroizing<String>)> = Vec::new();
-    match (is_set(PUBLIC), value(&there, PRIVATE)) {
+    let mut new = NewKeys::new();
+    match (is_set(PUBLIC), value(there, PRIVATE)) {
         (true, Some(_)) => {}
         (true, None) => return Err(InitFault::PublicOnly(path.to_owned()).into()),
         (false, private) => {
@@ -160,14 +155,7 @@ fn missing_keys(path: &Path) -> Result<Option<Keys>, Failure> {
         let bytes = generate_shared(SESSION_BYTES).map_err(key_fault(SESSION))?;
         new.push((SESSION, encode_standard(bytes.expose())));
     }
-    if new.is_empty() {
-        return Ok(None);
-    }
-    let mut content = text;
-    for (name, key) in &new {
-        content = dotenv::set(&content, name, key)?;
-    }
-    Ok(Some(Keys { content, names: new.into_iter().map(|(name, _)| name).collect(), existing }))
+    Ok(new)
 }
 
 /// A key's value; one that is set to nothing counts as missing.

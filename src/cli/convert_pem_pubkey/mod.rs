@@ -9,7 +9,6 @@ use clap::{ArgMatches, Command, CommandFactory as _, FromArgMatches as _, Parser
 use serde_json::{Value, json};
 
 use super::console::Console;
-use super::env_file;
 use super::failure::{Failure, UsageFault};
 use super::gen_keypair::Role;
 use super::options::OutputOptions;
@@ -19,6 +18,7 @@ use crate::base::file::{self, FileError, SETTINGS_LIMIT};
 use crate::base::note::Notes;
 use crate::base::quote::{quote, quote_path};
 use crate::base::time::Clock;
+use crate::config::env_file;
 use crate::config::{ConfigFault, DEFAULT_ENV_FILE, Origin, Variable, dotenv};
 use crate::key::der::write_spki;
 use crate::key::encoding::encode_standard;

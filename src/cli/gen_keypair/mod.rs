@@ -12,7 +12,6 @@ use zeroize::Zeroizing;
 
 use self::pair::{NewKey, Part};
 use super::console::Console;
-use super::env_file;
 use super::failure::{Failure, UsageFault};
 use super::options::OutputOptions;
 use super::tool::Tool;
@@ -20,6 +19,7 @@ use crate::base::fault::Status;
 use crate::base::file::{self, Existing, PRIVATE_MODE, PUBLIC_MODE};
 use crate::base::quote::quote_path;
 use crate::config::DEFAULT_ENV_FILE;
+use crate::config::env_file;
 use crate::key::nkey::NkeyRole;
 
 /// The program.

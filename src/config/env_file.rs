@@ -1,15 +1,16 @@
-//! Variables into the server's environment file: every other byte stays, the file appears whole
-//! and private, and the old one is kept beside it.
+//! Writes variables to the server's environment file: every other byte stays, the file appears
+//! whole and private, and the old one is kept beside it. Everything that changes the file does it
+//! here, under one lock.
 
-use std::fs::{File, Metadata};
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use zeroize::Zeroizing;
+
+use super::dotenv::{self, Dotenv, SetError};
 use crate::base::fault::Fault;
-use crate::base::file::{self, Existing, FileError, PRIVATE_MODE, SETTINGS_LIMIT};
+use crate::base::file::{Existing, FileError, Location, PRIVATE_MODE, SETTINGS_LIMIT, Write};
 use crate::base::kind::Kind;
 use crate::base::quote::quote_path;
-use crate::config::dotenv::{self, SetError};
 
 /// How many old files are kept beside a file before one has to be removed by hand.
 const MOST_BACKUPS: u32 = 1000;
@@ -72,81 +73,85 @@ pub struct Written {
     pub changed: bool,
 }
 
-/// Sets variables in an environment file, which is made if it is not there. Mode 0600, synced;
-/// the old file is kept as `.env.old`, `.env.old.1` and so on. Two writers do not lose each
-/// other's lines.
+/// How long to wait for another process that changes the file, in seconds.
+const PATIENCE: u32 = 30;
+
+/// Sets variables in an environment file, which is created if it does not exist; see [`update`].
 ///
 /// # Errors
 /// [`EnvFileFault`]; [`EnvFileFault::InUse`] when one of them is set to something else and
-/// `replace` was not said.
+/// `replace` is not set.
 pub fn put(path: &Path, variables: &[(&str, &str)], replace: bool) -> Result<Written, EnvFileFault> {
-    // Held until the end: the folder can be locked without leaving a lock file behind. Where the
-    // file system has no locks, the write is still whole.
-    let folder = File::open(folder_of(path)).ok();
-    if let Some(folder) = &folder {
-        let _ = folder.lock();
-    }
-    let old = match file::read(path, SETTINGS_LIMIT) {
-        Ok(bytes) => zeroize::Zeroizing::new(bytes),
-        Err(FileError::Missing(_)) => zeroize::Zeroizing::new(Vec::new()),
-        Err(fault) => return Err(fault.into()),
+    change(path, |parsed| {
+        let current = |name: &str| parsed.get(name).map(|entry| entry.value.expose()).unwrap_or_default();
+        let names: Vec<String> = variables
+            .iter()
+            .filter(|(name, value)| !current(name).is_empty() && current(name) != *value)
+            .map(|(name, _)| (*name).to_owned())
+            .collect();
+        if !names.is_empty() && !replace {
+            return Err(EnvFileFault::InUse { path: path.to_owned(), names });
+        }
+        let new = variables.iter().filter(|(name, value)| current(name) != *value);
+        Ok(new.map(|(name, value)| (*name, Zeroizing::new((*value).to_owned()))).collect())
+    })
+}
+
+/// Changes an environment file, which is created if it does not exist: `choose` gets what is set
+/// and returns the variables to set. Mode 0600, synced; a group keeps its access. The old file is
+/// kept as `.env.old`, `.env.old.1` and so on. The directory is locked meanwhile, so that two
+/// writers do not lose each other's lines, whatever path they were given.
+///
+/// # Errors
+/// [`EnvFileFault`], and what `choose` returns.
+pub fn change<'v, E: From<EnvFileFault>>(
+    path: &Path,
+    choose: impl FnOnce(&Dotenv) -> Result<Vec<(&'v str, Zeroizing<String>)>, E>,
+) -> Result<Written, E> {
+    let location = Location::find(path).map_err(EnvFileFault::from)?;
+    // Held until the end. Where the file system has no locks, the write is still whole.
+    let _lock = location.lock_directory(PATIENCE).map_err(EnvFileFault::from)?;
+    let old = match location.read(SETTINGS_LIMIT) {
+        Ok(bytes) => Zeroizing::new(bytes),
+        Err(FileError::Missing(_)) => Zeroizing::new(Vec::new()),
+        Err(fault) => return Err(EnvFileFault::from(fault).into()),
     };
     let content = |fault| EnvFileFault::Content { path: path.to_owned(), fault };
     let parsed = dotenv::read(&old).map_err(|faults| content(SetError::Malformed(faults)))?;
-    let current = |name: &str| parsed.get(name).map(|entry| entry.value.expose()).unwrap_or_default();
-    if variables.iter().all(|(name, value)| current(name) == *value) {
+    let variables = choose(&parsed)?;
+    if variables.is_empty() {
         return Ok(Written { backup: None, changed: false });
     }
-    let names: Vec<String> = variables
-        .iter()
-        .filter(|(name, value)| !current(name).is_empty() && current(name) != *value)
-        .map(|(name, _)| (*name).to_owned())
-        .collect();
-    if !names.is_empty() && !replace {
-        return Err(EnvFileFault::InUse { path: path.to_owned(), names });
-    }
     let mut new = old.clone();
-    for (name, value) in variables {
-        new = zeroize::Zeroizing::new(dotenv::set(&new, name, value).map_err(content)?);
+    for (name, value) in &variables {
+        new = Zeroizing::new(dotenv::set(&new, name, value).map_err(content)?);
     }
-    let backup = if old.is_empty() { None } else { Some(keep(path, &old)?) };
-    let owner = std::fs::metadata(path).ok();
-    file::write(path, &new, PRIVATE_MODE, Existing::Replace)?;
-    give_back(path, owner.as_ref());
+    let backup = if old.is_empty() { None } else { Some(keep(&location, &old)?) };
+    // Looked at again: the file may have been replaced while this waited for the lock.
+    let target = location.sibling(location.name()).map_err(EnvFileFault::from)?;
+    target.write(&new, how(Existing::Replace)).map_err(EnvFileFault::from)?;
     Ok(Written { backup, changed: true })
 }
 
-/// The file to whom it belonged: what root writes for the server must stay readable to the server.
-/// Where this is not permitted the new file is the writer's own, as any new file.
-fn give_back(path: &Path, before: Option<&Metadata>) {
-    let Some(before) = before else { return };
-    let same =
-        std::fs::metadata(path).is_ok_and(|now| (now.uid(), now.gid()) == (before.uid(), before.gid()));
-    if !same {
-        let _ = std::os::unix::fs::chown(path, Some(before.uid()), Some(before.gid()));
-    }
-}
-
-fn folder_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    }
+const fn how(existing: Existing) -> Write {
+    Write { mode: PRIVATE_MODE, existing, keeps_access: true, sweeps: true }
 }
 
 /// Writes the old content beside the file under the first free name.
-fn keep(path: &Path, content: &[u8]) -> Result<PathBuf, EnvFileFault> {
+fn keep(location: &Location, content: &[u8]) -> Result<PathBuf, EnvFileFault> {
     for count in 0..MOST_BACKUPS {
-        let mut name = path.as_os_str().to_owned();
-        name.push(if count == 0 { ".old".to_owned() } else { format!(".old.{count}") });
-        let backup = PathBuf::from(name);
-        match file::write(&backup, content, PRIVATE_MODE, Existing::Refuse) {
+        let suffix = if count == 0 { ".old".to_owned() } else { format!(".old.{count}") };
+        let backup = location.sibling(&location.name_with(&suffix))?;
+        if backup.found().is_some() {
+            continue;
+        }
+        match backup.write(content, how(Existing::Refuse)) {
             Err(FileError::Exists(_)) => {}
-            Ok(()) => return Ok(backup),
+            Ok(()) => return Ok(backup.path().to_owned()),
             Err(fault) => return Err(fault.into()),
         }
     }
-    Err(EnvFileFault::Backups(path.to_owned()))
+    Err(EnvFileFault::Backups(location.path().to_owned()))
 }
 
 #[cfg(test)]

@@ -1,0 +1,334 @@
+//! Where a path leads: a directory that is open, and a name in it.
+//!
+//! A path is followed once, one component at a time, on descriptors; whatever happens to names
+//! afterwards, the open directory stays the same one. A symbolic link is followed only when no
+//! other account can have put it there: see [`Location::find`].
+
+use std::ffi::{OsStr, OsString};
+use std::fs::{File, Metadata};
+use std::io;
+use std::os::fd::AsRawFd as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::ffi::OsStringExt as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+
+use super::error::FileError;
+use super::trust::{self, Distrust};
+
+/// The number of symbolic links that are followed in one path, as in Linux.
+const MOST_LINKS: u32 = 40;
+
+/// To look at something, and to use it as a directory, without any right to it.
+const LOOK: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+
+/// A name in an open directory.
+#[derive(Debug)]
+pub struct Location {
+    pub(super) path: PathBuf,
+    pub(super) directory: File,
+    pub(super) directory_metadata: Metadata,
+    pub(super) name: OsString,
+    /// What has this name; nothing if none.
+    pub(super) found: Option<Metadata>,
+    /// The first directory on the way that other accounts control.
+    pub(super) distrust: Option<Distrust>,
+    /// Whether a link was followed, so that the directory is not the one in the path.
+    followed: bool,
+}
+
+/// Why a path leads nowhere.
+#[derive(Debug)]
+pub(super) enum Obstacle {
+    /// The system's answer.
+    System(Errno),
+    /// A symbolic link that is not followed.
+    Link(Distrust),
+}
+
+impl From<Errno> for Obstacle {
+    fn from(errno: Errno) -> Self {
+        Self::System(errno)
+    }
+}
+
+impl From<io::Error> for Obstacle {
+    fn from(error: io::Error) -> Self {
+        Self::System(Errno::from_io_error(&error).unwrap_or(Errno::IO))
+    }
+}
+
+impl Obstacle {
+    /// As an error about a file that is to be written.
+    pub(super) fn of_output(self, path: &Path) -> FileError {
+        match self {
+            Self::System(Errno::ISDIR) => FileError::Directory(path.to_owned()),
+            Self::System(errno) => FileError::Uncreatable { path: path.to_owned(), source: errno.into() },
+            Self::Link(why) => FileError::Link { path: path.to_owned(), why },
+        }
+    }
+
+    /// As an error about a file that is to be read.
+    pub(super) fn of_input(self, path: &Path) -> FileError {
+        match self {
+            Self::System(Errno::NOENT) => FileError::Missing(path.to_owned()),
+            Self::System(Errno::ISDIR) => FileError::Directory(path.to_owned()),
+            Self::System(errno) => FileError::Unreadable { path: path.to_owned(), source: errno.into() },
+            Self::Link(why) => FileError::Link { path: path.to_owned(), why },
+        }
+    }
+}
+
+impl Location {
+    /// Follows a path to an open directory and a name in it, which need not be there.
+    ///
+    /// A symbolic link is followed only in a directory that belongs to root or the caller and that
+    /// no other account may write to, and only when the link belongs to root or the caller.
+    ///
+    /// # Errors
+    /// [`FileError::Link`] for a link that is not followed, `Directory`, `Uncreatable`.
+    pub fn find(path: &Path) -> Result<Self, FileError> {
+        Self::walk(path, None).map_err(|obstacle| obstacle.of_output(path))
+    }
+
+    /// As [`Location::find`], of a file that is to be read.
+    ///
+    /// # Errors
+    /// [`FileError::Link`], `Directory`, `Unreadable`, and `Missing` when a directory is missing.
+    pub fn find_input(path: &Path) -> Result<Self, FileError> {
+        Self::walk(path, None).map_err(|obstacle| obstacle.of_input(path))
+    }
+
+    /// The same; with a mode, directories that are missing on the way are created with it.
+    pub(super) fn walk(path: &Path, create: Option<u32>) -> Result<Self, Obstacle> {
+        let mut steps = Steps::default();
+        let mut directory = steps.start(path.as_os_str())?;
+        let mut metadata = directory.metadata()?;
+        let mut distrust = Distrust::of_directory(&metadata);
+        let mut links = 0;
+        while let Some(step) = steps.next() {
+            let found = match look(&directory, &step) {
+                Ok(found) => found,
+                Err(Errno::NOENT) => match create {
+                    Some(mode) => {
+                        create_directory(&directory, &metadata, &step, mode)?;
+                        look(&directory, &step)?
+                    }
+                    None if !steps.is_empty() => return Err(Errno::NOENT.into()),
+                    None if steps.wants_directory => return Err(Errno::ISDIR.into()),
+                    None => return Ok(Self::new(path, directory, metadata, step, None, distrust, links > 0)),
+                },
+                Err(errno) => return Err(errno.into()),
+            };
+            let found_metadata = found.metadata()?;
+            if found_metadata.is_symlink() {
+                if let Some(why) = Distrust::of_link(&metadata, &found_metadata) {
+                    return Err(Obstacle::Link(why));
+                }
+                links += 1;
+                if links > MOST_LINKS {
+                    return Err(Errno::LOOP.into());
+                }
+                let target = rustix::fs::readlinkat(&found, c"", Vec::new())?;
+                let target = OsString::from_vec(target.into_bytes());
+                if target.as_bytes().starts_with(b"/") {
+                    directory = steps.start(&target)?;
+                    metadata = directory.metadata()?;
+                    distrust = distrust.or_else(|| Distrust::of_directory(&metadata));
+                } else {
+                    steps.push(&target);
+                }
+            } else if found_metadata.is_dir() {
+                directory = found;
+                metadata = found_metadata;
+                distrust = distrust.or_else(|| Distrust::of_directory(&metadata));
+            } else if steps.is_empty() && !steps.wants_directory {
+                return Ok(Self::new(
+                    path,
+                    directory,
+                    metadata,
+                    step,
+                    Some(found_metadata),
+                    distrust,
+                    links > 0,
+                ));
+            } else {
+                return Err(Errno::NOTDIR.into());
+            }
+        }
+        Err(Errno::ISDIR.into())
+    }
+
+    fn new(
+        path: &Path,
+        directory: File,
+        directory_metadata: Metadata,
+        name: OsString,
+        found: Option<Metadata>,
+        distrust: Option<Distrust>,
+        followed: bool,
+    ) -> Self {
+        Self { path: path.to_owned(), directory, directory_metadata, name, found, distrust, followed }
+    }
+
+    /// The path as it was given.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Another name in the same directory. A link of this name is not followed.
+    ///
+    /// # Errors
+    /// [`FileError::Unreadable`].
+    pub fn sibling(&self, name: &OsStr) -> Result<Self, FileError> {
+        let path = self.path_of(name);
+        let unreadable = |source: io::Error| FileError::Unreadable { path: path.clone(), source };
+        let found = match look(&self.directory, name) {
+            Ok(found) => Some(found.metadata().map_err(unreadable)?),
+            Err(Errno::NOENT) => None,
+            Err(errno) => return Err(unreadable(errno.into())),
+        };
+        Ok(Self {
+            directory: self.directory.try_clone().map_err(unreadable)?,
+            directory_metadata: self.directory_metadata.clone(),
+            name: name.to_owned(),
+            found,
+            distrust: self.distrust.clone(),
+            followed: self.followed,
+            path,
+        })
+    }
+
+    /// The path of a name in the directory, for messages.
+    fn path_of(&self, name: &OsStr) -> PathBuf {
+        if name == self.name {
+            return self.path.clone();
+        }
+        let opened = format!("/proc/self/fd/{}", self.directory.as_raw_fd());
+        match std::fs::read_link(opened) {
+            Ok(directory) if self.followed => directory.join(name),
+            _ => self.path.with_file_name(name),
+        }
+    }
+
+    /// The name in the directory, after all links.
+    #[must_use]
+    pub fn name(&self) -> &OsStr {
+        &self.name
+    }
+
+    /// Whether the directory is one that all accounts may write to, such as `/tmp`.
+    #[must_use]
+    pub fn is_in_shared_directory(&self) -> bool {
+        self.directory_metadata.mode() & 0o002 != 0
+    }
+
+    /// What has the name; nothing if none.
+    #[must_use]
+    pub const fn found(&self) -> Option<&Metadata> {
+        self.found.as_ref()
+    }
+
+    /// The directory, opened to be locked, listed or synced.
+    pub(super) fn open_directory(&self) -> io::Result<File> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        Ok(rustix::fs::openat(&self.directory, c".", flags, Mode::empty())?.into())
+    }
+}
+
+/// What has a name in a directory; a link is not followed.
+fn look(directory: &File, name: &OsStr) -> Result<File, Errno> {
+    Ok(rustix::fs::openat(directory, name, LOOK, Mode::empty())?.into())
+}
+
+/// The components of a path that are still to be followed, and those of links on the way.
+#[derive(Default)]
+struct Steps {
+    /// The next one is the last.
+    left: Vec<OsString>,
+    /// Whether the path ends in a way that only a directory has.
+    wants_directory: bool,
+}
+
+impl Steps {
+    /// Takes a path; the directory in which it begins.
+    fn start(&mut self, path: &OsStr) -> Result<File, Errno> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let begin = match path.as_bytes() {
+            [] => return Err(Errno::NOENT),
+            [b'/', ..] => c"/",
+            _ => c".",
+        };
+        self.push(path);
+        Ok(rustix::fs::open(begin, flags, Mode::empty())?.into())
+    }
+
+    /// Adds the components of a path before those that are left.
+    fn push(&mut self, path: &OsStr) {
+        let bytes = path.as_bytes();
+        if self.left.is_empty() {
+            self.wants_directory = [&b"/"[..], b"/.", b"/.."].iter().any(|end| bytes.ends_with(end))
+                || matches!(bytes, b"." | b"..");
+        }
+        let components = bytes.split(|byte| *byte == b'/').filter(|part| !matches!(*part, b"" | b"."));
+        self.left.extend(components.rev().map(|part| OsStr::from_bytes(part).to_owned()));
+    }
+
+    fn next(&mut self) -> Option<OsString> {
+        self.left.pop()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.left.is_empty()
+    }
+}
+
+/// Creates a directory with exactly this mode; that it is there meanwhile is no error.
+fn create_directory(
+    parent: &File,
+    parent_metadata: &Metadata,
+    name: &OsStr,
+    mode: u32,
+) -> Result<(), Obstacle> {
+    /// The mask is one for the whole process.
+    static MASK: Mutex<()> = Mutex::new(());
+    let guard = MASK.lock().unwrap_or_else(PoisonError::into_inner);
+    let before = rustix::process::umask(Mode::from_raw_mode(0o022));
+    let created = rustix::fs::mkdirat(parent, name, Mode::from_raw_mode(mode));
+    rustix::process::umask(before);
+    drop(guard);
+    match created {
+        Err(Errno::EXIST) => return Ok(()),
+        other => other?,
+    }
+    if let Some((user, group)) = trust::heir(parent, parent_metadata) {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let directory = rustix::fs::openat(parent, name, flags, Mode::empty())?;
+        // Only one that this call made: another may have taken the name.
+        if File::from(directory.try_clone()?).metadata().is_ok_and(|found| trust::is_callers(&found)) {
+            let _ = rustix::fs::fchown(&directory, Some(user), Some(group));
+        }
+    }
+    Ok(())
+}
+
+/// Creates a directory and its parents where they are missing, with this mode whatever the mask.
+///
+/// # Errors
+/// [`FileError::Link`], [`FileError::Uncreatable`].
+pub fn create_directory_all(path: &Path, mode: u32) -> Result<(), FileError> {
+    match Location::walk(path, Some(mode)) {
+        // Every component is a directory, as wanted here.
+        Err(Obstacle::System(Errno::ISDIR)) => Ok(()),
+        Ok(_) => Err(FileError::Uncreatable { path: path.to_owned(), source: Errno::NOTDIR.into() }),
+        Err(Obstacle::Link(why)) => Err(FileError::Link { path: path.to_owned(), why }),
+        Err(Obstacle::System(errno)) => {
+            Err(FileError::Uncreatable { path: path.to_owned(), source: errno.into() })
+        }
+    }
+}

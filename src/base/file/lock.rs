@@ -1,0 +1,95 @@
+//! Locks between processes. They end with the process that has them, however it ends.
+
+use std::ffi::OsString;
+use std::fs::{File, TryLockError};
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+
+use super::PRIVATE_MODE;
+use super::error::FileError;
+use super::location::Location;
+use super::trust::Ownership;
+
+/// The pause between two attempts to get a lock.
+const STEP: Duration = Duration::from_millis(5);
+
+/// Opens (and creates, mode 0600) a file to hold a lock on. A link of that name, a FIFO or anything
+/// else that is no regular file is not opened.
+///
+/// # Errors
+/// [`FileError::Uncreatable`], `Special`, `Link`, `Directory`.
+pub fn open_lock(path: &Path) -> Result<File, FileError> {
+    Location::find(path)?.open_lock()
+}
+
+/// Waits up to so many seconds for an exclusive lock; whether there is one now. A file system
+/// without locks is no error: then there are none.
+///
+/// # Errors
+/// [`io::ErrorKind::WouldBlock`] when another process has it all the time.
+pub fn try_for_seconds(file: &File, seconds: u32) -> io::Result<bool> {
+    let steps = seconds.saturating_mul(1000) / u32::try_from(STEP.as_millis()).unwrap_or(1);
+    for _ in 0..=steps {
+        match file.try_lock() {
+            Ok(()) => return Ok(true),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(STEP),
+            Err(TryLockError::Error(_)) => return Ok(false),
+        }
+    }
+    Err(io::ErrorKind::WouldBlock.into())
+}
+
+impl Location {
+    /// As [`open_lock`].
+    ///
+    /// # Errors
+    /// As [`open_lock`].
+    pub fn open_lock(&self) -> Result<File, FileError> {
+        let uncreatable = |source: io::Error| FileError::Uncreatable { path: self.path.clone(), source };
+        let special = || FileError::Special(self.path.clone());
+        let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
+        let open = |flags, mode| rustix::fs::openat(&self.directory, &self.name, flags, mode);
+        let file = match open(flags | OFlags::CREATE | OFlags::EXCL, Mode::from_raw_mode(PRIVATE_MODE)) {
+            Ok(created) => {
+                let file = File::from(created);
+                let directory = (&self.directory, &self.directory_metadata);
+                Ownership::of_new(directory, None, PRIVATE_MODE, false).give(&file).map_err(uncreatable)?;
+                file
+            }
+            Err(Errno::EXIST) => match open(flags, Mode::empty()) {
+                Ok(file) => file.into(),
+                Err(Errno::LOOP | Errno::NXIO) => return Err(special()),
+                Err(errno) => return Err(uncreatable(errno.into())),
+            },
+            Err(errno) => return Err(uncreatable(errno.into())),
+        };
+        let is_file = file.metadata().map_err(uncreatable)?.is_file();
+        if is_file { Ok(file) } else { Err(special()) }
+    }
+
+    /// Locks the directory, which leaves no lock file behind: every path that leads to this file
+    /// has the same one. Held until the file that is returned is dropped.
+    ///
+    /// # Errors
+    /// [`FileError::Locked`].
+    pub fn lock_directory(&self, seconds: u32) -> Result<Option<File>, FileError> {
+        let Ok(directory) = self.open_directory() else { return Ok(None) };
+        match try_for_seconds(&directory, seconds) {
+            Ok(true) => Ok(Some(directory)),
+            Ok(false) => Ok(None),
+            Err(_) => Err(FileError::Locked(self.path.clone())),
+        }
+    }
+
+    /// The name with a suffix, such as `.old`.
+    #[must_use]
+    pub fn name_with(&self, suffix: &str) -> OsString {
+        let mut name = self.name.clone();
+        name.push(suffix);
+        name
+    }
+}

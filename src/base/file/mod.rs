@@ -1,0 +1,42 @@
+//! Files: read with a limit, written whole or not at all, and never where another account leads.
+//!
+//! A path is followed once, on descriptors ([`Location`]). A write goes to a new file in the same
+//! directory, which is synced and takes the name in one step: a reader sees the old content or the
+//! new, never a part. Owner and mode are set on the open file. No other module writes files.
+
+mod error;
+mod location;
+mod lock;
+mod read;
+mod stream;
+mod sweep;
+mod trust;
+mod words;
+mod write;
+
+pub use error::FileError;
+pub use location::{Location, create_directory_all};
+pub use lock::{open_lock, try_for_seconds};
+pub use read::{
+    check_default_database, read, read_default, read_named, read_named_text, read_own, read_text,
+};
+pub use sweep::{TEMPORARY, sweep};
+pub use trust::{Distrust, Holds, warn_if_exposed};
+pub use words::reason;
+pub use write::{
+    Draft, Existing, Write, create_private_folder, remove, warn_if_not_owner, write, write_in_parts,
+};
+
+pub use super::shell::word as shell_word;
+
+/// The most that is read of a configuration, key or environment file, in bytes.
+pub const SETTINGS_LIMIT: u64 = 4 << 20;
+
+/// The mode of a file that holds a secret.
+pub const PRIVATE_MODE: u32 = 0o600;
+
+/// The mode of a file that all accounts may read.
+pub const PUBLIC_MODE: u32 = 0o644;
+
+/// The mode of a directory for published files.
+pub const PUBLIC_DIRECTORY_MODE: u32 = 0o755;
