@@ -4,7 +4,7 @@
 //! the same condition can never end two programs with different statuses. The table is also the
 //! source of `docs/errors.md`.
 
-use super::fault::Status;
+use super::status::Status;
 
 /// Declares the kinds from one table: variant, name, exit status, meaning.
 macro_rules! kinds {

@@ -16,4 +16,5 @@ pub mod quote;
 pub mod redact;
 pub mod secret;
 pub mod shell;
+pub mod status;
 pub mod time;

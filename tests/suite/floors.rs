@@ -1,11 +1,15 @@
-//! The house keeps its shape: a file imports only from floors below its own room, rooms of one
-//! floor do not know each other, and files inside a room do not import in a circle.
+//! The layers of the library hold: a file imports only from layers below its own module, modules of
+//! one layer do not know each other, and files of a module do not import in a circle. What only the
+//! command line may do (print, exit, read the environment) no other module does, and no decision
+//! reads the clock.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The floors from the ground up, with their rooms. README draws the same picture.
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
+
+/// The layers from the lowest up, with their modules; `docs/architecture.md` has the same table.
 const FLOORS: [&[&str]; 7] = [
     &["base"],
     &["key", "user"],
@@ -41,64 +45,117 @@ fn module(path: &Path) -> Vec<String> {
     parts
 }
 
-/// Code without comments, strings kept: enough to find paths in.
-fn without_comments(text: &str) -> String {
-    text.lines().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n")
+/// A file's tokens, as the compiler reads them: no comments, strings as one token each.
+fn tokens(text: &str) -> Vec<TokenTree> {
+    let stream: TokenStream = text.parse().unwrap_or_else(|error| panic!("{error} in {text}"));
+    without_tests(stream)
 }
 
-/// Every `crate::…` and `super::…` path of a file, made absolute; groups in braces are opened.
-fn imports(text: &str, own: &[String]) -> Vec<Vec<String>> {
-    let text = without_comments(text);
+fn is_ident(token: Option<&TokenTree>, name: &str) -> bool {
+    matches!(token, Some(TokenTree::Ident(ident)) if ident == name)
+}
+
+fn is_punct(token: Option<&TokenTree>, mark: char) -> bool {
+    matches!(token, Some(TokenTree::Punct(punct)) if punct.as_char() == mark)
+}
+
+fn is_braces(token: &TokenTree) -> bool {
+    matches!(token, TokenTree::Group(group) if group.delimiter() == Delimiter::Brace)
+}
+
+/// The tokens without what is compiled for unit tests only, which may use what it likes.
+fn without_tests(stream: TokenStream) -> Vec<TokenTree> {
     let mut found = Vec::new();
-    for (word, ups) in [("crate::", None), ("super::", Some(1)), ("super::super::", Some(2))] {
-        for (at, _) in text.match_indices(word) {
-            let before = text[..at].chars().next_back();
-            if before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == ':') {
-                continue;
+    let mut rest = stream.into_iter().peekable();
+    while let Some(token) = rest.next() {
+        let is_test = is_punct(Some(&token), '#')
+            && matches!(rest.peek(), Some(TokenTree::Group(group)) if group.stream().to_string() == "cfg (test)");
+        if !is_test {
+            found.push(token);
+            continue;
+        }
+        // The item ends with its braces or with a semicolon.
+        for skipped in rest.by_ref().skip(1) {
+            if is_braces(&skipped) || is_punct(Some(&skipped), ';') {
+                break;
             }
-            if text[at + word.len()..].starts_with("super::") {
-                continue;
-            }
-            let base = ups.map_or(&[][..], |ups: usize| &own[..own.len().saturating_sub(ups)]);
-            open_braces(&text[at + word.len()..], base, &mut found);
         }
     }
     found
 }
 
-fn open_braces(text: &str, base: &[String], found: &mut Vec<Vec<String>>) {
-    let mut path = base.to_vec();
-    let mut rest = text;
-    loop {
-        if let Some(inside) = rest.strip_prefix('{') {
-            let mut depth = 1;
-            let mut start = 0;
-            for (at, character) in inside.char_indices() {
-                match character {
-                    '{' => depth += 1,
-                    '}' => depth -= 1,
-                    _ => {}
+/// Whether `::` stands at this place.
+fn is_path_mark(tokens: &[TokenTree], at: usize) -> bool {
+    is_punct(tokens.get(at), ':') && is_punct(tokens.get(at + 1), ':')
+}
+
+/// Every path of a file that begins with `crate`, `self` or `super`, made absolute; groups in braces
+/// are opened, in macros as well.
+fn imports(text: &str, own: &[String]) -> Vec<Vec<String>> {
+    let mut found = Vec::new();
+    paths_in(&tokens(text), own, &mut found);
+    found
+}
+
+fn paths_in(tokens: &[TokenTree], own: &[String], found: &mut Vec<Vec<String>>) {
+    let mut at = 0;
+    while at < tokens.len() {
+        let inside_path = at >= 2 && is_path_mark(tokens, at - 2);
+        match &tokens[at] {
+            // A module within the file has a 'super' of its own.
+            TokenTree::Ident(word) if word == "mod" && tokens.get(at + 2).is_some_and(is_braces) => {
+                let module = [own, &[tokens[at + 1].to_string()]].concat();
+                if let TokenTree::Group(group) = &tokens[at + 2] {
+                    paths_in(&without_tests(group.stream()), &module, found);
                 }
-                if (character == ',' && depth == 1) || depth == 0 {
-                    open_braces(inside[start..at].trim(), &path, found);
-                    start = at + 1;
-                }
-                if depth == 0 {
-                    return;
-                }
+                at += 3;
             }
-            return;
-        }
-        let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(rest.len());
-        if end > 0 {
-            path.push(rest[..end].to_owned());
-        }
-        match rest[end..].strip_prefix("::") {
-            Some(after) => rest = after,
-            None => break,
+            TokenTree::Ident(word)
+                if ["crate", "self", "super"].iter().any(|root| word == root)
+                    && is_path_mark(tokens, at + 1)
+                    && !inside_path =>
+            {
+                let mut base = if word == "crate" { Vec::new() } else { own.to_vec() };
+                let mut next = if word == "super" { at } else { at + 3 };
+                while is_ident(tokens.get(next), "super") && is_path_mark(tokens, next + 1) {
+                    base.pop();
+                    next += 3;
+                }
+                at = follow(tokens, next, base, found);
+            }
+            TokenTree::Group(group) => {
+                paths_in(&without_tests(group.stream()), own, found);
+                at += 1;
+            }
+            _ => at += 1,
         }
     }
+}
+
+/// Follows a path from one of its words; returns where it ends.
+fn follow(tokens: &[TokenTree], mut at: usize, mut path: Vec<String>, found: &mut Vec<Vec<String>>) -> usize {
+    loop {
+        match tokens.get(at) {
+            Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Brace => {
+                let inside: Vec<TokenTree> = group.stream().into_iter().collect();
+                for entry in
+                    inside.split(|token| is_punct(Some(token), ',')).filter(|entry| !entry.is_empty())
+                {
+                    follow(entry, 0, path.clone(), found);
+                }
+                return at + 1;
+            }
+            Some(TokenTree::Ident(word)) if word != "self" => path.push(word.to_string()),
+            _ => break,
+        }
+        if !is_path_mark(tokens, at + 1) {
+            at += 1;
+            break;
+        }
+        at += 3;
+    }
     found.push(path);
+    at
 }
 
 struct House {
@@ -113,12 +170,7 @@ impl House {
         let files = paths
             .iter()
             .filter(|path| !path.starts_with(root.join("bin")) && **path != root.join("lib.rs"))
-            .map(|path| {
-                let text = fs::read_to_string(path).unwrap();
-                // Unit tests may use what they like.
-                let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default().to_owned();
-                (module(path.strip_prefix(&root).unwrap()), code)
-            })
+            .map(|path| (module(path.strip_prefix(&root).unwrap()), fs::read_to_string(path).unwrap()))
             .collect();
         Self { files }
     }
@@ -182,39 +234,149 @@ fn no_two_files_of_a_room_import_each_other() {
     }
 }
 
+/// What a module below the command line does that only the command line may do.
+fn forbidden(tokens: &[TokenTree]) -> BTreeSet<&'static str> {
+    let mut found = BTreeSet::new();
+    for (at, token) in tokens.iter().enumerate() {
+        let after_path = at >= 2 && is_path_mark(tokens, at - 2);
+        let before_path = is_path_mark(tokens, at + 1);
+        let is_called = matches!(tokens.get(at + 1), Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Parenthesis);
+        let is_macro = is_punct(tokens.get(at + 1), '!');
+        let after_process = after_path && at >= 3 && is_ident(tokens.get(at - 3), "process");
+        match token {
+            TokenTree::Group(group) => found.extend(forbidden(&without_tests(group.stream()))),
+            TokenTree::Ident(word) => {
+                let what = match word.to_string().as_str() {
+                    "SystemTime" | "Zoned" if before_path && is_ident(tokens.get(at + 3), "now") => {
+                        "wall clock"
+                    }
+                    "Timestamp" if before_path && is_ident(tokens.get(at + 3), "now") => "wall clock",
+                    "Instant" if before_path && is_ident(tokens.get(at + 3), "now") => "monotonic clock",
+                    // By another name, or as 'use' of the function.
+                    "now" if after_path => "monotonic clock",
+                    "elapsed" if is_called => "monotonic clock",
+                    "sleep" | "park_timeout" if is_called => "sleep",
+                    "env" if (before_path || after_path) && !is_macro => "environment",
+                    "current_dir" | "current_exe" | "temp_dir" | "home_dir" if is_called => "environment",
+                    "print" | "println" | "eprint" | "eprintln" | "dbg" if is_macro => "print",
+                    "stdin" | "stdout" | "stderr" if is_called || after_path => "standard streams",
+                    "exit" | "abort" if is_called || after_process => "exit",
+                    "Command" if before_path && is_ident(tokens.get(at + 3), "new") => "start of a program",
+                    _ => continue,
+                };
+                found.insert(what);
+            }
+            _ => {}
+        }
+    }
+    // The first word of 'SystemTime::now' says enough.
+    if found.contains("wall clock") {
+        found.remove("monotonic clock");
+    }
+    found
+}
+
+/// What is allowed all the same: the module, what it does, and why.
+const EXCEPTIONS: &[(&str, &str, &str)] = &[
+    ("base::file::lock", "sleep", "the pause between two attempts to get a lock"),
+    ("base::time", "wall clock", "the one place that reads it, when the command line passes 'Clock::System'"),
+    ("directory::connection", "monotonic clock", "the end of a timeout"),
+    ("login::oidc::device", "monotonic clock", "the end of a device code and the interval of its polls"),
+    ("login::oidc::device", "sleep", "the interval between two polls, as the provider asks for it"),
+    ("login::oidc::listener", "monotonic clock", "the end of the wait for the browser and of slow clients"),
+    ("store::open", "monotonic clock", "the end of the wait for a lock"),
+    ("store::open", "sleep", "the pause between two attempts to get a lock"),
+];
+
 #[test]
-fn only_the_command_line_prints_asks_and_reads_the_environment() {
+fn only_the_command_line_prints_exits_and_reads_the_environment() {
+    let mut wrong = Vec::new();
+    let mut used = BTreeSet::new();
     for (name, text) in &House::read().files {
         if name[0] == "cli" {
             continue;
         }
-        let code = without_comments(text);
-        for word in [
-            "println!",
-            "eprintln!",
-            "print!(",
-            "env::var",
-            "env::args",
-            "process::exit",
-            "io::stdin",
-            "io::stdout",
-            "io::stderr",
-        ] {
-            assert!(!code.contains(word), "{} has {word}", name.join("::"));
+        let module = name.join("::");
+        for what in forbidden(&tokens(text)) {
+            match EXCEPTIONS.iter().position(|(one, other, _)| (*one, *other) == (module.as_str(), what)) {
+                Some(exception) => drop(used.insert(exception)),
+                None => wrong.push(format!("{module}: {what}")),
+            }
         }
     }
+    assert!(wrong.is_empty(), "not allowed below the command line:\n{}", wrong.join("\n"));
+    let unused: Vec<_> =
+        (0..EXCEPTIONS.len()).filter(|at| !used.contains(at)).map(|at| EXCEPTIONS[at]).collect();
+    assert!(unused.is_empty(), "exceptions that nothing needs: {unused:?}");
 }
 
 #[test]
-fn an_arrow_is_seen_in_every_way_of_writing_it() {
+fn forbidden_call_is_seen_in_every_way_of_writing_it() {
+    let seen = |text: &str| forbidden(&tokens(text)).into_iter().collect::<Vec<_>>();
+    for (text, what) in [
+        ("fn f() { std::time::SystemTime::now(); }", "wall clock"),
+        ("fn f() { x.map(jiff::Timestamp::now); }", "wall clock"),
+        ("fn f() { Zoned::now(); }", "wall clock"),
+        ("use std::time::Instant as I; fn f() { I::now(); }", "monotonic clock"),
+        ("fn f() { begun.elapsed(); }", "monotonic clock"),
+        ("fn f() { if x { std::thread::sleep(y) } }", "sleep"),
+        ("use std::env; fn f() { env::var(\"X\"); }", "environment"),
+        ("fn f() { std::env::vars_os(); }", "environment"),
+        ("use std::env::{var};", "environment"),
+        ("fn f() { vec![println!(\"x\")]; }", "print"),
+        ("fn f() { dbg!(x); }", "print"),
+        ("fn f() { writeln!(std::io::stderr(), \"x\"); }", "standard streams"),
+        ("use std::io::stdout;", "standard streams"),
+        ("fn f() { std::process::exit(1); }", "exit"),
+        ("use std::process::exit; fn f() { exit(1) }", "exit"),
+        ("fn f() { Command::new(\"sh\"); }", "start of a program"),
+    ] {
+        assert_eq!(seen(text), [what], "{text}");
+    }
+    for text in [
+        "// SystemTime::now()",
+        "/* println!() /* nested */ std::env::var() */ fn f() {}",
+        "/// `std::process::exit(1)`\nfn f() {}",
+        "fn f() { let x = \"https://x/ std::env::var(1)\"; }",
+        "fn f() { let x = r#\"\" println!(1) \"#; }",
+        "fn f() { let x = '\"'; let y = '\"'; clock.now(); }",
+        "fn f() { env!(\"CARGO_PKG_VERSION\"); }",
+        "#[cfg(test)]\nmod tests { fn f() { println!(); } }\nfn g() {}",
+    ] {
+        assert!(seen(text).is_empty(), "{text}: {:?}", seen(text));
+    }
+    assert_eq!(seen("#[cfg(test)]\nmod tests {}\nfn g() { println!(); }"), ["print"], "behind the tests");
+    assert_eq!(seen("fn f() { let x = \"https://x\"; println!(); }"), ["print"], "behind a URL");
+}
+
+#[test]
+fn import_is_seen_in_every_way_of_writing_it() {
     let own: Vec<String> = ["key", "pem"].map(str::to_owned).to_vec();
     let paths =
         |text: &str| -> Vec<String> { imports(text, &own).iter().map(|path| path.join("::")).collect() };
     assert_eq!(
-        paths("use crate::{cli::page, base::{time, quote::quote}};"),
-        ["cli::page", "base::time", "base::quote::quote"]
+        paths("use crate::{cli::page, base::{time, quote::{self, quote}}};"),
+        ["cli::page", "base::time", "base::quote", "base::quote::quote"]
     );
-    assert_eq!(paths("let x = crate::store::open();"), ["store::open"]);
-    assert_eq!(paths("use super::jwk::Jwk;"), ["key::jwk::Jwk"]);
-    assert_eq!(paths("// use crate::cli;"), Vec::<String>::new());
+    for (text, path) in [
+        ("fn f() { let x = crate::store::open(); }", "store::open"),
+        ("use super::jwk::Jwk;", "key::jwk::Jwk"),
+        ("use super::super::store;", "store"),
+        ("use self::super::super::store::*;", "store"),
+        ("mod inner { use super::super::super::cli::page; }", "cli::page"),
+        ("mod one { mod two { use super::super::super::super::cli; } }", "cli"),
+        ("fn f() { x!(a, crate::cli::page(1)) }", "cli::page"),
+        ("fn f() { let u = \"https://x\"; crate::cli::page(); }", "cli::page"),
+        ("fn f() -> Vec<crate::cli::Page> { x }", "cli::Page"),
+        ("#[cfg(test)]\nmod tests { use crate::a; }\nuse crate::cli;", "cli"),
+        ("#[cfg(test)]\nuse crate::a;\nuse crate::cli;", "cli"),
+        ("macro_rules! m { () => { $crate::cli::page() } }", "cli::page"),
+    ] {
+        assert_eq!(paths(text), [path], "{text}");
+    }
+    for text in
+        ["// use crate::cli;", "/* use crate::cli; */", "fn f() { \"crate::cli\"; }", "pub(crate) fn f() {}"]
+    {
+        assert_eq!(paths(text), Vec::<String>::new(), "{text}");
+    }
 }

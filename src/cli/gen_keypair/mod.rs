@@ -1,5 +1,6 @@
 //! `gen-keypair`: new keys for a server, in the form whoever needs them reads.
 
+mod kind;
 mod pages;
 mod pair;
 
@@ -10,6 +11,7 @@ use clap::{ArgMatches, Command, CommandFactory as _, FromArgMatches as _, Parser
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
+use self::kind::{Format, KeyKind};
 use self::pair::{NewKey, Part};
 use super::console::Console;
 use super::failure::{Failure, UsageFault};
@@ -66,41 +68,6 @@ struct Arguments {
     output_options: OutputOptions,
 }
 
-/// A kind of key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum KeyKind {
-    /// The server's own pair, for EdDSA
-    #[value(alias = "eddsa")]
-    Ed25519,
-    /// A pair on P-256
-    Es256,
-    /// A pair on P-384
-    Es384,
-    /// An RSA pair of 3072 bits
-    Rs256,
-    /// A shared key of 64 bytes for logins from elsewhere (CROSS_LOGIN_JWT_HS512_KEY)
-    Hs512,
-    /// The secret of web session cookies, 32 bytes (SESSION_KEY)
-    Session,
-}
-
-/// A form of writing keys.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// Lines NAME="base64" as the server's environment file has them
-    Env,
-    /// PKCS#8 and SPKI, as openssl reads them
-    Pem,
-    /// A JSON Web Key, private half included
-    Jwk,
-    /// A set of one such key
-    Jwks,
-    /// The seed and the public key as NATS has them
-    Nkey,
-    /// A report with every form this kind of key has
-    Json,
-}
-
 /// What an nkey is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Role {
@@ -124,43 +91,6 @@ impl From<Role> for NkeyRole {
             Role::Operator => Self::Operator,
             Role::Server => Self::Server,
             Role::Cluster => Self::Cluster,
-        }
-    }
-}
-
-impl KeyKind {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Ed25519 => "ed25519",
-            Self::Es256 => "es256",
-            Self::Es384 => "es384",
-            Self::Rs256 => "rs256",
-            Self::Hs512 => "hs512",
-            Self::Session => "session",
-        }
-    }
-
-    /// The forms this kind has; the first is the default.
-    const fn formats(self) -> &'static [Format] {
-        use Format::{Env, Json, Jwk, Jwks, Nkey, Pem};
-        match self {
-            Self::Ed25519 => &[Env, Pem, Jwk, Jwks, Nkey, Json],
-            Self::Es256 | Self::Es384 | Self::Rs256 => &[Pem, Jwk, Jwks, Json],
-            Self::Hs512 => &[Env, Jwk, Json],
-            Self::Session => &[Env, Json],
-        }
-    }
-}
-
-impl Format {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Env => "env",
-            Self::Pem => "pem",
-            Self::Jwk => "jwk",
-            Self::Jwks => "jwks",
-            Self::Nkey => "nkey",
-            Self::Json => "json",
         }
     }
 }

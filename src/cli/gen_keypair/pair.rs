@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::{Format, KeyKind};
+use super::kind::{Format, KeyKind};
 use crate::base::secret::SecretBytes;
 use crate::config::Variable;
 use crate::key::der::{write_pkcs8, write_spki};

@@ -1,0 +1,70 @@
+//! The exit statuses.
+
+/// The exit statuses, the same in all five programs (the numbers are those of BSD `sysexits`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Status {
+    /// 0: done; the token or login is good.
+    Done,
+    /// 1: the answer is no.
+    No,
+    /// 2: wrong usage.
+    Usage,
+    /// 65: the input data is bad.
+    Data,
+    /// 66: an input file is missing or unreadable.
+    NoInput,
+    /// 69: a service can't be reached or failed.
+    Unavailable,
+    /// 73: an output can't be created, or exists.
+    CantCreate,
+    /// 74: a read or write error, a corrupt database.
+    Io,
+    /// 75: try again later.
+    TryAgain,
+    /// 77: not permitted.
+    NotPermitted,
+    /// 78: the configuration is missing or wrong.
+    Config,
+}
+
+impl Status {
+    /// The number the process exits with.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::No => 1,
+            Self::Usage => 2,
+            Self::Data => 65,
+            Self::NoInput => 66,
+            Self::Unavailable => 69,
+            Self::CantCreate => 73,
+            Self::Io => 74,
+            Self::TryAgain => 75,
+            Self::NotPermitted => 77,
+            Self::Config => 78,
+        }
+    }
+
+    /// All statuses, in the order of their numbers, with their meaning for the manual.
+    pub const TABLE: [(Self, &'static str); 11] = [
+        (Self::Done, "done; the token or login is good"),
+        (
+            Self::No,
+            "the answer is no: token not valid, login refused, user not found, renewal due with --check",
+        ),
+        (Self::Usage, "wrong usage"),
+        (Self::Data, "bad input data: not a PEM, not a token, a broken CSV line"),
+        (Self::NoInput, "an input file is missing or unreadable"),
+        (
+            Self::Unavailable,
+            "a service can't be reached or failed: LDAP, OpenID provider, JWKS address, server",
+        ),
+        (Self::CantCreate, "an output can't be created, or exists and --force was not given"),
+        (Self::Io, "read or write error, corrupt database"),
+        (Self::TryAgain, "try again: database locked, too many attempts, a limit that protects"),
+        (Self::NotPermitted, "not permitted: credentials refused, file permissions"),
+        (Self::Config, "configuration missing or wrong"),
+    ];
+}

@@ -1,0 +1,75 @@
+//! What can be asked for: the kinds of keys, and the forms they are written in.
+
+use clap::ValueEnum;
+
+/// A kind of key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum KeyKind {
+    /// The server's own pair, for EdDSA
+    #[value(alias = "eddsa")]
+    Ed25519,
+    /// A pair on P-256
+    Es256,
+    /// A pair on P-384
+    Es384,
+    /// An RSA pair of 3072 bits
+    Rs256,
+    /// A shared key of 64 bytes for logins from elsewhere (CROSS_LOGIN_JWT_HS512_KEY)
+    Hs512,
+    /// The secret of web session cookies, 32 bytes (SESSION_KEY)
+    Session,
+}
+
+/// A form of writing keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// Lines NAME="base64" as the server's environment file has them
+    Env,
+    /// PKCS#8 and SPKI, as openssl reads them
+    Pem,
+    /// A JSON Web Key, private half included
+    Jwk,
+    /// A set of one such key
+    Jwks,
+    /// The seed and the public key as NATS has them
+    Nkey,
+    /// A report with every form this kind of key has
+    Json,
+}
+
+impl KeyKind {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Ed25519 => "ed25519",
+            Self::Es256 => "es256",
+            Self::Es384 => "es384",
+            Self::Rs256 => "rs256",
+            Self::Hs512 => "hs512",
+            Self::Session => "session",
+        }
+    }
+
+    /// The forms this kind has; the first is the default.
+    pub(super) const fn formats(self) -> &'static [Format] {
+        use Format::{Env, Json, Jwk, Jwks, Nkey, Pem};
+        match self {
+            Self::Ed25519 => &[Env, Pem, Jwk, Jwks, Nkey, Json],
+            Self::Es256 | Self::Es384 | Self::Rs256 => &[Pem, Jwk, Jwks, Json],
+            Self::Hs512 => &[Env, Jwk, Json],
+            Self::Session => &[Env, Json],
+        }
+    }
+}
+
+impl Format {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Env => "env",
+            Self::Pem => "pem",
+            Self::Jwk => "jwk",
+            Self::Jwks => "jwks",
+            Self::Nkey => "nkey",
+            Self::Json => "json",
+        }
+    }
+}
