@@ -10,6 +10,7 @@ use crate::base::duration::DurationError;
 use crate::base::fault::Fault;
 use crate::base::file::FileError;
 use crate::base::kind::Kind;
+use crate::base::printable::PrintableText;
 use crate::base::quote::{escape, quote, quote_path};
 use crate::key::KeyFault;
 
@@ -40,14 +41,14 @@ pub enum ConfigFault {
         what: String,
     },
     /// A value of the wrong type.
-    #[error("{}{}: found {found}, wanted {wanted}", quote_path(.path), at_key(.key))]
+    #[error("{}{}: found {found}, expected {wanted}", quote_path(.path), at_key(.key))]
     Type {
         /// The file.
         path: PathBuf,
         /// The key with those above it; empty for the whole file.
         key: String,
         /// What stands there.
-        found: String,
+        found: PrintableText,
         /// What should.
         wanted: &'static str,
     },
@@ -92,12 +93,14 @@ pub enum ConfigFault {
         key: String,
     },
     /// A variable that is not set, or set to nothing.
-    #[error("{} is {}", .variable.name(), unset(.empty.as_ref()))]
+    #[error("{} is {}", .variable.name(), unset(.empty.as_ref(), *.has_env_file))]
     Unset {
         /// The variable.
         variable: Variable,
         /// Where it is set to nothing.
         empty: Option<Origin>,
+        /// Whether an environment file was found.
+        has_env_file: bool,
     },
     /// A variable that holds no good key.
     #[error("{fault}")]
@@ -133,9 +136,10 @@ fn in_file(path: Option<&PathBuf>) -> impl fmt::Display {
     path.map_or_else(|| ": there is no configuration".to_owned(), |path| format!(" in {}", quote_path(path)))
 }
 
-fn unset(empty: Option<&Origin>) -> String {
+fn unset(empty: Option<&Origin>, has_env_file: bool) -> String {
     match empty {
-        None => "not set, neither in the environment nor in an environment file".to_owned(),
+        None if !has_env_file => "not set, and there is no environment file './.env' here".to_owned(),
+        None => "not set, neither in the environment nor in the environment file".to_owned(),
         Some(Origin::Environment(_)) => "set to nothing in the environment".to_owned(),
         Some(origin) => format!("set to nothing in {origin}"),
     }
@@ -169,11 +173,12 @@ impl Fault for ConfigFault {
             Self::Driver { .. } => {
                 Some("move the users to an SQLite database, or name one with --db".to_owned())
             }
-            Self::Unset { variable, .. } => variable.remedy().map(str::to_owned),
-            Self::Key { variable, fault } => {
-                fault.hint().or_else(|| Some(format!("{} --force", variable.remedy()?)))
+            Self::Unset { empty: None, has_env_file: false, .. } => {
+                Some("run this in the server's directory, or name its file with --env-file FILE".to_owned())
             }
-            Self::NoPair { .. } => Some("gen-keypair --write --force".to_owned()),
+            Self::Unset { variable, .. } => variable.remedy().map(str::to_owned),
+            Self::Key { variable, fault } => fault.hint().or_else(|| variable.repair().map(str::to_owned)),
+            Self::NoPair { .. } => Variable::JwtPrivateKey.repair().map(str::to_owned),
             Self::MissingKey { .. } => Some("'man cc-config' has an example of it".to_owned()),
             _ => None,
         }

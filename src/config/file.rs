@@ -13,6 +13,7 @@ use super::settings::{Jwts, Ldap, OidcProvider};
 use crate::base::duration::GoDuration;
 use crate::base::file::{SETTINGS_LIMIT, read_text};
 use crate::base::near::nearest;
+use crate::base::printable::PrintableText;
 use crate::base::quote::{quote, quote_path};
 
 /// What a configuration says.
@@ -87,7 +88,7 @@ pub(super) fn read(path: &Path, text: &str, db_is_given: bool, findings: &mut Fi
     let mut root = Section::new(path, "", [&document.root], findings);
     if !matches!(document.root, Node::Object(_)) {
         if document.root == Node::Null {
-            findings.faults.push(wrong_root(path, "null"));
+            findings.faults.push(wrong_root(path, "null".into()));
         }
         return settings;
     }
@@ -208,6 +209,15 @@ fn read_root(
 fn parse(path: &Path, text: &str, findings: &mut Findings) -> Option<Document> {
     match json::parse(text) {
         Ok(document) => {
+            if document.mark {
+                findings.notes.warn_with(
+                    format!(
+                        "{} begins with a byte order mark: the server does not start with it",
+                        quote_path(path)
+                    ),
+                    "save the file without a byte order mark",
+                );
+            }
             if let Some(junk) = &document.junk {
                 findings.notes.warn(format!(
                     "{} line {}, column {}: more text after the end of the configuration is ignored, by the server \
@@ -231,13 +241,8 @@ fn parse(path: &Path, text: &str, findings: &mut Findings) -> Option<Document> {
     }
 }
 
-fn wrong_root(path: &Path, found: &str) -> ConfigFault {
-    ConfigFault::Type {
-        path: path.to_owned(),
-        key: String::new(),
-        found: found.to_owned(),
-        wanted: "an object",
-    }
+fn wrong_root(path: &Path, found: PrintableText) -> ConfigFault {
+    ConfigFault::Type { path: path.to_owned(), key: String::new(), found, wanted: "an object" }
 }
 
 /// A section that 1.5 keeps in another file, named by a key that ends in `-file`.

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use crate::base::printable::PrintableText;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
 /// A JSON value.
@@ -28,15 +29,16 @@ pub(super) struct SyntaxError {
 #[derive(Debug)]
 pub(super) struct Document {
     pub(super) root: Node,
+    /// Whether a byte order mark stands before it, at which the server gives up.
+    pub(super) mark: bool,
     pub(super) junk: Option<SyntaxError>,
 }
 
 /// Parses the first value of a text. The nesting is limited to 128 by the parser.
 pub(super) fn parse(text: &str) -> Result<Document, SyntaxError> {
-    if text.starts_with('\u{feff}') {
-        let what = "found a byte order mark (U+FEFF), wanted plain UTF-8".to_owned();
-        return Err(SyntaxError { line: 1, column: 1, what });
-    }
+    let bare = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mark = bare.len() < text.len();
+    let text = bare;
     if text.trim().is_empty() {
         return Err(SyntaxError {
             line: 1,
@@ -47,7 +49,7 @@ pub(super) fn parse(text: &str) -> Result<Document, SyntaxError> {
     let mut parser = serde_json::Deserializer::from_str(text);
     let root = Node::deserialize(&mut parser).map_err(|error| syntax_error(&error))?;
     let junk = parser.end().err().map(|error| syntax_error(&error));
-    Ok(Document { root, junk })
+    Ok(Document { root, mark, junk })
 }
 
 fn syntax_error(error: &serde_json::Error) -> SyntaxError {
@@ -62,15 +64,21 @@ fn syntax_error(error: &serde_json::Error) -> SyntaxError {
 }
 
 impl Node {
-    /// What it is, for a message.
-    pub(super) fn describe(&self) -> String {
+    /// What it is, for a message. A string is shown when it is short, since a longer one may be a
+    /// secret that stands in the wrong place.
+    pub(super) fn describe(&self) -> PrintableText {
         match self {
-            Self::Null => "null".to_owned(),
-            Self::Bool(value) => value.to_string(),
-            Self::Number(number) => format!("the number {number}"),
-            Self::Text(text) => format!("the text {}", crate::base::quote::quote(text)),
-            Self::List(_) => "a list".to_owned(),
-            Self::Object(_) => "an object".to_owned(),
+            Self::Null => "null".into(),
+            Self::Bool(true) => "true".into(),
+            Self::Bool(false) => "false".into(),
+            Self::Number(number) => {
+                PrintableText::concat(["the number ".into(), PrintableText::one_of(&number.to_string(), &[])])
+            }
+            Self::Text(text) => {
+                PrintableText::concat(["the string ".into(), PrintableText::one_of(text, &[])])
+            }
+            Self::List(_) => "an array".into(),
+            Self::Object(_) => "an object".into(),
         }
     }
 
@@ -170,7 +178,7 @@ mod tests {
     fn a_syntax_error_has_its_place() {
         assert_eq!(error("{\n  \"a\": 1\n  \"b\": 2\n}").0, 3);
         assert_eq!(error(""), (1, 1, "the file is empty, wanted an object".to_owned()));
-        assert_eq!(error("\u{feff}{}").2, "found a byte order mark (U+FEFF), wanted plain UTF-8");
+        assert!(parse("\u{feff}{}").unwrap().mark && !parse("{}").unwrap().mark);
         assert_eq!(error(&"[".repeat(100_000)).2, "nested too deeply");
         assert_eq!(error("{\"a\":").2, "the file ends while parsing a value");
     }

@@ -5,7 +5,7 @@ use super::secrets::Secret;
 use super::settings::Settings;
 use super::variable::Variable;
 use crate::base::note::Notes;
-use crate::key::encoding::decode_standard;
+use crate::key::encoding::decode_variable;
 use crate::key::verifying::server_base64;
 use crate::key::{KeyError, PrivateKey, PublicKey, SigningKey, VerifyingKey, WeakKeys, published};
 
@@ -34,7 +34,7 @@ impl Settings {
     /// [`ConfigFault::Unset`], [`ConfigFault::Key`] and [`ConfigFault::NoPair`].
     pub fn signing_key(&self, notes: &mut Notes) -> Result<SigningKey, ConfigFault> {
         let secret = self.secrets.require(Variable::JwtPrivateKey)?;
-        let key = decode_standard(secret.text.expose(), "private key")
+        let key = decode_variable(secret.text.expose(), "private key")
             .and_then(|pair| PrivateKey::ed25519_from_pair(&pair))
             .map_err(|error| malformed(secret, error))?;
         warn_if_published(secret, &key.public(), notes);
@@ -82,7 +82,10 @@ fn warn_if_published(secret: &Secret, key: &PublicKey, notes: &mut Notes) {
     if let Some(place) = published(key) {
         let text = format!("{} is {place}: anybody can sign tokens that this key verifies", secret.place());
         if matches!(secret.variable, Variable::JwtPublicKey | Variable::JwtPrivateKey) {
-            notes.warn_with(text, "gen-keypair --write --force");
+            notes.warn_with(
+                text,
+                "make a pair of your own, which invalidates all tokens: gen-keypair --write --force",
+            );
         } else {
             notes.warn(text);
         }

@@ -51,7 +51,17 @@ pub fn load(sources: Sources) -> Result<(Settings, Notes), ConfigFaults> {
         read(path, SETTINGS_LIMIT).map(Zeroizing::new)
     });
     let env_file = env_file.map(|(path, bytes)| {
-        let parsed = dotenv::read(&bytes).unwrap_or_else(|faults| {
+        let content = dotenv::without_mark(&bytes);
+        if content.len() < bytes.len() {
+            findings.notes.warn_with(
+                format!(
+                    "{} begins with a byte order mark: the server reads nothing of the file",
+                    quote_path(&path)
+                ),
+                "save the file without a byte order mark",
+            );
+        }
+        let parsed = dotenv::read(content).unwrap_or_else(|faults| {
             findings
                 .faults
                 .extend(faults.into_iter().map(|fault| ConfigFault::EnvFile { path: path.clone(), fault }));

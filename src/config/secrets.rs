@@ -53,6 +53,7 @@ pub(super) fn warn_if_expanded(name: &str, entry: &Entry, origin: &Origin, notes
 pub struct Secrets {
     set: Vec<Secret>,
     empty: Vec<(Variable, Origin)>,
+    has_env_file: bool,
 }
 
 impl Secrets {
@@ -70,6 +71,7 @@ impl Secrets {
         self.get(variable).ok_or_else(|| ConfigFault::Unset {
             variable,
             empty: self.empty.iter().find(|(empty, _)| *empty == variable).map(|(_, origin)| origin.clone()),
+            has_env_file: self.has_env_file,
         })
     }
 
@@ -86,7 +88,7 @@ impl Secrets {
         notes: &mut Notes,
         faults: &mut Vec<ConfigFault>,
     ) -> Self {
-        let mut secrets = Self::default();
+        let mut secrets = Self { has_env_file: file.is_some(), ..Self::default() };
         let mut in_file = false;
         for variable in Variable::ALL {
             let name = variable.name();

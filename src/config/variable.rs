@@ -55,6 +55,22 @@ impl Variable {
         matches!(self, Self::JwtPublicKey | Self::CrossLoginJwtPublicKey | Self::OidClientId)
     }
 
+    /// What to do where its value is malformed: nothing that destroys a value which can be repaired.
+    pub(super) const fn repair(self) -> Option<&'static str> {
+        match self {
+            Self::JwtPublicKey | Self::JwtPrivateKey => Some(
+                "restore it from a backup ('.env.old' is the file before the last change); \
+                 a new pair (gen-keypair --write --force) invalidates all tokens",
+            ),
+            Self::CrossLoginJwtHs512Key | Self::SessionKey => Some(
+                "restore it from a backup ('.env.old' is the file before the last change); \
+                 a new one invalidates what was made with the old one",
+            ),
+            Self::CrossLoginJwtPublicKey => Some("convert-pem-pubkey --write --force issuer.pem"),
+            Self::LdapAdminPassword | Self::OidClientId | Self::OidClientSecret => None,
+        }
+    }
+
     /// What to do where it is missing.
     pub(super) const fn remedy(self) -> Option<&'static str> {
         match self {

@@ -4,7 +4,8 @@
 use x509_cert::Certificate as X509;
 use x509_cert::der::{Decode as _, Encode as _};
 
-use super::der::read_spki;
+use super::algorithm::Algorithm;
+use super::der::read_restricted_spki;
 use super::error::{KeyError, from_der};
 use super::public::{PublicKey, WeakKeys};
 use crate::base::time::Timestamp;
@@ -14,6 +15,8 @@ use crate::base::time::Timestamp;
 pub struct Certificate {
     /// Its public key.
     pub key: PublicKey,
+    /// The algorithms that the certificate restricts its key to.
+    pub algorithms: Option<Vec<Algorithm>>,
     /// The first second at which it is valid.
     pub not_before: Timestamp,
     /// The last second at which it is valid.
@@ -34,14 +37,16 @@ impl Certificate {
         let spki = tbs
             .subject_public_key_info()
             .to_der()
-            .map_err(|_| KeyError::Certificate("its public key is broken"))?;
+            .map_err(|_| KeyError::Certificate("its public key is malformed"))?;
         let instant = |time: &x509_cert::time::Time| {
             i64::try_from(time.to_unix_duration().as_secs())
                 .map(Timestamp)
                 .map_err(|_| KeyError::Certificate("its dates are beyond any calendar"))
         };
+        let spki = read_restricted_spki(&spki, weak)?;
         Ok(Self {
-            key: read_spki(&spki, weak)?,
+            key: spki.key,
+            algorithms: spki.algorithms,
             not_before: instant(&tbs.validity().not_before)?,
             not_after: instant(&tbs.validity().not_after)?,
             subject: tbs.subject().to_string(),

@@ -24,14 +24,6 @@ pub(super) enum Check {
 }
 
 impl Check {
-    /// Those of these algorithms that the key can be made ready for.
-    pub(super) fn all(
-        algorithms: &[Algorithm],
-        make: impl Fn(Algorithm) -> Option<Self>,
-    ) -> std::sync::Arc<[(Algorithm, Self)]> {
-        algorithms.iter().filter_map(|algorithm| Some((*algorithm, make(*algorithm)?))).collect()
-    }
-
     /// By a public key; `None` when it is not for the algorithm.
     pub(super) fn public(key: &PublicKey, algorithm: Algorithm) -> Option<Self> {
         if !key.algorithms().contains(&algorithm) {

@@ -5,28 +5,30 @@
 //! SPKI and PKCS#8 of version 1, which every OpenSSL reads.
 
 use pkcs8::der::asn1::{AnyRef, BitStringRef, Null, OctetStringRef, UintRef};
-use pkcs8::der::{Decode as _, Encode as _, Error};
+use pkcs8::der::{Decode as _, Encode as _, Error, Tag, Tagged as _};
 use pkcs8::{AlgorithmIdentifierRef, ObjectIdentifier, PrivateKeyInfoRef, SubjectPublicKeyInfoRef};
 use zeroize::Zeroizing;
 
-use super::error::{KeyError, from_der};
+use super::algorithm::Algorithm;
+use super::error::{DerKind, KeyError, from_der};
 use super::private::PrivateKey;
 use super::public::{Curve, PublicKey, WeakKeys};
+use crate::base::printable::PrintableText;
 use crate::base::secret::SecretBytes;
 
 const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
+const RSA_PSS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.10");
 const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
 const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
 const P521: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.35");
 
 /// Key algorithms that people have files of and that are no use here, for the message.
-const OTHERS: [(&str, &str); 13] = [
+const OTHERS: [(&str, &str); 12] = [
     ("1.3.101.110", "X25519 (for key agreement, not for signatures)"),
     ("1.3.101.111", "X448 (for key agreement, not for signatures)"),
     ("1.3.101.113", "Ed448"),
-    ("1.2.840.113549.1.1.10", "RSA restricted to PSS"),
     ("1.2.840.113549.1.3.1", "Diffie-Hellman"),
     ("1.2.840.10046.2.1", "Diffie-Hellman"),
     ("1.2.840.10040.4.1", "DSA"),
@@ -40,8 +42,9 @@ const OTHERS: [(&str, &str); 13] = [
 
 fn unknown(oid: ObjectIdentifier) -> KeyError {
     let oid = oid.to_string();
-    let name = OTHERS.iter().find(|(known, _)| *known == oid).map(|(_, name)| (*name).to_owned());
-    KeyError::UnknownKind(name.unwrap_or_else(|| format!("the algorithm with the OID {oid}")))
+    let name = OTHERS.iter().find(|(known, _)| *known == oid).map(|(_, name)| PrintableText::literal(name));
+    let other = || PrintableText::concat(["the algorithm with the OID ".into(), PrintableText::name(&oid)]);
+    KeyError::UnknownKind(name.unwrap_or_else(other))
 }
 
 const fn oid_of(curve: Curve) -> ObjectIdentifier {
@@ -57,8 +60,104 @@ fn curve_of(oid: ObjectIdentifier) -> Result<Curve, KeyError> {
 }
 
 fn named_curve(algorithm: &AlgorithmIdentifierRef<'_>, what: &'static str) -> Result<Curve, KeyError> {
-    let oid = algorithm.parameters.and_then(|any| any.decode_as::<ObjectIdentifier>().ok());
+    let parameters = algorithm.parameters.ok_or(KeyError::Der { what, reason: "the curve is not named" })?;
+    if parameters.tag() == Tag::Sequence {
+        return Err(KeyError::ExplicitCurve(what));
+    }
+    let oid = parameters.decode_as::<ObjectIdentifier>().ok();
     oid.ok_or(KeyError::Der { what, reason: "the curve is not named" }).and_then(curve_of)
+}
+
+/// The algorithms that an RSA key restricted to PSS is for (RFC 4055 1.2, RFC 7518 3.5): all three
+/// without parameters, else that of their hash. The least salt may not exceed the hash, which is the
+/// salt of a token's signature.
+fn pss_algorithms(
+    algorithm: &AlgorithmIdentifierRef<'_>,
+    what: &'static str,
+) -> Result<Vec<Algorithm>, KeyError> {
+    let Some(parameters) = algorithm.parameters else {
+        return Ok(vec![Algorithm::Ps256, Algorithm::Ps384, Algorithm::Ps512]);
+    };
+    let malformed = |_| KeyError::Der { what, reason: "the parameters of PSS are malformed" };
+    let parameters = parameters.decode_as::<pkcs1::RsaPssParamsOwned>().map_err(malformed)?;
+    let hash = parameters.hash.oid.to_string();
+    let same = parameters.mask_gen.parameters.is_some_and(|mask| mask.oid == parameters.hash.oid);
+    let found = [
+        ("2.16.840.1.101.3.4.2.1", Algorithm::Ps256, 32),
+        ("2.16.840.1.101.3.4.2.2", Algorithm::Ps384, 48),
+        ("2.16.840.1.101.3.4.2.3", Algorithm::Ps512, 64),
+    ]
+    .into_iter()
+    .find(|(oid, _, length)| *oid == hash && same && parameters.salt_len <= *length);
+    match found {
+        Some((_, algorithm, _)) => Ok(vec![algorithm]),
+        None => {
+            Err(KeyError::UnknownKind("RSA restricted to PSS with a hash or salt that no token has".into()))
+        }
+    }
+}
+
+/// A key and the algorithms that its structure restricts it to; none where it does not.
+#[derive(Debug, Clone)]
+pub struct Restricted<T> {
+    /// The key.
+    pub key: T,
+    /// The algorithms.
+    pub algorithms: Option<Vec<Algorithm>>,
+}
+
+/// A tag, its content and what follows; none where the lengths do not fit.
+fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+    let [tag, length, rest @ ..] = der else { return None };
+    let (length, rest) = match length {
+        0..=0x7f => (usize::from(*length), rest),
+        0x81..=0x84 => {
+            let (digits, rest) = rest.split_at_checked(usize::from(length & 0x7f))?;
+            (digits.iter().fold(0, |sum, digit| sum << 8 | usize::from(*digit)), rest)
+        }
+        _ => return None,
+    };
+    let (content, rest) = rest.split_at_checked(length)?;
+    Some((*tag, content, rest))
+}
+
+/// What a binary file is, by the first elements of its structure.
+#[must_use]
+pub fn kind_of(der: &[u8]) -> DerKind {
+    const INTEGER: u8 = 2;
+    const BITS: u8 = 3;
+    const OCTETS: u8 = 4;
+    const SEQUENCE: u8 = 0x30;
+    let Some((SEQUENCE, content, _)) = element(der) else { return DerKind::Other };
+    let mut children = Vec::new();
+    let mut rest = content;
+    while let Some((tag, content, after)) = element(rest).filter(|_| children.len() < 4) {
+        children.push((tag, content));
+        rest = after;
+    }
+    match children.as_slice() {
+        [(SEQUENCE, _), (BITS, _)] => DerKind::Spki,
+        [(SEQUENCE, _), (SEQUENCE, _), (BITS, _), ..] => DerKind::Certificate,
+        [(SEQUENCE, _), (OCTETS, _)] => DerKind::Pkcs8,
+        [(INTEGER, [3]), (SEQUENCE, _), ..] => DerKind::Pkcs12,
+        [(INTEGER, _), (SEQUENCE, _), (OCTETS, _), ..] => DerKind::Pkcs8,
+        [(INTEGER, _), (OCTETS, _), ..] => DerKind::Sec1,
+        [(INTEGER, _), (INTEGER, _)] => DerKind::Pkcs1Public,
+        [(INTEGER, _), (INTEGER, _), (INTEGER, _), ..] => DerKind::Pkcs1Private,
+        _ => DerKind::Other,
+    }
+}
+
+/// Whether an `ECPrivateKey` has the numbers of its curve: `[0]` with a SEQUENCE in it.
+fn has_explicit_curve(sec1: &[u8]) -> bool {
+    let Some((0x30, mut rest, _)) = element(sec1) else { return false };
+    while let Some((tag, content, after)) = element(rest) {
+        if tag == 0xa0 {
+            return content.first() == Some(&0x30);
+        }
+        rest = after;
+    }
+    false
 }
 
 /// RSA keys have NULL as parameters (RFC 3279 2.3.1); none at all is read as well.
@@ -78,8 +177,34 @@ fn wrong(what: &'static str) -> impl Fn(Error) -> KeyError {
 /// # Errors
 /// What is wrong with the structure or the key.
 pub fn read_spki(der: &[u8], weak: WeakKeys) -> Result<PublicKey, KeyError> {
+    let restricted = read_restricted_spki(der, weak)?;
+    match restricted.algorithms {
+        None => Ok(restricted.key),
+        Some(_) => Err(KeyError::UnknownKind("RSA restricted to PSS".into())),
+    }
+}
+
+/// Reads a `SubjectPublicKeyInfo` and the algorithms that it restricts its key to: an RSA key for PSS
+/// (RFC 4055 1.2).
+///
+/// # Errors
+/// As [`read_spki`].
+pub fn read_restricted_spki(der: &[u8], weak: WeakKeys) -> Result<Restricted<PublicKey>, KeyError> {
     let what = "public key (SPKI)";
     let spki = SubjectPublicKeyInfoRef::from_der(der).map_err(wrong(what))?;
+    if spki.algorithm.oid == RSA_PSS {
+        let key = spki.subject_public_key.as_bytes().ok_or(KeyError::UnusedBits(what))?;
+        let algorithms = Some(pss_algorithms(&spki.algorithm, what)?);
+        return Ok(Restricted { key: read_pkcs1_public(key, weak)?, algorithms });
+    }
+    Ok(Restricted { key: read_plain_spki(&spki, what, weak)?, algorithms: None })
+}
+
+fn read_plain_spki(
+    spki: &SubjectPublicKeyInfoRef<'_>,
+    what: &'static str,
+    weak: WeakKeys,
+) -> Result<PublicKey, KeyError> {
     let key = spki.subject_public_key.as_bytes().ok_or(KeyError::UnusedBits(what))?;
     match spki.algorithm.oid {
         ED25519 if spki.algorithm.parameters.is_some() => Err(KeyError::Parameters(what)),
@@ -149,6 +274,18 @@ fn write_pkcs1_public(key: &PublicKey) -> Result<Vec<u8>, KeyError> {
 /// # Errors
 /// What is wrong with the structure or the key.
 pub fn read_pkcs8(der: &[u8]) -> Result<PrivateKey, KeyError> {
+    let restricted = read_restricted_pkcs8(der)?;
+    match restricted.algorithms {
+        None => Ok(restricted.key),
+        Some(_) => Err(KeyError::UnknownKind("RSA restricted to PSS".into())),
+    }
+}
+
+/// Reads PKCS#8 and the algorithms that it restricts its key to: an RSA key for PSS (RFC 4055 1.2).
+///
+/// # Errors
+/// As [`read_pkcs8`].
+pub fn read_restricted_pkcs8(der: &[u8]) -> Result<Restricted<PrivateKey>, KeyError> {
     let what = "private key (PKCS#8)";
     let info = PrivateKeyInfoRef::from_der(der).map_err(wrong(what))?;
     let public = match info.public_key {
@@ -156,7 +293,12 @@ pub fn read_pkcs8(der: &[u8]) -> Result<PrivateKey, KeyError> {
         None => None,
     };
     let secret = info.private_key.as_bytes();
+    let mut algorithms = None;
     let key = match info.algorithm.oid {
+        RSA_PSS => {
+            algorithms = Some(pss_algorithms(&info.algorithm, what)?);
+            PrivateKey::rsa_from_pkcs1(secret)?
+        }
         ED25519 if info.algorithm.parameters.is_some() => return Err(KeyError::Parameters(what)),
         ED25519 => {
             let seed = <&OctetStringRef>::from_der(secret).map_err(wrong(what))?;
@@ -169,14 +311,15 @@ pub fn read_pkcs8(der: &[u8]) -> Result<PrivateKey, KeyError> {
         }
         other => return Err(unknown(other)),
     };
-    match public {
-        None => Ok(key),
+    let key = match public {
+        None => key,
         Some(public) if matches!(key, PrivateKey::Rsa { .. }) => {
             let same = read_pkcs1_public(public, WeakKeys::Refuse)? == key.public();
-            if same { Ok(key) } else { Err(KeyError::Mismatch("RSA")) }
+            if same { key } else { return Err(KeyError::Mismatch("RSA")) }
         }
-        Some(public) => key.with_public_half(public),
-    }
+        Some(public) => key.with_public_half(public)?,
+    };
+    Ok(Restricted { key, algorithms })
 }
 
 /// Writes PKCS#8 of version 1 (RFC 5208), which OpenSSL 1.1 and 3.0 read; they refuse version 2.
@@ -213,6 +356,9 @@ pub fn read_sec1(der: &[u8]) -> Result<PrivateKey, KeyError> {
 
 fn read_sec1_on(outer: Option<Curve>, der: &[u8]) -> Result<PrivateKey, KeyError> {
     let what = "EC private key (SEC 1)";
+    if has_explicit_curve(der) {
+        return Err(KeyError::ExplicitCurve(what));
+    }
     let parsed = sec1::EcPrivateKey::from_der(der).map_err(wrong(what))?;
     let inner = match parsed.parameters.and_then(sec1::EcParameters::named_curve) {
         Some(oid) => Some(curve_of(oid)?),

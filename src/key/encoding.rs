@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use zeroize::Zeroizing;
 
-use super::error::{Base64Fault, KeyError};
+use super::error::{Base64Fault, KeyError, Surroundings};
 
 /// Decodes standard base64 with padding, passing over line ends as the server does.
 ///
@@ -26,6 +26,88 @@ pub fn decode_standard(text: &str, what: &'static str) -> Result<Zeroizing<Vec<u
         }
     }
     STANDARD.decode(joined.as_bytes()).map(Zeroizing::new).map_err(|error| fault(reason(&error)))
+}
+
+/// Decodes the base64 of a variable: as [`decode_standard`], and what stands around or in the place of
+/// the key is named.
+///
+/// # Errors
+/// [`KeyError::Surrounded`], else [`KeyError::Base64`].
+pub fn decode_variable(text: &str, what: &'static str) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+    decode_standard(text, what).map_err(|error| match surroundings(text) {
+        Some(fault) => KeyError::Surrounded { what, fault },
+        None => error,
+    })
+}
+
+/// What makes a text other than base64 although a key may be in it.
+fn surroundings(text: &str) -> Option<Surroundings> {
+    let trimmed = text.trim();
+    let name = trimmed.split_once('=').map(|(name, value)| (name, value.trim_end_matches('=')));
+    let is_name = |name: &str| {
+        name.starts_with(|c: char| c.is_ascii_uppercase())
+            && name.contains('_')
+            && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
+    };
+    Some(if text.contains("-----BEGIN") {
+        Surroundings::Pem
+    } else if name.is_some_and(|(name, value)| is_name(name) && !value.is_empty()) {
+        Surroundings::Assignment
+    } else if trimmed.starts_with(['"', '\'', '\u{201c}', '\u{2018}']) || trimmed.ends_with(['"', '\'']) {
+        Surroundings::Quotes
+    } else if trimmed.starts_with('{') {
+        Surroundings::Jwk
+    } else if trimmed.contains("$(") || trimmed.contains("${") || trimmed.contains('`') {
+        Surroundings::Shell
+    } else if text.contains("\\n") || trimmed.contains('\n') {
+        Surroundings::Lines
+    } else if text.contains(char::is_whitespace) || text.contains('\u{feff}') {
+        Surroundings::Blanks
+    } else {
+        return None;
+    })
+}
+
+/// How a member of a JWK differs from RFC 7518 although its content is clear.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Spelling {
+    /// `=` at the end.
+    Padding,
+    /// `+` or `/` of standard base64.
+    StandardAlphabet,
+}
+
+/// Decodes base64url as [`decode_url`], and accepts padding and the standard alphabet, which have the
+/// same content.
+///
+/// # Errors
+/// [`KeyError::Base64`].
+pub fn decode_any_url(
+    text: &str,
+    what: &'static str,
+) -> Result<(Zeroizing<Vec<u8>>, Vec<Spelling>), KeyError> {
+    let bare = text.trim_end_matches('=');
+    let mut spellings = Vec::new();
+    // More than two characters of padding stand for nothing.
+    if bare.len() < text.len() && text.len() - bare.len() <= 2 {
+        spellings.push(Spelling::Padding);
+    }
+    if bare.contains(['+', '/']) && !bare.contains(['-', '_']) {
+        spellings.push(Spelling::StandardAlphabet);
+    }
+    if spellings.is_empty() {
+        return Ok((decode_url(text, what)?, spellings));
+    }
+    let plain: Zeroizing<String> = Zeroizing::new(
+        bare.chars()
+            .map(|c| match c {
+                '+' => '-',
+                '/' => '_',
+                other => other,
+            })
+            .collect(),
+    );
+    Ok((decode_url(&plain, what)?, spellings))
 }
 
 /// Encodes in standard base64 with padding: the server's form.
@@ -82,5 +164,41 @@ mod tests {
         assert_eq!(decode_url("QQ", "key").map(|b| b.to_vec()), Ok(b"A".to_vec()));
         assert!(decode_url("QQ==", "key").is_err());
         assert!(decode_url("QR", "key").is_err());
+    }
+
+    #[test]
+    fn other_spellings_of_base64url_have_the_same_content_and_are_named() {
+        let read = |text| decode_any_url(text, "x").map(|(bytes, spellings)| (bytes.to_vec(), spellings));
+        assert_eq!(read("-_8"), Ok((vec![0xfb, 0xff], vec![])));
+        assert_eq!(read("-_8="), Ok((vec![0xfb, 0xff], vec![Spelling::Padding])));
+        assert_eq!(read("+/8"), Ok((vec![0xfb, 0xff], vec![Spelling::StandardAlphabet])));
+        assert_eq!(read("+/8=").map(|(_, spellings)| spellings.len()), Ok(2));
+        for wrong in ["+_8", "-_8===", "-_9=", "-_8=x", "-_8 "] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_surrounds_a_key_in_a_variable_is_named() {
+        let key = "kzfYrYy+TzpanWZHJ5qSdMj5uKUWgq74BWhQG6copP0=";
+        let fault = |text: &str| match decode_variable(text, "public key") {
+            Err(KeyError::Surrounded { fault, .. }) => Some(fault),
+            _ => None,
+        };
+        for (text, expected) in [
+            (format!("\"{key}\""), Surroundings::Quotes),
+            (format!("'{key}'"), Surroundings::Quotes),
+            (format!("{key} "), Surroundings::Blanks),
+            (format!("{} {}", &key[..20], &key[20..]), Surroundings::Blanks),
+            (format!("{}\\n{}", &key[..20], &key[20..]), Surroundings::Lines),
+            (format!("JWT_PUBLIC_KEY={key}"), Surroundings::Assignment),
+            ("-----BEGIN PUBLIC KEY-----\nMCow\n-----END PUBLIC KEY-----".to_owned(), Surroundings::Pem),
+            ("$(cat key.pem)".to_owned(), Surroundings::Shell),
+            ("{\"kty\":\"OKP\"}".to_owned(), Surroundings::Jwk),
+        ] {
+            assert_eq!(fault(&text), Some(expected), "{text}");
+        }
+        assert_eq!(fault("%%%"), None);
+        assert!(decode_variable(key, "public key").is_ok());
     }
 }

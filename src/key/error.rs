@@ -1,11 +1,12 @@
-//! What can be wrong with a key. No variant carries anything secret.
+//! What can be wrong with a key. Text from the input is a [`PrintableText`], which holds nothing from
+//! inside of a key.
 
 use std::fmt;
 
 use super::algorithm::Algorithm;
 use crate::base::fault::Fault;
 use crate::base::kind::Kind;
-use crate::base::quote::quote;
+use crate::base::printable::PrintableText;
 
 /// Why a text is not base64 as the standard has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,16 +35,128 @@ pub enum Base64Fault {
 impl fmt::Display for Base64Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Character { at } => write!(f, "character {at} is none of its alphabet"),
+            Self::Character { at } => write!(f, "character {at} is not in its alphabet"),
             Self::UrlAlphabet { at } => {
-                write!(f, "character {at} is of base64url, wanted the standard alphabet with + and /")
+                write!(f, "character {at} is of base64url, expected the standard alphabet with + and /")
             }
             Self::StandardAlphabet { at } => {
-                write!(f, "character {at} is of standard base64, wanted base64url with - and _")
+                write!(f, "character {at} is of standard base64, expected base64url with - and _")
             }
             Self::Padding => f.write_str("its length or its padding with = is wrong"),
             Self::SpareBits => f.write_str("the unused bits of its last character are not zero"),
         }
+    }
+}
+
+/// What stands around or in the place of a key in a variable. All of it can be repaired without a
+/// new key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Surroundings {
+    /// Quotes that belong to the value: `docker run --env-file` and systemd's `Environment=` in
+    /// the wrong place keep them.
+    Quotes,
+    /// White space at an end or in the middle.
+    Blanks,
+    /// A PEM block.
+    Pem,
+    /// Base64 over several lines.
+    Lines,
+    /// `$(…)`, `${…}` or backquotes: a shell expression that no shell has replaced.
+    Shell,
+    /// `NAME=` before the value.
+    Assignment,
+    /// A JWK.
+    Jwk,
+}
+
+impl fmt::Display for Surroundings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Quotes => "has quotes around the value, and the quotes are part of it",
+            Self::Blanks => "has white space in it",
+            Self::Pem => "is a PEM block, expected the base64 of the key's bytes",
+            Self::Lines => "is base64 on several lines, expected one line",
+            Self::Shell => "is a shell expression such as $(…) that no shell has replaced",
+            Self::Assignment => "begins with NAME=, expected the value alone",
+            Self::Jwk => "is a JWK, expected the base64 of the key's bytes",
+        })
+    }
+}
+
+/// What a binary file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DerKind {
+    /// `SubjectPublicKeyInfo`.
+    Spki,
+    /// `RSAPublicKey` of PKCS#1.
+    Pkcs1Public,
+    /// PKCS#8, encrypted or not.
+    Pkcs8,
+    /// `RSAPrivateKey` of PKCS#1.
+    Pkcs1Private,
+    /// `ECPrivateKey` of SEC 1.
+    Sec1,
+    /// X.509.
+    Certificate,
+    /// PKCS#12.
+    Pkcs12,
+    /// Some other structure.
+    Other,
+}
+
+impl fmt::Display for DerKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Spki => "a public key in binary DER",
+            Self::Pkcs1Public => "an RSA public key (PKCS#1) in binary DER",
+            Self::Pkcs8 => "a private key in binary DER",
+            Self::Pkcs1Private => "an RSA private key in binary DER",
+            Self::Sec1 => "an EC private key in binary DER",
+            Self::Certificate => "a certificate in binary DER",
+            Self::Pkcs12 => "a PKCS#12 file",
+            Self::Other => "binary data, perhaps DER",
+        })
+    }
+}
+
+impl DerKind {
+    /// The command that makes PEM of it, of its public key where `public`.
+    const fn command(self, public: bool) -> Option<&'static str> {
+        Some(match (self, public) {
+            (Self::Spki, _) => "openssl pkey -pubin -inform DER -in FILE -pubout",
+            (Self::Pkcs1Public, _) => "openssl rsa -RSAPublicKey_in -inform DER -in FILE -pubout",
+            (Self::Pkcs8 | Self::Pkcs1Private | Self::Sec1, true) => {
+                "openssl pkey -inform DER -in FILE -pubout"
+            }
+            (Self::Pkcs8 | Self::Pkcs1Private | Self::Sec1, false) => "openssl pkey -inform DER -in FILE",
+            (Self::Certificate, _) => "openssl x509 -inform DER -in FILE -pubkey -noout",
+            (Self::Pkcs12, true) => "openssl pkcs12 -in FILE -clcerts -nokeys | openssl x509 -pubkey -noout",
+            (Self::Pkcs12, false) => "openssl pkcs12 -in FILE -nocerts -nodes",
+            (Self::Other, _) => return None,
+        })
+    }
+}
+
+/// In what way a PEM block lost its lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PemLines {
+    /// BEGIN, base64 and END stand on one line.
+    OneLine,
+    /// Lines end in a carriage return alone.
+    CarriageReturn,
+    /// Something stands before BEGIN or after the label on its line.
+    BeginNotAlone,
+}
+
+impl fmt::Display for PemLines {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::OneLine => {
+                "is on one line, expected line ends after the BEGIN line and before the END line"
+            }
+            Self::CarriageReturn => "has carriage returns as line ends, expected line feeds",
+            Self::BeginNotAlone => "does not begin at the start of a line of its own",
+        })
     }
 }
 
@@ -68,7 +181,7 @@ pub enum KeyError {
         fault: Base64Fault,
     },
     /// Of another length than such a key has.
-    #[error("the {what} has the wrong length: found {found} bytes, wanted {wanted}")]
+    #[error("the {what} has the wrong length: found {found} bytes, expected {wanted}")]
     Length {
         /// What was read.
         what: &'static str,
@@ -77,11 +190,19 @@ pub enum KeyError {
         /// The length it should have.
         wanted: usize,
     },
+    /// The text around a key is not a key: quotes, white space, a shell expression.
+    #[error("the {what} {fault}")]
+    Surrounded {
+        /// What was read.
+        what: &'static str,
+        /// What is around it.
+        fault: Surroundings,
+    },
     /// A private key where a public one belongs: 64 bytes in the server's form.
-    #[error("found the 64 bytes of an Ed25519 private key, wanted the 32 bytes of a public key")]
+    #[error("found the 64 bytes of an Ed25519 private key, expected the 32 bytes of a public key")]
     PrivateForPublic,
     /// A public key where a private one belongs, or a bare seed.
-    #[error("found 32 bytes, a public key or a bare seed, wanted the 64 bytes of seed and public key")]
+    #[error("found 32 bytes, a public key or a bare seed, expected the 64 bytes of seed and public key")]
     HalfPrivate,
     /// The point is not on the curve.
     #[error("the {0} public key is no point of its curve")]
@@ -96,13 +217,13 @@ pub enum KeyError {
     #[error("the Ed25519 public key is of mixed order: no private key belongs to it")]
     MixedOrder,
     /// A compressed point of one of the NIST curves.
-    #[error("the {0} public key is compressed, wanted an uncompressed point")]
+    #[error("the {0} public key is compressed, expected an uncompressed point")]
     Compressed(&'static str),
     /// Private and public part are of different keys.
     #[error("the private and the public half of the {0} key do not match")]
     Mismatch(&'static str),
     /// An RSA key that is too short to resist.
-    #[error("the RSA key has {bits} bits, wanted at least {wanted}")]
+    #[error("the RSA key has {bits} bits, expected at least {wanted}")]
     RsaShort {
         /// The length of the modulus.
         bits: usize,
@@ -110,7 +231,7 @@ pub enum KeyError {
         wanted: usize,
     },
     /// An RSA key so long that checking with it would be an attack.
-    #[error("the RSA key has {0} bits, wanted at most 8192")]
+    #[error("the RSA key has {0} bits, expected at most 8192")]
     RsaLong(usize),
     /// An even modulus is no product of two odd primes.
     #[error("the RSA modulus is even")]
@@ -125,13 +246,13 @@ pub enum KeyError {
     #[error("the RSA private key has more than two primes")]
     RsaMultiPrime,
     /// A private key whose numbers do not fit each other.
-    #[error("the {0} private key is broken: its numbers do not fit each other")]
+    #[error("the {0} private key is malformed: its numbers do not fit each other")]
     BrokenPrivate(&'static str),
     /// An empty shared key: anybody could make tokens (it verifies what has no secret).
     #[error("the shared HMAC key is empty: anybody could forge tokens")]
     SharedEmpty,
     /// A shared key shorter than the hash (RFC 7518 3.2).
-    #[error("the shared HMAC key has {found} bytes, wanted at least {wanted} for {algorithm}")]
+    #[error("the shared HMAC key has {found} bytes, expected at least {wanted} for {algorithm}")]
     SharedShort {
         /// Its length in bytes.
         found: usize,
@@ -141,7 +262,7 @@ pub enum KeyError {
         algorithm: Algorithm,
     },
     /// Not a structure of the kind its label says.
-    #[error("the {what} is broken DER: {reason}")]
+    #[error("the {what} is malformed DER: {reason}")]
     Der {
         /// What was read.
         what: &'static str,
@@ -158,94 +279,110 @@ pub enum KeyError {
     #[error("the {0} names its algorithm with parameters that it must not have")]
     Parameters(&'static str),
     /// A key algorithm that is not known here.
-    #[error("found a key of {0}, wanted Ed25519, EC (P-256, P-384, P-521) or RSA")]
-    UnknownKind(String),
+    #[error("found a key of {0}, expected Ed25519, EC (P-256, P-384, P-521) or RSA")]
+    UnknownKind(PrintableText),
     /// Known, but of another kind than what is wanted.
-    #[error("found {found}, wanted {wanted}")]
+    #[error("found {found}, expected {wanted}")]
     Wanted {
         /// What was read.
-        found: String,
+        found: PrintableText,
         /// What it should have been.
         wanted: &'static str,
     },
     /// An encrypted private key.
-    #[error("the private key is encrypted, wanted one without passphrase")]
+    #[error("the private key is encrypted, expected one without passphrase")]
     Encrypted,
     /// No PEM block where one is wanted.
-    #[error("no PEM block: found {0}, wanted a line -----BEGIN …-----")]
+    #[error("no PEM block: found {0}, expected a line -----BEGIN …-----")]
     NoPem(&'static str),
+    /// A key or certificate in binary DER.
+    #[error("found {kind}, expected PEM")]
+    Binary {
+        /// What it is.
+        kind: DerKind,
+        /// Whether a public key is expected.
+        public: bool,
+    },
+    /// A PEM block whose line ends are missing or of another kind.
+    #[error("the PEM block {0}")]
+    PemLines(PemLines),
+    /// An EC key with the numbers of its curve instead of the curve's name (RFC 5480 2.1.1).
+    #[error("the {0} has explicit curve parameters, expected a named curve")]
+    ExplicitCurve(&'static str),
     /// A PEM block without end, with broken base64, or with different labels.
-    #[error("the PEM block {} is broken: {reason}", quote(.label))]
+    #[error("the PEM block {label} is malformed: {reason}")]
     Pem {
-        /// Its label, untrusted.
-        label: String,
+        /// Its label.
+        label: PrintableText,
         /// What is wrong.
         reason: &'static str,
     },
     /// Not JSON where a JWK is wanted.
     #[error("not JSON: {0}")]
-    Json(String),
+    Json(PrintableText),
     /// A member of a JWK is missing.
     #[error("the JWK has no member '{0}'")]
     JwkMissing(&'static str),
     /// A member of a JWK is of the wrong type.
-    #[error("the JWK's member {} is {found}, wanted {wanted}", quote(.name))]
+    #[error("the JWK's member '{name}' is {found}, expected {wanted}")]
     JwkType {
         /// The member.
-        name: String,
+        name: &'static str,
         /// What it is.
         found: &'static str,
         /// What it should be.
         wanted: &'static str,
     },
     /// A member stands twice (RFC 7517 4: parsers must reject or take the last).
-    #[error("the JWK's member {} stands there twice", quote(.0))]
-    JwkTwice(String),
+    #[error("the JWK has a duplicate member: {0}")]
+    JwkTwice(PrintableText),
     /// A key type that is not known here.
-    #[error("the JWK's key type {} is not known, wanted OKP, EC, RSA or oct", quote(.0))]
-    JwkKind(String),
+    #[error("the JWK has the unknown key type {0}, expected OKP, EC, RSA or oct")]
+    JwkKind(PrintableText),
     /// A curve that is not known here, or not one of the key's type.
-    #[error("the JWK's curve {} is not known for {kty}, wanted {wanted}", quote(.crv))]
+    #[error("the JWK has the unknown curve {crv} for {kty}, expected {wanted}")]
     JwkCurve {
         /// The key type.
         kty: &'static str,
-        /// The curve, untrusted.
-        crv: String,
+        /// The curve.
+        crv: PrintableText,
         /// The curves there are.
         wanted: &'static str,
     },
     /// `use` says that the key is not for signatures.
-    #[error("the JWK's use is {}, wanted 'sig'", quote(.0))]
-    JwkUse(String),
+    #[error("the JWK's use is {0}, expected 'sig'")]
+    JwkUse(PrintableText),
     /// `key_ops` does not have the operation.
-    #[error("the JWK's key_ops do not have '{0}'")]
+    #[error("the JWK's key_ops do not contain '{0}'")]
     JwkOps(&'static str),
     /// `alg` does not belong to this kind of key.
-    #[error("the JWK's alg is {}, which is no signature algorithm of {kind} keys", quote(.alg))]
+    #[error("the JWK's alg is {alg}, which is no signature algorithm of {kind} keys")]
     JwkAlgorithm {
-        /// What it says, untrusted.
-        alg: String,
+        /// What it says.
+        alg: PrintableText,
         /// The kind of key.
         kind: &'static str,
     },
-    /// A number in a JWK with leading zero bytes or of another length than its curve has
-    /// (RFC 7518 6.2.1.2, 6.3.1.1).
-    #[error("the JWK's number '{0}' is not in its canonical form")]
+    /// A number in a JWK that is empty, or longer than its curve allows (RFC 7518 6.2.1.2).
+    #[error("the JWK's number '{0}' is empty or too long")]
     JwkNumber(&'static str),
     /// A set of keys where one key is wanted, or the other way round.
-    #[error("the JWK set has {found} usable keys, wanted one")]
+    #[error("the JWK set has {found} usable keys, expected one")]
     JwkSetCount {
         /// How many usable keys it has.
         found: usize,
     },
-    /// No signing key of OpenSSH, or a broken one.
-    #[error("the OpenSSH key is broken: {0}")]
+    /// A key set in which no key can be used.
+    #[error("the key set has no usable key")]
+    SetUnusable,
+    /// No signing key of OpenSSH, or a malformed one.
+    #[error("the OpenSSH key is malformed: {0}")]
     OpenSsh(&'static str),
     /// No nkey, or a broken one.
-    #[error("the nkey is broken: {0}")]
+    #[error("the nkey is malformed: {0}")]
     Nkey(&'static str),
     /// A certificate that can't be used.
-    #[error("the certificate is broken: {0}")]
+    #[error("the certificate is malformed: {0}")]
     Certificate(&'static str),
     /// A certificate outside of its dates.
     #[error("the certificate is valid from {from} to {to}, not at the time asked for")]
@@ -256,7 +393,7 @@ pub enum KeyError {
         to: String,
     },
     /// The key can't do this algorithm.
-    #[error("{kind} keys can't sign or verify {algorithm}")]
+    #[error("{kind} keys cannot sign or verify {algorithm}")]
     Algorithm {
         /// The kind of key.
         kind: &'static str,
@@ -311,9 +448,10 @@ impl Fault for KeyError {
             | Self::JwkUse(_)
             | Self::JwkOps(_)
             | Self::JwkAlgorithm { .. }
+            | Self::Binary { .. }
             | Self::JwkSetCount { .. } => Kind::KeyOtherKind,
             Self::Encrypted => Kind::KeyEncrypted,
-            Self::NoPem(_) | Self::Unset { .. } => Kind::KeyNotFound,
+            Self::NoPem(_) | Self::Unset { .. } | Self::SetUnusable => Kind::KeyNotFound,
             Self::CertificateDates { .. } => Kind::CertificateDates,
             Self::NoRandom => Kind::RandomUnavailable,
             Self::Crypto(_) => Kind::CryptoFailed,
@@ -324,18 +462,53 @@ impl Fault for KeyError {
     fn hint(&self) -> Option<String> {
         let text = match self {
             Self::Encrypted => "openssl pkey -in FILE -out PLAIN.pem",
-            Self::Wanted { found, .. } if found == "an OpenSSH private key" => "ssh-keygen -y -f FILE",
-            Self::Wanted { found, wanted: "a public key" } if found.ends_with("private key") => {
-                "openssl pkey -in FILE -pubout"
+            Self::Wanted { found, wanted } => return other_form(found.as_str(), wanted).map(str::to_owned),
+            Self::Binary { kind, public } => kind.command(*public)?,
+            Self::PemLines(PemLines::OneLine) => {
+                r"sed 's/\(-----BEGIN [A-Z0-9 ]*-----\) */\1\n/; s/ *-----END/\n-----END/' FILE > FILE.pem"
             }
-            Self::NoPem("binary data, perhaps DER") => "openssl pkey -pubin -inform DER -in FILE -pubout",
+            Self::PemLines(PemLines::CarriageReturn) => r"tr '\r' '\n' < FILE > FILE.pem",
+            Self::ExplicitCurve("public key (SPKI)") => {
+                "openssl ec -pubin -in FILE -param_enc named_curve -pubout"
+            }
+            Self::ExplicitCurve(_) => "openssl ec -in FILE -param_enc named_curve",
             Self::Compressed(_) => "openssl ec -pubin -in FILE -conv_form uncompressed -pubout",
-            Self::HalfPrivate | Self::Mismatch(_) => "make a new pair with gen-keypair",
-            Self::SharedShort { .. } | Self::SharedEmpty => "make one with gen-keypair --algorithm hs512",
+            Self::Surrounded { fault, .. } => match fault {
+                Surroundings::Quotes => {
+                    "remove the quotes: docker's --env-file and systemd's EnvironmentFile differ in them"
+                }
+                Surroundings::Blanks => "remove the white space",
+                Surroundings::Lines => "join the lines",
+                Surroundings::Shell => "write the value itself: no program runs this command",
+                Surroundings::Assignment => "remove the name and the '='",
+                Surroundings::Pem | Surroundings::Jwk => {
+                    "convert it: gen-keypair --from FILE for a private key, convert-pem-pubkey FILE for a public one"
+                }
+            },
+            Self::HalfPrivate | Self::Mismatch(_) => {
+                "restore the pair from a backup ('.env.old' is the file before the last change); \
+                 a new pair invalidates all tokens"
+            }
+            Self::SharedShort { .. } | Self::SharedEmpty => "gen-keypair --algorithm hs512",
             _ => return None,
         };
         Some(text.to_owned())
     }
+}
+
+/// The command that converts what was found into what is expected.
+fn other_form(found: &str, wanted: &str) -> Option<&'static str> {
+    let public = wanted.contains("public key");
+    Some(match found {
+        "an OpenSSH private key" if public => "ssh-keygen -y -f FILE",
+        "an OpenSSH private key of RSA" => "ssh-keygen -p -m PEM -f COPY-OF-FILE",
+        "an encrypted OpenSSH private key" => "ssh-keygen -p -N '' -f COPY-OF-FILE",
+        "a PuTTY private key" if public => "puttygen FILE -O public-openssh",
+        "a PuTTY private key" => "puttygen FILE -O private-openssh-new -o FILE.openssh",
+        "the seed of an nkey, a private key" if public => "nk -inkey FILE -pubout",
+        _ if public && found.ends_with("private key") => "openssl pkey -in FILE -pubout",
+        _ => return None,
+    })
 }
 
 /// A fault of a key and where that key stands.

@@ -2,11 +2,14 @@
 
 use zeroize::Zeroizing;
 
+use super::algorithm::Algorithm;
 use super::certificate::Certificate;
-use super::der::{read_pkcs1_public, read_pkcs8, read_sec1, read_spki};
-use super::error::KeyError;
-use super::jwk::Jwk;
-use super::pem::{Block, blocks};
+use super::der::{
+    Restricted, kind_of, read_pkcs1_public, read_restricted_pkcs8, read_restricted_spki, read_sec1,
+};
+use super::error::{KeyError, PemLines};
+use super::jwk::{Jwk, note_repairs};
+use super::pem::{Block, blocks, lost_lines, shown, unescaped};
 use super::private::PrivateKey;
 use super::public::{PublicKey, WeakKeys, with_article};
 use super::set::KeySet;
@@ -14,7 +17,7 @@ use super::signing::SigningKey;
 use super::verifying::{VerifyingKey, server_base64};
 use super::{nkey, openssh};
 use crate::base::note::Notes;
-use crate::base::quote::quote;
+use crate::base::printable::PrintableText;
 use crate::base::secret::SecretText;
 
 /// A form in which a public key can stand in a file.
@@ -28,6 +31,8 @@ pub enum Form {
     Certificate,
     /// A line of OpenSSH.
     OpenSsh,
+    /// The form of RFC 4716.
+    Rfc4716,
     /// A JWK.
     Jwk,
     /// A JWKS with one usable key.
@@ -49,6 +54,7 @@ impl Form {
             Self::Pkcs1 => "PKCS#1 PEM",
             Self::Certificate => "X.509 certificate",
             Self::OpenSsh => "OpenSSH",
+            Self::Rfc4716 => "RFC 4716",
             Self::Jwk => "JWK",
             Self::JwkSet => "JWK set",
             Self::ServerBase64 => "base64",
@@ -91,13 +97,19 @@ const PRIVATE_WANTED: &str = "a private key";
 /// # Errors
 /// What was found instead and what was wanted, or what is wrong with the key.
 pub fn read_public(bytes: &[u8], weak: WeakKeys, notes: &mut Notes) -> Result<Found, KeyError> {
-    let text = text_of(bytes)?;
+    let text = text_of(bytes, true)?;
     if has_block(&text) {
-        return public_in_pem(&text, weak, notes);
+        return public_in_pem(&with_line_ends(&text, notes), weak, notes);
     }
     let content = text.trim();
     if content.is_empty() {
         return Err(KeyError::Empty("input"));
+    }
+    if openssh::is_rfc_4716(content) {
+        return Ok(found(openssh::read_rfc_4716(content, weak)?, Form::Rfc4716));
+    }
+    if is_putty(content) {
+        return Err(KeyError::Wanted { found: "a PuTTY private key".into(), wanted: PUBLIC_WANTED });
     }
     if content.starts_with(['{', '[']) {
         return public_in_json(content, weak, notes);
@@ -122,7 +134,9 @@ pub fn read_public(bytes: &[u8], weak: WeakKeys, notes: &mut Notes) -> Result<Fo
         return Err(KeyError::NoPem("text"));
     }
     if content.starts_with("MC") && content.len() >= 60 || content.len() > 128 {
-        return Err(KeyError::NoPem("base64 of more than a key, perhaps a PEM without its lines"));
+        return Err(KeyError::NoPem(
+            "base64 that is longer than a key, perhaps PEM without its first and last line",
+        ));
     }
     Ok(found(server_base64(content)?, Form::ServerBase64))
 }
@@ -135,17 +149,17 @@ pub fn read_public(bytes: &[u8], weak: WeakKeys, notes: &mut Notes) -> Result<Fo
 /// As [`read_public`].
 pub fn read_one_block(text: &str, weak: WeakKeys) -> Result<Found, KeyError> {
     const WANTED: &str = "one PEM block PUBLIC KEY or CERTIFICATE; another key is an entry of its own";
-    let wanted = |found: String| KeyError::Wanted { found, wanted: WANTED };
+    let wanted = |found| KeyError::Wanted { found, wanted: WANTED };
     if !has_block(text) {
         return Err(KeyError::NoPem("text"));
     }
     let count = blocks(text).len();
     if count > 1 {
-        return Err(wanted(format!("{count} PEM blocks")));
+        return Err(wanted(PrintableText::concat([count.into(), " PEM blocks".into()])));
     }
     let found = public_in_pem(text, weak, &mut Notes::new())?;
     if found.form == Form::Pkcs1 {
-        return Err(wanted("an RSA key in PKCS#1".to_owned()));
+        return Err(wanted("an RSA key in PKCS#1".into()));
     }
     let after = text.rsplit_once("-----END ").and_then(|(_, end)| end.split_once("-----"));
     match after {
@@ -160,23 +174,25 @@ pub fn read_one_block(text: &str, weak: WeakKeys) -> Result<Found, KeyError> {
 /// # Errors
 /// What was found instead and what was wanted, or what is wrong with the key.
 pub fn read_signing(bytes: &[u8], weak: WeakKeys, notes: &mut Notes) -> Result<SigningKey, KeyError> {
-    let text = text_of(bytes)?;
+    let text = text_of(bytes, false)?;
     if has_block(&text) {
-        return SigningKey::private(private_in_pem(&text, notes)?);
+        return private_in_pem(&with_line_ends(&text, notes), notes).and_then(signing);
     }
     let content = text.trim();
     if content.is_empty() {
         return Err(KeyError::Empty("input"));
     }
     if content.starts_with('{') {
-        return Jwk::parse(content)?.signing_key(weak);
+        return private_in_json(content, weak, notes);
+    }
+    if is_putty(content) {
+        return Err(KeyError::Wanted { found: "a PuTTY private key".into(), wanted: PRIVATE_WANTED });
     }
     if nkey::is_nkey(content) {
         return SigningKey::private(nkey::read_seed(content)?.0);
     }
     if openssh::is_openssh(content) {
-        let found = "an OpenSSH public key".to_owned();
-        return Err(KeyError::Wanted { found, wanted: PRIVATE_WANTED });
+        return Err(KeyError::Wanted { found: "an OpenSSH public key".into(), wanted: PRIVATE_WANTED });
     }
     if !looks_like_base64(content) {
         return Err(KeyError::NoPem("text"));
@@ -184,10 +200,35 @@ pub fn read_signing(bytes: &[u8], weak: WeakKeys, notes: &mut Notes) -> Result<S
     SigningKey::from_server_base64(&SecretText::new(content.to_owned()))
 }
 
-/// The text of a file. Bytes around a PEM block may be anything; binary DER is told apart.
-fn text_of(bytes: &[u8]) -> Result<Zeroizing<String>, KeyError> {
+fn signing(read: Restricted<PrivateKey>) -> Result<SigningKey, KeyError> {
+    let key = SigningKey::private(read.key)?;
+    Ok(match read.algorithms {
+        Some(algorithms) => key.restrict(&algorithms),
+        None => key,
+    })
+}
+
+/// The text with the line ends that are written as `\n` in it.
+fn with_line_ends(text: &str, notes: &mut Notes) -> Zeroizing<String> {
+    match unescaped(text) {
+        Some(lines) => {
+            notes.note("the line ends of the PEM block are written as \\n");
+            lines
+        }
+        None => Zeroizing::new(text.to_owned()),
+    }
+}
+
+fn is_putty(text: &str) -> bool {
+    text.starts_with("PuTTY-User-Key-File-")
+}
+
+/// The text of a file without a byte order mark. Bytes around a PEM block may be anything; binary
+/// DER is told apart.
+fn text_of(bytes: &[u8], public: bool) -> Result<Zeroizing<String>, KeyError> {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     if bytes.first() == Some(&0x30) && std::str::from_utf8(bytes).is_err() {
-        return Err(KeyError::NoPem("binary data, perhaps DER"));
+        return Err(KeyError::Binary { kind: kind_of(bytes), public });
     }
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
         return Err(KeyError::NoPem("UTF-16 text"));
@@ -216,12 +257,12 @@ fn first_block(text: &str, skip: &[&str], notes: &mut Notes) -> Result<Block, Ke
             Ok(block) if skip.contains(&block.label.as_str()) => {}
             Ok(block) => {
                 if let Some(fault) = first_fault {
-                    notes.warn(format!("{fault}; the next block is taken"));
+                    notes.warn(format!("{fault}; the next block is used"));
                 }
                 let more = all.count();
                 if more > 0 {
-                    let label = quote(&block.label);
-                    notes.note(format!("the first block {label} is taken; {more} more are not read"));
+                    let label = shown(&block.label);
+                    notes.note(format!("the first PEM block {label} is used; {more} more are not read"));
                 }
                 return Ok(block);
             }
@@ -230,64 +271,105 @@ fn first_block(text: &str, skip: &[&str], notes: &mut Notes) -> Result<Block, Ke
             }
         }
     }
-    Err(first_fault.unwrap_or(KeyError::NoPem("a BEGIN line that does not stand alone at a line's start")))
+    if let Some(lines) = lost_lines(text) {
+        return Err(KeyError::PemLines(lines));
+    }
+    Err(first_fault.unwrap_or(KeyError::PemLines(PemLines::BeginNotAlone)))
 }
 
 fn public_in_pem(text: &str, weak: WeakKeys, notes: &mut Notes) -> Result<Found, KeyError> {
     let block = first_block(text, &[], notes)?;
     match block.label.as_str() {
-        "PUBLIC KEY" => Ok(found(read_spki(&block.content, weak)?, Form::Spki)),
+        "PUBLIC KEY" => {
+            let Restricted { key, algorithms } = read_restricted_spki(&block.content, weak)?;
+            Ok(Found { key: restricted(key, algorithms.as_deref()), form: Form::Spki, certificate: None })
+        }
         "RSA PUBLIC KEY" => Ok(found(read_pkcs1_public(&block.content, weak)?, Form::Pkcs1)),
         "CERTIFICATE" | "X509 CERTIFICATE" => {
             let certificate = Certificate::from_der(&block.content, weak)?;
-            let key = VerifyingKey::public(certificate.key.clone());
+            let key = restricted(certificate.key.clone(), certificate.algorithms.as_deref());
             Ok(Found { key, form: Form::Certificate, certificate: Some(certificate) })
         }
         _ => Err(KeyError::Wanted { found: what_is(&block), wanted: PUBLIC_WANTED }),
     }
 }
 
-fn private_in_pem(text: &str, notes: &mut Notes) -> Result<PrivateKey, KeyError> {
+fn restricted(key: PublicKey, algorithms: Option<&[Algorithm]>) -> VerifyingKey {
+    let key = VerifyingKey::public(key);
+    match algorithms {
+        Some(algorithms) => key.restrict(algorithms),
+        None => key,
+    }
+}
+
+fn private_in_pem(text: &str, notes: &mut Notes) -> Result<Restricted<PrivateKey>, KeyError> {
     // `openssl ecparam -genkey` writes the parameters of the curve before the key.
     let block = first_block(text, &["EC PARAMETERS"], notes)?;
     if block.encrypted {
         return Err(KeyError::Encrypted);
     }
+    let plain = |key| Restricted { key, algorithms: None };
     match block.label.as_str() {
-        "PRIVATE KEY" => read_pkcs8(&block.content),
-        "EC PRIVATE KEY" => read_sec1(&block.content),
-        "RSA PRIVATE KEY" => PrivateKey::rsa_from_pkcs1(&block.content),
+        "PRIVATE KEY" => read_restricted_pkcs8(&block.content),
+        "EC PRIVATE KEY" => read_sec1(&block.content).map(plain),
+        "RSA PRIVATE KEY" => PrivateKey::rsa_from_pkcs1(&block.content).map(plain),
+        "OPENSSH PRIVATE KEY" => openssh::read_private(&block.content).map(plain),
         "ENCRYPTED PRIVATE KEY" => Err(KeyError::Encrypted),
         _ => Err(KeyError::Wanted { found: what_is(&block), wanted: PRIVATE_WANTED }),
     }
 }
 
 /// What a block of another kind is, in words.
-fn what_is(block: &Block) -> String {
-    match block.label.as_str() {
-        _ if block.encrypted => "an encrypted private key".to_owned(),
-        "PRIVATE KEY" => match read_pkcs8(&block.content) {
-            Ok(key) => format!("{} private key", with_article(key.kind())),
-            Err(KeyError::UnknownKind(kind)) => format!("a private key of {kind}"),
-            Err(_) => "a private key".to_owned(),
-        },
-        "EC PRIVATE KEY" => "an EC private key".to_owned(),
-        "RSA PRIVATE KEY" => "an RSA private key".to_owned(),
-        "DSA PRIVATE KEY" => "a DSA private key".to_owned(),
-        "ENCRYPTED PRIVATE KEY" => "an encrypted private key".to_owned(),
-        "OPENSSH PRIVATE KEY" => "an OpenSSH private key".to_owned(),
-        "SSH2 PUBLIC KEY" => "a public key in the form of RFC 4716".to_owned(),
-        "CERTIFICATE REQUEST" | "NEW CERTIFICATE REQUEST" => "a certificate request".to_owned(),
-        "PUBLIC KEY" | "RSA PUBLIC KEY" => PUBLIC_WANTED.to_owned(),
-        "CERTIFICATE" | "X509 CERTIFICATE" => "a certificate".to_owned(),
-        other => format!("a PEM block {}", quote(other)),
-    }
+fn what_is(block: &Block) -> PrintableText {
+    let text: &'static str = match block.label.as_str() {
+        _ if block.encrypted => "an encrypted private key",
+        "PRIVATE KEY" => {
+            return match read_restricted_pkcs8(&block.content) {
+                Ok(read) => {
+                    PrintableText::concat([with_article(read.key.kind()).into(), " private key".into()])
+                }
+                Err(KeyError::UnknownKind(kind)) => PrintableText::concat(["a private key of ".into(), kind]),
+                Err(_) => "a private key".into(),
+            };
+        }
+        "EC PRIVATE KEY" => "an EC private key",
+        "RSA PRIVATE KEY" => "an RSA private key",
+        "DSA PRIVATE KEY" => "a DSA private key",
+        "ENCRYPTED PRIVATE KEY" => "an encrypted private key",
+        "OPENSSH PRIVATE KEY" => "an OpenSSH private key",
+        "SSH2 PUBLIC KEY" => "a public key in the form of RFC 4716",
+        "CERTIFICATE REQUEST" | "NEW CERTIFICATE REQUEST" => "a certificate request",
+        "PUBLIC KEY" | "RSA PUBLIC KEY" => PUBLIC_WANTED,
+        "CERTIFICATE" | "X509 CERTIFICATE" => "a certificate",
+        other => return PrintableText::concat(["a PEM block ".into(), shown(other)]),
+    };
+    text.into()
+}
+
+/// A private or shared key out of a JWK, or out of a set with one such key (`gen-keypair -f jwks`).
+fn private_in_json(text: &str, weak: WeakKeys, notes: &mut Notes) -> Result<SigningKey, KeyError> {
+    let mut repairs = Vec::new();
+    let jwk = Jwk::parse(text)?;
+    let key = if jwk.is_set() {
+        let keys = super::set::private_keys(text)?;
+        match keys.as_slice() {
+            [only] => only.signing_key_with(weak, &mut repairs)?,
+            other => return Err(KeyError::JwkSetCount { found: other.len() }),
+        }
+    } else {
+        jwk.signing_key_with(weak, &mut repairs)?
+    };
+    note_repairs("the JWK", &repairs, notes);
+    Ok(key)
 }
 
 fn public_in_json(text: &str, weak: WeakKeys, notes: &mut Notes) -> Result<Found, KeyError> {
     let jwk = Jwk::parse(text)?;
     if !jwk.is_set() {
-        return Ok(Found { key: jwk.verifying_key(weak)?, form: Form::Jwk, certificate: None });
+        let mut repairs = Vec::new();
+        let key = jwk.verifying_key_with(weak, &mut repairs)?;
+        note_repairs("the JWK", &repairs, notes);
+        return Ok(Found { key, form: Form::Jwk, certificate: None });
     }
     let set = KeySet::from_json(text, weak, notes)?;
     match set.keys() {
@@ -302,7 +384,7 @@ impl SigningKey {
     /// # Errors
     /// As [`read_signing`].
     pub fn from_pem(text: &SecretText, notes: &mut Notes) -> Result<Self, KeyError> {
-        Self::private(private_in_pem(text.expose(), notes)?)
+        private_in_pem(&with_line_ends(text.expose(), notes), notes).and_then(signing)
     }
 
     /// A private or shared key out of a JWK.

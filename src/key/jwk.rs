@@ -1,4 +1,7 @@
-//! JSON Web Keys (RFC 7517, RFC 7518 6, RFC 8037 2), read strictly and written.
+//! JSON Web Keys (RFC 7517, RFC 7518 6, RFC 8037 2), read and written.
+//!
+//! A number that is clear but not in its canonical spelling is accepted with a [`Repair`], as PyJWT,
+//! go-jose and scitokens accept it. A member that is `null` counts as absent.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -9,14 +12,80 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::algorithm::Algorithm;
-use super::encoding::{decode_url, encode_url};
+use super::encoding::{Spelling, decode_any_url, encode_url};
 use super::error::KeyError;
 use super::private::PrivateKey;
-use super::public::{Curve, PublicKey, WeakKeys};
+use super::public::{Curve, PublicKey, WeakKeys, without_leading_zeros};
 use super::signing::SigningKey;
 use super::verifying::{VerifyingKey, hash_bytes, thumbprint};
-use crate::base::quote::{escape, quote};
+use crate::base::note::Notes;
+use crate::base::printable::PrintableText;
+use crate::base::quote::quote;
 use crate::base::secret::SecretBytes;
+
+/// The members that RFC 7517 4, RFC 7518 6 and RFC 8037 2 register.
+const MEMBERS: [&str; 24] = [
+    "kty", "use", "key_ops", "alg", "kid", "x5u", "x5c", "x5t", "x5t#S256", "crv", "x", "y", "d", "n", "e",
+    "p", "q", "dp", "dq", "qi", "oth", "k", "ext", "keys",
+];
+
+/// The key types there are (RFC 7518 6.1, RFC 8037 2).
+const KEY_TYPES: [&str; 5] = ["OKP", "EC", "RSA", "oct", "AKP"];
+
+/// The curves there are (RFC 7518 6.2.1.1, RFC 8037 2, RFC 8812 3.1).
+const CURVES: [&str; 8] = ["P-256", "P-384", "P-521", "secp256k1", "Ed25519", "Ed448", "X25519", "X448"];
+
+/// Values of `alg` that are no signature algorithm of this crate (RFC 7518 4.1, RFC 8812 3.2).
+const OTHER_ALGORITHMS: [&str; 10] = [
+    "RSA1_5",
+    "RSA-OAEP",
+    "RSA-OAEP-256",
+    "ECDH-ES",
+    "ECDH-ES+A128KW",
+    "ECDH-ES+A256KW",
+    "A128KW",
+    "A256KW",
+    "ES256K",
+    "Ed25519",
+];
+
+/// Members that are a part of a private or shared key (RFC 7518 6.2.2, 6.3.2, 6.4.1).
+pub const SECRET_MEMBERS: [&str; 9] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"];
+
+/// How a JWK differs from RFC 7518 where its content is clear all the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repair {
+    /// `=` at the end of a member (RFC 7515 2 has none).
+    Padding(&'static str),
+    /// A member in the standard base64 alphabet.
+    StandardAlphabet(&'static str),
+    /// A zero octet before a number (RFC 7518 6.3.1.1).
+    LeadingZero(&'static str),
+    /// A number shorter than its curve's (RFC 7518 6.2.1.2).
+    Short(&'static str),
+}
+
+impl fmt::Display for Repair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Padding(name) => write!(f, "member '{name}' has base64 padding ('=')"),
+            Self::StandardAlphabet(name) => {
+                write!(f, "member '{name}' uses the standard base64 alphabet ('+' and '/')")
+            }
+            Self::LeadingZero(name) => write!(f, "member '{name}' has a leading zero octet"),
+            Self::Short(name) => write!(f, "member '{name}' is shorter than its curve requires"),
+        }
+    }
+}
+
+/// Warns of the repairs of one key, which other programs may reject.
+pub(super) fn note_repairs(place: &str, repairs: &[Repair], notes: &mut Notes) {
+    if repairs.is_empty() {
+        return;
+    }
+    let list: Vec<String> = repairs.iter().map(Repair::to_string).collect();
+    notes.warn(format!("{place}: {}: accepted here, but some programs reject the key", list.join(", ")));
+}
 
 /// The members of a JWK in order, before anything is made of them.
 #[derive(Clone)]
@@ -79,11 +148,11 @@ impl<'de> Visitor<'de> for JwkVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Jwk, A::Error> {
         while items.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(no_object("a list"))
+        Ok(no_object("an array"))
     }
 
     fn visit_bool<E>(self, _: bool) -> Result<Jwk, E> {
-        Ok(no_object("a truth value"))
+        Ok(no_object("a boolean"))
     }
 
     fn visit_i64<E>(self, _: i64) -> Result<Jwk, E> {
@@ -99,7 +168,7 @@ impl<'de> Visitor<'de> for JwkVisitor {
     }
 
     fn visit_str<E>(self, _: &str) -> Result<Jwk, E> {
-        Ok(no_object("a text"))
+        Ok(no_object("a string"))
     }
 
     fn visit_unit<E>(self) -> Result<Jwk, E> {
@@ -113,16 +182,27 @@ pub(super) fn not_json(error: &serde_json::Error) -> KeyError {
         serde_json::error::Category::Eof => "it ends too early",
         _ => "a syntax error",
     };
-    KeyError::Json(format!("{what} in line {}, column {}", error.line(), error.column()))
+    KeyError::Json(PrintableText::concat([
+        what.into(),
+        " in line ".into(),
+        error.line().into(),
+        ", column ".into(),
+        error.column().into(),
+    ]))
+}
+
+/// A text without its byte order mark.
+pub(super) fn without_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
 const fn type_name(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
-        Value::Bool(_) => "a truth value",
+        Value::Bool(_) => "a boolean",
         Value::Number(_) => "a number",
-        Value::String(_) => "a text",
-        Value::Array(_) => "a list",
+        Value::String(_) => "a string",
+        Value::Array(_) => "an array",
         Value::Object(_) => "an object",
     }
 }
@@ -133,7 +213,7 @@ impl Jwk {
     /// # Errors
     /// [`KeyError::Json`].
     pub fn parse(text: &str) -> Result<Self, KeyError> {
-        serde_json::from_str(text).map_err(|error| not_json(&error))
+        serde_json::from_str(without_mark(text)).map_err(|error| not_json(&error))
     }
 
     /// Whether it is a set rather than a key.
@@ -142,23 +222,28 @@ impl Jwk {
         self.get("keys").is_some() && self.get("kty").is_none()
     }
 
-    /// The key ID as it stands there, for messages about a key that can't be used.
+    /// Whether a part of it is secret.
+    #[must_use]
+    pub fn is_secret(&self) -> bool {
+        SECRET_MEMBERS.iter().any(|name| self.get(name).is_some())
+    }
+
+    /// The key ID as it stands there, in quotes, for messages about a key that cannot be used.
     #[must_use]
     pub fn kid_for_message(&self) -> Option<String> {
         self.get("kid").and_then(Value::as_str).map(quote)
     }
 
     fn get(&self, name: &str) -> Option<&Value> {
-        self.members.iter().find(|(known, _)| known == name).map(|(_, value)| value)
+        let value = self.members.iter().find(|(known, _)| known == name).map(|(_, value)| value);
+        value.filter(|value| !value.is_null())
     }
 
     fn text(&self, name: &'static str) -> Result<Option<&str>, KeyError> {
         match self.get(name) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),
-            Some(other) => {
-                Err(KeyError::JwkType { name: name.to_owned(), found: type_name(other), wanted: "a text" })
-            }
+            Some(other) => Err(KeyError::JwkType { name, found: type_name(other), wanted: "a string" }),
         }
     }
 
@@ -166,31 +251,60 @@ impl Jwk {
         self.text(name)?.ok_or(KeyError::JwkMissing(name))
     }
 
-    fn bytes(&self, name: &'static str) -> Result<Zeroizing<Vec<u8>>, KeyError> {
-        decode_url(self.wanted_text(name)?, name)
-    }
-
-    /// A number in the shortest form (RFC 7518 2, `Base64urlUInt`).
-    fn number(&self, name: &'static str) -> Result<Zeroizing<Vec<u8>>, KeyError> {
-        let bytes = self.bytes(name)?;
-        if bytes.first().is_none_or(|first| *first == 0) {
-            return Err(KeyError::JwkNumber(name));
-        }
+    fn bytes(&self, name: &'static str, repairs: &mut Vec<Repair>) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+        let (bytes, spellings) = decode_any_url(self.wanted_text(name)?, name)?;
+        repairs.extend(spellings.into_iter().map(|spelling| match spelling {
+            Spelling::Padding => Repair::Padding(name),
+            Spelling::StandardAlphabet => Repair::StandardAlphabet(name),
+        }));
         Ok(bytes)
     }
 
-    /// A coordinate or private number of a curve in its full length (RFC 7518 6.2.1.2, 6.2.2.1).
-    fn field(&self, name: &'static str, curve: Curve) -> Result<Zeroizing<Vec<u8>>, KeyError> {
-        let bytes = self.bytes(name)?;
-        if bytes.len() == curve.bytes() { Ok(bytes) } else { Err(KeyError::JwkNumber(name)) }
+    /// A number, which RFC 7518 2 (`Base64urlUInt`) has in its shortest form; zero octets before it
+    /// are dropped.
+    fn number(&self, name: &'static str, repairs: &mut Vec<Repair>) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+        let bytes = self.bytes(name, repairs)?;
+        let number = without_leading_zeros(&bytes);
+        if number.is_empty() {
+            return Err(KeyError::JwkNumber(name));
+        }
+        if number.len() < bytes.len() {
+            repairs.push(Repair::LeadingZero(name));
+        }
+        Ok(Zeroizing::new(number.to_vec()))
+    }
+
+    /// A coordinate or private number of a curve, which RFC 7518 6.2.1.2 and 6.2.2.1 have in the full
+    /// length of the curve; zero octets before it are dropped or added.
+    fn field(
+        &self,
+        name: &'static str,
+        curve: Curve,
+        repairs: &mut Vec<Repair>,
+    ) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+        let bytes = self.bytes(name, repairs)?;
+        if bytes.len() == curve.bytes() {
+            return Ok(bytes);
+        }
+        let number = without_leading_zeros(&bytes);
+        let missing = curve.bytes().checked_sub(number.len()).filter(|_| !number.is_empty());
+        let missing = missing.ok_or(KeyError::JwkNumber(name))?;
+        repairs.push(if bytes.len() > curve.bytes() {
+            Repair::LeadingZero(name)
+        } else {
+            Repair::Short(name)
+        });
+        let mut padded = Zeroizing::new(vec![0; missing]);
+        padded.extend_from_slice(number);
+        Ok(padded)
     }
 
     fn check_shape(&self) -> Result<(), KeyError> {
         if let Some(found) = self.other {
-            return Err(KeyError::Wanted { found: found.to_owned(), wanted: "a JWK, an object" });
+            return Err(KeyError::Wanted { found: found.into(), wanted: "a JWK, an object" });
         }
         match &self.twice {
-            Some(name) => Err(KeyError::JwkTwice(name.clone())),
+            Some(name) => Err(KeyError::JwkTwice(PrintableText::one_of(name, &MEMBERS))),
             None => Ok(()),
         }
     }
@@ -199,17 +313,15 @@ impl Jwk {
     fn check_purpose(&self, operation: &'static str) -> Result<(), KeyError> {
         match self.text("use")? {
             None | Some("sig") => {}
-            Some(other) => return Err(KeyError::JwkUse(other.to_owned())),
+            Some(other) => return Err(KeyError::JwkUse(PrintableText::one_of(other, &["enc"]))),
         }
         match self.get("key_ops") {
             None => Ok(()),
             Some(Value::Array(operations)) if operations.iter().any(|one| one == operation) => Ok(()),
             Some(Value::Array(_)) => Err(KeyError::JwkOps(operation)),
-            Some(other) => Err(KeyError::JwkType {
-                name: "key_ops".to_owned(),
-                found: type_name(other),
-                wanted: "a list",
-            }),
+            Some(other) => {
+                Err(KeyError::JwkType { name: "key_ops", found: type_name(other), wanted: "an array" })
+            }
         }
     }
 
@@ -219,7 +331,13 @@ impl Jwk {
             None => Ok(all.to_vec()),
             Some(name) => match name.parse() {
                 Ok(algorithm) if all.contains(&algorithm) => Ok(vec![algorithm]),
-                _ => Err(KeyError::JwkAlgorithm { alg: name.to_owned(), kind }),
+                Ok(algorithm) => Err(KeyError::JwkAlgorithm {
+                    alg: PrintableText::one_of(name, &[algorithm.name(), "Ed25519"]),
+                    kind,
+                }),
+                Err(_) => {
+                    Err(KeyError::JwkAlgorithm { alg: PrintableText::one_of(name, &OTHER_ALGORITHMS), kind })
+                }
             },
         }
     }
@@ -228,30 +346,34 @@ impl Jwk {
         let crv = self.wanted_text("crv")?;
         Curve::ALL.into_iter().find(|curve| curve.name() == crv).ok_or_else(|| KeyError::JwkCurve {
             kty: "EC",
-            crv: crv.to_owned(),
+            crv: PrintableText::one_of(crv, &CURVES),
             wanted: "P-256, P-384 or P-521",
         })
     }
 
     /// The public key in it, whatever else stands there.
-    fn public_part(&self, weak: WeakKeys) -> Result<PublicKey, KeyError> {
+    fn public_part(&self, weak: WeakKeys, repairs: &mut Vec<Repair>) -> Result<PublicKey, KeyError> {
         match self.wanted_text("kty")? {
             "OKP" => match self.wanted_text("crv")? {
-                "Ed25519" => PublicKey::ed25519(&self.bytes("x")?),
-                crv => Err(KeyError::JwkCurve { kty: "OKP", crv: crv.to_owned(), wanted: "Ed25519" }),
+                "Ed25519" => PublicKey::ed25519(&self.bytes("x", repairs)?),
+                crv => Err(KeyError::JwkCurve {
+                    kty: "OKP",
+                    crv: PrintableText::one_of(crv, &CURVES),
+                    wanted: "Ed25519",
+                }),
             },
             "EC" => {
                 let curve = self.curve()?;
                 let mut point = vec![4];
-                point.extend_from_slice(&self.field("x", curve)?);
-                point.extend_from_slice(&self.field("y", curve)?);
+                point.extend_from_slice(&self.field("x", curve, repairs)?);
+                point.extend_from_slice(&self.field("y", curve, repairs)?);
                 PublicKey::ec(curve, &point)
             }
-            "RSA" => PublicKey::rsa(&self.number("n")?, &self.number("e")?, weak),
+            "RSA" => PublicKey::rsa(&self.number("n", repairs)?, &self.number("e", repairs)?, weak),
             "oct" => {
-                Err(KeyError::Wanted { found: "a shared key (kty oct)".to_owned(), wanted: "a public key" })
+                Err(KeyError::Wanted { found: "an HMAC secret (kty oct)".into(), wanted: "a public key" })
             }
-            other => Err(KeyError::JwkKind(other.to_owned())),
+            other => Err(KeyError::JwkKind(PrintableText::one_of(other, &KEY_TYPES))),
         }
     }
 
@@ -261,15 +383,31 @@ impl Jwk {
     /// What is wrong; [`KeyError::Wanted`] for a private or a shared (`oct`) key, which has no
     /// business where public keys are read.
     pub fn verifying_key(&self, weak: WeakKeys) -> Result<VerifyingKey, KeyError> {
+        self.verifying_key_with(weak, &mut Vec::new())
+    }
+
+    /// As [`Jwk::verifying_key`], with what was repaired.
+    ///
+    /// # Errors
+    /// As [`Jwk::verifying_key`].
+    pub fn verifying_key_with(
+        &self,
+        weak: WeakKeys,
+        repairs: &mut Vec<Repair>,
+    ) -> Result<VerifyingKey, KeyError> {
         self.check_shape()?;
         let kty = self.wanted_text("kty")?;
         if self.get("d").is_some() && kty != "oct" {
             return Err(KeyError::Wanted {
-                found: format!("a private key (kty {} with the member 'd')", escape(kty)),
+                found: PrintableText::concat([
+                    "a private key (kty ".into(),
+                    PrintableText::one_of(kty, &KEY_TYPES),
+                    " with the member 'd')".into(),
+                ]),
                 wanted: "a public key",
             });
         }
-        let public = self.public_part(weak)?;
+        let public = self.public_part(weak, repairs)?;
         self.check_purpose("verify")?;
         let algorithms = self.algorithms(public.kind(), public.algorithms())?;
         let key = VerifyingKey::public(public).restrict(&algorithms);
@@ -284,10 +422,22 @@ impl Jwk {
     /// # Errors
     /// What is wrong; [`KeyError::JwkMissing`] with `d` for a public key.
     pub fn signing_key(&self, weak: WeakKeys) -> Result<SigningKey, KeyError> {
+        self.signing_key_with(weak, &mut Vec::new())
+    }
+
+    /// As [`Jwk::signing_key`], with what was repaired.
+    ///
+    /// # Errors
+    /// As [`Jwk::signing_key`].
+    pub fn signing_key_with(
+        &self,
+        weak: WeakKeys,
+        repairs: &mut Vec<Repair>,
+    ) -> Result<SigningKey, KeyError> {
         self.check_shape()?;
         let kty = self.wanted_text("kty")?;
         let key = if kty == "oct" {
-            let secret = SecretBytes::new(self.bytes("k")?.to_vec());
+            let secret = SecretBytes::new(self.bytes("k", repairs)?.to_vec());
             let fitting: Vec<Algorithm> = [Algorithm::Hs512, Algorithm::Hs384, Algorithm::Hs256]
                 .into_iter()
                 .filter(|algorithm| {
@@ -298,7 +448,7 @@ impl Jwk {
                 .collect();
             SigningKey::shared(secret, &self.algorithms("shared", &fitting)?, weak)?
         } else {
-            let private = self.private_part()?;
+            let private = self.private_part(repairs)?;
             let public = private.public();
             let algorithms = self.algorithms(public.kind(), public.algorithms())?;
             SigningKey::private(private)?.restrict(&algorithms)
@@ -310,18 +460,18 @@ impl Jwk {
         })
     }
 
-    fn private_part(&self) -> Result<PrivateKey, KeyError> {
-        let public = self.public_part(WeakKeys::Refuse)?;
+    fn private_part(&self, repairs: &mut Vec<Repair>) -> Result<PrivateKey, KeyError> {
+        let public = self.public_part(WeakKeys::Refuse, repairs)?;
         let private = match &public {
-            PublicKey::Ed25519(_) => PrivateKey::ed25519_from_seed(&self.bytes("d")?)?,
-            PublicKey::Ec { curve, .. } => PrivateKey::ec(*curve, &self.field("d", *curve)?)?,
+            PublicKey::Ed25519(_) => PrivateKey::ed25519_from_seed(&self.bytes("d", repairs)?)?,
+            PublicKey::Ec { curve, .. } => PrivateKey::ec(*curve, &self.field("d", *curve, repairs)?)?,
             PublicKey::Rsa { modulus, exponent } => {
                 if self.get("oth").is_some() {
                     return Err(KeyError::RsaMultiPrime);
                 }
                 let failed = |_| KeyError::BrokenPrivate("RSA");
                 let names = ["d", "p", "q", "dp", "dq", "qi"];
-                let [d, p, q, dp, dq, qi] = names.map(|name| self.number(name));
+                let [d, p, q, dp, dq, qi] = names.map(|name| self.number(name, repairs));
                 let (d, p, q, dp, dq, qi) = (d?, p?, q?, dp?, dq?, qi?);
                 let der = pkcs1::RsaPrivateKeyRef {
                     modulus: UintRef::new(modulus).map_err(failed)?,

@@ -108,7 +108,7 @@ pub fn write_seed(key: &PrivateKey, role: NkeyRole) -> Result<Zeroizing<String>,
 pub fn read_public(text: &str) -> Result<(PublicKey, NkeyRole), KeyError> {
     if text.starts_with('S') {
         return Err(KeyError::Wanted {
-            found: "the seed of an nkey, a private key".to_owned(),
+            found: "the seed of an nkey, a private key".into(),
             wanted: "a public key",
         });
     }
@@ -129,7 +129,7 @@ pub fn read_seed(text: &str) -> Result<(PrivateKey, NkeyRole), KeyError> {
         return Err(KeyError::Nkey("it is too short"));
     };
     if first & 0xf8 != SEED {
-        return Err(KeyError::Wanted { found: "a public nkey".to_owned(), wanted: "a seed (S…)" });
+        return Err(KeyError::Wanted { found: "a public nkey".into(), wanted: "a seed (S…)" });
     }
     let prefix = ((first & 7) << 5) | (second >> 3);
     let role = NkeyRole::ALL.into_iter().find(|role| role.prefix() == prefix && second & 7 == 0);

@@ -1,8 +1,18 @@
-//! Public keys as OpenSSH writes them (RFC 4253 6.6, RFC 5656 3.1, RFC 8709 4).
+//! Keys as OpenSSH writes them: public ones on a line (RFC 4253 6.6, RFC 5656 3.1, RFC 8709 4) or in
+//! the form of RFC 4716, private ones in PEM (PROTOCOL.key of OpenSSH).
 
-use super::encoding::decode_standard;
+use zeroize::Zeroizing;
+
+use super::encoding::{decode_standard, encode_standard};
 use super::error::KeyError;
-use super::public::{Curve, PublicKey, WeakKeys};
+use super::private::PrivateKey;
+use super::public::{Curve, PublicKey, WeakKeys, without_leading_zeros};
+
+/// The line that begins a public key in the form of RFC 4716 3.2.
+const RFC_4716_BEGIN: &str = "---- BEGIN SSH2 PUBLIC KEY ----";
+
+/// How the content of a private key begins.
+const MAGIC: &[u8] = b"openssh-key-v1\0";
 
 /// Whether a line looks like a public key of OpenSSH.
 #[must_use]
@@ -19,12 +29,10 @@ pub fn read(line: &str, weak: WeakKeys) -> Result<PublicKey, KeyError> {
     let mut words = line.split([' ', '\t']).filter(|word| !word.is_empty());
     let name = words.next().unwrap_or_default();
     if name.contains("-cert-") {
-        return Err(KeyError::UnknownKind("an OpenSSH certificate".to_owned()));
+        return Err(KeyError::UnknownKind("an OpenSSH certificate".into()));
     }
     if name.starts_with("sk-") {
-        return Err(KeyError::UnknownKind(
-            "an OpenSSH security key, whose signatures no token has".to_owned(),
-        ));
+        return Err(KeyError::UnknownKind("an OpenSSH security key, whose signatures no token has".into()));
     }
     let base64 = words.next().ok_or(KeyError::OpenSsh("the base64 after its type is missing"))?;
     let blob = decode_standard(base64, "OpenSSH key")?;
@@ -32,6 +40,144 @@ pub fn read(line: &str, weak: WeakKeys) -> Result<PublicKey, KeyError> {
     if field(&mut rest)? != name.as_bytes() {
         return Err(KeyError::OpenSsh("its two types differ"));
     }
+    read_fields(name, rest, weak)
+}
+
+/// Whether a text is a public key in the form of RFC 4716, which PuTTY and ssh-keygen -e write.
+#[must_use]
+pub fn is_rfc_4716(text: &str) -> bool {
+    text.trim_start().starts_with(RFC_4716_BEGIN)
+}
+
+/// Reads a public key in the form of RFC 4716.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_rfc_4716(text: &str, weak: WeakKeys) -> Result<PublicKey, KeyError> {
+    let mut base64 = String::new();
+    let mut in_header = false;
+    for line in text.trim_start().lines().skip(1).map(str::trim) {
+        if line.starts_with("---- END") {
+            let blob = decode_standard(&base64, "OpenSSH key")?;
+            let mut rest = blob.as_slice();
+            let name =
+                std::str::from_utf8(field(&mut rest)?).map_err(|_| KeyError::OpenSsh("it has no type"))?;
+            return read_fields(name, rest, weak);
+        }
+        // A header goes on after a backslash (RFC 4716 3.3).
+        let is_header = in_header || line.contains(':');
+        in_header = is_header && line.ends_with('\\');
+        if !is_header {
+            base64.push_str(line);
+        }
+    }
+    Err(KeyError::OpenSsh("its END line is missing"))
+}
+
+/// Writes a public key as a line of OpenSSH, without a comment.
+#[must_use]
+pub fn write(key: &PublicKey) -> String {
+    let mut blob = Vec::new();
+    let name = match key {
+        PublicKey::Ed25519(point) => {
+            push(&mut blob, b"ssh-ed25519");
+            push(&mut blob, point.as_bytes());
+            "ssh-ed25519"
+        }
+        PublicKey::Ec { curve, point } => {
+            let (name, short) = names(*curve);
+            push(&mut blob, name.as_bytes());
+            push(&mut blob, short.as_bytes());
+            push(&mut blob, point);
+            name
+        }
+        PublicKey::Rsa { modulus, exponent } => {
+            push(&mut blob, b"ssh-rsa");
+            push_number(&mut blob, exponent);
+            push_number(&mut blob, modulus);
+            "ssh-rsa"
+        }
+    };
+    format!("{name} {}", *encode_standard(&blob))
+}
+
+const fn names(curve: Curve) -> (&'static str, &'static str) {
+    match curve {
+        Curve::P256 => ("ecdsa-sha2-nistp256", "nistp256"),
+        Curve::P384 => ("ecdsa-sha2-nistp384", "nistp384"),
+        Curve::P521 => ("ecdsa-sha2-nistp521", "nistp521"),
+    }
+}
+
+fn push(blob: &mut Vec<u8>, bytes: &[u8]) {
+    blob.extend_from_slice(&u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_be_bytes());
+    blob.extend_from_slice(bytes);
+}
+
+/// An `mpint` (RFC 4251 5): a zero octet before a number whose first bit is set.
+fn push_number(blob: &mut Vec<u8>, number: &[u8]) {
+    let mut octets = Vec::with_capacity(number.len() + 1);
+    if number.first().is_some_and(|first| first & 0x80 != 0) {
+        octets.push(0);
+    }
+    octets.extend_from_slice(number);
+    push(blob, &octets);
+}
+
+/// Reads a private key out of the content of a PEM block `OPENSSH PRIVATE KEY`: Ed25519 or EC, not
+/// encrypted.
+///
+/// # Errors
+/// [`KeyError::OpenSsh`]; [`KeyError::Wanted`] for an encrypted key and for RSA, whose form has not
+/// all numbers of PKCS#1; and what is wrong with the key.
+pub fn read_private(content: &[u8]) -> Result<PrivateKey, KeyError> {
+    let wanted = |found: &'static str| KeyError::Wanted { found: found.into(), wanted: "a private key" };
+    let mut rest = content.strip_prefix(MAGIC).ok_or(KeyError::OpenSsh("it has another form"))?;
+    let cipher = field(&mut rest)?;
+    let (_kdf, _options) = (field(&mut rest)?, field(&mut rest)?);
+    if cipher != b"none" {
+        return Err(wanted("an encrypted OpenSSH private key"));
+    }
+    if number(&mut rest)? != 1 {
+        return Err(KeyError::OpenSsh("it holds more than one key"));
+    }
+    let _public = field(&mut rest)?;
+    let mut inner = field(&mut rest)?;
+    if !rest.is_empty() {
+        return Err(KeyError::TrailingData("OpenSSH key"));
+    }
+    if number(&mut inner)? != number(&mut inner)? {
+        return Err(KeyError::OpenSsh("its check numbers differ"));
+    }
+    let name = field(&mut inner)?;
+    let key = match name {
+        b"ssh-ed25519" => {
+            let _public = field(&mut inner)?;
+            PrivateKey::ed25519_from_pair(field(&mut inner)?)?
+        }
+        b"ssh-rsa" => return Err(wanted("an OpenSSH private key of RSA")),
+        other => {
+            let curve = Curve::ALL.into_iter().find(|curve| names(*curve).0.as_bytes() == other);
+            let curve = curve.ok_or(KeyError::UnknownKind("another OpenSSH type".into()))?;
+            if field(&mut inner)? != names(curve).1.as_bytes() {
+                return Err(KeyError::OpenSsh("its curve is not that of its type"));
+            }
+            let point = field(&mut inner)?;
+            let scalar = without_leading_zeros(field(&mut inner)?);
+            let missing = curve.bytes().checked_sub(scalar.len());
+            let missing = missing.ok_or(KeyError::OpenSsh("its number is too long"))?;
+            let padded = Zeroizing::new([&vec![0; missing], scalar].concat());
+            PrivateKey::ec(curve, &padded)?.with_public_half(point)?
+        }
+    };
+    let _comment = field(&mut inner)?;
+    // The padding counts from 1.
+    let is_padding = inner.iter().zip(1_u8..).all(|(byte, count)| *byte == count);
+    if is_padding && inner.len() < 256 { Ok(key) } else { Err(KeyError::TrailingData("OpenSSH key")) }
+}
+
+/// The fields after the type in a public key.
+fn read_fields(name: &str, mut rest: &[u8], weak: WeakKeys) -> Result<PublicKey, KeyError> {
     let key = match name {
         "ssh-ed25519" => PublicKey::ed25519(field(&mut rest)?)?,
         "ecdsa-sha2-nistp256" => point(Curve::P256, b"nistp256", &mut rest)?,
@@ -41,10 +187,7 @@ pub fn read(line: &str, weak: WeakKeys) -> Result<PublicKey, KeyError> {
             let exponent = field(&mut rest)?;
             PublicKey::rsa(field(&mut rest)?, exponent, weak)?
         }
-        other => {
-            let shown = crate::base::quote::quote(other);
-            return Err(KeyError::UnknownKind(format!("the OpenSSH type {shown}")));
-        }
+        _ => return Err(KeyError::UnknownKind("another OpenSSH type".into())),
     };
     if rest.is_empty() { Ok(key) } else { Err(KeyError::TrailingData("OpenSSH key")) }
 }
@@ -58,12 +201,21 @@ fn point(curve: Curve, name: &[u8], rest: &mut &[u8]) -> Result<PublicKey, KeyEr
 
 /// A `string` of RFC 4251 5: four bytes of length, then that many bytes.
 fn field<'a>(rest: &mut &'a [u8]) -> Result<&'a [u8], KeyError> {
-    let short = KeyError::OpenSsh("it is cut short");
-    let Some((length, after)) = rest.split_first_chunk::<4>() else { return Err(short) };
-    let length = u32::from_be_bytes(*length) as usize;
-    let Some((bytes, after)) = after.split_at_checked(length) else { return Err(short) };
+    let length = number(rest)? as usize;
+    let Some((bytes, after)) = rest.split_at_checked(length) else {
+        return Err(KeyError::OpenSsh("it is truncated"));
+    };
     *rest = after;
     Ok(bytes)
+}
+
+/// A `uint32` of RFC 4251 5.
+fn number(rest: &mut &[u8]) -> Result<u32, KeyError> {
+    let Some((bytes, after)) = rest.split_first_chunk::<4>() else {
+        return Err(KeyError::OpenSsh("it is truncated"));
+    };
+    *rest = after;
+    Ok(u32::from_be_bytes(*bytes))
 }
 
 #[cfg(test)]
@@ -80,7 +232,7 @@ mod tests {
         let line = |blob: &[u8]| format!("ssh-ed25519 {} somebody@example", *encode_standard(blob));
         assert!(read(&line(&blob), WeakKeys::Refuse).is_ok());
         let short = read(&line(&blob[..blob.len() - 1]), WeakKeys::Refuse);
-        assert_eq!(short, Err(KeyError::OpenSsh("it is cut short")));
+        assert_eq!(short, Err(KeyError::OpenSsh("it is truncated")));
         blob.push(0);
         assert_eq!(read(&line(&blob), WeakKeys::Refuse), Err(KeyError::TrailingData("OpenSSH key")));
     }

@@ -5,7 +5,8 @@
 use zeroize::Zeroizing;
 
 use super::encoding::{decode_standard, encode_standard};
-use super::error::KeyError;
+use super::error::{KeyError, PemLines};
+use crate::base::printable::PrintableText;
 
 const BEGIN: &str = "-----BEGIN ";
 const END: &str = "-----END ";
@@ -13,6 +14,47 @@ const DASHES: &str = "-----";
 
 /// Characters of base64 on a line (RFC 7468 2).
 const LINE: usize = 64;
+
+/// The words of the labels that are in use (RFC 7468 4, OpenSSL, OpenSSH, GnuPG, NATS). A label of
+/// other words is not printed: in a damaged file it may be a part of the key.
+const LABEL_WORDS: [&str; 36] = [
+    "ANY",
+    "ATTRIBUTE",
+    "BLOCK",
+    "CERTIFICATE",
+    "CHAIN",
+    "CMS",
+    "CRL",
+    "DH",
+    "DSA",
+    "EC",
+    "ED25519",
+    "ED448",
+    "ENCRYPTED",
+    "HMAC",
+    "JWT",
+    "KEY",
+    "KEYS",
+    "MESSAGE",
+    "NEW",
+    "NKEY",
+    "OPENSSH",
+    "PARAMETERS",
+    "PGP",
+    "PKCS7",
+    "PRIVATE",
+    "PUBLIC",
+    "REQUEST",
+    "RSA",
+    "SECRET",
+    "SEED",
+    "SSH2",
+    "TRUSTED",
+    "USER",
+    "X25519",
+    "X509",
+    "X9.42",
+];
 
 /// A block between its `BEGIN` and `END` lines.
 #[derive(Clone)]
@@ -27,7 +69,7 @@ pub struct Block {
 
 impl std::fmt::Debug for Block {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Block").field("label", &self.label).finish_non_exhaustive()
+        f.debug_struct("Block").field("label", &shown(&self.label).as_str()).finish_non_exhaustive()
     }
 }
 
@@ -43,18 +85,19 @@ pub fn blocks(text: &str) -> Vec<Result<Block, KeyError>> {
     let mut found = Vec::new();
     let mut open: Option<(String, Vec<&str>)> = None;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let broken = |label: &str, reason| Err(KeyError::Pem { label: shown(label), reason });
     for line in text.split('\n') {
         let line = line.strip_suffix('\r').unwrap_or(line).trim_end_matches([' ', '\t']);
         if let Some(label) = label(line, BEGIN) {
             if let Some((label, _)) = open.replace((label.to_owned(), Vec::new())) {
-                found.push(Err(KeyError::Pem { label, reason: "its END line is missing" }));
+                found.push(broken(&label, "its END line is missing"));
             }
         } else if let Some(end) = label_of_end(line) {
             if let Some((label, lines)) = open.take() {
                 found.push(if end == Some(label.as_str()) {
                     decode(label, &lines)
                 } else {
-                    Err(KeyError::Pem { label, reason: "its END line has another label" })
+                    broken(&label, "its END line has another label")
                 });
             }
         } else if let Some((_, lines)) = &mut open {
@@ -62,9 +105,50 @@ pub fn blocks(text: &str) -> Vec<Result<Block, KeyError>> {
         }
     }
     if let Some((label, _)) = open {
-        found.push(Err(KeyError::Pem { label, reason: "its END line is missing" }));
+        found.push(broken(&label, "its END line is missing"));
     }
     found
+}
+
+/// A label for a message: in quotes when its words are known, otherwise its length.
+pub(super) fn shown(label: &str) -> PrintableText {
+    let words = |word: &str| LABEL_WORDS.contains(&word);
+    if label.len() <= 64 && !label.is_empty() && label.split(' ').all(words) {
+        PrintableText::name(label)
+    } else {
+        PrintableText::literal("with an unknown label")
+    }
+}
+
+/// In what way the lines of a PEM block were lost; none where they were not.
+pub(super) fn lost_lines(text: &str) -> Option<PemLines> {
+    let begin = text.find(BEGIN)?;
+    let rest = text.get(begin..)?;
+    let first = rest.split('\n').next().unwrap_or(rest);
+    if first.contains('\r') && first.trim_end_matches('\r').contains('\r') {
+        return Some(PemLines::CarriageReturn);
+    }
+    if first.contains(END) {
+        return Some(PemLines::OneLine);
+    }
+    let before = text.get(..begin)?.chars().next_back();
+    let alone =
+        label(first.trim_end_matches(['\r', ' ', '\t']), BEGIN).is_some_and(|label| !label.contains(DASHES));
+    (before.is_some_and(|before| before != '\n' && before != '\u{feff}') || !alone)
+        .then_some(PemLines::BeginNotAlone)
+}
+
+/// A PEM block whose line ends are written as `\n`, as in JSON and in variables, with line ends;
+/// quotes around it are removed. None where it is something else.
+#[must_use]
+pub fn unescaped(text: &str) -> Option<Zeroizing<String>> {
+    let begin = text.find(BEGIN)?;
+    let first = text.get(begin..)?.split('\n').next()?;
+    if !first.contains("-----\\n") && !first.contains("-----\\r\\n") {
+        return None;
+    }
+    let inside = text.trim().trim_matches(['"', '\'']);
+    Some(Zeroizing::new(inside.replace("\\r\\n", "\n").replace("\\n", "\n")))
 }
 
 fn label<'a>(line: &'a str, mark: &str) -> Option<&'a str> {
@@ -83,7 +167,7 @@ fn decode(label: String, lines: &[&str]) -> Result<Block, KeyError> {
         headers.iter().any(|header| header.starts_with("Proc-Type:") && header.contains("ENCRYPTED"));
     let mut joined = Zeroizing::new(String::with_capacity(body.len() * LINE));
     joined.extend(body.iter().flat_map(|line| line.chars()).filter(|c| !matches!(c, ' ' | '\t' | '\r')));
-    let broken = |reason| KeyError::Pem { label: label.clone(), reason };
+    let broken = |reason| KeyError::Pem { label: shown(&label), reason };
     if joined.is_empty() {
         return Err(broken("it is empty"));
     }
@@ -92,9 +176,9 @@ fn decode(label: String, lines: &[&str]) -> Result<Block, KeyError> {
             broken("the unused bits of its last character are not zero")
         }
         KeyError::Base64 { fault: super::error::Base64Fault::Padding, .. } => {
-            broken("it is cut short, or its padding with = is wrong")
+            broken("it is truncated, or its padding with = is wrong")
         }
-        _ => broken("it has characters that are no base64"),
+        _ => broken("it contains characters that are not base64"),
     })?;
     Ok(Block { label, content, encrypted })
 }
@@ -126,10 +210,10 @@ mod tests {
 
     #[test]
     fn a_broken_block_does_not_hide_the_next() {
-        let text = "-----BEGIN A-----\nQQ=\n-----END A-----\n-----BEGIN B-----\n-----BEGIN C-----\nK: v\n\nQU JD\n-----END C-----  \r\n";
+        let text = "-----BEGIN EC-----\nQQ=\n-----END EC-----\n-----BEGIN DSA-----\n-----BEGIN C-----\nK: v\n\nQU JD\n-----END C-----  \r\n";
         let blocks = blocks(text);
-        assert!(matches!(&blocks[0], Err(KeyError::Pem { label, .. }) if label == "A"), "{blocks:?}");
-        assert!(matches!(&blocks[1], Err(KeyError::Pem { label, .. }) if label == "B"), "{blocks:?}");
+        assert!(matches!(&blocks[0], Err(KeyError::Pem { label, .. }) if *label == "'EC'"), "{blocks:?}");
+        assert!(matches!(&blocks[1], Err(KeyError::Pem { label, .. }) if *label == "'DSA'"), "{blocks:?}");
         assert_eq!(*blocks[2].as_ref().unwrap().content, b"ABC");
         assert_eq!(blocks.len(), 3);
     }
@@ -143,5 +227,29 @@ mod tests {
             assert_eq!(*read[0].as_ref().unwrap().content, content);
             assert!(text.lines().all(|line| line.len() <= LINE));
         }
+    }
+
+    #[test]
+    fn label_of_unknown_words_is_not_printed() {
+        for label in ["PRIVATE KEY----- MC4CAQAwBQYDK2Vw", "MC4CAQAw", "", "KEY ", "PRIVATE KEY X"] {
+            assert_eq!(shown(label), "with an unknown label", "{label}");
+        }
+        for label in ["EC PRIVATE KEY", "CERTIFICATE", "OPENSSH PRIVATE KEY", "X509 CRL"] {
+            assert_eq!(shown(label).as_str(), format!("'{label}'"));
+        }
+    }
+
+    #[test]
+    fn lost_lines_are_recognized() {
+        let pem = write("PRIVATE KEY", &[7; 100]);
+        assert_eq!(lost_lines(&pem), None);
+        assert_eq!(lost_lines(&pem.replace('\n', "\r\n")), None);
+        assert_eq!(lost_lines(&pem.replace('\n', " ")), Some(PemLines::OneLine));
+        assert_eq!(lost_lines(&pem.replace('\n', "")), Some(PemLines::OneLine));
+        assert_eq!(lost_lines(&pem.replace('\n', "\r")), Some(PemLines::CarriageReturn));
+        assert_eq!(lost_lines(&format!("x {}", *pem)), Some(PemLines::BeginNotAlone));
+        let escaped = format!("\"{}\"", pem.replace('\n', "\\n"));
+        assert_eq!(blocks(&unescaped(&escaped).unwrap())[0].as_ref().unwrap().content.len(), 100);
+        assert!(unescaped(&pem).is_none());
     }
 }

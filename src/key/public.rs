@@ -7,6 +7,7 @@ use aws_lc_rs::signature::{
 
 use super::algorithm::Algorithm;
 use super::error::KeyError;
+use crate::base::printable::PrintableText;
 
 /// Bytes of an Ed25519 public key.
 pub const ED25519_PUBLIC_BYTES: usize = 32;
@@ -215,7 +216,7 @@ impl PublicKey {
         match self {
             Self::Ed25519(key) => Ok(key.as_bytes()),
             other => Err(KeyError::Wanted {
-                found: format!("{} public key", with_article(other.kind())),
+                found: PrintableText::concat([with_article(other.kind()).into(), " public key".into()]),
                 wanted: "an Ed25519 public key",
             }),
         }
@@ -231,9 +232,16 @@ impl PublicKey {
     }
 }
 
-pub(super) fn with_article(kind: &str) -> String {
-    let article = if kind.starts_with(['E', 'R', 'X']) { "an" } else { "a" };
-    format!("{article} {kind}")
+/// A kind of key after its article.
+pub(super) const fn with_article(kind: &'static str) -> &'static str {
+    match kind.as_bytes() {
+        b"Ed25519" => "an Ed25519",
+        b"RSA" => "an RSA",
+        b"P-256" => "a P-256",
+        b"P-384" => "a P-384",
+        b"P-521" => "a P-521",
+        _ => kind,
+    }
 }
 
 pub(super) fn without_leading_zeros(number: &[u8]) -> &[u8] {

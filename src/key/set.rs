@@ -3,12 +3,12 @@
 use serde::Deserialize;
 
 use super::error::KeyError;
-use super::jwk::{Jwk, not_json};
+use super::jwk::{Jwk, not_json, note_repairs, without_mark};
 use super::public::WeakKeys;
 use super::verifying::VerifyingKey;
 use crate::base::note::Notes;
 
-/// How many keys that are passed over are told one by one.
+/// How many skipped or repaired keys are listed one by one.
 const TOLD_KEYS: usize = 20;
 
 /// Keys that verify, in the order they came.
@@ -32,59 +32,65 @@ impl KeySet {
         Self(Vec::new())
     }
 
-    /// Reads a JWKS. A key that is unknown, broken, shared (`oct`), private or not for
-    /// signatures is passed over with a note (RFC 7517 5: implementations should ignore it);
+    /// Reads a JWKS. A key that is unknown, malformed, shared (`oct`), private or not for
+    /// signatures is skipped with a warning (RFC 7517 5: implementations should ignore it);
     /// the others stay in use.
     ///
     /// # Errors
     /// [`KeyError::Json`], [`KeyError::JwkMissing`] or [`KeyError::JwkType`] when it is no set.
     pub fn from_json(text: &str, weak: WeakKeys, notes: &mut Notes) -> Result<Self, KeyError> {
-        let parsed: JsonKeys = match serde_json::from_str(text) {
-            Ok(parsed) => parsed,
-            Err(error) if error.is_data() => return Err(Self::no_set(text, &error)),
-            Err(error) => return Err(not_json(&error)),
-        };
         let mut set = Self::new();
-        let mut passed_over = 0_usize;
-        for (at, jwk) in parsed.keys.iter().enumerate() {
-            match jwk.verifying_key(weak) {
-                Ok(key) => set.add(key),
-                Err(_) if passed_over >= TOLD_KEYS => passed_over += 1,
+        let mut skipped = 0_usize;
+        let mut repaired = 0_usize;
+        for (at, jwk) in jwks(text)?.iter().enumerate() {
+            let mut repairs = Vec::new();
+            let place = || {
+                let name = jwk.kid_for_message().unwrap_or_else(|| "without kid".to_owned());
+                format!("key {} ({name}) of the set", at + 1)
+            };
+            match jwk.verifying_key_with(weak, &mut repairs) {
+                Ok(key) => {
+                    set.add(key);
+                    repaired += usize::from(!repairs.is_empty());
+                    if repaired <= TOLD_KEYS {
+                        note_repairs(&place(), &repairs, notes);
+                    }
+                }
                 Err(error) => {
-                    passed_over += 1;
-                    let name = jwk.kid_for_message().unwrap_or_else(|| "without kid".to_owned());
-                    notes.warn(format!("key {} ({name}) of the set is passed over: {error}", at + 1));
+                    skipped += 1;
+                    if skipped <= TOLD_KEYS {
+                        notes.warn(format!("{} is skipped: {error}", place()));
+                    }
                 }
             }
         }
-        if passed_over > TOLD_KEYS {
-            notes.warn(format!("{} more keys of the set are passed over", passed_over - TOLD_KEYS));
+        for (count, what) in [(skipped, "skipped"), (repaired, "accepted in another spelling")] {
+            if count > TOLD_KEYS {
+                notes.warn(format!("{} more keys of the set are {what}", count - TOLD_KEYS));
+            }
         }
         Ok(set)
     }
 
     /// Which fault it is when the JSON is none of a set.
     fn no_set(text: &str, error: &serde_json::Error) -> KeyError {
-        let wanted = |found: &'static str| KeyError::JwkType {
-            name: "keys".to_owned(),
-            found,
-            wanted: "a list of JWKs",
-        };
+        let wanted =
+            |found: &'static str| KeyError::JwkType { name: "keys", found, wanted: "an array of JWKs" };
         match serde_json::from_str::<Json>(text) {
             Ok(Json { keys: None }) => KeyError::JwkMissing("keys"),
             Ok(Json { keys: Some(serde_json::Value::Array(_)) }) => not_json(error),
             Ok(Json { keys: Some(other) }) => wanted(match other {
                 serde_json::Value::Object(_) => "an object",
-                serde_json::Value::String(_) => "a text",
+                serde_json::Value::String(_) => "a string",
                 serde_json::Value::Number(_) => "a number",
-                serde_json::Value::Bool(_) => "a truth value",
+                serde_json::Value::Bool(_) => "a boolean",
                 _ => "null",
             }),
             Err(second) if second.to_string().contains("duplicate field") => {
-                KeyError::JwkTwice("keys".to_owned())
+                KeyError::JwkTwice("'keys'".into())
             }
             Err(_) => KeyError::Wanted {
-                found: "JSON that is no object".to_owned(),
+                found: "JSON that is no object".into(),
                 wanted: "a JWK set, an object with the member 'keys'",
             },
         }
@@ -119,6 +125,27 @@ impl KeySet {
     }
 }
 
+/// The JWKs of a set, in their order and whatever they are.
+///
+/// # Errors
+/// As [`KeySet::from_json`].
+pub fn jwks(text: &str) -> Result<Vec<Jwk>, KeyError> {
+    let text = without_mark(text);
+    match serde_json::from_str::<JsonKeys>(text) {
+        Ok(parsed) => Ok(parsed.keys),
+        Err(error) if error.is_data() => Err(KeySet::no_set(text, &error)),
+        Err(error) => Err(not_json(&error)),
+    }
+}
+
+/// The JWKs of a set that have a private or shared part.
+///
+/// # Errors
+/// As [`KeySet::from_json`].
+pub(super) fn private_keys(text: &str) -> Result<Vec<Jwk>, KeyError> {
+    Ok(jwks(text)?.into_iter().filter(Jwk::is_secret).collect())
+}
+
 impl FromIterator<VerifyingKey> for KeySet {
     fn from_iter<I: IntoIterator<Item = VerifyingKey>>(keys: I) -> Self {
         Self(keys.into_iter().collect())
@@ -137,12 +164,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_many_keys_that_are_passed_over_some_are_told_and_the_rest_counted() {
+    fn set_of_many_skipped_keys_lists_some_and_counts_the_rest() {
         let mut notes = Notes::new();
         let text = format!("{{\"keys\":[{}0]}}", "0,".repeat(100_000));
         assert!(KeySet::from_json(&text, WeakKeys::Refuse, &mut notes).unwrap().is_empty());
         assert_eq!(notes.iter().count(), TOLD_KEYS + 1);
-        assert!(notes.iter().any(|note| note.text == "99981 more keys of the set are passed over"));
+        assert!(notes.iter().any(|note| note.text == "99981 more keys of the set are skipped"));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER;
 
 use super::algorithm::Algorithm;
 use super::der::write_pkcs8;
-use super::encoding::decode_standard;
+use super::encoding::{decode_standard, decode_variable};
 use super::error::KeyError;
 use super::private::{PrivateKey, signing};
 use super::public::{Curve, WeakKeys};
@@ -56,7 +56,7 @@ impl SigningKey {
         if text.is_empty() {
             return Err(KeyError::Empty("private key"));
         }
-        let bytes = decode_standard(text.expose(), "private key")?;
+        let bytes = decode_variable(text.expose(), "private key")?;
         Self::private(PrivateKey::ed25519_from_pair(&bytes)?)
     }
 

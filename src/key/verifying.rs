@@ -1,13 +1,13 @@
 //! Keys that verify: what a token is checked with.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use aws_lc_rs::digest;
 
 use super::algorithm::Algorithm;
 use super::check::Check;
-use super::encoding::{decode_standard, encode_url};
+use super::encoding::{decode_variable, encode_url};
 use super::error::KeyError;
 use super::public::{PublicKey, WeakKeys};
 use crate::base::quote::quote;
@@ -35,8 +35,9 @@ enum Material {
 #[derive(Clone)]
 pub struct VerifyingKey {
     material: Material,
-    /// How signatures are checked, by algorithm; copies of the key share it.
-    checks: Arc<[(Algorithm, Check)]>,
+    /// How signatures are checked, by algorithm, made ready when it is first needed: a key set may
+    /// have thousands of keys of which a token uses one. Copies of the key share it.
+    checks: Arc<[(Algorithm, OnceLock<Option<Check>>)]>,
     algorithms: Vec<Algorithm>,
     kid: Option<String>,
 }
@@ -52,7 +53,7 @@ impl VerifyingKey {
     #[must_use]
     pub fn public(key: PublicKey) -> Self {
         let algorithms = key.algorithms().to_vec();
-        let checks = Check::all(&algorithms, |algorithm| Check::public(&key, algorithm));
+        let checks = unprepared(&algorithms);
         Self { material: Material::Public(key), checks, algorithms, kid: None }
     }
 
@@ -84,7 +85,7 @@ impl VerifyingKey {
                 return Err(KeyError::SharedShort { found: secret.len(), wanted, algorithm: *algorithm });
             }
         }
-        let checks = Check::all(algorithms, |algorithm| Check::shared(&secret, algorithm));
+        let checks = unprepared(algorithms);
         Ok(Self { material: Material::Shared(secret), checks, algorithms: algorithms.to_vec(), kid: None })
     }
 
@@ -94,7 +95,7 @@ impl VerifyingKey {
     /// # Errors
     /// [`KeyError::Base64`], and as [`VerifyingKey::shared`].
     pub fn shared_from_base64(text: &SecretText, weak: WeakKeys) -> Result<Self, KeyError> {
-        let bytes = decode_standard(text.expose(), "shared HMAC key")?;
+        let bytes = decode_variable(text.expose(), "shared HMAC key")?;
         let secret = SecretBytes::new(bytes.to_vec());
         match Self::shared(secret.clone(), &CROSS_LOGIN_ALGORITHMS, weak) {
             Err(KeyError::SharedShort { .. }) => Self::shared(secret, &[Algorithm::Hs256], weak),
@@ -205,8 +206,20 @@ impl VerifyingKey {
                 .checks
                 .iter()
                 .find(|(own, _)| *own == algorithm)
-                .is_some_and(|(_, check)| check.holds(message, signature))
+                .and_then(|(_, check)| check.get_or_init(|| self.prepare(algorithm)).as_ref())
+                .is_some_and(|check| check.holds(message, signature))
     }
+
+    fn prepare(&self, algorithm: Algorithm) -> Option<Check> {
+        match &self.material {
+            Material::Public(key) => Check::public(key, algorithm),
+            Material::Shared(secret) => Check::shared(secret, algorithm),
+        }
+    }
+}
+
+fn unprepared(algorithms: &[Algorithm]) -> Arc<[(Algorithm, OnceLock<Option<Check>>)]> {
+    algorithms.iter().map(|algorithm| (*algorithm, OnceLock::new())).collect()
 }
 
 /// A public key in the server's base64.
@@ -217,7 +230,7 @@ pub fn server_base64(text: &str) -> Result<PublicKey, KeyError> {
     if text.is_empty() {
         return Err(KeyError::Empty("public key"));
     }
-    let bytes = decode_standard(text, "public key")?;
+    let bytes = decode_variable(text, "public key")?;
     if bytes.len() == super::private::ED25519_PAIR_BYTES {
         return Err(KeyError::PrivateForPublic);
     }

@@ -25,6 +25,7 @@ mod httpd;
 mod idp;
 mod jws;
 mod key;
+mod key_forms;
 mod linear;
 mod login;
 mod manual;

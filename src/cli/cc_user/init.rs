@@ -55,7 +55,7 @@ impl Fault for InitFault {
     fn hint(&self) -> Option<String> {
         match self {
             Self::PublicOnly(_) => {
-                Some("add the private key that belongs to it, or make a new pair with 'gen-keypair --write --force'".to_owned())
+                Some("add the private key that belongs to it; a new pair (gen-keypair --write --force) invalidates all tokens".to_owned())
             }
             _ => None,
         }

@@ -16,3 +16,9 @@ mod writer;
 
 pub use reader::{Dotenv, DotenvFault, DotenvFaults, Entry, Problem, read};
 pub use writer::{SetError, set};
+
+/// A file's bytes without the byte order mark at which the server gives up.
+#[must_use]
+pub fn without_mark(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
+}

@@ -129,7 +129,8 @@ fn difference(case: &str) -> Option<Differs> {
         "session-max-age spelled session_max_age" => {
             Told(Some(7_200_000), "the server does not start with it")
         }
-        ".env with a bad line" | ".env with a BOM" => Fault("env-file-malformed"),
+        ".env with a bad line" => Fault("env-file-malformed"),
+        ".env with a BOM" => Told(Some(7_200_000), "the server reads nothing of the file"),
         _ => return None,
     })
 }
@@ -287,7 +288,7 @@ fn a_variable_set_to_nothing_in_the_environment_wins_with_a_warning() {
     let unset = settings.secrets.require(Variable::JwtPrivateKey).unwrap_err();
     assert_eq!(
         unset.to_string(),
-        "JWT_PRIVATE_KEY is not set, neither in the environment nor in an environment file"
+        "JWT_PRIVATE_KEY is not set, neither in the environment nor in the environment file"
     );
     assert_eq!(unset.hint().as_deref(), Some("gen-keypair --write"));
     assert_eq!(unset.status().code(), 78);
@@ -324,12 +325,12 @@ fn refused(text: &str, status: u8, message: &str, hint: Option<&str>) {
 fn what_is_wrong_in_a_configuration_is_named_with_its_place() {
     refused("{\n  \"auth\": {]\n", 78, "'config.json' line 2, column 12: key must be a string", None);
     refused("", 78, "'config.json' line 1, column 1: the file is empty, wanted an object", None);
-    refused("[]", 78, "'config.json': found a list, wanted an object", None);
-    refused("null", 78, "'config.json': found null, wanted an object", None);
+    refused("[]", 78, "'config.json': found an array, expected an object", None);
+    refused("null", 78, "'config.json': found null, expected an object", None);
     refused(
         r#"{"auth":{"jwts":{"validate-user":"true"}}}"#,
         78,
-        "'config.json' key 'auth.jwts.validate-user': found the text 'true', wanted true or false",
+        "'config.json' key 'auth.jwts.validate-user': found the string 'true', expected true or false",
         None,
     );
     refused(
@@ -347,7 +348,7 @@ fn what_is_wrong_in_a_configuration_is_named_with_its_place() {
     refused(
         r#"{"jwts":{"max-age":3600}}"#,
         78,
-        "'config.json' key 'jwts.max-age': found the number 3600, wanted a duration as text, such as \"24h\"",
+        "'config.json' key 'jwts.max-age': found the number '3600', expected a duration as text, such as \"24h\"",
         None,
     );
     refused(
@@ -577,17 +578,13 @@ fn a_key_is_decoded_when_it_is_asked_for_and_its_fault_names_its_place() {
     assert!(notes.is_empty());
 
     let table = [
-        ("JWT_PUBLIC_KEY=AAAA", "JWT_PUBLIC_KEY in '.env' line 1: ", Some("gen-keypair --write --force")),
+        ("JWT_PUBLIC_KEY=AAAA", "JWT_PUBLIC_KEY in '.env' line 1: ", "restore it from a backup"),
         (
             "JWT_PUBLIC_KEY=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
             "JWT_PUBLIC_KEY in '.env' line 1: ",
-            Some("gen-keypair --write --force"),
+            "restore it from a backup",
         ),
-        (
-            "X=1\nJWT_PUBLIC_KEY=no base64!",
-            "JWT_PUBLIC_KEY in '.env' line 2: ",
-            Some("gen-keypair --write --force"),
-        ),
+        ("X=1\nJWT_PUBLIC_KEY=no base64!", "JWT_PUBLIC_KEY in '.env' line 2: ", "remove the white space"),
     ];
     for (text, message, hint) in table {
         let site = Site::new().env_file(text);
@@ -595,7 +592,9 @@ fn a_key_is_decoded_when_it_is_asked_for_and_its_fault_names_its_place() {
         let shown = fault.to_string().replace(&format!("{}/", site.folder.path().display()), "");
         assert!(shown.starts_with(message), "{shown}");
         assert!(!shown.contains("AAAA") && !shown.contains("base64!"), "{shown}");
-        assert_eq!((fault.status().code(), fault.hint().as_deref()), (78, hint), "{shown}");
+        assert_eq!(fault.status().code(), 78, "{shown}");
+        let given = fault.hint().unwrap_or_default();
+        assert!(given.starts_with(hint), "{shown}: {given}");
     }
 
     let site = Site::new().env_file(&format!(
