@@ -3,9 +3,11 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use rusqlite::types::ValueRef;
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Row, ToSql};
 
 use crate::base::quote::quote;
+use crate::user::exchange::{StoredPassword, StoredRow, StoredValue};
 
 /// A column whose content is not what the server reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,7 +20,7 @@ pub struct Broken {
 
 impl fmt::Display for Broken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: found {}, wanted a JSON array of texts", self.column, quote(&self.content))
+        write!(f, "{}: found {}, expected a JSON array of strings", self.column, quote(&self.content))
     }
 }
 
@@ -46,6 +48,46 @@ pub(super) fn may_hold(value: ValueRef<'_>, entry: &str) -> bool {
         // What most rows hold is seen without taking it apart.
         ValueRef::Text(b"[]" | b"[\"user\"]" | b"[\"api\"]") => false,
         other => list(other).map_or(true, |entries| entries.iter().any(|found| found == entry)),
+    }
+}
+
+/// The value as it is stored.
+pub(super) fn stored(value: ValueRef<'_>) -> StoredValue {
+    match value {
+        ValueRef::Null => StoredValue::Null,
+        ValueRef::Integer(number) => StoredValue::Integer(number),
+        ValueRef::Real(number) => StoredValue::Real(number),
+        ValueRef::Text(bytes) => StoredValue::Text(bytes.to_vec()),
+        ValueRef::Blob(bytes) => StoredValue::Blob(bytes.to_vec()),
+    }
+}
+
+/// A row of [`super::layout::Layout::select_stored`], whose columns begin at `first`.
+pub(super) fn stored_row(row: &Row<'_>, first: usize) -> rusqlite::Result<StoredRow> {
+    let value = |index: usize| row.get_ref(first + index).map(stored);
+    Ok(StoredRow {
+        username: value(0)?,
+        source: value(1)?,
+        name: value(2)?,
+        roles: value(3)?,
+        email: value(4)?,
+        projects: value(5)?,
+        password: StoredPassword::new(value(6)?),
+    })
+}
+
+/// A stored value as a parameter of a statement.
+pub(super) struct Bound<'value>(pub(super) &'value StoredValue);
+
+impl ToSql for Bound<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self.0 {
+            StoredValue::Null => ValueRef::Null,
+            StoredValue::Integer(number) => ValueRef::Integer(*number),
+            StoredValue::Real(number) => ValueRef::Real(*number),
+            StoredValue::Text(bytes) => ValueRef::Text(bytes),
+            StoredValue::Blob(bytes) => ValueRef::Blob(bytes),
+        }))
     }
 }
 

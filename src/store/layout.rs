@@ -50,6 +50,12 @@ impl Layout {
         Err(Lack::Table)
     }
 
+    /// The start of a query for all columns as they are stored.
+    pub(super) fn select_stored(self) -> String {
+        let projects = if self.projects { "projects" } else { "'[]'" };
+        format!("SELECT username, ldap, name, roles, email, {projects}, password FROM {}", self.table)
+    }
+
     /// The start of a query for all that a record has.
     pub(super) fn select(self) -> String {
         let projects = if self.projects { "projects" } else { "NULL" };

@@ -7,13 +7,13 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use rusqlite::types as sqlite;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, Row};
 
-use super::column;
+use super::column::{self, Bound};
 use super::error::{StoreError, code, has_no_room};
 use super::layout::{self, Lack, Layout, Migration};
 use super::record::{Filter, Record};
+use crate::user::exchange::{StoredRow, StoredValue};
 use crate::user::{PasswordHash, User};
 
 /// How long to wait for another process's lock, unless told otherwise.
@@ -144,23 +144,24 @@ impl Store {
         })
     }
 
-    /// The same with what stands in the password column beside each record.
+    /// The same with the row as it is stored beside each record.
     ///
     /// # Errors
     /// As [`Store::each`].
-    pub fn each_with_password<E: From<StoreError>>(
+    pub fn each_stored<E: From<StoreError>>(
         &self,
         filter: &Filter,
-        mut visit: impl FnMut(Record, Option<PasswordHash>) -> Result<(), E>,
+        mut visit: impl FnMut(Record, StoredRow) -> Result<(), E>,
     ) -> Result<(), E> {
-        let query = self.layout.select().replacen(" FROM ", ", password FROM ", 1);
-        let read = |row: &Row<'_>| Ok((Record::of(row)?, column::text(row.get_ref(7)?)));
-        self.pages(&query, read, |(record, stored)| {
-            if !filter.admits(&record) {
-                return Ok(());
-            }
-            visit(record, stored.filter(|text| !text.is_empty()).map(PasswordHash::stored))
-        })
+        let query = self.layout.select_stored();
+        let read = |row: &Row<'_>| Ok((Record::of_stored(row)?, column::stored_row(row, 0)?));
+        self.pages(
+            &query,
+            read,
+            |(record, row)| {
+                if filter.admits(&record) { visit(record, row) } else { Ok(()) }
+            },
+        )
     }
 
     /// Reads the rows of a query whose first column is the name, a page at a time in its order.
@@ -186,7 +187,7 @@ impl Store {
     fn page<T>(
         &self,
         query: &str,
-        last: &mut Option<sqlite::Value>,
+        last: &mut Option<StoredValue>,
         read: impl Fn(&Row<'_>) -> rusqlite::Result<T>,
         page: &mut Vec<T>,
     ) -> rusqlite::Result<()> {
@@ -194,11 +195,11 @@ impl Store {
         let after = if last.is_some() { "WHERE username > ?1" } else { "WHERE ?1 IS NULL" };
         let query = format!("{query} {after} ORDER BY username LIMIT {PAGE}");
         let mut statement = self.connection.prepare_cached(&query)?;
-        let mut rows = statement.query([&*last])?;
+        let mut rows = statement.query([Bound(last.as_ref().unwrap_or(&StoredValue::Null))])?;
         while let Some(row) = rows.next()? {
             page.push(read(row)?);
             if page.len() == PAGE {
-                *last = Some(row.get(0)?);
+                *last = Some(column::stored(row.get_ref(0)?));
             }
         }
         Ok(())

@@ -19,6 +19,16 @@ pub struct Record {
 
 impl Record {
     pub(super) fn of(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Self::with_password(row, row.get(6)?)
+    }
+
+    /// The same of a row with the password column itself.
+    pub(super) fn of_stored(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let has_password = column::lossy(row.get_ref(6)?).is_some_and(|text| !text.is_empty());
+        Self::with_password(row, has_password)
+    }
+
+    fn with_password(row: &Row<'_>, has_password: bool) -> rusqlite::Result<Self> {
         let mut broken = Vec::new();
         let mut list = |index, column| {
             let value = row.get_ref(index)?;
@@ -41,7 +51,7 @@ impl Record {
                 email: column::text(row.get_ref(4)?),
                 source: AuthSource::from_number(number).ok_or(number),
             },
-            has_password: row.get(6)?,
+            has_password,
             broken,
         })
     }

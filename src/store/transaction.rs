@@ -3,13 +3,14 @@
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{ErrorCode, OptionalExtension as _, ToSql, TransactionBehavior, params};
+use rusqlite::{OptionalExtension as _, ToSql, TransactionBehavior, ffi, params};
 
-use super::column;
-use super::error::{StoreError, code};
+use super::column::{self, Bound};
+use super::error::StoreError;
 use super::layout::Layout;
 use super::open::{Store, similar};
 use super::record::Record;
+use crate::user::exchange::{StoredRow, StoredValue};
 use crate::user::{AuthSource, PasswordHash, Role, User};
 
 /// How many rows one statement adds: more is not faster.
@@ -176,6 +177,88 @@ impl Transaction<'_> {
         self.one(&user.username, &statement, values.as_slice())
     }
 
+    /// The row of exactly this name as it is stored.
+    ///
+    /// # Errors
+    /// All that a read can run into.
+    pub fn stored(&self, username: &StoredValue) -> Result<Option<StoredRow>, StoreError> {
+        let query = format!("{} WHERE username = ?1", self.context.layout.select_stored());
+        self.inner
+            .prepare_cached(&query)
+            .and_then(|mut statement| {
+                statement.query_row([Bound(username)], |row| column::stored_row(row, 0)).optional()
+            })
+            .map_err(|error| self.context.fault(&error))
+    }
+
+    /// Whether there is a row of exactly this name.
+    ///
+    /// # Errors
+    /// All that a read can run into.
+    pub fn contains(&self, username: &StoredValue) -> Result<bool, StoreError> {
+        let query = format!("SELECT 1 FROM {} WHERE username = ?1", self.context.layout.table);
+        self.inner
+            .prepare_cached(&query)
+            .and_then(|mut statement| statement.exists([Bound(username)]))
+            .map_err(|error| self.context.fault(&error))
+    }
+
+    /// Adds a row with exactly these values.
+    ///
+    /// # Errors
+    /// As [`Transaction::add`].
+    pub fn insert_stored(&mut self, row: &StoredRow) -> Result<(), StoreError> {
+        let Layout { table, .. } = self.context.layout;
+        let (more, place) = if self.stores_projects(row)? { (", projects", ", ?7") } else { ("", "") };
+        let statement = format!(
+            "INSERT INTO {table} (username, password, ldap, name, roles, email{more}) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6{place})"
+        );
+        match self.write_stored(&statement, row) {
+            Ok(_) => Ok(()),
+            Err(error) if is_double(&error) => Err(StoreError::UserExists(row.username_text())),
+            Err(error) => Err(self.context.fault(&error)),
+        }
+    }
+
+    /// Gives the row of this name exactly these values.
+    ///
+    /// # Errors
+    /// As [`Transaction::update`].
+    pub fn replace_stored(&mut self, row: &StoredRow) -> Result<(), StoreError> {
+        let Layout { table, .. } = self.context.layout;
+        let more = if self.stores_projects(row)? { ", projects = ?7" } else { "" };
+        let statement = format!(
+            "UPDATE {table} SET password = ?2, ldap = ?3, name = ?4, roles = ?5, email = ?6{more} WHERE username = ?1"
+        );
+        match self.write_stored(&statement, row) {
+            Ok(0) => Err(StoreError::NoUser { name: row.username_text(), similar: None }),
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.context.fault(&error)),
+        }
+    }
+
+    /// Whether the projects of a row can be written; where there is no such column there must be
+    /// none.
+    fn stores_projects(&self, row: &StoredRow) -> Result<bool, StoreError> {
+        let has_none = || row.projects.as_list().is_some_and(|list| list.iter().all(String::is_empty));
+        match self.context.layout.projects {
+            true => Ok(true),
+            false if has_none() => Ok(false),
+            false => Err(StoreError::NoProjects(self.context.path.to_owned())),
+        }
+    }
+
+    fn write_stored(&self, statement: &str, row: &StoredRow) -> rusqlite::Result<usize> {
+        let StoredRow { username, name, email, roles, projects, source, password } = row;
+        let values = [username, password.expose(), source, name, roles, email, projects].map(Bound);
+        let mut values: Vec<&dyn ToSql> = values.iter().map(|value| value as &dyn ToSql).collect();
+        if !self.context.layout.projects {
+            values.pop();
+        }
+        self.run(statement, values.as_slice())
+    }
+
     /// Writes the roles alone, as text.
     ///
     /// # Errors
@@ -304,7 +387,8 @@ fn number(user: &User) -> i64 {
     user.source.map_or_else(|number| number, AuthSource::number)
 }
 
-/// Whether a row of this primary key is there already.
+/// Whether a row of this primary key is there already; other constraints are not meant.
 fn is_double(error: &rusqlite::Error) -> bool {
-    code(error) == Some(ErrorCode::ConstraintViolation)
+    let extended = error.sqlite_error().map(|error| error.extended_code);
+    matches!(extended, Some(ffi::SQLITE_CONSTRAINT_PRIMARYKEY | ffi::SQLITE_CONSTRAINT_UNIQUE))
 }

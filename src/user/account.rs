@@ -101,22 +101,30 @@ pub struct Draft {
     pub email: Option<String>,
 }
 
-/// Whether a manager must have a project already.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ManagerRule {
-    /// As the server's REST interface has it.
-    NeedsProject,
-    /// For records that exist elsewhere: the last project can be taken from a manager.
-    MayBeEmpty,
-}
-
 impl Draft {
     /// The user, if everything about him or her is fit. Roles and projects that stand twice are
     /// kept once: the server counts entries, so that `[api, api]` is not `[api]` to it.
     ///
     /// # Errors
     /// All that is wrong, together.
-    pub fn check(self, source: AuthSource, rule: ManagerRule) -> Result<User, Vec<AccountError>> {
+    pub fn check(self, source: AuthSource) -> Result<User, Vec<AccountError>> {
+        let errors = self.problems();
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        Ok(User {
+            username: self.username,
+            name: self.name,
+            roles: distinct(self.roles),
+            projects: distinct(self.projects),
+            email: self.email,
+            source: Ok(source),
+        })
+    }
+
+    /// All that is wrong with the user.
+    #[must_use]
+    pub fn problems(&self) -> Vec<AccountError> {
         let mut errors = Vec::new();
         if let Err(error) = self.username.parse::<Username>() {
             errors.push(error.into());
@@ -130,7 +138,7 @@ impl Draft {
         }
         let is_manager = roles.contains(&Role::Manager);
         let understood = errors.is_empty();
-        if understood && is_manager && self.projects.is_empty() && rule == ManagerRule::NeedsProject {
+        if understood && is_manager && self.projects.is_empty() {
             errors.push(AccountError::ManagerWithoutProject(self.username.clone()));
         }
         if understood && !is_manager && !self.projects.is_empty() {
@@ -154,17 +162,7 @@ impl Draft {
         {
             errors.push(AccountError::Email(email.to_owned()));
         }
-        if !errors.is_empty() {
-            return Err(errors);
-        }
-        Ok(User {
-            username: self.username,
-            name: self.name,
-            roles: roles.into_iter().map(|role| role.name().to_owned()).collect(),
-            projects: distinct(self.projects),
-            email: self.email,
-            source: Ok(source),
-        })
+        errors
     }
 }
 
@@ -222,15 +220,13 @@ mod tests {
     #[test]
     fn all_faults_are_told_together() {
         let wrong = Draft { email: Some("@".to_owned()), ..draft("", &["wizard", "Admin"], &["p\n"]) };
-        let errors = wrong.check(AuthSource::Local, ManagerRule::NeedsProject).unwrap_err();
+        let errors = wrong.check(AuthSource::Local).unwrap_err();
         assert_eq!(errors.len(), 5, "{errors:?}");
     }
 
     #[test]
     fn projects_and_the_manager_role_go_together() {
-        let check = |roles: &[&str], projects: &[&str]| {
-            draft("m", roles, projects).check(AuthSource::Local, ManagerRule::NeedsProject)
-        };
+        let check = |roles: &[&str], projects: &[&str]| draft("m", roles, projects).check(AuthSource::Local);
         assert!(check(&["manager"], &["p"]).is_ok());
         assert!(matches!(
             check(&["manager"], &[]).unwrap_err()[..],
@@ -245,9 +241,7 @@ mod tests {
 
     #[test]
     fn what_stands_twice_is_kept_once() {
-        let user = draft("m", &["api", "manager", "api"], &["p", "p"])
-            .check(AuthSource::Local, ManagerRule::NeedsProject)
-            .unwrap();
+        let user = draft("m", &["api", "manager", "api"], &["p", "p"]).check(AuthSource::Local).unwrap();
         assert_eq!((user.roles, user.projects), (vec!["api".into(), "manager".into()], vec!["p".into()]));
     }
 }

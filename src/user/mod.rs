@@ -8,7 +8,7 @@ pub mod name;
 pub mod password;
 pub mod role;
 
-pub use account::{AccountError, Draft, ManagerRule};
+pub use account::{AccountError, Draft};
 pub use name::{Username, UsernameError, plain};
 pub use password::{PasswordError, PasswordHash};
 pub use role::{Role, RoleError};

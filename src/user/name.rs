@@ -7,11 +7,11 @@ use crate::base::fault::Fault;
 use crate::base::kind::Kind;
 use crate::base::quote::{is_hidden, quote};
 
-/// The longest name the server's REST interface takes, in characters.
-pub const MAX_CHARS: usize = 100;
+/// The longest name that the server accepts, in bytes; its own message says characters.
+pub const MAX_BYTES: usize = 100;
 
-/// A name that is fit for a new user: 1 to 100 characters, none of them a control or invisible
-/// one, no blank at either end.
+/// A name that is fit for a new user: 1 to 100 bytes, no control or invisible character, no blank
+/// at either end.
 ///
 /// A name that already stands in the database need not be one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -23,12 +23,12 @@ pub enum UsernameError {
     /// Nothing at all.
     #[error("the username is empty")]
     Empty,
-    /// Over 100 characters.
-    #[error("the username {} has {length} characters, the limit is {MAX_CHARS}", quote(.name))]
+    /// Over 100 bytes.
+    #[error("the username {} has {length} bytes: the server's limit is {MAX_BYTES}", quote(.name))]
     TooLong {
         /// The name.
         name: String,
-        /// Its length in characters.
+        /// Its length in bytes.
         length: usize,
     },
     /// A control, direction or invisible character.
@@ -76,8 +76,8 @@ impl FromStr for Username {
         if name.is_empty() {
             return Err(UsernameError::Empty);
         }
-        let length = name.chars().count();
-        if length > MAX_CHARS {
+        let length = name.len();
+        if length > MAX_BYTES {
             return Err(UsernameError::TooLong { name: name.to_owned(), length });
         }
         if let Some(character) = name.chars().find(|c| is_hidden(*c)) {
@@ -120,6 +120,11 @@ mod tests {
         assert!(matches!(
             "x".repeat(101).parse::<Username>(),
             Err(UsernameError::TooLong { length: 101, .. })
+        ));
+        assert!("ü".repeat(50).parse::<Username>().is_ok());
+        assert!(matches!(
+            "ü".repeat(51).parse::<Username>(),
+            Err(UsernameError::TooLong { length: 102, .. })
         ));
         assert!(matches!("a\0".parse::<Username>(), Err(UsernameError::Hidden { character: '\0', .. })));
         assert!(matches!("a\u{202e}b".parse::<Username>(), Err(UsernameError::Hidden { .. })));

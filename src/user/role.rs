@@ -55,15 +55,22 @@ impl fmt::Display for Role {
 #[error("unknown role {}", quote(.0))]
 pub struct RoleError(pub String);
 
+impl RoleError {
+    /// The known role with the nearest name, if one is near enough.
+    #[must_use]
+    pub fn nearest(&self) -> Option<&'static str> {
+        nearest(&self.0, Role::ALL.map(Role::name))
+    }
+}
+
 impl Fault for RoleError {
     fn kind(&self) -> Kind {
         Kind::RoleUnknown
     }
 
     fn hint(&self) -> Option<String> {
-        let known = Role::ALL.map(Role::name);
-        let list = known.join(", ");
-        Some(match nearest(&self.0, known) {
+        let list = Role::ALL.map(Role::name).join(", ");
+        Some(match self.nearest() {
             Some(near) => format!("did you mean '{near}'? the roles are {list}"),
             None => format!("the roles are {list}"),
         })

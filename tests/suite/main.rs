@@ -57,3 +57,4 @@ mod terminal;
 mod token;
 mod torture;
 mod user_lists;
+mod user_rows;

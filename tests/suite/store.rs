@@ -291,7 +291,7 @@ fn what_is_no_database_of_a_server_is_told_apart() {
     drop(other);
     let lacking = open("other");
     assert!(matches!(lacking, StoreError::OtherSchema { column: "email", .. }), "{lacking}");
-    assert_eq!((open("empty").status(), open("text").status()), (Status::Config, Status::Io));
+    assert_eq!((open("empty").status(), open("text").status()), (Status::Config, Status::Config));
     // Damage in the middle of the file.
     let path = folder.file("damaged");
     let connection = server_database(&path, 10, "hpc_user", true);
@@ -428,8 +428,8 @@ fn whoever_lists_users_slowly_blocks_nobody() {
     assert_eq!(seen, names);
     let mut count = 0;
     store
-        .each_with_password::<StoreError>(&Filter::default(), |record, password| {
-            assert!(password.is_none() && record.user.username == names[count]);
+        .each_stored::<StoreError>(&Filter::default(), |record, row| {
+            assert!(row.username_text() == names[count] && record.user.username == names[count]);
             count += 1;
             Ok(())
         })

@@ -12,7 +12,7 @@ use crate::cli::failure::{Failure, UsageFault};
 use crate::cli::prompt::PasswordOptions;
 use crate::store::{Access, Record, StoreError};
 use crate::user::account::MANY_PROJECTS;
-use crate::user::{AccountError, AuthSource, Draft, ManagerRule, PasswordHash, Role, User, password};
+use crate::user::{AccountError, AuthSource, Draft, PasswordHash, Role, User, password};
 
 /// Add a user with a password of his or her own
 #[derive(Debug, Args)]
@@ -57,7 +57,7 @@ pub(super) fn run(add: Add, database: &DatabaseOptions, console: &mut Console) -
     let draft = Draft { username: username.clone(), roles, projects, name, email };
     let (draft, spelled) = if username.contains(':') { server_spelling(draft)? } else { (draft, None) };
     let is_spelled = username.contains(':');
-    let user = draft.check(AuthSource::Local, ManagerRule::NeedsProject).map_err(|errors| {
+    let user = draft.check(AuthSource::Local).map_err(|errors| {
         let hide = |error| match error {
             AccountError::Role(_) if is_spelled => Refusal::SpelledRoles,
             other => Refusal::Account(other),

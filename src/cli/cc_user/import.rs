@@ -1,6 +1,6 @@
 //! `cc-user import`.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
@@ -9,30 +9,30 @@ use serde_json::json;
 
 use super::DatabaseOptions;
 use super::refusal::named;
-use super::report;
 use crate::base::fault::Status;
 use crate::base::file::{self, FileError};
 use crate::base::note::Notes;
 use crate::base::quote::quote_path;
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
-use crate::store::{Access, Known, Record, StoreError, Transaction};
-use crate::user::exchange::{Entry, LineFault, Problem, read_csv, read_json_lines};
-use crate::user::{Role, User};
+use crate::store::{Access, Known, StoreError, Transaction};
+use crate::user::exchange::{
+    CsvReader, Entry, JsonLinesReader, Line, LineFault, Problem, StoredRow, StoredValue,
+};
 
 /// The most that is imported at once, in bytes: several million users.
 const IMPORT_LIMIT: u64 = 1 << 30;
 
-/// How many warnings of one kind are shown.
-const SHOWN_WARNINGS: usize = 10;
+/// How many warnings of one kind, and how many invalid lines, are shown.
+const SHOWN: usize = 10;
 
 /// How many names that differ by case or blanks only are looked for.
 const MOST_COLLISIONS: usize = 1_000;
 
-/// Add many users at once, all of them or none
+/// Add many users in one transaction
 #[derive(Debug, Args)]
 pub(super) struct Import {
-    /// CSV with a heading, or JSON lines; - is standard input
+    /// CSV with a header line, or JSON lines; - is standard input
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     file: PathBuf,
 
@@ -40,15 +40,19 @@ pub(super) struct Import {
     #[arg(long, value_name = "FORMAT")]
     format: Option<Format>,
 
-    /// Change users who exist; what a line does not say stays as it is
+    /// Change existing users; columns that a line does not have stay as they are
     #[arg(long, conflicts_with = "skip_existing")]
     update: bool,
 
-    /// Leave users who exist alone
+    /// Skip existing users
     #[arg(long)]
     skip_existing: bool,
 
-    /// Check everything and tell what would be done, but do nothing
+    /// Import the valid lines even if others are invalid
+    #[arg(long)]
+    keep_going: bool,
+
+    /// Check everything and print what would be done, but change nothing
     #[arg(short = 'n', long)]
     dry_run: bool,
 }
@@ -56,7 +60,7 @@ pub(super) struct Import {
 /// How users are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
-    /// Comma-separated values with a heading
+    /// Comma-separated values with a header line
     Csv,
     /// A JSON object a line
     Jsonl,
@@ -78,12 +82,69 @@ impl Format {
     }
 }
 
-/// What becomes of the users of an import.
+/// What becomes of the lines of an import.
 #[derive(Default)]
 struct Outcome {
     added: Vec<String>,
     changed: Vec<String>,
+    unchanged: Vec<String>,
     skipped: Vec<String>,
+    invalid: Invalid,
+    warnings: Warnings,
+    has_passwords: bool,
+}
+
+/// The invalid lines. However many there are, only the first of them are held.
+#[derive(Default)]
+struct Invalid {
+    lines: u64,
+    shown: Vec<LineFault>,
+}
+
+impl Invalid {
+    fn add(&mut self, place: &str, line: u64, problems: impl IntoIterator<Item = Problem>) {
+        self.lines += 1;
+        for problem in problems {
+            if self.shown.len() < SHOWN {
+                self.shown.push(LineFault { place: place.to_owned(), line, problem });
+            }
+        }
+    }
+
+    /// Prints how many there are; the failure has the first of them.
+    fn into_failure(self, consequence: &str, console: &mut Console) -> Failure {
+        let Self { lines, shown } = self;
+        let what = if lines == 1 { "1 line is".to_owned() } else { format!("{lines} lines are") };
+        let rest = lines.saturating_sub(shown.len() as u64);
+        let rest = if rest == 0 { String::new() } else { format!(" ({rest} of them are not shown)") };
+        console.note(&format!("{what} invalid: {consequence}{rest}"));
+        Failure::several(shown)
+    }
+}
+
+/// Warnings by their name: the first of each, and how many there are.
+#[derive(Default)]
+struct Warnings(BTreeMap<&'static str, (u64, Vec<String>)>);
+
+impl Warnings {
+    fn add(&mut self, name: &'static str, text: impl FnOnce() -> String) {
+        let (count, shown) = self.0.entry(name).or_default();
+        *count += 1;
+        if shown.len() < SHOWN {
+            shown.push(text());
+        }
+    }
+
+    fn print(self, console: &mut Console) {
+        for (name, (count, shown)) in self.0 {
+            for text in &shown {
+                console.warn(text);
+            }
+            if count > shown.len() as u64 {
+                console.warn(&format!("{} more of these ({name})", count - shown.len() as u64));
+            }
+        }
+    }
 }
 
 pub(super) fn run(
@@ -96,36 +157,42 @@ pub(super) fn run(
         if import.file == Path::new("-") { "standard input".to_owned() } else { quote_path(&import.file) };
     let format =
         import.format.or_else(|| Format::of_name(&import.file)).unwrap_or_else(|| Format::of_content(&bytes));
-    let entries = match format {
-        Format::Csv => read_csv(&bytes, &place, import.update),
-        Format::Jsonl => read_json_lines(&bytes, &place, import.update),
+    let lines: Box<dyn Iterator<Item = Line> + '_> = match format {
+        Format::Csv => Box::new(CsvReader::new(&bytes).map_err(|problems| {
+            Failure::several(problems.into_iter().take(SHOWN).map(|(line, problem)| LineFault {
+                place: place.clone(),
+                line,
+                problem,
+            }))
+        })?),
+        Format::Jsonl => Box::new(JsonLinesReader::new(&bytes)),
     };
-    let entries = entries.map_err(|faults| refuse(faults, console))?;
-    drop(bytes);
-    if entries.iter().any(|entry| matches!(entry.password, Some(Some(_)))) && import.file != Path::new("-") {
-        let mut notes = Notes::new();
-        file::warn_if_exposed(&import.file, &mut notes);
-        console.notes(notes);
-    }
-
     let mut store = database.open(Access::Write, console)?;
     let mut action = store.transaction()?;
-    let (outcome, managers) = apply(import, &entries, &place, &mut action, console)?;
-    let collisions = collisions(&outcome.added, &action)?;
+    let mut outcome = apply(import, lines, &place, &mut action)?;
+    let invalid = std::mem::take(&mut outcome.invalid);
+    if invalid.lines > 0 && !import.keep_going {
+        return Err(invalid.into_failure("nothing was imported", console));
+    }
+    collisions(&outcome.added, &action, &mut outcome.warnings)?;
     if import.dry_run {
         drop(action);
     } else {
         action.commit()?;
     }
-    warn_of(&collisions, console, |(new, there)| {
-        format!(
-            "{} and {} differ only by case or blanks, which a directory takes for the same",
-            named(new),
-            named(there)
-        )
-    });
-    warn_of(&managers, console, |name| format!("the manager {} has no project", named(name)));
-    tell(&outcome, import.dry_run, console)
+    if outcome.has_passwords && import.file != Path::new("-") {
+        let mut notes = Notes::new();
+        file::warn_if_exposed(&import.file, &mut notes);
+        console.notes(notes);
+    }
+    std::mem::take(&mut outcome.warnings).print(console);
+    tell(&outcome, invalid.lines, import.dry_run, console)?;
+    if invalid.lines == 0 {
+        return Ok(Status::Done);
+    }
+    let failure = invalid.into_failure("their users were not imported", console);
+    console.report(&failure);
+    Ok(failure.status())
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {
@@ -141,136 +208,164 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     Ok(bytes)
 }
 
-fn refuse(faults: Vec<LineFault>, console: &mut Console) -> Failure {
-    let mut lines: Vec<u64> = faults.iter().map(|fault| fault.line).collect();
-    lines.dedup();
-    let count = lines.len();
-    console.note(&format!(
-        "{count} {} bad: nothing was imported",
-        if count == 1 { "line is" } else { "lines are" }
-    ));
-    Failure::several(faults)
-}
-
-/// Carries the entries out in the transaction. Besides the outcome, the managers without project.
+/// Carries the lines out in the transaction.
 fn apply(
     import: &Import,
-    entries: &[Entry],
+    lines: impl Iterator<Item = Line>,
     place: &str,
     action: &mut Transaction<'_>,
-    console: &mut Console,
-) -> Result<(Outcome, Vec<String>), Failure> {
+) -> Result<Outcome, StoreError> {
     let mut outcome = Outcome::default();
-    let mut managers = Vec::new();
-    let mut faults = Vec::new();
-    for entry in entries {
-        let name = entry.username.clone();
-        let mut wrong =
-            |problem| faults.push(LineFault { place: place.to_owned(), line: entry.line, problem });
-        let user = match action.record(&name)? {
-            None => match entry.to_new() {
-                Ok(user) => {
-                    action.add(&user, entry.password.as_ref().and_then(Option::as_ref))?;
-                    outcome.added.push(name);
-                    user
-                }
-                Err(errors) => {
-                    errors.into_iter().for_each(|error| wrong(error.into()));
-                    continue;
-                }
-            },
-            Some(_) if import.skip_existing => {
-                outcome.skipped.push(name);
+    let mut first_lines: HashMap<String, u64> = HashMap::new();
+    for (line, entry) in lines {
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(problem) => {
+                outcome.invalid.add(place, line, [problem]);
                 continue;
             }
-            Some(_) if !import.update => {
-                wrong(Problem::Exists(name));
-                continue;
-            }
-            Some(record) => match changed(entry, &record) {
-                Ok(user) => {
-                    action.update(&user)?;
-                    if let Some(password) = &entry.password {
-                        action.set_password(&name, password.as_ref())?;
-                    }
-                    outcome.changed.push(name);
-                    user
-                }
-                Err(problems) => {
-                    problems.into_iter().for_each(wrong);
-                    continue;
-                }
-            },
         };
-        if user.has(Role::Manager) && user.projects.is_empty() {
-            managers.push(user.username);
+        if let Some(first) = first_lines.get(&key(&entry.username)) {
+            outcome.invalid.add(place, line, [Problem::Duplicate { first: *first }]);
+            continue;
+        }
+        first_lines.insert(key(&entry.username), line);
+        outcome.has_passwords |= entry.has_password();
+        match change(import, &entry, action)? {
+            Ok((list, row)) => {
+                if let Some(row) = row {
+                    for (name, text) in row.warnings() {
+                        outcome.warnings.add(name, || format!("{place} line {line}: {text}"));
+                    }
+                }
+                let name = entry.username.lossy().unwrap_or_default();
+                match list {
+                    List::Added => outcome.added.push(name),
+                    List::Changed => outcome.changed.push(name),
+                    List::Unchanged => outcome.unchanged.push(name),
+                    List::Skipped => outcome.skipped.push(name),
+                }
+            }
+            Err(problems) => outcome.invalid.add(place, line, problems),
         }
     }
-    if faults.is_empty() { Ok((outcome, managers)) } else { Err(refuse(faults, console)) }
+    Ok(outcome)
 }
 
-fn changed(entry: &Entry, record: &Record) -> Result<User, Vec<Problem>> {
-    let there = &record.user;
-    // What can't be read can only be written anew, not kept.
-    let says = |column| if column == "roles" { entry.roles.is_some() } else { entry.projects.is_some() };
-    if let Some(broken) = record.broken.iter().find(|broken| !says(broken.column)) {
-        return Err(vec![Problem::Broken { name: entry.username.clone(), column: broken.column }]);
-    }
-    if let Some(given) = entry.source
-        && there.source != Ok(given)
-    {
-        let there = report::source(there);
-        return Err(vec![Problem::OtherSource { name: entry.username.clone(), there, given }]);
-    }
-    entry.to_changed(there).map_err(|errors| errors.into_iter().map(Problem::from).collect())
+/// What became of a user.
+enum List {
+    Added,
+    Changed,
+    Unchanged,
+    Skipped,
 }
 
-/// New names that differ from others by case or blanks only.
-fn collisions(added: &[String], action: &Transaction<'_>) -> Result<Vec<(String, String)>, Failure> {
+/// Adds, changes or skips the user of a line; the row is what was written.
+#[expect(
+    clippy::type_complexity,
+    reason = "a result of a result: the store may fail, or the line be invalid"
+)]
+fn change(
+    import: &Import,
+    entry: &Entry,
+    action: &mut Transaction<'_>,
+) -> Result<Result<(List, Option<StoredRow>), Vec<Problem>>, StoreError> {
+    if import.update {
+        let Some(there) = action.stored(&entry.username)? else { return add(entry, action) };
+        return Ok(match entry.to_changed(&there) {
+            Err(problems) => Err(problems),
+            Ok(row) if row.reads_like(&there) => Ok((List::Unchanged, None)),
+            Ok(row) => {
+                action.replace_stored(&row)?;
+                Ok((List::Changed, Some(row)))
+            }
+        });
+    }
+    // A user who is skipped is not checked: the line may be as damaged as the row is.
+    match action.contains(&entry.username)? {
+        true if import.skip_existing => Ok(Ok((List::Skipped, None))),
+        true => Ok(Err(vec![Problem::Exists])),
+        false => add(entry, action),
+    }
+}
+
+#[expect(clippy::type_complexity, reason = "as of `change`")]
+fn add(
+    entry: &Entry,
+    action: &mut Transaction<'_>,
+) -> Result<Result<(List, Option<StoredRow>), Vec<Problem>>, StoreError> {
+    Ok(match entry.to_new() {
+        Err(problems) => Err(problems),
+        Ok(row) => {
+            action.insert_stored(&row)?;
+            Ok((List::Added, Some(row)))
+        }
+    })
+}
+
+/// What distinguishes usernames: text and bytes are different names to SQLite.
+fn key(username: &StoredValue) -> String {
+    match username {
+        StoredValue::Text(_) => {
+            username.as_text().map_or_else(|| username.to_exact(), |text| format!("t{text}"))
+        }
+        _ => username.to_exact(),
+    }
+}
+
+/// Warns of new names that differ from others by case or blanks only.
+fn collisions(added: &[String], action: &Transaction<'_>, warnings: &mut Warnings) -> Result<(), StoreError> {
     if added.is_empty() {
-        return Ok(Vec::new());
+        return Ok(());
     }
+    let mut warn = |new: &str, there: &str| {
+        warnings.add("similar-usernames", || {
+            format!(
+                "{} and {} differ only by case or blanks; an LDAP directory does not distinguish them",
+                named(new),
+                named(there)
+            )
+        });
+    };
     let plain = |name: &str| name.split_whitespace().collect::<String>().to_lowercase();
     let mut new: HashMap<String, &str> = HashMap::with_capacity(added.len());
-    let mut found = Vec::new();
+    let mut told: HashSet<&str> = HashSet::new();
     for name in added {
         if let Some(other) = new.insert(plain(name), name) {
-            found.push((name.clone(), other.to_owned()));
+            warn(name, other);
+            told.extend([name.as_str(), other]);
         }
     }
+    let mut count = 0;
     action.scan(|known: Known<'_>| {
-        if found.len() < MOST_COLLISIONS
+        if count < MOST_COLLISIONS
             && let Some(name) = new.get(&plain(known.username))
             && *name != known.username
-            && !found.iter().any(|(new, _)| new == name || new == known.username)
+            && !told.contains(name)
+            && !told.contains(known.username)
         {
-            found.push(((*name).to_owned(), known.username.to_owned()));
+            warn(name, known.username);
+            count += 1;
         }
         Ok::<(), StoreError>(())
-    })?;
-    Ok(found)
+    })
 }
 
-fn warn_of<T>(what: &[T], console: &mut Console, text: impl Fn(&T) -> String) {
-    for one in what.iter().take(SHOWN_WARNINGS) {
-        console.warn(&text(one));
-    }
-    if what.len() > SHOWN_WARNINGS {
-        console.warn(&format!("and {} more of these", what.len() - SHOWN_WARNINGS));
-    }
-}
-
-fn tell(outcome: &Outcome, dry_run: bool, console: &mut Console) -> Result<Status, Failure> {
-    let Outcome { added, changed, skipped } = outcome;
-    let begin = if dry_run { "nothing was done; would be " } else { "" };
+fn tell(outcome: &Outcome, invalid: u64, dry_run: bool, console: &mut Console) -> Result<(), Failure> {
+    let Outcome { added, changed, unchanged, skipped, .. } = outcome;
+    let begin = if dry_run { "dry run, nothing was changed: would be " } else { "" };
     console.note(&format!(
-        "{begin}added {}, changed {}, skipped {}",
+        "{begin}added {}, changed {}, unchanged {}, skipped {}",
         added.len(),
         changed.len(),
+        unchanged.len(),
         skipped.len()
     ));
     if console.is_json() {
-        console.json(&json!({"added": added, "changed": changed, "skipped": skipped, "dry_run": dry_run}))?;
+        console.json(&json!({
+            "added": added, "changed": changed, "unchanged": unchanged, "skipped": skipped,
+            "invalid_lines": invalid, "dry_run": dry_run,
+        }))?;
     }
-    Ok(Status::Done)
+    Ok(())
 }

@@ -238,10 +238,12 @@ pub(super) static PAGES: &[Page] = &[
     Page {
         path: "import",
         description: &[
-            "Adds all users of a file in one transaction, or none: every bad line is told with its number.",
-            "CSV begins with a heading that names the columns in any order: username (needed), name, email, roles, projects, source, password_hash. It is read as RFC 4180 says, with LF or CRLF and with or without a byte order mark. Roles and projects are separated by commas inside their field, or written as a JSON array. An empty field means none; in source and password_hash it says nothing.",
-            "JSON lines have an object a line with members of the same names; roles and projects are arrays of texts. What is not there says nothing, null means none.",
-            "Without --update or --skip-existing, a user who is in the database already is a fault. --update changes what the line says and leaves the rest; it never changes where a user came from. A password_hash is a bcrypt hash, which may be locked by '!' or '*' in front.",
+            "Adds the users of a file in one transaction. If a line is invalid, nothing is imported, and the first ten invalid lines are printed with their numbers; with --keep-going the valid lines are imported, and the exit status is that of the first invalid line. No text of the file is repeated in a message, because a file without a header line has password hashes in any column.",
+            "CSV begins with a header line that names the columns in any order: username (required), name, email, roles, projects, source, password_hash. It is read as RFC 4180 describes, with LF or CRLF and with or without a byte order mark; the separator is a comma, or a semicolon where the header line has no comma. Lines of empty fields are skipped. Roles and projects are separated by commas inside their field, or are a JSON array. An empty field means no value, and in source and password_hash the default of a new user or no change of an existing one; an empty field in quotes is empty text.",
+            "JSON lines have one object a line with members of the same names; roles and projects are arrays of strings. A member that is missing changes nothing, null means no value.",
+            "Everything that 'cc-user export' writes is accepted. A value that has no plain form is in its exact form there: an object with one member out of text, text_hex, blob_hex, integer, real and null, such as {\"text\":\"damaged\"}. What 'cc-user add' rejects (unknown roles, projects of a user who is not a manager, unusual names) causes a warning, since the server or another tool may have stored it.",
+            "A user who is in the database already is an error without --update or --skip-existing. --skip-existing skips the line whatever it contains. --update changes the columns that the line has; it never changes the source, and a user for whom nothing changes is counted as unchanged.",
+            "A password_hash is a bcrypt hash ($2a$, $2b$ or $2y$), which may be locked by '!' or '*' in front, or begin with {BCRYPT} or {CRYPT}. Anything else is rejected unless it is in its exact form: a password in plain text would be stored as it is.",
         ],
         examples: &[
             example(
@@ -258,8 +260,10 @@ pub(super) static PAGES: &[Page] = &[
         json: &[
             ("added", "the names of new users"),
             ("changed", "the names of users that --update changed"),
-            ("skipped", "the names of users that --skip-existing left alone"),
-            ("dry_run", "whether nothing was done"),
+            ("unchanged", "the names of users for whom --update changed nothing"),
+            ("skipped", "the names of existing users that --skip-existing skipped"),
+            ("invalid_lines", "the number of invalid lines, which --keep-going leaves out"),
+            ("dry_run", "whether this was a dry run"),
         ],
         see_also: SEE_ALSO,
         ..Page::EMPTY
@@ -267,8 +271,8 @@ pub(super) static PAGES: &[Page] = &[
     Page {
         path: "export",
         description: &[
-            "Writes users in the order of their names, in the form that import reads. Hashes of passwords are carried only with --with-passwords, and then only to a file of mode 0600 or to a standard output that was asked for: weak passwords can be guessed from their hashes.",
-            "A row that can't be read is named and left out, and makes the export end with status 74.",
+            "Writes users in the order of their names, in the form that import reads: every row, as it is stored, including columns that the server cannot read. A damaged row causes a warning. A value that has no plain form is written in its exact form, see cc-user-import(1). Bytes in a text column are written as text, except in the username.",
+            "Password hashes are written only with --with-passwords, and then only to a file of mode 0600 or to a standard output that was asked for: weak passwords can be guessed from their hashes.",
         ],
         examples: &[
             example("cc-user export > users.csv", "All users as CSV", 0),

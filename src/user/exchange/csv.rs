@@ -1,95 +1,142 @@
-//! CSV as RFC 4180 has it, with a heading; strict, since a forgotten quote would swallow users.
+//! CSV as RFC 4180 has it, with a header line; strict, since a forgotten quote would swallow users.
+//!
+//! A field that is empty and not quoted is NULL in a column of text, `""` is empty text. Lists are
+//! separated by commas or are a JSON array; a value that has no plain form is written in its exact
+//! form ([`StoredValue::to_exact`]).
 
-use std::collections::HashSet;
+use super::entry::{self, Column, Entry};
+use super::problem::{Problem, resembles};
+use super::row::StoredRow;
+use super::value::{StoredValue, list};
 
-use super::MEMBERS;
-use super::entry::{Entry, LineFault, Problem, check, text};
-use crate::user::password::PasswordHash;
-use crate::user::{AuthSource, User};
+/// Reads the users of a CSV file one by one. Lines end in LF or CRLF; a byte order mark, blank
+/// lines and lines of empty fields are skipped. The separator is a comma, or a semicolon where the
+/// header line has no comma.
+#[derive(Debug)]
+pub struct CsvReader<'bytes> {
+    records: Records<'bytes>,
+    columns: Vec<Column>,
+}
 
-/// Reads CSV: a heading that names the columns in any order, then a user a record. Lines end in
-/// LF or CRLF, a byte order mark and blank lines are passed over. Roles and projects are
-/// separated by commas, or a JSON array. An empty field says nothing of source and password, and
-/// "none" of everything else. With `existing_too` a line may leave out what only a new user must
-/// have. `place` names the file in messages.
-///
-/// # Errors
-/// Every bad line.
-pub fn read_csv(bytes: &[u8], place: &str, existing_too: bool) -> Result<Vec<Entry>, Vec<LineFault>> {
-    let fault = |line, problem| LineFault { place: place.to_owned(), line, problem };
-    let mut faults = Vec::new();
-    let mut records = Records { rest: text(bytes, place)?, line: 1 };
-    let heading = match records.next() {
-        Some((line, Ok(heading))) => {
-            let names: Vec<String> = heading.iter().map(|name| name.trim().to_owned()).collect();
-            let mut known = HashSet::new();
-            for name in &names {
-                if !MEMBERS.contains(&name.as_str()) {
-                    faults.push(fault(line, Problem::UnknownColumn(name.clone())));
-                } else if !known.insert(name) {
-                    faults.push(fault(line, Problem::DoubleColumn(name.clone())));
+impl<'bytes> CsvReader<'bytes> {
+    /// Reads the header line, which names the columns in any order.
+    ///
+    /// # Errors
+    /// The line of the header and what is wrong with it.
+    pub fn new(bytes: &'bytes [u8]) -> Result<Self, Vec<(u64, Problem)>> {
+        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+        let first = bytes.split(|byte| *byte == b'\n').find(|line| !line.trim_ascii().is_empty());
+        let has = |byte| first.is_some_and(|line| line.contains(&byte));
+        let separator = if has(b';') && !has(b',') { b';' } else { b',' };
+        let mut records = Records { rest: bytes, line: 1, separator };
+        let (line, fields) = match records.next() {
+            Some((line, Ok(fields))) => (line, fields),
+            Some((line, Err(problem))) => return Err(vec![(line, problem)]),
+            None => return Err(vec![(1, Problem::NoHeading)]),
+        };
+        // Without this column the line may be data, with a password in it.
+        if !fields.iter().any(|field| field.text.trim() == Column::Username.name()) {
+            return Err(vec![(line, Problem::NoHeading)]);
+        }
+        let mut columns = Vec::with_capacity(fields.len());
+        let mut problems = Vec::new();
+        for (position, field) in (1..).zip(&fields) {
+            match Column::of(field.text.trim()) {
+                Some(column) if columns.contains(&column) => {
+                    problems.push((line, Problem::DuplicateColumn(column.name())));
+                }
+                Some(column) => columns.push(column),
+                None => {
+                    let (near, is_password) = resembles(&field.text);
+                    problems.push((line, Problem::UnknownColumn { position, near, is_password }));
                 }
             }
-            if !names.iter().any(|name| name == "username") {
-                faults.push(fault(line, Problem::NoHeading));
+        }
+        if problems.is_empty() { Ok(Self { records, columns }) } else { Err(problems) }
+    }
+
+    fn entry(&self, line: u64, fields: Vec<Field>) -> Result<Entry, Problem> {
+        if fields.len() != self.columns.len() {
+            return Err(Problem::Fields { found: fields.len(), expected: self.columns.len() });
+        }
+        let mut entry = Entry::new(line, StoredValue::Null);
+        for (column, field) in self.columns.iter().zip(fields) {
+            match read(*column, field) {
+                Ok(Some(value)) => entry.set(*column, value),
+                Ok(None) if *column == Column::Username => return Err(Problem::NoUsername),
+                Ok(None) => {}
+                Err(problem) => entry.problems.push(problem),
             }
-            names
         }
-        Some((line, Err(problem))) => return Err(vec![fault(line, problem)]),
-        None => return Err(vec![fault(1, Problem::NoHeading)]),
-    };
-    if !faults.is_empty() {
-        return Err(faults);
+        Ok(entry)
     }
-    let mut entries = Vec::new();
-    for (line, record) in records {
-        match record.and_then(|fields| entry(line, &heading, fields)) {
-            Ok(entry) => entries.push(entry),
-            Err(problem) => faults.push(fault(line, problem)),
-        }
-    }
-    check(&entries, place, existing_too, &mut faults);
-    if faults.is_empty() { Ok(entries) } else { Err(faults) }
 }
 
-fn entry(line: u64, heading: &[String], fields: Vec<String>) -> Result<Entry, Problem> {
-    if fields.len() != heading.len() {
-        return Err(Problem::Fields { found: fields.len(), wanted: heading.len() });
-    }
-    let mut entry = Entry { line, ..Entry::default() };
-    for (name, field) in heading.iter().zip(fields) {
-        let said = Some(&field).filter(|field| !field.is_empty());
-        match name.as_str() {
-            "username" => entry.username = field,
-            "name" => entry.name = Some(said.cloned()),
-            "email" => entry.email = Some(said.cloned()),
-            "roles" => entry.roles = Some(list(&field, "roles")?),
-            "projects" => entry.projects = Some(list(&field, "projects")?),
-            "source" => entry.source = said.map(|source| source.parse()).transpose()?,
-            _ => entry.password = said.map(|hash| Some(PasswordHash::stored(hash.clone()))),
+impl Iterator for CsvReader<'_> {
+    type Item = (u64, Result<Entry, Problem>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let (line, record) = self.records.next()?;
+            match record {
+                // A spreadsheet leaves such lines at its end.
+                Ok(fields) if fields.iter().all(|field| field.text.is_empty() && !field.is_quoted) => {}
+                record => return Some((line, record.and_then(|fields| self.entry(line, fields)))),
+            }
         }
     }
-    Ok(entry)
 }
 
-fn list(field: &str, what: &'static str) -> Result<Vec<String>, Problem> {
-    if field.starts_with('[') {
-        return serde_json::from_str(field).map_err(|_| Problem::List(what));
+/// The value of a field; none when an empty field says nothing.
+fn read(column: Column, field: Field) -> Result<Option<StoredValue>, Problem> {
+    let Field { text, is_quoted } = field;
+    if let Some(exact) = StoredValue::from_exact(&text) {
+        return Ok(Some(exact));
     }
-    Ok(field.split(',').map(str::trim).filter(|entry| !entry.is_empty()).map(str::to_owned).collect())
+    let is_absent = text.is_empty() && !is_quoted;
+    match column {
+        Column::Username | Column::Source | Column::Password if is_absent => Ok(None),
+        Column::Name | Column::Email if is_absent => Ok(Some(StoredValue::Null)),
+        Column::Username | Column::Name | Column::Email => Ok(Some(StoredValue::text(text))),
+        Column::Roles | Column::Projects => read_list(text, column).map(Some),
+        Column::Source => entry::source(&text).map(Some),
+        Column::Password => entry::password(&text).map(Some),
+    }
+}
+
+fn read_list(text: String, column: Column) -> Result<StoredValue, Problem> {
+    if text == "null" || text.starts_with('[') {
+        return match list(&text) {
+            Some(_) => Ok(StoredValue::text(text)),
+            None => {
+                Err(Problem::Type { column: column.name(), expected: "a JSON array of strings after '['" })
+            }
+        };
+    }
+    let entries: Vec<&str> = text.split(',').map(str::trim).filter(|entry| !entry.is_empty()).collect();
+    Ok(StoredValue::text(serde_json::Value::from(entries).to_string()))
+}
+
+/// A field, and whether it was quoted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Field {
+    text: String,
+    is_quoted: bool,
 }
 
 /// The records of a file, each with the number of its first line.
-struct Records<'text> {
-    rest: &'text str,
+#[derive(Debug)]
+struct Records<'bytes> {
+    rest: &'bytes [u8],
     line: u64,
+    separator: u8,
 }
 
 impl Iterator for Records<'_> {
-    type Item = (u64, Result<Vec<String>, Problem>);
+    type Item = (u64, Result<Vec<Field>, Problem>);
 
     fn next(&mut self) -> Option<Self::Item> {
-        while let Some(rest) = self.rest.strip_prefix('\n').or_else(|| self.rest.strip_prefix("\r\n")) {
+        while let Some(rest) = self.rest.strip_prefix(b"\n").or_else(|| self.rest.strip_prefix(b"\r\n")) {
             self.rest = rest;
             self.line += 1;
         }
@@ -98,7 +145,9 @@ impl Iterator for Records<'_> {
         }
         let line = self.line;
         let record = self.record();
-        if record.is_err() {
+        if let Err(problem) = &record
+            && *problem != Problem::NotText
+        {
             self.skip_line();
         }
         Some((line, record))
@@ -106,118 +155,144 @@ impl Iterator for Records<'_> {
 }
 
 impl Records<'_> {
-    fn record(&mut self) -> Result<Vec<String>, Problem> {
+    fn record(&mut self) -> Result<Vec<Field>, Problem> {
         let mut fields = Vec::new();
+        let mut is_text = true;
         loop {
-            fields.push(match self.rest.strip_prefix('"') {
-                Some(inside) => self.quoted(inside)?,
-                None => self.plain()?,
-            });
-            let (next, rest) = match self.rest.as_bytes() {
-                [] => (None, self.rest),
-                [b',', ..] => (Some(','), &self.rest[1..]),
-                [b'\n', ..] => (None, &self.rest[1..]),
-                [b'\r', b'\n', ..] => (None, &self.rest[2..]),
+            let (bytes, is_quoted) = match self.rest.split_first() {
+                Some((b'"', inside)) => (self.quoted(inside)?, true),
+                _ => (self.plain()?, false),
+            };
+            match String::from_utf8(bytes) {
+                Ok(text) => fields.push(Field { text, is_quoted }),
+                // The rest of the record is read, so that the next one is found.
+                Err(_) => is_text = false,
+            }
+            let (is_last, rest) = match self.rest {
+                [] => (true, self.rest),
+                [byte, rest @ ..] if *byte == self.separator => (false, rest),
+                [b'\n', rest @ ..] | [b'\r', b'\n', rest @ ..] => (true, rest),
                 _ => return Err(Problem::AfterQuote),
             };
-            if next.is_none() {
+            if is_last {
                 self.line += u64::from(!self.rest.is_empty());
                 self.rest = rest;
-                return Ok(fields);
+                return if is_text { Ok(fields) } else { Err(Problem::NotText) };
             }
             self.rest = rest;
         }
     }
 
-    fn plain(&mut self) -> Result<String, Problem> {
-        let end = self.rest.find([',', '\n', '"']).unwrap_or(self.rest.len());
+    fn plain(&mut self) -> Result<Vec<u8>, Problem> {
+        let is_end = |byte: &u8| *byte == self.separator || matches!(byte, b'\n' | b'"');
+        let end = self.rest.iter().position(is_end).unwrap_or(self.rest.len());
         let (field, rest) = self.rest.split_at(end);
-        if rest.starts_with('"') {
+        if rest.starts_with(b"\"") {
             return Err(Problem::StrayQuote);
         }
         // The carriage return belongs to the line's end.
-        let field = if rest.starts_with(',') { field } else { field.strip_suffix('\r').unwrap_or(field) };
-        self.rest = &self.rest[field.len()..];
-        if self.rest == "\r" {
-            self.rest = "";
+        let is_inner = rest.first() == Some(&self.separator);
+        let field = if is_inner { field } else { field.strip_suffix(b"\r").unwrap_or(field) };
+        self.rest = self.rest.get(field.len()..).unwrap_or_default();
+        if self.rest == b"\r" {
+            self.rest = b"";
         }
-        Ok(field.to_owned())
+        Ok(field.to_vec())
     }
 
-    fn quoted(&mut self, inside: &str) -> Result<String, Problem> {
-        let mut field = String::new();
-        let mut at = 0;
-        while let Some(quote) = inside[at..].find('"') {
-            field.push_str(&inside[at..at + quote]);
-            at += quote + 1;
-            if !inside[at..].starts_with('"') {
-                self.line += field.bytes().filter(|byte| *byte == b'\n').count() as u64;
+    fn quoted(&mut self, mut inside: &[u8]) -> Result<Vec<u8>, Problem> {
+        let whole = inside.len();
+        let mut field = Vec::new();
+        while let Some(quote) = inside.iter().position(|byte| *byte == b'"') {
+            let (before, rest) = inside.split_at(quote);
+            field.extend_from_slice(before);
+            inside = rest.get(1..).unwrap_or_default();
+            if !inside.starts_with(b"\"") {
+                self.line += field.iter().filter(|byte| **byte == b'\n').count() as u64;
                 // The opening quote was before `inside`.
-                self.rest = &self.rest[at + 1..];
+                self.rest = self.rest.get(whole - inside.len() + 1..).unwrap_or_default();
                 return Ok(field);
             }
-            field.push('"');
-            at += 1;
+            field.push(b'"');
+            inside = inside.get(1..).unwrap_or_default();
         }
         // Nothing after this place can be told apart.
-        self.rest = "";
+        self.rest = b"";
         Err(Problem::OpenQuote)
     }
 
     fn skip_line(&mut self) {
-        match self.rest.split_once('\n') {
-            Some((_, rest)) => {
-                self.rest = rest;
+        match self.rest.iter().position(|byte| *byte == b'\n') {
+            Some(end) => {
+                self.rest = self.rest.get(end + 1..).unwrap_or_default();
                 self.line += 1;
             }
-            None => self.rest = "",
+            None => self.rest = b"",
         }
     }
 }
 
-/// The heading of an export, with its line end.
+/// The header line of an export, with its line end.
 #[must_use]
 pub fn write_csv_heading(with_password: bool) -> String {
-    let columns = if with_password { &MEMBERS[..] } else { &MEMBERS[..MEMBERS.len() - 1] };
-    columns.join(",") + "\n"
+    columns(with_password).map(Column::name).collect::<Vec<_>>().join(",") + "\n"
 }
 
-/// A user as a CSV record, with its line end; the password's hash only where `password` is
-/// given.
+fn columns(with_password: bool) -> impl Iterator<Item = Column> {
+    Column::ALL.into_iter().filter(move |column| with_password || *column != Column::Password)
+}
+
+/// A row as a CSV record, with its line end.
 #[must_use]
-pub fn write_csv(user: &User, password: Option<Option<&PasswordHash>>) -> String {
+pub fn write_csv(row: &StoredRow, with_password: bool) -> String {
     let mut line = String::with_capacity(100);
-    let source =
-        user.source.map_or_else(|number| number.to_string(), |source| AuthSource::name(source).to_owned());
-    push(&mut line, &user.username);
-    for text in [&user.name, &user.email] {
-        line.push(',');
-        push(&mut line, text.as_deref().unwrap_or_default());
-    }
-    for list in [&user.roles, &user.projects] {
-        line.push(',');
-        push(&mut line, &joined(list));
-    }
-    line.push(',');
-    push(&mut line, &source);
-    if let Some(password) = password {
-        line.push(',');
-        push(&mut line, password.map(PasswordHash::expose).unwrap_or_default());
+    for (index, column) in columns(with_password).enumerate() {
+        if index > 0 {
+            line.push(',');
+        }
+        let value = column.value(row);
+        match plain(column, value) {
+            Some(text) => {
+                let is_empty_text =
+                    text.is_empty() && matches!(value, StoredValue::Text(_) | StoredValue::Blob(_));
+                push(&mut line, &text, is_empty_text && !matches!(column, Column::Roles | Column::Projects));
+            }
+            None => push(&mut line, &value.to_exact(), false),
+        }
     }
     line.push('\n');
     line
 }
 
-/// Separated by commas where that reads back as the same list.
-fn joined(entries: &[String]) -> String {
-    let text = entries.join(",");
-    let same = list(&text, "").is_ok_and(|read| read == entries) && !text.starts_with('[');
-    if same { text } else { serde_json::Value::from(entries).to_string() }
+/// The plain form of a value, where that reads back as a value that the server reads alike.
+fn plain(column: Column, value: &StoredValue) -> Option<String> {
+    match column {
+        Column::Source => entry::plain_source(value),
+        Column::Name | Column::Email | Column::Password if *value == StoredValue::Null => Some(String::new()),
+        Column::Username if !matches!(value, StoredValue::Text(_)) => None,
+        Column::Username | Column::Name | Column::Email => {
+            value.as_text().filter(|text| StoredValue::from_exact(text).is_none()).map(str::to_owned)
+        }
+        Column::Password => value.as_text().filter(|text| entry::is_plain_password(text)).map(str::to_owned),
+        Column::Roles | Column::Projects => {
+            let text = value.as_text()?;
+            match text {
+                "[]" => return Some(String::new()),
+                "[\"user\"]" => return Some("user".to_owned()),
+                _ => {}
+            }
+            let joined = value.as_list()?.join(",");
+            [joined, text.to_owned()]
+                .into_iter()
+                .filter(|field| StoredValue::from_exact(field).is_none())
+                .find(|field| read_list(field.clone(), column).is_ok_and(|read| read.reads_like(value)))
+        }
+    }
 }
 
-fn push(line: &mut String, field: &str) {
+fn push(line: &mut String, field: &str, is_quoted: bool) {
     let blank_end = field.starts_with(char::is_whitespace) || field.ends_with(char::is_whitespace);
-    if !blank_end && !field.contains(['"', ',', '\n', '\r']) {
+    if !is_quoted && !blank_end && !field.contains(['"', ',', '\n', '\r']) {
         line.push_str(field);
         return;
     }
@@ -231,61 +306,55 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn records(text: &str) -> Vec<(u64, Result<Vec<String>, Problem>)> {
-        Records { rest: text, line: 1 }.collect()
+    fn records(text: &str) -> Vec<(u64, Result<Vec<Field>, Problem>)> {
+        Records { rest: text.as_bytes(), line: 1, separator: b',' }.collect()
     }
 
-    fn own(fields: &[&str]) -> Vec<String> {
-        fields.iter().map(|field| (*field).to_owned()).collect()
+    fn fields(fields: &[&str]) -> Vec<Field> {
+        let field = |text: &&str| match text.strip_prefix('"') {
+            Some(quoted) => Field { text: quoted.to_owned(), is_quoted: true },
+            None => Field { text: (*text).to_owned(), is_quoted: false },
+        };
+        fields.iter().map(field).collect()
     }
 
     #[test]
-    fn quotes_commas_and_line_ends_inside_a_field_are_kept() {
+    fn quoted_field_with_quotes_commas_and_line_ends_is_kept() {
         let text = "a,\"b,\"\"c\"\"\r\nd\",e\r\n\r\nf,,\"\"\ng,h,i";
-        let wanted = [
-            (1, Ok(own(&["a", "b,\"c\"\r\nd", "e"]))),
-            (4, Ok(own(&["f", "", ""]))),
-            (5, Ok(own(&["g", "h", "i"]))),
+        let expected = [
+            (1, Ok(fields(&["a", "\"b,\"c\"\r\nd", "e"]))),
+            (4, Ok(fields(&["f", "", "\""]))),
+            (5, Ok(fields(&["g", "h", "i"]))),
         ];
-        assert_eq!(records(text), wanted);
+        assert_eq!(records(text), expected);
     }
 
     #[test]
-    fn every_bad_line_is_told_and_the_next_one_read() {
+    fn malformed_line_is_reported_and_the_next_one_read() {
         let text = "a\"b\n\"a\"b\nok\n\"never";
-        let wanted = [
+        let expected = [
             (1, Err(Problem::StrayQuote)),
             (2, Err(Problem::AfterQuote)),
-            (3, Ok(own(&["ok"]))),
+            (3, Ok(fields(&["ok"]))),
             (4, Err(Problem::OpenQuote)),
         ];
-        assert_eq!(records(text), wanted);
+        assert_eq!(records(text), expected);
+    }
+
+    #[test]
+    fn line_that_is_not_utf8_is_reported_alone() {
+        let reader = CsvReader::new(b"username,name\na,A\nb,\xff\n\"c\",\"\xfe\n\"\nd,D\n").unwrap();
+        let read: Vec<_> = reader.map(|(line, entry)| (line, entry.is_ok())).collect();
+        assert_eq!(read, [(2, true), (3, false), (4, false), (6, true)]);
     }
 
     proptest! {
         #[test]
-        fn what_is_written_reads_back(
-            username in "\\PC{1,20}", name in proptest::option::of("[^\\x00]{1,20}"),
-            roles in proptest::collection::vec("[a-z\\[, \"]{1,6}", 0..3),
-            projects in proptest::collection::vec("\\PC{1,8}", 0..3),
-        ) {
-            let user = User { username, name, email: None, roles, projects, source: Ok(AuthSource::Local) };
-            let text = write_csv_heading(false) + &write_csv(&user, None);
-            let entries = read_csv(text.as_bytes(), "x", true).unwrap();
-            prop_assert_eq!(entries.len(), 1);
-            let entry = &entries[0];
-            prop_assert_eq!(&entry.username, &user.username);
-            prop_assert_eq!(entry.name.as_ref().unwrap(), &user.name);
-            prop_assert_eq!(entry.roles.as_ref().unwrap(), &user.roles);
-            prop_assert_eq!(entry.projects.as_ref().unwrap(), &user.projects);
-        }
-
-        #[test]
-        fn the_reader_never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let _ = read_csv(&bytes, "x", false);
+        fn any_bytes_do_not_panic_the_reader(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = CsvReader::new(&bytes).map(Iterator::count);
             let mut text = b"username,roles\n".to_vec();
             text.extend(bytes);
-            let _ = read_csv(&text, "x", false);
+            let _ = CsvReader::new(&text).unwrap().count();
         }
     }
 }

@@ -1,245 +1,244 @@
 //! A line of an import.
 
-use crate::base::fault::Fault;
-use crate::base::kind::Kind;
-use crate::base::near::nearest;
-use crate::base::quote::{escape, quote};
-use crate::user::account::{AccountError, Draft, ManagerRule};
-use crate::user::password::{HashError, PasswordHash};
-use crate::user::{AuthSource, UnknownSource, User};
+use super::problem::Problem;
+use super::row::StoredRow;
+use super::value::{StoredPassword, StoredValue};
+use crate::user::AuthSource;
+use crate::user::password::PasswordHash;
 
-/// What a line says of a user; what it does not say is none.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+/// What a line says of a user; a column that it does not have is none.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
     /// The number of the line, or of the first of its lines, from 1.
     pub line: u64,
     /// The username.
-    pub username: String,
-    /// The full name; said to be none is `Some(None)`.
-    pub name: Option<Option<String>>,
-    /// The mail address; said to be none is `Some(None)`.
-    pub email: Option<Option<String>>,
-    /// The names of the roles.
-    pub roles: Option<Vec<String>>,
-    /// The projects.
-    pub projects: Option<Vec<String>>,
-    /// Where the record came from.
-    pub source: Option<AuthSource>,
-    /// What goes into the password column; said to be nothing is `Some(None)`.
-    pub password: Option<Option<PasswordHash>>,
+    pub username: StoredValue,
+    pub(super) name: Option<StoredValue>,
+    pub(super) email: Option<StoredValue>,
+    pub(super) roles: Option<StoredValue>,
+    pub(super) projects: Option<StoredValue>,
+    pub(super) source: Option<StoredValue>,
+    pub(super) password: Option<StoredPassword>,
+    /// What is wrong with a column; it does not matter for a user who is skipped.
+    pub(super) problems: Vec<Problem>,
 }
 
-/// What is wrong with a line.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Problem {
-    /// Not UTF-8.
-    #[error("it is not UTF-8")]
-    NotText,
-    /// A quote where none may be (RFC 4180 2.5 to 2.7).
-    #[error("a quote stands inside a field that does not begin with one")]
-    StrayQuote,
-    /// Something between the closing quote and the comma.
-    #[error("something follows the closing quote of a field")]
-    AfterQuote,
-    /// The file ends inside a quoted field.
-    #[error("a quoted field that begins here is never closed")]
-    OpenQuote,
-    /// More or fewer fields than the heading has.
-    #[error("found {found} field{}, wanted {wanted} as in the heading", if *.found == 1 { "" } else { "s" })]
-    Fields {
-        /// In this line.
-        found: usize,
-        /// In the heading.
-        wanted: usize,
-    },
-    /// No heading, or one without the username.
-    #[error("the heading has no column 'username'")]
-    NoHeading,
-    /// A column that no user has.
-    #[error("unknown column {}", quote(.0))]
-    UnknownColumn(String),
-    /// A column that stands twice.
-    #[error("the column {} stands twice", quote(.0))]
-    DoubleColumn(String),
-    /// No JSON object of a user.
-    #[error("column {column}: {}", escape(.message))]
-    Json {
-        /// Where, in bytes from 1.
-        column: usize,
-        /// What the parser said.
-        message: String,
-    },
-    /// A list that begins as JSON but is none.
-    #[error("the {0} begin with '[' but are no JSON array of texts")]
-    List(&'static str),
-    /// The auth source.
-    #[error(transparent)]
-    Source(#[from] UnknownSource),
-    /// The password hash, which is not shown.
-    #[error(transparent)]
-    Hash(#[from] HashError),
-    /// Name, roles, projects.
-    #[error(transparent)]
-    Account(#[from] AccountError),
-    /// The same user stood in an earlier line.
-    #[error("the user {} stood in line {first} already", quote(.name))]
-    Double {
-        /// The user.
-        name: String,
-        /// The earlier line.
-        first: u64,
-    },
-    /// The user is in the database.
-    #[error("the user {} exists already", quote(.0))]
-    Exists(String),
-    /// The user's row in the database can't be read, and the line does not write it anew.
-    #[error("the {column} of the user {} in the database can't be read, and the line does not say them", quote(.name))]
-    Broken {
-        /// The user.
-        name: String,
-        /// The column.
-        column: &'static str,
-    },
-    /// The user in the database came from elsewhere.
-    #[error("the user {} is of source {} in the database, not {}", quote(.name), .there, .given.name())]
-    OtherSource {
-        /// The user.
-        name: String,
-        /// The source in the database.
-        there: String,
-        /// The source in the line.
-        given: AuthSource,
-    },
+/// The columns of a user, in the order of an export.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Column {
+    Username,
+    Name,
+    Email,
+    Roles,
+    Projects,
+    Source,
+    Password,
 }
 
-/// A bad line.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{place} line {line}: {problem}")]
-pub struct LineFault {
-    /// The file, quoted.
-    pub place: String,
-    /// The line, from 1.
-    pub line: u64,
-    /// What is wrong with it.
-    pub problem: Problem,
-}
+impl Column {
+    pub(super) const ALL: [Self; 7] =
+        [Self::Username, Self::Name, Self::Email, Self::Roles, Self::Projects, Self::Source, Self::Password];
 
-impl Fault for LineFault {
-    fn kind(&self) -> Kind {
-        match &self.problem {
-            Problem::Account(_) => Kind::ImportUserInvalid,
-            Problem::Hash(error) => error.kind(),
-            Problem::Exists(_) => Kind::UserExists,
-            Problem::Double { .. } => Kind::ImportDuplicateUser,
-            Problem::Broken { .. } => Kind::UserRowInvalid,
-            Problem::Source(_) => Kind::SourceUnknown,
-            Problem::OtherSource { .. } => Kind::UserOfOtherSource,
-            Problem::UnknownColumn(_) | Problem::DoubleColumn(_) | Problem::NoHeading => Kind::CsvHeading,
-            Problem::Json { .. } => Kind::JsonMalformed,
-            Problem::NotText => Kind::FileNotText,
-            _ => Kind::CsvMalformed,
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Username => "username",
+            Self::Name => "name",
+            Self::Email => "email",
+            Self::Roles => "roles",
+            Self::Projects => "projects",
+            Self::Source => "source",
+            Self::Password => "password_hash",
         }
     }
 
-    fn hint(&self) -> Option<String> {
-        match &self.problem {
-            Problem::Account(error) => error.hint(),
-            Problem::UnknownColumn(name) if name == "password" => Some(
-                "a password is imported as its bcrypt hash, in the column 'password_hash'; \
-                 'cc-user passwd' sets one"
-                    .to_owned(),
-            ),
-            Problem::UnknownColumn(name) => {
-                let known = super::MEMBERS;
-                let list = known.join(", ");
-                Some(match nearest(name, known) {
-                    Some(near) => format!("did you mean '{near}'? the columns are {list}"),
-                    None => format!("the columns are {list}"),
-                })
-            }
-            Problem::NoHeading => Some(format!("begin with the line {}", super::MEMBERS[..6].join(","))),
-            Problem::Exists(_) => {
-                Some("--update changes those who exist, --skip-existing leaves them alone".to_owned())
-            }
-            _ => None,
+    pub(super) fn of(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|column| column.name() == name)
+    }
+
+    /// The column of a row.
+    pub(super) const fn value(self, row: &StoredRow) -> &StoredValue {
+        match self {
+            Self::Username => &row.username,
+            Self::Name => &row.name,
+            Self::Email => &row.email,
+            Self::Roles => &row.roles,
+            Self::Projects => &row.projects,
+            Self::Source => &row.source,
+            Self::Password => row.password.expose(),
         }
+    }
+
+    /// Whether the table accepts NULL there.
+    const fn may_be_null(self) -> bool {
+        matches!(self, Self::Name | Self::Email | Self::Password)
     }
 }
 
 impl Entry {
-    /// The new user that the line describes, local where it does not say otherwise.
+    pub(super) const fn new(line: u64, username: StoredValue) -> Self {
+        Self {
+            line,
+            username,
+            name: None,
+            email: None,
+            roles: None,
+            projects: None,
+            source: None,
+            password: None,
+            problems: Vec::new(),
+        }
+    }
+
+    /// Takes over the value of a column.
+    pub(super) fn set(&mut self, column: Column, value: StoredValue) {
+        if value == StoredValue::Null && !column.may_be_null() {
+            self.problems.push(Problem::Null(column.name()));
+        }
+        match column {
+            Column::Username => self.username = value,
+            Column::Name => self.name = Some(value),
+            Column::Email => self.email = Some(value),
+            Column::Roles => self.roles = Some(value),
+            Column::Projects => self.projects = Some(value),
+            Column::Source => self.source = Some(value),
+            Column::Password => self.password = Some(StoredPassword::new(value)),
+        }
+    }
+
+    /// Whether the line has anything in the password column.
+    #[must_use]
+    pub fn has_password(&self) -> bool {
+        self.password.as_ref().is_some_and(|password| *password.expose() != StoredValue::Null)
+    }
+
+    /// The row of a new user, with the table's defaults for what the line does not say.
     ///
     /// # Errors
-    /// All that is wrong with it.
-    pub fn to_new(&self) -> Result<User, Vec<AccountError>> {
-        Draft {
+    /// The columns that cannot be read.
+    pub fn to_new(&self) -> Result<StoredRow, Vec<Problem>> {
+        self.check()?;
+        let empty = || StoredValue::text("[]");
+        Ok(StoredRow {
             username: self.username.clone(),
-            roles: self.roles.clone().unwrap_or_default(),
-            projects: self.projects.clone().unwrap_or_default(),
-            name: self.name.clone().flatten(),
-            email: self.email.clone().flatten(),
-        }
-        .check(self.source.unwrap_or(AuthSource::Local), ManagerRule::MayBeEmpty)
+            name: self.name.clone().unwrap_or(StoredValue::Null),
+            email: self.email.clone().unwrap_or(StoredValue::Null),
+            roles: self.roles.clone().unwrap_or_else(empty),
+            projects: self.projects.clone().unwrap_or_else(empty),
+            source: self.source.clone().unwrap_or(StoredValue::Integer(AuthSource::Local.number())),
+            password: self.password.clone().unwrap_or_else(|| StoredPassword::new(StoredValue::Null)),
+        })
     }
 
-    /// A user who is there with what the line says of him or her.
+    /// The row of an existing user with what the line says.
     ///
     /// # Errors
-    /// All that is wrong with the outcome. The name is not checked: it is there already.
-    pub fn to_changed(&self, there: &User) -> Result<User, Vec<AccountError>> {
-        let changed = Draft {
-            // Any name that is fit; the real one takes its place.
-            username: "x".to_owned(),
-            roles: self.roles.clone().unwrap_or_else(|| there.roles.clone()),
-            projects: self.projects.clone().unwrap_or_else(|| there.projects.clone()),
-            name: self.name.clone().unwrap_or_else(|| there.name.clone()),
-            email: self.email.clone().unwrap_or_else(|| there.email.clone()),
-        };
-        let user = changed.check(AuthSource::Local, ManagerRule::MayBeEmpty)?;
-        Ok(User { username: there.username.clone(), source: there.source, ..user })
+    /// The columns that cannot be read; [`Problem::Broken`] when a column of the database is
+    /// damaged and the line does not replace it; [`Problem::OtherSource`].
+    pub fn to_changed(&self, there: &StoredRow) -> Result<StoredRow, Vec<Problem>> {
+        self.check()?;
+        for (column, said, stored) in [
+            ("roles", self.roles.is_some(), &there.roles),
+            ("projects", self.projects.is_some(), &there.projects),
+        ] {
+            if !said && stored.as_list().is_none() {
+                return Err(vec![Problem::Broken { column }]);
+            }
+        }
+        if let Some(given) = self.source.as_ref().filter(|given| **given != there.source) {
+            return Err(vec![Problem::OtherSource {
+                there: source_name(&there.source),
+                given: source_name(given),
+            }]);
+        }
+        let or = |said: &Option<StoredValue>, stored: &StoredValue| said.as_ref().unwrap_or(stored).clone();
+        Ok(StoredRow {
+            username: there.username.clone(),
+            name: or(&self.name, &there.name),
+            email: or(&self.email, &there.email),
+            roles: or(&self.roles, &there.roles),
+            projects: or(&self.projects, &there.projects),
+            source: there.source.clone(),
+            password: self.password.as_ref().unwrap_or(&there.password).clone(),
+        })
     }
 
-    /// What is wrong with the line by itself; a line that changes a user need not say all.
-    pub(super) fn problems(&self, existing_too: bool) -> Vec<Problem> {
-        let mut problems = Vec::new();
-        if let Some(Some(hash)) = &self.password
-            && let Err(error) = hash.check_unlocked()
-        {
-            problems.push(error.into());
-        }
-        if !existing_too && let Err(errors) = self.to_new() {
-            problems.extend(errors.into_iter().map(Problem::from));
-        }
-        problems
+    fn check(&self) -> Result<(), Vec<Problem>> {
+        if self.problems.is_empty() { Ok(()) } else { Err(self.problems.clone()) }
     }
 }
 
-/// Adds to `faults` what is wrong with the entries by themselves and among each other.
-pub(super) fn check(entries: &[Entry], place: &str, existing_too: bool, faults: &mut Vec<LineFault>) {
-    let mut seen = std::collections::HashMap::new();
-    for entry in entries {
-        let mut problems = entry.problems(existing_too);
-        if let Some(first) = seen.insert(entry.username.as_str(), entry.line) {
-            seen.insert(entry.username.as_str(), first);
-            problems.push(Problem::Double { name: entry.username.clone(), first });
-        }
-        faults.extend(problems.into_iter().map(|problem| LineFault {
-            place: place.to_owned(),
-            line: entry.line,
-            problem,
-        }));
+/// The auth source for messages: a known name or the number.
+fn source_name(value: &StoredValue) -> String {
+    match value {
+        StoredValue::Integer(number) => AuthSource::from_number(*number)
+            .map_or_else(|| number.to_string(), |source| source.name().to_owned()),
+        _ => "unknown".to_owned(),
     }
-    faults.sort_by_key(|fault| fault.line);
 }
 
-/// The lines that are not UTF-8, or the text without its byte order mark.
-pub(super) fn text<'a>(bytes: &'a [u8], place: &str) -> Result<&'a str, Vec<LineFault>> {
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    std::str::from_utf8(bytes).map_err(|_| {
-        let lines = (1..).zip(bytes.split(|byte| *byte == b'\n'));
-        lines
-            .filter(|(_, line)| std::str::from_utf8(line).is_err())
-            .map(|(line, _)| LineFault { place: place.to_owned(), line, problem: Problem::NotText })
-            .collect()
-    })
+/// The number of an auth source by its name or number.
+pub(super) fn source(text: &str) -> Result<StoredValue, Problem> {
+    if let Ok(source) = text.parse::<AuthSource>() {
+        return Ok(StoredValue::Integer(source.number()));
+    }
+    text.parse().map(StoredValue::Integer).map_err(|_| Problem::Source)
+}
+
+/// The plain form of an auth source; none for what is not a number.
+pub(super) fn plain_source(value: &StoredValue) -> Option<String> {
+    match value {
+        StoredValue::Integer(_) => Some(source_name(value)),
+        _ => None,
+    }
+}
+
+/// A password hash in its plain form. What the server could not compare with is rejected: a
+/// password in plain text would be stored as it is. A backup has such a value in its exact form.
+pub(super) fn password(text: &str) -> Result<StoredValue, Problem> {
+    // The form of LDAP directories, RFC 2307, with bcrypt inside.
+    let bare = text.strip_prefix("{BCRYPT}").or_else(|| text.strip_prefix("{CRYPT}")).unwrap_or(text);
+    match PasswordHash::stored(bare.to_owned()).check_unlocked() {
+        Ok(()) => Ok(StoredValue::text(bare)),
+        Err(error) => Err(Problem::Hash { error, found: hash_type(text) }),
+    }
+}
+
+/// Whether a text is a password hash in its plain form.
+pub(super) fn is_plain_password(text: &str) -> bool {
+    PasswordHash::stored(text.to_owned()).check_unlocked().is_ok()
+}
+
+/// What kind of hash a text seems to be.
+fn hash_type(text: &str) -> Option<&'static str> {
+    const PREFIXES: [(&str, &str); 24] = [
+        ("$1$", "MD5 crypt"),
+        ("$2", "bcrypt, damaged"),
+        ("$3$", "NT hash"),
+        ("$5$", "SHA-256 crypt"),
+        ("$6$", "SHA-512 crypt"),
+        ("$7$", "scrypt"),
+        ("$scrypt$", "scrypt"),
+        ("$y$", "yescrypt"),
+        ("$gy$", "gost-yescrypt"),
+        ("$sm3$", "SM3 crypt"),
+        ("$md5", "Solaris MD5"),
+        ("$sha1$", "SHA-1 crypt"),
+        ("$apr1$", "Apache MD5"),
+        ("$argon2", "Argon2"),
+        ("$pbkdf2", "PBKDF2"),
+        ("pbkdf2_", "PBKDF2"),
+        ("$P$", "phpass"),
+        ("$H$", "phpass"),
+        ("{SSHA", "salted SHA"),
+        ("{SHA", "SHA"),
+        ("{SMD5}", "salted MD5"),
+        ("{MD5}", "MD5"),
+        ("{ARGON2}", "Argon2"),
+        ("{PBKDF2", "PBKDF2"),
+    ];
+    let bare = text.trim_start_matches(['!', '*']);
+    let bare = bare.strip_prefix("{CRYPT}").or_else(|| bare.strip_prefix("{crypt}")).unwrap_or(bare);
+    let known = PREFIXES.iter().find(|(prefix, _)| bare.starts_with(prefix)).map(|(_, name)| *name);
+    let is_hex = |length| bare.len() == length && bare.bytes().all(|byte| byte.is_ascii_hexdigit());
+    known.or_else(|| is_hex(32).then_some("MD5 or NT hash")).or_else(|| is_hex(40).then_some("SHA-1"))
 }

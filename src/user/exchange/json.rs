@@ -1,117 +1,277 @@
 //! JSON lines: an object a line.
+//!
+//! A list is written as it is stored, so that it reads back byte for byte; a value that has no
+//! plain form is written in its exact form ([`StoredValue::to_exact`]).
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::de::{DeserializeOwned, IgnoredAny};
 
-use super::entry::{Entry, LineFault, Problem, check, text};
-use crate::user::password::PasswordHash;
-use crate::user::{AuthSource, User};
+use super::entry::{self, Column, Entry};
+use super::problem::{Problem, resembles};
+use super::row::StoredRow;
+use super::value::{StoredValue, list};
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Line {
-    username: String,
-    #[serde(default, deserialize_with = "said")]
-    name: Option<Option<String>>,
-    #[serde(default, deserialize_with = "said")]
-    email: Option<Option<String>>,
-    #[serde(default, deserialize_with = "list")]
-    roles: Option<Vec<String>>,
-    #[serde(default, deserialize_with = "list")]
-    projects: Option<Vec<String>>,
-    #[serde(default)]
-    source: Option<String>,
-    #[serde(default, deserialize_with = "said")]
-    password_hash: Option<Option<String>>,
+/// Reads the users of a file of JSON lines one by one; a byte order mark and blank lines are
+/// skipped.
+#[derive(Debug)]
+pub struct JsonLinesReader<'bytes> {
+    rest: Option<&'bytes [u8]>,
+    line: u64,
 }
 
-/// Tells a member that is `null` from one that is not there.
-fn said<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
+impl<'bytes> JsonLinesReader<'bytes> {
+    /// A reader at the begin of the file.
+    #[must_use]
+    pub fn new(bytes: &'bytes [u8]) -> Self {
+        Self { rest: Some(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)), line: 0 }
+    }
 }
 
-/// `null` is an empty list.
-fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
-    Option::<Vec<String>>::deserialize(deserializer).map(|list| Some(list.unwrap_or_default()))
-}
+impl Iterator for JsonLinesReader<'_> {
+    type Item = (u64, Result<Entry, Problem>);
 
-/// Reads JSON lines; blank lines are passed over. With `existing_too` a line may leave out what
-/// only a new user must have. `place` names the file in messages.
-///
-/// # Errors
-/// Every bad line.
-pub fn read_json_lines(bytes: &[u8], place: &str, existing_too: bool) -> Result<Vec<Entry>, Vec<LineFault>> {
-    let mut entries = Vec::new();
-    let mut faults = Vec::new();
-    for (number, line) in (1..).zip(text(bytes, place)?.split('\n')) {
-        if line.trim().is_empty() {
-            continue;
-        }
-        match entry(number, line) {
-            Ok(entry) => entries.push(entry),
-            Err(problem) => faults.push(LineFault { place: place.to_owned(), line: number, problem }),
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let rest = self.rest?;
+            self.line += 1;
+            let line = match rest.iter().position(|byte| *byte == b'\n') {
+                Some(end) => {
+                    let (line, after) = rest.split_at(end);
+                    self.rest = after.get(1..);
+                    line
+                }
+                None => {
+                    self.rest = None;
+                    rest
+                }
+            };
+            if !line.trim_ascii().is_empty() {
+                let text = std::str::from_utf8(line).map_err(|_| Problem::NotText);
+                return Some((self.line, text.and_then(|text| entry(self.line, text))));
+            }
         }
     }
-    check(&entries, place, existing_too, &mut faults);
-    if faults.is_empty() { Ok(entries) } else { Err(faults) }
 }
 
-fn entry(number: u64, line: &str) -> Result<Entry, Problem> {
-    // The derived reader would take an array for an object without names.
-    if !line.trim_start().starts_with('{') {
-        return Err(Problem::Json { column: 1, message: "found no JSON object".to_owned() });
+/// A place in a line of JSON.
+struct Cursor<'text> {
+    text: &'text str,
+    at: usize,
+}
+
+impl<'text> Cursor<'text> {
+    fn rest(&self) -> &'text str {
+        self.text.get(self.at..).unwrap_or_default()
     }
-    let line: Line = serde_json::from_str(line).map_err(|error| {
-        let message = error.to_string();
-        let message = match error.classify() {
-            serde_json::error::Category::Eof => "it ends too early",
-            _ => message.rsplit_once(" at line ").map_or(message.as_str(), |(before, _)| before),
-        };
-        Problem::Json { column: error.column(), message: message.replace('`', "'") }
-    })?;
-    Ok(Entry {
-        line: number,
-        username: line.username,
-        name: line.name,
-        email: line.email,
-        roles: line.roles,
-        projects: line.projects,
-        source: line.source.map(|source| source.parse()).transpose()?,
-        password: line.password_hash.map(|hash| hash.map(PasswordHash::stored)),
-    })
+
+    fn skip_blanks(&mut self) {
+        self.at += self.rest().len() - self.rest().trim_start_matches([' ', '\t', '\r', '\n']).len();
+    }
+
+    const fn problem(&self, message: &'static str) -> Problem {
+        Problem::Json { column: self.at + 1, message }
+    }
+
+    /// Whether this byte follows; it is passed then.
+    fn takes(&mut self, byte: u8) -> bool {
+        self.skip_blanks();
+        let found = self.rest().as_bytes().first() == Some(&byte);
+        self.at += usize::from(found);
+        found
+    }
+
+    /// The text of the next value.
+    fn value(&mut self) -> Result<&'text str, Problem> {
+        self.skip_blanks();
+        let begin = self.at;
+        let mut values = serde_json::Deserializer::from_str(self.rest()).into_iter::<IgnoredAny>();
+        match values.next() {
+            Some(Ok(_)) => {
+                self.at = begin + values.byte_offset();
+                Ok(self.text.get(begin..self.at).unwrap_or_default())
+            }
+            Some(Err(error)) if error.is_eof() => {
+                self.at = self.text.len();
+                Err(self.problem("the line ends inside a value"))
+            }
+            Some(Err(error)) => {
+                self.at = begin + error.column().saturating_sub(1);
+                Err(self.problem("invalid JSON"))
+            }
+            None => Err(self.problem("the line ends too early")),
+        }
+    }
 }
 
-#[derive(Serialize)]
-struct Out<'user> {
-    username: &'user str,
-    name: Option<&'user str>,
-    email: Option<&'user str>,
-    roles: &'user [String],
-    projects: &'user [String],
-    source: &'user str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    password_hash: Option<Option<&'user str>>,
+fn entry(line: u64, text: &str) -> Result<Entry, Problem> {
+    let mut cursor = Cursor { text, at: 0 };
+    if !cursor.takes(b'{') {
+        return Err(cursor.problem("expected a JSON object"));
+    }
+    let mut entry = Entry::new(line, StoredValue::Null);
+    let mut seen = Vec::new();
+    if !cursor.takes(b'}') {
+        loop {
+            cursor.skip_blanks();
+            let begin = cursor.at;
+            let key = cursor.value()?;
+            let Some(key) = parse::<String>(key) else {
+                return Err(Problem::Json { column: begin + 1, message: "expected the name of a member" });
+            };
+            let Some(column) = Column::of(&key) else {
+                let (near, is_password) = resembles(&key);
+                return Err(Problem::UnknownMember { column: begin + 1, near, is_password });
+            };
+            if seen.contains(&column) {
+                return Err(Problem::DuplicateMember(column.name()));
+            }
+            seen.push(column);
+            if !cursor.takes(b':') {
+                return Err(cursor.problem("expected ':'"));
+            }
+            match read(column, cursor.value()?) {
+                Ok(Some(value)) => entry.set(column, value),
+                Ok(None) => {}
+                Err(problem) if column == Column::Username => return Err(problem),
+                Err(problem) => entry.problems.push(problem),
+            }
+            if cursor.takes(b'}') {
+                break;
+            }
+            if !cursor.takes(b',') {
+                return Err(cursor.problem("expected ',' or '}'"));
+            }
+        }
+    }
+    cursor.skip_blanks();
+    if !cursor.rest().is_empty() {
+        return Err(cursor.problem("text after the object"));
+    }
+    if !seen.contains(&Column::Username) {
+        return Err(Problem::NoUsername);
+    }
+    Ok(entry)
 }
 
-/// A user as a JSON line, without its end; the password's hash only where `password` is given.
+fn parse<T: DeserializeOwned>(text: &str) -> Option<T> {
+    serde_json::from_str(text).ok()
+}
+
+/// The value of a member; none when `null` says nothing.
+fn read(column: Column, text: &str) -> Result<Option<StoredValue>, Problem> {
+    if let Some(exact) = StoredValue::from_exact(text) {
+        return Ok(Some(exact));
+    }
+    let wrong = |expected| Problem::Type { column: column.name(), expected };
+    match column {
+        Column::Roles | Column::Projects => match list(text) {
+            Some(_) => Ok(Some(StoredValue::text(text))),
+            None => Err(wrong("an array of strings")),
+        },
+        Column::Source if text == "null" => Ok(None),
+        Column::Name | Column::Email | Column::Password if text == "null" => Ok(Some(StoredValue::Null)),
+        Column::Source => {
+            let number = parse::<i64>(text).map(|number| number.to_string());
+            let text =
+                number.or_else(|| parse::<String>(text)).ok_or_else(|| wrong("a string or a number"))?;
+            entry::source(&text).map(Some)
+        }
+        Column::Password => {
+            let text = parse::<String>(text).ok_or_else(|| wrong("a string or null"))?;
+            entry::password(&text).map(Some)
+        }
+        Column::Username => match parse::<String>(text) {
+            Some(text) => Ok(Some(StoredValue::text(text))),
+            None => Err(wrong("a string")),
+        },
+        Column::Name | Column::Email => match parse::<String>(text) {
+            Some(text) => Ok(Some(StoredValue::text(text))),
+            None => Err(wrong("a string or null")),
+        },
+    }
+}
+
+/// A row as a JSON line, without its end.
 #[must_use]
-pub fn write_json_line(user: &User, password: Option<Option<&PasswordHash>>) -> String {
-    let number;
-    let source = match user.source {
-        Ok(source) => AuthSource::name(source),
-        Err(unknown) => {
-            number = unknown.to_string();
-            &number
+pub fn write_json_line(row: &StoredRow, with_password: bool) -> String {
+    let mut line = String::with_capacity(150);
+    let mut before = '{';
+    for column in Column::ALL.into_iter().filter(|column| with_password || *column != Column::Password) {
+        line.push(before);
+        before = ',';
+        line.push('"');
+        line.push_str(column.name());
+        line.push_str("\":");
+        let value = column.value(row);
+        line.push_str(&plain(column, value).unwrap_or_else(|| value.to_exact()));
+    }
+    line.push('}');
+    line
+}
+
+/// The plain form of a value, where that reads back as a value that the server reads alike.
+fn plain(column: Column, value: &StoredValue) -> Option<String> {
+    let string = |text: &str| serde_json::Value::from(text).to_string();
+    match column {
+        Column::Source => entry::plain_source(value).map(|text| string(&text)),
+        Column::Name | Column::Email | Column::Password if *value == StoredValue::Null => {
+            Some("null".to_owned())
         }
-    };
-    let line = Out {
-        username: &user.username,
-        name: user.name.as_deref(),
-        email: user.email.as_deref(),
-        roles: &user.roles,
-        projects: &user.projects,
-        source,
-        password_hash: password.map(|hash| hash.map(PasswordHash::expose)),
-    };
-    // Texts and lists of texts always have a JSON form.
-    serde_json::to_string(&line).unwrap_or_default()
+        Column::Username if !matches!(value, StoredValue::Text(_)) => None,
+        Column::Username | Column::Name | Column::Email => value.as_text().map(string),
+        Column::Password => value.as_text().filter(|text| entry::is_plain_password(text)).map(string),
+        Column::Roles | Column::Projects => {
+            let text = value.as_text()?;
+            // Blanks around it would not be a part of the value.
+            let is_bare = text.trim() == text && !text.contains(['\n', '\r']);
+            (is_bare && list(text).is_some()).then(|| text.to_owned())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn malformed_line_is_reported_with_its_column_and_without_its_text() {
+        for (text, column) in [
+            ("[1]", 1),
+            ("{", 2),
+            ("{\"username\"", 12),
+            ("{\"username\":\"hunter2", 21),
+            ("{\"username\":\"a\" \"hunter2\":1}", 17),
+            ("{\"username\":\"a\"} hunter2", 18),
+            ("{\"username\":hunter2}", 13),
+            ("{5:\"hunter2\"}", 2),
+        ] {
+            let read: Vec<_> = JsonLinesReader::new(text.as_bytes()).collect();
+            let [(1, Err(problem @ Problem::Json { column: found, .. }))] = read.as_slice() else {
+                panic!("{text}: {read:?}")
+            };
+            assert_eq!(*found, column, "{text}: {problem}");
+            assert!(!problem.to_string().contains("hunter2"), "{problem}");
+        }
+    }
+
+    #[test]
+    fn wrong_type_unknown_and_duplicate_members_are_reported_without_their_text() {
+        for text in [
+            "{\"username\":5}",
+            "{\"hunter2\":\"a\"}",
+            "{\"username\":\"a\",\"username\":\"hunter2\"}",
+            "{\"name\":\"hunter2\"}",
+            "{\"username\":\"a\",\"roles\":\"hunter2\"}",
+            "{\"username\":\"a\",\"source\":\"hunter2\"}",
+            "{\"username\":\"a\",\"password_hash\":\"hunter2\"}",
+        ] {
+            let (_, read) = JsonLinesReader::new(text.as_bytes()).next().unwrap();
+            let problems = match read {
+                Ok(entry) => entry.to_new().unwrap_err(),
+                Err(problem) => vec![problem],
+            };
+            for problem in problems {
+                assert!(!problem.to_string().contains("hunter2"), "{problem}");
+            }
+        }
+    }
 }

@@ -1,0 +1,186 @@
+//! What is wrong with a line of an import. No text of the line is repeated, because a file without
+//! a header line, or with one in another order, has passwords and hashes in any column.
+
+use crate::base::fault::Fault;
+use crate::base::kind::Kind;
+use crate::user::password::HashError;
+
+/// What is wrong with a line.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Problem {
+    /// Not UTF-8.
+    #[error("invalid text: expected UTF-8")]
+    NotText,
+    /// A quote where none may be (RFC 4180 2.5 to 2.7).
+    #[error("a quote inside a field that does not begin with one")]
+    StrayQuote,
+    /// Something between the closing quote and the separator.
+    #[error("text after the closing quote of a field")]
+    AfterQuote,
+    /// The file ends inside a quoted field.
+    #[error("a quoted field that begins here has no closing quote")]
+    OpenQuote,
+    /// More or fewer fields than the heading has.
+    #[error("found {found} field{}, expected {expected} as in the header line", if *.found == 1 { "" } else { "s" })]
+    Fields {
+        /// In this line.
+        found: usize,
+        /// In the header line.
+        expected: usize,
+    },
+    /// The first line does not name the columns.
+    #[error("the first line is not a header line: it has no column 'username'")]
+    NoHeading,
+    /// A column that no user has.
+    #[error("unknown column {position} in the header line")]
+    UnknownColumn {
+        /// Its number, from 1.
+        position: usize,
+        /// A known column with a similar name.
+        near: Option<&'static str>,
+        /// Whether it is for passwords in plain text.
+        is_password: bool,
+    },
+    /// A column that occurs twice.
+    #[error("duplicate column '{0}' in the header line")]
+    DuplicateColumn(&'static str),
+    /// Not the JSON object of a user.
+    #[error("column {column}: {message}")]
+    Json {
+        /// Where, in bytes from 1.
+        column: usize,
+        /// What is wrong, without any text of the line.
+        message: &'static str,
+    },
+    /// A member that no user has.
+    #[error("unknown member at column {column}")]
+    UnknownMember {
+        /// Where, in bytes from 1.
+        column: usize,
+        /// A known member with a similar name.
+        near: Option<&'static str>,
+        /// Whether it is for passwords in plain text.
+        is_password: bool,
+    },
+    /// A member that occurs twice.
+    #[error("duplicate member '{0}'")]
+    DuplicateMember(&'static str),
+    /// A value of another type.
+    #[error("invalid '{column}': expected {expected}")]
+    Type {
+        /// The column.
+        column: &'static str,
+        /// What may be there.
+        expected: &'static str,
+    },
+    /// NULL where the table does not accept it.
+    #[error("invalid '{0}': the table does not accept NULL there")]
+    Null(&'static str),
+    /// No username.
+    #[error("no username")]
+    NoUsername,
+    /// The auth source.
+    #[error("invalid 'source': expected local, ldap, token, oidc or a number")]
+    Source,
+    /// The password hash.
+    #[error("invalid 'password_hash'{}: {error}", .found.map(|found| format!(" ({found})")).unwrap_or_default())]
+    Hash {
+        /// Why.
+        error: HashError,
+        /// What kind of hash it seems to be.
+        found: Option<&'static str>,
+    },
+    /// An earlier line has the same username.
+    #[error("duplicate username: line {first} has the same")]
+    Duplicate {
+        /// The earlier line.
+        first: u64,
+    },
+    /// The user is in the database.
+    #[error("the user already exists")]
+    Exists,
+    /// The user's row in the database is damaged, and the line does not replace the column.
+    #[error(
+        "the column '{column}' of this user is damaged in the database, and the line does not replace it"
+    )]
+    Broken {
+        /// The column.
+        column: &'static str,
+    },
+    /// The user in the database has another source.
+    #[error("the user has the source {there} in the database, not {given}")]
+    OtherSource {
+        /// The source in the database.
+        there: String,
+        /// The source in the line.
+        given: String,
+    },
+}
+
+/// An invalid line.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{place} line {line}: {problem}")]
+pub struct LineFault {
+    /// The file, quoted.
+    pub place: String,
+    /// The line, from 1.
+    pub line: u64,
+    /// What is wrong with it.
+    pub problem: Problem,
+}
+
+impl Fault for LineFault {
+    fn kind(&self) -> Kind {
+        match &self.problem {
+            Problem::Hash { error, .. } => error.kind(),
+            Problem::Exists => Kind::UserExists,
+            Problem::Duplicate { .. } => Kind::ImportDuplicateUser,
+            Problem::Broken { .. } => Kind::UserRowInvalid,
+            Problem::Source => Kind::SourceUnknown,
+            Problem::Type { .. } | Problem::Null(_) | Problem::NoUsername => Kind::ImportUserInvalid,
+            Problem::OtherSource { .. } => Kind::UserOfOtherSource,
+            Problem::UnknownColumn { .. } | Problem::DuplicateColumn(_) | Problem::NoHeading => {
+                Kind::CsvHeading
+            }
+            Problem::Json { .. } | Problem::UnknownMember { .. } | Problem::DuplicateMember(_) => {
+                Kind::JsonMalformed
+            }
+            Problem::NotText => Kind::FileNotText,
+            Problem::StrayQuote | Problem::AfterQuote | Problem::OpenQuote | Problem::Fields { .. } => {
+                Kind::CsvMalformed
+            }
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let list = || super::MEMBERS.join(", ");
+        match &self.problem {
+            Problem::UnknownColumn { is_password: true, .. }
+            | Problem::UnknownMember { is_password: true, .. } => Some(
+                "a password is imported as its bcrypt hash, in the column 'password_hash'; \
+                 'cc-user passwd' sets one"
+                    .to_owned(),
+            ),
+            Problem::UnknownColumn { near, .. } | Problem::UnknownMember { near, .. } => Some(match near {
+                Some(near) => format!("did you mean '{near}'? the columns are {}", list()),
+                None => format!("the columns are {}", list()),
+            }),
+            Problem::NoHeading => Some(format!("begin with the line {}", super::MEMBERS[..6].join(","))),
+            Problem::Exists => {
+                Some("use --update to change existing users, or --skip-existing to skip them".to_owned())
+            }
+            Problem::Hash { error: HashError::Malformed, .. } => Some(
+                "expected a bcrypt hash ($2a$, $2b$ or $2y$); 'cc-user passwd' sets a new password"
+                    .to_owned(),
+            ),
+            _ => None,
+        }
+    }
+}
+
+/// The known column that a name resembles, and whether it is one for passwords.
+pub(super) fn resembles(name: &str) -> (Option<&'static str>, bool) {
+    let lower = name.trim().to_lowercase();
+    let is_password = ["password", "passwd", "pass", "pw", "hash", "userpassword"].contains(&lower.as_str());
+    (crate::base::near::nearest(&lower, super::MEMBERS), is_password)
+}
