@@ -12,10 +12,11 @@ use cc_auth::base::time::Timestamp;
 use cc_auth::directory::{Access, Address, Credentials, Found, Search, Trust};
 use cc_auth::key::WeakKeys;
 use cc_auth::login::oidc::callback as answers;
+use cc_auth::login::oidc::gate::Gate;
 use cc_auth::login::oidc::listener::{Decision, Listener};
 use cc_auth::login::oidc::page::Page;
 use cc_auth::login::oidc::request::{Ask, Begun, begin};
-use cc_auth::provider::discovery::{Discovery, discover};
+use cc_auth::provider::discovery::{Discovery, Endpoint, discover};
 use cc_auth::provider::http::{Client, Options, is_loopback, parse_url};
 use cc_auth::provider::oauth::{Provider, Registration};
 use cc_auth::provider::remote::{Cache, Origin, RemoteKeys};
@@ -111,24 +112,30 @@ pub fn http(data: &[u8]) {
     }
     let (client, discovery) = (client(), provider_at(address));
     let secret = SecretText::new("s3cret".to_owned());
-    let registration = Registration { client_id: "c".to_owned(), client_secret: Some(secret.clone()) };
-    let provider = Provider { http: &client, discovery: &discovery, registration: &registration };
+    let registration =
+        Registration { client_id: "c".to_owned(), client_secret: Some(secret.clone()), client_auth: None };
+    let provider = Provider::new(&client, &discovery, &registration);
+    let keys = || discovery.need(Endpoint::Keys, &client).expect("the key set");
     match asked {
         b'd' => match discover(&client, &issuer) {
             Ok(found) => {
                 assert_eq!(found.issuer, issuer);
-                for url in [Some(&found.jwks_uri), found.token_endpoint.as_ref()].into_iter().flatten() {
-                    assert!(url.scheme() == "https" || is_loopback(url), "{url}");
+                for endpoint in [Endpoint::Keys, Endpoint::Token, Endpoint::EndSession] {
+                    match found.find(endpoint, &client) {
+                        Ok(Some(url)) => assert!(url.scheme() == "https" || is_loopback(&url), "{url}"),
+                        Ok(None) => {}
+                        Err(error) => clean_fault(&error),
+                    }
                 }
-                let provider = Provider { discovery: &found, ..provider };
+                let provider = Provider::new(&client, &found, &registration);
                 // The same bytes again, wherever the document sends to.
                 let here = |url: &url::Url| url.authority() == address.to_string();
-                if found.token_endpoint.as_ref().is_some_and(here)
+                if found.find(Endpoint::Token, &client).ok().flatten().as_ref().is_some_and(here)
                     && let Err(error) = provider.refresh(&secret)
                 {
                     clean_fault(&error);
                 }
-                if let Some(url) = provider.end_session_url(Some(&secret)) {
+                if let Ok(Some(url)) = provider.end_session_url(Some(&secret)) {
                     clean(url.as_str());
                 }
             }
@@ -136,7 +143,7 @@ pub fn http(data: &[u8]) {
         },
         b'k' => {
             let mut notes = Notes::new();
-            let origin = Origin::KeySet(discovery.jwks_uri.clone());
+            let origin = Origin::KeySet(keys());
             let now = Timestamp(1_700_000_000);
             match RemoteKeys::open(
                 client.clone(),
@@ -178,7 +185,7 @@ pub fn http(data: &[u8]) {
             Err(error) => clean_fault(&error),
         },
         _ => {
-            let Ok(answer) = client.get(&discovery.jwks_uri, &[]) else { return };
+            let Ok(answer) = client.get(&keys(), &[]) else { return };
             clean(&answer.media_type());
             clean_some(answer.target().as_ref().map(url::Url::as_str));
             clean_fault(&answer.refused());
@@ -328,9 +335,17 @@ fn fault_hint(fault: &dyn cc_auth::base::fault::Fault) -> Option<String> {
     fault.hint()
 }
 
+/// The gate of a login on this host.
+fn gate(host: &str) -> Gate {
+    let provider = url::Url::parse("https://idp.example/auth").expect("a URL");
+    let ask = Ask::default();
+    let redirect = "http://localhost:8250/oidc/callback".to_owned();
+    let begun = begin(&provider, "cc", redirect, &ask).expect("a login");
+    Gate::new(&begun, host, Vec::new()).expect("a gate")
+}
+
 /// What anybody may say to the open port: it is answered, and the next one is served.
 pub fn listener(data: &[u8]) {
-    const END: &[u8] = b"GET /oidc/callback?the-end HTTP/1.1\r\nHost: localhost\r\n\r\n";
     static TURN: OnceLock<Mutex<u8>> = OnceLock::new();
     let host = {
         let mut turn = TURN.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
@@ -341,18 +356,32 @@ pub fn listener(data: &[u8]) {
     let mut listener = Listener::bind(&host, &ports).expect("a free port");
     let address = listener.addresses()[0];
     let data = data.to_vec();
+    let mut gate = gate(&host);
+    let start = format!("GET {} HTTP/1.1\r\nHost: localhost\r\n\r\n", gate.start_url().path());
     let browser = std::thread::spawn(move || {
-        for said in [data.as_slice(), END] {
-            let Ok(mut stream) = TcpStream::connect(address) else { return };
+        let say = |said: &[u8]| {
+            let mut stream = TcpStream::connect(address).ok()?;
             let _ = stream.set_read_timeout(Some(PATIENCE));
             let _ = stream.write_all(said);
             let _ = stream.shutdown(Shutdown::Write);
             let mut answer = Vec::new();
             let _ = stream.read_to_end(&mut answer);
             assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 "), "no HTTP is answered");
+            Some(String::from_utf8_lossy(&answer).into_owned())
+        };
+        let Some(started) = say(start.as_bytes()) else { return };
+        let cookie = started.split("Set-Cookie: ").nth(1).and_then(|rest| rest.split(';').next());
+        let cookie = format!("Cookie: {}\r\n", cookie.expect("a cookie"));
+        say(&data);
+        // The same from the browser of the login.
+        if let Some(end) = data.iter().position(|byte| *byte == b'\n') {
+            let (first, rest) = data.split_at(end + 1);
+            say(&[first, cookie.as_bytes(), rest].concat());
         }
+        say(format!("GET /oidc/callback?the-end HTTP/1.1\r\nHost: localhost\r\n{cookie}\r\n").as_bytes());
     });
-    let taken = listener.wait(Instant::now() + 60 * PATIENCE, |query| {
+    let taken = listener.wait(Instant::now() + 60 * PATIENCE, &mut gate, |query| {
+        let Ok(query) = query else { return Decision::TurnAway(Page::turned_away("another browser")) };
         assert!(!query.chars().any(char::is_control), "{query:?}");
         assert!(query.len() < 20_000);
         if query == "the-end" { Decision::Take(()) } else { Decision::TurnAway(Page::turned_away("not it")) }

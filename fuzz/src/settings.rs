@@ -111,7 +111,8 @@ pub fn session(data: &[u8]) {
             for now in [0, i64::MAX, i64::MIN] {
                 let _ = session.is_over(Timestamp(now));
             }
-            kept::save(&path, &session).expect("a file of our own");
+            let lock = kept::Lock::acquire(&path).expect("a lock of our own");
+            lock.save(&session).expect("a file of our own");
             assert_eq!(kept::load(&path, &mut notes).expect("what was saved"), Some(session));
         }
         Err(error) => clean_fault(&error),

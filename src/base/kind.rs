@@ -79,6 +79,7 @@ kinds! {
     ConfigPrivateKeyMissing: "config-private-key-missing", Config, "the environment file has a public key without its private key";
     ConfigSyntax: "config-syntax", Config, "the configuration is not valid JSON";
     ConfigType: "config-type", Config, "a setting has the wrong type";
+    ConfigValue: "config-value", Config, "a setting has an invalid value";
     CryptoFailed: "crypto-failed", Io, "a cryptographic operation failed";
     CsvHeading: "csv-heading", Data, "the header line of a CSV file is missing or invalid";
     CsvMalformed: "csv-malformed", Data, "a line of a CSV file is malformed";
@@ -155,8 +156,10 @@ kinds! {
     LoginNoCallbackUrl: "login-no-callback-url", Data, "no URL was entered";
     LoginNotAccepted: "login-not-accepted", No, "the login role rejects the ID token";
     LoginNotCallbackUrl: "login-not-callback-url", Data, "the URL entered is not the redirect URI";
+    LoginOtherBrowser: "login-other-browser", No, "another browser or account tried to take part in the login";
     LoginOtherIssuer: "login-other-issuer", No, "the answer comes from another issuer";
     LoginOtherState: "login-other-state", No, "the answer belongs to another login";
+    LoginOtherUser: "login-other-user", No, "the provider logged in another user than the one named";
     LoginPasswordEmpty: "login-password-empty", No, "the password is empty";
     LoginRedirectNotAllowed: "login-redirect-not-allowed", Config, "the login role does not allow the redirect URI";
     LoginRejected: "login-rejected", No, "the login was rejected";
@@ -200,9 +203,11 @@ kinds! {
     ProjectWithoutManager: "project-without-manager", Usage, "projects were given for a user without the role manager";
     ProviderAnswer: "provider-answer", Unavailable, "the provider's answer is not usable";
     ProviderClientAuth: "provider-client-auth", Config, "the provider supports no known method of client authentication";
+    ProviderDocumentMalformed: "provider-document-malformed", Unavailable, "a discovery document is not a JSON object with an issuer";
     ProviderEndpointMissing: "provider-endpoint-missing", Unavailable, "the provider does not have the needed endpoint";
     ProviderEndpointUnsafe: "provider-endpoint-unsafe", Unavailable, "an endpoint of the provider is not https";
     ProviderFailed: "provider-failed", Unavailable, "the provider reports an error of its own";
+    ProviderIssuerTemplate: "provider-issuer-template", Config, "an issuer or endpoint of a provider is a template with a placeholder";
     ProviderNoIdToken: "provider-no-id-token", Config, "the provider's answer contains no ID token";
     ProviderNoUsername: "provider-no-username", No, "the ID token contains no username";
     ProviderOtherIssuer: "provider-other-issuer", Config, "the discovery document is for another issuer";
@@ -243,15 +248,19 @@ kinds! {
     SecretTooLong: "secret-too-long", Data, "the secret is longer than the limit";
     SecretUnreadable: "secret-unreadable", NoInput, "the secret cannot be read";
     SecretsDirMissing: "secrets-dir-missing", Config, "the directory of the Kubernetes Secrets was not given";
+    ServerAuthenticationDisabled: "server-authentication-disabled", Unavailable, "authentication is switched off at the ClusterCockpit server";
+    ServerExpectsTls: "server-expects-tls", Unavailable, "a plain http request reached a port that speaks TLS";
     ServerFailed: "server-failed", Unavailable, "the ClusterCockpit server reports an error";
     ServerNotClustercockpit: "server-not-clustercockpit", Unavailable, "the URL does not belong to a ClusterCockpit server";
     ServerNotPermitted: "server-not-permitted", NotPermitted, "the ClusterCockpit server does not permit the request";
     ServerTimeout: "server-timeout", Unavailable, "a server did not answer in time";
+    ServerTokenExpired: "server-token-expired", Unavailable, "the ClusterCockpit server's token is expired at birth";
     ServerTokenMalformed: "server-token-malformed", Unavailable, "the ClusterCockpit server's answer is not a token";
     ServerTokenOtherSubject: "server-token-other-subject", Unavailable, "the ClusterCockpit server's token is for another user";
     ServerTokenRejected: "server-token-rejected", No, "the ClusterCockpit server did not issue a token";
     ServerUnreachable: "server-unreachable", Unavailable, "a server cannot be reached";
     ServerUntrusted: "server-untrusted", Unavailable, "a server's certificate is not trusted";
+    SessionChanged: "session-changed", No, "a logout or another login changed the session during a refresh";
     SessionExpired: "session-expired", No, "the session is expired";
     SessionLength: "session-length", Config, "the session length in the configuration is invalid";
     SessionMalformed: "session-malformed", Data, "the session file is malformed";
@@ -278,6 +287,7 @@ kinds! {
     TokenNoKey: "token-no-key", No, "there is no key to verify the token";
     TokenNotObject: "token-not-object", Data, "a part of the token is not a JSON object";
     TokenNotUtf8: "token-not-utf8", No, "the token is not UTF-8 text";
+    TokenOtherIssuer: "token-other-issuer", No, "the key that signed the token belongs to another issuer";
     TokenOtherSubject: "token-other-subject", No, "the token is for another user";
     TokenParts: "token-parts", Data, "the token does not have three parts";
     TokenRejected: "token-rejected", No, "the token is rejected";

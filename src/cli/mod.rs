@@ -8,6 +8,7 @@ mod candidates;
 pub mod cc_jwt;
 pub mod cc_login;
 pub mod cc_user;
+mod child;
 pub mod completion;
 pub mod console;
 pub mod convert_pem_pubkey;

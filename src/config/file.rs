@@ -406,6 +406,7 @@ fn read_provider(
         client_id: section.some_text(&["client-id"], findings),
         client_secret_variable: section.some_text(&["client-secret-variable"], findings),
         client_secret: None,
+        token_endpoint_auth_method: section.some_text(&["token-endpoint-auth-method"], findings),
         scopes: section.texts(&["scopes"], findings),
         parameters: section.raw(&["parameters"], findings),
         ca_file: section.path(&["ca-file"], findings),

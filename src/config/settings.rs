@@ -121,6 +121,9 @@ pub struct OidcProvider {
     pub client_secret_variable: Option<Value<String>>,
     /// What that variable holds.
     pub client_secret: Option<Value<crate::base::secret::SecretText>>,
+    /// How the client secret is sent: `client_secret_basic` or `client_secret_post`; as the
+    /// provider accepts it where nothing is set.
+    pub token_endpoint_auth_method: Option<Value<String>>,
     /// Scopes to ask for beside `openid`.
     pub scopes: Option<Value<Vec<String>>>,
     /// Further parameters of the authorization request.

@@ -12,6 +12,7 @@ pub mod ldap;
 pub mod local;
 pub mod oidc;
 pub mod place;
+mod row;
 pub mod session;
 pub mod token;
 

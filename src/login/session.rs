@@ -1,8 +1,11 @@
-//! The session that is kept after a login: who, how, until when, and a token that the server takes.
+//! The session after a login: user, method, end, and a token that the server accepts.
+//!
+//! Every change of the session file needs a [`Lock`], and a change that depends on what was read
+//! before (a refresh) is only saved while the file still has that content: [`Lock::replace`].
 
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde_json::json;
@@ -55,12 +58,15 @@ pub struct Session {
 }
 
 impl Session {
-    /// Begins a session of this length, with a token if there is a key to sign it.
+    /// Begins a session of this length. `row` is the user as the user table has it after the
+    /// login; its roles are those of the session's token, as on the server's own token page. There
+    /// is no token for a user who is not in the table, nor without a key to sign it.
     ///
     /// # Errors
     /// [`LoginError::SessionLength`] for one that is over when it begins, [`LoginError::Issue`].
     pub fn begin(
         identity: Identity,
+        row: Option<User>,
         length: Option<GoDuration>,
         key: Option<&SigningKey>,
         now: Timestamp,
@@ -70,7 +76,11 @@ impl Session {
             return Err(LoginError::SessionLength(length));
         }
         let until = length.map(|length| now.plus(length));
-        let token = key.map(|key| token_for(&user, until, key, now)).transpose()?;
+        let token = match (&row, key) {
+            (Some(row), Some(key)) => Some(token_for(row, until, key, now)?),
+            _ => None,
+        };
+        let user = row.unwrap_or(user);
         Ok(Self { user, method, since: now, until, token, refresh: None, id_token: None })
     }
 
@@ -98,14 +108,97 @@ fn token_for(
     Ok(issue(&Heading::for_key(key), &claims, key)?)
 }
 
-/// Keeps the session, whole or not at all, readable by nobody else. What was kept before is gone.
+/// The right to change the session file. One process has it at a time; it ends with the value.
+///
+/// It is held for the time of reading and writing the file, never while a provider is asked, so
+/// that a logout does not wait for a slow provider.
+#[derive(Debug)]
+pub struct Lock {
+    path: PathBuf,
+    _file: File,
+}
+
+impl Lock {
+    /// Waits for the lock of this session file. Creates the directory of the file.
+    ///
+    /// # Errors
+    /// [`LoginError::File`].
+    pub fn acquire(path: &Path) -> Result<Self, LoginError> {
+        Ok(Self { path: path.to_owned(), _file: lock_file(path, "lock")? })
+    }
+
+    /// The stored session, if there is one, expired or not.
+    ///
+    /// # Errors
+    /// As [`load`].
+    pub fn load(&self, notes: &mut Notes) -> Result<Option<Session>, LoginError> {
+        load(&self.path, notes)
+    }
+
+    /// Stores a session, whatever was stored before: that of a new login.
+    ///
+    /// # Errors
+    /// [`LoginError::File`].
+    pub fn save(&self, session: &Session) -> Result<(), LoginError> {
+        save(&self.path, session)
+    }
+
+    /// Stores a session in the place of `expected`, if that is still what is stored. Otherwise
+    /// nothing is changed, and the answer is what is stored now: another process ended the
+    /// session or logged in meanwhile.
+    ///
+    /// # Errors
+    /// As [`load`] and [`Lock::save`].
+    pub fn replace(&self, expected: &Session, session: &Session) -> Result<Replaced, LoginError> {
+        // A file that cannot be read is not what was read before.
+        let stored = self.load(&mut Notes::new()).ok().flatten();
+        if stored.as_ref() != Some(expected) {
+            return Ok(Replaced::Changed(stored.map(Box::new)));
+        }
+        self.save(session)?;
+        Ok(Replaced::Saved)
+    }
+
+    /// Removes the stored session; whether there was one.
+    ///
+    /// # Errors
+    /// [`LoginError::File`].
+    pub fn remove(&self) -> Result<bool, LoginError> {
+        Ok(file::remove(&self.path)?)
+    }
+}
+
+/// What became of a conditional change.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Replaced {
+    /// The new session is stored.
+    Saved,
+    /// Another process changed the file: what is stored now, if anything.
+    Changed(Option<Box<Session>>),
+}
+
+/// Waits for the right to use the refresh token of this session file: many providers accept a
+/// refresh token once only. A session can be ended and replaced meanwhile.
 ///
 /// # Errors
 /// [`LoginError::File`].
-pub fn save(path: &Path, session: &Session) -> Result<(), LoginError> {
-    if let Some(folder) = path.parent() {
+pub fn acquire_refresh(path: &Path) -> Result<File, LoginError> {
+    lock_file(path, "refresh.lock")
+}
+
+fn lock_file(session: &Path, extension: &str) -> Result<File, LoginError> {
+    if let Some(folder) = session.parent() {
         file::create_private_folder(folder)?;
     }
+    let path = session.with_extension(extension);
+    let file = file::open_lock(&path)?;
+    file.lock().map_err(|source| FileError::Unwritable { path, source })?;
+    Ok(file)
+}
+
+/// Writes the session, whole or not at all, readable by no other user.
+fn save(path: &Path, session: &Session) -> Result<(), LoginError> {
     let secret = |text: &Option<SecretText>| text.as_ref().map(|text| text.expose().to_owned());
     let User { username, name, roles, projects, email, source } = &session.user;
     let document = json!({
@@ -202,14 +295,6 @@ pub fn load(path: &Path, notes: &mut Notes) -> Result<Option<Session>, LoginErro
     }))
 }
 
-/// Ends the session that was kept. Whether there was one.
-///
-/// # Errors
-/// [`LoginError::File`].
-pub fn remove(path: &Path) -> Result<bool, LoginError> {
-    Ok(file::remove(path)?)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -228,13 +313,35 @@ mod tests {
         Identity { user, method: Method::Local }
     }
 
+    fn begin(
+        row: Option<User>,
+        length: Option<GoDuration>,
+        key: Option<&SigningKey>,
+        now: Timestamp,
+    ) -> Result<Session, LoginError> {
+        Session::begin(identity(), row, length, key, now)
+    }
+
+    #[test]
+    fn session_token_has_the_roles_of_the_user_table_or_is_missing() {
+        let key = SigningKey::private(PrivateKey::generate(Algorithm::EdDsa).unwrap()).unwrap();
+        let row = User { roles: vec!["support".to_owned()], ..identity().user };
+        let session = begin(Some(row.clone()), None, Some(&key), Timestamp(1)).unwrap();
+        let token = session.token.unwrap();
+        let seen = crate::token::inspect(token.expose());
+        assert_eq!(seen.unproven().unwrap().1.roles(), ["support"]);
+        assert_eq!(session.user, row);
+        let unknown = begin(None, None, Some(&key), Timestamp(1)).unwrap();
+        assert_eq!((unknown.token, unknown.user), (None, identity().user));
+    }
+
     #[test]
     fn a_session_reads_back_as_it_was_kept_and_nobody_else_may_read_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a/b/session.json");
         let key = SigningKey::private(PrivateKey::generate(Algorithm::EdDsa).unwrap()).unwrap();
         let mut session =
-            Session::begin(identity(), Some(GoDuration::from_seconds(60)), Some(&key), Timestamp(1000))
+            begin(Some(identity().user), Some(GoDuration::from_seconds(60)), Some(&key), Timestamp(1000))
                 .unwrap();
         session.refresh = Some(Refresh {
             provider: "site".to_owned(),
@@ -242,26 +349,51 @@ mod tests {
             subject: "s-1".to_owned(),
             token: SecretText::new("r".to_owned()),
         });
-        save(&path, &session).unwrap();
+        let lock = Lock::acquire(&path).unwrap();
+        lock.save(&session).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::metadata(path.parent().unwrap()).unwrap().permissions().mode() & 0o777, 0o700);
         let mut notes = Notes::new();
         assert_eq!(load(&path, &mut notes).unwrap().as_ref(), Some(&session));
         assert!(notes.is_empty());
         assert!(!session.is_over(Timestamp(1059)) && session.is_over(Timestamp(1060)));
-        assert!(remove(&path).unwrap() && !remove(&path).unwrap());
+        assert!(lock.remove().unwrap() && !lock.remove().unwrap());
         assert_eq!(load(&path, &mut notes).unwrap(), None);
     }
 
     #[test]
     fn a_session_that_would_be_over_is_not_begun_and_one_without_end_never_is() {
         for length in [GoDuration::from_seconds(-1), GoDuration::from_nanoseconds(1)] {
-            let refused = Session::begin(identity(), Some(length), None, Timestamp(0));
+            let refused = begin(None, Some(length), None, Timestamp(0));
             assert!(matches!(refused, Err(LoginError::SessionLength(_))));
         }
-        let endless = Session::begin(identity(), None, None, Timestamp(0)).unwrap();
+        let endless = begin(None, None, None, Timestamp(0)).unwrap();
         assert!(!endless.is_over(Timestamp(i64::MAX)));
         assert!(endless.token.is_none());
+    }
+
+    #[test]
+    fn replace_session_changed_meanwhile_stores_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("session.json");
+        let at = |seconds| begin(None, None, None, Timestamp(seconds)).unwrap();
+        let (read, other, refreshed) = (at(1), at(2), at(3));
+        let lock = Lock::acquire(&path).unwrap();
+        let stored = || load(&path, &mut Notes::new()).ok().flatten();
+        lock.save(&read).unwrap();
+        assert_eq!(lock.replace(&read, &refreshed).unwrap(), Replaced::Saved);
+        assert_eq!(stored().as_ref(), Some(&refreshed));
+        // Another login, a logout, a damaged file.
+        lock.save(&other).unwrap();
+        let changed = lock.replace(&read, &refreshed).unwrap();
+        assert_eq!(changed, Replaced::Changed(Some(Box::new(other.clone()))));
+        assert_eq!(stored().as_ref(), Some(&other));
+        assert!(lock.remove().unwrap());
+        assert_eq!(lock.replace(&read, &refreshed).unwrap(), Replaced::Changed(None));
+        assert!(!path.exists());
+        fs::write(&path, "damaged").unwrap();
+        assert_eq!(lock.replace(&read, &refreshed).unwrap(), Replaced::Changed(None));
+        assert_eq!(fs::read(&path).unwrap(), b"damaged");
     }
 
     #[test]

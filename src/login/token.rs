@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::fault::LoginError;
 use super::identity::{Identity, Method};
+use super::row::{self, Change, Permitted};
 use crate::base::note::Notes;
 use crate::base::quote::quote;
 use crate::base::secret::SecretText;
@@ -56,7 +57,7 @@ pub fn login(
     let user = if rules.validate_user {
         known.ok_or_else(|| refuse(format!("{} is not in the user table", quote(&subject)), None))?
     } else {
-        settle(settings, store, &verified, known, notes)?
+        settle(settings, store, &verified, known.as_ref(), notes)?
     };
     Ok(Identity { user, method: Method::Token })
 }
@@ -150,7 +151,7 @@ fn settle(
     settings: &Settings,
     store: &mut Store,
     token: &Verified,
-    known: Option<User>,
+    known: Option<&User>,
     notes: &mut Notes,
 ) -> Result<User, LoginError> {
     let claims = token.claims();
@@ -162,45 +163,31 @@ fn settle(
         email: None,
         source: Ok(AuthSource::Token),
     };
-    let Some(before) = known else {
-        if settings.jwts.sync_user_on_login.value {
-            said.username.parse::<Username>().map_err(|error| LoginError::TokenRefused {
-                reason: format!("nobody is added: {error}"),
-                hint: None,
-            })?;
-            let mut transaction = store.transaction()?;
-            transaction.add(&said, None)?;
-            transaction.commit()?;
-            notes.note(format!("added {} as the token says", quote(&said.username)));
-        }
-        return Ok(said);
-    };
-    if before.source != Ok(AuthSource::Token) {
-        if settings.jwts.update_user_on_login.value {
-            notes.note(format!(
-                "{} is no user of source token and was not changed; the server would overwrite name and roles",
-                quote(&said.username)
-            ));
-        }
-        return Ok(User { source: before.source, email: before.email, ..said });
+    let adds = settings.jwts.sync_user_on_login.value;
+    let updates = settings.jwts.update_user_on_login.value;
+    if known.is_none() && adds {
+        said.username.parse::<Username>().map_err(|error| LoginError::TokenRefused {
+            reason: format!("nobody is added: {error}"),
+            hint: None,
+        })?;
     }
-    if settings.jwts.update_user_on_login.value {
-        let is_manager = said.roles.iter().any(|role| role == "manager");
-        let projects = if is_manager { said.projects.clone() } else { before.projects.clone() };
-        let after = User {
-            name: said.name.clone().or_else(|| before.name.clone()),
-            roles: said.roles.clone(),
-            projects,
-            ..before.clone()
-        };
-        if after != before {
-            let mut transaction = store.transaction()?;
-            transaction.update(&after)?;
-            transaction.commit()?;
+    let name = quote(&said.username);
+    Ok(match row::settle(store, &said, Permitted { adds, updates, keeps: &[] })? {
+        Change::Unknown => said,
+        Change::Added => {
+            notes.note(format!("added {name} as the token says"));
+            said
         }
-        return Ok(after);
-    }
-    Ok(User { email: before.email, ..said })
+        Change::Updated { row, .. } => *row,
+        Change::Known(row) => {
+            if row.source != said.source && updates {
+                notes.note(format!(
+                    "{name} is no user of source token and was not changed; the server would overwrite name and roles"
+                ));
+            }
+            User { source: row.source, email: row.email, ..said }
+        }
+    })
 }
 
 /// `name`: a text, or an object whose `values` are joined by blanks.

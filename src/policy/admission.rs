@@ -173,6 +173,7 @@ pub fn refused(error: &TokenError) -> Verdict {
         | TokenError::AlgorithmUnknown(_)
         | TokenError::AlgorithmMismatch { .. }
         | TokenError::Unsigned(_) => "algorithm",
+        TokenError::OtherIssuer { .. } => "issuer",
         _ => "form",
     };
     let server = if server_overlooks(error) { "; the server does not look at that" } else { "" };

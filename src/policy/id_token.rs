@@ -373,6 +373,9 @@ mod tests {
             (json!({"iss": ["https://idp.example"]}), "issuer"),
             (json!({"aud": "other"}), "audience"),
             (json!({"aud": "cc "}), "audience"),
+            // A single foreign audience, whoever it was made for (3.1.3.7, 3).
+            (json!({"aud": "other", "azp": "cc"}), "audience"),
+            (json!({"aud": ["other"], "azp": "cc"}), "audience"),
             (json!({"aud": null}), "audience"),
             (json!({"aud": []}), "audience"),
             (json!({"aud": ["cc", 1]}), "audience"),

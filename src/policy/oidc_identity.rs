@@ -69,11 +69,13 @@ pub fn identify(
     username: Option<&str>,
     notes: &mut Notes,
 ) -> Result<OidcIdentity, OidcIdentityFault> {
+    // An empty string says as little as a missing claim.
+    let is_there = |value: &&Value| !value.is_null() && value.as_str() != Some("");
     let claim = |name: &str| {
         userinfo
             .and_then(|userinfo| userinfo.get(name))
-            .filter(|value| !value.is_null())
-            .or_else(|| id_token.get(name).filter(|value| !value.is_null()))
+            .filter(is_there)
+            .or_else(|| id_token.get(name).filter(is_there))
     };
     let username = match (username, claim("preferred_username")) {
         (Some(found), _) => found.to_owned(),
@@ -118,7 +120,13 @@ pub fn identify(
     }
     let name = match claim("name") {
         Some(Value::String(name)) if !name.trim().is_empty() => Some(name.clone()),
-        _ => None,
+        Some(Value::String(_)) | None => None,
+        // A token for the server's own login may have such a name; a provider's is a string
+        // (OpenID Connect Core 5.1).
+        Some(other) => {
+            notes.note(format!("the provider's 'name' is {}, expected a string: ignored", kind(other)));
+            None
+        }
     };
     Ok(OidcIdentity { username, name, roles, projects })
 }
@@ -159,8 +167,11 @@ mod tests {
         assert_eq!(found.username.as_str(), "new");
         assert_eq!(found.name.as_deref(), Some("New Name"));
         assert_eq!(found.projects, ["p"]);
-        let found = map(json!({"preferred_username": "old"}), json!({"preferred_username": null})).unwrap();
-        assert_eq!(found.username.as_str(), "old");
+        for nothing in [json!(null), json!("")] {
+            let userinfo = json!({"preferred_username": nothing, "name": nothing});
+            let found = map(json!({"preferred_username": "old", "name": "Old"}), userinfo).unwrap();
+            assert_eq!((found.username.as_str(), found.name.as_deref()), ("old", Some("Old")));
+        }
     }
 
     #[test]
@@ -202,9 +213,23 @@ mod tests {
             map(json!({"preferred_username": 7}), json!({})),
             Err(OidcIdentityFault::NotText(_))
         ));
-        for name in ["", "a\u{0}", " a", "a\u{202e}b"] {
+        let empty = map(json!({"preferred_username": ""}), json!({"preferred_username": ""}));
+        assert_eq!(empty, Err(OidcIdentityFault::NoUsername));
+        for name in ["a\u{0}", " a", "a\u{202e}b"] {
             let refused = map(json!({"preferred_username": name}), json!({}));
             assert!(matches!(refused, Err(OidcIdentityFault::Unfit(_))), "{name:?}: {refused:?}");
+        }
+    }
+
+    #[test]
+    fn name_that_is_not_a_string_is_ignored_with_a_note() {
+        for name in [json!({"values": ["Clara", "M"]}), json!(["Clara"]), json!(7)] {
+            let mut notes = Notes::new();
+            let claims = json!({"preferred_username": "c", "name": name});
+            let Value::Object(claims) = claims else { panic!() };
+            let found = identify(&Claims::from(claims), None, None, &mut notes).unwrap();
+            assert_eq!(found.name, None);
+            assert_eq!(notes.iter().count(), 1, "{name}");
         }
     }
 

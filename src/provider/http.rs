@@ -15,8 +15,6 @@ use std::io::{self, Read as _};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
 use serde::de::DeserializeOwned;
 use ureq::Agent;
 use ureq::http::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName, HeaderValue};
@@ -24,16 +22,22 @@ use ureq::tls::{Certificate, RootCerts, TlsConfig, TlsProvider};
 use url::{Host, Url};
 use zeroize::Zeroizing;
 
+pub use super::proxy::ProxyOption;
+use super::tls;
 use crate::base::fault::Fault;
 use crate::base::file::reason;
 use crate::base::kind::Kind;
 use crate::base::quote::{escape, quote};
+use crate::base::secret::SecretText;
 
 /// The most that is taken of an answer's body, in bytes, unless the options say otherwise.
 pub const BODY_LIMIT: usize = 1 << 20;
 
 /// The most that is taken of an answer's headers, in bytes.
 const HEADER_LIMIT: usize = 32 << 10;
+
+/// How many redirects within the origin are followed for a document.
+const DOCUMENT_REDIRECTS: u8 = 5;
 
 /// How much of an answer that is no JSON is shown, in characters.
 const SHOWN_CHARS: usize = 160;
@@ -60,21 +64,13 @@ pub enum Redirects {
     SameOrigin(u8),
 }
 
-/// A proxy for connections over TLS; loopback is never asked for through it.
-#[derive(Clone, PartialEq, Eq)]
-pub struct ProxyOption {
-    /// The proxy's address, as in the variable `https_proxy`.
-    pub url: String,
-    /// Hosts that are reached directly, as in `no_proxy`: names and suffixes, comma-separated.
-    pub except: String,
-}
-
-impl fmt::Debug for ProxyOption {
-    /// Without the name and password that the address may hold.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let url = without_credentials(&self.url);
-        f.debug_struct("ProxyOption").field("url", &url).field("except", &self.except).finish()
-    }
+/// A bearer token that goes along with requests to one origin, and to no other.
+#[derive(Debug, Clone)]
+pub struct Bearer {
+    /// The origin of the URL that the user named.
+    pub origin: url::Origin,
+    /// The token.
+    pub token: SecretText,
 }
 
 /// How careful the client is. The default is what a token endpoint deserves.
@@ -95,6 +91,8 @@ pub struct Options {
     pub allow_plain: bool,
     /// A proxy for TLS connections. Default none.
     pub proxy: Option<ProxyOption>,
+    /// A bearer token for documents of one origin. Default none.
+    pub bearer: Option<Bearer>,
 }
 
 impl Default for Options {
@@ -107,6 +105,7 @@ impl Default for Options {
             redirects: Redirects::Return,
             allow_plain: false,
             proxy: None,
+            bearer: None,
         }
     }
 }
@@ -172,6 +171,17 @@ pub enum HttpError {
         /// The limit in bytes.
         limit: usize,
     },
+    /// A plain http request reached a port that speaks TLS.
+    #[error("{} expects https: it answers plain http with an error", quote(.0))]
+    ExpectsTls(String),
+    /// A request through a proxy failed before the server answered.
+    #[error("{source}; the connection goes through the proxy {}", quote(.proxy))]
+    Proxied {
+        /// The URL of the proxy, without credentials.
+        proxy: String,
+        /// What failed.
+        source: Box<HttpError>,
+    },
     /// The answer ended in the middle, or is no HTTP.
     #[error("{} broke off or speaks no HTTP: {why}", quote(.url))]
     Broken {
@@ -214,15 +224,16 @@ impl HttpError {
     /// Whether the same question may be answered later: nobody was reached, or whoever was has a
     /// fault of its own.
     #[must_use]
-    pub const fn may_pass(&self) -> bool {
-        matches!(
-            self,
+    pub fn may_pass(&self) -> bool {
+        match self {
             Self::NoHost(_)
-                | Self::Unreachable { .. }
-                | Self::TimedOut { .. }
-                | Self::Broken { .. }
-                | Self::Refused { status: 500.., .. }
-        )
+            | Self::Unreachable { .. }
+            | Self::TimedOut { .. }
+            | Self::Broken { .. }
+            | Self::Refused { status: 500.., .. } => true,
+            Self::Proxied { source, .. } => source.may_pass(),
+            _ => false,
+        }
     }
 }
 
@@ -243,6 +254,8 @@ impl Fault for HttpError {
             Self::Unreachable { .. } => Kind::ServerUnreachable,
             Self::TimedOut { .. } => Kind::ServerTimeout,
             Self::Tls { .. } => Kind::ServerUntrusted,
+            Self::ExpectsTls(_) => Kind::ServerExpectsTls,
+            Self::Proxied { source, .. } => source.kind(),
             Self::TooLarge { .. } => Kind::AnswerTooLarge,
             Self::Broken { .. } => Kind::AnswerMalformed,
             Self::Redirected { .. } => Kind::AnswerRedirect,
@@ -261,6 +274,14 @@ impl Fault for HttpError {
             Self::Tls { unknown_ca: true, .. } => {
                 "if the site has a CA of its own, name its certificate with --ca-file FILE".to_owned()
             }
+            Self::ExpectsTls(url) => match url.strip_prefix("http://") {
+                Some(rest) => format!("use https://{}", escape(rest)),
+                None => return None,
+            },
+            Self::Proxied { source, .. } => match source.hint() {
+                Some(hint) => hint,
+                None => "check https_proxy and no_proxy in the environment".to_owned(),
+            },
             Self::Redirected { to, .. } => format!("if that is where it lives now, use {}", escape(to)),
             _ => return None,
         })
@@ -321,6 +342,7 @@ pub struct Client {
     options: Options,
     plain: OnceLock<Agent>,
     safe: OnceLock<Agent>,
+    proxied: OnceLock<Agent>,
 }
 
 impl fmt::Debug for Client {
@@ -337,10 +359,10 @@ impl Client {
     /// [`HttpError::BadProxy`].
     pub fn new(options: Options) -> Result<Self, HttpError> {
         if let Trust::SystemAnd(pem) | Trust::Only(pem) = &options.trust {
-            own_roots(pem)?;
+            tls::own_roots(pem).map_err(HttpError::BadCa)?;
         }
         proxy_of(&options)?;
-        Ok(Self { options, plain: OnceLock::new(), safe: OnceLock::new() })
+        Ok(Self { options, plain: OnceLock::new(), safe: OnceLock::new(), proxied: OnceLock::new() })
     }
 
     /// The options the client was made with.
@@ -368,10 +390,35 @@ impl Client {
     /// # Errors
     /// [`HttpError`]; a status that is no success is an answer, not an error.
     pub fn get(&self, url: &Url, headers: &[(&str, &str)]) -> Result<Response, HttpError> {
-        let mut left = match self.options.redirects {
+        let left = match self.options.redirects {
             Redirects::Return => 0,
             Redirects::SameOrigin(count) => count,
         };
+        self.follow(url, headers, left)
+    }
+
+    /// Asks for a public document of this media type: a discovery document or a key set. A
+    /// redirect within the origin of the URL is followed, and the bearer token of the options goes
+    /// along to its own origin.
+    ///
+    /// # Errors
+    /// As [`Client::get`].
+    pub fn get_document(&self, url: &Url, accept: &str) -> Result<Response, HttpError> {
+        // A token is never sent in plain text, whatever else may be.
+        let is_private = url.scheme() == "https" || is_loopback(url);
+        let bearer = self
+            .options
+            .bearer
+            .as_ref()
+            .filter(|bearer| is_private && bearer.origin == url.origin())
+            .map(|bearer| Zeroizing::new(format!("Bearer {}", bearer.token.expose())));
+        let mut headers = vec![("accept", accept)];
+        headers.extend(bearer.as_ref().map(|bearer| ("authorization", bearer.as_str())));
+        self.follow(url, &headers, DOCUMENT_REDIRECTS)
+    }
+
+    fn follow(&self, url: &Url, headers: &[(&str, &str)], redirects: u8) -> Result<Response, HttpError> {
+        let mut left = redirects;
         let mut url = url.clone();
         loop {
             let response = self.exchange(&url, headers, None)?;
@@ -409,10 +456,17 @@ impl Client {
         form: Option<&str>,
     ) -> Result<Response, HttpError> {
         self.check(url)?;
-        let agent = self.agent(url)?;
+        let proxy = self.options.proxy.as_ref().filter(|proxy| proxy.serves(url));
+        let agent = self.agent(url, proxy.is_some())?;
         let mut target = url.clone();
         target.set_fragment(None);
-        log::info!("{} {}", if form.is_some() { "POST" } else { "GET" }, quote(&shown(url)));
+        let method = if form.is_some() { "POST" } else { "GET" };
+        match proxy {
+            Some(proxy) => {
+                log::info!("{method} {} through the proxy {}", quote(&shown(url)), quote(&proxy.shown()));
+            }
+            None => log::info!("{method} {}", quote(&shown(url))),
+        }
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             let (name, value) = header(name, value)
@@ -435,9 +489,13 @@ impl Client {
                 request.content_type("application/x-www-form-urlencoded").send(form)
             }
         };
-        let answer = answer.map_err(|error| explain(&error, url))?;
+        let through = |source: HttpError| match proxy {
+            Some(proxy) => proxied(proxy, source),
+            None => source,
+        };
+        let answer = answer.map_err(|error| through(explain(&error, url)))?;
         log::info!("{} answered with status {}", quote(&shown(url)), answer.status().as_u16());
-        self.read(url, answer)
+        self.read(url, answer).map_err(through)
     }
 
     fn read(&self, url: &Url, answer: ureq::http::Response<ureq::Body>) -> Result<Response, HttpError> {
@@ -454,17 +512,21 @@ impl Client {
         Ok(Response { url: url.clone(), status: parts.status.as_u16(), headers: parts.headers, body: bytes })
     }
 
-    fn agent(&self, url: &Url) -> Result<&Agent, HttpError> {
+    fn agent(&self, url: &Url, proxied: bool) -> Result<&Agent, HttpError> {
         let safe = url.scheme() == "https";
-        let cell = if safe { &self.safe } else { &self.plain };
+        let cell = match (safe, proxied) {
+            (false, _) => &self.plain,
+            (true, false) => &self.safe,
+            (true, true) => &self.proxied,
+        };
         if let Some(agent) = cell.get() {
             return Ok(agent);
         }
-        let agent = self.build(safe)?;
+        let agent = self.build(safe, proxied)?;
         Ok(cell.get_or_init(|| agent))
     }
 
-    fn build(&self, safe: bool) -> Result<Agent, HttpError> {
+    fn build(&self, safe: bool, proxied: bool) -> Result<Agent, HttpError> {
         let options = &self.options;
         let mut tls = TlsConfig::builder()
             .provider(TlsProvider::Rustls)
@@ -475,7 +537,7 @@ impl Client {
         }
         let config = Agent::config_builder()
             .tls_config(tls.build())
-            .proxy(if safe { proxy_of(options)? } else { None })
+            .proxy(if proxied { proxy_of(options)? } else { None })
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
@@ -503,70 +565,31 @@ fn bad_url(url: &Url, why: &str) -> HttpError {
 
 fn proxy_of(options: &Options) -> Result<Option<ureq::Proxy>, HttpError> {
     let Some(option) = &options.proxy else { return Ok(None) };
-    let bad = || HttpError::BadProxy(without_credentials(&option.url));
-    let with_scheme =
-        if option.url.contains("://") { option.url.clone() } else { format!("http://{}", option.url) };
-    let url = Url::parse(&with_scheme).map_err(|_| bad())?;
-    let protocol = match url.scheme() {
-        "http" => ureq::ProxyProtocol::Http,
-        "https" => ureq::ProxyProtocol::Https,
-        _ => return Err(bad()),
-    };
-    let host = url.host_str().ok_or_else(bad)?;
-    let default = if url.scheme() == "https" { 443 } else { 80 };
-    let mut builder = ureq::Proxy::builder(protocol).host(host).port(url.port().unwrap_or(default));
-    if !url.username().is_empty() {
-        builder = builder.username(url.username());
-    }
-    if let Some(password) = url.password() {
-        builder = builder.password(password);
-    }
-    for name in ["localhost", "127.0.0.1", "[::1]", "::1"] {
-        builder = builder.no_proxy(name);
-    }
-    for name in option.except.split(',').map(str::trim).filter(|name| !name.is_empty()) {
-        builder = builder.no_proxy(name);
-    }
-    builder.build().map(Some).map_err(|_| bad())
+    option.build().map(Some).ok_or_else(|| HttpError::BadProxy(option.shown()))
 }
 
-/// The address of a proxy, or what should be one, without what stands before its `@`.
-fn without_credentials(address: &str) -> String {
-    let Some((before, host)) = address.rsplit_once('@') else { return address.to_owned() };
-    let scheme = before.split_once("://").map_or("", |(scheme, _)| scheme);
-    if scheme.is_empty() { host.to_owned() } else { format!("{scheme}://{host}") }
-}
-
-/// The certificates of a PEM text; each must be one that can be trusted at all.
-fn own_roots(pem: &[u8]) -> Result<Vec<Certificate<'static>>, HttpError> {
-    let mut store = rustls::RootCertStore::empty();
-    let mut found = Vec::new();
-    for certificate in CertificateDer::pem_slice_iter(pem) {
-        let certificate =
-            certificate.map_err(|error| HttpError::BadCa(format!("no proper PEM ({error})")))?;
-        store.add(certificate.clone()).map_err(|error| {
-            HttpError::BadCa(format!("certificate {} is broken ({error})", found.len() + 1))
-        })?;
-        found.push(Certificate::from_der(&certificate).to_owned());
+/// An error of a request through a proxy: it names the proxy unless the server itself answered.
+fn proxied(proxy: &ProxyOption, source: HttpError) -> HttpError {
+    match source {
+        HttpError::Unreachable { .. }
+        | HttpError::TimedOut { .. }
+        | HttpError::Tls { .. }
+        | HttpError::Broken { .. } => HttpError::Proxied { proxy: proxy.shown(), source: Box::new(source) },
+        // The proxy looks up the server's name; what was not found is its own.
+        HttpError::NoHost(_) => {
+            HttpError::Proxied { proxy: proxy.shown(), source: Box::new(HttpError::NoHost(proxy.shown())) }
+        }
+        other => other,
     }
-    if found.is_empty() {
-        return Err(HttpError::BadCa("no 'BEGIN CERTIFICATE' in it".to_owned()));
-    }
-    Ok(found)
 }
 
 fn roots(trust: &Trust) -> Result<Vec<Certificate<'static>>, HttpError> {
-    let own = match trust {
-        Trust::System => Vec::new(),
-        Trust::SystemAnd(pem) => own_roots(pem)?,
-        Trust::Only(pem) => return own_roots(pem),
+    let own = |pem: &[u8]| tls::own_roots(pem).map_err(HttpError::BadCa);
+    let roots = match trust {
+        Trust::System => tls::system_roots(),
+        Trust::SystemAnd(pem) => tls::system_roots().into_iter().chain(own(pem)?).collect(),
+        Trust::Only(pem) => return own(pem),
     };
-    let loaded = rustls_native_certs::load_native_certs();
-    for error in &loaded.errors {
-        log::debug!("a certificate of the system is passed over: {}", escape(&error.to_string()));
-    }
-    let roots: Vec<_> =
-        loaded.certs.iter().map(|der| Certificate::from_der(der).to_owned()).chain(own).collect();
     if roots.is_empty() { Err(HttpError::NoRoots) } else { Ok(roots) }
 }
 
@@ -625,27 +648,7 @@ fn explain_io(error: &io::Error, url: &Url) -> HttpError {
 }
 
 fn explain_tls(error: &rustls::Error, url: &Url) -> HttpError {
-    use rustls::{CertificateError, Error};
-    let mut unknown_ca = false;
-    let why = match error {
-        // A bad signature is that of a CA with a trusted one's name but another key.
-        Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature) => {
-            unknown_ca = true;
-            "its certificate is from a CA that is not trusted here".to_owned()
-        }
-        Error::InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. }) => {
-            "its certificate has expired".to_owned()
-        }
-        Error::InvalidCertificate(
-            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. },
-        ) => "its certificate is not valid yet".to_owned(),
-        Error::InvalidCertificate(
-            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-        ) => format!("its certificate is not for the host {}", quote(url.host_str().unwrap_or_default())),
-        Error::InvalidCertificate(CertificateError::Revoked) => "its certificate was revoked".to_owned(),
-        Error::InvalidMessage(_) => "it does not speak TLS there".to_owned(),
-        other => escape(&other.to_string()),
-    };
+    let (why, unknown_ca) = tls::describe(error, url.host_str().unwrap_or_default());
     HttpError::Tls { url: shown(url), why, unknown_ca }
 }
 
@@ -740,9 +743,22 @@ impl Response {
         if let Some(to) = self.target() {
             return HttpError::Redirected { url: shown(&self.url), to: shown(&to) };
         }
+        if self.is_plain_on_tls_port() {
+            return HttpError::ExpectsTls(shown(&self.url));
+        }
         let readable = matches!(self.media_type().as_str(), "text/plain" | "application/json" | "");
         let text = if readable { self.beginning() } else { String::new() };
         HttpError::Refused { url: shown(&self.url), status: self.status, text }
+    }
+
+    /// Whether this is how servers answer plain http on a port that speaks TLS (Go, nginx, Apache).
+    fn is_plain_on_tls_port(&self) -> bool {
+        let says = |words: &str| self.body.windows(words.len()).any(|part| part == words.as_bytes());
+        self.status == 400
+            && self.url.scheme() == "http"
+            && (says("HTTP request to an HTTPS server")
+                || says("plain HTTP request was sent to HTTPS port")
+                || says("speaking plain HTTP to an SSL-enabled server port"))
     }
 
     /// The body as JSON of this shape.

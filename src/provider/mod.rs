@@ -4,8 +4,11 @@
 //! no redirects, limits on time and size. Knows nothing of logins and what they mean.
 
 pub mod discovery;
+mod freshness;
 pub mod http;
 pub mod oauth;
+pub mod proxy;
 pub mod remote;
 pub mod role_keys;
 pub mod server;
+mod tls;

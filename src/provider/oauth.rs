@@ -5,6 +5,7 @@
 //! draws them from its own generator, and hides an answer that it can't read; and it would bring
 //! some twenty crates (a second calendar, generator and SHA-2 among them).
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -14,7 +15,7 @@ use serde_json::{Map, Value};
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::discovery::{Discovery, DiscoveryError};
+use super::discovery::{Discovery, DiscoveryError, Endpoint};
 use super::http::{Client, HttpError, Response, parse_url};
 use crate::base::fault::Fault;
 use crate::base::kind::Kind;
@@ -31,6 +32,45 @@ pub struct Registration {
     pub client_id: String,
     /// Its secret (`OID_CLIENT_SECRET`); a public client has none.
     pub client_secret: Option<SecretText>,
+    /// How the secret is sent; nothing means as the provider's document says, and the other way
+    /// where the provider rejects that.
+    pub client_auth: Option<ClientAuth>,
+}
+
+/// How a client secret is sent (RFC 6749 2.3.1), under the names of OpenID Connect Core 9.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientAuth {
+    /// In the `Authorization` header.
+    Basic,
+    /// In the form.
+    Post,
+}
+
+impl ClientAuth {
+    /// Both, the preferred one first.
+    pub const ALL: [Self; 2] = [Self::Basic, Self::Post];
+
+    /// The name in discovery documents and registrations.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Basic => "client_secret_basic",
+            Self::Post => "client_secret_post",
+        }
+    }
+
+    /// The one of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|method| method.name() == name)
+    }
+
+    const fn other(self) -> Self {
+        match self {
+            Self::Basic => Self::Post,
+            Self::Post => Self::Basic,
+        }
+    }
 }
 
 /// What a provider refused, in its own words (RFC 6749 4.1.2.1 and 5.2).
@@ -128,6 +168,8 @@ pub enum OauthError {
         refusal: Refusal,
         /// The redirect URI that was used, if one was.
         redirect_uri: Option<String>,
+        /// How the client secret was sent: the ways that were tried, in order.
+        tried: [Option<ClientAuth>; 2],
     },
     /// An answer that lacks what it must have.
     #[error("the provider's answer to {what} is of no use: {why}")]
@@ -169,9 +211,31 @@ impl Fault for OauthError {
         match self {
             Self::Http(error) => error.hint(),
             Self::Discovery(error) => error.hint(),
-            Self::Refused { refusal, redirect_uri, .. } => refusal.hint(redirect_uri.as_deref()),
+            Self::Refused { refusal, redirect_uri, tried, .. } => {
+                client_hint(refusal, *tried).or_else(|| refusal.hint(redirect_uri.as_deref()))
+            }
             Self::Useless { .. } | Self::NoClientAuth(_) => None,
         }
+    }
+}
+
+/// What to do about a client that the provider rejects, by how the secret was sent.
+fn client_hint(refusal: &Refusal, tried: [Option<ClientAuth>; 2]) -> Option<String> {
+    let names = tried.iter().flatten().map(|method| method.name()).collect::<Vec<_>>().join(" and ");
+    match (refusal.code.as_str(), tried) {
+        ("invalid_client", [None, _]) => Some(
+            "no client secret was sent: set OID_CLIENT_SECRET if the client is not public, or check OID_CLIENT_ID"
+                .to_owned(),
+        ),
+        ("invalid_client", _) => Some(format!(
+            "check OID_CLIENT_ID and OID_CLIENT_SECRET against the provider's registration; the secret was sent by \
+             {names}"
+        )),
+        // The second way was accepted, but the first attempt had used the code up.
+        ("invalid_grant", [_, Some(accepted)]) => {
+            Some(format!("set 'token-endpoint-auth-method' of the provider entry to \"{}\"", accepted.name()))
+        }
+        _ => None,
     }
 }
 
@@ -231,7 +295,7 @@ enum Grant<'a> {
 }
 
 /// A provider as one client talks to it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Provider<'a> {
     /// How it is talked to.
     pub http: &'a Client,
@@ -239,6 +303,8 @@ pub struct Provider<'a> {
     pub discovery: &'a Discovery,
     /// How this client is known to it.
     pub registration: &'a Registration,
+    /// The way to send the secret that the provider accepted.
+    accepted: Cell<Option<ClientAuth>>,
 }
 
 #[derive(Deserialize)]
@@ -281,12 +347,42 @@ struct DeviceAnswer {
     verification_uri: String,
     #[serde(default)]
     verification_uri_complete: Option<String>,
-    expires_in: u64,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "seconds")]
+    expires_in: Option<u64>,
+    #[serde(default, deserialize_with = "seconds")]
     interval: Option<u64>,
 }
 
-impl Provider<'_> {
+/// A number of seconds, which some providers send as a string or with a fraction. Go reads them
+/// too.
+fn seconds<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    use serde::de::Error as _;
+    let invalid = || D::Error::custom("expected a number of seconds");
+    let text = match Value::deserialize(deserializer)? {
+        Value::Null => return Ok(None),
+        Value::Number(number) => number.to_string(),
+        Value::String(text) => text.trim().to_owned(),
+        _ => return Err(invalid()),
+    };
+    if let Ok(seconds) = text.parse() {
+        return Ok(Some(seconds));
+    }
+    let number: f64 = text.parse().map_err(|_| invalid())?;
+    // Of a number over the limit only its size counts.
+    match number {
+        0.0..1e15 => Ok(text.split('.').next().and_then(|whole| whole.parse().ok()).or(Some(0))),
+        _ if number.is_finite() && number >= 1e15 => Ok(Some(u64::MAX)),
+        _ => Err(invalid()),
+    }
+}
+
+impl<'a> Provider<'a> {
+    /// A provider for this client.
+    #[must_use]
+    pub const fn new(http: &'a Client, discovery: &'a Discovery, registration: &'a Registration) -> Self {
+        Self { http, discovery, registration, accepted: Cell::new(None) }
+    }
+
     /// A code from a login in the browser becomes tokens.
     ///
     /// # Errors
@@ -314,13 +410,11 @@ impl Provider<'_> {
     /// [`OauthError`]; [`DiscoveryError::Lacks`] when the provider has no such endpoint.
     pub fn begin_device(&self, scopes: &[String], extra: &[(String, String)]) -> Result<Device, OauthError> {
         const WHAT: &str = "a device login";
-        let endpoint = self.discovery.device_authorization_endpoint.as_ref();
-        let endpoint = self.discovery.need("device_authorization_endpoint", endpoint)?;
+        let endpoint = self.discovery.need(Endpoint::DeviceAuthorization, self.http)?;
         let scope = scopes.join(" ");
         let mut form = vec![("scope", scope.as_str())];
         form.extend(extra.iter().map(|(key, value)| (key.as_str(), value.as_str())));
-        let answer = self.authenticated(endpoint, form)?;
-        let answer: DeviceAnswer = refused(WHAT, None, answer)?.secret_json()?;
+        let answer: DeviceAnswer = self.authenticated(WHAT, None, &endpoint, &form)?.secret_json()?;
         let useless = |why: String| OauthError::Useless { what: WHAT, why };
         let address = |text: &str| {
             let url = parse_url(text).map_err(|error| useless(error.to_string()))?;
@@ -339,7 +433,10 @@ impl Provider<'_> {
                 .transpose()?,
             code: answer.device_code.0,
             user_code: answer.user_code,
-            expires_in: Duration::from_secs(answer.expires_in.min(LONGEST_DEVICE_LOGIN)),
+            // RFC 8628 3.2 requires it; without one, the device code does not expire for Go.
+            expires_in: Duration::from_secs(
+                answer.expires_in.unwrap_or(LONGEST_DEVICE_LOGIN).min(LONGEST_DEVICE_LOGIN),
+            ),
             // RFC 8628 3.2: 5 seconds where nothing is said. Less than one would be a flood.
             interval: Duration::from_secs(answer.interval.unwrap_or(5).clamp(1, LONGEST_DEVICE_LOGIN)),
         })
@@ -366,12 +463,11 @@ impl Provider<'_> {
     /// [`OauthError`].
     pub fn userinfo(&self, access_token: &SecretText) -> Result<Userinfo, OauthError> {
         const WHAT: &str = "userinfo";
-        let endpoint = self.discovery.userinfo_endpoint.as_ref();
-        let endpoint = self.discovery.need("userinfo_endpoint", endpoint)?;
+        let endpoint = self.discovery.need(Endpoint::Userinfo, self.http)?;
         let bearer = Zeroizing::new(format!("Bearer {}", access_token.expose()));
         let headers =
             [("authorization", bearer.as_str()), ("accept", "application/json, application/jwt;q=0.5")];
-        let answer = refused(WHAT, None, self.http.get(endpoint, &headers)?)?;
+        let answer = refused(WHAT, None, [None; 2], self.http.get(&endpoint, &headers)?)?;
         if answer.media_type() != "application/jwt" {
             return Ok(Userinfo::Plain(answer.json()?));
         }
@@ -387,28 +483,30 @@ impl Provider<'_> {
     /// # Errors
     /// [`OauthError`].
     pub fn revoke(&self, refresh_token: &SecretText) -> Result<bool, OauthError> {
-        let Some(endpoint) = &self.discovery.revocation_endpoint else { return Ok(false) };
-        let form = vec![("token", refresh_token.expose()), ("token_type_hint", "refresh_token")];
-        refused("the end of the refresh token", None, self.authenticated(endpoint, form)?)?;
+        let Some(endpoint) = self.discovery.find(Endpoint::Revocation, self.http)? else { return Ok(false) };
+        let form = [("token", refresh_token.expose()), ("token_type_hint", "refresh_token")];
+        self.authenticated("the end of the refresh token", None, &endpoint, &form)?;
         Ok(true)
     }
 
     /// Where a browser goes to end the login at the provider (RP-Initiated Logout 1.0), if the
-    /// provider has such a place.
-    #[must_use]
-    pub fn end_session_url(&self, id_token: Option<&SecretText>) -> Option<Url> {
-        let mut url = self.discovery.end_session_endpoint.clone()?;
+    /// provider has such an endpoint.
+    ///
+    /// # Errors
+    /// [`DiscoveryError`] for an endpoint that must not be used.
+    pub fn end_session_url(&self, id_token: Option<&SecretText>) -> Result<Option<Url>, DiscoveryError> {
+        let Some(mut url) = self.discovery.find(Endpoint::EndSession, self.http)? else { return Ok(None) };
         let mut query = url.query_pairs_mut();
         query.append_pair("client_id", &self.registration.client_id);
         if let Some(token) = id_token {
             query.append_pair("id_token_hint", token.expose());
         }
         drop(query);
-        Some(url)
+        Ok(Some(url))
     }
 
     fn tokens(&self, what: &'static str, grant: Grant<'_>) -> Result<Tokens, OauthError> {
-        let endpoint = self.discovery.need("token_endpoint", self.discovery.token_endpoint.as_ref())?;
+        let endpoint = self.discovery.need(Endpoint::Token, self.http)?;
         let (form, redirect_uri) = match grant {
             Grant::Code { code, redirect_uri, verifier } => (
                 vec![
@@ -430,8 +528,7 @@ impl Provider<'_> {
                 None,
             ),
         };
-        let answer = refused(what, redirect_uri, self.authenticated(endpoint, form)?)?;
-        let answer: TokenAnswer = answer.secret_json()?;
+        let answer: TokenAnswer = self.authenticated(what, redirect_uri, &endpoint, &form)?.secret_json()?;
         // RFC 6749 5.1: token_type is required, and in any case; a token of another kind is none
         // that could be shown to userinfo.
         let bearer = answer.token_type.as_deref().is_none_or(|kind| kind.eq_ignore_ascii_case("bearer"));
@@ -447,32 +544,82 @@ impl Provider<'_> {
         })
     }
 
-    /// Sends a form with the proof of who this client is.
-    fn authenticated<'f>(
-        &'f self,
+    /// Sends a form with the proof of who this client is, and gives the answer if it is a success.
+    ///
+    /// A provider may support both ways to send a secret and accept only one of them from a
+    /// client, so that a client that is rejected tries the other one too, once.
+    fn authenticated(
+        &self,
+        what: &'static str,
+        redirect_uri: Option<&str>,
         endpoint: &Url,
-        mut form: Vec<(&'f str, &'f str)>,
+        form: &[(&str, &str)],
     ) -> Result<Response, OauthError> {
-        let Registration { client_id, client_secret } = self.registration;
-        let methods = self.discovery.token_endpoint_auth_methods_supported.as_deref();
-        let takes = |name: &str| methods.is_some_and(|methods| methods.iter().any(|method| method == name));
+        let Some(secret) = &self.registration.client_secret else {
+            return refused(what, redirect_uri, [None; 2], self.send(endpoint, form, None)?);
+        };
+        let (first, second) = self.client_auth()?;
+        let answer = self.send(endpoint, form, Some((first, secret)))?;
+        let Some(second) = second.filter(|_| is_client_rejected(&answer)) else {
+            return refused(what, redirect_uri, [Some(first), None], answer);
+        };
+        log::info!("the provider rejects the client by {}: trying {}", first.name(), second.name());
+        let answer = self.send(endpoint, form, Some((second, secret)))?;
+        if !is_client_rejected(&answer) {
+            self.accepted.set(Some(second));
+        }
+        refused(what, redirect_uri, [Some(first), Some(second)], answer)
+    }
+
+    /// The way to send the secret, and the one to try where the provider rejects the client.
+    fn client_auth(&self) -> Result<(ClientAuth, Option<ClientAuth>), OauthError> {
+        if let Some(method) = self.registration.client_auth.or(self.accepted.get()) {
+            return Ok((method, None));
+        }
+        let methods = self.discovery.list("token_endpoint_auth_methods_supported");
+        let supports = |wanted: ClientAuth| match &methods {
+            // OpenID Connect Discovery 3: client_secret_basic where nothing is said.
+            None => true,
+            Some(names) => names.iter().any(|name| name == wanted.name()),
+        };
+        match ClientAuth::ALL.into_iter().find(|method| supports(*method)) {
+            Some(method) => Ok((method, Some(method.other()).filter(|other| supports(*other)))),
+            None => Err(OauthError::NoClientAuth(methods.unwrap_or_default())),
+        }
+    }
+
+    fn send(
+        &self,
+        endpoint: &Url,
+        form: &[(&str, &str)],
+        proof: Option<(ClientAuth, &SecretText)>,
+    ) -> Result<Response, HttpError> {
+        let client_id = self.registration.client_id.as_str();
+        let mut form = form.to_vec();
         let mut headers = vec![("accept", "application/json")];
         let basic;
-        match client_secret {
+        match proof {
             None => form.push(("client_id", client_id)),
-            // OpenID Connect Discovery 3: client_secret_basic where nothing is said.
-            Some(secret) if methods.is_none() || takes("client_secret_basic") => {
+            Some((ClientAuth::Basic, secret)) => {
                 basic = basic_credentials(client_id, secret);
                 headers.push(("authorization", basic.as_str()));
             }
-            Some(secret) if takes("client_secret_post") => {
+            Some((ClientAuth::Post, secret)) => {
                 form.push(("client_id", client_id));
                 form.push(("client_secret", secret.expose()));
             }
-            Some(_) => return Err(OauthError::NoClientAuth(methods.unwrap_or_default().to_vec())),
         }
-        Ok(self.http.post_form(endpoint, &headers, &form)?)
+        self.http.post_form(endpoint, &headers, &form)
     }
+}
+
+/// Whether an answer means that the client was not authenticated (RFC 6749 5.2), so that nothing
+/// else of the request was looked at.
+fn is_client_rejected(answer: &Response) -> bool {
+    answer.status() == 401
+        || (answer.status() >= 400
+            && serde_json::from_slice::<RefusalAnswer>(answer.body())
+                .is_ok_and(|refusal| refusal.error == "invalid_client"))
 }
 
 /// The `Authorization` header of RFC 6749 2.3.1: both parts form-encoded, then base64.
@@ -484,7 +631,12 @@ fn basic_credentials(client_id: &str, secret: &SecretText) -> Zeroizing<String> 
 }
 
 /// The answer itself if it is a success, otherwise the provider's words.
-fn refused(what: &'static str, redirect_uri: Option<&str>, answer: Response) -> Result<Response, OauthError> {
+fn refused(
+    what: &'static str,
+    redirect_uri: Option<&str>,
+    tried: [Option<ClientAuth>; 2],
+    answer: Response,
+) -> Result<Response, OauthError> {
     if (200..300).contains(&answer.status()) {
         return Ok(answer);
     }
@@ -496,7 +648,7 @@ fn refused(what: &'static str, redirect_uri: Option<&str>, answer: Response) -> 
             None => return Err(answer.refused().into()),
         },
     };
-    Err(OauthError::Refused { what, refusal, redirect_uri: redirect_uri.map(str::to_owned) })
+    Err(OauthError::Refused { what, refusal, redirect_uri: redirect_uri.map(str::to_owned), tried })
 }
 
 /// `Bearer error="…", error_description="…"`.
@@ -557,6 +709,34 @@ mod tests {
             assert!(hint.ends_with("http://localhost:8250/oidc/callback"), "{hint}");
         }
         assert!(refusal("invalid_grant", "code expired").hint(Some("x")).unwrap().contains("start again"));
+    }
+
+    #[test]
+    fn seconds_are_read_from_numbers_and_strings_as_go_reads_them() {
+        let read = |value: Value| {
+            let answer = serde_json::json!({
+                "device_code": "d", "user_code": "u", "verification_uri": "v", "expires_in": value,
+            });
+            serde_json::from_value::<DeviceAnswer>(answer).map(|answer| answer.expires_in).ok()
+        };
+        for (value, wanted) in [
+            (serde_json::json!(900), Some(Some(900))),
+            (serde_json::json!("900"), Some(Some(900))),
+            (serde_json::json!(" 900 "), Some(Some(900))),
+            (serde_json::json!(900.7), Some(Some(900))),
+            (serde_json::json!("900.0"), Some(Some(900))),
+            (serde_json::json!(u64::MAX), Some(Some(u64::MAX))),
+            (serde_json::json!(1e300), Some(Some(u64::MAX))),
+            (serde_json::json!(null), Some(None)),
+            (serde_json::json!("soon"), None),
+            (serde_json::json!(""), None),
+            (serde_json::json!(-1), None),
+            (serde_json::json!("NaN"), None),
+            (serde_json::json!("inf"), None),
+            (serde_json::json!([900]), None),
+        ] {
+            assert_eq!(read(value.clone()), wanted, "{value}");
+        }
     }
 
     #[test]

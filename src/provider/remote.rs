@@ -5,14 +5,17 @@
 //! nobody else could have written it, and only for the same address and the same trust.
 
 use std::fmt::Write as _;
+use std::fs::File;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::discovery::{self, Discovery, DiscoveryError};
+use super::discovery::{self, Discovery, DiscoveryError, Endpoint};
+use super::freshness;
 use super::http::{Client, HttpError, Response, Trust, shown};
 use crate::base::fault::Fault;
 use crate::base::file::{self, Existing, PRIVATE_MODE, SETTINGS_LIMIT};
@@ -22,15 +25,16 @@ use crate::base::quote::quote;
 use crate::base::time::Timestamp;
 use crate::key::{KeyError, KeySet, WeakKeys};
 
-/// How long an answer is kept that says nothing about it, in seconds.
-const DEFAULT_FRESH: i64 = 300;
-
-/// The longest an answer is kept whatever it says, in seconds: a day.
-const MOST_FRESH: i64 = 86_400;
-
-/// The least time between two refetches after the first, in seconds: a stream of tokens with
-/// made-up key names must not become a stream of requests.
+/// The least time between two refetches after the first, in seconds: tokens with invented key IDs
+/// must not become requests. With a cache directory it holds for all processes together.
 const REFETCH_PAUSE: i64 = 60;
+
+/// The longest that a request may take with all its redirects, in seconds: an answer that is
+/// later than this is out of the future.
+const LONGEST_REQUEST: i64 = 3_600;
+
+/// When there was no refetch yet: far from every present.
+const NEVER: i64 = i64::MIN / 2;
 
 /// Why an issuer's keys can't be had.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -113,7 +117,8 @@ pub struct RemoteKeys {
     cache: Cache,
     weak: WeakKeys,
     keys: KeySet,
-    refetched: Option<Timestamp>,
+    /// The time of the last refetch that is known of, by this process or another one.
+    refetched: AtomicI64,
 }
 
 impl RemoteKeys {
@@ -131,7 +136,8 @@ impl RemoteKeys {
         now: Timestamp,
         notes: &mut Notes,
     ) -> Result<Self, RemoteKeysError> {
-        let mut remote = Self { client, origin, cache, weak, keys: KeySet::new(), refetched: None };
+        let refetched = AtomicI64::new(NEVER);
+        let mut remote = Self { client, origin, cache, weak, keys: KeySet::new(), refetched };
         remote.keys = remote.read(false, now, notes)?;
         Ok(remote)
     }
@@ -151,9 +157,19 @@ impl RemoteKeys {
         }
     }
 
+    /// The issuer whose keys they are: that of a discovery document.
+    #[must_use]
+    pub fn issuer(&self) -> Option<&str> {
+        match &self.origin {
+            Origin::KeySet(_) => None,
+            Origin::Discovery(issuer) => Some(issuer),
+        }
+    }
+
     /// Fetches the key set anew, past the cache, since a token names a key that is not in it or
     /// its signature fits none: the issuer may have changed its keys. `false` when it was not
-    /// done: offline, or done less than a minute ago.
+    /// done: offline, or done less than a minute ago, by this process or, with a cache directory,
+    /// by another one.
     ///
     /// # Errors
     /// [`RemoteKeysError`]; the keys that were there stay.
@@ -161,7 +177,14 @@ impl RemoteKeys {
         if !self.may_refetch(now) {
             return Ok(false);
         }
-        self.refetched = Some(now);
+        self.refetched.store(now.0, Ordering::Relaxed);
+        if let Some(path) = self.marker() {
+            // Without the marker other processes ask as well, which is no fault of this one.
+            let folder = path.parent().unwrap_or(&path);
+            let _ = file::create_private_folder(folder).and_then(|()| {
+                file::write(&path, now.0.to_string().as_bytes(), PRIVATE_MODE, Existing::Replace)
+            });
+        }
         log::info!("asking {} again for its keys", quote(&self.place()));
         self.keys = self.read(true, now, notes)?;
         Ok(true)
@@ -170,7 +193,25 @@ impl RemoteKeys {
     /// Whether [`RemoteKeys::refetch`] would ask again.
     #[must_use]
     pub fn may_refetch(&self, now: Timestamp) -> bool {
-        !self.cache.offline && self.refetched.is_none_or(|last| now.since(last).abs() >= REFETCH_PAUSE)
+        let is_over = |last: i64| now.since(Timestamp(last)).saturating_abs() >= REFETCH_PAUSE;
+        if self.cache.offline || !is_over(self.refetched.load(Ordering::Relaxed)) {
+            return false;
+        }
+        let other = self.marker().and_then(|path| read_marker(&path)).unwrap_or(NEVER);
+        if !is_over(other) {
+            self.refetched.store(other, Ordering::Relaxed);
+        }
+        is_over(other)
+    }
+
+    /// The file with the time of the last refetch of any process.
+    fn marker(&self) -> Option<PathBuf> {
+        let shelf = Shelf { client: &self.client, cache: &self.cache };
+        let url = match &self.origin {
+            Origin::KeySet(url) => url.clone(),
+            Origin::Discovery(issuer) => discovery::address(issuer).ok()?,
+        };
+        shelf.kept_at(&url).map(|path| path.with_extension("refetched"))
     }
 
     fn read(&self, anew: bool, now: Timestamp, notes: &mut Notes) -> Result<KeySet, RemoteKeysError> {
@@ -180,7 +221,9 @@ impl RemoteKeys {
                 self.client.check(url)?;
                 url.clone()
             }
-            Origin::Discovery(issuer) => shelf.discover(issuer, anew, now, notes)?.jwks_uri,
+            Origin::Discovery(issuer) => {
+                shelf.discover(issuer, anew, now, notes)?.need(Endpoint::Keys, &self.client)?
+            }
         };
         let parse = |text: &str, notes: &mut Notes| {
             KeySet::from_json(text, self.weak, notes)
@@ -190,7 +233,7 @@ impl RemoteKeys {
             return parse(&kept, notes);
         }
         let accept = "application/jwk-set+json, application/json";
-        let answer = self.client.get(&url, &[("accept", accept)]).and_then(Response::success)?;
+        let answer = self.client.get_document(&url, accept).and_then(Response::success)?;
         let text = text_of(&answer)?;
         let keys = parse(&text, notes)?;
         shelf.keep(&url, &answer, text, now, notes);
@@ -230,15 +273,21 @@ impl Shelf<'_> {
         notes: &mut Notes,
     ) -> Result<Discovery, RemoteKeysError> {
         let url = discovery::address(issuer)?;
+        self.client.check(&url)?;
         if let Some(text) = self.kept(&url, anew, now, notes)?
-            && let Ok(document) = serde_json::from_str::<Discovery>(&text)
+            && let Ok(document) = serde_json::from_str(&text)
+            && let Ok(document) = discovery::read(document, &url)
         {
-            document.check(self.client, issuer)?;
+            document.check(issuer)?;
             return Ok(document);
         }
-        let answer = self.client.get(&url, &[("accept", "application/json")]).and_then(Response::success)?;
-        let document: Discovery = answer.json()?;
-        document.check(self.client, issuer)?;
+        let answer = self
+            .client
+            .get_document(&url, "application/json")
+            .and_then(Response::success)
+            .map_err(DiscoveryError::from)?;
+        let document = discovery::read(answer.json().map_err(DiscoveryError::from)?, &url)?;
+        document.check(issuer)?;
         let text = text_of(&answer)?;
         self.keep(&url, &answer, text, now, notes);
         Ok(document)
@@ -262,7 +311,7 @@ impl Shelf<'_> {
         };
         let fetched = Timestamp(kept.fetched);
         // An answer out of the future is as good as none: the clock was wrong then, or is now.
-        let is_fresh = (0..kept.fresh_for.min(MOST_FRESH)).contains(&now.since(fetched));
+        let is_fresh = (0..kept.fresh_for.min(freshness::LONGEST)).contains(&now.since(fetched));
         if is_fresh {
             log::info!("{} out of the cache, fetched {}", quote(&shown(url)), fetched.relative_to(now));
             return Ok(Some(kept.body));
@@ -289,12 +338,22 @@ impl Shelf<'_> {
     /// Keeps an answer, unless it says not to. That it can't be kept is no fault of the answer.
     fn keep(&self, url: &Url, answer: &Response, body: String, now: Timestamp, notes: &mut Notes) {
         let Some(path) = self.kept_at(url) else { return };
-        let Some(fresh_for) = freshness(answer) else { return };
+        if answer.status() != 200 {
+            return;
+        }
+        let Some(fresh_for) = freshness::of(&deciding_headers(answer), now) else { return };
         let kept = Kept { url: url.to_string(), trust: self.trust(), fetched: now.0, fresh_for, body };
         let Ok(text) = serde_json::to_vec(&kept) else { return };
         let folder = path.parent().unwrap_or(&path);
-        let written = file::create_private_folder(folder)
-            .and_then(|()| file::write(&path, &text, PRIVATE_MODE, Existing::Replace));
+        let written = file::create_private_folder(folder).and_then(|()| {
+            // One writer at a time, and never an older answer over a newer one: a slow process
+            // would bring keys back that were withdrawn.
+            let _lock = lock_directory(folder);
+            match self.read_kept(url, &mut Notes::new()) {
+                Some(newer) if newer.fetched > now.0 && newer.fetched <= now.0 + LONGEST_REQUEST => Ok(()),
+                _ => file::write(&path, &text, PRIVATE_MODE, Existing::Replace),
+            }
+        });
         if let Err(error) = written {
             notes.note(format!("the keys are not kept for next time: {error}"));
         }
@@ -314,6 +373,8 @@ impl Shelf<'_> {
             Trust::SystemAnd(pem) => format!("system and {}", hexadecimal(&String::from_utf8_lossy(pem))),
             Trust::Only(pem) => format!("only {}", hexadecimal(&String::from_utf8_lossy(pem))),
         };
+        let certificates =
+            if options.bearer.is_some() { format!("{certificates}, with a token") } else { certificates };
         if options.allow_plain { format!("{certificates}, plain allowed") } else { certificates }
     }
 }
@@ -344,19 +405,27 @@ fn judge_owner(path: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// How many seconds an answer may be kept (RFC 9111 5.2.2): as it says, at most a day; five
-/// minutes where it says nothing; `None` when it must not be kept at all.
-fn freshness(answer: &Response) -> Option<i64> {
-    let mut fresh_for = DEFAULT_FRESH;
-    for directive in answer.headers("cache-control").flat_map(|value| value.split(',')) {
-        let (name, value) = directive.split_once('=').unwrap_or((directive, ""));
-        match name.trim().to_ascii_lowercase().as_str() {
-            "no-store" => return None,
-            "no-cache" => fresh_for = 0,
-            "max-age" => fresh_for = value.trim().trim_matches('"').parse().unwrap_or(0),
-            _ => {}
-        }
+/// A time that another process wrote; nothing where another account could have written it.
+fn read_marker(path: &Path) -> Option<i64> {
+    let text = file::read(path, 64).ok()?;
+    judge_owner(path).ok()?;
+    std::str::from_utf8(&text).ok()?.trim().parse().ok()
+}
+
+/// Holds the lock of a directory, where the file system has locks.
+fn lock_directory(folder: &Path) -> Option<File> {
+    let file = File::open(folder).ok()?;
+    file.lock().ok()?;
+    Some(file)
+}
+
+fn deciding_headers(answer: &Response) -> freshness::Headers<'_> {
+    freshness::Headers {
+        cache_control: answer.headers("cache-control").collect(),
+        pragma: answer.headers("pragma").collect(),
+        expires: answer.headers("expires").collect(),
+        date: answer.header("date"),
+        age: answer.header("age"),
+        vary: answer.headers("vary").collect(),
     }
-    let age: i64 = answer.header("age").and_then(|age| age.trim().parse().ok()).unwrap_or(0);
-    Some(fresh_for.saturating_sub(age).clamp(0, MOST_FRESH))
 }

@@ -9,7 +9,7 @@ use crate::base::time::Timestamp;
 use crate::key::found::read_one_block;
 use crate::key::{KeyFault, KeySet, VerifyingKey, WeakKeys};
 use crate::policy::role::{KeySource, RemoteKeys as Address, RoleConfig};
-use crate::token::{TokenError, Unverified, Verified, verify};
+use crate::token::{TokenError, Unverified, Verified, verify_owned};
 
 /// How keys may be got.
 #[derive(Debug, Clone)]
@@ -55,6 +55,9 @@ pub struct RoleKeys {
     source: KeySource,
     fixed: KeySet,
     remotes: Vec<RemoteKeys>,
+    /// Whether the keys of a discovery document verify only tokens of its issuer. The reference
+    /// server does not demand it of its own `oidc_discovery_url`.
+    binds_issuers: bool,
 }
 
 impl RoleKeys {
@@ -72,7 +75,12 @@ impl RoleKeys {
         now: Timestamp,
         notes: &mut Notes,
     ) -> Result<Self, RoleKeysError> {
-        let mut keys = Self { source: config.keys.clone(), fixed: KeySet::new(), remotes: Vec::new() };
+        let mut keys = Self {
+            source: config.keys.clone(),
+            fixed: KeySet::new(),
+            remotes: Vec::new(),
+            binds_issuers: false,
+        };
         match &config.keys {
             KeySource::Pem(pems) => keys.fixed = read_pems(pems, access.weak, judged_at, notes)?,
             KeySource::KeySet(set) => keys.remotes.push(open_set(set, access, now, notes)?),
@@ -102,12 +110,21 @@ impl RoleKeys {
     /// Keys that were read elsewhere, to be chosen from as this source has it.
     #[must_use]
     pub const fn given(source: KeySource, keys: KeySet, remotes: Vec<RemoteKeys>) -> Self {
-        Self { source, fixed: keys, remotes }
+        Self { source, fixed: keys, remotes, binds_issuers: true }
     }
 
     /// All keys there are.
     pub fn keys(&self) -> impl Iterator<Item = &VerifyingKey> {
-        self.fixed.keys().iter().chain(self.remotes.iter().flat_map(|remote| remote.keys().keys()))
+        self.owned().map(|(_, key)| key)
+    }
+
+    /// All keys, each with the issuer that it belongs to.
+    fn owned(&self) -> impl Iterator<Item = (Option<&str>, &VerifyingKey)> {
+        let fetched = self.remotes.iter().flat_map(|remote| {
+            let owner = if self.binds_issuers { remote.issuer() } else { None };
+            remote.keys().keys().iter().map(move |key| (owner, key))
+        });
+        self.fixed.keys().iter().map(|key| (None, key)).chain(fetched)
     }
 
     /// Verifies a token's signature. When no key fits, because its name is unknown or the check
@@ -144,13 +161,19 @@ impl RoleKeys {
         let kid = token.key_id_hint().filter(|kid| !kid.is_empty());
         let by_name = !matches!(self.source, KeySource::Pem(_)) && kid.is_some();
         if by_name {
-            verify(token, self.keys().filter(|key| key.kid().is_some()))
+            verify_owned(token, self.owned().filter(|(_, key)| key.kid().is_some()))
         } else if token.key_id_hint().is_none() || self.keys().all(|key| key.kid().is_none()) {
-            verify(token, self.keys())
+            verify_owned(token, self.owned())
         } else {
-            let all: KeySet = self.keys().cloned().collect();
-            let nameless = self.source.candidates(&all, kid);
-            verify(token, nameless.keys())
+            let nameless: Vec<(Option<&str>, KeySet)> = self
+                .owned()
+                .map(|(owner, key)| {
+                    let alone: KeySet = std::iter::once(key.clone()).collect();
+                    (owner, self.source.candidates(&alone, kid))
+                })
+                .collect();
+            let keys = nameless.iter().flat_map(|(owner, keys)| keys.keys().iter().map(|key| (*owner, key)));
+            verify_owned(token, keys)
         }
     }
 

@@ -71,6 +71,12 @@ pub enum ServerError {
         /// The server's words.
         text: String,
     },
+    /// The server checks nobody's identity.
+    #[error("authentication is switched off at the server {}: it has no login and issues no tokens", quote(.url))]
+    AuthenticationDisabled {
+        /// The server.
+        url: String,
+    },
     /// Whatever answers there, it is not that.
     #[error("{} is no ClusterCockpit server: {why}", quote(.url))]
     NotThat {
@@ -94,6 +100,7 @@ impl Fault for ServerError {
             Self::NotPermitted { .. } => Kind::ServerNotPermitted,
             Self::NoToken { .. } => Kind::ServerTokenRejected,
             Self::Failed { .. } => Kind::ServerFailed,
+            Self::AuthenticationDisabled { .. } => Kind::ServerAuthenticationDisabled,
             Self::NotThat { .. } => Kind::ServerNotClustercockpit,
         }
     }
@@ -102,8 +109,14 @@ impl Fault for ServerError {
         Some(match self {
             Self::Http(error) => return error.hint(),
             Self::TooManyAttempts { seconds: Some(seconds), .. } => format!("wait {seconds} seconds"),
-            // The server allows 5 attempts an address and user in 15 minutes.
-            Self::TooManyAttempts { seconds: None, .. } => "wait 15 minutes".to_owned(),
+            Self::TooManyAttempts { seconds: None, .. } => {
+                "wait 3 minutes: the server permits 5 attempts in 15 minutes for each client address and username, \
+                 successful ones included, and one more every 3 minutes"
+                    .to_owned()
+            }
+            Self::AuthenticationDisabled { .. } => {
+                "set main.disable-authentication to false in the server's config.json and restart it".to_owned()
+            }
             Self::NotPermitted { .. } => {
                 "without --for the token is for whoever logs in; for others only role admin gets one".to_owned()
             }
@@ -157,6 +170,8 @@ pub fn log_in<'c>(
         }
         301 | 307 | 308 => return Err(answer.refused().into()),
         302 | 303 => {}
+        400 if matches!(answer.refused(), HttpError::ExpectsTls(_)) => return Err(answer.refused().into()),
+        404 if is_open(client, server) => return Err(ServerError::AuthenticationDisabled { url }),
         status => return Err(not_that(format!("it answers the login form with status {status}"))),
     }
     let Some(cookie) = session_cookie(&answer) else {
@@ -166,6 +181,18 @@ pub fn log_in<'c>(
         });
     };
     Ok(LoggedIn { client, server: server.clone(), name: name.to_owned(), cookie })
+}
+
+/// Whether GraphQL answers without a login, as at a server that has no login.
+fn is_open(client: &Client, server: &Url) -> bool {
+    let Ok(mut address) = below(server, "query") else { return false };
+    address.query_pairs_mut().append_pair("query", "{__typename}");
+    let headers = [("accept", "application/json")];
+    client.get(&address, &headers).and_then(Response::success).is_ok_and(|answer| {
+        answer
+            .json::<serde_json::Value>()
+            .is_ok_and(|answer| answer.get("data").is_some_and(|data| data.is_object()))
+    })
 }
 
 impl LoggedIn<'_> {

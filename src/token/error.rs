@@ -137,6 +137,18 @@ pub enum TokenError {
         /// The identifiers there are.
         known: String,
     },
+    /// The key belongs to another issuer than the token names.
+    #[error(
+        "{}, but the key belongs to the issuer {}",
+        found.as_deref().map_or_else(|| "the token has no issuer ('iss')".to_owned(), |found| format!("the token's issuer is {}", quote(found))),
+        quote(.owner)
+    )]
+    OtherIssuer {
+        /// The token's `iss`.
+        found: Option<String>,
+        /// The issuer of the key.
+        owner: String,
+    },
     /// The signature does not fit.
     #[error("the signature does not fit {}", if *.0 == 1 { "the key".to_owned() } else { format!("any of the {} keys", .0) })]
     Signature(usize),
@@ -193,6 +205,7 @@ impl Fault for TokenError {
             Self::NoKey => Kind::TokenNoKey,
             Self::AlgorithmMismatch { .. } => Kind::TokenAlgorithmMismatch,
             Self::KeyUnknown { .. } => Kind::TokenKeyUnknown,
+            Self::OtherIssuer { .. } => Kind::TokenOtherIssuer,
             Self::Signature(_) => Kind::TokenSignature,
         }
     }
@@ -215,6 +228,9 @@ impl Fault for TokenError {
                 }
                 Self::AlgorithmMismatch { .. } => {
                     "the server's own tokens are EdDSA; those of a shared key (jwt-login) HS256 or HS512"
+                }
+                Self::OtherIssuer { .. } => {
+                    "compare 'iss' with the issuer in the discovery document, which must be equal in every character"
                 }
                 _ => "ask whoever issued it for a token without that",
             }

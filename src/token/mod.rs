@@ -24,7 +24,7 @@ pub use compact::{Header, Unverified, bare};
 pub use error::{Part, TokenError};
 pub use inspect::{Inspection, inspect};
 pub use issue::{Heading, IssueError, issue};
-pub use verify::{Verified, signed_content, verify};
+pub use verify::{Verified, signed_content, verify, verify_owned};
 
 /// The longest token that is looked at, in bytes. A header line of a request could not carry
 /// more with most servers, and everything before the signature check costs time an attacker

@@ -56,8 +56,22 @@ pub fn verify<'k>(
     token: Unverified<'_>,
     keys: impl IntoIterator<Item = &'k VerifyingKey>,
 ) -> Result<Verified, TokenError> {
+    verify_owned(token, keys.into_iter().map(|key| (None, key)))
+}
+
+/// The same with keys that belong to an issuer: such a key verifies only tokens of that issuer
+/// (`iss`), so that no issuer can sign for another one (RFC 8725 3.8). A key without an issuer
+/// verifies any token.
+///
+/// # Errors
+/// As [`verify`], and [`TokenError::OtherIssuer`] when the signature fits only keys of another
+/// issuer.
+pub fn verify_owned<'k>(
+    token: Unverified<'_>,
+    keys: impl IntoIterator<Item = (Option<&'k str>, &'k VerifyingKey)>,
+) -> Result<Verified, TokenError> {
     let Unverified { signed, header, claims, signature } = token;
-    let (algorithm, key) = fitting(&header, signed, &signature, keys)?;
+    let (algorithm, key) = fitting(&header, claims.issuer(), signed, &signature, keys)?;
     Ok(Verified { header, claims, algorithm, key })
 }
 
@@ -75,23 +89,26 @@ pub fn signed_content<'k>(
     if let Some(name) = header.embedded_key() {
         return Err(TokenError::EmbeddedKey(name));
     }
-    fitting(&header, signed, &decode_signature(signature)?, keys)?;
+    let keys = keys.into_iter().map(|key| (None, key));
+    fitting(&header, None, signed, &decode_signature(signature)?, keys)?;
     Ok(payload)
 }
 
 /// The algorithm, and which key it is that the signature fits.
 fn fitting<'k>(
     header: &Header,
+    issuer: Option<&str>,
     signed: &str,
     signature: &[u8],
-    keys: impl IntoIterator<Item = &'k VerifyingKey>,
+    keys: impl IntoIterator<Item = (Option<&'k str>, &'k VerifyingKey)>,
 ) -> Result<(Algorithm, usize), TokenError> {
     let name = header.algorithm();
     let algorithm: Algorithm = name.parse().map_err(|_| TokenError::AlgorithmUnknown(name.to_owned()))?;
     let mut tried = 0;
     let mut other_names: Vec<&str> = Vec::new();
     let mut other_algorithms: Vec<Algorithm> = Vec::new();
-    for (position, key) in keys.into_iter().enumerate() {
+    let mut other_issuer = None;
+    for (position, (owner, key)) in keys.into_iter().enumerate() {
         if let (Some(wanted), Some(own)) = (header.key_id(), key.kid())
             && wanted != own
         {
@@ -104,10 +121,16 @@ fn fitting<'k>(
         }
         tried += 1;
         if key.verify(algorithm, signed.as_bytes(), signature) {
-            return Ok((algorithm, position));
+            match owner {
+                // Another issuer may have published the same key.
+                Some(owner) if issuer != Some(owner) => other_issuer = Some(owner),
+                _ => return Ok((algorithm, position)),
+            }
         }
     }
-    Err(if tried > 0 {
+    Err(if let Some(owner) = other_issuer {
+        TokenError::OtherIssuer { found: issuer.map(str::to_owned), owner: owner.to_owned() }
+    } else if tried > 0 {
         TokenError::Signature(tried)
     } else if !other_algorithms.is_empty() {
         other_algorithms.sort_unstable();

@@ -24,7 +24,7 @@ pub fn folder_for(issuer: &str, more: &Value) -> Folder {
 /// Sets `auth.oidc` and whatever else belongs into `auth`.
 pub fn configure(folder: &Folder, issuer: &str, more: &Value, auth: &Value) {
     let mut config: Value = serde_json::from_str(&folder.read("config.json")).unwrap();
-    let mut entry = json!({"provider": issuer});
+    let mut entry = json!({"provider": issuer, "sync-user-on-login": true});
     entry.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     config["auth"]["oidc"] = entry;
     config["auth"].as_object_mut().unwrap().extend(auth.as_object().unwrap().clone());
@@ -38,7 +38,7 @@ pub fn configure(folder: &Folder, issuer: &str, more: &Value, auth: &Value) {
 /// `cc-login` through this provider, with `curl` as the browser: it follows to the last page,
 /// which is then in `page.html`, and the address it ended on in `address.txt`.
 pub fn log_in(folder: &Folder, more: &str) -> Run {
-    let browser = "curl -sL --max-time 20 -o page.html -w '%{url_effective}' %s > address.txt";
+    let browser = "curl -sL -c /dev/null --max-time 20 -o page.html -w '%{url_effective}' %s > address.txt";
     folder.sh(&format!(
         "cc-login --method oidc --port 0 --browser \"{browser}\" {more}; e=$?; sleep 0.2; exit $e"
     ))
@@ -345,17 +345,39 @@ fn a_wrong_state_or_issuer_never_reaches_the_token_endpoint() {
     }
 }
 
-/// A login that waits, with its address taken from standard error.
+/// A login that waits, with its URL taken from standard error, and started by a first browser.
 pub struct Waiting {
     pub child: Child,
+    /// The URL that was printed, which starts the login in a browser.
+    pub start: String,
+    /// Where the start led to: the provider.
     pub address: String,
+    /// The cookie that the first browser got.
+    pub cookie: String,
+    /// The port that is listened on.
+    port: u16,
+    host: String,
 }
 
 impl Waiting {
     pub fn start(folder: &Folder, arguments: &str) -> Self {
+        let mut waiting = Self::before_the_start(folder, arguments);
+        let answer = waiting.get(&waiting.start_path());
+        assert!(answer.starts_with("HTTP/1.1 303"), "{answer}");
+        let header = |name: &str| {
+            let line = answer.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
+            line.trim().to_owned()
+        };
+        waiting.address = header("Location:");
+        waiting.cookie = header("Set-Cookie:").split(';').next().unwrap().to_owned();
+        waiting
+    }
+
+    /// A login that waits for its first browser.
+    pub fn before_the_start(folder: &Folder, arguments: &str) -> Self {
         let mut command = std::process::Command::new("sh");
         command
-            .args(["-c", &format!("exec cc-login --method oidc --skip-browser {arguments}")])
+            .args(["-c", &format!("exec cc-login --method oidc --skip-browser -v {arguments}")])
             .current_dir(folder.path())
             .env_clear()
             .env("PATH", crate::support::path_with_programs())
@@ -366,7 +388,7 @@ impl Waiting {
         let mut child = command.spawn().unwrap();
         let stderr = child.stderr.as_mut().unwrap();
         let mut text = Vec::new();
-        let address = loop {
+        let start = loop {
             let mut byte = [0];
             assert_eq!(stderr.read(&mut byte).unwrap(), 1, "{}", String::from_utf8_lossy(&text));
             text.push(byte[0]);
@@ -376,20 +398,29 @@ impl Waiting {
                 break line.trim().to_owned();
             }
         };
-        Self { child, address }
+        let shown = String::from_utf8_lossy(&text).into_owned();
+        let bound = shown.split("waiting for the browser on ").nth(1).unwrap().lines().next().unwrap();
+        let bound: std::net::SocketAddr = bound.trim().parse().unwrap();
+        let (host, port) = (bound.ip().to_string(), bound.port());
+        Self { child, start, address: String::new(), cookie: String::new(), port, host }
+    }
+
+    /// The path of the URL that was printed.
+    pub fn start_path(&self) -> String {
+        url::Url::parse(&self.start).unwrap().path().to_owned()
     }
 
     pub fn parameter(&self, name: &str) -> String {
         parameter(self.address.split_once('?').unwrap().1, name).unwrap()
     }
 
-    pub fn port(&self) -> u16 {
-        url::Url::parse(&self.parameter("redirect_uri")).unwrap().port().unwrap()
+    pub const fn port(&self) -> u16 {
+        self.port
     }
 
     /// Sends bytes to the port and reads all of the answer.
     pub fn send(&self, bytes: &[u8]) -> String {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port())).unwrap();
+        let mut stream = TcpStream::connect((self.host.as_str(), self.port)).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         let _ = stream.write_all(bytes);
         let mut answer = Vec::new();
@@ -397,14 +428,29 @@ impl Waiting {
         String::from_utf8_lossy(&answer).into_owned()
     }
 
+    /// A request of the first browser.
     pub fn get(&self, target: &str) -> String {
-        self.send(format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes())
+        self.get_with(target, &format!("Host: localhost\r\nCookie: {}", self.cookie))
+    }
+
+    pub fn get_with(&self, target: &str, headers: &str) -> String {
+        self.send(format!("GET {target} HTTP/1.1\r\n{headers}\r\n\r\n").as_bytes())
+    }
+
+    /// Where the provider sends the browser after the login: path and query.
+    pub fn callback(&self) -> String {
+        let back = std::process::Command::new("curl")
+            .args(["-s", "-o", "/dev/null", "-w", "%{redirect_url}", &self.address])
+            .output()
+            .unwrap();
+        let back = url::Url::parse(&String::from_utf8(back.stdout).unwrap()).unwrap();
+        format!("{}?{}", back.path(), back.query().unwrap())
     }
 
     /// Lets curl log in, and returns how the program ended.
     pub fn finish(self) -> Run {
         let browser = std::process::Command::new("curl")
-            .args(["-sL", "--max-time", "30", "-o", "/dev/null", &self.address])
+            .args(["-sL", "--max-time", "30", "-o", "/dev/null", "-b", &self.cookie, &self.address])
             .status()
             .unwrap();
         assert!(browser.success());
@@ -428,7 +474,8 @@ fn stray_requests_are_answered_and_the_login_goes_on_waiting() {
     assert!(waiting.get("/oidc/callback?code=c&state=wrong").starts_with("HTTP/1.1 400"));
     assert!(waiting.get("/oidc/callback").starts_with("HTTP/1.1 400"));
     for method in ["POST", "HEAD", "OPTIONS", "PUT"] {
-        let request = format!("{method} /oidc/callback?code=c&state={state} HTTP/1.1\r\nHost: x\r\n\r\n");
+        let request =
+            format!("{method} /oidc/callback?code=c&state={state} HTTP/1.1\r\nHost: localhost\r\n\r\n");
         assert!(waiting.send(request.as_bytes()).starts_with("HTTP/1.1 405"), "{method}");
     }
     assert!(waiting.send(b"\x16\x03\x01\x02\r\n\r\n").starts_with("HTTP/1.1 400"), "TLS");
@@ -489,12 +536,8 @@ fn a_code_is_sent_once_however_often_the_browser_comes_back() {
     });
     let folder = folder_for(&idp.issuer(), &json!({}));
     let waiting = Waiting::start(&folder, "--port 0 --timeout 60s");
-    let back = std::process::Command::new("curl")
-        .args(["-s", "-o", "/dev/null", "-w", "%{redirect_url}", &waiting.address])
-        .output()
-        .unwrap();
-    let back = String::from_utf8(back.stdout).unwrap();
-    let target = back.split_once(&format!(":{}", waiting.port())).unwrap().1;
+    let target = waiting.callback();
+    let target = target.as_str();
     let answer = waiting.get(target);
     assert!(answer.starts_with("HTTP/1.1 303") && answer.contains("Location: /oidc/done\r\n"), "{answer}");
     let again = waiting.get(target);

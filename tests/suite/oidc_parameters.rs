@@ -88,6 +88,141 @@ fn the_secret_goes_where_the_provider_takes_it() {
     assert!(run.stderr.contains("only by 'private_key_jwt'"), "{}", run.stderr);
 }
 
+/// A provider that accepts the secret by one method only, whatever its document says; the code is
+/// used up by a rejected attempt where `uses_up` says so.
+fn accepts_only(method: &'static str, document: Value, uses_up: bool) -> Idp {
+    let rejected = std::sync::atomic::AtomicBool::new(false);
+    Idp::start(Behaviour {
+        discovery: Box::new(move |members| {
+            members.insert("token_endpoint_auth_methods_supported".to_owned(), document.clone());
+        }),
+        instead: Box::new(move |request| {
+            if !matches!(request.path.as_str(), "/token" | "/revoke" | "/device") {
+                return None;
+            }
+            let by_basic = request.header("authorization").is_some();
+            let answer = |status, code: &str| {
+                Some(Reply::status(status, "application/json", json!({"error": code}).to_string()))
+            };
+            if by_basic != (method == "client_secret_basic") {
+                rejected.store(true, std::sync::atomic::Ordering::SeqCst);
+                return answer(401, "invalid_client");
+            }
+            let was_rejected = rejected.load(std::sync::atomic::Ordering::SeqCst);
+            if uses_up && was_rejected { answer(400, "invalid_grant") } else { None }
+        }),
+        ..Behaviour::default()
+    })
+}
+
+#[test]
+fn client_that_is_rejected_tries_the_other_method_once() {
+    if !has("curl") {
+        return;
+    }
+    let both = json!(["client_secret_basic", "client_secret_post"]);
+    for method in ["client_secret_basic", "client_secret_post"] {
+        for document in [both.clone(), json!(["client_secret_post", "client_secret_basic"]), Value::Null] {
+            let idp = accepts_only(method, document, false);
+            let folder = folder_for(&idp.issuer(), &json!({}));
+            log_in(&folder, "").ended(0);
+            let tries = if method == "client_secret_basic" { 1 } else { 2 };
+            assert_eq!(idp.count("/token"), tries);
+            folder.sh("cc-login refresh").ended(0);
+            folder.sh("cc-login logout --everywhere").ended(0);
+            // A device login asks often, and remembers what was accepted.
+            folder.sh("cc-login --method oidc --device").ended(0);
+            assert_eq!(idp.count("/device"), tries);
+            assert_eq!(idp.count("/token"), 2 * tries + 1);
+        }
+    }
+    // Only the method that the document names, and a wrong secret.
+    let idp = accepts_only("client_secret_post", json!(["client_secret_basic"]), false);
+    let run = log_in(&folder_for(&idp.issuer(), &json!({})), "").ended(77);
+    assert!(run.stderr.contains("the secret was sent by client_secret_basic\n"), "{}", run.stderr);
+    assert_eq!(idp.count("/token"), 1);
+    let idp = accepts_only("nothing", both, false);
+    let run =
+        log_in(&folder_for(&idp.issuer(), &json!({"token-endpoint-auth-method": "client_secret_basic"})), "");
+    assert!(run.ended(77).stderr.contains("sent by client_secret_basic\n"));
+}
+
+#[test]
+fn token_endpoint_auth_method_is_a_setting_and_the_hint_names_it() {
+    if !has("curl") {
+        return;
+    }
+    let both = json!(["client_secret_basic", "client_secret_post"]);
+    let idp = accepts_only("client_secret_post", both.clone(), true);
+    let folder = folder_for(&idp.issuer(), &json!({}));
+    let run = log_in(&folder, "").ended(1);
+    assert!(
+        run.stderr.contains(
+            "hint: set 'token-endpoint-auth-method' of the provider entry to \"client_secret_post\""
+        ),
+        "{}",
+        run.stderr
+    );
+    let idp = accepts_only("client_secret_post", both, true);
+    let folder = folder_for(&idp.issuer(), &json!({"token-endpoint-auth-method": "client_secret_post"}));
+    log_in(&folder, "").ended(0);
+    assert_eq!(idp.count("/token"), 1);
+    configure(&folder, &idp.issuer(), &json!({"token-endpoint-auth-method": "private_key_jwt"}), &json!({}));
+    let run = log_in(&folder, "").ended(78);
+    assert!(
+        run.stderr.contains(
+            "invalid auth.oidc.token-endpoint-auth-method 'private_key_jwt': expected client_secret_basic"
+        ),
+        "{}",
+        run.stderr
+    );
+    // Without a secret, a provider that expects one.
+    let idp = accepts_only("client_secret_post", Value::Null, false);
+    let folder = folder_for(&idp.issuer(), &json!({"client-id": "cc"}));
+    folder.sh("sed -i /OID_CLIENT_SECRET/d .env").ended(0);
+    let idp_basic = accepts_only("client_secret_basic", Value::Null, false);
+    configure(&folder, &idp_basic.issuer(), &json!({"client-id": "cc"}), &json!({}));
+    let run = log_in(&folder, "").ended(77);
+    assert!(run.stderr.contains("hint: no client secret was sent"), "{}", run.stderr);
+}
+
+#[test]
+fn login_role_does_not_check_the_times_of_an_id_token_again() {
+    if !has("curl") {
+        return;
+    }
+    // The ID token's own rule permits an nbf that is five minutes ahead.
+    let early = Behaviour {
+        claims: Box::new(|claims| {
+            let now = claims["iat"].as_i64().unwrap();
+            claims.insert("nbf".to_owned(), json!(now + 240));
+        }),
+        ..Behaviour::default()
+    };
+    let idp = Idp::start(early);
+    let folder = with_roles(&idp, &json!({}));
+    log_in(&folder, "").ended(0);
+    log_in(&folder, "--role plain").ended(0);
+}
+
+#[test]
+fn device_login_with_numbers_as_strings_works() {
+    let idp = Idp::start(Behaviour {
+        instead: Box::new(|request| {
+            let own = format!("http://{}", request.header("host").unwrap());
+            (request.path == "/device").then(|| {
+                Reply::json(&json!({
+                    "device_code": "d", "user_code": "u", "verification_uri": format!("{own}/x"),
+                    "expires_in": "900", "interval": "1",
+                }))
+            })
+        }),
+        ..Behaviour::default()
+    });
+    let folder = folder_for(&idp.issuer(), &json!({}));
+    folder.sh("cc-login --method oidc --device").ended(0);
+}
+
 #[test]
 fn the_listen_address_is_the_one_that_is_bound() {
     let (_idp, folder) = proper();
@@ -149,13 +284,13 @@ fn skip_browser_opens_none_and_browser_names_the_command() {
     assert!(!folder.file("opened").exists());
     let shown = run("cc-login --browser 'printf %%s\\\\n %s > opened; :' -q");
     assert!(folder.file("opened").exists(), "{shown:?}");
-    assert!(shown.stderr.contains("/auth?response_type=code"), "shown even when quiet: {}", shown.stderr);
+    assert!(shown.stderr.contains("/oidc/start/"), "shown even when quiet: {}", shown.stderr);
     std::fs::remove_file(folder.file("opened")).unwrap();
     run("BROWSER='touch opened; :' cc-login");
     assert!(folder.file("opened").exists());
     let missing = run("cc-login --browser no-such-browser");
     assert!(
-        missing.stderr.contains("'no-such-browser' is not found: open the address above by hand"),
+        missing.stderr.contains("'no-such-browser' is not found: open the URL above by hand"),
         "{missing:?}"
     );
 }
@@ -295,7 +430,7 @@ fn a_ca_of_the_sites_own_is_named_by_option_or_configuration() {
     let idp = Idp::start_tls(Behaviour::default(), authority.server("localhost", false));
     let folder = folder_for(&idp.issuer(), &json!({}));
     folder.write("ca.pem", authority.pem());
-    let browser = "--port 0 --browser 'curl -skL -o page.html'";
+    let browser = "--port 0 --browser 'curl -skL -c /dev/null -o page.html'";
     let refused = folder.sh(&format!("cc-login --method oidc {browser}")).ended(69);
     assert!(refused.stderr.contains("a CA that is not trusted here"), "{}", refused.stderr);
     assert!(refused.stderr.contains("hint: if the site has a CA of its own"), "{}", refused.stderr);
@@ -322,7 +457,14 @@ fn users_are_added_and_brought_up_to_date_only_where_the_settings_say_so() {
         return;
     }
     let (idp, folder) = proper();
-    log_in(&folder, "").ended(0);
+    configure(&folder, &idp.issuer(), &json!({"sync-user-on-login": false}), &json!({}));
+    let run = log_in(&folder, "").ended(0);
+    assert!(
+        run.stderr.contains("'clara' is not in the user table: the session has no token"),
+        "{}",
+        run.stderr
+    );
+    folder.sh("cc-login token").ended(1);
     folder.sh("cc-user show clara").ended(1);
     configure(&folder, &idp.issuer(), &json!({"sync-user-on-login": true}), &json!({}));
     let run = log_in(&folder, "").ended(0);
@@ -336,8 +478,9 @@ fn users_are_added_and_brought_up_to_date_only_where_the_settings_say_so() {
     log_in(&folder, "").ended(0);
     assert_eq!(row()["roles"], json!(["manager", "api"]), "not without update-user-on-login");
     configure(&folder, &idp.issuer(), &json!({"update-user-on-login": true}), &json!({}));
+    folder.sh("cc-user role add clara support -q").ended(0);
     log_in(&folder, "").ended(0);
-    assert_eq!(row()["roles"], json!(["manager"]));
+    assert_eq!(row()["roles"], json!(["manager", "api"]), "a provider never gives the role api");
     // A user of another source is never changed.
     folder.sh("cc-user del clara --source oidc -q; cc-user add clara --role admin --no-password -q").ended(0);
     let run = log_in(&folder, "").ended(0);

@@ -18,8 +18,34 @@ fn has_all() -> bool {
     has_npm("oidc-provider") && has_npm("playwright-core") && has("chromium")
 }
 
+/// What a server writes to standard error: shown where the test that uses it fails.
+struct ErrorLog {
+    file: tempfile::NamedTempFile,
+    server: &'static str,
+}
+
+impl ErrorLog {
+    fn of(server: &'static str) -> Self {
+        Self { file: tempfile::NamedTempFile::new().unwrap(), server }
+    }
+
+    fn sink(&self) -> Stdio {
+        self.file.reopen().unwrap().into()
+    }
+}
+
+impl Drop for ErrorLog {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let text = std::fs::read_to_string(self.file.path()).unwrap_or_default();
+            println!("standard error of {}:\n{text}", self.server);
+        }
+    }
+}
+
 /// The running certified provider; it ends with its standard input.
 struct OidcProvider {
+    _errors: ErrorLog,
     child: Child,
     _alive: ChildStdin,
     issuer: String,
@@ -27,11 +53,12 @@ struct OidcProvider {
 
 impl OidcProvider {
     fn start() -> Self {
+        let errors = ErrorLog::of("oidc-provider");
         let mut child = Command::new("node")
             .arg(tool("oidc-server.mjs"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(errors.sink())
             .spawn()
             .unwrap();
         let alive = child.stdin.take().unwrap();
@@ -40,7 +67,7 @@ impl OidcProvider {
         stdout.read_line(&mut issuer).unwrap();
         // It ends when nobody reads what else it has to say.
         std::thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
-        Self { child, _alive: alive, issuer: issuer.trim().to_owned() }
+        Self { _errors: errors, child, _alive: alive, issuer: issuer.trim().to_owned() }
     }
 
     fn folder(&self, more: &Value) -> Folder {
@@ -62,9 +89,10 @@ impl Drop for OidcProvider {
 
 /// A login with the real browser, which writes what it saw to `browser.json`.
 fn log_in(folder: &Folder, environment: &str, more: &str) -> Run {
-    let browser = format!("node {} %s > browser.json 2> browser.err", tool("browser.mjs"));
+    // The browser gets no other variables than it needs, so that these stand in its command.
+    let browser = format!("{environment} node {} %s > browser.json 2> browser.err", tool("browser.mjs"));
     folder.sh(&format!(
-        "{environment} cc-login --method oidc --port 0 --timeout 90s --browser '{browser}' {more}; e=$?
+        "cc-login --method oidc --port 0 --timeout 90s --browser '{browser}' {more}; e=$?
          n=0; while ! grep -q url browser.json && test $n -lt 100; do sleep 0.1; n=$((n + 1)); done; exit $e"
     ))
 }
@@ -165,6 +193,7 @@ fn a_public_client_logs_in_by_device_at_a_certified_provider() {
 
 /// OpenBao in memory, as a provider with a client, a user and a scope.
 struct Bao {
+    _errors: ErrorLog,
     child: Child,
     address: String,
 }
@@ -180,6 +209,7 @@ impl Bao {
     fn start(folder: &Folder) -> Self {
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let address = format!("http://127.0.0.1:{port}");
+        let errors = ErrorLog::of("bao");
         let child = Command::new("bao")
             .args([
                 "server",
@@ -190,11 +220,11 @@ impl Bao {
             .args(["-dev-no-store-token"])
             .current_dir(folder.path())
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .stdout(errors.sink())
+            .stderr(errors.sink())
             .spawn()
             .unwrap();
-        let bao = Self { child, address };
+        let bao = Self { _errors: errors, child, address };
         let begun = Instant::now();
         while folder.sh(&format!("curl -sf {}/v1/sys/health", bao.address)).status != 0 {
             assert!(begun.elapsed() < Duration::from_secs(60), "bao does not start");
@@ -268,13 +298,14 @@ fn openbao_as_the_provider_logs_in_its_user() {
     let page = folder.write(
         "page.sh",
         format!(
-            "address=$(printf %s \"$1\" | sed 's|/ui/vault/identity/oidc/provider/|/v1/identity/oidc/provider/|')\n\
+            "to=$(curl -s -c jar -o /dev/null -w '%{{redirect_url}}' \"$1\")\n\
+             address=$(printf %s \"$to\" | sed 's|/ui/vault/identity/oidc/provider/|/v1/identity/oidc/provider/|')\n\
              answer=$(curl -s -H 'X-Vault-Token: {token}' \"$address\")\n\
              printf %s \"$answer\" > answer.json\n\
              back=$(printf %s \"$answer\" | python3 -c 'import json, sys, urllib.parse as u; a = json.load(sys.stdin); \
              q = u.parse_qs(u.urlparse(sys.argv[1]).query); \
-             print(q[\"redirect_uri\"][0] + \"?\" + u.urlencode({{\"code\": a[\"code\"], \"state\": a[\"state\"]}}))' \"$1\")\n\
-             curl -sL -o page.html \"$back\"\n"
+             print(q[\"redirect_uri\"][0] + \"?\" + u.urlencode({{\"code\": a[\"code\"], \"state\": a[\"state\"]}}))' \"$to\")\n\
+             curl -sL -b jar -o page.html \"$back\"\n"
         ),
     );
     let done = folder.sh(&format!(
@@ -303,11 +334,12 @@ fn a_provider_written_with_authlib_logs_in_its_user_and_renews_the_session() {
         "sub": "s-77", "preferred_username": "clara", "name": "Clara Müller",
         "resource_access": {"monitoring": {"roles": ["admin"]}},
     });
+    let errors = ErrorLog::of("oidc-provider-mock");
     let mut child = Command::new("oidc-provider-mock")
         .args(["--port", &port.to_string(), "--user-claims", &user.to_string()])
         .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
+        .stdout(errors.sink())
+        .stderr(errors.sink())
         .spawn()
         .unwrap();
     let folder = folder_for(&issuer, &json!({}));
@@ -316,7 +348,12 @@ fn a_provider_written_with_authlib_logs_in_its_user_and_renews_the_session() {
         assert!(begun.elapsed() < Duration::from_secs(60), "it does not start");
         std::thread::sleep(Duration::from_millis(100));
     }
-    let login = "cc-login --method oidc --port 0 --browser 'curl -sL --data sub=s-77 -o page.html' -v; e=$?; sleep 0.2; exit $e";
+    folder.write(
+        "page.sh",
+        "to=$(curl -s -c jar -o /dev/null -w '%{redirect_url}' \"$1\")\n\
+         curl -sL -b jar --data sub=s-77 -o page.html \"$to\"\n",
+    );
+    let login = "cc-login --method oidc --port 0 --browser 'sh page.sh' -v; e=$?; sleep 0.2; exit $e";
     let done = folder.sh(login);
     let renewed = folder.sh("cc-login refresh");
     let _ = child.kill();

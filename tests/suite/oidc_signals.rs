@@ -115,9 +115,8 @@ fn a_signal_while_the_browser_is_waited_for_closes_the_port() {
     for signal in ["INT", "TERM"] {
         let (_idp, folder) = with(Behaviour::default());
         let mut session = spawn(&folder, "--skip-browser --port 0");
-        let shown = session.exp_regex("redirect_uri=http%3A%2F%2Flocalhost%3A[0-9]+").unwrap().1;
-        let port: u16 = shown.rsplit("%3A").next().unwrap().parse().unwrap();
-        session.exp_string("S256").unwrap();
+        let shown = session.exp_regex("http://localhost:[0-9]+/oidc/start/").unwrap().1;
+        let port: u16 = shown.split(':').nth(2).unwrap().split('/').next().unwrap().parse().unwrap();
         assert!(TcpStream::connect(("127.0.0.1", port)).is_ok());
         interrupt(&mut session, &folder, signal);
         assert!(TcpStream::connect(("127.0.0.1", port)).is_err(), "the port is open after {signal}");
@@ -132,8 +131,9 @@ fn a_signal_during_the_exchange_leaves_no_session() {
     }
     for (path, signal) in [("/token", "INT"), ("/token", "TERM"), ("/keys", "INT"), ("/userinfo", "TERM")] {
         let (idp, folder) = with(stalls_at(path));
-        let mut session = spawn(&folder, "--port 0 --browser 'curl -sL --max-time 20 -o /dev/null'");
-        session.exp_string("S256").unwrap();
+        let browser = "curl -sL -c /dev/null --max-time 20 -o /dev/null";
+        let mut session = spawn(&folder, &format!("--port 0 --browser '{browser}'"));
+        session.exp_string("/oidc/start/").unwrap();
         wait_for(&idp, path);
         interrupt(&mut session, &folder, signal);
         check(&folder);

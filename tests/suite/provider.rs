@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cc_auth::base::fault::{Fault as _, Status};
-use cc_auth::provider::discovery::{self, DiscoveryError};
+use cc_auth::provider::discovery::{self, DiscoveryError, Endpoint};
 use cc_auth::provider::http::{Client, HttpError, Options, Redirects, Trust, parse_url};
 use serde_json::json;
 use url::Url;
@@ -243,9 +243,10 @@ fn a_provider_is_found_below_its_issuer() {
     let issuer = format!("{}/realm", server.url());
     let found = discovery::discover(&client(impatient()), &issuer).unwrap();
     assert_eq!(found.issuer, issuer);
-    assert_eq!(found.jwks_uri.as_str(), format!("{}/keys", server.url()));
-    assert!(found.need("token_endpoint", found.token_endpoint.as_ref()).is_ok());
-    let lacks = found.need("userinfo_endpoint", found.userinfo_endpoint.as_ref()).unwrap_err();
+    let client = client(impatient());
+    assert_eq!(found.need(Endpoint::Keys, &client).unwrap().as_str(), format!("{}/keys", server.url()));
+    assert!(found.need(Endpoint::Token, &client).is_ok());
+    let lacks = found.need(Endpoint::Userinfo, &client).unwrap_err();
     assert!(lacks.to_string().ends_with("has no userinfo_endpoint"), "{lacks}");
 }
 

@@ -69,6 +69,7 @@ fn an_answer_is_kept_for_as_long_as_it_says_and_no_longer() {
         ("max-age=99999999", 86_400),
         ("max-age=nonsense", 0),
         ("max-age=100, no-cache", 0),
+        ("no-cache, max-age=100", 0),
     ] {
         let folder = tempfile::tempdir().unwrap();
         let server = changing(says);
@@ -129,6 +130,57 @@ fn a_set_is_fetched_again_once_for_an_unknown_key_and_then_not_for_a_minute() {
     // The next run finds the newest answer.
     assert_eq!(kids(&open(&server, folder.path(), false, NOW.plus_seconds(60)).unwrap()), ["k2"]);
     assert_eq!(server.seen().len(), 3);
+}
+
+#[test]
+fn slow_answer_never_replaces_a_newer_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let turn = AtomicUsize::new(0);
+    let server = Server::start(move |_| {
+        // The first answer is the older one, and takes longer.
+        let count = turn.fetch_add(1, Ordering::SeqCst);
+        if count == 0 {
+            std::thread::sleep(Duration::from_millis(600));
+        }
+        let kid = format!("k{count}");
+        Reply::status(200, "application/json", set(&[&kid])).with("cache-control", "max-age=100")
+    });
+    std::thread::scope(|scope| {
+        let slow = scope.spawn(|| open(&server, folder.path(), false, NOW).unwrap());
+        while server.seen().is_empty() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        open(&server, folder.path(), false, NOW.plus_seconds(1)).unwrap();
+        assert_eq!(kids(&slow.join().unwrap()), ["k0"]);
+    });
+    assert_eq!(kids(&open(&server, folder.path(), false, NOW.plus_seconds(2)).unwrap()), ["k1"]);
+    assert_eq!(server.seen().len(), 2);
+}
+
+#[test]
+fn refetch_of_another_process_counts() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = changing("max-age=1000");
+    let (mut one, mut two) = (
+        open(&server, folder.path(), false, NOW).unwrap(),
+        open(&server, folder.path(), false, NOW).unwrap(),
+    );
+    let mut notes = Notes::new();
+    assert_eq!(one.refetch(NOW, &mut notes), Ok(true));
+    assert_eq!(two.refetch(NOW.plus_seconds(59), &mut notes), Ok(false));
+    assert_eq!(two.refetch(NOW.plus_seconds(60), &mut notes), Ok(true));
+    assert_eq!(one.refetch(NOW.plus_seconds(119), &mut notes), Ok(false));
+    // A marker that another account could have written, or out of the future, blocks nothing.
+    let marker = fs::read_dir(folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(|path| path.extension().is_some_and(|extension| extension == "refetched"))
+        .unwrap();
+    fs::write(&marker, NOW.plus_seconds(1_000).0.to_string()).unwrap();
+    assert_eq!(one.refetch(NOW.plus_seconds(200), &mut notes), Ok(true));
+    fs::write(&marker, NOW.plus_seconds(300).0.to_string()).unwrap();
+    fs::set_permissions(&marker, fs::Permissions::from_mode(0o666)).unwrap();
+    assert_eq!(two.refetch(NOW.plus_seconds(300), &mut notes), Ok(true));
 }
 
 #[test]

@@ -33,7 +33,7 @@ fn clustercockpit(request: &Request) -> Reply {
             match (field("username").as_str(), field("password").as_str()) {
                 ("busy", _) => page(401, "Too many login attempts, try again in a few minutes."),
                 ("limited", _) => page(429, "no").with("retry-after", "77"),
-                (name @ ("clara" | "fritz" | "old"), "pw") => Reply::redirect(302, "/")
+                (name @ ("clara" | "fritz" | "old" | "newborn"), "pw") => Reply::redirect(302, "/")
                     .with("set-cookie", "other=1; Path=/")
                     .with("set-cookie", &format!("session=of-{name}; Path=/; HttpOnly; SameSite=Lax")),
                 _ => page(401, "Login failed"),
@@ -52,6 +52,9 @@ fn clustercockpit(request: &Request) -> Reply {
                 }
                 (Some("session=of-old"), "old") => {
                     Reply::status(200, "text/plain", token("old", &json!({"exp": 5})))
+                }
+                (Some("session=of-newborn"), name) => {
+                    Reply::status(200, "text/plain", token(name, &json!({"iat": 9, "exp": 9})))
                 }
                 _ => Reply::status(403, "text/plain", "only admins may do that"),
             }
@@ -119,14 +122,21 @@ fn what_goes_wrong_at_a_server_is_said_in_clear_words() {
     );
     let busy = log_in(&folder, &server.url(), "busy").ended(75);
     assert!(
-        busy.stderr.contains("too many login attempts") && busy.stderr.contains("hint: wait 15 minutes"),
+        busy.stderr.contains("too many login attempts") && busy.stderr.contains("hint: wait 3 minutes: the server permits 5 attempts in 15 minutes for each client address and username"),
         "{}",
         busy.stderr
     );
     let limited = log_in(&folder, &server.url(), "limited").ended(75);
     assert!(limited.stderr.contains("hint: wait 77 seconds"), "{}", limited.stderr);
-    let old = log_in(&folder, &server.url(), "old").ended(0);
-    assert!(old.stderr.contains("a token that has expired already"), "{}", old.stderr);
+    let old = log_in(&folder, &server.url(), "old").ended(69);
+    assert!(old.stderr.contains("issued a token that is expired already"), "{}", old.stderr);
+    let newborn = log_in(&folder, &server.url(), "newborn").ended(69);
+    assert!(
+        newborn.stderr.contains("expired at birth") && newborn.stderr.contains("max-age"),
+        "{}",
+        newborn.stderr
+    );
+    assert!(session(&folder).is_none());
     let missing = folder.sh("echo pw | cc-login fritz --method remote --password-stdin").ended(2);
     assert!(missing.stderr.contains("wants the server's address"), "{}", missing.stderr);
 }
@@ -181,6 +191,67 @@ fn a_server_that_is_none_is_named_so() {
     });
     let run = log_in(&folder, &other.url(), "fritz").ended(69);
     assert!(run.stderr.contains("gave a token for 'eve', wanted 'fritz'"), "{}", run.stderr);
+}
+
+#[test]
+fn server_without_authentication_and_a_tls_port_are_named_so() {
+    let folder = Folder::new();
+    // main.disable-authentication: GraphQL is open, there is no login.
+    let open = Server::start(|request| match request.path.as_str() {
+        "/query" => Reply::json(&json!({"data": {"__typename": "Query"}})),
+        _ => Reply::status(404, "text/plain", "404 page not found"),
+    });
+    let run = log_in(&folder, &open.url(), "fritz").ended(69);
+    assert!(run.stderr.contains("authentication is switched off at the server"), "{}", run.stderr);
+    assert!(run.stderr.contains("main.disable-authentication"), "{}", run.stderr);
+    for (kind, body) in [
+        ("text/plain", "Client sent an HTTP request to an HTTPS server.\n"),
+        ("text/html", "<html><center>The plain HTTP request was sent to HTTPS port</center></html>"),
+        ("text/html", "<p>You're speaking plain HTTP to an SSL-enabled server port.</p>"),
+    ] {
+        let server = Server::start(move |_| Reply::status(400, kind, body));
+        let run = log_in(&folder, &server.url(), "fritz").ended(69);
+        assert!(run.stderr.contains("expects https"), "{}", run.stderr);
+        let wanted = format!("hint: use {}", server.url().replace("http:", "https:"));
+        assert!(run.stderr.contains(&wanted), "{}", run.stderr);
+    }
+}
+
+#[test]
+fn certificate_of_a_ca_with_another_type_of_key_is_from_an_unknown_ca() {
+    if !crate::support::has("openssl") {
+        return;
+    }
+    // Two authorities of one name: the one that is trusted has an RSA key, the other an EC key.
+    let folder = Folder::new();
+    let name = "-subj /CN=authority -addext basicConstraints=critical,CA:TRUE";
+    folder
+        .sh(&format!(
+            "openssl req -x509 -newkey rsa:2048 -nodes -keyout a.key -out a.pem -days 9 {name} &&
+             openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout b.key -out b.pem -days 9 {name} &&
+             openssl req -newkey rsa:2048 -nodes -keyout s.key -out s.csr -subj /CN=localhost &&
+             echo subjectAltName=DNS:localhost > ext && openssl x509 -req -in s.csr -CA b.pem -CAkey b.key -days 9 -extfile ext -out s.pem"
+        ))
+        .ended(0);
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let mut server = std::process::Command::new("openssl")
+        .args(["s_server", "-quiet", "-accept", &port.to_string(), "-cert", "s.pem", "-key", "s.key", "-www"])
+        .current_dir(folder.path())
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let begun = std::time::Instant::now();
+    while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+        assert!(begun.elapsed() < std::time::Duration::from_secs(20));
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    let run = log_in(&folder, &format!("https://localhost:{port}"), "fritz --ca-file a.pem");
+    let _ = server.kill();
+    let _ = server.wait();
+    let run = run.ended(69);
+    assert!(run.stderr.contains("its certificate is from a CA that is not trusted here\n"), "{}", run.stderr);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The keys a command works with: the server's own ones out of the settings, or one given.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::base::file::{self, SETTINGS_LIMIT};
 use crate::base::note::Notes;
@@ -15,25 +16,52 @@ use crate::key::set::KeySet;
 use crate::key::{Algorithm, KeyError, SigningKey, VerifyingKey, WeakKeys, found};
 use crate::policy::endpoint::KeyUse;
 use crate::policy::{Endpoint, Signer};
+use crate::token::{TokenError, Unverified, Verified, verify_owned};
 
-/// Keys to verify with, and whose they are.
+/// Keys to verify with, each with its owner.
 #[derive(Debug, Clone, Default)]
-pub(super) struct KeyRing(Vec<(Signer, VerifyingKey)>);
+pub(super) struct KeyRing(Vec<OwnedKey>);
+
+/// A key and its owner.
+#[derive(Debug, Clone)]
+struct OwnedKey {
+    signer: Signer,
+    /// The issuer in whose discovery document the key was found: it verifies only tokens of it.
+    issuer: Option<Arc<str>>,
+    key: VerifyingKey,
+}
+
+impl OwnedKey {
+    const fn of(signer: Signer, key: VerifyingKey) -> Self {
+        Self { signer, issuer: None, key }
+    }
+}
 
 impl KeyRing {
     /// The keys in order.
     pub(super) fn keys(&self) -> impl Iterator<Item = &VerifyingKey> {
-        self.0.iter().map(|(_, key)| key)
+        self.0.iter().map(|owned| &owned.key)
+    }
+
+    /// Verifies a token with these keys, those of an issuer only for tokens of that issuer.
+    pub(super) fn verify(&self, token: &str) -> Result<Verified, TokenError> {
+        let token = Unverified::parse(token)?;
+        verify_owned(token, self.0.iter().map(|owned| (owned.issuer.as_deref(), &owned.key)))
     }
 
     /// Whose the key at this place is.
     pub(super) fn signer(&self, place: usize) -> Signer {
-        self.0.get(place).map_or(Signer::Given, |(signer, _)| *signer)
+        self.0.get(place).map_or(Signer::Given, |owned| owned.signer)
+    }
+
+    /// The issuer to which the key at this place belongs, if it was found by discovery.
+    pub(super) fn issuer(&self, place: usize) -> Option<&str> {
+        self.0.get(place)?.issuer.as_deref()
     }
 
     /// Whether there is a key of this owner.
     pub(super) fn has(&self, wanted: Signer) -> bool {
-        self.0.iter().any(|(signer, _)| *signer == wanted)
+        self.0.iter().any(|owned| owned.signer == wanted)
     }
 
     /// The keys in files: public ones in any form, key sets, shared ones in base64.
@@ -51,7 +79,7 @@ impl KeyRing {
             log::info!("a key is read from {place}");
             let bytes = file::read(path, SETTINGS_LIMIT)?;
             let keys = public_keys(&bytes, weak, at, &mut notes).map_err(|error| error.at(place))?;
-            ring.0.extend(keys.into_iter().map(|key| (Signer::Given, key)));
+            ring.0.extend(keys.into_iter().map(|key| OwnedKey::of(Signer::Given, key)));
         }
         if let Some(path) = shared {
             file::warn_if_exposed(path, &mut notes);
@@ -59,16 +87,23 @@ impl KeyRing {
             let trimmed = SecretText::new(text.expose().trim().to_owned());
             let key = VerifyingKey::shared_from_base64(&trimmed, weak)
                 .map_err(|error| error.at(quote_path(path)))?;
-            ring.0.push((Signer::Shared, key));
+            ring.0.push(OwnedKey::of(Signer::Shared, key));
         }
         warn_of_weak(ring.keys(), &mut notes);
         console.notes(notes);
         Ok(ring)
     }
 
-    /// The same with further keys of somebody else's.
-    pub(super) fn with<'k>(mut self, keys: impl IntoIterator<Item = &'k VerifyingKey>) -> Self {
-        self.0.extend(keys.into_iter().map(|key| (Signer::Given, key.clone())));
+    /// The same with further keys after them, each with the issuer that it belongs to, if any.
+    pub(super) fn with<'k>(
+        mut self,
+        keys: impl IntoIterator<Item = (Option<&'k str>, &'k VerifyingKey)>,
+    ) -> Self {
+        self.0.extend(keys.into_iter().map(|(issuer, key)| OwnedKey {
+            signer: Signer::Given,
+            issuer: issuer.map(Arc::from),
+            key: key.clone(),
+        }));
         self
     }
 
@@ -93,14 +128,14 @@ impl KeyRing {
         let own_needed = any_own || (endpoints.is_empty() && other_keys == [false, false]);
         if own_needed || settings.secret(Variable::JwtPublicKey).is_some() {
             match settings.verifying_key(&mut notes) {
-                Ok(key) => ring.0.push((Signer::Own, key)),
+                Ok(key) => ring.0.push(OwnedKey::of(Signer::Own, key)),
                 Err(fault) if own_needed || endpoints.is_empty() => return Err(fault.into()),
                 Err(_) => {}
             }
         }
         if other_keys[0] {
             match settings.cross_login_key(&mut notes) {
-                Ok(key) => ring.0.push((Signer::CrossLogin, key)),
+                Ok(key) => ring.0.push(OwnedKey::of(Signer::CrossLogin, key)),
                 Err(fault) if endpoints.is_empty() => return Err(fault.into()),
                 Err(_) => {}
             }
@@ -110,7 +145,7 @@ impl KeyRing {
             match settings.shared_key(WeakKeys::Allow) {
                 Ok(key) => {
                     warn_of_short(key.bits(), &mut notes);
-                    ring.0.push((Signer::Shared, key));
+                    ring.0.push(OwnedKey::of(Signer::Shared, key));
                 }
                 Err(fault) if endpoints.is_empty() || endpoints.contains(&Endpoint::JwtLogin) => {
                     return Err(fault.into());

@@ -168,10 +168,16 @@ pub(super) static PAGES: &[Page] = &[
              cc-metric-store of its own), jwt-login and cookie-login.",
             "With auth.jwts.validate-user the user must be in the user table, and the roles there count; without it \
              the roles in the token count. Times are judged without leeway, as the server does.",
-            "Keys from elsewhere: --key FILE (PEM, certificate within its dates, JWK, JWKS), --jwks FILE or address, \
-             --discovery with the issuer's address. What is fetched comes over TLS, but from loopback, and is kept for \
-             as long as its Cache-Control says, at most a day, five minutes where it says nothing; a token whose key is \
-             not among the kept ones makes them be fetched again. --offline fetches nothing.",
+            "Keys from elsewhere: --key FILE (PEM, certificate within its dates, JWK, JWKS), --jwks FILE or URL, \
+             --discovery with the issuer; each may be repeated. The keys of a discovery document verify only tokens of its \
+             issuer: 'iss' must be equal to it in every character. What is fetched comes over TLS, but from loopback, and \
+             is cached as RFC 9111 permits: as long as Cache-Control or Expires say, at most a day, five minutes where \
+             they say nothing, and not at all with no-cache or no-store. A token whose key is not among the cached ones \
+             makes them be fetched again, at most once a minute for all processes of an account. A redirect is followed \
+             within its origin. --offline fetches nothing and uses what is cached, however old it is.",
+            "A Kubernetes API server gives its key set to authenticated clients only: --bearer-token-file names a file with \
+             a token, such as /var/run/secrets/kubernetes.io/serviceaccount/token, which is sent to the origins of the \
+             --jwks and --discovery URLs and to no other.",
             "With --role a login role of Stronghold, Vault or OpenBao decides, as that server would. The role is a \
              file in JSON or a name in auth.jwt-roles; what roles share (keys, bound_issuer, jwt_supported_algs, \
              default_role) comes from auth.jwt-config or --role-config FILE, and keys given as options take the place \

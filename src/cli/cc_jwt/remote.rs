@@ -7,16 +7,16 @@ use clap::{Args, ValueHint};
 use crate::base::file::{self, SETTINGS_LIMIT};
 use crate::base::note::Notes;
 use crate::base::quote::quote_path;
+use crate::base::secret::SecretText;
 use crate::base::time::Clock;
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
+use crate::cli::network;
 use crate::key::{KeySet, VerifyingKey, WeakKeys};
-use crate::provider::http::{Client, Options, Redirects, Trust, parse_url};
+use crate::provider::discovery;
+use crate::provider::http::{Bearer, Client, Options, Trust, parse_url};
 use crate::provider::remote::{Cache, Origin, RemoteKeys};
 use crate::provider::role_keys::Access;
-
-/// Redirects within one server that are followed when asked for.
-const MOST_REDIRECTS: u8 = 5;
 
 /// Where keys are fetched from.
 #[derive(Debug, Clone, Default, Args)]
@@ -38,9 +38,14 @@ pub(super) struct RemoteOptions {
     #[arg(long)]
     insecure_http: bool,
 
-    /// Follow redirects within the same server
-    #[arg(long)]
+    /// Accepted for compatibility: redirects within the origin of the URL are always followed
+    #[arg(long, hide = true)]
     follow_redirects: bool,
+
+    /// Send the bearer token in FILE to the origins of the --jwks and --discovery URLs, such as a
+    /// Kubernetes API server
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    bearer_token_file: Option<PathBuf>,
 
     /// Fetch nothing: take what was kept, however old it is
     #[arg(long)]
@@ -69,10 +74,12 @@ impl RemoteOptions {
             Some(path) => Trust::SystemAnd(file::read(path, SETTINGS_LIMIT)?),
             None => Trust::System,
         };
-        let redirects =
-            if self.follow_redirects { Redirects::SameOrigin(MOST_REDIRECTS) } else { Redirects::Return };
+        if self.follow_redirects {
+            log::debug!("--follow-redirects has no effect: redirects within an origin are always followed");
+        }
+        let proxy = network::proxy(console.environment());
         Ok(Access {
-            options: Options { trust, redirects, allow_plain: self.insecure_http, ..Options::default() },
+            options: Options { trust, proxy, allow_plain: self.insecure_http, ..Options::default() },
             cache: Cache { folder: cache_folder(console), offline: self.offline },
             weak: self.weak(),
         })
@@ -96,8 +103,17 @@ impl RemoteOptions {
             }
         }
         origins.extend(self.discovery.iter().cloned().map(Origin::Discovery));
+        let token = self.bearer_token(&mut notes)?;
         for origin in origins {
-            let client = Client::new(access.options.clone())?;
+            let mut options = access.options.clone();
+            if let Some(token) = &token {
+                let url = match &origin {
+                    Origin::KeySet(url) => url.clone(),
+                    Origin::Discovery(issuer) => discovery::address(issuer)?,
+                };
+                options.bearer = Some(Bearer { origin: url.origin(), token: token.clone() });
+            }
+            let client = Client::new(options)?;
             let remote = RemoteKeys::open(client, origin, access.cache.clone(), access.weak, now, &mut notes);
             // What was passed over on the way explains a failure that follows.
             match remote {
@@ -114,6 +130,16 @@ impl RemoteOptions {
         super::keys::warn_of_weak(sets.keys(), &mut notes);
         console.notes(notes);
         Ok(sets)
+    }
+}
+
+impl RemoteOptions {
+    /// The token for fetching, which is a secret like a password.
+    fn bearer_token(&self, notes: &mut Notes) -> Result<Option<SecretText>, Failure> {
+        let Some(path) = &self.bearer_token_file else { return Ok(None) };
+        file::warn_if_exposed(path, notes);
+        let text = SecretText::new(file::read_text(path, SETTINGS_LIMIT)?);
+        Ok(Some(SecretText::new(text.expose().trim().to_owned())))
     }
 }
 
@@ -151,7 +177,16 @@ pub(super) struct RemoteSets {
 impl RemoteSets {
     /// All keys.
     pub(super) fn keys(&self) -> impl Iterator<Item = &VerifyingKey> {
-        self.files.iter().chain(self.remotes.iter().flat_map(|remote| remote.keys().keys()))
+        self.owned().map(|(_, key)| key)
+    }
+
+    /// All keys, those found by discovery with the issuer of the document.
+    pub(super) fn owned(&self) -> impl Iterator<Item = (Option<&str>, &VerifyingKey)> {
+        let fetched = self
+            .remotes
+            .iter()
+            .flat_map(|remote| remote.keys().keys().iter().map(move |key| (remote.issuer(), key)));
+        self.files.iter().map(|key| (None, key)).chain(fetched)
     }
 
     /// Whether any would be fetched again.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand, ValueHint};
 use serde_json::{Map, Value, json};
 
+use super::source::from_stdin;
 use crate::base::fault::{Fault, Status};
 use crate::base::file::{self, SETTINGS_LIMIT};
 use crate::base::kind::Kind;
@@ -35,7 +36,8 @@ enum RoleVerb {
 /// The exit status is 0 without faults, and 78 with any.
 #[derive(Debug, Args)]
 struct Check {
-    /// A role in JSON, or a config.json with auth.jwt-roles and auth.jwt-config
+    /// A role in JSON, as 'vault read -format=json' prints it too, or a config.json with
+    /// auth.jwt-roles and auth.jwt-config; - is standard input
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     file: PathBuf,
 
@@ -186,16 +188,16 @@ impl Fault for RoleFileFault {
     }
 }
 
-/// A JSON object, every member once.
+/// A JSON object, every member once; that of an answer of Vault without what is around it.
 pub(super) fn read_object(path: &Path) -> Result<Map<String, Value>, Failure> {
-    let text = file::read_text(path, SETTINGS_LIMIT)?;
+    let text = if path.as_os_str() == "-" { from_stdin()? } else { file::read_text(path, SETTINGS_LIMIT)? };
     let (value, doubles) = json::any(text.trim_start_matches('\u{feff}'))
         .map_err(|problem| RoleFileFault::Json { path: path.to_owned(), problem })?;
     if let Some(double) = doubles.into_iter().next() {
         return Err(RoleFileFault::Twice { path: path.to_owned(), name: double.name }.into());
     }
     match value {
-        Value::Object(members) => Ok(members),
+        Value::Object(members) => Ok(unwrapped(members)),
         other => {
             let problem = format!("found {}, wanted an object", json::kind(&other));
             Err(RoleFileFault::Json { path: path.to_owned(), problem }.into())
@@ -203,8 +205,24 @@ pub(super) fn read_object(path: &Path) -> Result<Map<String, Value>, Failure> {
     }
 }
 
+/// The `data` of an answer of Vault's API (`request_id`, `lease_id` and others beside it), or the
+/// members themselves: neither a role nor a configuration has a member of that name.
+fn unwrapped(mut members: Map<String, Value>) -> Map<String, Value> {
+    match members.remove("data") {
+        Some(Value::Object(data)) => data,
+        Some(other) => {
+            members.insert("data".to_owned(), other);
+            members
+        }
+        None => members,
+    }
+}
+
 /// The name of a role in a file: that of the file without its ending.
 fn name_of(path: &Path) -> String {
+    if path.as_os_str() == "-" {
+        return "role".to_owned();
+    }
     path.file_stem().map_or_else(|| "role".to_owned(), |stem| stem.to_string_lossy().to_lowercase())
 }
 
@@ -216,7 +234,8 @@ pub(super) fn find_role(
     settings: &Settings,
 ) -> Result<LoginRole, Failure> {
     let path = Path::new(asked);
-    let looks_like_path = asked.contains('/') || path.extension().is_some_and(|ending| ending == "json");
+    let looks_like_path =
+        asked == "-" || asked.contains('/') || path.extension().is_some_and(|ending| ending == "json");
     if looks_like_path || (path.is_file() && settings.jwt_roles.is_none()) {
         let content = Value::Object(read_object(path)?);
         return LoginRole::read(&name_of(path), &content).map_err(Failure::several);

@@ -101,7 +101,7 @@ fn discover(console: &mut Console) -> Result<String, Failure> {
 }
 
 /// All of standard input.
-fn from_stdin() -> Result<String, SourceFault> {
+pub(super) fn from_stdin() -> Result<String, SourceFault> {
     let mut bytes = Vec::new();
     io::stdin().lock().take(LIMIT + 1).read_to_end(&mut bytes).map_err(SourceFault::Unreadable)?;
     if bytes.len() as u64 > LIMIT {

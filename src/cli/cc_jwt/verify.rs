@@ -11,7 +11,6 @@ use super::report::{self, Judged};
 use super::verify_options::Verify;
 use super::{verify_role, verify_stream};
 use crate::base::fault::Status;
-use crate::base::time::Timestamp;
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
 use crate::cli::options::SettingsOptions;
@@ -21,7 +20,7 @@ use crate::policy::admission::Account;
 use crate::policy::{Detail, Endpoint};
 use crate::provider::role_keys::may_be_new_key;
 use crate::store::{Access, Store, StoreError};
-use crate::token::{self, TokenError, Unverified, Verified};
+use crate::token::{self, TokenError, Verified};
 use crate::user::User;
 
 /// Keys, token, signature, verdict, report: the whole way of a token.
@@ -44,10 +43,12 @@ pub(super) fn run(
     let text = verify.token.read(console)?;
     let text = token::bare(&text);
     let (mut keys, mut sets) = open_keys(verify, &settings, &asked, console)?;
-    let mut outcome = attempt(text, &keys);
+    let mut outcome = keys.verify(text);
+    // The keys of files stay as they are: they were read, and warned about, once.
+    let from_files = keys.without(sets.keys().count());
     if may_be_new_key(&outcome) && sets.refetch(console)? {
-        keys = given_keys(verify, &sets, asked.clock.now(), console)?;
-        outcome = attempt(text, &keys);
+        keys = from_files.with(sets.owned());
+        outcome = keys.verify(text);
     }
     let verified = match outcome {
         Err(error) if error.is_malformed() => return Err(error.into()),
@@ -61,10 +62,6 @@ pub(super) fn run(
     report(&judged, &verified, &keys, console)
 }
 
-fn attempt(text: &str, keys: &KeyRing) -> Result<Verified, TokenError> {
-    Unverified::parse(text).and_then(|token| token::verify(token, keys.keys()))
-}
-
 /// The keys to verify with, and those of them that can be fetched again.
 fn open_keys(
     verify: &Verify,
@@ -76,18 +73,10 @@ fn open_keys(
         return Ok((KeyRing::configured(settings, &asked.endpoints, console)?, RemoteSets::default()));
     }
     let sets = verify.remote.open(console)?;
-    Ok((given_keys(verify, &sets, asked.clock.now(), console)?, sets))
-}
-
-fn given_keys(
-    verify: &Verify,
-    sets: &RemoteSets,
-    now: Timestamp,
-    console: &mut Console,
-) -> Result<KeyRing, Failure> {
     let weak = verify.remote.weak();
+    let now = asked.clock.now();
     let files = KeyRing::from_files(&verify.key, verify.shared_key.as_deref(), weak, now, console)?;
-    Ok(files.with(sets.keys()))
+    Ok((files.with(sets.owned()), sets))
 }
 
 /// What the user table says of the token's subject.
@@ -159,6 +148,7 @@ fn report(
                 "roles": claims.roles(),
                 "algorithm": token.algorithm().name(),
                 "key": keys.signer(token.key()).name(),
+                "key_issuer": keys.issuer(token.key()),
                 "issued": report::time(claims, "iat"),
                 "expires": report::time(claims, "exp"),
             })

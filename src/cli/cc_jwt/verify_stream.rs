@@ -21,7 +21,7 @@ use crate::policy::role::{Flow, judge};
 use crate::policy::{Account, Detail, Finding};
 use crate::provider::role_keys::may_be_new_key;
 use crate::store::{Access, Store};
-use crate::token::{self, Unverified, Verified};
+use crate::token::{self, Verified};
 
 /// The answer to a line, as `--json` has it: who the token is for, or the check that fails and why.
 #[derive(Serialize)]
@@ -82,18 +82,16 @@ pub(super) fn run(
                 Ok(text) => token::bare(text),
                 Err(why) => return write(is_json, line, None, Some(("form", why)), out),
             };
-            let attempt =
-                |ring: &KeyRing| Unverified::parse(text).and_then(|token| token::verify(token, ring.keys()));
             let mut held = keys.read().unwrap_or_else(PoisonError::into_inner);
-            let mut verified = attempt(&held.0);
+            let mut verified = held.0.verify(text);
             if may_be_new_key(&verified) && held.1.may_refetch() {
                 drop(held);
                 let mut change = keys.write().unwrap_or_else(PoisonError::into_inner);
                 change.1.refetch_quietly();
-                change.0 = fixed.clone().with(change.1.keys());
+                change.0 = fixed.clone().with(change.1.owned());
                 drop(change);
                 held = keys.read().unwrap_or_else(PoisonError::into_inner);
-                verified = attempt(&held.0);
+                verified = held.0.verify(text);
             }
             let ring = &held.0;
             let user = match (&store, &verified) {

@@ -24,6 +24,7 @@ use crate::config::Settings;
 use crate::directory::Wishes;
 use crate::login::{Attempts, Identity, LoginError, Method, Presented, login, place, session};
 use crate::store::{Access, Store};
+use crate::user::User;
 
 /// The arguments of a login.
 #[derive(Debug, Args)]
@@ -89,13 +90,13 @@ pub(super) fn run(
         return oidc::run(&wanted, &shared, &settings, console);
     }
     let with = With { begin, settings: &settings, wishes: &wishes };
-    let identity = match choice {
+    let (identity, row) = match choice {
         MethodChoice::Only(Method::Token) => with.by_token(parameters.name, console)?,
         MethodChoice::Auto if begin.token_file.is_some() => with.by_token(parameters.name, console)?,
         MethodChoice::Auto => with.by_password(None, parameters, console)?,
         MethodChoice::Only(method) => with.by_password(Some(method), parameters, console)?,
     };
-    keep(identity, &settings, console)
+    keep(identity, row, &settings, console)
 }
 
 impl Begin {
@@ -167,6 +168,9 @@ impl Begin {
     }
 }
 
+/// Who logged in, and the user as the user table has it after the login.
+type Found = (Identity, Option<User>);
+
 /// What every method works with.
 struct With<'run> {
     begin: &'run Begin,
@@ -175,7 +179,7 @@ struct With<'run> {
 }
 
 impl With<'_> {
-    fn by_token(&self, wanted: Option<String>, console: &mut Console) -> Result<Identity, Failure> {
+    fn by_token(&self, wanted: Option<String>, console: &mut Console) -> Result<Found, Failure> {
         let token = match self.begin.token_file.as_deref() {
             Some(path) if path.as_os_str() != "-" => prompt::from_file(path, "token", console)?,
             Some(_) => prompt::from_stdin("token")?,
@@ -183,12 +187,12 @@ impl With<'_> {
         };
         let mut store = self.open()?;
         let presented = Presented { token: Some(token), ..Presented::default() };
-        let identity = self.ask(Some(Method::Token), &presented, &mut store, console)?;
+        let found = self.ask(Some(Method::Token), &presented, &mut store, console)?;
         match wanted {
-            Some(wanted) if wanted != identity.user.username => {
-                Err(LoginError::OtherSubject { found: identity.user.username, wanted }.into())
+            Some(wanted) if wanted != found.0.user.username => {
+                Err(LoginError::OtherSubject { found: found.0.user.username, wanted }.into())
             }
-            _ => Ok(identity),
+            _ => Ok(found),
         }
     }
 
@@ -197,7 +201,7 @@ impl With<'_> {
         only: Option<Method>,
         parameters: Parameters,
         console: &mut Console,
-    ) -> Result<Identity, Failure> {
+    ) -> Result<Found, Failure> {
         if self.begin.token_file.is_some() {
             return Err(UsageFault::new("--token-file is for --method token").into());
         }
@@ -212,9 +216,9 @@ impl With<'_> {
         let attempt = attempts.begin(&name, Clock::System.now())?;
         let presented = Presented { name: Some(name), password: Some(password), token: None };
         match self.ask(only, &presented, &mut store, console) {
-            Ok(identity) => {
+            Ok(found) => {
                 attempt.succeeded()?;
-                Ok(identity)
+                Ok(found)
             }
             Err(error @ LoginError::Refused(_)) => {
                 attempt.failed();
@@ -233,12 +237,14 @@ impl With<'_> {
         presented: &Presented,
         store: &mut Store,
         console: &mut Console,
-    ) -> Result<Identity, LoginError> {
+    ) -> Result<Found, LoginError> {
         let mut notes = Notes::new();
         let now = Clock::System.now();
         let outcome = login(only, presented, self.settings, self.wishes, store, now, &mut notes);
         console.notes(notes);
-        outcome
+        let identity = outcome?;
+        let row = store.find(&identity.user.username)?;
+        Ok((identity, row))
     }
 
     fn open(&self) -> Result<Store, Failure> {
@@ -256,9 +262,14 @@ fn own_name(console: &Console) -> Result<String, UsageFault> {
 }
 
 /// Keeps the session and reports it.
-fn keep(identity: Identity, settings: &Settings, console: &mut Console) -> Result<Status, Failure> {
-    let (session, path) = start(identity, None, settings, console)?;
-    session::save(&path, &session)?;
+fn keep(
+    identity: Identity,
+    row: Option<User>,
+    settings: &Settings,
+    console: &mut Console,
+) -> Result<Status, Failure> {
+    let (session, path) = start(identity, row, None, settings, console)?;
+    session::Lock::acquire(&path)?.save(&session)?;
     report::begun(&session, session.since, console)?;
     Ok(Status::Done)
 }

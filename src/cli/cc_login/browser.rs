@@ -1,7 +1,8 @@
 //! Getting a person to an address: a browser, or a QR code for another device.
 
-use std::io;
+use std::io::{self, IsTerminal as _};
 use std::os::unix::process::CommandExt as _;
+use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -9,8 +10,8 @@ use url::Url;
 
 use crate::base::environment::Environment;
 use crate::base::quote::quote;
+use crate::cli::child;
 use crate::cli::console::Console;
-use crate::config::Variable;
 
 /// How long a browser's command is watched for failing at once.
 const WATCHED: Duration = Duration::from_millis(400);
@@ -22,32 +23,76 @@ pub(super) fn can_show(environment: &Environment) -> bool {
     has_display || (cfg!(target_os = "macos") && environment.non_empty("SSH_CONNECTION").is_none())
 }
 
-/// Opens the address with this command, the one in `BROWSER`, or what the desktop has. That it
-/// fails is told and is no fault: the address was shown.
+/// The accounts whose browsers may take part in a login, beside root: the own one, the one that
+/// called sudo, and the owner of the terminal, who sees the URL (after `su`).
+pub(super) fn accounts(environment: &Environment) -> Vec<u32> {
+    let own = [rustix::process::geteuid().as_raw(), rustix::process::getuid().as_raw()];
+    let by_sudo = environment.get("SUDO_UID").and_then(|uid| uid.parse().ok());
+    let stderr = io::stderr();
+    let terminal = stderr.is_terminal().then(|| rustix::fs::fstat(&stderr).ok()).flatten();
+    own.into_iter().chain(by_sudo).chain(terminal.map(|metadata| metadata.st_uid)).collect()
+}
+
+/// Opens the URL with this command, one of the commands in `BROWSER`, or what the desktop has.
+/// That it fails is told and is no fault: the URL was shown.
 pub(super) fn open(url: &Url, command: Option<&str>, console: &mut Console) {
-    let from_environment = console.environment().non_empty("BROWSER").map(str::to_owned);
-    // BROWSER is a list of commands; the first is the one that is wanted most.
-    let from_environment =
-        from_environment.and_then(|list| list.split(':').find(|one| !one.is_empty()).map(str::to_owned));
-    let outcome = match command.map(str::to_owned).or(from_environment) {
-        Some(command) => run(&command, url),
-        None => with_desktop(url),
+    let environment = console.environment().clone();
+    let outcome = match (command, environment.non_empty("BROWSER")) {
+        (Some(command), _) => run(command, url, &environment),
+        (None, Some(list)) => run_first(list, url, &environment),
+        (None, None) => with_desktop(url, &environment),
     };
     if let Err(why) = outcome {
-        console.warn(&format!("{why}: open the address above by hand"));
+        console.warn(&format!("{why}: open the URL above by hand"));
     }
 }
 
-/// A command of the person's own, as a shell line; the address is put in the place of `%s`, or at
-/// the end. It goes in as an argument of its own, so that nothing in it is obeyed.
-fn run(command: &str, url: &Url) -> Result<(), String> {
-    let line =
-        if command.contains("%s") { command.replace("%s", "\"$1\"") } else { format!("{command} \"$1\"") };
-    let mut shell = Command::new("sh");
+/// The first command of a `BROWSER` list that can be run and does not fail at once.
+fn run_first(list: &str, url: &Url, environment: &Environment) -> Result<(), String> {
+    if is_program(list) {
+        return run(list, url, environment);
+    }
+    let mut failed = Vec::new();
+    for command in list.split(':').filter(|command| !command.is_empty()) {
+        match run(command, url, environment) {
+            Ok(()) => return Ok(()),
+            Err(why) => {
+                log::info!("{why}");
+                failed.push(why);
+            }
+        }
+    }
+    Err(if failed.is_empty() { "BROWSER names no command".to_owned() } else { failed.join("; ") })
+}
+
+/// Whether the whole text is the path of a program, blanks and colons included.
+fn is_program(text: &str) -> bool {
+    text.contains('/') && Path::new(text).is_file()
+}
+
+/// A command of the user's own: the path of a program, or a shell line in which the URL is put in
+/// the place of `%s`, or at the end. The URL is an argument of its own, so that nothing in it is
+/// obeyed.
+fn run(command: &str, url: &Url, environment: &Environment) -> Result<(), String> {
+    let program = command.strip_suffix("%s").unwrap_or(command).trim();
+    let mut child = if is_program(program) {
+        let mut child = Command::new(program);
+        child.arg(url.as_str());
+        child
+    } else {
+        let line = if command.contains("%s") {
+            command.replace("%s", "\"$1\"")
+        } else {
+            format!("{command} \"$1\"")
+        };
+        let mut child = Command::new("sh");
+        child.args(["-c", &line, "sh", url.as_str()]);
+        child
+    };
     // Standard output is for the result; a browser in the terminal has standard error.
-    shell.args(["-c", &line, "sh", url.as_str()]).stdout(Stdio::from(io::stderr()));
+    child.stdout(Stdio::from(io::stderr()));
     let failed = |what: String| format!("the browser command {} {what}", quote(command));
-    match begin(&mut shell) {
+    match begin(&mut child, environment) {
         Err(error) => Err(failed(format!("can't be run: {}", crate::base::file::reason(&error)))),
         Ok(Some(status)) if !status.success() => Err(failed(match status.code() {
             Some(127) => "is not found".to_owned(),
@@ -59,26 +104,22 @@ fn run(command: &str, url: &Url) -> Result<(), String> {
 }
 
 /// The browser of the desktop: the first of the usual openers that is there and does not fail.
-fn with_desktop(url: &Url) -> Result<(), String> {
+fn with_desktop(url: &Url, environment: &Environment) -> Result<(), String> {
     for mut opener in open::commands(url.as_str()) {
         opener.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         // Ctrl-C ends the login, not the browser.
         opener.process_group(0);
-        if begin(&mut opener).is_ok_and(|status| status.is_none_or(|status| status.success())) {
+        if begin(&mut opener, environment).is_ok_and(|status| status.is_none_or(|status| status.success())) {
             return Ok(());
         }
     }
     Err("no browser was found".to_owned())
 }
 
-/// Starts a command and watches it for a moment; its status if it has ended by then. Keys,
-/// passwords and tokens in our environment are not passed on: a browser, and whatever it starts in
-/// turn, has no business with them.
-fn begin(command: &mut Command) -> io::Result<Option<ExitStatus>> {
-    let secret = Variable::ALL.into_iter().filter(|variable| !variable.is_public()).map(Variable::name);
-    for name in secret.chain(["BEARER_TOKEN"]) {
-        command.env_remove(name);
-    }
+/// Starts a command, with the variables that a browser needs only, and watches it for a moment;
+/// its status if it has ended by then.
+fn begin(command: &mut Command, environment: &Environment) -> io::Result<Option<ExitStatus>> {
+    child::restrict(command, environment);
     let mut child = command.spawn()?;
     let begun = Instant::now();
     while begun.elapsed() < WATCHED {
@@ -141,14 +182,55 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let out = folder.path().join("out");
         let url = Url::parse("https://idp.example/?a=$(touch x)`id`;'&b=\"").unwrap();
+        let run = |command: &str| run(command, &url, &path());
         for command in
             [format!("printf %s >{} ", out.display()), "printf '%%s\\n' %s >/dev/null; false".to_owned()]
         {
-            let _ = run(&command, &url);
+            let _ = run(&command);
         }
-        assert!(!std::path::Path::new("x").exists());
-        assert!(run("false", &url).unwrap_err().contains("ended with status 1"));
-        assert!(run("no-such-browser-here", &url).unwrap_err().contains("is not found"));
-        assert!(run("true", &url).is_ok());
+        assert!(!Path::new("x").exists());
+        assert!(run("false").unwrap_err().contains("ended with status 1"));
+        assert!(run("no-such-browser-here").unwrap_err().contains("is not found"));
+        assert!(run("true").is_ok());
+    }
+
+    fn path() -> Environment {
+        [("PATH".to_owned(), std::env::var("PATH").unwrap())].into_iter().collect()
+    }
+
+    #[test]
+    fn browser_list_goes_on_to_the_next_command_that_works() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = Url::parse("https://idp.example/").unwrap();
+        let seen = |name: &str| std::fs::read_to_string(folder.path().join(name)).ok();
+        let at = |name: &str| folder.path().join(name).display().to_string();
+        let list = format!("no-such-browser-here:false:printf %s >{}:touch {}", at("second"), at("third"));
+        run_first(&list, &url, &path()).unwrap();
+        assert_eq!((seen("second").as_deref(), seen("third")), (Some("https://idp.example/"), None));
+        let error = run_first("no-such-browser-here:false", &url, &path()).unwrap_err();
+        assert!(error.contains("is not found") && error.contains("ended with status 1"), "{error}");
+        assert!(run_first(":", &url, &path()).unwrap_err().contains("names no command"));
+    }
+
+    #[test]
+    fn path_with_blanks_is_one_program() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let url = Url::parse("https://idp.example/").unwrap();
+        let program = folder.path().join("My: Browser; x");
+        std::fs::write(&program, "#!/bin/sh\nprintf %s \"$1\" > \"$0.seen\"\n").unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let text = program.display().to_string();
+        let seen = folder.path().join("My: Browser; x.seen");
+        let with_place = format!("{text} %s");
+        let attempts: [&dyn Fn() -> Result<(), String>; 3] =
+            [&|| run_first(&text, &url, &path()), &|| run(&text, &url, &path()), &|| {
+                run(&with_place, &url, &path())
+            }];
+        for attempt in attempts {
+            attempt().unwrap();
+            assert_eq!(std::fs::read_to_string(&seen).unwrap(), "https://idp.example/");
+            std::fs::remove_file(&seen).unwrap();
+        }
     }
 }

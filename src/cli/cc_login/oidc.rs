@@ -15,7 +15,7 @@ use crate::base::environment::Environment;
 use crate::base::fault::{Fault, Status};
 use crate::base::kind::Kind;
 use crate::base::note::Notes;
-use crate::base::quote::{escape, quote};
+use crate::base::quote::escape;
 use crate::base::secret::SecretText;
 use crate::base::time::Clock;
 use crate::cli::console::Console;
@@ -25,6 +25,7 @@ use crate::config::Settings;
 use crate::login::oidc::callback::{self, Answer};
 use crate::login::oidc::entry::{self, Plan, Wishes};
 use crate::login::oidc::fault::OidcFault;
+use crate::login::oidc::gate::Gate;
 use crate::login::oidc::listener::{Decision, Listener};
 use crate::login::oidc::page::Page;
 use crate::login::oidc::person::{self, Rules, Tie};
@@ -32,7 +33,7 @@ use crate::login::oidc::request::{self, Begun};
 use crate::login::oidc::{account, device, redirect};
 use crate::login::session::Refresh;
 use crate::login::{Session, place, session};
-use crate::provider::discovery::Discovery;
+use crate::provider::discovery::{Discovery, Endpoint};
 use crate::provider::http::Client;
 use crate::provider::oauth::{Provider, Tokens};
 use crate::provider::remote::{self, Cache};
@@ -40,6 +41,9 @@ use crate::store::{Access, Store};
 
 /// How long the browser is given to fetch its last page.
 const LINGER: Duration = Duration::from_secs(3);
+
+/// How many requests that do not belong to the login are shown, one by one.
+const SHOWN_STRAYS: usize = 3;
 
 /// How often an address may be pasted wrongly.
 const PASTE_TRIES: usize = 3;
@@ -80,13 +84,14 @@ pub(super) struct Shared {
     pub(super) connect_timeout: Option<Duration>,
 }
 
-/// A provider that was found, and what is wanted of it.
-struct Known<'run> {
-    plan: &'run Plan,
-    client: &'run Client,
-    discovery: &'run Discovery,
-    cache: &'run Cache,
-    settings: &'run Settings,
+/// A provider that was found, and what is expected of it.
+pub(super) struct Known<'run> {
+    pub(super) provider: Provider<'run>,
+    pub(super) plan: &'run Plan,
+    pub(super) cache: &'run Cache,
+    pub(super) settings: &'run Settings,
+    /// The user who is to log in, if one was named.
+    pub(super) name: Option<&'run str>,
 }
 
 pub(super) fn run(
@@ -114,16 +119,15 @@ pub(super) fn run(
     }
     place::session_file(console.environment())?;
     let discovery = discover(&client, &cache, &plan.issuer, console)?;
-    let known = Known { plan: &plan, client: &client, discovery: &discovery, cache: &cache, settings };
-    let session = match known.way(wishes, console) {
+    let provider = Provider::new(&client, &discovery, &plan.registration);
+    let known = Known { provider, plan: &plan, cache: &cache, settings, name: shared.name.as_deref() };
+    let way = known.way(wishes, console);
+    known.check_endpoints(way)?;
+    let session = match way {
         Way::Browser => known.by_browser(wishes, console)?,
         Way::Device => known.by_device(wishes, console)?,
         Way::Manual => known.by_paste(wishes, console)?,
     };
-    let name = &session.user.username;
-    if let Some(wanted) = shared.name.as_ref().filter(|wanted| *wanted != name) {
-        console.warn(&format!("the provider logged in {}, not {}", quote(name), quote(wanted)));
-    }
     report::begun(&session, Clock::System.now(), console)?;
     Ok(Status::Done)
 }
@@ -173,12 +177,8 @@ pub(super) fn open_store(plan: &Plan, settings: &Settings) -> Result<Option<Stor
 }
 
 impl Known<'_> {
-    fn provider(&self) -> Provider<'_> {
-        Provider { http: self.client, discovery: self.discovery, registration: &self.plan.registration }
-    }
-
     fn ask(&self) -> request::Ask {
-        self.plan.ask_of(self.discovery.scopes_supported.as_deref())
+        self.plan.ask_of(self.provider.discovery.list("scopes_supported").as_deref())
     }
 
     /// The way that was asked for, or the best one here, which is said.
@@ -189,7 +189,7 @@ impl Known<'_> {
         if browser::can_show(console.environment()) {
             return Way::Browser;
         }
-        if self.discovery.device_authorization_endpoint.is_some() {
+        if self.provider.discovery.names(Endpoint::DeviceAuthorization) {
             console.note("there is no display here: logging in on another device, as with --device");
             return Way::Device;
         }
@@ -211,17 +211,29 @@ impl Known<'_> {
         }
     }
 
-    fn begin(&self, redirect_uri: String) -> Result<Begun, Failure> {
-        let endpoint = self.discovery.authorization_endpoint.as_ref();
-        let endpoint =
-            self.discovery.need("authorization_endpoint", endpoint).map_err(remote::RemoteKeysError::from)?;
-        Ok(request::begin(endpoint, &self.plan.registration.client_id, redirect_uri, &self.ask())?)
+    /// The endpoints that a login needs: what would spoil it is told before anybody is sent
+    /// anywhere.
+    fn check_endpoints(&self, way: Way) -> Result<(), OidcFault> {
+        let Provider { http, discovery, .. } = &self.provider;
+        let first = match way {
+            Way::Browser | Way::Manual => Endpoint::Authorization,
+            Way::Device => Endpoint::DeviceAuthorization,
+        };
+        for endpoint in [first, Endpoint::Token, Endpoint::Keys] {
+            discovery.need(endpoint, http)?;
+        }
+        discovery.find(Endpoint::Userinfo, http)?;
+        Ok(())
+    }
+
+    fn begin(&self, redirect_uri: String) -> Result<Begun, OidcFault> {
+        let endpoint = self.provider.discovery.need(Endpoint::Authorization, self.provider.http)?;
+        request::begin(&endpoint, &self.plan.registration.client_id, redirect_uri, &self.ask())
     }
 
     fn judge(&self, query: &str, begun: &Begun) -> Result<Answer, OidcFault> {
-        let discovery = self.discovery;
-        let names_issuer = discovery.authorization_response_iss_parameter_supported;
-        callback::read(query, begun, &discovery.issuer, names_issuer)
+        let discovery = self.provider.discovery;
+        callback::read(query, begun, &discovery.issuer, discovery.names_issuer_in_response())
     }
 
     fn by_browser(&self, wishes: &ProviderWishes, console: &mut Console) -> Result<Session, Failure> {
@@ -233,20 +245,31 @@ impl Known<'_> {
             console.warn("the port for the browser is open to the network, not only to this computer");
         }
         let begun = self.begin(self.redirect_uri(wishes, listener.port())?)?;
+        let mut gate = Gate::new(&begun, &wishes.listen_address, browser::accounts(console.environment()))?;
         let deadline = Instant::now() + wishes.limit;
-        console.ask_for("Log in with a browser at this address:");
-        console.ask_for(&format!("\n    {}\n", begun.url));
+        let start = gate.start_url().clone();
+        console
+            .ask_for("Log in with a browser on this computer at this URL (it works in one browser, once):");
+        console.ask_for(&format!("\n    {start}\n"));
         if !wishes.skip_browser {
-            browser::open(&begun.url, wishes.browser.as_deref(), console);
+            browser::open(&start, wishes.browser.as_deref(), console);
         }
         let mut turned_away = 0;
-        let answer = listener.wait(deadline, |query| match self.judge(query, &begun) {
-            Err(fault) if fault.is_stray() => {
-                turned_away += 1;
-                console.warn(&fault.to_string());
-                Decision::TurnAway(Page::turned_away(&fault.to_string()))
+        let answer = listener.wait(deadline, &mut gate, |query| {
+            match query.and_then(|query| self.judge(query, &begun)) {
+                Err(fault) if fault.is_stray() => {
+                    turned_away += 1;
+                    match turned_away {
+                        0..=SHOWN_STRAYS => console.warn(&fault.to_string()),
+                        _ if turned_away == SHOWN_STRAYS + 1 => {
+                            console.warn("more such requests are counted and not shown");
+                        }
+                        _ => log::info!("{fault}"),
+                    }
+                    Decision::TurnAway(Page::turned_away(&fault.to_string()))
+                }
+                outcome => Decision::Take(outcome),
             }
-            outcome => Decision::Take(outcome),
         })?;
         let Some(answer) = answer else {
             return Err(OidcFault::TimedOut {
@@ -257,7 +280,7 @@ impl Known<'_> {
             .into());
         };
         let outcome = self.take(answer, &begun, console);
-        listener.finish(&last_page(&outcome), LINGER);
+        listener.finish(&mut gate, &last_page(&outcome), LINGER);
         outcome
     }
 
@@ -297,7 +320,7 @@ impl Known<'_> {
 
     fn by_device(&self, wishes: &ProviderWishes, console: &mut Console) -> Result<Session, Failure> {
         let ask = self.ask();
-        let begun = self.provider().begin_device(&ask.scopes, &ask.parameters()?)?;
+        let begun = self.provider.begin_device(&ask.scopes, &ask.parameters()?)?;
         let address = begun.verification_uri_complete.as_ref().unwrap_or(&begun.verification_uri);
         console.ask_for("Log in on another device at this address:");
         console.ask_for(&format!("\n    {}\n", begun.verification_uri));
@@ -316,8 +339,8 @@ impl Known<'_> {
             let seconds = i64::try_from(begun.expires_in.as_secs()).unwrap_or(i64::MAX);
             (begun.expires_in, crate::base::duration::GoDuration::from_seconds(seconds).to_string())
         };
-        let tokens = device::wait(&self.provider(), &begun, Instant::now() + limit, &text)?;
-        self.conclude(tokens, Tie::Device, console)
+        let tokens = device::wait(&self.provider, &begun, Instant::now() + limit, &text)?;
+        self.log_in(tokens, Tie::Device, console)
     }
 
     /// What the browser brought becomes a session.
@@ -334,50 +357,62 @@ impl Known<'_> {
                 return Err(OidcFault::Refused { refusal, redirect_uri }.into());
             }
         };
-        let tokens = self.provider().exchange_code(&code, &begun.redirect_uri, &begun.verifier)?;
-        self.conclude(tokens, Tie::Nonce(&begun.nonce), console)
+        let tokens = self.provider.exchange_code(&code, &begun.redirect_uri, &begun.verifier)?;
+        self.log_in(tokens, Tie::Nonce(&begun.nonce), console)
     }
 
-    fn conclude(&self, tokens: Tokens, tie: Tie<'_>, console: &mut Console) -> Result<Session, Failure> {
-        conclude(&self.provider(), self.plan, self.cache, self.settings, tokens, tie, console)
+    /// The session of a new login, stored in the place of any other.
+    fn log_in(&self, tokens: Tokens, tie: Tie<'_>, console: &mut Console) -> Result<Session, Failure> {
+        let session = self.conclude(tokens, tie, console)?;
+        let path = place::session_file(console.environment())?;
+        session::Lock::acquire(&path)?.save(&session)?;
+        Ok(session)
     }
-}
 
-/// Tokens become a person, a user and a session on disk.
-pub(super) fn conclude(
-    provider: &Provider<'_>,
-    plan: &Plan,
-    cache: &Cache,
-    settings: &Settings,
-    tokens: Tokens,
-    tie: Tie<'_>,
-    console: &mut Console,
-) -> Result<Session, Failure> {
-    let mut notes = Notes::new();
-    let rules = Rules {
-        role: plan.role.as_ref().map(|(config, role)| (config, role)),
-        algorithms: &plan.algorithms,
-        max_age: plan.ask.max_age,
-        cache,
-        clock: Clock::System,
-    };
-    let identified = person::identify(provider, tokens, tie, &rules, &mut notes);
-    console.notes(std::mem::take(&mut notes));
-    let person = identified?;
-    let mut store = open_store(plan, settings)?;
-    let settled = account::settle(&person, plan, store.as_mut(), &mut notes);
-    console.notes(notes);
-    let most = person.login.as_ref().and_then(|login| login.session_seconds);
-    let (mut session, path) = start(settled?, most, settings, console)?;
-    session.refresh = person.refresh_token.map(|token| Refresh {
-        provider: plan.entry.clone(),
-        role: plan.role.as_ref().map(|(_, role)| role.name.clone()),
-        subject: person.subject,
-        token,
-    });
-    session.id_token = person.id_token;
-    session::save(&path, &session)?;
-    Ok(session)
+    /// Tokens become a person, a user and a session, which is not stored yet.
+    pub(super) fn conclude(
+        &self,
+        tokens: Tokens,
+        tie: Tie<'_>,
+        console: &mut Console,
+    ) -> Result<Session, Failure> {
+        let plan = self.plan;
+        let mut notes = Notes::new();
+        let rules = Rules {
+            role: plan.role.as_ref().map(|(config, role)| (config, role)),
+            algorithms: &plan.algorithms,
+            max_age: plan.ask.max_age,
+            cache: self.cache,
+            clock: Clock::System,
+        };
+        let identified = person::identify(&self.provider, tokens, tie, &rules, &mut notes);
+        console.notes(std::mem::take(&mut notes));
+        let person = identified?;
+        // Before anything is written: the user table, or the session of another user.
+        let found = person.identity.username.as_str();
+        if let Some(expected) = self.name.filter(|expected| *expected != found) {
+            let (found, expected) = (found.to_owned(), expected.to_owned());
+            return Err(OidcFault::OtherUser { found, expected }.into());
+        }
+        let mut store = open_store(plan, self.settings)?;
+        let settled = account::settle(&person, plan, store.as_mut(), &mut notes);
+        console.notes(notes);
+        let identity = settled?;
+        let row = match &store {
+            Some(store) => store.find(&identity.user.username)?,
+            None => None,
+        };
+        let most = person.login.as_ref().and_then(|login| login.session_seconds);
+        let (mut session, _) = start(identity, row, most, self.settings, console)?;
+        session.refresh = person.refresh_token.map(|token| Refresh {
+            provider: plan.entry.clone(),
+            role: plan.role.as_ref().map(|(_, role)| role.name.clone()),
+            subject: person.subject,
+            token,
+        });
+        session.id_token = person.id_token;
+        Ok(session)
+    }
 }
 
 fn last_page(outcome: &Result<Session, Failure>) -> Page {

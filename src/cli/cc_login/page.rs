@@ -16,7 +16,11 @@ const SESSION_FILES: &[(&str, &str)] = &[
         "$XDG_CACHE_HOME/cc-auth-tools/keys/",
         "what providers say about themselves and their keys, for as long as they allow; ~/.cache where the variable is not set",
     ),
-    ("session.lock", "beside the session: held while it is renewed, so that a refresh token is used once"),
+    ("session.lock", "beside the session: held while the session file is read and written"),
+    (
+        "session.refresh.lock",
+        "beside the session: held during a refresh, so that a refresh token is used once",
+    ),
 ];
 
 const PROVIDER_ENVIRONMENT: &[(&str, &str)] = &[
@@ -24,9 +28,15 @@ const PROVIDER_ENVIRONMENT: &[(&str, &str)] = &[
         "OID_CLIENT_ID, OID_CLIENT_SECRET",
         "the client as the provider knows it; a public client has no secret; in the environment or in .env",
     ),
-    ("BROWSER", "the command that opens a browser, unless --browser names one"),
+    (
+        "BROWSER",
+        "commands that open a browser, separated by colons, of which the first that works is used, unless --browser names one",
+    ),
     ("DISPLAY, WAYLAND_DISPLAY", "that there is a display to open a browser on"),
-    ("https_proxy, all_proxy, no_proxy", "the proxy for connections to a provider or server"),
+    (
+        "https_proxy, all_proxy, no_proxy",
+        "the proxy for connections to a provider or server; a domain in no_proxy covers its subdomains",
+    ),
 ];
 
 const ENVIRONMENT: &[(&str, &str)] = &[
@@ -38,9 +48,15 @@ const ENVIRONMENT: &[(&str, &str)] = &[
         "OID_CLIENT_ID, OID_CLIENT_SECRET",
         "the client as the provider knows it; a public client has no secret; in the environment or in .env",
     ),
-    ("BROWSER", "the command that opens a browser, unless --browser names one"),
+    (
+        "BROWSER",
+        "commands that open a browser, separated by colons, of which the first that works is used, unless --browser names one",
+    ),
     ("DISPLAY, WAYLAND_DISPLAY", "that there is a display to open a browser on"),
-    ("https_proxy, all_proxy, no_proxy", "the proxy for connections to a provider or server"),
+    (
+        "https_proxy, all_proxy, no_proxy",
+        "the proxy for connections to a provider or server; a domain in no_proxy covers its subdomains",
+    ),
 ];
 
 const SESSION_JSON: &[(&str, &str)] = &[
@@ -76,19 +92,29 @@ pub(super) static PAGES: &[Page] = &[
              ca-file, default-role and max-age. Its parameters can be written as KEY=VALUE as well: path or mount, role, \
              listenaddress, port, callbackhost, callbackmethod, callbackport, skip_browser, scope. A login role of type oidc \
              (auth.jwt-roles) decides with --role who gets in and under which name.",
-            "The browser comes back to METHOD://HOST:PORT/oidc/callback, by default http://localhost:8250/oidc/callback. That redirect \
+            "The browser starts at METHOD://HOST:PORT/oidc/start/SECRET on this computer, a URL that works in one browser, and \
+             comes back to METHOD://HOST:PORT/oidc/callback, by default http://localhost:8250/oidc/callback. That redirect \
              URI must be registered with the provider and be allowed by the login role; for a loopback host any port fits the role. \
-             The address to log in at is always printed. Without a display, and unless --skip-browser, --browser or an option about \
+             Only the browser in which the login started can finish it, and, where the system tells whose a connection is, \
+             only one of the account that runs cc-login, of root, or of the owner of the terminal. When a NAME is given, the \
+             login of another user is rejected. The start URL is always printed. Without a display, and unless --skip-browser, --browser or an option about \
              the port says otherwise, the login goes by device where the provider knows that, and else by pasting back the address \
              that a browser anywhere ended on; which one it is, is said. A device login waits as long as its code holds, the \
              others 2 minutes, unless --timeout says otherwise.",
             "The username is preferred_username, of userinfo before the ID token; the roles are those of realm_access and resource_access, \
              of which user, admin, manager and support are taken, or else user. With sync-user-on-login an unknown user is added with \
-             source oidc, with update-user-on-login a known one of that source is brought up to date. A refresh token is kept \
-             with the session.",
+             source oidc, with update-user-on-login a known one of that source is brought up to date, but for the role api, \
+             which a provider can never give. A refresh token is kept with the session.",
+            "A client secret is sent by client_secret_basic or client_secret_post as the provider's discovery document says, and \
+             by the other one where the provider rejects the first; token-endpoint-auth-method of the entry selects one.",
+            "The session's token has the roles that the user has in the user table after the login, as on the server's own token \
+             page. A user who is not in the table gets a session without a token. The REST interface of the server accepts \
+             the token of a user with the role api only, GraphQL and the web pages any.",
             "remote asks a running server: it logs in with name and password as its web page does, and the token that the \
              server makes becomes the session; its signature is not looked at, since the server's key need not be here. \
-             The server's cookie is never written down. The password is sent over TLS only, or to this computer itself.",
+             The server's cookie is never written down. The password is sent over TLS only, or to this computer itself. \
+             The server permits 5 logins in 15 minutes for each client address and username, successful ones included, and \
+             one more every 3 minutes.",
             "After 5 failed attempts within 15 minutes a user has to wait, which is said with the exit status 75. Attempts are \
              counted by this program, for the account that runs it, and not in the server's database.",
         ],

@@ -1,15 +1,12 @@
 //! `cc-login refresh`, and the end of a login at its provider.
 
-use std::fs::File;
-use std::path::Path;
-
 use super::no_session::NoSession;
-use super::oidc;
+use super::oidc::{self, Known};
 use super::report;
 use crate::base::fault::Status;
-use crate::base::file;
 use crate::base::note::Notes;
 use crate::base::quote::quote;
+use crate::base::secret::SecretText;
 use crate::base::time::{Clock, Timestamp};
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
@@ -18,8 +15,8 @@ use crate::cli::settings;
 use crate::config::Settings;
 use crate::login::oidc::entry::{self, Plan, Wishes};
 use crate::login::oidc::person::Tie;
-use crate::login::session::Refresh;
-use crate::login::{LoginError, Method, Session, place, session};
+use crate::login::session::{Refresh, Replaced};
+use crate::login::{Method, Session, place, session};
 use crate::provider::oauth::{OauthError, Provider, Tokens};
 use crate::token::inspect;
 
@@ -31,18 +28,19 @@ pub(super) fn run(options: &SettingsOptions, console: &mut Console) -> Result<St
     Ok(Status::Done)
 }
 
-/// Renews the session that is kept. One process does it at a time, since many providers take a
-/// refresh token once only; with `over_at`, a session that another process has renewed meanwhile
-/// is taken as it is.
+/// Renews the stored session. One process does it at a time, since many providers take a refresh
+/// token once only; with `over_at`, a session that another process has renewed meanwhile is taken
+/// as it is. The result is stored only while the session that was read is still the stored one: a
+/// logout or another login in the meantime counts, and the new refresh token is given back.
 pub(super) fn renew(
     over_at: Option<Timestamp>,
     options: &SettingsOptions,
     console: &mut Console,
 ) -> Result<Session, Failure> {
     let path = place::session_file(console.environment())?;
-    let _lock = lock(&path)?;
+    let _turn = session::acquire_refresh(&path)?;
     let mut notes = Notes::new();
-    let loaded = session::load(&path, &mut notes);
+    let loaded = session::Lock::acquire(&path).and_then(|lock| lock.load(&mut notes));
     console.notes(notes);
     let before = loaded?.ok_or(NoSession::Nobody)?;
     if let Some(now) = over_at.filter(|now| !before.is_over(*now)) {
@@ -55,7 +53,9 @@ pub(super) fn renew(
     let client = oidc::client(&plan, None, console)?;
     let cache = oidc::cache(console.environment());
     let discovery = oidc::discover(&client, &cache, &plan.issuer, console)?;
-    let provider = Provider { http: &client, discovery: &discovery, registration: &plan.registration };
+    let provider = Provider::new(&client, &discovery, &plan.registration);
+    let known = Known { provider, plan: &plan, cache: &cache, settings: &settings, name: None };
+    let provider = &known.provider;
     let tokens = match provider.refresh(&refresh.token) {
         Ok(tokens) => tokens,
         Err(error) => {
@@ -63,43 +63,64 @@ pub(super) fn renew(
             if let OauthError::Refused { refusal, .. } = &error
                 && refusal.code == "invalid_grant"
             {
-                session::save(&path, &Session { refresh: None, ..before })?;
+                let without = Session { refresh: None, ..before.clone() };
+                if let Replaced::Changed(now) = session::Lock::acquire(&path)?.replace(&before, &without)? {
+                    return changed(now, over_at);
+                }
             }
             return Err(error.into());
         }
     };
     // What the provider does not give anew stays (RFC 6749 6).
+    let rotated_token = tokens.refresh_token.clone().filter(|token| *token != refresh.token);
     let tokens = Tokens { refresh_token: tokens.refresh_token.or(Some(refresh.token.clone())), ..tokens };
-    let kept_id_token = before.id_token.clone();
     // A rotated refresh token is kept at once: should what follows fail, it is the one that counts.
     let rotated = Session {
         refresh: tokens.refresh_token.clone().map(|token| Refresh { token, ..refresh.clone() }),
-        ..before
+        ..before.clone()
     };
-    session::save(&path, &rotated)?;
-    let tie = Tie::Subject(&refresh.subject);
-    let mut after = oidc::conclude(&provider, &plan, &cache, &settings, tokens, tie, console)?;
-    if after.id_token.is_none() {
-        after.id_token = kept_id_token;
-        session::save(&path, &after)?;
+    if let Replaced::Changed(now) = session::Lock::acquire(&path)?.replace(&before, &rotated)? {
+        give_back(provider, rotated_token.as_ref());
+        return changed(now, over_at);
     }
-    Ok(after)
+    let tie = Tie::Subject(&refresh.subject);
+    let mut after = known.conclude(tokens, tie, console)?;
+    if after.id_token.is_none() {
+        after.id_token.clone_from(&before.id_token);
+    }
+    match session::Lock::acquire(&path)?.replace(&rotated, &after)? {
+        Replaced::Saved => Ok(after),
+        Replaced::Changed(now) => {
+            // Where the refresh token did not change, the logout saw it and gave it back itself.
+            let last = after.refresh.as_ref().map(|refresh| &refresh.token);
+            give_back(provider, last.filter(|token| **token != refresh.token));
+            changed(now, over_at)
+        }
+    }
+}
+
+/// The outcome of a refresh whose session another process ended or replaced: its session, where
+/// one that is valid is all that is asked for.
+fn changed(stored: Option<Box<Session>>, over_at: Option<Timestamp>) -> Result<Session, Failure> {
+    match (stored, over_at) {
+        (Some(session), Some(now)) if !session.is_over(now) => Ok(*session),
+        (Some(_), _) => Err(NoSession::Replaced.into()),
+        (None, _) => Err(NoSession::Ended.into()),
+    }
+}
+
+/// Gives a refresh token back that is stored nowhere. That this fails changes nothing here.
+fn give_back(provider: &Provider<'_>, token: Option<&SecretText>) {
+    let Some(token) = token else { return };
+    if let Err(error) = provider.revoke(token) {
+        log::info!("the refresh token that is not stored could not be given back: {error}");
+    }
 }
 
 fn plan_of(refresh: &Refresh, settings: &Settings) -> Result<Plan, Failure> {
     let wishes =
         Wishes { entry: Some(refresh.provider.clone()), role: refresh.role.clone(), ..Wishes::default() };
     Ok(entry::plan(settings, &wishes)?)
-}
-
-fn lock(session: &Path) -> Result<File, Failure> {
-    if let Some(folder) = session.parent() {
-        file::create_private_folder(folder)?;
-    }
-    let path = session.with_extension("lock");
-    let file = file::open_lock(&path)?;
-    file.lock().map_err(|source| file::FileError::Unwritable { path, source }).map_err(LoginError::from)?;
-    Ok(file)
 }
 
 /// Ends the login at its provider as well, after the session here is gone: the refresh token is
@@ -120,7 +141,7 @@ pub(super) fn end_everywhere(
     let client = oidc::client(&plan, None, console)?;
     let cache = oidc::cache(console.environment());
     let discovery = oidc::discover(&client, &cache, &plan.issuer, console)?;
-    let provider = Provider { http: &client, discovery: &discovery, registration: &plan.registration };
+    let provider = Provider::new(&client, &discovery, &plan.registration);
     let mut is_ended = false;
     if let Some(refresh) = &session.refresh {
         let is_revoked = provider.revoke(&refresh.token)?;
@@ -129,7 +150,7 @@ pub(super) fn end_everywhere(
         }
         is_ended |= is_revoked;
     }
-    if let Some(url) = provider.end_session_url(session.id_token.as_ref()) {
+    if let Some(url) = provider.end_session_url(session.id_token.as_ref())? {
         let answer = client.get(&url, &[("accept", "text/html")])?;
         if answer.status() >= 400 {
             return Err(answer.refused().into());

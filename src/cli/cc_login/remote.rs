@@ -44,6 +44,8 @@ enum RemoteFault {
     NoToken(String),
     #[error("the server gave a token for {}, wanted {}", quote(.found), quote(.wanted))]
     OtherSubject { found: String, wanted: String },
+    #[error("the server issued a token that is expired {}: the session is not stored", if *.at_birth { "at birth" } else { "already" })]
+    Expired { at_birth: bool },
 }
 
 impl Fault for RemoteFault {
@@ -51,6 +53,20 @@ impl Fault for RemoteFault {
         match self {
             Self::NoToken(_) => Kind::ServerTokenMalformed,
             Self::OtherSubject { .. } => Kind::ServerTokenOtherSubject,
+            Self::Expired { .. } => Kind::ServerTokenExpired,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Expired { at_birth: true } => Some(
+                "remove auth.jwts.max-age from the server's config.json, or set a positive duration such as \"24h\""
+                    .to_owned(),
+            ),
+            Self::Expired { at_birth: false } => {
+                Some("compare this computer's clock with the server's".to_owned())
+            }
+            _ => None,
         }
     }
 }
@@ -127,10 +143,7 @@ pub(super) fn run(
     let token = server.token(wanted)?;
     let now = Clock::System.now();
     let session = session_of(token, wanted, now)?;
-    session::save(&path, &session)?;
-    if session.is_over(now) {
-        console.warn("the server gave a token that has expired already: look at its auth.jwts.max-age");
-    }
+    session::Lock::acquire(&path)?.save(&session)?;
     report::begun(&session, now, console)?;
     Ok(Status::Done)
 }
@@ -147,7 +160,13 @@ fn session_of(token: SecretText, wanted: &str, now: Timestamp) -> Result<Session
     if user.username != wanted {
         return Err(RemoteFault::OtherSubject { found: user.username, wanted: wanted.to_owned() });
     }
-    let until = claims.time("exp").map_err(|error| RemoteFault::NoToken(error.to_string()))?;
+    let time = |name| claims.time(name).map_err(|error| RemoteFault::NoToken(error.to_string()));
+    let until = time("exp")?;
+    if let Some(until) = until.map(|date| date.instant()).filter(|until| now >= *until) {
+        // With max-age "0" the server issues tokens whose exp is their iat.
+        let at_birth = time("iat")?.is_some_and(|issued| until <= issued.instant());
+        return Err(RemoteFault::Expired { at_birth });
+    }
     Ok(Session {
         user,
         method: Method::Remote,

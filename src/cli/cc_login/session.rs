@@ -1,5 +1,7 @@
 //! `cc-login status`, `token` and `logout`: the session that was kept.
 
+use std::path::Path;
+
 use super::no_session::NoSession;
 use super::refresh;
 use super::report;
@@ -73,6 +75,21 @@ pub(super) fn token(
     Ok(Status::Done)
 }
 
+/// Removes the session file under its lock; with `reads`, what was in it, for ending the login at
+/// the provider. A file that cannot be read is removed all the same.
+fn end(path: &Path, reads: bool, console: &mut Console) -> Result<(Option<Session>, bool), Failure> {
+    if !path.parent().is_some_and(Path::exists) {
+        return Ok((None, false));
+    }
+    let lock = session::Lock::acquire(path)?;
+    let mut notes = Notes::new();
+    let loaded = if reads { lock.load(&mut notes) } else { Ok(None) };
+    let ended = lock.remove()?;
+    drop(lock);
+    console.notes(notes);
+    Ok((loaded?, ended))
+}
+
 /// The end.
 ///
 /// The session here ends in any case; that it could not be ended at the provider is told after.
@@ -82,8 +99,7 @@ pub(super) fn logout(
     console: &mut Console,
 ) -> Result<Status, Failure> {
     let path = place::session_file(console.environment())?;
-    let loaded = if everywhere { load(console)? } else { None };
-    let ended = session::remove(&path)?;
+    let (loaded, ended) = end(&path, everywhere, console)?;
     let elsewhere = match &loaded {
         Some(session) => refresh::end_everywhere(session, options, console),
         None => Ok(()),

@@ -5,12 +5,14 @@ use super::person::Person;
 use crate::base::note::Notes;
 use crate::base::quote::quote;
 use crate::login::identity::{Identity, Method};
+use crate::login::row::{self, Change, Permitted};
 use crate::store::{Store, StoreError};
-use crate::user::{AuthSource, User};
+use crate::user::{AuthSource, Role, User};
 
 /// Makes the person a user: an unknown one is added with sync-user-on-login, a known one of
-/// source oidc brought up to date with update-user-on-login. A user of another source is never
-/// changed. Without a table nothing is written.
+/// source oidc brought up to date with update-user-on-login, which leaves the role api as it is: a
+/// provider can never give it. A user of another source is never changed. Without a table nothing
+/// is written.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -31,39 +33,28 @@ pub fn settle(
     };
     let done = |user: User| Identity { user, method: Method::Oidc };
     let Some(store) = store else { return Ok(done(said)) };
-    let Some(before) = store.find(&said.username)? else {
-        if plan.adds_users {
-            let mut transaction = store.transaction()?;
-            transaction.add(&said, None)?;
-            transaction.commit()?;
-            notes.note(format!("added {} as the provider says", quote(&said.username)));
+    let permitted = Permitted { adds: plan.adds_users, updates: plan.updates_users, keeps: &[Role::Api] };
+    let name = quote(&said.username);
+    Ok(done(match row::settle(store, &said, permitted)? {
+        Change::Unknown => said,
+        Change::Added => {
+            notes.note(format!("added {name} as the provider says"));
+            said
         }
-        return Ok(done(said));
-    };
-    if before.source != Ok(AuthSource::Oidc) {
-        notes.note(format!(
-            "{} is no user of source oidc in the user table and was not changed{}",
-            quote(&said.username),
-            if plan.updates_users { "; the server would overwrite name and roles" } else { "" }
-        ));
-        return Ok(done(User { source: before.source, email: before.email, ..said }));
-    }
-    if !plan.updates_users {
-        return Ok(done(User { email: before.email, ..said }));
-    }
-    // Projects belong to a manager; what is there for somebody who is none any more stays.
-    let is_manager = identity.roles.contains(&crate::user::Role::Manager);
-    let after = User {
-        name: said.name.clone().or_else(|| before.name.clone()),
-        roles: said.roles.clone(),
-        projects: if is_manager { said.projects.clone() } else { before.projects.clone() },
-        ..before.clone()
-    };
-    if after != before {
-        let mut transaction = store.transaction()?;
-        transaction.update(&after)?;
-        transaction.commit()?;
-        notes.note(format!("brought {} up to date as the provider says", quote(&said.username)));
-    }
-    Ok(done(after))
+        Change::Updated { row, is_new } => {
+            if is_new {
+                notes.note(format!("brought {name} up to date as the provider says"));
+            }
+            *row
+        }
+        Change::Known(row) => {
+            if row.source != said.source {
+                notes.note(format!(
+                    "{name} is no user of source oidc in the user table and was not changed{}",
+                    if plan.updates_users { "; the server would overwrite name and roles" } else { "" }
+                ));
+            }
+            User { source: row.source, email: row.email, ..said }
+        }
+    }))
 }

@@ -18,7 +18,7 @@ use crate::config::{ConfigFault, OidcProvider, Settings, Variable};
 use crate::key::Algorithm;
 use crate::policy::role::{KeySource, LoginRole, RemoteKeys, RoleConfig, RoleFault, RoleType, Roles};
 use crate::provider::http::{HttpError, Options, Trust, parse_url};
-use crate::provider::oauth::Registration;
+use crate::provider::oauth::{ClientAuth, Registration};
 
 /// The name of the server's own provider entry.
 pub const DEFAULT_ENTRY: &str = "oidc";
@@ -99,6 +99,17 @@ pub enum EntryFault {
     /// The login role is for tokens.
     #[error("the login role {} is of type 'jwt', wanted 'oidc'", quote(.0))]
     RoleType(String),
+    /// An unknown way to send the client secret.
+    #[error(
+        "invalid {}.token-endpoint-auth-method {}: expected client_secret_basic or client_secret_post",
+        escape(.key), quote(.found)
+    )]
+    ClientAuth {
+        /// The entry's key.
+        key: String,
+        /// What was found.
+        found: String,
+    },
     /// A parameter that is no text.
     #[error("{}.parameters: {} is no text", escape(.key), quote(.name))]
     Parameter {
@@ -129,6 +140,7 @@ impl Fault for EntryFault {
             Self::CaFile(error) => error.kind(),
             Self::Role(faults) => faults.first().map_or(Kind::LoginRoleMalformed, RoleFault::kind),
             Self::RoleType(_) => Kind::LoginRoleOtherType,
+            Self::ClientAuth { .. } => Kind::ConfigValue,
             Self::Parameter { .. } => Kind::ConfigType,
         }
     }
@@ -146,7 +158,7 @@ impl Fault for EntryFault {
             Self::RoleType(_) => {
                 Some("a login by a token of that role is cc-login --method token".to_owned())
             }
-            Self::Parameter { .. } => None,
+            Self::ClientAuth { .. } | Self::Parameter { .. } => None,
         }
     }
 }
@@ -220,7 +232,18 @@ fn registration(settings: &Settings, entry: &OidcProvider) -> Result<Registratio
     Ok(Registration {
         client_id,
         client_secret: client_secret.filter(|secret: &SecretText| !secret.is_empty()),
+        client_auth: client_auth(entry)?,
     })
+}
+
+/// How the secret is sent, where the settings say so.
+fn client_auth(entry: &OidcProvider) -> Result<Option<ClientAuth>, EntryFault> {
+    let Some(method) = entry.token_endpoint_auth_method.as_ref().map(|method| &method.value) else {
+        return Ok(None);
+    };
+    ClientAuth::named(method)
+        .map(Some)
+        .ok_or_else(|| EntryFault::ClientAuth { key: entry.key.clone(), found: method.clone() })
 }
 
 fn role(

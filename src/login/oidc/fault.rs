@@ -7,6 +7,7 @@ use crate::base::kind::Kind;
 use crate::base::quote::{escape, quote};
 use crate::base::time::span_for_people;
 use crate::policy::oidc_identity::OidcIdentityFault;
+use crate::provider::discovery::DiscoveryError;
 use crate::provider::oauth::{OauthError, Refusal};
 use crate::provider::remote::RemoteKeysError;
 use crate::token::TokenError;
@@ -82,6 +83,18 @@ pub enum OidcFault {
         /// A refusal that came without the right state; it may be anybody's words.
         refusal: Option<Refusal>,
     },
+    /// Another browser than the one in which the login started.
+    #[error(
+        "{}",
+        if *.is_start { "the start URL was opened in a second browser" } else { "the callback came from another browser than the one in which the login started" }
+    )]
+    OtherBrowser {
+        /// Whether it opened the start URL again.
+        is_start: bool,
+    },
+    /// Another account of this computer.
+    #[error("another account of this computer (user ID {0}) tried to take part in the login")]
+    OtherAccount(u32),
     /// It is from another provider (RFC 9207 2.4).
     #[error("what came back is from the issuer {}, wanted {}", quote(.found), quote(.wanted))]
     OtherIssuer {
@@ -113,6 +126,17 @@ pub enum OidcFault {
     /// The provider's document or its keys are of no use.
     #[error(transparent)]
     Keys(#[from] RemoteKeysError),
+    /// The discovery document cannot be used.
+    #[error(transparent)]
+    Discovery(#[from] DiscoveryError),
+    /// The provider logged in another user than the one that was named.
+    #[error("the provider logged in {}, expected {}", quote(.found), quote(.expected))]
+    OtherUser {
+        /// The user who logged in.
+        found: String,
+        /// The name that was given.
+        expected: String,
+    },
     /// A device login's code was not entered in time.
     #[error("the code was not entered within the {} the provider gives it", span_for_people(*.0))]
     CodeExpired(u64),
@@ -157,7 +181,13 @@ impl OidcFault {
     /// which goes on waiting.
     #[must_use]
     pub const fn is_stray(&self) -> bool {
-        matches!(self, Self::OtherState { .. } | Self::NotTheAddress(_))
+        matches!(
+            self,
+            Self::OtherState { .. }
+                | Self::OtherBrowser { .. }
+                | Self::OtherAccount(_)
+                | Self::NotTheAddress(_)
+        )
     }
 }
 
@@ -173,6 +203,7 @@ impl Fault for OidcFault {
             Self::ListenFailed(_) => Kind::LoginListenFailed,
             Self::TimedOut { .. } => Kind::LoginTimeout,
             Self::OtherState { .. } => Kind::LoginOtherState,
+            Self::OtherBrowser { .. } | Self::OtherAccount(_) => Kind::LoginOtherBrowser,
             Self::OtherIssuer { .. } => Kind::LoginOtherIssuer,
             Self::Doubled(_) => Kind::LoginDuplicateParameter,
             Self::EmptyAnswer => Kind::LoginEmptyAnswer,
@@ -180,6 +211,8 @@ impl Fault for OidcFault {
             Self::Refused { refusal, .. } => refusal.kind(),
             Self::Provider(error) => error.kind(),
             Self::Keys(error) => error.kind(),
+            Self::Discovery(error) => error.kind(),
+            Self::OtherUser { .. } => Kind::LoginOtherUser,
             Self::CodeExpired(_) => Kind::LoginCodeExpired,
             Self::NoIdToken => Kind::ProviderNoIdToken,
             Self::BadIdToken(_) => Kind::IdTokenRejected,
@@ -205,12 +238,18 @@ impl Fault for OidcFault {
             Self::OtherState { .. } => {
                 "log in with the address shown last, not with one of an earlier try".to_owned()
             }
+            Self::OtherBrowser { .. } => "use the browser in which the login started, or start again".to_owned(),
+            Self::OtherAccount(_) => "use a browser of the account that runs cc-login, or --manual".to_owned(),
             Self::NotTheAddress(_) => {
                 "copy the whole address from the browser's address bar, also when the page says that it can't be reached".to_owned()
             }
             Self::Refused { refusal, redirect_uri } => return refusal.hint(Some(redirect_uri)),
             Self::Provider(error) => return error.hint(),
             Self::Keys(error) => return error.hint(),
+            Self::Discovery(error) => return error.hint(),
+            Self::OtherUser { .. } => {
+                "log out in the browser at the provider, or log in without a name: cc-login --method oidc".to_owned()
+            }
             Self::Identity(error) => return error.hint(),
             Self::NotAdmitted { hint, .. } => return hint.clone(),
             Self::CodeExpired(_) => "start again".to_owned(),

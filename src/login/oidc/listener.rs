@@ -12,13 +12,13 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use super::exchange::{Head, answer, find_head_end, parse, redirect, refusal, too_large};
 use super::fault::OidcFault;
-use super::page::{Page, content_security_policy};
-use super::redirect::{CALLBACK_PATH, Ports};
+use super::gate::{Gate, Passage};
+use super::page::Page;
+use super::peer::Ends;
+use super::redirect::Ports;
 use crate::base::file::reason;
-
-/// The path of the page that the browser ends on; nothing of the login stands in it.
-pub const DONE_PATH: &str = "/oidc/done";
 
 /// The longest request head that is read, in bytes: providers' codes are long.
 const HEAD_LIMIT: usize = 16 << 10;
@@ -67,16 +67,6 @@ struct Client {
     is_final: bool,
 }
 
-/// A request's first line, as far as it matters.
-#[derive(Debug, PartialEq, Eq)]
-enum Request<'a> {
-    Callback(&'a str),
-    Done,
-    WrongMethod,
-    Elsewhere,
-    Broken,
-}
-
 impl Listener {
     /// Opens the first port that is free, on the address given; `localhost` means 127.0.0.1 and
     /// `::1` where the machine has it.
@@ -123,22 +113,30 @@ impl Listener {
         self.sockets.iter().filter_map(|socket| socket.local_addr().ok()).collect()
     }
 
-    /// Waits for the callback. The query of each is given to `judge`; everything else is
-    /// answered and forgotten. `None` when the time is up.
+    /// Waits for the callback. The query of each callback of the browser in which the login
+    /// started is given to `judge`, and in its place what another browser or account did; everything
+    /// else is answered and forgotten. `None` when the time is up.
     ///
     /// # Errors
     /// [`OidcFault::ListenFailed`].
     pub fn wait<T>(
         &mut self,
         deadline: Instant,
-        mut judge: impl FnMut(&str) -> Decision<T>,
+        gate: &mut Gate,
+        mut judge: impl FnMut(Result<&str, OidcFault>) -> Decision<T>,
     ) -> Result<Option<T>, OidcFault> {
-        let outcome = self.serve(deadline, |request| match request {
-            Request::Callback(query) => match judge(query) {
-                Decision::Take(taken) => (redirect(), Some(Wait::Taken(taken))),
+        let outcome = self.serve(deadline, |head, ends| {
+            let mut decide = |query: Result<&str, OidcFault>| match judge(query) {
+                Decision::Take(taken) => (redirect(None), Some(Wait::Taken(taken))),
                 Decision::TurnAway(page) => (answer(400, "Bad Request", &page), None),
-            },
-            other => (elsewhere(&other), None),
+            };
+            match gate.pass(head, ends) {
+                Passage::Start { cookie } => (redirect(Some((gate.target().as_str(), &cookie))), None),
+                Passage::Callback(query) => decide(Ok(query)),
+                Passage::Stranger(fault) => decide(Err(fault)),
+                Passage::Done | Passage::Refused => (refusal(&head.request), None),
+                Passage::OtherHost => (misdirected(), None),
+            }
         })?;
         Ok(match outcome {
             Wait::Taken(taken) => Some(taken),
@@ -148,15 +146,16 @@ impl Listener {
 
     /// Shows the browser how it ended and closes the port: as soon as the page was fetched, or
     /// when nobody fetched it within `linger`.
-    pub fn finish(mut self, page: &Page, linger: Duration) {
+    pub fn finish(mut self, gate: &mut Gate, page: &Page, linger: Duration) {
         // They waited for us meanwhile, not we for them.
         self.clients.iter_mut().for_each(|client| client.since = Instant::now());
         let status = if page.good { (200, "OK") } else { (400, "Bad Request") };
         // That the browser did not get its page changes nothing about the login.
-        let _ = self.serve::<()>(Instant::now() + linger, |request| match request {
-            Request::Done => (answer(status.0, status.1, page), Some(Wait::Shown)),
-            Request::Callback(_) => (redirect(), None),
-            other => (elsewhere(&other), None),
+        let _ = self.serve::<()>(Instant::now() + linger, |head, ends| match gate.pass(head, ends) {
+            Passage::Done => (answer(status.0, status.1, page), Some(Wait::Shown)),
+            Passage::Callback(_) => (redirect(None), None),
+            Passage::OtherHost => (misdirected(), None),
+            _ => (refusal(&head.request), None),
         });
     }
 
@@ -165,7 +164,7 @@ impl Listener {
     fn serve<T>(
         &mut self,
         deadline: Instant,
-        mut decide: impl FnMut(Request<'_>) -> (Vec<u8>, Option<Wait<T>>),
+        mut decide: impl FnMut(&Head<'_>, Option<Ends>) -> (Vec<u8>, Option<Wait<T>>),
     ) -> Result<Wait<T>, OidcFault> {
         let mut outcome = None;
         loop {
@@ -181,11 +180,11 @@ impl Listener {
             }
             let mut kept = VecDeque::with_capacity(self.clients.len());
             for mut client in std::mem::take(&mut self.clients) {
-                let is_alive = client.progress(|request| {
+                let is_alive = client.progress(|head, ends| {
                     if outcome.is_some() {
                         return None;
                     }
-                    let (bytes, over) = decide(request);
+                    let (bytes, over) = decide(head, ends);
                     outcome = over;
                     Some((bytes, outcome.is_some()))
                 });
@@ -273,7 +272,7 @@ impl Client {
 
     /// Reads and writes what can be without waiting; false when the connection is over. The
     /// decision gives the answer to a request, and whether it is the last one.
-    fn progress(&mut self, decide: impl FnOnce(Request<'_>) -> Option<(Vec<u8>, bool)>) -> bool {
+    fn progress(&mut self, decide: impl FnOnce(&Head<'_>, Option<Ends>) -> Option<(Vec<u8>, bool)>) -> bool {
         if self.output.is_empty() {
             match self.read_head() {
                 Ok(false) => return true,
@@ -283,7 +282,8 @@ impl Client {
             let decided = if self.input.len() > HEAD_LIMIT {
                 Some((too_large(), false))
             } else {
-                decide(parse(&self.input))
+                let ends = self.stream.local_addr().ok().zip(self.stream.peer_addr().ok());
+                decide(&parse(&self.input), ends)
             };
             let Some((output, is_final)) = decided else { return true };
             (self.output, self.is_final) = (output, is_final);
@@ -331,68 +331,10 @@ impl Client {
     }
 }
 
-fn find_head_end(input: &[u8]) -> bool {
-    input.windows(4).any(|four| four == b"\r\n\r\n") || input.windows(2).any(|two| two == b"\n\n")
-}
-
-fn parse(input: &[u8]) -> Request<'_> {
-    let line = input.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    let Ok(line) = std::str::from_utf8(line) else { return Request::Broken };
-    let mut words = line.trim_end_matches('\r').split(' ');
-    let (Some(method), Some(target), Some(version), None) =
-        (words.next(), words.next(), words.next(), words.next())
-    else {
-        return Request::Broken;
-    };
-    // RFC 9112 3.2: a target has no control characters.
-    let printable = target.bytes().all(|byte| byte.is_ascii_graphic());
-    if !version.starts_with("HTTP/1.") || !target.starts_with('/') || !printable {
-        return Request::Broken;
-    }
-    let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    match (path, method) {
-        (CALLBACK_PATH, "GET") => Request::Callback(query),
-        (DONE_PATH, "GET") => Request::Done,
-        (CALLBACK_PATH | DONE_PATH, _) => Request::WrongMethod,
-        _ => Request::Elsewhere,
-    }
-}
-
-fn elsewhere(request: &Request<'_>) -> Vec<u8> {
-    let page = Page::nothing_here();
-    match request {
-        Request::WrongMethod => answer(405, "Method Not Allowed", &page),
-        Request::Broken => answer(400, "Bad Request", &page),
-        _ => answer(404, "Not Found", &page),
-    }
-}
-
-fn too_large() -> Vec<u8> {
-    answer(431, "Request Header Fields Too Large", &Page::nothing_here())
-}
-
-fn redirect() -> Vec<u8> {
-    head(303, "See Other", &format!("Location: {DONE_PATH}\r\nContent-Length: 0\r\n")).into_bytes()
-}
-
-fn answer(status: u16, reason: &str, page: &Page) -> Vec<u8> {
-    let html = page.html();
-    let mut more = format!("Content-Type: text/html; charset=utf-8\r\nContent-Length: {}\r\n", html.len());
-    if status == 405 {
-        more.push_str("Allow: GET\r\n");
-    }
-    let mut out = head(status, reason, &more);
-    out.push_str(&html);
-    out.into_bytes()
-}
-
-fn head(status: u16, reason: &str, more: &str) -> String {
-    format!(
-        "HTTP/1.1 {status} {reason}\r\n{more}Connection: close\r\nCache-Control: no-store\r\n\
-         Referrer-Policy: no-referrer\r\nX-Content-Type-Options: nosniff\r\nX-Frame-Options: DENY\r\n\
-         Content-Security-Policy: {}\r\n\r\n",
-        content_security_policy()
-    )
+/// The answer to a request for another host, such as one of a page that rebound its own name to
+/// this computer.
+fn misdirected() -> Vec<u8> {
+    answer(421, "Misdirected Request", &Page::nothing_here())
 }
 
 /// The addresses behind a name; `localhost` is both families, whatever the resolver says.
@@ -452,30 +394,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_callback_path_by_get_is_a_callback() {
-        let table: [(&str, Request<'_>); 14] = [
-            ("GET /oidc/callback?a=b HTTP/1.1\r\n\r\n", Request::Callback("a=b")),
-            ("GET /oidc/callback HTTP/1.0\n\n", Request::Callback("")),
-            ("GET /oidc/done HTTP/1.1\r\n\r\n", Request::Done),
-            ("POST /oidc/callback?a=b HTTP/1.1\r\n\r\n", Request::WrongMethod),
-            ("HEAD /oidc/callback?a=b HTTP/1.1\r\n\r\n", Request::WrongMethod),
-            ("GET /oidc/callback/ HTTP/1.1\r\n\r\n", Request::Elsewhere),
-            ("GET /OIDC/callback HTTP/1.1\r\n\r\n", Request::Elsewhere),
-            ("GET //oidc/callback HTTP/1.1\r\n\r\n", Request::Elsewhere),
-            ("GET http://x/oidc/callback HTTP/1.1\r\n\r\n", Request::Broken),
-            ("GET /oidc/callback\r\n\r\n", Request::Broken),
-            ("GET /oidc/callback?a\x01b HTTP/1.1\r\n\r\n", Request::Broken),
-            ("GET /oidc/callback?a=\u{e9} HTTP/1.1\r\n\r\n", Request::Broken),
-            ("\x16\x03\x01 \r\n\r\n", Request::Broken),
-            ("", Request::Broken),
-        ];
-        for (text, wanted) in table {
-            assert_eq!(parse(text.as_bytes()), wanted, "{text:?}");
-        }
-        assert_eq!(parse(b"GET /\xff HTTP/1.1\r\n\r\n"), Request::Broken);
-    }
-
-    #[test]
     fn a_head_longer_than_any_is_refused_before_it_ends() {
         let mut listener = Listener::bind("127.0.0.1", &"0".parse().unwrap()).unwrap();
         let port = listener.port();
@@ -487,8 +405,9 @@ mod tests {
             let mut answer = [0; 13];
             stream.read_exact(&mut answer).map(|()| String::from_utf8_lossy(&answer).into_owned())
         });
-        let waited = listener.wait(Instant::now() + Duration::from_secs(2), |query| -> Decision<()> {
-            panic!("taken for a callback: {} bytes", query.len())
+        let deadline = Instant::now() + Duration::from_secs(2);
+        let waited = listener.wait(deadline, &mut Gate::for_tests(), |query| -> Decision<()> {
+            panic!("taken for a callback: {query:?}")
         });
         assert!(waited.unwrap().is_none());
         assert_eq!(client.join().unwrap().unwrap(), "HTTP/1.1 431 ");

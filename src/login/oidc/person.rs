@@ -14,6 +14,7 @@ use crate::policy::id_token::{self, Expected};
 use crate::policy::oidc_identity::{self, OidcIdentity};
 use crate::policy::role::{Flow, Login, LoginRole, RoleConfig, judge};
 use crate::policy::{State, Verdict};
+use crate::provider::discovery::Endpoint;
 use crate::provider::oauth::{Provider, Tokens, Userinfo};
 use crate::provider::remote::{Cache, Origin, RemoteKeys};
 use crate::provider::role_keys::may_be_new_key;
@@ -98,7 +99,7 @@ pub fn identify(
     let discovery = provider.discovery;
     let now = rules.clock.now();
     let verified = verified(provider, &id_token, rules.cache, now, notes)?.map_err(OidcFault::BadIdToken)?;
-    let algorithms = allowed(rules.algorithms, &discovery.id_token_signing_alg_values_supported);
+    let algorithms = allowed(rules.algorithms, &discovery.id_token_algorithms());
     let (nonce, subject) = match tie {
         Tie::Nonce(nonce) => (Some(nonce), None),
         Tie::Device => (None, None),
@@ -115,8 +116,8 @@ pub fn identify(
         max_age: rules.max_age.filter(|_| subject.is_none()),
     };
     admitted(&id_token::judge(&verified, &expected, now), notes)?;
-    let userinfo = match (&access_token, &discovery.userinfo_endpoint) {
-        (Some(access_token), Some(_)) => {
+    let userinfo = match &access_token {
+        Some(access_token) if discovery.names(Endpoint::Userinfo) => {
             let userinfo = userinfo(provider, access_token, rules, notes)?;
             admitted(&id_token::judge_userinfo(&verified, &userinfo), notes)?;
             Some(userinfo)
@@ -201,7 +202,7 @@ fn verified(
     now: Timestamp,
     notes: &mut Notes,
 ) -> Result<Result<Verified, TokenError>, OidcFault> {
-    let origin = Origin::KeySet(provider.discovery.jwks_uri.clone());
+    let origin = Origin::KeySet(provider.discovery.need(Endpoint::Keys, provider.http)?);
     let client = provider.http.clone();
     let mut remote = RemoteKeys::open(client, origin, cache.clone(), WeakKeys::Refuse, now, notes)?;
     let attempt = |remote: &RemoteKeys| {

@@ -112,7 +112,7 @@ fn challenge(verifier: &str) -> String {
 }
 
 /// 256 bits of the system's random source in 43 characters.
-fn random_text() -> Result<SecretText, OidcFault> {
+pub(super) fn random_text() -> Result<SecretText, OidcFault> {
     let mut bytes = Zeroizing::new([0_u8; 32]);
     getrandom::fill(bytes.as_mut_slice()).map_err(|error| OidcFault::NoRandom(error.to_string()))?;
     Ok(SecretText::new(URL_SAFE_NO_PAD.encode(bytes.as_slice())))

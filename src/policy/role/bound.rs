@@ -122,6 +122,16 @@ pub(super) fn missing(claims: &Map<String, Value>, name: &str) -> Refused {
     if pointer::meets_odd_index(claims, name) {
         return odd_index(name);
     }
+    // OpenID Connect Core 5.6.2; Azure does so for users with more than some 200 groups.
+    let first = name.trim_start_matches('/').split('/').next().unwrap_or(name);
+    if claims.get("_claim_names").and_then(|names| names.get(first)).is_some() {
+        return Refused::new(format!(
+            "the token has no claim {}: the provider keeps it elsewhere ('_claim_names'), as Azure does for users \
+             with too many groups",
+            quote(name)
+        ))
+        .hint("let the provider put fewer groups into the token, such as those assigned to the application only, or use application roles");
+    }
     for separator in ['/', '.'] {
         let path: Vec<&str> = name.split(separator).collect();
         let as_pointer = format!("/{}", path.join("/"));

@@ -12,7 +12,7 @@ use super::times;
 use crate::base::fault::Fault;
 use crate::base::near::nearest;
 use crate::base::quote::quote;
-use crate::base::time::{Timestamp, span_for_people};
+use crate::base::time::Timestamp;
 use crate::key::{Algorithm, Jwk, WeakKeys};
 use crate::policy::verdict::{Detail, Verdict};
 use crate::token::{TokenError, Verified};
@@ -40,8 +40,8 @@ pub const CHECKS: [&str; 14] = [
 pub enum Flow<'a> {
     /// Somebody brought it along: a role of type `jwt` is wanted.
     Token,
-    /// It is the ID token of an OpenID Connect login, whose audience and nonce were checked by
-    /// that: a role of type `oidc` is wanted.
+    /// It is the ID token of an OpenID Connect login, whose audience, nonce and times were checked
+    /// by that (`policy::id_token`): a role of type `oidc` is wanted.
     Provider {
         /// What the provider told about the same person beside the token, checked to be so. For
         /// identity and bound claims it comes before the token; a registered claim never does.
@@ -101,10 +101,12 @@ fn climb(
     ladder.step(issuer(config, &registered))?;
     ladder.step(subject(role, &registered))?;
     ladder.step(audience(role, &registered, flow))?;
-    ladder.step(times::check(role, &registered, now).and_then(|passed| {
-        recent(role, verified, flow, now)?;
-        Ok(passed)
-    }))?;
+    // The times of an ID token, and how long ago the login was, have their own rules (OpenID
+    // Connect Core 3.1.3.7), which were applied before.
+    ladder.step(match flow {
+        Flow::Token => times::check(role, &registered, now),
+        Flow::Provider { .. } => Ok(Passed::new((), "checked as those of an ID token")),
+    })?;
     let merged = with_userinfo(claims, flow);
     let claims = merged.as_ref().unwrap_or(claims);
     let username = ladder.step(identity::user_name(role, claims))?;
@@ -150,6 +152,7 @@ const fn is_about_signature(error: &TokenError) -> bool {
             | TokenError::AlgorithmMismatch { .. }
             | TokenError::NoKey
             | TokenError::KeyUnknown { .. }
+            | TokenError::OtherIssuer { .. }
             | TokenError::Signature(_)
     )
 }
@@ -329,24 +332,4 @@ fn audience(role: &LoginRole, claims: &Registered, flow: Flow<'_>) -> Check<()> 
         }
         None => refused,
     })
-}
-
-/// Whether the person proved lately enough who they are (OpenID Connect Core 3.1.2.1, max_age).
-fn recent(role: &LoginRole, verified: &Verified, flow: Flow<'_>, now: Timestamp) -> Result<(), Refused> {
-    let (Flow::Provider { .. }, Some(max_age)) = (flow, role.max_age) else { return Ok(()) };
-    let (skew, _, _) = times::leeways(role);
-    let Some(auth_time) =
-        verified.claims().time("auth_time").map_err(|error| Refused::new(error.to_string()))?
-    else {
-        return Err(Refused::new("the role has max_age, and the token no auth_time to compare it with"));
-    };
-    let age = now.since(auth_time.instant());
-    if age > max_age.saturating_add(skew) {
-        let ago = span_for_people(age.unsigned_abs());
-        return Err(Refused::new(format!(
-            "the last login was {ago} ago (auth_time), max_age is {max_age} s"
-        ))
-        .hint("log in again at the provider"));
-    }
-    Ok(())
 }

@@ -1,0 +1,170 @@
+//! What the browser asks and what it is answered: HTTP/1.1, as far as a login needs it. Pure.
+
+use super::page::{Page, content_security_policy};
+use super::redirect::CALLBACK_PATH;
+
+/// The path of the page that the browser ends on; nothing of the login stands in it.
+pub(super) const DONE_PATH: &str = "/oidc/done";
+
+/// The path below which the browser starts; a secret follows.
+pub(super) const START_PATH: &str = "/oidc/start/";
+
+/// A request's head, as far as it matters.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Head<'a> {
+    /// What is asked for.
+    pub(super) request: Request<'a>,
+    /// The `Host` header; nothing where there is none, or more than one (RFC 9112 3.2).
+    pub(super) host: Option<&'a str>,
+    /// The content of the `Cookie` headers.
+    pub(super) cookies: Vec<&'a str>,
+}
+
+/// A request's first line, as far as it matters.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Request<'a> {
+    /// The start of a login, with the secret of its URL.
+    Start(&'a str),
+    /// The way back from the provider, with its query.
+    Callback(&'a str),
+    /// The last page.
+    Done,
+    /// One of these paths, not by GET.
+    WrongMethod,
+    /// Another path.
+    Elsewhere,
+    /// Not HTTP.
+    Broken,
+}
+
+/// Whether a whole head has come.
+pub(super) fn find_head_end(input: &[u8]) -> bool {
+    input.windows(4).any(|four| four == b"\r\n\r\n") || input.windows(2).any(|two| two == b"\n\n")
+}
+
+/// Reads a head.
+pub(super) fn parse(input: &[u8]) -> Head<'_> {
+    let broken = Head { request: Request::Broken, host: None, cookies: Vec::new() };
+    let mut lines = input.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    let Some(Ok(line)) = lines.next().map(std::str::from_utf8) else { return broken };
+    let mut words = line.split(' ');
+    let (Some(method), Some(target), Some(version), None) =
+        (words.next(), words.next(), words.next(), words.next())
+    else {
+        return broken;
+    };
+    // RFC 9112 3.2: a target has no control characters.
+    let printable = target.bytes().all(|byte| byte.is_ascii_graphic());
+    if !version.starts_with("HTTP/1.") || !target.starts_with('/') || !printable {
+        return broken;
+    }
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let request = match (path, method) {
+        (CALLBACK_PATH, "GET") => Request::Callback(query),
+        (DONE_PATH, "GET") => Request::Done,
+        (CALLBACK_PATH | DONE_PATH, _) => Request::WrongMethod,
+        _ => match (path.strip_prefix(START_PATH), method) {
+            (Some(secret), "GET") => Request::Start(secret),
+            (Some(_), _) => Request::WrongMethod,
+            (None, _) => Request::Elsewhere,
+        },
+    };
+    let (mut hosts, mut cookies) = (Vec::new(), Vec::new());
+    for line in lines.take_while(|line| !line.is_empty()) {
+        let Ok(line) = std::str::from_utf8(line) else { continue };
+        let Some((name, value)) = line.split_once(':') else { continue };
+        if name.eq_ignore_ascii_case("host") {
+            hosts.push(value.trim());
+        } else if name.eq_ignore_ascii_case("cookie") {
+            cookies.push(value.trim());
+        }
+    }
+    let host = if hosts.len() == 1 { hosts.pop() } else { None };
+    Head { request, host, cookies }
+}
+
+/// The answer to a request that has no part in the login.
+pub(super) fn refusal(request: &Request<'_>) -> Vec<u8> {
+    let page = Page::nothing_here();
+    match request {
+        Request::WrongMethod => answer(405, "Method Not Allowed", &page),
+        Request::Broken => answer(400, "Bad Request", &page),
+        _ => answer(404, "Not Found", &page),
+    }
+}
+
+pub(super) fn too_large() -> Vec<u8> {
+    answer(431, "Request Header Fields Too Large", &Page::nothing_here())
+}
+
+/// Sends the browser on: to the provider with a cookie, or to the last page.
+pub(super) fn redirect(to: Option<(&str, &str)>) -> Vec<u8> {
+    let more = match to {
+        Some((url, cookie)) => format!("Location: {url}\r\nSet-Cookie: {cookie}\r\n"),
+        None => format!("Location: {DONE_PATH}\r\n"),
+    };
+    head(303, "See Other", &format!("{more}Content-Length: 0\r\n")).into_bytes()
+}
+
+pub(super) fn answer(status: u16, reason: &str, page: &Page) -> Vec<u8> {
+    let html = page.html();
+    let mut more = format!("Content-Type: text/html; charset=utf-8\r\nContent-Length: {}\r\n", html.len());
+    if status == 405 {
+        more.push_str("Allow: GET\r\n");
+    }
+    let mut out = head(status, reason, &more);
+    out.push_str(&html);
+    out.into_bytes()
+}
+
+fn head(status: u16, reason: &str, more: &str) -> String {
+    format!(
+        "HTTP/1.1 {status} {reason}\r\n{more}Connection: close\r\nCache-Control: no-store\r\n\
+         Referrer-Policy: no-referrer\r\nX-Content-Type-Options: nosniff\r\nX-Frame-Options: DENY\r\n\
+         Content-Security-Policy: {}\r\n\r\n",
+        content_security_policy()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_callback_path_by_get_is_a_callback() {
+        let table: [(&str, Request<'_>); 17] = [
+            ("GET /oidc/callback?a=b HTTP/1.1\r\n\r\n", Request::Callback("a=b")),
+            ("GET /oidc/callback HTTP/1.0\n\n", Request::Callback("")),
+            ("GET /oidc/done HTTP/1.1\r\n\r\n", Request::Done),
+            ("GET /oidc/start/abc HTTP/1.1\r\n\r\n", Request::Start("abc")),
+            ("GET /oidc/start HTTP/1.1\r\n\r\n", Request::Elsewhere),
+            ("HEAD /oidc/start/abc HTTP/1.1\r\n\r\n", Request::WrongMethod),
+            ("POST /oidc/callback?a=b HTTP/1.1\r\n\r\n", Request::WrongMethod),
+            ("HEAD /oidc/callback?a=b HTTP/1.1\r\n\r\n", Request::WrongMethod),
+            ("GET /oidc/callback/ HTTP/1.1\r\n\r\n", Request::Elsewhere),
+            ("GET /OIDC/callback HTTP/1.1\r\n\r\n", Request::Elsewhere),
+            ("GET //oidc/callback HTTP/1.1\r\n\r\n", Request::Elsewhere),
+            ("GET http://x/oidc/callback HTTP/1.1\r\n\r\n", Request::Broken),
+            ("GET /oidc/callback\r\n\r\n", Request::Broken),
+            ("GET /oidc/callback?a\x01b HTTP/1.1\r\n\r\n", Request::Broken),
+            ("GET /oidc/callback?a=\u{e9} HTTP/1.1\r\n\r\n", Request::Broken),
+            ("\x16\x03\x01 \r\n\r\n", Request::Broken),
+            ("", Request::Broken),
+        ];
+        for (text, wanted) in table {
+            assert_eq!(parse(text.as_bytes()).request, wanted, "{text:?}");
+        }
+        assert_eq!(parse(b"GET /\xff HTTP/1.1\r\n\r\n").request, Request::Broken);
+    }
+
+    #[test]
+    fn host_counts_once_only_and_cookies_are_collected() {
+        let head = |lines: &str| format!("GET / HTTP/1.1\r\n{lines}\r\n\r\nHost: body");
+        let text = head("host:  localhost:1 \r\nCookie: a=1; b=2\r\nX: y\r\ncookie: c=3");
+        let found = parse(text.as_bytes());
+        assert_eq!((found.host, found.cookies), (Some("localhost:1"), vec!["a=1; b=2", "c=3"]));
+        for lines in ["X: y", "Host: a\r\nHost: a", "Host: a\r\nhOST: evil"] {
+            assert_eq!(parse(head(lines).as_bytes()).host, None, "{lines:?}");
+        }
+    }
+}

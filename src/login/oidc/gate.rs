@@ -1,0 +1,251 @@
+//! Who may take part in a login on the local port: only the browser in which it started, asked
+//! for under a name of this computer, and started by the same account.
+//!
+//! The URL that the browser is given is visible in the process list. It works once and sets a
+//! cookie, which the callback requires, so that nobody finishes the login of another browser with
+//! an account of their own.
+
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use url::Url;
+
+use super::exchange::{Head, Request, START_PATH};
+use super::fault::OidcFault;
+use super::peer::{self, Ends};
+use super::redirect::CALLBACK_PATH;
+use super::request::{Begun, random_text};
+use crate::base::secret::SecretText;
+
+/// How long the browser keeps the cookie, in seconds; the login has its own, shorter limit.
+const COOKIE_AGE: u32 = 3_600;
+
+/// What a request is to a login.
+#[derive(Debug)]
+pub(super) enum Passage<'a> {
+    /// The start: the browser gets this cookie and goes to the provider.
+    Start {
+        /// The content of `Set-Cookie`.
+        cookie: String,
+    },
+    /// The way back, with its query.
+    Callback(&'a str),
+    /// The last page.
+    Done,
+    /// Another browser or account that tries to take part.
+    Stranger(OidcFault),
+    /// A request for a host that is not this one.
+    OtherHost,
+    /// Anything else.
+    Refused,
+}
+
+/// The secrets of one login on the local port.
+#[derive(Debug)]
+pub struct Gate {
+    hosts: Vec<String>,
+    accounts: Vec<u32>,
+    start_url: Url,
+    target: Url,
+    secret: SecretText,
+    cookie_name: String,
+    cookie: SecretText,
+    is_secure: bool,
+    is_opened: bool,
+}
+
+impl Gate {
+    /// A gate for this login. Beside the host of the redirect URI and loopback, requests may be
+    /// for the address that is listened on. `accounts` are the users whose browsers may take part,
+    /// beside root: as far as the system tells whose a connection is.
+    ///
+    /// # Errors
+    /// [`OidcFault::NoRandom`], [`OidcFault::BadCallback`].
+    pub fn new(begun: &Begun, listen_address: &str, accounts: Vec<u32>) -> Result<Self, OidcFault> {
+        let (secret, cookie) = (random_text()?, random_text()?);
+        let bad = || OidcFault::BadCallback {
+            what: "redirect URI",
+            found: begun.redirect_uri.clone(),
+            wanted: "an absolute URL",
+        };
+        let base = Url::parse(&begun.redirect_uri).map_err(|_| bad())?;
+        let mut start_url = base.clone();
+        start_url.set_path(&format!("{START_PATH}{}", secret.expose()));
+        let own = base.host_str().ok_or_else(bad)?;
+        let hosts = [own, "localhost", "127.0.0.1", "[::1]", listen_address]
+            .map(|host| bare(host).to_ascii_lowercase())
+            .to_vec();
+        Ok(Self {
+            hosts,
+            accounts,
+            start_url,
+            target: begun.url.clone(),
+            secret,
+            // A browser has one cookie jar for all ports of a host.
+            cookie_name: format!("cc_login_{}", base.port_or_known_default().unwrap_or_default()),
+            cookie,
+            is_secure: base.scheme() == "https",
+            is_opened: false,
+        })
+    }
+
+    /// The URL that starts the login in a browser, once.
+    #[must_use]
+    pub const fn start_url(&self) -> &Url {
+        &self.start_url
+    }
+
+    /// Where the start leads to: the provider.
+    pub(super) const fn target(&self) -> &Url {
+        &self.target
+    }
+
+    /// What this request is to the login.
+    pub(super) fn pass<'a>(&mut self, head: &Head<'a>, ends: Option<Ends>) -> Passage<'a> {
+        if matches!(head.request, Request::Broken) {
+            return Passage::Refused;
+        }
+        if !head.host.is_some_and(|host| self.hosts.iter().any(|own| *own == bare(host).to_ascii_lowercase()))
+        {
+            log::info!("a request for another host was rejected");
+            return Passage::OtherHost;
+        }
+        match head.request {
+            Request::Start(secret) => self.start(secret, head, ends),
+            Request::Callback(query) if self.has_cookie(head) => match self.foreign(ends) {
+                None => Passage::Callback(query),
+                Some(account) => Passage::Stranger(OidcFault::OtherAccount(account)),
+            },
+            Request::Callback(_) => Passage::Stranger(OidcFault::OtherBrowser { is_start: false }),
+            Request::Done if self.has_cookie(head) => Passage::Done,
+            Request::Done | Request::WrongMethod | Request::Elsewhere | Request::Broken => Passage::Refused,
+        }
+    }
+
+    fn start<'a>(&mut self, secret: &str, head: &Head<'a>, ends: Option<Ends>) -> Passage<'a> {
+        if !is_same(secret, &self.secret) {
+            return Passage::Refused;
+        }
+        if let Some(account) = self.foreign(ends) {
+            return Passage::Stranger(OidcFault::OtherAccount(account));
+        }
+        // A reload in the same browser starts again.
+        if self.is_opened && !self.has_cookie(head) {
+            return Passage::Stranger(OidcFault::OtherBrowser { is_start: true });
+        }
+        self.is_opened = true;
+        let path = CALLBACK_PATH.rsplit_once('/').map_or("/", |(path, _)| path);
+        let secure = if self.is_secure { "; Secure" } else { "" };
+        let cookie = format!(
+            "{}={}; Path={path}; Max-Age={COOKIE_AGE}; HttpOnly; SameSite=Lax{secure}",
+            self.cookie_name,
+            self.cookie.expose()
+        );
+        Passage::Start { cookie }
+    }
+
+    fn has_cookie(&self, head: &Head<'_>) -> bool {
+        head.cookies
+            .iter()
+            .flat_map(|cookies| cookies.split(';'))
+            .filter_map(|pair| pair.trim().split_once('='))
+            .any(|(name, value)| name == self.cookie_name && is_same(value, &self.cookie))
+    }
+
+    /// The account at the other end, if it is one that may not take part.
+    fn foreign(&self, ends: Option<Ends>) -> Option<u32> {
+        peer::account(ends?).filter(|account| *account != 0 && !self.accounts.contains(account))
+    }
+
+    #[cfg(test)]
+    pub(super) fn for_tests() -> Self {
+        let begun = super::request::begin(
+            &Url::parse("https://idp.example/auth").unwrap(),
+            "cc",
+            "http://localhost:8250/oidc/callback".to_owned(),
+            &super::request::Ask::default(),
+        );
+        Self::new(&begun.unwrap(), "localhost", Vec::new()).unwrap()
+    }
+}
+
+fn is_same(found: &str, wanted: &SecretText) -> bool {
+    verify_slices_are_equal(found.as_bytes(), wanted.expose().as_bytes()).is_ok()
+}
+
+/// A host without port and brackets: a forwarded port differs, and says nothing about the origin.
+fn bare(host: &str) -> &str {
+    if let Some(inside) = host.strip_prefix('[') {
+        return inside.split(']').next().unwrap_or(inside);
+    }
+    match host.split_once(':') {
+        Some((name, port)) if !port.contains(':') => name,
+        _ => host,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::login::oidc::exchange::parse;
+
+    fn ask(gate: &mut Gate, target: &str, headers: &str) -> String {
+        let text = format!("GET {target} HTTP/1.1\r\n{headers}\r\n\r\n");
+        let head = parse(text.as_bytes());
+        match gate.pass(&head, None) {
+            Passage::Start { cookie } => cookie,
+            Passage::Callback(query) => format!("callback {query}"),
+            Passage::Done => "done".to_owned(),
+            Passage::Stranger(fault) => format!("stranger: {fault}"),
+            Passage::OtherHost => "other host".to_owned(),
+            Passage::Refused => "refused".to_owned(),
+        }
+    }
+
+    #[test]
+    fn start_url_works_once_and_only_its_browser_may_go_on() {
+        let mut gate = Gate::for_tests();
+        let host = "Host: localhost:8250";
+        let start = gate.start_url().path().to_owned();
+        assert!(gate.start_url().as_str().starts_with("http://localhost:8250/oidc/start/"));
+        assert_eq!(ask(&mut gate, "/oidc/start/guess", host), "refused");
+        assert!(ask(&mut gate, "/oidc/callback?code=c", host).starts_with("stranger: "));
+        assert_eq!(ask(&mut gate, "/oidc/done", host), "refused");
+        let set = ask(&mut gate, &start, host);
+        assert!(set.ends_with("; Path=/oidc; Max-Age=3600; HttpOnly; SameSite=Lax"), "{set}");
+        assert!(!set.contains(start.rsplit('/').next().unwrap()), "the cookie is another secret");
+        let cookie = set.split(';').next().unwrap();
+        let with = format!("{host}\r\nCookie: theme=dark; {cookie}; x=y");
+        assert_eq!(ask(&mut gate, "/oidc/callback?code=c", &with), "callback code=c");
+        assert_eq!(ask(&mut gate, "/oidc/done", &with), "done");
+        assert_eq!(ask(&mut gate, &start, &with), set, "a reload");
+        assert!(ask(&mut gate, &start, host).starts_with("stranger: the start URL was opened"));
+        for wrong in [format!("{cookie}x"), cookie.replace("cc_login", "other"), "cc_login_8250=".to_owned()]
+        {
+            let with = format!("{host}\r\nCookie: {wrong}");
+            assert!(ask(&mut gate, "/oidc/callback?code=c", &with).starts_with("stranger: "), "{wrong}");
+            assert_eq!(ask(&mut gate, "/oidc/done", &with), "refused", "{wrong}");
+        }
+    }
+
+    #[test]
+    fn request_for_another_host_is_rejected_whatever_else_it_has() {
+        let mut gate = Gate::for_tests();
+        let start = gate.start_url().path().to_owned();
+        for host in ["localhost", "LOCALHOST:9", "127.0.0.1:8250", "[::1]:8250", "[::1]"] {
+            assert!(!ask(&mut gate, "/", &format!("Host: {host}")).contains("host"), "{host}");
+        }
+        for host in [
+            "Host: evil.example:8250",
+            "Host: localhost.evil.example",
+            "Host: ",
+            "X: y",
+            "Host: localhost\r\nHost: localhost",
+            "Host: 127.0.0.2",
+            "Host: [::2]:8250",
+        ] {
+            for target in [start.as_str(), "/oidc/callback?code=c", "/oidc/done", "/"] {
+                assert_eq!(ask(&mut gate, target, host), "other host", "{host} {target}");
+            }
+        }
+        assert!(ask(&mut gate, &start, "Host: localhost").starts_with("cc_login_8250="), "still unused");
+    }
+}

@@ -1,0 +1,101 @@
+//! The account at the other end of a loopback connection, as Linux lists it in `/proc/net`.
+
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::{BufRead as _, BufReader};
+use std::net::{IpAddr, SocketAddr};
+
+/// The two ends of a connection: this program's and the client's.
+pub(super) type Ends = (SocketAddr, SocketAddr);
+
+/// The account whose process has the other end of this connection. Nothing where the system does
+/// not tell: another system, another computer, another network namespace.
+pub(super) fn account((local, peer): Ends) -> Option<u32> {
+    if !peer.ip().to_canonical().is_loopback() {
+        return None;
+    }
+    // A client may use an IPv6 socket for an IPv4 connection; it is listed under both ends mapped.
+    let mapped = |address: SocketAddr| match address.ip() {
+        IpAddr::V4(ip) => SocketAddr::new(ip.to_ipv6_mapped().into(), address.port()),
+        IpAddr::V6(_) => address,
+    };
+    let in_table = |table: &str, local: SocketAddr, peer: SocketAddr| {
+        let lines = BufReader::new(File::open(table).ok()?).lines();
+        // Theirs is ours turned round.
+        find(lines.map_while(Result::ok), peer, local)
+    };
+    let as_it_is = peer.is_ipv4().then(|| in_table("/proc/net/tcp", local, peer)).flatten();
+    as_it_is.or_else(|| in_table("/proc/net/tcp6", mapped(local), mapped(peer)))
+}
+
+/// The account of the socket between these ends. A socket that no process has any more, which
+/// the list shows as root's, is nobody's.
+fn find(lines: impl Iterator<Item = String>, local: SocketAddr, remote: SocketAddr) -> Option<u32> {
+    let wanted = [written(local), written(remote)];
+    lines
+        .filter_map(|line| {
+            let mut words = line.split_ascii_whitespace().skip(1);
+            let ends = [words.next()?, words.next()?];
+            // State, queues, timer and retransmissions stand before the account.
+            let mut words = words.skip(4);
+            let (account, _timeout, inode) = (words.next()?, words.next()?, words.next()?);
+            (ends == [wanted[0].as_str(), wanted[1].as_str()] && inode != "0")
+                .then(|| account.parse().ok())?
+        })
+        .next()
+}
+
+/// An address and port as the list has them: 32-bit words in the byte order of the machine.
+fn written(address: SocketAddr) -> String {
+    let octets = match address.ip() {
+        IpAddr::V4(ip) => ip.octets().to_vec(),
+        IpAddr::V6(ip) => ip.octets().to_vec(),
+    };
+    let mut out = String::new();
+    for word in octets.chunks_exact(4) {
+        let number = <[u8; 4]>::try_from(word).map_or(0, u32::from_ne_bytes);
+        // Writing to a String cannot fail.
+        let _ = write!(out, "{number:08X}");
+    }
+    let _ = write!(out, ":{:04X}", address.port());
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    #[test]
+    fn account_of_an_own_connection_is_the_own_one() {
+        for address in ["127.0.0.1:0", "[::1]:0"] {
+            let Ok(listener) = TcpListener::bind(address) else { continue };
+            let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            let (server, peer) = listener.accept().unwrap();
+            let own = rustix::process::geteuid().as_raw();
+            assert_eq!(account((server.local_addr().unwrap(), peer)), Some(own), "{address}");
+            drop(client);
+        }
+        // An IPv4 connection from an IPv6 socket.
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        if let Ok(client) = TcpStream::connect(format!("[::ffff:127.0.0.1]:{port}")) {
+            let (server, peer) = listener.accept().unwrap();
+            assert!(account((server.local_addr().unwrap(), peer)).is_some());
+            drop(client);
+        }
+    }
+
+    #[cfg(target_endian = "little")]
+    #[test]
+    fn account_is_read_from_the_line_of_the_connection() {
+        let list = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n\
+             0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 1 1 0\n\
+             1: 0100007F:C350 0100007F:1F90 01 00000000:00000000 00:00000000 00000000  1234        0 5 1 0\n\
+             2: 0100007F:C351 0100007F:1F90 06 00000000:00000000 03:00000f00 00000000     0        0 0 3 0\n";
+        let at = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
+        let of = |port| find(list.lines().map(str::to_owned), at(port), at(8080));
+        assert_eq!((of(50000), of(50001), of(50002)), (Some(1234), None, None));
+    }
+}

@@ -1,0 +1,133 @@
+//! The row of a user who logged in by token or OpenID: added or updated where the settings say so.
+
+use crate::store::{Store, StoreError};
+use crate::user::{Role, User};
+
+/// What a login may change in the user table.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Permitted {
+    /// Add an unknown user (`sync-user-on-login`).
+    pub(super) adds: bool,
+    /// Update a known user of the same auth source (`update-user-on-login`).
+    pub(super) updates: bool,
+    /// Roles that such a login can never give, so that it must not take them away either.
+    pub(super) keeps: &'static [Role],
+}
+
+/// What a login changed.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    /// The user was added.
+    Added,
+    /// The row of the user is now this one; it was `is_new`ly written unless it was so before.
+    Updated {
+        /// The row.
+        row: Box<User>,
+        /// Whether anything differed.
+        is_new: bool,
+    },
+    /// The user is known, and the login may not change the row.
+    Known(Box<User>),
+    /// The user is not in the table.
+    Unknown,
+}
+
+/// Adds or updates the user as the login describes it. The row is read in the transaction that
+/// writes it: what an administrator changes meanwhile is not lost.
+///
+/// # Errors
+/// [`StoreError`].
+pub(super) fn settle(store: &mut Store, said: &User, permitted: Permitted) -> Result<Change, StoreError> {
+    let may_update = |row: &User| permitted.updates && row.source == said.source;
+    match store.find(&said.username)? {
+        None if !permitted.adds => return Ok(Change::Unknown),
+        Some(row) if !may_update(&row) => return Ok(Change::Known(Box::new(row))),
+        _ => {}
+    }
+    let mut transaction = store.transaction()?;
+    match transaction.record(&said.username)?.map(|record| record.user) {
+        None if !permitted.adds => Ok(Change::Unknown),
+        None => {
+            transaction.add(said, None)?;
+            transaction.commit()?;
+            Ok(Change::Added)
+        }
+        Some(row) if !may_update(&row) => Ok(Change::Known(Box::new(row))),
+        Some(row) => {
+            let after = updated(&row, said, permitted.keeps);
+            let is_new = after != row;
+            if is_new {
+                transaction.update(&after)?;
+                transaction.commit()?;
+            }
+            Ok(Change::Updated { row: Box::new(after), is_new })
+        }
+    }
+}
+
+/// The row after the login: name and roles of the login, and the projects as the server treats
+/// them. A manager gets those of the login; a manager who becomes an admin keeps them; one who
+/// becomes anything else loses them; of a user who was no manager they stay.
+fn updated(row: &User, said: &User, keeps: &[Role]) -> User {
+    let mut roles = said.roles.clone();
+    let kept = keeps.iter().filter(|role| row.has(**role) && !said.has(**role));
+    roles.extend(kept.map(|role| role.name().to_owned()));
+    let projects = if said.has(Role::Manager) {
+        said.projects.clone()
+    } else if row.has(Role::Manager) && !said.has(Role::Admin) {
+        Vec::new()
+    } else {
+        row.projects.clone()
+    };
+    User { name: said.name.clone().or_else(|| row.name.clone()), roles, projects, ..row.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::user::AuthSource;
+
+    fn user(roles: &[&str], projects: &[&str]) -> User {
+        let list = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+        User {
+            username: "clara".to_owned(),
+            name: Some("Clara".to_owned()),
+            roles: list(roles),
+            projects: list(projects),
+            email: None,
+            source: Ok(AuthSource::Oidc),
+        }
+    }
+
+    #[test]
+    fn projects_after_a_change_of_role_are_those_of_the_server() {
+        let table: [(&[&str], &[&str], &[&str]); 9] = [
+            // The roles before and at the login, and the projects after it; those before are p, q,
+            // the login names x.
+            (&["manager"], &["manager"], &["x"]),
+            (&["manager"], &["user"], &[]),
+            (&["manager"], &["support"], &[]),
+            (&["manager"], &["api"], &[]),
+            (&["manager", "api"], &["user", "api"], &[]),
+            (&["manager"], &["admin"], &["p", "q"]),
+            (&["manager"], &["admin", "user"], &["p", "q"]),
+            (&["user"], &["manager"], &["x"]),
+            (&["user"], &["user"], &["p", "q"]),
+        ];
+        for (before, said, wanted) in table {
+            let after = updated(&user(before, &["p", "q"]), &user(said, &["x"]), &[]);
+            assert_eq!(after.projects, wanted, "{before:?} -> {said:?}");
+            assert_eq!(after.roles, said);
+        }
+    }
+
+    #[test]
+    fn role_that_the_login_cannot_give_is_kept() {
+        let roles = |before: &[&str], said: &[&str]| {
+            updated(&user(before, &[]), &user(said, &[]), &[Role::Api]).roles
+        };
+        assert_eq!(roles(&["user", "api"], &["manager"]), ["manager", "api"]);
+        assert_eq!(roles(&["user", "support"], &["manager"]), ["manager"]);
+        assert_eq!(roles(&["api"], &["api", "user"]), ["api", "user"]);
+    }
+}

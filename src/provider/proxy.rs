@@ -1,0 +1,198 @@
+//! The proxy for TLS connections, and the hosts that are reached without it.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use url::{Host, Url};
+
+/// A proxy for TLS connections. Plain http and loopback never use it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ProxyOption {
+    /// The URL of the proxy, as in the variable `https_proxy`.
+    pub url: String,
+    /// Hosts that are reached directly, as in `no_proxy`, separated by commas or blanks: a domain
+    /// with its subdomains, an IP address, a network in CIDR notation, each optionally with a
+    /// port; `*` is every host.
+    pub except: String,
+}
+
+impl fmt::Debug for ProxyOption {
+    /// Without the credentials that the URL may contain.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProxyOption").field("url", &self.shown()).field("except", &self.except).finish()
+    }
+}
+
+impl ProxyOption {
+    /// The URL without credentials, for messages.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        without_credentials(&self.url)
+    }
+
+    /// Whether connections to this URL use the proxy.
+    #[must_use]
+    pub fn serves(&self, url: &Url) -> bool {
+        url.scheme() == "https" && !is_local(url) && !self.is_excepted(url)
+    }
+
+    fn is_excepted(&self, url: &Url) -> bool {
+        let Some(host) = url.host() else { return false };
+        let port = url.port_or_known_default();
+        self.except
+            .split([',', ' ', '\t'])
+            .filter(|entry| !entry.is_empty())
+            .any(|entry| matches_entry(entry, &host, port))
+    }
+
+    /// The proxy as the HTTP library takes it; nothing where the URL is not that of a proxy.
+    #[must_use]
+    pub fn build(&self) -> Option<ureq::Proxy> {
+        let with_scheme =
+            if self.url.contains("://") { self.url.clone() } else { format!("http://{}", self.url) };
+        let url = Url::parse(&with_scheme).ok()?;
+        let (protocol, default) = match url.scheme() {
+            "http" => (ureq::ProxyProtocol::Http, 80),
+            "https" => (ureq::ProxyProtocol::Https, 443),
+            _ => return None,
+        };
+        let mut builder =
+            ureq::Proxy::builder(protocol).host(url.host_str()?).port(url.port().unwrap_or(default));
+        if !url.username().is_empty() {
+            builder = builder.username(url.username());
+        }
+        if let Some(password) = url.password() {
+            builder = builder.password(password);
+        }
+        builder.build().ok()
+    }
+}
+
+/// Whether a URL leads to this computer.
+fn is_local(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+/// Whether an entry of `no_proxy` is about this host. As curl and Go read it: a domain covers its
+/// subdomains, with and without a leading dot or `*.`.
+fn matches_entry(entry: &str, host: &Host<&str>, port: Option<u16>) -> bool {
+    if entry == "*" {
+        return true;
+    }
+    let (entry, wanted_port) = split_port(entry);
+    if wanted_port.is_some() && wanted_port != port {
+        return false;
+    }
+    match host {
+        Host::Domain(name) => {
+            let entry = entry.strip_prefix('*').unwrap_or(entry);
+            let entry = entry.trim_matches('.').to_ascii_lowercase();
+            let name = name.trim_end_matches('.').to_ascii_lowercase();
+            let above = name.strip_suffix(&entry);
+            !entry.is_empty() && above.is_some_and(|above| above.is_empty() || above.ends_with('.'))
+        }
+        Host::Ipv4(address) => matches_address(entry, IpAddr::V4(*address)),
+        Host::Ipv6(address) => matches_address(entry, IpAddr::V6(*address)),
+    }
+}
+
+/// `host:port`, `[v6]:port`, or the entry as it is: a bare IPv6 address has colons as well.
+fn split_port(entry: &str) -> (&str, Option<u16>) {
+    if let Some(inside) = entry.strip_prefix('[') {
+        return match inside.split_once(']') {
+            Some((address, rest)) => (address, rest.strip_prefix(':').and_then(|port| port.parse().ok())),
+            None => (entry, None),
+        };
+    }
+    match entry.split_once(':') {
+        Some((host, port)) if !port.contains(':') => match port.parse() {
+            Ok(port) => (host, Some(port)),
+            Err(_) => (entry, None),
+        },
+        _ => (entry, None),
+    }
+}
+
+fn matches_address(entry: &str, address: IpAddr) -> bool {
+    let (network, prefix) = match entry.split_once('/') {
+        Some((network, prefix)) => (network, Some(prefix)),
+        None => (entry, None),
+    };
+    let (Ok(network), address) = (network.parse::<IpAddr>(), address.to_canonical()) else { return false };
+    let bits = |address: IpAddr| match address {
+        IpAddr::V4(address) => (u128::from(u32::from(address)) << 96, 32_u32),
+        IpAddr::V6(address) => (u128::from(address), 128),
+    };
+    let ((wanted, most), (found, same)) = (bits(network), bits(address));
+    let length = match prefix.map(str::parse::<u32>) {
+        None => most,
+        Some(Ok(length)) if length <= most => length,
+        Some(_) => return false,
+    };
+    let difference = wanted ^ found;
+    most == same && (length == 0 || difference.leading_zeros() >= length)
+}
+
+/// The URL of a proxy, or what should be one, without what stands before its `@`.
+fn without_credentials(address: &str) -> String {
+    let Some((before, host)) = address.rsplit_once('@') else { return address.to_owned() };
+    let scheme = before.split_once("://").map_or("", |(scheme, _)| scheme);
+    if scheme.is_empty() { host.to_owned() } else { format!("{scheme}://{host}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_proxy_entry_covers_what_curl_and_go_cover() {
+        let table = [
+            ("example.org", "https://example.org/x", true),
+            ("example.org", "https://idp.example.org", true),
+            ("example.org", "https://a.b.EXAMPLE.org.", true),
+            (".example.org", "https://idp.example.org", true),
+            ("*.example.org", "https://idp.example.org", true),
+            ("EXAMPLE.ORG.", "https://example.org", true),
+            ("example.org", "https://badexample.org", false),
+            ("example.org", "https://example.org.evil.net", false),
+            ("other.net, example.org", "https://example.org", true),
+            ("other.net example.org", "https://example.org", true),
+            ("example.org:8443", "https://example.org:8443", true),
+            ("example.org:8443", "https://example.org", false),
+            ("example.org:443", "https://example.org", true),
+            ("*", "https://example.org", true),
+            ("", "https://example.org", false),
+            (",,", "https://example.org", false),
+            (".", "https://example.org", false),
+            ("10.0.0.1", "https://10.0.0.1", true),
+            ("10.0.0.1", "https://10.0.0.10", false),
+            ("10.0.0.0/8", "https://10.200.3.4", true),
+            ("10.0.0.0/8", "https://11.0.0.1", false),
+            ("0.0.0.0/0", "https://11.0.0.1", true),
+            ("10.0.0.0/33", "https://10.0.0.0", false),
+            ("0.1", "https://10.0.0.1", false),
+            ("2001:db8::/32", "https://[2001:db8::7]", true),
+            ("[2001:db8::7]:443", "https://[2001:db8::7]", true),
+            ("2001:db8::7", "https://[2001:db8::8]", false),
+            ("::/0", "https://10.0.0.1", false),
+        ];
+        for (except, url, wanted) in table {
+            let proxy = ProxyOption { url: "http://p:1".to_owned(), except: except.to_owned() };
+            assert_eq!(!proxy.serves(&Url::parse(url).unwrap()), wanted, "no_proxy={except} {url}");
+        }
+    }
+
+    #[test]
+    fn loopback_and_plain_http_never_use_the_proxy() {
+        let proxy = ProxyOption { url: "http://p:1".to_owned(), except: String::new() };
+        for url in ["https://localhost:1", "https://127.0.0.9", "https://[::1]:8", "http://example.org"] {
+            assert!(!proxy.serves(&Url::parse(url).unwrap()), "{url}");
+        }
+        assert!(proxy.serves(&Url::parse("https://example.org").unwrap()));
+    }
+}

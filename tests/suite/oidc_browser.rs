@@ -1,0 +1,170 @@
+//! The local port that waits for the browser, attacked by other accounts, browsers and web pages.
+
+use std::io::Read as _;
+
+use serde_json::json;
+
+use crate::idp::{Behaviour, Idp};
+use crate::oidc::{Waiting, folder_for, log_in, session};
+use crate::support::{Folder, Run, has, has_root};
+
+fn proper() -> (Idp, Folder) {
+    let idp = Idp::start(Behaviour::default());
+    let folder = folder_for(&idp.issuer(), &json!({}));
+    (idp, folder)
+}
+
+const HOST: &str = "Host: localhost";
+
+#[test]
+fn another_browser_cannot_finish_the_login() {
+    if !has("curl") {
+        return;
+    }
+    let (idp, folder) = proper();
+    let waiting = Waiting::start(&folder, "--port 0 --timeout 60s");
+    assert!(!waiting.start.contains("/auth?") && waiting.start.contains("/oidc/start/"), "{}", waiting.start);
+    // Another browser knows the authorization URL, with its state, and has a code of its own.
+    let callback = waiting.callback();
+    for headers in [
+        HOST.to_owned(),
+        format!("{HOST}\r\nCookie: {}x", waiting.cookie),
+        format!("{HOST}\r\nCookie: {}", waiting.cookie.split('=').next().unwrap()),
+        format!("{HOST}\r\nCookie: other={}", waiting.cookie.split_once('=').unwrap().1),
+    ] {
+        let answer = waiting.get_with(&callback, &headers);
+        assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("another browser"), "{answer}");
+        let answer = waiting.get_with(&waiting.start_path(), &headers);
+        assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("second browser"), "{answer}");
+        assert!(!answer.contains("Set-Cookie") && !answer.contains("Location"), "{answer}");
+    }
+    assert!(waiting.get_with("/oidc/start/guess", HOST).starts_with("HTTP/1.1 404"));
+    assert_eq!(idp.count("/token"), 0);
+    let run = waiting.finish().ended(0);
+    assert!(run.stderr.contains("the callback came from another browser"), "{}", run.stderr);
+    assert_eq!(idp.count("/token"), 1);
+    assert!(session(&folder).is_some());
+}
+
+#[test]
+fn another_account_cannot_start_the_login() {
+    if !has("curl") || !has("setpriv") || !has_root() {
+        return;
+    }
+    let (idp, folder) = proper();
+    let waiting = Waiting::before_the_start(&folder, "--port 0 --timeout 60s");
+    for host in ["127.0.0.1", "[::ffff:127.0.0.1]", "localhost"] {
+        let url = format!("http://{host}:{}{}", waiting.port(), waiting.start_path());
+        let other = std::process::Command::new("setpriv")
+            .args(["--reuid=65534", "--regid=65534", "--clear-groups", "curl", "-si", "-H", HOST, &url])
+            .output()
+            .unwrap();
+        let answer = String::from_utf8_lossy(&other.stdout).into_owned();
+        assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("user ID 65534"), "{host}: {answer}");
+        assert!(!answer.to_lowercase().contains("set-cookie"), "{answer}");
+    }
+    let answer = waiting.get(&waiting.start_path());
+    assert!(answer.starts_with("HTTP/1.1 303"), "the own account is still the first: {answer}");
+    assert_eq!(idp.count("/token"), 0);
+    let Waiting { mut child, .. } = waiting;
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+#[test]
+fn another_user_than_the_named_one_is_rejected_before_anything_is_written() {
+    if !has("curl") {
+        return;
+    }
+    let (_idp, folder) = proper();
+    let run = log_in(&folder, "fritz").ended(1);
+    assert!(run.stderr.contains("the provider logged in 'clara', expected 'fritz'"), "{}", run.stderr);
+    assert!(folder.read("page.html").contains("The login did not work"));
+    assert!(session(&folder).is_none());
+    folder.sh("cc-user show clara").ended(1);
+    log_in(&folder, "clara").ended(0);
+    let before = session(&folder);
+    log_in(&folder, "fritz").ended(1);
+    assert_eq!(session(&folder), before, "the session of before stays");
+    // The same for a login on another device.
+    let run = folder.sh("cc-login fritz --method oidc --device").ended(1);
+    assert!(run.stderr.contains("expected 'fritz'"), "{}", run.stderr);
+    assert_eq!(session(&folder), before);
+}
+
+#[test]
+fn request_for_another_host_sees_nothing() {
+    if !has("curl") {
+        return;
+    }
+    let (idp, folder) = proper();
+    let waiting = Waiting::start(&folder, "--port 0 --timeout 60s");
+    let callback = waiting.callback();
+    let with_cookie = |host: &str| format!("{host}Cookie: {}", waiting.cookie);
+    let others = [
+        "Host: evil.example\r\n",
+        "Host: localhost.evil.example:8250\r\n",
+        "",
+        "Host: a\r\nHost: localhost\r\n",
+    ];
+    for host in others {
+        for target in [waiting.start_path().as_str(), callback.as_str(), "/oidc/done", "/"] {
+            let answer = waiting.get_with(target, &with_cookie(host));
+            assert!(answer.starts_with("HTTP/1.1 421"), "{host:?} {target}: {answer}");
+        }
+    }
+    assert_eq!(idp.count("/token"), 0);
+    // The end of the login: the page is for its browser only.
+    assert!(waiting.get(&callback).starts_with("HTTP/1.1 303"));
+    for headers in [with_cookie(others[0]), HOST.to_owned(), format!("{HOST}\r\nCookie: cc_login_1=x")] {
+        let answer = waiting.get_with("/oidc/done", &headers);
+        assert!(!answer.contains("clara") && !answer.contains("logged in"), "{answer}");
+    }
+    assert!(waiting.get("/oidc/done").contains("clara"));
+    let Waiting { child, .. } = waiting;
+    Run::from(child.wait_with_output().unwrap()).ended(0);
+}
+
+#[test]
+fn many_stray_requests_print_few_lines() {
+    if !has("curl") {
+        return;
+    }
+    let (_idp, folder) = proper();
+    let mut waiting = Waiting::start(&folder, "--port 0 --timeout 60s");
+    let cookie = format!("{HOST}\r\nCookie: {}", waiting.cookie);
+    // Standard error is read on, so that the program never waits for the test.
+    let mut stderr = waiting.child.stderr.take().unwrap();
+    let reader = std::thread::spawn(move || {
+        let mut text = String::new();
+        stderr.read_to_string(&mut text).map(|_| text)
+    });
+    for _ in 0..100 {
+        assert!(waiting.get_with("/oidc/callback?code=c&state=wrong", &cookie).starts_with("HTTP/1.1 400"));
+        assert!(waiting.get_with("/oidc/callback?code=c", HOST).starts_with("HTTP/1.1 400"));
+        waiting.get_with("/", "Host: evil.example");
+    }
+    waiting.finish().ended(0);
+    let text = reader.join().unwrap().unwrap();
+    let warnings: Vec<&str> = text.lines().filter(|line| line.contains("warning")).collect();
+    assert_eq!(warnings.len(), 4, "{text}");
+    assert!(warnings[3].contains("are counted and not shown"), "{text}");
+}
+
+#[test]
+fn chromium_finishes_the_login_that_it_started() {
+    if !has("chromium") {
+        return;
+    }
+    let (idp, folder) = proper();
+    let browser = "chromium --headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking \
+                   --user-data-dir=chromium --virtual-time-budget=20000 --dump-dom %s > page.html 2> chromium.err";
+    let run = folder.sh(&format!(
+        "cc-login clara --method oidc --port 0 --timeout 90s --browser '{browser}'; e=$?
+         n=0; while test ! -s page.html && test $n -lt 100; do sleep 0.1; n=$((n + 1)); done; exit $e"
+    ));
+    let run = run.ended(0);
+    assert!(run.stdout.starts_with("logged in: clara"), "{run:?}");
+    assert_eq!(idp.count("/token"), 1);
+    assert!(folder.read("page.html").contains("You are logged in"), "{}", folder.read("chromium.err"));
+}

@@ -1,0 +1,204 @@
+//! Changes of the session while a refresh is running: the provider is stopped in the middle, and
+//! what another process does meanwhile counts.
+
+use std::process::{Child, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::idp::{Behaviour, Idp};
+use crate::oidc::{folder_for, log_in, session};
+use crate::support::{Folder, Run, has};
+
+/// A provider that can be stopped at a path, and gives a new refresh token each time.
+struct Stopped {
+    idp: Idp,
+    stop: Arc<AtomicBool>,
+    reached: Arc<AtomicUsize>,
+}
+
+impl Stopped {
+    fn at(path: &'static str, rotates: bool) -> Self {
+        let (stop, reached) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+        let (stopped, count, turn) = (Arc::clone(&stop), Arc::clone(&reached), AtomicUsize::new(0));
+        let idp = Idp::start(Behaviour {
+            instead: Box::new(move |request| {
+                if request.path == path && stopped.load(Ordering::SeqCst) {
+                    count.fetch_add(1, Ordering::SeqCst);
+                    let begun = Instant::now();
+                    while stopped.load(Ordering::SeqCst) && begun.elapsed() < Duration::from_secs(20) {
+                        std::thread::sleep(Duration::from_millis(10));
+                    }
+                }
+                None
+            }),
+            tokens: Box::new(move |tokens| {
+                if rotates {
+                    let turn = turn.fetch_add(1, Ordering::SeqCst);
+                    tokens.insert("refresh_token".to_owned(), json!(format!("refresh-{turn}")));
+                }
+            }),
+            ..Behaviour::default()
+        });
+        Self { idp, stop, reached }
+    }
+
+    /// A folder with a session of this provider, and a local user fritz.
+    fn folder(&self) -> Folder {
+        let folder = folder_for(&self.idp.issuer(), &json!({}));
+        folder.sh("echo 'long password' | cc-user add fritz --role user --password-stdin -q").ended(0);
+        log_in(&folder, "").ended(0);
+        folder
+    }
+
+    /// Runs a command until it stands still at the provider, then another one, and then lets the
+    /// first one go on.
+    fn during(&self, folder: &Folder, first: &str, then: impl FnOnce()) -> Run {
+        self.stop.store(true, Ordering::SeqCst);
+        let child = spawn(folder, first);
+        let begun = Instant::now();
+        while self.reached.load(Ordering::SeqCst) == 0 {
+            assert!(begun.elapsed() < Duration::from_secs(15), "the provider is not asked");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let begun = Instant::now();
+        then();
+        assert!(begun.elapsed() < Duration::from_secs(8), "it waited for the refresh");
+        self.stop.store(false, Ordering::SeqCst);
+        self.reached.store(0, Ordering::SeqCst);
+        child.wait_with_output().unwrap().into()
+    }
+
+    fn revoked(&self) -> Vec<String> {
+        let seen = self.idp.seen();
+        seen.iter()
+            .filter(|request| request.path == "/revoke")
+            .filter_map(|request| request.field("token"))
+            .collect()
+    }
+}
+
+fn spawn(folder: &Folder, line: &str) -> Child {
+    std::process::Command::new("sh")
+        .args(["-c", &format!("exec {line}")])
+        .current_dir(folder.path())
+        .env_clear()
+        .env("PATH", crate::support::path_with_programs())
+        .env("HOME", folder.file(".home"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+fn let_it_end(folder: &Folder) {
+    let mut stored = session(folder).unwrap();
+    stored["until"] = json!(1_000_000);
+    folder.write(".home/.local/state/cc-auth/session.json", stored.to_string());
+}
+
+const LOCAL_LOGIN: &str = "echo 'long password' | cc-login fritz --method local --password-stdin -q";
+
+#[test]
+fn logout_during_a_refresh_is_final() {
+    if !has("curl") {
+        return;
+    }
+    for (path, rotates) in [("/token", true), ("/token", false), ("/userinfo", true), ("/userinfo", false)] {
+        for first in ["cc-login refresh", "cc-login token"] {
+            let provider = Stopped::at(path, rotates);
+            let folder = provider.folder();
+            let_it_end(&folder);
+            let run = provider.during(&folder, first, || {
+                folder.sh("cc-login logout").ended(0);
+            });
+            let run = run.ended(1);
+            assert!(run.stderr.contains("a logout ended the session during the refresh"), "{}", run.stderr);
+            assert_eq!(run.stdout, "", "no token is printed");
+            assert!(session(&folder).is_none(), "{first} at {path}: the logout is undone");
+            // A token that nobody knows any more must not stay valid.
+            let wanted: &[&str] = if rotates { &["refresh-1"] } else { &[] };
+            assert_eq!(provider.revoked(), wanted, "{first} at {path}");
+        }
+    }
+}
+
+#[test]
+fn login_during_a_refresh_is_kept() {
+    if !has("curl") {
+        return;
+    }
+    for path in ["/token", "/userinfo"] {
+        let provider = Stopped::at(path, true);
+        let folder = provider.folder();
+        let run = provider.during(&folder, "cc-login refresh", || {
+            folder.sh(LOCAL_LOGIN).ended(0);
+        });
+        let run = run.ended(1);
+        assert!(
+            run.stderr.contains("another login replaced the session during the refresh"),
+            "{}",
+            run.stderr
+        );
+        assert_eq!(session(&folder).unwrap()["username"], "fritz", "at {path}");
+        assert_eq!(provider.revoked(), ["refresh-1"]);
+        // What is asked for is a token of the user who is logged in now.
+        log_in(&folder, "").ended(0);
+        let_it_end(&folder);
+        let run = provider.during(&folder, "cc-login token", || {
+            folder.sh(LOCAL_LOGIN).ended(0);
+        });
+        let token = folder.sh("cc-login token").ended(0).stdout;
+        assert_eq!(run.ended(0).stdout, token);
+        assert_eq!(session(&folder).unwrap()["username"], "fritz");
+    }
+}
+
+#[test]
+fn logout_everywhere_during_a_refresh_leaves_no_valid_refresh_token() {
+    if !has("curl") {
+        return;
+    }
+    let provider = Stopped::at("/token", true);
+    let folder = provider.folder();
+    let run = provider.during(&folder, "cc-login refresh", || {
+        folder.sh("cc-login logout --everywhere").ended(0);
+    });
+    run.ended(1);
+    assert!(session(&folder).is_none());
+    let revoked: std::collections::BTreeSet<String> = provider.revoked().into_iter().collect();
+    assert_eq!(revoked.into_iter().collect::<Vec<_>>(), ["refresh-0", "refresh-1"]);
+}
+
+#[test]
+fn rejected_refresh_after_another_login_leaves_that_login_alone() {
+    if !has("curl") {
+        return;
+    }
+    let (stop, reached) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    let (stopped, count) = (Arc::clone(&stop), Arc::clone(&reached));
+    let idp = Idp::start(Behaviour {
+        instead: Box::new(move |request| {
+            if request.path != "/token" || request.field("grant_type").as_deref() != Some("refresh_token") {
+                return None;
+            }
+            count.fetch_add(1, Ordering::SeqCst);
+            while stopped.load(Ordering::SeqCst) {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            let refusal: Value = json!({"error": "invalid_grant"});
+            Some(crate::httpd::Reply::status(400, "application/json", refusal.to_string()))
+        }),
+        ..Behaviour::default()
+    });
+    let provider = Stopped { idp, stop, reached };
+    let folder = provider.folder();
+    let run = provider.during(&folder, "cc-login refresh", || {
+        log_in(&folder, "").ended(0);
+    });
+    run.ended(1);
+    assert_eq!(session(&folder).unwrap()["refresh"]["token"], "the-refresh-token");
+}
