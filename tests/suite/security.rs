@@ -1,11 +1,12 @@
-//! SECURITY.md is true as far as names go: each test it names exists. And what it says that no
-//! other room shows.
+//! SECURITY.md: each test that it names exists, runs and asserts something. And what the page says
+//! that no other module shows.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Command;
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use serde_json::json;
 
 use crate::generated::TOOLS;
@@ -16,51 +17,220 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
 }
 
-/// Whether a file has a test of this name.
-fn has_test(path: &Path, name: &str) -> bool {
-    let Ok(text) = fs::read_to_string(path) else { return false };
-    let call = format!("fn {name}(");
-    text.match_indices(&call).any(|(at, _)| {
-        // The attribute stands on a line above, perhaps with others between.
-        text[..at].lines().rev().take(4).any(|line| line.trim() == "#[test]")
-    })
+/// A function of a source file, with the modules within the file that it is in.
+struct Function {
+    path: String,
+    name: String,
+    attributes: Vec<String>,
+    body: Vec<String>,
+}
+
+/// The functions of a file, in modules and macros as well, and the modules that other files hold.
+fn functions(text: &str) -> (Vec<Function>, Vec<String>) {
+    let (mut functions, mut modules) = (Vec::new(), Vec::new());
+    collect(text.parse().unwrap(), "", &mut functions, &mut modules);
+    (functions, modules)
+}
+
+fn collect(stream: TokenStream, path: &str, functions: &mut Vec<Function>, modules: &mut Vec<String>) {
+    let tokens: Vec<TokenTree> = stream.into_iter().collect();
+    let is = |at: usize, word: &str| tokens.get(at).is_some_and(|token| token.to_string() == word);
+    let group = |at: usize| match tokens.get(at) {
+        Some(TokenTree::Group(group)) => Some(group),
+        _ => None,
+    };
+    let mut attributes = Vec::new();
+    let mut at = 0;
+    while at < tokens.len() {
+        let braces = |from: usize| (from..tokens.len()).find(|at| is_braces(&tokens[*at]));
+        if is(at, "#") && group(at + 1).is_some() {
+            attributes.push(group(at + 1).unwrap().stream().to_string());
+            at += 2;
+        } else if is(at, "fn") && matches!(tokens.get(at + 1), Some(TokenTree::Ident(_))) {
+            let name = tokens[at + 1].to_string();
+            let Some(end) = braces(at) else { break };
+            let mut body = Vec::new();
+            words(group(end).unwrap().stream(), &mut body);
+            let attributes = std::mem::take(&mut attributes);
+            functions.push(Function { path: format!("{path}{name}"), name, attributes, body });
+            at = end + 1;
+        } else if is(at, "mod") && is(at + 2, ";") {
+            modules.push(tokens[at + 1].to_string());
+            attributes.clear();
+            at += 3;
+        } else if is(at, "mod") && group(at + 2).is_some() {
+            let path = format!("{path}{}::", tokens[at + 1]);
+            collect(group(at + 2).unwrap().stream(), &path, functions, modules);
+            attributes.clear();
+            at += 3;
+        } else {
+            if let Some(group) = group(at) {
+                collect(group.stream(), path, functions, modules);
+            }
+            // Attributes belong to the next item alone.
+            if is(at, ";") || is_braces(&tokens[at]) {
+                attributes.clear();
+            }
+            at += 1;
+        }
+    }
+}
+
+fn is_braces(token: &TokenTree) -> bool {
+    matches!(token, TokenTree::Group(group) if group.delimiter() == Delimiter::Brace)
+}
+
+/// Every word of a body, those in groups included.
+fn words(stream: TokenStream, found: &mut Vec<String>) {
+    for token in stream {
+        match token {
+            TokenTree::Ident(word) => found.push(word.to_string()),
+            TokenTree::Group(group) => words(group.stream(), found),
+            _ => {}
+        }
+    }
+}
+
+/// Whether a function asserts something, itself or by another function of its file.
+fn asserts(functions: &[Function], function: &Function, seen: &mut BTreeSet<String>) -> bool {
+    let ways = ["ended", "panic", "unwrap_err", "expect_err", "should_panic"];
+    let itself = function.body.iter().any(|word| {
+        word.starts_with("assert") || word.starts_with("prop_assert") || ways.contains(&word.as_str())
+    });
+    // That nothing panics is what such a test shows.
+    itself
+        || function.name.contains("panic")
+        || functions.iter().any(|other| {
+            function.body.contains(&other.name)
+                && seen.insert(other.path.clone())
+                && asserts(functions, other, seen)
+        })
+}
+
+/// What is wrong with a file's test of this name, if anything.
+fn flaw(text: &str, test: &str) -> Option<&'static str> {
+    let (functions, _) = functions(text);
+    let Some(function) = functions.iter().find(|function| function.path == test) else {
+        return Some("there is no such function");
+    };
+    if !function.attributes.iter().any(|attribute| attribute == "test") {
+        return Some("it is no test");
+    }
+    if function
+        .attributes
+        .iter()
+        .any(|attribute| attribute.starts_with("ignore") || attribute.starts_with("cfg"))
+    {
+        return Some("it does not always run");
+    }
+    (!asserts(&functions, function, &mut BTreeSet::new())).then_some("it asserts nothing")
+}
+
+/// The file of a module, if each module above declares the next: another file is never compiled.
+fn source_of(root: &Path, modules: &[&str]) -> Option<PathBuf> {
+    let (folder, mut file) = (root.parent().unwrap(), root.to_owned());
+    let mut folder = folder.to_owned();
+    for module in modules {
+        let (_, declared) = functions(&fs::read_to_string(&file).unwrap());
+        if !declared.contains(&(*module).to_owned()) {
+            return None;
+        }
+        file = folder.join(format!("{module}.rs"));
+        folder = folder.join(module);
+        if !file.is_file() {
+            file = folder.join("mod.rs");
+        }
+    }
+    Some(file)
+}
+
+/// The tests of this test program, as it lists them itself; those that are ignored left out.
+fn listed() -> BTreeSet<String> {
+    let list = |more: &[&str]| -> BTreeSet<String> {
+        let program = std::env::current_exe().unwrap();
+        let output =
+            std::process::Command::new(program).args(["--list", "--format", "terse"]).args(more).output();
+        let text = String::from_utf8(output.unwrap().stdout).unwrap();
+        text.lines().filter_map(|line| line.strip_suffix(": test")).map(str::to_owned).collect()
+    };
+    let all = list(&[]);
+    assert!(all.len() > 300, "only {} tests listed", all.len());
+    all.difference(&list(&["--ignored"])).cloned().collect()
+}
+
+/// Every test and case file that a text names in back quotes.
+fn named(page: &str) -> BTreeSet<&str> {
+    let pieces = page.split('`').skip(1).step_by(2);
+    pieces
+        .filter(|piece| !piece.contains(' ') && !["module::test", "program/condition.case"].contains(piece))
+        .filter(|piece| piece.contains("::") || piece.ends_with(".case"))
+        .collect()
 }
 
 #[test]
-fn every_test_that_the_security_page_names_exists() {
+fn security_claim_names_a_test_that_runs_and_asserts() {
     let page = fs::read_to_string(root().join("SECURITY.md")).unwrap();
-    let mut named = BTreeSet::new();
-    for (count, piece) in page.split('`').enumerate() {
-        let is_test = piece.contains("::") && !piece.contains(' ') && piece != "room::test";
-        if count % 2 == 1 && (is_test || (piece.ends_with(".case") && piece != "program/condition.case")) {
-            named.insert(piece.to_owned());
-        }
-    }
-    let mut missing = Vec::new();
+    let named = named(&page);
+    let listed = listed();
+    let mut wrong = Vec::new();
     for name in &named {
-        if name.ends_with(".case") {
-            if !root().join("tests/cases").join(name).is_file() {
-                missing.push(name.clone());
-            }
-            continue;
-        }
-        let (path, test) = name.rsplit_once("::").unwrap();
-        let found = if let Some(unit) = path.strip_suffix("::tests") {
-            has_test(&root().join("src").join(unit.replace("::", "/")).with_extension("rs"), test)
+        let flaw = if name.ends_with(".case") {
+            let is_there = root().join("tests/cases").join(name).is_file();
+            (!is_there).then_some("there is no such case file")
         } else {
-            has_test(&root().join("tests/suite").join(path.replace("::", "/")).with_extension("rs"), test)
+            let (module, test) = name.rsplit_once("::").unwrap();
+            let unit = module.strip_suffix("::tests");
+            let start = if unit.is_some() { "src/lib.rs" } else { "tests/suite/main.rs" };
+            let modules: Vec<&str> = unit.unwrap_or(module).split("::").collect();
+            let inside = if unit.is_some() { format!("tests::{test}") } else { test.to_owned() };
+            match source_of(&root().join(start), &modules) {
+                None => Some("no module declares its file"),
+                Some(_) if unit.is_none() && !listed.contains(*name) => {
+                    Some("the test program does not run it")
+                }
+                Some(file) => flaw(&fs::read_to_string(file).unwrap(), &inside),
+            }
         };
-        if !found {
-            missing.push(name.clone());
-        }
+        wrong.extend(flaw.map(|flaw| format!("{name}: {flaw}")));
     }
     println!("SECURITY.md: {} tests named", named.len());
-    assert!(missing.is_empty(), "SECURITY.md names tests that do not exist: {missing:#?}");
+    assert!(wrong.is_empty(), "SECURITY.md names tests that show nothing:\n{}", wrong.join("\n"));
     assert!(named.len() > 80, "only {} tests found in SECURITY.md", named.len());
     // A row without a test is a mere claim.
-    for row in page.lines().filter(|line| line.starts_with("| ") && !line.contains(" shown by |")) {
-        assert!(row.contains("::") || row.contains(".case"), "no test: {row}");
+    let rows = page.lines().filter(|line| {
+        line.starts_with("| ") && !line.ends_with(" shown by |") && !line.ends_with(" test |")
+    });
+    let mut count = 0;
+    for row in rows {
+        count += 1;
+        let last = row.trim_end_matches(" |").rsplit(" | ").next().unwrap();
+        assert!(!self::named(last).is_empty(), "no test in the last column: {row}");
     }
+    assert!(count > 40, "only {count} rows found in SECURITY.md");
+}
+
+#[test]
+fn evidence_that_shows_nothing_is_found_in_every_form() {
+    let file = "#[test]\nfn good() { assert!(x); }\n\
+        #[test]\nfn by_helper() { helper(); }\nfn helper() { run().ended(0); }\n\
+        fn no_test() { assert!(x); }\n\
+        #[test]\n#[ignore = \"slow\"]\nfn ignored() { assert!(x); }\n\
+        #[test]\nfn empty() {}\n\
+        #[test]\nfn claims_nothing() { let _ = run(); helpless(); }\nfn helpless() { claims_nothing(); }\n\
+        // #[test]\n// fn comment() { assert!(x); }\n\
+        const TEXT: &str = \"#[test] fn text() { assert!(x); }\";\n\
+        proptest! { #[test] fn in_a_macro(x in 0..1) { prop_assert!(x == 0); } }\n\
+        mod tests { #[test] fn inner() { assert!(x); } }\n";
+    for good in ["good", "by_helper", "in_a_macro", "tests::inner"] {
+        assert_eq!(flaw(file, good), None, "{good}");
+    }
+    for bad in
+        ["no_test", "ignored", "empty", "claims_nothing", "comment", "text", "inner", "missing", "helper"]
+    {
+        assert!(flaw(file, bad).is_some(), "{bad}");
+    }
+    assert!(source_of(&root().join("src/lib.rs"), &["key", "nowhere"]).is_none());
+    assert!(source_of(&root().join("src/lib.rs"), &["key", "pem"]).is_some());
 }
 
 /// Options that are about secrets take a file, a variable's name or nothing.
