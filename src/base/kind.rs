@@ -268,6 +268,7 @@ kinds! {
     SessionWithoutToken: "session-without-token", No, "the session has no token";
     SessionWrongOwner: "session-wrong-owner", NotPermitted, "the session file belongs to another account";
     SourceUnknown: "source-unknown", Data, "an auth source is unknown";
+    SyncNoUsernames: "sync-no-usernames", Config, "no entry of the LDAP search has a usable username";
     SyncNoUsers: "sync-no-users", TryAgain, "the LDAP search returned no users";
     SyncTooManyDeletions: "sync-too-many-deletions", TryAgain, "the sync would delete more users than the deletion limit";
     TextInvalid: "text-invalid", Usage, "a full name or another text contains control characters";

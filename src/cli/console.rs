@@ -1,6 +1,7 @@
 //! The program's three streams: the result to standard output, everything else to standard error.
 
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::ArgMatches;
 use serde::Serialize;
@@ -15,6 +16,7 @@ use crate::base::kind::Kind;
 use crate::base::note::{Level, Notes};
 use crate::base::quote::{escape, visible};
 use crate::base::redact::redact_forms;
+use crate::base::time::Clock;
 
 /// Standard output failed.
 #[derive(Debug, thiserror::Error)]
@@ -149,6 +151,9 @@ impl Console {
     /// # Errors
     /// [`OutputFault`] when standard output can't be written.
     pub fn line(&mut self, text: &str) -> Result<(), OutputFault> {
+        if !self.json {
+            self.bytes(stamp().as_bytes())?;
+        }
         self.bytes(text.as_bytes())?;
         self.bytes(b"\n")
     }
@@ -352,9 +357,27 @@ fn paint(color: bool, sgr: &str, text: &str) -> String {
     if color { format!("\x1b[{sgr}m{text}\x1b[0m") } else { text.to_owned() }
 }
 
+/// Whether lines begin with the time.
+static STAMPED: AtomicBool = AtomicBool::new(false);
+
+/// Lets every line from now on begin with the time, for a program that runs on.
+pub(super) fn stamp_lines() {
+    STAMPED.store(true, Ordering::Relaxed);
+}
+
+/// The beginning of a line.
+fn stamp() -> String {
+    if STAMPED.load(Ordering::Relaxed) {
+        format!("{} ", Clock::System.now().rfc3339())
+    } else {
+        String::new()
+    }
+}
+
 /// A line to standard error; when even that fails there is nobody left to tell.
 fn complain(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "{text}");
+    let stamp = if text.starts_with('{') { String::new() } else { stamp() };
+    let _ = writeln!(io::stderr().lock(), "{stamp}{text}");
 }
 
 /// JSON text in which every character that a terminal would obey is written as its `\u` escape; it

@@ -38,7 +38,6 @@ use crate::base::quote::{escape, is_hidden};
 pub fn main(tool: &Tool) -> ExitCode {
     keep_memory_private();
     survive_file_limits();
-    silence_foreign_panics();
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let mut console = Console::new(tool.name);
     if let Some(text) = completion::answer(tool, &arguments) {
@@ -77,20 +76,6 @@ fn survive_file_limits() {
     let noticed = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
     // Where it can't be had, the default stays.
     let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, noticed);
-}
-
-/// The LDAP library panics on some malformed answers. The directory room catches that and reports
-/// an error; the library's own words are for its authors.
-fn silence_foreign_panics() {
-    let usual = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |panic| {
-        let file = panic.location().map_or("", |location| location.file());
-        if file.contains("/ldap3-") || file.contains("/lber-") {
-            log::debug!("the LDAP library gave up: {panic}");
-        } else {
-            usual(panic);
-        }
-    }));
 }
 
 /// Help and version go to standard output and are no failure; a usage error is shown as clap

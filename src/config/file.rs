@@ -371,6 +371,11 @@ fn read_ldap(mut section: Section<'_>, layout: Layout, findings: &mut Findings) 
         update_user_on_login: section.switch(layout.spellings(UPDATE_USER), findings),
         starttls: section.switch(&["starttls"], findings),
         ca_file: section.path(&["ca-file"], findings),
+        further_user_bases: section
+            .distinguished_names(&["further-user-bases"], findings)
+            .filter(|bases| !bases.value.is_empty()),
+        ignore_references: section.switch(&["ignore-references"], findings),
+        sasl_external: section.switch(&["sasl-external"], findings),
     };
     section.warn_unknown(OLD_SPELLINGS, findings);
     ldap

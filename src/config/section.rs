@@ -211,14 +211,31 @@ impl<'a> Section<'a> {
         spellings: &[&'static str],
         findings: &mut Findings,
     ) -> Option<Value<Vec<String>>> {
+        let split = |text: &str| {
+            let pieces = text.split(|c: char| c == ',' || c.is_whitespace());
+            pieces.filter(|piece| !piece.is_empty()).map(str::to_owned).collect()
+        };
+        self.list(spellings, split, findings)
+    }
+
+    /// Distinguished names: a list of them, or one, which has commas of its own.
+    pub(super) fn distinguished_names(
+        &mut self,
+        spellings: &[&'static str],
+        findings: &mut Findings,
+    ) -> Option<Value<Vec<String>>> {
+        self.list(spellings, |text| vec![text.to_owned()], findings)
+    }
+
+    fn list(
+        &mut self,
+        spellings: &[&'static str],
+        split: impl Fn(&str) -> Vec<String>,
+        findings: &mut Findings,
+    ) -> Option<Value<Vec<String>>> {
         let (name, node) = self.member(spellings, findings)?;
         let texts = match node {
-            Node::Text(text) => Some(
-                text.split(|c: char| c == ',' || c.is_whitespace())
-                    .filter(|piece| !piece.is_empty())
-                    .map(str::to_owned)
-                    .collect(),
-            ),
+            Node::Text(text) => Some(split(text)),
             Node::List(items) => items
                 .iter()
                 .map(|item| match item {

@@ -103,6 +103,12 @@ pub struct Ldap {
     pub starttls: Value<bool>,
     /// Certificates to trust beside or instead of the system's. Not a setting of the server.
     pub ca_file: Option<Value<PathBuf>>,
+    /// Search bases beside `user_base`. Not a setting of the server.
+    pub further_user_bases: Option<Value<Vec<String>>>,
+    /// Whether references to other servers are ignored. Not a setting of the server.
+    pub ignore_references: Value<bool>,
+    /// Whether the search binds by SASL EXTERNAL on a local socket. Not a setting of the server.
+    pub sasl_external: Value<bool>,
 }
 
 /// An OpenID provider: `auth.oidc`, or an entry of `auth.oidc.providers`, which the server does
@@ -214,6 +220,9 @@ impl Settings {
             if let Some(interval) = &ldap.sync_interval {
                 tell("ldap.sync-interval", &interval.value.to_string(), &interval.origin);
             }
+            if let Some(bases) = &ldap.further_user_bases {
+                tell("ldap.further-user-bases", &shown(&bases.value.join("; ")), &bases.origin);
+            }
             if let Some(file) = &ldap.ca_file {
                 tell("ldap.ca-file", &shown(&file.value.to_string_lossy()), &file.origin);
             }
@@ -224,6 +233,8 @@ impl Settings {
                     ("sync-user-on-login", &ldap.sync_user_on_login),
                     ("update-user-on-login", &ldap.update_user_on_login),
                     ("starttls", &ldap.starttls),
+                    ("ignore-references", &ldap.ignore_references),
+                    ("sasl-external", &ldap.sasl_external),
                 ],
                 &mut tell,
             );

@@ -1,11 +1,49 @@
 //! Where a directory server is: `ldap://`, `ldaps://` and `ldapi://`.
 
+use std::ffi::OsString;
 use std::fmt;
-use std::net::Ipv6Addr;
+use std::os::unix::ffi::OsStringExt as _;
+use std::path::{Path, PathBuf};
 
-use url::{Host, Url};
+use url::Url;
 
 use super::fault::DirectoryError;
+
+/// The path of the socket: percent-encoded in the place of the host, as libldap reads it
+/// (`ldapi://%2Frun%2Fldapi`), or as the path of the URL, as the server's library does
+/// (`ldapi:///run/ldapi`). Without either it is the default of OpenLDAP.
+fn socket_path(url: &Url) -> Result<PathBuf, &'static str> {
+    let host = url.host_str().unwrap_or_default();
+    let path = url.path();
+    if url.port().is_some() {
+        return Err("a socket has no port");
+    }
+    let encoded = match (host, path.trim_end_matches('/')) {
+        ("", "") => return Ok(PathBuf::from(DEFAULT_SOCKET)),
+        ("", path) => path,
+        (host, "") => host,
+        _ => return Err("the path of the socket is either in the place of the host or after it"),
+    };
+    let decoded = percent_decoded(encoded).ok_or("'%' must be followed by two hexadecimal digits")?;
+    match decoded.first() {
+        Some(b'/') if !decoded.contains(&0) => Ok(PathBuf::from(OsString::from_vec(decoded))),
+        _ => Err("the path of the socket must be absolute, as in ldapi:///run/ldapi"),
+    }
+}
+
+fn percent_decoded(text: &str) -> Option<Vec<u8>> {
+    let mut bytes = text.bytes();
+    let mut decoded = Vec::with_capacity(text.len());
+    while let Some(byte) = bytes.next() {
+        decoded.push(if byte == b'%' {
+            let mut digit = || bytes.next().and_then(|digit| char::from(digit).to_digit(16));
+            u8::try_from(digit()? * 16 + digit()?).ok()?
+        } else {
+            byte
+        });
+    }
+    Some(decoded)
+}
 
 /// How the server is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,11 +56,16 @@ pub enum Scheme {
     Ldapi,
 }
 
+/// Where OpenLDAP's server listens when an `ldapi` address has no path.
+const DEFAULT_SOCKET: &str = "/var/run/slapd/ldapi";
+
 /// The address of one server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Address {
     url: Url,
     scheme: Scheme,
+    /// The path of the socket of an `ldapi` address.
+    socket: PathBuf,
 }
 
 impl Address {
@@ -54,30 +97,29 @@ impl Address {
         if !url.username().is_empty() || url.password().is_some() {
             return Err(refuse("a name or password has no place in it"));
         }
-        let rest = url.path().trim_start_matches('/');
-        if !rest.is_empty() || url.query().is_some() || url.fragment().is_some() {
-            return Err(refuse(if scheme == Scheme::Ldapi {
-                "slashes of the socket's path are written %2F, as in ldapi://%2Frun%2Fldapi"
-            } else {
-                "it must end after host and port; base and filter are settings of their own"
-            }));
+        let has_path = !url.path().trim_start_matches('/').is_empty();
+        if (has_path && scheme != Scheme::Ldapi) || url.query().is_some() || url.fragment().is_some() {
+            return Err(refuse("it must end after host and port; base and filter are settings of their own"));
         }
-        match (scheme, url.host_str().unwrap_or_default()) {
-            (Scheme::Ldapi, "") => return Err(refuse("the socket's path is missing")),
-            (_, "") => url.set_host(Some("localhost")).map_err(|_| refuse("the host is missing"))?,
-            _ => {}
+        let mut socket = PathBuf::new();
+        if scheme == Scheme::Ldapi {
+            socket = socket_path(&url).map_err(refuse)?;
+        } else if url.host_str().unwrap_or_default().is_empty() {
+            url.set_host(Some("localhost")).map_err(|_| refuse("the host is missing"))?;
         }
-        Ok(Self { url, scheme })
+        Ok(Self { url, scheme, socket })
+    }
+
+    /// The path of the socket of an `ldapi` address; empty for other schemes.
+    #[must_use]
+    pub fn socket_path(&self) -> &Path {
+        &self.socket
     }
 
     /// How it is reached.
     #[must_use]
     pub const fn scheme(&self) -> Scheme {
         self.scheme
-    }
-
-    pub(super) const fn url(&self) -> &Url {
-        &self.url
     }
 
     /// The host without the brackets of an IPv6 address, or the path of the socket.
@@ -91,14 +133,6 @@ impl Address {
     #[must_use]
     pub fn port(&self) -> u16 {
         self.url.port().unwrap_or(if self.scheme == Scheme::Ldaps { 636 } else { 389 })
-    }
-
-    /// The IPv6 address that stands in brackets in the place of a name.
-    pub(super) fn ipv6_literal(&self) -> Option<Ipv6Addr> {
-        match self.url.host() {
-            Some(Host::Ipv6(address)) => Some(address),
-            _ => None,
-        }
     }
 
     /// Whether what is sent to it stays on this machine.
@@ -138,14 +172,36 @@ mod tests {
             "http://x",
             "ldap://u:p@x",
             "ldap://x/dc=y",
-            "ldapi://",
-            "ldapi:///run/ldapi",
+            "ldapi://run/ldapi",
+            "ldapi://run",
+            "ldapi://%2Frun%2Fldapi/ldapi",
+            "ldapi://%2Frun:389",
+            "ldapi:///run%0",
+            "ldapi:///run%zz",
+            "ldapi:///run%00",
+            "ldapi:///run/ldapi?x",
             "ldap:x",
             "ldap://x:99999",
             "ldap://x?uid",
             "\0",
         ] {
             assert!(Address::list(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn socket_path_is_read_in_either_place_and_has_a_default() {
+        for (text, path) in [
+            ("ldapi://%2Frun%2Fldapi", "/run/ldapi"),
+            ("ldapi://%2frun%2fldapi/", "/run/ldapi"),
+            ("ldapi:///run/ldapi", "/run/ldapi"),
+            ("ldapi:///%2Frun/my%20socket", "//run/my socket"),
+            ("ldapi:///", DEFAULT_SOCKET),
+            ("ldapi://", DEFAULT_SOCKET),
+        ] {
+            let address = Address::parse(text).unwrap();
+            assert_eq!(address.socket_path(), Path::new(path), "{text}");
+            assert!(address.is_local(), "{text}");
         }
     }
 

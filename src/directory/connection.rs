@@ -1,14 +1,16 @@
 //! A connection to the first of several servers that answers, and binding on it.
 
-use std::io;
-use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs as _};
-use std::sync::mpsc::channel;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ldap3::{LdapConn, LdapConnSettings, LdapError, LdapResult, StdStream};
+use url::Url;
 
 use super::address::{Address, Scheme};
+use super::bind::BindRejection;
 use super::fault::DirectoryError;
+use super::message::Refusal;
+use super::relay::{self, End, Outcome};
+use super::transport::Wire;
 use super::trust::Trust;
 use crate::base::file::reason;
 use crate::base::note::Notes;
@@ -17,10 +19,6 @@ use crate::base::secret::SecretText;
 
 /// How long to wait for a connection, TLS included, unless told otherwise.
 pub const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
-
-/// What a step of connecting has when the steps before it took all the time: no time at all is an
-/// error to the system.
-const LEAST_PATIENCE: Duration = Duration::from_millis(1);
 
 /// How long to wait for the next piece of an answer, unless told otherwise.
 pub const ANSWER_PATIENCE: Duration = Duration::from_secs(60);
@@ -45,6 +43,8 @@ pub struct Access {
 pub enum Credentials {
     /// Nobody in particular.
     Anonymous,
+    /// The account of this process, as the system vouches for it on a local socket (SASL EXTERNAL).
+    External,
     /// A name and its password.
     Simple {
         /// The distinguished name, or what else the directory takes for a name.
@@ -75,6 +75,7 @@ impl Credentials {
 pub struct Connection {
     pub(super) ldap: LdapConn,
     pub(super) patience: Duration,
+    pub(super) outcome: Outcome,
     address: Address,
 }
 
@@ -142,9 +143,17 @@ impl Access {
                 "use an ldaps:// address, or --starttls",
             );
         }
+        if matches!(who, Credentials::External) && address.scheme() != Scheme::Ldapi {
+            return Err(DirectoryError::Address {
+                address: address.to_string(),
+                why: "sasl-external needs an ldapi:// address",
+            });
+        }
         let mut connection = self.open(address)?;
-        if let Credentials::Simple { name, password } = who {
-            connection.bind(name, password)?;
+        match who {
+            Credentials::Anonymous => {}
+            Credentials::External => connection.bind_external()?,
+            Credentials::Simple { name, password } => connection.bind(name, password)?,
         }
         Ok(connection)
     }
@@ -152,133 +161,22 @@ impl Access {
     fn open(&self, address: &Address) -> Result<Connection, DirectoryError> {
         let unreachable =
             |why: &str| DirectoryError::Unreachable(vec![format!("{}: {why}", escape(&address.to_string()))]);
-        let mut settings = LdapConnSettings::new().set_conn_timeout(self.connect_patience);
-        let mut url = address.url().clone();
-        if address.scheme() != Scheme::Ldapi {
-            let deadline = Instant::now() + self.connect_patience;
-            if address.scheme() == Scheme::Ldaps || self.starttls {
-                let literal = address.ipv6_literal();
-                settings = settings
-                    .set_config(self.trust.client_config(literal.map(IpAddr::V6))?)
-                    .set_starttls(self.starttls);
-                if literal.is_some() {
-                    // The stream is connected already; the library wants something it can read.
-                    url.set_host(Some("localhost")).map_err(|_| unreachable("its address is none"))?;
-                }
-            }
-            let stream = dial(address, deadline).map_err(|error| unreachable(&reason(&error)))?;
-            settings = settings
-                .set_std_stream(StdStream::Tcp(stream))
-                .set_conn_timeout(left_until(deadline).max(LEAST_PATIENCE));
-        }
-        let ldap = LdapConn::from_url_with_settings(settings, &url).map_err(|error| {
-            match error {
-                LdapError::Timeout { .. } => unreachable("no answer in time"),
-                LdapError::Rustls { source } => untrusted(address, &source),
-                LdapError::DNSName { .. } => DirectoryError::Address {
-                    address: address.to_string(),
-                    why: "with TLS the server's name is wanted",
-                },
-                LdapError::Io { source } => match tls_error(&source) {
-                    Some(tls) => untrusted(address, tls),
-                    None if source.kind() == io::ErrorKind::UnexpectedEof => {
-                        unreachable("it closed the connection while TLS was set up")
-                    }
-                    None => unreachable(&reason(&source)),
-                },
-                LdapError::LdapResult { result } => {
-                    unreachable(&format!("it refuses StartTLS: {}", quote(&result_text(&result))))
-                }
-                // The connection ended within StartTLS.
-                _ => unreachable("it does not speak LDAP, or closed the connection"),
-            }
-        })?;
-        Ok(Connection { ldap, patience: self.answer_patience, address: address.clone() })
+        let wire = Wire::open(self, address)?;
+        let (stream, outcome) = relay::start(wire).map_err(|error| unreachable(&reason(&error)))?;
+        // The library reads from the relay, and never sees the server's own address.
+        let url = Url::parse("ldapi:///").map_err(|_| unreachable("its address is none"))?;
+        let settings = LdapConnSettings::new().set_std_stream(StdStream::Unix(stream));
+        let ldap = LdapConn::from_url_with_settings(settings, &url)
+            .map_err(|error| unreachable(&escape(&error.to_string())))?;
+        Ok(Connection { ldap, patience: self.answer_patience, outcome, address: address.clone() })
     }
 }
 
-/// Calls the library, which panics on some answers that are not made as RFC 4511 says. The
+/// Calls the library, which could panic on an answer that the checks before it let pass. The
 /// connection is of no use afterwards, and is given up with the error.
-///
-/// An answer of very many levels in each other (some ten thousand) overflows the stack in the
-/// library's parser instead, which ends the process; nothing here can catch that. It takes a
-/// directory, or somebody on the way to one without TLS, who wants it.
 pub(super) fn guarded<T>(call: impl FnOnce() -> T) -> Result<T, DirectoryError> {
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(call))
         .map_err(|_| DirectoryError::Garbled("it is not made as RFC 4511 says"))
-}
-
-/// A TCP connection to the first address of the host that takes one; each has its share of the
-/// time.
-fn dial(address: &Address, deadline: Instant) -> io::Result<TcpStream> {
-    let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
-    let targets = look_up(address.host(), address.port(), left_until(deadline))?;
-    for (target, rest) in targets.iter().zip((1..=targets.len()).rev()) {
-        let share = left_until(deadline) / u32::try_from(rest).unwrap_or(u32::MAX);
-        match TcpStream::connect_timeout(target, share.max(LEAST_PATIENCE)) {
-            Ok(stream) => {
-                // The request for the next page is small and must not wait for company.
-                stream.set_nodelay(true)?;
-                return Ok(stream);
-            }
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
-}
-
-/// The addresses of a host. The system's own look-up has no time limit that could be set, so it is
-/// waited for no longer than this, and left to itself.
-fn look_up(host: &str, port: u16, patience: Duration) -> io::Result<Vec<SocketAddr>> {
-    if let Ok(address) = host.parse::<IpAddr>() {
-        return Ok(vec![SocketAddr::new(address, port)]);
-    }
-    let host = host.to_owned();
-    in_time(patience, move || Ok((host.as_str(), port).to_socket_addrs()?.collect()))?
-}
-
-/// What the call gives, if it does so in time.
-fn in_time<T: Send + 'static>(
-    patience: Duration,
-    call: impl FnOnce() -> T + Send + 'static,
-) -> io::Result<T> {
-    let (sender, receiver) = channel();
-    std::thread::Builder::new().name("look-up".to_owned()).spawn(move || {
-        // Nobody may be waiting any more.
-        let _ = sender.send(call());
-    })?;
-    let late = |_| io::Error::new(io::ErrorKind::TimedOut, "its name was not found out in time");
-    receiver.recv_timeout(patience).map_err(late)
-}
-
-fn left_until(deadline: Instant) -> Duration {
-    deadline.saturating_duration_since(Instant::now())
-}
-
-fn tls_error(error: &io::Error) -> Option<&rustls::Error> {
-    error.get_ref()?.downcast_ref()
-}
-
-fn untrusted(address: &Address, error: &rustls::Error) -> DirectoryError {
-    use rustls::CertificateError as Bad;
-    let why = match error {
-        rustls::Error::InvalidCertificate(bad) => match bad {
-            // An authority of the same name as one that is trusted, but with another key.
-            Bad::UnknownIssuer | Bad::BadSignature => {
-                "its certificate is signed by an authority not trusted here".to_owned()
-            }
-            Bad::Expired | Bad::ExpiredContext { .. } => "its certificate has expired".to_owned(),
-            Bad::NotValidYet | Bad::NotValidYetContext { .. } => {
-                "its certificate is not valid yet".to_owned()
-            }
-            Bad::NotValidForName | Bad::NotValidForNameContext { .. } => {
-                "its certificate is for another name".to_owned()
-            }
-            other => format!("its certificate is not good: {}", escape(&other.to_string())),
-        },
-        other => format!("TLS failed: {}", escape(&other.to_string())),
-    };
-    DirectoryError::Untrusted { address: address.to_string(), why }
 }
 
 impl Connection {
@@ -300,16 +198,27 @@ impl Connection {
         }
         log::debug!("binds as {name}");
         self.ldap.with_timeout(self.patience);
-        let result = guarded(|| self.ldap.simple_bind(name, password.expose()))?
-            .map_err(|error| transport(&error, self.patience, 0))?;
+        let result = guarded(|| self.ldap.simple_bind(name, password.expose()))?;
+        self.bound(name, result)
+    }
+
+    fn bind_external(&mut self) -> Result<(), DirectoryError> {
+        log::debug!("binds by SASL EXTERNAL");
+        self.ldap.with_timeout(self.patience);
+        let result = guarded(|| self.ldap.sasl_external_bind())?;
+        self.bound("", result)
+    }
+
+    fn bound(&self, name: &str, result: Result<LdapResult, LdapError>) -> Result<(), DirectoryError> {
+        let result = result.map_err(|error| transport(&error, &self.outcome, self.patience, 0))?;
         match result.rc {
             SUCCESS => Ok(()),
             INVALID_DN_SYNTAX => Err(DirectoryError::BindName(name.to_owned())),
-            // Whoever may not bind like this is refused, whichever of the reasons it is; a server
-            // need not tell them apart (RFC 4513 6.3.1).
-            INVALID_CREDENTIALS | INAPPROPRIATE_AUTHENTICATION | NO_SUCH_OBJECT | INSUFFICIENT_ACCESS => {
-                Err(DirectoryError::Credentials(name.to_owned()))
-            }
+            code if BindRejection::is_rejection(code) => Err(DirectoryError::Credentials(BindRejection {
+                name: name.to_owned(),
+                code,
+                text: result.text,
+            })),
             _ => Err(refused(&result, 0, "")),
         }
     }
@@ -364,13 +273,30 @@ fn result_text(result: &LdapResult) -> String {
     if result.text.is_empty() { format!("result code {}", result.rc) } else { result.text.clone() }
 }
 
-/// What the library's error means after so many entries.
-pub(super) fn transport(error: &LdapError, patience: Duration, entries: u64) -> DirectoryError {
-    log::debug!("the directory's connection failed: {}", escape(&error.to_string()));
-    match error {
-        LdapError::Timeout { .. } => DirectoryError::Silent { patience, entries },
-        LdapError::LdapResult { result } => refused(result, entries, ""),
-        _ => DirectoryError::Lost { entries },
+/// What the library's error means after so many entries. What the relay found out counts more: the
+/// library only sees the end of the connection.
+pub(super) fn transport(
+    error: &LdapError,
+    outcome: &Outcome,
+    patience: Duration,
+    entries: u64,
+) -> DirectoryError {
+    log::debug!("the LDAP connection failed: {}", escape(&error.to_string()));
+    if let LdapError::Timeout { .. } = error {
+        return DirectoryError::Silent { patience, entries };
+    }
+    match outcome.get() {
+        Some(End::Refused(Refusal::Malformed(why))) => DirectoryError::Garbled(why),
+        Some(End::Refused(Refusal::TooLarge(why))) => DirectoryError::TooLarge(why),
+        Some(End::Refused(Refusal::Disconnection { code, text })) => {
+            let why = format!(" (result code {code}, {})", quote(&text));
+            DirectoryError::Lost { entries, why }
+        }
+        Some(End::Failed(why)) => DirectoryError::Lost { entries, why: format!(" ({why})") },
+        None => match error {
+            LdapError::LdapResult { result } => refused(result, entries, ""),
+            _ => DirectoryError::Lost { entries, why: String::new() },
+        },
     }
 }
 
@@ -400,17 +326,6 @@ mod tests {
             };
             assert_eq!(access.is_open(&access.addresses[0]), open, "{url}, StartTLS {starttls}");
         }
-    }
-
-    #[test]
-    fn a_name_that_is_not_found_out_in_time_is_given_up() {
-        let patience = Duration::from_millis(50);
-        let begun = Instant::now();
-        let late = in_time(patience, || std::thread::sleep(Duration::from_secs(20)));
-        assert_eq!(late.unwrap_err().kind(), io::ErrorKind::TimedOut);
-        assert!(begun.elapsed() < Duration::from_secs(10));
-        assert_eq!(in_time(Duration::from_secs(20), || 5).unwrap(), 5);
-        assert_eq!(look_up("::1", 389, patience).unwrap(), ["[::1]:389".parse().unwrap()]);
     }
 
     #[test]

@@ -60,17 +60,10 @@ pub fn bind_name(template: &str, username: &str) -> String {
     template.replace("{username}", &dn_value(username))
 }
 
-/// The filter that finds one person: the configured one and the name.
+/// The filter that finds one user: the configured one, in parentheses, and the name.
 #[must_use]
 pub fn person_filter(filter: &str, uid_attribute: &str, username: &str) -> String {
-    format!("(&{}({uid_attribute}={}))", in_parentheses(filter), filter_value(username))
-}
-
-/// The filter in parentheses, which some configurations leave out.
-#[must_use]
-pub fn in_parentheses(filter: &str) -> String {
-    let filter = filter.trim();
-    if filter.starts_with('(') { filter.to_owned() } else { format!("({filter})") }
+    format!("(&{filter}({uid_attribute}={}))", filter_value(username))
 }
 
 fn push_hex(out: &mut String, character: char) {
@@ -131,7 +124,7 @@ mod tests {
         fn the_server_reads_back_the_name_that_was_given(name in any::<String>()) {
             prop_assert_eq!(unescaped(&filter_value(&name)), name.clone());
             prop_assert_eq!(unescaped(&dn_value(&name)), name.clone());
-            let filter = person_filter("objectclass=*", "uid", &name);
+            let filter = person_filter("(objectclass=*)", "uid", &name);
             prop_assert!(ldap3::parse_filter(&filter).is_ok(), "{}", filter);
         }
     }

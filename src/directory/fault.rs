@@ -6,8 +6,10 @@ use std::time::Duration;
 use crate::base::fault::Fault;
 use crate::base::file::FileError;
 use crate::base::kind::Kind;
-use crate::base::quote::{quote, quote_path};
+use crate::base::quote::{escape, quote, quote_path};
 use crate::config::ConfigFault;
+
+use super::bind::BindRejection;
 
 /// Why the directory could not be asked, or its answer not be used. Whatever it is: an answer
 /// that is not known to be whole is never given out.
@@ -46,15 +48,17 @@ pub enum DirectoryError {
         address: String,
         /// What is wrong with its certificate.
         why: String,
+        /// Whether it would be trusted if its issuer were.
+        unknown_issuer: bool,
     },
     /// An empty password, refused before anything is sent (RFC 4513 5.1.2).
-    #[error("an empty password is never sent to a directory")]
+    #[error("an empty password is never sent to an LDAP server")]
     EmptyPassword,
-    /// Name or password were refused.
-    #[error("the directory refuses name or password of {}", quote(.0))]
-    Credentials(String),
+    /// Name or password are rejected.
+    #[error("{0}")]
+    Credentials(BindRejection),
     /// The name to bind with is no distinguished name.
-    #[error("the directory does not take {} as a name to bind with", quote(.0))]
+    #[error("the LDAP server does not accept the bind name {}", quote(.0))]
     BindName(String),
     /// The name to bind as at login has no place for the user's name.
     #[error("'user-bind' {} has no {{username}} in it: everybody would log in as the same person", quote(.0))]
@@ -63,8 +67,13 @@ pub enum DirectoryError {
     #[error("the directory wants an encrypted connection: {}", quote(.0))]
     WantsTls(String),
     /// The filter can't be read.
-    #[error("the LDAP filter {} can't be read", quote(.0))]
-    Filter(String),
+    #[error("invalid LDAP filter {}: {}", quote(.filter), escape(.why))]
+    Filter {
+        /// The filter.
+        filter: String,
+        /// What was expected and where.
+        why: String,
+    },
     /// The base of the search does not exist, or is no name.
     #[error("the LDAP user base {} does not exist or may not be seen", quote(.0))]
     Base(String),
@@ -83,10 +92,15 @@ pub enum DirectoryError {
     #[error("the directory refers to another one: {}", quote(.0))]
     Referral(String),
     /// Parts of the answer are in other directories.
-    #[error("the directory refers to others for parts of the answer ({count} references): it is not whole")]
+    #[error(
+        "the LDAP server refers to other servers for parts of the answer ({count} references: {}): it is not whole",
+        shown(.targets, *.count)
+    )]
     References {
         /// How many.
         count: u64,
+        /// Where the first of them lead.
+        targets: Vec<String>,
     },
     /// The directory says that it is busy.
     #[error("the directory is busy: {}", quote(.0))]
@@ -103,10 +117,12 @@ pub enum DirectoryError {
         text: String,
     },
     /// The connection ended before the answer did.
-    #[error("the connection to the directory was lost after {entries} entries")]
+    #[error("the connection to the LDAP server was lost after {entries} entries{why}")]
     Lost {
         /// What had come by then.
         entries: u64,
+        /// The reason in parentheses, where one is known.
+        why: String,
     },
     /// Nothing came for too long.
     #[error("the directory fell silent for {} seconds after {entries} entries", .patience.as_secs())]
@@ -117,11 +133,21 @@ pub enum DirectoryError {
         entries: u64,
     },
     /// The answer is no proper answer.
-    #[error("the directory's answer can't be understood: {0}")]
+    #[error("the LDAP server's answer is malformed: {0}")]
     Garbled(&'static str),
-    /// More than any directory of people has.
-    #[error("the directory's answer is too large: {0}")]
+    /// More than any LDAP directory of users has.
+    #[error("the LDAP server's answer exceeds a safety limit: {0}")]
     TooLarge(&'static str),
+}
+
+/// The first targets of so many references.
+fn shown(targets: &[String], count: u64) -> String {
+    let mut list: Vec<String> = targets.iter().map(|target| quote(target)).collect();
+    let more = count.saturating_sub(targets.len() as u64);
+    if more > 0 {
+        list.push(format!("{more} more"));
+    }
+    list.join(", ")
 }
 
 impl Fault for DirectoryError {
@@ -139,7 +165,7 @@ impl Fault for DirectoryError {
             Self::Credentials(_) => Kind::LdapCredentialsRejected,
             Self::BindName(_) | Self::BindTemplate(_) => Kind::LdapBindName,
             Self::WantsTls(_) => Kind::LdapTlsRequired,
-            Self::Filter(_) => Kind::LdapFilter,
+            Self::Filter { .. } => Kind::LdapFilter,
             Self::Base(_) => Kind::LdapBase,
             Self::NoPages => Kind::LdapNoPaging,
             Self::Limit { .. } => Kind::LdapLimit,
@@ -161,20 +187,24 @@ impl Fault for DirectoryError {
             }
             Self::Address { .. } => return None,
             Self::Unreachable(_) => "is the server up, and does a firewall let this machine through?",
-            Self::Untrusted { .. } => "name the authority that signed it with --ca-file FILE",
+            Self::Untrusted { unknown_issuer: true, .. } => {
+                "give the certificate of its issuer with --ca-file FILE, or with 'ca-file' in auth.ldap"
+            }
+            Self::Untrusted { .. } => return None,
             Self::NoCertificate(_) => {
                 "it should hold the authority's certificate: -----BEGIN CERTIFICATE-----"
             }
             Self::NoSystemCertificates => {
                 "install the package ca-certificates, or name the authority with --ca-file FILE"
             }
-            Self::Credentials(_) => "check LDAP_ADMIN_PASSWORD in .env and 'search-dn' in config.json",
+            Self::Credentials(rejection) if rejection.is_about_password() => {
+                "check LDAP_ADMIN_PASSWORD in .env and 'search-dn' in config.json"
+            }
+            Self::Credentials(_) => return None,
             Self::BindTemplate(_) => "write it as in uid={username},ou=people,dc=example,dc=com",
             Self::BindName(_) => "check 'search-dn' and 'user-bind' in config.json",
             Self::WantsTls(_) => "use an ldaps:// address, or --starttls",
-            Self::Filter(_) => {
-                "check 'user-filter' in config.json: parentheses must pair, as in (objectClass=posixAccount)"
-            }
+            Self::Filter { .. } => "correct 'user-filter' in config.json, as in (objectClass=posixAccount)",
             Self::Base(_) => "check 'user-base' in config.json",
             Self::NoPages => "--page-size 0 asks for everything at once",
             Self::Limit { limit: "size", .. } => {
@@ -183,7 +213,7 @@ impl Fault for DirectoryError {
             Self::Limit { .. } => "ask the directory's keepers for a higher limit for the search-dn",
             Self::Referral(_) => "use the address it refers to as 'url' in config.json",
             Self::References { .. } => {
-                "narrow 'user-base', or give --ignore-references when nobody's account is in the other directories"
+                "narrow 'user-base', or ignore them with --ignore-references or 'ignore-references' in auth.ldap if no user is there"
             }
             Self::Lost { .. } | Self::Silent { .. } | Self::Busy(_) => "nothing was changed; try again later",
             Self::NotPermitted(_) => "the search-dn needs the right to search and read below 'user-base'",

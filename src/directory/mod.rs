@@ -9,17 +9,26 @@
 //! reaches the network (RFC 4513 5.1.2 lets a server take it for an anonymous login).
 
 pub mod address;
+mod ber;
+pub mod bind;
+mod certificate;
 pub mod connection;
 pub mod escape;
 pub mod fault;
+pub mod filter;
+mod message;
 pub mod read;
+mod relay;
 pub mod roster;
 pub mod settings;
+mod transport;
 pub mod trust;
 
 pub use address::Address;
+pub use bind::BindRejection;
 pub use connection::{Access, Connection, Credentials};
 pub use fault::DirectoryError;
+pub use filter::Filter;
 pub use read::{Found, Person, Search};
 pub use roster::Roster;
 pub use settings::{Configured, Wishes, configured};

@@ -1,12 +1,14 @@
 //! Searches: everybody, page by page, or one person.
 
-use ldap3::asn1::{PL, StructureTag, parse_tag};
+use ldap3::asn1::{PL, StructureTag};
 use ldap3::controls::{MakeCritical as _, PagedResults, RawControl};
-use ldap3::{LdapResult, ResultEntry, Scope, SearchOptions};
+use ldap3::{LdapResult, ResultEntry, Scope, SearchOptions, parse_refs};
 
+use super::ber::Elements;
 use super::connection::{Connection, guarded, is_size_limit, succeeded, transport};
-use super::escape::{in_parentheses, person_filter};
+use super::escape::person_filter;
 use super::fault::DirectoryError;
+use super::filter::Filter;
 use super::roster::{Builder, Roster, text};
 use crate::user::plain;
 
@@ -16,11 +18,17 @@ pub const PAGE_SIZE: u32 = 1000;
 /// How many pages without an entry may follow each other before the server counts as broken.
 const EMPTY_PAGES: u32 = 100;
 
-/// Where the people are and what they are called.
+/// How many targets of references are named; all are counted.
+const TARGETS: usize = 10;
+
+/// How many entries of one username are read at most: two are one too many already.
+const FIND_LIMIT: i32 = 2;
+
+/// Where the users are and what they are called.
 #[derive(Debug, Clone)]
 pub struct Search {
-    /// The distinguished name below which everybody is.
-    pub base: String,
+    /// The distinguished names below which all users are, searched one after another.
+    pub bases: Vec<String>,
     /// What makes an entry a person.
     pub filter: String,
     /// The attribute with the name to log in with.
@@ -42,6 +50,8 @@ pub struct Person {
     pub username: String,
     /// The full name.
     pub name: Option<String>,
+    /// All names to log in with that the entry has.
+    pub names: Vec<String>,
 }
 
 /// Who has a name.
@@ -66,25 +76,40 @@ impl Connection {
         search: &Search,
         progress: &mut dyn FnMut(u64),
     ) -> Result<Roster, DirectoryError> {
-        let filter = checked_filter(&search.filter)?;
-        let mut builder = Builder::default();
-        let mut references = 0;
+        let filter = Filter::parse(&search.filter)?;
+        let mut builder = Builder::new(&search.uid_attribute);
+        for base in &search.bases {
+            builder.next_base();
+            self.read_base(search, base, filter.as_str(), &mut builder, progress)?;
+        }
+        log::info!("the LDAP server returned {} entries", builder.entries());
+        builder.finish()
+    }
+
+    fn read_base(
+        &mut self,
+        search: &Search,
+        base: &str,
+        filter: &str,
+        builder: &mut Builder,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<(), DirectoryError> {
         let mut empty_pages = 0;
         let mut cookie = Vec::new();
         loop {
             let before = builder.entries();
             let first = cookie.is_empty();
             let request = PagedResults { size: i32::try_from(search.page_size).unwrap_or(i32::MAX), cookie };
-            let result = guarded(|| self.page(search, &filter, request, &mut builder, &mut references))??;
-            succeeded(&result, builder.entries(), &search.base)?;
-            if references > 0 && !search.ignore_references {
-                return Err(DirectoryError::References { count: references });
+            let mut page = Page { base, filter, references: 0, targets: Vec::new() };
+            let result = guarded(|| self.page(search, &mut page, request, builder))??;
+            succeeded(&result, builder.entries(), base)?;
+            if page.references > 0 && !search.ignore_references {
+                return Err(DirectoryError::References { count: page.references, targets: page.targets });
             }
             progress(builder.entries());
             cookie = if search.page_size == 0 { Vec::new() } else { next_cookie(&result, first)? };
             if cookie.is_empty() {
-                log::info!("the directory gave {} entries", builder.entries());
-                return builder.finish();
+                return Ok(());
             }
             empty_pages = if builder.entries() == before { empty_pages + 1 } else { 0 };
             if empty_pages > EMPTY_PAGES {
@@ -96,12 +121,12 @@ impl Connection {
     fn page(
         &mut self,
         search: &Search,
-        filter: &str,
+        page: &mut Page<'_>,
         request: PagedResults,
         builder: &mut Builder,
-        references: &mut u64,
     ) -> Result<LdapResult, DirectoryError> {
         let patience = self.patience;
+        let outcome = self.outcome.clone();
         let before = builder.entries();
         self.ldap.with_timeout(patience);
         if search.page_size > 0 {
@@ -111,16 +136,24 @@ impl Connection {
         let attributes = [search.uid_attribute.as_str(), search.name_attribute.as_str()];
         let mut stream = self
             .ldap
-            .streaming_search(&search.base, Scope::Subtree, filter, attributes)
-            .map_err(|error| transport(&error, patience, before))?;
+            .streaming_search(page.base, Scope::Subtree, page.filter, attributes)
+            .map_err(|error| transport(&error, &outcome, patience, before))?;
         while let Some(item) =
-            stream.next().map_err(|error| transport(&error, patience, builder.entries()))?
+            stream.next().map_err(|error| transport(&error, &outcome, patience, builder.entries()))?
         {
             if item.is_ref() {
-                *references += 1;
+                page.references += 1;
+                if page.targets.len() < TARGETS {
+                    page.targets.extend(parse_refs(item.0).into_iter().next());
+                }
             } else if !item.is_intermediate() {
                 let entry = Entry::of(item)?;
                 let (uids, names) = (&search.uid_attribute, &search.name_attribute);
+                for wanted in [uids, names] {
+                    if let Some(spelling) = entry.other_spelling(wanted) {
+                        builder.note_spelling(wanted, spelling);
+                    }
+                }
                 builder.entry(&entry.dn, entry.values(uids), entry.values(names))?;
             }
         }
@@ -136,41 +169,64 @@ impl Connection {
     }
 
     fn look_up(&mut self, search: &Search, username: &str) -> Result<Found, DirectoryError> {
-        checked_filter(&search.filter)?;
-        let filter = person_filter(&search.filter, &search.uid_attribute, username);
-        log::debug!("searches below {} for {filter}", search.base);
+        let filter = person_filter(Filter::parse(&search.filter)?.as_str(), &search.uid_attribute, username);
+        let mut found: Option<Entry> = None;
+        for base in &search.bases {
+            let Some(entries) = self.matches(search, base, &filter)? else { return Ok(Found::Several) };
+            for entry in entries {
+                match &found {
+                    // Two bases may overlap.
+                    Some(first) if first.dn == entry.dn => {}
+                    Some(_) => return Ok(Found::Several),
+                    None => found = Some(entry),
+                }
+            }
+        }
+        Ok(found.and_then(|entry| entry.person(search, username)).map_or(Found::Nobody, Found::One))
+    }
+
+    /// The entries below a base, or nothing when there are more than are read.
+    fn matches(
+        &mut self,
+        search: &Search,
+        base: &str,
+        filter: &str,
+    ) -> Result<Option<Vec<Entry>>, DirectoryError> {
+        log::debug!("searches below {base} for {filter}");
         let patience = self.patience;
+        let outcome = self.outcome.clone();
         self.ldap.with_timeout(patience);
-        self.ldap.with_search_options(SearchOptions::new().sizelimit(2));
+        self.ldap.with_search_options(SearchOptions::new().sizelimit(FIND_LIMIT));
         let attributes = [search.uid_attribute.as_str(), search.name_attribute.as_str()];
         let mut stream = self
             .ldap
-            .streaming_search(&search.base, Scope::Subtree, &filter, attributes)
-            .map_err(|error| transport(&error, patience, 0))?;
+            .streaming_search(base, Scope::Subtree, filter, attributes)
+            .map_err(|error| transport(&error, &outcome, patience, 0))?;
         let mut entries = Vec::new();
-        while let Some(item) = stream.next().map_err(|error| transport(&error, patience, 0))? {
+        while let Some(item) = stream.next().map_err(|error| transport(&error, &outcome, patience, 0))? {
             if !item.is_ref() && !item.is_intermediate() {
+                if entries.len() > FIND_LIMIT as usize {
+                    return Err(DirectoryError::TooLarge("it has more entries than were asked for"));
+                }
                 entries.push(Entry::of(item)?);
             }
         }
         let result = stream.result();
-        if entries.len() > 1 {
-            return Ok(Found::Several);
+        // A server whose own limit is lower may have more.
+        if is_size_limit(&result) {
+            return Ok(None);
         }
-        if !is_size_limit(&result) {
-            succeeded(&result, entries.len() as u64, &search.base)?;
-        }
-        Ok(entries.pop().and_then(|entry| entry.person(search, username)).map_or(Found::Nobody, Found::One))
+        succeeded(&result, entries.len() as u64, base)?;
+        Ok(Some(entries))
     }
 }
 
-/// The filter in parentheses, if the library can read it.
-fn checked_filter(filter: &str) -> Result<String, DirectoryError> {
-    let whole = in_parentheses(filter);
-    match ldap3::parse_filter(&whole) {
-        Ok(_) => Ok(whole),
-        Err(_) => Err(DirectoryError::Filter(filter.to_owned())),
-    }
+/// One page of a search.
+struct Page<'search> {
+    base: &'search str,
+    filter: &'search str,
+    references: u64,
+    targets: Vec<String>,
 }
 
 /// The cookie that asks for the next page; an empty one when this was the last (RFC 2696). A server
@@ -184,13 +240,13 @@ fn next_cookie(result: &LdapResult, first: bool) -> Result<Vec<u8>, DirectoryErr
     let Some(control) = control else {
         return if first { Ok(Vec::new()) } else { Err(garbled()) };
     };
-    // The library's own reader panics on what it can't read.
     let value = control.val.as_deref().unwrap_or_default();
-    let (_, tag) = parse_tag(value).map_err(|_| garbled())?;
-    match tag.expect_constructed().map(|mut parts| parts.pop()) {
-        Some(Some(StructureTag { id: 4, payload: PL::P(cookie), .. })) => Ok(cookie),
-        _ => Err(garbled()),
-    }
+    let parts = || {
+        let mut parts = Elements::new(Elements::new(value).expect(0x30)?);
+        parts.expect(0x02)?;
+        parts.expect(0x04)
+    };
+    parts().map(<[u8]>::to_vec).map_err(|_| garbled())
 }
 
 /// An entry taken apart as far as it is needed. The library's own reader panics on what it can't
@@ -233,19 +289,29 @@ impl Entry {
         })
     }
 
+    /// The name under which the server returns an attribute, if it is not the one that was asked
+    /// for to the letter: the ClusterCockpit server compares it so.
+    fn other_spelling(&self, attribute: &str) -> Option<&str> {
+        if self.attributes.iter().any(|(name, _)| name == attribute.as_bytes()) {
+            return None;
+        }
+        let other = self.attributes.iter().find(|(name, _)| is_same_attribute(name, attribute))?;
+        std::str::from_utf8(&other.0).ok()
+    }
+
     /// The person, under the one of several names that was asked for.
     fn person(self, search: &Search, asked: &str) -> Option<Person> {
         let text = |value: &[u8]| text(value).map(str::to_owned);
-        let mut names: Vec<String> = self.values(&search.uid_attribute).filter_map(text).collect();
+        let names: Vec<String> = self.values(&search.uid_attribute).filter_map(text).collect();
         let exact = names.iter().position(|name| name == asked);
         let loose = names.iter().position(|name| plain(name) == plain(asked));
         let username = match exact.or(loose) {
-            Some(at) => names.swap_remove(at),
+            Some(at) => names.get(at)?.clone(),
             // The server found the entry by rules of its own.
-            None => names.into_iter().next()?,
+            None => names.first()?.clone(),
         };
         let name = self.values(&search.name_attribute).find_map(text);
-        Some(Person { dn: self.dn, username, name })
+        Some(Person { dn: self.dn, username, name, names })
     }
 }
 

@@ -15,10 +15,18 @@ pub struct Roster {
     skipped: Vec<Skipped>,
     skipped_count: u64,
     entries: u64,
+    uid_attribute: String,
+    without_name: u64,
+    spellings: Vec<(String, String)>,
 }
 
 /// The most bytes all texts may have together.
-const TEXT_LIMIT: usize = 1 << 31;
+const TEXT_LIMIT: usize = 128 << 20;
+
+/// The most entries of an answer, and the most names. The largest LDAP directories of users have
+/// some 500,000.
+const ENTRY_LIMIT: u64 = 2_000_000;
+const NAME_LIMIT: usize = 4_000_000;
 
 /// How many entries are described one by one when they are passed over; all are counted.
 const DESCRIBED: usize = 1000;
@@ -87,6 +95,31 @@ impl Roster {
         self.entries
     }
 
+    /// Whether a user could be made of at least one entry.
+    #[must_use]
+    pub fn has_users(&self) -> bool {
+        self.rows.iter().any(|row| row.kind == Kind::Fit)
+    }
+
+    /// The attribute that was searched for names to log in with.
+    #[must_use]
+    pub fn uid_attribute(&self) -> &str {
+        &self.uid_attribute
+    }
+
+    /// How many entries have no name to log in with.
+    #[must_use]
+    pub const fn without_name(&self) -> u64 {
+        self.without_name
+    }
+
+    /// Attributes that the server returned under another spelling than the one asked for: that one
+    /// and the server's.
+    #[must_use]
+    pub fn spellings(&self) -> &[(String, String)] {
+        &self.spellings
+    }
+
     /// The entries that were passed over, the first thousand of them.
     #[must_use]
     pub fn skipped(&self) -> &[Skipped] {
@@ -152,10 +185,34 @@ pub struct Builder {
     /// A hash of each entry's distinguished name: the same entry twice means that the stream was
     /// tampered with or broken.
     entries_seen: Vec<u64>,
+    /// The sorted hashes of the entries below the bases before this one: bases may overlap.
+    earlier: Vec<u64>,
     hasher: std::hash::RandomState,
 }
 
 impl Builder {
+    /// An empty one, for names in this attribute.
+    #[must_use]
+    pub fn new(uid_attribute: &str) -> Self {
+        let mut builder = Self::default();
+        uid_attribute.clone_into(&mut builder.roster.uid_attribute);
+        builder
+    }
+
+    /// What follows is below another base: entries that came before are not counted again.
+    pub fn next_base(&mut self) {
+        self.earlier.append(&mut self.entries_seen);
+        self.earlier.sort_unstable();
+    }
+
+    /// Notes that the server returns an attribute under another spelling.
+    pub fn note_spelling(&mut self, asked: &str, returned: &str) {
+        let spellings = &mut self.roster.spellings;
+        if !spellings.iter().any(|(known, _)| known == asked) {
+            spellings.push((asked.to_owned(), returned.to_owned()));
+        }
+    }
+
     /// Adds an entry: its distinguished name, its names to log in with, its full names, of which
     /// the first counts. Values that are no text, or empty (RFC 4517 lets some attributes be), are
     /// none.
@@ -169,8 +226,15 @@ impl Builder {
         mut names: impl Iterator<Item = &'value [u8]>,
     ) -> Result<(), DirectoryError> {
         use std::hash::BuildHasher as _;
+        let hash = self.hasher.hash_one(dn);
+        if self.earlier.binary_search(&hash).is_ok() {
+            return Ok(());
+        }
+        if self.roster.entries >= ENTRY_LIMIT {
+            return Err(DirectoryError::TooLarge("more than 2,000,000 entries"));
+        }
         self.roster.entries += 1;
-        self.entries_seen.push(self.hasher.hash_one(dn));
+        self.entries_seen.push(hash);
         let name = names.find_map(text);
         let mut first = true;
         let mut unreadable = false;
@@ -187,13 +251,14 @@ impl Builder {
             }
         }
         if first {
+            self.roster.without_name += 1;
             self.roster.skip(dn, if unreadable { "its name is no text" } else { "it has no name" });
         }
         Ok(())
     }
 
     fn add(&mut self, uid: &str, name: Option<&str>, mut kind: Kind) -> Result<(), DirectoryError> {
-        let too_large = || DirectoryError::TooLarge("more than 2 GiB of names");
+        let too_large = || DirectoryError::TooLarge("more than 128 MiB or 4,000,000 names");
         if kind == Kind::Fit
             && let Err(error) = uid.parse::<Username>()
         {
@@ -211,7 +276,8 @@ impl Builder {
             kind,
             has_name: shown.is_some(),
         };
-        if text.len() + uid.len() + row.name_len as usize > TEXT_LIMIT {
+        let length = text.len() + uid.len() + row.name_len as usize;
+        if length > TEXT_LIMIT || self.roster.rows.len() >= NAME_LIMIT {
             return Err(too_large());
         }
         text.push_str(uid);

@@ -6,9 +6,11 @@ use std::time::Duration;
 use super::address::Address;
 use super::connection::{ANSWER_PATIENCE, Access, CONNECT_PATIENCE, Credentials};
 use super::fault::DirectoryError;
+use super::filter::Filter;
 use super::read::{PAGE_SIZE, Search};
 use super::trust::Trust;
 use crate::base::note::Notes;
+use crate::base::quote::quote;
 use crate::config::{Ldap, Settings, Value, Variable};
 
 /// What the command line says beside the settings.
@@ -63,14 +65,28 @@ pub fn configured(
     notes: &mut Notes,
 ) -> Result<Configured, DirectoryError> {
     let access = access(settings, wishes)?;
+    let ldap = section(settings)?;
     let searcher = searcher(settings, notes)?;
+    let mut bases = vec![text(settings, |ldap| &ldap.user_base, "user-base")?];
+    if let Some(further) = &ldap.further_user_bases {
+        bases.extend(
+            further.value.iter().map(|base| base.trim()).filter(|base| !base.is_empty()).map(str::to_owned),
+        );
+    }
+    let filter = text(settings, |ldap| &ldap.user_filter, "user-filter")?;
+    if let Some(difference) = Filter::parse(&filter)?.difference() {
+        notes.warn(format!(
+            "user-filter {} is accepted here, but the ClusterCockpit server rejects it: {difference}",
+            quote(&filter)
+        ));
+    }
     let search = Search {
-        base: text(settings, |ldap| &ldap.user_base, "user-base")?,
-        filter: text(settings, |ldap| &ldap.user_filter, "user-filter")?,
-        uid_attribute: section(settings)?.uid_attr.value.clone(),
-        name_attribute: section(settings)?.username_attr.value.clone(),
+        bases,
+        filter,
+        uid_attribute: ldap.uid_attr.value.clone(),
+        name_attribute: ldap.username_attr.value.clone(),
         page_size: wishes.page_size,
-        ignore_references: wishes.ignore_references,
+        ignore_references: wishes.ignore_references || ldap.ignore_references.value,
     };
     Ok(Configured { access, searcher, search })
 }
@@ -95,24 +111,33 @@ pub fn access(settings: &Settings, wishes: &Wishes) -> Result<Access, DirectoryE
     })
 }
 
-/// What somebody binds as to log in, with `{username}` in the name's place.
+/// The name to bind as at login, with `{username}` in it; none when it is not set: then the login
+/// binds as the entry that a search finds.
 ///
 /// # Errors
-/// [`DirectoryError::Config`] when it is not set, [`DirectoryError::BindTemplate`] when it has no
-/// place for the name: everybody would bind as the same person.
-pub fn bind_template(settings: &Settings) -> Result<String, DirectoryError> {
-    let template = text(settings, |ldap| &ldap.user_bind, "user-bind")?;
-    if template.contains("{username}") { Ok(template) } else { Err(DirectoryError::BindTemplate(template)) }
+/// [`DirectoryError::BindTemplate`] when it has no place for the name: every login would bind as
+/// the same user.
+pub fn bind_template(settings: &Settings) -> Result<Option<String>, DirectoryError> {
+    match text(settings, |ldap| &ldap.user_bind, "user-bind") {
+        Ok(template) if template.contains("{username}") => Ok(Some(template)),
+        Ok(template) => Err(DirectoryError::BindTemplate(template)),
+        Err(_) => Ok(None),
+    }
 }
 
 fn searcher(settings: &Settings, notes: &mut Notes) -> Result<Credentials, DirectoryError> {
+    if section(settings)?.sasl_external.value {
+        return Ok(Credentials::External);
+    }
     match text(settings, |ldap| &ldap.search_dn, "search-dn") {
         Ok(name) => {
             let password = settings.secrets.require(Variable::LdapAdminPassword)?;
             Credentials::simple(name, password.text.clone())
         }
         Err(_) => {
-            notes.note("no search-dn is configured: the directory is searched anonymously");
+            notes.warn(
+                "search-dn is not set: the LDAP search is anonymous here, and fails at the ClusterCockpit server",
+            );
             Ok(Credentials::Anonymous)
         }
     }

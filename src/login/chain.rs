@@ -3,6 +3,7 @@
 //! OpenID Connect and the server itself ask the person elsewhere and are not in the chain: they
 //! are chosen by name.
 
+use super::attempts::Attempt;
 use super::fault::LoginError;
 use super::identity::{Identity, Method};
 use super::ldap::{self, Stranger};
@@ -13,7 +14,8 @@ use crate::base::time::Timestamp;
 use crate::config::Settings;
 use crate::directory::Wishes;
 use crate::store::Store;
-use crate::user::{AuthSource, User, password};
+use crate::user::password::{self, HashError, PasswordHash};
+use crate::user::{AuthSource, User};
 
 /// What somebody shows to prove who he or she is.
 #[derive(Debug, Clone, Default)]
@@ -26,57 +28,107 @@ pub struct Presented {
     pub token: Option<SecretText>,
 }
 
-/// Finds out who it is: by LDAP, token or local password, in this order, or by one of them alone.
+/// What every login works with.
+#[derive(Debug, Clone, Copy)]
+pub struct LoginContext<'run> {
+    /// The settings.
+    pub settings: &'run Settings,
+    /// How the LDAP server is reached.
+    pub wishes: &'run Wishes,
+    /// The present.
+    pub now: Timestamp,
+}
+
+/// The comparison with a password hash that every rejection does once, so that its time does not
+/// show whether the name is known, nor by what method it would log in.
+#[derive(Debug, Default)]
+pub(super) struct Comparison {
+    done: bool,
+}
+
+impl Comparison {
+    /// Compares with a hash.
+    pub(super) fn with(&mut self, hash: &PasswordHash, given: &SecretText) -> Result<bool, HashError> {
+        self.done = true;
+        hash.matches(given)
+    }
+
+    /// Spends the time of a comparison, if there was none.
+    fn make_up(self, given: &SecretText) {
+        if !self.done {
+            password::verify_unknown(given);
+        }
+    }
+}
+
+/// Logs in by LDAP, token or local password, in this order, or by one of them alone.
 ///
-/// LDAP is for a known user of source ldap, and with sync-user-on-login for an unknown one whom
-/// the directory has exactly once; a token for whoever shows one; the local password for a known
-/// user of source local. Whoever none of them is for is refused after the time of a comparison.
+/// LDAP is for a known user of source ldap, and with sync-user-on-login for an unknown one of whom
+/// there is exactly one LDAP entry; a token for whom presents one; the local password for a known
+/// user of source local. Every rejection of name or password takes the time of one comparison with
+/// a password hash.
 ///
 /// # Errors
-/// [`LoginError`]; a method that is meant for somebody and refuses is the end.
+/// [`LoginError`]; a method that applies and rejects the login is the end.
 pub fn login(
     only: Option<Method>,
     presented: &Presented,
-    settings: &Settings,
-    wishes: &Wishes,
+    context: &LoginContext<'_>,
     store: &mut Store,
-    now: Timestamp,
+    attempt: Option<&mut Attempt<'_>>,
     notes: &mut Notes,
 ) -> Result<Identity, LoginError> {
+    let mut comparison = Comparison::default();
+    let outcome = login_by(only, presented, context, store, attempt, &mut comparison, notes);
+    if let (Err(LoginError::Refused(_)), Some(given)) = (&outcome, &presented.password) {
+        comparison.make_up(given);
+    }
+    outcome
+}
+
+fn login_by(
+    only: Option<Method>,
+    presented: &Presented,
+    context: &LoginContext<'_>,
+    store: &mut Store,
+    attempt: Option<&mut Attempt<'_>>,
+    comparison: &mut Comparison,
+    notes: &mut Notes,
+) -> Result<Identity, LoginError> {
+    let settings = context.settings;
     let wants = |method: Method| only.is_none_or(|only| only == method);
     let by_token = presented.token.as_ref().filter(|_| wants(Method::Token));
     let (Some(name), Some(given)) = (&presented.name, &presented.password) else {
         return match by_token {
-            Some(text) => token::login(settings, store, text, now, notes),
+            Some(text) => token::login(settings, store, text, context.now, notes),
             None => Err(LoginError::Refused(presented.name.clone().unwrap_or_default())),
         };
     };
-    // An empty password is no password, whatever a directory or a stored hash would say.
+    // An empty password is no password, whatever an LDAP server or a stored hash would say.
     let known = if name.is_empty() { None } else { store.find(name)? };
     if wants(Method::Ldap)
         && (only.is_some() || settings.ldap.is_some())
-        && let Some(outcome) = by_ldap(settings, wishes, store, name, known.as_ref(), given, notes)?
+        && let Some(outcome) = by_ldap(context, store, name, known.as_ref(), given, attempt, notes)?
     {
         return Ok(outcome);
     }
     if let Some(text) = by_token.filter(|text| only.is_some() || token::is_looked_at(settings, text)) {
-        return token::login(settings, store, text, now, notes);
+        return token::login(settings, store, text, context.now, notes);
     }
     if wants(Method::Local) && !given.is_empty() {
-        return local::login(store, name, known, given);
+        return local::login(store, name, known, given, comparison);
     }
-    password::verify_unknown(given);
     Err(LoginError::Refused(name.clone()))
 }
 
-/// The login by the directory, or nothing when it is not for the directory to decide.
+/// The login by LDAP, or nothing when LDAP does not decide.
 fn by_ldap(
-    settings: &Settings,
-    wishes: &Wishes,
+    context: &LoginContext<'_>,
     store: &mut Store,
     name: &str,
     known: Option<&User>,
     given: &SecretText,
+    attempt: Option<&mut Attempt<'_>>,
     notes: &mut Notes,
 ) -> Result<Option<Identity>, LoginError> {
     match known {
@@ -84,15 +136,15 @@ fn by_ldap(
             if given.is_empty() {
                 return Err(LoginError::Refused(name.to_owned()));
             }
-            ldap::login_known(settings, wishes, store, user.clone(), given, notes).map(Some)
+            ldap::login_known(context, store, user.clone(), given, attempt, notes).map(Some)
         }
         Some(_) => Ok(None),
         None if given.is_empty() => Ok(None),
-        None => match ldap::stranger(settings, wishes, name, notes)? {
+        None => match ldap::stranger(context, name, notes)? {
             Stranger::NotOurs => Ok(None),
             Stranger::Person(person) => {
-                let outcome = ldap::login_stranger(settings, wishes, store, &person, given, notes);
-                // The refusal names whom the person asked for.
+                let outcome = ldap::login_stranger(context, store, &person, given, attempt, notes);
+                // The rejection has the name as it was typed.
                 outcome.map(Some).map_err(|error| match error {
                     LoginError::Refused(_) => LoginError::Refused(name.to_owned()),
                     other => other,

@@ -12,6 +12,9 @@ use crate::config::ConfigFault;
 use crate::directory::DirectoryError;
 use crate::store::StoreError;
 use crate::token::IssueError;
+use crate::user::UsernameError;
+
+use super::attempts::MAX_NAME_BYTES;
 
 /// Why there is no login, or no session.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +46,15 @@ pub enum LoginError {
         /// How long until the next attempt counts, in seconds.
         seconds: u64,
     },
+    /// A name that is longer than any in the user table.
+    #[error("the username has {length} bytes: expected at most {MAX_NAME_BYTES}")]
+    NameTooLong {
+        /// Its length in bytes.
+        length: usize,
+    },
+    /// A user whom the LDAP server accepts, but whose name no user can have.
+    #[error("the LDAP server accepts the login, but the user cannot be added: {0}")]
+    NotAddable(UsernameError),
     /// The user table.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -84,6 +96,8 @@ impl Fault for LoginError {
             Self::TokenRefused { .. } => Kind::TokenRejected,
             Self::OtherSubject { .. } => Kind::TokenOtherSubject,
             Self::TooManyAttempts { .. } => Kind::TooManyAttempts,
+            Self::NameTooLong { .. } => Kind::UsernameTooLong,
+            Self::NotAddable(error) => error.kind(),
             Self::Store(error) => error.kind(),
             Self::Directory(error) => error.kind(),
             Self::Config(error) => error.kind(),
@@ -110,6 +124,8 @@ impl Fault for LoginError {
             Self::Refused(_)
             | Self::OtherSubject { .. }
             | Self::TooManyAttempts { .. }
+            | Self::NameTooLong { .. }
+            | Self::NotAddable(_)
             | Self::SessionForeign(_) => None,
         }
     }

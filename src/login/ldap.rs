@@ -1,51 +1,45 @@
-//! Login by a bind to the directory.
+//! Login by a bind to the LDAP server.
 
+use super::attempts::Attempt;
+use super::chain::LoginContext;
 use super::fault::LoginError;
 use super::identity::{Identity, Method};
 use crate::base::note::Notes;
 use crate::base::quote::quote;
 use crate::base::secret::SecretText;
-use crate::config::Settings;
 use crate::directory::escape::bind_name;
 use crate::directory::settings::{access, bind_template};
-use crate::directory::{Credentials, DirectoryError, Found, Person, Wishes, configured};
+use crate::directory::{Credentials, DirectoryError, Found, Person, configured};
 use crate::store::{Record, Store, StoreError};
 use crate::user::{AuthSource, User, Username};
 
-/// What the directory makes of a name that the table does not have.
+/// What the LDAP server returns for a name that the user table does not have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Stranger {
-    /// The login is not for the directory.
+    /// The login is not for the LDAP server.
     NotOurs,
     /// Exactly one entry has the name.
     Person(Person),
 }
 
-/// Looks somebody up who is not in the table: the directory serves such a one only with
+/// Looks up a user who is not in the table: the LDAP server decides about such a user only with
 /// sync-user-on-login, and only when exactly one entry has the name.
 ///
 /// # Errors
 /// [`LoginError::Directory`].
-pub fn stranger(
-    settings: &Settings,
-    wishes: &Wishes,
-    name: &str,
-    notes: &mut Notes,
-) -> Result<Stranger, LoginError> {
-    let adds = settings.ldap.as_ref().is_some_and(|ldap| ldap.sync_user_on_login.value);
+pub fn stranger(context: &LoginContext<'_>, name: &str, notes: &mut Notes) -> Result<Stranger, LoginError> {
+    let adds = context.settings.ldap.as_ref().is_some_and(|ldap| ldap.sync_user_on_login.value);
     if !adds || name.chars().any(char::is_control) || name.trim().is_empty() {
         return Ok(Stranger::NotOurs);
     }
-    let configured = configured(settings, wishes, notes)?;
-    let mut connection = configured.access.connect(&configured.searcher, notes)?;
-    match connection.find(&configured.search, name)? {
+    match find(context, name, notes)? {
         Found::One(person) => Ok(Stranger::Person(person)),
         Found::Nobody => {
-            log::info!("the directory has nobody called {name}");
+            log::info!("no LDAP entry has the name {name}");
             Ok(Stranger::NotOurs)
         }
         Found::Several => {
-            log::info!("the directory has several entries called {name}");
+            log::info!("several LDAP entries have the name {name}");
             Ok(Stranger::NotOurs)
         }
     }
@@ -54,59 +48,76 @@ pub fn stranger(
 /// Logs a known user of source ldap in.
 ///
 /// # Errors
-/// [`LoginError::Refused`] when the directory refuses the bind, [`LoginError::Directory`] when
-/// nobody can tell, [`LoginError::Store`].
+/// [`LoginError::Refused`] when the LDAP server rejects the bind, [`LoginError::Directory`] when
+/// it does not decide, [`LoginError::Store`].
 pub fn login_known(
-    settings: &Settings,
-    wishes: &Wishes,
+    context: &LoginContext<'_>,
     store: &mut Store,
     user: User,
     password: &SecretText,
+    attempt: Option<&mut Attempt<'_>>,
     notes: &mut Notes,
 ) -> Result<Identity, LoginError> {
-    bind(settings, wishes, &user.username, password, notes)?;
-    let updates = settings.ldap.as_ref().is_some_and(|ldap| ldap.update_user_on_login.value);
-    let user = if updates { updated(settings, wishes, store, user, notes)? } else { user };
+    let refused = || LoginError::Refused(user.username.clone());
+    let dn = if bind_template(context.settings)?.is_some() {
+        None
+    } else {
+        match find(context, &user.username, notes)? {
+            Found::One(person) => {
+                count(attempt, &person)?;
+                Some(person.dn)
+            }
+            Found::Nobody | Found::Several => {
+                log::info!("not exactly one LDAP entry has the name {}", user.username);
+                return Err(refused());
+            }
+        }
+    };
+    bind(context, &user.username, dn.as_deref(), password, notes)?;
+    // The bind takes its time: what the table has now counts, not what it had before.
+    let current = store.find(&user.username)?.filter(|user| user.source == Ok(AuthSource::Ldap));
+    let user = current.ok_or_else(refused)?;
+    let updates = context.settings.ldap.as_ref().is_some_and(|ldap| ldap.update_user_on_login.value);
+    let user = if updates { updated(context, store, user, notes)? } else { user };
     Ok(Identity { user, method: Method::Ldap })
 }
 
-/// Logs somebody in who is new here, and adds the user, under the directory's own spelling of the
-/// name, once the bind was good. The server adds the row before it has looked at the password,
-/// and under any spelling.
+/// Logs in a user who is not in the table, and adds the user, under the LDAP entry's own spelling
+/// of the name, once the bind succeeded. The server adds the row before it has looked at the
+/// password, and under any spelling.
 ///
 /// # Errors
-/// As [`login_known`].
+/// As [`login_known`]; [`LoginError::NotAddable`] for a user who is accepted, but whose name is
+/// not valid for a new user.
 pub fn login_stranger(
-    settings: &Settings,
-    wishes: &Wishes,
+    context: &LoginContext<'_>,
     store: &mut Store,
     person: &Person,
     password: &SecretText,
+    mut attempt: Option<&mut Attempt<'_>>,
     notes: &mut Notes,
 ) -> Result<Identity, LoginError> {
     let refused = || LoginError::Refused(person.username.clone());
+    count(attempt.as_deref_mut(), person)?;
     if let Some(user) = store.find(&person.username)? {
-        // Asked for in another spelling, but known in the directory's.
+        // Asked for in another spelling, but known in the entry's.
         if user.source != Ok(AuthSource::Ldap) {
             log::info!("{} is a user of another source here", person.username);
             return Err(refused());
         }
-        return login_known(settings, wishes, store, user, password, notes);
+        return login_known(context, store, user, password, attempt, notes);
     }
-    if let Err(error) = person.username.parse::<Username>() {
-        log::info!("nobody is added: {error}");
-        return Err(refused());
-    }
-    bind(settings, wishes, &person.username, password, notes)?;
+    bind(context, &person.username, Some(&person.dn), password, notes)?;
+    person.username.parse::<Username>().map_err(LoginError::NotAddable)?;
     let user = User::from_directory(&person.username, person.name.as_deref());
     let mut transaction = store.transaction()?;
     match transaction.add(&user, None) {
         Ok(()) => {
             transaction.commit()?;
-            notes.note(format!("added {} from the directory", quote(&user.username)));
+            notes.note(format!("added the LDAP user {}", quote(&user.username)));
             Ok(Identity { user, method: Method::Ldap })
         }
-        // Somebody was quicker, such as a sync: what is there counts.
+        // Another process was faster, such as a sync: what is there counts.
         Err(StoreError::UserExists(_)) => {
             let there = transaction.record(&user.username)?.map(Record::sound).transpose()?;
             match there.filter(|there| there.source == Ok(AuthSource::Ldap)) {
@@ -118,17 +129,29 @@ pub fn login_stranger(
     }
 }
 
-/// Binds as the person: the only proof there is. An empty password is refused before anything is
-/// sent (RFC 4513 5.1.2).
+fn count(attempt: Option<&mut Attempt<'_>>, person: &Person) -> Result<(), LoginError> {
+    attempt.map_or(Ok(()), |attempt| attempt.also(&person.names))
+}
+
+fn find(context: &LoginContext<'_>, name: &str, notes: &mut Notes) -> Result<Found, DirectoryError> {
+    let configured = configured(context.settings, context.wishes, notes)?;
+    configured.access.connect(&configured.searcher, notes)?.find(&configured.search, name)
+}
+
+/// Binds as the user: the only proof there is. The name is that of `user-bind`, or without it the
+/// entry's own. An empty password is rejected before anything is sent (RFC 4513 5.1.2).
 fn bind(
-    settings: &Settings,
-    wishes: &Wishes,
+    context: &LoginContext<'_>,
     username: &str,
+    dn: Option<&str>,
     password: &SecretText,
     notes: &mut Notes,
 ) -> Result<(), LoginError> {
-    let access = access(settings, wishes)?;
-    let name = bind_name(&bind_template(settings)?, username);
+    let access = access(context.settings, context.wishes)?;
+    let name = match bind_template(context.settings)? {
+        Some(template) => bind_name(&template, username),
+        None => dn.unwrap_or_default().to_owned(),
+    };
     let proof = Credentials::simple(name, password.clone())
         .and_then(|credentials| access.connect(&credentials, notes));
     match proof {
@@ -145,29 +168,30 @@ fn bind(
     }
 }
 
-/// The user with the full name the directory has now. That it can't be looked up spoils no login.
+/// The user with the full name that the LDAP entry has now. A failure of this look-up does not
+/// spoil the login.
 fn updated(
-    settings: &Settings,
-    wishes: &Wishes,
+    context: &LoginContext<'_>,
     store: &mut Store,
     mut user: User,
     notes: &mut Notes,
 ) -> Result<User, LoginError> {
-    let found = configured(settings, wishes, notes).and_then(|configured| {
-        configured.access.connect(&configured.searcher, notes)?.find(&configured.search, &user.username)
-    });
-    let person = match found {
+    let person = match find(context, &user.username, notes) {
         Ok(Found::One(person)) => person,
         Ok(Found::Nobody | Found::Several) => return Ok(user),
         Err(error) => {
-            notes.warn(format!("the full name was not brought up to date: {error}"));
+            notes.warn(format!("the full name was not updated: {error}"));
             return Ok(user);
         }
     };
     let Some(name) = person.name.filter(|name| Some(name) != user.name.as_ref()) else { return Ok(user) };
     let mut transaction = store.transaction()?;
-    transaction.rename(&user.username, Some(&name))?;
-    transaction.commit()?;
-    user.name = Some(name);
+    // The look-up takes its time: a user whom another process has changed meanwhile is left alone.
+    let there = transaction.record(&user.username)?.map(Record::sound).transpose()?;
+    if there.is_some_and(|there| there.source == Ok(AuthSource::Ldap) && there.name == user.name) {
+        transaction.rename(&user.username, Some(&name))?;
+        transaction.commit()?;
+        user.name = Some(name);
+    }
     Ok(user)
 }

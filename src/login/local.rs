@@ -1,35 +1,35 @@
 //! Login by a password of the server's own.
 
+use super::chain::Comparison;
 use super::fault::LoginError;
 use super::identity::{Identity, Method};
 use crate::base::secret::SecretText;
 use crate::store::Store;
-use crate::user::{AuthSource, User, password};
+use crate::user::{AuthSource, User};
 
-/// Logs a user in whose record is a local one. Somebody who is unknown, of another source or
-/// without a password is refused in the same words, after the same time.
+/// Logs a user in whose record is a local one. A user who is unknown, of another source or without
+/// a password is rejected in the same words.
 ///
 /// # Errors
 /// [`LoginError::Refused`], [`LoginError::Store`].
-pub fn login(
+pub(super) fn login(
     store: &Store,
     name: &str,
     known: Option<User>,
     given: &SecretText,
+    comparison: &mut Comparison,
 ) -> Result<Identity, LoginError> {
     let refuse = |why: &str| {
         log::info!("no local login of {name}: {why}");
         Err(LoginError::Refused(name.to_owned()))
     };
     let Some(user) = known.filter(|user| user.source == Ok(AuthSource::Local)) else {
-        password::verify_unknown(given);
         return refuse("there is no local user of this name");
     };
     let Some(hash) = store.password_hash(name)? else {
-        password::verify_unknown(given);
         return refuse("the user has no password");
     };
-    match hash.matches(given) {
+    match comparison.with(&hash, given) {
         Ok(true) => Ok(Identity { user, method: Method::Local }),
         Ok(false) => refuse("wrong password"),
         // The server can't compare with it either.

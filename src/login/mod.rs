@@ -17,7 +17,7 @@ pub mod session;
 pub mod token;
 
 pub use attempts::Attempts;
-pub use chain::{Presented, login};
+pub use chain::{LoginContext, Presented, login};
 pub use fault::LoginError;
 pub use identity::{Identity, Method};
 pub use session::Session;

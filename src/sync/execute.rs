@@ -2,6 +2,7 @@
 
 use crate::base::fault::Fault;
 use crate::base::kind::Kind;
+use crate::base::quote::quote;
 use crate::directory::Roster;
 use crate::store::{Store, StoreError};
 use crate::user::User;
@@ -19,8 +20,8 @@ pub enum SyncError {
     Store(#[from] StoreError),
     /// More users would be deleted than is allowed.
     #[error(
-        "{deletions} of {known} users from the directory are no longer in it, and at most {allowed} may be \
-         deleted at once: nothing was changed"
+        "{deletions} of {known} LDAP users are no longer in the LDAP directory, and the deletion limit is \
+         {allowed}: nothing was changed"
     )]
     TooMany {
         /// How many would be deleted.
@@ -30,22 +31,58 @@ pub enum SyncError {
         /// Of how many.
         known: u64,
     },
-    /// The directory has nobody.
-    #[error(
-        "the directory has nobody, which would delete all {known} users who came from it: nothing was changed"
-    )]
+    /// The search returned no entry.
+    #[error("{}", empty(*.deletions))]
     Empty {
-        /// How many came from the directory once.
-        known: u64,
+        /// How many would be deleted.
+        deletions: u64,
+    },
+    /// No entry has a name that a user can have.
+    #[error("{}", no_username(*.entries, *.without, .attribute))]
+    NoUsername {
+        /// How many entries.
+        entries: u64,
+        /// How many of them have no username at all.
+        without: u64,
+        /// The attribute that was searched for it.
+        attribute: String,
     },
 }
 
-impl From<Refusal> for SyncError {
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
+fn empty(deletions: u64) -> String {
+    match deletions {
+        0 => "the LDAP search returned no users: nothing was changed".to_owned(),
+        _ => format!(
+            "the LDAP search returned no users; refusing to delete {deletions} LDAP users: nothing was changed"
+        ),
+    }
+}
+
+fn no_username(entries: u64, without: u64, attribute: &str) -> String {
+    let attribute = quote(attribute);
+    if without == entries {
+        format!(
+            "the LDAP search returned {entries} entries, none with the attribute {attribute}: nothing was changed"
+        )
+    } else {
+        format!(
+            "the LDAP search returned {entries} entries, none with a usable username in {attribute} (missing in \
+             {without}): nothing was changed"
+        )
+    }
+}
+
+impl SyncError {
+    /// Why the plan must not be executed, if so.
+    #[must_use]
+    pub fn of(plan: &Plan<'_>) -> Option<Self> {
+        plan.refusal().map(|refusal| match refusal {
             Refusal::TooMany { deletions, allowed, known } => Self::TooMany { deletions, allowed, known },
-            Refusal::Empty { known } => Self::Empty { known },
-        }
+            Refusal::Empty { deletions } => Self::Empty { deletions },
+            Refusal::NoUsername { entries, without } => {
+                Self::NoUsername { entries, without, attribute: plan.uid_attribute().to_owned() }
+            }
+        })
     }
 }
 
@@ -55,6 +92,7 @@ impl Fault for SyncError {
             Self::Store(error) => error.kind(),
             Self::TooMany { .. } => Kind::SyncTooManyDeletions,
             Self::Empty { .. } => Kind::SyncNoUsers,
+            Self::NoUsername { .. } => Kind::SyncNoUsernames,
         }
     }
 
@@ -66,6 +104,9 @@ impl Fault for SyncError {
             )),
             Self::Empty { .. } => {
                 Some("check 'user-base' and 'user-filter', and what the search-dn may see".to_owned())
+            }
+            Self::NoUsername { .. } => {
+                Some("check 'uid-attr' in auth.ldap, and what the search-dn may see".to_owned())
             }
         }
     }
@@ -99,8 +140,8 @@ pub fn carry_out<'roster>(
     rules: Rules,
 ) -> Result<Plan<'roster>, SyncError> {
     let glance = preview(store, roster, rules)?;
-    if let Some(refusal) = glance.refusal() {
-        return Err(refusal.into());
+    if let Some(error) = SyncError::of(&glance) {
+        return Err(error);
     }
     if glance.is_empty() {
         return Ok(glance);
@@ -114,8 +155,8 @@ pub fn carry_out<'roster>(
         Ok::<_, StoreError>(())
     })?;
     let plan = planner.finish();
-    if let Some(refusal) = plan.refusal() {
-        return Err(refusal.into());
+    if let Some(error) = SyncError::of(&plan) {
+        return Err(error);
     }
     for username in plan.deletions() {
         transaction.delete(username)?;

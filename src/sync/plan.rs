@@ -55,10 +55,17 @@ pub enum Refusal {
         /// Of how many who came from the directory.
         known: u64,
     },
-    /// The directory has nobody: everybody would be deleted.
+    /// The search returned no entry.
     Empty {
-        /// How many came from the directory once.
-        known: u64,
+        /// How many would be deleted.
+        deletions: u64,
+    },
+    /// The search returned entries, but none of which a user could be made.
+    NoUsername {
+        /// How many entries.
+        entries: u64,
+        /// How many of them have no username at all.
+        without: u64,
     },
 }
 
@@ -164,15 +171,28 @@ impl<'roster> Plan<'roster> {
     #[must_use]
     pub fn refusal(&self) -> Option<Refusal> {
         let deletions = self.delete.len() as u64;
-        if deletions == 0 {
-            return None;
-        }
-        // An answer without a single name is a directory with a bad night, whatever the limit.
-        if self.roster.is_empty() {
-            return Some(Refusal::Empty { known: self.known });
+        // An answer without a single user comes from a wrong setting or a missing right, whatever
+        // the limit, and also where there is nobody to delete.
+        if !self.roster.has_users() {
+            return Some(match self.roster.entries() {
+                0 => Refusal::Empty { deletions },
+                entries => Refusal::NoUsername { entries, without: self.roster.without_name() },
+            });
         }
         let allowed = self.rules.max_delete.of(self.known);
         (deletions > allowed).then_some(Refusal::TooMany { deletions, allowed, known: self.known })
+    }
+
+    /// The attribute that was searched for usernames.
+    #[must_use]
+    pub fn uid_attribute(&self) -> &str {
+        self.roster.uid_attribute()
+    }
+
+    /// Attributes that the LDAP server returned under another spelling than the configured one.
+    #[must_use]
+    pub fn spellings(&self) -> &[(String, String)] {
+        self.roster.spellings()
     }
 
     fn texts(&self, place: u32) -> (&'roster str, Option<&'roster str>) {
@@ -416,7 +436,24 @@ mod tests {
         let roster = roster(&[]);
         let rules = Rules { max_delete: Limit::Percent(100), ..DELETING };
         let plan = plan(&roster, rules, &[ldap("anna", None)]);
-        assert_eq!(plan.refusal(), Some(Refusal::Empty { known: 1 }));
+        assert_eq!(plan.refusal(), Some(Refusal::Empty { deletions: 1 }));
+    }
+
+    #[test]
+    fn answer_without_a_usable_entry_is_refused_also_where_nothing_is_deleted() {
+        assert_eq!(plan(&roster(&[]), DELETING, &[]).refusal(), Some(Refusal::Empty { deletions: 0 }));
+        let mut builder = Builder::new("employeeNumber");
+        builder.entry("cn=a", [].into_iter(), [].into_iter()).unwrap();
+        builder.entry("cn=b", [&b" blank"[..]].into_iter(), [].into_iter()).unwrap();
+        for (dn, kind) in [("cn=c", "twice"), ("cn=d", "twice")] {
+            builder.entry(dn, [kind.as_bytes()].into_iter(), [].into_iter()).unwrap();
+        }
+        let unusable = builder.finish().unwrap();
+        for table in [&[][..], &[ldap("gone", None)]] {
+            let plan = plan(&unusable, DELETING, table);
+            assert_eq!(plan.refusal(), Some(Refusal::NoUsername { entries: 4, without: 1 }));
+            assert_eq!(plan.uid_attribute(), "employeeNumber");
+        }
     }
 
     #[test]

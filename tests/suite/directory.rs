@@ -23,7 +23,7 @@ fn access(url: &str) -> Access {
 
 fn search() -> Search {
     Search {
-        base: BASE.to_owned(),
+        bases: vec![BASE.to_owned()],
         filter: "(objectClass=posixAccount)".to_owned(),
         uid_attribute: "uid".to_owned(),
         name_attribute: "gecos".to_owned(),
@@ -85,7 +85,7 @@ fn nothing_found_is_an_empty_roster_and_a_missing_base_a_fault() {
     let bare = with(Search { filter: "objectClass=posixAccount".into(), ..search() }).unwrap();
     assert_eq!(bare.len(), 1);
     for base in ["ou=nobody,dc=rz,dc=example,dc=com", "no name at all", "dc=elsewhere"] {
-        let missing = with(Search { base: base.into(), ..search() });
+        let missing = with(Search { bases: vec![base.into()], ..search() });
         assert!(
             matches!(missing, Err(DirectoryError::Base(_) | DirectoryError::Referral(_))),
             "{base}: {missing:?}"
@@ -93,7 +93,7 @@ fn nothing_found_is_an_empty_roster_and_a_missing_base_a_fault() {
     }
     for filter in ["(objectClass=posixAccount", "(uid=\\zz)", "((", ""] {
         let broken = with(Search { filter: filter.into(), ..search() });
-        assert!(matches!(broken, Err(DirectoryError::Filter(_))), "{filter}: {broken:?}");
+        assert!(matches!(broken, Err(DirectoryError::Filter { .. })), "{filter}: {broken:?}");
     }
 }
 

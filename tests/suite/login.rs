@@ -8,7 +8,7 @@ use cc_auth::base::secret::SecretText;
 use cc_auth::base::time::Timestamp;
 use cc_auth::config::{Origin, Sources, Value as Setting, load};
 use cc_auth::directory::Wishes;
-use cc_auth::login::{Identity, LoginError, Presented, login};
+use cc_auth::login::{Identity, LoginContext, LoginError, Presented, login};
 use cc_auth::store::{Access, Store};
 use serde_json::Value;
 
@@ -216,8 +216,9 @@ fn the_recorded_logins_come_out_as_at_the_server_or_stricter() {
         let cookie_name = settings.jwts.cookie_name.as_ref().map(|name| name.value.clone());
         let shown = presented(&row["request"], cookie_name.as_deref());
         let now = Timestamp(row["at"].as_f64().unwrap() as i64);
+        let context = LoginContext { settings: &settings, wishes: &Wishes::default(), now };
         let outcome: Result<Identity, LoginError> =
-            login(None, &shown, &settings, &Wishes::default(), &mut store, now, &mut Notes::new());
+            login(None, &shown, &context, &mut store, None, &mut Notes::new());
         drop(store);
         replayed += 1;
         let name = format!("{} | {}", row["config"].as_str().unwrap(), row["case"].as_str().unwrap());

@@ -26,6 +26,8 @@ mod idp;
 mod jws;
 mod key;
 mod key_forms;
+mod ldap_hostile;
+mod ldapd;
 mod linear;
 mod login;
 mod manual;

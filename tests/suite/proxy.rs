@@ -2,6 +2,8 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 /// What happens to the server's bytes once so many have passed.
@@ -31,6 +33,38 @@ pub fn start(server: u16, fault: Fault, after: usize) -> u16 {
         }
     });
     port
+}
+
+/// Starts a proxy to this port that passes everything on; its own port, and how many bytes of the
+/// server have passed.
+pub fn counting(server: u16) -> (u16, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let passed = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&passed);
+    thread::spawn(move || {
+        for client in listener.incoming() {
+            let (Ok(mut to_client), Ok(mut from_server)) =
+                (client, TcpStream::connect(("127.0.0.1", server)))
+            else {
+                return;
+            };
+            let (from_client, to_server) = (to_client.try_clone().unwrap(), from_server.try_clone().unwrap());
+            thread::spawn(move || copy(from_client, to_server));
+            let count = Arc::clone(&count);
+            thread::spawn(move || {
+                let mut buffer = [0; 4096];
+                while let Ok(read @ 1..) = from_server.read(&mut buffer) {
+                    if to_client.write_all(&buffer[..read]).is_err() {
+                        break;
+                    }
+                    count.fetch_add(read, Ordering::SeqCst);
+                }
+                let _ = to_client.shutdown(Shutdown::Both);
+            });
+        }
+    });
+    (port, passed)
 }
 
 fn copy(mut from: TcpStream, mut to: TcpStream) {

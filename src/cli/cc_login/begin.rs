@@ -22,7 +22,8 @@ use crate::cli::prompt::{self, PasswordOptions};
 use crate::cli::settings;
 use crate::config::Settings;
 use crate::directory::Wishes;
-use crate::login::{Attempts, Identity, LoginError, Method, Presented, login, place, session};
+use crate::login::attempts::Attempt;
+use crate::login::{Attempts, Identity, LoginContext, LoginError, Method, Presented, login, place, session};
 use crate::store::{Access, Store};
 use crate::user::User;
 
@@ -187,7 +188,7 @@ impl With<'_> {
         };
         let mut store = self.open()?;
         let presented = Presented { token: Some(token), ..Presented::default() };
-        let found = self.ask(Some(Method::Token), &presented, &mut store, console)?;
+        let found = self.ask(Some(Method::Token), &presented, &mut store, None, console)?;
         match wanted {
             Some(wanted) if wanted != found.0.user.username => {
                 Err(LoginError::OtherSubject { found: found.0.user.username, wanted }.into())
@@ -213,9 +214,9 @@ impl With<'_> {
         let mut store = self.open()?;
         let attempts = Attempts::new(&place::state_folder(console.environment())?);
         let password = self.begin.password.known(&format!("Password for {}", quote(&name)), console)?;
-        let attempt = attempts.begin(&name, Clock::System.now())?;
+        let mut attempt = attempts.begin(&name, Clock::System.now())?;
         let presented = Presented { name: Some(name), password: Some(password), token: None };
-        match self.ask(only, &presented, &mut store, console) {
+        match self.ask(only, &presented, &mut store, Some(&mut attempt), console) {
             Ok(found) => {
                 attempt.succeeded()?;
                 Ok(found)
@@ -236,11 +237,12 @@ impl With<'_> {
         only: Option<Method>,
         presented: &Presented,
         store: &mut Store,
+        attempt: Option<&mut Attempt<'_>>,
         console: &mut Console,
     ) -> Result<Found, LoginError> {
         let mut notes = Notes::new();
-        let now = Clock::System.now();
-        let outcome = login(only, presented, self.settings, self.wishes, store, now, &mut notes);
+        let context = LoginContext { settings: self.settings, wishes: self.wishes, now: Clock::System.now() };
+        let outcome = login(only, presented, &context, store, attempt, &mut notes);
         console.notes(notes);
         let identity = outcome?;
         let row = store.find(&identity.user.username)?;

@@ -10,7 +10,7 @@ const SESSION_FILES: &[(&str, &str)] = &[
     ),
     (
         "~/.local/state/cc-auth/attempts.json",
-        "failed attempts of the last 15 minutes, in $XDG_STATE_HOME if that is set",
+        "failed attempts of the last 15 minutes by the hash of the name, in $XDG_STATE_HOME if that is set",
     ),
     (
         "$XDG_CACHE_HOME/cc-auth-tools/keys/",

@@ -2,30 +2,65 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::report::Counts;
 use crate::base::fault::Status;
 use crate::base::file::{self, Existing, FileError, PUBLIC_MODE, SETTINGS_LIMIT};
-use crate::base::time::Timestamp;
+use crate::base::time::{Clock, Timestamp};
 
 /// When the last good sync was; kept from the old file when this one failed.
 const LAST_SUCCESS: &str = "cc_user_sync_ldap_last_success_timestamp_seconds";
+
+/// The exit status of a program that panics.
+const PANICKED: u8 = 101;
+
+/// Writes the file once: with the outcome of the run, or when the run panics with its status.
+pub(super) struct Guard<'run> {
+    path: &'run Path,
+    began: Instant,
+    written: bool,
+}
+
+impl<'run> Guard<'run> {
+    pub(super) const fn new(path: &'run Path, began: Instant) -> Self {
+        Self { path, began, written: false }
+    }
+
+    /// Writes the file with the exit status, and what a good run did.
+    ///
+    /// # Errors
+    /// [`FileError`].
+    pub(super) fn write(&mut self, status: u8, counts: Option<&Counts>) -> Result<(), FileError> {
+        self.written = true;
+        write(self.path, status, counts, self.began.elapsed(), Clock::System.now())
+    }
+}
+
+impl Drop for Guard<'_> {
+    fn drop(&mut self) {
+        if !self.written {
+            // The panic is the worse news of the two.
+            let _ = self.write(PANICKED, None);
+        }
+    }
+}
 
 /// Writes the file whole, as the collector wants it: it may read at any moment.
 ///
 /// # Errors
 /// [`FileError`].
-pub(super) fn write(
+fn write(
     path: &Path,
-    status: Status,
+    status: u8,
     counts: Option<&Counts>,
     took: Duration,
     now: Timestamp,
 ) -> Result<(), FileError> {
-    let last_success = match status {
-        Status::Done => Some(now.0),
-        _ => file::read_text(path, SETTINGS_LIMIT).ok().and_then(|old| last_success(&old)),
+    let last_success = if status == Status::Done.code() {
+        Some(now.0)
+    } else {
+        file::read_text(path, SETTINGS_LIMIT).ok().and_then(|old| last_success(&old))
     };
     file::write(
         path,
@@ -41,7 +76,7 @@ fn last_success(old: &str) -> Option<i64> {
 }
 
 fn text(
-    status: Status,
+    status: u8,
     counts: Option<&Counts>,
     took: Duration,
     now: Timestamp,
@@ -59,7 +94,7 @@ fn text(
     gauge(
         "cc_user_sync_ldap_exit_status",
         "Exit status of the last sync; 0 is good.",
-        &one(status.code().to_string()),
+        &one(status.to_string()),
     );
     gauge(
         "cc_user_sync_ldap_last_run_timestamp_seconds",
@@ -111,14 +146,34 @@ mod tests {
             conflicts: 0,
             skipped: 0,
         };
-        write(&path, Status::Done, Some(&counts), Duration::from_millis(1500), Timestamp(1000)).unwrap();
+        write(&path, 0, Some(&counts), Duration::from_millis(1500), Timestamp(1000)).unwrap();
         let good = std::fs::read_to_string(&path).unwrap();
         assert!(good.contains("cc_user_sync_ldap_users{what=\"added\"} 1\n"), "{good}");
         assert!(good.contains("duration_seconds 1.500\n"), "{good}");
-        write(&path, Status::Unavailable, None, Duration::ZERO, Timestamp(2000)).unwrap();
+        write(&path, 69, None, Duration::ZERO, Timestamp(2000)).unwrap();
         let bad = std::fs::read_to_string(&path).unwrap();
         assert!(bad.contains("cc_user_sync_ldap_exit_status 69\n"), "{bad}");
         assert!(bad.contains("cc_user_sync_ldap_last_success_timestamp_seconds 1000\n"), "{bad}");
         assert!(bad.contains("cc_user_sync_ldap_last_run_timestamp_seconds 2000\n"), "{bad}");
+    }
+
+    #[test]
+    fn metrics_of_a_run_that_panics_are_written_with_its_status() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sync.prom");
+        write(&path, 0, None, Duration::ZERO, Timestamp(1000)).unwrap();
+        let panicked = std::panic::catch_unwind(|| {
+            let _metrics = Guard::new(&path, Instant::now());
+            std::panic::resume_unwind(Box::new(()));
+        });
+        assert!(panicked.is_err());
+        let bad = std::fs::read_to_string(&path).unwrap();
+        assert!(bad.contains("cc_user_sync_ldap_exit_status 101\n"), "{bad}");
+        assert!(bad.contains("cc_user_sync_ldap_last_success_timestamp_seconds 1000\n"), "{bad}");
+        let mut metrics = Guard::new(&path, Instant::now());
+        metrics.write(69, None).unwrap();
+        drop(metrics);
+        let once = std::fs::read_to_string(&path).unwrap();
+        assert!(once.contains("cc_user_sync_ldap_exit_status 69\n"), "{once}");
     }
 }

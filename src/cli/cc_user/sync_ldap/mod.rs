@@ -15,7 +15,6 @@ use super::DatabaseOptions;
 use crate::base::fault::Status;
 use crate::base::note::Notes;
 use crate::base::quote::quote;
-use crate::base::time::Clock;
 use crate::cli::console::Console;
 use crate::cli::directory::{DirectoryOptions, positive};
 use crate::cli::failure::{Failure, UsageFault};
@@ -109,18 +108,18 @@ pub(super) fn run(
     })
 }
 
-/// Does a run and writes its metrics.
+/// Does a run and writes its metrics, also when it panics.
 fn measured(
     metrics_file: Option<&Path>,
     run: impl FnOnce(Instant) -> Result<report::Counts, Failure>,
 ) -> Result<Status, Failure> {
     let began = Instant::now();
+    let Some(path) = metrics_file else { return run(began).map(|_| Status::Done) };
+    let mut metrics = metrics::Guard::new(path, began);
     let outcome = run(began);
-    let Some(path) = metrics_file else { return outcome.map(|_| Status::Done) };
-    let now = Clock::System.now();
     let written = match &outcome {
-        Ok(counts) => metrics::write(path, Status::Done, Some(counts), began.elapsed(), now),
-        Err(failure) => metrics::write(path, failure.status(), None, began.elapsed(), now),
+        Ok(counts) => metrics.write(Status::Done.code(), Some(counts)),
+        Err(failure) => metrics.write(failure.status().code(), None),
     };
     // A failed sync is the worse news of the two.
     outcome?;
@@ -188,8 +187,8 @@ impl Job {
         if self.dry_run {
             let plan = preview(&store, &roster, self.rules)?;
             report::dry_run(&plan, console)?;
-            return match plan.refusal() {
-                Some(refusal) => Err(SyncError::from(refusal).into()),
+            return match SyncError::of(&plan) {
+                Some(error) => Err(error.into()),
                 None => Ok(report::Counts::of(&plan)),
             };
         }

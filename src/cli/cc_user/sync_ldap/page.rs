@@ -13,8 +13,9 @@ pub(in crate::cli::cc_user) const PAGE: Page = Page {
          sources neither: one who has a name of the directory is reported and kept.",
         "The directory is read to its end before the database is touched, and everything is done \
          in one transaction. An answer that is not whole - a size or time limit, a reference to \
-         another directory, a connection that is lost or falls silent - changes nothing. A \
-         directory without anybody never deletes anybody. If more users would be deleted than \
+         another server, a connection that is lost or falls silent - changes nothing. An \
+         answer without a usable entry changes nothing either, with status 75 when there is no entry and 78 when \
+         no entry has a usable username. If more users would be deleted than \
          --max-delete allows, nothing is changed, and the exit status is 75. An admin is not \
          deleted without --delete-admins.",
         "Names are compared byte by byte, as the server does: upper and lower case and blanks \
@@ -25,7 +26,9 @@ pub(in crate::cli::cc_user) const PAGE: Page = Page {
          100 characters, control characters, a blank at either end), and names that several \
          entries have. An entry without a full name leaves the name in the table as it is; of a \
          longer one 255 characters are kept.",
-        "Without search-dn the directory is asked anonymously. Several addresses in 'url', with \
+        "Deleted users are printed by name, unless -q is given, which prints nothing on success. With --watch \
+         each line begins with the time.",
+        "Without search-dn the search is anonymous, or by SASL EXTERNAL with sasl-external. Several addresses in 'url', with \
          blanks or commas between them, are tried in order. With --watch each run reads the \
          settings anew; one that fails is reported, and the next one comes all the same.",
     ],
@@ -88,8 +91,9 @@ pub(in crate::cli::cc_user) const PAGE: Page = Page {
         ("near_collisions", "pairs of names that differ by case or blanks only; at most 100"),
         (
             "refused",
-            "null, or in a dry run why the sync would change nothing: an object with kind (too-many-deletions, \
-             directory-empty), known, deletions, allowed",
+            "null, or in a dry run why the sync would change nothing: an object with kind and numbers \
+             (too-many-deletions: known, deletions, allowed; directory-empty: deletions; no-usernames: entries, \
+             without, and the attribute)",
         ),
         ("seconds", "how long it took; null in a dry run"),
     ],

@@ -59,9 +59,6 @@ impl Counts {
 /// Reports what was done: one line, or the whole in JSON.
 pub(super) fn done(plan: &Plan<'_>, took: Duration, console: &mut Console) -> Result<(), Failure> {
     tell(plan, console);
-    for name in plan.deletions() {
-        log::info!("deleted {name}");
-    }
     for (name, before, after) in plan.renames() {
         log::info!("renamed {name}: {} is now {}", before.unwrap_or_default(), after.unwrap_or_default());
     }
@@ -70,7 +67,11 @@ pub(super) fn done(plan: &Plan<'_>, took: Duration, console: &mut Console) -> Re
     }
     if console.is_json() {
         console.json(&Json { plan, dry_run: false, took: Some(took) })?;
-    } else {
+    } else if !console.is_quiet() {
+        // Who was deleted has to be found in the log of a sync that ran at night.
+        for name in plan.deletions() {
+            console.line(&format!("deleted   {}", escape(name)))?;
+        }
         let counts = Counts::of(plan);
         console.line(&format!(
             "{} ({} entries in {:.1} s)",
@@ -91,6 +92,7 @@ pub(super) fn dry_run(plan: &Plan<'_>, console: &mut Console) -> Result<(), Fail
     }
     table(plan, console)?;
     tell_near(plan, console);
+    tell_spellings(plan, console);
     console.line(&format!("would be: {} ({} entries)", Counts::of(plan).summary(), plan.entries()))?;
     Ok(())
 }
@@ -140,9 +142,7 @@ fn tell(plan: &Plan<'_>, console: &mut Console) {
         }
         shown.join(", ")
     };
-    if plan.entries() == 0 {
-        console.warn("the directory has no entry that fits: check 'user-base' and 'user-filter'");
-    }
+    tell_spellings(plan, console);
     let conflicts = plan.conflicts();
     if !conflicts.is_empty() {
         let list = names(&mut conflicts.iter().map(|c| c.username.as_str()), conflicts.len() as u64);
@@ -165,6 +165,17 @@ fn tell(plan: &Plan<'_>, console: &mut Console) {
         ));
     }
     tell_near(plan, console);
+}
+
+fn tell_spellings(plan: &Plan<'_>, console: &mut Console) {
+    for (configured, returned) in plan.spellings() {
+        console.warn(&format!(
+            "the LDAP server returns the attribute {} as {}: accepted here, but the ClusterCockpit server does \
+             not find it",
+            quote(configured),
+            quote(returned)
+        ));
+    }
 }
 
 fn tell_near(plan: &Plan<'_>, console: &mut Console) {
@@ -233,7 +244,10 @@ impl Serialize for Json<'_> {
             Refusal::TooMany { deletions, allowed, known } => {
                 json!({"kind": "too-many-deletions", "deletions": deletions, "allowed": allowed, "known": known})
             }
-            Refusal::Empty { known } => json!({"kind": "directory-empty", "known": known}),
+            Refusal::Empty { deletions } => json!({"kind": "directory-empty", "deletions": deletions}),
+            Refusal::NoUsername { entries, without } => json!({
+                "kind": "no-usernames", "entries": entries, "without": without, "attribute": plan.uid_attribute(),
+            }),
         });
         object.serialize_field("refused", &refused)?;
         object.serialize_field("seconds", &self.took.map(|took| took.as_secs_f64()))?;

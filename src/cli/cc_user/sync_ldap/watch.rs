@@ -8,7 +8,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::base::fault::Status;
 use crate::base::time::span_for_people;
-use crate::cli::console::Console;
+use crate::cli::console::{Console, stamp_lines};
 use crate::cli::failure::Failure;
 
 /// How soon a signal is noticed between two runs.
@@ -36,6 +36,7 @@ pub(super) fn run(
     if signal_hook::flag::register(SIGHUP, Arc::clone(&asked)).is_err() {
         console.warn("signals can't be watched: SIGHUP ends it");
     }
+    stamp_lines();
     console.note(&format!("syncs every {}", span_for_people(interval.as_secs())));
     loop {
         let begun = Instant::now();
