@@ -3,8 +3,7 @@
 //! Every change of the session file needs a [`Lock`], and a change that depends on what was read
 //! before (a refresh) is only saved while the file still has that content: [`Lock::replace`].
 
-use std::fs::{self, File};
-use std::os::unix::fs::MetadataExt as _;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -14,7 +13,7 @@ use zeroize::Zeroizing;
 use super::fault::LoginError;
 use super::identity::{Identity, Method};
 use crate::base::duration::GoDuration;
-use crate::base::file::{self, Existing, FileError, PRIVATE_MODE};
+use crate::base::file::{self, Distrust, Existing, FileError, PRIVATE_MODE};
 use crate::base::note::Notes;
 use crate::base::secret::SecretText;
 use crate::base::time::Timestamp;
@@ -255,15 +254,15 @@ struct KeptRefresh {
 /// [`LoginError::SessionForeign`] for a file of somebody else, [`LoginError::SessionBroken`],
 /// [`LoginError::File`].
 pub fn load(path: &Path, notes: &mut Notes) -> Result<Option<Session>, LoginError> {
-    let bytes = match file::read(path, LIMIT) {
+    // Owner and mode are those of the file that is read, whatever is put in its place meanwhile.
+    let bytes = match file::read_own(path, LIMIT) {
         Ok(bytes) => Zeroizing::new(bytes),
         Err(FileError::Missing(_)) => return Ok(None),
+        Err(FileError::Untrusted { why: Distrust::Owner(_), .. }) => {
+            return Err(LoginError::SessionForeign(path.to_owned()));
+        }
         Err(error) => return Err(error.into()),
     };
-    let owner = rustix::process::geteuid().as_raw();
-    if fs::metadata(path).is_ok_and(|metadata| metadata.uid() != owner && owner != 0) {
-        return Err(LoginError::SessionForeign(path.to_owned()));
-    }
     file::warn_if_exposed(path, notes);
     let broken = |why| LoginError::SessionBroken { path: path.to_owned(), why };
     let kept: Kept =
@@ -299,6 +298,7 @@ pub fn load(path: &Path, notes: &mut Notes) -> Result<Option<Session>, LoginErro
 mod tests {
     use super::*;
     use crate::key::{Algorithm, PrivateKey};
+    use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
 
     fn identity() -> Identity {

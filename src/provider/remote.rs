@@ -6,7 +6,6 @@
 
 use std::fmt::Write as _;
 use std::fs::File;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -18,7 +17,7 @@ use super::discovery::{self, Discovery, DiscoveryError, Endpoint};
 use super::freshness;
 use super::http::{Client, HttpError, Response, Trust, shown};
 use crate::base::fault::Fault;
-use crate::base::file::{self, Existing, PRIVATE_MODE, SETTINGS_LIMIT};
+use crate::base::file::{self, Existing, FileError, PRIVATE_MODE, SETTINGS_LIMIT};
 use crate::base::kind::Kind;
 use crate::base::note::Notes;
 use crate::base::quote::quote;
@@ -326,11 +325,16 @@ impl Shelf<'_> {
 
     fn read_kept(&self, url: &Url, notes: &mut Notes) -> Option<Kept> {
         let path = self.kept_at(url)?;
-        let bytes = file::read(&path, SETTINGS_LIMIT).ok()?;
-        if let Err(why) = judge_owner(&path) {
-            notes.warn(format!("{} is not used: {why}", file::shell_word(&path.to_string_lossy())));
-            return None;
-        }
+        // What another account could have written is not believed.
+        let bytes = match file::read_own(&path, SETTINGS_LIMIT) {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                if matches!(error, FileError::Untrusted { .. }) {
+                    notes.warn(format!("the cached answer is not used: {error}"));
+                }
+                return None;
+            }
+        };
         let kept: Kept = serde_json::from_slice(&bytes).ok()?;
         (kept.url == url.as_str() && kept.trust == self.trust()).then_some(kept)
     }
@@ -393,22 +397,9 @@ fn hexadecimal(text: &str) -> String {
     })
 }
 
-/// Whether only this user could have written a kept answer.
-fn judge_owner(path: &Path) -> Result<(), String> {
-    let metadata = std::fs::metadata(path).map_err(|error| file::reason(&error))?;
-    if metadata.uid() != rustix::process::geteuid().as_raw() {
-        return Err("it belongs to somebody else".to_owned());
-    }
-    if metadata.mode() & 0o022 != 0 {
-        return Err("others may write to it".to_owned());
-    }
-    Ok(())
-}
-
 /// A time that another process wrote; nothing where another account could have written it.
 fn read_marker(path: &Path) -> Option<i64> {
-    let text = file::read(path, 64).ok()?;
-    judge_owner(path).ok()?;
+    let text = file::read_own(path, 64).ok()?;
     std::str::from_utf8(&text).ok()?.trim().parse().ok()
 }
 

@@ -108,6 +108,73 @@ fn without_a_private_key_there_is_a_session_but_no_token() {
     assert!(none.stderr.contains("the session has no token"), "{}", none.stderr);
 }
 
+/// A folder whose server takes logins by HMAC token; `jwts` are the settings of `auth.jwts`.
+fn with_token_login(jwts: &serde_json::Value) -> Folder {
+    let folder = with_fritz();
+    folder.sh("gen-keypair --algorithm hs512 --write -q").ended(0);
+    let mut config: serde_json::Value = serde_json::from_str(&folder.read("config.json")).unwrap();
+    config["auth"]["jwts"] = jwts.clone();
+    folder.write("config.json", config.to_string());
+    folder
+}
+
+/// Logs in by an HMAC token with these claims; standard error, and what the session's token has.
+fn login_by_token(folder: &Folder, arguments: &str) -> (String, Option<serde_json::Value>) {
+    folder.sh(&format!("cc-jwt issue {arguments} --algorithm hs512 -q > login.txt")).ended(0);
+    let run = folder.sh("cc-login --method token --token-file login.txt").ended(0);
+    let token = folder.sh("cc-login token");
+    let seen = (token.status == 0).then(|| {
+        folder.write("session.txt", token.stdout);
+        folder.sh("cc-jwt inspect --token-file session.txt --json").ended(0).json()["claims"].clone()
+    });
+    (run.stderr, seen)
+}
+
+#[test]
+fn session_token_of_a_token_login_has_the_roles_of_the_user_table() {
+    let folder = with_token_login(&json!({}));
+    // A known user: fritz has user and api, whatever the login token says.
+    let (stderr, token) = login_by_token(&folder, "fritz --roles admin,api");
+    assert_eq!(token.unwrap()["roles"], json!(["user", "api"]));
+    assert!(
+        stderr.contains(
+            "has the roles of 'fritz' in the user table (user, api), not those of the login (admin, api)"
+        ),
+        "{stderr}"
+    );
+    let status = folder.sh("cc-login status --json").ended(0).json();
+    assert_eq!(status["roles"], json!(["user", "api"]));
+    // An unknown user, who is not added.
+    let (stderr, token) = login_by_token(&folder, "stranger --roles admin,api");
+    assert_eq!(token, None);
+    assert!(stderr.contains("'stranger' is not in the user table: the session has no token"), "{stderr}");
+    // An unknown user, who is added, and is then known.
+    let folder = with_token_login(&json!({"sync-user-on-login": true}));
+    let (_, token) = login_by_token(&folder, "stranger --roles support,api");
+    assert_eq!(token.unwrap()["roles"], json!(["support", "api"]));
+    folder.sh("cc-user role remove stranger support -q").ended(0);
+    let (_, token) = login_by_token(&folder, "stranger --roles support,api");
+    assert_eq!(token.unwrap()["roles"], json!(["api"]), "not updated at login");
+}
+
+#[test]
+fn manager_who_becomes_something_else_by_token_loses_the_projects_as_at_the_server() {
+    for (roles, projects) in [
+        ("user", json!([])),
+        ("support", json!([])),
+        ("api", json!([])),
+        ("admin", json!(["p"])),
+        ("manager", json!(["q"])),
+    ] {
+        let folder = with_token_login(&json!({"sync-user-on-login": true, "update-user-on-login": true}));
+        login_by_token(&folder, "maria --roles manager --claim 'projects=[\"p\"]'");
+        let row = || folder.sh("cc-user show maria --json").ended(0).json();
+        assert_eq!(row()["projects"], json!(["p"]));
+        login_by_token(&folder, &format!("maria --roles {roles} --claim 'projects=[\"q\"]'"));
+        assert_eq!((&row()["roles"], &row()["projects"]), (&json!([roles]), &projects));
+    }
+}
+
 #[test]
 fn the_directory_lets_in_and_turns_away() {
     if !has("slapd") {
