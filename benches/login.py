@@ -21,7 +21,7 @@ PASSWORD = "correct horse battery"
 
 BCRYPT = """
 import bcrypt, sqlite3
-hash = sqlite3.connect('var/job.db').execute("select password from hpc_user where username = 'anna'").fetchone()[0]
+hash = sqlite3.connect('var/job.db').execute("select password from user where username = 'anna'").fetchone()[0]
 assert bcrypt.checkpw(b'correct horse battery', hash.encode())
 """
 

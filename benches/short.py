@@ -32,10 +32,10 @@ await jwtVerify(readFileSync('token.txt', 'utf8').trim(), await importSPKI(readF
 def fill(path, count):
     """A user table of the server's own form with `count` users."""
     table = sqlite3.connect(path)
-    columns = table.execute("select count(*) from pragma_table_info('hpc_user')").fetchone()[0]
+    columns = table.execute("select count(*) from pragma_table_info('user')").fetchone()[0]
     assert columns == 7, "not the table this bench knows"
     table.executemany(
-        "insert into hpc_user (username, password, ldap, name, roles, email, projects)"
+        "insert into user (username, password, ldap, name, roles, email, projects)"
         " values (?, null, 1, ?, '[\"user\"]', null, '[]')",
         ((f"user{i:06}", f"User Number {i}") for i in range(count)),
     )

@@ -173,7 +173,7 @@ def issuing(folder, found):
     folder.sh("cc-user", "init", "-q")
     users = sqlite3.connect(folder.file("var/job.db"))
     users.executemany(
-        "insert into hpc_user (username, ldap, roles) values (?, 1, '[\"api\"]')",
+        "insert into user (username, ldap, roles) values (?, 1, '[\"api\"]')",
         ((f"user{i:06}",) for i in range(COUNT)),
     )
     users.commit()

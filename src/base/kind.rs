@@ -85,10 +85,13 @@ kinds! {
     CsvMalformed: "csv-malformed", Data, "a line of a CSV file is malformed";
     DatabaseCorrupt: "database-corrupt", Io, "the database is corrupt";
     DatabaseFailed: "database-failed", Io, "a database operation failed";
+    DatabaseLeftover: "database-leftover", CantCreate, "files of a database exist without the database";
     DatabaseLocked: "database-locked", TryAgain, "the database is locked by another process";
     DatabaseMissing: "database-missing", NoInput, "the database does not exist";
+    DatabaseNotPermitted: "database-not-permitted", NotPermitted, "a file of the database cannot be used by this account";
     DatabaseNotSqlite: "database-not-sqlite", Config, "the file is not a SQLite database";
     DatabaseReadOnly: "database-read-only", NotPermitted, "the database cannot be written by this account";
+    DatabaseReplaced: "database-replaced", TryAgain, "the database was replaced by another file while it was in use";
     DatabaseSchema: "database-schema", Config, "the database does not have the expected tables";
     DatabaseUnreadable: "database-unreadable", NoInput, "the database cannot be read";
     EmailInvalid: "email-invalid", Usage, "an email address is invalid";

@@ -59,9 +59,33 @@ pub enum StoreError {
     /// The file or its folder can't be written.
     #[error("the database {} can't be changed: it or its folder is read-only", quote_path(.0))]
     ReadOnly(PathBuf),
-    /// Changes of another process stand in the write-ahead log, which can't be read from here.
-    #[error("the write-ahead log of the database {} can't be read: its folder is read-only", quote_path(.0))]
-    LogUnreadable(PathBuf),
+    /// A file beside the database that this account may not use, and without which the database's
+    /// state is not known.
+    #[error("the database {} cannot be opened: this account cannot use {}, which belongs to {owner}", quote_path(.path), quote_path(.file))]
+    Foreign {
+        /// The database.
+        path: PathBuf,
+        /// The file.
+        file: PathBuf,
+        /// Its owner.
+        owner: String,
+    },
+    /// Another file has taken the database's name.
+    #[error("the database {} was replaced by another file while it was in use: {}", quote_path(.path), if *.is_committed { "the changes are in the old file only" } else { "nothing was changed" })]
+    Replaced {
+        /// The database.
+        path: PathBuf,
+        /// Whether the changes are in the old file.
+        is_committed: bool,
+    },
+    /// There is no database, but files that belong to one.
+    #[error("the database {} does not exist, but {} does: a new database would take over its content", quote_path(.path), quote_path(.file))]
+    Leftover {
+        /// The database.
+        path: PathBuf,
+        /// The file.
+        file: PathBuf,
+    },
     /// Another process holds the lock.
     #[error("the database {} is locked by another process (waited {waited:?})", quote_path(.path))]
     Locked {
@@ -153,7 +177,10 @@ impl Fault for StoreError {
         match self {
             Self::Missing(_) => Kind::DatabaseMissing,
             Self::NotAFile(_) | Self::NotADatabase(_) => Kind::DatabaseNotSqlite,
-            Self::Unreadable { .. } | Self::LogUnreadable(_) => Kind::DatabaseUnreadable,
+            Self::Unreadable { .. } => Kind::DatabaseUnreadable,
+            Self::Foreign { .. } => Kind::DatabaseNotPermitted,
+            Self::Replaced { .. } => Kind::DatabaseReplaced,
+            Self::Leftover { .. } => Kind::DatabaseLeftover,
             Self::Corrupt { .. } => Kind::DatabaseCorrupt,
             Self::NoUserTable(_) | Self::OtherSchema { .. } | Self::NoProjects(_) => Kind::DatabaseSchema,
             Self::ReadOnly(_) => Kind::DatabaseReadOnly,
@@ -188,13 +215,17 @@ impl Fault for StoreError {
             Self::Corrupt { .. } => {
                 Some("restore it from a backup, or try 'sqlite3 FILE .recover'".to_owned())
             }
-            Self::NoProjects(_) => {
-                Some("let a server of today open it once: it brings it up to date".to_owned())
-            }
+            Self::NoProjects(_) => Some("run 'cc-backend -migrate-db' in the server's directory".to_owned()),
             Self::ReadOnly(_) => Some("run this as the user the server runs as".to_owned()),
-            Self::LogUnreadable(_) => Some(
-                "run this as the user the server runs as, or copy the database with its -wal file".to_owned(),
-            ),
+            Self::Foreign { path, .. } => Some(format!(
+                "run 'cc-user list --names --db {}' as that account or as root: it removes the file when no program needs it",
+                shell_word(&path.to_string_lossy())
+            )),
+            Self::Replaced { is_committed: false, .. } => Some("try again".to_owned()),
+            Self::Leftover { path, .. } => Some(format!(
+                "restore the database, or move what is left of it away: mkdir -p leftover && mv {}-* leftover",
+                shell_word(&path.to_string_lossy())
+            )),
             Self::Locked { .. } => Some("try again, or wait longer, as with --wait 1m".to_owned()),
             Self::NoUser { similar: Some(similar), .. } => Some(format!("did you mean {}?", quote(similar))),
             // A name that needs escaping in JSON and shell is left to the person.

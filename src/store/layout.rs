@@ -27,14 +27,21 @@ impl Layout {
     /// The form of today's server.
     pub(super) const TODAY: Self = Self { table: "hpc_user", projects: true };
 
-    /// Finds out; one prepared statement where it is today's.
+    /// The form of schema versions 3 to 7, in which a new database begins.
+    const BEFORE: Self = Self { table: "user", projects: true };
+
+    /// Finds out; one prepared statement where it is today's, two in a new database.
     pub(super) fn of(connection: &Connection) -> Result<Self, Lack> {
-        match connection.prepare(&format!("{} LIMIT 0", Self::TODAY.select())) {
-            Ok(_) => return Ok(Self::TODAY),
-            Err(error) if code(&error) != Some(rusqlite::ErrorCode::Unknown) => {
-                return Err(Lack::Sqlite(error));
+        for layout in [Self::TODAY, Self::BEFORE] {
+            match connection.prepare(&format!("{} LIMIT 0", layout.select())) {
+                Ok(_) if layout == Self::TODAY || !has_table(connection, Self::TODAY.table)? => {
+                    return Ok(layout);
+                }
+                Err(error) if code(&error) != Some(rusqlite::ErrorCode::Unknown) => {
+                    return Err(Lack::Sqlite(error));
+                }
+                _ => {}
             }
-            Err(_) => {}
         }
         for table in ["hpc_user", "user"] {
             let columns = columns(connection, table).map_err(Lack::Sqlite)?;
@@ -64,6 +71,10 @@ impl Layout {
             self.table
         )
     }
+}
+
+fn has_table(connection: &Connection, table: &str) -> Result<bool, Lack> {
+    connection.table_exists(None, table).map_err(Lack::Sqlite)
 }
 
 fn columns(connection: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {

@@ -17,17 +17,19 @@
 //! ```
 
 mod column;
+mod connect;
 mod create;
 mod error;
+mod identity;
 mod layout;
 mod open;
 mod record;
 mod transaction;
 
 pub use column::Broken;
-pub use create::create;
+pub use connect::{Access, DEFAULT_WAIT, Store};
+pub use create::{check_free, create};
 pub use error::StoreError;
 pub use layout::Migration;
-pub use open::{Access, DEFAULT_WAIT, Store};
 pub use record::{Filter, Record};
 pub use transaction::{Known, Transaction};

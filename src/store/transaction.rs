@@ -6,9 +6,11 @@ use std::time::Duration;
 use rusqlite::{OptionalExtension as _, ToSql, TransactionBehavior, ffi, params};
 
 use super::column::{self, Bound};
+use super::connect::Store;
 use super::error::StoreError;
+use super::identity::{self, Identity};
 use super::layout::Layout;
-use super::open::{Store, similar};
+use super::open::similar;
 use super::record::Record;
 use crate::user::exchange::{StoredRow, StoredValue};
 use crate::user::{AuthSource, PasswordHash, Role, User};
@@ -30,11 +32,22 @@ struct Context<'store> {
     path: &'store Path,
     wait: Duration,
     layout: Layout,
+    identity: Identity,
 }
 
 impl Context<'_> {
     fn fault(&self, error: &rusqlite::Error) -> StoreError {
         StoreError::from_sqlite(self.path, self.wait, error)
+    }
+
+    /// The same of a transaction that cannot begin: a file of another account may be the cause.
+    fn refused(&self, error: &rusqlite::Error) -> StoreError {
+        match self.fault(error) {
+            error @ (StoreError::ReadOnly(_) | StoreError::Failed { .. }) => {
+                identity::foreign(self.path).unwrap_or(error)
+            }
+            error => error,
+        }
     }
 }
 
@@ -59,11 +72,13 @@ impl Store {
     /// [`StoreError::Locked`] when another process holds the lock for longer than the waiting time,
     /// [`StoreError::ReadOnly`], and all that SQLite can run into.
     pub fn transaction(&mut self) -> Result<Transaction<'_>, StoreError> {
-        let Self { connection, layout, path, wait } = self;
-        let context = Context { path, wait: *wait, layout: *layout };
-        let inner = connection
+        let context =
+            Context { path: &self.path, wait: self.wait, layout: self.layout, identity: self.identity };
+        let inner = self
+            .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
-            .map_err(|error| context.fault(&error))?;
+            .map_err(|error| context.refused(&error))?;
+        context.identity.check(context.path)?;
         Ok(Transaction { inner, context })
     }
 }
@@ -322,7 +337,13 @@ impl Transaction<'_> {
     /// All that SQLite can run into; nothing has changed then.
     pub fn commit(self) -> Result<(), StoreError> {
         let Self { inner, context } = self;
-        inner.commit().map_err(|error| context.fault(&error))
+        // Another file that has taken the name must not get the log of this one.
+        context.identity.check(context.path)?;
+        inner.commit().map_err(|error| context.fault(&error))?;
+        context
+            .identity
+            .check(context.path)
+            .map_err(|_| StoreError::Replaced { path: context.path.to_owned(), is_committed: true })
     }
 
     /// The projects column's content, or none where there is no such column.
@@ -355,8 +376,10 @@ impl Store {
     /// # Errors
     /// What `visit` returns, and all that a read can run into.
     pub fn scan<E: From<StoreError>>(&self, visit: impl FnMut(Known<'_>) -> Result<(), E>) -> Result<(), E> {
-        let context = Context { path: &self.path, wait: self.wait, layout: self.layout };
-        scan(&self.connection, &context, visit)
+        let context =
+            Context { path: &self.path, wait: self.wait, layout: self.layout, identity: self.identity };
+        scan(&self.connection, &context, visit)?;
+        Ok(self.check()?)
     }
 }
 

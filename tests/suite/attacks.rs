@@ -142,7 +142,7 @@ fn led_astray(all: &mut Attacks, address: &str) {
         "/dev/null",
         "file:///etc/passwd",
         "' OR '1'='1",
-        "x'; DROP TABLE hpc_user; --",
+        "x'; DROP TABLE user; --",
         "| id",
         "$(id)",
         "%00",
@@ -513,7 +513,8 @@ fn hostile() -> Folder {
         (EVIL, json!([EVIL, "user"]).to_string(), json!([EVIL]).to_string()),
         ("broken", EVIL.to_owned(), EVIL.to_owned()),
     ] {
-        let row = "INSERT INTO hpc_user (username, name, roles, email, projects, ldap) VALUES (?1, ?2, ?3, ?2, ?4, 0)";
+        let row =
+            "INSERT INTO user (username, name, roles, email, projects, ldap) VALUES (?1, ?2, ?3, ?2, ?4, 0)";
         database.execute(row, [name, EVIL, &roles, &projects]).unwrap();
     }
     folder

@@ -492,7 +492,7 @@ fn a_broken_row_is_named_and_the_others_are_listed() {
     let connection = Connection::open(folder.file("var/job.db")).unwrap();
     connection
         .execute_batch(
-            r#"INSERT INTO hpc_user (username, roles, projects) VALUES
+            r#"INSERT INTO user (username, roles, projects) VALUES
                ('a', '["api"]', '[]'), ('bad', 'garbage', '[]'), ('worse', '["user"]', '5')"#,
         )
         .unwrap();
@@ -506,7 +506,7 @@ fn a_broken_row_is_named_and_the_others_are_listed() {
     let exported = folder.run("cc-user", &["export"]).ended(0);
     assert_eq!(exported.stderr.lines().filter(|line| line.contains("damaged")).count(), 2);
     let stored = |name: &str| -> (String, String) {
-        let row = "SELECT roles, projects FROM hpc_user WHERE username = ?1";
+        let row = "SELECT roles, projects FROM user WHERE username = ?1";
         connection.query_row(row, [name], |row| Ok((row.get(0)?, row.get(1)?))).unwrap()
     };
     // What can't be read is not written over by an action that means something else.

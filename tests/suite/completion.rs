@@ -31,7 +31,7 @@ fn setup() -> Folder {
     let folder = Folder::with_setup();
     for name in NAMES {
         let statement = format!(
-            "INSERT INTO hpc_user (username, password, ldap, roles, projects) VALUES ('{}', NULL, 1, '[\"user\"]', '[]')",
+            "INSERT INTO user (username, password, ldap, roles, projects) VALUES ('{}', NULL, 1, '[\"user\"]', '[]')",
             name.replace('\'', "''")
         );
         let connection = rusqlite::Connection::open(folder.file("var/job.db")).unwrap();

@@ -284,8 +284,8 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("login::oidc::device", "monotonic clock", "the end of a device code and the interval of its polls"),
     ("login::oidc::device", "sleep", "the interval between two polls, as the provider asks for it"),
     ("login::oidc::listener", "monotonic clock", "the end of the wait for the browser and of slow clients"),
-    ("store::open", "monotonic clock", "the end of the wait for a lock"),
-    ("store::open", "sleep", "the pause between two attempts to get a lock"),
+    ("store::connect", "monotonic clock", "the end of the wait for a lock"),
+    ("store::connect", "sleep", "the pause between two attempts to get a lock"),
 ];
 
 #[test]

@@ -21,7 +21,7 @@ type Row = (i64, Option<String>, Value, Value);
 fn table(folder: &Folder) -> BTreeMap<String, Row> {
     let connection = rusqlite::Connection::open(folder.file("job.db")).unwrap();
     let mut statement = connection
-        .prepare("SELECT username, ldap, name, CAST(roles AS TEXT), CAST(projects AS TEXT) FROM hpc_user")
+        .prepare("SELECT username, ldap, name, CAST(roles AS TEXT), CAST(projects AS TEXT) FROM user")
         .unwrap();
     let list = |text: String| serde_json::from_str(&text).unwrap_or(Value::String(text));
     let rows = statement
@@ -46,7 +46,7 @@ fn fill(folder: &Folder, users: &Value) {
         };
         transaction
             .execute(
-                "INSERT INTO hpc_user(username, password, ldap, name, roles, projects) VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT INTO user(username, password, ldap, name, roles, projects) VALUES (?, ?, ?, ?, ?, ?)",
                 rusqlite::params![
                     user["username"].as_str(),
                     user["password"].as_str(),

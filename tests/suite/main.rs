@@ -15,6 +15,7 @@ mod cc_user;
 mod completion;
 mod config;
 mod convert_pem_pubkey;
+mod database_files;
 mod directory;
 mod examples;
 mod floors;

@@ -268,7 +268,7 @@ fn no_option_takes_a_secret_as_its_value() {
 #[test]
 fn a_name_is_never_a_part_of_a_statement() {
     let folder = Folder::with_setup();
-    let names = ["x'; DROP TABLE hpc_user; --", "\" OR \"\"=\"", "a' OR '1'='1", "%", "_", "fritz' --", "?1"];
+    let names = ["x'; DROP TABLE user; --", "\" OR \"\"=\"", "a' OR '1'='1", "%", "_", "fritz' --", "?1"];
     let run = |arguments: &[&str]| -> Run { folder.run("cc-user", arguments) };
     for name in names {
         // Whatever the name would do as SQL, it hits nobody while nobody has it.
@@ -295,7 +295,7 @@ fn a_name_is_never_a_part_of_a_statement() {
 fn a_bind_that_is_the_same_for_everybody_is_refused() {
     let folder = Folder::with_setup();
     let connection = rusqlite::Connection::open(folder.file("var/job.db")).unwrap();
-    connection.execute("UPDATE hpc_user SET ldap = 1 WHERE username = 'fritz'", []).unwrap();
+    connection.execute("UPDATE user SET ldap = 1 WHERE username = 'fritz'", []).unwrap();
     drop(connection);
     // Nobody listens there: were the name not looked at first, it would be a connection refused.
     configure(&folder, "ldap://127.0.0.1:9", json!({"user-bind": "cn=sync,dc=rz,dc=example,dc=com"}));

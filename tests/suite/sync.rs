@@ -38,7 +38,7 @@ pub fn table(folder: &Folder) -> Vec<String> {
     let mut statement = connection
         .prepare(
             "SELECT username || '|' || ldap || '|' || coalesce(name, '-') || '|' || roles || '|' || projects \
-             FROM hpc_user ORDER BY username",
+             FROM user ORDER BY username",
         )
         .unwrap();
     let rows = statement.query_map([], |row| row.get(0)).unwrap();
@@ -89,13 +89,13 @@ fn who_came_went_or_was_renamed_is_seen_and_the_rest_is_left_alone() {
     let folder = folder_for(&server.url(), json!({"sync-del-old-users": true}));
     execute(
         &folder,
-        "INSERT INTO hpc_user(username, ldap, name, roles, projects, password)
+        "INSERT INTO user(username, ldap, name, roles, projects, password)
          VALUES ('local', 0, 'Here', '[\"admin\"]', '[]', 'hash'), ('tok', 2, 'T', '[\"user\"]', '[]', NULL)",
     );
     sync(&folder, "").ended(0);
     execute(
         &folder,
-        "UPDATE hpc_user SET roles = '[\"user\",\"manager\"]', projects = '[\"p\"]' WHERE username = 'ben'",
+        "UPDATE user SET roles = '[\"user\",\"manager\"]', projects = '[\"p\"]' WHERE username = 'ben'",
     );
     server.modify(&format!(
         "dn: uid=anna,ou=people,{BASE}\nchangetype: modify\nreplace: gecos\ngecos: Anna Neu\n\n\
@@ -321,7 +321,7 @@ fn odd_entries_are_passed_over_and_the_rest_goes_on() {
     let folder = folder_for(&server.url(), json!({"sync-del-old-users": true}));
     execute(
         &folder,
-        "INSERT INTO hpc_user(username, ldap, name, roles, projects) VALUES ('further', 1, 'F', '[]', '[]'), ('twice', 1, 'T0', '[]', '[]')",
+        "INSERT INTO user(username, ldap, name, roles, projects) VALUES ('further', 1, 'F', '[]', '[]'), ('twice', 1, 'T0', '[]', '[]')",
     );
     let done = sync(&folder, "--json").ended(0);
     let names: Vec<String> =
@@ -354,7 +354,7 @@ fn an_admin_who_is_gone_is_kept_with_a_warning() {
     let folder = folder_for(&server.url(), json!({"sync-del-old-users": true}));
     execute(
         &folder,
-        "INSERT INTO hpc_user(username, ldap, roles, projects) VALUES ('boss', 1, '[\"admin\"]', '[]'), ('broken', 1, 'rubbish', '[]')",
+        "INSERT INTO user(username, ldap, roles, projects) VALUES ('boss', 1, '[\"admin\"]', '[]'), ('broken', 1, 'rubbish', '[]')",
     );
     let kept = sync(&folder, "").ended(0);
     assert!(
@@ -446,7 +446,7 @@ fn an_empty_full_name_in_the_directory_changes_no_name() {
     sync(&folder, "").ended(0);
     rusqlite::Connection::open(folder.file("var/job.db"))
         .unwrap()
-        .execute("UPDATE hpc_user SET name = 'Anna A' WHERE username = 'anna'", [])
+        .execute("UPDATE user SET name = 'Anna A' WHERE username = 'anna'", [])
         .unwrap();
     assert!(sync(&folder, "").ended(0).stdout.starts_with("0 added, 0 renamed, 0 deleted, 2 unchanged"));
     folder.sh("cc-user show anna | grep 'Anna A'").ended(0);

@@ -23,7 +23,7 @@ pub fn fill(folder: &Folder, from: usize, to: usize) {
     for number in from..to {
         transaction
             .execute(
-                "INSERT INTO hpc_user(username, ldap, name, roles, projects) VALUES (?, 1, ?, '[\"user\"]', '[]')",
+                "INSERT INTO user(username, ldap, name, roles, projects) VALUES (?, 1, ?, '[\"user\"]', '[]')",
                 (format!("u{number:06}"), format!("Old {number}")),
             )
             .unwrap();

@@ -196,13 +196,13 @@ fn names_of_the_user_table_are_text_on_a_terminal() {
     let roles = json!(["manager", HOSTILE]).to_string();
     connection
         .execute(
-            "INSERT INTO hpc_user(username, ldap, name, email, roles, projects) VALUES (?1, 0, ?1, ?1, ?2, ?2)",
+            "INSERT INTO user(username, ldap, name, email, roles, projects) VALUES (?1, 0, ?1, ?1, ?2, ?2)",
             rusqlite::params![HOSTILE, roles],
         )
         .unwrap();
     connection
         .execute(
-            "INSERT INTO hpc_user(username, ldap, name, roles, projects) VALUES ('broken', 7, ?1, ?1, ?1)",
+            "INSERT INTO user(username, ldap, name, roles, projects) VALUES ('broken', 7, ?1, ?1, ?1)",
             rusqlite::params![HOSTILE],
         )
         .unwrap();

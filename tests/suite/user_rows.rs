@@ -315,7 +315,7 @@ fn backup_with_one_damaged_row_restores_the_deleted_users() {
         .execute_batch(
             r#"INSERT INTO {table} (username, roles, projects, password) VALUES
                ('a', '["user"]', 'null', NULL), ('bad', 'garbage', '[]', 'hunter2'), ('x', '["Wizard"]', '["p"]', '')"#
-                .replace("{table}", "hpc_user")
+                .replace("{table}", "user")
                 .as_str(),
         )
         .unwrap();

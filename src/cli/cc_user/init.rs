@@ -84,6 +84,8 @@ pub(super) fn run(_: &Init, database: &DatabaseOptions, console: &mut Console) -
     let has_database = std::fs::symlink_metadata(&db).is_ok();
     if has_database {
         drop(Store::open_waiting(&db, Access::Read, database.wait()?)?);
+    } else {
+        store::check_free(&db)?;
     }
     warn_of_environment(console);
 
@@ -110,10 +112,22 @@ pub(super) fn run(_: &Init, database: &DatabaseOptions, console: &mut Console) -
         kept.push(db);
     } else {
         make_folder(&db)?;
+        let archive = archive(&db);
+        if std::fs::symlink_metadata(&archive).is_err() {
+            file::create_private_folder(&archive)?;
+            done.push(Done {
+                path: archive,
+                made: "an empty job archive, without which a server does not start".to_owned(),
+            });
+        }
         store::create(&db)?;
-        done.push(Done { path: db, made: "the table of users".to_owned() });
+        done.push(Done { path: db, made: "a database without users".to_owned() });
     }
-    tell(&done, &kept, console)
+    tell(&done, &kept, console)?;
+    if !has_database {
+        console.note("run 'cc-backend -migrate-db' once before the server's first start");
+    }
+    Ok(Status::Done)
 }
 
 /// Adds the keys that the environment file lacks; their names.
@@ -181,11 +195,20 @@ fn configuration(db: &Path) -> String {
     let document = json!({
         "main": main,
         "cron": {"commit-job-worker": "1m", "duration-worker": "5m", "footprint-worker": "10m"},
-        "archive": {"kind": "file", "path": "./var/job-archive"},
+        "archive": {"kind": "file", "path": archive(db).to_string_lossy()},
         "metric-store": {"retention-in-memory": "48h", "memory-cap": 1},
-        "auth": {"jwts": {"max-age": TOKEN_LIFE}},
+        // A token of a deleted user is rejected, and the roles of the database count.
+        "auth": {"jwts": {"max-age": TOKEN_LIFE, "validate-user": true}},
     });
     format!("{document:#}\n")
+}
+
+/// The job archive beside a database.
+fn archive(db: &Path) -> PathBuf {
+    match db.parent() {
+        Some(directory) if !directory.as_os_str().is_empty() => directory.join("job-archive"),
+        _ => Path::new(".").join("job-archive"),
+    }
 }
 
 fn make_folder(path: &Path) -> Result<(), Failure> {
@@ -197,7 +220,7 @@ fn make_folder(path: &Path) -> Result<(), Failure> {
     }
 }
 
-fn tell(done: &[Done], kept: &[PathBuf], console: &mut Console) -> Result<Status, Failure> {
+fn tell(done: &[Done], kept: &[PathBuf], console: &mut Console) -> Result<(), Failure> {
     for Done { path, made } in done {
         console.note(&format!("made {} ({made})", quote_path(path)));
     }
@@ -209,5 +232,5 @@ fn tell(done: &[Done], kept: &[PathBuf], console: &mut Console) -> Result<Status
         let kept: Vec<_> = kept.iter().map(|path| json!(path.to_string_lossy())).collect();
         console.json(&json!({"made": made, "kept": kept}))?;
     }
-    Ok(Status::Done)
+    Ok(())
 }

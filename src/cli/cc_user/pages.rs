@@ -32,7 +32,8 @@ pub(super) static PAGES: &[Page] = &[
             "Every action is one transaction: it happens whole or not at all. While another process is writing, the action waits for as long as --wait says and then ends with status 75.",
             "A row whose roles or projects are no JSON array of texts can't be read by the server either, which treats the user as unknown. Such a row is named, shown as far as it goes, and makes list and show end with status 74; the others are listed. An import with --update writes it anew.",
             "Roles are admin, support, manager, user, api, and anonymous. Only a manager has projects.",
-            "A database in WAL mode, as the server has it, may get an empty log and an index (-wal, -shm) beside it when it is read; SQLite makes them with the owner and mode of the database where it can. Move a database together with them. A database that nobody has open is read without them where its folder is read-only.",
+            "While a database in WAL mode is open, SQLite keeps a log and an index beside it (-wal, -shm). An account that may write the database removes them at the end when no other program needs them; one that may only read it creates none. If one of them belongs to an account that the server's account cannot share it with, the error names the file and its owner (status 77), and any verb that this owner or root runs removes it. Move or copy a database only together with its log.",
+            "A database that is replaced by another file while a verb runs is not changed (status 75).",
         ],
         examples: &[
             example("cc-user add mia --role api", "An account for a program", 0),
@@ -54,27 +55,29 @@ pub(super) static PAGES: &[Page] = &[
     Page {
         path: "init",
         description: &[
-            "Makes what is missing and changes nothing that is there: the environment file with a fresh pair of keys and a session key (mode 0600), a minimal configuration, and a database with nothing in it but the table of users (mode 0600, in a folder of mode 0700 where that is new). An environment file that lacks one of the keys gets it in a line at its end. Run it as the user the server runs as, since only that user can read the files.",
-            "The configuration holds what a server of version 1.5 was seen to start with: it listens on the loopback address, and tokens are good for 168h.",
-            "The database stands alone. It has the table hpc_user in the form of schema version 8 and later, and no schema_migrations table, because a version in it would tell the server that its other tables exist. A server of today compares the version on its start, finds none, and is expected to refuse the file, asking for a migration; no users are lost by that. Do not migrate this file: the server's migrations make the table under its older name first and rename it to hpc_user later, which can be expected to fail half-way where hpc_user exists already. This is what the server's migrations are known to do; it could not be tried with a server at hand.",
-            "To move the accounts into a server's own database, hashes of passwords included: export them, put the file aside, let the server make its own database (cc-backend -init-db), and import them there.",
+            "Creates what is missing and changes nothing that exists: the environment file with a new key pair and a session key (mode 0600), a minimal configuration, an empty job archive, and a database without users (mode 0600; new directories have mode 0700). An environment file that lacks one of the keys gets it in a line at its end. Run it as the account of the server, since only that account can read the files; as root, what is created belongs to the owner of its directory.",
+            "The configuration is one with which a server of version 1.5 starts: it listens on the loopback address, tokens expire after 168h, and the server looks every user up in the database (validate-user), so that the tokens of a deleted user are rejected.",
+            "The database has the tables of the server's schema version 3, which is the oldest one with all columns of a user. Run 'cc-backend -migrate-db' once before the server's first start: it brings the database to the server's own version and keeps the users. cc-user works on both.",
+            "To move accounts into another server's database, run 'cc-backend -migrate-db' in that server's directory if it has no database yet, then 'cc-user import' there with a file that 'cc-user export --with-passwords' wrote.",
+            "Files of an earlier database (-wal, -shm, -journal) without the database itself are an error, because SQLite would apply them to the new one.",
         ],
         examples: &[
-            example("cc-user init", "Set up the present folder", 0),
+            example("cc-user init", "Set up the working directory", 0),
             example(
-                "cc-user export --with-passwords -o users.jsonl\nfor file in var/job.db*; do mv \"$file\" \"var/standalone${file#var/job}\"; done",
-                "Before a server makes its own database; then 'cc-user import users.jsonl'",
+                "cc-user export --with-passwords -o users.jsonl\ncc-user --db other.db init -q && cc-user --db other.db import users.jsonl",
+                "Move all accounts into another database",
                 0,
             ),
         ],
         json: &[
-            ("made", "the files that were made or added to"),
+            ("made", "the files and directories that were created or added to"),
             ("kept", "the files in which nothing was missing"),
         ],
         files: &[
             ("./.env", "JWT_PUBLIC_KEY, JWT_PRIVATE_KEY, SESSION_KEY"),
             ("./config.json", "the configuration"),
             ("./var/job.db", "the database"),
+            ("./var/job-archive", "the job archive, empty"),
         ],
         see_also: SEE_ALSO,
         ..Page::EMPTY

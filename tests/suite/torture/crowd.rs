@@ -54,7 +54,7 @@ fn two_hundred_processes_on_one_database_lose_nobody() {
     }
     let database = rusqlite::Connection::open(folder.file("var/job.db")).unwrap();
     let count = |condition: &str| -> i64 {
-        let sql = format!("SELECT count(*) FROM hpc_user WHERE username LIKE 'u0%' AND {condition}");
+        let sql = format!("SELECT count(*) FROM user WHERE username LIKE 'u0%' AND {condition}");
         database.query_row(&sql, [], |row| row.get(0)).unwrap()
     };
     assert_eq!(count("roles LIKE '%api%'"), (MANY / 5) as i64, "each role was given");

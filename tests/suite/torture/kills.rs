@@ -155,7 +155,7 @@ fn a_killed_add_has_added_a_whole_user_or_none() {
         is_sound(folder.path(), about);
         let database = rusqlite::Connection::open(&database).unwrap();
         let row = database.query_row(
-            "SELECT roles || name || email FROM hpc_user WHERE username = 'newcomer'",
+            "SELECT roles || name || email FROM user WHERE username = 'newcomer'",
             [],
             |row| row.get::<_, String>(0),
         );

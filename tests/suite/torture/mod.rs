@@ -111,7 +111,7 @@ fn make_grounds() -> Folder {
     // Cheap to verify, so that a login is over before anybody looks at the clock.
     let hash = bcrypt::hash("old password", 4).unwrap().replacen("$2b$", "$2a$", 1);
     let database = rusqlite::Connection::open(folder.file("var/job.db")).unwrap();
-    database.execute("UPDATE hpc_user SET password = ?1 WHERE username = 'fritz'", [hash]).unwrap();
+    database.execute("UPDATE user SET password = ?1 WHERE username = 'fritz'", [hash]).unwrap();
     drop(database);
     let env = format!("# the server's own\nOTHER='kept as it is' # and this\n{}", folder.read(".env"));
     folder.write(".env", env);
@@ -150,7 +150,7 @@ fn users(path: &Path, about: &str) -> Vec<String> {
     let health: String =
         database.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap_or_else(|e| e.to_string());
     assert_eq!(health, "ok", "{about}");
-    let mut statement = database.prepare("SELECT username FROM hpc_user ORDER BY username").unwrap();
+    let mut statement = database.prepare("SELECT username FROM user ORDER BY username").unwrap();
     let names = statement.query_map([], |row| row.get(0)).unwrap();
     names.map(|name| name.unwrap()).collect()
 }

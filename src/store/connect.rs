@@ -1,0 +1,234 @@
+//! Opening the database file with SQLite: with which rights, and what may be left beside it.
+//!
+//! A reader of a database in WAL mode that may write removes the log and index files again when
+//! it is the last one, since it opens the database for writing; one that may not must not create
+//! them, because the server's account could then not open its own database.
+
+use std::fs;
+use std::io::{self, Read as _};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rustix::fs::{Access as Rights, AtFlags, CWD, accessat};
+
+use super::error::{StoreError, code, has_no_room};
+use super::identity::{self, Identity, Snapshot};
+use super::layout::{Lack, Layout};
+
+/// Where the header of a database says how it is read; 2 means by a write-ahead log.
+const READ_VERSION: usize = 19;
+
+/// How long to wait for another process's lock, unless told otherwise.
+pub const DEFAULT_WAIT: Duration = Duration::from_secs(5);
+
+/// What the database is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// To read; works on a database that this account may not write. An account that may also
+    /// deletes the empty log and index files beside the database that it leaves.
+    Read,
+    /// To read and change.
+    Write,
+}
+
+/// An open database.
+#[derive(Debug)]
+pub struct Store {
+    pub(super) connection: Connection,
+    pub(super) layout: Layout,
+    pub(super) path: PathBuf,
+    pub(super) wait: Duration,
+    pub(super) identity: Identity,
+    /// Set when the file is read without regard to other processes.
+    pub(super) snapshot: Option<Snapshot>,
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        // The last connection that is closed applies the write-ahead log and deletes it by its
+        // name. It must not be that of another file which has taken the database's name.
+        if self.identity.check(&self.path).is_ok() {
+            let _ = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false);
+        }
+    }
+}
+
+impl Store {
+    /// Checks that the open file is still the database and was not changed unnoticed.
+    ///
+    /// # Errors
+    /// [`StoreError::Replaced`], [`StoreError::Locked`].
+    pub(super) fn check(&self) -> Result<(), StoreError> {
+        self.identity.check(&self.path)?;
+        self.snapshot.as_ref().map_or(Ok(()), |snapshot| snapshot.check(&self.path, self.wait))
+    }
+}
+
+/// How the file is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    /// To be changed.
+    Change,
+    /// For writing, so that the log is applied and deleted at the end, but not to be changed.
+    Tidy,
+    /// For reading alone.
+    Read,
+}
+
+/// Opens a database that exists.
+pub(super) fn open(path: &Path, access: Access, wait: Duration) -> Result<Store, StoreError> {
+    let unreadable = |source| StoreError::Unreadable { path: path.to_owned(), source };
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.is_file() => {}
+        Ok(_) => return Err(StoreError::NotAFile(path.to_owned())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(StoreError::Missing(path.to_owned()));
+        }
+        Err(source) => return Err(unreadable(source)),
+    }
+    // SQLite has one error for everything that cannot be opened; the system says why.
+    let mut file = fs::File::open(path).map_err(unreadable)?;
+    let identity = Identity::of(&file.metadata().map_err(unreadable)?);
+    let has_log = has_log(&mut file);
+    drop(file);
+    log::debug!("reads the database {}", path.display());
+    let mode = match access {
+        Access::Write => Mode::Change,
+        Access::Read if may_write(path) => Mode::Tidy,
+        Access::Read => Mode::Read,
+    };
+    // SQLite would create the index file, and the log, and leave them.
+    let would_create = mode == Mode::Read && has_log && !identity::beside(path, "-shm").exists();
+    let store = if would_create {
+        immutable(path, wait, identity)?
+    } else {
+        match connect(path, mode, wait, identity) {
+            Err(lack) if is_shut(&lack) && mode != Mode::Change => immutable(path, wait, identity)?,
+            Err(lack) if is_shut(&lack) => {
+                return Err(identity::foreign(path).unwrap_or_else(|| lack.into_error(path, wait)));
+            }
+            other => other.map_err(|lack| lack.into_error(path, wait))?,
+        }
+    };
+    // SQLite opened the file, and the log, by their names.
+    store.check()?;
+    Ok(store)
+}
+
+/// Whether the header says that there is a write-ahead log.
+fn has_log(file: &mut fs::File) -> bool {
+    let mut header = [0; READ_VERSION + 1];
+    file.read_exact(&mut header).is_ok() && header.last() == Some(&2)
+}
+
+/// Whether this account may write the database and create files beside it.
+fn may_write(path: &Path) -> bool {
+    let may = |path: &Path, rights| accessat(CWD, path, rights, AtFlags::EACCESS).is_ok();
+    let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let directory = real.parent().unwrap_or(&real);
+    may(&real, Rights::READ_OK | Rights::WRITE_OK) && may(directory, Rights::WRITE_OK | Rights::EXEC_OK)
+}
+
+impl Lack {
+    fn into_error(self, path: &Path, wait: Duration) -> StoreError {
+        match self {
+            Self::Table => StoreError::NoUserTable(path.to_owned()),
+            Self::Column { table, column } => {
+                StoreError::OtherSchema { path: path.to_owned(), table, column }
+            }
+            Self::Sqlite(error) => StoreError::from_sqlite(path, wait, &error),
+        }
+    }
+}
+
+/// A path that SQLite takes for a path: `file:x` and `:memory:` mean something else to it.
+fn plain(path: &Path) -> PathBuf {
+    if path.is_absolute() { path.to_owned() } else { Path::new(".").join(path) }
+}
+
+fn connect(path: &Path, mode: Mode, wait: Duration, identity: Identity) -> Result<Store, Lack> {
+    let flags = match mode {
+        Mode::Change | Mode::Tidy => OpenFlags::SQLITE_OPEN_READ_WRITE,
+        Mode::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
+    };
+    let connection = Connection::open_with_flags(plain(path), flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+        .map_err(Lack::Sqlite)?;
+    match mode {
+        // As the server has it, so that a user's settings go with the user. The library that
+        // comes along has it on by default; that is not for others to know.
+        Mode::Change => connection.pragma_update(None, "foreign_keys", true).map_err(Lack::Sqlite)?,
+        Mode::Tidy => connection.pragma_update(None, "query_only", true).map_err(Lack::Sqlite)?,
+        Mode::Read => {}
+    }
+    finish(connection, path, wait, identity)
+}
+
+fn finish(
+    mut connection: Connection,
+    path: &Path,
+    wait: Duration,
+    identity: Identity,
+) -> Result<Store, Lack> {
+    connection.busy_handler(Some(patience(wait))).map_err(Lack::Sqlite)?;
+    // Taken back when the store is closed, if the file is still the same.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(Lack::Sqlite)?;
+    let path = path.to_owned();
+    let mut store = Store { connection, layout: Layout::TODAY, path, wait, identity, snapshot: None };
+    store.layout = Layout::of(&store.connection)?;
+    Ok(store)
+}
+
+/// Waits for a lock in short, uneven steps. SQLite's own steps of a tenth of a second let many
+/// who wait at once miss each other's turns for seconds.
+fn patience(wait: Duration) -> impl FnMut(i32) -> bool + Send + 'static {
+    let mut began = Instant::now();
+    move |count| {
+        if count == 0 {
+            began = Instant::now();
+        }
+        let left = wait.saturating_sub(began.elapsed());
+        if left.is_zero() {
+            return false;
+        }
+        let uneven =
+            u64::from(began.elapsed().subsec_nanos() ^ std::process::id().wrapping_mul(2_654_435_761));
+        let step = Duration::from_micros(1_000 + uneven % 1_000 * u64::from(count.unsigned_abs().min(20)));
+        std::thread::sleep(step.min(left));
+        true
+    }
+}
+
+/// Whether SQLite could not make or open a file beside the database, for want of rights or room.
+fn is_shut(lack: &Lack) -> bool {
+    let Lack::Sqlite(error) = lack else { return false };
+    has_no_room(error) || matches!(code(error), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly))
+}
+
+/// Opens a database as a file that no process changes, where it cannot be read otherwise. Not with
+/// a rollback journal or a log beside it: the file alone is not the database's state then.
+fn immutable(path: &Path, wait: Duration, identity: Identity) -> Result<Store, StoreError> {
+    let real =
+        fs::canonicalize(path).map_err(|source| StoreError::Unreadable { path: path.to_owned(), source })?;
+    let snapshot = Snapshot::of(path)?;
+    let mut uri = String::from("file:");
+    for byte in real.as_os_str().as_bytes() {
+        match byte {
+            b'/' | b'-' | b'_' | b'.' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => {
+                uri.push(char::from(*byte))
+            }
+            other => uri.push_str(&format!("%{other:02X}")),
+        }
+    }
+    uri.push_str("?immutable=1");
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+    let mut store = Connection::open_with_flags(uri, flags)
+        .map_err(Lack::Sqlite)
+        .and_then(|connection| finish(connection, path, wait, identity))
+        .map_err(|lack| lack.into_error(path, wait))?;
+    store.snapshot = Some(snapshot);
+    Ok(store)
+}

@@ -1,0 +1,109 @@
+//! Which file the database is, and the files that SQLite keeps beside it.
+
+use std::fs::{self, Metadata};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::fs::{Access as Rights, AtFlags, CWD, accessat};
+
+use super::error::StoreError;
+
+/// What SQLite appends to the database's name for the files beside it: write-ahead log, index of the
+/// log, rollback journal.
+pub(super) const SUFFIXES: [&str; 3] = ["-wal", "-shm", "-journal"];
+
+/// The file beside the database with this suffix; SQLite puts it beside what a symbolic link
+/// points to.
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()).into_os_string();
+    name.push(suffix);
+    name.into()
+}
+
+/// The file beside the database that this account may not use.
+pub(super) fn foreign(path: &Path) -> Option<StoreError> {
+    let rights = Rights::READ_OK | Rights::WRITE_OK;
+    SUFFIXES.into_iter().find_map(|suffix| {
+        let file = beside(path, suffix);
+        let owner = fs::symlink_metadata(&file).ok()?.uid();
+        let is_closed = accessat(CWD, &file, rights, AtFlags::EACCESS).is_err();
+        is_closed.then(|| StoreError::Foreign { path: path.to_owned(), file, owner: account(owner) })
+    })
+}
+
+/// An account by its name where the system's list of local accounts has it, else by its number.
+fn account(user: u32) -> String {
+    let list = fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let name = list.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)?.parse() == Ok(user)).then(|| name.to_owned())
+    });
+    match name {
+        Some(name) => format!("the account '{name}'"),
+        None => format!("the account with the user ID {user}"),
+    }
+}
+
+/// Which file it is, whatever its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Identity {
+    device: u64,
+    inode: u64,
+}
+
+impl Identity {
+    pub(super) fn of(metadata: &Metadata) -> Self {
+        Self { device: metadata.dev(), inode: metadata.ino() }
+    }
+
+    /// Checks that the path still leads to this file.
+    ///
+    /// # Errors
+    /// [`StoreError::Replaced`].
+    pub(super) fn check(self, path: &Path) -> Result<(), StoreError> {
+        match fs::metadata(path) {
+            Ok(metadata) if Self::of(&metadata) == self => Ok(()),
+            _ => Err(StoreError::Replaced { path: path.to_owned(), is_committed: false }),
+        }
+    }
+}
+
+/// How a file was when it was opened to be read without locks.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Snapshot {
+    size: u64,
+    seconds: i64,
+    nanoseconds: i64,
+}
+
+impl Snapshot {
+    /// # Errors
+    /// [`StoreError::Foreign`] when there is a journal, or a log with changes, beside it.
+    pub(super) fn of(path: &Path) -> Result<Self, StoreError> {
+        for (suffix, is_harmless_when_empty) in [("-journal", false), ("-wal", true)] {
+            let file = beside(path, suffix);
+            if let Ok(metadata) = fs::symlink_metadata(&file)
+                && !(is_harmless_when_empty && metadata.len() == 0)
+            {
+                let owner = account(metadata.uid());
+                return Err(StoreError::Foreign { path: path.to_owned(), file, owner });
+            }
+        }
+        let metadata =
+            fs::metadata(path).map_err(|source| StoreError::Unreadable { path: path.to_owned(), source })?;
+        Ok(Self { size: metadata.len(), seconds: metadata.mtime(), nanoseconds: metadata.mtime_nsec() })
+    }
+
+    /// Checks that nothing has been written since.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`]: another process is writing.
+    pub(super) fn check(&self, path: &Path, waited: Duration) -> Result<(), StoreError> {
+        match Self::of(path) {
+            Ok(now) if now == *self => Ok(()),
+            _ => Err(StoreError::Locked { path: path.to_owned(), waited }),
+        }
+    }
+}

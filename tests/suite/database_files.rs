@@ -1,0 +1,486 @@
+//! The files of the database: what `init` creates, what a reader leaves beside it, and what happens
+//! when the file is replaced or an unfinished change lies beside it.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use cc_auth::base::fault::{Fault as _, Status};
+use cc_auth::store::{Access, Store, StoreError};
+use rusqlite::Connection;
+
+use crate::store::server_database;
+use crate::support::{Folder, Run, has, has_root, programs};
+
+/// A column: name, type, NOT NULL, default, position in the primary key.
+type Column = (&'static str, &'static str, bool, Option<&'static str>, i64);
+
+const fn key(name: &'static str) -> Column {
+    (name, "INTEGER", false, None, 1)
+}
+
+const fn required(name: &'static str, kind: &'static str) -> Column {
+    (name, kind, true, None, 0)
+}
+
+const fn optional(name: &'static str, kind: &'static str) -> Column {
+    (name, kind, false, None, 0)
+}
+
+const fn with_default(name: &'static str, kind: &'static str, default: &'static str) -> Column {
+    (name, kind, true, Some(default), 0)
+}
+
+const TEXT: &str = "VARCHAR(255)";
+
+/// The server's schema version 3, table by table, with the columns in their order.
+const TABLES: &[(&str, &[Column])] = &[
+    (
+        "configuration",
+        &[("username", TEXT, false, None, 1), ("confkey", TEXT, false, None, 2), optional("value", TEXT)],
+    ),
+    (
+        "job",
+        &[
+            key("id"),
+            required("job_id", "BIGINT"),
+            required("cluster", TEXT),
+            required("subcluster", TEXT),
+            required("start_time", "BIGINT"),
+            required("user", TEXT),
+            required("project", TEXT),
+            optional("partition", TEXT),
+            optional("array_job_id", "BIGINT"),
+            required("duration", "INT"),
+            required("walltime", "INT"),
+            required("job_state", TEXT),
+            optional("meta_data", "TEXT"),
+            required("resources", "TEXT"),
+            required("num_nodes", "INT"),
+            optional("num_hwthreads", "INT"),
+            optional("num_acc", "INT"),
+            with_default("smt", "TINYINT", "1"),
+            with_default("exclusive", "TINYINT", "1"),
+            with_default("monitoring_status", "TINYINT", "1"),
+            with_default("mem_used_max", "REAL", "0.0"),
+            with_default("flops_any_avg", "REAL", "0.0"),
+            with_default("mem_bw_avg", "REAL", "0.0"),
+            with_default("load_avg", "REAL", "0.0"),
+            with_default("net_bw_avg", "REAL", "0.0"),
+            with_default("net_data_vol_total", "REAL", "0.0"),
+            with_default("file_bw_avg", "REAL", "0.0"),
+            with_default("file_data_vol_total", "REAL", "0.0"),
+        ],
+    ),
+    ("jobtag", &[("job_id", "INTEGER", false, None, 1), ("tag_id", "INTEGER", false, None, 2)]),
+    ("schema_migrations", &[optional("version", "UINT64"), optional("dirty", "BOOL")]),
+    ("tag", &[key("id"), required("tag_type", TEXT), required("tag_name", TEXT)]),
+    (
+        "user",
+        &[
+            ("username", TEXT, true, None, 1),
+            ("password", TEXT, false, Some("NULL"), 0),
+            with_default("ldap", "TINYINT", "0"),
+            ("name", TEXT, false, Some("NULL"), 0),
+            with_default("roles", TEXT, "'[]'"),
+            ("email", TEXT, false, Some("NULL"), 0),
+            with_default("projects", TEXT, "'[]'"),
+        ],
+    ),
+];
+
+/// Foreign keys: table, column, referenced table and column, action on delete.
+const FOREIGN_KEYS: &[(&str, &str, &str, &str, &str)] = &[
+    ("configuration", "username", "user", "username", "CASCADE"),
+    ("jobtag", "job_id", "job", "id", "CASCADE"),
+    ("jobtag", "tag_id", "tag", "id", "CASCADE"),
+];
+
+fn rows<T>(
+    connection: &Connection,
+    query: &str,
+    parameters: impl rusqlite::Params,
+    read: impl Fn(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
+) -> Vec<T> {
+    let mut statement = connection.prepare(query).unwrap();
+    statement.query_map(parameters, |row| read(row)).unwrap().map(Result::unwrap).collect()
+}
+
+#[test]
+fn init_database_has_the_tables_of_schema_version_3() {
+    let folder = Folder::new();
+    let made = folder.run("cc-user", &["init"]).ended(0);
+    assert!(
+        made.stderr.contains("note: run 'cc-backend -migrate-db' once before the server's first start"),
+        "{}",
+        made.stderr
+    );
+    let connection = Connection::open(folder.file("var/job.db")).unwrap();
+    let text = |query: &str| connection.query_row(query, [], |row| row.get::<_, String>(0)).unwrap();
+    let names =
+        rows(&connection, "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name", [], |row| {
+            row.get::<_, String>(0)
+        });
+    assert_eq!(names, TABLES.iter().map(|(name, _)| *name).collect::<Vec<_>>());
+    for (table, columns) in TABLES {
+        let found = rows(
+            &connection,
+            "SELECT name, upper(type), \"notnull\", dflt_value, pk FROM pragma_table_info(?1) ORDER BY cid",
+            [table],
+            |row| {
+                let column: (String, String, bool, Option<String>, i64) =
+                    (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?);
+                Ok(column)
+            },
+        );
+        let expected: Vec<_> = columns
+            .iter()
+            .map(|(name, kind, not_null, default, key)| {
+                ((*name).to_owned(), (*kind).to_owned(), *not_null, default.map(str::to_owned), *key)
+            })
+            .collect();
+        assert_eq!(found, expected, "{table}");
+        let keys = rows(
+            &connection,
+            "SELECT \"from\", \"table\", \"to\", on_delete FROM pragma_foreign_key_list(?1) ORDER BY \"from\"",
+            [table],
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
+        );
+        let expected: Vec<(String, String, String, String)> = FOREIGN_KEYS
+            .iter()
+            .filter(|(of, ..)| of == table)
+            .map(|(_, from, other, to, action)| {
+                ((*from).to_owned(), (*other).to_owned(), (*to).to_owned(), (*action).to_owned())
+            })
+            .collect();
+        assert_eq!(keys, expected, "{table}");
+    }
+    // Unique besides the primary keys.
+    let unique = rows(
+        &connection,
+        "SELECT t.name || ':' || (SELECT group_concat(name) FROM pragma_index_info(i.name))
+         FROM sqlite_schema t, pragma_index_list(t.name) i
+         WHERE t.type = 'table' AND i.\"unique\" AND i.origin <> 'pk' ORDER BY 1",
+        [],
+        |row| row.get::<_, String>(0),
+    );
+    assert_eq!(unique, ["schema_migrations:version", "tag:tag_type,tag_name"]);
+    assert_eq!(text("SELECT name FROM sqlite_schema WHERE name = 'version_unique'"), "version_unique");
+    let versions = rows(&connection, "SELECT version, dirty FROM schema_migrations", [], |row| {
+        Ok::<(i64, i64), _>((row.get(0)?, row.get(1)?))
+    });
+    assert_eq!(versions, [(3, 0)]);
+    assert_eq!(text("PRAGMA journal_mode"), "wal");
+    assert_eq!(text("PRAGMA integrity_check"), "ok");
+    // A server needs its archive, empty, beside it.
+    assert_eq!(fs::read_dir(folder.file("var/job-archive")).unwrap().count(), 0);
+    let config: serde_json::Value = serde_json::from_str(&folder.read("config.json")).unwrap();
+    assert_eq!(config["archive"]["path"], "./var/job-archive");
+    assert_eq!(config["auth"]["jwts"]["validate-user"], true);
+    // And all verbs work on it.
+    folder.run("cc-user", &["add", "m", "--role", "manager", "-p", "p1", "--no-password", "-q"]).ended(0);
+    folder.run("cc-user", &["project", "add", "m", "p2", "-q"]).ended(0);
+    assert_eq!(text("SELECT projects FROM user WHERE username = 'm'"), "[\"p1\",\"p2\"]");
+}
+
+#[test]
+fn init_sets_modes_whatever_the_mask() {
+    for mask in ["0", "077", "0777"] {
+        let folder = Folder::new();
+        folder.sh(&format!("umask {mask}; cc-user init -q")).ended(0);
+        let mode = |name: &str| fs::metadata(folder.file(name)).unwrap().permissions().mode() & 0o777;
+        for (name, expected) in
+            [("var", 0o700), ("var/job-archive", 0o700), ("var/job.db", 0o600), (".env", 0o600)]
+        {
+            assert_eq!(mode(name), expected, "{name} with umask {mask}");
+        }
+        folder.sh("cc-user add a --role api -q").ended(0);
+    }
+}
+
+#[test]
+fn init_beside_files_of_an_earlier_database_creates_nothing() {
+    let folder = Folder::new();
+    for suffix in ["-wal", "-shm", "-journal"] {
+        let leftover = folder.write(&format!("var/job.db{suffix}"), "x");
+        let rejected = folder.run("cc-user", &["init"]).ended(73);
+        assert!(rejected.stderr.contains(suffix), "{}", rejected.stderr);
+        assert_eq!(folder.sh("ls -A . var").stdout, format!(".:\n.home\nvar\n\nvar:\njob.db{suffix}\n"));
+        let create = cc_auth::store::create(&folder.file("var/job.db"));
+        assert!(matches!(create, Err(StoreError::Leftover { .. })), "{create:?}");
+        // The hint leads on.
+        let hint = rejected.stderr.lines().find_map(|line| line.split_once("move what is left of it away: "));
+        let hint = hint.unwrap_or_else(|| panic!("{}", rejected.stderr)).1.to_owned();
+        folder.sh(&hint).ended(0);
+        assert!(!leftover.exists());
+        folder.run("cc-user", &["init", "-q"]).ended(0);
+        fs::remove_dir_all(folder.file("var")).unwrap();
+        for name in [".env", "config.json"] {
+            fs::remove_file(folder.file(name)).unwrap();
+        }
+        fs::remove_dir_all(folder.file("leftover")).unwrap();
+    }
+}
+
+fn has_accounts() -> bool {
+    has_root() && has("setpriv")
+}
+
+/// What a run as another account needs: the programs at a place that it can reach.
+struct Accounts {
+    folder: Folder,
+}
+
+impl Accounts {
+    fn new() -> Self {
+        let folder = Folder::new();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        fs::copy(programs().join("cc-user"), folder.file("cc-user")).unwrap();
+        fs::create_dir(folder.file("var")).unwrap();
+        Self { folder }
+    }
+
+    /// A database of schema version 8 or later that belongs to the account 4001, with the user a.
+    fn database(&self) -> Connection {
+        let path = self.folder.file("var/job.db");
+        let connection = server_database(&path, 11, "hpc_user", true);
+        connection.execute_batch("INSERT INTO hpc_user (username) VALUES ('a')").unwrap();
+        self.sh("chown -R 4001:4001 var");
+        connection
+    }
+
+    #[track_caller]
+    fn sh(&self, line: &str) -> Run {
+        self.folder.sh(line).ended(0)
+    }
+
+    /// Runs `cc-user` as an account, with the group of the database.
+    fn run(&self, account: u32, arguments: &str) -> Run {
+        self.folder.sh(&format!(
+            "setpriv --reuid={account} --regid={account} --groups=4001 ./cc-user {arguments} --db var/job.db"
+        ))
+    }
+
+    fn beside(&self) -> Vec<String> {
+        let mut names: Vec<String> = fs::read_dir(self.folder.file("var"))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+}
+
+#[test]
+fn reader_leaves_no_files_beside_the_database() {
+    if !has_accounts() {
+        return;
+    }
+    let accounts = Accounts::new();
+    drop(accounts.database());
+    let only = ["job.db"];
+    assert_eq!(accounts.beside(), only);
+    // The owner; root; a member of the group who may write; one who may only read the database but
+    // write to its directory; one who may only read.
+    for (account, database, directory) in [
+        (4001, "600", "700"),
+        (0, "600", "700"),
+        (4002, "660", "770"),
+        (4002, "640", "770"),
+        (4002, "640", "750"),
+    ] {
+        accounts.sh(&format!("chmod {database} var/job.db; chmod {directory} var"));
+        for verb in ["list --names", "show a", "export", "list --json"] {
+            let read = accounts.run(account, verb).ended(0);
+            assert!(read.stdout.contains('a'), "{account} {verb}: {}", read.stdout);
+            assert_eq!(accounts.beside(), only, "{account} {verb} {database} {directory}");
+        }
+    }
+    // A member of the group changes something; the owner goes on.
+    accounts.sh("chmod 660 var/job.db; chmod 770 var");
+    accounts.run(4002, "add b --role api -q").ended(0);
+    assert_eq!(accounts.beside(), only);
+    assert_eq!(accounts.run(4001, "list --names").ended(0).stdout, "a\nb\n");
+}
+
+#[test]
+fn file_of_another_account_beside_the_database_is_named_and_removed_by_root() {
+    if !has_accounts() {
+        return;
+    }
+    let accounts = Accounts::new();
+    drop(accounts.database());
+    for suffix in ["-shm", "-wal"] {
+        // As an older reader has left it.
+        accounts.sh(&format!(
+            "rm -f var/job.db-*; : > var/job.db-wal; : > var/job.db-shm; chown 4001:4001 var/job.db-*
+             chown 0:0 var/job.db{suffix}; chmod 600 var/job.db*"
+        ));
+        let rejected = accounts.run(4001, "add b --role api").ended(77);
+        let name = format!("job.db{suffix}', which belongs to the account 'root'");
+        assert!(rejected.stderr.contains(&name), "{suffix}: {}", rejected.stderr);
+        assert!(accounts.run(4001, "list --names").status != 74);
+        // The hint.
+        accounts.run(0, "list --names").ended(0);
+        assert_eq!(accounts.beside(), ["job.db"], "{suffix}");
+        accounts.run(4001, "add b --role api -q").ended(0);
+        accounts.run(4001, "del b -q").ended(0);
+    }
+}
+
+#[test]
+fn log_with_changes_that_cannot_be_read_is_named_and_nothing_created() {
+    if !has_accounts() {
+        return;
+    }
+    let accounts = Accounts::new();
+    let server = accounts.database();
+    // The server was killed: its log has the newest changes, its index is gone.
+    server
+        .execute_batch("PRAGMA wal_autocheckpoint = 0; INSERT INTO hpc_user (username) VALUES ('new')")
+        .unwrap();
+    accounts.sh("cp var/job.db var/killed.db; cp var/job.db-wal var/killed.db-wal");
+    drop(server);
+    accounts.sh("rm -f var/job.db*; mv var/killed.db var/job.db; mv var/killed.db-wal var/job.db-wal
+                 chown 4001:4001 var/*; chmod 640 var/*; chmod 770 var");
+    let rejected = accounts.run(4002, "list --names").ended(77);
+    assert!(rejected.stderr.contains("job.db-wal"), "{}", rejected.stderr);
+    assert_eq!(rejected.stdout, "");
+    assert_eq!(accounts.beside(), ["job.db", "job.db-wal"]);
+    assert_eq!(accounts.run(4001, "list --names").ended(0).stdout, "a\nnew\n");
+    assert_eq!(accounts.beside(), ["job.db"]);
+    assert_eq!(accounts.run(4002, "list --names").ended(0).stdout, "a\nnew\n");
+}
+
+#[test]
+fn uncommitted_change_beside_a_rollback_journal_is_never_read() {
+    if !has_accounts() {
+        return;
+    }
+    let accounts = Accounts::new();
+    let connection = accounts.database();
+    connection.query_row("PRAGMA journal_mode = delete", [], |_| Ok(())).unwrap();
+    connection
+        .execute_batch(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)
+             INSERT INTO hpc_user (username, email) SELECT 'u' || i, hex(zeroblob(200)) FROM n;
+             UPDATE hpc_user SET roles = '[\"user\"]';
+             PRAGMA cache_spill = 5; PRAGMA cache_size = 5;
+             BEGIN; UPDATE hpc_user SET roles = '[\"admin\"]';",
+        )
+        .unwrap();
+    // Killed in the middle: a part of the change is in the file, the journal undoes it.
+    accounts.sh("mkdir hot; cp var/job.db hot/job.db; cp var/job.db-journal hot/job.db-journal");
+    drop(connection);
+    accounts.sh("rm -rf var; mv hot var; chown -R 4001:4001 var; chmod 640 var/*");
+    let raw = fs::read(accounts.folder.file("var/job.db")).unwrap();
+    assert!(raw.windows(7).any(|piece| piece == b"[\"admin"), "the change is not in the file");
+    for directory in ["770", "750"] {
+        accounts.sh(&format!("chmod {directory} var"));
+        let rejected = accounts.run(4002, "list --role admin --names").ended(77);
+        assert_eq!(rejected.stdout, "");
+        assert!(rejected.stderr.contains("job.db-journal"), "{}", rejected.stderr);
+    }
+    assert_eq!(accounts.run(4001, "list --role admin --names").ended(0).stdout, "");
+    assert_eq!(accounts.beside(), ["job.db"]);
+    assert_eq!(accounts.run(4002, "list --role admin --names").ended(0).stdout, "");
+}
+
+/// A new database takes the name.
+fn replace(folder: &Folder) -> (Vec<u8>, u64) {
+    let other = folder.file("var/other.db");
+    drop(server_database(&other, 11, "hpc_user", true));
+    let connection = Connection::open(&other).unwrap();
+    connection.execute_batch("INSERT INTO hpc_user (username) VALUES ('restored')").unwrap();
+    drop(connection);
+    let path = folder.file("var/job.db");
+    fs::rename(&other, &path).unwrap();
+    (fs::read(&path).unwrap(), fs::metadata(&path).unwrap().ino())
+}
+
+#[track_caller]
+fn assert_untouched(path: &Path, (content, inode): (Vec<u8>, u64)) {
+    assert_eq!(fs::metadata(path).unwrap().ino(), inode);
+    assert!(fs::read(path).unwrap() == content, "the new file has changed");
+    let connection = Connection::open(path).unwrap();
+    let health: String = connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+    let names: String =
+        connection.query_row("SELECT group_concat(username) FROM hpc_user", [], |row| row.get(0)).unwrap();
+    assert_eq!((health.as_str(), names.as_str()), ("ok", "restored"));
+}
+
+#[test]
+fn database_replaced_while_it_is_open_is_neither_read_nor_changed() {
+    let folder = Folder::new();
+    let path = folder.file("var/job.db");
+    let begin = || {
+        let _ = fs::remove_dir_all(folder.file("var"));
+        fs::create_dir(folder.file("var")).unwrap();
+        drop(server_database(&path, 11, "hpc_user", true));
+        Store::open(&path, Access::Write).unwrap()
+    };
+    let is_replaced = |error: StoreError| {
+        assert!(matches!(error, StoreError::Replaced { .. }), "{error}");
+        assert_eq!(error.kind().status(), Status::TryAgain);
+    };
+    // Before the transaction.
+    let mut store = begin();
+    let new = replace(&folder);
+    is_replaced(store.transaction().unwrap_err());
+    is_replaced(store.find("a").unwrap_err());
+    is_replaced(store.scan(|_| Ok::<(), StoreError>(())).unwrap_err());
+    is_replaced(store.each(&cc_auth::store::Filter::default(), |_| Ok::<(), StoreError>(())).unwrap_err());
+    drop(store);
+    assert_untouched(&path, new);
+    // Within it.
+    let mut store = begin();
+    let mut transaction = store.transaction().unwrap();
+    let user = cc_auth::user::User::from_directory("lost", None);
+    transaction.add(&user, None).unwrap();
+    let new = replace(&folder);
+    is_replaced(transaction.commit().unwrap_err());
+    drop(store);
+    assert_untouched(&path, new);
+    // Removed.
+    let mut store = begin();
+    fs::remove_file(&path).unwrap();
+    is_replaced(store.transaction().unwrap_err());
+}
+
+#[test]
+fn verb_that_waits_while_the_database_is_replaced_ends_with_75() {
+    for arguments in [
+        &["add", "new", "--role", "user", "--password-stdin"][..],
+        &["passwd", "restored", "--password-stdin"],
+    ] {
+        let folder = Folder::new();
+        fs::create_dir(folder.file("var")).unwrap();
+        let path = folder.file("var/job.db");
+        let connection = server_database(&path, 11, "hpc_user", true);
+        connection.execute_batch("INSERT INTO hpc_user (username) VALUES ('restored')").unwrap();
+        drop(connection);
+        let mut child = Command::new(programs().join("cc-user"))
+            .args(arguments)
+            .current_dir(folder.path())
+            .stdin(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let began = Instant::now();
+        while !folder.file("var/job.db-shm").exists() {
+            assert!(began.elapsed() < Duration::from_secs(30), "{arguments:?}");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        // It has the file open and waits for the password.
+        std::thread::sleep(Duration::from_millis(200));
+        let new = replace(&folder);
+        std::io::Write::write_all(&mut child.stdin.take().unwrap(), b"new password\n").unwrap();
+        let output = child.wait_with_output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(75), "{arguments:?}: {stderr}");
+        assert!(stderr.contains("was replaced by another file"), "{stderr}");
+        assert_untouched(&path, new);
+    }
+}
