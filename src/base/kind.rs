@@ -128,6 +128,7 @@ kinds! {
     KeyOtherKind: "key-other-kind", Data, "a key is of another type than expected";
     KeySetMalformed: "key-set-malformed", Unavailable, "a key set from a URL is malformed";
     KeySetNotCached: "key-set-not-cached", Unavailable, "no copy of the key set is cached";
+    KeySetUnusable: "key-set-unusable", Data, "a key set contains no usable key";
     KeyWeak: "key-weak", Data, "a key is weak";
     LdapBase: "ldap-base", Config, "the search base does not exist";
     LdapBindName: "ldap-bind-name", Config, "the bind name is invalid";
@@ -225,6 +226,7 @@ kinds! {
     RandomUnavailable: "random-unavailable", Io, "the system's random source is not available";
     RecipientMalformed: "recipient-malformed", Data, "a line of the list of users is not a valid username";
     RecipientsEmpty: "recipients-empty", No, "no user matches";
+    RemoteKeySetUnusable: "remote-key-set-unusable", Unavailable, "a key set from a URL contains no usable key";
     ResourceDuplicateMember: "resource-duplicate-member", Data, "a token resource has a duplicate member";
     ResourceDuplicateName: "resource-duplicate-name", Data, "two token resources have the same name";
     ResourceIssuer: "resource-issuer", Data, "the issuer of a token resource is invalid";
@@ -285,6 +287,7 @@ kinds! {
     TokenEmbeddedKey: "token-embedded-key", No, "the token's header contains a key or its URL";
     TokenEmpty: "token-empty", Data, "the token is empty";
     TokenHeaderType: "token-header-type", No, "a header parameter of the token has the wrong type";
+    TokenIncomplete: "token-incomplete", Data, "the token is not complete";
     TokenJson: "token-json", Data, "a part of the token is not valid JSON";
     TokenKeyUnknown: "token-key-unknown", No, "no key has the token's key ID";
     TokenNested: "token-nested", Data, "the token contains another token";
@@ -295,11 +298,14 @@ kinds! {
     TokenOtherSubject: "token-other-subject", No, "the token is for another user";
     TokenParts: "token-parts", Data, "the token does not have three parts";
     TokenRejected: "token-rejected", No, "the token is rejected";
+    TokenSeveral: "token-several", Data, "there are several tokens where one is expected";
     TokenSignature: "token-signature", No, "the token's signature is invalid";
     TokenSignatureEmpty: "token-signature-empty", No, "the token's signature is empty";
     TokenSpareBits: "token-spare-bits", No, "the token has unused base64 bits that are set";
+    TokenSurrogate: "token-surrogate", No, "the token has a lone surrogate, which is no character";
     TokenTooDeep: "token-too-deep", No, "the token's JSON is nested too deeply";
     TokenTooLong: "token-too-long", Data, "the token is longer than the limit";
+    TokenTooManyKeys: "token-too-many-keys", No, "more keys fit the token than are tried";
     TokenUnencoded: "token-unencoded", No, "the token's payload is not encoded";
     TokenUnsigned: "token-unsigned", No, "the token is not signed";
     TooManyAttempts: "too-many-attempts", TryAgain, "too many failed logins";
@@ -333,7 +339,7 @@ impl Kind {
             Self::KeyHalvesDiffer => Self::ConfigKeyHalvesDiffer,
             Self::KeyOtherKind => Self::ConfigKeyOtherKind,
             Self::KeyEncrypted => Self::ConfigKeyEncrypted,
-            Self::KeyNotFound => Self::ConfigKeyNotFound,
+            Self::KeyNotFound | Self::KeySetUnusable => Self::ConfigKeyNotFound,
             Self::CertificateDates => Self::ConfigCertificateDates,
             Self::KeyMalformed => Self::ConfigKeyMalformed,
             other => other,

@@ -8,6 +8,7 @@ pub mod duration;
 pub mod environment;
 pub mod fault;
 pub mod file;
+pub mod json_text;
 pub mod kind;
 pub mod near;
 pub mod note;

@@ -204,6 +204,18 @@ impl Console {
         self.line(&text)
     }
 
+    /// Writes a JSON document that is written already; otherwise as [`Console::json`].
+    ///
+    /// # Errors
+    /// As [`Console::line`].
+    pub fn json_text(&mut self, text: &str) -> Result<(), OutputFault> {
+        if self.out_is_terminal {
+            self.line(&ascii_controls(&crate::base::json_text::indented(text)))
+        } else {
+            self.line(text)
+        }
+    }
+
     /// Writes one item of a JSON document that comes in pieces, on one line without its end; on
     /// a terminal escaped.
     ///

@@ -451,7 +451,8 @@ impl Fault for KeyError {
             | Self::Binary { .. }
             | Self::JwkSetCount { .. } => Kind::KeyOtherKind,
             Self::Encrypted => Kind::KeyEncrypted,
-            Self::NoPem(_) | Self::Unset { .. } | Self::SetUnusable => Kind::KeyNotFound,
+            Self::NoPem(_) | Self::Unset { .. } => Kind::KeyNotFound,
+            Self::SetUnusable => Kind::KeySetUnusable,
             Self::CertificateDates { .. } => Kind::CertificateDates,
             Self::NoRandom => Kind::RandomUnavailable,
             Self::Crypto(_) => Kind::CryptoFailed,

@@ -493,6 +493,12 @@ impl Jwk {
         if private.public() == public { Ok(private) } else { Err(KeyError::Mismatch(private.kind())) }
     }
 
+    /// The key ID, where it is a string.
+    #[must_use]
+    pub fn kid_text(&self) -> Option<&str> {
+        self.get("kid").and_then(Value::as_str)
+    }
+
     fn kid(&self) -> Result<Option<&str>, KeyError> {
         self.text("kid")
     }

@@ -40,8 +40,11 @@ pub fn login(
         use crate::base::fault::Fault as _;
         refuse(error.to_string(), error.hint())
     };
-    let bare = crate::token::bare(text.expose());
-    let token = Unverified::parse(bare).map_err(from_token)?;
+    let found = crate::token::text::one(text.expose()).map_err(|error| {
+        use crate::base::fault::Fault as _;
+        refuse(error.to_string(), error.hint())
+    })?;
+    let token = Unverified::parse(&found.token).map_err(from_token)?;
     let endpoint = endpoint_of(&token);
     let rules = rules(settings);
     let keys = keys(settings, endpoint, &rules, notes)?;
@@ -66,7 +69,8 @@ pub fn login(
 /// a login goes on as if none were shown.
 #[must_use]
 pub fn is_looked_at(settings: &Settings, text: &SecretText) -> bool {
-    let Ok(token) = Unverified::parse(crate::token::bare(text.expose())) else {
+    let found = crate::token::text::one(text.expose());
+    let Some(token) = found.as_ref().ok().and_then(|found| Unverified::parse(&found.token).ok()) else {
         // What is no token is looked at wherever any token is.
         let shared = settings.shared_key(WeakKeys::Refuse).is_ok();
         return shared || rules(settings).cookie_login_lacks.is_empty();

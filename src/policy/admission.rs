@@ -168,7 +168,10 @@ pub fn refused(error: &TokenError) -> Verdict {
     use crate::base::fault::Fault as _;
     let mut verdict = Verdict::new();
     let check = match error {
-        TokenError::Signature(_) | TokenError::NoKey | TokenError::KeyUnknown { .. } => "signature",
+        TokenError::Signature(_)
+        | TokenError::NoKey
+        | TokenError::KeyUnknown { .. }
+        | TokenError::TooManyKeys { .. } => "signature",
         TokenError::AlgorithmMissing
         | TokenError::AlgorithmUnknown(_)
         | TokenError::AlgorithmMismatch { .. }
@@ -176,7 +179,7 @@ pub fn refused(error: &TokenError) -> Verdict {
         TokenError::OtherIssuer { .. } => "issuer",
         _ => "form",
     };
-    let server = if server_overlooks(error) { "; the server does not look at that" } else { "" };
+    let server = if server_overlooks(error) { "; rejected here, accepted by the server" } else { "" };
     if check != "form" {
         verdict.holds("form", "three parts, each readable in one way only");
     }
@@ -195,6 +198,7 @@ fn server_overlooks(error: &TokenError) -> bool {
             | TokenError::EmbeddedKey(_)
             | TokenError::SpareBits(_)
             | TokenError::NotUtf8(_)
+            | TokenError::Surrogate(_)
             | TokenError::HeaderType { name: "kid", .. }
     )
 }

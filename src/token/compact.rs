@@ -4,6 +4,7 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde_json::{Map, Value};
 
 use super::MAX_BYTES;
@@ -25,21 +26,6 @@ pub struct Unverified<'a> {
     pub(super) header: Header,
     pub(super) claims: Claims,
     pub(super) signature: Vec<u8>,
-}
-
-/// The text without white space around it and without a leading `Bearer `, as people paste it.
-/// What a server gets has none of this.
-///
-/// ```
-/// assert_eq!(cc_auth::token::bare(" Bearer a.b.c\n"), "a.b.c");
-/// ```
-#[must_use]
-pub fn bare(text: &str) -> &str {
-    let text = text.trim_ascii();
-    match text.split_at_checked(7) {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer ") => token.trim_ascii_start(),
-        _ => text,
-    }
 }
 
 impl<'a> Unverified<'a> {
@@ -64,11 +50,12 @@ impl<'a> Unverified<'a> {
     /// [`TokenError`], one variant each.
     pub fn parse_with_embedded_keys(text: &'a str) -> Result<Self, TokenError> {
         let Parts { signed, header, payload, signature } = Parts::of(text)?;
-        if looks_like_token(&payload) {
+        if looks_like_token(&payload.bytes) {
             return Err(TokenError::Nested);
         }
-        let claims = json::object(&payload, Part::Claims)?.into();
-        Ok(Self { signed, header, claims, signature: decode_signature(signature)? })
+        let claims = payload.object(Part::Claims)?.into();
+        let signature = decode_signature(signature, header.algorithm())?;
+        Ok(Self { signed, header, claims, signature })
     }
 
     /// What the header says the key is called. For choosing which keys to try, never for more.
@@ -88,7 +75,7 @@ impl<'a> Unverified<'a> {
 pub(super) struct Parts<'a> {
     pub(super) signed: &'a str,
     pub(super) header: Header,
-    pub(super) payload: Vec<u8>,
+    pub(super) payload: Decoded,
     pub(super) signature: &'a str,
 }
 
@@ -102,19 +89,49 @@ impl<'a> Parts<'a> {
         }
         let points = text.bytes().filter(|byte| *byte == b'.').count();
         let (Some((signed, signature)), 2) = (text.rsplit_once('.'), points) else {
-            return Err(TokenError::Parts(points + 1));
+            return Err(if is_encrypted(text) {
+                TokenError::Encrypted
+            } else {
+                TokenError::Parts(points + 1)
+            });
         };
         let Some((header, payload)) = signed.split_once('.') else {
             return Err(TokenError::Parts(points + 1));
         };
-        let header = Header::judge(json::object(&decode(header, Part::Header)?, Part::Header)?)?;
+        let header = Header::judge(decode(header, Part::Header)?.object(Part::Header)?)?;
         let payload = decode(payload, Part::Claims)?;
         Ok(Self { signed, header, payload, signature })
     }
 }
 
-pub(super) fn decode_signature(text: &str) -> Result<Vec<u8>, TokenError> {
-    if text.is_empty() { Err(TokenError::SignatureEmpty) } else { decode(text, Part::Signature) }
+/// The bytes of a signature. With unused bits set it is another spelling when it has the length of its
+/// algorithm's; otherwise it was truncated.
+pub(super) fn decode_signature(text: &str, algorithm: &str) -> Result<Vec<u8>, TokenError> {
+    if text.is_empty() {
+        return Err(TokenError::SignatureEmpty);
+    }
+    let Decoded { bytes, spare } = decode(text, Part::Signature)?;
+    match spare {
+        false => Ok(bytes),
+        true if is_truncated(bytes.len(), algorithm) => Err(TokenError::Incomplete(Part::Signature)),
+        true => Err(TokenError::SpareBits(Part::Signature)),
+    }
+}
+
+/// Whether a signature lacks up to 4 bytes of its algorithm's length: what is left of one after some
+/// characters of the token were lost.
+pub(super) fn is_truncated(length: usize, algorithm: &str) -> bool {
+    let expected = match algorithm {
+        "EdDSA" | "Ed25519" | "ES256" | "HS512" => 64,
+        "ES384" => 96,
+        "ES512" => 132,
+        "HS256" => 32,
+        "HS384" => 48,
+        // As long as the modulus, whose length is a multiple of 8 bytes.
+        "RS256" | "RS384" | "RS512" | "PS256" | "PS384" | "PS512" => length.next_multiple_of(8),
+        _ => length,
+    };
+    length < expected && expected - length <= 4
 }
 
 impl fmt::Debug for Unverified<'_> {
@@ -124,13 +141,51 @@ impl fmt::Debug for Unverified<'_> {
     }
 }
 
-fn decode(text: &str, part: Part) -> Result<Vec<u8>, TokenError> {
-    URL_SAFE_NO_PAD.decode(text).map_err(|error| match error {
-        base64::DecodeError::InvalidLastSymbol(at, byte) if is_base64url(byte) && at + 1 == text.len() => {
-            TokenError::SpareBits(part)
+/// A part that was decoded leniently: what a truncated part looks like is known only then.
+pub(super) struct Decoded {
+    pub(super) bytes: Vec<u8>,
+    /// Whether bits that belong to no byte are set: another spelling of the same bytes.
+    pub(super) spare: bool,
+}
+
+impl Decoded {
+    /// The JSON object that the part is. Only what is one can be another spelling; a part with unused
+    /// bits that is none, and a header without its beginning, were truncated.
+    fn object(&self, part: Part) -> Result<Map<String, Value>, TokenError> {
+        let begins = part != Part::Header || self.bytes.trim_ascii_start().first() == Some(&b'{');
+        match json::object(&self.bytes, part) {
+            Ok(_) if self.spare => Err(TokenError::SpareBits(part)),
+            Err(TokenError::Json { .. } | TokenError::NotUtf8(_)) if self.spare || !begins => {
+                Err(TokenError::Incomplete(part))
+            }
+            other => other,
         }
-        other => TokenError::Base64 { part, problem: problem(text, other) },
-    })
+    }
+}
+
+/// Decodes with spare bits allowed and told.
+fn decode(text: &str, part: Part) -> Result<Decoded, TokenError> {
+    const LENIENT: GeneralPurpose = GeneralPurpose::new(
+        &base64::alphabet::URL_SAFE,
+        GeneralPurposeConfig::new()
+            .with_encode_padding(false)
+            .with_decode_padding_mode(DecodePaddingMode::RequireNone)
+            .with_decode_allow_trailing_bits(true),
+    );
+    match URL_SAFE_NO_PAD.decode(text) {
+        Ok(bytes) => Ok(Decoded { bytes, spare: false }),
+        Err(base64::DecodeError::InvalidLastSymbol(at, byte))
+            if is_base64url(byte) && at + 1 == text.len() =>
+        {
+            let bytes = LENIENT.decode(text).map_err(|_| TokenError::Incomplete(part))?;
+            Ok(Decoded { bytes, spare: true })
+        }
+        // No bytes have this many characters.
+        Err(base64::DecodeError::InvalidLength(_)) if text.bytes().all(is_base64url) => {
+            Err(TokenError::Incomplete(part))
+        }
+        Err(other) => Err(TokenError::Base64 { part, problem: problem(text, other) }),
+    }
 }
 
 const fn is_base64url(byte: u8) -> bool {
@@ -153,6 +208,13 @@ fn problem(text: &str, error: base64::DecodeError) -> String {
         InvalidLength(length) => format!("no data has a length of {length} characters"),
         InvalidLastSymbol(at, _) => format!("character {} is {}", at + 1, shown(at)),
     }
+}
+
+/// Whether a text is an encrypted token: five parts, and `enc` in the header (RFC 7516 4.1.2).
+fn is_encrypted(text: &str) -> bool {
+    let header = text.split('.').next().unwrap_or_default();
+    let header = decode(header, Part::Header).and_then(|header| json::object(&header.bytes, Part::Header));
+    text.matches('.').count() == 4 && header.is_ok_and(|header| header.contains_key("enc"))
 }
 
 /// Whether the payload is another token in compact form: the base64url of `{"`.

@@ -41,6 +41,15 @@ pub enum TokenError {
     /// Not three parts between points (RFC 7515 3.1).
     #[error("{}", parts_message(*.0))]
     Parts(usize),
+    /// Five parts with an encryption algorithm in the header (RFC 7516 3.1).
+    #[error("the token has 5 parts: it is encrypted (JWE), expected a signed one of 3 parts")]
+    Encrypted,
+    /// A part that ends or begins in the middle: characters are missing.
+    #[error("this is not a complete token: its {0} is truncated")]
+    Incomplete(Part),
+    /// Several tokens where one is expected.
+    #[error("found {0} tokens on {0} lines, expected one")]
+    Several(usize),
     /// A part that is not base64url without padding (RFC 7515 2).
     #[error("the token's {part} is not base64url: {problem}")]
     Base64 {
@@ -72,6 +81,9 @@ pub enum TokenError {
     /// token (RFC 4648 3.5).
     #[error("the token's {0} ends in a character with spare bits set: it is another spelling of the token")]
     SpareBits(Part),
+    /// An escape of one half of a surrogate pair (RFC 8259 8.2), which the server replaces.
+    #[error("the token's {0} has a lone surrogate, which is no character")]
+    Surrogate(Part),
     /// A part that is not UTF-8 (RFC 7515 3).
     #[error("the token's {0} is not UTF-8")]
     NotUtf8(Part),
@@ -149,6 +161,14 @@ pub enum TokenError {
         /// The issuer of the key.
         owner: String,
     },
+    /// More keys may be the token's than are tried.
+    #[error("{found} keys may have signed the token, and none of the first {limit} did")]
+    TooManyKeys {
+        /// How many there are.
+        found: usize,
+        /// How many are tried.
+        limit: usize,
+    },
     /// The signature does not fit.
     #[error("the signature does not fit {}", if *.0 == 1 { "the key".to_owned() } else { format!("any of the {} keys", .0) })]
     Signature(usize),
@@ -156,10 +176,9 @@ pub enum TokenError {
 
 fn parts_message(parts: usize) -> String {
     match parts {
-        1 => "this is not a token: it has no points, wanted three parts between two points".to_owned(),
-        2 => "the token has 2 parts, wanted 3: its signature is missing, or it was cut off".to_owned(),
-        5 => "the token has 5 parts: it is encrypted (JWE), wanted a signed one of 3 parts".to_owned(),
-        many => format!("the token has {many} parts, wanted 3"),
+        1 => "this is not a token: it has no points, expected three parts between two points".to_owned(),
+        2 => "the token has 2 parts, expected 3: its signature is missing, or it was truncated".to_owned(),
+        many => format!("the token has {many} parts, expected 3"),
     }
 }
 
@@ -172,6 +191,9 @@ impl TokenError {
             Self::Empty
                 | Self::TooLong(_)
                 | Self::Parts(_)
+                | Self::Encrypted
+                | Self::Incomplete(_)
+                | Self::Several(_)
                 | Self::Base64 { .. }
                 | Self::Json { .. }
                 | Self::NotObject { .. }
@@ -185,7 +207,11 @@ impl Fault for TokenError {
         match self {
             Self::Empty => Kind::TokenEmpty,
             Self::TooLong(_) => Kind::TokenTooLong,
-            Self::Parts(_) => Kind::TokenParts,
+            Self::Parts(_) | Self::Encrypted => Kind::TokenParts,
+            Self::Incomplete(_) => Kind::TokenIncomplete,
+            Self::Several(_) => Kind::TokenSeveral,
+            Self::Surrogate(_) => Kind::TokenSurrogate,
+            Self::TooManyKeys { .. } => Kind::TokenTooManyKeys,
             Self::Base64 { .. } => Kind::TokenBase64,
             Self::SpareBits(_) => Kind::TokenSpareBits,
             Self::NotUtf8(_) => Kind::TokenNotUtf8,
@@ -214,10 +240,16 @@ impl Fault for TokenError {
         Some(
             match self {
                 Self::Empty | Self::TooLong(_) => return None,
-                Self::Parts(5) => "only its receiver's private key opens it: ask the issuer for a signed token",
-                Self::Parts(1 | 2) => "was it copied whole?",
-                Self::Parts(_) | Self::Base64 { .. } | Self::Json { .. } => {
-                    "was it copied whole? 'cc-jwt inspect' shows what can be read of it"
+                Self::NoKey => "give a key with --key, --jwks or --discovery",
+                Self::Encrypted => "only its receiver's private key opens it: ask the issuer for a signed token",
+                Self::Parts(1 | 2) => "copy the whole token, with both points",
+                Self::Several(_) => "verify each line with --stream, or give one token",
+                Self::TooManyKeys { .. } => "give the keys key IDs (kid), and the token the ID of its key",
+                Self::Incomplete(_) | Self::Parts(_) | Self::Base64 { .. } | Self::Json { .. } => {
+                    "copy the whole token; 'cc-jwt inspect' shows what can be read of it"
+                }
+                Self::KeyUnknown { .. } => {
+                    "fetch or publish the key set again: the key may have been rotated in or out since it was read"
                 }
                 Self::NotObject { .. } | Self::Nested | Self::TooDeep(_) => {
                     "see it with: cc-jwt inspect"
@@ -232,7 +264,7 @@ impl Fault for TokenError {
                 Self::OtherIssuer { .. } => {
                     "compare 'iss' with the issuer in the discovery document, which must be equal in every character"
                 }
-                _ => "ask whoever issued it for a token without that",
+                _ => "ask the issuer for a token without that",
             }
             .to_owned(),
         )

@@ -7,7 +7,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde_json::Value;
 
 use super::claims::Claims;
-use super::compact::{Header, Unverified};
+use super::compact::{Header, Unverified, is_truncated};
 use super::error::{Part, TokenError};
 use super::json::{self, kind};
 use crate::base::quote::quote;
@@ -21,6 +21,9 @@ pub struct Inspection {
     pub header: Seen,
     /// The claims, as far as they can be read; an encrypted token's are not.
     pub claims: Seen,
+    /// The header and the claims as they are written, where they are JSON: numbers in a [`Value`]
+    /// lose digits.
+    pub written: [Option<String>; 2],
     /// How many bytes the signature has, where it can be decoded.
     pub signature_bytes: Option<usize>,
     /// Everything that stands out in the form, in the order of the token.
@@ -117,24 +120,42 @@ pub fn inspect(text: &str) -> Inspection {
     if text.len() > super::MAX_BYTES {
         add(&mut oddities, "too-long", TokenError::TooLong(text.len()).to_string());
     }
-    let header = see(parts.first(), Part::Header, &mut oddities);
+    let (header, written_header) = see(parts.first(), Part::Header, &mut oddities);
     let form = form(&parts, &header);
-    let (claims, signature_bytes) = if form == Form::Encrypted {
-        add(&mut oddities, "encrypted", "it is encrypted (JWE): its claims can't be seen".to_owned());
-        (Seen::Nothing, None)
+    let truncated = matches!(refusal, Some(TokenError::Incomplete(_)));
+    let ((claims, written_claims), signature_bytes) = if form == Form::Encrypted {
+        add(&mut oddities, "encrypted", "it is encrypted (JWE): its claims cannot be shown".to_owned());
+        ((Seen::Nothing, None), None)
     } else {
         let claims = see(parts.get(1), Part::Claims, &mut oddities);
-        let signature = parts.get(2).and_then(|part| decode(part, Part::Signature, &mut oddities).ok());
+        let signature = parts.get(2).and_then(|part| {
+            let (bytes, spare) = decode(part, Part::Signature, &mut oddities).ok()?;
+            if spare && !truncated {
+                add(&mut oddities, "base64", format!("the {} {OTHER_SPELLING}", Part::Signature));
+            }
+            Some(bytes)
+        });
         (claims, signature.map(|bytes| bytes.len()))
     };
+    let algorithm = header.json().and_then(|header| header.get("alg")).and_then(Value::as_str);
+    let short = signature_bytes.is_some_and(|length| is_truncated(length, algorithm.unwrap_or_default()));
+    if let Some(error @ TokenError::Incomplete(_)) = &refusal {
+        add(&mut oddities, "incomplete", error.to_string());
+    } else if short {
+        add(&mut oddities, "incomplete", TokenError::Incomplete(Part::Signature).to_string());
+    }
     if let Form::Other(count) = form {
         add(&mut oddities, "parts", TokenError::Parts(count).to_string());
     }
     if let Some(Value::Object(members)) = header.json() {
         stands_out_in_header(members, form, &mut oddities);
     }
-    Inspection { form, header, claims, signature_bytes, oddities, refusal, strict }
+    let written = [written_header, written_claims];
+    Inspection { form, header, claims, written, signature_bytes, oddities, refusal, strict }
 }
+
+/// What is said of a part whose unused bits are set.
+const OTHER_SPELLING: &str = "has bits set that belong to no byte (another spelling of the same token)";
 
 fn add(oddities: &mut Vec<Oddity>, kind: &'static str, text: String) {
     oddities.push(Oddity { kind, text });
@@ -152,28 +173,43 @@ fn form(parts: &[&str], header: &Seen) -> Form {
         [_, _, ""] => Form::Unsigned,
         [_, _] | [_, _, _] if unsigned() => Form::Unsigned,
         [_, _, _] => Form::Signed,
-        [_, _, _, _, _] => Form::Encrypted,
+        [_, _, _, _, _] if header.json().is_some_and(|header| header.get("enc").is_some()) => Form::Encrypted,
         _ => Form::Other(parts.len()),
     }
 }
 
-fn see(part: Option<&&str>, which: Part, oddities: &mut Vec<Oddity>) -> Seen {
-    let Some(part) = part.filter(|part| !part.is_empty()) else { return Seen::Nothing };
-    let bytes = match decode(part, which, oddities) {
-        Ok(bytes) => bytes,
-        Err(()) => return Seen::Raw((*part).to_owned()),
+/// The part as far as it can be read, and its text where it is JSON.
+fn see(part: Option<&&str>, which: Part, oddities: &mut Vec<Oddity>) -> (Seen, Option<String>) {
+    let Some(part) = part.filter(|part| !part.is_empty()) else { return (Seen::Nothing, None) };
+    let (bytes, spare) = match decode(part, which, oddities) {
+        Ok(decoded) => decoded,
+        Err(()) => return (Seen::Raw((*part).to_owned()), None),
     };
-    let text = match String::from_utf8(bytes) {
+    let mut text = match String::from_utf8(bytes) {
         Ok(text) => text,
         Err(error) => {
             add(oddities, "not-utf8", format!("the {which} is not UTF-8"));
             let length = error.as_bytes().len();
             let lossy = String::from_utf8_lossy(error.as_bytes()).into_owned();
-            return if lossy.contains('{') { Seen::Text(lossy) } else { Seen::Bytes(length) };
+            let seen = if lossy.contains('{') { Seen::Text(lossy) } else { Seen::Bytes(length) };
+            return (seen, None);
         }
     };
-    match json::any(&text) {
+    let mut read = json::any(&text);
+    if read.is_err()
+        && let Some(replaced) = json::without_lone_surrogates(&text)
+        && let Ok(value) = json::any(&replaced)
+    {
+        let problem = TokenError::Surrogate(which);
+        add(oddities, "surrogate", format!("{problem}: rejected here, accepted by the server"));
+        (text, read) = (replaced, Ok(value));
+    }
+    let seen = match read {
         Ok((value, doubles)) => {
+            if spare {
+                add(oddities, "base64", format!("the {which} {OTHER_SPELLING}"));
+            }
+            let written = doubles.is_empty().then(|| text.clone());
             for double in doubles {
                 let shown = quote(&double.earlier.to_string());
                 add(
@@ -188,7 +224,7 @@ fn see(part: Option<&&str>, which: Part, oddities: &mut Vec<Oddity>) -> Seen {
             if !value.is_object() {
                 add(oddities, "not-object", format!("the {which} is {}, not an object", kind(&value)));
             }
-            Seen::Json(value)
+            return (Seen::Json(value), written);
         }
         Err(problem) => {
             let text_of = if text.starts_with("eyJ") && text.contains('.') {
@@ -200,11 +236,12 @@ fn see(part: Option<&&str>, which: Part, oddities: &mut Vec<Oddity>) -> Seen {
             };
             Seen::Text(text_of)
         }
-    }
+    };
+    (seen, None)
 }
 
 /// Decodes whatever alphabet, padding, white space and spare bits there are, and names them.
-fn decode(part: &str, which: Part, oddities: &mut Vec<Oddity>) -> Result<Vec<u8>, ()> {
+fn decode(part: &str, which: Part, oddities: &mut Vec<Oddity>) -> Result<(Vec<u8>, bool), ()> {
     const LOOSE: GeneralPurpose = GeneralPurpose::new(
         &alphabet::URL_SAFE,
         GeneralPurposeConfig::new()
@@ -232,10 +269,8 @@ fn decode(part: &str, which: Part, oddities: &mut Vec<Oddity>) -> Result<Vec<u8>
         .collect();
     match LOOSE.decode(&plain) {
         Ok(bytes) => {
-            if base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(&plain).is_err() {
-                said("has bits set that belong to no byte (another spelling of the same token)");
-            }
-            Ok(bytes)
+            let spare = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(&plain).is_err();
+            Ok((bytes, spare))
         }
         Err(_) => {
             said("is not base64url");

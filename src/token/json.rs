@@ -22,10 +22,41 @@ pub fn object(bytes: &[u8], part: Part) -> Result<Map<String, Value>, TokenError
     match read {
         Ok(Value::Object(members)) => Ok(members),
         Ok(other) => Err(TokenError::NotObject { part, found: kind(&other) }),
-        Err(error) => {
-            Err(refusal.into_inner().unwrap_or_else(|| TokenError::Json { part, problem: problem(&error) }))
-        }
+        Err(error) => Err(refusal.into_inner().unwrap_or_else(|| {
+            // Looked for only when the text is no JSON anyway.
+            match without_lone_surrogates(text).map(|text| object(text.as_bytes(), part)) {
+                Some(Ok(_)) => TokenError::Surrogate(part),
+                _ => TokenError::Json { part, problem: problem(&error) },
+            }
+        })),
     }
+}
+
+/// The text with each escape of a lone surrogate replaced by that of U+FFFD, as Go's reader does;
+/// none where there is no such escape.
+#[must_use]
+pub fn without_lone_surrogates(text: &str) -> Option<String> {
+    let unit = |at: usize| {
+        let digits = text.get(at..at + 6)?.strip_prefix("\\u")?;
+        u16::from_str_radix(digits, 16).ok()
+    };
+    let mut out = String::with_capacity(text.len());
+    let (mut at, mut copied, mut replaced) = (0, 0, false);
+    while let Some(place) = text.get(at..).and_then(|rest| rest.find('\\')).map(|place| at + place) {
+        at = match (unit(place), unit(place + 6)) {
+            (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => place + 12,
+            (Some(0xd800..=0xdfff), _) => {
+                out.push_str(text.get(copied..place).unwrap_or_default());
+                out.push_str("\\ufffd");
+                copied = place + 6;
+                replaced = true;
+                copied
+            }
+            _ => place + 2,
+        };
+    }
+    out.push_str(text.get(copied..).unwrap_or_default());
+    replaced.then_some(out)
 }
 
 /// A member that stands twice.
@@ -225,6 +256,18 @@ mod tests {
         ] {
             assert_eq!(read(text), Err(TokenError::NotObject { part: Part::Claims, found }), "{text}");
         }
+    }
+
+    #[test]
+    fn lone_surrogate_is_told_from_other_errors() {
+        for text in
+            [r#"{"a":"\ud800"}"#, r#"{"a":"x\udc00y"}"#, r#"{"\ud83d\ud83d":1}"#, r#"{"a":"\ud83dx\ude00"}"#]
+        {
+            assert_eq!(read(text), Err(TokenError::Surrogate(Part::Claims)), "{text}");
+        }
+        assert!(read(r#"{"a":"\ud83d\ude00"}"#).is_ok());
+        assert!(matches!(read(r#"{"a":"\ud800",}"#), Err(TokenError::Json { .. })));
+        assert!(matches!(read(r#"{"a":"\\ud800",}"#), Err(TokenError::Json { .. })));
     }
 
     #[test]

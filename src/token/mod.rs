@@ -17,13 +17,15 @@ pub mod error;
 pub mod inspect;
 pub mod issue;
 pub mod json;
+pub mod text;
 pub mod verify;
 
 pub use claims::{Claims, NumericDate, TimeClaimError};
-pub use compact::{Header, Unverified, bare};
+pub use compact::{Header, Unverified};
 pub use error::{Part, TokenError};
 pub use inspect::{Inspection, inspect};
 pub use issue::{Heading, IssueError, issue};
+pub use text::bare;
 pub use verify::{Verified, signed_content, verify, verify_owned};
 
 /// The longest token that is looked at, in bytes. A header line of a request could not carry

@@ -1,9 +1,13 @@
 //! The one verification in the house.
 
 use super::claims::Claims;
-use super::compact::{Header, Parts, Unverified, decode_signature};
-use super::error::TokenError;
+use super::compact::{Header, Parts, Unverified, decode_signature, is_truncated};
+use super::error::{Part, TokenError};
 use crate::key::{Algorithm, VerifyingKey};
+
+/// How many keys are tried for one token. Without key IDs any key of the token's algorithm may be the
+/// right one, and a set can have thousands.
+const MOST_TRIED: usize = 64;
 
 /// A token whose signature fits one of the keys it was verified with. There is no other way to
 /// make one. Nothing else is said: its times, issuer, audience and roles are still to be judged.
@@ -51,7 +55,9 @@ impl Verified {
 /// # Errors
 /// [`TokenError::NoKey`] without keys, [`TokenError::AlgorithmUnknown`],
 /// [`TokenError::AlgorithmMismatch`] when no key is for the token's algorithm,
-/// [`TokenError::KeyUnknown`] when none has its name, [`TokenError::Signature`].
+/// [`TokenError::KeyUnknown`] when none has its name, [`TokenError::Signature`],
+/// [`TokenError::Incomplete`] when the signature lacks bytes, and
+/// [`TokenError::TooManyKeys`] when it is not one of the first 64 that may be right.
 pub fn verify<'k>(
     token: Unverified<'_>,
     keys: impl IntoIterator<Item = &'k VerifyingKey>,
@@ -90,8 +96,8 @@ pub fn signed_content<'k>(
         return Err(TokenError::EmbeddedKey(name));
     }
     let keys = keys.into_iter().map(|key| (None, key));
-    fitting(&header, None, signed, &decode_signature(signature)?, keys)?;
-    Ok(payload)
+    fitting(&header, None, signed, &decode_signature(signature, header.algorithm())?, keys)?;
+    if payload.spare { Err(TokenError::SpareBits(Part::Claims)) } else { Ok(payload.bytes) }
 }
 
 /// The algorithm, and which key it is that the signature fits.
@@ -120,7 +126,7 @@ fn fitting<'k>(
             continue;
         }
         tried += 1;
-        if key.verify(algorithm, signed.as_bytes(), signature) {
+        if tried <= MOST_TRIED && key.verify(algorithm, signed.as_bytes(), signature) {
             match owner {
                 // Another issuer may have published the same key.
                 Some(owner) if issuer != Some(owner) => other_issuer = Some(owner),
@@ -130,6 +136,10 @@ fn fitting<'k>(
     }
     Err(if let Some(owner) = other_issuer {
         TokenError::OtherIssuer { found: issuer.map(str::to_owned), owner: owner.to_owned() }
+    } else if tried > MOST_TRIED {
+        TokenError::TooManyKeys { found: tried, limit: MOST_TRIED }
+    } else if tried > 0 && is_truncated(signature.len(), name) {
+        TokenError::Incomplete(Part::Signature)
     } else if tried > 0 {
         TokenError::Signature(tried)
     } else if !other_algorithms.is_empty() {

@@ -27,6 +27,7 @@ mod idp;
 mod jws;
 mod key;
 mod key_forms;
+mod key_sets;
 mod ldap_hostile;
 mod ldapd;
 mod linear;

@@ -2,8 +2,9 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use cc_auth::base::fault::Fault as _;
 use cc_auth::base::secret::{SecretBytes, SecretText};
-use cc_auth::key::{Algorithm, SigningKey, VerifyingKey, WeakKeys};
+use cc_auth::key::{Algorithm, PrivateKey, SigningKey, VerifyingKey, WeakKeys};
 use cc_auth::token::{self, Claims, Heading, MAX_BYTES, Part, TokenError, Unverified, Verified};
 use proptest::prelude::*;
 use serde_json::json;
@@ -23,8 +24,12 @@ fn encode(bytes: impl AsRef<[u8]>) -> String {
 
 /// A token with this header and these claims as they stand, signed by the own key.
 fn signed(header: &str, claims: &[u8]) -> String {
+    make(header, claims, &own_key(), Algorithm::EdDsa)
+}
+
+fn make(header: &str, claims: &[u8], key: &SigningKey, algorithm: Algorithm) -> String {
     let message = format!("{}.{}", encode(header), encode(claims));
-    let signature = own_key().sign(Algorithm::EdDsa, message.as_bytes()).unwrap();
+    let signature = key.sign(algorithm, message.as_bytes()).unwrap();
     format!("{message}.{}", encode(signature))
 }
 
@@ -220,6 +225,77 @@ fn a_token_has_exactly_three_parts_and_one_spelling() {
         assert!(matches!(check_own(&broken), Err(TokenError::Base64 { .. })), "{broken:?}");
     }
     assert_eq!(token::bare(&format!("\t BEARER  {token}\r\n")), token);
+}
+
+/// Characters that were lost at an end, as by copying: never another spelling, never a bad signature.
+#[test]
+fn truncated_token_is_incomplete_at_both_ends() {
+    let mut count = 0;
+    for algorithm in
+        [Algorithm::EdDsa, Algorithm::Es256, Algorithm::Es384, Algorithm::Es512, Algorithm::Rs256]
+    {
+        let key = SigningKey::private(PrivateKey::generate(algorithm).unwrap()).unwrap();
+        let token = make(
+            &format!(r#"{{"alg":"{algorithm}","typ":"JWT"}}"#),
+            br#"{"sub":"x","exp":1}"#,
+            &key,
+            algorithm,
+        );
+        assert!(check(&token, &key.verifying_key()).is_ok());
+        for lost in 1..=5 {
+            for (part, text) in
+                [(Part::Header, &token[lost..]), (Part::Signature, &token[..token.len() - lost])]
+            {
+                let error = check(text, &key.verifying_key()).unwrap_err();
+                assert_eq!(error, TokenError::Incomplete(part), "{algorithm} {lost}");
+                assert!(error.is_malformed() && error.status().code() == 65);
+                let inspection = token::inspect(text);
+                let kinds: Vec<&str> = inspection.oddities.iter().map(|oddity| oddity.kind).collect();
+                assert!(kinds.contains(&"incomplete"), "{algorithm} {lost}: {kinds:?}");
+                let spelling =
+                    inspection.oddities.iter().any(|oddity| oddity.text.contains("another spelling"));
+                assert!(!spelling, "{algorithm} {lost}: {:?}", inspection.oddities);
+                count += 1;
+            }
+        }
+    }
+    assert_eq!(count, 50);
+}
+
+#[test]
+fn lone_surrogate_is_rejected_here_and_shown() {
+    let text = signed(r#"{"alg":"EdDSA"}"#, br#"{"sub":"a\ud800b","n":1.10}"#);
+    assert_eq!(check_own(&text), Err(TokenError::Surrogate(Part::Claims)));
+    let inspection = token::inspect(&text);
+    assert_eq!(inspection.claims.json().unwrap()["sub"], "a\u{fffd}b");
+    assert!(inspection.oddities.iter().any(|oddity| oddity.text.contains("accepted by the server")));
+}
+
+/// Thousands of keys without a key ID, of which any may be the token's: a bounded number is tried.
+#[test]
+fn keys_without_key_id_are_tried_up_to_a_limit() {
+    let keys: Vec<VerifyingKey> = (0..4386_u32)
+        .map(|number| {
+            let mut seed = [7; 32];
+            seed[..4].copy_from_slice(&number.to_be_bytes());
+            VerifyingKey::public(PrivateKey::ed25519_from_seed(&seed).unwrap().public())
+        })
+        .collect();
+    let token = signed(r#"{"alg":"EdDSA"}"#, br#"{"sub":"x"}"#);
+    let begun = std::time::Instant::now();
+    let refused = token::verify(Unverified::parse(&token).unwrap(), &keys);
+    assert_eq!(refused, Err(TokenError::TooManyKeys { found: 4386, limit: 64 }));
+    assert!(begun.elapsed().as_millis() < 1500, "{:?}", begun.elapsed());
+    // The right key among the first of them, or named by the token, is found.
+    let own = own_key().verifying_key();
+    let first: Vec<&VerifyingKey> = std::iter::once(&own).chain(&keys).collect();
+    assert!(token::verify(Unverified::parse(&token).unwrap(), first).is_ok());
+    let named = signed(r#"{"alg":"EdDSA","kid":"k"}"#, br#"{"sub":"x"}"#);
+    let own = own.with_kid("k");
+    let keys: Vec<VerifyingKey> =
+        keys.into_iter().enumerate().map(|(at, key)| key.with_kid(at.to_string())).collect();
+    let last: Vec<&VerifyingKey> = keys.iter().chain(std::iter::once(&own)).collect();
+    assert!(token::verify(Unverified::parse(&named).unwrap(), last).is_ok());
 }
 
 #[test]

@@ -9,7 +9,7 @@ use super::source::TokenOptions;
 use super::stream::{self, Line, StreamOptions};
 use super::{osdf, report};
 use crate::base::fault::{Fault, Status};
-use crate::base::kind::Kind;
+use crate::base::json_text::{compact, indented};
 use crate::base::quote::{escape, escape_lines, quote};
 use crate::base::time::Timestamp;
 use crate::cli::console::Console;
@@ -37,10 +37,6 @@ pub(super) struct Inspect {
     many: StreamOptions,
 }
 
-/// The members of a token endpoint's answer that hold a token (RFC 6749 5.1, OpenID Connect Core
-/// 3.1.3.3).
-const ANSWER_MEMBERS: [&str; 3] = ["access_token", "id_token", "refresh_token"];
-
 pub(super) fn run(inspect: &Inspect, console: &mut Console) -> Result<Status, Failure> {
     let now = inspect.at.clock()?.now();
     if inspect.many.stream {
@@ -48,18 +44,23 @@ pub(super) fn run(inspect: &Inspect, console: &mut Console) -> Result<Status, Fa
         return many(inspect, now, console);
     }
     let text = inspect.token.read(console)?;
-    let found = tokens(&text)?;
-    let looked: Vec<Looked> =
-        found.iter().map(|(name, text)| Looked { name: *name, inspection: token::inspect(text) }).collect();
+    let looked: Vec<Looked> = token::text::all(&text)?
+        .iter()
+        .map(|found| Looked { name: found.name, inspection: token::inspect(&found.token) })
+        .collect();
     if let Some(error) = looked.iter().find_map(Looked::nothing) {
         return Err(error.clone().into());
     }
     if console.is_json() {
-        let objects: Vec<Value> = looked.iter().map(|looked| looked.json(now)).collect();
-        match objects.as_slice() {
-            [only] if looked.first().is_some_and(|looked| looked.name.is_none()) => console.json(only)?,
-            several => console.json(&json!({ "tokens": several }))?,
-        }
+        let report = match looked.as_slice() {
+            [only] if only.name.is_none() => only.written(&only.json(now)),
+            several => {
+                let all: Vec<String> =
+                    several.iter().map(|looked| looked.written(&looked.json(now))).collect();
+                format!("{{\"tokens\":[{}]}}", all.join(","))
+            }
+        };
+        console.json_text(&report)?;
     } else {
         for (place, looked) in looked.iter().enumerate() {
             if place > 0 {
@@ -71,32 +72,13 @@ pub(super) fn run(inspect: &Inspect, console: &mut Console) -> Result<Status, Fa
     Ok(Status::Done)
 }
 
-/// Why there is nothing to look at in a JSON text.
-#[derive(Debug, thiserror::Error)]
-enum AnswerFault {
-    /// Not JSON, though it begins like an object.
-    #[error("this is neither a token nor JSON: {0}")]
-    NotJson(String),
-    /// No token in it.
-    #[error("the JSON has no token as access_token, id_token or refresh_token")]
-    NoToken,
-}
-
-impl Fault for AnswerFault {
-    fn kind(&self) -> Kind {
-        match self {
-            Self::NotJson(_) => Kind::OauthResponseNotJson,
-            Self::NoToken => Kind::OauthResponseWithoutToken,
-        }
-    }
-}
-
 /// A JSON line for each line of a stream; one that is no token is told so.
 fn many(inspect: &Inspect, now: Timestamp, console: &mut Console) -> Result<Status, Failure> {
     stream::run(&inspect.many, inspect.token.file(), console, || {
         Ok(move |line: Line<'_>, out: &mut Vec<u8>| {
             let looked = line.text.map_err(str::to_owned).and_then(|text| {
-                let looked = Looked { name: None, inspection: token::inspect(token::bare(text)) };
+                let found = token::text::one(text).map_err(|error| error.to_string())?;
+                let looked = Looked { name: found.name, inspection: token::inspect(&found.token) };
                 match looked.nothing() {
                     Some(error) => Err(error.to_string()),
                     None => Ok(looked),
@@ -109,31 +91,20 @@ fn many(inspect: &Inspect, now: Timestamp, console: &mut Console) -> Result<Stat
             if let Some(members) = object.as_object_mut() {
                 members.shift_insert(0, "line".to_owned(), Value::from(line.number));
             }
+            let text = match &looked {
+                Ok(looked) => looked.written(&object),
+                Err(_) => object.to_string(),
+            };
             // Writing to a Vec cannot fail.
-            let _ = writeln!(out, "{object}");
+            let _ = writeln!(out, "{text}");
             looked.is_ok()
         })
     })
 }
 
-/// The tokens in a text: itself, or those of an answer in JSON.
-fn tokens(text: &str) -> Result<Vec<(Option<&'static str>, String)>, Failure> {
-    let bare = token::bare(text);
-    if bare.is_empty() {
-        return Err(TokenError::Empty.into());
-    }
-    if !bare.starts_with('{') {
-        return Ok(vec![(None, bare.to_owned())]);
-    }
-    let (answer, _) = token::json::any(bare).map_err(AnswerFault::NotJson)?;
-    let found: Vec<(Option<&'static str>, String)> = ANSWER_MEMBERS
-        .into_iter()
-        .filter_map(|name| Some((Some(name), answer.get(name)?.as_str()?.to_owned())))
-        // Access and refresh tokens need not be such tokens: opaque ones say nothing.
-        .filter(|(name, text)| *name == Some("id_token") || text.contains('.'))
-        .collect();
-    if found.is_empty() { Err(AnswerFault::NoToken.into()) } else { Ok(found) }
-}
+/// What stands in a report in the places of header and claims until they are written.
+const HEADER_PLACE: &str = "\u{1}header";
+const CLAIMS_PLACE: &str = "\u{1}claims";
 
 /// A token and where it was found.
 struct Looked {
@@ -181,6 +152,7 @@ impl Looked {
         if let Some(claims) = self.claims() {
             remarks_on_times(&claims, now, &mut remarks);
             remarks_on_roles(&claims, &mut remarks);
+            remarks_on_scopes(&claims, &mut remarks);
         }
         if let Some(said) = self.osdf() {
             remarks.extend(said.remarks.into_iter().map(|text| ("profile", text)));
@@ -217,11 +189,17 @@ impl Looked {
                 })
             })
             .collect();
+        let [header, claims_seen] = [&self.inspection.header, &self.inspection.claims];
+        let [written_header, written_claims] = &self.inspection.written;
+        let placed = |written: &Option<String>, place: &str, value| match written {
+            Some(_) => Value::from(place),
+            None => value,
+        };
         json!({
             "found_as": self.name,
             "form": self.inspection.form.name(),
-            "header": seen(&self.inspection.header),
-            "claims": seen(&self.inspection.claims),
+            "header": placed(written_header, HEADER_PLACE, seen(header)),
+            "claims": placed(written_claims, CLAIMS_PLACE, seen(claims_seen)),
             "signature": {"checked": false, "bytes": self.inspection.signature_bytes},
             "times": {
                 "issued": time("iat"), "not_before": time("nbf"), "expires": time("exp"),
@@ -234,13 +212,32 @@ impl Looked {
         })
     }
 
+    /// The report with header and claims as they are written: a number in a [`Value`] loses digits.
+    fn written(&self, report: &Value) -> String {
+        let template = report.to_string();
+        let mut rest = template.as_str();
+        let mut text = String::with_capacity(template.len());
+        // In the order of the report, so that nothing in the header is taken for a place.
+        for (place, written) in [HEADER_PLACE, CLAIMS_PLACE].into_iter().zip(&self.inspection.written) {
+            let place = Value::from(place).to_string();
+            if let (Some(written), Some((before, after))) = (written, rest.split_once(&place)) {
+                text.push_str(before);
+                text.push_str(&compact(written));
+                rest = after;
+            }
+        }
+        text.push_str(rest);
+        text
+    }
+
     fn show(&self, now: Timestamp, console: &mut Console) -> Result<(), Failure> {
         if let Some(name) = self.name {
             let title = console.paint("1;4", name);
             console.line(&title)?;
         }
-        part("header", &self.inspection.header, console)?;
-        part("claims", &self.inspection.claims, console)?;
+        let [written_header, written_claims] = &self.inspection.written;
+        part("header", &self.inspection.header, written_header.as_deref(), console)?;
+        part("claims", &self.inspection.claims, written_claims.as_deref(), console)?;
         let said = match self.inspection.signature_bytes {
             Some(0) | None => "signature  none".to_owned(),
             Some(bytes) => format!("signature  {bytes} bytes, not checked"),
@@ -288,13 +285,16 @@ impl Looked {
     }
 }
 
-fn part(label: &str, seen: &Seen, console: &mut Console) -> Result<(), Failure> {
+fn part(label: &str, seen: &Seen, written: Option<&str>, console: &mut Console) -> Result<(), Failure> {
     let title = console.paint("1", label);
     let text = match seen {
         Seen::Nothing => "  none".to_owned(),
         Seen::Json(value) => {
             // A value always serialises.
-            let pretty = serde_json::to_string_pretty(value).unwrap_or_default();
+            let pretty = match written {
+                Some(text) => indented(text),
+                None => serde_json::to_string_pretty(value).unwrap_or_default(),
+            };
             escape_lines(&pretty)
                 .replace("\\\\", "\\")
                 .lines()
@@ -317,6 +317,11 @@ fn remarks_on_times(claims: &Claims, now: Timestamp, remarks: &mut Vec<(&'static
         Ok(Some(date)) if date.is_zero() => {
             remarks.push(("no-expiry", "'exp' is 0, which the server takes for no expiry".to_owned()));
         }
+        Ok(Some(date)) if is_milliseconds(date) => remarks.push((
+            "milliseconds",
+            "'exp' is probably in milliseconds, expected seconds since 1970: the token never expires"
+                .to_owned(),
+        )),
         Ok(Some(date)) if date.instant() <= now => {
             remarks.push(("expired", format!("it expired {}", date.instant().relative_to(now))));
         }
@@ -335,6 +340,20 @@ fn remarks_on_times(claims: &Claims, now: Timestamp, remarks: &mut Vec<(&'static
             .push(("issued-in-future", format!("it says it was issued {}", date.instant().relative_to(now)))),
         Ok(_) => {}
         Err(error) => remarks.push(("time", error.to_string())),
+    }
+}
+
+/// Whether a time is one of the years 2001 to 2286 in milliseconds.
+fn is_milliseconds(date: NumericDate) -> bool {
+    (1_000_000_000_000..10_000_000_000_000).contains(&date.instant().0)
+}
+
+fn remarks_on_scopes(claims: &Claims, remarks: &mut Vec<(&'static str, String)>) {
+    for name in ["scope", "scp"] {
+        if claims.text(name).is_some_and(|scopes| scopes.contains(',')) {
+            let text = format!("'{name}' has commas: scopes are separated by blanks (RFC 8693 4.2)");
+            remarks.push(("scope-commas", text));
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::resources::{Loaded, ResourceOptions};
 use crate::base::fault::Status;
 use crate::base::file::{self, Existing, FileError, PUBLIC_MODE, SETTINGS_LIMIT};
+use crate::base::json_text::indented;
 use crate::base::note::Notes;
 use crate::base::quote::{quote, quote_path};
 use crate::base::time::Timestamp;
@@ -15,7 +16,7 @@ use crate::cli::console::Console;
 use crate::cli::failure::{Failure, UsageFault};
 use crate::cli::options::{AtOption, SettingsOptions};
 use crate::cli::settings;
-use crate::key::{Algorithm, KeySet, VerifyingKey, WeakKeys, read_public, read_signing};
+use crate::key::{Algorithm, Jwk, WeakKeys, read_public, read_signing};
 use crate::renewal::publication::{
     DISCOVERY_FILE, KEY_SET_FILE, PublicationError, Published, discovery, dropped, key_set,
 };
@@ -141,7 +142,7 @@ pub(super) fn run(
     match (&arguments.out_dir, document) {
         (Some(folder), Some(document)) => arguments.write(folder, &set, &document, &keys, console)?,
         (None, Some(document)) if arguments.document == Document::Discovery => console.json(&document)?,
-        _ => console.json(&set)?,
+        _ => console.json_text(&set)?,
     }
     Ok(Status::Done)
 }
@@ -155,25 +156,29 @@ fn from_file(text: &str, algorithm: Option<Algorithm>, notes: &mut Notes) -> Res
     let place = quote_path(path);
     let bytes = zeroize::Zeroizing::new(file::read(path, SETTINGS_LIMIT)?);
     let fault = |error: crate::key::KeyError| error.at(place.clone());
-    let content = String::from_utf8_lossy(&bytes);
+    let content =
+        zeroize::Zeroizing::new(String::from_utf8_lossy(&bytes).trim_start_matches('\u{feff}').to_owned());
     let is_json = content.trim_start().starts_with('{');
-    let keys: Vec<VerifyingKey> = if is_json && content.contains("\"keys\"") {
-        KeySet::from_json(&content, WeakKeys::Refuse, notes).map_err(fault)?.keys().to_vec()
-    } else if content.contains("PRIVATE KEY-----") || (is_json && content.contains("\"d\"")) {
-        vec![read_signing(&bytes, WeakKeys::Refuse, notes).map_err(fault)?.verifying_key()]
-    } else {
-        vec![read_public(&bytes, WeakKeys::Refuse, notes).map_err(fault)?.key]
-    };
-    if kid.is_some() && keys.len() > 1 {
-        return Err(UsageFault::new(format!("{place} has {} keys, a name is for one", keys.len())).into());
+    let jwk = if is_json { Some(Jwk::parse(content.trim_start()).map_err(fault)?) } else { None };
+    if jwk.as_ref().is_some_and(Jwk::is_set) {
+        let mut keys = Published::all_of(&content, algorithm, &place, notes)?;
+        match (kid, keys.as_mut_slice()) {
+            (None, _) => {}
+            (Some(kid), [only]) => only.kid = Some(kid.to_owned()),
+            (Some(_), keys) => {
+                let count = keys.len();
+                return Err(UsageFault::new(format!("{place} has {count} keys, a key ID is for one")).into());
+            }
+        }
+        return Ok(keys);
     }
-    keys.iter()
-        .map(|key| {
-            // An algorithm is for the keys that can do it; a key set names its own.
-            let fits = algorithm.filter(|algorithm| keys.len() == 1 || key.algorithms().contains(algorithm));
-            Ok(Published::new(key, kid, fits, &place, notes)?)
-        })
-        .collect()
+    let is_private = content.contains("PRIVATE KEY-----") || jwk.as_ref().is_some_and(Jwk::is_secret);
+    let key = if is_private {
+        read_signing(&bytes, WeakKeys::Refuse, notes).map_err(fault)?.verifying_key()
+    } else {
+        read_public(&bytes, WeakKeys::Refuse, notes).map_err(fault)?.key
+    };
+    Ok(vec![Published::new(&key, kid, algorithm, &place, notes)?])
 }
 
 /// What to do when, for several keys.
@@ -182,7 +187,7 @@ fn note_rotation(keys: &[Published], life: Option<i64>, now: Timestamp, notes: &
     if old.is_empty() {
         return;
     }
-    let names: Vec<String> = old.iter().map(|key| quote(&key.kid)).collect();
+    let names: Vec<String> = old.iter().map(Published::name).collect();
     let when = life.map_or_else(
         || "when the last token signed with it has ended".to_owned(),
         |life| {
@@ -194,7 +199,7 @@ fn note_rotation(keys: &[Published], life: Option<i64>, now: Timestamp, notes: &
     );
     notes.note(format!(
         "rotation: publish this set, sign with {} a day later, when validators have read it; leave out {} {when}",
-        quote(&first.kid),
+        first.name(),
         names.join(", "),
     ));
 }
@@ -203,7 +208,7 @@ impl Jwks {
     fn write(
         &self,
         folder: &Path,
-        set: &Value,
+        set: &str,
         document: &Value,
         keys: &[Published],
         console: &mut Console,
@@ -225,8 +230,8 @@ impl Jwks {
         // For a web server of another account, whatever the mask of this process.
         file::create_directory_all(parent, file::PUBLIC_DIRECTORY_MODE)?;
         // The set first: a discovery document that leads nowhere is worse than none.
-        for (path, content) in [(&path, set), (&well_known, document)] {
-            let mut text = serde_json::to_string_pretty(content).unwrap_or_default();
+        for (path, content) in [(&path, set), (&well_known, &document.to_string())] {
+            let mut text = indented(content);
             text.push('\n');
             file::write(path, text.as_bytes(), PUBLIC_MODE, Existing::Replace)?;
             if console.is_json() {

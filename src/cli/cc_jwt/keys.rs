@@ -78,7 +78,14 @@ impl KeyRing {
             let place = quote_path(path);
             log::info!("a key is read from {place}");
             let bytes = file::read(path, SETTINGS_LIMIT)?;
-            let keys = public_keys(&bytes, weak, at, &mut notes).map_err(|error| error.at(place))?;
+            let keys = match public_keys(&bytes, weak, at, &mut notes) {
+                Ok(keys) => keys,
+                // Why keys of a set were skipped explains that none is left.
+                Err(error) => {
+                    console.notes(notes);
+                    return Err(error.at(place).into());
+                }
+            };
             ring.0.extend(keys.into_iter().map(|key| OwnedKey::of(Signer::Given, key)));
         }
         if let Some(path) = shared {
@@ -175,9 +182,11 @@ fn public_keys(
     at: Timestamp,
     notes: &mut Notes,
 ) -> Result<Vec<VerifyingKey>, KeyError> {
-    let text = std::str::from_utf8(bytes).unwrap_or_default().trim_start();
+    let text = std::str::from_utf8(bytes).unwrap_or_default();
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text).trim_start();
     if text.starts_with('{') && Jwk::parse(text)?.is_set() {
-        return Ok(KeySet::from_json(text, weak, notes)?.keys().to_vec());
+        let set = KeySet::from_json(text, weak, notes)?;
+        return if set.is_empty() { Err(KeyError::SetUnusable) } else { Ok(set.keys().to_vec()) };
     }
     let found = found::read_public(bytes, weak, notes)?;
     match &found.certificate {

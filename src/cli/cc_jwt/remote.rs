@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
 
+use crate::base::fault::Fault;
 use crate::base::file::{self, SETTINGS_LIMIT};
+use crate::base::kind::Kind;
 use crate::base::note::Notes;
 use crate::base::quote::quote_path;
 use crate::base::secret::SecretText;
@@ -125,7 +127,9 @@ impl RemoteOptions {
             }
         }
         if sets.keys().next().is_none() {
-            notes.warn("there is no key in the key set that can be used");
+            console.notes(notes);
+            let from_url = !sets.remotes.is_empty();
+            return Err(UnusableSets { from_url }.into());
         }
         super::keys::warn_of_weak(sets.keys(), &mut notes);
         console.notes(notes);
@@ -140,6 +144,19 @@ impl RemoteOptions {
         file::warn_if_exposed(path, notes);
         let text = SecretText::new(file::read_text(path, SETTINGS_LIMIT)?);
         Ok(Some(SecretText::new(text.expose().trim().to_owned())))
+    }
+}
+
+/// No key of any set can be used: nothing can be said of a token.
+#[derive(Debug, thiserror::Error)]
+#[error("the key set{} has no usable key", if *from_url { " from the URL" } else { "" })]
+struct UnusableSets {
+    from_url: bool,
+}
+
+impl Fault for UnusableSets {
+    fn kind(&self) -> Kind {
+        if self.from_url { Kind::RemoteKeySetUnusable } else { Kind::KeySetUnusable }
     }
 }
 

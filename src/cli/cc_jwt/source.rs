@@ -8,9 +8,10 @@ use clap::{Args, ValueHint};
 use crate::base::fault::Fault;
 use crate::base::file::{self, reason};
 use crate::base::kind::Kind;
+use crate::base::secret::SecretText;
 use crate::cli::console::Console;
 use crate::cli::failure::{Failure, UsageFault};
-use crate::token::discovery;
+use crate::token::{self, discovery};
 
 /// The most that is read, in bytes: a token with room for an answer of a token endpoint around it.
 const LIMIT: u64 = 1 << 20;
@@ -18,7 +19,7 @@ const LIMIT: u64 = 1 << 20;
 /// Where the token is.
 #[derive(Debug, Clone, Args)]
 pub(super) struct TokenOptions {
-    /// The token; a leading "Bearer " is passed over; - is standard input
+    /// The token, also in an Authorization header, quotes, JSON or base64; - for standard input
     #[arg(value_name = "TOKEN")]
     token: Option<String>,
 
@@ -64,6 +65,16 @@ impl TokenOptions {
     /// Whether a token stands among the arguments.
     pub(super) fn is_argument(&self) -> bool {
         self.token.as_deref().is_some_and(|text| text != "-")
+    }
+
+    /// The one token of the text that was given, in any of the forms of [`token::text`].
+    pub(super) fn read_one(&self, console: &mut Console) -> Result<SecretText, Failure> {
+        let text = SecretText::new(self.read(console)?);
+        let found = token::text::one(text.expose())?;
+        if let Some(name) = found.name {
+            console.note(&format!("the token is that of {name}"));
+        }
+        Ok(SecretText::new(found.token.into_owned()))
     }
 
     /// The text that was given, as it stands.

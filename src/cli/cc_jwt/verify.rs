@@ -20,7 +20,7 @@ use crate::policy::admission::Account;
 use crate::policy::{Detail, Endpoint};
 use crate::provider::role_keys::may_be_new_key;
 use crate::store::{Access, Store, StoreError};
-use crate::token::{self, TokenError, Verified};
+use crate::token::{TokenError, Verified};
 use crate::user::User;
 
 /// Keys, token, signature, verdict, report: the whole way of a token.
@@ -40,8 +40,8 @@ pub(super) fn run(
         let bench = Bench::new(verify, asked, &settings, &keys);
         return verify_stream::run(&bench, keys, sets, &settings, console);
     }
-    let text = verify.token.read(console)?;
-    let text = token::bare(&text);
+    let text = verify.token.read_one(console)?;
+    let text = text.expose();
     let (mut keys, mut sets) = open_keys(verify, &settings, &asked, console)?;
     let mut outcome = keys.verify(text);
     // The keys of files stay as they are: they were read, and warned about, once.

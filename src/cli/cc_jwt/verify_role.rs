@@ -15,7 +15,6 @@ use crate::cli::failure::Failure;
 use crate::config::Settings;
 use crate::policy::role::{Flow, Login, LoginRole, judge};
 use crate::policy::{Detail, Verdict};
-use crate::token;
 
 /// Role, keys, token, verdict, report.
 pub(super) fn run(verify: &Verify, settings: &Settings, console: &mut Console) -> Result<Status, Failure> {
@@ -26,9 +25,9 @@ pub(super) fn run(verify: &Verify, settings: &Settings, console: &mut Console) -
         verify.many.refuse_argument(&verify.token)?;
         return verify_stream::run_role(verify, judging, clock, console);
     }
-    let text = verify.token.read(console)?;
+    let text = verify.token.read_one(console)?;
     let mut notes = Notes::new();
-    let outcome = judging.keys.verify(token::bare(&text), Clock::System.now(), &mut notes);
+    let outcome = judging.keys.verify(text.expose(), Clock::System.now(), &mut notes);
     console.notes(notes);
     let verified = outcome?;
     let (verdict, login) =

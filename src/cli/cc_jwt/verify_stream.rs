@@ -78,10 +78,14 @@ pub(super) fn run(
         let store = if asks { Some(Store::open(&settings.db.value, Access::Read)?) } else { None };
         let (keys, fixed) = (&keys, &fixed);
         Ok(move |line: Line<'_>, out: &mut Vec<u8>| {
-            let text = match line.text {
-                Ok(text) => token::bare(text),
+            let found = match line.text.map(token::text::one) {
+                Ok(Ok(found)) => found,
+                Ok(Err(error)) => {
+                    return write(is_json, line, None, Some(("form", &error.to_string())), out);
+                }
                 Err(why) => return write(is_json, line, None, Some(("form", why)), out),
             };
+            let text = found.token.as_ref();
             let mut held = keys.read().unwrap_or_else(PoisonError::into_inner);
             let mut verified = held.0.verify(text);
             if may_be_new_key(&verified) && held.1.may_refetch() {
@@ -130,10 +134,14 @@ pub(super) fn run_role(
     stream::run(&verify.many, verify.token.file(), console, || {
         let (config, role, keys) = (&config, &role, &keys);
         Ok(move |line: Line<'_>, out: &mut Vec<u8>| {
-            let text = match line.text {
-                Ok(text) => token::bare(text),
+            let found = match line.text.map(token::text::one) {
+                Ok(Ok(found)) => found,
+                Ok(Err(error)) => {
+                    return write(is_json, line, None, Some(("token", &error.to_string())), out);
+                }
                 Err(why) => return write(is_json, line, None, Some(("token", why)), out),
             };
+            let text = found.token.as_ref();
             let mut verified = keys.read().unwrap_or_else(PoisonError::into_inner).attempt(text);
             if may_be_new_key(&verified)
                 && keys.read().is_ok_and(|keys| keys.may_refetch(Clock::System.now()))

@@ -154,6 +154,7 @@ const fn is_about_signature(error: &TokenError) -> bool {
             | TokenError::KeyUnknown { .. }
             | TokenError::OtherIssuer { .. }
             | TokenError::Signature(_)
+            | TokenError::TooManyKeys { .. }
     )
 }
 
