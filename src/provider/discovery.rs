@@ -254,7 +254,7 @@ impl Discovery {
         refuse_template(member, text)?;
         let url = parse_url(text).map_err(invalid)?;
         let may_be_plain = endpoint == Endpoint::Keys && client.options().allow_plain;
-        if url.scheme() == "http" && is_https(&self.issuer) && !may_be_plain {
+        if !self.permits(&url) && !may_be_plain {
             return Err(DiscoveryError::Downgrade {
                 issuer: self.issuer.clone(),
                 member,
@@ -263,6 +263,12 @@ impl Discovery {
         }
         client.check(&url).map_err(invalid)?;
         Ok(Some(url))
+    }
+
+    /// Whether a URL that the provider gives in an answer is at least as safe as its issuer.
+    #[must_use]
+    pub fn permits(&self, url: &Url) -> bool {
+        url.scheme() == "https" || !is_https(&self.issuer)
     }
 
     /// The same for an endpoint that is needed.

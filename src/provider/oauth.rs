@@ -333,10 +333,11 @@ impl From<String> for SecretWord {
 #[derive(Deserialize)]
 struct RefusalAnswer {
     error: String,
+    /// A string; what else a provider sends here must not hide the error itself.
     #[serde(default)]
-    error_description: Option<String>,
+    error_description: Value,
     #[serde(default)]
-    error_uri: Option<String>,
+    error_uri: Value,
 }
 
 #[derive(Deserialize)]
@@ -419,6 +420,12 @@ impl<'a> Provider<'a> {
         let address = |text: &str| {
             let url = parse_url(text).map_err(|error| useless(error.to_string()))?;
             self.http.check(&url).map_err(|error| useless(error.to_string()))?;
+            if !self.discovery.permits(&url) {
+                return Err(useless(format!(
+                    "{} is plain http, but the issuer uses https",
+                    quote(url.as_str())
+                )));
+            }
             Ok::<_, OauthError>(url)
         };
         if answer.user_code.is_empty() || answer.device_code.0.is_empty() {
@@ -641,7 +648,10 @@ fn refused(
         return Ok(answer);
     }
     let refusal = match serde_json::from_slice::<RefusalAnswer>(answer.body()) {
-        Ok(said) => Refusal { code: said.error, description: said.error_description, uri: said.error_uri },
+        Ok(said) => {
+            let text = |value: Value| value.as_str().map(str::to_owned);
+            Refusal { code: said.error, description: text(said.error_description), uri: text(said.error_uri) }
+        }
         // RFC 6750 3: userinfo says it in a header.
         Err(_) => match answer.header("www-authenticate").and_then(challenge) {
             Some(refusal) => refusal,

@@ -34,9 +34,6 @@ fn another_browser_cannot_finish_the_login() {
     ] {
         let answer = waiting.get_with(&callback, &headers);
         assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("another browser"), "{answer}");
-        let answer = waiting.get_with(&waiting.start_path(), &headers);
-        assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("second browser"), "{answer}");
-        assert!(!answer.contains("Set-Cookie") && !answer.contains("Location"), "{answer}");
     }
     assert!(waiting.get_with("/oidc/start/guess", HOST).starts_with("HTTP/1.1 404"));
     assert_eq!(idp.count("/token"), 0);
@@ -44,6 +41,28 @@ fn another_browser_cannot_finish_the_login() {
     assert!(run.stderr.contains("the callback came from another browser"), "{}", run.stderr);
     assert_eq!(idp.count("/token"), 1);
     assert!(session(&folder).is_some());
+}
+
+#[test]
+fn second_browser_that_starts_the_login_ends_it() {
+    if !has("curl") {
+        return;
+    }
+    let (idp, folder) = proper();
+    let waiting = Waiting::start(&folder, "--port 0 --timeout 60s");
+    assert!(waiting.get(&waiting.start_path()).starts_with("HTTP/1.1 303"), "a reload in the first browser");
+    let callback = waiting.callback();
+    let answer = waiting.get_with(&waiting.start_path(), HOST);
+    assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("second browser"), "{answer}");
+    assert!(!answer.contains("Set-Cookie") && !answer.contains("Location"), "{answer}");
+    // Whoever was first gets nothing any more.
+    let late = waiting.get(&callback);
+    assert!(!late.contains("logged in"), "{late}");
+    let Waiting { child, .. } = waiting;
+    let run = Run::from(child.wait_with_output().unwrap()).ended(1);
+    assert!(run.stderr.contains("the start URL was opened in a second browser"), "{}", run.stderr);
+    assert_eq!(idp.count("/token"), 0);
+    assert!(session(&folder).is_none());
 }
 
 #[test]

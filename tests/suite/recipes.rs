@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use crate::idp::{Behaviour, Idp};
+use crate::oidc::folder_for;
 use crate::slapd::{Manner, Slapd, crowd};
 use crate::support::{Folder, Run, has};
 use crate::sync::{configure, table};
@@ -70,6 +72,7 @@ fn every_recipe_of_the_manual_helps() {
     key_set(&mut recipes);
     tokens(&mut recipes);
     users(&mut recipes);
+    provider(&mut recipes);
     let directory = has("slapd");
     if directory {
         directories(&mut recipes);
@@ -77,6 +80,18 @@ fn every_recipe_of_the_manual_helps() {
     println!("recipes: {} of {total} blocks run", total - recipes.left.values().map(Vec::len).sum::<usize>());
     recipes.left.retain(|title, _| directory || !(title.contains("directory") || title.contains("sync")));
     assert!(recipes.left.is_empty(), "no test runs {:?}", recipes.left);
+}
+
+fn provider(recipes: &mut Recipes) {
+    let idp = Idp::start(Behaviour::default());
+    let folder = folder_for(&idp.issuer(), &json!({"update-user-on-login": true}));
+    folder.sh("cc-login --method oidc").ended(0);
+    folder.sh("cc-login token > t; cc-jwt verify --token-file t -q --endpoint user-api").ended(1);
+    recipes.run("A session token is not accepted by the REST interface", &folder).ended(0);
+    for _ in 0..2 {
+        folder.sh("cc-login token > t; cc-jwt verify --token-file t -q --endpoint user-api").ended(0);
+        folder.sh("cc-login --method oidc").ended(0);
+    }
 }
 
 fn prepare(recipes: &mut Recipes) {

@@ -241,7 +241,7 @@ pub(super) static PAGES: &[Page] = &[
             (
                 "token",
                 "null where the signature does not hold, else subject, issuer, roles (those in the token), algorithm, \
-                 key, issued, expires",
+                 key, key_issuer (of the discovery document with the key, or null), issued, expires",
             ),
             ("verdicts", "a list of endpoint (or null), admitted and checks"),
             (

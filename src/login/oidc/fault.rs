@@ -86,7 +86,7 @@ pub enum OidcFault {
     /// Another browser than the one in which the login started.
     #[error(
         "{}",
-        if *.is_start { "the start URL was opened in a second browser" } else { "the callback came from another browser than the one in which the login started" }
+        if *.is_start { "the start URL was opened in a second browser: the first one may be that of another user" } else { "the callback came from another browser than the one in which the login started" }
     )]
     OtherBrowser {
         /// Whether it opened the start URL again.
@@ -184,7 +184,7 @@ impl OidcFault {
         matches!(
             self,
             Self::OtherState { .. }
-                | Self::OtherBrowser { .. }
+                | Self::OtherBrowser { is_start: false }
                 | Self::OtherAccount(_)
                 | Self::NotTheAddress(_)
         )
@@ -238,7 +238,12 @@ impl Fault for OidcFault {
             Self::OtherState { .. } => {
                 "log in with the address shown last, not with one of an earlier try".to_owned()
             }
-            Self::OtherBrowser { .. } => "use the browser in which the login started, or start again".to_owned(),
+            Self::OtherBrowser { is_start: true } => {
+                "start again; with --skip-browser no browser is opened by itself".to_owned()
+            }
+            Self::OtherBrowser { is_start: false } => {
+                "use the browser in which the login started, or start again".to_owned()
+            }
             Self::OtherAccount(_) => "use a browser of the account that runs cc-login, or --manual".to_owned(),
             Self::NotTheAddress(_) => {
                 "copy the whole address from the browser's address bar, also when the page says that it can't be reached".to_owned()

@@ -3,7 +3,8 @@
 //!
 //! The URL that the browser is given is visible in the process list. It works once and sets a
 //! cookie, which the callback requires, so that nobody finishes the login of another browser with
-//! an account of their own.
+//! an account of their own. A second browser that opens it ends the login: which of the two is the
+//! right one is not known.
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use url::Url;

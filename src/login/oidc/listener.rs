@@ -126,14 +126,20 @@ impl Listener {
         mut judge: impl FnMut(Result<&str, OidcFault>) -> Decision<T>,
     ) -> Result<Option<T>, OidcFault> {
         let outcome = self.serve(deadline, |head, ends| {
-            let mut decide = |query: Result<&str, OidcFault>| match judge(query) {
-                Decision::Take(taken) => (redirect(None), Some(Wait::Taken(taken))),
-                Decision::TurnAway(page) => (answer(400, "Bad Request", &page), None),
-            };
+            let turned_away = |page: &Page| answer(400, "Bad Request", page);
             match gate.pass(head, ends) {
                 Passage::Start { cookie } => (redirect(Some((gate.target().as_str(), &cookie))), None),
-                Passage::Callback(query) => decide(Ok(query)),
-                Passage::Stranger(fault) => decide(Err(fault)),
+                Passage::Callback(query) => match judge(Ok(query)) {
+                    Decision::Take(taken) => (redirect(None), Some(Wait::Taken(taken))),
+                    Decision::TurnAway(page) => (turned_away(&page), None),
+                },
+                Passage::Stranger(fault) => {
+                    let own = Page::turned_away(&fault.to_string());
+                    match judge(Err(fault)) {
+                        Decision::Take(taken) => (turned_away(&own), Some(Wait::Taken(taken))),
+                        Decision::TurnAway(page) => (turned_away(&page), None),
+                    }
+                }
                 Passage::Done | Passage::Refused => (refusal(&head.request), None),
                 Passage::OtherHost => (misdirected(), None),
             }
