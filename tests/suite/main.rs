@@ -24,6 +24,7 @@ mod gen_keypair;
 mod generated;
 mod httpd;
 mod idp;
+mod json_reports;
 mod jws;
 mod key;
 mod key_forms;

@@ -10,7 +10,7 @@ use crate::support::{Folder, is_updating};
 
 /// A part of a line. Everything is compared as it stands, but for what differs with each run.
 #[derive(Debug, PartialEq)]
-enum Piece {
+pub enum Piece {
     Text(String),
     /// Seconds since 1970, and the length of the text. Those of one answer have the same distances
     /// from its first.
@@ -25,7 +25,7 @@ enum Piece {
 const PATIENCE: i64 = 60;
 
 /// `(now)`, `(in 6 days)`, `(2 hours ago)` at the beginning of a text, with its length.
-fn distance(text: &str) -> Option<(Piece, usize)> {
+pub fn distance(text: &str) -> Option<(Piece, usize)> {
     let inside = text.strip_prefix('(')?;
     let inside = &inside[..inside.find(')')?];
     let length = inside.len() + 2;
