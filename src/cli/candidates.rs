@@ -51,7 +51,8 @@ fn configured() -> Option<PathBuf> {
         env_file: named(env_file, "CC_ENV_FILE"),
         ..Sources::default()
     };
-    config::load(sources).ok().map(|(settings, _)| settings.db.value)
+    let (settings, _) = config::load(sources).ok()?;
+    settings.database().ok().map(Path::to_owned)
 }
 
 fn variable(name: &str) -> Option<PathBuf> {

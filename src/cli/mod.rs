@@ -17,6 +17,7 @@ pub mod failure;
 pub mod gen_keypair;
 pub mod network;
 pub mod options;
+mod output_owner;
 pub mod page;
 pub mod progress;
 pub mod prompt;

@@ -10,7 +10,7 @@ use rustix::termios::{OptionalActions, Termios};
 
 use super::console::Console;
 use crate::base::fault::Fault;
-use crate::base::file::{self, FileError, reason};
+use crate::base::file::{self, Holds, reason};
 use crate::base::kind::Kind;
 use crate::base::note::Notes;
 use crate::base::quote::quote;
@@ -190,10 +190,10 @@ pub fn from_file(
     what: &str,
     console: &mut Console,
 ) -> Result<SecretText, super::failure::Failure> {
-    let bytes = zeroize::Zeroizing::new(file::read(path, SECRET_LIMIT).map_err(|error: FileError| error)?);
     let mut notes = Notes::new();
-    file::warn_if_exposed(path, &mut notes);
+    let read = file::read_named(path, SECRET_LIMIT, Holds::Secret, &mut notes);
     console.notes(notes);
+    let bytes = zeroize::Zeroizing::new(read?);
     Ok(first_line(&bytes, &format!("{what} in {}", quote(&path.to_string_lossy())))?)
 }
 

@@ -12,7 +12,7 @@ use super::secrets::{Secrets, warn_if_expanded};
 use super::section::Findings;
 use super::settings::{DEFAULT_DB, DEFAULT_SESSION, OidcProvider, Settings};
 use crate::base::environment::Environment;
-use crate::base::file::{FileError, SETTINGS_LIMIT, read, read_text};
+use crate::base::file::{FileError, SETTINGS_LIMIT, read, read_default, text};
 use crate::base::note::Notes;
 use crate::base::quote::{quote, quote_path};
 use crate::base::secret::SecretText;
@@ -44,12 +44,14 @@ pub struct Sources {
 /// [`ConfigFaults`]: everything wrong in both files together.
 pub fn load(sources: Sources) -> Result<(Settings, Notes), ConfigFaults> {
     let mut findings = Findings::default();
-    let config = open(sources.config, DEFAULT_CONFIG, "configuration", &mut findings, |path| {
-        read_text(path, SETTINGS_LIMIT)
-    });
-    let env_file = open(sources.env_file, DEFAULT_ENV_FILE, "environment file", &mut findings, |path| {
-        read(path, SETTINGS_LIMIT).map(Zeroizing::new)
-    });
+    let config = open(sources.config, (DEFAULT_CONFIG, "--config"), "configuration", &mut findings, text);
+    let env_file = open(
+        sources.env_file,
+        (DEFAULT_ENV_FILE, "--env-file"),
+        "environment file",
+        &mut findings,
+        |_, bytes| Ok(Zeroizing::new(bytes)),
+    );
     let env_file = env_file.map(|(path, bytes)| {
         let content = dotenv::without_mark(&bytes);
         if content.len() < bytes.len() {
@@ -104,17 +106,22 @@ pub fn load(sources: Sources) -> Result<(Settings, Notes), ConfigFaults> {
     Ok((settings, findings.notes))
 }
 
-/// Reads a file that was named, or the default one if it is there.
+/// Reads a file that was named, or the default one if it exists. The default one decides which
+/// servers get passwords and which key signs, so it must be the caller's or root's.
 fn open<T>(
     named: Option<Value<PathBuf>>,
-    default: &str,
+    (default, option): (&str, &'static str),
     what: &str,
     findings: &mut Findings,
-    read: impl Fn(&Path) -> Result<T, FileError>,
+    convert: impl Fn(&Path, Vec<u8>) -> Result<T, FileError>,
 ) -> Option<(PathBuf, T)> {
     let is_named = named.is_some();
     let path = named.unwrap_or_else(|| Value::by_default(PathBuf::from(default)));
-    match read(&path.value) {
+    let content = match is_named {
+        true => read(&path.value, SETTINGS_LIMIT),
+        false => read_default(&path.value, SETTINGS_LIMIT).map_err(|error| error.with_option(option)),
+    };
+    match content.and_then(|bytes| convert(&path.value, bytes)) {
         Ok(content) => {
             log::info!("read the {what} {} ({})", quote_path(&path.value), path.origin);
             Some((path.value, content))

@@ -1,6 +1,6 @@
 //! The settings as types.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value as Json};
 
@@ -9,6 +9,7 @@ use super::origin::{Origin, Value};
 use super::secrets::{Secret, Secrets};
 use super::variable::Variable;
 use crate::base::duration::GoDuration;
+use crate::base::file::{FileError, check_default_database};
 
 /// The database where nobody names one.
 pub const DEFAULT_DB: &str = "./var/job.db";
@@ -147,6 +148,17 @@ pub struct OidcProvider {
 }
 
 impl Settings {
+    /// The database to open. One that nothing names must be the caller's or root's.
+    ///
+    /// # Errors
+    /// [`FileError::Untrusted`].
+    pub fn database(&self) -> Result<&Path, FileError> {
+        if self.db.is_default() {
+            check_default_database(&self.db.value).map_err(|error| error.with_option("--db"))?;
+        }
+        Ok(&self.db.value)
+    }
+
     /// The content of a variable, if it is set to something.
     #[must_use]
     pub fn secret(&self, variable: Variable) -> Option<&Secret> {

@@ -94,7 +94,7 @@ impl Attempts {
         let lock = file::open_lock(&lock_path)?;
         lock.lock().map_err(|source| file::FileError::Unwritable { path: lock_path, source })?;
         let path = self.folder.join("attempts.json");
-        let mut ledger: Ledger = match file::read(&path, FILE_LIMIT) {
+        let mut ledger: Ledger = match file::read_own(&path, FILE_LIMIT) {
             // A ledger that is no longer one counts as empty: who can damage it can remove it.
             Ok(bytes) => serde_json::from_slice(&bytes).unwrap_or_default(),
             Err(file::FileError::Missing(_) | file::FileError::TooLarge { .. }) => Ledger::default(),

@@ -6,9 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::fault::LoginError;
 use crate::base::environment::Environment;
-
-/// The folder of this toolkit in the folders of the XDG base directories.
-const FOLDER: &str = "cc-auth";
+use crate::base::xdg;
 
 /// The session's file: in `$XDG_RUNTIME_DIR`, which the system empties when the last login of the
 /// person ends, or else in the state folder. The variable counts only when it names a folder of
@@ -17,9 +15,9 @@ const FOLDER: &str = "cc-auth";
 /// # Errors
 /// [`LoginError::NoPlace`].
 pub fn session_file(environment: &Environment) -> Result<PathBuf, LoginError> {
-    let runtime = absolute(environment, "XDG_RUNTIME_DIR").filter(|folder| is_private(folder));
+    let runtime = xdg::runtime_directory(environment).filter(|(_, base)| is_private(base));
     let folder = match runtime {
-        Some(folder) => folder.join(FOLDER),
+        Some((folder, _)) => folder,
         None => state_folder(environment)?,
     };
     Ok(folder.join("session.json"))
@@ -30,14 +28,7 @@ pub fn session_file(environment: &Environment) -> Result<PathBuf, LoginError> {
 /// # Errors
 /// [`LoginError::NoPlace`].
 pub fn state_folder(environment: &Environment) -> Result<PathBuf, LoginError> {
-    let state = absolute(environment, "XDG_STATE_HOME")
-        .or_else(|| absolute(environment, "HOME").map(|home| home.join(".local/state")));
-    state.map(|folder| folder.join(FOLDER)).ok_or(LoginError::NoPlace)
-}
-
-/// Relative paths in these variables are invalid and ignored, says the XDG specification.
-fn absolute(environment: &Environment, name: &str) -> Option<PathBuf> {
-    environment.non_empty(name).map(PathBuf::from).filter(|path| path.is_absolute())
+    xdg::state_directory(environment).ok_or(LoginError::NoPlace)
 }
 
 fn is_private(folder: &Path) -> bool {

@@ -9,7 +9,7 @@ use super::place::{FieldPath, Origin, ResourceFault};
 use super::resource::{KeySource, Resource};
 use crate::base::environment::Environment;
 use crate::base::fault::Fault;
-use crate::base::file::{self, FileError, SETTINGS_LIMIT};
+use crate::base::file::{self, FileError, Holds, SETTINGS_LIMIT};
 use crate::base::kind::Kind;
 use crate::base::note::Notes;
 use crate::base::quote::{escape, quote};
@@ -146,12 +146,11 @@ pub fn find_key(
         }
         KeySource::Mounted { .. } | KeySource::File(_) => {
             let path = key_file(resource, around).unwrap_or_default();
-            let text = file::read_text(&path, SETTINGS_LIMIT)
-                .map_err(|source| SigningError::File { origin: origin(), source })?;
             // What Kubernetes mounts is readable to the group, and the cluster's own business.
-            if matches!(resource.key, KeySource::File(_)) {
-                file::warn_if_exposed(&path, notes);
-            }
+            let holds =
+                if matches!(resource.key, KeySource::File(_)) { Holds::Secret } else { Holds::Public };
+            let text = file::read_named_text(&path, SETTINGS_LIMIT, holds, notes)
+                .map_err(|source| SigningError::File { origin: origin(), source })?;
             (escape(&path.to_string_lossy()), SecretText::new(text))
         }
     };

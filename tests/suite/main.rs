@@ -18,6 +18,7 @@ mod convert_pem_pubkey;
 mod database_files;
 mod directory;
 mod examples;
+mod files;
 mod floors;
 mod fuzzed;
 mod gen_keypair;

@@ -88,6 +88,17 @@ pub enum FileError {
     Locked(PathBuf),
 }
 
+impl FileError {
+    /// The same error, with the option that names the file instead of its default.
+    #[must_use]
+    pub fn with_option(mut self, name: &'static str) -> Self {
+        if let Self::Untrusted { option, .. } = &mut self {
+            *option = Some(name);
+        }
+        self
+    }
+}
+
 impl Fault for FileError {
     fn kind(&self) -> Kind {
         match self {

@@ -18,13 +18,14 @@ pub use error::FileError;
 pub use location::{Location, create_directory_all};
 pub use lock::{open_lock, try_for_seconds};
 pub use read::{
-    check_default_database, read, read_default, read_named, read_named_text, read_own, read_text,
+    check_default_database, read, read_default, read_named, read_named_text, read_own, read_text, text,
 };
 pub use sweep::{TEMPORARY, sweep};
 pub use trust::{Distrust, Holds, warn_if_exposed};
 pub use words::reason;
 pub use write::{
-    Draft, Existing, Write, create_private_folder, remove, warn_if_not_owner, write, write_in_parts,
+    Draft, Existing, Write, check_free, create_private_folder, remove, warn_if_not_owner, write,
+    write_in_parts,
 };
 
 pub use super::shell::word as shell_word;

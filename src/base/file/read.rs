@@ -110,6 +110,11 @@ fn open_default(path: &Path) -> Result<(Location, File), FileError> {
         Err(FileError::Link { why, .. }) => return Err(untrusted(why)),
         other => other?,
     };
+    // Looked at before it is opened, so that one that can't be read is told from one that is not
+    // trusted; what counts is the open file.
+    if let Some(why) = location.found.as_ref().and_then(Distrust::of_file) {
+        return Err(untrusted(why));
+    }
     let (file, metadata) = location.open()?;
     let why = Distrust::of_file(&metadata)
         .or_else(|| location.distrust.clone())
@@ -163,7 +168,11 @@ fn read_open(path: &Path, file: File, limit: u64) -> Result<Vec<u8>, FileError> 
     Ok(bytes)
 }
 
-fn text(path: &Path, bytes: Vec<u8>) -> Result<String, FileError> {
+/// The bytes of a file as text.
+///
+/// # Errors
+/// [`FileError::NotText`].
+pub fn text(path: &Path, bytes: Vec<u8>) -> Result<String, FileError> {
     String::from_utf8(bytes).map_err(|error| FileError::NotText {
         path: path.to_owned(),
         offset: error.utf8_error().valid_up_to(),

@@ -54,6 +54,20 @@ pub fn write(path: &Path, bytes: &[u8], mode: u32, existing: Existing) -> Result
     write_in_parts(path, mode, existing, |draft| draft.add(bytes))
 }
 
+/// Fails when an output exists that would not be replaced: to know it before the work is done.
+///
+/// # Errors
+/// [`FileError::Exists`], and those of [`Location::find`].
+pub fn check_free(path: &Path) -> Result<(), FileError> {
+    if stream::descriptor(path).is_some() {
+        return Ok(());
+    }
+    match Location::find(path)?.found {
+        Some(found) if found.is_file() => Err(FileError::Exists(path.to_owned())),
+        _ => Ok(()),
+    }
+}
+
 /// A file that is being written.
 pub struct Draft<'a> {
     path: &'a Path,

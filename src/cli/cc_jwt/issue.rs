@@ -18,6 +18,7 @@ use crate::base::time::{self, Timestamp};
 use crate::cli::console::Console;
 use crate::cli::failure::{Failure, UsageFault};
 use crate::cli::options::{AtOption, SettingsOptions};
+use crate::cli::output_owner::warn_if_not_owner;
 use crate::cli::settings;
 use crate::config::Settings;
 use crate::key::{Algorithm, SigningKey};
@@ -433,6 +434,7 @@ fn deliver(
                 })
             })?;
             console.notes(notes);
+            warn_if_not_owner([path.as_path()], console);
             let what = match census.first.as_slice() {
                 [one] if count == 1 => format!("the token for {} is", quote(&one.name)),
                 _ => format!("{count} tokens are"),

@@ -12,6 +12,7 @@ use crate::base::note::Notes;
 use crate::base::time::Timestamp;
 use crate::cli::console::Console;
 use crate::cli::failure::{Failure, UsageFault};
+use crate::cli::output_owner::warn_if_not_owner;
 use crate::renewal::signing::{find_key, sign};
 use crate::renewal::{Resource, Signed};
 
@@ -58,6 +59,7 @@ pub(super) fn run(
         signed.push((resource, sign(resource, &key, now)?));
     }
     console.notes(notes);
+    let output = output.filter(|(path, _)| *path != Path::new("-"));
     if output.is_some() && signed.len() > 1 && !options.secret_manifest {
         return Err(UsageFault::new(format!("--output is for one token, found {} resources", signed.len()))
             .hint("keep each in a file of its own: cc-jwt renew --spec FILE --out-dir DIR")
@@ -73,6 +75,7 @@ pub(super) fn run(
     match output {
         Some((path, existing)) => {
             file::write(path, text.as_bytes(), options.mode.unwrap_or(PRIVATE_MODE), existing)?;
+            warn_if_not_owner([path], console);
         }
         None => console.deliver(&text)?,
     }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::resources::{Loaded, ResourceOptions};
 use crate::base::fault::Status;
-use crate::base::file::{self, Existing, FileError, PUBLIC_MODE, SETTINGS_LIMIT};
+use crate::base::file::{self, Existing, FileError, Holds, PUBLIC_MODE, SETTINGS_LIMIT};
 use crate::base::json_text::indented;
 use crate::base::note::Notes;
 use crate::base::quote::{quote, quote_path};
@@ -15,6 +15,7 @@ use crate::base::time::Timestamp;
 use crate::cli::console::Console;
 use crate::cli::failure::{Failure, UsageFault};
 use crate::cli::options::{AtOption, SettingsOptions};
+use crate::cli::output_owner::warn_if_not_owner;
 use crate::cli::settings;
 use crate::key::{Algorithm, Jwk, WeakKeys, read_public, read_signing};
 use crate::renewal::publication::{
@@ -154,7 +155,7 @@ fn from_file(text: &str, algorithm: Option<Algorithm>, notes: &mut Notes) -> Res
         _ => (None, Path::new(text)),
     };
     let place = quote_path(path);
-    let bytes = zeroize::Zeroizing::new(file::read(path, SETTINGS_LIMIT)?);
+    let bytes = zeroize::Zeroizing::new(file::read_named(path, SETTINGS_LIMIT, Holds::Public, notes)?);
     let fault = |error: crate::key::KeyError| error.at(place.clone());
     let content =
         zeroize::Zeroizing::new(String::from_utf8_lossy(&bytes).trim_start_matches('\u{feff}').to_owned());
@@ -239,6 +240,7 @@ impl Jwks {
             }
             console.line(&path.to_string_lossy())?;
         }
+        warn_if_not_owner([path.as_path(), &well_known], console);
         if console.is_json() {
             console.json(&serde_json::json!({ "files": [path, well_known] }))?;
         }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::base::file::{self, SETTINGS_LIMIT};
+use crate::base::file::{self, Holds, SETTINGS_LIMIT};
 use crate::base::note::Notes;
 use crate::base::quote::quote_path;
 use crate::base::secret::SecretText;
@@ -77,7 +77,7 @@ impl KeyRing {
         for path in public {
             let place = quote_path(path);
             log::info!("a key is read from {place}");
-            let bytes = file::read(path, SETTINGS_LIMIT)?;
+            let bytes = file::read_named(path, SETTINGS_LIMIT, Holds::Public, &mut notes)?;
             let keys = match public_keys(&bytes, weak, at, &mut notes) {
                 Ok(keys) => keys,
                 // Why keys of a set were skipped explains that none is left.
@@ -89,8 +89,8 @@ impl KeyRing {
             ring.0.extend(keys.into_iter().map(|key| OwnedKey::of(Signer::Given, key)));
         }
         if let Some(path) = shared {
-            file::warn_if_exposed(path, &mut notes);
-            let text = SecretText::new(file::read_text(path, SETTINGS_LIMIT)?);
+            let text =
+                SecretText::new(file::read_named_text(path, SETTINGS_LIMIT, Holds::Secret, &mut notes)?);
             let trimmed = SecretText::new(text.expose().trim().to_owned());
             let key = VerifyingKey::shared_from_base64(&trimmed, weak)
                 .map_err(|error| error.at(quote_path(path)))?;
@@ -221,8 +221,8 @@ pub(super) fn signing(
     let key = match given {
         Some(path) => {
             log::info!("the key is read from {}", quote_path(path));
-            let bytes = zeroize::Zeroizing::new(file::read(path, SETTINGS_LIMIT)?);
-            file::warn_if_exposed(path, &mut notes);
+            let bytes = file::read_named(path, SETTINGS_LIMIT, Holds::Secret, &mut notes)?;
+            let bytes = zeroize::Zeroizing::new(bytes);
             found::read_signing(&bytes, WeakKeys::Refuse, &mut notes)
                 .map_err(|error| error.at(quote_path(path)))?
         }

@@ -18,7 +18,7 @@ const VERIFY_FILES: &[(&str, &str)] = &[
     FILES[2],
     DISCOVERED,
     (
-        "$XDG_CACHE_HOME/cc-auth-tools/keys/",
+        "$XDG_CACHE_HOME/cc-auth/keys/",
         "keys that were fetched, for as long as their server allows; ~/.cache where the variable is not set",
     ),
 ];

@@ -54,8 +54,8 @@ pub(super) const RENEW: Page = Page {
             test: Tested::Parses,
         },
         Example {
-            command: "cc-jwt renew --spec osdf.yaml --discoverable -q",
-            explains: "In a crontab, for programs that look for a token themselves",
+            command: "XDG_RUNTIME_DIR=/run/user/$(id -u) cc-jwt renew --spec osdf.yaml --discoverable -q",
+            explains: "In a crontab, for programs of a login session that look for a token themselves",
             test: Tested::Parses,
         },
     ],

@@ -106,7 +106,7 @@ impl People {
         let store = if roles.is_some() && !matches!(found, Found::All(_)) {
             None
         } else {
-            let path = &settings.db.value;
+            let path = settings.database()?;
             log::info!("users are looked up in {}", quote_path(path));
             Some(Store::open(path, Access::Read)?)
         };

@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueHint};
 
 use crate::base::fault::Fault;
-use crate::base::file::{self, SETTINGS_LIMIT};
+use crate::base::file::{self, Holds, SETTINGS_LIMIT};
 use crate::base::kind::Kind;
 use crate::base::note::Notes;
 use crate::base::quote::quote_path;
 use crate::base::secret::SecretText;
 use crate::base::time::Clock;
+use crate::base::xdg;
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
 use crate::cli::network;
@@ -168,20 +169,14 @@ fn is_address(place: &str) -> bool {
 
 fn read_set(path: &Path, weak: WeakKeys, notes: &mut Notes) -> Result<Vec<VerifyingKey>, Failure> {
     log::info!("a key set is read from {}", quote_path(path));
-    let text = file::read_text(path, SETTINGS_LIMIT)?;
+    let text = file::read_named_text(path, SETTINGS_LIMIT, Holds::Public, notes)?;
     let set = KeySet::from_json(&text, weak, notes).map_err(|error| error.at(quote_path(path)))?;
     Ok(set.keys().to_vec())
 }
 
 /// Where fetched keys are kept: the user's cache folder (XDG Base Directory).
 fn cache_folder(console: &Console) -> Option<PathBuf> {
-    let environment = console.environment();
-    let base = match environment.non_empty("XDG_CACHE_HOME").map(PathBuf::from) {
-        // A relative one is to be ignored, the specification says.
-        Some(path) if path.is_absolute() => path,
-        _ => Path::new(environment.non_empty("HOME")?).join(".cache"),
-    };
-    Some(base.join("cc-auth-tools").join("keys"))
+    Some(xdg::cache_directory(console.environment())?.join("keys"))
 }
 
 /// Key sets that were read or fetched.

@@ -12,6 +12,7 @@ use crate::base::time::{Clock, Timestamp};
 use crate::cli::console::Console;
 use crate::cli::failure::{Failure, UsageFault};
 use crate::cli::options::AtOption;
+use crate::cli::output_owner::warn_if_not_owner;
 use crate::renewal::output::sweep;
 use crate::renewal::{Act, Event, Happened, Job, Kept, Output, keep_all, resource};
 use crate::token::discovery;
@@ -146,6 +147,9 @@ fn tell_of_old(name: &str, output: &Output, console: &mut Console) {
 }
 
 fn show(job: &Job, kept: &Kept, now: Timestamp, console: &mut Console) -> Result<(), Failure> {
+    if matches!(kept.happened, Happened::Renewed(_)) {
+        warn_if_not_owner([job.output.path.as_path()], console);
+    }
     if console.is_json() {
         return Ok(console.json(&Event::of(job, kept, now))?);
     }
@@ -210,6 +214,13 @@ impl Renew {
                 }
                 let user = rustix::process::geteuid().as_raw();
                 let place = discovery::place_to_write(console.environment(), user);
+                let runtime = format!("/run/user/{user}");
+                if matches!(place, discovery::Source::Tmp(_)) && Path::new(&runtime).is_dir() {
+                    console.warn(&format!(
+                        "programs of a login session look for the token in {runtime}, not in /tmp: set \
+                         XDG_RUNTIME_DIR={runtime}"
+                    ));
+                }
                 plain(place.path().map(Path::to_owned).unwrap_or_default())
             }
         }

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueHint};
 
 use crate::base::fault::Fault;
-use crate::base::file::{self, reason};
+use crate::base::file::{self, Holds, reason};
 use crate::base::kind::Kind;
+use crate::base::note::Notes;
 use crate::base::secret::SecretText;
 use crate::cli::console::Console;
 use crate::cli::failure::{Failure, UsageFault};
@@ -86,7 +87,10 @@ impl TokenOptions {
             (_, Some(path)) if path == Path::new("-") => Ok(from_stdin()?),
             (_, Some(path)) => {
                 log::info!("the token is read from {}", crate::base::quote::quote_path(path));
-                Ok(file::read_text(path, LIMIT)?)
+                let mut notes = Notes::new();
+                let text = file::read_named_text(path, LIMIT, Holds::Secret, &mut notes);
+                console.notes(notes);
+                Ok(text?)
             }
             (Some(text), None) if text == "-" => Ok(from_stdin()?),
             (Some(text), None) => Ok(text.clone()),

@@ -1,6 +1,6 @@
 //! `cc-jwt spec`: look at resources before they are used, write one to start from.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueHint};
 use serde_json::{Value, json};
@@ -13,6 +13,7 @@ use crate::base::quote::quote;
 use crate::base::time::{Clock, span_for_people};
 use crate::cli::console::Console;
 use crate::cli::failure::{Failure, UsageFault};
+use crate::cli::output_owner::warn_if_not_owner;
 use crate::key::Algorithm;
 use crate::policy::profile::{Recognition, recognize};
 use crate::policy::scope::Scopes;
@@ -216,10 +217,11 @@ impl New {
             .into());
         }
         let text = self.text();
-        match &self.output {
+        match self.output.as_deref().filter(|path| *path != Path::new("-")) {
             Some(path) => {
                 let existing = if self.force { Existing::Replace } else { Existing::Refuse };
                 file::write(path, text.as_bytes(), PUBLIC_MODE, existing)?;
+                warn_if_not_owner([path], console);
                 console.note(&format!(
                     "check it: cc-jwt spec check {}",
                     file::shell_word(&path.to_string_lossy())

@@ -104,7 +104,7 @@ impl Person {
         if no_db || nobody_asks || name.is_empty() {
             return Ok(Self::Unasked);
         }
-        let path: &Path = &settings.db.value;
+        let path: &Path = settings.database()?;
         let counts = settings.jwts.validate_user.value;
         if !counts && settings.db.is_default() && !path.exists() {
             return Ok(Self::Unasked);

@@ -72,10 +72,11 @@ pub(super) fn run(
     let is_json = console.is_json();
     let verify = bench.verify;
     let asks = settings.jwts.validate_user.value && !verify.no_db;
+    let database = if asks { Some(settings.database()?) } else { None };
     let fixed = keys.without(sets.keys().count());
     let keys = RwLock::new((keys, sets));
     stream::run(&verify.many, verify.token.file(), console, || {
-        let store = if asks { Some(Store::open(&settings.db.value, Access::Read)?) } else { None };
+        let store = database.map(|path| Store::open(path, Access::Read)).transpose()?;
         let (keys, fixed) = (&keys, &fixed);
         Ok(move |line: Line<'_>, out: &mut Vec<u8>| {
             let found = match line.text.map(token::text::one) {

@@ -250,7 +250,7 @@ impl With<'_> {
     }
 
     fn open(&self) -> Result<Store, Failure> {
-        Ok(Store::open(&self.settings.db.value, Access::Write)?)
+        Ok(Store::open(self.settings.database()?, Access::Write)?)
     }
 }
 

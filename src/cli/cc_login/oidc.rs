@@ -18,6 +18,7 @@ use crate::base::note::Notes;
 use crate::base::quote::escape;
 use crate::base::secret::SecretText;
 use crate::base::time::Clock;
+use crate::base::xdg;
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
 use crate::cli::network;
@@ -148,10 +149,7 @@ pub(super) fn client(
 
 /// Where providers' documents and keys are kept: the person's cache folder, if there is one.
 pub(super) fn cache(environment: &Environment) -> Cache {
-    let absolute =
-        |name: &str| environment.non_empty(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let base = absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")));
-    Cache { folder: base.map(|base| base.join("cc-auth-tools").join("keys")), offline: false }
+    Cache { folder: xdg::cache_directory(environment).map(|cache| cache.join("keys")), offline: false }
 }
 
 pub(super) fn discover(
@@ -168,7 +166,7 @@ pub(super) fn discover(
 
 /// The user table where the settings want it written, or where there is one to look into.
 pub(super) fn open_store(plan: &Plan, settings: &Settings) -> Result<Option<Store>, Failure> {
-    let path = &settings.db.value;
+    let path = settings.database()?;
     if plan.adds_users || plan.updates_users {
         return Ok(Some(Store::open(path, Access::Write)?));
     }

@@ -13,7 +13,7 @@ const SESSION_FILES: &[(&str, &str)] = &[
         "failed attempts of the last 15 minutes by the hash of the name, in $XDG_STATE_HOME if that is set",
     ),
     (
-        "$XDG_CACHE_HOME/cc-auth-tools/keys/",
+        "$XDG_CACHE_HOME/cc-auth/keys/",
         "what providers say about themselves and their keys, for as long as they allow; ~/.cache where the variable is not set",
     ),
     ("session.lock", "beside the session: held while the session file is read and written"),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::DatabaseOptions;
 use crate::base::duration::GoDuration;
+use crate::base::file::{FileError, check_default_database};
 use crate::base::quote::quote;
 use crate::cli::console::Console;
 use crate::cli::failure::{Failure, UsageFault};
@@ -23,7 +24,7 @@ impl DatabaseOptions {
             log::info!("database: {} (from --db or CC_DB)", path.display());
             return Ok(path.clone());
         }
-        Ok(settings::load(&self.settings, console)?.db.value)
+        Ok(settings::load(&self.settings, console)?.database()?.to_owned())
     }
 
     /// The database's path where the environment file may still have to be made.
@@ -35,12 +36,17 @@ impl DatabaseOptions {
             env_file: self.settings.env_file.clone().filter(|_| env_file.exists()),
             ..self.settings.clone()
         };
-        Ok(settings::load(&there, console)?.db.value)
+        Ok(settings::load(&there, console)?.database()?.to_owned())
     }
 
     /// The database's path without asking the configuration, which is not there yet.
-    pub(super) fn own_path(&self) -> PathBuf {
-        self.settings.db.clone().unwrap_or_else(|| DEFAULT.into())
+    pub(super) fn own_path(&self) -> Result<PathBuf, FileError> {
+        if let Some(path) = &self.settings.db {
+            return Ok(path.clone());
+        }
+        let path = PathBuf::from(DEFAULT);
+        check_default_database(&path).map_err(|error| error.with_option("--db"))?;
+        Ok(path)
     }
 
     /// How long to wait for another process that is writing.

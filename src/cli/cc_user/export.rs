@@ -14,6 +14,7 @@ use crate::base::quote::quote_path;
 use crate::base::secret::SecretBytes;
 use crate::cli::console::Console;
 use crate::cli::failure::{Failure, UsageFault};
+use crate::cli::output_owner::warn_if_not_owner;
 use crate::store::Access;
 use crate::user::exchange::{write_csv, write_csv_heading, write_json_line};
 
@@ -59,12 +60,8 @@ pub(super) fn run(
     let default = if console.is_json() { Format::Jsonl } else { Format::Csv };
     let format = format.or(by_name).unwrap_or(default);
     let store = database.open(Access::Read, console)?;
-    if let Some(path) = &file
-        && !force
-        && path.exists()
-        && path.is_file()
-    {
-        return Err(file::FileError::Exists(path.clone()).into());
+    if let Some(path) = file.as_ref().filter(|_| !force) {
+        file::check_free(path)?;
     }
 
     let mut gathered = zeroize::Zeroizing::new(Vec::new());
@@ -103,6 +100,7 @@ pub(super) fn run(
         let bytes = SecretBytes::new(std::mem::take(&mut *gathered));
         let existing = if force { Existing::Replace } else { Existing::Refuse };
         file::write(&path, bytes.expose(), PRIVATE_MODE, existing)?;
+        warn_if_not_owner([path.as_path()], console);
         console.note(&format!("wrote {count} users to {}", quote_path(&path)));
     }
     Ok(Status::Done)

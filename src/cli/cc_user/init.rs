@@ -14,6 +14,7 @@ use crate::base::quote::quote_path;
 use crate::base::time::Clock;
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
+use crate::cli::output_owner::warn_if_not_owner;
 use crate::config::dotenv::Dotenv;
 use crate::config::env_file;
 use crate::key::encoding::{decode_standard, encode_standard};
@@ -73,7 +74,7 @@ pub(super) fn run(_: &Init, database: &DatabaseOptions, console: &mut Console) -
     let env_file = settings.env_file.clone().unwrap_or_else(|| "./.env".into());
     let config = settings.config.clone().unwrap_or_else(|| "./config.json".into());
     let db =
-        if config.exists() { database.configured_path(&env_file, console)? } else { database.own_path() };
+        if config.exists() { database.configured_path(&env_file, console)? } else { database.own_path()? };
 
     // Everything is looked at before the first file is made.
     for path in [&env_file, &config] {
@@ -123,6 +124,7 @@ pub(super) fn run(_: &Init, database: &DatabaseOptions, console: &mut Console) -
         store::create(&db)?;
         done.push(Done { path: db, made: "a database without users".to_owned() });
     }
+    warn_if_not_owner(done.iter().map(|done| done.path.as_path()), console);
     tell(&done, &kept, console)?;
     if !has_database {
         console.note("run 'cc-backend -migrate-db' once before the server's first start");

@@ -12,6 +12,7 @@ use super::console::Console;
 use super::failure::{Failure, UsageFault};
 use super::gen_keypair::Role;
 use super::options::OutputOptions;
+use super::output_owner::warn_if_not_owner;
 use super::tool::Tool;
 use crate::base::fault::Status;
 use crate::base::file::{self, FileError, SETTINGS_LIMIT};
@@ -334,6 +335,7 @@ fn write(
 ) -> Result<(), Failure> {
     let path = arguments.env_file.clone().unwrap_or_else(|| DEFAULT_ENV_FILE.into());
     let written = env_file::put(&path, &[(name, base64)], arguments.force)?;
+    warn_if_not_owner([path.as_path()], console);
     if console.environment().get(name).is_some() {
         console.warn(&format!("{name} is set in the environment, which wins over {}", quote_path(&path)));
     }

@@ -16,6 +16,7 @@ use self::pair::{NewKey, Part};
 use super::console::Console;
 use super::failure::{Failure, UsageFault};
 use super::options::OutputOptions;
+use super::output_owner::warn_if_not_owner;
 use super::tool::Tool;
 use crate::base::fault::Status;
 use crate::base::file::{self, Existing, PRIVATE_MODE, PUBLIC_MODE};
@@ -190,6 +191,7 @@ fn write_env(key: &NewKey, path: &Path, force: bool, console: &mut Console) -> R
     let variables = key.variables()?;
     let pairs: Vec<(&str, &str)> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let written = env_file::put(path, &pairs, force)?;
+    warn_if_not_owner([path], console);
     for (name, _) in &pairs {
         if console.environment().get(name).is_some() {
             console.warn(&format!("{name} is set in the environment, which wins over {}", quote_path(path)));
@@ -232,9 +234,7 @@ fn save(
     };
     if existing == Existing::Refuse {
         for (target, _, _) in &targets {
-            if std::fs::symlink_metadata(target).is_ok_and(|metadata| metadata.is_file()) {
-                return Err(file::FileError::Exists(target.clone()).into());
-            }
+            file::check_free(target)?;
         }
     }
     for (target, mode, text) in &targets {
@@ -245,6 +245,7 @@ fn save(
         file::write(target, line.as_bytes(), *mode, existing)?;
     }
     let files: Vec<&Path> = targets.iter().map(|(target, _, _)| target.as_path()).collect();
+    warn_if_not_owner(files.iter().copied(), console);
     if console.is_json() {
         let files: Vec<Value> = files.iter().map(|file| json!(file.to_string_lossy())).collect();
         return Ok(console.json(&json!({

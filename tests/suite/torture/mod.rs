@@ -14,6 +14,7 @@ mod lack;
 mod pipes;
 mod signals;
 mod steps;
+mod swaps;
 
 use std::fs;
 use std::io::Write as _;

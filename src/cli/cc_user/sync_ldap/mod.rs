@@ -157,7 +157,7 @@ fn job(sync: &SyncLdap, database: &DatabaseOptions, console: &mut Console) -> Re
             max_delete: sync.max_delete.unwrap_or_default(),
         },
         configured,
-        database: settings.db.value.clone(),
+        database: settings.database()?.to_owned(),
         wait: database.wait()?,
         interval,
     })

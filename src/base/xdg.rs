@@ -1,0 +1,69 @@
+//! Directories of the XDG Base Directory specification, read from the environment in one way.
+
+use std::path::PathBuf;
+
+use super::environment::Environment;
+
+/// The name of this toolkit's directory in each of them.
+const DIRECTORY: &str = "cc-auth";
+
+/// A directory that a variable names. The specification says that relative paths are ignored.
+fn absolute(environment: &Environment, name: &str) -> Option<PathBuf> {
+    environment.non_empty(name).map(PathBuf::from).filter(|path| path.is_absolute())
+}
+
+fn of(environment: &Environment, name: &str, below_home: &str) -> Option<PathBuf> {
+    let named = absolute(environment, name);
+    let base = named.or_else(|| Some(absolute(environment, "HOME")?.join(below_home)))?;
+    Some(base.join(DIRECTORY))
+}
+
+/// The directory for what can be fetched again: in `$XDG_CACHE_HOME`, or `~/.cache`.
+#[must_use]
+pub fn cache_directory(environment: &Environment) -> Option<PathBuf> {
+    of(environment, "XDG_CACHE_HOME", ".cache")
+}
+
+/// The directory for what outlives a login session: in `$XDG_STATE_HOME`, or `~/.local/state`.
+#[must_use]
+pub fn state_directory(environment: &Environment) -> Option<PathBuf> {
+    of(environment, "XDG_STATE_HOME", ".local/state")
+}
+
+/// The directory in `$XDG_RUNTIME_DIR`, which the system empties when the last login session of the
+/// user ends; and the runtime directory itself.
+#[must_use]
+pub fn runtime_directory(environment: &Environment) -> Option<(PathBuf, PathBuf)> {
+    absolute(environment, "XDG_RUNTIME_DIR").map(|base| (base.join(DIRECTORY), base))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment(variables: &[(&str, &str)]) -> Environment {
+        variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn every_directory_has_the_same_name_and_ignores_relative_paths() {
+        let named =
+            environment(&[("XDG_CACHE_HOME", "/c"), ("XDG_STATE_HOME", "/s"), ("XDG_RUNTIME_DIR", "/r")]);
+        assert_eq!(cache_directory(&named), Some(PathBuf::from("/c/cc-auth")));
+        assert_eq!(state_directory(&named), Some(PathBuf::from("/s/cc-auth")));
+        assert_eq!(runtime_directory(&named), Some((PathBuf::from("/r/cc-auth"), PathBuf::from("/r"))));
+        let relative = environment(&[
+            ("XDG_CACHE_HOME", "c"),
+            ("XDG_STATE_HOME", "./s"),
+            ("XDG_RUNTIME_DIR", "r"),
+            ("HOME", "/home/x"),
+        ]);
+        assert_eq!(cache_directory(&relative), Some(PathBuf::from("/home/x/.cache/cc-auth")));
+        assert_eq!(state_directory(&relative), Some(PathBuf::from("/home/x/.local/state/cc-auth")));
+        assert_eq!(runtime_directory(&relative), None);
+        for home in ["", "home", "."] {
+            let none = environment(&[("HOME", home)]);
+            assert_eq!((cache_directory(&none), state_directory(&none)), (None, None), "{home}");
+        }
+    }
+}

@@ -1,0 +1,530 @@
+//! Files: whose are used, whose are written, with which owner and mode, and by which code.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Read as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, chown, lchown, symlink};
+use std::path::{Path, PathBuf};
+
+use crate::support::{Folder, Run, data, has, has_root, programs};
+
+/// The account that works, and another one.
+const VICTIM: u32 = 61_001;
+const MALLORY: u32 = 61_002;
+
+fn mode(path: impl AsRef<Path>, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+fn give(path: impl AsRef<Path>, user: u32) {
+    lchown(path, Some(user), Some(user)).unwrap();
+}
+
+/// Everything below a path belongs to this account.
+fn give_all(folder: &Folder, name: &str, user: u32) {
+    folder.sh(&format!("chown -hR {user}:{user} {name}")).ended(0);
+}
+
+/// The programs where every account can run them.
+fn with_programs(folder: &Folder) {
+    mode(folder.path(), 0o711);
+    fs::create_dir(folder.file("bin")).unwrap();
+    for name in ["gen-keypair", "convert-pem-pubkey", "cc-user", "cc-jwt", "cc-login"] {
+        let (from, to) = (programs().join(name), folder.file("bin").join(name));
+        if fs::hard_link(&from, &to).is_err() {
+            fs::copy(&from, &to).unwrap();
+        }
+    }
+}
+
+/// A shell line by another account, in a directory below the folder.
+fn run_as(folder: &Folder, user: u32, inside: &str, line: &str) -> Run {
+    let bin = folder.file("bin");
+    folder.sh(&format!(
+        "cd {inside} && PATH={}:$PATH HOME=$PWD timeout 20 setpriv --reuid={user} --regid={user} --clear-groups sh -c '{line}'",
+        bin.display()
+    ))
+}
+
+/// Two accounts, and a directory of the victim's with a server's files in it.
+fn has_two_accounts() -> Option<Folder> {
+    if !has_root() || !has("setpriv") {
+        return None;
+    }
+    let folder = Folder::new();
+    with_programs(&folder);
+    fs::create_dir(folder.file("server")).unwrap();
+    folder.sh("cd server && cc-user init -q && cc-user add fritz --role api --no-password -q").ended(0);
+    folder.sh("cd server && cc-jwt issue fritz -q -o token").ended(0);
+    give_all(&folder, "server", VICTIM);
+    Some(folder)
+}
+
+/// Code before its unit tests, without comments.
+fn code(text: &str) -> String {
+    let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+    code.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn files_are_written_by_one_module_only() {
+    const WORDS: [&str; 23] = [
+        "fs::write",
+        "File::create",
+        "File::options",
+        "OpenOptions",
+        "fs::rename",
+        "fs::copy",
+        "hard_link",
+        "set_permissions",
+        "chown(",
+        "create_dir(",
+        "create_dir_all(",
+        "DirBuilder",
+        "symlinkat",
+        "remove_file",
+        "remove_dir",
+        "tempfile",
+        "renameat",
+        "openat",
+        "mkdirat",
+        "unlinkat",
+        "canonicalize",
+        "set_len",
+        "fs::open(",
+    ];
+    // Not files of anybody, or read only.
+    let allowed = [
+        ("cli/prompt.rs", "OpenOptions", "the terminal"),
+        ("token/discovery.rs", "fs::open(", "reads a token"),
+        ("store/open.rs", "canonicalize", "the path of a database that is only read"),
+        ("renewal/output.rs", "canonicalize", "a message"),
+    ];
+    fn walk(folder: &Path, visit: &mut impl FnMut(&Path)) {
+        for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+            if entry.path().is_dir() { walk(&entry.path(), visit) } else { visit(&entry.path()) }
+        }
+    }
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let (mut found, mut files, mut used) = (Vec::new(), 0, 0);
+    walk(&source, &mut |path| {
+        let name = path.strip_prefix(&source).unwrap().to_string_lossy().into_owned();
+        let is_checked = name.ends_with(".rs") && !name.starts_with("base/file/");
+        files += usize::from(is_checked);
+        let code = if is_checked { code(&fs::read_to_string(path).unwrap()) } else { String::new() };
+        for word in WORDS.into_iter().filter(|word| code.contains(word)) {
+            let is_allowed = allowed.iter().any(|(file, what, _)| *file == name && *what == word);
+            used += usize::from(is_allowed);
+            if !is_allowed {
+                found.push(format!("{name}: {word}"));
+            }
+        }
+    });
+    assert!(files > 150, "only {files} files read");
+    assert_eq!(used, allowed.len(), "an exception is no longer needed");
+    assert!(found.is_empty(), "these write files by themselves:\n{}", found.join("\n"));
+}
+
+/// Every command that writes a file, with `{}` for it.
+const WRITES: [&str; 10] = [
+    "gen-keypair -q -a es256 -f jwk -o {} --force",
+    "gen-keypair -q --write --force --env-file {}",
+    "convert-pem-pubkey -q --write --force --env-file {} public.pem",
+    "cc-user export -q -o {} --force",
+    "cc-user init -q --db {}",
+    "cc-jwt issue fritz -q -o {} --force",
+    "cc-jwt issue -q --spec r.yaml -o {} --force",
+    "cc-jwt renew -q --spec r.yaml --force -o {}",
+    "cc-jwt spec new -q --issuer https://a.example --key-id k -o {} --force",
+    "cc-jwt jwks -q --spec r.yaml --force --out-dir {}",
+];
+
+fn site() -> Folder {
+    let folder = Folder::with_setup();
+    folder.write("r.yaml", fs::read(data("osdf-example.yaml")).unwrap());
+    folder.sh("gen-keypair -q -f pem -o pair && cp pair/public.pem public.pem").ended(0);
+    folder
+}
+
+#[test]
+fn write_fifo_by_its_name_receives_nothing() {
+    let folder = site();
+    folder.sh("mkfifo pipe").ended(0);
+    let nonblocking = 0o4000;
+    let mut reader =
+        fs::OpenOptions::new().read(true).custom_flags(nonblocking).open(folder.file("pipe")).unwrap();
+    for write in WRITES {
+        let run = folder.sh(&format!("timeout 20 {}; exit $?", write.replace("{}", "pipe")));
+        assert!([66, 73, 78].contains(&run.status), "{write}: {} {}", run.status, run.stderr);
+        let mut got = Vec::new();
+        let _ = reader.read_to_end(&mut got);
+        assert!(got.is_empty(), "{write}: {} bytes went into the FIFO", got.len());
+    }
+}
+
+#[test]
+fn write_link_that_another_account_can_have_made_is_not_followed() {
+    if !has_root() {
+        return;
+    }
+    let folder = site();
+    folder.write("treasure", "mine\n");
+    mode(folder.path(), 0o711);
+    for (shared, owner) in [(0o1777, 0), (0o755, MALLORY), (0o775, 0)] {
+        let inside = folder.file("inside");
+        fs::create_dir(&inside).unwrap();
+        mode(&inside, shared);
+        give(&inside, owner);
+        for write in WRITES {
+            symlink(folder.file("treasure"), inside.join("link")).unwrap();
+            give(inside.join("link"), owner);
+            let run = folder.sh(&format!("{}; exit $?", write.replace("{}", "inside/link")));
+            // An existing name is no place for a directory or a database.
+            assert!(
+                [66, 73, 77, 78].contains(&run.status),
+                "{write} {shared:o}: {} {}",
+                run.status,
+                run.stderr
+            );
+            assert_eq!(folder.read("treasure"), "mine\n", "{write} {shared:o}");
+            assert!(fs::symlink_metadata(inside.join("link")).unwrap().is_symlink(), "{write} {shared:o}");
+            fs::remove_file(inside.join("link")).unwrap();
+        }
+        fs::remove_dir_all(&inside).unwrap();
+    }
+    // One's own link in one's own directory stays, and its target is replaced.
+    symlink("treasure", folder.file("link")).unwrap();
+    folder.sh("cc-jwt issue fritz -q -o link --force").ended(0);
+    assert!(fs::symlink_metadata(folder.file("link")).unwrap().is_symlink());
+    assert!(folder.read("treasure").starts_with("eyJ"));
+}
+
+#[test]
+fn write_minus_is_standard_output_in_every_program() {
+    let folder = site();
+    for (write, begin) in [
+        ("gen-keypair -a es256 -f jwk -o -", "{"),
+        ("cc-user export -o -", "username,"),
+        ("cc-jwt issue fritz -o -", "eyJ"),
+        ("cc-jwt issue --spec r.yaml -o -", "eyJ"),
+        ("cc-jwt spec new --issuer https://a.example --key-id k -o -", "# A token"),
+        ("cc-jwt issue fritz -o /dev/stdout", "eyJ"),
+        ("cc-jwt issue fritz -o /dev/fd/1", "eyJ"),
+        ("cc-user export -o /proc/self/fd/1", "username,"),
+    ] {
+        let run = folder.sh(&format!("{write} -q")).ended(0);
+        assert!(run.stdout.starts_with(begin), "{write}: {}", run.stdout);
+        // A file behind standard output is written to, from its end, and not replaced.
+        folder.write("log", "before\n");
+        folder.sh(&format!("{write} -q >> log")).ended(0);
+        assert!(
+            folder.read("log").starts_with(&format!("before\n{begin}")),
+            "{write}: {}",
+            folder.read("log")
+        );
+    }
+    folder.sh("cc-jwt issue fritz -q -o /dev/fd/3 3> three").ended(0);
+    assert!(folder.read("three").starts_with("eyJ"));
+    assert!(!folder.file("-").exists());
+}
+
+/// Every file and directory below a path, with its mode.
+fn modes(folder: &Path) -> BTreeMap<PathBuf, u32> {
+    fn walk(root: &Path, at: &Path, into: &mut BTreeMap<PathBuf, u32>) {
+        for entry in fs::read_dir(at).unwrap().map(Result::unwrap) {
+            let path = entry.path();
+            let found = fs::symlink_metadata(&path).unwrap();
+            into.insert(path.strip_prefix(root).unwrap().to_owned(), found.mode() & 0o7777);
+            if found.is_dir() {
+                walk(root, &path, into);
+            }
+        }
+    }
+    let mut found = BTreeMap::new();
+    walk(folder, folder, &mut found);
+    found
+}
+
+#[test]
+fn write_any_mask_gives_the_same_modes() {
+    let after = |mask: &str| {
+        let folder = Folder::new();
+        mode(folder.file(".home"), 0o755);
+        folder.write("r.yaml", fs::read(data("osdf-example.yaml")).unwrap());
+        folder.write("pw", "a password\n");
+        for name in ["r.yaml", "pw"] {
+            mode(folder.file(name), 0o600);
+        }
+        for line in [
+            "cc-user init -q",
+            "cc-user add fritz --role user,api --password-file pw -q",
+            "cc-user export -q -o users.csv",
+            "gen-keypair -q -f pem -o a/b/pair",
+            "gen-keypair -q --write --algorithm hs512",
+            "gen-keypair -q --write --algorithm hs512 --force",
+            "cc-jwt issue fritz -q -o token",
+            "cc-jwt renew -q --spec r.yaml --out-dir c/tokens > /dev/null",
+            "cc-jwt renew -q --spec r.yaml -o renewed --mode 0640 > /dev/null",
+            "cc-jwt jwks -q --spec r.yaml --out-dir www > /dev/null",
+            "cc-jwt spec new -q --issuer https://a.example --key-id k -o new.yaml",
+            "cc-login fritz --password-file pw -q > /dev/null",
+        ] {
+            folder.sh(&format!("umask {mask} && {line}")).ended(0);
+        }
+        modes(folder.path())
+    };
+    let usual = after("022");
+    let of = |name: &str| usual.get(Path::new(name)).map(|mode| format!("{mode:o}"));
+    for (name, mode) in [
+        (".env", "600"),
+        (".env.old", "600"),
+        ("config.json", "644"),
+        ("var", "700"),
+        ("var/job.db", "600"),
+        ("users.csv", "600"),
+        ("a", "700"),
+        ("a/b/pair/private.pem", "600"),
+        ("a/b/pair/public.pem", "644"),
+        ("c/tokens/my-jwt", "600"),
+        ("c/tokens/.my-jwt.lock", "600"),
+        ("renewed", "640"),
+        ("www", "755"),
+        ("www/.well-known", "755"),
+        ("www/.well-known/openid-configuration", "644"),
+        (".home/.local/state/cc-auth", "700"),
+        (".home/.local/state/cc-auth/session.json", "600"),
+        (".home/.local/state/cc-auth/attempts.json", "600"),
+    ] {
+        assert_eq!(of(name).as_deref(), Some(mode), "{name} in {usual:?}");
+    }
+    for mask in ["0", "077", "0777"] {
+        assert_eq!(after(mask), usual, "umask {mask}");
+    }
+}
+
+#[test]
+fn env_file_writers_of_every_program_lose_no_line() {
+    let folder = site();
+    for round in 0..6 {
+        folder
+            .sh("rm -rf env link && mkdir env && ln -s env/.env link && echo 'OTHER=1' > env/.env")
+            .ended(0);
+        let through = if round % 2 == 0 { "link" } else { "env/.env" };
+        let script = format!(
+            "gen-keypair -q --write --env-file env/.env & \
+             gen-keypair -q --write --algorithm hs512 --env-file {through} & \
+             convert-pem-pubkey -q --write --env-file link public.pem & \
+             cc-user init -q --env-file {through} & \
+             gen-keypair -q --write --algorithm session --env-file env/.env & \
+             wait"
+        );
+        let run = folder.sh(&script);
+        let text = folder.read("env/.env");
+        for name in [
+            "OTHER",
+            "JWT_PUBLIC_KEY",
+            "JWT_PRIVATE_KEY",
+            "CROSS_LOGIN_JWT_HS512_KEY",
+            "CROSS_LOGIN_JWT_PUBLIC_KEY",
+            "SESSION_KEY",
+        ] {
+            let lines = text.lines().filter(|line| line.starts_with(&format!("{name}="))).count();
+            assert_eq!(lines, 1, "round {round}: {name} in\n{text}\n{}", run.stderr);
+        }
+        assert!(fs::symlink_metadata(folder.file("link")).unwrap().is_symlink());
+    }
+}
+
+/// Commands that use default files, by the file, which option names it, and how each program ends.
+const READERS: [(&str, &str); 4] = [
+    ("cc-jwt issue fritz", "--config ./config.json --env-file ./.env --db ./var/job.db"),
+    (
+        "cc-jwt verify --token-file token --endpoint api",
+        "--config ./config.json --env-file ./.env --db ./var/job.db",
+    ),
+    ("cc-user list", "--config ./config.json --env-file ./.env --db ./var/job.db"),
+    (
+        "cc-login fritz --password-file token --method local",
+        "--config ./config.json --env-file ./.env --db ./var/job.db",
+    ),
+];
+
+/// What makes a file one that another account can change.
+type Change<'a> = &'a dyn Fn(&Path);
+
+#[test]
+fn default_file_that_another_account_can_change_is_not_used() {
+    let Some(folder) = has_two_accounts() else { return };
+    let run = |line: &str| run_as(&folder, VICTIM, "server", line);
+    for (reader, _) in READERS {
+        let status = run(reader).status;
+        assert!([0, 1].contains(&status), "{reader}: {status} {}", run(reader).stderr);
+    }
+    let spoil: [(&str, Change<'_>); 5] = [
+        ("of another account", &|path| give(path, MALLORY)),
+        ("writable by a group", &|path| mode(path, 0o660)),
+        ("writable by all", &|path| mode(path, 0o606)),
+        ("a link of another account", &|path| {
+            let real = path.with_extension("real");
+            fs::rename(path, &real).unwrap();
+            symlink(&real, path).unwrap();
+            give(path, MALLORY);
+        }),
+        ("a FIFO", &|path| {
+            fs::remove_file(path).unwrap();
+            let fifo = rustix::fs::Mode::from_raw_mode(0o600);
+            rustix::fs::mkfifoat(rustix::fs::CWD, path, fifo).unwrap();
+            give(path, VICTIM);
+        }),
+    ];
+    for (name, option) in [("config.json", "--config"), (".env", "--env-file"), ("var/job.db", "--db")] {
+        for (what, change) in &spoil {
+            folder.sh("rm -rf saved && cp -a server saved").ended(0);
+            change(&folder.file("server").join(name));
+            for (reader, named) in READERS {
+                let found = run(reader);
+                assert_eq!(found.status, 77, "{name} {what}, {reader}: {}", found.stderr);
+                assert!(found.stderr.contains(option), "{name} {what}, {reader}: {}", found.stderr);
+                if !["a FIFO", "a link of another account"].contains(what) {
+                    let found = run(&format!("{reader} {named}"));
+                    assert_ne!(found.status, 77, "{name} {what}, {reader} {named}: {}", found.stderr);
+                }
+            }
+            folder.sh("rm -rf server && mv saved server").ended(0);
+        }
+    }
+    // The directory: its owner can exchange what is in it.
+    for (user, bits) in [(MALLORY, 0o755), (VICTIM, 0o775), (VICTIM, 0o707)] {
+        give(folder.file("server"), user);
+        mode(folder.file("server"), bits);
+        for (reader, _) in READERS {
+            let found = run(reader);
+            assert_eq!(found.status, 77, "directory {bits:o} of {user}, {reader}: {}", found.stderr);
+        }
+    }
+    // A sticky one is safe for files, but not for a database: its journal would be used.
+    give(folder.file("server"), 0);
+    mode(folder.file("server"), 0o1777);
+    let found = run("cc-user list");
+    assert_eq!(found.status, 0, "{}", found.stderr);
+    give(folder.file("server/var"), 0);
+    mode(folder.file("server/var"), 0o1777);
+    let found = run("cc-user list");
+    assert_eq!(found.status, 77, "{}", found.stderr);
+}
+
+#[test]
+fn default_file_of_the_server_is_not_used_by_root_until_it_is_named() {
+    let Some(folder) = has_two_accounts() else { return };
+    for (reader, named) in READERS {
+        let run = folder.sh(&format!("cd server && {reader}; exit $?")).ended(77);
+        assert!(run.stderr.contains(&format!("sudo -u '#{VICTIM}'")), "{reader}: {}", run.stderr);
+        assert!(run.stderr.contains("--config ./config.json"), "{reader}: {}", run.stderr);
+        let run = folder.sh(&format!("cd server && {reader} {named}; exit $?"));
+        assert!([0, 1].contains(&run.status), "{reader}: {} {}", run.status, run.stderr);
+        let run = run_as(&folder, VICTIM, "server", reader);
+        assert!([0, 1].contains(&run.status), "{reader}: {} {}", run.status, run.stderr);
+    }
+}
+
+#[test]
+fn key_file_of_another_account_is_used_with_a_warning() {
+    let Some(folder) = has_two_accounts() else { return };
+    folder
+        .sh("gen-keypair -q -a es256 -f pem -o server/keys && gen-keypair -q -a hs512 -f jwk -o server/jwk")
+        .ended(0);
+    folder.sh("gen-keypair -q -a es256 -f jwks -o server/set").ended(0);
+    give_all(&folder, "server", VICTIM);
+    let lines = [
+        ("cc-jwt issue x --roles api --no-db --key keys/private.pem", "keys/private.pem"),
+        ("cc-jwt verify --token-file token --key keys/public.pem", "keys/public.pem"),
+        ("cc-jwt jwks keys/public.pem", "keys/public.pem"),
+        ("cc-jwt verify --token-file token --jwks set", "set"),
+        (
+            "cc-jwt spec new --issuer https://a.example --key-id k --key keys/private.pem -o s.yaml -q; cc-jwt issue --spec s.yaml",
+            "keys/private.pem",
+        ),
+    ];
+    let warned = |line: &str, file: &str| {
+        let run = run_as(&folder, VICTIM, "server", line);
+        let about = ["belongs to another account", "can be exchanged by another account"];
+        run.stderr.lines().any(|line| line.contains(file) && about.iter().any(|words| line.contains(words)))
+    };
+    for (line, file) in lines {
+        assert!(!warned(line, file), "{line}: warned of an own file");
+        let path = folder.file("server").join(file);
+        give(&path, MALLORY);
+        mode(&path, 0o644);
+        assert!(warned(line, file), "{line}: no warning of a foreign file");
+        give(&path, VICTIM);
+        mode(&path, 0o600);
+    }
+    give(folder.file("server/keys"), MALLORY);
+    mode(folder.file("server/keys"), 0o755);
+    for (line, file) in lines.iter().filter(|(_, file)| file.starts_with("keys/")) {
+        assert!(warned(line, file), "{line}: no warning of a foreign directory");
+    }
+}
+
+#[test]
+fn token_file_that_others_may_read_is_used_with_a_warning() {
+    let folder = Folder::with_setup();
+    mode(folder.file("token.txt"), 0o644);
+    for line in ["cc-jwt verify", "cc-jwt inspect"] {
+        let run = folder.sh(&format!("{line} --token-file token.txt -q")).ended(0);
+        let run =
+            if run.stderr.is_empty() { folder.sh(&format!("{line} --token-file token.txt")) } else { run };
+        assert!(run.stderr.contains("chmod 600 token.txt"), "{line}: {}", run.stderr);
+    }
+    mode(folder.file("token.txt"), 0o600);
+    let run = folder.sh("cc-jwt verify --token-file token.txt").ended(0);
+    assert!(!run.stderr.contains("chmod"), "{}", run.stderr);
+}
+
+#[test]
+fn root_file_in_the_directory_of_an_account_belongs_to_the_account() {
+    let Some(folder) = has_two_accounts() else { return };
+    folder.write("r.yaml", fs::read(data("osdf-example.yaml")).unwrap());
+    folder.sh("gen-keypair -q -f pem -o pair").ended(0);
+    let owner = |name: &str| {
+        let found = fs::metadata(folder.file(name)).unwrap();
+        (found.uid(), found.gid(), format!("{:o}", found.mode() & 0o7777))
+    };
+    fs::create_dir(folder.file("new")).unwrap();
+    give(folder.file("new"), VICTIM);
+    folder.sh("cd new && cc-user init -q && cc-jwt renew --spec ../r.yaml -o token -q > /dev/null").ended(0);
+    folder.sh("cd new && gen-keypair -q -f pem -o keys").ended(0);
+    for (name, bits) in [
+        ("new/.env", "600"),
+        ("new/config.json", "644"),
+        ("new/var", "700"),
+        ("new/var/job.db", "600"),
+        ("new/token", "600"),
+        ("new/.token.lock", "600"),
+        ("new/keys", "700"),
+        ("new/keys/private.pem", "600"),
+    ] {
+        assert_eq!(owner(name), (VICTIM, VICTIM, bits.to_owned()), "{name}");
+    }
+    // What is replaced keeps its owner, its group, and what the group may do.
+    for name in ["new/.env", "new/token"] {
+        chown(folder.file(name), Some(VICTIM), Some(MALLORY)).unwrap();
+        mode(folder.file(name), 0o640);
+    }
+    folder.sh("cd new && gen-keypair -q --write --force && cc-jwt renew --spec ../r.yaml --force -o token -q >/dev/null").ended(0);
+    for name in ["new/.env", "new/token", "new/.env.old"] {
+        let (user, group, bits) = owner(name);
+        assert_eq!(user, VICTIM, "{name}");
+        if name != "new/.env.old" {
+            assert_eq!((group, bits.as_str()), (MALLORY, "640"), "{name}");
+        }
+    }
+    // Not where the account can have made the directory to get a secret.
+    fs::create_dir(folder.file("shared")).unwrap();
+    mode(folder.file("shared"), 0o1777);
+    fs::create_dir(folder.file("shared/trap")).unwrap();
+    give(folder.file("shared/trap"), MALLORY);
+    let run = folder.sh("gen-keypair -a es256 -f jwk -o shared/trap/key").ended(0);
+    assert_eq!(owner("shared/trap/key").0, 0);
+    assert!(run.stderr.contains("belongs to root"), "{}", run.stderr);
+}
