@@ -9,6 +9,8 @@ pub enum Level {
     Note,
     /// Something is probably not as the person wants it.
     Warning,
+    /// A secret may be known to others, or a file may be changed by them: shown even with `-q`.
+    Danger,
 }
 
 /// One thing to tell the person beside the result.
@@ -49,6 +51,16 @@ impl Notes {
     /// Adds a warning and what to do about it.
     pub fn warn_with(&mut self, text: impl Into<String>, hint: impl Into<String>) {
         self.add(Note { level: Level::Warning, text: text.into(), hint: Some(hint.into()) });
+    }
+
+    /// Adds a warning of a danger to a secret.
+    pub fn danger(&mut self, text: impl Into<String>) {
+        self.add(Note { level: Level::Danger, text: text.into(), hint: None });
+    }
+
+    /// Adds a warning of a danger to a secret and what to do about it.
+    pub fn danger_with(&mut self, text: impl Into<String>, hint: impl Into<String>) {
+        self.add(Note { level: Level::Danger, text: text.into(), hint: Some(hint.into()) });
     }
 
     /// Adds a note, unless the same is there already.

@@ -87,6 +87,37 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// JSON text in which every character that a terminal would obey is written as its `\u` escape: it
+/// stays the same document. All JSON that the programs write passes through here, on a terminal and
+/// in a pipe, since a pipe often ends on a terminal.
+///
+/// ```
+/// use cc_auth::base::quote::escape_json;
+/// assert_eq!(escape_json("[\"a\u{202e}b\"]"), r#"["a\u202eb"]"#);
+/// ```
+#[must_use]
+pub fn escape_json(text: &str) -> Cow<'_, str> {
+    // The writer of JSON has escaped the controls below U+0020.
+    let obeyed = |character: char| character != '\n' && is_hidden(character);
+    let is_plain = |byte: u8| (b' '..0x7f).contains(&byte) || byte == b'\n';
+    if text.bytes().all(is_plain) || !text.contains(obeyed) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    let mut units = [0; 2];
+    for character in text.chars() {
+        if obeyed(character) {
+            for unit in character.encode_utf16(&mut units) {
+                // Writing to a String cannot fail.
+                let _ = write!(out, "\\u{unit:04x}");
+            }
+        } else {
+            out.push(character);
+        }
+    }
+    Cow::Owned(out)
+}
+
 /// Whether a character must not reach a terminal as it is: controls (C0, C1, DEL), line and
 /// paragraph separators, direction marks, and those that take no room or stand for nothing.
 #[must_use]
@@ -142,6 +173,18 @@ mod tests {
     fn the_last_barrier_escapes_what_is_hidden_and_nothing_else() {
         assert_eq!(visible("a 'b\\n' c\nd"), "a 'b\\n' c\nd");
         assert_eq!(visible("a\u{1b}[2J\u{9b}\u{202e}\tz"), "a\\u{1b}[2J\\u{9b}\\u{202e}\\tz");
+    }
+
+    #[test]
+    fn escape_json_every_character_stays_the_same_document() {
+        for code in 0..=0x10_ffff_u32 {
+            let Some(character) = char::from_u32(code) else { continue };
+            let text = serde_json::to_string(&format!("a{character}b")).unwrap();
+            let escaped = escape_json(&text);
+            assert!(!escaped.chars().any(is_hidden), "U+{code:04X}: {escaped:?}");
+            let back: String = serde_json::from_str(&escaped).unwrap();
+            assert_eq!(back, format!("a{character}b"), "U+{code:04X}");
+        }
     }
 
     #[test]

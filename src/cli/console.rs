@@ -14,7 +14,7 @@ use crate::base::fault::{Fault, Status};
 use crate::base::file::reason;
 use crate::base::kind::Kind;
 use crate::base::note::{Level, Notes};
-use crate::base::quote::{escape, visible};
+use crate::base::quote::{escape, escape_json, visible};
 use crate::base::redact::redact_forms;
 use crate::base::time::Clock;
 
@@ -189,19 +189,18 @@ impl Console {
         }
     }
 
-    /// Writes a JSON document and a line end; on a terminal indented and escaped, otherwise on
-    /// one line.
+    /// Writes a JSON document and a line end; on a terminal indented, otherwise on one line.
     ///
     /// # Errors
     /// As [`Console::line`].
     pub fn json(&mut self, document: &impl Serialize) -> Result<(), OutputFault> {
-        let text = if io::stdout().is_terminal() {
-            serde_json::to_string_pretty(document).map(|text| ascii_controls(&text))
+        let text = if self.out_is_terminal {
+            serde_json::to_string_pretty(document)
         } else {
             serde_json::to_string(document)
         };
         let text = text.map_err(|error| OutputFault::Failed(error.into()))?;
-        self.line(&text)
+        self.line(&escape_json(&text))
     }
 
     /// Writes a JSON document that is written already; otherwise as [`Console::json`].
@@ -210,30 +209,38 @@ impl Console {
     /// As [`Console::line`].
     pub fn json_text(&mut self, text: &str) -> Result<(), OutputFault> {
         if self.out_is_terminal {
-            self.line(&ascii_controls(&crate::base::json_text::indented(text)))
+            self.line(&escape_json(&crate::base::json_text::indented(text)))
         } else {
-            self.line(text)
+            self.line(&escape_json(text))
         }
     }
 
-    /// Writes one item of a JSON document that comes in pieces, on one line without its end; on
-    /// a terminal escaped.
+    /// Writes one item of a JSON document that comes in pieces, on one line without its end.
     ///
     /// # Errors
     /// As [`Console::line`].
     pub fn json_item(&mut self, item: &impl Serialize) -> Result<(), OutputFault> {
         let text = serde_json::to_string(item).map_err(|error| OutputFault::Failed(error.into()))?;
-        if self.out_is_terminal { self.text(&ascii_controls(&text)) } else { self.text(&text) }
+        self.text(&escape_json(&text))
     }
 
-    /// Writes finished lines of the result, JSON or text that is escaped; on a terminal nothing in
-    /// them is obeyed.
+    /// Writes a line of a report: what was done or found. A report is not a result that other
+    /// programs read, so `-q` suppresses it.
+    ///
+    /// # Errors
+    /// As [`Console::line`].
+    pub fn report_line(&mut self, text: &str) -> Result<(), OutputFault> {
+        if self.quiet { Ok(()) } else { self.line(text) }
+    }
+
+    /// Writes finished lines of the result, CSV, JSON or text that is escaped; on a terminal nothing
+    /// in them is obeyed.
     ///
     /// # Errors
     /// As [`Console::line`].
     pub fn lines(&mut self, lines: &[u8]) -> Result<(), OutputFault> {
         if self.out_is_terminal {
-            self.text(&ascii_controls(&String::from_utf8_lossy(lines)))
+            self.text(&escape_json(&String::from_utf8_lossy(lines)))
         } else {
             self.bytes(lines)
         }
@@ -251,15 +258,24 @@ impl Console {
         self.judge_write(flushed)
     }
 
-    /// Writes a result that exists nowhere else, such as a new private key: that nobody can
-    /// have got it is a fault.
+    /// Writes a secret that exists nowhere else, a new private key. That it is lost is an error,
+    /// also where standard output was closed.
     ///
     /// # Errors
-    /// [`OutputFault`] when standard output is closed, has no reader, or can't be written.
-    pub fn deliver(&mut self, text: &str) -> Result<(), OutputFault> {
+    /// [`OutputFault`] when standard output is closed, has no reader, or cannot be written.
+    pub fn deliver_new_key(&mut self, text: &str) -> Result<(), OutputFault> {
         if was_closed() {
             return Err(OutputFault::Closed);
         }
+        self.deliver(text)
+    }
+
+    /// Writes a result that must not be lost to a reader that is gone. A null device is what the
+    /// caller chose.
+    ///
+    /// # Errors
+    /// [`OutputFault`] when standard output has no reader or cannot be written.
+    pub fn deliver(&mut self, text: &str) -> Result<(), OutputFault> {
         self.text(text)?;
         self.flush()?;
         if self.reader_gone { Err(OutputFault::Broken) } else { Ok(()) }
@@ -290,17 +306,21 @@ impl Console {
         }
     }
 
-    /// Shows what the library collected.
+    /// Warns of a danger to a secret: shown even when quiet.
+    pub fn warn_of_danger(&mut self, text: &str) {
+        self.tell("warning", "33", text, None);
+    }
+
+    /// Shows what the library collected; when quiet, only the dangers.
     pub fn notes(&mut self, notes: Notes) {
-        if self.quiet {
-            return;
-        }
         for note in notes {
             let (label, sgr) = match note.level {
                 Level::Note => ("note", "36"),
-                Level::Warning => ("warning", "33"),
+                Level::Warning | Level::Danger => ("warning", "33"),
             };
-            self.tell(label, sgr, &note.text, note.hint.as_deref());
+            if !self.quiet || note.level == Level::Danger {
+                self.tell(label, sgr, &note.text, note.hint.as_deref());
+            }
         }
     }
 
@@ -310,11 +330,6 @@ impl Console {
         if let Some(hint) = hint {
             complain(&format!("  hint: {}", visible(hint)));
         }
-    }
-
-    /// Shows a usage error as clap words it.
-    pub(super) fn usage_error(&mut self, text: &str) {
-        complain(&visible(text.trim_end()));
     }
 
     /// Flushes the result, reports a failure, and tells the exit status.
@@ -338,7 +353,7 @@ impl Console {
                     "message": redact_forms(&fault.to_string()),
                     "hint": fault.hint(),
                 }});
-                complain(&ascii_controls(&object.to_string()));
+                complain(&escape_json(&object.to_string()));
             } else {
                 let label = paint(self.color_err, "1;31", self.tool);
                 complain(&format!("{label}: {}", visible(&fault.to_string())));
@@ -352,8 +367,8 @@ impl Console {
 
 /// Whether standard output was closed when the process began. The runtime opens `/dev/null` for
 /// reading and writing in its place before `main`; a shell's `>/dev/null` opens it for writing
-/// only, and is somebody's wish. What another program opened both ways (Python's `DEVNULL`) cannot
-/// be told apart: the result is lost there as well.
+/// only. Programs that start children with `/dev/null` opened both ways (Python's `DEVNULL`) cannot
+/// be distinguished from a closed output. So only a new key, which is of no use there, is an error.
 fn was_closed() -> bool {
     use rustix::fs::{OFlags, fcntl_getfl, fstat};
     let stdout = rustix::stdio::stdout();
@@ -390,25 +405,6 @@ fn stamp() -> String {
 fn complain(text: &str) {
     let stamp = if text.starts_with('{') { String::new() } else { stamp() };
     let _ = writeln!(io::stderr().lock(), "{stamp}{text}");
-}
-
-/// JSON text in which every character that a terminal would obey is written as its `\u` escape; it
-/// stays the same document.
-fn ascii_controls(text: &str) -> String {
-    use std::fmt::Write as _;
-    let mut out = String::with_capacity(text.len());
-    let mut units = [0; 2];
-    for character in text.chars() {
-        if character != '\n' && crate::base::quote::is_hidden(character) {
-            for unit in character.encode_utf16(&mut units) {
-                // Writing to a String cannot fail.
-                let _ = write!(out, "\\u{unit:04x}");
-            }
-        } else {
-            out.push(character);
-        }
-    }
-    out
 }
 
 struct Log {

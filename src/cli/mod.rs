@@ -21,18 +21,20 @@ mod output_owner;
 pub mod page;
 pub mod progress;
 pub mod prompt;
+pub mod rules;
 pub mod settings;
+pub mod suggest;
 pub mod table;
 pub mod tool;
+mod usage;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
 use self::console::Console;
-use self::failure::{Failure, UsageFault};
-use self::tool::Tool;
+use self::failure::Failure;
+use self::tool::{ParseError, Tool};
 use crate::base::fault::Status;
-use crate::base::quote::{escape, is_hidden};
 
 /// The whole of a program's `main`.
 #[must_use]
@@ -45,12 +47,16 @@ pub fn main(tool: &Tool) -> ExitCode {
         let outcome = console.text(&text).map(|()| Status::Done).map_err(Failure::from);
         return ExitCode::from(console.end(outcome).code());
     }
-    let outcome = match tool.decorated_command().try_get_matches_from(&arguments) {
+    let outcome = match tool.parse(&arguments) {
         Ok(matches) => {
             console.configure(&matches);
             (tool.run)(&matches, &mut console)
         }
-        Err(error) => from_clap(&error, &arguments, &mut console),
+        Err(ParseError::Clap(error)) => from_clap(&error, tool, &arguments, &mut console),
+        Err(ParseError::Usage(fault)) => {
+            asks_for_json(&arguments).then(|| console.set_json());
+            Err(fault.into())
+        }
     };
     ExitCode::from(console.end(outcome).code())
 }
@@ -79,40 +85,22 @@ fn survive_file_limits() {
     let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, noticed);
 }
 
-/// Help and version go to standard output and are no failure; a usage error is shown as clap
-/// words it, or as a JSON object when `--json` is among the arguments.
-fn from_clap(error: &clap::Error, arguments: &[OsString], console: &mut Console) -> Result<Status, Failure> {
+/// Help and version go to standard output and are no failure; everything else is a usage error.
+fn from_clap(
+    error: &clap::Error,
+    tool: &Tool,
+    arguments: &[OsString],
+    console: &mut Console,
+) -> Result<Status, Failure> {
     if !error.use_stderr() {
         console.text(&error.render().to_string())?;
         return Ok(Status::Done);
     }
-    let text = harmless(&without_passwords(&error.render().to_string(), arguments));
-    if arguments.iter().any(|argument| argument == "--json") {
-        let first = text.lines().next().unwrap_or_default();
-        console.set_json();
-        return Err(UsageFault::new(first.trim_start_matches("error: ")).into());
-    }
-    console.usage_error(&text);
-    Ok(Status::Usage)
+    asks_for_json(arguments).then(|| console.set_json());
+    Err(usage::describe(error, (tool.command)(), arguments).into())
 }
 
-/// A usage error repeats arguments, which may come from elsewhere: nothing in it is obeyed by a
-/// terminal. Colours are not in it, and line ends are clap's own.
-fn harmless(text: &str) -> String {
-    text.split('\n')
-        .map(|line| if line.chars().any(is_hidden) { escape(line) } else { line.to_owned() })
-        .collect::<Vec<_>>()
-        .join("\n")
-}
-
-/// A usage error without what stands after the second colon of an argument: the server's own
-/// command takes a new user as `NAME:ROLES:PASSWORD`, and who uses that in the wrong place must
-/// not see the password shown.
-fn without_passwords(text: &str, arguments: &[OsString]) -> String {
-    let spelled = arguments.iter().skip(1).filter_map(|argument| {
-        let argument = argument.to_str()?;
-        let (second, _) = argument.match_indices(':').nth(1)?;
-        Some((argument, argument.get(..=second)?))
-    });
-    spelled.fold(text.to_owned(), |text, (whole, start)| text.replace(whole, &format!("{start}…")))
+/// Whether `--json` is among the arguments, for errors found before they are understood.
+fn asks_for_json(arguments: &[OsString]) -> bool {
+    arguments.iter().take_while(|argument| *argument != "--").any(|argument| argument == "--json")
 }

@@ -1,11 +1,23 @@
 //! What a program is: its arguments, what it does with them, its manual.
 
+use std::ffi::OsString;
+
 use clap::{ArgMatches, Command};
 
 use super::console::Console;
-use super::failure::Failure;
+use super::failure::{Failure, UsageFault};
 use super::page::{Page, decorate};
+use super::rules;
 use crate::base::fault::Status;
+
+/// Why a command line is not run.
+#[derive(Debug)]
+pub enum ParseError {
+    /// The parser rejects it, or help or the version is asked for.
+    Clap(clap::Error),
+    /// An option in it has no effect.
+    Usage(UsageFault),
+}
 
 /// One of the programs.
 #[derive(Debug)]
@@ -16,11 +28,35 @@ pub struct Tool {
     pub command: fn() -> Command,
     /// What it does with them.
     pub run: fn(&ArgMatches, &mut Console) -> Result<Status, Failure>,
+    /// In which of its forms a command is called, such as the form of the output, where options
+    /// depend on it ([`super::rules`]); none where that cannot be known before it runs.
+    pub form: fn(&str, &ArgMatches) -> Option<&'static str>,
+    /// Long options that may be typed with one dash, as other login tools spell them.
+    pub single_dash: &'static [&'static str],
     /// What its manual says beyond the arguments, a page a subcommand.
     pub pages: &'static [Page],
 }
 
 impl Tool {
+    /// Parses a command line and checks that every option in it has an effect.
+    ///
+    /// # Errors
+    /// What the parser or the table of options says.
+    pub fn parse(&self, arguments: &[OsString]) -> Result<ArgMatches, ParseError> {
+        let arguments = arguments.iter().map(|argument| self.with_two_dashes(argument));
+        let matches = self.decorated_command().try_get_matches_from(arguments).map_err(ParseError::Clap)?;
+        rules::check(self, &matches).map_err(ParseError::Usage)?;
+        Ok(matches)
+    }
+
+    fn with_two_dashes(&self, argument: &OsString) -> OsString {
+        let name = argument.to_str().and_then(|text| text.strip_prefix('-'));
+        match name.map(|text| (text, text.split('=').next().unwrap_or_default())) {
+            Some((text, name)) if self.single_dash.contains(&name) => format!("--{text}").into(),
+            _ => argument.clone(),
+        }
+    }
+
     /// The program's command as people meet it: with its version, and with the examples of its
     /// pages in the long help.
     #[must_use]

@@ -82,7 +82,7 @@ fn warn_if_published(secret: &Secret, key: &PublicKey, notes: &mut Notes) {
     if let Some(place) = published(key) {
         let text = format!("{} is {place}: anybody can sign tokens that this key verifies", secret.place());
         if matches!(secret.variable, Variable::JwtPublicKey | Variable::JwtPrivateKey) {
-            notes.warn_with(
+            notes.danger_with(
                 text,
                 "make a pair of your own, which invalidates all tokens: gen-keypair --write --force",
             );

@@ -20,7 +20,7 @@ use super::signing::SigningKey;
 use super::verifying::{VerifyingKey, hash_bytes, thumbprint};
 use crate::base::note::Notes;
 use crate::base::printable::PrintableText;
-use crate::base::quote::quote;
+use crate::base::quote::{escape_json, quote};
 use crate::base::secret::SecretBytes;
 
 /// The members that RFC 7517 4, RFC 7518 6 and RFC 8037 2 register.
@@ -584,7 +584,7 @@ impl Object {
         self.0.push(before);
         self.0.push_str(&Value::from(name).to_string());
         self.0.push(':');
-        self.0.push_str(&Zeroizing::new(Value::from(value).to_string()));
+        self.0.push_str(&escape_json(&Zeroizing::new(Value::from(value).to_string())));
     }
 
     fn public(&mut self, key: &PublicKey) {

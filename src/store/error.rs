@@ -198,7 +198,7 @@ impl Fault for StoreError {
             Self::Missing(path) => {
                 let path = path.to_string_lossy();
                 Some(if path == "./var/job.db" || path == "var/job.db" {
-                    "make one with 'cc-user init', or name the server's with --db FILE".to_owned()
+                    "run this in the server's directory, or name its database with --db FILE; 'cc-user init' makes a new one".to_owned()
                 } else {
                     format!(
                         "name the server's database, or make one: cc-user init --db {}",

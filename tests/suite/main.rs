@@ -41,6 +41,7 @@ mod oidc_parameters;
 mod oidc_real;
 mod oidc_signals;
 mod openbao;
+mod options;
 mod osdf;
 mod packaging;
 mod policy;

@@ -213,21 +213,21 @@ pub(super) fn warn(path: &Path, file: &File, holds: Holds, notes: &mut Notes) {
     let mode = metadata.mode() & 0o777;
     let shown = quote_path(path);
     if !is_own(&metadata) {
-        notes.warn(format!(
+        notes.danger(format!(
             "{shown} belongs to another account (user ID {}), which can read and change it",
             metadata.uid()
         ));
     } else if let Some(why) = directory_distrust(path) {
-        notes.warn(format!("{shown} can be exchanged by another account: {why}"));
+        notes.danger(format!("{shown} can be exchanged by another account: {why}"));
     }
     let word = || shell_word(&path.to_string_lossy());
     if holds == Holds::Secret && mode & 0o077 != 0 {
-        notes.warn_with(
+        notes.danger_with(
             format!("{shown} holds secrets and others may access it (mode {mode:04o})"),
             format!("chmod 600 {}", word()),
         );
     } else if mode & OTHERS_WRITE != 0 {
-        notes.warn_with(
+        notes.danger_with(
             format!("{shown}: other accounts may write to it (mode {mode:04o})"),
             format!("chmod go-w {}", word()),
         );

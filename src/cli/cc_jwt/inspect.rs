@@ -10,7 +10,7 @@ use super::stream::{self, Line, StreamOptions};
 use super::{osdf, report};
 use crate::base::fault::{Fault, Status};
 use crate::base::json_text::{compact, indented};
-use crate::base::quote::{escape, escape_lines, quote};
+use crate::base::quote::{escape, escape_json, escape_lines, quote};
 use crate::base::time::Timestamp;
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
@@ -96,7 +96,7 @@ fn many(inspect: &Inspect, now: Timestamp, console: &mut Console) -> Result<Stat
                 Err(_) => object.to_string(),
             };
             // Writing to a Vec cannot fail.
-            let _ = writeln!(out, "{text}");
+            let _ = writeln!(out, "{}", escape_json(&text));
             looked.is_ok()
         })
     })

@@ -12,7 +12,7 @@ use crate::base::duration::GoDuration;
 use crate::base::fault::Status;
 use crate::base::file::{self, Existing, PRIVATE_MODE, shell_word};
 use crate::base::note::Notes;
-use crate::base::quote::{quote, quote_path};
+use crate::base::quote::{escape_json, quote, quote_path};
 use crate::base::secret::SecretText;
 use crate::base::time::{self, Timestamp};
 use crate::cli::console::Console;
@@ -96,7 +96,7 @@ pub(super) struct Issue {
     output: Option<PathBuf>,
 
     /// Replace FILE if it is there
-    #[arg(long, requires = "output")]
+    #[arg(long)]
     force: bool,
 
     #[command(flatten)]
@@ -122,7 +122,7 @@ struct Many {
     all: bool,
 
     /// Of these only those with this role
-    #[arg(long, value_name = "ROLE", requires = "all", add = complete::roles())]
+    #[arg(long, value_name = "ROLE", add = complete::roles())]
     role: Option<String>,
 }
 
@@ -212,11 +212,6 @@ impl Asked {
                 return Err(UsageFault::new(format!("--claim: {} is given twice", quote(&name))).into());
             }
             further.push((name, value));
-        }
-        if issue.many.all && issue.no_db {
-            return Err(
-                UsageFault::new("--all takes the users from the user table: --no-db does not fit").into()
-            );
         }
         let random_id = issue.jti.as_deref() == Some("");
         Ok(Self { now, ttl, not_before, algorithm, roles, role, further, random_id })
@@ -459,7 +454,7 @@ fn line(signed: &Signed, as_object: bool) -> zeroize::Zeroizing<String> {
             "expires": signed.expires.map(Timestamp::rfc3339),
             "token": signed.token.expose(),
         });
-        format!("{object}\n")
+        format!("{}\n", escape_json(&object.to_string()))
     } else {
         format!("{}\n", signed.token.expose())
     };

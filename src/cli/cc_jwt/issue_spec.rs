@@ -9,6 +9,7 @@ use super::resources::{Loaded, ResourceOptions, parse_mode};
 use crate::base::fault::Status;
 use crate::base::file::{self, Existing, PRIVATE_MODE};
 use crate::base::note::Notes;
+use crate::base::quote::escape_json;
 use crate::base::time::Timestamp;
 use crate::cli::console::Console;
 use crate::cli::failure::{Failure, UsageFault};
@@ -31,11 +32,11 @@ pub(super) struct SpecOptions {
     pub(super) spec: Option<PathBuf>,
 
     /// Write a Kubernetes Secret with the token instead of the token
-    #[arg(long, requires = "spec")]
+    #[arg(long)]
     secret_manifest: bool,
 
     /// Give the output file this mode, in octal [default: 0600]
-    #[arg(long, value_name = "MODE", value_parser = parse_mode, requires = "spec")]
+    #[arg(long, value_name = "MODE", value_parser = parse_mode)]
     mode: Option<u32>,
 
     #[command(flatten)]
@@ -68,7 +69,11 @@ pub(super) fn run(
     let text = if options.secret_manifest {
         manifests(&signed, console.is_json())
     } else if console.is_json() {
-        lines(signed.iter().map(|(resource, signed)| described(resource, signed).to_string()))
+        lines(
+            signed
+                .iter()
+                .map(|(resource, signed)| escape_json(&described(resource, signed).to_string()).into_owned()),
+        )
     } else {
         lines(signed.iter().map(|(_, signed)| signed.token.expose().to_owned()))
     };
@@ -107,7 +112,7 @@ fn manifests(signed: &[(&Resource, Signed)], as_json: bool) -> zeroize::Zeroizin
     for (index, (resource, signed)) in signed.iter().enumerate() {
         let secret = manifest(resource, signed);
         if as_json {
-            text.push_str(&secret.to_string());
+            text.push_str(&escape_json(&secret.to_string()));
             text.push('\n');
             continue;
         }

@@ -10,7 +10,7 @@ use crate::base::fault::Status;
 use crate::base::file::{self, Existing, FileError, Holds, PUBLIC_MODE, SETTINGS_LIMIT};
 use crate::base::json_text::indented;
 use crate::base::note::Notes;
-use crate::base::quote::{quote, quote_path};
+use crate::base::quote::{escape_json, quote, quote_path};
 use crate::base::time::Timestamp;
 use crate::cli::console::Console;
 use crate::cli::failure::{Failure, UsageFault};
@@ -59,7 +59,7 @@ pub(super) struct Jwks {
     document: Document,
 
     /// Write though a key that is published now is not among the given ones
-    #[arg(long, requires = "out_dir")]
+    #[arg(long)]
     force: bool,
 
     #[command(flatten)]
@@ -206,6 +206,14 @@ fn note_rotation(keys: &[Published], life: Option<i64>, now: Timestamp, notes: &
 }
 
 impl Jwks {
+    /// The document that is printed.
+    pub(super) const fn document_name(&self) -> &'static str {
+        match self.document {
+            Document::Jwks => "jwks",
+            Document::Discovery => "discovery",
+        }
+    }
+
     fn write(
         &self,
         folder: &Path,
@@ -232,13 +240,13 @@ impl Jwks {
         file::create_directory_all(parent, file::PUBLIC_DIRECTORY_MODE)?;
         // The set first: a discovery document that leads nowhere is worse than none.
         for (path, content) in [(&path, set), (&well_known, &document.to_string())] {
-            let mut text = indented(content);
+            let mut text = escape_json(&indented(content)).into_owned();
             text.push('\n');
             file::write(path, text.as_bytes(), PUBLIC_MODE, Existing::Replace)?;
             if console.is_json() {
                 continue;
             }
-            console.line(&path.to_string_lossy())?;
+            console.report_line(&path.to_string_lossy())?;
         }
         warn_if_not_owner([path.as_path(), &well_known], console);
         if console.is_json() {

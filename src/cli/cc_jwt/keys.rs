@@ -167,7 +167,7 @@ impl KeyRing {
 
 fn warn_of_short(bits: usize, notes: &mut Notes) {
     if bits < 256 {
-        notes.warn_with(
+        notes.danger_with(
             format!(
                 "CROSS_LOGIN_JWT_HS512_KEY has {bits} bits: whoever sees one token can find the key by trying"
             ),
@@ -206,7 +206,7 @@ pub(super) fn warn_of_weak<'k>(keys: impl IntoIterator<Item = &'k VerifyingKey>,
             "shared" if key.bits() < 256 => "can be found by trying, by whoever sees one token",
             _ => continue,
         };
-        notes.warn(format!("the {} {danger}", key.describe()));
+        notes.danger(format!("the {} {danger}", key.describe()));
     }
 }
 

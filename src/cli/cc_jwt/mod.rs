@@ -36,7 +36,7 @@ use super::tool::Tool;
 use crate::base::fault::Status;
 
 /// The program.
-pub static TOOL: Tool = Tool { name: "cc-jwt", command, run, pages: pages::PAGES };
+pub static TOOL: Tool = Tool { name: "cc-jwt", command, run, form, single_dash: &[], pages: pages::PAGES };
 
 /// Issue, inspect, verify and renew tokens of a ClusterCockpit server
 #[derive(Debug, Parser)]
@@ -65,6 +65,18 @@ enum Verb {
 
 fn command() -> Command {
     Arguments::command()
+}
+
+/// Whether `verify` may fetch keys; which document `jwks` prints.
+fn form(command: &str, matches: &ArgMatches) -> Option<&'static str> {
+    match command {
+        "cc-jwt verify" => {
+            let verify = verify_options::Verify::from_arg_matches(matches).ok()?;
+            Some(if verify.may_fetch_keys() { "remote" } else { "local" })
+        }
+        "cc-jwt jwks" => Some(jwks::Jwks::from_arg_matches(matches).ok()?.document_name()),
+        _ => None,
+    }
 }
 
 fn run(matches: &ArgMatches, console: &mut Console) -> Result<Status, Failure> {

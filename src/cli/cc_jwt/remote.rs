@@ -66,6 +66,11 @@ impl RemoteOptions {
         !self.jwks.is_empty() || !self.discovery.is_empty()
     }
 
+    /// Whether any of them is fetched.
+    pub(super) fn is_fetched(&self) -> bool {
+        !self.discovery.is_empty() || self.jwks.iter().any(|place| is_address(place))
+    }
+
     /// Whether weak keys are taken.
     pub(super) const fn weak(&self) -> WeakKeys {
         if self.allow_weak { WeakKeys::Allow } else { WeakKeys::Refuse }

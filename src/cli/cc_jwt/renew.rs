@@ -155,7 +155,7 @@ fn show(job: &Job, kept: &Kept, now: Timestamp, console: &mut Console) -> Result
     }
     let name = quote(&job.resource.name);
     let ends = kept.ends.map_or_else(String::new, |ends| format!("; it ends {}", ends.for_people(now)));
-    console.line(&match &kept.happened {
+    let line = match &kept.happened {
         Happened::Fresh => {
             let renewed =
                 kept.renew_at.map_or_else(String::new, |at| format!(", renewed {}", at.relative_to(now)));
@@ -163,7 +163,13 @@ fn show(job: &Job, kept: &Kept, now: Timestamp, console: &mut Console) -> Result
         }
         Happened::Due(reason) => format!("{name} is due: {reason}"),
         Happened::Renewed(reason) => format!("{name} was signed: {reason}{ends}"),
-    })?;
+    };
+    let is_negative = matches!(kept.happened, Happened::Due(_));
+    if is_negative {
+        console.line(&line)?
+    } else {
+        console.report_line(&line)?
+    }
     Ok(())
 }
 

@@ -84,5 +84,5 @@ pub(super) fn show(judged: &Judged, console: &mut Console) -> Result<(), OutputF
         }
         None => console.paint("1;31", "not judged"),
     };
-    console.line(&answer)
+    if judged.verdict.admits() { console.report_line(&answer) } else { console.line(&answer) }
 }

@@ -115,7 +115,7 @@ impl Findings {
                 .surprises
                 .iter()
                 .map(|note| {
-                    let level = if note.level == Level::Warning { "warning" } else { "note" };
+                    let level = if note.level == Level::Note { "note" } else { "warning" };
                     json!({"level": level, "message": note.text, "hint": note.hint})
                 })
                 .collect();
@@ -128,15 +128,15 @@ impl Findings {
             let label = console.paint("1;31", "fault");
             console.line(&format!("{label}     {fault}"))?;
         }
-        let surprises = self.surprises.iter().filter(|note| note.level == Level::Warning).count();
+        let surprises = self.surprises.iter().filter(|note| note.level != Level::Note).count();
         for note in self.surprises {
             let (label, pad) = match note.level {
-                Level::Warning => (console.paint("33", "surprise"), "  "),
+                Level::Warning | Level::Danger => (console.paint("33", "surprise"), "  "),
                 Level::Note => (console.paint("36", "note"), "      "),
             };
-            console.line(&format!("{label}{pad}{}", note.text))?;
+            console.report_line(&format!("{label}{pad}{}", note.text))?;
             if let Some(hint) = note.hint {
-                console.line(&format!("          hint: {hint}"))?;
+                console.report_line(&format!("          hint: {hint}"))?;
             }
         }
         let answer = match (self.faults.len(), self.roles.len()) {
@@ -148,7 +148,11 @@ impl Findings {
             (1, _) => console.paint("1;31", "1 fault"),
             (count, _) => console.paint("1;31", &format!("{count} faults")),
         };
-        console.line(&answer)?;
+        if good {
+            console.report_line(&answer)?
+        } else {
+            console.line(&answer)?
+        }
         Ok(if good { Status::Done } else { Status::Config })
     }
 }

@@ -36,7 +36,7 @@ impl Judge {
         let role = role::find_role(asked, config.default_role.as_deref(), settings)?;
         let mut notes = Notes::new();
         // That any issuer will do is a line of the report; what endangers the keys is told.
-        for surprise in config_surprises(&config).into_iter().filter(|note| note.level == Level::Warning) {
+        for surprise in config_surprises(&config).into_iter().filter(|note| note.level != Level::Note) {
             notes.add(surprise);
         }
         let keys = if verify.has_given_keys() {

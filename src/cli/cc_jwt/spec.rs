@@ -84,7 +84,7 @@ struct New {
     output: Option<PathBuf>,
 
     /// Replace FILE if it is there
-    #[arg(long, requires = "output")]
+    #[arg(long)]
     force: bool,
 }
 
@@ -154,7 +154,7 @@ impl Check {
 fn note_json(note: &Note) -> Value {
     let level = match note.level {
         Level::Note => "note",
-        Level::Warning => "warning",
+        Level::Warning | Level::Danger => "warning",
     };
     json!({ "level": level, "text": note.text, "hint": note.hint })
 }
@@ -189,19 +189,19 @@ fn resource_json(resource: &Resource) -> Value {
 fn show(resource: &Resource, console: &mut Console) -> Result<(), Failure> {
     let span = |seconds: i64| span_for_people(seconds.unsigned_abs());
     let good = console.paint("32", "good");
-    console.line(&format!("{} is {good}", quote(&resource.name)))?;
-    console.line(&format!("  issuer   {}", quote(&resource.issuer)))?;
-    console.line(&format!("  key      {}, {}", quote(&resource.key_id), resource.algorithm))?;
+    console.report_line(&format!("{} is {good}", quote(&resource.name)))?;
+    console.report_line(&format!("  issuer   {}", quote(&resource.issuer)))?;
+    console.report_line(&format!("  key      {}, {}", quote(&resource.key_id), resource.algorithm))?;
     let renewed = resource.resign_before.map_or_else(
         || "not renewed before that".to_owned(),
         |before| format!("renewed {} before", span(before)),
     );
-    console.line(&format!("  life     {}, {renewed}", span(resource.life)))?;
+    console.report_line(&format!("  life     {}, {renewed}", span(resource.life)))?;
     if let Some(profile) = profile_of(resource) {
-        console.line(&format!("  profile  {profile}"))?;
+        console.report_line(&format!("  profile  {profile}"))?;
     }
     for words in scopes(resource) {
-        console.line(&format!("  scope    {words}"))?;
+        console.report_line(&format!("  scope    {words}"))?;
     }
     Ok(())
 }

@@ -49,7 +49,7 @@ pub(super) struct StreamOptions {
     pub(super) stream: bool,
 
     /// Use N threads [default: one a core]
-    #[arg(short = 'j', long, value_name = "N", requires = "stream",
+    #[arg(short = 'j', long, value_name = "N",
           value_parser = clap::value_parser!(u16).range(1..=512))]
     jobs: Option<u16>,
 }

@@ -68,7 +68,7 @@ pub(super) struct Verify {
     pub(super) role_config: Option<PathBuf>,
 
     /// Show all checks, those that were not reached as well
-    #[arg(long, requires = "role", help_heading = ROLES)]
+    #[arg(long, help_heading = ROLES)]
     pub(super) explain: bool,
 
     #[command(flatten)]
@@ -79,6 +79,12 @@ pub(super) struct Verify {
 }
 
 impl Verify {
+    /// Whether keys may have to be fetched: a login role without given keys names its own sources.
+    pub(super) fn may_fetch_keys(&self) -> bool {
+        let by_role = (self.role.is_some() || self.role_config.is_some()) && !self.has_given_keys();
+        by_role || self.remote.is_fetched()
+    }
+
     /// Whether keys were given as options.
     pub(super) const fn has_given_keys(&self) -> bool {
         !self.key.is_empty() || self.shared_key.is_some() || self.remote.is_given()

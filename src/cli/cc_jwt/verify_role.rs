@@ -83,11 +83,11 @@ fn report(
         return Ok(());
     };
     let line = format!("admitted by the role {} as {}", quote(&role.name), quote(&login.username));
-    let line = console.paint("1;32", &line);
-    console.line(&line)?;
     if console.is_quiet() {
         return Ok(());
     }
+    let line = console.paint("1;32", &line);
+    console.line(&line)?;
     if role.groups_claim.is_some() {
         let groups: Vec<String> = login.groups.iter().map(|group| quote(group)).collect();
         console.line(&format!(

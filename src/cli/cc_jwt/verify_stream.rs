@@ -1,6 +1,6 @@
 //! `cc-jwt verify --stream`.
 
-use std::io::{self, Write as _};
+use std::io::Write as _;
 use std::sync::{PoisonError, RwLock};
 
 use serde::Serialize;
@@ -13,6 +13,7 @@ use super::stream::{self, Line};
 use super::verify_options::Verify;
 use crate::base::fault::Status;
 use crate::base::note::Notes;
+use crate::base::quote::escape_json;
 use crate::base::time::Clock;
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
@@ -47,9 +48,8 @@ fn write(
         _ if json => {
             let (check, reason) = failed.unzip();
             let answer = Answer { line: line.number, admitted, subject, check, reason };
-            serde_json::to_writer(&mut *out, &answer)
-                .map_err(io::Error::from)
-                .and_then(|()| out.write_all(b"\n"))
+            let text = serde_json::to_string(&answer).unwrap_or_default();
+            writeln!(out, "{}", escape_json(&text))
         }
         None => out.write_all(b"ok\n"),
         Some((check, reason)) => writeln!(out, "{check}: {reason}"),

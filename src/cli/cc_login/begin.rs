@@ -13,6 +13,7 @@ use super::start::start;
 use crate::base::fault::Status;
 use crate::base::note::Notes;
 use crate::base::quote::quote;
+use crate::base::shell;
 use crate::base::time::Clock;
 use crate::cli::console::Console;
 use crate::cli::directory::DirectoryOptions;
@@ -20,6 +21,7 @@ use crate::cli::failure::{Failure, UsageFault};
 use crate::cli::options::SettingsOptions;
 use crate::cli::prompt::{self, PasswordOptions};
 use crate::cli::settings;
+use crate::cli::suggest;
 use crate::config::Settings;
 use crate::directory::Wishes;
 use crate::login::attempts::Attempt;
@@ -70,7 +72,7 @@ pub(super) fn run(
         (a, b) => a.or(b).unwrap_or(MethodChoice::Auto),
     };
     let choice = begin.imply(choice, &parameters);
-    begin.refuse_misplaced(choice, &parameters)?;
+    refuse_misplaced(choice, &parameters)?;
     let wishes = begin.directory.wishes()?;
     if choice == MethodChoice::Only(Method::Remote) {
         return begin.by_server(parameters, &wishes, console);
@@ -101,6 +103,16 @@ pub(super) fn run(
 }
 
 impl Begin {
+    /// The name of the method that is used; none where the words are wrong.
+    pub(super) fn method_name(&self) -> Option<&'static str> {
+        let parameters = Parameters::parse(&self.words).ok()?;
+        let choice = self.method.or(parameters.method).unwrap_or(MethodChoice::Auto);
+        Some(match self.imply(choice, &parameters) {
+            MethodChoice::Auto => "auto",
+            MethodChoice::Only(method) => method.name(),
+        })
+    }
+
     /// The method that the other arguments leave no doubt about, where none was named.
     fn imply(&self, choice: MethodChoice, parameters: &Parameters) -> MethodChoice {
         let has_key = |keys: &[&str]| parameters.others.iter().any(|(key, _)| keys.contains(&key.as_str()));
@@ -113,35 +125,6 @@ impl Begin {
         } else {
             choice
         }
-    }
-
-    /// What is given for another method than the one that is used would be lost without a word.
-    fn refuse_misplaced(&self, choice: MethodChoice, parameters: &Parameters) -> Result<(), UsageFault> {
-        let is = |method| choice == MethodChoice::Only(method);
-        let misplaced =
-            |what: &str, method: &str| Err(UsageFault::new(format!("{what} is for --method {method}")));
-        if let Some(option) = self.provider.given().filter(|_| !is(Method::Oidc)) {
-            return misplaced(option, "oidc");
-        }
-        if let Some(option) = self.remote.given().filter(|_| !is(Method::Remote)) {
-            return misplaced(option, "remote");
-        }
-        for (key, _) in &parameters.others {
-            if provider::KEYS.contains(&key.as_str()) && !is(Method::Oidc) {
-                return misplaced(&format!("{key}="), "oidc");
-            }
-            if remote::KEYS.contains(&key.as_str()) && !is(Method::Remote) {
-                return misplaced(&format!("{key}="), "remote");
-            }
-        }
-        if self.token_file.is_some() && (is(Method::Oidc) || is(Method::Remote)) {
-            return misplaced("--token-file", "token");
-        }
-        let has_password = self.password.password_stdin || self.password.password_file.is_some();
-        if has_password && is(Method::Oidc) {
-            return Err(UsageFault::new("a password is for the provider's own page, not for --method oidc"));
-        }
-        Ok(())
     }
 
     fn by_server(
@@ -171,6 +154,37 @@ impl Begin {
 
 /// Who logged in, and the user as the user table has it after the login.
 type Found = (Identity, Option<User>);
+
+/// The commands that a name may be a mistyped form of.
+const COMMANDS: [&str; 5] = ["status", "token", "refresh", "logout", "help"];
+
+/// Rejects a name that is near a command and not in the user table: nobody is asked for a password
+/// because of a typing error.
+fn refuse_mistyped_command(name: &str, store: &Store) -> Result<(), Failure> {
+    let Some(command) = suggest::command(name, COMMANDS) else { return Ok(()) };
+    if store.record(name)?.is_some() {
+        return Ok(());
+    }
+    let shown = quote(name);
+    Err(UsageFault::new(format!("{shown} is neither a command nor a user in the user table"))
+        .hint(format!(
+            "did you mean 'cc-login {command}'? To log in under this name: cc-login username={}",
+            shell::word(name)
+        ))
+        .into())
+}
+
+/// Rejects a key that the method does not use. Options are checked by the table of options.
+fn refuse_misplaced(choice: MethodChoice, parameters: &Parameters) -> Result<(), UsageFault> {
+    for (key, _) in &parameters.others {
+        for (keys, method) in [(&provider::KEYS[..], Method::Oidc), (&remote::KEYS[..], Method::Remote)] {
+            if keys.contains(&key.as_str()) && choice != MethodChoice::Only(method) {
+                return Err(UsageFault::new(format!("{key}= requires --method {}", method.name())));
+            }
+        }
+    }
+    Ok(())
+}
 
 /// What every method works with.
 struct With<'run> {
@@ -203,15 +217,15 @@ impl With<'_> {
         parameters: Parameters,
         console: &mut Console,
     ) -> Result<Found, Failure> {
-        if self.begin.token_file.is_some() {
-            return Err(UsageFault::new("--token-file is for --method token").into());
-        }
         let name = match parameters.name {
             Some(name) => name,
             None => own_name(console)?,
         };
         // What would spoil the login anyway is told before the password is asked for.
         let mut store = self.open()?;
+        if parameters.is_bare_name {
+            refuse_mistyped_command(&name, &store)?;
+        }
         let attempts = Attempts::new(&place::state_folder(console.environment())?);
         let password = self.begin.password.known(&format!("Password for {}", quote(&name)), console)?;
         let mut attempt = attempts.begin(&name, Clock::System.now())?;

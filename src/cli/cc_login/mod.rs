@@ -22,7 +22,8 @@ use super::tool::Tool;
 use crate::base::fault::Status;
 
 /// The program.
-pub static TOOL: Tool = Tool { name: "cc-login", command, run, pages: page::PAGES };
+pub static TOOL: Tool =
+    Tool { name: "cc-login", command, run, form, single_dash: &["method", "path"], pages: page::PAGES };
 
 /// Find out who somebody is, and keep the result as a session
 #[derive(Debug, Parser)]
@@ -78,6 +79,11 @@ struct Logout {
 
 fn command() -> Command {
     Arguments::command()
+}
+
+/// The method of a login.
+fn form(command: &str, matches: &ArgMatches) -> Option<&'static str> {
+    (command == "cc-login").then(|| begin::Begin::from_arg_matches(matches).ok()?.method_name()).flatten()
 }
 
 fn run(matches: &ArgMatches, console: &mut Console) -> Result<Status, Failure> {

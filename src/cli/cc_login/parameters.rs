@@ -12,6 +12,8 @@ use crate::login::Method;
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Parameters {
     pub(super) name: Option<String>,
+    /// Whether the name is a word of its own, and not the value of a key.
+    pub(super) is_bare_name: bool,
     pub(super) method: Option<MethodChoice>,
     /// What only OpenID Connect and the server itself know what to do with, such as `role`.
     pub(super) others: Vec<(String, String)>,
@@ -27,21 +29,16 @@ pub(super) enum MethodChoice {
 }
 
 impl MethodChoice {
-    /// The names of all choices.
-    pub(super) const NAMES: [&'static str; 6] = ["auto", "local", "ldap", "token", "oidc", "remote"];
-
-    /// Reads a choice. `-method=ldap`, as other tools spell it, arrives here as the value
-    /// `ethod=ldap` of `-m`.
+    /// Reads a choice.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
-        let name = text.strip_prefix("ethod=").unwrap_or(text);
-        if name == "auto" {
+        if text == "auto" {
             return Ok(Self::Auto);
         }
         Method::ALL
             .into_iter()
-            .find(|method| method.name() == name)
+            .find(|method| method.name() == text)
             .map(Self::Only)
-            .ok_or_else(|| format!("the method is none of {}", Self::NAMES.join(", ")))
+            .ok_or_else(|| "expected auto, local, ldap, token, oidc or remote".to_owned())
     }
 }
 
@@ -59,10 +56,14 @@ impl Parameters {
         let mut parameters = Self::default();
         for word in words {
             match word.split_once('=').filter(|(key, _)| is_key(key)) {
-                None => parameters.set_name(word)?,
+                None => {
+                    parameters.set_name(word)?;
+                    parameters.is_bare_name = true;
+                }
                 Some(("username" | "name", value)) => parameters.set_name(value)?,
                 Some(("method", value)) => {
-                    let choice = MethodChoice::parse(value).map_err(UsageFault::new)?;
+                    let choice = MethodChoice::parse(value)
+                        .map_err(|expected| UsageFault::new(format!("invalid method: {expected}")))?;
                     parameters.method = Some(choice);
                 }
                 Some(("password" | "passwd" | "pw" | "token" | "secret", _)) => {
@@ -130,12 +131,5 @@ mod tests {
             let refused = parse(words).unwrap_err();
             assert!(!format!("{refused:?} {refused}").contains("hunter2"), "{refused:?}");
         }
-    }
-
-    #[test]
-    fn the_single_dash_spelling_is_understood() {
-        assert_eq!(MethodChoice::parse("ethod=ldap"), Ok(MethodChoice::Only(Method::Ldap)));
-        assert_eq!(MethodChoice::parse("auto"), Ok(MethodChoice::Auto));
-        assert!(MethodChoice::parse("ethod").is_err());
     }
 }

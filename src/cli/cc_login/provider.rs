@@ -18,7 +18,7 @@ const DEFAULT_TIMEOUT: &str = "2m";
 #[command(next_help_heading = "OpenID Connect (--method oidc)")]
 pub(super) struct ProviderOptions {
     /// The provider's entry in the configuration; path=NAME or mount=NAME [default: oidc]
-    #[arg(short, long, value_name = "NAME", value_parser = single_dash_path)]
+    #[arg(long, value_name = "NAME", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     path: Option<String>,
 
     /// The login role; role=NAME [default: default-role of the entry]
@@ -71,12 +71,6 @@ pub(super) struct ProviderOptions {
     /// Send a further parameter with the login, such as prompt=login
     #[arg(long, value_name = "KEY=VALUE")]
     parameter: Vec<String>,
-}
-
-/// `-path=NAME`, as other tools spell it, arrives as the value `ath=NAME` of `-p`.
-fn single_dash_path(text: &str) -> Result<String, String> {
-    let name = text.strip_prefix("ath=").unwrap_or(text);
-    if name.is_empty() { Err("wanted a name".to_owned()) } else { Ok(name.to_owned()) }
 }
 
 /// The keys that are about a provider.

@@ -44,7 +44,7 @@ pub(super) fn begun(session: &Session, now: Timestamp, console: &mut Console) ->
     if console.is_json() {
         console.json(&document(session))?;
     } else {
-        console.line(&format!("logged in: {}", line(session, now)))?;
+        console.report_line(&format!("logged in: {}", line(session, now)))?;
     }
     Ok(())
 }
@@ -54,7 +54,7 @@ pub(super) fn status(session: &Session, now: Timestamp, console: &mut Console) -
     if console.is_json() {
         console.json(&document(session))?;
     } else {
-        console.line(&line(session, now))?;
+        console.report_line(&line(session, now))?;
     }
     Ok(())
 }

@@ -66,7 +66,7 @@ pub(super) fn run(add: Add, database: &DatabaseOptions, console: &mut Console) -
     })?;
     if let Some(given) = &spelled {
         password::check(given)?;
-        console.warn(&format!(
+        console.warn_of_danger(&format!(
             "the password of {} was an argument: everybody who could list the processes has seen it",
             named(&user.username)
         ));

@@ -26,7 +26,7 @@ use super::tool::Tool;
 use crate::base::fault::Status;
 
 /// The program.
-pub static TOOL: Tool = Tool { name: "cc-user", command, run, pages: pages::PAGES };
+pub static TOOL: Tool = Tool { name: "cc-user", command, run, form, single_dash: &[], pages: pages::PAGES };
 
 /// Manage the users of a ClusterCockpit server
 #[derive(Debug, Parser)]
@@ -71,6 +71,15 @@ enum Verb {
 
 fn command() -> Command {
     Arguments::command()
+}
+
+/// Whether `add` gets a name, or name, roles and password in one argument.
+fn form(command: &str, matches: &ArgMatches) -> Option<&'static str> {
+    if command != "cc-user add" {
+        return None;
+    }
+    let mut names = matches.try_get_many::<String>("names").ok().flatten()?;
+    Some(if names.any(|name| name.contains(':')) { "server-spelling" } else { "plain" })
 }
 
 fn run(matches: &ArgMatches, console: &mut Console) -> Result<Status, Failure> {

@@ -27,7 +27,8 @@ use crate::key::nkey::NkeyRole;
 use crate::key::{Found, KeyError, PublicKey, WeakKeys, jwk, nkey, pem, published, read_public, thumbprint};
 
 /// The program.
-pub static TOOL: Tool = Tool { name: "convert-pem-pubkey", command, run, pages: pages::PAGES };
+pub static TOOL: Tool =
+    Tool { name: "convert-pem-pubkey", command, run, form, single_dash: &[], pages: pages::PAGES };
 
 /// Convert a public key to and from the form a ClusterCockpit server reads
 #[derive(Debug, Parser)]
@@ -67,7 +68,7 @@ struct Arguments {
     env_file: Option<PathBuf>,
 
     /// Replace a key that is in use
-    #[arg(long, requires = "write")]
+    #[arg(long)]
     force: bool,
 
     #[command(flatten)]
@@ -109,6 +110,16 @@ impl Form {
 
 fn command() -> Command {
     Arguments::command()
+}
+
+/// The form of the output.
+fn form(_: &str, matches: &ArgMatches) -> Option<&'static str> {
+    let arguments = Arguments::from_arg_matches(matches).ok()?;
+    Some(match arguments.to {
+        Some(form) => form.name(),
+        None if arguments.output.json && !arguments.write => "json",
+        None => Form::Env.name(),
+    })
 }
 
 fn run(matches: &ArgMatches, console: &mut Console) -> Result<Status, Failure> {
@@ -159,7 +170,6 @@ fn run(matches: &ArgMatches, console: &mut Console) -> Result<Status, Failure> {
 /// What makes no sense together.
 fn check(arguments: &Arguments) -> Result<(), UsageFault> {
     let to = arguments.to.unwrap_or(Form::Env);
-    let is_report = arguments.output.json && !arguments.write;
     if arguments.write && to != Form::Env {
         let given = to.name();
         return Err(UsageFault::new(format!(
@@ -168,20 +178,7 @@ fn check(arguments: &Arguments) -> Result<(), UsageFault> {
         .hint("leave --to out"));
     }
     if let Some(name) = &arguments.name {
-        if to != Form::Env || is_report {
-            let given = if is_report { "--json".to_owned() } else { format!("--to {}", to.name()) };
-            return Err(UsageFault::new(format!("--name does not fit {given}, which names no variable"))
-                .hint("--name fits env"));
-        }
         check_name("--name", name)?;
-    }
-    if arguments.kid.is_some() && to != Form::Jwk && !is_report {
-        return Err(UsageFault::new(format!("--kid does not fit --to {}, which has no key ID", to.name()))
-            .hint("--kid fits jwk"));
-    }
-    if arguments.nkey_role != Role::User && to != Form::Nkey {
-        return Err(UsageFault::new(format!("--nkey-role does not fit --to {}", to.name()))
-            .hint("--nkey-role fits nkey"));
     }
     match &arguments.from_env {
         Some(name) => check_name("--from-env", name),
@@ -280,7 +277,7 @@ fn unset(name: &str, path: &Path) -> Failure {
 /// What the person should know of a key that is fine as such.
 fn warn(found: &Found, key: &PublicKey, console: &mut Console) {
     if let Some(place) = published(key) {
-        console.warn(&format!("this is {place}: everybody has its private half"));
+        console.warn_of_danger(&format!("this is {place}: everybody has its private half"));
     }
     if let Some(certificate) = &found.certificate {
         let now = Clock::System.now();

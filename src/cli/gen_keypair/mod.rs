@@ -26,7 +26,8 @@ use crate::config::env_file;
 use crate::key::nkey::NkeyRole;
 
 /// The program.
-pub static TOOL: Tool = Tool { name: "gen-keypair", command, run, pages: pages::PAGES };
+pub static TOOL: Tool =
+    Tool { name: "gen-keypair", command, run, form, single_dash: &[], pages: pages::PAGES };
 
 /// Make the keys a ClusterCockpit server signs and checks tokens with
 #[derive(Debug, Parser)]
@@ -110,6 +111,18 @@ fn command() -> Command {
     Arguments::command()
 }
 
+/// The form of the output.
+fn form(_: &str, matches: &ArgMatches) -> Option<&'static str> {
+    let arguments = Arguments::from_arg_matches(matches).ok()?;
+    let shows_report = arguments.output_options.json && arguments.output.is_none() && !arguments.write;
+    let format = match arguments.format {
+        Some(format) => format,
+        None if shows_report => Format::Json,
+        None => *arguments.algorithm.formats().first()?,
+    };
+    Some(format.name())
+}
+
 fn run(matches: &ArgMatches, console: &mut Console) -> Result<Status, Failure> {
     let arguments =
         Arguments::from_arg_matches(matches).map_err(|error| UsageFault::new(error.to_string()))?;
@@ -120,7 +133,7 @@ fn run(matches: &ArgMatches, console: &mut Console) -> Result<Status, Failure> {
         Action::Show { format } => {
             let mut text = key.whole(format, arguments.nkey_role.into())?;
             text.push('\n');
-            console.deliver(&text)?;
+            console.deliver_new_key(&text)?;
         }
         Action::Save { format, path } => save(&key, format, &path, &arguments, console)?,
     }
@@ -155,21 +168,12 @@ fn decide(arguments: &Arguments) -> Result<Action, UsageFault> {
             .hint("leave --format out, or write files with -o"));
     }
     if arguments.kid.is_some() {
-        if !matches!(format, Format::Jwk | Format::Jwks | Format::Json) {
-            let given = format.name();
-            return Err(UsageFault::new(format!("--kid does not fit --format {given}, which has no key ID"))
-                .hint("--kid fits jwk, jwks and json"));
-        }
         if kind == KeyKind::Session {
             return Err(UsageFault::new("--kid does not fit --algorithm session: it is no key for tokens"));
         }
         if arguments.kid.as_deref() == Some("") {
             return Err(UsageFault::new("--kid is empty, wanted a name for the key"));
         }
-    }
-    if arguments.nkey_role != Role::User && format != Format::Nkey {
-        return Err(UsageFault::new(format!("--nkey-role does not fit --format {}", format.name()))
-            .hint("--nkey-role fits nkey"));
     }
     if arguments.write {
         let path = arguments.env_file.clone().unwrap_or_else(|| DEFAULT_ENV_FILE.into());

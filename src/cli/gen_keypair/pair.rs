@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::kind::{Format, KeyKind};
+use crate::base::quote::escape_json;
 use crate::base::secret::SecretBytes;
 use crate::config::Variable;
 use crate::key::der::{write_pkcs8, write_spki};
@@ -169,7 +170,7 @@ impl NewKey {
                 }
                 Ok(text)
             }
-            Format::Json => Ok(Zeroizing::new(self.report()?.to_string())),
+            Format::Json => Ok(Zeroizing::new(escape_json(&self.report()?.to_string()).into_owned())),
             // The private JWK holds the public half.
             Format::Jwk | Format::Jwks => {
                 let first = self.parts(format, role)?.into_iter().next();

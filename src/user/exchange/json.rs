@@ -9,6 +9,7 @@ use super::entry::{self, Column, Entry};
 use super::problem::{Problem, resembles};
 use super::row::StoredRow;
 use super::value::{StoredValue, list};
+use crate::base::quote::{escape_json, is_hidden};
 
 /// Reads the users of a file of JSON lines one by one; a byte order mark and blank lines are
 /// skipped.
@@ -205,7 +206,7 @@ pub fn write_json_line(row: &StoredRow, with_password: bool) -> String {
         line.push_str(&plain(column, value).unwrap_or_else(|| value.to_exact()));
     }
     line.push('}');
-    line
+    escape_json(&line).into_owned()
 }
 
 /// The plain form of a value, where that reads back as a value that the server reads alike.
@@ -222,7 +223,7 @@ fn plain(column: Column, value: &StoredValue) -> Option<String> {
         Column::Roles | Column::Projects => {
             let text = value.as_text()?;
             // Blanks around it would not be a part of the value.
-            let is_bare = text.trim() == text && !text.contains(['\n', '\r']);
+            let is_bare = text.trim() == text && !text.contains(is_hidden);
             (is_bare && list(text).is_some()).then(|| text.to_owned())
         }
     }

@@ -1,0 +1,411 @@
+//! When an option has an effect: one table for all programs, checked in one place before a command
+//! runs. An option that would be ignored is a usage error.
+//!
+//! Two options that exclude each other are declared at the option (`conflicts_with`); what an
+//! option needs beside itself stands here. A test requires a row for every option of every command.
+
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Command};
+
+use super::failure::UsageFault;
+use super::tool::Tool;
+
+/// The condition under which an option has an effect.
+#[derive(Debug, Clone, Copy)]
+pub enum When {
+    /// In every command line that the parser accepts.
+    Always,
+    /// In none: the command does not read it. For options that all commands of a program have.
+    Never,
+    /// Beside at least one of these options or arguments.
+    With(&'static [&'static str]),
+    /// Beside none of these.
+    Without(&'static [&'static str]),
+    /// In one of these forms of the command, as [`Tool::form`] names them; the text says how the
+    /// form is asked for.
+    Form(&'static [&'static str], &'static str),
+    /// Where all of these hold.
+    All(&'static [When]),
+    /// Where at least one of these holds; the text says what is needed.
+    Any(&'static [When], &'static str),
+}
+
+use When::{All, Always, Any, Form, Never, With, Without};
+
+/// Some options of a command, by their identifiers, and when they have an effect.
+#[derive(Debug)]
+pub struct Rule {
+    /// The command as typed; empty for every command.
+    pub command: &'static str,
+    /// The options.
+    pub options: &'static [&'static str],
+    /// When they have an effect.
+    pub when: When,
+    /// What to do instead.
+    pub hint: Option<&'static str>,
+}
+
+const fn rule(command: &'static str, options: &'static [&'static str], when: When) -> Rule {
+    Rule { command, options, when, hint: None }
+}
+
+const fn hinted(
+    command: &'static str,
+    options: &'static [&'static str],
+    when: When,
+    hint: &'static str,
+) -> Rule {
+    Rule { command, options, when, hint: Some(hint) }
+}
+
+const SETTINGS: &[&str] = &["config", "env_file", "db"];
+const RESOURCES: &[&str] = &["set", "strict", "secrets_dir"];
+const PASSWORD: &[&str] = &["password_stdin", "password_file"];
+const NETWORK: &[&str] = &["ca_file", "connect_timeout", "timeout"];
+/// The user table is read as the configuration says only where no option or variable names it.
+const NO_DB: When = Without(&["db"]);
+/// Only a token for an endpoint of the server is compared with its users.
+const OF_SERVER: When = Any(&[With(&["endpoint"]), Without(&["profile", "scope"])], "--endpoint");
+const WRITES: When = With(&["output"]);
+
+/// The table.
+pub const TABLE: &[Rule] = &[
+    rule("", &["quiet", "verbose", "json", "color", "help", "version"], Always),
+    // gen-keypair
+    rule("gen-keypair", &["algorithm", "format", "output", "write"], Always),
+    rule("gen-keypair", &["kid"], Form(&["jwk", "jwks", "json"], "--format jwk, jwks or json")),
+    rule("gen-keypair", &["nkey_role"], Form(&["nkey"], "--format nkey")),
+    rule("gen-keypair", &["env_file"], With(&["write"])),
+    rule("gen-keypair", &["force"], With(&["write", "output"])),
+    // convert-pem-pubkey
+    rule("convert-pem-pubkey", &["file", "from_env", "to", "write"], Always),
+    rule("convert-pem-pubkey", &["name"], Form(&["env"], "--to env or --write")),
+    rule("convert-pem-pubkey", &["kid"], Form(&["jwk", "json"], "--to jwk or --json")),
+    rule("convert-pem-pubkey", &["nkey_role"], Form(&["nkey"], "--to nkey")),
+    rule("convert-pem-pubkey", &["env_file"], With(&["write", "from_env"])),
+    rule("convert-pem-pubkey", &["force"], With(&["write"])),
+    // cc-user
+    rule("cc-user init", &["config", "env_file", "db", "wait"], Always),
+    rule("cc-user add", &["names", "name", "email", "projects", "db", "wait"], Always),
+    rule("cc-user add", &["config"], NO_DB),
+    rule("cc-user add", &["env_file"], Never),
+    rule(
+        "cc-user add",
+        &["roles", "no_password", "password_stdin", "password_file"],
+        Form(&["plain"], "a NAME that does not contain roles and password"),
+    ),
+    rule("cc-user del", &["names", "source", "db", "wait"], Always),
+    rule("cc-user del", &["config"], NO_DB),
+    rule("cc-user del", &["env_file"], Never),
+    rule("cc-user list", &["role", "source", "project", "names", "db", "wait"], Always),
+    rule("cc-user list", &["config"], NO_DB),
+    rule("cc-user list", &["env_file"], Never),
+    rule("cc-user show", &["name", "db", "wait"], Always),
+    rule("cc-user show", &["config"], NO_DB),
+    rule("cc-user show", &["env_file"], Never),
+    rule("cc-user passwd", &["name", "delete", "password_stdin", "password_file", "db", "wait"], Always),
+    rule("cc-user passwd", &["config"], NO_DB),
+    rule("cc-user passwd", &["env_file"], Never),
+    rule("cc-user role add", &["name", "roles", "db", "wait"], Always),
+    rule("cc-user role add", &["config"], NO_DB),
+    rule("cc-user role add", &["env_file"], Never),
+    rule("cc-user role remove", &["name", "roles", "db", "wait"], Always),
+    rule("cc-user role remove", &["config"], NO_DB),
+    rule("cc-user role remove", &["env_file"], Never),
+    rule("cc-user project add", &["name", "projects", "db", "wait"], Always),
+    rule("cc-user project add", &["config"], NO_DB),
+    rule("cc-user project add", &["env_file"], Never),
+    rule("cc-user project remove", &["name", "projects", "db", "wait"], Always),
+    rule("cc-user project remove", &["config"], NO_DB),
+    rule("cc-user project remove", &["env_file"], Never),
+    rule(
+        "cc-user import",
+        &["file", "format", "update", "skip_existing", "keep_going", "dry_run", "db", "wait"],
+        Always,
+    ),
+    rule("cc-user import", &["config"], NO_DB),
+    rule("cc-user import", &["env_file"], Never),
+    rule("cc-user export", &["role", "source", "project", "format", "output", "db", "wait"], Always),
+    rule("cc-user export", &["config"], NO_DB),
+    rule("cc-user export", &["env_file"], Never),
+    rule("cc-user export", &["with_passwords"], Always),
+    rule("cc-user export", &["force"], WRITES),
+    rule(
+        "cc-user sync-ldap",
+        &[
+            "dry_run",
+            "delete_missing",
+            "max_delete",
+            "delete_admins",
+            "keep_names",
+            "page_size",
+            "ignore_references",
+            "watch",
+            "metrics_file",
+            "starttls",
+            "wait",
+        ],
+        Always,
+    ),
+    rule("cc-user sync-ldap", SETTINGS, Always),
+    rule("cc-user sync-ldap", NETWORK, Always),
+    // cc-jwt issue
+    rule(
+        "cc-jwt issue",
+        &[
+            "name",
+            "ttl",
+            "no_expiry",
+            "not_before",
+            "issuer",
+            "audience",
+            "scope",
+            "claims",
+            "jti",
+            "roles",
+            "algorithm",
+            "key",
+            "kid",
+            "output",
+            "at",
+            "users_from",
+            "all",
+            "spec",
+        ],
+        Always,
+    ),
+    rule("cc-jwt issue", &["no_db"], Without(&["all"])),
+    rule("cc-jwt issue", &["force"], WRITES),
+    hinted("cc-jwt issue", &["role"], With(&["all"]), "--roles ROLE sets the roles of the token"),
+    rule("cc-jwt issue", &["config", "env_file"], Without(&["spec"])),
+    rule(
+        "cc-jwt issue",
+        &["db"],
+        All(&[
+            Without(&["spec", "no_db"]),
+            Any(&[With(&["all"]), Without(&["roles"])], "--all, or roles from the user table"),
+        ]),
+    ),
+    rule("cc-jwt issue", RESOURCES, With(&["spec"])),
+    rule("cc-jwt issue", &["secret_manifest"], With(&["spec"])),
+    rule("cc-jwt issue", &["mode"], All(&[With(&["spec"]), WRITES])),
+    // cc-jwt inspect
+    rule("cc-jwt inspect", &["token", "token_file", "at", "stream"], Always),
+    rule("cc-jwt inspect", &["jobs"], With(&["stream"])),
+    rule("cc-jwt inspect", SETTINGS, Never),
+    // cc-jwt verify
+    rule("cc-jwt verify", &["token", "token_file", "at", "key", "jwks", "discovery", "stream"], Always),
+    rule("cc-jwt verify", &["role", "role_config", "config"], Always),
+    rule(
+        "cc-jwt verify",
+        &["env_file"],
+        Without(&["key", "shared_key", "jwks", "discovery", "role", "role_config"]),
+    ),
+    rule(
+        "cc-jwt verify",
+        &["endpoint", "issuer", "audience", "shared_key", "profile", "scope"],
+        Without(&["role", "role_config"]),
+    ),
+    rule("cc-jwt verify", &["require_role"], All(&[Without(&["role", "role_config"]), OF_SERVER])),
+    rule("cc-jwt verify", &["no_db"], All(&[Without(&["role", "role_config"]), OF_SERVER])),
+    rule("cc-jwt verify", &["db"], All(&[Without(&["role", "role_config", "no_db"]), OF_SERVER])),
+    rule("cc-jwt verify", &["explain"], All(&[With(&["role", "role_config"]), Without(&["stream"])])),
+    rule("cc-jwt verify", &["jobs"], With(&["stream"])),
+    rule(
+        "cc-jwt verify",
+        &["ca_file", "insecure_http", "follow_redirects", "offline"],
+        Form(&["remote"], "keys that are fetched: --discovery URL, --jwks URL, or a login role's"),
+    ),
+    rule(
+        "cc-jwt verify",
+        &["allow_weak"],
+        With(&["key", "shared_key", "jwks", "discovery", "role", "role_config"]),
+    ),
+    // cc-jwt role check
+    rule("cc-jwt role check", &["file", "shared"], Always),
+    rule("cc-jwt role check", SETTINGS, Never),
+    // cc-jwt renew
+    rule("cc-jwt renew", &["spec", "output", "out_dir", "discoverable", "watch", "check", "at"], Always),
+    rule("cc-jwt renew", RESOURCES, Always),
+    rule("cc-jwt renew", &["mode"], Always),
+    rule("cc-jwt renew", &["force"], Without(&["watch"])),
+    rule("cc-jwt renew", SETTINGS, Never),
+    // cc-jwt spec
+    rule("cc-jwt spec check", &["files", "no_key", "set", "strict"], Always),
+    rule("cc-jwt spec check", &["secrets_dir"], Without(&["no_key"])),
+    rule("cc-jwt spec check", SETTINGS, Never),
+    rule(
+        "cc-jwt spec new",
+        &["name", "issuer", "key_id", "algorithm", "subject", "scope", "key", "output"],
+        Always,
+    ),
+    rule("cc-jwt spec new", &["force"], WRITES),
+    rule("cc-jwt spec new", SETTINGS, Never),
+    // cc-jwt jwks
+    rule("cc-jwt jwks", &["keys", "spec", "server", "out_dir", "document"], Always),
+    rule("cc-jwt jwks", &["algorithm"], With(&["keys", "server"])),
+    rule(
+        "cc-jwt jwks",
+        &["issuer"],
+        Any(
+            &[With(&["out_dir"]), Form(&["discovery"], "--document discovery")],
+            "--out-dir or --document discovery",
+        ),
+    ),
+    rule("cc-jwt jwks", &["force"], With(&["out_dir"])),
+    rule("cc-jwt jwks", RESOURCES, With(&["spec"])),
+    rule("cc-jwt jwks", &["at"], With(&["spec"])),
+    rule("cc-jwt jwks", &["env_file"], With(&["server"])),
+    rule("cc-jwt jwks", &["config", "db"], Never),
+    // cc-login
+    rule("cc-login", &["words", "method"], Always),
+    rule("cc-login", SETTINGS, Form(&["auto", "local", "ldap", "token", "oidc"], "another --method")),
+    rule("cc-login", &["token_file"], Form(&["auto", "token"], "--method token")),
+    rule("cc-login", PASSWORD, Form(&["auto", "local", "ldap", "remote"], "--method local, ldap or remote")),
+    rule("cc-login", &["path", "role", "scope"], Form(&["oidc"], "--method oidc")),
+    rule(
+        "cc-login",
+        &[
+            "listen_address",
+            "port",
+            "callback_host",
+            "callback_method",
+            "callback_port",
+            "skip_browser",
+            "browser",
+        ],
+        All(&[Form(&["oidc"], "--method oidc"), Without(&["device"])]),
+    ),
+    rule("cc-login", &["device", "manual", "parameter"], Form(&["oidc"], "--method oidc")),
+    rule("cc-login", &["server", "for_name"], Form(&["remote"], "--method remote")),
+    rule("cc-login", &["starttls"], Form(&["auto", "ldap"], "--method ldap")),
+    rule("cc-login", NETWORK, Form(&["auto", "ldap", "oidc", "remote"], "--method ldap, oidc or remote")),
+    rule("cc-login status", &["at"], Always),
+    rule("cc-login status", SETTINGS, Never),
+    rule("cc-login token", &["at"], Always),
+    rule("cc-login token", SETTINGS, Always),
+    rule("cc-login refresh", SETTINGS, Always),
+    rule("cc-login logout", &["everywhere"], Always),
+    rule("cc-login logout", SETTINGS, With(&["everywhere"])),
+];
+
+/// The rules of a command.
+pub fn rules(path: &str) -> impl Iterator<Item = &'static Rule> + '_ {
+    TABLE.iter().filter(move |rule| rule.command == path)
+}
+
+/// Checks that every option on the command line has an effect.
+///
+/// # Errors
+/// Wrong usage, naming the first option that would be ignored and what it needs.
+pub(super) fn check(tool: &Tool, matches: &ArgMatches) -> Result<(), UsageFault> {
+    let mut leaf = matches;
+    let mut path = tool.name.to_owned();
+    while let Some((name, sub)) = leaf.subcommand() {
+        path = format!("{path} {name}");
+        leaf = sub;
+    }
+    let line = Line { tool, path: &path, matches: leaf };
+    for rule in rules(&path) {
+        let given = rule.options.iter().find(|option| line.is_on_command_line(option));
+        if let Some(option) = given.filter(|_| !line.holds(&rule.when)) {
+            let fault = UsageFault::new(line.refusal(option, &rule.when));
+            return Err(match rule.hint {
+                Some(hint) => fault.hint(hint),
+                None => fault,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// A parsed command line.
+struct Line<'a> {
+    tool: &'a Tool,
+    path: &'a str,
+    matches: &'a ArgMatches,
+}
+
+impl Line<'_> {
+    /// Whether an option is typed; one out of a variable of the environment is for all commands.
+    fn is_on_command_line(&self, option: &str) -> bool {
+        self.source(option) == Some(ValueSource::CommandLine)
+    }
+
+    fn source(&self, option: &str) -> Option<ValueSource> {
+        // Identifiers that a command does not have are a fault of the table, which a test finds.
+        self.matches.try_contains_id(option).ok().filter(|found| *found)?;
+        self.matches.value_source(option)
+    }
+
+    /// Whether an option is given in any way; an output to `-`, standard output, is none.
+    fn is_given(&self, option: &str) -> bool {
+        let is_stdout = || {
+            option == "output"
+                && self
+                    .matches
+                    .try_get_raw(option)
+                    .ok()
+                    .flatten()
+                    .is_some_and(|mut raw| raw.all(|value| value == "-"))
+        };
+        self.source(option).is_some_and(|source| source != ValueSource::DefaultValue) && !is_stdout()
+    }
+
+    fn holds(&self, when: &When) -> bool {
+        match when {
+            Always => true,
+            Never => false,
+            With(options) => options.iter().any(|option| self.is_given(option)),
+            Without(options) => !options.iter().any(|option| self.is_given(option)),
+            Form(forms, _) => {
+                (self.tool.form)(self.path, self.matches).is_none_or(|form| forms.contains(&form))
+            }
+            All(conditions) => conditions.iter().all(|when| self.holds(when)),
+            Any(conditions, _) => conditions.iter().any(|when| self.holds(when)),
+        }
+    }
+
+    /// Why an option has no effect, in words.
+    fn refusal(&self, option: &str, when: &When) -> String {
+        let command = (self.tool.command)();
+        let name = |option: &str| shown(&command, self.path, option);
+        let given =
+            |options: &[&str]| options.iter().find(|option| self.is_given(option)).map(|option| name(option));
+        match when {
+            Always | Never => format!("{} has no effect in '{}'", name(option), self.path),
+            With(options) => {
+                let names: Vec<String> = options.iter().map(|option| name(option)).collect();
+                format!("{} requires {}", name(option), names.join(" or "))
+            }
+            Without(options) => {
+                format!("{} has no effect beside {}", name(option), given(options).unwrap_or_default())
+            }
+            Form(_, phrase) | Any(_, phrase) => format!("{} requires {phrase}", name(option)),
+            All(conditions) => match conditions.iter().find(|when| !self.holds(when)) {
+                Some(failed) => self.refusal(option, failed),
+                None => String::new(),
+            },
+        }
+    }
+}
+
+/// An option as it is typed, or the name of an argument.
+fn shown(command: &Command, path: &str, option: &str) -> String {
+    let mut leaf = Some(command);
+    for name in path.split(' ').skip(1) {
+        leaf = leaf.and_then(|command| command.find_subcommand(name));
+    }
+    let found = [leaf, Some(command)]
+        .into_iter()
+        .flatten()
+        .find_map(|command| command.get_arguments().find(|arg| arg.get_id() == option));
+    match found {
+        Some(arg) => match (arg.get_long(), arg.get_value_names()) {
+            (Some(long), _) => format!("--{long}"),
+            (None, Some([name, ..])) => name.to_string(),
+            (None, _) => option.to_owned(),
+        },
+        None => option.to_owned(),
+    }
+}

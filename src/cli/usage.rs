@@ -1,0 +1,196 @@
+//! Usage errors in the form of all other errors: one line, at most one hint, nothing that may be a
+//! secret.
+//!
+//! Arguments that the parser has no place for are never repeated, since a password is often one of
+//! them; values of options only as far as [`PrintableText`] permits.
+
+use std::ffi::OsString;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Command, Error};
+
+use super::failure::UsageFault;
+use super::suggest;
+use crate::base::printable::PrintableText;
+
+/// What a parser's error means, for the command line that caused it.
+pub(super) fn describe(error: &Error, command: Command, arguments: &[OsString]) -> UsageFault {
+    let mut command = command;
+    command.build();
+    let (leaf, path) = leaf(&command, arguments);
+    let context = Context(error);
+    let help = format!("'{path} --help' lists the options");
+    let message = match error.kind() {
+        ErrorKind::UnknownArgument => return unknown(&context, leaf, help),
+        ErrorKind::InvalidSubcommand => return unknown_command(&context, leaf, &path),
+        ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            let names = verbs(leaf);
+            return if names.is_empty() {
+                UsageFault::new("no argument is given").hint(help)
+            } else {
+                UsageFault::new(format!("missing command: expected {}", list(&names, "or")))
+                    .hint(format!("'{path} --help' describes the commands"))
+            };
+        }
+        ErrorKind::InvalidValue => return invalid_value(&context),
+        ErrorKind::ValueValidation => {
+            let why =
+                std::error::Error::source(error).map_or_else(String::new, |source| format!(": {source}"));
+            format!("invalid value {} for {}{why}", context.value(), context.name())
+        }
+        ErrorKind::ArgumentConflict => return conflict(&context),
+        ErrorKind::MissingRequiredArgument => {
+            let missing = context.strings(ContextKind::InvalidArg);
+            let names: Vec<String> = missing.iter().map(|text| argument(text)).collect();
+            let what = if names.len() == 1 { "argument" } else { "arguments" };
+            let message = format!("missing {what}: {}", list(&names, "and"));
+            return UsageFault::new(message).hint(format!("'{path} --help' describes the arguments"));
+        }
+        ErrorKind::NoEquals => {
+            let name = context.name();
+            format!("{name} needs '=' before its value: {name}=VALUE")
+        }
+        ErrorKind::TooManyValues => format!("too many values for {}", context.name()),
+        ErrorKind::TooFewValues | ErrorKind::WrongNumberOfValues => {
+            format!("the number of values for {} is wrong", context.name())
+        }
+        ErrorKind::InvalidUtf8 => "an argument is not valid UTF-8".to_owned(),
+        other => format!("invalid arguments: {other}"),
+    };
+    UsageFault::new(message).hint(help)
+}
+
+/// The command that the arguments lead to, and how it is called.
+fn leaf<'c>(command: &'c Command, arguments: &[OsString]) -> (&'c Command, String) {
+    let (mut leaf, mut path) = (command, command.get_name().to_owned());
+    for word in arguments.iter().skip(1).filter_map(|word| word.to_str()) {
+        if word == "--" {
+            break;
+        }
+        if let Some(sub) = leaf.find_subcommand(word).filter(|sub| sub.get_name() != "help") {
+            path = format!("{path} {}", sub.get_name());
+            leaf = sub;
+        }
+    }
+    (leaf, path)
+}
+
+fn unknown(context: &Context<'_>, leaf: &Command, help: String) -> UsageFault {
+    let typed = context.text(ContextKind::InvalidArg);
+    let Some(name) = option_name(typed) else {
+        let what = if typed.starts_with('-') { "unknown option" } else { "unexpected argument" };
+        return UsageFault::new(format!("{what} (it is not shown: it may be a password)")).hint(help);
+    };
+    let bare = name.trim_start_matches('-');
+    let fault = UsageFault::new(format!("unknown option '{name}'"));
+    match suggest::option(bare, leaf) {
+        Some(meant) if meant.starts_with('-') => fault.hint(format!("did you mean '{meant}'?")),
+        Some(meant) => fault.hint(format!("{meant} is an argument without an option")),
+        None => fault.hint(help),
+    }
+}
+
+/// The name of an option without its value, if it is one that may be shown.
+fn option_name(typed: &str) -> Option<&str> {
+    let name = typed.split('=').next().unwrap_or_default();
+    let bare = name.strip_prefix("--").or_else(|| name.strip_prefix('-'))?;
+    let plain = !bare.is_empty()
+        && bare.len() <= 24
+        && bare.chars().all(|c| c.is_ascii_lowercase() || c == '-' || c == '_' || bare.len() == 1);
+    plain.then_some(name)
+}
+
+fn unknown_command(context: &Context<'_>, leaf: &Command, path: &str) -> UsageFault {
+    let typed = context.text(ContextKind::InvalidSubcommand);
+    let names = verbs(leaf);
+    let plain = typed.len() <= 20 && typed.chars().all(|c| c.is_ascii_lowercase() || c == '-');
+    let fault = if plain {
+        UsageFault::new(format!("unknown command '{typed}'"))
+    } else {
+        UsageFault::new("unknown command (it is not shown: it may be a password)")
+    };
+    match suggest::command(typed, names.iter().map(String::as_str)) {
+        Some(meant) => fault.hint(format!("did you mean '{path} {meant}'?")),
+        None => fault.hint(format!("the commands are {}", list(&names, "and"))),
+    }
+}
+
+fn invalid_value(context: &Context<'_>) -> UsageFault {
+    let name = context.name();
+    let valid = context.strings(ContextKind::ValidValue);
+    let typed = context.text(ContextKind::InvalidValue);
+    let expected =
+        if valid.is_empty() { String::new() } else { format!(": expected {}", list(&valid, "or")) };
+    if typed.is_empty() {
+        return UsageFault::new(format!("missing value for {name}{expected}"));
+    }
+    let fault = UsageFault::new(format!("invalid value {} for {name}{expected}", context.value()));
+    match suggest::near(typed, valid.iter().map(String::as_str)) {
+        Some(meant) => fault.hint(format!("did you mean '{meant}'?")),
+        None => fault,
+    }
+}
+
+fn conflict(context: &Context<'_>) -> UsageFault {
+    let prior: Vec<String> =
+        context.strings(ContextKind::PriorArg).iter().map(|text| argument(text)).collect();
+    let command = context.text(ContextKind::InvalidSubcommand);
+    let name = if command.is_empty() { context.name() } else { format!("the command '{command}'") };
+    UsageFault::new(match prior.as_slice() {
+        [] => format!("{name} cannot be used with the other arguments"),
+        [one] if *one == name => format!("{name} is given twice"),
+        several => format!("{name} cannot be used with {}", list(several, "and")),
+    })
+}
+
+/// The names of the subcommands.
+fn verbs(command: &Command) -> Vec<String> {
+    let subcommands = command.get_subcommands().filter(|sub| !sub.is_hide_set());
+    subcommands.map(|sub| sub.get_name().to_owned()).filter(|name| name != "help").collect()
+}
+
+/// An argument as the parser shows it, `--ttl <DURATION>` or `<NAME>`, without its value and signs.
+fn argument(shown: &str) -> String {
+    if shown.starts_with('-') {
+        return shown.split([' ', '=', '[']).next().unwrap_or_default().to_owned();
+    }
+    shown.trim_end_matches('.').trim_matches(['<', '>', '[', ']']).to_owned()
+}
+
+fn list(words: &[String], last: &str) -> String {
+    match words {
+        [] => String::new(),
+        [one] => one.clone(),
+        [first @ .., end] => format!("{} {last} {end}", first.join(", ")),
+    }
+}
+
+/// What the parser says beside the kind of the error.
+struct Context<'e>(&'e Error);
+
+impl Context<'_> {
+    fn text(&self, kind: ContextKind) -> &str {
+        match self.0.get(kind) {
+            Some(ContextValue::String(text)) => text,
+            _ => "",
+        }
+    }
+
+    fn strings(&self, kind: ContextKind) -> Vec<String> {
+        match self.0.get(kind) {
+            Some(ContextValue::String(text)) => vec![text.clone()],
+            Some(ContextValue::Strings(texts)) => texts.clone(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The argument that the error is about.
+    fn name(&self) -> String {
+        argument(self.text(ContextKind::InvalidArg))
+    }
+
+    /// The value that was given, as far as it may be shown.
+    fn value(&self) -> PrintableText {
+        PrintableText::value(self.text(ContextKind::InvalidValue))
+    }
+}

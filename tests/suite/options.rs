@@ -1,0 +1,367 @@
+//! No option is ignored: every option of every command stands in the table of options, every pair
+//! of options of a command is run, and each of the two either changes something or is rejected.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use cc_auth::cli::rules::{TABLE, When, rules};
+use clap::{Arg, Command};
+
+use crate::generated::TOOLS;
+use crate::support::{Folder, Run, programs};
+
+/// A command without subcommands, as typed, and its parser.
+fn leaves() -> Vec<(String, Command)> {
+    let mut open: Vec<(String, Command)> = TOOLS
+        .iter()
+        .map(|tool| {
+            let mut command = (tool.command)();
+            command.build();
+            (tool.name.to_owned(), command)
+        })
+        .collect();
+    let mut all = Vec::new();
+    while let Some((path, command)) = open.pop() {
+        let subcommands: Vec<&Command> =
+            command.get_subcommands().filter(|sub| sub.get_name() != "help").collect();
+        for sub in &subcommands {
+            open.push((format!("{path} {}", sub.get_name()), (*sub).clone()));
+        }
+        if subcommands.is_empty() || path == "cc-login" {
+            all.push((path, command));
+        }
+    }
+    all.sort_by(|a, b| a.0.cmp(&b.0));
+    all
+}
+
+fn conditions(when: &When, found: &mut Vec<&'static str>) {
+    match when {
+        When::With(options) | When::Without(options) => found.extend(*options),
+        When::All(all) | When::Any(all, _) => all.iter().for_each(|when| conditions(when, found)),
+        When::Always | When::Never | When::Form(..) => {}
+    }
+}
+
+#[test]
+fn option_table_has_one_row_for_every_option_of_every_command() {
+    let leaves = leaves();
+    for (path, command) in &leaves {
+        let has = |id: &str| command.get_arguments().any(|arg| arg.get_id() == id);
+        let rows: Vec<&str> =
+            rules(path).chain(rules("")).flat_map(|rule| rule.options.iter().copied()).collect();
+        for arg in command.get_arguments() {
+            let count = rows.iter().filter(|row| arg.get_id() == **row).count();
+            assert_eq!(count, 1, "{path}: rows for {}", arg.get_id());
+        }
+        for rule in rules(path) {
+            let mut named = rule.options.to_vec();
+            conditions(&rule.when, &mut named);
+            for id in named {
+                assert!(has(id), "{path}: no option {id}");
+            }
+        }
+    }
+    for rule in TABLE {
+        let known = rule.command.is_empty() || leaves.iter().any(|(path, _)| path == rule.command);
+        assert!(known, "no command '{}'", rule.command);
+    }
+}
+
+/// A command line that works in the prepared directory, for each command that needs no server.
+const BASES: [(&str, &[&str]); 22] = [
+    ("gen-keypair", &[]),
+    ("convert-pem-pubkey", &[]),
+    ("cc-user init", &[]),
+    ("cc-user add", &["nina", "--role", "api"]),
+    ("cc-user del", &["lena"]),
+    ("cc-user list", &[]),
+    ("cc-user show", &["fritz"]),
+    ("cc-user passwd", &["fritz"]),
+    ("cc-user role add", &["fritz", "support"]),
+    ("cc-user role remove", &["fritz", "api"]),
+    ("cc-user project add", &["mona", "p2"]),
+    ("cc-user project remove", &["mona", "p1"]),
+    ("cc-user import", &["users.csv", "--update"]),
+    ("cc-user export", &[]),
+    ("cc-jwt issue", &["fritz"]),
+    ("cc-jwt inspect", &["--token-file", "token.txt"]),
+    ("cc-jwt verify", &["--token-file", "token.txt"]),
+    ("cc-jwt role check", &["role.json"]),
+    ("cc-jwt renew", &["--spec", "osdf.yaml"]),
+    ("cc-jwt spec check", &["osdf.yaml"]),
+    ("cc-jwt spec new", &[]),
+    ("cc-jwt jwks", &["rsa.pem", "es/public.pem"]),
+];
+
+/// Commands whose options need a server or a browser: the table alone is checked here.
+const WITH_SERVERS: [&str; 6] = [
+    "cc-login",
+    "cc-login logout",
+    "cc-login refresh",
+    "cc-login status",
+    "cc-login token",
+    "cc-user sync-ldap",
+];
+
+/// What is typed for an option; none for one that stands in the base line already or that needs a
+/// server, a terminal or another writer to show.
+fn sample(path: &str, arg: &Arg) -> Option<Vec<String>> {
+    let long = arg.get_long()?;
+    let id = arg.get_id().as_str();
+    let value = match (path, id) {
+        // How much is printed, and how: tests of their own.
+        (_, "help" | "version" | "quiet" | "verbose" | "color") => return None,
+        // How long another process is waited for.
+        (_, "wait") => return None,
+        // Runs until it is ended.
+        ("cc-jwt renew", "watch") => return None,
+        ("cc-jwt verify", "jwks") => "set.json",
+        ("cc-jwt verify", "key") => "own.pem",
+        ("cc-jwt verify", "endpoint") => "api",
+        ("cc-jwt verify", "role") => "role.json",
+        ("cc-jwt verify", "role_config") => "shared.json",
+        ("cc-jwt verify", "profile") => "wlcg",
+        ("cc-jwt verify", "scope") => "storage.read:/x",
+        // Fetches over the network.
+        ("cc-jwt verify", "discovery") => return None,
+        ("cc-jwt verify", "shared_key") => "hs512.txt",
+        ("cc-jwt jwks", "issuer") => "https://other.example.org",
+        ("cc-jwt jwks", "algorithm") => "RS512",
+        ("cc-jwt jwks" | "cc-jwt issue", "spec") => "osdf.yaml",
+        ("cc-jwt issue", "algorithm") => "HS512",
+        ("cc-jwt issue", "key") => "es/private.pem",
+        ("cc-jwt issue", "roles") => "admin",
+        ("cc-jwt issue", "role") => "manager",
+        ("cc-jwt issue", "ttl") => "7h",
+        ("cc-jwt issue", "claims") => "x=1",
+        ("cc-jwt issue", "users_from") => "names.txt",
+        ("cc-jwt spec new", "algorithm") => "RS256",
+        ("cc-jwt spec new", "output") => "new.yaml",
+        ("gen-keypair", "algorithm") => "session",
+        ("gen-keypair", "format") => "jwk",
+        ("convert-pem-pubkey", "name") => "OTHER",
+        ("cc-user import", "format") => "jsonl",
+        ("cc-user export", "format") => "jsonl",
+        ("cc-user del", "source") => "ldap",
+        (_, "source") => "ldap",
+        (_, "role") => "manager",
+        (_, "project") => "p1",
+        (_, "projects") => "p9",
+        (_, "output") => "out",
+        (_, "out_dir") => "www",
+        (_, "config") => "other.json",
+        (_, "env_file") => "other.env",
+        ("cc-user init", "db") => "third.db",
+        (_, "db") => "other.db",
+        (_, "at") => "2033-01-01T00:00:00Z",
+        (_, "not_before") => "2034-01-01T00:00:00Z",
+        (_, "mode") => "0640",
+        (_, "jobs") => "2",
+        (_, "from_env") => "JWT_PUBLIC_KEY",
+        (_, "to") => "hex",
+        (_, "kid" | "key_id") => "k9",
+        (_, "nkey_role") => "account",
+        (_, "password_file") => "pw.txt",
+        (_, "set") => "spec.data.scope=storage.read:/other",
+        (_, "secrets_dir") => "secrets",
+        (_, "document") => "discovery",
+        (_, "ca_file") => "ca.pem",
+        (_, "require_role") => "admin",
+        (_, "email" | "issuer" | "audience" | "scope" | "jti" | "name" | "subject" | "key") => "other",
+        _ if !arg.get_action().takes_values() => "",
+        _ => panic!("{path}: no sample for {id}"),
+    };
+    Some(match value {
+        "" => vec![format!("--{long}")],
+        value if arg.is_require_equals_set() => vec![format!("--{long}={value}")],
+        value => vec![format!("--{long}"), value.to_owned()],
+    })
+}
+
+/// The directory in which the commands run.
+fn prepared() -> Folder {
+    let folder = Folder::with_setup();
+    folder
+        .sh("set -e
+            cc-user -q add mona --role manager --project p1 --no-password
+            cc-user -q add lena --role user --no-password
+            printf 'old password' | cc-user -q passwd fritz --password-stdin
+            cp var/job.db other.db; cp var/job.db third.db; cc-user -q --db third.db del fritz; cc-user -q --db other.db add olga --role api; cc-user -q --db other.db role add fritz support
+            printf '{\"main\":{\"db\":\"other.db\"},\"auth\":{\"jwts\":{\"max-age\":\"1h\"}}}' > other.json
+            gen-keypair -q --env-file other.env --write; echo 'OTHER=1' >> other.env
+            gen-keypair -q -f pem -o k; gen-keypair -q -a es256 -f pem -o es
+            gen-keypair -q -a hs512 | cut -d'\"' -f2 > hs512.txt; chmod 600 hs512.txt
+            gen-keypair -q -a hs512 --write
+            convert-pem-pubkey -q --from-env JWT_PUBLIC_KEY --to pem > own.pem
+            openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out rsa.pem 2>/dev/null; chmod 600 rsa.pem
+            cc-jwt jwks -q own.pem > set.json
+            printf 'username,roles\\nfritz,admin\\nnew,api\\n' > users.csv; printf 'mona\\n' > names.txt
+            printf 'a password' > pw.txt; chmod 600 pw.txt
+            cc-jwt spec new -q --key es/private.pem -o osdf.yaml
+            printf '{\"user_claim\":\"sub\",\"bound_claims\":{\"sub\":\"fritz\"}}' > role.json
+            printf '{\"jwt_validation_pubkeys\":[%s]}' \"$(python3 -c 'import json;print(json.dumps(open(\"own.pem\").read()))')\" > shared.json
+            mkdir secrets; openssl req -x509 -newkey ed25519 -nodes -keyout /dev/null -out ca.pem -subj /CN=x 2>/dev/null")
+        .ended(0);
+    folder
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+/// Everything that a run can change: status, output, files with content and mode. What is random
+/// is replaced by its length.
+fn outcome(prepared: &Folder, path: &str, arguments: &[String]) -> (i32, String) {
+    let folder = Folder::new();
+    copy(prepared.path(), folder.path());
+    let mut words = path.split(' ');
+    let program = words.next().unwrap();
+    let mut all: Vec<&str> = words.collect();
+    all.extend(arguments.iter().map(String::as_str));
+    let stdin = if program == "convert-pem-pubkey" {
+        prepared.read("k/public.pem")
+    } else {
+        "some password\n".to_owned()
+    };
+    fs::create_dir_all(folder.file("run")).unwrap();
+    let run: Run = folder
+        .command(programs().join(program))
+        .env("XDG_RUNTIME_DIR", folder.file("run"))
+        .args(&all)
+        .write_stdin(stdin)
+        .output()
+        .unwrap()
+        .into();
+    let mut seen = format!("{}\n{}\n{}\n", run.status, run.stdout, run.stderr);
+    let mut open = vec![folder.path().to_owned()];
+    let mut files = BTreeMap::new();
+    while let Some(next) = open.pop() {
+        for entry in fs::read_dir(next).unwrap() {
+            let entry = entry.unwrap();
+            if entry.file_type().unwrap().is_dir() {
+                open.push(entry.path());
+            }
+            let mode = {
+                use std::os::unix::fs::PermissionsExt as _;
+                entry.metadata().unwrap().permissions().mode()
+            };
+            let content = fs::read(entry.path()).unwrap_or_default();
+            let name = entry.path().strip_prefix(folder.path()).unwrap().to_string_lossy().into_owned();
+            files.insert(name, (mode, String::from_utf8_lossy(&content).into_owned()));
+        }
+    }
+    seen += &format!("{files:?}");
+    let is_random = path == "gen-keypair" || path == "cc-user init";
+    (run.status, if is_random { without_random(&seen) } else { seen })
+}
+
+fn without_random(text: &str) -> String {
+    let mut out = String::new();
+    for piece in text.split_inclusive(|c: char| !(c.is_ascii_alphanumeric() || "+/_=-".contains(c))) {
+        if piece.len() > 30 { out += &format!("<{}>", piece.len()) } else { out += piece }
+    }
+    out
+}
+
+/// Options that may be given beside others without a visible effect in the prepared directory; what
+/// they do there depends on a file, or they ask for what is so already.
+fn is_excused(path: &str, option: &str, other: &str) -> bool {
+    matches!(
+        (path, option, other),
+        // An api user needs no password.
+        ("cc-user add", "no_password", _)
+            // The roles are given: the user table is not read.
+            | ("cc-jwt issue", "no_db", "roles")
+            // The output is JSON in any case.
+            | ("cc-jwt jwks", "json", _)
+            | ("cc-user export", "json", "format")
+            | ("cc-user export", "format", "json")
+            // It changes the form of errors.
+            | ("cc-jwt spec new", "json", _)
+            // There is nothing to replace.
+            | (_, "force", "output" | "out_dir" | "write")
+            // Whether the resource has warnings, and a key in a mounted Secret.
+            | ("cc-jwt spec check", "strict" | "secrets_dir" | "no_key", _)
+            | ("cc-jwt renew" | "cc-jwt issue" | "cc-jwt jwks", "strict" | "secrets_dir", _)
+            // One valid token: more threads do not show, nor does the source of the key or the user.
+            | (_, "jobs", "stream")
+            | ("cc-jwt verify", "key" | "jwks" | "no_db" | "config" | "db", "stream")
+            // The same users.
+            | ("cc-user list" | "cc-user export", "role" | "project", "role" | "project" | "source")
+            // Whether a line is malformed.
+            | ("cc-user import", "keep_going", _)
+            // The same report about another database.
+            | ("cc-user import", "config" | "db", "dry_run")
+            // Whether the login role has keys that are fetched.
+            | ("cc-jwt verify", "ca_file" | "insecure_http" | "follow_redirects" | "offline", "role" | "role_config")
+            // The key is strong.
+            | ("cc-jwt verify", "allow_weak", _)
+    )
+}
+
+#[test]
+fn option_every_pair_is_rejected_or_both_change_something() {
+    let prepared = prepared();
+    let (mut pairs, mut rejected) = (0, 0);
+    let mut idle = Vec::new();
+    for (path, command) in leaves() {
+        let Some((_, base)) = BASES.iter().find(|(name, _)| *name == path) else {
+            assert!(WITH_SERVERS.contains(&path.as_str()), "{path}: no base line");
+            continue;
+        };
+        let base: Vec<String> = base.iter().map(|word| (*word).to_owned()).collect();
+        let plain = outcome(&prepared, &path, &base);
+        let options: Vec<(&str, Vec<String>)> = command
+            .get_arguments()
+            .filter(|arg| !arg.get_long().is_some_and(|long| base.contains(&format!("--{long}"))))
+            .filter_map(|arg| Some((arg.get_id().as_str(), sample(&path, arg)?)))
+            .collect();
+        let line = |parts: &[&Vec<String>]| -> Vec<String> {
+            base.iter().chain(parts.iter().flat_map(|part| part.iter())).cloned().collect()
+        };
+        let single: Vec<(i32, String)> =
+            options.iter().map(|(_, words)| outcome(&prepared, &path, &line(&[words]))).collect();
+        for ((option, words), seen) in options.iter().zip(&single) {
+            if seen.0 != 2 && *seen == plain && !is_excused(&path, option, "") {
+                idle.push(format!("{path} {words:?}"));
+            }
+        }
+        for (at, (first, a)) in options.iter().enumerate() {
+            for (number, (second, b)) in options.iter().enumerate().skip(at + 1) {
+                let both = outcome(&prepared, &path, &line(&[a, b]));
+                pairs += 1;
+                assert!(
+                    [0, 1, 2, 65, 66, 69, 73, 77, 78].contains(&both.0),
+                    "{path} {a:?} {b:?}: {}",
+                    both.0
+                );
+                if both.0 == 2 {
+                    rejected += 1;
+                    continue;
+                }
+                // One that is rejected alone has its partner here.
+                // A run that fails alone shows nothing but its first error.
+                if both == single[number] && single[number].0 == 0 && !is_excused(&path, first, second) {
+                    idle.push(format!("{path} {b:?} makes nothing of {a:?}"));
+                }
+                if both == single[at] && single[at].0 == 0 && !is_excused(&path, second, first) {
+                    idle.push(format!("{path} {a:?} makes nothing of {b:?}"));
+                }
+            }
+        }
+    }
+    println!("options: {pairs} pairs, {rejected} rejected");
+    assert!(pairs > 1000 && rejected > 100, "{pairs} pairs, {rejected} rejected");
+    assert!(idle.is_empty(), "{} without an effect:\n{}", idle.len(), idle.join("\n"));
+}
