@@ -4,6 +4,7 @@
 //! reading with a limit and writing whole or not at all, faults with their exit status,
 //! notes to people. Nothing here prints, asks or looks at the environment.
 
+pub mod certificate;
 pub mod duration;
 pub mod environment;
 pub mod fault;
@@ -19,4 +20,5 @@ pub mod secret;
 pub mod shell;
 pub mod status;
 pub mod time;
+pub mod trust;
 pub mod xdg;

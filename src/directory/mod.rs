@@ -11,7 +11,6 @@
 pub mod address;
 mod ber;
 pub mod bind;
-mod certificate;
 pub mod connection;
 pub mod escape;
 pub mod fault;

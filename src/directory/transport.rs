@@ -8,14 +8,14 @@ use std::os::unix::net::UnixStream;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
+use rustls::ClientConnection;
 use rustls::pki_types::ServerName;
-use rustls::{CertificateError, ClientConnection};
 
 use super::address::{Address, Scheme};
-use super::certificate::Rejection;
 use super::connection::Access;
 use super::fault::DirectoryError;
 use super::message::{self, Refusal};
+use crate::base::certificate::Rejection;
 use crate::base::file::reason;
 use crate::base::quote::{escape, quote};
 
@@ -290,9 +290,7 @@ fn server_name(address: &Address) -> Result<ServerName<'static>, DirectoryError>
 
 fn untrusted(address: &Address, error: &rustls::Error) -> DirectoryError {
     let address = address.to_string();
-    if let rustls::Error::InvalidCertificate(CertificateError::Other(other)) = error
-        && let Some(rejection) = other.0.downcast_ref::<Rejection>()
-    {
+    if let Some(rejection) = Rejection::in_error(error) {
         let Rejection { why, unknown_issuer } = rejection.clone();
         return DirectoryError::Untrusted { address, why, unknown_issuer };
     }

@@ -15,10 +15,12 @@ use std::io::{self, Read as _};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use rustls::ClientConfig;
 use serde::de::DeserializeOwned;
 use ureq::Agent;
 use ureq::http::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName, HeaderValue};
-use ureq::tls::{Certificate, RootCerts, TlsConfig, TlsProvider};
+use ureq::unversioned::resolver::DefaultResolver;
+use ureq::unversioned::transport::{ConnectProxyConnector, Connector as _, TcpConnector};
 use url::{Host, Url};
 use zeroize::Zeroizing;
 
@@ -29,6 +31,7 @@ use crate::base::file::reason;
 use crate::base::kind::Kind;
 use crate::base::quote::{escape, quote};
 use crate::base::secret::SecretText;
+use crate::base::trust::{self, Certificates};
 
 /// The most that is taken of an answer's body, in bytes, unless the options say otherwise.
 pub const BODY_LIMIT: usize = 1 << 20;
@@ -528,15 +531,7 @@ impl Client {
 
     fn build(&self, safe: bool, proxied: bool) -> Result<Agent, HttpError> {
         let options = &self.options;
-        let mut tls = TlsConfig::builder()
-            .provider(TlsProvider::Rustls)
-            .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
-            .root_certs(RootCerts::new_with_certs(&[]));
-        if safe {
-            tls = tls.root_certs(RootCerts::new_with_certs(&roots(&options.trust)?));
-        }
         let config = Agent::config_builder()
-            .tls_config(tls.build())
             .proxy(if proxied { proxy_of(options)? } else { None })
             .http_status_as_error(false)
             .max_redirects(0)
@@ -547,7 +542,14 @@ impl Client {
             .timeout_connect(Some(options.connect_timeout))
             .user_agent(concat!("cc-auth-tools/", env!("CARGO_PKG_VERSION")))
             .build();
-        Ok(Agent::new_with_config(config))
+        if !safe {
+            return Ok(Agent::with_parts(config, TcpConnector::default(), DefaultResolver::default()));
+        }
+        let connector =
+            ().chain(ConnectProxyConnector::default())
+                .chain(TcpConnector::default())
+                .chain(tls::Tls(client_config(&options.trust)?));
+        Ok(Agent::with_parts(config, connector, DefaultResolver::default()))
     }
 }
 
@@ -583,14 +585,19 @@ fn proxied(proxy: &ProxyOption, source: HttpError) -> HttpError {
     }
 }
 
-fn roots(trust: &Trust) -> Result<Vec<Certificate<'static>>, HttpError> {
+/// The TLS settings with the certificates that are trusted.
+fn client_config(trust: &Trust) -> Result<Arc<ClientConfig>, HttpError> {
     let own = |pem: &[u8]| tls::own_roots(pem).map_err(HttpError::BadCa);
-    let roots = match trust {
-        Trust::System => tls::system_roots(),
-        Trust::SystemAnd(pem) => tls::system_roots().into_iter().chain(own(pem)?).collect(),
-        Trust::Only(pem) => return own(pem),
+    let certificates = match trust {
+        Trust::System => trust::system(),
+        Trust::SystemAnd(pem) => trust::system().into_iter().chain(own(pem)?).collect(),
+        Trust::Only(pem) => own(pem)?,
     };
-    if roots.is_empty() { Err(HttpError::NoRoots) } else { Ok(roots) }
+    let certificates = Arc::new(Certificates::new(certificates));
+    if certificates.is_empty() {
+        return Err(HttpError::NoRoots);
+    }
+    certificates.client_config().map_err(|error| HttpError::BadCa(escape(&error.to_string())))
 }
 
 fn explain(error: &ureq::Error, url: &Url) -> HttpError {
@@ -648,7 +655,7 @@ fn explain_io(error: &io::Error, url: &Url) -> HttpError {
 }
 
 fn explain_tls(error: &rustls::Error, url: &Url) -> HttpError {
-    let (why, unknown_ca) = tls::describe(error, url.host_str().unwrap_or_default());
+    let (why, unknown_ca) = tls::describe(error);
     HttpError::Tls { url: shown(url), why, unknown_ca }
 }
 

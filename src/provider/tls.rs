@@ -1,17 +1,25 @@
-//! Certificates that are trusted, and TLS errors in words.
+//! TLS for the HTTP library: with certificates that are trusted as themselves too, which its own
+//! TLS has no way for; and TLS errors in words.
 
-use rustls::pki_types::CertificateDer;
+use std::fmt;
+use std::io::{Read as _, Write as _};
+use std::sync::Arc;
+
 use rustls::pki_types::pem::PemObject as _;
-use rustls::{CertificateError, Error};
-use ureq::tls::Certificate;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
+use ureq::unversioned::transport::{
+    Buffers, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, Transport, TransportAdapter,
+};
 
-use crate::base::quote::{escape, quote};
+use crate::base::certificate::Rejection;
+use crate::base::quote::escape;
 
 /// The certificates of a PEM text; each must be one that can be trusted at all.
 ///
 /// # Errors
 /// What is wrong with the text.
-pub(super) fn own_roots(pem: &[u8]) -> Result<Vec<Certificate<'static>>, String> {
+pub(super) fn own_roots(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     let mut store = rustls::RootCertStore::empty();
     let mut found = Vec::new();
     for certificate in CertificateDer::pem_slice_iter(pem) {
@@ -19,95 +27,101 @@ pub(super) fn own_roots(pem: &[u8]) -> Result<Vec<Certificate<'static>>, String>
         store
             .add(certificate.clone())
             .map_err(|error| format!("certificate {} is broken ({error})", found.len() + 1))?;
-        found.push(Certificate::from_der(&certificate).to_owned());
+        found.push(certificate);
     }
     if found.is_empty() { Err("no 'BEGIN CERTIFICATE' in it".to_owned()) } else { Ok(found) }
 }
 
-/// The certificates that the system trusts.
-pub(super) fn system_roots() -> Vec<Certificate<'static>> {
-    let loaded = rustls_native_certs::load_native_certs();
-    for error in &loaded.errors {
-        log::debug!("a certificate of the system is skipped: {}", escape(&error.to_string()));
+/// A TLS error in words, and whether a CA file could help.
+pub(super) fn describe(error: &rustls::Error) -> (String, bool) {
+    if let Some(rejection) = Rejection::in_error(error) {
+        return (rejection.why.clone(), rejection.unknown_issuer);
     }
-    loaded.certs.iter().map(|der| Certificate::from_der(der).to_owned()).collect()
-}
-
-/// A TLS error for this host in words, and whether a CA file could help.
-pub(super) fn describe(error: &Error, host: &str) -> (String, bool) {
-    match error {
-        Error::InvalidCertificate(error) => certificate(error, host),
-        Error::InvalidMessage(_) => ("it does not speak TLS there".to_owned(), false),
-        Error::AlertReceived(alert) => {
-            (format!("the server ended the TLS handshake ({})", escape(&format!("{alert:?}"))), false)
-        }
-        Error::PeerIncompatible(_) => {
-            ("the server has no TLS version and cipher in common with this program".to_owned(), false)
-        }
-        Error::NoCertificatesPresented => ("the server sent no certificate".to_owned(), false),
-        other => (escape(&other.to_string()), false),
-    }
-}
-
-fn certificate(error: &CertificateError, host: &str) -> (String, bool) {
-    // Those of the library that have no variant of their own are known by their name.
-    let name = format!("{error:?}");
-    let unknown_ca = "its certificate is from a CA that is not trusted here".to_owned();
     let why = match error {
-        // A signature that does not fit is that of a CA with the name of a trusted one and another
-        // key, be it of the same type or of another one.
-        CertificateError::UnknownIssuer | CertificateError::BadSignature => return (unknown_ca, true),
-        _ if name.starts_with("UnsupportedSignatureAlgorithmForPublicKey") => return (unknown_ca, true),
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-            "its certificate has expired".to_owned()
+        rustls::Error::InvalidMessage(_) => "it does not speak TLS there".to_owned(),
+        rustls::Error::AlertReceived(alert) => {
+            format!("the server ended the TLS handshake ({})", escape(&format!("{alert:?}")))
         }
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-            "its certificate is not valid yet".to_owned()
+        rustls::Error::PeerIncompatible(_) => {
+            "the server has no TLS version and cipher in common with this program".to_owned()
         }
-        CertificateError::NotValidForNameContext { presented, .. } if presented.is_empty() => {
-            "its certificate has no host name in subjectAltName".to_owned()
-        }
-        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            format!("its certificate is not for the host {}", quote(host))
-        }
-        CertificateError::Revoked => "its certificate was revoked".to_owned(),
-        CertificateError::BadEncoding => "its certificate is malformed".to_owned(),
-        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
-            "its certificate is not for a TLS server (extended key usage)".to_owned()
-        }
-        _ if name.contains("CaUsedAsEndEntity") => {
-            "its certificate is that of a CA, which is not accepted as a server's".to_owned()
-        }
-        _ if name.contains("UnsupportedCertVersion") => "its certificate is not X.509 version 3".to_owned(),
-        _ if name.starts_with("UnsupportedSignatureAlgorithm") => {
-            "its certificate is signed with an algorithm that is not accepted, such as SHA-1".to_owned()
-        }
-        other => format!("its certificate is not accepted: {}", escape(&other.to_string())),
+        rustls::Error::NoCertificatesPresented => "the server sent no certificate".to_owned(),
+        other => escape(&other.to_string()),
     };
     (why, false)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// Puts TLS around a connection to an https URL.
+pub(super) struct Tls(pub(super) Arc<ClientConfig>);
 
-    #[test]
-    fn certificate_error_is_described_without_the_text_of_the_library() {
-        let errors = [
-            CertificateError::BadEncoding,
-            CertificateError::Expired,
-            CertificateError::NotValidYet,
-            CertificateError::Revoked,
-            CertificateError::UnknownIssuer,
-            CertificateError::BadSignature,
-            CertificateError::NotValidForName,
-            CertificateError::InvalidPurpose,
-        ];
-        for error in errors {
-            let (why, _) = describe(&Error::InvalidCertificate(error.clone()), "h.example");
-            assert!(why.starts_with("its certificate "), "{error:?}: {why}");
-            assert!(!why.contains("not accepted: "), "{error:?}: {why}");
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tls").finish_non_exhaustive()
+    }
+}
+
+impl<In: Transport> Connector<In> for Tls {
+    type Out = Either<In, Encrypted<In>>;
+
+    fn connect(
+        &self,
+        details: &ConnectionDetails<'_>,
+        chained: Option<In>,
+    ) -> Result<Option<Self::Out>, ureq::Error> {
+        let Some(transport) = chained else { return Ok(None) };
+        if !details.needs_tls() || transport.is_tls() {
+            return Ok(Some(Either::A(transport)));
         }
-        assert!(describe(&Error::InvalidCertificate(CertificateError::BadSignature), "h").1);
+        let host = details.uri.host().unwrap_or_default();
+        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        let name = ServerName::try_from(host.to_owned())
+            .map_err(|_| ureq::Error::BadUri("its host is not a name for TLS".to_owned()))?;
+        let mut connection = ClientConnection::new(Arc::clone(&self.0), name)?;
+        let mut socket = TransportAdapter::new(transport, Arc::clone(&details.current_time));
+        socket.set_timeout(details.timeout);
+        connection.complete_io(&mut socket)?;
+        let config = details.config;
+        let buffers = LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size());
+        Ok(Some(Either::B(Encrypted { buffers, stream: StreamOwned { conn: connection, sock: socket } })))
+    }
+}
+
+/// A connection with TLS around it.
+pub(super) struct Encrypted<In: Transport> {
+    buffers: LazyBuffers,
+    stream: StreamOwned<ClientConnection, TransportAdapter<In>>,
+}
+
+impl<In: Transport> fmt::Debug for Encrypted<In> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Encrypted").finish_non_exhaustive()
+    }
+}
+
+impl<In: Transport> Transport for Encrypted<In> {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        &mut self.buffers
+    }
+
+    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
+        self.stream.sock.set_timeout(timeout);
+        let output = self.buffers.output().get(..amount).unwrap_or_default();
+        self.stream.write_all(output)?;
+        Ok(())
+    }
+
+    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
+        self.stream.sock.set_timeout(timeout);
+        let count = self.stream.read(self.buffers.input_append_buf())?;
+        self.buffers.input_appended(count);
+        Ok(count > 0)
+    }
+
+    fn is_open(&mut self) -> bool {
+        self.stream.sock.get_mut().is_open()
+    }
+
+    fn is_tls(&self) -> bool {
+        true
     }
 }

@@ -432,7 +432,7 @@ fn a_ca_of_the_sites_own_is_named_by_option_or_configuration() {
     folder.write("ca.pem", authority.pem());
     let browser = "--port 0 --browser 'curl -skL -c /dev/null -o page.html'";
     let refused = folder.sh(&format!("cc-login --method oidc {browser}")).ended(69);
-    assert!(refused.stderr.contains("a CA that is not trusted here"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("an authority that is not trusted here"), "{}", refused.stderr);
     assert!(refused.stderr.contains("hint: if the site has a CA of its own"), "{}", refused.stderr);
     folder.sh(&format!("cc-login --method oidc --ca-file ca.pem {browser}")).ended(0);
     configure(&folder, &idp.issuer(), &json!({"ca-file": "ca.pem"}), &json!({}));

@@ -10,6 +10,7 @@ use serde_json::json;
 use url::Url;
 
 use crate::httpd::{Authority, Reply, Request, Server};
+use crate::support::{Folder, has};
 
 /// A key set, as an example of JSON that is fetched.
 fn fetch(client: &Client, url: &Url) -> Result<(), HttpError> {
@@ -202,15 +203,55 @@ fn a_servers_certificate_must_be_of_a_trusted_ca_for_that_host_and_not_expired()
     let refused = [
         (
             served(ours.server("localhost", false), Trust::Only(other.pem().into())),
-            "a CA that is not trusted here",
+            "an authority that is not trusted here",
         ),
-        (served(ours.server("h.example", false), own()), "not for the host 'localhost'"),
-        (served(ours.server("localhost", true), own()), "has expired"),
+        (served(ours.server("h.example", false), own()), "is for 'h.example', not for 'localhost'"),
+        (served(ours.server("localhost", true), own()), "has expired on 2001-01-01"),
     ];
     for (outcome, wanted) in refused {
         let error = outcome.unwrap_err();
         assert!(matches!(error, HttpError::Tls { .. }) && error.to_string().contains(wanted), "{error:?}");
     }
+}
+
+#[test]
+fn self_signed_certificate_that_is_itself_trusted_is_accepted_for_its_names_only() {
+    if !has("openssl") {
+        return;
+    }
+    // As `openssl req -x509` makes it: marked as that of an authority.
+    let folder = Folder::new();
+    folder
+        .sh("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout key.pem -out cert.pem -days 9 \
+             -subj /CN=localhost -addext subjectAltName=DNS:localhost")
+        .ended(0);
+    let (pem, key) = (folder.read("cert.pem"), folder.read("key.pem"));
+    let tls = || {
+        use rustls::pki_types::pem::PemObject as _;
+        let certificate = rustls::pki_types::CertificateDer::from_pem_slice(pem.as_bytes()).unwrap();
+        let key = rustls::pki_types::PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate], key)
+            .unwrap();
+        Arc::new(config)
+    };
+    let fetched = |host: &str, trust: Trust| {
+        let server = Server::start_tls(tls(), |_| Reply::json(&json!({"keys": []})));
+        let url = parse_url(&format!("https://{host}:{}/keys", server.port())).unwrap();
+        fetch(&client(Options { trust, ..Options::default() }), &url)
+    };
+    assert_eq!(fetched("localhost", Trust::SystemAnd(pem.clone().into())), Ok(()));
+    assert_eq!(fetched("localhost", Trust::Only(pem.clone().into())), Ok(()));
+    let error = fetched("127.0.0.1", Trust::Only(pem.clone().into())).unwrap_err();
+    assert!(error.to_string().contains("is for 'localhost', not for '127.0.0.1'"), "{error}");
+    let other = Authority::new();
+    let error = fetched("localhost", Trust::Only(other.pem().into())).unwrap_err();
+    assert!(error.to_string().contains("is self-signed and not trusted here"), "{error}");
+    assert!(error.hint().unwrap().contains("--ca-file"), "{error}");
 }
 
 #[test]

@@ -251,7 +251,11 @@ fn certificate_of_a_ca_with_another_type_of_key_is_from_an_unknown_ca() {
     let _ = server.kill();
     let _ = server.wait();
     let run = run.ended(69);
-    assert!(run.stderr.contains("its certificate is from a CA that is not trusted here\n"), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("its certificate is signed by an authority that is not trusted here\n"),
+        "{}",
+        run.stderr
+    );
 }
 
 #[test]

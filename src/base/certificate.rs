@@ -8,17 +8,17 @@ use x509_cert::certificate::Version;
 use x509_cert::der;
 use x509_cert::der::oid::ObjectIdentifier;
 
-use crate::base::quote::{escape, quote};
-use crate::base::time::Timestamp;
+use super::quote::{escape, quote};
+use super::time::Timestamp;
 
 /// Why a certificate is rejected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{why}")]
-pub(super) struct Rejection {
+pub struct Rejection {
     /// A clause about "its certificate".
-    pub(super) why: String,
+    pub why: String,
     /// Whether it would be accepted if its issuer were trusted.
-    pub(super) unknown_issuer: bool,
+    pub unknown_issuer: bool,
 }
 
 /// `subjectAltName`, RFC 5280 4.2.1.6.
@@ -65,6 +65,15 @@ pub(super) fn check_times(der: &CertificateDer<'_>, now: UnixTime) -> Result<(),
 }
 
 impl Rejection {
+    /// The rejection that a TLS error is about, if it is about a certificate.
+    #[must_use]
+    pub fn in_error(error: &rustls::Error) -> Option<&Self> {
+        match error {
+            rustls::Error::InvalidCertificate(CertificateError::Other(other)) => other.0.downcast_ref(),
+            _ => None,
+        }
+    }
+
     /// Describes the library's error about this certificate.
     pub(super) fn of(
         error: &rustls::Error,
@@ -130,7 +139,9 @@ impl Rejection {
                 unknown_issuer: true,
             },
             // An authority of the same name as a trusted one, but with another key.
-            CertificateError::UnknownIssuer | CertificateError::BadSignature => Self {
+            CertificateError::UnknownIssuer
+            | CertificateError::BadSignature
+            | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => Self {
                 why: "its certificate is signed by an authority that is not trusted here".to_owned(),
                 unknown_issuer: true,
             },
@@ -139,8 +150,7 @@ impl Rejection {
             }
             #[expect(deprecated, reason = "the library may still return it")]
             CertificateError::UnsupportedSignatureAlgorithm
-            | CertificateError::UnsupportedSignatureAlgorithmContext { .. }
-            | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
+            | CertificateError::UnsupportedSignatureAlgorithmContext { .. } => {
                 Self::because("its certificate has a signature algorithm that is not supported here")
             }
             other => Self::because(format!("its certificate is rejected: {}", escape(&other.to_string()))),
