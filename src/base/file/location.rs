@@ -332,3 +332,107 @@ pub fn create_directory_all(path: &Path, mode: u32) -> Result<(), FileError> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    /// The real directory and the name that a path leads to.
+    fn place(path: &Path) -> Result<(PathBuf, OsString), FileError> {
+        let location = Location::find(path)?;
+        let directory = format!("/proc/self/fd/{}", location.directory.as_raw_fd());
+        Ok((fs::read_link(directory).unwrap(), location.name))
+    }
+
+    #[test]
+    fn path_leads_where_the_system_would_lead_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        fs::create_dir_all(root.join("a/b")).unwrap();
+        fs::write(root.join("a/b/file"), "x").unwrap();
+        symlink("a/b", root.join("inner")).unwrap();
+        symlink(root.join("a"), root.join("absolute")).unwrap();
+        symlink("../b/file", root.join("a/b/link")).unwrap();
+        symlink("inner/link", root.join("chain")).unwrap();
+        symlink("missing", root.join("dangling")).unwrap();
+        for (path, directory, name) in [
+            ("a/b/file", "a/b", "file"),
+            ("./a//b/./new", "a/b", "new"),
+            ("a/b/../new", "a", "new"),
+            ("inner/file", "a/b", "file"),
+            ("inner/../new", "a", "new"),
+            ("absolute/b/file", "a/b", "file"),
+            ("a/b/link", "a/b", "file"),
+            ("chain", "a/b", "file"),
+            ("dangling", ".", "missing"),
+        ] {
+            let (found, last) = place(&root.join(path)).unwrap();
+            let expected = if directory == "." { root.clone() } else { root.join(directory) };
+            assert_eq!((found, last), (expected, OsString::from(name)), "{path}");
+        }
+    }
+
+    #[test]
+    fn path_that_leads_to_no_file_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        fs::write(root.join("file"), "x").unwrap();
+        symlink("loop", root.join("loop")).unwrap();
+        for path in ["", "/", ".", "..", "new/", "new/.", "a/.."] {
+            let path = if path.is_empty() || path == "/" { PathBuf::from(path) } else { root.join(path) };
+            assert!(place(&path).is_err(), "{}", path.display());
+        }
+        assert!(matches!(place(&root.join("new/")), Err(FileError::Directory(_))));
+        for (path, errno) in [
+            ("loop", Errno::LOOP),
+            ("file/x", Errno::NOTDIR),
+            ("file/", Errno::NOTDIR),
+            ("missing/x", Errno::NOENT),
+        ] {
+            match place(&root.join(path)) {
+                Err(FileError::Uncreatable { source, .. }) => {
+                    assert_eq!(Errno::from_io_error(&source), Some(errno), "{path}");
+                }
+                other => panic!("{path}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn link_in_a_directory_of_all_accounts_is_not_followed_at_any_place_in_a_path() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        fs::create_dir_all(root.join("shared")).unwrap();
+        fs::create_dir(root.join("own")).unwrap();
+        fs::set_permissions(root.join("shared"), fs::Permissions::from_mode(0o1777)).unwrap();
+        symlink("../own", root.join("shared/directory")).unwrap();
+        symlink("../own/new", root.join("shared/file")).unwrap();
+        symlink("shared/file", root.join("indirect")).unwrap();
+        for path in ["shared/directory/new", "shared/file", "indirect", "own/../shared/file"] {
+            let found = place(&root.join(path));
+            let is_link = matches!(found, Err(FileError::Link { why: Distrust::LinkInSharedDirectory, .. }));
+            assert!(is_link, "{path}: {found:?}");
+        }
+        assert!(place(&root.join("shared/new")).is_ok());
+    }
+
+    #[test]
+    fn directories_are_created_with_their_mode_and_not_through_a_shared_link() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        create_directory_all(&root.join("a/b/c"), 0o700).unwrap();
+        create_directory_all(&root.join("a/b/c"), 0o700).unwrap();
+        create_directory_all(&root.join("a/public/"), 0o755).unwrap();
+        let mode = |path: &str| fs::metadata(root.join(path)).unwrap().permissions().mode() & 0o7777;
+        assert_eq!((mode("a"), mode("a/b/c"), mode("a/public")), (0o700, 0o700, 0o755));
+        fs::set_permissions(root.join("a"), fs::Permissions::from_mode(0o777)).unwrap();
+        symlink("b", root.join("a/link")).unwrap();
+        let created = create_directory_all(&root.join("a/link/d"), 0o700);
+        assert!(matches!(created, Err(FileError::Link { .. })), "{created:?}");
+        assert!(!root.join("a/b/d").exists());
+        fs::write(root.join("file"), "x").unwrap();
+        assert!(create_directory_all(&root.join("file"), 0o700).is_err());
+    }
+}

@@ -22,7 +22,7 @@ const MALLORY: u32 = 61_002;
 const TREASURE: &str = "a file of the victim's\n";
 
 /// How an output is written: the command, with `{}` for the file, and how it ends.
-const WRITES: [(&str, i32); 11] = [
+const WRITES: [(&str, i32); 12] = [
     ("gen-keypair -a es256 -f jwk -o {} --force", 0),
     ("gen-keypair --write --force --env-file {}", 0),
     ("convert-pem-pubkey --write --force --env-file {} public.pem", 0),
@@ -34,6 +34,8 @@ const WRITES: [(&str, i32); 11] = [
     ("cc-jwt renew --spec r.yaml --force -o {}", 0),
     ("cc-jwt spec new --issuer https://a.example --key-id k -o {} --force", 0),
     ("cc-jwt jwks --spec r.yaml --force --out-dir {}", 0),
+    // Session and counted attempts, in a directory of this name.
+    ("cc-login fritz --password-file pw", 0),
 ];
 
 /// The calls after which the program is stopped.
@@ -66,6 +68,7 @@ enum Place {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Swap {
     Link,
+    LinkToDirectory,
     DanglingLink,
     LinkOfTheTemporary,
     Fifo,
@@ -73,18 +76,26 @@ enum Swap {
     File,
 }
 
-const SWAPS: [Swap; 6] =
-    [Swap::Link, Swap::DanglingLink, Swap::LinkOfTheTemporary, Swap::Fifo, Swap::Directory, Swap::File];
+const SWAPS: [Swap; 7] = [
+    Swap::Link,
+    Swap::LinkToDirectory,
+    Swap::DanglingLink,
+    Swap::LinkOfTheTemporary,
+    Swap::Fifo,
+    Swap::Directory,
+    Swap::File,
+];
 
 /// A site of the account that works, mallory's directory in it, and a file that must not change.
 struct Site {
     folder: Folder,
     place: Place,
+    write: String,
     worker: u32,
 }
 
 impl Site {
-    fn new(place: Place) -> Self {
+    fn new(place: Place, write: &str) -> Self {
         let folder = grounds();
         let ldap = r#"{"auth": {"jwts": {"max-age": "1h"}, "ldap": {"url": "ldap://127.0.0.1:1",
             "user-base": "dc=x", "user-filter": "(a=b)", "user-bind": "uid={username},dc=x"}}}"#;
@@ -96,6 +107,9 @@ impl Site {
         folder.write("treasure", TREASURE);
         chown(folder.file("treasure"), Some(worker), None).unwrap();
         open(&folder.file("treasure"), 0o600);
+        fs::create_dir(folder.file("treasury")).unwrap();
+        chown(folder.file("treasury"), Some(worker), None).unwrap();
+        open(&folder.file("treasury"), 0o755);
         let inside = folder.file("inside");
         fs::create_dir(&inside).unwrap();
         match place {
@@ -103,11 +117,13 @@ impl Site {
             Place::Shared => chown(&inside, Some(0), Some(0)).unwrap(),
         }
         open(&inside, if place == Place::Shared { 0o1777 } else { 0o755 });
-        Self { folder, place, worker }
+        Self { folder, place, write: write.to_owned(), worker }
     }
 
     fn target(&self) -> PathBuf {
-        self.folder.file("inside/target")
+        // The directory that a login makes has a name of its own.
+        let name = if self.write.starts_with("cc-login") { "inside/cc-auth" } else { "inside/target" };
+        self.folder.file(name)
     }
 
     /// Before the command, where it is not mallory who put something there.
@@ -137,6 +153,7 @@ impl Site {
             .env_clear()
             .env("PATH", path_with_programs())
             .env("HOME", self.folder.file(".home"))
+            .env("XDG_STATE_HOME", self.folder.file("inside"))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped());
@@ -168,6 +185,7 @@ impl Site {
         }
         match swap {
             Swap::Link | Swap::LinkOfTheTemporary => symlink(self.folder.file("treasure"), &target).unwrap(),
+            Swap::LinkToDirectory => symlink(self.folder.file("treasury"), &target).unwrap(),
             Swap::DanglingLink => symlink(self.folder.file("new"), &target).unwrap(),
             Swap::Fifo => {
                 let mode = rustix::fs::Mode::from_raw_mode(0o666);
@@ -229,7 +247,7 @@ fn moments(site: &Site, write: &str) -> Vec<(String, usize)> {
 /// Runs the command, exchanges the name after a call, and looks whose file changed.
 fn attack(place: Place, write: &str, (call, when): &(String, usize), swap: Swap) -> bool {
     let about = format!("{write}, {place:?}, {swap:?} after {call} {when}");
-    let site = site(place);
+    let site = site(place, write);
     site.prepare(write);
     let inject = format!("inject={call}:signal=STOP:when={when}");
     let child = site.start(write, &["-e", &format!("trace={call}"), "-e", &inject]);
@@ -262,6 +280,8 @@ fn attack(place: Place, write: &str, (call, when): &(String, usize), swap: Swap)
     let found = fs::metadata(&treasure).unwrap();
     assert_eq!((found.uid(), found.mode() & 0o7777), (site.worker, 0o600), "{about}");
     assert!(!site.folder.file("new").exists(), "{about}: written through a dangling link");
+    let treasury: Vec<_> = fs::read_dir(site.folder.file("treasury")).unwrap().collect();
+    assert!(treasury.is_empty(), "{about}: written into a directory through a link: {treasury:?}");
     if let Some(Some(fifo)) = &mut fifo
         && fifo.metadata().unwrap().mode() & 0o170_000 == 0o010_000
     {
@@ -281,8 +301,8 @@ fn attack(place: Place, write: &str, (call, when): &(String, usize), swap: Swap)
 }
 
 /// A site with programs that the working account may run.
-fn site(place: Place) -> Site {
-    let site = Site::new(place);
+fn site(place: Place, write: &str) -> Site {
+    let site = Site::new(place, write);
     let bin = site.folder.file("bin");
     fs::create_dir(&bin).unwrap();
     for name in ["gen-keypair", "convert-pem-pubkey", "cc-user", "cc-jwt", "cc-login"] {
@@ -310,10 +330,10 @@ fn write_names_exchanged_at_any_call_changes_no_file_of_another_account() {
         commands.swap_remove(chance.below(commands.len()));
     }
     for (place, write) in commands {
-        for (index, moment) in moments(&site(place), write).into_iter().enumerate() {
+        for (index, moment) in moments(&site(place, write), write).into_iter().enumerate() {
             for swap in SWAPS {
                 // While the path is followed a link does most; that is always tried.
-                let always = index < 5 && matches!(swap, Swap::Link | Swap::Fifo);
+                let always = index < 5 && matches!(swap, Swap::Link | Swap::LinkToDirectory | Swap::Fifo);
                 let list = if always { &mut first } else { &mut all };
                 list.push((place, write, moment.clone(), swap));
             }
