@@ -90,6 +90,11 @@ impl Conversation {
         self.partial.drain(..from);
     }
 
+    /// Whether a request waits for the rest of its answer.
+    pub(super) const fn expects_more(&self) -> bool {
+        !self.open.is_empty()
+    }
+
     /// Checks one whole message, and replaces bytes of its texts that are no UTF-8, which the
     /// library panics on.
     ///

@@ -10,7 +10,7 @@ use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::sockopt::set_socket_send_buffer_size;
 
 use super::message::{self, Conversation, MESSAGE_BYTES, Refusal, STREAM_BYTES, Verdict};
@@ -19,6 +19,11 @@ use crate::base::quote::escape;
 
 /// How much is read at once. What arrives of a long message doubles it.
 const PIECE: usize = 64 << 10;
+
+/// How much is gathered of an answer that comes in small pieces before the library gets it, and
+/// how long: each wakes another thread.
+const BATCH: usize = 16 << 10;
+const BATCH_TIME: Timespec = Timespec { tv_sec: 0, tv_nsec: 1_000_000 };
 
 /// The buffer of the socket to the library: what the library reads in one go and queues is a
 /// multiple of it.
@@ -65,6 +70,8 @@ pub(super) fn start(wire: Wire) -> io::Result<(UnixStream, Outcome)> {
         inbound: vec![0; PIECE],
         filled: 0,
         checked: 0,
+        sent: 0,
+        quiet: false,
         received: 0,
         outbound: Vec::new(),
         server_ended: false,
@@ -83,6 +90,10 @@ struct Relay {
     inbound: Vec<u8>,
     checked: usize,
     filled: usize,
+    /// How much of what passed the library has accepted.
+    sent: usize,
+    /// Whether nothing more came in the time for gathering.
+    quiet: bool,
     /// How many bytes the server has sent.
     received: u64,
     /// What the library sent and the server has not got yet.
@@ -123,19 +134,31 @@ impl Relay {
         }
     }
 
+    /// Whether more of an answer is gathered before the library gets what passed.
+    fn gathers(&self) -> bool {
+        self.checked < BATCH
+            && self.filled < PIECE
+            && self.sent == 0
+            && !self.quiet
+            && !self.server_ended
+            && self.conversation.expects_more()
+    }
+
     /// Waits until one of the sides can do something.
     fn wait(&mut self) -> Result<Step, End> {
         let either = |flags: PollFlags, condition, more| if condition { flags | more } else { flags };
-        let reads = self.checked == 0 && !self.server_ended;
+        let gathers = self.checked > 0 && self.gathers();
+        let reads = (self.checked == 0 || gathers) && !self.server_ended;
         let wire = either(PollFlags::empty(), reads, PollFlags::IN);
         let wire = either(wire, !self.outbound.is_empty() || self.wire.has_unsent(), PollFlags::OUT);
         let library = either(PollFlags::empty(), self.outbound.is_empty(), PollFlags::IN);
-        let library = either(library, self.checked > 0, PollFlags::OUT);
+        let library = either(library, self.checked > 0 && !gathers, PollFlags::OUT);
         let mut sides =
             [PollFd::from_borrowed_fd(self.library.as_fd(), library), PollFd::new(&self.wire, wire)];
         // A side that nothing is expected of would be reported for its end again and again.
         let count = if wire.is_empty() { 1 } else { 2 };
-        match poll(sides.get_mut(..count).unwrap_or_default(), None) {
+        match poll(sides.get_mut(..count).unwrap_or_default(), gathers.then_some(&BATCH_TIME)) {
+            Ok(0) => self.quiet = true,
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(failed(&error.into())),
         }
@@ -146,7 +169,7 @@ impl Relay {
 
     /// Reads from the server, unless the library still has to accept what came before.
     fn read_server(&mut self) -> Result<Step, End> {
-        if self.checked > 0 || self.server_ended {
+        if self.server_ended || (self.checked > 0 && !self.gathers()) {
             return Ok(Step::Nothing);
         }
         if self.filled == self.inbound.len() {
@@ -173,7 +196,7 @@ impl Relay {
 
     /// Checks the messages that are whole, and removes those that the library has no use for.
     fn check(&mut self) -> Result<(), End> {
-        let mut from = 0;
+        let mut from = self.checked;
         while let Some(rest) = self.inbound.get_mut(from..self.filled)
             && let Some(length) = message::length(rest).map_err(End::Refused)?
             && let Some(whole) = rest.get_mut(..length)
@@ -197,11 +220,14 @@ impl Relay {
     }
 
     fn feed_library(&mut self) -> Result<Step, End> {
-        let mut sent = 0;
-        while sent < self.checked {
-            match self.library.write(self.inbound.get(sent..self.checked).unwrap_or_default()) {
+        if self.gathers() {
+            return Ok(Step::Nothing);
+        }
+        let before = self.sent;
+        while self.sent < self.checked {
+            match self.library.write(self.inbound.get(self.sent..self.checked).unwrap_or_default()) {
                 Ok(0) => return Ok(Step::Over),
-                Ok(count) => sent += count,
+                Ok(count) => self.sent += count,
                 Err(error) if matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) => {
                     return Ok(Step::Over);
                 }
@@ -211,16 +237,19 @@ impl Relay {
                 }
             }
         }
-        if sent == 0 {
+        if self.sent == before {
             return Ok(Step::Nothing);
         }
-        self.inbound.copy_within(sent..self.filled, 0);
-        self.checked -= sent;
-        self.filled -= sent;
-        // The space of one long message is not needed for the next ones.
-        if self.inbound.len() > PIECE && self.filled < PIECE {
-            self.inbound.truncate(PIECE);
-            self.inbound.shrink_to(PIECE);
+        // Only once for all that passed: a long message goes in many pieces.
+        if self.sent == self.checked {
+            self.inbound.copy_within(self.checked..self.filled, 0);
+            self.filled -= self.checked;
+            (self.checked, self.sent, self.quiet) = (0, 0, false);
+            // The space of one long message is not needed for the next ones.
+            if self.inbound.len() > PIECE && self.filled < PIECE {
+                self.inbound.truncate(PIECE);
+                self.inbound.shrink_to(PIECE);
+            }
         }
         Ok(Step::Progress)
     }

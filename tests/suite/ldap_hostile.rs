@@ -559,3 +559,99 @@ fn username_too_long_is_reported_with_its_bytes_and_not_counted() {
     assert!(counted.len() < 63 * 64 && !counted.contains("xxx"), "{counted}");
     login("anna", "wrong").ended(1);
 }
+
+/// Changes the user table of a directory while a program waits for the LDAP server.
+fn execute(path: &std::path::Path, sql: &str) {
+    rusqlite::Connection::open(path).unwrap().execute_batch(sql).unwrap();
+}
+
+#[test]
+fn login_uses_the_user_as_the_table_has_it_after_the_bind() {
+    for (change, status, roles) in [
+        ("SELECT 1", 0, Some(json!(["user", "support"]))),
+        ("UPDATE hpc_user SET roles = '[\"user\"]' WHERE username = 'anna'", 0, Some(json!(["user"]))),
+        ("DELETE FROM hpc_user", 1, None),
+        ("UPDATE hpc_user SET ldap = 0 WHERE username = 'anna'", 1, None),
+    ] {
+        let folder = folder_for("ldap://127.0.0.1:1", json!({}));
+        let database = folder.file("var/job.db");
+        execute(
+            &database,
+            "INSERT INTO hpc_user(username, ldap, roles, projects) VALUES ('anna', 1, '[\"user\",\"support\"]', '[]')",
+        );
+        let table = database.clone();
+        let port = answering(move |request| {
+            execute(&table, if change.starts_with("SELECT") { "" } else { change });
+            result(request.id, BIND_RESPONSE, 0, "")
+        });
+        configure(&folder, &url(port), json!({}));
+        let run = folder.sh("echo pw | cc-login anna --password-stdin --json").ended(status);
+        if let Some(roles) = roles {
+            assert_eq!(run.json()["roles"], roles, "{change}");
+        }
+    }
+}
+
+#[test]
+fn login_that_updates_a_name_leaves_a_user_alone_who_was_changed_meanwhile() {
+    for (change, expected) in [
+        ("", "anna|1|Anna Neu|[\"user\"]|[]"),
+        ("UPDATE hpc_user SET name = 'Anna von Hand'", "anna|1|Anna von Hand|[\"user\"]|[]"),
+        ("UPDATE hpc_user SET ldap = 0", "anna|0|Anna Alt|[\"user\"]|[]"),
+    ] {
+        let folder = folder_for("ldap://127.0.0.1:1", json!({}));
+        let database = folder.file("var/job.db");
+        execute(
+            &database,
+            "INSERT INTO hpc_user(username, ldap, name, roles, projects) VALUES ('anna', 1, 'Anna Alt', '[\"user\"]', '[]')",
+        );
+        let port = answering(move |request| match request.operation {
+            BIND => result(request.id, BIND_RESPONSE, 0, ""),
+            _ => {
+                execute(&database, change);
+                let values = |attribute: &str, value: &str| {
+                    let values = element(0x31, &element(4, value.as_bytes()));
+                    element(0x30, &[element(4, attribute.as_bytes()), values].concat())
+                };
+                let attributes = [values("uid", "anna"), values("gecos", "Anna Neu")].concat();
+                let fields = [element(4, b"uid=anna"), element(0x30, &attributes)].concat();
+                [message(request.id, ENTRY, &fields), result(request.id, DONE, 0, "")].concat()
+            }
+        });
+        configure(&folder, &url(port), json!({"update-user-on-login": true}));
+        folder.sh("echo pw | cc-login anna --password-stdin").ended(0);
+        assert_eq!(table(&folder), [expected], "{change}");
+    }
+}
+
+#[test]
+fn sync_plans_for_the_table_as_it_is_when_the_answer_is_whole() {
+    let folder = folder_for("ldap://127.0.0.1:1", json!({}));
+    let database = folder.file("var/job.db");
+    execute(
+        &database,
+        "INSERT INTO hpc_user(username, ldap, roles, projects) VALUES ('gone', 1, '[]', '[]')",
+    );
+    let port = answering(move |request| match request.operation {
+        BIND => result(request.id, BIND_RESPONSE, 0, ""),
+        _ => {
+            // The server adds one of the users itself, and an administrator takes one over.
+            execute(
+                &database,
+                "INSERT INTO hpc_user(username, ldap, roles, projects) VALUES ('anna', 0, '[\"admin\"]', '[]');
+                 UPDATE hpc_user SET ldap = 0 WHERE username = 'gone';",
+            );
+            let both =
+                ["anna", "ben"].map(|name| entry(request.id, &format!("uid={name}"), "uid", name.as_bytes()));
+            [both.concat(), result(request.id, DONE, 0, "")].concat()
+        }
+    });
+    configure(&folder, &url(port), json!({"sync-del-old-users": true}));
+    let run = folder.sh("cc-user sync-ldap").ended(0);
+    assert!(
+        run.stdout.starts_with("1 added, 0 renamed, 0 deleted, 0 unchanged, 1 conflict"),
+        "{}",
+        run.stdout
+    );
+    assert_eq!(table(&folder), ["anna|0|-|[\"admin\"]|[]", "ben|1|-|[\"user\"]|[]", "gone|0|-|[]|[]"]);
+}

@@ -18,6 +18,14 @@ pub const EXTENDED_RESPONSE: u8 = 0x78;
 pub struct Request {
     pub id: u8,
     pub operation: u8,
+    bytes: Vec<u8>,
+}
+
+impl Request {
+    /// Whether this text is somewhere in it, such as a name.
+    pub fn contains(&self, text: &str) -> bool {
+        self.bytes.windows(text.len()).any(|part| part == text.as_bytes())
+    }
 }
 
 /// An element in BER, with a length of four octets as Active Directory writes it.
@@ -87,5 +95,5 @@ fn read_request(stream: &mut TcpStream) -> Option<Request> {
     stream.read_exact(&mut bytes[start..]).ok()?;
     // The message ID of these clients has one octet.
     let (id, operation) = (bytes[start + 2], bytes[start + 3]);
-    Some(Request { id, operation })
+    Some(Request { id, operation, bytes })
 }

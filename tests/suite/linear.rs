@@ -49,7 +49,7 @@ impl Input {
 
 /// Counts the instructions of one run.
 #[track_caller]
-fn instructions(program: &str, input: &Input) -> u64 {
+pub fn instructions(program: &str, input: &Input) -> u64 {
     let log = input.folder.file("callgrind.log");
     let stdin = input.folder.write("callgrind.stdin", &input.stdin);
     let output = std::process::Command::new("valgrind")

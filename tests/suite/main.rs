@@ -31,6 +31,7 @@ mod key;
 mod key_forms;
 mod key_sets;
 mod ldap_hostile;
+mod ldap_linear;
 mod ldapd;
 mod linear;
 mod login;
