@@ -206,6 +206,7 @@ pub const TABLE: &[Rule] = &[
         &["endpoint", "issuer", "audience", "shared_key", "profile", "scope"],
         Without(&["role", "role_config"]),
     ),
+    rule("cc-jwt verify", &["from"], All(&[With(&["endpoint"]), Without(&["role", "role_config"])])),
     rule("cc-jwt verify", &["require_role"], All(&[Without(&["role", "role_config"]), OF_SERVER])),
     rule("cc-jwt verify", &["no_db"], All(&[Without(&["role", "role_config"]), OF_SERVER])),
     rule("cc-jwt verify", &["db"], All(&[Without(&["role", "role_config", "no_db"]), OF_SERVER])),

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::console::Console;
 use super::failure::Failure;
 use super::options::SettingsOptions;
-use crate::config::{self, Origin, Settings, Sources, Value};
+use crate::config::{self, Origin, ServerKeys, Settings, Sources, Value};
 
 /// Loads the settings that the options and the environment lead to. Warnings are shown; with
 /// `-v` every value's origin and what a server would make of the files.
@@ -35,8 +35,10 @@ pub fn load(options: &SettingsOptions, console: &mut Console) -> Result<Settings
     for line in settings.origins() {
         log::info!("{line}");
     }
-    for remark in &settings.remarks {
-        log::info!("{remark}");
+    if log::log_enabled!(log::Level::Info) {
+        for finding in settings.server_findings(ServerKeys::Configured) {
+            log::info!("{}", finding.reason);
+        }
     }
     Ok(settings)
 }

@@ -8,7 +8,8 @@ use serde_json::{Map, Value as Json};
 use super::fault::ConfigFault;
 use super::json::{self, Document, Node};
 use super::origin::{Origin, Value};
-use super::section::{Findings, Section, same_name};
+use super::section::{Findings, Section, SectionState, same_name};
+use super::server::ServerConfig;
 use super::settings::{Jwts, Ldap, OidcProvider};
 use crate::base::duration::GoDuration;
 use crate::base::file::{SETTINGS_LIMIT, read_text};
@@ -26,6 +27,7 @@ pub(super) struct FileSettings {
     pub(super) oidc: Vec<OidcProvider>,
     pub(super) jwt_config: Option<Value<Map<String, Json>>>,
     pub(super) jwt_roles: Option<Value<Map<String, Json>>>,
+    pub(super) server: ServerConfig,
 }
 
 /// Which spellings a section has.
@@ -96,19 +98,32 @@ pub(super) fn read(path: &Path, text: &str, db_is_given: bool, findings: &mut Fi
     let auth_file = outside(&mut root, "auth", "auth-file", findings);
     let main = inner(&mut root, "main", main_file.as_ref(), findings);
     let auth = inner(&mut root, "auth", auth_file.as_ref(), findings);
+    let server = &mut settings.server;
+    server.misspelled =
+        ["main", "auth"].iter().flat_map(|name| root.misspellings(name)).map(str::to_owned).collect();
+    server.main = state(&root, "main", main_file.as_ref());
+    server.auth = state(&root, "auth", auth_file.as_ref());
     if let Some(mut main) = main {
         if !db_is_given {
             settings.db = database(&mut main, findings);
         }
         settings.session_max_age = main.duration(&["session-max-age"], findings);
-        warn_near_misses(&main, findings);
+        server.disable_authentication = main.switch(&["disable-authentication"], findings);
+        server.api_allowed_ips = main.string_list(&["api-allowed-ips"], findings);
+        server.api_subjects = main.has_object(&["api-subjects"], findings);
+        server.read_main(&main);
+        warn_unknown_in_main(&main, server, findings);
     }
     let mut jwts = None;
     if let Some(mut auth) = auth {
-        jwts = auth.section("jwts", findings).map(|section| read_jwts(section, Layout::Nested, findings));
+        server.jwts = auth.exact_state("jwts");
+        server.misspelled.extend(auth.misspellings("jwts").map(str::to_owned));
+        jwts =
+            auth.exact_section("jwts", findings).map(|section| read_jwts(section, Layout::Nested, findings));
         settings.ldap =
             auth.section("ldap", findings).map(|section| read_ldap(section, Layout::Nested, findings));
         if let Some(section) = auth.section("oidc", findings) {
+            settings.server.oidc_without_provider = !section.has("provider");
             settings.oidc = read_oidc(section, Layout::Nested, findings);
         }
         settings.jwt_config = auth.raw(&["jwt-config"], findings);
@@ -116,25 +131,11 @@ pub(super) fn read(path: &Path, text: &str, db_is_given: bool, findings: &mut Fi
         auth.warn_unknown(OLD_SPELLINGS, findings);
     }
     let unused = read_root(&mut root, &mut settings, &mut jwts, db_is_given, findings);
-    if jwts.is_none() {
-        findings.remarks.push(format!(
-            "{} has no section {}: a server of version 1.5 then answers each request for a token with an error",
-            quote_path(path),
-            quote("auth.jwts")
-        ));
-    }
-    let old: Vec<String> = root
+    settings.server.root_layout = root
         .names()
         .filter(|name| ROOT_KEYS.iter().any(|key| same_name(key, name) && !unused.contains(key)))
-        .map(quote)
+        .map(str::to_owned)
         .collect();
-    if !old.is_empty() {
-        findings.remarks.push(format!(
-            "{} has {} at the root, as up to version 1.4: version 1.5 does not read them there",
-            quote_path(path),
-            old.join(", ")
-        ));
-    }
     settings.jwts = jwts.unwrap_or_default();
     judge_lives(&settings, findings);
     settings
@@ -252,10 +253,18 @@ fn outside(
     file_key: &'static str,
     findings: &mut Findings,
 ) -> Option<(PathBuf, Node)> {
-    let path = root.path(&[file_key], findings)?;
-    if root.has(name) {
+    for found in root.misspellings(file_key) {
         findings.notes.warn(format!(
-            "{}: both {} and {} are there, and the server takes one of them by chance: the first counts here",
+            "{}: {} is ignored, by the server as well: the name of this member is case-sensitive",
+            quote_path(root.file()),
+            quote(found)
+        ));
+    }
+    root.exact_member(file_key)?;
+    let path = root.path(&[file_key], findings)?;
+    if root.exact_state(name) == SectionState::Present {
+        findings.notes.warn(format!(
+            "{}: both {} and {} are set, and the server uses one of them by chance; here the first one counts",
             quote_path(root.file()),
             quote(name),
             quote(file_key)
@@ -283,7 +292,15 @@ fn inner<'a>(
 ) -> Option<Section<'a>> {
     match outside {
         Some((path, node)) => Some(Section::new(path, name, [node], findings)),
-        None => root.section(name, findings),
+        None => root.exact_section(name, findings),
+    }
+}
+
+fn state(root: &Section<'_>, name: &str, outside: Option<&(PathBuf, Node)>) -> SectionState {
+    match outside {
+        Some((_, Node::Null)) => SectionState::Null,
+        Some(_) => SectionState::Present,
+        None => root.exact_state(name),
     }
 }
 
@@ -300,24 +317,19 @@ fn database(section: &mut Section<'_>, findings: &mut Findings) -> Option<Value<
     section.path(&["db"], findings)
 }
 
-/// `main` has many keys that are not ours; only those that were probably meant to be ours count.
-/// The server does not start with an unknown one.
-fn warn_near_misses(main: &Section<'_>, findings: &mut Findings) {
-    for name in main.names() {
-        let known = ["db", "db-driver", "session-max-age"];
-        if known.iter().any(|known| same_name(known, name)) {
-            continue;
-        }
+/// Warns about the unknown members of `main`, with which the server does not start.
+fn warn_unknown_in_main(main: &Section<'_>, server: &ServerConfig, findings: &mut Findings) {
+    for name in &server.unknown_in_main {
         let misplaced =
             ["auth", "jwts", "jwt-max-age", "ldap", "oidc"].into_iter().find(|key| same_name(key, name));
-        let advice = match (misplaced, nearest(name, ["session-max-age"])) {
-            (Some("auth"), _) => "it belongs to the root".to_owned(),
-            (Some(_), _) => format!("it belongs to {}", quote("auth")),
-            (None, Some(known)) => format!("did you mean {}?", quote(known)),
-            (None, None) => continue,
+        let advice = match (misplaced, nearest(name, ServerConfig::MAIN_MEMBERS)) {
+            (Some("auth"), _) => ": it belongs to the root".to_owned(),
+            (Some(_), _) => format!(": it belongs to {}", quote("auth")),
+            (None, Some(known)) => format!(": did you mean {}?", quote(known)),
+            (None, None) => String::new(),
         };
         findings.notes.warn(format!(
-            "{}: unknown key {} is ignored, and the server does not start with it: {advice}",
+            "{}: unknown member {}: the server does not start with it{advice}",
             quote_path(main.file()),
             quote(&main.key(name)),
         ));
@@ -433,33 +445,37 @@ fn judge_lives(settings: &FileSettings, findings: &mut Findings) {
         if *life == GoDuration::ZERO {
             findings.notes.warn_with(
                 format!(
-                    "{origin} is {text}: tokens never expire, but the running server issues tokens that have expired \
-                     at birth"
+                    "{origin} is {text}: tokens of cc-jwt never expire, but the server issues tokens that are expired \
+                     at once"
                 ),
                 "leave the key out for tokens that never expire",
             );
         } else if !life.is_positive() {
-            findings
-                .notes
-                .warn(format!("{origin} is {text}: every new token has expired before it is issued"));
+            findings.notes.warn(format!("{origin} is {text}: every new token is expired at once"));
         } else if life.seconds() == 0 {
             findings
                 .notes
-                .warn(format!("{origin} is {text}, under a second: every new token expires at birth"));
+                .warn(format!("{origin} is {text}, less than a second: every new token is expired at once"));
         }
     }
     let Some(Value { value, origin }) = &settings.session_max_age else { return };
     match value {
+        None | Some(GoDuration::ZERO) if settings.server.session_age_is_number => {
+            findings.notes.warn(format!(
+                "{origin} is a number: expected a string such as \"168h\"; a server of version 1.5 does not start \
+                 with it, and sessions of cc-login never expire"
+            ));
+        }
         None | Some(GoDuration::ZERO) => findings.notes.warn(format!(
-            "{origin} is 0 or empty: sessions never end here, a web session of the server lasts 30 days"
+            "{origin} is 0 or empty: sessions of cc-login never expire, a web session of the server lasts 30 days"
         )),
         Some(age) if *age > WEB_SESSION_LIMIT => findings.notes.warn(format!(
-            "{origin} is {}: a web session of the server lasts at most 30 days all the same",
+            "{origin} is {}: a web session of the server still lasts at most 30 days",
             quote(&age.to_string())
         )),
         Some(age) if !age.is_positive() => findings
             .notes
-            .warn(format!("{origin} is {}: a session has ended before it begins", quote(&age.to_string()))),
+            .warn(format!("{origin} is {}: every session expires at once", quote(&age.to_string()))),
         Some(_) => {}
     }
 }

@@ -101,7 +101,7 @@ pub fn load(sources: Sources) -> Result<(Settings, Notes), ConfigFaults> {
         jwt_config: from_file.jwt_config,
         jwt_roles: from_file.jwt_roles,
         secrets,
-        remarks: findings.remarks,
+        server: from_file.server,
     };
     Ok((settings, findings.notes))
 }

@@ -23,6 +23,8 @@ mod load;
 mod origin;
 mod secrets;
 mod section;
+mod server;
+mod server_findings;
 mod settings;
 mod variable;
 
@@ -30,5 +32,8 @@ pub use fault::{ConfigFault, ConfigFaults};
 pub use load::{DEFAULT_CONFIG, DEFAULT_ENV_FILE, Sources, load};
 pub use origin::{Origin, Value};
 pub use secrets::{Secret, Secrets};
+pub use section::SectionState;
+pub use server::ServerConfig;
+pub use server_findings::{ServerEffect, ServerFinding, ServerKeys};
 pub use settings::{DEFAULT_DB, DEFAULT_SESSION, Jwts, Ldap, OidcProvider, Settings};
 pub use variable::Variable;

@@ -19,7 +19,18 @@ const TOLD_UNKNOWN: usize = 10;
 pub(super) struct Findings {
     pub(super) faults: Vec<ConfigFault>,
     pub(super) notes: Notes,
-    pub(super) remarks: Vec<String>,
+}
+
+/// How a section stands in the configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SectionState {
+    /// There is no member with this exact name.
+    #[default]
+    Missing,
+    /// The member is `null`.
+    Null,
+    /// The section is there.
+    Present,
 }
 
 /// Whether two member names are one for Go's `encoding/json`: equal but for case.
@@ -76,12 +87,71 @@ impl<'a> Section<'a> {
         self.members.iter().map(|(name, _)| *name)
     }
 
+    /// Its members, as they stand.
+    pub(super) fn members(&self) -> impl Iterator<Item = (&'a str, &'a Node)> + '_ {
+        self.members.iter().copied()
+    }
+
     /// Its members, each a section of its own.
     pub(super) fn entries(&self, findings: &mut Findings) -> Vec<(&'a str, Self)> {
         self.members
             .iter()
             .map(|(name, node)| (*name, Self::new(self.file, &self.key(name), [*node], findings)))
             .collect()
+    }
+
+    /// How a section stands here whose name the server matches to the letter; of several the last
+    /// one counts. A member whose name differs by case only is another member for the server.
+    pub(super) fn exact_state(&self, name: &str) -> SectionState {
+        match self.members.iter().rfind(|(member, _)| *member == name) {
+            None => SectionState::Missing,
+            Some((_, Node::Null)) => SectionState::Null,
+            Some(_) => SectionState::Present,
+        }
+    }
+
+    /// The names of the members that differ from `name` by case only.
+    pub(super) fn misspellings<'s>(&'s self, name: &'s str) -> impl Iterator<Item = &'a str> + 's {
+        self.names().filter(move |member| *member != name && same_name(member, name))
+    }
+
+    /// The section below whose name the server matches to the letter, and of which only the last
+    /// one counts. Warns about duplicates and about names that differ by case.
+    pub(super) fn exact_section(&mut self, name: &'static str, findings: &mut Findings) -> Option<Self> {
+        self.known.push(name);
+        let nodes: Vec<&'a Node> =
+            self.members.iter().filter(|(member, _)| *member == name).map(|(_, node)| *node).collect();
+        let mut misspelled: Vec<&str> = Vec::new();
+        for found in self.misspellings(name) {
+            if !misspelled.contains(&found) && misspelled.len() < TOLD_UNKNOWN {
+                misspelled.push(found);
+            }
+        }
+        for found in misspelled {
+            findings.notes.warn_with(
+                format!(
+                    "{}: {} is ignored, by the server as well: the names of sections are case-sensitive",
+                    quote_path(self.file),
+                    quote(&self.key(found)),
+                ),
+                format!("rename it to \"{name}\""),
+            );
+        }
+        if nodes.len() > 1 {
+            findings.notes.warn(format!(
+                "{}: duplicate section {} ({} times): only the last one counts, for the server as well",
+                quote_path(self.file),
+                quote(&self.key(name)),
+                nodes.len()
+            ));
+        }
+        let last = nodes.last().filter(|node| ***node != Node::Null)?;
+        Some(Section::new(self.file, &self.key(name), [*last], findings))
+    }
+
+    /// The member with exactly this name, the last of several.
+    pub(super) fn exact_member(&self, name: &str) -> Option<&'a Node> {
+        self.members.iter().rfind(|(member, _)| *member == name).map(|(_, node)| *node)
     }
 
     /// Whether a member of this name is there and not null.
@@ -254,6 +324,32 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// A list of strings, and nothing else.
+    pub(super) fn string_list(
+        &mut self,
+        spellings: &[&'static str],
+        findings: &mut Findings,
+    ) -> Option<Value<Vec<String>>> {
+        let (name, node) = self.member(spellings, findings)?;
+        if matches!(node, Node::List(_)) {
+            return self.texts(spellings, findings);
+        }
+        findings.faults.push(self.type_fault(name, node, "a list of texts"));
+        None
+    }
+
+    /// Whether an object of this name is there.
+    pub(super) fn has_object(&mut self, spellings: &[&'static str], findings: &mut Findings) -> bool {
+        match self.member(spellings, findings) {
+            None => false,
+            Some((_, Node::Object(_))) => true,
+            Some((name, other)) => {
+                findings.faults.push(self.type_fault(name, other, "an object"));
+                false
+            }
+        }
+    }
+
     /// A duration: Go's text form, or the JSON number 0. An empty text is none at all.
     pub(super) fn duration(
         &mut self,
@@ -313,6 +409,7 @@ impl<'a> Section<'a> {
     /// Warns about every member nobody asked for; `old` maps spellings of older versions, which
     /// the server no longer reads here, to today's.
     pub(super) fn warn_unknown(&self, old: &[(&str, &str)], findings: &mut Findings) {
+        // A section whose name differs by case only has a warning of its own.
         let unknown = |name: &str| !self.known.iter().any(|known| same_name(known, name));
         let count = self.members.iter().filter(|(name, _)| unknown(name)).count();
         if count > TOLD_UNKNOWN {

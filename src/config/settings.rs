@@ -7,6 +7,7 @@ use serde_json::{Map, Value as Json};
 use super::fault::ConfigFault;
 use super::origin::{Origin, Value};
 use super::secrets::{Secret, Secrets};
+use super::server::ServerConfig;
 use super::variable::Variable;
 use crate::base::duration::GoDuration;
 use crate::base::file::{FileError, check_default_database};
@@ -40,8 +41,8 @@ pub struct Settings {
     pub jwt_roles: Option<Value<Map<String, Json>>>,
     /// Keys and passwords.
     pub secrets: Secrets,
-    /// What is worth knowing with `-v` only.
-    pub remarks: Vec<String>,
+    /// What else the server reads in the same files.
+    pub server: ServerConfig,
 }
 
 /// `auth.jwts`.

@@ -110,6 +110,26 @@ pub fn decode_any_url(
     Ok((decode_url(&plain, what)?, spellings))
 }
 
+/// Decodes standard base64 exactly as the server does, spare bits included: to find out whether a
+/// server starts with a value, never to use it as a key.
+///
+/// # Errors
+/// [`KeyError::Base64`].
+pub fn decode_as_server(text: &str, what: &'static str) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+    use base64::engine::{GeneralPurpose, GeneralPurposeConfig};
+    match decode_variable(text, what) {
+        Err(KeyError::Base64 { fault: Base64Fault::SpareBits, .. }) => {}
+        decided => return decided,
+    }
+    let config = GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true);
+    let joined: Zeroizing<String> =
+        Zeroizing::new(text.chars().filter(|c| !matches!(c, '\r' | '\n')).collect());
+    GeneralPurpose::new(&base64::alphabet::STANDARD, config)
+        .decode(joined.as_bytes())
+        .map(Zeroizing::new)
+        .map_err(|error| KeyError::Base64 { what, fault: reason(&error) })
+}
+
 /// Encodes in standard base64 with padding: the server's form.
 #[must_use]
 pub fn encode_standard(bytes: &[u8]) -> Zeroizing<String> {

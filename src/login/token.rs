@@ -10,7 +10,7 @@ use crate::base::note::Notes;
 use crate::base::quote::quote;
 use crate::base::secret::SecretText;
 use crate::base::time::Timestamp;
-use crate::config::{Settings, Variable};
+use crate::config::{ServerKeys, Settings};
 use crate::key::{VerifyingKey, WeakKeys};
 use crate::policy::Detail;
 use crate::policy::admission::{closed, judge, kept_roles};
@@ -105,29 +105,14 @@ fn first_failure(verdict: &Verdict) -> Option<LoginError> {
 
 fn rules(settings: &Settings) -> Rules {
     let jwts = &settings.jwts;
-    let set = |name: &str, is_set: bool| (!is_set).then(|| name.to_owned());
-    let lacks = [
-        set("auth.jwts.cookie-name", jwts.cookie_name.as_ref().is_some_and(|v| !v.value.is_empty())),
-        set("auth.jwts.trusted-issuer", jwts.trusted_issuer.as_ref().is_some_and(|v| !v.value.is_empty())),
-    ]
-    .into_iter()
-    .chain(
-        [Variable::CrossLoginJwtPublicKey, Variable::JwtPublicKey, Variable::JwtPrivateKey]
-            .map(|variable| set(variable.name(), settings.secret(variable).is_some())),
-    );
     Rules {
         validate_user: jwts.validate_user.value,
         trusted_issuer: jwts.trusted_issuer.as_ref().map(|issuer| issuer.value.clone()),
         adds_users: jwts.sync_user_on_login.value,
         updates_users: jwts.update_user_on_login.value,
-        cookie_login_lacks: lacks.flatten().collect(),
-        jwt_login_lacks: set(
-            Variable::CrossLoginJwtHs512Key.name(),
-            settings.secret(Variable::CrossLoginJwtHs512Key).is_some(),
-        )
-        .into_iter()
-        .collect(),
-        required_roles: Vec::new(),
+        cookie_login_lacks: settings.cookie_login_lacks(ServerKeys::Configured),
+        jwt_login_lacks: settings.jwt_login_lacks(ServerKeys::Configured),
+        ..Rules::default()
     }
 }
 

@@ -1,75 +1,19 @@
-//! Whether an endpoint admits a token, decided as the server decides; where this is stricter,
-//! the reason says that the server would take it.
+//! Whether an endpoint accepts a token, decided as the server decides; where this is stricter,
+//! the reason says that the server would accept it.
 
-use super::endpoint::{Endpoint, is_kept_at_login};
+use super::endpoint::Endpoint;
+use super::remedy::rights_in_words;
+pub use super::rules::{Account, AllowedAddresses, Rules, ServerNote, ServerState, Signer};
+use super::subject::Subject;
+pub use super::subject::kept_roles;
 use super::times::{self, IssuedAt};
 use super::verdict::{Detail, Verdict};
-use crate::base::file::shell_word;
 use crate::base::quote::quote;
 use crate::base::time::Timestamp;
 use crate::token::{Claims, Header, Inspection, TokenError, Verified};
-use crate::user::{AuthSource, Role, User};
 
-/// The server's rules that a decision depends on.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Rules {
-    /// The user must be in the user table, and the roles there count.
-    pub validate_user: bool,
-    /// The `iss` for which the cross-login key counts.
-    pub trusted_issuer: Option<String>,
-    /// A login adds an unknown user to the table.
-    pub adds_users: bool,
-    /// A login changes a known user in the table.
-    pub updates_users: bool,
-    /// Settings that must be there for the login by cookie and are not.
-    pub cookie_login_lacks: Vec<String>,
-    /// Settings that must be there for `/jwt-login` and are not.
-    pub jwt_login_lacks: Vec<String>,
-    /// Roles that must be there besides.
-    pub required_roles: Vec<Role>,
-}
-
-/// Whose key a token was verified with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Signer {
-    /// The server's own, `JWT_PUBLIC_KEY`.
-    Own,
-    /// The trusted issuer's, `CROSS_LOGIN_JWT_PUBLIC_KEY`.
-    CrossLogin,
-    /// The shared one, `CROSS_LOGIN_JWT_HS512_KEY`.
-    Shared,
-    /// One that was given for this, in the place of whichever belongs there.
-    Given,
-}
-
-impl Signer {
-    /// What it is called in a reason.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Own => "JWT_PUBLIC_KEY",
-            Self::CrossLogin => "CROSS_LOGIN_JWT_PUBLIC_KEY",
-            Self::Shared => "CROSS_LOGIN_JWT_HS512_KEY",
-            Self::Given => "the key given",
-        }
-    }
-}
-
-/// What the user table says of the token's subject.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Account<'a> {
-    /// Nobody asked: there is no database, or nothing to ask for.
-    Unasked,
-    /// There is no such user.
-    Missing,
-    /// The row is broken; the server can't read it either.
-    Broken(&'a str),
-    /// The user's record.
-    Known(&'a User),
-}
-
-/// Whether the endpoint admits a verified token; without an endpoint, whether the token is good by
-/// itself.
+/// Whether the endpoint accepts a verified token; without an endpoint, whether the token is valid
+/// by itself.
 pub fn judge(
     endpoint: Option<Endpoint>,
     token: &Verified,
@@ -79,26 +23,72 @@ pub fn judge(
     now: Timestamp,
     detail: Detail,
 ) -> Verdict {
-    if let Some(verdict) = endpoint.and_then(|endpoint| closed(endpoint, rules)) {
+    if let Some(verdict) = endpoint.and_then(|endpoint| off(endpoint, rules)) {
         return verdict;
     }
     let mut verdict = Verdict::telling(detail);
+    if let Some(endpoint) = endpoint {
+        rejected_by_server(&mut verdict, endpoint, rules);
+    }
     verdict.holds("signature", || format!("{} by {}", token.algorithm(), signer.name()));
     let asked = Asked { endpoint, signer: Some(signer), rules, account, now };
     asked.judge(&mut verdict, token.header(), token.claims());
+    asked.server(&mut verdict);
+    if endpoint == Some(Endpoint::Api) {
+        address(&mut verdict, rules);
+        if rules.jobs_over_nats {
+            verdict.warns(
+                "job-api",
+                "main.api-subjects is set: POST /api/jobs/start_job/ and /api/jobs/stop_job/ do not exist (404)",
+                Some("send job events over NATS".to_owned()),
+            );
+        }
+    }
     verdict
 }
 
-/// The verdict where the endpoint is closed for every token.
+/// The verdict where the endpoint rejects every token, or accepts every request: for a token that
+/// could not be verified.
 #[must_use]
 pub fn closed(endpoint: Endpoint, rules: &Rules) -> Option<Verdict> {
+    let mut verdict = Verdict::new();
+    rejected_by_server(&mut verdict, endpoint, rules);
+    if verdict.first_failure().is_some() { Some(verdict) } else { off(endpoint, rules) }
+}
+
+/// Adds why the server does not start with its configuration, or rejects every token.
+fn rejected_by_server(verdict: &mut Verdict, endpoint: Endpoint, rules: &Rules) {
+    if !endpoint.is_backend() {
+        return;
+    }
+    for note in &rules.server {
+        let reason = match note.state {
+            ServerState::NoStart => format!("the server does not start: {}", note.reason),
+            ServerState::NoTokens => format!("the server accepts no token: {}", note.reason),
+            // A login checks the own key by itself, and reports it as missing.
+            ServerState::NoOwnTokens if !endpoint.is_login() && endpoint != Endpoint::Config => {
+                format!("the server rejects every token: {}", note.reason)
+            }
+            _ => continue,
+        };
+        verdict.fails("server", reason, note.hint.clone());
+    }
+}
+
+/// The verdict where the endpoint is off, or does not check tokens.
+fn off(endpoint: Endpoint, rules: &Rules) -> Option<Verdict> {
     const CHECK: &str = "endpoint";
     let mut verdict = Verdict::new();
+    let no_authentication = rules.server.iter().find(|note| note.state == ServerState::NoAuthentication);
+    if let Some(note) = no_authentication.filter(|_| endpoint.is_backend()) {
+        without_authentication(&mut verdict, endpoint, note);
+        return Some(verdict);
+    }
     let missing = match endpoint {
         Endpoint::Config => {
             verdict.fails(
                 CHECK,
-                "the web configuration takes no token, only a web session of somebody with the role admin",
+                "the web configuration accepts no token, only a web session with the role admin",
                 Some("log in to the web interface as an admin".to_owned()),
             );
             return Some(verdict);
@@ -110,42 +100,64 @@ pub fn closed(endpoint: Endpoint, rules: &Rules) -> Option<Verdict> {
     if missing.is_empty() {
         return None;
     }
-    let names = missing.join(", ");
-    let verb = if missing.len() == 1 { "is" } else { "are" };
-    verdict.fails(
-        CHECK,
-        format!("{} is off: {names} {verb} not set", endpoint.place()),
-        Some(format!("set {names}")),
-    );
+    verdict.fails(CHECK, format!("{} is off: {}", endpoint.place(), missing.join(", ")), None);
     Some(verdict)
 }
 
-/// Adds what somebody demands of a verified token besides: an issuer, an audience (RFC 7519 4.1.3).
+/// What the endpoints do where authentication is off.
+fn without_authentication(verdict: &mut Verdict, endpoint: Endpoint, note: &ServerNote) {
+    const CHECK: &str = "server";
+    let reason = &note.reason;
+    match endpoint {
+        // The routes that need no user.
+        Endpoint::Query | Endpoint::MetricStoreApi => verdict.warns(
+            CHECK,
+            || {
+                format!(
+                    "{reason}: every request to {} is accepted, without a token as well",
+                    endpoint.route()
+                )
+            },
+            note.hint.clone(),
+        ),
+        Endpoint::Api | Endpoint::UserApi | Endpoint::Config => verdict.fails(
+            CHECK,
+            format!("{reason}: the server answers {} with an error (500)", endpoint.route()),
+            note.hint.clone(),
+        ),
+        Endpoint::JwtLogin | Endpoint::CookieLogin => {
+            verdict.fails(CHECK, format!("{reason}: the login does not exist (404)"), note.hint.clone())
+        }
+        Endpoint::MetricStore => {}
+    }
+}
+
+/// Adds what the caller requires of a verified token besides: an issuer, an audience (RFC 7519 4.1.3).
 pub fn demand(verdict: &mut Verdict, claims: &Claims, issuer: Option<&str>, audience: Option<&str>) {
-    if let Some(wanted) = issuer {
+    if let Some(expected) = issuer {
         match claims.issuer() {
-            Some(found) if found == wanted => verdict.holds("required-issuer", || quote(found)),
+            Some(found) if found == expected => verdict.holds("required-issuer", || quote(found)),
             found => {
-                let found = found.map_or_else(|| "none".to_owned(), quote);
-                let reason = format!("found {found}, wanted {}", quote(wanted));
+                let found = found.map_or_else(|| "no issuer".to_owned(), quote);
+                let reason = format!("expected {}, found {found}", quote(expected));
                 verdict.fails("required-issuer", reason, None);
             }
         }
     }
-    if let Some(wanted) = audience {
+    if let Some(expected) = audience {
         let found = claims.audiences();
-        if found.contains(&wanted) {
-            verdict.holds("required-audience", || quote(wanted));
+        if found.contains(&expected) {
+            verdict.holds("required-audience", || quote(expected));
         } else {
             let shown: Vec<String> = found.into_iter().map(quote).collect();
-            let reason = format!("found [{}], wanted {}", shown.join(", "), quote(wanted));
+            let reason = format!("expected {}, found [{}]", quote(expected), shown.join(", "));
             verdict.fails("required-audience", reason, None);
         }
     }
 }
 
-/// Whether the endpoint would admit a token if its signature held: for looking at it without a
-/// key. The user table is not asked.
+/// Whether the endpoint would accept a token if its signature were valid: for a look at it without
+/// a key. The user table is not read.
 pub fn forecast(endpoint: Endpoint, token: &Inspection, rules: &Rules, now: Timestamp) -> Verdict {
     if let Some(verdict) = closed(endpoint, rules) {
         return verdict;
@@ -163,7 +175,7 @@ pub fn forecast(endpoint: Endpoint, token: &Inspection, rules: &Rules, now: Time
     verdict
 }
 
-/// The verdict on a token that did not get as far as being judged.
+/// The verdict on a token that could not be parsed or verified.
 pub fn refused(error: &TokenError) -> Verdict {
     use crate::base::fault::Fault as _;
     let mut verdict = Verdict::new();
@@ -181,13 +193,13 @@ pub fn refused(error: &TokenError) -> Verdict {
     };
     let server = if server_overlooks(error) { "; rejected here, accepted by the server" } else { "" };
     if check != "form" {
-        verdict.holds("form", "three parts, each readable in one way only");
+        verdict.holds("form", "three parts, each with one meaning");
     }
     verdict.fails(check, format!("{error}{server}"), error.hint());
     verdict
 }
 
-/// What the server does not notice, or does not mind.
+/// What the server does not check.
 fn server_overlooks(error: &TokenError) -> bool {
     matches!(
         error,
@@ -203,10 +215,71 @@ fn server_overlooks(error: &TokenError) -> bool {
     )
 }
 
+/// `main.api-allowed-ips`: the server compares the text of the address with each entry.
+fn address(verdict: &mut Verdict, rules: &Rules) {
+    const CHECK: &str = "address";
+    let list = match &rules.addresses {
+        AllowedAddresses::Unknown => return,
+        AllowedAddresses::Any => return verdict.holds(CHECK, "any (main.api-allowed-ips)"),
+        AllowedAddresses::Unset => {
+            return verdict.warns(
+                CHECK,
+                "main.api-allowed-ips is not set: some releases of the server accept every address then, others none",
+                Some("set main.api-allowed-ips to [\"*\"], or to the addresses of the clients".to_owned()),
+            );
+        }
+        AllowedAddresses::Only(list) => list,
+    };
+    let shown: Vec<String> = list.iter().map(|entry| quote(entry)).collect();
+    let shown = shown.join(", ");
+    match &rules.from {
+        Some(from) if !from.contains(':') && list.contains(from) => {
+            verdict.holds(CHECK, || format!("{} is in main.api-allowed-ips", quote(from)));
+        }
+        Some(from) => {
+            let why = if from.contains(':') { "; the server never matches an IPv6 address" } else { "" };
+            verdict.fails(
+                CHECK,
+                format!("{} is not in main.api-allowed-ips ({shown}){why}", quote(from)),
+                None,
+            );
+        }
+        None => verdict.warns(
+            CHECK,
+            || format!("accepted from {shown} only (main.api-allowed-ips)"),
+            Some("check one address with --from ADDRESS".to_owned()),
+        ),
+    }
+    let never: Vec<String> = list
+        .iter()
+        .filter(|entry| entry.parse::<std::net::Ipv4Addr>().is_err())
+        .map(|entry| quote(entry))
+        .collect();
+    if !never.is_empty() {
+        verdict.warns(
+            CHECK,
+            || {
+                format!(
+                    "{} never matches: the server compares text with an IPv4 address, and '*' counts only as \
+                     the first entry",
+                    never.join(", ")
+                )
+            },
+            None,
+        );
+    }
+    verdict.warns(
+        CHECK,
+        "a client that reaches the server's port chooses its address itself, with the header X-Real-Ip or \
+         X-Forwarded-For",
+        Some("let only a proxy that sets X-Real-Ip reach the port".to_owned()),
+    );
+}
+
 struct Asked<'a> {
-    /// Without one the token is judged by itself.
+    /// Without one the token is checked by itself.
     endpoint: Option<Endpoint>,
-    /// Without one the signature was not looked at.
+    /// Without one the signature was not checked.
     signer: Option<Signer>,
     rules: &'a Rules,
     account: Account<'a>,
@@ -224,32 +297,57 @@ impl Asked<'_> {
         times::judge(verdict, claims, self.now, issued_at);
         self.audience(verdict, claims);
         if self.endpoint == Some(Endpoint::MetricStore) {
-            verdict.holds("subject", "cc-metric-store does not ask who it is, nor for roles");
-        } else {
-            self.person(verdict, claims);
+            verdict.holds("subject", "cc-metric-store checks neither the subject nor roles");
+            return;
+        }
+        let Self { endpoint, signer, rules, account, .. } = *self;
+        let subject = Subject { endpoint, is_verified: signer.is_some(), rules, account };
+        if let Some(roles) = subject.judge(verdict, claims)
+            && endpoint == Some(Endpoint::Query)
+        {
+            rights(verdict, &roles);
+        }
+    }
+
+    /// What the configuration does besides, where the answer of the server depends on it.
+    fn server(&self, verdict: &mut Verdict) {
+        if self.endpoint.is_some_and(|endpoint| !endpoint.is_backend()) {
+            return;
+        }
+        for note in &self.rules.server {
+            let reason = match note.state {
+                ServerState::Warning => note.reason.clone(),
+                ServerState::NoOwnTokens if self.endpoint.is_some() => continue,
+                ServerState::NoStart => format!("the server does not start: {}", note.reason),
+                ServerState::NoTokens => format!("the server accepts no token: {}", note.reason),
+                ServerState::NoOwnTokens => format!("the server rejects every token: {}", note.reason),
+                ServerState::NoAuthentication => note.reason.clone(),
+            };
+            verdict.warns("server", reason, note.hint.clone());
         }
     }
 
     fn algorithm(&self, verdict: &mut Verdict, header: &Header) {
         let Some(endpoint) = self.endpoint else { return };
         let found = header.algorithm();
-        let taken = endpoint.algorithms();
-        if taken.contains(&found) {
-            verdict.holds("algorithm", || format!("{} takes {}", endpoint.place(), taken.join(" or ")));
+        let accepted = endpoint.algorithms();
+        if accepted.contains(&found) {
+            verdict.holds("algorithm", || found.to_owned());
         } else {
             let hint = match endpoint {
-                Endpoint::JwtLogin => "sign it with the shared key: cc-jwt issue NAME --algorithm hs512",
-                _ => "get one of the server's own: cc-jwt issue NAME",
+                Endpoint::JwtLogin => "sign it with the HMAC secret: cc-jwt issue NAME --algorithm hs512",
+                _ => "issue a token with the server's key: cc-jwt issue NAME",
             };
             verdict.fails(
                 "algorithm",
-                format!("{} takes only {}, found {}", endpoint.place(), taken.join(" or "), quote(found)),
+                format!("expected {}, found {}", accepted.join(" or "), quote(found)),
                 Some(hint.to_owned()),
             );
         }
     }
 
-    /// Whether the key that fits is the one that counts, which depends on `iss` for some.
+    /// Whether the key that verified the token is the one that counts, which depends on `iss` for
+    /// some.
     fn key(&self, verdict: &mut Verdict, claims: &Claims) {
         const CHECK: &str = "issuer";
         let trusted = self.rules.trusted_issuer.as_deref().filter(|issuer| !issuer.is_empty());
@@ -258,7 +356,7 @@ impl Asked<'_> {
             (Some(Endpoint::JwtLogin), signer) => match signer {
                 Some(Signer::Shared | Signer::Given) | None => {
                     if let Some(issuer) = claims.issuer() {
-                        verdict.holds(CHECK, || format!("{}; /jwt-login does not look at it", quote(issuer)));
+                        verdict.holds(CHECK, || format!("{}; /jwt-login does not check it", quote(issuer)));
                     }
                 }
                 Some(other) => wrong_key(verdict, Endpoint::JwtLogin, other),
@@ -268,7 +366,7 @@ impl Asked<'_> {
             }
             (Some(_), _) => {
                 if let Some(issuer) = claims.issuer() {
-                    verdict.holds(CHECK, || format!("{}; this endpoint does not look at it", quote(issuer)));
+                    verdict.holds(CHECK, || format!("{}; this endpoint does not check it", quote(issuer)));
                 }
             }
             (None, Some(Signer::CrossLogin)) => match (claims.issuer(), trusted) {
@@ -279,7 +377,7 @@ impl Asked<'_> {
             },
             (None, _) => {
                 if let Some(issuer) = claims.issuer() {
-                    verdict.holds(CHECK, || format!("it says {}", quote(issuer)));
+                    verdict.holds(CHECK, || quote(issuer));
                 }
             }
         }
@@ -287,296 +385,75 @@ impl Asked<'_> {
 
     fn cookie_issuer(&self, verdict: &mut Verdict, claims: &Claims, trusted: Option<&str>) {
         const CHECK: &str = "issuer";
-        // The server reads an `iss` that is no text as none.
+        // The server reads an `iss` that is no string as none.
         let issuer = claims.issuer().filter(|issuer| !issuer.is_empty());
         let strange = claims.get("iss").is_some_and(|value| !value.is_string());
-        let wanted = match issuer {
+        let expected = match issuer {
             None => Signer::Own,
             Some(issuer) if Some(issuer) == trusted => Signer::CrossLogin,
             Some(issuer) => return untrusted(verdict, Some(issuer), trusted),
         };
         match self.signer {
-            Some(signer) if signer != wanted && signer != Signer::Given => {
+            Some(signer) if signer != expected && signer != Signer::Given => {
                 let said =
                     issuer.map_or_else(|| "without an issuer".to_owned(), |iss| format!("of {}", quote(iss)));
                 verdict.fails(
                     CHECK,
                     format!(
-                        "for a token {said} only {} counts, it is signed by {}",
-                        wanted.name(),
+                        "a token {said} must be signed with {}, this one is signed with {}",
+                        expected.name(),
                         signer.name()
                     ),
-                    Some("issue it with the key that belongs to its issuer".to_owned()),
+                    Some("issue it with the key of its issuer".to_owned()),
                 );
             }
             _ => match issuer {
                 Some(issuer) => verdict.holds(CHECK, || format!("{}, the trusted issuer", quote(issuer))),
                 None if strange => verdict.warns(
                     CHECK,
-                    "'iss' is no text: the server takes that for none, and its own key counts",
+                    "'iss' is not a string: the server reads it as none, and uses its own key",
                     None,
                 ),
-                None => verdict.holds(CHECK, "none: the server's own key counts"),
+                None => verdict.holds(CHECK, "none: the server uses its own key"),
             },
         }
     }
 
-    /// The server looks at no audience. A token that is meant for somebody else is worth a word.
+    /// The server does not check the audience. A token for another audience is worth a warning.
     fn audience(&self, verdict: &mut Verdict, claims: &Claims) {
         if claims.get("aud").is_some() {
             let shown: Vec<String> = claims.audiences().into_iter().map(quote).collect();
             verdict.warns(
                 "audience",
-                || format!("it is meant for {}; the server does not look at that", shown.join(", ")),
+                || format!("the token is for {}; the server does not check the audience", shown.join(", ")),
                 None,
             );
-        }
-    }
-
-    fn person(&self, verdict: &mut Verdict, claims: &Claims) {
-        const CHECK: &str = "subject";
-        let name = match (claims.subject(), claims.get("sub")) {
-            (Some(name), _) if !name.is_empty() => name,
-            (None, Some(_)) => return verdict.fails(CHECK, "'sub' is no text: nobody is named", None),
-            _ => {
-                let hint = "issue it for a user: cc-jwt issue NAME".to_owned();
-                return verdict.fails(CHECK, "there is no 'sub': nobody is named", Some(hint));
-            }
-        };
-        verdict.holds(CHECK, || quote(name));
-        let Some(roles) = self.counted_roles(verdict, name, claims) else { return };
-        self.tell_of_roles(verdict, &roles);
-        self.roles(verdict, name, &roles);
-        self.required(verdict, name, &roles);
-    }
-
-    /// The roles that count: the table's with validate-user, the token's without.
-    fn counted_roles<'c>(
-        &'c self,
-        verdict: &mut Verdict,
-        name: &str,
-        claims: &'c Claims,
-    ) -> Option<Vec<&'c str>> {
-        const CHECK: &str = "user";
-        let own = claims.roles();
-        if !self.rules.validate_user {
-            match self.account {
-                Account::Known(user) => self.tell_of_account(verdict, user, &own),
-                Account::Missing if self.endpoint.is_some_and(Endpoint::is_login) => {
-                    let what = if self.rules.adds_users {
-                        "not in the user table: the login adds the user"
-                    } else {
-                        "not in the user table, and the login does not add the user: the session works, \
-                         but no token can be had with it"
-                    };
-                    verdict.warns(CHECK, what, None);
-                }
-                Account::Missing => verdict.warns(
-                    CHECK,
-                    "not in the user table; the server does not look (validate-user is off)",
-                    None,
-                ),
-                Account::Broken(why) => {
-                    verdict.warns(
-                        CHECK,
-                        || format!("{why}; the server does not look (validate-user is off)"),
-                        None,
-                    );
-                }
-                Account::Unasked => {}
-            }
-            return Some(own);
-        }
-        match self.account {
-            Account::Known(user) => {
-                verdict.holds(CHECK, "in the user table, whose roles count (validate-user is on)");
-                let table: Vec<&str> = user.roles.iter().map(String::as_str).collect();
-                if claims.get("roles").is_some() && own != table {
-                    verdict.warns(
-                        CHECK,
-                        || format!("the roles in the token ({}) do not count", listed(&own)),
-                        None,
-                    );
-                }
-                Some(table)
-            }
-            Account::Missing => {
-                verdict.fails(
-                    CHECK,
-                    format!("{} is not in the user table, and validate-user is on", quote(name)),
-                    Some(format!("cc-user add {} --role api --no-password", shell_word(name))),
-                );
-                None
-            }
-            Account::Broken(why) => {
-                verdict.fails(CHECK, format!("{why}; the server can't read the user either"), None);
-                None
-            }
-            Account::Unasked if self.signer.is_none() => Some(own),
-            Account::Unasked => {
-                verdict.fails(
-                    CHECK,
-                    "validate-user is on, but the user table was not asked",
-                    Some("name the database with --db FILE".to_owned()),
-                );
-                None
-            }
-        }
-    }
-
-    /// What a table that does not decide says otherwise.
-    fn tell_of_account(&self, verdict: &mut Verdict, user: &User, own: &[&str]) {
-        const CHECK: &str = "user";
-        let login = self.endpoint.is_some_and(Endpoint::is_login);
-        if login && self.rules.updates_users && user.source != Ok(AuthSource::Token) {
-            let source = match user.source {
-                Ok(source) => source.name().to_owned(),
-                Err(number) => format!("auth source {number}"),
-            };
-            verdict.warns(
-                CHECK,
-                || {
-                    format!(
-                        "in the user table as {source}: with update-user-on-login the server overwrites this \
-                     user's name and roles"
-                    )
-                },
-                Some("set auth.jwts.validate-user, so that the table counts".to_owned()),
-            );
-        } else if !same(own, &user.roles) {
-            let table: Vec<&str> = user.roles.iter().map(String::as_str).collect();
-            verdict.warns(
-                CHECK,
-                || format!("the user table has other roles ({}); the token's count", listed(&table)),
-                Some("issue a new token after changing roles".to_owned()),
-            );
-        } else {
-            verdict.holds(CHECK, "in the user table with the same roles");
-        }
-    }
-
-    /// What stands out in the roles, whatever the endpoint.
-    fn tell_of_roles(&self, verdict: &mut Verdict, roles: &[&str]) {
-        const CHECK: &str = "roles";
-        let mut seen: Vec<&str> = Vec::new();
-        let mut doubles: Vec<&str> = Vec::new();
-        for role in roles {
-            let list = if seen.contains(role) { &mut doubles } else { &mut seen };
-            if !list.contains(role) {
-                list.push(role);
-            }
-        }
-        if !doubles.is_empty() {
-            let shown = listed(&doubles);
-            verdict.warns(
-                CHECK,
-                || format!("{shown} stands twice: the server counts entries, not roles"),
-                None,
-            );
-        }
-        let unknown: Vec<&str> = seen.into_iter().filter(|role| role.parse::<Role>().is_err()).collect();
-        if !unknown.is_empty() {
-            let known = Role::ALL.map(Role::name).join(", ");
-            verdict.warns(
-                CHECK,
-                || format!("the server does not know {}", listed(&unknown)),
-                Some(format!("the roles are {known}, in lower case")),
-            );
-        }
-    }
-
-    fn roles(&self, verdict: &mut Verdict, name: &str, roles: &[&str]) {
-        const CHECK: &str = "roles";
-        let Some(endpoint) = self.endpoint else {
-            if roles.is_empty() {
-                verdict.warns(CHECK, "none: no endpoint of the server admits it", None);
-            } else {
-                verdict.holds(CHECK, || format!("{}; {}", listed(roles), opened(roles)));
-            }
-            return;
-        };
-        if endpoint.opens_for(roles) {
-            return verdict.holds(CHECK, || {
-                format!("{}: {} admits {}", listed(roles), endpoint.place(), endpoint.wants())
-            });
-        }
-        if endpoint.is_login() {
-            return verdict.fails(
-                CHECK,
-                format!(
-                    "{}: no role the server knows; it would let the user in, but to a session that is dead",
-                    listed(roles)
-                ),
-                Some(self.role_hint(endpoint, name, roles)),
-            );
-        }
-        verdict.fails(
-            CHECK,
-            format!("{}: {} admits only {}", listed(roles), endpoint.place(), endpoint.wants()),
-            Some(self.role_hint(endpoint, name, roles)),
-        );
-    }
-
-    /// The change of roles that opens the endpoint, and with which nothing else is lost.
-    fn role_hint(&self, endpoint: Endpoint, name: &str, roles: &[&str]) -> String {
-        let user = shell_word(name);
-        let change = match endpoint {
-            Endpoint::Api if roles.contains(&"api") => {
-                let others: Vec<String> = distinct(roles)
-                    .into_iter()
-                    .filter(|role| *role != "api" && *role != "admin")
-                    .map(shell_word)
-                    .collect();
-                if others.is_empty() {
-                    "name each role once".to_owned()
-                } else if Endpoint::UserApi.opens_for(roles) {
-                    format!(
-                        "use /userapi, or a user with api alone: cc-user role remove {user} {}",
-                        others.join(" ")
-                    )
-                } else {
-                    format!("cc-user role remove {user} {}", others.join(" "))
-                }
-            }
-            Endpoint::MetricStoreApi if roles.contains(&"api") => format!("cc-user role add {user} user"),
-            _ if endpoint.is_login() => format!("cc-user role add {user} user"),
-            _ if Endpoint::Api == endpoint && !roles.is_empty() && !roles.contains(&"admin") => {
-                "make a user with the role api alone: cc-user add NAME --role api --no-password".to_owned()
-            }
-            _ => format!("cc-user role add {user} api"),
-        };
-        if self.rules.validate_user { change } else { format!("{change}; then issue a new token") }
-    }
-
-    fn required(&self, verdict: &mut Verdict, name: &str, roles: &[&str]) {
-        const CHECK: &str = "required-role";
-        for role in &self.rules.required_roles {
-            if roles.contains(&role.name()) {
-                verdict.holds(CHECK, role.name());
-            } else {
-                verdict.fails(
-                    CHECK,
-                    format!("{role} is not among the roles ({})", listed(roles)),
-                    Some(format!("cc-user role add {} {role}", shell_word(name))),
-                );
-            }
         }
     }
 }
 
+/// The rights that the roles give in GraphQL and on the web pages.
+fn rights(verdict: &mut Verdict, roles: &[&str]) {
+    const CHECK: &str = "rights";
+    if super::remedy::query_rights(roles).is_some() {
+        verdict.holds(CHECK, || rights_in_words(roles));
+    } else {
+        verdict.warns(CHECK, || rights_in_words(roles), None);
+    }
+}
+
 fn wrong_key(verdict: &mut Verdict, endpoint: Endpoint, signer: Signer) {
-    let (wanted, hint) = match endpoint {
+    let (expected, hint) = match endpoint {
         Endpoint::JwtLogin => {
-            (Signer::Shared, "sign it with the shared key: cc-jwt issue NAME --algorithm hs512")
+            (Signer::Shared, "sign it with the HMAC secret: cc-jwt issue NAME --algorithm hs512")
         }
-        _ => (Signer::Own, "get one of the server's own: cc-jwt issue NAME"),
+        _ => (Signer::Own, "issue a token with the server's key: cc-jwt issue NAME"),
     };
     verdict.fails(
         "issuer",
         format!(
-            "{} takes only what {} verifies, it is signed by {}",
-            endpoint.place(),
-            wanted.name(),
+            "expected a token signed with {}, this one is signed with {}",
+            expected.name(),
             signer.name()
         ),
         Some(hint.to_owned()),
@@ -585,58 +462,16 @@ fn wrong_key(verdict: &mut Verdict, endpoint: Endpoint, signer: Signer) {
 
 fn untrusted(verdict: &mut Verdict, issuer: Option<&str>, trusted: Option<&str>) {
     let found = issuer.map_or_else(|| "no issuer".to_owned(), quote);
-    let wanted = trusted.map_or_else(|| "none is trusted (auth.jwts.trusted-issuer)".to_owned(), quote);
-    verdict.fails(
-        "issuer",
-        format!("found {found}, wanted {wanted}"),
-        Some("compare it letter by letter: a final slash and the case count".to_owned()),
-    );
-}
-
-fn distinct<'a>(roles: &[&'a str]) -> Vec<&'a str> {
-    let mut seen = Vec::new();
-    for role in roles {
-        if !seen.contains(role) {
-            seen.push(*role);
-        }
+    match trusted {
+        Some(trusted) => verdict.fails(
+            "issuer",
+            format!("expected {}, found {found}", quote(trusted)),
+            Some("compare them character by character: a final slash and the case count".to_owned()),
+        ),
+        None => verdict.fails(
+            "issuer",
+            format!("no issuer is trusted (auth.jwts.trusted-issuer is not set), found {found}"),
+            None,
+        ),
     }
-    seen
-}
-
-fn same(own: &[&str], table: &[String]) -> bool {
-    let mut own = distinct(own);
-    let table: Vec<&str> = table.iter().map(String::as_str).collect();
-    let mut table = distinct(&table);
-    own.sort_unstable();
-    table.sort_unstable();
-    own == table
-}
-
-/// Roles as a list in brackets; unfamiliar ones quoted.
-fn listed(roles: &[&str]) -> String {
-    let shown: Vec<String> = roles
-        .iter()
-        .map(|role| if role.parse::<Role>().is_ok() { (*role).to_owned() } else { quote(role) })
-        .collect();
-    format!("[{}]", shown.join(", "))
-}
-
-/// Which of the endpoints for tokens these roles open.
-fn opened(roles: &[&str]) -> String {
-    let open: Vec<&str> = [Endpoint::Api, Endpoint::UserApi, Endpoint::MetricStoreApi]
-        .into_iter()
-        .filter(|endpoint| endpoint.opens_for(roles))
-        .map(Endpoint::name)
-        .collect();
-    if open.is_empty() {
-        "they open no endpoint for tokens".to_owned()
-    } else {
-        format!("they open {}", open.join(", "))
-    }
-}
-
-/// The roles of a token that a login by token keeps.
-#[must_use]
-pub fn kept_roles<'a>(roles: &[&'a str]) -> Vec<&'a str> {
-    roles.iter().copied().filter(|role| is_kept_at_login(role)).collect()
 }

@@ -1,4 +1,4 @@
-//! The server's doors, and which roles open them, counted as the server counts.
+//! The endpoints that accept tokens, and the roles that each accepts, counted as the server counts.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,7 +9,7 @@ use crate::base::near::nearest;
 use crate::base::quote::quote;
 use crate::user::Role;
 
-/// Something of the server, or of cc-metric-store, that takes a token or refuses it.
+/// An endpoint of the server, or of cc-metric-store, that accepts or rejects tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Endpoint {
     /// `/api`: jobs, clusters, users.
@@ -18,17 +18,20 @@ pub enum Endpoint {
     UserApi,
     /// The metric-store routes of `/api`.
     MetricStoreApi,
-    /// The web configuration, which takes no token.
+    /// GraphQL (`/query`) and the web pages: any valid token, whose roles decide what is visible.
+    Query,
+    /// The web configuration below `/config/`, which accepts no token.
     Config,
-    /// cc-metric-store, a server of its own.
+    /// cc-metric-store, a server of its own, which cc-backend queries with the token of
+    /// `metric-store-external[].token`.
     MetricStore,
-    /// `/jwt-login`: a web login with a token signed by the shared key.
+    /// `/jwt-login`: a web login with a token signed with the HMAC secret.
     JwtLogin,
     /// A web login with a token in a cookie.
     CookieLogin,
 }
 
-/// The key a door wants a token to be signed with.
+/// The key that must verify a token of an endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyUse {
     /// The server's own (`JWT_PUBLIC_KEY`).
@@ -41,10 +44,11 @@ pub enum KeyUse {
 
 impl Endpoint {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Api,
         Self::UserApi,
         Self::MetricStoreApi,
+        Self::Query,
         Self::Config,
         Self::MetricStore,
         Self::JwtLogin,
@@ -58,6 +62,7 @@ impl Endpoint {
             Self::Api => "api",
             Self::UserApi => "user-api",
             Self::MetricStoreApi => "metric-store-api",
+            Self::Query => "query",
             Self::Config => "config",
             Self::MetricStore => "metric-store",
             Self::JwtLogin => "jwt-login",
@@ -72,6 +77,7 @@ impl Endpoint {
             Self::Api => "/api",
             Self::UserApi => "/userapi",
             Self::MetricStoreApi => "the metric-store routes of /api",
+            Self::Query => "GraphQL and the web pages",
             Self::Config => "the web configuration",
             Self::MetricStore => "cc-metric-store",
             Self::JwtLogin => "/jwt-login",
@@ -79,20 +85,35 @@ impl Endpoint {
         }
     }
 
-    /// Whom it admits, in words.
+    /// Its routes on the server.
     #[must_use]
-    pub const fn wants(self) -> &'static str {
+    pub const fn route(self) -> &'static str {
+        match self {
+            Self::Query => "/query",
+            other => other.place(),
+        }
+    }
+
+    /// The roles that it accepts, in words.
+    #[must_use]
+    pub const fn accepted_roles(self) -> &'static str {
         match self {
             Self::Api => "the role api alone, or admin and api together",
             Self::UserApi => "the role api alone, or api with one of user, manager, support, admin",
             Self::MetricStoreApi => "the role api alone, or api with one of user, manager, admin",
-            Self::Config => "a web session of somebody with the role admin",
-            Self::MetricStore => "any token of the server, whatever its roles",
-            Self::JwtLogin | Self::CookieLogin => "anybody with a role the server knows",
+            Self::Query | Self::MetricStore => "any roles, or none",
+            Self::Config => "a web session with the role admin",
+            Self::JwtLogin | Self::CookieLogin => "at least one role that the server knows",
         }
     }
 
-    /// The key it wants.
+    /// Whether it belongs to cc-backend, and so depends on the server's configuration.
+    #[must_use]
+    pub const fn is_backend(self) -> bool {
+        !matches!(self, Self::MetricStore)
+    }
+
+    /// The key that must verify its tokens.
     #[must_use]
     pub const fn key_use(self) -> KeyUse {
         match self {
@@ -102,7 +123,7 @@ impl Endpoint {
         }
     }
 
-    /// The values of `alg` it takes, letter by letter.
+    /// The values of `alg` that it accepts, case-sensitive.
     #[must_use]
     pub const fn algorithms(self) -> &'static [&'static str] {
         match self {
@@ -117,10 +138,10 @@ impl Endpoint {
         matches!(self, Self::JwtLogin | Self::CookieLogin)
     }
 
-    /// Whether these roles, doubles and unknown ones included, open it. The server compares
-    /// numbers of entries, so that `[admin, admin]` opens `/api` and `[admin, api, api]` does not.
+    /// Whether it accepts these roles, duplicates and unknown ones included. The server compares
+    /// numbers of entries: `/api` accepts `[admin, admin]` and rejects `[admin, api, api]`.
     #[must_use]
-    pub fn opens_for(self, roles: &[&str]) -> bool {
+    pub fn accepts_roles(self, roles: &[&str]) -> bool {
         const ADMIN: &str = Role::Admin.name();
         const API: &str = Role::Api.name();
         let count = |wanted: &[&str]| roles.iter().filter(|role| wanted.contains(role)).count();
@@ -136,14 +157,14 @@ impl Endpoint {
             Self::UserApi => api_with(&["user", "manager", "support", ADMIN]),
             Self::MetricStoreApi => api_with(&["user", "manager", ADMIN]),
             Self::Config => roles.contains(&ADMIN),
-            Self::MetricStore => true,
+            Self::Query | Self::MetricStore => true,
             Self::JwtLogin | Self::CookieLogin => roles.iter().any(|role| is_kept_at_login(role)),
         }
     }
 }
 
-/// Whether a login keeps this role: the server knows it, in whatever case it is written. (It
-/// opens nothing but in lower case.)
+/// Whether a login keeps this role: the server knows it, in any case. (Endpoints accept it in
+/// lower case only.)
 #[must_use]
 pub fn is_kept_at_login(role: &str) -> bool {
     Role::ALL.iter().any(|known| known.name().eq_ignore_ascii_case(role))
@@ -155,7 +176,7 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// A name that is no endpoint.
+/// An unknown endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unknown endpoint {}", quote(.0))]
 pub struct EndpointError(pub String);
@@ -208,17 +229,25 @@ mod tests {
         ];
         for (roles, wanted) in table {
             let seen =
-                [Endpoint::Api, Endpoint::UserApi, Endpoint::MetricStoreApi].map(|e| e.opens_for(roles));
+                [Endpoint::Api, Endpoint::UserApi, Endpoint::MetricStoreApi].map(|e| e.accepts_roles(roles));
             assert_eq!(seen, wanted, "{roles:?}");
         }
     }
 
     #[test]
     fn a_login_drops_unknown_roles_and_wants_one_that_is_left() {
-        assert!(Endpoint::JwtLogin.opens_for(&["wizard", "user"]));
-        assert!(Endpoint::CookieLogin.opens_for(&["ADMIN"]));
-        assert!(!Endpoint::JwtLogin.opens_for(&["wizard"]));
-        assert!(!Endpoint::JwtLogin.opens_for(&[]));
+        assert!(Endpoint::JwtLogin.accepts_roles(&["wizard", "user"]));
+        assert!(Endpoint::CookieLogin.accepts_roles(&["ADMIN"]));
+        assert!(!Endpoint::JwtLogin.accepts_roles(&["wizard"]));
+        assert!(!Endpoint::JwtLogin.accepts_roles(&[]));
+    }
+
+    #[test]
+    fn query_accepts_any_roles() {
+        for roles in [&[][..], &["user"], &["admin"], &["wizard"], &["api", "api"]] {
+            assert!(Endpoint::Query.accepts_roles(roles), "{roles:?}");
+        }
+        assert!(Endpoint::Query.is_backend() && !Endpoint::MetricStore.is_backend());
     }
 
     #[test]

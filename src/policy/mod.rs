@@ -8,11 +8,14 @@ pub mod oidc_identity;
 
 pub mod pointer;
 pub mod profile;
+pub mod remedy;
 pub mod role;
+pub mod rules;
 pub mod scope;
+mod subject;
 pub mod times;
 pub mod verdict;
 
-pub use admission::{Account, Rules, Signer};
 pub use endpoint::{Endpoint, EndpointError};
+pub use rules::{Account, AllowedAddresses, Rules, ServerNote, ServerState, Signer};
 pub use verdict::{Detail, Finding, Reason, State, Verdict};

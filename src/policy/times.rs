@@ -1,20 +1,20 @@
-//! When a token holds: `exp`, `nbf` and `iat` against the given instant.
+//! The times of a token: `exp`, `nbf` and `iat` against the given instant.
 
 use super::verdict::Verdict;
 use crate::base::time::Timestamp;
 use crate::token::{Claims, NumericDate, TimeClaimError};
 
-/// What is made of `iat`, the time of issue.
+/// Whether `iat`, the time of issue, decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IssuedAt {
-    /// It is told, and what stands out is a warning: the server does not look at it.
+    /// It only causes warnings: cc-backend does not check it.
     Told,
-    /// It must be a number, and not in the future: so cc-metric-store.
+    /// It must be a number, and not in the future: cc-metric-store.
     Checked,
 }
 
 /// Adds the findings `expiry`, `not-before` and, where there is an `iat`, `issued-at`. Without
-/// leeway, as the server: a token is over in the second of its `exp`.
+/// leeway, as the server: a token is expired in the second of its `exp`.
 pub fn judge(verdict: &mut Verdict, claims: &Claims, now: Timestamp, issued_at: IssuedAt) {
     expiry(verdict, claims, now);
     not_before(verdict, claims, now);
@@ -31,21 +31,21 @@ fn expiry(verdict: &mut Verdict, claims: &Claims, now: Timestamp) {
     match claims.time("exp") {
         Ok(None) => verdict.warns(
             CHECK,
-            "it never expires: there is no 'exp'",
-            Some("issue it with --ttl, or set auth.jwts.max-age".to_owned()),
+            "no 'exp' claim: never expires",
+            Some("issue it with --ttl 24h, or set auth.jwts.max-age".to_owned()),
         ),
         Ok(Some(date)) if date.is_zero() => verdict.warns(
             CHECK,
-            "it never expires: the server takes an 'exp' of 0 for none",
-            Some("issue it with --ttl".to_owned()),
+            "'exp' is 0: never expires, for the server as well",
+            Some("issue it with --ttl 24h".to_owned()),
         ),
         Ok(Some(date)) if date.instant() > now => {
-            verdict.holds(CHECK, || format!("it expires {}", shown(date, now)));
+            verdict.holds(CHECK, || format!("expires {}", shown(date, now)));
         }
         Ok(Some(date)) => verdict.fails(
             CHECK,
-            format!("it expired {}", shown(date, now)),
-            Some("issue a new one with 'cc-jwt issue', or get one from whoever issued it".to_owned()),
+            format!("expired {}", shown(date, now)),
+            Some("issue a new token with 'cc-jwt issue', or ask its issuer for one".to_owned()),
         ),
         Err(error) => verdict.fails(CHECK, error.to_string(), None),
     }
@@ -54,20 +54,21 @@ fn expiry(verdict: &mut Verdict, claims: &Claims, now: Timestamp) {
 fn not_before(verdict: &mut Verdict, claims: &Claims, now: Timestamp) {
     const CHECK: &str = "not-before";
     match claims.time("nbf") {
-        Ok(None) => verdict.holds(CHECK, "it holds from the beginning: there is no 'nbf'"),
+        Ok(None) => verdict.holds(CHECK, "no 'nbf' claim: valid immediately"),
         Ok(Some(date)) if date.instant() <= now || date.is_zero() => {
-            verdict.holds(CHECK, || format!("it holds since {}", shown(date, now)));
+            verdict.holds(CHECK, || format!("valid since {}", shown(date, now)));
         }
         Ok(Some(date)) => verdict.fails(
             CHECK,
-            format!("it holds only from {}", shown(date, now)),
+            format!("not valid before {}", shown(date, now)),
             Some(
-                "wait, or set this machine's clock; 'cc-jwt verify --at TIME' judges another time".to_owned(),
+                "wait, or set the clock of this machine; 'cc-jwt verify --at TIME' checks another time"
+                    .to_owned(),
             ),
         ),
         // Beyond 64 bits the server's number turns round and lies in the past.
         Err(error @ TimeClaimError::Range { .. }) => {
-            verdict.fails(CHECK, format!("{error}; the server takes that for the past"), None);
+            verdict.fails(CHECK, format!("{error}; the server reads it as a time in the past"), None);
         }
         Err(error) => verdict.fails(CHECK, error.to_string(), None),
     }
@@ -78,18 +79,18 @@ fn issue(verdict: &mut Verdict, claims: &Claims, now: Timestamp, issued_at: Issu
     let (problem, hint) = match claims.time("iat") {
         Ok(None) => return,
         Ok(Some(date)) if date.instant() <= now || (date.is_zero() && issued_at == IssuedAt::Checked) => {
-            return verdict.holds(CHECK, || format!("it was issued {}", shown(date, now)));
+            return verdict.holds(CHECK, || format!("issued {}", shown(date, now)));
         }
         Ok(Some(date)) => (
-            format!("it was issued in the future, {}", shown(date, now)),
+            format!("issued in the future, {}", shown(date, now)),
             "compare the clocks of this machine and of the issuer",
         ),
-        Err(error) => (error.to_string(), "ask the issuer for a token with a proper 'iat'"),
+        Err(error) => (error.to_string(), "ask the issuer for a token with a valid 'iat'"),
     };
     match issued_at {
         IssuedAt::Told => verdict.warns(
             CHECK,
-            || format!("{problem}; the server does not look at it, cc-metric-store would refuse"),
+            || format!("{problem}; cc-backend does not check it, cc-metric-store rejects it"),
             None,
         ),
         IssuedAt::Checked => verdict.fails(CHECK, problem, Some(hint.to_owned())),

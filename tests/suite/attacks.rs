@@ -227,7 +227,7 @@ fn ambiguous(all: &mut Attacks) {
         ("exp a list", header, r#"{"sub":"fritz","exp":[4000000000]}"#, "exp"),
         ("nbf a truth value", header, r#"{"sub":"fritz","nbf":true}"#, "nbf"),
         ("expired", header, r#"{"sub":"fritz","exp":1700000000}"#, "expired"),
-        ("not begun", header, r#"{"sub":"fritz","nbf":3900000000}"#, "it holds only from"),
+        ("not begun", header, r#"{"sub":"fritz","nbf":3900000000}"#, "not valid before"),
         ("header a list", r#"["EdDSA"]"#, CLAIMS, "wanted a JSON object"),
         ("header null", "null", CLAIMS, "wanted a JSON object"),
     ] {

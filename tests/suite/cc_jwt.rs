@@ -24,7 +24,7 @@ fn server(rules: &str) -> Folder {
     let path = folder.write(".env", env);
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
     let jwts = format!(
-        r#"{{"auth":{{"jwts":{{"max-age":"24h","cookie-name":"cc","trusted-issuer":"https://portal.example/"{rules}}}}}}}"#
+        r#"{{"main":{{"api-allowed-ips":["*"]}},"auth":{{"jwts":{{"max-age":"24h","cookie-name":"cc","trusted-issuer":"https://portal.example/"{rules}}}}}}}"#
     );
     folder.write("config.json", jwts);
     folder.write("portal.key", PORTAL_PRIVATE);
@@ -300,4 +300,15 @@ if (process.argv[2]) {{
         folder.sh(&format!("{issue} | {verify}")).ended(0);
         folder.sh(&format!("cc-jwt issue ann -q | {verify}")).ended(1);
     }
+}
+
+/// A part of a list must never count as the whole.
+#[test]
+fn issue_list_longer_than_the_limit_issues_no_token() {
+    let folder = server("");
+    let line = "fritz\n";
+    let fits = (64 << 20) / line.len();
+    let run = folder.run_with("cc-jwt", &["issue", "--no-db", "--users-from", "-"], line.repeat(fits + 2));
+    assert_eq!((run.status, run.stdout.len()), (65, 0), "{}", run.stderr);
+    assert!(run.stderr.contains("longer than 67108864 bytes"), "{}", run.stderr);
 }

@@ -56,6 +56,7 @@ mod remote_login;
 mod renewal;
 mod roles;
 mod security;
+mod server_config;
 mod session_changes;
 mod slapd;
 mod store;

@@ -1050,8 +1050,24 @@ fn a_configuration_is_taken_as_the_reference_server_takes_it() {
         (json!({"bound_issuer": 1}), true),
         (json!({"bound_issuer": ["x"]}), false),
         (json!({"oidc_client_secret": "x"}), false),
+        (json!({"provider_config": {"provider": "azure"}}), true),
+        (json!({"provider_config": {"provider": "Azure"}}), false),
+        (json!({"provider_config": {"provider": "okta"}}), false),
+        (json!({"provider_config": {"provider": 1}}), false),
+        (json!({"provider_config": {"fetch_groups": true}}), false),
     ] {
         let config = with(json!({"jwt_validation_pubkeys": pems()}), change);
+        let read = RoleConfig::read("config", &config);
+        assert_eq!(read.is_ok(), taken, "{config}: {read:?}");
+    }
+    for (client, taken) in [
+        (json!({"oidc_client_id": "c", "oidc_client_secret": "s"}), true),
+        (json!({"oidc_client_id": "", "oidc_client_secret": ""}), true),
+        (json!({"oidc_client_id": "c"}), false),
+        (json!({"oidc_client_id": "c", "oidc_client_secret": ""}), false),
+        (json!({"oidc_client_secret": "s"}), false),
+    ] {
+        let config = with(json!({"oidc_discovery_url": "https://idp.example"}), client);
         let read = RoleConfig::read("config", &config);
         assert_eq!(read.is_ok(), taken, "{config}: {read:?}");
     }

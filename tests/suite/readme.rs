@@ -193,7 +193,7 @@ fn readme_answer_is_compared_but_for_what_differs_each_time() {
         ("eyJhbGciOiJFZERTQSIsInR5cCI6IkpXVCJ9", "eyJhbGciOiJFUzI1NiIsInR5cCI6IkpXVCJ9"),
         ("https://tokens.example.org/jwks.json", "https://tokens.example.com/jwks.json"),
         (key, &other[1..]),
-        ("admitted by /api", "refused by /api"),
+        ("accepted by /api", "rejected by /api"),
     ] {
         assert!(!one(shown, seen), "'{shown}' and '{seen}' are taken for the same");
     }

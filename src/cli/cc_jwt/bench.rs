@@ -1,14 +1,17 @@
 //! What tokens are judged by: the arguments of `cc-jwt verify` and the server's rules.
 
+use std::net::IpAddr;
+
 use super::keys::KeyRing;
 use super::osdf::Demand;
 use super::report::Judged;
 use super::verify_options::Verify;
+use crate::base::quote::quote;
 use crate::base::time::{Clock, Timestamp};
 use crate::cli::failure::{Failure, UsageFault};
-use crate::config::{Settings, Variable};
+use crate::config::{ServerEffect, ServerKeys, Settings};
 use crate::policy::admission::{self, Account, Rules};
-use crate::policy::{Detail, Endpoint, Signer};
+use crate::policy::{AllowedAddresses, Detail, Endpoint, ServerNote, ServerState, Signer};
 use crate::token::{TokenError, Verified};
 use crate::user::Role;
 
@@ -22,7 +25,7 @@ pub(super) struct Bench<'a> {
 impl<'a> Bench<'a> {
     /// Brings together what the arguments ask and what the settings say.
     pub(super) fn new(verify: &'a Verify, asked: Asked, settings: &Settings, keys: &KeyRing) -> Self {
-        Self { verify, rules: rules(settings, keys, asked.roles.clone()), asked }
+        Self { verify, rules: rules(settings, keys, &asked), asked }
     }
 
     /// The instant to judge a token by that came now: the one asked for, or the present.
@@ -48,15 +51,15 @@ impl<'a> Bench<'a> {
                 let verdict = asked.osdf.judge(verified, signer, issuer, audience, now, detail);
                 return Judged { endpoint, verdict };
             }
-            let mut verdict =
-                match (verified, endpoint.and_then(|endpoint| admission::closed(endpoint, rules))) {
-                    (_, Some(closed)) => closed,
-                    (Ok(verified), None) => {
-                        let signer = keys.signer(verified.key());
-                        admission::judge(endpoint, verified, signer, rules, account, now, detail)
-                    }
-                    (Err(error), None) => admission::refused(error),
-                };
+            let mut verdict = match verified {
+                Ok(verified) => {
+                    let signer = keys.signer(verified.key());
+                    admission::judge(endpoint, verified, signer, rules, account, now, detail)
+                }
+                Err(error) => endpoint
+                    .and_then(|endpoint| admission::closed(endpoint, rules))
+                    .unwrap_or_else(|| admission::refused(error)),
+            };
             if let Ok(verified) = verified {
                 admission::demand(&mut verdict, verified.claims(), issuer, audience);
                 asked.osdf.add(&mut verdict, verified);
@@ -71,6 +74,8 @@ pub(super) struct Asked {
     pub(super) endpoints: Vec<Endpoint>,
     roles: Vec<Role>,
     pub(super) clock: Clock,
+    /// The address that the request comes from.
+    from: Option<String>,
     osdf: Demand,
 }
 
@@ -81,7 +86,12 @@ impl Asked {
         if verify.audience.as_deref() == Some("") || verify.issuer.as_deref() == Some("") {
             return Err(UsageFault::new("--issuer and --audience can't be empty").into());
         }
-        Ok(Self { endpoints, roles, clock: verify.at.clock()?, osdf: verify.osdf.demand()? })
+        let from = verify.from.clone();
+        if let Some(address) = from.as_deref().filter(|text| text.parse::<IpAddr>().is_err()) {
+            let text = format!("--from: invalid address {}: expected an IP address", quote(address));
+            return Err(UsageFault::new(text).into());
+        }
+        Ok(Self { endpoints, roles, clock: verify.at.clock()?, from, osdf: verify.osdf.demand()? })
     }
 }
 
@@ -92,38 +102,46 @@ fn places(endpoints: &[Endpoint]) -> impl Iterator<Item = Option<Endpoint>> {
 }
 
 /// The server's rules, as configured.
-fn rules(settings: &Settings, keys: &KeyRing, required_roles: Vec<Role>) -> Rules {
+fn rules(settings: &Settings, keys: &KeyRing, asked: &Asked) -> Rules {
     let jwts = &settings.jwts;
-    let given = keys.has(Signer::Given);
-    let mut lacks = Vec::new();
-    for (name, set) in
-        [("auth.jwts.cookie-name", &jwts.cookie_name), ("auth.jwts.trusted-issuer", &jwts.trusted_issuer)]
-    {
-        if set.as_ref().is_none_or(|text| text.value.is_empty()) {
-            lacks.push(name.to_owned());
-        }
-    }
-    for (signer, variable) in
-        [(Signer::Own, Variable::JwtPublicKey), (Signer::CrossLogin, Variable::CrossLoginJwtPublicKey)]
-    {
-        if !given && !keys.has(signer) {
-            lacks.push(variable.name().to_owned());
-        }
-    }
-    if !given && settings.secret(Variable::JwtPrivateKey).is_none() {
-        lacks.push(Variable::JwtPrivateKey.name().to_owned());
-    }
-    let shared = given || keys.has(Signer::Shared);
+    let whose = if keys.has(Signer::Given) { ServerKeys::Given } else { ServerKeys::Configured };
+    let server = &settings.server;
+    let has_server = settings.config_file.is_some();
     Rules {
         validate_user: jwts.validate_user.value,
         trusted_issuer: jwts.trusted_issuer.as_ref().map(|issuer| issuer.value.clone()),
         adds_users: jwts.sync_user_on_login.value,
         updates_users: jwts.update_user_on_login.value,
-        cookie_login_lacks: lacks,
-        jwt_login_lacks: (!shared)
-            .then(|| Variable::CrossLoginJwtHs512Key.name().to_owned())
-            .into_iter()
-            .collect(),
-        required_roles,
+        cookie_login_lacks: settings.cookie_login_lacks(whose),
+        jwt_login_lacks: if keys.has(Signer::Shared) { Vec::new() } else { settings.jwt_login_lacks(whose) },
+        required_roles: asked.roles.clone(),
+        server: server_notes(settings, whose, &asked.endpoints),
+        addresses: if has_server {
+            AllowedAddresses::of(server.api_allowed_ips.as_ref().map(|list| list.value.as_slice()))
+        } else {
+            AllowedAddresses::Unknown
+        },
+        from: asked.from.clone(),
+        jobs_over_nats: server.api_subjects,
     }
+}
+
+/// What the server makes of the configuration, as far as a verdict depends on it.
+pub(super) fn server_notes(settings: &Settings, keys: ServerKeys, endpoints: &[Endpoint]) -> Vec<ServerNote> {
+    settings
+        .server_findings(keys)
+        .into_iter()
+        .filter_map(|finding| {
+            let state = match finding.effect {
+                // Without an endpoint, no server is asked about.
+                ServerEffect::NoServer if endpoints.is_empty() => return None,
+                ServerEffect::NoServer | ServerEffect::Warning => ServerState::Warning,
+                ServerEffect::NoStart => ServerState::NoStart,
+                ServerEffect::NoTokens => ServerState::NoTokens,
+                ServerEffect::NoOwnTokens => ServerState::NoOwnTokens,
+                ServerEffect::NoAuthentication => ServerState::NoAuthentication,
+            };
+            Some(ServerNote { state, reason: finding.reason, hint: finding.hint })
+        })
+        .collect()
 }

@@ -21,10 +21,10 @@ use crate::token::inspect::{Form, Seen};
 use crate::token::{self, Claims, Inspection, NumericDate, TokenError};
 use crate::user::Role;
 
-/// Show what a token says, without any key
+/// Show the header and claims of a token, without any key
 ///
-/// Reads what other programs choke on, and names it. Nothing is said about the signature: what
-/// is shown may be forged. 'cc-jwt verify' tells whether it holds.
+/// Malformed tokens are shown as far as possible, with what is wrong. The signature is not checked:
+/// the content may be forged. 'cc-jwt verify' checks it.
 #[derive(Debug, Args)]
 pub(super) struct Inspect {
     #[command(flatten)]
@@ -162,7 +162,7 @@ impl Looked {
             && !Endpoint::ALL.iter().any(|endpoint| endpoint.algorithms().contains(&alg))
             && self.inspection.form == Form::Signed
         {
-            let text = format!("no endpoint of the server takes the algorithm {}", quote(alg));
+            let text = format!("no endpoint of the server accepts the algorithm {}", quote(alg));
             remarks.push(("algorithm-refused", text));
         }
         remarks
@@ -270,12 +270,12 @@ impl Looked {
                 console.line(&format!("  {text}"))?;
             }
         }
-        let title = console.paint("1", "if the signature holds");
+        let title = console.paint("1", "if the signature is valid");
         console.line(&title)?;
         for (endpoint, verdict) in self.forecasts(now) {
             let answer = match verdict.first_failure() {
-                None => console.paint("32", "admits"),
-                Some(_) => console.paint("31", "refuses"),
+                None => console.paint("32", "accepts"),
+                Some(_) => console.paint("31", "rejects"),
             };
             let why =
                 verdict.first_failure().map(|finding| format!(": {}", finding.reason)).unwrap_or_default();
@@ -313,9 +313,9 @@ fn part(label: &str, seen: &Seen, written: Option<&str>, console: &mut Console) 
 
 fn remarks_on_times(claims: &Claims, now: Timestamp, remarks: &mut Vec<(&'static str, String)>) {
     match claims.time("exp") {
-        Ok(None) => remarks.push(("no-expiry", "it never expires".to_owned())),
+        Ok(None) => remarks.push(("no-expiry", "never expires".to_owned())),
         Ok(Some(date)) if date.is_zero() => {
-            remarks.push(("no-expiry", "'exp' is 0, which the server takes for no expiry".to_owned()));
+            remarks.push(("no-expiry", "'exp' is 0: never expires, for the server as well".to_owned()));
         }
         Ok(Some(date)) if is_milliseconds(date) => remarks.push((
             "milliseconds",
@@ -323,21 +323,21 @@ fn remarks_on_times(claims: &Claims, now: Timestamp, remarks: &mut Vec<(&'static
                 .to_owned(),
         )),
         Ok(Some(date)) if date.instant() <= now => {
-            remarks.push(("expired", format!("it expired {}", date.instant().relative_to(now))));
+            remarks.push(("expired", format!("expired {}", date.instant().relative_to(now))));
         }
         Ok(Some(_)) => {}
         Err(error) => remarks.push(("time", error.to_string())),
     }
     match claims.time("nbf") {
         Ok(Some(date)) if date.instant() > now => {
-            remarks.push(("not-yet", format!("it holds only {}", date.instant().relative_to(now))));
+            remarks.push(("not-yet", format!("not yet valid: valid {}", date.instant().relative_to(now))));
         }
         Ok(_) => {}
         Err(error) => remarks.push(("time", error.to_string())),
     }
     match claims.time("iat") {
         Ok(Some(date)) if date.instant() > now => remarks
-            .push(("issued-in-future", format!("it says it was issued {}", date.instant().relative_to(now)))),
+            .push(("issued-in-future", format!("issued in the future, {}", date.instant().relative_to(now)))),
         Ok(_) => {}
         Err(error) => remarks.push(("time", error.to_string())),
     }
@@ -360,17 +360,17 @@ fn remarks_on_scopes(claims: &Claims, remarks: &mut Vec<(&'static str, String)>)
 fn remarks_on_roles(claims: &Claims, remarks: &mut Vec<(&'static str, String)>) {
     let roles = claims.roles();
     if claims.get("roles").is_some_and(|value| !value.is_array()) {
-        remarks.push(("roles", "'roles' is no list: the server sees no role".to_owned()));
+        remarks.push(("roles", "'roles' is not an array: the server reads no role".to_owned()));
     }
     let mut unknown: Vec<&str> = roles.iter().copied().filter(|role| role.parse::<Role>().is_err()).collect();
     unknown.dedup();
     if !unknown.is_empty() {
         let shown: Vec<String> = unknown.into_iter().map(quote).collect();
-        remarks.push(("role-unknown", format!("the server does not know the role {}", shown.join(", "))));
+        remarks.push(("role-unknown", format!("unknown role {}", shown.join(", "))));
     }
     let mut sorted = roles;
     sorted.sort_unstable();
     if sorted.windows(2).any(|pair| pair[0] == pair[1]) {
-        remarks.push(("role-twice", "a role stands twice: the server counts entries, not roles".to_owned()));
+        remarks.push(("role-twice", "duplicate role: the server counts entries, not roles".to_owned()));
     }
 }

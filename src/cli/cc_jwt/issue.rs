@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueHint};
 use serde_json::{Value, json};
 
+use super::bench::server_notes;
 use super::issue_spec::{self, SpecOptions};
 use super::people::{Census, People, Person, TOLD_ONE_BY_ONE, Who};
 use super::{complete, keys};
 use crate::base::duration::GoDuration;
 use crate::base::fault::Status;
 use crate::base::file::{self, Existing, PRIVATE_MODE, shell_word};
-use crate::base::note::Notes;
+use crate::base::note::{Level, Note, Notes};
 use crate::base::quote::{escape_json, quote, quote_path};
 use crate::base::secret::SecretText;
 use crate::base::time::{self, Timestamp};
@@ -20,9 +21,10 @@ use crate::cli::failure::{Failure, UsageFault};
 use crate::cli::options::{AtOption, SettingsOptions};
 use crate::cli::output_owner::warn_if_not_owner;
 use crate::cli::settings;
-use crate::config::Settings;
+use crate::config::{ServerKeys, Settings};
 use crate::key::{Algorithm, SigningKey};
-use crate::policy::Endpoint;
+use crate::policy::remedy::{Remedy, accepted_in_words};
+use crate::policy::{Endpoint, ServerState};
 use crate::token::{self, Claims, Heading};
 use crate::user::{Role, Username};
 
@@ -162,10 +164,12 @@ pub(super) fn run(
         );
     }
     remark_on_issuer(issue, &heading, &settings, &mut notes);
+    remark_on_server(issue, &heading, &settings, &mut notes);
     if census.count > TOLD_ONE_BY_ONE {
         remark_on_many(&census, &heading, &mut notes);
     } else {
-        census.first.iter().for_each(|person| remark_on_roles(person, &heading, &mut notes));
+        let validate_user = settings.jwts.validate_user.value;
+        census.first.iter().for_each(|person| remark_on_roles(person, &heading, validate_user, &mut notes));
     }
     let signer = Signer { asked: &asked, life, heading: &heading, key: &key };
     deliver(issue, &people, &census, &signer, notes, console)
@@ -362,50 +366,80 @@ fn remark_on_issuer(issue: &Issue, heading: &Heading, settings: &Settings, notes
     }
 }
 
-fn remark_on_roles(person: &Person, heading: &Heading, notes: &mut Notes) {
+/// Warns of a server that would not start with the configuration, or would reject the tokens.
+fn remark_on_server(issue: &Issue, heading: &Heading, settings: &Settings, notes: &mut Notes) {
+    if issue.key.is_some() {
+        return;
+    }
+    for note in server_notes(settings, ServerKeys::Configured, &[]) {
+        let text = match note.state {
+            ServerState::NoOwnTokens if heading.algorithm.is_symmetric() => continue,
+            ServerState::NoOwnTokens => format!("the server rejects every token: {}", note.reason),
+            ServerState::NoStart => format!("the server does not start: {}", note.reason),
+            ServerState::NoTokens => format!("the server accepts no token: {}", note.reason),
+            ServerState::NoAuthentication | ServerState::Warning => note.reason,
+        };
+        notes.add(Note { level: Level::Warning, text, hint: note.hint });
+    }
+}
+
+/// The API endpoint that accepts a user's token after the smallest change of roles.
+fn nearest_api(roles: &[&str]) -> Endpoint {
+    if roles.is_empty() || roles.contains(&Role::Admin.name()) { Endpoint::Api } else { Endpoint::UserApi }
+}
+
+fn remark_on_roles(person: &Person, heading: &Heading, validate_user: bool, notes: &mut Notes) {
     let Person { name, roles } = person;
     let roles: Vec<&str> = roles.iter().map(String::as_str).collect();
-    let user = shell_word(name);
-    let open = |endpoint: Endpoint| endpoint.opens_for(&roles);
+    let accepts = |endpoint: Endpoint| endpoint.accepts_roles(&roles);
     if heading.algorithm.is_symmetric() {
-        if !open(Endpoint::JwtLogin) {
-            notes.warn(format!(
-                "{} has no role the server knows: the login would lead to a dead session",
-                quote(name)
-            ));
+        if !accepts(Endpoint::JwtLogin) {
+            notes.warn_with(
+                format!(
+                    "{} has no role that the server knows: a login with this token has no effect",
+                    quote(name)
+                ),
+                Remedy::of(Endpoint::JwtLogin, &roles).hint(name, validate_user),
+            );
         }
     } else if !roles.contains(&Role::Api.name()) {
+        let endpoint = nearest_api(&roles);
+        let hint = Remedy::of(endpoint, &roles).hint(name, validate_user);
         notes.warn_with(
-            format!("{} has not the role api: no API endpoint admits the token", quote(name)),
-            format!("cc-user role add {user} api"),
+            format!(
+                "{} does not have the role 'api': this token is {}",
+                quote(name),
+                accepted_in_words(&roles)
+            ),
+            format!("for {}: {hint}", endpoint.place()),
         );
-    } else if !open(Endpoint::Api) && open(Endpoint::UserApi) {
+    } else if !accepts(Endpoint::Api) && accepts(Endpoint::UserApi) {
         notes.note(format!(
-            "{} has other roles beside api: /userapi admits the token, /api does not",
+            "{} has other roles beside 'api': /userapi accepts this token, /api rejects it",
             quote(name)
         ));
     }
 }
 
-/// Whether no endpoint admits this person's token, for want of a role.
+/// Whether no API endpoint accepts this user's token.
 fn lacks(person: &Person, heading: &Heading) -> bool {
     let roles: Vec<&str> = person.roles.iter().map(String::as_str).collect();
     if heading.algorithm.is_symmetric() {
-        !Endpoint::JwtLogin.opens_for(&roles)
+        !Endpoint::JwtLogin.accepts_roles(&roles)
     } else {
         !roles.contains(&Role::Api.name())
     }
 }
 
-/// One remark for all tokens that have the same lack.
+/// One warning for all tokens with the same lack.
 fn remark_on_many(census: &Census, heading: &Heading, notes: &mut Notes) {
     let Some(first) = &census.first_lacking else { return };
     let what = if heading.algorithm.is_symmetric() {
-        "have no role the server knows: their logins would lead to dead sessions"
+        "have no role that the server knows: logins with their tokens have no effect"
     } else {
-        "have not the role api: no API endpoint admits their tokens"
+        "do not have the role 'api': their tokens are accepted by GraphQL and the web pages only"
     };
-    notes.warn(format!("{} of {} {what}; the first is {}", census.lacking, census.count, quote(first)));
+    notes.warn(format!("{} of {} users {what}; the first is {}", census.lacking, census.count, quote(first)));
 }
 
 /// Signs the tokens and writes each as soon as it is there; a file appears with all or not at all.

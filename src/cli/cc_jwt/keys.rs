@@ -10,7 +10,7 @@ use crate::base::secret::SecretText;
 use crate::base::time::Timestamp;
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
-use crate::config::{Settings, Variable};
+use crate::config::{ServerKeys, Settings, Variable};
 use crate::key::jwk::Jwk;
 use crate::key::set::KeySet;
 use crate::key::{Algorithm, KeyError, SigningKey, VerifyingKey, WeakKeys, found};
@@ -119,9 +119,10 @@ impl KeyRing {
         Self(self.0.iter().take(self.0.len().saturating_sub(last)).cloned().collect())
     }
 
-    /// The server's keys that these endpoints want; without endpoints, all there are. What is not
-    /// wanted but there helps to say by whom a token is signed instead; where that one is
-    /// malformed it is as if it were not there.
+    /// The server's keys that these endpoints need; without endpoints, all there are. A key that
+    /// is not needed helps to report by whom a token is signed; a malformed one of these is as if
+    /// it were not there. The own key may be missing or malformed where all endpoints are the
+    /// server's: their verdict names that.
     pub(super) fn configured(
         settings: &Settings,
         endpoints: &[Endpoint],
@@ -133,9 +134,16 @@ impl KeyRing {
         let other_keys = [Variable::CrossLoginJwtPublicKey, Variable::CrossLoginJwtHs512Key]
             .map(|v| settings.secret(v).is_some());
         let own_needed = any_own || (endpoints.is_empty() && other_keys == [false, false]);
-        if own_needed || settings.secret(Variable::JwtPublicKey).is_some() {
+        let own_keys =
+            [Variable::JwtPublicKey, Variable::JwtPrivateKey].map(|v| settings.secret(v).is_some());
+        let in_verdict = !endpoints.is_empty()
+            && endpoints.iter().all(|endpoint| endpoint.is_backend())
+            && own_keys != [false, false];
+        if own_needed || own_keys[0] {
             match settings.verifying_key(&mut notes) {
                 Ok(key) => ring.0.push(OwnedKey::of(Signer::Own, key)),
+                // A key that the server uses, and this toolkit rejects, is no matter of a verdict.
+                Err(fault) if in_verdict && rejects_own_tokens(settings) => log::info!("{fault}"),
                 Err(fault) if own_needed || endpoints.is_empty() => return Err(fault.into()),
                 Err(_) => {}
             }
@@ -148,21 +156,28 @@ impl KeyRing {
             }
         }
         if other_keys[1] {
-            // The server takes a short one, so that is what has to be judged by.
+            // The server accepts a short one, so that a verdict uses it as well.
             match settings.shared_key(WeakKeys::Allow) {
                 Ok(key) => {
                     warn_of_short(key.bits(), &mut notes);
                     ring.0.push(OwnedKey::of(Signer::Shared, key));
                 }
-                Err(fault) if endpoints.is_empty() || endpoints.contains(&Endpoint::JwtLogin) => {
-                    return Err(fault.into());
-                }
+                Err(fault) if endpoints.is_empty() => return Err(fault.into()),
                 Err(_) => {}
             }
         }
         console.notes(notes);
         Ok(ring)
     }
+}
+
+/// Whether the server rejects every token of its own key, or does not start.
+fn rejects_own_tokens(settings: &Settings) -> bool {
+    use crate::config::ServerEffect::{NoOwnTokens, NoStart, NoTokens};
+    settings
+        .server_findings(ServerKeys::Configured)
+        .iter()
+        .any(|finding| matches!(finding.effect, NoStart | NoTokens | NoOwnTokens))
 }
 
 fn warn_of_short(bits: usize, notes: &mut Notes) {

@@ -45,7 +45,7 @@ pub(super) static PAGES: &[Page] = &[
             },
             Example {
                 command: "cc-jwt verify --token-file token.txt --endpoint user-api",
-                explains: "Ask whether /userapi would admit it",
+                explains: "Check whether /userapi accepts it",
                 test: Tested::Runs(0),
             },
         ],
@@ -58,7 +58,7 @@ pub(super) static PAGES: &[Page] = &[
         description: &[
             "Issues a token for a user and prints it, and nothing else. The claims are those the server sets: sub, roles as they stand in the user table, iat, and exp where \
              auth.jwts.max-age is set; --ttl sets another time. A user without the role api gets a token too, with a \
-             warning, since no API endpoint admits it.",
+             warning: only GraphQL and the web pages accept it.",
             "With --roles or --no-db the user table is not asked. HS512 and HS256 are signed with the shared key \
              CROSS_LOGIN_JWT_HS512_KEY, for /jwt-login; a token of an external issuer is made with --issuer and that \
              issuer's private key, --key FILE. A private key is never an argument.",
@@ -80,7 +80,7 @@ pub(super) static PAGES: &[Page] = &[
             },
             Example {
                 command: "cc-jwt issue --all --role api --ttl 168h",
-                explains: "Tokens for everybody with the role api",
+                explains: "Tokens for all users with the role api",
                 test: Tested::Runs(0),
             },
             Example {
@@ -153,7 +153,7 @@ pub(super) static PAGES: &[Page] = &[
             ("profile", "wlcg, scitokens2, scitokens1, or null"),
             ("scopes", "what each part of the scope permits, in words, or null"),
             ("stands_out", "a list of kind and text"),
-            ("endpoints", "a list of endpoint, would_admit (if the signature holds) and reason"),
+            ("endpoints", "a list of endpoint, would_admit (if the signature is valid) and reason"),
         ],
         files: &[DISCOVERED],
         environment: DISCOVERY,
@@ -162,12 +162,18 @@ pub(super) static PAGES: &[Page] = &[
     Page {
         path: "verify",
         description: &[
-            "Without --endpoint: whether the token is signed by one of the configured keys, holds at this time, comes \
-             from an issuer that may use that key, and names somebody. With --endpoint: whether that endpoint of the \
-             server admits it. The endpoints are api, user-api, metric-store-api, config, metric-store (a \
-             cc-metric-store of its own), jwt-login and cookie-login.",
+            "Without --endpoint: whether the token is signed with one of the configured keys, is valid at this time, \
+             comes from an issuer that may use that key, and has a subject. With --endpoint: whether that endpoint of \
+             the server accepts it. The endpoints are api, user-api, metric-store-api, query (GraphQL and the web \
+             pages, which accept any roles), config, metric-store (a cc-metric-store, which the server queries with \
+             the tokens of metric-store-external), jwt-login and cookie-login.",
             "With auth.jwts.validate-user the user must be in the user table, and the roles there count; without it \
-             the roles in the token count. Times are judged without leeway, as the server does.",
+             the roles in the token count. Times are checked without leeway, as the server does.",
+            "The verdict is that of a server of version 1.5 with this configuration and this environment file: it \
+             needs both halves of the key pair, a valid SESSION_KEY, the sections main and auth.jwts, and no unknown \
+             member in main. Where it does not start or accepts no token, the endpoints reject the token, and the \
+             check server has the reason. Keys given as options take the place of the configured ones. \
+             main.api-allowed-ips applies to the endpoint api only; --from checks one address.",
             "Keys from elsewhere: --key FILE (PEM, certificate within its dates, JWK, JWKS), --jwks FILE or URL, \
              --discovery with the issuer; each may be repeated. The keys of a discovery document verify only tokens of its \
              issuer: 'iss' must be equal to it in every character. What is fetched comes over TLS, but from loopback, and \
@@ -197,12 +203,12 @@ pub(super) static PAGES: &[Page] = &[
         examples: &[
             Example {
                 command: "cc-jwt verify --token-file token.txt",
-                explains: "Is this token good?",
+                explains: "Is this token valid?",
                 test: Tested::Runs(0),
             },
             Example {
                 command: "cc-jwt verify --token-file token.txt --endpoint api",
-                explains: "Would /api admit it? Not with another role beside api",
+                explains: "Does /api accept it? Not with another role beside api",
                 test: Tested::Runs(1),
             },
             Example {
@@ -212,17 +218,17 @@ pub(super) static PAGES: &[Page] = &[
             },
             Example {
                 command: "cc-jwt verify --token-file token.txt --at +200h",
-                explains: "Will it still hold in 200 hours?",
+                explains: "Is it still valid in 200 hours?",
                 test: Tested::Runs(1),
             },
             Example {
                 command: "cc-jwt verify --stream --endpoint user-api < token.txt",
-                explains: "Judge many tokens, one a line",
+                explains: "Verify many tokens, one a line",
                 test: Tested::Runs(0),
             },
             Example {
                 command: "cc-jwt verify --role demo.json --discovery https://idp.example/realms/hpc --explain < token.txt",
-                explains: "Why is this login refused?",
+                explains: "Why is this login rejected?",
                 test: Tested::Parses,
             },
             Example {
@@ -232,23 +238,23 @@ pub(super) static PAGES: &[Page] = &[
             },
             Example {
                 command: "cc-jwt verify --key issuer.pem --issuer https://portal.example/ --audience cc < token.txt",
-                explains: "Verify a token of somebody else's",
+                explains: "Verify a token of another issuer",
                 test: Tested::Parses,
             },
         ],
         json: &[
-            ("admitted", "whether all verdicts are good; the exit status is 0 then, else 1"),
+            ("admitted", "whether all endpoints accept the token; the exit status is 0 then, else 1"),
             (
                 "token",
-                "null where the signature does not hold, else subject, issuer, roles (those in the token), algorithm, \
+                "null where the signature is invalid, else subject, issuer, roles (those in the token), algorithm, \
                  key, key_issuer (of the discovery document with the key, or null), issued, expires",
             ),
             ("verdicts", "a list of endpoint (or null), admitted and checks"),
             (
                 "checks",
                 "a list of check, state (holds, fails, warns, not-reached), reason and hint; the checks are form, \
-                 endpoint, signature, algorithm, issuer, expiry, not-before, issued-at, audience, subject, user, roles, \
-                 required-role, required-issuer, required-audience; with --profile and --scope also profile, kid, \
+                 server, endpoint, signature, algorithm, issuer, expiry, not-before, issued-at, audience, subject, user, \
+                 validate-user, roles, rights, address, job-api, required-role, required-issuer, required-audience; with --profile and --scope also profile, kid, \
                  issuer-form, audience-form, claims, life, scope-form, scope",
             ),
             (

@@ -9,7 +9,7 @@ use crate::base::fault::Fault;
 use crate::base::file;
 use crate::base::kind::Kind;
 use crate::base::quote::{quote, quote_path};
-use crate::cli::failure::{Failure, UsageFault};
+use crate::cli::failure::Failure;
 use crate::config::Settings;
 use crate::store::{Access, Filter, Store, StoreError};
 use crate::user::{Role, Username};
@@ -29,6 +29,15 @@ pub(super) enum PeopleFault {
     /// Nobody to issue a token for.
     #[error("no user to issue a token for")]
     Nobody,
+    /// Standard input fails.
+    #[error("standard input cannot be read: {0}")]
+    Unreadable(String),
+    /// A part of the list would be left out.
+    #[error("the list on standard input is longer than {LIST_LIMIT} bytes: no token was issued")]
+    TooLong,
+    /// The list is not text.
+    #[error("the list on standard input is not UTF-8")]
+    NotText,
 }
 
 impl Fault for PeopleFault {
@@ -38,6 +47,9 @@ impl Fault for PeopleFault {
             Self::BadName { .. } => Kind::RecipientMalformed,
             Self::Store(error) => error.kind(),
             Self::Nobody => Kind::RecipientsEmpty,
+            Self::Unreadable(_) => Kind::InputUnreadable,
+            Self::TooLong => Kind::FileTooLarge,
+            Self::NotText => Kind::FileNotText,
         }
     }
 
@@ -228,16 +240,22 @@ impl From<StoreError> for Stop {
     }
 }
 
-/// A list of names, one a line; empty lines and those that begin with `#` are passed over later.
+/// The longest list of names, in bytes: a million names.
+const LIST_LIMIT: u64 = 64 << 20;
+
+/// Reads a list of names, one a line; empty lines and comments (`#`) are skipped later.
 fn read_list(path: &Path) -> Result<String, Failure> {
-    /// The most that is read, in bytes: a million names.
-    const LIMIT: u64 = 64 << 20;
     if path != Path::new("-") {
-        return Ok(file::read_text(path, LIMIT)?);
+        return Ok(file::read_text(path, LIST_LIMIT)?);
     }
     let mut bytes = Vec::new();
-    std::io::stdin().lock().take(LIMIT).read_to_end(&mut bytes).map_err(|error| {
-        UsageFault::new(format!("standard input can't be read: {}", file::reason(&error)))
-    })?;
-    Ok(String::from_utf8(bytes).map_err(|_| UsageFault::new("standard input is not UTF-8"))?)
+    std::io::stdin()
+        .lock()
+        .take(LIST_LIMIT + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| PeopleFault::Unreadable(file::reason(&error)))?;
+    if bytes.len() as u64 > LIST_LIMIT {
+        return Err(PeopleFault::TooLong.into());
+    }
+    String::from_utf8(bytes).map_err(|_| PeopleFault::NotText.into())
 }

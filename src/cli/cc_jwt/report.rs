@@ -77,12 +77,12 @@ pub(super) fn show(judged: &Judged, console: &mut Console) -> Result<(), OutputF
     let place = judged.endpoint.map_or_else(String::new, |endpoint| format!(" by {}", endpoint.place()));
     let answer = match judged.verdict.first_failure() {
         _ if judged.verdict.admits() && judged.endpoint.is_none() => console.paint("1;32", "valid"),
-        _ if judged.verdict.admits() => console.paint("1;32", &format!("admitted{place}")),
+        _ if judged.verdict.admits() => console.paint("1;32", &format!("accepted{place}")),
         Some(finding) => {
-            let word = if judged.endpoint.is_some() { "refused" } else { "not valid" };
+            let word = if judged.endpoint.is_some() { "rejected" } else { "invalid" };
             console.paint("1;31", &format!("{word}{place}: {}", finding.check))
         }
-        None => console.paint("1;31", "not judged"),
+        None => console.paint("1;31", "not checked"),
     };
     if judged.verdict.admits() { console.report_line(&answer) } else { console.line(&answer) }
 }

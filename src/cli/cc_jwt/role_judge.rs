@@ -68,10 +68,11 @@ fn refuse_other_demands(verify: &Verify) -> Result<(), Failure> {
         (verify.shared_key.is_some(), "--shared-key"),
         (verify.issuer.is_some(), "--issuer"),
         (verify.audience.is_some(), "--audience"),
+        (verify.from.is_some(), "--from"),
         (verify.osdf.demand()?.is_there(), "--profile and --scope"),
     ] {
         if given {
-            let text = format!("{option} does not go with --role: the role says what is wanted of a token");
+            let text = format!("{option} cannot be used with --role: the role has all requirements");
             return Err(UsageFault::new(text).into());
         }
     }

@@ -116,7 +116,7 @@ impl Person {
             Err(error @ StoreError::BrokenRow { .. }) => Ok(Self::Broken(error.to_string())),
             Err(error) if counts => Err(error.into()),
             Err(error) => {
-                console.warn(&format!("{error}; its answer would not count (validate-user is off)"));
+                console.warn(&format!("{error}; the user table does not count (validate-user is off)"));
                 Ok(Self::Unasked)
             }
         }

@@ -14,20 +14,20 @@ use crate::cli::options::AtOption;
 /// Above the options of login roles in the help.
 const ROLES: &str = "Login roles";
 
-/// Judge a token: signature, times, issuer, user, roles, endpoint
+/// Verify a token: signature, times, issuer, user, roles, endpoint
 ///
-/// Each check is a line that holds or not, with the reason and what to do; the exit status is 0
-/// when all hold and 1 when one does not.
+/// Each check is a line with its result, the reason and what to do; the exit status is 0 when all
+/// checks pass and 1 when one fails.
 #[derive(Debug, Args)]
 pub(super) struct Verify {
     #[command(flatten)]
     pub(super) token: TokenOptions,
 
-    /// Judge whether this endpoint admits the token; can be given several times: all must
+    /// Check whether this endpoint accepts the token; may be repeated: all must accept it
     #[arg(long, short, value_name = "ENDPOINT", value_delimiter = ',', add = complete::endpoints())]
     pub(super) endpoint: Vec<String>,
 
-    /// Require this role among those that count; can be given several times: all must be there
+    /// Require this role among those that count; may be repeated: all are required
     #[arg(long, value_name = "ROLE", value_delimiter = ',', add = complete::roles())]
     pub(super) require_role: Vec<String>,
 
@@ -35,30 +35,34 @@ pub(super) struct Verify {
     #[arg(long, value_name = "ISSUER")]
     pub(super) issuer: Option<String>,
 
-    /// Require that the token is meant for AUDIENCE
+    /// Require this audience
     #[arg(long, value_name = "AUDIENCE")]
     pub(super) audience: Option<String>,
+
+    /// Check main.api-allowed-ips for a request from ADDRESS (endpoint api)
+    #[arg(long, value_name = "ADDRESS")]
+    pub(super) from: Option<String>,
 
     #[command(flatten)]
     pub(super) at: AtOption,
 
     /// Verify with the public key in FILE (PEM, certificate, JWK, JWKS, OpenSSH, base64) instead
-    /// of the server's; can be given several times
+    /// of the server's; may be repeated
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(super) key: Vec<PathBuf>,
 
-    /// Verify with the shared key in FILE (base64, as the server's variable has it)
+    /// Verify with the HMAC secret in FILE (base64, as in the server's variable)
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(super) shared_key: Option<PathBuf>,
 
-    /// Do not ask the user table
+    /// Do not read the user table
     #[arg(long)]
     pub(super) no_db: bool,
 
     #[command(flatten)]
     pub(super) osdf: OsdfOptions,
 
-    /// Judge whether a login role of Stronghold, Vault or OpenBao admits the token: a file, or a
+    /// Check whether a login role of Stronghold, Vault or OpenBao accepts the token: a file, or a
     /// name in auth.jwt-roles; '' is the default role
     #[arg(long, value_name = "FILE|NAME", value_hint = ValueHint::FilePath, help_heading = ROLES)]
     pub(super) role: Option<String>,
@@ -67,7 +71,7 @@ pub(super) struct Verify {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = ROLES)]
     pub(super) role_config: Option<PathBuf>,
 
-    /// Show all checks, those that were not reached as well
+    /// Show all checks, the skipped ones as well
     #[arg(long, help_heading = ROLES)]
     pub(super) explain: bool,
 

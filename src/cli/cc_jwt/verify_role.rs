@@ -76,13 +76,13 @@ fn report(
         report::findings(verdict, explain, console)?;
     }
     let Some(login) = login else {
-        let check = verdict.first_failure().map_or("not judged", |finding| finding.check);
-        let line = format!("refused by the role {}: {check}", quote(&role.name));
+        let check = verdict.first_failure().map_or("not checked", |finding| finding.check);
+        let line = format!("rejected by the role {}: {check}", quote(&role.name));
         let line = console.paint("1;31", &line);
         console.line(&line)?;
         return Ok(());
     };
-    let line = format!("admitted by the role {} as {}", quote(&role.name), quote(&login.username));
+    let line = format!("accepted by the role {} as {}", quote(&role.name), quote(&login.username));
     if console.is_quiet() {
         return Ok(());
     }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::no_session::NoSession;
 use super::refresh;
-use super::report;
+use super::{report, start};
 use crate::base::fault::{Fault, Status};
 use crate::base::note::Notes;
 use crate::base::time::Timestamp;
@@ -67,6 +67,9 @@ pub(super) fn token(
         running(loaded, now)?
     };
     let token = session.token.as_ref().ok_or(NoSession::NoToken)?;
+    let mut notes = Notes::new();
+    start::warn_of_token(token, &mut notes);
+    console.notes(notes);
     if console.is_json() {
         report::token(&session, token, console)?;
     } else {

@@ -4,13 +4,17 @@ use std::path::PathBuf;
 
 use crate::base::duration::GoDuration;
 use crate::base::file::shell_word;
-use crate::base::note::{Level, Note, Notes};
+use crate::base::note::Notes;
 use crate::base::quote::{escape, quote};
+use crate::base::secret::SecretText;
 use crate::base::time::Clock;
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
 use crate::config::{Settings, Variable};
 use crate::login::{Identity, Session, place};
+use crate::policy::Endpoint;
+use crate::policy::remedy::{Remedy, accepted_in_words};
+use crate::token;
 use crate::user::{Role, User};
 
 /// Begins a session, of the settings' length or of `most` seconds if that is less, and returns
@@ -43,7 +47,7 @@ pub(super) fn start(
     };
     if let Some(row) = &row {
         compare_roles(&identity.user, row, &mut notes);
-        note_roles(row, &mut notes);
+        warn_of_roles(row, &mut notes);
     }
     console.notes(notes);
     let most = most.map(GoDuration::from_seconds);
@@ -71,29 +75,33 @@ fn compare_roles(login: &User, row: &User, notes: &mut Notes) {
     }
 }
 
-/// What the server does with a user of these roles.
-fn note_roles(user: &User, notes: &mut Notes) {
-    let name = shell_word(&user.username);
-    let quoted = quote(&user.username);
-    if user.roles.is_empty() {
-        notes.warn_with(
-            format!("{quoted} has no role: the server's sessions and tokens of this user have no effect"),
-            format!("cc-user role add {name} user"),
-        );
-    } else if !user.roles.iter().any(|role| role.parse::<Role>().is_ok()) {
-        notes.warn_with(
-            format!(
-                "{quoted} has no role that the server knows: sessions and tokens of this user have no rights"
-            ),
-            format!("cc-user role add {name} user"),
-        );
-    } else if !user.has(Role::Api) {
-        notes.add(Note {
-            level: Level::Note,
-            text: format!(
-                "{quoted} does not have the role 'api': only GraphQL and the web pages accept the session's token"
-            ),
-            hint: Some(format!("cc-user role add {name} api")),
-        });
+/// Warns of roles with which a session at the server has no effect.
+fn warn_of_roles(user: &User, notes: &mut Notes) {
+    let effect = if user.roles.is_empty() {
+        "has no roles: a session at the server has no effect (401 on every page)"
+    } else if user.roles.iter().all(|role| role.parse::<Role>().is_err()) {
+        "has only unknown roles: a session at the server works, without rights"
+    } else {
+        return;
+    };
+    let roles: Vec<&str> = user.roles.iter().map(String::as_str).collect();
+    notes.warn_with(
+        format!("{} {effect}", quote(&user.username)),
+        Remedy::of(Endpoint::JwtLogin, &roles).command(&user.username),
+    );
+}
+
+/// Warns of a token that no API endpoint accepts: where the token is requested, since most users
+/// need none.
+pub(super) fn warn_of_token(text: &SecretText, notes: &mut Notes) {
+    let inspection = token::inspect(text.expose());
+    let Some((_, claims)) = inspection.unproven() else { return };
+    let roles = claims.roles();
+    if !roles.contains(&Role::Api.name()) {
+        notes.note(format!(
+            "{} does not have the role 'api': this token is {}",
+            quote(claims.subject().unwrap_or_default()),
+            accepted_in_words(&roles)
+        ));
     }
 }

@@ -10,6 +10,7 @@ use crate::base::secret::SecretText;
 use crate::cli::console::Console;
 use crate::cli::failure::{Failure, UsageFault};
 use crate::cli::prompt::PasswordOptions;
+use crate::policy::Endpoint;
 use crate::store::{Access, Record, StoreError};
 use crate::user::account::MANY_PROJECTS;
 use crate::user::{AccountError, AuthSource, Draft, PasswordHash, Role, User, password};
@@ -138,8 +139,9 @@ pub(super) fn api_surprise(user: &User) -> Option<String> {
     let surprising = user.has(Role::Api) && user.roles.len() > 1 && !user.has(Role::Admin);
     surprising.then(|| {
         format!(
-            "a token of {} is good for /userapi, but /api wants the role api alone or with admin",
-            named(&user.username)
+            "{}: /userapi accepts a token of this user, /api rejects it (it accepts {})",
+            named(&user.username),
+            Endpoint::Api.accepted_roles()
         )
     })
 }

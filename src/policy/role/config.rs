@@ -95,6 +95,19 @@ impl RoleConfig {
         let client_id = fields.text("oidc_client_id").filter(|id| !id.is_empty());
         let client_secret =
             fields.secret("oidc_client_secret").filter(|secret| !secret.is_empty()).map(SecretText::new);
+        // The reference server has no public clients here.
+        for (given, other, missing) in [
+            (client_id.is_some(), client_secret.is_some(), "oidc_client_secret"),
+            (client_secret.is_some(), client_id.is_some(), "oidc_client_id"),
+        ] {
+            if given && !other {
+                let path = fields.path(missing);
+                fields.fault(RoleFault::Missing {
+                    path,
+                    wanted: "expected both oidc_client_id and oidc_client_secret, or neither",
+                });
+            }
+        }
         let client_without_provider = (client_id.is_some() || client_secret.is_some())
             && keys.as_ref().is_some_and(|keys| !matches!(keys, KeySource::Discovery(_)));
         if client_without_provider {
@@ -211,6 +224,7 @@ fn check_others(fields: &mut Fields<'_>) {
     {
         fields.object("provider_config");
     }
+    check_provider(fields);
     let mode = fields.word("oidc_response_mode", &["", "query", "form_post"]);
     let kinds = fields.texts("oidc_response_types");
     for (at, kind) in
@@ -221,6 +235,25 @@ fn check_others(fields: &mut Fields<'_>) {
     }
     if kinds.iter().any(|kind| kind == "id_token") && mode.as_deref() != Some("form_post") {
         fields.conflict("oidc_response_types", "id_token wants \"oidc_response_mode\": \"form_post\"");
+    }
+}
+
+/// The providers with rules of their own that the reference server (OpenBao 2.7) has.
+const PROVIDERS: [&str; 5] = ["azure", "gsuite", "ibmisam", "kubernetes", "secureauth"];
+
+/// A `provider_config` with any member needs a known `provider`, in exactly this case.
+fn check_provider(fields: &mut Fields<'_>) {
+    let Some(Value::Object(members)) = fields.raw("provider_config") else { return };
+    let path = below(&fields.path("provider_config"), "provider");
+    match members.get("provider") {
+        _ if members.is_empty() => {}
+        Some(Value::String(name)) if PROVIDERS.contains(&name.as_str()) => {}
+        Some(found) => fields.fault(RoleFault::Value {
+            path,
+            found: found.as_str().map_or_else(|| super::field::describe(found), quote),
+            wanted: PROVIDERS.join(", "),
+        }),
+        None => fields.fault(RoleFault::Missing { path, wanted: "expected the name of a provider" }),
     }
 }
 

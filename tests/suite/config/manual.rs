@@ -90,6 +90,7 @@ fn every_setting_of_the_manual_is_read_in_the_type_it_has_there() {
             "true or false" => (json!("true"), "wanted true or false"),
             "duration" => (json!("1d"), "is no duration"),
             "object" => (json!([]), "wanted an object"),
+            "list of texts" => (json!("x"), "wanted a list of texts"),
             other => panic!("{key}: what is a {other}?"),
         };
         let refused = config(wrong);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use cc_auth::base::environment::Environment;
 use cc_auth::base::fault::Fault as _;
 use cc_auth::base::note::Notes;
-use cc_auth::config::{ConfigFaults, Origin, Settings, Sources, Value, Variable, load};
+use cc_auth::config::{ConfigFaults, Origin, ServerKeys, Settings, Sources, Value, Variable, load};
 use cc_auth::key::WeakKeys;
 use proptest::prelude::*;
 
@@ -100,11 +100,9 @@ fn difference(case: &str) -> Option<Differs> {
     use Differs::{Fault, Told};
     Some(match case {
         // The handbook says that 0 never expires.
-        "max-age '0s'" | "max-age '0'" => {
-            Told(None, "the running server issues tokens that have expired at birth")
-        }
+        "max-age '0s'" | "max-age '0'" => Told(None, "the server issues tokens that are expired at once"),
         // The server cuts off the fraction after adding it to the time.
-        "max-age '500ms'" => Told(Some(0), "under a second: every new token expires at birth"),
+        "max-age '500ms'" => Told(Some(0), "less than a second: every new token is expired at once"),
         // The server issues nothing, or goes on without a life.
         "max-age '1d'" | "max-age '3600'" | "max-age 'abc'" | "max-age '1h-'" | "max-age 'never'" => {
             Fault("config-duration")
@@ -116,13 +114,14 @@ fn difference(case: &str) -> Option<Differs> {
         | "jwts.cookie-name = 5 after max-age"
         | "ldap: sync-del-old-users as a string" => Fault("config-type"),
         // The server issues no token at all.
-        "jwts null" | "no auth" | "auth_file" | "jwts inside main" | "auth.jwt (singular)" => {
-            Told(None, "answers each request for a token with an error")
+        "jwts null" | "no auth" | "auth_file" => {
+            Told(None, "the server answers every request with a token with an error (500)")
         }
-        "jwts at the root (1.2 to 1.4 layout), no auth" => Told(
-            Some(7_200_000),
-            "has 'jwts' at the root, as up to version 1.4: version 1.5 does not read them there",
-        ),
+        "jwts inside main" => Told(None, "unknown member 'main.jwts'"),
+        "auth.jwt (singular)" => Told(None, "has no section 'auth.jwts'"),
+        "jwts at the root (1.2 to 1.4 layout), no auth" => {
+            Told(Some(7_200_000), "version 1.5 does not read 'jwts' at the root")
+        }
         // A file that is named must be there.
         "auth-file missing file" | "main-file" | "config.json missing" => Fault("file-missing"),
         // The server does not start.
@@ -157,7 +156,9 @@ fn every_configuration_gives_tokens_the_life_the_server_gave_them() {
             site = site.env_file(text);
         }
         let result = site.load();
-        let told = |settings: &Settings, notes: &[String]| format!("{notes:?} {:?}", settings.remarks);
+        let told = |settings: &Settings, notes: &[String]| {
+            format!("{notes:?} {:?}", settings.server_findings(ServerKeys::Given))
+        };
         match (difference(case), result) {
             (None, Ok((settings, _))) => {
                 let life = settings.jwts.max_age.value.map(|life| life.seconds());
@@ -214,7 +215,9 @@ fn all_four_layouts_give_the_same_settings() {
         assert_eq!((ldap.username_attr.value.as_str(), ldap.uid_attr.value.as_str()), ("cn", "uid"));
         assert_eq!(ldap.sync_interval.as_ref().unwrap().value.seconds(), 3600);
         assert!(ldap.sync_del_old_users.value);
-        assert_eq!(settings.remarks.is_empty(), text == today, "{:?}", settings.remarks);
+        let old = settings.server_findings(ServerKeys::Given);
+        let has_old = old.iter().any(|finding| finding.reason.contains("as up to version 1.4"));
+        assert_eq!(has_old, text != today, "{old:?}");
     }
 }
 
@@ -424,19 +427,17 @@ fn an_unknown_key_in_our_sections_is_told_with_the_nearest() {
         ),
         (
             r#"{"main":{"session_max_age":"1h"}}"#,
-            "'main.session_max_age' is ignored, and the server does not start with it: did you mean 'session-max-age'?",
+            "'main.session_max_age': the server does not start with it: did you mean 'session-max-age'?",
         ),
-        (
-            r#"{"main":{"jwts":{}}}"#,
-            "'main.jwts' is ignored, and the server does not start with it: it belongs to 'auth'",
-        ),
+        (r#"{"main":{"jwts":{}}}"#, "'main.jwts': the server does not start with it: it belongs to 'auth'"),
     ];
     for (text, wanted) in table {
-        assert_eq!(notes_of(text), [format!("'config.json': unknown key {wanted}")]);
+        let kind = if text.contains("main") { "member" } else { "key" };
+        assert_eq!(notes_of(text), [format!("'config.json': unknown {kind} {wanted}")]);
     }
     // Elsewhere, and with other letters, everything is known.
     let text = r#"{"foo":1,"clusters":[],"archive":{"kind":"file"},"main":{"addr":"x","validate":true},
-        "auth":{"JWTS":{"Max-Age":"1h","VALIDATE-USER":true},"jwt-roles":{"a":{"x":1}},"jwt-config":{}}}"#;
+        "auth":{"jwts":{"Max-Age":"1h","VALIDATE-USER":true},"jwt-roles":{"a":{"x":1}},"jwt-config":{}}}"#;
     let settings = Site::new().config(text).silent();
     assert_eq!(settings.jwts.max_age.value.map(|age| age.seconds()), Some(3600));
     assert!(settings.jwts.validate_user.value);
@@ -462,23 +463,43 @@ fn what_the_server_takes_otherwise_is_told() {
     let table = [
         (
             r#"{"auth":{"jwts":{"max-age":"0"}}}"#,
-            "'config.json' key 'auth.jwts.max-age' is '0s': tokens never expire, but the running server issues tokens that have expired at birth",
+            "'config.json' key 'auth.jwts.max-age' is '0s': tokens of cc-jwt never expire, but the server issues tokens that are expired at once",
         ),
         (
             r#"{"auth":{"jwts":{"max-age":"-1h"}}}"#,
-            "'config.json' key 'auth.jwts.max-age' is '-1h0m0s': every new token has expired before it is issued",
+            "'config.json' key 'auth.jwts.max-age' is '-1h0m0s': every new token is expired at once",
         ),
         (
             r#"{"auth":{"jwts":{}},"main":{"session-max-age":"721h"}}"#,
-            "'config.json' key 'main.session-max-age' is '721h0m0s': a web session of the server lasts at most 30 days all the same",
+            "'config.json' key 'main.session-max-age' is '721h0m0s': a web session of the server still lasts at most 30 days",
         ),
         (
             r#"{"auth":{"jwts":{}},"main":{"session-max-age":""}}"#,
-            "'config.json' key 'main.session-max-age' is 0 or empty: sessions never end here, a web session of the server lasts 30 days",
+            "'config.json' key 'main.session-max-age' is 0 or empty: sessions of cc-login never expire, a web session of the server lasts 30 days",
+        ),
+        (
+            r#"{"auth":{"jwts":{}},"main":{"session-max-age":0}}"#,
+            "'config.json' key 'main.session-max-age' is a number: expected a string such as \"168h\"; a server of version 1.5 does not start with it, and sessions of cc-login never expire",
+        ),
+        (
+            r#"{"auth":{"jwts":{"max-age":"1h"}},"Auth":{"jwts":{"max-age":"2h"}}}"#,
+            "'config.json': 'Auth' is ignored, by the server as well: the names of sections are case-sensitive",
+        ),
+        (
+            r#"{"auth":{"jwts":{"max-age":"1h"},"JWTS":{"max-age":"2h"}}}"#,
+            "'config.json': 'auth.JWTS' is ignored, by the server as well: the names of sections are case-sensitive",
+        ),
+        (
+            r#"{"auth":{"jwts":{"max-age":"2h"}},"auth":{"jwts":{"max-age":"1h"}}}"#,
+            "'config.json': duplicate section 'auth' (2 times): only the last one counts, for the server as well",
+        ),
+        (
+            r#"{"main":{"db-driver":"sqlite3"}}"#,
+            "'config.json': unknown member 'main.db-driver': the server does not start with it",
         ),
         (
             r#"{"auth":{"jwts":{}},"main":{"session-max-age":"-1s"}}"#,
-            "'config.json' key 'main.session-max-age' is '-1s': a session has ended before it begins",
+            "'config.json' key 'main.session-max-age' is '-1s': every session expires at once",
         ),
         (
             r#"{"auth":{"jwts":{"max-age":"2h","max-age":"1h"}}}"#,

@@ -1,0 +1,148 @@
+//! What the server reads in the configuration besides the settings that this toolkit uses, and
+//! what prevents its start.
+
+use super::json::Node;
+use super::origin::Value;
+use super::section::{Section, SectionState, same_name};
+
+/// What else the server reads in the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerConfig {
+    /// The section `main`.
+    pub main: SectionState,
+    /// The section `auth`.
+    pub auth: SectionState,
+    /// The section `jwts` of `auth`.
+    pub jwts: SectionState,
+    /// Sections that the server ignores since their names differ by case.
+    pub misspelled: Vec<String>,
+    /// Members of `main` that the server does not know; at most ten.
+    pub unknown_in_main: Vec<String>,
+    /// Members of `main` with a value of a wrong type, and what it is.
+    pub wrong_in_main: Vec<String>,
+    /// Whether `main.db` is an empty string.
+    pub is_db_empty: bool,
+    /// Whether the length of a session is a JSON number.
+    pub session_age_is_number: bool,
+    /// Whether `auth.oidc` has no `provider`.
+    pub oidc_without_provider: bool,
+    /// The members at the root that servers before 1.5 read there, and 1.5 does not.
+    pub root_layout: Vec<String>,
+    /// `main.disable-authentication`.
+    pub disable_authentication: Value<bool>,
+    /// `main.api-allowed-ips`: the addresses that may use `/api`.
+    pub api_allowed_ips: Option<Value<Vec<String>>>,
+    /// Whether `main.api-subjects` is set: jobs are started and stopped over NATS only.
+    pub api_subjects: bool,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            main: SectionState::Missing,
+            auth: SectionState::Missing,
+            jwts: SectionState::Missing,
+            misspelled: Vec::new(),
+            unknown_in_main: Vec::new(),
+            wrong_in_main: Vec::new(),
+            is_db_empty: false,
+            session_age_is_number: false,
+            oidc_without_provider: false,
+            root_layout: Vec::new(),
+            disable_authentication: Value::by_default(false),
+            api_allowed_ips: None,
+            api_subjects: false,
+        }
+    }
+}
+
+/// The JSON types of the members of `main`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    String,
+    Boolean,
+    Integer,
+    Array,
+    Object,
+}
+
+/// The members of `main` in version 1.5, with their types.
+const MAIN: [(&str, Kind); 25] = [
+    ("addr", Kind::String),
+    ("api-allowed-ips", Kind::Array),
+    ("api-subjects", Kind::Object),
+    ("db", Kind::String),
+    ("db-config", Kind::Object),
+    ("disable-authentication", Kind::Boolean),
+    ("embed-static-files", Kind::Boolean),
+    ("emission-constant", Kind::Integer),
+    ("enable-job-taggers", Kind::Boolean),
+    ("enable-resampling", Kind::Object),
+    ("group", Kind::String),
+    ("https-cert-file", Kind::String),
+    ("https-key-file", Kind::String),
+    ("machine-state-dir", Kind::String),
+    ("nodestate-retention", Kind::Object),
+    ("redirect-http-to", Kind::String),
+    ("resampling", Kind::Object),
+    ("session-max-age", Kind::String),
+    ("short-running-jobs-duration", Kind::Integer),
+    ("static-files", Kind::String),
+    ("stop-jobs-exceeding-walltime", Kind::Integer),
+    ("systemd-unit", Kind::String),
+    ("user", Kind::String),
+    ("validate", Kind::Boolean),
+    // In some releases of 1.5 only.
+    ("disable-archive", Kind::Boolean),
+];
+
+/// How many members of `main` are named.
+const MOST_NAMED: usize = 10;
+
+impl ServerConfig {
+    /// The names of the members of `main`.
+    pub(super) const MAIN_MEMBERS: [&'static str; 25] = {
+        let mut names = [""; 25];
+        let mut at = 0;
+        while at < names.len() {
+            names[at] = MAIN[at].0;
+            at += 1;
+        }
+        names
+    };
+
+    /// Reads what the server checks in `main`: unknown members, types, an empty database.
+    pub(super) fn read_main(&mut self, main: &Section<'_>) {
+        for (name, node) in main.members() {
+            match MAIN.iter().find(|(known, _)| same_name(known, name)) {
+                None if self.unknown_in_main.len() < MOST_NAMED => self.unknown_in_main.push(name.to_owned()),
+                None => {}
+                Some((known, kind)) => {
+                    if !kind.matches(node) && self.wrong_in_main.len() < MOST_NAMED {
+                        self.wrong_in_main.push(format!("{}: {}", main.key(name), node.describe()));
+                    }
+                    match *known {
+                        "db" => self.is_db_empty = matches!(node, Node::Text(text) if text.is_empty()),
+                        "session-max-age" => self.session_age_is_number = matches!(node, Node::Number(_)),
+                        _ => {}
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Kind {
+    /// Whether a value has this type; `null` leaves the default.
+    fn matches(self, node: &Node) -> bool {
+        match (self, node) {
+            (_, Node::Null)
+            | (Self::String, Node::Text(_))
+            | (Self::Boolean, Node::Bool(_))
+            | (Self::Array, Node::List(_))
+            | (Self::Object, Node::Object(_)) => true,
+            (Self::Integer, Node::Number(number)) => number.as_i64().is_some(),
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! From roles to endpoints and back: which endpoints accept which roles, and the change with
+//! which an endpoint accepts a token. Every message and hint about missing roles is worded here,
+//! so that each hint leads to success.
+
+use super::endpoint::Endpoint;
+use crate::base::file::shell_word;
+use crate::user::{Role, Username};
+
+/// The change with which an endpoint accepts a user's token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Remedy {
+    /// Name each role once: the server counts entries.
+    NameRolesOnce,
+    /// Add these roles.
+    AddRoles(Vec<Role>),
+    /// Remove these roles, which give no rights.
+    RemoveRoles(Vec<String>),
+    /// Use another user, with the role `api` alone: this user's other roles would have to go.
+    SeparateUser,
+}
+
+impl Remedy {
+    /// The change for roles that the endpoint rejects.
+    #[must_use]
+    pub fn of(endpoint: Endpoint, roles: &[&str]) -> Self {
+        let once = distinct(roles);
+        if endpoint.accepts_roles(&once) {
+            return Self::NameRolesOnce;
+        }
+        let additions: &[&[Role]] = if endpoint.is_login() {
+            &[&[Role::User]]
+        } else {
+            &[&[Role::Api], &[Role::User], &[Role::Api, Role::User]]
+        };
+        for added in additions {
+            let mut changed = once.clone();
+            changed.extend(added.iter().map(|role| role.name()).filter(|role| !once.contains(role)));
+            if endpoint.accepts_roles(&changed) {
+                let new: Vec<Role> =
+                    added.iter().copied().filter(|role| !once.contains(&role.name())).collect();
+                return Self::AddRoles(new);
+            }
+        }
+        let useless = |role: &str| !matches!(role.parse::<Role>(), Ok(known) if known != Role::Anonymous);
+        let kept: Vec<&str> = once.iter().copied().filter(|role| !useless(role)).collect();
+        if endpoint.accepts_roles(&kept) {
+            let others = once.iter().filter(|role| useless(role)).map(|role| (*role).to_owned());
+            return Self::RemoveRoles(others.collect());
+        }
+        Self::SeparateUser
+    }
+
+    /// The command that makes the change, for this user.
+    #[must_use]
+    pub fn command(&self, username: &str) -> String {
+        let user = shell_word(username);
+        let list =
+            |names: &mut dyn Iterator<Item = &str>| names.map(shell_word).collect::<Vec<_>>().join(" ");
+        match self {
+            Self::NameRolesOnce => "issue a token that names each role once".to_owned(),
+            Self::AddRoles(roles) => {
+                format!("cc-user role add {user} {}", list(&mut roles.iter().map(|role| role.name())))
+            }
+            Self::RemoveRoles(roles) => {
+                format!("cc-user role remove {user} {}", list(&mut roles.iter().map(String::as_str)))
+            }
+            Self::SeparateUser => {
+                let other = format!("{username}-api");
+                let other = if other.parse::<Username>().is_ok() { other } else { "api-client".to_owned() };
+                let other = shell_word(&other);
+                format!("cc-user add {other} --role api --no-password && cc-jwt issue {other}")
+            }
+        }
+    }
+
+    /// Whether a token issued before the change stays without its effect where the roles in the
+    /// token count.
+    #[must_use]
+    pub const fn needs_new_token(&self) -> bool {
+        matches!(self, Self::AddRoles(_) | Self::RemoveRoles(_))
+    }
+
+    /// The hint: the command, and a new token where the roles in the token count.
+    #[must_use]
+    pub fn hint(&self, username: &str, validate_user: bool) -> String {
+        let command = self.command(username);
+        if self.needs_new_token() && !validate_user {
+            format!("{command}; then issue a new token")
+        } else {
+            command
+        }
+    }
+}
+
+/// The role whose rights a token has in GraphQL and on the web pages; `None`: GraphQL answers
+/// "user has no or unknown roles". The role `api` has rights (all jobs) only alone.
+#[must_use]
+pub fn query_rights(roles: &[&str]) -> Option<Role> {
+    if roles == [Role::Api.name()] {
+        return Some(Role::Api);
+    }
+    [Role::Admin, Role::Support, Role::Manager, Role::User]
+        .into_iter()
+        .find(|role| roles.contains(&role.name()))
+}
+
+/// The rights in GraphQL and on the web pages, as a clause.
+#[must_use]
+pub fn rights_in_words(roles: &[&str]) -> String {
+    match query_rights(roles) {
+        Some(role) => format!("with the rights of the role {role}"),
+        None => {
+            "without rights: GraphQL answers 'user has no or unknown roles', but updateConfiguration works"
+                .to_owned()
+        }
+    }
+}
+
+/// Which endpoints accept a token with these roles, as a clause.
+#[must_use]
+pub fn accepted_in_words(roles: &[&str]) -> String {
+    let names: Vec<&str> = [Endpoint::Api, Endpoint::UserApi, Endpoint::MetricStoreApi, Endpoint::Query]
+        .into_iter()
+        .filter(|endpoint| endpoint.accepts_roles(roles))
+        .map(Endpoint::name)
+        .collect();
+    match names.as_slice() {
+        [_only] => format!("accepted by GraphQL and the web pages only, {}", rights_in_words(roles)),
+        names => format!("accepted by {}", names.join(", ")),
+    }
+}
+
+/// Each role once, in order.
+pub(super) fn distinct<'a>(roles: &[&'a str]) -> Vec<&'a str> {
+    let mut seen = Vec::new();
+    for role in roles {
+        if !seen.contains(role) {
+            seen.push(*role);
+        }
+    }
+    seen
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// All lists of up to three roles, with duplicates and unknown ones.
+    fn lists() -> Vec<Vec<&'static str>> {
+        let words = ["admin", "support", "manager", "user", "api", "anonymous", "wizard", "API"];
+        let mut lists: Vec<Vec<&str>> = vec![Vec::new()];
+        let mut from = 0;
+        for _ in 0..3 {
+            let until = lists.len();
+            for at in from..until {
+                for word in words {
+                    let mut longer = lists[at].clone();
+                    longer.push(word);
+                    lists.push(longer);
+                }
+            }
+            from = until;
+        }
+        lists
+    }
+
+    #[test]
+    fn remedy_applied_to_any_roles_makes_the_endpoint_accept() {
+        let lists = lists();
+        let mut changed = 0;
+        for endpoint in Endpoint::ALL.into_iter().filter(|endpoint| *endpoint != Endpoint::Config) {
+            for roles in lists.iter().filter(|roles| !endpoint.accepts_roles(roles)) {
+                let once = distinct(roles);
+                let after: Vec<&str> = match Remedy::of(endpoint, roles) {
+                    Remedy::NameRolesOnce => once,
+                    Remedy::AddRoles(added) => {
+                        assert!(!added.is_empty(), "{endpoint} {roles:?}");
+                        once.into_iter().chain(added.iter().map(|role| role.name())).collect()
+                    }
+                    Remedy::RemoveRoles(removed) => {
+                        let keep = |role: &&str| !removed.iter().any(|gone| gone == role);
+                        once.into_iter().filter(keep).collect()
+                    }
+                    Remedy::SeparateUser => vec!["api"],
+                };
+                assert!(endpoint.accepts_roles(&after), "{endpoint} {roles:?} -> {after:?}");
+                changed += 1;
+            }
+        }
+        assert!(changed > 500, "{changed}");
+    }
+
+    #[test]
+    fn remedy_of_an_ordinary_user_leads_to_another_user_for_api_only() {
+        assert_eq!(Remedy::of(Endpoint::Api, &["user"]), Remedy::SeparateUser);
+        assert_eq!(Remedy::of(Endpoint::Api, &["user", "api"]), Remedy::SeparateUser);
+        assert_eq!(Remedy::of(Endpoint::Api, &["user", "admin"]), Remedy::AddRoles(vec![Role::Api]));
+        assert_eq!(Remedy::of(Endpoint::UserApi, &["user"]), Remedy::AddRoles(vec![Role::Api]));
+        assert_eq!(
+            Remedy::of(Endpoint::MetricStoreApi, &["support", "api"]),
+            Remedy::AddRoles(vec![Role::User])
+        );
+        assert_eq!(
+            Remedy::SeparateUser.command("alice"),
+            "cc-user add alice-api --role api --no-password && cc-jwt issue alice-api"
+        );
+        assert_eq!(
+            Remedy::AddRoles(vec![Role::Api]).hint("a b", false),
+            "cc-user role add 'a b' api; then issue a new token"
+        );
+    }
+
+    #[test]
+    fn query_rights_of_roles_are_those_of_the_highest_one() {
+        let table: [(&[&str], Option<Role>); 8] = [
+            (&[], None),
+            (&["api"], Some(Role::Api)),
+            (&["api", "api"], None),
+            (&["api", "user"], Some(Role::User)),
+            (&["user", "admin"], Some(Role::Admin)),
+            (&["manager", "support"], Some(Role::Support)),
+            (&["anonymous"], None),
+            (&["Admin"], None),
+        ];
+        for (roles, expected) in table {
+            assert_eq!(query_rights(roles), expected, "{roles:?}");
+        }
+    }
+
+    #[test]
+    fn accepted_endpoints_of_a_user_without_api_are_graphql_and_pages_only() {
+        assert_eq!(
+            accepted_in_words(&["admin"]),
+            "accepted by GraphQL and the web pages only, with the rights of the role admin"
+        );
+        assert_eq!(accepted_in_words(&["api"]), "accepted by api, user-api, metric-store-api, query");
+        assert!(accepted_in_words(&[]).contains("without rights"));
+    }
+}

@@ -1,0 +1,268 @@
+//! The subject of a token: whether the user is known, and whether the roles that count are
+//! accepted.
+
+use super::endpoint::{Endpoint, is_kept_at_login};
+use super::remedy::{Remedy, accepted_in_words, distinct};
+use super::rules::{Account, Rules};
+use super::verdict::Verdict;
+use crate::base::file::shell_word;
+use crate::base::quote::quote;
+use crate::token::Claims;
+use crate::user::{AuthSource, Role, User};
+
+/// What the checks of the subject depend on.
+pub(super) struct Subject<'a> {
+    /// Without one the token is checked by itself.
+    pub(super) endpoint: Option<Endpoint>,
+    /// Whether the signature was checked.
+    pub(super) is_verified: bool,
+    pub(super) rules: &'a Rules,
+    pub(super) account: Account<'a>,
+}
+
+impl<'a> Subject<'a> {
+    /// Adds the findings `subject`, `user`, `roles` and `required-role`; the roles that count.
+    pub(super) fn judge<'c>(&self, verdict: &mut Verdict, claims: &'c Claims) -> Option<Vec<&'c str>>
+    where
+        'a: 'c,
+    {
+        const CHECK: &str = "subject";
+        let name = match (claims.subject(), claims.get("sub")) {
+            (Some(name), _) if !name.is_empty() => name,
+            (None, Some(_)) => {
+                verdict.fails(CHECK, "'sub' is not a string: expected a username", None);
+                return None;
+            }
+            _ => {
+                let hint = "issue it for a user: cc-jwt issue NAME".to_owned();
+                verdict.fails(CHECK, "no 'sub' claim: expected a username", Some(hint));
+                return None;
+            }
+        };
+        verdict.holds(CHECK, || quote(name));
+        let roles = self.counted_roles(verdict, name, claims)?;
+        warn_of_roles(verdict, &roles);
+        self.roles(verdict, name, &roles);
+        self.required(verdict, name, &roles);
+        Some(roles)
+    }
+
+    fn is_login(&self) -> bool {
+        self.endpoint.is_some_and(Endpoint::is_login)
+    }
+
+    /// The roles that count: the table's with validate-user, the token's without.
+    fn counted_roles<'c>(&self, verdict: &mut Verdict, name: &str, claims: &'c Claims) -> Option<Vec<&'c str>>
+    where
+        'a: 'c,
+    {
+        const CHECK: &str = "user";
+        let own = claims.roles();
+        if !self.rules.validate_user {
+            self.uncounted_account(verdict, &own);
+            return Some(own);
+        }
+        match self.account {
+            Account::Known(user) => {
+                verdict.holds(CHECK, "in the user table, whose roles count (validate-user is on)");
+                let table: Vec<&str> = user.roles.iter().map(String::as_str).collect();
+                if claims.get("roles").is_some() && own != table {
+                    verdict.warns(
+                        CHECK,
+                        || format!("the roles in the token ({}) do not count", listed(&own)),
+                        None,
+                    );
+                }
+                Some(table)
+            }
+            Account::Missing => {
+                verdict.fails(
+                    CHECK,
+                    format!("{} is not in the user table, and validate-user is on", quote(name)),
+                    Some(format!("cc-user add {} --role api --no-password", shell_word(name))),
+                );
+                None
+            }
+            Account::Broken(why) => {
+                verdict.fails(CHECK, format!("{why}; the server cannot read the user either"), None);
+                None
+            }
+            Account::Unasked if !self.is_verified => Some(own),
+            Account::Unasked => {
+                verdict.fails(
+                    CHECK,
+                    "validate-user is on, but the user table was not read",
+                    Some("use --db FILE".to_owned()),
+                );
+                None
+            }
+        }
+    }
+
+    /// Warnings of a table that does not decide (validate-user is off).
+    fn uncounted_account(&self, verdict: &mut Verdict, own: &[&str]) {
+        const CHECK: &str = "user";
+        match self.account {
+            Account::Known(user) => self.differing_account(verdict, user, own),
+            Account::Missing if self.is_login() => {
+                let what = if self.rules.adds_users {
+                    "not in the user table: the login adds the user"
+                } else {
+                    "not in the user table, and the login does not add the user: the session works, but \
+                     the server issues no token to it"
+                };
+                verdict.warns(CHECK, what, None);
+            }
+            Account::Missing => verdict.warns(
+                CHECK,
+                "not in the user table; the server does not check it (validate-user is off)",
+                None,
+            ),
+            Account::Broken(why) => verdict.warns(
+                CHECK,
+                || format!("{why}; the server does not read it (validate-user is off)"),
+                None,
+            ),
+            Account::Unasked => {}
+        }
+        if self.is_verified && self.endpoint.is_some() && !self.is_login() {
+            verdict.warns(
+                "validate-user",
+                "off: this token stays valid after its user or a role is deleted",
+                Some("set auth.jwts.validate-user to true".to_owned()),
+            );
+        }
+    }
+
+    fn differing_account(&self, verdict: &mut Verdict, user: &User, own: &[&str]) {
+        const CHECK: &str = "user";
+        if self.is_login() && self.rules.updates_users && user.source != Ok(AuthSource::Token) {
+            let source = match user.source {
+                Ok(source) => source.name().to_owned(),
+                Err(number) => format!("auth source {number}"),
+            };
+            verdict.warns(
+                CHECK,
+                || {
+                    format!(
+                        "in the user table with the auth source {source}: with update-user-on-login the server \
+                         overwrites this user's full name and roles"
+                    )
+                },
+                Some("set auth.jwts.validate-user to true, so that the table counts".to_owned()),
+            );
+        } else if !same(own, &user.roles) {
+            let table: Vec<&str> = user.roles.iter().map(String::as_str).collect();
+            verdict.warns(
+                CHECK,
+                || format!("the user table has other roles ({}); those of the token count", listed(&table)),
+                Some("issue a new token after changing roles".to_owned()),
+            );
+        } else {
+            verdict.holds(CHECK, "in the user table with the same roles");
+        }
+    }
+
+    fn roles(&self, verdict: &mut Verdict, name: &str, roles: &[&str]) {
+        const CHECK: &str = "roles";
+        let Some(endpoint) = self.endpoint else {
+            let reason = || format!("{}: {}", listed(roles), accepted_in_words(roles));
+            if roles.is_empty() {
+                verdict.warns(CHECK, reason, None);
+            } else {
+                verdict.holds(CHECK, reason);
+            }
+            return;
+        };
+        if endpoint.accepts_roles(roles) {
+            return verdict
+                .holds(CHECK, || format!("{} (expected {})", listed(roles), endpoint.accepted_roles()));
+        }
+        let hint = Remedy::of(endpoint, roles).hint(name, self.rules.validate_user);
+        if endpoint.is_login() {
+            return verdict.fails(
+                CHECK,
+                format!(
+                    "{}: no role that the server knows; the server would accept the login, but its session has no \
+                     effect",
+                    listed(roles)
+                ),
+                Some(hint),
+            );
+        }
+        verdict.fails(
+            CHECK,
+            format!("expected {}, found {}", endpoint.accepted_roles(), listed(roles)),
+            Some(hint),
+        );
+    }
+
+    fn required(&self, verdict: &mut Verdict, name: &str, roles: &[&str]) {
+        const CHECK: &str = "required-role";
+        for role in &self.rules.required_roles {
+            if roles.contains(&role.name()) {
+                verdict.holds(CHECK, role.name());
+            } else {
+                verdict.fails(
+                    CHECK,
+                    format!("{role} is not among the roles ({})", listed(roles)),
+                    Some(format!("cc-user role add {} {role}", shell_word(name))),
+                );
+            }
+        }
+    }
+}
+
+/// Duplicates and unknown roles, whatever the endpoint.
+fn warn_of_roles(verdict: &mut Verdict, roles: &[&str]) {
+    const CHECK: &str = "roles";
+    let mut seen: Vec<&str> = Vec::new();
+    let mut duplicates: Vec<&str> = Vec::new();
+    for role in roles {
+        let list = if seen.contains(role) { &mut duplicates } else { &mut seen };
+        if !list.contains(role) {
+            list.push(role);
+        }
+    }
+    if !duplicates.is_empty() {
+        let shown = listed(&duplicates);
+        verdict.warns(
+            CHECK,
+            || format!("duplicate roles {shown}: the server counts entries, not roles"),
+            None,
+        );
+    }
+    let unknown: Vec<&str> = seen.into_iter().filter(|role| role.parse::<Role>().is_err()).collect();
+    if !unknown.is_empty() {
+        let known = Role::ALL.map(Role::name).join(", ");
+        verdict.warns(
+            CHECK,
+            || format!("unknown roles {}", listed(&unknown)),
+            Some(format!("the roles are {known}, in lower case")),
+        );
+    }
+}
+
+fn same(own: &[&str], table: &[String]) -> bool {
+    let mut own = distinct(own);
+    let table: Vec<&str> = table.iter().map(String::as_str).collect();
+    let mut table = distinct(&table);
+    own.sort_unstable();
+    table.sort_unstable();
+    own == table
+}
+
+/// Roles as a list in brackets; unfamiliar ones quoted.
+fn listed(roles: &[&str]) -> String {
+    let shown: Vec<String> = roles
+        .iter()
+        .map(|role| if role.parse::<Role>().is_ok() { (*role).to_owned() } else { quote(role) })
+        .collect();
+    format!("[{}]", shown.join(", "))
+}
+
+/// The roles of a token that a login by token keeps.
+#[must_use]
+pub fn kept_roles<'a>(roles: &[&'a str]) -> Vec<&'a str> {
+    roles.iter().copied().filter(|role| is_kept_at_login(role)).collect()
+}
