@@ -89,7 +89,7 @@ impl Attempts {
 
     /// Reads, changes and writes the ledger under its lock.
     fn change<T>(&self, change: impl FnOnce(&mut Ledger) -> T) -> Result<T, LoginError> {
-        file::create_private_folder(&self.folder)?;
+        file::create_own_directory(&self.folder)?;
         let lock_path = self.folder.join("attempts.lock");
         let lock = file::open_lock(&lock_path)?;
         lock.lock().map_err(|source| file::FileError::Unwritable { path: lock_path, source })?;

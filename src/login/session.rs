@@ -188,7 +188,7 @@ pub fn acquire_refresh(path: &Path) -> Result<File, LoginError> {
 
 fn lock_file(session: &Path, extension: &str) -> Result<File, LoginError> {
     if let Some(folder) = session.parent() {
-        file::create_private_folder(folder)?;
+        file::create_own_directory(folder)?;
     }
     let path = session.with_extension(extension);
     let file = file::open_lock(&path)?;

@@ -180,7 +180,7 @@ impl RemoteKeys {
         if let Some(path) = self.marker() {
             // Without the marker other processes ask as well, which is no fault of this one.
             let folder = path.parent().unwrap_or(&path);
-            let _ = file::create_private_folder(folder).and_then(|()| {
+            let _ = file::create_own_directory(folder).and_then(|()| {
                 file::write(&path, now.0.to_string().as_bytes(), PRIVATE_MODE, Existing::Replace)
             });
         }
@@ -349,7 +349,7 @@ impl Shelf<'_> {
         let kept = Kept { url: url.to_string(), trust: self.trust(), fetched: now.0, fresh_for, body };
         let Ok(text) = serde_json::to_vec(&kept) else { return };
         let folder = path.parent().unwrap_or(&path);
-        let written = file::create_private_folder(folder).and_then(|()| {
+        let written = file::create_own_directory(folder).and_then(|()| {
             // One writer at a time, and never an older answer over a newer one: a slow process
             // would bring keys back that were withdrawn.
             let _lock = lock_directory(folder);

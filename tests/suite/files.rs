@@ -98,6 +98,8 @@ fn files_are_written_by_one_module_only() {
         ("cli/prompt.rs", "OpenOptions", "the terminal"),
         ("token/discovery.rs", "fs::open(", "reads a token"),
         ("renewal/output.rs", "canonicalize", "a message"),
+        ("store/connect.rs", "canonicalize", "the name by which SQLite opens a database"),
+        ("store/identity.rs", "canonicalize", "the name by which SQLite opens a database"),
     ];
     fn walk(folder: &Path, visit: &mut impl FnMut(&Path)) {
         for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
@@ -341,7 +343,7 @@ const READERS: [(&str, &str); 4] = [
         "cc-jwt verify --token-file token --endpoint api",
         "--config ./config.json --env-file ./.env --db ./var/job.db",
     ),
-    ("cc-user list", "--config ./config.json --env-file ./.env --db ./var/job.db"),
+    ("cc-user list", "--db ./var/job.db"),
     (
         "cc-login fritz --password-file token --method local",
         "--config ./config.json --env-file ./.env --db ./var/job.db",
@@ -526,4 +528,21 @@ fn root_file_in_the_directory_of_an_account_belongs_to_the_account() {
     let run = folder.sh("gen-keypair -a es256 -f jwk -o shared/trap/key").ended(0);
     assert_eq!(owner("shared/trap/key").0, 0);
     assert!(run.stderr.contains("belongs to root"), "{}", run.stderr);
+}
+
+#[test]
+fn root_session_in_the_home_of_an_account_is_refused() {
+    let Some(folder) = has_two_accounts() else { return };
+    fs::create_dir(folder.file("home")).unwrap();
+    give(folder.file("home"), VICTIM);
+    folder.write("pw", "a password\n");
+    mode(folder.file("pw"), 0o600);
+    folder.sh("cc-user init -q && cc-user add anna --role api --password-file pw -q").ended(0);
+    let run = folder.sh("HOME=$PWD/home cc-login anna --password-file pw").ended(77);
+    assert!(run.stderr.contains("belongs to another account"), "{}", run.stderr);
+    let left = modes(&folder.file("home"));
+    assert!(!left.keys().any(|path| path.ends_with("session.json")), "{left:?}");
+    folder.sh("cc-login anna --password-file pw").ended(0);
+    give_all(&folder, ".home", VICTIM);
+    folder.sh("cc-login status").ended(77);
 }

@@ -24,8 +24,8 @@ pub use sweep::{TEMPORARY, sweep};
 pub use trust::{Distrust, Holds, warn_if_exposed};
 pub use words::reason;
 pub use write::{
-    Draft, Existing, Write, check_free, create_private_folder, remove, warn_if_not_owner, write,
-    write_in_parts,
+    Draft, Existing, Write, check_free, create_own_directory, create_private_folder, remove,
+    warn_if_not_owner, write, write_in_parts,
 };
 
 pub use super::shell::word as shell_word;

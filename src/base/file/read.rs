@@ -97,7 +97,9 @@ pub fn check_default_database(path: &Path) -> Result<(), FileError> {
 pub fn read_own(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
     let location = Location::find_input(path)?;
     let (file, metadata) = location.open()?;
-    match Distrust::of_file(&metadata).or_else(|| Distrust::of_names(&location.directory_metadata, &metadata))
+    match Distrust::of_directory(&location.directory_metadata)
+        .or_else(|| Distrust::of_file(&metadata))
+        .or_else(|| Distrust::of_names(&location.directory_metadata, &metadata))
     {
         Some(why) => Err(FileError::Untrusted { path: path.to_owned(), why, option: None }),
         None => read_open(path, file, limit),

@@ -45,10 +45,10 @@ impl fmt::Display for Distrust {
             Self::Owner(user) => write!(f, "it belongs to another account (user ID {user})"),
             Self::Writable(mode) => write!(f, "other accounts may write to it (mode {:04o})", mode & 0o7777),
             Self::DirectoryOwner(user) => {
-                write!(f, "its directory belongs to another account (user ID {user})")
+                write!(f, "the directory belongs to another account (user ID {user})")
             }
             Self::DirectoryWritable(mode) => {
-                write!(f, "other accounts may write to its directory (mode {:04o})", mode & 0o7777)
+                write!(f, "other accounts may write to the directory (mode {:04o})", mode & 0o7777)
             }
             Self::LinkOwner(user) => {
                 write!(f, "a symbolic link of another account (user ID {user}) is not followed")

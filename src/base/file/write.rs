@@ -14,7 +14,7 @@ use super::error::FileError;
 use super::location::{Location, create_directory_all};
 use super::stream;
 use super::sweep::{TEMPORARY, sweep_open};
-use super::trust::Ownership;
+use super::trust::{Distrust, Ownership};
 use crate::base::note::Notes;
 use crate::base::quote::quote_path;
 use crate::base::shell::word as shell_word;
@@ -236,6 +236,22 @@ impl Drop for Temporary<'_> {
 /// [`FileError::Uncreatable`], [`FileError::Link`].
 pub fn create_private_folder(path: &Path) -> Result<(), FileError> {
     create_directory_all(path, 0o700)
+}
+
+/// Creates a directory for what these programs keep for the caller: sessions, counted attempts,
+/// fetched keys. One that another account controls is not used, also by root: with the variable
+/// `HOME` of another user, that user would get the files or could exchange them.
+///
+/// # Errors
+/// As [`create_private_folder`], and [`FileError::Untrusted`].
+pub fn create_own_directory(path: &Path) -> Result<(), FileError> {
+    create_private_folder(path)?;
+    // A name in it, so that the directory itself is looked at.
+    let location = Location::find(&path.join("x"))?;
+    match Distrust::of_directory(&location.directory_metadata) {
+        Some(why) => Err(FileError::Untrusted { path: path.to_owned(), why, option: None }),
+        None => Ok(()),
+    }
 }
 
 /// Deletes a file; whether there was one. A symbolic link itself is not followed.

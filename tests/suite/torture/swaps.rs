@@ -221,7 +221,10 @@ fn moments(site: &Site, write: &str) -> Vec<(String, usize)> {
     let trace = format!("trace={}", CALLS.map(|call| format!("?{call}")).join(","));
     site.prepare(write);
     let child = site.start(write, &["-e", &trace]);
-    let expected = WRITES.iter().find(|(known, _)| *known == write).unwrap().1;
+    let known = WRITES.iter().find(|(known, _)| *known == write).unwrap().1;
+    // Root's own session is not kept where mallory could exchange it.
+    let is_refused = write.starts_with("cc-login") && site.place == Place::OfMallory;
+    let expected = if is_refused { 77 } else { known };
     let (status, stderr) = wait(child, write);
     assert_eq!(status, expected, "{write}: {stderr}");
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
@@ -240,7 +243,7 @@ fn moments(site: &Site, write: &str) -> Vec<(String, usize)> {
             moments.push((name, *number));
         }
     }
-    assert!(moments.len() >= 8, "{write}: only {moments:?}");
+    assert!(moments.len() >= 6, "{write}: only {moments:?}");
     moments
 }
 
