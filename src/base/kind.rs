@@ -316,8 +316,6 @@ kinds! {
     UserNotFound: "user-not-found", No, "the user does not exist";
     UserOfOtherSource: "user-of-other-source", No, "the user has another auth source";
     UserRowInvalid: "user-row-invalid", Io, "a column of the user's row cannot be read";
-    UserWithoutProject: "user-without-project", No, "the user does not have the project";
-    UserWithoutRole: "user-without-role", No, "the user does not have the role";
     UserinfoRejected: "userinfo-rejected", No, "the UserInfo answer is not valid";
     UsernameBlank: "username-blank", Usage, "a username begins or ends with a blank";
     UsernameEmpty: "username-empty", Usage, "a username is empty";

@@ -15,21 +15,7 @@ use crate::config::{self, Origin, ServerKeys, Settings, Sources, Value};
 /// All that is wrong with the files together: status 78, or 66 for a file that was named and is
 /// not there.
 pub fn load(options: &SettingsOptions, console: &mut Console) -> Result<Settings, Failure> {
-    let named = |path: &Option<PathBuf>, flag: &'static str, variable: &str| {
-        let path = path.clone()?;
-        // The parser takes the variable where the option is missing; which one it was shows in
-        // the content.
-        let from_variable = console.environment().get(variable).is_some_and(|text| path.as_os_str() == text);
-        let origin =
-            if from_variable { Origin::Environment(variable.to_owned()) } else { Origin::Flag(flag) };
-        Some(Value::new(path, origin))
-    };
-    let sources = Sources {
-        config: named(&options.config, "--config", "CC_CONFIG"),
-        env_file: named(&options.env_file, "--env-file", "CC_ENV_FILE"),
-        db: named(&options.db, "--db", "CC_DB"),
-        environment: console.environment().clone(),
-    };
+    let sources = sources(options, console);
     let (settings, notes) = config::load(sources).map_err(Failure::several)?;
     console.notes(notes);
     for line in settings.origins() {
@@ -41,4 +27,27 @@ pub fn load(options: &SettingsOptions, console: &mut Console) -> Result<Settings
         }
     }
     Ok(settings)
+}
+
+/// The settings where they can be loaded, without a word: for what is only said beside the result.
+pub fn load_quietly(options: &SettingsOptions, console: &Console) -> Option<Settings> {
+    config::load(sources(options, console)).ok().map(|(settings, _)| settings)
+}
+
+fn sources(options: &SettingsOptions, console: &Console) -> Sources {
+    let named = |path: &Option<PathBuf>, flag: &'static str, variable: &str| {
+        let path = path.clone()?;
+        // The parser takes the variable where the option is missing; which one it was shows in
+        // the content.
+        let from_variable = console.environment().get(variable).is_some_and(|text| path.as_os_str() == text);
+        let origin =
+            if from_variable { Origin::Environment(variable.to_owned()) } else { Origin::Flag(flag) };
+        Some(Value::new(path, origin))
+    };
+    Sources {
+        config: named(&options.config, "--config", "CC_CONFIG"),
+        env_file: named(&options.env_file, "--env-file", "CC_ENV_FILE"),
+        db: named(&options.db, "--db", "CC_DB"),
+        environment: console.environment().clone(),
+    }
 }

@@ -484,3 +484,124 @@ fn verb_that_waits_while_the_database_is_replaced_ends_with_75() {
         assert_untouched(&path, new);
     }
 }
+
+/// Starts a command that opens the database and then waits for a password.
+fn waiting(folder: &Folder, arguments: &[&str]) -> std::process::Child {
+    let child = Command::new(programs().join("cc-user"))
+        .args(arguments)
+        .current_dir(folder.path())
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let began = Instant::now();
+    while !folder.file("var/job.db-shm").exists() {
+        assert!(began.elapsed() < Duration::from_secs(30), "{arguments:?}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    std::thread::sleep(Duration::from_millis(200));
+    child
+}
+
+#[test]
+fn user_who_changes_while_a_password_is_typed_is_checked_again() {
+    for (change, status) in [
+        ("UPDATE hpc_user SET ldap = 1", 1),
+        ("DELETE FROM hpc_user", 1),
+        ("UPDATE hpc_user SET name = 'Anna'", 0),
+    ] {
+        let folder = Folder::new();
+        fs::create_dir(folder.file("var")).unwrap();
+        let path = folder.file("var/job.db");
+        drop(server_database(&path, 11, "hpc_user", true));
+        let insert = "INSERT INTO hpc_user (username) VALUES ('anna')";
+        Connection::open(&path).unwrap().execute_batch(insert).unwrap();
+        let mut child = waiting(&folder, &["passwd", "anna", "--password-stdin"]);
+        let connection = Connection::open(&path).unwrap();
+        connection.execute_batch(change).unwrap();
+        std::io::Write::write_all(&mut child.stdin.take().unwrap(), b"new password\n").unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(
+            output.status.code(),
+            Some(status),
+            "{change}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        let with_password = connection
+            .query_row("SELECT count(password) FROM hpc_user", [], |row| row.get::<_, i64>(0))
+            .unwrap();
+        assert_eq!(with_password, i64::from(status == 0), "{change}");
+    }
+}
+
+#[test]
+fn schema_that_the_server_cannot_use_is_a_warning_or_an_error_with_the_migration() {
+    let folder = Folder::new();
+    fs::create_dir(folder.file("var")).unwrap();
+    let path = folder.file("var/job.db");
+    for (version, dirty, expected) in [
+        (11, false, None),
+        (3, false, None),
+        (12, false, Some("has schema version 12, which is newer than 11")),
+        (9, true, Some("a migration of the database to schema version 9 failed half-way")),
+    ] {
+        let _ = fs::remove_file(&path);
+        let connection = server_database(&path, version, "hpc_user", true);
+        connection.execute("UPDATE schema_migrations SET dirty = ?1", [dirty]).unwrap();
+        drop(connection);
+        for change in ["add a --role api", "role add a support", "del a"] {
+            let ran = folder.sh(&format!("cc-user {change}")).ended(0);
+            assert_eq!(
+                ran.stderr.contains("warning: "),
+                expected.is_some() || change == "del a",
+                "{}",
+                ran.stderr
+            );
+            if let Some(expected) = expected {
+                assert!(ran.stderr.contains(expected), "{change}: {}", ran.stderr);
+            }
+        }
+        assert_eq!(folder.sh("cc-user list").ended(0).stderr, "cc-user: note: no user\n");
+    }
+    for version in [1, 2] {
+        fs::remove_file(&path).unwrap();
+        drop(server_database(&path, version, "user", false));
+        let rejected = folder.sh("cc-user add m --role manager -p p --no-password").ended(78);
+        assert!(rejected.stderr.contains("hint: run 'cc-backend -migrate-db'"), "{}", rejected.stderr);
+    }
+}
+
+#[test]
+fn change_warns_of_what_survives_it() {
+    let folder = Folder::with_setup();
+    folder
+        .run("cc-user", &["add", "m", "--role", "manager,user", "-p", "p", "-p", "q", "--no-password", "-q"])
+        .ended(0);
+    folder.write("pw", "new password\n");
+    let warnings = |line: &str| {
+        let ran = folder.sh(line).ended(0);
+        (ran.stderr.contains("open web sessions of "), ran.stderr.contains("warning: tokens of "))
+    };
+    let change = |validates: bool| {
+        let mut config: serde_json::Value = serde_json::from_str(&folder.read("config.json")).unwrap();
+        config["auth"]["jwts"]["validate-user"] = validates.into();
+        folder.write("config.json", config.to_string());
+    };
+    for (validates, tokens) in [(true, false), (false, true)] {
+        change(validates);
+        assert_eq!(warnings("cc-user role add m support"), (false, false));
+        assert_eq!(warnings("cc-user role remove m support"), (true, tokens));
+        // Nothing is changed the second time.
+        assert_eq!(warnings("cc-user role remove m support"), (false, false));
+        assert_eq!(warnings("cc-user project remove m q"), (true, false));
+        assert_eq!(warnings("cc-user project remove m q"), (false, false));
+        assert_eq!(warnings("cc-user project add m q"), (false, false));
+        assert_eq!(warnings("chmod 600 pw; cc-user passwd m --password-file pw"), (true, true));
+        assert_eq!(warnings("cc-user passwd m --delete"), (true, true));
+        assert_eq!(warnings("cc-user add x --role api"), (false, false));
+        assert_eq!(warnings("cc-user del x"), (true, tokens));
+    }
+    // A configuration that cannot be used is no obstacle where the database is named.
+    folder.write("config.json", "{");
+    assert_eq!(warnings("cc-user --db var/job.db del m"), (true, true));
+}

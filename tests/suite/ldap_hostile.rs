@@ -189,7 +189,10 @@ fn bind_rejection_is_a_rejected_login_and_its_reason_is_printed() {
         let folder = folder_for(&url(port), json!({}));
         rusqlite::Connection::open(folder.file("var/job.db"))
             .unwrap()
-            .execute("INSERT INTO hpc_user(username, ldap, roles, projects) VALUES ('anna', 1, '[\"user\"]', '[]')", [])
+            .execute(
+                "INSERT INTO user(username, ldap, roles, projects) VALUES ('anna', 1, '[\"user\"]', '[]')",
+                [],
+            )
             .unwrap();
         let service = folder.sh("cc-user sync-ldap").ended(77);
         for part in [meaning, text, &format!("result code {code}")] {
@@ -446,7 +449,7 @@ fn several_search_bases_are_read_and_overlap_harmlessly() {
         // The login searches in all of them as well, and binds as the entry that it found.
         rusqlite::Connection::open(folder.file("var/job.db"))
             .unwrap()
-            .execute_batch("DELETE FROM hpc_user")
+            .execute_batch("DELETE FROM user")
             .unwrap();
         folder.sh("echo gastpw | cc-login gast --password-stdin").ended(0);
         folder.sh("echo wrong | cc-login gast --password-stdin").ended(1);

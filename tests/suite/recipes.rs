@@ -33,6 +33,25 @@ fn blocks() -> BTreeMap<String, Vec<String>> {
     blocks
 }
 
+/// The blocks of commands of README's recipes, by the title of their section.
+fn readme_blocks() -> BTreeMap<String, Vec<String>> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let page = fs::read_to_string(path).unwrap();
+    let mut blocks: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut title = String::new();
+    let mut lines = page.lines();
+    while let Some(line) = lines.next() {
+        if let Some(next) = line.strip_prefix("## ") {
+            title = format!("README: {next}");
+        }
+        if line == "```sh" {
+            let block: Vec<&str> = lines.by_ref().take_while(|line| *line != "```").collect();
+            blocks.entry(title.clone()).or_default().push(block.join("\n"));
+        }
+    }
+    blocks
+}
+
 /// The recipes, each block run once.
 struct Recipes {
     left: BTreeMap<String, Vec<String>>,
@@ -66,6 +85,7 @@ fn validate_user(folder: &Folder, wanted: bool) {
 #[test]
 fn every_recipe_of_the_manual_helps() {
     let mut recipes = Recipes { left: blocks() };
+    recipes.left.extend(readme_blocks());
     let total: usize = recipes.left.values().map(Vec::len).sum();
     prepare(&mut recipes);
     keys(&mut recipes);
@@ -166,8 +186,9 @@ fn key_set(recipes: &mut Recipes) {
 
 fn tokens(recipes: &mut Recipes) {
     const TITLE: &str = "A token got into wrong hands";
+    const LOCK_OUT: &str = "A user must be locked out now";
+    let session = |text: &str| text.lines().find(|line| line.starts_with("SESSION_KEY")).unwrap().to_owned();
     let folder = server();
-    validate_user(&folder, true);
     folder.sh("cp token.txt leaked.txt").ended(0);
     let shown = recipes.run(TITLE, &folder).ended(0);
     assert!(shown.stdout.contains("fritz") && shown.stdout.contains("expires"), "{}", shown.stdout);
@@ -181,10 +202,34 @@ fn tokens(recipes: &mut Recipes) {
     // Under the old name it is valid again, and without validate-user it never was invalid.
     let verify = "cc-jwt verify --token-file leaked.txt --endpoint query";
     folder.sh(&format!("cc-user add fritz --role api --no-password && {verify}")).ended(0);
-    folder.sh("cc-user del fritz").ended(0);
+    let deleted = folder.sh("cc-user del fritz").ended(0);
+    assert!(!deleted.stderr.contains("tokens of 'fritz'"), "{}", deleted.stderr);
+    folder.sh("cc-user add fritz --role user,api --no-password").ended(0);
     validate_user(&folder, false);
+    let deleted = folder.sh("cc-user del fritz").ended(0);
+    assert!(deleted.stderr.contains("tokens of 'fritz' remain valid"), "{}", deleted.stderr);
     folder.sh(verify).ended(0);
     folder.sh(&format!("{verify} --at +2000h")).ended(1);
+
+    let folder = server();
+    let before = folder.read(".env");
+    let locked_out = recipes.run(LOCK_OUT, &folder).ended(0);
+    assert!(locked_out.stderr.contains("open web sessions of 'fritz' remain valid for up to 168h"));
+    assert_ne!(session(&before), session(&folder.read(".env")));
+    folder.sh("cc-jwt verify --token-file token.txt --endpoint user-api").ended(1);
+
+    // README's two recipes.
+    let folder = server();
+    folder.sh("cc-user add anna --role admin --no-password -q; cp token.txt leaked.txt").ended(0);
+    folder
+        .sh("cc-user role remove fritz user && cc-jwt verify --token-file leaked.txt --endpoint api")
+        .ended(0);
+    let rejected = recipes.run("README: Take a token back", &folder).ended(1);
+    assert!(rejected.stdout.contains("FAIL  user"), "{}", rejected.stdout);
+    let before = folder.read(".env");
+    recipes.run("README: Lock out a user now", &folder).ended(0);
+    assert_ne!(session(&before), session(&folder.read(".env")));
+    assert_eq!(folder.run("cc-user", &["list", "--names"]).ended(0).stdout, "");
 
     let folder = server();
     folder.sh("printf 'pw of fritz' > pw.txt; chmod 600 pw.txt").ended(0);
@@ -195,7 +240,6 @@ fn tokens(recipes: &mut Recipes) {
     recipes.run("A session was stolen", &folder).ended(0);
     folder.sh("cc-login status").ended(1);
     recipes.run("A session was stolen", &folder).ended(0);
-    let session = |text: &str| text.lines().find(|line| line.starts_with("SESSION_KEY")).unwrap().to_owned();
     assert_ne!(session(&before), session(&folder.read(".env")));
     folder.sh("cc-jwt verify --token-file token.txt").ended(0);
 

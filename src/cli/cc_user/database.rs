@@ -11,7 +11,8 @@ use crate::cli::console::Console;
 use crate::cli::failure::{Failure, UsageFault};
 use crate::cli::options::SettingsOptions;
 use crate::cli::settings;
-use crate::store::{Access, Store};
+use crate::config::Settings;
+use crate::store::{Access, Migration, Store};
 
 /// Where the server's database is, unless told otherwise.
 pub(super) const DEFAULT: &str = "./var/job.db";
@@ -62,6 +63,47 @@ impl DatabaseOptions {
     pub(super) fn open(&self, access: Access, console: &mut Console) -> Result<Store, Failure> {
         let wait = self.wait()?;
         let path = self.path(console)?;
-        Ok(Store::open_waiting(&path, access, wait)?)
+        let store = Store::open_waiting(&path, access, wait)?;
+        if access == Access::Write {
+            warn_of_migration(&store, console);
+        }
+        Ok(store)
+    }
+
+    /// Opens the database for a change that may leave sessions and tokens of the user valid. The
+    /// settings say which; there are none where the configuration cannot be used.
+    pub(super) fn open_with_settings(
+        &self,
+        console: &mut Console,
+    ) -> Result<(Store, Option<Settings>), Failure> {
+        let wait = self.wait()?;
+        let (path, settings) = match &self.settings.db {
+            // The configuration decides nothing here, so that a fault in it is none.
+            Some(path) => (path.clone(), settings::load_quietly(&self.settings, console)),
+            None => {
+                let settings = settings::load(&self.settings, console)?;
+                (settings.db.value.clone(), Some(settings))
+            }
+        };
+        let store = Store::open_waiting(&path, Access::Write, wait)?;
+        warn_of_migration(&store, console);
+        Ok((store, settings))
+    }
+}
+
+/// The newest schema version that is known here: that of server 1.5.4.
+const NEWEST_VERSION: i64 = 11;
+
+/// Warns of a database that no server may start with.
+pub(super) fn warn_of_migration(store: &Store, console: &mut Console) {
+    let Some(Migration { version, dirty }) = store.migration() else { return };
+    if dirty {
+        console.warn(&format!(
+            "a migration of the database to schema version {version} failed half-way, and the server does not start with it; restore a backup, or see 'cc-backend -migrate-db' and '-force-db'"
+        ));
+    } else if version > NEWEST_VERSION {
+        console.warn(&format!(
+            "the database has schema version {version}, which is newer than {NEWEST_VERSION}, the newest known here: the server may read the users otherwise"
+        ));
     }
 }

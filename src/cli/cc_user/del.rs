@@ -3,12 +3,12 @@
 use clap::Args;
 use serde_json::json;
 
+use super::effects::{self, Change};
 use super::refusal::{Refusal, named, no_user};
 use super::{DatabaseOptions, complete, report};
 use crate::base::fault::Status;
 use crate::cli::console::Console;
 use crate::cli::failure::{Failure, UsageFault};
-use crate::store::Access;
 use crate::user::AuthSource;
 use crate::user::account::distinct;
 
@@ -32,7 +32,7 @@ pub(super) fn run(del: &Del, database: &DatabaseOptions, console: &mut Console) 
         .map(str::parse::<AuthSource>)
         .transpose()
         .map_err(|error| UsageFault::new(format!("--source: {error}")))?;
-    let mut store = database.open(Access::Write, console)?;
+    let (mut store, settings) = database.open_with_settings(console)?;
     let mut action = store.transaction()?;
     let mut users = Vec::new();
     let mut wrong = Vec::new();
@@ -64,8 +64,9 @@ pub(super) fn run(del: &Del, database: &DatabaseOptions, console: &mut Console) 
             Ok(AuthSource::Local) | Err(_) => {}
         }
     }
+    let names: Vec<&str> = users.iter().map(|user| user.username.as_str()).collect();
+    effects::warn(Change::Deleted, &names, settings.as_ref(), console);
     if console.is_json() {
-        let names: Vec<_> = users.iter().map(|user| &user.username).collect();
         console.json(&json!({"deleted": names}))?;
     }
     Ok(Status::Done)

@@ -4,6 +4,7 @@ mod add;
 use super::candidates as complete;
 mod database;
 mod del;
+mod effects;
 mod export;
 mod import;
 mod init;

@@ -85,9 +85,10 @@ pub(super) static PAGES: &[Page] = &[
     Page {
         path: "add",
         description: &[
-            "Adds a user whose password the server itself knows. The password is asked for twice on the terminal, or comes from --password-stdin or --password-file; a user with the role api alone needs none. It has at most 72 bytes and no NUL, since bcrypt holds no more.",
-            "Names have 1 to 100 characters, none of them a control or invisible one, and no blank at either end. A manager needs a project, and nobody else can have one. All that is wrong is told together, before anything is asked or written.",
-            "NAME:ROLE[,ROLE]:PASSWORD is taken as the server's own -add-user takes it, with a warning: everybody who can list the processes sees the password.",
+            "Adds a user with a password that the server itself checks. The password is asked for twice on the terminal, or comes from --password-stdin or --password-file; a user with the role api alone needs none. It has at most 72 bytes and no NUL, since bcrypt uses no more.",
+            "A username has 1 to 100 bytes, no control or invisible character, and no blank at either end. A manager needs a project, and only a manager has projects. All errors are printed together, before anything is asked or written.",
+            "NAME:ROLE[,ROLE]:PASSWORD is accepted as in the server's own -add-user, with a warning: every account that can list the processes sees the password.",
+            "The server also writes the metrics of its file default_metrics.json into its table 'configuration' for each user that it adds; cc-user does not, because that table belongs to the server. Such a user sees the metrics that the configuration selects.",
         ],
         examples: &[
             parses(
@@ -113,7 +114,8 @@ pub(super) static PAGES: &[Page] = &[
     Page {
         path: "del",
         description: &[
-            "Deletes all of the users named, or none where one of them is not there. A user who came from the directory, a token or an OpenID provider would be back with the next sync or login, so such a record is deleted only where --source names its source.",
+            "Deletes all of the users named, or none if one of them is missing. A user who came from an LDAP directory, a token or an OpenID provider would be back with the next sync or login, so such a user is deleted only if --source names the source.",
+            "Open web sessions of the user remain valid for up to session-max-age, and tokens remain valid until they expire unless validate-user is on; both are warnings. How to end them: 'A user must be locked out now' in cc-auth(7).",
         ],
         examples: &[
             example("cc-user del fritz", "Delete a user", 0),
@@ -155,8 +157,8 @@ pub(super) static PAGES: &[Page] = &[
     Page {
         path: "passwd",
         description: &[
-            "Gives a local user a new password, asked for twice on the terminal or taken from --password-stdin or --password-file. The server asks users of other sources elsewhere for theirs, so they can have none here.",
-            "Sessions and tokens in use stay good until they expire.",
+            "Gives a local user a new password, asked for twice on the terminal or taken from --password-stdin or --password-file. The server checks the passwords of other users elsewhere, so they can have none here.",
+            "Open web sessions and tokens of the user remain valid, which is a warning. How to end them: 'A user must be locked out now' in cc-auth(7).",
         ],
         examples: &[
             parses("cc-user passwd fritz", "Ask for the new password"),
@@ -169,7 +171,7 @@ pub(super) static PAGES: &[Page] = &[
     Page {
         path: "role",
         description: &[
-            "Adds roles to a user or takes them away. Tokens that were issued keep the roles they have, unless the server asks its database (validate-user).",
+            "Adds roles to a user or removes them. Open web sessions keep the old roles for up to session-max-age; tokens keep the roles they have, unless the server uses its database (validate-user).",
         ],
         examples: &[example(
             "cc-user role add fritz support\ncc-user role remove fritz api",
@@ -182,7 +184,7 @@ pub(super) static PAGES: &[Page] = &[
     Page {
         path: "role add",
         description: &[
-            "Gives a user roles; those he or she has already are passed over. A new manager gets projects with 'cc-user project add'.",
+            "Gives a user roles; a role that the user already has is a note. A new manager gets projects with 'cc-user project add'.",
         ],
         examples: &[example("cc-user role add fritz support", "One more role", 0)],
         json: USER,
@@ -192,11 +194,12 @@ pub(super) static PAGES: &[Page] = &[
     Page {
         path: "role remove",
         description: &[
-            "Takes roles away from a user, all of those named or none. A role that the server does not know can be taken away too. The role manager can't be taken away while projects are left.",
+            "Removes roles from a user; a role that the user does not have is a note, so that the command may be repeated. A role that the server does not know can be removed from a user who has it, and is an error otherwise. The role manager cannot be removed while projects are left.",
+            "Open web sessions keep the old roles for up to session-max-age, and tokens do unless validate-user is on; both are warnings.",
         ],
         examples: &[
             example("cc-user role remove fritz api", "One role less", 0),
-            example("cc-user role remove fritz admin", "A role the user does not have", 1),
+            example("cc-user role remove fritz admin", "A role the user does not have", 0),
         ],
         json: USER,
         see_also: SEE_ALSO,
@@ -212,7 +215,7 @@ pub(super) static PAGES: &[Page] = &[
     Page {
         path: "project add",
         description: &[
-            "Gives a manager projects; those he or she has already are passed over. From 200 projects on there is a warning: with about 300 the session cookie grows over 4096 characters, the server can't make it, and the manager can't log in on the web.",
+            "Gives a manager projects; a project that the manager already has is a note. From 200 projects on there is a warning: with about 300 the session cookie grows over 4096 characters, the server cannot create it, and the manager cannot log in on the web.",
         ],
         examples: &[
             example(
@@ -228,7 +231,9 @@ pub(super) static PAGES: &[Page] = &[
     },
     Page {
         path: "project remove",
-        description: &["Takes projects away from a user, all of those named or none."],
+        description: &[
+            "Removes projects from a user; a project that the user does not have is a note, so that the command may be repeated. Open web sessions keep the old projects for up to session-max-age, which is a warning.",
+        ],
         examples: &[example(
             "cc-user add paul --role manager --project physics --no-password\ncc-user project remove paul physics",
             "A manager without a project",

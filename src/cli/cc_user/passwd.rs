@@ -2,13 +2,15 @@
 
 use clap::Args;
 
+use super::effects::{self, Change};
 use super::refusal::{Refusal, named, no_user};
+use super::role::existing;
 use super::{DatabaseOptions, complete};
 use crate::base::fault::Status;
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
 use crate::cli::prompt::PasswordOptions;
-use crate::store::Access;
+use crate::store::Record;
 use crate::user::{AuthSource, PasswordHash};
 
 /// Give a local user a new password
@@ -31,13 +33,11 @@ pub(super) fn run(
     database: &DatabaseOptions,
     console: &mut Console,
 ) -> Result<Status, Failure> {
-    let mut store = database.open(Access::Write, console)?;
+    let (mut store, settings) = database.open_with_settings(console)?;
     let Some(record) = store.record(&passwd.name)? else {
         return Err(no_user(&passwd.name, store.similar(&passwd.name)?).into());
     };
-    if record.user.source != Ok(AuthSource::Local) {
-        return Err(Refusal::NotLocal(record.user).into());
-    }
+    check(record)?;
     let hash = if passwd.delete {
         None
     } else {
@@ -45,12 +45,23 @@ pub(super) fn run(
         Some(PasswordHash::new(&passwd.password.new_one(&prompt, console)?)?)
     };
     let mut action = store.transaction()?;
+    // While the password was typed, another process may have made somebody else of the user.
+    check(existing(&action, &passwd.name)?)?;
     action.set_password(&passwd.name, hash.as_ref())?;
     action.commit()?;
     let what = if hash.is_some() { "has a new password" } else { "has no password any more" };
     console.note(&format!("{} {what}", named(&passwd.name)));
+    effects::warn(Change::Password, &[&passwd.name], settings.as_ref(), console);
     if console.is_json() {
         console.json(&serde_json::json!({"username": passwd.name, "has_password": hash.is_some()}))?;
     }
     Ok(Status::Done)
+}
+
+/// Only a local user has a password here.
+fn check(record: Record) -> Result<(), Failure> {
+    match record.user.source {
+        Ok(AuthSource::Local) => Ok(()),
+        _ => Err(Refusal::NotLocal(record.user).into()),
+    }
 }

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use clap::{Args, Subcommand};
 
 use super::add::warn_of_many_projects;
+use super::effects::{self, Change};
 use super::refusal::{Refusal, named};
 use super::report::{Json, list};
 use super::role::{broken, existing};
@@ -12,7 +13,7 @@ use super::{DatabaseOptions, complete};
 use crate::base::fault::Status;
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
-use crate::store::{Access, Record};
+use crate::store::Record;
 use crate::user::{Role, account};
 
 /// Give a manager projects or take them away
@@ -56,7 +57,7 @@ pub(super) fn run(
             return Err(Failure::several(wrong));
         }
     }
-    let mut store = database.open(Access::Write, console)?;
+    let (mut store, settings) = database.open_with_settings(console)?;
     let mut action = store.transaction()?;
     let mut record = existing(&action, &wanted.name)?;
     broken(&record, "projects")?;
@@ -65,12 +66,15 @@ pub(super) fn run(
             broken(&record, "roles")?;
             added(&mut record, &wanted.projects, console)?
         }
-        Verb::Remove(wanted) => removed(&mut record, &wanted.projects)?,
+        Verb::Remove(wanted) => removed(&mut record, &wanted.projects, console),
     };
     if changed {
         action.set_projects(&wanted.name, &record.user.projects)?;
         action.commit()?;
         tell(&record, console);
+        if matches!(arguments.verb, Verb::Remove(_)) {
+            effects::warn(Change::Projects, &[&wanted.name], settings.as_ref(), console);
+        }
     }
     if console.is_json() {
         console.json(&Json(&record))?;
@@ -97,20 +101,16 @@ fn added(record: &mut Record, projects: &[String], console: &mut Console) -> Res
     Ok(changed)
 }
 
-fn removed(record: &mut Record, projects: &[String]) -> Result<bool, Failure> {
+fn removed(record: &mut Record, projects: &[String], console: &mut Console) -> bool {
     let user = &mut record.user;
     let held: HashSet<&str> = user.projects.iter().map(String::as_str).collect();
-    let wrong: Vec<_> = projects
-        .iter()
-        .filter(|project| !held.contains(project.as_str()))
-        .map(|project| Refusal::NoSuchProject { name: user.username.clone(), project: project.clone() })
-        .collect();
-    if !wrong.is_empty() {
-        return Err(Failure::several(wrong));
+    for project in projects.iter().filter(|project| !held.contains(project.as_str())) {
+        console.note(&format!("{} does not have the project {}", named(&user.username), named(project)));
     }
+    let before = user.projects.len();
     let removed: HashSet<&String> = projects.iter().collect();
     user.projects.retain(|project| !removed.contains(project));
-    Ok(true)
+    user.projects.len() < before
 }
 
 fn tell(record: &Record, console: &mut Console) {

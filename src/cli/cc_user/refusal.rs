@@ -6,7 +6,7 @@ use crate::base::file::shell_word;
 use crate::base::kind::Kind;
 use crate::base::quote::quote;
 use crate::store::StoreError;
-use crate::user::{AccountError, AuthSource, Role, User};
+use crate::user::{AccountError, AuthSource, User};
 
 /// Why the arguments ask for something that is not done. One fault of several that are told
 /// together.
@@ -37,14 +37,6 @@ pub(super) enum Refusal {
     /// A password for somebody whose password the server asks elsewhere.
     #[error("the user {} is of source {}: the server asks only local users for a password of its own", quote(&.0.username), report::source(.0))]
     NotLocal(User),
-    /// A role to take away that is not there.
-    #[error("the user {} does not have the role {role}", quote(.name))]
-    NoSuchRole {
-        /// The user.
-        name: String,
-        /// The role.
-        role: Role,
-    },
     /// Only a manager has projects, so they must go first.
     #[error("the role manager can't be taken from {} while projects are left: {}", quote(.name), quote(&.projects.join(",")))]
     ProjectsLeft {
@@ -56,14 +48,6 @@ pub(super) enum Refusal {
     /// Only a manager has projects.
     #[error("the user {} is no manager, and only a manager has projects", quote(.0))]
     NoManager(String),
-    /// A project to take away that is not there.
-    #[error("the user {} does not have the project {}", quote(.name), quote(.project))]
-    NoSuchProject {
-        /// The user.
-        name: String,
-        /// The project.
-        project: String,
-    },
     /// A database's answer.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -76,10 +60,8 @@ impl Fault for Refusal {
             Self::Spelling => Kind::Usage,
             Self::SpelledRoles => Kind::RoleUnknown,
             Self::Source { .. } | Self::NotLocal(_) => Kind::UserOfOtherSource,
-            Self::NoSuchRole { .. } => Kind::UserWithoutRole,
             Self::ProjectsLeft { .. } => Kind::ManagerHasProjects,
             Self::NoManager(_) => Kind::ProjectNeedsManager,
-            Self::NoSuchProject { .. } => Kind::UserWithoutProject,
             Self::Store(error) => error.kind(),
         }
     }
@@ -108,10 +90,7 @@ impl Fault for Refusal {
                 projects.iter().map(|project| shell_word(project)).collect::<Vec<_>>().join(" ")
             )),
             Self::NoManager(name) => Some(format!("cc-user role add {} manager", shell_word(name))),
-            Self::Source { .. }
-            | Self::NotLocal(_)
-            | Self::NoSuchRole { .. }
-            | Self::NoSuchProject { .. } => None,
+            Self::Source { .. } | Self::NotLocal(_) => None,
             Self::Store(error) => error.hint(),
         }
     }

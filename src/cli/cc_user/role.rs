@@ -1,15 +1,18 @@
 //! `cc-user role add` and `cc-user role remove`.
 
+use std::collections::HashSet;
+
 use clap::{Args, Subcommand};
 
 use super::add::api_surprise;
+use super::effects::{self, Change};
 use super::refusal::{Refusal, named, no_user};
 use super::report::{Json, list};
 use super::{DatabaseOptions, complete};
 use crate::base::fault::Status;
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
-use crate::store::{Access, Record, StoreError, Transaction};
+use crate::store::{Record, StoreError, Transaction};
 use crate::user::{AccountError, AuthSource, Role, account};
 
 /// Add roles to a user or take them away
@@ -49,18 +52,21 @@ pub(super) fn run(
     if let Verb::Add(wanted) = &arguments.verb {
         account::roles(&wanted.roles).map_err(Failure::several)?;
     }
-    let mut store = database.open(Access::Write, console)?;
+    let (mut store, settings) = database.open_with_settings(console)?;
     let mut action = store.transaction()?;
     let mut record = existing(&action, &wanted.name)?;
     broken(&record, "roles")?;
     let changed = match &arguments.verb {
         Verb::Add(wanted) => added(&mut record, &wanted.roles, console),
-        Verb::Remove(wanted) => removed(&mut record, &wanted.roles)?,
+        Verb::Remove(wanted) => removed(&mut record, &wanted.roles, console)?,
     };
     if changed {
         action.set_roles(&wanted.name, &record.user.roles)?;
         action.commit()?;
         tell(&record, console);
+        if matches!(arguments.verb, Verb::Remove(_)) {
+            effects::warn(Change::Roles, &[&wanted.name], settings.as_ref(), console);
+        }
     }
     if console.is_json() {
         console.json(&Json(&record))?;
@@ -89,50 +95,62 @@ pub(super) fn broken(record: &Record, column: &str) -> Result<(), StoreError> {
 
 fn added(record: &mut Record, roles: &[String], console: &mut Console) -> bool {
     let mut changed = false;
+    let mut held: HashSet<String> = record.user.roles.iter().cloned().collect();
     for role in roles {
-        if record.user.roles.contains(role) {
-            console.note(&format!("{} has the role {role} already", named(&record.user.username)));
-        } else {
+        if held.insert(role.clone()) {
             record.user.roles.push(role.clone());
             changed = true;
+        } else {
+            console.note(&format!("{} already has the role {role}", named(&record.user.username)));
         }
     }
     changed
 }
 
-fn removed(record: &mut Record, roles: &[String]) -> Result<bool, Failure> {
+fn removed(record: &mut Record, roles: &[String], console: &mut Console) -> Result<bool, Failure> {
     let user = &mut record.user;
     let mut wrong = Vec::new();
+    let mut missing = Vec::new();
+    let held: HashSet<&str> = user.roles.iter().map(String::as_str).collect();
     for role in roles {
-        // A role the server does not know can be taken away from who has it.
+        // A role the server does not know can be taken away from who has it; one that the user
+        // does not have either is a typing error.
         match role.parse::<Role>() {
-            _ if user.roles.contains(role) => {}
+            _ if held.contains(role.as_str()) => {}
             Err(error) => wrong.push(Refusal::Account(AccountError::Role(error))),
-            Ok(role) => wrong.push(Refusal::NoSuchRole { name: user.username.clone(), role }),
+            Ok(role) => missing.push(role),
         }
     }
-    let loses_manager = roles.iter().any(|role| role == Role::Manager.name());
+    let loses_manager = user.has(Role::Manager) && roles.iter().any(|role| role == Role::Manager.name());
     if loses_manager && record.broken.iter().any(|broken| broken.column == "projects") {
         wrong.push(Refusal::Store(StoreError::BrokenRow {
             name: user.username.clone(),
             broken: record.broken.clone(),
         }));
-    } else if loses_manager && user.has(Role::Manager) && !user.projects.is_empty() {
+    } else if loses_manager && !user.projects.is_empty() {
         wrong.push(Refusal::ProjectsLeft { name: user.username.clone(), projects: user.projects.clone() });
     }
     if !wrong.is_empty() {
         return Err(Failure::several(wrong));
     }
+    for role in missing {
+        console.note(&format!("{} does not have the role {role}", named(&user.username)));
+    }
     // All of its entries: one that stands twice is a nuisance.
-    user.roles.retain(|role| !roles.contains(role));
-    Ok(true)
+    let before = user.roles.len();
+    let removed: HashSet<&String> = roles.iter().collect();
+    user.roles.retain(|role| !removed.contains(role));
+    Ok(user.roles.len() < before)
 }
 
 fn tell(record: &Record, console: &mut Console) {
     let user = &record.user;
     console.note(&format!("{} has the roles {}", named(&user.username), list(&user.roles)));
     if user.roles.is_empty() {
-        console.warn(&format!("{} has no role any more and may do nothing", named(&user.username)));
+        console.warn(&format!(
+            "{} has no role any more: at the server, new logins and tokens have no rights",
+            named(&user.username)
+        ));
     }
     if user.has(Role::Manager) && user.projects.is_empty() {
         console.warn(&format!(

@@ -12,6 +12,7 @@ use clap::{Args, ValueHint};
 
 pub(super) use self::page::PAGE;
 use super::DatabaseOptions;
+use super::database::warn_of_migration;
 use crate::base::fault::Status;
 use crate::base::note::Notes;
 use crate::base::quote::quote;
@@ -183,6 +184,9 @@ impl Job {
         // A database that is missing or not to be opened is told before the directory is asked.
         let access = if self.dry_run { Access::Read } else { Access::Write };
         let mut store = Store::open_waiting(&self.database, access, self.wait)?;
+        if !self.dry_run {
+            warn_of_migration(&store, console);
+        }
         let roster = self.read(console)?;
         if self.dry_run {
             let plan = preview(&store, &roster, self.rules)?;
