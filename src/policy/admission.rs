@@ -34,6 +34,11 @@ pub fn judge(
     let asked = Asked { endpoint, signer: Some(signer), rules, account, now };
     asked.judge(&mut verdict, token.header(), token.claims());
     asked.server(&mut verdict);
+    if let (Some(from), Some(endpoint)) = (&rules.from, endpoint)
+        && endpoint != Endpoint::Api
+    {
+        verdict.holds("address", || format!("{}: this endpoint accepts every address", quote(from)));
+    }
     if endpoint == Some(Endpoint::Api) {
         address(&mut verdict, rules);
         if rules.jobs_over_nats {
@@ -219,8 +224,19 @@ fn server_overlooks(error: &TokenError) -> bool {
 fn address(verdict: &mut Verdict, rules: &Rules) {
     const CHECK: &str = "address";
     let list = match &rules.addresses {
-        AllowedAddresses::Unknown => return,
-        AllowedAddresses::Any => return verdict.holds(CHECK, "any (main.api-allowed-ips)"),
+        AllowedAddresses::Unknown => {
+            if let Some(from) = &rules.from {
+                let reason = || format!("{} was not checked: there is no configuration", quote(from));
+                verdict.warns(CHECK, reason, None);
+            }
+            return;
+        }
+        AllowedAddresses::Any => {
+            return verdict.holds(CHECK, || {
+                let from = rules.from.as_ref().map_or_else(String::new, |from| format!("{}, ", quote(from)));
+                format!("{from}any (main.api-allowed-ips)")
+            });
+        }
         AllowedAddresses::Unset => {
             return verdict.warns(
                 CHECK,

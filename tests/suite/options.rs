@@ -120,6 +120,7 @@ fn sample(path: &str, arg: &Arg) -> Option<Vec<String>> {
         ("cc-jwt verify", "jwks") => "set.json",
         ("cc-jwt verify", "key") => "own.pem",
         ("cc-jwt verify", "endpoint") => "api",
+        ("cc-jwt verify", "from") => "192.0.2.1",
         ("cc-jwt verify", "role") => "role.json",
         ("cc-jwt verify", "role_config") => "shared.json",
         ("cc-jwt verify", "profile") => "wlcg",
