@@ -6,7 +6,7 @@ use cc_auth::key::{Algorithm, PrivateKey, SigningKey};
 use cc_auth::token::{Claims, Heading, issue};
 use serde_json::{Value, json};
 
-use crate::httpd::{Reply, Request, Server};
+use crate::httpd::{Authority, Reply, Request, Server};
 use crate::support::{Folder, Run};
 
 /// A key with this key ID.
@@ -200,6 +200,87 @@ fn redirect_of_documents_is_followed_within_the_origin_only() {
     assert!(run.stderr.contains("which is not followed"), "{}", run.stderr);
     assert!(run.stderr.contains("hint: ask the administrator of the provider"), "{}", run.stderr);
     assert_eq!(server.count("/moved"), 0);
+}
+
+/// A proxy that connects every `CONNECT` to this port; the heads that it got.
+fn tunnel(
+    to: u16,
+    tls: Option<std::sync::Arc<rustls::ServerConfig>>,
+) -> (u16, std::sync::mpsc::Receiver<String>) {
+    use std::io::{Read as _, Write as _};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (sender, heads) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for client in listener.incoming() {
+            let Ok(mut client) = client else { return };
+            let (sender, tls) = (sender.clone(), tls.clone());
+            std::thread::spawn(move || {
+                let mut head = Vec::new();
+                let mut byte = [0];
+                let mut through = tls.map(|tls| rustls::ServerConnection::new(tls).unwrap());
+                loop {
+                    let count = match &mut through {
+                        Some(connection) => rustls::Stream::new(connection, &mut client).read(&mut byte),
+                        None => client.read(&mut byte),
+                    };
+                    if !matches!(count, Ok(1)) {
+                        return;
+                    }
+                    head.push(byte[0]);
+                    if head.ends_with(b"\r\n\r\n") {
+                        break;
+                    }
+                }
+                let _ = sender.send(String::from_utf8_lossy(&head).into_owned());
+                let answer = b"HTTP/1.1 200 OK\r\n\r\n";
+                if let Some(connection) = &mut through {
+                    // What is inside TLS to the proxy itself is not passed on in this test.
+                    let _ =
+                        rustls::Stream::new(connection, &mut client).write_all(b"HTTP/1.1 502 No\r\n\r\n");
+                    return;
+                }
+                client.write_all(answer).unwrap();
+                let mut server = std::net::TcpStream::connect(("127.0.0.1", to)).unwrap();
+                let (mut back, mut forth) = (server.try_clone().unwrap(), client.try_clone().unwrap());
+                std::thread::spawn(move || std::io::copy(&mut back, &mut forth));
+                let _ = std::io::copy(&mut client, &mut server);
+            });
+        }
+    });
+    (port, heads)
+}
+
+#[test]
+fn keys_are_fetched_over_tls_through_a_proxy() {
+    let (authority, key) = (Authority::new(), key("k"));
+    let set = json!({"keys": [public(&key)]});
+    let server = Server::start_tls(authority.server("idp.example", false), move |request| {
+        match request.path.as_str() {
+            "/.well-known/openid-configuration" => {
+                Reply::json(&json!({"issuer": "https://idp.example", "jwks_uri": "https://idp.example/keys"}))
+            }
+            _ => Reply::json(&set),
+        }
+    });
+    let (proxy, heads) = tunnel(server.port(), None);
+    let folder = Folder::new();
+    folder.write("ca.pem", authority.pem());
+    folder.write("token", token(&key, Some("https://idp.example")));
+    let line = "cc-jwt verify --token-file token --discovery https://idp.example --ca-file ca.pem";
+    folder.sh(&format!("https_proxy=http://me:pw@127.0.0.1:{proxy} {line}")).ended(0);
+    let head = heads.recv().unwrap();
+    assert!(head.starts_with("CONNECT idp.example:443 HTTP/1.1\r\n"), "{head}");
+    assert!(head.to_lowercase().contains("proxy-authorization: basic bwu6chc="), "{head}");
+    // The proxy itself over TLS: its certificate is checked as any other.
+    folder.sh("rm -rf .home/.cache").ended(0);
+    let (proxy, heads) = tunnel(server.port(), Some(authority.server("localhost", false)));
+    let run = folder.sh(&format!("https_proxy=https://localhost:{proxy} {line}")).ended(69);
+    assert!(run.stderr.contains(&format!("through the proxy 'https://localhost:{proxy}'")), "{}", run.stderr);
+    assert!(heads.recv().unwrap().starts_with("CONNECT idp.example:443"));
+    let run = folder.sh(&format!("https_proxy=https://127.0.0.1:{proxy} {line}")).ended(69);
+    assert!(run.stderr.contains("not for '127.0.0.1'"), "{}", run.stderr);
+    assert!(heads.try_recv().is_err(), "nothing is sent to a proxy that is not the right one");
 }
 
 #[test]

@@ -194,7 +194,11 @@ impl Fault for RoleFileFault {
 
 /// A JSON object, every member once; that of an answer of Vault without what is around it.
 pub(super) fn read_object(path: &Path) -> Result<Map<String, Value>, Failure> {
-    let text = if path.as_os_str() == "-" { from_stdin()? } else { file::read_text(path, SETTINGS_LIMIT)? };
+    let (text, path) = if path.as_os_str() == "-" {
+        (from_stdin()?, Path::new("standard input"))
+    } else {
+        (file::read_text(path, SETTINGS_LIMIT)?, path)
+    };
     let (value, doubles) = json::any(text.trim_start_matches('\u{feff}'))
         .map_err(|problem| RoleFileFault::Json { path: path.to_owned(), problem })?;
     if let Some(double) = doubles.into_iter().next() {
