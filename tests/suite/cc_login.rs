@@ -286,8 +286,8 @@ fn rejected_login_of_any_kind_takes_one_password_comparison() {
     rusqlite::Connection::open(folder.file("var/job.db"))
         .unwrap()
         .execute_batch(
-            "INSERT INTO hpc_user(username, ldap, roles, projects) VALUES ('anna', 1, '[\"user\"]', '[]');
-             INSERT INTO hpc_user(username, ldap, roles, projects) VALUES ('tok', 2, '[\"user\"]', '[]');",
+            "INSERT INTO user(username, ldap, roles, projects) VALUES ('anna', 1, '[\"user\"]', '[]');
+             INSERT INTO user(username, ldap, roles, projects) VALUES ('tok', 2, '[\"user\"]', '[]');",
         )
         .unwrap();
     let mut input = Input::new(folder, &[]).reads("wrong\n").ends_with(1);

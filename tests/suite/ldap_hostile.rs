@@ -3,6 +3,8 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -42,35 +44,46 @@ fn starttls_malformed_answer_is_reported_and_nothing_is_sent_in_the_clear() {
     for _ in 0..30_000 {
         deep = element(0x30, &deep);
     }
+    let malformed = "the answer to StartTLS is not made as RFC 4511 says";
     let answers: Vec<(&str, Vec<u8>)> = vec![
-        ("no result code", whole(&[])),
-        ("a result code without octets", whole(&[10, 0])),
-        ("a constructed text", whole(&text(0x30))),
-        ("a text that is no text", whole(&text(2))),
-        ("another operation", result(1, BIND_RESPONSE, 0, "")),
-        ("another message ID", result(7, EXTENDED_RESPONSE, 0, "")),
-        ("no message", b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec()),
-        ("a length of nine octets", vec![0x30, 0x89, 0, 0, 0, 0, 0, 0, 0, 0, 1]),
-        ("an indefinite length", vec![0x30, 0x80, 2, 1, 1]),
-        ("a message of 4 GiB", vec![0x30, 0x84, 0xff, 0xff, 0xff, 0xff]),
-        ("a nested message", whole(&deep)),
-        ("a refusal", result(1, EXTENDED_RESPONSE, 53, "no TLS here")),
+        (malformed, whole(&[])),
+        // A result code without octets, a constructed text, one of another type.
+        (malformed, whole(&[10, 0])),
+        (malformed, whole(&text(0x30))),
+        (malformed, whole(&text(2))),
+        // Another operation, another message ID, too many levels.
+        (malformed, result(1, BIND_RESPONSE, 0, "")),
+        (malformed, result(7, EXTENDED_RESPONSE, 0, "")),
+        (malformed, whole(&deep)),
+        ("it does not speak LDAP", b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec()),
+        // Lengths of nine octets, indefinite, and of 4 GiB.
+        ("a message is not made as RFC 4511 says", vec![0x30, 0x89, 0, 0, 0, 0, 0, 0, 0, 0, 1]),
+        ("a message is not made as RFC 4511 says", vec![0x30, 0x80, 2, 1, 1]),
+        ("a message has more than 16 MiB", vec![0x30, 0x84, 0xff, 0xff, 0xff, 0xff]),
         (
-            "data behind the answer",
+            "it rejects StartTLS (result code 53, 'no TLS here')",
+            result(1, EXTENDED_RESPONSE, 53, "no TLS here"),
+        ),
+        (
+            "it sends unencrypted data after StartTLS",
             [result(1, EXTENDED_RESPONSE, 0, ""), result(1, BIND_RESPONSE, 0, "")].concat(),
         ),
-        ("the end of the connection", result(0, EXTENDED_RESPONSE, 52, "closing")),
+        ("it ends the connection (result code 52, 'closing')", result(0, EXTENDED_RESPONSE, 52, "closing")),
     ];
     for (name, answer) in answers {
+        let in_the_clear = Arc::new(AtomicBool::new(false));
+        let seen = Arc::clone(&in_the_clear);
         let port = answering(move |request| {
-            assert_eq!(request.operation, EXTENDED, "a bind came unencrypted");
+            if request.operation != EXTENDED {
+                seen.store(true, Ordering::SeqCst);
+            }
             answer.clone()
         });
         let folder =
             folder_for(&url(port).replace("127.0.0.1", "localhost"), json!({"sync-user-on-login": true}));
         let run =
             folder.sh("cc-user sync-ldap --starttls --connect-timeout 2s --metrics-file m.prom").ended(69);
-        assert!(is_reported(&run), "{name}: {}", run.stderr);
+        assert!(is_reported(&run) && run.stderr.contains(name), "{name}: {}", run.stderr);
         let metrics = folder.read("m.prom");
         assert!(metrics.contains("cc_user_sync_ldap_exit_status 69\n"), "{name}: {metrics}");
         // An attempt that the LDAP server did not decide does not count, however often.
@@ -78,8 +91,9 @@ fn starttls_malformed_answer_is_reported_and_nothing_is_sent_in_the_clear() {
             let run = folder
                 .sh("echo pw | cc-login anna --method ldap --starttls --connect-timeout 2s --password-stdin")
                 .ended(69);
-            assert!(is_reported(&run), "{name}: {}", run.stderr);
+            assert!(is_reported(&run) && run.stderr.contains(name), "{name}: {}", run.stderr);
         }
+        assert!(!in_the_clear.load(Ordering::SeqCst), "{name}: a request came unencrypted");
     }
 }
 
@@ -572,15 +586,15 @@ fn execute(path: &std::path::Path, sql: &str) {
 fn login_uses_the_user_as_the_table_has_it_after_the_bind() {
     for (change, status, roles) in [
         ("SELECT 1", 0, Some(json!(["user", "support"]))),
-        ("UPDATE hpc_user SET roles = '[\"user\"]' WHERE username = 'anna'", 0, Some(json!(["user"]))),
-        ("DELETE FROM hpc_user", 1, None),
-        ("UPDATE hpc_user SET ldap = 0 WHERE username = 'anna'", 1, None),
+        ("UPDATE user SET roles = '[\"user\"]' WHERE username = 'anna'", 0, Some(json!(["user"]))),
+        ("DELETE FROM user", 1, None),
+        ("UPDATE user SET ldap = 0 WHERE username = 'anna'", 1, None),
     ] {
         let folder = folder_for("ldap://127.0.0.1:1", json!({}));
         let database = folder.file("var/job.db");
         execute(
             &database,
-            "INSERT INTO hpc_user(username, ldap, roles, projects) VALUES ('anna', 1, '[\"user\",\"support\"]', '[]')",
+            "INSERT INTO user(username, ldap, roles, projects) VALUES ('anna', 1, '[\"user\",\"support\"]', '[]')",
         );
         let table = database.clone();
         let port = answering(move |request| {
@@ -599,14 +613,14 @@ fn login_uses_the_user_as_the_table_has_it_after_the_bind() {
 fn login_that_updates_a_name_leaves_a_user_alone_who_was_changed_meanwhile() {
     for (change, expected) in [
         ("", "anna|1|Anna Neu|[\"user\"]|[]"),
-        ("UPDATE hpc_user SET name = 'Anna von Hand'", "anna|1|Anna von Hand|[\"user\"]|[]"),
-        ("UPDATE hpc_user SET ldap = 0", "anna|0|Anna Alt|[\"user\"]|[]"),
+        ("UPDATE user SET name = 'Anna von Hand'", "anna|1|Anna von Hand|[\"user\"]|[]"),
+        ("UPDATE user SET ldap = 0", "anna|0|Anna Alt|[\"user\"]|[]"),
     ] {
         let folder = folder_for("ldap://127.0.0.1:1", json!({}));
         let database = folder.file("var/job.db");
         execute(
             &database,
-            "INSERT INTO hpc_user(username, ldap, name, roles, projects) VALUES ('anna', 1, 'Anna Alt', '[\"user\"]', '[]')",
+            "INSERT INTO user(username, ldap, name, roles, projects) VALUES ('anna', 1, 'Anna Alt', '[\"user\"]', '[]')",
         );
         let port = answering(move |request| match request.operation {
             BIND => result(request.id, BIND_RESPONSE, 0, ""),
@@ -631,18 +645,15 @@ fn login_that_updates_a_name_leaves_a_user_alone_who_was_changed_meanwhile() {
 fn sync_plans_for_the_table_as_it_is_when_the_answer_is_whole() {
     let folder = folder_for("ldap://127.0.0.1:1", json!({}));
     let database = folder.file("var/job.db");
-    execute(
-        &database,
-        "INSERT INTO hpc_user(username, ldap, roles, projects) VALUES ('gone', 1, '[]', '[]')",
-    );
+    execute(&database, "INSERT INTO user(username, ldap, roles, projects) VALUES ('gone', 1, '[]', '[]')");
     let port = answering(move |request| match request.operation {
         BIND => result(request.id, BIND_RESPONSE, 0, ""),
         _ => {
             // The server adds one of the users itself, and an administrator takes one over.
             execute(
                 &database,
-                "INSERT INTO hpc_user(username, ldap, roles, projects) VALUES ('anna', 0, '[\"admin\"]', '[]');
-                 UPDATE hpc_user SET ldap = 0 WHERE username = 'gone';",
+                "INSERT INTO user(username, ldap, roles, projects) VALUES ('anna', 0, '[\"admin\"]', '[]');
+                 UPDATE user SET ldap = 0 WHERE username = 'gone';",
             );
             let both =
                 ["anna", "ben"].map(|name| entry(request.id, &format!("uid={name}"), "uid", name.as_bytes()));
