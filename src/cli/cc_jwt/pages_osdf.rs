@@ -29,6 +29,10 @@ pub(super) const RENEW: Page = Page {
         "A file is replaced in one step: who reads it sees the old token or the new one. When something fails the old \
          one stays, what is wrong and when the old one ends is told, and the exit status is not 0. A lock beside the \
          file (.NAME.lock) lets one process at a time keep it; a second one ends with status 75.",
+        "Without --mode the file has mode 0600. A file that is replaced keeps its group and, where its mode gives other \
+         accounts nothing, the access of the group (0640); root also keeps its owner. In a directory that all accounts \
+         may write to, only a regular file of the caller is read and replaced. A symbolic link is followed where no \
+         other account can have made it; a FIFO or a device is rejected (status 73).",
         "With --watch the process stays. It looks at resources and key files every second (more seldom when they are \
          hundreds, at most every 30 seconds) and renews when they change; on SIGHUP it reads all anew and signs at \
          once; on SIGTERM and SIGINT it ends with status 0. After a failure it tries again after pauses that grow from \
