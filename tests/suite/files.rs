@@ -394,6 +394,14 @@ fn default_file_that_another_account_can_change_is_not_used() {
             folder.sh("rm -rf server && mv saved server").ended(0);
         }
     }
+    // One reads a variable by itself.
+    give(folder.file("server/.env"), MALLORY);
+    let found = run("convert-pem-pubkey --from-env JWT_PUBLIC_KEY");
+    assert_eq!(found.status, 77, "{}", found.stderr);
+    assert!(found.stderr.contains("--env-file"), "{}", found.stderr);
+    give(folder.file("server/.env"), VICTIM);
+    let found = run("convert-pem-pubkey --from-env JWT_PUBLIC_KEY");
+    assert_eq!(found.status, 0, "{}", found.stderr);
     // The directory: its owner can exchange what is in it.
     for (user, bits) in [(MALLORY, 0o755), (VICTIM, 0o775), (VICTIM, 0o707)] {
         give(folder.file("server"), user);

@@ -23,6 +23,9 @@ use super::trust::{self, Distrust};
 /// The number of symbolic links that are followed in one path, as in Linux.
 const MOST_LINKS: u32 = 40;
 
+/// The type of a file system that is mounted on demand (`AUTOFS_SUPER_MAGIC`).
+const AUTOFS: rustix::fs::FsWord = 0x0187;
+
 /// To look at something, and to use it as a directory, without any right to it.
 const LOOK: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
@@ -143,8 +146,8 @@ impl Location {
                     steps.push(&target);
                 }
             } else if found_metadata.is_dir() {
-                directory = found;
-                metadata = found_metadata;
+                directory = mount(&directory, &metadata, &step, found);
+                metadata = directory.metadata()?;
                 distrust = distrust.or_else(|| Distrust::of_directory(&metadata));
             } else if steps.is_empty() && !steps.wants_directory {
                 return Ok(Self::new(
@@ -244,6 +247,20 @@ impl Location {
 /// What has a name in a directory; a link is not followed.
 fn look(directory: &File, name: &OsStr) -> Result<File, Errno> {
     Ok(rustix::fs::openat(directory, name, LOOK, Mode::empty())?.into())
+}
+
+/// A directory, mounted first where it is a place that is mounted on demand: looking at such a place
+/// does not mount it. Only where no other account can exchange the name meanwhile.
+fn mount(parent: &File, parent_metadata: &Metadata, name: &OsStr, found: File) -> File {
+    let is_on_demand = rustix::fs::fstatfs(&found).is_ok_and(|system| system.f_type == AUTOFS);
+    if !is_on_demand || !trust::is_exclusive(parent_metadata) {
+        return found;
+    }
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    match rustix::fs::openat(parent, Path::new(name).join("."), flags, Mode::empty()) {
+        Ok(mounted) => mounted.into(),
+        Err(_) => found,
+    }
 }
 
 /// The components of a path that are still to be followed, and those of links on the way.

@@ -106,6 +106,15 @@ pub fn read_own(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
     }
 }
 
+/// Reads what an output has before it is replaced, as text: a regular file, by the path as
+/// [`super::write()`] follows it. Never waits.
+///
+/// # Errors
+/// As [`read_text`], [`FileError::Link`] and `Special`.
+pub fn read_output(path: &Path, limit: u64) -> Result<String, FileError> {
+    text(path, Location::find_input(path)?.read(limit)?)
+}
+
 fn open_default(path: &Path) -> Result<(Location, File), FileError> {
     let untrusted = |why| FileError::Untrusted { path: path.to_owned(), why, option: None };
     let location = match Location::find_input(path) {

@@ -223,7 +223,7 @@ impl Jwks {
         console: &mut Console,
     ) -> Result<(), Failure> {
         let path = folder.join(KEY_SET_FILE);
-        match file::read_text(&path, SETTINGS_LIMIT) {
+        match file::read_output(&path, SETTINGS_LIMIT) {
             Ok(old) if !self.force => {
                 let dropped = dropped(&old, keys)
                     .map_err(|error| PublicationError::NotKeySet { path: path.clone(), error })?;

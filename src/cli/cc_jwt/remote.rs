@@ -147,8 +147,8 @@ impl RemoteOptions {
     /// The token for fetching, which is a secret like a password.
     fn bearer_token(&self, notes: &mut Notes) -> Result<Option<SecretText>, Failure> {
         let Some(path) = &self.bearer_token_file else { return Ok(None) };
-        file::warn_if_exposed(path, notes);
-        let text = SecretText::new(file::read_text(path, SETTINGS_LIMIT)?);
+        let text = file::read_named_text(path, SETTINGS_LIMIT, Holds::Secret, notes)?;
+        let text = SecretText::new(text);
         Ok(Some(SecretText::new(text.expose().trim().to_owned())))
     }
 }

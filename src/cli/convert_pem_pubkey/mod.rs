@@ -252,7 +252,11 @@ fn variable(name: &str, env_file: Option<&Path>, console: &Console) -> Result<(S
         return Ok((text.to_owned(), place));
     }
     let path = env_file.unwrap_or_else(|| Path::new(DEFAULT_ENV_FILE));
-    let bytes = match file::read(path, SETTINGS_LIMIT) {
+    let read = match env_file {
+        Some(path) => file::read(path, SETTINGS_LIMIT),
+        None => file::read_default(path, SETTINGS_LIMIT).map_err(|error| error.with_option("--env-file")),
+    };
+    let bytes = match read {
         Err(FileError::Missing(_)) if env_file.is_none() => return Err(unset(name, path)),
         other => other?,
     };

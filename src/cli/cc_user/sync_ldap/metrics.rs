@@ -60,7 +60,7 @@ fn write(
     let last_success = if status == Status::Done.code() {
         Some(now.0)
     } else {
-        file::read_text(path, SETTINGS_LIMIT).ok().and_then(|old| last_success(&old))
+        file::read_output(path, SETTINGS_LIMIT).ok().and_then(|old| last_success(&old))
     };
     file::write(
         path,
