@@ -25,7 +25,18 @@ pub(super) fn account((local, peer): Ends) -> Option<u32> {
         find(lines.map_while(Result::ok), peer, local)
     };
     let as_it_is = peer.is_ipv4().then(|| in_table("/proc/net/tcp", local, peer)).flatten();
-    as_it_is.or_else(|| in_table("/proc/net/tcp6", mapped(local), mapped(peer)))
+    let account = as_it_is.or_else(|| in_table("/proc/net/tcp6", mapped(local), mapped(peer)));
+    // In a user namespace, such as a container, it stands for every account outside.
+    account.filter(|account| *account != OVERFLOW || knows_all_accounts())
+}
+
+/// The account that the system shows for one that has no number in this user namespace.
+const OVERFLOW: u32 = 65_534;
+
+/// Whether every account of the system has its own number here.
+fn knows_all_accounts() -> bool {
+    let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    map.split_ascii_whitespace().eq(["0", "0", "4294967295"])
 }
 
 /// The account of the socket between these ends. A socket that no process has any more, which
