@@ -48,6 +48,20 @@ pub(super) fn warn_if_expanded(name: &str, entry: &Entry, origin: &Origin, notes
     }
 }
 
+/// What a server does where this variable is empty.
+const fn effect_of_empty(variable: Variable) -> &'static str {
+    match variable {
+        Variable::SessionKey => "the server does not start",
+        Variable::JwtPublicKey | Variable::JwtPrivateKey => {
+            "the server rejects every token, since it needs both halves of the key pair"
+        }
+        Variable::CrossLoginJwtPublicKey => "the server has no login by cookie",
+        Variable::CrossLoginJwtHs512Key => "the server has no login at /jwt-login",
+        Variable::LdapAdminPassword => "the server binds to the LDAP directory without a password",
+        Variable::OidClientId | Variable::OidClientSecret => "the server has no OpenID Connect client",
+    }
+}
+
 /// The variables as they are set.
 #[derive(Debug, Clone, Default)]
 pub struct Secrets {
@@ -107,10 +121,10 @@ impl Secrets {
                 if let Some((path, entry)) = entry.filter(|(_, entry)| !entry.value.is_empty()) {
                     notes.warn_with(
                         format!(
-                            "{name} is set to nothing in the environment, which wins over {} line {}: the server \
-                             works without it, and so do we",
+                            "{name} is empty in the environment, which overrides {} line {}: {}",
                             quote_path(path),
-                            entry.line
+                            entry.line,
+                            effect_of_empty(variable)
                         ),
                         format!("unset {name}"),
                     );

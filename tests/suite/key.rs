@@ -238,7 +238,7 @@ fn wycheproof_rsa() {
 /// Recorded on the Go `convert-pem-pubkey`; it takes weak keys and prints shifted ones.
 #[test]
 fn pem_files_are_read_as_the_go_tool_reads_them() {
-    let mut stricter = 0;
+    let (mut same, mut stricter, mut rejected, mut of_other_type) = (0, 0, 0, 0);
     let rows = rows("pem.jsonl");
     for (at, row) in rows.iter().enumerate() {
         let file = BASE64.decode(row["file_base64"].as_str().unwrap().as_bytes()).unwrap();
@@ -246,18 +246,28 @@ fn pem_files_are_read_as_the_go_tool_reads_them() {
         let note = row["note"].as_str().unwrap();
         match row["key"].as_str() {
             Some(key) => match &ours {
-                Ok(found) => assert_eq!(base64_of(found), key, "row {} {note}", at + 1),
+                Ok(found) => {
+                    assert_eq!(base64_of(found), key, "row {} {note}", at + 1);
+                    same += 1;
+                }
                 Err(KeyError::SmallOrder | KeyError::UnusedBits(_)) => stricter += 1,
                 Err(error) => panic!("row {} {note}: {error}", at + 1),
             },
             None => {
+                // The Go tool reads Ed25519 keys alone.
                 if let Ok(found) = &ours {
                     assert!(found.public_key().unwrap().ed25519_bytes().is_err(), "row {} {note}", at + 1);
+                    of_other_type += 1;
+                } else {
+                    rejected += 1;
                 }
             }
         }
     }
-    println!("Go tool: {} recorded files, {stricter} stricter on purpose", rows.len());
+    println!(
+        "Go tool: {same} as recorded, {stricter} stricter, {rejected} rejected, {of_other_type} of other types"
+    );
+    assert_eq!((rows.len(), same, stricter, rejected, of_other_type), (26, 7, 1, 17, 1));
 }
 
 #[test]

@@ -280,10 +280,15 @@ fn a_variable_set_to_nothing_in_the_environment_wins_with_a_warning() {
         Site::new().env_file("JWT_PUBLIC_KEY=abc\nSESSION_KEY=\n").environment(&[("JWT_PUBLIC_KEY", "")]);
     let (settings, notes) = site.good();
     assert!(settings.secret(Variable::JwtPublicKey).is_none());
-    assert!(
-        notes[0].starts_with(
-            "JWT_PUBLIC_KEY is set to nothing in the environment, which wins over '.env' line 1"
-        )
+    assert_eq!(
+        notes[0],
+        "JWT_PUBLIC_KEY is empty in the environment, which overrides '.env' line 1: the server rejects every token, \
+         since it needs both halves of the key pair"
+    );
+    let session = Site::new().env_file("SESSION_KEY=AAAA\n").environment(&[("SESSION_KEY", "")]).good().1;
+    assert_eq!(
+        session[0],
+        "SESSION_KEY is empty in the environment, which overrides '.env' line 1: the server does not start"
     );
     let message = |variable| settings.secrets.require(variable).unwrap_err().to_string();
     assert_eq!(message(Variable::JwtPublicKey), "JWT_PUBLIC_KEY is set to nothing in the environment");
