@@ -203,10 +203,11 @@ impl<'a> Subject<'a> {
             if roles.contains(&role.name()) {
                 verdict.holds(CHECK, role.name());
             } else {
+                let hint = Remedy::AddRoles(vec![*role]).hint(name, self.rules.validate_user);
                 verdict.fails(
                     CHECK,
                     format!("{role} is not among the roles ({})", listed(roles)),
-                    Some(format!("cc-user role add {} {role}", shell_word(name))),
+                    Some(hint),
                 );
             }
         }

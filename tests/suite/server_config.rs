@@ -437,3 +437,24 @@ fn hints_about_roles_lead_to_a_token_that_the_endpoint_accepts() {
         }
     }
 }
+
+/// The hint of `issue` names the endpoint that accepts a token after the command.
+#[test]
+fn hint_of_issue_leads_to_a_token_that_the_named_endpoint_accepts() {
+    for (number, roles) in
+        ["user", "admin", "user,admin", "support", "manager", "anonymous"].into_iter().enumerate()
+    {
+        let folder = Folder::new();
+        folder.sh("cc-user init -q").ended(0);
+        let project = if roles.contains("manager") { "--project p" } else { "" };
+        let name = format!("u{number}");
+        folder.sh(&format!("cc-user add {name} --role {roles} {project} --no-password -q")).ended(0);
+        let told = folder.sh(&format!("cc-jwt issue {name} 2>&1 >/dev/null")).ended(0).stdout;
+        assert!(told.contains("accepted by GraphQL and the web pages only, with"), "{roles}: {told}");
+        let hint = told.lines().find_map(|line| line.split_once("hint: for ")).map(|(_, hint)| hint).unwrap();
+        let (place, command) = hint.split_once(": ").unwrap();
+        let endpoint = if place == "/api" { "api" } else { "user-api" };
+        folder.sh(&command.replace("; then issue a new token", "")).ended(0);
+        folder.sh(&format!("cc-jwt issue {name} -q | cc-jwt verify - --endpoint {endpoint}")).ended(0);
+    }
+}
