@@ -1,6 +1,5 @@
 //! Which of its forms the user table has in a database.
 
-use super::error::code;
 use rusqlite::{Connection, OptionalExtension as _};
 
 /// The user table's name and whether it has projects.
@@ -27,32 +26,24 @@ impl Layout {
     /// The form of today's server.
     pub(super) const TODAY: Self = Self { table: "hpc_user", projects: true };
 
-    /// The form of schema versions 3 to 7, in which a new database begins.
-    const BEFORE: Self = Self { table: "user", projects: true };
-
-    /// Finds out; one prepared statement where it is today's, two in a new database.
+    /// Finds out, by the names that SQLite has read with the schema: no statement is prepared.
     pub(super) fn of(connection: &Connection) -> Result<Self, Lack> {
-        for layout in [Self::TODAY, Self::BEFORE] {
-            match connection.prepare(&format!("{} LIMIT 0", layout.select())) {
-                Ok(_) if layout == Self::TODAY || !has_table(connection, Self::TODAY.table)? => {
-                    return Ok(layout);
+        for table in [Self::TODAY.table, "user"] {
+            let has = |column: &str| connection.column_exists(None, table, column).map_err(Lack::Sqlite);
+            let mut missing = None;
+            for column in COLUMNS {
+                if !has(column)? {
+                    missing = Some(column);
+                    break;
                 }
-                Err(error) if code(&error) != Some(rusqlite::ErrorCode::Unknown) => {
-                    return Err(Lack::Sqlite(error));
+            }
+            match missing {
+                None => return Ok(Self { table, projects: has("projects")? }),
+                Some(column) if connection.table_exists(None, table).map_err(Lack::Sqlite)? => {
+                    return Err(Lack::Column { table, column });
                 }
-                _ => {}
+                Some(_) => {}
             }
-        }
-        for table in ["hpc_user", "user"] {
-            let columns = columns(connection, table).map_err(Lack::Sqlite)?;
-            if columns.is_empty() {
-                continue;
-            }
-            let has = |column: &str| columns.iter().any(|name| name.eq_ignore_ascii_case(column));
-            return match COLUMNS.into_iter().find(|column| !has(column)) {
-                Some(column) => Err(Lack::Column { table, column }),
-                None => Ok(Self { table, projects: has("projects") }),
-            };
         }
         Err(Lack::Table)
     }
@@ -71,15 +62,6 @@ impl Layout {
             self.table
         )
     }
-}
-
-fn has_table(connection: &Connection, table: &str) -> Result<bool, Lack> {
-    connection.table_exists(None, table).map_err(Lack::Sqlite)
-}
-
-fn columns(connection: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {
-    let mut statement = connection.prepare("SELECT name FROM pragma_table_info(?1)")?;
-    statement.query_map([table], |row| row.get(0))?.collect()
 }
 
 /// Where the server's migrations of the database stand.

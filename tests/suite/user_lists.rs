@@ -77,3 +77,55 @@ fn del_many_missing_users_is_linear() {
         Input::new(folder, &["del", "-q"]).with(names("missing", size)).ends_with(1)
     });
 }
+
+/// Lines of an import of that many users, some of them invalid.
+fn lines(format: &str, size: usize, is_valid: bool) -> String {
+    let mut text = if format == "csv" { "username,roles,name\n".to_owned() } else { String::new() };
+    for number in 0..size {
+        match (format, is_valid) {
+            ("csv", true) => text += &format!("user{number},\"user,api\",\"The \"\"user\"\" {number}\"\n"),
+            ("csv", false) => text += &format!("user{number},\"user\"x\n"),
+            (_, true) => text += &format!("{{\"username\":\"user{number}\",\"roles\":[\"user\"]}}\n"),
+            _ => text += &format!("{{\"username\":\"user{number}\",\"roles\":[\"user\"\n"),
+        }
+    }
+    text
+}
+
+#[test]
+fn import_many_users_is_linear() {
+    for format in ["csv", "jsonl"] {
+        for (is_valid, status) in [(true, 0), (false, 65)] {
+            assert_linear("cc-user", 2000, |size| {
+                Input::new(empty(), &["import", "-", "-q", "--format", format])
+                    .reads(lines(format, size, is_valid))
+                    .ends_with(status)
+            });
+        }
+    }
+}
+
+#[test]
+fn update_list_and_export_of_many_users_are_linear() {
+    let with_users = |size| {
+        let folder = empty();
+        folder.run_with("cc-user", &["import", "-", "-q"], lines("csv", size, true)).ended(0);
+        folder
+    };
+    assert_linear("cc-user", 2000, |size| {
+        Input::new(with_users(size), &["import", "-", "-q", "--update"]).reads(lines("csv", size, true))
+    });
+    for verb in [&["list"][..], &["list", "--json"], &["export"]] {
+        assert_linear("cc-user", 2000, |size| Input::new(with_users(size), verb));
+    }
+}
+
+#[test]
+fn role_remove_many_is_linear() {
+    assert_linear("cc-user", 4000, |size| {
+        let folder = empty();
+        let line = serde_json::json!({"username": "m", "roles": names("role", size)});
+        folder.run_with("cc-user", &["import", "-", "-q"], line.to_string()).ended(0);
+        Input::new(folder, &["role", "remove", "m", "-q"]).with(names("role", size))
+    });
+}
