@@ -58,7 +58,9 @@ def to_openssl(folder, what, command, most):
 
 def scripts(folder):
     """One verdict by a script: what starting the interpreter and its libraries costs."""
-    verify = ["cc-jwt", "verify", "--token-file", "token.txt", "--no-db", "-q"]
+    # The configuration that init creates asks for the user table.
+    folder.write("offline.json", "{}")
+    verify = ["cc-jwt", "verify", "--token-file", "token.txt", "-c", "offline.json", "--no-db", "-q"]
     modules = os.path.abspath(NODE_MODULES)
     folder.write("verify.mjs", JOSE % modules)
     for peer, command, is_there in [

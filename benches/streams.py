@@ -61,6 +61,8 @@ def tokens(folder, algorithm, count, name=None):
     if not os.path.exists(folder.file(short)):
         folder.sh("gen-keypair", "-q", "--algorithm", short, "--format", "pem", "-o", short)
     folder.write("names", "".join(f"user{i:06}\n" for i in range(count)))
+    # The configuration that init creates asks for the user table.
+    folder.write("offline.json", "{}")
     folder.sh("cc-jwt", "issue", "-q", "--users-from", "names", "--no-db", "--roles", "api", "--ttl", "168h",
               "--key", f"{short}/private.pem", "--force", "-o", "tokens.jsonl")
     name = name or f"{short}.txt"
@@ -72,7 +74,7 @@ def tokens(folder, algorithm, count, name=None):
 
 
 def ours(key, file=None, jobs=1):
-    command = ["cc-jwt", "verify", "--stream", "--no-db", "-q", "-j", str(jobs), "--key", key]
+    command = ["cc-jwt", "verify", "--stream", "-c", "offline.json", "--no-db", "-q", "-j", str(jobs), "--key", key]
     return command if file is None else [*command, "--token-file", file]
 
 

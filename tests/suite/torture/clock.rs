@@ -93,7 +93,7 @@ fn keys_that_are_kept_age_by_the_clock_and_none_are_taken_from_the_future() {
     let folder = grounds();
     let set = folder.sh("cc-jwt jwks --server").ended(0).stdout;
     let server = Server::start(move |_| Reply::status(200, "application/json", set.clone()));
-    let line = format!("cc-jwt verify --token-file token.txt --jwks {}/keys --no-db -q", server.url());
+    let line = format!("cc-jwt verify --token-file token.txt --jwks {}/keys -q", server.url());
     let mut asked = 0;
     for (shift, fetches, status) in [
         ("+0", 1, 0),

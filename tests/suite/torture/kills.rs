@@ -370,7 +370,7 @@ fn a_killed_fetch_of_keys_leaves_a_cache_that_is_whole_or_none() {
         name: "key cache",
         folder: folder.path(),
         program: "cc-jwt",
-        arguments: &["verify", "--token-file", "token.txt", "--jwks", &url, "--no-db", "-q"],
+        arguments: &["verify", "--token-file", "token.txt", "--jwks", &url, "-q"],
         restore: &|| {
             let _ = fs::remove_dir_all(&cache);
         },

@@ -278,7 +278,7 @@ fn what_speaks_to_a_server_works_says_so_or_ends_at_once() {
     let keys = grounds();
     let set = keys.sh("cc-jwt jwks --server").ended(0).stdout;
     let server = Server::start(move |_| Reply::status(200, "application/json", set.clone()));
-    let verify = format!("cc-jwt verify --token-file token.txt --no-db --jwks {}/keys", server.url());
+    let verify = format!("cc-jwt verify --token-file token.txt --jwks {}/keys", server.url());
     let lines = [
         (&site, "cc-user sync-ldap".to_owned()),
         (&site, "cc-login u000001 --method ldap --password-file wrong-pw".to_owned()),
