@@ -47,8 +47,8 @@ lint: ## Check formatting and lints, as CI does
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items
 
-docs: ## Write man pages and completions anew from the programs' definitions
-	UPDATE_DOCS=1 $(CARGO) test --locked --test suite generated::the_
+docs: ## Write man pages, completions and docs/errors.md anew from the programs' definitions
+	$(CARGO) test --locked --test suite generated::write_generated_files -- --exact --ignored
 
 bench: build ## Measure against peers, keep the tables in benches/RESULTS.md (BENCH="short ..." for parts)
 	CARGO_TARGET_DIR="$(abspath $(TARGET))" contrib/build-release --manifest-path benches/bare/Cargo.toml

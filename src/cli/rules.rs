@@ -214,7 +214,7 @@ pub const TABLE: &[Rule] = &[
     rule("cc-jwt verify", &["jobs"], With(&["stream"])),
     rule(
         "cc-jwt verify",
-        &["ca_file", "insecure_http", "follow_redirects", "offline"],
+        &["ca_file", "insecure_http", "follow_redirects", "offline", "bearer_token_file"],
         Form(&["remote"], "keys that are fetched: --discovery URL, --jwks URL, or a login role's"),
     ),
     rule(

@@ -43,10 +43,30 @@ impl Tool {
     /// # Errors
     /// What the parser or the table of options says.
     pub fn parse(&self, arguments: &[OsString]) -> Result<ArgMatches, ParseError> {
-        let arguments = arguments.iter().map(|argument| self.with_two_dashes(argument));
-        let matches = self.decorated_command().try_get_matches_from(arguments).map_err(ParseError::Clap)?;
+        let arguments: Vec<OsString> = arguments.iter().map(|text| self.with_two_dashes(text)).collect();
+        let mut matches =
+            self.decorated_command().try_get_matches_from(&arguments).map_err(ParseError::Clap)?;
+        if let Some(reordered) = self.command_first(&matches, &arguments) {
+            matches = self.decorated_command().try_get_matches_from(reordered).map_err(ParseError::Clap)?;
+        }
         rules::check(self, &matches).map_err(ParseError::Usage)?;
         Ok(matches)
+    }
+
+    /// The arguments with the command before the options, where the parser took it for a word
+    /// because options stand before it, as in `cc-login -q status`.
+    fn command_first(&self, matches: &ArgMatches, arguments: &[OsString]) -> Option<Vec<OsString>> {
+        if matches.subcommand().is_some() {
+            return None;
+        }
+        let mut words = matches.try_get_many::<String>("words").ok().flatten()?;
+        let (word, None) = (words.next()?, words.next()) else { return None };
+        (self.command)().find_subcommand(word)?;
+        let at = arguments.iter().rposition(|argument| argument == word.as_str()).filter(|at| *at > 1)?;
+        let mut reordered = arguments.to_vec();
+        let command = reordered.remove(at);
+        reordered.insert(1, command);
+        Some(reordered)
     }
 
     fn with_two_dashes(&self, argument: &OsString) -> OsString {

@@ -152,7 +152,7 @@ fn verbs(command: &Command) -> Vec<String> {
 /// An argument as the parser shows it, `--ttl <DURATION>` or `<NAME>`, without its value and signs.
 fn argument(shown: &str) -> String {
     if shown.starts_with('-') {
-        return shown.split([' ', '=', '[']).next().unwrap_or_default().to_owned();
+        return shown.split([' ', '=', '[', '.']).next().unwrap_or_default().to_owned();
     }
     shown.trim_end_matches('.').trim_matches(['<', '>', '[', ']']).to_owned()
 }

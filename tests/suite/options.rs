@@ -12,7 +12,7 @@ use crate::generated::TOOLS;
 use crate::support::{Folder, Run, programs};
 
 /// A command without subcommands, as typed, and its parser.
-fn leaves() -> Vec<(String, Command)> {
+pub fn leaves() -> Vec<(String, Command)> {
     let mut open: Vec<(String, Command)> = TOOLS
         .iter()
         .map(|tool| {
@@ -169,6 +169,7 @@ fn sample(path: &str, arg: &Arg) -> Option<Vec<String>> {
         (_, "secrets_dir") => "secrets",
         (_, "document") => "discovery",
         (_, "ca_file") => "ca.pem",
+        (_, "bearer_token_file") => "pw.txt",
         (_, "require_role") => "admin",
         (_, "email" | "issuer" | "audience" | "scope" | "jti" | "name" | "subject" | "key") => "other",
         _ if !arg.get_action().takes_values() => "",
@@ -182,14 +183,14 @@ fn sample(path: &str, arg: &Arg) -> Option<Vec<String>> {
 }
 
 /// The directory in which the commands run.
-fn prepared() -> Folder {
+pub fn prepared() -> Folder {
     let folder = Folder::with_setup();
     folder
-        .sh("set -e
+        .sh("set -e; chmod 600 token.txt
             cc-user -q add mona --role manager --project p1 --no-password
             cc-user -q add lena --role user --no-password
             printf 'old password' | cc-user -q passwd fritz --password-stdin
-            cp var/job.db other.db; cp var/job.db third.db; cc-user -q --db third.db del fritz; cc-user -q --db other.db add olga --role api; cc-user -q --db other.db role add fritz support
+            cp var/job.db other.db; cp var/job.db third.db; cc-user -q --db third.db del fritz; cc-user -q --db other.db add olga --role manager --project p1 --no-password; cc-user -q --db other.db role add fritz support
             printf '{\"main\":{\"db\":\"other.db\"},\"auth\":{\"jwts\":{\"max-age\":\"1h\"}}}' > other.json
             gen-keypair -q --env-file other.env --write; echo 'OTHER=1' >> other.env
             gen-keypair -q -f pem -o k; gen-keypair -q -a es256 -f pem -o es
@@ -201,7 +202,7 @@ fn prepared() -> Folder {
             printf 'username,roles\\nfritz,admin\\nnew,api\\n' > users.csv; printf 'mona\\n' > names.txt
             printf 'a password' > pw.txt; chmod 600 pw.txt
             cc-jwt spec new -q --key es/private.pem -o osdf.yaml
-            printf '{\"user_claim\":\"sub\",\"bound_claims\":{\"sub\":\"fritz\"}}' > role.json
+            printf '{\"role_type\":\"jwt\",\"user_claim\":\"sub\",\"bound_claims\":{\"sub\":\"fritz\"}}' > role.json
             printf '{\"jwt_validation_pubkeys\":[%s]}' \"$(python3 -c 'import json;print(json.dumps(open(\"own.pem\").read()))')\" > shared.json
             mkdir secrets; openssl req -x509 -newkey ed25519 -nodes -keyout /dev/null -out ca.pem -subj /CN=x 2>/dev/null")
         .ended(0);
@@ -300,12 +301,16 @@ fn is_excused(path: &str, option: &str, other: &str) -> bool {
             | ("cc-jwt verify", "key" | "jwks" | "no_db" | "config" | "db", "stream")
             // The same users.
             | ("cc-user list" | "cc-user export", "role" | "project", "role" | "project" | "source")
+            // No database has users of this source.
+            | ("cc-user list" | "cc-user export", "config" | "db", "source")
             // Whether a line is malformed.
             | ("cc-user import", "keep_going", _)
             // The same report about another database.
             | ("cc-user import", "config" | "db", "dry_run")
             // Whether the login role has keys that are fetched.
-            | ("cc-jwt verify", "ca_file" | "insecure_http" | "follow_redirects" | "offline", "role" | "role_config")
+            | ("cc-jwt verify", "ca_file" | "insecure_http" | "follow_redirects" | "offline" | "bearer_token_file", "role" | "role_config")
+            // Whether the configuration limits the addresses.
+            | ("cc-jwt verify", "from", _)
             // The key is strong.
             | ("cc-jwt verify", "allow_weak", _)
     )

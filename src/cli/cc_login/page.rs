@@ -135,8 +135,8 @@ pub(super) static PAGES: &[Page] = &[
                 test: Tested::Parses,
             },
             Example {
-                command: "token=$(cc-login token)\ncurl -H \"Authorization: Bearer $token\" http://localhost:8080/userapi/jobs/",
-                explains: "Use the session",
+                command: "printf 'Authorization: Bearer %s\\n' \"$(cc-login token)\" | curl -H @- http://localhost:8080/userapi/jobs/",
+                explains: "Use the session without a token in the process list",
                 test: Tested::Parses,
             },
         ],
@@ -169,7 +169,7 @@ pub(super) static PAGES: &[Page] = &[
              and has a refresh token is renewed first, unless --at asks about another time.",
         ],
         examples: &[Example {
-            command: "cc-jwt verify \"$(cc-login token)\"",
+            command: "cc-login token | cc-jwt verify -",
             explains: "See what the server makes of it",
             test: Tested::Parses,
         }],

@@ -1,0 +1,106 @@
+//! One kind of error, one exit status: every kind is returned by an error type, and each error that
+//! a command prints as JSON ends it with the status of its kind.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use cc_auth::base::kind::Kind;
+
+use crate::support::Folder;
+
+fn files(below: &str, extension: &str) -> Vec<PathBuf> {
+    let mut open = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join(below)];
+    let mut found = Vec::new();
+    while let Some(next) = open.pop() {
+        for entry in fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                open.push(path);
+            } else if path.extension().is_some_and(|found| found == extension) {
+                found.push(path);
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn kind_every_one_is_returned_by_an_error_type() {
+    let mut used = BTreeSet::new();
+    for path in files("src", "rs") {
+        let text = fs::read_to_string(&path).unwrap();
+        let text = text.split("#[cfg(test)]").next().unwrap();
+        let (marker, own) =
+            if path.ends_with("base/kind.rs") { ("=> Self::", true) } else { ("Kind::", false) };
+        for (at, _) in text.match_indices(marker) {
+            let rest = &text[at + marker.len()..];
+            let name: String = rest.chars().take_while(char::is_ascii_alphanumeric).collect();
+            // In the table itself only what one kind becomes in the configuration counts.
+            if !own || name.starts_with("Config") {
+                used.insert(name);
+            }
+        }
+    }
+    let unused: Vec<String> =
+        Kind::ALL.iter().map(|kind| format!("{kind:?}")).filter(|name| !used.contains(name)).collect();
+    assert!(unused.is_empty(), "no error is of these kinds: {unused:?}");
+}
+
+fn kind_of(line: &str) -> Option<Kind> {
+    let object: serde_json::Value = serde_json::from_str(line).ok()?;
+    let name = object.get("error")?.get("kind")?.as_str()?.to_owned();
+    Some(
+        *Kind::ALL
+            .iter()
+            .find(|kind| kind.name() == name)
+            .unwrap_or_else(|| panic!("{name} is not in the table")),
+    )
+}
+
+/// The commands of all case files, run again with `--json`: a command that prints one error ends
+/// with the status of its kind.
+#[test]
+fn kind_of_every_case_ends_with_its_status() {
+    let mut seen: BTreeMap<&str, BTreeSet<i32>> = BTreeMap::new();
+    let mut commands = 0;
+    for path in files("tests/cases", "case") {
+        let text = fs::read_to_string(&path).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        if !lines.iter().any(|line| line.starts_with("? ")) {
+            continue;
+        }
+        let folder = if lines.contains(&"@ setup") { Folder::with_setup() } else { Folder::new() };
+        for line in lines.iter().filter_map(|line| line.strip_prefix("$ ")) {
+            // A plain command of a program, whose error is its own.
+            let program = line.split(' ').next().unwrap();
+            let is_plain = ["cc-jwt", "cc-user", "cc-login", "gen-keypair", "convert-pem-pubkey"]
+                .contains(&program)
+                && !line.contains(['|', '>', ';', '&', '`'])
+                && !line.contains("--json")
+                && !line.contains(" -- ");
+            if !is_plain {
+                folder.sh(line);
+                continue;
+            }
+            let rest = &line[program.len()..];
+            let run = folder.sh(&format!("{program} --json{rest}"));
+            commands += 1;
+            let kinds: BTreeSet<&str> = run.stderr.lines().filter_map(kind_of).map(Kind::name).collect();
+            if let [only] = kinds.iter().copied().collect::<Vec<_>>().as_slice() {
+                let kind = Kind::ALL.iter().find(|kind| kind.name() == *only).unwrap();
+                assert_eq!(
+                    i32::from(kind.status().code()),
+                    run.status,
+                    "{}: {line}: {only}\n{}",
+                    path.display(),
+                    run.stderr
+                );
+                seen.entry(kind.name()).or_default().insert(run.status);
+            }
+        }
+    }
+    println!("kinds: {} of {} produced by {commands} commands", seen.len(), Kind::ALL.len());
+    assert!(seen.len() > 60, "{} kinds: {:?}", seen.len(), seen.keys());
+    assert!(seen.values().all(|statuses| statuses.len() == 1), "{seen:?}");
+}

@@ -1,0 +1,205 @@
+//! What all commands have in common: the form of usage errors, and silence with `-q`.
+
+use std::collections::BTreeSet;
+
+use crate::options::{leaves, prepared};
+use crate::support::{Folder, Run, programs};
+
+const SECRET: &str = "hunter2Xyzzy";
+
+/// One line that begins with the program, at most one hint, nothing secret; one object as JSON.
+fn assert_form(folder: &Folder, program: &str, arguments: &[&str], why: &str) {
+    let run = folder.run(program, arguments);
+    let shown = format!("{program} {arguments:?} ({why}): {}", run.stderr);
+    assert_eq!((run.status, run.stdout.as_str()), (2, ""), "{shown}");
+    let lines: Vec<&str> = run.stderr.lines().collect();
+    assert!(lines[0].starts_with(&format!("{program}: ")), "{shown}");
+    assert!(lines.len() == 1 || (lines.len() == 2 && lines[1].starts_with("hint: ")), "{shown}");
+    assert!(!run.stderr.contains(SECRET), "{shown}");
+    assert!(!lines[0].ends_with('.'), "{shown}");
+    let mut with_json = vec!["--json"];
+    with_json.extend(arguments);
+    let run = folder.run(program, &with_json);
+    assert_eq!((run.status, run.stderr.lines().count()), (2, 1), "{program} {with_json:?}: {}", run.stderr);
+    let object: serde_json::Value = serde_json::from_str(&run.stderr).unwrap();
+    assert_eq!(object["error"]["kind"], "usage", "{object}");
+    assert!(!run.stderr.contains(SECRET), "{}", run.stderr);
+}
+
+#[test]
+fn usage_error_of_every_command_is_one_line_with_a_hint_and_no_secret() {
+    let folder = Folder::new();
+    let (assigned, glued) = (format!("--password={SECRET}"), format!("-p{SECRET}"));
+    for (path, _) in leaves() {
+        let mut words = path.split(' ');
+        let program = words.next().unwrap();
+        let words: Vec<&str> = words.collect();
+        let many = vec![SECRET; 40];
+        let unknown = format!("--{SECRET}");
+        for (why, wrong) in [
+            ("unknown option", vec!["--nonsense"]),
+            ("unknown option with a value", vec![assigned.as_str()]),
+            ("unknown option in capitals", vec![unknown.as_str()]),
+            ("missing value", vec!["--color"]),
+            ("invalid value", vec!["--color", "purple"]),
+            ("excluded", vec!["-q", "-v"]),
+            ("twice", vec!["-q", "-q"]),
+        ] {
+            let mut arguments = words.clone();
+            arguments.extend(wrong);
+            assert_form(&folder, program, &arguments, why);
+        }
+        for wrong in [vec!["-Z", SECRET], vec![glued.as_str()]] {
+            let mut arguments = words.clone();
+            arguments.extend(wrong);
+            let run = folder.run(program, &arguments);
+            assert!(
+                !run.stderr.contains(SECRET) && !run.stdout.contains(SECRET),
+                "{arguments:?}: {}",
+                run.stderr
+            );
+        }
+        // Where any number of arguments is taken they are names, keys or files.
+        let mut arguments = words.clone();
+        arguments.extend(&many);
+        let run = folder.run(program, &arguments);
+        let is_repeated =
+            ["cc-user del", "cc-jwt spec check", "cc-jwt jwks", "cc-user role add", "cc-user project add"];
+        let is_file = is_repeated.contains(&path.as_str()) || run.status != 2;
+        assert!(is_file || !run.stderr.contains(SECRET), "{path}: {}", run.stderr);
+    }
+    for program in ["cc-user", "cc-jwt"] {
+        assert_form(&folder, program, &[], "no command");
+        assert_form(&folder, program, &[SECRET], "unknown command");
+        assert_form(&folder, program, &["lsit"], "mistyped command");
+    }
+}
+
+#[test]
+fn usage_error_suggests_the_option_that_was_meant() {
+    let folder = Folder::new();
+    for (program, arguments, hint) in [
+        ("cc-jwt", &["issue", "fritz", "--expires", "1h"][..], "did you mean '--ttl DURATION'?"),
+        ("cc-jwt", &["issue", "fritz", "-o"], "missing value"),
+        ("cc-user", &["add", "x", "--password", "y"], "did you mean '--password-file FILE'?"),
+        ("cc-user", &["ls"], "did you mean 'cc-user list'?"),
+        ("cc-user", &["delete", "x"], "did you mean 'cc-user del'?"),
+        ("cc-jwt", &["decode", "x"], "did you mean 'cc-jwt inspect'?"),
+        ("cc-jwt", &["issue", "x", "--role", "admin"], "--roles ROLE sets the roles of the token"),
+        ("gen-keypair", &["--alg", "es256"], "did you mean '--algorithm ALGORITHM'?"),
+    ] {
+        let run = folder.run(program, arguments).ended(2);
+        assert!(run.stderr.contains(hint), "{program} {arguments:?}: {}", run.stderr);
+    }
+}
+
+/// Successful lines, and whether standard output is the result.
+const QUIET: [(&str, bool); 37] = [
+    ("gen-keypair -q", true),
+    ("gen-keypair -q -f pem -o new", false),
+    ("gen-keypair -q --env-file new.env --write", false),
+    ("convert-pem-pubkey -q k/public.pem", true),
+    ("convert-pem-pubkey -q k/public.pem --write", false),
+    ("cc-user -q init", false),
+    ("cc-user -q add nina --role api", false),
+    ("cc-user -q add nora --role user,api --password-file pw.txt", false),
+    ("cc-user -q list", true),
+    ("cc-user -q show fritz", true),
+    ("cc-user -q passwd fritz --password-file pw.txt", false),
+    ("cc-user -q role add fritz support", false),
+    ("cc-user -q role remove fritz support", false),
+    ("cc-user -q project add mona p2", false),
+    ("cc-user -q project remove mona p2", false),
+    ("cc-user -q export", true),
+    ("cc-user -q export -o out.csv", false),
+    ("cc-user -q del lena", false),
+    ("cc-jwt -q issue fritz", true),
+    ("cc-jwt -q issue fritz --force -o token.txt", false),
+    ("cc-jwt -q issue --spec osdf.yaml -o osdf.jwt", false),
+    ("cc-jwt -q inspect --token-file token.txt", true),
+    ("cc-jwt -q verify --token-file token.txt", false),
+    ("cc-jwt -q verify --token-file token.txt -e user-api", false),
+    ("cc-jwt -q verify --token-file token.txt --role role.json --role-config shared.json", false),
+    ("cc-jwt -q role check role.json", false),
+    ("cc-jwt -q renew --spec osdf.yaml --out-dir tokens", false),
+    ("cc-jwt -q renew --spec osdf.yaml --out-dir tokens --check", false),
+    ("cc-jwt -q spec check osdf.yaml", false),
+    ("cc-jwt -q spec new", true),
+    ("cc-jwt -q jwks es/public.pem --issuer https://i.example.org --out-dir www", false),
+    ("cc-login -q fritz --password-file pw.txt", false),
+    ("cc-login -q status", false),
+    ("cc-login -q token", true),
+    ("cc-user -q import users.csv --update", false),
+    ("cc-user -q import users.csv --update --dry-run", false),
+    ("cc-login -q logout", false),
+];
+
+#[test]
+fn quiet_every_command_is_silent_on_success() {
+    let folder = prepared();
+    let mut seen = BTreeSet::new();
+    for (line, is_result) in QUIET {
+        let run = folder.sh(line).ended(0);
+        assert_eq!(run.stderr, "", "{line}");
+        assert_eq!(run.stdout.is_empty(), !is_result, "{line}: {}", run.stdout);
+        for (path, _) in leaves() {
+            let words: Vec<&str> = line.split(' ').filter(|word| *word != "-q").collect();
+            if words.join(" ").starts_with(&path) {
+                seen.insert(path);
+            }
+        }
+    }
+    // These need an OpenID provider or an LDAP directory.
+    seen.extend(["cc-login refresh", "cc-user sync-ldap"].map(str::to_owned));
+    for (path, _) in leaves() {
+        // Its line is silent, or prints nothing but its result.
+        assert!(seen.contains(&path) || path == "cc-jwt jwks", "{path} is not run with -q");
+    }
+}
+
+#[test]
+fn quiet_warnings_of_exposed_secrets_are_shown() {
+    let folder = Folder::with_setup();
+    folder.sh("chmod 644 .env token.txt; printf x > pw.txt; chmod 644 pw.txt").ended(0);
+    for line in ["cc-jwt -q issue fritz", "cc-user -q add nora --role user --password-file pw.txt"] {
+        let run: Run = folder.sh(line).ended(0);
+        assert!(run.stderr.contains("warning: ") && run.stderr.contains("0644"), "{line}: {}", run.stderr);
+    }
+    let output =
+        folder.command(programs().join("cc-user")).args(["-q", "add", "x:user:pw"]).output().unwrap();
+    assert!(String::from_utf8_lossy(&output.stderr).contains("warning: "), "{output:?}");
+}
+
+/// No example shows a token to other accounts: in a file of mode 0644, or as an argument of a
+/// program, which every account sees in the process list.
+#[test]
+fn examples_show_no_token_to_other_accounts() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut texts: Vec<(String, String)> = Vec::new();
+    for name in ["README.md", "man/cc-auth.7", "man/cc-config.5", "contrib/demo.sh"] {
+        let text = std::fs::read_to_string(root.join(name)).unwrap().replace("\\-", "-");
+        texts.extend(text.lines().map(|line| (name.to_owned(), line.to_owned())));
+    }
+    for tool in crate::generated::TOOLS {
+        for page in tool.pages {
+            let lines = page.examples.iter().flat_map(|example| example.command.lines());
+            texts.extend(lines.map(|line| (format!("{} {}", tool.name, page.path), line.to_owned())));
+        }
+    }
+    let issues = |line: &str| line.contains("cc-jwt issue") || line.contains("cc-login token");
+    let mut seen = 0;
+    for (place, line) in &texts {
+        seen += usize::from(issues(line));
+        let redirected = issues(line)
+            && line.split('>').nth(1).is_some_and(|rest| !rest.trim_start().starts_with(['/', '&', '=']))
+            && !line.contains("2>");
+        assert!(!redirected, "{place}: {line}: the file is readable for all; use -o FILE");
+        for program in ["curl ", "wget ", "cc-jwt verify ", "cc-jwt inspect ", "xrdcp ", "pelican "] {
+            let argument = line.split(program).nth(1).unwrap_or_default().split('|').next().unwrap();
+            let shows =
+                argument.contains("$(cc-") || argument.contains("Bearer ") || argument.contains("$TOKEN");
+            assert!(!shows, "{place}: {line}: the token is in the process list");
+        }
+    }
+    assert!(seen > 5, "{seen} examples with a token");
+}
