@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::quote::quote;
+use super::printable::PrintableText;
 
 /// A signed duration of whole nanoseconds, at most about 292 years either way.
 ///
@@ -26,22 +26,22 @@ pub struct GoDuration {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DurationError {
     /// No number where one was wanted.
-    #[error("{} is no duration: a number and a unit are wanted, such as 24h or 1h30m", quote(.0))]
-    NoNumber(String),
+    #[error("invalid duration {0}: expected a number and a unit, such as 24h or 1h30m")]
+    NoNumber(PrintableText),
     /// A number without a unit.
-    #[error("{} is no duration: the unit is missing (ns us ms s m h)", quote(.0))]
-    NoUnit(String),
+    #[error("invalid duration {0}: expected a unit after each number (ns us ms s m h)")]
+    NoUnit(PrintableText),
     /// A unit Go does not know, such as `d`.
-    #[error("{} is no duration: unknown unit {} (ns us ms s m h)", quote(.text), quote(.unit))]
+    #[error("invalid duration {text}: unknown unit {unit} (ns us ms s m h)")]
     UnknownUnit {
         /// The whole text.
-        text: String,
+        text: PrintableText,
         /// The unknown unit in it.
-        unit: String,
+        unit: PrintableText,
     },
     /// More than 64 bits of nanoseconds.
-    #[error("{} is too long a duration: the limit is about 292 years", quote(.0))]
-    Overflow(String),
+    #[error("invalid duration {0}: the limit is about 292 years")]
+    Overflow(PrintableText),
 }
 
 const NS_PER_SECOND: i64 = 1_000_000_000;
@@ -100,9 +100,9 @@ impl FromStr for GoDuration {
             return Ok(Self::ZERO);
         }
         if unsigned.is_empty() {
-            return Err(DurationError::NoNumber(text.to_owned()));
+            return Err(DurationError::NoNumber(PrintableText::quantity(text)));
         }
-        let overflow = || DurationError::Overflow(text.to_owned());
+        let overflow = || DurationError::Overflow(PrintableText::quantity(text));
         // Go sums up in an unsigned 64-bit number in which 1 << 63 is still allowed, for the
         // most negative duration.
         const LIMIT: u64 = 1 << 63;
@@ -115,17 +115,19 @@ impl FromStr for GoDuration {
                 None => ("", after_whole),
             };
             if whole.is_empty() && fraction.is_empty() {
-                return Err(DurationError::NoNumber(text.to_owned()));
+                return Err(DurationError::NoNumber(PrintableText::quantity(text)));
             }
             let whole = whole_number(whole, LIMIT).ok_or_else(overflow)?;
             let unit_end =
                 after_number.find(|c: char| c == '.' || c.is_ascii_digit()).unwrap_or(after_number.len());
             let (unit, next) = after_number.split_at(unit_end);
             if unit.is_empty() {
-                return Err(DurationError::NoUnit(text.to_owned()));
+                return Err(DurationError::NoUnit(PrintableText::quantity(text)));
             }
-            let scale = unit_nanoseconds(unit)
-                .ok_or_else(|| DurationError::UnknownUnit { text: text.to_owned(), unit: unit.to_owned() })?;
+            let scale = unit_nanoseconds(unit).ok_or_else(|| DurationError::UnknownUnit {
+                text: PrintableText::quantity(text),
+                unit: PrintableText::quantity(unit),
+            })?;
             let mut part = whole.checked_mul(scale).filter(|v| *v <= LIMIT).ok_or_else(overflow)?;
             part = part
                 .checked_add(fraction_of(fraction, scale))

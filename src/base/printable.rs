@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use super::quote::quote;
-use super::redact::redact;
+use super::redact::is_plain;
 
 /// The longest piece of a value that may be printed whatever it is, in characters: too short to be
 /// of use as a part of a key, password or hash.
@@ -55,15 +55,42 @@ impl PrintableText {
     #[must_use]
     pub fn name(text: &str) -> Self {
         let plain = |c: char| c.is_alphanumeric() || "_-./ ".contains(c);
-        let shown = text.chars().count() <= NAME_CHARS && text.chars().all(plain) && redact(text) == text;
+        let shown = text.chars().count() <= NAME_CHARS && text.chars().all(plain) && is_plain(text);
         if shown { Self(Cow::Owned(quote(text))) } else { Self::length(text, "name") }
+    }
+
+    /// The name of a member that a document may have, without quotes where it is letters, digits, `_` and
+    /// `-`. Names in capital letters are none: they may be a piece of an nkey.
+    #[must_use]
+    pub fn member(text: &str) -> Self {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
+        let is_short = text.chars().count() <= HARMLESS_CHARS;
+        let is_name = text.len() <= NAME_CHARS
+            && text.chars().all(plain)
+            && text.contains(|c: char| c.is_ascii_lowercase())
+            && is_plain(text);
+        match is_name || is_short {
+            true if !text.is_empty() && text.chars().all(|c| plain(c) && c != '.') => {
+                Self(Cow::Owned(text.to_owned()))
+            }
+            true => Self(Cow::Owned(quote(text))),
+            false => Self::length(text, "name"),
+        }
+    }
+
+    /// A duration or number: digits, signs and units; otherwise as [`PrintableText::one_of`].
+    #[must_use]
+    pub fn quantity(text: &str) -> Self {
+        let is_quantity = text.len() <= 32 && text.bytes().all(|b| b"0123456789.+-nsumhdw ".contains(&b));
+        if is_quantity { Self(Cow::Owned(quote(text))) } else { Self::one_of(text, &[]) }
     }
 
     /// A value in quotes, cut after 64 characters; its length when a part of it may be a secret.
     /// For fields that are not secret and where a secret is a mistake.
     #[must_use]
     pub fn value(text: &str) -> Self {
-        if redact(text) != text {
+        let usual = |c: char| c.is_alphanumeric() || " _-./:@%+=,~'()[]#?&*!".contains(c);
+        if !text.chars().all(usual) || !is_plain(text) {
             return Self::length(text, "value");
         }
         match text.char_indices().nth(NAME_CHARS) {

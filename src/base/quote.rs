@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use super::redact::redact_forms;
+use super::redact::{redact, redact_forms};
 
 /// The longest piece of untrusted text that is shown in a message, in characters.
 const SHOWN_CHARS: usize = 200;
@@ -38,10 +38,13 @@ pub fn quote(text: &str) -> String {
     out
 }
 
-/// A path in single quotes; what is not UTF-8 in it is shown as the replacement character.
+/// A path in single quotes; what is not UTF-8 in it is shown as the replacement character. A name
+/// without a directory that looks random is not shown: it may be a secret that was given in the place
+/// of a file.
 #[must_use]
 pub fn quote_path(path: &Path) -> String {
-    quote(&path.to_string_lossy())
+    let text = path.to_string_lossy();
+    if text.contains('/') { quote(&text) } else { quote(&redact(&text)) }
 }
 
 /// The whole text with control, direction and invisible characters escaped, without quotes.

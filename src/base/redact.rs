@@ -40,7 +40,7 @@ pub fn redact_forms(text: &str) -> Cow<'_, str> {
 }
 
 /// The text with every part replaced that may be a secret: as [`redact_forms`], and every word of
-/// 16 characters or more that looks random.
+/// 8 characters or more that looks random.
 ///
 /// ```
 /// use cc_auth::base::redact::redact;
@@ -72,7 +72,7 @@ pub fn redact_argument(argument: &str) -> Cow<'_, str> {
 }
 
 fn redact_with(text: &str, is_secret: impl Fn(&str) -> bool) -> Cow<'_, str> {
-    if text.len() < SHORTEST {
+    if text.len() < 8 {
         return Cow::Borrowed(text);
     }
     let mut ranges = pem_blocks(text);
@@ -100,20 +100,20 @@ fn redact_with(text: &str, is_secret: impl Fn(&str) -> bool) -> Cow<'_, str> {
 
 /// PEM blocks with content, from the BEGIN line to the END line or the end of the text.
 fn pem_blocks(text: &str) -> Vec<Range<usize>> {
-    const BEGIN: &str = "-----BEGIN ";
-    const END: &str = "-----END ";
+    const BEGIN: &str = "-----begin ";
+    const END: &str = "-----end ";
     let mut found = Vec::new();
+    // Places in it are places in the text.
+    let text = text.to_ascii_lowercase();
     let mut at = 0;
     while let Some(start) = text.get(at..).and_then(|rest| rest.find(BEGIN)).map(|place| at + place) {
         let inside = start + BEGIN.len();
         let end = text.get(inside..).and_then(|rest| rest.find(END)).map(|place| inside + place);
         let content = text.get(inside..end.unwrap_or(text.len())).unwrap_or_default();
         // A message that names the line '-----BEGIN …-----' has nothing after it.
-        let base64 = content.split(|c: char| !is_base64(c)).any(|run| {
-            run.len() >= 8
-                && !run.contains("-----")
-                && run.bytes().any(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
-        });
+        let (label, after) = content.split_once("-----").unwrap_or((content, ""));
+        let is_base64 =
+            |text: &str, least: usize| text.split(|c| !is_base64(c)).any(|run| run.len() >= least);
         let stop = match end {
             Some(end) => text
                 .get(end + END.len()..)
@@ -121,7 +121,7 @@ fn pem_blocks(text: &str) -> Vec<Range<usize>> {
                 .map_or(text.len(), |place| end + END.len() + place + 5),
             None => text.len(),
         };
-        if base64 {
+        if is_base64(after, 8) || is_base64(label, 16) {
             found.push(start..stop);
             at = stop;
         } else {
@@ -217,23 +217,45 @@ fn is_seed(word: &str) -> bool {
 fn is_long_key(word: &str) -> bool {
     let has = |class: fn(&u8) -> bool| word.as_bytes().iter().any(class);
     let mixed = has(u8::is_ascii_lowercase) && has(u8::is_ascii_uppercase) && has(u8::is_ascii_digit);
-    let is_base64 = word.len() >= 44 && mixed && word.chars().all(is_base64) && changes(word) >= 30;
+    let one_case = has(u8::is_ascii_digit)
+        && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte));
+    let is_base64 = word.len() >= 44
+        && word.chars().all(is_base64)
+        && (mixed && changes(word) >= 30 || one_case && changes(word) >= 15);
     let is_hex = word.len() >= 64 && word.bytes().all(|byte| byte.is_ascii_hexdigit()) && changes(word) >= 20;
     is_base64 || is_hex
 }
 
 /// Whether a word looks random: its letters and digits change class more often than names do.
 fn looks_random(word: &str) -> bool {
-    word.split('.').any(|piece| {
-        let digits = piece.bytes().filter(u8::is_ascii_digit).count();
-        let letters = piece.bytes().filter(u8::is_ascii_alphabetic).count();
-        let unbroken = piece.bytes().all(|byte| byte.is_ascii_alphanumeric());
-        let rate = changes(piece);
-        piece.len() >= SHORTEST
-            && (digits > 0 && letters > 0 && rate >= 25
-                || rate >= 45
-                || unbroken && piece.len() >= 24 && digits > 1 && letters > 0)
-    })
+    let is_duration = word.bytes().all(|byte| b"0123456789.nsumhdw".contains(&byte));
+    !is_duration
+        && word.split('.').any(|piece| {
+            let digits = piece.bytes().filter(u8::is_ascii_digit).count();
+            let letters = piece.bytes().filter(u8::is_ascii_alphabetic).count();
+            let unbroken = piece.bytes().all(|byte| byte.is_ascii_alphanumeric());
+            let rate = changes(piece);
+            let long = piece.len() >= SHORTEST
+                && (digits > 0 && letters > 0 && rate >= 25
+                    || rate >= 45
+                    || unbroken && piece.len() >= 24 && digits > 1 && letters > 0);
+            long || piece.len() >= 8 && digits > 1 && letters > 1 && rate >= 40
+        })
+}
+
+/// Whether a text reads like names, words and numbers: no long word mixes letters and digits or capital
+/// and small letters as keys and passwords do, and nothing in it has the form of a secret.
+#[must_use]
+pub fn is_plain(text: &str) -> bool {
+    let is_plain_word = |word: &str| {
+        let has = |class: fn(&u8) -> bool| word.as_bytes().iter().any(class);
+        let mixed = has(u8::is_ascii_digit) && has(u8::is_ascii_alphabetic);
+        // Base32 is capital letters and digits; a name in capitals has '_' in it.
+        let capitals =
+            has(u8::is_ascii_uppercase) && word.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
+        word.len() < 8 || !capitals && changes(word) < if mixed { 15 } else { 30 }
+    };
+    text.split(|c: char| !is_base64(c)).all(is_plain_word) && redact(text) == text
 }
 
 /// How many of a hundred neighboring letters and digits are of different classes.

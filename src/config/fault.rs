@@ -59,8 +59,8 @@ pub enum ConfigFault {
         path: PathBuf,
         /// The key with those above it.
         key: String,
-        /// The text.
-        text: String,
+        /// The same in Go's units, where it is clear.
+        suggestion: Option<String>,
         /// Why it is none.
         error: DurationError,
     },
@@ -167,8 +167,8 @@ impl Fault for ConfigFault {
         match self {
             Self::File(error) => error.hint(),
             Self::EnvFile { fault, .. } => fault.hint(),
-            Self::Duration { text, .. } => {
-                in_go_units(text).map(|wanted| format!("write it as \"{wanted}\""))
+            Self::Duration { suggestion, .. } => {
+                suggestion.as_ref().map(|wanted| format!("write it as \"{wanted}\""))
             }
             Self::Driver { .. } => {
                 Some("move the users to an SQLite database, or name one with --db".to_owned())
@@ -186,7 +186,7 @@ impl Fault for ConfigFault {
 }
 
 /// The duration a person most likely meant: days and weeks in hours, bare numbers in seconds.
-fn in_go_units(text: &str) -> Option<String> {
+pub(super) fn in_go_units(text: &str) -> Option<String> {
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let number: u64 = text[..digits].parse().ok()?;
     match text[digits..].trim() {

@@ -365,7 +365,7 @@ impl<'a> Section<'a> {
                     findings.faults.push(ConfigFault::Duration {
                         path: self.file.to_owned(),
                         key: self.key(name),
-                        text: text.clone(),
+                        suggestion: super::fault::in_go_units(text),
                         error,
                     });
                     return None;

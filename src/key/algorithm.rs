@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::base::quote::quote;
+use crate::base::printable::PrintableText;
 
 /// A signature algorithm of JSON Web Signatures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -77,8 +77,8 @@ impl fmt::Display for Algorithm {
 
 /// A name that is no signature algorithm known here.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown signature algorithm {}", quote(.0))]
-pub struct AlgorithmError(pub String);
+#[error("unknown signature algorithm {0}")]
+pub struct AlgorithmError(pub PrintableText);
 
 impl FromStr for Algorithm {
     type Err = AlgorithmError;
@@ -92,7 +92,7 @@ impl FromStr for Algorithm {
         Self::ALL
             .into_iter()
             .find(|algorithm| algorithm.name() == name)
-            .ok_or_else(|| AlgorithmError(name.to_owned()))
+            .ok_or_else(|| AlgorithmError(PrintableText::name(name)))
     }
 }
 

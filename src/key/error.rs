@@ -483,7 +483,7 @@ impl Fault for KeyError {
                 Surroundings::Shell => "write the value itself: no program runs this command",
                 Surroundings::Assignment => "remove the name and the '='",
                 Surroundings::Pem | Surroundings::Jwk => {
-                    "convert it: gen-keypair --from FILE for a private key, convert-pem-pubkey FILE for a public one"
+                    "the variable holds base64 alone: convert-pem-pubkey FILE prints it for a public key; --key FILE signs with a private one"
                 }
             },
             Self::HalfPrivate | Self::Mismatch(_) => {

@@ -231,7 +231,8 @@ impl Jwk {
     /// The key ID as it stands there, in quotes, for messages about a key that cannot be used.
     #[must_use]
     pub fn kid_for_message(&self) -> Option<String> {
-        self.get("kid").and_then(Value::as_str).map(quote)
+        // With a duplicate member it is not clear what is the key ID and what is not.
+        self.get("kid").filter(|_| self.twice.is_none()).and_then(Value::as_str).map(quote)
     }
 
     fn get(&self, name: &str) -> Option<&Value> {

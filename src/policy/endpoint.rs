@@ -6,7 +6,7 @@ use std::str::FromStr;
 use crate::base::fault::Fault;
 use crate::base::kind::Kind;
 use crate::base::near::nearest;
-use crate::base::quote::quote;
+use crate::base::printable::PrintableText;
 use crate::user::Role;
 
 /// An endpoint of the server, or of cc-metric-store, that accepts or rejects tokens.
@@ -178,7 +178,7 @@ impl fmt::Display for Endpoint {
 
 /// An unknown endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown endpoint {}", quote(.0))]
+#[error("unknown endpoint {}", PrintableText::name(.0))]
 pub struct EndpointError(pub String);
 
 impl Fault for EndpointError {

@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::base::fault::Fault;
 use crate::base::kind::Kind;
+use crate::base::printable::PrintableText;
 use crate::base::quote::{escape, quote};
 
 /// Where a text came from: a file's name or `standard input`, as shown in messages.
@@ -12,36 +13,53 @@ pub struct Origin(pub String);
 
 /// The way to a field from the top of its document: `spec.data['wlcg.ver']`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct FieldPath(String);
+pub struct FieldPath {
+    /// The path, to compare it.
+    exact: String,
+    /// The path for messages, without names that may be a secret in the wrong place.
+    shown: String,
+}
 
 impl FieldPath {
     /// The document itself.
     #[must_use]
     pub const fn root() -> Self {
-        Self(String::new())
+        Self { exact: String::new(), shown: String::new() }
     }
 
     /// A member of what this path leads to.
     #[must_use]
     pub fn member(&self, name: &str) -> Self {
         let plain = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b));
-        Self(match (plain, self.0.is_empty()) {
+        let joined = |path: &str, name: &str, plain: bool| match (plain, path.is_empty()) {
             (true, true) => name.to_owned(),
-            (true, false) => format!("{}.{name}", self.0),
-            (false, _) => format!("{}[{}]", self.0, quote(name)),
-        })
+            (true, false) => format!("{path}.{name}"),
+            (false, _) => format!("{path}[{name}]"),
+        };
+        let exact = if plain { name.to_owned() } else { quote(name) };
+        let shown = PrintableText::member(name);
+        Self {
+            exact: joined(&self.exact, &exact, plain),
+            shown: joined(&self.shown, shown.as_str(), plain && shown.as_str() == name),
+        }
     }
 
     /// An entry of the list this path leads to, counted from 0.
     #[must_use]
     pub fn entry(&self, index: usize) -> Self {
-        Self(format!("{}[{index}]", self.0))
+        Self { exact: format!("{}[{index}]", self.exact), shown: format!("{}[{index}]", self.shown) }
+    }
+
+    /// The path for a message: without a name that may be a secret in the wrong place.
+    #[must_use]
+    pub fn shown(&self) -> &str {
+        &self.shown
     }
 
     /// The path as text; empty for the document itself.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.exact
     }
 }
 
@@ -89,8 +107,8 @@ pub enum Problem {
     #[error("'<<' is no part of YAML 1.2: write the members out")]
     MergeKey,
     /// A tag, such as `!!binary`.
-    #[error("has the tag {}, and no tag is taken", quote(.0))]
-    Tag(String),
+    #[error("has the tag {0}: tags are not supported")]
+    Tag(PrintableText),
     /// A key that is a list or an object.
     #[error("a list or an object as a key")]
     KeyNotText,
@@ -101,19 +119,21 @@ pub enum Problem {
         first: usize,
     },
     /// A text that YAML 1.1, and so Kubernetes, reads otherwise than YAML 1.2.
-    #[error("{} is {in_kubernetes} to Kubernetes and a text to others: put it in quotes or write {in_kubernetes}", quote(.text))]
+    #[error(
+        "{text} is {in_kubernetes} to Kubernetes and a string to others: put it in quotes or write {in_kubernetes}"
+    )]
     Ambiguous {
         /// As written.
-        text: String,
+        text: PrintableText,
         /// What YAML 1.1 takes it for.
         in_kubernetes: &'static str,
     },
     /// A number that would come out as another.
-    #[error("the number {} can't be kept exactly: put it in quotes if it is a text", quote(.0))]
-    Inexact(String),
+    #[error("the number {0} cannot be kept exactly: put it in quotes if it is a string")]
+    Inexact(PrintableText),
     /// Not a number that JSON has.
-    #[error("{} is no number in JSON", quote(.0))]
-    NoJsonNumber(String),
+    #[error("{0} is not a number in JSON")]
+    NoJsonNumber(PrintableText),
     /// Not there.
     #[error("missing")]
     Missing,
@@ -127,26 +147,26 @@ pub enum Problem {
         near: Option<&'static str>,
     },
     /// Another kind of value.
-    #[error("found {found}, wanted {wanted}")]
+    #[error("found {found}, expected {wanted}")]
     Kind {
         /// What stands there.
-        found: String,
+        found: &'static str,
         /// What should.
         wanted: &'static str,
     },
     /// A value that is not among those there are.
-    #[error("found {}, wanted {wanted}", quote(.found))]
+    #[error("found {found}, expected {wanted}")]
     Value {
         /// What stands there.
-        found: String,
+        found: PrintableText,
         /// What should.
         wanted: String,
     },
     /// Not exactly one of several.
-    #[error("found {}, wanted exactly one of {of}", list(.found))]
+    #[error("found {}, expected exactly one of {of}", list(.found))]
     NotOne {
         /// Those that stand there.
-        found: Vec<String>,
+        found: Vec<PrintableText>,
         /// Those of which one should.
         of: &'static str,
     },
@@ -159,12 +179,12 @@ pub enum Problem {
         expiry: i64,
     },
     /// `iss` beside `spec.issuer`.
-    #[error("is {}, but spec.issuer is {}", quote(.claim), quote(.issuer))]
+    #[error("is {claim}, but spec.issuer is {issuer}")]
     OtherIssuer {
         /// The claim.
-        claim: String,
+        claim: PrintableText,
         /// The issuer.
-        issuer: String,
+        issuer: PrintableText,
     },
     /// Not one document of the kind looked for.
     #[error("no document of kind JWT in it")]
@@ -194,10 +214,10 @@ fn near_name(near: Option<&'static str>) -> String {
     near.map_or_else(String::new, |name| format!(": did you mean '{name}'?"))
 }
 
-fn list(found: &[String]) -> String {
+fn list(found: &[PrintableText]) -> String {
     match found {
         [] => "none".to_owned(),
-        names => names.iter().map(|name| quote(name)).collect::<Vec<_>>().join(" and "),
+        names => names.iter().map(PrintableText::as_str).collect::<Vec<_>>().join(" and "),
     }
 }
 
@@ -208,7 +228,7 @@ impl fmt::Display for ResourceFault {
             write!(f, ":{}", self.line)?;
         }
         if !self.path.as_str().is_empty() {
-            write!(f, ": {}", self.path.as_str())?;
+            write!(f, ": {}", self.path.shown())?;
         }
         write!(f, ": {}", self.problem)
     }

@@ -12,6 +12,7 @@ use super::place::{FieldPath, Origin, Problem, ResourceFault};
 use super::tree::{self, Content, Node};
 use crate::base::near::nearest;
 use crate::base::note::Notes;
+use crate::base::printable::PrintableText;
 use crate::base::quote::{escape, quote};
 use crate::base::secret::SecretText;
 use crate::key::Algorithm;
@@ -221,12 +222,12 @@ impl Reader<'_> {
     }
 
     fn wrong_kind(&mut self, node: &Node, path: &FieldPath, wanted: &'static str) {
-        self.fault(node.line, path, Problem::Kind { found: node.kind().to_owned(), wanted });
+        self.fault(node.line, path, Problem::Kind { found: node.kind(), wanted });
     }
 
     fn warn(&mut self, line: usize, path: &FieldPath, text: &str) {
         let place = if line > 0 { format!(":{line}") } else { String::new() };
-        self.notes.warn(format!("{}{place}: {}: {text}", escape(&self.origin.0), path.as_str()));
+        self.notes.warn(format!("{}{place}: {}: {text}", escape(&self.origin.0), path.shown()));
     }
 
     /// Whether a document is a resource of this kind. One that seems to want to be is a fault.
@@ -249,7 +250,7 @@ impl Reader<'_> {
             let problem = if node.is_none() {
                 Problem::Missing
             } else {
-                Problem::Value { found: kind, wanted: "'JWT'".to_owned() }
+                Problem::Value { found: PrintableText::value(&kind), wanted: "'JWT'".to_owned() }
             };
             self.fault(line, &prefix.member("kind"), problem);
         } else {
@@ -257,7 +258,7 @@ impl Reader<'_> {
                 "{}:{}: a document of kind {} is passed over",
                 escape(&self.origin.0),
                 document.line,
-                quote(&kind)
+                PrintableText::value(&kind)
             ));
         }
         false
@@ -330,7 +331,7 @@ impl Reader<'_> {
         {
             let wanted = quote(API_VERSION);
             let line = top.get("apiVersion").map_or(line, |node| node.line);
-            self.fault(line, &path, Problem::Value { found: version, wanted });
+            self.fault(line, &path, Problem::Value { found: PrintableText::value(&version), wanted });
         }
         let metadata = self.metadata(top.get("metadata"), line, &prefix.member("metadata"));
         let path = prefix.member("spec");
@@ -382,13 +383,14 @@ impl Reader<'_> {
         if let Some(name) = name.as_deref().filter(|name| !is_subdomain(name)) {
             let wanted = "a Kubernetes name: small letters, digits, '-' and '.', at most 253".to_owned();
             let line = members.get("name").map_or(0, |node| node.line);
-            self.fault(line, &here, Problem::Value { found: name.to_owned(), wanted });
+            self.fault(line, &here, Problem::Value { found: PrintableText::value(name), wanted });
         }
         let here = path.member("namespace");
         let mut namespace = None;
         if let Some(node) = members.get("namespace").filter(|node| !node.is_null()) {
             namespace = self.text(Some(node), node.line, &here);
-            if let Some(found) = namespace.clone().filter(|name| !is_label(name)) {
+            if let Some(found) = namespace.as_deref().filter(|name| !is_label(name)) {
+                let found = PrintableText::value(found);
                 let wanted = "a Kubernetes namespace: small letters, digits and '-', at most 63".to_owned();
                 self.fault(node.line, &here, Problem::Value { found, wanted });
             }
@@ -426,7 +428,7 @@ impl Reader<'_> {
         if let Some(found) = issuer.as_ref().filter(|issuer| !is_url(issuer)) {
             let line = members.get("issuer").map_or(0, |node| node.line);
             let wanted = "the issuer's URL".to_owned();
-            self.fault(line, &here, Problem::Value { found: found.clone(), wanted });
+            self.fault(line, &here, Problem::Value { found: PrintableText::value(found), wanted });
         }
         let key_id = self.text(members.get("keyId"), line, &path.member("keyId"));
         let algorithm = self.algorithm(members.get("algorithm"), line, &path.member("algorithm"));
@@ -488,7 +490,11 @@ impl Reader<'_> {
         if known.is_none() {
             let names = ALGORITHMS.map(Algorithm::name).join(", ");
             let line = node.map_or(line, |node| node.line);
-            self.fault(line, path, Problem::Value { found: name, wanted: format!("one of {names}") });
+            self.fault(
+                line,
+                path,
+                Problem::Value { found: PrintableText::value(&name), wanted: format!("one of {names}") },
+            );
         }
         known
     }
@@ -514,11 +520,14 @@ impl Reader<'_> {
             let here = path.member("iss");
             match (claim.as_str(), issuer) {
                 (Some(claim), Some(issuer)) if claim != issuer => {
-                    let problem = Problem::OtherIssuer { claim: claim.to_owned(), issuer: issuer.to_owned() };
+                    let problem = Problem::OtherIssuer {
+                        claim: PrintableText::value(claim),
+                        issuer: PrintableText::value(issuer),
+                    };
                     self.fault(line_of("iss"), &here, problem);
                 }
                 (None, _) => {
-                    let problem = Problem::Kind { found: "another value".to_owned(), wanted: "a text" };
+                    let problem = Problem::Kind { found: "another value", wanted: "a text" };
                     self.fault(line_of("iss"), &here, problem);
                 }
                 _ => {}
@@ -530,7 +539,7 @@ impl Reader<'_> {
                     "{}:{}: {}: replaced, since each token gets its own",
                     escape(&self.origin.0),
                     line_of(name),
-                    path.member(name).as_str()
+                    path.member(name).shown()
                 ));
             }
         }
@@ -548,7 +557,7 @@ impl Reader<'_> {
             UNITS.into_iter().filter(|(unit, _)| members.contains_key(unit)).collect();
         let [(unit, seconds)] = known.as_slice() else {
             if self.faults.len() == before {
-                let found = all.iter().map(|(key, _)| key.name.clone()).collect();
+                let found = all.iter().map(|(key, _)| PrintableText::name(&key.name)).collect();
                 self.fault(node.line, path, Problem::NotOne { found, of: "days, hours, minutes" });
             }
             return None;
@@ -564,7 +573,7 @@ impl Reader<'_> {
             Some(span) if (1..=MAX_LIFE).contains(&span) => Some(span),
             _ => {
                 let wanted = "a whole number over 0 (at most 100 years)".to_owned();
-                self.fault(node.line, &here, Problem::Value { found: text.to_string(), wanted });
+                self.fault(node.line, &here, Problem::Value { found: PrintableText::value(text), wanted });
                 None
             }
         }
@@ -579,7 +588,7 @@ impl Reader<'_> {
         let all = node.members()?;
         if members.len() != 1 {
             if self.faults.len() == before || members.len() > 1 {
-                let found = all.iter().map(|(key, _)| key.name.clone()).collect();
+                let found = all.iter().map(|(key, _)| PrintableText::name(&key.name)).collect();
                 self.fault(node.line, path, Problem::NotOne { found, of: OF });
             }
             return None;
@@ -599,7 +608,11 @@ impl Reader<'_> {
                 let name = self.text(Some(node), node.line, &path)?;
                 if name.contains(['=', '\0']) {
                     let wanted = "the name of an environment variable".to_owned();
-                    self.fault(node.line, &path, Problem::Value { found: name, wanted });
+                    self.fault(
+                        node.line,
+                        &path,
+                        Problem::Value { found: PrintableText::value(&name), wanted },
+                    );
                     return None;
                 }
                 Some(KeySource::Env(name))
@@ -617,7 +630,7 @@ impl Reader<'_> {
         let known: Vec<&'static str> = KNOWN.into_iter().filter(|name| members.contains_key(name)).collect();
         let [field] = known.as_slice() else {
             if self.faults.len() == before {
-                let found = all.iter().map(|(key, _)| key.name.clone()).collect();
+                let found = all.iter().map(|(key, _)| PrintableText::name(&key.name)).collect();
                 self.fault(node.line, path, Problem::NotOne { found, of: "secretKeyRef, configMapKeyRef" });
             }
             return None;
@@ -640,13 +653,21 @@ impl Reader<'_> {
             good = false;
             let wanted = "a Kubernetes name".to_owned();
             let line = members.get("name").map_or(0, |node| node.line);
-            self.fault(line, &path.member("name"), Problem::Value { found: name.clone(), wanted });
+            self.fault(
+                line,
+                &path.member("name"),
+                Problem::Value { found: PrintableText::value(&name), wanted },
+            );
         }
         if !is_data_key(&key) {
             good = false;
             let wanted = "a key of a Secret: letters, digits, '-', '_' and '.'".to_owned();
             let line = members.get("key").map_or(0, |node| node.line);
-            self.fault(line, &path.member("key"), Problem::Value { found: key.clone(), wanted });
+            self.fault(
+                line,
+                &path.member("key"),
+                Problem::Value { found: PrintableText::value(&key), wanted },
+            );
         }
         good.then_some(KeySource::Mounted { field, name, key })
     }

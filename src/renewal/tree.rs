@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 
 use super::place::{FieldPath, Origin, Problem, ResourceFault};
 use crate::base::note::Notes;
+use crate::base::printable::PrintableText;
 use crate::base::quote::escape;
 
 /// The deepest nesting.
@@ -175,13 +176,13 @@ pub(super) fn scalar(text: &str) -> Result<Value, Problem> {
         "true" | "True" | "TRUE" => return Ok(Value::Bool(true)),
         "false" | "False" | "FALSE" => return Ok(Value::Bool(false)),
         "yes" | "Yes" | "YES" | "on" | "On" | "ON" | "y" | "Y" => {
-            return Err(Problem::Ambiguous { text: text.to_owned(), in_kubernetes: "true" });
+            return Err(Problem::Ambiguous { text: PrintableText::value(text), in_kubernetes: "true" });
         }
         "no" | "No" | "NO" | "off" | "Off" | "OFF" | "n" | "N" => {
-            return Err(Problem::Ambiguous { text: text.to_owned(), in_kubernetes: "false" });
+            return Err(Problem::Ambiguous { text: PrintableText::value(text), in_kubernetes: "false" });
         }
         ".inf" | ".Inf" | ".INF" | "+.inf" | "-.inf" | ".nan" | ".NaN" | ".NAN" => {
-            return Err(Problem::NoJsonNumber(text.to_owned()));
+            return Err(Problem::NoJsonNumber(PrintableText::value(text)));
         }
         _ => {}
     }
@@ -189,7 +190,7 @@ pub(super) fn scalar(text: &str) -> Result<Value, Problem> {
     if !digits.starts_with(|c: char| c.is_ascii_digit() || c == '.') {
         return Ok(Value::String(text.to_owned()));
     }
-    let inexact = || Problem::Inexact(text.to_owned());
+    let inexact = || Problem::Inexact(PrintableText::value(text));
     for (prefix, radix) in [("0x", 16), ("0o", 8)] {
         let number = text.strip_prefix(prefix).filter(|number| !number.is_empty());
         if let Some(number) = number.filter(|number| number.chars().all(|c| c.is_digit(radix))) {
@@ -198,7 +199,10 @@ pub(super) fn scalar(text: &str) -> Result<Value, Problem> {
     }
     if digits.bytes().all(|b| b.is_ascii_digit()) {
         if digits.len() > 1 && digits.starts_with('0') {
-            return Err(Problem::Ambiguous { text: text.to_owned(), in_kubernetes: "an octal number" });
+            return Err(Problem::Ambiguous {
+                text: PrintableText::value(text),
+                in_kubernetes: "an octal number",
+            });
         }
         let plain = text.strip_prefix('+').unwrap_or(text);
         return plain
@@ -212,7 +216,7 @@ pub(super) fn scalar(text: &str) -> Result<Value, Problem> {
         return Number::from_f64(value).map(Value::Number).ok_or_else(inexact);
     }
     if is_number_to_kubernetes(digits) {
-        return Err(Problem::Ambiguous { text: text.to_owned(), in_kubernetes: "a number" });
+        return Err(Problem::Ambiguous { text: PrintableText::value(text), in_kubernetes: "a number" });
     }
     Ok(Value::String(text.to_owned()))
 }
@@ -379,7 +383,11 @@ impl<'a> Builder<'a> {
             let (node, anchor) = match event {
                 Event::Scalar(text, style, anchor, tag) => {
                     if let Some(tag) = tag {
-                        self.fault(line, path_of(&open), Problem::Tag(tag.to_string()));
+                        self.fault(
+                            line,
+                            path_of(&open),
+                            Problem::Tag(PrintableText::value(&tag.to_string())),
+                        );
                     }
                     let plain = style == ScalarStyle::Plain;
                     let text = Zeroizing::new(text.into_owned());
@@ -402,7 +410,7 @@ impl<'a> Builder<'a> {
                 {
                     let Some(tag) = tag else { return Err((line, Problem::TooDeep(MAX_DEPTH))) };
                     let _ = anchor;
-                    return Err((line, Problem::Tag(tag.to_string())));
+                    return Err((line, Problem::Tag(PrintableText::value(&tag.to_string()))));
                 }
                 Event::SequenceStart(anchor, _) => {
                     self.key_must_not_be_here(&open, span)?;

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use crate::base::fault::Fault;
 use crate::base::kind::Kind;
 use crate::base::near::nearest;
-use crate::base::quote::quote;
+use crate::base::printable::PrintableText;
 
 /// A role, from the most to the least powerful; `anonymous` stands apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -52,7 +52,7 @@ impl fmt::Display for Role {
 
 /// A role the server does not know.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown role {}", quote(.0))]
+#[error("unknown role {}", PrintableText::name(.0))]
 pub struct RoleError(pub String);
 
 impl RoleError {

@@ -57,6 +57,7 @@ mod remote_keys;
 mod remote_login;
 mod renewal;
 mod roles;
+mod secret_leaks;
 mod security;
 mod server_config;
 mod session_changes;

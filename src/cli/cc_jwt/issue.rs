@@ -13,6 +13,7 @@ use crate::base::duration::GoDuration;
 use crate::base::fault::Status;
 use crate::base::file::{self, Existing, PRIVATE_MODE, shell_word};
 use crate::base::note::{Level, Note, Notes};
+use crate::base::printable::PrintableText;
 use crate::base::quote::{escape_json, quote, quote_path};
 use crate::base::secret::SecretText;
 use crate::base::time::{self, Timestamp};
@@ -270,7 +271,7 @@ fn algorithm(text: &str) -> Result<Algorithm, UsageFault> {
     Algorithm::ALL.into_iter().find(|algorithm| algorithm.name().eq_ignore_ascii_case(text)).ok_or_else(
         || {
             let known: Vec<&str> = Algorithm::ALL.iter().map(|algorithm| algorithm.name()).collect();
-            UsageFault::new(format!("--algorithm: unknown signature algorithm {}", quote(text)))
+            UsageFault::new(format!("--algorithm: unknown signature algorithm {}", PrintableText::name(text)))
                 .hint(format!("the algorithms are {}", known.join(", ")))
         },
     )

@@ -17,7 +17,9 @@ use super::tool::Tool;
 use crate::base::fault::Status;
 use crate::base::file::{self, FileError, SETTINGS_LIMIT};
 use crate::base::note::Notes;
-use crate::base::quote::{quote, quote_path};
+use crate::base::printable::PrintableText;
+use crate::base::quote::quote_path;
+use crate::base::redact::is_plain;
 use crate::base::time::Clock;
 use crate::config::env_file;
 use crate::config::{ConfigFault, DEFAULT_ENV_FILE, Origin, Variable, dotenv};
@@ -193,7 +195,7 @@ fn check_name(option: &str, name: &str) -> Result<(), UsageFault> {
     if good {
         return Ok(());
     }
-    let shown = quote(name);
+    let shown = PrintableText::name(name);
     Err(UsageFault::new(format!(
         "{option} {shown} is no name of a variable: wanted letters, digits and '_', not a digit first"
     )))
@@ -275,6 +277,8 @@ fn variable(name: &str, env_file: Option<&Path>, console: &Console) -> Result<(S
 }
 
 fn unset(name: &str, path: &Path) -> Failure {
+    // A key may have been given in the place of a name.
+    let name = if is_plain(name) { name } else { "the variable" };
     KeyError::Unset { file: quote_path(path) }.configured(name).into()
 }
 

@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 use super::expand::{Expanded, expand, unescape};
 use crate::base::fault::Fault;
 use crate::base::kind::Kind;
+use crate::base::printable::PrintableText;
 use crate::base::quote::quote;
 use crate::base::secret::SecretText;
 
@@ -90,7 +91,7 @@ pub enum Problem {
     /// A quote that is never closed.
     Unterminated {
         /// The name whose value it is.
-        key: String,
+        key: PrintableText,
         /// The quote.
         quote: char,
         /// Whether the quote's last occurrence has a backslash before it, which keeps it from
@@ -100,7 +101,7 @@ pub enum Problem {
     /// `$NAME`s that double each other.
     TooLong {
         /// The name whose value it is.
-        key: String,
+        key: PrintableText,
     },
 }
 
@@ -132,14 +133,13 @@ impl fmt::Display for Problem {
                 quote(&found.to_string())
             ),
             Self::Unterminated { key, quote: mark, .. } => {
-                write!(f, "the value of {} begins with {mark} and is never closed", quote(key))
+                write!(f, "the value of {key} begins with {mark} and is never closed")
             }
             Self::TooLong { key } => {
                 let (one, all) = (VALUE_LIMIT >> 20, GROWN_LIMIT >> 20);
                 write!(
                     f,
-                    "the value of {} grows beyond {one} MiB by the names in it, or those of the file beyond {all} MiB",
-                    quote(key)
+                    "the value of {key} grows beyond {one} MiB by the names in it, or those of the file beyond {all} MiB"
                 )
             }
         }
@@ -399,7 +399,7 @@ impl Reader {
         let Some(close) = close else {
             let line_end = text[from..].iter().position(|byte| *byte == b'\n').unwrap_or(text.len() - from);
             let escaped = text[from + 1..from + line_end].contains(&mark);
-            let problem = Problem::Unterminated { key: lossy(key), quote: char::from(mark), escaped };
+            let problem = Problem::Unterminated { key: shown(key), quote: char::from(mark), escaped };
             return Err(self.fault(from, problem));
         };
         self.at = close + 1;
@@ -419,7 +419,7 @@ impl Reader {
     fn expand(&mut self, key: &[u8], from: usize, text: &[u8]) -> Result<Expanded, DotenvFault> {
         let limit = VALUE_LIMIT.min(GROWN_LIMIT - self.grown);
         let expanded = expand(text, |name| self.raw.get(name).map(|value| value.as_slice()), limit)
-            .ok_or_else(|| self.fault(from, Problem::TooLong { key: lossy(key) }))?;
+            .ok_or_else(|| self.fault(from, Problem::TooLong { key: shown(key) }))?;
         if expanded.replaced {
             self.grown = (self.grown + expanded.text.len()).min(GROWN_LIMIT);
         }
@@ -483,6 +483,18 @@ fn as_runes(bytes: &[u8]) -> Zeroizing<Vec<u8>> {
         }
     }
     out
+}
+
+/// A name for a message: one that looks like a name of a variable. What stands before a `=` may be a
+/// piece of a key whose lines were broken.
+fn shown(key: &[u8]) -> PrintableText {
+    let name = lossy(key);
+    let plain = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+    if name.contains('_') && name.chars().all(plain) {
+        PrintableText::name(&name)
+    } else {
+        PrintableText::one_of(&name, &[])
+    }
 }
 
 fn lossy(bytes: &[u8]) -> String {

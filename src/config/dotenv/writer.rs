@@ -3,6 +3,7 @@
 use super::reader::{Dotenv, DotenvFaults, read};
 use crate::base::fault::Fault;
 use crate::base::kind::Kind;
+use crate::base::printable::PrintableText;
 use crate::base::quote::quote;
 
 /// Why a key could not be set.
@@ -12,7 +13,7 @@ pub enum SetError {
     #[error("{0}")]
     Malformed(DotenvFaults),
     /// No name of a variable.
-    #[error("{} is no name of a variable: wanted letters, digits and '_', not a digit first", quote(.0))]
+    #[error("invalid name of a variable {}: expected letters, digits and '_', not a digit first", PrintableText::name(.0))]
     Name(String),
     /// No form of quoting reads back as this value.
     #[error("the value of {} can't be written so that the server reads it back", quote(.0))]

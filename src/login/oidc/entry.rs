@@ -11,6 +11,7 @@ use crate::base::fault::Fault;
 use crate::base::file::{self, FileError, SETTINGS_LIMIT};
 use crate::base::kind::Kind;
 use crate::base::near::nearest;
+use crate::base::printable::PrintableText;
 use crate::base::quote::{escape, quote};
 use crate::base::secret::SecretText;
 
@@ -75,7 +76,7 @@ pub enum EntryFault {
     #[error(transparent)]
     Config(#[from] ConfigFault),
     /// There is no such provider entry.
-    #[error("there is no OpenID provider {} in the configuration{}", quote(.name), among(.known))]
+    #[error("there is no OpenID provider {} in the configuration{}", PrintableText::name(.name), among(.known))]
     NoEntry {
         /// The name asked for.
         name: String,

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::error::RoleFault;
 use super::field::{Fields, below};
-use crate::base::quote::quote;
+use crate::base::printable::PrintableText;
 use crate::base::secret::SecretText;
 use crate::key::{Algorithm, KeySet, VerifyingKey};
 
@@ -231,7 +231,11 @@ fn check_others(fields: &mut Fields<'_>) {
         kinds.iter().enumerate().filter(|(_, kind)| !matches!(kind.as_str(), "code" | "id_token"))
     {
         let path = fields.path(&format!("oidc_response_types[{at}]"));
-        fields.fault(RoleFault::Value { path, found: quote(kind), wanted: "code or id_token".to_owned() });
+        fields.fault(RoleFault::Value {
+            path,
+            found: PrintableText::value(kind).to_string(),
+            wanted: "code or id_token".to_owned(),
+        });
     }
     if kinds.iter().any(|kind| kind == "id_token") && mode.as_deref() != Some("form_post") {
         fields.conflict("oidc_response_types", "id_token wants \"oidc_response_mode\": \"form_post\"");
@@ -250,7 +254,9 @@ fn check_provider(fields: &mut Fields<'_>) {
         Some(Value::String(name)) if PROVIDERS.contains(&name.as_str()) => {}
         Some(found) => fields.fault(RoleFault::Value {
             path,
-            found: found.as_str().map_or_else(|| super::field::describe(found), quote),
+            found: found
+                .as_str()
+                .map_or_else(|| super::field::describe(found), |text| PrintableText::value(text).to_string()),
             wanted: PROVIDERS.join(", "),
         }),
         None => fields.fault(RoleFault::Missing { path, wanted: "expected the name of a provider" }),
@@ -274,7 +280,7 @@ fn read_algorithms(fields: &mut Fields<'_>) -> Vec<Algorithm> {
                 let path = fields.path(&format!("jwt_supported_algs[{at}]"));
                 fields.fault(RoleFault::Value {
                     path,
-                    found: quote(name),
+                    found: PrintableText::value(name).to_string(),
                     wanted: default_algorithms().iter().map(|a| a.name()).collect::<Vec<_>>().join(", "),
                 });
             }

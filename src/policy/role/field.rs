@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use super::error::RoleFault;
 use super::seconds;
 use crate::base::near::nearest;
+use crate::base::printable::PrintableText;
 use crate::base::quote::quote;
 
 const TEXT: &str = "a text";
@@ -65,7 +66,14 @@ impl<'a> Fields<'a> {
         for name in self.members.keys().filter(|name| !known.contains(&name.as_str())) {
             let near = nearest(name, known.iter().copied());
             let near = near.and_then(|near| known.iter().copied().find(|candidate| *candidate == near));
-            self.faults.push(RoleFault::UnknownField { path: below(&self.path, name), nearest: near });
+            // A secret may stand in the place of a name.
+            let shown = PrintableText::member(name);
+            let path = if shown.as_str() == name {
+                below(&self.path, name)
+            } else {
+                format!("{}.{shown}", self.path)
+            };
+            self.faults.push(RoleFault::UnknownField { path, nearest: near });
         }
     }
 
@@ -142,7 +150,11 @@ impl<'a> Fields<'a> {
         }
         let path = self.path(name);
         let names: Vec<&str> = known.iter().copied().filter(|word| !word.is_empty()).collect();
-        self.fault(RoleFault::Value { path, found: quote(&word), wanted: names.join(" or ") });
+        self.fault(RoleFault::Value {
+            path,
+            found: PrintableText::value(&word).to_string(),
+            wanted: names.join(" or "),
+        });
         None
     }
 
@@ -236,7 +248,7 @@ pub(super) fn describe(value: &Value) -> String {
         Value::Null => "null".to_owned(),
         Value::Bool(flag) => flag.to_string(),
         Value::Number(number) => format!("the number {number}"),
-        Value::String(text) => format!("the text {}", quote(text)),
+        Value::String(text) => format!("the string {}", PrintableText::value(text)),
         Value::Array(elements) if elements.is_empty() => "an empty list".to_owned(),
         Value::Array(elements) => format!("a list of {}", elements.len()),
         Value::Object(_) => "an object".to_owned(),

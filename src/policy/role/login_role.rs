@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use super::error::RoleFault;
 use super::field::{Fields, below, describe, scalar_text};
 use super::issued;
+use crate::base::printable::PrintableText;
 use crate::base::quote::quote;
 
 /// Which tokens may log in, and as whom.
@@ -229,7 +230,11 @@ fn read_role_type(fields: &mut Fields<'_>) -> RoleType {
         None | Some("" | "oidc") => RoleType::Oidc,
         Some(other) => {
             let path = fields.path("role_type");
-            fields.fault(RoleFault::Value { path, found: quote(other), wanted: "jwt or oidc".to_owned() });
+            fields.fault(RoleFault::Value {
+                path,
+                found: PrintableText::value(other).to_string(),
+                wanted: "jwt or oidc".to_owned(),
+            });
             RoleType::Jwt
         }
     }

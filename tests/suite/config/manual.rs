@@ -88,7 +88,7 @@ fn every_setting_of_the_manual_is_read_in_the_type_it_has_there() {
             "text" => (json!(5), "wanted text"),
             "text or list of texts" => (json!(5), "wanted text or a list of texts"),
             "true or false" => (json!("true"), "wanted true or false"),
-            "duration" => (json!("1d"), "is no duration"),
+            "duration" => (json!("1d"), "invalid duration"),
             "object" => (json!([]), "wanted an object"),
             "list of texts" => (json!("x"), "wanted a list of texts"),
             other => panic!("{key}: what is a {other}?"),

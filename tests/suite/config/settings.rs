@@ -344,13 +344,13 @@ fn what_is_wrong_in_a_configuration_is_named_with_its_place() {
     refused(
         r#"{"auth":{"jwts":{"max-age":"1d"}}}"#,
         78,
-        "'config.json' key 'auth.jwts.max-age': '1d' is no duration: unknown unit 'd' (ns us ms s m h)",
+        "'config.json' key 'auth.jwts.max-age': invalid duration '1d': unknown unit 'd' (ns us ms s m h)",
         Some("write it as \"24h\""),
     );
     refused(
         r#"{"session-max-age":"3600"}"#,
         78,
-        "'config.json' key 'session-max-age': '3600' is no duration: the unit is missing (ns us ms s m h)",
+        "'config.json' key 'session-max-age': invalid duration '3600': expected a unit after each number (ns us ms s m h)",
         Some("write it as \"3600s\""),
     );
     refused(
