@@ -112,8 +112,17 @@ fn rules(settings: &Settings, keys: &KeyRing, asked: &Asked) -> Rules {
         trusted_issuer: jwts.trusted_issuer.as_ref().map(|issuer| issuer.value.clone()),
         adds_users: jwts.sync_user_on_login.value,
         updates_users: jwts.update_user_on_login.value,
-        cookie_login_lacks: settings.cookie_login_lacks(whose),
-        jwt_login_lacks: if keys.has(Signer::Shared) { Vec::new() } else { settings.jwt_login_lacks(whose) },
+        // Keys are decoded for it: only where it is asked.
+        cookie_login_lacks: if asked.endpoints.contains(&Endpoint::CookieLogin) {
+            settings.cookie_login_lacks(whose)
+        } else {
+            Vec::new()
+        },
+        jwt_login_lacks: if asked.endpoints.contains(&Endpoint::JwtLogin) && !keys.has(Signer::Shared) {
+            settings.jwt_login_lacks(whose)
+        } else {
+            Vec::new()
+        },
         required_roles: asked.roles.clone(),
         server: server_notes(settings, whose, &asked.endpoints),
         addresses: if has_server {
