@@ -280,7 +280,7 @@ fn forbidden(tokens: &[TokenTree]) -> BTreeSet<&'static str> {
 const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("base::file::lock", "sleep", "the pause between two attempts to get a lock"),
     ("base::time", "wall clock", "the one place that reads it, when the command line passes 'Clock::System'"),
-    ("directory::connection", "monotonic clock", "the end of a timeout"),
+    ("directory::transport", "monotonic clock", "the end of a timeout"),
     ("login::oidc::device", "monotonic clock", "the end of a device code and the interval of its polls"),
     ("login::oidc::device", "sleep", "the interval between two polls, as the provider asks for it"),
     ("login::oidc::listener", "monotonic clock", "the end of the wait for the browser and of slow clients"),
