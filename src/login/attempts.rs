@@ -13,6 +13,7 @@ use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 
 use super::fault::LoginError;
+pub use super::fault::MAX_NAME_BYTES;
 use crate::base::file::{self, Existing, PRIVATE_MODE};
 use crate::base::time::Timestamp;
 use crate::user::plain;
@@ -22,9 +23,6 @@ pub const MAX_FAILURES: usize = 5;
 
 /// For how long a failed attempt counts, in seconds.
 pub const WINDOW_SECONDS: i64 = 15 * 60;
-
-/// The longest name that is looked at, in bytes: the column of the user table has room for 255.
-pub const MAX_NAME_BYTES: usize = 255;
 
 /// How many names are remembered; when there are more, those with the fewest failures, and of
 /// these the oldest, are forgotten.

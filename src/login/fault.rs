@@ -14,7 +14,8 @@ use crate::store::StoreError;
 use crate::token::IssueError;
 use crate::user::UsernameError;
 
-use super::attempts::MAX_NAME_BYTES;
+/// The longest name that is looked at, in bytes: the column of the user table has room for 255.
+pub const MAX_NAME_BYTES: usize = 255;
 
 /// Why there is no login, or no session.
 #[derive(Debug, thiserror::Error)]

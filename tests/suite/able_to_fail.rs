@@ -92,3 +92,66 @@ fn silent_end_is_found_in_every_form() {
     assert!(silent_ends(last).is_empty());
     assert!(silent_ends("fn helper() {\n    if odd {\n        return;\n    }\n}\n").is_empty());
 }
+
+/// Lines that accept several statuses, each with the reason why one run may end in several ways.
+const SEVERAL_STATUSES: &[(&str, &str)] = &[
+    ("files.rs: assert!([66, 73, 78]", "ten commands, each with its own reason not to write there"),
+    ("files.rs: [66, 73, 77, 78]", "ten commands, each with its own reason not to write there"),
+    ("login.rs: ![302, 401]", "the answers of the recorded server, not of a program here"),
+    (
+        "lack.rs: let told = ",
+        "which call fails under a limit is the system's choice; each status has its reason",
+    ),
+    ("lack.rs: let aborted = ", "the loader or the language's runtime may fail before the program begins"),
+];
+
+/// Where a line accepts more than one exit status.
+fn takes_several_statuses(line: &str) -> bool {
+    let line = line.trim();
+    if line.starts_with("//") {
+        return false;
+    }
+    let line = line.replace("Some(", "").replace(")]", "]");
+    line.split("].contains(&").skip(1).any(|after| {
+        let of_status = ["status", "code", "run.status"]
+            .iter()
+            .any(|word| after.split([')', ',']).next().unwrap_or_default().contains(word));
+        let listed = line.split("].contains(&").next().unwrap_or_default();
+        let list = listed.rsplit('[').next().unwrap_or_default();
+        of_status && list.contains(',') && list.chars().all(|c| c.is_ascii_digit() || ", -\")".contains(c))
+    })
+}
+
+#[test]
+fn several_statuses_are_found_in_every_form() {
+    for line in [
+        "assert!([0, 1].contains(&run.status), \"x\");",
+        "assert!([Some(0), Some(74)].contains(&output.status.code()));",
+        "assert!([\"0\", \"1\"].contains(&status.trim()));",
+    ] {
+        assert!(takes_several_statuses(line), "{line}");
+    }
+    for line in ["assert_eq!(run.status, 1);", "[1, 2].contains(&count)", "// [0, 1].contains(&status)"] {
+        assert!(!takes_several_statuses(line), "{line}");
+    }
+}
+
+#[test]
+fn status_is_one_unless_a_reason_is_given() {
+    let mut wrong = Vec::new();
+    let mut used = 0;
+    for (path, text) in sources() {
+        for (number, line) in text.lines().enumerate().filter(|(_, line)| takes_several_statuses(line)) {
+            let name = path.file_name().unwrap().to_string_lossy();
+            let known = SEVERAL_STATUSES
+                .iter()
+                .any(|(start, _)| format!("{name}: {}", line.trim()).starts_with(start));
+            used += usize::from(known);
+            if !known {
+                wrong.push(format!("{}:{}: {}", path.display(), number + 1, line.trim()));
+            }
+        }
+    }
+    assert_eq!(used, SEVERAL_STATUSES.len(), "a reason that is no longer needed");
+    assert!(wrong.is_empty(), "several statuses pass:\n{}", wrong.join("\n"));
+}
