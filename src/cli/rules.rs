@@ -8,7 +8,6 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Command};
 
 use super::failure::UsageFault;
-use super::tool::Tool;
 
 /// The condition under which an option has an effect.
 #[derive(Debug, Clone, Copy)]
@@ -21,7 +20,7 @@ pub enum When {
     With(&'static [&'static str]),
     /// Beside none of these.
     Without(&'static [&'static str]),
-    /// In one of these forms of the command, as [`Tool::form`] names them; the text says how the
+    /// In one of these forms of the command, as [`Program::form`] names them; the text says how the
     /// form is asked for.
     Form(&'static [&'static str], &'static str),
     /// Where all of these hold.
@@ -299,14 +298,14 @@ pub fn rules(path: &str) -> impl Iterator<Item = &'static Rule> + '_ {
 ///
 /// # Errors
 /// Wrong usage, naming the first option that would be ignored and what it needs.
-pub(super) fn check(tool: &Tool, matches: &ArgMatches) -> Result<(), UsageFault> {
+pub(super) fn check(name: &str, program: Program, matches: &ArgMatches) -> Result<(), UsageFault> {
     let mut leaf = matches;
-    let mut path = tool.name.to_owned();
+    let mut path = name.to_owned();
     while let Some((name, sub)) = leaf.subcommand() {
         path = format!("{path} {name}");
         leaf = sub;
     }
-    let line = Line { tool, path: &path, matches: leaf };
+    let line = Line { program, path: &path, matches: leaf };
     for rule in rules(&path) {
         let given = rule.options.iter().find(|option| line.is_on_command_line(option));
         if let Some(option) = given.filter(|_| !line.holds(&rule.when)) {
@@ -320,9 +319,18 @@ pub(super) fn check(tool: &Tool, matches: &ArgMatches) -> Result<(), UsageFault>
     Ok(())
 }
 
+/// What the rules need to know of a program.
+#[derive(Clone, Copy)]
+pub(super) struct Program {
+    /// Its arguments.
+    pub(super) command: fn() -> Command,
+    /// In which of its forms a command is called.
+    pub(super) form: fn(&str, &ArgMatches) -> Option<&'static str>,
+}
+
 /// A parsed command line.
 struct Line<'a> {
-    tool: &'a Tool,
+    program: Program,
     path: &'a str,
     matches: &'a ArgMatches,
 }
@@ -360,7 +368,7 @@ impl Line<'_> {
             With(options) => options.iter().any(|option| self.is_given(option)),
             Without(options) => !options.iter().any(|option| self.is_given(option)),
             Form(forms, _) => {
-                (self.tool.form)(self.path, self.matches).is_none_or(|form| forms.contains(&form))
+                (self.program.form)(self.path, self.matches).is_none_or(|form| forms.contains(&form))
             }
             All(conditions) => conditions.iter().all(|when| self.holds(when)),
             Any(conditions, _) => conditions.iter().any(|when| self.holds(when)),
@@ -369,7 +377,7 @@ impl Line<'_> {
 
     /// Why an option has no effect, in words.
     fn refusal(&self, option: &str, when: &When) -> String {
-        let command = (self.tool.command)();
+        let command = (self.program.command)();
         let name = |option: &str| shown(&command, self.path, option);
         let given =
             |options: &[&str]| options.iter().find(|option| self.is_given(option)).map(|option| name(option));

@@ -49,7 +49,8 @@ impl Tool {
         if let Some(reordered) = self.command_first(&matches, &arguments) {
             matches = self.decorated_command().try_get_matches_from(reordered).map_err(ParseError::Clap)?;
         }
-        rules::check(self, &matches).map_err(ParseError::Usage)?;
+        let program = rules::Program { command: self.command, form: self.form };
+        rules::check(self.name, program, &matches).map_err(ParseError::Usage)?;
         Ok(matches)
     }
 

@@ -5,13 +5,14 @@ use std::time::Duration;
 use ldap3::{LdapConn, LdapConnSettings, LdapError, LdapResult, StdStream};
 use url::Url;
 
+use super::access::Access;
 use super::address::{Address, Scheme};
 use super::bind::BindRejection;
 use super::fault::DirectoryError;
 use super::message::Refusal;
 use super::relay::{self, End, Outcome};
 use super::transport::Wire;
-use super::trust::Trust;
+
 use crate::base::file::reason;
 use crate::base::note::Notes;
 use crate::base::quote::{escape, quote};
@@ -22,21 +23,6 @@ pub const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long to wait for the next piece of an answer, unless told otherwise.
 pub const ANSWER_PATIENCE: Duration = Duration::from_secs(60);
-
-/// Where the directory is and how it is talked to.
-#[derive(Debug, Clone)]
-pub struct Access {
-    /// The servers, in the order in which they are tried.
-    pub addresses: Vec<Address>,
-    /// Whether `ldap://` connections are encrypted with StartTLS before anything else is said.
-    pub starttls: bool,
-    /// Whose certificates are believed.
-    pub trust: Trust,
-    /// How long to wait for a connection to one server, TLS included.
-    pub connect_patience: Duration,
-    /// How long to wait for each piece of an answer; data that flows is progress.
-    pub answer_patience: Duration,
-}
 
 /// Who asks the directory.
 #[derive(Debug, Clone)]
@@ -320,7 +306,7 @@ mod tests {
             let access = Access {
                 addresses: Address::list(url).unwrap(),
                 starttls,
-                trust: Trust::System,
+                trust: super::super::trust::Trust::System,
                 connect_patience: CONNECT_PATIENCE,
                 answer_patience: ANSWER_PATIENCE,
             };

@@ -8,6 +8,7 @@
 //! Every name that goes into a filter or a DN is escaped by [`escape`]; an empty password never
 //! reaches the network (RFC 4513 5.1.2 lets a server take it for an anonymous login).
 
+pub mod access;
 pub mod address;
 mod ber;
 pub mod bind;
@@ -23,9 +24,10 @@ pub mod settings;
 mod transport;
 pub mod trust;
 
+pub use access::Access;
 pub use address::Address;
 pub use bind::BindRejection;
-pub use connection::{Access, Connection, Credentials};
+pub use connection::{Connection, Credentials};
 pub use fault::DirectoryError;
 pub use filter::Filter;
 pub use read::{Found, Person, Search};

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::access::Access;
 use super::address::Address;
-use super::connection::{ANSWER_PATIENCE, Access, CONNECT_PATIENCE, Credentials};
+use super::connection::{ANSWER_PATIENCE, CONNECT_PATIENCE, Credentials};
 use super::fault::DirectoryError;
 use super::filter::Filter;
 use super::read::{PAGE_SIZE, Search};

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use rustls::ClientConnection;
 use rustls::pki_types::ServerName;
 
+use super::access::Access;
 use super::address::{Address, Scheme};
-use super::connection::Access;
 use super::fault::DirectoryError;
 use super::message::{self, Refusal};
 use crate::base::certificate::Rejection;
