@@ -20,7 +20,7 @@ BASHDIR := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 ZSHDIR  := $(DESTDIR)$(PREFIX)/share/zsh/vendor-completions
 FISHDIR := $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 
-.PHONY: help build demo test torture lint docs bench fuzz install uninstall deb static dist reproducible licenses clean
+.PHONY: help build demo test torture mutants lint docs bench fuzz install uninstall deb static dist reproducible licenses clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,29 @@ torture: ## The fault tests in their long form (TORTURE_SEED=N repeats its momen
 	@rm -f $(TARGET)/tmp/torture.txt
 	TORTURE=long $(CARGO) test --locked --test suite torture::
 	@sort $(TARGET)/tmp/torture.txt
+
+# What each module's mutants are tested with: the unit tests and the server-free tests whose names
+# contain one of these words. `make mutants MODULE=token SHARD=0/10` tests a tenth of a module.
+CARGO_MUTANTS := 27.1.0
+MODULE ?= policy
+SHARD  ?= 0/20
+MUTANT_TESTS_policy := policy:: openbao::every osdf::a_scope roles:: token:: attacks:: cc-jwt/
+MUTANT_TESTS_token  := token:: jws:: attacks:: cc_jwt:: cc-jwt/
+MUTANT_TESTS_key    := key:: jws:: attacks:: gen_keypair:: cc-jwt/ gen-keypair/ convert-pem-pubkey/
+MUTANT_TESTS_user   := user:: cc_user:: store:: cc-user/
+MUTANT_TESTS_sync   := sync::plan sync::limit cc-user/sync
+MUTANT_TESTS_config := config:: examples:: cc-user/ gen-keypair/
+mutants: $(TARGET)/tools/bin/cargo-mutants-$(CARGO_MUTANTS) ## Break the code on purpose (MODULE=policy SHARD=0/20): which change does no test notice?
+	$(abspath $(TARGET))/tools/bin/cargo-mutants-$(CARGO_MUTANTS) mutants --file 'src/$(MODULE)/**' \
+		--shard $(SHARD) --sharding round-robin --output $(TARGET) $(MUTANT_FLAGS) \
+		-- --locked --lib --test suite --test cases -- $(MUTANT_TESTS_$(MODULE))
+
+# The tool, in the version whose lists of mutants are known.
+$(TARGET)/tools/bin/cargo-mutants-$(CARGO_MUTANTS):
+	CARGO_TARGET_DIR="$(abspath $(TARGET))/tools/build" \
+		$(CARGO) install cargo-mutants --version $(CARGO_MUTANTS) --locked --root $(TARGET)/tools
+	mv $(TARGET)/tools/bin/cargo-mutants $@
+	rm -rf $(TARGET)/tools/build
 
 lint: ## Check formatting and lints, as CI does
 	$(CARGO) fmt --check

@@ -306,7 +306,7 @@ mod tests {
             let access = Access {
                 addresses: Address::list(url).unwrap(),
                 starttls,
-                trust: super::super::trust::Trust::System,
+                trust: crate::directory::Trust::System,
                 connect_patience: CONNECT_PATIENCE,
                 answer_patience: ANSWER_PATIENCE,
             };
