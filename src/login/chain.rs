@@ -4,17 +4,14 @@
 //! are chosen by name.
 
 use super::attempts::Attempt;
+use super::context::{Comparison, LoginContext};
 use super::fault::LoginError;
 use super::identity::{Identity, Method};
 use super::ldap::{self, Stranger};
 use super::{local, token};
 use crate::base::note::Notes;
 use crate::base::secret::SecretText;
-use crate::base::time::Timestamp;
-use crate::config::Settings;
-use crate::directory::Wishes;
 use crate::store::Store;
-use crate::user::password::{self, HashError, PasswordHash};
 use crate::user::{AuthSource, User};
 
 /// What somebody shows to prove who he or she is.
@@ -26,39 +23,6 @@ pub struct Presented {
     pub password: Option<SecretText>,
     /// A token.
     pub token: Option<SecretText>,
-}
-
-/// What every login works with.
-#[derive(Debug, Clone, Copy)]
-pub struct LoginContext<'run> {
-    /// The settings.
-    pub settings: &'run Settings,
-    /// How the LDAP server is reached.
-    pub wishes: &'run Wishes,
-    /// The present.
-    pub now: Timestamp,
-}
-
-/// The comparison with a password hash that every rejection does once, so that its time does not
-/// show whether the name is known, nor by what method it would log in.
-#[derive(Debug, Default)]
-pub(super) struct Comparison {
-    done: bool,
-}
-
-impl Comparison {
-    /// Compares with a hash.
-    pub(super) fn with(&mut self, hash: &PasswordHash, given: &SecretText) -> Result<bool, HashError> {
-        self.done = true;
-        hash.matches(given)
-    }
-
-    /// Spends the time of a comparison, if there was none.
-    fn make_up(self, given: &SecretText) {
-        if !self.done {
-            password::verify_unknown(given);
-        }
-    }
 }
 
 /// Logs in by LDAP, token or local password, in this order, or by one of them alone.

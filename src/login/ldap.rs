@@ -1,7 +1,7 @@
 //! Login by a bind to the LDAP server.
 
 use super::attempts::Attempt;
-use super::chain::LoginContext;
+use super::context::LoginContext;
 use super::fault::LoginError;
 use super::identity::{Identity, Method};
 use crate::base::note::Notes;

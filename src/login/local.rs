@@ -1,6 +1,6 @@
 //! Login by a password of the server's own.
 
-use super::chain::Comparison;
+use super::context::Comparison;
 use super::fault::LoginError;
 use super::identity::{Identity, Method};
 use crate::base::secret::SecretText;

@@ -6,6 +6,7 @@
 
 pub mod attempts;
 pub mod chain;
+mod context;
 pub mod fault;
 pub mod identity;
 pub mod ldap;
@@ -17,7 +18,8 @@ pub mod session;
 pub mod token;
 
 pub use attempts::Attempts;
-pub use chain::{LoginContext, Presented, login};
+pub use chain::{Presented, login};
+pub use context::LoginContext;
 pub use fault::LoginError;
 pub use identity::{Identity, Method};
 pub use session::Session;
