@@ -198,6 +198,8 @@ pub fn from_file(
 }
 
 fn first_line(bytes: &[u8], what: &str) -> Result<SecretText, PromptFault> {
+    // An editor's byte order mark is no part of a password.
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let line = bytes.strip_suffix(b"\n").unwrap_or(bytes);
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     if line.is_empty() {
@@ -251,5 +253,19 @@ fn watch_signals() {
     // Where no thread can be had the signals do what they always do.
     if std::thread::Builder::new().name("signals".to_owned()).stack_size(64 << 10).spawn(watch).is_ok() {
         let _ = wait.recv();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secret_file_with_byte_order_mark_gives_the_secret_alone() {
+        for text in ["\u{feff}pass word\n", "pass word\r\n", "pass word"] {
+            let secret = first_line(text.as_bytes(), "password").ok();
+            assert_eq!(secret.as_ref().map(SecretText::expose), Some("pass word"), "{text:?}");
+        }
+        assert!(first_line("\u{feff}\n".as_bytes(), "password").is_err());
     }
 }

@@ -217,6 +217,9 @@ fn write_env(key: &NewKey, path: &Path, force: bool, console: &mut Console) -> R
         .as_deref()
         .map_or(String::new(), |backup| format!("; the old file is kept as {}", quote_path(backup)));
     console.note(&format!("{} written to {}{old}", names.join(" and "), quote_path(path)));
+    if force && written.backup.is_some() {
+        console.note("a running server uses the old keys until it is restarted");
+    }
     Ok(())
 }
 
