@@ -643,6 +643,15 @@ mod tests {
     }
 
     #[test]
+    fn scope_with_spare_blanks_is_told_from_one_without() {
+        for (text, spare) in
+            [("", false), ("a", false), ("a b", false), ("a  b", true), (" a", true), ("a ", true)]
+        {
+            assert_eq!(Scopes::parse(text).spare_blanks, spare, "{text:?}");
+        }
+    }
+
+    #[test]
     fn a_folder_is_covered_by_whole_segments() {
         assert!(permits("storage.read:/foo", "storage.read:/foo"));
         assert!(permits("storage.read:/foo", "storage.read:/foo/"));
