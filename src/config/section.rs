@@ -434,3 +434,18 @@ impl<'a> Section<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn member_names_are_compared_as_go_folds_them() {
+        for (one, other) in [("Ldap", "ldap"), ("u\u{17f}er", "USER"), ("\u{212a}ey", "key")] {
+            assert!(same_name(one, other), "{one} and {other}");
+        }
+        for (one, other) in [("ldap", "ldaps"), ("\u{e9}", "\u{c9}"), ("\u{17f}", "k")] {
+            assert!(!same_name(one, other), "{one} and {other}");
+        }
+    }
+}

@@ -373,6 +373,14 @@ mod tests {
         Rules { delete_missing: true, keep_names: false, delete_admins: false, max_delete: Limit::Cautious };
 
     #[test]
+    fn plan_that_deletes_nobody_counts_missing_users_as_unchanged() {
+        let roster = roster(&[("a", None)]);
+        let rules = Rules { delete_missing: false, ..DELETING };
+        let table = [ldap("a", None), ldap("b", None), ldap("c", None)];
+        assert_eq!(plan(&roster, rules, &table).unchanged(), 3);
+    }
+
+    #[test]
     fn who_is_new_is_added_and_who_is_known_stays() {
         let roster = roster(&[("anna", Some("Anna")), ("ben", None), ("zoe", Some("Zoe"))]);
         let plan = plan(&roster, DELETING, &[ldap("ben", Some("Ben B")), ldap("anna", Some("Anna"))]);
