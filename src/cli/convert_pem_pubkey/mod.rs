@@ -26,7 +26,9 @@ use crate::config::{ConfigFault, DEFAULT_ENV_FILE, Origin, Variable, dotenv};
 use crate::key::der::write_spki;
 use crate::key::encoding::encode_standard;
 use crate::key::nkey::NkeyRole;
-use crate::key::{Found, KeyError, PublicKey, WeakKeys, jwk, nkey, pem, published, read_public, thumbprint};
+use crate::key::{
+    Found, KeyError, PublicKey, WeakKeys, jwk, nkey, openssh, pem, published, read_public, thumbprint,
+};
 
 /// The program.
 pub static TOOL: Tool =
@@ -94,6 +96,8 @@ enum Form {
     Pem,
     /// A NATS nkey
     Nkey,
+    /// A line for OpenSSH, without a comment
+    Openssh,
 }
 
 impl Form {
@@ -106,6 +110,7 @@ impl Form {
             Self::Jwk => "jwk",
             Self::Pem => "pem",
             Self::Nkey => "nkey",
+            Self::Openssh => "openssh",
         }
     }
 }
@@ -158,6 +163,7 @@ fn run(matches: &ArgMatches, console: &mut Console) -> Result<Status, Failure> {
         Form::Jwk => format!("{}\n", jwk::write_public(key, kid, algorithm)),
         Form::Pem => pem_of(key).map_err(at)?,
         Form::Nkey => format!("{}\n", nkey::write_public(key, role).map_err(at)?),
+        Form::Openssh => format!("{}\n", openssh::write(key)),
         Form::Raw => {
             let bytes = *key.ed25519_bytes().map_err(at)?;
             console.deliver("")?;
@@ -326,6 +332,7 @@ fn report(found: &Found, key: &PublicKey, kid: Option<&str>) -> Result<Value, Ke
         "jwk": serde_json::from_str::<Value>(&jwk).unwrap_or_default(),
         "pem": pem_of(key)?,
         "nkey": nkey::write_public(key, NkeyRole::User).ok(),
+        "openssh": openssh::write(key),
         "published": published(key),
         "certificate": certificate,
     }))

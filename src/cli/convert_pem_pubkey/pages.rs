@@ -7,13 +7,14 @@ pub(super) static PAGES: &[Page] = &[Page {
     description: &[
         "Reads a public key and prints the line that lets a server check tokens of another issuer: \
          CROSS_LOGIN_JWT_PUBLIC_KEY with the 32 bytes of an Ed25519 key in standard base64.",
-        "The key may stand in PEM (SPKI, PKCS#1, or an X.509 certificate, whose dates earn a warning and whose \
-         signature nobody checks), in a line of OpenSSH, a JWK or a set of one, an nkey, or the server's base64, \
-         which also leads back to PEM. Text around a PEM block and Windows line ends do not matter. Of several \
-         blocks the first whole one is taken, and a note says so.",
+        "These forms are read: PEM (SPKI, PKCS#1, or an X.509 certificate), an OpenSSH line, the form of RFC 4716 \
+         (ssh-keygen -e, PuTTY), a JWK, a set of one JWK, an nkey, 64 hexadecimal digits, and the server's base64. \
+         The dates of a certificate lead to a warning; its signature is not verified. RSA keys may be RSA-PSS \
+         keys. Line ends in PEM may be written as \\n, as a copied variable has them. Text around a PEM block and \
+         Windows line ends do not matter. Of several blocks the first whole one is taken, and a note says so.",
         "A private key, an encrypted one, or one of another algorithm is refused with what it is. So are keys of \
          small or mixed order, for which anybody could forge signatures, and encodings that are not canonical. \
-         EC (P-256, P-384, P-521) and RSA keys have the forms jwk and pem only.",
+         EC (P-256, P-384, P-521) and RSA keys have the forms jwk, pem and openssh only.",
     ],
     examples: &[
         Example {
@@ -36,6 +37,11 @@ pub(super) static PAGES: &[Page] = &[Page {
             explains: "An OpenSSH key for NATS",
             test: Tested::Parses,
         },
+        Example {
+            command: "convert-pem-pubkey --from-env JWT_PUBLIC_KEY --to openssh",
+            explains: "The server's own public key as an OpenSSH line",
+            test: Tested::Runs(0),
+        },
     ],
     json: &[
         ("form", "the form the key stood in"),
@@ -47,6 +53,7 @@ pub(super) static PAGES: &[Page] = &[Page {
         ("jwk", "the key as a JWK"),
         ("pem", "the key as SPKI"),
         ("nkey", "the key as a NATS user; null for keys that are not Ed25519"),
+        ("openssh", "the key as an OpenSSH line"),
         ("published", "where the private half was published, or null"),
         ("certificate", "its subject, not_before and not_after, or null"),
         ("env_file", "the environment file (with --write)"),
