@@ -50,6 +50,13 @@ impl PrintableText {
         }
     }
 
+    /// Words in quotes when each is one of `known`, with one blank between them; none otherwise.
+    #[must_use]
+    pub fn known_words(text: &str, known: &[&'static str]) -> Option<Self> {
+        let are_known = text.split(' ').all(|word| known.contains(&word));
+        (text.chars().count() <= NAME_CHARS && are_known).then(|| Self(Cow::Owned(quote(text))))
+    }
+
     /// A name in quotes: of a variable, a member, a file or a field, with letters, digits and
     /// `_ - . /`, at most 64 characters; otherwise its length. A name that looks random is none.
     #[must_use]

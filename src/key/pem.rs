@@ -110,14 +110,9 @@ pub fn blocks(text: &str) -> Vec<Result<Block, KeyError>> {
     found
 }
 
-/// A label for a message: in quotes when its words are known, otherwise its length.
+/// A label for a message: in quotes when its words are known, otherwise that it is not.
 pub(super) fn shown(label: &str) -> PrintableText {
-    let words = |word: &str| LABEL_WORDS.contains(&word);
-    if label.len() <= 64 && !label.is_empty() && label.split(' ').all(words) {
-        PrintableText::name(label)
-    } else {
-        PrintableText::literal("with an unknown label")
-    }
+    PrintableText::known_words(label, &LABEL_WORDS).unwrap_or(PrintableText::literal("with an unknown label"))
 }
 
 /// In what way the lines of a PEM block were lost; none where they were not.

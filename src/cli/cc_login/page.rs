@@ -135,7 +135,7 @@ pub(super) static PAGES: &[Page] = &[
                 test: Tested::Parses,
             },
             Example {
-                command: "printf 'Authorization: Bearer %s\\n' \"$(cc-login token)\" | curl -H @- http://localhost:8080/userapi/jobs/",
+                command: "cc-login token | sed 's/^/Authorization: Bearer /' | curl -H @- http://localhost:8080/userapi/jobs/",
                 explains: "Use the session without a token in the process list",
                 test: Tested::Parses,
             },
