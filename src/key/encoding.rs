@@ -187,6 +187,19 @@ mod tests {
     }
 
     #[test]
+    fn character_outside_base64url_is_rejected_with_its_position() {
+        for (text, fault) in [
+            ("+A", Base64Fault::StandardAlphabet { at: 1 }),
+            ("QQA/", Base64Fault::StandardAlphabet { at: 4 }),
+            (" QQ", Base64Fault::Character { at: 1 }),
+            ("QQ Q", Base64Fault::Character { at: 3 }),
+        ] {
+            let error = decode_url(text, "key").map(|bytes| bytes.to_vec());
+            assert_eq!(error, Err(KeyError::Base64 { what: "key", fault }), "{text}");
+        }
+    }
+
+    #[test]
     fn other_spellings_of_base64url_have_the_same_content_and_are_named() {
         let read = |text| decode_any_url(text, "x").map(|(bytes, spellings)| (bytes.to_vec(), spellings));
         assert_eq!(read("-_8"), Ok((vec![0xfb, 0xff], vec![])));

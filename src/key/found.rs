@@ -413,3 +413,26 @@ impl VerifyingKey {
         Jwk::parse(text)?.verifying_key(weak)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::pem;
+    use super::*;
+
+    #[test]
+    fn private_key_where_a_public_key_is_expected_is_named_by_its_kind() {
+        for (label, kind) in [
+            ("EC PRIVATE KEY", "an EC private key"),
+            ("RSA PRIVATE KEY", "an RSA private key"),
+            ("DSA PRIVATE KEY", "a DSA private key"),
+            ("ENCRYPTED PRIVATE KEY", "an encrypted private key"),
+            ("OPENSSH PRIVATE KEY", "an OpenSSH private key"),
+            ("PRIVATE KEY", "a private key"),
+        ] {
+            let text = pem::write(label, &[1, 2, 3]);
+            let error = read_public(text.as_bytes(), WeakKeys::Refuse, &mut Notes::new()).err();
+            let Some(KeyError::Wanted { found, .. }) = &error else { panic!("{label}: {error:?}") };
+            assert_eq!(found.as_str(), kind, "{label}");
+        }
+    }
+}

@@ -623,3 +623,25 @@ impl Object {
         self.0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shared(members: &str, weak: WeakKeys) -> Result<Vec<Algorithm>, KeyError> {
+        // 16 bytes, fewer than any HMAC algorithm needs.
+        let text = format!(r#"{{"kty":"oct","k":"AAAAAAAAAAAAAAAAAAAAAA"{members}}}"#);
+        Ok(Jwk::parse(&text)?.signing_key(weak)?.algorithms().to_vec())
+    }
+
+    #[test]
+    fn short_shared_jwk_signs_only_where_weak_keys_are_allowed() {
+        for members in ["", r#","alg":"HS256""#] {
+            let short = KeyError::SharedShort { found: 16, wanted: 32, algorithm: Algorithm::Hs256 };
+            assert_eq!(shared(members, WeakKeys::Refuse), Err(short), "{members}");
+        }
+        let all = [Algorithm::Hs512, Algorithm::Hs384, Algorithm::Hs256];
+        assert_eq!(shared("", WeakKeys::Allow), Ok(all.to_vec()));
+        assert_eq!(shared(r#","alg":"HS512""#, WeakKeys::Allow), Ok(vec![Algorithm::Hs512]));
+    }
+}

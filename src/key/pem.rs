@@ -214,6 +214,17 @@ mod tests {
     }
 
     #[test]
+    fn malformed_base64_of_a_block_is_reported_with_its_cause() {
+        for (content, cause) in
+            [("QR==", "unused bits"), ("QQ", "truncated"), ("Q%==", "not base64"), ("", "empty")]
+        {
+            let text = format!("-----BEGIN PUBLIC KEY-----\n{content}\n-----END PUBLIC KEY-----\n");
+            let Err(KeyError::Pem { reason, .. }) = &blocks(&text)[0] else { panic!("{content}") };
+            assert!(reason.contains(cause), "{content}: {reason}");
+        }
+    }
+
+    #[test]
     fn what_is_written_reads_back() {
         for length in [1, 47, 48, 49, 96, 1000] {
             let content: Vec<u8> = (0..length).map(|i| u8::try_from(i % 251).unwrap()).collect();

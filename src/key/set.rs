@@ -181,4 +181,22 @@ mod tests {
         // Looking through all members for each took minutes.
         assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
     }
+
+    #[test]
+    fn text_that_is_not_a_set_is_rejected_with_its_cause() {
+        for (text, error) in [
+            ("{}", KeyError::JwkMissing("keys")),
+            (r#"{"keys":[],"keys":[]}"#, KeyError::JwkTwice("'keys'".into())),
+        ] {
+            assert_eq!(
+                KeySet::from_json(text, WeakKeys::Refuse, &mut Notes::new()).err(),
+                Some(error),
+                "{text}"
+            );
+        }
+        for text in ["5", "\"keys\"", "null", "[]"] {
+            let error = KeySet::from_json(text, WeakKeys::Refuse, &mut Notes::new()).err();
+            assert!(matches!(error, Some(KeyError::Wanted { .. })), "{text}: {error:?}");
+        }
+    }
 }

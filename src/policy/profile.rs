@@ -589,4 +589,54 @@ mod tests {
         payload.insert("aud".to_owned(), json!(WLCG_ANY));
         assert!(!verdict(Profile::SciTokens2, &payload).admits());
     }
+
+    #[test]
+    fn misspelt_version_alone_is_called_a_misspelling() {
+        for (version, is_misspelling) in
+            [(json!("scitokens:2.0"), true), (json!("scitoken:3.0"), false), (json!(2), false)]
+        {
+            let payload =
+                object(json!({"ver": version, "aud": "ANY", "scope": "read:/", "exp": 2, "nbf": 1}));
+            let verdict = verdict(Profile::SciTokens2, &payload);
+            let reason = verdict.first_failure().unwrap().reason.clone();
+            assert_eq!(reason.contains("common misspelling"), is_misspelling, "{reason}");
+        }
+    }
+
+    #[test]
+    fn empty_required_text_is_a_failure() {
+        for name in ["sub", "jti"] {
+            let mut payload = good();
+            payload.insert(name.to_owned(), json!(""));
+            let verdict = verdict(Profile::Wlcg, &payload);
+            let failure = verdict.first_failure().unwrap();
+            assert_eq!(failure.check, "claims");
+            assert!(failure.reason.contains(&format!("'{name}'")), "{}", failure.reason);
+        }
+    }
+
+    #[test]
+    fn token_is_for_a_service_by_its_name_or_by_the_word_for_any() {
+        for (profile, any) in
+            [(Profile::Wlcg, WLCG_ANY), (Profile::SciTokens2, "ANY"), (Profile::SciTokens1, "ANY")]
+        {
+            for (audience, expected) in [
+                (json!("https://s.example"), true),
+                (json!(["https://t.example", "https://s.example"]), true),
+                (json!(any), true),
+                (json!([any]), true),
+                (json!("https://t.example"), false),
+                (json!([]), false),
+                (json!(5), false),
+            ] {
+                let payload = object(json!({"aud": audience}));
+                assert_eq!(
+                    is_for(profile, &payload, "https://s.example"),
+                    expected,
+                    "{profile:?} {audience}"
+                );
+            }
+            assert_eq!(is_for(profile, &Map::new(), "s"), profile == Profile::SciTokens1, "{profile:?}");
+        }
+    }
 }

@@ -88,15 +88,15 @@ impl<'a> Parts<'a> {
             return Err(TokenError::TooLong(text.len()));
         }
         let points = text.bytes().filter(|byte| *byte == b'.').count();
-        let (Some((signed, signature)), 2) = (text.rsplit_once('.'), points) else {
+        let parts = text.rsplit_once('.').and_then(|(signed, signature)| {
+            signed.split_once('.').map(|(header, payload)| (signed, header, payload, signature))
+        });
+        let (Some((signed, header, payload, signature)), 2) = (parts, points) else {
             return Err(if is_encrypted(text) {
                 TokenError::Encrypted
             } else {
                 TokenError::Parts(points + 1)
             });
-        };
-        let Some((header, payload)) = signed.split_once('.') else {
-            return Err(TokenError::Parts(points + 1));
         };
         let header = Header::judge(decode(header, Part::Header)?.object(Part::Header)?)?;
         let payload = decode(payload, Part::Claims)?;
@@ -284,5 +284,35 @@ impl Header {
     #[must_use]
     pub const fn as_object(&self) -> &Map<String, Value> {
         &self.members
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A token with this header, no claims, and a signature of 64 zero bytes.
+    fn token(header: &str) -> String {
+        format!("{}.e30.{}", URL_SAFE_NO_PAD.encode(header), "A".repeat(86))
+    }
+
+    #[test]
+    fn hints_are_the_members_of_the_header() {
+        for (header, key_id) in [
+            (r#"{"alg":"EdDSA"}"#, None),
+            (r#"{"alg":"EdDSA","kid":""}"#, Some("")),
+            (r#"{"alg":"EdDSA","kid":"k1"}"#, Some("k1")),
+        ] {
+            let text = token(header);
+            let token = Unverified::parse(&text).unwrap();
+            assert_eq!((token.key_id_hint(), token.algorithm_hint()), (key_id, "EdDSA"), "{header}");
+        }
+    }
+
+    #[test]
+    fn token_without_three_parts_is_rejected_with_their_number() {
+        for (text, count) in [("a", 1), ("a.b", 2), ("a.b.c.d", 4), ("....", 5)] {
+            assert_eq!(Unverified::parse(text).err(), Some(TokenError::Parts(count)), "{text}");
+        }
     }
 }

@@ -244,4 +244,16 @@ mod tests {
         let user = draft("m", &["api", "manager", "api"], &["p", "p"]).check(AuthSource::Local).unwrap();
         assert_eq!((user.roles, user.projects), (vec!["api".into(), "manager".into()], vec!["p".into()]));
     }
+
+    #[test]
+    fn mail_address_needs_a_local_part_and_a_domain_without_blanks() {
+        let problems =
+            |email: &str| Draft { email: Some(email.to_owned()), ..draft("m", &["user"], &[]) }.problems();
+        for email in ["", "m@example.org", "a@b"] {
+            assert!(problems(email).is_empty(), "{email}");
+        }
+        for email in ["@", "m@", "@example.org", "example.org", "m m@example.org", "m@example.org "] {
+            assert!(matches!(problems(email)[..], [AccountError::Email(_)]), "{email}");
+        }
+    }
 }

@@ -130,4 +130,12 @@ mod tests {
         assert!(matches!("a\u{202e}b".parse::<Username>(), Err(UsernameError::Hidden { .. })));
         assert!(matches!(" a".parse::<Username>(), Err(UsernameError::Blank(_))));
     }
+
+    #[test]
+    fn plain_form_ignores_case_and_repeated_blanks() {
+        for name in ["Anna  Maria", " anna maria ", "ANNA\tMARIA"] {
+            assert_eq!(plain(name), "anna maria", "{name:?}");
+        }
+        assert_ne!(plain("annamaria"), plain("anna maria"));
+    }
 }

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cc_auth::base::secret::SecretText;
 use cc_auth::base::time::Timestamp;
-use cc_auth::key::{SigningKey, VerifyingKey, WeakKeys};
+use cc_auth::key::{Algorithm, SigningKey, VerifyingKey, WeakKeys};
 use cc_auth::policy::admission::{self, Account, Rules, Signer};
-use cc_auth::policy::{Detail, Endpoint, Verdict};
+use cc_auth::policy::{Detail, Endpoint, State, Verdict};
 use cc_auth::token::{self, Unverified};
 use cc_auth::user::{AuthSource, Role, User};
 use serde_json::{Value, json};
@@ -417,5 +419,30 @@ fn what_is_demanded_must_be_there_to_the_letter() {
             Detail::Everything,
         );
         assert_eq!(failing(&verdict), wanted, "{role}");
+    }
+}
+
+#[test]
+fn cookie_login_warns_of_an_issuer_that_is_not_a_string() {
+    let key = SigningKey::from_server_base64(&SecretText::new(PRIVATE.to_owned())).unwrap();
+    let keys = Keys(vec![(Signer::Own, key.verifying_key())]);
+    let users = [json!({"username": "demo", "roles": "[\"user\"]", "projects": "[]", "ldap": 0})];
+    for (issuer, state) in [
+        (None, State::Holds),
+        (Some(json!("")), State::Holds),
+        (Some(json!(5)), State::Warns),
+        (Some(json!("https://i.example")), State::Fails),
+    ] {
+        let mut claims = json!({"sub": "demo", "roles": ["user"], "iat": 1000, "exp": 4600});
+        if let Some(issuer) = &issuer {
+            claims["iss"] = issuer.clone();
+        }
+        let header = json!({"alg": "EdDSA", "typ": "JWT"}).to_string();
+        let message = [header, claims.to_string()].map(|part| URL_SAFE_NO_PAD.encode(part)).join(".");
+        let signature = key.sign(Algorithm::EdDsa, message.as_bytes()).unwrap();
+        let text = format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature));
+        let verdict = decide(Endpoint::CookieLogin, &text, &keys, &Rules::default(), &users, 2000.0);
+        let finding = verdict.findings().iter().find(|finding| finding.check == "issuer").unwrap();
+        assert_eq!(finding.state, state, "{issuer:?}: {verdict:?}");
     }
 }

@@ -234,8 +234,8 @@ struct Reader {
     /// Lines ended before `counted`.
     line: usize,
     counted: usize,
-    /// Where the last quoted value ended, if nothing but blanks followed.
-    quote_end: Option<usize>,
+    /// Whether nothing but blanks stands between the last quoted value and `at`.
+    follows_quote: bool,
     /// How many bytes the values with a `$NAME` in them have together.
     grown: usize,
     /// Values as they are for `$NAME`, before anything that is not UTF-8 was replaced.
@@ -260,7 +260,7 @@ impl Reader {
             at: 0,
             line: 0,
             counted: 0,
-            quote_end: None,
+            follows_quote: false,
             grown: 0,
             raw: HashMap::new(),
             file: Dotenv::default(),
@@ -278,7 +278,7 @@ impl Reader {
             let rest = &self.text[self.at..];
             let blank = rest.len() - trim_start(rest, char::is_whitespace).len();
             if self.text[self.at..self.at + blank].contains(&b'\n') {
-                self.quote_end = None;
+                self.follows_quote = false;
             }
             self.at += blank;
             match self.text.get(self.at) {
@@ -293,7 +293,7 @@ impl Reader {
     fn skip_line(&mut self) {
         let rest = &self.text[self.at..];
         self.at += rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
-        self.quote_end = None;
+        self.follows_quote = false;
     }
 
     fn fault(&mut self, at: usize, problem: Problem) -> DotenvFault {
@@ -340,7 +340,7 @@ impl Reader {
 
     /// The name up to `=` or `:`. Go looks at single bytes here, those above 127 as Latin-1.
     fn key(&mut self) -> Result<Vec<u8>, DotenvFault> {
-        let after_quote = self.quote_end.take();
+        let after_quote = std::mem::take(&mut self.follows_quote);
         let begin = self.at;
         let rest = &self.text[begin..];
         let bare = match rest.strip_prefix(b"export") {
@@ -360,7 +360,7 @@ impl Reader {
                     return Ok(trim_end(&self.text[start..index], char::is_whitespace).to_vec());
                 }
                 _ if is_blank(letter) || letter.is_alphanumeric() || matches!(byte, b'_' | b'.') => {}
-                _ if after_quote.is_some() => {
+                _ if after_quote => {
                     let found = first_char(&self.text[begin..]);
                     return Err(self.fault(begin, Problem::AfterQuote { found }));
                 }
@@ -403,7 +403,7 @@ impl Reader {
             return Err(self.fault(from, problem));
         };
         self.at = close + 1;
-        self.quote_end = Some(close + 1);
+        self.follows_quote = true;
         // All quotes at both ends are trimmed, an escaped one at the end too.
         let inside = &text[from..close];
         let inside = &inside[inside.iter().take_while(|byte| **byte == mark).count()..];

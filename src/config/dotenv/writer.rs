@@ -116,3 +116,17 @@ fn escaped(value: &str) -> String {
     }
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn set_value_with_line_ends_writes_them_as_escapes() {
+        for (value, line) in
+            [("a\nb", "K=\"a\\nb\"\n"), ("a\rb", "K=\"a\\rb\"\n"), ("a\r\nb", "K=\"a\\r\\nb\"\n")]
+        {
+            assert_eq!(set(b"", "K", value).unwrap(), line.as_bytes(), "{value:?}");
+        }
+    }
+}

@@ -323,3 +323,26 @@ fn read_session(fields: &mut Fields<'_>) -> Option<i64> {
     }
     [life, most, explicit].into_iter().flatten().min()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn jwt_role_with_empty_bindings_alone_is_rejected() {
+        for (name, empty) in [
+            ("bound_audiences", json!([])),
+            ("bound_audiences", json!("")),
+            ("bound_subject", json!("")),
+            ("bound_claims", json!({})),
+            ("bound_claims", json!([])),
+        ] {
+            let mut role = json!({"role_type": "jwt", "user_claim": "sub"});
+            role[name] = empty.clone();
+            let faults = LoginRole::read("r", &role).unwrap_err();
+            let [RoleFault::Missing { path, .. }] = &faults[..] else { panic!("{name} {empty}: {faults:?}") };
+            assert_eq!(path, "r.bound_audiences", "{name} {empty}");
+        }
+    }
+}

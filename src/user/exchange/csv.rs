@@ -348,6 +348,17 @@ mod tests {
         assert_eq!(read, [(2, true), (3, false), (4, false), (6, true)]);
     }
 
+    #[test]
+    fn field_with_a_blank_at_one_end_is_written_in_quotes() {
+        for (field, written) in
+            [("a b", "a b"), (" a", "\" a\""), ("a ", "\"a \""), ("a,b", "\"a,b\""), ("a\"b", "\"a\"\"b\"")]
+        {
+            let mut line = String::new();
+            push(&mut line, field, false);
+            assert_eq!(line, written);
+        }
+    }
+
     proptest! {
         #[test]
         fn any_bytes_do_not_panic_the_reader(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {

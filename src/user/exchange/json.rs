@@ -275,4 +275,27 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn null_replaces_a_value_and_a_missing_member_does_not() {
+        let text = |text: &str| StoredValue::text(text);
+        let there = StoredRow {
+            username: text("a"),
+            name: text("A"),
+            email: text("a@example.org"),
+            roles: text("[\"user\"]"),
+            projects: text("[]"),
+            source: StoredValue::Integer(0),
+            password: super::super::value::StoredPassword::new(text("x")),
+        };
+        let changed = |line: &str| {
+            let (_, read) = JsonLinesReader::new(line.as_bytes()).next().unwrap();
+            read.unwrap().to_changed(&there).unwrap()
+        };
+        assert_eq!(changed("{\"username\":\"a\"}"), there);
+        let row = changed("{\"username\":\"a\",\"name\":null,\"email\":null,\"password_hash\":null}");
+        assert_eq!((row.name, row.email), (StoredValue::Null, StoredValue::Null));
+        assert_eq!(*row.password.expose(), StoredValue::Null);
+        assert_eq!(changed("{\"username\":\"a\",\"name\":\"B\"}").name, text("B"));
+    }
 }
