@@ -21,7 +21,7 @@ const NAME_CHARS: usize = 64;
 /// ```
 /// use cc_auth::base::printable::PrintableText;
 /// assert_eq!(PrintableText::one_of("EC", &["OKP", "EC", "RSA"]).to_string(), "'EC'");
-/// assert_eq!(PrintableText::one_of("MC4CAQAwBQYDK2Vw", &["OKP"]).to_string(), "a value of 16 characters");
+/// assert_eq!(PrintableText::one_of("MC4CAQAwBQYDK2Vw", &["OKP"]).to_string(), "(a value of 16 characters)");
 /// assert_eq!(PrintableText::name("JWT_PUBLIC_KEY").to_string(), "'JWT_PUBLIC_KEY'");
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -114,7 +114,7 @@ impl PrintableText {
 
     fn length(text: &str, what: &str) -> Self {
         let count = text.chars().count();
-        Self(Cow::Owned(format!("a {what} of {count} character{}", if count == 1 { "" } else { "s" })))
+        Self(Cow::Owned(format!("(a {what} of {count} character{})", if count == 1 { "" } else { "s" })))
     }
 }
 
@@ -156,8 +156,8 @@ mod tests {
     #[test]
     fn names_are_printed_and_other_text_is_counted() {
         assert_eq!(PrintableText::name("spec.data.sub"), "'spec.data.sub'");
-        assert_eq!(PrintableText::name("a\u{1b}[31m"), "a name of 6 characters");
-        assert_eq!(PrintableText::name(&"x".repeat(65)), "a name of 65 characters");
+        assert_eq!(PrintableText::name("a\u{1b}[31m"), "(a name of 6 characters)");
+        assert_eq!(PrintableText::name(&"x".repeat(65)), "(a name of 65 characters)");
         assert_eq!(PrintableText::one_of("x\n", &[]), "'x\\n'");
         assert_eq!(PrintableText::value("30 days"), "'30 days'");
         assert_eq!(PrintableText::value(&"x ".repeat(40)).as_str().chars().count(), 67);

@@ -18,10 +18,10 @@ pub fn load(options: &SettingsOptions, console: &mut Console) -> Result<Settings
     let sources = sources(options, console);
     let (settings, notes) = config::load(sources).map_err(Failure::several)?;
     console.notes(notes);
-    for line in settings.origins() {
-        log::info!("{line}");
-    }
     if log::log_enabled!(log::Level::Info) {
+        for line in settings.origins() {
+            log::info!("{line}");
+        }
         for finding in settings.server_findings(ServerKeys::Configured) {
             log::info!("{}", finding.reason);
         }

@@ -28,9 +28,9 @@ use crate::key::{KeyError, KeySet, WeakKeys};
 /// must not become requests. With a cache directory it holds for all processes together.
 const REFETCH_PAUSE: i64 = 60;
 
-/// The longest that a request may take with all its redirects, in seconds: an answer that is
-/// later than this is out of the future.
-const LONGEST_REQUEST: i64 = 3_600;
+/// The longest that a request takes with all its redirects, in seconds. A cached answer that is
+/// newer by more is from before the clock was set back, and is replaced.
+const LONGEST_REQUEST: i64 = 120;
 
 /// When there was no refetch yet: far from every present.
 const NEVER: i64 = i64::MIN / 2;

@@ -18,7 +18,14 @@ fn key(kid: &str) -> SigningKey {
 
 /// A token that says to be signed by the key of this name.
 fn token(key: &SigningKey, kid: &str) -> String {
+    token_of(key, kid, None)
+}
+
+fn token_of(key: &SigningKey, kid: &str, issuer: Option<&str>) -> String {
     let mut claims = Claims::new();
+    if let Some(issuer) = issuer {
+        claims.set("iss", issuer);
+    }
     claims.set("sub", "fritz");
     claims.set("roles", json!(["api"]));
     claims.set("iat", 1_700_000_000);
@@ -109,7 +116,6 @@ fn an_issuer_with_a_ca_of_its_own_is_discovered_and_then_known_offline() {
     let folder = Folder::new();
     let authority = Authority::new();
     folder.write("ca.pem", authority.pem());
-    folder.write("tokens", lines(&token(&signing, "k"), 3));
     let keys = set(&[&signing]);
     let port = std::sync::Arc::new(std::sync::OnceLock::<u16>::new());
     let own = std::sync::Arc::clone(&port);
@@ -125,6 +131,7 @@ fn an_issuer_with_a_ca_of_its_own_is_discovered_and_then_known_offline() {
     });
     port.set(server.port()).unwrap();
     let issuer = format!("https://localhost:{}", server.port());
+    folder.write("tokens", lines(&token_of(&signing, "k", Some(&issuer)), 3));
     let verify = |further: &[&str]| {
         let common = ["verify", "--stream", "--token-file", "tokens", "--discovery", &issuer];
         folder.run("cc-jwt", &[&common[..], further].concat())

@@ -23,6 +23,16 @@ const HOSTILE: &str = "a\u{1b}]0;t\u{7}\u{1b}[2J\u{8}\r\n\u{7f}\u{9b}31m\u{202e}
 /// for people or in JSON.
 const EVIDENCE: [&str; 2] = ["\\u{9b}", "\\u009b"];
 
+/// Whether the report shows the hostile text escaped, or describes it by a length that is at least
+/// its own, as messages of readers of secrets do.
+fn shows_evidence(report: &str) -> bool {
+    EVIDENCE.iter().any(|evidence| report.contains(evidence))
+        || report.split(" characters)").any(|before| {
+            let count = before.rsplit(' ').next().and_then(|word| word.parse::<usize>().ok());
+            before.contains(" of ") && count.is_some_and(|count| count >= HOSTILE.chars().count())
+        })
+}
+
 /// The commands whose report has the hostile text.
 struct Trial {
     folder: Folder,
@@ -47,7 +57,7 @@ impl Trial {
                 Some(bad) => {
                     self.wrong.push(format!("$ {line}\n{place}: U+{:04X} in {seen:?}", u32::from(bad)));
                 }
-                None if !EVIDENCE.iter().any(|evidence| seen.contains(evidence)) => {
+                None if !shows_evidence(&seen) => {
                     self.wrong.push(format!("$ {line}\n{place}: the text is not there: {seen}"));
                 }
                 None => {}
