@@ -93,14 +93,16 @@ pub enum ConfigFault {
         key: String,
     },
     /// A variable that is not set, or set to nothing.
-    #[error("{} is {}", .variable.name(), unset(.empty.as_ref(), *.has_env_file))]
+    #[error("{} is {}", .variable.name(), unset(.empty.as_ref(), .env_file.is_some()))]
     Unset {
         /// The variable.
         variable: Variable,
         /// Where it is set to nothing.
         empty: Option<Origin>,
-        /// Whether an environment file was found.
-        has_env_file: bool,
+        /// The environment file, if one was found.
+        env_file: Option<PathBuf>,
+        /// Whether the other key of its pair is set.
+        has_counterpart: bool,
     },
     /// A variable that holds no good key.
     #[error("{fault}")]
@@ -173,10 +175,15 @@ impl Fault for ConfigFault {
             Self::Driver { .. } => {
                 Some("move the users to an SQLite database, or name one with --db".to_owned())
             }
-            Self::Unset { empty: None, has_env_file: false, .. } => {
+            Self::Unset { variable, empty: Some(Origin::Environment(_)), .. } => {
+                Some(format!("unset {}", variable.name()))
+            }
+            Self::Unset { empty: None, env_file: None, .. } => {
                 Some("run this in the server's directory, or name its file with --env-file FILE".to_owned())
             }
-            Self::Unset { variable, .. } => variable.remedy().map(str::to_owned),
+            Self::Unset { variable, env_file, has_counterpart, .. } => {
+                variable.remedy(*has_counterpart, env_file.as_deref())
+            }
             Self::Key { variable, fault } => fault.hint().or_else(|| variable.repair().map(str::to_owned)),
             Self::NoPair { .. } => Variable::JwtPrivateKey.repair().map(str::to_owned),
             Self::MissingKey { .. } => Some("'man cc-config' has an example of it".to_owned()),

@@ -1,6 +1,6 @@
 //! Keys and passwords as text, out of the environment or the environment file.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::dotenv::{Dotenv, Entry};
 use super::fault::ConfigFault;
@@ -67,7 +67,7 @@ const fn effect_of_empty(variable: Variable) -> &'static str {
 pub struct Secrets {
     set: Vec<Secret>,
     empty: Vec<(Variable, Origin)>,
-    has_env_file: bool,
+    env_file: Option<PathBuf>,
 }
 
 impl Secrets {
@@ -85,7 +85,8 @@ impl Secrets {
         self.get(variable).ok_or_else(|| ConfigFault::Unset {
             variable,
             empty: self.empty.iter().find(|(empty, _)| *empty == variable).map(|(_, origin)| origin.clone()),
-            has_env_file: self.has_env_file,
+            env_file: self.env_file.clone(),
+            has_counterpart: variable.counterpart().is_some_and(|other| self.get(other).is_some()),
         })
     }
 
@@ -102,7 +103,7 @@ impl Secrets {
         notes: &mut Notes,
         faults: &mut Vec<ConfigFault>,
     ) -> Self {
-        let mut secrets = Self { has_env_file: file.is_some(), ..Self::default() };
+        let mut secrets = Self { env_file: file.map(|(path, _)| path.to_owned()), ..Self::default() };
         let mut in_file = false;
         for variable in Variable::ALL {
             let name = variable.name();

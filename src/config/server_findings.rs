@@ -10,6 +10,7 @@ use super::origin::Origin;
 use super::section::SectionState;
 use super::settings::Settings;
 use super::variable::Variable;
+use crate::base::fault::Fault as _;
 use crate::base::note::Notes;
 use crate::base::quote::{quote, quote_path};
 use crate::key::WeakKeys;
@@ -224,7 +225,7 @@ impl Settings {
     fn check_session_key(&self, found: &mut Found) {
         match self.secrets.require(Variable::SessionKey) {
             Err(unset) => {
-                found.add(ServerEffect::NoStart, unset.to_string(), "gen-keypair --algorithm session --write")
+                found.add(ServerEffect::NoStart, unset.to_string(), &unset.hint().unwrap_or_default())
             }
             Ok(secret) => {
                 if let Err(error) = decode_as_server(secret.text.expose(), "session key") {

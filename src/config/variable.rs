@@ -1,5 +1,9 @@
 //! The variables of the server's environment that hold keys and passwords.
 
+use std::path::Path;
+
+use crate::base::file::shell_word;
+
 /// A variable of the server's environment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Variable {
@@ -71,17 +75,38 @@ impl Variable {
         }
     }
 
-    /// What to do where it is missing.
-    pub(super) const fn remedy(self) -> Option<&'static str> {
+    /// The other key of the pair that it is a part of.
+    pub(super) const fn counterpart(self) -> Option<Self> {
         match self {
-            Self::JwtPublicKey | Self::JwtPrivateKey => Some("gen-keypair --write"),
-            Self::CrossLoginJwtPublicKey => Some("convert-pem-pubkey --write issuer.pem"),
-            Self::CrossLoginJwtHs512Key => Some("gen-keypair --algorithm hs512 --write"),
-            Self::SessionKey => Some("gen-keypair --algorithm session --write"),
-            Self::LdapAdminPassword => {
-                Some("put LDAP_ADMIN_PASSWORD='…' into .env, or take 'search-dn' out of config.json")
-            }
-            Self::OidClientId | Self::OidClientSecret => None,
+            Self::JwtPublicKey => Some(Self::JwtPrivateKey),
+            Self::JwtPrivateKey => Some(Self::JwtPublicKey),
+            _ => None,
         }
+    }
+
+    /// What to do where it is missing, in this environment file; `has_counterpart`: the other key
+    /// of its pair is set.
+    pub(super) fn remedy(self, has_counterpart: bool, env_file: Option<&Path>) -> Option<String> {
+        let command = match self {
+            // It is computed from the private key.
+            Self::JwtPublicKey if has_counterpart => "cc-user init",
+            // A new pair would replace the public key, and with it invalidate all tokens.
+            Self::JwtPrivateKey if has_counterpart => return self.repair().map(str::to_owned),
+            Self::JwtPublicKey | Self::JwtPrivateKey => "gen-keypair --write",
+            Self::CrossLoginJwtPublicKey => "convert-pem-pubkey --write issuer.pem",
+            Self::CrossLoginJwtHs512Key => "gen-keypair --algorithm hs512 --write",
+            Self::SessionKey => "gen-keypair --algorithm session --write",
+            Self::LdapAdminPassword => {
+                return Some(
+                    "put LDAP_ADMIN_PASSWORD='…' into .env, or take 'search-dn' out of config.json"
+                        .to_owned(),
+                );
+            }
+            Self::OidClientId | Self::OidClientSecret => return None,
+        };
+        Some(match env_file.filter(|path| !matches!(path.to_str(), Some(".env" | "./.env"))) {
+            Some(path) => format!("{command} --env-file {}", shell_word(&path.to_string_lossy())),
+            None => command.to_owned(),
+        })
     }
 }

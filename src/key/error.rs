@@ -483,14 +483,14 @@ impl Fault for KeyError {
                 Surroundings::Shell => "write the value itself: no program runs this command",
                 Surroundings::Assignment => "remove the name and the '='",
                 Surroundings::Pem | Surroundings::Jwk => {
-                    "the variable holds base64 alone: convert-pem-pubkey FILE prints it for a public key; --key FILE signs with a private one"
+                    "the variable holds base64 alone: 'convert-pem-pubkey FILE' prints it for a public key; --key FILE signs with a private one"
                 }
             },
             Self::HalfPrivate | Self::Mismatch(_) => {
                 "restore the pair from a backup ('.env.old' is the file before the last change); \
                  a new pair invalidates all tokens"
             }
-            Self::SharedShort { .. } | Self::SharedEmpty => "gen-keypair --algorithm hs512",
+            Self::SharedShort { .. } | Self::SharedEmpty => "make another one: gen-keypair --algorithm hs512",
             _ => return None,
         };
         Some(text.to_owned())

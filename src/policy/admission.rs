@@ -304,7 +304,7 @@ struct Asked<'a> {
 
 impl Asked<'_> {
     fn judge(&self, verdict: &mut Verdict, header: &Header, claims: &Claims) {
-        self.algorithm(verdict, header);
+        self.algorithm(verdict, header, claims);
         self.key(verdict, claims);
         let issued_at = match self.endpoint {
             Some(Endpoint::MetricStore) => IssuedAt::Checked,
@@ -343,21 +343,17 @@ impl Asked<'_> {
         }
     }
 
-    fn algorithm(&self, verdict: &mut Verdict, header: &Header) {
+    fn algorithm(&self, verdict: &mut Verdict, header: &Header, claims: &Claims) {
         let Some(endpoint) = self.endpoint else { return };
         let found = header.algorithm();
         let accepted = endpoint.algorithms();
         if accepted.contains(&found) {
             verdict.holds("algorithm", || found.to_owned());
         } else {
-            let hint = match endpoint {
-                Endpoint::JwtLogin => "sign it with the HMAC secret: cc-jwt issue NAME --algorithm hs512",
-                _ => "issue a token with the server's key: cc-jwt issue NAME",
-            };
             verdict.fails(
                 "algorithm",
                 format!("expected {}, found {}", accepted.join(" or "), quote(found)),
-                Some(hint.to_owned()),
+                Some(issue_hint(endpoint, claims)),
             );
         }
     }
@@ -375,10 +371,10 @@ impl Asked<'_> {
                         verdict.holds(CHECK, || format!("{}; /jwt-login does not check it", quote(issuer)));
                     }
                 }
-                Some(other) => wrong_key(verdict, Endpoint::JwtLogin, other),
+                Some(other) => wrong_key(verdict, Endpoint::JwtLogin, other, claims),
             },
             (Some(endpoint), Some(signer @ (Signer::CrossLogin | Signer::Shared))) => {
-                wrong_key(verdict, endpoint, signer);
+                wrong_key(verdict, endpoint, signer, claims);
             }
             (Some(_), _) => {
                 if let Some(issuer) = claims.issuer() {
@@ -458,12 +454,19 @@ fn rights(verdict: &mut Verdict, roles: &[&str]) {
     }
 }
 
-fn wrong_key(verdict: &mut Verdict, endpoint: Endpoint, signer: Signer) {
-    let (expected, hint) = match endpoint {
-        Endpoint::JwtLogin => {
-            (Signer::Shared, "sign it with the HMAC secret: cc-jwt issue NAME --algorithm hs512")
-        }
-        _ => (Signer::Own, "issue a token with the server's key: cc-jwt issue NAME"),
+/// The command that issues a token with the key that the endpoint expects, for the same user.
+fn issue_hint(endpoint: Endpoint, claims: &Claims) -> String {
+    let name = super::subject::subject_word(claims);
+    match endpoint {
+        Endpoint::JwtLogin => format!("sign it with the HMAC secret: cc-jwt issue {name} --algorithm hs512"),
+        _ => format!("issue a token with the server's key: cc-jwt issue {name}"),
+    }
+}
+
+fn wrong_key(verdict: &mut Verdict, endpoint: Endpoint, signer: Signer, claims: &Claims) {
+    let expected = match endpoint {
+        Endpoint::JwtLogin => Signer::Shared,
+        _ => Signer::Own,
     };
     verdict.fails(
         "issuer",
@@ -472,7 +475,7 @@ fn wrong_key(verdict: &mut Verdict, endpoint: Endpoint, signer: Signer) {
             expected.name(),
             signer.name()
         ),
-        Some(hint.to_owned()),
+        Some(issue_hint(endpoint, claims)),
     );
 }
 

@@ -1,6 +1,8 @@
 //! The subject of a token: whether the user is known, and whether the roles that count are
 //! accepted.
 
+use std::borrow::Cow;
+
 use super::endpoint::{Endpoint, is_kept_at_login};
 use super::remedy::{Remedy, accepted_in_words, distinct};
 use super::rules::{Account, Rules};
@@ -18,6 +20,14 @@ pub(super) struct Subject<'a> {
     pub(super) is_verified: bool,
     pub(super) rules: &'a Rules,
     pub(super) account: Account<'a>,
+}
+
+/// The subject as a word of a command; `NAME` where the token has none.
+pub(super) fn subject_word(claims: &Claims) -> Cow<'_, str> {
+    match claims.subject() {
+        Some(name) if !name.is_empty() => shell_word(name).into(),
+        _ => "NAME".into(),
+    }
 }
 
 impl<'a> Subject<'a> {

@@ -45,7 +45,10 @@ fn expiry(verdict: &mut Verdict, claims: &Claims, now: Timestamp) {
         Ok(Some(date)) => verdict.fails(
             CHECK,
             format!("expired {}", shown(date, now)),
-            Some("issue a new token with 'cc-jwt issue', or ask its issuer for one".to_owned()),
+            Some(format!(
+                "issue a new token with 'cc-jwt issue {}', or ask its issuer for one",
+                super::subject::subject_word(claims)
+            )),
         ),
         Err(error) => verdict.fails(CHECK, error.to_string(), None),
     }

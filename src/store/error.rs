@@ -233,7 +233,7 @@ impl Fault for StoreError {
                 "write it anew: echo '{{\"username\":\"{name}\",\"roles\":[\"user\"],\"projects\":[]}}' | cc-user import --update -"
             )),
             Self::BrokenRow { .. } => {
-                Some("write its roles and projects anew with 'cc-user import --update'".to_owned())
+                Some("write its roles and projects anew with 'cc-user import --update FILE'".to_owned())
             }
             _ => None,
         }

@@ -101,7 +101,7 @@ impl Fault for HashError {
     }
 
     fn hint(&self) -> Option<String> {
-        Some("set a new password with cc-user passwd".to_owned())
+        Some("set a new password: cc-user passwd NAME".to_owned())
     }
 }
 

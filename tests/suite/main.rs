@@ -24,6 +24,7 @@ mod floors;
 mod fuzzed;
 mod gen_keypair;
 mod generated;
+mod hints;
 mod httpd;
 mod idp;
 mod json_reports;

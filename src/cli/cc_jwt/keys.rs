@@ -186,7 +186,7 @@ fn warn_of_short(bits: usize, notes: &mut Notes) {
             format!(
                 "CROSS_LOGIN_JWT_HS512_KEY has {bits} bits: whoever sees one token can find the key by trying"
             ),
-            "gen-keypair --algorithm hs512",
+            "a new key, which invalidates the tokens of this one: gen-keypair --algorithm hs512 --write --force",
         );
     }
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
+use super::no_session::COMMANDS;
 use super::oidc::{self, Shared};
 use super::parameters::{MethodChoice, Parameters};
 use super::provider::{self, ProviderOptions};
@@ -154,9 +155,6 @@ impl Begin {
 
 /// Who logged in, and the user as the user table has it after the login.
 type Found = (Identity, Option<User>);
-
-/// The commands that a name may be a mistyped form of.
-const COMMANDS: [&str; 5] = ["status", "token", "refresh", "logout", "help"];
 
 /// Rejects a name that is near a command and not in the user table: nobody is asked for a password
 /// because of a typing error.

@@ -1,6 +1,6 @@
 //! `cc-login refresh`, and the end of a login at its provider.
 
-use super::no_session::NoSession;
+use super::no_session::{NoSession, login_command};
 use super::oidc::{self, Known};
 use super::report;
 use crate::base::fault::Status;
@@ -47,7 +47,10 @@ pub(super) fn renew(
         log::info!("another process has renewed the session meanwhile ({})", now.rfc3339());
         return Ok(before);
     }
-    let refresh = before.refresh.clone().ok_or(NoSession::NoRefresh)?;
+    let refresh = before.refresh.clone().ok_or_else(|| match before.method {
+        Method::Oidc => NoSession::NoRefresh,
+        method => NoSession::NoProvider { login: login_command(method, &before.user.username) },
+    })?;
     let settings = settings::load(options, console)?;
     let plan = plan_of(&refresh, &settings)?;
     let client = oidc::client(&plan, None, console)?;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::no_session::NoSession;
+use super::no_session::{NoSession, add_command, login_command};
 use super::refresh;
 use super::{report, start};
 use crate::base::fault::{Fault, Status};
@@ -24,7 +24,10 @@ fn load(console: &mut Console) -> Result<Option<Session>, Failure> {
 fn running(session: Option<Session>, now: Timestamp) -> Result<Session, NoSession> {
     let session = session.ok_or(NoSession::Nobody)?;
     match session.until {
-        Some(until) if session.is_over(now) => Err(NoSession::Over(until.relative_to(now))),
+        Some(until) if session.is_over(now) => Err(NoSession::Over {
+            ended: until.relative_to(now),
+            login: login_command(session.method, &session.user.username),
+        }),
         _ => Ok(session),
     }
 }
@@ -66,7 +69,8 @@ pub(super) fn token(
     } else {
         running(loaded, now)?
     };
-    let token = session.token.as_ref().ok_or(NoSession::NoToken)?;
+    let token =
+        session.token.as_ref().ok_or_else(|| NoSession::NoToken { add: add_command(&session.user) })?;
     let mut notes = Notes::new();
     start::warn_of_token(token, &mut notes);
     console.notes(notes);

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
+use super::no_session::add_command;
 use crate::base::duration::GoDuration;
-use crate::base::file::shell_word;
 use crate::base::note::Notes;
 use crate::base::quote::{escape, quote};
 use crate::base::secret::SecretText;
@@ -32,7 +32,7 @@ pub(super) fn start(
             let name = &identity.user.username;
             notes.warn_with(
                 format!("{} is not in the user table: the session has no token", quote(name)),
-                format!("set sync-user-on-login in config.json, or: cc-user add {}", shell_word(name)),
+                format!("set sync-user-on-login in config.json, or: {}", add_command(&identity.user)),
             );
             None
         }

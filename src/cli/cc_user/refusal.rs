@@ -69,10 +69,12 @@ impl Fault for Refusal {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Account(error) => error.hint(),
-            Self::Spelling => Some("cc-user add NAME --role ROLE[,ROLE] asks for the password".to_owned()),
+            Self::Spelling => {
+                Some("the password is asked for: cc-user add NAME --role ROLE[,ROLE]".to_owned())
+            }
             Self::SpelledRoles => Some(
                 "the roles are admin, support, manager, user, api, anonymous; \
-                 cc-user add NAME --role ROLE[,ROLE] asks for the password"
+                 the password is asked for: cc-user add NAME --role ROLE[,ROLE]"
                     .to_owned(),
             ),
             Self::Source { user, wanted: None } => Some(format!(

@@ -158,7 +158,7 @@ impl Fault for LineFault {
             Problem::UnknownColumn { is_password: true, .. }
             | Problem::UnknownMember { is_password: true, .. } => Some(
                 "a password is imported as its bcrypt hash, in the column 'password_hash'; \
-                 'cc-user passwd' sets one"
+                 without one, set it after the import: cc-user passwd NAME"
                     .to_owned(),
             ),
             Problem::UnknownColumn { near, .. } | Problem::UnknownMember { near, .. } => Some(match near {
@@ -170,7 +170,7 @@ impl Fault for LineFault {
                 Some("use --update to change existing users, or --skip-existing to skip them".to_owned())
             }
             Problem::Hash { error: HashError::Malformed, .. } => Some(
-                "expected a bcrypt hash ($2a$, $2b$ or $2y$); 'cc-user passwd' sets a new password"
+                "expected a bcrypt hash ($2a$, $2b$ or $2y$); without one, set a password after the import: cc-user passwd NAME"
                     .to_owned(),
             ),
             _ => None,
