@@ -15,6 +15,7 @@ pub mod convert_pem_pubkey;
 pub mod directory;
 pub mod failure;
 pub mod gen_keypair;
+mod key_source;
 pub mod network;
 pub mod options;
 mod output_owner;

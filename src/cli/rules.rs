@@ -71,10 +71,10 @@ const WRITES: When = With(&["output"]);
 pub const TABLE: &[Rule] = &[
     rule("", &["quiet", "verbose", "json", "color", "help", "version"], Always),
     // gen-keypair
-    rule("gen-keypair", &["algorithm", "format", "output", "write"], Always),
+    rule("gen-keypair", &["algorithm", "from", "from_env", "format", "output", "write"], Always),
     rule("gen-keypair", &["kid"], Form(&["jwk", "jwks", "json"], "--format jwk, jwks or json")),
     rule("gen-keypair", &["nkey_role"], Form(&["nkey"], "--format nkey")),
-    rule("gen-keypair", &["env_file"], With(&["write"])),
+    rule("gen-keypair", &["env_file"], With(&["write", "from_env"])),
     rule("gen-keypair", &["force"], With(&["write", "output"])),
     // convert-pem-pubkey
     rule("convert-pem-pubkey", &["file", "from_env", "to", "write"], Always),

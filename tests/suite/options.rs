@@ -142,6 +142,9 @@ fn sample(path: &str, arg: &Arg) -> Option<Vec<String>> {
         ("cc-jwt spec new", "output") => "new.yaml",
         ("gen-keypair", "algorithm") => "session",
         ("gen-keypair", "format") => "jwk",
+        // Of another kind than a new key: what is random is not compared.
+        ("gen-keypair", "from") => "es/private.pem",
+        ("gen-keypair", "from_env") => "ES_KEY",
         ("convert-pem-pubkey", "name") => "OTHER",
         ("cc-user import", "format") => "jsonl",
         ("cc-user export", "format") => "jsonl",
@@ -195,7 +198,7 @@ pub fn prepared() -> Folder {
             gen-keypair -q --env-file other.env --write; echo 'OTHER=1' >> other.env
             gen-keypair -q -f pem -o k; gen-keypair -q -a es256 -f pem -o es
             gen-keypair -q -a hs512 | cut -d'\"' -f2 > hs512.txt; chmod 600 hs512.txt
-            gen-keypair -q -a hs512 --write
+            gen-keypair -q -a hs512 --write; printf \"ES_KEY='%s'\\n\" \"$(gen-keypair -q -a es256 -f jwk)\" >> .env
             convert-pem-pubkey -q --from-env JWT_PUBLIC_KEY --to pem > own.pem
             openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out rsa.pem 2>/dev/null; chmod 600 rsa.pem
             cc-jwt jwks -q own.pem > set.json

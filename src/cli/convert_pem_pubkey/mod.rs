@@ -2,27 +2,27 @@
 
 mod pages;
 
-use std::io::{self, IsTerminal as _, Read as _};
+use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 
 use clap::{ArgMatches, Command, CommandFactory as _, FromArgMatches as _, Parser, ValueEnum, ValueHint};
 use serde_json::{Value, json};
+use zeroize::Zeroizing;
 
 use super::console::Console;
 use super::failure::{Failure, UsageFault};
 use super::gen_keypair::Role;
+use super::key_source::{check_name, from_stdin, variable};
 use super::options::OutputOptions;
 use super::output_owner::warn_if_not_owner;
 use super::tool::Tool;
 use crate::base::fault::Status;
-use crate::base::file::{self, FileError, SETTINGS_LIMIT};
+use crate::base::file::{self, SETTINGS_LIMIT};
 use crate::base::note::Notes;
-use crate::base::printable::PrintableText;
 use crate::base::quote::quote_path;
-use crate::base::redact::is_plain;
 use crate::base::time::Clock;
 use crate::config::env_file;
-use crate::config::{ConfigFault, DEFAULT_ENV_FILE, Origin, Variable, dotenv};
+use crate::config::{DEFAULT_ENV_FILE, Variable};
 use crate::key::der::write_spki;
 use crate::key::encoding::encode_standard;
 use crate::key::nkey::NkeyRole;
@@ -194,31 +194,20 @@ fn check(arguments: &Arguments) -> Result<(), UsageFault> {
     }
 }
 
-fn check_name(option: &str, name: &str) -> Result<(), UsageFault> {
-    let letter = |byte: u8| byte.is_ascii_alphabetic() || byte == b'_';
-    let good =
-        name.bytes().next().is_some_and(letter) && name.bytes().all(|b| letter(b) || b.is_ascii_digit());
-    if good {
-        return Ok(());
-    }
-    let shown = PrintableText::name(name);
-    Err(UsageFault::new(format!(
-        "{option} {shown} is no name of a variable: wanted letters, digits and '_', not a digit first"
-    )))
-}
-
 /// The key and where it stood.
 fn read(arguments: &Arguments, console: &mut Console) -> Result<(Found, String), Failure> {
     let mut notes = Notes::new();
     if let Some(name) = &arguments.from_env {
         let (text, place) = variable(name, arguments.env_file.as_deref(), console)?;
-        let found = read_public(text.as_bytes(), WeakKeys::Refuse, &mut notes)
+        let found = read_public(text.expose().as_bytes(), WeakKeys::Refuse, &mut notes)
             .map_err(|error| error.configured(place.as_str()))?;
         console.notes(notes);
         return Ok((found, place));
     }
     let (bytes, place) = match &arguments.file {
-        Some(path) if path.as_os_str() != "-" => (file::read(path, SETTINGS_LIMIT)?, quote_path(path)),
+        Some(path) if path.as_os_str() != "-" => {
+            (Zeroizing::new(file::read(path, SETTINGS_LIMIT)?), quote_path(path))
+        }
         given => {
             if given.is_none() && io::stdin().is_terminal() {
                 return Err(UsageFault::new("no key given: wanted a FILE, or - for standard input")
@@ -233,59 +222,6 @@ fn read(arguments: &Arguments, console: &mut Console) -> Result<(Found, String),
     console.notes(notes);
     log::info!("{place}: found {} as {}", found.key.describe(), found.form.name());
     Ok((found, place))
-}
-
-fn from_stdin() -> Result<Vec<u8>, FileError> {
-    let path = || PathBuf::from("/dev/stdin");
-    let mut bytes = Vec::new();
-    io::stdin()
-        .lock()
-        .take(SETTINGS_LIMIT + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|source| FileError::Unreadable { path: path(), source })?;
-    if bytes.len() as u64 > SETTINGS_LIMIT {
-        return Err(FileError::TooLarge { path: path(), limit: SETTINGS_LIMIT });
-    }
-    Ok(bytes)
-}
-
-/// A variable's content: the environment wins over the file, as on the server, even when it is
-/// set to nothing there.
-fn variable(name: &str, env_file: Option<&Path>, console: &Console) -> Result<(String, String), Failure> {
-    if let Some(text) = console.environment().get(name) {
-        let place = format!("{name} in the environment");
-        if text.is_empty() {
-            return Err(KeyError::Empty("variable").configured(place).into());
-        }
-        return Ok((text.to_owned(), place));
-    }
-    let path = env_file.unwrap_or_else(|| Path::new(DEFAULT_ENV_FILE));
-    let read = match env_file {
-        Some(path) => file::read(path, SETTINGS_LIMIT),
-        None => file::read_default(path, SETTINGS_LIMIT).map_err(|error| error.with_option("--env-file")),
-    };
-    let bytes = match read {
-        Err(FileError::Missing(_)) if env_file.is_none() => return Err(unset(name, path)),
-        other => other?,
-    };
-    let content = dotenv::read(&bytes).map_err(|faults| {
-        Failure::several(
-            faults.into_iter().map(|fault| ConfigFault::EnvFile { path: path.to_owned(), fault }),
-        )
-    })?;
-    let Some(entry) = content.get(name) else { return Err(unset(name, path)) };
-    let origin = Origin::EnvFile { path: path.to_owned(), line: entry.line };
-    let place = format!("{name} in {origin}");
-    if entry.value.is_empty() {
-        return Err(KeyError::Empty("variable").configured(place).into());
-    }
-    Ok((entry.value.expose().to_owned(), place))
-}
-
-fn unset(name: &str, path: &Path) -> Failure {
-    // A key may have been given in the place of a name.
-    let name = if is_plain(name) { name } else { "the variable" };
-    KeyError::Unset { file: quote_path(path) }.configured(name).into()
 }
 
 /// What the person should know of a key that is fine as such.

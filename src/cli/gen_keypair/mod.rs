@@ -15,15 +15,18 @@ use self::kind::{Format, KeyKind};
 use self::pair::{NewKey, Part};
 use super::console::Console;
 use super::failure::{Failure, UsageFault};
+use super::key_source::{check_name, from_stdin, variable};
 use super::options::OutputOptions;
 use super::output_owner::warn_if_not_owner;
 use super::tool::Tool;
 use crate::base::fault::Status;
-use crate::base::file::{self, Existing, PRIVATE_MODE, PUBLIC_MODE};
+use crate::base::file::{self, Existing, Holds, PRIVATE_MODE, PUBLIC_MODE, SETTINGS_LIMIT};
+use crate::base::note::Notes;
 use crate::base::quote::quote_path;
 use crate::config::DEFAULT_ENV_FILE;
 use crate::config::env_file;
 use crate::key::nkey::NkeyRole;
+use crate::key::{Curve, KeyError, PrivateKey, SigningKey, WeakKeys, published, read_signing};
 
 /// The program.
 pub static TOOL: Tool =
@@ -36,6 +39,16 @@ struct Arguments {
     /// What kind of key to make
     #[arg(short, long, value_name = "ALGORITHM", default_value = "ed25519")]
     algorithm: KeyKind,
+
+    /// Convert the private key in FILE instead of making one: PEM, OpenSSH, JWK, nkey or base64; -
+    /// for standard input
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath,
+          conflicts_with_all = ["algorithm", "from_env"])]
+    from: Option<PathBuf>,
+
+    /// Convert the private key in variable VAR, of the environment or the environment file
+    #[arg(long, value_name = "VAR", conflicts_with = "algorithm")]
+    from_env: Option<String>,
 
     /// In which form to write it [default: env for what the server reads, otherwise pem]
     #[arg(short, long, value_name = "FORMAT")]
@@ -57,7 +70,7 @@ struct Arguments {
     #[arg(long)]
     write: bool,
 
-    /// The environment file for --write [default: ./.env]
+    /// The environment file [default: ./.env]
     #[arg(long, value_name = "FILE", env = "CC_ENV_FILE", hide_env_values = true,
           value_hint = ValueHint::FilePath)]
     env_file: Option<PathBuf>,
@@ -126,8 +139,13 @@ fn form(_: &str, matches: &ArgMatches) -> Option<&'static str> {
 fn run(matches: &ArgMatches, console: &mut Console) -> Result<Status, Failure> {
     let arguments =
         Arguments::from_arg_matches(matches).map_err(|error| UsageFault::new(error.to_string()))?;
-    let action = decide(&arguments)?;
-    let key = pair::make(arguments.algorithm, arguments.kid.as_deref())?;
+    let given = given_key(&arguments, console)?;
+    let kind = given.as_ref().map_or(arguments.algorithm, |given| given.kind);
+    let action = decide(&arguments, kind)?;
+    let key = match given {
+        Some(given) => pair::from_signing(&given.key, arguments.kid.as_deref())?,
+        None => pair::make(kind, arguments.kid.as_deref())?,
+    };
     match action {
         Action::Write { path } => write_env(&key, &path, arguments.force, console)?,
         Action::Show { format } => {
@@ -140,8 +158,60 @@ fn run(matches: &ArgMatches, console: &mut Console) -> Result<Status, Failure> {
     Ok(Status::Done)
 }
 
-fn decide(arguments: &Arguments) -> Result<Action, UsageFault> {
-    let kind = arguments.algorithm;
+/// A private key that the command line names.
+struct GivenKey {
+    key: SigningKey,
+    kind: KeyKind,
+}
+
+/// The private key of `--from` or `--from-env`. No error contains a part of it.
+fn given_key(arguments: &Arguments, console: &mut Console) -> Result<Option<GivenKey>, Failure> {
+    let mut notes = Notes::new();
+    let read = match (&arguments.from, &arguments.from_env) {
+        (Some(path), _) => {
+            let (bytes, place) = if path.as_os_str() == "-" {
+                (from_stdin()?, "standard input".to_owned())
+            } else {
+                let bytes = file::read_named(path, SETTINGS_LIMIT, Holds::Secret, &mut notes)?;
+                (Zeroizing::new(bytes), quote_path(path))
+            };
+            read_pair(&bytes, &mut notes).map_err(|error| error.at(place))
+        }
+        (None, Some(name)) => {
+            check_name("--from-env", name)?;
+            let (text, place) = variable(name, arguments.env_file.as_deref(), console)?;
+            read_pair(text.expose().as_bytes(), &mut notes).map_err(|error| error.configured(place))
+        }
+        (None, None) => return Ok(None),
+    };
+    console.notes(notes);
+    let given = read?;
+    if let Some(place) = given.key.private_key().and_then(|key| published(&key.public())) {
+        console.warn_of_danger(&format!("this is {place}: anyone can sign with it"));
+    }
+    Ok(Some(given))
+}
+
+fn read_pair(bytes: &[u8], notes: &mut Notes) -> Result<GivenKey, KeyError> {
+    let wanted = |found: &'static str| KeyError::Wanted {
+        found: found.into(),
+        wanted: "a private key of Ed25519, P-256, P-384 or RSA",
+    };
+    let key = read_signing(bytes, WeakKeys::Refuse, notes)?;
+    let kind = match key.private_key() {
+        Some(PrivateKey::Ed25519(_)) => KeyKind::Ed25519,
+        Some(PrivateKey::Ec { curve: Curve::P256, .. }) => KeyKind::Es256,
+        Some(PrivateKey::Ec { curve: Curve::P384, .. }) => KeyKind::Es384,
+        Some(PrivateKey::Ec { curve: Curve::P521, .. }) => return Err(wanted("a private key of P-521")),
+        Some(PrivateKey::Rsa { .. }) => KeyKind::Rs256,
+        None => return Err(wanted("a shared key")),
+    };
+    Ok(GivenKey { key, kind })
+}
+
+fn decide(arguments: &Arguments, kind: KeyKind) -> Result<Action, UsageFault> {
+    let is_given = arguments.from.is_some() || arguments.from_env.is_some();
+    let subject = format!("{} {}", if is_given { "a key for" } else { "--algorithm" }, kind.name());
     let named = match (arguments.format, arguments.output_options.json) {
         (Some(format), true) if format != Format::Json && arguments.output.is_none() && !arguments.write => {
             let given = format.name();
@@ -153,15 +223,18 @@ fn decide(arguments: &Arguments) -> Result<Action, UsageFault> {
     let first = kind.formats().first().copied().unwrap_or(Format::Json);
     let format = named.unwrap_or(first);
     if !kind.formats().contains(&format) {
-        return Err(unfit(kind, &format!("--format {}", format.name())));
+        return Err(unfit(kind, &subject, format));
     }
     if arguments.write && format != Format::Env {
         if named.is_none() {
             return Err(UsageFault::new(format!(
-                "--write does not fit --algorithm {}: the server has no variable for such a key",
-                kind.name()
+                "--write does not fit {subject}: the server has no variable for such a key"
             ))
-            .hint("ed25519, hs512 and session can be written"));
+            .hint(if is_given {
+                "an Ed25519 key can be written"
+            } else {
+                "ed25519, hs512 and session can be written"
+            }));
         }
         let given = format.name();
         return Err(UsageFault::new(format!("--write puts keys into the environment file, not as {given}"))
@@ -185,9 +258,9 @@ fn decide(arguments: &Arguments) -> Result<Action, UsageFault> {
     }
 }
 
-fn unfit(kind: KeyKind, what: &str) -> UsageFault {
+fn unfit(kind: KeyKind, subject: &str, format: Format) -> UsageFault {
     let fitting: Vec<&str> = kind.formats().iter().map(|format| format.name()).collect();
-    UsageFault::new(format!("{what} does not fit --algorithm {}", kind.name()))
+    UsageFault::new(format!("--format {} does not fit {subject}", format.name()))
         .hint(format!("--format {} fit", fitting.join(", ")))
 }
 
@@ -216,6 +289,10 @@ fn write_env(key: &NewKey, path: &Path, force: bool, console: &mut Console) -> R
         .backup
         .as_deref()
         .map_or(String::new(), |backup| format!("; the old file is kept as {}", quote_path(backup)));
+    if !written.changed {
+        console.note(&format!("{} has this {} already", quote_path(path), names.join(" and ")));
+        return Ok(());
+    }
     console.note(&format!("{} written to {}{old}", names.join(" and "), quote_path(path)));
     if force && written.backup.is_some() {
         console.note("a running server uses the old keys until it is restarted");

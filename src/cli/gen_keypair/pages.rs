@@ -12,6 +12,11 @@ pub(super) static PAGES: &[Page] = &[Page {
          A key that is in use is not replaced without --force, since every token signed with it would end.",
         "The private key is written nowhere else. That it could not be written, because the disk is full, \
          standard output is closed or its reader gone, is an error.",
+        "--from FILE and --from-env VAR convert an existing private key instead: PEM (PKCS#8, PKCS#1, SEC 1, with \
+         line ends that may be written as \\n), an OpenSSH private key, a JWK or a set of one, the seed of an nkey, \
+         or the server's base64 of 64 bytes. The key must not be encrypted, and is one of Ed25519, P-256, P-384 or \
+         RSA. The public half is computed from it. With --write both halves go into the environment file; with \
+         --format pem the server's own key becomes a file that openssl reads. No message contains the key.",
         "--format pem makes PKCS#8 version 1 and SPKI, which every openssl reads; with -o FOLDER they go into \
          private.pem and public.pem. jwk and jwks print the private key; with -o FILE the public half goes \
          beside it as FILE.pub. nkey prints the seed, then the public key, for a NATS user unless --nkey-role \
@@ -41,6 +46,16 @@ pub(super) static PAGES: &[Page] = &[Page {
         Example {
             command: "gen-keypair --algorithm es256 --format jwks -o issuer.json",
             explains: "A signing key for another issuer; issuer.pub.json is the set to publish",
+            test: Tested::Runs(0),
+        },
+        Example {
+            command: "openssl genpkey -algorithm ed25519 -out own.pem && gen-keypair --from own.pem --write --env-file own.env",
+            explains: "An existing key as the pair of a server",
+            test: Tested::Runs(0),
+        },
+        Example {
+            command: "gen-keypair --from-env JWT_PRIVATE_KEY --format pem -o own",
+            explains: "The server's own pair as files that openssl reads",
             test: Tested::Runs(0),
         },
         Example {

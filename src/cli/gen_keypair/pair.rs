@@ -11,7 +11,7 @@ use crate::key::der::{write_pkcs8, write_spki};
 use crate::key::encoding::encode_standard;
 use crate::key::nkey::NkeyRole;
 use crate::key::private::generate_shared;
-use crate::key::{Algorithm, KeyError, PrivateKey, jwk, nkey, pem, set, thumbprint};
+use crate::key::{Algorithm, KeyError, PrivateKey, SigningKey, jwk, nkey, pem, set, thumbprint};
 
 /// Bytes of a shared key: as many as the hash of HS512 has (RFC 7518 3.2).
 const SHARED_BYTES: usize = 64;
@@ -43,7 +43,7 @@ enum Material {
     Session(SecretBytes),
 }
 
-/// A key that exists nowhere but here.
+/// A key, new or given.
 pub(super) struct NewKey {
     material: Material,
     kid: Option<String>,
@@ -63,6 +63,16 @@ pub(super) fn make(kind: KeyKind, kid: Option<&str>) -> Result<NewKey, KeyError>
         KeyKind::Session => Material::Session(generate_shared(SESSION_BYTES)?),
     };
     Ok(NewKey { material, kid: kid.map(str::to_owned) })
+}
+
+/// A given private key, with its own key ID unless there is another.
+///
+/// # Errors
+/// [`KeyError::NoForm`] for a shared key.
+pub(super) fn from_signing(given: &SigningKey, kid: Option<&str>) -> Result<NewKey, KeyError> {
+    let key = given.private_key().ok_or(KeyError::NoForm { kind: "shared", form: "a pair" })?.clone();
+    let material = Material::Pair { key: Box::new(key), algorithm: given.algorithm() };
+    Ok(NewKey { material, kid: kid.or(given.kid()).map(str::to_owned) })
 }
 
 impl NewKey {

@@ -1,0 +1,98 @@
+//! Keys that a command line names: standard input, or a variable of the environment or the
+//! environment file.
+
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
+
+use super::console::Console;
+use super::failure::{Failure, UsageFault};
+use crate::base::file::{self, FileError, SETTINGS_LIMIT};
+use crate::base::printable::PrintableText;
+use crate::base::quote::quote_path;
+use crate::base::redact::is_plain;
+use crate::base::secret::SecretText;
+use crate::config::{ConfigFault, DEFAULT_ENV_FILE, Origin, dotenv};
+use crate::key::KeyError;
+
+/// Checks that the value of an option is the name of a variable.
+///
+/// # Errors
+/// [`UsageFault`] where it is not.
+pub(super) fn check_name(option: &str, name: &str) -> Result<(), UsageFault> {
+    let letter = |byte: u8| byte.is_ascii_alphabetic() || byte == b'_';
+    let good =
+        name.bytes().next().is_some_and(letter) && name.bytes().all(|b| letter(b) || b.is_ascii_digit());
+    if good {
+        return Ok(());
+    }
+    let shown = PrintableText::name(name);
+    Err(UsageFault::new(format!(
+        "{option} {shown} is no name of a variable: wanted letters, digits and '_', not a digit first"
+    )))
+}
+
+/// The bytes of standard input, up to the limit of a key file.
+///
+/// # Errors
+/// [`FileError::Unreadable`], [`FileError::TooLarge`].
+pub(super) fn from_stdin() -> Result<Zeroizing<Vec<u8>>, FileError> {
+    let path = || PathBuf::from("/dev/stdin");
+    let mut bytes = Zeroizing::new(Vec::new());
+    io::stdin()
+        .lock()
+        .take(SETTINGS_LIMIT + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|source| FileError::Unreadable { path: path(), source })?;
+    if bytes.len() as u64 > SETTINGS_LIMIT {
+        return Err(FileError::TooLarge { path: path(), limit: SETTINGS_LIMIT });
+    }
+    Ok(bytes)
+}
+
+/// The content of a variable and its place. The environment wins over the file, as on the server,
+/// even when the variable is empty there.
+///
+/// # Errors
+/// [`KeyError::Unset`], [`KeyError::Empty`], and what is wrong with the environment file.
+pub(super) fn variable(
+    name: &str,
+    env_file: Option<&Path>,
+    console: &Console,
+) -> Result<(SecretText, String), Failure> {
+    if let Some(text) = console.environment().get(name) {
+        let place = format!("{name} in the environment");
+        if text.is_empty() {
+            return Err(KeyError::Empty("variable").configured(place).into());
+        }
+        return Ok((SecretText::new(text.to_owned()), place));
+    }
+    let path = env_file.unwrap_or_else(|| Path::new(DEFAULT_ENV_FILE));
+    let read = match env_file {
+        Some(path) => file::read(path, SETTINGS_LIMIT),
+        None => file::read_default(path, SETTINGS_LIMIT).map_err(|error| error.with_option("--env-file")),
+    };
+    let bytes = match read {
+        Err(FileError::Missing(_)) if env_file.is_none() => return Err(unset(name, path)),
+        other => Zeroizing::new(other?),
+    };
+    let content = dotenv::read(&bytes).map_err(|faults| {
+        Failure::several(
+            faults.into_iter().map(|fault| ConfigFault::EnvFile { path: path.to_owned(), fault }),
+        )
+    })?;
+    let Some(entry) = content.get(name) else { return Err(unset(name, path)) };
+    let origin = Origin::EnvFile { path: path.to_owned(), line: entry.line };
+    let place = format!("{name} in {origin}");
+    if entry.value.is_empty() {
+        return Err(KeyError::Empty("variable").configured(place).into());
+    }
+    Ok((entry.value.clone(), place))
+}
+
+fn unset(name: &str, path: &Path) -> Failure {
+    // A key may have been given in the place of a name.
+    let name = if is_plain(name) { name } else { "the variable" };
+    KeyError::Unset { file: quote_path(path) }.configured(name).into()
+}
