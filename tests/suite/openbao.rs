@@ -1049,8 +1049,26 @@ fn a_configuration_is_taken_as_the_reference_server_takes_it() {
         (json!({"jwt_supported_algs": ["Ed25519"]}), false),
         (json!({"bound_issuer": 1}), true),
         (json!({"bound_issuer": ["x"]}), false),
+    ] {
+        let config = with(json!({"jwt_validation_pubkeys": pems()}), change);
+        let read = RoleConfig::read("config", &config);
+        assert_eq!(read.is_ok(), taken, "{config}: {read:?}");
+    }
+}
+
+/// The providers and clients of a configuration as the public documentation of the reference server
+/// has them (API of the auth method "JWT/OIDC", parameters `provider_config`, `oidc_client_id`,
+/// `oidc_client_secret` and `jwks_pairs`). The rejected rows follow from the names and types that it
+/// lists. No server was asked: the URLs would have to exist.
+#[test]
+fn configuration_of_provider_or_client_is_accepted_as_documented() {
+    for (change, accepted) in [
         (json!({"oidc_client_secret": "x"}), false),
         (json!({"provider_config": {"provider": "azure"}}), true),
+        (json!({"provider_config": {"provider": "gsuite"}}), true),
+        (json!({"provider_config": {"provider": "ibmisam"}}), true),
+        (json!({"provider_config": {"provider": "kubernetes"}}), true),
+        (json!({"provider_config": {"provider": "secureauth"}}), true),
         (json!({"provider_config": {"provider": "Azure"}}), false),
         (json!({"provider_config": {"provider": "okta"}}), false),
         (json!({"provider_config": {"provider": 1}}), false),
@@ -1058,9 +1076,9 @@ fn a_configuration_is_taken_as_the_reference_server_takes_it() {
     ] {
         let config = with(json!({"jwt_validation_pubkeys": pems()}), change);
         let read = RoleConfig::read("config", &config);
-        assert_eq!(read.is_ok(), taken, "{config}: {read:?}");
+        assert_eq!(read.is_ok(), accepted, "{config}: {read:?}");
     }
-    for (client, taken) in [
+    for (client, accepted) in [
         (json!({"oidc_client_id": "c", "oidc_client_secret": "s"}), true),
         (json!({"oidc_client_id": "", "oidc_client_secret": ""}), true),
         (json!({"oidc_client_id": "c"}), false),
@@ -1069,9 +1087,8 @@ fn a_configuration_is_taken_as_the_reference_server_takes_it() {
     ] {
         let config = with(json!({"oidc_discovery_url": "https://idp.example"}), client);
         let read = RoleConfig::read("config", &config);
-        assert_eq!(read.is_ok(), taken, "{config}: {read:?}");
+        assert_eq!(read.is_ok(), accepted, "{config}: {read:?}");
     }
-    // As its manual has it; not asked: the addresses would have to be there.
     let pairs = json!([{"jwks_url": "https://a/jwks"}, {"jwks_url": "https://b/jwks"}]);
     assert!(RoleConfig::read("config", &json!({"jwks_pairs": pairs})).is_ok());
     let bound = json!({"jwks_pairs": pairs, "bound_issuer": "https://a"});
