@@ -152,7 +152,7 @@ impl Looked {
         if let Some(claims) = self.claims() {
             remarks_on_times(&claims, now, &mut remarks);
             remarks_on_roles(&claims, &mut remarks);
-            remarks_on_scopes(&claims, &mut remarks);
+            remarks.extend(probable_mistakes(&claims));
         }
         if let Some(said) = self.osdf() {
             remarks.extend(said.remarks.into_iter().map(|text| ("profile", text)));
@@ -317,11 +317,6 @@ fn remarks_on_times(claims: &Claims, now: Timestamp, remarks: &mut Vec<(&'static
         Ok(Some(date)) if date.is_zero() => {
             remarks.push(("no-expiry", "'exp' is 0: never expires, for the server as well".to_owned()));
         }
-        Ok(Some(date)) if is_milliseconds(date) => remarks.push((
-            "milliseconds",
-            "'exp' is probably in milliseconds, expected seconds since 1970: the token never expires"
-                .to_owned(),
-        )),
         Ok(Some(date)) if date.instant() <= now => {
             remarks.push(("expired", format!("expired {}", date.instant().relative_to(now))));
         }
@@ -348,13 +343,25 @@ fn is_milliseconds(date: NumericDate) -> bool {
     (1_000_000_000_000..10_000_000_000_000).contains(&date.instant().0)
 }
 
-fn remarks_on_scopes(claims: &Claims, remarks: &mut Vec<(&'static str, String)>) {
+/// Values whose form is probably a mistake of the issuer: times in milliseconds, scopes with commas.
+/// Each with the name of its kind.
+pub(super) fn probable_mistakes(claims: &Claims) -> Vec<(&'static str, String)> {
+    let mut found = Vec::new();
+    for (name, effect) in [("exp", "never expires"), ("nbf", "is never valid"), ("iat", "is never valid")] {
+        if claims.time(name).is_ok_and(|time| time.is_some_and(is_milliseconds)) {
+            let text = format!(
+                "'{name}' is probably in milliseconds, expected seconds since 1970: the token {effect}"
+            );
+            found.push(("milliseconds", text));
+        }
+    }
     for name in ["scope", "scp"] {
         if claims.text(name).is_some_and(|scopes| scopes.contains(',')) {
             let text = format!("'{name}' has commas: scopes are separated by blanks (RFC 8693 4.2)");
-            remarks.push(("scope-commas", text));
+            found.push(("scope-commas", text));
         }
     }
+    found
 }
 
 fn remarks_on_roles(claims: &Claims, remarks: &mut Vec<(&'static str, String)>) {

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::json;
 
 use super::bench::{Asked, Bench};
+use super::inspect::probable_mistakes;
 use super::keys::KeyRing;
 use super::remote::RemoteSets;
 use super::report::{self, Judged};
@@ -54,12 +55,22 @@ pub(super) fn run(
         Err(error) if error.is_malformed() => return Err(error.into()),
         verified => verified,
     };
+    if let Ok(token) = &verified {
+        warn_of_mistakes(token, console);
+    }
     let person = Person::look_up(verified.as_ref().ok(), &asked.endpoints, &settings, verify.no_db, console)?;
     let bench = Bench::new(verify, asked, &settings, &keys);
     let now = bench.now();
     let judged: Vec<Judged> =
         bench.judge(&verified, &keys, person.account(), now, Detail::Everything).collect();
     report(&judged, &verified, &keys, console)
+}
+
+/// Warns of claims whose form is probably a mistake: the cause of a verdict that surprises.
+pub(super) fn warn_of_mistakes(token: &Verified, console: &mut Console) {
+    for (_, text) in probable_mistakes(token.claims()) {
+        console.warn(&text);
+    }
 }
 
 /// The keys to verify with, and those of them that can be fetched again.

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::report;
 use super::role_judge::Judge;
+use super::verify::warn_of_mistakes;
 use super::verify_options::Verify;
 use super::verify_stream;
 use crate::base::fault::Status;
@@ -30,6 +31,9 @@ pub(super) fn run(verify: &Verify, settings: &Settings, console: &mut Console) -
     let outcome = judging.keys.verify(text.expose(), Clock::System.now(), &mut notes);
     console.notes(notes);
     let verified = outcome?;
+    if let Ok(token) = &verified {
+        warn_of_mistakes(token, console);
+    }
     let (verdict, login) =
         judge(&judging.config, &judging.role, verified.as_ref(), Flow::Token, now, Detail::Everything);
     if judging.role.verbose_logging
