@@ -86,13 +86,9 @@ impl KeySet {
                 serde_json::Value::Bool(_) => "a boolean",
                 _ => "null",
             }),
-            Err(second) if second.to_string().contains("duplicate field") => {
-                KeyError::JwkTwice("'keys'".into())
-            }
-            Err(_) => KeyError::Wanted {
-                found: "JSON that is no object".into(),
-                wanted: "a JWK set, an object with the member 'keys'",
-            },
+            // A member may have any value, so that only a duplicate one is left.
+            Err(second) if second.is_data() => KeyError::JwkTwice("'keys'".into()),
+            Err(second) => not_json(&second),
         }
     }
 
@@ -131,10 +127,16 @@ impl KeySet {
 /// As [`KeySet::from_json`].
 pub fn jwks(text: &str) -> Result<Vec<Jwk>, KeyError> {
     let text = without_mark(text);
+    // Reading a structure also accepts an array of its members' values.
+    let is_object = text.trim_start().starts_with('{');
     match serde_json::from_str::<JsonKeys>(text) {
-        Ok(parsed) => Ok(parsed.keys),
-        Err(error) if error.is_data() => Err(KeySet::no_set(text, &error)),
-        Err(error) => Err(not_json(&error)),
+        Ok(parsed) if is_object => Ok(parsed.keys),
+        Err(error) if !error.is_data() => Err(not_json(&error)),
+        Err(error) if is_object => Err(KeySet::no_set(text, &error)),
+        _ => Err(KeyError::Wanted {
+            found: "JSON that is no object".into(),
+            wanted: "a JWK set, an object with the member 'keys'",
+        }),
     }
 }
 
@@ -194,9 +196,14 @@ mod tests {
                 "{text}"
             );
         }
-        for text in ["5", "\"keys\"", "null", "[]"] {
+        for text in ["5", "\"keys\"", "null", "[]", "[5]", "[[]]", r#"[[{"kty":"OKP"}]]"#] {
             let error = KeySet::from_json(text, WeakKeys::Refuse, &mut Notes::new()).err();
             assert!(matches!(error, Some(KeyError::Wanted { .. })), "{text}: {error:?}");
+        }
+        // The text ends after the value of a wrong type.
+        for text in ["", "{", r#"{"keys":5,"#, r#"{"keys":[5"#] {
+            let error = KeySet::from_json(text, WeakKeys::Refuse, &mut Notes::new()).err();
+            assert!(matches!(error, Some(KeyError::Json(_))), "{text}: {error:?}");
         }
     }
 }
