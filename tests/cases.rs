@@ -200,6 +200,44 @@ fn case_with_another_answer_fails() {
     }
 }
 
+/// The arguments without their filters, and the filters. The library accepts one filter alone; the
+/// suite's tests accept several, and both are called with the same arguments.
+fn arguments(words: impl Iterator<Item = String>) -> (Arguments, Vec<String>) {
+    const WITH_VALUE: [&str; 6] = ["--skip", "--test-threads", "--format", "--color", "--logfile", "-Z"];
+    let (mut others, mut filters) = (Vec::new(), Vec::new());
+    for word in words {
+        let is_value = others.last().is_some_and(|last: &String| WITH_VALUE.contains(&last.as_str()));
+        if others.is_empty() || is_value || word.starts_with('-') {
+            others.push(word);
+        } else {
+            filters.push(word);
+        }
+    }
+    (Arguments::from_iter(others), filters)
+}
+
+fn is_chosen(name: &str, filters: &[String], exact: bool) -> bool {
+    filters.is_empty()
+        || filters.iter().any(|filter| if exact { name == filter } else { name.contains(filter.as_str()) })
+}
+
+fn filters_choose_the_tests_that_one_of_them_names() {
+    let words = ["cases", "jwt/", "--skip", "jwt/b", "user/c", "--exact"].map(str::to_owned);
+    let (arguments, filters) = arguments(words.into_iter());
+    assert_eq!((filters.join(" "), arguments.skip.join(" ")), ("jwt/ user/c".to_owned(), "jwt/b".to_owned()));
+    assert!(arguments.exact && arguments.filter.is_none());
+    for (name, contained, equal) in [
+        ("cc-jwt/a", true, false),
+        ("user/c", true, true),
+        ("user/cd", true, false),
+        ("login/d", false, false),
+    ] {
+        assert_eq!(is_chosen(name, &filters, false), contained, "{name}");
+        assert_eq!(is_chosen(name, &filters, true), equal, "{name}");
+    }
+    assert!(is_chosen("any", &[], true));
+}
+
 fn main() -> ExitCode {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
     let mut trials = Vec::new();
@@ -221,6 +259,7 @@ fn main() -> ExitCode {
             pattern_stands_for_any_text_but_only_where_it_is as fn(),
         ),
         ("case_malformed_is_rejected", case_malformed_is_rejected),
+        ("filters_choose_the_tests_that_one_of_them_names", filters_choose_the_tests_that_one_of_them_names),
         ("case_with_another_answer_fails", case_with_another_answer_fails),
     ] {
         trials.push(Trial::test(name, move || {
@@ -228,5 +267,7 @@ fn main() -> ExitCode {
             Ok(())
         }));
     }
-    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+    let (arguments, filters) = arguments(std::env::args());
+    trials.retain(|trial| is_chosen(trial.name(), &filters, arguments.exact));
+    libtest_mimic::run(&arguments, trials).exit_code()
 }
