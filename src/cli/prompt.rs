@@ -92,7 +92,7 @@ impl PasswordOptions {
     /// The password from the option given, or none when neither was given.
     ///
     /// # Errors
-    /// [`PromptFault`], and a [`FileError`] for the file.
+    /// [`PromptFault`], and a [`crate::base::file::FileError`] for the file.
     pub fn read(&self, console: &mut Console) -> Result<Option<SecretText>, super::failure::Failure> {
         if self.password_stdin {
             return Ok(Some(from_stdin("password")?));
@@ -184,7 +184,7 @@ pub fn from_stdin(what: &str) -> Result<SecretText, PromptFault> {
 /// Reads a secret from a file, without the line end; warns when others may read the file.
 ///
 /// # Errors
-/// [`PromptFault`], and a [`FileError`].
+/// [`PromptFault`], and a [`crate::base::file::FileError`].
 pub fn from_file(
     path: &Path,
     what: &str,

@@ -20,7 +20,7 @@ pub enum When {
     With(&'static [&'static str]),
     /// Beside none of these.
     Without(&'static [&'static str]),
-    /// In one of these forms of the command, as [`Program::form`] names them; the text says how the
+    /// In one of these forms of the command, as the program names them; the text says how the
     /// form is asked for.
     Form(&'static [&'static str], &'static str),
     /// Where all of these hold.

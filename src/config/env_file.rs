@@ -76,7 +76,7 @@ pub struct Written {
 /// How long to wait for another process that changes the file, in seconds.
 const PATIENCE: u32 = 30;
 
-/// Sets variables in an environment file, which is created if it does not exist; see [`update`].
+/// Sets variables in an environment file, which is created if it does not exist.
 ///
 /// # Errors
 /// [`EnvFileFault`]; [`EnvFileFault::InUse`] when one of them is set to something else and

@@ -2,7 +2,7 @@
 //!
 //! An attempt counts as failed from the moment it begins, and is withdrawn when it succeeds or
 //! ends without a result: many processes that guess at once get no more tries than one. The file
-//! holds hashes of names, at most [`MAX_NAMES`] of them, so that neither the length nor the number
+//! holds hashes of names, at most 4,096 of them, so that neither the length nor the number
 //! of names can make it larger than what is read back. The server's own counting is separate, and
 //! its database is not touched.
 
