@@ -168,6 +168,7 @@ fn sample(path: &str, arg: &Arg) -> Option<Vec<String>> {
         (_, "kid" | "key_id") => "k9",
         (_, "nkey_role") => "account",
         (_, "password_file") => "pw.txt",
+        ("cc-jwt jwks", "set") => "spec.keyId=other-key",
         (_, "set") => "spec.data.scope=storage.read:/other",
         (_, "secrets_dir") => "secrets",
         (_, "document") => "discovery",
