@@ -18,7 +18,7 @@ use crate::cli::options::AtOption;
 use crate::policy::admission::{self, Rules};
 use crate::policy::{Endpoint, Verdict};
 use crate::token::inspect::{Form, Seen};
-use crate::token::{self, Claims, Inspection, NumericDate, TokenError};
+use crate::token::{self, Claims, Inspection, NumericDate, TokenError, Verified};
 use crate::user::Role;
 
 /// Show the header and claims of a token, without any key
@@ -341,6 +341,13 @@ fn remarks_on_times(claims: &Claims, now: Timestamp, remarks: &mut Vec<(&'static
 /// Whether a time is one of the years 2001 to 2286 in milliseconds.
 fn is_milliseconds(date: NumericDate) -> bool {
     (1_000_000_000_000..10_000_000_000_000).contains(&date.instant().0)
+}
+
+/// Warns of claims whose form is probably a mistake: a frequent reason why a token is rejected.
+pub(super) fn warn_of_mistakes(token: &Verified, console: &mut Console) {
+    for (_, text) in probable_mistakes(token.claims()) {
+        console.warn(&text);
+    }
 }
 
 /// Values whose form is probably a mistake of the issuer: times in milliseconds, scopes with commas.

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::json;
 
 use super::bench::{Asked, Bench};
-use super::inspect::probable_mistakes;
+use super::inspect::warn_of_mistakes;
 use super::keys::KeyRing;
 use super::remote::RemoteSets;
 use super::report::{self, Judged};
@@ -64,13 +64,6 @@ pub(super) fn run(
     let judged: Vec<Judged> =
         bench.judge(&verified, &keys, person.account(), now, Detail::Everything).collect();
     report(&judged, &verified, &keys, console)
-}
-
-/// Warns of claims whose form is probably a mistake: the cause of a verdict that surprises.
-pub(super) fn warn_of_mistakes(token: &Verified, console: &mut Console) {
-    for (_, text) in probable_mistakes(token.claims()) {
-        console.warn(&text);
-    }
 }
 
 /// The keys to verify with, and those of them that can be fetched again.

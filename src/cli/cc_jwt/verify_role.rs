@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
+use super::inspect::warn_of_mistakes;
 use super::report;
 use super::role_judge::Judge;
-use super::verify::warn_of_mistakes;
 use super::verify_options::Verify;
 use super::verify_stream;
 use crate::base::fault::Status;
