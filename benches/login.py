@@ -1,11 +1,12 @@
 """Logins: what a session costs to ask for, to make by password, and to make by browser."""
 
+import http.client
 import json
 import os
 import statistics
 import subprocess
 import sys
-import urllib.request
+import urllib.parse
 
 from measure import Folder, Row, Turns, missing, ms, rounds
 from process import cpu_so_far
@@ -57,6 +58,31 @@ def run():
     return [*rows, Row(what, statistics.median(spent), figures, most=50, unit="ms", digits=1)], []
 
 
+class Browser:
+    """A browser that keeps the cookie of the login and follows no redirect by itself."""
+
+    def __init__(self):
+        self.cookie = None
+
+    def get(self, url):
+        """The URL that the answer redirects to, if any."""
+        parts = urllib.parse.urlsplit(url)
+        connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=20)
+        try:
+            path = urllib.parse.urlunsplit(("", "", parts.path, parts.query, ""))
+            connection.request("GET", path, headers={"Cookie": self.cookie} if self.cookie else {})
+            answer = connection.getresponse()
+            answer.read()
+            if answer.status >= 400:
+                raise SystemExit(f"{parts.path} answered with status {answer.status}")
+            cookie = answer.getheader("Set-Cookie")
+            if cookie:
+                self.cookie = cookie.split(";")[0]
+            return answer.getheader("Location")
+        finally:
+            connection.close()
+
+
 def by_browser():
     """Seconds of CPU from the callback on."""
     from provider import Provider
@@ -80,9 +106,12 @@ def by_browser():
                     break
             else:
                 raise SystemExit(f"cc-login gives no address: {told}")
+            browser = Browser()
+            authorization = browser.get(line.strip())
             before = cpu_so_far(process.pid)
-            with urllib.request.urlopen(provider.callback(line.strip()), timeout=20) as page:
-                page.read()
+            last_page = browser.get(provider.callback(authorization))
+            if last_page is not None:
+                browser.get(urllib.parse.urljoin(dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(authorization).query))["redirect_uri"], last_page))
             _, status, usage = os.wait4(process.pid, 0)
             process.returncode = os.waitstatus_to_exitcode(status)
             told += process.stderr.read()
