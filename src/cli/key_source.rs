@@ -1,8 +1,6 @@
-//! Keys that a command line names: standard input, or a variable of the environment or the
-//! environment file.
+//! Keys that a command line names by a variable of the environment or the environment file.
 
-use std::io::{self, Read as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use zeroize::Zeroizing;
 
@@ -29,26 +27,8 @@ pub(super) fn check_name(option: &str, name: &str) -> Result<(), UsageFault> {
     }
     let shown = PrintableText::name(name);
     Err(UsageFault::new(format!(
-        "{option} {shown} is no name of a variable: wanted letters, digits and '_', not a digit first"
+        "invalid variable name {shown} for {option}: expected letters, digits and '_', and no digit first"
     )))
-}
-
-/// The bytes of standard input, up to the limit of a key file.
-///
-/// # Errors
-/// [`FileError::Unreadable`], [`FileError::TooLarge`].
-pub(super) fn from_stdin() -> Result<Zeroizing<Vec<u8>>, FileError> {
-    let path = || PathBuf::from("/dev/stdin");
-    let mut bytes = Zeroizing::new(Vec::new());
-    io::stdin()
-        .lock()
-        .take(SETTINGS_LIMIT + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|source| FileError::Unreadable { path: path(), source })?;
-    if bytes.len() as u64 > SETTINGS_LIMIT {
-        return Err(FileError::TooLarge { path: path(), limit: SETTINGS_LIMIT });
-    }
-    Ok(bytes)
 }
 
 /// The content of a variable and its place. The environment wins over the file, as on the server,

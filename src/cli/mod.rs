@@ -24,6 +24,7 @@ pub mod progress;
 pub mod prompt;
 pub mod rules;
 pub mod settings;
+mod stdin;
 pub mod suggest;
 pub mod table;
 pub mod tool;

@@ -1,6 +1,5 @@
 //! Token resources as arguments: which files, what is changed in them, where their keys are.
 
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
@@ -11,6 +10,7 @@ use crate::base::note::Notes;
 use crate::base::time::Timestamp;
 use crate::cli::console::Console;
 use crate::cli::failure::{Failure, UsageFault};
+use crate::cli::stdin;
 use crate::renewal::{Change, Origin, Resource, Surroundings, resource, signing};
 
 /// How a resource is read.
@@ -123,15 +123,7 @@ impl ResourceOptions {
 
 fn read_stdin() -> Result<String, FileError> {
     let path = || PathBuf::from("standard input");
-    let mut bytes = Vec::new();
-    std::io::stdin()
-        .lock()
-        .take(SETTINGS_LIMIT + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|source| FileError::Unreadable { path: path(), source })?;
-    if bytes.len() as u64 > SETTINGS_LIMIT {
-        return Err(FileError::TooLarge { path: path(), limit: SETTINGS_LIMIT });
-    }
+    let bytes = std::mem::take(&mut *stdin::read(SETTINGS_LIMIT)?);
     String::from_utf8(bytes)
         .map_err(|error| FileError::NotText { path: path(), offset: error.utf8_error().valid_up_to() })
 }

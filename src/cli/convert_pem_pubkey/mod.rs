@@ -12,9 +12,10 @@ use zeroize::Zeroizing;
 use super::console::Console;
 use super::failure::{Failure, UsageFault};
 use super::gen_keypair::Role;
-use super::key_source::{check_name, from_stdin, variable};
+use super::key_source::{check_name, variable};
 use super::options::OutputOptions;
 use super::output_owner::warn_if_not_owner;
+use super::stdin;
 use super::tool::Tool;
 use crate::base::fault::Status;
 use crate::base::file::{self, SETTINGS_LIMIT};
@@ -214,7 +215,7 @@ fn read(arguments: &Arguments, console: &mut Console) -> Result<(Found, String),
                     .hint("convert-pem-pubkey key.pem")
                     .into());
             }
-            (from_stdin()?, "standard input".to_owned())
+            (stdin::read(SETTINGS_LIMIT)?, "standard input".to_owned())
         }
     };
     let found =

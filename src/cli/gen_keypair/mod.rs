@@ -15,9 +15,10 @@ use self::kind::{Format, KeyKind};
 use self::pair::{NewKey, Part};
 use super::console::Console;
 use super::failure::{Failure, UsageFault};
-use super::key_source::{check_name, from_stdin, variable};
+use super::key_source::{check_name, variable};
 use super::options::OutputOptions;
 use super::output_owner::warn_if_not_owner;
+use super::stdin;
 use super::tool::Tool;
 use crate::base::fault::Status;
 use crate::base::file::{self, Existing, Holds, PRIVATE_MODE, PUBLIC_MODE, SETTINGS_LIMIT};
@@ -170,7 +171,7 @@ fn given_key(arguments: &Arguments, console: &mut Console) -> Result<Option<Give
     let read = match (&arguments.from, &arguments.from_env) {
         (Some(path), _) => {
             let (bytes, place) = if path.as_os_str() == "-" {
-                (from_stdin()?, "standard input".to_owned())
+                (stdin::read(SETTINGS_LIMIT)?, "standard input".to_owned())
             } else {
                 let bytes = file::read_named(path, SETTINGS_LIMIT, Holds::Secret, &mut notes)?;
                 (Zeroizing::new(bytes), quote_path(path))

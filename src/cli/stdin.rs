@@ -1,0 +1,26 @@
+//! Standard input, read with a limit.
+
+use std::io::{self, Read as _};
+use std::path::PathBuf;
+
+use zeroize::Zeroizing;
+
+use crate::base::file::FileError;
+
+/// The bytes of standard input, at most `limit` of them.
+///
+/// # Errors
+/// [`FileError::Unreadable`], [`FileError::TooLarge`].
+pub(super) fn read(limit: u64) -> Result<Zeroizing<Vec<u8>>, FileError> {
+    let path = || PathBuf::from("standard input");
+    let mut bytes = Zeroizing::new(Vec::new());
+    io::stdin()
+        .lock()
+        .take(limit.saturating_add(1))
+        .read_to_end(&mut bytes)
+        .map_err(|source| FileError::Unreadable { path: path(), source })?;
+    if bytes.len() as u64 > limit {
+        return Err(FileError::TooLarge { path: path(), limit });
+    }
+    Ok(bytes)
+}
