@@ -92,6 +92,14 @@ pub fn all(text: &str) -> Result<Vec<TextToken<'_>>, TextError> {
     }])
 }
 
+/// Whether a text has a token in it, by its form alone: three or five parts without a blank.
+#[must_use]
+pub fn has_token(text: &str) -> bool {
+    let is_token =
+        |token: &str| matches!(token.matches('.').count(), 2 | 4) && !token.contains(char::is_whitespace);
+    all(text).is_ok_and(|tokens| tokens.iter().any(|found| is_token(&found.token)))
+}
+
 /// The one token of a text: of a JSON object the first of `access_token`, `token`, `id_token`,
 /// `refresh_token`.
 ///

@@ -493,6 +493,24 @@ fn token_file_that_others_may_read_is_used_with_a_warning() {
 }
 
 #[test]
+fn file_without_a_secret_causes_no_hint_to_change_its_mode() {
+    let folder = Folder::with_setup();
+    folder.write("public.txt", "root:x:0:0:root:/root:/bin/sh\n");
+    mode(folder.file("public.txt"), 0o644);
+    for line in [
+        "gen-keypair --from public.txt",
+        "cc-jwt issue fritz --key public.txt",
+        "cc-jwt verify --token-file public.txt",
+        "cc-jwt inspect --token-file public.txt",
+        "cc-jwt verify --token-file token.txt --key public.txt",
+        "convert-pem-pubkey public.txt",
+    ] {
+        let run = folder.sh(line).ended(65);
+        assert!(!run.stderr.contains("chmod 600 public.txt"), "{line}: {}", run.stderr);
+    }
+}
+
+#[test]
 fn root_file_in_the_directory_of_an_account_belongs_to_the_account() {
     let Some(folder) = has_two_accounts() else { return };
     folder.write("r.yaml", fs::read(data("osdf-example.yaml")).unwrap());

@@ -88,9 +88,12 @@ impl TokenOptions {
             (_, Some(path)) => {
                 log::info!("the token is read from {}", crate::base::quote::quote_path(path));
                 let mut notes = Notes::new();
-                let text = file::read_named_text(path, LIMIT, Holds::Secret, &mut notes);
-                console.notes(notes);
-                Ok(text?)
+                let text = file::read_named_text(path, LIMIT, Holds::Secret, &mut notes)?;
+                // A file without a token holds no secret, whatever its mode.
+                if token::text::has_token(&text) {
+                    console.notes(notes);
+                }
+                Ok(text)
             }
             (Some(text), None) if text == "-" => Ok(from_stdin()?),
             (Some(text), None) => Ok(text.clone()),

@@ -185,8 +185,9 @@ fn given_key(arguments: &Arguments, console: &mut Console) -> Result<Option<Give
         }
         (None, None) => return Ok(None),
     };
-    console.notes(notes);
+    // A file without a key holds no secret, whatever its mode.
     let given = read?;
+    console.notes(notes);
     if let Some(place) = given.key.private_key().and_then(|key| published(&key.public())) {
         console.warn_of_danger(&format!("this is {place}: anyone can sign with it"));
     }
