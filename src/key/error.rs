@@ -486,6 +486,10 @@ impl Fault for KeyError {
                     "the variable holds base64 alone: 'convert-pem-pubkey FILE' prints it for a public key; --key FILE signs with a private one"
                 }
             },
+            // Base64 that ends where a line was full: its bytes are a multiple of three.
+            Self::Length { found, wanted, .. } if (24..*wanted).contains(found) && found % 3 == 0 => {
+                "the base64 may continue on the next line: write all of it on one line"
+            }
             Self::HalfPrivate | Self::Mismatch(_) => {
                 "restore the pair from a backup ('.env.old' is the file before the last change); \
                  a new pair invalidates all tokens"
