@@ -20,7 +20,7 @@ BASHDIR := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 ZSHDIR  := $(DESTDIR)$(PREFIX)/share/zsh/vendor-completions
 FISHDIR := $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 
-.PHONY: help build demo test torture mutants lint docs bench fuzz install uninstall deb static dist reproducible licenses clean
+.PHONY: help build demo test fault-injection mutants lint docs bench fuzz install uninstall deb static dist reproducible licenses clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,14 +33,14 @@ demo: ## Build, then run the whole main job in an empty folder
 	PATH="$(abspath $(TARGET))/debug:$$PATH" contrib/demo.sh
 
 test: ## Run all tests; skipped checks are listed at the end, and fail where CI is set
-	@rm -f $(TARGET)/tmp/torture.txt
+	@rm -f $(TARGET)/tmp/fault-injection.txt
 	$(CARGO) test --locked
-	@sort $(TARGET)/tmp/torture.txt
+	@sort $(TARGET)/tmp/fault-injection.txt
 
-torture: ## The fault tests in their long form (TORTURE_SEED=N repeats its moments)
-	@rm -f $(TARGET)/tmp/torture.txt
-	TORTURE=long $(CARGO) test --locked --test suite torture::
-	@sort $(TARGET)/tmp/torture.txt
+fault-injection: ## The fault tests in their long form (FAULT_SEED=N repeats its moments)
+	@rm -f $(TARGET)/tmp/fault-injection.txt
+	FAULT_INJECTION=long $(CARGO) test --locked --test suite fault_injection::
+	@sort $(TARGET)/tmp/fault-injection.txt
 
 # What each module's mutants are tested with: the unit tests and the server-free tests whose names
 # contain one of these words. `make mutants MODULE=token SHARD=0/10` tests a tenth of a module. What is
@@ -51,7 +51,7 @@ SHARD  ?= 0/20
 MUTANT_TESTS_policy := policy:: openbao::every osdf::a_scope roles:: token:: attacks:: cc-jwt/
 MUTANT_TESTS_token  := token:: jws:: attacks:: cc_jwt:: cc-jwt/
 MUTANT_TESTS_key    := key:: jws:: attacks:: gen_keypair:: cc-jwt/ gen-keypair/ convert-pem-pubkey/
-MUTANT_TESTS_user   := user:: cc_user:: store:: cc-user/
+MUTANT_TESTS_user   := user:: cc_user:: user_db:: cc-user/
 MUTANT_TESTS_sync   := sync::plan sync::limit cc-user/sync
 MUTANT_TESTS_config := config:: examples:: cc-user/ gen-keypair/
 mutants: $(TARGET)/tools/bin/cargo-mutants-$(CARGO_MUTANTS) ## Break the code on purpose (MODULE=policy SHARD=0/20): which change does no test notice?

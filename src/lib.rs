@@ -1,34 +1,37 @@
 //! Keys, users, tokens and logins of a ClusterCockpit monitoring server.
 //!
-//! One library under five small programs. It is built like a house; a file imports only from
-//! floors below its own, and a test reads the `use` lines to see to it:
+//! One library under five small programs, in layers. A module imports only from lower layers and,
+//! within its layer, from modules named before it; a test reads the `use` lines and fails otherwise.
 //!
-//! | floor | rooms |
+//! | layer | modules |
 //! |---|---|
-//! | roof | `src/bin/*.rs`: a `main` each |
-//! | 6 | [`cli`]: arguments, prompts, reports, exit statuses; the only code that prints |
-//! | 5 | [`login`]: who is it; [`renewal`]: tokens that stay fresh; [`sync`]: directory against user table |
-//! | 4 | [`store`]: users in SQLite; [`directory`]: LDAP; [`provider`]: OpenID Connect and key sets over HTTP |
-//! | 3 | [`config`]: settings and where they came from; [`policy`]: verified claims in, a verdict out |
-//! | 2 | [`token`]: unverified, verified, issued |
-//! | 1 | [`key`]: key material in all its forms; [`user`]: names, roles, where a user comes from |
-//! | ground | [`base`]: secrets, time, quoting, files, exit status |
+//! | programs | `src/bin/*.rs`: a `main` each |
+//! | 6 interface | [`cli`]: arguments, prompts, reports, exit status; the only code that prints |
+//! | 5 capability | [`verify`]; [`osdf`]: token resources; [`renew`]: tokens in files; [`sync`]: the LDAP directory against the user table; [`login`] |
+//! | 4 service | [`http`], [`user_db`] (SQLite), [`ldap`], [`oidc`], [`clustercockpit`]: the client of a running server |
+//! | 3 decision | [`config`]: settings, each with its origin; [`policy`]: verified claims in, a verdict out |
+//! | 2 domain | [`key`], [`user`], [`token`]: unverified, verified, issued |
+//! | 1 base | [`util`]: error kinds and exit status, files, escaping, time, secrets |
 //!
-//! A check of a token is a function in [`policy`] that adds a finding to a
-//! [`policy::Verdict`]; a command is a file in [`cli`] named after it.
+//! A check of a token is a function in [`policy`] that adds a finding to a [`policy::Verdict`]. A
+//! command is a file in [`cli`] named after it.
 
 #![forbid(unsafe_code)]
 
-pub mod base;
 pub mod cli;
+pub mod clustercockpit;
 pub mod config;
-pub mod directory;
+pub mod http;
 pub mod key;
+pub mod ldap;
 pub mod login;
+pub mod oidc;
+pub mod osdf;
 pub mod policy;
-pub mod provider;
-pub mod renewal;
-pub mod store;
+pub mod renew;
 pub mod sync;
 pub mod token;
 pub mod user;
+pub mod user_db;
+pub mod util;
+pub mod verify;

@@ -1,11 +1,11 @@
 //! Keys in all their forms.
 
-use cc_auth::base::note::Notes;
 use cc_auth::key::certificate::Certificate;
 use cc_auth::key::{
     Jwk, KeySet, PrivateKey, PublicKey, SigningKey, WeakKeys, der as forms, jwk, pem as armour, read_public,
     read_signing,
 };
+use cc_auth::util::note::Notes;
 
 use super::{clean, clean_fault, clean_notes};
 

@@ -48,7 +48,7 @@ pub fn reader(name: &str) -> Reader {
 
 /// A message as a terminal may get it: nothing in it that would be obeyed or not be seen.
 fn clean(text: &str) {
-    let hidden = text.chars().find(|character| cc_auth::base::quote::is_hidden(*character));
+    let hidden = text.chars().find(|character| cc_auth::util::quote::is_hidden(*character));
     assert!(hidden.is_none(), "{hidden:?} reaches the terminal in {text:?}");
 }
 
@@ -60,13 +60,13 @@ fn clean_some(text: Option<&str>) {
 }
 
 /// A fault's message and hint.
-fn clean_fault(fault: &dyn cc_auth::base::fault::Fault) {
+fn clean_fault(fault: &dyn cc_auth::util::diagnostic::Fault) {
     clean(&fault.to_string());
     clean_some(fault.hint().as_deref());
 }
 
 /// The notes gathered on the way.
-fn clean_notes(notes: &cc_auth::base::note::Notes) {
+fn clean_notes(notes: &cc_auth::util::note::Notes) {
     for note in notes.iter() {
         clean(&note.text);
         clean_some(note.hint.as_deref());

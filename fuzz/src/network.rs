@@ -6,20 +6,20 @@ use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use cc_auth::base::note::Notes;
-use cc_auth::base::secret::SecretText;
-use cc_auth::base::time::Timestamp;
-use cc_auth::directory::{Access, Address, Credentials, Found, Search, Trust};
+use cc_auth::http::{Client, Options, is_loopback, parse_url};
 use cc_auth::key::WeakKeys;
+use cc_auth::ldap::{Access, Address, Credentials, Found, Search, Trust};
 use cc_auth::login::oidc::callback as answers;
 use cc_auth::login::oidc::gate::Gate;
 use cc_auth::login::oidc::listener::{Decision, Listener};
 use cc_auth::login::oidc::page::Page;
 use cc_auth::login::oidc::request::{Ask, Begun, begin};
-use cc_auth::provider::discovery::{Discovery, Endpoint, discover};
-use cc_auth::provider::http::{Client, Options, is_loopback, parse_url};
-use cc_auth::provider::oauth::{Provider, Registration};
-use cc_auth::provider::remote::{Cache, Origin, RemoteKeys};
+use cc_auth::oidc::discovery::{Discovery, Endpoint, discover};
+use cc_auth::oidc::jwks_cache::{Cache, Origin, RemoteKeys};
+use cc_auth::oidc::oauth::{Provider, Registration};
+use cc_auth::util::note::Notes;
+use cc_auth::util::secret::SecretText;
+use cc_auth::util::time::Timestamp;
 
 use super::{clean, clean_fault, clean_notes, clean_some};
 
@@ -320,7 +320,7 @@ pub fn callback(data: &[u8]) {
     }
 }
 
-fn fault_hint(fault: &dyn cc_auth::base::fault::Fault) -> Option<String> {
+fn fault_hint(fault: &dyn cc_auth::util::diagnostic::Fault) -> Option<String> {
     fault.hint()
 }
 

@@ -1,13 +1,13 @@
 //! Login roles, and what they decide.
 
-use cc_auth::base::time::Timestamp;
 use cc_auth::policy::Detail;
-use cc_auth::policy::role::{
+use cc_auth::policy::login_role::{
     CHECKS, Flow, LoginRole, RoleConfig, Roles, config_surprises, judge as decide, role_surprises,
 };
 use cc_auth::policy::verdict::{State, Verdict};
 use cc_auth::token::json::object;
 use cc_auth::token::{Claims, Heading, Part, Unverified, issue, verify};
+use cc_auth::util::time::Timestamp;
 use serde_json::{Value, json};
 
 use super::tokens::house_key;

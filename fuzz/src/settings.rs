@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use cc_auth::base::note::Notes;
-use cc_auth::base::time::Timestamp;
 use cc_auth::config::{self as house, Origin, Sources, Value};
-use cc_auth::login::attempts::{Attempts, MAX_FAILURES};
+use cc_auth::login::attempt_limit::{Attempts, MAX_FAILURES};
 use cc_auth::login::session as kept;
-use cc_auth::renewal::place::Origin as Place;
-use cc_auth::renewal::resource as resources;
+use cc_auth::osdf::location::Origin as Place;
+use cc_auth::osdf::resource as resources;
+use cc_auth::util::note::Notes;
+use cc_auth::util::time::Timestamp;
 
 use super::{clean, clean_fault, clean_notes, parts};
 

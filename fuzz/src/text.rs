@@ -1,14 +1,14 @@
 //! Small languages: durations, patterns, pointers, scopes, and the way to a terminal.
 
-use cc_auth::base::duration::GoDuration;
-use cc_auth::base::quote::{escape, escape_lines, is_hidden, quote as quoted};
-use cc_auth::base::time::{Timestamp, parse as parse_time};
 use cc_auth::policy::glob::matches;
+use cc_auth::policy::login_role::seconds;
 use cc_auth::policy::pointer::{has_odd_index, look_up, meets_odd_index};
-use cc_auth::policy::role::seconds;
 use cc_auth::policy::scope::{Request, ScopePath, Scopes};
 use cc_auth::token::Part;
 use cc_auth::token::json::object;
+use cc_auth::util::duration::GoDuration;
+use cc_auth::util::quote::{escape, escape_lines, is_hidden, quote as quoted};
+use cc_auth::util::time::{Timestamp, parse as parse_time};
 use serde_json::Value;
 
 use super::{clean, clean_fault, clean_some, parts};

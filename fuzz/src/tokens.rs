@@ -2,12 +2,12 @@
 
 use std::sync::OnceLock;
 
-use cc_auth::base::secret::SecretBytes;
-use cc_auth::base::time::Timestamp;
 use cc_auth::key::{Algorithm, PrivateKey, SigningKey, VerifyingKey, WeakKeys};
 use cc_auth::policy::pointer::look_up;
 use cc_auth::token::json::{any, object};
 use cc_auth::token::{Claims, Heading, NumericDate, Part, TokenError, Unverified, inspect, issue, verify};
+use cc_auth::util::secret::SecretBytes;
+use cc_auth::util::time::Timestamp;
 use serde_json::Value;
 
 use super::{clean, clean_fault, same};

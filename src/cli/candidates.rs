@@ -9,8 +9,8 @@ use clap_complete::engine::{ArgValueCandidates, ArgValueCompleter, CompletionCan
 
 use crate::config::{self, DEFAULT_CONFIG, DEFAULT_ENV_FILE, Origin, Sources, Value};
 use crate::policy::Endpoint;
-use crate::store::{Access, Store};
 use crate::user::{AuthSource, Role};
+use crate::user_db::{Access, Store};
 
 /// How many names are offered at once.
 const OFFERED: usize = 500;

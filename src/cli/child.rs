@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-use crate::base::environment::Environment;
+use crate::util::environment::Environment;
 
 /// Variables that a child gets.
 const NAMES: [&str; 33] = [

@@ -3,7 +3,7 @@
 //!
 //! Only this first argument starts it, never a variable of the environment. Candidates come from
 //! user tables and directories that other accounts write to: each is written for the shell by
-//! [`crate::base::shell`] where the shell does not quote what it inserts, and one with a character
+//! [`crate::util::shell`] where the shell does not quote what it inserts, and one with a character
 //! that a terminal obeys is not offered.
 
 use std::ffi::{OsStr, OsString};
@@ -12,8 +12,8 @@ use std::fmt::Write as _;
 use clap_complete::engine::{CompletionCandidate, complete};
 
 use super::tool::Tool;
-use crate::base::quote::is_hidden;
-use crate::base::shell;
+use crate::util::quote::is_hidden;
+use crate::util::shell;
 
 /// The first argument that asks for completion.
 const OPTION: &str = "--complete";

@@ -9,14 +9,14 @@ use serde_json::json;
 
 use super::failure::Failure;
 use super::options::ColorWhen;
-use crate::base::environment::Environment;
-use crate::base::fault::{Fault, Status};
-use crate::base::file::reason;
-use crate::base::kind::Kind;
-use crate::base::note::{Level, Notes};
-use crate::base::quote::{escape, escape_json, visible};
-use crate::base::redact::redact_forms;
-use crate::base::time::Clock;
+use crate::util::diagnostic::{Fault, Status};
+use crate::util::environment::Environment;
+use crate::util::file::reason;
+use crate::util::kind::Kind;
+use crate::util::note::{Level, Notes};
+use crate::util::quote::{escape, escape_json, visible};
+use crate::util::redact::redact_forms;
+use crate::util::time::Clock;
 
 /// Standard output failed.
 #[derive(Debug, thiserror::Error)]
@@ -209,7 +209,7 @@ impl Console {
     /// As [`Console::line`].
     pub fn json_text(&mut self, text: &str) -> Result<(), OutputFault> {
         if self.out_is_terminal {
-            self.line(&escape_json(&crate::base::json_text::indented(text)))
+            self.line(&escape_json(&crate::util::json_text::indented(text)))
         } else {
             self.line(&escape_json(text))
         }

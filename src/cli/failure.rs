@@ -1,7 +1,7 @@
 //! How a fault ends a program: one line, a hint, an exit status; or one JSON object.
 
-use crate::base::fault::{Fault, Status};
-use crate::base::kind::Kind;
+use crate::util::diagnostic::{Fault, Status};
+use crate::util::kind::Kind;
 
 /// Any capability's fault on its way out, or a verdict that was already reported.
 #[derive(Debug)]

@@ -6,13 +6,13 @@ use zeroize::Zeroizing;
 
 use super::console::Console;
 use super::failure::{Failure, UsageFault};
-use crate::base::file::{self, FileError, SETTINGS_LIMIT};
-use crate::base::printable::PrintableText;
-use crate::base::quote::quote_path;
-use crate::base::redact::is_plain;
-use crate::base::secret::SecretText;
 use crate::config::{ConfigFault, DEFAULT_ENV_FILE, Origin, dotenv};
 use crate::key::KeyError;
+use crate::util::file::{self, FileError, SETTINGS_LIMIT};
+use crate::util::printable::PrintableText;
+use crate::util::quote::quote_path;
+use crate::util::redact::is_plain;
+use crate::util::secret::SecretText;
 
 /// Checks that the value of an option is the name of a variable.
 ///

@@ -12,10 +12,10 @@ mod child;
 pub mod completion;
 pub mod console;
 pub mod convert_pem_pubkey;
-pub mod directory;
 pub mod failure;
 pub mod gen_keypair;
 mod key_source;
+pub mod ldap;
 pub mod network;
 pub mod options;
 mod output_owner;
@@ -36,7 +36,7 @@ use std::process::ExitCode;
 use self::console::Console;
 use self::failure::Failure;
 use self::tool::{ParseError, Tool};
-use crate::base::fault::Status;
+use crate::util::diagnostic::Status;
 
 /// The whole of a program's `main`.
 #[must_use]

@@ -1,7 +1,7 @@
 //! How the programs get out to the network: what the environment says about proxies.
 
-use crate::base::environment::Environment;
-use crate::provider::http::ProxyOption;
+use crate::http::ProxyOption;
+use crate::util::environment::Environment;
 
 /// The proxy for TLS connections, by the usual variables: `https_proxy` or `all_proxy`, and
 /// `no_proxy`, in small letters or capitals.

@@ -69,8 +69,8 @@ impl AtOption {
     ///
     /// # Errors
     /// Wrong usage when the text is no time.
-    pub fn clock(&self) -> Result<crate::base::time::Clock, super::failure::UsageFault> {
-        use crate::base::time::{Clock, parse};
+    pub fn clock(&self) -> Result<crate::util::time::Clock, super::failure::UsageFault> {
+        use crate::util::time::{Clock, parse};
         match &self.at {
             None => Ok(Clock::System),
             Some(text) => parse(text, Clock::System.now())

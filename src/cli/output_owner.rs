@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use super::console::Console;
-use crate::base::file;
-use crate::base::note::Notes;
+use crate::util::file;
+use crate::util::note::Notes;
 
 /// Warns when root wrote a file that the account of its directory can not read.
 pub(super) fn warn_if_not_owner<'a>(paths: impl IntoIterator<Item = &'a Path>, console: &mut Console) {

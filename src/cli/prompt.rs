@@ -9,12 +9,12 @@ use clap::{Args, ValueHint};
 use rustix::termios::{OptionalActions, Termios};
 
 use super::console::Console;
-use crate::base::fault::Fault;
-use crate::base::file::{self, Holds, reason};
-use crate::base::kind::Kind;
-use crate::base::note::Notes;
-use crate::base::quote::quote;
-use crate::base::secret::SecretText;
+use crate::util::diagnostic::Fault;
+use crate::util::file::{self, Holds, reason};
+use crate::util::kind::Kind;
+use crate::util::note::Notes;
+use crate::util::quote::quote;
+use crate::util::secret::SecretText;
 
 /// The most that is read of a secret from a stream or file, in bytes.
 const SECRET_LIMIT: u64 = 64 << 10;
@@ -92,7 +92,7 @@ impl PasswordOptions {
     /// The password from the option given, or none when neither was given.
     ///
     /// # Errors
-    /// [`PromptFault`], and a [`crate::base::file::FileError`] for the file.
+    /// [`PromptFault`], and a [`crate::util::file::FileError`] for the file.
     pub fn read(&self, console: &mut Console) -> Result<Option<SecretText>, super::failure::Failure> {
         if self.password_stdin {
             return Ok(Some(from_stdin("password")?));
@@ -184,7 +184,7 @@ pub fn from_stdin(what: &str) -> Result<SecretText, PromptFault> {
 /// Reads a secret from a file, without the line end; warns when others may read the file.
 ///
 /// # Errors
-/// [`PromptFault`], and a [`crate::base::file::FileError`].
+/// [`PromptFault`], and a [`crate::util::file::FileError`].
 pub fn from_file(
     path: &Path,
     what: &str,

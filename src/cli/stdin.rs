@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
-use crate::base::file::FileError;
+use crate::util::file::FileError;
 
 /// The bytes of standard input, at most `limit` of them.
 ///

@@ -2,7 +2,7 @@
 
 use unicode_width::UnicodeWidthStr;
 
-use crate::base::quote::escape;
+use crate::util::quote::escape;
 
 /// Rows of text under a heading. Cells are escaped when they are added.
 #[derive(Debug, Clone)]

@@ -8,7 +8,7 @@ use super::console::Console;
 use super::failure::{Failure, UsageFault};
 use super::page::{Page, decorate};
 use super::rules;
-use crate::base::fault::Status;
+use crate::util::diagnostic::Status;
 
 /// Why a command line is not run.
 #[derive(Debug)]

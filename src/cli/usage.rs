@@ -11,7 +11,7 @@ use clap::{Command, Error};
 
 use super::failure::UsageFault;
 use super::suggest;
-use crate::base::printable::PrintableText;
+use crate::util::printable::PrintableText;
 
 /// What a parser's error means, for the command line that caused it.
 pub(super) fn describe(error: &Error, command: Command, arguments: &[OsString]) -> UsageFault {

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use super::dotenv::{self, Dotenv, SetError};
-use crate::base::fault::Fault;
-use crate::base::file::{Existing, FileError, Location, PRIVATE_MODE, SETTINGS_LIMIT, Write};
-use crate::base::kind::Kind;
-use crate::base::quote::quote_path;
+use crate::util::diagnostic::Fault;
+use crate::util::file::{Existing, FileError, Location, PRIVATE_MODE, SETTINGS_LIMIT, Write};
+use crate::util::kind::Kind;
+use crate::util::quote::quote_path;
 
 /// How many old files are kept beside a file before one has to be removed by hand.
 const MOST_BACKUPS: u32 = 1000;

@@ -6,13 +6,13 @@ use std::path::PathBuf;
 use super::dotenv::DotenvFault;
 use super::origin::Origin;
 use super::variable::Variable;
-use crate::base::duration::DurationError;
-use crate::base::fault::Fault;
-use crate::base::file::FileError;
-use crate::base::kind::Kind;
-use crate::base::printable::PrintableText;
-use crate::base::quote::{escape, quote, quote_path};
 use crate::key::KeyFault;
+use crate::util::diagnostic::Fault;
+use crate::util::duration::DurationError;
+use crate::util::file::FileError;
+use crate::util::kind::Kind;
+use crate::util::printable::PrintableText;
+use crate::util::quote::{escape, quote, quote_path};
 
 /// Something wrong with the settings.
 #[derive(Debug, thiserror::Error)]

@@ -11,11 +11,11 @@ use super::origin::{Origin, Value};
 use super::section::{Findings, Section, SectionState, same_name};
 use super::server::ServerConfig;
 use super::settings::{Jwts, Ldap, OidcProvider};
-use crate::base::duration::GoDuration;
-use crate::base::file::{SETTINGS_LIMIT, read_text};
-use crate::base::near::nearest;
-use crate::base::printable::PrintableText;
-use crate::base::quote::{quote, quote_path};
+use crate::util::duration::GoDuration;
+use crate::util::file::{SETTINGS_LIMIT, read_text};
+use crate::util::printable::PrintableText;
+use crate::util::quote::{quote, quote_path};
+use crate::util::suggest::nearest;
 
 /// What a configuration says.
 #[derive(Debug, Default)]

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use crate::base::printable::PrintableText;
+use crate::util::printable::PrintableText;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
 /// A JSON value.

@@ -4,10 +4,10 @@ use super::fault::ConfigFault;
 use super::secrets::Secret;
 use super::settings::Settings;
 use super::variable::Variable;
-use crate::base::note::Notes;
 use crate::key::encoding::decode_variable;
 use crate::key::verifying::server_base64;
 use crate::key::{KeyError, PrivateKey, PublicKey, SigningKey, VerifyingKey, WeakKeys, published};
+use crate::util::note::Notes;
 
 impl Settings {
     /// The own public key, `JWT_PUBLIC_KEY`. One whose private half everybody can read is

@@ -11,11 +11,11 @@ use super::origin::{Origin, Value};
 use super::secrets::{Secrets, warn_if_expanded};
 use super::section::Findings;
 use super::settings::{DEFAULT_DB, DEFAULT_SESSION, OidcProvider, Settings};
-use crate::base::environment::Environment;
-use crate::base::file::{FileError, SETTINGS_LIMIT, read, read_default, text};
-use crate::base::note::Notes;
-use crate::base::quote::{quote, quote_path};
-use crate::base::secret::SecretText;
+use crate::util::environment::Environment;
+use crate::util::file::{FileError, SETTINGS_LIMIT, read, read_default, text};
+use crate::util::note::Notes;
+use crate::util::quote::{quote, quote_path};
+use crate::util::secret::SecretText;
 
 /// The configuration where nobody names one.
 pub const DEFAULT_CONFIG: &str = "./config.json";

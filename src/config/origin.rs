@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::base::quote::{quote, quote_path};
+use crate::util::quote::{quote, quote_path};
 
 /// Where a value came from; shown as it reads after "from" or "in".
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,10 +6,10 @@ use super::dotenv::{Dotenv, Entry};
 use super::fault::ConfigFault;
 use super::origin::Origin;
 use super::variable::Variable;
-use crate::base::environment::Environment;
-use crate::base::note::Notes;
-use crate::base::quote::{escape, quote_path};
-use crate::base::secret::SecretText;
+use crate::util::environment::Environment;
+use crate::util::note::Notes;
+use crate::util::quote::{escape, quote_path};
+use crate::util::secret::SecretText;
 
 /// A variable that is set to something.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -145,7 +145,7 @@ impl Secrets {
             }
         }
         if let Some((path, _)) = file.filter(|_| in_file) {
-            crate::base::file::warn_if_exposed(path, notes);
+            crate::util::file::warn_if_exposed(path, notes);
         }
         secrets
     }

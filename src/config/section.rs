@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use super::fault::ConfigFault;
 use super::json::Node;
 use super::origin::{Origin, Value};
-use crate::base::duration::GoDuration;
-use crate::base::near::nearest;
-use crate::base::note::Notes;
-use crate::base::quote::{quote, quote_path};
+use crate::util::duration::GoDuration;
+use crate::util::note::Notes;
+use crate::util::quote::{quote, quote_path};
+use crate::util::suggest::nearest;
 
 /// How many unknown keys of a section are named.
 const TOLD_UNKNOWN: usize = 10;

@@ -10,11 +10,11 @@ use super::origin::Origin;
 use super::section::SectionState;
 use super::settings::Settings;
 use super::variable::Variable;
-use crate::base::fault::Fault as _;
-use crate::base::note::Notes;
-use crate::base::quote::{quote, quote_path};
 use crate::key::WeakKeys;
 use crate::key::encoding::decode_as_server;
+use crate::util::diagnostic::Fault as _;
+use crate::util::note::Notes;
+use crate::util::quote::{quote, quote_path};
 
 /// What a finding means for tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

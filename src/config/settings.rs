@@ -9,8 +9,8 @@ use super::origin::{Origin, Value};
 use super::secrets::{Secret, Secrets};
 use super::server::ServerConfig;
 use super::variable::Variable;
-use crate::base::duration::GoDuration;
-use crate::base::file::{FileError, check_default_database};
+use crate::util::duration::GoDuration;
+use crate::util::file::{FileError, check_default_database};
 
 /// The database where nobody names one.
 pub const DEFAULT_DB: &str = "./var/job.db";
@@ -128,7 +128,7 @@ pub struct OidcProvider {
     /// The variable that holds the client's secret where it is not `OID_CLIENT_SECRET`.
     pub client_secret_variable: Option<Value<String>>,
     /// What that variable holds.
-    pub client_secret: Option<Value<crate::base::secret::SecretText>>,
+    pub client_secret: Option<Value<crate::util::secret::SecretText>>,
     /// How the client secret is sent: `client_secret_basic` or `client_secret_post`; as the
     /// provider accepts it where nothing is set.
     pub token_endpoint_auth_method: Option<Value<String>>,
@@ -185,7 +185,7 @@ impl Settings {
         let mut tell = |name: &str, value: &str, origin: &Origin| {
             lines.push(format!("{name} = {value} (from {origin})"));
         };
-        let shown = |text: &str| crate::base::quote::quote(text);
+        let shown = |text: &str| crate::util::quote::quote(text);
         let life =
             |age: Option<GoDuration>| age.map_or_else(|| "never ends".to_owned(), |age| age.to_string());
         tell("database", &shown(&self.db.value.to_string_lossy()), &self.db.origin);

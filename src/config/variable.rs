@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::base::file::shell_word;
+use crate::util::file::shell_word;
 
 /// A variable of the server's environment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::base::printable::PrintableText;
+use crate::util::printable::PrintableText;
 
 /// A signature algorithm of JSON Web Signatures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -8,7 +8,7 @@ use super::algorithm::Algorithm;
 use super::der::read_restricted_spki;
 use super::error::{KeyError, from_der};
 use super::public::{PublicKey, WeakKeys};
-use crate::base::time::Timestamp;
+use crate::util::time::Timestamp;
 
 /// What a certificate says that matters here.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -13,8 +13,8 @@ use super::algorithm::Algorithm;
 use super::error::{DerKind, KeyError, from_der};
 use super::private::PrivateKey;
 use super::public::{Curve, PublicKey, WeakKeys};
-use crate::base::printable::PrintableText;
-use crate::base::secret::SecretBytes;
+use crate::util::printable::PrintableText;
+use crate::util::secret::SecretBytes;
 
 const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");

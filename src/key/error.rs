@@ -4,9 +4,9 @@
 use std::fmt;
 
 use super::algorithm::Algorithm;
-use crate::base::fault::Fault;
-use crate::base::kind::Kind;
-use crate::base::printable::PrintableText;
+use crate::util::diagnostic::Fault;
+use crate::util::kind::Kind;
+use crate::util::printable::PrintableText;
 
 /// Why a text is not base64 as the standard has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

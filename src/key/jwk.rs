@@ -18,10 +18,10 @@ use super::private::PrivateKey;
 use super::public::{Curve, PublicKey, WeakKeys, without_leading_zeros};
 use super::signing::SigningKey;
 use super::verifying::{VerifyingKey, hash_bytes, thumbprint};
-use crate::base::note::Notes;
-use crate::base::printable::PrintableText;
-use crate::base::quote::{escape_json, quote};
-use crate::base::secret::SecretBytes;
+use crate::util::note::Notes;
+use crate::util::printable::PrintableText;
+use crate::util::quote::{escape_json, quote};
+use crate::util::secret::SecretBytes;
 
 /// The members that RFC 7517 4, RFC 7518 6 and RFC 8037 2 register.
 const MEMBERS: [&str; 24] = [

@@ -8,29 +8,29 @@
 
 pub mod algorithm;
 pub mod certificate;
-mod check;
+pub mod compromised;
 pub mod der;
 pub mod encoding;
 pub mod error;
-pub mod found;
 pub mod jwk;
 pub mod nkey;
 pub mod openssh;
+pub mod parse;
 pub mod pem;
+mod prepared;
 pub mod private;
 pub mod public;
-pub mod published;
 pub mod set;
 pub mod signing;
 pub mod verifying;
 
 pub use algorithm::{Algorithm, AlgorithmError};
+pub use compromised::published;
 pub use error::{KeyError, KeyFault};
-pub use found::{Found, read_public, read_signing};
 pub use jwk::Jwk;
+pub use parse::{Found, read_public, read_signing};
 pub use private::PrivateKey;
 pub use public::{Curve, PublicKey, WeakKeys};
-pub use published::published;
 pub use set::KeySet;
 pub use signing::SigningKey;
 pub use verifying::{VerifyingKey, thumbprint};

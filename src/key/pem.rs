@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use super::encoding::{decode_standard, encode_standard};
 use super::error::{KeyError, PemLines};
-use crate::base::printable::PrintableText;
+use crate::util::printable::PrintableText;
 
 const BEGIN: &str = "-----BEGIN ";
 const END: &str = "-----END ";

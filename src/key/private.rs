@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 use super::algorithm::Algorithm;
 use super::error::KeyError;
 use super::public::{Curve, ED25519_PUBLIC_BYTES, PublicKey, WeakKeys};
-use crate::base::secret::SecretBytes;
+use crate::util::secret::SecretBytes;
 
 /// Bytes of an Ed25519 seed, the private key of RFC 8032.
 pub const ED25519_SEED_BYTES: usize = 32;

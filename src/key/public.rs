@@ -7,7 +7,7 @@ use aws_lc_rs::signature::{
 
 use super::algorithm::Algorithm;
 use super::error::KeyError;
-use crate::base::printable::PrintableText;
+use crate::util::printable::PrintableText;
 
 /// Bytes of an Ed25519 public key.
 pub const ED25519_PUBLIC_BYTES: usize = 32;

@@ -6,7 +6,7 @@ use super::error::KeyError;
 use super::jwk::{Jwk, not_json, note_repairs, without_mark};
 use super::public::WeakKeys;
 use super::verifying::VerifyingKey;
-use crate::base::note::Notes;
+use crate::util::note::Notes;
 
 /// How many skipped or repaired keys are listed one by one.
 const TOLD_KEYS: usize = 20;

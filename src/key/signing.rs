@@ -14,7 +14,7 @@ use super::error::KeyError;
 use super::private::{PrivateKey, signing};
 use super::public::{Curve, WeakKeys};
 use super::verifying::VerifyingKey;
-use crate::base::secret::{SecretBytes, SecretText};
+use crate::util::secret::{SecretBytes, SecretText};
 
 /// A key that signs: a private key, or a shared HMAC key, with its key ID. It is wiped from
 /// memory when dropped, and `Debug` shows the public half only.

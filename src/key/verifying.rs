@@ -6,12 +6,12 @@ use std::sync::{Arc, OnceLock};
 use aws_lc_rs::digest;
 
 use super::algorithm::Algorithm;
-use super::check::Check;
 use super::encoding::{decode_variable, encode_url};
 use super::error::KeyError;
+use super::prepared::Check;
 use super::public::{PublicKey, WeakKeys};
-use crate::base::quote::quote;
-use crate::base::secret::{SecretBytes, SecretText};
+use crate::util::quote::quote;
+use crate::util::secret::{SecretBytes, SecretText};
 
 /// What the server takes with `CROSS_LOGIN_JWT_HS512_KEY`.
 const CROSS_LOGIN_ALGORITHMS: [Algorithm; 2] = [Algorithm::Hs512, Algorithm::Hs256];

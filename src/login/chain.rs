@@ -3,16 +3,16 @@
 //! OpenID Connect and the server itself ask the person elsewhere and are not in the chain: they
 //! are chosen by name.
 
-use super::attempts::Attempt;
+use super::attempt_limit::Attempt;
 use super::context::{Comparison, LoginContext};
 use super::fault::LoginError;
 use super::identity::{Identity, Method};
 use super::ldap::{self, Stranger};
 use super::{local, token};
-use crate::base::note::Notes;
-use crate::base::secret::SecretText;
-use crate::store::Store;
 use crate::user::{AuthSource, User};
+use crate::user_db::Store;
+use crate::util::note::Notes;
+use crate::util::secret::SecretText;
 
 /// What somebody shows to prove who he or she is.
 #[derive(Debug, Clone, Default)]

@@ -1,11 +1,11 @@
 //! What every login works with: the settings and the present, and the one comparison that each
 //! rejection costs.
 
-use crate::base::secret::SecretText;
-use crate::base::time::Timestamp;
 use crate::config::Settings;
-use crate::directory::Wishes;
+use crate::ldap::Wishes;
 use crate::user::password::{self, HashError, PasswordHash};
+use crate::util::secret::SecretText;
+use crate::util::time::Timestamp;
 
 /// What every login works with.
 #[derive(Debug, Clone, Copy)]

@@ -2,17 +2,17 @@
 
 use std::path::PathBuf;
 
-use crate::base::duration::GoDuration;
-use crate::base::fault::Fault;
-use crate::base::file::FileError;
-use crate::base::kind::Kind;
-use crate::base::quote::{quote, quote_path};
-use crate::base::time::span_for_people;
 use crate::config::ConfigFault;
-use crate::directory::DirectoryError;
-use crate::store::StoreError;
+use crate::ldap::DirectoryError;
 use crate::token::IssueError;
 use crate::user::UsernameError;
+use crate::user_db::StoreError;
+use crate::util::diagnostic::Fault;
+use crate::util::duration::GoDuration;
+use crate::util::file::FileError;
+use crate::util::kind::Kind;
+use crate::util::quote::{quote, quote_path};
+use crate::util::time::span_for_people;
 
 /// The longest name that is looked at, in bytes: the column of the user table has room for 255.
 pub const MAX_NAME_BYTES: usize = 255;

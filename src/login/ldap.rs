@@ -1,17 +1,17 @@
 //! Login by a bind to the LDAP server.
 
-use super::attempts::Attempt;
+use super::attempt_limit::Attempt;
 use super::context::LoginContext;
 use super::fault::LoginError;
 use super::identity::{Identity, Method};
-use crate::base::note::Notes;
-use crate::base::quote::quote;
-use crate::base::secret::SecretText;
-use crate::directory::escape::bind_name;
-use crate::directory::settings::{access, bind_template};
-use crate::directory::{Credentials, DirectoryError, Found, Person, configured};
-use crate::store::{Record, Store, StoreError};
+use crate::ldap::escape::bind_name;
+use crate::ldap::settings::{access, bind_template};
+use crate::ldap::{Credentials, DirectoryError, Found, Person, configured};
 use crate::user::{AuthSource, User, Username};
+use crate::user_db::{Record, Store, StoreError};
+use crate::util::note::Notes;
+use crate::util::quote::quote;
+use crate::util::secret::SecretText;
 
 /// What the LDAP server returns for a name that the user table does not have.
 #[derive(Debug, Clone, PartialEq, Eq)]

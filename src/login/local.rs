@@ -3,9 +3,9 @@
 use super::context::Comparison;
 use super::fault::LoginError;
 use super::identity::{Identity, Method};
-use crate::base::secret::SecretText;
-use crate::store::Store;
 use crate::user::{AuthSource, User};
+use crate::user_db::Store;
+use crate::util::secret::SecretText;
 
 /// Logs a user in whose record is a local one. A user who is unknown, of another source or without
 /// a password is rejected in the same words.

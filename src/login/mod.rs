@@ -4,7 +4,7 @@
 //! somebody decides: nobody whom the directory refuses is let in by another way.
 //! [`attempts`] makes guessing slow, [`session`] remembers who it was.
 
-pub mod attempts;
+pub mod attempt_limit;
 pub mod chain;
 mod context;
 pub mod fault;
@@ -12,12 +12,12 @@ pub mod identity;
 pub mod ldap;
 pub mod local;
 pub mod oidc;
-pub mod place;
+pub mod paths;
 mod row;
 pub mod session;
 pub mod token;
 
-pub use attempts::Attempts;
+pub use attempt_limit::Attempts;
 pub use chain::{Presented, login};
 pub use context::LoginContext;
 pub use fault::LoginError;

@@ -1,7 +1,7 @@
 //! The row of a user who logged in by token or OpenID: added or updated where the settings say so.
 
-use crate::store::{Store, StoreError};
 use crate::user::{Role, User};
+use crate::user_db::{Store, StoreError};
 
 /// What a login may change in the user table.
 #[derive(Debug, Clone, Copy)]

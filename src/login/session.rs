@@ -12,14 +12,14 @@ use zeroize::Zeroizing;
 
 use super::fault::LoginError;
 use super::identity::{Identity, Method};
-use crate::base::duration::GoDuration;
-use crate::base::file::{self, Distrust, Existing, FileError, PRIVATE_MODE};
-use crate::base::note::Notes;
-use crate::base::secret::SecretText;
-use crate::base::time::Timestamp;
 use crate::key::SigningKey;
 use crate::token::{Claims, Heading, issue};
 use crate::user::{AuthSource, User};
+use crate::util::duration::GoDuration;
+use crate::util::file::{self, Distrust, Existing, FileError, PRIVATE_MODE};
+use crate::util::note::Notes;
+use crate::util::secret::SecretText;
+use crate::util::time::Timestamp;
 
 /// The longest session file that is read, in bytes.
 const LIMIT: u64 = 1 << 20;

@@ -6,18 +6,18 @@ use serde_json::Value;
 use super::fault::LoginError;
 use super::identity::{Identity, Method};
 use super::row::{self, Change, Permitted};
-use crate::base::note::Notes;
-use crate::base::quote::quote;
-use crate::base::secret::SecretText;
-use crate::base::time::Timestamp;
 use crate::config::{ServerKeys, Settings};
 use crate::key::{VerifyingKey, WeakKeys};
 use crate::policy::Detail;
-use crate::policy::admission::{closed, judge, kept_roles};
+use crate::policy::server_access::{closed, judge, kept_roles};
 use crate::policy::{Account, Endpoint, Rules, Signer, Verdict};
-use crate::store::Store;
 use crate::token::{Claims, Unverified, Verified, verify};
 use crate::user::{AuthSource, User, Username};
+use crate::user_db::Store;
+use crate::util::note::Notes;
+use crate::util::quote::quote;
+use crate::util::secret::SecretText;
+use crate::util::time::Timestamp;
 
 /// Logs in whoever the token names, if the server would.
 ///
@@ -37,11 +37,11 @@ pub fn login(
 ) -> Result<Identity, LoginError> {
     let refuse = |reason: String, hint: Option<String>| LoginError::TokenRefused { reason, hint };
     let from_token = |error: crate::token::TokenError| {
-        use crate::base::fault::Fault as _;
+        use crate::util::diagnostic::Fault as _;
         refuse(error.to_string(), error.hint())
     };
     let found = crate::token::text::one(text.expose()).map_err(|error| {
-        use crate::base::fault::Fault as _;
+        use crate::util::diagnostic::Fault as _;
         refuse(error.to_string(), error.hint())
     })?;
     let token = Unverified::parse(&found.token).map_err(from_token)?;

@@ -3,11 +3,11 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::base::fault::Fault;
-use crate::base::kind::Kind;
-use crate::base::near::nearest;
-use crate::base::printable::PrintableText;
 use crate::user::Role;
+use crate::util::diagnostic::Fault;
+use crate::util::kind::Kind;
+use crate::util::printable::PrintableText;
+use crate::util::suggest::nearest;
 
 /// An endpoint of the server, or of cc-metric-store, that accepts or rejects tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

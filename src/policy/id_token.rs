@@ -7,11 +7,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
 use super::verdict::Verdict;
-use crate::base::quote::quote;
-use crate::base::secret::SecretText;
-use crate::base::time::{Timestamp, span_for_people};
 use crate::key::Algorithm;
 use crate::token::{Claims, Verified};
+use crate::util::quote::quote;
+use crate::util::secret::SecretText;
+use crate::util::time::{Timestamp, span_for_people};
 
 /// How far `nbf` may lie ahead, in seconds.
 const NOT_BEFORE_LEEWAY: i64 = 5 * 60;

@@ -1,15 +1,15 @@
 //! Decisions: verified claims and rules in, a [`Verdict`] out. Pure; the time is given.
 
-pub mod admission;
 pub mod endpoint;
 pub mod glob;
 pub mod id_token;
 pub mod oidc_identity;
+pub mod server_access;
 
+pub mod login_role;
 pub mod pointer;
 pub mod profile;
 pub mod remedy;
-pub mod role;
 pub mod rules;
 pub mod scope;
 mod subject;

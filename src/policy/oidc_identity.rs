@@ -3,13 +3,13 @@
 
 use serde_json::{Map, Value};
 
-use crate::base::fault::Fault;
-use crate::base::kind::Kind;
-use crate::base::note::Notes;
-use crate::base::quote::quote;
 use crate::token::Claims;
 use crate::token::json::kind;
 use crate::user::{Role, Username, UsernameError};
+use crate::util::diagnostic::Fault;
+use crate::util::kind::Kind;
+use crate::util::note::Notes;
+use crate::util::quote::quote;
 
 /// The roles that a provider can give; the others are dropped, as the server drops them.
 const GIVEN: [Role; 4] = [Role::User, Role::Admin, Role::Manager, Role::Support];

@@ -10,9 +10,9 @@ use serde_json::{Map, Value};
 
 use super::scope::{Family, Operation, Scopes};
 use super::verdict::Verdict;
-use crate::base::near::nearest;
-use crate::base::quote::{escape, quote};
-use crate::base::time::span_for_people;
+use crate::util::quote::{escape, quote};
+use crate::util::suggest::nearest;
+use crate::util::time::span_for_people;
 
 /// The audience for any service in the WLCG profile.
 pub const WLCG_ANY: &str = "https://wlcg.cern.ch/jwt/v1/any";

@@ -3,8 +3,8 @@
 //! so that each hint leads to success.
 
 use super::endpoint::Endpoint;
-use crate::base::file::shell_word;
 use crate::user::{Role, Username};
+use crate::util::file::shell_word;
 
 /// The change with which an endpoint accepts a user's token.
 #[derive(Debug, Clone, PartialEq, Eq)]

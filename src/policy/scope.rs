@@ -17,10 +17,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::base::fault::Fault;
-use crate::base::kind::Kind;
-use crate::base::near::nearest;
-use crate::base::quote::{escape, quote};
+use crate::util::diagnostic::Fault;
+use crate::util::kind::Kind;
+use crate::util::quote::{escape, quote};
+use crate::util::suggest::nearest;
 
 /// An operation that a scope can permit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -7,10 +7,10 @@ use super::endpoint::{Endpoint, is_kept_at_login};
 use super::remedy::{Remedy, accepted_in_words, distinct};
 use super::rules::{Account, Rules};
 use super::verdict::Verdict;
-use crate::base::file::shell_word;
-use crate::base::quote::quote;
 use crate::token::Claims;
 use crate::user::{AuthSource, Role, User};
+use crate::util::file::shell_word;
+use crate::util::quote::quote;
 
 /// What the checks of the subject depend on.
 pub(super) struct Subject<'a> {

@@ -1,8 +1,8 @@
 //! The times of a token: `exp`, `nbf` and `iat` against the given instant.
 
 use super::verdict::Verdict;
-use crate::base::time::Timestamp;
 use crate::token::{Claims, NumericDate, TimeClaimError};
+use crate::util::time::Timestamp;
 
 /// Whether `iat`, the time of issue, decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

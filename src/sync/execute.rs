@@ -1,11 +1,11 @@
 //! Carrying a plan out: in one transaction, or not at all.
 
-use crate::base::fault::Fault;
-use crate::base::kind::Kind;
-use crate::base::quote::quote;
-use crate::directory::Roster;
-use crate::store::{Store, StoreError};
+use crate::ldap::Roster;
 use crate::user::User;
+use crate::user_db::{Store, StoreError};
+use crate::util::diagnostic::Fault;
+use crate::util::kind::Kind;
+use crate::util::quote::quote;
 
 use super::plan::{Plan, Planner, Refusal, Rules};
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::base::quote::quote;
+use crate::util::quote::quote;
 
 /// The most users that one sync may delete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -5,10 +5,10 @@
 
 use std::hash::{BuildHasher as _, RandomState};
 
-use crate::directory::Roster;
-use crate::directory::roster::{Kind, Skipped};
-use crate::store::Known;
+use crate::ldap::Roster;
+use crate::ldap::roster::{Kind, Skipped};
 use crate::user::{AuthSource, plain};
+use crate::user_db::Known;
 
 use super::limit::Limit;
 
@@ -347,7 +347,7 @@ fn near_collisions(plan: &mut Plan<'_>, strangers: &mut [String]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::directory::roster::Builder;
+    use crate::ldap::roster::Builder;
 
     fn roster(people: &[(&str, Option<&str>)]) -> Roster {
         let mut builder = Builder::default();

@@ -5,8 +5,8 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use super::json::kind;
-use crate::base::quote::quote;
-use crate::base::time::Timestamp;
+use crate::util::quote::quote;
+use crate::util::time::Timestamp;
 
 /// The claims of a token, in their order. Nothing in here is true by itself: only the claims of
 /// a [`super::Verified`] come from somebody who is trusted.

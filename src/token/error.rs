@@ -3,9 +3,9 @@
 use std::fmt;
 
 use super::MAX_BYTES;
-use crate::base::fault::Fault;
-use crate::base::kind::Kind;
-use crate::base::quote::quote;
+use crate::util::diagnostic::Fault;
+use crate::util::kind::Kind;
+use crate::util::quote::quote;
 
 /// A part of a compact token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -7,10 +7,10 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde_json::Value;
 
 use super::claims::Claims;
-use super::compact::{Header, Unverified, is_truncated};
 use super::error::{Part, TokenError};
 use super::json::{self, kind};
-use crate::base::quote::quote;
+use super::jws::{Header, Unverified, is_truncated};
+use crate::util::quote::quote;
 
 /// What can be seen of a token without a key. None of it is proven.
 #[derive(Debug, Clone, PartialEq)]

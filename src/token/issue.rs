@@ -6,10 +6,10 @@ use serde_json::{Map, Value};
 
 use super::MAX_BYTES;
 use super::claims::Claims;
-use crate::base::fault::Fault;
-use crate::base::kind::Kind;
-use crate::base::secret::SecretText;
 use crate::key::{Algorithm, KeyError, SigningKey};
+use crate::util::diagnostic::Fault;
+use crate::util::kind::Kind;
+use crate::util::secret::SecretText;
 
 /// What the header of a new token says.
 #[derive(Debug, Clone, PartialEq, Eq)]

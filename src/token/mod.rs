@@ -10,21 +10,21 @@
 //! assert_eq!(Unverified::parse("x.y").err(), Some(TokenError::Parts(2)));
 //! ```
 
+pub mod bearer_discovery;
 pub mod claims;
-pub mod compact;
-pub mod discovery;
 pub mod error;
 pub mod inspect;
 pub mod issue;
 pub mod json;
+pub mod jws;
 pub mod text;
 pub mod verify;
 
 pub use claims::{Claims, NumericDate, TimeClaimError};
-pub use compact::{Header, Unverified};
 pub use error::{Part, TokenError};
 pub use inspect::{Inspection, inspect};
 pub use issue::{Heading, IssueError, issue};
+pub use jws::{Header, Unverified};
 pub use text::bare;
 pub use verify::{Verified, signed_content, verify, verify_owned};
 

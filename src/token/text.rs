@@ -10,8 +10,8 @@ use serde_json::Value;
 
 use super::error::TokenError;
 use super::json;
-use crate::base::fault::Fault;
-use crate::base::kind::Kind;
+use crate::util::diagnostic::Fault;
+use crate::util::kind::Kind;
 
 /// The members that hold a token: RFC 6749 5.1, OpenID Connect Core 3.1.3.3, `cc-jwt issue --json`,
 /// the token of a service account.

@@ -1,8 +1,8 @@
 //! The one verification in the house.
 
 use super::claims::Claims;
-use super::compact::{Header, Parts, Unverified, decode_signature, is_truncated};
 use super::error::{Part, TokenError};
+use super::jws::{Header, Parts, Unverified, decode_signature, is_truncated};
 use crate::key::{Algorithm, VerifyingKey};
 
 /// How many keys are tried for one token. Without key IDs any key of the token's algorithm may be the
@@ -157,7 +157,7 @@ fn fitting<'k>(
 fn shown_names(names: &[&str]) -> String {
     const SHOWN: usize = 5;
     let mut quoted: Vec<String> =
-        names.iter().take(SHOWN).map(|name| crate::base::quote::quote(name)).collect();
+        names.iter().take(SHOWN).map(|name| crate::util::quote::quote(name)).collect();
     if names.len() > SHOWN {
         quoted.push(format!("and {} more", names.len() - SHOWN));
     }

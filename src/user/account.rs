@@ -5,9 +5,9 @@ use std::collections::HashSet;
 use super::name::{Username, UsernameError};
 use super::role::{Role, RoleError};
 use super::{AuthSource, User};
-use crate::base::fault::Fault;
-use crate::base::kind::Kind;
-use crate::base::quote::{is_hidden, quote};
+use crate::util::diagnostic::Fault;
+use crate::util::kind::Kind;
+use crate::util::quote::{is_hidden, quote};
 
 /// The longest text the server's columns are declared for, in characters.
 pub const MAX_TEXT: usize = 255;

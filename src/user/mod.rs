@@ -72,7 +72,7 @@ impl std::str::FromStr for AuthSource {
 
 /// A source the server does not know.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown auth source {}, wanted local, ldap, token or oidc", crate::base::quote::quote(.0))]
+#[error("unknown auth source {}, wanted local, ldap, token or oidc", crate::util::quote::quote(.0))]
 pub struct UnknownSource(pub String);
 
 /// A user's record, without the password.

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::base::fault::Fault;
-use crate::base::kind::Kind;
-use crate::base::quote::{is_hidden, quote};
+use crate::util::diagnostic::Fault;
+use crate::util::kind::Kind;
+use crate::util::quote::{is_hidden, quote};
 
 /// The longest name that the server accepts, in bytes; its own message says characters.
 pub const MAX_BYTES: usize = 100;

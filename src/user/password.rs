@@ -6,7 +6,7 @@
 //! longer password the first 72 bytes count.
 //!
 //! ```
-//! use cc_auth::base::secret::SecretText;
+//! use cc_auth::util::secret::SecretText;
 //! use cc_auth::user::password::PasswordHash;
 //! let password = SecretText::new("hunter2".to_owned());
 //! let hash = PasswordHash::with_cost(&password, 4)?;
@@ -19,9 +19,9 @@ use base64::alphabet::BCRYPT;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use zeroize::Zeroizing;
 
-use crate::base::fault::Fault;
-use crate::base::kind::Kind;
-use crate::base::secret::SecretText;
+use crate::util::diagnostic::Fault;
+use crate::util::kind::Kind;
+use crate::util::secret::SecretText;
 
 /// The longest password bcrypt can hold, in bytes.
 pub const MAX_BYTES: usize = 72;

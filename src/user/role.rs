@@ -3,10 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::base::fault::Fault;
-use crate::base::kind::Kind;
-use crate::base::near::nearest;
-use crate::base::printable::PrintableText;
+use crate::util::diagnostic::Fault;
+use crate::util::kind::Kind;
+use crate::util::printable::PrintableText;
+use crate::util::suggest::nearest;
 
 /// A role, from the most to the least powerful; `anonymous` stands apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

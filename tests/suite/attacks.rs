@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use cc_auth::base::note::Notes;
-use cc_auth::base::secret::SecretBytes;
-use cc_auth::key::found::{read_public, read_signing};
+use cc_auth::key::parse::{read_public, read_signing};
 use cc_auth::key::{Algorithm, SigningKey, WeakKeys, jwk};
+use cc_auth::util::note::Notes;
+use cc_auth::util::secret::SecretBytes;
 use serde_json::{Value, json};
 
 use crate::httpd::{Reply, Server};
@@ -632,7 +632,7 @@ fn nothing_that_a_terminal_obeys_comes_out_of_any_program() {
             let for_programs = json || arguments.starts_with(&["inspect", "--stream"]);
             let shown =
                 if for_programs { run.stderr.clone() } else { format!("{}{}", run.stdout, run.stderr) };
-            let hidden = |c: char| c != '\n' && cc_auth::base::quote::is_hidden(c);
+            let hidden = |c: char| c != '\n' && cc_auth::util::quote::is_hidden(c);
             if let Some(line) = shown.lines().find(|line| line.contains(hidden)) {
                 obeyed.push(format!("{program} {arguments:?}: {line:?}"));
             }

@@ -3,13 +3,13 @@
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use cc_auth::base::secret::SecretText;
-use cc_auth::store::{Access, Store};
 use cc_auth::user::PasswordHash;
+use cc_auth::user_db::{Access, Store};
+use cc_auth::util::secret::SecretText;
 use rusqlite::Connection;
 
-use crate::store::{LAYOUTS, server_database};
 use crate::support::{Folder, has_python, rows};
+use crate::user_db::{LAYOUTS, server_database};
 
 fn secret(text: &str) -> SecretText {
     SecretText::new(text.to_owned())

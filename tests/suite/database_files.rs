@@ -7,12 +7,12 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use cc_auth::base::fault::{Fault as _, Status};
-use cc_auth::store::{Access, Store, StoreError};
+use cc_auth::user_db::{Access, Store, StoreError};
+use cc_auth::util::diagnostic::{Fault as _, Status};
 use rusqlite::Connection;
 
-use crate::store::server_database;
 use crate::support::{Folder, Run, has, has_root, programs};
+use crate::user_db::server_database;
 
 /// A column: name, type, NOT NULL, default, position in the primary key.
 type Column = (&'static str, &'static str, bool, Option<&'static str>, i64);
@@ -208,7 +208,7 @@ fn init_beside_files_of_an_earlier_database_creates_nothing() {
         let rejected = folder.run("cc-user", &["init"]).ended(73);
         assert!(rejected.stderr.contains(suffix), "{}", rejected.stderr);
         assert_eq!(folder.sh("ls -A . var").stdout, format!(".:\n.home\nvar\n\nvar:\njob.db{suffix}\n"));
-        let create = cc_auth::store::create(&folder.file("var/job.db"));
+        let create = cc_auth::user_db::create(&folder.file("var/job.db"));
         assert!(matches!(create, Err(StoreError::Leftover { .. })), "{create:?}");
         // The hint leads on.
         let hint = rejected.stderr.lines().find_map(|line| line.split_once("move what is left of it away: "));
@@ -431,7 +431,7 @@ fn database_replaced_while_it_is_open_is_neither_read_nor_changed() {
     is_replaced(store.transaction().unwrap_err());
     is_replaced(store.find("a").unwrap_err());
     is_replaced(store.scan(|_| Ok::<(), StoreError>(())).unwrap_err());
-    is_replaced(store.each(&cc_auth::store::Filter::default(), |_| Ok::<(), StoreError>(())).unwrap_err());
+    is_replaced(store.each(&cc_auth::user_db::Filter::default(), |_| Ok::<(), StoreError>(())).unwrap_err());
     drop(store);
     assert_untouched(&path, new);
     // Within it.

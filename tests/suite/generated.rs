@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use cc_auth::base::fault::Status;
-use cc_auth::base::kind::Kind;
 use cc_auth::cli::completion::Shell;
 use cc_auth::cli::tool::Tool;
+use cc_auth::util::diagnostic::Status;
+use cc_auth::util::kind::Kind;
 
 use crate::manual::man_pages;
 use crate::support::{Folder, programs};
@@ -44,7 +44,7 @@ fn completions() -> BTreeMap<String, String> {
 fn errors_page() -> String {
     let mut page = String::from(
         "# Errors and exit statuses\n\n\
-         This page is generated from the table in `src/base/kind.rs` (`make docs`). An error has one kind, and a\n\
+         This page is generated from the table in `src/util/kind.rs` (`make docs`). An error has one kind, and a\n\
          kind has one exit status in every program. With `--json` an error is one object on standard error:\n\
          `{\"error\":{\"kind\":\"…\",\"message\":\"…\",\"hint\":\"…\"}}`. Kinds and statuses are a stable interface; the wording of\n\
          messages is not.\n",

@@ -8,10 +8,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use cc_auth::base::secret::SecretBytes;
 use cc_auth::key::jwk::write_public;
 use cc_auth::key::{Algorithm, PrivateKey, SigningKey, WeakKeys};
 use cc_auth::token::{Claims, Heading, issue};
+use cc_auth::util::secret::SecretBytes;
 use serde_json::{Map, Value, json};
 
 use crate::httpd::{Reply, Request, Server, parameter};

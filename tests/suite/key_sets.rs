@@ -1,8 +1,8 @@
 //! Key sets as files: what is published is never lost, and a set without a usable key is no answer
 //! about a token.
 
-use cc_auth::base::json_text::{compact, entries};
 use cc_auth::key::{Algorithm, PrivateKey, jwk};
+use cc_auth::util::json_text::{compact, entries};
 
 use crate::httpd::{Reply, Server};
 use crate::support::Folder;
@@ -128,7 +128,7 @@ fn set_of_many_keys_is_read_in_linear_time() {
         let jwks: Vec<String> = (0..count).map(seed).collect();
         let text = cc_auth::key::set::write(jwks.iter().map(String::as_str));
         let begun = std::time::Instant::now();
-        let mut notes = cc_auth::base::note::Notes::new();
+        let mut notes = cc_auth::util::note::Notes::new();
         let set = cc_auth::key::KeySet::from_json(&text, cc_auth::key::WeakKeys::Refuse, &mut notes).unwrap();
         assert_eq!(set.len(), count as usize);
         begun.elapsed()

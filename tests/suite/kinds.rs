@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use cc_auth::base::kind::Kind;
+use cc_auth::util::kind::Kind;
 
 use crate::support::Folder;
 

@@ -3,13 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use cc_auth::base::note::Notes;
-use cc_auth::base::secret::SecretText;
-use cc_auth::base::time::Timestamp;
 use cc_auth::config::{Origin, Sources, Value as Setting, load};
-use cc_auth::directory::Wishes;
+use cc_auth::ldap::Wishes;
 use cc_auth::login::{Identity, LoginContext, LoginError, Presented, login};
-use cc_auth::store::{Access, Store};
+use cc_auth::user_db::{Access, Store};
+use cc_auth::util::note::Notes;
+use cc_auth::util::secret::SecretText;
+use cc_auth::util::time::Timestamp;
 use serde_json::Value;
 
 use crate::slapd::{Manner, Slapd};
@@ -35,7 +35,7 @@ fn table(folder: &Folder) -> BTreeMap<String, Row> {
 fn fill(folder: &Folder, users: &Value) {
     let path = folder.file("job.db");
     let _ = std::fs::remove_file(&path);
-    cc_auth::store::create(&path).unwrap();
+    cc_auth::user_db::create(&path).unwrap();
     let mut connection = rusqlite::Connection::open(&path).unwrap();
     let transaction = connection.transaction().unwrap();
     for user in users.as_array().unwrap() {

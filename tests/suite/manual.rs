@@ -6,9 +6,9 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use cc_auth::base::fault::Status;
 use cc_auth::cli::page::Page;
 use cc_auth::cli::tool::Tool;
+use cc_auth::util::diagnostic::Status;
 use clap::{Arg, ArgAction, Command};
 
 use crate::generated::TOOLS;

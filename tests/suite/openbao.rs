@@ -15,13 +15,13 @@ use std::time::{Duration, Instant, SystemTime};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use cc_auth::base::note::Notes;
-use cc_auth::base::time::Timestamp;
-use cc_auth::key::found::{read_public, read_signing};
+use cc_auth::key::parse::{read_public, read_signing};
 use cc_auth::key::{KeySet, WeakKeys};
 use cc_auth::policy::Detail;
-use cc_auth::policy::role::{Flow, LoginRole, RoleConfig, judge};
+use cc_auth::policy::login_role::{Flow, LoginRole, RoleConfig, judge};
 use cc_auth::token::{Unverified, verify};
+use cc_auth::util::note::Notes;
+use cc_auth::util::time::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::support::{has, is_updating};

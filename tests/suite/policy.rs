@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use cc_auth::base::secret::SecretText;
-use cc_auth::base::time::Timestamp;
 use cc_auth::key::{Algorithm, SigningKey, VerifyingKey, WeakKeys};
-use cc_auth::policy::admission::{self, Account, Rules, Signer};
+use cc_auth::policy::server_access::{self, Account, Rules, Signer};
 use cc_auth::policy::{Detail, Endpoint, State, Verdict};
 use cc_auth::token::{self, Unverified};
 use cc_auth::user::{AuthSource, Role, User};
+use cc_auth::util::secret::SecretText;
+use cc_auth::util::time::Timestamp;
 use serde_json::{Value, json};
 
 use crate::support::{data, rows};
@@ -69,7 +69,7 @@ fn decide(endpoint: Endpoint, text: &str, keys: &Keys, rules: &Rules, users: &[V
         Unverified::parse(text).and_then(|token| token::verify(token, keys.0.iter().map(|(_, key)| key)));
     let verified = match verified {
         Ok(verified) => verified,
-        Err(error) => return admission::refused(&error),
+        Err(error) => return server_access::refused(&error),
     };
     let signer = keys.0[verified.key()].0;
     let looked_up = verified.claims().subject().map(|name| account_of(users, name));
@@ -80,7 +80,7 @@ fn decide(endpoint: Endpoint, text: &str, keys: &Keys, rules: &Rules, users: &[V
     };
     let judge = |detail| {
         let now = Timestamp(at.floor() as i64);
-        admission::judge(Some(endpoint), &verified, signer, rules, account, now, detail)
+        server_access::judge(Some(endpoint), &verified, signer, rules, account, now, detail)
     };
     let verdict = judge(Detail::Everything);
     let brief = judge(Detail::Failures);
@@ -365,7 +365,7 @@ fn failing(verdict: &Verdict) -> Option<&str> {
 fn times_are_judged_to_the_second() {
     let judged = |endpoint, claims: Value| {
         let token = verified(&claims);
-        let verdict = admission::judge(
+        let verdict = server_access::judge(
             Some(endpoint),
             &token,
             Signer::Own,
@@ -397,7 +397,7 @@ fn what_is_demanded_must_be_there_to_the_letter() {
     let token = verified(&json!({"sub": "a", "iss": "https://i/", "aud": ["one", "two"], "roles": ["user"]}));
     let demanded = |issuer, audience| {
         let mut verdict = Verdict::new();
-        admission::demand(&mut verdict, token.claims(), issuer, audience);
+        server_access::demand(&mut verdict, token.claims(), issuer, audience);
         failing(&verdict).map(str::to_owned)
     };
     assert_eq!(demanded(Some("https://i/"), Some("two")), None);
@@ -409,7 +409,7 @@ fn what_is_demanded_must_be_there_to_the_letter() {
     }
     for (role, wanted) in [(Role::User, None), (Role::Admin, Some("required-role"))] {
         let rules = Rules { required_roles: vec![role], ..Rules::default() };
-        let verdict = admission::judge(
+        let verdict = server_access::judge(
             None,
             &token,
             Signer::Own,

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use cc_auth::base::secret::SecretText;
-use cc_auth::store::{Access, Store};
+use cc_auth::user_db::{Access, Store};
+use cc_auth::util::secret::SecretText;
 use rexpect::session::{PtySession, spawn_command};
 
 use crate::support::Folder;

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use cc_auth::base::note::Notes;
-use cc_auth::base::time::Timestamp;
+use cc_auth::http::{Client, HttpError, Options, parse_url};
 use cc_auth::key::{Algorithm, PrivateKey, WeakKeys, jwk};
-use cc_auth::provider::http::{Client, HttpError, Options, parse_url};
-use cc_auth::provider::remote::{Cache, Origin, RemoteKeys, RemoteKeysError};
+use cc_auth::oidc::jwks_cache::{Cache, Origin, RemoteKeys, RemoteKeysError};
+use cc_auth::util::note::Notes;
+use cc_auth::util::time::Timestamp;
 
 use crate::httpd::{Reply, Server};
 

@@ -3,14 +3,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use cc_auth::base::note::Notes;
-use cc_auth::base::time::Timestamp;
-use cc_auth::key::found::read_public;
+use cc_auth::key::parse::read_public;
 use cc_auth::key::{KeySet, WeakKeys};
 use cc_auth::policy::Detail;
 use cc_auth::policy::State;
-use cc_auth::policy::role::{CHECKS, Flow, LoginRole, RoleConfig, judge};
+use cc_auth::policy::login_role::{CHECKS, Flow, LoginRole, RoleConfig, judge};
 use cc_auth::token::{Unverified, verify};
+use cc_auth::util::note::Notes;
+use cc_auth::util::time::Timestamp;
 use serde_json::{Value, json};
 
 fn data(name: &str) -> PathBuf {

@@ -8,22 +8,22 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use cc_auth::base::environment::Environment;
-use cc_auth::base::fault::Fault;
-use cc_auth::base::note::Notes;
-use cc_auth::base::secret::SecretText;
 use cc_auth::config::{Origin as ConfigOrigin, Sources, Value as ConfigValue, dotenv, load};
 use cc_auth::key::nkey::NkeyRole;
 use cc_auth::key::public::Curve;
 use cc_auth::key::{
-    Jwk, KeySet, PrivateKey, SigningKey, VerifyingKey, WeakKeys, found, jwk, nkey, pem, read_public,
+    Jwk, KeySet, PrivateKey, SigningKey, VerifyingKey, WeakKeys, jwk, nkey, parse, pem, read_public,
     read_signing, set,
 };
-use cc_auth::policy::role::LoginRole;
-use cc_auth::renewal::publication::{Published, dropped, key_set};
-use cc_auth::renewal::{KeySource, Origin, resource};
+use cc_auth::osdf::jwks_document::{Published, dropped, key_set};
+use cc_auth::osdf::{KeySource, Origin, resource};
+use cc_auth::policy::login_role::LoginRole;
 use cc_auth::token::{Unverified, text};
 use cc_auth::user::exchange::{CsvReader, JsonLinesReader};
+use cc_auth::util::diagnostic::Fault;
+use cc_auth::util::environment::Environment;
+use cc_auth::util::note::Notes;
+use cc_auth::util::secret::SecretText;
 
 use crate::support::Folder;
 
@@ -251,7 +251,7 @@ fn said(text: &str, folder: &Folder) -> String {
         read!(
             read_public(bytes, weak, &mut notes),
             read_signing(bytes, weak, &mut notes),
-            found::read_one_block(text, weak),
+            parse::read_one_block(text, weak),
             KeySet::from_json(text, weak, &mut notes),
             Jwk::parse(text).and_then(|jwk| jwk.verifying_key(weak)),
             Jwk::parse(text).and_then(|jwk| jwk.signing_key(weak)),

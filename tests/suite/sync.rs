@@ -12,7 +12,7 @@ use crate::support::{Folder, Run, has, programs};
 pub fn folder_for(url: &str, more: serde_json::Value) -> Folder {
     let folder = Folder::new();
     std::fs::create_dir(folder.file("var")).unwrap();
-    cc_auth::store::create(&folder.file("var/job.db")).unwrap();
+    cc_auth::user_db::create(&folder.file("var/job.db")).unwrap();
     configure(&folder, url, more);
     folder
 }

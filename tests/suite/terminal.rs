@@ -7,10 +7,10 @@ use std::process::Command;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use cc_auth::base::note::Notes;
-use cc_auth::base::quote::is_hidden;
-use cc_auth::key::found::read_signing;
+use cc_auth::key::parse::read_signing;
 use cc_auth::key::{Algorithm, WeakKeys};
+use cc_auth::util::note::Notes;
+use cc_auth::util::quote::is_hidden;
 use serde_json::{Value, json};
 
 use crate::support::{Folder, has, path_with_programs};

@@ -2,10 +2,10 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use cc_auth::base::fault::Fault as _;
-use cc_auth::base::secret::{SecretBytes, SecretText};
 use cc_auth::key::{Algorithm, PrivateKey, SigningKey, VerifyingKey, WeakKeys};
 use cc_auth::token::{self, Claims, Heading, MAX_BYTES, Part, TokenError, Unverified, Verified};
+use cc_auth::util::diagnostic::Fault as _;
+use cc_auth::util::secret::{SecretBytes, SecretText};
 use proptest::prelude::*;
 use serde_json::json;
 

@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
-use crate::store::server_database;
 use crate::support::Folder;
+use crate::user_db::server_database;
 
 /// Usernames as SQL expressions.
 const USERNAMES: &[&str] = &[

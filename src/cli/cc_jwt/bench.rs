@@ -6,14 +6,14 @@ use super::keys::KeyRing;
 use super::osdf::Demand;
 use super::report::Judged;
 use super::verify_options::Verify;
-use crate::base::quote::quote;
-use crate::base::time::{Clock, Timestamp};
 use crate::cli::failure::{Failure, UsageFault};
 use crate::config::{ServerEffect, ServerKeys, Settings};
-use crate::policy::admission::{self, Account, Rules};
+use crate::policy::server_access::{self, Account, Rules};
 use crate::policy::{AllowedAddresses, Detail, Endpoint, ServerNote, ServerState, Signer};
 use crate::token::{TokenError, Verified};
 use crate::user::Role;
+use crate::util::quote::quote;
+use crate::util::time::{Clock, Timestamp};
 
 /// What tokens are judged by.
 pub(super) struct Bench<'a> {
@@ -54,14 +54,14 @@ impl<'a> Bench<'a> {
             let mut verdict = match verified {
                 Ok(verified) => {
                     let signer = keys.signer(verified.key());
-                    admission::judge(endpoint, verified, signer, rules, account, now, detail)
+                    server_access::judge(endpoint, verified, signer, rules, account, now, detail)
                 }
                 Err(error) => endpoint
-                    .and_then(|endpoint| admission::closed(endpoint, rules))
-                    .unwrap_or_else(|| admission::refused(error)),
+                    .and_then(|endpoint| server_access::closed(endpoint, rules))
+                    .unwrap_or_else(|| server_access::refused(error)),
             };
             if let Ok(verified) = verified {
-                admission::demand(&mut verdict, verified.claims(), issuer, audience);
+                server_access::demand(&mut verdict, verified.claims(), issuer, audience);
                 asked.osdf.add(&mut verdict, verified);
             }
             Judged { endpoint, verdict }

@@ -8,18 +8,18 @@ use serde_json::{Value, json};
 use super::source::TokenOptions;
 use super::stream::{self, Line, StreamOptions};
 use super::{osdf, report};
-use crate::base::fault::{Fault, Status};
-use crate::base::json_text::{compact, indented};
-use crate::base::quote::{escape, escape_json, escape_lines, quote};
-use crate::base::time::Timestamp;
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
 use crate::cli::options::AtOption;
-use crate::policy::admission::{self, Rules};
+use crate::policy::server_access::{self, Rules};
 use crate::policy::{Endpoint, Verdict};
 use crate::token::inspect::{Form, Seen};
 use crate::token::{self, Claims, Inspection, NumericDate, TokenError, Verified};
 use crate::user::Role;
+use crate::util::diagnostic::{Fault, Status};
+use crate::util::json_text::{compact, indented};
+use crate::util::quote::{escape, escape_json, escape_lines, quote};
+use crate::util::time::Timestamp;
 
 /// Show the header and claims of a token, without any key
 ///
@@ -138,7 +138,7 @@ impl Looked {
         let rules = Rules { trusted_issuer: issuer, ..Rules::default() };
         Endpoint::ALL
             .into_iter()
-            .map(|endpoint| (endpoint, admission::forecast(endpoint, &self.inspection, &rules, now)))
+            .map(|endpoint| (endpoint, server_access::forecast(endpoint, &self.inspection, &rules, now)))
             .collect()
     }
 

@@ -9,14 +9,6 @@ use super::bench::server_notes;
 use super::issue_spec::{self, SpecOptions};
 use super::people::{Census, People, Person, TOLD_ONE_BY_ONE, Who};
 use super::{complete, keys};
-use crate::base::duration::GoDuration;
-use crate::base::fault::Status;
-use crate::base::file::{self, Existing, PRIVATE_MODE, shell_word};
-use crate::base::note::{Level, Note, Notes};
-use crate::base::printable::PrintableText;
-use crate::base::quote::{escape_json, quote, quote_path};
-use crate::base::secret::SecretText;
-use crate::base::time::{self, Timestamp};
 use crate::cli::console::Console;
 use crate::cli::failure::{Failure, UsageFault};
 use crate::cli::options::{AtOption, SettingsOptions};
@@ -28,6 +20,14 @@ use crate::policy::remedy::{Remedy, accepted_in_words};
 use crate::policy::{Endpoint, ServerState};
 use crate::token::{self, Claims, Heading};
 use crate::user::{Role, Username};
+use crate::util::diagnostic::Status;
+use crate::util::duration::GoDuration;
+use crate::util::file::{self, Existing, PRIVATE_MODE, shell_word};
+use crate::util::note::{Level, Note, Notes};
+use crate::util::printable::PrintableText;
+use crate::util::quote::{escape_json, quote, quote_path};
+use crate::util::secret::SecretText;
+use crate::util::time::{self, Timestamp};
 
 /// Issue a token for a user, as the server would
 ///

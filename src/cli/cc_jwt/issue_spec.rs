@@ -6,16 +6,16 @@ use clap::{Args, ValueHint};
 use serde_json::{Map, Value, json};
 
 use super::resources::{Loaded, ResourceOptions, parse_mode};
-use crate::base::fault::Status;
-use crate::base::file::{self, Existing, PRIVATE_MODE};
-use crate::base::note::Notes;
-use crate::base::quote::escape_json;
-use crate::base::time::Timestamp;
 use crate::cli::console::Console;
 use crate::cli::failure::{Failure, UsageFault};
 use crate::cli::output_owner::warn_if_not_owner;
-use crate::renewal::signing::{find_key, sign};
-use crate::renewal::{Resource, Signed};
+use crate::osdf::signing::{find_key, sign};
+use crate::osdf::{Resource, Signed};
+use crate::util::diagnostic::Status;
+use crate::util::file::{self, Existing, PRIVATE_MODE};
+use crate::util::note::Notes;
+use crate::util::quote::escape_json;
+use crate::util::time::Timestamp;
 
 /// The annotation by which the operator knows when it signed.
 const LAST_SIGNING: &str = "tokens.osg-htc.org/last-signing-time";

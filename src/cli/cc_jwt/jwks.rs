@@ -6,22 +6,22 @@ use clap::{Args, ValueEnum, ValueHint};
 use serde_json::Value;
 
 use super::resources::{Loaded, ResourceOptions};
-use crate::base::fault::Status;
-use crate::base::file::{self, Existing, FileError, Holds, PUBLIC_MODE, SETTINGS_LIMIT};
-use crate::base::json_text::indented;
-use crate::base::note::Notes;
-use crate::base::quote::{escape_json, quote, quote_path};
-use crate::base::time::Timestamp;
 use crate::cli::console::Console;
 use crate::cli::failure::{Failure, UsageFault};
 use crate::cli::options::{AtOption, SettingsOptions};
 use crate::cli::output_owner::warn_if_not_owner;
 use crate::cli::settings;
 use crate::key::{Algorithm, Jwk, WeakKeys, read_public, read_signing};
-use crate::renewal::publication::{
+use crate::osdf::jwks_document::{
     DISCOVERY_FILE, KEY_SET_FILE, PublicationError, Published, discovery, dropped, key_set,
 };
-use crate::renewal::signing::find_key;
+use crate::osdf::signing::find_key;
+use crate::util::diagnostic::Status;
+use crate::util::file::{self, Existing, FileError, Holds, PUBLIC_MODE, SETTINGS_LIMIT};
+use crate::util::json_text::indented;
+use crate::util::note::Notes;
+use crate::util::quote::{escape_json, quote, quote_path};
+use crate::util::time::Timestamp;
 
 /// Write what an issuer publishes: its key set and its discovery document
 ///

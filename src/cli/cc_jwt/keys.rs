@@ -3,20 +3,20 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::base::file::{self, Holds, SETTINGS_LIMIT};
-use crate::base::note::Notes;
-use crate::base::quote::quote_path;
-use crate::base::secret::SecretText;
-use crate::base::time::Timestamp;
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
 use crate::config::{ServerKeys, Settings, Variable};
 use crate::key::jwk::Jwk;
 use crate::key::set::KeySet;
-use crate::key::{Algorithm, KeyError, SigningKey, VerifyingKey, WeakKeys, found};
+use crate::key::{Algorithm, KeyError, SigningKey, VerifyingKey, WeakKeys, parse};
 use crate::policy::endpoint::KeyUse;
 use crate::policy::{Endpoint, Signer};
 use crate::token::{TokenError, Unverified, Verified, verify_owned};
+use crate::util::file::{self, Holds, SETTINGS_LIMIT};
+use crate::util::note::Notes;
+use crate::util::quote::quote_path;
+use crate::util::secret::SecretText;
+use crate::util::time::Timestamp;
 
 /// Keys to verify with, each with its owner.
 #[derive(Debug, Clone, Default)]
@@ -203,7 +203,7 @@ fn public_keys(
         let set = KeySet::from_json(text, weak, notes)?;
         return if set.is_empty() { Err(KeyError::SetUnusable) } else { Ok(set.keys().to_vec()) };
     }
-    let found = found::read_public(bytes, weak, notes)?;
+    let found = parse::read_public(bytes, weak, notes)?;
     match &found.certificate {
         Some(certificate) if !certificate.is_valid_at(at) => Err(KeyError::CertificateDates {
             from: certificate.not_before.rfc3339(),
@@ -238,7 +238,7 @@ pub(super) fn signing(
             log::info!("the key is read from {}", quote_path(path));
             let bytes = file::read_named(path, SETTINGS_LIMIT, Holds::Secret, &mut notes)?;
             let bytes = zeroize::Zeroizing::new(bytes);
-            found::read_signing(&bytes, WeakKeys::Refuse, &mut notes)
+            parse::read_signing(&bytes, WeakKeys::Refuse, &mut notes)
                 .map_err(|error| error.at(quote_path(path)))?
         }
         None if algorithm.is_some_and(Algorithm::is_symmetric) => {

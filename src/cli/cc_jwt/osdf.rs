@@ -3,15 +3,15 @@
 use clap::Args;
 use serde_json::{Map, Value};
 
-use crate::base::fault::Fault as _;
-use crate::base::quote::quote;
-use crate::base::time::Timestamp;
 use crate::cli::failure::{Failure, UsageFault};
 use crate::policy::profile::{self, Profile, Recognition, is_for, recognize};
 use crate::policy::scope::{Answer, PathFault, Request, RequestError, Scopes};
 use crate::policy::times::{self, IssuedAt};
-use crate::policy::{Detail, Signer, State, Verdict, admission};
+use crate::policy::{Detail, Signer, State, Verdict, server_access};
 use crate::token::Verified;
+use crate::util::diagnostic::Fault as _;
+use crate::util::quote::quote;
+use crate::util::time::Timestamp;
 
 /// What a token of the federation has to be.
 #[derive(Debug, Clone, Default, Args)]
@@ -95,7 +95,7 @@ impl Demand {
         let mut verdict = Verdict::telling(detail);
         verdict.holds("signature", || format!("{} by {}", verified.algorithm(), signer.name()));
         times::judge(&mut verdict, verified.claims(), now, IssuedAt::Checked);
-        admission::demand(&mut verdict, verified.claims(), issuer, None);
+        server_access::demand(&mut verdict, verified.claims(), issuer, None);
         let payload = verified.claims().as_object();
         let profile = self.profile_of(payload);
         if let Some(audience) = audience {

@@ -5,14 +5,14 @@
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use crate::base::fault::Fault;
-use crate::base::file;
-use crate::base::kind::Kind;
-use crate::base::quote::{quote, quote_path};
 use crate::cli::failure::Failure;
 use crate::config::Settings;
-use crate::store::{Access, Filter, Store, StoreError};
 use crate::user::{Role, Username};
+use crate::user_db::{Access, Filter, Store, StoreError};
+use crate::util::diagnostic::Fault;
+use crate::util::file;
+use crate::util::kind::Kind;
+use crate::util::quote::{quote, quote_path};
 
 /// Why no token was issued.
 #[derive(Debug, thiserror::Error)]

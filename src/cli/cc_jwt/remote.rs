@@ -4,22 +4,22 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
 
-use crate::base::fault::Fault;
-use crate::base::file::{self, Holds, SETTINGS_LIMIT};
-use crate::base::kind::Kind;
-use crate::base::note::Notes;
-use crate::base::quote::quote_path;
-use crate::base::secret::SecretText;
-use crate::base::time::Clock;
-use crate::base::xdg;
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
 use crate::cli::network;
+use crate::http::{Bearer, Client, Options, Trust, parse_url};
 use crate::key::{KeySet, VerifyingKey, WeakKeys};
-use crate::provider::discovery;
-use crate::provider::http::{Bearer, Client, Options, Trust, parse_url};
-use crate::provider::remote::{Cache, Origin, RemoteKeys};
-use crate::provider::role_keys::Access;
+use crate::oidc::discovery;
+use crate::oidc::jwks_cache::{Cache, Origin, RemoteKeys};
+use crate::util::diagnostic::Fault;
+use crate::util::file::{self, Holds, SETTINGS_LIMIT};
+use crate::util::kind::Kind;
+use crate::util::note::Notes;
+use crate::util::quote::quote_path;
+use crate::util::secret::SecretText;
+use crate::util::time::Clock;
+use crate::util::xdg;
+use crate::verify::login_role_keys::Access;
 
 /// Where keys are fetched from.
 #[derive(Debug, Clone, Default, Args)]

@@ -5,17 +5,18 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueHint};
 
 use super::resources::{Loaded, ResourceOptions, parse_mode};
-use crate::base::fault::Status;
-use crate::base::note::Notes;
-use crate::base::quote::{quote, quote_path};
-use crate::base::time::{Clock, Timestamp};
 use crate::cli::console::Console;
 use crate::cli::failure::{Failure, UsageFault};
 use crate::cli::options::AtOption;
 use crate::cli::output_owner::warn_if_not_owner;
-use crate::renewal::output::sweep;
-use crate::renewal::{Act, Event, Happened, Job, Kept, Output, keep_all, resource};
-use crate::token::discovery;
+use crate::osdf::resource;
+use crate::renew::output::sweep;
+use crate::renew::{Act, Event, Happened, Job, Kept, Output, keep_all};
+use crate::token::bearer_discovery;
+use crate::util::diagnostic::Status;
+use crate::util::note::Notes;
+use crate::util::quote::{quote, quote_path};
+use crate::util::time::{Clock, Timestamp};
 
 /// Keep tokens of resources fresh in files
 ///
@@ -191,7 +192,7 @@ impl Renew {
                 return Err(Failure::several(faults));
             }
             if !self.check {
-                crate::base::file::create_private_folder(folder)?;
+                crate::util::file::create_private_folder(folder)?;
             }
         } else if loaded.len() > 1 {
             let what = if self.discoverable { "--discoverable is" } else { "--output is" };
@@ -219,9 +220,9 @@ impl Renew {
                     console.warn("BEARER_TOKEN is set here: who has it set uses that token, not the file");
                 }
                 let user = rustix::process::geteuid().as_raw();
-                let place = discovery::place_to_write(console.environment(), user);
+                let place = bearer_discovery::place_to_write(console.environment(), user);
                 let runtime = format!("/run/user/{user}");
-                if matches!(place, discovery::Source::Tmp(_)) && Path::new(&runtime).is_dir() {
+                if matches!(place, bearer_discovery::Source::Tmp(_)) && Path::new(&runtime).is_dir() {
                     console.warn(&format!(
                         "programs of a login session look for the token in {runtime}, not in /tmp: set \
                          XDG_RUNTIME_DIR={runtime}"

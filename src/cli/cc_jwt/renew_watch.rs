@@ -9,15 +9,15 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::renew::{Renew, raise_file_limit};
-use crate::base::fault::Status;
-use crate::base::file::{FileError, reason};
-use crate::base::note::Notes;
-use crate::base::time::{Clock, Timestamp};
 use crate::cli::console::Console;
 use crate::cli::failure::{Failure, UsageFault};
-use crate::renewal::output::{Identity, Lock, Output, identity, sweep};
-use crate::renewal::systemd::Notifier;
-use crate::renewal::{Act, Event, Job, KeepError, keep_all, pause};
+use crate::renew::output::{Identity, Lock, Output, identity, sweep};
+use crate::renew::sd_notify::Notifier;
+use crate::renew::{Act, Event, Job, KeepError, backoff, keep_all};
+use crate::util::diagnostic::Status;
+use crate::util::file::{FileError, reason};
+use crate::util::note::Notes;
+use crate::util::time::{Clock, Timestamp};
 
 /// How long a look at one file may be put off, so that looking at thousands costs nothing.
 const LOOK_EACH: Duration = Duration::from_millis(5);
@@ -258,7 +258,7 @@ impl Watcher<'_> {
             }
             Err(failure) => {
                 let failures = self.spec_retry.map_or(1, |(failures, _)| failures.saturating_add(1));
-                let pause = pause::after(failures, self.next_random());
+                let pause = backoff::after(failures, self.next_random());
                 self.spec_retry = Some((failures, Instant::now() + pause));
                 for fault in failure.faults() {
                     let event = Event {
@@ -365,7 +365,7 @@ impl Watcher<'_> {
 impl Watched {
     fn fail(&mut self, error: &KeepError, now: Timestamp, random: u16) -> Event {
         self.failures = self.failures.saturating_add(1);
-        let pause = pause::after(self.failures, random);
+        let pause = backoff::after(self.failures, random);
         self.next = Next::Retry(Instant::now() + pause);
         self.ends = self.job.output.ends_unproven();
         Event::failed(&self.job, error, now, Some(later(now, pause)))

@@ -3,10 +3,10 @@
 use serde::ser::{Serialize, SerializeStruct as _, Serializer};
 use serde_json::{Value, json};
 
-use crate::base::time::Timestamp;
 use crate::cli::console::{Console, OutputFault};
 use crate::policy::{Endpoint, Finding, State, Verdict};
 use crate::token::{Claims, NumericDate};
+use crate::util::time::Timestamp;
 
 /// A verdict and what it is about: an endpoint, or nothing in particular.
 #[derive(Debug)]

@@ -4,14 +4,14 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
 
-use crate::base::environment::Environment;
-use crate::base::file::{self, FileError, SETTINGS_LIMIT};
-use crate::base::note::Notes;
-use crate::base::time::Timestamp;
 use crate::cli::console::Console;
 use crate::cli::failure::{Failure, UsageFault};
 use crate::cli::stdin;
-use crate::renewal::{Change, Origin, Resource, Surroundings, resource, signing};
+use crate::osdf::{Change, Origin, Resource, Surroundings, resource, signing};
+use crate::util::environment::Environment;
+use crate::util::file::{self, FileError, SETTINGS_LIMIT};
+use crate::util::note::Notes;
+use crate::util::time::Timestamp;
 
 /// How a resource is read.
 #[derive(Debug, Clone, Default, Args)]
@@ -43,7 +43,7 @@ impl ResourceOptions {
             .iter()
             .map(|text| {
                 Change::parse(text).ok_or_else(|| {
-                    let shown = crate::base::quote::quote(text.split('=').next().unwrap_or_default());
+                    let shown = crate::util::quote::quote(text.split('=').next().unwrap_or_default());
                     UsageFault::new(format!("--set {shown}: wanted PATH=VALUE"))
                         .hint("such as --set spec.data.sub=jane")
                 })

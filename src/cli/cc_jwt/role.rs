@@ -6,16 +6,16 @@ use clap::{Args, Subcommand, ValueHint};
 use serde_json::{Map, Value, json};
 
 use super::source::from_stdin;
-use crate::base::fault::{Fault, Status};
-use crate::base::file::{self, SETTINGS_LIMIT};
-use crate::base::kind::Kind;
-use crate::base::note::{Level, Notes};
-use crate::base::quote::{quote, quote_path};
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
 use crate::config::Settings;
-use crate::policy::role::{LoginRole, RoleConfig, RoleFault, Roles, config_surprises, role_surprises};
+use crate::policy::login_role::{LoginRole, RoleConfig, RoleFault, Roles, config_surprises, role_surprises};
 use crate::token::json;
+use crate::util::diagnostic::{Fault, Status};
+use crate::util::file::{self, SETTINGS_LIMIT};
+use crate::util::kind::Kind;
+use crate::util::note::{Level, Notes};
+use crate::util::quote::{quote, quote_path};
 
 /// Work with login roles of Stronghold, Vault and OpenBao
 #[derive(Debug, Args)]

@@ -5,14 +5,14 @@ use serde_json::{Value, json};
 use super::keys::{KeyRing, warn_of_weak};
 use super::role;
 use super::verify_options::Verify;
-use crate::base::note::{Level, Notes};
-use crate::base::time::{Clock, Timestamp};
 use crate::cli::console::Console;
 use crate::cli::failure::{Failure, UsageFault};
 use crate::config::Settings;
 use crate::key::KeySet;
-use crate::policy::role::{LoginRole, RoleConfig, config_surprises};
-use crate::provider::role_keys::RoleKeys;
+use crate::policy::login_role::{LoginRole, RoleConfig, config_surprises};
+use crate::util::note::{Level, Notes};
+use crate::util::time::{Clock, Timestamp};
+use crate::verify::login_role_keys::RoleKeys;
 
 /// The role, its configuration and its keys: all that is needed to judge tokens.
 pub(super) struct Judge {

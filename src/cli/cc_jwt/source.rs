@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
 
-use crate::base::fault::Fault;
-use crate::base::file::{self, Holds, reason};
-use crate::base::kind::Kind;
-use crate::base::note::Notes;
-use crate::base::secret::SecretText;
 use crate::cli::console::Console;
 use crate::cli::failure::{Failure, UsageFault};
-use crate::token::{self, discovery};
+use crate::token::{self, bearer_discovery};
+use crate::util::diagnostic::Fault;
+use crate::util::file::{self, Holds, reason};
+use crate::util::kind::Kind;
+use crate::util::note::Notes;
+use crate::util::secret::SecretText;
 
 /// The most that is read, in bytes: a token with room for an answer of a token endpoint around it.
 const LIMIT: u64 = 1 << 20;
@@ -86,7 +86,7 @@ impl TokenOptions {
         match (&self.token, &self.token_file) {
             (_, Some(path)) if path == Path::new("-") => Ok(from_stdin()?),
             (_, Some(path)) => {
-                log::info!("the token is read from {}", crate::base::quote::quote_path(path));
+                log::info!("the token is read from {}", crate::util::quote::quote_path(path));
                 let mut notes = Notes::new();
                 let text = file::read_named_text(path, LIMIT, Holds::Secret, &mut notes)?;
                 // A file without a token holds no secret, whatever its mode.
@@ -105,7 +105,7 @@ impl TokenOptions {
 /// A token that was not given: by bearer token discovery, else from standard input.
 fn discover(console: &mut Console) -> Result<String, Failure> {
     let user = rustix::process::geteuid().as_raw();
-    if let Some((token, source)) = discovery::discover(console.environment(), user)? {
+    if let Some((token, source)) = bearer_discovery::discover(console.environment(), user)? {
         console.note(&format!("the token is that of {source}"));
         return Ok(token.expose().to_owned());
     }

@@ -6,19 +6,19 @@ use clap::{Args, Subcommand, ValueHint};
 use serde_json::{Value, json};
 
 use super::resources::{Loaded, ResourceOptions};
-use crate::base::fault::Status;
-use crate::base::file::{self, Existing, PUBLIC_MODE};
-use crate::base::note::{Level, Note, Notes};
-use crate::base::quote::quote;
-use crate::base::time::{Clock, span_for_people};
 use crate::cli::console::Console;
 use crate::cli::failure::{Failure, UsageFault};
 use crate::cli::output_owner::warn_if_not_owner;
 use crate::key::Algorithm;
+use crate::osdf::signing::{find_key, payload};
+use crate::osdf::{KeySource, Resource};
 use crate::policy::profile::{Recognition, recognize};
 use crate::policy::scope::Scopes;
-use crate::renewal::signing::{find_key, payload};
-use crate::renewal::{KeySource, Resource};
+use crate::util::diagnostic::Status;
+use crate::util::file::{self, Existing, PUBLIC_MODE};
+use crate::util::note::{Level, Note, Notes};
+use crate::util::quote::quote;
+use crate::util::time::{Clock, span_for_people};
 
 /// Look at token resources, or write one to start from
 #[derive(Debug, Args)]
@@ -160,7 +160,7 @@ fn note_json(note: &Note) -> Value {
 }
 
 fn profile_of(resource: &Resource) -> Option<&'static str> {
-    match recognize(&payload(resource, crate::base::time::Timestamp(0), "")) {
+    match recognize(&payload(resource, crate::util::time::Timestamp(0), "")) {
         Recognition::Profile(profile) => Some(profile.name()),
         Recognition::Both | Recognition::None => None,
     }

@@ -10,13 +10,13 @@ use std::thread;
 use clap::Args;
 
 use super::source::{SourceFault, TokenOptions};
-use crate::base::fault::{Fault, Status};
-use crate::base::file::{FileError, reason};
-use crate::base::kind::Kind;
 use crate::cli::console::Console;
 use crate::cli::failure::{Failure, UsageFault};
 use crate::cli::progress::Progress;
 use crate::token::MAX_BYTES;
+use crate::util::diagnostic::{Fault, Status};
+use crate::util::file::{FileError, reason};
+use crate::util::kind::Kind;
 
 /// The most that is kept of a line, in bytes: more than any token with a `Bearer ` before it.
 const LINE_LIMIT: usize = MAX_BYTES + 64;

@@ -11,18 +11,18 @@ use super::remote::RemoteSets;
 use super::report::{self, Judged};
 use super::verify_options::Verify;
 use super::{verify_role, verify_stream};
-use crate::base::fault::Status;
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
 use crate::cli::options::SettingsOptions;
 use crate::cli::settings;
 use crate::config::Settings;
-use crate::policy::admission::Account;
+use crate::policy::server_access::Account;
 use crate::policy::{Detail, Endpoint};
-use crate::provider::role_keys::may_be_new_key;
-use crate::store::{Access, Store, StoreError};
 use crate::token::{TokenError, Verified};
 use crate::user::User;
+use crate::user_db::{Access, Store, StoreError};
+use crate::util::diagnostic::Status;
+use crate::verify::login_role_keys::may_be_new_key;
 
 /// Keys, token, signature, verdict, report: the whole way of a token.
 pub(super) fn run(
@@ -113,7 +113,7 @@ impl Person {
         if !counts && settings.db.is_default() && !path.exists() {
             return Ok(Self::Unasked);
         }
-        log::info!("the user is looked up in {}", crate::base::quote::quote_path(path));
+        log::info!("the user is looked up in {}", crate::util::quote::quote_path(path));
         match Store::open(path, Access::Read).and_then(|store| store.find(name)) {
             Ok(Some(user)) => Ok(Self::Known(user)),
             Ok(None) => Ok(Self::Missing),

@@ -7,15 +7,15 @@ use super::report;
 use super::role_judge::Judge;
 use super::verify_options::Verify;
 use super::verify_stream;
-use crate::base::fault::Status;
-use crate::base::note::Notes;
-use crate::base::quote::{escape, quote};
-use crate::base::time::{Clock, span_for_people};
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
 use crate::config::Settings;
-use crate::policy::role::{Flow, Login, LoginRole, judge};
+use crate::policy::login_role::{Flow, Login, LoginRole, judge};
 use crate::policy::{Detail, Verdict};
+use crate::util::diagnostic::Status;
+use crate::util::note::Notes;
+use crate::util::quote::{escape, quote};
+use crate::util::time::{Clock, span_for_people};
 
 /// Role, keys, token, verdict, report.
 pub(super) fn run(verify: &Verify, settings: &Settings, console: &mut Console) -> Result<Status, Failure> {

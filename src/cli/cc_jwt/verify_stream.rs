@@ -11,18 +11,18 @@ use super::remote::RemoteSets;
 use super::role_judge::Judge;
 use super::stream::{self, Line};
 use super::verify_options::Verify;
-use crate::base::fault::Status;
-use crate::base::note::Notes;
-use crate::base::quote::escape_json;
-use crate::base::time::Clock;
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
 use crate::config::Settings;
-use crate::policy::role::{Flow, judge};
+use crate::policy::login_role::{Flow, judge};
 use crate::policy::{Account, Detail, Finding};
-use crate::provider::role_keys::may_be_new_key;
-use crate::store::{Access, Store};
 use crate::token::{self, Verified};
+use crate::user_db::{Access, Store};
+use crate::util::diagnostic::Status;
+use crate::util::note::Notes;
+use crate::util::quote::escape_json;
+use crate::util::time::Clock;
+use crate::verify::login_role_keys::may_be_new_key;
 
 /// The answer to a line, as `--json` has it: who the token is for, or the check that fails and why.
 #[derive(Serialize)]

@@ -11,24 +11,24 @@ use super::provider::{self, ProviderOptions};
 use super::remote::{self, RemoteOptions, Visit};
 use super::report;
 use super::start::start;
-use crate::base::fault::Status;
-use crate::base::note::Notes;
-use crate::base::quote::quote;
-use crate::base::shell;
-use crate::base::time::Clock;
 use crate::cli::console::Console;
-use crate::cli::directory::DirectoryOptions;
 use crate::cli::failure::{Failure, UsageFault};
+use crate::cli::ldap::DirectoryOptions;
 use crate::cli::options::SettingsOptions;
 use crate::cli::prompt::{self, PasswordOptions};
 use crate::cli::settings;
 use crate::cli::suggest;
 use crate::config::Settings;
-use crate::directory::Wishes;
-use crate::login::attempts::Attempt;
-use crate::login::{Attempts, Identity, LoginContext, LoginError, Method, Presented, login, place, session};
-use crate::store::{Access, Store};
+use crate::ldap::Wishes;
+use crate::login::attempt_limit::Attempt;
+use crate::login::{Attempts, Identity, LoginContext, LoginError, Method, Presented, login, paths, session};
 use crate::user::User;
+use crate::user_db::{Access, Store};
+use crate::util::diagnostic::Status;
+use crate::util::note::Notes;
+use crate::util::quote::quote;
+use crate::util::shell;
+use crate::util::time::Clock;
 
 /// The arguments of a login.
 #[derive(Debug, Args)]
@@ -224,7 +224,7 @@ impl With<'_> {
         if parameters.is_bare_name {
             refuse_mistyped_command(&name, &store)?;
         }
-        let attempts = Attempts::new(&place::state_folder(console.environment())?);
+        let attempts = Attempts::new(&paths::state_folder(console.environment())?);
         let password = self.begin.password.known(&format!("Password for {}", quote(&name)), console)?;
         let mut attempt = attempts.begin(&name, Clock::System.now())?;
         let presented = Presented { name: Some(name), password: Some(password), token: None };

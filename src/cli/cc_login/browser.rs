@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use url::Url;
 
-use crate::base::environment::Environment;
-use crate::base::quote::quote;
 use crate::cli::child;
 use crate::cli::console::Console;
+use crate::util::environment::Environment;
+use crate::util::quote::quote;
 
 /// How long a browser's command is watched for failing at once.
 const WATCHED: Duration = Duration::from_millis(400);
@@ -93,7 +93,7 @@ fn run(command: &str, url: &Url, environment: &Environment) -> Result<(), String
     child.stdout(Stdio::from(io::stderr()));
     let failed = |what: String| format!("the browser command {} {what}", quote(command));
     match begin(&mut child, environment) {
-        Err(error) => Err(failed(format!("can't be run: {}", crate::base::file::reason(&error)))),
+        Err(error) => Err(failed(format!("can't be run: {}", crate::util::file::reason(&error)))),
         Ok(Some(status)) if !status.success() => Err(failed(match status.code() {
             Some(127) => "is not found".to_owned(),
             Some(code) => format!("ended with status {code}"),

@@ -19,7 +19,7 @@ use super::console::Console;
 use super::failure::{Failure, UsageFault};
 use super::options::{AtOption, OutputOptions, SettingsOptions};
 use super::tool::Tool;
-use crate::base::fault::Status;
+use crate::util::diagnostic::Status;
 
 /// The program.
 pub static TOOL: Tool =

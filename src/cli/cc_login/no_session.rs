@@ -1,10 +1,10 @@
 //! Why there is no session, or no token in it.
 
-use crate::base::fault::Fault;
-use crate::base::file::shell_word;
-use crate::base::kind::Kind;
 use crate::login::Method;
 use crate::user::{Role, User};
+use crate::util::diagnostic::Fault;
+use crate::util::file::shell_word;
+use crate::util::kind::Kind;
 
 /// The commands, which no username given alone is taken for.
 pub(super) const COMMANDS: [&str; 5] = ["status", "token", "refresh", "logout", "help"];

@@ -11,34 +11,34 @@ use super::browser;
 use super::provider::{ProviderWishes, Way};
 use super::report;
 use super::start::start;
-use crate::base::environment::Environment;
-use crate::base::fault::{Fault, Status};
-use crate::base::kind::Kind;
-use crate::base::note::Notes;
-use crate::base::quote::escape;
-use crate::base::secret::SecretText;
-use crate::base::time::Clock;
-use crate::base::xdg;
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
 use crate::cli::network;
 use crate::config::Settings;
+use crate::http::Client;
 use crate::login::oidc::callback::{self, Answer};
-use crate::login::oidc::entry::{self, Plan, Wishes};
 use crate::login::oidc::fault::OidcFault;
 use crate::login::oidc::gate::Gate;
+use crate::login::oidc::id_token::{self, Rules, Tie};
 use crate::login::oidc::listener::{Decision, Listener};
 use crate::login::oidc::page::Page;
-use crate::login::oidc::person::{self, Rules, Tie};
+use crate::login::oidc::provider_config::{self, Plan, Wishes};
 use crate::login::oidc::request::{self, Begun};
 use crate::login::oidc::{account, device, redirect};
 use crate::login::session::Refresh;
-use crate::login::{Session, place, session};
-use crate::provider::discovery::{Discovery, Endpoint};
-use crate::provider::http::Client;
-use crate::provider::oauth::{Provider, Tokens};
-use crate::provider::remote::{self, Cache};
-use crate::store::{Access, Store};
+use crate::login::{Session, paths, session};
+use crate::oidc::discovery::{Discovery, Endpoint};
+use crate::oidc::jwks_cache::{self, Cache};
+use crate::oidc::oauth::{Provider, Tokens};
+use crate::user_db::{Access, Store};
+use crate::util::diagnostic::{Fault, Status};
+use crate::util::environment::Environment;
+use crate::util::kind::Kind;
+use crate::util::note::Notes;
+use crate::util::quote::escape;
+use crate::util::secret::SecretText;
+use crate::util::time::Clock;
+use crate::util::xdg;
 
 /// How long the browser is given to fetch its last page.
 const LINGER: Duration = Duration::from_secs(3);
@@ -101,7 +101,7 @@ pub(super) fn run(
     settings: &Settings,
     console: &mut Console,
 ) -> Result<Status, Failure> {
-    let plan = entry::plan(
+    let plan = provider_config::plan(
         settings,
         &Wishes {
             entry: wishes.entry.clone(),
@@ -118,7 +118,7 @@ pub(super) fn run(
     if plan.adds_users || plan.updates_users {
         open_store(&plan, settings)?;
     }
-    place::session_file(console.environment())?;
+    paths::session_file(console.environment())?;
     let discovery = discover(&client, &cache, &plan.issuer, console)?;
     let provider = Provider::new(&client, &discovery, &plan.registration);
     let known = Known { provider, plan: &plan, cache: &cache, settings, name: shared.name.as_deref() };
@@ -159,7 +159,7 @@ pub(super) fn discover(
     console: &mut Console,
 ) -> Result<Discovery, Failure> {
     let mut notes = Notes::new();
-    let found = remote::discover(client, cache, issuer, false, Clock::System.now(), &mut notes);
+    let found = jwks_cache::discover(client, cache, issuer, false, Clock::System.now(), &mut notes);
     console.notes(notes);
     Ok(found?)
 }
@@ -335,7 +335,7 @@ impl Known<'_> {
             (wishes.limit, wishes.limit_text.clone())
         } else {
             let seconds = i64::try_from(begun.expires_in.as_secs()).unwrap_or(i64::MAX);
-            (begun.expires_in, crate::base::duration::GoDuration::from_seconds(seconds).to_string())
+            (begun.expires_in, crate::util::duration::GoDuration::from_seconds(seconds).to_string())
         };
         let tokens = device::wait(&self.provider, &begun, Instant::now() + limit, &text)?;
         self.log_in(tokens, Tie::Device, console)
@@ -362,7 +362,7 @@ impl Known<'_> {
     /// The session of a new login, stored in the place of any other.
     fn log_in(&self, tokens: Tokens, tie: Tie<'_>, console: &mut Console) -> Result<Session, Failure> {
         let session = self.conclude(tokens, tie, console)?;
-        let path = place::session_file(console.environment())?;
+        let path = paths::session_file(console.environment())?;
         session::Lock::acquire(&path)?.save(&session)?;
         Ok(session)
     }
@@ -383,7 +383,7 @@ impl Known<'_> {
             cache: self.cache,
             clock: Clock::System,
         };
-        let identified = person::identify(&self.provider, tokens, tie, &rules, &mut notes);
+        let identified = id_token::identify(&self.provider, tokens, tie, &rules, &mut notes);
         console.notes(std::mem::take(&mut notes));
         let person = identified?;
         // Before anything is written: the user table, or the session of another user.
@@ -434,7 +434,7 @@ impl Line {
     fn read(&mut self, deadline: Instant) -> Result<Option<SecretText>, PasteFault> {
         let stdin = io::stdin();
         let unreadable = |error: rustix::io::Errno| {
-            PasteFault::Unreadable(crate::base::file::reason(&io::Error::from(error)))
+            PasteFault::Unreadable(crate::util::file::reason(&io::Error::from(error)))
         };
         let mut buffer = zeroize::Zeroizing::new([0_u8; 4096]);
         loop {

@@ -3,10 +3,10 @@
 //! What is malformed is never shown back: a password may have slipped in.
 
 use super::{provider, remote};
-use crate::base::near::nearest;
-use crate::base::quote::quote;
 use crate::cli::failure::UsageFault;
 use crate::login::Method;
+use crate::util::quote::quote;
+use crate::util::suggest::nearest;
 
 /// The name and the parameters.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::base::quote::quote;
-use crate::cli::directory::positive;
 use crate::cli::failure::UsageFault;
+use crate::cli::ldap::positive;
 use crate::login::oidc::redirect::{DEFAULT_PORT, Ports, RedirectParts};
+use crate::util::quote::quote;
 
 /// How long a login may take where nobody says.
 const DEFAULT_TIMEOUT: &str = "2m";

@@ -3,22 +3,22 @@
 use super::no_session::{NoSession, login_command};
 use super::oidc::{self, Known};
 use super::report;
-use crate::base::fault::Status;
-use crate::base::note::Notes;
-use crate::base::quote::quote;
-use crate::base::secret::SecretText;
-use crate::base::time::{Clock, Timestamp};
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
 use crate::cli::options::SettingsOptions;
 use crate::cli::settings;
 use crate::config::Settings;
-use crate::login::oidc::entry::{self, Plan, Wishes};
-use crate::login::oidc::person::Tie;
+use crate::login::oidc::id_token::Tie;
+use crate::login::oidc::provider_config::{self, Plan, Wishes};
 use crate::login::session::{Refresh, Replaced};
-use crate::login::{Method, Session, place, session};
-use crate::provider::oauth::{OauthError, Provider, Tokens};
+use crate::login::{Method, Session, paths, session};
+use crate::oidc::oauth::{OauthError, Provider, Tokens};
 use crate::token::inspect;
+use crate::util::diagnostic::Status;
+use crate::util::note::Notes;
+use crate::util::quote::quote;
+use crate::util::secret::SecretText;
+use crate::util::time::{Clock, Timestamp};
 
 /// `cc-login refresh`: a new session out of the refresh token.
 pub(super) fn run(options: &SettingsOptions, console: &mut Console) -> Result<Status, Failure> {
@@ -37,7 +37,7 @@ pub(super) fn renew(
     options: &SettingsOptions,
     console: &mut Console,
 ) -> Result<Session, Failure> {
-    let path = place::session_file(console.environment())?;
+    let path = paths::session_file(console.environment())?;
     let _turn = session::acquire_refresh(&path)?;
     let mut notes = Notes::new();
     let loaded = session::Lock::acquire(&path).and_then(|lock| lock.load(&mut notes));
@@ -123,7 +123,7 @@ fn give_back(provider: &Provider<'_>, token: Option<&SecretText>) {
 fn plan_of(refresh: &Refresh, settings: &Settings) -> Result<Plan, Failure> {
     let wishes =
         Wishes { entry: Some(refresh.provider.clone()), role: refresh.role.clone(), ..Wishes::default() };
-    Ok(entry::plan(settings, &wishes)?)
+    Ok(provider_config::plan(settings, &wishes)?)
 }
 
 /// Ends the login at its provider as well, after the session here is gone: the refresh token is
@@ -140,7 +140,7 @@ pub(super) fn end_everywhere(
     let settings = settings::load(options, console)?;
     // The role is of no matter here, and may be gone from the configuration.
     let entry = entry_of(session, &settings);
-    let plan = entry::plan(&settings, &Wishes { entry, ..Wishes::default() })?;
+    let plan = provider_config::plan(&settings, &Wishes { entry, ..Wishes::default() })?;
     let client = oidc::client(&plan, None, console)?;
     let cache = oidc::cache(console.environment());
     let discovery = oidc::discover(&client, &cache, &plan.issuer, console)?;

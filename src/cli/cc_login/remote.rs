@@ -6,20 +6,20 @@ use std::time::Duration;
 use clap::Args;
 
 use super::report;
-use crate::base::fault::{Fault, Status};
-use crate::base::kind::Kind;
-use crate::base::quote::quote;
-use crate::base::secret::SecretText;
-use crate::base::time::{Clock, Timestamp};
 use crate::cli::console::Console;
 use crate::cli::failure::{Failure, UsageFault};
 use crate::cli::network;
-use crate::login::oidc::entry::read_ca;
-use crate::login::{Method, Session, place, session};
-use crate::provider::http::{Client, Options, Trust, parse_url};
-use crate::provider::server;
+use crate::clustercockpit::client;
+use crate::http::{Client, Options, Trust, parse_url};
+use crate::login::oidc::provider_config::read_ca;
+use crate::login::{Method, Session, paths, session};
 use crate::token::{Claims, inspect};
 use crate::user::User;
+use crate::util::diagnostic::{Fault, Status};
+use crate::util::kind::Kind;
+use crate::util::quote::quote;
+use crate::util::secret::SecretText;
+use crate::util::time::{Clock, Timestamp};
 
 /// The options.
 #[derive(Debug, Clone, Default, Args)]
@@ -136,9 +136,9 @@ pub(super) fn run(
     let client = Client::new(http)?;
     // Before the password is asked for: it will not be sent there.
     client.check(&url)?;
-    let path = place::session_file(console.environment())?;
+    let path = paths::session_file(console.environment())?;
     let password = password(console)?;
-    let server = server::log_in(&client, &url, &visit.name, &password)?;
+    let server = client::log_in(&client, &url, &visit.name, &password)?;
     let wanted = options.for_name.as_deref().unwrap_or(&visit.name);
     let token = server.token(wanted)?;
     let now = Clock::System.now();

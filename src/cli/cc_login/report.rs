@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
-use crate::base::quote::escape;
-use crate::base::secret::SecretText;
-use crate::base::time::Timestamp;
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
 use crate::login::Session;
+use crate::util::quote::escape;
+use crate::util::secret::SecretText;
+use crate::util::time::Timestamp;
 
 fn document(session: &Session) -> Value {
     json!({

@@ -5,16 +5,16 @@ use std::path::Path;
 use super::no_session::{NoSession, add_command, login_command};
 use super::refresh;
 use super::{report, start};
-use crate::base::fault::{Fault, Status};
-use crate::base::note::Notes;
-use crate::base::time::Timestamp;
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
 use crate::cli::options::{AtOption, SettingsOptions};
-use crate::login::{Session, place, session};
+use crate::login::{Session, paths, session};
+use crate::util::diagnostic::{Fault, Status};
+use crate::util::note::Notes;
+use crate::util::time::Timestamp;
 
 fn load(console: &mut Console) -> Result<Option<Session>, Failure> {
-    let path = place::session_file(console.environment())?;
+    let path = paths::session_file(console.environment())?;
     let mut notes = Notes::new();
     let loaded = session::load(&path, &mut notes);
     console.notes(notes);
@@ -105,7 +105,7 @@ pub(super) fn logout(
     options: &SettingsOptions,
     console: &mut Console,
 ) -> Result<Status, Failure> {
-    let path = place::session_file(console.environment())?;
+    let path = paths::session_file(console.environment())?;
     let (loaded, ended) = end(&path, everywhere, console)?;
     let elsewhere = match &loaded {
         Some(session) => refresh::end_everywhere(session, options, console),

@@ -3,19 +3,19 @@
 use std::path::PathBuf;
 
 use super::no_session::add_command;
-use crate::base::duration::GoDuration;
-use crate::base::note::Notes;
-use crate::base::quote::{escape, quote};
-use crate::base::secret::SecretText;
-use crate::base::time::Clock;
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
 use crate::config::{Settings, Variable};
-use crate::login::{Identity, Session, place};
+use crate::login::{Identity, Session, paths};
 use crate::policy::Endpoint;
 use crate::policy::remedy::{Remedy, accepted_in_words};
 use crate::token;
 use crate::user::{Role, User};
+use crate::util::duration::GoDuration;
+use crate::util::note::Notes;
+use crate::util::quote::{escape, quote};
+use crate::util::secret::SecretText;
+use crate::util::time::Clock;
 
 /// Begins a session, of the settings' length or of `most` seconds if that is less, and returns
 /// the path of its file. `row` is the user as the user table has it after the login.
@@ -56,7 +56,7 @@ pub(super) fn start(
         (length, most) => length.or(most),
     };
     let session = Session::begin(identity, row, length, key.as_ref(), Clock::System.now())?;
-    Ok((session, place::session_file(console.environment())?))
+    Ok((session, paths::session_file(console.environment())?))
 }
 
 /// Warns where the login named other roles than the user table, whose roles count.

@@ -5,15 +5,15 @@ use clap::Args;
 use super::refusal::{Refusal, named, word};
 use super::report::{Json, list};
 use super::{DatabaseOptions, complete};
-use crate::base::fault::Status;
-use crate::base::secret::SecretText;
 use crate::cli::console::Console;
 use crate::cli::failure::{Failure, UsageFault};
 use crate::cli::prompt::PasswordOptions;
 use crate::policy::Endpoint;
-use crate::store::{Access, Record, StoreError};
 use crate::user::account::MANY_PROJECTS;
 use crate::user::{AccountError, AuthSource, Draft, PasswordHash, Role, User, password};
+use crate::user_db::{Access, Record, StoreError};
+use crate::util::diagnostic::Status;
+use crate::util::secret::SecretText;
 
 /// Add a user with a password of his or her own
 #[derive(Debug, Args)]

@@ -4,15 +4,15 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::DatabaseOptions;
-use crate::base::duration::GoDuration;
-use crate::base::file::{FileError, check_default_database};
-use crate::base::quote::quote;
 use crate::cli::console::Console;
 use crate::cli::failure::{Failure, UsageFault};
 use crate::cli::options::SettingsOptions;
 use crate::cli::settings;
 use crate::config::Settings;
-use crate::store::{Access, Migration, Store};
+use crate::user_db::{Access, Migration, Store};
+use crate::util::duration::GoDuration;
+use crate::util::file::{FileError, check_default_database};
+use crate::util::quote::quote;
 
 /// Where the server's database is, unless told otherwise.
 pub(super) const DEFAULT: &str = "./var/job.db";

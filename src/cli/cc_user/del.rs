@@ -6,11 +6,11 @@ use serde_json::json;
 use super::effects::{self, Change};
 use super::refusal::{Refusal, named, no_user};
 use super::{DatabaseOptions, complete, report};
-use crate::base::fault::Status;
 use crate::cli::console::Console;
 use crate::cli::failure::{Failure, UsageFault};
 use crate::user::AuthSource;
 use crate::user::account::distinct;
+use crate::util::diagnostic::Status;
 
 /// Delete users, all of those named or none
 #[derive(Debug, Args)]

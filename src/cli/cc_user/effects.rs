@@ -1,9 +1,9 @@
 //! What a change in the database does not end: web sessions and tokens that exist already.
 
 use super::refusal::named;
-use crate::base::duration::GoDuration;
 use crate::cli::console::Console;
 use crate::config::Settings;
+use crate::util::duration::GoDuration;
 
 /// The longest web session, whatever `session-max-age` says (seen on server 1.5).
 const LONGEST_SESSION: GoDuration = GoDuration::from_seconds(30 * 24 * 3600);

@@ -8,15 +8,15 @@ use super::DatabaseOptions;
 use super::import::Format;
 use super::list::{Stop, Which};
 use super::refusal::named;
-use crate::base::fault::Status;
-use crate::base::file::{self, Existing, PRIVATE_MODE};
-use crate::base::quote::quote_path;
-use crate::base::secret::SecretBytes;
 use crate::cli::console::Console;
 use crate::cli::failure::{Failure, UsageFault};
 use crate::cli::output_owner::warn_if_not_owner;
-use crate::store::Access;
 use crate::user::exchange::{write_csv, write_csv_heading, write_json_line};
+use crate::user_db::Access;
+use crate::util::diagnostic::Status;
+use crate::util::file::{self, Existing, PRIVATE_MODE};
+use crate::util::quote::quote_path;
+use crate::util::secret::SecretBytes;
 
 /// Write users as CSV or JSON lines, as import reads them
 #[derive(Debug, Args)]

@@ -9,16 +9,16 @@ use serde_json::json;
 
 use super::DatabaseOptions;
 use super::refusal::named;
-use crate::base::fault::Status;
-use crate::base::file::{self, FileError};
-use crate::base::note::Notes;
-use crate::base::quote::quote_path;
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
-use crate::store::{Access, Known, StoreError, Transaction};
 use crate::user::exchange::{
     CsvReader, Entry, JsonLinesReader, Line, LineFault, Problem, StoredRow, StoredValue,
 };
+use crate::user_db::{Access, Known, StoreError, Transaction};
+use crate::util::diagnostic::Status;
+use crate::util::file::{self, FileError};
+use crate::util::note::Notes;
+use crate::util::quote::quote_path;
 
 /// The most that is imported at once, in bytes: several million users.
 const IMPORT_LIMIT: u64 = 1 << 30;

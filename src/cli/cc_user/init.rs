@@ -7,11 +7,6 @@ use serde_json::json;
 
 use super::DatabaseOptions;
 use super::database::DEFAULT;
-use crate::base::fault::{Fault, Status};
-use crate::base::file::{self, Existing, PUBLIC_MODE};
-use crate::base::kind::Kind;
-use crate::base::quote::quote_path;
-use crate::base::time::Clock;
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
 use crate::cli::output_owner::warn_if_not_owner;
@@ -20,7 +15,12 @@ use crate::config::env_file;
 use crate::key::encoding::{decode_standard, encode_standard};
 use crate::key::private::generate_shared;
 use crate::key::{Algorithm, KeyError, PrivateKey};
-use crate::store::{self, Access, Store};
+use crate::user_db::{self, Access, Store};
+use crate::util::diagnostic::{Fault, Status};
+use crate::util::file::{self, Existing, PUBLIC_MODE};
+use crate::util::kind::Kind;
+use crate::util::quote::quote_path;
+use crate::util::time::Clock;
 
 /// Set up what is missing: keys, a configuration, a database of users
 #[derive(Debug, Args)]
@@ -86,7 +86,7 @@ pub(super) fn run(_: &Init, database: &DatabaseOptions, console: &mut Console) -
     if has_database {
         drop(Store::open_waiting(&db, Access::Read, database.wait()?)?);
     } else {
-        store::check_free(&db)?;
+        user_db::check_free(&db)?;
     }
     warn_of_environment(console);
 
@@ -121,7 +121,7 @@ pub(super) fn run(_: &Init, database: &DatabaseOptions, console: &mut Console) -
                 made: "an empty job archive, without which a server does not start".to_owned(),
             });
         }
-        store::create(&db)?;
+        user_db::create(&db)?;
         done.push(Done { path: db, made: "a database without users".to_owned() });
     }
     warn_if_not_owner(done.iter().map(|done| done.path.as_path()), console);

@@ -4,13 +4,13 @@ use clap::Args;
 
 use super::report::{Json, list, source};
 use super::{DatabaseOptions, complete};
-use crate::base::fault::Status;
-use crate::base::quote::escape;
 use crate::cli::console::Console;
 use crate::cli::failure::{Failure, UsageFault};
 use crate::cli::table::Table;
-use crate::store::{Access, Filter, Record, Store, StoreError};
 use crate::user::{AuthSource, Role, RoleError};
+use crate::user_db::{Access, Filter, Record, Store, StoreError};
+use crate::util::diagnostic::Status;
+use crate::util::quote::escape;
 
 /// List the users
 #[derive(Debug, Args)]

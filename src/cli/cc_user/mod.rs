@@ -24,7 +24,7 @@ use super::console::Console;
 use super::failure::{Failure, UsageFault};
 use super::options::{OutputOptions, SettingsOptions};
 use super::tool::Tool;
-use crate::base::fault::Status;
+use crate::util::diagnostic::Status;
 
 /// The program.
 pub static TOOL: Tool = Tool { name: "cc-user", command, run, form, single_dash: &[], pages: pages::PAGES };

@@ -6,12 +6,12 @@ use super::effects::{self, Change};
 use super::refusal::{Refusal, named, no_user};
 use super::role::existing;
 use super::{DatabaseOptions, complete};
-use crate::base::fault::Status;
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
 use crate::cli::prompt::PasswordOptions;
-use crate::store::Record;
 use crate::user::{AuthSource, PasswordHash};
+use crate::user_db::Record;
+use crate::util::diagnostic::Status;
 
 /// Give a local user a new password
 #[derive(Debug, Args)]

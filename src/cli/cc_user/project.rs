@@ -10,11 +10,11 @@ use super::refusal::{Refusal, named};
 use super::report::{Json, list};
 use super::role::{broken, existing};
 use super::{DatabaseOptions, complete};
-use crate::base::fault::Status;
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
-use crate::store::Record;
 use crate::user::{Role, account};
+use crate::user_db::Record;
+use crate::util::diagnostic::Status;
 
 /// Give a manager projects or take them away
 #[derive(Debug, Args)]

@@ -1,12 +1,12 @@
 //! What `cc-user` refuses beyond what the rooms below do.
 
 use super::report;
-use crate::base::fault::Fault;
-use crate::base::file::shell_word;
-use crate::base::kind::Kind;
-use crate::base::quote::quote;
-use crate::store::StoreError;
 use crate::user::{AccountError, AuthSource, User};
+use crate::user_db::StoreError;
+use crate::util::diagnostic::Fault;
+use crate::util::file::shell_word;
+use crate::util::kind::Kind;
+use crate::util::quote::quote;
 
 /// Why the arguments ask for something that is not done. One fault of several that are told
 /// together.

@@ -3,9 +3,9 @@
 use serde::Serialize;
 use serde::ser::{SerializeStruct as _, Serializer};
 
-use crate::base::quote::escape;
-use crate::store::Record;
 use crate::user::{AuthSource, User};
+use crate::user_db::Record;
+use crate::util::quote::escape;
 
 /// A record in JSON; the manual of `list` says what each member means.
 pub(super) struct Json<'record>(pub(super) &'record Record);

@@ -9,11 +9,11 @@ use super::effects::{self, Change};
 use super::refusal::{Refusal, named, no_user};
 use super::report::{Json, list};
 use super::{DatabaseOptions, complete};
-use crate::base::fault::Status;
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
-use crate::store::{Record, StoreError, Transaction};
 use crate::user::{AccountError, AuthSource, Role, account};
+use crate::user_db::{Record, StoreError, Transaction};
+use crate::util::diagnostic::Status;
 
 /// Add roles to a user or take them away
 #[derive(Debug, Args)]

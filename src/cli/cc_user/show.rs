@@ -6,13 +6,13 @@ use super::list::report_broken;
 use super::refusal::no_user;
 use super::report::{Json, list, source};
 use super::{DatabaseOptions, complete};
-use crate::base::fault::Status;
-use crate::base::quote::escape;
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
-use crate::store::{Access, Record, Store, StoreError};
 use crate::user::AuthSource;
 use crate::user::password::HashError;
+use crate::user_db::{Access, Record, Store, StoreError};
+use crate::util::diagnostic::Status;
+use crate::util::quote::escape;
 
 /// Show one user
 #[derive(Debug, Args)]

@@ -17,11 +17,6 @@ use super::options::OutputOptions;
 use super::output_owner::warn_if_not_owner;
 use super::stdin;
 use super::tool::Tool;
-use crate::base::fault::Status;
-use crate::base::file::{self, SETTINGS_LIMIT};
-use crate::base::note::Notes;
-use crate::base::quote::quote_path;
-use crate::base::time::Clock;
 use crate::config::env_file;
 use crate::config::{DEFAULT_ENV_FILE, Variable};
 use crate::key::der::write_spki;
@@ -30,6 +25,11 @@ use crate::key::nkey::NkeyRole;
 use crate::key::{
     Found, KeyError, PublicKey, WeakKeys, jwk, nkey, openssh, pem, published, read_public, thumbprint,
 };
+use crate::util::diagnostic::Status;
+use crate::util::file::{self, SETTINGS_LIMIT};
+use crate::util::note::Notes;
+use crate::util::quote::quote_path;
+use crate::util::time::Clock;
 
 /// The program.
 pub static TOOL: Tool =

@@ -20,14 +20,14 @@ use super::options::OutputOptions;
 use super::output_owner::warn_if_not_owner;
 use super::stdin;
 use super::tool::Tool;
-use crate::base::fault::Status;
-use crate::base::file::{self, Existing, Holds, PRIVATE_MODE, PUBLIC_MODE, SETTINGS_LIMIT};
-use crate::base::note::Notes;
-use crate::base::quote::quote_path;
 use crate::config::DEFAULT_ENV_FILE;
 use crate::config::env_file;
 use crate::key::nkey::NkeyRole;
 use crate::key::{Curve, KeyError, PrivateKey, SigningKey, WeakKeys, published, read_signing};
+use crate::util::diagnostic::Status;
+use crate::util::file::{self, Existing, Holds, PRIVATE_MODE, PUBLIC_MODE, SETTINGS_LIMIT};
+use crate::util::note::Notes;
+use crate::util::quote::quote_path;
 
 /// The program.
 pub static TOOL: Tool =

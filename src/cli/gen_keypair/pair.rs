@@ -4,14 +4,14 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::kind::{Format, KeyKind};
-use crate::base::quote::escape_json;
-use crate::base::secret::SecretBytes;
 use crate::config::Variable;
 use crate::key::der::{write_pkcs8, write_spki};
 use crate::key::encoding::encode_standard;
 use crate::key::nkey::NkeyRole;
 use crate::key::private::generate_shared;
 use crate::key::{Algorithm, KeyError, PrivateKey, SigningKey, jwk, nkey, pem, set, thumbprint};
+use crate::util::quote::escape_json;
+use crate::util::secret::SecretBytes;
 
 /// Bytes of a shared key: as many as the hash of HS512 has (RFC 7518 3.2).
 const SHARED_BYTES: usize = 64;

@@ -8,11 +8,11 @@ use std::ops::Range;
 use zeroize::Zeroizing;
 
 use super::expand::{Expanded, expand, unescape};
-use crate::base::fault::Fault;
-use crate::base::kind::Kind;
-use crate::base::printable::PrintableText;
-use crate::base::quote::quote;
-use crate::base::secret::SecretText;
+use crate::util::diagnostic::Fault;
+use crate::util::kind::Kind;
+use crate::util::printable::PrintableText;
+use crate::util::quote::quote;
+use crate::util::secret::SecretText;
 
 /// The longest value that `$NAME`s may grow to, in bytes.
 const VALUE_LIMIT: usize = 1 << 20;

@@ -1,10 +1,10 @@
 //! The writer: one key changes, every other byte stays.
 
 use super::reader::{Dotenv, DotenvFaults, read};
-use crate::base::fault::Fault;
-use crate::base::kind::Kind;
-use crate::base::printable::PrintableText;
-use crate::base::quote::quote;
+use crate::util::diagnostic::Fault;
+use crate::util::kind::Kind;
+use crate::util::printable::PrintableText;
+use crate::util::quote::quote;
 
 /// Why a key could not be set.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

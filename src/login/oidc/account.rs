@@ -1,13 +1,13 @@
 //! The user that a provider's person is for the server, in its table where the settings say so.
 
-use super::entry::Plan;
-use super::person::Person;
-use crate::base::note::Notes;
-use crate::base::quote::quote;
+use super::id_token::Person;
+use super::provider_config::Plan;
 use crate::login::identity::{Identity, Method};
 use crate::login::row::{self, Change, Permitted};
-use crate::store::{Store, StoreError};
 use crate::user::{AuthSource, Role, User};
+use crate::user_db::{Store, StoreError};
+use crate::util::note::Notes;
+use crate::util::quote::quote;
 
 /// Makes the person a user: an unknown one is added with sync-user-on-login, a known one of
 /// source oidc brought up to date with update-user-on-login, which leaves the role api as it is: a

@@ -6,8 +6,8 @@ use url::form_urlencoded;
 use super::fault::OidcFault;
 use super::redirect::CALLBACK_PATH;
 use super::request::Begun;
-use crate::base::secret::SecretText;
-use crate::provider::oauth::Refusal;
+use crate::oidc::oauth::Refusal;
+use crate::util::secret::SecretText;
 
 /// What came back for the login that was begun.
 #[derive(Debug, Clone)]

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::fault::OidcFault;
-use crate::provider::oauth::{Device, OauthError, Poll, Provider, Tokens};
+use crate::oidc::oauth::{Device, OauthError, Poll, Provider, Tokens};
 
 /// How much longer to wait between two questions when the provider says so (RFC 8628 3.5).
 const SLOWER_BY: Duration = Duration::from_secs(5);

@@ -2,15 +2,15 @@
 
 use std::net::SocketAddr;
 
-use crate::base::fault::Fault;
-use crate::base::kind::Kind;
-use crate::base::quote::{escape, quote};
-use crate::base::time::span_for_people;
+use crate::oidc::discovery::DiscoveryError;
+use crate::oidc::jwks_cache::RemoteKeysError;
+use crate::oidc::oauth::{OauthError, Refusal};
 use crate::policy::oidc_identity::OidcIdentityFault;
-use crate::provider::discovery::DiscoveryError;
-use crate::provider::oauth::{OauthError, Refusal};
-use crate::provider::remote::RemoteKeysError;
 use crate::token::TokenError;
+use crate::util::diagnostic::Fault;
+use crate::util::kind::Kind;
+use crate::util::quote::{escape, quote};
+use crate::util::time::span_for_people;
 
 /// Why a login through a provider did not work.
 #[derive(Debug, Clone, thiserror::Error)]

@@ -14,7 +14,7 @@ use super::fault::OidcFault;
 use super::peer::{self, Ends};
 use super::redirect::CALLBACK_PATH;
 use super::request::{Begun, random_text};
-use crate::base::secret::SecretText;
+use crate::util::secret::SecretText;
 
 /// How long the browser keeps the cookie, in seconds; the login has its own, shorter limit.
 const COOKIE_AGE: u32 = 3_600;

@@ -18,7 +18,7 @@ use super::gate::{Gate, Passage};
 use super::page::Page;
 use super::peer::Ends;
 use super::redirect::Ports;
-use crate::base::file::reason;
+use crate::util::file::reason;
 
 /// The longest request head that is read, in bytes: providers' codes are long.
 const HEAD_LIMIT: usize = 16 << 10;

@@ -4,13 +4,13 @@
 pub mod account;
 pub mod callback;
 pub mod device;
-pub mod entry;
 mod exchange;
 pub mod fault;
 pub mod gate;
+pub mod id_token;
 pub mod listener;
 pub mod page;
 mod peer;
-pub mod person;
+pub mod provider_config;
 pub mod redirect;
 pub mod request;

@@ -8,7 +8,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::base::quote::escape;
+use crate::util::quote::escape;
 
 /// The style of every page; its hash stands in the content security policy.
 const STYLE: &str = "\

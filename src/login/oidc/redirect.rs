@@ -7,7 +7,7 @@ use std::str::FromStr;
 use url::{Host, Url};
 
 use super::fault::OidcFault;
-use crate::base::quote::quote;
+use crate::util::quote::quote;
 
 /// The path that is listened on.
 pub const CALLBACK_PATH: &str = "/oidc/callback";

@@ -7,7 +7,7 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use super::fault::OidcFault;
-use crate::base::secret::SecretText;
+use crate::util::secret::SecretText;
 
 /// Parameters that belong to the flow; nobody else may set them.
 const RESERVED: [&str; 15] = [

@@ -9,7 +9,7 @@ use super::entry::{self, Column, Entry};
 use super::problem::{Problem, resembles};
 use super::row::StoredRow;
 use super::value::{StoredValue, list};
-use crate::base::quote::{escape_json, is_hidden};
+use crate::util::quote::{escape_json, is_hidden};
 
 /// Reads the users of a file of JSON lines one by one; a byte order mark and blank lines are
 /// skipped.

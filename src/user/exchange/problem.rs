@@ -1,9 +1,9 @@
 //! What is wrong with a line of an import. No text of the line is repeated, because a file without
 //! a header line, or with one in another order, has passwords and hashes in any column.
 
-use crate::base::fault::Fault;
-use crate::base::kind::Kind;
 use crate::user::password::HashError;
+use crate::util::diagnostic::Fault;
+use crate::util::kind::Kind;
 
 /// What is wrong with a line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -182,5 +182,5 @@ impl Fault for LineFault {
 pub(super) fn resembles(name: &str) -> (Option<&'static str>, bool) {
     let lower = name.trim().to_lowercase();
     let is_password = ["password", "passwd", "pass", "pw", "hash", "userpassword"].contains(&lower.as_str());
-    (crate::base::near::nearest(&lower, super::MEMBERS), is_password)
+    (crate::util::suggest::nearest(&lower, super::MEMBERS), is_password)
 }

@@ -106,7 +106,7 @@ impl StoredRow {
 
 /// A rejection as a name and a text without the rejected content.
 fn describe(error: &AccountError) -> (&'static str, String) {
-    use crate::base::fault::Fault as _;
+    use crate::util::diagnostic::Fault as _;
     let text = match error {
         AccountError::Name(UsernameError::Empty) => "the username is empty".to_owned(),
         AccountError::Name(UsernameError::TooLong { length, .. }) => {

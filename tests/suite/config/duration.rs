@@ -1,6 +1,6 @@
 //! Go's durations: recorded answers of `time.ParseDuration`, and round trips.
 
-use cc_auth::base::duration::GoDuration;
+use cc_auth::util::duration::GoDuration;
 use proptest::prelude::*;
 
 use crate::support::rows;

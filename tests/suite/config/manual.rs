@@ -165,7 +165,7 @@ fn the_defaults_of_the_manual_are_those_of_the_code() {
             .to_owned()
     };
     assert_eq!(default("main", "db"), DEFAULT_DB);
-    let session: cc_auth::base::duration::GoDuration = default("main", "session-max-age").parse().unwrap();
+    let session: cc_auth::util::duration::GoDuration = default("main", "session-max-age").parse().unwrap();
     assert_eq!(session, DEFAULT_SESSION);
     let jwts = Jwts::default();
     assert_eq!(default("auth.jwts", "validate-user"), jwts.validate_user.value.to_string());

@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use cc_auth::base::environment::Environment;
-use cc_auth::base::fault::Fault as _;
-use cc_auth::base::note::Notes;
 use cc_auth::config::{ConfigFaults, Origin, ServerKeys, Settings, Sources, Value, Variable, load};
 use cc_auth::key::WeakKeys;
+use cc_auth::util::diagnostic::Fault as _;
+use cc_auth::util::environment::Environment;
+use cc_auth::util::note::Notes;
 use proptest::prelude::*;
 
 use crate::support::{Folder, rows};

@@ -5,9 +5,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::report::Counts;
-use crate::base::fault::Status;
-use crate::base::file::{self, Existing, FileError, PUBLIC_MODE, SETTINGS_LIMIT};
-use crate::base::time::{Clock, Timestamp};
+use crate::util::diagnostic::Status;
+use crate::util::file::{self, Existing, FileError, PUBLIC_MODE, SETTINGS_LIMIT};
+use crate::util::time::{Clock, Timestamp};
 
 /// When the last good sync was; kept from the old file when this one failed.
 const LAST_SUCCESS: &str = "cc_user_sync_ldap_last_success_timestamp_seconds";

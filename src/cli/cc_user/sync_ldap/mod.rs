@@ -13,18 +13,18 @@ use clap::{Args, ValueHint};
 pub(super) use self::page::PAGE;
 use super::DatabaseOptions;
 use super::database::warn_of_migration;
-use crate::base::fault::Status;
-use crate::base::note::Notes;
-use crate::base::quote::quote;
 use crate::cli::console::Console;
-use crate::cli::directory::{DirectoryOptions, positive};
 use crate::cli::failure::{Failure, UsageFault};
+use crate::cli::ldap::{DirectoryOptions, positive};
 use crate::cli::progress::Progress;
 use crate::cli::settings;
 use crate::config::Settings;
-use crate::directory::{Configured, Roster, configured};
-use crate::store::{Access, Store};
+use crate::ldap::{Configured, Roster, configured};
 use crate::sync::{Limit, Rules, SyncError, carry_out, preview};
+use crate::user_db::{Access, Store};
+use crate::util::diagnostic::Status;
+use crate::util::note::Notes;
+use crate::util::quote::quote;
 
 /// Bring the user table in line with the LDAP directory
 #[derive(Debug, Args)]
@@ -135,7 +135,7 @@ fn job(sync: &SyncLdap, database: &DatabaseOptions, console: &mut Console) -> Re
         Some("") => Some(configured_interval(settings)?),
         Some(text) => Some(positive("--watch", text)?),
     };
-    let wishes = crate::directory::Wishes {
+    let wishes = crate::ldap::Wishes {
         page_size: sync.page_size,
         ignore_references: sync.ignore_references,
         ..sync.directory.wishes()?

@@ -6,11 +6,11 @@ use serde::Serialize;
 use serde::ser::{SerializeSeq as _, SerializeStruct as _, Serializer};
 use serde_json::json;
 
-use crate::base::quote::{escape, quote, visible};
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
 use crate::sync::{Plan, Refusal};
 use crate::user::AuthSource;
+use crate::util::quote::{escape, quote, visible};
 
 /// How many of a kind are named one by one beside the summary.
 const NAMED: usize = 10;

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-use crate::base::fault::Status;
-use crate::base::time::span_for_people;
 use crate::cli::console::{Console, stamp_lines};
 use crate::cli::failure::Failure;
+use crate::util::diagnostic::Status;
+use crate::util::time::span_for_people;
 
 /// How soon a signal is noticed between two runs.
 const STEP: Duration = Duration::from_millis(200);

@@ -1,0 +1,61 @@
+//! How to talk to the directory, as options of every command that does.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueHint};
+
+use super::failure::UsageFault;
+use crate::ldap::Wishes;
+use crate::util::duration::GoDuration;
+use crate::util::quote::quote;
+
+/// The options.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Directory")]
+pub struct DirectoryOptions {
+    /// Encrypt ldap:// connections with StartTLS
+    #[arg(long)]
+    pub starttls: bool,
+
+    /// Trust the certificates in FILE, and no others, for TLS
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub ca_file: Option<PathBuf>,
+
+    /// Give a server this long to take the connection
+    #[arg(long, value_name = "DURATION", default_value = "10s")]
+    pub connect_timeout: String,
+
+    /// Give the directory this long for each piece of its answer; data that flows is progress
+    /// [default: 1m]
+    #[arg(long, value_name = "DURATION")]
+    pub timeout: Option<String>,
+}
+
+impl DirectoryOptions {
+    /// What the options say, with everything else as usual.
+    ///
+    /// # Errors
+    /// Wrong usage when a duration is none.
+    pub fn wishes(&self) -> Result<Wishes, UsageFault> {
+        Ok(Wishes {
+            starttls: self.starttls,
+            ca_file: self.ca_file.clone(),
+            connect_patience: positive("--connect-timeout", &self.connect_timeout)?,
+            answer_patience: positive("--timeout", self.timeout.as_deref().unwrap_or("1m"))?,
+            ..Wishes::default()
+        })
+    }
+}
+
+/// A duration longer than nothing.
+///
+/// # Errors
+/// Wrong usage when the text is none.
+pub fn positive(option: &str, text: &str) -> Result<Duration, UsageFault> {
+    let duration: GoDuration = text.parse().map_err(|error| UsageFault::new(format!("{option}: {error}")))?;
+    if duration.is_positive() {
+        return Ok(duration.to_std());
+    }
+    Err(UsageFault::new(format!("{option}: {} is not longer than nothing", quote(text))))
+}

@@ -1,0 +1,3 @@
+//! The client of a running ClusterCockpit server: its login and its REST interface.
+
+pub mod client;

@@ -1,0 +1,127 @@
+//! TLS for the HTTP library: with certificates that are trusted as themselves too, which its own
+//! TLS has no way for; and TLS errors in words.
+
+use std::fmt;
+use std::io::{Read as _, Write as _};
+use std::sync::Arc;
+
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
+use ureq::unversioned::transport::{
+    Buffers, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, Transport, TransportAdapter,
+};
+
+use crate::util::certificate::Rejection;
+use crate::util::quote::escape;
+
+/// The certificates of a PEM text; each must be one that can be trusted at all.
+///
+/// # Errors
+/// What is wrong with the text.
+pub(super) fn own_roots(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
+    let mut store = rustls::RootCertStore::empty();
+    let mut found = Vec::new();
+    for certificate in CertificateDer::pem_slice_iter(pem) {
+        let certificate = certificate.map_err(|error| format!("no proper PEM ({error})"))?;
+        store
+            .add(certificate.clone())
+            .map_err(|error| format!("certificate {} is broken ({error})", found.len() + 1))?;
+        found.push(certificate);
+    }
+    if found.is_empty() { Err("no 'BEGIN CERTIFICATE' in it".to_owned()) } else { Ok(found) }
+}
+
+/// A TLS error in words, and whether a CA file could help.
+pub(super) fn describe(error: &rustls::Error) -> (String, bool) {
+    if let Some(rejection) = Rejection::in_error(error) {
+        return (rejection.why.clone(), rejection.unknown_issuer);
+    }
+    let why = match error {
+        rustls::Error::InvalidMessage(_) => "it does not speak TLS there".to_owned(),
+        rustls::Error::AlertReceived(alert) => {
+            format!("the server ended the TLS handshake ({})", escape(&format!("{alert:?}")))
+        }
+        rustls::Error::PeerIncompatible(_) => {
+            "the server has no TLS version and cipher in common with this program".to_owned()
+        }
+        rustls::Error::NoCertificatesPresented => "the server sent no certificate".to_owned(),
+        other => escape(&other.to_string()),
+    };
+    (why, false)
+}
+
+/// Puts TLS around a connection to an https URL.
+pub(super) struct Tls(pub(super) Arc<ClientConfig>);
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tls").finish_non_exhaustive()
+    }
+}
+
+impl<In: Transport> Connector<In> for Tls {
+    type Out = Either<In, Encrypted<In>>;
+
+    fn connect(
+        &self,
+        details: &ConnectionDetails<'_>,
+        chained: Option<In>,
+    ) -> Result<Option<Self::Out>, ureq::Error> {
+        let Some(transport) = chained else { return Ok(None) };
+        if !details.needs_tls() || transport.is_tls() {
+            return Ok(Some(Either::A(transport)));
+        }
+        let host = details.uri.host().unwrap_or_default();
+        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        let name = ServerName::try_from(host.to_owned())
+            .map_err(|_| ureq::Error::BadUri("its host is not a name for TLS".to_owned()))?;
+        let mut connection = ClientConnection::new(Arc::clone(&self.0), name)?;
+        let mut socket = TransportAdapter::new(transport, Arc::clone(&details.current_time));
+        socket.set_timeout(details.timeout);
+        connection.complete_io(&mut socket)?;
+        let config = details.config;
+        let buffers = LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size());
+        Ok(Some(Either::B(Encrypted { buffers, stream: StreamOwned { conn: connection, sock: socket } })))
+    }
+}
+
+/// A connection with TLS around it.
+pub(super) struct Encrypted<In: Transport> {
+    buffers: LazyBuffers,
+    stream: StreamOwned<ClientConnection, TransportAdapter<In>>,
+}
+
+impl<In: Transport> fmt::Debug for Encrypted<In> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Encrypted").finish_non_exhaustive()
+    }
+}
+
+impl<In: Transport> Transport for Encrypted<In> {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        &mut self.buffers
+    }
+
+    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
+        self.stream.sock.set_timeout(timeout);
+        let output = self.buffers.output().get(..amount).unwrap_or_default();
+        self.stream.write_all(output)?;
+        Ok(())
+    }
+
+    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
+        self.stream.sock.set_timeout(timeout);
+        let count = self.stream.read(self.buffers.input_append_buf())?;
+        self.buffers.input_appended(count);
+        Ok(count > 0)
+    }
+
+    fn is_open(&mut self) -> bool {
+        self.stream.sock.get_mut().is_open()
+    }
+
+    fn is_tls(&self) -> bool {
+        true
+    }
+}

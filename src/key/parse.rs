@@ -1,0 +1,438 @@
+//! Keys out of a file in whatever form they stand there.
+
+use zeroize::Zeroizing;
+
+use super::algorithm::Algorithm;
+use super::certificate::Certificate;
+use super::der::{
+    Restricted, kind_of, read_pkcs1_public, read_restricted_pkcs8, read_restricted_spki, read_sec1,
+};
+use super::error::{KeyError, PemLines};
+use super::jwk::{Jwk, note_repairs};
+use super::pem::{Block, blocks, lost_lines, shown, unescaped};
+use super::private::PrivateKey;
+use super::public::{PublicKey, WeakKeys, with_article};
+use super::set::KeySet;
+use super::signing::SigningKey;
+use super::verifying::{VerifyingKey, server_base64};
+use super::{nkey, openssh};
+use crate::util::note::Notes;
+use crate::util::printable::PrintableText;
+use crate::util::secret::SecretText;
+
+/// A form in which a public key can stand in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// PEM `PUBLIC KEY`.
+    Spki,
+    /// PEM `RSA PUBLIC KEY`.
+    Pkcs1,
+    /// PEM `CERTIFICATE`.
+    Certificate,
+    /// A line of OpenSSH.
+    OpenSsh,
+    /// The form of RFC 4716.
+    Rfc4716,
+    /// A JWK.
+    Jwk,
+    /// A JWKS with one usable key.
+    JwkSet,
+    /// The server's base64.
+    ServerBase64,
+    /// The 32 bytes in hexadecimal.
+    Hex,
+    /// A NATS nkey.
+    Nkey,
+}
+
+impl Form {
+    /// Its name, for messages and reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Spki => "SPKI PEM",
+            Self::Pkcs1 => "PKCS#1 PEM",
+            Self::Certificate => "X.509 certificate",
+            Self::OpenSsh => "OpenSSH",
+            Self::Rfc4716 => "RFC 4716",
+            Self::Jwk => "JWK",
+            Self::JwkSet => "JWK set",
+            Self::ServerBase64 => "base64",
+            Self::Hex => "hexadecimal",
+            Self::Nkey => "nkey",
+        }
+    }
+}
+
+/// A public key that was found in a file.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// The key, with the key ID and algorithms that its form gave it.
+    pub key: VerifyingKey,
+    /// The form it stood in.
+    pub form: Form,
+    /// The certificate it came in: its dates are for the caller to check.
+    pub certificate: Option<Certificate>,
+}
+
+impl Found {
+    /// The public key itself: a file never gives a shared one here.
+    #[must_use]
+    pub const fn public(&self) -> Option<&PublicKey> {
+        self.key.public_key()
+    }
+}
+
+fn found(key: PublicKey, form: Form) -> Found {
+    Found { key: VerifyingKey::public(key), form, certificate: None }
+}
+
+const PUBLIC_WANTED: &str = "a public key";
+const PRIVATE_WANTED: &str = "a private key";
+
+/// Reads a public key: PEM (SPKI, PKCS#1, certificate), JWK, a JWKS with one usable key, an
+/// OpenSSH line, an nkey, hexadecimal or the server's base64. Of several PEM blocks the first that is whole
+/// counts, as for the server's own tool, and the notes tell of the others.
+///
+/// # Errors
+/// What was found instead and what was wanted, or what is wrong with the key.
+pub fn read_public(bytes: &[u8], weak: WeakKeys, notes: &mut Notes) -> Result<Found, KeyError> {
+    let text = text_of(bytes, true)?;
+    if has_block(&text) {
+        return public_in_pem(&with_line_ends(&text, notes), weak, notes);
+    }
+    let content = text.trim();
+    if content.is_empty() {
+        return Err(KeyError::Empty("input"));
+    }
+    if openssh::is_rfc_4716(content) {
+        return Ok(found(openssh::read_rfc_4716(content, weak)?, Form::Rfc4716));
+    }
+    if is_putty(content) {
+        return Err(KeyError::Wanted { found: "a PuTTY private key".into(), wanted: PUBLIC_WANTED });
+    }
+    if content.starts_with(['{', '[']) {
+        return public_in_json(content, weak, notes);
+    }
+    let mut lines = content.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let first = lines.next().unwrap_or_default();
+    if openssh::is_openssh(first) {
+        if lines.next().is_some() {
+            notes.note("more lines follow the first key and are not read");
+        }
+        return Ok(found(openssh::read(first, weak)?, Form::OpenSsh));
+    }
+    if nkey::is_nkey(content) {
+        return Ok(found(nkey::read_public(content)?.0, Form::Nkey));
+    }
+    // Nothing has 48 bytes that these digits could be the base64 of.
+    if content.len() == 64 && content.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        let bytes = data_encoding::HEXLOWER_PERMISSIVE.decode(content.as_bytes()).unwrap_or_default();
+        return Ok(found(PublicKey::ed25519(&bytes)?, Form::Hex));
+    }
+    if !looks_like_base64(content) {
+        return Err(KeyError::NoPem("text"));
+    }
+    if content.starts_with("MC") && content.len() >= 60 || content.len() > 128 {
+        return Err(KeyError::NoPem(
+            "base64 that is longer than a key, perhaps PEM without its first and last line",
+        ));
+    }
+    Ok(found(server_base64(content)?, Form::ServerBase64))
+}
+
+/// Reads the one PEM block of a text, SPKI or a certificate, as the servers of login roles read
+/// `jwt_validation_pubkeys`: text before it is passed over; PKCS#1, another form than PEM, and
+/// anything but white space after the block are refused.
+///
+/// # Errors
+/// As [`read_public`].
+pub fn read_one_block(text: &str, weak: WeakKeys) -> Result<Found, KeyError> {
+    const WANTED: &str = "one PEM block PUBLIC KEY or CERTIFICATE; another key is an entry of its own";
+    let wanted = |found| KeyError::Wanted { found, wanted: WANTED };
+    if !has_block(text) {
+        return Err(KeyError::NoPem("text"));
+    }
+    let count = blocks(text).len();
+    if count > 1 {
+        return Err(wanted(PrintableText::concat([count.into(), " PEM blocks".into()])));
+    }
+    let found = public_in_pem(text, weak, &mut Notes::new())?;
+    if found.form == Form::Pkcs1 {
+        return Err(wanted("an RSA key in PKCS#1".into()));
+    }
+    let after = text.rsplit_once("-----END ").and_then(|(_, end)| end.split_once("-----"));
+    match after {
+        Some((_, rest)) if rest.trim().is_empty() => Ok(found),
+        _ => Err(KeyError::TrailingData("PEM block")),
+    }
+}
+
+/// Reads a private or shared key: PEM (PKCS#8, PKCS#1, SEC 1), JWK, the seed of an nkey, or the
+/// server's base64 of 64 bytes.
+///
+/// # Errors
+/// What was found instead and what was wanted, or what is wrong with the key.
+pub fn read_signing(bytes: &[u8], weak: WeakKeys, notes: &mut Notes) -> Result<SigningKey, KeyError> {
+    let text = text_of(bytes, false)?;
+    if has_block(&text) {
+        return private_in_pem(&with_line_ends(&text, notes), notes).and_then(signing);
+    }
+    let content = text.trim();
+    if content.is_empty() {
+        return Err(KeyError::Empty("input"));
+    }
+    if content.starts_with('{') {
+        return private_in_json(content, weak, notes);
+    }
+    if is_putty(content) {
+        return Err(KeyError::Wanted { found: "a PuTTY private key".into(), wanted: PRIVATE_WANTED });
+    }
+    if nkey::is_nkey(content) {
+        return SigningKey::private(nkey::read_seed(content)?.0);
+    }
+    if openssh::is_openssh(content) {
+        return Err(KeyError::Wanted { found: "an OpenSSH public key".into(), wanted: PRIVATE_WANTED });
+    }
+    if !looks_like_base64(content) {
+        return Err(KeyError::NoPem("text"));
+    }
+    SigningKey::from_server_base64(&SecretText::new(content.to_owned()))
+}
+
+fn signing(read: Restricted<PrivateKey>) -> Result<SigningKey, KeyError> {
+    let key = SigningKey::private(read.key)?;
+    Ok(match read.algorithms {
+        Some(algorithms) => key.restrict(&algorithms),
+        None => key,
+    })
+}
+
+/// The text with the line ends that are written as `\n` in it.
+fn with_line_ends(text: &str, notes: &mut Notes) -> Zeroizing<String> {
+    match unescaped(text) {
+        Some(lines) => {
+            notes.note("the line ends of the PEM block are written as \\n");
+            lines
+        }
+        None => Zeroizing::new(text.to_owned()),
+    }
+}
+
+fn is_putty(text: &str) -> bool {
+    text.starts_with("PuTTY-User-Key-File-")
+}
+
+/// The text of a file without a byte order mark. Bytes around a PEM block may be anything; binary
+/// DER is told apart.
+fn text_of(bytes: &[u8], public: bool) -> Result<Zeroizing<String>, KeyError> {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    if bytes.first() == Some(&0x30) && std::str::from_utf8(bytes).is_err() {
+        return Err(KeyError::Binary { kind: kind_of(bytes), public });
+    }
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        return Err(KeyError::NoPem("UTF-16 text"));
+    }
+    let text = Zeroizing::new(String::from_utf8_lossy(bytes).into_owned());
+    if text.contains('\u{fffd}') && !has_block(&text) || text.contains('\0') {
+        return Err(KeyError::NoPem("binary data"));
+    }
+    Ok(text)
+}
+
+fn has_block(text: &str) -> bool {
+    text.contains("-----BEGIN ")
+}
+
+fn looks_like_base64(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/=-_\r\n".contains(&byte))
+}
+
+/// The first whole block, with notes on the broken ones before it and on those that follow.
+fn first_block(text: &str, skip: &[&str], notes: &mut Notes) -> Result<Block, KeyError> {
+    let mut first_fault = None;
+    let mut all = blocks(text).into_iter();
+    while let Some(next) = all.next() {
+        match next {
+            Ok(block) if skip.contains(&block.label.as_str()) => {}
+            Ok(block) => {
+                if let Some(fault) = first_fault {
+                    notes.warn(format!("{fault}; the next block is used"));
+                }
+                let more = all.count();
+                if more > 0 {
+                    let label = shown(&block.label);
+                    notes.note(format!("the first PEM block {label} is used; {more} more are not read"));
+                }
+                return Ok(block);
+            }
+            Err(fault) => {
+                first_fault.get_or_insert(fault);
+            }
+        }
+    }
+    if let Some(lines) = lost_lines(text) {
+        return Err(KeyError::PemLines(lines));
+    }
+    Err(first_fault.unwrap_or(KeyError::PemLines(PemLines::BeginNotAlone)))
+}
+
+fn public_in_pem(text: &str, weak: WeakKeys, notes: &mut Notes) -> Result<Found, KeyError> {
+    let block = first_block(text, &[], notes)?;
+    match block.label.as_str() {
+        "PUBLIC KEY" => {
+            let Restricted { key, algorithms } = read_restricted_spki(&block.content, weak)?;
+            Ok(Found { key: restricted(key, algorithms.as_deref()), form: Form::Spki, certificate: None })
+        }
+        "RSA PUBLIC KEY" => Ok(found(read_pkcs1_public(&block.content, weak)?, Form::Pkcs1)),
+        "CERTIFICATE" | "X509 CERTIFICATE" => {
+            let certificate = Certificate::from_der(&block.content, weak)?;
+            let key = restricted(certificate.key.clone(), certificate.algorithms.as_deref());
+            Ok(Found { key, form: Form::Certificate, certificate: Some(certificate) })
+        }
+        _ => Err(KeyError::Wanted { found: what_is(&block), wanted: PUBLIC_WANTED }),
+    }
+}
+
+fn restricted(key: PublicKey, algorithms: Option<&[Algorithm]>) -> VerifyingKey {
+    let key = VerifyingKey::public(key);
+    match algorithms {
+        Some(algorithms) => key.restrict(algorithms),
+        None => key,
+    }
+}
+
+fn private_in_pem(text: &str, notes: &mut Notes) -> Result<Restricted<PrivateKey>, KeyError> {
+    // `openssl ecparam -genkey` writes the parameters of the curve before the key.
+    let block = first_block(text, &["EC PARAMETERS"], notes)?;
+    if block.encrypted {
+        return Err(KeyError::Encrypted);
+    }
+    let plain = |key| Restricted { key, algorithms: None };
+    match block.label.as_str() {
+        "PRIVATE KEY" => read_restricted_pkcs8(&block.content),
+        "EC PRIVATE KEY" => read_sec1(&block.content).map(plain),
+        "RSA PRIVATE KEY" => PrivateKey::rsa_from_pkcs1(&block.content).map(plain),
+        "OPENSSH PRIVATE KEY" => openssh::read_private(&block.content).map(plain),
+        "ENCRYPTED PRIVATE KEY" => Err(KeyError::Encrypted),
+        _ => Err(KeyError::Wanted { found: what_is(&block), wanted: PRIVATE_WANTED }),
+    }
+}
+
+/// What a block of another kind is, in words.
+fn what_is(block: &Block) -> PrintableText {
+    let text: &'static str = match block.label.as_str() {
+        _ if block.encrypted => "an encrypted private key",
+        "PRIVATE KEY" => {
+            return match read_restricted_pkcs8(&block.content) {
+                Ok(read) => {
+                    PrintableText::concat([with_article(read.key.kind()).into(), " private key".into()])
+                }
+                Err(KeyError::UnknownKind(kind)) => PrintableText::concat(["a private key of ".into(), kind]),
+                Err(_) => "a private key".into(),
+            };
+        }
+        "EC PRIVATE KEY" => "an EC private key",
+        "RSA PRIVATE KEY" => "an RSA private key",
+        "DSA PRIVATE KEY" => "a DSA private key",
+        "ENCRYPTED PRIVATE KEY" => "an encrypted private key",
+        "OPENSSH PRIVATE KEY" => "an OpenSSH private key",
+        "SSH2 PUBLIC KEY" => "a public key in the form of RFC 4716",
+        "CERTIFICATE REQUEST" | "NEW CERTIFICATE REQUEST" => "a certificate request",
+        "PUBLIC KEY" | "RSA PUBLIC KEY" => PUBLIC_WANTED,
+        "CERTIFICATE" | "X509 CERTIFICATE" => "a certificate",
+        other => return PrintableText::concat(["a PEM block ".into(), shown(other)]),
+    };
+    text.into()
+}
+
+/// A private or shared key out of a JWK, or out of a set with one such key (`gen-keypair -f jwks`).
+fn private_in_json(text: &str, weak: WeakKeys, notes: &mut Notes) -> Result<SigningKey, KeyError> {
+    let mut repairs = Vec::new();
+    let jwk = Jwk::parse(text)?;
+    let key = if jwk.is_set() {
+        let keys = super::set::private_keys(text)?;
+        match keys.as_slice() {
+            [only] => only.signing_key_with(weak, &mut repairs)?,
+            other => return Err(KeyError::JwkSetCount { found: other.len() }),
+        }
+    } else {
+        jwk.signing_key_with(weak, &mut repairs)?
+    };
+    note_repairs("the JWK", &repairs, notes);
+    Ok(key)
+}
+
+fn public_in_json(text: &str, weak: WeakKeys, notes: &mut Notes) -> Result<Found, KeyError> {
+    let jwk = Jwk::parse(text)?;
+    if !jwk.is_set() {
+        let mut repairs = Vec::new();
+        let key = jwk.verifying_key_with(weak, &mut repairs)?;
+        note_repairs("the JWK", &repairs, notes);
+        return Ok(Found { key, form: Form::Jwk, certificate: None });
+    }
+    let set = KeySet::from_json(text, weak, notes)?;
+    match set.keys() {
+        [key] => Ok(Found { key: key.clone(), form: Form::JwkSet, certificate: None }),
+        other => Err(KeyError::JwkSetCount { found: other.len() }),
+    }
+}
+
+impl SigningKey {
+    /// A private key out of PEM: PKCS#8, PKCS#1 or SEC 1, not encrypted.
+    ///
+    /// # Errors
+    /// As [`read_signing`].
+    pub fn from_pem(text: &SecretText, notes: &mut Notes) -> Result<Self, KeyError> {
+        private_in_pem(&with_line_ends(text.expose(), notes), notes).and_then(signing)
+    }
+
+    /// A private or shared key out of a JWK.
+    ///
+    /// # Errors
+    /// As [`Jwk::signing_key`].
+    pub fn from_jwk(text: &SecretText, weak: WeakKeys) -> Result<Self, KeyError> {
+        Jwk::parse(text.expose())?.signing_key(weak)
+    }
+}
+
+impl VerifyingKey {
+    /// A public key out of PEM: SPKI, PKCS#1, or a certificate, whose dates nobody looks at here.
+    ///
+    /// # Errors
+    /// As [`read_public`].
+    pub fn from_pem(text: &str, weak: WeakKeys, notes: &mut Notes) -> Result<Self, KeyError> {
+        public_in_pem(text, weak, notes).map(|found| found.key)
+    }
+
+    /// A public key out of a JWK.
+    ///
+    /// # Errors
+    /// As [`Jwk::verifying_key`].
+    pub fn from_jwk(text: &str, weak: WeakKeys) -> Result<Self, KeyError> {
+        Jwk::parse(text)?.verifying_key(weak)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::pem;
+    use super::*;
+
+    #[test]
+    fn private_key_where_a_public_key_is_expected_is_named_by_its_kind() {
+        for (label, kind) in [
+            ("EC PRIVATE KEY", "an EC private key"),
+            ("RSA PRIVATE KEY", "an RSA private key"),
+            ("DSA PRIVATE KEY", "a DSA private key"),
+            ("ENCRYPTED PRIVATE KEY", "an encrypted private key"),
+            ("OPENSSH PRIVATE KEY", "an OpenSSH private key"),
+            ("PRIVATE KEY", "a private key"),
+        ] {
+            let text = pem::write(label, &[1, 2, 3]);
+            let error = read_public(text.as_bytes(), WeakKeys::Refuse, &mut Notes::new()).err();
+            let Some(KeyError::Wanted { found, .. }) = &error else { panic!("{label}: {error:?}") };
+            assert_eq!(found.as_str(), kind, "{label}");
+        }
+    }
+}

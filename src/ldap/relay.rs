@@ -1,0 +1,312 @@
+//! The relay between a server and the LDAP library: a thread that passes every message on only
+//! when it is whole and has passed [`Conversation::check`].
+//!
+//! The library gets one end of a socket pair and reads plain text from it; TLS ends here. The
+//! relay holds at most one message that is not whole, and reads on only when the library has
+//! accepted what was checked, so that a server can't fill the memory.
+
+use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::os::fd::AsFd as _;
+use std::os::unix::net::UnixStream;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::sockopt::set_socket_send_buffer_size;
+
+use super::message::{self, Conversation, MESSAGE_BYTES, Refusal, STREAM_BYTES, Verdict};
+use super::transport::Wire;
+use crate::util::quote::escape;
+
+/// How much is read at once. What arrives of a long message doubles it.
+const PIECE: usize = 64 << 10;
+
+/// How much is gathered of an answer that comes in small pieces before the library gets it, and
+/// how long: each wakes another thread.
+const BATCH: usize = 16 << 10;
+const BATCH_TIME: Timespec = Timespec { tv_sec: 0, tv_nsec: 1_000_000 };
+
+/// The buffer of the socket to the library: what the library reads in one go and queues is a
+/// multiple of it.
+const PAIR_BUFFER: usize = 32 << 10;
+
+/// Why the relay ended before the library closed its end.
+#[derive(Debug, Clone)]
+pub(super) enum End {
+    /// The server sent what is not passed on.
+    Refused(Refusal),
+    /// The connection failed, and why.
+    Failed(String),
+}
+
+/// What the relay leaves for its owner.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Outcome(Arc<Mutex<Option<End>>>);
+
+impl Outcome {
+    /// Why the relay ended, if it did for a reason of its own.
+    pub(super) fn get(&self) -> Option<End> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set(&self, end: End) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(end);
+    }
+}
+
+/// Starts the relay for a server, and returns the library's end of it.
+///
+/// # Errors
+/// Those of the system: no sockets, no thread.
+pub(super) fn start(wire: Wire) -> io::Result<(UnixStream, Outcome)> {
+    let (library, ours) = UnixStream::pair()?;
+    // Without it more is queued, and nothing else changes.
+    let _ = set_socket_send_buffer_size(&ours, PAIR_BUFFER);
+    ours.set_nonblocking(true)?;
+    let outcome = Outcome::default();
+    let relay = Relay {
+        wire,
+        library: ours,
+        conversation: Conversation::default(),
+        inbound: vec![0; PIECE],
+        filled: 0,
+        checked: 0,
+        sent: 0,
+        quiet: false,
+        received: 0,
+        outbound: Vec::new(),
+        server_ended: false,
+    };
+    let told = outcome.clone();
+    std::thread::Builder::new().name("ldap-relay".to_owned()).spawn(move || relay.run(&told))?;
+    Ok((library, outcome))
+}
+
+struct Relay {
+    wire: Wire,
+    library: UnixStream,
+    conversation: Conversation,
+    /// What the server sent: `..checked` passed and goes to the library, `checked..filled` is the
+    /// beginning of a message.
+    inbound: Vec<u8>,
+    checked: usize,
+    filled: usize,
+    /// How much of what passed the library has accepted.
+    sent: usize,
+    /// Whether nothing more came in the time for gathering.
+    quiet: bool,
+    /// How many bytes the server has sent.
+    received: u64,
+    /// What the library sent and the server has not got yet.
+    outbound: Vec<u8>,
+    server_ended: bool,
+}
+
+/// What a step came to.
+#[derive(PartialEq, Eq)]
+enum Step {
+    Progress,
+    Nothing,
+    /// The library closed its end.
+    Over,
+}
+
+impl Relay {
+    fn run(mut self, outcome: &Outcome) {
+        if let Err(end) = self.work() {
+            log::debug!("the relay ends: {end:?}");
+            outcome.set(end);
+        }
+        self.wire.close();
+        // The library sees the end of the connection only now, and asks for the outcome then.
+        drop(self.library);
+    }
+
+    fn work(&mut self) -> Result<(), End> {
+        loop {
+            let steps =
+                [self.read_server()?, self.feed_library()?, self.read_library()?, self.feed_server()?];
+            if steps.contains(&Step::Over) || (self.server_ended && self.checked == 0) {
+                return Ok(());
+            }
+            if !steps.contains(&Step::Progress) && self.wait()? == Step::Over {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Whether more of an answer is gathered before the library gets what passed.
+    fn gathers(&self) -> bool {
+        self.checked < BATCH
+            && self.filled < PIECE
+            && self.sent == 0
+            && !self.quiet
+            && !self.server_ended
+            && self.conversation.expects_more()
+    }
+
+    /// Waits until one of the sides can do something.
+    fn wait(&mut self) -> Result<Step, End> {
+        let either = |flags: PollFlags, condition, more| if condition { flags | more } else { flags };
+        let gathers = self.checked > 0 && self.gathers();
+        let reads = (self.checked == 0 || gathers) && !self.server_ended;
+        let wire = either(PollFlags::empty(), reads, PollFlags::IN);
+        let wire = either(wire, !self.outbound.is_empty() || self.wire.has_unsent(), PollFlags::OUT);
+        let library = either(PollFlags::empty(), self.outbound.is_empty(), PollFlags::IN);
+        let library = either(library, self.checked > 0 && !gathers, PollFlags::OUT);
+        let mut sides =
+            [PollFd::from_borrowed_fd(self.library.as_fd(), library), PollFd::new(&self.wire, wire)];
+        // A side that nothing is expected of would be reported for its end again and again.
+        let count = if wire.is_empty() { 1 } else { 2 };
+        match poll(sides.get_mut(..count).unwrap_or_default(), gathers.then_some(&BATCH_TIME)) {
+            Ok(0) => self.quiet = true,
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(failed(&error.into())),
+        }
+        // It is not read from before the server has accepted what it said; its end is an end.
+        let is_gone = sides.first().is_some_and(|side| side.revents().contains(PollFlags::HUP));
+        Ok(if is_gone && !self.outbound.is_empty() { Step::Over } else { Step::Nothing })
+    }
+
+    /// Reads from the server, unless the library still has to accept what came before.
+    fn read_server(&mut self) -> Result<Step, End> {
+        if self.server_ended || (self.checked > 0 && !self.gathers()) {
+            return Ok(Step::Nothing);
+        }
+        if self.filled == self.inbound.len() {
+            self.inbound.resize((self.inbound.len() * 2).min(MESSAGE_BYTES + PIECE), 0);
+        }
+        let Some(space) = self.inbound.get_mut(self.filled..) else { return Ok(Step::Nothing) };
+        match self.wire.read(space) {
+            Ok(0) => {
+                self.server_ended = true;
+                Ok(Step::Progress)
+            }
+            Ok(count) => {
+                self.filled += count;
+                self.received += count as u64;
+                if self.received > STREAM_BYTES {
+                    return Err(End::Refused(Refusal::TooLarge("it has more than 1 GiB")));
+                }
+                self.check()?;
+                Ok(Step::Progress)
+            }
+            Err(error) => waits(&error).map(|()| Step::Nothing),
+        }
+    }
+
+    /// Checks the messages that are whole, and removes those that the library has no use for.
+    fn check(&mut self) -> Result<(), End> {
+        let mut from = self.checked;
+        while let Some(rest) = self.inbound.get_mut(from..self.filled)
+            && let Some(length) = message::length(rest).map_err(End::Refused)?
+            && let Some(whole) = rest.get_mut(..length)
+        {
+            match self.conversation.check(whole).map_err(End::Refused)? {
+                Verdict::Forward => {
+                    if from > self.checked {
+                        self.inbound.copy_within(from..from + length, self.checked);
+                    }
+                    self.checked += length;
+                }
+                Verdict::Drop => {}
+            }
+            from += length;
+        }
+        if from > self.checked {
+            self.inbound.copy_within(from..self.filled, self.checked);
+            self.filled -= from - self.checked;
+        }
+        Ok(())
+    }
+
+    fn feed_library(&mut self) -> Result<Step, End> {
+        if self.gathers() {
+            return Ok(Step::Nothing);
+        }
+        let before = self.sent;
+        while self.sent < self.checked {
+            match self.library.write(self.inbound.get(self.sent..self.checked).unwrap_or_default()) {
+                Ok(0) => return Ok(Step::Over),
+                Ok(count) => self.sent += count,
+                Err(error) if matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) => {
+                    return Ok(Step::Over);
+                }
+                Err(error) => {
+                    waits(&error)?;
+                    break;
+                }
+            }
+        }
+        if self.sent == before {
+            return Ok(Step::Nothing);
+        }
+        // Only once for all that passed: a long message goes in many pieces.
+        if self.sent == self.checked {
+            self.inbound.copy_within(self.checked..self.filled, 0);
+            self.filled -= self.checked;
+            (self.checked, self.sent, self.quiet) = (0, 0, false);
+            // The space of one long message is not needed for the next ones.
+            if self.inbound.len() > PIECE && self.filled < PIECE {
+                self.inbound.truncate(PIECE);
+                self.inbound.shrink_to(PIECE);
+            }
+        }
+        Ok(Step::Progress)
+    }
+
+    fn read_library(&mut self) -> Result<Step, End> {
+        if !self.outbound.is_empty() {
+            return Ok(Step::Nothing);
+        }
+        let mut buffer = [0; 4096];
+        match self.library.read(&mut buffer) {
+            Ok(0) => Ok(Step::Over),
+            Ok(count) => {
+                let sent = buffer.get(..count).unwrap_or_default();
+                self.conversation.sent(sent);
+                self.outbound.extend_from_slice(sent);
+                zeroize::Zeroize::zeroize(&mut buffer);
+                Ok(Step::Progress)
+            }
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => Ok(Step::Over),
+            Err(error) => waits(&error).map(|()| Step::Nothing),
+        }
+    }
+
+    fn feed_server(&mut self) -> Result<Step, End> {
+        let had_unsent = self.wire.has_unsent();
+        let mut step = Step::Nothing;
+        if !self.outbound.is_empty() {
+            match self.wire.write(&self.outbound) {
+                Ok(count) => {
+                    let sent = self.outbound.get_mut(..count).unwrap_or_default();
+                    // A password may be among it.
+                    zeroize::Zeroize::zeroize(sent);
+                    self.outbound.drain(..count);
+                    if count > 0 {
+                        step = Step::Progress;
+                    }
+                }
+                Err(error) => waits(&error)?,
+            }
+        } else if had_unsent {
+            self.wire.flush().map_err(|error| failed(&error))?;
+            if !self.wire.has_unsent() {
+                step = Step::Progress;
+            }
+        }
+        Ok(step)
+    }
+}
+
+/// Whether it is only to be waited for.
+fn waits(error: &io::Error) -> Result<(), End> {
+    match error.kind() {
+        ErrorKind::WouldBlock | ErrorKind::Interrupted => Ok(()),
+        _ => Err(failed(error)),
+    }
+}
+
+fn failed(error: &io::Error) -> End {
+    End::Failed(escape(&error.to_string()))
+}

@@ -1,0 +1,162 @@
+//! From the settings to a directory that can be asked.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::access::Access;
+use super::address::Address;
+use super::connection::{ANSWER_PATIENCE, CONNECT_PATIENCE, Credentials};
+use super::fault::DirectoryError;
+use super::filter::Filter;
+use super::read::{PAGE_SIZE, Search};
+use super::trust::Trust;
+use crate::config::{Ldap, Settings, Value, Variable};
+use crate::util::note::Notes;
+use crate::util::quote::quote;
+
+/// What the command line says beside the settings.
+#[derive(Debug, Clone)]
+pub struct Wishes {
+    /// StartTLS, whatever the settings say.
+    pub starttls: bool,
+    /// The authorities to trust instead of those of the settings.
+    pub ca_file: Option<PathBuf>,
+    /// How long to wait for a connection.
+    pub connect_patience: Duration,
+    /// How long to wait for each piece of an answer.
+    pub answer_patience: Duration,
+    /// Entries a page; 0 for no pages.
+    pub page_size: u32,
+    /// Whether references to other directories are passed over.
+    pub ignore_references: bool,
+}
+
+impl Default for Wishes {
+    fn default() -> Self {
+        Self {
+            starttls: false,
+            ca_file: None,
+            connect_patience: CONNECT_PATIENCE,
+            answer_patience: ANSWER_PATIENCE,
+            page_size: PAGE_SIZE,
+            ignore_references: false,
+        }
+    }
+}
+
+/// The directory of the settings.
+#[derive(Debug, Clone)]
+pub struct Configured {
+    /// How it is reached.
+    pub access: Access,
+    /// Who searches it.
+    pub searcher: Credentials,
+    /// Where the people are.
+    pub search: Search,
+}
+
+/// Takes from the settings what is needed to search the directory.
+///
+/// # Errors
+/// [`DirectoryError`]: a setting is missing or wrong, `LDAP_ADMIN_PASSWORD` is not set though
+/// there is a `search-dn`, or the certificate file can't be used.
+pub fn configured(
+    settings: &Settings,
+    wishes: &Wishes,
+    notes: &mut Notes,
+) -> Result<Configured, DirectoryError> {
+    let access = access(settings, wishes)?;
+    let ldap = section(settings)?;
+    let searcher = searcher(settings, notes)?;
+    let mut bases = vec![text(settings, |ldap| &ldap.user_base, "user-base")?];
+    if let Some(further) = &ldap.further_user_bases {
+        bases.extend(
+            further.value.iter().map(|base| base.trim()).filter(|base| !base.is_empty()).map(str::to_owned),
+        );
+    }
+    let filter = text(settings, |ldap| &ldap.user_filter, "user-filter")?;
+    if let Some(difference) = Filter::parse(&filter)?.difference() {
+        notes.warn(format!(
+            "user-filter {} is accepted here, but the ClusterCockpit server rejects it: {difference}",
+            quote(&filter)
+        ));
+    }
+    let search = Search {
+        bases,
+        filter,
+        uid_attribute: ldap.uid_attr.value.clone(),
+        name_attribute: ldap.username_attr.value.clone(),
+        page_size: wishes.page_size,
+        ignore_references: wishes.ignore_references || ldap.ignore_references.value,
+    };
+    Ok(Configured { access, searcher, search })
+}
+
+/// How the directory of the settings is reached.
+///
+/// # Errors
+/// As [`configured`].
+pub fn access(settings: &Settings, wishes: &Wishes) -> Result<Access, DirectoryError> {
+    let ldap = section(settings)?;
+    let urls = ldap.url.as_ref().ok_or_else(|| missing(settings, "url"))?;
+    let trust = match wishes.ca_file.as_ref().or(ldap.ca_file.as_ref().map(|file| &file.value)) {
+        Some(path) => Trust::from_file(path)?,
+        None => Trust::System,
+    };
+    Ok(Access {
+        addresses: Address::list(&urls.value.join(" "))?,
+        starttls: wishes.starttls || ldap.starttls.value,
+        trust,
+        connect_patience: wishes.connect_patience,
+        answer_patience: wishes.answer_patience,
+    })
+}
+
+/// The name to bind as at login, with `{username}` in it; none when it is not set: then the login
+/// binds as the entry that a search finds.
+///
+/// # Errors
+/// [`DirectoryError::BindTemplate`] when it has no place for the name: every login would bind as
+/// the same user.
+pub fn bind_template(settings: &Settings) -> Result<Option<String>, DirectoryError> {
+    match text(settings, |ldap| &ldap.user_bind, "user-bind") {
+        Ok(template) if template.contains("{username}") => Ok(Some(template)),
+        Ok(template) => Err(DirectoryError::BindTemplate(template)),
+        Err(_) => Ok(None),
+    }
+}
+
+fn searcher(settings: &Settings, notes: &mut Notes) -> Result<Credentials, DirectoryError> {
+    if section(settings)?.sasl_external.value {
+        return Ok(Credentials::External);
+    }
+    match text(settings, |ldap| &ldap.search_dn, "search-dn") {
+        Ok(name) => {
+            let password = settings.secrets.require(Variable::LdapAdminPassword)?;
+            Credentials::simple(name, password.text.clone())
+        }
+        Err(_) => {
+            notes.warn(
+                "search-dn is not set: the LDAP search is anonymous here, and fails at the ClusterCockpit server",
+            );
+            Ok(Credentials::Anonymous)
+        }
+    }
+}
+
+fn section(settings: &Settings) -> Result<&Ldap, DirectoryError> {
+    settings.ldap.as_ref().ok_or_else(|| missing(settings, "url"))
+}
+
+fn text(
+    settings: &Settings,
+    pick: fn(&Ldap) -> &Option<Value<String>>,
+    key: &str,
+) -> Result<String, DirectoryError> {
+    let text = pick(section(settings)?).as_ref().map(|value| value.value.trim());
+    text.filter(|text| !text.is_empty()).map(str::to_owned).ok_or_else(|| missing(settings, key))
+}
+
+fn missing(settings: &Settings, key: &str) -> DirectoryError {
+    settings.missing(&format!("auth.ldap.{key}")).into()
+}

@@ -1,0 +1,365 @@
+//! The way to a server: TCP or a local socket, StartTLS and TLS, all within the time for
+//! connecting.
+
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs as _};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::sync::mpsc::channel;
+use std::time::{Duration, Instant};
+
+use rustls::ClientConnection;
+use rustls::pki_types::ServerName;
+
+use super::access::Access;
+use super::address::{Address, Scheme};
+use super::fault::DirectoryError;
+use super::message::{self, Refusal};
+use crate::util::certificate::Rejection;
+use crate::util::file::reason;
+use crate::util::quote::{escape, quote};
+
+/// What a step of connecting has when the steps before it used all the time: no time at all is an
+/// error to the system.
+const LEAST_TIME: Duration = Duration::from_millis(1);
+
+/// An open way to a server, encrypted where that is configured.
+pub(super) struct Wire {
+    socket: Socket,
+    tls: Option<Box<ClientConnection>>,
+}
+
+#[derive(Debug)]
+enum Socket {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+impl Socket {
+    fn set_nonblocking(&self) -> io::Result<()> {
+        match self {
+            Self::Tcp(socket) => socket.set_nonblocking(true),
+            Self::Unix(socket) => socket.set_nonblocking(true),
+        }
+    }
+
+    fn set_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        match self {
+            Self::Tcp(socket) => {
+                socket.set_read_timeout(timeout).and_then(|()| socket.set_write_timeout(timeout))
+            }
+            Self::Unix(socket) => {
+                socket.set_read_timeout(timeout).and_then(|()| socket.set_write_timeout(timeout))
+            }
+        }
+    }
+}
+
+impl Read for Socket {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(socket) => socket.read(buffer),
+            Self::Unix(socket) => socket.read(buffer),
+        }
+    }
+}
+
+impl Write for Socket {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(socket) => socket.write(bytes),
+            Self::Unix(socket) => socket.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A socket whose reads and writes all end at one moment, however many there are.
+struct Until<'socket> {
+    socket: &'socket mut Socket,
+    deadline: Instant,
+}
+
+impl Until<'_> {
+    fn limit(&self) -> io::Result<()> {
+        match left_until(self.deadline) {
+            Duration::ZERO => Err(io::ErrorKind::TimedOut.into()),
+            left => self.socket.set_timeout(Some(left.max(LEAST_TIME))),
+        }
+    }
+}
+
+impl Read for Until<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.limit()?;
+        self.socket.read(buffer)
+    }
+}
+
+impl Write for Until<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.limit()?;
+        self.socket.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Wire {
+    /// Opens the way to a server: connects, asks for TLS where StartTLS is configured, sets TLS up.
+    ///
+    /// # Errors
+    /// [`DirectoryError::Unreachable`], [`DirectoryError::Untrusted`] and those of the trusted
+    /// certificates.
+    pub(super) fn open(access: &Access, address: &Address) -> Result<Self, DirectoryError> {
+        let deadline = Instant::now() + access.connect_patience;
+        if address.scheme() == Scheme::Ldapi {
+            let socket = UnixStream::connect(address.socket_path());
+            let socket = Socket::Unix(socket.map_err(|error| unreachable(address, &reason(&error)))?);
+            return Self { socket, tls: None }.ready(address);
+        }
+        let tls = if address.scheme() == Scheme::Ldaps || access.starttls {
+            // Before the network is used: a missing file needs no server to be reported.
+            Some((access.trust.client_config()?, server_name(address)?))
+        } else {
+            None
+        };
+        let socket = dial(address, deadline).map_err(|error| unreachable(address, &reason(&error)))?;
+        let mut socket = Socket::Tcp(socket);
+        let Some((config, name)) = tls else { return Self { socket, tls: None }.ready(address) };
+        if address.scheme() == Scheme::Ldap {
+            start_tls(&mut Until { socket: &mut socket, deadline }, address)?;
+        }
+        let failed = |error: &rustls::Error| untrusted(address, error);
+        let mut tls = ClientConnection::new(config, name).map_err(|error| failed(&error))?;
+        let mut until = Until { socket: &mut socket, deadline };
+        while tls.is_handshaking() {
+            if let Err(error) = tls.complete_io(&mut until) {
+                return Err(match error.get_ref().and_then(|inner| inner.downcast_ref()) {
+                    Some(tls) => failed(tls),
+                    None => unreachable(address, &while_connecting(&error, "TLS")),
+                });
+            }
+        }
+        Self { socket, tls: Some(Box::new(tls)) }.ready(address)
+    }
+
+    fn ready(self, address: &Address) -> Result<Self, DirectoryError> {
+        let ready = self.socket.set_timeout(None).and_then(|()| self.socket.set_nonblocking());
+        ready.map(|()| self).map_err(|error| unreachable(address, &reason(&error)))
+    }
+
+    /// Reads what the server sent, decrypted. Nothing is the end of the connection.
+    ///
+    /// # Errors
+    /// `WouldBlock` when nothing is there yet, and those of the connection and of TLS.
+    pub(super) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let Some(tls) = &mut self.tls else { return self.socket.read(buffer) };
+        loop {
+            match tls.reader().read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                // The server ends the connection without the farewell of TLS: LDAP messages have
+                // their lengths, so that nothing can be cut off unseen.
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(0),
+                other => return other,
+            }
+            tls.read_tls(&mut self.socket)?;
+            tls.process_new_packets().map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        }
+    }
+
+    /// Sends as much as is possible now.
+    ///
+    /// # Errors
+    /// `WouldBlock` when nothing is, and those of the connection.
+    pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let Some(tls) = &mut self.tls else { return self.socket.write(bytes) };
+        let accepted = tls.writer().write(bytes)?;
+        self.flush()?;
+        Ok(accepted)
+    }
+
+    /// Sends what was encrypted and not sent yet; what is not possible now is left.
+    ///
+    /// # Errors
+    /// Those of the connection.
+    pub(super) fn flush(&mut self) -> io::Result<()> {
+        let Some(tls) = &mut self.tls else { return Ok(()) };
+        while tls.wants_write() {
+            match tls.write_tls(&mut self.socket) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether something encrypted waits to be sent.
+    pub(super) fn has_unsent(&self) -> bool {
+        self.tls.as_ref().is_some_and(|tls| tls.wants_write())
+    }
+
+    /// Says farewell, as far as that is possible at once.
+    pub(super) fn close(&mut self) {
+        if let Some(tls) = &mut self.tls {
+            tls.send_close_notify();
+            let _ = self.flush();
+        }
+    }
+}
+
+impl AsFd for Wire {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match &self.socket {
+            Socket::Tcp(socket) => socket.as_fd(),
+            Socket::Unix(socket) => socket.as_fd(),
+        }
+    }
+}
+
+/// Asks for TLS (RFC 4511 4.14). What follows the answer unencrypted is rejected: it could have
+/// been put there on the way, to be read as if it came encrypted.
+fn start_tls(socket: &mut Until<'_>, address: &Address) -> Result<(), DirectoryError> {
+    let lost = |error: &io::Error| unreachable(address, &while_connecting(error, "StartTLS"));
+    let refused = |refusal| unreachable(address, &in_words(&refusal));
+    socket.write_all(message::STARTTLS).map_err(|error| lost(&error))?;
+    let mut answer = Vec::new();
+    let mut buffer = [0; 1024];
+    loop {
+        let count = socket.read(&mut buffer).map_err(|error| lost(&error))?;
+        if count == 0 {
+            return Err(lost(&io::ErrorKind::UnexpectedEof.into()));
+        }
+        answer.extend_from_slice(buffer.get(..count).unwrap_or_default());
+        match message::length(&answer).map_err(refused)? {
+            Some(length) if length < answer.len() => {
+                return Err(unreachable(address, "it sends unencrypted data after StartTLS"));
+            }
+            Some(length) if length == answer.len() => break,
+            _ => {}
+        }
+    }
+    match message::starttls_result(&mut answer).map_err(refused)? {
+        (0, _) => Ok(()),
+        (code, text) => {
+            let text = if text.is_empty() { String::new() } else { format!(", {}", quote(&text)) };
+            Err(unreachable(address, &format!("it rejects StartTLS (result code {code}{text})")))
+        }
+    }
+}
+
+/// A refused message in words.
+pub(super) fn in_words(refusal: &Refusal) -> String {
+    match refusal {
+        Refusal::Malformed(why) | Refusal::TooLarge(why) => (*why).to_owned(),
+        Refusal::Disconnection { code, text } => {
+            format!("it ends the connection (result code {code}, {})", quote(text))
+        }
+    }
+}
+
+fn while_connecting(error: &io::Error, step: &str) -> String {
+    match error.kind() {
+        io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => "no answer in time".to_owned(),
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
+            format!("it closed the connection during {step}")
+        }
+        _ => reason(error),
+    }
+}
+
+fn unreachable(address: &Address, why: &str) -> DirectoryError {
+    DirectoryError::Unreachable(vec![format!("{}: {why}", escape(&address.to_string()))])
+}
+
+/// The name that the certificate must be for: the host of the address.
+fn server_name(address: &Address) -> Result<ServerName<'static>, DirectoryError> {
+    ServerName::try_from(address.host().to_owned()).map_err(|_| DirectoryError::Address {
+        address: address.to_string(),
+        why: "TLS needs the name or the IP address of the server",
+    })
+}
+
+fn untrusted(address: &Address, error: &rustls::Error) -> DirectoryError {
+    let address = address.to_string();
+    if let Some(rejection) = Rejection::in_error(error) {
+        let Rejection { why, unknown_issuer } = rejection.clone();
+        return DirectoryError::Untrusted { address, why, unknown_issuer };
+    }
+    let why = match error {
+        rustls::Error::InvalidMessage(_) => "it does not speak TLS there".to_owned(),
+        other => format!("TLS failed: {}", escape(&other.to_string())),
+    };
+    DirectoryError::Untrusted { address, why, unknown_issuer: false }
+}
+
+/// A TCP connection to the first address of the host that accepts one; each has its share of the
+/// time.
+fn dial(address: &Address, deadline: Instant) -> io::Result<TcpStream> {
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
+    let targets = look_up(address.host(), address.port(), left_until(deadline))?;
+    for (target, rest) in targets.iter().zip((1..=targets.len()).rev()) {
+        let share = left_until(deadline) / u32::try_from(rest).unwrap_or(u32::MAX);
+        match TcpStream::connect_timeout(target, share.max(LEAST_TIME)) {
+            Ok(stream) => {
+                // The request for the next page is small and must not wait for company.
+                stream.set_nodelay(true)?;
+                return Ok(stream);
+            }
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+/// The addresses of a host. The system's own look-up has no time limit that could be set, so it is
+/// waited for no longer than this, and left to itself.
+fn look_up(host: &str, port: u16, patience: Duration) -> io::Result<Vec<SocketAddr>> {
+    if let Ok(address) = host.parse::<IpAddr>() {
+        return Ok(vec![SocketAddr::new(address, port)]);
+    }
+    let host = host.to_owned();
+    in_time(patience, move || Ok((host.as_str(), port).to_socket_addrs()?.collect()))?
+}
+
+/// What the call gives, if it does so in time.
+fn in_time<T: Send + 'static>(
+    patience: Duration,
+    call: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<T> {
+    let (sender, receiver) = channel();
+    std::thread::Builder::new().name("look-up".to_owned()).spawn(move || {
+        // Nobody may be waiting any more.
+        let _ = sender.send(call());
+    })?;
+    let late = |_| io::Error::new(io::ErrorKind::TimedOut, "the name look-up did not answer in time");
+    receiver.recv_timeout(patience).map_err(late)
+}
+
+fn left_until(deadline: Instant) -> Duration {
+    deadline.saturating_duration_since(Instant::now())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn name_that_is_not_found_out_in_time_is_given_up() {
+        let patience = Duration::from_millis(50);
+        let begun = Instant::now();
+        let late = in_time(patience, || std::thread::sleep(Duration::from_secs(20)));
+        assert_eq!(late.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert!(begun.elapsed() < Duration::from_secs(10));
+        assert_eq!(in_time(Duration::from_secs(20), || 5).unwrap(), 5);
+        assert_eq!(look_up("::1", 389, patience).unwrap(), ["[::1]:389".parse().unwrap()]);
+    }
+}

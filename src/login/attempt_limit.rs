@@ -1,0 +1,383 @@
+//! Failed attempts, counted in a file of our own so that guessing takes its time.
+//!
+//! An attempt counts as failed from the moment it begins, and is withdrawn when it succeeds or
+//! ends without a result: many processes that guess at once get no more tries than one. The file
+//! holds hashes of names, at most 4,096 of them, so that neither the length nor the number
+//! of names can make it larger than what is read back. The server's own counting is separate, and
+//! its database is not touched.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use data_encoding::HEXLOWER;
+use serde::{Deserialize, Serialize};
+
+use super::fault::LoginError;
+pub use super::fault::MAX_NAME_BYTES;
+use crate::user::plain;
+use crate::util::file::{self, Existing, PRIVATE_MODE};
+use crate::util::time::Timestamp;
+
+/// How many attempts of a user may fail.
+pub const MAX_FAILURES: usize = 5;
+
+/// For how long a failed attempt counts, in seconds.
+pub const WINDOW_SECONDS: i64 = 15 * 60;
+
+/// How many names are remembered; when there are more, those with the fewest failures, and of
+/// these the oldest, are forgotten.
+const MAX_NAMES: usize = 4096;
+
+/// The most bytes of the file. [`MAX_NAMES`] names with [`MAX_FAILURES`] instants of the longest
+/// form need less than 700,000.
+const FILE_LIMIT: u64 = 1 << 20;
+
+/// Digits of a hash: 128 bits, which no two names share by accident.
+const HASH_DIGITS: usize = 32;
+
+/// How many names of one LDAP entry are counted.
+const ENTRY_NAMES: usize = 16;
+
+/// The file of counted attempts.
+#[derive(Debug, Clone)]
+pub struct Attempts {
+    folder: PathBuf,
+}
+
+/// An attempt that has begun. It counts as failed when the process ends, and is withdrawn when it
+/// is dropped without a result, such as by a panic.
+#[derive(Debug)]
+#[must_use = "an attempt that is dropped does not count"]
+pub struct Attempt<'attempts> {
+    attempts: &'attempts Attempts,
+    username: String,
+    keys: Vec<String>,
+    at: i64,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Ledger {
+    /// Hash of the name to the instants of failed attempts, in seconds since 1970.
+    failures: BTreeMap<String, Vec<i64>>,
+}
+
+impl Attempts {
+    /// The attempts kept in this directory, which is made when it is needed.
+    #[must_use]
+    pub fn new(folder: &Path) -> Self {
+        Self { folder: folder.to_owned() }
+    }
+
+    /// Begins an attempt of this user. Upper and lower case and blanks make no other user, since
+    /// they don't for an LDAP directory.
+    ///
+    /// # Errors
+    /// [`LoginError::NameTooLong`] for a name that no user has, which is not counted,
+    /// [`LoginError::TooManyAttempts`] with the time to wait, [`LoginError::File`] when attempts
+    /// can't be counted: then no login is possible.
+    pub fn begin(&self, username: &str, now: Timestamp) -> Result<Attempt<'_>, LoginError> {
+        if username.len() > MAX_NAME_BYTES {
+            return Err(LoginError::NameTooLong { length: username.len() });
+        }
+        let mut attempt =
+            Attempt { attempts: self, username: username.to_owned(), keys: Vec::new(), at: now.0 };
+        attempt.count(vec![key(username)])?;
+        Ok(attempt)
+    }
+
+    /// Reads, changes and writes the ledger under its lock.
+    fn change<T>(&self, change: impl FnOnce(&mut Ledger) -> T) -> Result<T, LoginError> {
+        file::create_own_directory(&self.folder)?;
+        let lock_path = self.folder.join("attempts.lock");
+        let lock = file::open_lock(&lock_path)?;
+        lock.lock().map_err(|source| file::FileError::Unwritable { path: lock_path, source })?;
+        let path = self.folder.join("attempts.json");
+        let mut ledger: Ledger = match file::read_own(&path, FILE_LIMIT) {
+            // A ledger that is no longer one counts as empty: who can damage it can remove it.
+            Ok(bytes) => serde_json::from_slice(&bytes).unwrap_or_default(),
+            Err(file::FileError::Missing(_) | file::FileError::TooLarge { .. }) => Ledger::default(),
+            Err(error) => return Err(error.into()),
+        };
+        let outcome = change(&mut ledger);
+        let text = serde_json::to_vec(&ledger).unwrap_or_default();
+        file::write(&path, &text, PRIVATE_MODE, Existing::Replace)?;
+        // The lock ends with the file's handle.
+        drop(lock);
+        Ok(outcome)
+    }
+}
+
+/// What a name is counted as.
+fn key(name: &str) -> String {
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, plain(name).as_bytes());
+    HEXLOWER.encode(digest.as_ref()).chars().take(HASH_DIGITS).collect()
+}
+
+impl Ledger {
+    /// Forgets what no longer counts. An instant in the future, left by a clock that was wrong,
+    /// counts from now on.
+    fn prune(&mut self, now: i64) {
+        self.failures.retain(|key, failures| {
+            for at in failures.iter_mut() {
+                *at = (*at).min(now);
+            }
+            failures.retain(|at| at.saturating_add(WINDOW_SECONDS) > now);
+            failures.drain(..failures.len().saturating_sub(MAX_FAILURES));
+            !failures.is_empty() && key.len() == HASH_DIGITS
+        });
+        let surplus = self.failures.len().saturating_sub(MAX_NAMES);
+        if surplus > 0 {
+            let mut ranked: Vec<_> = self
+                .failures
+                .iter()
+                .map(|(key, failures)| (failures.len(), failures.last().copied(), key.clone()))
+                .collect();
+            ranked.sort_unstable();
+            for (_, _, key) in ranked.into_iter().take(surplus) {
+                self.failures.remove(&key);
+            }
+        }
+    }
+}
+
+impl Attempt<'_> {
+    /// Counts the attempt under the names of the LDAP entry as well: an LDAP server finds an entry
+    /// by other spellings of its names (RFC 4518), and by each of its names.
+    ///
+    /// # Errors
+    /// [`LoginError::TooManyAttempts`] when one of them has failed too often, [`LoginError::File`].
+    pub fn also(&mut self, names: &[String]) -> Result<(), LoginError> {
+        let mut keys: Vec<String> = names.iter().take(ENTRY_NAMES).map(|name| key(name)).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        keys.retain(|key| !self.keys.contains(key));
+        if keys.is_empty() { Ok(()) } else { self.count(keys) }
+    }
+
+    fn count(&mut self, keys: Vec<String>) -> Result<(), LoginError> {
+        let now = self.at;
+        self.attempts.change(|ledger| {
+            ledger.prune(now);
+            let wait = |failures: &Vec<i64>| {
+                let oldest = failures.iter().rev().nth(MAX_FAILURES - 1)?;
+                let wait = oldest.saturating_add(WINDOW_SECONDS).saturating_sub(now);
+                Some(u64::try_from(wait).unwrap_or(0).max(1))
+            };
+            let longest = keys.iter().filter_map(|key| ledger.failures.get(key)).filter_map(wait).max();
+            if let Some(seconds) = longest {
+                return Err(LoginError::TooManyAttempts { name: self.username.clone(), seconds });
+            }
+            for key in &keys {
+                ledger.failures.entry(key.clone()).or_default().push(now);
+            }
+            ledger.prune(now);
+            Ok(())
+        })??;
+        self.keys.extend(keys);
+        Ok(())
+    }
+
+    /// The attempt succeeded: nothing counts against the user any more.
+    ///
+    /// # Errors
+    /// [`LoginError::File`].
+    pub fn succeeded(mut self) -> Result<(), LoginError> {
+        let keys = std::mem::take(&mut self.keys);
+        self.attempts.change(|ledger| {
+            for key in &keys {
+                ledger.failures.remove(key);
+            }
+        })
+    }
+
+    /// The attempt ended without a result, as when the LDAP server is down: it does not count.
+    ///
+    /// # Errors
+    /// [`LoginError::File`].
+    pub fn withdrawn(mut self) -> Result<(), LoginError> {
+        self.withdraw()
+    }
+
+    /// The attempt failed, and counts.
+    pub fn failed(mut self) {
+        self.keys.clear();
+    }
+
+    fn withdraw(&mut self) -> Result<(), LoginError> {
+        let keys = std::mem::take(&mut self.keys);
+        if keys.is_empty() {
+            return Ok(());
+        }
+        self.attempts.change(|ledger| {
+            for key in &keys {
+                if let Some(failures) = ledger.failures.get_mut(key)
+                    && let Some(place) = failures.iter().rposition(|at| *at == self.at)
+                {
+                    failures.remove(place);
+                }
+            }
+            ledger.failures.retain(|_, failures| !failures.is_empty());
+        })
+    }
+}
+
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        if let Err(error) = self.withdraw() {
+            log::info!("the attempt counts: {error}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fail(attempts: &Attempts, name: &str, at: i64) -> Result<(), LoginError> {
+        attempts.begin(name, Timestamp(at)).map(Attempt::failed)
+    }
+
+    fn wait_of(refused: Result<(), LoginError>) -> u64 {
+        match refused {
+            Err(LoginError::TooManyAttempts { seconds, .. }) => seconds,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_sixth_failure_within_a_quarter_of_an_hour_has_to_wait() {
+        let folder = tempfile::tempdir().unwrap();
+        let attempts = Attempts::new(folder.path());
+        for second in 0..5 {
+            fail(&attempts, "fritz", 1000 + second * 60).unwrap();
+        }
+        assert_eq!(wait_of(fail(&attempts, "fritz", 1300)), 600);
+        assert_eq!(wait_of(fail(&attempts, " FRITZ ", 1300)), 600, "the same name to a directory");
+        fail(&attempts, "anna", 1300).unwrap();
+        fail(&attempts, "fritz", 1900).unwrap();
+        assert_eq!(wait_of(fail(&attempts, "fritz", 1900)), 60);
+    }
+
+    #[test]
+    fn a_good_attempt_forgets_the_failures_and_one_nobody_judged_does_not_count() {
+        let folder = tempfile::tempdir().unwrap();
+        let attempts = Attempts::new(folder.path());
+        for _ in 0..4 {
+            fail(&attempts, "fritz", 1000).unwrap();
+        }
+        for _ in 0..20 {
+            attempts.begin("fritz", Timestamp(1001)).unwrap().withdrawn().unwrap();
+        }
+        attempts.begin("fritz", Timestamp(1002)).unwrap().succeeded().unwrap();
+        for _ in 0..5 {
+            fail(&attempts, "fritz", 1003).unwrap();
+        }
+        assert!(fail(&attempts, "fritz", 1003).is_err());
+    }
+
+    #[test]
+    fn many_at_once_get_no_more_tries_than_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let attempts = Attempts::new(folder.path());
+        let let_through = std::thread::scope(|scope| {
+            let threads: Vec<_> =
+                (0..32).map(|_| scope.spawn(|| fail(&attempts, "fritz", 1000).is_ok())).collect();
+            threads.into_iter().filter(|_| true).map(|thread| thread.join().unwrap()).filter(|ok| *ok).count()
+        });
+        assert_eq!(let_through, MAX_FAILURES);
+    }
+
+    #[test]
+    fn a_clock_that_was_wrong_locks_nobody_out_for_ever() {
+        let folder = tempfile::tempdir().unwrap();
+        let attempts = Attempts::new(folder.path());
+        for _ in 0..5 {
+            fail(&attempts, "fritz", 9_000_000_000).unwrap();
+        }
+        assert_eq!(wait_of(fail(&attempts, "fritz", 1000)), 900);
+        fail(&attempts, "fritz", 1901).unwrap();
+    }
+
+    #[test]
+    fn a_broken_ledger_counts_as_empty_and_an_unwritable_one_lets_nobody_try() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("attempts.json"), "rubbish").unwrap();
+        fail(&Attempts::new(folder.path()), "fritz", 1000).unwrap();
+        let nowhere = Attempts::new(Path::new("/proc/no/such/folder"));
+        assert!(matches!(fail(&nowhere, "fritz", 1000), Err(LoginError::File(_))));
+    }
+
+    #[test]
+    fn attempts_many_long_names_never_exceed_what_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let attempts = Attempts::new(folder.path());
+        let long = "x".repeat(MAX_NAME_BYTES + 1);
+        assert!(matches!(fail(&attempts, &long, 1000), Err(LoginError::NameTooLong { length: 256 })));
+        assert!(!folder.path().join("attempts.json").exists(), "it is rejected before it is counted");
+        // As full as it can get, and with names that are none.
+        let mut failures: BTreeMap<String, Vec<i64>> =
+            (0..20_000).map(|number| (key(&format!("user{number}")), vec![1000; 5])).collect();
+        failures.insert("x".repeat(300_000), vec![1000]);
+        let mut full = Ledger { failures };
+        full.prune(1000);
+        assert_eq!(full.failures.len(), MAX_NAMES);
+        let longest = full.failures.values_mut().flatten();
+        longest.for_each(|at| *at = i64::MIN);
+        assert!((serde_json::to_vec(&full).unwrap().len() as u64) < FILE_LIMIT);
+        // What is too large all the same is no ledger.
+        std::fs::write(folder.path().join("attempts.json"), " ".repeat(FILE_LIMIT as usize + 1)).unwrap();
+        fail(&attempts, "fritz", 1000).unwrap();
+        fail(&attempts, &"x".repeat(MAX_NAME_BYTES), 1000).unwrap();
+        let text = std::fs::read_to_string(folder.path().join("attempts.json")).unwrap();
+        assert!(!text.contains("fritz") && text.len() < 200, "{text}");
+    }
+
+    #[test]
+    fn attempts_over_the_number_of_names_forget_the_least_suspicious_first() {
+        let mut ledger = Ledger::default();
+        ledger.failures.insert(key("guessed"), vec![1000; 5]);
+        for number in 0..MAX_NAMES + 10 {
+            ledger.failures.insert(key(&format!("user{number}")), vec![1001]);
+        }
+        ledger.prune(1002);
+        assert_eq!(ledger.failures.len(), MAX_NAMES);
+        assert!(ledger.failures.contains_key(&key("guessed")));
+    }
+
+    #[test]
+    fn attempt_counts_under_all_names_of_the_entry_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let attempts = Attempts::new(folder.path());
+        let entry = ["anna".to_owned(), "Anna Beispiel".to_owned()];
+        // Full-width letters, which RFC 4518 maps to the others.
+        let spellings = ["anna", "\u{ff41}nna", "a\u{ff4e}na", "an\u{ff4e}a", "ann\u{ff41}"];
+        for (second, spelling) in (0..).zip(spellings) {
+            let mut attempt = attempts.begin(spelling, Timestamp(1000 + second)).unwrap();
+            attempt.also(&entry).unwrap();
+            attempt.failed();
+        }
+        assert!(fail(&attempts, "anna", 1010).is_err(), "the entry's own spelling");
+        assert!(fail(&attempts, "ANNA  BEISPIEL", 1010).is_err(), "another name of the entry");
+        let mut sixth = attempts.begin("\u{ff41}\u{ff4e}na", Timestamp(1010)).unwrap();
+        assert!(matches!(sixth.also(&entry), Err(LoginError::TooManyAttempts { .. })));
+        sixth.withdrawn().unwrap();
+        fail(&attempts, "ben", 1010).unwrap();
+    }
+
+    #[test]
+    fn attempt_dropped_without_a_result_does_not_count() {
+        let folder = tempfile::tempdir().unwrap();
+        let attempts = Attempts::new(folder.path());
+        for _ in 0..20 {
+            let outcome = std::panic::catch_unwind(|| {
+                let _attempt = attempts.begin("fritz", Timestamp(1000)).unwrap();
+                std::panic::resume_unwind(Box::new(()));
+            });
+            assert!(outcome.is_err());
+        }
+        for _ in 0..5 {
+            fail(&attempts, "fritz", 1000).unwrap();
+        }
+        assert!(fail(&attempts, "fritz", 1000).is_err());
+    }
+}

@@ -1,0 +1,472 @@
+//! The discovery document of a provider (OpenID Connect Discovery 1.0).
+//!
+//! Only its `issuer` must be there, equal to the configured URL byte for byte (section 4.3). Every
+//! other member is read and checked when it is used: documents of issuers that only sign tokens
+//! (SPIRE, Vault, Kubernetes) have empty, missing or placeholder endpoints.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use url::Url;
+
+use crate::http::{Client, HttpError, parse_url};
+use crate::token::json::kind;
+use crate::util::diagnostic::Fault;
+use crate::util::kind::Kind;
+use crate::util::quote::quote;
+
+/// What follows the issuer in the URL of its document.
+const WELL_KNOWN: &str = "/.well-known/openid-configuration";
+
+/// A discovery document whose issuer was checked. The members are as they came.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Discovery {
+    /// The issuer of its tokens.
+    pub issuer: String,
+    #[serde(flatten)]
+    members: Map<String, Value>,
+}
+
+/// A URL in a discovery document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Endpoint {
+    /// The key set.
+    Keys,
+    /// Where a user logs in.
+    Authorization,
+    /// Where codes become tokens.
+    Token,
+    /// The claims about the owner of an access token.
+    Userinfo,
+    /// Where a device login starts (RFC 8628).
+    DeviceAuthorization,
+    /// Where a login is ended (RP-Initiated Logout 1.0).
+    EndSession,
+    /// Where a refresh token is revoked (RFC 7009).
+    Revocation,
+}
+
+impl Endpoint {
+    /// The member of the document.
+    #[must_use]
+    pub const fn member(self) -> &'static str {
+        match self {
+            Self::Keys => "jwks_uri",
+            Self::Authorization => "authorization_endpoint",
+            Self::Token => "token_endpoint",
+            Self::Userinfo => "userinfo_endpoint",
+            Self::DeviceAuthorization => "device_authorization_endpoint",
+            Self::EndSession => "end_session_endpoint",
+            Self::Revocation => "revocation_endpoint",
+        }
+    }
+}
+
+/// Why a discovery document cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DiscoveryError {
+    /// It cannot be fetched or read.
+    #[error(transparent)]
+    Http(#[from] HttpError),
+    /// The document is not a JSON object with an issuer.
+    #[error("invalid discovery document {}: {why}", quote(.url))]
+    Malformed {
+        /// The URL of the document.
+        url: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The document is that of another issuer.
+    #[error(
+        "the discovery document of {} has the issuer {}: expected the configured URL, equal in every character",
+        quote(.configured), quote(.found)
+    )]
+    OtherIssuer {
+        /// The configured URL.
+        configured: String,
+        /// The `issuer` of the document.
+        found: String,
+    },
+    /// A URL with a placeholder such as `{tenantid}`.
+    #[error("the {member} {} is a template: {} stands for a value that differs between organizations", quote(.found), quote(.placeholder))]
+    Template {
+        /// The member of the document, or `configured URL`.
+        member: &'static str,
+        /// The URL.
+        found: String,
+        /// The placeholder with its braces.
+        placeholder: String,
+    },
+    /// An endpoint that is not a URL that may be used.
+    #[error("invalid {member} in the discovery document of {}: {why}", quote(.issuer), why = .source)]
+    Endpoint {
+        /// The issuer.
+        issuer: String,
+        /// The member of the document.
+        member: &'static str,
+        /// Why.
+        source: HttpError,
+    },
+    /// An endpoint in plain http although the issuer uses TLS.
+    #[error(
+        "the {member} {} of {} is plain http, but the issuer uses https",
+        quote(.url), quote(.issuer)
+    )]
+    Downgrade {
+        /// The issuer.
+        issuer: String,
+        /// The member of the document.
+        member: &'static str,
+        /// The URL.
+        url: String,
+    },
+    /// An endpoint that is needed is missing.
+    #[error("the discovery document of {} has no {member}", quote(.issuer))]
+    Lacks {
+        /// The issuer.
+        issuer: String,
+        /// The member of the document.
+        member: &'static str,
+    },
+}
+
+impl Fault for DiscoveryError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Http(error) => error.kind(),
+            Self::Malformed { .. } => Kind::ProviderDocumentMalformed,
+            Self::OtherIssuer { .. } => Kind::ProviderOtherIssuer,
+            Self::Template { .. } => Kind::ProviderIssuerTemplate,
+            Self::Endpoint { .. } | Self::Downgrade { .. } => Kind::ProviderEndpointUnsafe,
+            Self::Lacks { .. } => Kind::ProviderEndpointMissing,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            // An issuer's document is at its own origin: the target of the redirect is not it.
+            Self::Http(HttpError::Redirected { .. }) => {
+                Some("ask the administrator of the provider for the exact issuer".to_owned())
+            }
+            Self::Http(error) => error.hint(),
+            Self::OtherIssuer { found, .. } => {
+                Some(format!("if this is the right provider, configure the issuer as {}", quote(found)))
+            }
+            Self::Template { placeholder, .. } => Some(format!(
+                "configure the URL of one organization, with its own value in the place of {}",
+                quote(placeholder)
+            )),
+            Self::Malformed { .. } | Self::Endpoint { .. } | Self::Downgrade { .. } | Self::Lacks { .. } => {
+                None
+            }
+        }
+    }
+}
+
+/// The URL of an issuer's document.
+///
+/// # Errors
+/// [`DiscoveryError::Http`] with [`HttpError::BadUrl`], [`DiscoveryError::Template`].
+pub fn address(issuer: &str) -> Result<Url, DiscoveryError> {
+    refuse_template("configured URL", issuer)?;
+    let base = parse_url(issuer)?;
+    if base.query().is_some() || base.fragment().is_some() {
+        return Err(HttpError::BadUrl {
+            url: issuer.to_owned(),
+            why: "an issuer has no query and no fragment".to_owned(),
+        }
+        .into());
+    }
+    Ok(parse_url(&format!("{}{WELL_KNOWN}", issuer.strip_suffix('/').unwrap_or(issuer)))?)
+}
+
+/// Fetches and checks the document of the issuer at this URL. A redirect is followed within the
+/// origin of the URL.
+///
+/// # Errors
+/// [`DiscoveryError`].
+pub fn discover(client: &Client, issuer: &str) -> Result<Discovery, DiscoveryError> {
+    let url = address(issuer)?;
+    let answer = client.get_document(&url, "application/json")?.success()?;
+    let document = read(answer.json()?, &url)?;
+    document.check(issuer)?;
+    Ok(document)
+}
+
+/// Reads a document from JSON.
+///
+/// # Errors
+/// [`DiscoveryError::Malformed`].
+pub fn read(document: Value, url: &Url) -> Result<Discovery, DiscoveryError> {
+    let malformed = |why: String| DiscoveryError::Malformed { url: crate::http::shown(url), why };
+    let Value::Object(mut members) = document else {
+        return Err(malformed(format!("expected an object, found {}", kind(&document))));
+    };
+    match members.remove("issuer") {
+        Some(Value::String(issuer)) => Ok(Discovery { issuer, members }),
+        Some(other) => Err(malformed(format!("invalid 'issuer': expected a string, found {}", kind(&other)))),
+        None => Err(malformed("it has no 'issuer'".to_owned())),
+    }
+}
+
+impl Discovery {
+    /// Checks that the document is that of this issuer. [`discover`] does this; for a document
+    /// that was stored in a file.
+    ///
+    /// # Errors
+    /// [`DiscoveryError::OtherIssuer`], [`DiscoveryError::Template`].
+    pub fn check(&self, issuer: &str) -> Result<(), DiscoveryError> {
+        if self.issuer == issuer {
+            return Ok(());
+        }
+        refuse_template("issuer", &self.issuer)?;
+        Err(DiscoveryError::OtherIssuer { configured: issuer.to_owned(), found: self.issuer.clone() })
+    }
+
+    /// Whether the document names this endpoint, usable or not. Null and empty mean that it does
+    /// not.
+    #[must_use]
+    pub fn names(&self, endpoint: Endpoint) -> bool {
+        match self.members.get(endpoint.member()) {
+            None | Some(Value::Null) => false,
+            Some(Value::String(text)) => !text.is_empty(),
+            Some(_) => true,
+        }
+    }
+
+    /// An endpoint, if the document names it, checked for use with this client: a URL that the
+    /// client would connect to, and https where the issuer is (a document that came over TLS must
+    /// not send secrets elsewhere in plain text, not even to this computer).
+    ///
+    /// # Errors
+    /// [`DiscoveryError::Endpoint`], [`DiscoveryError::Downgrade`], [`DiscoveryError::Template`].
+    pub fn find(&self, endpoint: Endpoint, client: &Client) -> Result<Option<Url>, DiscoveryError> {
+        let member = endpoint.member();
+        let invalid = |source| DiscoveryError::Endpoint { issuer: self.issuer.clone(), member, source };
+        let text = match self.members.get(member) {
+            None | Some(Value::Null) => return Ok(None),
+            Some(Value::String(text)) if text.is_empty() => return Ok(None),
+            Some(Value::String(text)) => text,
+            Some(other) => {
+                let why = format!("expected a string, found {}", kind(other));
+                return Err(invalid(HttpError::BadUrl { url: other.to_string(), why }));
+            }
+        };
+        refuse_template(member, text)?;
+        let url = parse_url(text).map_err(invalid)?;
+        let may_be_plain = endpoint == Endpoint::Keys && client.options().allow_plain;
+        if !self.permits(&url) && !may_be_plain {
+            return Err(DiscoveryError::Downgrade {
+                issuer: self.issuer.clone(),
+                member,
+                url: crate::http::shown(&url),
+            });
+        }
+        client.check(&url).map_err(invalid)?;
+        Ok(Some(url))
+    }
+
+    /// Whether a URL that the provider gives in an answer is at least as safe as its issuer.
+    #[must_use]
+    pub fn permits(&self, url: &Url) -> bool {
+        url.scheme() == "https" || !is_https(&self.issuer)
+    }
+
+    /// The same for an endpoint that is needed.
+    ///
+    /// # Errors
+    /// As [`Discovery::find`], and [`DiscoveryError::Lacks`].
+    pub fn need(&self, endpoint: Endpoint, client: &Client) -> Result<Url, DiscoveryError> {
+        self.find(endpoint, client)?
+            .ok_or_else(|| DiscoveryError::Lacks { issuer: self.issuer.clone(), member: endpoint.member() })
+    }
+
+    /// A list of strings, such as `scopes_supported`; one string is a list of one. Nothing where
+    /// the document does not name it, or names something else than strings.
+    #[must_use]
+    pub fn list(&self, member: &str) -> Option<Vec<String>> {
+        match self.members.get(member)? {
+            Value::String(text) => Some(vec![text.clone()]),
+            Value::Array(list) => {
+                let texts: Vec<String> = list.iter().filter_map(Value::as_str).map(str::to_owned).collect();
+                (list.is_empty() || !texts.is_empty()).then_some(texts)
+            }
+            _ => None,
+        }
+    }
+
+    /// The signature algorithms of ID tokens; empty where the document does not say.
+    #[must_use]
+    pub fn id_token_algorithms(&self) -> Vec<String> {
+        self.list("id_token_signing_alg_values_supported").unwrap_or_default()
+    }
+
+    /// Whether the authorization responses name the issuer (RFC 9207 2.4). The string `true`
+    /// counts: the check that follows is the stricter way.
+    #[must_use]
+    pub fn names_issuer_in_response(&self) -> bool {
+        match self.members.get("authorization_response_iss_parameter_supported") {
+            Some(Value::Bool(is_supported)) => *is_supported,
+            Some(Value::String(text)) => text.eq_ignore_ascii_case("true"),
+            _ => false,
+        }
+    }
+}
+
+fn is_https(issuer: &str) -> bool {
+    issuer.get(..8).is_some_and(|start| start.eq_ignore_ascii_case("https://"))
+}
+
+/// Rejects a URL with a placeholder in braces.
+fn refuse_template(member: &'static str, url: &str) -> Result<(), DiscoveryError> {
+    let Some(start) = url.find('{') else { return Ok(()) };
+    let Some(length) = url.get(start..).and_then(|rest| rest.find('}')) else { return Ok(()) };
+    let placeholder = url.get(start..=start + length).unwrap_or_default().to_owned();
+    Err(DiscoveryError::Template { member, found: url.to_owned(), placeholder })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::http::Options;
+
+    fn client() -> Client {
+        Client::new(Options::default()).unwrap()
+    }
+
+    fn document(value: Value) -> Discovery {
+        read(value, &Url::parse("https://a.example/d").unwrap()).unwrap()
+    }
+
+    #[test]
+    fn the_document_lies_under_the_issuer() {
+        let table = [
+            ("https://a.example", "https://a.example/.well-known/openid-configuration"),
+            ("https://a.example/", "https://a.example/.well-known/openid-configuration"),
+            ("https://a.example/realms/x", "https://a.example/realms/x/.well-known/openid-configuration"),
+        ];
+        for (issuer, wanted) in table {
+            assert_eq!(address(issuer).unwrap().as_str(), wanted);
+        }
+        assert!(address("https://a.example/?x=1").is_err());
+    }
+
+    #[test]
+    fn document_of_another_issuer_is_rejected() {
+        let found = document(json!({"issuer": "https://a.example"}));
+        assert_eq!(found.check("https://a.example"), Ok(()));
+        let other = found.check("https://a.example/");
+        assert!(matches!(other, Err(DiscoveryError::OtherIssuer { .. })), "{other:?}");
+        for malformed in [json!([]), json!("x"), json!({}), json!({"issuer": 7}), json!({"issuer": null})] {
+            let error = read(malformed.clone(), &Url::parse("https://a.example/d").unwrap());
+            assert!(matches!(error, Err(DiscoveryError::Malformed { .. })), "{malformed}: {error:?}");
+        }
+    }
+
+    #[test]
+    fn template_issuer_is_reported_as_a_template() {
+        let azure = "https://login.microsoftonline.com/{tenantid}/v2.0";
+        let found = document(json!({"issuer": azure, "jwks_uri": "https://x.example/{region}/keys"}));
+        let errors = [
+            found.check("https://login.microsoftonline.com/common/v2.0").unwrap_err(),
+            address(azure).unwrap_err(),
+        ];
+        for error in errors {
+            assert!(error.to_string().contains("is a template: '{tenantid}'"), "{error}");
+            assert!(error.hint().unwrap().contains("in the place of '{tenantid}'"));
+        }
+        let error = found.find(Endpoint::Keys, &client()).unwrap_err();
+        assert!(
+            error.to_string().starts_with("the jwks_uri 'https://x.example/{region}/keys' is a template")
+        );
+    }
+
+    #[test]
+    fn member_that_is_not_used_is_not_checked_and_one_that_is_used_is_named() {
+        let odd = [
+            json!(""),
+            json!(null),
+            json!("urn:kubernetes:programmatic_authorization"),
+            json!([]),
+            json!(7),
+            json!({"a": 1}),
+            json!("http://a.example/x"),
+            json!("javascript:alert(1)"),
+            json!("file:///etc/passwd"),
+            json!("https://u:p@a.example/"),
+        ];
+        let others = [
+            Endpoint::Authorization,
+            Endpoint::Token,
+            Endpoint::Userinfo,
+            Endpoint::DeviceAuthorization,
+            Endpoint::EndSession,
+            Endpoint::Revocation,
+        ];
+        for value in odd {
+            let mut members = json!({"issuer": "https://a.example", "jwks_uri": "https://a.example/keys"});
+            for endpoint in others {
+                members[endpoint.member()] = value.clone();
+            }
+            for list in [
+                "scopes_supported",
+                "token_endpoint_auth_methods_supported",
+                "something_new",
+                "id_token_signing_alg_values_supported",
+                "code_challenge_methods_supported",
+            ] {
+                members[list] = value.clone();
+            }
+            members["authorization_response_iss_parameter_supported"] = value.clone();
+            let found = document(members);
+            assert_eq!(found.check("https://a.example"), Ok(()), "{value}");
+            assert_eq!(found.need(Endpoint::Keys, &client()).unwrap().as_str(), "https://a.example/keys");
+            for endpoint in others {
+                let error = found.need(endpoint, &client()).unwrap_err();
+                assert!(error.to_string().contains(endpoint.member()), "{value}: {error}");
+                let is_absent = matches!(&value, Value::Null) || value == json!("");
+                assert_eq!(matches!(error, DiscoveryError::Lacks { .. }), is_absent, "{value}: {error}");
+                assert_eq!(found.names(endpoint), !is_absent, "{value}");
+            }
+        }
+    }
+
+    #[test]
+    fn https_issuer_with_a_plain_endpoint_is_rejected_on_loopback_as_well() {
+        let all = [
+            Endpoint::Keys,
+            Endpoint::Authorization,
+            Endpoint::Token,
+            Endpoint::Userinfo,
+            Endpoint::DeviceAuthorization,
+            Endpoint::EndSession,
+            Endpoint::Revocation,
+        ];
+        for endpoint in all {
+            for url in ["http://127.0.0.1:8080/x", "http://localhost/x", "http://[::1]/x", "HTTP://127.1/x"] {
+                for issuer in ["https://a.example", "HTTPS://a.example"] {
+                    let mut members = json!({"issuer": issuer});
+                    members[endpoint.member()] = json!(url);
+                    let error = document(members).need(endpoint, &client()).unwrap_err();
+                    assert!(matches!(error, DiscoveryError::Downgrade { .. }), "{url}: {error:?}");
+                }
+                let mut members = json!({"issuer": "http://localhost:9"});
+                members[endpoint.member()] = json!(url);
+                assert!(document(members).need(endpoint, &client()).is_ok(), "{url}");
+            }
+        }
+    }
+
+    #[test]
+    fn list_is_read_from_an_array_a_string_or_nothing() {
+        let list = |value: Value| document(json!({"issuer": "i", "l": value})).list("l");
+        assert_eq!(list(json!(["a", "b"])), Some(vec!["a".to_owned(), "b".to_owned()]));
+        assert_eq!(list(json!("a")), Some(vec!["a".to_owned()]));
+        assert_eq!(list(json!(["a", 7])), Some(vec!["a".to_owned()]));
+        assert_eq!(list(json!([])), Some(Vec::new()));
+        for nothing in [json!(null), json!(7), json!({}), json!([7])] {
+            assert_eq!(list(nothing.clone()), None, "{nothing}");
+        }
+    }
+}

@@ -1,0 +1,422 @@
+//! The keys of an issuer: its key set by address or by discovery, kept in a cache folder for as
+//! long as the issuer allows, and fetched anew when a token names a key that is not among them.
+//!
+//! What lies in the cache is believed like what comes over TLS, so it is believed only where
+//! nobody else could have written it, and only for the same address and the same trust.
+
+use std::fmt::Write as _;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use aws_lc_rs::digest::{SHA256, digest};
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use super::discovery::{self, Discovery, DiscoveryError, Endpoint};
+use crate::http::freshness;
+use crate::http::{Client, HttpError, Response, Trust, shown};
+use crate::key::{KeyError, KeySet, WeakKeys};
+use crate::util::diagnostic::Fault;
+use crate::util::file::{self, Existing, FileError, PRIVATE_MODE, SETTINGS_LIMIT};
+use crate::util::kind::Kind;
+use crate::util::note::Notes;
+use crate::util::quote::quote;
+use crate::util::time::Timestamp;
+
+/// The least time between two refetches after the first, in seconds: tokens with invented key IDs
+/// must not become requests. With a cache directory it holds for all processes together.
+const REFETCH_PAUSE: i64 = 60;
+
+/// The longest that a request takes with all its redirects, in seconds. A cached answer that is
+/// newer by more is from before the clock was set back, and is replaced.
+const LONGEST_REQUEST: i64 = 120;
+
+/// When there was no refetch yet: far from every present.
+const NEVER: i64 = i64::MIN / 2;
+
+/// Why an issuer's keys can't be had.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RemoteKeysError {
+    /// The key set can't be fetched.
+    #[error(transparent)]
+    Http(#[from] HttpError),
+    /// The issuer's discovery document is of no use.
+    #[error(transparent)]
+    Discovery(#[from] DiscoveryError),
+    /// What was fetched is no key set.
+    #[error("{}: {error}", quote(.url))]
+    Set {
+        /// The address.
+        url: String,
+        /// What is wrong with it.
+        error: KeyError,
+    },
+    /// Nothing was kept, and nothing may be fetched.
+    #[error("nothing is kept of {}, and nothing may be fetched (--offline)", quote(.url))]
+    NotKept {
+        /// The address.
+        url: String,
+    },
+}
+
+impl Fault for RemoteKeysError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Http(error) => error.kind(),
+            Self::Discovery(error) => error.kind(),
+            Self::Set { .. } => Kind::KeySetMalformed,
+            Self::NotKept { .. } => Kind::KeySetNotCached,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Http(error) => error.hint(),
+            Self::Discovery(error) => error.hint(),
+            Self::Set { .. } => None,
+            Self::NotKept { .. } => Some("run it once without --offline".to_owned()),
+        }
+    }
+}
+
+/// Where an issuer's keys are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// A key set at this address.
+    KeySet(Url),
+    /// The key set that the discovery document of this issuer names.
+    Discovery(String),
+}
+
+/// Where answers are kept, and whether others may be asked for.
+#[derive(Debug, Clone, Default)]
+pub struct Cache {
+    /// The folder; nothing is kept without one.
+    pub folder: Option<PathBuf>,
+    /// Fetch nothing, and take what was kept however old it is.
+    pub offline: bool,
+}
+
+/// An answer as it is kept.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    url: String,
+    trust: String,
+    fetched: i64,
+    fresh_for: i64,
+    body: String,
+}
+
+/// The keys of an issuer, and how to get them again.
+#[derive(Debug)]
+pub struct RemoteKeys {
+    client: Client,
+    origin: Origin,
+    cache: Cache,
+    weak: WeakKeys,
+    keys: KeySet,
+    /// The time of the last refetch that is known of, by this process or another one.
+    refetched: AtomicI64,
+}
+
+impl RemoteKeys {
+    /// Gets the keys: out of the cache while they are fresh, else over the network. `now` is the
+    /// time on the system's clock. The notes tell which keys were passed over, and how old they
+    /// are when they are taken beyond their time.
+    ///
+    /// # Errors
+    /// [`RemoteKeysError`].
+    pub fn open(
+        client: Client,
+        origin: Origin,
+        cache: Cache,
+        weak: WeakKeys,
+        now: Timestamp,
+        notes: &mut Notes,
+    ) -> Result<Self, RemoteKeysError> {
+        let refetched = AtomicI64::new(NEVER);
+        let mut remote = Self { client, origin, cache, weak, keys: KeySet::new(), refetched };
+        remote.keys = remote.read(false, now, notes)?;
+        Ok(remote)
+    }
+
+    /// The keys.
+    #[must_use]
+    pub const fn keys(&self) -> &KeySet {
+        &self.keys
+    }
+
+    /// The address they are known by, for messages.
+    #[must_use]
+    pub fn place(&self) -> String {
+        match &self.origin {
+            Origin::KeySet(url) => shown(url),
+            Origin::Discovery(issuer) => issuer.clone(),
+        }
+    }
+
+    /// The issuer whose keys they are: that of a discovery document.
+    #[must_use]
+    pub fn issuer(&self) -> Option<&str> {
+        match &self.origin {
+            Origin::KeySet(_) => None,
+            Origin::Discovery(issuer) => Some(issuer),
+        }
+    }
+
+    /// Fetches the key set anew, past the cache, since a token names a key that is not in it or
+    /// its signature fits none: the issuer may have changed its keys. `false` when it was not
+    /// done: offline, or done less than a minute ago, by this process or, with a cache directory,
+    /// by another one.
+    ///
+    /// # Errors
+    /// [`RemoteKeysError`]; the keys that were there stay.
+    pub fn refetch(&mut self, now: Timestamp, notes: &mut Notes) -> Result<bool, RemoteKeysError> {
+        if !self.may_refetch(now) {
+            return Ok(false);
+        }
+        self.refetched.store(now.0, Ordering::Relaxed);
+        if let Some(path) = self.marker() {
+            // Without the marker other processes ask as well, which is no fault of this one.
+            let folder = path.parent().unwrap_or(&path);
+            let _ = file::create_own_directory(folder).and_then(|()| {
+                file::write(&path, now.0.to_string().as_bytes(), PRIVATE_MODE, Existing::Replace)
+            });
+        }
+        log::info!("asking {} again for its keys", quote(&self.place()));
+        self.keys = self.read(true, now, notes)?;
+        Ok(true)
+    }
+
+    /// Whether [`RemoteKeys::refetch`] would ask again.
+    #[must_use]
+    pub fn may_refetch(&self, now: Timestamp) -> bool {
+        let is_over = |last: i64| now.since(Timestamp(last)).saturating_abs() >= REFETCH_PAUSE;
+        if self.cache.offline || !is_over(self.refetched.load(Ordering::Relaxed)) {
+            return false;
+        }
+        let other = self.marker().and_then(|path| read_marker(&path)).unwrap_or(NEVER);
+        if !is_over(other) {
+            self.refetched.store(other, Ordering::Relaxed);
+        }
+        is_over(other)
+    }
+
+    /// The file with the time of the last refetch of any process.
+    fn marker(&self) -> Option<PathBuf> {
+        let shelf = Shelf { client: &self.client, cache: &self.cache };
+        let url = match &self.origin {
+            Origin::KeySet(url) => url.clone(),
+            Origin::Discovery(issuer) => discovery::address(issuer).ok()?,
+        };
+        shelf.kept_at(&url).map(|path| path.with_extension("refetched"))
+    }
+
+    fn read(&self, anew: bool, now: Timestamp, notes: &mut Notes) -> Result<KeySet, RemoteKeysError> {
+        let shelf = Shelf { client: &self.client, cache: &self.cache };
+        let url = match &self.origin {
+            Origin::KeySet(url) => {
+                self.client.check(url)?;
+                url.clone()
+            }
+            Origin::Discovery(issuer) => {
+                shelf.discover(issuer, anew, now, notes)?.need(Endpoint::Keys, &self.client)?
+            }
+        };
+        let parse = |text: &str, notes: &mut Notes| {
+            KeySet::from_json(text, self.weak, notes)
+                .map_err(|error| RemoteKeysError::Set { url: shown(&url), error })
+        };
+        if let Some(kept) = shelf.kept(&url, anew, now, notes)? {
+            return parse(&kept, notes);
+        }
+        let accept = "application/jwk-set+json, application/json";
+        let answer = self.client.get_document(&url, accept).and_then(Response::success)?;
+        let text = text_of(&answer)?;
+        let keys = parse(&text, notes)?;
+        shelf.keep(&url, &answer, text, now, notes);
+        Ok(keys)
+    }
+}
+
+/// What the provider at this address says about itself: out of the cache while that is fresh and
+/// `anew` is not asked for, else over the network. Checked either way.
+///
+/// # Errors
+/// [`RemoteKeysError`].
+pub fn discover(
+    client: &Client,
+    cache: &Cache,
+    issuer: &str,
+    anew: bool,
+    now: Timestamp,
+    notes: &mut Notes,
+) -> Result<Discovery, RemoteKeysError> {
+    Shelf { client, cache }.discover(issuer, anew, now, notes)
+}
+
+/// A cache as one client uses it.
+#[derive(Debug, Clone, Copy)]
+struct Shelf<'a> {
+    client: &'a Client,
+    cache: &'a Cache,
+}
+
+impl Shelf<'_> {
+    fn discover(
+        &self,
+        issuer: &str,
+        anew: bool,
+        now: Timestamp,
+        notes: &mut Notes,
+    ) -> Result<Discovery, RemoteKeysError> {
+        let url = discovery::address(issuer)?;
+        self.client.check(&url)?;
+        if let Some(text) = self.kept(&url, anew, now, notes)?
+            && let Ok(document) = serde_json::from_str(&text)
+            && let Ok(document) = discovery::read(document, &url)
+        {
+            document.check(issuer)?;
+            return Ok(document);
+        }
+        let answer = self
+            .client
+            .get_document(&url, "application/json")
+            .and_then(Response::success)
+            .map_err(DiscoveryError::from)?;
+        let document = discovery::read(answer.json().map_err(DiscoveryError::from)?, &url)?;
+        document.check(issuer)?;
+        let text = text_of(&answer)?;
+        self.keep(&url, &answer, text, now, notes);
+        Ok(document)
+    }
+
+    /// What is kept of an address, if it may be taken: while it is fresh, or offline at any age.
+    fn kept(
+        &self,
+        url: &Url,
+        anew: bool,
+        now: Timestamp,
+        notes: &mut Notes,
+    ) -> Result<Option<String>, RemoteKeysError> {
+        let found = if anew { None } else { self.read_kept(url, notes) };
+        let Some(kept) = found else {
+            return if self.cache.offline {
+                Err(RemoteKeysError::NotKept { url: shown(url) })
+            } else {
+                Ok(None)
+            };
+        };
+        let fetched = Timestamp(kept.fetched);
+        // An answer out of the future is as good as none: the clock was wrong then, or is now.
+        let is_fresh = (0..kept.fresh_for.min(freshness::LONGEST)).contains(&now.since(fetched));
+        if is_fresh {
+            log::info!("{} out of the cache, fetched {}", quote(&shown(url)), fetched.relative_to(now));
+            return Ok(Some(kept.body));
+        }
+        if self.cache.offline {
+            let age = fetched.relative_to(now);
+            notes.warn(format!("{} was fetched {age}, and is used since nothing may be fetched", shown(url)));
+            return Ok(Some(kept.body));
+        }
+        Ok(None)
+    }
+
+    fn read_kept(&self, url: &Url, notes: &mut Notes) -> Option<Kept> {
+        let path = self.kept_at(url)?;
+        // What another account could have written is not believed.
+        let bytes = match file::read_own(&path, SETTINGS_LIMIT) {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                if matches!(error, FileError::Untrusted { .. }) {
+                    notes.warn(format!("the cached answer is not used: {error}"));
+                }
+                return None;
+            }
+        };
+        let kept: Kept = serde_json::from_slice(&bytes).ok()?;
+        (kept.url == url.as_str() && kept.trust == self.trust()).then_some(kept)
+    }
+
+    /// Keeps an answer, unless it says not to. That it can't be kept is no fault of the answer.
+    fn keep(&self, url: &Url, answer: &Response, body: String, now: Timestamp, notes: &mut Notes) {
+        let Some(path) = self.kept_at(url) else { return };
+        if answer.status() != 200 {
+            return;
+        }
+        let Some(fresh_for) = freshness::of(&deciding_headers(answer), now) else { return };
+        let kept = Kept { url: url.to_string(), trust: self.trust(), fetched: now.0, fresh_for, body };
+        let Ok(text) = serde_json::to_vec(&kept) else { return };
+        let folder = path.parent().unwrap_or(&path);
+        let written = file::create_own_directory(folder).and_then(|()| {
+            // One writer at a time, and never an older answer over a newer one: a slow process
+            // would bring keys back that were withdrawn.
+            let _lock = lock_directory(folder);
+            match self.read_kept(url, &mut Notes::new()) {
+                Some(newer) if newer.fetched > now.0 && newer.fetched <= now.0 + LONGEST_REQUEST => Ok(()),
+                _ => file::write(&path, &text, PRIVATE_MODE, Existing::Replace),
+            }
+        });
+        if let Err(error) = written {
+            notes.note(format!("the keys are not kept for next time: {error}"));
+        }
+    }
+
+    fn kept_at(&self, url: &Url) -> Option<PathBuf> {
+        let folder = self.cache.folder.as_deref()?;
+        Some(folder.join(format!("{}.json", hexadecimal(&format!("{}\n{url}", self.trust())))))
+    }
+
+    /// Under which trust an answer was fetched, so that one fetched with a CA of its own, or in
+    /// plain, is not taken for one that the system vouches for.
+    fn trust(&self) -> String {
+        let options = self.client.options();
+        let certificates = match &options.trust {
+            Trust::System => "system".to_owned(),
+            Trust::SystemAnd(pem) => format!("system and {}", hexadecimal(&String::from_utf8_lossy(pem))),
+            Trust::Only(pem) => format!("only {}", hexadecimal(&String::from_utf8_lossy(pem))),
+        };
+        let certificates =
+            if options.bearer.is_some() { format!("{certificates}, with a token") } else { certificates };
+        if options.allow_plain { format!("{certificates}, plain allowed") } else { certificates }
+    }
+}
+
+fn text_of(answer: &Response) -> Result<String, HttpError> {
+    // As JSON first, so that the error tells what came instead.
+    answer.json::<serde::de::IgnoredAny>()?;
+    Ok(String::from_utf8_lossy(answer.body()).into_owned())
+}
+
+fn hexadecimal(text: &str) -> String {
+    digest(&SHA256, text.as_bytes()).as_ref().iter().fold(String::new(), |mut out, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(out, "{byte:02x}");
+        out
+    })
+}
+
+/// A time that another process wrote; nothing where another account could have written it.
+fn read_marker(path: &Path) -> Option<i64> {
+    let text = file::read_own(path, 64).ok()?;
+    std::str::from_utf8(&text).ok()?.trim().parse().ok()
+}
+
+/// Holds the lock of a directory, where the file system has locks.
+fn lock_directory(folder: &Path) -> Option<File> {
+    let file = File::open(folder).ok()?;
+    file.lock().ok()?;
+    Some(file)
+}
+
+fn deciding_headers(answer: &Response) -> freshness::Headers<'_> {
+    freshness::Headers {
+        cache_control: answer.headers("cache-control").collect(),
+        pragma: answer.headers("pragma").collect(),
+        expires: answer.headers("expires").collect(),
+        date: answer.header("date"),
+        age: answer.header("age"),
+        vary: answer.headers("vary").collect(),
+    }
+}

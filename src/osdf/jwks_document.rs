@@ -1,0 +1,292 @@
+//! What an issuer publishes: its key set and its discovery document, as static files.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use crate::key::{Algorithm, KeyError, PublicKey, VerifyingKey, WeakKeys, jwk, published, set, thumbprint};
+use crate::policy::profile::https_fault;
+use crate::util::diagnostic::Fault;
+use crate::util::json_text;
+use crate::util::kind::Kind;
+use crate::util::note::Notes;
+use crate::util::quote::{quote, quote_path};
+
+/// The name of the key set's file.
+pub const KEY_SET_FILE: &str = "jwks.json";
+
+/// Where the discovery document lies below the issuer's address (OpenID Connect Discovery 4).
+pub const DISCOVERY_FILE: &str = ".well-known/openid-configuration";
+
+/// A key that is published.
+#[derive(Debug, Clone)]
+pub struct Published {
+    /// `kid`; only an entry that is copied may have none.
+    pub kid: Option<String>,
+    content: Content,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Content {
+    /// A key with the one algorithm it is for: validators reject a key without `kid` or `alg`.
+    Key { key: PublicKey, algorithm: Algorithm },
+    /// An entry of a published set that is not understood here, as it is written.
+    Copied(String),
+}
+
+/// Why a set can't be published.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PublicationError {
+    /// Whoever verifies with a shared key could sign.
+    #[error("{0} is a shared key: whoever has it can sign, it must not be published")]
+    Shared(String),
+    /// An algorithm the key does not do.
+    #[error("{place} can't sign {algorithm}")]
+    Algorithm {
+        /// Where the key stands.
+        place: String,
+        /// The algorithm asked for.
+        algorithm: Algorithm,
+    },
+    /// A private or shared key that cannot be read, so that its public half is not known.
+    #[error("{place}: key {number} contains a private key that cannot be read: {error}")]
+    Private {
+        /// Where the set stands.
+        place: String,
+        /// Which key of the set, counted from 1.
+        number: usize,
+        /// What is wrong with it.
+        error: KeyError,
+    },
+    /// Two keys of one name.
+    #[error("two different keys have the name {}", quote(.0))]
+    SameKid(String),
+    /// A key that was published and would not be any more.
+    #[error("the key {} is published now and not among the given ones: tokens signed with it would be refused", quote(.0))]
+    Dropped(String),
+    /// A file that is to be a key set and is none.
+    #[error("{place}: {error}")]
+    Malformed {
+        /// The file, quoted.
+        place: String,
+        /// What is wrong with it.
+        error: KeyError,
+    },
+    /// What is published now is no key set, so that nobody can tell what would be lost.
+    #[error("{} is there and no key set: {error}", quote_path(.path))]
+    NotKeySet {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: KeyError,
+    },
+    /// An issuer under which nothing can be found.
+    #[error("the issuer {}: {why}", quote(.issuer))]
+    Issuer {
+        /// The issuer.
+        issuer: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// No key at all.
+    #[error("no key to publish")]
+    NoKey,
+}
+
+impl Fault for PublicationError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Shared(_) | Self::Private { .. } => Kind::KeyIsSecret,
+            Self::Malformed { error, .. } => error.kind(),
+            Self::Algorithm { .. } => Kind::KeyOtherKind,
+            Self::SameKid(_) => Kind::KeyDuplicateKid,
+            Self::Dropped(_) => Kind::KeyDropped,
+            Self::NotKeySet { .. } => Kind::PublishedKeySetMalformed,
+            Self::Issuer { .. } => Kind::IssuerMalformed,
+            Self::NoKey => Kind::KeyMissing,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::SameKid(_) => Some("name them: KID=FILE".to_owned()),
+            Self::Dropped(_) => Some("give the old jwks.json as a key file too, or --force".to_owned()),
+            Self::NotKeySet { .. } => Some("give --force to replace it, or another --out-dir".to_owned()),
+            _ => None,
+        }
+    }
+}
+
+impl Published {
+    /// A key to publish. Its name is `kid`, else the one it came with, else its RFC 7638
+    /// thumbprint; its algorithm the one asked for, else its first.
+    ///
+    /// # Errors
+    /// [`PublicationError::Shared`] or `Algorithm`.
+    pub fn new(
+        key: &VerifyingKey,
+        kid: Option<&str>,
+        algorithm: Option<Algorithm>,
+        place: &str,
+        notes: &mut Notes,
+    ) -> Result<Self, PublicationError> {
+        let Some(public) = key.public_key() else { return Err(PublicationError::Shared(place.to_owned())) };
+        let algorithm = match algorithm {
+            Some(algorithm) if !key.algorithms().contains(&algorithm) => {
+                return Err(PublicationError::Algorithm { place: place.to_owned(), algorithm });
+            }
+            Some(algorithm) => algorithm,
+            None => key.algorithms().first().copied().unwrap_or(Algorithm::EdDsa),
+        };
+        if let Some(source) = published(public) {
+            notes.warn(format!("{place}: this is {source}, which everybody has and can sign with"));
+        }
+        let kid = kid.or(key.kid()).map_or_else(|| thumbprint(public), str::to_owned);
+        Ok(Self { kid: Some(kid), content: Content::Key { key: public.clone(), algorithm } })
+    }
+
+    /// The keys of a set that is published already. Of a private key the public half is taken; an
+    /// entry that is not understood is copied as it is, with a note: other validators may need it.
+    ///
+    /// # Errors
+    /// [`PublicationError::Malformed`], `Private`, and those of [`Published::new`].
+    pub fn all_of(
+        text: &str,
+        algorithm: Option<Algorithm>,
+        place: &str,
+        notes: &mut Notes,
+    ) -> Result<Vec<Self>, PublicationError> {
+        let malformed = |error| PublicationError::Malformed { place: place.to_owned(), error };
+        let jwks = set::jwks(text).map_err(malformed)?;
+        let written = json_text::entries(text, "keys");
+        let mut keys = Vec::with_capacity(jwks.len());
+        for (at, (jwk, written)) in jwks.iter().zip(written).enumerate() {
+            let mut repairs = Vec::new();
+            let key = if jwk.is_secret() {
+                jwk.signing_key(WeakKeys::Refuse).map(|key| key.verifying_key())
+            } else {
+                jwk.verifying_key_with(WeakKeys::Refuse, &mut repairs)
+            };
+            let name = jwk.kid_for_message().unwrap_or_else(|| "without key ID".to_owned());
+            match key {
+                Ok(key) => {
+                    for repair in repairs {
+                        notes.warn(format!(
+                            "{place}: key {} ({name}): {repair}; the new set has it in its canonical form",
+                            at + 1
+                        ));
+                    }
+                    let fits = algorithm.filter(|algorithm| key.algorithms().contains(algorithm));
+                    keys.push(Self::new(&key, None, fits, place, notes)?);
+                }
+                Err(error) if jwk.is_secret() => {
+                    return Err(PublicationError::Private { place: place.to_owned(), number: at + 1, error });
+                }
+                Err(error) => {
+                    notes.warn(format!(
+                        "{place}: key {} ({name}) is copied unchanged, since it is not understood here: {error}",
+                        at + 1
+                    ));
+                    let content = Content::Copied(json_text::compact(written));
+                    keys.push(Self { kid: jwk.kid_text().map(str::to_owned), content });
+                }
+            }
+        }
+        Ok(keys)
+    }
+
+    /// The key ID in quotes, for messages.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.kid.as_deref().map_or_else(|| "without key ID".to_owned(), quote)
+    }
+
+    fn to_json(&self) -> String {
+        match &self.content {
+            Content::Key { key, algorithm } => jwk::write_public(key, self.kid.as_deref(), Some(*algorithm)),
+            Content::Copied(text) => text.clone(),
+        }
+    }
+}
+
+/// The key set: the keys in their order, the same key once.
+///
+/// # Errors
+/// [`PublicationError::NoKey`] or `SameKid`.
+pub fn key_set(keys: &[Published], notes: &mut Notes) -> Result<String, PublicationError> {
+    let mut unique: Vec<&Published> = Vec::new();
+    let mut places: HashMap<Option<&str>, Vec<usize>> = HashMap::new();
+    for key in keys {
+        let same_name = places.entry(key.kid.as_deref()).or_default();
+        let known = same_name.iter().filter_map(|at| unique.get(*at));
+        if known.clone().any(|known| is_same(known, key)) {
+            notes.note(format!("the key {} was given twice", key.name()));
+        } else if let (Some(kid), Some(_)) = (&key.kid, known.clone().next()) {
+            return Err(PublicationError::SameKid(kid.clone()));
+        } else {
+            same_name.push(unique.len());
+            unique.push(key);
+        }
+    }
+    if unique.is_empty() {
+        return Err(PublicationError::NoKey);
+    }
+    let written: Vec<String> = unique.iter().map(|key| key.to_json()).collect();
+    Ok(set::write(written.iter().map(String::as_str)))
+}
+
+/// Whether two entries hold the same key.
+fn is_same(one: &Published, other: &Published) -> bool {
+    match (&one.content, &other.content) {
+        (Content::Key { key: one, .. }, Content::Key { key: other, .. }) => one == other,
+        (one, other) => one == other,
+    }
+}
+
+/// The names of keys that a published set has and the new one has not.
+///
+/// # Errors
+/// What stands in the way of reading the published set.
+pub fn dropped(old: &str, new: &[Published]) -> Result<Vec<String>, KeyError> {
+    let jwks = set::jwks(old)?;
+    let mut dropped = Vec::new();
+    for (at, (jwk, written)) in jwks.iter().zip(json_text::entries(old, "keys")).enumerate() {
+        let key = jwk.verifying_key(WeakKeys::Allow).ok();
+        let public = key.as_ref().and_then(VerifyingKey::public_key);
+        let kid = jwk.kid_text();
+        let copied = Content::Copied(json_text::compact(written));
+        let is_kept = new.iter().any(|new| {
+            let same = match &new.content {
+                Content::Key { key, .. } => public == Some(key),
+                other => *other == copied,
+            };
+            same && (kid.is_none() || kid == new.kid.as_deref())
+        });
+        if !is_kept {
+            dropped.push(kid.map_or_else(|| format!("number {}", at + 1), str::to_owned));
+        }
+    }
+    Ok(dropped)
+}
+
+/// The discovery document of an issuer whose key set lies beside it.
+///
+/// # Errors
+/// [`PublicationError::Issuer`] when it is no https address.
+pub fn discovery(issuer: &str, notes: &mut Notes) -> Result<Value, PublicationError> {
+    if let Some(why) = https_fault(issuer) {
+        return Err(PublicationError::Issuer { issuer: issuer.to_owned(), why });
+    }
+    if issuer.ends_with('/') {
+        notes.warn_with(
+            format!(
+                "the issuer {} ends in '/': some validators then ask for //{DISCOVERY_FILE}",
+                quote(issuer)
+            ),
+            "leave the slash out, in the tokens as well: 'iss' is compared byte for byte",
+        );
+    }
+    let base = issuer.trim_end_matches('/');
+    Ok(json!({ "issuer": issuer, "jwks_uri": format!("{base}/{KEY_SET_FILE}") }))
+}

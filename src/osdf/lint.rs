@@ -1,0 +1,60 @@
+//! What the profile a resource means to follow has against its token, at the fields of the
+//! resource: in the words of the person who wrote it.
+
+use serde_json::{Map, Value};
+
+use super::location::{FieldPath, Problem, ResourceFault};
+use super::resource::Resource;
+use crate::policy::profile::{self, Profile, Recognition, recognize};
+use crate::policy::{Finding, State, Verdict};
+
+/// Everything in a resource that some validator would refuse or that is against the rules.
+pub(super) fn remarks(resource: &Resource, payload: &Map<String, Value>) -> Vec<ResourceFault> {
+    let data = FieldPath::root().member("spec").member("data");
+    let remark = |path: FieldPath, reason: String, hint: Option<String>| {
+        resource.fault(path, Problem::Profile { reason, hint })
+    };
+    let profile = match recognize(payload) {
+        Recognition::Profile(profile) => profile,
+        Recognition::Both => Profile::Wlcg,
+        Recognition::None => {
+            let reason = "follows no profile: has neither 'wlcg.ver' nor 'ver'".to_owned();
+            return vec![remark(data, reason, Some("add wlcg.ver: \"1.0\"".to_owned()))];
+        }
+    };
+    let mut header = Map::new();
+    header.insert("alg".to_owned(), resource.algorithm.name().into());
+    header.insert("kid".to_owned(), resource.key_id.as_str().into());
+    let mut verdict = Verdict::new();
+    profile::check(profile, &header, payload, &mut verdict);
+    let mut remarks: Vec<ResourceFault> = verdict
+        .findings()
+        .iter()
+        .filter(|finding| matches!(finding.state, State::Fails | State::Warns))
+        .map(|finding| remark(field(finding, &data, resource), finding.reason.clone(), finding.hint.clone()))
+        .collect();
+    for name in resource.data.keys() {
+        if let Some(near) = profile::nearest_claim(name).filter(|near| !resource.data.contains_key(*near)) {
+            let reason = format!("no claim of the {} profile: did you mean '{near}'?", profile.title());
+            remarks.push(remark(data.member(name), reason, None));
+        }
+    }
+    remarks
+}
+
+/// The field that a finding is about, where the resource has it.
+fn field(finding: &Finding, data: &FieldPath, resource: &Resource) -> FieldPath {
+    let spec = FieldPath::root().member("spec");
+    let path = match finding.check {
+        "algorithm" => spec.member("algorithm"),
+        "kid" => spec.member("keyId"),
+        "issuer-form" => spec.member("issuer"),
+        "life" => spec.member("expiryTime"),
+        "audience-form" => data.member("aud"),
+        "scope-form" => data.member("scope"),
+        "profile" if resource.data.contains_key("ver") => data.member("ver"),
+        "profile" => data.member("wlcg.ver"),
+        _ => data.clone(),
+    };
+    if resource.line_of(&path) > 0 { path } else { data.clone() }
+}

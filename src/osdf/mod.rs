@@ -1,0 +1,16 @@
+//! Token resources of the Open Science Data Federation: reading, checks, signing, and the key set that
+//! an issuer publishes.
+//!
+//! A resource is YAML or JSON of kind `JWT`. It is read into a checked [`Resource`], and signed with
+//! the key that it names.
+
+pub mod jwks_document;
+mod lint;
+pub mod location;
+pub mod resource;
+pub mod signing;
+mod yaml;
+
+pub use location::{FieldPath, Origin, Problem, ResourceFault};
+pub use resource::{Change, KeySource, Resource};
+pub use signing::{Signed, SigningError, Surroundings};

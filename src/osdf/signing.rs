@@ -1,0 +1,266 @@
+//! From a resource to its token: find the key, put the claims together, sign.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value};
+
+use super::lint;
+use super::location::{FieldPath, Origin, ResourceFault};
+use super::resource::{KeySource, Resource};
+use crate::key::{KeyError, SigningKey, published};
+use crate::token::{Claims, Heading, IssueError, issue};
+use crate::util::diagnostic::Fault;
+use crate::util::environment::Environment;
+use crate::util::file::{self, FileError, Holds, SETTINGS_LIMIT};
+use crate::util::kind::Kind;
+use crate::util::note::Notes;
+use crate::util::quote::{escape, quote};
+use crate::util::secret::SecretText;
+use crate::util::time::Timestamp;
+
+/// How long before its making a token begins to hold, in seconds: for clocks that differ.
+const BEFORE: i64 = 60;
+
+/// Where keys may be looked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Surroundings<'a> {
+    /// The process's variables, for `env`.
+    pub environment: &'a Environment,
+    /// The directory in which Secrets and ConfigMaps are mounted: `DIR/NAME/KEY`.
+    pub secrets_dir: Option<&'a Path>,
+    /// The folder to which `file` is relative: the resource's own.
+    pub folder: &'a Path,
+}
+
+/// Why a resource has no token.
+#[derive(Debug, thiserror::Error)]
+pub enum SigningError {
+    /// A Secret, and nowhere to look for it.
+    #[error("{}: spec.key.{field}: no directory to look for {} in", escape(&.origin.0), quote(.name))]
+    NoSecretsDir {
+        /// The resource's file.
+        origin: Origin,
+        /// The field that names it.
+        field: &'static str,
+        /// The Secret's name.
+        name: String,
+    },
+    /// A variable that is not set.
+    #[error("{}: spec.key.env: the variable {} is not set", escape(&.origin.0), quote(.name))]
+    NoVariable {
+        /// The resource's file.
+        origin: Origin,
+        /// The variable.
+        name: String,
+    },
+    /// A key file that can't be read.
+    #[error("{}: spec.key: {source}", escape(&.origin.0))]
+    File {
+        /// The resource's file.
+        origin: Origin,
+        /// What is wrong.
+        source: FileError,
+    },
+    /// A key that is none, or not one for the algorithm.
+    #[error("{place}: {source}")]
+    Key {
+        /// Where the key stands.
+        place: String,
+        /// What is wrong with it.
+        source: KeyError,
+    },
+    /// Signing failed.
+    #[error("{}: {source}", escape(&.origin.0))]
+    Issue {
+        /// The resource's file.
+        origin: Origin,
+        /// What went wrong.
+        source: IssueError,
+    },
+    /// The system gave no random bytes for `jti`.
+    #[error("the system gave no random bytes: {0}")]
+    Random(getrandom::Error),
+}
+
+impl Fault for SigningError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::NoSecretsDir { .. } => Kind::SecretsDirMissing,
+            Self::NoVariable { .. } => Kind::VariableMissing,
+            Self::File { source, .. } => source.kind(),
+            Self::Key { source, .. } => source.kind(),
+            Self::Issue { source, .. } => source.kind(),
+            Self::Random(_) => Kind::RandomUnavailable,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::NoSecretsDir { .. } => {
+                Some("give --secrets-dir DIR; the key is then DIR/NAME/KEY".to_owned())
+            }
+            Self::File { source, .. } => source.hint(),
+            Self::Key { source, .. } => source.hint(),
+            Self::Issue { source, .. } => source.hint(),
+            Self::NoVariable { .. } | Self::Random(_) => None,
+        }
+    }
+}
+
+/// The file a resource's key is in, if it is in one: what to watch for changes.
+#[must_use]
+pub fn key_file(resource: &Resource, around: &Surroundings<'_>) -> Option<PathBuf> {
+    match &resource.key {
+        KeySource::File(path) => Some(around.folder.join(path)),
+        KeySource::Mounted { name, key, .. } => around.secrets_dir.map(|folder| folder.join(name).join(key)),
+        KeySource::Value(_) | KeySource::Env(_) => None,
+    }
+}
+
+/// Finds and reads a resource's key, named by its `keyId` and for its algorithm only.
+///
+/// # Errors
+/// [`SigningError`] but for `Issue` and `Random`.
+pub fn find_key(
+    resource: &Resource,
+    around: &Surroundings<'_>,
+    notes: &mut Notes,
+) -> Result<SigningKey, SigningError> {
+    let origin = || resource.origin.clone();
+    let field = FieldPath::root().member("spec").member("key");
+    let (place, text) = match &resource.key {
+        KeySource::Value(text) => {
+            let path = field.member("value");
+            let line = resource.line_of(&path);
+            let place = if line > 0 { format!(":{line}") } else { String::new() };
+            (format!("{}{place}: {}", escape(&resource.origin.0), path.as_str()), text.clone())
+        }
+        KeySource::Env(name) => {
+            let Some(text) = around.environment.non_empty(name) else {
+                return Err(SigningError::NoVariable { origin: origin(), name: name.clone() });
+            };
+            (escape(name), SecretText::new(with_line_ends(text)))
+        }
+        KeySource::Mounted { field, name, .. } if around.secrets_dir.is_none() => {
+            return Err(SigningError::NoSecretsDir { origin: origin(), field, name: name.clone() });
+        }
+        KeySource::Mounted { .. } | KeySource::File(_) => {
+            let path = key_file(resource, around).unwrap_or_default();
+            // What Kubernetes mounts is readable to the group, and the cluster's own business.
+            let holds =
+                if matches!(resource.key, KeySource::File(_)) { Holds::Secret } else { Holds::Public };
+            let text = file::read_named_text(&path, SETTINGS_LIMIT, holds, notes)
+                .map_err(|source| SigningError::File { origin: origin(), source })?;
+            (escape(&path.to_string_lossy()), SecretText::new(text))
+        }
+    };
+    let wrong = |source| SigningError::Key { place: place.clone(), source };
+    let key = SigningKey::from_pem(&text, notes).map_err(wrong)?;
+    let key = key.with_kid(&resource.key_id);
+    if let Some(why) = key.verifying_key().why_not(resource.algorithm) {
+        return Err(wrong(why));
+    }
+    if let Some(source) = key.verifying_key().public_key().and_then(published) {
+        notes.warn_with(
+            format!("{place}: this is {source}, which everybody has and can sign with"),
+            "make a key of your own: gen-keypair --algorithm es256 --format pem -o DIR",
+        );
+    }
+    Ok(key.restrict(&[resource.algorithm]))
+}
+
+/// A PEM out of a variable may have its line ends as `\n`.
+fn with_line_ends(text: &str) -> String {
+    if text.contains('\n') { text.to_owned() } else { text.replace("\\n", "\n") }
+}
+
+/// A signed token and what there is to know of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signed {
+    /// The token.
+    pub token: SecretText,
+    /// Its `iat`.
+    pub issued: Timestamp,
+    /// Its `exp`.
+    pub ends: Timestamp,
+    /// Its `jti`.
+    pub id: String,
+}
+
+/// Signs a resource's token as of `now`.
+///
+/// # Errors
+/// [`SigningError::Issue`] or `Random`.
+pub fn sign(resource: &Resource, key: &SigningKey, now: Timestamp) -> Result<Signed, SigningError> {
+    let id = token_id().map_err(SigningError::Random)?;
+    let heading = Heading {
+        algorithm: resource.algorithm,
+        kind: "JWT".to_owned(),
+        key_id: Some(resource.key_id.clone()),
+    };
+    let claims = Claims::from(payload(resource, now, &id));
+    let token = issue(&heading, &claims, key)
+        .map_err(|source| SigningError::Issue { origin: resource.origin.clone(), source })?;
+    Ok(Signed { token, issued: now, ends: now.plus_seconds(resource.life), id })
+}
+
+/// The claims of a resource's token as of `now`: its data, then what every token gets anew.
+#[must_use]
+pub fn payload(resource: &Resource, now: Timestamp, id: &str) -> Map<String, Value> {
+    let mut payload = resource.data.clone();
+    payload.insert("iss".to_owned(), resource.issuer.as_str().into());
+    payload.insert("iat".to_owned(), now.0.into());
+    payload.insert("nbf".to_owned(), now.plus_seconds(-BEFORE).0.into());
+    payload.insert("exp".to_owned(), now.plus_seconds(resource.life).0.into());
+    payload.insert("jti".to_owned(), id.into());
+    payload
+}
+
+/// What the profile that a resource means to follow has against its token, as warnings; as faults
+/// when `strict`.
+///
+/// # Errors
+/// Every remark, when `strict`.
+pub fn judge(
+    resource: &Resource,
+    now: Timestamp,
+    strict: bool,
+    notes: &mut Notes,
+) -> Result<(), Vec<ResourceFault>> {
+    let remarks = lint::remarks(resource, &payload(resource, now, "0"));
+    if strict && !remarks.is_empty() {
+        return Err(remarks);
+    }
+    for remark in remarks {
+        match remark.hint() {
+            Some(hint) => notes.warn_with(remark.to_string(), hint),
+            None => notes.warn(remark.to_string()),
+        }
+    }
+    Ok(())
+}
+
+/// A random UUID (RFC 9562 5.4).
+fn token_id() -> Result<String, getrandom::Error> {
+    let mut bytes = [0_u8; 16];
+    getrandom::fill(&mut bytes)?;
+    let random = u128::from_be_bytes(bytes);
+    let uuid =
+        (random & !(0xf000_u128 << 64) & !(0xc000_u128 << 48)) | (0x4000_u128 << 64) | (0x8000_u128 << 48);
+    let hex = format!("{uuid:032x}");
+    Ok([&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_id_is_a_random_uuid() {
+        let (one, other) = (token_id().unwrap(), token_id().unwrap());
+        assert_ne!(one, other);
+        assert_eq!(one.len(), 36);
+        assert_eq!(one.as_bytes()[14], b'4', "{one}");
+        assert!(b"89ab".contains(&one.as_bytes()[19]), "{one}");
+    }
+}

@@ -1,0 +1,277 @@
+//! Whether a token has the claims a role wants.
+
+use serde_json::{Map, Number, Value};
+
+use super::check_sequence::{Check, Passed, Refused};
+use super::field::describe;
+use super::role::{BoundClaim, LoginRole, Matching};
+use crate::policy::{glob, pointer};
+use crate::util::quote::quote;
+
+/// Whole numbers beyond this are not all different as 64-bit floats.
+const EXACT: u64 = 1 << 53;
+
+/// All of the role's bound claims.
+pub(super) fn check(role: &LoginRole, claims: &Map<String, Value>) -> Check<()> {
+    for bound in &role.bound_claims {
+        check_one(role, bound, claims)?;
+    }
+    let reason = match role.bound_claims.len() {
+        0 => "the role has none".to_owned(),
+        1 => format!("{} matches", quote(&role.bound_claims[0].name)),
+        count => format!("all {count} match"),
+    };
+    Ok(Passed::new((), reason))
+}
+
+fn check_one(role: &LoginRole, bound: &BoundClaim, claims: &Map<String, Value>) -> Result<(), Refused> {
+    let name = quote(&bound.name);
+    let Some(found) = look_up(claims, &bound.name) else {
+        return Err(missing(claims, &bound.name));
+    };
+    if !bound.is_comparable {
+        let value = bound.values.first().map_or_else(String::new, describe);
+        return Err(Refused::new(format!("{name} is bound to {value} in the role, which nothing matches")));
+    }
+    let is_list = found.is_array();
+    let candidates: Vec<&Value> = match &*found {
+        Value::Array(elements) => elements.iter().collect(),
+        Value::Object(_) => {
+            return Err(Refused::new(format!(
+                "{name} is an object, wanted a text, number, true or false, or a list of these"
+            ))
+            .hint(format!("name what is inside, such as \"/{}/…\"", bound.name.trim_start_matches('/'))));
+        }
+        scalar => vec![scalar],
+    };
+    let matched = bound
+        .values
+        .iter()
+        .any(|wanted| candidates.iter().any(|candidate| is_match(role.matching, wanted, candidate, is_list)));
+    if matched {
+        return Ok(());
+    }
+    Err(mismatch(role.matching, bound, &found, &candidates, is_list))
+}
+
+/// What a claim is to a role: the plain `aud` is always a list, even of one text.
+pub(super) fn look_up<'a>(claims: &'a Map<String, Value>, name: &str) -> Option<std::borrow::Cow<'a, Value>> {
+    use std::borrow::Cow;
+    let found = pointer::look_up(claims, name)?;
+    if name == "aud" && found.is_string() {
+        return Some(Cow::Owned(Value::Array(vec![found.clone()])));
+    }
+    Some(Cow::Borrowed(found))
+}
+
+fn is_match(matching: Matching, wanted: &Value, found: &Value, in_list: bool) -> bool {
+    match (wanted, found) {
+        (Value::String(pattern), Value::String(text)) if matching == Matching::Glob => {
+            glob::matches(pattern, text)
+        }
+        _ if matching == Matching::Glob => false,
+        (Value::String(wanted), Value::String(found)) => wanted == found,
+        (Value::Bool(wanted), Value::Bool(found)) => wanted == found,
+        // The reference server compares numbers as text, of which those inside a list never
+        // equal those of a role.
+        (Value::Number(wanted), Value::Number(found)) => !in_list && same_number(wanted, found),
+        _ => false,
+    }
+}
+
+/// Whether a number of a role, which must be written as a whole one, is the token's.
+fn same_number(wanted: &Number, found: &Number) -> bool {
+    match (exact(wanted), exact_value(found)) {
+        (Some(wanted), Some(found)) => wanted == found,
+        _ => false,
+    }
+}
+
+/// A number that is written as a whole one and within what floats tell apart.
+pub(super) fn exact(number: &Number) -> Option<i64> {
+    number.as_i64().filter(|value| value.unsigned_abs() <= EXACT)
+}
+
+/// The same for the token's side, where 5.0 and 1e3 are whole as well.
+fn exact_value(number: &Number) -> Option<i64> {
+    if let Some(value) = exact(number) {
+        return Some(value);
+    }
+    #[expect(clippy::cast_precision_loss, reason = "2^53 is a float exactly")]
+    let float = number
+        .as_f64()
+        .filter(|_| number.is_f64())
+        .filter(|float| float.fract() == 0.0 && float.abs() <= EXACT as f64)?;
+    #[expect(clippy::cast_possible_truncation, reason = "whole and within 2^53")]
+    let value = float as i64;
+    Some(value)
+}
+
+/// Why there is nothing under a name, as far as that can be told.
+pub(super) fn missing(claims: &Map<String, Value>, name: &str) -> Refused {
+    let refused = Refused::new(format!("the token has no claim {}", quote(name)));
+    if claims.get(name).or_else(|| claims.get(name.trim_start_matches('/'))).is_some_and(Value::is_null) {
+        return Refused::new(format!("the claim {} is null, which counts as missing", quote(name)));
+    }
+    if name.starts_with('/') && claims.contains_key(name) {
+        return refused.hint(format!(
+            "a name that starts with / is a JSON pointer; the claim itself is \"/{}\"",
+            name.replace('~', "~0").replace('/', "~1")
+        ));
+    }
+    if pointer::meets_odd_index(claims, name) {
+        return odd_index(name);
+    }
+    // OpenID Connect Core 5.6.2; Azure does so for users with more than some 200 groups.
+    let first = name.trim_start_matches('/').split('/').next().unwrap_or(name);
+    if claims.get("_claim_names").and_then(|names| names.get(first)).is_some() {
+        return Refused::new(format!(
+            "the token has no claim {}: the provider keeps it elsewhere ('_claim_names'), as Azure does for users \
+             with too many groups",
+            quote(name)
+        ))
+        .hint("let the provider put fewer groups into the token, such as those assigned to the application only, or use application roles");
+    }
+    for separator in ['/', '.'] {
+        let path: Vec<&str> = name.split(separator).collect();
+        let as_pointer = format!("/{}", path.join("/"));
+        if path.len() > 1 && !name.starts_with('/') && pointer::look_up(claims, &as_pointer).is_some() {
+            return refused
+                .hint(format!("what is inside a claim is named by a JSON pointer: {}", quote(&as_pointer)));
+        }
+    }
+    if let Some(other) = claims.keys().find(|claim| claim.to_lowercase() == name.to_lowercase()) {
+        return refused.hint(format!("it has {}: upper and lower case count", quote(other)));
+    }
+    if let Some(near) = crate::util::suggest::nearest(name, claims.keys().map(String::as_str)) {
+        return refused.hint(format!("it has {}", quote(near)));
+    }
+    refused
+}
+
+/// The refusal of a pointer that only the reference server can follow.
+pub(super) fn odd_index(name: &str) -> Refused {
+    Refused::new(format!(
+        "the pointer {} has an index that RFC 6901 does not know; the reference server would count it, here \
+         it is refused",
+        quote(name)
+    ))
+    .hint("write indices as 0, 1, 2, …")
+}
+
+fn mismatch(
+    matching: Matching,
+    bound: &BoundClaim,
+    found: &Value,
+    candidates: &[&Value],
+    is_list: bool,
+) -> Refused {
+    let name = quote(&bound.name);
+    if bound.values.is_empty() {
+        return Refused::new(format!("{name} is bound to an empty list in the role, which nothing matches"));
+    }
+    if candidates.is_empty() {
+        return Refused::new(format!("{name} is an empty list in the token, which nothing matches"));
+    }
+    // The reference server cuts a number off, or rounds it to a float, before it compares.
+    let is_cut = |value: &&Value| value.as_number().is_some_and(|number| exact_value(number).is_none());
+    let stricter = if !is_list && candidates.iter().any(is_cut) && bound.values.iter().any(Value::is_number) {
+        " (only whole numbers up to 2^53 match here; the reference server cuts off the rest)"
+    } else {
+        ""
+    };
+    let refused = Refused::new(format!(
+        "{name} is {}, wanted {}{stricter}",
+        shown(candidates),
+        match matching {
+            Matching::Exact => shown(&bound.values.iter().collect::<Vec<_>>()),
+            Matching::Glob => format!("a match of {}", shown(&bound.values.iter().collect::<Vec<_>>())),
+        }
+    ));
+    if matching == Matching::Glob && !candidates.iter().any(|candidate| candidate.is_string()) {
+        return refused.hint("a pattern matches texts only");
+    }
+    for wanted in &bound.values {
+        for candidate in candidates {
+            if let Some(hint) = near_miss(matching, wanted, candidate, is_list) {
+                return refused.hint(hint);
+            }
+        }
+    }
+    if let (Value::String(text), Some(Value::String(wanted))) = (found, bound.values.first())
+        && text.split([' ', ',']).any(|word| word == wanted)
+    {
+        return refused.hint("the claim is one text, not a list; with bound_claims_type glob, patterns such as \"*word*\" look inside");
+    }
+    refused
+}
+
+/// Up to five values in words.
+fn shown(values: &[&Value]) -> String {
+    let mut out: Vec<String> = values
+        .iter()
+        .take(5)
+        .map(|value| match value {
+            Value::String(text) => quote(text),
+            other => describe(other),
+        })
+        .collect();
+    if values.len() > out.len() {
+        out.push(format!("{} more", values.len() - out.len()));
+    }
+    out.join(" or ")
+}
+
+/// What stands between two values that a person might take for the same.
+fn near_miss(matching: Matching, wanted: &Value, found: &Value, in_list: bool) -> Option<String> {
+    match (wanted, found) {
+        (Value::String(wanted), Value::String(found)) => {
+            if matching == Matching::Exact && wanted.contains('*') && glob::matches(wanted, found) {
+                return Some(
+                    "* stands for itself unless the role has \"bound_claims_type\": \"glob\"".to_owned(),
+                );
+            }
+            text_difference(wanted, found)
+        }
+        (Value::Number(wanted), Value::Number(_)) => {
+            if exact(wanted).is_none() {
+                return Some(format!(
+                    "the role's {wanted} never matches: only whole numbers up to 2^53, written without point or \
+                     exponent, do"
+                ));
+            }
+            if in_list {
+                return Some("a number inside a list never matches; let the issuer write texts".to_owned());
+            }
+            None
+        }
+        (Value::String(text), other) | (other, Value::String(text)) if is_written_as(other, text) => {
+            Some(format!(
+                "they are of different kinds: the role has {}, the token {}",
+                describe(wanted),
+                describe(found)
+            ))
+        }
+        _ => None,
+    }
+}
+
+/// Whether a number or truth value reads as this text.
+fn is_written_as(value: &Value, text: &str) -> bool {
+    let written = value.to_string();
+    !value.is_string() && written == text
+}
+
+/// In what two texts differ when it is easily overlooked.
+pub(super) fn text_difference(wanted: &str, found: &str) -> Option<String> {
+    let what = if wanted.trim() == found.trim() {
+        "white space"
+    } else if wanted.trim_end_matches('/') == found.trim_end_matches('/') {
+        "the slash at the end"
+    } else if wanted.to_lowercase() == found.to_lowercase() {
+        "upper and lower case"
+    } else {
+        return None;
+    };
+    Some(format!("they differ only in {what}, and that counts"))
+}

@@ -1,0 +1,290 @@
+//! Where the keys of a role's tokens come from, and what holds for all roles.
+
+use serde_json::Value;
+
+use super::error::RoleFault;
+use super::field::{Fields, below};
+use crate::key::{Algorithm, KeySet, VerifyingKey};
+use crate::util::printable::PrintableText;
+use crate::util::secret::SecretText;
+
+/// The configuration that all roles share.
+#[derive(Debug, Clone)]
+pub struct RoleConfig {
+    /// Where the keys come from: exactly one source.
+    pub keys: KeySource,
+    /// The exact `iss` of every token; not checked when there is none.
+    pub bound_issuer: Option<String>,
+    /// The algorithms that are allowed, by their exact names.
+    pub algorithms: Vec<Algorithm>,
+    /// The role that serves when none is named, in lower case.
+    pub default_role: Option<String>,
+    /// The client of an OpenID Connect login.
+    pub client_id: Option<String>,
+    /// Its secret.
+    pub client_secret: Option<SecretText>,
+}
+
+/// A key set or discovery document over HTTP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoteKeys {
+    /// The address.
+    pub url: String,
+    /// The certificates to trust instead of the system's, in PEM.
+    pub ca_pem: Option<String>,
+}
+
+/// Where the keys come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeySource {
+    /// PEM public keys and certificates; every one is tried, whatever the token's `kid`.
+    Pem(Vec<String>),
+    /// One key set.
+    KeySet(RemoteKeys),
+    /// Several key sets; the token must have a `kid`, and one set may be unreachable.
+    KeySets(Vec<RemoteKeys>),
+    /// An issuer's discovery document, which names the key set.
+    Discovery(RemoteKeys),
+}
+
+const KNOWN: &[&str] = &[
+    "jwt_validation_pubkeys",
+    "jwks_url",
+    "jwks_ca_pem",
+    "jwks_pairs",
+    "oidc_discovery_url",
+    "oidc_discovery_ca_pem",
+    "oidc_client_id",
+    "oidc_client_secret",
+    "oidc_response_mode",
+    "oidc_response_types",
+    "bound_issuer",
+    "jwt_supported_algs",
+    "default_role",
+    "provider_config",
+    "namespace_in_state",
+    "override_allowed_server_names",
+    "skip_jwks_validation",
+];
+
+const PAIR_KNOWN: &[&str] = &["jwks_url", "jwks_ca_pem"];
+
+/// What is allowed when nothing is said: everything a public key can verify.
+pub(super) fn default_algorithms() -> Vec<Algorithm> {
+    Algorithm::ALL.into_iter().filter(|algorithm| !algorithm.is_symmetric()).collect()
+}
+
+impl RoleConfig {
+    /// Reads the configuration; `path` is what its place is called in messages, such as
+    /// `auth.jwt-config`.
+    ///
+    /// # Errors
+    /// Every fault there is, in the order of the fields.
+    pub fn read(path: &str, value: &Value) -> Result<Self, Vec<RoleFault>> {
+        let mut fields = Fields::of(path, value).map_err(|fault| vec![fault])?;
+        fields.refuse_unknown(KNOWN);
+        let keys = read_keys(&mut fields);
+        let bound_issuer = fields.text("bound_issuer").filter(|issuer| !issuer.is_empty());
+        if bound_issuer.is_some() && matches!(keys, Some(KeySource::KeySets(_))) {
+            fields.conflict("bound_issuer", "does not go with jwks_pairs");
+        }
+        let algorithms = read_algorithms(&mut fields);
+        check_others(&mut fields);
+        let default_role =
+            fields.text("default_role").filter(|name| !name.is_empty()).map(|name| name.to_lowercase());
+        let client_id = fields.text("oidc_client_id").filter(|id| !id.is_empty());
+        let client_secret =
+            fields.secret("oidc_client_secret").filter(|secret| !secret.is_empty()).map(SecretText::new);
+        // The reference server has no public clients here.
+        for (given, other, missing) in [
+            (client_id.is_some(), client_secret.is_some(), "oidc_client_secret"),
+            (client_secret.is_some(), client_id.is_some(), "oidc_client_id"),
+        ] {
+            if given && !other {
+                let path = fields.path(missing);
+                fields.fault(RoleFault::Missing {
+                    path,
+                    wanted: "expected both oidc_client_id and oidc_client_secret, or neither",
+                });
+            }
+        }
+        let client_without_provider = (client_id.is_some() || client_secret.is_some())
+            && keys.as_ref().is_some_and(|keys| !matches!(keys, KeySource::Discovery(_)));
+        if client_without_provider {
+            fields.conflict("oidc_client_id", "an OpenID Connect client goes with oidc_discovery_url only");
+        }
+        // Without keys there is a fault already, so that the placeholder is never handed out.
+        let keys = keys.unwrap_or_else(|| KeySource::Pem(Vec::new()));
+        fields.finish(Self { keys, bound_issuer, algorithms, default_role, client_id, client_secret })
+    }
+}
+
+impl KeySource {
+    /// Which of the keys a token that calls its key `kid` may be verified with: of a key set only
+    /// those with exactly that name, and all where the token names none. A name that is empty is
+    /// no name. Keys given in PEM have no names.
+    #[must_use]
+    pub fn candidates(&self, keys: &KeySet, kid: Option<&str>) -> KeySet {
+        let kid = kid.filter(|kid| !kid.is_empty());
+        match (self, kid) {
+            (Self::Pem(_), _) | (_, None) => keys.keys().iter().map(nameless).collect(),
+            // The keys with other names stay, so that the error can tell which there are; without
+            // a name of its own none fits.
+            (_, Some(_)) => keys.keys().iter().filter(|key| key.kid().is_some()).cloned().collect(),
+        }
+    }
+}
+
+/// The same key without its name, so that it fits whatever a token calls it.
+fn nameless(key: &VerifyingKey) -> VerifyingKey {
+    key.public_key()
+        .map_or_else(|| key.clone(), |public| VerifyingKey::public(public.clone()).restrict(key.algorithms()))
+}
+
+fn read_keys(fields: &mut Fields<'_>) -> Option<KeySource> {
+    let mut sources = Vec::new();
+    let pems = fields.texts("jwt_validation_pubkeys");
+    if pems.iter().any(String::is_empty) {
+        fields.conflict("jwt_validation_pubkeys", "has an empty entry, wanted keys in PEM");
+    }
+    if !pems.is_empty() {
+        sources.push(("jwt_validation_pubkeys", KeySource::Pem(pems)));
+    }
+    if let Some(set) = read_remote(fields, "jwks_url", "jwks_ca_pem") {
+        sources.push(("jwks_url", KeySource::KeySet(set)));
+    }
+    if let Some(sets) = read_pairs(fields) {
+        sources.push(("jwks_pairs", KeySource::KeySets(sets)));
+    }
+    if let Some(provider) = read_remote(fields, "oidc_discovery_url", "oidc_discovery_ca_pem") {
+        sources.push(("oidc_discovery_url", KeySource::Discovery(provider)));
+    }
+    let names: Vec<&str> = sources.iter().map(|(name, _)| *name).collect();
+    match names.as_slice() {
+        [] => {
+            let path = fields.path("jwt_validation_pubkeys");
+            fields.fault(RoleFault::Missing {
+                path,
+                wanted: "exactly one of jwt_validation_pubkeys, jwks_url, jwks_pairs and oidc_discovery_url is wanted",
+            });
+        }
+        [_] => {}
+        [first, others @ ..] => {
+            let reason =
+                format!("is given beside {}; exactly one source of keys is wanted", others.join(" and "));
+            fields.conflict(first, reason);
+        }
+    }
+    sources.into_iter().next().map(|(_, source)| source)
+}
+
+fn read_remote(fields: &mut Fields<'_>, url: &str, ca: &str) -> Option<RemoteKeys> {
+    let ca_pem = fields.text(ca).filter(|pem| !pem.is_empty());
+    let address = fields.text(url).filter(|address| !address.is_empty());
+    if address.is_none() && ca_pem.is_some() && fields.raw(url).is_none_or(|value| value == "") {
+        fields.conflict(ca, format!("goes with {url}, which is not given"));
+    }
+    Some(RemoteKeys { url: address?, ca_pem })
+}
+
+fn read_pairs(fields: &mut Fields<'_>) -> Option<Vec<RemoteKeys>> {
+    let value = fields.raw("jwks_pairs")?;
+    let Value::Array(elements) = value else {
+        fields.wrong_type("jwks_pairs", value, "a list of objects with jwks_url and jwks_ca_pem");
+        return None;
+    };
+    let mut sets = Vec::new();
+    for (at, element) in elements.iter().enumerate() {
+        let path = fields.path(&format!("jwks_pairs[{at}]"));
+        match read_pair(&path, element) {
+            Ok(set) => sets.push(set),
+            Err(faults) => faults.into_iter().for_each(|fault| fields.fault(fault)),
+        }
+    }
+    (!elements.is_empty()).then_some(sets)
+}
+
+fn read_pair(path: &str, value: &Value) -> Result<RemoteKeys, Vec<RoleFault>> {
+    let mut fields = Fields::of(path, value).map_err(|fault| vec![fault])?;
+    fields.refuse_unknown(PAIR_KNOWN);
+    let set = read_remote(&mut fields, "jwks_url", "jwks_ca_pem");
+    if set.is_none() && fields.raw("jwks_url").is_none_or(|value| value == "") {
+        fields.fault(RoleFault::Missing { path: below(path, "jwks_url"), wanted: "an address is wanted" });
+    }
+    fields.finish(set.unwrap_or(RemoteKeys { url: String::new(), ca_pem: None }))
+}
+
+/// What is not acted on here is read all the same: a configuration that the reference server
+/// refuses is not taken.
+fn check_others(fields: &mut Fields<'_>) {
+    fields.flag("namespace_in_state");
+    fields.flag("skip_jwks_validation");
+    fields.texts("override_allowed_server_names");
+    if fields.raw("provider_config").is_some_and(|value| value.as_array().is_none_or(|list| !list.is_empty()))
+    {
+        fields.object("provider_config");
+    }
+    check_provider(fields);
+    let mode = fields.word("oidc_response_mode", &["", "query", "form_post"]);
+    let kinds = fields.texts("oidc_response_types");
+    for (at, kind) in
+        kinds.iter().enumerate().filter(|(_, kind)| !matches!(kind.as_str(), "code" | "id_token"))
+    {
+        let path = fields.path(&format!("oidc_response_types[{at}]"));
+        fields.fault(RoleFault::Value {
+            path,
+            found: PrintableText::value(kind).to_string(),
+            wanted: "code or id_token".to_owned(),
+        });
+    }
+    if kinds.iter().any(|kind| kind == "id_token") && mode.as_deref() != Some("form_post") {
+        fields.conflict("oidc_response_types", "id_token wants \"oidc_response_mode\": \"form_post\"");
+    }
+}
+
+/// The providers with rules of their own that the reference server (OpenBao 2.7) has.
+const PROVIDERS: [&str; 5] = ["azure", "gsuite", "ibmisam", "kubernetes", "secureauth"];
+
+/// A `provider_config` with any member needs a known `provider`, in exactly this case.
+fn check_provider(fields: &mut Fields<'_>) {
+    let Some(Value::Object(members)) = fields.raw("provider_config") else { return };
+    let path = below(&fields.path("provider_config"), "provider");
+    match members.get("provider") {
+        _ if members.is_empty() => {}
+        Some(Value::String(name)) if PROVIDERS.contains(&name.as_str()) => {}
+        Some(found) => fields.fault(RoleFault::Value {
+            path,
+            found: found
+                .as_str()
+                .map_or_else(|| super::field::describe(found), |text| PrintableText::value(text).to_string()),
+            wanted: PROVIDERS.join(", "),
+        }),
+        None => fields.fault(RoleFault::Missing { path, wanted: "expected the name of a provider" }),
+    }
+}
+
+fn read_algorithms(fields: &mut Fields<'_>) -> Vec<Algorithm> {
+    let names = fields.texts("jwt_supported_algs");
+    if names.is_empty() {
+        return default_algorithms();
+    }
+    let mut algorithms = Vec::new();
+    for (at, name) in names.iter().enumerate() {
+        // Exact names only: the reference server knows no `Ed25519` (RFC 9864), and an HMAC
+        // secret can't be configured, so that allowing HS256 can only be a mistake.
+        let known = default_algorithms().into_iter().find(|algorithm| algorithm.name() == name);
+        match known {
+            Some(algorithm) if !algorithms.contains(&algorithm) => algorithms.push(algorithm),
+            Some(_) => {}
+            None => {
+                let path = fields.path(&format!("jwt_supported_algs[{at}]"));
+                fields.fault(RoleFault::Value {
+                    path,
+                    found: PrintableText::value(name).to_string(),
+                    wanted: default_algorithms().iter().map(|a| a.name()).collect::<Vec<_>>().join(", "),
+                });
+            }
+        }
+    }
+    algorithms
+}

@@ -1,0 +1,87 @@
+//! What can be wrong with a role or its configuration.
+
+use crate::util::diagnostic::Fault;
+use crate::util::kind::Kind;
+use crate::util::quote::quote;
+
+/// One fault of a role or configuration; `path` says where, such as `demo.bound_claims.team`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RoleFault {
+    /// No object where one is wanted.
+    #[error("{path}: found {found}, wanted {wanted}")]
+    Type {
+        /// Where.
+        path: String,
+        /// What stands there.
+        found: String,
+        /// What is wanted.
+        wanted: &'static str,
+    },
+    /// A field nobody knows; the reference server would drop it without a word.
+    #[error("{path}: unknown field{}", nearest.map(|name| format!("; did you mean '{name}'?")).unwrap_or_default())]
+    UnknownField {
+        /// Where.
+        path: String,
+        /// What it was probably meant to be.
+        nearest: Option<&'static str>,
+    },
+    /// A field that must be there is not, or is empty.
+    #[error("{path}: missing, {wanted}")]
+    Missing {
+        /// Where.
+        path: String,
+        /// What is wanted.
+        wanted: &'static str,
+    },
+    /// A value that is not among those wanted.
+    #[error("{path}: found {found}, wanted {wanted}")]
+    Value {
+        /// Where.
+        path: String,
+        /// What stands there, quoted.
+        found: String,
+        /// What is wanted.
+        wanted: String,
+    },
+    /// Fields that contradict each other.
+    #[error("{path}: {reason}")]
+    Conflict {
+        /// Where.
+        path: String,
+        /// In what way.
+        reason: String,
+    },
+    /// No role of this name.
+    #[error("there is no role {}", quote(.name))]
+    NoSuchRole {
+        /// The name asked for.
+        name: String,
+        /// A name that is near.
+        nearest: Option<String>,
+    },
+    /// No role named, and none is the default.
+    #[error("no role named, and the configuration has no default_role")]
+    NoRole,
+}
+
+impl Fault for RoleFault {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Type { .. } => Kind::LoginRoleType,
+            Self::UnknownField { .. } => Kind::LoginRoleUnknownField,
+            Self::Missing { .. } => Kind::LoginRoleMissingField,
+            Self::Value { .. } => Kind::LoginRoleValue,
+            Self::Conflict { .. } => Kind::LoginRoleConflict,
+            Self::NoSuchRole { .. } => Kind::LoginRoleUnknown,
+            Self::NoRole => Kind::LoginRoleMissing,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::NoSuchRole { nearest: Some(near), .. } => Some(format!("did you mean {}?", quote(near))),
+            Self::NoRole => Some("name one with --role".to_owned()),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,337 @@
+//! The decision: a token and a role in, the ladder of checks and perhaps a login out.
+
+use serde_json::{Map, Value};
+
+use super::bound_claims;
+use super::check_sequence::{Check, Ladder, Passed, Refused};
+use super::config::{KeySource, RoleConfig};
+use super::identity::{self, Login};
+use super::registered::{self, Registered};
+use super::role::{LoginRole, RoleType};
+use super::times;
+use crate::key::{Algorithm, Jwk, WeakKeys};
+use crate::policy::verdict::{Detail, Verdict};
+use crate::token::{TokenError, Verified};
+use crate::util::diagnostic::Fault;
+use crate::util::quote::quote;
+use crate::util::suggest::nearest;
+use crate::util::time::Timestamp;
+
+/// The names of the checks, in their order.
+pub const CHECKS: [&str; 14] = [
+    "role",
+    "role-type",
+    "token",
+    "signature",
+    "algorithm",
+    "registered-claims",
+    "issuer",
+    "subject",
+    "audience",
+    "times",
+    "user-claim",
+    "claim-mappings",
+    "groups",
+    "bound-claims",
+];
+
+/// How the token came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flow<'a> {
+    /// Somebody brought it along: a role of type `jwt` is wanted.
+    Token,
+    /// It is the ID token of an OpenID Connect login, whose audience, nonce and times were checked
+    /// by that (`policy::id_token`): a role of type `oidc` is wanted.
+    Provider {
+        /// What the provider told about the same person beside the token, checked to be so. For
+        /// identity and bound claims it comes before the token; a registered claim never does.
+        userinfo: Option<&'a Map<String, Value>>,
+    },
+}
+
+/// The claims of a token (RFC 7519 4.1) that userinfo does not replace.
+const REGISTERED: [&str; 7] = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti"];
+
+/// Decides whether a token may log in under a role, and as whom. `token` is what
+/// [`fn@crate::token::verify`] said, with the keys of the configuration; that it was these is for
+/// the caller to see to. The checks are made in the order of [`CHECKS`] until one fails; without
+/// a failure there is a [`Login`], and only then.
+pub fn judge(
+    config: &RoleConfig,
+    role: &LoginRole,
+    token: Result<&Verified, &TokenError>,
+    flow: Flow<'_>,
+    now: Timestamp,
+    detail: Detail,
+) -> (Verdict, Option<Login>) {
+    let mut ladder = Ladder::new(&CHECKS, detail);
+    let login = climb(&mut ladder, config, role, token, flow, now);
+    let verdict = ladder.finish();
+    let login = login.filter(|_| verdict.admits());
+    (verdict, login)
+}
+
+/// The verdict where there is no role of the name asked for.
+pub fn unknown_role<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Verdict {
+    let mut ladder = Ladder::new(&CHECKS, Detail::Everything);
+    let refused = Refused::new(format!("there is no role {}", quote(name)));
+    let refused = match nearest(name, known) {
+        Some(near) => refused.hint(format!("did you mean {}?", quote(near))),
+        None => refused,
+    };
+    ladder.step::<()>(Err(refused));
+    ladder.finish()
+}
+
+fn climb(
+    ladder: &mut Ladder,
+    config: &RoleConfig,
+    role: &LoginRole,
+    token: Result<&Verified, &TokenError>,
+    flow: Flow<'_>,
+    now: Timestamp,
+) -> Option<Login> {
+    ladder.step(Ok(Passed::new((), quote(&role.name))))?;
+    ladder.step(role_type(role, flow))?;
+    ladder.step(form(token))?;
+    let verified = ladder.step(signature(config, token))?;
+    ladder.step(algorithm(config, verified))?;
+    let claims = verified.claims().as_object();
+    let registered = ladder.step(registered::read(claims))?;
+    ladder.step(issuer(config, &registered))?;
+    ladder.step(subject(role, &registered))?;
+    ladder.step(audience(role, &registered, flow))?;
+    // The times of an ID token, and how long ago the login was, have their own rules (OpenID
+    // Connect Core 3.1.3.7), which were applied before.
+    ladder.step(match flow {
+        Flow::Token => times::check(role, &registered, now),
+        Flow::Provider { .. } => Ok(Passed::new((), "checked as those of an ID token")),
+    })?;
+    let merged = with_userinfo(claims, flow);
+    let claims = merged.as_ref().unwrap_or(claims);
+    let username = ladder.step(identity::user_name(role, claims))?;
+    let metadata = ladder.step(identity::mappings(role, claims))?;
+    let groups = ladder.step(identity::groups(role, claims))?;
+    ladder.step(bound_claims::check(role, claims))?;
+    Some(Login { username, groups, metadata, session_seconds: role.session_seconds })
+}
+
+/// The token's claims under those of userinfo, as the reference server lays them.
+fn with_userinfo(claims: &Map<String, Value>, flow: Flow<'_>) -> Option<Map<String, Value>> {
+    let Flow::Provider { userinfo: Some(userinfo) } = flow else { return None };
+    let mut merged = claims.clone();
+    for (name, value) in userinfo.iter().filter(|(name, _)| !REGISTERED.contains(&name.as_str())) {
+        merged.insert(name.clone(), value.clone());
+    }
+    Some(merged)
+}
+
+fn role_type(role: &LoginRole, flow: Flow<'_>) -> Check<()> {
+    let (wanted, what) = match flow {
+        Flow::Token => (RoleType::Jwt, "a token that is brought along"),
+        Flow::Provider { .. } => (RoleType::Oidc, "a login at a provider"),
+    };
+    if role.role_type == wanted {
+        return Ok(Passed::new((), wanted.name()));
+    }
+    Err(Refused::new(format!(
+        "the role is of type '{}', wanted '{}' for {what}",
+        role.role_type.name(),
+        wanted.name()
+    ))
+    .hint(format!("set \"role_type\": \"{}\" in the role (without it, a role is oidc)", wanted.name())))
+}
+
+/// Whether an error means that the token could be read but is not signed by one of the keys.
+const fn is_about_signature(error: &TokenError) -> bool {
+    matches!(
+        error,
+        TokenError::Unsigned(_)
+            | TokenError::SignatureEmpty
+            | TokenError::AlgorithmUnknown(_)
+            | TokenError::AlgorithmMismatch { .. }
+            | TokenError::NoKey
+            | TokenError::KeyUnknown { .. }
+            | TokenError::OtherIssuer { .. }
+            | TokenError::Signature(_)
+            | TokenError::TooManyKeys { .. }
+    )
+}
+
+/// What the reference server takes though its form is wrong, in words for the reason.
+fn laxness(error: &TokenError) -> &'static str {
+    match error {
+        TokenError::Parts(1) => {
+            "; a token in JSON form, which the reference server takes, is refused here as well"
+        }
+        TokenError::Base64 { .. } => {
+            "; the reference server drops white space and padding, here they are refused"
+        }
+        TokenError::TooLong(_)
+        | TokenError::TooDeep(_)
+        | TokenError::SpareBits(_)
+        | TokenError::NotUtf8(_)
+        | TokenError::Duplicate { .. }
+        | TokenError::Critical(_)
+        | TokenError::Unencoded
+        | TokenError::EmbeddedKey(_) => "; the reference server is not always that strict",
+        _ => "",
+    }
+}
+
+fn form(token: Result<&Verified, &TokenError>) -> Check<()> {
+    match token {
+        Err(error) if !is_about_signature(error) => {
+            Err(Refused { reason: format!("{error}{}", laxness(error)), hint: error.hint() })
+        }
+        Ok(verified) => {
+            header(verified.header().as_object())?;
+            Ok(Passed::new((), "well formed"))
+        }
+        Err(_) => Ok(Passed::new((), "well formed")),
+    }
+}
+
+/// What the reference server reads of a header though it has no use for it, and so refuses where
+/// it can't: a `nonce` that is no text, a `jwk` that is no public key.
+fn header(members: &Map<String, Value>) -> Result<(), Refused> {
+    let given = |name: &str| members.get(name).filter(|value| !value.is_null());
+    if given("nonce").is_some_and(|nonce| !nonce.is_string()) {
+        return Err(Refused::new("the token's header has a 'nonce' that is no text"));
+    }
+    if let Some(jwk) = given("jwk") {
+        Jwk::parse(&jwk.to_string()).and_then(|jwk| jwk.verifying_key(WeakKeys::Allow)).map_err(|error| {
+            Refused::new(format!("the token's header has a 'jwk' that is no public key: {error}"))
+        })?;
+    }
+    Ok(())
+}
+
+fn signature<'a>(config: &RoleConfig, token: Result<&'a Verified, &TokenError>) -> Check<&'a Verified> {
+    match token {
+        Ok(verified) => {
+            let is_named = verified.header().key_id().is_some_and(|kid| !kid.is_empty());
+            if matches!(config.keys, KeySource::KeySets(_)) && !is_named {
+                return Err(Refused::new(
+                    "the token's header names no key ('kid'), which jwks_pairs needs to find the right set",
+                ));
+            }
+            let reason = match verified.header().key_id() {
+                Some(kid) => format!("{} by the key {}", verified.algorithm(), quote(kid)),
+                None => verified.algorithm().to_string(),
+            };
+            Ok(Passed::new(verified, reason))
+        }
+        Err(error) => Err(refused(error)),
+    }
+}
+
+fn refused(error: &TokenError) -> Refused {
+    Refused { reason: error.to_string(), hint: error.hint() }
+}
+
+fn algorithm(config: &RoleConfig, verified: &Verified) -> Check<()> {
+    let name = verified.header().algorithm();
+    // RFC 9864 calls it Ed25519; the reference server does not know that name.
+    if name != verified.algorithm().name() {
+        return Err(Refused::new(format!(
+            "the token says {}, the reference server knows only {}",
+            quote(name),
+            verified.algorithm()
+        )));
+    }
+    if config.algorithms.contains(&verified.algorithm()) {
+        return Ok(Passed::new((), format!("{name} is allowed")));
+    }
+    let allowed: Vec<&str> = config.algorithms.iter().map(|algorithm: &Algorithm| algorithm.name()).collect();
+    Err(Refused::new(format!("{name} is not among jwt_supported_algs ({})", allowed.join(", "))))
+}
+
+fn issuer(config: &RoleConfig, claims: &Registered) -> Check<()> {
+    let Some(wanted) = &config.bound_issuer else {
+        let reason = match &claims.iss {
+            Some(iss) => format!("any will do, found {}", quote(iss)),
+            None => "any will do, found none".to_owned(),
+        };
+        return Ok(match config.keys {
+            KeySource::Discovery(_) => Passed {
+                hint: Some("set bound_issuer in the configuration".to_owned()),
+                ..Passed::warning((), format!("{reason}: oidc_discovery_url alone binds no issuer"))
+            },
+            _ => Passed::new((), reason),
+        });
+    };
+    exact("iss", "bound_issuer", wanted, claims.iss.as_deref())
+}
+
+fn subject(role: &LoginRole, claims: &Registered) -> Check<()> {
+    match &role.bound_subject {
+        None => Ok(Passed::new((), "any will do")),
+        Some(wanted) => exact("sub", "bound_subject", wanted, claims.sub.as_deref()),
+    }
+}
+
+fn exact(claim: &str, field: &str, wanted: &str, found: Option<&str>) -> Check<()> {
+    match found {
+        Some(found) if found == wanted => Ok(Passed::new((), quote(found))),
+        Some(found) => {
+            let refused =
+                Refused::new(format!("{claim} is {}, wanted {} ({field})", quote(found), quote(wanted)));
+            Err(match bound_claims::text_difference(wanted, found) {
+                Some(hint) => refused.hint(hint),
+                None if wanted.contains('*') => refused.hint("* stands for itself here"),
+                None => refused,
+            })
+        }
+        None => Err(Refused::new(format!("the token has no {claim}, wanted {} ({field})", quote(wanted)))),
+    }
+}
+
+fn audience(role: &LoginRole, claims: &Registered, flow: Flow<'_>) -> Check<()> {
+    let (wanted, found) = (&role.bound_audiences, &claims.aud);
+    let listed = |texts: &[String]| {
+        let mut shown: Vec<String> = texts.iter().take(5).map(|text| quote(text)).collect();
+        if texts.len() > shown.len() {
+            shown.push(format!("{} more", texts.len() - shown.len()));
+        }
+        shown.join(" or ")
+    };
+    if wanted.is_empty() {
+        return if found.is_empty() || matches!(flow, Flow::Provider { .. }) {
+            Ok(Passed::new(
+                (),
+                if found.is_empty() { "none, and the role binds none" } else { "the client's" },
+            ))
+        } else {
+            let first = Value::from(found[0].as_str());
+            Err(Refused::new(format!(
+                "the token is for {}, and the role has no bound_audiences: such a role refuses every token \
+                 that has an aud",
+                listed(found)
+            ))
+            .hint(format!("if this service is meant, set \"bound_audiences\": [{first}] in the role")))
+        };
+    }
+    if let Some(matched) = found.iter().find(|audience| wanted.contains(audience)) {
+        return Ok(Passed::new((), quote(matched)));
+    }
+    if found.is_empty() {
+        return Err(Refused::new(format!(
+            "the token has no aud, wanted {} (bound_audiences)",
+            listed(wanted)
+        ))
+        .hint("ask the issuer for a token for this audience"));
+    }
+    let refused =
+        Refused::new(format!("aud is {}, wanted {} (bound_audiences)", listed(found), listed(wanted)));
+    let difference = wanted
+        .iter()
+        .find_map(|wanted| found.iter().find_map(|found| bound_claims::text_difference(wanted, found)));
+    Err(match difference {
+        Some(hint) => refused.hint(hint),
+        None if wanted.iter().any(|wanted| wanted.contains('*')) => {
+            refused.hint("audiences are compared letter by letter; * stands for itself")
+        }
+        None => refused,
+    })
+}

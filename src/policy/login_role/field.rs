@@ -1,0 +1,256 @@
+//! Reads the fields of a role or configuration one by one and gathers every fault on the way.
+
+use serde_json::{Map, Value};
+
+use super::error::RoleFault;
+use super::seconds;
+use crate::util::printable::PrintableText;
+use crate::util::quote::quote;
+use crate::util::suggest::nearest;
+
+const TEXT: &str = "a text";
+const TEXT_LIST: &str = "a list of texts, or one text with commas";
+const FLAG: &str = "true or false";
+const WHOLE: &str = "a whole number";
+const SECONDS: &str = "whole seconds, or a text such as \"300\", \"5m\" or \"1d\"";
+const LIFE: &str = "seconds that are not negative";
+
+/// The fields of an object, and what is wrong with them so far. `null` counts as not given.
+pub(super) struct Fields<'a> {
+    path: String,
+    members: &'a Map<String, Value>,
+    faults: Vec<RoleFault>,
+}
+
+impl<'a> Fields<'a> {
+    /// The fields of what should be an object.
+    pub(super) fn of(path: &str, value: &'a Value) -> Result<Self, RoleFault> {
+        match value {
+            Value::Object(members) => Ok(Self { path: path.to_owned(), members, faults: Vec::new() }),
+            other => {
+                Err(RoleFault::Type { path: path.to_owned(), found: describe(other), wanted: "an object" })
+            }
+        }
+    }
+
+    /// Where a field is.
+    pub(super) fn path(&self, name: &str) -> String {
+        below(&self.path, name)
+    }
+
+    pub(super) fn fault(&mut self, fault: RoleFault) {
+        self.faults.push(fault);
+    }
+
+    pub(super) fn conflict(&mut self, name: &str, reason: impl Into<String>) {
+        let path = self.path(name);
+        self.fault(RoleFault::Conflict { path, reason: reason.into() });
+    }
+
+    pub(super) fn wrong_type(&mut self, name: &str, found: &Value, wanted: &'static str) {
+        let path = self.path(name);
+        self.fault(RoleFault::Type { path, found: describe(found), wanted });
+    }
+
+    pub(super) fn raw(&self, name: &str) -> Option<&'a Value> {
+        self.members.get(name).filter(|value| !value.is_null())
+    }
+
+    /// A field as it stands, `null` too.
+    pub(super) fn given(&self, name: &str) -> Option<&'a Value> {
+        self.members.get(name)
+    }
+
+    /// Refuses every field that is not among `known`.
+    pub(super) fn refuse_unknown(&mut self, known: &[&'static str]) {
+        for name in self.members.keys().filter(|name| !known.contains(&name.as_str())) {
+            let near = nearest(name, known.iter().copied());
+            let near = near.and_then(|near| known.iter().copied().find(|candidate| *candidate == near));
+            // A secret may stand in the place of a name.
+            let shown = PrintableText::member(name);
+            let path = if shown.as_str() == name {
+                below(&self.path, name)
+            } else {
+                format!("{}.{shown}", self.path)
+            };
+            self.faults.push(RoleFault::UnknownField { path, nearest: near });
+        }
+    }
+
+    /// A text; whole numbers stand for their digits.
+    pub(super) fn text(&mut self, name: &str) -> Option<String> {
+        let value = self.raw(name)?;
+        let text = scalar_text(value);
+        if text.is_none() {
+            self.wrong_type(name, value, TEXT);
+        }
+        text
+    }
+
+    /// A text that is not shown, even when it is wrong.
+    pub(super) fn secret(&mut self, name: &str) -> Option<String> {
+        match self.raw(name)? {
+            Value::String(text) => Some(text.clone()),
+            _ => {
+                let path = self.path(name);
+                self.fault(RoleFault::Type { path, found: "something else".to_owned(), wanted: TEXT });
+                None
+            }
+        }
+    }
+
+    /// A list of texts, or one text that is split at commas; white space around each is dropped.
+    pub(super) fn texts(&mut self, name: &str) -> Vec<String> {
+        let Some(value) = self.raw(name) else { return Vec::new() };
+        match value {
+            Value::String(text) if text.is_empty() => Vec::new(),
+            Value::String(text) => text.split(',').map(|piece| piece.trim().to_owned()).collect(),
+            Value::Array(elements) => {
+                let mut texts = Vec::with_capacity(elements.len());
+                for (at, element) in elements.iter().enumerate() {
+                    match scalar_text(element) {
+                        Some(text) => texts.push(text.trim().to_owned()),
+                        None => self.wrong_type(&format!("{name}[{at}]"), element, TEXT),
+                    }
+                }
+                texts
+            }
+            other => match scalar_text(other) {
+                Some(text) => vec![text],
+                None => {
+                    self.wrong_type(name, other, TEXT_LIST);
+                    Vec::new()
+                }
+            },
+        }
+    }
+
+    /// A switch: true, false, or their text forms and numbers, as Go reads them.
+    pub(super) fn flag(&mut self, name: &str) -> Option<bool> {
+        let value = self.raw(name)?;
+        let flag = match value {
+            Value::Bool(flag) => Some(*flag),
+            _ => match scalar_text(value).as_deref() {
+                Some("1" | "t" | "T" | "TRUE" | "true" | "True") => Some(true),
+                Some("" | "0" | "f" | "F" | "FALSE" | "false" | "False") => Some(false),
+                _ => None,
+            },
+        };
+        if flag.is_none() {
+            self.wrong_type(name, value, FLAG);
+        }
+        flag
+    }
+
+    /// One of a few words, to the letter.
+    pub(super) fn word(&mut self, name: &str, known: &[&str]) -> Option<String> {
+        let word = self.text(name)?;
+        if known.contains(&word.as_str()) {
+            return Some(word);
+        }
+        let path = self.path(name);
+        let names: Vec<&str> = known.iter().copied().filter(|word| !word.is_empty()).collect();
+        self.fault(RoleFault::Value {
+            path,
+            found: PrintableText::value(&word).to_string(),
+            wanted: names.join(" or "),
+        });
+        None
+    }
+
+    /// A whole number, or its text; an empty text is 0.
+    pub(super) fn whole(&mut self, name: &str) -> Option<i64> {
+        let value = self.raw(name)?;
+        let number = match value {
+            Value::Number(number) => number.as_i64(),
+            Value::String(text) if text.is_empty() => Some(0),
+            Value::String(text) => text.parse().ok(),
+            _ => None,
+        };
+        if number.is_none() {
+            self.wrong_type(name, value, WHOLE);
+        }
+        number
+    }
+
+    /// Seconds that may be negative.
+    pub(super) fn seconds(&mut self, name: &str) -> Option<i64> {
+        let value = self.raw(name)?;
+        let seconds = match value {
+            Value::Number(number) => number.as_i64().and_then(seconds::within),
+            Value::String(text) => seconds::from_text(text),
+            _ => None,
+        };
+        if seconds.is_none() {
+            self.wrong_type(name, value, SECONDS);
+        }
+        seconds
+    }
+
+    /// Seconds that may not be negative; 0 is as good as not given.
+    pub(super) fn life(&mut self, name: &str) -> Option<i64> {
+        let seconds = self.seconds(name)?;
+        if seconds < 0 {
+            let value = self.raw(name)?;
+            self.wrong_type(name, value, LIFE);
+            return None;
+        }
+        (seconds > 0).then_some(seconds)
+    }
+
+    /// An object.
+    pub(super) fn object(&mut self, name: &str) -> Option<&'a Map<String, Value>> {
+        let value = self.raw(name)?;
+        match value {
+            Value::Object(members) => Some(members),
+            other => {
+                self.wrong_type(name, other, "an object");
+                None
+            }
+        }
+    }
+
+    /// What was gathered, or every fault.
+    pub(super) fn finish<T>(self, value: T) -> Result<T, Vec<RoleFault>> {
+        if self.faults.is_empty() { Ok(value) } else { Err(self.faults) }
+    }
+}
+
+/// The path of a member; a name that is no plain word is quoted.
+pub(super) fn below(path: &str, name: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-[]".contains(c);
+    let shown = if !name.is_empty() && name.chars().all(plain) { name.to_owned() } else { quote(name) };
+    if path.is_empty() { shown } else { format!("{path}.{shown}") }
+}
+
+/// A text, or the digits of a whole number. The reference server turns `true` into the text `1`
+/// as well; that is an accident and not followed.
+pub(super) fn scalar_text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) if number.is_i64() || number.is_u64() => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+/// Whether the reference server takes a text for an address: IPv4 or IPv6, with a port or without;
+/// everything with a `/` in it passes, as a network or as the path of a socket.
+pub(super) fn is_address(text: &str) -> bool {
+    let is_zoned = text.contains('%');
+    text.contains('/')
+        || (!is_zoned
+            && (text.parse::<std::net::IpAddr>().is_ok() || text.parse::<std::net::SocketAddr>().is_ok()))
+}
+
+/// What a JSON value is, for a message.
+pub(super) fn describe(value: &Value) -> String {
+    match value {
+        Value::Null => "null".to_owned(),
+        Value::Bool(flag) => flag.to_string(),
+        Value::Number(number) => format!("the number {number}"),
+        Value::String(text) => format!("the string {}", PrintableText::value(text)),
+        Value::Array(elements) if elements.is_empty() => "an empty list".to_owned(),
+        Value::Array(elements) => format!("a list of {}", elements.len()),
+        Value::Object(_) => "an object".to_owned(),
+    }
+}

@@ -1,0 +1,175 @@
+//! Who the token says its bearer is: name, kept claims, groups.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::bound_claims::{look_up, missing, odd_index};
+use super::check_sequence::{Check, Passed, Refused};
+use super::field::describe;
+use super::role::LoginRole;
+use crate::policy::pointer;
+use crate::util::quote::{is_hidden, quote};
+
+/// Bytes of a key of the metadata, and of a value, and how many pairs there are at most, the
+/// role's name among them (OpenBao 2.7.2).
+const MAX_KEY_BYTES: usize = 128;
+const MAX_VALUE_BYTES: usize = 512;
+const MAX_PAIRS: usize = 64;
+
+/// How the keys begin that the reference server keeps to itself.
+const RESERVED: &str = "vault-";
+
+/// Who may log in, and what is known about them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Login {
+    /// The user's name.
+    pub username: String,
+    /// The user's groups, each once, in the token's order.
+    pub groups: Vec<String>,
+    /// The claims that are kept, and under `role` the name of the role.
+    pub metadata: BTreeMap<String, String>,
+    /// The most seconds the session may last; the server's own length where there is none.
+    pub session_seconds: Option<i64>,
+}
+
+/// The name. Unlike every other claim, a plain `aud` is taken as it stands.
+pub(super) fn user_name(role: &LoginRole, claims: &Map<String, Value>) -> Check<String> {
+    let name = &role.user_claim;
+    let found = if role.user_claim_is_pointer {
+        look_up(claims, name)
+    } else {
+        claims.get(name).filter(|value| !value.is_null()).map(std::borrow::Cow::Borrowed)
+    };
+    let Some(found) = found else {
+        let is_inside = name.starts_with('/') && pointer::look_up(claims, name).is_some();
+        return Err(if !role.user_claim_is_pointer && is_inside {
+            Refused::new(format!("the token has no claim {}", quote(name)))
+                .hint("set \"user_claim_json_pointer\": true, so that it is a JSON pointer")
+        } else {
+            missing(claims, name)
+        });
+    };
+    let Value::String(user) = &*found else {
+        return Err(Refused::new(format!(
+            "{} is {}, wanted a text: nothing else is turned into a name",
+            quote(name),
+            describe(&found)
+        )));
+    };
+    if user.is_empty() {
+        return Err(Refused::new(format!("{} is empty, wanted a name", quote(name))));
+    }
+    if user.trim().is_empty() || user.chars().any(char::is_control) {
+        return Err(Refused::new(format!(
+            "{} is {}, which is no name: the reference server takes white space and control characters, here \
+             they are refused",
+            quote(name),
+            quote(user)
+        )));
+    }
+    let reason = format!("{} is {}", quote(name), quote(user));
+    if user.chars().any(is_hidden) {
+        return Ok(Passed::warning(user.clone(), format!("{reason}, with characters that do not show")));
+    }
+    Ok(Passed::new(user.clone(), reason))
+}
+
+/// The kept claims; one that is missing is passed over.
+pub(super) fn mappings(role: &LoginRole, claims: &Map<String, Value>) -> Check<BTreeMap<String, String>> {
+    let mut kept = BTreeMap::from([("role".to_owned(), role.name.clone())]);
+    for (source, target) in &role.claim_mappings {
+        match look_up(claims, source).as_deref() {
+            None if pointer::meets_odd_index(claims, source) => return Err(odd_index(source)),
+            None => {}
+            Some(Value::String(text)) => {
+                check_metadata(source, target, text)?;
+                kept.insert(target.clone(), text.clone());
+            }
+            Some(other) => {
+                let refused = Refused::new(format!(
+                    "{}, to be kept as {}, is {}, wanted a text",
+                    quote(source),
+                    quote(target),
+                    describe(other)
+                ));
+                return Err(if source == "aud" {
+                    refused.hint("aud is always seen as a list; \"/aud\" is seen as it stands")
+                } else {
+                    refused
+                });
+            }
+        }
+    }
+    if kept.len() > MAX_PAIRS {
+        return Err(Refused::new(format!(
+            "{} claims would be kept, with the role's name more than the {MAX_PAIRS} the reference server keeps",
+            kept.len() - 1
+        )));
+    }
+    let reason = match role.claim_mappings.len() {
+        0 => "the role keeps no claim".to_owned(),
+        wanted => format!("{} of {wanted} claims kept", kept.len() - 1),
+    };
+    Ok(Passed::new(kept, reason))
+}
+
+/// What the reference server keeps as metadata of a user: it refuses the login otherwise.
+fn check_metadata(source: &str, target: &str, text: &str) -> Result<(), Refused> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "=/+_-".contains(c);
+    let problem = if target.len() > MAX_KEY_BYTES {
+        format!("has {} bytes, wanted at most {MAX_KEY_BYTES}", target.len())
+    } else if !target.chars().all(is_plain) {
+        "has a character beyond letters, digits and = / + _ -".to_owned()
+    } else if target.starts_with(RESERVED) {
+        format!("begins with '{RESERVED}', which is reserved")
+    } else if text.len() > MAX_VALUE_BYTES {
+        let what = format!("{} has {} bytes", quote(source), text.len());
+        return Err(Refused::new(format!("{what}, wanted at most {MAX_VALUE_BYTES} to be kept")));
+    } else {
+        return Ok(());
+    };
+    Err(Refused::new(format!(
+        "the key {}, under which {} is to be kept, {problem}",
+        quote(target),
+        quote(source)
+    ))
+    .hint("name another key in the role's claim_mappings"))
+}
+
+/// The groups. A token without the claim is refused, an empty list is not.
+pub(super) fn groups(role: &LoginRole, claims: &Map<String, Value>) -> Check<Vec<String>> {
+    let Some(name) = &role.groups_claim else {
+        return Ok(Passed::new(Vec::new(), "the role asks for none"));
+    };
+    let Some(found) = look_up(claims, name) else {
+        let refused = missing(claims, name);
+        let reason = format!("{}, and the role wants its groups", refused.reason);
+        let hint = refused.hint.unwrap_or_else(|| {
+            "let the issuer put groups into the token, or take groups_claim out of the role".to_owned()
+        });
+        return Err(Refused::new(reason).hint(hint));
+    };
+    let wrong = |what: &str, value: &Value| {
+        Refused::new(format!("{} {what} {}, wanted a text or a list of texts", quote(name), describe(value)))
+    };
+    let mut groups: Vec<String> = Vec::new();
+    let elements = match &*found {
+        text @ Value::String(_) => std::slice::from_ref(text),
+        Value::Array(elements) => elements.as_slice(),
+        other => return Err(wrong("is", other)),
+    };
+    for element in elements {
+        match element {
+            Value::String(group) if group.is_empty() || groups.contains(group) => {}
+            Value::String(group) => groups.push(group.clone()),
+            other => return Err(wrong("has in its list", other)),
+        }
+    }
+    let reason = match groups.len() {
+        0 => "none".to_owned(),
+        1 => quote(&groups[0]),
+        count => format!("{count} groups"),
+    };
+    Ok(Passed::new(groups, reason))
+}

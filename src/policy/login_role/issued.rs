@@ -1,0 +1,99 @@
+//! The fields of a role about the token that another server would issue. Nothing acts on them
+//! here; they are read as that server reads them all the same, so that a role it refuses is not
+//! taken here.
+
+use serde_json::{Map, Value};
+
+use super::error::RoleFault;
+use super::field::{Fields, is_address};
+use crate::util::printable::PrintableText;
+
+/// Their names, in the order in which they are shown.
+const NAMES: &[&str] = &[
+    "policies",
+    "token_policies",
+    "token_no_default_policy",
+    "token_policies_template_claims",
+    "num_uses",
+    "token_num_uses",
+    "period",
+    "token_period",
+    "token_strictly_bind_ip",
+    "token_type",
+    "callback_mode",
+    "poll_interval",
+    "oauth2_metadata",
+    "oidc_disable_confirmation",
+    "max_ttl",
+    "token_max_ttl",
+    "token_explicit_max_ttl",
+    "bound_cidrs",
+    "token_bound_cidrs",
+];
+
+/// The policy of whoever may do everything, which no auth method gives.
+const ROOT: &str = "root";
+
+/// The fields as they stand, after a look at what is in them.
+pub(super) fn read(fields: &mut Fields<'_>) -> Map<String, Value> {
+    for name in [
+        "token_no_default_policy",
+        "token_policies_template_claims",
+        "token_strictly_bind_ip",
+        "oidc_disable_confirmation",
+    ] {
+        fields.flag(name);
+    }
+    fields.whole("num_uses");
+    fields.whole("poll_interval");
+    fields.life("period");
+    let uses = fields.whole("token_num_uses").unwrap_or(0);
+    if uses < 0 {
+        fields.conflict("token_num_uses", format!("found {uses}, wanted a number that is not negative"));
+    }
+    let is_periodic = fields.life("token_period").is_some();
+    let kind = fields.word("token_type", &["", "default", "service", "batch"]);
+    if kind.as_deref() == Some("batch") && (uses > 0 || is_periodic) {
+        fields.conflict("token_type", "batch tokens have neither token_num_uses nor token_period");
+    }
+    fields.word("callback_mode", &["client", "direct", "device"]);
+    for (at, name) in fields.texts("oauth2_metadata").iter().enumerate() {
+        if !["access_token", "id_token", "refresh_token"].contains(&name.as_str()) {
+            let path = fields.path(&format!("oauth2_metadata[{at}]"));
+            let wanted = "access_token, id_token or refresh_token".to_owned();
+            fields.fault(RoleFault::Value { path, found: PrintableText::value(name).to_string(), wanted });
+        }
+    }
+    policies(fields);
+    NAMES.iter().filter_map(|name| Some(((*name).to_owned(), fields.raw(name)?.clone()))).collect()
+}
+
+/// The older name only counts where the newer one is not given.
+fn policies(fields: &mut Fields<'_>) {
+    let (old, new) = (fields.texts("policies"), fields.texts("token_policies"));
+    let (name, counted) =
+        if fields.raw("token_policies").is_some() { ("token_policies", new) } else { ("policies", old) };
+    if counted.iter().any(|policy| policy.eq_ignore_ascii_case(ROOT)) {
+        fields.conflict(name, "no login gives the policy 'root': the reference server refuses every one");
+    }
+}
+
+/// The addresses that a login must come from.
+pub(super) fn addresses(fields: &mut Fields<'_>) -> Vec<String> {
+    let mut all = Vec::new();
+    for name in ["token_bound_cidrs", "bound_cidrs"] {
+        for (at, address) in fields.texts(name).into_iter().enumerate() {
+            if !is_address(&address) {
+                let path = fields.path(&format!("{name}[{at}]"));
+                let wanted = "an address or a network, such as 192.0.2.0/24".to_owned();
+                fields.fault(RoleFault::Value {
+                    path,
+                    found: PrintableText::value(&address).to_string(),
+                    wanted,
+                });
+            }
+            all.push(address);
+        }
+    }
+    all
+}

@@ -1,0 +1,37 @@
+//! Login roles: which tokens may log in, and as whom, decided as the JWT method of Stronghold,
+//! Vault and OpenBao decides, so that a role written for them is used here unchanged.
+//!
+//! A [`RoleConfig`] and a [`LoginRole`] are read strictly from JSON; [`fn@judge`] takes a token's
+//! claims up the ladder of checks. Where the reference server decides by accident (a fraction cut
+//! off before it is compared, an index `0x1` in a pointer), the answer here is no, and the reason
+//! says so.
+//!
+//! ```
+//! use cc_auth::policy::login_role::LoginRole;
+//! use serde_json::json;
+//! let faults = LoginRole::read("demo", &json!({"role_type": "jwt", "bound_claim": {}})).unwrap_err();
+//! assert_eq!(faults[0].to_string(), "demo.bound_claim: unknown field; did you mean 'bound_claims'?");
+//! ```
+
+mod bound_claims;
+mod check_sequence;
+mod config;
+mod error;
+mod evaluate;
+mod field;
+mod identity;
+mod issued;
+mod lint;
+mod registered;
+mod role;
+pub mod seconds;
+mod set;
+mod times;
+
+pub use config::{KeySource, RemoteKeys, RoleConfig};
+pub use error::RoleFault;
+pub use evaluate::{CHECKS, Flow, judge, unknown_role};
+pub use identity::Login;
+pub use lint::{config_surprises, role_surprises};
+pub use role::{BoundClaim, LoginRole, Matching, RoleType};
+pub use set::Roles;

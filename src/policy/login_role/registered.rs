@@ -1,0 +1,135 @@
+//! The registered claims of a token and their types.
+
+use serde_json::{Map, Value};
+
+use super::check_sequence::{Check, Passed, Refused};
+use super::field::describe;
+use crate::util::quote::quote;
+
+/// The registered claims (RFC 7519 4.1), after their types were checked.
+#[derive(Debug, Default)]
+pub(super) struct Registered {
+    pub(super) iss: Option<String>,
+    pub(super) sub: Option<String>,
+    /// The audiences; none when `aud` is missing or an empty list.
+    pub(super) aud: Vec<String>,
+    pub(super) exp: Option<i64>,
+    pub(super) nbf: Option<i64>,
+    pub(super) iat: Option<i64>,
+}
+
+const NAMES: [&str; 7] = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti"];
+
+/// The last second that the reference server's clock, which counts from the year 1, can hold;
+/// later ones wrap there.
+const LAST_SECOND: i64 = i64::MAX - 62_135_596_800;
+
+/// Reads and checks them, used by the role or not.
+pub(super) fn read(claims: &Map<String, Value>) -> Check<Registered> {
+    refuse_ambiguous(claims)?;
+    text(claims, "jti")?;
+    let registered = Registered {
+        iss: text(claims, "iss")?,
+        sub: text(claims, "sub")?,
+        aud: audiences(claims)?,
+        exp: time(claims, "exp")?,
+        nbf: time(claims, "nbf")?,
+        iat: time(claims, "iat")?,
+    };
+    Ok(Passed::new(registered, "have their types"))
+}
+
+/// A top-level claim such as `SUB`, which is a registered one but for its case: readers of JSON
+/// that fold case would take one for the other.
+fn refuse_ambiguous(claims: &Map<String, Value>) -> Result<(), Refused> {
+    for claim in claims.keys() {
+        let folded: String = claim.chars().map(fold).collect();
+        if let Some(name) = NAMES.into_iter().find(|name| *name == folded && *name != claim) {
+            return Err(Refused::new(format!(
+                "the claim {} is ambiguous: it equals '{name}' when case is folded",
+                quote(claim)
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Simple case folding as far as the registered names go: the long s folds to s; the dotless i
+/// does not fold to i.
+const fn fold(character: char) -> char {
+    match character {
+        '\u{17f}' => 's',
+        other => other.to_ascii_lowercase(),
+    }
+}
+
+fn text(claims: &Map<String, Value>, name: &str) -> Result<Option<String>, Refused> {
+    match claims.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.clone())),
+        Some(other) => Err(wrong_type(name, other, "a text")),
+    }
+}
+
+fn wrong_type(name: &str, found: &Value, wanted: &str) -> Refused {
+    Refused::new(format!("'{name}' is {}, wanted {wanted}", describe(found)))
+}
+
+fn audiences(claims: &Map<String, Value>) -> Result<Vec<String>, Refused> {
+    let wanted = "a text or a list of texts";
+    match claims.get("aud") {
+        None => Ok(Vec::new()),
+        Some(Value::String(text)) => Ok(vec![text.clone()]),
+        Some(Value::Array(elements)) => elements
+            .iter()
+            .map(|element| match element {
+                Value::String(text) => Ok(text.clone()),
+                other => {
+                    Err(Refused::new(format!("'aud' has {} in its list, wanted {wanted}", describe(other))))
+                }
+            })
+            .collect(),
+        Some(other) => Err(wrong_type("aud", other, wanted)),
+    }
+}
+
+/// A time in seconds, its fraction cut off; 0, and so everything between -1 and 1, is as good as
+/// not given.
+fn time(claims: &Map<String, Value>, name: &str) -> Result<Option<i64>, Refused> {
+    let number = match claims.get(name) {
+        None | Some(Value::Null) => return Ok(None),
+        Some(Value::Number(number)) => number,
+        Some(other) => return Err(wrong_type(name, other, "a number of seconds since 1970")),
+    };
+    let too_far = || {
+        Refused::new(format!(
+            "'{name}' is {}, beyond what a clock of 64 bits can hold; the reference server wraps there, \
+             here it is refused",
+            quote(&number.to_string())
+        ))
+    };
+    let seconds = match (number.as_i64(), number.as_f64()) {
+        (Some(seconds), _) => seconds,
+        (None, Some(float)) => whole(float).ok_or_else(too_far)?,
+        (None, None) => return Err(too_far()),
+    };
+    if !(-LAST_SECOND..=LAST_SECOND).contains(&seconds) {
+        return Err(too_far());
+    }
+    Ok((seconds != 0).then_some(seconds))
+}
+
+/// The whole part of a float that is within 64 bits.
+fn whole(float: f64) -> Option<i64> {
+    // 2^63, exactly.
+    const BOUND: f64 = 9_223_372_036_854_775_808.0;
+    if float.is_nan() || float.abs() >= BOUND {
+        return None;
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "cutting off the fraction is what is wanted, and the range was checked"
+    )]
+    let seconds = float as i64;
+    Some(seconds)
+}

@@ -1,0 +1,348 @@
+//! A login role as its file says it.
+
+use serde_json::{Map, Value};
+
+use super::error::RoleFault;
+use super::field::{Fields, below, describe, scalar_text};
+use super::issued;
+use crate::util::printable::PrintableText;
+use crate::util::quote::quote;
+
+/// Which tokens may log in, and as whom.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LoginRole {
+    /// Its name, in lower case.
+    pub name: String,
+    /// What kind of login it is for.
+    pub role_type: RoleType,
+    /// The claim that holds the user's name.
+    pub user_claim: String,
+    /// Whether a `user_claim` that starts with `/` is a JSON pointer.
+    pub user_claim_is_pointer: bool,
+    /// The audiences of which a token must have one.
+    pub bound_audiences: Vec<String>,
+    /// The exact `sub`; any when there is none.
+    pub bound_subject: Option<String>,
+    /// The claims a token must have, and with which values.
+    pub bound_claims: Vec<BoundClaim>,
+    /// How the values of bound claims are compared.
+    pub matching: Matching,
+    /// The claim that holds the user's groups.
+    pub groups_claim: Option<String>,
+    /// Claims that are kept: name of the claim, and under which key.
+    pub claim_mappings: Vec<(String, String)>,
+    /// Seconds by which clocks may differ; 0 is the default, a negative number none.
+    pub clock_skew_leeway: Option<i64>,
+    /// Seconds a token without `exp` lives; likewise.
+    pub expiration_leeway: Option<i64>,
+    /// Seconds before `exp` from which a token that has nothing else is valid; likewise.
+    pub not_before_leeway: Option<i64>,
+    /// Seconds since the person last proved who they are, for `oidc` roles.
+    pub max_age: Option<i64>,
+    /// Where an OpenID Connect login may return to.
+    pub allowed_redirect_uris: Vec<String>,
+    /// What is asked for beside `openid`.
+    pub oidc_scopes: Vec<String>,
+    /// Whether the received claims are shown with `-v`.
+    pub verbose_logging: bool,
+    /// Seconds the session lasts at most, out of `token_ttl` or `ttl` and the maxima.
+    pub session_seconds: Option<i64>,
+    /// Addresses a login must come from. Not checked: a file knows of no connection.
+    pub bound_cidrs: Vec<String>,
+    /// The remaining fields, which are about the token another server would issue: kept to be
+    /// shown, not acted on.
+    pub kept: Map<String, Value>,
+}
+
+/// What kind of login a role is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RoleType {
+    /// A token that was brought along.
+    Jwt,
+    /// A login at an OpenID Connect provider.
+    Oidc,
+}
+
+impl RoleType {
+    /// Its name in a role.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Jwt => "jwt",
+            Self::Oidc => "oidc",
+        }
+    }
+}
+
+/// How the values of bound claims are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Matching {
+    /// Equal, letter by letter.
+    Exact,
+    /// Patterns in which `*` is any run of characters.
+    Glob,
+}
+
+/// A claim a token must have.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BoundClaim {
+    /// The claim, or a JSON pointer when it starts with `/`.
+    pub name: String,
+    /// The values of which one must match; as written, so that the kinds count.
+    pub values: Vec<Value>,
+    /// Whether what stands in the role can't match anything, such as `null` or an object.
+    pub is_comparable: bool,
+}
+
+const KNOWN: &[&str] = &[
+    "role_type",
+    "user_claim",
+    "user_claim_json_pointer",
+    "bound_audiences",
+    "bound_subject",
+    "bound_claims",
+    "bound_claims_type",
+    "groups_claim",
+    "claim_mappings",
+    "clock_skew_leeway",
+    "expiration_leeway",
+    "not_before_leeway",
+    "max_age",
+    "allowed_redirect_uris",
+    "oidc_scopes",
+    "verbose_oidc_logging",
+    "ttl",
+    "token_ttl",
+    "max_ttl",
+    "token_max_ttl",
+    "token_explicit_max_ttl",
+    "bound_cidrs",
+    "token_bound_cidrs",
+    "policies",
+    "token_policies",
+    "token_no_default_policy",
+    "token_policies_template_claims",
+    "num_uses",
+    "token_num_uses",
+    "period",
+    "token_period",
+    "token_strictly_bind_ip",
+    "token_type",
+    "callback_mode",
+    "poll_interval",
+    "oauth2_metadata",
+    "oidc_disable_confirmation",
+    "name",
+];
+
+impl LoginRole {
+    /// Reads a role of the given name. Unknown fields are refused: a `bound_claim` without its
+    /// last letter would leave the role wide open.
+    ///
+    /// # Errors
+    /// Every fault there is.
+    pub fn read(name: &str, value: &Value) -> Result<Self, Vec<RoleFault>> {
+        Self::read_at(name, name, value)
+    }
+
+    /// As [`LoginRole::read`], with what the role's place is called in messages, such as
+    /// `auth.jwt-roles.demo`.
+    ///
+    /// # Errors
+    /// Every fault there is.
+    pub fn read_at(path: &str, name: &str, value: &Value) -> Result<Self, Vec<RoleFault>> {
+        let mut fields = Fields::of(path, value).map_err(|fault| vec![fault])?;
+        fields.refuse_unknown(KNOWN);
+        let role_type = read_role_type(&mut fields);
+        let matching = read_matching(&mut fields);
+        let user_claim = fields.text("user_claim").unwrap_or_default();
+        if user_claim.is_empty() && fields.raw("user_claim").is_none_or(|value| value == "") {
+            let path = fields.path("user_claim");
+            fields
+                .fault(RoleFault::Missing { path, wanted: "the name of a claim is wanted, such as \"sub\"" });
+        }
+        let bound_cidrs = issued::addresses(&mut fields);
+        let role = Self {
+            name: name.to_lowercase(),
+            role_type,
+            user_claim,
+            user_claim_is_pointer: fields.flag("user_claim_json_pointer").unwrap_or(false),
+            bound_audiences: fields.texts("bound_audiences"),
+            bound_subject: fields.text("bound_subject").filter(|subject| !subject.is_empty()),
+            bound_claims: read_bound_claims(&mut fields, matching),
+            matching,
+            groups_claim: fields.text("groups_claim").filter(|claim| !claim.is_empty()),
+            claim_mappings: read_mappings(&mut fields),
+            clock_skew_leeway: fields.seconds("clock_skew_leeway"),
+            expiration_leeway: fields.seconds("expiration_leeway"),
+            not_before_leeway: fields.seconds("not_before_leeway"),
+            max_age: fields.life("max_age"),
+            allowed_redirect_uris: fields.texts("allowed_redirect_uris"),
+            oidc_scopes: fields.texts("oidc_scopes"),
+            verbose_logging: fields.flag("verbose_oidc_logging").unwrap_or(false),
+            session_seconds: read_session(&mut fields),
+            bound_cidrs,
+            kept: issued::read(&mut fields),
+        };
+        role.refuse_unbound(&mut fields);
+        fields.finish(role)
+    }
+
+    /// A jwt role binds something, or every token of the issuer would do; an oidc role needs to
+    /// know where the browser may return to.
+    fn refuse_unbound(&self, fields: &mut Fields<'_>) {
+        let is_bound = !self.bound_audiences.is_empty()
+            || self.bound_subject.is_some()
+            || !self.bound_claims.is_empty()
+            || !self.bound_cidrs.is_empty();
+        // A binding that is given but wrong has its own fault.
+        let is_given = ["bound_audiences", "bound_subject", "bound_claims"]
+            .iter()
+            .any(|name| fields.raw(name).is_some_and(|value| !is_nothing(value)));
+        if self.role_type == RoleType::Jwt && !is_bound && !is_given {
+            let path = fields.path("bound_audiences");
+            let wanted = "a jwt role needs at least one of bound_audiences, bound_subject, bound_claims \
+                          and token_bound_cidrs";
+            fields.fault(RoleFault::Missing { path, wanted });
+        }
+        let is_oidc = self.role_type == RoleType::Oidc
+            && fields.raw("role_type").is_none_or(|v| v == "oidc" || v == "");
+        if is_oidc && self.allowed_redirect_uris.is_empty() {
+            let path = fields.path("allowed_redirect_uris");
+            let wanted = "an oidc role needs it; role_type is oidc unless it says \"jwt\"";
+            fields.fault(RoleFault::Missing { path, wanted });
+        }
+    }
+}
+
+fn is_nothing(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.is_empty(),
+        Value::Array(elements) => elements.is_empty(),
+        Value::Object(members) => members.is_empty(),
+        _ => false,
+    }
+}
+
+fn read_role_type(fields: &mut Fields<'_>) -> RoleType {
+    match fields.text("role_type").as_deref() {
+        Some("jwt") => RoleType::Jwt,
+        None | Some("" | "oidc") => RoleType::Oidc,
+        Some(other) => {
+            let path = fields.path("role_type");
+            fields.fault(RoleFault::Value {
+                path,
+                found: PrintableText::value(other).to_string(),
+                wanted: "jwt or oidc".to_owned(),
+            });
+            RoleType::Jwt
+        }
+    }
+}
+
+/// Unlike other fields, this one may not be given as nothing: neither `""` nor `null`.
+fn read_matching(fields: &mut Fields<'_>) -> Matching {
+    let wanted = "string or glob";
+    match fields.given("bound_claims_type") {
+        None => Matching::Exact,
+        Some(Value::String(text)) if text == "string" => Matching::Exact,
+        Some(Value::String(text)) if text == "glob" => Matching::Glob,
+        Some(other) => {
+            let path = fields.path("bound_claims_type");
+            fields.fault(RoleFault::Value { path, found: describe(other), wanted: wanted.to_owned() });
+            Matching::Exact
+        }
+    }
+}
+
+fn read_bound_claims(fields: &mut Fields<'_>, matching: Matching) -> Vec<BoundClaim> {
+    // The reference server takes an empty list for an empty object.
+    if fields.raw("bound_claims").is_some_and(|value| value.as_array().is_some_and(Vec::is_empty)) {
+        return Vec::new();
+    }
+    let Some(members) = fields.object("bound_claims") else { return Vec::new() };
+    let mut bound = Vec::with_capacity(members.len());
+    for (name, value) in members {
+        let (values, is_comparable) = match value {
+            Value::Array(elements) => (elements.clone(), true),
+            Value::Null | Value::Object(_) => (vec![value.clone()], false),
+            scalar => (vec![scalar.clone()], true),
+        };
+        if matching == Matching::Glob {
+            for odd in values.iter().filter(|value| !value.is_string()) {
+                let path = below(&fields.path("bound_claims"), name);
+                let wanted = "patterns, which are texts, since bound_claims_type is glob";
+                fields.fault(RoleFault::Type { path, found: describe(odd), wanted });
+            }
+        }
+        bound.push(BoundClaim { name: name.clone(), values, is_comparable });
+    }
+    bound
+}
+
+fn read_mappings(fields: &mut Fields<'_>) -> Vec<(String, String)> {
+    let Some(members) = fields.object("claim_mappings") else { return Vec::new() };
+    let mut mappings: Vec<(String, String)> = Vec::with_capacity(members.len());
+    for (source, value) in members {
+        let path = below(&fields.path("claim_mappings"), source);
+        let Some(target) = scalar_text(value) else {
+            let wanted = "the key the claim is kept under, a text";
+            fields.fault(RoleFault::Type { path, found: describe(value), wanted });
+            continue;
+        };
+        if target.is_empty() {
+            fields.fault(RoleFault::Missing { path, wanted: "the key the claim is kept under is wanted" });
+        } else if target == "role" {
+            let reason = "the key 'role' is reserved for the name of the role".to_owned();
+            fields.fault(RoleFault::Conflict { path, reason });
+        } else if let Some((other, _)) = mappings.iter().find(|(_, taken)| *taken == target) {
+            let reason = format!("{} is kept under {} already", quote(other), quote(&target));
+            fields.fault(RoleFault::Conflict { path, reason });
+        } else {
+            mappings.push((source.clone(), target));
+        }
+    }
+    mappings
+}
+
+/// The session's length: `token_ttl`, or `ttl` where that is not given, and never more than the
+/// maxima.
+fn read_session(fields: &mut Fields<'_>) -> Option<i64> {
+    let (old, new) = (fields.life("ttl"), fields.life("token_ttl"));
+    let (old_max, new_max) = (fields.life("max_ttl"), fields.life("token_max_ttl"));
+    let explicit = fields.life("token_explicit_max_ttl");
+    let (life, most) = (new.or(old), new_max.or(old_max));
+    if let (Some(life), Some(most)) = (life, most)
+        && life > most
+    {
+        let (name, max) = (
+            if new.is_some() { "token_ttl" } else { "ttl" },
+            if new_max.is_some() { "token_max_ttl" } else { "max_ttl" },
+        );
+        fields.conflict(name, format!("{life} s is more than {max}, {most} s"));
+    }
+    [life, most, explicit].into_iter().flatten().min()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn jwt_role_with_empty_bindings_alone_is_rejected() {
+        for (name, empty) in [
+            ("bound_audiences", json!([])),
+            ("bound_audiences", json!("")),
+            ("bound_subject", json!("")),
+            ("bound_claims", json!({})),
+            ("bound_claims", json!([])),
+        ] {
+            let mut role = json!({"role_type": "jwt", "user_claim": "sub"});
+            role[name] = empty.clone();
+            let faults = LoginRole::read("r", &role).unwrap_err();
+            let [RoleFault::Missing { path, .. }] = &faults[..] else { panic!("{name} {empty}: {faults:?}") };
+            assert_eq!(path, "r.bound_audiences", "{name} {empty}");
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! All roles of a configuration, by name.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::error::RoleFault;
+use super::field::{Fields, below};
+use super::role::LoginRole;
+use crate::util::quote::quote;
+use crate::util::suggest::nearest;
+
+/// Roles by their names, which are in lower case.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Roles(BTreeMap<String, LoginRole>);
+
+impl Roles {
+    /// Reads an object of roles, such as the section `auth.jwt-roles`; `path` is what its place
+    /// is called in messages.
+    ///
+    /// # Errors
+    /// Every fault of every role.
+    pub fn read(path: &str, value: &Value) -> Result<Self, Vec<RoleFault>> {
+        Fields::of(path, value).map_err(|fault| vec![fault])?;
+        let members = value.as_object().into_iter().flatten();
+        let mut roles = BTreeMap::new();
+        let mut faults = Vec::new();
+        for (name, role) in members {
+            let place = below(path, name);
+            match LoginRole::read_at(&place, name, role) {
+                Ok(role) if roles.contains_key(&role.name) => {
+                    let reason =
+                        format!("there is a role {} already: names are lower-cased", quote(&role.name));
+                    faults.push(RoleFault::Conflict { path: place, reason });
+                }
+                Ok(role) => {
+                    roles.insert(role.name.clone(), role);
+                }
+                Err(of_role) => faults.extend(of_role),
+            }
+        }
+        if faults.is_empty() { Ok(Self(roles)) } else { Err(faults) }
+    }
+
+    /// The role of this name, whatever its case.
+    ///
+    /// # Errors
+    /// [`RoleFault::NoSuchRole`] with the nearest name.
+    pub fn find(&self, name: &str) -> Result<&LoginRole, RoleFault> {
+        self.0.get(&name.to_lowercase()).ok_or_else(|| RoleFault::NoSuchRole {
+            name: name.to_owned(),
+            nearest: nearest(name, self.names()).map(str::to_owned),
+        })
+    }
+
+    /// All names, in order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
+    /// All roles, in the order of their names.
+    pub fn iter(&self) -> impl Iterator<Item = &LoginRole> {
+        self.0.values()
+    }
+}

@@ -1,0 +1,168 @@
+//! When a token is valid, by its own times and the role's leeways.
+
+use super::check_sequence::{Check, Passed, Refused};
+use super::registered::Registered;
+use super::role::LoginRole;
+use crate::util::time::{Timestamp, span_for_people};
+
+const DEFAULT_SKEW: i64 = 60;
+const DEFAULT_LEEWAY: i64 = 150;
+
+/// A leeway as it works: 0 is the default, a negative one none.
+pub(super) const fn effective(leeway: Option<i64>, default: i64) -> i64 {
+    match leeway {
+        None | Some(0) => default,
+        Some(negative) if negative < 0 => 0,
+        Some(seconds) => seconds,
+    }
+}
+
+/// The three leeways of a role as they work, in seconds: for clocks, for a missing `exp`, for a
+/// missing `nbf`.
+pub(super) fn leeways(role: &LoginRole) -> (i64, i64, i64) {
+    (
+        effective(role.clock_skew_leeway, DEFAULT_SKEW),
+        effective(role.expiration_leeway, DEFAULT_LEEWAY),
+        effective(role.not_before_leeway, DEFAULT_LEEWAY),
+    )
+}
+
+/// Whether the token is valid now. At least one of the three times must be there; a missing `exp`
+/// is the later of `iat` and `nbf` plus the role's leeway, a missing `nbf` is `iat`, or `exp`
+/// minus the leeway where that is missing too. All limits are inclusive.
+pub(super) fn check(role: &LoginRole, claims: &Registered, now: Timestamp) -> Check<()> {
+    let (skew, exp_leeway, nbf_leeway) = leeways(role);
+    if claims.iat.is_none() && claims.nbf.is_none() && claims.exp.is_none() {
+        return Err(Refused::new(
+            "the token has no time at all: at least one of iat, nbf and exp must be there and not 0",
+        )
+        .hint("let the issuer set iat and exp"));
+    }
+    // At least one is there, so that the fallbacks of 0 only stand in for the other.
+    let start = claims.iat.unwrap_or(0).max(claims.nbf.unwrap_or(0));
+    let exp = claims.exp.unwrap_or_else(|| start.saturating_add(exp_leeway));
+    let nbf = claims.nbf.or(claims.iat).unwrap_or_else(|| exp.saturating_sub(nbf_leeway));
+
+    let earliest = Timestamp(nbf).plus_seconds(-skew);
+    if now < earliest {
+        return Err(too_early(role, claims, now, earliest, nbf));
+    }
+    let latest = Timestamp(exp).plus_seconds(skew);
+    if now > latest {
+        return Err(too_late(role, claims, now, latest, exp));
+    }
+    if let Some(iat) = claims.iat {
+        let earliest = Timestamp(iat).plus_seconds(-skew);
+        if now < earliest {
+            return Err(Refused::new(format!(
+                "issued in the future: iat is {}, {} ahead, more than the {skew} s by which clocks may differ",
+                Timestamp(iat).rfc3339(),
+                ahead(Timestamp(iat), now),
+            ))
+            .hint(format!(
+                "compare the clocks, or set \"clock_skew_leeway\": {} in the role",
+                Timestamp(iat).since(now)
+            )));
+        }
+    }
+    Ok(Passed::new((), format!("valid from {} to {}", earliest.rfc3339(), latest.rfc3339())))
+}
+
+fn ahead(instant: Timestamp, now: Timestamp) -> String {
+    span_for_people(instant.since(now).unsigned_abs())
+}
+
+fn too_early(
+    role: &LoginRole,
+    claims: &Registered,
+    now: Timestamp,
+    earliest: Timestamp,
+    nbf: i64,
+) -> Refused {
+    let (skew, _, nbf_leeway) = leeways(role);
+    let begins = Timestamp(nbf).rfc3339();
+    let wait = ahead(earliest, now);
+    if claims.nbf.is_some() {
+        return Refused::new(format!(
+            "not valid yet: nbf is {begins}, and with {skew} s by which clocks may differ it begins in {wait}"
+        ))
+        .hint("compare the clocks of the issuer and of this machine");
+    }
+    if claims.iat.is_some() {
+        return Refused::new(format!(
+            "not valid yet: there is no nbf, so that iat counts, which is {begins}; with {skew} s by which \
+             clocks may differ it begins in {wait}"
+        ))
+        .hint("compare the clocks of the issuer and of this machine");
+    }
+    let needed = claims.exp.map_or(0, |exp| Timestamp(exp).since(now).saturating_sub(skew));
+    Refused::new(format!(
+        "not valid yet: the token has exp but neither iat nor nbf, so that it begins {nbf_leeway} s before \
+         exp ({begins}); with {skew} s by which clocks may differ that is in {wait}"
+    ))
+    .hint(format!("let the issuer set iat, or set \"not_before_leeway\": {needed} in the role"))
+}
+
+fn too_late(role: &LoginRole, claims: &Registered, now: Timestamp, latest: Timestamp, exp: i64) -> Refused {
+    let (skew, exp_leeway, _) = leeways(role);
+    let ended = Timestamp(exp).rfc3339();
+    let since = ahead(latest, now);
+    if claims.exp.is_some() {
+        let refused = Refused::new(format!(
+            "expired: exp is {ended}, and with {skew} s by which clocks may differ it ended {since} ago"
+        ));
+        if role.expiration_leeway.is_some_and(|leeway| leeway > 0) {
+            return refused.hint(
+                "expiration_leeway only gives a token without exp an end; clock_skew_leeway moves all limits",
+            );
+        }
+        return refused.hint("get a new token");
+    }
+    let start = if claims.nbf > claims.iat { "nbf" } else { "iat" };
+    Refused::new(format!(
+        "expired: there is no exp, so that it ends {exp_leeway} s after {start} ({ended}); with {skew} s by \
+         which clocks may differ it ended {since} ago"
+    ))
+    .hint("let the issuer set exp, or set a larger \"expiration_leeway\" in the role")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn holds(leeway: i64, claims: &Registered, now: i64) -> bool {
+        let role = json!({"role_type": "jwt", "user_claim": "sub", "bound_subject": "x",
+                          "clock_skew_leeway": leeway});
+        check(&LoginRole::read("r", &role).unwrap(), claims, Timestamp(now)).is_ok()
+    }
+
+    #[test]
+    fn every_limit_is_inclusive_to_the_second() {
+        for (leeway, skew) in [(0, 60), (-1, 0), (30, 30)] {
+            let claims = Registered { nbf: Some(1_000), exp: Some(2_000), ..Registered::default() };
+            for (now, wanted) in [
+                (1_000 - skew - 1, false),
+                (1_000 - skew, true),
+                (2_000 + skew, true),
+                (2_000 + skew + 1, false),
+            ] {
+                assert_eq!(holds(leeway, &claims, now), wanted, "leeway {leeway}, now {now}");
+            }
+            let issued = Registered { iat: Some(1_500), nbf: Some(1_000), ..claims };
+            assert!(holds(leeway, &issued, 1_500 - skew), "leeway {leeway}");
+            assert!(!holds(leeway, &issued, 1_500 - skew - 1), "leeway {leeway}");
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_made_up_to_the_second() {
+        let only_exp = Registered { exp: Some(2_000), ..Registered::default() };
+        assert!(holds(-1, &only_exp, 1_850) && !holds(-1, &only_exp, 1_849));
+        let only_iat = Registered { iat: Some(1_000), ..Registered::default() };
+        assert!(holds(-1, &only_iat, 1_150) && !holds(-1, &only_iat, 1_151));
+        let later_nbf = Registered { iat: Some(1_000), nbf: Some(1_100), ..Registered::default() };
+        assert!(holds(-1, &later_nbf, 1_250) && !holds(-1, &later_nbf, 1_251));
+    }
+}

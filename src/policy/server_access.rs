@@ -1,0 +1,496 @@
+//! Whether an endpoint accepts a token, decided as the server decides; where this is stricter,
+//! the reason says that the server would accept it.
+
+use super::endpoint::Endpoint;
+use super::remedy::rights_in_words;
+pub use super::rules::{Account, AllowedAddresses, Rules, ServerNote, ServerState, Signer};
+use super::subject::Subject;
+pub use super::subject::kept_roles;
+use super::times::{self, IssuedAt};
+use super::verdict::{Detail, Verdict};
+use crate::token::{Claims, Header, Inspection, TokenError, Verified};
+use crate::util::quote::quote;
+use crate::util::time::Timestamp;
+
+/// Whether the endpoint accepts a verified token; without an endpoint, whether the token is valid
+/// by itself.
+pub fn judge(
+    endpoint: Option<Endpoint>,
+    token: &Verified,
+    signer: Signer,
+    rules: &Rules,
+    account: Account<'_>,
+    now: Timestamp,
+    detail: Detail,
+) -> Verdict {
+    if let Some(verdict) = endpoint.and_then(|endpoint| off(endpoint, rules)) {
+        return verdict;
+    }
+    let mut verdict = Verdict::telling(detail);
+    if let Some(endpoint) = endpoint {
+        rejected_by_server(&mut verdict, endpoint, rules);
+    }
+    verdict.holds("signature", || format!("{} by {}", token.algorithm(), signer.name()));
+    let asked = Asked { endpoint, signer: Some(signer), rules, account, now };
+    asked.judge(&mut verdict, token.header(), token.claims());
+    asked.server(&mut verdict);
+    if let (Some(from), Some(endpoint)) = (&rules.from, endpoint)
+        && endpoint != Endpoint::Api
+    {
+        verdict.holds("address", || format!("{}: this endpoint accepts every address", quote(from)));
+    }
+    if endpoint == Some(Endpoint::Api) {
+        address(&mut verdict, rules);
+        if rules.jobs_over_nats {
+            verdict.warns(
+                "job-api",
+                "main.api-subjects is set: POST /api/jobs/start_job/ and /api/jobs/stop_job/ do not exist (404)",
+                Some("send job events over NATS".to_owned()),
+            );
+        }
+    }
+    verdict
+}
+
+/// The verdict where the endpoint rejects every token, or accepts every request: for a token that
+/// could not be verified.
+#[must_use]
+pub fn closed(endpoint: Endpoint, rules: &Rules) -> Option<Verdict> {
+    let mut verdict = Verdict::new();
+    rejected_by_server(&mut verdict, endpoint, rules);
+    if verdict.first_failure().is_some() { Some(verdict) } else { off(endpoint, rules) }
+}
+
+/// Adds why the server does not start with its configuration, or rejects every token.
+fn rejected_by_server(verdict: &mut Verdict, endpoint: Endpoint, rules: &Rules) {
+    if !endpoint.is_backend() {
+        return;
+    }
+    for note in &rules.server {
+        let reason = match note.state {
+            ServerState::NoStart => format!("the server does not start: {}", note.reason),
+            ServerState::NoTokens => format!("the server accepts no token: {}", note.reason),
+            // A login checks the own key by itself, and reports it as missing.
+            ServerState::NoOwnTokens if !endpoint.is_login() && endpoint != Endpoint::Config => {
+                format!("the server rejects every token: {}", note.reason)
+            }
+            _ => continue,
+        };
+        verdict.fails("server", reason, note.hint.clone());
+    }
+}
+
+/// The verdict where the endpoint is off, or does not check tokens.
+fn off(endpoint: Endpoint, rules: &Rules) -> Option<Verdict> {
+    const CHECK: &str = "endpoint";
+    let mut verdict = Verdict::new();
+    let no_authentication = rules.server.iter().find(|note| note.state == ServerState::NoAuthentication);
+    if let Some(note) = no_authentication.filter(|_| endpoint.is_backend()) {
+        without_authentication(&mut verdict, endpoint, note);
+        return Some(verdict);
+    }
+    let missing = match endpoint {
+        Endpoint::Config => {
+            verdict.fails(
+                CHECK,
+                "the web configuration accepts no token, only a web session with the role admin",
+                Some("log in to the web interface as an admin".to_owned()),
+            );
+            return Some(verdict);
+        }
+        Endpoint::CookieLogin => &rules.cookie_login_lacks,
+        Endpoint::JwtLogin => &rules.jwt_login_lacks,
+        _ => return None,
+    };
+    if missing.is_empty() {
+        return None;
+    }
+    verdict.fails(CHECK, format!("{} is off: {}", endpoint.place(), missing.join(", ")), None);
+    Some(verdict)
+}
+
+/// What the endpoints do where authentication is off.
+fn without_authentication(verdict: &mut Verdict, endpoint: Endpoint, note: &ServerNote) {
+    const CHECK: &str = "server";
+    let reason = &note.reason;
+    match endpoint {
+        // The routes that need no user.
+        Endpoint::Query | Endpoint::MetricStoreApi => verdict.warns(
+            CHECK,
+            || {
+                format!(
+                    "{reason}: every request to {} is accepted, without a token as well",
+                    endpoint.route()
+                )
+            },
+            note.hint.clone(),
+        ),
+        Endpoint::Api | Endpoint::UserApi | Endpoint::Config => verdict.fails(
+            CHECK,
+            format!("{reason}: the server answers {} with an error (500)", endpoint.route()),
+            note.hint.clone(),
+        ),
+        Endpoint::JwtLogin | Endpoint::CookieLogin => {
+            verdict.fails(CHECK, format!("{reason}: the login does not exist (404)"), note.hint.clone())
+        }
+        Endpoint::MetricStore => {}
+    }
+}
+
+/// Adds what the caller requires of a verified token besides: an issuer, an audience (RFC 7519 4.1.3).
+pub fn demand(verdict: &mut Verdict, claims: &Claims, issuer: Option<&str>, audience: Option<&str>) {
+    if let Some(expected) = issuer {
+        match claims.issuer() {
+            Some(found) if found == expected => verdict.holds("required-issuer", || quote(found)),
+            found => {
+                let found = found.map_or_else(|| "no issuer".to_owned(), quote);
+                let reason = format!("expected {}, found {found}", quote(expected));
+                verdict.fails("required-issuer", reason, None);
+            }
+        }
+    }
+    if let Some(expected) = audience {
+        let found = claims.audiences();
+        if found.contains(&expected) {
+            verdict.holds("required-audience", || quote(expected));
+        } else {
+            let shown: Vec<String> = found.into_iter().map(quote).collect();
+            let reason = format!("expected {}, found [{}]", quote(expected), shown.join(", "));
+            verdict.fails("required-audience", reason, None);
+        }
+    }
+}
+
+/// Whether the endpoint would accept a token if its signature were valid: for a look at it without
+/// a key. The user table is not read.
+pub fn forecast(endpoint: Endpoint, token: &Inspection, rules: &Rules, now: Timestamp) -> Verdict {
+    if let Some(verdict) = closed(endpoint, rules) {
+        return verdict;
+    }
+    let mut verdict = Verdict::new();
+    match (token.unproven(), &token.refusal) {
+        (Some((header, claims)), _) => {
+            let asked =
+                Asked { endpoint: Some(endpoint), signer: None, rules, account: Account::Unasked, now };
+            asked.judge(&mut verdict, header, claims);
+        }
+        (None, Some(error)) => verdict = refused(error),
+        (None, None) => {}
+    }
+    verdict
+}
+
+/// The verdict on a token that could not be parsed or verified.
+pub fn refused(error: &TokenError) -> Verdict {
+    use crate::util::diagnostic::Fault as _;
+    let mut verdict = Verdict::new();
+    let check = match error {
+        TokenError::Signature(_)
+        | TokenError::NoKey
+        | TokenError::KeyUnknown { .. }
+        | TokenError::TooManyKeys { .. } => "signature",
+        TokenError::AlgorithmMissing
+        | TokenError::AlgorithmUnknown(_)
+        | TokenError::AlgorithmMismatch { .. }
+        | TokenError::Unsigned(_) => "algorithm",
+        TokenError::OtherIssuer { .. } => "issuer",
+        _ => "form",
+    };
+    let server = if server_overlooks(error) { "; rejected here, accepted by the server" } else { "" };
+    if check != "form" {
+        verdict.holds("form", "three parts, each with one meaning");
+    }
+    verdict.fails(check, format!("{error}{server}"), error.hint());
+    verdict
+}
+
+/// What the server does not check.
+fn server_overlooks(error: &TokenError) -> bool {
+    matches!(
+        error,
+        TokenError::Duplicate { .. }
+            | TokenError::TooDeep(_)
+            | TokenError::Critical(_)
+            | TokenError::Unencoded
+            | TokenError::EmbeddedKey(_)
+            | TokenError::SpareBits(_)
+            | TokenError::NotUtf8(_)
+            | TokenError::Surrogate(_)
+            | TokenError::HeaderType { name: "kid", .. }
+    )
+}
+
+/// `main.api-allowed-ips`: the server compares the text of the address with each entry.
+fn address(verdict: &mut Verdict, rules: &Rules) {
+    const CHECK: &str = "address";
+    let list = match &rules.addresses {
+        AllowedAddresses::Unknown => {
+            if let Some(from) = &rules.from {
+                let reason = || format!("{} was not checked: there is no configuration", quote(from));
+                verdict.warns(CHECK, reason, None);
+            }
+            return;
+        }
+        AllowedAddresses::Any => {
+            return verdict.holds(CHECK, || {
+                let from = rules.from.as_ref().map_or_else(String::new, |from| format!("{}, ", quote(from)));
+                format!("{from}any (main.api-allowed-ips)")
+            });
+        }
+        AllowedAddresses::Unset => {
+            return verdict.warns(
+                CHECK,
+                "main.api-allowed-ips is not set: some releases of the server accept every address then, others none",
+                Some("set main.api-allowed-ips to [\"*\"], or to the addresses of the clients".to_owned()),
+            );
+        }
+        AllowedAddresses::Only(list) => list,
+    };
+    let shown: Vec<String> = list.iter().map(|entry| quote(entry)).collect();
+    let shown = shown.join(", ");
+    match &rules.from {
+        Some(from) if !from.contains(':') && list.contains(from) => {
+            verdict.holds(CHECK, || format!("{} is in main.api-allowed-ips", quote(from)));
+        }
+        Some(from) => {
+            let why = if from.contains(':') { "; the server never matches an IPv6 address" } else { "" };
+            verdict.fails(
+                CHECK,
+                format!("{} is not in main.api-allowed-ips ({shown}){why}", quote(from)),
+                None,
+            );
+        }
+        None => verdict.warns(
+            CHECK,
+            || format!("accepted from {shown} only (main.api-allowed-ips)"),
+            Some("check one address with --from ADDRESS".to_owned()),
+        ),
+    }
+    let never: Vec<String> = list
+        .iter()
+        .filter(|entry| entry.parse::<std::net::Ipv4Addr>().is_err())
+        .map(|entry| quote(entry))
+        .collect();
+    if !never.is_empty() {
+        verdict.warns(
+            CHECK,
+            || {
+                format!(
+                    "{} never matches: the server compares text with an IPv4 address, and '*' counts only as \
+                     the first entry",
+                    never.join(", ")
+                )
+            },
+            None,
+        );
+    }
+    verdict.warns(
+        CHECK,
+        "a client that reaches the server's port chooses its address itself, with the header X-Real-Ip or \
+         X-Forwarded-For",
+        Some("let only a proxy that sets X-Real-Ip reach the port".to_owned()),
+    );
+}
+
+struct Asked<'a> {
+    /// Without one the token is checked by itself.
+    endpoint: Option<Endpoint>,
+    /// Without one the signature was not checked.
+    signer: Option<Signer>,
+    rules: &'a Rules,
+    account: Account<'a>,
+    now: Timestamp,
+}
+
+impl Asked<'_> {
+    fn judge(&self, verdict: &mut Verdict, header: &Header, claims: &Claims) {
+        self.algorithm(verdict, header, claims);
+        self.key(verdict, claims);
+        let issued_at = match self.endpoint {
+            Some(Endpoint::MetricStore) => IssuedAt::Checked,
+            _ => IssuedAt::Told,
+        };
+        times::judge(verdict, claims, self.now, issued_at);
+        self.audience(verdict, claims);
+        if self.endpoint == Some(Endpoint::MetricStore) {
+            verdict.holds("subject", "cc-metric-store checks neither the subject nor roles");
+            return;
+        }
+        let Self { endpoint, signer, rules, account, .. } = *self;
+        let subject = Subject { endpoint, is_verified: signer.is_some(), rules, account };
+        if let Some(roles) = subject.judge(verdict, claims)
+            && endpoint == Some(Endpoint::Query)
+        {
+            rights(verdict, &roles);
+        }
+    }
+
+    /// What the configuration does besides, where the answer of the server depends on it.
+    fn server(&self, verdict: &mut Verdict) {
+        if self.endpoint.is_some_and(|endpoint| !endpoint.is_backend()) {
+            return;
+        }
+        for note in &self.rules.server {
+            let reason = match note.state {
+                ServerState::Warning => note.reason.clone(),
+                ServerState::NoOwnTokens if self.endpoint.is_some() => continue,
+                ServerState::NoStart => format!("the server does not start: {}", note.reason),
+                ServerState::NoTokens => format!("the server accepts no token: {}", note.reason),
+                ServerState::NoOwnTokens => format!("the server rejects every token: {}", note.reason),
+                ServerState::NoAuthentication => note.reason.clone(),
+            };
+            verdict.warns("server", reason, note.hint.clone());
+        }
+    }
+
+    fn algorithm(&self, verdict: &mut Verdict, header: &Header, claims: &Claims) {
+        let Some(endpoint) = self.endpoint else { return };
+        let found = header.algorithm();
+        let accepted = endpoint.algorithms();
+        if accepted.contains(&found) {
+            verdict.holds("algorithm", || found.to_owned());
+        } else {
+            verdict.fails(
+                "algorithm",
+                format!("expected {}, found {}", accepted.join(" or "), quote(found)),
+                Some(issue_hint(endpoint, claims)),
+            );
+        }
+    }
+
+    /// Whether the key that verified the token is the one that counts, which depends on `iss` for
+    /// some.
+    fn key(&self, verdict: &mut Verdict, claims: &Claims) {
+        const CHECK: &str = "issuer";
+        let trusted = self.rules.trusted_issuer.as_deref().filter(|issuer| !issuer.is_empty());
+        match (self.endpoint, self.signer) {
+            (Some(Endpoint::CookieLogin), _) => self.cookie_issuer(verdict, claims, trusted),
+            (Some(Endpoint::JwtLogin), signer) => match signer {
+                Some(Signer::Shared | Signer::Given) | None => {
+                    if let Some(issuer) = claims.issuer() {
+                        verdict.holds(CHECK, || format!("{}; /jwt-login does not check it", quote(issuer)));
+                    }
+                }
+                Some(other) => wrong_key(verdict, Endpoint::JwtLogin, other, claims),
+            },
+            (Some(endpoint), Some(signer @ (Signer::CrossLogin | Signer::Shared))) => {
+                wrong_key(verdict, endpoint, signer, claims);
+            }
+            (Some(_), _) => {
+                if let Some(issuer) = claims.issuer() {
+                    verdict.holds(CHECK, || format!("{}; this endpoint does not check it", quote(issuer)));
+                }
+            }
+            (None, Some(Signer::CrossLogin)) => match (claims.issuer(), trusted) {
+                (Some(issuer), Some(trusted)) if issuer == trusted => {
+                    verdict.holds(CHECK, || format!("{}, the trusted issuer", quote(issuer)));
+                }
+                (issuer, trusted) => untrusted(verdict, issuer, trusted),
+            },
+            (None, _) => {
+                if let Some(issuer) = claims.issuer() {
+                    verdict.holds(CHECK, || quote(issuer));
+                }
+            }
+        }
+    }
+
+    fn cookie_issuer(&self, verdict: &mut Verdict, claims: &Claims, trusted: Option<&str>) {
+        const CHECK: &str = "issuer";
+        // The server reads an `iss` that is no string as none.
+        let issuer = claims.issuer().filter(|issuer| !issuer.is_empty());
+        let strange = claims.get("iss").is_some_and(|value| !value.is_string());
+        let expected = match issuer {
+            None => Signer::Own,
+            Some(issuer) if Some(issuer) == trusted => Signer::CrossLogin,
+            Some(issuer) => return untrusted(verdict, Some(issuer), trusted),
+        };
+        match self.signer {
+            Some(signer) if signer != expected && signer != Signer::Given => {
+                let said =
+                    issuer.map_or_else(|| "without an issuer".to_owned(), |iss| format!("of {}", quote(iss)));
+                verdict.fails(
+                    CHECK,
+                    format!(
+                        "a token {said} must be signed with {}, this one is signed with {}",
+                        expected.name(),
+                        signer.name()
+                    ),
+                    Some("issue it with the key of its issuer".to_owned()),
+                );
+            }
+            _ => match issuer {
+                Some(issuer) => verdict.holds(CHECK, || format!("{}, the trusted issuer", quote(issuer))),
+                None if strange => verdict.warns(
+                    CHECK,
+                    "'iss' is not a string: the server reads it as none, and uses its own key",
+                    None,
+                ),
+                None => verdict.holds(CHECK, "none: the server uses its own key"),
+            },
+        }
+    }
+
+    /// The server does not check the audience. A token for another audience is worth a warning.
+    fn audience(&self, verdict: &mut Verdict, claims: &Claims) {
+        if claims.get("aud").is_some() {
+            let shown: Vec<String> = claims.audiences().into_iter().map(quote).collect();
+            verdict.warns(
+                "audience",
+                || format!("the token is for {}; the server does not check the audience", shown.join(", ")),
+                None,
+            );
+        }
+    }
+}
+
+/// The rights that the roles give in GraphQL and on the web pages.
+fn rights(verdict: &mut Verdict, roles: &[&str]) {
+    const CHECK: &str = "rights";
+    if super::remedy::query_rights(roles).is_some() {
+        verdict.holds(CHECK, || rights_in_words(roles));
+    } else {
+        verdict.warns(CHECK, || rights_in_words(roles), None);
+    }
+}
+
+/// The command that issues a token with the key that the endpoint expects, for the same user.
+fn issue_hint(endpoint: Endpoint, claims: &Claims) -> String {
+    let name = super::subject::subject_word(claims);
+    match endpoint {
+        Endpoint::JwtLogin => format!("sign it with the HMAC secret: cc-jwt issue {name} --algorithm hs512"),
+        _ => format!("issue a token with the server's key: cc-jwt issue {name}"),
+    }
+}
+
+fn wrong_key(verdict: &mut Verdict, endpoint: Endpoint, signer: Signer, claims: &Claims) {
+    let expected = match endpoint {
+        Endpoint::JwtLogin => Signer::Shared,
+        _ => Signer::Own,
+    };
+    verdict.fails(
+        "issuer",
+        format!(
+            "expected a token signed with {}, this one is signed with {}",
+            expected.name(),
+            signer.name()
+        ),
+        Some(issue_hint(endpoint, claims)),
+    );
+}
+
+fn untrusted(verdict: &mut Verdict, issuer: Option<&str>, trusted: Option<&str>) {
+    let found = issuer.map_or_else(|| "no issuer".to_owned(), quote);
+    match trusted {
+        Some(trusted) => verdict.fails(
+            "issuer",
+            format!("expected {}, found {found}", quote(trusted)),
+            Some("compare them character by character: a final slash and the case count".to_owned()),
+        ),
+        None => verdict.fails(
+            "issuer",
+            format!("no issuer is trusted (auth.jwts.trusted-issuer is not set), found {found}"),
+            None,
+        ),
+    }
+}

@@ -1,0 +1,184 @@
+//! Whether a token has to be signed anew: decided from the token's own times and content, not from
+//! a note about it. Pure; the time is given.
+
+use std::fmt;
+
+use serde_json::{Map, Value};
+
+use crate::key::VerifyingKey;
+use crate::osdf::resource::Resource;
+use crate::token::{TokenError, Unverified, verify};
+use crate::util::quote::{escape, quote};
+use crate::util::time::Timestamp;
+
+/// The claims that every token gets anew, and `iss`, which is the resource's issuer.
+const OWN_CLAIMS: [&str; 5] = ["iss", "iat", "nbf", "exp", "jti"];
+
+/// What stands in the output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found<'a> {
+    /// No file, or nothing but white space in it.
+    Missing,
+    /// Something that is no text.
+    Unreadable,
+    /// A text.
+    Text(&'a str),
+}
+
+/// The answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub enum Due {
+    /// The token is good and need not be touched yet.
+    Fresh(Times),
+    /// It has to be signed anew; when the token that is there ends, if it is one.
+    Now {
+        /// Why.
+        reason: Reason,
+        /// When what is there ends, if it is a good token still.
+        ends: Option<Timestamp>,
+    },
+}
+
+/// The instants of a token that matter for renewal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Times {
+    /// When it has to be signed anew.
+    pub renew_at: Timestamp,
+    /// When it ends.
+    pub ends: Timestamp,
+}
+
+/// Why a token has to be signed anew.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reason {
+    /// There is none.
+    Missing,
+    /// What is there is no token.
+    NoToken(String),
+    /// It has ended.
+    Ended(Timestamp),
+    /// Its end is nearer than `resignBefore`.
+    EndsSoon(Timestamp),
+    /// It begins in the future: the clock was set back.
+    NotYet(Timestamp),
+    /// It was signed by another key.
+    OtherKey,
+    /// The resource says something else now; the field that does.
+    Changed(String),
+    /// Somebody asked for it.
+    Asked,
+}
+
+impl Reason {
+    /// Its name in events.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::NoToken(_) => "no-token",
+            Self::Ended(_) => "ended",
+            Self::EndsSoon(_) => "ends-soon",
+            Self::NotYet(_) => "not-yet-valid",
+            Self::OtherKey => "other-key",
+            Self::Changed(_) => "changed",
+            Self::Asked => "asked",
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing => f.write_str("there is no token"),
+            Self::NoToken(why) => write!(f, "what is there is no token: {}", escape(why)),
+            Self::Ended(at) => write!(f, "the token ended at {}", at.rfc3339()),
+            Self::EndsSoon(at) => write!(f, "the token ends at {}", at.rfc3339()),
+            Self::NotYet(at) => write!(f, "the token begins at {} only", at.rfc3339()),
+            Self::OtherKey => f.write_str("the token was signed by another key"),
+            Self::Changed(field) => write!(f, "{field} changed"),
+            Self::Asked => f.write_str("asked for"),
+        }
+    }
+}
+
+/// Decides whether the token in the output has to be signed anew.
+///
+/// It has when it is missing or no valid token, when the resource or the key changed, and when
+/// `now` >= `exp` - `resignBefore`. Without `resignBefore` it is signed anew when it has ended.
+pub fn decide(found: Found<'_>, resource: &Resource, key: &VerifyingKey, now: Timestamp) -> Due {
+    let now_because = |reason| Due::Now { reason, ends: None };
+    let text = match found {
+        Found::Missing => return now_because(Reason::Missing),
+        Found::Unreadable => return now_because(Reason::NoToken("it is no text".to_owned())),
+        Found::Text(text) if text.trim_ascii().is_empty() => return now_because(Reason::Missing),
+        Found::Text(text) => text.trim_ascii(),
+    };
+    let token = match Unverified::parse(text) {
+        Ok(token) => token,
+        Err(error) => return now_because(Reason::NoToken(error.to_string())),
+    };
+    let key = key.clone().with_kid(&resource.key_id).restrict(&[resource.algorithm]);
+    let verified = match verify(token, [&key]) {
+        Ok(verified) => verified,
+        Err(error) => return now_because(refused(&error)),
+    };
+    let claims = verified.claims();
+    let (Ok(Some(end)), Ok(Some(issued)), Ok(begin)) =
+        (claims.time("exp"), claims.time("iat"), claims.time("nbf"))
+    else {
+        return now_because(Reason::NoToken("it has no usable times".to_owned()));
+    };
+    let (ends, issued) = (end.instant(), issued.instant());
+    let valid_until = (now < ends).then_some(ends);
+    if let Some(field) = changed(resource, verified.header().key_id(), claims.as_object()) {
+        return Due::Now { reason: Reason::Changed(field), ends: valid_until };
+    }
+    if ends.since(issued) != resource.life {
+        return Due::Now { reason: Reason::Changed("spec.expiryTime".to_owned()), ends: valid_until };
+    }
+    // RFC 7519 4.1.4: not accepted on or after its end.
+    if now >= ends {
+        return now_because(Reason::Ended(ends));
+    }
+    if let Some(begin) = begin.map(|begin| begin.instant()).filter(|begin| now < *begin) {
+        return now_because(Reason::NotYet(begin));
+    }
+    let renew_at = ends.plus_seconds(-resource.resign_before.unwrap_or(0));
+    if now >= renew_at {
+        return Due::Now { reason: Reason::EndsSoon(ends), ends: valid_until };
+    }
+    Due::Fresh(Times { renew_at, ends })
+}
+
+fn refused(error: &TokenError) -> Reason {
+    match error {
+        TokenError::Signature(_) => Reason::OtherKey,
+        TokenError::KeyUnknown { .. } => Reason::Changed("spec.keyId".to_owned()),
+        TokenError::AlgorithmMismatch { .. } | TokenError::AlgorithmUnknown(_) => {
+            Reason::Changed("spec.algorithm".to_owned())
+        }
+        other => Reason::NoToken(other.to_string()),
+    }
+}
+
+/// The first field of the resource that a token does not say.
+fn changed(resource: &Resource, key_id: Option<&str>, claims: &Map<String, Value>) -> Option<String> {
+    if key_id != Some(resource.key_id.as_str()) {
+        return Some("spec.keyId".to_owned());
+    }
+    if claims.get("iss").and_then(Value::as_str) != Some(resource.issuer.as_str()) {
+        return Some("spec.issuer".to_owned());
+    }
+    let field = |name: &str| match name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
+        true => format!("spec.data.{name}"),
+        false => format!("spec.data[{}]", quote(name)),
+    };
+    if let Some((name, _)) = resource.data.iter().find(|(name, value)| claims.get(*name) != Some(value)) {
+        return Some(field(name));
+    }
+    claims
+        .keys()
+        .find(|name| !OWN_CLAIMS.contains(&name.as_str()) && !resource.data.contains_key(*name))
+        .map(|name| field(name))
+}

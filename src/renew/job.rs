@@ -1,0 +1,253 @@
+//! Keeping one token fresh: look, decide, sign, replace; and what happened, as an event.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::due::{Due, Found, Reason, decide};
+use super::output::{Content, Output, OutputError};
+use crate::osdf::resource::Resource;
+use crate::osdf::signing::{SigningError, Surroundings, find_key, key_file, sign};
+use crate::util::diagnostic::Fault;
+use crate::util::file;
+use crate::util::kind::Kind;
+use crate::util::note::Notes;
+use crate::util::time::Timestamp;
+
+/// A resource and where its token is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Job {
+    /// What the token is to be.
+    pub resource: Resource,
+    /// The folder of the resource's file, to which its key file is relative.
+    pub folder: PathBuf,
+    /// Where the token is kept.
+    pub output: Output,
+}
+
+/// How a look at a job may end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Act {
+    /// Only say whether it is due.
+    Look,
+    /// Sign when it is due.
+    WhenDue,
+    /// Sign in any case.
+    Always,
+}
+
+/// What happened to a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Happened {
+    /// The token is good; nothing was done.
+    Fresh,
+    /// It has to be signed anew and was not, since only the question was asked.
+    Due(Reason),
+    /// It was signed anew.
+    Renewed(Reason),
+}
+
+/// What became of a job, with the instants that follow from it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// What happened.
+    pub happened: Happened,
+    /// When the token that is there now ends, if there is a good one.
+    pub ends: Option<Timestamp>,
+    /// When it has to be signed anew.
+    pub renew_at: Option<Timestamp>,
+}
+
+/// Why a token could not be kept fresh.
+#[derive(Debug, thiserror::Error)]
+pub enum KeepError {
+    /// The key or the signing.
+    #[error(transparent)]
+    Signing(#[from] SigningError),
+    /// The output.
+    #[error(transparent)]
+    Output(#[from] OutputError),
+}
+
+impl Fault for KeepError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Signing(error) => error.kind(),
+            Self::Output(error) => error.kind(),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Signing(error) => error.hint(),
+            Self::Output(error) => error.hint(),
+        }
+    }
+}
+
+impl Job {
+    /// Looks at a job's token and signs it anew where `act` says so. The caller holds the
+    /// output's lock when it is to be written.
+    ///
+    /// # Errors
+    /// [`KeepError`]; the old token is still there.
+    pub fn keep(
+        &self,
+        around: &Surroundings<'_>,
+        act: Act,
+        now: Timestamp,
+        notes: &mut Notes,
+    ) -> Result<Kept, KeepError> {
+        let around = Surroundings { folder: &self.folder, ..*around };
+        let key = find_key(&self.resource, &around, notes)?;
+        let content = self.output.read()?;
+        let found = match &content {
+            Content::Missing => Found::Missing,
+            Content::Unreadable => Found::Unreadable,
+            Content::Text(text) => Found::Text(text.expose()),
+        };
+        let reason = match decide(found, &self.resource, &key.verifying_key(), now) {
+            Due::Fresh(times) if act != Act::Always => {
+                if self.output.mode.is_none_or(|mode| mode & 0o077 == 0) {
+                    file::warn_if_exposed(&self.output.path, notes);
+                }
+                return Ok(Kept {
+                    happened: Happened::Fresh,
+                    ends: Some(times.ends),
+                    renew_at: Some(times.renew_at),
+                });
+            }
+            Due::Fresh(_) => Reason::Asked,
+            Due::Now { reason, ends } if act == Act::Look => {
+                return Ok(Kept { happened: Happened::Due(reason), ends, renew_at: Some(now) });
+            }
+            Due::Now { reason, .. } => reason,
+        };
+        let signed = sign(&self.resource, &key, now)?;
+        self.output.write(&signed.token)?;
+        Ok(Kept {
+            happened: Happened::Renewed(reason),
+            ends: Some(signed.ends),
+            renew_at: Some(signed.ends.plus_seconds(-self.resource.resign_before.unwrap_or(0))),
+        })
+    }
+
+    /// The file the job's key is in, if it is in one.
+    #[must_use]
+    pub fn key_file(&self, around: &Surroundings<'_>) -> Option<PathBuf> {
+        key_file(&self.resource, &Surroundings { folder: &self.folder, ..*around })
+    }
+}
+
+/// How many tokens are written at once: waiting for the disk is most of the time.
+const WRITERS: usize = 16;
+
+/// Looks at several jobs, some at a time; the answers are in the order of the jobs.
+pub fn keep_all(
+    jobs: &[(&Job, Act)],
+    around: &Surroundings<'_>,
+    now: Timestamp,
+    notes: &mut Notes,
+) -> Vec<Result<Kept, KeepError>> {
+    let share = jobs.len().div_ceil(WRITERS).max(8);
+    let look = |jobs: &[(&Job, Act)]| {
+        let mut notes = Notes::new();
+        let kept: Vec<_> = jobs.iter().map(|(job, act)| job.keep(around, *act, now, &mut notes)).collect();
+        (kept, notes)
+    };
+    if jobs.len() <= share {
+        let (kept, own) = look(jobs);
+        notes.append(own);
+        return kept;
+    }
+    std::thread::scope(|scope| {
+        let begin = |jobs| std::thread::Builder::new().spawn_scoped(scope, move || look(jobs)).ok();
+        let writers: Vec<_> = jobs.chunks(share).map(|jobs| (jobs, begin(jobs))).collect();
+        let mut all = Vec::with_capacity(jobs.len());
+        for (jobs, writer) in writers {
+            // A thread that ended early, or could not be had, has its share looked at here.
+            let (kept, own) = writer.and_then(|writer| writer.join().ok()).unwrap_or_else(|| look(jobs));
+            all.extend(kept);
+            notes.append(own);
+        }
+        all
+    })
+}
+
+/// One line of what a renewal tells: a JSON object.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Event {
+    /// When, in RFC 3339.
+    pub time: String,
+    /// `started`, `fresh`, `due`, `renewed`, `failed`, `reloaded`, `stopped`.
+    pub event: &'static str,
+    /// `metadata.name` of the resource.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The file the token is kept in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output: Option<String>,
+    /// Why it was signed anew, or has to be: a stable word.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<&'static str>,
+    /// The same, or what went wrong, for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// The stable name of what went wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<&'static str>,
+    /// When the token that is there ends, in RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ends: Option<String>,
+    /// When it is to be signed anew, or tried again, in RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+    /// How many resources are kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resources: Option<usize>,
+}
+
+impl Event {
+    /// An event that is about no resource in particular.
+    #[must_use]
+    pub fn plain(event: &'static str, now: Timestamp) -> Self {
+        Self { time: now.rfc3339(), event, ..Self::default() }
+    }
+
+    /// What became of a job.
+    #[must_use]
+    pub fn of(job: &Job, kept: &Kept, now: Timestamp) -> Self {
+        let (event, reason) = match &kept.happened {
+            Happened::Fresh => ("fresh", None),
+            Happened::Due(reason) => ("due", Some(reason)),
+            Happened::Renewed(reason) => ("renewed", Some(reason)),
+        };
+        Self {
+            reason: reason.map(Reason::name),
+            message: reason.map(ToString::to_string),
+            ends: kept.ends.map(Timestamp::rfc3339),
+            next: kept.renew_at.map(Timestamp::rfc3339),
+            ..Self::about(job, event, now)
+        }
+    }
+
+    /// A job that failed and when it is tried again.
+    #[must_use]
+    pub fn failed(job: &Job, error: &KeepError, now: Timestamp, next: Option<Timestamp>) -> Self {
+        Self {
+            message: Some(error.to_string()),
+            kind: Some(error.kind().name()),
+            ends: job.output.ends_unproven().map(Timestamp::rfc3339),
+            next: next.map(Timestamp::rfc3339),
+            ..Self::about(job, "failed", now)
+        }
+    }
+
+    fn about(job: &Job, event: &'static str, now: Timestamp) -> Self {
+        Self {
+            name: Some(job.resource.name.clone()),
+            output: Some(job.output.path.to_string_lossy().into_owned()),
+            ..Self::plain(event, now)
+        }
+    }
+}

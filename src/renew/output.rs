@@ -1,0 +1,294 @@
+//! The file a token is kept in: one process at a time, replaced whole, never a part.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use crate::util::diagnostic::Fault;
+use crate::util::file::{self, Existing, FileError, Location, PRIVATE_MODE, Write};
+use crate::util::kind::Kind;
+use crate::util::quote::quote_path;
+use crate::util::secret::SecretText;
+use crate::util::time::Timestamp;
+
+/// The most that is read of an output, in bytes: more than any token has.
+const OUTPUT_LIMIT: u64 = 128 << 10;
+
+/// Where a token is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
+    /// The file.
+    pub path: PathBuf,
+    /// Its mode; without one it is private, and the group keeps what it may do with the file that
+    /// is replaced.
+    pub mode: Option<u32>,
+}
+
+/// What stands in an output.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// No such file.
+    Missing,
+    /// No text, or far longer than any token.
+    Unreadable,
+    /// A text.
+    Text(SecretText),
+}
+
+/// Why an output can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum OutputError {
+    /// Another process keeps this file.
+    #[error("{} is kept by another process already", quote_path(.0))]
+    Busy(PathBuf),
+    /// A directory stands where the token should.
+    #[error("{} is a directory, wanted a file", quote_path(.0))]
+    Directory(PathBuf),
+    /// A pipe or a device stands where the token should: what went in can't be looked at again.
+    #[error("{} is a FIFO or a device: expected a file", quote_path(.0))]
+    NotAFile(PathBuf),
+    /// In a directory that all accounts may write to: not a file of the caller.
+    #[error("{} is {what}: another account can have put it there to get the token", quote_path(.path))]
+    NotOwn {
+        /// The file.
+        path: PathBuf,
+        /// What it is.
+        what: &'static str,
+    },
+    /// It can't be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The lock can't be had for another reason.
+    #[error("{} can't be locked: {}", quote_path(.path), file::reason(.source))]
+    Lock {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl Fault for OutputError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Busy(_) => Kind::OutputBusy,
+            Self::Directory(_) => Kind::OutputIsDirectory,
+            Self::NotAFile(_) => Kind::OutputNotAFile,
+            Self::NotOwn { .. } => Kind::OutputWrongOwner,
+            Self::File(error) => error.kind(),
+            Self::Lock { .. } => Kind::OutputLock,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Busy(path) => {
+                let word = file::shell_word(&lock_path(path).to_string_lossy());
+                Some(format!("who it is: fuser -v {word}"))
+            }
+            Self::NotAFile(_) => Some("to print a token: cc-jwt issue --spec FILE".to_owned()),
+            Self::NotOwn { path, .. } => {
+                Some(format!("look at it: ls -l {}", file::shell_word(&path.to_string_lossy())))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The right to write an output, until it is dropped or the process ends, however it ends.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+/// The name of the lock beside a file of this name.
+fn lock_name(name: &std::ffi::OsStr) -> OsString {
+    let mut lock = OsString::from(".");
+    lock.push(name);
+    lock.push(".lock");
+    lock
+}
+
+/// Where the lock of an output is, for messages.
+fn lock_path(path: &Path) -> PathBuf {
+    let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let name = lock_name(real.file_name().unwrap_or_default());
+    real.with_file_name(name)
+}
+
+impl Output {
+    /// Takes the right to write this file.
+    ///
+    /// # Errors
+    /// [`OutputError::Busy`] when another process has it; `File` when the folder can't be written.
+    pub fn lock(&self) -> Result<Lock, OutputError> {
+        let location = self.locate(Location::find)?;
+        // Of the file after all links: every path that leads to it has the same lock.
+        let lock = location.sibling(&lock_name(location.name()))?;
+        self.check_owner(&lock)?;
+        let path = lock.path().to_owned();
+        let file = lock.open_lock()?;
+        match file.try_lock() {
+            Ok(()) => Ok(Lock { _file: file }),
+            Err(TryLockError::WouldBlock) => Err(OutputError::Busy(self.path.clone())),
+            Err(TryLockError::Error(source)) => Err(OutputError::Lock { path, source }),
+        }
+    }
+
+    /// Reads what is there.
+    ///
+    /// # Errors
+    /// [`OutputError`] when it is no file or must not be read.
+    pub fn read(&self) -> Result<Content, OutputError> {
+        let location = match self.locate(Location::find_input) {
+            Err(OutputError::File(FileError::Missing(_))) => return Ok(Content::Missing),
+            other => other?,
+        };
+        match location.read(OUTPUT_LIMIT) {
+            Ok(bytes) => Ok(String::from_utf8(bytes)
+                .map_or(Content::Unreadable, |text| Content::Text(SecretText::new(text)))),
+            Err(FileError::Missing(_)) => Ok(Content::Missing),
+            Err(FileError::TooLarge { .. }) => Ok(Content::Unreadable),
+            Err(other) => Err(self.unfit(other)),
+        }
+    }
+
+    /// Replaces what is there with a token and a line end, in one step.
+    ///
+    /// # Errors
+    /// [`OutputError`]; what was there still is.
+    pub fn write(&self, token: &SecretText) -> Result<(), OutputError> {
+        let location = self.locate(Location::find)?;
+        let mut bytes = zeroize::Zeroizing::new(Vec::with_capacity(token.expose().len() + 1));
+        bytes.extend_from_slice(token.expose().as_bytes());
+        bytes.push(b'\n');
+        let how = Write {
+            mode: self.mode.unwrap_or(PRIVATE_MODE),
+            existing: Existing::Replace,
+            keeps_access: self.mode.is_none(),
+            sweeps: false,
+        };
+        location.write(&bytes, how).map_err(|error| self.unfit(error))
+    }
+
+    /// When the token that is there ends, whatever signed it; for saying so when renewal failed.
+    #[must_use]
+    pub fn ends_unproven(&self) -> Option<Timestamp> {
+        let Ok(Content::Text(text)) = self.read() else { return None };
+        let inspection = crate::token::inspect(text.expose().trim_ascii());
+        let (_, claims) = inspection.unproven()?;
+        claims.time("exp").ok().flatten().map(|time| time.instant())
+    }
+
+    /// Follows the path. What is checked is what is read and replaced.
+    fn locate(&self, find: impl Fn(&Path) -> Result<Location, FileError>) -> Result<Location, OutputError> {
+        if self.path == Path::new("-") || self.path.starts_with("/dev/fd") {
+            return Err(OutputError::NotAFile(self.path.clone()));
+        }
+        let location = find(&self.path).map_err(|error| self.unfit(error))?;
+        if location.found().is_some_and(|found| !found.is_file()) {
+            return Err(OutputError::NotAFile(self.path.clone()));
+        }
+        self.check_owner(&location)?;
+        Ok(location)
+    }
+
+    /// In a directory of all accounts, only a regular file of the caller is used.
+    fn check_owner(&self, location: &Location) -> Result<(), OutputError> {
+        let not_own = |what| Err(OutputError::NotOwn { path: location.path().to_owned(), what });
+        match location.found().filter(|_| location.is_in_shared_directory()) {
+            Some(found) if found.is_symlink() => not_own("a symbolic link"),
+            Some(found) if found.uid() != rustix::process::geteuid().as_raw() => {
+                not_own("a file of another account")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn unfit(&self, error: FileError) -> OutputError {
+        match error {
+            FileError::Directory(path) => OutputError::Directory(path),
+            FileError::Special(path) => OutputError::NotAFile(path),
+            FileError::Link { .. } => {
+                OutputError::NotOwn { path: self.path.clone(), what: "a symbolic link" }
+            }
+            other => other.into(),
+        }
+    }
+}
+
+/// Takes away what writers that were killed have left beside the outputs: they hold tokens.
+pub fn sweep(outputs: &[&Output], now: Timestamp) {
+    let folders: BTreeSet<&Path> = outputs.iter().filter_map(|output| output.path.parent()).collect();
+    folders.into_iter().for_each(|folder| file::sweep(folder, now));
+}
+
+/// What a file is, to notice that it changed: by device, inode, length and time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Identity {
+    device: u64,
+    inode: u64,
+    length: u64,
+    changed: (i64, i64),
+}
+
+/// The identity of what a path leads to; none where there is nothing.
+#[must_use]
+pub fn identity(path: &Path) -> Option<Identity> {
+    let metadata = fs::metadata(path).ok()?;
+    Some(Identity {
+        device: metadata.dev(),
+        inode: metadata.ino(),
+        length: metadata.len(),
+        changed: (metadata.mtime(), metadata.mtime_nsec()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn output(path: &Path) -> Output {
+        Output { path: path.to_owned(), mode: None }
+    }
+
+    #[test]
+    fn a_second_holder_is_refused_until_the_first_is_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let output = output(&folder.path().join("token"));
+        let first = output.lock().unwrap();
+        assert!(matches!(output.lock(), Err(OutputError::Busy(_))));
+        drop(first);
+        assert!(output.lock().is_ok());
+    }
+
+    #[test]
+    fn what_a_killed_writer_left_is_swept_away_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let output = output(&folder.path().join("token"));
+        for name in [".cc-auth-x.tmp", "token", ".cc-auth-y", "z.tmp"] {
+            fs::write(folder.path().join(name), "x").unwrap();
+        }
+        let now = crate::util::time::Clock::System.now();
+        sweep(&[&output], now);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 4, "it may be somebody's still");
+        sweep(&[&output], now.plus_seconds(1000));
+        assert!(!folder.path().join(".cc-auth-x.tmp").exists());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
+    }
+
+    #[test]
+    fn a_link_in_a_shared_folder_is_not_followed() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o1777)).unwrap();
+        let path = folder.path().join("token");
+        std::os::unix::fs::symlink(folder.path().join("elsewhere"), &path).unwrap();
+        let shared = output(&path);
+        assert!(matches!(shared.write(&SecretText::default()), Err(OutputError::NotOwn { .. })));
+        assert!(matches!(shared.lock(), Err(OutputError::NotOwn { .. })));
+    }
+}

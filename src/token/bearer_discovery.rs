@@ -1,0 +1,287 @@
+//! WLCG bearer token discovery: where a program finds the token it was not given.
+//!
+//! In this order: the variable `BEARER_TOKEN`; the file that `BEARER_TOKEN_FILE` names; the file
+//! `bt_uID` in `XDG_RUNTIME_DIR` if that is set; `/tmp/bt_uID`, with ID the effective user's number.
+//! What is empty or missing is passed over; what is there and no token ends the search, so that
+//! nobody uses another token than they think.
+
+use std::fmt;
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Mode, OFlags};
+
+use super::MAX_BYTES;
+use crate::util::diagnostic::Fault;
+use crate::util::environment::Environment;
+use crate::util::file::reason;
+use crate::util::kind::Kind;
+use crate::util::quote::quote_path;
+use crate::util::secret::SecretText;
+
+/// Where a token was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// The variable `BEARER_TOKEN`.
+    Variable,
+    /// The file that `BEARER_TOKEN_FILE` names.
+    NamedFile(PathBuf),
+    /// The file in `XDG_RUNTIME_DIR`.
+    RuntimeDir(PathBuf),
+    /// The file in `/tmp`.
+    Tmp(PathBuf),
+}
+
+impl Source {
+    /// The file, if it is one.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Variable => None,
+            Self::NamedFile(path) | Self::RuntimeDir(path) | Self::Tmp(path) => Some(path),
+        }
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Variable => f.write_str("the variable BEARER_TOKEN"),
+            Self::NamedFile(path) => write!(f, "{} (BEARER_TOKEN_FILE)", quote_path(path)),
+            Self::RuntimeDir(path) | Self::Tmp(path) => f.write_str(&quote_path(path)),
+        }
+    }
+}
+
+/// Why the search ended without a token though something was there.
+#[derive(Debug, thiserror::Error)]
+pub enum DiscoveryError {
+    /// Not of the characters that RFC 6750 2.1 has for a bearer token.
+    #[error("what stands in {0} is no bearer token")]
+    NoToken(Source),
+    /// Longer than any token.
+    #[error("what stands in {0} is longer than {MAX_BYTES} bytes")]
+    TooLong(Source),
+    /// In `/tmp`, where everybody can put files: not the user's own plain file.
+    #[error("{source_} is not used: it is {what}")]
+    NotOwn {
+        /// The file.
+        source_: Source,
+        /// What it is.
+        what: &'static str,
+    },
+    /// It is there and can't be read.
+    #[error("{source_} can't be read: {}", reason(.error))]
+    Unreadable {
+        /// The file.
+        source_: Source,
+        /// What the system said.
+        error: io::Error,
+    },
+}
+
+impl Fault for DiscoveryError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::NoToken(_) => Kind::BearerDiscoveryNoToken,
+            Self::TooLong(_) => Kind::BearerDiscoveryTooLong,
+            Self::NotOwn { .. } => Kind::BearerDiscoveryWrongOwner,
+            Self::Unreadable { .. } => Kind::BearerDiscoveryUnreadable,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some("give the token as an argument, from - or with --token-file, or correct this place".to_owned())
+    }
+}
+
+/// The places that are looked at, in order.
+#[must_use]
+pub fn places(environment: &Environment, user: u32) -> Vec<Source> {
+    let mut places = vec![Source::Variable];
+    if let Some(path) = environment.non_empty("BEARER_TOKEN_FILE") {
+        places.push(Source::NamedFile(PathBuf::from(path)));
+    }
+    let name = format!("bt_u{user}");
+    if let Some(folder) = environment.non_empty("XDG_RUNTIME_DIR") {
+        places.push(Source::RuntimeDir(Path::new(folder).join(&name)));
+    }
+    places.push(Source::Tmp(Path::new("/tmp").join(name)));
+    places
+}
+
+/// The file into which a token is written to be found by others: the first place that is a file,
+/// or `/tmp`'s where no other is named.
+#[must_use]
+pub fn place_to_write(environment: &Environment, user: u32) -> Source {
+    let files = places(environment, user).into_iter().find(|place| place.path().is_some());
+    files.unwrap_or_else(|| Source::Tmp(Path::new("/tmp").join(format!("bt_u{user}"))))
+}
+
+/// Looks for a token; `user` is the effective user's number. None when there is none anywhere.
+///
+/// # Errors
+/// [`DiscoveryError`] when a place has something in it that is no token or must not be read.
+pub fn discover(
+    environment: &Environment,
+    user: u32,
+) -> Result<Option<(SecretText, Source)>, DiscoveryError> {
+    for source in places(environment, user) {
+        let content = match &source {
+            Source::Variable => environment.get("BEARER_TOKEN").map(|text| text.as_bytes().to_vec()),
+            Source::NamedFile(path) | Source::RuntimeDir(path) => read(path, &source, false, user)?,
+            Source::Tmp(path) => read(path, &source, true, user)?,
+        };
+        let Some(content) = content.map(zeroize::Zeroizing::new) else { continue };
+        let token = trim(&content);
+        if token.is_empty() {
+            continue;
+        }
+        if token.len() > MAX_BYTES {
+            return Err(DiscoveryError::TooLong(source));
+        }
+        return match std::str::from_utf8(token) {
+            Ok(text) if is_bearer_token(text) => Ok(Some((SecretText::new(text.to_owned()), source))),
+            _ => Err(DiscoveryError::NoToken(source)),
+        };
+    }
+    Ok(None)
+}
+
+/// The file's content; none when it is missing. In a folder of everybody's it must be the user's
+/// own plain file that nobody else can write.
+fn read(path: &Path, source: &Source, shared: bool, user: u32) -> Result<Option<Vec<u8>>, DiscoveryError> {
+    let unreadable = |error: io::Error| DiscoveryError::Unreadable { source_: source.clone(), error };
+    let not_own = |what| DiscoveryError::NotOwn { source_: source.clone(), what };
+    // NONBLOCK: a pipe that somebody put there must not hold up the program.
+    let follow = if shared { OFlags::NOFOLLOW } else { OFlags::empty() };
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | follow;
+    let file = match rustix::fs::open(path, flags, Mode::empty()) {
+        Ok(descriptor) => std::fs::File::from(descriptor),
+        Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => return Ok(None),
+        Err(rustix::io::Errno::LOOP) if shared => return Err(not_own("a symbolic link")),
+        Err(error) => return Err(unreadable(error.into())),
+    };
+    if shared {
+        let metadata = file.metadata().map_err(unreadable)?;
+        if !metadata.is_file() {
+            return Err(not_own("no plain file"));
+        }
+        if metadata.uid() != user {
+            return Err(not_own("somebody else's"));
+        }
+        if metadata.mode() & 0o022 != 0 {
+            return Err(not_own("writable by others"));
+        }
+    }
+    let mut content = Vec::new();
+    // White space around the token may come on top of its length.
+    let limit = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX).saturating_mul(2);
+    file.take(limit).read_to_end(&mut content).map_err(unreadable)?;
+    Ok(Some(content))
+}
+
+/// Without the white space that the rules name, at both ends.
+fn trim(mut text: &[u8]) -> &[u8] {
+    const fn is_space(byte: u8) -> bool {
+        matches!(byte, b' ' | b'\t' | b'\n' | 0x0b | 0x0c | b'\r')
+    }
+    while let [first, rest @ ..] = text
+        && is_space(*first)
+    {
+        text = rest;
+    }
+    while let [rest @ .., last] = text
+        && is_space(*last)
+    {
+        text = rest;
+    }
+    text
+}
+
+/// RFC 6750 2.1: `1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`.
+fn is_bearer_token(text: &str) -> bool {
+    let body = text.trim_end_matches('=');
+    !body.is_empty() && body.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~+/".contains(&b))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn environment(variables: &[(&str, &str)]) -> Environment {
+        variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    /// A user number that surely has no file in `/tmp`.
+    const NOBODY: u32 = 4_123_456_789;
+
+    #[test]
+    fn the_first_place_with_something_in_it_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let own = folder.path().join(format!("bt_u{NOBODY}"));
+        let named = folder.path().join("named");
+        fs::write(&own, " \x0b\x0cown.a.b\r\n").unwrap();
+        let dir = folder.path().to_str().unwrap();
+        let all = |token: &str| {
+            environment(&[
+                ("BEARER_TOKEN", token),
+                ("BEARER_TOKEN_FILE", named.to_str().unwrap()),
+                ("XDG_RUNTIME_DIR", dir),
+            ])
+        };
+        let found = |token: &str| {
+            let (token, source) = discover(&all(token), NOBODY).unwrap().unwrap();
+            (token.expose().to_owned(), source)
+        };
+        assert_eq!(found(" x.y.z\n"), ("x.y.z".to_owned(), Source::Variable));
+        assert_eq!(found(" \n"), ("own.a.b".to_owned(), Source::RuntimeDir(own)));
+        fs::write(&named, "").unwrap();
+        assert_eq!(found("").0, "own.a.b", "an empty file is passed over");
+        fs::write(&named, "n.a.m").unwrap();
+        assert_eq!(found("").0, "n.a.m");
+        assert_eq!(discover(&environment(&[]), NOBODY).unwrap(), None);
+    }
+
+    #[test]
+    fn what_is_no_token_ends_the_search() {
+        let folder = tempfile::tempdir().unwrap();
+        let named = folder.path().join("named");
+        let variables = environment(&[("BEARER_TOKEN_FILE", named.to_str().unwrap())]);
+        for content in ["a b", "a\u{e9}", "====", "\"x\"", "a\0b", "a=b", "Bearer x.y.z", "\u{a0}x"] {
+            fs::write(&named, content).unwrap();
+            let refused = discover(&variables, NOBODY);
+            assert!(matches!(refused, Err(DiscoveryError::NoToken(_))), "{content:?}: {refused:?}");
+        }
+        fs::write(&named, "x".repeat(MAX_BYTES + 1)).unwrap();
+        assert!(matches!(discover(&variables, NOBODY), Err(DiscoveryError::TooLong(_))));
+        fs::remove_file(&named).unwrap();
+        fs::create_dir(&named).unwrap();
+        assert!(matches!(discover(&variables, NOBODY), Err(DiscoveryError::Unreadable { .. })));
+    }
+
+    #[test]
+    fn in_a_shared_folder_only_an_own_plain_file_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("bt");
+        let source = Source::Tmp(path.clone());
+        let user = fs::metadata(folder.path()).unwrap().uid();
+        fs::write(&path, "a.b.c").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        assert_eq!(read(&path, &source, true, user).unwrap().unwrap(), b"a.b.c");
+        assert!(matches!(read(&path, &source, true, user + 1), Err(DiscoveryError::NotOwn { .. })));
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o620)).unwrap();
+        assert!(matches!(read(&path, &source, true, user), Err(DiscoveryError::NotOwn { .. })));
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        let refused = read(&link, &source, true, user);
+        assert!(
+            matches!(refused, Err(DiscoveryError::NotOwn { what: "a symbolic link", .. })),
+            "{refused:?}"
+        );
+    }
+}

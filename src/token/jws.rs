@@ -1,0 +1,318 @@
+//! Compact tokens as they come in (RFC 7515 3.1), read strictly and believed in nothing.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use serde_json::{Map, Value};
+
+use super::MAX_BYTES;
+use super::claims::Claims;
+use super::error::{Part, TokenError};
+use super::json::{self, kind};
+use crate::util::quote::quote;
+
+/// Header members that bring a key along or say where to fetch one (RFC 7515 4.1.2 to 4.1.6).
+const EMBEDDED_KEYS: [&str; 4] = ["jwk", "jku", "x5c", "x5u"];
+
+/// A token that came in. Its form was checked, its signature was not: there is no way to its
+/// claims but through [`fn@super::verify`]. (To look at a token without a key, see
+/// [`fn@super::inspect`].)
+#[must_use]
+pub struct Unverified<'a> {
+    /// Header and claims as they were signed, with the point between them.
+    pub(super) signed: &'a str,
+    pub(super) header: Header,
+    pub(super) claims: Claims,
+    pub(super) signature: Vec<u8>,
+}
+
+impl<'a> Unverified<'a> {
+    /// Reads a compact token: exactly three parts, strict base64url, header and claims JSON
+    /// objects with no member twice, an algorithm, nothing critical, no key of its own.
+    ///
+    /// # Errors
+    /// [`TokenError`], one variant each. `typ` is not looked at.
+    pub fn parse(text: &'a str) -> Result<Self, TokenError> {
+        let token = Self::parse_with_embedded_keys(text)?;
+        match token.header.embedded_key() {
+            Some(name) => Err(TokenError::EmbeddedKey(name)),
+            None => Ok(token),
+        }
+    }
+
+    /// As [`Unverified::parse`], but takes a header that brings a key of its own (`jwk`, `jku`,
+    /// `x5u`) along: for those who must decide as a server that overlooks it. The key is never
+    /// used. Certificates (`x5c`) are refused here too.
+    ///
+    /// # Errors
+    /// [`TokenError`], one variant each.
+    pub fn parse_with_embedded_keys(text: &'a str) -> Result<Self, TokenError> {
+        let Parts { signed, header, payload, signature } = Parts::of(text)?;
+        if looks_like_token(&payload.bytes) {
+            return Err(TokenError::Nested);
+        }
+        let claims = payload.object(Part::Claims)?.into();
+        let signature = decode_signature(signature, header.algorithm())?;
+        Ok(Self { signed, header, claims, signature })
+    }
+
+    /// What the header says the key is called. For choosing which keys to try, never for more.
+    #[must_use]
+    pub fn key_id_hint(&self) -> Option<&str> {
+        self.header.key_id()
+    }
+
+    /// What the header says the algorithm is. For choosing which keys to try, never for more.
+    #[must_use]
+    pub fn algorithm_hint(&self) -> &str {
+        self.header.algorithm()
+    }
+}
+
+/// A compact signature of anything (RFC 7515 3.1) taken apart; its signature is still text.
+pub(super) struct Parts<'a> {
+    pub(super) signed: &'a str,
+    pub(super) header: Header,
+    pub(super) payload: Decoded,
+    pub(super) signature: &'a str,
+}
+
+impl<'a> Parts<'a> {
+    pub(super) fn of(text: &'a str) -> Result<Self, TokenError> {
+        if text.is_empty() {
+            return Err(TokenError::Empty);
+        }
+        if text.len() > MAX_BYTES {
+            return Err(TokenError::TooLong(text.len()));
+        }
+        let points = text.bytes().filter(|byte| *byte == b'.').count();
+        let parts = text.rsplit_once('.').and_then(|(signed, signature)| {
+            signed.split_once('.').map(|(header, payload)| (signed, header, payload, signature))
+        });
+        let (Some((signed, header, payload, signature)), 2) = (parts, points) else {
+            return Err(if is_encrypted(text) {
+                TokenError::Encrypted
+            } else {
+                TokenError::Parts(points + 1)
+            });
+        };
+        let header = Header::judge(decode(header, Part::Header)?.object(Part::Header)?)?;
+        let payload = decode(payload, Part::Claims)?;
+        Ok(Self { signed, header, payload, signature })
+    }
+}
+
+/// The bytes of a signature. With unused bits set it is another spelling when it has the length of its
+/// algorithm's; otherwise it was truncated.
+pub(super) fn decode_signature(text: &str, algorithm: &str) -> Result<Vec<u8>, TokenError> {
+    if text.is_empty() {
+        return Err(TokenError::SignatureEmpty);
+    }
+    let Decoded { bytes, spare } = decode(text, Part::Signature)?;
+    match spare {
+        false => Ok(bytes),
+        true if is_truncated(bytes.len(), algorithm) => Err(TokenError::Incomplete(Part::Signature)),
+        true => Err(TokenError::SpareBits(Part::Signature)),
+    }
+}
+
+/// Whether a signature lacks up to 4 bytes of its algorithm's length: what is left of one after some
+/// characters of the token were lost.
+pub(super) fn is_truncated(length: usize, algorithm: &str) -> bool {
+    let expected = match algorithm {
+        "EdDSA" | "Ed25519" | "ES256" | "HS512" => 64,
+        "ES384" => 96,
+        "ES512" => 132,
+        "HS256" => 32,
+        "HS384" => 48,
+        // As long as the modulus, whose length is a multiple of 8 bytes.
+        "RS256" | "RS384" | "RS512" | "PS256" | "PS384" | "PS512" => length.next_multiple_of(8),
+        _ => length,
+    };
+    length < expected && expected - length <= 4
+}
+
+impl fmt::Debug for Unverified<'_> {
+    /// Nothing of its content: who reads a log must not get at a token.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Unverified(…)")
+    }
+}
+
+/// A part that was decoded leniently: what a truncated part looks like is known only then.
+pub(super) struct Decoded {
+    pub(super) bytes: Vec<u8>,
+    /// Whether bits that belong to no byte are set: another spelling of the same bytes.
+    pub(super) spare: bool,
+}
+
+impl Decoded {
+    /// The JSON object that the part is. Only what is one can be another spelling; a part with unused
+    /// bits that is none, and a header without its beginning, were truncated.
+    fn object(&self, part: Part) -> Result<Map<String, Value>, TokenError> {
+        let begins = part != Part::Header || self.bytes.trim_ascii_start().first() == Some(&b'{');
+        match json::object(&self.bytes, part) {
+            Ok(_) if self.spare => Err(TokenError::SpareBits(part)),
+            Err(TokenError::Json { .. } | TokenError::NotUtf8(_)) if self.spare || !begins => {
+                Err(TokenError::Incomplete(part))
+            }
+            other => other,
+        }
+    }
+}
+
+/// Decodes with spare bits allowed and told.
+fn decode(text: &str, part: Part) -> Result<Decoded, TokenError> {
+    const LENIENT: GeneralPurpose = GeneralPurpose::new(
+        &base64::alphabet::URL_SAFE,
+        GeneralPurposeConfig::new()
+            .with_encode_padding(false)
+            .with_decode_padding_mode(DecodePaddingMode::RequireNone)
+            .with_decode_allow_trailing_bits(true),
+    );
+    match URL_SAFE_NO_PAD.decode(text) {
+        Ok(bytes) => Ok(Decoded { bytes, spare: false }),
+        Err(base64::DecodeError::InvalidLastSymbol(at, byte))
+            if is_base64url(byte) && at + 1 == text.len() =>
+        {
+            let bytes = LENIENT.decode(text).map_err(|_| TokenError::Incomplete(part))?;
+            Ok(Decoded { bytes, spare: true })
+        }
+        // No bytes have this many characters.
+        Err(base64::DecodeError::InvalidLength(_)) if text.bytes().all(is_base64url) => {
+            Err(TokenError::Incomplete(part))
+        }
+        Err(other) => Err(TokenError::Base64 { part, problem: problem(text, other) }),
+    }
+}
+
+const fn is_base64url(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
+}
+
+fn problem(text: &str, error: base64::DecodeError) -> String {
+    use base64::DecodeError::{InvalidByte, InvalidLastSymbol, InvalidLength, InvalidPadding};
+    let shown = |at: usize| {
+        // A character that is not ASCII is shown whole.
+        let found = (0..=at).rev().find_map(|at| text.get(at..)).and_then(|rest| rest.chars().next());
+        quote(&found.map(String::from).unwrap_or_default())
+    };
+    match error {
+        InvalidByte(_, b'=') | InvalidPadding => "it has padding ('=')".to_owned(),
+        InvalidByte(at, b'+' | b'/') => {
+            format!("character {} is {}, of the standard alphabet", at + 1, shown(at))
+        }
+        InvalidByte(at, _) => format!("character {} is {}", at + 1, shown(at)),
+        InvalidLength(length) => format!("no data has a length of {length} characters"),
+        InvalidLastSymbol(at, _) => format!("character {} is {}", at + 1, shown(at)),
+    }
+}
+
+/// Whether a text is an encrypted token: five parts, and `enc` in the header (RFC 7516 4.1.2).
+fn is_encrypted(text: &str) -> bool {
+    let header = text.split('.').next().unwrap_or_default();
+    let header = decode(header, Part::Header).and_then(|header| json::object(&header.bytes, Part::Header));
+    text.matches('.').count() == 4 && header.is_ok_and(|header| header.contains_key("enc"))
+}
+
+/// Whether the payload is another token in compact form: the base64url of `{"`.
+fn looks_like_token(payload: &[u8]) -> bool {
+    payload.starts_with(b"eyJ") && payload.contains(&b'.')
+}
+
+/// A token's header.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Header {
+    members: Map<String, Value>,
+}
+
+impl Header {
+    fn judge(members: Map<String, Value>) -> Result<Self, TokenError> {
+        let wrong = |name, value: &Value, wanted| TokenError::HeaderType { name, found: kind(value), wanted };
+        match members.get("alg") {
+            None => return Err(TokenError::AlgorithmMissing),
+            // RFC 8725 3.2 knows one spelling; libraries have been fooled by others.
+            Some(Value::String(alg)) if alg.trim().eq_ignore_ascii_case("none") => {
+                return Err(TokenError::Unsigned(alg.clone()));
+            }
+            Some(Value::String(_)) => {}
+            Some(other) => return Err(wrong("alg", other, "a text")),
+        }
+        match members.get("kid") {
+            None | Some(Value::String(_)) => {}
+            Some(other) => return Err(wrong("kid", other, "a text")),
+        }
+        if let Some(critical) = members.get("crit") {
+            return Err(TokenError::Critical(critical.to_string()));
+        }
+        // RFC 7797 3: only `false` changes anything.
+        if members.get("b64").is_some_and(|value| *value != Value::Bool(true)) {
+            return Err(TokenError::Unencoded);
+        }
+        if members.contains_key("x5c") {
+            return Err(TokenError::EmbeddedKey("x5c"));
+        }
+        Ok(Self { members })
+    }
+
+    /// The member that brings a key along or says where to fetch one.
+    pub(super) fn embedded_key(&self) -> Option<&'static str> {
+        EMBEDDED_KEYS.into_iter().find(|name| self.members.contains_key(*name))
+    }
+
+    /// The algorithm's name as it stands in `alg`.
+    #[must_use]
+    pub fn algorithm(&self) -> &str {
+        self.members.get("alg").and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// The name of the key, `kid`.
+    #[must_use]
+    pub fn key_id(&self) -> Option<&str> {
+        self.members.get("kid").and_then(Value::as_str)
+    }
+
+    /// What the token says it is, `typ`, where it is a text.
+    #[must_use]
+    pub fn kind(&self) -> Option<&str> {
+        self.members.get("typ").and_then(Value::as_str)
+    }
+
+    /// The header as a JSON object, in order.
+    #[must_use]
+    pub const fn as_object(&self) -> &Map<String, Value> {
+        &self.members
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A token with this header, no claims, and a signature of 64 zero bytes.
+    fn token(header: &str) -> String {
+        format!("{}.e30.{}", URL_SAFE_NO_PAD.encode(header), "A".repeat(86))
+    }
+
+    #[test]
+    fn hints_are_the_members_of_the_header() {
+        for (header, key_id) in [
+            (r#"{"alg":"EdDSA"}"#, None),
+            (r#"{"alg":"EdDSA","kid":""}"#, Some("")),
+            (r#"{"alg":"EdDSA","kid":"k1"}"#, Some("k1")),
+        ] {
+            let text = token(header);
+            let token = Unverified::parse(&text).unwrap();
+            assert_eq!((token.key_id_hint(), token.algorithm_hint()), (key_id, "EdDSA"), "{header}");
+        }
+    }
+
+    #[test]
+    fn token_without_three_parts_is_rejected_with_their_number() {
+        for (text, count) in [("a", 1), ("a.b", 2), ("a.b.c.d", 4), ("....", 5)] {
+            assert_eq!(Unverified::parse(text).err(), Some(TokenError::Parts(count)), "{text}");
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! The content of a column, in every form that the server has written.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Row, ToSql};
+
+use crate::user::exchange::{StoredPassword, StoredRow, StoredValue};
+use crate::util::quote::quote;
+
+/// A column whose content is not what the server reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Broken {
+    /// The column: `roles` or `projects`.
+    pub column: &'static str,
+    /// What stands there.
+    pub content: String,
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: found {}, expected a JSON array of strings", self.column, quote(&self.content))
+    }
+}
+
+/// A text column: text, BLOB, or a number that somebody put there. NULL is none.
+pub(super) fn text(value: ValueRef<'_>) -> Option<String> {
+    match value {
+        ValueRef::Null => None,
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
+        ValueRef::Integer(number) => Some(number.to_string()),
+        ValueRef::Real(number) => Some(number.to_string()),
+    }
+}
+
+/// The same without a copy where it is text already.
+pub(super) fn lossy(value: ValueRef<'_>) -> Option<Cow<'_, str>> {
+    match value {
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => Some(String::from_utf8_lossy(bytes)),
+        other => text(other).map(Cow::Owned),
+    }
+}
+
+/// Whether a list holds this entry, or can't be read, so that it might.
+pub(super) fn may_hold(value: ValueRef<'_>, entry: &str) -> bool {
+    match value {
+        // What most rows hold is seen without taking it apart.
+        ValueRef::Text(b"[]" | b"[\"user\"]" | b"[\"api\"]") => false,
+        other => list(other).map_or(true, |entries| entries.iter().any(|found| found == entry)),
+    }
+}
+
+/// The value as it is stored.
+pub(super) fn stored(value: ValueRef<'_>) -> StoredValue {
+    match value {
+        ValueRef::Null => StoredValue::Null,
+        ValueRef::Integer(number) => StoredValue::Integer(number),
+        ValueRef::Real(number) => StoredValue::Real(number),
+        ValueRef::Text(bytes) => StoredValue::Text(bytes.to_vec()),
+        ValueRef::Blob(bytes) => StoredValue::Blob(bytes.to_vec()),
+    }
+}
+
+/// A row of [`super::layout::Layout::select_stored`], whose columns begin at `first`.
+pub(super) fn stored_row(row: &Row<'_>, first: usize) -> rusqlite::Result<StoredRow> {
+    let value = |index: usize| row.get_ref(first + index).map(stored);
+    Ok(StoredRow {
+        username: value(0)?,
+        source: value(1)?,
+        name: value(2)?,
+        roles: value(3)?,
+        email: value(4)?,
+        projects: value(5)?,
+        password: StoredPassword::new(value(6)?),
+    })
+}
+
+/// A stored value as a parameter of a statement.
+pub(super) struct Bound<'value>(pub(super) &'value StoredValue);
+
+impl ToSql for Bound<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self.0 {
+            StoredValue::Null => ValueRef::Null,
+            StoredValue::Integer(number) => ValueRef::Integer(*number),
+            StoredValue::Real(number) => ValueRef::Real(*number),
+            StoredValue::Text(bytes) => ValueRef::Text(bytes),
+            StoredValue::Blob(bytes) => ValueRef::Blob(bytes),
+        }))
+    }
+}
+
+/// The auth source's number; what is no number counts as -1, which is no source.
+pub(super) fn number(value: ValueRef<'_>) -> i64 {
+    match value {
+        ValueRef::Integer(number) => number,
+        other => text(other).and_then(|text| text.trim().parse().ok()).unwrap_or(-1),
+    }
+}
+
+/// A JSON array of texts as Go reads one: NULL and `null` are no entries, a `null` inside is an
+/// empty text.
+///
+/// # Errors
+/// The text as it stands, where it is anything else.
+pub(super) fn list(value: ValueRef<'_>) -> Result<Vec<String>, String> {
+    let bytes = match value {
+        ValueRef::Null => return Ok(Vec::new()),
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes,
+        other => return Err(text(other).unwrap_or_default()),
+    };
+    if bytes == b"[]" {
+        return Ok(Vec::new());
+    }
+    let content = String::from_utf8_lossy(bytes);
+    match serde_json::from_str::<Option<Vec<Option<String>>>>(&content) {
+        Ok(entries) => Ok(entries.unwrap_or_default().into_iter().map(Option::unwrap_or_default).collect()),
+        Err(_) => Err(content.into_owned()),
+    }
+}
+
+/// A list as the server expects it in the column.
+pub(super) fn to_json(list: &[String]) -> String {
+    serde_json::Value::from(list).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_form_of_a_list_reads_as_what_it_means() {
+        let readable: [(&str, &[&str]); 5] = [
+            ("[]", &[]),
+            ("null", &[]),
+            (" [\"api\", \"user\"] ", &["api", "user"]),
+            ("[\"\"]", &[""]),
+            ("[\"api\",null]", &["api", ""]),
+        ];
+        for (text, wanted) in readable {
+            let wanted: Vec<String> = wanted.iter().map(|entry| (*entry).to_owned()).collect();
+            assert_eq!(list(ValueRef::Text(text.as_bytes())).as_ref(), Ok(&wanted));
+            assert_eq!(list(ValueRef::Blob(text.as_bytes())), Ok(wanted));
+        }
+        for text in ["", "\"api\"", "[1]", "garbage", "{}", "[\"api\",1]", "[[]]", "[\"a\"] x"] {
+            assert_eq!(list(ValueRef::Text(text.as_bytes())), Err(text.to_owned()));
+        }
+        assert_eq!(list(ValueRef::Null), Ok(Vec::new()));
+        assert!(list(ValueRef::Integer(1)).is_err());
+    }
+}

@@ -1,0 +1,241 @@
+//! What can go wrong with the database.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{ErrorCode, ffi};
+
+use super::column::Broken;
+use crate::util::diagnostic::Fault;
+use crate::util::file::{reason, shell_word};
+use crate::util::kind::Kind;
+use crate::util::quote::{quote, quote_path};
+
+/// Why the database or a user in it could not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// There is no such file.
+    #[error("the database {} does not exist", quote_path(.0))]
+    Missing(PathBuf),
+    /// Something other than a file stands there.
+    #[error("the database {} is no regular file", quote_path(.0))]
+    NotAFile(PathBuf),
+    /// The file can't be read.
+    #[error("the database {} can't be read: {}", quote_path(.path), reason(.source))]
+    Unreadable {
+        /// The database.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The file is not SQLite's.
+    #[error("{} is no SQLite database", quote_path(.0))]
+    NotADatabase(PathBuf),
+    /// The file was SQLite's once.
+    #[error("the database {} is damaged: {}", quote_path(.path), quote(.message))]
+    Corrupt {
+        /// The database.
+        path: PathBuf,
+        /// What SQLite said.
+        message: String,
+    },
+    /// The database holds something else.
+    #[error("the database {} has no user table: found neither 'hpc_user' nor 'user'", quote_path(.0))]
+    NoUserTable(PathBuf),
+    /// The table is not the server's.
+    #[error("the database {} is of another schema: its table '{table}' has no column '{column}'", quote_path(.path))]
+    OtherSchema {
+        /// The database.
+        path: PathBuf,
+        /// The table.
+        table: &'static str,
+        /// The first column that is missing.
+        column: &'static str,
+    },
+    /// Schema versions 1 and 2 have no projects.
+    #[error("the database {} is of schema version 1 or 2, which has no projects", quote_path(.0))]
+    NoProjects(PathBuf),
+    /// The file or its folder can't be written.
+    #[error("the database {} can't be changed: it or its folder is read-only", quote_path(.0))]
+    ReadOnly(PathBuf),
+    /// A file beside the database that this account may not use, and without which the database's
+    /// state is not known.
+    #[error("the database {} cannot be opened: this account cannot use {}, which belongs to {owner}", quote_path(.path), quote_path(.file))]
+    Foreign {
+        /// The database.
+        path: PathBuf,
+        /// The file.
+        file: PathBuf,
+        /// Its owner.
+        owner: String,
+    },
+    /// Another file has taken the database's name.
+    #[error("the database {} was replaced by another file while it was in use: {}", quote_path(.path), if *.is_committed { "the changes are in the old file only" } else { "nothing was changed" })]
+    Replaced {
+        /// The database.
+        path: PathBuf,
+        /// Whether the changes are in the old file.
+        is_committed: bool,
+    },
+    /// There is no database, but files that belong to one.
+    #[error("the database {} does not exist, but {} does: a new database would take over its content", quote_path(.path), quote_path(.file))]
+    Leftover {
+        /// The database.
+        path: PathBuf,
+        /// The file.
+        file: PathBuf,
+    },
+    /// Another process holds the lock.
+    #[error("the database {} is locked by another process (waited {waited:?})", quote_path(.path))]
+    Locked {
+        /// The database.
+        path: PathBuf,
+        /// How long.
+        waited: Duration,
+    },
+    /// Reading or writing failed.
+    #[error("the database {} can't be used: {}", quote_path(.path), quote(.message))]
+    Failed {
+        /// The database.
+        path: PathBuf,
+        /// What SQLite said.
+        message: String,
+    },
+    /// The new file can't be made.
+    #[error("the database {} can't be created: {}", quote_path(.path), reason(.source))]
+    Uncreatable {
+        /// The database.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A user of this name is there already.
+    #[error("the user {} exists already", quote(.0))]
+    UserExists(String),
+    /// There is no user of this name.
+    #[error("there is no user {}", quote(.name))]
+    NoUser {
+        /// The name asked for.
+        name: String,
+        /// A name that differs by case or blanks only.
+        similar: Option<String>,
+    },
+    /// A column of this user holds what the server can't read either.
+    #[error("the user {} has a broken record: {}", quote(.name), .broken.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    BrokenRow {
+        /// The user.
+        name: String,
+        /// What is wrong.
+        broken: Vec<Broken>,
+    },
+}
+
+impl StoreError {
+    /// What SQLite's error means for whoever asked.
+    pub(super) fn from_sqlite(path: &Path, waited: Duration, error: &rusqlite::Error) -> Self {
+        let path = path.to_owned();
+        let message = match error {
+            rusqlite::Error::SqliteFailure(_, Some(message)) => message.clone(),
+            rusqlite::Error::SqlInputError { msg, .. } => msg.clone(),
+            other => other.to_string(),
+        };
+        // SQLite's "disk I/O error" for this one helps nobody.
+        if has_no_room(error) {
+            let message = "its index file beside it can't grow: the disk may be full".to_owned();
+            return Self::Failed { path, message };
+        }
+        match code(error) {
+            Some(ErrorCode::NotADatabase) => Self::NotADatabase(path),
+            Some(ErrorCode::DatabaseCorrupt) => Self::Corrupt { path, message },
+            Some(
+                ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed,
+            ) => Self::Locked { path, waited },
+            Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => Self::ReadOnly(path),
+            _ => Self::Failed { path, message },
+        }
+    }
+}
+
+/// Whether the index file of a database in WAL mode can't be made as long as it has to be.
+pub(super) fn has_no_room(error: &rusqlite::Error) -> bool {
+    error.sqlite_error().is_some_and(|error| error.extended_code == ffi::SQLITE_IOERR_SHMSIZE)
+}
+
+/// SQLite's code; rusqlite's own getter leaves out errors that know their place in a statement.
+pub(super) fn code(error: &rusqlite::Error) -> Option<ErrorCode> {
+    match error {
+        rusqlite::Error::SqliteFailure(error, _) | rusqlite::Error::SqlInputError { error, .. } => {
+            Some(error.code)
+        }
+        _ => None,
+    }
+}
+
+impl Fault for StoreError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Missing(_) => Kind::DatabaseMissing,
+            Self::NotAFile(_) | Self::NotADatabase(_) => Kind::DatabaseNotSqlite,
+            Self::Unreadable { .. } => Kind::DatabaseUnreadable,
+            Self::Foreign { .. } => Kind::DatabaseNotPermitted,
+            Self::Replaced { .. } => Kind::DatabaseReplaced,
+            Self::Leftover { .. } => Kind::DatabaseLeftover,
+            Self::Corrupt { .. } => Kind::DatabaseCorrupt,
+            Self::NoUserTable(_) | Self::OtherSchema { .. } | Self::NoProjects(_) => Kind::DatabaseSchema,
+            Self::ReadOnly(_) => Kind::DatabaseReadOnly,
+            Self::Locked { .. } => Kind::DatabaseLocked,
+            Self::Failed { .. } => Kind::DatabaseFailed,
+            Self::Uncreatable { .. } => Kind::OutputUncreatable,
+            Self::UserExists(_) => Kind::UserExists,
+            Self::NoUser { .. } => Kind::UserNotFound,
+            Self::BrokenRow { .. } => Kind::UserRowInvalid,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Missing(path) => {
+                let path = path.to_string_lossy();
+                Some(if path == "./var/job.db" || path == "var/job.db" {
+                    "run this in the server's directory, or name its database with --db FILE; 'cc-user init' makes a new one".to_owned()
+                } else {
+                    format!(
+                        "name the server's database, or make one: cc-user init --db {}",
+                        shell_word(&path)
+                    )
+                })
+            }
+            Self::NotADatabase(_) | Self::NotAFile(_) | Self::NoUserTable(_) | Self::OtherSchema { .. } => {
+                Some(
+                    "name the server's database with --db FILE; its configuration calls it 'main.db'"
+                        .to_owned(),
+                )
+            }
+            Self::Corrupt { .. } => {
+                Some("restore it from a backup, or try 'sqlite3 FILE .recover'".to_owned())
+            }
+            Self::NoProjects(_) => Some("run 'cc-backend -migrate-db' in the server's directory".to_owned()),
+            Self::ReadOnly(_) => Some("run this as the user the server runs as".to_owned()),
+            Self::Foreign { path, .. } => Some(format!(
+                "run 'cc-user list --names --db {}' as that account or as root: it removes the file when no program needs it",
+                shell_word(&path.to_string_lossy())
+            )),
+            Self::Replaced { is_committed: false, .. } => Some("try again".to_owned()),
+            Self::Leftover { path, .. } => Some(format!(
+                "restore the database, or move what is left of it away: mkdir -p leftover && mv {}-* leftover",
+                shell_word(&path.to_string_lossy())
+            )),
+            Self::Locked { .. } => Some("try again, or wait longer, as with --wait 1m".to_owned()),
+            Self::NoUser { similar: Some(similar), .. } => Some(format!("did you mean {}?", quote(similar))),
+            // A name that needs escaping in JSON and shell is left to the person.
+            Self::BrokenRow { name, .. } if shell_word(name) == *name => Some(format!(
+                "write it anew: echo '{{\"username\":\"{name}\",\"roles\":[\"user\"],\"projects\":[]}}' | cc-user import --update -"
+            )),
+            Self::BrokenRow { .. } => {
+                Some("write its roles and projects anew with 'cc-user import --update FILE'".to_owned())
+            }
+            _ => None,
+        }
+    }
+}

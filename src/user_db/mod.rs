@@ -1,0 +1,35 @@
+//! The server's user table in SQLite.
+//!
+//! Opens a database that the server made and may be using at this moment, or one that
+//! [`fn@create`] made; reads users in every form the server has ever written, and changes them in
+//! one transaction an action. The schema, the server's migrations table and all other tables are
+//! never touched (rows of `configuration` go with their user, as the schema says).
+//!
+//! Knows nothing of what roles or names are allowed; that is for whoever changes a user.
+//!
+//! ```no_run
+//! use cc_auth::user_db::{Access, Store};
+//! let store = Store::open("var/job.db".as_ref(), Access::Read)?;
+//! if let Some(user) = store.find("fritz")? {
+//!     println!("{:?}", user.roles);
+//! }
+//! # Ok::<(), cc_auth::user_db::StoreError>(())
+//! ```
+
+mod column;
+mod connect;
+mod create;
+mod error;
+mod identity;
+mod layout;
+mod open;
+mod record;
+mod transaction;
+
+pub use column::Broken;
+pub use connect::{Access, DEFAULT_WAIT, Store};
+pub use create::{check_free, create};
+pub use error::StoreError;
+pub use layout::Migration;
+pub use record::{Filter, Record};
+pub use transaction::{Known, Transaction};

@@ -1,0 +1,228 @@
+//! Durations exactly as Go's `time.ParseDuration` reads and prints them, since that is what the
+//! server's configuration is written in.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::printable::PrintableText;
+
+/// A signed duration of whole nanoseconds, at most about 292 years either way.
+///
+/// ```
+/// use cc_auth::util::duration::GoDuration;
+/// let life: GoDuration = "1h30m".parse()?;
+/// assert_eq!(life.seconds(), 5400);
+/// assert_eq!(life.to_string(), "1h30m0s");
+/// assert!("1d".parse::<GoDuration>().is_err());
+/// # Ok::<(), cc_auth::util::duration::DurationError>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct GoDuration {
+    nanoseconds: i64,
+}
+
+/// Why a text is no duration.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DurationError {
+    /// No number where one was wanted.
+    #[error("invalid duration {0}: expected a number and a unit, such as 24h or 1h30m")]
+    NoNumber(PrintableText),
+    /// A number without a unit.
+    #[error("invalid duration {0}: expected a unit after each number (ns us ms s m h)")]
+    NoUnit(PrintableText),
+    /// A unit Go does not know, such as `d`.
+    #[error("invalid duration {text}: unknown unit {unit} (ns us ms s m h)")]
+    UnknownUnit {
+        /// The whole text.
+        text: PrintableText,
+        /// The unknown unit in it.
+        unit: PrintableText,
+    },
+    /// More than 64 bits of nanoseconds.
+    #[error("invalid duration {0}: the limit is about 292 years")]
+    Overflow(PrintableText),
+}
+
+const NS_PER_SECOND: i64 = 1_000_000_000;
+
+impl GoDuration {
+    /// No time at all.
+    pub const ZERO: Self = Self { nanoseconds: 0 };
+
+    /// A duration of whole nanoseconds.
+    #[must_use]
+    pub const fn from_nanoseconds(nanoseconds: i64) -> Self {
+        Self { nanoseconds }
+    }
+
+    /// A duration of whole seconds; the limit where that is beyond it.
+    #[must_use]
+    pub const fn from_seconds(seconds: i64) -> Self {
+        Self { nanoseconds: seconds.saturating_mul(NS_PER_SECOND) }
+    }
+
+    /// Its length in nanoseconds.
+    #[must_use]
+    pub const fn nanoseconds(self) -> i64 {
+        self.nanoseconds
+    }
+
+    /// Its length in whole seconds, fractions cut off towards zero.
+    #[must_use]
+    pub const fn seconds(self) -> i64 {
+        self.nanoseconds / NS_PER_SECOND
+    }
+
+    /// Whether it is longer than nothing.
+    #[must_use]
+    pub const fn is_positive(self) -> bool {
+        self.nanoseconds > 0
+    }
+
+    /// The same as the standard library's type; a negative one is nothing.
+    #[must_use]
+    pub fn to_std(self) -> Duration {
+        Duration::from_nanos(u64::try_from(self.nanoseconds).unwrap_or(0))
+    }
+}
+
+impl FromStr for GoDuration {
+    type Err = DurationError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (negative, unsigned) = match text.as_bytes().first() {
+            Some(b'-') => (true, &text[1..]),
+            Some(b'+') => (false, &text[1..]),
+            _ => (false, text),
+        };
+        if unsigned == "0" {
+            return Ok(Self::ZERO);
+        }
+        if unsigned.is_empty() {
+            return Err(DurationError::NoNumber(PrintableText::quantity(text)));
+        }
+        let overflow = || DurationError::Overflow(PrintableText::quantity(text));
+        // Go sums up in an unsigned 64-bit number in which 1 << 63 is still allowed, for the
+        // most negative duration.
+        const LIMIT: u64 = 1 << 63;
+        let mut total: u64 = 0;
+        let mut rest = unsigned;
+        while !rest.is_empty() {
+            let (whole, after_whole) = split_digits(rest);
+            let (fraction, after_number) = match after_whole.strip_prefix('.') {
+                Some(after_point) => split_digits(after_point),
+                None => ("", after_whole),
+            };
+            if whole.is_empty() && fraction.is_empty() {
+                return Err(DurationError::NoNumber(PrintableText::quantity(text)));
+            }
+            let whole = whole_number(whole, LIMIT).ok_or_else(overflow)?;
+            let unit_end =
+                after_number.find(|c: char| c == '.' || c.is_ascii_digit()).unwrap_or(after_number.len());
+            let (unit, next) = after_number.split_at(unit_end);
+            if unit.is_empty() {
+                return Err(DurationError::NoUnit(PrintableText::quantity(text)));
+            }
+            let scale = unit_nanoseconds(unit).ok_or_else(|| DurationError::UnknownUnit {
+                text: PrintableText::quantity(text),
+                unit: PrintableText::quantity(unit),
+            })?;
+            let mut part = whole.checked_mul(scale).filter(|v| *v <= LIMIT).ok_or_else(overflow)?;
+            part = part
+                .checked_add(fraction_of(fraction, scale))
+                .filter(|v| *v <= LIMIT)
+                .ok_or_else(overflow)?;
+            total = total.checked_add(part).filter(|v| *v <= LIMIT).ok_or_else(overflow)?;
+            rest = next;
+        }
+        if negative {
+            return Ok(Self::from_nanoseconds(0_i64.wrapping_sub_unsigned(total)));
+        }
+        i64::try_from(total).map(Self::from_nanoseconds).map_err(|_| overflow())
+    }
+}
+
+fn split_digits(text: &str) -> (&str, &str) {
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    text.split_at(end)
+}
+
+fn whole_number(digits: &str, limit: u64) -> Option<u64> {
+    digits.bytes().try_fold(0_u64, |value, digit| {
+        value.checked_mul(10)?.checked_add(u64::from(digit - b'0')).filter(|v| *v <= limit)
+    })
+}
+
+/// The nanoseconds of `.digits` of a unit. Go gathers digits only as long as they fit 63 bits and
+/// then multiplies in floating point; the result is the same here because it is done the same.
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the rounding of Go's float64 arithmetic is what must be matched"
+)]
+fn fraction_of(digits: &str, scale: u64) -> u64 {
+    let mut value: u64 = 0;
+    let mut divisor: f64 = 1.0;
+    for digit in digits.bytes() {
+        let next = value.checked_mul(10).and_then(|v| v.checked_add(u64::from(digit - b'0')));
+        match next.filter(|v| *v <= 1 << 63 && value <= ((1 << 63) - 1) / 10) {
+            Some(next) => {
+                value = next;
+                divisor *= 10.0;
+            }
+            None => break,
+        }
+    }
+    (value as f64 * (scale as f64 / divisor)) as u64
+}
+
+fn unit_nanoseconds(unit: &str) -> Option<u64> {
+    Some(match unit {
+        "ns" => 1,
+        // U+00B5 micro sign and U+03BC Greek letter mu are both taken.
+        "us" | "\u{b5}s" | "\u{3bc}s" => 1_000,
+        "ms" => 1_000_000,
+        "s" => 1_000_000_000,
+        "m" => 60_000_000_000,
+        "h" => 3_600_000_000_000,
+        _ => return None,
+    })
+}
+
+impl fmt::Display for GoDuration {
+    /// As Go prints it: `1h30m0s`, `500ms`, `0s`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let magnitude = self.nanoseconds.unsigned_abs();
+        if self.nanoseconds < 0 {
+            f.write_str("-")?;
+        }
+        match magnitude {
+            0 => f.write_str("0s"),
+            1..1_000 => write!(f, "{magnitude}ns"),
+            1_000..1_000_000 => write_decimal(f, magnitude, 1_000, "µs"),
+            1_000_000..1_000_000_000 => write_decimal(f, magnitude, 1_000_000, "ms"),
+            _ => {
+                let seconds = magnitude / 1_000_000_000;
+                let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
+                if hours > 0 {
+                    write!(f, "{hours}h{minutes}m")?;
+                } else if minutes > 0 {
+                    write!(f, "{minutes}m")?;
+                }
+                write_decimal(f, magnitude % 60_000_000_000, 1_000_000_000, "s")
+            }
+        }
+    }
+}
+
+fn write_decimal(f: &mut fmt::Formatter<'_>, value: u64, unit: u64, name: &str) -> fmt::Result {
+    let (whole, fraction) = (value / unit, value % unit);
+    if fraction == 0 {
+        return write!(f, "{whole}{name}");
+    }
+    let width = unit.ilog10() as usize;
+    let digits = format!("{fraction:0width$}");
+    write!(f, "{whole}.{}{name}", digits.trim_end_matches('0'))
+}

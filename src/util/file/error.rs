@@ -1,0 +1,136 @@
+//! Why a file can not be read or written.
+
+use std::io;
+use std::path::PathBuf;
+
+use super::trust::Distrust;
+use super::words::reason;
+use crate::util::diagnostic::Fault;
+use crate::util::kind::Kind;
+use crate::util::quote::quote_path;
+use crate::util::shell::word as shell_word;
+
+/// Why a file could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// There is no such file.
+    #[error("{} does not exist", quote_path(.0))]
+    Missing(PathBuf),
+    /// A directory stands where a file is wanted.
+    #[error("{} is a directory, wanted a file", quote_path(.0))]
+    Directory(PathBuf),
+    /// The file can't be opened or read.
+    #[error("{} can't be read: {}", quote_path(.path), reason(.source))]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The file is larger than anything of its kind.
+    #[error("{} is larger than {} bytes", quote_path(.path), .limit)]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// Not UTF-8 where text is wanted.
+    #[error("{} is no text: byte {} is not UTF-8", quote_path(.path), .offset + 1)]
+    NotText {
+        /// The file.
+        path: PathBuf,
+        /// Where the first wrong byte is, counted from 0.
+        offset: usize,
+    },
+    /// The output exists and must not be replaced.
+    #[error("{} exists already", quote_path(.0))]
+    Exists(PathBuf),
+    /// The output can't be created.
+    #[error("{} can't be created: {}", quote_path(.path), reason(.source))]
+    Uncreatable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Writing failed; the old content, if any, is still there.
+    #[error("{} can't be written: {}", quote_path(.path), reason(.source))]
+    Unwritable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A symbolic link on the way that another account can have put there.
+    #[error("{}: {why}", quote_path(.path))]
+    Link {
+        /// The path that leads over the link.
+        path: PathBuf,
+        /// Whose link it is.
+        why: Distrust,
+    },
+    /// A FIFO, a socket or a device where a regular file is expected.
+    #[error("{} is a FIFO, a socket or a device: expected a regular file", quote_path(.0))]
+    Special(PathBuf),
+    /// A file that is used without being named, and that another account can change.
+    #[error("{} is not used: {why}", quote_path(.path))]
+    Untrusted {
+        /// The file.
+        path: PathBuf,
+        /// Why it is not used.
+        why: Distrust,
+        /// The option that names it, where there is one.
+        option: Option<&'static str>,
+    },
+    /// Another process has the lock.
+    #[error("{} is locked by another process", quote_path(.0))]
+    Locked(PathBuf),
+}
+
+impl FileError {
+    /// The same error, with the option that names the file instead of its default.
+    #[must_use]
+    pub fn with_option(mut self, name: &'static str) -> Self {
+        if let Self::Untrusted { option, .. } = &mut self {
+            *option = Some(name);
+        }
+        self
+    }
+}
+
+impl Fault for FileError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Missing(_) => Kind::FileMissing,
+            Self::Directory(_) => Kind::FileIsDirectory,
+            Self::Unreadable { .. } => Kind::FileUnreadable,
+            Self::TooLarge { .. } => Kind::FileTooLarge,
+            Self::NotText { .. } => Kind::FileNotText,
+            Self::Exists(_) => Kind::OutputExists,
+            Self::Uncreatable { .. } => Kind::OutputUncreatable,
+            Self::Unwritable { .. } => Kind::OutputUnwritable,
+            Self::Link { .. } | Self::Untrusted { .. } => Kind::FileUntrusted,
+            Self::Special(_) => Kind::OutputNotAFile,
+            Self::Locked(_) => Kind::OutputBusy,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Exists(_) => Some("give --force to replace it, or name another file".to_owned()),
+            Self::Link { .. } => Some("name the file that the link points to".to_owned()),
+            Self::Untrusted { path, option: Some(option), why } => {
+                let named = format!("{option} {}", shell_word(&path.to_string_lossy()));
+                Some(match why {
+                    Distrust::NotRegular => format!("name another one with {option}"),
+                    Distrust::Owner(user) if rustix::process::geteuid().is_root() => {
+                        format!("run this as that account (sudo -u '#{user}'), or name the file: {named}")
+                    }
+                    _ => format!("name the file if it is the right one: {named}"),
+                })
+            }
+            _ => None,
+        }
+    }
+}

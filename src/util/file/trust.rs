@@ -1,0 +1,253 @@
+//! Whose files are used: owners and modes, always of something that is open.
+
+use std::fmt;
+use std::fs::{File, Metadata};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+use rustix::fs::{Mode, OFlags};
+use rustix::process::{Gid, Uid, geteuid};
+
+use crate::util::note::Notes;
+use crate::util::quote::quote_path;
+use crate::util::shell::word as shell_word;
+
+/// The bits that let other accounts write.
+const OTHERS_WRITE: u32 = 0o022;
+
+/// In such a directory only the owner of a file can rename or delete it.
+const STICKY: u32 = 0o1000;
+
+/// Why a file or a link is not used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Distrust {
+    /// It belongs to neither root nor the caller.
+    Owner(u32),
+    /// Its mode lets other accounts write.
+    Writable(u32),
+    /// A directory on the way belongs to neither root nor the caller.
+    DirectoryOwner(u32),
+    /// The mode of a directory on the way lets other accounts write.
+    DirectoryWritable(u32),
+    /// A symbolic link that belongs to neither root nor the caller.
+    LinkOwner(u32),
+    /// A symbolic link in a directory that other accounts may write to.
+    LinkInSharedDirectory,
+    /// Not a regular file.
+    NotRegular,
+    /// Several hard links, in a directory where other accounts can create them.
+    HardLinks,
+}
+
+impl fmt::Display for Distrust {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Owner(user) => write!(f, "it belongs to another account (user ID {user})"),
+            Self::Writable(mode) => write!(f, "other accounts may write to it (mode {:04o})", mode & 0o7777),
+            Self::DirectoryOwner(user) => {
+                write!(f, "the directory belongs to another account (user ID {user})")
+            }
+            Self::DirectoryWritable(mode) => {
+                write!(f, "other accounts may write to the directory (mode {:04o})", mode & 0o7777)
+            }
+            Self::LinkOwner(user) => {
+                write!(f, "a symbolic link of another account (user ID {user}) is not followed")
+            }
+            Self::LinkInSharedDirectory => {
+                f.write_str("a symbolic link in a directory that other accounts may write to is not followed")
+            }
+            Self::NotRegular => f.write_str("it is not a regular file"),
+            Self::HardLinks => f.write_str(
+                "it has several names (hard links), in a directory that other accounts may write to",
+            ),
+        }
+    }
+}
+
+/// Whether this is root's or the caller's.
+fn is_own(found: &Metadata) -> bool {
+    found.uid() == 0 || is_callers(found)
+}
+
+/// Whether this belongs to the caller.
+pub(super) fn is_callers(found: &Metadata) -> bool {
+    found.uid() == geteuid().as_raw()
+}
+
+/// Whether only root and the caller can change the names in this directory.
+pub(super) fn is_exclusive(directory: &Metadata) -> bool {
+    is_own(directory) && directory.mode() & OTHERS_WRITE == 0
+}
+
+impl Distrust {
+    /// A directory in which another account can exchange a file of the caller's.
+    pub(super) fn of_directory(directory: &Metadata) -> Option<Self> {
+        if !is_own(directory) {
+            Some(Self::DirectoryOwner(directory.uid()))
+        } else if directory.mode() & OTHERS_WRITE != 0 && directory.mode() & STICKY == 0 {
+            Some(Self::DirectoryWritable(directory.mode()))
+        } else {
+            None
+        }
+    }
+
+    /// A link that another account can have put there.
+    pub(super) fn of_link(directory: &Metadata, link: &Metadata) -> Option<Self> {
+        if !is_own(link) {
+            Some(Self::LinkOwner(link.uid()))
+        } else if !is_exclusive(directory) {
+            Some(Self::LinkInSharedDirectory)
+        } else {
+            None
+        }
+    }
+
+    /// A file that is not the caller's or root's alone.
+    pub(super) fn of_file(file: &Metadata) -> Option<Self> {
+        if !file.is_file() {
+            Some(Self::NotRegular)
+        } else if !is_own(file) {
+            Some(Self::Owner(file.uid()))
+        } else if file.mode() & OTHERS_WRITE != 0 {
+            Some(Self::Writable(file.mode()))
+        } else {
+            None
+        }
+    }
+
+    /// A file with several names in a directory where another account can have added one.
+    pub(super) fn of_names(directory: &Metadata, file: &Metadata) -> Option<Self> {
+        (directory.mode() & OTHERS_WRITE != 0 && file.nlink() > 1).then_some(Self::HardLinks)
+    }
+}
+
+/// The account and group that a new file or directory in this directory belongs to, where that is
+/// not the caller: what root creates in a directory of another account belongs to that account.
+///
+/// Not where the account can have created the directory for this, in a directory of all accounts:
+/// it would get a secret that is not for it.
+pub(super) fn heir(directory: &File, metadata: &Metadata) -> Option<(Uid, Gid)> {
+    let user = metadata.uid();
+    if !geteuid().is_root() || user == 0 || metadata.mode() & 0o002 != 0 {
+        return None;
+    }
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let mut above: File = directory.try_clone().ok()?;
+    // A path has fewer components than it can have characters.
+    for _ in 0..4096 {
+        above = rustix::fs::openat(&above, c"..", flags, Mode::empty()).ok()?.into();
+        let found = above.metadata().ok()?;
+        if found.uid() != user {
+            let is_roots = found.uid() == 0 && found.mode() & OTHERS_WRITE == 0;
+            return is_roots.then(|| (Uid::from_raw(user), Gid::from_raw(metadata.gid())));
+        }
+    }
+    None
+}
+
+/// The owner and mode of a file that is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Ownership {
+    pub(super) user: Option<Uid>,
+    pub(super) group: Option<Gid>,
+    pub(super) mode: u32,
+}
+
+impl Ownership {
+    /// Of a file that gets this name: that of the file it replaces, where that one is not of an
+    /// account that only wants to have the new one. With `keeps_access` what the old mode permits
+    /// the group stays permitted.
+    pub(super) fn of_new(
+        directory: (&File, &Metadata),
+        old: Option<&Metadata>,
+        mode: u32,
+        keeps_access: bool,
+    ) -> Self {
+        let by_root = geteuid().is_root();
+        let (opened, directory) = directory;
+        let old = old.filter(|old| {
+            let for_it = || keeps_access && old.uid() == directory.uid();
+            old.is_file() && (is_own(old) || (by_root && (is_exclusive(directory) || for_it())))
+        });
+        if let Some(old) = old {
+            let user = (by_root && old.uid() != 0).then(|| Uid::from_raw(old.uid()));
+            // A mode for all accounts was not chosen with a secret in mind.
+            let chosen = keeps_access && old.mode() & 0o007 == 0;
+            let mode = if chosen { mode | old.mode() & 0o060 } else { mode };
+            return Self { user, group: Some(Gid::from_raw(old.gid())), mode };
+        }
+        match heir(opened, directory) {
+            Some((user, group)) => Self { user: Some(user), group: Some(group), mode },
+            None => Self { user: None, group: None, mode },
+        }
+    }
+
+    /// Gives a file this owner and mode. Where the group is not permitted, it gets no rights.
+    pub(super) fn give(self, file: &File) -> std::io::Result<()> {
+        let now = file.metadata()?;
+        let user = self.user.filter(|user| user.as_raw() != now.uid());
+        let group = self.group.filter(|group| group.as_raw() != now.gid());
+        let mut mode = self.mode;
+        if (user.is_some() || group.is_some()) && rustix::fs::fchown(file, user, group).is_err() {
+            mode &= !0o070;
+        }
+        Ok(rustix::fs::fchmod(file, Mode::from_raw_mode(mode))?)
+    }
+}
+
+/// What a file that is read by its name holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holds {
+    /// A key, token or password: other accounts must not read it either.
+    Secret,
+    /// Public keys and the like: other accounts must not change it.
+    Public,
+}
+
+/// Warns of a file that was named and that another account can change, or read where it must not.
+pub(super) fn warn(path: &Path, file: &File, holds: Holds, notes: &mut Notes) {
+    let Ok(metadata) = file.metadata() else { return };
+    if !metadata.is_file() {
+        return;
+    }
+    let mode = metadata.mode() & 0o777;
+    let shown = quote_path(path);
+    if !is_own(&metadata) {
+        notes.danger(format!(
+            "{shown} belongs to another account (user ID {}), which can read and change it",
+            metadata.uid()
+        ));
+    } else if let Some(why) = directory_distrust(path) {
+        notes.danger(format!("{shown} can be exchanged by another account: {why}"));
+    }
+    let word = || shell_word(&path.to_string_lossy());
+    if holds == Holds::Secret && mode & 0o077 != 0 {
+        notes.danger_with(
+            format!("{shown} holds secrets and others may access it (mode {mode:04o})"),
+            format!("chmod 600 {}", word()),
+        );
+    } else if mode & OTHERS_WRITE != 0 {
+        notes.danger_with(
+            format!("{shown}: other accounts may write to it (mode {mode:04o})"),
+            format!("chmod go-w {}", word()),
+        );
+    }
+}
+
+/// Why the directory of a named file is not the caller's or root's alone.
+fn directory_distrust(path: &Path) -> Option<Distrust> {
+    let parent = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    Distrust::of_directory(&std::fs::metadata(parent).ok()?)
+}
+
+/// Warns when other accounts than the owner may read a file that holds a secret, or when it is
+/// another account's. For a file that is read, see [`super::read_named`].
+pub fn warn_if_exposed(path: &Path, notes: &mut Notes) {
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    if let Ok(file) = rustix::fs::open(path, flags, Mode::empty()) {
+        warn(path, &file.into(), Holds::Secret, notes);
+    }
+}

@@ -1,0 +1,361 @@
+//! The one writer of files.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags};
+use rustix::io::Errno;
+
+use super::PRIVATE_MODE;
+use super::error::FileError;
+use super::location::{Location, create_directory_all};
+use super::stream;
+use super::sweep::{TEMPORARY, sweep_open};
+use super::trust::{Distrust, Ownership};
+use crate::util::note::Notes;
+use crate::util::quote::quote_path;
+use crate::util::shell::word as shell_word;
+use crate::util::time::Timestamp;
+
+/// What to do when the output exists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Existing {
+    /// Leave it and fail.
+    Refuse,
+    /// Replace it.
+    Replace,
+}
+
+/// How a file is written.
+#[derive(Debug, Clone, Copy)]
+pub struct Write {
+    /// The mode of the new file, whatever the process's mask.
+    pub mode: u32,
+    /// What to do when the file exists.
+    pub existing: Existing,
+    /// Whether the group keeps what the mode of the replaced file permits it.
+    pub keeps_access: bool,
+    /// Whether what killed writers left in the directory is deleted first; see [`super::sweep()`].
+    pub sweeps: bool,
+}
+
+/// Writes a file whole or not at all, with exactly the given mode, and syncs it to disk.
+///
+/// As root, the file belongs to the account of the file it replaces, or of its directory.
+/// `-`, `/dev/stdout`, `/dev/stderr`, `/dev/fd/N` and devices are written to directly.
+///
+/// # Errors
+/// [`FileError::Exists`], `Directory`, `Special`, `Link`, `Uncreatable` or `Unwritable`; the old
+/// content stays.
+pub fn write(path: &Path, bytes: &[u8], mode: u32, existing: Existing) -> Result<(), FileError> {
+    write_in_parts(path, mode, existing, |draft| draft.add(bytes))
+}
+
+/// Fails when an output exists that would not be replaced: to know it before the work is done.
+///
+/// # Errors
+/// [`FileError::Exists`], and those of [`Location::find`].
+pub fn check_free(path: &Path) -> Result<(), FileError> {
+    if stream::descriptor(path).is_some() {
+        return Ok(());
+    }
+    match Location::find(path)?.found {
+        Some(found) if found.is_file() => Err(FileError::Exists(path.to_owned())),
+        _ => Ok(()),
+    }
+}
+
+/// A file that is being written.
+pub struct Draft<'a> {
+    path: &'a Path,
+    file: &'a mut File,
+}
+
+impl Draft<'_> {
+    /// Adds these bytes.
+    ///
+    /// # Errors
+    /// [`FileError::Unwritable`].
+    pub fn add(&mut self, bytes: &[u8]) -> Result<(), FileError> {
+        self.file
+            .write_all(bytes)
+            .map_err(|source| FileError::Unwritable { path: self.path.to_owned(), source })
+    }
+}
+
+/// As [`write()`], of what `content` adds piece by piece; when it fails there is no file.
+///
+/// # Errors
+/// As [`write()`], and what `content` returns.
+pub fn write_in_parts<E: From<FileError>>(
+    path: &Path,
+    mode: u32,
+    existing: Existing,
+    content: impl FnOnce(&mut Draft<'_>) -> Result<(), E>,
+) -> Result<(), E> {
+    if let Some(number) = stream::descriptor(path) {
+        let uncreatable =
+            |errno: Errno| FileError::Uncreatable { path: path.to_owned(), source: errno.into() };
+        let mut file = stream::open_descriptor(number).map_err(uncreatable)?;
+        return content(&mut Draft { path, file: &mut file });
+    }
+    let how = Write { mode, existing, keeps_access: false, sweeps: true };
+    Location::find(path)?.write_in_parts(how, content)
+}
+
+impl Location {
+    /// Writes the file of this name whole or not at all.
+    ///
+    /// # Errors
+    /// As [`write()`].
+    pub fn write(&self, bytes: &[u8], how: Write) -> Result<(), FileError> {
+        self.write_in_parts(how, |draft| draft.add(bytes))
+    }
+
+    fn write_in_parts<E: From<FileError>>(
+        &self,
+        how: Write,
+        content: impl FnOnce(&mut Draft<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let path = &self.path;
+        match &self.found {
+            Some(found) if found.is_dir() => return Err(FileError::Directory(path.clone()).into()),
+            Some(found) if !found.is_file() => {
+                let mut device = stream::open_device(self, found)?;
+                return content(&mut Draft { path, file: &mut device });
+            }
+            Some(_) if how.existing == Existing::Refuse => return Err(FileError::Exists(path.clone()).into()),
+            _ => {}
+        }
+        let unwritable = |source: io::Error| FileError::Unwritable { path: path.clone(), source };
+        let mut temporary = Temporary::create(&self.directory)
+            .map_err(|source| FileError::Uncreatable { path: path.clone(), source })?;
+        let opened = self.open_directory().ok();
+        if how.sweeps
+            && let (Some(directory), Ok(metadata)) = (&opened, temporary.file.metadata())
+        {
+            // By the clock of the file system, which the others' times are from as well.
+            sweep_open(directory, Timestamp(metadata.mtime()));
+        }
+        content(&mut Draft { path, file: &mut temporary.file })?;
+        let directory = (&self.directory, &self.directory_metadata);
+        Ownership::of_new(directory, self.found.as_ref(), how.mode, how.keeps_access)
+            .give(&temporary.file)
+            .map_err(unwritable)?;
+        temporary.file.sync_all().map_err(unwritable)?;
+        temporary.take_name(&self.name, how.existing).map_err(|errno| match errno {
+            Errno::EXIST => FileError::Exists(path.clone()),
+            Errno::ISDIR => FileError::Directory(path.clone()),
+            other => unwritable(other.into()),
+        })?;
+        // The new name must be on disk as well; a file system that can't sync a directory has done
+        // what it can.
+        if let Some(directory) = opened {
+            let _ = directory.sync_all();
+        }
+        Ok(())
+    }
+}
+
+/// A new file under a name of its own, deleted unless it takes another name.
+struct Temporary<'a> {
+    directory: &'a File,
+    name: OsString,
+    file: File,
+    is_named: bool,
+}
+
+impl<'a> Temporary<'a> {
+    fn create(directory: &'a File) -> io::Result<Self> {
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        loop {
+            let mut random = [0; 8];
+            getrandom::fill(&mut random).map_err(io::Error::other)?;
+            let name =
+                OsString::from(format!("{}{:016x}{}", TEMPORARY.0, u64::from_ne_bytes(random), TEMPORARY.1));
+            match rustix::fs::openat(directory, &name, flags, Mode::from_raw_mode(PRIVATE_MODE)) {
+                Ok(file) => return Ok(Self { directory, name, file: file.into(), is_named: false }),
+                Err(Errno::EXIST) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+    }
+
+    /// Takes the name of the output, in one step.
+    fn take_name(&mut self, name: &OsStr, existing: Existing) -> Result<(), Errno> {
+        // In a directory of another account the name may be another file's by now.
+        let now = rustix::fs::statat(self.directory, &self.name, AtFlags::SYMLINK_NOFOLLOW)?;
+        let own = rustix::fs::fstat(&self.file)?;
+        if (now.st_dev, now.st_ino) != (own.st_dev, own.st_ino) {
+            return Err(Errno::STALE);
+        }
+        match existing {
+            Existing::Replace => rustix::fs::renameat(self.directory, &self.name, self.directory, name)?,
+            Existing::Refuse => self.take_free_name(name)?,
+        }
+        self.is_named = true;
+        Ok(())
+    }
+
+    fn take_free_name(&self, name: &OsStr) -> Result<(), Errno> {
+        let (directory, own) = (self.directory, &self.name);
+        let is_unknown = |errno| matches!(errno, Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP);
+        match rustix::fs::renameat_with(directory, own, directory, name, RenameFlags::NOREPLACE) {
+            Err(errno) if is_unknown(errno) => {}
+            other => return other,
+        }
+        // A hard link, unlike a rename, never replaces what is there.
+        match rustix::fs::linkat(directory, own, directory, name, AtFlags::empty()) {
+            Ok(()) => return rustix::fs::unlinkat(directory, own, AtFlags::empty()),
+            Err(errno) if is_unknown(errno) || errno == Errno::PERM => {}
+            Err(errno) => return Err(errno),
+        }
+        // A file system that has neither.
+        match rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Err(Errno::NOENT) => rustix::fs::renameat(directory, own, directory, name),
+            Ok(_) => Err(Errno::EXIST),
+            Err(errno) => Err(errno),
+        }
+    }
+}
+
+impl Drop for Temporary<'_> {
+    fn drop(&mut self) {
+        if !self.is_named {
+            let _ = rustix::fs::unlinkat(self.directory, &self.name, AtFlags::empty());
+        }
+    }
+}
+
+/// Creates a directory and its parents, accessible only to the owner where they are new.
+///
+/// # Errors
+/// [`FileError::Uncreatable`], [`FileError::Link`].
+pub fn create_private_folder(path: &Path) -> Result<(), FileError> {
+    create_directory_all(path, 0o700)
+}
+
+/// Creates a directory for what these programs keep for the caller: sessions, counted attempts,
+/// fetched keys. One that another account controls is not used, also by root: with the variable
+/// `HOME` of another user, that user would get the files or could exchange them.
+///
+/// # Errors
+/// As [`create_private_folder`], and [`FileError::Untrusted`].
+pub fn create_own_directory(path: &Path) -> Result<(), FileError> {
+    create_private_folder(path)?;
+    // A name in it, so that the directory itself is looked at.
+    let location = Location::find(&path.join("x"))?;
+    match Distrust::of_directory(&location.directory_metadata) {
+        Some(why) => Err(FileError::Untrusted { path: path.to_owned(), why, option: None }),
+        None => Ok(()),
+    }
+}
+
+/// Deletes a file; whether there was one. A symbolic link itself is not followed.
+///
+/// # Errors
+/// [`FileError::Unwritable`].
+pub fn remove(path: &Path) -> Result<bool, FileError> {
+    match std::fs::remove_file(path) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(source) => Err(FileError::Unwritable { path: path.to_owned(), source }),
+    }
+}
+
+/// Warns when a file that root wrote is not that of the account whose directory it is in: that
+/// account can not read it.
+pub fn warn_if_not_owner(path: &Path, notes: &mut Notes) {
+    if stream::descriptor(path).is_some() || !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let Ok(location) = Location::find(path) else { return };
+    let (Some(found), directory) = (&location.found, location.directory_metadata.uid()) else { return };
+    if found.is_file() && found.uid() == 0 && directory != 0 {
+        notes.warn_with(
+            format!(
+                "{} belongs to root, and its directory to another account (user ID {directory})",
+                quote_path(path)
+            ),
+            format!("chown {directory} {}", shell_word(&path.to_string_lossy())),
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::util::file::read;
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    #[test]
+    fn a_file_is_replaced_whole_and_gets_the_mode_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        fs::write(&path, "old").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        write(&path, b"new", PRIVATE_MODE, Existing::Replace).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, PRIVATE_MODE);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "a temporary file was left");
+    }
+
+    #[test]
+    fn an_existing_file_is_not_replaced_unasked() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        fs::write(&path, "old").unwrap();
+        let refused = write(&path, b"new", PRIVATE_MODE, Existing::Refuse);
+        assert!(matches!(refused, Err(FileError::Exists(_))), "{refused:?}");
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+    }
+
+    #[test]
+    fn a_link_stays_and_its_target_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let (target, link) = (folder.path().join("target"), folder.path().join("link"));
+        fs::write(&target, "old").unwrap();
+        std::os::unix::fs::symlink(&target, &link).unwrap();
+        write(&link, b"new", PRIVATE_MODE, Existing::Replace).unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(fs::read(&target).unwrap(), b"new");
+    }
+
+    #[test]
+    fn a_full_device_is_an_error() {
+        let full = write(Path::new("/dev/full"), b"x", PRIVATE_MODE, Existing::Replace);
+        assert!(matches!(full, Err(FileError::Unwritable { .. })), "{full:?}");
+    }
+
+    #[test]
+    fn what_a_killed_writer_left_goes_with_the_next_write() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let old = std::time::SystemTime::now() - std::time::Duration::from_secs(3600);
+        for name in [".cc-auth-old.tmp", ".cc-auth-new.tmp", ".cc-auth-kept", "kept.tmp"] {
+            fs::write(at(name), "x").unwrap();
+            if name != ".cc-auth-new.tmp" {
+                File::options().write(true).open(at(name)).unwrap().set_modified(old).unwrap();
+            }
+        }
+        let how =
+            Write { mode: PRIVATE_MODE, existing: Existing::Replace, keeps_access: false, sweeps: false };
+        Location::find(&at("a")).unwrap().write(b"x", how).unwrap();
+        assert!(at(".cc-auth-old.tmp").exists());
+        write(&at("a"), b"x", PRIVATE_MODE, Existing::Replace).unwrap();
+        let mut left: Vec<_> =
+            fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, [".cc-auth-kept", ".cc-auth-new.tmp", "a", "kept.tmp"]);
+    }
+
+    #[test]
+    fn an_endless_file_is_refused_at_the_limit() {
+        let endless = read(Path::new("/dev/zero"), 1000);
+        assert!(matches!(endless, Err(FileError::TooLarge { limit: 1000, .. })), "{endless:?}");
+    }
+}

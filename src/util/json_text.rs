@@ -1,0 +1,202 @@
+//! JSON as it is written: indented or on one line without changing a number, and taken apart into the
+//! texts of its elements. The text must be JSON already.
+
+/// The text with each member and entry on a line of its own. Numbers stay as they are written;
+/// escapes in strings become the characters they stand for.
+///
+/// ```
+/// use cc_auth::util::json_text::indented;
+/// assert_eq!(indented(r#"{"n":1.10,"l":[1e29, "\u0041"],"e":{ }}"#),
+///     "{\n  \"n\": 1.10,\n  \"l\": [\n    1e29,\n    \"A\"\n  ],\n  \"e\": {}\n}");
+/// ```
+#[must_use]
+pub fn indented(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() * 2);
+    let mut depth = 0_usize;
+    let mut opened = false;
+    for token in tokens(text) {
+        let closes = matches!(token, "}" | "]");
+        depth = depth.saturating_sub(usize::from(closes));
+        if opened != closes && (opened || closes) {
+            line(&mut out, depth);
+        }
+        opened = false;
+        match token {
+            "{" | "[" => {
+                out.push_str(token);
+                depth += 1;
+                opened = true;
+            }
+            "," => {
+                out.push(',');
+                line(&mut out, depth);
+            }
+            ":" => out.push_str(": "),
+            _ => out.push_str(&plain(token)),
+        }
+    }
+    out
+}
+
+/// The text on one line without blanks between its tokens; numbers stay as they are written.
+#[must_use]
+pub fn compact(text: &str) -> String {
+    tokens(text).collect()
+}
+
+/// The texts of the entries of the array that is a member of the object; none where it is not there.
+/// Of members with the same name the last counts.
+///
+/// ```
+/// use cc_auth::util::json_text::entries;
+/// assert_eq!(entries(r#"{"a":[9],"keys":[ {"n": 1.0}, 2 ]}"#, "keys"), [r#"{"n": 1.0}"#, "2"]);
+/// ```
+#[must_use]
+pub fn entries<'text>(text: &'text str, member: &str) -> Vec<&'text str> {
+    let mut found = Vec::new();
+    let mut depth = 0_usize;
+    let mut name = None;
+    let mut in_array = false;
+    let mut start: Option<usize> = None;
+    let mut last = "";
+    for (at, token) in positions(text) {
+        match token {
+            "{" | "[" => {
+                if in_array && depth == 2 {
+                    start.get_or_insert(at);
+                }
+                if token == "[" && depth == 1 && name.as_deref() == Some(member) {
+                    in_array = true;
+                    found.clear();
+                }
+                depth += 1;
+            }
+            "}" | "]" => {
+                depth = depth.saturating_sub(1);
+                if in_array && depth == 1 {
+                    in_array = false;
+                    found.extend(start.take().and_then(|start| text.get(start..at)).map(str::trim_end));
+                }
+            }
+            "," if depth == 1 => name = None,
+            "," if in_array && depth == 2 => {
+                found.extend(start.take().and_then(|start| text.get(start..at)).map(str::trim_end));
+            }
+            ":" if depth == 1 => name = serde_json::from_str::<String>(last).ok(),
+            _ if in_array && depth == 2 => {
+                start.get_or_insert(at);
+            }
+            _ => {}
+        }
+        last = token;
+    }
+    found
+}
+
+fn line(out: &mut String, depth: usize) {
+    out.push('\n');
+    (0..depth).for_each(|_| out.push_str("  "));
+}
+
+/// A string with its escapes resolved where they can be; anything else as it is.
+fn plain(token: &str) -> String {
+    if !token.contains('\\') {
+        return token.to_owned();
+    }
+    match serde_json::from_str::<String>(token) {
+        Ok(text) => serde_json::Value::from(text).to_string(),
+        Err(_) => token.to_owned(),
+    }
+}
+
+fn tokens(text: &str) -> impl Iterator<Item = &str> {
+    positions(text).map(|(_, token)| token)
+}
+
+/// The tokens of a JSON text with their places: strings with their quotes, numbers and words,
+/// punctuation.
+fn positions(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        at += bytes.get(at..)?.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+        let start = at;
+        match bytes.get(at)? {
+            b'"' => {
+                at += 1;
+                while let Some(byte) = bytes.get(at) {
+                    at += if *byte == b'\\' { 2 } else { 1 };
+                    if *byte == b'"' {
+                        break;
+                    }
+                }
+            }
+            b'{' | b'}' | b'[' | b']' | b',' | b':' => at += 1,
+            _ => {
+                let ends = |byte: &u8| byte.is_ascii_whitespace() || b"{}[],:\"".contains(byte);
+                at += bytes.get(at..)?.iter().take_while(|byte| !ends(byte)).count().max(1);
+            }
+        }
+        at = at.min(bytes.len());
+        Some((start, text.get(start..at)?))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn numbers_stay_as_they_are_written() {
+        for number in ["1.10", "1e29", "100000000000000000000000000000", "-0", "0.0000001", "1E+2"] {
+            let text = format!("{{\"n\": {number} ,\"l\":[{number}]}}");
+            assert_eq!(compact(&text), format!("{{\"n\":{number},\"l\":[{number}]}}"));
+            assert!(indented(&text).contains(&format!("\"n\": {number},")));
+        }
+    }
+
+    #[test]
+    fn entries_are_those_of_the_member_at_the_top() {
+        assert_eq!(entries(r#"{"x":{"keys":[1]},"keys":[]}"#, "keys"), [""; 0]);
+        assert_eq!(
+            entries(r#"{"keys":[1],"keys":[ "a,]" , [2,{"b":3}] ,null]}"#, "keys"),
+            ["\"a,]\"", "[2,{\"b\":3}]", "null"]
+        );
+        assert_eq!(entries("[1,2]", "keys"), [""; 0]);
+        assert_eq!(entries(r#"{"keys":{"keys":[1]}}"#, "keys"), [""; 0]);
+    }
+
+    fn json() -> impl Strategy<Value = serde_json::Value> {
+        let leaf = prop_oneof![
+            Just(serde_json::Value::Null),
+            any::<bool>().prop_map(serde_json::Value::from),
+            any::<i64>().prop_map(serde_json::Value::from),
+            ".{0,8}".prop_map(serde_json::Value::from),
+        ];
+        leaf.prop_recursive(4, 40, 6, |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..5).prop_map(serde_json::Value::from),
+                proptest::collection::vec((".{0,6}", inner), 0..5)
+                    .prop_map(|members| serde_json::Value::Object(members.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn indented_text_is_as_serde_writes_it(value in json()) {
+            let text = value.to_string();
+            prop_assert_eq!(indented(&text), serde_json::to_string_pretty(&value).unwrap());
+            prop_assert_eq!(compact(&serde_json::to_string_pretty(&value).unwrap()), text.clone());
+            if let Some(list) = value.as_object().and_then(|object| object.get("keys")).and_then(|keys| keys.as_array()) {
+                prop_assert_eq!(entries(&text, "keys").len(), list.len());
+            }
+        }
+
+        #[test]
+        fn any_text_is_taken_apart_without_a_panic(text in ".{0,60}") {
+            let _ = (indented(&text), compact(&text), entries(&text, "keys"));
+        }
+    }
+}

@@ -1,0 +1,343 @@
+//! Secrets recognized by their form: private keys, tokens, password hashes and seeds in text that
+//! is about to be printed.
+//!
+//! This is the second barrier. The first is [`PrintableText`](super::printable::PrintableText):
+//! readers of secrets do not put text from inside a secret into a message. Two strengths:
+//! [`redact_forms`] replaces only what has the form of a secret and runs over every message;
+//! [`redact`] replaces everything that looks random as well and is for text that may be anything,
+//! such as the arguments of a command.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+/// What stands in the place of a secret.
+pub const MASK: &str = "(not shown)";
+
+/// The shortest text that is compared with the forms; nothing shorter is a key, token or hash.
+const SHORTEST: usize = 16;
+
+/// How base64 of private keys in DER and of OpenSSH begins: PKCS#8, PKCS#1 and SEC 1.
+const KEY_BEGINNINGS: [&str; 7] =
+    ["MC4CAQ", "MFECAQ", "MIIE", "MIGHAgEA", "MHcCAQEE", "MIGkAgEB", "b3BlbnNzaC1rZXk"];
+
+/// Marks of password hashes: crypt(3), bcrypt, Argon2, the schemes of LDAP (RFC 2307 5.3).
+const HASH_MARKS: [&str; 12] =
+    ["$1$", "$2a$", "$2b$", "$2x$", "$2y$", "$5$", "$6$", "$y$", "$apr1$", "$argon2", "{SSHA", "{SHA"];
+
+/// The text with every part replaced that is a secret by its form: a PEM block, a private JWK, a
+/// token, a password hash, the seed of an nkey, long random base64 or hexadecimal digits. Key IDs
+/// (a thumbprint has 43 characters), file names and sentences stay.
+///
+/// ```
+/// use cc_auth::util::redact::redact_forms;
+/// assert_eq!(redact_forms("the key 'kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k'"),
+///     "the key 'kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k'");
+/// assert_eq!(redact_forms("found '$2a$10$nrX1Pn9PCEBzPe9pbLcJXO'"), "found '(not shown)'");
+/// ```
+#[must_use]
+pub fn redact_forms(text: &str) -> Cow<'_, str> {
+    redact_with(text, has_secret_form)
+}
+
+/// The text with every part replaced that may be a secret: as [`redact_forms`], and every word of
+/// 8 characters or more that looks random.
+///
+/// ```
+/// use cc_auth::util::redact::redact;
+/// assert_eq!(redact("invalid value 'x7Gq02LmPz81KdRt'"), "invalid value '(not shown)'");
+/// assert_eq!(redact("--password-file=/etc/cc/pw"), "--password-file=/etc/cc/pw");
+/// ```
+#[must_use]
+pub fn redact(text: &str) -> Cow<'_, str> {
+    redact_with(text, |word| has_secret_form(word) || looks_random(word))
+}
+
+/// An argument of a command as a usage error may repeat it: without what stands after the second
+/// colon (`NAME:ROLES:PASSWORD`), and as [`redact`].
+///
+/// ```
+/// use cc_auth::util::redact::redact_argument;
+/// assert_eq!(redact_argument("anna:user:secret pass"), "anna:user:(not shown)");
+/// assert_eq!(redact_argument("--since=2026-11-21T18:00:00Z"), "--since=2026-11-21T18:00:00Z");
+/// ```
+#[must_use]
+pub fn redact_argument(argument: &str) -> Cow<'_, str> {
+    let shown = redact(argument);
+    let second = shown.match_indices(':').nth(1).map(|(place, _)| place + 1);
+    let is_time = shown.split(':').nth(1).is_some_and(|part| part.bytes().all(|byte| byte.is_ascii_digit()));
+    match second.and_then(|end| shown.get(..end)) {
+        Some(start) if !is_time && start.len() < shown.len() => Cow::Owned(format!("{start}{MASK}")),
+        _ => shown,
+    }
+}
+
+fn redact_with(text: &str, is_secret: impl Fn(&str) -> bool) -> Cow<'_, str> {
+    if text.len() < 8 {
+        return Cow::Borrowed(text);
+    }
+    let mut ranges = pem_blocks(text);
+    ranges.extend(private_jwks(text));
+    ranges.extend(words(text).filter(|word| text.get(word.clone()).is_some_and(&is_secret)));
+    if ranges.is_empty() {
+        return Cow::Borrowed(text);
+    }
+    ranges.sort_by_key(|range| range.start);
+    let mut out = String::with_capacity(text.len());
+    let mut done = 0;
+    for range in ranges {
+        if range.end <= done {
+            continue;
+        }
+        if range.start >= done {
+            out.push_str(text.get(done..range.start).unwrap_or_default());
+            out.push_str(MASK);
+        }
+        done = range.end;
+    }
+    out.push_str(text.get(done..).unwrap_or_default());
+    Cow::Owned(out)
+}
+
+/// PEM blocks with content, from the BEGIN line to the END line or the end of the text.
+fn pem_blocks(text: &str) -> Vec<Range<usize>> {
+    const BEGIN: &str = "-----begin ";
+    const END: &str = "-----end ";
+    let mut found = Vec::new();
+    // Places in it are places in the text.
+    let text = text.to_ascii_lowercase();
+    let mut at = 0;
+    while let Some(start) = text.get(at..).and_then(|rest| rest.find(BEGIN)).map(|place| at + place) {
+        let inside = start + BEGIN.len();
+        let end = text.get(inside..).and_then(|rest| rest.find(END)).map(|place| inside + place);
+        let content = text.get(inside..end.unwrap_or(text.len())).unwrap_or_default();
+        // A message that names the line '-----BEGIN …-----' has nothing after it.
+        let (label, after) = content.split_once("-----").unwrap_or((content, ""));
+        let is_base64 =
+            |text: &str, least: usize| text.split(|c| !is_base64(c)).any(|run| run.len() >= least);
+        let stop = match end {
+            Some(end) => text
+                .get(end + END.len()..)
+                .and_then(|rest| rest.find("-----"))
+                .map_or(text.len(), |place| end + END.len() + place + 5),
+            None => text.len(),
+        };
+        if is_base64(after, 8) || is_base64(label, 16) {
+            found.push(start..stop);
+            at = stop;
+        } else {
+            at = inside;
+        }
+    }
+    found
+}
+
+/// JSON objects that have a member `kty` and one of the private members, in any quoting.
+fn private_jwks(text: &str) -> Vec<Range<usize>> {
+    let member = |object: &str, names: &[&str]| {
+        names.iter().any(|name| {
+            object.match_indices(name).any(|(place, _)| {
+                let before = object.get(..place).and_then(|text| text.chars().next_back());
+                let after = object.get(place + name.len()..).and_then(|text| text.chars().next());
+                matches!(before, Some('"' | '\'')) && matches!(after, Some('"' | '\'' | '\\'))
+            })
+        })
+    };
+    let mut found = Vec::new();
+    let mut at = 0;
+    while let Some(start) = text.get(at..).and_then(|rest| rest.find('{')).map(|place| at + place) {
+        let end =
+            text.get(start..).and_then(|rest| rest.find('}')).map_or(text.len(), |place| start + place + 1);
+        // The innermost object: a set has its keys in it.
+        let start =
+            text.get(start..end).and_then(|text| text.rfind('{')).map_or(start, |place| start + place);
+        let object = text.get(start..end).unwrap_or_default();
+        if member(object, &["kty"]) && member(object, &["d", "k"]) {
+            found.push(start..end);
+        }
+        at = end;
+    }
+    found
+}
+
+/// The words of a text: what stands between white space, quotes, brackets and punctuation. `=` and
+/// `:` end a word, but padding belongs to it.
+fn words(text: &str) -> impl Iterator<Item = Range<usize>> + '_ {
+    let mut rest = text.char_indices().peekable();
+    std::iter::from_fn(move || {
+        let mut start = None;
+        let mut end = 0;
+        while let Some((at, letter)) = rest.next() {
+            let next = rest.peek().map(|(_, next)| *next);
+            let stops = match letter {
+                '=' => next.is_some_and(|next| next != '=' && !ends_word(next)),
+                other => ends_word(other),
+            };
+            match (stops, start) {
+                (false, None) => start = Some(at),
+                (true, Some(start)) => return Some(start..at),
+                _ => {}
+            }
+            end = at + letter.len_utf8();
+        }
+        start.map(|start| start..end)
+    })
+}
+
+fn ends_word(letter: char) -> bool {
+    letter.is_whitespace() || letter.is_control() || "'\"`,;:()[]<>|\\…?&#@%!*".contains(letter)
+}
+
+fn is_base64(letter: char) -> bool {
+    letter.is_ascii_alphanumeric() || "+/=_-".contains(letter)
+}
+
+/// Whether a word is a secret by its form.
+fn has_secret_form(word: &str) -> bool {
+    if word.len() < SHORTEST {
+        return false;
+    }
+    let is_hash = HASH_MARKS.iter().any(|mark| word.contains(mark));
+    let is_token = word.contains("eyJ") && word.len() >= 20;
+    let is_key = KEY_BEGINNINGS.iter().any(|start| word.contains(start));
+    is_hash || is_token || is_key || word.split('.').any(|piece| is_seed(piece) || is_long_key(piece))
+}
+
+/// The seed of an nkey: `S`, the letter of its role, base32; in small letters as well.
+fn is_seed(word: &str) -> bool {
+    let digits = |b: u8| b.is_ascii_alphabetic() || (b'2'..=b'7').contains(&b);
+    let mut bytes = word.bytes();
+    word.len() >= 50
+        && bytes.next().is_some_and(|first| first.eq_ignore_ascii_case(&b'S'))
+        && bytes.next().is_some_and(|second| b"UAONC".contains(&second.to_ascii_uppercase()))
+        && bytes.all(digits)
+}
+
+/// 32 random bytes or more in base64 with padding, or in hexadecimal. A thumbprint is one character
+/// shorter.
+fn is_long_key(word: &str) -> bool {
+    let has = |class: fn(&u8) -> bool| word.as_bytes().iter().any(class);
+    let mixed = has(u8::is_ascii_lowercase) && has(u8::is_ascii_uppercase) && has(u8::is_ascii_digit);
+    let one_case = has(u8::is_ascii_digit)
+        && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte));
+    let is_base64 = word.len() >= 44
+        && word.chars().all(is_base64)
+        && (mixed && changes(word) >= 30 || one_case && changes(word) >= 15);
+    let is_hex = word.len() >= 64 && word.bytes().all(|byte| byte.is_ascii_hexdigit()) && changes(word) >= 20;
+    is_base64 || is_hex
+}
+
+/// Whether a word looks random: its letters and digits change class more often than names do.
+fn looks_random(word: &str) -> bool {
+    let is_duration = word.bytes().all(|byte| b"0123456789.nsumhdw".contains(&byte));
+    !is_duration
+        && word.split('.').any(|piece| {
+            let digits = piece.bytes().filter(u8::is_ascii_digit).count();
+            let letters = piece.bytes().filter(u8::is_ascii_alphabetic).count();
+            let unbroken = piece.bytes().all(|byte| byte.is_ascii_alphanumeric());
+            let rate = changes(piece);
+            let long = piece.len() >= SHORTEST
+                && (digits > 0 && letters > 0 && rate >= 25
+                    || rate >= 45
+                    || unbroken && piece.len() >= 24 && digits > 1 && letters > 0);
+            long || piece.len() >= 8 && digits > 1 && letters > 1 && rate >= 40
+        })
+}
+
+/// Whether a text reads like names, words and numbers: no long word mixes letters and digits or capital
+/// and small letters as keys and passwords do, and nothing in it has the form of a secret.
+#[must_use]
+pub fn is_plain(text: &str) -> bool {
+    let is_plain_word = |word: &str| {
+        let has = |class: fn(&u8) -> bool| word.as_bytes().iter().any(class);
+        let mixed = has(u8::is_ascii_digit) && has(u8::is_ascii_alphabetic);
+        // Base32 is capital letters and digits; a name in capitals has '_' in it.
+        let capitals =
+            has(u8::is_ascii_uppercase) && word.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
+        word.len() < 8 || !capitals && changes(word) < if mixed { 15 } else { 30 }
+    };
+    text.split(|c: char| !is_base64(c)).all(is_plain_word) && redact(text) == text
+}
+
+/// How many of a hundred neighboring letters and digits are of different classes.
+fn changes(word: &str) -> usize {
+    let class = |byte: u8| match byte {
+        b'0'..=b'9' => 1,
+        b'a'..=b'z' => 2,
+        b'A'..=b'Z' => 3,
+        _ => 0,
+    };
+    let pairs = word.as_bytes().windows(2).filter_map(|pair| match pair {
+        [one, two] => Some((class(*one), class(*two))),
+        _ => None,
+    });
+    let different = pairs.filter(|(one, two)| one != two && *one != 0 && *two != 0).count();
+    different * 100 / word.len().max(2).saturating_sub(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRETS: [&str; 14] = [
+        "-----BEGIN PRIVATE KEY----- MC4CAQAwBQYDK2VwBCIEIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f -----END PRIVATE KEY-----",
+        "-----BEGIN PRIVATE KEY-----\\nMC4CAQAwBQYDK2VwBCIEIAABAgMEBQYHCAkKCwwNDg8Q",
+        "MC4CAQAwBQYDK2VwBCIEIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f",
+        "kzfYrYy+TzpanWZHJ5qSdMj5uKUWgq74BWhQG6copP0=",
+        "nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2DXWpgBgrEKt9VL/tPJZAc6DuFy89qmIyWvAhpo9wdRGg==",
+        "{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"d\":\"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A\"}",
+        "{\\\"kty\\\":\\\"oct\\\",\\\"k\\\":\\\"hunter2\\\"}",
+        "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJl",
+        "$2y$10$nrX1Pn9PCEBzPe9pbLcJXOhBXsJSq2rlPCFrFPNYNnAtxgM.eSDQq",
+        "{SSHA}W6ph5Mm5Pz8GgiULbPgzG37mj9gA2pT4",
+        "SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY",
+        "suacssl3uahudxkfsnvuzrf5uhpmwz6bfdtj7m6usdxiednppqyyycu3vy",
+        "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60",
+        "anna:user:$2a$10$nrX1Pn9PCEBzPe9pbLcJXO",
+    ];
+
+    #[test]
+    fn forms_of_secrets_are_replaced_wherever_they_stand() {
+        for secret in SECRETS {
+            for around in [("", ""), ("the value '", "' is wrong"), ("KEY=", ""), ("a \"", "\", b")] {
+                let text = format!("{}{secret}{}", around.0, around.1);
+                for shown in [redact_forms(&text), redact(&text)] {
+                    assert!(shown.contains(MASK), "{text}: {shown}");
+                    for piece in secret.as_bytes().windows(8) {
+                        let piece = std::str::from_utf8(piece).unwrap();
+                        let is_frame =
+                            "-----BEGIN PRIVATE KEY-----anna:user:{\"kty\":\"OKP\",\"crv\":\"Ed25519\""
+                                .contains(piece);
+                        assert!(is_frame || !shown.contains(piece), "{text}: {shown}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn names_paths_and_sentences_stay() {
+        for text in [
+            "no PEM block: found text, expected a line -----BEGIN …-----",
+            "'./CROSS_LOGIN_JWT_HS512_KEY' in '/etc/cluster-cockpit/cc-backend/2026-11-26/.env' line 3",
+            "https://issuer.example.org/.well-known/openid-configuration",
+            "uid=anna,ou=people,dc=example,dc=org",
+            "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k",
+            "the JWK has the members {\"kty\":\"EC\",\"crv\":\"P-256\"}",
+        ] {
+            assert_eq!(redact_forms(text), text);
+        }
+        for text in
+            ["unexpected argument '--password-file'", "invalid role 'administrator'", "cc-jwt issue fritz"]
+        {
+            assert_eq!(redact(text), text);
+        }
+    }
+
+    #[test]
+    fn random_words_are_replaced_in_arguments() {
+        for text in ["Canary0123abcd4567ef", "x7Gq02LmPz81KdRt", "a1b2c3d4e5f60718"] {
+            assert_eq!(redact(text), MASK);
+            assert_eq!(redact_forms(text), text);
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! The nearest known name for one that is unknown.
+
+/// The entry of `known` that `name` was most likely meant to be, if one is near enough:
+/// equal but for case and `-`/`_`, or at most a third of its letters away.
+///
+/// ```
+/// use cc_auth::util::suggest::nearest;
+/// assert_eq!(nearest("suport", ["user", "support"]), Some("support"));
+/// assert_eq!(nearest("validate_user", ["validate-user"]), Some("validate-user"));
+/// assert_eq!(nearest("wizard", ["user", "support"]), None);
+/// ```
+pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let plain = |text: &str| text.to_lowercase().replace('_', "-");
+    let wanted = plain(name);
+    if wanted.len() > 256 {
+        return None;
+    }
+    known
+        .into_iter()
+        .map(|candidate| (strsim::damerau_levenshtein(&wanted, &plain(candidate)), candidate))
+        .filter(|(distance, candidate)| *distance <= candidate.chars().count().div_ceil(3))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}

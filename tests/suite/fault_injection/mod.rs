@@ -1,0 +1,300 @@
+//! Faults of every kind: kills, full disks, missing memory, descriptors and streams, clocks that
+//! jump, crowds, broken pipes, signals, and a search for secrets where none may be. Afterwards it is
+//! always the same: the database is intact, no file is half written, no user is lost, and what is
+//! said is plain.
+//!
+//! Short in `make test`, long in `make fault-injection`; both print what they counted. `FAULT_SEED`
+//! repeats the moments of a run.
+
+mod clock;
+mod concurrency;
+mod kills;
+mod name_swaps;
+mod pipes;
+mod resource_limits;
+mod secret_leaks;
+mod signals;
+mod syscall_faults;
+
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use cc_auth::config::dotenv;
+use cc_auth::key::PrivateKey;
+use cc_auth::key::encoding::decode_standard;
+use cc_auth::util::file::TEMPORARY;
+
+use crate::support::{Folder, data};
+
+/// Whether this is the long form.
+fn is_long() -> bool {
+    std::env::var("FAULT_INJECTION").is_ok_and(|form| form == "long")
+}
+
+/// How often something is done, in the short form and in the long one.
+fn count(short: usize, long: usize) -> usize {
+    if is_long() { long } else { short }
+}
+
+/// Tells what was counted: shown at the end of both forms.
+fn tell(text: &str) {
+    println!("{text}");
+    let list = Path::new(env!("CARGO_TARGET_TMPDIR")).join("fault-injection.txt");
+    let mut file = fs::OpenOptions::new().create(true).append(true).open(list).unwrap();
+    writeln!(file, "fault injection: {text}").unwrap();
+}
+
+/// Chance that can be repeated: the seed is shown by a test that fails.
+struct Chance(u64);
+
+impl Chance {
+    fn new() -> Self {
+        let seed = std::env::var("FAULT_SEED").ok().and_then(|text| text.parse().ok());
+        let seed =
+            seed.unwrap_or_else(|| SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64);
+        println!("to repeat the moments: FAULT_SEED={seed}");
+        Self(seed)
+    }
+
+    /// The next number (SplitMix64).
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// From 0 to below 1.
+    fn part(&mut self) -> f64 {
+        (self.next() >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    fn below(&mut self, limit: usize) -> usize {
+        (self.next() % limit as u64) as usize
+    }
+}
+
+/// How many users `grounds` has besides `fritz`.
+const CROWD: usize = 200;
+
+/// A site as a server has it: keys with a comment beside them, users, tokens, a session, a resource
+/// to renew, something to import. Made once and copied.
+fn grounds() -> Folder {
+    static MADE: OnceLock<Folder> = OnceLock::new();
+    let made = MADE.get_or_init(make_grounds);
+    let folder = Folder::new();
+    copy(made.path(), folder.path());
+    folder
+}
+
+fn make_grounds() -> Folder {
+    let folder = Folder::new();
+    folder.sh("cc-user init -q").ended(0);
+    folder.write("pw", "old password\n");
+    folder.write("new-pw", "new password\n");
+    for name in ["pw", "new-pw"] {
+        fs::set_permissions(folder.file(name), fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    folder.sh("cc-user add fritz --role user,api --password-file pw -q").ended(0);
+    let lines = |from: usize, to: usize, word: &str| {
+        let heading = String::from("username,roles,name\n");
+        (from..to)
+            .fold(heading, |text, number| text + &format!("u{number:05},user,{word} {}\n", "x".repeat(200)))
+    };
+    folder.write("first.csv", lines(0, CROWD, "first"));
+    folder.sh("cc-user import first.csv -q").ended(0);
+    folder.write("more.csv", lines(CROWD, CROWD + MORE, "second"));
+    // Cheap to verify, so that a login is over before anybody looks at the clock.
+    let hash = bcrypt::hash("old password", 4).unwrap().replacen("$2b$", "$2a$", 1);
+    let database = rusqlite::Connection::open(folder.file("var/job.db")).unwrap();
+    database.execute("UPDATE user SET password = ?1 WHERE username = 'fritz'", [hash]).unwrap();
+    drop(database);
+    let env = format!("# the server's own\nOTHER='kept as it is' # and this\n{}", folder.read(".env"));
+    folder.write(".env", env);
+    folder.sh("cc-jwt issue fritz -q > token.txt").ended(0);
+    folder.sh("for i in 1 2 3; do cat token.txt; done > tokens.txt").ended(0);
+    folder.sh("cc-login fritz --password-file pw -q > /dev/null").ended(0);
+    folder.write("r.yaml", fs::read(data("osdf-example.yaml")).unwrap());
+    folder.sh("cc-jwt renew --spec r.yaml -o renewed -q").ended(0);
+    folder.sh("gen-keypair -f pem -o pair -q").ended(0);
+    folder.sh("cp $(find pair* -name '*pub*' | head -n 1) public.pem").ended(0);
+    folder
+}
+
+/// How many users `more.csv` brings.
+const MORE: usize = 300;
+
+/// Copies what is below a folder.
+fn copy(from: &Path, to: &Path) {
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            let _ = fs::create_dir(&target);
+            fs::set_permissions(&target, entry.metadata().unwrap().permissions()).unwrap();
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+/// The names in the user table, which is looked through for damage.
+#[track_caller]
+fn users(path: &Path, about: &str) -> Vec<String> {
+    let database = rusqlite::Connection::open(path).unwrap();
+    let health: String =
+        database.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap_or_else(|e| e.to_string());
+    assert_eq!(health, "ok", "{about}");
+    let mut statement = database.prepare("SELECT username FROM user ORDER BY username").unwrap();
+    let names = statement.query_map([], |row| row.get(0)).unwrap();
+    names.map(|name| name.unwrap()).collect()
+}
+
+/// The pair of keys in an environment file, which is looked through for damage.
+#[track_caller]
+fn key_pair(path: &Path, about: &str) -> String {
+    let bytes = fs::read(path).unwrap_or_else(|error| panic!("{about}: {}: {error}", path.display()));
+    let file = dotenv::read(&bytes).unwrap_or_else(|faults| panic!("{about}: {faults:?}"));
+    let value = |name: &str| {
+        let entry = file.get(name).unwrap_or_else(|| panic!("{about}: no {name} in {}", path.display()));
+        entry.value.expose().to_owned()
+    };
+    assert_eq!(value("OTHER"), "kept as it is", "{about}");
+    assert!(bytes.starts_with(b"# the server's own\n"), "{about}");
+    let private = value("JWT_PRIVATE_KEY");
+    let pair = decode_standard(&private, "JWT_PRIVATE_KEY").unwrap();
+    let pair = PrivateKey::ed25519_from_pair(&pair).unwrap_or_else(|error| panic!("{about}: {error}"));
+    let public = decode_standard(&value("JWT_PUBLIC_KEY"), "JWT_PUBLIC_KEY").unwrap();
+    assert_eq!(pair.public().ed25519_bytes().unwrap().as_slice(), public.as_slice(), "{about}: no pair");
+    let mode = fs::metadata(path).unwrap().mode() & 0o777;
+    assert!(mode & 0o077 == 0, "{about}: {} has mode {mode:o}", path.display());
+    private
+}
+
+/// What was said is plain: lines of the program's own, no panic, no trace, nothing of the language.
+#[track_caller]
+fn is_plain(stderr: &str, about: &str) {
+    for word in ["panicked", "RUST_BACKTRACE", "stack backtrace", "unwrap()", "Os {", "Err(", "Some(", "src/"]
+    {
+        assert!(!stderr.contains(word), "{about}: {stderr}");
+    }
+    assert!(stderr.lines().count() <= 12, "{about}: {stderr}");
+}
+
+/// What has to hold of the grounds after any fault, besides what the fault was about.
+#[track_caller]
+fn is_sound(folder: &Path, about: &str) {
+    let names = users(&folder.join("var/job.db"), about);
+    let lost: Vec<String> = (0..CROWD)
+        .map(|number| format!("u{number:05}"))
+        // The verbs delete the first and nobody else.
+        .skip(1)
+        .chain(["fritz".to_owned()])
+        .filter(|name| names.binary_search(name).is_err())
+        .collect();
+    assert!(lost.is_empty(), "{about}: lost {lost:?}");
+    let new = names.iter().filter(|name| name.as_str() >= "u00200" && name.starts_with('u')).count();
+    assert!(new == 0 || new == MORE, "{about}: {new} of {MORE} imported");
+    key_pair(&folder.join(".env"), about);
+    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.starts_with(".env.old") {
+            key_pair(&entry.path(), about);
+        }
+        if ["renewed", "out.txt", "all.txt", "token.txt"].contains(&name.as_str()) {
+            let text = fs::read_to_string(entry.path()).unwrap();
+            let whole = text.ends_with('\n') && text.lines().all(|line| line.matches("eyJ").count() >= 2);
+            assert!(whole, "{about}: {name} is {text:?}");
+        }
+        if name.starts_with("keys") && entry.path().is_file() {
+            let text = fs::read_to_string(entry.path()).unwrap();
+            assert!(text.starts_with("-----BEGIN ") && text.trim_end().ends_with("-----"), "{about}: {name}");
+        }
+    }
+    let session = folder.join(".home/.local/state/cc-auth/session.json");
+    if session.exists() {
+        let text = fs::read(&session).unwrap();
+        let kept: serde_json::Value =
+            serde_json::from_slice(&text).unwrap_or_else(|error| panic!("{about}: {error}"));
+        assert_eq!(kept["username"], "fritz", "{about}");
+    }
+}
+
+/// Files below a folder that a killed writer left; each must be closed to others.
+#[track_caller]
+fn left_behind(folder: &Path, about: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap().flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let metadata = entry.metadata().unwrap();
+            if name.starts_with(TEMPORARY.0) {
+                assert!(name.ends_with(TEMPORARY.1), "{about}: {name} will never be swept");
+                // What is to be public may be so a moment before it gets its name.
+                let text = fs::read(entry.path()).unwrap_or_default();
+                let text = String::from_utf8_lossy(&text);
+                let has_secret = ["_KEY", "eyJ", "PRIVATE", "token"].iter().any(|word| text.contains(word));
+                let shut = metadata.mode() & 0o077 == 0;
+                assert!(shut || !has_secret, "{about}: {name} has mode {:o}", metadata.mode());
+                found.push(entry.path());
+            } else if metadata.is_dir() {
+                folders.push(entry.path());
+            }
+        }
+    }
+    found
+}
+
+/// What people do with the grounds. The verb, and whether it may be repeated.
+const VERBS: [&str; 29] = [
+    "cc-user list --json",
+    "cc-user export -o - --format csv",
+    "cc-user show fritz",
+    "cc-user add newcomer --role api",
+    "cc-user add newcomer --role user --password-file new-pw",
+    "cc-user del u00000",
+    "cc-user passwd fritz --password-file new-pw",
+    "cc-user role add u00002 api",
+    "cc-user import more.csv",
+    "cc-user init",
+    "cc-jwt issue fritz",
+    "cc-jwt issue fritz -o out.txt",
+    "cc-jwt issue --all -o all.txt",
+    "cc-jwt inspect --token-file token.txt",
+    "cc-jwt verify --token-file token.txt",
+    "cc-jwt verify --stream --token-file tokens.txt",
+    "cc-jwt renew --spec r.yaml --force -o renewed",
+    "cc-jwt jwks public.pem --document jwks",
+    "cc-login fritz --password-file pw",
+    "cc-login status",
+    "cc-login token",
+    "cc-login logout",
+    "gen-keypair",
+    "gen-keypair --write --force",
+    "gen-keypair -f pem -o keys",
+    "gen-keypair -a rs256 -f jwk",
+    "convert-pem-pubkey public.pem",
+    "convert-pem-pubkey public.pem --write",
+    "cc-user sync-ldap",
+];
+
+#[test]
+fn every_verb_works_when_nothing_is_wrong() {
+    for verb in VERBS {
+        let folder = grounds();
+        let run = folder.sh(verb);
+        // There is no directory here: that is a plain answer, and all of them need one.
+        let wanted = if verb == "cc-user sync-ldap" { 78 } else { 0 };
+        assert_eq!(run.status, wanted, "{verb}: {}", run.stderr);
+        is_plain(&run.stderr, verb);
+        is_sound(folder.path(), verb);
+        assert!(left_behind(folder.path(), verb).is_empty(), "{verb}");
+    }
+}

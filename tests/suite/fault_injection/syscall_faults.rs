@@ -1,0 +1,112 @@
+//! A fault at each step: every system call by which a verb touches files fails once, or is the last
+//! thing that the program does. `strace` puts the faults in.
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::support::{has, skip};
+
+const VERBS: [&str; 7] = [
+    "cc-user import more.csv",
+    "cc-user add newcomer --role api",
+    "cc-user del u00000",
+    "gen-keypair --write --force",
+    "cc-jwt renew --spec r.yaml --force -o renewed",
+    "cc-jwt issue fritz -o out.txt",
+    "cc-login fritz --password-file pw",
+];
+
+/// The calls by which something is changed, and what they may answer.
+const CALLS: [(&str, &[&str]); 14] = [
+    ("openat", &["EMFILE", "ENOSPC", "EIO"]),
+    ("write", &["ENOSPC", "EIO", "EDQUOT"]),
+    ("pwrite64", &["ENOSPC", "EIO"]),
+    ("fsync", &["EIO", "ENOSPC"]),
+    ("fdatasync", &["EIO"]),
+    ("rename", &["EIO", "ENOSPC"]),
+    ("renameat", &["EIO", "ENOSPC"]),
+    ("renameat2", &["EIO", "ENOSPC"]),
+    ("fchmod", &["EIO"]),
+    ("mkdirat", &["EIO", "ENOSPC"]),
+    ("ftruncate", &["EIO"]),
+    ("unlink", &["EIO"]),
+    ("unlinkat", &["EIO"]),
+    ("mmap", &["ENOMEM"]),
+];
+
+fn traces(folder: &Folder) -> bool {
+    has("strace")
+        && (folder.sh("strace -qq -o trace.txt true").status == 0 || skip("no program can be traced"))
+}
+
+/// How often a verb makes each call.
+fn calls(verb: &str) -> BTreeMap<String, usize> {
+    let folder = grounds();
+    let names: Vec<&str> = CALLS.iter().map(|(name, _)| *name).collect();
+    folder.sh(&format!("strace -f -qq -o trace.txt -e trace={} {verb}", names.join(","))).ended(0);
+    let mut counted = BTreeMap::new();
+    for line in folder.read("trace.txt").lines() {
+        let call = line.split_once(' ').map_or("", |(_, call)| call.trim_start());
+        let name = call.split('(').next().unwrap_or_default();
+        *counted.entry(name.to_owned()).or_insert(0) += 1;
+    }
+    counted
+}
+
+#[test]
+fn a_fault_in_any_system_call_loses_nothing() {
+    if !traces(&Folder::new()) {
+        return;
+    }
+    let mut chance = Chance::new();
+    let (mut faults, mut kills, mut told) = (0, 0, 0);
+    let mut moments = Vec::new();
+    for verb in VERBS {
+        let counted = calls(verb);
+        for (call, errors) in CALLS {
+            for when in 1..=counted.get(call).copied().unwrap_or(0) {
+                moments.extend(errors.iter().map(|error| (verb, call, format!("error={error}"), when)));
+                moments.push((verb, call, "signal=KILL".to_owned(), when));
+            }
+        }
+    }
+    let all = moments.len();
+    while moments.len() > count(60, usize::MAX) {
+        moments.swap_remove(chance.below(moments.len()));
+    }
+    for (verb, call, fault, when) in moments {
+        let folder = grounds();
+        let inject =
+            format!("strace -f -qq -o /dev/null -e trace={call} -e inject={call}:{fault}:when={when}");
+        let run = folder.sh(&format!("({inject} {verb}); exit $?"));
+        let about = format!("{verb}, {call} {when} with {fault}: {} {}", run.status, run.stderr);
+        is_sound(folder.path(), &about);
+        let left = left_behind(folder.path(), &about);
+        if fault == "signal=KILL" {
+            kills += 1;
+        } else {
+            // The loader has files of its own to open, and says so itself.
+            resource_limits::ended_well(&run, &about, call == "mmap" || call == "openat");
+            // What could not be taken away stays.
+            assert!(left.is_empty() || call.starts_with("unlink") || run.status > 128, "{about}: {left:?}");
+            faults += 1;
+            told += usize::from(run.status != 0);
+        }
+        let again = folder.sh(&format!("{} -q; exit $?", verb.replace("-o out.txt", "-o out.txt --force")));
+        let done = matches!(
+            (verb, again.status),
+            (_, 0)
+                | (
+                    "cc-user add newcomer --role api" | "cc-user import more.csv" | "cc-user del u00000",
+                    1 | 65 | 73
+                )
+        );
+        assert!(done, "{about}: the next run ended with {} {}", again.status, again.stderr);
+        is_sound(folder.path(), &about);
+    }
+    tell(&format!(
+        "a fault at a system call ({} of {all} there are): {faults} errors, {told} of them told, and {kills} \
+         kills; all intact",
+        faults + kills
+    ));
+}

@@ -1,0 +1,503 @@
+//! Renewal of tokens: the decision, the file, and the process that stays.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use cc_auth::key::SigningKey;
+use cc_auth::osdf::signing::{find_key, sign};
+use cc_auth::osdf::{Change, Origin, Resource, Surroundings, resource};
+use cc_auth::renew::{Due, Found, decide};
+use cc_auth::token::Unverified;
+use cc_auth::util::environment::Environment;
+use cc_auth::util::note::Notes;
+use cc_auth::util::time::Timestamp;
+
+use crate::support::{Folder, Run, data, programs, skip};
+
+fn example() -> String {
+    fs::read_to_string(data("osdf-example.yaml")).unwrap()
+}
+
+fn read(text: &str, changes: &[&str]) -> Resource {
+    let changes: Vec<Change> = changes.iter().map(|text| Change::parse(text).unwrap()).collect();
+    let mut found = resource::read(text, &Origin("r".to_owned()), &changes, &mut Notes::new()).unwrap();
+    found.remove(0)
+}
+
+fn key_of(resource: &Resource) -> SigningKey {
+    let environment = Environment::default();
+    let around = Surroundings { environment: &environment, secrets_dir: None, folder: Path::new(".") };
+    find_key(resource, &around, &mut Notes::new()).unwrap()
+}
+
+/// The example's life and resignBefore, in seconds.
+const LIFE: i64 = 86_400;
+const BEFORE: i64 = 5 * 3600;
+const SIGNED: i64 = 1_800_000_000;
+
+/// What is decided at a time about a token that the example signed at `SIGNED`, with changes made
+/// to the resource since.
+fn decided(changes: &[&str], now: i64) -> String {
+    let resource = read(&example(), &[]);
+    let token = sign(&resource, &key_of(&resource), Timestamp(SIGNED)).unwrap().token;
+    let resource = read(&example(), changes);
+    let key = key_of(&resource).verifying_key();
+    match decide(Found::Text(token.expose()), &resource, &key, Timestamp(now)) {
+        Due::Fresh(times) => format!("fresh until {}", times.renew_at.0 - SIGNED),
+        Due::Now { reason, .. } => reason.name().to_owned(),
+    }
+}
+
+#[test]
+fn every_relation_of_now_end_and_resign_before_is_decided() {
+    let end = SIGNED + LIFE;
+    let fresh = format!("fresh until {}", LIFE - BEFORE);
+    for (now, wanted) in [
+        (SIGNED - 61, "not-yet-valid"),
+        (SIGNED - 60, fresh.as_str()),
+        (SIGNED, &fresh),
+        (SIGNED + 1, &fresh),
+        (end - BEFORE - 1, &fresh),
+        (end - BEFORE, "ends-soon"),
+        (end - BEFORE + 1, "ends-soon"),
+        (end - 1, "ends-soon"),
+        (end, "ended"),
+        (end + 1, "ended"),
+        (i64::MAX, "ended"),
+        (0, "not-yet-valid"),
+        (-1, "not-yet-valid"),
+    ] {
+        assert_eq!(decided(&[], now), wanted, "{now}");
+    }
+    // Without resignBefore: when it has ended.
+    let none = ["spec.resignBefore=null"];
+    for (now, wanted) in [(SIGNED, "fresh until 86400"), (end - 1, "fresh until 86400"), (end, "ended")] {
+        assert_eq!(decided(&none, now), wanted, "{now}");
+    }
+    // resignBefore decides by what the resource says now, not by what it said at signing.
+    assert_eq!(decided(&["spec.resignBefore.hours=23"], SIGNED + 3600), "ends-soon");
+    assert_eq!(decided(&["spec.resignBefore.minutes=1"], end - 61), "fresh until 86340");
+}
+
+#[test]
+fn a_token_that_says_something_else_than_the_resource_is_due() {
+    for change in [
+        "spec.issuer=https://issuer.example.com",
+        "spec.keyId=other",
+        "spec.data.sub=jane",
+        "spec.data.scope=storage.read:/",
+        "spec.data.aud=https://one.example",
+        "spec.data.extra=1",
+        "spec.expiryTime.hours=23",
+        "spec.data.wlcg.ver=1.1",
+    ] {
+        assert_eq!(decided(&[change], SIGNED + 1), "changed", "{change}");
+    }
+    assert_eq!(decided(&["spec.expiryTime.hours=24"], SIGNED + 1), format!("fresh until {}", LIFE - BEFORE));
+    assert_eq!(decided(&["metadata.name=other"], SIGNED + 1), format!("fresh until {}", LIFE - BEFORE));
+}
+
+#[test]
+fn a_claim_of_any_number_is_the_same_in_the_token() {
+    for number in [
+        "123456789.123456789",
+        "0.1",
+        "5e-324",
+        "1.7976931348623157e308",
+        "-0",
+        "-0.0",
+        "1e23",
+        "9007199254740993",
+        "18446744073709551615",
+        "2.2250738585072011e-308",
+        "[1.5, {\"x\": 8.41e21}]",
+    ] {
+        let resource = read(&example(), &[&format!("spec.data.x={number}")]);
+        let key = key_of(&resource);
+        let token = sign(&resource, &key, Timestamp(SIGNED)).unwrap().token;
+        let due = decide(Found::Text(token.expose()), &resource, &key.verifying_key(), Timestamp(SIGNED));
+        assert!(matches!(due, Due::Fresh(_)), "{number}: {due:?}");
+    }
+}
+
+#[test]
+fn what_is_no_token_of_this_key_is_due() {
+    let resource = read(&example(), &[]);
+    let key = key_of(&resource);
+    let token = sign(&resource, &key, Timestamp(SIGNED)).unwrap().token.expose().to_owned();
+    let verifying = key.verifying_key();
+    let reason = |found: Found<'_>| match decide(found, &resource, &verifying, Timestamp(SIGNED)) {
+        Due::Fresh(_) => "fresh",
+        Due::Now { reason, .. } => reason.name(),
+    };
+    assert_eq!(reason(Found::Missing), "missing");
+    assert_eq!(reason(Found::Text(" \n")), "missing");
+    assert_eq!(reason(Found::Unreadable), "no-token");
+    assert_eq!(reason(Found::Text(&format!("  {token}\n\n"))), "fresh");
+    for length in 1..token.len() {
+        assert_ne!(reason(Found::Text(&token[..length])), "fresh", "cut at {length}");
+    }
+    let (signed, signature) = token.rsplit_once('.').unwrap();
+    let other = format!("{signed}.{}{}", if signature.starts_with('A') { "B" } else { "A" }, &signature[1..]);
+    assert_eq!(reason(Found::Text(&other)), "other-key");
+    assert!(Unverified::parse(&other).is_ok());
+}
+
+/// A folder with the example as `r.yaml`.
+fn folder() -> Folder {
+    let folder = Folder::new();
+    folder.write("r.yaml", example());
+    folder
+}
+
+const RENEW: [&str; 6] = ["renew", "--spec", "r.yaml", "-o", "token", "-q"];
+
+fn renew(folder: &Folder, more: &[&str]) -> Run {
+    folder.run("cc-jwt", &[&RENEW, more].concat())
+}
+
+fn exp(folder: &Folder) -> i64 {
+    let run = folder.run("cc-jwt", &["inspect", "--token-file", "token", "--json", "-q"]).ended(0);
+    run.json()["claims"]["exp"].as_i64().unwrap()
+}
+
+#[test]
+fn a_token_is_renewed_when_it_is_time_and_not_before() {
+    let folder = folder();
+    assert!(renew(&folder, &["--check"]).ended(1).stdout.contains("is due: there is no token"));
+    assert!(!folder.file("token").exists(), "--check writes nothing");
+    renew(&folder, &[]).ended(0);
+    assert_eq!(fs::metadata(folder.file("token")).unwrap().mode() & 0o777, 0o600);
+    let first = folder.read("token");
+    renew(&folder, &[]).ended(0);
+    renew(&folder, &["--check", "--at", "+18h59m"]).ended(0);
+    renew(&folder, &["--check", "--at", "+19h1m"]).ended(1);
+    assert_eq!(folder.read("token"), first, "a fresh token is not touched");
+    let run = renew(&folder, &["--at", "+20h", "--json"]).ended(0);
+    assert_eq!(run.json()["event"], "renewed");
+    assert_eq!(run.json()["reason"], "ends-soon");
+    assert_ne!(folder.read("token"), first);
+    let run = renew(&folder, &["--force", "--json", "--mode", "0640"]).ended(0);
+    assert_eq!(run.json()["event"], "renewed");
+    assert_eq!(fs::metadata(folder.file("token")).unwrap().mode() & 0o777, 0o640);
+    // The clock was set back: what is there begins in the future.
+    let run = renew(&folder, &["--at", "-2h", "--json"]).ended(0);
+    assert_eq!(run.json()["reason"], "not-yet-valid");
+}
+
+#[test]
+fn time_zones_do_not_matter() {
+    let folder = folder();
+    renew(&folder, &["--at", "2026-11-21T18:00:00Z"]).ended(0);
+    let wanted = exp(&folder);
+    for zone in ["UTC", "Asia/Tokyo", "America/Los_Angeles", "Pacific/Kiritimati", "no/such/zone", ""] {
+        for (at, status) in [("2026-11-22T12:59:59Z", 0), ("2026-11-22T13:00:00Z", 1)] {
+            let mut command = folder.command(programs().join("cc-jwt"));
+            let arguments = [&RENEW[..], &["--check", "--at", at]].concat();
+            let run: Run = command.env("TZ", zone).args(arguments).output().unwrap().into();
+            run.ended(status);
+        }
+        let mut command = folder.command(programs().join("cc-jwt"));
+        let arguments = [&RENEW[..], &["--force", "--at", "2026-11-21T18:00:00Z"]].concat();
+        let run: Run = command.env("TZ", zone).args(arguments).output().unwrap().into();
+        run.ended(0);
+        assert_eq!(exp(&folder), wanted, "{zone}");
+    }
+}
+
+#[test]
+fn a_failure_keeps_the_old_token_and_says_when_it_ends() {
+    let folder = folder();
+    renew(&folder, &[]).ended(0);
+    let old = folder.read("token");
+    folder.write("r.yaml", example().replace("MHcCAQEEIIphQal", "MHcCAQEEIIphQam"));
+    let run = folder.run("cc-jwt", &["renew", "--spec", "r.yaml", "-o", "token", "--force"]).ended(65);
+    assert!(run.stderr.contains("the old token is still there and ends"), "{}", run.stderr);
+    assert_eq!(folder.read("token"), old);
+}
+
+#[test]
+fn a_resource_that_can_not_be_read_any_more_keeps_the_old_token_and_says_when_it_ends() {
+    let folder = folder();
+    renew(&folder, &[]).ended(0);
+    let old = folder.read("token");
+    folder.write("r.yaml", "kind: JWT\n");
+    for (spec, status) in [("r.yaml", 65), ("missing.yaml", 66)] {
+        let run = folder.run("cc-jwt", &["renew", "--spec", spec, "-o", "token"]).ended(status);
+        assert!(run.stderr.contains("'token': the old token is still there and ends"), "{}", run.stderr);
+        assert_eq!(folder.read("token"), old);
+    }
+}
+
+#[test]
+fn an_output_that_can_not_be_written_is_told() {
+    let folder = folder();
+    assert!(Command::new("mkfifo").arg(folder.file("pipe")).status().unwrap().success());
+    for path in ["pipe", "/dev/null"] {
+        let run = folder.run("cc-jwt", &["renew", "--spec", "r.yaml", "-q", "-o", path]).ended(73);
+        assert!(run.stderr.contains("is a FIFO or a device: expected a file"), "{}", run.stderr);
+        folder.run("cc-jwt", &["renew", "--spec", "r.yaml", "-q", "--check", "-o", path]).ended(73);
+    }
+    fs::create_dir(folder.file("folder")).unwrap();
+    let to = |path: &str| folder.run("cc-jwt", &["renew", "--spec", "r.yaml", "-q", "-o", path]);
+    assert!(to("folder").ended(73).stderr.contains("is a directory"));
+    assert!(to("missing/token").ended(73).stderr.contains("can't be created"));
+    assert!(to("r.yaml/token").ended(73).stderr.contains("can't be created"));
+    folder.write("garbage", b"\xff\xfe\x00garbage");
+    to("garbage").ended(0);
+    folder.write("long", "x".repeat(1 << 20));
+    to("long").ended(0);
+    assert!(folder.read("long").starts_with("eyJ"));
+    fs::set_permissions(folder.file("long"), fs::Permissions::from_mode(0o444)).unwrap();
+    folder.run("cc-jwt", &["renew", "--spec", "r.yaml", "-q", "--force", "-o", "long"]).ended(0);
+    assert_eq!(fs::metadata(folder.file("long")).unwrap().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn a_full_disk_keeps_the_old_token() {
+    let folder = folder();
+    fs::create_dir(folder.file("disk")).unwrap();
+    let mounted = Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=32k", "tmpfs"])
+        .arg(folder.file("disk"))
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success());
+    // Needs root and the right to mount; /dev/full stands in for it in the unit tests.
+    if !mounted && !skip("no file system can be mounted") {
+        return;
+    }
+    let to = |more: &[&str]| {
+        folder.run("cc-jwt", &[&["renew", "--spec", "r.yaml", "-q", "-o", "disk/token"], more].concat())
+    };
+    to(&[]).ended(0);
+    let old = folder.read("disk/token");
+    // Fill what is left.
+    let filler: Vec<u8> = vec![0; 1 << 20];
+    fs::write(folder.file("disk/filler"), filler).expect_err("the file system is larger than it should be");
+    let run = to(&["--force"]);
+    let now = folder.read("disk/token");
+    let left: Vec<String> = fs::read_dir(folder.file("disk"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        .collect();
+    Command::new("umount").arg(folder.file("disk")).status().unwrap();
+    assert_eq!(run.status, 74, "{}", run.stderr);
+    assert_eq!(now, old);
+    assert!(!left.iter().any(|name| name.ends_with(".tmp")), "{left:?}");
+}
+
+/// A watching process that is ended with the test.
+struct Watch {
+    child: Child,
+    events: mpsc::Receiver<Value>,
+}
+
+impl Watch {
+    fn start(folder: &Folder, more: &[&str], variables: &[(&str, &str)]) -> Self {
+        let mut command = Command::new(programs().join("cc-jwt"));
+        command
+            .args([&["renew", "--spec", "r.yaml", "--watch", "-q"], more].concat())
+            .current_dir(folder.path())
+            .env_clear()
+            .envs(variables.iter().copied())
+            .stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap());
+        let (sender, events) = mpsc::channel();
+        std::thread::spawn(move || forward(lines, &sender));
+        Self { child, events }
+    }
+
+    /// The next event of this name within ten seconds, passing over others.
+    #[track_caller]
+    fn event(&self, name: &str) -> Value {
+        let end = Instant::now() + Duration::from_secs(20);
+        let mut passed = Vec::new();
+        while let Ok(event) = self.events.recv_timeout(end.saturating_duration_since(Instant::now())) {
+            if event["event"] == name {
+                return event;
+            }
+            passed.push(event);
+        }
+        panic!("no event '{name}' but {passed:?}");
+    }
+
+    fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
+    }
+
+    /// Ends it with a signal; its exit status.
+    fn end(mut self, signal: &str) -> Option<i32> {
+        self.signal(signal);
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn forward(lines: BufReader<ChildStdout>, to: &mpsc::Sender<Value>) {
+    for line in lines.lines() {
+        let Ok(line) = line else { return };
+        let event = serde_json::from_str(&line).unwrap_or_else(|_| panic!("no JSON line: {line}"));
+        if to.send(event).is_err() {
+            return;
+        }
+    }
+}
+
+#[test]
+fn a_second_process_for_the_same_file_is_told_so() {
+    let folder = folder();
+    let watch = Watch::start(&folder, &["-o", "token"], &[]);
+    watch.event("renewed");
+    assert!(renew(&folder, &[]).ended(75).stderr.contains("is kept by another process already"));
+    renew(&folder, &["--check"]).ended(0);
+    let run = folder.run("cc-jwt", &["renew", "--spec", "r.yaml", "-q", "-o", "other"]);
+    run.ended(0);
+    assert_eq!(watch.end("INT"), Some(0));
+    renew(&folder, &[]).ended(0);
+}
+
+#[test]
+fn a_watched_token_follows_time_signals_spec_and_key() {
+    let folder = Folder::new();
+    folder.sh("openssl ecparam -name prime256v1 -genkey -noout -out key.pem 2>/dev/null").ended(0);
+    let spec = |subject: &str| {
+        format!(
+            "apiVersion: tokens.osg-htc.org/v1\nkind: JWT\nmetadata: {{name: short}}\nspec:\n  \
+             issuer: https://issuer.example\n  keyId: k1\n  algorithm: ES256\n  data: {{sub: {subject}, \
+             aud: x, scope: 'storage.read:/', wlcg.ver: '1.0'}}\n  expiryTime: {{minutes: 2}}\n  \
+             resignBefore: {{minutes: 1}}\n  key: {{file: key.pem}}\n"
+        )
+    };
+    folder.write("r.yaml", spec("jane"));
+    // A token that has three seconds until it is to be renewed.
+    folder.run("cc-jwt", &["issue", "--spec", "r.yaml", "-q", "-o", "token", "--at", "-57s"]).ended(0);
+    let watch = Watch::start(&folder, &["-o", "token"], &[]);
+    let started = Instant::now();
+    watch.event("fresh");
+    let renewed = watch.event("renewed");
+    assert_eq!(renewed["reason"], "ends-soon");
+    let waited = started.elapsed();
+    assert!(waited > Duration::from_secs(1) && waited < Duration::from_secs(8), "{waited:?}");
+
+    watch.signal("HUP");
+    assert_eq!(watch.event("renewed")["reason"], "asked");
+
+    folder.write("r.yaml", spec("joe"));
+    assert_eq!(watch.event("renewed")["message"], "spec.data.sub changed");
+    assert!(folder.run("cc-jwt", &["inspect", "--token-file", "token", "-q"]).stdout.contains("joe"));
+
+    let good = folder.read("token");
+    folder.write("r.yaml", spec("jane").replace("resignBefore", "resignbefore"));
+    let failed = watch.event("failed");
+    assert!(failed["message"].as_str().unwrap().contains("did you mean 'resignBefore'"), "{failed}");
+    folder.write("r.yaml", spec("joe"));
+    watch.event("fresh");
+    assert_eq!(folder.read("token"), good, "the old token was kept");
+
+    fs::rename(folder.file("key.pem"), folder.file("away.pem")).unwrap();
+    let failed = watch.event("failed");
+    assert_eq!(failed["kind"], "file-missing");
+    assert!(failed["ends"].is_string() && failed["next"].is_string(), "{failed}");
+    assert_eq!(folder.read("token"), good);
+    fs::rename(folder.file("away.pem"), folder.file("key.pem")).unwrap();
+    watch.event("fresh");
+
+    folder.sh("openssl ecparam -name prime256v1 -genkey -noout -out key.pem 2>/dev/null").ended(0);
+    assert_eq!(watch.event("renewed")["reason"], "other-key");
+
+    fs::remove_file(folder.file("token")).unwrap();
+    assert_eq!(watch.event("renewed")["reason"], "missing");
+    fs::write(folder.file("token"), "rubbish").unwrap();
+    assert_eq!(watch.event("renewed")["reason"], "no-token");
+
+    watch.signal("TERM");
+    watch.event("stopped");
+    assert_eq!(watch.end("TERM"), Some(0));
+}
+
+#[test]
+fn systemd_hears_when_the_token_is_there() {
+    let folder = folder();
+    let path = folder.file("notify");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let hear = |socket: &UnixDatagram| {
+        let mut buffer = [0; 4096];
+        let length = socket.recv(&mut buffer).unwrap();
+        String::from_utf8(buffer[..length].to_vec()).unwrap()
+    };
+    let watch = Watch::start(&folder, &["-o", "token"], &[("NOTIFY_SOCKET", path.to_str().unwrap())]);
+    assert_eq!(hear(&socket), "READY=1");
+    assert!(folder.file("token").exists());
+    let status = hear(&socket);
+    assert!(status.starts_with("STATUS=1 of 1 tokens good, the next is renewed at 2"), "{status}");
+    watch.signal("TERM");
+    assert_eq!(hear(&socket), "STOPPING=1");
+    drop(watch);
+
+    let name = format!("cc-jwt-test-{}", std::process::id());
+    let address = SocketAddr::from_abstract_name(&name).unwrap();
+    let socket = UnixDatagram::bind_addr(&address).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let socket_name = format!("@{name}");
+    let watch = Watch::start(&folder, &["-o", "token2"], &[("NOTIFY_SOCKET", &socket_name)]);
+    assert_eq!(hear(&socket), "READY=1");
+    assert_eq!(watch.end("TERM"), Some(0));
+}
+
+#[test]
+fn many_resources_are_kept_in_a_folder_each_under_its_name() {
+    let folder = Folder::new();
+    let all: Vec<String> =
+        (0..300).map(|number| example().replace("name: my-jwt", &format!("name: jwt-{number}"))).collect();
+    folder.write("r.yaml", all.join("---\n"));
+    let run =
+        folder.run("cc-jwt", &["renew", "--spec", "r.yaml", "--out-dir", "out", "-q", "--json"]).ended(0);
+    assert_eq!(run.stdout.lines().count(), 300);
+    assert_eq!(fs::metadata(folder.file("out")).unwrap().mode() & 0o777, 0o700);
+    assert!(folder.read("out/jwt-299").starts_with("eyJ"));
+    folder.run("cc-jwt", &["renew", "--spec", "r.yaml", "-o", "one", "-q"]).ended(2);
+    folder.write("r.yaml", format!("{}---\n{}", example(), example()));
+    let run = folder.run("cc-jwt", &["renew", "--spec", "r.yaml", "--out-dir", "out", "-q"]).ended(65);
+    assert!(run.stderr.contains("stands in line 4 already"), "{}", run.stderr);
+}
+
+#[test]
+fn a_token_is_written_where_others_look_for_it() {
+    let folder = folder();
+    fs::create_dir(folder.file("run")).unwrap();
+    let with = |variable: &str, value: &str, arguments: &[&str]| -> Run {
+        let mut command = folder.command(programs().join("cc-jwt"));
+        command.env(variable, value).args(arguments).output().unwrap().into()
+    };
+    let renew = ["renew", "--spec", "r.yaml", "--discoverable", "-q"];
+    with("XDG_RUNTIME_DIR", "run", &renew).ended(0);
+    let user = fs::metadata(folder.path()).unwrap().uid();
+    let token = folder.read(&format!("run/bt_u{user}"));
+    let run = with("XDG_RUNTIME_DIR", "run", &["inspect"]).ended(0);
+    assert!(run.stdout.contains("my-jwt-key") && run.stderr.contains("bt_u"), "{}", run.stderr);
+    with("BEARER_TOKEN_FILE", "named", &renew).ended(0);
+    assert!(folder.read("named").starts_with("eyJ"));
+    let run = with("BEARER_TOKEN", token.trim(), &["inspect", "--json"]).ended(0);
+    assert_eq!(run.json()["profile"], "wlcg");
+    let run = with("BEARER_TOKEN", "no token", &["inspect"]).ended(65);
+    assert!(run.stderr.contains("the variable BEARER_TOKEN"), "{}", run.stderr);
+}
