@@ -28,7 +28,7 @@ help: ## List the targets
 build: ## Build the programs for use (target/release)
 	contrib/build-release
 
-demo: ## Build, then run the whole main job in an empty folder
+demo: ## Build, then run the whole main job in an empty directory
 	$(CARGO) build --locked
 	PATH="$(abspath $(TARGET))/debug:$$PATH" contrib/demo.sh
 

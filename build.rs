@@ -21,7 +21,7 @@ fn archived() -> Option<String> {
     text.split_whitespace().next().map(str::to_owned)
 }
 
-/// Only if this folder is a repository itself, not part of another one.
+/// Only if this directory is a repository itself, not part of another one.
 fn current() -> Option<String> {
     if !Path::new(".git").exists() {
         return None;

@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 
-from measure import Folder, Row, missing
+from measure import TestEnv, Row, missing
 from short import fill
 
 TITLE = "Instructions"
@@ -52,17 +52,17 @@ COMMANDS = {
 }
 
 
-def surroundings(folder):
-    return {"PATH": os.environ["PATH"], "HOME": folder.file("home"), "TZ": "UTC", "LC_ALL": "C"}
+def surroundings(directory):
+    return {"PATH": os.environ["PATH"], "HOME": directory.file("home"), "TZ": "UTC", "LC_ALL": "C"}
 
 
-def count(command, folder):
+def count(command, directory):
     """Instructions of one run; the command has to succeed."""
     with tempfile.NamedTemporaryFile("r") as log:
         done = subprocess.run(
             ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", f"--log-file={log.name}",
              *command.split()],
-            cwd=folder.path, env=surroundings(folder), stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            cwd=directory.path, env=surroundings(directory), stdin=subprocess.DEVNULL, capture_output=True, text=True,
         )
         if done.returncode != 0:
             raise SystemExit(f"{command} ended with status {done.returncode}: {done.stderr}{log.read()}")
@@ -70,18 +70,18 @@ def count(command, folder):
 
 
 def counts():
-    with Folder() as folder:
-        folder.sh("cc-user", "init", "-q")
-        folder.write(".env", ENVIRONMENT)
-        os.chmod(folder.file(".env"), 0o600)
-        folder.sh("cc-user", "add", "fritz", "--role", "admin,api", "--password-stdin", "-q", stdin="correct horse")
-        fill(folder.file("var/job.db"), 100)
-        folder.write("token.txt", folder.sh("cc-jwt", "issue", "fritz", "-q", "--at", NOW))
-        folder.write("public.pem", folder.sh("convert-pem-pubkey", "--from-env", "JWT_PUBLIC_KEY", "--to", "pem"))
-        folder.sh("gen-keypair", "-q", "--algorithm", "es256", "--format", "pem", "-o", "osdf")
-        folder.sh("cc-jwt", "spec", "new", "-q", "--key", "osdf/private.pem", "-o", "osdf.yaml")
-        folder.sh("cc-login", "fritz", "--password-stdin", "-q", stdin="correct horse")
-        return {name: count(command, folder) for name, command in COMMANDS.items()}
+    with Directory() as directory:
+        directory.sh("cc-user", "init", "-q")
+        directory.write(".env", ENVIRONMENT)
+        os.chmod(directory.file(".env"), 0o600)
+        directory.sh("cc-user", "add", "fritz", "--role", "admin,api", "--password-stdin", "-q", stdin="correct horse")
+        fill(directory.file("var/job.db"), 100)
+        directory.write("token.txt", directory.sh("cc-jwt", "issue", "fritz", "-q", "--at", NOW))
+        directory.write("public.pem", directory.sh("convert-pem-pubkey", "--from-env", "JWT_PUBLIC_KEY", "--to", "pem"))
+        directory.sh("gen-keypair", "-q", "--algorithm", "es256", "--format", "pem", "-o", "osdf")
+        directory.sh("cc-jwt", "spec", "new", "-q", "--key", "osdf/private.pem", "-o", "osdf.yaml")
+        directory.sh("cc-login", "fritz", "--password-stdin", "-q", stdin="correct horse")
+        return {name: count(command, directory) for name, command in COMMANDS.items()}
 
 
 def ceilings():

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import time
 
-from measure import Folder, Row, Turns, good, mib, missing, peak, size
+from measure import TestEnv, Row, Turns, good, mib, missing, peak, size
 from plot import chart
 
 TITLE = "LDAP sync against ldapsearch"
@@ -42,12 +42,12 @@ def ldif(path, count):
 
 
 class Server:
-    """slapd on a loopback port with a folder of its own."""
+    """slapd on a loopback port with a directory of its own."""
 
-    def __init__(self, folder, count):
-        data = os.path.join(folder, "ldap")
+    def __init__(self, directory, count):
+        data = os.path.join(directory, "ldap")
         os.makedirs(data)
-        conf = os.path.join(folder, "slapd.conf")
+        conf = os.path.join(directory, "slapd.conf")
         with open(conf, "w") as file:
             for name in ["core", "cosine", "nis", "inetorgperson"]:
                 file.write(f"include {SCHEMA}/{name}.schema\n")
@@ -56,9 +56,9 @@ class Server:
                 f"database mdb\nsuffix {BASE}\ndirectory {data}\nmaxsize 4294967296\ndbnosync\n"
                 "index objectClass,uid eq\n"
             )
-        ldif(os.path.join(folder, "all.ldif"), count)
+        ldif(os.path.join(directory, "all.ldif"), count)
         subprocess.run(
-            ["/usr/sbin/slapadd", "-q", "-f", conf, "-l", os.path.join(folder, "all.ldif")],
+            ["/usr/sbin/slapadd", "-q", "-f", conf, "-l", os.path.join(directory, "all.ldif")],
             check=True, stderr=subprocess.DEVNULL,
         )
         with socket.socket() as probe:
@@ -82,17 +82,17 @@ class Server:
 
 def measure(count, turns):
     """Wall times and peaks at so many users: `(Turns, peak)` of first, again; ldapsearch's peak."""
-    with Folder() as folder:
-        server = Server(folder.path, count)
+    with Directory() as directory:
+        server = Server(directory.path, count)
         try:
-            folder.sh("cc-user", "init", "-q")
-            folder.write(
+            directory.sh("cc-user", "init", "-q")
+            directory.write(
                 "config.json",
                 '{"auth": {"ldap": {"url": "%s", "user-base": "%s", "search-dn": "%s",'
                 ' "user-filter": "(objectClass=posixAccount)"}}}' % (server.url, BASE, BIND),
             )
-            folder.write(".env", folder.read(".env") + f"LDAP_ADMIN_PASSWORD={PASSWORD}\n")
-            database, empty = folder.file("var/job.db"), folder.file("empty.db")
+            directory.write(".env", directory.read(".env") + f"LDAP_ADMIN_PASSWORD={PASSWORD}\n")
+            database, empty = directory.file("var/job.db"), directory.file("empty.db")
             shutil.copy(database, empty)
 
             def reset():
@@ -106,13 +106,13 @@ def measure(count, turns):
                       "-E", "pr=1000/noprompt", "(objectClass=posixAccount)", "uid", "gecos"]
             sync = ["cc-user", "sync-ldap", "-q"]
             # The server's cache is warm for both.
-            good(search, cwd=folder.path)
+            good(search, cwd=directory.path)
             reset()
-            held_first = peak(sync, cwd=folder.path)
+            held_first = peak(sync, cwd=directory.path)
             both = {"ours": sync, "peer": search}
-            first = Turns(both, turns, before={"ours": reset}, cwd=folder.path)
-            again = Turns(both, turns, cwd=folder.path)
-            return (first, held_first), (again, peak(sync, cwd=folder.path)), peak(search, cwd=folder.path)
+            first = Turns(both, turns, before={"ours": reset}, cwd=directory.path)
+            again = Turns(both, turns, cwd=directory.path)
+            return (first, held_first), (again, peak(sync, cwd=directory.path)), peak(search, cwd=directory.path)
         finally:
             server.stop()
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import urllib.parse
 
-from measure import Folder, Row, Turns, missing, ms, rounds
+from measure import TestEnv, Row, Turns, missing, ms, rounds
 from process import cpu_so_far
 from short import to_openssl
 
@@ -32,20 +32,20 @@ def has(module):
 
 
 def run():
-    with Folder() as folder:
-        folder.sh("cc-user", "init", "-q")
-        folder.sh("cc-user", "add", "anna", "--role", "user,api", "--password-stdin", "-q", stdin=PASSWORD)
-        folder.write("password", PASSWORD)
+    with Directory() as directory:
+        directory.sh("cc-user", "init", "-q")
+        directory.sh("cc-user", "add", "anna", "--role", "user,api", "--password-stdin", "-q", stdin=PASSWORD)
+        directory.write("password", PASSWORD)
         log_in = ["cc-login", "anna", "--password-file", "password", "-q"]
-        os.chmod(folder.file("password"), 0o600)
-        folder.sh(*log_in)
+        os.chmod(directory.file("password"), 0o600)
+        directory.sh(*log_in)
         rows = [
-            to_openssl(folder, "cc-login --help", ["cc-login", "--help"], 0.4),
-            to_openssl(folder, "cc-login token", ["cc-login", "token"], 0.4),
+            to_openssl(directory, "cc-login --help", ["cc-login", "--help"], 0.4),
+            to_openssl(directory, "cc-login token", ["cc-login", "token"], 0.4),
         ]
         what = "CPU time of a login by password to Python's bcrypt"
         if has("bcrypt"):
-            seen = Turns({"ours": log_in, "peer": [sys.executable, "-c", BCRYPT]}, 5, 2, cwd=folder.path)
+            seen = Turns({"ours": log_in, "peer": [sys.executable, "-c", BCRYPT]}, 5, 2, cwd=directory.path)
             figures = f"{ms(seen.median('ours'))} to {ms(seen.median('peer'))}: nearly all of it is the hash"
             rows.append(Row(what, seen.ratio("ours", "peer"), figures))
         else:
@@ -89,15 +89,15 @@ def by_browser():
 
     provider = Provider()
     try:
-        with Folder() as folder:
-            folder.sh("cc-user", "init", "-q")
-            config = json.loads(folder.read("config.json"))
+        with Directory() as directory:
+            directory.sh("cc-user", "init", "-q")
+            config = json.loads(directory.read("config.json"))
             config.setdefault("auth", {})["oidc"] = {"provider": provider.issuer}
-            folder.write("config.json", json.dumps(config))
-            folder.write(".env", folder.read(".env") + "\nOID_CLIENT_ID=cc\nOID_CLIENT_SECRET=s3cret\n")
+            directory.write("config.json", json.dumps(config))
+            directory.write(".env", directory.read(".env") + "\nOID_CLIENT_ID=cc\nOID_CLIENT_SECRET=s3cret\n")
             process = subprocess.Popen(
                 ["cc-login", "--method", "oidc", "--skip-browser", "--port", "0", "--timeout", "20s"],
-                cwd=folder.path, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                cwd=directory.path, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             )
             told = ""
             for line in process.stderr:

@@ -1,6 +1,6 @@
 """Ten million tokens: is memory as flat as it is said to be?"""
 
-from measure import Folder, Row, missing, mib, size
+from measure import TestEnv, Row, missing, mib, size
 from streams import COUNT, memory, tokens
 
 TITLE = "Ten million tokens"
@@ -8,11 +8,11 @@ ABOUT = "`cc-jwt verify --stream` of 100,000 different tokens a hundred times ov
 
 
 def run():
-    with Folder() as folder:
-        key, file = tokens(folder, "EdDSA", COUNT)
-        short, _ = memory(folder, key, file, 1)
+    with Directory() as directory:
+        key, file = tokens(directory, "EdDSA", COUNT)
+        short, _ = memory(directory, key, file, 1)
         times = size(100, 3)
-        long, seconds = memory(folder, key, file, times)
+        long, seconds = memory(directory, key, file, times)
         count = times * COUNT
         what = f"peak memory of {count:,} tokens to {COUNT:,}"
         if short is None:

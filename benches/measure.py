@@ -161,8 +161,8 @@ def ms(seconds):
     return f"{seconds * 1000:.2f} ms"
 
 
-class Folder:
-    """An empty folder, and a home in it, so that nobody's settings are read."""
+class Directory:
+    """An empty directory, and a home in it, so that nobody's settings are read."""
 
     def __enter__(self):
         self.path = tempfile.mkdtemp()

@@ -6,7 +6,7 @@ import statistics
 import subprocess
 import time
 
-from measure import Folder, Row, good, null, rounds, size
+from measure import TestEnv, Row, good, null, rounds, size
 from process import cpu_so_far, peak_so_far
 from short import to_openssl
 
@@ -20,28 +20,28 @@ ABOUT = (
 
 
 def run():
-    with Folder() as folder:
-        folder.sh("gen-keypair", "-q", "--algorithm", "es256", "--format", "pem", "-o", "keys")
-        os.mkdir(folder.file("specs"))
+    with Directory() as directory:
+        directory.sh("gen-keypair", "-q", "--algorithm", "es256", "--format", "pem", "-o", "keys")
+        os.mkdir(directory.file("specs"))
         for i in range(COUNT):
-            folder.sh("cc-jwt", "spec", "new", "-q", "--name", f"token-{i:04}", "--key",
-                      folder.file("keys/private.pem"), "-o", f"specs/{i:04}.yaml")
+            directory.sh("cc-jwt", "spec", "new", "-q", "--name", f"token-{i:04}", "--key",
+                      directory.file("keys/private.pem"), "-o", f"specs/{i:04}.yaml")
         one = "specs/0000.yaml"
-        rows = [to_openssl(folder, "cc-jwt issue --spec", ["cc-jwt", "issue", "-q", "--spec", one], 0.6)]
-        specs = sorted(glob.glob("specs/*.yaml", root_dir=folder.path))
+        rows = [to_openssl(directory, "cc-jwt issue --spec", ["cc-jwt", "issue", "-q", "--spec", one], 0.6)]
+        specs = sorted(glob.glob("specs/*.yaml", root_dir=directory.path))
         renew = ["cc-jwt", "renew", "-q", "--out-dir", "tokens", "--spec", *specs]
-        os.mkdir(folder.file("tokens"))
-        runs = [good([*renew, "--force"], cwd=folder.path) for _ in range(rounds(7))]
+        os.mkdir(directory.file("tokens"))
+        runs = [good([*renew, "--force"], cwd=directory.path) for _ in range(rounds(7))]
         wall, cpu = (statistics.median(getattr(run, what) for run in runs) for what in ["wall", "cpu"])
         rows.append(Row(f"renewing {COUNT:,} at once", wall, f"{cpu:.2f} s CPU, each file replaced whole", most=1,
                         unit="s"))
-        rows += watched(folder, [*renew, "--watch"])
+        rows += watched(directory, [*renew, "--watch"])
         return rows, []
 
 
-def watched(folder, command):
+def watched(directory, command):
     with null() as out:
-        process = subprocess.Popen(command, cwd=folder.path, stdout=out, stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(command, cwd=directory.path, stdout=out, stderr=subprocess.DEVNULL)
     try:
         # Until it has looked at all of them.
         time.sleep(size(5, 2))

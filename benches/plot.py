@@ -9,7 +9,7 @@ LEGEND, ROW = 55, 24
 # Wide enough for the widest letters of the fonts below at 13 px.
 LETTER = 7.4
 
-# Told apart by those who see no colours too: by lightness, and each line has a mark of its own.
+# Told apart by those who see no colors too: by lightness, and each line has a mark of its own.
 STYLE = """
   .paper { fill: #ffffff } .text { fill: #1f2328 } .soft { fill: #59636e }
   .grid { stroke: #d1d9e0; stroke-width: 1 } .axis { stroke: #59636e; stroke-width: 1 }

@@ -7,7 +7,7 @@ import statistics
 import subprocess
 import sys
 
-from measure import Folder, Row, Turns, good, mib, missing, ms, peak, rounds, size
+from measure import TestEnv, Row, Turns, good, mib, missing, ms, peak, rounds, size
 
 TITLE = "Short commands"
 USERS = size(100_000, 500)
@@ -43,26 +43,26 @@ def fill(path, count):
     table.close()
 
 
-def to_openssl(folder, what, command, most):
+def to_openssl(directory, what, command, most):
     """A row: CPU time to that of openssl, with the memory."""
     name = f"CPU time of `{what}` to `openssl genpkey`"
     if not shutil.which("openssl"):
         return missing(name, "openssl")
-    seen = Turns({"ours": command, "peer": OPENSSL}, 9, 20, cwd=folder.path)
+    seen = Turns({"ours": command, "peer": OPENSSL}, 9, 20, cwd=directory.path)
     figures = (
         f"{ms(seen.median('ours'))} to {ms(seen.median('peer'))}, rounds {seen.spread('ours', 'peer')},"
-        f" peak {mib(peak(command, cwd=folder.path))}"
+        f" peak {mib(peak(command, cwd=directory.path))}"
     )
     return Row(name, seen.ratio("ours", "peer"), figures, most=most)
 
 
-def scripts(folder):
+def scripts(directory):
     """One verdict by a script: what starting the interpreter and its libraries costs."""
     # The configuration that init creates asks for the user table.
-    folder.write("offline.json", "{}")
+    directory.write("offline.json", "{}")
     verify = ["cc-jwt", "verify", "--token-file", "token.txt", "-c", "offline.json", "--no-db", "-q"]
     modules = os.path.abspath(NODE_MODULES)
-    folder.write("verify.mjs", JOSE % modules)
+    directory.write("verify.mjs", JOSE % modules)
     for peer, command, is_there in [
         ("PyJWT", [sys.executable, "-c", PYJWT],
          subprocess.run([sys.executable, "-c", "import jwt"], stderr=subprocess.DEVNULL).returncode == 0),
@@ -73,35 +73,35 @@ def scripts(folder):
         if not is_there:
             yield missing(what, peer)
             continue
-        seen = Turns({"ours": verify, "peer": command}, 5, 5, cwd=folder.path)
+        seen = Turns({"ours": verify, "peer": command}, 5, 5, cwd=directory.path)
         yield Row(what, seen.ratio("ours", "peer"), f"{ms(seen.median('ours'))} to {ms(seen.median('peer'))}")
 
 
 def run():
-    with Folder() as folder:
-        folder.sh("cc-user", "init", "-q")
-        folder.sh("cc-user", "add", "fritz", "--role", "user,api", "--no-password", "-q")
-        fill(folder.file("var/job.db"), USERS)
-        folder.write("token.txt", folder.sh("cc-jwt", "issue", "fritz", "-q"))
-        folder.write("public.pem", folder.sh("convert-pem-pubkey", "--from-env", "JWT_PUBLIC_KEY", "--to", "pem"))
+    with Directory() as directory:
+        directory.sh("cc-user", "init", "-q")
+        directory.sh("cc-user", "add", "fritz", "--role", "user,api", "--no-password", "-q")
+        fill(directory.file("var/job.db"), USERS)
+        directory.write("token.txt", directory.sh("cc-jwt", "issue", "fritz", "-q"))
+        directory.write("public.pem", directory.sh("convert-pem-pubkey", "--from-env", "JWT_PUBLIC_KEY", "--to", "pem"))
         verify = ["cc-jwt", "verify", "--token-file", "token.txt", "-q"]
         rows = [
-            to_openssl(folder, "gen-keypair", ["gen-keypair"], 0.25),
-            to_openssl(folder, "convert-pem-pubkey", ["convert-pem-pubkey", "public.pem"], None),
-            to_openssl(folder, "cc-jwt issue", ["cc-jwt", "issue", "fritz", "-q"], 0.5),
-            to_openssl(folder, "cc-jwt verify", verify, 0.5),
-            to_openssl(folder, "cc-jwt inspect", ["cc-jwt", "inspect", "--token-file", "token.txt"], None),
-            *scripts(folder),
+            to_openssl(directory, "gen-keypair", ["gen-keypair"], 0.25),
+            to_openssl(directory, "convert-pem-pubkey", ["convert-pem-pubkey", "public.pem"], None),
+            to_openssl(directory, "cc-jwt issue", ["cc-jwt", "issue", "fritz", "-q"], 0.5),
+            to_openssl(directory, "cc-jwt verify", verify, 0.5),
+            to_openssl(directory, "cc-jwt inspect", ["cc-jwt", "inspect", "--token-file", "token.txt"], None),
+            *scripts(directory),
         ]
         listing = ["cc-user", "list", "--json"]
-        runs = [good(listing, cwd=folder.path) for _ in range(rounds(7))]
-        memory = peak(listing, cwd=folder.path)
+        runs = [good(listing, cwd=directory.path) for _ in range(rounds(7))]
+        memory = peak(listing, cwd=directory.path)
         rows.append(
             Row(f"`cc-user list --json` of {USERS:,} users", statistics.median(run.wall for run in runs),
                 f"{statistics.median(run.cpu for run in runs):.3f} s CPU, peak {mib(memory)}", most=0.5, unit="s")
         )
         for what, command in [("cc-jwt issue", ["cc-jwt", "issue", "fritz", "-q"]), ("cc-jwt verify", verify)]:
-            held = peak(command, cwd=folder.path)
+            held = peak(command, cwd=directory.path)
             if held is not None:
                 rows.append(Row(f"peak memory of `{what}`", held / (1 << 20), f"{USERS:,} users", most=7,
                                 unit="MiB", digits=1))

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 
-from measure import Folder, Row, Turns, good, mib, missing, peak, rounds, run_once, size
+from measure import TestEnv, Row, Turns, good, mib, missing, peak, rounds, run_once, size
 from plot import chart
 
 TITLE = "Streams of tokens"
@@ -55,21 +55,21 @@ def peers():
     return found, lacking
 
 
-def tokens(folder, algorithm, count, name=None):
+def tokens(directory, algorithm, count, name=None):
     """A file of so many tokens, all different, and the public key."""
     short = KEYS[algorithm]
-    if not os.path.exists(folder.file(short)):
-        folder.sh("gen-keypair", "-q", "--algorithm", short, "--format", "pem", "-o", short)
-    folder.write("names", "".join(f"user{i:06}\n" for i in range(count)))
+    if not os.path.exists(directory.file(short)):
+        directory.sh("gen-keypair", "-q", "--algorithm", short, "--format", "pem", "-o", short)
+    directory.write("names", "".join(f"user{i:06}\n" for i in range(count)))
     # The configuration that init creates asks for the user table.
-    folder.write("offline.json", "{}")
-    folder.sh("cc-jwt", "issue", "-q", "--users-from", "names", "--no-db", "--roles", "api", "--ttl", "168h",
+    directory.write("offline.json", "{}")
+    directory.sh("cc-jwt", "issue", "-q", "--users-from", "names", "--no-db", "--roles", "api", "--ttl", "168h",
               "--key", f"{short}/private.pem", "--force", "-o", "tokens.jsonl")
     name = name or f"{short}.txt"
-    with open(folder.file("tokens.jsonl")) as lines, open(folder.file(name), "w") as file:
+    with open(directory.file("tokens.jsonl")) as lines, open(directory.file(name), "w") as file:
         for line in lines:
             file.write(json.loads(line)["token"] + "\n")
-    os.remove(folder.file("tokens.jsonl"))
+    os.remove(directory.file("tokens.jsonl"))
     return f"{short}/public.pem", name
 
 
@@ -78,12 +78,12 @@ def ours(key, file=None, jobs=1):
     return command if file is None else [*command, "--token-file", file]
 
 
-def against(folder, found, lacking, algorithm, count, turns):
+def against(directory, found, lacking, algorithm, count, turns):
     """Rows of one algorithm, and the seconds of each."""
-    key, file = tokens(folder, algorithm, count)
+    key, file = tokens(directory, algorithm, count)
     commands = {"cc-jwt": ours(key, file)}
     commands |= {name: [*command, algorithm, key, file] for name, command in found.items()}
-    seen = Turns(commands, turns, cwd=folder.path)
+    seen = Turns(commands, turns, cwd=directory.path)
     mine = seen.median("cc-jwt") / count
     rows = []
     for name in ["bare loop, typed", "bare loop, JSON value", "golang-jwt", "PyJWT"]:
@@ -101,17 +101,17 @@ def against(folder, found, lacking, algorithm, count, turns):
     return rows, {name: seen.median(name) for name in commands}
 
 
-def both_cores(folder, key, file, bare):
+def both_cores(directory, key, file, bare):
     """Two threads to one; and what two single processes at once get out of this machine."""
     one, two, single, pair = [], [], [], []
     for _ in range(rounds(5)):
-        one.append(good(ours(key, file, 1), cwd=folder.path).wall)
-        two.append(good(ours(key, file, 2), cwd=folder.path).wall)
+        one.append(good(ours(key, file, 1), cwd=directory.path).wall)
+        two.append(good(ours(key, file, 2), cwd=directory.path).wall)
         if bare:
             command = [*bare, "EdDSA", key, file]
-            single.append(good(command, cwd=folder.path).wall)
+            single.append(good(command, cwd=directory.path).wall)
             begin = time.monotonic()
-            both = [subprocess.Popen(command, cwd=folder.path, stdout=subprocess.DEVNULL) for _ in range(2)]
+            both = [subprocess.Popen(command, cwd=directory.path, stdout=subprocess.DEVNULL) for _ in range(2)]
             for process in both:
                 process.wait()
             pair.append(time.monotonic() - begin)
@@ -124,25 +124,25 @@ def both_cores(folder, key, file, bare):
     return Row("throughput of two threads to one", gain, figures, least=1.9)
 
 
-def memory(folder, key, file, times):
+def memory(directory, key, file, times):
     """Peak memory of the tokens so many times over, and how it ended."""
     command = ours(key, jobs=2)
     feed = ["sh", "-c", f"i=0; while [ $i -lt {times} ]; do cat {file}; i=$((i+1)); done"]
     begin = time.monotonic()
-    seen = peak(command, stdin=feed, cwd=folder.path)
+    seen = peak(command, stdin=feed, cwd=directory.path)
     return seen, time.monotonic() - begin
 
 
 def run():
     found, lacking = peers()
-    with Folder() as folder:
-        rows, seconds = against(folder, found, lacking, "EdDSA", COUNT, 5)
+    with Directory() as directory:
+        rows, seconds = against(directory, found, lacking, "EdDSA", COUNT, 5)
         key, file = f"{KEYS['EdDSA']}/public.pem", "ed25519.txt"
-        rows.append(both_cores(folder, key, file, found.get("bare loop, JSON value")))
+        rows.append(both_cores(directory, key, file, found.get("bare loop, JSON value")))
         for algorithm in ["ES256", "RS256"]:
-            rows += against(folder, found, lacking, algorithm, FEWER, 5)[0]
-        small, _ = memory(folder, key, file, 1)
-        large, _ = memory(folder, key, file, size(10, 2))
+            rows += against(directory, found, lacking, algorithm, FEWER, 5)[0]
+        small, _ = memory(directory, key, file, 1)
+        large, _ = memory(directory, key, file, size(10, 2))
         if small is None:
             rows.append(missing("peak memory", "GNU time"))
         else:
@@ -150,15 +150,15 @@ def run():
                             f"{mib(large)} to {mib(small)}", most=1.1))
             rows.append(Row(f"peak memory of {COUNT:,} tokens", small / (1 << 20), "two threads", most=16,
                             unit="MiB", digits=1))
-        rows += issuing(folder, found)
+        rows += issuing(directory, found)
         points = {name: [(COUNT, spent)] for name, spent in seconds.items()}
-        with open(folder.file(file)) as lines:
+        with open(directory.file(file)) as lines:
             all_tokens = lines.readlines()
         for count in SIZES:
-            folder.write("some.txt", "".join(all_tokens[:count]))
+            directory.write("some.txt", "".join(all_tokens[:count]))
             commands = {"cc-jwt": ours(key, "some.txt")}
             commands |= {name: [*command, "EdDSA", key, "some.txt"] for name, command in found.items()}
-            seen = Turns(commands, 3, cwd=folder.path)
+            seen = Turns(commands, 3, cwd=directory.path)
             for name in commands:
                 points[name].append((count, seen.median(name)))
         # Both bare loops would lie on each other.
@@ -170,26 +170,26 @@ def run():
                        " the crate, golang-jwt, PyJWT", picture)]
 
 
-def issuing(folder, found):
+def issuing(directory, found):
     """Many tokens out of a list of names and a table of users."""
-    folder.sh("cc-user", "init", "-q")
-    users = sqlite3.connect(folder.file("var/job.db"))
+    directory.sh("cc-user", "init", "-q")
+    users = sqlite3.connect(directory.file("var/job.db"))
     users.executemany(
         "insert into user (username, ldap, roles) values (?, 1, '[\"api\"]')",
         ((f"user{i:06}",) for i in range(COUNT)),
     )
     users.commit()
     users.close()
-    folder.write("names", "".join(f"user{i:06}\n" for i in range(COUNT)))
+    directory.write("names", "".join(f"user{i:06}\n" for i in range(COUNT)))
     command = ["cc-jwt", "issue", "-q", "--users-from", "names"]
     what = f"throughput of `cc-jwt issue --users-from` of {COUNT:,} users to signing alone"
     commands = {"cc-jwt": command}
     bare = found.get("bare loop, JSON value")
     if bare:
         commands["bare"] = [bare[0], "sign", "EdDSA", "ed25519/private.pem", str(COUNT)]
-    seen = Turns(commands, 5, cwd=folder.path)
+    seen = Turns(commands, 5, cwd=directory.path)
     mine = seen.median("cc-jwt") / COUNT
-    held = peak(command, cwd=folder.path)
+    held = peak(command, cwd=directory.path)
     if not bare:
         return [missing(what, "the bare loop, built by `make bench`")]
     theirs = seen.median("bare") / COUNT

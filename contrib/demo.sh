@@ -1,13 +1,13 @@
 #!/bin/sh
-# The whole main job in an empty folder: keys, a user, a token, a verdict. Each command is shown
+# The whole main job in an empty directory: keys, a user, a token, a verdict. Each command is shown
 # with what it prints. The programs are taken from PATH.
 set -eu
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
-cd "$folder"
+directory=$(mktemp -d)
+trap 'rm -rf "$directory"' EXIT
+cd "$directory"
 # The session of whoever runs this is left alone.
 unset XDG_RUNTIME_DIR
-export XDG_STATE_HOME="$folder/.state"
+export XDG_STATE_HOME="$directory/.state"
 unset CC_CONFIG CC_ENV_FILE CC_DB BEARER_TOKEN BEARER_TOKEN_FILE
 unset JWT_PUBLIC_KEY JWT_PRIVATE_KEY CROSS_LOGIN_JWT_PUBLIC_KEY CROSS_LOGIN_JWT_HS512_KEY SESSION_KEY
 
@@ -21,7 +21,7 @@ show() {
 	fi
 }
 
-echo "In an empty folder: $(pwd)"
+echo "In an empty directory: $(pwd)"
 show 'cc-user init'
 show 'ls -la . var'
 show 'cc-user add fritz --role api --name "Fritz the Script" --no-password'
@@ -38,4 +38,4 @@ show 'cc-login token | cut -c1-20'
 show 'cc-login logout'
 show 'cc-user del fritz'
 show 'cc-user list --json'
-printf '\nThe demo is through; the folder is removed again.\n'
+printf '\nThe demo is through; the directory is removed again.\n'

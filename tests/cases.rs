@@ -3,8 +3,8 @@
 //!
 //! ```text
 //! # Why this is so.
-//! @ setup                    run in a folder set up with keys, database, fritz and token.txt
-//! $ echo x > file            a shell line; several run in one folder
+//! @ setup                    run in a directory set up with keys, database, fritz and token.txt
+//! $ echo x > file            a shell line; several run in one directory
 //! > what it prints           standard output, whole; [..] stands for any text in a line
 //! ! what it complains        standard error, whole
 //! ? 65                       its exit status, 0 where it is not said
@@ -21,7 +21,7 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
-use crate::support::{Folder, is_updating};
+use crate::support::{TestEnv, is_updating};
 
 #[path = "suite/support.rs"]
 #[allow(dead_code, reason = "the suite uses all of it, the cases a part")]
@@ -117,11 +117,11 @@ fn difference(name: &str, expected: &[String], seen: &str, shown: &mut String) {
 
 fn check(path: &Path) -> Result<(), Failed> {
     let case = parse(&fs::read_to_string(path)?)?;
-    let folder = if case.setup { Folder::with_setup() } else { Folder::new() };
+    let directory = if case.setup { TestEnv::with_setup() } else { TestEnv::new() };
     let mut shown = String::new();
     let mut written = case.head.join("\n") + "\n";
     for step in &case.steps {
-        let run = folder.sh(&step.line);
+        let run = directory.sh(&step.line);
         let fits =
             run.status == step.status && same(&step.stdout, &run.stdout) && same(&step.stderr, &run.stderr);
         if !fits {
@@ -160,8 +160,9 @@ fn check(path: &Path) -> Result<(), Failed> {
 }
 
 /// The case files of a program, sorted. A file of another name is a mistake: it would never run.
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let mut paths: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+fn files(directory: &Path) -> Vec<PathBuf> {
+    let mut paths: Vec<PathBuf> =
+        fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
     for path in &paths {
         let is_case = path.is_file() && path.extension().is_some_and(|extension| extension == "case");
         assert!(is_case, "{}: not a case file", path.display());
@@ -189,8 +190,8 @@ fn case_malformed_is_rejected() {
 
 /// What a case says is compared: each part of one that does not hold makes it fail.
 fn case_with_another_answer_fails() {
-    let folder = Folder::new();
-    let fails = |text: &str| check(&folder.write("x.case", text)).is_err();
+    let directory = TestEnv::new();
+    let fails = |text: &str| check(&directory.write("x.case", text)).is_err();
     let command = "$ echo out; echo err >&2; exit 3\n";
     assert!(!fails(&format!("{command}> out\n! err\n? 3\n")));
     for wrong in
@@ -241,10 +242,15 @@ fn filters_choose_the_tests_that_one_of_them_names() {
 fn main() -> ExitCode {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
     let mut trials = Vec::new();
-    let mut folders: Vec<String> =
+    let mut directories: Vec<String> =
         fs::read_dir(&root).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    folders.sort();
-    assert_eq!(folders, PROGRAMS.map(|(program, _)| program), "{}: a folder each program", root.display());
+    directories.sort();
+    assert_eq!(
+        directories,
+        PROGRAMS.map(|(program, _)| program),
+        "{}: a directory each program",
+        root.display()
+    );
     for (program, least) in PROGRAMS {
         let paths = files(&root.join(program));
         assert!(paths.len() >= least, "{program}: {} case files, at least {least} expected", paths.len());

@@ -2,17 +2,17 @@
 
 use cc_auth::key::certificate::Certificate;
 use cc_auth::key::{
-    Jwk, KeySet, PrivateKey, PublicKey, SigningKey, WeakKeys, der as forms, jwk, pem as armour, read_public,
-    read_signing,
+    Jwk, KeySet, KeyStrength, PrivateKey, PublicKey, SigningKey, der as forms, jwk, pem as armour,
+    read_public, read_signing,
 };
 use cc_auth::util::note::Notes;
 
 use super::{clean, clean_fault, clean_notes};
 
-const BOTH: [WeakKeys; 2] = [WeakKeys::Refuse, WeakKeys::Allow];
+const BOTH: [KeyStrength; 2] = [KeyStrength::Enforce, KeyStrength::AllowWeak];
 
 /// A key that was read can be written in every form, and reads back as itself.
-fn writes_and_reads(key: &PublicKey, weak: WeakKeys) {
+fn writes_and_reads(key: &PublicKey, weak: KeyStrength) {
     let der = forms::write_spki(key).expect("a form");
     assert_eq!(forms::read_spki(&der, weak).as_ref(), Ok(key));
     let text = jwk::write_public(key, Some("k\u{1b}"), None);
@@ -24,7 +24,8 @@ fn private_writes_and_reads(key: &PrivateKey) {
     let der = forms::write_pkcs8(key).expect("a form");
     assert_eq!(forms::read_pkcs8(der.expose()).expect("what was written").public(), key.public());
     let text = jwk::write_private(key, None, None).expect("a form");
-    let read = Jwk::parse(&text).and_then(|jwk| jwk.signing_key(WeakKeys::Allow)).expect("what was written");
+    let read =
+        Jwk::parse(&text).and_then(|jwk| jwk.signing_key(KeyStrength::AllowWeak)).expect("what was written");
     assert_eq!(read.private_key().map(PrivateKey::public), Some(key.public()));
 }
 

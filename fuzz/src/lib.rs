@@ -12,7 +12,7 @@ mod tokens;
 /// Reads bytes and panics where something does not hold that should.
 pub type Reader = fn(&[u8]);
 
-/// All readers, under the names of their fuzz targets and of their folders of seeds.
+/// All readers, under the names of their fuzz targets and of their directories of seeds.
 pub const READERS: &[(&str, Reader)] = &[
     ("attempts", settings::attempts),
     ("callback", network::callback),
@@ -60,7 +60,7 @@ fn clean_some(text: Option<&str>) {
 }
 
 /// A fault's message and hint.
-fn clean_fault(fault: &dyn cc_auth::util::diagnostic::Fault) {
+fn clean_fault(fault: &dyn cc_auth::util::diagnostic::Diagnostic) {
     clean(&fault.to_string());
     clean_some(fault.hint().as_deref());
 }

@@ -6,16 +6,16 @@ use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use cc_auth::http::{Client, Options, is_loopback, parse_url};
-use cc_auth::key::WeakKeys;
-use cc_auth::ldap::{Access, Address, Credentials, Found, Search, Trust};
+use cc_auth::http::{Client, HttpOptions, is_loopback, parse_url};
+use cc_auth::key::KeyStrength;
+use cc_auth::ldap::{Address, BindCredentials, LdapServer, LdapTrust, UserSearch, UserSearchResult};
 use cc_auth::login::oidc::callback as answers;
-use cc_auth::login::oidc::gate::Gate;
+use cc_auth::login::oidc::gate::CallbackGate;
 use cc_auth::login::oidc::listener::{Decision, Listener};
-use cc_auth::login::oidc::page::Page;
-use cc_auth::login::oidc::request::{Ask, Begun, begin};
-use cc_auth::oidc::discovery::{Discovery, Endpoint, discover};
-use cc_auth::oidc::jwks_cache::{Cache, Origin, RemoteKeys};
+use cc_auth::login::oidc::page::BrowserPage;
+use cc_auth::login::oidc::request::{AuthorizationParams, PendingAuthorization, begin};
+use cc_auth::oidc::discovery::{Discovery, ProviderEndpoint, discover};
+use cc_auth::oidc::jwks_cache::{Cache, JwksSource, RemoteJwks};
 use cc_auth::oidc::oauth::{Provider, Registration};
 use cc_auth::util::note::Notes;
 use cc_auth::util::secret::SecretText;
@@ -82,8 +82,12 @@ fn http_request(stream: &mut TcpStream) {
 }
 
 fn client() -> Client {
-    let options =
-        Options { connect_timeout: PATIENCE, timeout: PATIENCE, body_limit: 1 << 16, ..Options::default() };
+    let options = HttpOptions {
+        connect_timeout: PATIENCE,
+        timeout: PATIENCE,
+        body_limit: 1 << 16,
+        ..HttpOptions::default()
+    };
     Client::new(options).expect("a client without TLS")
 }
 
@@ -115,12 +119,14 @@ pub fn http(data: &[u8]) {
     let registration =
         Registration { client_id: "c".to_owned(), client_secret: Some(secret.clone()), client_auth: None };
     let provider = Provider::new(&client, &discovery, &registration);
-    let keys = || discovery.need(Endpoint::Keys, &client).expect("the key set");
+    let keys = || discovery.need(ProviderEndpoint::Keys, &client).expect("the key set");
     match asked {
         b'd' => match discover(&client, &issuer) {
             Ok(found) => {
                 assert_eq!(found.issuer, issuer);
-                for endpoint in [Endpoint::Keys, Endpoint::Token, Endpoint::EndSession] {
+                for endpoint in
+                    [ProviderEndpoint::Keys, ProviderEndpoint::Token, ProviderEndpoint::EndSession]
+                {
                     match found.find(endpoint, &client) {
                         Ok(Some(url)) => assert!(url.scheme() == "https" || is_loopback(&url), "{url}"),
                         Ok(None) => {}
@@ -130,7 +136,7 @@ pub fn http(data: &[u8]) {
                 let provider = Provider::new(&client, &found, &registration);
                 // The same bytes again, wherever the document sends to.
                 let here = |url: &url::Url| url.authority() == address.to_string();
-                if found.find(Endpoint::Token, &client).ok().flatten().as_ref().is_some_and(here)
+                if found.find(ProviderEndpoint::Token, &client).ok().flatten().as_ref().is_some_and(here)
                     && let Err(error) = provider.refresh(&secret)
                 {
                     clean_fault(&error);
@@ -143,13 +149,13 @@ pub fn http(data: &[u8]) {
         },
         b'k' => {
             let mut notes = Notes::new();
-            let origin = Origin::KeySet(keys());
+            let origin = JwksSource::KeySet(keys());
             let now = Timestamp(1_700_000_000);
-            match RemoteKeys::open(
+            match RemoteJwks::open(
                 client.clone(),
                 origin,
                 Cache::default(),
-                WeakKeys::Refuse,
+                KeyStrength::Enforce,
                 now,
                 &mut notes,
             ) {
@@ -203,26 +209,26 @@ pub fn kept(data: &[u8]) {
             const { RefCell::new(None) };
     }
     let now = Timestamp(1_700_000_000);
-    let open = |folder: &std::path::Path, url: &url::Url, offline, notes: &mut Notes| {
-        let cache = Cache { folder: Some(folder.to_owned()), offline };
-        RemoteKeys::open(client(), Origin::KeySet(url.clone()), cache, WeakKeys::Refuse, now, notes)
+    let open = |directory: &std::path::Path, url: &url::Url, offline, notes: &mut Notes| {
+        let cache = Cache { directory: Some(directory.to_owned()), offline };
+        RemoteJwks::open(client(), JwksSource::KeySet(url.clone()), cache, KeyStrength::Enforce, now, notes)
     };
     PLACE.with_borrow_mut(|place| {
-        let (folder, path, url) = place.get_or_insert_with(|| {
-            let folder = tempfile::tempdir().expect("a temporary folder");
+        let (directory, path, url) = place.get_or_insert_with(|| {
+            let directory = tempfile::tempdir().expect("a temporary directory");
             let server = Parrot::new(http_request);
             let address = server.say(b"HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n{\"keys\":[]}");
             let url = parse_url(&format!("http://{address}/keys")).expect("an address");
-            open(folder.path(), &url, false, &mut Notes::new()).expect("keys");
-            let kept = std::fs::read_dir(folder.path()).expect("a folder").next().expect("a file");
+            open(directory.path(), &url, false, &mut Notes::new()).expect("keys");
+            let kept = std::fs::read_dir(directory.path()).expect("a directory").next().expect("a file");
             let path = kept.expect("a file").path();
-            (folder, path, url)
+            (directory, path, url)
         });
         // `URL` in the file is the address it is kept for.
         let text = String::from_utf8_lossy(data).replace("URL", url.as_str());
         std::fs::write(path, text).expect("room for it");
         let mut notes = Notes::new();
-        if let Err(error) = open(folder.path(), url, true, &mut notes) {
+        if let Err(error) = open(directory.path(), url, true, &mut notes) {
             clean_fault(&error);
         }
         clean_notes(&notes);
@@ -240,16 +246,16 @@ pub fn directory(data: &[u8]) {
     let Some((asked, answer)) = data.split_first() else { return };
     let server = SERVER.get_or_init(|| Parrot::new(ldap_request));
     let address = server.say(answer);
-    let access = Access {
+    let access = LdapServer {
         addresses: vec![Address::parse(&format!("ldap://{address}")).expect("an address")],
         starttls: false,
-        trust: Trust::System,
-        connect_patience: PATIENCE,
-        answer_patience: PATIENCE,
+        trust: LdapTrust::System,
+        connect_timeout: PATIENCE,
+        response_timeout: PATIENCE,
     };
-    let simple = Credentials::simple("cn=reader".to_owned(), SecretText::new("secret".to_owned()));
-    let who = if *asked == b'b' { simple.expect("a name") } else { Credentials::Anonymous };
-    let search = Search {
+    let simple = BindCredentials::simple("cn=reader".to_owned(), SecretText::new("secret".to_owned()));
+    let who = if *asked == b'b' { simple.expect("a name") } else { BindCredentials::Anonymous };
+    let search = UserSearch {
         bases: vec!["dc=example,dc=org".to_owned()],
         filter: "(objectClass=person)".to_owned(),
         uid_attribute: "uid".to_owned(),
@@ -261,7 +267,7 @@ pub fn directory(data: &[u8]) {
     let outcome = access.connect(&who, &mut notes).and_then(|mut connection| match asked {
         b'b' => Ok(()),
         b'f' => connection.find(&search, "fritz").map(|found| {
-            if let Found::One(person) = found {
+            if let UserSearchResult::One(person) = found {
                 assert!(!person.username.is_empty());
             }
         }),
@@ -276,12 +282,12 @@ pub fn directory(data: &[u8]) {
     clean_notes(&notes);
 }
 
-fn begun() -> &'static Begun {
-    static BEGUN: OnceLock<Begun> = OnceLock::new();
+fn begun() -> &'static PendingAuthorization {
+    static BEGUN: OnceLock<PendingAuthorization> = OnceLock::new();
     BEGUN.get_or_init(|| {
         let endpoint = parse_url("https://idp.example/auth").expect("an address");
         let redirect = "http://localhost:8250/oidc/callback".to_owned();
-        begin(&endpoint, "c", redirect, &Ask::default()).expect("a login")
+        begin(&endpoint, "c", redirect, &AuthorizationParams::default()).expect("a login")
     })
 }
 
@@ -306,31 +312,31 @@ pub fn callback(data: &[u8]) {
                     states.map(|(_, state)| state.into_owned()).collect::<Vec<_>>(),
                     [begun.state.expose()]
                 );
-                if let answers::Answer::Refused(refusal) = answer {
+                if let answers::AuthorizationResponse::Error(refusal) = answer {
                     clean(&refusal.words());
                     clean_some(refusal.hint(Some(&begun.redirect_uri)).as_deref());
                 }
             }
             Err(fault) => {
                 clean_fault(&fault);
-                let page = Page::failed(&fault.to_string(), fault_hint(&fault).as_deref()).html();
+                let page = BrowserPage::failed(&fault.to_string(), fault_hint(&fault).as_deref()).html();
                 assert!(!page.contains("<script"), "{page}");
             }
         }
     }
 }
 
-fn fault_hint(fault: &dyn cc_auth::util::diagnostic::Fault) -> Option<String> {
+fn fault_hint(fault: &dyn cc_auth::util::diagnostic::Diagnostic) -> Option<String> {
     fault.hint()
 }
 
 /// The gate of a login on this host.
-fn gate(host: &str) -> Gate {
+fn gate(host: &str) -> CallbackGate {
     let provider = url::Url::parse("https://idp.example/auth").expect("a URL");
-    let ask = Ask::default();
+    let ask = AuthorizationParams::default();
     let redirect = "http://localhost:8250/oidc/callback".to_owned();
     let begun = begin(&provider, "cc", redirect, &ask).expect("a login");
-    Gate::new(&begun, host, Vec::new()).expect("a gate")
+    CallbackGate::new(&begun, host, Vec::new()).expect("a gate")
 }
 
 /// What anybody may say to the open port: it is answered, and the next one is served.
@@ -370,10 +376,14 @@ pub fn listener(data: &[u8]) {
         say(format!("GET /oidc/callback?the-end HTTP/1.1\r\nHost: localhost\r\n{cookie}\r\n").as_bytes());
     });
     let taken = listener.wait(Instant::now() + 60 * PATIENCE, &mut gate, |query| {
-        let Ok(query) = query else { return Decision::TurnAway(Page::turned_away("another browser")) };
+        let Ok(query) = query else { return Decision::Reject(BrowserPage::turned_away("another browser")) };
         assert!(!query.chars().any(char::is_control), "{query:?}");
         assert!(query.len() < 20_000);
-        if query == "the-end" { Decision::Take(()) } else { Decision::TurnAway(Page::turned_away("not it")) }
+        if query == "the-end" {
+            Decision::Accept(())
+        } else {
+            Decision::Reject(BrowserPage::turned_away("not it"))
+        }
     });
     assert!(matches!(taken, Ok(Some(()))), "nobody else is served: {taken:?}");
     drop(listener);

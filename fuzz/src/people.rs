@@ -1,7 +1,7 @@
 //! Users in files.
 
 use cc_auth::user::exchange::{
-    CsvReader, Entry, JsonLinesReader, Line, LineFault, write_csv, write_csv_heading, write_json_line,
+    CsvReader, JsonLinesReader, Line, LineError, UserEntry, write_csv, write_csv_heading, write_json_line,
 };
 
 use super::clean_fault;
@@ -13,7 +13,7 @@ pub fn csv(data: &[u8]) {
         Err(problems) => {
             assert!(!problems.is_empty());
             for (line, problem) in problems {
-                clean_fault(&LineFault { place: "'fuzzed'".to_owned(), line, problem });
+                clean_fault(&LineError { place: "'fuzzed'".to_owned(), line, problem });
             }
         }
     }
@@ -27,12 +27,12 @@ fn check(lines: impl Iterator<Item = Line>) {
         last = line;
         match entry {
             Ok(entry) => goes_round(&entry),
-            Err(problem) => clean_fault(&LineFault { place: "'fuzzed'".to_owned(), line, problem }),
+            Err(problem) => clean_fault(&LineError { place: "'fuzzed'".to_owned(), line, problem }),
         }
     }
 }
 
-fn goes_round(entry: &Entry) {
+fn goes_round(entry: &UserEntry) {
     let Ok(row) = entry.to_new() else { return };
     let text = write_csv_heading(true) + &write_csv(&row, true);
     let line = write_json_line(&row, true);

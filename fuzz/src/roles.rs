@@ -1,12 +1,12 @@
 //! Login roles, and what they decide.
 
-use cc_auth::policy::Detail;
+use cc_auth::policy::Verbosity;
 use cc_auth::policy::login_role::{
-    CHECKS, Flow, LoginRole, RoleConfig, Roles, config_surprises, judge as decide, role_surprises,
+    CHECKS, Flow, LoginRole, LoginRoleSet, RoleConfig, config_warnings, evaluate as decide, role_warnings,
 };
-use cc_auth::policy::verdict::{State, Verdict};
+use cc_auth::policy::verdict::{CheckState, Verdict};
 use cc_auth::token::json::object;
-use cc_auth::token::{Claims, Heading, Part, Unverified, issue, verify};
+use cc_auth::token::{Claims, HeaderParams, TokenPart, Unverified, issue, verify};
 use cc_auth::util::time::Timestamp;
 use serde_json::{Value, json};
 
@@ -19,7 +19,7 @@ pub fn role(data: &[u8]) {
     match LoginRole::read("fuzzed", &value) {
         Ok(role) => {
             assert!(!role.user_claim.is_empty());
-            clean_notes(&role_surprises(&role));
+            clean_notes(&role_warnings(&role));
         }
         Err(faults) => {
             assert!(!faults.is_empty());
@@ -29,11 +29,11 @@ pub fn role(data: &[u8]) {
     match RoleConfig::read("fuzzed", &value) {
         Ok(config) => {
             assert!(!config.algorithms.is_empty());
-            clean_notes(&config_surprises(&config));
+            clean_notes(&config_warnings(&config));
         }
         Err(faults) => faults.iter().for_each(|fault| clean_fault(fault)),
     }
-    match Roles::read("fuzzed", &value) {
+    match LoginRoleSet::read("fuzzed", &value) {
         Ok(roles) => {
             for name in roles.names() {
                 assert_eq!(roles.find(name).map(|role| role.name.as_str()).ok(), Some(name));
@@ -48,22 +48,22 @@ pub fn judge(data: &[u8]) {
     let [role, claims, userinfo] = parts(data);
     let Ok(role) = serde_json::from_slice(role) else { return };
     let Ok(role) = LoginRole::read("fuzzed", &role) else { return };
-    let Ok(claims) = object(claims, Part::Claims) else { return };
+    let Ok(claims) = object(claims, TokenPart::Claims) else { return };
     let key = house_key();
     let given = Claims::from(claims);
-    let Ok(token) = issue(&Heading::for_key(&key), &given, &key) else { return };
+    let Ok(token) = issue(&HeaderParams::for_key(&key), &given, &key) else { return };
     let token = Unverified::parse(token.expose()).expect("what was issued");
     let verified = verify(token, [&key.verifying_key()]).expect("what was issued");
     let as_value = |claims: &Claims| Value::Object(claims.as_object().clone());
     assert!(same(&as_value(verified.claims()), &as_value(&given)), "other claims than were signed");
     let config = RoleConfig::read("config", &json!({"jwt_validation_pubkeys": [PEM]})).expect("a config");
-    let userinfo = object(userinfo, Part::Claims).ok();
+    let userinfo = object(userinfo, TokenPart::Claims).ok();
     for flow in [Flow::Token, Flow::Provider { userinfo: userinfo.as_ref() }] {
         for now in [0, 1_700_000_000, i64::MAX, i64::MIN] {
             let (verdict, login) =
-                decide(&config, &role, Ok(&verified), flow, Timestamp(now), Detail::Everything);
+                decide(&config, &role, Ok(&verified), flow, Timestamp(now), Verbosity::All);
             is_whole(&verdict);
-            assert_eq!(verdict.admits(), login.is_some());
+            assert_eq!(verdict.accepts(), login.is_some());
             assert!(login.is_none_or(|login| !login.username.is_empty()));
         }
     }
@@ -77,10 +77,10 @@ fn is_whole(verdict: &Verdict) {
     for finding in verdict.findings() {
         clean(&finding.reason);
         clean_some(finding.hint.as_deref());
-        assert_eq!(finding.state == State::NotReached, failed, "{names:?}");
-        failed |= finding.state == State::Fails;
+        assert_eq!(finding.state == CheckState::Skipped, failed, "{names:?}");
+        failed |= finding.state == CheckState::Fail;
     }
-    assert_eq!(failed, !verdict.admits());
+    assert_eq!(failed, !verdict.accepts());
 }
 
 /// The public half of the house's key.

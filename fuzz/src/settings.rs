@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use cc_auth::config::{self as house, Origin, Sources, Value};
 use cc_auth::login::attempt_limit::{Attempts, MAX_FAILURES};
 use cc_auth::login::session as kept;
-use cc_auth::osdf::location::Origin as Place;
+use cc_auth::osdf::location::SourceName as Place;
 use cc_auth::osdf::resource as resources;
 use cc_auth::util::note::Notes;
 use cc_auth::util::time::Timestamp;
@@ -13,14 +13,14 @@ use cc_auth::util::time::Timestamp;
 use super::{clean, clean_fault, clean_notes, parts};
 
 thread_local! {
-    static FOLDER: tempfile::TempDir = tempfile::tempdir().expect("a temporary folder");
+    static DIRECTORY: tempfile::TempDir = tempfile::tempdir().expect("a temporary directory");
 }
 
 /// A private file of these bytes, the same one each time.
 pub fn file(name: &str, bytes: &[u8]) -> PathBuf {
     use std::os::unix::fs::PermissionsExt as _;
-    let path = FOLDER.with(|folder| folder.path().join(name));
-    std::fs::create_dir_all(path.parent().unwrap_or(Path::new("/"))).expect("a folder");
+    let path = DIRECTORY.with(|directory| directory.path().join(name));
+    std::fs::create_dir_all(path.parent().unwrap_or(Path::new("/"))).expect("a directory");
     std::fs::write(&path, bytes).expect("room for it");
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).expect("it is ours");
     path
@@ -111,7 +111,7 @@ pub fn session(data: &[u8]) {
             for now in [0, i64::MAX, i64::MIN] {
                 let _ = session.is_over(Timestamp(now));
             }
-            let lock = kept::Lock::acquire(&path).expect("a lock of our own");
+            let lock = kept::RefreshLock::acquire(&path).expect("a lock of our own");
             lock.save(&session).expect("a file of our own");
             assert_eq!(kept::load(&path, &mut notes).expect("what was saved"), Some(session));
         }
@@ -123,8 +123,8 @@ pub fn session(data: &[u8]) {
 /// everybody gets some when the time is over.
 pub fn attempts(data: &[u8]) {
     file("attempts/attempts.json", data);
-    let folder = FOLDER.with(|folder| folder.path().join("attempts"));
-    let attempts = Attempts::new(&folder);
+    let directory = DIRECTORY.with(|directory| directory.path().join("attempts"));
+    let attempts = Attempts::new(&directory);
     let now = Timestamp(1_700_000_000);
     let tries = (0..MAX_FAILURES + 1).filter(|_| match attempts.begin("fritz", now) {
         Ok(attempt) => {

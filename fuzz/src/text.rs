@@ -3,8 +3,8 @@
 use cc_auth::policy::glob::matches;
 use cc_auth::policy::login_role::seconds;
 use cc_auth::policy::pointer::{has_odd_index, look_up, meets_odd_index};
-use cc_auth::policy::scope::{Request, ScopePath, Scopes};
-use cc_auth::token::Part;
+use cc_auth::policy::scope::{AccessRequest, ScopePath, Scopes};
+use cc_auth::token::TokenPart;
 use cc_auth::token::json::object;
 use cc_auth::util::duration::GoDuration;
 use cc_auth::util::quote::{escape, escape_lines, is_hidden, quote as quoted};
@@ -32,7 +32,7 @@ pub fn duration(data: &[u8]) {
             Ok(instant) => {
                 clean(&instant.rfc3339());
                 assert_eq!(parse_time(&instant.rfc3339(), Timestamp(0)).is_ok(), instant.0 >= 0);
-                clean(&instant.for_people(Timestamp(now)));
+                clean(&instant.human(Timestamp(now)));
             }
             Err(error) => clean(&error.to_string()),
         }
@@ -67,7 +67,9 @@ pub fn glob(data: &[u8]) {
 /// Claims and a name: a pointer leads where RFC 6901 says.
 pub fn pointer(data: &[u8]) {
     let [claims, name] = parts(data);
-    let (Ok(claims), Ok(name)) = (object(claims, Part::Claims), std::str::from_utf8(name)) else { return };
+    let (Ok(claims), Ok(name)) = (object(claims, TokenPart::Claims), std::str::from_utf8(name)) else {
+        return;
+    };
     let found = look_up(&claims, name);
     assert!(found.is_none_or(|value| !value.is_null()));
     let value = Value::Object(claims.clone());
@@ -90,7 +92,7 @@ pub fn scope(data: &[u8]) {
         clean(&fault.to_string());
         clean_some(fault.hint().as_deref());
     }
-    match request.parse::<Request>() {
+    match request.parse::<AccessRequest>() {
         Ok(request) => {
             // Without one part nothing more is permitted.
             if !scopes.permits(&request).is_permitted() {

@@ -2,10 +2,12 @@
 
 use std::sync::OnceLock;
 
-use cc_auth::key::{Algorithm, PrivateKey, SigningKey, VerifyingKey, WeakKeys};
+use cc_auth::key::{Algorithm, KeyStrength, PrivateKey, SigningKey, VerifyingKey};
 use cc_auth::policy::pointer::look_up;
 use cc_auth::token::json::{any, object};
-use cc_auth::token::{Claims, Heading, NumericDate, Part, TokenError, Unverified, inspect, issue, verify};
+use cc_auth::token::{
+    Claims, HeaderParams, NumericDate, TokenError, TokenPart, Unverified, inspect, issue, verify,
+};
 use cc_auth::util::secret::SecretBytes;
 use cc_auth::util::time::Timestamp;
 use serde_json::Value;
@@ -27,15 +29,16 @@ struct Signed {
 fn signed() -> &'static Signed {
     static SIGNED: OnceLock<Signed> = OnceLock::new();
     SIGNED.get_or_init(|| {
-        let shared = SigningKey::shared(SecretBytes::new(vec![7; 64]), &[Algorithm::Hs256], WeakKeys::Refuse);
+        let shared =
+            SigningKey::shared(SecretBytes::new(vec![7; 64]), &[Algorithm::Hs256], KeyStrength::Enforce);
         let keys = [house_key(), shared.expect("a shared key")];
         let mut claims = Claims::new();
         claims.set("sub", "fritz");
         claims.set("roles", vec!["api"]);
         claims.set("exp", 4_000_000_000_i64);
-        let tokens = keys
-            .iter()
-            .map(|key| issue(&Heading::for_key(key), &claims, key).expect("a token").expose().to_owned());
+        let tokens = keys.iter().map(|key| {
+            issue(&HeaderParams::for_key(key), &claims, key).expect("a token").expose().to_owned()
+        });
         Signed { tokens: tokens.collect(), keys: keys.iter().map(SigningKey::verifying_key).collect() }
     })
 }
@@ -76,7 +79,7 @@ pub fn token(data: &[u8]) {
 /// refuses alone is a member that stands twice, or too deep a nesting.
 pub fn claims(data: &[u8]) {
     let theirs: Option<Value> = serde_json::from_slice(data).ok();
-    let members = match object(data, Part::Claims) {
+    let members = match object(data, TokenPart::Claims) {
         Ok(members) => members,
         Err(error) => {
             clean_fault(&error);
@@ -90,12 +93,12 @@ pub fn claims(data: &[u8]) {
     let text = std::str::from_utf8(data).expect("it was JSON");
     assert_eq!(any(text), Ok((ours.clone(), Vec::new())));
     let printed = serde_json::to_vec(&members).expect("JSON");
-    assert!(same(&Value::Object(object(&printed, Part::Claims).expect("JSON")), &ours));
+    assert!(same(&Value::Object(object(&printed, TokenPart::Claims).expect("JSON")), &ours));
     let now = Timestamp(1_700_000_000);
     for (name, value) in &members {
         if let Ok(date) = NumericDate::read("exp", value) {
             clean(&date.instant().rfc3339());
-            clean(&date.instant().for_people(now));
+            clean(&date.instant().human(now));
         }
         if !name.starts_with('/') {
             assert_eq!(look_up(&members, name), Some(value).filter(|value| !value.is_null()));

@@ -10,7 +10,7 @@ use clap_complete::engine::{ArgValueCandidates, ArgValueCompleter, CompletionCan
 use crate::config::{self, DEFAULT_CONFIG, DEFAULT_ENV_FILE, Origin, Sources, Value};
 use crate::policy::Endpoint;
 use crate::user::{AuthSource, Role};
-use crate::user_db::{Access, Store};
+use crate::user_db::{OpenMode, UserDb};
 
 /// How many names are offered at once.
 const OFFERED: usize = 500;
@@ -29,7 +29,7 @@ pub(super) fn usernames() -> ArgValueCompleter {
 fn names(prefix: &str) -> Option<Vec<String>> {
     let path = variable("CC_DB").or_else(configured)?;
     is_file(&path).then_some(())?;
-    let store = Store::open_waiting(&path, Access::Read, WAIT).ok()?;
+    let store = UserDb::open_waiting(&path, OpenMode::Read, WAIT).ok()?;
     store.beginning(prefix, OFFERED).ok()
 }
 

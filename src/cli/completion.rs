@@ -91,8 +91,8 @@ fn candidates(tool: &Tool, shell: Shell, tail: Option<&str>, words: &[&OsStr]) -
     let mut arguments: Vec<OsString> = before.iter().map(|word| plain(shell, word)).collect();
     arguments.push(plain(shell, last));
     let index = arguments.len().saturating_sub(1);
-    let folder = std::env::current_dir().ok();
-    let found = complete(&mut (tool.command)(), arguments, index, folder.as_deref()).unwrap_or_default();
+    let directory = std::env::current_dir().ok();
+    let found = complete(&mut (tool.command)(), arguments, index, directory.as_deref()).unwrap_or_default();
     let kept = typed.strip_suffix(tail.unwrap_or(typed)).unwrap_or_default();
     let (kept, _) = shell::unquoted(kept);
     let (_, open) = shell::unquoted(typed);

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::failure::Failure;
 use super::options::ColorWhen;
-use crate::util::diagnostic::{Fault, Status};
+use crate::util::diagnostic::{Diagnostic, ExitStatus};
 use crate::util::environment::Environment;
 use crate::util::file::reason;
 use crate::util::kind::Kind;
@@ -20,22 +20,22 @@ use crate::util::time::Clock;
 
 /// Standard output failed.
 #[derive(Debug, thiserror::Error)]
-pub enum OutputFault {
+pub enum StdoutError {
     /// It was closed before the program began, or leads nowhere.
     #[error("standard output leads nowhere (closed, or /dev/null): the result would be lost")]
     Closed,
     /// Nobody reads it any more, and the result must not be lost.
     #[error("standard output is closed by its reader: the result is lost")]
-    Broken,
-    /// It can't be written, for example because the disk is full.
-    #[error("standard output can't be written: {}", reason(.0))]
+    BrokenPipe,
+    /// It cannot be written, for example because the disk is full.
+    #[error("standard output cannot be written: {}", reason(.0))]
     Failed(io::Error),
 }
 
-impl Fault for OutputFault {
+impl Diagnostic for StdoutError {
     fn kind(&self) -> Kind {
         match self {
-            Self::Closed | Self::Broken => Kind::OutputClosed,
+            Self::Closed | Self::BrokenPipe => Kind::OutputClosed,
             Self::Failed(_) => Kind::OutputUnwritable,
         }
     }
@@ -140,7 +140,7 @@ impl Console {
         self.reader_gone
     }
 
-    /// A text for standard output in the given SGR colour (such as `"32"` or `"1;31"`).
+    /// A text for standard output in the given SGR color (such as `"32"` or `"1;31"`).
     #[must_use]
     pub fn paint(&self, sgr: &str, text: &str) -> String {
         paint(self.color_out, sgr, text)
@@ -149,8 +149,8 @@ impl Console {
     /// Writes a line of the result. That nobody reads any more is no fault.
     ///
     /// # Errors
-    /// [`OutputFault`] when standard output can't be written.
-    pub fn line(&mut self, text: &str) -> Result<(), OutputFault> {
+    /// [`StdoutError`] when standard output cannot be written.
+    pub fn line(&mut self, text: &str) -> Result<(), StdoutError> {
         if !self.json {
             self.bytes(stamp().as_bytes())?;
         }
@@ -162,7 +162,7 @@ impl Console {
     ///
     /// # Errors
     /// As [`Console::line`].
-    pub fn text(&mut self, text: &str) -> Result<(), OutputFault> {
+    pub fn text(&mut self, text: &str) -> Result<(), StdoutError> {
         self.bytes(text.as_bytes())
     }
 
@@ -170,21 +170,21 @@ impl Console {
     ///
     /// # Errors
     /// As [`Console::line`].
-    pub fn bytes(&mut self, bytes: &[u8]) -> Result<(), OutputFault> {
+    pub fn bytes(&mut self, bytes: &[u8]) -> Result<(), StdoutError> {
         if self.reader_gone {
             return Ok(());
         }
         let written = self.out.write_all(bytes);
-        self.judge_write(written)
+        self.check_write(written)
     }
 
-    fn judge_write(&mut self, written: io::Result<()>) -> Result<(), OutputFault> {
+    fn check_write(&mut self, written: io::Result<()>) -> Result<(), StdoutError> {
         match written {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
                 self.reader_gone = true;
                 Ok(())
             }
-            Err(error) => Err(OutputFault::Failed(error)),
+            Err(error) => Err(StdoutError::Failed(error)),
             Ok(()) => Ok(()),
         }
     }
@@ -193,13 +193,13 @@ impl Console {
     ///
     /// # Errors
     /// As [`Console::line`].
-    pub fn json(&mut self, document: &impl Serialize) -> Result<(), OutputFault> {
+    pub fn json(&mut self, document: &impl Serialize) -> Result<(), StdoutError> {
         let text = if self.out_is_terminal {
             serde_json::to_string_pretty(document)
         } else {
             serde_json::to_string(document)
         };
-        let text = text.map_err(|error| OutputFault::Failed(error.into()))?;
+        let text = text.map_err(|error| StdoutError::Failed(error.into()))?;
         self.line(&escape_json(&text))
     }
 
@@ -207,7 +207,7 @@ impl Console {
     ///
     /// # Errors
     /// As [`Console::line`].
-    pub fn json_text(&mut self, text: &str) -> Result<(), OutputFault> {
+    pub fn json_text(&mut self, text: &str) -> Result<(), StdoutError> {
         if self.out_is_terminal {
             self.line(&escape_json(&crate::util::json_text::indented(text)))
         } else {
@@ -219,8 +219,8 @@ impl Console {
     ///
     /// # Errors
     /// As [`Console::line`].
-    pub fn json_item(&mut self, item: &impl Serialize) -> Result<(), OutputFault> {
-        let text = serde_json::to_string(item).map_err(|error| OutputFault::Failed(error.into()))?;
+    pub fn json_item(&mut self, item: &impl Serialize) -> Result<(), StdoutError> {
+        let text = serde_json::to_string(item).map_err(|error| StdoutError::Failed(error.into()))?;
         self.text(&escape_json(&text))
     }
 
@@ -229,7 +229,7 @@ impl Console {
     ///
     /// # Errors
     /// As [`Console::line`].
-    pub fn report_line(&mut self, text: &str) -> Result<(), OutputFault> {
+    pub fn report_line(&mut self, text: &str) -> Result<(), StdoutError> {
         if self.quiet { Ok(()) } else { self.line(text) }
     }
 
@@ -238,7 +238,7 @@ impl Console {
     ///
     /// # Errors
     /// As [`Console::line`].
-    pub fn lines(&mut self, lines: &[u8]) -> Result<(), OutputFault> {
+    pub fn lines(&mut self, lines: &[u8]) -> Result<(), StdoutError> {
         if self.out_is_terminal {
             self.text(&escape_json(&String::from_utf8_lossy(lines)))
         } else {
@@ -250,22 +250,22 @@ impl Console {
     ///
     /// # Errors
     /// As [`Console::line`].
-    pub fn flush(&mut self) -> Result<(), OutputFault> {
+    pub fn flush(&mut self) -> Result<(), StdoutError> {
         if self.reader_gone {
             return Ok(());
         }
         let flushed = self.out.flush();
-        self.judge_write(flushed)
+        self.check_write(flushed)
     }
 
     /// Writes a secret that exists nowhere else, a new private key. That it is lost is an error,
     /// also where standard output was closed.
     ///
     /// # Errors
-    /// [`OutputFault`] when standard output is closed, has no reader, or cannot be written.
-    pub fn deliver_new_key(&mut self, text: &str) -> Result<(), OutputFault> {
+    /// [`StdoutError`] when standard output is closed, has no reader, or cannot be written.
+    pub fn deliver_new_key(&mut self, text: &str) -> Result<(), StdoutError> {
         if was_closed() {
-            return Err(OutputFault::Closed);
+            return Err(StdoutError::Closed);
         }
         self.deliver(text)
     }
@@ -274,26 +274,26 @@ impl Console {
     /// caller chose.
     ///
     /// # Errors
-    /// [`OutputFault`] when standard output has no reader or cannot be written.
-    pub fn deliver(&mut self, text: &str) -> Result<(), OutputFault> {
+    /// [`StdoutError`] when standard output has no reader or cannot be written.
+    pub fn deliver(&mut self, text: &str) -> Result<(), StdoutError> {
         self.text(text)?;
         self.flush()?;
-        if self.reader_gone { Err(OutputFault::Broken) } else { Ok(()) }
+        if self.reader_gone { Err(StdoutError::BrokenPipe) } else { Ok(()) }
     }
 
     /// Tells something worth knowing, unless quiet.
     pub fn note(&mut self, text: &str) {
         if !self.quiet {
-            self.tell("note", "36", text, None);
+            self.diagnostic("note", "36", text, None);
         }
     }
 
     /// Tells what a person must know to go on, such as where to log in: shown even when quiet.
-    pub fn ask_for(&mut self, text: &str) {
-        complain(text);
+    pub fn instruct(&mut self, text: &str) {
+        write_error_line(text);
     }
 
-    /// Whether standard error is shown in colour.
+    /// Whether standard error is shown in color.
     #[must_use]
     pub const fn colors_errors(&self) -> bool {
         self.color_err
@@ -302,13 +302,13 @@ impl Console {
     /// Warns, unless quiet.
     pub fn warn(&mut self, text: &str) {
         if !self.quiet {
-            self.tell("warning", "33", text, None);
+            self.diagnostic("warning", "33", text, None);
         }
     }
 
     /// Warns of a danger to a secret: shown even when quiet.
     pub fn warn_of_danger(&mut self, text: &str) {
-        self.tell("warning", "33", text, None);
+        self.diagnostic("warning", "33", text, None);
     }
 
     /// Shows what the library collected; when quiet, only the dangers.
@@ -319,21 +319,21 @@ impl Console {
                 Level::Warning | Level::Danger => ("warning", "33"),
             };
             if !self.quiet || note.level == Level::Danger {
-                self.tell(label, sgr, &note.text, note.hint.as_deref());
+                self.diagnostic(label, sgr, &note.text, note.hint.as_deref());
             }
         }
     }
 
-    fn tell(&mut self, label: &str, sgr: &str, text: &str, hint: Option<&str>) {
+    fn diagnostic(&mut self, label: &str, sgr: &str, text: &str, hint: Option<&str>) {
         let label = paint(self.color_err, sgr, &format!("{label}:"));
-        complain(&format!("{}: {label} {}", self.tool, visible(text)));
+        write_error_line(&format!("{}: {label} {}", self.tool, visible(text)));
         if let Some(hint) = hint {
-            complain(&format!("  hint: {}", visible(hint)));
+            write_error_line(&format!("  hint: {}", visible(hint)));
         }
     }
 
     /// Flushes the result, reports a failure, and tells the exit status.
-    pub(super) fn end(&mut self, outcome: Result<Status, Failure>) -> Status {
+    pub(super) fn end(&mut self, outcome: Result<ExitStatus, Failure>) -> ExitStatus {
         let flushed = self.flush().map_err(Failure::from);
         match outcome.and_then(|status| flushed.map(|()| status)) {
             Ok(status) => status,
@@ -353,12 +353,12 @@ impl Console {
                     "message": redact_forms(&fault.to_string()),
                     "hint": fault.hint(),
                 }});
-                complain(&escape_json(&object.to_string()));
+                write_error_line(&escape_json(&object.to_string()));
             } else {
                 let label = paint(self.color_err, "1;31", self.tool);
-                complain(&format!("{label}: {}", visible(&fault.to_string())));
+                write_error_line(&format!("{label}: {}", visible(&fault.to_string())));
                 if let Some(hint) = fault.hint() {
-                    complain(&format!("hint: {}", visible(&hint)));
+                    write_error_line(&format!("hint: {}", visible(&hint)));
                 }
             }
         }
@@ -402,7 +402,7 @@ fn stamp() -> String {
 }
 
 /// A line to standard error; when even that fails there is nobody left to tell.
-fn complain(text: &str) {
+fn write_error_line(text: &str) {
     let stamp = if text.starts_with('{') { String::new() } else { stamp() };
     let _ = writeln!(io::stderr().lock(), "{stamp}{text}");
 }
@@ -421,7 +421,11 @@ impl log::Log for Log {
 
     fn log(&self, record: &log::Record<'_>) {
         if self.enabled(record.metadata()) {
-            complain(&format!("{}: {}", self.tool, escape(&redact_forms(&record.args().to_string()))));
+            write_error_line(&format!(
+                "{}: {}",
+                self.tool,
+                escape(&redact_forms(&record.args().to_string()))
+            ));
         }
     }
 

@@ -5,8 +5,8 @@ use std::path::Path;
 use zeroize::Zeroizing;
 
 use super::console::Console;
-use super::failure::{Failure, UsageFault};
-use crate::config::{ConfigFault, DEFAULT_ENV_FILE, Origin, dotenv};
+use super::failure::{Failure, UsageError};
+use crate::config::{ConfigError, DEFAULT_ENV_FILE, Origin, dotenv};
 use crate::key::KeyError;
 use crate::util::file::{self, FileError, SETTINGS_LIMIT};
 use crate::util::printable::PrintableText;
@@ -17,8 +17,8 @@ use crate::util::secret::SecretText;
 /// Checks that the value of an option is the name of a variable.
 ///
 /// # Errors
-/// [`UsageFault`] where it is not.
-pub(super) fn check_name(option: &str, name: &str) -> Result<(), UsageFault> {
+/// [`UsageError`] where it is not.
+pub(super) fn check_name(option: &str, name: &str) -> Result<(), UsageError> {
     let letter = |byte: u8| byte.is_ascii_alphabetic() || byte == b'_';
     let good =
         name.bytes().next().is_some_and(letter) && name.bytes().all(|b| letter(b) || b.is_ascii_digit());
@@ -26,7 +26,7 @@ pub(super) fn check_name(option: &str, name: &str) -> Result<(), UsageFault> {
         return Ok(());
     }
     let shown = PrintableText::name(name);
-    Err(UsageFault::new(format!(
+    Err(UsageError::new(format!(
         "invalid variable name {shown} for {option}: expected letters, digits and '_', and no digit first"
     )))
 }
@@ -59,7 +59,7 @@ pub(super) fn variable(
     };
     let content = dotenv::read(&bytes).map_err(|faults| {
         Failure::several(
-            faults.into_iter().map(|fault| ConfigFault::EnvFile { path: path.to_owned(), fault }),
+            faults.into_iter().map(|fault| ConfigError::EnvFile { path: path.to_owned(), fault }),
         )
     })?;
     let Some(entry) = content.get(name) else { return Err(unset(name, path)) };

@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use clap::{Args, ValueHint};
 
-use super::failure::UsageFault;
-use crate::ldap::Wishes;
+use super::failure::UsageError;
+use crate::ldap::LdapOptions;
 use crate::util::duration::GoDuration;
 use crate::util::quote::quote;
 
 /// The options.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Directory")]
-pub struct DirectoryOptions {
+pub struct LdapConnectionOptions {
     /// Encrypt ldap:// connections with StartTLS
     #[arg(long)]
     pub starttls: bool,
@@ -32,18 +32,18 @@ pub struct DirectoryOptions {
     pub timeout: Option<String>,
 }
 
-impl DirectoryOptions {
+impl LdapConnectionOptions {
     /// What the options say, with everything else as usual.
     ///
     /// # Errors
     /// Wrong usage when a duration is none.
-    pub fn wishes(&self) -> Result<Wishes, UsageFault> {
-        Ok(Wishes {
+    pub fn options(&self) -> Result<LdapOptions, UsageError> {
+        Ok(LdapOptions {
             starttls: self.starttls,
             ca_file: self.ca_file.clone(),
-            connect_patience: positive("--connect-timeout", &self.connect_timeout)?,
-            answer_patience: positive("--timeout", self.timeout.as_deref().unwrap_or("1m"))?,
-            ..Wishes::default()
+            connect_timeout: positive("--connect-timeout", &self.connect_timeout)?,
+            response_timeout: positive("--timeout", self.timeout.as_deref().unwrap_or("1m"))?,
+            ..LdapOptions::default()
         })
     }
 }
@@ -52,10 +52,10 @@ impl DirectoryOptions {
 ///
 /// # Errors
 /// Wrong usage when the text is none.
-pub fn positive(option: &str, text: &str) -> Result<Duration, UsageFault> {
-    let duration: GoDuration = text.parse().map_err(|error| UsageFault::new(format!("{option}: {error}")))?;
+pub fn positive(option: &str, text: &str) -> Result<Duration, UsageError> {
+    let duration: GoDuration = text.parse().map_err(|error| UsageError::new(format!("{option}: {error}")))?;
     if duration.is_positive() {
         return Ok(duration.to_std());
     }
-    Err(UsageFault::new(format!("{option}: {} is not longer than nothing", quote(text))))
+    Err(UsageError::new(format!("{option}: {} is not longer than nothing", quote(text))))
 }

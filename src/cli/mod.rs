@@ -36,7 +36,7 @@ use std::process::ExitCode;
 use self::console::Console;
 use self::failure::Failure;
 use self::tool::{ParseError, Tool};
-use crate::util::diagnostic::Status;
+use crate::util::diagnostic::ExitStatus;
 
 /// The whole of a program's `main`.
 #[must_use]
@@ -46,7 +46,7 @@ pub fn main(tool: &Tool) -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let mut console = Console::new(tool.name);
     if let Some(text) = completion::answer(tool, &arguments) {
-        let outcome = console.text(&text).map(|()| Status::Done).map_err(Failure::from);
+        let outcome = console.text(&text).map(|()| ExitStatus::Success).map_err(Failure::from);
         return ExitCode::from(console.end(outcome).code());
     }
     let outcome = match tool.parse(&arguments) {
@@ -63,7 +63,7 @@ pub fn main(tool: &Tool) -> ExitCode {
     ExitCode::from(console.end(outcome).code())
 }
 
-/// What is in memory stays there: no core file, whether written to a folder or handed to a
+/// What is in memory stays there: no core file, whether written to a directory or handed to a
 /// collector, and no other process of the same user may trace this one or read its environment.
 /// Programs that are started from here are not concerned.
 fn keep_memory_private() {
@@ -83,7 +83,7 @@ fn keep_memory_private() {
 /// default the signal for it ends the program without a word.
 fn survive_file_limits() {
     let noticed = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
-    // Where it can't be had, the default stays.
+    // Where it cannot be had, the default stays.
     let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, noticed);
 }
 
@@ -93,10 +93,10 @@ fn from_clap(
     tool: &Tool,
     arguments: &[OsString],
     console: &mut Console,
-) -> Result<Status, Failure> {
+) -> Result<ExitStatus, Failure> {
     if !error.use_stderr() {
         console.text(&error.render().to_string())?;
-        return Ok(Status::Done);
+        return Ok(ExitStatus::Success);
     }
     asks_for_json(arguments).then(|| console.set_json());
     Err(usage::describe(error, (tool.command)(), arguments).into())

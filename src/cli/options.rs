@@ -20,12 +20,12 @@ pub struct OutputOptions {
     #[arg(long, global = true)]
     pub json: bool,
 
-    /// Use colour
+    /// Use color
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub color: ColorWhen,
 }
 
-/// When to use colour.
+/// When to use color.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ColorWhen {
     /// On a terminal, unless NO_COLOR is set
@@ -69,13 +69,13 @@ impl AtOption {
     ///
     /// # Errors
     /// Wrong usage when the text is no time.
-    pub fn clock(&self) -> Result<crate::util::time::Clock, super::failure::UsageFault> {
+    pub fn clock(&self) -> Result<crate::util::time::Clock, super::failure::UsageError> {
         use crate::util::time::{Clock, parse};
         match &self.at {
             None => Ok(Clock::System),
             Some(text) => parse(text, Clock::System.now())
                 .map(Clock::Fixed)
-                .map_err(|error| super::failure::UsageFault::new(format!("--at: {error}"))),
+                .map_err(|error| super::failure::UsageError::new(format!("--at: {error}"))),
         }
     }
 }

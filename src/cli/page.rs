@@ -3,7 +3,7 @@
 
 /// The manual of one command.
 #[derive(Debug)]
-pub struct Page {
+pub struct ManualPage {
     /// The command as typed, without the program: `""` for the program itself, `"role add"`.
     pub path: &'static str,
     /// What to know that the arguments do not say; paragraphs.
@@ -22,7 +22,7 @@ pub struct Page {
     pub see_also: &'static [&'static str],
 }
 
-impl Page {
+impl ManualPage {
     /// A page with nothing on it, to fill in what there is.
     pub const EMPTY: Self = Self {
         path: "",
@@ -44,13 +44,13 @@ pub struct Example {
     /// What it is for.
     pub explains: &'static str,
     /// How it is tested.
-    pub test: Tested,
+    pub test: ExampleTest,
 }
 
 /// How an example is tested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tested {
-    /// Run by a shell in a folder with a fresh set-up (keys, database, the user `fritz` with
+pub enum ExampleTest {
+    /// Run by a shell in a directory with a fresh set-up (keys, database, the user `fritz` with
     /// roles user and api, the token in `token.txt`); it must end with this status.
     Runs(u8),
     /// Only its arguments are parsed: it wants a server or a person.
@@ -58,7 +58,7 @@ pub enum Tested {
 }
 
 /// The command with the page's examples in the long help of the one that `path` leads to.
-pub(super) fn decorate(command: clap::Command, path: &[&str], page: &Page) -> clap::Command {
+pub(super) fn decorate(command: clap::Command, path: &[&str], page: &ManualPage) -> clap::Command {
     match path.split_first() {
         Some((name, rest)) if command.find_subcommand(name).is_some() => {
             command.mut_subcommand(name, |sub| decorate(sub, rest, page))

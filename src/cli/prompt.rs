@@ -9,8 +9,8 @@ use clap::{Args, ValueHint};
 use rustix::termios::{OptionalActions, Termios};
 
 use super::console::Console;
-use crate::util::diagnostic::Fault;
-use crate::util::file::{self, Holds, reason};
+use crate::util::diagnostic::Diagnostic;
+use crate::util::file::{self, FileContents, reason};
 use crate::util::kind::Kind;
 use crate::util::note::Notes;
 use crate::util::quote::quote;
@@ -21,7 +21,7 @@ const SECRET_LIMIT: u64 = 64 << 10;
 
 /// Why a secret could not be had.
 #[derive(Debug, thiserror::Error)]
-pub enum PromptFault {
+pub enum PromptError {
     /// There is no terminal to ask on.
     #[error("no terminal to ask for the {what} on")]
     NoTerminal {
@@ -37,7 +37,7 @@ pub enum PromptFault {
     #[error("the two entries of the {0} differ: nothing was changed")]
     Mismatch(String),
     /// Standard input or the terminal failed.
-    #[error("the {what} can't be read: {}", reason(.source))]
+    #[error("the {what} cannot be read: {}", reason(.source))]
     Unreadable {
         /// What was wanted.
         what: String,
@@ -52,7 +52,7 @@ pub enum PromptFault {
     NotText(String),
 }
 
-impl Fault for PromptFault {
+impl Diagnostic for PromptError {
     fn kind(&self) -> Kind {
         match self {
             Self::NoTerminal { .. } => Kind::NoTerminal,
@@ -92,7 +92,7 @@ impl PasswordOptions {
     /// The password from the option given, or none when neither was given.
     ///
     /// # Errors
-    /// [`PromptFault`], and a [`crate::util::file::FileError`] for the file.
+    /// [`PromptError`], and a [`crate::util::file::FileError`] for the file.
     pub fn read(&self, console: &mut Console) -> Result<Option<SecretText>, super::failure::Failure> {
         if self.password_stdin {
             return Ok(Some(from_stdin("password")?));
@@ -117,7 +117,7 @@ impl PasswordOptions {
     /// A new password: from the option given, or asked for twice.
     ///
     /// # Errors
-    /// As [`PasswordOptions::read`], and [`PromptFault::Mismatch`].
+    /// As [`PasswordOptions::read`], and [`PromptError::Mismatch`].
     pub fn new_one(
         &self,
         prompt: &str,
@@ -133,13 +133,13 @@ impl PasswordOptions {
 /// Asks on the terminal, without echo.
 ///
 /// # Errors
-/// [`PromptFault`]; an empty answer is one.
-pub fn ask(prompt: &str, what: &str, options: &'static str) -> Result<SecretText, PromptFault> {
+/// [`PromptError`]; an empty answer is one.
+pub fn ask(prompt: &str, what: &str, options: &'static str) -> Result<SecretText, PromptError> {
     let terminal = std::fs::OpenOptions::new()
         .read(true)
         .write(true)
         .open("/dev/tty")
-        .map_err(|_| PromptFault::NoTerminal { what: what.to_owned(), options })?;
+        .map_err(|_| PromptError::NoTerminal { what: what.to_owned(), options })?;
     let _guard = EchoGuard::new(terminal);
     let answer = rpassword::prompt_password(format!("{prompt}: "))
         .inspect_err(|error| {
@@ -150,33 +150,33 @@ pub fn ask(prompt: &str, what: &str, options: &'static str) -> Result<SecretText
             }
         })
         .map(SecretText::new)
-        .map_err(|source| PromptFault::Unreadable { what: what.to_owned(), source })?;
-    if answer.is_empty() { Err(PromptFault::Empty(what.to_owned())) } else { Ok(answer) }
+        .map_err(|source| PromptError::Unreadable { what: what.to_owned(), source })?;
+    if answer.is_empty() { Err(PromptError::Empty(what.to_owned())) } else { Ok(answer) }
 }
 
 /// Asks twice; both answers must be the same.
 ///
 /// # Errors
-/// As [`ask`], and [`PromptFault::Mismatch`].
-pub fn ask_twice(prompt: &str, what: &str, options: &'static str) -> Result<SecretText, PromptFault> {
+/// As [`ask`], and [`PromptError::Mismatch`].
+pub fn ask_twice(prompt: &str, what: &str, options: &'static str) -> Result<SecretText, PromptError> {
     let first = ask(prompt, what, options)?;
     let second = ask(&format!("{prompt} (again)"), what, options)?;
-    if first == second { Ok(first) } else { Err(PromptFault::Mismatch(what.to_owned())) }
+    if first == second { Ok(first) } else { Err(PromptError::Mismatch(what.to_owned())) }
 }
 
 /// Reads a secret from standard input, without the line end.
 ///
 /// # Errors
-/// [`PromptFault`]; nothing on standard input is one.
-pub fn from_stdin(what: &str) -> Result<SecretText, PromptFault> {
+/// [`PromptError`]; nothing on standard input is one.
+pub fn from_stdin(what: &str) -> Result<SecretText, PromptError> {
     let mut bytes = zeroize::Zeroizing::new(Vec::new());
     io::stdin()
         .lock()
         .take(SECRET_LIMIT + 1)
         .read_to_end(&mut bytes)
-        .map_err(|source| PromptFault::Unreadable { what: what.to_owned(), source })?;
+        .map_err(|source| PromptError::Unreadable { what: what.to_owned(), source })?;
     if bytes.len() as u64 > SECRET_LIMIT {
-        return Err(PromptFault::TooLong(what.to_owned()));
+        return Err(PromptError::TooLong(what.to_owned()));
     }
     first_line(&bytes, what)
 }
@@ -184,28 +184,28 @@ pub fn from_stdin(what: &str) -> Result<SecretText, PromptFault> {
 /// Reads a secret from a file, without the line end; warns when others may read the file.
 ///
 /// # Errors
-/// [`PromptFault`], and a [`crate::util::file::FileError`].
+/// [`PromptError`], and a [`crate::util::file::FileError`].
 pub fn from_file(
     path: &Path,
     what: &str,
     console: &mut Console,
 ) -> Result<SecretText, super::failure::Failure> {
     let mut notes = Notes::new();
-    let read = file::read_named(path, SECRET_LIMIT, Holds::Secret, &mut notes);
+    let read = file::read_named(path, SECRET_LIMIT, FileContents::Secret, &mut notes);
     console.notes(notes);
     let bytes = zeroize::Zeroizing::new(read?);
     Ok(first_line(&bytes, &format!("{what} in {}", quote(&path.to_string_lossy())))?)
 }
 
-fn first_line(bytes: &[u8], what: &str) -> Result<SecretText, PromptFault> {
+fn first_line(bytes: &[u8], what: &str) -> Result<SecretText, PromptError> {
     // An editor's byte order mark is no part of a password.
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let line = bytes.strip_suffix(b"\n").unwrap_or(bytes);
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     if line.is_empty() {
-        return Err(PromptFault::Empty(what.to_owned()));
+        return Err(PromptError::Empty(what.to_owned()));
     }
-    let text = std::str::from_utf8(line).map_err(|_| PromptFault::NotText(what.to_owned()))?;
+    let text = std::str::from_utf8(line).map_err(|_| PromptError::NotText(what.to_owned()))?;
     Ok(SecretText::new(text.to_owned()))
 }
 

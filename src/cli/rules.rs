@@ -7,11 +7,11 @@
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Command};
 
-use super::failure::UsageFault;
+use super::failure::UsageError;
 
 /// The condition under which an option has an effect.
 #[derive(Debug, Clone, Copy)]
-pub enum When {
+pub enum RuleCondition {
     /// In every command line that the parser accepts.
     Always,
     /// In none: the command does not read it. For options that all commands of a program have.
@@ -24,12 +24,12 @@ pub enum When {
     /// form is asked for.
     Form(&'static [&'static str], &'static str),
     /// Where all of these hold.
-    All(&'static [When]),
+    All(&'static [RuleCondition]),
     /// Where at least one of these holds; the text says what is needed.
-    Any(&'static [When], &'static str),
+    Any(&'static [RuleCondition], &'static str),
 }
 
-use When::{All, Always, Any, Form, Never, With, Without};
+use RuleCondition::{All, Always, Any, Form, Never, With, Without};
 
 /// Some options of a command, by their identifiers, and when they have an effect.
 #[derive(Debug)]
@@ -39,19 +39,19 @@ pub struct Rule {
     /// The options.
     pub options: &'static [&'static str],
     /// When they have an effect.
-    pub when: When,
+    pub when: RuleCondition,
     /// What to do instead.
     pub hint: Option<&'static str>,
 }
 
-const fn rule(command: &'static str, options: &'static [&'static str], when: When) -> Rule {
+const fn rule(command: &'static str, options: &'static [&'static str], when: RuleCondition) -> Rule {
     Rule { command, options, when, hint: None }
 }
 
 const fn hinted(
     command: &'static str,
     options: &'static [&'static str],
-    when: When,
+    when: RuleCondition,
     hint: &'static str,
 ) -> Rule {
     Rule { command, options, when, hint: Some(hint) }
@@ -62,10 +62,10 @@ const RESOURCES: &[&str] = &["set", "strict", "secrets_dir"];
 const PASSWORD: &[&str] = &["password_stdin", "password_file"];
 const NETWORK: &[&str] = &["ca_file", "connect_timeout", "timeout"];
 /// The user table is read as the configuration says only where no option or variable names it.
-const NO_DB: When = Without(&["db"]);
+const NO_DB: RuleCondition = Without(&["db"]);
 /// Only a token for an endpoint of the server is compared with its users.
-const OF_SERVER: When = Any(&[With(&["endpoint"]), Without(&["profile", "scope"])], "--endpoint");
-const WRITES: When = With(&["output"]);
+const OF_SERVER: RuleCondition = Any(&[With(&["endpoint"]), Without(&["profile", "scope"])], "--endpoint");
+const WRITES: RuleCondition = With(&["output"]);
 
 /// The table.
 pub const TABLE: &[Rule] = &[
@@ -298,7 +298,7 @@ pub fn rules(path: &str) -> impl Iterator<Item = &'static Rule> + '_ {
 ///
 /// # Errors
 /// Wrong usage, naming the first option that would be ignored and what it needs.
-pub(super) fn check(name: &str, program: Program, matches: &ArgMatches) -> Result<(), UsageFault> {
+pub(super) fn check(name: &str, program: RuledProgram, matches: &ArgMatches) -> Result<(), UsageError> {
     let mut leaf = matches;
     let mut path = name.to_owned();
     while let Some((name, sub)) = leaf.subcommand() {
@@ -309,7 +309,7 @@ pub(super) fn check(name: &str, program: Program, matches: &ArgMatches) -> Resul
     for rule in rules(&path) {
         let given = rule.options.iter().find(|option| line.is_on_command_line(option));
         if let Some(option) = given.filter(|_| !line.holds(&rule.when)) {
-            let fault = UsageFault::new(line.refusal(option, &rule.when));
+            let fault = UsageError::new(line.refusal(option, &rule.when));
             return Err(match rule.hint {
                 Some(hint) => fault.hint(hint),
                 None => fault,
@@ -321,7 +321,7 @@ pub(super) fn check(name: &str, program: Program, matches: &ArgMatches) -> Resul
 
 /// What the rules need to know of a program.
 #[derive(Clone, Copy)]
-pub(super) struct Program {
+pub(super) struct RuledProgram {
     /// Its arguments.
     pub(super) command: fn() -> Command,
     /// In which of its forms a command is called.
@@ -330,7 +330,7 @@ pub(super) struct Program {
 
 /// A parsed command line.
 struct Line<'a> {
-    program: Program,
+    program: RuledProgram,
     path: &'a str,
     matches: &'a ArgMatches,
 }
@@ -361,7 +361,7 @@ impl Line<'_> {
         self.source(option).is_some_and(|source| source != ValueSource::DefaultValue) && !is_stdout()
     }
 
-    fn holds(&self, when: &When) -> bool {
+    fn holds(&self, when: &RuleCondition) -> bool {
         match when {
             Always => true,
             Never => false,
@@ -376,7 +376,7 @@ impl Line<'_> {
     }
 
     /// Why an option has no effect, in words.
-    fn refusal(&self, option: &str, when: &When) -> String {
+    fn refusal(&self, option: &str, when: &RuleCondition) -> String {
         let command = (self.program.command)();
         let name = |option: &str| shown(&command, self.path, option);
         let given =

@@ -10,7 +10,7 @@ use crate::util::file::FileError;
 /// The bytes of standard input, at most `limit` of them.
 ///
 /// # Errors
-/// [`FileError::Unreadable`], [`FileError::TooLarge`].
+/// [`FileError::ReadFailed`], [`FileError::TooLarge`].
 pub(super) fn read(limit: u64) -> Result<Zeroizing<Vec<u8>>, FileError> {
     let path = || PathBuf::from("standard input");
     let mut bytes = Zeroizing::new(Vec::new());
@@ -18,7 +18,7 @@ pub(super) fn read(limit: u64) -> Result<Zeroizing<Vec<u8>>, FileError> {
         .lock()
         .take(limit.saturating_add(1))
         .read_to_end(&mut bytes)
-        .map_err(|source| FileError::Unreadable { path: path(), source })?;
+        .map_err(|source| FileError::ReadFailed { path: path(), source })?;
     if bytes.len() as u64 > limit {
         return Err(FileError::TooLarge { path: path(), limit });
     }

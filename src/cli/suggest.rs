@@ -79,7 +79,7 @@ pub const SYNONYMS: [(&[&str], &[&str]); 34] = [
     (&["time", "now", "date", "when"], &["at"]),
     (&["debug", "trace"], &["verbose"]),
     (&["silent", "s"], &["quiet"]),
-    (&["colour", "colors"], &["color"]),
+    (&["color", "colors"], &["color"]),
     (&["interval", "every", "daemon", "follow"], &["watch"]),
 ];
 

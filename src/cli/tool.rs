@@ -5,10 +5,10 @@ use std::ffi::OsString;
 use clap::{ArgMatches, Command};
 
 use super::console::Console;
-use super::failure::{Failure, UsageFault};
-use super::page::{Page, decorate};
+use super::failure::{Failure, UsageError};
+use super::page::{ManualPage, decorate};
 use super::rules;
-use crate::util::diagnostic::Status;
+use crate::util::diagnostic::ExitStatus;
 
 /// Why a command line is not run.
 #[derive(Debug)]
@@ -16,7 +16,7 @@ pub enum ParseError {
     /// The parser rejects it, or help or the version is asked for.
     Clap(clap::Error),
     /// An option in it has no effect.
-    Usage(UsageFault),
+    Usage(UsageError),
 }
 
 /// One of the programs.
@@ -27,14 +27,14 @@ pub struct Tool {
     /// Its arguments.
     pub command: fn() -> Command,
     /// What it does with them.
-    pub run: fn(&ArgMatches, &mut Console) -> Result<Status, Failure>,
+    pub run: fn(&ArgMatches, &mut Console) -> Result<ExitStatus, Failure>,
     /// In which of its forms a command is called, such as the form of the output, where options
     /// depend on it ([`super::rules`]); none where that cannot be known before it runs.
     pub form: fn(&str, &ArgMatches) -> Option<&'static str>,
     /// Long options that may be typed with one dash, as other login tools spell them.
     pub single_dash: &'static [&'static str],
     /// What its manual says beyond the arguments, a page a subcommand.
-    pub pages: &'static [Page],
+    pub pages: &'static [ManualPage],
 }
 
 impl Tool {
@@ -49,7 +49,7 @@ impl Tool {
         if let Some(reordered) = self.command_first(&matches, &arguments) {
             matches = self.decorated_command().try_get_matches_from(reordered).map_err(ParseError::Clap)?;
         }
-        let program = rules::Program { command: self.command, form: self.form };
+        let program = rules::RuledProgram { command: self.command, form: self.form };
         rules::check(self.name, program, &matches).map_err(ParseError::Usage)?;
         Ok(matches)
     }

@@ -9,12 +9,12 @@ use std::ffi::OsString;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Command, Error};
 
-use super::failure::UsageFault;
+use super::failure::UsageError;
 use super::suggest;
 use crate::util::printable::PrintableText;
 
 /// What a parser's error means, for the command line that caused it.
-pub(super) fn describe(error: &Error, command: Command, arguments: &[OsString]) -> UsageFault {
+pub(super) fn describe(error: &Error, command: Command, arguments: &[OsString]) -> UsageError {
     let mut command = command;
     command.build();
     let (leaf, path) = leaf(&command, arguments);
@@ -26,9 +26,9 @@ pub(super) fn describe(error: &Error, command: Command, arguments: &[OsString]) 
         ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             let names = verbs(leaf);
             return if names.is_empty() {
-                UsageFault::new("no argument is given").hint(help)
+                UsageError::new("no argument is given").hint(help)
             } else {
-                UsageFault::new(format!("missing command: expected {}", list(&names, "or")))
+                UsageError::new(format!("missing command: expected {}", list(&names, "or")))
                     .hint(format!("'{path} --help' describes the commands"))
             };
         }
@@ -44,7 +44,7 @@ pub(super) fn describe(error: &Error, command: Command, arguments: &[OsString]) 
             let names: Vec<String> = missing.iter().map(|text| argument(text)).collect();
             let what = if names.len() == 1 { "argument" } else { "arguments" };
             let message = format!("missing {what}: {}", list(&names, "and"));
-            return UsageFault::new(message).hint(format!("'{path} --help' describes the arguments"));
+            return UsageError::new(message).hint(format!("'{path} --help' describes the arguments"));
         }
         ErrorKind::NoEquals => {
             let name = context.name();
@@ -57,7 +57,7 @@ pub(super) fn describe(error: &Error, command: Command, arguments: &[OsString]) 
         ErrorKind::InvalidUtf8 => "an argument is not valid UTF-8".to_owned(),
         other => format!("invalid arguments: {other}"),
     };
-    UsageFault::new(message).hint(help)
+    UsageError::new(message).hint(help)
 }
 
 /// The command that the arguments lead to, and how it is called.
@@ -75,14 +75,14 @@ fn leaf<'c>(command: &'c Command, arguments: &[OsString]) -> (&'c Command, Strin
     (leaf, path)
 }
 
-fn unknown(context: &Context<'_>, leaf: &Command, help: String) -> UsageFault {
+fn unknown(context: &Context<'_>, leaf: &Command, help: String) -> UsageError {
     let typed = context.text(ContextKind::InvalidArg);
     let Some(name) = option_name(typed) else {
         let what = if typed.starts_with('-') { "unknown option" } else { "unexpected argument" };
-        return UsageFault::new(format!("{what} (it is not shown: it may be a password)")).hint(help);
+        return UsageError::new(format!("{what} (it is not shown: it may be a password)")).hint(help);
     };
     let bare = name.trim_start_matches('-');
-    let fault = UsageFault::new(format!("unknown option '{name}'"));
+    let fault = UsageError::new(format!("unknown option '{name}'"));
     match suggest::option(bare, leaf) {
         Some(meant) if meant.starts_with('-') => fault.hint(format!("did you mean '{meant}'?")),
         Some(meant) => fault.hint(format!("{meant} is an argument without an option")),
@@ -100,14 +100,14 @@ fn option_name(typed: &str) -> Option<&str> {
     plain.then_some(name)
 }
 
-fn unknown_command(context: &Context<'_>, leaf: &Command, path: &str) -> UsageFault {
+fn unknown_command(context: &Context<'_>, leaf: &Command, path: &str) -> UsageError {
     let typed = context.text(ContextKind::InvalidSubcommand);
     let names = verbs(leaf);
     let plain = typed.len() <= 20 && typed.chars().all(|c| c.is_ascii_lowercase() || c == '-');
     let fault = if plain {
-        UsageFault::new(format!("unknown command '{typed}'"))
+        UsageError::new(format!("unknown command '{typed}'"))
     } else {
-        UsageFault::new("unknown command (it is not shown: it may be a password)")
+        UsageError::new("unknown command (it is not shown: it may be a password)")
     };
     match suggest::command(typed, names.iter().map(String::as_str)) {
         Some(meant) => fault.hint(format!("did you mean '{path} {meant}'?")),
@@ -115,28 +115,28 @@ fn unknown_command(context: &Context<'_>, leaf: &Command, path: &str) -> UsageFa
     }
 }
 
-fn invalid_value(context: &Context<'_>) -> UsageFault {
+fn invalid_value(context: &Context<'_>) -> UsageError {
     let name = context.name();
     let valid = context.strings(ContextKind::ValidValue);
     let typed = context.text(ContextKind::InvalidValue);
     let expected =
         if valid.is_empty() { String::new() } else { format!(": expected {}", list(&valid, "or")) };
     if typed.is_empty() {
-        return UsageFault::new(format!("missing value for {name}{expected}"));
+        return UsageError::new(format!("missing value for {name}{expected}"));
     }
-    let fault = UsageFault::new(format!("invalid value {} for {name}{expected}", context.value()));
+    let fault = UsageError::new(format!("invalid value {} for {name}{expected}", context.value()));
     match suggest::near(typed, valid.iter().map(String::as_str)) {
         Some(meant) => fault.hint(format!("did you mean '{meant}'?")),
         None => fault,
     }
 }
 
-fn conflict(context: &Context<'_>) -> UsageFault {
+fn conflict(context: &Context<'_>) -> UsageError {
     let prior: Vec<String> =
         context.strings(ContextKind::PriorArg).iter().map(|text| argument(text)).collect();
     let command = context.text(ContextKind::InvalidSubcommand);
     let name = if command.is_empty() { context.name() } else { format!("the command '{command}'") };
-    UsageFault::new(match prior.as_slice() {
+    UsageError::new(match prior.as_slice() {
         [] => format!("{name} cannot be used with the other arguments"),
         [one] if *one == name => format!("{name} is given twice"),
         several => format!("{name} cannot be used with {}", list(several, "and")),

@@ -5,7 +5,7 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use crate::http::{Client, HttpError, Response, shown};
-use crate::util::diagnostic::Fault;
+use crate::util::diagnostic::Diagnostic;
 use crate::util::kind::Kind;
 use crate::util::quote::quote;
 use crate::util::secret::SecretText;
@@ -38,7 +38,7 @@ pub enum ServerError {
         seconds: Option<u64>,
     },
     /// The login worked, but not the token for somebody else.
-    #[error("the server at {} does not let {} have a token for {}{}", quote(.url), quote(.name), quote(.wanted), said(.text))]
+    #[error("the server at {} does not let {} have a token for {}{}", quote(.url), quote(.name), quote(.wanted), server_text(.text))]
     NotPermitted {
         /// The server.
         url: String,
@@ -49,8 +49,8 @@ pub enum ServerError {
         /// The server's words.
         text: String,
     },
-    /// The server does not know whose token was wanted, or can't make one.
-    #[error("the server at {} has no token for {}: status {status}{}", quote(.url), quote(.wanted), said(.text))]
+    /// The server does not know whose token was wanted, or cannot make one.
+    #[error("the server at {} has no token for {}: status {status}{}", quote(.url), quote(.wanted), server_text(.text))]
     NoToken {
         /// The server.
         url: String,
@@ -62,7 +62,7 @@ pub enum ServerError {
         text: String,
     },
     /// The server failed at the login itself.
-    #[error("the server at {} failed at the login: status {status}{}", quote(.url), said(.text))]
+    #[error("the server at {} failed at the login: status {status}{}", quote(.url), server_text(.text))]
     Failed {
         /// The server.
         url: String,
@@ -79,7 +79,7 @@ pub enum ServerError {
     },
     /// Whatever answers there, it is not that.
     #[error("{} is no ClusterCockpit server: {why}", quote(.url))]
-    NotThat {
+    UnexpectedResponse {
         /// The address.
         url: String,
         /// What it did.
@@ -87,11 +87,11 @@ pub enum ServerError {
     },
 }
 
-fn said(text: &str) -> String {
+fn server_text(text: &str) -> String {
     if text.is_empty() { String::new() } else { format!(": {}", quote(text)) }
 }
 
-impl Fault for ServerError {
+impl Diagnostic for ServerError {
     fn kind(&self) -> Kind {
         match self {
             Self::Http(error) => error.kind(),
@@ -101,7 +101,7 @@ impl Fault for ServerError {
             Self::NoToken { .. } => Kind::ServerTokenRejected,
             Self::Failed { .. } => Kind::ServerFailed,
             Self::AuthenticationDisabled { .. } => Kind::ServerAuthenticationDisabled,
-            Self::NotThat { .. } => Kind::ServerNotClustercockpit,
+            Self::UnexpectedResponse { .. } => Kind::ServerNotClustercockpit,
         }
     }
 
@@ -124,10 +124,10 @@ impl Fault for ServerError {
                 "the server's log says more; its keys JWT_PUBLIC_KEY and JWT_PRIVATE_KEY must be set".to_owned()
             }
             Self::Failed { status: 500, .. } => {
-                "somebody with very many projects can't log in on the web; otherwise the server's log says more"
+                "somebody with very many projects cannot log in on the web; otherwise the server's log says more"
                     .to_owned()
             }
-            Self::NotThat { .. } => {
+            Self::UnexpectedResponse { .. } => {
                 "give the address that the web interface has in a browser, such as https://cc.example.org".to_owned()
             }
             Self::WrongPassword { .. } | Self::Failed { .. } => return None,
@@ -137,7 +137,7 @@ impl Fault for ServerError {
 
 /// Somebody who logged in. The cookie lives as long as this value and is kept nowhere.
 #[derive(Debug)]
-pub struct LoggedIn<'c> {
+pub struct ServerSession<'c> {
     client: &'c Client,
     server: Url,
     name: String,
@@ -153,12 +153,12 @@ pub fn log_in<'c>(
     server: &Url,
     name: &str,
     password: &SecretText,
-) -> Result<LoggedIn<'c>, ServerError> {
+) -> Result<ServerSession<'c>, ServerError> {
     let address = below(server, "login")?;
     let form = [("username", name), ("password", password.expose())];
     let answer = client.post_form(&address, &[("accept", "text/html")], &form)?;
     let url = shown(server);
-    let not_that = |why: String| ServerError::NotThat { url: url.clone(), why };
+    let not_that = |why: String| ServerError::UnexpectedResponse { url: url.clone(), why };
     match answer.status() {
         429 => return Err(too_many(&answer, url, name)),
         // The server answers 401 to a wrong password and to too many attempts alike, and says
@@ -180,7 +180,7 @@ pub fn log_in<'c>(
             _ => not_that(format!("its login sets no cookie '{SESSION_COOKIE}'")),
         });
     };
-    Ok(LoggedIn { client, server: server.clone(), name: name.to_owned(), cookie })
+    Ok(ServerSession { client, server: server.clone(), name: name.to_owned(), cookie })
 }
 
 /// Whether GraphQL answers without a login, as at a server that has no login.
@@ -195,7 +195,7 @@ fn is_open(client: &Client, server: &Url) -> bool {
     })
 }
 
-impl LoggedIn<'_> {
+impl ServerSession<'_> {
     /// Has the server make a token for this user: the one who logged in, or for an administrator
     /// anybody.
     ///
@@ -218,7 +218,7 @@ impl LoggedIn<'_> {
                 });
             }
             404 if answer.media_type() == "text/html" => {
-                return Err(ServerError::NotThat {
+                return Err(ServerError::UnexpectedResponse {
                     url,
                     why: "it makes no tokens (/frontend/jwt/)".to_owned(),
                 });
@@ -233,7 +233,7 @@ impl LoggedIn<'_> {
         let is_token = text.split('.').count() == 3
             && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'));
         if !is_token {
-            return Err(ServerError::NotThat { url, why: "what it gave is no token".to_owned() });
+            return Err(ServerError::UnexpectedResponse { url, why: "what it gave is no token".to_owned() });
         }
         Ok(SecretText::new(text.to_owned()))
     }
@@ -271,7 +271,7 @@ fn too_many(answer: &Response, url: String, name: &str) -> ServerError {
 /// What the server says where it is not a web page.
 fn plain_words(answer: &Response) -> String {
     match answer.refused() {
-        HttpError::Refused { text, .. } => text,
+        HttpError::ErrorStatus { text, .. } => text,
         _ => String::new(),
     }
 }

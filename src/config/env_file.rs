@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use super::dotenv::{self, Dotenv, SetError};
-use crate::util::diagnostic::Fault;
-use crate::util::file::{Existing, FileError, Location, PRIVATE_MODE, SETTINGS_LIMIT, Write};
+use crate::util::diagnostic::Diagnostic;
+use crate::util::file::{Existing, FileError, Location, PRIVATE_MODE, SETTINGS_LIMIT, WriteOptions};
 use crate::util::kind::Kind;
 use crate::util::quote::quote_path;
 
@@ -17,8 +17,8 @@ const MOST_BACKUPS: u32 = 1000;
 
 /// Why the variables could not be put into the file; it is as it was.
 #[derive(Debug, thiserror::Error)]
-pub enum EnvFileFault {
-    /// It can't be read or written.
+pub enum EnvFileError {
+    /// It cannot be read or written.
     #[error(transparent)]
     File(#[from] FileError),
     /// It is nothing the server would read.
@@ -42,7 +42,7 @@ pub enum EnvFileFault {
     Backups(PathBuf),
 }
 
-impl Fault for EnvFileFault {
+impl Diagnostic for EnvFileError {
     fn kind(&self) -> Kind {
         match self {
             Self::File(fault) => fault.kind(),
@@ -79,9 +79,9 @@ const PATIENCE: u32 = 30;
 /// Sets variables in an environment file, which is created if it does not exist.
 ///
 /// # Errors
-/// [`EnvFileFault`]; [`EnvFileFault::InUse`] when one of them is set to something else and
+/// [`EnvFileError`]; [`EnvFileError::InUse`] when one of them is set to something else and
 /// `replace` is not set.
-pub fn put(path: &Path, variables: &[(&str, &str)], replace: bool) -> Result<Written, EnvFileFault> {
+pub fn put(path: &Path, variables: &[(&str, &str)], replace: bool) -> Result<Written, EnvFileError> {
     change(path, |parsed| {
         let current = |name: &str| parsed.get(name).map(|entry| entry.value.expose()).unwrap_or_default();
         let names: Vec<String> = variables
@@ -90,7 +90,7 @@ pub fn put(path: &Path, variables: &[(&str, &str)], replace: bool) -> Result<Wri
             .map(|(name, _)| (*name).to_owned())
             .collect();
         if !names.is_empty() && !replace {
-            return Err(EnvFileFault::InUse { path: path.to_owned(), names });
+            return Err(EnvFileError::InUse { path: path.to_owned(), names });
         }
         let new = variables.iter().filter(|(name, value)| current(name) != *value);
         Ok(new.map(|(name, value)| (*name, Zeroizing::new((*value).to_owned()))).collect())
@@ -103,20 +103,20 @@ pub fn put(path: &Path, variables: &[(&str, &str)], replace: bool) -> Result<Wri
 /// writers do not lose each other's lines, whatever path they were given.
 ///
 /// # Errors
-/// [`EnvFileFault`], and what `choose` returns.
-pub fn change<'v, E: From<EnvFileFault>>(
+/// [`EnvFileError`], and what `choose` returns.
+pub fn change<'v, E: From<EnvFileError>>(
     path: &Path,
     choose: impl FnOnce(&Dotenv) -> Result<Vec<(&'v str, Zeroizing<String>)>, E>,
 ) -> Result<Written, E> {
-    let location = Location::find(path).map_err(EnvFileFault::from)?;
+    let location = Location::find(path).map_err(EnvFileError::from)?;
     // Held until the end. Where the file system has no locks, the write is still whole.
-    let _lock = location.lock_directory(PATIENCE).map_err(EnvFileFault::from)?;
+    let _lock = location.lock_directory(PATIENCE).map_err(EnvFileError::from)?;
     let old = match location.read(SETTINGS_LIMIT) {
         Ok(bytes) => Zeroizing::new(bytes),
         Err(FileError::Missing(_)) => Zeroizing::new(Vec::new()),
-        Err(fault) => return Err(EnvFileFault::from(fault).into()),
+        Err(fault) => return Err(EnvFileError::from(fault).into()),
     };
-    let content = |fault| EnvFileFault::Content { path: path.to_owned(), fault };
+    let content = |fault| EnvFileError::Content { path: path.to_owned(), fault };
     let parsed = dotenv::read(&old).map_err(|faults| content(SetError::Malformed(faults)))?;
     let variables = choose(&parsed)?;
     if variables.is_empty() {
@@ -126,19 +126,19 @@ pub fn change<'v, E: From<EnvFileFault>>(
     for (name, value) in &variables {
         new = Zeroizing::new(dotenv::set(&new, name, value).map_err(content)?);
     }
-    let backup = if old.is_empty() { None } else { Some(keep(&location, &old)?) };
+    let backup = if old.is_empty() { None } else { Some(back_up(&location, &old)?) };
     // Looked at again: the file may have been replaced while this waited for the lock.
-    let target = location.sibling(location.name()).map_err(EnvFileFault::from)?;
-    target.write(&new, how(Existing::Replace)).map_err(EnvFileFault::from)?;
+    let target = location.sibling(location.name()).map_err(EnvFileError::from)?;
+    target.write(&new, how(Existing::Replace)).map_err(EnvFileError::from)?;
     Ok(Written { backup, changed: true })
 }
 
-const fn how(existing: Existing) -> Write {
-    Write { mode: PRIVATE_MODE, existing, keeps_access: true, sweeps: true }
+const fn how(existing: Existing) -> WriteOptions {
+    WriteOptions { mode: PRIVATE_MODE, existing, keeps_access: true, sweeps: true }
 }
 
 /// Writes the old content beside the file under the first free name.
-fn keep(location: &Location, content: &[u8]) -> Result<PathBuf, EnvFileFault> {
+fn back_up(location: &Location, content: &[u8]) -> Result<PathBuf, EnvFileError> {
     for count in 0..MOST_BACKUPS {
         let suffix = if count == 0 { ".old".to_owned() } else { format!(".old.{count}") };
         let backup = location.sibling(&location.name_with(&suffix))?;
@@ -151,7 +151,7 @@ fn keep(location: &Location, content: &[u8]) -> Result<PathBuf, EnvFileFault> {
             Err(fault) => return Err(fault.into()),
         }
     }
-    Err(EnvFileFault::Backups(location.path().to_owned()))
+    Err(EnvFileError::Backups(location.path().to_owned()))
 }
 
 #[cfg(test)]
@@ -162,8 +162,8 @@ mod tests {
 
     #[test]
     fn two_writers_lose_nothing() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join(".env");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(".env");
         std::thread::scope(|scope| {
             for number in 0..16 {
                 let path = path.clone();
@@ -173,19 +173,19 @@ mod tests {
         let text = fs::read_to_string(&path).unwrap();
         assert_eq!(text.lines().count(), 16, "{text}");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        assert!(folder.path().join(".env.old.14").exists(), "each of the 15 old files is kept");
+        assert!(directory.path().join(".env.old.14").exists(), "each of the 15 old files is kept");
     }
 
     #[test]
     fn a_key_in_use_stays_and_an_empty_one_is_set() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join(".env");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(".env");
         fs::write(&path, "# mine\nA=\nB='x' # y\n").unwrap();
-        assert!(matches!(put(&path, &[("B", "z")], false), Err(EnvFileFault::InUse { .. })));
+        assert!(matches!(put(&path, &[("B", "z")], false), Err(EnvFileError::InUse { .. })));
         assert_eq!(put(&path, &[("B", "x")], false).unwrap(), Written { backup: None, changed: false });
         put(&path, &[("A", "1")], false).unwrap();
         put(&path, &[("B", "z")], true).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "# mine\nA=\"1\"\nB=\"z\" # y\n");
-        assert_eq!(fs::read_to_string(folder.path().join(".env.old")).unwrap(), "# mine\nA=\nB='x' # y\n");
+        assert_eq!(fs::read_to_string(directory.path().join(".env.old")).unwrap(), "# mine\nA=\nB='x' # y\n");
     }
 }

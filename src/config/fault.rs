@@ -3,11 +3,11 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use super::dotenv::DotenvFault;
+use super::dotenv::DotenvError;
 use super::origin::Origin;
 use super::variable::Variable;
-use crate::key::KeyFault;
-use crate::util::diagnostic::Fault;
+use crate::key::KeyFileError;
+use crate::util::diagnostic::Diagnostic;
 use crate::util::duration::DurationError;
 use crate::util::file::FileError;
 use crate::util::kind::Kind;
@@ -16,8 +16,8 @@ use crate::util::quote::{escape, quote, quote_path};
 
 /// Something wrong with the settings.
 #[derive(Debug, thiserror::Error)]
-pub enum ConfigFault {
-    /// A settings file that was named is missing, or one that is there can't be read.
+pub enum ConfigError {
+    /// A settings file that was named is missing, or one that is there cannot be read.
     #[error(transparent)]
     File(#[from] FileError),
     /// A bad line of the environment file.
@@ -26,7 +26,7 @@ pub enum ConfigFault {
         /// The file.
         path: PathBuf,
         /// The line and what is wrong.
-        fault: DotenvFault,
+        fault: DotenvError,
     },
     /// The configuration is no JSON.
     #[error("{} line {line}, column {column}: {what}", quote_path(.path))]
@@ -84,7 +84,7 @@ pub enum ConfigFault {
         /// The member.
         member: String,
     },
-    /// A key without which something can't be done.
+    /// A key without which something cannot be done.
     #[error("{} is not set{}", quote(.key), in_file(.path.as_ref()))]
     MissingKey {
         /// The configuration, if there is one.
@@ -110,7 +110,7 @@ pub enum ConfigFault {
         /// The variable.
         variable: Variable,
         /// Where it is set and what is wrong.
-        fault: KeyFault,
+        fault: KeyFileError,
     },
     /// Two halves that do not belong together.
     #[error("{public} is not the public half of {private}")]
@@ -147,7 +147,7 @@ fn unset(empty: Option<&Origin>, has_env_file: bool) -> String {
     }
 }
 
-impl Fault for ConfigFault {
+impl Diagnostic for ConfigError {
     fn kind(&self) -> Kind {
         match self {
             Self::File(error) => error.kind(),
@@ -206,30 +206,30 @@ pub(super) fn in_go_units(text: &str) -> Option<String> {
 
 /// All that is wrong with the settings, in the order in which it was found; at least one.
 #[derive(Debug)]
-pub struct ConfigFaults(Vec<ConfigFault>);
+pub struct ConfigErrors(Vec<ConfigError>);
 
-impl ConfigFaults {
+impl ConfigErrors {
     /// The faults, unless there are none.
-    pub(super) fn check(faults: Vec<ConfigFault>) -> Result<(), Self> {
+    pub(super) fn check(faults: Vec<ConfigError>) -> Result<(), Self> {
         if faults.is_empty() { Ok(()) } else { Err(Self(faults)) }
     }
 
     /// The faults in order.
-    pub fn iter(&self) -> std::slice::Iter<'_, ConfigFault> {
+    pub fn iter(&self) -> std::slice::Iter<'_, ConfigError> {
         self.0.iter()
     }
 }
 
-impl IntoIterator for ConfigFaults {
-    type Item = ConfigFault;
-    type IntoIter = std::vec::IntoIter<ConfigFault>;
+impl IntoIterator for ConfigErrors {
+    type Item = ConfigError;
+    type IntoIter = std::vec::IntoIter<ConfigError>;
 
     fn into_iter(self) -> Self::IntoIter {
         self.0.into_iter()
     }
 }
 
-impl fmt::Display for ConfigFaults {
+impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, fault) in self.0.iter().enumerate() {
             write!(f, "{}{fault}", if index == 0 { "" } else { "; " })?;
@@ -238,4 +238,4 @@ impl fmt::Display for ConfigFaults {
     }
 }
 
-impl std::error::Error for ConfigFaults {}
+impl std::error::Error for ConfigErrors {}

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value as Json};
 
-use super::fault::ConfigFault;
-use super::json::{self, Document, Node};
+use super::fault::ConfigError;
+use super::json::{self, Document, JsonNode};
 use super::origin::{Origin, Value};
 use super::section::{Findings, Section, SectionState, same_name};
 use super::server::ServerConfig;
@@ -88,8 +88,8 @@ pub(super) fn read(path: &Path, text: &str, db_is_given: bool, findings: &mut Fi
     let mut settings = FileSettings::default();
     let Some(document) = parse(path, text, findings) else { return settings };
     let mut root = Section::new(path, "", [&document.root], findings);
-    if !matches!(document.root, Node::Object(_)) {
-        if document.root == Node::Null {
+    if !matches!(document.root, JsonNode::Object(_)) {
+        if document.root == JsonNode::Null {
             findings.faults.push(wrong_root(path, "null".into()));
         }
         return settings;
@@ -231,7 +231,7 @@ fn parse(path: &Path, text: &str, findings: &mut Findings) -> Option<Document> {
             Some(document)
         }
         Err(error) => {
-            findings.faults.push(ConfigFault::Syntax {
+            findings.faults.push(ConfigError::Syntax {
                 path: path.to_owned(),
                 line: error.line,
                 column: error.column,
@@ -242,8 +242,8 @@ fn parse(path: &Path, text: &str, findings: &mut Findings) -> Option<Document> {
     }
 }
 
-fn wrong_root(path: &Path, found: PrintableText) -> ConfigFault {
-    ConfigFault::Type { path: path.to_owned(), key: String::new(), found, wanted: "an object" }
+fn wrong_root(path: &Path, found: PrintableText) -> ConfigError {
+    ConfigError::Type { path: path.to_owned(), key: String::new(), found, wanted: "an object" }
 }
 
 /// A section that 1.5 keeps in another file, named by a key that ends in `-file`.
@@ -252,7 +252,7 @@ fn outside(
     name: &'static str,
     file_key: &'static str,
     findings: &mut Findings,
-) -> Option<(PathBuf, Node)> {
+) -> Option<(PathBuf, JsonNode)> {
     for found in root.misspellings(file_key) {
         findings.notes.warn(format!(
             "{}: {} is ignored, by the server as well: the name of this member is case-sensitive",
@@ -287,7 +287,7 @@ fn outside(
 fn inner<'a>(
     root: &mut Section<'a>,
     name: &'static str,
-    outside: Option<&'a (PathBuf, Node)>,
+    outside: Option<&'a (PathBuf, JsonNode)>,
     findings: &mut Findings,
 ) -> Option<Section<'a>> {
     match outside {
@@ -296,9 +296,9 @@ fn inner<'a>(
     }
 }
 
-fn state(root: &Section<'_>, name: &str, outside: Option<&(PathBuf, Node)>) -> SectionState {
+fn state(root: &Section<'_>, name: &str, outside: Option<&(PathBuf, JsonNode)>) -> SectionState {
     match outside {
-        Some((_, Node::Null)) => SectionState::Null,
+        Some((_, JsonNode::Null)) => SectionState::Null,
         Some(_) => SectionState::Present,
         None => root.exact_state(name),
     }
@@ -308,7 +308,7 @@ fn database(section: &mut Section<'_>, findings: &mut Findings) -> Option<Value<
     if let Some(driver) = section.some_text(&["db-driver"], findings)
         && driver.value != "sqlite3"
     {
-        findings.faults.push(ConfigFault::Driver {
+        findings.faults.push(ConfigError::Driver {
             path: section.file().to_owned(),
             key: section.key("db-driver"),
             driver: driver.value,

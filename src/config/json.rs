@@ -8,7 +8,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
 /// A JSON value.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Node {
+pub(super) enum JsonNode {
     Null,
     Bool(bool),
     Number(serde_json::Number),
@@ -28,7 +28,7 @@ pub(super) struct SyntaxError {
 /// A text that is JSON, and where more follows after it.
 #[derive(Debug)]
 pub(super) struct Document {
-    pub(super) root: Node,
+    pub(super) root: JsonNode,
     /// Whether a byte order mark stands before it, at which the server gives up.
     pub(super) mark: bool,
     pub(super) junk: Option<SyntaxError>,
@@ -47,7 +47,7 @@ pub(super) fn parse(text: &str) -> Result<Document, SyntaxError> {
         });
     }
     let mut parser = serde_json::Deserializer::from_str(text);
-    let root = Node::deserialize(&mut parser).map_err(|error| syntax_error(&error))?;
+    let root = JsonNode::deserialize(&mut parser).map_err(|error| syntax_error(&error))?;
     let junk = parser.end().err().map(|error| syntax_error(&error));
     Ok(Document { root, mark, junk })
 }
@@ -63,7 +63,7 @@ fn syntax_error(error: &serde_json::Error) -> SyntaxError {
     SyntaxError { line: error.line().max(1), column: error.column().max(1), what }
 }
 
-impl Node {
+impl JsonNode {
     /// What it is, for a message. A string is shown when it is short, since a longer one may be a
     /// secret that stands in the wrong place.
     pub(super) fn describe(&self) -> PrintableText {
@@ -109,7 +109,7 @@ impl Node {
     }
 }
 
-impl<'de> Deserialize<'de> for Node {
+impl<'de> Deserialize<'de> for JsonNode {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(NodeVisitor)
     }
@@ -118,50 +118,50 @@ impl<'de> Deserialize<'de> for Node {
 struct NodeVisitor;
 
 impl<'de> Visitor<'de> for NodeVisitor {
-    type Value = Node;
+    type Value = JsonNode;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("JSON")
     }
 
-    fn visit_unit<E>(self) -> Result<Node, E> {
-        Ok(Node::Null)
+    fn visit_unit<E>(self) -> Result<JsonNode, E> {
+        Ok(JsonNode::Null)
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<Node, E> {
-        Ok(Node::Bool(value))
+    fn visit_bool<E>(self, value: bool) -> Result<JsonNode, E> {
+        Ok(JsonNode::Bool(value))
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<Node, E> {
-        Ok(Node::Number(value.into()))
+    fn visit_u64<E>(self, value: u64) -> Result<JsonNode, E> {
+        Ok(JsonNode::Number(value.into()))
     }
 
-    fn visit_i64<E>(self, value: i64) -> Result<Node, E> {
-        Ok(Node::Number(value.into()))
+    fn visit_i64<E>(self, value: i64) -> Result<JsonNode, E> {
+        Ok(JsonNode::Number(value.into()))
     }
 
-    fn visit_f64<E>(self, value: f64) -> Result<Node, E> {
-        Ok(serde_json::Number::from_f64(value).map_or(Node::Null, Node::Number))
+    fn visit_f64<E>(self, value: f64) -> Result<JsonNode, E> {
+        Ok(serde_json::Number::from_f64(value).map_or(JsonNode::Null, JsonNode::Number))
     }
 
-    fn visit_str<E>(self, value: &str) -> Result<Node, E> {
-        Ok(Node::Text(value.to_owned()))
+    fn visit_str<E>(self, value: &str) -> Result<JsonNode, E> {
+        Ok(JsonNode::Text(value.to_owned()))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Node, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<JsonNode, A::Error> {
         let mut list = Vec::new();
         while let Some(item) = items.next_element()? {
             list.push(item);
         }
-        Ok(Node::List(list))
+        Ok(JsonNode::List(list))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Node, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<JsonNode, A::Error> {
         let mut object = Vec::new();
         while let Some(member) = members.next_entry()? {
             object.push(member);
         }
-        Ok(Node::Object(object))
+        Ok(JsonNode::Object(object))
     }
 }
 

@@ -1,12 +1,12 @@
 //! The variables' text as keys: decoded when one is asked for, not before.
 
-use super::fault::ConfigFault;
+use super::fault::ConfigError;
 use super::secrets::Secret;
 use super::settings::Settings;
 use super::variable::Variable;
 use crate::key::encoding::decode_variable;
 use crate::key::verifying::server_base64;
-use crate::key::{KeyError, PrivateKey, PublicKey, SigningKey, VerifyingKey, WeakKeys, published};
+use crate::key::{KeyError, KeyStrength, PrivateKey, PublicKey, SigningKey, VerifyingKey, published};
 use crate::util::note::Notes;
 
 impl Settings {
@@ -14,8 +14,8 @@ impl Settings {
     /// warned about.
     ///
     /// # Errors
-    /// [`ConfigFault::Unset`] and [`ConfigFault::Key`].
-    pub fn verifying_key(&self, notes: &mut Notes) -> Result<VerifyingKey, ConfigFault> {
+    /// [`ConfigError::Unset`] and [`ConfigError::Key`].
+    pub fn verifying_key(&self, notes: &mut Notes) -> Result<VerifyingKey, ConfigError> {
         self.public(Variable::JwtPublicKey, notes).map(VerifyingKey::public)
     }
 
@@ -23,7 +23,7 @@ impl Settings {
     ///
     /// # Errors
     /// As [`Settings::verifying_key`].
-    pub fn cross_login_key(&self, notes: &mut Notes) -> Result<VerifyingKey, ConfigFault> {
+    pub fn cross_login_key(&self, notes: &mut Notes) -> Result<VerifyingKey, ConfigError> {
         self.public(Variable::CrossLoginJwtPublicKey, notes).map(VerifyingKey::public)
     }
 
@@ -31,8 +31,8 @@ impl Settings {
     /// other half: the server would refuse the tokens that it issues itself.
     ///
     /// # Errors
-    /// [`ConfigFault::Unset`], [`ConfigFault::Key`] and [`ConfigFault::NoPair`].
-    pub fn signing_key(&self, notes: &mut Notes) -> Result<SigningKey, ConfigFault> {
+    /// [`ConfigError::Unset`], [`ConfigError::Key`] and [`ConfigError::NoPair`].
+    pub fn signing_key(&self, notes: &mut Notes) -> Result<SigningKey, ConfigError> {
         let secret = self.secrets.require(Variable::JwtPrivateKey)?;
         let key = decode_variable(secret.text.expose(), "private key")
             .and_then(|pair| PrivateKey::ed25519_from_pair(&pair))
@@ -41,7 +41,7 @@ impl Settings {
         if let Some(public) = self.secret(Variable::JwtPublicKey) {
             let other = server_base64(public.text.expose()).map_err(|error| malformed(public, error))?;
             if other != key.public() {
-                return Err(ConfigFault::NoPair { private: secret.place(), public: public.place() });
+                return Err(ConfigError::NoPair { private: secret.place(), public: public.place() });
             }
         }
         SigningKey::private(key).map_err(|error| malformed(secret, error))
@@ -51,8 +51,8 @@ impl Settings {
     /// one is never a key; one shorter than its hash is refused unless weak keys are allowed.
     ///
     /// # Errors
-    /// [`ConfigFault::Unset`] and [`ConfigFault::Key`].
-    pub fn shared_key(&self, weak: WeakKeys) -> Result<VerifyingKey, ConfigFault> {
+    /// [`ConfigError::Unset`] and [`ConfigError::Key`].
+    pub fn shared_key(&self, weak: KeyStrength) -> Result<VerifyingKey, ConfigError> {
         let secret = self.secrets.require(Variable::CrossLoginJwtHs512Key)?;
         VerifyingKey::shared_from_base64(&secret.text, weak).map_err(|error| malformed(secret, error))
     }
@@ -61,12 +61,12 @@ impl Settings {
     ///
     /// # Errors
     /// As [`Settings::shared_key`].
-    pub fn shared_signing_key(&self, weak: WeakKeys) -> Result<SigningKey, ConfigFault> {
+    pub fn shared_signing_key(&self, weak: KeyStrength) -> Result<SigningKey, ConfigError> {
         let secret = self.secrets.require(Variable::CrossLoginJwtHs512Key)?;
         SigningKey::shared_from_base64(&secret.text, weak).map_err(|error| malformed(secret, error))
     }
 
-    fn public(&self, variable: Variable, notes: &mut Notes) -> Result<PublicKey, ConfigFault> {
+    fn public(&self, variable: Variable, notes: &mut Notes) -> Result<PublicKey, ConfigError> {
         let secret = self.secrets.require(variable)?;
         let key = server_base64(secret.text.expose()).map_err(|error| malformed(secret, error))?;
         warn_if_published(secret, &key, notes);
@@ -74,8 +74,8 @@ impl Settings {
     }
 }
 
-fn malformed(secret: &Secret, error: KeyError) -> ConfigFault {
-    ConfigFault::Key { variable: secret.variable, fault: error.configured(secret.place()) }
+fn malformed(secret: &Secret, error: KeyError) -> ConfigError {
+    ConfigError::Key { variable: secret.variable, fault: error.configured(secret.place()) }
 }
 
 fn warn_if_published(secret: &Secret, key: &PublicKey, notes: &mut Notes) {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use super::dotenv::{self, Dotenv};
-use super::fault::{ConfigFault, ConfigFaults};
+use super::fault::{ConfigError, ConfigErrors};
 use super::file::{self, FileSettings, never_if_zero};
 use super::origin::{Origin, Value};
 use super::secrets::{Secrets, warn_if_expanded};
@@ -37,12 +37,12 @@ pub struct Sources {
     pub environment: Environment,
 }
 
-/// Reads the settings. Relative paths are taken from the working folder, those in the files too,
+/// Reads the settings. Relative paths are taken from the working directory, those in the files too,
 /// as the server does. The notes are for people who want to know what the server would do.
 ///
 /// # Errors
-/// [`ConfigFaults`]: everything wrong in both files together.
-pub fn load(sources: Sources) -> Result<(Settings, Notes), ConfigFaults> {
+/// [`ConfigErrors`]: everything wrong in both files together.
+pub fn load(sources: Sources) -> Result<(Settings, Notes), ConfigErrors> {
     let mut findings = Findings::default();
     let config = open(sources.config, (DEFAULT_CONFIG, "--config"), "configuration", &mut findings, text);
     let env_file = open(
@@ -66,7 +66,7 @@ pub fn load(sources: Sources) -> Result<(Settings, Notes), ConfigFaults> {
         let parsed = dotenv::read(content).unwrap_or_else(|faults| {
             findings
                 .faults
-                .extend(faults.into_iter().map(|fault| ConfigFault::EnvFile { path: path.clone(), fault }));
+                .extend(faults.into_iter().map(|fault| ConfigError::EnvFile { path: path.clone(), fault }));
             Dotenv::default()
         });
         for entry in parsed.entries().iter().filter(|entry| entry.key.is_empty()).take(10) {
@@ -87,7 +87,7 @@ pub fn load(sources: Sources) -> Result<(Settings, Notes), ConfigFaults> {
     for provider in &mut from_file.oidc {
         provider.client_secret = client_secret(provider, &sources.environment, dotenv, &mut findings);
     }
-    ConfigFaults::check(findings.faults)?;
+    ConfigErrors::check(findings.faults)?;
     let settings = Settings {
         config_file,
         env_file: env_file.map(|(path, _)| path),
@@ -154,7 +154,7 @@ fn client_secret(
     let origin = Origin::EnvFile { path: path.to_owned(), line: entry.line };
     warn_if_expanded(name, entry, &origin, &mut findings.notes);
     if !entry.is_text {
-        findings.faults.push(ConfigFault::NotText { variable: name.to_owned(), origin });
+        findings.faults.push(ConfigError::NotText { variable: name.to_owned(), origin });
         return None;
     }
     Some(Value::new(entry.value.clone(), origin))

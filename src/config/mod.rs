@@ -28,7 +28,7 @@ mod server_findings;
 mod settings;
 mod variable;
 
-pub use fault::{ConfigFault, ConfigFaults};
+pub use fault::{ConfigError, ConfigErrors};
 pub use load::{DEFAULT_CONFIG, DEFAULT_ENV_FILE, Sources, load};
 pub use origin::{Origin, Value};
 pub use secrets::{Secret, Secrets};

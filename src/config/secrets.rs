@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::dotenv::{Dotenv, Entry};
-use super::fault::ConfigFault;
+use super::dotenv::{Dotenv, DotenvEntry};
+use super::fault::ConfigError;
 use super::origin::Origin;
 use super::variable::Variable;
 use crate::util::environment::Environment;
@@ -38,7 +38,7 @@ fn place(variable: Variable, origin: &Origin) -> String {
 }
 
 /// The server replaces `$NAME` in a value, which few mean who have a `$` in a password.
-pub(super) fn warn_if_expanded(name: &str, entry: &Entry, origin: &Origin, notes: &mut Notes) {
+pub(super) fn warn_if_expanded(name: &str, entry: &DotenvEntry, origin: &Origin, notes: &mut Notes) {
     if entry.expanded {
         let place = format!("{} in {origin}", escape(name));
         notes.warn_with(
@@ -80,9 +80,9 @@ impl Secrets {
     /// The content of a variable that must be set.
     ///
     /// # Errors
-    /// [`ConfigFault::Unset`], which knows where it is set to nothing.
-    pub fn require(&self, variable: Variable) -> Result<&Secret, ConfigFault> {
-        self.get(variable).ok_or_else(|| ConfigFault::Unset {
+    /// [`ConfigError::Unset`], which knows where it is set to nothing.
+    pub fn require(&self, variable: Variable) -> Result<&Secret, ConfigError> {
+        self.get(variable).ok_or_else(|| ConfigError::Unset {
             variable,
             empty: self.empty.iter().find(|(empty, _)| *empty == variable).map(|(_, origin)| origin.clone()),
             env_file: self.env_file.clone(),
@@ -101,7 +101,7 @@ impl Secrets {
         environment: &Environment,
         file: Option<(&Path, &Dotenv)>,
         notes: &mut Notes,
-        faults: &mut Vec<ConfigFault>,
+        faults: &mut Vec<ConfigError>,
     ) -> Self {
         let mut secrets = Self { env_file: file.map(|(path, _)| path.to_owned()), ..Self::default() };
         let mut in_file = false;
@@ -137,7 +137,7 @@ impl Secrets {
             let origin = Origin::EnvFile { path: path.to_owned(), line: entry.line };
             warn_if_expanded(name, entry, &origin, notes);
             if !entry.is_text {
-                faults.push(ConfigFault::NotText { variable: name.to_owned(), origin });
+                faults.push(ConfigError::NotText { variable: name.to_owned(), origin });
             } else if entry.value.is_empty() {
                 secrets.empty.push((variable, origin));
             } else {

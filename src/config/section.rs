@@ -3,8 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::fault::ConfigFault;
-use super::json::Node;
+use super::fault::ConfigError;
+use super::json::JsonNode;
 use super::origin::{Origin, Value};
 use crate::util::duration::GoDuration;
 use crate::util::note::Notes;
@@ -17,7 +17,7 @@ const TOLD_UNKNOWN: usize = 10;
 /// What is found out on the way.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
-    pub(super) faults: Vec<ConfigFault>,
+    pub(super) faults: Vec<ConfigError>,
     pub(super) notes: Notes,
 }
 
@@ -47,7 +47,7 @@ pub(super) struct Section<'a> {
     file: &'a Path,
     /// The keys above, such as `auth.jwts`; empty at the root.
     path: String,
-    members: Vec<(&'a str, &'a Node)>,
+    members: Vec<(&'a str, &'a JsonNode)>,
     /// The names that were asked for.
     known: Vec<&'static str>,
 }
@@ -57,17 +57,17 @@ impl<'a> Section<'a> {
     pub(super) fn new(
         file: &'a Path,
         path: &str,
-        nodes: impl IntoIterator<Item = &'a Node>,
+        nodes: impl IntoIterator<Item = &'a JsonNode>,
         findings: &mut Findings,
     ) -> Self {
         let mut members = Vec::new();
         for node in nodes {
             match node {
-                Node::Object(object) => {
+                JsonNode::Object(object) => {
                     members.extend(object.iter().map(|(name, node)| (name.as_str(), node)))
                 }
-                Node::Null => {}
-                other => findings.faults.push(ConfigFault::Type {
+                JsonNode::Null => {}
+                other => findings.faults.push(ConfigError::Type {
                     path: file.to_owned(),
                     key: path.to_owned(),
                     found: other.describe(),
@@ -89,7 +89,7 @@ impl<'a> Section<'a> {
     }
 
     /// Its members, as they stand.
-    pub(super) fn members(&self) -> impl Iterator<Item = (&'a str, &'a Node)> + '_ {
+    pub(super) fn members(&self) -> impl Iterator<Item = (&'a str, &'a JsonNode)> + '_ {
         self.members.iter().copied()
     }
 
@@ -106,7 +106,7 @@ impl<'a> Section<'a> {
     pub(super) fn exact_state(&self, name: &str) -> SectionState {
         match self.members.iter().rfind(|(member, _)| *member == name) {
             None => SectionState::Missing,
-            Some((_, Node::Null)) => SectionState::Null,
+            Some((_, JsonNode::Null)) => SectionState::Null,
             Some(_) => SectionState::Present,
         }
     }
@@ -120,7 +120,7 @@ impl<'a> Section<'a> {
     /// one counts. Warns about duplicates and about names that differ by case.
     pub(super) fn exact_section(&mut self, name: &'static str, findings: &mut Findings) -> Option<Self> {
         self.known.push(name);
-        let nodes: Vec<&'a Node> =
+        let nodes: Vec<&'a JsonNode> =
             self.members.iter().filter(|(member, _)| *member == name).map(|(_, node)| *node).collect();
         let mut misspelled: Vec<&str> = Vec::new();
         for found in self.misspellings(name) {
@@ -146,18 +146,18 @@ impl<'a> Section<'a> {
                 nodes.len()
             ));
         }
-        let last = nodes.last().filter(|node| ***node != Node::Null)?;
+        let last = nodes.last().filter(|node| ***node != JsonNode::Null)?;
         Some(Section::new(self.file, &self.key(name), [*last], findings))
     }
 
     /// The member with exactly this name, the last of several.
-    pub(super) fn exact_member(&self, name: &str) -> Option<&'a Node> {
+    pub(super) fn exact_member(&self, name: &str) -> Option<&'a JsonNode> {
         self.members.iter().rfind(|(member, _)| *member == name).map(|(_, node)| *node)
     }
 
     /// Whether a member of this name is there and not null.
     pub(super) fn has(&self, name: &str) -> bool {
-        self.members.iter().any(|(member, node)| same_name(member, name) && **node != Node::Null)
+        self.members.iter().any(|(member, node)| same_name(member, name) && **node != JsonNode::Null)
     }
 
     /// A member's name with those above it.
@@ -169,8 +169,8 @@ impl<'a> Section<'a> {
         Origin::File { path: self.file.to_owned(), key: self.key(name) }
     }
 
-    fn type_fault(&self, name: &str, node: &Node, wanted: &'static str) -> ConfigFault {
-        ConfigFault::Type { path: self.file.to_owned(), key: self.key(name), found: node.describe(), wanted }
+    fn type_fault(&self, name: &str, node: &JsonNode, wanted: &'static str) -> ConfigError {
+        ConfigError::Type { path: self.file.to_owned(), key: self.key(name), found: node.describe(), wanted }
     }
 
     /// The section below; all objects of that name together.
@@ -179,7 +179,7 @@ impl<'a> Section<'a> {
         if !self.has(name) {
             return None;
         }
-        let nodes: Vec<&Node> = self
+        let nodes: Vec<&JsonNode> = self
             .members
             .iter()
             .filter(|(member, _)| same_name(member, name))
@@ -202,7 +202,7 @@ impl<'a> Section<'a> {
         &mut self,
         spellings: &[&'static str],
         findings: &mut Findings,
-    ) -> Option<(&'a str, &'a Node)> {
+    ) -> Option<(&'a str, &'a JsonNode)> {
         self.known.extend(spellings);
         let mut chosen = None;
         for spelling in spellings {
@@ -227,7 +227,7 @@ impl<'a> Section<'a> {
                 )),
             }
         }
-        chosen.filter(|(_, node)| **node != Node::Null)
+        chosen.filter(|(_, node)| **node != JsonNode::Null)
     }
 
     /// A text.
@@ -238,7 +238,7 @@ impl<'a> Section<'a> {
     ) -> Option<Value<String>> {
         let (name, node) = self.member(spellings, findings)?;
         match node {
-            Node::Text(text) => Some(Value::new(text.clone(), self.origin(name))),
+            JsonNode::Text(text) => Some(Value::new(text.clone(), self.origin(name))),
             other => {
                 findings.faults.push(self.type_fault(name, other, "text"));
                 None
@@ -268,7 +268,7 @@ impl<'a> Section<'a> {
     pub(super) fn switch(&mut self, spellings: &[&'static str], findings: &mut Findings) -> Value<bool> {
         match self.member(spellings, findings) {
             None => Value::by_default(false),
-            Some((name, Node::Bool(value))) => Value::new(*value, self.origin(name)),
+            Some((name, JsonNode::Bool(value))) => Value::new(*value, self.origin(name)),
             Some((name, other)) => {
                 findings.faults.push(self.type_fault(name, other, "true or false"));
                 Value::by_default(false)
@@ -306,11 +306,11 @@ impl<'a> Section<'a> {
     ) -> Option<Value<Vec<String>>> {
         let (name, node) = self.member(spellings, findings)?;
         let texts = match node {
-            Node::Text(text) => Some(split(text)),
-            Node::List(items) => items
+            JsonNode::Text(text) => Some(split(text)),
+            JsonNode::List(items) => items
                 .iter()
                 .map(|item| match item {
-                    Node::Text(text) => Some(text.clone()),
+                    JsonNode::Text(text) => Some(text.clone()),
                     _ => None,
                 })
                 .collect(),
@@ -332,7 +332,7 @@ impl<'a> Section<'a> {
         findings: &mut Findings,
     ) -> Option<Value<Vec<String>>> {
         let (name, node) = self.member(spellings, findings)?;
-        if matches!(node, Node::List(_)) {
+        if matches!(node, JsonNode::List(_)) {
             return self.texts(spellings, findings);
         }
         findings.faults.push(self.type_fault(name, node, "a list of texts"));
@@ -343,7 +343,7 @@ impl<'a> Section<'a> {
     pub(super) fn has_object(&mut self, spellings: &[&'static str], findings: &mut Findings) -> bool {
         match self.member(spellings, findings) {
             None => false,
-            Some((_, Node::Object(_))) => true,
+            Some((_, JsonNode::Object(_))) => true,
             Some((name, other)) => {
                 findings.faults.push(self.type_fault(name, other, "an object"));
                 false
@@ -359,11 +359,11 @@ impl<'a> Section<'a> {
     ) -> Option<Value<Option<GoDuration>>> {
         let (name, node) = self.member(spellings, findings)?;
         let duration = match node {
-            Node::Text(text) if text.is_empty() => None,
-            Node::Text(text) => match text.parse() {
+            JsonNode::Text(text) if text.is_empty() => None,
+            JsonNode::Text(text) => match text.parse() {
                 Ok(duration) => Some(duration),
                 Err(error) => {
-                    findings.faults.push(ConfigFault::Duration {
+                    findings.faults.push(ConfigError::Duration {
                         path: self.file.to_owned(),
                         key: self.key(name),
                         suggestion: super::fault::in_go_units(text),
@@ -372,7 +372,7 @@ impl<'a> Section<'a> {
                     return None;
                 }
             },
-            Node::Number(number) if number.as_f64() == Some(0.0) => None,
+            JsonNode::Number(number) if number.as_f64() == Some(0.0) => None,
             other => {
                 findings.faults.push(self.type_fault(name, other, "a duration as text, such as \"24h\""));
                 return None;
@@ -397,7 +397,7 @@ impl<'a> Section<'a> {
             Err(mut above) => {
                 let member = above.pop().unwrap_or_default();
                 above.insert(0, self.key(name));
-                findings.faults.push(ConfigFault::Duplicate {
+                findings.faults.push(ConfigError::Duplicate {
                     path: self.file.to_owned(),
                     key: above.join("."),
                     member,

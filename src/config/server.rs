@@ -1,7 +1,7 @@
 //! What the server reads in the configuration besides the settings that this toolkit uses, and
 //! what prevents its start.
 
-use super::json::Node;
+use super::json::JsonNode;
 use super::origin::Value;
 use super::section::{Section, SectionState, same_name};
 
@@ -122,8 +122,8 @@ impl ServerConfig {
                         self.wrong_in_main.push(format!("{}: {}", main.key(name), node.describe()));
                     }
                     match *known {
-                        "db" => self.is_db_empty = matches!(node, Node::Text(text) if text.is_empty()),
-                        "session-max-age" => self.session_age_is_number = matches!(node, Node::Number(_)),
+                        "db" => self.is_db_empty = matches!(node, JsonNode::Text(text) if text.is_empty()),
+                        "session-max-age" => self.session_age_is_number = matches!(node, JsonNode::Number(_)),
                         _ => {}
                     }
                 }
@@ -134,14 +134,14 @@ impl ServerConfig {
 
 impl Kind {
     /// Whether a value has this type; `null` leaves the default.
-    fn matches(self, node: &Node) -> bool {
+    fn matches(self, node: &JsonNode) -> bool {
         match (self, node) {
-            (_, Node::Null)
-            | (Self::String, Node::Text(_))
-            | (Self::Boolean, Node::Bool(_))
-            | (Self::Array, Node::List(_))
-            | (Self::Object, Node::Object(_)) => true,
-            (Self::Integer, Node::Number(number)) => number.as_i64().is_some(),
+            (_, JsonNode::Null)
+            | (Self::String, JsonNode::Text(_))
+            | (Self::Boolean, JsonNode::Bool(_))
+            | (Self::Array, JsonNode::List(_))
+            | (Self::Object, JsonNode::Object(_)) => true,
+            (Self::Integer, JsonNode::Number(number)) => number.as_i64().is_some(),
             _ => false,
         }
     }

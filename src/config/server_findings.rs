@@ -5,14 +5,14 @@
 //! prevents the start, and both halves of the key pair are needed. Pure: settings in, findings
 //! out.
 
-use super::fault::ConfigFault;
+use super::fault::ConfigError;
 use super::origin::Origin;
 use super::section::SectionState;
 use super::settings::Settings;
 use super::variable::Variable;
-use crate::key::WeakKeys;
+use crate::key::KeyStrength;
 use crate::key::encoding::decode_as_server;
-use crate::util::diagnostic::Fault as _;
+use crate::util::diagnostic::Diagnostic as _;
 use crate::util::note::Notes;
 use crate::util::quote::{quote, quote_path};
 
@@ -105,7 +105,7 @@ impl Settings {
     /// What `/jwt-login` needs and does not have.
     #[must_use]
     pub fn jwt_login_lacks(&self, keys: ServerKeys) -> Vec<String> {
-        match self.shared_key(WeakKeys::Allow) {
+        match self.shared_key(KeyStrength::AllowWeak) {
             Err(fault) if keys == ServerKeys::Configured => vec![without_place(&fault)],
             _ => Vec::new(),
         }
@@ -273,9 +273,9 @@ impl Settings {
 }
 
 /// A missing variable by its name alone; a malformed one with its place and what is wrong.
-fn without_place(fault: &ConfigFault) -> String {
+fn without_place(fault: &ConfigError) -> String {
     match fault {
-        ConfigFault::Unset { variable, .. } => format!("{} is not set", variable.name()),
+        ConfigError::Unset { variable, .. } => format!("{} is not set", variable.name()),
         other => other.to_string(),
     }
 }

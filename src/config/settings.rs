@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value as Json};
 
-use super::fault::ConfigFault;
+use super::fault::ConfigError;
 use super::origin::{Origin, Value};
 use super::secrets::{Secret, Secrets};
 use super::server::ServerConfig;
@@ -25,7 +25,7 @@ pub struct Settings {
     pub config_file: Option<PathBuf>,
     /// The environment file that was read.
     pub env_file: Option<PathBuf>,
-    /// The SQLite database; a relative path is taken from the working folder, as the server does.
+    /// The SQLite database; a relative path is taken from the working directory, as the server does.
     pub db: Value<PathBuf>,
     /// The length of a session; `None` is one that never ends. It may be negative.
     pub session_max_age: Value<Option<GoDuration>>,
@@ -166,10 +166,10 @@ impl Settings {
         self.secrets.get(variable)
     }
 
-    /// The fault for a key without which something can't be done.
+    /// The fault for a key without which something cannot be done.
     #[must_use]
-    pub fn missing(&self, key: &str) -> ConfigFault {
-        ConfigFault::MissingKey { path: self.config_file.clone(), key: key.to_owned() }
+    pub fn missing(&self, key: &str) -> ConfigError {
+        ConfigError::MissingKey { path: self.config_file.clone(), key: key.to_owned() }
     }
 
     /// The provider of this name.

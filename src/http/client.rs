@@ -26,12 +26,12 @@ use zeroize::Zeroizing;
 
 use super::proxy::ProxyOption;
 use super::tls;
-use crate::util::diagnostic::Fault;
+use crate::util::diagnostic::Diagnostic;
 use crate::util::file::reason;
 use crate::util::kind::Kind;
 use crate::util::quote::{escape, quote};
 use crate::util::secret::SecretText;
-use crate::util::trust::{self, Certificates};
+use crate::util::trust::{self, CaCertificates};
 
 /// The most that is taken of an answer's body, in bytes, unless the options say otherwise.
 pub const BODY_LIMIT: usize = 1 << 20;
@@ -47,12 +47,12 @@ const SHOWN_CHARS: usize = 160;
 
 /// Whose certificates are trusted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Trust {
+pub enum HttpTrust {
     /// Those the system trusts.
     #[default]
     System,
     /// Those the system trusts and the ones in this PEM text (`--ca-file`).
-    SystemAnd(Vec<u8>),
+    SystemPlus(Vec<u8>),
     /// Only the ones in this PEM text (`jwks_ca_pem`, `oidc_discovery_ca_pem`).
     Only(Vec<u8>),
 }
@@ -78,9 +78,9 @@ pub struct Bearer {
 
 /// How careful the client is. The default is what a token endpoint deserves.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub struct HttpOptions {
     /// Whose certificates are trusted.
-    pub trust: Trust,
+    pub trust: HttpTrust,
     /// The time to look up the name and connect, TLS included. Default 10 s.
     pub connect_timeout: Duration,
     /// The time for the whole exchange, to the last byte of the body. Default 30 s.
@@ -98,10 +98,10 @@ pub struct Options {
     pub bearer: Option<Bearer>,
 }
 
-impl Default for Options {
+impl Default for HttpOptions {
     fn default() -> Self {
         Self {
-            trust: Trust::System,
+            trust: HttpTrust::System,
             connect_timeout: Duration::from_secs(10),
             timeout: Duration::from_secs(30),
             body_limit: BODY_LIMIT,
@@ -127,9 +127,9 @@ pub enum HttpError {
     },
     /// `http` to a host that is not loopback.
     #[error("{} is plain http: whoever is on the way could read and change what is said", quote(.0))]
-    Plain(String),
+    PlainHttp(String),
     /// The CA file holds nothing that can be trusted.
-    #[error("the CA certificates can't be used: {0}")]
+    #[error("the CA certificates cannot be used: {0}")]
     BadCa(String),
     /// The system trusts nobody, and no CA file was given.
     #[error("this system has no CA certificates, so that no server can be trusted")]
@@ -138,10 +138,10 @@ pub enum HttpError {
     #[error("{} is no address of a proxy, wanted http://HOST:PORT or https://HOST:PORT", quote(.0))]
     BadProxy(String),
     /// No such host.
-    #[error("{} can't be reached: no host of that name", quote(.0))]
+    #[error("{} cannot be reached: no host of that name", quote(.0))]
     NoHost(String),
     /// Nobody answers there.
-    #[error("{} can't be reached: {why}", quote(.url))]
+    #[error("{} cannot be reached: {why}", quote(.url))]
     Unreachable {
         /// The address.
         url: String,
@@ -187,7 +187,7 @@ pub enum HttpError {
     },
     /// The answer ended in the middle, or is no HTTP.
     #[error("{} broke off or speaks no HTTP: {why}", quote(.url))]
-    Broken {
+    Malformed {
         /// The address.
         url: String,
         /// What is wrong.
@@ -202,8 +202,8 @@ pub enum HttpError {
         to: String,
     },
     /// A status that is no success.
-    #[error("{} answered with status {status}{}", quote(.url), said(.text))]
-    Refused {
+    #[error("{} answered with status {status}{}", quote(.url), server_text(.text))]
+    ErrorStatus {
         /// The address.
         url: String,
         /// The HTTP status.
@@ -212,7 +212,7 @@ pub enum HttpError {
         text: String,
     },
     /// The body is not the JSON that was wanted.
-    #[error("{} did not answer with the JSON that was wanted: {why}{}", quote(.url), said(.text))]
+    #[error("{} did not answer with the JSON that was wanted: {why}{}", quote(.url), server_text(.text))]
     NotJson {
         /// The address.
         url: String,
@@ -232,8 +232,8 @@ impl HttpError {
             Self::NoHost(_)
             | Self::Unreachable { .. }
             | Self::TimedOut { .. }
-            | Self::Broken { .. }
-            | Self::Refused { status: 500.., .. } => true,
+            | Self::Malformed { .. }
+            | Self::ErrorStatus { status: 500.., .. } => true,
             Self::Proxied { source, .. } => source.may_pass(),
             _ => false,
         }
@@ -241,15 +241,15 @@ impl HttpError {
 }
 
 /// The server's own words as the end of a message.
-fn said(text: &str) -> String {
+fn server_text(text: &str) -> String {
     if text.is_empty() { String::new() } else { format!(": {}", quote(text)) }
 }
 
-impl Fault for HttpError {
+impl Diagnostic for HttpError {
     fn kind(&self) -> Kind {
         match self {
             Self::BadUrl { .. } => Kind::UrlMalformed,
-            Self::Plain(_) => Kind::UrlNotHttps,
+            Self::PlainHttp(_) => Kind::UrlNotHttps,
             Self::BadCa(_) => Kind::CaMalformed,
             Self::NoRoots => Kind::CaMissing,
             Self::BadProxy(_) => Kind::ProxyMalformed,
@@ -260,16 +260,16 @@ impl Fault for HttpError {
             Self::ExpectsTls(_) => Kind::ServerExpectsTls,
             Self::Proxied { source, .. } => source.kind(),
             Self::TooLarge { .. } => Kind::AnswerTooLarge,
-            Self::Broken { .. } => Kind::AnswerMalformed,
+            Self::Malformed { .. } => Kind::AnswerMalformed,
             Self::Redirected { .. } => Kind::AnswerRedirect,
-            Self::Refused { .. } => Kind::AnswerErrorStatus,
+            Self::ErrorStatus { .. } => Kind::AnswerErrorStatus,
             Self::NotJson { .. } => Kind::AnswerNotJson,
         }
     }
 
     fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::Plain(url) => match url.strip_prefix("http://") {
+            Self::PlainHttp(url) => match url.strip_prefix("http://") {
                 Some(rest) => format!("use https://{rest}"),
                 None => return None,
             },
@@ -342,7 +342,7 @@ pub fn shown(url: &Url) -> String {
 /// needs them. A copy shares both from then on.
 #[derive(Clone)]
 pub struct Client {
-    options: Options,
+    options: HttpOptions,
     plain: OnceLock<Agent>,
     safe: OnceLock<Agent>,
     proxied: OnceLock<Agent>,
@@ -360,8 +360,8 @@ impl Client {
     /// # Errors
     /// [`HttpError::BadCa`] when the CA text holds no certificate or a broken one,
     /// [`HttpError::BadProxy`].
-    pub fn new(options: Options) -> Result<Self, HttpError> {
-        if let Trust::SystemAnd(pem) | Trust::Only(pem) = &options.trust {
+    pub fn new(options: HttpOptions) -> Result<Self, HttpError> {
+        if let HttpTrust::SystemPlus(pem) | HttpTrust::Only(pem) = &options.trust {
             tls::own_roots(pem).map_err(HttpError::BadCa)?;
         }
         proxy_of(&options)?;
@@ -370,7 +370,7 @@ impl Client {
 
     /// The options the client was made with.
     #[must_use]
-    pub const fn options(&self) -> &Options {
+    pub const fn options(&self) -> &HttpOptions {
         &self.options
     }
 
@@ -378,12 +378,12 @@ impl Client {
     /// when the options allow it.
     ///
     /// # Errors
-    /// [`HttpError::Plain`], [`HttpError::BadUrl`].
+    /// [`HttpError::PlainHttp`], [`HttpError::BadUrl`].
     pub fn check(&self, url: &Url) -> Result<(), HttpError> {
         match url.scheme() {
             "https" => Ok(()),
             "http" if self.options.allow_plain || is_loopback(url) => Ok(()),
-            "http" => Err(HttpError::Plain(shown(url))),
+            "http" => Err(HttpError::PlainHttp(shown(url))),
             _ => Err(HttpError::BadUrl { url: shown(url), why: "it must begin with https://".to_owned() }),
         }
     }
@@ -473,7 +473,7 @@ impl Client {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             let (name, value) = header(name, value)
-                .ok_or_else(|| bad_url(url, "a header for it has a character that can't be sent"))?;
+                .ok_or_else(|| bad_url(url, "a header for it has a character that cannot be sent"))?;
             map.insert(name, value);
         }
         let answer = match form {
@@ -565,7 +565,7 @@ fn bad_url(url: &Url, why: &str) -> HttpError {
     HttpError::BadUrl { url: shown(url), why: why.to_owned() }
 }
 
-fn proxy_of(options: &Options) -> Result<Option<ureq::Proxy>, HttpError> {
+fn proxy_of(options: &HttpOptions) -> Result<Option<ureq::Proxy>, HttpError> {
     let Some(option) = &options.proxy else { return Ok(None) };
     option.build().map(Some).ok_or_else(|| HttpError::BadProxy(option.shown()))
 }
@@ -576,7 +576,9 @@ fn proxied(proxy: &ProxyOption, source: HttpError) -> HttpError {
         HttpError::Unreachable { .. }
         | HttpError::TimedOut { .. }
         | HttpError::Tls { .. }
-        | HttpError::Broken { .. } => HttpError::Proxied { proxy: proxy.shown(), source: Box::new(source) },
+        | HttpError::Malformed { .. } => {
+            HttpError::Proxied { proxy: proxy.shown(), source: Box::new(source) }
+        }
         // The proxy looks up the server's name; what was not found is its own.
         HttpError::NoHost(_) => {
             HttpError::Proxied { proxy: proxy.shown(), source: Box::new(HttpError::NoHost(proxy.shown())) }
@@ -586,14 +588,14 @@ fn proxied(proxy: &ProxyOption, source: HttpError) -> HttpError {
 }
 
 /// The TLS settings with the certificates that are trusted.
-fn client_config(trust: &Trust) -> Result<Arc<ClientConfig>, HttpError> {
+fn client_config(trust: &HttpTrust) -> Result<Arc<ClientConfig>, HttpError> {
     let own = |pem: &[u8]| tls::own_roots(pem).map_err(HttpError::BadCa);
     let certificates = match trust {
-        Trust::System => trust::system(),
-        Trust::SystemAnd(pem) => trust::system().into_iter().chain(own(pem)?).collect(),
-        Trust::Only(pem) => own(pem)?,
+        HttpTrust::System => trust::system(),
+        HttpTrust::SystemPlus(pem) => trust::system().into_iter().chain(own(pem)?).collect(),
+        HttpTrust::Only(pem) => own(pem)?,
     };
-    let certificates = Arc::new(Certificates::new(certificates));
+    let certificates = Arc::new(CaCertificates::new(certificates));
     if certificates.is_empty() {
         return Err(HttpError::NoRoots);
     }
@@ -616,10 +618,11 @@ fn explain(error: &ureq::Error, url: &Url) -> HttpError {
         Error::ConnectProxyFailed(why) => {
             HttpError::Unreachable { url: shown(url), why: format!("the proxy refused: {}", escape(why)) }
         }
-        Error::LargeResponseHeader(..) => {
-            HttpError::Broken { url: shown(url), why: format!("headers of more than {HEADER_LIMIT} bytes") }
-        }
-        other => HttpError::Broken { url: shown(url), why: escape(&other.to_string()) },
+        Error::LargeResponseHeader(..) => HttpError::Malformed {
+            url: shown(url),
+            why: format!("headers of more than {HEADER_LIMIT} bytes"),
+        },
+        other => HttpError::Malformed { url: shown(url), why: escape(&other.to_string()) },
     }
 }
 
@@ -647,10 +650,10 @@ fn explain_io(error: &io::Error, url: &Url) -> HttpError {
         ErrorKind::ConnectionReset
         | ErrorKind::ConnectionAborted
         | ErrorKind::BrokenPipe
-        | ErrorKind::UnexpectedEof => HttpError::Broken { url: shown(url), why: reason(error) },
+        | ErrorKind::UnexpectedEof => HttpError::Malformed { url: shown(url), why: reason(error) },
         // What getaddrinfo says has no kind of its own.
         _ if error.to_string().contains("failed to lookup address") => HttpError::NoHost(shown(url)),
-        _ => HttpError::Broken { url: shown(url), why: escape(&reason(error)) },
+        _ => HttpError::Malformed { url: shown(url), why: escape(&reason(error)) },
     }
 }
 
@@ -736,7 +739,7 @@ impl Response {
     /// The answer itself if its status is a success.
     ///
     /// # Errors
-    /// [`HttpError::Redirected`], [`HttpError::Refused`].
+    /// [`HttpError::Redirected`], [`HttpError::ErrorStatus`].
     pub fn success(self) -> Result<Self, HttpError> {
         match self.status {
             200..=299 => Ok(self),
@@ -755,7 +758,7 @@ impl Response {
         }
         let readable = matches!(self.media_type().as_str(), "text/plain" | "application/json" | "");
         let text = if readable { self.beginning() } else { String::new() };
-        HttpError::Refused { url: shown(&self.url), status: self.status, text }
+        HttpError::ErrorStatus { url: shown(&self.url), status: self.status, text }
     }
 
     /// Whether this is how servers answer plain http on a port that speaks TLS (Go, nginx, Apache).
@@ -819,7 +822,7 @@ mod tests {
     fn an_address_with_a_password_is_refused_without_repeating_it() {
         let refused = parse_url("https://u:hunter2@h.example/").unwrap_err();
         assert!(!refused.to_string().contains("hunter2"), "{refused}");
-        assert_eq!(refused.status(), crate::util::diagnostic::Status::Config);
+        assert_eq!(refused.status(), crate::util::diagnostic::ExitStatus::Config);
     }
 
     #[test]
@@ -828,7 +831,7 @@ mod tests {
             ["socks5://me:hunter2@p:1080", "http://me:hunter2@:80", "me:hunter2@", "http://me:a@hunter2@p:x"]
         {
             let proxy = ProxyOption { url: url.to_owned(), except: String::new() };
-            let options = Options { proxy: Some(proxy), ..Options::default() };
+            let options = HttpOptions { proxy: Some(proxy), ..HttpOptions::default() };
             assert!(!format!("{options:?}").contains("hunter2"), "{options:?}");
             let refused = Client::new(options).unwrap_err();
             assert!(matches!(refused, HttpError::BadProxy(_)), "{url}: {refused:?}");
@@ -845,7 +848,7 @@ mod tests {
 
     #[test]
     fn plain_http_is_for_loopback_only() {
-        let client = Client::new(Options::default()).unwrap();
+        let client = Client::new(HttpOptions::default()).unwrap();
         let check = |text: &str| client.check(&parse_url(text).unwrap());
         for text in ["http://localhost:1/", "http://127.8.8.8/", "http://[::1]:8/", "https://h.example"] {
             assert_eq!(check(text), Ok(()), "{text}");
@@ -858,16 +861,16 @@ mod tests {
             "http://0.0.0.0",
             "http://[::]",
         ] {
-            assert!(matches!(check(text), Err(HttpError::Plain(_))), "{text}");
+            assert!(matches!(check(text), Err(HttpError::PlainHttp(_))), "{text}");
         }
-        let lax = Client::new(Options { allow_plain: true, ..Options::default() }).unwrap();
+        let lax = Client::new(HttpOptions { allow_plain: true, ..HttpOptions::default() }).unwrap();
         assert_eq!(lax.check(&parse_url("http://h.example/").unwrap()), Ok(()));
     }
 
     #[test]
     fn a_ca_file_without_a_proper_certificate_is_refused() {
         for pem in ["", "no pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
-            let options = Options { trust: Trust::SystemAnd(pem.into()), ..Options::default() };
+            let options = HttpOptions { trust: HttpTrust::SystemPlus(pem.into()), ..HttpOptions::default() };
             assert!(matches!(Client::new(options), Err(HttpError::BadCa(_))), "{pem:?}");
         }
     }

@@ -12,7 +12,7 @@ use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, Transport, TransportAdapter,
 };
 
-use crate::util::certificate::Rejection;
+use crate::util::certificate::CertificateRejection;
 use crate::util::quote::escape;
 
 /// The certificates of a PEM text; each must be one that can be trusted at all.
@@ -34,7 +34,7 @@ pub(super) fn own_roots(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, Stri
 
 /// A TLS error in words, and whether a CA file could help.
 pub(super) fn describe(error: &rustls::Error) -> (String, bool) {
-    if let Some(rejection) = Rejection::in_error(error) {
+    if let Some(rejection) = CertificateRejection::in_error(error) {
         return (rejection.why.clone(), rejection.unknown_issuer);
     }
     let why = match error {

@@ -7,7 +7,7 @@ use x509_cert::der::{Decode as _, Encode as _};
 use super::algorithm::Algorithm;
 use super::der::read_restricted_spki;
 use super::error::{KeyError, from_der};
-use super::public::{PublicKey, WeakKeys};
+use super::public::{KeyStrength, PublicKey};
 use crate::util::time::Timestamp;
 
 /// What a certificate says that matters here.
@@ -30,7 +30,7 @@ impl Certificate {
     ///
     /// # Errors
     /// What is wrong with the structure or with the key in it.
-    pub fn from_der(der: &[u8], weak: WeakKeys) -> Result<Self, KeyError> {
+    pub fn from_der(der: &[u8], weak: KeyStrength) -> Result<Self, KeyError> {
         let what = "certificate";
         let certificate = X509::from_der(der).map_err(|error| from_der(what, error.kind()))?;
         let tbs = certificate.tbs_certificate();

@@ -33,7 +33,7 @@ mod tests {
             r#"{"kty":"EC","crv":"P-256","x":"dN_1YF8Q1BGJdmL9zWDMi5D-2Nfc6iAAXXFvA88HPEk",
                 "y":"TfnjsR8tJg9coKogvNvmTAU6rfZeXZ-iRaXdgGsD4uw"}"#,
         );
-        let osdf = osdf.unwrap().verifying_key(crate::key::WeakKeys::Refuse).unwrap();
+        let osdf = osdf.unwrap().verifying_key(crate::key::KeyStrength::Enforce).unwrap();
         assert!(published(osdf.public_key().unwrap()).is_some_and(|place| place.contains("OSDF")));
         let other = server_base64("11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=").unwrap();
         assert_eq!(published(&other), None);

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use super::algorithm::Algorithm;
 use super::error::{DerKind, KeyError, from_der};
 use super::private::PrivateKey;
-use super::public::{Curve, PublicKey, WeakKeys};
+use super::public::{Curve, KeyStrength, PublicKey};
 use crate::util::printable::PrintableText;
 use crate::util::secret::SecretBytes;
 
@@ -176,7 +176,7 @@ fn wrong(what: &'static str) -> impl Fn(Error) -> KeyError {
 ///
 /// # Errors
 /// What is wrong with the structure or the key.
-pub fn read_spki(der: &[u8], weak: WeakKeys) -> Result<PublicKey, KeyError> {
+pub fn read_spki(der: &[u8], weak: KeyStrength) -> Result<PublicKey, KeyError> {
     let restricted = read_restricted_spki(der, weak)?;
     match restricted.algorithms {
         None => Ok(restricted.key),
@@ -189,7 +189,7 @@ pub fn read_spki(der: &[u8], weak: WeakKeys) -> Result<PublicKey, KeyError> {
 ///
 /// # Errors
 /// As [`read_spki`].
-pub fn read_restricted_spki(der: &[u8], weak: WeakKeys) -> Result<Restricted<PublicKey>, KeyError> {
+pub fn read_restricted_spki(der: &[u8], weak: KeyStrength) -> Result<Restricted<PublicKey>, KeyError> {
     let what = "public key (SPKI)";
     let spki = SubjectPublicKeyInfoRef::from_der(der).map_err(wrong(what))?;
     if spki.algorithm.oid == RSA_PSS {
@@ -203,7 +203,7 @@ pub fn read_restricted_spki(der: &[u8], weak: WeakKeys) -> Result<Restricted<Pub
 fn read_plain_spki(
     spki: &SubjectPublicKeyInfoRef<'_>,
     what: &'static str,
-    weak: WeakKeys,
+    weak: KeyStrength,
 ) -> Result<PublicKey, KeyError> {
     let key = spki.subject_public_key.as_bytes().ok_or(KeyError::UnusedBits(what))?;
     match spki.algorithm.oid {
@@ -249,7 +249,7 @@ pub fn write_spki(key: &PublicKey) -> Result<Vec<u8>, KeyError> {
 ///
 /// # Errors
 /// What is wrong with the structure or the key.
-pub fn read_pkcs1_public(der: &[u8], weak: WeakKeys) -> Result<PublicKey, KeyError> {
+pub fn read_pkcs1_public(der: &[u8], weak: KeyStrength) -> Result<PublicKey, KeyError> {
     let what = "RSA public key (PKCS#1)";
     let key = pkcs1::RsaPublicKeyRef::from_der(der).map_err(wrong(what))?;
     PublicKey::rsa(key.modulus.as_bytes(), key.public_exponent.as_bytes(), weak)
@@ -258,7 +258,7 @@ pub fn read_pkcs1_public(der: &[u8], weak: WeakKeys) -> Result<PublicKey, KeyErr
 fn write_pkcs1_public(key: &PublicKey) -> Result<Vec<u8>, KeyError> {
     let failed = |_: Error| KeyError::Crypto("writing the public key");
     let PublicKey::Rsa { modulus, exponent } = key else {
-        return Err(KeyError::NoForm { kind: key.kind(), form: "PKCS#1" });
+        return Err(KeyError::UnsupportedFormat { kind: key.kind(), form: "PKCS#1" });
     };
     pkcs1::RsaPublicKeyRef {
         modulus: UintRef::new(modulus).map_err(failed)?,
@@ -314,7 +314,7 @@ pub fn read_restricted_pkcs8(der: &[u8]) -> Result<Restricted<PrivateKey>, KeyEr
     let key = match public {
         None => key,
         Some(public) if matches!(key, PrivateKey::Rsa { .. }) => {
-            let same = read_pkcs1_public(public, WeakKeys::Refuse)? == key.public();
+            let same = read_pkcs1_public(public, KeyStrength::Enforce)? == key.public();
             if same { key } else { return Err(KeyError::Mismatch("RSA")) }
         }
         Some(public) => key.with_public_half(public)?,
@@ -393,7 +393,7 @@ fn write_sec1(key: &PrivateKey) -> Result<Zeroizing<Vec<u8>>, KeyError> {
             };
             bare.to_der().map(Zeroizing::new).map_err(failed)
         }
-        other => Err(KeyError::NoForm { kind: other.kind(), form: "SEC 1" }),
+        other => Err(KeyError::UnsupportedFormat { kind: other.kind(), form: "SEC 1" }),
     }
 }
 
@@ -413,9 +413,12 @@ mod tests {
     #[test]
     fn ed25519_has_no_parameters() {
         let plain = bytes(&["302a300506032b6570032100", POINT]);
-        assert!(read_spki(&plain, WeakKeys::Refuse).is_ok());
+        assert!(read_spki(&plain, KeyStrength::Enforce).is_ok());
         let with_null = bytes(&["302c300706032b65700500032100", POINT]);
-        assert_eq!(read_spki(&with_null, WeakKeys::Refuse), Err(KeyError::Parameters("public key (SPKI)")));
+        assert_eq!(
+            read_spki(&with_null, KeyStrength::Enforce),
+            Err(KeyError::Parameters("public key (SPKI)"))
+        );
     }
 
     #[test]

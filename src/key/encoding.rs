@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use zeroize::Zeroizing;
 
-use super::error::{Base64Fault, KeyError, Surroundings};
+use super::error::{Base64Error, KeyContext, KeyError};
 
 /// Decodes standard base64 with padding, passing over line ends as the server does.
 ///
@@ -21,8 +21,8 @@ pub fn decode_standard(text: &str, what: &'static str) -> Result<Zeroizing<Vec<u
     for (at, character) in text.chars().enumerate() {
         match character {
             'A'..='Z' | 'a'..='z' | '0'..='9' | '+' | '/' | '=' | '\r' | '\n' => {}
-            '-' | '_' => return Err(fault(Base64Fault::UrlAlphabet { at: at + 1 })),
-            _ => return Err(fault(Base64Fault::Character { at: at + 1 })),
+            '-' | '_' => return Err(fault(Base64Error::UrlAlphabet { at: at + 1 })),
+            _ => return Err(fault(Base64Error::Character { at: at + 1 })),
         }
     }
     STANDARD.decode(joined.as_bytes()).map(Zeroizing::new).map_err(|error| fault(reason(&error)))
@@ -41,7 +41,7 @@ pub fn decode_variable(text: &str, what: &'static str) -> Result<Zeroizing<Vec<u
 }
 
 /// What makes a text other than base64 although a key may be in it.
-fn surroundings(text: &str) -> Option<Surroundings> {
+fn surroundings(text: &str) -> Option<KeyContext> {
     let trimmed = text.trim();
     let name = trimmed.split_once('=').map(|(name, value)| (name, value.trim_end_matches('=')));
     let is_name = |name: &str| {
@@ -50,19 +50,19 @@ fn surroundings(text: &str) -> Option<Surroundings> {
             && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
     };
     Some(if text.contains("-----BEGIN") {
-        Surroundings::Pem
+        KeyContext::Pem
     } else if name.is_some_and(|(name, value)| is_name(name) && !value.is_empty()) {
-        Surroundings::Assignment
+        KeyContext::Assignment
     } else if trimmed.starts_with(['"', '\'', '\u{201c}', '\u{2018}']) || trimmed.ends_with(['"', '\'']) {
-        Surroundings::Quotes
+        KeyContext::Quotes
     } else if trimmed.starts_with('{') {
-        Surroundings::Jwk
+        KeyContext::Jwk
     } else if trimmed.contains("$(") || trimmed.contains("${") || trimmed.contains('`') {
-        Surroundings::Shell
+        KeyContext::Shell
     } else if text.contains("\\n") || trimmed.contains('\n') {
-        Surroundings::Lines
+        KeyContext::Lines
     } else if text.contains(char::is_whitespace) || text.contains('\u{feff}') {
-        Surroundings::Blanks
+        KeyContext::Blanks
     } else {
         return None;
     })
@@ -70,7 +70,7 @@ fn surroundings(text: &str) -> Option<Surroundings> {
 
 /// How a member of a JWK differs from RFC 7518 although its content is clear.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Spelling {
+pub enum Base64Deviation {
     /// `=` at the end.
     Padding,
     /// `+` or `/` of standard base64.
@@ -85,15 +85,15 @@ pub enum Spelling {
 pub fn decode_any_url(
     text: &str,
     what: &'static str,
-) -> Result<(Zeroizing<Vec<u8>>, Vec<Spelling>), KeyError> {
+) -> Result<(Zeroizing<Vec<u8>>, Vec<Base64Deviation>), KeyError> {
     let bare = text.trim_end_matches('=');
     let mut spellings = Vec::new();
     // More than two characters of padding stand for nothing.
     if bare.len() < text.len() && text.len() - bare.len() <= 2 {
-        spellings.push(Spelling::Padding);
+        spellings.push(Base64Deviation::Padding);
     }
     if bare.contains(['+', '/']) && !bare.contains(['-', '_']) {
-        spellings.push(Spelling::StandardAlphabet);
+        spellings.push(Base64Deviation::StandardAlphabet);
     }
     if spellings.is_empty() {
         return Ok((decode_url(text, what)?, spellings));
@@ -118,7 +118,7 @@ pub fn decode_any_url(
 pub fn decode_as_server(text: &str, what: &'static str) -> Result<Zeroizing<Vec<u8>>, KeyError> {
     use base64::engine::{GeneralPurpose, GeneralPurposeConfig};
     match decode_variable(text, what) {
-        Err(KeyError::Base64 { fault: Base64Fault::SpareBits, .. }) => {}
+        Err(KeyError::Base64 { fault: Base64Error::SpareBits, .. }) => {}
         decided => return decided,
     }
     let config = GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true);
@@ -145,8 +145,8 @@ pub fn decode_url(text: &str, what: &'static str) -> Result<Zeroizing<Vec<u8>>, 
     for (at, character) in text.chars().enumerate() {
         match character {
             'A'..='Z' | 'a'..='z' | '0'..='9' | '-' | '_' | '=' => {}
-            '+' | '/' => return Err(fault(Base64Fault::StandardAlphabet { at: at + 1 })),
-            _ => return Err(fault(Base64Fault::Character { at: at + 1 })),
+            '+' | '/' => return Err(fault(Base64Error::StandardAlphabet { at: at + 1 })),
+            _ => return Err(fault(Base64Error::Character { at: at + 1 })),
         }
     }
     URL_SAFE_NO_PAD.decode(text.as_bytes()).map(Zeroizing::new).map_err(|error| fault(reason(&error)))
@@ -158,10 +158,10 @@ pub fn encode_url(bytes: &[u8]) -> Zeroizing<String> {
     Zeroizing::new(URL_SAFE_NO_PAD.encode(bytes))
 }
 
-const fn reason(error: &base64::DecodeError) -> Base64Fault {
+const fn reason(error: &base64::DecodeError) -> Base64Error {
     match error {
-        base64::DecodeError::InvalidLastSymbol(..) => Base64Fault::SpareBits,
-        _ => Base64Fault::Padding,
+        base64::DecodeError::InvalidLastSymbol(..) => Base64Error::SpareBits,
+        _ => Base64Error::Padding,
     }
 }
 
@@ -175,12 +175,12 @@ mod tests {
         let refused = |fault| Err(KeyError::Base64 { what: "key", fault });
         assert_eq!(decoded("QQ=="), Ok(b"A".to_vec()));
         assert_eq!(decoded("Q\r\nQ=\n="), Ok(b"A".to_vec()), "the server passes over line ends");
-        assert_eq!(decoded("QR=="), refused(Base64Fault::SpareBits));
-        assert_eq!(decoded("QQ"), refused(Base64Fault::Padding));
-        assert_eq!(decoded("QQ==="), refused(Base64Fault::Padding));
-        assert_eq!(decoded("QQ==QQ=="), refused(Base64Fault::Padding));
-        assert_eq!(decoded(" QQ=="), refused(Base64Fault::Character { at: 1 }));
-        assert_eq!(decoded("Q-=="), refused(Base64Fault::UrlAlphabet { at: 2 }));
+        assert_eq!(decoded("QR=="), refused(Base64Error::SpareBits));
+        assert_eq!(decoded("QQ"), refused(Base64Error::Padding));
+        assert_eq!(decoded("QQ==="), refused(Base64Error::Padding));
+        assert_eq!(decoded("QQ==QQ=="), refused(Base64Error::Padding));
+        assert_eq!(decoded(" QQ=="), refused(Base64Error::Character { at: 1 }));
+        assert_eq!(decoded("Q-=="), refused(Base64Error::UrlAlphabet { at: 2 }));
         assert_eq!(decode_url("QQ", "key").map(|b| b.to_vec()), Ok(b"A".to_vec()));
         assert!(decode_url("QQ==", "key").is_err());
         assert!(decode_url("QR", "key").is_err());
@@ -189,10 +189,10 @@ mod tests {
     #[test]
     fn character_outside_base64url_is_rejected_with_its_position() {
         for (text, fault) in [
-            ("+A", Base64Fault::StandardAlphabet { at: 1 }),
-            ("QQA/", Base64Fault::StandardAlphabet { at: 4 }),
-            (" QQ", Base64Fault::Character { at: 1 }),
-            ("QQ Q", Base64Fault::Character { at: 3 }),
+            ("+A", Base64Error::StandardAlphabet { at: 1 }),
+            ("QQA/", Base64Error::StandardAlphabet { at: 4 }),
+            (" QQ", Base64Error::Character { at: 1 }),
+            ("QQ Q", Base64Error::Character { at: 3 }),
         ] {
             let error = decode_url(text, "key").map(|bytes| bytes.to_vec());
             assert_eq!(error, Err(KeyError::Base64 { what: "key", fault }), "{text}");
@@ -203,8 +203,8 @@ mod tests {
     fn other_spellings_of_base64url_have_the_same_content_and_are_named() {
         let read = |text| decode_any_url(text, "x").map(|(bytes, spellings)| (bytes.to_vec(), spellings));
         assert_eq!(read("-_8"), Ok((vec![0xfb, 0xff], vec![])));
-        assert_eq!(read("-_8="), Ok((vec![0xfb, 0xff], vec![Spelling::Padding])));
-        assert_eq!(read("+/8"), Ok((vec![0xfb, 0xff], vec![Spelling::StandardAlphabet])));
+        assert_eq!(read("-_8="), Ok((vec![0xfb, 0xff], vec![Base64Deviation::Padding])));
+        assert_eq!(read("+/8"), Ok((vec![0xfb, 0xff], vec![Base64Deviation::StandardAlphabet])));
         assert_eq!(read("+/8=").map(|(_, spellings)| spellings.len()), Ok(2));
         for wrong in ["+_8", "-_8===", "-_9=", "-_8=x", "-_8 "] {
             assert!(read(wrong).is_err(), "{wrong}");
@@ -219,15 +219,15 @@ mod tests {
             _ => None,
         };
         for (text, expected) in [
-            (format!("\"{key}\""), Surroundings::Quotes),
-            (format!("'{key}'"), Surroundings::Quotes),
-            (format!("{key} "), Surroundings::Blanks),
-            (format!("{} {}", &key[..20], &key[20..]), Surroundings::Blanks),
-            (format!("{}\\n{}", &key[..20], &key[20..]), Surroundings::Lines),
-            (format!("JWT_PUBLIC_KEY={key}"), Surroundings::Assignment),
-            ("-----BEGIN PUBLIC KEY-----\nMCow\n-----END PUBLIC KEY-----".to_owned(), Surroundings::Pem),
-            ("$(cat key.pem)".to_owned(), Surroundings::Shell),
-            ("{\"kty\":\"OKP\"}".to_owned(), Surroundings::Jwk),
+            (format!("\"{key}\""), KeyContext::Quotes),
+            (format!("'{key}'"), KeyContext::Quotes),
+            (format!("{key} "), KeyContext::Blanks),
+            (format!("{} {}", &key[..20], &key[20..]), KeyContext::Blanks),
+            (format!("{}\\n{}", &key[..20], &key[20..]), KeyContext::Lines),
+            (format!("JWT_PUBLIC_KEY={key}"), KeyContext::Assignment),
+            ("-----BEGIN PUBLIC KEY-----\nMCow\n-----END PUBLIC KEY-----".to_owned(), KeyContext::Pem),
+            ("$(cat key.pem)".to_owned(), KeyContext::Shell),
+            ("{\"kty\":\"OKP\"}".to_owned(), KeyContext::Jwk),
         ] {
             assert_eq!(fault(&text), Some(expected), "{text}");
         }

@@ -4,13 +4,13 @@
 use std::fmt;
 
 use super::algorithm::Algorithm;
-use crate::util::diagnostic::Fault;
+use crate::util::diagnostic::Diagnostic;
 use crate::util::kind::Kind;
 use crate::util::printable::PrintableText;
 
 /// Why a text is not base64 as the standard has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Base64Fault {
+pub enum Base64Error {
     /// A character that the alphabet does not have.
     Character {
         /// Its place, counted from 1.
@@ -32,7 +32,7 @@ pub enum Base64Fault {
     SpareBits,
 }
 
-impl fmt::Display for Base64Fault {
+impl fmt::Display for Base64Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Character { at } => write!(f, "character {at} is not in its alphabet"),
@@ -51,7 +51,7 @@ impl fmt::Display for Base64Fault {
 /// What stands around or in the place of a key in a variable. All of it can be repaired without a
 /// new key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Surroundings {
+pub enum KeyContext {
     /// Quotes that belong to the value: `docker run --env-file` and systemd's `Environment=` in
     /// the wrong place keep them.
     Quotes,
@@ -69,7 +69,7 @@ pub enum Surroundings {
     Jwk,
 }
 
-impl fmt::Display for Surroundings {
+impl fmt::Display for KeyContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Quotes => "has quotes around the value, and the quotes are part of it",
@@ -178,7 +178,7 @@ pub enum KeyError {
         /// What was read.
         what: &'static str,
         /// What is wrong with it.
-        fault: Base64Fault,
+        fault: Base64Error,
     },
     /// Of another length than such a key has.
     #[error("the {what} has the wrong length: found {found} bytes, expected {wanted}")]
@@ -196,14 +196,14 @@ pub enum KeyError {
         /// What was read.
         what: &'static str,
         /// What is around it.
-        fault: Surroundings,
+        fault: KeyContext,
     },
     /// A private key where a public one belongs: 64 bytes in the server's form.
     #[error("found the 64 bytes of an Ed25519 private key, expected the 32 bytes of a public key")]
     PrivateForPublic,
     /// A public key where a private one belongs, or a bare seed.
     #[error("found 32 bytes, a public key or a bare seed, expected the 64 bytes of seed and public key")]
-    HalfPrivate,
+    NotAPair,
     /// The point is not on the curve.
     #[error("the {0} public key is no point of its curve")]
     NotOnCurve(&'static str),
@@ -247,7 +247,7 @@ pub enum KeyError {
     RsaMultiPrime,
     /// A private key whose numbers do not fit each other.
     #[error("the {0} private key is malformed: its numbers do not fit each other")]
-    BrokenPrivate(&'static str),
+    InvalidPrivate(&'static str),
     /// An empty shared key: anybody could make tokens (it verifies what has no secret).
     #[error("the shared HMAC key is empty: anybody could forge tokens")]
     SharedEmpty,
@@ -283,7 +283,7 @@ pub enum KeyError {
     UnknownKind(PrintableText),
     /// Known, but of another kind than what is wanted.
     #[error("found {found}, expected {wanted}")]
-    Wanted {
+    WrongType {
         /// What was read.
         found: PrintableText,
         /// What it should have been.
@@ -335,7 +335,7 @@ pub enum KeyError {
     },
     /// A member stands twice (RFC 7517 4: parsers must reject or take the last).
     #[error("the JWK has a duplicate member: {0}")]
-    JwkTwice(PrintableText),
+    JwkDuplicateMember(PrintableText),
     /// A key type that is not known here.
     #[error("the JWK has the unknown key type {0}, expected OKP, EC, RSA or oct")]
     JwkKind(PrintableText),
@@ -381,7 +381,7 @@ pub enum KeyError {
     /// No nkey, or a broken one.
     #[error("the nkey is malformed: {0}")]
     Nkey(&'static str),
-    /// A certificate that can't be used.
+    /// A certificate that cannot be used.
     #[error("the certificate is malformed: {0}")]
     Certificate(&'static str),
     /// A certificate outside of its dates.
@@ -392,7 +392,7 @@ pub enum KeyError {
         /// RFC 3339.
         to: String,
     },
-    /// The key can't do this algorithm.
+    /// The key cannot do this algorithm.
     #[error("{kind} keys cannot sign or verify {algorithm}")]
     Algorithm {
         /// The kind of key.
@@ -400,9 +400,9 @@ pub enum KeyError {
         /// What was asked of it.
         algorithm: Algorithm,
     },
-    /// The kind of key can't be written in this form.
+    /// The kind of key cannot be written in this form.
     #[error("{kind} keys have no form as {form}")]
-    NoForm {
+    UnsupportedFormat {
         /// The kind of key.
         kind: &'static str,
         /// The form.
@@ -419,18 +419,18 @@ pub enum KeyError {
 impl KeyError {
     /// This fault of the key that stands in `place` (a quoted file, or a variable's name).
     #[must_use]
-    pub fn at(self, place: impl Into<String>) -> KeyFault {
-        KeyFault { place: place.into(), error: self, configured: false }
+    pub fn at(self, place: impl Into<String>) -> KeyFileError {
+        KeyFileError { place: place.into(), error: self, configured: false }
     }
 
     /// This fault of a key that is part of the configuration, such as `JWT_PUBLIC_KEY`.
     #[must_use]
-    pub fn configured(self, name: impl Into<String>) -> KeyFault {
-        KeyFault { place: name.into(), error: self, configured: true }
+    pub fn configured(self, name: impl Into<String>) -> KeyFileError {
+        KeyFileError { place: name.into(), error: self, configured: true }
     }
 }
 
-impl Fault for KeyError {
+impl Diagnostic for KeyError {
     fn kind(&self) -> Kind {
         match self {
             Self::Empty(_) | Self::SharedEmpty => Kind::KeyEmpty,
@@ -439,12 +439,12 @@ impl Fault for KeyError {
             }
             Self::Mismatch(_) => Kind::KeyHalvesDiffer,
             Self::PrivateForPublic
-            | Self::HalfPrivate
-            | Self::Wanted { .. }
+            | Self::NotAPair
+            | Self::WrongType { .. }
             | Self::UnknownKind(_)
             | Self::JwkKind(_)
             | Self::Algorithm { .. }
-            | Self::NoForm { .. }
+            | Self::UnsupportedFormat { .. }
             | Self::JwkUse(_)
             | Self::JwkOps(_)
             | Self::JwkAlgorithm { .. }
@@ -463,7 +463,9 @@ impl Fault for KeyError {
     fn hint(&self) -> Option<String> {
         let text = match self {
             Self::Encrypted => "openssl pkey -in FILE -out PLAIN.pem",
-            Self::Wanted { found, wanted } => return other_form(found.as_str(), wanted).map(str::to_owned),
+            Self::WrongType { found, wanted } => {
+                return other_form(found.as_str(), wanted).map(str::to_owned);
+            }
             Self::Binary { kind, public } => kind.command(*public)?,
             Self::PemLines(PemLines::OneLine) => {
                 r"sed 's/\(-----BEGIN [A-Z0-9 ]*-----\) */\1\n/; s/ *-----END/\n-----END/' FILE > FILE.pem"
@@ -475,14 +477,14 @@ impl Fault for KeyError {
             Self::ExplicitCurve(_) => "openssl ec -in FILE -param_enc named_curve",
             Self::Compressed(_) => "openssl ec -pubin -in FILE -conv_form uncompressed -pubout",
             Self::Surrounded { fault, .. } => match fault {
-                Surroundings::Quotes => {
+                KeyContext::Quotes => {
                     "remove the quotes: docker's --env-file and systemd's EnvironmentFile differ in them"
                 }
-                Surroundings::Blanks => "remove the white space",
-                Surroundings::Lines => "join the lines",
-                Surroundings::Shell => "write the value itself: no program runs this command",
-                Surroundings::Assignment => "remove the name and the '='",
-                Surroundings::Pem | Surroundings::Jwk => {
+                KeyContext::Blanks => "remove the white space",
+                KeyContext::Lines => "join the lines",
+                KeyContext::Shell => "write the value itself: no program runs this command",
+                KeyContext::Assignment => "remove the name and the '='",
+                KeyContext::Pem | KeyContext::Jwk => {
                     "the variable holds base64 alone: 'convert-pem-pubkey FILE' prints it for a public key; --key FILE signs with a private one"
                 }
             },
@@ -490,7 +492,7 @@ impl Fault for KeyError {
             Self::Length { found, wanted, .. } if (24..*wanted).contains(found) && found % 3 == 0 => {
                 "the base64 may continue on the next line: write all of it on one line"
             }
-            Self::HalfPrivate | Self::Mismatch(_) => {
+            Self::NotAPair | Self::Mismatch(_) => {
                 "restore the pair from a backup ('.env.old' is the file before the last change); \
                  a new pair invalidates all tokens"
             }
@@ -519,7 +521,7 @@ fn other_form(found: &str, wanted: &str) -> Option<&'static str> {
 /// A fault of a key and where that key stands.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{place}: {error}")]
-pub struct KeyFault {
+pub struct KeyFileError {
     /// The file (quoted) or variable that the key was read from.
     pub place: String,
     /// What is wrong.
@@ -528,7 +530,7 @@ pub struct KeyFault {
     configured: bool,
 }
 
-impl Fault for KeyFault {
+impl Diagnostic for KeyFileError {
     fn kind(&self) -> Kind {
         let kind = self.error.kind();
         if self.configured { kind.in_configuration() } else { kind }

@@ -1,6 +1,6 @@
 //! JSON Web Keys (RFC 7517, RFC 7518 6, RFC 8037 2), read and written.
 //!
-//! A number that is clear but not in its canonical spelling is accepted with a [`Repair`], as PyJWT,
+//! A number that is clear but not in its canonical spelling is accepted with a [`JwkDeviation`], as PyJWT,
 //! go-jose and scitokens accept it. A member that is `null` counts as absent.
 
 use std::collections::HashSet;
@@ -12,10 +12,10 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::algorithm::Algorithm;
-use super::encoding::{Spelling, decode_any_url, encode_url};
+use super::encoding::{Base64Deviation, decode_any_url, encode_url};
 use super::error::KeyError;
 use super::private::PrivateKey;
-use super::public::{Curve, PublicKey, WeakKeys, without_leading_zeros};
+use super::public::{Curve, KeyStrength, PublicKey, without_leading_zeros};
 use super::signing::SigningKey;
 use super::verifying::{VerifyingKey, hash_bytes, thumbprint};
 use crate::util::note::Notes;
@@ -54,7 +54,7 @@ pub const SECRET_MEMBERS: [&str; 9] = ["d", "p", "q", "dp", "dq", "qi", "oth", "
 
 /// How a JWK differs from RFC 7518 where its content is clear all the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Repair {
+pub enum JwkDeviation {
     /// `=` at the end of a member (RFC 7515 2 has none).
     Padding(&'static str),
     /// A member in the standard base64 alphabet.
@@ -65,7 +65,7 @@ pub enum Repair {
     Short(&'static str),
 }
 
-impl fmt::Display for Repair {
+impl fmt::Display for JwkDeviation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Padding(name) => write!(f, "member '{name}' has base64 padding ('=')"),
@@ -79,11 +79,11 @@ impl fmt::Display for Repair {
 }
 
 /// Warns of the repairs of one key, which other programs may reject.
-pub(super) fn note_repairs(place: &str, repairs: &[Repair], notes: &mut Notes) {
+pub(super) fn note_repairs(place: &str, repairs: &[JwkDeviation], notes: &mut Notes) {
     if repairs.is_empty() {
         return;
     }
-    let list: Vec<String> = repairs.iter().map(Repair::to_string).collect();
+    let list: Vec<String> = repairs.iter().map(JwkDeviation::to_string).collect();
     notes.warn(format!("{place}: {}: accepted here, but some programs reject the key", list.join(", ")));
 }
 
@@ -252,25 +252,33 @@ impl Jwk {
         self.text(name)?.ok_or(KeyError::JwkMissing(name))
     }
 
-    fn bytes(&self, name: &'static str, repairs: &mut Vec<Repair>) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+    fn bytes(
+        &self,
+        name: &'static str,
+        repairs: &mut Vec<JwkDeviation>,
+    ) -> Result<Zeroizing<Vec<u8>>, KeyError> {
         let (bytes, spellings) = decode_any_url(self.wanted_text(name)?, name)?;
         repairs.extend(spellings.into_iter().map(|spelling| match spelling {
-            Spelling::Padding => Repair::Padding(name),
-            Spelling::StandardAlphabet => Repair::StandardAlphabet(name),
+            Base64Deviation::Padding => JwkDeviation::Padding(name),
+            Base64Deviation::StandardAlphabet => JwkDeviation::StandardAlphabet(name),
         }));
         Ok(bytes)
     }
 
     /// A number, which RFC 7518 2 (`Base64urlUInt`) has in its shortest form; zero octets before it
     /// are dropped.
-    fn number(&self, name: &'static str, repairs: &mut Vec<Repair>) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+    fn number(
+        &self,
+        name: &'static str,
+        repairs: &mut Vec<JwkDeviation>,
+    ) -> Result<Zeroizing<Vec<u8>>, KeyError> {
         let bytes = self.bytes(name, repairs)?;
         let number = without_leading_zeros(&bytes);
         if number.is_empty() {
             return Err(KeyError::JwkNumber(name));
         }
         if number.len() < bytes.len() {
-            repairs.push(Repair::LeadingZero(name));
+            repairs.push(JwkDeviation::LeadingZero(name));
         }
         Ok(Zeroizing::new(number.to_vec()))
     }
@@ -281,7 +289,7 @@ impl Jwk {
         &self,
         name: &'static str,
         curve: Curve,
-        repairs: &mut Vec<Repair>,
+        repairs: &mut Vec<JwkDeviation>,
     ) -> Result<Zeroizing<Vec<u8>>, KeyError> {
         let bytes = self.bytes(name, repairs)?;
         if bytes.len() == curve.bytes() {
@@ -291,9 +299,9 @@ impl Jwk {
         let missing = curve.bytes().checked_sub(number.len()).filter(|_| !number.is_empty());
         let missing = missing.ok_or(KeyError::JwkNumber(name))?;
         repairs.push(if bytes.len() > curve.bytes() {
-            Repair::LeadingZero(name)
+            JwkDeviation::LeadingZero(name)
         } else {
-            Repair::Short(name)
+            JwkDeviation::Short(name)
         });
         let mut padded = Zeroizing::new(vec![0; missing]);
         padded.extend_from_slice(number);
@@ -302,10 +310,10 @@ impl Jwk {
 
     fn check_shape(&self) -> Result<(), KeyError> {
         if let Some(found) = self.other {
-            return Err(KeyError::Wanted { found: found.into(), wanted: "a JWK, an object" });
+            return Err(KeyError::WrongType { found: found.into(), wanted: "a JWK, an object" });
         }
         match &self.twice {
-            Some(name) => Err(KeyError::JwkTwice(PrintableText::one_of(name, &MEMBERS))),
+            Some(name) => Err(KeyError::JwkDuplicateMember(PrintableText::one_of(name, &MEMBERS))),
             None => Ok(()),
         }
     }
@@ -353,7 +361,7 @@ impl Jwk {
     }
 
     /// The public key in it, whatever else stands there.
-    fn public_part(&self, weak: WeakKeys, repairs: &mut Vec<Repair>) -> Result<PublicKey, KeyError> {
+    fn public_part(&self, weak: KeyStrength, repairs: &mut Vec<JwkDeviation>) -> Result<PublicKey, KeyError> {
         match self.wanted_text("kty")? {
             "OKP" => match self.wanted_text("crv")? {
                 "Ed25519" => PublicKey::ed25519(&self.bytes("x", repairs)?),
@@ -372,7 +380,7 @@ impl Jwk {
             }
             "RSA" => PublicKey::rsa(&self.number("n", repairs)?, &self.number("e", repairs)?, weak),
             "oct" => {
-                Err(KeyError::Wanted { found: "an HMAC secret (kty oct)".into(), wanted: "a public key" })
+                Err(KeyError::WrongType { found: "an HMAC secret (kty oct)".into(), wanted: "a public key" })
             }
             other => Err(KeyError::JwkKind(PrintableText::one_of(other, &KEY_TYPES))),
         }
@@ -381,9 +389,9 @@ impl Jwk {
     /// A key that verifies, out of a public JWK. `use`, `key_ops` and `alg` are respected.
     ///
     /// # Errors
-    /// What is wrong; [`KeyError::Wanted`] for a private or a shared (`oct`) key, which has no
+    /// What is wrong; [`KeyError::WrongType`] for a private or a shared (`oct`) key, which has no
     /// business where public keys are read.
-    pub fn verifying_key(&self, weak: WeakKeys) -> Result<VerifyingKey, KeyError> {
+    pub fn verifying_key(&self, weak: KeyStrength) -> Result<VerifyingKey, KeyError> {
         self.verifying_key_with(weak, &mut Vec::new())
     }
 
@@ -393,13 +401,13 @@ impl Jwk {
     /// As [`Jwk::verifying_key`].
     pub fn verifying_key_with(
         &self,
-        weak: WeakKeys,
-        repairs: &mut Vec<Repair>,
+        weak: KeyStrength,
+        repairs: &mut Vec<JwkDeviation>,
     ) -> Result<VerifyingKey, KeyError> {
         self.check_shape()?;
         let kty = self.wanted_text("kty")?;
         if self.get("d").is_some() && kty != "oct" {
-            return Err(KeyError::Wanted {
+            return Err(KeyError::WrongType {
                 found: PrintableText::concat([
                     "a private key (kty ".into(),
                     PrintableText::one_of(kty, &KEY_TYPES),
@@ -422,7 +430,7 @@ impl Jwk {
     ///
     /// # Errors
     /// What is wrong; [`KeyError::JwkMissing`] with `d` for a public key.
-    pub fn signing_key(&self, weak: WeakKeys) -> Result<SigningKey, KeyError> {
+    pub fn signing_key(&self, weak: KeyStrength) -> Result<SigningKey, KeyError> {
         self.signing_key_with(weak, &mut Vec::new())
     }
 
@@ -432,8 +440,8 @@ impl Jwk {
     /// As [`Jwk::signing_key`].
     pub fn signing_key_with(
         &self,
-        weak: WeakKeys,
-        repairs: &mut Vec<Repair>,
+        weak: KeyStrength,
+        repairs: &mut Vec<JwkDeviation>,
     ) -> Result<SigningKey, KeyError> {
         self.check_shape()?;
         let kty = self.wanted_text("kty")?;
@@ -442,7 +450,7 @@ impl Jwk {
             let fitting: Vec<Algorithm> = [Algorithm::Hs512, Algorithm::Hs384, Algorithm::Hs256]
                 .into_iter()
                 .filter(|algorithm| {
-                    weak == WeakKeys::Allow
+                    weak == KeyStrength::AllowWeak
                         || *algorithm == Algorithm::Hs256
                         || hash_bytes(*algorithm).is_some_and(|wanted| secret.len() >= wanted)
                 })
@@ -461,8 +469,8 @@ impl Jwk {
         })
     }
 
-    fn private_part(&self, repairs: &mut Vec<Repair>) -> Result<PrivateKey, KeyError> {
-        let public = self.public_part(WeakKeys::Refuse, repairs)?;
+    fn private_part(&self, repairs: &mut Vec<JwkDeviation>) -> Result<PrivateKey, KeyError> {
+        let public = self.public_part(KeyStrength::Enforce, repairs)?;
         let private = match &public {
             PublicKey::Ed25519(_) => PrivateKey::ed25519_from_seed(&self.bytes("d", repairs)?)?,
             PublicKey::Ec { curve, .. } => PrivateKey::ec(*curve, &self.field("d", *curve, repairs)?)?,
@@ -470,7 +478,7 @@ impl Jwk {
                 if self.get("oth").is_some() {
                     return Err(KeyError::RsaMultiPrime);
                 }
-                let failed = |_| KeyError::BrokenPrivate("RSA");
+                let failed = |_| KeyError::InvalidPrivate("RSA");
                 let names = ["d", "p", "q", "dp", "dq", "qi"];
                 let [d, p, q, dp, dq, qi] = names.map(|name| self.number(name, repairs));
                 let (d, p, q, dp, dq, qi) = (d?, p?, q?, dp?, dq?, qi?);
@@ -628,7 +636,7 @@ impl Object {
 mod tests {
     use super::*;
 
-    fn shared(members: &str, weak: WeakKeys) -> Result<Vec<Algorithm>, KeyError> {
+    fn shared(members: &str, weak: KeyStrength) -> Result<Vec<Algorithm>, KeyError> {
         // 16 bytes, fewer than any HMAC algorithm needs.
         let text = format!(r#"{{"kty":"oct","k":"AAAAAAAAAAAAAAAAAAAAAA"{members}}}"#);
         Ok(Jwk::parse(&text)?.signing_key(weak)?.algorithms().to_vec())
@@ -638,10 +646,10 @@ mod tests {
     fn short_shared_jwk_signs_only_where_weak_keys_are_allowed() {
         for members in ["", r#","alg":"HS256""#] {
             let short = KeyError::SharedShort { found: 16, wanted: 32, algorithm: Algorithm::Hs256 };
-            assert_eq!(shared(members, WeakKeys::Refuse), Err(short), "{members}");
+            assert_eq!(shared(members, KeyStrength::Enforce), Err(short), "{members}");
         }
         let all = [Algorithm::Hs512, Algorithm::Hs384, Algorithm::Hs256];
-        assert_eq!(shared("", WeakKeys::Allow), Ok(all.to_vec()));
-        assert_eq!(shared(r#","alg":"HS512""#, WeakKeys::Allow), Ok(vec![Algorithm::Hs512]));
+        assert_eq!(shared("", KeyStrength::AllowWeak), Ok(all.to_vec()));
+        assert_eq!(shared(r#","alg":"HS512""#, KeyStrength::AllowWeak), Ok(vec![Algorithm::Hs512]));
     }
 }

@@ -26,11 +26,11 @@ pub mod verifying;
 
 pub use algorithm::{Algorithm, AlgorithmError};
 pub use compromised::published;
-pub use error::{KeyError, KeyFault};
+pub use error::{KeyError, KeyFileError};
 pub use jwk::Jwk;
-pub use parse::{Found, read_public, read_signing};
+pub use parse::{ParsedKey, read_public, read_signing};
 pub use private::PrivateKey;
-pub use public::{Curve, PublicKey, WeakKeys};
+pub use public::{Curve, KeyStrength, PublicKey};
 pub use set::KeySet;
 pub use signing::SigningKey;
 pub use verifying::{VerifyingKey, thumbprint};

@@ -77,7 +77,7 @@ pub fn is_nkey(text: &str) -> bool {
 /// Writes a public key as an nkey.
 ///
 /// # Errors
-/// [`KeyError::Wanted`] for a key that is not Ed25519.
+/// [`KeyError::WrongType`] for a key that is not Ed25519.
 pub fn write_public(key: &PublicKey, role: NkeyRole) -> Result<String, KeyError> {
     let mut bytes = vec![role.prefix()];
     bytes.extend_from_slice(key.ed25519_bytes()?);
@@ -88,10 +88,10 @@ pub fn write_public(key: &PublicKey, role: NkeyRole) -> Result<String, KeyError>
 /// Writes a private key as an nkey: what NATS calls a seed.
 ///
 /// # Errors
-/// [`KeyError::NoForm`] for a key that is not Ed25519.
+/// [`KeyError::UnsupportedFormat`] for a key that is not Ed25519.
 pub fn write_seed(key: &PrivateKey, role: NkeyRole) -> Result<Zeroizing<String>, KeyError> {
     let PrivateKey::Ed25519(key) = key else {
-        return Err(KeyError::NoForm { kind: key.kind(), form: "an nkey" });
+        return Err(KeyError::UnsupportedFormat { kind: key.kind(), form: "an nkey" });
     };
     let prefix = role.prefix();
     let mut bytes = Zeroizing::new(vec![SEED | (prefix >> 5), (prefix & 31) << 3]);
@@ -104,10 +104,10 @@ pub fn write_seed(key: &PrivateKey, role: NkeyRole) -> Result<Zeroizing<String>,
 /// Reads a public nkey and what it is for.
 ///
 /// # Errors
-/// [`KeyError::Nkey`], [`KeyError::Wanted`] for a seed, and what is wrong with the key.
+/// [`KeyError::Nkey`], [`KeyError::WrongType`] for a seed, and what is wrong with the key.
 pub fn read_public(text: &str) -> Result<(PublicKey, NkeyRole), KeyError> {
     if text.starts_with('S') {
-        return Err(KeyError::Wanted {
+        return Err(KeyError::WrongType {
             found: "the seed of an nkey, a private key".into(),
             wanted: "a public key",
         });
@@ -122,14 +122,14 @@ pub fn read_public(text: &str) -> Result<(PublicKey, NkeyRole), KeyError> {
 /// Reads the seed of an nkey and what it is for.
 ///
 /// # Errors
-/// [`KeyError::Nkey`], [`KeyError::Wanted`] for a public nkey.
+/// [`KeyError::Nkey`], [`KeyError::WrongType`] for a public nkey.
 pub fn read_seed(text: &str) -> Result<(PrivateKey, NkeyRole), KeyError> {
     let bytes = checked(text)?;
     let Some(([first, second], seed)) = bytes.split_first_chunk::<2>() else {
         return Err(KeyError::Nkey("it is too short"));
     };
     if first & 0xf8 != SEED {
-        return Err(KeyError::Wanted { found: "a public nkey".into(), wanted: "a seed (S…)" });
+        return Err(KeyError::WrongType { found: "a public nkey".into(), wanted: "a seed (S…)" });
     }
     let prefix = ((first & 7) << 5) | (second >> 3);
     let role = NkeyRole::ALL.into_iter().find(|role| role.prefix() == prefix && second & 7 == 0);
@@ -180,8 +180,8 @@ mod tests {
             assert_eq!(read_public(&public).unwrap(), (key.public(), role));
             let (read, its) = read_seed(&seed).unwrap();
             assert_eq!((read.public(), its), (key.public(), role));
-            assert!(matches!(read_public(&seed), Err(KeyError::Wanted { .. })));
-            assert!(matches!(read_seed(&public), Err(KeyError::Wanted { .. })));
+            assert!(matches!(read_public(&seed), Err(KeyError::WrongType { .. })));
+            assert!(matches!(read_seed(&public), Err(KeyError::WrongType { .. })));
         }
     }
 

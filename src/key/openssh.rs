@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 use super::encoding::{decode_standard, encode_standard};
 use super::error::KeyError;
 use super::private::PrivateKey;
-use super::public::{Curve, PublicKey, WeakKeys, without_leading_zeros};
+use super::public::{Curve, KeyStrength, PublicKey, without_leading_zeros};
 
 /// The line that begins a public key in the form of RFC 4716 3.2.
 const RFC_4716_BEGIN: &str = "---- BEGIN SSH2 PUBLIC KEY ----";
@@ -25,7 +25,7 @@ pub fn is_openssh(line: &str) -> bool {
 ///
 /// # Errors
 /// [`KeyError::OpenSsh`], [`KeyError::UnknownKind`], and what is wrong with the key.
-pub fn read(line: &str, weak: WeakKeys) -> Result<PublicKey, KeyError> {
+pub fn read(line: &str, weak: KeyStrength) -> Result<PublicKey, KeyError> {
     let mut words = line.split([' ', '\t']).filter(|word| !word.is_empty());
     let name = words.next().unwrap_or_default();
     if name.contains("-cert-") {
@@ -53,7 +53,7 @@ pub fn is_rfc_4716(text: &str) -> bool {
 ///
 /// # Errors
 /// As [`read`].
-pub fn read_rfc_4716(text: &str, weak: WeakKeys) -> Result<PublicKey, KeyError> {
+pub fn read_rfc_4716(text: &str, weak: KeyStrength) -> Result<PublicKey, KeyError> {
     let mut base64 = String::new();
     let mut in_header = false;
     for line in text.trim_start().lines().skip(1).map(str::trim) {
@@ -128,10 +128,10 @@ fn push_number(blob: &mut Vec<u8>, number: &[u8]) {
 /// encrypted.
 ///
 /// # Errors
-/// [`KeyError::OpenSsh`]; [`KeyError::Wanted`] for an encrypted key and for RSA, whose form has not
+/// [`KeyError::OpenSsh`]; [`KeyError::WrongType`] for an encrypted key and for RSA, whose form has not
 /// all numbers of PKCS#1; and what is wrong with the key.
 pub fn read_private(content: &[u8]) -> Result<PrivateKey, KeyError> {
-    let wanted = |found: &'static str| KeyError::Wanted { found: found.into(), wanted: "a private key" };
+    let wanted = |found: &'static str| KeyError::WrongType { found: found.into(), wanted: "a private key" };
     let mut rest = content.strip_prefix(MAGIC).ok_or(KeyError::OpenSsh("it has another form"))?;
     let cipher = field(&mut rest)?;
     let (_kdf, _options) = (field(&mut rest)?, field(&mut rest)?);
@@ -177,7 +177,7 @@ pub fn read_private(content: &[u8]) -> Result<PrivateKey, KeyError> {
 }
 
 /// The fields after the type in a public key.
-fn read_fields(name: &str, mut rest: &[u8], weak: WeakKeys) -> Result<PublicKey, KeyError> {
+fn read_fields(name: &str, mut rest: &[u8], weak: KeyStrength) -> Result<PublicKey, KeyError> {
     let key = match name {
         "ssh-ed25519" => PublicKey::ed25519(field(&mut rest)?)?,
         "ecdsa-sha2-nistp256" => point(Curve::P256, b"nistp256", &mut rest)?,
@@ -230,10 +230,10 @@ mod tests {
         let mut blob = b"\0\0\0\x0bssh-ed25519\0\0\0\x20".to_vec();
         blob.extend_from_slice(&decode_standard(point, "key").unwrap());
         let line = |blob: &[u8]| format!("ssh-ed25519 {} somebody@example", *encode_standard(blob));
-        assert!(read(&line(&blob), WeakKeys::Refuse).is_ok());
-        let short = read(&line(&blob[..blob.len() - 1]), WeakKeys::Refuse);
+        assert!(read(&line(&blob), KeyStrength::Enforce).is_ok());
+        let short = read(&line(&blob[..blob.len() - 1]), KeyStrength::Enforce);
         assert_eq!(short, Err(KeyError::OpenSsh("it is truncated")));
         blob.push(0);
-        assert_eq!(read(&line(&blob), WeakKeys::Refuse), Err(KeyError::TrailingData("OpenSSH key")));
+        assert_eq!(read(&line(&blob), KeyStrength::Enforce), Err(KeyError::TrailingData("OpenSSH key")));
     }
 }

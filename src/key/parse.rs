@@ -11,7 +11,7 @@ use super::error::{KeyError, PemLines};
 use super::jwk::{Jwk, note_repairs};
 use super::pem::{Block, blocks, lost_lines, shown, unescaped};
 use super::private::PrivateKey;
-use super::public::{PublicKey, WeakKeys, with_article};
+use super::public::{KeyStrength, PublicKey, with_article};
 use super::set::KeySet;
 use super::signing::SigningKey;
 use super::verifying::{VerifyingKey, server_base64};
@@ -22,7 +22,7 @@ use crate::util::secret::SecretText;
 
 /// A form in which a public key can stand in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
+pub enum KeyEncoding {
     /// PEM `PUBLIC KEY`.
     Spki,
     /// PEM `RSA PUBLIC KEY`.
@@ -45,7 +45,7 @@ pub enum Form {
     Nkey,
 }
 
-impl Form {
+impl KeyEncoding {
     /// Its name, for messages and reports.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -66,16 +66,16 @@ impl Form {
 
 /// A public key that was found in a file.
 #[derive(Debug, Clone)]
-pub struct Found {
+pub struct ParsedKey {
     /// The key, with the key ID and algorithms that its form gave it.
     pub key: VerifyingKey,
     /// The form it stood in.
-    pub form: Form,
+    pub form: KeyEncoding,
     /// The certificate it came in: its dates are for the caller to check.
     pub certificate: Option<Certificate>,
 }
 
-impl Found {
+impl ParsedKey {
     /// The public key itself: a file never gives a shared one here.
     #[must_use]
     pub const fn public(&self) -> Option<&PublicKey> {
@@ -83,8 +83,8 @@ impl Found {
     }
 }
 
-fn found(key: PublicKey, form: Form) -> Found {
-    Found { key: VerifyingKey::public(key), form, certificate: None }
+fn parsed(key: PublicKey, form: KeyEncoding) -> ParsedKey {
+    ParsedKey { key: VerifyingKey::public(key), form, certificate: None }
 }
 
 const PUBLIC_WANTED: &str = "a public key";
@@ -96,7 +96,7 @@ const PRIVATE_WANTED: &str = "a private key";
 ///
 /// # Errors
 /// What was found instead and what was wanted, or what is wrong with the key.
-pub fn read_public(bytes: &[u8], weak: WeakKeys, notes: &mut Notes) -> Result<Found, KeyError> {
+pub fn read_public(bytes: &[u8], weak: KeyStrength, notes: &mut Notes) -> Result<ParsedKey, KeyError> {
     let text = text_of(bytes, true)?;
     if has_block(&text) {
         return public_in_pem(&with_line_ends(&text, notes), weak, notes);
@@ -106,10 +106,10 @@ pub fn read_public(bytes: &[u8], weak: WeakKeys, notes: &mut Notes) -> Result<Fo
         return Err(KeyError::Empty("input"));
     }
     if openssh::is_rfc_4716(content) {
-        return Ok(found(openssh::read_rfc_4716(content, weak)?, Form::Rfc4716));
+        return Ok(parsed(openssh::read_rfc_4716(content, weak)?, KeyEncoding::Rfc4716));
     }
     if is_putty(content) {
-        return Err(KeyError::Wanted { found: "a PuTTY private key".into(), wanted: PUBLIC_WANTED });
+        return Err(KeyError::WrongType { found: "a PuTTY private key".into(), wanted: PUBLIC_WANTED });
     }
     if content.starts_with(['{', '[']) {
         return public_in_json(content, weak, notes);
@@ -120,15 +120,15 @@ pub fn read_public(bytes: &[u8], weak: WeakKeys, notes: &mut Notes) -> Result<Fo
         if lines.next().is_some() {
             notes.note("more lines follow the first key and are not read");
         }
-        return Ok(found(openssh::read(first, weak)?, Form::OpenSsh));
+        return Ok(parsed(openssh::read(first, weak)?, KeyEncoding::OpenSsh));
     }
     if nkey::is_nkey(content) {
-        return Ok(found(nkey::read_public(content)?.0, Form::Nkey));
+        return Ok(parsed(nkey::read_public(content)?.0, KeyEncoding::Nkey));
     }
     // Nothing has 48 bytes that these digits could be the base64 of.
     if content.len() == 64 && content.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         let bytes = data_encoding::HEXLOWER_PERMISSIVE.decode(content.as_bytes()).unwrap_or_default();
-        return Ok(found(PublicKey::ed25519(&bytes)?, Form::Hex));
+        return Ok(parsed(PublicKey::ed25519(&bytes)?, KeyEncoding::Hex));
     }
     if !looks_like_base64(content) {
         return Err(KeyError::NoPem("text"));
@@ -138,7 +138,7 @@ pub fn read_public(bytes: &[u8], weak: WeakKeys, notes: &mut Notes) -> Result<Fo
             "base64 that is longer than a key, perhaps PEM without its first and last line",
         ));
     }
-    Ok(found(server_base64(content)?, Form::ServerBase64))
+    Ok(parsed(server_base64(content)?, KeyEncoding::ServerBase64))
 }
 
 /// Reads the one PEM block of a text, SPKI or a certificate, as the servers of login roles read
@@ -147,9 +147,9 @@ pub fn read_public(bytes: &[u8], weak: WeakKeys, notes: &mut Notes) -> Result<Fo
 ///
 /// # Errors
 /// As [`read_public`].
-pub fn read_one_block(text: &str, weak: WeakKeys) -> Result<Found, KeyError> {
+pub fn read_one_block(text: &str, weak: KeyStrength) -> Result<ParsedKey, KeyError> {
     const WANTED: &str = "one PEM block PUBLIC KEY or CERTIFICATE; another key is an entry of its own";
-    let wanted = |found| KeyError::Wanted { found, wanted: WANTED };
+    let wanted = |found| KeyError::WrongType { found, wanted: WANTED };
     if !has_block(text) {
         return Err(KeyError::NoPem("text"));
     }
@@ -158,7 +158,7 @@ pub fn read_one_block(text: &str, weak: WeakKeys) -> Result<Found, KeyError> {
         return Err(wanted(PrintableText::concat([count.into(), " PEM blocks".into()])));
     }
     let found = public_in_pem(text, weak, &mut Notes::new())?;
-    if found.form == Form::Pkcs1 {
+    if found.form == KeyEncoding::Pkcs1 {
         return Err(wanted("an RSA key in PKCS#1".into()));
     }
     let after = text.rsplit_once("-----END ").and_then(|(_, end)| end.split_once("-----"));
@@ -173,7 +173,7 @@ pub fn read_one_block(text: &str, weak: WeakKeys) -> Result<Found, KeyError> {
 ///
 /// # Errors
 /// What was found instead and what was wanted, or what is wrong with the key.
-pub fn read_signing(bytes: &[u8], weak: WeakKeys, notes: &mut Notes) -> Result<SigningKey, KeyError> {
+pub fn read_signing(bytes: &[u8], weak: KeyStrength, notes: &mut Notes) -> Result<SigningKey, KeyError> {
     let text = text_of(bytes, false)?;
     if has_block(&text) {
         return private_in_pem(&with_line_ends(&text, notes), notes).and_then(signing);
@@ -186,13 +186,13 @@ pub fn read_signing(bytes: &[u8], weak: WeakKeys, notes: &mut Notes) -> Result<S
         return private_in_json(content, weak, notes);
     }
     if is_putty(content) {
-        return Err(KeyError::Wanted { found: "a PuTTY private key".into(), wanted: PRIVATE_WANTED });
+        return Err(KeyError::WrongType { found: "a PuTTY private key".into(), wanted: PRIVATE_WANTED });
     }
     if nkey::is_nkey(content) {
         return SigningKey::private(nkey::read_seed(content)?.0);
     }
     if openssh::is_openssh(content) {
-        return Err(KeyError::Wanted { found: "an OpenSSH public key".into(), wanted: PRIVATE_WANTED });
+        return Err(KeyError::WrongType { found: "an OpenSSH public key".into(), wanted: PRIVATE_WANTED });
     }
     if !looks_like_base64(content) {
         return Err(KeyError::NoPem("text"));
@@ -277,20 +277,24 @@ fn first_block(text: &str, skip: &[&str], notes: &mut Notes) -> Result<Block, Ke
     Err(first_fault.unwrap_or(KeyError::PemLines(PemLines::BeginNotAlone)))
 }
 
-fn public_in_pem(text: &str, weak: WeakKeys, notes: &mut Notes) -> Result<Found, KeyError> {
+fn public_in_pem(text: &str, weak: KeyStrength, notes: &mut Notes) -> Result<ParsedKey, KeyError> {
     let block = first_block(text, &[], notes)?;
     match block.label.as_str() {
         "PUBLIC KEY" => {
             let Restricted { key, algorithms } = read_restricted_spki(&block.content, weak)?;
-            Ok(Found { key: restricted(key, algorithms.as_deref()), form: Form::Spki, certificate: None })
+            Ok(ParsedKey {
+                key: restricted(key, algorithms.as_deref()),
+                form: KeyEncoding::Spki,
+                certificate: None,
+            })
         }
-        "RSA PUBLIC KEY" => Ok(found(read_pkcs1_public(&block.content, weak)?, Form::Pkcs1)),
+        "RSA PUBLIC KEY" => Ok(parsed(read_pkcs1_public(&block.content, weak)?, KeyEncoding::Pkcs1)),
         "CERTIFICATE" | "X509 CERTIFICATE" => {
             let certificate = Certificate::from_der(&block.content, weak)?;
             let key = restricted(certificate.key.clone(), certificate.algorithms.as_deref());
-            Ok(Found { key, form: Form::Certificate, certificate: Some(certificate) })
+            Ok(ParsedKey { key, form: KeyEncoding::Certificate, certificate: Some(certificate) })
         }
-        _ => Err(KeyError::Wanted { found: what_is(&block), wanted: PUBLIC_WANTED }),
+        _ => Err(KeyError::WrongType { found: what_is(&block), wanted: PUBLIC_WANTED }),
     }
 }
 
@@ -315,7 +319,7 @@ fn private_in_pem(text: &str, notes: &mut Notes) -> Result<Restricted<PrivateKey
         "RSA PRIVATE KEY" => PrivateKey::rsa_from_pkcs1(&block.content).map(plain),
         "OPENSSH PRIVATE KEY" => openssh::read_private(&block.content).map(plain),
         "ENCRYPTED PRIVATE KEY" => Err(KeyError::Encrypted),
-        _ => Err(KeyError::Wanted { found: what_is(&block), wanted: PRIVATE_WANTED }),
+        _ => Err(KeyError::WrongType { found: what_is(&block), wanted: PRIVATE_WANTED }),
     }
 }
 
@@ -347,7 +351,7 @@ fn what_is(block: &Block) -> PrintableText {
 }
 
 /// A private or shared key out of a JWK, or out of a set with one such key (`gen-keypair -f jwks`).
-fn private_in_json(text: &str, weak: WeakKeys, notes: &mut Notes) -> Result<SigningKey, KeyError> {
+fn private_in_json(text: &str, weak: KeyStrength, notes: &mut Notes) -> Result<SigningKey, KeyError> {
     let mut repairs = Vec::new();
     let jwk = Jwk::parse(text)?;
     let key = if jwk.is_set() {
@@ -363,17 +367,17 @@ fn private_in_json(text: &str, weak: WeakKeys, notes: &mut Notes) -> Result<Sign
     Ok(key)
 }
 
-fn public_in_json(text: &str, weak: WeakKeys, notes: &mut Notes) -> Result<Found, KeyError> {
+fn public_in_json(text: &str, weak: KeyStrength, notes: &mut Notes) -> Result<ParsedKey, KeyError> {
     let jwk = Jwk::parse(text)?;
     if !jwk.is_set() {
         let mut repairs = Vec::new();
         let key = jwk.verifying_key_with(weak, &mut repairs)?;
         note_repairs("the JWK", &repairs, notes);
-        return Ok(Found { key, form: Form::Jwk, certificate: None });
+        return Ok(ParsedKey { key, form: KeyEncoding::Jwk, certificate: None });
     }
     let set = KeySet::from_json(text, weak, notes)?;
     match set.keys() {
-        [key] => Ok(Found { key: key.clone(), form: Form::JwkSet, certificate: None }),
+        [key] => Ok(ParsedKey { key: key.clone(), form: KeyEncoding::JwkSet, certificate: None }),
         other => Err(KeyError::JwkSetCount { found: other.len() }),
     }
 }
@@ -391,7 +395,7 @@ impl SigningKey {
     ///
     /// # Errors
     /// As [`Jwk::signing_key`].
-    pub fn from_jwk(text: &SecretText, weak: WeakKeys) -> Result<Self, KeyError> {
+    pub fn from_jwk(text: &SecretText, weak: KeyStrength) -> Result<Self, KeyError> {
         Jwk::parse(text.expose())?.signing_key(weak)
     }
 }
@@ -401,7 +405,7 @@ impl VerifyingKey {
     ///
     /// # Errors
     /// As [`read_public`].
-    pub fn from_pem(text: &str, weak: WeakKeys, notes: &mut Notes) -> Result<Self, KeyError> {
+    pub fn from_pem(text: &str, weak: KeyStrength, notes: &mut Notes) -> Result<Self, KeyError> {
         public_in_pem(text, weak, notes).map(|found| found.key)
     }
 
@@ -409,7 +413,7 @@ impl VerifyingKey {
     ///
     /// # Errors
     /// As [`Jwk::verifying_key`].
-    pub fn from_jwk(text: &str, weak: WeakKeys) -> Result<Self, KeyError> {
+    pub fn from_jwk(text: &str, weak: KeyStrength) -> Result<Self, KeyError> {
         Jwk::parse(text)?.verifying_key(weak)
     }
 }
@@ -430,8 +434,8 @@ mod tests {
             ("PRIVATE KEY", "a private key"),
         ] {
             let text = pem::write(label, &[1, 2, 3]);
-            let error = read_public(text.as_bytes(), WeakKeys::Refuse, &mut Notes::new()).err();
-            let Some(KeyError::Wanted { found, .. }) = &error else { panic!("{label}: {error:?}") };
+            let error = read_public(text.as_bytes(), KeyStrength::Enforce, &mut Notes::new()).err();
+            let Some(KeyError::WrongType { found, .. }) = &error else { panic!("{label}: {error:?}") };
             assert_eq!(found.as_str(), kind, "{label}");
         }
     }

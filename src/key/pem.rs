@@ -167,10 +167,10 @@ fn decode(label: String, lines: &[&str]) -> Result<Block, KeyError> {
         return Err(broken("it is empty"));
     }
     let content = decode_standard(&joined, "PEM block").map_err(|error| match error {
-        KeyError::Base64 { fault: super::error::Base64Fault::SpareBits, .. } => {
+        KeyError::Base64 { fault: super::error::Base64Error::SpareBits, .. } => {
             broken("the unused bits of its last character are not zero")
         }
-        KeyError::Base64 { fault: super::error::Base64Fault::Padding, .. } => {
+        KeyError::Base64 { fault: super::error::Base64Error::Padding, .. } => {
             broken("it is truncated, or its padding with = is wrong")
         }
         _ => broken("it contains characters that are not base64"),

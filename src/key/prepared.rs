@@ -10,20 +10,20 @@ use aws_lc_rs::signature::{
 use ed25519_dalek::Verifier as _;
 
 use super::algorithm::Algorithm;
-use super::public::{PublicKey, WeakKeys};
+use super::public::{KeyStrength, PublicKey};
 use crate::util::secret::SecretBytes;
 
 /// A key made ready for one algorithm. What is costly about a key (finding a point's second
 /// coordinate, a modulus's Montgomery form, the first blocks of an HMAC) is done once for all
 /// signatures.
 #[derive(Clone)]
-pub(super) enum Check {
+pub(super) enum PreparedKey {
     Ed25519(ed25519_dalek::VerifyingKey),
     Public(ParsedPublicKey),
     Shared(Box<hmac::Key>),
 }
 
-impl Check {
+impl PreparedKey {
     /// By a public key; `None` when it is not for the algorithm.
     pub(super) fn public(key: &PublicKey, algorithm: Algorithm) -> Option<Self> {
         if !key.algorithms().contains(&algorithm) {
@@ -35,7 +35,7 @@ impl Check {
                 ParsedPublicKey::new(curve.verification(), point).ok().map(Self::Public)
             }
             PublicKey::Rsa { modulus: n, exponent: e } => {
-                let weak = if key.bits() < 2048 { WeakKeys::Allow } else { WeakKeys::Refuse };
+                let weak = if key.bits() < 2048 { KeyStrength::AllowWeak } else { KeyStrength::Enforce };
                 let parameters = rsa_parameters(algorithm, weak)?;
                 RsaPublicKeyComponents { n, e }.to_parsed_public_key(parameters).ok().map(Self::Public)
             }
@@ -69,17 +69,17 @@ impl Check {
 
 /// What the library has for an algorithm; for keys that are too short and were allowed on purpose
 /// no more than two.
-const fn rsa_parameters(algorithm: Algorithm, weak: WeakKeys) -> Option<&'static RsaParameters> {
+const fn rsa_parameters(algorithm: Algorithm, weak: KeyStrength) -> Option<&'static RsaParameters> {
     Some(match (algorithm, weak) {
-        (Algorithm::Rs256, WeakKeys::Allow) => &RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY,
-        (Algorithm::Rs512, WeakKeys::Allow) => &RSA_PKCS1_1024_8192_SHA512_FOR_LEGACY_USE_ONLY,
-        (_, WeakKeys::Allow) => return None,
-        (Algorithm::Rs256, WeakKeys::Refuse) => &RSA_PKCS1_2048_8192_SHA256,
-        (Algorithm::Rs384, WeakKeys::Refuse) => &RSA_PKCS1_2048_8192_SHA384,
-        (Algorithm::Rs512, WeakKeys::Refuse) => &RSA_PKCS1_2048_8192_SHA512,
-        (Algorithm::Ps256, WeakKeys::Refuse) => &RSA_PSS_2048_8192_SHA256,
-        (Algorithm::Ps384, WeakKeys::Refuse) => &RSA_PSS_2048_8192_SHA384,
-        (Algorithm::Ps512, WeakKeys::Refuse) => &RSA_PSS_2048_8192_SHA512,
+        (Algorithm::Rs256, KeyStrength::AllowWeak) => &RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY,
+        (Algorithm::Rs512, KeyStrength::AllowWeak) => &RSA_PKCS1_1024_8192_SHA512_FOR_LEGACY_USE_ONLY,
+        (_, KeyStrength::AllowWeak) => return None,
+        (Algorithm::Rs256, KeyStrength::Enforce) => &RSA_PKCS1_2048_8192_SHA256,
+        (Algorithm::Rs384, KeyStrength::Enforce) => &RSA_PKCS1_2048_8192_SHA384,
+        (Algorithm::Rs512, KeyStrength::Enforce) => &RSA_PKCS1_2048_8192_SHA512,
+        (Algorithm::Ps256, KeyStrength::Enforce) => &RSA_PSS_2048_8192_SHA256,
+        (Algorithm::Ps384, KeyStrength::Enforce) => &RSA_PSS_2048_8192_SHA384,
+        (Algorithm::Ps512, KeyStrength::Enforce) => &RSA_PSS_2048_8192_SHA512,
         _ => return None,
     })
 }

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::algorithm::Algorithm;
 use super::error::KeyError;
-use super::public::{Curve, ED25519_PUBLIC_BYTES, PublicKey, WeakKeys};
+use super::public::{Curve, ED25519_PUBLIC_BYTES, KeyStrength, PublicKey};
 use crate::util::secret::SecretBytes;
 
 /// Bytes of an Ed25519 seed, the private key of RFC 8032.
@@ -101,10 +101,10 @@ impl PrivateKey {
     /// An Ed25519 private key from Go's 64 bytes: seed, then public key.
     ///
     /// # Errors
-    /// [`KeyError::Length`], [`KeyError::HalfPrivate`] for 32 bytes, [`KeyError::Mismatch`].
+    /// [`KeyError::Length`], [`KeyError::NotAPair`] for 32 bytes, [`KeyError::Mismatch`].
     pub fn ed25519_from_pair(pair: &[u8]) -> Result<Self, KeyError> {
         if pair.len() == ED25519_SEED_BYTES {
-            return Err(KeyError::HalfPrivate);
+            return Err(KeyError::NotAPair);
         }
         if pair.len() != ED25519_PAIR_BYTES {
             let (found, wanted) = (pair.len(), ED25519_PAIR_BYTES);
@@ -130,7 +130,7 @@ impl PrivateKey {
     /// A private key on a NIST curve from its number, big-endian, in the curve's length.
     ///
     /// # Errors
-    /// [`KeyError::Length`], [`KeyError::BrokenPrivate`] for zero or a number beyond the order.
+    /// [`KeyError::Length`], [`KeyError::InvalidPrivate`] for zero or a number beyond the order.
     pub fn ec(curve: Curve, scalar: &[u8]) -> Result<Self, KeyError> {
         if scalar.len() != curve.bytes() {
             return Err(KeyError::Length {
@@ -139,7 +139,7 @@ impl PrivateKey {
                 wanted: curve.bytes(),
             });
         }
-        let broken = || KeyError::BrokenPrivate(curve.name());
+        let broken = || KeyError::InvalidPrivate(curve.name());
         let oid = pkcs8::ObjectIdentifier::new_unwrap(match curve {
             Curve::P256 => "1.2.840.10045.3.1.7",
             Curve::P384 => "1.3.132.0.34",
@@ -159,7 +159,7 @@ impl PrivateKey {
     /// An RSA private key from the DER of PKCS#1.
     ///
     /// # Errors
-    /// [`KeyError::Der`], [`KeyError::RsaMultiPrime`], [`KeyError::BrokenPrivate`], and those of
+    /// [`KeyError::Der`], [`KeyError::RsaMultiPrime`], [`KeyError::InvalidPrivate`], and those of
     /// [`PublicKey::rsa`]. A short key is never taken: nobody has to sign with one.
     pub fn rsa_from_pkcs1(der: &[u8]) -> Result<Self, KeyError> {
         let what = "RSA private key";
@@ -168,9 +168,12 @@ impl PrivateKey {
         if parsed.other_prime_infos.is_some() {
             return Err(KeyError::RsaMultiPrime);
         }
-        let public =
-            PublicKey::rsa(parsed.modulus.as_bytes(), parsed.public_exponent.as_bytes(), WeakKeys::Refuse)?;
-        RsaKeyPair::from_der(der).map_err(|_| KeyError::BrokenPrivate("RSA"))?;
+        let public = PublicKey::rsa(
+            parsed.modulus.as_bytes(),
+            parsed.public_exponent.as_bytes(),
+            KeyStrength::Enforce,
+        )?;
+        RsaKeyPair::from_der(der).map_err(|_| KeyError::InvalidPrivate("RSA"))?;
         Ok(Self::Rsa { pkcs1: SecretBytes::new(der.to_vec()), public })
     }
 
@@ -196,11 +199,11 @@ impl PrivateKey {
     /// Go's 64 bytes of an Ed25519 key: seed, then public key.
     ///
     /// # Errors
-    /// [`KeyError::NoForm`] for another kind of key.
+    /// [`KeyError::UnsupportedFormat`] for another kind of key.
     pub fn to_ed25519_pair(&self) -> Result<SecretBytes, KeyError> {
         match self {
             Self::Ed25519(key) => Ok(SecretBytes::new(key.to_keypair_bytes().to_vec())),
-            other => Err(KeyError::NoForm { kind: other.kind(), form: "the server's base64" }),
+            other => Err(KeyError::UnsupportedFormat { kind: other.kind(), form: "the server's base64" }),
         }
     }
 }

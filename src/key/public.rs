@@ -15,12 +15,12 @@ pub const ED25519_PUBLIC_BYTES: usize = 32;
 /// Whether keys too short for today are taken: RSA from 1024 bits, shared keys shorter than
 /// their hash. Nothing ever makes an empty shared key or a point of small order acceptable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum WeakKeys {
+pub enum KeyStrength {
     /// Refuse them (RFC 7518 3.2, 3.3).
     #[default]
-    Refuse,
+    Enforce,
     /// Take them: somebody said in so many words that they know the danger.
-    Allow,
+    AllowWeak,
 }
 
 /// One of the NIST curves that RFC 7518 has algorithms for.
@@ -148,11 +148,11 @@ impl PublicKey {
     /// # Errors
     /// [`KeyError::RsaShort`], [`KeyError::RsaLong`], [`KeyError::RsaEvenModulus`],
     /// [`KeyError::RsaExponent`], [`KeyError::RsaLongExponent`].
-    pub fn rsa(modulus: &[u8], exponent: &[u8], weak: WeakKeys) -> Result<Self, KeyError> {
+    pub fn rsa(modulus: &[u8], exponent: &[u8], weak: KeyStrength) -> Result<Self, KeyError> {
         let modulus = without_leading_zeros(modulus);
         let exponent = without_leading_zeros(exponent);
         let bits = bit_length(modulus);
-        let wanted = if weak == WeakKeys::Allow { 1024 } else { 2048 };
+        let wanted = if weak == KeyStrength::AllowWeak { 1024 } else { 2048 };
         if bits < wanted {
             return Err(KeyError::RsaShort { bits, wanted });
         }
@@ -211,11 +211,11 @@ impl PublicKey {
     /// The 32 bytes of an Ed25519 key.
     ///
     /// # Errors
-    /// [`KeyError::Wanted`] for another kind of key.
+    /// [`KeyError::WrongType`] for another kind of key.
     pub fn ed25519_bytes(&self) -> Result<&[u8; ED25519_PUBLIC_BYTES], KeyError> {
         match self {
             Self::Ed25519(key) => Ok(key.as_bytes()),
-            other => Err(KeyError::Wanted {
+            other => Err(KeyError::WrongType {
                 found: PrintableText::concat([with_article(other.kind()).into(), " public key".into()]),
                 wanted: "an Ed25519 public key",
             }),
@@ -282,11 +282,11 @@ mod tests {
             modulus
         };
         let read = |bits, weak| PublicKey::rsa(&of_bits(bits), &[1, 0, 1], weak).map(|key| key.bits());
-        assert_eq!(read(2048, WeakKeys::Refuse), Ok(2048));
-        assert_eq!(read(2047, WeakKeys::Refuse), Err(KeyError::RsaShort { bits: 2047, wanted: 2048 }));
-        assert_eq!(read(1024, WeakKeys::Allow), Ok(1024));
-        assert_eq!(read(1023, WeakKeys::Allow), Err(KeyError::RsaShort { bits: 1023, wanted: 1024 }));
-        assert_eq!(read(8192, WeakKeys::Refuse), Ok(8192));
-        assert_eq!(read(8193, WeakKeys::Refuse), Err(KeyError::RsaLong(8193)));
+        assert_eq!(read(2048, KeyStrength::Enforce), Ok(2048));
+        assert_eq!(read(2047, KeyStrength::Enforce), Err(KeyError::RsaShort { bits: 2047, wanted: 2048 }));
+        assert_eq!(read(1024, KeyStrength::AllowWeak), Ok(1024));
+        assert_eq!(read(1023, KeyStrength::AllowWeak), Err(KeyError::RsaShort { bits: 1023, wanted: 1024 }));
+        assert_eq!(read(8192, KeyStrength::Enforce), Ok(8192));
+        assert_eq!(read(8193, KeyStrength::Enforce), Err(KeyError::RsaLong(8193)));
     }
 }

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::error::KeyError;
 use super::jwk::{Jwk, not_json, note_repairs, without_mark};
-use super::public::WeakKeys;
+use super::public::KeyStrength;
 use super::verifying::VerifyingKey;
 use crate::util::note::Notes;
 
@@ -38,7 +38,7 @@ impl KeySet {
     ///
     /// # Errors
     /// [`KeyError::Json`], [`KeyError::JwkMissing`] or [`KeyError::JwkType`] when it is no set.
-    pub fn from_json(text: &str, weak: WeakKeys, notes: &mut Notes) -> Result<Self, KeyError> {
+    pub fn from_json(text: &str, weak: KeyStrength, notes: &mut Notes) -> Result<Self, KeyError> {
         let mut set = Self::new();
         let mut skipped = 0_usize;
         let mut repaired = 0_usize;
@@ -87,7 +87,7 @@ impl KeySet {
                 _ => "null",
             }),
             // A member may have any value, so that only a duplicate one is left.
-            Err(second) if second.is_data() => KeyError::JwkTwice("'keys'".into()),
+            Err(second) if second.is_data() => KeyError::JwkDuplicateMember("'keys'".into()),
             Err(second) => not_json(&second),
         }
     }
@@ -133,7 +133,7 @@ pub fn jwks(text: &str) -> Result<Vec<Jwk>, KeyError> {
         Ok(parsed) if is_object => Ok(parsed.keys),
         Err(error) if !error.is_data() => Err(not_json(&error)),
         Err(error) if is_object => Err(KeySet::no_set(text, &error)),
-        _ => Err(KeyError::Wanted {
+        _ => Err(KeyError::WrongType {
             found: "JSON that is no object".into(),
             wanted: "a JWK set, an object with the member 'keys'",
         }),
@@ -169,7 +169,7 @@ mod tests {
     fn set_of_many_skipped_keys_lists_some_and_counts_the_rest() {
         let mut notes = Notes::new();
         let text = format!("{{\"keys\":[{}0]}}", "0,".repeat(100_000));
-        assert!(KeySet::from_json(&text, WeakKeys::Refuse, &mut notes).unwrap().is_empty());
+        assert!(KeySet::from_json(&text, KeyStrength::Enforce, &mut notes).unwrap().is_empty());
         assert_eq!(notes.iter().count(), TOLD_KEYS + 1);
         assert!(notes.iter().any(|note| note.text == "99981 more keys of the set are skipped"));
     }
@@ -179,7 +179,7 @@ mod tests {
         let members: String = (0..150_000).map(|number| format!("\"{number:06}\":0,")).collect();
         let text = format!("{{\"keys\":[{{{members}\"kty\":\"x\"}}]}}");
         let begun = std::time::Instant::now();
-        assert!(KeySet::from_json(&text, WeakKeys::Refuse, &mut Notes::new()).unwrap().is_empty());
+        assert!(KeySet::from_json(&text, KeyStrength::Enforce, &mut Notes::new()).unwrap().is_empty());
         // Looking through all members for each took minutes.
         assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
     }
@@ -188,21 +188,21 @@ mod tests {
     fn text_that_is_not_a_set_is_rejected_with_its_cause() {
         for (text, error) in [
             ("{}", KeyError::JwkMissing("keys")),
-            (r#"{"keys":[],"keys":[]}"#, KeyError::JwkTwice("'keys'".into())),
+            (r#"{"keys":[],"keys":[]}"#, KeyError::JwkDuplicateMember("'keys'".into())),
         ] {
             assert_eq!(
-                KeySet::from_json(text, WeakKeys::Refuse, &mut Notes::new()).err(),
+                KeySet::from_json(text, KeyStrength::Enforce, &mut Notes::new()).err(),
                 Some(error),
                 "{text}"
             );
         }
         for text in ["5", "\"keys\"", "null", "[]", "[5]", "[[]]", r#"[[{"kty":"OKP"}]]"#] {
-            let error = KeySet::from_json(text, WeakKeys::Refuse, &mut Notes::new()).err();
-            assert!(matches!(error, Some(KeyError::Wanted { .. })), "{text}: {error:?}");
+            let error = KeySet::from_json(text, KeyStrength::Enforce, &mut Notes::new()).err();
+            assert!(matches!(error, Some(KeyError::WrongType { .. })), "{text}: {error:?}");
         }
         // The text ends after the value of a wrong type.
         for text in ["", "{", r#"{"keys":5,"#, r#"{"keys":[5"#] {
-            let error = KeySet::from_json(text, WeakKeys::Refuse, &mut Notes::new()).err();
+            let error = KeySet::from_json(text, KeyStrength::Enforce, &mut Notes::new()).err();
             assert!(matches!(error, Some(KeyError::Json(_))), "{text}: {error:?}");
         }
     }

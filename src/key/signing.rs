@@ -12,7 +12,7 @@ use super::der::write_pkcs8;
 use super::encoding::{decode_standard, decode_variable};
 use super::error::KeyError;
 use super::private::{PrivateKey, signing};
-use super::public::{Curve, WeakKeys};
+use super::public::{Curve, KeyStrength};
 use super::verifying::VerifyingKey;
 use crate::util::secret::{SecretBytes, SecretText};
 
@@ -64,7 +64,11 @@ impl SigningKey {
     ///
     /// # Errors
     /// As [`VerifyingKey::shared`].
-    pub fn shared(secret: SecretBytes, algorithms: &[Algorithm], weak: WeakKeys) -> Result<Self, KeyError> {
+    pub fn shared(
+        secret: SecretBytes,
+        algorithms: &[Algorithm],
+        weak: KeyStrength,
+    ) -> Result<Self, KeyError> {
         let verifying = VerifyingKey::shared(secret.clone(), algorithms, weak)?;
         let encoding = EncodingKey::from_secret(secret.expose());
         Ok(Self { private: None, encoding, verifying })
@@ -74,7 +78,7 @@ impl SigningKey {
     ///
     /// # Errors
     /// As [`VerifyingKey::shared_from_base64`].
-    pub fn shared_from_base64(text: &SecretText, weak: WeakKeys) -> Result<Self, KeyError> {
+    pub fn shared_from_base64(text: &SecretText, weak: KeyStrength) -> Result<Self, KeyError> {
         let algorithms = VerifyingKey::shared_from_base64(text, weak)?.algorithms().to_vec();
         let bytes = decode_standard(text.expose(), "shared HMAC key")?;
         Self::shared(SecretBytes::new(bytes.to_vec()), &algorithms, weak)
@@ -181,7 +185,7 @@ mod tests {
     fn signing_key(algorithm: Algorithm) -> SigningKey {
         if algorithm.is_symmetric() {
             let secret = super::super::private::generate_shared(64).unwrap();
-            return SigningKey::shared(secret, &[algorithm], WeakKeys::Refuse).unwrap();
+            return SigningKey::shared(secret, &[algorithm], KeyStrength::Enforce).unwrap();
         }
         SigningKey::private(PrivateKey::generate(algorithm).unwrap()).unwrap()
     }
@@ -209,7 +213,7 @@ mod tests {
     fn debug_shows_no_secret() {
         let text = "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNkZWYwMTIzNDU2Nzg5QUJDREVGR0hJSktMTU5PUFFSUw==";
         let key =
-            SigningKey::shared_from_base64(&SecretText::new(text.to_owned()), WeakKeys::Refuse).unwrap();
+            SigningKey::shared_from_base64(&SecretText::new(text.to_owned()), KeyStrength::Enforce).unwrap();
         assert_eq!(format!("{key:?}"), "SigningKey(shared HMAC key)");
         assert!(!format!("{:?}", key.verifying_key()).contains("65"));
         let private = PrivateKey::ed25519_from_seed(&[7; 32]).unwrap();

@@ -8,8 +8,8 @@ use aws_lc_rs::digest;
 use super::algorithm::Algorithm;
 use super::encoding::{decode_variable, encode_url};
 use super::error::KeyError;
-use super::prepared::Check;
-use super::public::{PublicKey, WeakKeys};
+use super::prepared::PreparedKey;
+use super::public::{KeyStrength, PublicKey};
 use crate::util::quote::quote;
 use crate::util::secret::{SecretBytes, SecretText};
 
@@ -37,7 +37,7 @@ pub struct VerifyingKey {
     material: Material,
     /// How signatures are checked, by algorithm, made ready when it is first needed: a key set may
     /// have thousands of keys of which a token uses one. Copies of the key share it.
-    checks: Arc<[(Algorithm, OnceLock<Option<Check>>)]>,
+    checks: Arc<[(Algorithm, OnceLock<Option<PreparedKey>>)]>,
     algorithms: Vec<Algorithm>,
     kid: Option<String>,
 }
@@ -73,7 +73,11 @@ impl VerifyingKey {
     /// [`KeyError::SharedEmpty`] always; [`KeyError::SharedShort`] when it is shorter than the
     /// hash of one of the algorithms (RFC 7518 3.2) and weak keys are refused;
     /// [`KeyError::Algorithm`] for an algorithm that is no HMAC.
-    pub fn shared(secret: SecretBytes, algorithms: &[Algorithm], weak: WeakKeys) -> Result<Self, KeyError> {
+    pub fn shared(
+        secret: SecretBytes,
+        algorithms: &[Algorithm],
+        weak: KeyStrength,
+    ) -> Result<Self, KeyError> {
         if secret.is_empty() {
             return Err(KeyError::SharedEmpty);
         }
@@ -81,7 +85,7 @@ impl VerifyingKey {
             let Some(wanted) = hash_bytes(*algorithm) else {
                 return Err(KeyError::Algorithm { kind: "shared", algorithm: *algorithm });
             };
-            if weak == WeakKeys::Refuse && secret.len() < wanted {
+            if weak == KeyStrength::Enforce && secret.len() < wanted {
                 return Err(KeyError::SharedShort { found: secret.len(), wanted, algorithm: *algorithm });
             }
         }
@@ -94,7 +98,7 @@ impl VerifyingKey {
     ///
     /// # Errors
     /// [`KeyError::Base64`], and as [`VerifyingKey::shared`].
-    pub fn shared_from_base64(text: &SecretText, weak: WeakKeys) -> Result<Self, KeyError> {
+    pub fn shared_from_base64(text: &SecretText, weak: KeyStrength) -> Result<Self, KeyError> {
         let bytes = decode_variable(text.expose(), "shared HMAC key")?;
         let secret = SecretBytes::new(bytes.to_vec());
         match Self::shared(secret.clone(), &CROSS_LOGIN_ALGORITHMS, weak) {
@@ -210,15 +214,15 @@ impl VerifyingKey {
                 .is_some_and(|check| check.holds(message, signature))
     }
 
-    fn prepare(&self, algorithm: Algorithm) -> Option<Check> {
+    fn prepare(&self, algorithm: Algorithm) -> Option<PreparedKey> {
         match &self.material {
-            Material::Public(key) => Check::public(key, algorithm),
-            Material::Shared(secret) => Check::shared(secret, algorithm),
+            Material::Public(key) => PreparedKey::public(key, algorithm),
+            Material::Shared(secret) => PreparedKey::shared(secret, algorithm),
         }
     }
 }
 
-fn unprepared(algorithms: &[Algorithm]) -> Arc<[(Algorithm, OnceLock<Option<Check>>)]> {
+fn unprepared(algorithms: &[Algorithm]) -> Arc<[(Algorithm, OnceLock<Option<PreparedKey>>)]> {
     algorithms.iter().map(|algorithm| (*algorithm, OnceLock::new())).collect()
 }
 

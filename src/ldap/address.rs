@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use url::Url;
 
-use super::fault::DirectoryError;
+use super::fault::LdapError;
 
 /// The path of the socket: percent-encoded in the place of the host, as libldap reads it
 /// (`ldapi://%2Frun%2Fldapi`), or as the path of the URL, as the server's library does
@@ -73,19 +73,19 @@ impl Address {
     /// order in which they are to be tried.
     ///
     /// # Errors
-    /// [`DirectoryError::NoAddress`] and [`DirectoryError::Address`].
-    pub fn list(text: &str) -> Result<Vec<Self>, DirectoryError> {
+    /// [`LdapError::NoAddress`] and [`LdapError::Address`].
+    pub fn list(text: &str) -> Result<Vec<Self>, LdapError> {
         let parts = text.split([' ', ',', '\t', '\n']).filter(|part| !part.is_empty());
         let addresses: Vec<Self> = parts.map(Self::parse).collect::<Result<_, _>>()?;
-        if addresses.is_empty() { Err(DirectoryError::NoAddress) } else { Ok(addresses) }
+        if addresses.is_empty() { Err(LdapError::NoAddress) } else { Ok(addresses) }
     }
 
     /// Reads one address.
     ///
     /// # Errors
-    /// [`DirectoryError::Address`].
-    pub fn parse(text: &str) -> Result<Self, DirectoryError> {
-        let refuse = |why: &'static str| DirectoryError::Address { address: text.to_owned(), why };
+    /// [`LdapError::Address`].
+    pub fn parse(text: &str) -> Result<Self, LdapError> {
+        let refuse = |why: &'static str| LdapError::Address { address: text.to_owned(), why };
         let mut url =
             Url::parse(text).map_err(|_| refuse("it is no URL, such as ldaps://ldap.example.com"))?;
         let scheme = match url.scheme() {

@@ -16,7 +16,7 @@ pub(super) struct Element<'input> {
 
 /// What the first octets of an element say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Header {
+pub(super) struct BerHeader {
     /// The identifier octet.
     pub(super) tag: u8,
     /// Where the contents begin.
@@ -33,14 +33,14 @@ pub(super) struct Malformed;
 ///
 /// # Errors
 /// [`Malformed`]: a tag of several octets, an indefinite length, a length of more than four octets.
-pub(super) fn header(input: &[u8]) -> Result<Option<Header>, Malformed> {
+pub(super) fn header(input: &[u8]) -> Result<Option<BerHeader>, Malformed> {
     let Some(tag) = input.first().copied() else { return Ok(None) };
     if tag & 0x1f == 0x1f {
         return Err(Malformed);
     }
     let Some(first) = input.get(1).copied() else { return Ok(None) };
     if first < 0x80 {
-        return Ok(Some(Header { tag, start: 2, end: 2 + usize::from(first) }));
+        return Ok(Some(BerHeader { tag, start: 2, end: 2 + usize::from(first) }));
     }
     let count = usize::from(first & 0x7f);
     if count == 0 || count > LENGTH_OCTETS {
@@ -49,7 +49,7 @@ pub(super) fn header(input: &[u8]) -> Result<Option<Header>, Malformed> {
     let Some(octets) = input.get(2..2 + count) else { return Ok(None) };
     let length = octets.iter().fold(0_usize, |length, octet| (length << 8) | usize::from(*octet));
     let start = 2 + count;
-    Ok(Some(Header { tag, start, end: start.checked_add(length).ok_or(Malformed)? }))
+    Ok(Some(BerHeader { tag, start, end: start.checked_add(length).ok_or(Malformed)? }))
 }
 
 /// The elements of a contents, one after another.
@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn header_of_every_length_form_is_read_and_of_other_forms_refused() {
-        let read = |tag, start, end| Ok(Some(Header { tag, start, end }));
+        let read = |tag, start, end| Ok(Some(BerHeader { tag, start, end }));
         assert_eq!(header(&[0x30, 0x03, 1, 2, 3]), read(0x30, 2, 5));
         assert_eq!(header(&[0x04, 0x81, 0xc8]), read(0x04, 3, 203));
         assert_eq!(header(&[0x30, 0x84, 0, 0, 0, 5]), read(0x30, 6, 11), "as Active Directory writes it");

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use ldap3::{LdapConn, LdapConnSettings, LdapError, LdapResult, StdStream};
+use ldap3::{LdapConn, LdapConnSettings, LdapResult, StdStream};
 use url::Url;
 
-use super::access::Access;
+use super::access::LdapServer;
 use super::address::{Address, Scheme};
 use super::bind::BindRejection;
-use super::fault::DirectoryError;
-use super::message::Refusal;
-use super::relay::{self, End, Outcome};
+use super::fault::LdapError;
+use super::message::MessageError;
+use super::relay::{self, Outcome, RelayEnd};
 use super::transport::Wire;
 
 use crate::util::file::reason;
@@ -26,7 +26,7 @@ pub const ANSWER_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Who asks the directory.
 #[derive(Debug, Clone)]
-pub enum Credentials {
+pub enum BindCredentials {
     /// Nobody in particular.
     Anonymous,
     /// The account of this process, as the system vouches for it on a local socket (SASL EXTERNAL).
@@ -40,18 +40,18 @@ pub enum Credentials {
     },
 }
 
-impl Credentials {
+impl BindCredentials {
     /// A name and its password.
     ///
     /// # Errors
-    /// [`DirectoryError::EmptyPassword`] and [`DirectoryError::BindName`]: an empty one of either
+    /// [`LdapError::EmptyPassword`] and [`LdapError::BindName`]: an empty one of either
     /// would be a bind without authentication (RFC 4513 5.1.2), which a server may accept.
-    pub fn simple(name: String, password: SecretText) -> Result<Self, DirectoryError> {
+    pub fn simple(name: String, password: SecretText) -> Result<Self, LdapError> {
         if password.is_empty() {
-            return Err(DirectoryError::EmptyPassword);
+            return Err(LdapError::EmptyPassword);
         }
         if name.trim().is_empty() {
-            return Err(DirectoryError::BindName(name));
+            return Err(LdapError::BindName(name));
         }
         Ok(Self::Simple { name, password })
     }
@@ -60,7 +60,7 @@ impl Credentials {
 /// An open connection, bound as somebody.
 pub struct Connection {
     pub(super) ldap: LdapConn,
-    pub(super) patience: Duration,
+    pub(super) timeout: Duration,
     pub(super) outcome: Outcome,
     address: Address,
 }
@@ -71,19 +71,19 @@ impl std::fmt::Debug for Connection {
     }
 }
 
-impl Access {
+impl LdapServer {
     /// Whether what is sent to this server can be read on the way.
     fn is_open(&self, address: &Address) -> bool {
         address.scheme() == Scheme::Ldap && !self.starttls && !address.is_local()
     }
 
-    /// Connects to the first server that answers, and binds. A server that can't be reached, has
+    /// Connects to the first server that answers, and binds. A server that cannot be reached, has
     /// no good certificate, or says that it is busy or out of service, leads on to the next; one
     /// that refuses name or password does not, so that no account is locked by asking everywhere.
     ///
     /// # Errors
-    /// [`DirectoryError`]: the one server's fault, or `Unreachable` with each server's reason.
-    pub fn connect(&self, who: &Credentials, notes: &mut Notes) -> Result<Connection, DirectoryError> {
+    /// [`LdapError`]: the one server's fault, or `Unreachable` with each server's reason.
+    pub fn connect(&self, who: &BindCredentials, notes: &mut Notes) -> Result<Connection, LdapError> {
         let mut failed = Vec::new();
         for address in &self.addresses {
             match self.connect_to(address, who, notes) {
@@ -93,60 +93,56 @@ impl Access {
                     }
                     return Ok(connection);
                 }
-                Err(error @ (DirectoryError::Untrusted { .. } | DirectoryError::Busy(_)))
+                Err(error @ (LdapError::Untrusted { .. } | LdapError::Busy(_)))
                     if self.addresses.len() == 1 =>
                 {
                     return Err(error);
                 }
-                Err(DirectoryError::Unreachable(reasons)) => failed.extend(reasons),
+                Err(LdapError::Unreachable(reasons)) => failed.extend(reasons),
                 Err(
-                    error @ (DirectoryError::Untrusted { .. }
-                    | DirectoryError::Busy(_)
-                    | DirectoryError::Lost { .. }
-                    | DirectoryError::Silent { .. }
-                    | DirectoryError::Failed { code: UNAVAILABLE, .. }),
+                    error @ (LdapError::Untrusted { .. }
+                    | LdapError::Busy(_)
+                    | LdapError::Lost { .. }
+                    | LdapError::Timeout { .. }
+                    | LdapError::Failed { code: UNAVAILABLE, .. }),
                 ) => failed.push(format!("{}: {error}", escape(&address.to_string()))),
                 Err(error) => return Err(error),
             }
         }
-        if failed.is_empty() {
-            Err(DirectoryError::NoAddress)
-        } else {
-            Err(DirectoryError::Unreachable(failed))
-        }
+        if failed.is_empty() { Err(LdapError::NoAddress) } else { Err(LdapError::Unreachable(failed)) }
     }
 
     fn connect_to(
         &self,
         address: &Address,
-        who: &Credentials,
+        who: &BindCredentials,
         notes: &mut Notes,
-    ) -> Result<Connection, DirectoryError> {
+    ) -> Result<Connection, LdapError> {
         log::info!("asks the directory at {address}");
-        if matches!(who, Credentials::Simple { .. }) && self.is_open(address) {
+        if matches!(who, BindCredentials::Simple { .. }) && self.is_open(address) {
             notes.warn_with(
                 format!("the password goes to {} unencrypted", quote(&address.to_string())),
                 "use an ldaps:// address, or --starttls",
             );
         }
-        if matches!(who, Credentials::External) && address.scheme() != Scheme::Ldapi {
-            return Err(DirectoryError::Address {
+        if matches!(who, BindCredentials::External) && address.scheme() != Scheme::Ldapi {
+            return Err(LdapError::Address {
                 address: address.to_string(),
                 why: "sasl-external needs an ldapi:// address",
             });
         }
         let mut connection = self.open(address)?;
         match who {
-            Credentials::Anonymous => {}
-            Credentials::External => connection.bind_external()?,
-            Credentials::Simple { name, password } => connection.bind(name, password)?,
+            BindCredentials::Anonymous => {}
+            BindCredentials::External => connection.bind_external()?,
+            BindCredentials::Simple { name, password } => connection.bind(name, password)?,
         }
         Ok(connection)
     }
 
-    fn open(&self, address: &Address) -> Result<Connection, DirectoryError> {
+    fn open(&self, address: &Address) -> Result<Connection, LdapError> {
         let unreachable =
-            |why: &str| DirectoryError::Unreachable(vec![format!("{}: {why}", escape(&address.to_string()))]);
+            |why: &str| LdapError::Unreachable(vec![format!("{}: {why}", escape(&address.to_string()))]);
         let wire = Wire::open(self, address)?;
         let (stream, outcome) = relay::start(wire).map_err(|error| unreachable(&reason(&error)))?;
         // The library reads from the relay, and never sees the server's own address.
@@ -154,15 +150,15 @@ impl Access {
         let settings = LdapConnSettings::new().set_std_stream(StdStream::Unix(stream));
         let ldap = LdapConn::from_url_with_settings(settings, &url)
             .map_err(|error| unreachable(&escape(&error.to_string())))?;
-        Ok(Connection { ldap, patience: self.answer_patience, outcome, address: address.clone() })
+        Ok(Connection { ldap, timeout: self.response_timeout, outcome, address: address.clone() })
     }
 }
 
 /// Calls the library, which could panic on an answer that the checks before it let pass. The
 /// connection is of no use afterwards, and is given up with the error.
-pub(super) fn guarded<T>(call: impl FnOnce() -> T) -> Result<T, DirectoryError> {
+pub(super) fn guarded<T>(call: impl FnOnce() -> T) -> Result<T, LdapError> {
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(call))
-        .map_err(|_| DirectoryError::Garbled("it is not made as RFC 4511 says"))
+        .map_err(|_| LdapError::Malformed("it is not made as RFC 4511 says"))
 }
 
 impl Connection {
@@ -172,39 +168,37 @@ impl Connection {
         &self.address
     }
 
-    /// Binds. The password is never empty here: [`Credentials::simple`] and this function refuse
+    /// Binds. The password is never empty here: [`BindCredentials::simple`] and this function refuse
     /// it before anything is sent.
     ///
     /// # Errors
-    /// [`DirectoryError::Credentials`] when name or password is refused, and everything that can
+    /// [`LdapError::Credentials`] when name or password is refused, and everything that can
     /// go wrong on the way.
-    pub fn bind(&mut self, name: &str, password: &SecretText) -> Result<(), DirectoryError> {
+    pub fn bind(&mut self, name: &str, password: &SecretText) -> Result<(), LdapError> {
         if password.is_empty() {
-            return Err(DirectoryError::EmptyPassword);
+            return Err(LdapError::EmptyPassword);
         }
         log::debug!("binds as {name}");
-        self.ldap.with_timeout(self.patience);
+        self.ldap.with_timeout(self.timeout);
         let result = guarded(|| self.ldap.simple_bind(name, password.expose()))?;
         self.bound(name, result)
     }
 
-    fn bind_external(&mut self) -> Result<(), DirectoryError> {
+    fn bind_external(&mut self) -> Result<(), LdapError> {
         log::debug!("binds by SASL EXTERNAL");
-        self.ldap.with_timeout(self.patience);
+        self.ldap.with_timeout(self.timeout);
         let result = guarded(|| self.ldap.sasl_external_bind())?;
         self.bound("", result)
     }
 
-    fn bound(&self, name: &str, result: Result<LdapResult, LdapError>) -> Result<(), DirectoryError> {
-        let result = result.map_err(|error| transport(&error, &self.outcome, self.patience, 0))?;
+    fn bound(&self, name: &str, result: Result<LdapResult, ldap3::LdapError>) -> Result<(), LdapError> {
+        let result = result.map_err(|error| transport(&error, &self.outcome, self.timeout, 0))?;
         match result.rc {
             SUCCESS => Ok(()),
-            INVALID_DN_SYNTAX => Err(DirectoryError::BindName(name.to_owned())),
-            code if BindRejection::is_rejection(code) => Err(DirectoryError::Credentials(BindRejection {
-                name: name.to_owned(),
-                code,
-                text: result.text,
-            })),
+            INVALID_DN_SYNTAX => Err(LdapError::BindName(name.to_owned())),
+            code if BindRejection::is_rejection(code) => {
+                Err(LdapError::Credentials(BindRejection { name: name.to_owned(), code, text: result.text }))
+            }
             _ => Err(refused(&result, 0, "")),
         }
     }
@@ -233,25 +227,25 @@ pub(super) fn is_size_limit(result: &LdapResult) -> bool {
 }
 
 /// Nothing but success counts as an answer.
-pub(super) fn succeeded(result: &LdapResult, entries: u64, base: &str) -> Result<(), DirectoryError> {
+pub(super) fn succeeded(result: &LdapResult, entries: u64, base: &str) -> Result<(), LdapError> {
     if result.rc == SUCCESS { Ok(()) } else { Err(refused(result, entries, base)) }
 }
 
-fn refused(result: &LdapResult, entries: u64, base: &str) -> DirectoryError {
+fn refused(result: &LdapResult, entries: u64, base: &str) -> LdapError {
     let text = || result_text(result);
     match result.rc {
-        TIME_LIMIT => DirectoryError::Limit { limit: "time", entries },
-        SIZE_LIMIT => DirectoryError::Limit { limit: "size", entries },
-        ADMIN_LIMIT => DirectoryError::Limit { limit: "administrative", entries },
-        STRONGER_AUTH | CONFIDENTIALITY => DirectoryError::WantsTls(text()),
-        REFERRAL => DirectoryError::Referral(result.refs.join(" ")),
-        UNAVAILABLE_EXTENSION => DirectoryError::NoPages,
-        NO_SUCH_OBJECT | INVALID_DN_SYNTAX => DirectoryError::Base(base.to_owned()),
+        TIME_LIMIT => LdapError::Limit { limit: "time", entries },
+        SIZE_LIMIT => LdapError::Limit { limit: "size", entries },
+        ADMIN_LIMIT => LdapError::Limit { limit: "administrative", entries },
+        STRONGER_AUTH | CONFIDENTIALITY => LdapError::TlsRequired(text()),
+        REFERRAL => LdapError::Referral(result.refs.join(" ")),
+        UNAVAILABLE_EXTENSION => LdapError::PagingUnsupported,
+        NO_SUCH_OBJECT | INVALID_DN_SYNTAX => LdapError::Base(base.to_owned()),
         INSUFFICIENT_ACCESS | INAPPROPRIATE_AUTHENTICATION | INVALID_CREDENTIALS => {
-            DirectoryError::NotPermitted(text())
+            LdapError::NotPermitted(text())
         }
-        BUSY => DirectoryError::Busy(text()),
-        code => DirectoryError::Failed { code, text: text() },
+        BUSY => LdapError::Busy(text()),
+        code => LdapError::Failed { code, text: text() },
     }
 }
 
@@ -262,26 +256,26 @@ fn result_text(result: &LdapResult) -> String {
 /// What the library's error means after so many entries. What the relay found out counts more: the
 /// library only sees the end of the connection.
 pub(super) fn transport(
-    error: &LdapError,
+    error: &ldap3::LdapError,
     outcome: &Outcome,
-    patience: Duration,
+    timeout: Duration,
     entries: u64,
-) -> DirectoryError {
+) -> LdapError {
     log::debug!("the LDAP connection failed: {}", escape(&error.to_string()));
-    if let LdapError::Timeout { .. } = error {
-        return DirectoryError::Silent { patience, entries };
+    if let ldap3::LdapError::Timeout { .. } = error {
+        return LdapError::Timeout { timeout, entries };
     }
     match outcome.get() {
-        Some(End::Refused(Refusal::Malformed(why))) => DirectoryError::Garbled(why),
-        Some(End::Refused(Refusal::TooLarge(why))) => DirectoryError::TooLarge(why),
-        Some(End::Refused(Refusal::Disconnection { code, text })) => {
+        Some(RelayEnd::Rejected(MessageError::Malformed(why))) => LdapError::Malformed(why),
+        Some(RelayEnd::Rejected(MessageError::TooLarge(why))) => LdapError::TooLarge(why),
+        Some(RelayEnd::Rejected(MessageError::Disconnection { code, text })) => {
             let why = format!(" (result code {code}, {})", quote(&text));
-            DirectoryError::Lost { entries, why }
+            LdapError::Lost { entries, why }
         }
-        Some(End::Failed(why)) => DirectoryError::Lost { entries, why: format!(" ({why})") },
+        Some(RelayEnd::Failed(why)) => LdapError::Lost { entries, why: format!(" ({why})") },
         None => match error {
-            LdapError::LdapResult { result } => refused(result, entries, ""),
-            _ => DirectoryError::Lost { entries, why: String::new() },
+            ldap3::LdapError::LdapResult { result } => refused(result, entries, ""),
+            _ => LdapError::Lost { entries, why: String::new() },
         },
     }
 }
@@ -303,12 +297,12 @@ mod tests {
             ("ldap://192.0.2.1", false, true),
         ];
         for (url, starttls, open) in table {
-            let access = Access {
+            let access = LdapServer {
                 addresses: Address::list(url).unwrap(),
                 starttls,
-                trust: crate::ldap::Trust::System,
-                connect_patience: CONNECT_PATIENCE,
-                answer_patience: ANSWER_PATIENCE,
+                trust: crate::ldap::LdapTrust::System,
+                connect_timeout: CONNECT_PATIENCE,
+                response_timeout: ANSWER_PATIENCE,
             };
             assert_eq!(access.is_open(&access.addresses[0]), open, "{url}, StartTLS {starttls}");
         }
@@ -317,6 +311,6 @@ mod tests {
     #[test]
     fn a_panic_of_the_library_is_a_garbled_answer() {
         let caught = guarded(|| -> u8 { panic!("no octet string") });
-        assert!(matches!(caught, Err(DirectoryError::Garbled(_))));
+        assert!(matches!(caught, Err(LdapError::Malformed(_))));
     }
 }

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::config::ConfigFault;
-use crate::util::diagnostic::Fault;
+use crate::config::ConfigError;
+use crate::util::diagnostic::Diagnostic;
 use crate::util::file::FileError;
 use crate::util::kind::Kind;
 use crate::util::quote::{escape, quote, quote_path};
@@ -14,7 +14,7 @@ use super::bind::BindRejection;
 /// Why the directory could not be asked, or its answer not be used. Whatever it is: an answer
 /// that is not known to be whole is never given out.
 #[derive(Debug, thiserror::Error)]
-pub enum DirectoryError {
+pub enum LdapError {
     /// No server is configured.
     #[error("no LDAP server is configured")]
     NoAddress,
@@ -26,10 +26,10 @@ pub enum DirectoryError {
         /// What is wrong with it.
         why: &'static str,
     },
-    /// A setting without which the directory can't be asked.
+    /// A setting without which the directory cannot be asked.
     #[error(transparent)]
-    Config(#[from] ConfigFault),
-    /// The certificate file can't be read.
+    Config(#[from] ConfigError),
+    /// The certificate file cannot be read.
     #[error(transparent)]
     File(#[from] FileError),
     /// The certificate file holds no certificate.
@@ -65,8 +65,8 @@ pub enum DirectoryError {
     BindTemplate(String),
     /// The directory wants TLS.
     #[error("the directory wants an encrypted connection: {}", quote(.0))]
-    WantsTls(String),
-    /// The filter can't be read.
+    TlsRequired(String),
+    /// The filter cannot be read.
     #[error("invalid LDAP filter {}: {}", quote(.filter), escape(.why))]
     Filter {
         /// The filter.
@@ -79,7 +79,7 @@ pub enum DirectoryError {
     Base(String),
     /// The directory does not know pages.
     #[error("the directory does not answer in pages")]
-    NoPages,
+    PagingUnsupported,
     /// The directory stopped at a limit of its own.
     #[error("the directory stopped at its {limit} limit after {entries} entries: the answer is not whole")]
     Limit {
@@ -125,16 +125,16 @@ pub enum DirectoryError {
         why: String,
     },
     /// Nothing came for too long.
-    #[error("the directory fell silent for {} seconds after {entries} entries", .patience.as_secs())]
-    Silent {
+    #[error("the directory fell silent for {} seconds after {entries} entries", .timeout.as_secs())]
+    Timeout {
         /// How long was waited.
-        patience: Duration,
+        timeout: Duration,
         /// What had come by then.
         entries: u64,
     },
     /// The answer is no proper answer.
     #[error("the LDAP server's answer is malformed: {0}")]
-    Garbled(&'static str),
+    Malformed(&'static str),
     /// More than any LDAP directory of users has.
     #[error("the LDAP server's answer exceeds a safety limit: {0}")]
     TooLarge(&'static str),
@@ -150,7 +150,7 @@ fn shown(targets: &[String], count: u64) -> String {
     list.join(", ")
 }
 
-impl Fault for DirectoryError {
+impl Diagnostic for LdapError {
     fn kind(&self) -> Kind {
         match self {
             Self::NoAddress => Kind::LdapNotConfigured,
@@ -164,18 +164,18 @@ impl Fault for DirectoryError {
             Self::EmptyPassword => Kind::LoginPasswordEmpty,
             Self::Credentials(_) => Kind::LdapCredentialsRejected,
             Self::BindName(_) | Self::BindTemplate(_) => Kind::LdapBindName,
-            Self::WantsTls(_) => Kind::LdapTlsRequired,
+            Self::TlsRequired(_) => Kind::LdapTlsRequired,
             Self::Filter { .. } => Kind::LdapFilter,
             Self::Base(_) => Kind::LdapBase,
-            Self::NoPages => Kind::LdapNoPaging,
+            Self::PagingUnsupported => Kind::LdapNoPaging,
             Self::Limit { .. } => Kind::LdapLimit,
             Self::Referral(_) | Self::References { .. } => Kind::LdapReferral,
             Self::Busy(_) => Kind::LdapBusy,
             Self::NotPermitted(_) => Kind::LdapNotPermitted,
             Self::Failed { .. } => Kind::LdapFailed,
             Self::Lost { .. } => Kind::LdapConnectionLost,
-            Self::Silent { .. } => Kind::LdapTimeout,
-            Self::Garbled(_) => Kind::LdapMalformedAnswer,
+            Self::Timeout { .. } => Kind::LdapTimeout,
+            Self::Malformed(_) => Kind::LdapMalformedAnswer,
             Self::TooLarge(_) => Kind::LdapTooLarge,
         }
     }
@@ -203,10 +203,10 @@ impl Fault for DirectoryError {
             Self::Credentials(_) => return None,
             Self::BindTemplate(_) => "write it as in uid={username},ou=people,dc=example,dc=com",
             Self::BindName(_) => "check 'search-dn' and 'user-bind' in config.json",
-            Self::WantsTls(_) => "use an ldaps:// address, or --starttls",
+            Self::TlsRequired(_) => "use an ldaps:// address, or --starttls",
             Self::Filter { .. } => "correct 'user-filter' in config.json, as in (objectClass=posixAccount)",
             Self::Base(_) => "check 'user-base' in config.json",
-            Self::NoPages => "--page-size 0 asks for everything at once",
+            Self::PagingUnsupported => "--page-size 0 asks for everything at once",
             Self::Limit { limit: "size", .. } => {
                 "ask the directory's keepers for a higher limit for the search-dn, or try a smaller --page-size"
             }
@@ -215,11 +215,15 @@ impl Fault for DirectoryError {
             Self::References { .. } => {
                 "narrow 'user-base', or ignore them with --ignore-references or 'ignore-references' in auth.ldap if no user is there"
             }
-            Self::Lost { .. } | Self::Silent { .. } | Self::Busy(_) => "nothing was changed; try again later",
+            Self::Lost { .. } | Self::Timeout { .. } | Self::Busy(_) => {
+                "nothing was changed; try again later"
+            }
             Self::NotPermitted(_) => "the search-dn needs the right to search and read below 'user-base'",
             Self::File(error) => return error.hint(),
             Self::Config(fault) => return fault.hint(),
-            Self::EmptyPassword | Self::Failed { .. } | Self::Garbled(_) | Self::TooLarge(_) => return None,
+            Self::EmptyPassword | Self::Failed { .. } | Self::Malformed(_) | Self::TooLarge(_) => {
+                return None;
+            }
         };
         Some(text.to_owned())
     }

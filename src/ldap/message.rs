@@ -18,7 +18,7 @@ pub(super) const STREAM_BYTES: u64 = 1 << 30;
 
 /// Why a message is not given to the library.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub(super) enum MessageError {
     /// It is not made as RFC 4511 says.
     Malformed(&'static str),
     /// It exceeds a limit.
@@ -34,7 +34,7 @@ pub(super) enum Refusal {
 
 /// What is to be done with a message that passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum MessageAction {
     /// The library gets it.
     Forward,
     /// The library has no use for it.
@@ -99,27 +99,29 @@ impl Conversation {
     /// library panics on.
     ///
     /// # Errors
-    /// [`Refusal`].
-    pub(super) fn check(&mut self, message: &mut [u8]) -> Result<Verdict, Refusal> {
+    /// [`MessageError`].
+    pub(super) fn check(&mut self, message: &mut [u8]) -> Result<MessageAction, MessageError> {
         let shape = parse(message)
-            .map_err(|Malformed| Refusal::Malformed("a message is not made as RFC 4511 says"))?;
+            .map_err(|Malformed| MessageError::Malformed("a message is not made as RFC 4511 says"))?;
         if shape.elements > MESSAGE_ELEMENTS {
-            return Err(Refusal::TooLarge("a message has more than 100,000 values"));
+            return Err(MessageError::TooLarge("a message has more than 100,000 values"));
         }
         let parts = shape.parts;
         if parts.id == 0 {
             return match parts.operation {
                 EXTENDED_RESPONSE => Err(disconnection(message, &parts)),
-                _ => Err(Refusal::Malformed("a message has the ID 0")),
+                _ => Err(MessageError::Malformed("a message has the ID 0")),
             };
         }
         let place = self.open.iter().position(|(id, _)| *id == parts.id);
         let request = place.and_then(|place| self.open.get(place)).map(|(_, request)| *request);
         let (verdict, is_last) = match (request, parts.operation) {
-            (Some(BIND_REQUEST), BIND_RESPONSE) | (Some(SEARCH_REQUEST), DONE) => (Verdict::Forward, true),
-            (Some(SEARCH_REQUEST), ENTRY | REFERENCE) => (Verdict::Forward, false),
-            (Some(SEARCH_REQUEST), INTERMEDIATE) => (Verdict::Drop, false),
-            _ => return Err(Refusal::Malformed("a message answers no request")),
+            (Some(BIND_REQUEST), BIND_RESPONSE) | (Some(SEARCH_REQUEST), DONE) => {
+                (MessageAction::Forward, true)
+            }
+            (Some(SEARCH_REQUEST), ENTRY | REFERENCE) => (MessageAction::Forward, false),
+            (Some(SEARCH_REQUEST), INTERMEDIATE) => (MessageAction::Drop, false),
+            _ => return Err(MessageError::Malformed("a message answers no request")),
         };
         if let Some(place) = place.filter(|_| is_last) {
             self.open.swap_remove(place);
@@ -134,16 +136,16 @@ impl Conversation {
 /// The length of the message that begins here, once enough of it is there to know.
 ///
 /// # Errors
-/// [`Refusal`]: it is too long, or no LDAP message.
-pub(super) fn length(input: &[u8]) -> Result<Option<usize>, Refusal> {
+/// [`MessageError`]: it is too long, or no LDAP message.
+pub(super) fn length(input: &[u8]) -> Result<Option<usize>, MessageError> {
     if input.first().is_some_and(|tag| *tag != SEQUENCE) {
-        return Err(Refusal::Malformed("it does not speak LDAP"));
+        return Err(MessageError::Malformed("it does not speak LDAP"));
     }
     let header = ber::header(input)
-        .map_err(|Malformed| Refusal::Malformed("a message is not made as RFC 4511 says"))?;
+        .map_err(|Malformed| MessageError::Malformed("a message is not made as RFC 4511 says"))?;
     match header {
         Some(header) if header.end > MESSAGE_BYTES => {
-            Err(Refusal::TooLarge("a message has more than 16 MiB"))
+            Err(MessageError::TooLarge("a message has more than 16 MiB"))
         }
         Some(header) => Ok(Some(header.end)),
         None => Ok(None),
@@ -156,9 +158,10 @@ pub(super) const STARTTLS: &[u8] = b"\x30\x1d\x02\x01\x01\x77\x18\x80\x161.3.6.1
 /// The result code of the answer to [`STARTTLS`], and its text.
 ///
 /// # Errors
-/// [`Refusal`].
-pub(super) fn starttls_result(message: &mut [u8]) -> Result<(u32, String), Refusal> {
-    let malformed = |Malformed| Refusal::Malformed("the answer to StartTLS is not made as RFC 4511 says");
+/// [`MessageError`].
+pub(super) fn starttls_result(message: &mut [u8]) -> Result<(u32, String), MessageError> {
+    let malformed =
+        |Malformed| MessageError::Malformed("the answer to StartTLS is not made as RFC 4511 says");
     let parts = parse(message).map_err(malformed)?.parts;
     match (parts.id, parts.operation) {
         (1, EXTENDED_RESPONSE) => result(message, &parts).map_err(malformed),
@@ -183,10 +186,10 @@ struct Shape {
     texts: Vec<(usize, usize)>,
 }
 
-fn disconnection(message: &[u8], parts: &Parts) -> Refusal {
+fn disconnection(message: &[u8], parts: &Parts) -> MessageError {
     match result(message, parts) {
-        Ok((code, text)) => Refusal::Disconnection { code, text },
-        Err(Malformed) => Refusal::Malformed("a message has the ID 0"),
+        Ok((code, text)) => MessageError::Disconnection { code, text },
+        Err(Malformed) => MessageError::Malformed("a message has the ID 0"),
     }
 }
 
@@ -384,7 +387,7 @@ mod tests {
         conversation
     }
 
-    fn check(mut bytes: Vec<u8>) -> Result<Verdict, Refusal> {
+    fn check(mut bytes: Vec<u8>) -> Result<MessageAction, MessageError> {
         assert_eq!(length(&bytes), Ok(Some(bytes.len())));
         conversation().check(&mut bytes)
     }
@@ -403,12 +406,12 @@ mod tests {
             for controls in [&b""[..], &page] {
                 assert_eq!(
                     check(message(id, operation, &fields, controls)),
-                    Ok(Verdict::Forward),
+                    Ok(MessageAction::Forward),
                     "{operation:x}"
                 );
             }
         }
-        assert_eq!(check(message(2, INTERMEDIATE, &[element(0x80, b"1.2")], b"")), Ok(Verdict::Drop));
+        assert_eq!(check(message(2, INTERMEDIATE, &[element(0x80, b"1.2")], b"")), Ok(MessageAction::Drop));
     }
 
     #[test]
@@ -423,11 +426,11 @@ mod tests {
             (2, 0x6b, result_of(b"")),
         ] {
             let refused = check(message(id, operation, &fields, b""));
-            assert!(matches!(refused, Err(Refusal::Malformed(_))), "{id} {operation:x}: {refused:?}");
+            assert!(matches!(refused, Err(MessageError::Malformed(_))), "{id} {operation:x}: {refused:?}");
         }
         let mut twice = conversation();
         let mut done = message(2, DONE, &result_of(b""), b"");
-        assert_eq!(twice.check(&mut done), Ok(Verdict::Forward));
+        assert_eq!(twice.check(&mut done), Ok(MessageAction::Forward));
         assert!(twice.check(&mut done).is_err(), "a search ends once");
     }
 
@@ -451,12 +454,12 @@ mod tests {
             (REFERENCE, vec![element(INTEGER, b"\0")]),
         ] {
             let refused = check(message(2, operation, &fields, b""));
-            assert!(matches!(refused, Err(Refusal::Malformed(_))), "{operation:x}: {refused:?}");
+            assert!(matches!(refused, Err(MessageError::Malformed(_))), "{operation:x}: {refused:?}");
         }
         for controls in [&b"\xa0\x01\x30"[..], b"\xa0\x02\x30\0", b"\x80\0", b"\xa0\x05\x30\x03\x01\x01\x01"]
         {
             let refused = check(message(2, DONE, &result_of(b""), controls));
-            assert!(matches!(refused, Err(Refusal::Malformed(_))), "{controls:?}: {refused:?}");
+            assert!(matches!(refused, Err(MessageError::Malformed(_))), "{controls:?}: {refused:?}");
         }
     }
 
@@ -464,19 +467,19 @@ mod tests {
     fn message_over_a_limit_is_refused_before_it_is_whole() {
         let claimed = u32::try_from(MESSAGE_BYTES).unwrap().to_be_bytes();
         let refused = length(&[&[SEQUENCE, 0x84][..], &claimed].concat());
-        assert!(matches!(refused, Err(Refusal::TooLarge(_))), "{refused:?}");
+        assert!(matches!(refused, Err(MessageError::TooLarge(_))), "{refused:?}");
         let values = [OCTETS, 0].repeat(MESSAGE_ELEMENTS);
         let attribute = element(SEQUENCE, &[element(OCTETS, b"uid"), element(SET, &values)].concat());
         let refused = check(message(2, ENTRY, &[element(OCTETS, b"a"), element(SEQUENCE, &attribute)], b""));
-        assert!(matches!(refused, Err(Refusal::TooLarge(_))), "{refused:?}");
+        assert!(matches!(refused, Err(MessageError::TooLarge(_))), "{refused:?}");
         let uris = [OCTETS, 0].repeat(MESSAGE_ELEMENTS + 5);
         let refused = check(message(2, REFERENCE, &[uris], b""));
-        assert!(matches!(refused, Err(Refusal::TooLarge(_))), "{refused:?}");
+        assert!(matches!(refused, Err(MessageError::TooLarge(_))), "{refused:?}");
     }
 
     #[test]
     fn notice_of_disconnection_gives_the_servers_reason() {
-        let expected = Err(Refusal::Disconnection { code: 49, text: "going down".to_owned() });
+        let expected = Err(MessageError::Disconnection { code: 49, text: "going down".to_owned() });
         assert_eq!(check(message(0, EXTENDED_RESPONSE, &result_of(b"going down"), b"")), expected);
         let as_active_directory = element(0x8a, b"1.3.6.1.4.1.1466.20036");
         assert_eq!(
@@ -506,7 +509,7 @@ mod tests {
             message(1, EXTENDED_RESPONSE, &[element(ENUMERATED, b"\0"), element(SEQUENCE, b"")], b""),
         ] {
             let refused = starttls_result(&mut wrong);
-            assert!(matches!(refused, Err(Refusal::Malformed(_))), "{refused:?}");
+            assert!(matches!(refused, Err(MessageError::Malformed(_))), "{refused:?}");
         }
     }
 
@@ -529,7 +532,7 @@ mod tests {
             let mut bytes = message(id, operation, &fields, &page);
             let place = at.index(bytes.len());
             bytes[place] ^= flip;
-            if length(&bytes) == Ok(Some(bytes.len())) && conversation().check(&mut bytes) == Ok(Verdict::Forward) {
+            if length(&bytes) == Ok(Some(bytes.len())) && conversation().check(&mut bytes) == Ok(MessageAction::Forward) {
                 let (_, tag) = ldap3::asn1::parse_tag(&bytes).unwrap();
                 let operation = tag.expect_constructed().unwrap().swap_remove(1);
                 match operation.id {

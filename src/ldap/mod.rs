@@ -1,7 +1,7 @@
 //! The directory: LDAP binds and searches.
 //!
 //! A [`Connection`] is opened to the first of several servers that answers, bound, and asked:
-//! [`Connection::read_all`] reads everybody into a [`Roster`], page by page, and gives it out only
+//! [`Connection::read_all`] reads everybody into a [`LdapSnapshot`], page by page, and gives it out only
 //! when the directory said that this was all; [`Connection::find`] looks one person up. Nothing
 //! here knows of the user table.
 //!
@@ -24,13 +24,13 @@ pub mod settings;
 mod transport;
 pub mod trust;
 
-pub use access::Access;
+pub use access::LdapServer;
 pub use address::Address;
 pub use bind::BindRejection;
-pub use connection::{Connection, Credentials};
-pub use fault::DirectoryError;
+pub use connection::{BindCredentials, Connection};
+pub use fault::LdapError;
 pub use filter::Filter;
-pub use read::{Found, Person, Search};
-pub use roster::Roster;
-pub use settings::{Configured, Wishes, configured};
-pub use trust::Trust;
+pub use read::{LdapUser, UserSearch, UserSearchResult};
+pub use roster::LdapSnapshot;
+pub use settings::{LdapConfig, LdapOptions, configured};
+pub use trust::LdapTrust;

@@ -7,9 +7,9 @@ use ldap3::{LdapResult, ResultEntry, Scope, SearchOptions, parse_refs};
 use super::ber::Elements;
 use super::connection::{Connection, guarded, is_size_limit, succeeded, transport};
 use super::escape::person_filter;
-use super::fault::DirectoryError;
+use super::fault::LdapError;
 use super::filter::Filter;
-use super::roster::{Builder, Roster, text};
+use super::roster::{LdapSnapshot, SnapshotBuilder, text};
 use crate::user::plain;
 
 /// How many entries a page has, unless told otherwise: 500 to 1000 is fastest.
@@ -26,7 +26,7 @@ const FIND_LIMIT: i32 = 2;
 
 /// Where the users are and what they are called.
 #[derive(Debug, Clone)]
-pub struct Search {
+pub struct UserSearch {
     /// The distinguished names below which all users are, searched one after another.
     pub bases: Vec<String>,
     /// What makes an entry a person.
@@ -43,7 +43,7 @@ pub struct Search {
 
 /// One person of the directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Person {
+pub struct LdapUser {
     /// The distinguished name.
     pub dn: String,
     /// The name to log in with, in the directory's own spelling.
@@ -56,11 +56,11 @@ pub struct Person {
 
 /// Who has a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Found {
+pub enum UserSearchResult {
     /// Nobody.
-    Nobody,
+    None,
     /// Exactly one.
-    One(Person),
+    One(LdapUser),
     /// Several: nobody can tell who is meant.
     Several,
 }
@@ -70,14 +70,14 @@ impl Connection {
     /// `progress` is told after every page how many entries have come.
     ///
     /// # Errors
-    /// [`DirectoryError`], also for an answer that is partial for whatever reason.
+    /// [`LdapError`], also for an answer that is partial for whatever reason.
     pub fn read_all(
         &mut self,
-        search: &Search,
+        search: &UserSearch,
         progress: &mut dyn FnMut(u64),
-    ) -> Result<Roster, DirectoryError> {
+    ) -> Result<LdapSnapshot, LdapError> {
         let filter = Filter::parse(&search.filter)?;
-        let mut builder = Builder::new(&search.uid_attribute);
+        let mut builder = SnapshotBuilder::new(&search.uid_attribute);
         for base in &search.bases {
             builder.next_base();
             self.read_base(search, base, filter.as_str(), &mut builder, progress)?;
@@ -88,12 +88,12 @@ impl Connection {
 
     fn read_base(
         &mut self,
-        search: &Search,
+        search: &UserSearch,
         base: &str,
         filter: &str,
-        builder: &mut Builder,
+        builder: &mut SnapshotBuilder,
         progress: &mut dyn FnMut(u64),
-    ) -> Result<(), DirectoryError> {
+    ) -> Result<(), LdapError> {
         let mut empty_pages = 0;
         let mut cookie = Vec::new();
         loop {
@@ -104,7 +104,7 @@ impl Connection {
             let result = guarded(|| self.page(search, &mut page, request, builder))??;
             succeeded(&result, builder.entries(), base)?;
             if page.references > 0 && !search.ignore_references {
-                return Err(DirectoryError::References { count: page.references, targets: page.targets });
+                return Err(LdapError::References { count: page.references, targets: page.targets });
             }
             progress(builder.entries());
             cookie = if search.page_size == 0 { Vec::new() } else { next_cookie(&result, first)? };
@@ -113,22 +113,22 @@ impl Connection {
             }
             empty_pages = if builder.entries() == before { empty_pages + 1 } else { 0 };
             if empty_pages > EMPTY_PAGES {
-                return Err(DirectoryError::Garbled("page follows page without an entry"));
+                return Err(LdapError::Malformed("page follows page without an entry"));
             }
         }
     }
 
     fn page(
         &mut self,
-        search: &Search,
+        search: &UserSearch,
         page: &mut Page<'_>,
         request: PagedResults,
-        builder: &mut Builder,
-    ) -> Result<LdapResult, DirectoryError> {
-        let patience = self.patience;
+        builder: &mut SnapshotBuilder,
+    ) -> Result<LdapResult, LdapError> {
+        let timeout = self.timeout;
         let outcome = self.outcome.clone();
         let before = builder.entries();
-        self.ldap.with_timeout(patience);
+        self.ldap.with_timeout(timeout);
         if search.page_size > 0 {
             // Critical: a server that knows no pages must say so instead of cutting the answer.
             self.ldap.with_controls(request.critical());
@@ -137,9 +137,9 @@ impl Connection {
         let mut stream = self
             .ldap
             .streaming_search(page.base, Scope::Subtree, page.filter, attributes)
-            .map_err(|error| transport(&error, &outcome, patience, before))?;
+            .map_err(|error| transport(&error, &outcome, timeout, before))?;
         while let Some(item) =
-            stream.next().map_err(|error| transport(&error, &outcome, patience, builder.entries()))?
+            stream.next().map_err(|error| transport(&error, &outcome, timeout, builder.entries()))?
         {
             if item.is_ref() {
                 page.references += 1;
@@ -163,50 +163,54 @@ impl Connection {
     /// Looks one person up by the name to log in with.
     ///
     /// # Errors
-    /// [`DirectoryError`].
-    pub fn find(&mut self, search: &Search, username: &str) -> Result<Found, DirectoryError> {
+    /// [`LdapError`].
+    pub fn find(&mut self, search: &UserSearch, username: &str) -> Result<UserSearchResult, LdapError> {
         guarded(|| self.look_up(search, username))?
     }
 
-    fn look_up(&mut self, search: &Search, username: &str) -> Result<Found, DirectoryError> {
+    fn look_up(&mut self, search: &UserSearch, username: &str) -> Result<UserSearchResult, LdapError> {
         let filter = person_filter(Filter::parse(&search.filter)?.as_str(), &search.uid_attribute, username);
         let mut found: Option<Entry> = None;
         for base in &search.bases {
-            let Some(entries) = self.matches(search, base, &filter)? else { return Ok(Found::Several) };
+            let Some(entries) = self.matches(search, base, &filter)? else {
+                return Ok(UserSearchResult::Several);
+            };
             for entry in entries {
                 match &found {
                     // Two bases may overlap.
                     Some(first) if first.dn == entry.dn => {}
-                    Some(_) => return Ok(Found::Several),
+                    Some(_) => return Ok(UserSearchResult::Several),
                     None => found = Some(entry),
                 }
             }
         }
-        Ok(found.and_then(|entry| entry.person(search, username)).map_or(Found::Nobody, Found::One))
+        Ok(found
+            .and_then(|entry| entry.person(search, username))
+            .map_or(UserSearchResult::None, UserSearchResult::One))
     }
 
     /// The entries below a base, or nothing when there are more than are read.
     fn matches(
         &mut self,
-        search: &Search,
+        search: &UserSearch,
         base: &str,
         filter: &str,
-    ) -> Result<Option<Vec<Entry>>, DirectoryError> {
+    ) -> Result<Option<Vec<Entry>>, LdapError> {
         log::debug!("searches below {base} for {filter}");
-        let patience = self.patience;
+        let timeout = self.timeout;
         let outcome = self.outcome.clone();
-        self.ldap.with_timeout(patience);
+        self.ldap.with_timeout(timeout);
         self.ldap.with_search_options(SearchOptions::new().sizelimit(FIND_LIMIT));
         let attributes = [search.uid_attribute.as_str(), search.name_attribute.as_str()];
         let mut stream = self
             .ldap
             .streaming_search(base, Scope::Subtree, filter, attributes)
-            .map_err(|error| transport(&error, &outcome, patience, 0))?;
+            .map_err(|error| transport(&error, &outcome, timeout, 0))?;
         let mut entries = Vec::new();
-        while let Some(item) = stream.next().map_err(|error| transport(&error, &outcome, patience, 0))? {
+        while let Some(item) = stream.next().map_err(|error| transport(&error, &outcome, timeout, 0))? {
             if !item.is_ref() && !item.is_intermediate() {
                 if entries.len() > FIND_LIMIT as usize {
-                    return Err(DirectoryError::TooLarge("it has more entries than were asked for"));
+                    return Err(LdapError::TooLarge("it has more entries than were asked for"));
                 }
                 entries.push(Entry::of(item)?);
             }
@@ -232,9 +236,9 @@ struct Page<'search> {
 /// The cookie that asks for the next page; an empty one when this was the last (RFC 2696). A server
 /// that could answer in one page may leave the control out (RFC 2696 3), and 389 Directory Server
 /// does where it finds nothing; after the first page that is no answer.
-fn next_cookie(result: &LdapResult, first: bool) -> Result<Vec<u8>, DirectoryError> {
+fn next_cookie(result: &LdapResult, first: bool) -> Result<Vec<u8>, LdapError> {
     const OID: &str = "1.2.840.113556.1.4.319";
-    let garbled = || DirectoryError::Garbled("a page does not tell whether there are more");
+    let garbled = || LdapError::Malformed("a page does not tell whether there are more");
     let control: Option<&RawControl> =
         result.ctrls.iter().map(|control| &control.1).find(|raw| raw.ctype == OID);
     let Some(control) = control else {
@@ -249,7 +253,7 @@ fn next_cookie(result: &LdapResult, first: bool) -> Result<Vec<u8>, DirectoryErr
     parts().map(<[u8]>::to_vec).map_err(|_| garbled())
 }
 
-/// An entry taken apart as far as it is needed. The library's own reader panics on what it can't
+/// An entry taken apart as far as it is needed. The library's own reader panics on what it cannot
 /// read, and copies every value.
 struct Entry {
     dn: String,
@@ -257,8 +261,8 @@ struct Entry {
 }
 
 impl Entry {
-    fn of(item: ResultEntry) -> Result<Self, DirectoryError> {
-        let garbled = || DirectoryError::Garbled("an entry is not made as RFC 4511 4.5.2 says");
+    fn of(item: ResultEntry) -> Result<Self, LdapError> {
+        let garbled = || LdapError::Malformed("an entry is not made as RFC 4511 4.5.2 says");
         let parts = item.0.expect_constructed().ok_or_else(garbled)?;
         let [dn, attributes] = <[StructureTag; 2]>::try_from(parts).map_err(|_| garbled())?;
         let dn = dn.expect_primitive().ok_or_else(garbled)?;
@@ -300,7 +304,7 @@ impl Entry {
     }
 
     /// The person, under the one of several names that was asked for.
-    fn person(self, search: &Search, asked: &str) -> Option<Person> {
+    fn person(self, search: &UserSearch, asked: &str) -> Option<LdapUser> {
         let text = |value: &[u8]| text(value).map(str::to_owned);
         let names: Vec<String> = self.values(&search.uid_attribute).filter_map(text).collect();
         let exact = names.iter().position(|name| name == asked);
@@ -311,7 +315,7 @@ impl Entry {
             None => names.first()?.clone(),
         };
         let name = self.values(&search.name_attribute).find_map(text);
-        Some(Person { dn: self.dn, username, name, names })
+        Some(LdapUser { dn: self.dn, username, name, names })
     }
 }
 

@@ -3,7 +3,7 @@
 //!
 //! The library gets one end of a socket pair and reads plain text from it; TLS ends here. The
 //! relay holds at most one message that is not whole, and reads on only when the library has
-//! accepted what was checked, so that a server can't fill the memory.
+//! accepted what was checked, so that a server cannot fill the memory.
 
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::os::fd::AsFd as _;
@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::sockopt::set_socket_send_buffer_size;
 
-use super::message::{self, Conversation, MESSAGE_BYTES, Refusal, STREAM_BYTES, Verdict};
+use super::message::{self, Conversation, MESSAGE_BYTES, MessageAction, MessageError, STREAM_BYTES};
 use super::transport::Wire;
 use crate::util::quote::escape;
 
@@ -31,24 +31,24 @@ const PAIR_BUFFER: usize = 32 << 10;
 
 /// Why the relay ended before the library closed its end.
 #[derive(Debug, Clone)]
-pub(super) enum End {
+pub(super) enum RelayEnd {
     /// The server sent what is not passed on.
-    Refused(Refusal),
+    Rejected(MessageError),
     /// The connection failed, and why.
     Failed(String),
 }
 
 /// What the relay leaves for its owner.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Outcome(Arc<Mutex<Option<End>>>);
+pub(super) struct Outcome(Arc<Mutex<Option<RelayEnd>>>);
 
 impl Outcome {
     /// Why the relay ended, if it did for a reason of its own.
-    pub(super) fn get(&self) -> Option<End> {
+    pub(super) fn get(&self) -> Option<RelayEnd> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn set(&self, end: End) {
+    fn set(&self, end: RelayEnd) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(end);
     }
 }
@@ -107,7 +107,7 @@ enum Step {
     Progress,
     Nothing,
     /// The library closed its end.
-    Over,
+    Finished,
 }
 
 impl Relay {
@@ -121,14 +121,14 @@ impl Relay {
         drop(self.library);
     }
 
-    fn work(&mut self) -> Result<(), End> {
+    fn work(&mut self) -> Result<(), RelayEnd> {
         loop {
             let steps =
                 [self.read_server()?, self.feed_library()?, self.read_library()?, self.feed_server()?];
-            if steps.contains(&Step::Over) || (self.server_ended && self.checked == 0) {
+            if steps.contains(&Step::Finished) || (self.server_ended && self.checked == 0) {
                 return Ok(());
             }
-            if !steps.contains(&Step::Progress) && self.wait()? == Step::Over {
+            if !steps.contains(&Step::Progress) && self.wait()? == Step::Finished {
                 return Ok(());
             }
         }
@@ -145,7 +145,7 @@ impl Relay {
     }
 
     /// Waits until one of the sides can do something.
-    fn wait(&mut self) -> Result<Step, End> {
+    fn wait(&mut self) -> Result<Step, RelayEnd> {
         let either = |flags: PollFlags, condition, more| if condition { flags | more } else { flags };
         let gathers = self.checked > 0 && self.gathers();
         let reads = (self.checked == 0 || gathers) && !self.server_ended;
@@ -164,11 +164,11 @@ impl Relay {
         }
         // It is not read from before the server has accepted what it said; its end is an end.
         let is_gone = sides.first().is_some_and(|side| side.revents().contains(PollFlags::HUP));
-        Ok(if is_gone && !self.outbound.is_empty() { Step::Over } else { Step::Nothing })
+        Ok(if is_gone && !self.outbound.is_empty() { Step::Finished } else { Step::Nothing })
     }
 
     /// Reads from the server, unless the library still has to accept what came before.
-    fn read_server(&mut self) -> Result<Step, End> {
+    fn read_server(&mut self) -> Result<Step, RelayEnd> {
         if self.server_ended || (self.checked > 0 && !self.gathers()) {
             return Ok(Step::Nothing);
         }
@@ -185,7 +185,7 @@ impl Relay {
                 self.filled += count;
                 self.received += count as u64;
                 if self.received > STREAM_BYTES {
-                    return Err(End::Refused(Refusal::TooLarge("it has more than 1 GiB")));
+                    return Err(RelayEnd::Rejected(MessageError::TooLarge("it has more than 1 GiB")));
                 }
                 self.check()?;
                 Ok(Step::Progress)
@@ -195,20 +195,20 @@ impl Relay {
     }
 
     /// Checks the messages that are whole, and removes those that the library has no use for.
-    fn check(&mut self) -> Result<(), End> {
+    fn check(&mut self) -> Result<(), RelayEnd> {
         let mut from = self.checked;
         while let Some(rest) = self.inbound.get_mut(from..self.filled)
-            && let Some(length) = message::length(rest).map_err(End::Refused)?
+            && let Some(length) = message::length(rest).map_err(RelayEnd::Rejected)?
             && let Some(whole) = rest.get_mut(..length)
         {
-            match self.conversation.check(whole).map_err(End::Refused)? {
-                Verdict::Forward => {
+            match self.conversation.check(whole).map_err(RelayEnd::Rejected)? {
+                MessageAction::Forward => {
                     if from > self.checked {
                         self.inbound.copy_within(from..from + length, self.checked);
                     }
                     self.checked += length;
                 }
-                Verdict::Drop => {}
+                MessageAction::Drop => {}
             }
             from += length;
         }
@@ -219,17 +219,17 @@ impl Relay {
         Ok(())
     }
 
-    fn feed_library(&mut self) -> Result<Step, End> {
+    fn feed_library(&mut self) -> Result<Step, RelayEnd> {
         if self.gathers() {
             return Ok(Step::Nothing);
         }
         let before = self.sent;
         while self.sent < self.checked {
             match self.library.write(self.inbound.get(self.sent..self.checked).unwrap_or_default()) {
-                Ok(0) => return Ok(Step::Over),
+                Ok(0) => return Ok(Step::Finished),
                 Ok(count) => self.sent += count,
                 Err(error) if matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) => {
-                    return Ok(Step::Over);
+                    return Ok(Step::Finished);
                 }
                 Err(error) => {
                     waits(&error)?;
@@ -254,13 +254,13 @@ impl Relay {
         Ok(Step::Progress)
     }
 
-    fn read_library(&mut self) -> Result<Step, End> {
+    fn read_library(&mut self) -> Result<Step, RelayEnd> {
         if !self.outbound.is_empty() {
             return Ok(Step::Nothing);
         }
         let mut buffer = [0; 4096];
         match self.library.read(&mut buffer) {
-            Ok(0) => Ok(Step::Over),
+            Ok(0) => Ok(Step::Finished),
             Ok(count) => {
                 let sent = buffer.get(..count).unwrap_or_default();
                 self.conversation.sent(sent);
@@ -268,12 +268,12 @@ impl Relay {
                 zeroize::Zeroize::zeroize(&mut buffer);
                 Ok(Step::Progress)
             }
-            Err(error) if error.kind() == ErrorKind::ConnectionReset => Ok(Step::Over),
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => Ok(Step::Finished),
             Err(error) => waits(&error).map(|()| Step::Nothing),
         }
     }
 
-    fn feed_server(&mut self) -> Result<Step, End> {
+    fn feed_server(&mut self) -> Result<Step, RelayEnd> {
         let had_unsent = self.wire.has_unsent();
         let mut step = Step::Nothing;
         if !self.outbound.is_empty() {
@@ -300,13 +300,13 @@ impl Relay {
 }
 
 /// Whether it is only to be waited for.
-fn waits(error: &io::Error) -> Result<(), End> {
+fn waits(error: &io::Error) -> Result<(), RelayEnd> {
     match error.kind() {
         ErrorKind::WouldBlock | ErrorKind::Interrupted => Ok(()),
         _ => Err(failed(error)),
     }
 }
 
-fn failed(error: &io::Error) -> End {
-    End::Failed(escape(&error.to_string()))
+fn failed(error: &io::Error) -> RelayEnd {
+    RelayEnd::Failed(escape(&error.to_string()))
 }

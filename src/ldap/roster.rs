@@ -1,18 +1,18 @@
 //! Everybody the directory has, in little memory: the texts one after another in one piece, and
 //! a row of 16 bytes a name.
 
-use super::fault::DirectoryError;
+use super::fault::LdapError;
 use crate::user::Username;
 
 /// Everybody a search found, in the order of the names' bytes.
 ///
-/// It only ever holds a whole answer: [`Builder`] is turned into it after the directory said that
+/// It only ever holds a whole answer: [`SnapshotBuilder`] is turned into it after the directory said that
 /// this was all.
 #[derive(Debug, Default)]
-pub struct Roster {
+pub struct LdapSnapshot {
     text: String,
     rows: Vec<Row>,
-    skipped: Vec<Skipped>,
+    skipped: Vec<SkippedEntry>,
     skipped_count: u64,
     entries: u64,
     uid_attribute: String,
@@ -39,15 +39,15 @@ struct Row {
     start: u32,
     uid_len: u32,
     name_len: u32,
-    kind: Kind,
+    kind: SkipReason,
     has_name: bool,
 }
 
 /// What a name of the directory is good for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum SkipReason {
     /// One entry has it, and it is fit for a user.
-    Fit,
+    Encoding,
     /// It is somebody's further name: it is there, but nobody is added under it.
     Further,
     /// It is there, but no user can be added under it.
@@ -58,25 +58,25 @@ pub enum Kind {
 
 /// A name of the directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Member<'roster> {
+pub struct SnapshotUser<'roster> {
     /// The name to log in with.
     pub username: &'roster str,
     /// The full name; none when the entry has no such attribute.
     pub name: Option<&'roster str>,
     /// What the name is good for.
-    pub kind: Kind,
+    pub kind: SkipReason,
 }
 
 /// An entry that was passed over.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Skipped {
+pub struct SkippedEntry {
     /// The name, or the distinguished name of an entry without one.
     pub what: String,
     /// Why, in a few words.
     pub why: String,
 }
 
-impl Roster {
+impl LdapSnapshot {
     /// How many names there are.
     #[must_use]
     pub const fn len(&self) -> usize {
@@ -98,7 +98,7 @@ impl Roster {
     /// Whether a user could be made of at least one entry.
     #[must_use]
     pub fn has_users(&self) -> bool {
-        self.rows.iter().any(|row| row.kind == Kind::Fit)
+        self.rows.iter().any(|row| row.kind == SkipReason::Encoding)
     }
 
     /// The attribute that was searched for names to log in with.
@@ -122,7 +122,7 @@ impl Roster {
 
     /// The entries that were passed over, the first thousand of them.
     #[must_use]
-    pub fn skipped(&self) -> &[Skipped] {
+    pub fn skipped(&self) -> &[SkippedEntry] {
         &self.skipped
     }
 
@@ -134,15 +134,15 @@ impl Roster {
 
     /// The name at this place; places are in the order of the names' bytes.
     #[must_use]
-    pub fn get(&self, place: usize) -> Option<Member<'_>> {
+    pub fn get(&self, place: usize) -> Option<SnapshotUser<'_>> {
         self.rows.get(place).map(|row| self.member(row))
     }
 
-    fn member(&self, row: &Row) -> Member<'_> {
+    fn member(&self, row: &Row) -> SnapshotUser<'_> {
         let username = self.uid(row);
         let start = row.start as usize + username.len();
         let name = self.text.get(start..start + row.name_len as usize).unwrap_or_default();
-        Member { username, name: row.has_name.then_some(name), kind: row.kind }
+        SnapshotUser { username, name: row.has_name.then_some(name), kind: row.kind }
     }
 
     fn uid(&self, row: &Row) -> &str {
@@ -160,7 +160,7 @@ impl Roster {
     }
 
     /// All names in the order of their bytes.
-    pub fn members(&self) -> impl Iterator<Item = Member<'_>> {
+    pub fn members(&self) -> impl Iterator<Item = SnapshotUser<'_>> {
         self.rows.iter().map(|row| self.member(row))
     }
 
@@ -168,7 +168,7 @@ impl Roster {
         self.skipped_count += 1;
         if self.skipped.len() < DESCRIBED {
             let what = what.chars().take(200).collect();
-            self.skipped.push(Skipped { what, why: why.into() });
+            self.skipped.push(SkippedEntry { what, why: why.into() });
         }
     }
 }
@@ -180,8 +180,8 @@ pub(super) fn text(value: &[u8]) -> Option<&str> {
 
 /// Gathers a roster entry by entry.
 #[derive(Debug, Default)]
-pub struct Builder {
-    roster: Roster,
+pub struct SnapshotBuilder {
+    roster: LdapSnapshot,
     /// A hash of each entry's distinguished name: the same entry twice means that the stream was
     /// tampered with or broken.
     entries_seen: Vec<u64>,
@@ -190,7 +190,7 @@ pub struct Builder {
     hasher: std::hash::RandomState,
 }
 
-impl Builder {
+impl SnapshotBuilder {
     /// An empty one, for names in this attribute.
     #[must_use]
     pub fn new(uid_attribute: &str) -> Self {
@@ -218,20 +218,20 @@ impl Builder {
     /// none.
     ///
     /// # Errors
-    /// [`DirectoryError::TooLarge`].
+    /// [`LdapError::TooLarge`].
     pub fn entry<'value>(
         &mut self,
         dn: &str,
         uids: impl Iterator<Item = &'value [u8]>,
         mut names: impl Iterator<Item = &'value [u8]>,
-    ) -> Result<(), DirectoryError> {
+    ) -> Result<(), LdapError> {
         use std::hash::BuildHasher as _;
         let hash = self.hasher.hash_one(dn);
         if self.earlier.binary_search(&hash).is_ok() {
             return Ok(());
         }
         if self.roster.entries >= ENTRY_LIMIT {
-            return Err(DirectoryError::TooLarge("more than 2,000,000 entries"));
+            return Err(LdapError::TooLarge("more than 2,000,000 entries"));
         }
         self.roster.entries += 1;
         self.entries_seen.push(hash);
@@ -243,7 +243,7 @@ impl Builder {
                 Some(uid) => {
                     // The server takes the first value for the name; the others are remembered, so
                     // that nobody who is known by one of them counts as gone.
-                    let kind = if first { Kind::Fit } else { Kind::Further };
+                    let kind = if first { SkipReason::Encoding } else { SkipReason::Further };
                     self.add(uid, name.filter(|_| first), kind)?;
                     first = false;
                 }
@@ -257,13 +257,13 @@ impl Builder {
         Ok(())
     }
 
-    fn add(&mut self, uid: &str, name: Option<&str>, mut kind: Kind) -> Result<(), DirectoryError> {
-        let too_large = || DirectoryError::TooLarge("more than 128 MiB or 4,000,000 names");
-        if kind == Kind::Fit
+    fn add(&mut self, uid: &str, name: Option<&str>, mut kind: SkipReason) -> Result<(), LdapError> {
+        let too_large = || LdapError::TooLarge("more than 128 MiB or 4,000,000 names");
+        if kind == SkipReason::Encoding
             && let Err(error) = uid.parse::<Username>()
         {
             self.roster.skip(uid, error.to_string());
-            kind = Kind::Unfit;
+            kind = SkipReason::Unfit;
         }
         let text = &mut self.roster.text;
         let shown =
@@ -296,12 +296,12 @@ impl Builder {
     /// marked.
     ///
     /// # Errors
-    /// [`DirectoryError::Garbled`] when an entry came twice.
-    pub fn finish(self) -> Result<Roster, DirectoryError> {
+    /// [`LdapError::Malformed`] when an entry came twice.
+    pub fn finish(self) -> Result<LdapSnapshot, LdapError> {
         let Self { mut roster, mut entries_seen, .. } = self;
         entries_seen.sort_unstable();
         if entries_seen.windows(2).any(|pair| pair[0] == pair[1]) {
-            return Err(DirectoryError::Garbled("the same entry came twice"));
+            return Err(LdapError::Malformed("the same entry came twice"));
         }
         drop(entries_seen);
         let mut rows = std::mem::take(&mut roster.rows);
@@ -310,13 +310,13 @@ impl Builder {
             roster
                 .uid(a)
                 .cmp(roster.uid(b))
-                .then(u8::from(a.kind != Kind::Fit).cmp(&u8::from(b.kind != Kind::Fit)))
+                .then(u8::from(a.kind != SkipReason::Encoding).cmp(&u8::from(b.kind != SkipReason::Encoding)))
         });
         rows.dedup_by(|next, kept| {
             let same = roster.uid(next) == roster.uid(kept);
             // Two entries that both have it as a further name make nobody's name double.
-            if same && kept.kind == Kind::Fit {
-                kept.kind = Kind::Double;
+            if same && kept.kind == SkipReason::Encoding {
+                kept.kind = SkipReason::Double;
             }
             same
         });
@@ -324,7 +324,7 @@ impl Builder {
         roster.rows = rows;
         let doubles: Vec<String> = roster
             .members()
-            .filter(|member| member.kind == Kind::Double)
+            .filter(|member| member.kind == SkipReason::Double)
             .map(|member| member.username.to_owned())
             .collect();
         for username in doubles {
@@ -338,8 +338,8 @@ impl Builder {
 mod tests {
     use super::*;
 
-    fn roster(entries: &[(&str, &[&str], Option<&str>)]) -> Result<Roster, DirectoryError> {
-        let mut builder = Builder::default();
+    fn roster(entries: &[(&str, &[&str], Option<&str>)]) -> Result<LdapSnapshot, LdapError> {
+        let mut builder = SnapshotBuilder::default();
         for (dn, uids, name) in entries {
             builder.entry(dn, uids.iter().map(|uid| uid.as_bytes()), name.map(str::as_bytes).into_iter())?;
         }
@@ -358,11 +358,11 @@ mod tests {
         ])
         .unwrap();
         let seen: Vec<_> = roster.members().map(|m| (m.username.len(), m.username, m.name, m.kind)).collect();
-        assert_eq!(seen[0], (3, "ben", None, Kind::Fit));
-        assert_eq!(seen[1], (8, "benjamin", None, Kind::Further));
-        assert_eq!((seen[2].1, seen[2].3), ("twice", Kind::Double));
-        assert_eq!((seen[3].0, seen[3].3), (101, Kind::Unfit));
-        assert_eq!(seen[4], (3, "zoe", Some("Zoe Z"), Kind::Fit));
+        assert_eq!(seen[0], (3, "ben", None, SkipReason::Encoding));
+        assert_eq!(seen[1], (8, "benjamin", None, SkipReason::Further));
+        assert_eq!((seen[2].1, seen[2].3), ("twice", SkipReason::Double));
+        assert_eq!((seen[3].0, seen[3].3), (101, SkipReason::Unfit));
+        assert_eq!(seen[4], (3, "zoe", Some("Zoe Z"), SkipReason::Encoding));
         assert_eq!(roster.skipped_count(), 3);
         assert_eq!(roster.find("zoe", 0), Some(4));
         assert_eq!(roster.find("nobody", 4), None);
@@ -371,28 +371,37 @@ mod tests {
     #[test]
     fn an_entry_that_comes_twice_means_a_broken_answer() {
         let twice = roster(&[("uid=a", &["a"], None), ("uid=a", &["a"], None)]);
-        assert!(matches!(twice, Err(DirectoryError::Garbled(_))), "{twice:?}");
+        assert!(matches!(twice, Err(LdapError::Malformed(_))), "{twice:?}");
     }
 
     #[test]
     fn rubbish_in_a_name_is_passed_over_and_the_rest_goes_on() {
-        let mut builder = Builder::default();
+        let mut builder = SnapshotBuilder::default();
         builder.entry("cn=a", [&b"\xff\xfe"[..]].into_iter(), [].into_iter()).unwrap();
         builder.entry("cn=b", [&b"b"[..]].into_iter(), [&b"\xff"[..]].into_iter()).unwrap();
         let roster = builder.finish().unwrap();
-        assert_eq!(roster.get(0), Some(Member { username: "b", name: None, kind: Kind::Fit }));
+        assert_eq!(
+            roster.get(0),
+            Some(SnapshotUser { username: "b", name: None, kind: SkipReason::Encoding })
+        );
         assert_eq!((roster.len(), roster.skipped_count(), roster.entries()), (1, 1, 2));
     }
 
     #[test]
     fn the_first_full_name_that_says_something_counts_as_at_login() {
-        let mut builder = Builder::default();
+        let mut builder = SnapshotBuilder::default();
         builder.entry("cn=a", [&b"a"[..]].into_iter(), [&b""[..]].into_iter()).unwrap();
         builder
             .entry("cn=b", [&b""[..], b"b"].into_iter(), [&b""[..], b"\xff", b"B", b"C"].into_iter())
             .unwrap();
         let roster = builder.finish().unwrap();
-        assert_eq!(roster.get(0), Some(Member { username: "a", name: None, kind: Kind::Fit }));
-        assert_eq!(roster.get(1), Some(Member { username: "b", name: Some("B"), kind: Kind::Fit }));
+        assert_eq!(
+            roster.get(0),
+            Some(SnapshotUser { username: "a", name: None, kind: SkipReason::Encoding })
+        );
+        assert_eq!(
+            roster.get(1),
+            Some(SnapshotUser { username: "b", name: Some("B"), kind: SkipReason::Encoding })
+        );
     }
 }

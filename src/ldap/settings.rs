@@ -3,41 +3,41 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::access::Access;
+use super::access::LdapServer;
 use super::address::Address;
-use super::connection::{ANSWER_PATIENCE, CONNECT_PATIENCE, Credentials};
-use super::fault::DirectoryError;
+use super::connection::{ANSWER_PATIENCE, BindCredentials, CONNECT_PATIENCE};
+use super::fault::LdapError;
 use super::filter::Filter;
-use super::read::{PAGE_SIZE, Search};
-use super::trust::Trust;
+use super::read::{PAGE_SIZE, UserSearch};
+use super::trust::LdapTrust;
 use crate::config::{Ldap, Settings, Value, Variable};
 use crate::util::note::Notes;
 use crate::util::quote::quote;
 
 /// What the command line says beside the settings.
 #[derive(Debug, Clone)]
-pub struct Wishes {
+pub struct LdapOptions {
     /// StartTLS, whatever the settings say.
     pub starttls: bool,
     /// The authorities to trust instead of those of the settings.
     pub ca_file: Option<PathBuf>,
     /// How long to wait for a connection.
-    pub connect_patience: Duration,
+    pub connect_timeout: Duration,
     /// How long to wait for each piece of an answer.
-    pub answer_patience: Duration,
+    pub response_timeout: Duration,
     /// Entries a page; 0 for no pages.
     pub page_size: u32,
     /// Whether references to other directories are passed over.
     pub ignore_references: bool,
 }
 
-impl Default for Wishes {
+impl Default for LdapOptions {
     fn default() -> Self {
         Self {
             starttls: false,
             ca_file: None,
-            connect_patience: CONNECT_PATIENCE,
-            answer_patience: ANSWER_PATIENCE,
+            connect_timeout: CONNECT_PATIENCE,
+            response_timeout: ANSWER_PATIENCE,
             page_size: PAGE_SIZE,
             ignore_references: false,
         }
@@ -46,25 +46,25 @@ impl Default for Wishes {
 
 /// The directory of the settings.
 #[derive(Debug, Clone)]
-pub struct Configured {
+pub struct LdapConfig {
     /// How it is reached.
-    pub access: Access,
+    pub access: LdapServer,
     /// Who searches it.
-    pub searcher: Credentials,
+    pub searcher: BindCredentials,
     /// Where the people are.
-    pub search: Search,
+    pub search: UserSearch,
 }
 
 /// Takes from the settings what is needed to search the directory.
 ///
 /// # Errors
-/// [`DirectoryError`]: a setting is missing or wrong, `LDAP_ADMIN_PASSWORD` is not set though
-/// there is a `search-dn`, or the certificate file can't be used.
+/// [`LdapError`]: a setting is missing or wrong, `LDAP_ADMIN_PASSWORD` is not set though
+/// there is a `search-dn`, or the certificate file cannot be used.
 pub fn configured(
     settings: &Settings,
-    wishes: &Wishes,
+    wishes: &LdapOptions,
     notes: &mut Notes,
-) -> Result<Configured, DirectoryError> {
+) -> Result<LdapConfig, LdapError> {
     let access = access(settings, wishes)?;
     let ldap = section(settings)?;
     let searcher = searcher(settings, notes)?;
@@ -81,7 +81,7 @@ pub fn configured(
             quote(&filter)
         ));
     }
-    let search = Search {
+    let search = UserSearch {
         bases,
         filter,
         uid_attribute: ldap.uid_attr.value.clone(),
@@ -89,26 +89,26 @@ pub fn configured(
         page_size: wishes.page_size,
         ignore_references: wishes.ignore_references || ldap.ignore_references.value,
     };
-    Ok(Configured { access, searcher, search })
+    Ok(LdapConfig { access, searcher, search })
 }
 
 /// How the directory of the settings is reached.
 ///
 /// # Errors
 /// As [`configured`].
-pub fn access(settings: &Settings, wishes: &Wishes) -> Result<Access, DirectoryError> {
+pub fn access(settings: &Settings, wishes: &LdapOptions) -> Result<LdapServer, LdapError> {
     let ldap = section(settings)?;
     let urls = ldap.url.as_ref().ok_or_else(|| missing(settings, "url"))?;
     let trust = match wishes.ca_file.as_ref().or(ldap.ca_file.as_ref().map(|file| &file.value)) {
-        Some(path) => Trust::from_file(path)?,
-        None => Trust::System,
+        Some(path) => LdapTrust::from_file(path)?,
+        None => LdapTrust::System,
     };
-    Ok(Access {
+    Ok(LdapServer {
         addresses: Address::list(&urls.value.join(" "))?,
         starttls: wishes.starttls || ldap.starttls.value,
         trust,
-        connect_patience: wishes.connect_patience,
-        answer_patience: wishes.answer_patience,
+        connect_timeout: wishes.connect_timeout,
+        response_timeout: wishes.response_timeout,
     })
 }
 
@@ -116,35 +116,35 @@ pub fn access(settings: &Settings, wishes: &Wishes) -> Result<Access, DirectoryE
 /// binds as the entry that a search finds.
 ///
 /// # Errors
-/// [`DirectoryError::BindTemplate`] when it has no place for the name: every login would bind as
+/// [`LdapError::BindTemplate`] when it has no place for the name: every login would bind as
 /// the same user.
-pub fn bind_template(settings: &Settings) -> Result<Option<String>, DirectoryError> {
+pub fn bind_template(settings: &Settings) -> Result<Option<String>, LdapError> {
     match text(settings, |ldap| &ldap.user_bind, "user-bind") {
         Ok(template) if template.contains("{username}") => Ok(Some(template)),
-        Ok(template) => Err(DirectoryError::BindTemplate(template)),
+        Ok(template) => Err(LdapError::BindTemplate(template)),
         Err(_) => Ok(None),
     }
 }
 
-fn searcher(settings: &Settings, notes: &mut Notes) -> Result<Credentials, DirectoryError> {
+fn searcher(settings: &Settings, notes: &mut Notes) -> Result<BindCredentials, LdapError> {
     if section(settings)?.sasl_external.value {
-        return Ok(Credentials::External);
+        return Ok(BindCredentials::External);
     }
     match text(settings, |ldap| &ldap.search_dn, "search-dn") {
         Ok(name) => {
             let password = settings.secrets.require(Variable::LdapAdminPassword)?;
-            Credentials::simple(name, password.text.clone())
+            BindCredentials::simple(name, password.text.clone())
         }
         Err(_) => {
             notes.warn(
                 "search-dn is not set: the LDAP search is anonymous here, and fails at the ClusterCockpit server",
             );
-            Ok(Credentials::Anonymous)
+            Ok(BindCredentials::Anonymous)
         }
     }
 }
 
-fn section(settings: &Settings) -> Result<&Ldap, DirectoryError> {
+fn section(settings: &Settings) -> Result<&Ldap, LdapError> {
     settings.ldap.as_ref().ok_or_else(|| missing(settings, "url"))
 }
 
@@ -152,11 +152,11 @@ fn text(
     settings: &Settings,
     pick: fn(&Ldap) -> &Option<Value<String>>,
     key: &str,
-) -> Result<String, DirectoryError> {
+) -> Result<String, LdapError> {
     let text = pick(section(settings)?).as_ref().map(|value| value.value.trim());
     text.filter(|text| !text.is_empty()).map(str::to_owned).ok_or_else(|| missing(settings, key))
 }
 
-fn missing(settings: &Settings, key: &str) -> DirectoryError {
+fn missing(settings: &Settings, key: &str) -> LdapError {
     settings.missing(&format!("auth.ldap.{key}")).into()
 }

@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 use rustls::ClientConnection;
 use rustls::pki_types::ServerName;
 
-use super::access::Access;
+use super::access::LdapServer;
 use super::address::{Address, Scheme};
-use super::fault::DirectoryError;
-use super::message::{self, Refusal};
-use crate::util::certificate::Rejection;
+use super::fault::LdapError;
+use super::message::{self, MessageError};
+use crate::util::certificate::CertificateRejection;
 use crate::util::file::reason;
 use crate::util::quote::{escape, quote};
 
@@ -114,10 +114,10 @@ impl Wire {
     /// Opens the way to a server: connects, asks for TLS where StartTLS is configured, sets TLS up.
     ///
     /// # Errors
-    /// [`DirectoryError::Unreachable`], [`DirectoryError::Untrusted`] and those of the trusted
+    /// [`LdapError::Unreachable`], [`LdapError::Untrusted`] and those of the trusted
     /// certificates.
-    pub(super) fn open(access: &Access, address: &Address) -> Result<Self, DirectoryError> {
-        let deadline = Instant::now() + access.connect_patience;
+    pub(super) fn open(access: &LdapServer, address: &Address) -> Result<Self, LdapError> {
+        let deadline = Instant::now() + access.connect_timeout;
         if address.scheme() == Scheme::Ldapi {
             let socket = UnixStream::connect(address.socket_path());
             let socket = Socket::Unix(socket.map_err(|error| unreachable(address, &reason(&error)))?);
@@ -149,7 +149,7 @@ impl Wire {
         Self { socket, tls: Some(Box::new(tls)) }.ready(address)
     }
 
-    fn ready(self, address: &Address) -> Result<Self, DirectoryError> {
+    fn ready(self, address: &Address) -> Result<Self, LdapError> {
         let ready = self.socket.set_timeout(None).and_then(|()| self.socket.set_nonblocking());
         ready.map(|()| self).map_err(|error| unreachable(address, &reason(&error)))
     }
@@ -227,7 +227,7 @@ impl AsFd for Wire {
 
 /// Asks for TLS (RFC 4511 4.14). What follows the answer unencrypted is rejected: it could have
 /// been put there on the way, to be read as if it came encrypted.
-fn start_tls(socket: &mut Until<'_>, address: &Address) -> Result<(), DirectoryError> {
+fn start_tls(socket: &mut Until<'_>, address: &Address) -> Result<(), LdapError> {
     let lost = |error: &io::Error| unreachable(address, &while_connecting(error, "StartTLS"));
     let refused = |refusal| unreachable(address, &in_words(&refusal));
     socket.write_all(message::STARTTLS).map_err(|error| lost(&error))?;
@@ -257,10 +257,10 @@ fn start_tls(socket: &mut Until<'_>, address: &Address) -> Result<(), DirectoryE
 }
 
 /// A refused message in words.
-pub(super) fn in_words(refusal: &Refusal) -> String {
+pub(super) fn in_words(refusal: &MessageError) -> String {
     match refusal {
-        Refusal::Malformed(why) | Refusal::TooLarge(why) => (*why).to_owned(),
-        Refusal::Disconnection { code, text } => {
+        MessageError::Malformed(why) | MessageError::TooLarge(why) => (*why).to_owned(),
+        MessageError::Disconnection { code, text } => {
             format!("it ends the connection (result code {code}, {})", quote(text))
         }
     }
@@ -276,29 +276,29 @@ fn while_connecting(error: &io::Error, step: &str) -> String {
     }
 }
 
-fn unreachable(address: &Address, why: &str) -> DirectoryError {
-    DirectoryError::Unreachable(vec![format!("{}: {why}", escape(&address.to_string()))])
+fn unreachable(address: &Address, why: &str) -> LdapError {
+    LdapError::Unreachable(vec![format!("{}: {why}", escape(&address.to_string()))])
 }
 
 /// The name that the certificate must be for: the host of the address.
-fn server_name(address: &Address) -> Result<ServerName<'static>, DirectoryError> {
-    ServerName::try_from(address.host().to_owned()).map_err(|_| DirectoryError::Address {
+fn server_name(address: &Address) -> Result<ServerName<'static>, LdapError> {
+    ServerName::try_from(address.host().to_owned()).map_err(|_| LdapError::Address {
         address: address.to_string(),
         why: "TLS needs the name or the IP address of the server",
     })
 }
 
-fn untrusted(address: &Address, error: &rustls::Error) -> DirectoryError {
+fn untrusted(address: &Address, error: &rustls::Error) -> LdapError {
     let address = address.to_string();
-    if let Some(rejection) = Rejection::in_error(error) {
-        let Rejection { why, unknown_issuer } = rejection.clone();
-        return DirectoryError::Untrusted { address, why, unknown_issuer };
+    if let Some(rejection) = CertificateRejection::in_error(error) {
+        let CertificateRejection { why, unknown_issuer } = rejection.clone();
+        return LdapError::Untrusted { address, why, unknown_issuer };
     }
     let why = match error {
         rustls::Error::InvalidMessage(_) => "it does not speak TLS there".to_owned(),
         other => format!("TLS failed: {}", escape(&other.to_string())),
     };
-    DirectoryError::Untrusted { address, why, unknown_issuer: false }
+    LdapError::Untrusted { address, why, unknown_issuer: false }
 }
 
 /// A TCP connection to the first address of the host that accepts one; each has its share of the
@@ -322,26 +322,23 @@ fn dial(address: &Address, deadline: Instant) -> io::Result<TcpStream> {
 
 /// The addresses of a host. The system's own look-up has no time limit that could be set, so it is
 /// waited for no longer than this, and left to itself.
-fn look_up(host: &str, port: u16, patience: Duration) -> io::Result<Vec<SocketAddr>> {
+fn look_up(host: &str, port: u16, timeout: Duration) -> io::Result<Vec<SocketAddr>> {
     if let Ok(address) = host.parse::<IpAddr>() {
         return Ok(vec![SocketAddr::new(address, port)]);
     }
     let host = host.to_owned();
-    in_time(patience, move || Ok((host.as_str(), port).to_socket_addrs()?.collect()))?
+    in_time(timeout, move || Ok((host.as_str(), port).to_socket_addrs()?.collect()))?
 }
 
 /// What the call gives, if it does so in time.
-fn in_time<T: Send + 'static>(
-    patience: Duration,
-    call: impl FnOnce() -> T + Send + 'static,
-) -> io::Result<T> {
+fn in_time<T: Send + 'static>(timeout: Duration, call: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
     let (sender, receiver) = channel();
     std::thread::Builder::new().name("look-up".to_owned()).spawn(move || {
         // Nobody may be waiting any more.
         let _ = sender.send(call());
     })?;
     let late = |_| io::Error::new(io::ErrorKind::TimedOut, "the name look-up did not answer in time");
-    receiver.recv_timeout(patience).map_err(late)
+    receiver.recv_timeout(timeout).map_err(late)
 }
 
 fn left_until(deadline: Instant) -> Duration {
@@ -354,12 +351,12 @@ mod tests {
 
     #[test]
     fn name_that_is_not_found_out_in_time_is_given_up() {
-        let patience = Duration::from_millis(50);
+        let timeout = Duration::from_millis(50);
         let begun = Instant::now();
-        let late = in_time(patience, || std::thread::sleep(Duration::from_secs(20)));
+        let late = in_time(timeout, || std::thread::sleep(Duration::from_secs(20)));
         assert_eq!(late.unwrap_err().kind(), io::ErrorKind::TimedOut);
         assert!(begun.elapsed() < Duration::from_secs(10));
         assert_eq!(in_time(Duration::from_secs(20), || 5).unwrap(), 5);
-        assert_eq!(look_up("::1", 389, patience).unwrap(), ["[::1]:389".parse().unwrap()]);
+        assert_eq!(look_up("::1", 389, timeout).unwrap(), ["[::1]:389".parse().unwrap()]);
     }
 }

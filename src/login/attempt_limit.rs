@@ -41,7 +41,7 @@ const ENTRY_NAMES: usize = 16;
 /// The file of counted attempts.
 #[derive(Debug, Clone)]
 pub struct Attempts {
-    folder: PathBuf,
+    directory: PathBuf,
 }
 
 /// An attempt that has begun. It counts as failed when the process ends, and is withdrawn when it
@@ -56,7 +56,7 @@ pub struct Attempt<'attempts> {
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
-struct Ledger {
+struct AttemptLog {
     /// Hash of the name to the instants of failed attempts, in seconds since 1970.
     failures: BTreeMap<String, Vec<i64>>,
 }
@@ -64,8 +64,8 @@ struct Ledger {
 impl Attempts {
     /// The attempts kept in this directory, which is made when it is needed.
     #[must_use]
-    pub fn new(folder: &Path) -> Self {
-        Self { folder: folder.to_owned() }
+    pub fn new(directory: &Path) -> Self {
+        Self { directory: directory.to_owned() }
     }
 
     /// Begins an attempt of this user. Upper and lower case and blanks make no other user, since
@@ -74,7 +74,7 @@ impl Attempts {
     /// # Errors
     /// [`LoginError::NameTooLong`] for a name that no user has, which is not counted,
     /// [`LoginError::TooManyAttempts`] with the time to wait, [`LoginError::File`] when attempts
-    /// can't be counted: then no login is possible.
+    /// cannot be counted: then no login is possible.
     pub fn begin(&self, username: &str, now: Timestamp) -> Result<Attempt<'_>, LoginError> {
         if username.len() > MAX_NAME_BYTES {
             return Err(LoginError::NameTooLong { length: username.len() });
@@ -86,16 +86,16 @@ impl Attempts {
     }
 
     /// Reads, changes and writes the ledger under its lock.
-    fn change<T>(&self, change: impl FnOnce(&mut Ledger) -> T) -> Result<T, LoginError> {
-        file::create_own_directory(&self.folder)?;
-        let lock_path = self.folder.join("attempts.lock");
+    fn change<T>(&self, change: impl FnOnce(&mut AttemptLog) -> T) -> Result<T, LoginError> {
+        file::create_own_directory(&self.directory)?;
+        let lock_path = self.directory.join("attempts.lock");
         let lock = file::open_lock(&lock_path)?;
-        lock.lock().map_err(|source| file::FileError::Unwritable { path: lock_path, source })?;
-        let path = self.folder.join("attempts.json");
-        let mut ledger: Ledger = match file::read_own(&path, FILE_LIMIT) {
+        lock.lock().map_err(|source| file::FileError::WriteFailed { path: lock_path, source })?;
+        let path = self.directory.join("attempts.json");
+        let mut ledger: AttemptLog = match file::read_own(&path, FILE_LIMIT) {
             // A ledger that is no longer one counts as empty: who can damage it can remove it.
             Ok(bytes) => serde_json::from_slice(&bytes).unwrap_or_default(),
-            Err(file::FileError::Missing(_) | file::FileError::TooLarge { .. }) => Ledger::default(),
+            Err(file::FileError::Missing(_) | file::FileError::TooLarge { .. }) => AttemptLog::default(),
             Err(error) => return Err(error.into()),
         };
         let outcome = change(&mut ledger);
@@ -113,7 +113,7 @@ fn key(name: &str) -> String {
     HEXLOWER.encode(digest.as_ref()).chars().take(HASH_DIGITS).collect()
 }
 
-impl Ledger {
+impl AttemptLog {
     /// Forgets what no longer counts. An instant in the future, left by a clock that was wrong,
     /// counts from now on.
     fn prune(&mut self, now: i64) {
@@ -246,8 +246,8 @@ mod tests {
 
     #[test]
     fn the_sixth_failure_within_a_quarter_of_an_hour_has_to_wait() {
-        let folder = tempfile::tempdir().unwrap();
-        let attempts = Attempts::new(folder.path());
+        let directory = tempfile::tempdir().unwrap();
+        let attempts = Attempts::new(directory.path());
         for second in 0..5 {
             fail(&attempts, "fritz", 1000 + second * 60).unwrap();
         }
@@ -260,8 +260,8 @@ mod tests {
 
     #[test]
     fn a_good_attempt_forgets_the_failures_and_one_nobody_judged_does_not_count() {
-        let folder = tempfile::tempdir().unwrap();
-        let attempts = Attempts::new(folder.path());
+        let directory = tempfile::tempdir().unwrap();
+        let attempts = Attempts::new(directory.path());
         for _ in 0..4 {
             fail(&attempts, "fritz", 1000).unwrap();
         }
@@ -277,8 +277,8 @@ mod tests {
 
     #[test]
     fn many_at_once_get_no_more_tries_than_one() {
-        let folder = tempfile::tempdir().unwrap();
-        let attempts = Attempts::new(folder.path());
+        let directory = tempfile::tempdir().unwrap();
+        let attempts = Attempts::new(directory.path());
         let let_through = std::thread::scope(|scope| {
             let threads: Vec<_> =
                 (0..32).map(|_| scope.spawn(|| fail(&attempts, "fritz", 1000).is_ok())).collect();
@@ -289,8 +289,8 @@ mod tests {
 
     #[test]
     fn a_clock_that_was_wrong_locks_nobody_out_for_ever() {
-        let folder = tempfile::tempdir().unwrap();
-        let attempts = Attempts::new(folder.path());
+        let directory = tempfile::tempdir().unwrap();
+        let attempts = Attempts::new(directory.path());
         for _ in 0..5 {
             fail(&attempts, "fritz", 9_000_000_000).unwrap();
         }
@@ -300,41 +300,41 @@ mod tests {
 
     #[test]
     fn a_broken_ledger_counts_as_empty_and_an_unwritable_one_lets_nobody_try() {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("attempts.json"), "rubbish").unwrap();
-        fail(&Attempts::new(folder.path()), "fritz", 1000).unwrap();
-        let nowhere = Attempts::new(Path::new("/proc/no/such/folder"));
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("attempts.json"), "rubbish").unwrap();
+        fail(&Attempts::new(directory.path()), "fritz", 1000).unwrap();
+        let nowhere = Attempts::new(Path::new("/proc/no/such/directory"));
         assert!(matches!(fail(&nowhere, "fritz", 1000), Err(LoginError::File(_))));
     }
 
     #[test]
     fn attempts_many_long_names_never_exceed_what_is_read() {
-        let folder = tempfile::tempdir().unwrap();
-        let attempts = Attempts::new(folder.path());
+        let directory = tempfile::tempdir().unwrap();
+        let attempts = Attempts::new(directory.path());
         let long = "x".repeat(MAX_NAME_BYTES + 1);
         assert!(matches!(fail(&attempts, &long, 1000), Err(LoginError::NameTooLong { length: 256 })));
-        assert!(!folder.path().join("attempts.json").exists(), "it is rejected before it is counted");
+        assert!(!directory.path().join("attempts.json").exists(), "it is rejected before it is counted");
         // As full as it can get, and with names that are none.
         let mut failures: BTreeMap<String, Vec<i64>> =
             (0..20_000).map(|number| (key(&format!("user{number}")), vec![1000; 5])).collect();
         failures.insert("x".repeat(300_000), vec![1000]);
-        let mut full = Ledger { failures };
+        let mut full = AttemptLog { failures };
         full.prune(1000);
         assert_eq!(full.failures.len(), MAX_NAMES);
         let longest = full.failures.values_mut().flatten();
         longest.for_each(|at| *at = i64::MIN);
         assert!((serde_json::to_vec(&full).unwrap().len() as u64) < FILE_LIMIT);
         // What is too large all the same is no ledger.
-        std::fs::write(folder.path().join("attempts.json"), " ".repeat(FILE_LIMIT as usize + 1)).unwrap();
+        std::fs::write(directory.path().join("attempts.json"), " ".repeat(FILE_LIMIT as usize + 1)).unwrap();
         fail(&attempts, "fritz", 1000).unwrap();
         fail(&attempts, &"x".repeat(MAX_NAME_BYTES), 1000).unwrap();
-        let text = std::fs::read_to_string(folder.path().join("attempts.json")).unwrap();
+        let text = std::fs::read_to_string(directory.path().join("attempts.json")).unwrap();
         assert!(!text.contains("fritz") && text.len() < 200, "{text}");
     }
 
     #[test]
     fn attempts_over_the_number_of_names_forget_the_least_suspicious_first() {
-        let mut ledger = Ledger::default();
+        let mut ledger = AttemptLog::default();
         ledger.failures.insert(key("guessed"), vec![1000; 5]);
         for number in 0..MAX_NAMES + 10 {
             ledger.failures.insert(key(&format!("user{number}")), vec![1001]);
@@ -346,8 +346,8 @@ mod tests {
 
     #[test]
     fn attempt_counts_under_all_names_of_the_entry_found() {
-        let folder = tempfile::tempdir().unwrap();
-        let attempts = Attempts::new(folder.path());
+        let directory = tempfile::tempdir().unwrap();
+        let attempts = Attempts::new(directory.path());
         let entry = ["anna".to_owned(), "Anna Beispiel".to_owned()];
         // Full-width letters, which RFC 4518 maps to the others.
         let spellings = ["anna", "\u{ff41}nna", "a\u{ff4e}na", "an\u{ff4e}a", "ann\u{ff41}"];
@@ -366,8 +366,8 @@ mod tests {
 
     #[test]
     fn attempt_dropped_without_a_result_does_not_count() {
-        let folder = tempfile::tempdir().unwrap();
-        let attempts = Attempts::new(folder.path());
+        let directory = tempfile::tempdir().unwrap();
+        let attempts = Attempts::new(directory.path());
         for _ in 0..20 {
             let outcome = std::panic::catch_unwind(|| {
                 let _attempt = attempts.begin("fritz", Timestamp(1000)).unwrap();

@@ -4,19 +4,19 @@
 //! are chosen by name.
 
 use super::attempt_limit::Attempt;
-use super::context::{Comparison, LoginContext};
+use super::context::{LoginContext, PasswordComparison};
 use super::fault::LoginError;
 use super::identity::{Identity, Method};
-use super::ldap::{self, Stranger};
+use super::ldap::{self, UnknownUserLookup};
 use super::{local, token};
 use crate::user::{AuthSource, User};
-use crate::user_db::Store;
+use crate::user_db::UserDb;
 use crate::util::note::Notes;
 use crate::util::secret::SecretText;
 
 /// What somebody shows to prove who he or she is.
 #[derive(Debug, Clone, Default)]
-pub struct Presented {
+pub struct Credentials {
     /// The name, as typed.
     pub name: Option<String>,
     /// The password.
@@ -36,15 +36,15 @@ pub struct Presented {
 /// [`LoginError`]; a method that applies and rejects the login is the end.
 pub fn login(
     only: Option<Method>,
-    presented: &Presented,
+    presented: &Credentials,
     context: &LoginContext<'_>,
-    store: &mut Store,
+    store: &mut UserDb,
     attempt: Option<&mut Attempt<'_>>,
     notes: &mut Notes,
 ) -> Result<Identity, LoginError> {
-    let mut comparison = Comparison::default();
+    let mut comparison = PasswordComparison::default();
     let outcome = login_by(only, presented, context, store, attempt, &mut comparison, notes);
-    if let (Err(LoginError::Refused(_)), Some(given)) = (&outcome, &presented.password) {
+    if let (Err(LoginError::Rejected(_)), Some(given)) = (&outcome, &presented.password) {
         comparison.make_up(given);
     }
     outcome
@@ -52,11 +52,11 @@ pub fn login(
 
 fn login_by(
     only: Option<Method>,
-    presented: &Presented,
+    presented: &Credentials,
     context: &LoginContext<'_>,
-    store: &mut Store,
+    store: &mut UserDb,
     attempt: Option<&mut Attempt<'_>>,
-    comparison: &mut Comparison,
+    comparison: &mut PasswordComparison,
     notes: &mut Notes,
 ) -> Result<Identity, LoginError> {
     let settings = context.settings;
@@ -65,7 +65,7 @@ fn login_by(
     let (Some(name), Some(given)) = (&presented.name, &presented.password) else {
         return match by_token {
             Some(text) => token::login(settings, store, text, context.now, notes),
-            None => Err(LoginError::Refused(presented.name.clone().unwrap_or_default())),
+            None => Err(LoginError::Rejected(presented.name.clone().unwrap_or_default())),
         };
     };
     // An empty password is no password, whatever an LDAP server or a stored hash would say.
@@ -82,13 +82,13 @@ fn login_by(
     if wants(Method::Local) && !given.is_empty() {
         return local::login(store, name, known, given, comparison);
     }
-    Err(LoginError::Refused(name.clone()))
+    Err(LoginError::Rejected(name.clone()))
 }
 
 /// The login by LDAP, or nothing when LDAP does not decide.
 fn by_ldap(
     context: &LoginContext<'_>,
-    store: &mut Store,
+    store: &mut UserDb,
     name: &str,
     known: Option<&User>,
     given: &SecretText,
@@ -98,19 +98,19 @@ fn by_ldap(
     match known {
         Some(user) if user.source == Ok(AuthSource::Ldap) => {
             if given.is_empty() {
-                return Err(LoginError::Refused(name.to_owned()));
+                return Err(LoginError::Rejected(name.to_owned()));
             }
             ldap::login_known(context, store, user.clone(), given, attempt, notes).map(Some)
         }
         Some(_) => Ok(None),
         None if given.is_empty() => Ok(None),
         None => match ldap::stranger(context, name, notes)? {
-            Stranger::NotOurs => Ok(None),
-            Stranger::Person(person) => {
+            UnknownUserLookup::NotInLdap => Ok(None),
+            UnknownUserLookup::Found(person) => {
                 let outcome = ldap::login_stranger(context, store, &person, given, attempt, notes);
                 // The rejection has the name as it was typed.
                 outcome.map(Some).map_err(|error| match error {
-                    LoginError::Refused(_) => LoginError::Refused(name.to_owned()),
+                    LoginError::Rejected(_) => LoginError::Rejected(name.to_owned()),
                     other => other,
                 })
             }

@@ -2,7 +2,7 @@
 //! rejection costs.
 
 use crate::config::Settings;
-use crate::ldap::Wishes;
+use crate::ldap::LdapOptions;
 use crate::user::password::{self, HashError, PasswordHash};
 use crate::util::secret::SecretText;
 use crate::util::time::Timestamp;
@@ -13,7 +13,7 @@ pub struct LoginContext<'run> {
     /// The settings.
     pub settings: &'run Settings,
     /// How the LDAP server is reached.
-    pub wishes: &'run Wishes,
+    pub wishes: &'run LdapOptions,
     /// The present.
     pub now: Timestamp,
 }
@@ -21,11 +21,11 @@ pub struct LoginContext<'run> {
 /// The comparison with a password hash that every rejection does once, so that its time does not
 /// show whether the name is known, nor by what method it would log in.
 #[derive(Debug, Default)]
-pub(super) struct Comparison {
+pub(super) struct PasswordComparison {
     done: bool,
 }
 
-impl Comparison {
+impl PasswordComparison {
     /// Compares with a hash.
     pub(super) fn with(&mut self, hash: &PasswordHash, given: &SecretText) -> Result<bool, HashError> {
         self.done = true;

@@ -2,17 +2,17 @@
 
 use std::path::PathBuf;
 
-use crate::config::ConfigFault;
-use crate::ldap::DirectoryError;
+use crate::config::ConfigError;
+use crate::ldap::LdapError;
 use crate::token::IssueError;
 use crate::user::UsernameError;
-use crate::user_db::StoreError;
-use crate::util::diagnostic::Fault;
+use crate::user_db::UserDbError;
+use crate::util::diagnostic::Diagnostic;
 use crate::util::duration::GoDuration;
 use crate::util::file::FileError;
 use crate::util::kind::Kind;
 use crate::util::quote::{quote, quote_path};
-use crate::util::time::span_for_people;
+use crate::util::time::human_span;
 
 /// The longest name that is looked at, in bytes: the column of the user table has room for 255.
 pub const MAX_NAME_BYTES: usize = 255;
@@ -22,10 +22,10 @@ pub const MAX_NAME_BYTES: usize = 255;
 pub enum LoginError {
     /// The answer is no. Which of name and password is wrong is not told, and takes the same time.
     #[error("the login of {} is refused: name or password is wrong", quote(.0))]
-    Refused(String),
+    Rejected(String),
     /// The token is no login, and why.
     #[error("the login by token is refused: {reason}")]
-    TokenRefused {
+    TokenRejected {
         /// The first check that does not hold.
         reason: String,
         /// What to do about it.
@@ -40,7 +40,7 @@ pub enum LoginError {
         wanted: String,
     },
     /// Too many failed attempts.
-    #[error("too many failed attempts of {}: wait {}", quote(.name), span_for_people(*.seconds))]
+    #[error("too many failed attempts of {}: wait {}", quote(.name), human_span(*.seconds))]
     TooManyAttempts {
         /// The name.
         name: String,
@@ -58,25 +58,25 @@ pub enum LoginError {
     NotAddable(UsernameError),
     /// The user table.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    UserDb(#[from] UserDbError),
     /// The directory.
     #[error(transparent)]
-    Directory(#[from] DirectoryError),
+    Ldap(#[from] LdapError),
     /// The settings.
     #[error(transparent)]
-    Config(#[from] ConfigFault),
+    Config(#[from] ConfigError),
     /// The session's or the attempts' file.
     #[error(transparent)]
     File(#[from] FileError),
-    /// The session's token can't be made.
+    /// The session's token cannot be made.
     #[error(transparent)]
     Issue(#[from] IssueError),
     /// Nowhere to keep a session.
     #[error("there is no place for the session: neither XDG_RUNTIME_DIR, XDG_STATE_HOME nor HOME names one")]
-    NoPlace,
+    NoDirectory,
     /// The session's file is none.
     #[error("{} holds no session: {why}", quote_path(.path))]
-    SessionBroken {
+    SessionInvalid {
         /// The file.
         path: PathBuf,
         /// What is wrong.
@@ -90,22 +90,22 @@ pub enum LoginError {
     SessionLength(GoDuration),
 }
 
-impl Fault for LoginError {
+impl Diagnostic for LoginError {
     fn kind(&self) -> Kind {
         match self {
-            Self::Refused(_) => Kind::LoginRejected,
-            Self::TokenRefused { .. } => Kind::TokenRejected,
+            Self::Rejected(_) => Kind::LoginRejected,
+            Self::TokenRejected { .. } => Kind::TokenRejected,
             Self::OtherSubject { .. } => Kind::TokenOtherSubject,
             Self::TooManyAttempts { .. } => Kind::TooManyAttempts,
             Self::NameTooLong { .. } => Kind::UsernameTooLong,
             Self::NotAddable(error) => error.kind(),
-            Self::Store(error) => error.kind(),
-            Self::Directory(error) => error.kind(),
+            Self::UserDb(error) => error.kind(),
+            Self::Ldap(error) => error.kind(),
             Self::Config(error) => error.kind(),
             Self::File(error) => error.kind(),
             Self::Issue(error) => error.kind(),
-            Self::NoPlace => Kind::NoSessionDirectory,
-            Self::SessionBroken { .. } => Kind::SessionMalformed,
+            Self::NoDirectory => Kind::NoSessionDirectory,
+            Self::SessionInvalid { .. } => Kind::SessionMalformed,
             Self::SessionForeign(_) => Kind::SessionWrongOwner,
             Self::SessionLength(_) => Kind::SessionLength,
         }
@@ -113,16 +113,18 @@ impl Fault for LoginError {
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::TokenRefused { hint, .. } => hint.clone(),
-            Self::Store(error) => error.hint(),
-            Self::Directory(error) => error.hint(),
+            Self::TokenRejected { hint, .. } => hint.clone(),
+            Self::UserDb(error) => error.hint(),
+            Self::Ldap(error) => error.hint(),
             Self::Config(error) => error.hint(),
             Self::File(error) => error.hint(),
             Self::Issue(error) => error.hint(),
-            Self::NoPlace => Some("export XDG_STATE_HOME=$HOME/.local/state".to_owned()),
-            Self::SessionBroken { .. } => Some("end it with 'cc-login logout', then log in again".to_owned()),
+            Self::NoDirectory => Some("export XDG_STATE_HOME=$HOME/.local/state".to_owned()),
+            Self::SessionInvalid { .. } => {
+                Some("end it with 'cc-login logout', then log in again".to_owned())
+            }
             Self::SessionLength(_) => Some("set 'session-max-age' in config.json, as in \"24h\"".to_owned()),
-            Self::Refused(_)
+            Self::Rejected(_)
             | Self::OtherSubject { .. }
             | Self::TooManyAttempts { .. }
             | Self::NameTooLong { .. }

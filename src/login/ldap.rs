@@ -6,41 +6,45 @@ use super::fault::LoginError;
 use super::identity::{Identity, Method};
 use crate::ldap::escape::bind_name;
 use crate::ldap::settings::{access, bind_template};
-use crate::ldap::{Credentials, DirectoryError, Found, Person, configured};
+use crate::ldap::{BindCredentials, LdapError, LdapUser, UserSearchResult, configured};
 use crate::user::{AuthSource, User, Username};
-use crate::user_db::{Record, Store, StoreError};
+use crate::user_db::{Record, UserDb, UserDbError};
 use crate::util::note::Notes;
 use crate::util::quote::quote;
 use crate::util::secret::SecretText;
 
 /// What the LDAP server returns for a name that the user table does not have.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Stranger {
+pub enum UnknownUserLookup {
     /// The login is not for the LDAP server.
-    NotOurs,
+    NotInLdap,
     /// Exactly one entry has the name.
-    Person(Person),
+    Found(LdapUser),
 }
 
 /// Looks up a user who is not in the table: the LDAP server decides about such a user only with
 /// sync-user-on-login, and only when exactly one entry has the name.
 ///
 /// # Errors
-/// [`LoginError::Directory`].
-pub fn stranger(context: &LoginContext<'_>, name: &str, notes: &mut Notes) -> Result<Stranger, LoginError> {
+/// [`LoginError::Ldap`].
+pub fn stranger(
+    context: &LoginContext<'_>,
+    name: &str,
+    notes: &mut Notes,
+) -> Result<UnknownUserLookup, LoginError> {
     let adds = context.settings.ldap.as_ref().is_some_and(|ldap| ldap.sync_user_on_login.value);
     if !adds || name.chars().any(char::is_control) || name.trim().is_empty() {
-        return Ok(Stranger::NotOurs);
+        return Ok(UnknownUserLookup::NotInLdap);
     }
     match find(context, name, notes)? {
-        Found::One(person) => Ok(Stranger::Person(person)),
-        Found::Nobody => {
+        UserSearchResult::One(person) => Ok(UnknownUserLookup::Found(person)),
+        UserSearchResult::None => {
             log::info!("no LDAP entry has the name {name}");
-            Ok(Stranger::NotOurs)
+            Ok(UnknownUserLookup::NotInLdap)
         }
-        Found::Several => {
+        UserSearchResult::Several => {
             log::info!("several LDAP entries have the name {name}");
-            Ok(Stranger::NotOurs)
+            Ok(UnknownUserLookup::NotInLdap)
         }
     }
 }
@@ -48,26 +52,26 @@ pub fn stranger(context: &LoginContext<'_>, name: &str, notes: &mut Notes) -> Re
 /// Logs a known user of source ldap in.
 ///
 /// # Errors
-/// [`LoginError::Refused`] when the LDAP server rejects the bind, [`LoginError::Directory`] when
-/// it does not decide, [`LoginError::Store`].
+/// [`LoginError::Rejected`] when the LDAP server rejects the bind, [`LoginError::Ldap`] when
+/// it does not decide, [`LoginError::UserDb`].
 pub fn login_known(
     context: &LoginContext<'_>,
-    store: &mut Store,
+    store: &mut UserDb,
     user: User,
     password: &SecretText,
     attempt: Option<&mut Attempt<'_>>,
     notes: &mut Notes,
 ) -> Result<Identity, LoginError> {
-    let refused = || LoginError::Refused(user.username.clone());
+    let refused = || LoginError::Rejected(user.username.clone());
     let dn = if bind_template(context.settings)?.is_some() {
         None
     } else {
         match find(context, &user.username, notes)? {
-            Found::One(person) => {
+            UserSearchResult::One(person) => {
                 count(attempt, &person)?;
                 Some(person.dn)
             }
-            Found::Nobody | Found::Several => {
+            UserSearchResult::None | UserSearchResult::Several => {
                 log::info!("not exactly one LDAP entry has the name {}", user.username);
                 return Err(refused());
             }
@@ -91,13 +95,13 @@ pub fn login_known(
 /// not valid for a new user.
 pub fn login_stranger(
     context: &LoginContext<'_>,
-    store: &mut Store,
-    person: &Person,
+    store: &mut UserDb,
+    person: &LdapUser,
     password: &SecretText,
     mut attempt: Option<&mut Attempt<'_>>,
     notes: &mut Notes,
 ) -> Result<Identity, LoginError> {
-    let refused = || LoginError::Refused(person.username.clone());
+    let refused = || LoginError::Rejected(person.username.clone());
     count(attempt.as_deref_mut(), person)?;
     if let Some(user) = store.find(&person.username)? {
         // Asked for in another spelling, but known in the entry's.
@@ -118,7 +122,7 @@ pub fn login_stranger(
             Ok(Identity { user, method: Method::Ldap })
         }
         // Another process was faster, such as a sync: what is there counts.
-        Err(StoreError::UserExists(_)) => {
+        Err(UserDbError::UserExists(_)) => {
             let there = transaction.record(&user.username)?.map(Record::sound).transpose()?;
             match there.filter(|there| there.source == Ok(AuthSource::Ldap)) {
                 Some(user) => Ok(Identity { user, method: Method::Ldap }),
@@ -129,11 +133,11 @@ pub fn login_stranger(
     }
 }
 
-fn count(attempt: Option<&mut Attempt<'_>>, person: &Person) -> Result<(), LoginError> {
+fn count(attempt: Option<&mut Attempt<'_>>, person: &LdapUser) -> Result<(), LoginError> {
     attempt.map_or(Ok(()), |attempt| attempt.also(&person.names))
 }
 
-fn find(context: &LoginContext<'_>, name: &str, notes: &mut Notes) -> Result<Found, DirectoryError> {
+fn find(context: &LoginContext<'_>, name: &str, notes: &mut Notes) -> Result<UserSearchResult, LdapError> {
     let configured = configured(context.settings, context.wishes, notes)?;
     configured.access.connect(&configured.searcher, notes)?.find(&configured.search, name)
 }
@@ -152,17 +156,13 @@ fn bind(
         Some(template) => bind_name(&template, username),
         None => dn.unwrap_or_default().to_owned(),
     };
-    let proof = Credentials::simple(name, password.clone())
+    let proof = BindCredentials::simple(name, password.clone())
         .and_then(|credentials| access.connect(&credentials, notes));
     match proof {
         Ok(_) => Ok(()),
-        Err(
-            error @ (DirectoryError::Credentials(_)
-            | DirectoryError::EmptyPassword
-            | DirectoryError::BindName(_)),
-        ) => {
+        Err(error @ (LdapError::Credentials(_) | LdapError::EmptyPassword | LdapError::BindName(_))) => {
             log::info!("{error}");
-            Err(LoginError::Refused(username.to_owned()))
+            Err(LoginError::Rejected(username.to_owned()))
         }
         Err(error) => Err(error.into()),
     }
@@ -172,13 +172,13 @@ fn bind(
 /// spoil the login.
 fn updated(
     context: &LoginContext<'_>,
-    store: &mut Store,
+    store: &mut UserDb,
     mut user: User,
     notes: &mut Notes,
 ) -> Result<User, LoginError> {
     let person = match find(context, &user.username, notes) {
-        Ok(Found::One(person)) => person,
-        Ok(Found::Nobody | Found::Several) => return Ok(user),
+        Ok(UserSearchResult::One(person)) => person,
+        Ok(UserSearchResult::None | UserSearchResult::Several) => return Ok(user),
         Err(error) => {
             notes.warn(format!("the full name was not updated: {error}"));
             return Ok(user);

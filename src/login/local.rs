@@ -1,27 +1,27 @@
 //! Login by a password of the server's own.
 
-use super::context::Comparison;
+use super::context::PasswordComparison;
 use super::fault::LoginError;
 use super::identity::{Identity, Method};
 use crate::user::{AuthSource, User};
-use crate::user_db::Store;
+use crate::user_db::UserDb;
 use crate::util::secret::SecretText;
 
 /// Logs a user in whose record is a local one. A user who is unknown, of another source or without
 /// a password is rejected in the same words.
 ///
 /// # Errors
-/// [`LoginError::Refused`], [`LoginError::Store`].
+/// [`LoginError::Rejected`], [`LoginError::UserDb`].
 pub(super) fn login(
-    store: &Store,
+    store: &UserDb,
     name: &str,
     known: Option<User>,
     given: &SecretText,
-    comparison: &mut Comparison,
+    comparison: &mut PasswordComparison,
 ) -> Result<Identity, LoginError> {
     let refuse = |why: &str| {
         log::info!("no local login of {name}: {why}");
-        Err(LoginError::Refused(name.to_owned()))
+        Err(LoginError::Rejected(name.to_owned()))
     };
     let Some(user) = known.filter(|user| user.source == Ok(AuthSource::Local)) else {
         return refuse("there is no local user of this name");
@@ -32,7 +32,7 @@ pub(super) fn login(
     match comparison.with(&hash, given) {
         Ok(true) => Ok(Identity { user, method: Method::Local }),
         Ok(false) => refuse("wrong password"),
-        // The server can't compare with it either.
+        // The server cannot compare with it either.
         Err(error) => refuse(&error.to_string()),
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! [`chain::login`] asks the methods in the server's order, and the first that is meant for
 //! somebody decides: nobody whom the directory refuses is let in by another way.
-//! [`attempts`] makes guessing slow, [`session`] remembers who it was.
+//! [`attempt_limit`] makes guessing slow, [`session`] remembers who it was.
 
 pub mod attempt_limit;
 pub mod chain;
@@ -18,7 +18,7 @@ pub mod session;
 pub mod token;
 
 pub use attempt_limit::Attempts;
-pub use chain::{Presented, login};
+pub use chain::{Credentials, login};
 pub use context::LoginContext;
 pub use fault::LoginError;
 pub use identity::{Identity, Method};

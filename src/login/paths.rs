@@ -9,31 +9,31 @@ use crate::util::environment::Environment;
 use crate::util::xdg;
 
 /// The session's file: in `$XDG_RUNTIME_DIR`, which the system empties when the last login of the
-/// person ends, or else in the state folder. The variable counts only when it names a folder of
+/// person ends, or else in the state directory. The variable counts only when it names a directory of
 /// the person's own that nobody else may enter, as its specification demands.
 ///
 /// # Errors
-/// [`LoginError::NoPlace`].
+/// [`LoginError::NoDirectory`].
 pub fn session_file(environment: &Environment) -> Result<PathBuf, LoginError> {
     let runtime = xdg::runtime_directory(environment).filter(|(_, base)| is_private(base));
-    let folder = match runtime {
-        Some((folder, _)) => folder,
-        None => state_folder(environment)?,
+    let directory = match runtime {
+        Some((directory, _)) => directory,
+        None => state_directory(environment)?,
     };
-    Ok(folder.join("session.json"))
+    Ok(directory.join("session.json"))
 }
 
-/// The folder for what must outlive a login session: `$XDG_STATE_HOME`, or `~/.local/state`.
+/// The directory for what must outlive a login session: `$XDG_STATE_HOME`, or `~/.local/state`.
 ///
 /// # Errors
-/// [`LoginError::NoPlace`].
-pub fn state_folder(environment: &Environment) -> Result<PathBuf, LoginError> {
-    xdg::state_directory(environment).ok_or(LoginError::NoPlace)
+/// [`LoginError::NoDirectory`].
+pub fn state_directory(environment: &Environment) -> Result<PathBuf, LoginError> {
+    xdg::state_directory(environment).ok_or(LoginError::NoDirectory)
 }
 
-fn is_private(folder: &Path) -> bool {
+fn is_private(directory: &Path) -> bool {
     let owner = rustix::process::geteuid().as_raw();
-    fs::metadata(folder)
+    fs::metadata(directory)
         .is_ok_and(|metadata| metadata.is_dir() && metadata.uid() == owner && metadata.mode() & 0o077 == 0)
 }
 
@@ -43,9 +43,9 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     #[test]
-    fn a_runtime_folder_that_others_may_enter_is_not_used() {
-        let folder = tempfile::tempdir().unwrap();
-        let runtime = folder.path().join("run");
+    fn a_runtime_directory_that_others_may_enter_is_not_used() {
+        let directory = tempfile::tempdir().unwrap();
+        let runtime = directory.path().join("run");
         fs::create_dir(&runtime).unwrap();
         let environment: Environment = [
             ("XDG_RUNTIME_DIR".to_owned(), runtime.display().to_string()),
@@ -68,6 +68,6 @@ mod tests {
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .into_iter()
             .collect();
-        assert!(matches!(state_folder(&environment), Err(LoginError::NoPlace)));
+        assert!(matches!(state_directory(&environment), Err(LoginError::NoDirectory)));
     }
 }

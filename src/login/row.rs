@@ -1,11 +1,11 @@
 //! The row of a user who logged in by token or OpenID: added or updated where the settings say so.
 
 use crate::user::{Role, User};
-use crate::user_db::{Store, StoreError};
+use crate::user_db::{UserDb, UserDbError};
 
 /// What a login may change in the user table.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Permitted {
+pub(super) struct RowPermissions {
     /// Add an unknown user (`sync-user-on-login`).
     pub(super) adds: bool,
     /// Update a known user of the same auth source (`update-user-on-login`).
@@ -16,7 +16,7 @@ pub(super) struct Permitted {
 
 /// What a login changed.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Change {
+pub(super) enum RowChange {
     /// The user was added.
     Added,
     /// The row of the user is now this one; it was `is_new`ly written unless it was so before.
@@ -36,23 +36,27 @@ pub(super) enum Change {
 /// writes it: what an administrator changes meanwhile is not lost.
 ///
 /// # Errors
-/// [`StoreError`].
-pub(super) fn settle(store: &mut Store, said: &User, permitted: Permitted) -> Result<Change, StoreError> {
+/// [`UserDbError`].
+pub(super) fn settle(
+    store: &mut UserDb,
+    said: &User,
+    permitted: RowPermissions,
+) -> Result<RowChange, UserDbError> {
     let may_update = |row: &User| permitted.updates && row.source == said.source;
     match store.find(&said.username)? {
-        None if !permitted.adds => return Ok(Change::Unknown),
-        Some(row) if !may_update(&row) => return Ok(Change::Known(Box::new(row))),
+        None if !permitted.adds => return Ok(RowChange::Unknown),
+        Some(row) if !may_update(&row) => return Ok(RowChange::Known(Box::new(row))),
         _ => {}
     }
     let mut transaction = store.transaction()?;
     match transaction.record(&said.username)?.map(|record| record.user) {
-        None if !permitted.adds => Ok(Change::Unknown),
+        None if !permitted.adds => Ok(RowChange::Unknown),
         None => {
             transaction.add(said, None)?;
             transaction.commit()?;
-            Ok(Change::Added)
+            Ok(RowChange::Added)
         }
-        Some(row) if !may_update(&row) => Ok(Change::Known(Box::new(row))),
+        Some(row) if !may_update(&row) => Ok(RowChange::Known(Box::new(row))),
         Some(row) => {
             let after = updated(&row, said, permitted.keeps);
             let is_new = after != row;
@@ -60,7 +64,7 @@ pub(super) fn settle(store: &mut Store, said: &User, permitted: Permitted) -> Re
                 transaction.update(&after)?;
                 transaction.commit()?;
             }
-            Ok(Change::Updated { row: Box::new(after), is_new })
+            Ok(RowChange::Updated { row: Box::new(after), is_new })
         }
     }
 }

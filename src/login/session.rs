@@ -1,7 +1,7 @@
 //! The session after a login: user, method, end, and a token that the server accepts.
 //!
-//! Every change of the session file needs a [`Lock`], and a change that depends on what was read
-//! before (a refresh) is only saved while the file still has that content: [`Lock::replace`].
+//! Every change of the session file needs a [`RefreshLock`], and a change that depends on what was read
+//! before (a refresh) is only saved while the file still has that content: [`RefreshLock::replace`].
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -13,10 +13,10 @@ use zeroize::Zeroizing;
 use super::fault::LoginError;
 use super::identity::{Identity, Method};
 use crate::key::SigningKey;
-use crate::token::{Claims, Heading, issue};
+use crate::token::{Claims, HeaderParams, issue};
 use crate::user::{AuthSource, User};
 use crate::util::duration::GoDuration;
-use crate::util::file::{self, Distrust, Existing, FileError, PRIVATE_MODE};
+use crate::util::file::{self, Existing, FileError, PRIVATE_MODE, UntrustedReason};
 use crate::util::note::Notes;
 use crate::util::secret::SecretText;
 use crate::util::time::Timestamp;
@@ -26,7 +26,7 @@ const LIMIT: u64 = 1 << 20;
 
 /// What a provider gave to renew the session with.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refresh {
+pub struct RefreshGrant {
     /// The provider's name in the settings.
     pub provider: String,
     /// The login role, if one was used.
@@ -51,7 +51,7 @@ pub struct Session {
     /// The token that the server takes; none without a private key.
     pub token: Option<SecretText>,
     /// What renews it.
-    pub refresh: Option<Refresh>,
+    pub refresh: Option<RefreshGrant>,
     /// The ID token, which a provider wants to see at logout.
     pub id_token: Option<SecretText>,
 }
@@ -104,7 +104,7 @@ fn token_for(
     claims.set("iat", now.0);
     claims.set("roles", user.roles.clone());
     claims.set("sub", user.username.as_str());
-    Ok(issue(&Heading::for_key(key), &claims, key)?)
+    Ok(issue(&HeaderParams::for_key(key), &claims, key)?)
 }
 
 /// The right to change the session file. One process has it at a time; it ends with the value.
@@ -112,12 +112,12 @@ fn token_for(
 /// It is held for the time of reading and writing the file, never while a provider is asked, so
 /// that a logout does not wait for a slow provider.
 #[derive(Debug)]
-pub struct Lock {
+pub struct RefreshLock {
     path: PathBuf,
     _file: File,
 }
 
-impl Lock {
+impl RefreshLock {
     /// Waits for the lock of this session file. Creates the directory of the file.
     ///
     /// # Errors
@@ -147,15 +147,15 @@ impl Lock {
     /// session or logged in meanwhile.
     ///
     /// # Errors
-    /// As [`load`] and [`Lock::save`].
-    pub fn replace(&self, expected: &Session, session: &Session) -> Result<Replaced, LoginError> {
+    /// As [`load`] and [`RefreshLock::save`].
+    pub fn replace(&self, expected: &Session, session: &Session) -> Result<ReplaceOutcome, LoginError> {
         // A file that cannot be read is not what was read before.
         let stored = self.load(&mut Notes::new()).ok().flatten();
         if stored.as_ref() != Some(expected) {
-            return Ok(Replaced::Changed(stored.map(Box::new)));
+            return Ok(ReplaceOutcome::Changed(stored.map(Box::new)));
         }
         self.save(session)?;
-        Ok(Replaced::Saved)
+        Ok(ReplaceOutcome::Saved)
     }
 
     /// Removes the stored session; whether there was one.
@@ -170,7 +170,7 @@ impl Lock {
 /// What became of a conditional change.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use]
-pub enum Replaced {
+pub enum ReplaceOutcome {
     /// The new session is stored.
     Saved,
     /// Another process changed the file: what is stored now, if anything.
@@ -187,12 +187,12 @@ pub fn acquire_refresh(path: &Path) -> Result<File, LoginError> {
 }
 
 fn lock_file(session: &Path, extension: &str) -> Result<File, LoginError> {
-    if let Some(folder) = session.parent() {
-        file::create_own_directory(folder)?;
+    if let Some(directory) = session.parent() {
+        file::create_own_directory(directory)?;
     }
     let path = session.with_extension(extension);
     let file = file::open_lock(&path)?;
-    file.lock().map_err(|source| FileError::Unwritable { path, source })?;
+    file.lock().map_err(|source| FileError::WriteFailed { path, source })?;
     Ok(file)
 }
 
@@ -213,7 +213,7 @@ fn save(path: &Path, session: &Session) -> Result<(), LoginError> {
         "until": session.until.map(|until| until.0),
         "token": secret(&session.token),
         "refresh": session.refresh.as_ref().map(|refresh| {
-            let Refresh { provider, role, subject, token } = refresh;
+            let RefreshGrant { provider, role, subject, token } = refresh;
             json!({"provider": provider, "role": role, "subject": subject, "token": token.expose()})
         }),
         "id_token": secret(&session.id_token),
@@ -251,20 +251,20 @@ struct KeptRefresh {
 /// The session that was kept, if there is one, over or not.
 ///
 /// # Errors
-/// [`LoginError::SessionForeign`] for a file of somebody else, [`LoginError::SessionBroken`],
+/// [`LoginError::SessionForeign`] for a file of somebody else, [`LoginError::SessionInvalid`],
 /// [`LoginError::File`].
 pub fn load(path: &Path, notes: &mut Notes) -> Result<Option<Session>, LoginError> {
     // Owner and mode are those of the file that is read, whatever is put in its place meanwhile.
     let bytes = match file::read_own(path, LIMIT) {
         Ok(bytes) => Zeroizing::new(bytes),
         Err(FileError::Missing(_)) => return Ok(None),
-        Err(FileError::Untrusted { why: Distrust::Owner(_), .. }) => {
+        Err(FileError::Untrusted { why: UntrustedReason::Owner(_), .. }) => {
             return Err(LoginError::SessionForeign(path.to_owned()));
         }
         Err(error) => return Err(error.into()),
     };
     file::warn_if_exposed(path, notes);
-    let broken = |why| LoginError::SessionBroken { path: path.to_owned(), why };
+    let broken = |why| LoginError::SessionInvalid { path: path.to_owned(), why };
     let kept: Kept =
         serde_json::from_slice(&bytes).map_err(|_| broken("it is not in the form written here"))?;
     if kept.version != 1 {
@@ -284,7 +284,7 @@ pub fn load(path: &Path, notes: &mut Notes) -> Result<Option<Session>, LoginErro
         since: Timestamp(kept.since),
         until: kept.until.map(Timestamp),
         token: kept.token.map(SecretText::new),
-        refresh: kept.refresh.map(|KeptRefresh { provider, role, subject, token }| Refresh {
+        refresh: kept.refresh.map(|KeptRefresh { provider, role, subject, token }| RefreshGrant {
             provider,
             role,
             subject,
@@ -337,19 +337,19 @@ mod tests {
 
     #[test]
     fn a_session_reads_back_as_it_was_kept_and_nobody_else_may_read_it() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a/b/session.json");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a/b/session.json");
         let key = SigningKey::private(PrivateKey::generate(Algorithm::EdDsa).unwrap()).unwrap();
         let mut session =
             begin(Some(identity().user), Some(GoDuration::from_seconds(60)), Some(&key), Timestamp(1000))
                 .unwrap();
-        session.refresh = Some(Refresh {
+        session.refresh = Some(RefreshGrant {
             provider: "site".to_owned(),
             role: Some("demo".to_owned()),
             subject: "s-1".to_owned(),
             token: SecretText::new("r".to_owned()),
         });
-        let lock = Lock::acquire(&path).unwrap();
+        let lock = RefreshLock::acquire(&path).unwrap();
         lock.save(&session).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::metadata(path.parent().unwrap()).unwrap().permissions().mode() & 0o777, 0o700);
@@ -374,36 +374,36 @@ mod tests {
 
     #[test]
     fn replace_session_changed_meanwhile_stores_nothing() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("session.json");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("session.json");
         let at = |seconds| begin(None, None, None, Timestamp(seconds)).unwrap();
         let (read, other, refreshed) = (at(1), at(2), at(3));
-        let lock = Lock::acquire(&path).unwrap();
+        let lock = RefreshLock::acquire(&path).unwrap();
         let stored = || load(&path, &mut Notes::new()).ok().flatten();
         lock.save(&read).unwrap();
-        assert_eq!(lock.replace(&read, &refreshed).unwrap(), Replaced::Saved);
+        assert_eq!(lock.replace(&read, &refreshed).unwrap(), ReplaceOutcome::Saved);
         assert_eq!(stored().as_ref(), Some(&refreshed));
         // Another login, a logout, a damaged file.
         lock.save(&other).unwrap();
         let changed = lock.replace(&read, &refreshed).unwrap();
-        assert_eq!(changed, Replaced::Changed(Some(Box::new(other.clone()))));
+        assert_eq!(changed, ReplaceOutcome::Changed(Some(Box::new(other.clone()))));
         assert_eq!(stored().as_ref(), Some(&other));
         assert!(lock.remove().unwrap());
-        assert_eq!(lock.replace(&read, &refreshed).unwrap(), Replaced::Changed(None));
+        assert_eq!(lock.replace(&read, &refreshed).unwrap(), ReplaceOutcome::Changed(None));
         assert!(!path.exists());
         fs::write(&path, "damaged").unwrap();
-        assert_eq!(lock.replace(&read, &refreshed).unwrap(), Replaced::Changed(None));
+        assert_eq!(lock.replace(&read, &refreshed).unwrap(), ReplaceOutcome::Changed(None));
         assert_eq!(fs::read(&path).unwrap(), b"damaged");
     }
 
     #[test]
     fn rubbish_is_no_session() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("session.json");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("session.json");
         for text in ["", "{}", "[]", "{\"version\": 2}"] {
             fs::write(&path, text).unwrap();
             assert!(
-                matches!(load(&path, &mut Notes::new()), Err(LoginError::SessionBroken { .. })),
+                matches!(load(&path, &mut Notes::new()), Err(LoginError::SessionInvalid { .. })),
                 "{text}"
             );
         }

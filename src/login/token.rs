@@ -5,15 +5,15 @@ use serde_json::Value;
 
 use super::fault::LoginError;
 use super::identity::{Identity, Method};
-use super::row::{self, Change, Permitted};
+use super::row::{self, RowChange, RowPermissions};
 use crate::config::{ServerKeys, Settings};
-use crate::key::{VerifyingKey, WeakKeys};
-use crate::policy::Detail;
-use crate::policy::server_access::{closed, judge, kept_roles};
-use crate::policy::{Account, Endpoint, Rules, Signer, Verdict};
+use crate::key::{KeyStrength, VerifyingKey};
+use crate::policy::Verbosity;
+use crate::policy::server_access::{evaluate, kept_roles, rejected_by_server_state};
+use crate::policy::{Account, Endpoint, ServerRules, Signer, Verdict};
 use crate::token::{Claims, Unverified, Verified, verify};
 use crate::user::{AuthSource, User, Username};
-use crate::user_db::Store;
+use crate::user_db::UserDb;
 use crate::util::note::Notes;
 use crate::util::quote::quote;
 use crate::util::secret::SecretText;
@@ -26,22 +26,22 @@ use crate::util::time::Timestamp;
 /// a known user of another auth source is never changed.
 ///
 /// # Errors
-/// [`LoginError::TokenRefused`] with the first reason, [`LoginError::Config`] for keys that can't
-/// be used, [`LoginError::Store`].
+/// [`LoginError::TokenRejected`] with the first reason, [`LoginError::Config`] for keys that cannot
+/// be used, [`LoginError::UserDb`].
 pub fn login(
     settings: &Settings,
-    store: &mut Store,
+    store: &mut UserDb,
     text: &SecretText,
     now: Timestamp,
     notes: &mut Notes,
 ) -> Result<Identity, LoginError> {
-    let refuse = |reason: String, hint: Option<String>| LoginError::TokenRefused { reason, hint };
+    let refuse = |reason: String, hint: Option<String>| LoginError::TokenRejected { reason, hint };
     let from_token = |error: crate::token::TokenError| {
-        use crate::util::diagnostic::Fault as _;
+        use crate::util::diagnostic::Diagnostic as _;
         refuse(error.to_string(), error.hint())
     };
     let found = crate::token::text::one(text.expose()).map_err(|error| {
-        use crate::util::diagnostic::Fault as _;
+        use crate::util::diagnostic::Diagnostic as _;
         refuse(error.to_string(), error.hint())
     })?;
     let token = Unverified::parse(&found.token).map_err(from_token)?;
@@ -53,7 +53,7 @@ pub fn login(
     let subject = verified.claims().subject().unwrap_or_default().to_owned();
     let known = if subject.is_empty() { None } else { store.find(&subject)? };
     let account = known.as_ref().map_or(Account::Missing, Account::Known);
-    let verdict = judge(Some(endpoint), &verified, signer, &rules, account, now, Detail::Everything);
+    let verdict = evaluate(Some(endpoint), &verified, signer, &rules, account, now, Verbosity::All);
     if let Some(reason) = first_failure(&verdict) {
         return Err(reason);
     }
@@ -72,7 +72,7 @@ pub fn is_looked_at(settings: &Settings, text: &SecretText) -> bool {
     let found = crate::token::text::one(text.expose());
     let Some(token) = found.as_ref().ok().and_then(|found| Unverified::parse(&found.token).ok()) else {
         // What is no token is looked at wherever any token is.
-        let shared = settings.shared_key(WeakKeys::Refuse).is_ok();
+        let shared = settings.shared_key(KeyStrength::Enforce).is_ok();
         return shared || rules(settings).cookie_login_lacks.is_empty();
     };
     let mut notes = Notes::new();
@@ -90,11 +90,11 @@ fn endpoint_of(token: &Unverified<'_>) -> Endpoint {
 }
 
 fn first_failure(verdict: &Verdict) -> Option<LoginError> {
-    if verdict.admits() {
+    if verdict.accepts() {
         return None;
     }
     let failure = verdict.first_failure();
-    Some(LoginError::TokenRefused {
+    Some(LoginError::TokenRejected {
         reason: failure.map_or_else(
             || "nothing was checked".to_owned(),
             |finding| format!("{}: {}", finding.check, finding.reason),
@@ -103,16 +103,16 @@ fn first_failure(verdict: &Verdict) -> Option<LoginError> {
     })
 }
 
-fn rules(settings: &Settings) -> Rules {
+fn rules(settings: &Settings) -> ServerRules {
     let jwts = &settings.jwts;
-    Rules {
+    ServerRules {
         validate_user: jwts.validate_user.value,
         trusted_issuer: jwts.trusted_issuer.as_ref().map(|issuer| issuer.value.clone()),
         adds_users: jwts.sync_user_on_login.value,
         updates_users: jwts.update_user_on_login.value,
         cookie_login_lacks: settings.cookie_login_lacks(ServerKeys::Configured),
         jwt_login_lacks: settings.jwt_login_lacks(ServerKeys::Configured),
-        ..Rules::default()
+        ..ServerRules::default()
     }
 }
 
@@ -120,14 +120,14 @@ fn rules(settings: &Settings) -> Rules {
 fn keys(
     settings: &Settings,
     endpoint: Endpoint,
-    rules: &Rules,
+    rules: &ServerRules,
     notes: &mut Notes,
 ) -> Result<Vec<(Signer, VerifyingKey)>, LoginError> {
-    if let Some(refusal) = closed(endpoint, rules).as_ref().and_then(first_failure) {
+    if let Some(refusal) = rejected_by_server_state(endpoint, rules).as_ref().and_then(first_failure) {
         return Err(refusal);
     }
     if endpoint == Endpoint::JwtLogin {
-        return Ok(vec![(Signer::Shared, settings.shared_key(WeakKeys::Refuse)?)]);
+        return Ok(vec![(Signer::HmacSecret, settings.shared_key(KeyStrength::Enforce)?)]);
     }
     Ok(vec![
         (Signer::Own, settings.verifying_key(notes)?),
@@ -138,7 +138,7 @@ fn keys(
 /// The user as the token says, added or changed in the table where the settings say so.
 fn settle(
     settings: &Settings,
-    store: &mut Store,
+    store: &mut UserDb,
     token: &Verified,
     known: Option<&User>,
     notes: &mut Notes,
@@ -155,20 +155,20 @@ fn settle(
     let adds = settings.jwts.sync_user_on_login.value;
     let updates = settings.jwts.update_user_on_login.value;
     if known.is_none() && adds {
-        said.username.parse::<Username>().map_err(|error| LoginError::TokenRefused {
+        said.username.parse::<Username>().map_err(|error| LoginError::TokenRejected {
             reason: format!("nobody is added: {error}"),
             hint: None,
         })?;
     }
     let name = quote(&said.username);
-    Ok(match row::settle(store, &said, Permitted { adds, updates, keeps: &[] })? {
-        Change::Unknown => said,
-        Change::Added => {
+    Ok(match row::settle(store, &said, RowPermissions { adds, updates, keeps: &[] })? {
+        RowChange::Unknown => said,
+        RowChange::Added => {
             notes.note(format!("added {name} as the token says"));
             said
         }
-        Change::Updated { row, .. } => *row,
-        Change::Known(row) => {
+        RowChange::Updated { row, .. } => *row,
+        RowChange::Known(row) => {
             if row.source != said.source && updates {
                 notes.note(format!(
                     "{name} is no user of source token and was not changed; the server would overwrite name and roles"

@@ -10,7 +10,7 @@ use url::Url;
 
 use crate::http::{Client, HttpError, parse_url};
 use crate::token::json::kind;
-use crate::util::diagnostic::Fault;
+use crate::util::diagnostic::Diagnostic;
 use crate::util::kind::Kind;
 use crate::util::quote::quote;
 
@@ -28,7 +28,7 @@ pub struct Discovery {
 
 /// A URL in a discovery document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Endpoint {
+pub enum ProviderEndpoint {
     /// The key set.
     Keys,
     /// Where a user logs in.
@@ -45,7 +45,7 @@ pub enum Endpoint {
     Revocation,
 }
 
-impl Endpoint {
+impl ProviderEndpoint {
     /// The member of the document.
     #[must_use]
     pub const fn member(self) -> &'static str {
@@ -121,7 +121,7 @@ pub enum DiscoveryError {
     },
     /// An endpoint that is needed is missing.
     #[error("the discovery document of {} has no {member}", quote(.issuer))]
-    Lacks {
+    MissingEndpoint {
         /// The issuer.
         issuer: String,
         /// The member of the document.
@@ -129,7 +129,7 @@ pub enum DiscoveryError {
     },
 }
 
-impl Fault for DiscoveryError {
+impl Diagnostic for DiscoveryError {
     fn kind(&self) -> Kind {
         match self {
             Self::Http(error) => error.kind(),
@@ -137,7 +137,7 @@ impl Fault for DiscoveryError {
             Self::OtherIssuer { .. } => Kind::ProviderOtherIssuer,
             Self::Template { .. } => Kind::ProviderIssuerTemplate,
             Self::Endpoint { .. } | Self::Downgrade { .. } => Kind::ProviderEndpointUnsafe,
-            Self::Lacks { .. } => Kind::ProviderEndpointMissing,
+            Self::MissingEndpoint { .. } => Kind::ProviderEndpointMissing,
         }
     }
 
@@ -155,9 +155,10 @@ impl Fault for DiscoveryError {
                 "configure the URL of one organization, with its own value in the place of {}",
                 quote(placeholder)
             )),
-            Self::Malformed { .. } | Self::Endpoint { .. } | Self::Downgrade { .. } | Self::Lacks { .. } => {
-                None
-            }
+            Self::Malformed { .. }
+            | Self::Endpoint { .. }
+            | Self::Downgrade { .. }
+            | Self::MissingEndpoint { .. } => None,
         }
     }
 }
@@ -225,7 +226,7 @@ impl Discovery {
     /// Whether the document names this endpoint, usable or not. Null and empty mean that it does
     /// not.
     #[must_use]
-    pub fn names(&self, endpoint: Endpoint) -> bool {
+    pub fn names(&self, endpoint: ProviderEndpoint) -> bool {
         match self.members.get(endpoint.member()) {
             None | Some(Value::Null) => false,
             Some(Value::String(text)) => !text.is_empty(),
@@ -239,7 +240,7 @@ impl Discovery {
     ///
     /// # Errors
     /// [`DiscoveryError::Endpoint`], [`DiscoveryError::Downgrade`], [`DiscoveryError::Template`].
-    pub fn find(&self, endpoint: Endpoint, client: &Client) -> Result<Option<Url>, DiscoveryError> {
+    pub fn find(&self, endpoint: ProviderEndpoint, client: &Client) -> Result<Option<Url>, DiscoveryError> {
         let member = endpoint.member();
         let invalid = |source| DiscoveryError::Endpoint { issuer: self.issuer.clone(), member, source };
         let text = match self.members.get(member) {
@@ -253,7 +254,7 @@ impl Discovery {
         };
         refuse_template(member, text)?;
         let url = parse_url(text).map_err(invalid)?;
-        let may_be_plain = endpoint == Endpoint::Keys && client.options().allow_plain;
+        let may_be_plain = endpoint == ProviderEndpoint::Keys && client.options().allow_plain;
         if !self.permits(&url) && !may_be_plain {
             return Err(DiscoveryError::Downgrade {
                 issuer: self.issuer.clone(),
@@ -274,10 +275,12 @@ impl Discovery {
     /// The same for an endpoint that is needed.
     ///
     /// # Errors
-    /// As [`Discovery::find`], and [`DiscoveryError::Lacks`].
-    pub fn need(&self, endpoint: Endpoint, client: &Client) -> Result<Url, DiscoveryError> {
-        self.find(endpoint, client)?
-            .ok_or_else(|| DiscoveryError::Lacks { issuer: self.issuer.clone(), member: endpoint.member() })
+    /// As [`Discovery::find`], and [`DiscoveryError::MissingEndpoint`].
+    pub fn need(&self, endpoint: ProviderEndpoint, client: &Client) -> Result<Url, DiscoveryError> {
+        self.find(endpoint, client)?.ok_or_else(|| DiscoveryError::MissingEndpoint {
+            issuer: self.issuer.clone(),
+            member: endpoint.member(),
+        })
     }
 
     /// A list of strings, such as `scopes_supported`; one string is a list of one. Nothing where
@@ -329,10 +332,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::http::Options;
+    use crate::http::HttpOptions;
 
     fn client() -> Client {
-        Client::new(Options::default()).unwrap()
+        Client::new(HttpOptions::default()).unwrap()
     }
 
     fn document(value: Value) -> Discovery {
@@ -376,7 +379,7 @@ mod tests {
             assert!(error.to_string().contains("is a template: '{tenantid}'"), "{error}");
             assert!(error.hint().unwrap().contains("in the place of '{tenantid}'"));
         }
-        let error = found.find(Endpoint::Keys, &client()).unwrap_err();
+        let error = found.find(ProviderEndpoint::Keys, &client()).unwrap_err();
         assert!(
             error.to_string().starts_with("the jwks_uri 'https://x.example/{region}/keys' is a template")
         );
@@ -397,12 +400,12 @@ mod tests {
             json!("https://u:p@a.example/"),
         ];
         let others = [
-            Endpoint::Authorization,
-            Endpoint::Token,
-            Endpoint::Userinfo,
-            Endpoint::DeviceAuthorization,
-            Endpoint::EndSession,
-            Endpoint::Revocation,
+            ProviderEndpoint::Authorization,
+            ProviderEndpoint::Token,
+            ProviderEndpoint::Userinfo,
+            ProviderEndpoint::DeviceAuthorization,
+            ProviderEndpoint::EndSession,
+            ProviderEndpoint::Revocation,
         ];
         for value in odd {
             let mut members = json!({"issuer": "https://a.example", "jwks_uri": "https://a.example/keys"});
@@ -421,12 +424,19 @@ mod tests {
             members["authorization_response_iss_parameter_supported"] = value.clone();
             let found = document(members);
             assert_eq!(found.check("https://a.example"), Ok(()), "{value}");
-            assert_eq!(found.need(Endpoint::Keys, &client()).unwrap().as_str(), "https://a.example/keys");
+            assert_eq!(
+                found.need(ProviderEndpoint::Keys, &client()).unwrap().as_str(),
+                "https://a.example/keys"
+            );
             for endpoint in others {
                 let error = found.need(endpoint, &client()).unwrap_err();
                 assert!(error.to_string().contains(endpoint.member()), "{value}: {error}");
                 let is_absent = matches!(&value, Value::Null) || value == json!("");
-                assert_eq!(matches!(error, DiscoveryError::Lacks { .. }), is_absent, "{value}: {error}");
+                assert_eq!(
+                    matches!(error, DiscoveryError::MissingEndpoint { .. }),
+                    is_absent,
+                    "{value}: {error}"
+                );
                 assert_eq!(found.names(endpoint), !is_absent, "{value}");
             }
         }
@@ -435,13 +445,13 @@ mod tests {
     #[test]
     fn https_issuer_with_a_plain_endpoint_is_rejected_on_loopback_as_well() {
         let all = [
-            Endpoint::Keys,
-            Endpoint::Authorization,
-            Endpoint::Token,
-            Endpoint::Userinfo,
-            Endpoint::DeviceAuthorization,
-            Endpoint::EndSession,
-            Endpoint::Revocation,
+            ProviderEndpoint::Keys,
+            ProviderEndpoint::Authorization,
+            ProviderEndpoint::Token,
+            ProviderEndpoint::Userinfo,
+            ProviderEndpoint::DeviceAuthorization,
+            ProviderEndpoint::EndSession,
+            ProviderEndpoint::Revocation,
         ];
         for endpoint in all {
             for url in ["http://127.0.0.1:8080/x", "http://localhost/x", "http://[::1]/x", "HTTP://127.1/x"] {

@@ -1,4 +1,4 @@
-//! The keys of an issuer: its key set by address or by discovery, kept in a cache folder for as
+//! The keys of an issuer: its key set by address or by discovery, kept in a cache directory for as
 //! long as the issuer allows, and fetched anew when a token names a key that is not among them.
 //!
 //! What lies in the cache is believed like what comes over TLS, so it is believed only where
@@ -13,11 +13,11 @@ use aws_lc_rs::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::discovery::{self, Discovery, DiscoveryError, Endpoint};
+use super::discovery::{self, Discovery, DiscoveryError, ProviderEndpoint};
 use crate::http::freshness;
-use crate::http::{Client, HttpError, Response, Trust, shown};
-use crate::key::{KeyError, KeySet, WeakKeys};
-use crate::util::diagnostic::Fault;
+use crate::http::{Client, HttpError, HttpTrust, Response, shown};
+use crate::key::{KeyError, KeySet, KeyStrength};
+use crate::util::diagnostic::Diagnostic;
 use crate::util::file::{self, Existing, FileError, PRIVATE_MODE, SETTINGS_LIMIT};
 use crate::util::kind::Kind;
 use crate::util::note::Notes;
@@ -35,10 +35,10 @@ const LONGEST_REQUEST: i64 = 120;
 /// When there was no refetch yet: far from every present.
 const NEVER: i64 = i64::MIN / 2;
 
-/// Why an issuer's keys can't be had.
+/// Why an issuer's keys cannot be had.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum RemoteKeysError {
-    /// The key set can't be fetched.
+pub enum RemoteJwksError {
+    /// The key set cannot be fetched.
     #[error(transparent)]
     Http(#[from] HttpError),
     /// The issuer's discovery document is of no use.
@@ -54,19 +54,19 @@ pub enum RemoteKeysError {
     },
     /// Nothing was kept, and nothing may be fetched.
     #[error("nothing is kept of {}, and nothing may be fetched (--offline)", quote(.url))]
-    NotKept {
+    NotCached {
         /// The address.
         url: String,
     },
 }
 
-impl Fault for RemoteKeysError {
+impl Diagnostic for RemoteJwksError {
     fn kind(&self) -> Kind {
         match self {
             Self::Http(error) => error.kind(),
             Self::Discovery(error) => error.kind(),
             Self::Set { .. } => Kind::KeySetMalformed,
-            Self::NotKept { .. } => Kind::KeySetNotCached,
+            Self::NotCached { .. } => Kind::KeySetNotCached,
         }
     }
 
@@ -75,14 +75,14 @@ impl Fault for RemoteKeysError {
             Self::Http(error) => error.hint(),
             Self::Discovery(error) => error.hint(),
             Self::Set { .. } => None,
-            Self::NotKept { .. } => Some("run it once without --offline".to_owned()),
+            Self::NotCached { .. } => Some("run it once without --offline".to_owned()),
         }
     }
 }
 
 /// Where an issuer's keys are.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Origin {
+pub enum JwksSource {
     /// A key set at this address.
     KeySet(Url),
     /// The key set that the discovery document of this issuer names.
@@ -92,15 +92,15 @@ pub enum Origin {
 /// Where answers are kept, and whether others may be asked for.
 #[derive(Debug, Clone, Default)]
 pub struct Cache {
-    /// The folder; nothing is kept without one.
-    pub folder: Option<PathBuf>,
+    /// The directory; nothing is kept without one.
+    pub directory: Option<PathBuf>,
     /// Fetch nothing, and take what was kept however old it is.
     pub offline: bool,
 }
 
 /// An answer as it is kept.
 #[derive(Serialize, Deserialize)]
-struct Kept {
+struct CacheEntry {
     url: String,
     trust: String,
     fetched: i64,
@@ -110,31 +110,31 @@ struct Kept {
 
 /// The keys of an issuer, and how to get them again.
 #[derive(Debug)]
-pub struct RemoteKeys {
+pub struct RemoteJwks {
     client: Client,
-    origin: Origin,
+    origin: JwksSource,
     cache: Cache,
-    weak: WeakKeys,
+    weak: KeyStrength,
     keys: KeySet,
     /// The time of the last refetch that is known of, by this process or another one.
     refetched: AtomicI64,
 }
 
-impl RemoteKeys {
+impl RemoteJwks {
     /// Gets the keys: out of the cache while they are fresh, else over the network. `now` is the
     /// time on the system's clock. The notes tell which keys were passed over, and how old they
     /// are when they are taken beyond their time.
     ///
     /// # Errors
-    /// [`RemoteKeysError`].
+    /// [`RemoteJwksError`].
     pub fn open(
         client: Client,
-        origin: Origin,
+        origin: JwksSource,
         cache: Cache,
-        weak: WeakKeys,
+        weak: KeyStrength,
         now: Timestamp,
         notes: &mut Notes,
-    ) -> Result<Self, RemoteKeysError> {
+    ) -> Result<Self, RemoteJwksError> {
         let refetched = AtomicI64::new(NEVER);
         let mut remote = Self { client, origin, cache, weak, keys: KeySet::new(), refetched };
         remote.keys = remote.read(false, now, notes)?;
@@ -151,8 +151,8 @@ impl RemoteKeys {
     #[must_use]
     pub fn place(&self) -> String {
         match &self.origin {
-            Origin::KeySet(url) => shown(url),
-            Origin::Discovery(issuer) => issuer.clone(),
+            JwksSource::KeySet(url) => shown(url),
+            JwksSource::Discovery(issuer) => issuer.clone(),
         }
     }
 
@@ -160,8 +160,8 @@ impl RemoteKeys {
     #[must_use]
     pub fn issuer(&self) -> Option<&str> {
         match &self.origin {
-            Origin::KeySet(_) => None,
-            Origin::Discovery(issuer) => Some(issuer),
+            JwksSource::KeySet(_) => None,
+            JwksSource::Discovery(issuer) => Some(issuer),
         }
     }
 
@@ -171,16 +171,16 @@ impl RemoteKeys {
     /// by another one.
     ///
     /// # Errors
-    /// [`RemoteKeysError`]; the keys that were there stay.
-    pub fn refetch(&mut self, now: Timestamp, notes: &mut Notes) -> Result<bool, RemoteKeysError> {
+    /// [`RemoteJwksError`]; the keys that were there stay.
+    pub fn refetch(&mut self, now: Timestamp, notes: &mut Notes) -> Result<bool, RemoteJwksError> {
         if !self.may_refetch(now) {
             return Ok(false);
         }
         self.refetched.store(now.0, Ordering::Relaxed);
         if let Some(path) = self.marker() {
             // Without the marker other processes ask as well, which is no fault of this one.
-            let folder = path.parent().unwrap_or(&path);
-            let _ = file::create_own_directory(folder).and_then(|()| {
+            let directory = path.parent().unwrap_or(&path);
+            let _ = file::create_own_directory(directory).and_then(|()| {
                 file::write(&path, now.0.to_string().as_bytes(), PRIVATE_MODE, Existing::Replace)
             });
         }
@@ -189,7 +189,7 @@ impl RemoteKeys {
         Ok(true)
     }
 
-    /// Whether [`RemoteKeys::refetch`] would ask again.
+    /// Whether [`RemoteJwks::refetch`] would ask again.
     #[must_use]
     pub fn may_refetch(&self, now: Timestamp) -> bool {
         let is_over = |last: i64| now.since(Timestamp(last)).saturating_abs() >= REFETCH_PAUSE;
@@ -205,28 +205,28 @@ impl RemoteKeys {
 
     /// The file with the time of the last refetch of any process.
     fn marker(&self) -> Option<PathBuf> {
-        let shelf = Shelf { client: &self.client, cache: &self.cache };
+        let shelf = CacheSlot { client: &self.client, cache: &self.cache };
         let url = match &self.origin {
-            Origin::KeySet(url) => url.clone(),
-            Origin::Discovery(issuer) => discovery::address(issuer).ok()?,
+            JwksSource::KeySet(url) => url.clone(),
+            JwksSource::Discovery(issuer) => discovery::address(issuer).ok()?,
         };
         shelf.kept_at(&url).map(|path| path.with_extension("refetched"))
     }
 
-    fn read(&self, anew: bool, now: Timestamp, notes: &mut Notes) -> Result<KeySet, RemoteKeysError> {
-        let shelf = Shelf { client: &self.client, cache: &self.cache };
+    fn read(&self, anew: bool, now: Timestamp, notes: &mut Notes) -> Result<KeySet, RemoteJwksError> {
+        let shelf = CacheSlot { client: &self.client, cache: &self.cache };
         let url = match &self.origin {
-            Origin::KeySet(url) => {
+            JwksSource::KeySet(url) => {
                 self.client.check(url)?;
                 url.clone()
             }
-            Origin::Discovery(issuer) => {
-                shelf.discover(issuer, anew, now, notes)?.need(Endpoint::Keys, &self.client)?
+            JwksSource::Discovery(issuer) => {
+                shelf.discover(issuer, anew, now, notes)?.need(ProviderEndpoint::Keys, &self.client)?
             }
         };
         let parse = |text: &str, notes: &mut Notes| {
             KeySet::from_json(text, self.weak, notes)
-                .map_err(|error| RemoteKeysError::Set { url: shown(&url), error })
+                .map_err(|error| RemoteJwksError::Set { url: shown(&url), error })
         };
         if let Some(kept) = shelf.kept(&url, anew, now, notes)? {
             return parse(&kept, notes);
@@ -235,7 +235,7 @@ impl RemoteKeys {
         let answer = self.client.get_document(&url, accept).and_then(Response::success)?;
         let text = text_of(&answer)?;
         let keys = parse(&text, notes)?;
-        shelf.keep(&url, &answer, text, now, notes);
+        shelf.store(&url, &answer, text, now, notes);
         Ok(keys)
     }
 }
@@ -244,7 +244,7 @@ impl RemoteKeys {
 /// `anew` is not asked for, else over the network. Checked either way.
 ///
 /// # Errors
-/// [`RemoteKeysError`].
+/// [`RemoteJwksError`].
 pub fn discover(
     client: &Client,
     cache: &Cache,
@@ -252,25 +252,25 @@ pub fn discover(
     anew: bool,
     now: Timestamp,
     notes: &mut Notes,
-) -> Result<Discovery, RemoteKeysError> {
-    Shelf { client, cache }.discover(issuer, anew, now, notes)
+) -> Result<Discovery, RemoteJwksError> {
+    CacheSlot { client, cache }.discover(issuer, anew, now, notes)
 }
 
 /// A cache as one client uses it.
 #[derive(Debug, Clone, Copy)]
-struct Shelf<'a> {
+struct CacheSlot<'a> {
     client: &'a Client,
     cache: &'a Cache,
 }
 
-impl Shelf<'_> {
+impl CacheSlot<'_> {
     fn discover(
         &self,
         issuer: &str,
         anew: bool,
         now: Timestamp,
         notes: &mut Notes,
-    ) -> Result<Discovery, RemoteKeysError> {
+    ) -> Result<Discovery, RemoteJwksError> {
         let url = discovery::address(issuer)?;
         self.client.check(&url)?;
         if let Some(text) = self.kept(&url, anew, now, notes)?
@@ -288,7 +288,7 @@ impl Shelf<'_> {
         let document = discovery::read(answer.json().map_err(DiscoveryError::from)?, &url)?;
         document.check(issuer)?;
         let text = text_of(&answer)?;
-        self.keep(&url, &answer, text, now, notes);
+        self.store(&url, &answer, text, now, notes);
         Ok(document)
     }
 
@@ -299,11 +299,11 @@ impl Shelf<'_> {
         anew: bool,
         now: Timestamp,
         notes: &mut Notes,
-    ) -> Result<Option<String>, RemoteKeysError> {
+    ) -> Result<Option<String>, RemoteJwksError> {
         let found = if anew { None } else { self.read_kept(url, notes) };
         let Some(kept) = found else {
             return if self.cache.offline {
-                Err(RemoteKeysError::NotKept { url: shown(url) })
+                Err(RemoteJwksError::NotCached { url: shown(url) })
             } else {
                 Ok(None)
             };
@@ -323,7 +323,7 @@ impl Shelf<'_> {
         Ok(None)
     }
 
-    fn read_kept(&self, url: &Url, notes: &mut Notes) -> Option<Kept> {
+    fn read_kept(&self, url: &Url, notes: &mut Notes) -> Option<CacheEntry> {
         let path = self.kept_at(url)?;
         // What another account could have written is not believed.
         let bytes = match file::read_own(&path, SETTINGS_LIMIT) {
@@ -335,24 +335,24 @@ impl Shelf<'_> {
                 return None;
             }
         };
-        let kept: Kept = serde_json::from_slice(&bytes).ok()?;
+        let kept: CacheEntry = serde_json::from_slice(&bytes).ok()?;
         (kept.url == url.as_str() && kept.trust == self.trust()).then_some(kept)
     }
 
-    /// Keeps an answer, unless it says not to. That it can't be kept is no fault of the answer.
-    fn keep(&self, url: &Url, answer: &Response, body: String, now: Timestamp, notes: &mut Notes) {
+    /// Keeps an answer, unless it says not to. That it cannot be kept is no fault of the answer.
+    fn store(&self, url: &Url, answer: &Response, body: String, now: Timestamp, notes: &mut Notes) {
         let Some(path) = self.kept_at(url) else { return };
         if answer.status() != 200 {
             return;
         }
         let Some(fresh_for) = freshness::of(&deciding_headers(answer), now) else { return };
-        let kept = Kept { url: url.to_string(), trust: self.trust(), fetched: now.0, fresh_for, body };
+        let kept = CacheEntry { url: url.to_string(), trust: self.trust(), fetched: now.0, fresh_for, body };
         let Ok(text) = serde_json::to_vec(&kept) else { return };
-        let folder = path.parent().unwrap_or(&path);
-        let written = file::create_own_directory(folder).and_then(|()| {
+        let directory = path.parent().unwrap_or(&path);
+        let written = file::create_own_directory(directory).and_then(|()| {
             // One writer at a time, and never an older answer over a newer one: a slow process
             // would bring keys back that were withdrawn.
-            let _lock = lock_directory(folder);
+            let _lock = lock_directory(directory);
             match self.read_kept(url, &mut Notes::new()) {
                 Some(newer) if newer.fetched > now.0 && newer.fetched <= now.0 + LONGEST_REQUEST => Ok(()),
                 _ => file::write(&path, &text, PRIVATE_MODE, Existing::Replace),
@@ -364,8 +364,8 @@ impl Shelf<'_> {
     }
 
     fn kept_at(&self, url: &Url) -> Option<PathBuf> {
-        let folder = self.cache.folder.as_deref()?;
-        Some(folder.join(format!("{}.json", hexadecimal(&format!("{}\n{url}", self.trust())))))
+        let directory = self.cache.directory.as_deref()?;
+        Some(directory.join(format!("{}.json", hexadecimal(&format!("{}\n{url}", self.trust())))))
     }
 
     /// Under which trust an answer was fetched, so that one fetched with a CA of its own, or in
@@ -373,9 +373,11 @@ impl Shelf<'_> {
     fn trust(&self) -> String {
         let options = self.client.options();
         let certificates = match &options.trust {
-            Trust::System => "system".to_owned(),
-            Trust::SystemAnd(pem) => format!("system and {}", hexadecimal(&String::from_utf8_lossy(pem))),
-            Trust::Only(pem) => format!("only {}", hexadecimal(&String::from_utf8_lossy(pem))),
+            HttpTrust::System => "system".to_owned(),
+            HttpTrust::SystemPlus(pem) => {
+                format!("system and {}", hexadecimal(&String::from_utf8_lossy(pem)))
+            }
+            HttpTrust::Only(pem) => format!("only {}", hexadecimal(&String::from_utf8_lossy(pem))),
         };
         let certificates =
             if options.bearer.is_some() { format!("{certificates}, with a token") } else { certificates };
@@ -404,8 +406,8 @@ fn read_marker(path: &Path) -> Option<i64> {
 }
 
 /// Holds the lock of a directory, where the file system has locks.
-fn lock_directory(folder: &Path) -> Option<File> {
-    let file = File::open(folder).ok()?;
+fn lock_directory(directory: &Path) -> Option<File> {
+    let file = File::open(directory).ok()?;
     file.lock().ok()?;
     Some(file)
 }

@@ -2,7 +2,7 @@
 //! (RFC 6749, 7636, 8628), userinfo, giving a token back (RFC 7009), ending a login.
 //!
 //! Written here rather than with the crate `oauth2`, because that keeps secrets in plain strings,
-//! draws them from its own generator, and hides an answer that it can't read; and it would bring
+//! draws them from its own generator, and hides an answer that it cannot read; and it would bring
 //! some twenty crates (a second calendar, generator and SHA-2 among them).
 
 use std::cell::Cell;
@@ -15,9 +15,9 @@ use serde_json::{Map, Value};
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::discovery::{Discovery, DiscoveryError, Endpoint};
+use super::discovery::{Discovery, DiscoveryError, ProviderEndpoint};
 use crate::http::{Client, HttpError, Response, parse_url};
-use crate::util::diagnostic::Fault;
+use crate::util::diagnostic::Diagnostic;
 use crate::util::kind::Kind;
 use crate::util::quote::quote;
 use crate::util::secret::SecretText;
@@ -75,7 +75,7 @@ impl ClientAuth {
 
 /// What a provider refused, in its own words (RFC 6749 4.1.2.1 and 5.2).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
+pub struct ErrorResponse {
     /// The code, such as `invalid_grant`.
     pub code: String,
     /// What it says to people, if anything.
@@ -84,7 +84,7 @@ pub struct Refusal {
     pub uri: Option<String>,
 }
 
-impl Refusal {
+impl ErrorResponse {
     /// The provider's words on one line, quoted.
     #[must_use]
     pub fn words(&self) -> String {
@@ -161,11 +161,11 @@ pub enum OauthError {
     Discovery(#[from] DiscoveryError),
     /// The provider said no, in its own words.
     #[error("the provider refused {what}: {}", refusal.words())]
-    Refused {
+    ErrorResponse {
         /// What was asked for.
         what: &'static str,
         /// What it said.
-        refusal: Refusal,
+        refusal: ErrorResponse,
         /// The redirect URI that was used, if one was.
         redirect_uri: Option<String>,
         /// How the client secret was sent: the ways that were tried, in order.
@@ -173,7 +173,7 @@ pub enum OauthError {
     },
     /// An answer that lacks what it must have.
     #[error("the provider's answer to {what} is of no use: {why}")]
-    Useless {
+    InvalidResponse {
         /// What was asked for.
         what: &'static str,
         /// What is wrong with the answer.
@@ -196,13 +196,13 @@ fn listed(names: &[String]) -> String {
     quoted.join(", ")
 }
 
-impl Fault for OauthError {
+impl Diagnostic for OauthError {
     fn kind(&self) -> Kind {
         match self {
             Self::Http(error) => error.kind(),
             Self::Discovery(error) => error.kind(),
-            Self::Refused { refusal, .. } => refusal.kind(),
-            Self::Useless { .. } => Kind::ProviderAnswer,
+            Self::ErrorResponse { refusal, .. } => refusal.kind(),
+            Self::InvalidResponse { .. } => Kind::ProviderAnswer,
             Self::NoClientAuth(_) => Kind::ProviderClientAuth,
         }
     }
@@ -211,16 +211,16 @@ impl Fault for OauthError {
         match self {
             Self::Http(error) => error.hint(),
             Self::Discovery(error) => error.hint(),
-            Self::Refused { refusal, redirect_uri, tried, .. } => {
+            Self::ErrorResponse { refusal, redirect_uri, tried, .. } => {
                 client_hint(refusal, *tried).or_else(|| refusal.hint(redirect_uri.as_deref()))
             }
-            Self::Useless { .. } | Self::NoClientAuth(_) => None,
+            Self::InvalidResponse { .. } | Self::NoClientAuth(_) => None,
         }
     }
 }
 
 /// What to do about a client that the provider rejects, by how the secret was sent.
-fn client_hint(refusal: &Refusal, tried: [Option<ClientAuth>; 2]) -> Option<String> {
+fn client_hint(refusal: &ErrorResponse, tried: [Option<ClientAuth>; 2]) -> Option<String> {
     let names = tried.iter().flatten().map(|method| method.name()).collect::<Vec<_>>().join(" and ");
     match (refusal.code.as_str(), tried) {
         ("invalid_client", [None, _]) => Some(
@@ -241,7 +241,7 @@ fn client_hint(refusal: &Refusal, tried: [Option<ClientAuth>; 2]) -> Option<Stri
 
 /// What a token endpoint gives.
 #[derive(Debug, Clone)]
-pub struct Tokens {
+pub struct TokenResponse {
     /// Says who logged in; not verified yet.
     pub id_token: Option<SecretText>,
     /// Opens userinfo.
@@ -252,7 +252,7 @@ pub struct Tokens {
 
 /// A login that a device has begun (RFC 8628 3.2).
 #[derive(Debug, Clone)]
-pub struct Device {
+pub struct DeviceAuthorization {
     code: SecretText,
     /// What the person types.
     pub user_code: String,
@@ -277,13 +277,13 @@ pub enum Userinfo {
 
 /// How a device's login stands.
 #[derive(Debug)]
-pub enum Poll {
+pub enum DevicePoll {
     /// The person has not finished yet.
     Pending,
     /// The provider wants fewer questions: 5 seconds longer between two (RFC 8628 3.5).
     SlowDown,
     /// It is done.
-    Tokens(Tokens),
+    Tokens(TokenResponse),
 }
 
 /// What grants a token endpoint's tokens.
@@ -393,7 +393,7 @@ impl<'a> Provider<'a> {
         code: &SecretText,
         redirect_uri: &str,
         verifier: &SecretText,
-    ) -> Result<Tokens, OauthError> {
+    ) -> Result<TokenResponse, OauthError> {
         self.tokens("the code", Grant::Code { code, redirect_uri, verifier })
     }
 
@@ -401,22 +401,26 @@ impl<'a> Provider<'a> {
     ///
     /// # Errors
     /// [`OauthError`].
-    pub fn refresh(&self, refresh_token: &SecretText) -> Result<Tokens, OauthError> {
+    pub fn refresh(&self, refresh_token: &SecretText) -> Result<TokenResponse, OauthError> {
         self.tokens("the refresh token", Grant::Refresh(refresh_token))
     }
 
     /// Begins a login on another device.
     ///
     /// # Errors
-    /// [`OauthError`]; [`DiscoveryError::Lacks`] when the provider has no such endpoint.
-    pub fn begin_device(&self, scopes: &[String], extra: &[(String, String)]) -> Result<Device, OauthError> {
+    /// [`OauthError`]; [`DiscoveryError::MissingEndpoint`] when the provider has no such endpoint.
+    pub fn begin_device(
+        &self,
+        scopes: &[String],
+        extra: &[(String, String)],
+    ) -> Result<DeviceAuthorization, OauthError> {
         const WHAT: &str = "a device login";
-        let endpoint = self.discovery.need(Endpoint::DeviceAuthorization, self.http)?;
+        let endpoint = self.discovery.need(ProviderEndpoint::DeviceAuthorization, self.http)?;
         let scope = scopes.join(" ");
         let mut form = vec![("scope", scope.as_str())];
         form.extend(extra.iter().map(|(key, value)| (key.as_str(), value.as_str())));
         let answer: DeviceAnswer = self.authenticated(WHAT, None, &endpoint, &form)?.secret_json()?;
-        let useless = |why: String| OauthError::Useless { what: WHAT, why };
+        let useless = |why: String| OauthError::InvalidResponse { what: WHAT, why };
         let address = |text: &str| {
             let url = parse_url(text).map_err(|error| useless(error.to_string()))?;
             self.http.check(&url).map_err(|error| useless(error.to_string()))?;
@@ -431,7 +435,7 @@ impl<'a> Provider<'a> {
         if answer.user_code.is_empty() || answer.device_code.0.is_empty() {
             return Err(useless("it has no code".to_owned()));
         }
-        Ok(Device {
+        Ok(DeviceAuthorization {
             verification_uri: address(&answer.verification_uri)?,
             verification_uri_complete: answer
                 .verification_uri_complete
@@ -452,14 +456,16 @@ impl<'a> Provider<'a> {
     /// Asks how a device's login stands.
     ///
     /// # Errors
-    /// [`OauthError`]; `access_denied` and `expired_token` come as [`OauthError::Refused`].
-    pub fn poll_device(&self, device: &Device) -> Result<Poll, OauthError> {
+    /// [`OauthError`]; `access_denied` and `expired_token` come as [`OauthError::ErrorResponse`].
+    pub fn poll_device(&self, device: &DeviceAuthorization) -> Result<DevicePoll, OauthError> {
         match self.tokens("the device login", Grant::Device(&device.code)) {
-            Ok(tokens) => Ok(Poll::Tokens(tokens)),
-            Err(OauthError::Refused { refusal, .. }) if refusal.code == "authorization_pending" => {
-                Ok(Poll::Pending)
+            Ok(tokens) => Ok(DevicePoll::Tokens(tokens)),
+            Err(OauthError::ErrorResponse { refusal, .. }) if refusal.code == "authorization_pending" => {
+                Ok(DevicePoll::Pending)
             }
-            Err(OauthError::Refused { refusal, .. }) if refusal.code == "slow_down" => Ok(Poll::SlowDown),
+            Err(OauthError::ErrorResponse { refusal, .. }) if refusal.code == "slow_down" => {
+                Ok(DevicePoll::SlowDown)
+            }
             Err(error) => Err(error),
         }
     }
@@ -470,7 +476,7 @@ impl<'a> Provider<'a> {
     /// [`OauthError`].
     pub fn userinfo(&self, access_token: &SecretText) -> Result<Userinfo, OauthError> {
         const WHAT: &str = "userinfo";
-        let endpoint = self.discovery.need(Endpoint::Userinfo, self.http)?;
+        let endpoint = self.discovery.need(ProviderEndpoint::Userinfo, self.http)?;
         let bearer = Zeroizing::new(format!("Bearer {}", access_token.expose()));
         let headers =
             [("authorization", bearer.as_str()), ("accept", "application/json, application/jwt;q=0.5")];
@@ -480,7 +486,7 @@ impl<'a> Provider<'a> {
         }
         match std::str::from_utf8(answer.body()) {
             Ok(token) => Ok(Userinfo::Signed(SecretText::new(token.trim().to_owned()))),
-            Err(_) => Err(OauthError::Useless { what: WHAT, why: "it is no text".to_owned() }),
+            Err(_) => Err(OauthError::InvalidResponse { what: WHAT, why: "it is no text".to_owned() }),
         }
     }
 
@@ -490,7 +496,9 @@ impl<'a> Provider<'a> {
     /// # Errors
     /// [`OauthError`].
     pub fn revoke(&self, refresh_token: &SecretText) -> Result<bool, OauthError> {
-        let Some(endpoint) = self.discovery.find(Endpoint::Revocation, self.http)? else { return Ok(false) };
+        let Some(endpoint) = self.discovery.find(ProviderEndpoint::Revocation, self.http)? else {
+            return Ok(false);
+        };
         let form = [("token", refresh_token.expose()), ("token_type_hint", "refresh_token")];
         self.authenticated("the end of the refresh token", None, &endpoint, &form)?;
         Ok(true)
@@ -502,7 +510,9 @@ impl<'a> Provider<'a> {
     /// # Errors
     /// [`DiscoveryError`] for an endpoint that must not be used.
     pub fn end_session_url(&self, id_token: Option<&SecretText>) -> Result<Option<Url>, DiscoveryError> {
-        let Some(mut url) = self.discovery.find(Endpoint::EndSession, self.http)? else { return Ok(None) };
+        let Some(mut url) = self.discovery.find(ProviderEndpoint::EndSession, self.http)? else {
+            return Ok(None);
+        };
         let mut query = url.query_pairs_mut();
         query.append_pair("client_id", &self.registration.client_id);
         if let Some(token) = id_token {
@@ -512,8 +522,8 @@ impl<'a> Provider<'a> {
         Ok(Some(url))
     }
 
-    fn tokens(&self, what: &'static str, grant: Grant<'_>) -> Result<Tokens, OauthError> {
-        let endpoint = self.discovery.need(Endpoint::Token, self.http)?;
+    fn tokens(&self, what: &'static str, grant: Grant<'_>) -> Result<TokenResponse, OauthError> {
+        let endpoint = self.discovery.need(ProviderEndpoint::Token, self.http)?;
         let (form, redirect_uri) = match grant {
             Grant::Code { code, redirect_uri, verifier } => (
                 vec![
@@ -541,10 +551,10 @@ impl<'a> Provider<'a> {
         let bearer = answer.token_type.as_deref().is_none_or(|kind| kind.eq_ignore_ascii_case("bearer"));
         if !bearer {
             let why = format!("its token_type is {}", quote(&answer.token_type.unwrap_or_default()));
-            return Err(OauthError::Useless { what, why });
+            return Err(OauthError::InvalidResponse { what, why });
         }
         let word = |word: Option<SecretWord>| word.map(|word| word.0).filter(|text| !text.is_empty());
-        Ok(Tokens {
+        Ok(TokenResponse {
             id_token: word(answer.id_token),
             access_token: word(answer.access_token),
             refresh_token: word(answer.refresh_token),
@@ -650,7 +660,11 @@ fn refused(
     let refusal = match serde_json::from_slice::<RefusalAnswer>(answer.body()) {
         Ok(said) => {
             let text = |value: Value| value.as_str().map(str::to_owned);
-            Refusal { code: said.error, description: text(said.error_description), uri: text(said.error_uri) }
+            ErrorResponse {
+                code: said.error,
+                description: text(said.error_description),
+                uri: text(said.error_uri),
+            }
         }
         // RFC 6750 3: userinfo says it in a header.
         Err(_) => match answer.header("www-authenticate").and_then(challenge) {
@@ -658,16 +672,20 @@ fn refused(
             None => return Err(answer.refused().into()),
         },
     };
-    Err(OauthError::Refused { what, refusal, redirect_uri: redirect_uri.map(str::to_owned), tried })
+    Err(OauthError::ErrorResponse { what, refusal, redirect_uri: redirect_uri.map(str::to_owned), tried })
 }
 
 /// `Bearer error="…", error_description="…"`.
-fn challenge(header: &str) -> Option<Refusal> {
+fn challenge(header: &str) -> Option<ErrorResponse> {
     let value = |name: &str| {
         let start = header.find(&format!("{name}=\""))? + name.len() + 2;
         header.get(start..)?.split('"').next().map(str::to_owned)
     };
-    Some(Refusal { code: value("error")?, description: value("error_description"), uri: value("error_uri") })
+    Some(ErrorResponse {
+        code: value("error")?,
+        description: value("error_description"),
+        uri: value("error_uri"),
+    })
 }
 
 #[cfg(test)]
@@ -695,7 +713,7 @@ mod tests {
 
     #[test]
     fn the_words_of_a_provider_come_through_escaped() {
-        let refusal = Refusal {
+        let refusal = ErrorResponse {
             code: "access_denied".to_owned(),
             description: Some("no\u{1b}[2J".to_owned()),
             uri: Some("https://idp.example/why".to_owned()),
@@ -705,7 +723,7 @@ mod tests {
 
     #[test]
     fn a_refused_redirect_names_the_address_to_register() {
-        let refusal = |code: &str, description: &str| Refusal {
+        let refusal = |code: &str, description: &str| ErrorResponse {
             code: code.to_owned(),
             description: Some(description.to_owned()),
             uri: None,

@@ -5,9 +5,11 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use crate::key::{Algorithm, KeyError, PublicKey, VerifyingKey, WeakKeys, jwk, published, set, thumbprint};
+use crate::key::{
+    Algorithm, KeyError, KeyStrength, PublicKey, VerifyingKey, jwk, published, set, thumbprint,
+};
 use crate::policy::profile::https_fault;
-use crate::util::diagnostic::Fault;
+use crate::util::diagnostic::Diagnostic;
 use crate::util::json_text;
 use crate::util::kind::Kind;
 use crate::util::note::Notes;
@@ -21,7 +23,7 @@ pub const DISCOVERY_FILE: &str = ".well-known/openid-configuration";
 
 /// A key that is published.
 #[derive(Debug, Clone)]
-pub struct Published {
+pub struct JwksDocuments {
     /// `kid`; only an entry that is copied may have none.
     pub kid: Option<String>,
     content: Content,
@@ -35,14 +37,14 @@ enum Content {
     Copied(String),
 }
 
-/// Why a set can't be published.
+/// Why a set cannot be published.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum PublicationError {
+pub enum JwksDocumentError {
     /// Whoever verifies with a shared key could sign.
     #[error("{0} is a shared key: whoever has it can sign, it must not be published")]
     Shared(String),
     /// An algorithm the key does not do.
-    #[error("{place} can't sign {algorithm}")]
+    #[error("{place} cannot sign {algorithm}")]
     Algorithm {
         /// Where the key stands.
         place: String,
@@ -94,7 +96,7 @@ pub enum PublicationError {
     NoKey,
 }
 
-impl Fault for PublicationError {
+impl Diagnostic for JwksDocumentError {
     fn kind(&self) -> Kind {
         match self {
             Self::Shared(_) | Self::Private { .. } => Kind::KeyIsSecret,
@@ -118,23 +120,23 @@ impl Fault for PublicationError {
     }
 }
 
-impl Published {
+impl JwksDocuments {
     /// A key to publish. Its name is `kid`, else the one it came with, else its RFC 7638
     /// thumbprint; its algorithm the one asked for, else its first.
     ///
     /// # Errors
-    /// [`PublicationError::Shared`] or `Algorithm`.
+    /// [`JwksDocumentError::Shared`] or `Algorithm`.
     pub fn new(
         key: &VerifyingKey,
         kid: Option<&str>,
         algorithm: Option<Algorithm>,
         place: &str,
         notes: &mut Notes,
-    ) -> Result<Self, PublicationError> {
-        let Some(public) = key.public_key() else { return Err(PublicationError::Shared(place.to_owned())) };
+    ) -> Result<Self, JwksDocumentError> {
+        let Some(public) = key.public_key() else { return Err(JwksDocumentError::Shared(place.to_owned())) };
         let algorithm = match algorithm {
             Some(algorithm) if !key.algorithms().contains(&algorithm) => {
-                return Err(PublicationError::Algorithm { place: place.to_owned(), algorithm });
+                return Err(JwksDocumentError::Algorithm { place: place.to_owned(), algorithm });
             }
             Some(algorithm) => algorithm,
             None => key.algorithms().first().copied().unwrap_or(Algorithm::EdDsa),
@@ -150,23 +152,23 @@ impl Published {
     /// entry that is not understood is copied as it is, with a note: other validators may need it.
     ///
     /// # Errors
-    /// [`PublicationError::Malformed`], `Private`, and those of [`Published::new`].
+    /// [`JwksDocumentError::Malformed`], `Private`, and those of [`JwksDocuments::new`].
     pub fn all_of(
         text: &str,
         algorithm: Option<Algorithm>,
         place: &str,
         notes: &mut Notes,
-    ) -> Result<Vec<Self>, PublicationError> {
-        let malformed = |error| PublicationError::Malformed { place: place.to_owned(), error };
+    ) -> Result<Vec<Self>, JwksDocumentError> {
+        let malformed = |error| JwksDocumentError::Malformed { place: place.to_owned(), error };
         let jwks = set::jwks(text).map_err(malformed)?;
         let written = json_text::entries(text, "keys");
         let mut keys = Vec::with_capacity(jwks.len());
         for (at, (jwk, written)) in jwks.iter().zip(written).enumerate() {
             let mut repairs = Vec::new();
             let key = if jwk.is_secret() {
-                jwk.signing_key(WeakKeys::Refuse).map(|key| key.verifying_key())
+                jwk.signing_key(KeyStrength::Enforce).map(|key| key.verifying_key())
             } else {
-                jwk.verifying_key_with(WeakKeys::Refuse, &mut repairs)
+                jwk.verifying_key_with(KeyStrength::Enforce, &mut repairs)
             };
             let name = jwk.kid_for_message().unwrap_or_else(|| "without key ID".to_owned());
             match key {
@@ -181,7 +183,11 @@ impl Published {
                     keys.push(Self::new(&key, None, fits, place, notes)?);
                 }
                 Err(error) if jwk.is_secret() => {
-                    return Err(PublicationError::Private { place: place.to_owned(), number: at + 1, error });
+                    return Err(JwksDocumentError::Private {
+                        place: place.to_owned(),
+                        number: at + 1,
+                        error,
+                    });
                 }
                 Err(error) => {
                     notes.warn(format!(
@@ -213,9 +219,9 @@ impl Published {
 /// The key set: the keys in their order, the same key once.
 ///
 /// # Errors
-/// [`PublicationError::NoKey`] or `SameKid`.
-pub fn key_set(keys: &[Published], notes: &mut Notes) -> Result<String, PublicationError> {
-    let mut unique: Vec<&Published> = Vec::new();
+/// [`JwksDocumentError::NoKey`] or `SameKid`.
+pub fn key_set(keys: &[JwksDocuments], notes: &mut Notes) -> Result<String, JwksDocumentError> {
+    let mut unique: Vec<&JwksDocuments> = Vec::new();
     let mut places: HashMap<Option<&str>, Vec<usize>> = HashMap::new();
     for key in keys {
         let same_name = places.entry(key.kid.as_deref()).or_default();
@@ -223,21 +229,21 @@ pub fn key_set(keys: &[Published], notes: &mut Notes) -> Result<String, Publicat
         if known.clone().any(|known| is_same(known, key)) {
             notes.note(format!("the key {} was given twice", key.name()));
         } else if let (Some(kid), Some(_)) = (&key.kid, known.clone().next()) {
-            return Err(PublicationError::SameKid(kid.clone()));
+            return Err(JwksDocumentError::SameKid(kid.clone()));
         } else {
             same_name.push(unique.len());
             unique.push(key);
         }
     }
     if unique.is_empty() {
-        return Err(PublicationError::NoKey);
+        return Err(JwksDocumentError::NoKey);
     }
     let written: Vec<String> = unique.iter().map(|key| key.to_json()).collect();
     Ok(set::write(written.iter().map(String::as_str)))
 }
 
 /// Whether two entries hold the same key.
-fn is_same(one: &Published, other: &Published) -> bool {
+fn is_same(one: &JwksDocuments, other: &JwksDocuments) -> bool {
     match (&one.content, &other.content) {
         (Content::Key { key: one, .. }, Content::Key { key: other, .. }) => one == other,
         (one, other) => one == other,
@@ -248,11 +254,11 @@ fn is_same(one: &Published, other: &Published) -> bool {
 ///
 /// # Errors
 /// What stands in the way of reading the published set.
-pub fn dropped(old: &str, new: &[Published]) -> Result<Vec<String>, KeyError> {
+pub fn dropped(old: &str, new: &[JwksDocuments]) -> Result<Vec<String>, KeyError> {
     let jwks = set::jwks(old)?;
     let mut dropped = Vec::new();
     for (at, (jwk, written)) in jwks.iter().zip(json_text::entries(old, "keys")).enumerate() {
-        let key = jwk.verifying_key(WeakKeys::Allow).ok();
+        let key = jwk.verifying_key(KeyStrength::AllowWeak).ok();
         let public = key.as_ref().and_then(VerifyingKey::public_key);
         let kid = jwk.kid_text();
         let copied = Content::Copied(json_text::compact(written));
@@ -273,10 +279,10 @@ pub fn dropped(old: &str, new: &[Published]) -> Result<Vec<String>, KeyError> {
 /// The discovery document of an issuer whose key set lies beside it.
 ///
 /// # Errors
-/// [`PublicationError::Issuer`] when it is no https address.
-pub fn discovery(issuer: &str, notes: &mut Notes) -> Result<Value, PublicationError> {
+/// [`JwksDocumentError::Issuer`] when it is no https address.
+pub fn discovery(issuer: &str, notes: &mut Notes) -> Result<Value, JwksDocumentError> {
     if let Some(why) = https_fault(issuer) {
-        return Err(PublicationError::Issuer { issuer: issuer.to_owned(), why });
+        return Err(JwksDocumentError::Issuer { issuer: issuer.to_owned(), why });
     }
     if issuer.ends_with('/') {
         notes.warn_with(

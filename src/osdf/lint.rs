@@ -3,16 +3,16 @@
 
 use serde_json::{Map, Value};
 
-use super::location::{FieldPath, Problem, ResourceFault};
+use super::location::{FieldError, FieldPath, ResourceError};
 use super::resource::Resource;
 use crate::policy::profile::{self, Profile, Recognition, recognize};
-use crate::policy::{Finding, State, Verdict};
+use crate::policy::{CheckState, Finding, Verdict};
 
 /// Everything in a resource that some validator would refuse or that is against the rules.
-pub(super) fn remarks(resource: &Resource, payload: &Map<String, Value>) -> Vec<ResourceFault> {
+pub(super) fn remarks(resource: &Resource, payload: &Map<String, Value>) -> Vec<ResourceError> {
     let data = FieldPath::root().member("spec").member("data");
     let remark = |path: FieldPath, reason: String, hint: Option<String>| {
-        resource.fault(path, Problem::Profile { reason, hint })
+        resource.fault(path, FieldError::Profile { reason, hint })
     };
     let profile = match recognize(payload) {
         Recognition::Profile(profile) => profile,
@@ -27,10 +27,10 @@ pub(super) fn remarks(resource: &Resource, payload: &Map<String, Value>) -> Vec<
     header.insert("kid".to_owned(), resource.key_id.as_str().into());
     let mut verdict = Verdict::new();
     profile::check(profile, &header, payload, &mut verdict);
-    let mut remarks: Vec<ResourceFault> = verdict
+    let mut remarks: Vec<ResourceError> = verdict
         .findings()
         .iter()
-        .filter(|finding| matches!(finding.state, State::Fails | State::Warns))
+        .filter(|finding| matches!(finding.state, CheckState::Fail | CheckState::Warn))
         .map(|finding| remark(field(finding, &data, resource), finding.reason.clone(), finding.hint.clone()))
         .collect();
     for name in resource.data.keys() {

@@ -2,14 +2,14 @@
 
 use std::fmt;
 
-use crate::util::diagnostic::Fault;
+use crate::util::diagnostic::Diagnostic;
 use crate::util::kind::Kind;
 use crate::util::printable::PrintableText;
 use crate::util::quote::{escape, quote};
 
 /// Where a text came from: a file's name or `standard input`, as shown in messages.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Origin(pub String);
+pub struct SourceName(pub String);
 
 /// The way to a field from the top of its document: `spec.data['wlcg.ver']`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -65,20 +65,20 @@ impl FieldPath {
 
 /// Something wrong with a resource, with its place. Several of one resource are reported together.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ResourceFault {
+pub struct ResourceError {
     /// The file.
-    pub origin: Origin,
+    pub origin: SourceName,
     /// The line, counted from 1; 0 where no line is to blame.
     pub line: usize,
     /// The field.
     pub path: FieldPath,
     /// What is wrong with it.
-    pub problem: Problem,
+    pub problem: FieldError,
 }
 
 /// What can be wrong with a resource.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Problem {
+pub enum FieldError {
     /// No YAML or JSON.
     #[error("not YAML: {}", escape(.0))]
     Syntax(String),
@@ -114,7 +114,7 @@ pub enum Problem {
     KeyNotText,
     /// The same member twice, with different values.
     #[error("stands twice with different values, first in line {first}")]
-    Twice {
+    Duplicate {
         /// The line of the first.
         first: usize,
     },
@@ -133,7 +133,7 @@ pub enum Problem {
     Inexact(PrintableText),
     /// Not a number that JSON has.
     #[error("{0} is not a number in JSON")]
-    NoJsonNumber(PrintableText),
+    NotAJsonNumber(PrintableText),
     /// Not there.
     #[error("missing")]
     Missing,
@@ -164,7 +164,7 @@ pub enum Problem {
     },
     /// Not exactly one of several.
     #[error("found {}, expected exactly one of {of}", list(.found))]
-    NotOne {
+    NotExactlyOne {
         /// Those that stand there.
         found: Vec<PrintableText>,
         /// Those of which one should.
@@ -188,7 +188,7 @@ pub enum Problem {
     },
     /// Not one document of the kind looked for.
     #[error("no document of kind JWT in it")]
-    NoResource,
+    NotAResource,
     /// Two resources of one name, where names become files.
     #[error("the resource {} stands in line {first} already", quote(.name))]
     SameName {
@@ -199,7 +199,7 @@ pub enum Problem {
     },
     /// `--set` leads through something that is no object.
     #[error("{} is no object that has members to set", quote(.0))]
-    NoObject(String),
+    NotAnObject(String),
     /// A rule of the token's profile, under `--strict`.
     #[error("{reason}")]
     Profile {
@@ -221,7 +221,7 @@ fn list(found: &[PrintableText]) -> String {
     }
 }
 
-impl fmt::Display for ResourceFault {
+impl fmt::Display for ResourceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&escape(&self.origin.0))?;
         if self.line > 0 {
@@ -234,41 +234,43 @@ impl fmt::Display for ResourceFault {
     }
 }
 
-impl std::error::Error for ResourceFault {}
+impl std::error::Error for ResourceError {}
 
-impl Fault for ResourceFault {
+impl Diagnostic for ResourceError {
     fn kind(&self) -> Kind {
         match self.problem {
-            Problem::Syntax(_) | Problem::Tab | Problem::AliasOfItself => Kind::ResourceNotYaml,
-            Problem::TooDeep(_)
-            | Problem::TooManyEntries(_)
-            | Problem::AliasesUnfold(_)
-            | Problem::CopiesTooMuch(_)
-            | Problem::NameTooLong(_) => Kind::ResourceTooLarge,
-            Problem::MergeKey | Problem::Tag(_) | Problem::KeyNotText => Kind::ResourceYamlForm,
-            Problem::Twice { .. } => Kind::ResourceDuplicateMember,
-            Problem::Ambiguous { .. } => Kind::ResourceValueAmbiguous,
-            Problem::Inexact(_) | Problem::NoJsonNumber(_) => Kind::ResourceNumber,
-            Problem::Missing | Problem::Empty => Kind::ResourceMissingMember,
-            Problem::Unknown { .. } => Kind::ResourceUnknownMember,
-            Problem::Kind { .. } | Problem::Value { .. } | Problem::NoObject(_) => Kind::ResourceMemberValue,
-            Problem::NotOne { .. } => Kind::ResourceMemberChoice,
-            Problem::ResignNotBefore { .. } => Kind::ResourceResignBefore,
-            Problem::OtherIssuer { .. } => Kind::ResourceIssuer,
-            Problem::NoResource => Kind::ResourceNone,
-            Problem::SameName { .. } => Kind::ResourceDuplicateName,
-            Problem::Profile { .. } => Kind::ResourceProfile,
+            FieldError::Syntax(_) | FieldError::Tab | FieldError::AliasOfItself => Kind::ResourceNotYaml,
+            FieldError::TooDeep(_)
+            | FieldError::TooManyEntries(_)
+            | FieldError::AliasesUnfold(_)
+            | FieldError::CopiesTooMuch(_)
+            | FieldError::NameTooLong(_) => Kind::ResourceTooLarge,
+            FieldError::MergeKey | FieldError::Tag(_) | FieldError::KeyNotText => Kind::ResourceYamlForm,
+            FieldError::Duplicate { .. } => Kind::ResourceDuplicateMember,
+            FieldError::Ambiguous { .. } => Kind::ResourceValueAmbiguous,
+            FieldError::Inexact(_) | FieldError::NotAJsonNumber(_) => Kind::ResourceNumber,
+            FieldError::Missing | FieldError::Empty => Kind::ResourceMissingMember,
+            FieldError::Unknown { .. } => Kind::ResourceUnknownMember,
+            FieldError::Kind { .. } | FieldError::Value { .. } | FieldError::NotAnObject(_) => {
+                Kind::ResourceMemberValue
+            }
+            FieldError::NotExactlyOne { .. } => Kind::ResourceMemberChoice,
+            FieldError::ResignNotBefore { .. } => Kind::ResourceResignBefore,
+            FieldError::OtherIssuer { .. } => Kind::ResourceIssuer,
+            FieldError::NotAResource => Kind::ResourceNone,
+            FieldError::SameName { .. } => Kind::ResourceDuplicateName,
+            FieldError::Profile { .. } => Kind::ResourceProfile,
         }
     }
 
     fn hint(&self) -> Option<String> {
         match &self.problem {
-            Problem::NoResource => Some("write one to start from: cc-jwt spec new".to_owned()),
-            Problem::OtherIssuer { .. } => Some("leave 'iss' out: spec.issuer becomes it".to_owned()),
-            Problem::SameName { .. } => {
+            FieldError::NotAResource => Some("write one to start from: cc-jwt spec new".to_owned()),
+            FieldError::OtherIssuer { .. } => Some("leave 'iss' out: spec.issuer becomes it".to_owned()),
+            FieldError::SameName { .. } => {
                 Some("give it another metadata.name, or another --out-dir".to_owned())
             }
-            Problem::Profile { hint, .. } => hint.clone(),
+            FieldError::Profile { hint, .. } => hint.clone(),
             _ => None,
         }
     }

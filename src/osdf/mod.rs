@@ -11,6 +11,6 @@ pub mod resource;
 pub mod signing;
 mod yaml;
 
-pub use location::{FieldPath, Origin, Problem, ResourceFault};
-pub use resource::{Change, KeySource, Resource};
-pub use signing::{Signed, SigningError, Surroundings};
+pub use location::{FieldError, FieldPath, ResourceError, SourceName};
+pub use resource::{FieldOverride, Resource, ResourceKeySource};
+pub use signing::{SignedToken, SigningContext, SigningError};

@@ -8,8 +8,8 @@ use std::path::PathBuf;
 
 use serde_json::{Map, Value};
 
-use super::location::{FieldPath, Origin, Problem, ResourceFault};
-use super::yaml::{self, Content, Node};
+use super::location::{FieldError, FieldPath, ResourceError, SourceName};
+use super::yaml::{self, YamlContent, YamlNode};
 use crate::key::Algorithm;
 use crate::util::note::Notes;
 use crate::util::printable::PrintableText;
@@ -40,7 +40,7 @@ const MAX_LIFE: i64 = 100 * 365 * 86_400;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resource {
     /// The file it stands in.
-    pub origin: Origin,
+    pub origin: SourceName,
     /// `metadata.name`: the Secret's name.
     pub name: String,
     /// `metadata.namespace`.
@@ -60,14 +60,14 @@ pub struct Resource {
     /// `spec.resignBefore` in seconds: how long before its end the token is signed anew.
     pub resign_before: Option<i64>,
     /// `spec.key`.
-    pub key: KeySource,
+    pub key: ResourceKeySource,
     /// Lines of the fields, by path.
     lines: BTreeMap<String, usize>,
 }
 
 /// Where the signing key is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum KeySource {
+pub enum ResourceKeySource {
     /// In the resource itself, as PEM.
     Value(SecretText),
     /// In a Kubernetes Secret or ConfigMap, which is looked for as `DIR/NAME/KEY`.
@@ -79,7 +79,7 @@ pub enum KeySource {
         /// The key in it.
         key: String,
     },
-    /// In a file; relative to the resource's folder.
+    /// In a file; relative to the resource's directory.
     File(PathBuf),
     /// In an environment variable.
     Env(String),
@@ -94,19 +94,19 @@ impl Resource {
 
     /// A fault of this resource at a field.
     #[must_use]
-    pub fn fault(&self, path: FieldPath, problem: Problem) -> ResourceFault {
-        ResourceFault { origin: self.origin.clone(), line: self.line_of(&path), path, problem }
+    pub fn fault(&self, path: FieldPath, problem: FieldError) -> ResourceError {
+        ResourceError { origin: self.origin.clone(), line: self.line_of(&path), path, problem }
     }
 }
 
 /// A change to a resource before it is read: `spec.data.sub=jane`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Change {
+pub struct FieldOverride {
     path: String,
     value: String,
 }
 
-impl Change {
+impl FieldOverride {
     /// Reads `PATH=VALUE`; none where there is no `=` or no path.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
@@ -129,10 +129,10 @@ impl Change {
 /// All faults of the stream, in the order of their lines; at least one.
 pub fn read(
     text: &str,
-    origin: &Origin,
-    changes: &[Change],
+    origin: &SourceName,
+    changes: &[FieldOverride],
     notes: &mut Notes,
-) -> Result<Vec<Resource>, Vec<ResourceFault>> {
+) -> Result<Vec<Resource>, Vec<ResourceError>> {
     let (documents, mut faults) = yaml::read(text, origin, notes);
     let unread = !faults.is_empty();
     let mut resources = Vec::new();
@@ -152,11 +152,11 @@ pub fn read(
         }
     }
     if seen == 0 && !unread && faults.is_empty() {
-        faults.push(ResourceFault {
+        faults.push(ResourceError {
             origin: origin.clone(),
             line: 0,
             path: FieldPath::root(),
-            problem: Problem::NoResource,
+            problem: FieldError::NotAResource,
         });
     }
     if faults.is_empty() {
@@ -168,7 +168,7 @@ pub fn read(
 
 /// The faults of resources whose names would become the same file.
 #[must_use]
-pub fn same_names(resources: &[Resource]) -> Vec<ResourceFault> {
+pub fn same_names(resources: &[Resource]) -> Vec<ResourceError> {
     let name_path = || FieldPath::root().member("metadata").member("name");
     let mut known: HashMap<&str, &Resource> = HashMap::new();
     let mut faults = Vec::new();
@@ -176,7 +176,7 @@ pub fn same_names(resources: &[Resource]) -> Vec<ResourceFault> {
         match known.get(resource.name.as_str()) {
             Some(first) => faults.push(resource.fault(
                 name_path(),
-                Problem::SameName { name: resource.name.clone(), first: first.line_of(&name_path()) },
+                FieldError::SameName { name: resource.name.clone(), first: first.line_of(&name_path()) },
             )),
             None => {
                 known.insert(&resource.name, resource);
@@ -187,13 +187,13 @@ pub fn same_names(resources: &[Resource]) -> Vec<ResourceFault> {
 }
 
 /// The documents of a `kind: List`, which is what `kubectl get` prints; any other one as it is.
-fn open_lists(document: Node) -> Vec<(FieldPath, Node)> {
+fn open_lists(document: YamlNode) -> Vec<(FieldPath, YamlNode)> {
     let is_list = document.member("kind").is_some_and(
-        |kind| matches!(&kind.content, Content::Scalar { text, .. } if text.as_str() == "List" || text.as_str() == "JWTList"),
+        |kind| matches!(&kind.content, YamlContent::Scalar { text, .. } if text.as_str() == "List" || text.as_str() == "JWTList"),
     );
     if is_list
-        && let Content::Object(members) = &document.content
-        && let Some((_, Node { content: Content::List(items), .. })) =
+        && let YamlContent::Object(members) = &document.content
+        && let Some((_, YamlNode { content: YamlContent::List(items), .. })) =
             members.iter().find(|(key, _)| key.name == "items")
     {
         let path = FieldPath::root().member("items");
@@ -210,19 +210,19 @@ struct Metadata {
 }
 
 struct Reader<'a> {
-    origin: &'a Origin,
+    origin: &'a SourceName,
     notes: &'a mut Notes,
-    faults: Vec<ResourceFault>,
+    faults: Vec<ResourceError>,
     lines: BTreeMap<String, usize>,
 }
 
 impl Reader<'_> {
-    fn fault(&mut self, line: usize, path: &FieldPath, problem: Problem) {
-        self.faults.push(ResourceFault { origin: self.origin.clone(), line, path: path.clone(), problem });
+    fn fault(&mut self, line: usize, path: &FieldPath, problem: FieldError) {
+        self.faults.push(ResourceError { origin: self.origin.clone(), line, path: path.clone(), problem });
     }
 
-    fn wrong_kind(&mut self, node: &Node, path: &FieldPath, wanted: &'static str) {
-        self.fault(node.line, path, Problem::Kind { found: node.kind(), wanted });
+    fn wrong_kind(&mut self, node: &YamlNode, path: &FieldPath, wanted: &'static str) {
+        self.fault(node.line, path, FieldError::Kind { found: node.kind(), wanted });
     }
 
     fn warn(&mut self, line: usize, path: &FieldPath, text: &str) {
@@ -231,13 +231,13 @@ impl Reader<'_> {
     }
 
     /// Whether a document is a resource of this kind. One that seems to want to be is a fault.
-    fn is_resource(&mut self, prefix: &FieldPath, document: &Node) -> bool {
+    fn is_resource(&mut self, prefix: &FieldPath, document: &YamlNode) -> bool {
         if document.members().is_none() {
             self.wrong_kind(document, prefix, "an object of kind JWT");
             return false;
         }
         let text = |name: &str| match document.member(name).map(|node| &node.content) {
-            Some(Content::Scalar { text, .. }) => text.to_string(),
+            Some(YamlContent::Scalar { text, .. }) => text.to_string(),
             _ => String::new(),
         };
         let (kind, version) = (text("kind"), text("apiVersion"));
@@ -248,9 +248,9 @@ impl Reader<'_> {
             let node = document.member("kind");
             let line = node.map_or(document.line, |node| node.line);
             let problem = if node.is_none() {
-                Problem::Missing
+                FieldError::Missing
             } else {
-                Problem::Value { found: PrintableText::value(&kind), wanted: "'JWT'".to_owned() }
+                FieldError::Value { found: PrintableText::value(&kind), wanted: "'JWT'".to_owned() }
             };
             self.fault(line, &prefix.member("kind"), problem);
         } else {
@@ -267,11 +267,11 @@ impl Reader<'_> {
     /// The members of an object with a fault for each unknown one.
     fn object<'n>(
         &mut self,
-        node: &'n Node,
+        node: &'n YamlNode,
         path: &FieldPath,
         wanted: &'static str,
         known: &[&'static str],
-    ) -> HashMap<&'n str, &'n Node> {
+    ) -> HashMap<&'n str, &'n YamlNode> {
         let Some(members) = node.members() else {
             self.wrong_kind(node, path, wanted);
             return HashMap::new();
@@ -283,24 +283,24 @@ impl Reader<'_> {
             if !known.contains(&key.name.as_str()) {
                 let near = nearest(&key.name, known.iter().copied())
                     .and_then(|near| known.iter().copied().find(|name| *name == near));
-                self.fault(line, &here, Problem::Unknown { near });
+                self.fault(line, &here, FieldError::Unknown { near });
             }
         }
         members.iter().map(|(key, node)| (key.name.as_str(), node)).collect()
     }
 
     /// A text that has to be there. Nothing is taken for a text that is not one.
-    fn text(&mut self, node: Option<&&Node>, parent_line: usize, path: &FieldPath) -> Option<String> {
+    fn text(&mut self, node: Option<&&YamlNode>, parent_line: usize, path: &FieldPath) -> Option<String> {
         let Some(node) = node else {
-            self.fault(parent_line, path, Problem::Missing);
+            self.fault(parent_line, path, FieldError::Missing);
             return None;
         };
         match &node.content {
-            Content::Scalar { text, plain } => {
+            YamlContent::Scalar { text, plain } => {
                 match if *plain { yaml::scalar(text) } else { Ok(Value::String(String::new())) } {
-                    Ok(Value::String(_)) if text.is_empty() => self.fault(node.line, path, Problem::Empty),
+                    Ok(Value::String(_)) if text.is_empty() => self.fault(node.line, path, FieldError::Empty),
                     Ok(Value::String(_)) => return Some(text.to_string()),
-                    Ok(Value::Null) => self.fault(node.line, path, Problem::Empty),
+                    Ok(Value::Null) => self.fault(node.line, path, FieldError::Empty),
                     Ok(_) => {
                         self.wrong_kind(node, path, "a text (put it in quotes)");
                     }
@@ -312,10 +312,15 @@ impl Reader<'_> {
         None
     }
 
-    fn resource(&mut self, prefix: &FieldPath, mut document: Node, changes: &[Change]) -> Option<Resource> {
+    fn resource(
+        &mut self,
+        prefix: &FieldPath,
+        mut document: YamlNode,
+        changes: &[FieldOverride],
+    ) -> Option<Resource> {
         for change in changes {
             if let Err(at) = apply(&mut document, change) {
-                self.fault(0, &FieldPath::root().member("--set"), Problem::NoObject(at));
+                self.fault(0, &FieldPath::root().member("--set"), FieldError::NotAnObject(at));
             }
         }
         let line = document.line;
@@ -331,12 +336,12 @@ impl Reader<'_> {
         {
             let wanted = quote(API_VERSION);
             let line = top.get("apiVersion").map_or(line, |node| node.line);
-            self.fault(line, &path, Problem::Value { found: PrintableText::value(&version), wanted });
+            self.fault(line, &path, FieldError::Value { found: PrintableText::value(&version), wanted });
         }
         let metadata = self.metadata(top.get("metadata"), line, &prefix.member("metadata"));
         let path = prefix.member("spec");
         let Some(spec) = top.get("spec") else {
-            self.fault(line, &path, Problem::Missing);
+            self.fault(line, &path, FieldError::Missing);
             return None;
         };
         let spec = self.spec(spec, &path)?;
@@ -355,7 +360,7 @@ impl Reader<'_> {
         Some(Resource { name, namespace, labels, lines, ..spec })
     }
 
-    fn metadata(&mut self, node: Option<&&Node>, line: usize, path: &FieldPath) -> Option<Metadata> {
+    fn metadata(&mut self, node: Option<&&YamlNode>, line: usize, path: &FieldPath) -> Option<Metadata> {
         // Beyond the first four they are Kubernetes' own, which `kubectl get -o yaml` prints.
         const KNOWN: [&str; 13] = [
             "name",
@@ -373,7 +378,7 @@ impl Reader<'_> {
             "selfLink",
         ];
         let Some(node) = node else {
-            self.fault(line, &path.member("name"), Problem::Missing);
+            self.fault(line, &path.member("name"), FieldError::Missing);
             return None;
         };
         let members = self.object(node, path, "an object", &KNOWN);
@@ -383,7 +388,7 @@ impl Reader<'_> {
         if let Some(name) = name.as_deref().filter(|name| !is_subdomain(name)) {
             let wanted = "a Kubernetes name: small letters, digits, '-' and '.', at most 253".to_owned();
             let line = members.get("name").map_or(0, |node| node.line);
-            self.fault(line, &here, Problem::Value { found: PrintableText::value(name), wanted });
+            self.fault(line, &here, FieldError::Value { found: PrintableText::value(name), wanted });
         }
         let here = path.member("namespace");
         let mut namespace = None;
@@ -392,7 +397,7 @@ impl Reader<'_> {
             if let Some(found) = namespace.as_deref().filter(|name| !is_label(name)) {
                 let found = PrintableText::value(found);
                 let wanted = "a Kubernetes namespace: small letters, digits and '-', at most 63".to_owned();
-                self.fault(node.line, &here, Problem::Value { found, wanted });
+                self.fault(node.line, &here, FieldError::Value { found, wanted });
             }
         }
         let mut labels = Vec::new();
@@ -403,7 +408,7 @@ impl Reader<'_> {
                     for (key, value) in members {
                         let here = here.member(&key.name);
                         // A label may be empty, unlike other texts.
-                        let empty = matches!(&value.content, Content::Scalar { text, plain: false } if text.is_empty());
+                        let empty = matches!(&value.content, YamlContent::Scalar { text, plain: false } if text.is_empty());
                         if empty {
                             labels.push((key.name.clone(), String::new()));
                         } else if let Some(text) = self.text(Some(&value), value.line, &here) {
@@ -417,7 +422,7 @@ impl Reader<'_> {
         Some(Metadata { name: name?, namespace, labels })
     }
 
-    fn spec(&mut self, node: &Node, path: &FieldPath) -> Option<Resource> {
+    fn spec(&mut self, node: &YamlNode, path: &FieldPath) -> Option<Resource> {
         const KNOWN: [&str; 7] =
             ["issuer", "keyId", "algorithm", "data", "expiryTime", "resignBefore", "key"];
         let members = self.object(node, path, "an object", &KNOWN);
@@ -428,7 +433,7 @@ impl Reader<'_> {
         if let Some(found) = issuer.as_ref().filter(|issuer| !is_url(issuer)) {
             let line = members.get("issuer").map_or(0, |node| node.line);
             let wanted = "the issuer's URL".to_owned();
-            self.fault(line, &here, Problem::Value { found: PrintableText::value(found), wanted });
+            self.fault(line, &here, FieldError::Value { found: PrintableText::value(found), wanted });
         }
         let key_id = self.text(members.get("keyId"), line, &path.member("keyId"));
         let algorithm = self.algorithm(members.get("algorithm"), line, &path.member("algorithm"));
@@ -436,7 +441,7 @@ impl Reader<'_> {
         let data = match members.get("data") {
             Some(node) => self.data(node, &here, issuer.as_deref()),
             None => {
-                self.fault(line, &here, Problem::Missing);
+                self.fault(line, &here, FieldError::Missing);
                 None
             }
         };
@@ -444,7 +449,7 @@ impl Reader<'_> {
         let life = match members.get("expiryTime") {
             Some(node) => self.span(node, &here),
             None => {
-                self.fault(line, &here, Problem::Missing);
+                self.fault(line, &here, FieldError::Missing);
                 None
             }
         };
@@ -454,7 +459,7 @@ impl Reader<'_> {
         if let (Some(expiry), Some(resign), Some(node)) = (life, resign_before, resign)
             && resign >= expiry
         {
-            self.fault(node.line, &here, Problem::ResignNotBefore { resign, expiry });
+            self.fault(node.line, &here, FieldError::ResignNotBefore { resign, expiry });
         }
         // With a fault it may be there under another name.
         if resign.is_none() && self.faults.is_empty() {
@@ -464,7 +469,7 @@ impl Reader<'_> {
         let key = match members.get("key") {
             Some(node) => self.key(node, &here),
             None => {
-                self.fault(line, &here, Problem::Missing);
+                self.fault(line, &here, FieldError::Missing);
                 None
             }
         };
@@ -484,7 +489,7 @@ impl Reader<'_> {
         })
     }
 
-    fn algorithm(&mut self, node: Option<&&Node>, line: usize, path: &FieldPath) -> Option<Algorithm> {
+    fn algorithm(&mut self, node: Option<&&YamlNode>, line: usize, path: &FieldPath) -> Option<Algorithm> {
         let name = self.text(node, line, path)?;
         let known = ALGORITHMS.into_iter().find(|algorithm| algorithm.name() == name);
         if known.is_none() {
@@ -493,14 +498,19 @@ impl Reader<'_> {
             self.fault(
                 line,
                 path,
-                Problem::Value { found: PrintableText::value(&name), wanted: format!("one of {names}") },
+                FieldError::Value { found: PrintableText::value(&name), wanted: format!("one of {names}") },
             );
         }
         known
     }
 
     /// The payload: whatever stands in it, but for the claims that are set here.
-    fn data(&mut self, node: &Node, path: &FieldPath, issuer: Option<&str>) -> Option<Map<String, Value>> {
+    fn data(
+        &mut self,
+        node: &YamlNode,
+        path: &FieldPath,
+        issuer: Option<&str>,
+    ) -> Option<Map<String, Value>> {
         let Some(members) = node.members() else {
             self.wrong_kind(node, path, "an object: the token's payload");
             return None;
@@ -520,14 +530,14 @@ impl Reader<'_> {
             let here = path.member("iss");
             match (claim.as_str(), issuer) {
                 (Some(claim), Some(issuer)) if claim != issuer => {
-                    let problem = Problem::OtherIssuer {
+                    let problem = FieldError::OtherIssuer {
                         claim: PrintableText::value(claim),
                         issuer: PrintableText::value(issuer),
                     };
                     self.fault(line_of("iss"), &here, problem);
                 }
                 (None, _) => {
-                    let problem = Problem::Kind { found: "another value", wanted: "a text" };
+                    let problem = FieldError::Kind { found: "another value", wanted: "a text" };
                     self.fault(line_of("iss"), &here, problem);
                 }
                 _ => {}
@@ -547,7 +557,7 @@ impl Reader<'_> {
     }
 
     /// A span of time: exactly one of days, hours, minutes. In seconds.
-    fn span(&mut self, node: &Node, path: &FieldPath) -> Option<i64> {
+    fn span(&mut self, node: &YamlNode, path: &FieldPath) -> Option<i64> {
         const UNITS: [(&str, i64); 3] = [("days", 86_400), ("hours", 3_600), ("minutes", 60)];
         let before = self.faults.len();
         let members =
@@ -558,13 +568,13 @@ impl Reader<'_> {
         let [(unit, seconds)] = known.as_slice() else {
             if self.faults.len() == before {
                 let found = all.iter().map(|(key, _)| PrintableText::name(&key.name)).collect();
-                self.fault(node.line, path, Problem::NotOne { found, of: "days, hours, minutes" });
+                self.fault(node.line, path, FieldError::NotExactlyOne { found, of: "days, hours, minutes" });
             }
             return None;
         };
         let here = path.member(unit);
         let node = members.get(unit)?;
-        let Content::Scalar { text, plain: true } = &node.content else {
+        let YamlContent::Scalar { text, plain: true } = &node.content else {
             self.wrong_kind(node, &here, "a whole number");
             return None;
         };
@@ -573,13 +583,13 @@ impl Reader<'_> {
             Some(span) if (1..=MAX_LIFE).contains(&span) => Some(span),
             _ => {
                 let wanted = "a whole number over 0 (at most 100 years)".to_owned();
-                self.fault(node.line, &here, Problem::Value { found: PrintableText::value(text), wanted });
+                self.fault(node.line, &here, FieldError::Value { found: PrintableText::value(text), wanted });
                 None
             }
         }
     }
 
-    fn key(&mut self, node: &Node, path: &FieldPath) -> Option<KeySource> {
+    fn key(&mut self, node: &YamlNode, path: &FieldPath) -> Option<ResourceKeySource> {
         const KNOWN: [&str; 8] =
             ["value", "secret", "configMap", "secretRef", "configMapRef", "valueFrom", "file", "env"];
         const OF: &str = "value, secret, configMap, file, env";
@@ -589,7 +599,7 @@ impl Reader<'_> {
         if members.len() != 1 {
             if self.faults.len() == before || members.len() > 1 {
                 let found = all.iter().map(|(key, _)| PrintableText::name(&key.name)).collect();
-                self.fault(node.line, path, Problem::NotOne { found, of: OF });
+                self.fault(node.line, path, FieldError::NotExactlyOne { found, of: OF });
             }
             return None;
         }
@@ -599,11 +609,11 @@ impl Reader<'_> {
         match name {
             "value" => {
                 let text = self.text(Some(node), node.line, &path)?;
-                Some(KeySource::Value(SecretText::new(text)))
+                Some(ResourceKeySource::Value(SecretText::new(text)))
             }
-            "file" => {
-                self.text(Some(node), node.line, &path).map(|text| KeySource::File(PathBuf::from(text)))
-            }
+            "file" => self
+                .text(Some(node), node.line, &path)
+                .map(|text| ResourceKeySource::File(PathBuf::from(text))),
             "env" => {
                 let name = self.text(Some(node), node.line, &path)?;
                 if name.contains(['=', '\0']) {
@@ -611,18 +621,18 @@ impl Reader<'_> {
                     self.fault(
                         node.line,
                         &path,
-                        Problem::Value { found: PrintableText::value(&name), wanted },
+                        FieldError::Value { found: PrintableText::value(&name), wanted },
                     );
                     return None;
                 }
-                Some(KeySource::Env(name))
+                Some(ResourceKeySource::Env(name))
             }
             "valueFrom" => self.value_from(node, &path),
             field => self.reference(field, node, &path),
         }
     }
 
-    fn value_from(&mut self, node: &Node, path: &FieldPath) -> Option<KeySource> {
+    fn value_from(&mut self, node: &YamlNode, path: &FieldPath) -> Option<ResourceKeySource> {
         const KNOWN: [&str; 2] = ["secretKeyRef", "configMapKeyRef"];
         let before = self.faults.len();
         let members = self.object(node, path, "an object with secretKeyRef or configMapKeyRef", &KNOWN);
@@ -631,7 +641,11 @@ impl Reader<'_> {
         let [field] = known.as_slice() else {
             if self.faults.len() == before {
                 let found = all.iter().map(|(key, _)| PrintableText::name(&key.name)).collect();
-                self.fault(node.line, path, Problem::NotOne { found, of: "secretKeyRef, configMapKeyRef" });
+                self.fault(
+                    node.line,
+                    path,
+                    FieldError::NotExactlyOne { found, of: "secretKeyRef, configMapKeyRef" },
+                );
             }
             return None;
         };
@@ -640,7 +654,12 @@ impl Reader<'_> {
 
     /// A reference to a Secret or ConfigMap. Its namespace is the resource's own; what it says of
     /// one matters to the operator only.
-    fn reference(&mut self, field: &'static str, node: &Node, path: &FieldPath) -> Option<KeySource> {
+    fn reference(
+        &mut self,
+        field: &'static str,
+        node: &YamlNode,
+        path: &FieldPath,
+    ) -> Option<ResourceKeySource> {
         let members =
             self.object(node, path, "an object with name and key", &["name", "key", "namespace", "optional"]);
         node.members()?;
@@ -656,7 +675,7 @@ impl Reader<'_> {
             self.fault(
                 line,
                 &path.member("name"),
-                Problem::Value { found: PrintableText::value(&name), wanted },
+                FieldError::Value { found: PrintableText::value(&name), wanted },
             );
         }
         if !is_data_key(&key) {
@@ -666,10 +685,10 @@ impl Reader<'_> {
             self.fault(
                 line,
                 &path.member("key"),
-                Problem::Value { found: PrintableText::value(&key), wanted },
+                FieldError::Value { found: PrintableText::value(&key), wanted },
             );
         }
-        good.then_some(KeySource::Mounted { field, name, key })
+        good.then_some(ResourceKeySource::Mounted { field, name, key })
     }
 }
 
@@ -709,7 +728,7 @@ fn is_url(text: &str) -> bool {
 ///
 /// # Errors
 /// What stands in the way and is no object.
-fn apply(document: &mut Node, change: &Change) -> Result<(), String> {
+fn apply(document: &mut YamlNode, change: &FieldOverride) -> Result<(), String> {
     let mut segments: Vec<String> = change.path.split('.').map(str::to_owned).collect();
     if segments.len() > 3 && segments[0] == "spec" && segments[1] == "data" {
         let data = document.member("spec").and_then(|spec| spec.member("data"));
@@ -732,40 +751,40 @@ fn apply(document: &mut Node, change: &Change) -> Result<(), String> {
     }
     let is_data = parents.len() >= 2 && parents[0] == "spec" && parents[1] == "data";
     let is_span = parents.len() == 2 && ["expiryTime", "resignBefore"].contains(&parents[1].as_str());
-    if is_span && let Content::Object(members) = &mut node.content {
+    if is_span && let YamlContent::Object(members) = &mut node.content {
         // Exactly one of the units: another one replaces the first.
         members.retain(|(key, _)| key.name == *last);
     }
     if change.value == "null"
-        && let Content::Object(members) = &mut node.content
+        && let YamlContent::Object(members) = &mut node.content
     {
         members.retain(|(key, _)| key.name != *last);
         return Ok(());
     }
     let target = member_mut(node, last).ok_or_else(|| path.as_str().to_owned())?;
-    let was_text = matches!(&target.content, Content::Scalar { text, plain }
+    let was_text = matches!(&target.content, YamlContent::Scalar { text, plain }
         if !target.is_null() && (!plain || matches!(yaml::scalar(text), Ok(Value::String(_)))));
     let text_field = was_text || last == "wlcg.ver" || !(is_data || is_span);
     *target = match serde_json::from_str::<Value>(&change.value) {
         Ok(value) if !text_field || value.is_array() || value.is_object() || value.is_string() => {
-            Node::value(&value)
+            YamlNode::value(&value)
         }
-        _ => Node::text(&change.value),
+        _ => YamlNode::text(&change.value),
     };
     Ok(())
 }
 
-fn member_mut<'a>(node: &'a mut Node, name: &str) -> Option<&'a mut Node> {
+fn member_mut<'a>(node: &'a mut YamlNode, name: &str) -> Option<&'a mut YamlNode> {
     if node.is_null() {
-        node.content = Content::Object(Vec::new());
+        node.content = YamlContent::Object(Vec::new());
     }
-    let Content::Object(members) = &mut node.content else { return None };
+    let YamlContent::Object(members) = &mut node.content else { return None };
     let index = match members.iter().position(|(key, _)| key.name == name) {
         Some(index) => index,
         None => {
-            let key = yaml::Key { name: name.to_owned(), line: 0 };
-            let nothing = Content::Scalar { text: zeroize::Zeroizing::new(String::new()), plain: true };
-            members.push((key, Node { line: 0, content: nothing }));
+            let key = yaml::YamlKey { name: name.to_owned(), line: 0 };
+            let nothing = YamlContent::Scalar { text: zeroize::Zeroizing::new(String::new()), plain: true };
+            members.push((key, YamlNode { line: 0, content: nothing }));
             members.len() - 1
         }
     };

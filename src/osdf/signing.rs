@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 use super::lint;
-use super::location::{FieldPath, Origin, ResourceFault};
-use super::resource::{KeySource, Resource};
+use super::location::{FieldPath, ResourceError, SourceName};
+use super::resource::{Resource, ResourceKeySource};
 use crate::key::{KeyError, SigningKey, published};
-use crate::token::{Claims, Heading, IssueError, issue};
-use crate::util::diagnostic::Fault;
+use crate::token::{Claims, HeaderParams, IssueError, issue};
+use crate::util::diagnostic::Diagnostic;
 use crate::util::environment::Environment;
-use crate::util::file::{self, FileError, Holds, SETTINGS_LIMIT};
+use crate::util::file::{self, FileContents, FileError, SETTINGS_LIMIT};
 use crate::util::kind::Kind;
 use crate::util::note::Notes;
 use crate::util::quote::{escape, quote};
@@ -23,13 +23,13 @@ const BEFORE: i64 = 60;
 
 /// Where keys may be looked for.
 #[derive(Debug, Clone, Copy)]
-pub struct Surroundings<'a> {
+pub struct SigningContext<'a> {
     /// The process's variables, for `env`.
     pub environment: &'a Environment,
     /// The directory in which Secrets and ConfigMaps are mounted: `DIR/NAME/KEY`.
     pub secrets_dir: Option<&'a Path>,
-    /// The folder to which `file` is relative: the resource's own.
-    pub folder: &'a Path,
+    /// The directory to which `file` is relative: the resource's own.
+    pub directory: &'a Path,
 }
 
 /// Why a resource has no token.
@@ -39,7 +39,7 @@ pub enum SigningError {
     #[error("{}: spec.key.{field}: no directory to look for {} in", escape(&.origin.0), quote(.name))]
     NoSecretsDir {
         /// The resource's file.
-        origin: Origin,
+        origin: SourceName,
         /// The field that names it.
         field: &'static str,
         /// The Secret's name.
@@ -49,15 +49,15 @@ pub enum SigningError {
     #[error("{}: spec.key.env: the variable {} is not set", escape(&.origin.0), quote(.name))]
     NoVariable {
         /// The resource's file.
-        origin: Origin,
+        origin: SourceName,
         /// The variable.
         name: String,
     },
-    /// A key file that can't be read.
+    /// A key file that cannot be read.
     #[error("{}: spec.key: {source}", escape(&.origin.0))]
     File {
         /// The resource's file.
-        origin: Origin,
+        origin: SourceName,
         /// What is wrong.
         source: FileError,
     },
@@ -73,7 +73,7 @@ pub enum SigningError {
     #[error("{}: {source}", escape(&.origin.0))]
     Issue {
         /// The resource's file.
-        origin: Origin,
+        origin: SourceName,
         /// What went wrong.
         source: IssueError,
     },
@@ -82,7 +82,7 @@ pub enum SigningError {
     Random(getrandom::Error),
 }
 
-impl Fault for SigningError {
+impl Diagnostic for SigningError {
     fn kind(&self) -> Kind {
         match self {
             Self::NoSecretsDir { .. } => Kind::SecretsDirMissing,
@@ -109,11 +109,13 @@ impl Fault for SigningError {
 
 /// The file a resource's key is in, if it is in one: what to watch for changes.
 #[must_use]
-pub fn key_file(resource: &Resource, around: &Surroundings<'_>) -> Option<PathBuf> {
+pub fn key_file(resource: &Resource, around: &SigningContext<'_>) -> Option<PathBuf> {
     match &resource.key {
-        KeySource::File(path) => Some(around.folder.join(path)),
-        KeySource::Mounted { name, key, .. } => around.secrets_dir.map(|folder| folder.join(name).join(key)),
-        KeySource::Value(_) | KeySource::Env(_) => None,
+        ResourceKeySource::File(path) => Some(around.directory.join(path)),
+        ResourceKeySource::Mounted { name, key, .. } => {
+            around.secrets_dir.map(|directory| directory.join(name).join(key))
+        }
+        ResourceKeySource::Value(_) | ResourceKeySource::Env(_) => None,
     }
 }
 
@@ -123,32 +125,35 @@ pub fn key_file(resource: &Resource, around: &Surroundings<'_>) -> Option<PathBu
 /// [`SigningError`] but for `Issue` and `Random`.
 pub fn find_key(
     resource: &Resource,
-    around: &Surroundings<'_>,
+    around: &SigningContext<'_>,
     notes: &mut Notes,
 ) -> Result<SigningKey, SigningError> {
     let origin = || resource.origin.clone();
     let field = FieldPath::root().member("spec").member("key");
     let (place, text) = match &resource.key {
-        KeySource::Value(text) => {
+        ResourceKeySource::Value(text) => {
             let path = field.member("value");
             let line = resource.line_of(&path);
             let place = if line > 0 { format!(":{line}") } else { String::new() };
             (format!("{}{place}: {}", escape(&resource.origin.0), path.as_str()), text.clone())
         }
-        KeySource::Env(name) => {
+        ResourceKeySource::Env(name) => {
             let Some(text) = around.environment.non_empty(name) else {
                 return Err(SigningError::NoVariable { origin: origin(), name: name.clone() });
             };
             (escape(name), SecretText::new(with_line_ends(text)))
         }
-        KeySource::Mounted { field, name, .. } if around.secrets_dir.is_none() => {
+        ResourceKeySource::Mounted { field, name, .. } if around.secrets_dir.is_none() => {
             return Err(SigningError::NoSecretsDir { origin: origin(), field, name: name.clone() });
         }
-        KeySource::Mounted { .. } | KeySource::File(_) => {
+        ResourceKeySource::Mounted { .. } | ResourceKeySource::File(_) => {
             let path = key_file(resource, around).unwrap_or_default();
             // What Kubernetes mounts is readable to the group, and the cluster's own business.
-            let holds =
-                if matches!(resource.key, KeySource::File(_)) { Holds::Secret } else { Holds::Public };
+            let holds = if matches!(resource.key, ResourceKeySource::File(_)) {
+                FileContents::Secret
+            } else {
+                FileContents::Public
+            };
             let text = file::read_named_text(&path, SETTINGS_LIMIT, holds, notes)
                 .map_err(|source| SigningError::File { origin: origin(), source })?;
             (escape(&path.to_string_lossy()), SecretText::new(text))
@@ -176,7 +181,7 @@ fn with_line_ends(text: &str) -> String {
 
 /// A signed token and what there is to know of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Signed {
+pub struct SignedToken {
     /// The token.
     pub token: SecretText,
     /// Its `iat`.
@@ -191,9 +196,9 @@ pub struct Signed {
 ///
 /// # Errors
 /// [`SigningError::Issue`] or `Random`.
-pub fn sign(resource: &Resource, key: &SigningKey, now: Timestamp) -> Result<Signed, SigningError> {
+pub fn sign(resource: &Resource, key: &SigningKey, now: Timestamp) -> Result<SignedToken, SigningError> {
     let id = token_id().map_err(SigningError::Random)?;
-    let heading = Heading {
+    let heading = HeaderParams {
         algorithm: resource.algorithm,
         kind: "JWT".to_owned(),
         key_id: Some(resource.key_id.clone()),
@@ -201,7 +206,7 @@ pub fn sign(resource: &Resource, key: &SigningKey, now: Timestamp) -> Result<Sig
     let claims = Claims::from(payload(resource, now, &id));
     let token = issue(&heading, &claims, key)
         .map_err(|source| SigningError::Issue { origin: resource.origin.clone(), source })?;
-    Ok(Signed { token, issued: now, ends: now.plus_seconds(resource.life), id })
+    Ok(SignedToken { token, issued: now, ends: now.plus_seconds(resource.life), id })
 }
 
 /// The claims of a resource's token as of `now`: its data, then what every token gets anew.
@@ -221,12 +226,12 @@ pub fn payload(resource: &Resource, now: Timestamp, id: &str) -> Map<String, Val
 ///
 /// # Errors
 /// Every remark, when `strict`.
-pub fn judge(
+pub fn evaluate(
     resource: &Resource,
     now: Timestamp,
     strict: bool,
     notes: &mut Notes,
-) -> Result<(), Vec<ResourceFault>> {
+) -> Result<(), Vec<ResourceError>> {
     let remarks = lint::remarks(resource, &payload(resource, now, "0"));
     if strict && !remarks.is_empty() {
         return Err(remarks);

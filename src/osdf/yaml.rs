@@ -1,7 +1,7 @@
 //! YAML and JSON streams as trees in which every entry knows its line.
 //!
 //! Read strictly: no tags, no merge keys, no member twice with different values. Aliases are
-//! unfolded within a limit, so that a small file can't grow in memory ("billion laughs").
+//! unfolded within a limit, so that a small file cannot grow in memory ("billion laughs").
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -10,7 +10,7 @@ use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span};
 use serde_json::{Map, Number, Value};
 use zeroize::Zeroizing;
 
-use super::location::{FieldPath, Origin, Problem, ResourceFault};
+use super::location::{FieldError, FieldPath, ResourceError, SourceName};
 use crate::util::note::Notes;
 use crate::util::printable::PrintableText;
 use crate::util::quote::escape;
@@ -33,57 +33,57 @@ const MAX_TWICE: usize = 100;
 
 /// An entry of a document.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct Node {
+pub(super) struct YamlNode {
     /// Its line, counted from 1; 0 for one that was set from outside.
     pub(super) line: usize,
     /// What it is.
-    pub(super) content: Content,
+    pub(super) content: YamlContent,
 }
 
 /// What an entry is. Texts may be private keys and are wiped.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) enum Content {
+pub(super) enum YamlContent {
     /// A text, and whether it stood without quotes and so may be a number and the like.
     Scalar { text: Zeroizing<String>, plain: bool },
     /// A list.
-    List(Vec<Node>),
+    List(Vec<YamlNode>),
     /// An object; its members in order.
-    Object(Vec<(Key, Node)>),
+    Object(Vec<(YamlKey, YamlNode)>),
 }
 
 /// The name of a member.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Key {
+pub(super) struct YamlKey {
     pub(super) name: String,
     pub(super) line: usize,
 }
 
-impl Node {
+impl YamlNode {
     /// A text that was set from outside.
     pub(super) fn text(text: &str) -> Self {
-        Self { line: 0, content: Content::Scalar { text: Zeroizing::new(text.to_owned()), plain: false } }
+        Self { line: 0, content: YamlContent::Scalar { text: Zeroizing::new(text.to_owned()), plain: false } }
     }
 
     /// A value that was set from outside.
     pub(super) fn value(value: &Value) -> Self {
         let content = match value {
             Value::String(text) => return Self::text(text),
-            Value::Array(list) => Content::List(list.iter().map(Self::value).collect()),
-            Value::Object(members) => Content::Object(
+            Value::Array(list) => YamlContent::List(list.iter().map(Self::value).collect()),
+            Value::Object(members) => YamlContent::Object(
                 members
                     .iter()
-                    .map(|(name, value)| (Key { name: name.clone(), line: 0 }, Self::value(value)))
+                    .map(|(name, value)| (YamlKey { name: name.clone(), line: 0 }, Self::value(value)))
                     .collect(),
             ),
-            other => Content::Scalar { text: Zeroizing::new(other.to_string()), plain: true },
+            other => YamlContent::Scalar { text: Zeroizing::new(other.to_string()), plain: true },
         };
         Self { line: 0, content }
     }
 
     /// The members, if it is an object.
-    pub(super) fn members(&self) -> Option<&[(Key, Self)]> {
+    pub(super) fn members(&self) -> Option<&[(YamlKey, Self)]> {
         match &self.content {
-            Content::Object(members) => Some(members),
+            YamlContent::Object(members) => Some(members),
             _ => None,
         }
     }
@@ -96,7 +96,7 @@ impl Node {
     /// Whether it stands for nothing: `null`, `~`, or no value at all.
     pub(super) fn is_null(&self) -> bool {
         match &self.content {
-            Content::Scalar { text, plain: true } => is_null(text),
+            YamlContent::Scalar { text, plain: true } => is_null(text),
             _ => false,
         }
     }
@@ -104,23 +104,23 @@ impl Node {
     /// What it is, for messages; never its content, which may be secret.
     pub(super) fn kind(&self) -> &'static str {
         match &self.content {
-            Content::Scalar { text, plain: true } => match scalar(text) {
+            YamlContent::Scalar { text, plain: true } => match scalar(text) {
                 Ok(Value::Null) => "nothing",
                 Ok(Value::Bool(_)) => "a boolean",
                 Ok(Value::Number(_)) => "a number",
                 _ => "a text",
             },
-            Content::Scalar { .. } => "a text",
-            Content::List(_) => "a list",
-            Content::Object(_) => "an object",
+            YamlContent::Scalar { .. } => "a text",
+            YamlContent::List(_) => "a list",
+            YamlContent::Object(_) => "an object",
         }
     }
 
     fn entries(&self) -> usize {
         1 + match &self.content {
-            Content::Scalar { .. } => 0,
-            Content::List(list) => list.iter().map(Self::entries).sum(),
-            Content::Object(members) => members.iter().map(|(_, node)| 1 + node.entries()).sum(),
+            YamlContent::Scalar { .. } => 0,
+            YamlContent::List(list) => list.iter().map(Self::entries).sum(),
+            YamlContent::Object(members) => members.iter().map(|(_, node)| 1 + node.entries()).sum(),
         }
     }
 
@@ -128,29 +128,34 @@ impl Node {
     fn bytes(&self) -> usize {
         size_of::<Self>()
             + match &self.content {
-                Content::Scalar { text, .. } => text.len(),
-                Content::List(list) => list.iter().map(Self::bytes).sum(),
-                Content::Object(members) => {
-                    members.iter().map(|(key, node)| size_of::<Key>() + key.name.len() + node.bytes()).sum()
-                }
+                YamlContent::Scalar { text, .. } => text.len(),
+                YamlContent::List(list) => list.iter().map(Self::bytes).sum(),
+                YamlContent::Object(members) => members
+                    .iter()
+                    .map(|(key, node)| size_of::<YamlKey>() + key.name.len() + node.bytes())
+                    .sum(),
             }
     }
 
-    /// The value as JSON by YAML 1.2's core schema; what can't be one is a fault each.
-    pub(super) fn to_json(&self, path: &FieldPath, faults: &mut Vec<(usize, FieldPath, Problem)>) -> Value {
+    /// The value as JSON by YAML 1.2's core schema; what cannot be one is a fault each.
+    pub(super) fn to_json(
+        &self,
+        path: &FieldPath,
+        faults: &mut Vec<(usize, FieldPath, FieldError)>,
+    ) -> Value {
         match &self.content {
-            Content::Scalar { text, plain: false } => Value::String(text.to_string()),
-            Content::Scalar { text, plain: true } => scalar(text).unwrap_or_else(|problem| {
+            YamlContent::Scalar { text, plain: false } => Value::String(text.to_string()),
+            YamlContent::Scalar { text, plain: true } => scalar(text).unwrap_or_else(|problem| {
                 faults.push((self.line, path.clone(), problem));
                 Value::Null
             }),
-            Content::List(list) => Value::Array(
+            YamlContent::List(list) => Value::Array(
                 list.iter()
                     .enumerate()
                     .map(|(index, node)| node.to_json(&path.entry(index), faults))
                     .collect(),
             ),
-            Content::Object(members) => {
+            YamlContent::Object(members) => {
                 let mut object = Map::with_capacity(members.len());
                 for (key, node) in members {
                     let value = node.to_json(&path.member(&key.name), faults);
@@ -168,7 +173,7 @@ fn is_null(text: &str) -> bool {
 
 /// A text without quotes by the core schema (YAML 1.2.2, 10.3.2). Where Kubernetes, which reads
 /// YAML 1.1, takes it for something else, it is a fault: the operator would sign another token.
-pub(super) fn scalar(text: &str) -> Result<Value, Problem> {
+pub(super) fn scalar(text: &str) -> Result<Value, FieldError> {
     if is_null(text) {
         return Ok(Value::Null);
     }
@@ -176,13 +181,13 @@ pub(super) fn scalar(text: &str) -> Result<Value, Problem> {
         "true" | "True" | "TRUE" => return Ok(Value::Bool(true)),
         "false" | "False" | "FALSE" => return Ok(Value::Bool(false)),
         "yes" | "Yes" | "YES" | "on" | "On" | "ON" | "y" | "Y" => {
-            return Err(Problem::Ambiguous { text: PrintableText::value(text), in_kubernetes: "true" });
+            return Err(FieldError::Ambiguous { text: PrintableText::value(text), in_kubernetes: "true" });
         }
         "no" | "No" | "NO" | "off" | "Off" | "OFF" | "n" | "N" => {
-            return Err(Problem::Ambiguous { text: PrintableText::value(text), in_kubernetes: "false" });
+            return Err(FieldError::Ambiguous { text: PrintableText::value(text), in_kubernetes: "false" });
         }
         ".inf" | ".Inf" | ".INF" | "+.inf" | "-.inf" | ".nan" | ".NaN" | ".NAN" => {
-            return Err(Problem::NoJsonNumber(PrintableText::value(text)));
+            return Err(FieldError::NotAJsonNumber(PrintableText::value(text)));
         }
         _ => {}
     }
@@ -190,7 +195,7 @@ pub(super) fn scalar(text: &str) -> Result<Value, Problem> {
     if !digits.starts_with(|c: char| c.is_ascii_digit() || c == '.') {
         return Ok(Value::String(text.to_owned()));
     }
-    let inexact = || Problem::Inexact(PrintableText::value(text));
+    let inexact = || FieldError::Inexact(PrintableText::value(text));
     for (prefix, radix) in [("0x", 16), ("0o", 8)] {
         let number = text.strip_prefix(prefix).filter(|number| !number.is_empty());
         if let Some(number) = number.filter(|number| number.chars().all(|c| c.is_digit(radix))) {
@@ -199,7 +204,7 @@ pub(super) fn scalar(text: &str) -> Result<Value, Problem> {
     }
     if digits.bytes().all(|b| b.is_ascii_digit()) {
         if digits.len() > 1 && digits.starts_with('0') {
-            return Err(Problem::Ambiguous {
+            return Err(FieldError::Ambiguous {
                 text: PrintableText::value(text),
                 in_kubernetes: "an octal number",
             });
@@ -216,7 +221,7 @@ pub(super) fn scalar(text: &str) -> Result<Value, Problem> {
         return Number::from_f64(value).map(Value::Number).ok_or_else(inexact);
     }
     if is_number_to_kubernetes(digits) {
-        return Err(Problem::Ambiguous { text: PrintableText::value(text), in_kubernetes: "a number" });
+        return Err(FieldError::Ambiguous { text: PrintableText::value(text), in_kubernetes: "a number" });
     }
     Ok(Value::String(text.to_owned()))
 }
@@ -254,7 +259,11 @@ fn is_float(text: &str) -> bool {
 /// Reads a stream of documents. Empty documents are left out.
 ///
 /// Returns what could be read, and all faults: with one, the documents are for finding more only.
-pub(super) fn read(text: &str, origin: &Origin, notes: &mut Notes) -> (Vec<Node>, Vec<ResourceFault>) {
+pub(super) fn read(
+    text: &str,
+    origin: &SourceName,
+    notes: &mut Notes,
+) -> (Vec<YamlNode>, Vec<ResourceError>) {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut builder = Builder::new(origin, notes);
     let result = match json_documents(text) {
@@ -329,18 +338,18 @@ fn surrogate_pair(text: &str) -> Option<(char, usize)> {
 struct Open {
     line: usize,
     anchor: usize,
-    content: Content,
+    content: YamlContent,
     /// The name of the member whose value comes next.
-    key: Option<Key>,
+    key: Option<YamlKey>,
     /// The members so far by name.
     known: HashMap<String, usize>,
 }
 
 struct Builder<'a> {
-    origin: &'a Origin,
+    origin: &'a SourceName,
     notes: &'a mut Notes,
-    documents: Vec<Node>,
-    faults: Vec<ResourceFault>,
+    documents: Vec<YamlNode>,
+    faults: Vec<ResourceError>,
     entries: usize,
     unfolded: usize,
     /// Bytes that anchors and aliases have copied.
@@ -349,10 +358,10 @@ struct Builder<'a> {
     twice: usize,
 }
 
-type Stop = (usize, Problem);
+type Stop = (usize, FieldError);
 
 impl<'a> Builder<'a> {
-    const fn new(origin: &'a Origin, notes: &'a mut Notes) -> Self {
+    const fn new(origin: &'a SourceName, notes: &'a mut Notes) -> Self {
         Self {
             origin,
             notes,
@@ -365,20 +374,20 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn fault(&mut self, line: usize, path: FieldPath, problem: Problem) {
-        self.faults.push(ResourceFault { origin: self.origin.clone(), line, path, problem });
+    fn fault(&mut self, line: usize, path: FieldPath, problem: FieldError) {
+        self.faults.push(ResourceError { origin: self.origin.clone(), line, path, problem });
     }
 
     fn parse(&mut self, text: &str, lines_before: usize) -> Result<(), Stop> {
         let mut parser = Parser::new_from_str(text);
         let mut open: Vec<Open> = Vec::new();
-        let mut anchors: BTreeMap<usize, Node> = BTreeMap::new();
+        let mut anchors: BTreeMap<usize, YamlNode> = BTreeMap::new();
         while let Some(next) = parser.next_event() {
             let (event, span) = next.map_err(|error| syntax(&error, text, lines_before))?;
             let line = span.start.line() + lines_before;
             self.entries += 1;
             if self.entries > MAX_ENTRIES {
-                return Err((line, Problem::TooManyEntries(MAX_ENTRIES)));
+                return Err((line, FieldError::TooManyEntries(MAX_ENTRIES)));
             }
             let (node, anchor) = match event {
                 Event::Scalar(text, style, anchor, tag) => {
@@ -386,45 +395,45 @@ impl<'a> Builder<'a> {
                         self.fault(
                             line,
                             path_of(&open),
-                            Problem::Tag(PrintableText::value(&tag.to_string())),
+                            FieldError::Tag(PrintableText::value(&tag.to_string())),
                         );
                     }
                     let plain = style == ScalarStyle::Plain;
                     let text = Zeroizing::new(text.into_owned());
-                    (Node { line, content: Content::Scalar { text, plain } }, anchor)
+                    (YamlNode { line, content: YamlContent::Scalar { text, plain } }, anchor)
                 }
                 Event::Alias(id) => {
-                    let Some(node) = anchors.get(&id) else { return Err((line, Problem::AliasOfItself)) };
+                    let Some(node) = anchors.get(&id) else { return Err((line, FieldError::AliasOfItself)) };
                     self.unfolded += node.entries();
                     if self.unfolded > MAX_UNFOLDED {
-                        return Err((line, Problem::AliasesUnfold(MAX_UNFOLDED)));
+                        return Err((line, FieldError::AliasesUnfold(MAX_UNFOLDED)));
                     }
                     self.copied += node.bytes();
                     if self.copied > MAX_COPIED << 20 {
-                        return Err((line, Problem::CopiesTooMuch(MAX_COPIED)));
+                        return Err((line, FieldError::CopiesTooMuch(MAX_COPIED)));
                     }
-                    (Node { line, content: node.content.clone() }, 0)
+                    (YamlNode { line, content: node.content.clone() }, 0)
                 }
                 Event::SequenceStart(anchor, tag) | Event::MappingStart(anchor, tag)
                     if open.len() >= MAX_DEPTH || tag.is_some() =>
                 {
-                    let Some(tag) = tag else { return Err((line, Problem::TooDeep(MAX_DEPTH))) };
+                    let Some(tag) = tag else { return Err((line, FieldError::TooDeep(MAX_DEPTH))) };
                     let _ = anchor;
-                    return Err((line, Problem::Tag(PrintableText::value(&tag.to_string()))));
+                    return Err((line, FieldError::Tag(PrintableText::value(&tag.to_string()))));
                 }
                 Event::SequenceStart(anchor, _) => {
                     self.key_must_not_be_here(&open, span)?;
-                    open.push(Open::new(line, anchor, Content::List(Vec::new())));
+                    open.push(Open::new(line, anchor, YamlContent::List(Vec::new())));
                     continue;
                 }
                 Event::MappingStart(anchor, _) => {
                     self.key_must_not_be_here(&open, span)?;
-                    open.push(Open::new(line, anchor, Content::Object(Vec::new())));
+                    open.push(Open::new(line, anchor, YamlContent::Object(Vec::new())));
                     continue;
                 }
                 Event::SequenceEnd | Event::MappingEnd => {
                     let Some(done) = open.pop() else { continue };
-                    (Node { line: done.line, content: done.content }, done.anchor)
+                    (YamlNode { line: done.line, content: done.content }, done.anchor)
                 }
                 Event::DocumentEnd => {
                     anchors.clear();
@@ -435,7 +444,7 @@ impl<'a> Builder<'a> {
             if anchor > 0 {
                 self.copied += node.bytes();
                 if self.copied > MAX_COPIED << 20 {
-                    return Err((line, Problem::CopiesTooMuch(MAX_COPIED)));
+                    return Err((line, FieldError::CopiesTooMuch(MAX_COPIED)));
                 }
                 anchors.insert(anchor, node.clone());
             }
@@ -446,15 +455,15 @@ impl<'a> Builder<'a> {
 
     fn key_must_not_be_here(&self, open: &[Open], span: Span) -> Result<(), Stop> {
         match open.last() {
-            Some(Open { content: Content::Object(_), key: None, .. }) => {
-                Err((span.start.line(), Problem::KeyNotText))
+            Some(Open { content: YamlContent::Object(_), key: None, .. }) => {
+                Err((span.start.line(), FieldError::KeyNotText))
             }
             _ => Ok(()),
         }
     }
 
     /// Puts an entry where it belongs: into the innermost object or list, or among the documents.
-    fn place(&mut self, node: Node, open: &mut [Open]) -> Result<(), Stop> {
+    fn place(&mut self, node: YamlNode, open: &mut [Open]) -> Result<(), Stop> {
         let Some(innermost) = open.last_mut() else {
             self.twice = 0;
             if !node.is_null() {
@@ -463,13 +472,13 @@ impl<'a> Builder<'a> {
             return Ok(());
         };
         let (key, first_line, same) = match (&mut innermost.content, innermost.key.take()) {
-            (Content::Scalar { .. }, _) => return Ok(()),
-            (Content::List(list), _) => {
+            (YamlContent::Scalar { .. }, _) => return Ok(()),
+            (YamlContent::List(list), _) => {
                 list.push(node);
                 return Ok(());
             }
-            (Content::Object(_), None) => return self.name(&node, open),
-            (Content::Object(members), Some(key)) => {
+            (YamlContent::Object(_), None) => return self.name(&node, open),
+            (YamlContent::Object(members), Some(key)) => {
                 let first = innermost.known.get(&key.name).and_then(|index| members.get(*index));
                 let Some((first, value)) = first else {
                     innermost.known.insert(key.name.clone(), members.len());
@@ -481,7 +490,7 @@ impl<'a> Builder<'a> {
         };
         // A path is as long as its names: it is made for those only that are told of.
         if self.twice >= MAX_TWICE {
-            return Err((key.line, Problem::Twice { first: first_line }));
+            return Err((key.line, FieldError::Duplicate { first: first_line }));
         }
         self.twice += 1;
         let here = path_of(open).member(&key.name);
@@ -493,42 +502,42 @@ impl<'a> Builder<'a> {
                 here.as_str(),
             ));
         } else {
-            self.fault(key.line, here, Problem::Twice { first: first_line });
+            self.fault(key.line, here, FieldError::Duplicate { first: first_line });
         }
         Ok(())
     }
 
     /// Takes an entry as the name of the member that comes next.
-    fn name(&mut self, node: &Node, open: &mut [Open]) -> Result<(), Stop> {
-        let Content::Scalar { text, plain } = &node.content else {
-            return Err((node.line, Problem::KeyNotText));
+    fn name(&mut self, node: &YamlNode, open: &mut [Open]) -> Result<(), Stop> {
+        let YamlContent::Scalar { text, plain } = &node.content else {
+            return Err((node.line, FieldError::KeyNotText));
         };
         if text.len() > MAX_NAME {
-            return Err((node.line, Problem::NameTooLong(MAX_NAME)));
+            return Err((node.line, FieldError::NameTooLong(MAX_NAME)));
         }
         if *plain && text.as_str() == "<<" {
-            self.fault(node.line, path_of(open), Problem::MergeKey);
+            self.fault(node.line, path_of(open), FieldError::MergeKey);
         }
         if let Some(innermost) = open.last_mut() {
-            innermost.key = Some(Key { name: text.to_string(), line: node.line });
+            innermost.key = Some(YamlKey { name: text.to_string(), line: node.line });
         }
         Ok(())
     }
 }
 
 impl Open {
-    fn new(line: usize, anchor: usize, content: Content) -> Self {
+    fn new(line: usize, anchor: usize, content: YamlContent) -> Self {
         Self { line, anchor, content, key: None, known: HashMap::new() }
     }
 }
 
 /// Whether two entries are the same but for their lines.
-fn same_value(left: &Node, right: &Node) -> bool {
+fn same_value(left: &YamlNode, right: &YamlNode) -> bool {
     match (&left.content, &right.content) {
-        (Content::List(l), Content::List(r)) => {
+        (YamlContent::List(l), YamlContent::List(r)) => {
             l.len() == r.len() && l.iter().zip(r).all(|(l, r)| same_value(l, r))
         }
-        (Content::Object(l), Content::Object(r)) => {
+        (YamlContent::Object(l), YamlContent::Object(r)) => {
             l.len() == r.len() && l.iter().zip(r).all(|(l, r)| l.0.name == r.0.name && same_value(&l.1, &r.1))
         }
         (l, r) => l == r,
@@ -538,7 +547,7 @@ fn same_value(left: &Node, right: &Node) -> bool {
 /// Where the next entry will stand.
 fn path_of(open: &[Open]) -> FieldPath {
     open.iter().fold(FieldPath::root(), |path, level| match (&level.content, &level.key) {
-        (Content::List(list), _) => path.entry(list.len()),
+        (YamlContent::List(list), _) => path.entry(list.len()),
         (_, Some(key)) => path.member(&key.name),
         (_, None) => path,
     })
@@ -553,8 +562,8 @@ fn syntax(error: &ScanError, text: &str, lines_before: usize) -> Stop {
         .filter(|(index, _)| near.contains(index))
         .find(|(_, content)| content.chars().take_while(|c| c.is_whitespace()).any(|c| c == '\t'));
     match tab {
-        Some((index, _)) => (index + 1 + lines_before, Problem::Tab),
-        None => (line + lines_before, Problem::Syntax(error.info().to_lowercase())),
+        Some((index, _)) => (index + 1 + lines_before, FieldError::Tab),
+        None => (line + lines_before, FieldError::Syntax(error.info().to_lowercase())),
     }
 }
 
@@ -563,9 +572,9 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn read_all(text: &str) -> (Vec<Node>, Vec<String>, Notes) {
+    fn read_all(text: &str) -> (Vec<YamlNode>, Vec<String>, Notes) {
         let mut notes = Notes::new();
-        let (documents, faults) = read(text, &Origin("f".to_owned()), &mut notes);
+        let (documents, faults) = read(text, &SourceName("f".to_owned()), &mut notes);
         (documents, faults.iter().map(ToString::to_string).collect(), notes)
     }
 
@@ -593,7 +602,7 @@ mod tests {
             assert!(scalar(text).is_err(), "{text}");
         }
         for text in ["1_000", "-1_0.5", "0b11", "-0x1F", "0X1F", "+0o17", "0x1_F", "1_0e2"] {
-            assert!(matches!(scalar(text), Err(Problem::Ambiguous { .. })), "{text}");
+            assert!(matches!(scalar(text), Err(FieldError::Ambiguous { .. })), "{text}");
         }
         for text in
             ["0xyz", "0b12", "1.2.3", "12h", "1-2", "2026-11-21", "12:30", "1_a", "0x", "0b", "10.0.0.1"]
@@ -673,9 +682,9 @@ mod tests {
     }
 
     /// The first problem, and how long it took to find.
-    fn stopped(text: &str) -> Problem {
+    fn stopped(text: &str) -> FieldError {
         let begun = std::time::Instant::now();
-        let (_, faults) = read(text, &Origin("f".to_owned()), &mut Notes::new());
+        let (_, faults) = read(text, &SourceName("f".to_owned()), &mut Notes::new());
         assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
         faults.last().unwrap().problem.clone()
     }
@@ -684,21 +693,21 @@ mod tests {
     fn a_long_text_is_not_copied_without_end() {
         let long = "x".repeat(1 << 20);
         let by_aliases = format!("a: &a {long}\nb: [{}]\n", "*a,".repeat(9000));
-        assert_eq!(stopped(&by_aliases), Problem::CopiesTooMuch(MAX_COPIED));
+        assert_eq!(stopped(&by_aliases), FieldError::CopiesTooMuch(MAX_COPIED));
         let by_anchors: String = (0..60).map(|depth| format!("&a{depth} [")).collect();
         let by_anchors = format!("{by_anchors}{long}{}", "]".repeat(60));
-        assert_eq!(stopped(&by_anchors), Problem::CopiesTooMuch(MAX_COPIED));
+        assert_eq!(stopped(&by_anchors), FieldError::CopiesTooMuch(MAX_COPIED));
     }
 
     #[test]
     fn long_names_do_not_make_every_path_long() {
         let long = "x".repeat(1 << 20);
         let text = format!("? {long}\n: [{}]\n", "0,".repeat(100_000));
-        assert_eq!(stopped(&text), Problem::NameTooLong(MAX_NAME));
+        assert_eq!(stopped(&text), FieldError::NameTooLong(MAX_NAME));
         let deep: String = (0..60).map(|_| format!("{{\"{}\":", "x".repeat(1000))).collect();
         let text = format!("{deep}[{}0]{}", "0,".repeat(150_000), "}".repeat(60));
         let begun = std::time::Instant::now();
-        let (documents, faults) = read(&text, &Origin("f".to_owned()), &mut Notes::new());
+        let (documents, faults) = read(&text, &SourceName("f".to_owned()), &mut Notes::new());
         assert!(faults.is_empty() && documents.len() == 1);
         assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
     }
@@ -706,6 +715,6 @@ mod tests {
     #[test]
     fn very_many_members_that_stand_twice_end_the_reading() {
         let text = "a: 1\n".repeat(100_000);
-        assert!(matches!(stopped(&text), Problem::Twice { .. }));
+        assert!(matches!(stopped(&text), FieldError::Duplicate { .. }));
     }
 }

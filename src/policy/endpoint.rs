@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::user::Role;
-use crate::util::diagnostic::Fault;
+use crate::util::diagnostic::Diagnostic;
 use crate::util::kind::Kind;
 use crate::util::printable::PrintableText;
 use crate::util::suggest::nearest;
@@ -181,7 +181,7 @@ impl fmt::Display for Endpoint {
 #[error("unknown endpoint {}", PrintableText::name(.0))]
 pub struct EndpointError(pub String);
 
-impl Fault for EndpointError {
+impl Diagnostic for EndpointError {
     fn kind(&self) -> Kind {
         Kind::EndpointUnknown
     }

@@ -11,7 +11,7 @@ use crate::key::Algorithm;
 use crate::token::{Claims, Verified};
 use crate::util::quote::quote;
 use crate::util::secret::SecretText;
-use crate::util::time::{Timestamp, span_for_people};
+use crate::util::time::{Timestamp, human_span};
 
 /// How far `nbf` may lie ahead, in seconds.
 const NOT_BEFORE_LEEWAY: i64 = 5 * 60;
@@ -40,7 +40,7 @@ pub struct Expected<'a> {
 }
 
 /// Judges an ID token; all checks are made, so that a report can show them together.
-pub fn judge(token: &Verified, expected: &Expected<'_>, now: Timestamp) -> Verdict {
+pub fn evaluate(token: &Verified, expected: &Expected<'_>, now: Timestamp) -> Verdict {
     let mut verdict = Verdict::new();
     let claims = token.claims();
     algorithm(&mut verdict, token.algorithm(), expected.algorithms);
@@ -262,7 +262,7 @@ fn auth_time(verdict: &mut Verdict, claims: &Claims, max_age: i64, now: Timestam
             format!(
                 "the login at the provider was {}, wanted at most {}",
                 ago(now, login),
-                span_for_people(max_age.unsigned_abs())
+                human_span(max_age.unsigned_abs())
             ),
             Some("log out at the provider and log in again".to_owned()),
         );
@@ -270,11 +270,11 @@ fn auth_time(verdict: &mut Verdict, claims: &Claims, max_age: i64, now: Timestam
 }
 
 fn ago(now: Timestamp, then: Timestamp) -> String {
-    format!("{} ago", span_for_people(now.since(then).unsigned_abs()))
+    format!("{} ago", human_span(now.since(then).unsigned_abs()))
 }
 
 fn ahead(then: Timestamp, now: Timestamp) -> String {
-    span_for_people(then.since(now).unsigned_abs())
+    human_span(then.since(now).unsigned_abs())
 }
 
 fn nonce(verdict: &mut Verdict, claims: &Claims, wanted: &SecretText) {
@@ -321,7 +321,7 @@ mod tests {
 
     use super::*;
     use crate::key::{PrivateKey, SigningKey};
-    use crate::token::{Heading, Unverified, issue, verify};
+    use crate::token::{HeaderParams, Unverified, issue, verify};
 
     const NOW: Timestamp = Timestamp(1_000_000);
 
@@ -338,7 +338,7 @@ mod tests {
             claims.set(name, value);
         }
         let key = SigningKey::private(PrivateKey::generate(Algorithm::Es256).unwrap()).unwrap();
-        let text = issue(&Heading::for_key(&key), &claims, &key).unwrap();
+        let text = issue(&HeaderParams::for_key(&key), &claims, &key).unwrap();
         verify(Unverified::parse(text.expose()).unwrap(), &[key.verifying_key()]).unwrap()
     }
 
@@ -359,8 +359,8 @@ mod tests {
             subject: Some("s1"),
             max_age: change.get("auth_time").map(|_| 300),
         };
-        let verdict = judge(&token(change), &expected, NOW);
-        assert_eq!(verdict.admits(), verdict.first_failure().is_none());
+        let verdict = evaluate(&token(change), &expected, NOW);
+        assert_eq!(verdict.accepts(), verdict.first_failure().is_none());
         verdict.first_failure().map_or("-", |finding| finding.check).to_owned()
     }
 
@@ -428,19 +428,19 @@ mod tests {
             max_age: None,
         };
         let token = token(&json!({"nonce": null, "at_hash": "of another"}));
-        let verdict = judge(&token, &expected, NOW);
+        let verdict = evaluate(&token, &expected, NOW);
         assert_eq!(verdict.first_failure().map(|finding| finding.check), Some("algorithm"));
         expected.algorithms = &[Algorithm::Rs256, Algorithm::Es256];
-        assert!(judge(&token, &expected, NOW).admits());
+        assert!(evaluate(&token, &expected, NOW).accepts());
         expected.max_age = Some(300);
-        let verdict = judge(&token, &expected, NOW);
+        let verdict = evaluate(&token, &expected, NOW);
         assert_eq!(verdict.first_failure().map(|finding| finding.check), Some("auth-time"));
     }
 
     #[test]
     fn userinfo_of_another_person_is_not_used() {
         let token = token(&json!({}));
-        let about = |value: Value| judge_userinfo(&token, value.as_object().unwrap()).admits();
+        let about = |value: Value| judge_userinfo(&token, value.as_object().unwrap()).accepts();
         assert!(about(json!({"sub": "s1", "name": "x"})));
         for other in [json!({"sub": "s2"}), json!({"sub": "S1"}), json!({}), json!({"sub": 1})] {
             assert!(!about(other.clone()), "{other}");

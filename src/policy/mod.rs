@@ -17,5 +17,5 @@ pub mod times;
 pub mod verdict;
 
 pub use endpoint::{Endpoint, EndpointError};
-pub use rules::{Account, AllowedAddresses, Rules, ServerNote, ServerState, Signer};
-pub use verdict::{Detail, Finding, Reason, State, Verdict};
+pub use rules::{Account, AllowedAddresses, ServerNote, ServerRules, ServerState, Signer};
+pub use verdict::{CheckState, Finding, Reason, Verbosity, Verdict};

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use crate::token::Claims;
 use crate::token::json::kind;
 use crate::user::{Role, Username, UsernameError};
-use crate::util::diagnostic::Fault;
+use crate::util::diagnostic::Diagnostic;
 use crate::util::kind::Kind;
 use crate::util::note::Notes;
 use crate::util::quote::quote;
@@ -29,7 +29,7 @@ pub struct OidcIdentity {
 
 /// Why what a provider says makes nobody.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum OidcIdentityFault {
+pub enum OidcIdentityError {
     /// Neither userinfo nor the ID token has the claim with the username.
     #[error("the provider gives no username: neither userinfo nor the ID token has 'preferred_username'")]
     NoUsername,
@@ -37,16 +37,16 @@ pub enum OidcIdentityFault {
     #[error("the provider's 'preferred_username' is {0}, wanted a text")]
     NotText(&'static str),
     /// The name is not fit for a user.
-    #[error("the provider's username can't be used: {0}")]
-    Unfit(#[from] UsernameError),
+    #[error("the provider's username cannot be used: {0}")]
+    InvalidUsername(#[from] UsernameError),
 }
 
-impl Fault for OidcIdentityFault {
+impl Diagnostic for OidcIdentityError {
     fn kind(&self) -> Kind {
         match self {
             Self::NoUsername => Kind::ProviderNoUsername,
             Self::NotText(_) => Kind::ProviderUsernameType,
-            Self::Unfit(_) => Kind::ProviderUsernameInvalid,
+            Self::InvalidUsername(_) => Kind::ProviderUsernameInvalid,
         }
     }
 
@@ -62,13 +62,13 @@ impl Fault for OidcIdentityFault {
 /// otherwise that of the ID token. `username` is what a login role found, and comes first.
 ///
 /// # Errors
-/// [`OidcIdentityFault`].
+/// [`OidcIdentityError`].
 pub fn identify(
     id_token: &Claims,
     userinfo: Option<&Map<String, Value>>,
     username: Option<&str>,
     notes: &mut Notes,
-) -> Result<OidcIdentity, OidcIdentityFault> {
+) -> Result<OidcIdentity, OidcIdentityError> {
     // An empty string says as little as a missing claim.
     let is_there = |value: &&Value| !value.is_null() && value.as_str() != Some("");
     let claim = |name: &str| {
@@ -80,8 +80,8 @@ pub fn identify(
     let username = match (username, claim("preferred_username")) {
         (Some(found), _) => found.to_owned(),
         (None, Some(Value::String(found))) => found.clone(),
-        (None, Some(other)) => return Err(OidcIdentityFault::NotText(kind(other))),
-        (None, None) => return Err(OidcIdentityFault::NoUsername),
+        (None, Some(other)) => return Err(OidcIdentityError::NotText(kind(other))),
+        (None, None) => return Err(OidcIdentityError::NoUsername),
     };
     let username: Username = username.parse()?;
     let mut roles = Vec::new();
@@ -152,7 +152,7 @@ mod tests {
 
     use super::*;
 
-    fn map(id_token: Value, userinfo: Value) -> Result<OidcIdentity, OidcIdentityFault> {
+    fn map(id_token: Value, userinfo: Value) -> Result<OidcIdentity, OidcIdentityError> {
         let Value::Object(id_token) = id_token else { panic!() };
         identify(&Claims::from(id_token), userinfo.as_object(), None, &mut Notes::new())
     }
@@ -208,16 +208,16 @@ mod tests {
 
     #[test]
     fn a_missing_or_unfit_username_is_refused() {
-        assert_eq!(map(json!({"sub": "x", "name": "X"}), json!({})), Err(OidcIdentityFault::NoUsername));
+        assert_eq!(map(json!({"sub": "x", "name": "X"}), json!({})), Err(OidcIdentityError::NoUsername));
         assert!(matches!(
             map(json!({"preferred_username": 7}), json!({})),
-            Err(OidcIdentityFault::NotText(_))
+            Err(OidcIdentityError::NotText(_))
         ));
         let empty = map(json!({"preferred_username": ""}), json!({"preferred_username": ""}));
-        assert_eq!(empty, Err(OidcIdentityFault::NoUsername));
+        assert_eq!(empty, Err(OidcIdentityError::NoUsername));
         for name in ["a\u{0}", " a", "a\u{202e}b"] {
             let refused = map(json!({"preferred_username": name}), json!({}));
-            assert!(matches!(refused, Err(OidcIdentityFault::Unfit(_))), "{name:?}: {refused:?}");
+            assert!(matches!(refused, Err(OidcIdentityError::InvalidUsername(_))), "{name:?}: {refused:?}");
         }
     }
 

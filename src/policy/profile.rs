@@ -12,7 +12,7 @@ use super::scope::{Family, Operation, Scopes};
 use super::verdict::Verdict;
 use crate::util::quote::{escape, quote};
 use crate::util::suggest::nearest;
-use crate::util::time::span_for_people;
+use crate::util::time::human_span;
 
 /// The audience for any service in the WLCG profile.
 pub const WLCG_ANY: &str = "https://wlcg.cern.ch/jwt/v1/any";
@@ -353,9 +353,9 @@ impl Ladder<'_> {
         )]
         let life = (end - issued) as i64;
         if WLCG_LIFE.contains(&life) {
-            self.verdict.holds("life", span_for_people(life.unsigned_abs()));
+            self.verdict.holds("life", human_span(life.unsigned_abs()));
         } else {
-            let span = span_for_people(life.unsigned_abs());
+            let span = human_span(life.unsigned_abs());
             let reason =
                 format!("lives {span}; the WLCG profile has 15 minutes to 6 hours for an access token");
             self.verdict.warns("life", reason, None);
@@ -502,7 +502,7 @@ mod tests {
         value.as_object().unwrap().clone()
     }
 
-    fn good() -> Map<String, Value> {
+    fn is_valid() -> Map<String, Value> {
         object(json!({"iss": "https://i.example", "sub": "jane", "aud": WLCG_ANY, "exp": 4600, "iat": 1000,
             "nbf": 940, "jti": "x", "wlcg.ver": "1.0", "scope": "storage.read:/"}))
     }
@@ -515,30 +515,30 @@ mod tests {
 
     #[test]
     fn a_token_by_the_rules_is_admitted_without_a_word() {
-        let verdict = verdict(Profile::Wlcg, &good());
-        assert!(verdict.admits(), "{verdict:?}");
-        assert!(verdict.findings().iter().all(|f| f.state == super::super::State::Holds), "{verdict:?}");
+        let verdict = verdict(Profile::Wlcg, &is_valid());
+        assert!(verdict.accepts(), "{verdict:?}");
+        assert!(verdict.findings().iter().all(|f| f.state == super::super::CheckState::Pass), "{verdict:?}");
     }
 
     #[test]
     fn a_life_of_a_quarter_of_an_hour_to_six_hours_is_not_remarked_on() {
         for (life, wanted) in [(899, false), (900, true), (21_600, true), (21_601, false)] {
-            let mut payload = good();
+            let mut payload = is_valid();
             payload.insert("exp".to_owned(), json!(1_000 + life));
             let verdict = verdict(Profile::Wlcg, &payload);
             let finding = verdict.findings().iter().find(|finding| finding.check == "life").unwrap();
-            assert_eq!(finding.state == super::super::State::Holds, wanted, "{life}");
-            assert!(verdict.admits(), "{life}");
+            assert_eq!(finding.state == super::super::CheckState::Pass, wanted, "{life}");
+            assert!(verdict.accepts(), "{life}");
         }
     }
 
     #[test]
     fn every_required_claim_is_missed() {
         for name in ["iss", "sub", "aud", "exp", "iat", "jti", "wlcg.ver", "scope"] {
-            let mut payload = good();
+            let mut payload = is_valid();
             payload.remove(name);
             let verdict = verdict(Profile::Wlcg, &payload);
-            assert!(!verdict.admits(), "{name}");
+            assert!(!verdict.accepts(), "{name}");
             let reason = verdict.first_failure().unwrap().reason.clone();
             assert!(reason.contains(&format!("'{name}'")), "{name}: {reason}");
         }
@@ -556,9 +556,9 @@ mod tests {
             (json!(1.0), false),
             (json!(null), false),
         ] {
-            let mut payload = good();
+            let mut payload = is_valid();
             payload.insert("wlcg.ver".to_owned(), version.clone());
-            assert_eq!(verdict(Profile::Wlcg, &payload).admits(), admitted, "{version}");
+            assert_eq!(verdict(Profile::Wlcg, &payload).accepts(), admitted, "{version}");
         }
     }
 
@@ -580,14 +580,14 @@ mod tests {
 
     #[test]
     fn the_other_profiles_any_is_a_fault() {
-        let mut payload = good();
+        let mut payload = is_valid();
         payload.insert("aud".to_owned(), json!(["ANY"]));
-        assert!(!verdict(Profile::Wlcg, &payload).admits());
+        assert!(!verdict(Profile::Wlcg, &payload).accepts());
         payload.remove("wlcg.ver");
         payload.insert("ver".to_owned(), json!("scitoken:2.0"));
-        assert!(verdict(Profile::SciTokens2, &payload).admits());
+        assert!(verdict(Profile::SciTokens2, &payload).accepts());
         payload.insert("aud".to_owned(), json!(WLCG_ANY));
-        assert!(!verdict(Profile::SciTokens2, &payload).admits());
+        assert!(!verdict(Profile::SciTokens2, &payload).accepts());
     }
 
     #[test]
@@ -606,7 +606,7 @@ mod tests {
     #[test]
     fn empty_required_text_is_a_failure() {
         for name in ["sub", "jti"] {
-            let mut payload = good();
+            let mut payload = is_valid();
             payload.insert(name.to_owned(), json!(""));
             let verdict = verdict(Profile::Wlcg, &payload);
             let failure = verdict.first_failure().unwrap();

@@ -5,7 +5,7 @@ use crate::user::{Role, User};
 
 /// The server's settings that a decision depends on.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Rules {
+pub struct ServerRules {
     /// The user must be in the user table, whose roles count.
     pub validate_user: bool,
     /// The `iss` for which the cross-login key counts.
@@ -90,7 +90,7 @@ pub enum Signer {
     /// The trusted issuer: `CROSS_LOGIN_JWT_PUBLIC_KEY`.
     CrossLogin,
     /// All who share the HMAC secret: `CROSS_LOGIN_JWT_HS512_KEY`.
-    Shared,
+    HmacSecret,
     /// The owner of a key given as an option, in the place of whichever belongs there.
     Given,
 }
@@ -102,7 +102,7 @@ impl Signer {
         match self {
             Self::Own => "JWT_PUBLIC_KEY",
             Self::CrossLogin => "CROSS_LOGIN_JWT_PUBLIC_KEY",
-            Self::Shared => "CROSS_LOGIN_JWT_HS512_KEY",
+            Self::HmacSecret => "CROSS_LOGIN_JWT_HS512_KEY",
             Self::Given => "the given key",
         }
     }
@@ -112,11 +112,11 @@ impl Signer {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Account<'a> {
     /// The table was not read: there is no database, or nothing to look up.
-    Unasked,
+    NotQueried,
     /// There is no such user.
     Missing,
     /// The row is malformed; the server cannot read it either.
-    Broken(&'a str),
+    Invalid(&'a str),
     /// The user's record.
     Known(&'a User),
 }

@@ -17,7 +17,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::util::diagnostic::Fault;
+use crate::util::diagnostic::Diagnostic;
 use crate::util::kind::Kind;
 use crate::util::quote::{escape, quote};
 use crate::util::suggest::nearest;
@@ -149,7 +149,7 @@ impl fmt::Display for Operation {
 
 /// Why a path is not taken, in a scope or in a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum PathFault {
+pub enum ScopePathError {
     /// Nothing after the colon, or no colon.
     #[error("has no path")]
     Missing,
@@ -173,7 +173,7 @@ pub enum PathFault {
     EscapedSlash,
     /// `%` without two hexadecimal digits.
     #[error("has a broken percent escape in its path")]
-    BrokenEscape,
+    InvalidEscape,
     /// Escapes whose bytes are not UTF-8.
     #[error("has percent escapes in its path that are not UTF-8")]
     NotUtf8,
@@ -183,7 +183,7 @@ pub enum PathFault {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ScopePath {
     segments: Vec<String>,
-    /// A slash at the end: what is in the folder, not a file of that name.
+    /// A slash at the end: what is in the directory, not a file of that name.
     within: bool,
 }
 
@@ -191,19 +191,19 @@ impl ScopePath {
     /// Reads a path as it stands in a scope or a request.
     ///
     /// # Errors
-    /// [`PathFault`] for one that is not absolute and normal: two services could read it
+    /// [`ScopePathError`] for one that is not absolute and normal: two services could read it
     /// differently.
-    pub fn parse(text: &str) -> Result<Self, PathFault> {
+    pub fn parse(text: &str) -> Result<Self, ScopePathError> {
         let inner = match text.strip_prefix('/') {
             Some(inner) => inner,
-            None if text.is_empty() => return Err(PathFault::Missing),
-            None => return Err(PathFault::Relative),
+            None if text.is_empty() => return Err(ScopePathError::Missing),
+            None => return Err(ScopePathError::Relative),
         };
         if inner.is_empty() {
             return Ok(Self { segments: Vec::new(), within: true });
         }
         let (inner, within) = match inner.strip_suffix('/') {
-            Some(folder) => (folder, true),
+            Some(directory) => (directory, true),
             None => (inner, false),
         };
         let segments = inner.split('/').map(segment).collect::<Result<_, _>>()?;
@@ -211,7 +211,7 @@ impl ScopePath {
     }
 
     /// Whether a right on this path is one on `wanted`: by whole segments, with `/foo/` covering
-    /// what is in the folder but no file `/foo`.
+    /// what is in the directory but no file `/foo`.
     #[must_use]
     pub fn covers(&self, wanted: &Self) -> bool {
         let length = self.segments.len();
@@ -238,7 +238,7 @@ impl fmt::Display for ScopePath {
     }
 }
 
-fn segment(text: &str) -> Result<String, PathFault> {
+fn segment(text: &str) -> Result<String, ScopePathError> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {
@@ -247,37 +247,37 @@ fn segment(text: &str) -> Result<String, PathFault> {
             continue;
         }
         let mut digit = || rest.next().and_then(|b| char::from(b).to_digit(16));
-        let (Some(high), Some(low)) = (digit(), digit()) else { return Err(PathFault::BrokenEscape) };
+        let (Some(high), Some(low)) = (digit(), digit()) else { return Err(ScopePathError::InvalidEscape) };
         match u8::try_from(high * 16 + low) {
-            Ok(b'/') => return Err(PathFault::EscapedSlash),
+            Ok(b'/') => return Err(ScopePathError::EscapedSlash),
             Ok(decoded) => bytes.push(decoded),
-            Err(_) => return Err(PathFault::BrokenEscape),
+            Err(_) => return Err(ScopePathError::InvalidEscape),
         }
     }
-    let decoded = String::from_utf8(bytes).map_err(|_| PathFault::NotUtf8)?;
+    let decoded = String::from_utf8(bytes).map_err(|_| ScopePathError::NotUtf8)?;
     match decoded.as_str() {
-        "" => Err(PathFault::EmptySegment),
-        "." | ".." => Err(PathFault::Dots),
-        other if other.contains('\\') => Err(PathFault::Backslash),
-        other if other.chars().any(char::is_control) => Err(PathFault::Control),
+        "" => Err(ScopePathError::EmptySegment),
+        "." | ".." => Err(ScopePathError::Dots),
+        other if other.contains('\\') => Err(ScopePathError::Backslash),
+        other if other.chars().any(char::is_control) => Err(ScopePathError::Control),
         _ => Ok(decoded),
     }
 }
 
 /// Why a part of a scope grants nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ScopeFault {
+pub enum ScopeError {
     /// A path that is missing or not taken.
     #[error("{} {fault}", quote(.scope))]
     Path {
         /// The part.
         scope: String,
         /// What is wrong with its path.
-        fault: PathFault,
+        fault: ScopePathError,
     },
     /// A path where there is none.
     #[error("{} has a path, and {operation} takes none", quote(.scope))]
-    PathUnwanted {
+    UnexpectedPath {
         /// The part.
         scope: String,
         /// Its operation.
@@ -288,7 +288,7 @@ pub enum ScopeFault {
     StorageWrite(String),
     /// Something under `storage.` or `compute.` that is none, or a known one in another case.
     #[error("{} is no scope of any profile{}", quote(.scope), suggestion(*.near))]
-    Misspelt {
+    Misspelled {
         /// The part.
         scope: String,
         /// The nearest known operation.
@@ -308,7 +308,7 @@ fn suggestion(near: Option<Operation>) -> String {
     near.map_or_else(String::new, |operation| format!(": did you mean '{operation}'?"))
 }
 
-impl ScopeFault {
+impl ScopeError {
     /// What to write instead.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
@@ -317,7 +317,7 @@ impl ScopeFault {
                 "write storage.create:/PATH for new files, storage.modify:/PATH to overwrite and delete too"
                     .to_owned(),
             ),
-            Self::Path { scope, fault: PathFault::Missing | PathFault::Relative } => {
+            Self::Path { scope, fault: ScopePathError::Missing | ScopePathError::Relative } => {
                 let operation = scope.split(':').next().unwrap_or_default();
                 Some(format!("write {}:/ to mean everything", escape(operation)))
             }
@@ -339,17 +339,17 @@ pub enum Grant {
 
 /// One part of a scope.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Part {
+pub struct ScopePart {
     /// As it stands.
     pub text: String,
     /// What it grants, or why nothing.
-    pub grant: Result<Grant, ScopeFault>,
+    pub grant: Result<Grant, ScopeError>,
 }
 
 /// A whole `scope` claim.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Scopes {
-    parts: Vec<Part>,
+    parts: Vec<ScopePart>,
     spare_blanks: bool,
 }
 
@@ -357,10 +357,10 @@ impl Scopes {
     /// Takes a `scope` claim apart. It never fails: each part is good or bad by itself.
     #[must_use]
     pub fn parse(text: &str) -> Self {
-        let parts: Vec<Part> = text
+        let parts: Vec<ScopePart> = text
             .split(' ')
             .filter(|part| !part.is_empty())
-            .map(|part| Part { text: part.to_owned(), grant: grant(part) })
+            .map(|part| ScopePart { text: part.to_owned(), grant: grant(part) })
             .collect();
         let spare_blanks = !parts.is_empty() && text.split(' ').any(str::is_empty);
         Self { parts, spare_blanks }
@@ -368,7 +368,7 @@ impl Scopes {
 
     /// The parts in order.
     #[must_use]
-    pub fn parts(&self) -> &[Part] {
+    pub fn parts(&self) -> &[ScopePart] {
         &self.parts
     }
 
@@ -386,14 +386,14 @@ impl Scopes {
     }
 
     /// What is wrong with its parts.
-    pub fn faults(&self) -> impl Iterator<Item = &ScopeFault> {
+    pub fn faults(&self) -> impl Iterator<Item = &ScopeError> {
         self.parts.iter().filter_map(|part| part.grant.as_ref().err())
     }
 
     /// Whether this scope permits what is asked for. The names of both families count in every
     /// token, as they do for the validators that services are built with; one that its profile
     /// does not have is a remark of [`super::profile::check`].
-    pub fn permits(&self, request: &Request) -> Answer {
+    pub fn permits(&self, request: &AccessRequest) -> ScopeDecision {
         let granting = self.parts.iter().find(|part| match &part.grant {
             Ok(Grant::Path(operation, path)) => {
                 operation.implies(request.operation)
@@ -403,15 +403,15 @@ impl Scopes {
             Ok(Grant::Other) | Err(_) => false,
         });
         if let Some(part) = granting {
-            return Answer::Permitted { by: part.text.clone() };
+            return ScopeDecision::Permitted { by: part.text.clone() };
         }
-        let same = |part: &&Part| part.text.split(':').next() == Some(request.operation.name());
-        Answer::Refused(match self.parts.iter().filter(same).map(|part| &part.grant).next() {
-            Some(Err(fault)) => Refusal::Malformed(fault.clone()),
-            Some(Ok(_)) => Refusal::OtherPaths(
+        let same = |part: &&ScopePart| part.text.split(':').next() == Some(request.operation.name());
+        ScopeDecision::Denied(match self.parts.iter().filter(same).map(|part| &part.grant).next() {
+            Some(Err(fault)) => ScopeDenial::Malformed(fault.clone()),
+            Some(Ok(_)) => ScopeDenial::OtherPaths(
                 self.parts.iter().filter(same).map(|part| part.text.clone()).collect::<Vec<_>>().join(" "),
             ),
-            None => Refusal::NotGranted,
+            None => ScopeDenial::NotGranted,
         })
     }
 
@@ -422,7 +422,7 @@ impl Scopes {
     }
 }
 
-fn in_words(grant: &Result<Grant, ScopeFault>) -> String {
+fn in_words(grant: &Result<Grant, ScopeError>) -> String {
     match grant {
         Ok(Grant::Path(operation, path)) => {
             let shown = escape(&path.to_string());
@@ -435,15 +435,15 @@ fn in_words(grant: &Result<Grant, ScopeFault>) -> String {
         }
         Ok(Grant::Plain(operation)) => format!("may {}", operation.in_words()),
         Ok(Grant::Other) => "no storage or compute right".to_owned(),
-        Err(ScopeFault::Path { fault, .. }) => format!("grants nothing: {fault}"),
-        Err(ScopeFault::PathUnwanted { operation, .. }) => {
+        Err(ScopeError::Path { fault, .. }) => format!("grants nothing: {fault}"),
+        Err(ScopeError::UnexpectedPath { operation, .. }) => {
             format!("grants nothing: {operation} takes no path")
         }
-        Err(ScopeFault::StorageWrite(_)) => "grants nothing: no such scope".to_owned(),
-        Err(ScopeFault::Misspelt { near, .. }) => {
+        Err(ScopeError::StorageWrite(_)) => "grants nothing: no such scope".to_owned(),
+        Err(ScopeError::Misspelled { near, .. }) => {
             format!("grants nothing: no such scope{}", suggestion(*near))
         }
-        Err(ScopeFault::Character { .. }) => "grants nothing: it has a character no scope has".to_owned(),
+        Err(ScopeError::Character { .. }) => "grants nothing: it has a character no scope has".to_owned(),
     }
 }
 
@@ -454,7 +454,7 @@ fn is_scope_character(character: char) -> bool {
         || (!character.is_ascii() && !character.is_control() && !character.is_whitespace())
 }
 
-fn grant(part: &str) -> Result<Grant, ScopeFault> {
+fn grant(part: &str) -> Result<Grant, ScopeError> {
     let scope = || part.to_owned();
     let (name, path) = match part.split_once(':') {
         Some((name, path)) => (name, Some(path)),
@@ -462,12 +462,12 @@ fn grant(part: &str) -> Result<Grant, ScopeFault> {
     };
     let operation = Operation::ALL.into_iter().find(|operation| operation.name() == name);
     // A backslash in a path has a name of its own; anything else that no scope has comes first.
-    let path_fault = |fault| ScopeFault::Path { scope: scope(), fault };
+    let path_fault = |fault| ScopeError::Path { scope: scope(), fault };
     if let Some(character) = part.chars().find(|c| !is_scope_character(*c)) {
         return Err(match (operation, character) {
-            (Some(_), '\\') => path_fault(PathFault::Backslash),
-            (Some(_), '\0') => path_fault(PathFault::Control),
-            _ => ScopeFault::Character { scope: scope(), character },
+            (Some(_), '\\') => path_fault(ScopePathError::Backslash),
+            (Some(_), '\0') => path_fault(ScopePathError::Control),
+            _ => ScopeError::Character { scope: scope(), character },
         });
     }
     match (operation, path) {
@@ -476,8 +476,8 @@ fn grant(part: &str) -> Result<Grant, ScopeFault> {
             Ok(Grant::Path(operation, path))
         }
         (Some(operation), None) => Ok(Grant::Plain(operation)),
-        (Some(operation), Some(_)) => Err(ScopeFault::PathUnwanted { scope: scope(), operation }),
-        (None, _) if name == "storage.write" => Err(ScopeFault::StorageWrite(scope())),
+        (Some(operation), Some(_)) => Err(ScopeError::UnexpectedPath { scope: scope(), operation }),
+        (None, _) if name == "storage.write" => Err(ScopeError::StorageWrite(scope())),
         (None, _) => {
             let lower = name.to_ascii_lowercase();
             let other_case = Operation::ALL.into_iter().find(|operation| operation.name() == lower);
@@ -485,7 +485,7 @@ fn grant(part: &str) -> Result<Grant, ScopeFault> {
                 let known = Operation::ALL.map(Operation::name);
                 let near = nearest(name, known)
                     .and_then(|near| Operation::ALL.into_iter().find(|operation| operation.name() == near));
-                return Err(ScopeFault::Misspelt { scope: scope(), near: other_case.or(near) });
+                return Err(ScopeError::Misspelled { scope: scope(), near: other_case.or(near) });
             }
             Ok(Grant::Other)
         }
@@ -495,17 +495,17 @@ fn grant(part: &str) -> Result<Grant, ScopeFault> {
 /// The answer to a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
-pub enum Answer {
+pub enum ScopeDecision {
     /// Yes.
     Permitted {
         /// The part of the scope that grants it.
         by: String,
     },
     /// No.
-    Refused(Refusal),
+    Denied(ScopeDenial),
 }
 
-impl Answer {
+impl ScopeDecision {
     /// Whether the answer is yes.
     #[must_use]
     pub const fn is_permitted(&self) -> bool {
@@ -515,7 +515,7 @@ impl Answer {
 
 /// Why a scope does not permit something.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum ScopeDenial {
     /// Nothing in it is about the operation.
     #[error("nothing in the scope grants it")]
     NotGranted,
@@ -524,12 +524,12 @@ pub enum Refusal {
     OtherPaths(String),
     /// The part that was meant to grant it is malformed.
     #[error("{0}")]
-    Malformed(ScopeFault),
+    Malformed(ScopeError),
 }
 
 /// What somebody wants to do: `storage.read:/x/y`, `compute.create`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Request {
+pub struct AccessRequest {
     operation: Operation,
     path: Option<ScopePath>,
 }
@@ -546,11 +546,11 @@ pub enum RequestError {
         /// The request.
         request: String,
         /// What is wrong with its path.
-        fault: PathFault,
+        fault: ScopePathError,
     },
     /// A path where there is none.
     #[error("{} has a path, and {operation} takes none", quote(.request))]
-    PathUnwanted {
+    UnexpectedPath {
         /// The request.
         request: String,
         /// Its operation.
@@ -558,12 +558,12 @@ pub enum RequestError {
     },
 }
 
-impl Fault for RequestError {
+impl Diagnostic for RequestError {
     fn kind(&self) -> Kind {
         match self {
             Self::Unknown(_) => Kind::ScopeOperationUnknown,
             Self::Path { .. } => Kind::ScopePathInvalid,
-            Self::PathUnwanted { .. } => Kind::ScopePathNotAllowed,
+            Self::UnexpectedPath { .. } => Kind::ScopePathNotAllowed,
         }
     }
 
@@ -580,12 +580,12 @@ impl Fault for RequestError {
             Self::Path { .. } => {
                 Some("write OPERATION:/an/absolute/path, such as storage.read:/x/y".to_owned())
             }
-            Self::PathUnwanted { operation, .. } => Some(format!("write {operation}")),
+            Self::UnexpectedPath { operation, .. } => Some(format!("write {operation}")),
         }
     }
 }
 
-impl Request {
+impl AccessRequest {
     /// The operation asked for.
     #[must_use]
     pub const fn operation(&self) -> Operation {
@@ -599,7 +599,7 @@ impl Request {
     }
 }
 
-impl FromStr for Request {
+impl FromStr for AccessRequest {
     type Err = RequestError;
 
     /// Reads `OPERATION:PATH`, or `OPERATION` alone where it has no path; `/` is no path then, as
@@ -620,12 +620,12 @@ impl FromStr for Request {
         }
         match path {
             None | Some("/") => Ok(Self { operation, path: None }),
-            Some(_) => Err(RequestError::PathUnwanted { request: text.to_owned(), operation }),
+            Some(_) => Err(RequestError::UnexpectedPath { request: text.to_owned(), operation }),
         }
     }
 }
 
-impl fmt::Display for Request {
+impl fmt::Display for AccessRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.path {
             Some(path) => write!(f, "{}:{path}", self.operation),
@@ -639,7 +639,9 @@ mod tests {
     use super::*;
 
     fn permits(scope: &str, request: &str) -> bool {
-        request.parse::<Request>().is_ok_and(|request| Scopes::parse(scope).permits(&request).is_permitted())
+        request
+            .parse::<AccessRequest>()
+            .is_ok_and(|request| Scopes::parse(scope).permits(&request).is_permitted())
     }
 
     #[test]
@@ -652,7 +654,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_is_covered_by_whole_segments() {
+    fn a_directory_is_covered_by_whole_segments() {
         assert!(permits("storage.read:/foo", "storage.read:/foo"));
         assert!(permits("storage.read:/foo", "storage.read:/foo/"));
         assert!(permits("storage.read:/foo/", "storage.read:/foo/"));
@@ -664,10 +666,10 @@ mod tests {
 
     #[test]
     fn a_refused_scope_says_why() {
-        let request: Request = "storage.read:/x".parse().unwrap();
+        let request: AccessRequest = "storage.read:/x".parse().unwrap();
         let refused = |scope: &str| match Scopes::parse(scope).permits(&request) {
-            Answer::Refused(refusal) => refusal.to_string(),
-            Answer::Permitted { by } => panic!("permitted by {by}"),
+            ScopeDecision::Denied(refusal) => refusal.to_string(),
+            ScopeDecision::Permitted { by } => panic!("permitted by {by}"),
         };
         assert_eq!(refused("storage.read"), "'storage.read' has no path");
         assert_eq!(refused("storage.read:/y openid"), "the scope grants it only as 'storage.read:/y'");

@@ -3,36 +3,36 @@
 
 use super::endpoint::Endpoint;
 use super::remedy::rights_in_words;
-pub use super::rules::{Account, AllowedAddresses, Rules, ServerNote, ServerState, Signer};
+pub use super::rules::{Account, AllowedAddresses, ServerNote, ServerRules, ServerState, Signer};
 use super::subject::Subject;
 pub use super::subject::kept_roles;
 use super::times::{self, IssuedAt};
-use super::verdict::{Detail, Verdict};
+use super::verdict::{Verbosity, Verdict};
 use crate::token::{Claims, Header, Inspection, TokenError, Verified};
 use crate::util::quote::quote;
 use crate::util::time::Timestamp;
 
 /// Whether the endpoint accepts a verified token; without an endpoint, whether the token is valid
 /// by itself.
-pub fn judge(
+pub fn evaluate(
     endpoint: Option<Endpoint>,
     token: &Verified,
     signer: Signer,
-    rules: &Rules,
+    rules: &ServerRules,
     account: Account<'_>,
     now: Timestamp,
-    detail: Detail,
+    detail: Verbosity,
 ) -> Verdict {
     if let Some(verdict) = endpoint.and_then(|endpoint| off(endpoint, rules)) {
         return verdict;
     }
-    let mut verdict = Verdict::telling(detail);
+    let mut verdict = Verdict::with_verbosity(detail);
     if let Some(endpoint) = endpoint {
         rejected_by_server(&mut verdict, endpoint, rules);
     }
     verdict.holds("signature", || format!("{} by {}", token.algorithm(), signer.name()));
     let asked = Asked { endpoint, signer: Some(signer), rules, account, now };
-    asked.judge(&mut verdict, token.header(), token.claims());
+    asked.check_cookie(&mut verdict, token.header(), token.claims());
     asked.server(&mut verdict);
     if let (Some(from), Some(endpoint)) = (&rules.from, endpoint)
         && endpoint != Endpoint::Api
@@ -55,14 +55,14 @@ pub fn judge(
 /// The verdict where the endpoint rejects every token, or accepts every request: for a token that
 /// could not be verified.
 #[must_use]
-pub fn closed(endpoint: Endpoint, rules: &Rules) -> Option<Verdict> {
+pub fn rejected_by_server_state(endpoint: Endpoint, rules: &ServerRules) -> Option<Verdict> {
     let mut verdict = Verdict::new();
     rejected_by_server(&mut verdict, endpoint, rules);
     if verdict.first_failure().is_some() { Some(verdict) } else { off(endpoint, rules) }
 }
 
 /// Adds why the server does not start with its configuration, or rejects every token.
-fn rejected_by_server(verdict: &mut Verdict, endpoint: Endpoint, rules: &Rules) {
+fn rejected_by_server(verdict: &mut Verdict, endpoint: Endpoint, rules: &ServerRules) {
     if !endpoint.is_backend() {
         return;
     }
@@ -81,7 +81,7 @@ fn rejected_by_server(verdict: &mut Verdict, endpoint: Endpoint, rules: &Rules) 
 }
 
 /// The verdict where the endpoint is off, or does not check tokens.
-fn off(endpoint: Endpoint, rules: &Rules) -> Option<Verdict> {
+fn off(endpoint: Endpoint, rules: &ServerRules) -> Option<Verdict> {
     const CHECK: &str = "endpoint";
     let mut verdict = Verdict::new();
     let no_authentication = rules.server.iter().find(|note| note.state == ServerState::NoAuthentication);
@@ -138,7 +138,7 @@ fn without_authentication(verdict: &mut Verdict, endpoint: Endpoint, note: &Serv
 }
 
 /// Adds what the caller requires of a verified token besides: an issuer, an audience (RFC 7519 4.1.3).
-pub fn demand(verdict: &mut Verdict, claims: &Claims, issuer: Option<&str>, audience: Option<&str>) {
+pub fn require(verdict: &mut Verdict, claims: &Claims, issuer: Option<&str>, audience: Option<&str>) {
     if let Some(expected) = issuer {
         match claims.issuer() {
             Some(found) if found == expected => verdict.holds("required-issuer", || quote(found)),
@@ -163,26 +163,26 @@ pub fn demand(verdict: &mut Verdict, claims: &Claims, issuer: Option<&str>, audi
 
 /// Whether the endpoint would accept a token if its signature were valid: for a look at it without
 /// a key. The user table is not read.
-pub fn forecast(endpoint: Endpoint, token: &Inspection, rules: &Rules, now: Timestamp) -> Verdict {
-    if let Some(verdict) = closed(endpoint, rules) {
+pub fn forecast(endpoint: Endpoint, token: &Inspection, rules: &ServerRules, now: Timestamp) -> Verdict {
+    if let Some(verdict) = rejected_by_server_state(endpoint, rules) {
         return verdict;
     }
     let mut verdict = Verdict::new();
     match (token.unproven(), &token.refusal) {
         (Some((header, claims)), _) => {
             let asked =
-                Asked { endpoint: Some(endpoint), signer: None, rules, account: Account::Unasked, now };
-            asked.judge(&mut verdict, header, claims);
+                Asked { endpoint: Some(endpoint), signer: None, rules, account: Account::NotQueried, now };
+            asked.check_cookie(&mut verdict, header, claims);
         }
-        (None, Some(error)) => verdict = refused(error),
+        (None, Some(error)) => verdict = rejected_token(error),
         (None, None) => {}
     }
     verdict
 }
 
 /// The verdict on a token that could not be parsed or verified.
-pub fn refused(error: &TokenError) -> Verdict {
-    use crate::util::diagnostic::Fault as _;
+pub fn rejected_token(error: &TokenError) -> Verdict {
+    use crate::util::diagnostic::Diagnostic as _;
     let mut verdict = Verdict::new();
     let check = match error {
         TokenError::Signature(_)
@@ -221,7 +221,7 @@ fn server_overlooks(error: &TokenError) -> bool {
 }
 
 /// `main.api-allowed-ips`: the server compares the text of the address with each entry.
-fn address(verdict: &mut Verdict, rules: &Rules) {
+fn address(verdict: &mut Verdict, rules: &ServerRules) {
     const CHECK: &str = "address";
     let list = match &rules.addresses {
         AllowedAddresses::Unknown => {
@@ -297,20 +297,20 @@ struct Asked<'a> {
     endpoint: Option<Endpoint>,
     /// Without one the signature was not checked.
     signer: Option<Signer>,
-    rules: &'a Rules,
+    rules: &'a ServerRules,
     account: Account<'a>,
     now: Timestamp,
 }
 
 impl Asked<'_> {
-    fn judge(&self, verdict: &mut Verdict, header: &Header, claims: &Claims) {
+    fn check_cookie(&self, verdict: &mut Verdict, header: &Header, claims: &Claims) {
         self.algorithm(verdict, header, claims);
         self.key(verdict, claims);
         let issued_at = match self.endpoint {
             Some(Endpoint::MetricStore) => IssuedAt::Checked,
-            _ => IssuedAt::Told,
+            _ => IssuedAt::Reported,
         };
-        times::judge(verdict, claims, self.now, issued_at);
+        times::check(verdict, claims, self.now, issued_at);
         self.audience(verdict, claims);
         if self.endpoint == Some(Endpoint::MetricStore) {
             verdict.holds("subject", "cc-metric-store checks neither the subject nor roles");
@@ -318,7 +318,7 @@ impl Asked<'_> {
         }
         let Self { endpoint, signer, rules, account, .. } = *self;
         let subject = Subject { endpoint, is_verified: signer.is_some(), rules, account };
-        if let Some(roles) = subject.judge(verdict, claims)
+        if let Some(roles) = subject.check(verdict, claims)
             && endpoint == Some(Endpoint::Query)
         {
             rights(verdict, &roles);
@@ -366,14 +366,14 @@ impl Asked<'_> {
         match (self.endpoint, self.signer) {
             (Some(Endpoint::CookieLogin), _) => self.cookie_issuer(verdict, claims, trusted),
             (Some(Endpoint::JwtLogin), signer) => match signer {
-                Some(Signer::Shared | Signer::Given) | None => {
+                Some(Signer::HmacSecret | Signer::Given) | None => {
                     if let Some(issuer) = claims.issuer() {
                         verdict.holds(CHECK, || format!("{}; /jwt-login does not check it", quote(issuer)));
                     }
                 }
                 Some(other) => wrong_key(verdict, Endpoint::JwtLogin, other, claims),
             },
-            (Some(endpoint), Some(signer @ (Signer::CrossLogin | Signer::Shared))) => {
+            (Some(endpoint), Some(signer @ (Signer::CrossLogin | Signer::HmacSecret))) => {
                 wrong_key(verdict, endpoint, signer, claims);
             }
             (Some(_), _) => {
@@ -465,7 +465,7 @@ fn issue_hint(endpoint: Endpoint, claims: &Claims) -> String {
 
 fn wrong_key(verdict: &mut Verdict, endpoint: Endpoint, signer: Signer, claims: &Claims) {
     let expected = match endpoint {
-        Endpoint::JwtLogin => Signer::Shared,
+        Endpoint::JwtLogin => Signer::HmacSecret,
         _ => Signer::Own,
     };
     verdict.fails(

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use super::endpoint::{Endpoint, is_kept_at_login};
 use super::remedy::{Remedy, accepted_in_words, distinct};
-use super::rules::{Account, Rules};
+use super::rules::{Account, ServerRules};
 use super::verdict::Verdict;
 use crate::token::Claims;
 use crate::user::{AuthSource, Role, User};
@@ -18,7 +18,7 @@ pub(super) struct Subject<'a> {
     pub(super) endpoint: Option<Endpoint>,
     /// Whether the signature was checked.
     pub(super) is_verified: bool,
-    pub(super) rules: &'a Rules,
+    pub(super) rules: &'a ServerRules,
     pub(super) account: Account<'a>,
 }
 
@@ -32,7 +32,7 @@ pub(super) fn subject_word(claims: &Claims) -> Cow<'_, str> {
 
 impl<'a> Subject<'a> {
     /// Adds the findings `subject`, `user`, `roles` and `required-role`; the roles that count.
-    pub(super) fn judge<'c>(&self, verdict: &mut Verdict, claims: &'c Claims) -> Option<Vec<&'c str>>
+    pub(super) fn check<'c>(&self, verdict: &mut Verdict, claims: &'c Claims) -> Option<Vec<&'c str>>
     where
         'a: 'c,
     {
@@ -93,12 +93,12 @@ impl<'a> Subject<'a> {
                 );
                 None
             }
-            Account::Broken(why) => {
+            Account::Invalid(why) => {
                 verdict.fails(CHECK, format!("{why}; the server cannot read the user either"), None);
                 None
             }
-            Account::Unasked if !self.is_verified => Some(own),
-            Account::Unasked => {
+            Account::NotQueried if !self.is_verified => Some(own),
+            Account::NotQueried => {
                 verdict.fails(
                     CHECK,
                     "validate-user is on, but the user table was not read",
@@ -128,12 +128,12 @@ impl<'a> Subject<'a> {
                 "not in the user table; the server does not check it (validate-user is off)",
                 None,
             ),
-            Account::Broken(why) => verdict.warns(
+            Account::Invalid(why) => verdict.warns(
                 CHECK,
                 || format!("{why}; the server does not read it (validate-user is off)"),
                 None,
             ),
-            Account::Unasked => {}
+            Account::NotQueried => {}
         }
         if self.is_verified && self.endpoint.is_some() && !self.is_login() {
             verdict.warns(

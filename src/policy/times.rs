@@ -8,14 +8,14 @@ use crate::util::time::Timestamp;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IssuedAt {
     /// It only causes warnings: cc-backend does not check it.
-    Told,
+    Reported,
     /// It must be a number, and not in the future: cc-metric-store.
     Checked,
 }
 
 /// Adds the findings `expiry`, `not-before` and, where there is an `iat`, `issued-at`. Without
 /// leeway, as the server: a token is expired in the second of its `exp`.
-pub fn judge(verdict: &mut Verdict, claims: &Claims, now: Timestamp, issued_at: IssuedAt) {
+pub fn check(verdict: &mut Verdict, claims: &Claims, now: Timestamp, issued_at: IssuedAt) {
     expiry(verdict, claims, now);
     not_before(verdict, claims, now);
     issue(verdict, claims, now, issued_at);
@@ -91,7 +91,7 @@ fn issue(verdict: &mut Verdict, claims: &Claims, now: Timestamp, issued_at: Issu
         Err(error) => (error.to_string(), "ask the issuer for a token with a valid 'iat'"),
     };
     match issued_at {
-        IssuedAt::Told => verdict.warns(
+        IssuedAt::Reported => verdict.warns(
             CHECK,
             || format!("{problem}; cc-backend does not check it, cc-metric-store rejects it"),
             None,

@@ -3,26 +3,26 @@
 
 /// How one check came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
+pub enum CheckState {
     /// It holds.
-    Holds,
+    Pass,
     /// It does not hold: the answer is no.
-    Fails,
+    Fail,
     /// It holds, but there is something to know.
-    Warns,
+    Warn,
     /// It was not looked at, since an earlier one failed.
-    NotReached,
+    Skipped,
 }
 
-impl State {
+impl CheckState {
     /// Its name in JSON reports.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
-            Self::Holds => "holds",
-            Self::Fails => "fails",
-            Self::Warns => "warns",
-            Self::NotReached => "not-reached",
+            Self::Pass => "holds",
+            Self::Fail => "fails",
+            Self::Warn => "warns",
+            Self::Skipped => "not-reached",
         }
     }
 }
@@ -33,7 +33,7 @@ pub struct Finding {
     /// The check's stable name, such as `signature` or `expiry`.
     pub check: &'static str,
     /// How it came out.
-    pub state: State,
+    pub state: CheckState,
     /// Why, in one line, untrusted parts quoted.
     pub reason: String,
     /// What to do about it.
@@ -66,10 +66,10 @@ impl<F: FnOnce() -> String> Reason for F {
 
 /// How much a verdict tells. The checks and the answer are the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Detail {
+pub enum Verbosity {
     /// Every check, with its reason: for a report.
     #[default]
-    Everything,
+    All,
     /// The checks that fail: for many tokens, where what holds would be worded for nobody.
     Failures,
 }
@@ -78,7 +78,7 @@ pub enum Detail {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[must_use]
 pub struct Verdict {
-    detail: Detail,
+    detail: Verbosity,
     /// Whether a check was made that holds.
     holds: bool,
     findings: Vec<Finding>,
@@ -87,43 +87,43 @@ pub struct Verdict {
 impl Verdict {
     /// No check yet; an empty verdict does not admit.
     pub const fn new() -> Self {
-        Self::telling(Detail::Everything)
+        Self::with_verbosity(Verbosity::All)
     }
 
     /// The same that tells so much.
-    pub const fn telling(detail: Detail) -> Self {
+    pub const fn with_verbosity(detail: Verbosity) -> Self {
         Self { detail, holds: false, findings: Vec::new() }
     }
 
     /// Adds a check that holds.
     pub fn holds(&mut self, check: &'static str, reason: impl Reason) {
         self.holds = true;
-        if self.detail == Detail::Everything {
-            self.push(check, State::Holds, reason.word(), None);
+        if self.detail == Verbosity::All {
+            self.push(check, CheckState::Pass, reason.word(), None);
         }
     }
 
     /// Adds a check that does not hold.
     pub fn fails(&mut self, check: &'static str, reason: impl Into<String>, hint: Option<String>) {
-        self.push(check, State::Fails, reason.into(), hint);
+        self.push(check, CheckState::Fail, reason.into(), hint);
     }
 
     /// Adds something to know that does not change the answer.
     pub fn warns(&mut self, check: &'static str, reason: impl Reason, hint: Option<String>) {
         self.holds = true;
-        if self.detail == Detail::Everything {
-            self.push(check, State::Warns, reason.word(), hint);
+        if self.detail == Verbosity::All {
+            self.push(check, CheckState::Warn, reason.word(), hint);
         }
     }
 
     /// Adds a check that was not looked at.
     pub fn not_reached(&mut self, check: &'static str) {
-        if self.detail == Detail::Everything {
-            self.push(check, State::NotReached, "not reached".to_owned(), None);
+        if self.detail == Verbosity::All {
+            self.push(check, CheckState::Skipped, "not reached".to_owned(), None);
         }
     }
 
-    fn push(&mut self, check: &'static str, state: State, reason: String, hint: Option<String>) {
+    fn push(&mut self, check: &'static str, state: CheckState, reason: String, hint: Option<String>) {
         self.findings.push(Finding { check, state, reason, hint });
     }
 
@@ -135,20 +135,20 @@ impl Verdict {
 
     /// Whether the answer is yes: at least one check was made, and none failed.
     #[must_use]
-    pub fn admits(&self) -> bool {
+    pub fn accepts(&self) -> bool {
         self.holds && self.first_failure().is_none()
     }
 
     /// The reason for a no; `None` when the answer is yes.
     #[must_use]
     pub fn into_refusal(self) -> Option<Finding> {
-        if self.admits() {
+        if self.accepts() {
             return None;
         }
-        let failure = self.findings.into_iter().find(|finding| finding.state == State::Fails);
+        let failure = self.findings.into_iter().find(|finding| finding.state == CheckState::Fail);
         Some(failure.unwrap_or_else(|| Finding {
             check: "verdict",
-            state: State::Fails,
+            state: CheckState::Fail,
             reason: "nothing was checked".to_owned(),
             hint: None,
         }))
@@ -157,7 +157,7 @@ impl Verdict {
     /// The first check that does not hold.
     #[must_use]
     pub fn first_failure(&self) -> Option<&Finding> {
-        self.findings.iter().find(|finding| finding.state == State::Fails)
+        self.findings.iter().find(|finding| finding.state == CheckState::Fail)
     }
 }
 
@@ -167,21 +167,21 @@ mod tests {
 
     #[test]
     fn an_empty_verdict_does_not_admit() {
-        for detail in [Detail::Everything, Detail::Failures] {
-            assert!(!Verdict::telling(detail).admits());
-            assert_eq!(Verdict::telling(detail).into_refusal().map(|f| f.check), Some("verdict"));
+        for detail in [Verbosity::All, Verbosity::Failures] {
+            assert!(!Verdict::with_verbosity(detail).accepts());
+            assert_eq!(Verdict::with_verbosity(detail).into_refusal().map(|f| f.check), Some("verdict"));
         }
     }
 
     #[test]
     fn one_failure_decides() {
-        for (detail, told) in [(Detail::Everything, 3), (Detail::Failures, 1)] {
-            let mut verdict = Verdict::telling(detail);
+        for (detail, told) in [(Verbosity::All, 3), (Verbosity::Failures, 1)] {
+            let mut verdict = Verdict::with_verbosity(detail);
             verdict.holds("signature", "good");
-            assert!(verdict.admits());
+            assert!(verdict.accepts());
             verdict.fails("expiry", "expired", None);
             verdict.not_reached("roles");
-            assert!(!verdict.admits());
+            assert!(!verdict.accepts());
             assert_eq!(verdict.findings().len(), told);
             assert_eq!(verdict.first_failure().map(|f| f.check), Some("expiry"));
             assert_eq!(verdict.into_refusal().map(|f| f.check), Some("expiry"));
@@ -190,9 +190,9 @@ mod tests {
 
     #[test]
     fn what_nobody_reads_is_not_worded() {
-        let mut verdict = Verdict::telling(Detail::Failures);
+        let mut verdict = Verdict::with_verbosity(Verbosity::Failures);
         verdict.holds("signature", || unreachable!());
         verdict.warns("expiry", || unreachable!(), None);
-        assert!(verdict.admits());
+        assert!(verdict.accepts());
     }
 }

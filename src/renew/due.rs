@@ -16,7 +16,7 @@ const OWN_CLAIMS: [&str; 5] = ["iss", "iat", "nbf", "exp", "jti"];
 
 /// What stands in the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Found<'a> {
+pub enum TokenInFile<'a> {
     /// No file, or nothing but white space in it.
     Missing,
     /// Something that is no text.
@@ -30,11 +30,11 @@ pub enum Found<'a> {
 #[must_use]
 pub enum Due {
     /// The token is good and need not be touched yet.
-    Fresh(Times),
+    Fresh(TokenTimes),
     /// It has to be signed anew; when the token that is there ends, if it is one.
     Now {
         /// Why.
-        reason: Reason,
+        reason: RenewReason,
         /// When what is there ends, if it is a good token still.
         ends: Option<Timestamp>,
     },
@@ -42,7 +42,7 @@ pub enum Due {
 
 /// The instants of a token that matter for renewal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Times {
+pub struct TokenTimes {
     /// When it has to be signed anew.
     pub renew_at: Timestamp,
     /// When it ends.
@@ -51,53 +51,53 @@ pub struct Times {
 
 /// Why a token has to be signed anew.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reason {
+pub enum RenewReason {
     /// There is none.
     Missing,
     /// What is there is no token.
     NoToken(String),
     /// It has ended.
-    Ended(Timestamp),
+    Expired(Timestamp),
     /// Its end is nearer than `resignBefore`.
-    EndsSoon(Timestamp),
+    ExpiresSoon(Timestamp),
     /// It begins in the future: the clock was set back.
-    NotYet(Timestamp),
+    NotYetValid(Timestamp),
     /// It was signed by another key.
     OtherKey,
     /// The resource says something else now; the field that does.
     Changed(String),
     /// Somebody asked for it.
-    Asked,
+    Forced,
 }
 
-impl Reason {
+impl RenewReason {
     /// Its name in events.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Missing => "missing",
             Self::NoToken(_) => "no-token",
-            Self::Ended(_) => "ended",
-            Self::EndsSoon(_) => "ends-soon",
-            Self::NotYet(_) => "not-yet-valid",
+            Self::Expired(_) => "ended",
+            Self::ExpiresSoon(_) => "ends-soon",
+            Self::NotYetValid(_) => "not-yet-valid",
             Self::OtherKey => "other-key",
             Self::Changed(_) => "changed",
-            Self::Asked => "asked",
+            Self::Forced => "asked",
         }
     }
 }
 
-impl fmt::Display for Reason {
+impl fmt::Display for RenewReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Missing => f.write_str("there is no token"),
             Self::NoToken(why) => write!(f, "what is there is no token: {}", escape(why)),
-            Self::Ended(at) => write!(f, "the token ended at {}", at.rfc3339()),
-            Self::EndsSoon(at) => write!(f, "the token ends at {}", at.rfc3339()),
-            Self::NotYet(at) => write!(f, "the token begins at {} only", at.rfc3339()),
+            Self::Expired(at) => write!(f, "the token ended at {}", at.rfc3339()),
+            Self::ExpiresSoon(at) => write!(f, "the token ends at {}", at.rfc3339()),
+            Self::NotYetValid(at) => write!(f, "the token begins at {} only", at.rfc3339()),
             Self::OtherKey => f.write_str("the token was signed by another key"),
             Self::Changed(field) => write!(f, "{field} changed"),
-            Self::Asked => f.write_str("asked for"),
+            Self::Forced => f.write_str("asked for"),
         }
     }
 }
@@ -106,17 +106,17 @@ impl fmt::Display for Reason {
 ///
 /// It has when it is missing or no valid token, when the resource or the key changed, and when
 /// `now` >= `exp` - `resignBefore`. Without `resignBefore` it is signed anew when it has ended.
-pub fn decide(found: Found<'_>, resource: &Resource, key: &VerifyingKey, now: Timestamp) -> Due {
+pub fn decide(found: TokenInFile<'_>, resource: &Resource, key: &VerifyingKey, now: Timestamp) -> Due {
     let now_because = |reason| Due::Now { reason, ends: None };
     let text = match found {
-        Found::Missing => return now_because(Reason::Missing),
-        Found::Unreadable => return now_because(Reason::NoToken("it is no text".to_owned())),
-        Found::Text(text) if text.trim_ascii().is_empty() => return now_because(Reason::Missing),
-        Found::Text(text) => text.trim_ascii(),
+        TokenInFile::Missing => return now_because(RenewReason::Missing),
+        TokenInFile::Unreadable => return now_because(RenewReason::NoToken("it is no text".to_owned())),
+        TokenInFile::Text(text) if text.trim_ascii().is_empty() => return now_because(RenewReason::Missing),
+        TokenInFile::Text(text) => text.trim_ascii(),
     };
     let token = match Unverified::parse(text) {
         Ok(token) => token,
-        Err(error) => return now_because(Reason::NoToken(error.to_string())),
+        Err(error) => return now_because(RenewReason::NoToken(error.to_string())),
     };
     let key = key.clone().with_kid(&resource.key_id).restrict(&[resource.algorithm]);
     let verified = match verify(token, [&key]) {
@@ -127,38 +127,38 @@ pub fn decide(found: Found<'_>, resource: &Resource, key: &VerifyingKey, now: Ti
     let (Ok(Some(end)), Ok(Some(issued)), Ok(begin)) =
         (claims.time("exp"), claims.time("iat"), claims.time("nbf"))
     else {
-        return now_because(Reason::NoToken("it has no usable times".to_owned()));
+        return now_because(RenewReason::NoToken("it has no usable times".to_owned()));
     };
     let (ends, issued) = (end.instant(), issued.instant());
     let valid_until = (now < ends).then_some(ends);
     if let Some(field) = changed(resource, verified.header().key_id(), claims.as_object()) {
-        return Due::Now { reason: Reason::Changed(field), ends: valid_until };
+        return Due::Now { reason: RenewReason::Changed(field), ends: valid_until };
     }
     if ends.since(issued) != resource.life {
-        return Due::Now { reason: Reason::Changed("spec.expiryTime".to_owned()), ends: valid_until };
+        return Due::Now { reason: RenewReason::Changed("spec.expiryTime".to_owned()), ends: valid_until };
     }
     // RFC 7519 4.1.4: not accepted on or after its end.
     if now >= ends {
-        return now_because(Reason::Ended(ends));
+        return now_because(RenewReason::Expired(ends));
     }
     if let Some(begin) = begin.map(|begin| begin.instant()).filter(|begin| now < *begin) {
-        return now_because(Reason::NotYet(begin));
+        return now_because(RenewReason::NotYetValid(begin));
     }
     let renew_at = ends.plus_seconds(-resource.resign_before.unwrap_or(0));
     if now >= renew_at {
-        return Due::Now { reason: Reason::EndsSoon(ends), ends: valid_until };
+        return Due::Now { reason: RenewReason::ExpiresSoon(ends), ends: valid_until };
     }
-    Due::Fresh(Times { renew_at, ends })
+    Due::Fresh(TokenTimes { renew_at, ends })
 }
 
-fn refused(error: &TokenError) -> Reason {
+fn refused(error: &TokenError) -> RenewReason {
     match error {
-        TokenError::Signature(_) => Reason::OtherKey,
-        TokenError::KeyUnknown { .. } => Reason::Changed("spec.keyId".to_owned()),
+        TokenError::Signature(_) => RenewReason::OtherKey,
+        TokenError::KeyUnknown { .. } => RenewReason::Changed("spec.keyId".to_owned()),
         TokenError::AlgorithmMismatch { .. } | TokenError::AlgorithmUnknown(_) => {
-            Reason::Changed("spec.algorithm".to_owned())
+            RenewReason::Changed("spec.algorithm".to_owned())
         }
-        other => Reason::NoToken(other.to_string()),
+        other => RenewReason::NoToken(other.to_string()),
     }
 }
 

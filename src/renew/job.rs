@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::due::{Due, Found, Reason, decide};
-use super::output::{Content, Output, OutputError};
+use super::due::{Due, RenewReason, TokenInFile, decide};
+use super::output::{FileContent, Output, OutputError};
 use crate::osdf::resource::Resource;
-use crate::osdf::signing::{SigningError, Surroundings, find_key, key_file, sign};
-use crate::util::diagnostic::Fault;
+use crate::osdf::signing::{SigningContext, SigningError, find_key, key_file, sign};
+use crate::util::diagnostic::Diagnostic;
 use crate::util::file;
 use crate::util::kind::Kind;
 use crate::util::note::Notes;
@@ -16,42 +16,42 @@ use crate::util::time::Timestamp;
 
 /// A resource and where its token is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Job {
+pub struct RenewalJob {
     /// What the token is to be.
     pub resource: Resource,
-    /// The folder of the resource's file, to which its key file is relative.
-    pub folder: PathBuf,
+    /// The directory of the resource's file, to which its key file is relative.
+    pub directory: PathBuf,
     /// Where the token is kept.
     pub output: Output,
 }
 
 /// How a look at a job may end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Act {
+pub enum RenewMode {
     /// Only say whether it is due.
-    Look,
+    CheckOnly,
     /// Sign when it is due.
-    WhenDue,
+    IfDue,
     /// Sign in any case.
-    Always,
+    Force,
 }
 
 /// What happened to a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Happened {
+pub enum RenewAction {
     /// The token is good; nothing was done.
     Fresh,
     /// It has to be signed anew and was not, since only the question was asked.
-    Due(Reason),
+    Due(RenewReason),
     /// It was signed anew.
-    Renewed(Reason),
+    Renewed(RenewReason),
 }
 
 /// What became of a job, with the instants that follow from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Kept {
+pub struct Renewal {
     /// What happened.
-    pub happened: Happened,
+    pub happened: RenewAction,
     /// When the token that is there now ends, if there is a good one.
     pub ends: Option<Timestamp>,
     /// When it has to be signed anew.
@@ -60,7 +60,7 @@ pub struct Kept {
 
 /// Why a token could not be kept fresh.
 #[derive(Debug, thiserror::Error)]
-pub enum KeepError {
+pub enum RenewError {
     /// The key or the signing.
     #[error(transparent)]
     Signing(#[from] SigningError),
@@ -69,7 +69,7 @@ pub enum KeepError {
     Output(#[from] OutputError),
 }
 
-impl Fault for KeepError {
+impl Diagnostic for RenewError {
     fn kind(&self) -> Kind {
         match self {
             Self::Signing(error) => error.kind(),
@@ -85,48 +85,48 @@ impl Fault for KeepError {
     }
 }
 
-impl Job {
+impl RenewalJob {
     /// Looks at a job's token and signs it anew where `act` says so. The caller holds the
     /// output's lock when it is to be written.
     ///
     /// # Errors
-    /// [`KeepError`]; the old token is still there.
-    pub fn keep(
+    /// [`RenewError`]; the old token is still there.
+    pub fn run(
         &self,
-        around: &Surroundings<'_>,
-        act: Act,
+        around: &SigningContext<'_>,
+        act: RenewMode,
         now: Timestamp,
         notes: &mut Notes,
-    ) -> Result<Kept, KeepError> {
-        let around = Surroundings { folder: &self.folder, ..*around };
+    ) -> Result<Renewal, RenewError> {
+        let around = SigningContext { directory: &self.directory, ..*around };
         let key = find_key(&self.resource, &around, notes)?;
         let content = self.output.read()?;
         let found = match &content {
-            Content::Missing => Found::Missing,
-            Content::Unreadable => Found::Unreadable,
-            Content::Text(text) => Found::Text(text.expose()),
+            FileContent::Missing => TokenInFile::Missing,
+            FileContent::Unreadable => TokenInFile::Unreadable,
+            FileContent::Text(text) => TokenInFile::Text(text.expose()),
         };
         let reason = match decide(found, &self.resource, &key.verifying_key(), now) {
-            Due::Fresh(times) if act != Act::Always => {
+            Due::Fresh(times) if act != RenewMode::Force => {
                 if self.output.mode.is_none_or(|mode| mode & 0o077 == 0) {
                     file::warn_if_exposed(&self.output.path, notes);
                 }
-                return Ok(Kept {
-                    happened: Happened::Fresh,
+                return Ok(Renewal {
+                    happened: RenewAction::Fresh,
                     ends: Some(times.ends),
                     renew_at: Some(times.renew_at),
                 });
             }
-            Due::Fresh(_) => Reason::Asked,
-            Due::Now { reason, ends } if act == Act::Look => {
-                return Ok(Kept { happened: Happened::Due(reason), ends, renew_at: Some(now) });
+            Due::Fresh(_) => RenewReason::Forced,
+            Due::Now { reason, ends } if act == RenewMode::CheckOnly => {
+                return Ok(Renewal { happened: RenewAction::Due(reason), ends, renew_at: Some(now) });
             }
             Due::Now { reason, .. } => reason,
         };
         let signed = sign(&self.resource, &key, now)?;
         self.output.write(&signed.token)?;
-        Ok(Kept {
-            happened: Happened::Renewed(reason),
+        Ok(Renewal {
+            happened: RenewAction::Renewed(reason),
             ends: Some(signed.ends),
             renew_at: Some(signed.ends.plus_seconds(-self.resource.resign_before.unwrap_or(0))),
         })
@@ -134,8 +134,8 @@ impl Job {
 
     /// The file the job's key is in, if it is in one.
     #[must_use]
-    pub fn key_file(&self, around: &Surroundings<'_>) -> Option<PathBuf> {
-        key_file(&self.resource, &Surroundings { folder: &self.folder, ..*around })
+    pub fn key_file(&self, around: &SigningContext<'_>) -> Option<PathBuf> {
+        key_file(&self.resource, &SigningContext { directory: &self.directory, ..*around })
     }
 }
 
@@ -143,16 +143,16 @@ impl Job {
 const WRITERS: usize = 16;
 
 /// Looks at several jobs, some at a time; the answers are in the order of the jobs.
-pub fn keep_all(
-    jobs: &[(&Job, Act)],
-    around: &Surroundings<'_>,
+pub fn run_all(
+    jobs: &[(&RenewalJob, RenewMode)],
+    around: &SigningContext<'_>,
     now: Timestamp,
     notes: &mut Notes,
-) -> Vec<Result<Kept, KeepError>> {
+) -> Vec<Result<Renewal, RenewError>> {
     let share = jobs.len().div_ceil(WRITERS).max(8);
-    let look = |jobs: &[(&Job, Act)]| {
+    let look = |jobs: &[(&RenewalJob, RenewMode)]| {
         let mut notes = Notes::new();
-        let kept: Vec<_> = jobs.iter().map(|(job, act)| job.keep(around, *act, now, &mut notes)).collect();
+        let kept: Vec<_> = jobs.iter().map(|(job, act)| job.run(around, *act, now, &mut notes)).collect();
         (kept, notes)
     };
     if jobs.len() <= share {
@@ -176,7 +176,7 @@ pub fn keep_all(
 
 /// One line of what a renewal tells: a JSON object.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Event {
+pub struct RenewEvent {
     /// When, in RFC 3339.
     pub time: String,
     /// `started`, `fresh`, `due`, `renewed`, `failed`, `reloaded`, `stopped`.
@@ -207,7 +207,7 @@ pub struct Event {
     pub resources: Option<usize>,
 }
 
-impl Event {
+impl RenewEvent {
     /// An event that is about no resource in particular.
     #[must_use]
     pub fn plain(event: &'static str, now: Timestamp) -> Self {
@@ -216,14 +216,14 @@ impl Event {
 
     /// What became of a job.
     #[must_use]
-    pub fn of(job: &Job, kept: &Kept, now: Timestamp) -> Self {
+    pub fn of(job: &RenewalJob, kept: &Renewal, now: Timestamp) -> Self {
         let (event, reason) = match &kept.happened {
-            Happened::Fresh => ("fresh", None),
-            Happened::Due(reason) => ("due", Some(reason)),
-            Happened::Renewed(reason) => ("renewed", Some(reason)),
+            RenewAction::Fresh => ("fresh", None),
+            RenewAction::Due(reason) => ("due", Some(reason)),
+            RenewAction::Renewed(reason) => ("renewed", Some(reason)),
         };
         Self {
-            reason: reason.map(Reason::name),
+            reason: reason.map(RenewReason::name),
             message: reason.map(ToString::to_string),
             ends: kept.ends.map(Timestamp::rfc3339),
             next: kept.renew_at.map(Timestamp::rfc3339),
@@ -233,7 +233,7 @@ impl Event {
 
     /// A job that failed and when it is tried again.
     #[must_use]
-    pub fn failed(job: &Job, error: &KeepError, now: Timestamp, next: Option<Timestamp>) -> Self {
+    pub fn failed(job: &RenewalJob, error: &RenewError, now: Timestamp, next: Option<Timestamp>) -> Self {
         Self {
             message: Some(error.to_string()),
             kind: Some(error.kind().name()),
@@ -243,7 +243,7 @@ impl Event {
         }
     }
 
-    fn about(job: &Job, event: &'static str, now: Timestamp) -> Self {
+    fn about(job: &RenewalJob, event: &'static str, now: Timestamp) -> Self {
         Self {
             name: Some(job.resource.name.clone()),
             output: Some(job.output.path.to_string_lossy().into_owned()),

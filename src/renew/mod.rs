@@ -6,6 +6,6 @@ pub mod job;
 pub mod output;
 pub mod sd_notify;
 
-pub use due::{Due, Found, Reason, Times, decide};
-pub use job::{Act, Event, Happened, Job, KeepError, Kept, keep_all};
+pub use due::{Due, RenewReason, TokenInFile, TokenTimes, decide};
+pub use job::{RenewAction, RenewError, RenewEvent, RenewMode, Renewal, RenewalJob, run_all};
 pub use output::{Output, OutputError};

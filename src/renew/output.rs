@@ -7,8 +7,8 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::util::diagnostic::Fault;
-use crate::util::file::{self, Existing, FileError, Location, PRIVATE_MODE, Write};
+use crate::util::diagnostic::Diagnostic;
+use crate::util::file::{self, Existing, FileError, Location, PRIVATE_MODE, WriteOptions};
 use crate::util::kind::Kind;
 use crate::util::quote::quote_path;
 use crate::util::secret::SecretText;
@@ -29,7 +29,7 @@ pub struct Output {
 
 /// What stands in an output.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Content {
+pub enum FileContent {
     /// No such file.
     Missing,
     /// No text, or far longer than any token.
@@ -38,7 +38,7 @@ pub enum Content {
     Text(SecretText),
 }
 
-/// Why an output can't be used.
+/// Why an output cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum OutputError {
     /// Another process keeps this file.
@@ -47,7 +47,7 @@ pub enum OutputError {
     /// A directory stands where the token should.
     #[error("{} is a directory, wanted a file", quote_path(.0))]
     Directory(PathBuf),
-    /// A pipe or a device stands where the token should: what went in can't be looked at again.
+    /// A pipe or a device stands where the token should: what went in cannot be looked at again.
     #[error("{} is a FIFO or a device: expected a file", quote_path(.0))]
     NotAFile(PathBuf),
     /// In a directory that all accounts may write to: not a file of the caller.
@@ -58,11 +58,11 @@ pub enum OutputError {
         /// What it is.
         what: &'static str,
     },
-    /// It can't be read or written.
+    /// It cannot be read or written.
     #[error(transparent)]
     File(#[from] FileError),
-    /// The lock can't be had for another reason.
-    #[error("{} can't be locked: {}", quote_path(.path), file::reason(.source))]
+    /// The lock cannot be had for another reason.
+    #[error("{} cannot be locked: {}", quote_path(.path), file::reason(.source))]
     Lock {
         /// The file.
         path: PathBuf,
@@ -71,7 +71,7 @@ pub enum OutputError {
     },
 }
 
-impl Fault for OutputError {
+impl Diagnostic for OutputError {
     fn kind(&self) -> Kind {
         match self {
             Self::Busy(_) => Kind::OutputBusy,
@@ -100,7 +100,7 @@ impl Fault for OutputError {
 
 /// The right to write an output, until it is dropped or the process ends, however it ends.
 #[derive(Debug)]
-pub struct Lock {
+pub struct OutputLock {
     _file: File,
 }
 
@@ -123,8 +123,8 @@ impl Output {
     /// Takes the right to write this file.
     ///
     /// # Errors
-    /// [`OutputError::Busy`] when another process has it; `File` when the folder can't be written.
-    pub fn lock(&self) -> Result<Lock, OutputError> {
+    /// [`OutputError::Busy`] when another process has it; `File` when the directory cannot be written.
+    pub fn lock(&self) -> Result<OutputLock, OutputError> {
         let location = self.locate(Location::find)?;
         // Of the file after all links: every path that leads to it has the same lock.
         let lock = location.sibling(&lock_name(location.name()))?;
@@ -132,7 +132,7 @@ impl Output {
         let path = lock.path().to_owned();
         let file = lock.open_lock()?;
         match file.try_lock() {
-            Ok(()) => Ok(Lock { _file: file }),
+            Ok(()) => Ok(OutputLock { _file: file }),
             Err(TryLockError::WouldBlock) => Err(OutputError::Busy(self.path.clone())),
             Err(TryLockError::Error(source)) => Err(OutputError::Lock { path, source }),
         }
@@ -142,16 +142,16 @@ impl Output {
     ///
     /// # Errors
     /// [`OutputError`] when it is no file or must not be read.
-    pub fn read(&self) -> Result<Content, OutputError> {
+    pub fn read(&self) -> Result<FileContent, OutputError> {
         let location = match self.locate(Location::find_input) {
-            Err(OutputError::File(FileError::Missing(_))) => return Ok(Content::Missing),
+            Err(OutputError::File(FileError::Missing(_))) => return Ok(FileContent::Missing),
             other => other?,
         };
         match location.read(OUTPUT_LIMIT) {
             Ok(bytes) => Ok(String::from_utf8(bytes)
-                .map_or(Content::Unreadable, |text| Content::Text(SecretText::new(text)))),
-            Err(FileError::Missing(_)) => Ok(Content::Missing),
-            Err(FileError::TooLarge { .. }) => Ok(Content::Unreadable),
+                .map_or(FileContent::Unreadable, |text| FileContent::Text(SecretText::new(text)))),
+            Err(FileError::Missing(_)) => Ok(FileContent::Missing),
+            Err(FileError::TooLarge { .. }) => Ok(FileContent::Unreadable),
             Err(other) => Err(self.unfit(other)),
         }
     }
@@ -165,7 +165,7 @@ impl Output {
         let mut bytes = zeroize::Zeroizing::new(Vec::with_capacity(token.expose().len() + 1));
         bytes.extend_from_slice(token.expose().as_bytes());
         bytes.push(b'\n');
-        let how = Write {
+        let how = WriteOptions {
             mode: self.mode.unwrap_or(PRIVATE_MODE),
             existing: Existing::Replace,
             keeps_access: self.mode.is_none(),
@@ -177,7 +177,7 @@ impl Output {
     /// When the token that is there ends, whatever signed it; for saying so when renewal failed.
     #[must_use]
     pub fn ends_unproven(&self) -> Option<Timestamp> {
-        let Ok(Content::Text(text)) = self.read() else { return None };
+        let Ok(FileContent::Text(text)) = self.read() else { return None };
         let inspection = crate::token::inspect(text.expose().trim_ascii());
         let (_, claims) = inspection.unproven()?;
         claims.time("exp").ok().flatten().map(|time| time.instant())
@@ -211,7 +211,7 @@ impl Output {
     fn unfit(&self, error: FileError) -> OutputError {
         match error {
             FileError::Directory(path) => OutputError::Directory(path),
-            FileError::Special(path) => OutputError::NotAFile(path),
+            FileError::NotRegular(path) => OutputError::NotAFile(path),
             FileError::Link { .. } => {
                 OutputError::NotOwn { path: self.path.clone(), what: "a symbolic link" }
             }
@@ -222,13 +222,13 @@ impl Output {
 
 /// Takes away what writers that were killed have left beside the outputs: they hold tokens.
 pub fn sweep(outputs: &[&Output], now: Timestamp) {
-    let folders: BTreeSet<&Path> = outputs.iter().filter_map(|output| output.path.parent()).collect();
-    folders.into_iter().for_each(|folder| file::sweep(folder, now));
+    let directories: BTreeSet<&Path> = outputs.iter().filter_map(|output| output.path.parent()).collect();
+    directories.into_iter().for_each(|directory| file::sweep(directory, now));
 }
 
 /// What a file is, to notice that it changed: by device, inode, length and time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Identity {
+pub struct FileIdentity {
     device: u64,
     inode: u64,
     length: u64,
@@ -237,9 +237,9 @@ pub struct Identity {
 
 /// The identity of what a path leads to; none where there is nothing.
 #[must_use]
-pub fn identity(path: &Path) -> Option<Identity> {
+pub fn identity(path: &Path) -> Option<FileIdentity> {
     let metadata = fs::metadata(path).ok()?;
-    Some(Identity {
+    Some(FileIdentity {
         device: metadata.dev(),
         inode: metadata.ino(),
         length: metadata.len(),
@@ -257,8 +257,8 @@ mod tests {
 
     #[test]
     fn a_second_holder_is_refused_until_the_first_is_gone() {
-        let folder = tempfile::tempdir().unwrap();
-        let output = output(&folder.path().join("token"));
+        let directory = tempfile::tempdir().unwrap();
+        let output = output(&directory.path().join("token"));
         let first = output.lock().unwrap();
         assert!(matches!(output.lock(), Err(OutputError::Busy(_))));
         drop(first);
@@ -267,26 +267,26 @@ mod tests {
 
     #[test]
     fn what_a_killed_writer_left_is_swept_away_and_nothing_else() {
-        let folder = tempfile::tempdir().unwrap();
-        let output = output(&folder.path().join("token"));
+        let directory = tempfile::tempdir().unwrap();
+        let output = output(&directory.path().join("token"));
         for name in [".cc-auth-x.tmp", "token", ".cc-auth-y", "z.tmp"] {
-            fs::write(folder.path().join(name), "x").unwrap();
+            fs::write(directory.path().join(name), "x").unwrap();
         }
         let now = crate::util::time::Clock::System.now();
         sweep(&[&output], now);
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 4, "it may be somebody's still");
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 4, "it may be somebody's still");
         sweep(&[&output], now.plus_seconds(1000));
-        assert!(!folder.path().join(".cc-auth-x.tmp").exists());
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
+        assert!(!directory.path().join(".cc-auth-x.tmp").exists());
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 3);
     }
 
     #[test]
-    fn a_link_in_a_shared_folder_is_not_followed() {
+    fn a_link_in_a_shared_directory_is_not_followed() {
         use std::os::unix::fs::PermissionsExt as _;
-        let folder = tempfile::tempdir().unwrap();
-        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o1777)).unwrap();
-        let path = folder.path().join("token");
-        std::os::unix::fs::symlink(folder.path().join("elsewhere"), &path).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o1777)).unwrap();
+        let path = directory.path().join("token");
+        std::os::unix::fs::symlink(directory.path().join("elsewhere"), &path).unwrap();
         let shared = output(&path);
         assert!(matches!(shared.write(&SecretText::default()), Err(OutputError::NotOwn { .. })));
         assert!(matches!(shared.lock(), Err(OutputError::NotOwn { .. })));

@@ -25,7 +25,7 @@ impl Notifier {
     }
 
     /// Tells assignments such as `READY=1`. That nobody hears it changes nothing.
-    pub fn tell(&self, state: &str) {
+    pub fn notify(&self, state: &str) {
         if let Some((socket, address)) = &self.to {
             let _ = socket.send_to_addr(state.as_bytes(), address);
         }
@@ -33,6 +33,6 @@ impl Notifier {
 
     /// Tells a status for people, on one line.
     pub fn status(&self, text: &str) {
-        self.tell(&format!("STATUS={}", crate::util::quote::escape(text)));
+        self.notify(&format!("STATUS={}", crate::util::quote::escape(text)));
     }
 }

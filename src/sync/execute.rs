@@ -1,13 +1,13 @@
 //! Carrying a plan out: in one transaction, or not at all.
 
-use crate::ldap::Roster;
+use crate::ldap::LdapSnapshot;
 use crate::user::User;
-use crate::user_db::{Store, StoreError};
-use crate::util::diagnostic::Fault;
+use crate::user_db::{UserDb, UserDbError};
+use crate::util::diagnostic::Diagnostic;
 use crate::util::kind::Kind;
 use crate::util::quote::quote;
 
-use super::plan::{Plan, Planner, Refusal, Rules};
+use super::plan::{Plan, PlanRejection, Planner, SyncRules};
 
 /// How many users are made ready at once: enough for full statements, little memory.
 const BATCH: usize = 256;
@@ -17,7 +17,7 @@ const BATCH: usize = 256;
 pub enum SyncError {
     /// The database.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    UserDb(#[from] UserDbError),
     /// More users would be deleted than is allowed.
     #[error(
         "{deletions} of {known} LDAP users are no longer in the LDAP directory, and the deletion limit is \
@@ -77,19 +77,21 @@ impl SyncError {
     #[must_use]
     pub fn of(plan: &Plan<'_>) -> Option<Self> {
         plan.refusal().map(|refusal| match refusal {
-            Refusal::TooMany { deletions, allowed, known } => Self::TooMany { deletions, allowed, known },
-            Refusal::Empty { deletions } => Self::Empty { deletions },
-            Refusal::NoUsername { entries, without } => {
+            PlanRejection::TooMany { deletions, allowed, known } => {
+                Self::TooMany { deletions, allowed, known }
+            }
+            PlanRejection::Empty { deletions } => Self::Empty { deletions },
+            PlanRejection::NoUsername { entries, without } => {
                 Self::NoUsername { entries, without, attribute: plan.uid_attribute().to_owned() }
             }
         })
     }
 }
 
-impl Fault for SyncError {
+impl Diagnostic for SyncError {
     fn kind(&self) -> Kind {
         match self {
-            Self::Store(error) => error.kind(),
+            Self::UserDb(error) => error.kind(),
             Self::TooMany { .. } => Kind::SyncTooManyDeletions,
             Self::Empty { .. } => Kind::SyncNoUsers,
             Self::NoUsername { .. } => Kind::SyncNoUsernames,
@@ -98,7 +100,7 @@ impl Fault for SyncError {
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Store(error) => error.hint(),
+            Self::UserDb(error) => error.hint(),
             Self::TooMany { deletions, .. } => Some(format!(
                 "see who with 'cc-user sync-ldap --dry-run'; if that is right, allow it once with --max-delete {deletions}"
             )),
@@ -117,14 +119,14 @@ impl Fault for SyncError {
 /// # Errors
 /// All that reading the table can run into.
 pub fn preview<'roster>(
-    store: &Store,
-    roster: &'roster Roster,
-    rules: Rules,
-) -> Result<Plan<'roster>, StoreError> {
+    store: &UserDb,
+    roster: &'roster LdapSnapshot,
+    rules: SyncRules,
+) -> Result<Plan<'roster>, UserDbError> {
     let mut planner = Planner::new(roster, rules);
     store.scan(|known| {
         planner.known(known);
-        Ok::<_, StoreError>(())
+        Ok::<_, UserDbError>(())
     })?;
     Ok(planner.finish())
 }
@@ -135,9 +137,9 @@ pub fn preview<'roster>(
 /// # Errors
 /// [`SyncError`]: nothing has changed then.
 pub fn carry_out<'roster>(
-    store: &mut Store,
-    roster: &'roster Roster,
-    rules: Rules,
+    store: &mut UserDb,
+    roster: &'roster LdapSnapshot,
+    rules: SyncRules,
 ) -> Result<Plan<'roster>, SyncError> {
     let glance = preview(store, roster, rules)?;
     if let Some(error) = SyncError::of(&glance) {
@@ -152,7 +154,7 @@ pub fn carry_out<'roster>(
     let mut planner = Planner::new(roster, rules);
     transaction.scan(|known| {
         planner.known(known);
-        Ok::<_, StoreError>(())
+        Ok::<_, UserDbError>(())
     })?;
     let plan = planner.finish();
     if let Some(error) = SyncError::of(&plan) {

@@ -10,7 +10,7 @@ use crate::util::quote::quote;
 pub enum Limit {
     /// A tenth of those who came from the directory, but at least five.
     #[default]
-    Cautious,
+    Default,
     /// So many.
     Count(u64),
     /// So many in a hundred of those who came from the directory.
@@ -22,7 +22,7 @@ impl Limit {
     #[must_use]
     pub fn of(self, known: u64) -> u64 {
         match self {
-            Self::Cautious => (known / 10).max(5),
+            Self::Default => (known / 10).max(5),
             Self::Count(count) => count,
             Self::Percent(percent) => {
                 u64::try_from(u128::from(known) * u128::from(percent) / 100).unwrap_or(u64::MAX)
@@ -56,7 +56,7 @@ impl FromStr for Limit {
 impl fmt::Display for Limit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Cautious => f.write_str("10%, at least 5"),
+            Self::Default => f.write_str("10%, at least 5"),
             Self::Count(count) => write!(f, "{count}"),
             Self::Percent(percent) => write!(f, "{percent}%"),
         }
@@ -80,7 +80,7 @@ mod tests {
     fn the_default_is_a_tenth_but_at_least_five() {
         let table = [(0, 5), (4, 5), (50, 5), (59, 5), (60, 6), (1000, 100)];
         for (known, allowed) in table {
-            assert_eq!(Limit::Cautious.of(known), allowed, "{known}");
+            assert_eq!(Limit::Default.of(known), allowed, "{known}");
         }
         assert_eq!(Limit::Percent(100).of(u64::MAX), u64::MAX);
         assert_eq!(Limit::Percent(0).of(1000), 0);

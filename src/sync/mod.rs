@@ -1,7 +1,7 @@
 //! Directory against user table: a plan, then its execution.
 //!
-//! The directory is read to its end first ([`crate::directory`]); a [`Plan`] is then a pure value
-//! made of what it has, who is known, and [`Rules`]. [`carry_out`] makes the plan anew inside a
+//! The directory is read to its end first ([`crate::ldap`]); a [`Plan`] is then a pure value
+//! made of what it has, who is known, and [`SyncRules`]. [`carry_out`] makes the plan anew inside a
 //! transaction, so that what it does is true of the table as it is at that moment, and does all
 //! of it or nothing.
 
@@ -11,4 +11,4 @@ pub mod plan;
 
 pub use execute::{SyncError, carry_out, preview};
 pub use limit::{Limit, LimitError};
-pub use plan::{Plan, Planner, Refusal, Rules};
+pub use plan::{Plan, PlanRejection, Planner, SyncRules};

@@ -5,16 +5,16 @@
 
 use std::hash::{BuildHasher as _, RandomState};
 
-use crate::ldap::Roster;
-use crate::ldap::roster::{Kind, Skipped};
+use crate::ldap::LdapSnapshot;
+use crate::ldap::roster::{SkipReason, SkippedEntry};
 use crate::user::{AuthSource, plain};
-use crate::user_db::Known;
+use crate::user_db::UserSummary;
 
 use super::limit::Limit;
 
 /// What a sync is allowed to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Rules {
+pub struct SyncRules {
     /// Delete users who came from the directory and are no longer in it.
     pub delete_missing: bool,
     /// Leave full names as they are.
@@ -45,7 +45,7 @@ pub struct Conflict {
 
 /// Why a plan is not carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusal {
+pub enum PlanRejection {
     /// More users would be deleted than is allowed.
     TooMany {
         /// How many would be deleted.
@@ -72,8 +72,8 @@ pub enum Refusal {
 /// What is to be done, and what is to be said.
 #[derive(Debug)]
 pub struct Plan<'roster> {
-    roster: &'roster Roster,
-    rules: Rules,
+    roster: &'roster LdapSnapshot,
+    rules: SyncRules,
     add: Vec<u32>,
     rename: Vec<Rename>,
     delete: Vec<String>,
@@ -133,7 +133,7 @@ impl<'roster> Plan<'roster> {
 
     /// Entries that were passed over, the first thousand of them.
     #[must_use]
-    pub fn skipped(&self) -> &[Skipped] {
+    pub fn skipped(&self) -> &[SkippedEntry] {
         self.roster.skipped()
     }
 
@@ -169,18 +169,18 @@ impl<'roster> Plan<'roster> {
 
     /// Why the plan must not be carried out, if so.
     #[must_use]
-    pub fn refusal(&self) -> Option<Refusal> {
+    pub fn refusal(&self) -> Option<PlanRejection> {
         let deletions = self.delete.len() as u64;
         // An answer without a single user comes from a wrong setting or a missing right, whatever
         // the limit, and also where there is nobody to delete.
         if !self.roster.has_users() {
             return Some(match self.roster.entries() {
-                0 => Refusal::Empty { deletions },
-                entries => Refusal::NoUsername { entries, without: self.roster.without_name() },
+                0 => PlanRejection::Empty { deletions },
+                entries => PlanRejection::NoUsername { entries, without: self.roster.without_name() },
             });
         }
         let allowed = self.rules.max_delete.of(self.known);
-        (deletions > allowed).then_some(Refusal::TooMany { deletions, allowed, known: self.known })
+        (deletions > allowed).then_some(PlanRejection::TooMany { deletions, allowed, known: self.known })
     }
 
     /// The attribute that was searched for usernames.
@@ -196,7 +196,7 @@ impl<'roster> Plan<'roster> {
     }
 
     fn texts(&self, place: u32) -> (&'roster str, Option<&'roster str>) {
-        let roster: &'roster Roster = self.roster;
+        let roster: &'roster LdapSnapshot = self.roster;
         roster.get(place as usize).map_or(("", None), |member| (member.username, member.name))
     }
 }
@@ -216,7 +216,7 @@ pub struct Planner<'roster> {
 impl<'roster> Planner<'roster> {
     /// Begins with what the directory has.
     #[must_use]
-    pub fn new(roster: &'roster Roster, rules: Rules) -> Self {
+    pub fn new(roster: &'roster LdapSnapshot, rules: SyncRules) -> Self {
         let plan = Plan {
             roster,
             rules,
@@ -234,7 +234,7 @@ impl<'roster> Planner<'roster> {
     }
 
     /// Takes note of a user in the table.
-    pub fn known(&mut self, user: Known<'_>) {
+    pub fn known(&mut self, user: UserSummary<'_>) {
         let plan = &mut self.plan;
         let from_directory = user.source == Ok(AuthSource::Ldap);
         plan.known += u64::from(from_directory);
@@ -260,14 +260,14 @@ impl<'roster> Planner<'roster> {
         let Some(member) = plan.roster.get(place) else { return };
         if !from_directory {
             // Somebody's further name, or one that is not fit, would not have been added anyway.
-            if member.kind == Kind::Fit {
+            if member.kind == SkipReason::Encoding {
                 plan.conflicts.push(Conflict { username: user.username.to_owned(), source: user.source });
             }
             return;
         }
         // An entry without the attribute says nothing about the name, and one of several entries
         // says nothing for sure.
-        let changed = matches!(member.kind, Kind::Fit | Kind::Unfit)
+        let changed = matches!(member.kind, SkipReason::Encoding | SkipReason::Unfit)
             && member.name.is_some_and(|name| Some(name) != user.name);
         match u32::try_from(place) {
             Ok(place) if changed && !plan.rules.keep_names => {
@@ -283,7 +283,7 @@ impl<'roster> Planner<'roster> {
         let plan = &mut self.plan;
         for (place, member) in (0_u32..).zip(plan.roster.members()) {
             let taken = self.taken.get(place as usize / 64).is_some_and(|bits| bits >> (place % 64) & 1 == 1);
-            if !taken && member.kind == Kind::Fit {
+            if !taken && member.kind == SkipReason::Encoding {
                 plan.add.push(place);
             }
         }
@@ -347,21 +347,21 @@ fn near_collisions(plan: &mut Plan<'_>, strangers: &mut [String]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ldap::roster::Builder;
+    use crate::ldap::roster::SnapshotBuilder;
 
-    fn roster(people: &[(&str, Option<&str>)]) -> Roster {
-        let mut builder = Builder::default();
+    fn roster(people: &[(&str, Option<&str>)]) -> LdapSnapshot {
+        let mut builder = SnapshotBuilder::default();
         for (uid, name) in people {
             builder.entry(uid, [uid.as_bytes()].into_iter(), name.map(str::as_bytes).into_iter()).unwrap();
         }
         builder.finish().unwrap()
     }
 
-    const fn ldap<'a>(username: &'a str, name: Option<&'a str>) -> Known<'a> {
-        Known { username, source: Ok(AuthSource::Ldap), name, is_admin: false }
+    const fn ldap<'a>(username: &'a str, name: Option<&'a str>) -> UserSummary<'a> {
+        UserSummary { username, source: Ok(AuthSource::Ldap), name, is_admin: false }
     }
 
-    fn plan<'r>(roster: &'r Roster, rules: Rules, table: &[Known<'_>]) -> Plan<'r> {
+    fn plan<'r>(roster: &'r LdapSnapshot, rules: SyncRules, table: &[UserSummary<'_>]) -> Plan<'r> {
         let mut planner = Planner::new(roster, rules);
         for user in table {
             planner.known(*user);
@@ -369,13 +369,17 @@ mod tests {
         planner.finish()
     }
 
-    const DELETING: Rules =
-        Rules { delete_missing: true, keep_names: false, delete_admins: false, max_delete: Limit::Cautious };
+    const DELETING: SyncRules = SyncRules {
+        delete_missing: true,
+        keep_names: false,
+        delete_admins: false,
+        max_delete: Limit::Default,
+    };
 
     #[test]
     fn plan_that_deletes_nobody_counts_missing_users_as_unchanged() {
         let roster = roster(&[("a", None)]);
-        let rules = Rules { delete_missing: false, ..DELETING };
+        let rules = SyncRules { delete_missing: false, ..DELETING };
         let table = [ldap("a", None), ldap("b", None), ldap("c", None)];
         assert_eq!(plan(&roster, rules, &table).unchanged(), 3);
     }
@@ -396,7 +400,7 @@ mod tests {
         let changed = plan(&roster, DELETING, &table);
         let renames: Vec<_> = changed.renames().collect();
         assert_eq!(renames, [("anna", Some("Anna Alt"), Some("Anna Neu"))]);
-        assert!(plan(&roster, Rules { keep_names: true, ..DELETING }, &table).is_empty());
+        assert!(plan(&roster, SyncRules { keep_names: true, ..DELETING }, &table).is_empty());
     }
 
     #[test]
@@ -412,7 +416,7 @@ mod tests {
         let roster = roster(&[("anna", None)]);
         let table = [ldap("anna", None), ldap("gone", None)];
         assert_eq!(plan(&roster, DELETING, &table).deletions(), ["gone"]);
-        let keeping = plan(&roster, Rules::default(), &table);
+        let keeping = plan(&roster, SyncRules::default(), &table);
         assert!(keeping.is_empty());
         assert_eq!(keeping.missing(), 1);
     }
@@ -420,11 +424,11 @@ mod tests {
     #[test]
     fn an_admin_who_is_gone_is_kept_unless_admins_may_go_as_well() {
         let roster = roster(&[("anna", None)]);
-        let table = [ldap("anna", None), Known { is_admin: true, ..ldap("boss", None) }];
+        let table = [ldap("anna", None), UserSummary { is_admin: true, ..ldap("boss", None) }];
         let kept = plan(&roster, DELETING, &table);
         assert!(kept.is_empty());
         assert_eq!(kept.kept_admins(), ["boss"]);
-        let all = plan(&roster, Rules { delete_admins: true, ..DELETING }, &table);
+        let all = plan(&roster, SyncRules { delete_admins: true, ..DELETING }, &table);
         assert_eq!(all.deletions(), ["boss"]);
     }
 
@@ -432,7 +436,8 @@ mod tests {
     fn users_of_other_sources_are_kept_and_named() {
         let roster = roster(&[("anna", Some("LDAP Anna"))]);
         for source in [Ok(AuthSource::Local), Ok(AuthSource::Token), Ok(AuthSource::Oidc), Err(7)] {
-            let table = [Known { source, ..ldap("anna", None) }, Known { source, ..ldap("other", None) }];
+            let table =
+                [UserSummary { source, ..ldap("anna", None) }, UserSummary { source, ..ldap("other", None) }];
             let plan = plan(&roster, DELETING, &table);
             assert!(plan.is_empty(), "{source:?}");
             assert_eq!(plan.conflicts(), [Conflict { username: "anna".to_owned(), source }]);
@@ -442,15 +447,15 @@ mod tests {
     #[test]
     fn a_directory_without_anybody_deletes_nobody_whatever_the_limit() {
         let roster = roster(&[]);
-        let rules = Rules { max_delete: Limit::Percent(100), ..DELETING };
+        let rules = SyncRules { max_delete: Limit::Percent(100), ..DELETING };
         let plan = plan(&roster, rules, &[ldap("anna", None)]);
-        assert_eq!(plan.refusal(), Some(Refusal::Empty { deletions: 1 }));
+        assert_eq!(plan.refusal(), Some(PlanRejection::Empty { deletions: 1 }));
     }
 
     #[test]
     fn answer_without_a_usable_entry_is_refused_also_where_nothing_is_deleted() {
-        assert_eq!(plan(&roster(&[]), DELETING, &[]).refusal(), Some(Refusal::Empty { deletions: 0 }));
-        let mut builder = Builder::new("employeeNumber");
+        assert_eq!(plan(&roster(&[]), DELETING, &[]).refusal(), Some(PlanRejection::Empty { deletions: 0 }));
+        let mut builder = SnapshotBuilder::new("employeeNumber");
         builder.entry("cn=a", [].into_iter(), [].into_iter()).unwrap();
         builder.entry("cn=b", [&b" blank"[..]].into_iter(), [].into_iter()).unwrap();
         for (dn, kind) in [("cn=c", "twice"), ("cn=d", "twice")] {
@@ -459,7 +464,7 @@ mod tests {
         let unusable = builder.finish().unwrap();
         for table in [&[][..], &[ldap("gone", None)]] {
             let plan = plan(&unusable, DELETING, table);
-            assert_eq!(plan.refusal(), Some(Refusal::NoUsername { entries: 4, without: 1 }));
+            assert_eq!(plan.refusal(), Some(PlanRejection::NoUsername { entries: 4, without: 1 }));
             assert_eq!(plan.uid_attribute(), "employeeNumber");
         }
     }
@@ -470,14 +475,14 @@ mod tests {
         let names: Vec<String> = (0..100).map(|number| format!("u{number}")).collect();
         let table: Vec<_> = names.iter().map(|name| ldap(name, None)).collect();
         let refused = plan(&roster, DELETING, &table).refusal();
-        assert_eq!(refused, Some(Refusal::TooMany { deletions: 99, allowed: 10, known: 100 }));
-        let allowed = Rules { max_delete: Limit::Count(99), ..DELETING };
+        assert_eq!(refused, Some(PlanRejection::TooMany { deletions: 99, allowed: 10, known: 100 }));
+        let allowed = SyncRules { max_delete: Limit::Count(99), ..DELETING };
         assert_eq!(plan(&roster, allowed, &table).refusal(), None);
     }
 
     #[test]
     fn a_name_that_several_entries_have_is_neither_added_nor_deleted() {
-        let mut builder = Builder::default();
+        let mut builder = SnapshotBuilder::default();
         for dn in ["cn=a", "cn=b"] {
             builder.entry(dn, [&b"twice"[..]].into_iter(), [&b"Somebody"[..]].into_iter()).unwrap();
         }
@@ -488,7 +493,7 @@ mod tests {
 
     #[test]
     fn somebody_known_by_a_further_name_is_not_gone() {
-        let mut builder = Builder::default();
+        let mut builder = SnapshotBuilder::default();
         builder.entry("cn=a", [&b"anna"[..], b"anna2"].into_iter(), [].into_iter()).unwrap();
         let roster = builder.finish().unwrap();
         let plan = plan(&roster, DELETING, &[ldap("anna2", None)]);
@@ -507,8 +512,8 @@ mod tests {
     #[test]
     fn names_that_differ_by_case_or_blanks_are_warned_of() {
         let roster = roster(&[("Anna", None), ("anna", None), ("ben", None), ("BEN", None), ("zoe", None)]);
-        let local = Known { source: Ok(AuthSource::Local), ..ldap("Zoe ", None) };
-        let plan = plan(&roster, Rules::default(), &[ldap("ben", None), ldap("BEN", None), local]);
+        let local = UserSummary { source: Ok(AuthSource::Local), ..ldap("Zoe ", None) };
+        let plan = plan(&roster, SyncRules::default(), &[ldap("ben", None), ldap("BEN", None), local]);
         let near: Vec<_> = plan.near_collisions().iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
         assert_eq!(near.len(), 2, "{near:?}");
         assert!(near.contains(&("Anna", "anna")) && near.contains(&("Zoe ", "zoe")), "{near:?}");

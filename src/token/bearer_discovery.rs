@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Mode, OFlags};
 
 use super::MAX_BYTES;
-use crate::util::diagnostic::Fault;
+use crate::util::diagnostic::Diagnostic;
 use crate::util::environment::Environment;
 use crate::util::file::reason;
 use crate::util::kind::Kind;
@@ -22,7 +22,7 @@ use crate::util::secret::SecretText;
 
 /// Where a token was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
+pub enum BearerSource {
     /// The variable `BEARER_TOKEN`.
     Variable,
     /// The file that `BEARER_TOKEN_FILE` names.
@@ -33,7 +33,7 @@ pub enum Source {
     Tmp(PathBuf),
 }
 
-impl Source {
+impl BearerSource {
     /// The file, if it is one.
     #[must_use]
     pub fn path(&self) -> Option<&Path> {
@@ -44,7 +44,7 @@ impl Source {
     }
 }
 
-impl fmt::Display for Source {
+impl fmt::Display for BearerSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Variable => f.write_str("the variable BEARER_TOKEN"),
@@ -56,32 +56,32 @@ impl fmt::Display for Source {
 
 /// Why the search ended without a token though something was there.
 #[derive(Debug, thiserror::Error)]
-pub enum DiscoveryError {
+pub enum BearerDiscoveryError {
     /// Not of the characters that RFC 6750 2.1 has for a bearer token.
     #[error("what stands in {0} is no bearer token")]
-    NoToken(Source),
+    NoToken(BearerSource),
     /// Longer than any token.
     #[error("what stands in {0} is longer than {MAX_BYTES} bytes")]
-    TooLong(Source),
+    TooLong(BearerSource),
     /// In `/tmp`, where everybody can put files: not the user's own plain file.
     #[error("{source_} is not used: it is {what}")]
     NotOwn {
         /// The file.
-        source_: Source,
+        source_: BearerSource,
         /// What it is.
         what: &'static str,
     },
-    /// It is there and can't be read.
-    #[error("{source_} can't be read: {}", reason(.error))]
+    /// It is there and cannot be read.
+    #[error("{source_} cannot be read: {}", reason(.error))]
     Unreadable {
         /// The file.
-        source_: Source,
+        source_: BearerSource,
         /// What the system said.
         error: io::Error,
     },
 }
 
-impl Fault for DiscoveryError {
+impl Diagnostic for BearerDiscoveryError {
     fn kind(&self) -> Kind {
         match self {
             Self::NoToken(_) => Kind::BearerDiscoveryNoToken,
@@ -98,40 +98,42 @@ impl Fault for DiscoveryError {
 
 /// The places that are looked at, in order.
 #[must_use]
-pub fn places(environment: &Environment, user: u32) -> Vec<Source> {
-    let mut places = vec![Source::Variable];
+pub fn places(environment: &Environment, user: u32) -> Vec<BearerSource> {
+    let mut places = vec![BearerSource::Variable];
     if let Some(path) = environment.non_empty("BEARER_TOKEN_FILE") {
-        places.push(Source::NamedFile(PathBuf::from(path)));
+        places.push(BearerSource::NamedFile(PathBuf::from(path)));
     }
     let name = format!("bt_u{user}");
-    if let Some(folder) = environment.non_empty("XDG_RUNTIME_DIR") {
-        places.push(Source::RuntimeDir(Path::new(folder).join(&name)));
+    if let Some(directory) = environment.non_empty("XDG_RUNTIME_DIR") {
+        places.push(BearerSource::RuntimeDir(Path::new(directory).join(&name)));
     }
-    places.push(Source::Tmp(Path::new("/tmp").join(name)));
+    places.push(BearerSource::Tmp(Path::new("/tmp").join(name)));
     places
 }
 
 /// The file into which a token is written to be found by others: the first place that is a file,
 /// or `/tmp`'s where no other is named.
 #[must_use]
-pub fn place_to_write(environment: &Environment, user: u32) -> Source {
+pub fn place_to_write(environment: &Environment, user: u32) -> BearerSource {
     let files = places(environment, user).into_iter().find(|place| place.path().is_some());
-    files.unwrap_or_else(|| Source::Tmp(Path::new("/tmp").join(format!("bt_u{user}"))))
+    files.unwrap_or_else(|| BearerSource::Tmp(Path::new("/tmp").join(format!("bt_u{user}"))))
 }
 
 /// Looks for a token; `user` is the effective user's number. None when there is none anywhere.
 ///
 /// # Errors
-/// [`DiscoveryError`] when a place has something in it that is no token or must not be read.
+/// [`BearerDiscoveryError`] when a place has something in it that is no token or must not be read.
 pub fn discover(
     environment: &Environment,
     user: u32,
-) -> Result<Option<(SecretText, Source)>, DiscoveryError> {
+) -> Result<Option<(SecretText, BearerSource)>, BearerDiscoveryError> {
     for source in places(environment, user) {
         let content = match &source {
-            Source::Variable => environment.get("BEARER_TOKEN").map(|text| text.as_bytes().to_vec()),
-            Source::NamedFile(path) | Source::RuntimeDir(path) => read(path, &source, false, user)?,
-            Source::Tmp(path) => read(path, &source, true, user)?,
+            BearerSource::Variable => environment.get("BEARER_TOKEN").map(|text| text.as_bytes().to_vec()),
+            BearerSource::NamedFile(path) | BearerSource::RuntimeDir(path) => {
+                read(path, &source, false, user)?
+            }
+            BearerSource::Tmp(path) => read(path, &source, true, user)?,
         };
         let Some(content) = content.map(zeroize::Zeroizing::new) else { continue };
         let token = trim(&content);
@@ -139,21 +141,26 @@ pub fn discover(
             continue;
         }
         if token.len() > MAX_BYTES {
-            return Err(DiscoveryError::TooLong(source));
+            return Err(BearerDiscoveryError::TooLong(source));
         }
         return match std::str::from_utf8(token) {
             Ok(text) if is_bearer_token(text) => Ok(Some((SecretText::new(text.to_owned()), source))),
-            _ => Err(DiscoveryError::NoToken(source)),
+            _ => Err(BearerDiscoveryError::NoToken(source)),
         };
     }
     Ok(None)
 }
 
-/// The file's content; none when it is missing. In a folder of everybody's it must be the user's
+/// The file's content; none when it is missing. In a directory of everybody's it must be the user's
 /// own plain file that nobody else can write.
-fn read(path: &Path, source: &Source, shared: bool, user: u32) -> Result<Option<Vec<u8>>, DiscoveryError> {
-    let unreadable = |error: io::Error| DiscoveryError::Unreadable { source_: source.clone(), error };
-    let not_own = |what| DiscoveryError::NotOwn { source_: source.clone(), what };
+fn read(
+    path: &Path,
+    source: &BearerSource,
+    shared: bool,
+    user: u32,
+) -> Result<Option<Vec<u8>>, BearerDiscoveryError> {
+    let unreadable = |error: io::Error| BearerDiscoveryError::Unreadable { source_: source.clone(), error };
+    let not_own = |what| BearerDiscoveryError::NotOwn { source_: source.clone(), what };
     // NONBLOCK: a pipe that somebody put there must not hold up the program.
     let follow = if shared { OFlags::NOFOLLOW } else { OFlags::empty() };
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | follow;
@@ -221,11 +228,11 @@ mod tests {
 
     #[test]
     fn the_first_place_with_something_in_it_counts() {
-        let folder = tempfile::tempdir().unwrap();
-        let own = folder.path().join(format!("bt_u{NOBODY}"));
-        let named = folder.path().join("named");
+        let directory = tempfile::tempdir().unwrap();
+        let own = directory.path().join(format!("bt_u{NOBODY}"));
+        let named = directory.path().join("named");
         fs::write(&own, " \x0b\x0cown.a.b\r\n").unwrap();
-        let dir = folder.path().to_str().unwrap();
+        let dir = directory.path().to_str().unwrap();
         let all = |token: &str| {
             environment(&[
                 ("BEARER_TOKEN", token),
@@ -237,8 +244,8 @@ mod tests {
             let (token, source) = discover(&all(token), NOBODY).unwrap().unwrap();
             (token.expose().to_owned(), source)
         };
-        assert_eq!(found(" x.y.z\n"), ("x.y.z".to_owned(), Source::Variable));
-        assert_eq!(found(" \n"), ("own.a.b".to_owned(), Source::RuntimeDir(own)));
+        assert_eq!(found(" x.y.z\n"), ("x.y.z".to_owned(), BearerSource::Variable));
+        assert_eq!(found(" \n"), ("own.a.b".to_owned(), BearerSource::RuntimeDir(own)));
         fs::write(&named, "").unwrap();
         assert_eq!(found("").0, "own.a.b", "an empty file is passed over");
         fs::write(&named, "n.a.m").unwrap();
@@ -248,39 +255,39 @@ mod tests {
 
     #[test]
     fn what_is_no_token_ends_the_search() {
-        let folder = tempfile::tempdir().unwrap();
-        let named = folder.path().join("named");
+        let directory = tempfile::tempdir().unwrap();
+        let named = directory.path().join("named");
         let variables = environment(&[("BEARER_TOKEN_FILE", named.to_str().unwrap())]);
         for content in ["a b", "a\u{e9}", "====", "\"x\"", "a\0b", "a=b", "Bearer x.y.z", "\u{a0}x"] {
             fs::write(&named, content).unwrap();
             let refused = discover(&variables, NOBODY);
-            assert!(matches!(refused, Err(DiscoveryError::NoToken(_))), "{content:?}: {refused:?}");
+            assert!(matches!(refused, Err(BearerDiscoveryError::NoToken(_))), "{content:?}: {refused:?}");
         }
         fs::write(&named, "x".repeat(MAX_BYTES + 1)).unwrap();
-        assert!(matches!(discover(&variables, NOBODY), Err(DiscoveryError::TooLong(_))));
+        assert!(matches!(discover(&variables, NOBODY), Err(BearerDiscoveryError::TooLong(_))));
         fs::remove_file(&named).unwrap();
         fs::create_dir(&named).unwrap();
-        assert!(matches!(discover(&variables, NOBODY), Err(DiscoveryError::Unreadable { .. })));
+        assert!(matches!(discover(&variables, NOBODY), Err(BearerDiscoveryError::Unreadable { .. })));
     }
 
     #[test]
-    fn in_a_shared_folder_only_an_own_plain_file_is_read() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("bt");
-        let source = Source::Tmp(path.clone());
-        let user = fs::metadata(folder.path()).unwrap().uid();
+    fn in_a_shared_directory_only_an_own_plain_file_is_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("bt");
+        let source = BearerSource::Tmp(path.clone());
+        let user = fs::metadata(directory.path()).unwrap().uid();
         fs::write(&path, "a.b.c").unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
         assert_eq!(read(&path, &source, true, user).unwrap().unwrap(), b"a.b.c");
-        assert!(matches!(read(&path, &source, true, user + 1), Err(DiscoveryError::NotOwn { .. })));
+        assert!(matches!(read(&path, &source, true, user + 1), Err(BearerDiscoveryError::NotOwn { .. })));
         fs::set_permissions(&path, fs::Permissions::from_mode(0o620)).unwrap();
-        assert!(matches!(read(&path, &source, true, user), Err(DiscoveryError::NotOwn { .. })));
+        assert!(matches!(read(&path, &source, true, user), Err(BearerDiscoveryError::NotOwn { .. })));
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-        let link = folder.path().join("link");
+        let link = directory.path().join("link");
         std::os::unix::fs::symlink(&path, &link).unwrap();
         let refused = read(&link, &source, true, user);
         assert!(
-            matches!(refused, Err(DiscoveryError::NotOwn { what: "a symbolic link", .. })),
+            matches!(refused, Err(BearerDiscoveryError::NotOwn { what: "a symbolic link", .. })),
             "{refused:?}"
         );
     }

@@ -3,13 +3,13 @@
 use std::fmt;
 
 use super::MAX_BYTES;
-use crate::util::diagnostic::Fault;
+use crate::util::diagnostic::Diagnostic;
 use crate::util::kind::Kind;
 use crate::util::quote::quote;
 
 /// A part of a compact token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Part {
+pub enum TokenPart {
     /// Before the first point.
     Header,
     /// Between the points.
@@ -18,7 +18,7 @@ pub enum Part {
     Signature,
 }
 
-impl fmt::Display for Part {
+impl fmt::Display for TokenPart {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Header => "header",
@@ -46,7 +46,7 @@ pub enum TokenError {
     Encrypted,
     /// A part that ends or begins in the middle: characters are missing.
     #[error("this is not a complete token: its {0} is truncated")]
-    Incomplete(Part),
+    Incomplete(TokenPart),
     /// Several tokens where one is expected.
     #[error("found {0} tokens on {0} lines, expected one")]
     Several(usize),
@@ -54,7 +54,7 @@ pub enum TokenError {
     #[error("the token's {part} is not base64url: {problem}")]
     Base64 {
         /// Which part.
-        part: Part,
+        part: TokenPart,
         /// What is wrong with it.
         problem: String,
     },
@@ -62,7 +62,7 @@ pub enum TokenError {
     #[error("the token's {part} is not JSON: {problem}")]
     Json {
         /// Which part.
-        part: Part,
+        part: TokenPart,
         /// What the JSON reader said.
         problem: String,
     },
@@ -70,7 +70,7 @@ pub enum TokenError {
     #[error("the token's {part} is {found}, wanted a JSON object")]
     NotObject {
         /// Which part.
-        part: Part,
+        part: TokenPart,
         /// What it is.
         found: &'static str,
     },
@@ -80,24 +80,24 @@ pub enum TokenError {
     /// The last character of a part has bits that belong to no byte: another spelling of the same
     /// token (RFC 4648 3.5).
     #[error("the token's {0} ends in a character with spare bits set: it is another spelling of the token")]
-    SpareBits(Part),
+    SpareBits(TokenPart),
     /// An escape of one half of a surrogate pair (RFC 8259 8.2), which the server replaces.
     #[error("the token's {0} has a lone surrogate, which is no character")]
-    Surrogate(Part),
+    Surrogate(TokenPart),
     /// A part that is not UTF-8 (RFC 7515 3).
     #[error("the token's {0} is not UTF-8")]
-    NotUtf8(Part),
+    NotUtf8(TokenPart),
     /// A member that stands twice (RFC 7519 4, RFC 8725 2.4): readers disagree which one counts.
     #[error("the token's {part} has the member {} twice", quote(.name))]
     Duplicate {
         /// Which part.
-        part: Part,
+        part: TokenPart,
         /// The member's name.
         name: String,
     },
     /// Nested deeper than any claim needs.
     #[error("the token's {0} is nested deeper than {limit} levels", limit = super::MAX_DEPTH)]
-    TooDeep(Part),
+    TooDeep(TokenPart),
     /// No `alg` in the header (RFC 7515 4.1.1).
     #[error("the token's header names no algorithm ('alg')")]
     AlgorithmMissing,
@@ -202,7 +202,7 @@ impl TokenError {
     }
 }
 
-impl Fault for TokenError {
+impl Diagnostic for TokenError {
     fn kind(&self) -> Kind {
         match self {
             Self::Empty => Kind::TokenEmpty,

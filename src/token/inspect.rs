@@ -7,7 +7,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde_json::Value;
 
 use super::claims::Claims;
-use super::error::{Part, TokenError};
+use super::error::{TokenError, TokenPart};
 use super::json::{self, kind};
 use super::jws::{Header, Unverified, is_truncated};
 use crate::util::quote::quote;
@@ -16,18 +16,18 @@ use crate::util::quote::quote;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Inspection {
     /// What it is by its form.
-    pub form: Form,
+    pub form: TokenForm,
     /// The header, as far as it can be read.
-    pub header: Seen,
+    pub header: DecodedPart,
     /// The claims, as far as they can be read; an encrypted token's are not.
-    pub claims: Seen,
+    pub claims: DecodedPart,
     /// The header and the claims as they are written, where they are JSON: numbers in a [`Value`]
     /// lose digits.
     pub written: [Option<String>; 2],
     /// How many bytes the signature has, where it can be decoded.
     pub signature_bytes: Option<usize>,
     /// Everything that stands out in the form, in the order of the token.
-    pub oddities: Vec<Oddity>,
+    pub oddities: Vec<Warning>,
     /// Why `verify` refuses it whatever the key; `None` where it would ask the key.
     pub refusal: Option<TokenError>,
     /// Header and claims where a strict reader takes them.
@@ -36,7 +36,7 @@ pub struct Inspection {
 
 /// What a token is by its form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
+pub enum TokenForm {
     /// Three parts with a signature.
     Signed,
     /// An empty signature, or `alg` none.
@@ -47,7 +47,7 @@ pub enum Form {
     Other(usize),
 }
 
-impl Form {
+impl TokenForm {
     /// Its name in JSON reports.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -62,10 +62,10 @@ impl Form {
 
 /// A part as far as it can be read.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub enum Seen {
+pub enum DecodedPart {
     /// There is none.
     #[default]
-    Nothing,
+    Missing,
     /// JSON.
     Json(Value),
     /// Text that is no JSON.
@@ -76,7 +76,7 @@ pub enum Seen {
     Raw(String),
 }
 
-impl Seen {
+impl DecodedPart {
     /// The value, where it is JSON.
     #[must_use]
     pub const fn json(&self) -> Option<&Value> {
@@ -89,7 +89,7 @@ impl Seen {
 
 /// Something that stands out.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Oddity {
+pub struct Warning {
     /// A stable name, such as `duplicate-member`.
     pub kind: &'static str,
     /// What it is, in one line.
@@ -120,18 +120,18 @@ pub fn inspect(text: &str) -> Inspection {
     if text.len() > super::MAX_BYTES {
         add(&mut oddities, "too-long", TokenError::TooLong(text.len()).to_string());
     }
-    let (header, written_header) = see(parts.first(), Part::Header, &mut oddities);
+    let (header, written_header) = see(parts.first(), TokenPart::Header, &mut oddities);
     let form = form(&parts, &header);
     let truncated = matches!(refusal, Some(TokenError::Incomplete(_)));
-    let ((claims, written_claims), signature_bytes) = if form == Form::Encrypted {
+    let ((claims, written_claims), signature_bytes) = if form == TokenForm::Encrypted {
         add(&mut oddities, "encrypted", "it is encrypted (JWE): its claims cannot be shown".to_owned());
-        ((Seen::Nothing, None), None)
+        ((DecodedPart::Missing, None), None)
     } else {
-        let claims = see(parts.get(1), Part::Claims, &mut oddities);
+        let claims = see(parts.get(1), TokenPart::Claims, &mut oddities);
         let signature = parts.get(2).and_then(|part| {
-            let (bytes, spare) = decode(part, Part::Signature, &mut oddities).ok()?;
+            let (bytes, spare) = decode(part, TokenPart::Signature, &mut oddities).ok()?;
             if spare && !truncated {
-                add(&mut oddities, "base64", format!("the {} {OTHER_SPELLING}", Part::Signature));
+                add(&mut oddities, "base64", format!("the {} {OTHER_SPELLING}", TokenPart::Signature));
             }
             Some(bytes)
         });
@@ -142,9 +142,9 @@ pub fn inspect(text: &str) -> Inspection {
     if let Some(error @ TokenError::Incomplete(_)) = &refusal {
         add(&mut oddities, "incomplete", error.to_string());
     } else if short {
-        add(&mut oddities, "incomplete", TokenError::Incomplete(Part::Signature).to_string());
+        add(&mut oddities, "incomplete", TokenError::Incomplete(TokenPart::Signature).to_string());
     }
-    if let Form::Other(count) = form {
+    if let TokenForm::Other(count) = form {
         add(&mut oddities, "parts", TokenError::Parts(count).to_string());
     }
     if let Some(Value::Object(members)) = header.json() {
@@ -157,11 +157,11 @@ pub fn inspect(text: &str) -> Inspection {
 /// What is said of a part whose unused bits are set.
 const OTHER_SPELLING: &str = "has bits set that belong to no byte (another spelling of the same token)";
 
-fn add(oddities: &mut Vec<Oddity>, kind: &'static str, text: String) {
-    oddities.push(Oddity { kind, text });
+fn add(oddities: &mut Vec<Warning>, kind: &'static str, text: String) {
+    oddities.push(Warning { kind, text });
 }
 
-fn form(parts: &[&str], header: &Seen) -> Form {
+fn form(parts: &[&str], header: &DecodedPart) -> TokenForm {
     let unsigned = || {
         header
             .json()
@@ -170,20 +170,22 @@ fn form(parts: &[&str], header: &Seen) -> Form {
             .is_some_and(|alg| alg.trim().eq_ignore_ascii_case("none"))
     };
     match parts {
-        [_, _, ""] => Form::Unsigned,
-        [_, _] | [_, _, _] if unsigned() => Form::Unsigned,
-        [_, _, _] => Form::Signed,
-        [_, _, _, _, _] if header.json().is_some_and(|header| header.get("enc").is_some()) => Form::Encrypted,
-        _ => Form::Other(parts.len()),
+        [_, _, ""] => TokenForm::Unsigned,
+        [_, _] | [_, _, _] if unsigned() => TokenForm::Unsigned,
+        [_, _, _] => TokenForm::Signed,
+        [_, _, _, _, _] if header.json().is_some_and(|header| header.get("enc").is_some()) => {
+            TokenForm::Encrypted
+        }
+        _ => TokenForm::Other(parts.len()),
     }
 }
 
 /// The part as far as it can be read, and its text where it is JSON.
-fn see(part: Option<&&str>, which: Part, oddities: &mut Vec<Oddity>) -> (Seen, Option<String>) {
-    let Some(part) = part.filter(|part| !part.is_empty()) else { return (Seen::Nothing, None) };
+fn see(part: Option<&&str>, which: TokenPart, oddities: &mut Vec<Warning>) -> (DecodedPart, Option<String>) {
+    let Some(part) = part.filter(|part| !part.is_empty()) else { return (DecodedPart::Missing, None) };
     let (bytes, spare) = match decode(part, which, oddities) {
         Ok(decoded) => decoded,
-        Err(()) => return (Seen::Raw((*part).to_owned()), None),
+        Err(()) => return (DecodedPart::Raw((*part).to_owned()), None),
     };
     let mut text = match String::from_utf8(bytes) {
         Ok(text) => text,
@@ -191,7 +193,8 @@ fn see(part: Option<&&str>, which: Part, oddities: &mut Vec<Oddity>) -> (Seen, O
             add(oddities, "not-utf8", format!("the {which} is not UTF-8"));
             let length = error.as_bytes().len();
             let lossy = String::from_utf8_lossy(error.as_bytes()).into_owned();
-            let seen = if lossy.contains('{') { Seen::Text(lossy) } else { Seen::Bytes(length) };
+            let seen =
+                if lossy.contains('{') { DecodedPart::Text(lossy) } else { DecodedPart::Bytes(length) };
             return (seen, None);
         }
     };
@@ -224,7 +227,7 @@ fn see(part: Option<&&str>, which: Part, oddities: &mut Vec<Oddity>) -> (Seen, O
             if !value.is_object() {
                 add(oddities, "not-object", format!("the {which} is {}, not an object", kind(&value)));
             }
-            return (Seen::Json(value), written);
+            return (DecodedPart::Json(value), written);
         }
         Err(problem) => {
             let text_of = if text.starts_with("eyJ") && text.contains('.') {
@@ -234,14 +237,14 @@ fn see(part: Option<&&str>, which: Part, oddities: &mut Vec<Oddity>) -> (Seen, O
                 add(oddities, "not-json", format!("the {which} is not JSON: {problem}"));
                 text
             };
-            Seen::Text(text_of)
+            DecodedPart::Text(text_of)
         }
     };
     (seen, None)
 }
 
 /// Decodes whatever alphabet, padding, white space and spare bits there are, and names them.
-fn decode(part: &str, which: Part, oddities: &mut Vec<Oddity>) -> Result<(Vec<u8>, bool), ()> {
+fn decode(part: &str, which: TokenPart, oddities: &mut Vec<Warning>) -> Result<(Vec<u8>, bool), ()> {
     const LOOSE: GeneralPurpose = GeneralPurpose::new(
         &alphabet::URL_SAFE,
         GeneralPurposeConfig::new()
@@ -279,7 +282,11 @@ fn decode(part: &str, which: Part, oddities: &mut Vec<Oddity>) -> Result<(Vec<u8
     }
 }
 
-fn stands_out_in_header(members: &serde_json::Map<String, Value>, form: Form, oddities: &mut Vec<Oddity>) {
+fn stands_out_in_header(
+    members: &serde_json::Map<String, Value>,
+    form: TokenForm,
+    oddities: &mut Vec<Warning>,
+) {
     match members.get("alg") {
         None => add(oddities, "algorithm", "the header names no algorithm".to_owned()),
         Some(Value::String(_)) => {}
@@ -287,7 +294,7 @@ fn stands_out_in_header(members: &serde_json::Map<String, Value>, form: Form, od
             add(oddities, "algorithm", format!("the header's 'alg' is {}, not a text", kind(other)))
         }
     }
-    if form == Form::Unsigned {
+    if form == TokenForm::Unsigned {
         add(oddities, "unsigned", "it is not signed: anybody can have written it".to_owned());
     }
     if let Some(critical) = members.get("crit") {
@@ -307,7 +314,7 @@ fn stands_out_in_header(members: &serde_json::Map<String, Value>, form: Form, od
             );
         }
     }
-    if members.contains_key("zip") && form != Form::Encrypted {
+    if members.contains_key("zip") && form != TokenForm::Encrypted {
         add(oddities, "compressed", "it has 'zip', which only encrypted tokens may have".to_owned());
     }
 }

@@ -7,13 +7,13 @@ use serde_json::{Map, Value};
 use super::MAX_BYTES;
 use super::claims::Claims;
 use crate::key::{Algorithm, KeyError, SigningKey};
-use crate::util::diagnostic::Fault;
+use crate::util::diagnostic::Diagnostic;
 use crate::util::kind::Kind;
 use crate::util::secret::SecretText;
 
 /// What the header of a new token says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Heading {
+pub struct HeaderParams {
     /// How to sign; it must be one of the key's algorithms.
     pub algorithm: Algorithm,
     /// `typ`: what the token is; `JWT` where nothing else is agreed.
@@ -22,7 +22,7 @@ pub struct Heading {
     pub key_id: Option<String>,
 }
 
-impl Heading {
+impl HeaderParams {
     /// The header the server writes, for this key: its algorithm, `typ` JWT, its `kid` if it has
     /// one.
     #[must_use]
@@ -52,7 +52,7 @@ pub enum IssueError {
     TooLong(usize),
 }
 
-impl Fault for IssueError {
+impl Diagnostic for IssueError {
     fn kind(&self) -> Kind {
         match self {
             Self::Key(error) => error.kind(),
@@ -73,9 +73,9 @@ impl Fault for IssueError {
 /// # Errors
 /// [`IssueError::Key`] when the key does not do the algorithm, [`IssueError::TooLong`] when
 /// nobody here would read the token.
-pub fn issue(heading: &Heading, claims: &Claims, key: &SigningKey) -> Result<SecretText, IssueError> {
+pub fn issue(heading: &HeaderParams, claims: &Claims, key: &SigningKey) -> Result<SecretText, IssueError> {
     let mut token = String::new();
-    // A map of texts and a map of claims always serialise.
+    // A map of texts and a map of claims always serialize.
     for members in [&heading.members(), claims.as_object()] {
         let json = serde_json::to_string(members).unwrap_or_default();
         URL_SAFE_NO_PAD.encode_string(json, &mut token);

@@ -7,13 +7,13 @@ use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
 use super::MAX_DEPTH;
-use super::error::{Part, TokenError};
+use super::error::{TokenError, TokenPart};
 
 /// Reads a JSON object, refusing members that stand twice at any depth.
 ///
 /// # Errors
 /// [`TokenError`] naming the part: not UTF-8, not JSON, no object, a member twice, too deep.
-pub fn object(bytes: &[u8], part: Part) -> Result<Map<String, Value>, TokenError> {
+pub fn object(bytes: &[u8], part: TokenPart) -> Result<Map<String, Value>, TokenError> {
     let text = std::str::from_utf8(bytes).map_err(|_| TokenError::NotUtf8(part))?;
     let refusal = RefCell::new(None);
     let mut reader = serde_json::Deserializer::from_str(text);
@@ -61,7 +61,7 @@ pub fn without_lone_surrogates(text: &str) -> Option<String> {
 
 /// A member that stands twice.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Double {
+pub struct DuplicateMember {
     /// Its name.
     pub name: String,
     /// The earlier value; the later one stays in the object.
@@ -73,10 +73,10 @@ pub struct Double {
 ///
 /// # Errors
 /// What is wrong with the text, in words.
-pub fn any(text: &str) -> Result<(Value, Vec<Double>), String> {
+pub fn any(text: &str) -> Result<(Value, Vec<DuplicateMember>), String> {
     let (refusal, doubles) = (RefCell::new(None), RefCell::new(Vec::new()));
     let mut reader = serde_json::Deserializer::from_str(text);
-    let seed = Reading { part: Part::Claims, depth: 0, refusal: &refusal, doubles: Some(&doubles) };
+    let seed = Reading { part: TokenPart::Claims, depth: 0, refusal: &refusal, doubles: Some(&doubles) };
     match seed.deserialize(&mut reader).and_then(|value| reader.end().map(|()| value)) {
         Ok(value) => Ok((value, doubles.into_inner())),
         Err(_) if refusal.borrow().is_some() => Err(format!("nested deeper than {MAX_DEPTH} levels")),
@@ -111,11 +111,11 @@ fn problem(error: &serde_json::Error) -> String {
 /// `refusal`, since an error of serde has only a text.
 #[derive(Clone, Copy)]
 struct Reading<'a> {
-    part: Part,
+    part: TokenPart,
     depth: usize,
     refusal: &'a RefCell<Option<TokenError>>,
     /// Where to put members that stand twice; without it they are refused.
-    doubles: Option<&'a RefCell<Vec<Double>>>,
+    doubles: Option<&'a RefCell<Vec<DuplicateMember>>>,
 }
 
 impl Reading<'_> {
@@ -195,7 +195,7 @@ impl<'de> Visitor<'de> for Reading<'_> {
             match (self.doubles, map.get_mut(&name)) {
                 (Some(doubles), Some(known)) => {
                     let earlier = std::mem::replace(known, value);
-                    doubles.borrow_mut().push(Double { name, earlier });
+                    doubles.borrow_mut().push(DuplicateMember { name, earlier });
                 }
                 _ => {
                     map.insert(name, value);
@@ -211,7 +211,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<Map<String, Value>, TokenError> {
-        object(text.as_bytes(), Part::Claims)
+        object(text.as_bytes(), TokenPart::Claims)
     }
 
     #[test]
@@ -232,7 +232,7 @@ mod tests {
             (r#"{"x":[[{"":1,"":1}]]}"#, ""),
         ] {
             let name = twice.to_owned();
-            assert_eq!(read(text), Err(TokenError::Duplicate { part: Part::Claims, name }), "{text}");
+            assert_eq!(read(text), Err(TokenError::Duplicate { part: TokenPart::Claims, name }), "{text}");
         }
         assert!(read(r#"{"a":{"a":1},"A":2,"b":{"a":1}}"#).is_ok());
     }
@@ -241,8 +241,8 @@ mod tests {
     fn depth_is_limited() {
         let nest = |depth: usize| format!("{{\"x\":{}{}}}", "[".repeat(depth), "]".repeat(depth));
         assert!(read(&nest(MAX_DEPTH - 1)).is_ok());
-        assert_eq!(read(&nest(MAX_DEPTH)), Err(TokenError::TooDeep(Part::Claims)));
-        assert_eq!(read(&nest(20_000)), Err(TokenError::TooDeep(Part::Claims)));
+        assert_eq!(read(&nest(MAX_DEPTH)), Err(TokenError::TooDeep(TokenPart::Claims)));
+        assert_eq!(read(&nest(20_000)), Err(TokenError::TooDeep(TokenPart::Claims)));
     }
 
     #[test]
@@ -254,7 +254,7 @@ mod tests {
             (r#""x""#, "a text"),
             ("true", "a truth value"),
         ] {
-            assert_eq!(read(text), Err(TokenError::NotObject { part: Part::Claims, found }), "{text}");
+            assert_eq!(read(text), Err(TokenError::NotObject { part: TokenPart::Claims, found }), "{text}");
         }
     }
 
@@ -263,7 +263,7 @@ mod tests {
         for text in
             [r#"{"a":"\ud800"}"#, r#"{"a":"x\udc00y"}"#, r#"{"\ud83d\ud83d":1}"#, r#"{"a":"\ud83dx\ude00"}"#]
         {
-            assert_eq!(read(text), Err(TokenError::Surrogate(Part::Claims)), "{text}");
+            assert_eq!(read(text), Err(TokenError::Surrogate(TokenPart::Claims)), "{text}");
         }
         assert!(read(r#"{"a":"\ud83d\ude00"}"#).is_ok());
         assert!(matches!(read(r#"{"a":"\ud800",}"#), Err(TokenError::Json { .. })));
@@ -279,6 +279,9 @@ mod tests {
         }
         let error = read("{\"a\":1,}").unwrap_err();
         assert_eq!(error.to_string(), "the token's payload is not JSON: trailing comma at character 8");
-        assert_eq!(object(b"{\"a\":\"\xff\"}", Part::Header), Err(TokenError::NotUtf8(Part::Header)));
+        assert_eq!(
+            object(b"{\"a\":\"\xff\"}", TokenPart::Header),
+            Err(TokenError::NotUtf8(TokenPart::Header))
+        );
     }
 }

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::MAX_BYTES;
 use super::claims::Claims;
-use super::error::{Part, TokenError};
+use super::error::{TokenError, TokenPart};
 use super::json::{self, kind};
 use crate::util::quote::quote;
 
@@ -53,7 +53,7 @@ impl<'a> Unverified<'a> {
         if looks_like_token(&payload.bytes) {
             return Err(TokenError::Nested);
         }
-        let claims = payload.object(Part::Claims)?.into();
+        let claims = payload.object(TokenPart::Claims)?.into();
         let signature = decode_signature(signature, header.algorithm())?;
         Ok(Self { signed, header, claims, signature })
     }
@@ -98,8 +98,8 @@ impl<'a> Parts<'a> {
                 TokenError::Parts(points + 1)
             });
         };
-        let header = Header::judge(decode(header, Part::Header)?.object(Part::Header)?)?;
-        let payload = decode(payload, Part::Claims)?;
+        let header = Header::check(decode(header, TokenPart::Header)?.object(TokenPart::Header)?)?;
+        let payload = decode(payload, TokenPart::Claims)?;
         Ok(Self { signed, header, payload, signature })
     }
 }
@@ -110,11 +110,11 @@ pub(super) fn decode_signature(text: &str, algorithm: &str) -> Result<Vec<u8>, T
     if text.is_empty() {
         return Err(TokenError::SignatureEmpty);
     }
-    let Decoded { bytes, spare } = decode(text, Part::Signature)?;
+    let Decoded { bytes, spare } = decode(text, TokenPart::Signature)?;
     match spare {
         false => Ok(bytes),
-        true if is_truncated(bytes.len(), algorithm) => Err(TokenError::Incomplete(Part::Signature)),
-        true => Err(TokenError::SpareBits(Part::Signature)),
+        true if is_truncated(bytes.len(), algorithm) => Err(TokenError::Incomplete(TokenPart::Signature)),
+        true => Err(TokenError::SpareBits(TokenPart::Signature)),
     }
 }
 
@@ -151,8 +151,8 @@ pub(super) struct Decoded {
 impl Decoded {
     /// The JSON object that the part is. Only what is one can be another spelling; a part with unused
     /// bits that is none, and a header without its beginning, were truncated.
-    fn object(&self, part: Part) -> Result<Map<String, Value>, TokenError> {
-        let begins = part != Part::Header || self.bytes.trim_ascii_start().first() == Some(&b'{');
+    fn object(&self, part: TokenPart) -> Result<Map<String, Value>, TokenError> {
+        let begins = part != TokenPart::Header || self.bytes.trim_ascii_start().first() == Some(&b'{');
         match json::object(&self.bytes, part) {
             Ok(_) if self.spare => Err(TokenError::SpareBits(part)),
             Err(TokenError::Json { .. } | TokenError::NotUtf8(_)) if self.spare || !begins => {
@@ -164,7 +164,7 @@ impl Decoded {
 }
 
 /// Decodes with spare bits allowed and told.
-fn decode(text: &str, part: Part) -> Result<Decoded, TokenError> {
+fn decode(text: &str, part: TokenPart) -> Result<Decoded, TokenError> {
     const LENIENT: GeneralPurpose = GeneralPurpose::new(
         &base64::alphabet::URL_SAFE,
         GeneralPurposeConfig::new()
@@ -213,7 +213,8 @@ fn problem(text: &str, error: base64::DecodeError) -> String {
 /// Whether a text is an encrypted token: five parts, and `enc` in the header (RFC 7516 4.1.2).
 fn is_encrypted(text: &str) -> bool {
     let header = text.split('.').next().unwrap_or_default();
-    let header = decode(header, Part::Header).and_then(|header| json::object(&header.bytes, Part::Header));
+    let header =
+        decode(header, TokenPart::Header).and_then(|header| json::object(&header.bytes, TokenPart::Header));
     text.matches('.').count() == 4 && header.is_ok_and(|header| header.contains_key("enc"))
 }
 
@@ -229,7 +230,7 @@ pub struct Header {
 }
 
 impl Header {
-    fn judge(members: Map<String, Value>) -> Result<Self, TokenError> {
+    fn check(members: Map<String, Value>) -> Result<Self, TokenError> {
         let wrong = |name, value: &Value, wanted| TokenError::HeaderType { name, found: kind(value), wanted };
         match members.get("alg") {
             None => return Err(TokenError::AlgorithmMissing),

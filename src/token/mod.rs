@@ -21,9 +21,9 @@ pub mod text;
 pub mod verify;
 
 pub use claims::{Claims, NumericDate, TimeClaimError};
-pub use error::{Part, TokenError};
+pub use error::{TokenError, TokenPart};
 pub use inspect::{Inspection, inspect};
-pub use issue::{Heading, IssueError, issue};
+pub use issue::{HeaderParams, IssueError, issue};
 pub use jws::{Header, Unverified};
 pub use text::bare;
 pub use verify::{Verified, signed_content, verify, verify_owned};

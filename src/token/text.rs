@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::error::TokenError;
 use super::json;
-use crate::util::diagnostic::Fault;
+use crate::util::diagnostic::Diagnostic;
 use crate::util::kind::Kind;
 
 /// The members that hold a token: RFC 6749 5.1, OpenID Connect Core 3.1.3.3, `cc-jwt issue --json`,
@@ -37,7 +37,7 @@ pub enum TextError {
     NoToken,
 }
 
-impl Fault for TextError {
+impl Diagnostic for TextError {
     fn kind(&self) -> Kind {
         match self {
             Self::Token(error) => error.kind(),

@@ -1,7 +1,7 @@
 //! The one verification in the house.
 
 use super::claims::Claims;
-use super::error::{Part, TokenError};
+use super::error::{TokenError, TokenPart};
 use super::jws::{Header, Parts, Unverified, decode_signature, is_truncated};
 use crate::key::{Algorithm, VerifyingKey};
 
@@ -97,7 +97,7 @@ pub fn signed_content<'k>(
     }
     let keys = keys.into_iter().map(|key| (None, key));
     fitting(&header, None, signed, &decode_signature(signature, header.algorithm())?, keys)?;
-    if payload.spare { Err(TokenError::SpareBits(Part::Claims)) } else { Ok(payload.bytes) }
+    if payload.spare { Err(TokenError::SpareBits(TokenPart::Claims)) } else { Ok(payload.bytes) }
 }
 
 /// The algorithm, and which key it is that the signature fits.
@@ -139,7 +139,7 @@ fn fitting<'k>(
     } else if tried > MOST_TRIED {
         TokenError::TooManyKeys { found: tried, limit: MOST_TRIED }
     } else if tried > 0 && is_truncated(signature.len(), name) {
-        TokenError::Incomplete(Part::Signature)
+        TokenError::Incomplete(TokenPart::Signature)
     } else if tried > 0 {
         TokenError::Signature(tried)
     } else if !other_algorithms.is_empty() {

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::name::{Username, UsernameError};
 use super::role::{Role, RoleError};
 use super::{AuthSource, User};
-use crate::util::diagnostic::Fault;
+use crate::util::diagnostic::Diagnostic;
 use crate::util::kind::Kind;
 use crate::util::quote::{is_hidden, quote};
 
@@ -13,11 +13,11 @@ use crate::util::quote::{is_hidden, quote};
 pub const MAX_TEXT: usize = 255;
 
 /// From this number of projects on, the session cookie that the server makes for a manager comes
-/// near to the 4096 characters over which it can't be made, so that he or she can't log in on the
+/// near to the 4096 characters over which it cannot be made, so that he or she cannot log in on the
 /// web.
 pub const MANY_PROJECTS: usize = 200;
 
-/// Why a user can't be as asked for.
+/// Why a user cannot be as asked for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AccountError {
     /// The username.
@@ -28,7 +28,7 @@ pub enum AccountError {
     Role(#[from] RoleError),
     /// No role: the server would let the user in and then know nothing he or she may do.
     #[error("the user {} has no role", quote(.0))]
-    NoRole(String),
+    MissingRole(String),
     /// Who manages nothing is no manager.
     #[error("the manager {} has no project", quote(.0))]
     ManagerWithoutProject(String),
@@ -56,12 +56,12 @@ pub enum AccountError {
     Email(String),
 }
 
-impl Fault for AccountError {
+impl Diagnostic for AccountError {
     fn kind(&self) -> Kind {
         match self {
             Self::Name(error) => error.kind(),
             Self::Role(error) => error.kind(),
-            Self::NoRole(_) => Kind::RoleMissing,
+            Self::MissingRole(_) => Kind::RoleMissing,
             Self::ManagerWithoutProject(_) => Kind::ManagerWithoutProject,
             Self::ProjectWithoutManager { .. } => Kind::ProjectWithoutManager,
             Self::Project(_) => Kind::ProjectInvalid,
@@ -74,7 +74,7 @@ impl Fault for AccountError {
         match self {
             Self::Name(error) => error.hint(),
             Self::Role(error) => error.hint(),
-            Self::NoRole(_) => Some(format!("the roles are {}", Role::ALL.map(Role::name).join(", "))),
+            Self::MissingRole(_) => Some(format!("the roles are {}", Role::ALL.map(Role::name).join(", "))),
             Self::ManagerWithoutProject(_) => {
                 Some("give the manager a project, as with --project P".to_owned())
             }
@@ -88,7 +88,7 @@ impl Fault for AccountError {
 
 /// A user as asked for, unchecked.
 #[derive(Debug, Clone, Default)]
-pub struct Draft {
+pub struct AccountDraft {
     /// The username.
     pub username: String,
     /// The names of the roles.
@@ -101,7 +101,7 @@ pub struct Draft {
     pub email: Option<String>,
 }
 
-impl Draft {
+impl AccountDraft {
     /// The user, if everything about him or her is fit. Roles and projects that stand twice are
     /// kept once: the server counts entries, so that `[api, api]` is not `[api]` to it.
     ///
@@ -134,7 +134,7 @@ impl Draft {
             Vec::new()
         });
         if self.roles.is_empty() {
-            errors.push(AccountError::NoRole(self.username.clone()));
+            errors.push(AccountError::MissingRole(self.username.clone()));
         }
         let is_manager = roles.contains(&Role::Manager);
         let understood = errors.is_empty();
@@ -207,19 +207,19 @@ pub fn check_project(name: &str) -> Result<(), AccountError> {
 mod tests {
     use super::*;
 
-    fn draft(username: &str, roles: &[&str], projects: &[&str]) -> Draft {
+    fn draft(username: &str, roles: &[&str], projects: &[&str]) -> AccountDraft {
         let own = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect();
-        Draft {
+        AccountDraft {
             username: username.to_owned(),
             roles: own(roles),
             projects: own(projects),
-            ..Draft::default()
+            ..AccountDraft::default()
         }
     }
 
     #[test]
     fn all_faults_are_told_together() {
-        let wrong = Draft { email: Some("@".to_owned()), ..draft("", &["wizard", "Admin"], &["p\n"]) };
+        let wrong = AccountDraft { email: Some("@".to_owned()), ..draft("", &["wizard", "Admin"], &["p\n"]) };
         let errors = wrong.check(AuthSource::Local).unwrap_err();
         assert_eq!(errors.len(), 5, "{errors:?}");
     }
@@ -236,7 +236,7 @@ mod tests {
             check(&["user"], &["p"]).unwrap_err()[..],
             [AccountError::ProjectWithoutManager { .. }]
         ));
-        assert!(matches!(check(&[], &[]).unwrap_err()[..], [AccountError::NoRole(_)]));
+        assert!(matches!(check(&[], &[]).unwrap_err()[..], [AccountError::MissingRole(_)]));
     }
 
     #[test]
@@ -247,8 +247,9 @@ mod tests {
 
     #[test]
     fn mail_address_needs_a_local_part_and_a_domain_without_blanks() {
-        let problems =
-            |email: &str| Draft { email: Some(email.to_owned()), ..draft("m", &["user"], &[]) }.problems();
+        let problems = |email: &str| {
+            AccountDraft { email: Some(email.to_owned()), ..draft("m", &["user"], &[]) }.problems()
+        };
         for email in ["", "m@example.org", "a@b"] {
             assert!(problems(email).is_empty(), "{email}");
         }

@@ -8,7 +8,7 @@ pub mod name;
 pub mod password;
 pub mod role;
 
-pub use account::{AccountError, Draft};
+pub use account::{AccountDraft, AccountError};
 pub use name::{Username, UsernameError, plain};
 pub use password::{PasswordError, PasswordHash};
 pub use role::{Role, RoleError};
@@ -60,20 +60,20 @@ impl AuthSource {
 }
 
 impl std::str::FromStr for AuthSource {
-    type Err = UnknownSource;
+    type Err = UnknownAuthSource;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         Self::ALL
             .into_iter()
             .find(|source| source.name() == text)
-            .ok_or_else(|| UnknownSource(text.to_owned()))
+            .ok_or_else(|| UnknownAuthSource(text.to_owned()))
     }
 }
 
 /// A source the server does not know.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unknown auth source {}, wanted local, ldap, token or oidc", crate::util::quote::quote(.0))]
-pub struct UnknownSource(pub String);
+pub struct UnknownAuthSource(pub String);
 
 /// A user's record, without the password.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::util::diagnostic::Fault;
+use crate::util::diagnostic::Diagnostic;
 use crate::util::kind::Kind;
 use crate::util::quote::{is_hidden, quote};
 
@@ -44,7 +44,7 @@ pub enum UsernameError {
     Blank(String),
 }
 
-impl Fault for UsernameError {
+impl Diagnostic for UsernameError {
     fn kind(&self) -> Kind {
         match self {
             Self::Empty => Kind::UsernameEmpty,

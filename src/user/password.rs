@@ -1,6 +1,6 @@
 //! Password hashes as the server keeps them: bcrypt, written as `$2a$`.
 //!
-//! Hashing refuses what bcrypt can't hold apart: more than 72 bytes, and a NUL byte, after which
+//! Hashing refuses what bcrypt cannot hold apart: more than 72 bytes, and a NUL byte, after which
 //! the password would count as its own beginning. Comparing follows Go's bcrypt, which the
 //! server uses: any minor letter in `$2x$` is taken, bytes after the hash are ignored, and of a
 //! longer password the first 72 bytes count.
@@ -19,7 +19,7 @@ use base64::alphabet::BCRYPT;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use zeroize::Zeroizing;
 
-use crate::util::diagnostic::Fault;
+use crate::util::diagnostic::Diagnostic;
 use crate::util::kind::Kind;
 use crate::util::secret::SecretText;
 
@@ -69,7 +69,7 @@ pub enum PasswordError {
     NoRandom,
 }
 
-impl Fault for PasswordError {
+impl Diagnostic for PasswordError {
     fn kind(&self) -> Kind {
         match self {
             Self::Empty => Kind::PasswordEmpty,
@@ -81,7 +81,7 @@ impl Fault for PasswordError {
     }
 }
 
-/// Why a stored hash can't be compared with.
+/// Why a stored hash cannot be compared with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum HashError {
     /// No bcrypt hash: empty, plain text, another kind, or locked by a character in front.
@@ -92,7 +92,7 @@ pub enum HashError {
     TooCostly(u32),
 }
 
-impl Fault for HashError {
+impl Diagnostic for HashError {
     fn kind(&self) -> Kind {
         match self {
             Self::Malformed => Kind::HashMalformed,
@@ -174,7 +174,7 @@ impl PasswordHash {
     /// Whether this is the password's hash. An empty password and one with a NUL never match.
     ///
     /// # Errors
-    /// [`HashError`] when what is stored can't be compared with; the time is then that of a
+    /// [`HashError`] when what is stored cannot be compared with; the time is then that of a
     /// comparison, so that it does not tell.
     pub fn matches(&self, password: &SecretText) -> Result<bool, HashError> {
         let parts = self.parts().inspect_err(|_| verify_unknown(password))?;

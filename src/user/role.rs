@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::util::diagnostic::Fault;
+use crate::util::diagnostic::Diagnostic;
 use crate::util::kind::Kind;
 use crate::util::printable::PrintableText;
 use crate::util::suggest::nearest;
@@ -63,7 +63,7 @@ impl RoleError {
     }
 }
 
-impl Fault for RoleError {
+impl Diagnostic for RoleError {
     fn kind(&self) -> Kind {
         Kind::RoleUnknown
     }

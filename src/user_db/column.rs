@@ -11,14 +11,14 @@ use crate::util::quote::quote;
 
 /// A column whose content is not what the server reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Broken {
+pub struct InvalidColumn {
     /// The column: `roles` or `projects`.
     pub column: &'static str,
     /// What stands there.
     pub content: String,
 }
 
-impl fmt::Display for Broken {
+impl fmt::Display for InvalidColumn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: found {}, expected a JSON array of strings", self.column, quote(&self.content))
     }
@@ -42,7 +42,7 @@ pub(super) fn lossy(value: ValueRef<'_>) -> Option<Cow<'_, str>> {
     }
 }
 
-/// Whether a list holds this entry, or can't be read, so that it might.
+/// Whether a list holds this entry, or cannot be read, so that it might.
 pub(super) fn may_hold(value: ValueRef<'_>, entry: &str) -> bool {
     match value {
         // What most rows hold is seen without taking it apart.

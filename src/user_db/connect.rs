@@ -14,9 +14,9 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use rustix::fs::{Access as Rights, AtFlags, CWD, accessat};
 
-use super::error::{StoreError, code, has_no_room};
-use super::identity::{self, Identity, Snapshot};
-use super::layout::{Lack, Layout};
+use super::error::{UserDbError, code, has_no_room};
+use super::identity::{self, DatabaseIdentity, Snapshot};
+use super::layout::{Layout, SchemaError};
 
 /// Where the header of a database says how it is read; 2 means by a write-ahead log.
 const READ_VERSION: usize = 19;
@@ -26,7 +26,7 @@ pub const DEFAULT_WAIT: Duration = Duration::from_secs(5);
 
 /// What the database is opened for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
+pub enum OpenMode {
     /// To read; works on a database that this account may not write. An account that may also
     /// deletes the empty log and index files beside the database that it leaves.
     Read,
@@ -36,17 +36,17 @@ pub enum Access {
 
 /// An open database.
 #[derive(Debug)]
-pub struct Store {
+pub struct UserDb {
     pub(super) connection: Connection,
     pub(super) layout: Layout,
     pub(super) path: PathBuf,
     pub(super) wait: Duration,
-    pub(super) identity: Identity,
+    pub(super) identity: DatabaseIdentity,
     /// Set when the file is read without regard to other processes.
     pub(super) snapshot: Option<Snapshot>,
 }
 
-impl Drop for Store {
+impl Drop for UserDb {
     fn drop(&mut self) {
         // The last connection that is closed applies the write-ahead log and deletes it by its
         // name. It must not be that of another file which has taken the database's name.
@@ -56,12 +56,12 @@ impl Drop for Store {
     }
 }
 
-impl Store {
+impl UserDb {
     /// Checks that the open file is still the database and was not changed unnoticed.
     ///
     /// # Errors
-    /// [`StoreError::Replaced`], [`StoreError::Locked`].
-    pub(super) fn check(&self) -> Result<(), StoreError> {
+    /// [`UserDbError::Replaced`], [`UserDbError::Locked`].
+    pub(super) fn check(&self) -> Result<(), UserDbError> {
         self.identity.check(&self.path)?;
         self.snapshot.as_ref().map_or(Ok(()), |snapshot| snapshot.check(&self.path, self.wait))
     }
@@ -79,26 +79,26 @@ enum Mode {
 }
 
 /// Opens a database that exists.
-pub(super) fn open(path: &Path, access: Access, wait: Duration) -> Result<Store, StoreError> {
-    let unreadable = |source| StoreError::Unreadable { path: path.to_owned(), source };
+pub(super) fn open(path: &Path, access: OpenMode, wait: Duration) -> Result<UserDb, UserDbError> {
+    let unreadable = |source| UserDbError::NotReadable { path: path.to_owned(), source };
     match fs::metadata(path) {
         Ok(metadata) if metadata.is_file() => {}
-        Ok(_) => return Err(StoreError::NotAFile(path.to_owned())),
+        Ok(_) => return Err(UserDbError::NotAFile(path.to_owned())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Err(StoreError::Missing(path.to_owned()));
+            return Err(UserDbError::Missing(path.to_owned()));
         }
         Err(source) => return Err(unreadable(source)),
     }
     // SQLite has one error for everything that cannot be opened; the system says why.
     let mut file = fs::File::open(path).map_err(unreadable)?;
-    let identity = Identity::of(&file.metadata().map_err(unreadable)?);
+    let identity = DatabaseIdentity::of(&file.metadata().map_err(unreadable)?);
     let has_log = has_log(&mut file);
     drop(file);
     log::debug!("reads the database {}", path.display());
     let mode = match access {
-        Access::Write => Mode::Change,
-        Access::Read if may_write(path) => Mode::Tidy,
-        Access::Read => Mode::Read,
+        OpenMode::Write => Mode::Change,
+        OpenMode::Read if may_write(path) => Mode::Tidy,
+        OpenMode::Read => Mode::Read,
     };
     // SQLite would create the index file, and the log, and leave them.
     let would_create = mode == Mode::Read && has_log && !identity::beside(path, "-shm").exists();
@@ -132,14 +132,14 @@ fn may_write(path: &Path) -> bool {
     may(&real, Rights::READ_OK | Rights::WRITE_OK) && may(directory, Rights::WRITE_OK | Rights::EXEC_OK)
 }
 
-impl Lack {
-    fn into_error(self, path: &Path, wait: Duration) -> StoreError {
+impl SchemaError {
+    fn into_error(self, path: &Path, wait: Duration) -> UserDbError {
         match self {
-            Self::Table => StoreError::NoUserTable(path.to_owned()),
+            Self::Table => UserDbError::NoUserTable(path.to_owned()),
             Self::Column { table, column } => {
-                StoreError::OtherSchema { path: path.to_owned(), table, column }
+                UserDbError::OtherSchema { path: path.to_owned(), table, column }
             }
-            Self::Sqlite(error) => StoreError::from_sqlite(path, wait, &error),
+            Self::Sqlite(error) => UserDbError::from_sqlite(path, wait, &error),
         }
     }
 }
@@ -149,18 +149,23 @@ fn plain(path: &Path) -> PathBuf {
     if path.is_absolute() { path.to_owned() } else { Path::new(".").join(path) }
 }
 
-fn connect(path: &Path, mode: Mode, wait: Duration, identity: Identity) -> Result<Store, Lack> {
+fn connect(
+    path: &Path,
+    mode: Mode,
+    wait: Duration,
+    identity: DatabaseIdentity,
+) -> Result<UserDb, SchemaError> {
     let flags = match mode {
         Mode::Change | Mode::Tidy => OpenFlags::SQLITE_OPEN_READ_WRITE,
         Mode::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
     };
     let connection = Connection::open_with_flags(plain(path), flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)
-        .map_err(Lack::Sqlite)?;
+        .map_err(SchemaError::Sqlite)?;
     match mode {
         // As the server has it, so that a user's settings go with the user. The library that
         // comes along has it on by default; that is not for others to know.
-        Mode::Change => connection.pragma_update(None, "foreign_keys", true).map_err(Lack::Sqlite)?,
-        Mode::Tidy => connection.pragma_update(None, "query_only", true).map_err(Lack::Sqlite)?,
+        Mode::Change => connection.pragma_update(None, "foreign_keys", true).map_err(SchemaError::Sqlite)?,
+        Mode::Tidy => connection.pragma_update(None, "query_only", true).map_err(SchemaError::Sqlite)?,
         Mode::Read => {}
     }
     finish(connection, path, wait, identity)
@@ -170,20 +175,22 @@ fn finish(
     mut connection: Connection,
     path: &Path,
     wait: Duration,
-    identity: Identity,
-) -> Result<Store, Lack> {
-    connection.busy_handler(Some(patience(wait))).map_err(Lack::Sqlite)?;
+    identity: DatabaseIdentity,
+) -> Result<UserDb, SchemaError> {
+    connection.busy_handler(Some(timeout(wait))).map_err(SchemaError::Sqlite)?;
     // Taken back when the store is closed, if the file is still the same.
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(Lack::Sqlite)?;
+    connection
+        .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
+        .map_err(SchemaError::Sqlite)?;
     let path = path.to_owned();
-    let mut store = Store { connection, layout: Layout::TODAY, path, wait, identity, snapshot: None };
+    let mut store = UserDb { connection, layout: Layout::TODAY, path, wait, identity, snapshot: None };
     store.layout = Layout::of(&store.connection)?;
     Ok(store)
 }
 
 /// Waits for a lock in short, uneven steps. SQLite's own steps of a tenth of a second let many
 /// who wait at once miss each other's turns for seconds.
-fn patience(wait: Duration) -> impl FnMut(i32) -> bool + Send + 'static {
+fn timeout(wait: Duration) -> impl FnMut(i32) -> bool + Send + 'static {
     let mut began = Instant::now();
     move |count| {
         if count == 0 {
@@ -202,16 +209,16 @@ fn patience(wait: Duration) -> impl FnMut(i32) -> bool + Send + 'static {
 }
 
 /// Whether SQLite could not make or open a file beside the database, for want of rights or room.
-fn is_shut(lack: &Lack) -> bool {
-    let Lack::Sqlite(error) = lack else { return false };
+fn is_shut(lack: &SchemaError) -> bool {
+    let SchemaError::Sqlite(error) = lack else { return false };
     has_no_room(error) || matches!(code(error), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly))
 }
 
 /// Opens a database as a file that no process changes, where it cannot be read otherwise. Not with
 /// a rollback journal or a log beside it: the file alone is not the database's state then.
-fn immutable(path: &Path, wait: Duration, identity: Identity) -> Result<Store, StoreError> {
-    let real =
-        fs::canonicalize(path).map_err(|source| StoreError::Unreadable { path: path.to_owned(), source })?;
+fn immutable(path: &Path, wait: Duration, identity: DatabaseIdentity) -> Result<UserDb, UserDbError> {
+    let real = fs::canonicalize(path)
+        .map_err(|source| UserDbError::NotReadable { path: path.to_owned(), source })?;
     let snapshot = Snapshot::of(path)?;
     let mut uri = String::from("file:");
     for byte in real.as_os_str().as_bytes() {
@@ -226,7 +233,7 @@ fn immutable(path: &Path, wait: Duration, identity: Identity) -> Result<Store, S
     let flags =
         OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
     let mut store = Connection::open_with_flags(uri, flags)
-        .map_err(Lack::Sqlite)
+        .map_err(SchemaError::Sqlite)
         .and_then(|connection| finish(connection, path, wait, identity))
         .map_err(|lack| lack.into_error(path, wait))?;
     store.snapshot = Some(snapshot);

@@ -10,7 +10,7 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use super::connect::DEFAULT_WAIT;
-use super::error::StoreError;
+use super::error::UserDbError;
 use super::identity::{SUFFIXES, beside};
 use crate::util::file::{self, Existing, FileError, PRIVATE_MODE};
 
@@ -90,14 +90,14 @@ const WAL: u8 = 2;
 /// alone. Its directory must exist.
 ///
 /// # Errors
-/// [`StoreError::Uncreatable`] (also when the file exists), and all that SQLite can run into.
-pub fn create(path: &Path) -> Result<(), StoreError> {
+/// [`UserDbError::CreateFailed`] (also when the file exists), and all that SQLite can run into.
+pub fn create(path: &Path) -> Result<(), UserDbError> {
     check_free(path)?;
-    let uncreatable = |source| StoreError::Uncreatable { path: path.to_owned(), source };
-    let image = image().map_err(|error| StoreError::from_sqlite(path, DEFAULT_WAIT, &error))?;
+    let uncreatable = |source| UserDbError::CreateFailed { path: path.to_owned(), source };
+    let image = image().map_err(|error| UserDbError::from_sqlite(path, DEFAULT_WAIT, &error))?;
     file::write(path, &image, PRIVATE_MODE, Existing::Refuse).map_err(|error| match error {
         FileError::Exists(_) => uncreatable(std::io::ErrorKind::AlreadyExists.into()),
-        FileError::Uncreatable { source, .. } | FileError::Unwritable { source, .. } => uncreatable(source),
+        FileError::CreateFailed { source, .. } | FileError::WriteFailed { source, .. } => uncreatable(source),
         other => uncreatable(std::io::Error::other(other)),
     })
 }
@@ -105,12 +105,12 @@ pub fn create(path: &Path) -> Result<(), StoreError> {
 /// Checks that there are no files of an earlier database: SQLite would apply them to the new one.
 ///
 /// # Errors
-/// [`StoreError::Leftover`].
-pub fn check_free(path: &Path) -> Result<(), StoreError> {
+/// [`UserDbError::Leftover`].
+pub fn check_free(path: &Path) -> Result<(), UserDbError> {
     for suffix in SUFFIXES {
         let file = beside(path, suffix);
         if std::fs::symlink_metadata(&file).is_ok() {
-            return Err(StoreError::Leftover { path: path.to_owned(), file });
+            return Err(UserDbError::Leftover { path: path.to_owned(), file });
         }
     }
     Ok(())

@@ -6,24 +6,24 @@ use std::time::Duration;
 
 use rusqlite::{ErrorCode, ffi};
 
-use super::column::Broken;
-use crate::util::diagnostic::Fault;
+use super::column::InvalidColumn;
+use crate::util::diagnostic::Diagnostic;
 use crate::util::file::{reason, shell_word};
 use crate::util::kind::Kind;
 use crate::util::quote::{quote, quote_path};
 
 /// Why the database or a user in it could not be used.
 #[derive(Debug, thiserror::Error)]
-pub enum StoreError {
+pub enum UserDbError {
     /// There is no such file.
     #[error("the database {} does not exist", quote_path(.0))]
     Missing(PathBuf),
     /// Something other than a file stands there.
     #[error("the database {} is no regular file", quote_path(.0))]
     NotAFile(PathBuf),
-    /// The file can't be read.
-    #[error("the database {} can't be read: {}", quote_path(.path), reason(.source))]
-    Unreadable {
+    /// The file cannot be read.
+    #[error("the database {} cannot be read: {}", quote_path(.path), reason(.source))]
+    NotReadable {
         /// The database.
         path: PathBuf,
         /// What the system said.
@@ -56,8 +56,8 @@ pub enum StoreError {
     /// Schema versions 1 and 2 have no projects.
     #[error("the database {} is of schema version 1 or 2, which has no projects", quote_path(.0))]
     NoProjects(PathBuf),
-    /// The file or its folder can't be written.
-    #[error("the database {} can't be changed: it or its folder is read-only", quote_path(.0))]
+    /// The file or its directory cannot be written.
+    #[error("the database {} cannot be changed: it or its directory is read-only", quote_path(.0))]
     ReadOnly(PathBuf),
     /// A file beside the database that this account may not use, and without which the database's
     /// state is not known.
@@ -95,16 +95,16 @@ pub enum StoreError {
         waited: Duration,
     },
     /// Reading or writing failed.
-    #[error("the database {} can't be used: {}", quote_path(.path), quote(.message))]
+    #[error("the database {} cannot be used: {}", quote_path(.path), quote(.message))]
     Failed {
         /// The database.
         path: PathBuf,
         /// What SQLite said.
         message: String,
     },
-    /// The new file can't be made.
-    #[error("the database {} can't be created: {}", quote_path(.path), reason(.source))]
-    Uncreatable {
+    /// The new file cannot be made.
+    #[error("the database {} cannot be created: {}", quote_path(.path), reason(.source))]
+    CreateFailed {
         /// The database.
         path: PathBuf,
         /// What the system said.
@@ -115,23 +115,23 @@ pub enum StoreError {
     UserExists(String),
     /// There is no user of this name.
     #[error("there is no user {}", quote(.name))]
-    NoUser {
+    UnknownUser {
         /// The name asked for.
         name: String,
         /// A name that differs by case or blanks only.
         similar: Option<String>,
     },
-    /// A column of this user holds what the server can't read either.
+    /// A column of this user holds what the server cannot read either.
     #[error("the user {} has a broken record: {}", quote(.name), .broken.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
-    BrokenRow {
+    InvalidRow {
         /// The user.
         name: String,
         /// What is wrong.
-        broken: Vec<Broken>,
+        broken: Vec<InvalidColumn>,
     },
 }
 
-impl StoreError {
+impl UserDbError {
     /// What SQLite's error means for whoever asked.
     pub(super) fn from_sqlite(path: &Path, waited: Duration, error: &rusqlite::Error) -> Self {
         let path = path.to_owned();
@@ -142,7 +142,7 @@ impl StoreError {
         };
         // SQLite's "disk I/O error" for this one helps nobody.
         if has_no_room(error) {
-            let message = "its index file beside it can't grow: the disk may be full".to_owned();
+            let message = "its index file beside it cannot grow: the disk may be full".to_owned();
             return Self::Failed { path, message };
         }
         match code(error) {
@@ -157,7 +157,7 @@ impl StoreError {
     }
 }
 
-/// Whether the index file of a database in WAL mode can't be made as long as it has to be.
+/// Whether the index file of a database in WAL mode cannot be made as long as it has to be.
 pub(super) fn has_no_room(error: &rusqlite::Error) -> bool {
     error.sqlite_error().is_some_and(|error| error.extended_code == ffi::SQLITE_IOERR_SHMSIZE)
 }
@@ -172,12 +172,12 @@ pub(super) fn code(error: &rusqlite::Error) -> Option<ErrorCode> {
     }
 }
 
-impl Fault for StoreError {
+impl Diagnostic for UserDbError {
     fn kind(&self) -> Kind {
         match self {
             Self::Missing(_) => Kind::DatabaseMissing,
             Self::NotAFile(_) | Self::NotADatabase(_) => Kind::DatabaseNotSqlite,
-            Self::Unreadable { .. } => Kind::DatabaseUnreadable,
+            Self::NotReadable { .. } => Kind::DatabaseUnreadable,
             Self::Foreign { .. } => Kind::DatabaseNotPermitted,
             Self::Replaced { .. } => Kind::DatabaseReplaced,
             Self::Leftover { .. } => Kind::DatabaseLeftover,
@@ -186,10 +186,10 @@ impl Fault for StoreError {
             Self::ReadOnly(_) => Kind::DatabaseReadOnly,
             Self::Locked { .. } => Kind::DatabaseLocked,
             Self::Failed { .. } => Kind::DatabaseFailed,
-            Self::Uncreatable { .. } => Kind::OutputUncreatable,
+            Self::CreateFailed { .. } => Kind::OutputUncreatable,
             Self::UserExists(_) => Kind::UserExists,
-            Self::NoUser { .. } => Kind::UserNotFound,
-            Self::BrokenRow { .. } => Kind::UserRowInvalid,
+            Self::UnknownUser { .. } => Kind::UserNotFound,
+            Self::InvalidRow { .. } => Kind::UserRowInvalid,
         }
     }
 
@@ -227,12 +227,14 @@ impl Fault for StoreError {
                 shell_word(&path.to_string_lossy())
             )),
             Self::Locked { .. } => Some("try again, or wait longer, as with --wait 1m".to_owned()),
-            Self::NoUser { similar: Some(similar), .. } => Some(format!("did you mean {}?", quote(similar))),
+            Self::UnknownUser { similar: Some(similar), .. } => {
+                Some(format!("did you mean {}?", quote(similar)))
+            }
             // A name that needs escaping in JSON and shell is left to the person.
-            Self::BrokenRow { name, .. } if shell_word(name) == *name => Some(format!(
+            Self::InvalidRow { name, .. } if shell_word(name) == *name => Some(format!(
                 "write it anew: echo '{{\"username\":\"{name}\",\"roles\":[\"user\"],\"projects\":[]}}' | cc-user import --update -"
             )),
-            Self::BrokenRow { .. } => {
+            Self::InvalidRow { .. } => {
                 Some("write its roles and projects anew with 'cc-user import --update FILE'".to_owned())
             }
             _ => None,

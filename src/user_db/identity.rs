@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rustix::fs::{Access as Rights, AtFlags, CWD, accessat};
 
-use super::error::StoreError;
+use super::error::UserDbError;
 
 /// What SQLite appends to the database's name for the files beside it: write-ahead log, index of the
 /// log, rollback journal.
@@ -22,13 +22,13 @@ pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
 }
 
 /// The file beside the database that this account may not use.
-pub(super) fn foreign(path: &Path) -> Option<StoreError> {
+pub(super) fn foreign(path: &Path) -> Option<UserDbError> {
     let rights = Rights::READ_OK | Rights::WRITE_OK;
     SUFFIXES.into_iter().find_map(|suffix| {
         let file = beside(path, suffix);
         let owner = fs::symlink_metadata(&file).ok()?.uid();
         let is_closed = accessat(CWD, &file, rights, AtFlags::EACCESS).is_err();
-        is_closed.then(|| StoreError::Foreign { path: path.to_owned(), file, owner: account(owner) })
+        is_closed.then(|| UserDbError::Foreign { path: path.to_owned(), file, owner: account(owner) })
     })
 }
 
@@ -48,12 +48,12 @@ fn account(user: u32) -> String {
 
 /// Which file it is, whatever its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Identity {
+pub(super) struct DatabaseIdentity {
     device: u64,
     inode: u64,
 }
 
-impl Identity {
+impl DatabaseIdentity {
     pub(super) fn of(metadata: &Metadata) -> Self {
         Self { device: metadata.dev(), inode: metadata.ino() }
     }
@@ -61,11 +61,11 @@ impl Identity {
     /// Checks that the path still leads to this file.
     ///
     /// # Errors
-    /// [`StoreError::Replaced`].
-    pub(super) fn check(self, path: &Path) -> Result<(), StoreError> {
+    /// [`UserDbError::Replaced`].
+    pub(super) fn check(self, path: &Path) -> Result<(), UserDbError> {
         match fs::metadata(path) {
             Ok(metadata) if Self::of(&metadata) == self => Ok(()),
-            _ => Err(StoreError::Replaced { path: path.to_owned(), is_committed: false }),
+            _ => Err(UserDbError::Replaced { path: path.to_owned(), is_committed: false }),
         }
     }
 }
@@ -80,30 +80,30 @@ pub(super) struct Snapshot {
 
 impl Snapshot {
     /// # Errors
-    /// [`StoreError::Foreign`] when there is a journal, or a log with changes, beside it.
-    pub(super) fn of(path: &Path) -> Result<Self, StoreError> {
+    /// [`UserDbError::Foreign`] when there is a journal, or a log with changes, beside it.
+    pub(super) fn of(path: &Path) -> Result<Self, UserDbError> {
         for (suffix, is_harmless_when_empty) in [("-journal", false), ("-wal", true)] {
             let file = beside(path, suffix);
             if let Ok(metadata) = fs::symlink_metadata(&file)
                 && !(is_harmless_when_empty && metadata.len() == 0)
             {
                 let owner = account(metadata.uid());
-                return Err(StoreError::Foreign { path: path.to_owned(), file, owner });
+                return Err(UserDbError::Foreign { path: path.to_owned(), file, owner });
             }
         }
-        let metadata =
-            fs::metadata(path).map_err(|source| StoreError::Unreadable { path: path.to_owned(), source })?;
+        let metadata = fs::metadata(path)
+            .map_err(|source| UserDbError::NotReadable { path: path.to_owned(), source })?;
         Ok(Self { size: metadata.len(), seconds: metadata.mtime(), nanoseconds: metadata.mtime_nsec() })
     }
 
     /// Checks that nothing has been written since.
     ///
     /// # Errors
-    /// [`StoreError::Locked`]: another process is writing.
-    pub(super) fn check(&self, path: &Path, waited: Duration) -> Result<(), StoreError> {
+    /// [`UserDbError::Locked`]: another process is writing.
+    pub(super) fn check(&self, path: &Path, waited: Duration) -> Result<(), UserDbError> {
         match Self::of(path) {
             Ok(now) if now == *self => Ok(()),
-            _ => Err(StoreError::Locked { path: path.to_owned(), waited }),
+            _ => Err(UserDbError::Locked { path: path.to_owned(), waited }),
         }
     }
 }

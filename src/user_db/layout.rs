@@ -16,7 +16,7 @@ const COLUMNS: [&str; 6] = ["username", "password", "ldap", "name", "roles", "em
 
 /// What a database without a usable user table lacks.
 #[derive(Debug)]
-pub(super) enum Lack {
+pub(super) enum SchemaError {
     Table,
     Column { table: &'static str, column: &'static str },
     Sqlite(rusqlite::Error),
@@ -27,9 +27,10 @@ impl Layout {
     pub(super) const TODAY: Self = Self { table: "hpc_user", projects: true };
 
     /// Finds out, by the names that SQLite has read with the schema: no statement is prepared.
-    pub(super) fn of(connection: &Connection) -> Result<Self, Lack> {
+    pub(super) fn of(connection: &Connection) -> Result<Self, SchemaError> {
         for table in [Self::TODAY.table, "user"] {
-            let has = |column: &str| connection.column_exists(None, table, column).map_err(Lack::Sqlite);
+            let has =
+                |column: &str| connection.column_exists(None, table, column).map_err(SchemaError::Sqlite);
             let mut missing = None;
             for column in COLUMNS {
                 if !has(column)? {
@@ -39,13 +40,13 @@ impl Layout {
             }
             match missing {
                 None => return Ok(Self { table, projects: has("projects")? }),
-                Some(column) if connection.table_exists(None, table).map_err(Lack::Sqlite)? => {
-                    return Err(Lack::Column { table, column });
+                Some(column) if connection.table_exists(None, table).map_err(SchemaError::Sqlite)? => {
+                    return Err(SchemaError::Column { table, column });
                 }
                 Some(_) => {}
             }
         }
-        Err(Lack::Table)
+        Err(SchemaError::Table)
     }
 
     /// The start of a query for all columns as they are stored.

@@ -26,10 +26,10 @@ mod open;
 mod record;
 mod transaction;
 
-pub use column::Broken;
-pub use connect::{Access, DEFAULT_WAIT, Store};
+pub use column::InvalidColumn;
+pub use connect::{DEFAULT_WAIT, OpenMode, UserDb};
 pub use create::{check_free, create};
-pub use error::StoreError;
+pub use error::UserDbError;
 pub use layout::Migration;
-pub use record::{Filter, Record};
-pub use transaction::{Known, Transaction};
+pub use record::{Record, UserFilter};
+pub use transaction::{Transaction, UserSummary};

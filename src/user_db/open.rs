@@ -7,31 +7,31 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use super::column::{self, Bound};
-use super::connect::{self, Access, DEFAULT_WAIT, Store};
-use super::error::StoreError;
+use super::connect::{self, DEFAULT_WAIT, OpenMode, UserDb};
+use super::error::UserDbError;
 use super::layout::{self, Layout, Migration};
-use super::record::{Filter, Record};
+use super::record::{Record, UserFilter};
 use crate::user::exchange::{StoredRow, StoredValue};
 use crate::user::{PasswordHash, User};
 
 /// How many rows are read at once.
 const PAGE: usize = 1000;
 
-impl Store {
+impl UserDb {
     /// Opens a database that is there, waiting up to [`DEFAULT_WAIT`] for locks.
     ///
     /// # Errors
-    /// [`StoreError`]: the file is missing, no database, not the server's, or locked. That it can't
+    /// [`UserDbError`]: the file is missing, no database, not the server's, or locked. That it cannot
     /// be changed turns up with the first transaction.
-    pub fn open(path: &Path, access: Access) -> Result<Self, StoreError> {
+    pub fn open(path: &Path, access: OpenMode) -> Result<Self, UserDbError> {
         Self::open_waiting(path, access, DEFAULT_WAIT)
     }
 
     /// The same, waiting up to `wait` for locks.
     ///
     /// # Errors
-    /// As [`Store::open`].
-    pub fn open_waiting(path: &Path, access: Access, wait: Duration) -> Result<Self, StoreError> {
+    /// As [`UserDb::open`].
+    pub fn open_waiting(path: &Path, access: OpenMode, wait: Duration) -> Result<Self, UserDbError> {
         connect::open(path, access, wait)
     }
 
@@ -44,9 +44,9 @@ impl Store {
     /// The user of exactly this name.
     ///
     /// # Errors
-    /// [`StoreError::BrokenRow`] where the server could not read the user, and all that a read can
+    /// [`UserDbError::InvalidRow`] where the server could not read the user, and all that a read can
     /// run into.
-    pub fn find(&self, username: &str) -> Result<Option<User>, StoreError> {
+    pub fn find(&self, username: &str) -> Result<Option<User>, UserDbError> {
         self.record(username)?.map(Record::sound).transpose()
     }
 
@@ -54,7 +54,7 @@ impl Store {
     ///
     /// # Errors
     /// All that a read can run into.
-    pub fn record(&self, username: &str) -> Result<Option<Record>, StoreError> {
+    pub fn record(&self, username: &str) -> Result<Option<Record>, UserDbError> {
         let query = format!("{} WHERE username = ?1", self.layout.select());
         self.read(|connection| connection.query_row(&query, [username], Record::of).optional())
     }
@@ -63,7 +63,7 @@ impl Store {
     ///
     /// # Errors
     /// All that a read can run into.
-    pub fn similar(&self, username: &str) -> Result<Option<String>, StoreError> {
+    pub fn similar(&self, username: &str) -> Result<Option<String>, UserDbError> {
         let found = self.read(|connection| similar(connection, self.layout, &[username]))?;
         Ok(found.into_iter().next().flatten())
     }
@@ -72,7 +72,7 @@ impl Store {
     ///
     /// # Errors
     /// All that a read can run into.
-    pub fn password_hash(&self, username: &str) -> Result<Option<PasswordHash>, StoreError> {
+    pub fn password_hash(&self, username: &str) -> Result<Option<PasswordHash>, UserDbError> {
         let query = format!("SELECT password FROM {} WHERE username = ?1", self.layout.table);
         let read = |row: &Row<'_>| Ok(column::text(row.get_ref(0)?));
         let stored = self.read(|connection| connection.query_row(&query, [username], read).optional())?;
@@ -86,23 +86,23 @@ impl Store {
     ///
     /// # Errors
     /// What `visit` returns, and all that a read can run into.
-    pub fn each<E: From<StoreError>>(
+    pub fn each<E: From<UserDbError>>(
         &self,
-        filter: &Filter,
+        filter: &UserFilter,
         mut visit: impl FnMut(Record) -> Result<(), E>,
     ) -> Result<(), E> {
         self.pages(&self.layout.select(), Record::of, |record| {
-            if filter.admits(&record) { visit(record) } else { Ok(()) }
+            if filter.matches(&record) { visit(record) } else { Ok(()) }
         })
     }
 
     /// The same with the row as it is stored beside each record.
     ///
     /// # Errors
-    /// As [`Store::each`].
-    pub fn each_stored<E: From<StoreError>>(
+    /// As [`UserDb::each`].
+    pub fn each_stored<E: From<UserDbError>>(
         &self,
-        filter: &Filter,
+        filter: &UserFilter,
         mut visit: impl FnMut(Record, StoredRow) -> Result<(), E>,
     ) -> Result<(), E> {
         let query = self.layout.select_stored();
@@ -111,13 +111,13 @@ impl Store {
             &query,
             read,
             |(record, row)| {
-                if filter.admits(&record) { visit(record, row) } else { Ok(()) }
+                if filter.matches(&record) { visit(record, row) } else { Ok(()) }
             },
         )
     }
 
     /// Reads the rows of a query whose first column is the name, a page at a time in its order.
-    fn pages<T, E: From<StoreError>>(
+    fn pages<T, E: From<UserDbError>>(
         &self,
         query: &str,
         read: impl Fn(&Row<'_>) -> rusqlite::Result<T>,
@@ -161,7 +161,7 @@ impl Store {
     ///
     /// # Errors
     /// All that a read can run into.
-    pub fn beginning(&self, prefix: &str, limit: usize) -> Result<Vec<String>, StoreError> {
+    pub fn beginning(&self, prefix: &str, limit: usize) -> Result<Vec<String>, UserDbError> {
         let query = format!(
             "SELECT username FROM {} WHERE username >= ?1 AND substr(username, 1, length(?1)) = ?1
              ORDER BY username LIMIT ?2",
@@ -176,18 +176,18 @@ impl Store {
     }
 
     /// Reads, and checks after it that what was read is the database's state.
-    fn read<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
+    fn read<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, UserDbError> {
         let found = read(&self.connection).map_err(|error| self.fault(&error))?;
         self.check()?;
         Ok(found)
     }
 
-    pub(super) fn fault(&self, error: &rusqlite::Error) -> StoreError {
-        StoreError::from_sqlite(&self.path, self.wait, error)
+    pub(super) fn fault(&self, error: &rusqlite::Error) -> UserDbError {
+        UserDbError::from_sqlite(&self.path, self.wait, error)
     }
 }
 
-/// The work of [`Store::similar`], also inside a transaction, for many names in one pass over the
+/// The work of [`UserDb::similar`], also inside a transaction, for many names in one pass over the
 /// table: for each of them a name in the table that differs from it by case or blanks only.
 pub(super) fn similar(
     connection: &Connection,

@@ -2,8 +2,8 @@
 
 use rusqlite::Row;
 
-use super::column::{self, Broken};
-use super::error::StoreError;
+use super::column::{self, InvalidColumn};
+use super::error::UserDbError;
 use crate::user::{AuthSource, Role, User};
 
 /// A user and what is to know about the row that holds it.
@@ -14,7 +14,7 @@ pub struct Record {
     /// Whether there is something in the password column.
     pub has_password: bool,
     /// The columns that could not be read.
-    pub broken: Vec<Broken>,
+    pub broken: Vec<InvalidColumn>,
 }
 
 impl Record {
@@ -33,7 +33,7 @@ impl Record {
         let mut list = |index, column| {
             let value = row.get_ref(index)?;
             Ok::<_, rusqlite::Error>(column::list(value).unwrap_or_else(|content| {
-                broken.push(Broken { column, content });
+                broken.push(InvalidColumn { column, content });
                 Vec::new()
             }))
         };
@@ -59,18 +59,18 @@ impl Record {
     /// The user, if the whole row could be read.
     ///
     /// # Errors
-    /// [`StoreError::BrokenRow`]: the server can't read it either and treats the user as unknown.
-    pub fn sound(self) -> Result<User, StoreError> {
+    /// [`UserDbError::InvalidRow`]: the server cannot read it either and treats the user as unknown.
+    pub fn sound(self) -> Result<User, UserDbError> {
         if self.broken.is_empty() {
             return Ok(self.user);
         }
-        Err(StoreError::BrokenRow { name: self.user.username, broken: self.broken })
+        Err(UserDbError::InvalidRow { name: self.user.username, broken: self.broken })
     }
 }
 
 /// Which users to list; all of what is given must hold.
 #[derive(Debug, Clone, Default)]
-pub struct Filter {
+pub struct UserFilter {
     /// Only with this role.
     pub role: Option<Role>,
     /// Only from this source.
@@ -79,10 +79,10 @@ pub struct Filter {
     pub project: Option<String>,
 }
 
-impl Filter {
+impl UserFilter {
     /// Whether the record is one of those asked for.
     #[must_use]
-    pub fn admits(&self, record: &Record) -> bool {
+    pub fn matches(&self, record: &Record) -> bool {
         self.role.is_none_or(|role| record.user.has(role))
             && self.source.is_none_or(|source| record.user.source == Ok(source))
             && self.project.as_ref().is_none_or(|project| record.user.projects.contains(project))

@@ -6,9 +6,9 @@ use std::time::Duration;
 use rusqlite::{OptionalExtension as _, ToSql, TransactionBehavior, ffi, params};
 
 use super::column::{self, Bound};
-use super::connect::Store;
-use super::error::StoreError;
-use super::identity::{self, Identity};
+use super::connect::UserDb;
+use super::error::UserDbError;
+use super::identity::{self, DatabaseIdentity};
 use super::layout::Layout;
 use super::open::similar;
 use super::record::Record;
@@ -32,18 +32,18 @@ struct Context<'store> {
     path: &'store Path,
     wait: Duration,
     layout: Layout,
-    identity: Identity,
+    identity: DatabaseIdentity,
 }
 
 impl Context<'_> {
-    fn fault(&self, error: &rusqlite::Error) -> StoreError {
-        StoreError::from_sqlite(self.path, self.wait, error)
+    fn fault(&self, error: &rusqlite::Error) -> UserDbError {
+        UserDbError::from_sqlite(self.path, self.wait, error)
     }
 
     /// The same of a transaction that cannot begin: a file of another account may be the cause.
-    fn refused(&self, error: &rusqlite::Error) -> StoreError {
+    fn refused(&self, error: &rusqlite::Error) -> UserDbError {
         match self.fault(error) {
-            error @ (StoreError::ReadOnly(_) | StoreError::Failed { .. }) => {
+            error @ (UserDbError::ReadOnly(_) | UserDbError::Failed { .. }) => {
                 identity::foreign(self.path).unwrap_or(error)
             }
             error => error,
@@ -53,25 +53,25 @@ impl Context<'_> {
 
 /// What a sync has to know of a user that is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Known<'row> {
+pub struct UserSummary<'row> {
     /// The username.
     pub username: &'row str,
     /// Where the record came from; the bare number where the server knows no such source.
     pub source: Result<AuthSource, i64>,
     /// The full name.
     pub name: Option<&'row str>,
-    /// Whether the roles hold `admin`, or can't be read, so that they might.
+    /// Whether the roles hold `admin`, or cannot be read, so that they might.
     pub is_admin: bool,
 }
 
-impl Store {
+impl UserDb {
     /// Begins an action: from here on nobody else can write, so that what is read stays true until
     /// it is changed. Whoever reads still sees the state before.
     ///
     /// # Errors
-    /// [`StoreError::Locked`] when another process holds the lock for longer than the waiting time,
-    /// [`StoreError::ReadOnly`], and all that SQLite can run into.
-    pub fn transaction(&mut self) -> Result<Transaction<'_>, StoreError> {
+    /// [`UserDbError::Locked`] when another process holds the lock for longer than the waiting time,
+    /// [`UserDbError::ReadOnly`], and all that SQLite can run into.
+    pub fn transaction(&mut self) -> Result<Transaction<'_>, UserDbError> {
         let context =
             Context { path: &self.path, wait: self.wait, layout: self.layout, identity: self.identity };
         let inner = self
@@ -88,7 +88,7 @@ impl Transaction<'_> {
     ///
     /// # Errors
     /// All that a read can run into.
-    pub fn record(&self, username: &str) -> Result<Option<Record>, StoreError> {
+    pub fn record(&self, username: &str) -> Result<Option<Record>, UserDbError> {
         let query = format!("{} WHERE username = ?1", self.context.layout.select());
         self.inner
             .prepare_cached(&query)
@@ -100,7 +100,7 @@ impl Transaction<'_> {
     ///
     /// # Errors
     /// All that a read can run into.
-    pub fn similar(&self, username: &str) -> Result<Option<String>, StoreError> {
+    pub fn similar(&self, username: &str) -> Result<Option<String>, UserDbError> {
         Ok(self.similar_to_each(&[username])?.into_iter().next().flatten())
     }
 
@@ -108,16 +108,16 @@ impl Transaction<'_> {
     ///
     /// # Errors
     /// All that a read can run into.
-    pub fn similar_to_each(&self, usernames: &[&str]) -> Result<Vec<Option<String>>, StoreError> {
+    pub fn similar_to_each(&self, usernames: &[&str]) -> Result<Vec<Option<String>>, UserDbError> {
         similar(&self.inner, self.context.layout, usernames).map_err(|error| self.context.fault(&error))
     }
 
     /// Adds a user.
     ///
     /// # Errors
-    /// [`StoreError::UserExists`]; [`StoreError::NoProjects`] for one with projects in a database
-    /// that can't hold them; all that SQLite can run into.
-    pub fn add(&mut self, user: &User, password: Option<&PasswordHash>) -> Result<(), StoreError> {
+    /// [`UserDbError::UserExists`]; [`UserDbError::NoProjects`] for one with projects in a database
+    /// that cannot hold them; all that SQLite can run into.
+    pub fn add(&mut self, user: &User, password: Option<&PasswordHash>) -> Result<(), UserDbError> {
         let Layout { table, projects } = self.context.layout;
         let (more, place) = if projects { (", projects", ", ?7") } else { ("", "") };
         let statement = format!(
@@ -135,7 +135,7 @@ impl Transaction<'_> {
         }
         match self.run(&statement, values.as_slice()) {
             Ok(_) => Ok(()),
-            Err(error) if is_double(&error) => Err(StoreError::UserExists(user.username.clone())),
+            Err(error) if is_double(&error) => Err(UserDbError::UserExists(user.username.clone())),
             Err(error) => Err(self.context.fault(&error)),
         }
     }
@@ -144,7 +144,7 @@ impl Transaction<'_> {
     ///
     /// # Errors
     /// As [`Transaction::add`]; after an error the transaction can only be dropped.
-    pub fn add_many(&mut self, users: &[User]) -> Result<(), StoreError> {
+    pub fn add_many(&mut self, users: &[User]) -> Result<(), UserDbError> {
         let Layout { table, projects } = self.context.layout;
         let (more, place) = if projects { (", projects", ",?") } else { ("", "") };
         for chunk in users.chunks(ROWS_A_STATEMENT) {
@@ -154,7 +154,7 @@ impl Transaction<'_> {
             let lists = chunk
                 .iter()
                 .map(|user| Ok((number(user), column::to_json(&user.roles), self.projects_column(user)?)))
-                .collect::<Result<Vec<_>, StoreError>>()?;
+                .collect::<Result<Vec<_>, UserDbError>>()?;
             let mut values: Vec<&dyn ToSql> = Vec::with_capacity(6 * chunk.len());
             for (user, (source, roles, list)) in chunk.iter().zip(&lists) {
                 values.extend([&user.username as &dyn ToSql, source, &user.name, roles, &user.email]);
@@ -164,7 +164,7 @@ impl Transaction<'_> {
                 if is_double(&error) {
                     let there = chunk.iter().find(|user| matches!(self.record(&user.username), Ok(Some(_))));
                     let name = there.map(|user| user.username.clone()).unwrap_or_default();
-                    return Err(StoreError::UserExists(name));
+                    return Err(UserDbError::UserExists(name));
                 }
                 return Err(self.context.fault(&error));
             }
@@ -175,8 +175,8 @@ impl Transaction<'_> {
     /// Writes everything but the password of a user who is there; what was a BLOB becomes text.
     ///
     /// # Errors
-    /// [`StoreError::NoUser`], [`StoreError::NoProjects`], and all that SQLite can run into.
-    pub fn update(&mut self, user: &User) -> Result<(), StoreError> {
+    /// [`UserDbError::UnknownUser`], [`UserDbError::NoProjects`], and all that SQLite can run into.
+    pub fn update(&mut self, user: &User) -> Result<(), UserDbError> {
         let Layout { table, projects } = self.context.layout;
         let more = if projects { ", projects = ?6" } else { "" };
         let statement = format!(
@@ -196,7 +196,7 @@ impl Transaction<'_> {
     ///
     /// # Errors
     /// All that a read can run into.
-    pub fn stored(&self, username: &StoredValue) -> Result<Option<StoredRow>, StoreError> {
+    pub fn stored(&self, username: &StoredValue) -> Result<Option<StoredRow>, UserDbError> {
         let query = format!("{} WHERE username = ?1", self.context.layout.select_stored());
         self.inner
             .prepare_cached(&query)
@@ -210,7 +210,7 @@ impl Transaction<'_> {
     ///
     /// # Errors
     /// All that a read can run into.
-    pub fn contains(&self, username: &StoredValue) -> Result<bool, StoreError> {
+    pub fn contains(&self, username: &StoredValue) -> Result<bool, UserDbError> {
         let query = format!("SELECT 1 FROM {} WHERE username = ?1", self.context.layout.table);
         self.inner
             .prepare_cached(&query)
@@ -222,7 +222,7 @@ impl Transaction<'_> {
     ///
     /// # Errors
     /// As [`Transaction::add`].
-    pub fn insert_stored(&mut self, row: &StoredRow) -> Result<(), StoreError> {
+    pub fn insert_stored(&mut self, row: &StoredRow) -> Result<(), UserDbError> {
         let Layout { table, .. } = self.context.layout;
         let (more, place) = if self.stores_projects(row)? { (", projects", ", ?7") } else { ("", "") };
         let statement = format!(
@@ -231,7 +231,7 @@ impl Transaction<'_> {
         );
         match self.write_stored(&statement, row) {
             Ok(_) => Ok(()),
-            Err(error) if is_double(&error) => Err(StoreError::UserExists(row.username_text())),
+            Err(error) if is_double(&error) => Err(UserDbError::UserExists(row.username_text())),
             Err(error) => Err(self.context.fault(&error)),
         }
     }
@@ -240,14 +240,14 @@ impl Transaction<'_> {
     ///
     /// # Errors
     /// As [`Transaction::update`].
-    pub fn replace_stored(&mut self, row: &StoredRow) -> Result<(), StoreError> {
+    pub fn replace_stored(&mut self, row: &StoredRow) -> Result<(), UserDbError> {
         let Layout { table, .. } = self.context.layout;
         let more = if self.stores_projects(row)? { ", projects = ?7" } else { "" };
         let statement = format!(
             "UPDATE {table} SET password = ?2, ldap = ?3, name = ?4, roles = ?5, email = ?6{more} WHERE username = ?1"
         );
         match self.write_stored(&statement, row) {
-            Ok(0) => Err(StoreError::NoUser { name: row.username_text(), similar: None }),
+            Ok(0) => Err(UserDbError::UnknownUser { name: row.username_text(), similar: None }),
             Ok(_) => Ok(()),
             Err(error) => Err(self.context.fault(&error)),
         }
@@ -255,12 +255,12 @@ impl Transaction<'_> {
 
     /// Whether the projects of a row can be written; where there is no such column there must be
     /// none.
-    fn stores_projects(&self, row: &StoredRow) -> Result<bool, StoreError> {
+    fn stores_projects(&self, row: &StoredRow) -> Result<bool, UserDbError> {
         let has_none = || row.projects.as_list().is_some_and(|list| list.iter().all(String::is_empty));
         match self.context.layout.projects {
             true => Ok(true),
             false if has_none() => Ok(false),
-            false => Err(StoreError::NoProjects(self.context.path.to_owned())),
+            false => Err(UserDbError::NoProjects(self.context.path.to_owned())),
         }
     }
 
@@ -277,8 +277,8 @@ impl Transaction<'_> {
     /// Writes the roles alone, as text.
     ///
     /// # Errors
-    /// [`StoreError::NoUser`], and all that SQLite can run into.
-    pub fn set_roles(&mut self, username: &str, roles: &[String]) -> Result<(), StoreError> {
+    /// [`UserDbError::UnknownUser`], and all that SQLite can run into.
+    pub fn set_roles(&mut self, username: &str, roles: &[String]) -> Result<(), UserDbError> {
         let statement = format!("UPDATE {} SET roles = ?2 WHERE username = ?1", self.context.layout.table);
         self.one(username, &statement, params![username, column::to_json(roles)])
     }
@@ -286,10 +286,10 @@ impl Transaction<'_> {
     /// Writes the projects alone, as text.
     ///
     /// # Errors
-    /// [`StoreError::NoUser`], [`StoreError::NoProjects`], and all that SQLite can run into.
-    pub fn set_projects(&mut self, username: &str, projects: &[String]) -> Result<(), StoreError> {
+    /// [`UserDbError::UnknownUser`], [`UserDbError::NoProjects`], and all that SQLite can run into.
+    pub fn set_projects(&mut self, username: &str, projects: &[String]) -> Result<(), UserDbError> {
         if !self.context.layout.projects {
-            return Err(StoreError::NoProjects(self.context.path.to_owned()));
+            return Err(UserDbError::NoProjects(self.context.path.to_owned()));
         }
         let statement = format!("UPDATE {} SET projects = ?2 WHERE username = ?1", self.context.layout.table);
         self.one(username, &statement, params![username, column::to_json(projects)])
@@ -298,8 +298,8 @@ impl Transaction<'_> {
     /// Writes the password column alone; none empties it.
     ///
     /// # Errors
-    /// [`StoreError::NoUser`], and all that SQLite can run into.
-    pub fn set_password(&mut self, username: &str, hash: Option<&PasswordHash>) -> Result<(), StoreError> {
+    /// [`UserDbError::UnknownUser`], and all that SQLite can run into.
+    pub fn set_password(&mut self, username: &str, hash: Option<&PasswordHash>) -> Result<(), UserDbError> {
         let statement = format!("UPDATE {} SET password = ?2 WHERE username = ?1", self.context.layout.table);
         self.one(username, &statement, params![username, hash.map(PasswordHash::expose)])
     }
@@ -307,8 +307,8 @@ impl Transaction<'_> {
     /// Writes the full name alone, as when it changed in the directory.
     ///
     /// # Errors
-    /// [`StoreError::NoUser`], and all that SQLite can run into.
-    pub fn rename(&mut self, username: &str, name: Option<&str>) -> Result<(), StoreError> {
+    /// [`UserDbError::UnknownUser`], and all that SQLite can run into.
+    pub fn rename(&mut self, username: &str, name: Option<&str>) -> Result<(), UserDbError> {
         let statement = format!("UPDATE {} SET name = ?2 WHERE username = ?1", self.context.layout.table);
         self.one(username, &statement, params![username, name])
     }
@@ -316,8 +316,8 @@ impl Transaction<'_> {
     /// Deletes a user and, as the schema says, what the server keeps of his or her settings.
     ///
     /// # Errors
-    /// [`StoreError::NoUser`], and all that SQLite can run into.
-    pub fn delete(&mut self, username: &str) -> Result<(), StoreError> {
+    /// [`UserDbError::UnknownUser`], and all that SQLite can run into.
+    pub fn delete(&mut self, username: &str) -> Result<(), UserDbError> {
         let statement = format!("DELETE FROM {} WHERE username = ?1", self.context.layout.table);
         self.one(username, &statement, params![username])
     }
@@ -327,7 +327,10 @@ impl Transaction<'_> {
     ///
     /// # Errors
     /// What `visit` returns, and all that a read can run into.
-    pub fn scan<E: From<StoreError>>(&self, visit: impl FnMut(Known<'_>) -> Result<(), E>) -> Result<(), E> {
+    pub fn scan<E: From<UserDbError>>(
+        &self,
+        visit: impl FnMut(UserSummary<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
         scan(&self.inner, &self.context, visit)
     }
 
@@ -335,7 +338,7 @@ impl Transaction<'_> {
     ///
     /// # Errors
     /// All that SQLite can run into; nothing has changed then.
-    pub fn commit(self) -> Result<(), StoreError> {
+    pub fn commit(self) -> Result<(), UserDbError> {
         let Self { inner, context } = self;
         // Another file that has taken the name must not get the log of this one.
         context.identity.check(context.path)?;
@@ -343,15 +346,15 @@ impl Transaction<'_> {
         context
             .identity
             .check(context.path)
-            .map_err(|_| StoreError::Replaced { path: context.path.to_owned(), is_committed: true })
+            .map_err(|_| UserDbError::Replaced { path: context.path.to_owned(), is_committed: true })
     }
 
     /// The projects column's content, or none where there is no such column.
-    fn projects_column(&self, user: &User) -> Result<Option<String>, StoreError> {
+    fn projects_column(&self, user: &User) -> Result<Option<String>, UserDbError> {
         match (self.context.layout.projects, user.projects.is_empty()) {
             (true, _) => Ok(Some(column::to_json(&user.projects))),
             (false, true) => Ok(None),
-            (false, false) => Err(StoreError::NoProjects(self.context.path.to_owned())),
+            (false, false) => Err(UserDbError::NoProjects(self.context.path.to_owned())),
         }
     }
 
@@ -360,22 +363,25 @@ impl Transaction<'_> {
     }
 
     /// Runs a statement that must change exactly the row of this name.
-    fn one(&self, username: &str, statement: &str, values: &[&dyn ToSql]) -> Result<(), StoreError> {
+    fn one(&self, username: &str, statement: &str, values: &[&dyn ToSql]) -> Result<(), UserDbError> {
         match self.run(statement, values) {
-            Ok(0) => Err(StoreError::NoUser { name: username.to_owned(), similar: None }),
+            Ok(0) => Err(UserDbError::UnknownUser { name: username.to_owned(), similar: None }),
             Ok(_) => Ok(()),
             Err(error) => Err(self.context.fault(&error)),
         }
     }
 }
 
-impl Store {
+impl UserDb {
     /// Calls `visit` with what a sync has to know of every user, in no order, without a
     /// transaction: for a dry run.
     ///
     /// # Errors
     /// What `visit` returns, and all that a read can run into.
-    pub fn scan<E: From<StoreError>>(&self, visit: impl FnMut(Known<'_>) -> Result<(), E>) -> Result<(), E> {
+    pub fn scan<E: From<UserDbError>>(
+        &self,
+        visit: impl FnMut(UserSummary<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
         let context =
             Context { path: &self.path, wait: self.wait, layout: self.layout, identity: self.identity };
         scan(&self.connection, &context, visit)?;
@@ -383,10 +389,10 @@ impl Store {
     }
 }
 
-fn scan<E: From<StoreError>>(
+fn scan<E: From<UserDbError>>(
     connection: &rusqlite::Connection,
     context: &Context<'_>,
-    mut visit: impl FnMut(Known<'_>) -> Result<(), E>,
+    mut visit: impl FnMut(UserSummary<'_>) -> Result<(), E>,
 ) -> Result<(), E> {
     let fault = |error: rusqlite::Error| context.fault(&error);
     let query = format!("SELECT username, ldap, name, roles FROM {}", context.layout.table);
@@ -396,7 +402,7 @@ fn scan<E: From<StoreError>>(
         let username = column::lossy(row.get_ref(0).map_err(fault)?);
         let name = column::lossy(row.get_ref(2).map_err(fault)?);
         let number = column::number(row.get_ref(1).map_err(fault)?);
-        visit(Known {
+        visit(UserSummary {
             username: username.as_deref().unwrap_or_default(),
             source: AuthSource::from_number(number).ok_or(number),
             name: name.as_deref(),

@@ -14,7 +14,7 @@ use super::time::Timestamp;
 /// Why a certificate is rejected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{why}")]
-pub struct Rejection {
+pub struct CertificateRejection {
     /// A clause about "its certificate".
     pub why: String,
     /// Whether it would be accepted if its issuer were trusted.
@@ -64,7 +64,7 @@ pub(super) fn check_times(der: &CertificateDer<'_>, now: UnixTime) -> Result<(),
     Ok(())
 }
 
-impl Rejection {
+impl CertificateRejection {
     /// The rejection that a TLS error is about, if it is about a certificate.
     #[must_use]
     pub fn in_error(error: &rustls::Error) -> Option<&Self> {

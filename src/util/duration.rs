@@ -27,10 +27,10 @@ pub struct GoDuration {
 pub enum DurationError {
     /// No number where one was wanted.
     #[error("invalid duration {0}: expected a number and a unit, such as 24h or 1h30m")]
-    NoNumber(PrintableText),
+    MissingNumber(PrintableText),
     /// A number without a unit.
     #[error("invalid duration {0}: expected a unit after each number (ns us ms s m h)")]
-    NoUnit(PrintableText),
+    MissingUnit(PrintableText),
     /// A unit Go does not know, such as `d`.
     #[error("invalid duration {text}: unknown unit {unit} (ns us ms s m h)")]
     UnknownUnit {
@@ -100,7 +100,7 @@ impl FromStr for GoDuration {
             return Ok(Self::ZERO);
         }
         if unsigned.is_empty() {
-            return Err(DurationError::NoNumber(PrintableText::quantity(text)));
+            return Err(DurationError::MissingNumber(PrintableText::quantity(text)));
         }
         let overflow = || DurationError::Overflow(PrintableText::quantity(text));
         // Go sums up in an unsigned 64-bit number in which 1 << 63 is still allowed, for the
@@ -115,14 +115,14 @@ impl FromStr for GoDuration {
                 None => ("", after_whole),
             };
             if whole.is_empty() && fraction.is_empty() {
-                return Err(DurationError::NoNumber(PrintableText::quantity(text)));
+                return Err(DurationError::MissingNumber(PrintableText::quantity(text)));
             }
             let whole = whole_number(whole, LIMIT).ok_or_else(overflow)?;
             let unit_end =
                 after_number.find(|c: char| c == '.' || c.is_ascii_digit()).unwrap_or(after_number.len());
             let (unit, next) = after_number.split_at(unit_end);
             if unit.is_empty() {
-                return Err(DurationError::NoUnit(PrintableText::quantity(text)));
+                return Err(DurationError::MissingUnit(PrintableText::quantity(text)));
             }
             let scale = unit_nanoseconds(unit).ok_or_else(|| DurationError::UnknownUnit {
                 text: PrintableText::quantity(text),

@@ -4,7 +4,7 @@
 //! the same condition can never end two programs with different statuses. The table is also the
 //! source of `docs/errors.md`.
 
-use super::status::Status;
+use super::status::ExitStatus;
 
 /// Declares the kinds from one table: variant, name, exit status, meaning.
 macro_rules! kinds {
@@ -34,9 +34,9 @@ macro_rules! kinds {
             }
 
             /// The exit status of a program that ends with an error of this kind.
-            pub const fn status(self) -> Status {
+            pub const fn status(self) -> ExitStatus {
                 match self {
-                    $(Self::$variant => Status::$status,)*
+                    $(Self::$variant => ExitStatus::$status,)*
                 }
             }
 
@@ -108,7 +108,7 @@ kinds! {
     HashMalformed: "hash-malformed", Data, "a password hash is malformed";
     HashTooCostly: "hash-too-costly", Data, "the cost of a password hash is over the limit";
     HostNotFound: "host-not-found", Unavailable, "a host name has no address";
-    IdTokenRejected: "id-token-rejected", No, "the ID token is not valid";
+    IdTokenRejected: "id-token-rejected", Negative, "the ID token is not valid";
     ImportDuplicateUser: "import-duplicate-user", Data, "two lines of an import have the same username";
     ImportUserInvalid: "import-user-invalid", Data, "a line of an import describes an invalid user";
     InputEmpty: "input-empty", Data, "standard input is empty";
@@ -153,20 +153,20 @@ kinds! {
     LoginBadCallback: "login-bad-callback", Usage, "the redirect URI is invalid";
     LoginBadListenAddress: "login-bad-listen-address", Usage, "the listen address is invalid";
     LoginCantListen: "login-cant-listen", Unavailable, "the listen address cannot be used";
-    LoginCodeExpired: "login-code-expired", No, "the authorization code is expired";
-    LoginDuplicateParameter: "login-duplicate-parameter", No, "the provider's answer has a duplicate parameter";
-    LoginEmptyAnswer: "login-empty-answer", No, "the provider's answer has neither a code nor an error";
+    LoginCodeExpired: "login-code-expired", Negative, "the authorization code is expired";
+    LoginDuplicateParameter: "login-duplicate-parameter", Negative, "the provider's answer has a duplicate parameter";
+    LoginEmptyAnswer: "login-empty-answer", Negative, "the provider's answer has neither a code nor an error";
     LoginListenFailed: "login-listen-failed", Io, "waiting for the browser failed";
     LoginNoCallbackUrl: "login-no-callback-url", Data, "no URL was entered";
-    LoginNotAccepted: "login-not-accepted", No, "the login role rejects the ID token";
+    LoginNotAccepted: "login-not-accepted", Negative, "the login role rejects the ID token";
     LoginNotCallbackUrl: "login-not-callback-url", Data, "the URL entered is not the redirect URI";
-    LoginOtherBrowser: "login-other-browser", No, "another browser or account tried to take part in the login";
-    LoginOtherIssuer: "login-other-issuer", No, "the answer comes from another issuer";
-    LoginOtherState: "login-other-state", No, "the answer belongs to another login";
-    LoginOtherUser: "login-other-user", No, "the provider logged in another user than the one named";
-    LoginPasswordEmpty: "login-password-empty", No, "the password is empty";
+    LoginOtherBrowser: "login-other-browser", Negative, "another browser or account tried to take part in the login";
+    LoginOtherIssuer: "login-other-issuer", Negative, "the answer comes from another issuer";
+    LoginOtherState: "login-other-state", Negative, "the answer belongs to another login";
+    LoginOtherUser: "login-other-user", Negative, "the provider logged in another user than the one named";
+    LoginPasswordEmpty: "login-password-empty", Negative, "the password is empty";
     LoginRedirectNotAllowed: "login-redirect-not-allowed", Config, "the login role does not allow the redirect URI";
-    LoginRejected: "login-rejected", No, "the login was rejected";
+    LoginRejected: "login-rejected", Negative, "the login was rejected";
     LoginReservedParameter: "login-reserved-parameter", Config, "a parameter of the authorization request cannot be changed";
     LoginRoleConfigMissing: "login-role-config-missing", Config, "the keys of the login roles are not configured";
     LoginRoleConflict: "login-role-conflict", Config, "two settings of a login role exclude each other";
@@ -180,10 +180,10 @@ kinds! {
     LoginRoleUnknown: "login-role-unknown", Config, "the login role does not exist";
     LoginRoleUnknownField: "login-role-unknown-field", Config, "a login role has an unknown field";
     LoginRoleValue: "login-role-value", Config, "a field of a login role has an invalid value";
-    LoginTimeout: "login-timeout", No, "the login was not completed in time";
-    ManagerHasProjects: "manager-has-projects", No, "the role manager cannot be removed while projects remain";
+    LoginTimeout: "login-timeout", Negative, "the login was not completed in time";
+    ManagerHasProjects: "manager-has-projects", Negative, "the role manager cannot be removed while projects remain";
     ManagerWithoutProject: "manager-without-project", Usage, "a manager needs at least one project";
-    NoSession: "no-session", No, "there is no session";
+    NoSession: "no-session", Negative, "there is no session";
     NoSessionDirectory: "no-session-directory", CantCreate, "there is no directory for session files";
     NoSystemCertificates: "no-system-certificates", Config, "the system has no CA certificates";
     NoTerminal: "no-terminal", Usage, "a prompt needs a terminal";
@@ -203,7 +203,7 @@ kinds! {
     PasswordNul: "password-nul", Data, "the password contains a NUL byte";
     PasswordTooLong: "password-too-long", Data, "the password is longer than 72 bytes";
     ProjectInvalid: "project-invalid", Usage, "the name of a project is invalid";
-    ProjectNeedsManager: "project-needs-manager", No, "only a manager has projects";
+    ProjectNeedsManager: "project-needs-manager", Negative, "only a manager has projects";
     ProjectWithoutManager: "project-without-manager", Usage, "projects were given for a user without the role manager";
     ProviderAnswer: "provider-answer", Unavailable, "the provider's answer is not usable";
     ProviderClientAuth: "provider-client-auth", Config, "the provider supports no known method of client authentication";
@@ -213,19 +213,19 @@ kinds! {
     ProviderFailed: "provider-failed", Unavailable, "the provider reports an error of its own";
     ProviderIssuerTemplate: "provider-issuer-template", Config, "an issuer or endpoint of a provider is a template with a placeholder";
     ProviderNoIdToken: "provider-no-id-token", Config, "the provider's answer contains no ID token";
-    ProviderNoUsername: "provider-no-username", No, "the ID token contains no username";
+    ProviderNoUsername: "provider-no-username", Negative, "the ID token contains no username";
     ProviderOtherIssuer: "provider-other-issuer", Config, "the discovery document is for another issuer";
     ProviderRejectedClient: "provider-rejected-client", NotPermitted, "the provider rejects the client";
-    ProviderRejectedLogin: "provider-rejected-login", No, "the provider rejects the login";
+    ProviderRejectedLogin: "provider-rejected-login", Negative, "the provider rejects the login";
     ProviderRejectedRequest: "provider-rejected-request", Config, "the provider rejects the request";
     ProviderUnknown: "provider-unknown", Config, "no OpenID provider is configured";
-    ProviderUsernameInvalid: "provider-username-invalid", No, "the username in the ID token is invalid";
-    ProviderUsernameType: "provider-username-type", No, "the username in the ID token is not a string";
+    ProviderUsernameInvalid: "provider-username-invalid", Negative, "the username in the ID token is invalid";
+    ProviderUsernameType: "provider-username-type", Negative, "the username in the ID token is not a string";
     ProxyMalformed: "proxy-malformed", Config, "the URL of the proxy is invalid";
     PublishedKeySetMalformed: "published-key-set-malformed", CantCreate, "the published key set is malformed";
     RandomUnavailable: "random-unavailable", Io, "the system's random source is not available";
     RecipientMalformed: "recipient-malformed", Data, "a line of the list of users is not a valid username";
-    RecipientsEmpty: "recipients-empty", No, "no user matches";
+    RecipientsEmpty: "recipients-empty", Negative, "no user matches";
     RemoteKeySetUnusable: "remote-key-set-unusable", Unavailable, "a key set from a URL contains no usable key";
     ResourceDuplicateMember: "resource-duplicate-member", Data, "a token resource has a duplicate member";
     ResourceDuplicateName: "resource-duplicate-name", Data, "two token resources have the same name";
@@ -262,15 +262,15 @@ kinds! {
     ServerTokenExpired: "server-token-expired", Unavailable, "the ClusterCockpit server's token is expired at birth";
     ServerTokenMalformed: "server-token-malformed", Unavailable, "the ClusterCockpit server's answer is not a token";
     ServerTokenOtherSubject: "server-token-other-subject", Unavailable, "the ClusterCockpit server's token is for another user";
-    ServerTokenRejected: "server-token-rejected", No, "the ClusterCockpit server did not issue a token";
+    ServerTokenRejected: "server-token-rejected", Negative, "the ClusterCockpit server did not issue a token";
     ServerUnreachable: "server-unreachable", Unavailable, "a server cannot be reached";
     ServerUntrusted: "server-untrusted", Unavailable, "a server's certificate is not trusted";
-    SessionChanged: "session-changed", No, "a logout or another login changed the session during a refresh";
-    SessionExpired: "session-expired", No, "the session is expired";
+    SessionChanged: "session-changed", Negative, "a logout or another login changed the session during a refresh";
+    SessionExpired: "session-expired", Negative, "the session is expired";
     SessionLength: "session-length", Config, "the session length in the configuration is invalid";
     SessionMalformed: "session-malformed", Data, "the session file is malformed";
-    SessionWithoutRefresh: "session-without-refresh", No, "the session cannot be refreshed";
-    SessionWithoutToken: "session-without-token", No, "the session has no token";
+    SessionWithoutRefresh: "session-without-refresh", Negative, "the session cannot be refreshed";
+    SessionWithoutToken: "session-without-token", Negative, "the session has no token";
     SessionWrongOwner: "session-wrong-owner", NotPermitted, "the session file belongs to another account";
     SourceUnknown: "source-unknown", Data, "an auth source is unknown";
     SyncNoUsernames: "sync-no-usernames", Config, "no entry of the LDAP search has a usable username";
@@ -278,45 +278,45 @@ kinds! {
     SyncTooManyDeletions: "sync-too-many-deletions", TryAgain, "the sync would delete more users than the deletion limit";
     TextInvalid: "text-invalid", Usage, "a full name or another text contains control characters";
     ThreadUnavailable: "thread-unavailable", TryAgain, "the system cannot start another thread";
-    TokenAlgorithmMismatch: "token-algorithm-mismatch", No, "the token's algorithm does not fit the key";
-    TokenAlgorithmMissing: "token-algorithm-missing", No, "the token's header does not name an algorithm";
-    TokenAlgorithmUnknown: "token-algorithm-unknown", No, "the token's algorithm is unknown";
+    TokenAlgorithmMismatch: "token-algorithm-mismatch", Negative, "the token's algorithm does not fit the key";
+    TokenAlgorithmMissing: "token-algorithm-missing", Negative, "the token's header does not name an algorithm";
+    TokenAlgorithmUnknown: "token-algorithm-unknown", Negative, "the token's algorithm is unknown";
     TokenBase64: "token-base64", Data, "a part of the token is not base64url";
-    TokenCritical: "token-critical", No, "the token has a critical header parameter that is not supported";
-    TokenDuplicateMember: "token-duplicate-member", No, "the token has a duplicate member";
-    TokenEmbeddedKey: "token-embedded-key", No, "the token's header contains a key or its URL";
+    TokenCritical: "token-critical", Negative, "the token has a critical header parameter that is not supported";
+    TokenDuplicateMember: "token-duplicate-member", Negative, "the token has a duplicate member";
+    TokenEmbeddedKey: "token-embedded-key", Negative, "the token's header contains a key or its URL";
     TokenEmpty: "token-empty", Data, "the token is empty";
-    TokenHeaderType: "token-header-type", No, "a header parameter of the token has the wrong type";
+    TokenHeaderType: "token-header-type", Negative, "a header parameter of the token has the wrong type";
     TokenIncomplete: "token-incomplete", Data, "the token is not complete";
     TokenJson: "token-json", Data, "a part of the token is not valid JSON";
-    TokenKeyUnknown: "token-key-unknown", No, "no key has the token's key ID";
+    TokenKeyUnknown: "token-key-unknown", Negative, "no key has the token's key ID";
     TokenNested: "token-nested", Data, "the token contains another token";
-    TokenNoKey: "token-no-key", No, "there is no key to verify the token";
+    TokenNoKey: "token-no-key", Negative, "there is no key to verify the token";
     TokenNotObject: "token-not-object", Data, "a part of the token is not a JSON object";
-    TokenNotUtf8: "token-not-utf8", No, "the token is not UTF-8 text";
-    TokenOtherIssuer: "token-other-issuer", No, "the key that signed the token belongs to another issuer";
-    TokenOtherSubject: "token-other-subject", No, "the token is for another user";
+    TokenNotUtf8: "token-not-utf8", Negative, "the token is not UTF-8 text";
+    TokenOtherIssuer: "token-other-issuer", Negative, "the key that signed the token belongs to another issuer";
+    TokenOtherSubject: "token-other-subject", Negative, "the token is for another user";
     TokenParts: "token-parts", Data, "the token does not have three parts";
-    TokenRejected: "token-rejected", No, "the token is rejected";
+    TokenRejected: "token-rejected", Negative, "the token is rejected";
     TokenSeveral: "token-several", Data, "there are several tokens where one is expected";
-    TokenSignature: "token-signature", No, "the token's signature is invalid";
-    TokenSignatureEmpty: "token-signature-empty", No, "the token's signature is empty";
-    TokenSpareBits: "token-spare-bits", No, "the token has unused base64 bits that are set";
-    TokenSurrogate: "token-surrogate", No, "the token has a lone surrogate, which is no character";
-    TokenTooDeep: "token-too-deep", No, "the token's JSON is nested too deeply";
+    TokenSignature: "token-signature", Negative, "the token's signature is invalid";
+    TokenSignatureEmpty: "token-signature-empty", Negative, "the token's signature is empty";
+    TokenSpareBits: "token-spare-bits", Negative, "the token has unused base64 bits that are set";
+    TokenSurrogate: "token-surrogate", Negative, "the token has a lone surrogate, which is no character";
+    TokenTooDeep: "token-too-deep", Negative, "the token's JSON is nested too deeply";
     TokenTooLong: "token-too-long", Data, "the token is longer than the limit";
-    TokenTooManyKeys: "token-too-many-keys", No, "more keys fit the token than are tried";
-    TokenUnencoded: "token-unencoded", No, "the token's payload is not encoded";
-    TokenUnsigned: "token-unsigned", No, "the token is not signed";
+    TokenTooManyKeys: "token-too-many-keys", Negative, "more keys fit the token than are tried";
+    TokenUnencoded: "token-unencoded", Negative, "the token's payload is not encoded";
+    TokenUnsigned: "token-unsigned", Negative, "the token is not signed";
     TooManyAttempts: "too-many-attempts", TryAgain, "too many failed logins";
     UrlMalformed: "url-malformed", Config, "a URL is invalid";
     UrlNotHttps: "url-not-https", Config, "a URL is not https";
     Usage: "usage", Usage, "wrong usage";
     UserExists: "user-exists", CantCreate, "the user exists already";
-    UserNotFound: "user-not-found", No, "the user does not exist";
-    UserOfOtherSource: "user-of-other-source", No, "the user has another auth source";
+    UserNotFound: "user-not-found", Negative, "the user does not exist";
+    UserOfOtherSource: "user-of-other-source", Negative, "the user has another auth source";
     UserRowInvalid: "user-row-invalid", Io, "a column of the user's row cannot be read";
-    UserinfoRejected: "userinfo-rejected", No, "the UserInfo answer is not valid";
+    UserinfoRejected: "userinfo-rejected", Negative, "the UserInfo answer is not valid";
     UsernameBlank: "username-blank", Usage, "a username begins or ends with a blank";
     UsernameEmpty: "username-empty", Usage, "a username is empty";
     UsernameHiddenCharacter: "username-hidden-character", Usage, "a username contains a control or invisible character";
@@ -367,10 +367,10 @@ mod tests {
     #[test]
     fn kind_in_configuration_ends_with_78_for_every_key_error() {
         for kind in Kind::ALL {
-            let key = kind.name().starts_with("key-") && kind.status() == Status::Data;
+            let key = kind.name().starts_with("key-") && kind.status() == ExitStatus::Data;
             let published = matches!(kind, Kind::KeyDuplicateKid | Kind::KeyIsSecret);
             if (key && !published) || *kind == Kind::CertificateDates {
-                assert_eq!(kind.in_configuration().status(), Status::Config, "{}", kind.name());
+                assert_eq!(kind.in_configuration().status(), ExitStatus::Config, "{}", kind.name());
             }
         }
     }

@@ -3,20 +3,20 @@
 /// The exit statuses, the same in all five programs (the numbers are those of BSD `sysexits`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
-pub enum Status {
+pub enum ExitStatus {
     /// 0: done; the token or login is good.
-    Done,
+    Success,
     /// 1: the answer is no.
-    No,
+    Negative,
     /// 2: wrong usage.
     Usage,
     /// 65: the input data is bad.
     Data,
     /// 66: an input file is missing or unreadable.
     NoInput,
-    /// 69: a service can't be reached or failed.
+    /// 69: a service cannot be reached or failed.
     Unavailable,
-    /// 73: an output can't be created, or exists.
+    /// 73: an output cannot be created, or exists.
     CantCreate,
     /// 74: a read or write error, a corrupt database.
     Io,
@@ -28,13 +28,13 @@ pub enum Status {
     Config,
 }
 
-impl Status {
+impl ExitStatus {
     /// The number the process exits with.
     #[must_use]
     pub const fn code(self) -> u8 {
         match self {
-            Self::Done => 0,
-            Self::No => 1,
+            Self::Success => 0,
+            Self::Negative => 1,
             Self::Usage => 2,
             Self::Data => 65,
             Self::NoInput => 66,
@@ -49,9 +49,9 @@ impl Status {
 
     /// All statuses, in the order of their numbers, with their meaning for the manual.
     pub const TABLE: [(Self, &'static str); 11] = [
-        (Self::Done, "done; the token or login is good"),
+        (Self::Success, "done; the token or login is good"),
         (
-            Self::No,
+            Self::Negative,
             "the answer is no: token not valid, login refused, user not found, renewal due with --check",
         ),
         (Self::Usage, "wrong usage"),
@@ -59,9 +59,9 @@ impl Status {
         (Self::NoInput, "an input file is missing or unreadable"),
         (
             Self::Unavailable,
-            "a service can't be reached or failed: LDAP, OpenID provider, JWKS address, server",
+            "a service cannot be reached or failed: LDAP, OpenID provider, JWKS address, server",
         ),
-        (Self::CantCreate, "an output can't be created, or exists and --force was not given"),
+        (Self::CantCreate, "an output cannot be created, or exists and --force was not given"),
         (Self::Io, "read or write error, corrupt database"),
         (Self::TryAgain, "try again: database locked, too many attempts, a limit that protects"),
         (Self::NotPermitted, "not permitted: credentials refused, file permissions"),

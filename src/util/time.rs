@@ -41,7 +41,7 @@ impl Timestamp {
     /// For people: local time, and how far it is from `now`, such as
     /// `2026-11-21 19:00:00 +01:00 (in 3 days)`.
     #[must_use]
-    pub fn for_people(self, now: Self) -> String {
+    pub fn human(self, now: Self) -> String {
         let far = self.relative_to(now);
         match jiff::Timestamp::from_second(self.0) {
             Ok(instant) => {
@@ -56,7 +56,7 @@ impl Timestamp {
     #[must_use]
     pub fn relative_to(self, now: Self) -> String {
         let seconds = self.since(now);
-        let span = span_for_people(seconds.unsigned_abs());
+        let span = human_span(seconds.unsigned_abs());
         match seconds {
             0 => "now".to_owned(),
             1.. => format!("in {span}"),
@@ -67,7 +67,7 @@ impl Timestamp {
 
 /// A number of seconds in the largest unit that keeps it telling: `90 seconds`, `3 days`.
 #[must_use]
-pub fn span_for_people(seconds: u64) -> String {
+pub fn human_span(seconds: u64) -> String {
     const UNITS: [(u64, &str); 5] =
         [(365 * 86_400, "year"), (86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second")];
     let (size, name) =
@@ -155,7 +155,7 @@ mod tests {
             (31_536_000, "1 year"),
         ];
         for (seconds, wanted) in table {
-            assert_eq!(span_for_people(seconds), wanted);
+            assert_eq!(human_span(seconds), wanted);
         }
     }
 
@@ -163,7 +163,7 @@ mod tests {
     fn an_instant_no_calendar_has_is_still_shown() {
         let far = Timestamp(i64::MAX);
         assert_eq!(far.rfc3339(), i64::MAX.to_string());
-        assert!(far.for_people(Timestamp(0)).contains("seconds since 1970"));
+        assert!(far.human(Timestamp(0)).contains("seconds since 1970"));
     }
 
     #[test]

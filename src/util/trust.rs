@@ -12,17 +12,17 @@ use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, OtherError, RootCertStore, SignatureScheme,
 };
 
-use super::certificate::{self, Rejection};
+use super::certificate::{self, CertificateRejection};
 use super::quote::escape;
 
 /// Trusted certificates: as authorities, and each as itself.
 #[derive(Debug)]
-pub struct Certificates {
+pub struct CaCertificates {
     authorities: Arc<RootCertStore>,
     all: Vec<CertificateDer<'static>>,
 }
 
-impl Certificates {
+impl CaCertificates {
     /// These certificates; those that are none are left out.
     #[must_use]
     pub fn new(all: Vec<CertificateDer<'static>>) -> Self {
@@ -75,7 +75,7 @@ pub fn system() -> Vec<CertificateDer<'static>> {
 /// the trusted ones is trusted for its names (`openssl req -x509` marks a server's own certificate
 /// as that of an authority, which the library rejects for a server), and a rejection says why.
 struct Verifier {
-    certificates: Arc<Certificates>,
+    certificates: Arc<CaCertificates>,
     library: Option<Arc<WebPkiServerVerifier>>,
     provider: Arc<CryptoProvider>,
 }
@@ -87,7 +87,7 @@ impl fmt::Debug for Verifier {
 }
 
 impl Verifier {
-    fn new(certificates: Arc<Certificates>, provider: &Arc<CryptoProvider>) -> Self {
+    fn new(certificates: Arc<CaCertificates>, provider: &Arc<CryptoProvider>) -> Self {
         let authorities = Arc::clone(&certificates.authorities);
         let library = WebPkiServerVerifier::builder_with_provider(authorities, Arc::clone(provider)).build();
         Self { certificates, library: library.ok(), provider: Arc::clone(provider) }
@@ -131,7 +131,7 @@ impl ServerCertVerifier for Verifier {
             Ok(false) => error,
             Err(error) => error,
         };
-        let rejection = Rejection::of(&error, end_entity, intermediates, name);
+        let rejection = CertificateRejection::of(&error, end_entity, intermediates, name);
         Err(CertificateError::Other(OtherError(Arc::new(rejection))).into())
     }
 

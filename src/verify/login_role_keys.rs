@@ -1,39 +1,39 @@
 //! The keys that a login role's configuration names, and tokens verified with them.
 
-use crate::http::{Client, Options, Trust, parse_url};
+use crate::http::{Client, HttpOptions, HttpTrust, parse_url};
 use crate::key::parse::read_one_block;
-use crate::key::{KeyFault, KeySet, VerifyingKey, WeakKeys};
-use crate::oidc::jwks_cache::{Cache, Origin, RemoteKeys, RemoteKeysError};
-use crate::policy::login_role::{KeySource, RemoteKeys as Address, RoleConfig};
+use crate::key::{KeyFileError, KeySet, KeyStrength, VerifyingKey};
+use crate::oidc::jwks_cache::{Cache, JwksSource, RemoteJwks, RemoteJwksError};
+use crate::policy::login_role::{RoleConfig, RoleKeySource, RoleKeyUrl as Address};
 use crate::token::{TokenError, Unverified, Verified, verify_owned};
-use crate::util::diagnostic::Fault;
+use crate::util::diagnostic::Diagnostic;
 use crate::util::kind::Kind;
 use crate::util::note::Notes;
 use crate::util::time::Timestamp;
 
 /// How keys may be got.
 #[derive(Debug, Clone)]
-pub struct Access {
+pub struct KeyAccess {
     /// How careful the client is; a configuration's own CA certificates take the place of its trust.
-    pub options: Options,
+    pub options: HttpOptions,
     /// Where answers are kept.
     pub cache: Cache,
     /// Whether weak keys are taken.
-    pub weak: WeakKeys,
+    pub weak: KeyStrength,
 }
 
-/// Why the keys of a role can't be had.
+/// Why the keys of a role cannot be had.
 #[derive(Debug, thiserror::Error)]
-pub enum RoleKeysError {
+pub enum LoginRoleKeysError {
     /// A key in the configuration itself is none.
     #[error(transparent)]
-    Key(#[from] KeyFault),
-    /// Keys can't be fetched.
+    Key(#[from] KeyFileError),
+    /// Keys cannot be fetched.
     #[error(transparent)]
-    Remote(#[from] RemoteKeysError),
+    Remote(#[from] RemoteJwksError),
 }
 
-impl Fault for RoleKeysError {
+impl Diagnostic for LoginRoleKeysError {
     fn kind(&self) -> Kind {
         match self {
             Self::Key(fault) => fault.kind().in_configuration(),
@@ -51,30 +51,30 @@ impl Fault for RoleKeysError {
 
 /// The keys of a role's configuration.
 #[derive(Debug)]
-pub struct RoleKeys {
-    source: KeySource,
+pub struct LoginRoleKeys {
+    source: RoleKeySource,
     fixed: KeySet,
-    remotes: Vec<RemoteKeys>,
+    remotes: Vec<RemoteJwks>,
     /// Whether the keys of a discovery document verify only tokens of its issuer. The reference
     /// server does not demand it of its own `oidc_discovery_url`.
     binds_issuers: bool,
 }
 
-impl RoleKeys {
+impl LoginRoleKeys {
     /// Reads or fetches the keys. `judged_at` is the time tokens are judged at, by which
     /// certificates must be valid; `now` is the system's clock, by which the cache ages. Of
-    /// several key sets, those that can't be fetched are passed over with a note while there is
+    /// several key sets, those that cannot be fetched are passed over with a note while there is
     /// one that can.
     ///
     /// # Errors
-    /// [`RoleKeysError`].
+    /// [`LoginRoleKeysError`].
     pub fn open(
         config: &RoleConfig,
-        access: &Access,
+        access: &KeyAccess,
         judged_at: Timestamp,
         now: Timestamp,
         notes: &mut Notes,
-    ) -> Result<Self, RoleKeysError> {
+    ) -> Result<Self, LoginRoleKeysError> {
         let mut keys = Self {
             source: config.keys.clone(),
             fixed: KeySet::new(),
@@ -82,9 +82,9 @@ impl RoleKeys {
             binds_issuers: false,
         };
         match &config.keys {
-            KeySource::Pem(pems) => keys.fixed = read_pems(pems, access.weak, judged_at, notes)?,
-            KeySource::KeySet(set) => keys.remotes.push(open_set(set, access, now, notes)?),
-            KeySource::KeySets(sets) => {
+            RoleKeySource::Pem(pems) => keys.fixed = read_pems(pems, access.weak, judged_at, notes)?,
+            RoleKeySource::KeySet(set) => keys.remotes.push(open_set(set, access, now, notes)?),
+            RoleKeySource::KeySets(sets) => {
                 let mut failure = None;
                 for set in sets {
                     match open_set(set, access, now, notes) {
@@ -99,8 +99,8 @@ impl RoleKeys {
                     return Err(error.into());
                 }
             }
-            KeySource::Discovery(provider) => {
-                let origin = Origin::Discovery(provider.url.clone());
+            RoleKeySource::Discovery(provider) => {
+                let origin = JwksSource::Discovery(provider.url.clone());
                 keys.remotes.push(open_remote(provider, origin, access, now, notes)?);
             }
         }
@@ -109,7 +109,7 @@ impl RoleKeys {
 
     /// Keys that were read elsewhere, to be chosen from as this source has it.
     #[must_use]
-    pub const fn given(source: KeySource, keys: KeySet, remotes: Vec<RemoteKeys>) -> Self {
+    pub const fn given(source: RoleKeySource, keys: KeySet, remotes: Vec<RemoteJwks>) -> Self {
         Self { source, fixed: keys, remotes, binds_issuers: true }
     }
 
@@ -138,7 +138,7 @@ impl RoleKeys {
         token: &str,
         now: Timestamp,
         notes: &mut Notes,
-    ) -> Result<Result<Verified, TokenError>, RemoteKeysError> {
+    ) -> Result<Result<Verified, TokenError>, RemoteJwksError> {
         let first = self.attempt(token);
         if !may_be_new_key(&first) {
             return Ok(first);
@@ -159,7 +159,7 @@ impl RoleKeys {
         // as it does; they are never used.
         let token = Unverified::parse_with_embedded_keys(token)?;
         let kid = token.key_id_hint().filter(|kid| !kid.is_empty());
-        let by_name = !matches!(self.source, KeySource::Pem(_)) && kid.is_some();
+        let by_name = !matches!(self.source, RoleKeySource::Pem(_)) && kid.is_some();
         if by_name {
             verify_owned(token, self.owned().filter(|(_, key)| key.kid().is_some()))
         } else if token.key_id_hint().is_none() || self.keys().all(|key| key.kid().is_none()) {
@@ -177,7 +177,7 @@ impl RoleKeys {
         }
     }
 
-    /// Whether [`RoleKeys::verify`] would fetch keys again.
+    /// Whether [`LoginRoleKeys::verify`] would fetch keys again.
     #[must_use]
     pub fn may_refetch(&self, now: Timestamp) -> bool {
         self.remotes.iter().any(|remote| remote.may_refetch(now))
@@ -197,10 +197,10 @@ pub const fn may_be_new_key(outcome: &Result<Verified, TokenError>) -> bool {
 
 fn read_pems(
     pems: &[String],
-    weak: WeakKeys,
+    weak: KeyStrength,
     judged_at: Timestamp,
     notes: &mut Notes,
-) -> Result<KeySet, KeyFault> {
+) -> Result<KeySet, KeyFileError> {
     let mut keys = KeySet::new();
     for (at, pem) in pems.iter().enumerate() {
         let place = format!("jwt_validation_pubkeys[{at}]");
@@ -220,23 +220,23 @@ fn read_pems(
 
 fn open_set(
     set: &Address,
-    access: &Access,
+    access: &KeyAccess,
     now: Timestamp,
     notes: &mut Notes,
-) -> Result<RemoteKeys, RemoteKeysError> {
-    open_remote(set, Origin::KeySet(parse_url(&set.url)?), access, now, notes)
+) -> Result<RemoteJwks, RemoteJwksError> {
+    open_remote(set, JwksSource::KeySet(parse_url(&set.url)?), access, now, notes)
 }
 
 fn open_remote(
     address: &Address,
-    origin: Origin,
-    access: &Access,
+    origin: JwksSource,
+    access: &KeyAccess,
     now: Timestamp,
     notes: &mut Notes,
-) -> Result<RemoteKeys, RemoteKeysError> {
+) -> Result<RemoteJwks, RemoteJwksError> {
     let mut options = access.options.clone();
     if let Some(pem) = &address.ca_pem {
-        options.trust = Trust::Only(pem.clone().into_bytes());
+        options.trust = HttpTrust::Only(pem.clone().into_bytes());
     }
-    RemoteKeys::open(Client::new(options)?, origin, access.cache.clone(), access.weak, now, notes)
+    RemoteJwks::open(Client::new(options)?, origin, access.cache.clone(), access.weak, now, notes)
 }

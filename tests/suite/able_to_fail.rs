@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 
 /// Every source file of the tests, with its text.
 fn sources() -> Vec<(PathBuf, String)> {
-    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("tests")];
+    let mut directories = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("tests")];
     let mut files = Vec::new();
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
+    while let Some(directory) = directories.pop() {
+        for entry in fs::read_dir(directory).unwrap() {
             let path = entry.unwrap().path();
             if path.is_dir() && !path.ends_with("node_modules") {
-                folders.push(path);
+                directories.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
                 files.push((path.clone(), fs::read_to_string(path).unwrap()));
             }

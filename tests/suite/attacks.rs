@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use cc_auth::key::parse::{read_public, read_signing};
-use cc_auth::key::{Algorithm, SigningKey, WeakKeys, jwk};
+use cc_auth::key::{Algorithm, KeyStrength, SigningKey, jwk};
 use cc_auth::util::note::Notes;
 use cc_auth::util::secret::SecretBytes;
 use serde_json::{Value, json};
 
 use crate::httpd::{Reply, Server};
-use crate::support::Folder;
+use crate::support::TestEnv;
 
 fn data(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/login-roles").join(name)
@@ -21,7 +21,7 @@ fn data(name: &str) -> PathBuf {
 
 fn key(name: &str) -> SigningKey {
     let file = fs::read(data(&format!("{name}.key.pem"))).unwrap();
-    read_signing(&file, WeakKeys::Refuse, &mut Notes::new()).unwrap()
+    read_signing(&file, KeyStrength::Enforce, &mut Notes::new()).unwrap()
 }
 
 fn encode(bytes: impl AsRef<[u8]>) -> String {
@@ -55,7 +55,8 @@ fn by_us(header: &str, claims: &str) -> String {
 }
 
 fn hmac(secret: &[u8], algorithm: Algorithm, header: &str) -> String {
-    let key = SigningKey::shared(SecretBytes::new(secret.to_vec()), &[algorithm], WeakKeys::Allow).unwrap();
+    let key =
+        SigningKey::shared(SecretBytes::new(secret.to_vec()), &[algorithm], KeyStrength::AllowWeak).unwrap();
     let message = message(header, CLAIMS);
     with_signature(&message, key.sign(algorithm, message.as_bytes()).unwrap())
 }
@@ -95,7 +96,7 @@ fn confused(all: &mut Attacks) {
     for name in ["ed25519", "es256", "rs256"] {
         let text = fs::read_to_string(data(&format!("{name}.pub.pem"))).unwrap();
         let der = pem::parse(&text).unwrap().into_contents();
-        let public = read_public(text.as_bytes(), WeakKeys::Refuse, &mut Notes::new()).unwrap();
+        let public = read_public(text.as_bytes(), KeyStrength::Enforce, &mut Notes::new()).unwrap();
         let raw = public
             .public()
             .and_then(|key| key.ed25519_bytes().ok())
@@ -385,14 +386,14 @@ fn every_attack_is_refused_with_its_reason_and_none_reaches_the_network() {
     assert!(attacks.len() >= 60, "only {}", attacks.len());
     println!("{} attacks", attacks.len());
 
-    let folder = Folder::new();
+    let directory = TestEnv::new();
     let good = ["ed25519", "es256", "rs256"].map(|name| {
         let algorithm = key(name).verifying_key().algorithms()[0];
         signed(name, algorithm, &format!(r#"{{"alg":"{algorithm}"}}"#), CLAIMS)
     });
     let lines: Vec<&str> =
         attacks.iter().map(|(_, token, _)| token.as_str()).chain(good.iter().map(String::as_str)).collect();
-    folder.write("tokens", lines.join("\n"));
+    directory.write("tokens", lines.join("\n"));
     let mut arguments =
         vec!["verify".to_owned(), "--stream".into(), "--json".into(), "--token-file".into(), "tokens".into()];
     for name in ["ed25519", "es256", "rs256"] {
@@ -400,7 +401,7 @@ fn every_attack_is_refused_with_its_reason_and_none_reaches_the_network() {
             .extend(["--key".to_owned(), data(&format!("{name}.pub.pem")).to_string_lossy().into_owned()]);
     }
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let run = folder.run("cc-jwt", &arguments).ended(1);
+    let run = directory.run("cc-jwt", &arguments).ended(1);
     let answers: Vec<Value> = run.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(answers.len(), lines.len());
     let mut wrong = Vec::new();
@@ -412,8 +413,8 @@ fn every_attack_is_refused_with_its_reason_and_none_reaches_the_network() {
     }
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), attacks.len(), wrong.join("\n"));
     // A login role, which overlooks keys that a token brings along, does not take them either.
-    folder.write("r.json", r#"{"role_type":"jwt","user_claim":"sub","bound_claims":{"roles":"api"}}"#);
-    let run = folder.run("cc-jwt", &[&arguments[..], &["--role", "r.json"]].concat()).ended(1);
+    directory.write("r.json", r#"{"role_type":"jwt","user_claim":"sub","bound_claims":{"roles":"api"}}"#);
+    let run = directory.run("cc-jwt", &[&arguments[..], &["--role", "r.json"]].concat()).ended(1);
     for (line, (name, ..)) in run.stdout.lines().zip(&attacks) {
         assert!(line.contains(r#""admitted":false"#), "by a role: {name}: {line}");
     }
@@ -425,7 +426,7 @@ fn every_attack_is_refused_with_its_reason_and_none_reaches_the_network() {
 
 #[test]
 fn a_weak_key_is_refused_before_any_token_is_looked_at() {
-    let folder = Folder::new();
+    let directory = TestEnv::new();
     // The points of small order, under which a signature of nothing holds for every message.
     for point in [
         "0100000000000000000000000000000000000000000000000000000000000000",
@@ -435,10 +436,10 @@ fn a_weak_key_is_refused_before_any_token_is_looked_at() {
         "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
         "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
     ] {
-        folder.write("weak", STANDARD.encode(hex(point)));
+        directory.write("weak", STANDARD.encode(hex(point)));
         for allow in [&[][..], &["--allow-weak"]] {
             let arguments = [&["verify", "a.b.c", "--key", "weak"], allow].concat();
-            let run = folder.run("cc-jwt", &arguments);
+            let run = directory.run("cc-jwt", &arguments);
             assert_eq!(run.status, 65, "{point}: {}", run.stderr);
         }
     }
@@ -447,29 +448,29 @@ fn a_weak_key_is_refused_before_any_token_is_looked_at() {
 /// Something a terminal would obey (C0, C1), turn around, or not show.
 const EVIL: &str = "a\u{1b}]0;x\u{7}\u{9b}2J\u{202e}b\u{200b}\u{2028}\r\u{fe0f}c";
 
-/// The folder with a hostile word everywhere a program reads one.
-fn hostile() -> Folder {
-    let folder = Folder::with_setup();
+/// The directory with a hostile word everywhere a program reads one.
+fn hostile() -> TestEnv {
+    let directory = TestEnv::with_setup();
     let header = json!({"alg": "EdDSA", "kid": EVIL, "typ": EVIL, EVIL: EVIL});
     let claims = json!({
         "sub": EVIL, "iss": EVIL, "aud": [EVIL], "roles": [EVIL, "api"], "groups": [EVIL], EVIL: {EVIL: EVIL},
         "exp": 4_000_000_000_u64, "iat": 1_700_000_000, "nbf": EVIL, "wlcg.ver": "1.0", "ver": EVIL,
         "scope": format!("storage.read:/{EVIL} {EVIL} compute.read:{EVIL}"), "jti": EVIL,
     });
-    folder.write("evil.jwt", by_us(&header.to_string(), &claims.to_string()));
+    directory.write("evil.jwt", by_us(&header.to_string(), &claims.to_string()));
     let mut good = claims.clone();
     good["nbf"] = json!(1_700_000_000);
-    folder.write("good.jwt", by_us(r#"{"alg":"EdDSA"}"#, &good.to_string()));
-    folder.write("double.jwt", by_us(r#"{"alg":"x","k":1,"k":2,"crit":["y"]}"#, "{}"));
-    folder.write("raw.jwt", format!("{EVIL}.{EVIL}.{EVIL}"));
-    folder.write("text.jwt", with_signature(&message(EVIL, EVIL), EVIL));
-    folder.write("tokens", format!("{}\n{EVIL}\n", folder.read("evil.jwt")));
+    directory.write("good.jwt", by_us(r#"{"alg":"EdDSA"}"#, &good.to_string()));
+    directory.write("double.jwt", by_us(r#"{"alg":"x","k":1,"k":2,"crit":["y"]}"#, "{}"));
+    directory.write("raw.jwt", format!("{EVIL}.{EVIL}.{EVIL}"));
+    directory.write("text.jwt", with_signature(&message(EVIL, EVIL), EVIL));
+    directory.write("tokens", format!("{}\n{EVIL}\n", directory.read("evil.jwt")));
     let role = json!({
         "role_type": "jwt", "user_claim": "sub", "bound_audiences": [EVIL], "bound_claims": {EVIL: "x", "aud": EVIL},
         "groups_claim": "groups", "claim_mappings": {EVIL: EVIL}, "policies": [EVIL],
     });
-    folder.write("role.json", role.to_string());
-    folder.write(
+    directory.write("role.json", role.to_string());
+    directory.write(
         "admits.json",
         json!({
             "role_type": "jwt", "user_claim": "sub", "bound_audiences": [EVIL], "groups_claim": "groups",
@@ -477,12 +478,13 @@ fn hostile() -> Folder {
         })
         .to_string(),
     );
-    folder.write("bad-role.json", json!({EVIL: 1, "role_type": EVIL, "bound_claims_type": EVIL}).to_string());
-    folder.write("jwks.json", json!({"keys": [
+    directory
+        .write("bad-role.json", json!({EVIL: 1, "role_type": EVIL, "bound_claims_type": EVIL}).to_string());
+    directory.write("jwks.json", json!({"keys": [
         {"kty": EVIL, "kid": EVIL}, {"kty": "EC", "crv": EVIL}, {"kty": "OKP", "crv": "Ed25519", "x": EVIL},
         {"kty": "RSA", "use": EVIL, "n": "AA", "e": "AQ", EVIL: EVIL},
     ]}).to_string());
-    folder.write(
+    directory.write(
         "evil-config.json",
         json!({
             EVIL: EVIL, "jwts": {"max-age": EVIL, EVIL: 1}, "ldap": {"url": EVIL, "user-bind": EVIL},
@@ -490,30 +492,30 @@ fn hostile() -> Folder {
         })
         .to_string(),
     );
-    folder.write("evil.env", format!("A=1\nB{EVIL}=2\nJWT_PUBLIC_KEY='{EVIL}\n"));
-    folder.write("evil2.env", format!("JWT_PUBLIC_KEY={EVIL}\nJWT_PRIVATE_KEY=\"{EVIL}\"\n"));
-    folder.write(
+    directory.write("evil.env", format!("A=1\nB{EVIL}=2\nJWT_PUBLIC_KEY='{EVIL}\n"));
+    directory.write("evil2.env", format!("JWT_PUBLIC_KEY={EVIL}\nJWT_PRIVATE_KEY=\"{EVIL}\"\n"));
+    directory.write(
         "users.csv",
         format!("username,roles,email,source\n{EVIL},{EVIL},{EVIL},{EVIL}\nx,user,{EVIL},ldap\n"),
     );
-    folder.write("heading.csv", format!("username,{EVIL},{EVIL}\n"));
-    folder.write(
+    directory.write("heading.csv", format!("username,{EVIL},{EVIL}\n"));
+    directory.write(
         "users.jsonl",
         format!("{}\n{}\n", json!({"username": EVIL}), json!({EVIL: EVIL, "username": "x"})),
     );
-    folder.write("spec.yaml", format!(
+    directory.write("spec.yaml", format!(
         "apiVersion: {0}\nkind: JWT\nmetadata: {{name: {0}, {0}: 1}}\nspec: {{algorithm: {0}, issuer: {0}, data: {{scope: {0}}}}}\n",
         json!(EVIL)
     ));
-    folder.write("spec2.yaml", format!("kind: {}\n--- {EVIL}\n", json!(EVIL)));
-    folder.write("label.pem", format!("-----BEGIN {EVIL}-----\nQUJD\n-----END {EVIL}-----\n"));
-    folder.write("key.pub", format!("ssh-{EVIL} AAAA {EVIL}\n"));
+    directory.write("spec2.yaml", format!("kind: {}\n--- {EVIL}\n", json!(EVIL)));
+    directory.write("label.pem", format!("-----BEGIN {EVIL}-----\nQUJD\n-----END {EVIL}-----\n"));
+    directory.write("key.pub", format!("ssh-{EVIL} AAAA {EVIL}\n"));
     let mut certificate = rcgen::CertificateParams::new(Vec::new()).unwrap();
     certificate.distinguished_name.push(rcgen::DnType::CommonName, EVIL);
     let pair = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap();
-    folder.write("cert.pem", certificate.self_signed(&pair).unwrap().pem());
-    folder.write(&format!("n{EVIL}.pem"), "nothing");
-    let database = rusqlite::Connection::open(folder.file("var/job.db")).unwrap();
+    directory.write("cert.pem", certificate.self_signed(&pair).unwrap().pem());
+    directory.write(&format!("n{EVIL}.pem"), "nothing");
+    let database = rusqlite::Connection::open(directory.file("var/job.db")).unwrap();
     for (name, roles, projects) in [
         (EVIL, json!([EVIL, "user"]).to_string(), json!([EVIL]).to_string()),
         ("broken", EVIL.to_owned(), EVIL.to_owned()),
@@ -522,12 +524,12 @@ fn hostile() -> Folder {
             "INSERT INTO user (username, name, roles, email, projects, ldap) VALUES (?1, ?2, ?3, ?2, ?4, 0)";
         database.execute(row, [name, EVIL, &roles, &projects]).unwrap();
     }
-    folder
+    directory
 }
 
 #[test]
 fn nothing_that_a_terminal_obeys_comes_out_of_any_program() {
-    let folder = hostile();
+    let directory = hostile();
     let key = data("ed25519.pub.pem").to_string_lossy().into_owned();
     let evil_file = format!("n{EVIL}.pem");
     let evil_option = format!("--{EVIL}");
@@ -626,7 +628,7 @@ fn nothing_that_a_terminal_obeys_comes_out_of_any_program() {
             if json {
                 arguments.push("--json");
             }
-            let run = folder.run(program, &arguments);
+            let run = directory.run(program, &arguments);
             assert!(!run.stderr.contains("panicked"), "{program} {arguments:?}: {}", run.stderr);
             // JSON on a pipe is for programs; what goes to people is on standard error then.
             let for_programs = json || arguments.starts_with(&["inspect", "--stream"]);

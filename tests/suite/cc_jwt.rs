@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::Value;
 
-use crate::support::{Folder, has_npm, has_python};
+use crate::support::{TestEnv, has_npm, has_python};
 use crate::token::{PRIVATE, PUBLIC};
 
 /// Another pair, in the server's form; made for tests.
@@ -14,45 +14,45 @@ const PORTAL_PRIVATE: &str =
 const SHARED: &str =
     "Y3Jvc3MtbG9naW4tc2hhcmVkLXNlY3JldC1vZi10aGUtcG9ydGFsLTAxMjM0NTY3ODlhYmNkZWYtZmVkY2JhOTg=";
 
-/// A folder with a whole server's settings, and users in the table.
-fn server(rules: &str) -> Folder {
-    let folder = Folder::new();
+/// A directory with a whole server's settings, and users in the table.
+fn server(rules: &str) -> TestEnv {
+    let directory = TestEnv::new();
     let env = format!(
         "JWT_PUBLIC_KEY={PUBLIC}\nJWT_PRIVATE_KEY={PRIVATE}\nCROSS_LOGIN_JWT_PUBLIC_KEY={PORTAL_PUBLIC}\n\
          CROSS_LOGIN_JWT_HS512_KEY={SHARED}\n"
     );
-    let path = folder.write(".env", env);
+    let path = directory.write(".env", env);
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
     let jwts = format!(
         r#"{{"main":{{"api-allowed-ips":["*"]}},"auth":{{"jwts":{{"max-age":"24h","cookie-name":"cc","trusted-issuer":"https://portal.example/"{rules}}}}}}}"#
     );
-    folder.write("config.json", jwts);
-    folder.write("portal.key", PORTAL_PRIVATE);
-    folder.sh("chmod 600 portal.key; cc-user init -q").ended(0);
-    folder.sh("cc-user add ann --role api --no-password -q").ended(0);
-    folder.sh("cc-user add bob --role user,api --no-password -q").ended(0);
-    folder
+    directory.write("config.json", jwts);
+    directory.write("portal.key", PORTAL_PRIVATE);
+    directory.sh("chmod 600 portal.key; cc-user init -q").ended(0);
+    directory.sh("cc-user add ann --role api --no-password -q").ended(0);
+    directory.sh("cc-user add bob --role user,api --no-password -q").ended(0);
+    directory
 }
 
 #[test]
 fn a_token_goes_all_the_way_and_only_the_token_is_printed() {
-    let folder = server("");
-    let run = folder.run("cc-jwt", &["issue", "ann"]).ended(0);
+    let directory = server("");
+    let run = directory.run("cc-jwt", &["issue", "ann"]).ended(0);
     assert_eq!(run.stderr, "");
     let token = run.stdout.strip_suffix('\n').unwrap();
     assert_eq!(token.lines().count(), 1);
     for spelling in [token.to_owned(), format!("Bearer {token}"), format!("  bearer  {token}\n")] {
-        folder.run("cc-jwt", &["verify", &spelling, "--endpoint", "api"]).ended(0);
-        folder.run_with("cc-jwt", &["verify", "-"], spelling.clone()).ended(0);
-        folder.run_with("cc-jwt", &["verify"], spelling).ended(0);
+        directory.run("cc-jwt", &["verify", &spelling, "--endpoint", "api"]).ended(0);
+        directory.run_with("cc-jwt", &["verify", "-"], spelling.clone()).ended(0);
+        directory.run_with("cc-jwt", &["verify"], spelling).ended(0);
     }
-    let report = folder.run("cc-jwt", &["verify", token, "-e", "api", "--json"]).ended(0).json();
+    let report = directory.run("cc-jwt", &["verify", token, "-e", "api", "--json"]).ended(0).json();
     assert_eq!(report["admitted"], true);
     assert_eq!(report["token"]["subject"], "ann");
     assert_eq!(report["token"]["key"], "JWT_PUBLIC_KEY");
     assert_eq!(report["verdicts"][0]["endpoint"], "api");
     let late =
-        folder.run("cc-jwt", &["verify", token, "-e", "api", "--at", "+25h", "--json"]).ended(1).json();
+        directory.run("cc-jwt", &["verify", token, "-e", "api", "--at", "+25h", "--json"]).ended(1).json();
     let checks = late["verdicts"][0]["checks"].as_array().unwrap();
     let failed: Vec<&Value> = checks.iter().filter(|check| check["state"] == "fails").collect();
     assert_eq!(failed.len(), 1);
@@ -62,12 +62,12 @@ fn a_token_goes_all_the_way_and_only_the_token_is_printed() {
 
 #[test]
 fn the_claims_are_those_of_the_server_and_those_asked_for() {
-    let folder = server("");
+    let directory = server("");
     let at = "2026-11-21T18:00:00Z";
     let claims = |arguments: &[&str]| -> Value {
         let all = [&["issue", "-q", "--at", at], arguments].concat();
-        let token = folder.run("cc-jwt", &all).ended(0).stdout;
-        folder.run_with("cc-jwt", &["inspect", "--json"], token).ended(0).json()["claims"].clone()
+        let token = directory.run("cc-jwt", &all).ended(0).stdout;
+        directory.run_with("cc-jwt", &["inspect", "--json"], token).ended(0).json()["claims"].clone()
     };
     assert_eq!(
         claims(&["bob"]).to_string(),
@@ -103,10 +103,10 @@ fn the_claims_are_those_of_the_server_and_those_asked_for() {
 
 #[test]
 fn a_token_for_each_login_is_admitted_there_and_nowhere_else() {
-    let folder = server("");
+    let directory = server("");
     let issue = |arguments: &[&str]| {
         let all = [&["issue", "-q"], arguments].concat();
-        folder.run("cc-jwt", &all).ended(0).stdout.trim().to_owned()
+        directory.run("cc-jwt", &all).ended(0).stdout.trim().to_owned()
     };
     let own = issue(&["ann"]);
     let shared = issue(&["ann", "--algorithm", "hs512"]);
@@ -132,61 +132,61 @@ fn a_token_for_each_login_is_admitted_there_and_nowhere_else() {
         (&forged, "api", 0),
     ];
     for (token, endpoint, status) in table {
-        let run = folder.run("cc-jwt", &["verify", token, "-e", endpoint]);
+        let run = directory.run("cc-jwt", &["verify", token, "-e", endpoint]);
         assert_eq!(run.status, status, "{endpoint}: {}", run.stdout);
     }
-    folder.run("cc-jwt", &["verify", &portal]).ended(0);
-    folder.run("cc-jwt", &["verify", &stray]).ended(1);
+    directory.run("cc-jwt", &["verify", &portal]).ended(0);
+    directory.run("cc-jwt", &["verify", &stray]).ended(1);
 }
 
 #[test]
 fn with_validate_user_the_table_counts() {
-    let folder = server(r#","validate-user":true"#);
-    let token = folder.sh("cc-jwt issue ann -q").ended(0).stdout.trim().to_owned();
-    folder.run("cc-jwt", &["verify", &token, "-e", "api"]).ended(0);
-    folder.sh("cc-user role add ann user -q").ended(0);
-    folder.run("cc-jwt", &["verify", &token, "-e", "api"]).ended(1);
-    folder.run("cc-jwt", &["verify", &token, "-e", "user-api", "--require-role", "user"]).ended(0);
-    folder.sh("cc-user del ann -q").ended(0);
-    let gone = folder.run("cc-jwt", &["verify", &token, "-e", "user-api"]).ended(1);
+    let directory = server(r#","validate-user":true"#);
+    let token = directory.sh("cc-jwt issue ann -q").ended(0).stdout.trim().to_owned();
+    directory.run("cc-jwt", &["verify", &token, "-e", "api"]).ended(0);
+    directory.sh("cc-user role add ann user -q").ended(0);
+    directory.run("cc-jwt", &["verify", &token, "-e", "api"]).ended(1);
+    directory.run("cc-jwt", &["verify", &token, "-e", "user-api", "--require-role", "user"]).ended(0);
+    directory.sh("cc-user del ann -q").ended(0);
+    let gone = directory.run("cc-jwt", &["verify", &token, "-e", "user-api"]).ended(1);
     assert!(gone.stdout.contains("not in the user table"), "{}", gone.stdout);
     // cc-metric-store asks nobody.
-    folder.run("cc-jwt", &["verify", &token, "-e", "metric-store"]).ended(0);
+    directory.run("cc-jwt", &["verify", &token, "-e", "metric-store"]).ended(0);
 }
 
 #[test]
 fn many_tokens_are_json_lines_that_each_verify() {
-    let folder = server("");
-    let run = folder.run("cc-jwt", &["issue", "-q", "--all", "--role", "api", "-o", "all.jsonl"]).ended(0);
+    let directory = server("");
+    let run = directory.run("cc-jwt", &["issue", "-q", "--all", "--role", "api", "-o", "all.jsonl"]).ended(0);
     assert_eq!(run.stdout, "");
-    let mode = std::fs::metadata(folder.file("all.jsonl")).unwrap().permissions().mode();
+    let mode = std::fs::metadata(directory.file("all.jsonl")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     let lines: Vec<Value> =
-        folder.read("all.jsonl").lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        directory.read("all.jsonl").lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let names: Vec<&str> = lines.iter().map(|line| line["username"].as_str().unwrap()).collect();
     assert_eq!(names, ["ann", "bob"]);
     for line in &lines {
-        folder.run("cc-jwt", &["verify", line["token"].as_str().unwrap(), "-e", "user-api"]).ended(0);
+        directory.run("cc-jwt", &["verify", line["token"].as_str().unwrap(), "-e", "user-api"]).ended(0);
     }
     let run =
-        folder.run_with("cc-jwt", &["issue", "-q", "--users-from", "-"], "bob\n# none\n\nann\n").ended(0);
+        directory.run_with("cc-jwt", &["issue", "-q", "--users-from", "-"], "bob\n# none\n\nann\n").ended(0);
     assert_eq!(run.stdout.lines().count(), 2);
 }
 
 /// RFC 7519 4.1.7: no two tokens have the same identifier, be they few or many.
 #[test]
 fn each_of_many_tokens_has_an_identifier_of_its_own() {
-    let folder = server("");
+    let directory = server("");
     for count in [2, 7] {
         let names: Vec<String> = (0..count).map(|number| format!("user{number}")).collect();
         let arguments = ["issue", "-q", "--users-from", "-", "--roles", "api", "--jti"];
-        let run = folder.run_with("cc-jwt", &arguments, names.join("\n")).ended(0);
+        let run = directory.run_with("cc-jwt", &arguments, names.join("\n")).ended(0);
         let mut told = Vec::new();
         let mut identifiers = std::collections::BTreeSet::new();
         for line in run.stdout.lines() {
             let line: Value = serde_json::from_str(line).unwrap();
             let claims =
-                folder.run("cc-jwt", &["inspect", "--json", line["token"].as_str().unwrap()]).ended(0);
+                directory.run("cc-jwt", &["inspect", "--json", line["token"].as_str().unwrap()]).ended(0);
             identifiers.insert(claims.json()["claims"]["jti"].as_str().unwrap().to_owned());
             told.push(line["username"].as_str().unwrap().to_owned());
         }
@@ -197,23 +197,23 @@ fn each_of_many_tokens_has_an_identifier_of_its_own() {
 
 #[test]
 fn of_many_one_who_is_missing_stops_all() {
-    let folder = server("");
+    let directory = server("");
     let names = "ann\nbob\nann\nbob\nann\nbob\nnobody\nann\nnone";
-    let run = folder.run_with("cc-jwt", &["issue", "--users-from", "-"], names).ended(1);
+    let run = directory.run_with("cc-jwt", &["issue", "--users-from", "-"], names).ended(1);
     assert_eq!(run.stdout, "");
     assert!(run.stderr.contains("line 7: there is no user 'nobody'"), "{}", run.stderr);
     assert!(run.stderr.contains("line 9: there is no user 'none'"), "{}", run.stderr);
-    folder.run_with("cc-jwt", &["issue", "--users-from", "-", "-o", "all.jsonl"], names).ended(1);
-    assert!(!folder.file("all.jsonl").exists());
+    directory.run_with("cc-jwt", &["issue", "--users-from", "-", "-o", "all.jsonl"], names).ended(1);
+    assert!(!directory.file("all.jsonl").exists());
 }
 
 #[test]
 fn nothing_secret_is_told_even_with_vv() {
-    let folder = server("");
-    let token = folder.sh("cc-jwt issue ann -q").ended(0).stdout.trim().to_owned();
+    let directory = server("");
+    let token = directory.sh("cc-jwt issue ann -q").ended(0).stdout.trim().to_owned();
     let signature = token.rsplit('.').next().unwrap();
     for arguments in [vec!["issue", "bob", "-vv", "-o", "x.jwt"], vec!["verify", &token, "-vv"]] {
-        let run = folder.run("cc-jwt", &arguments).ended(0);
+        let run = directory.run("cc-jwt", &arguments).ended(0);
         for secret in [PRIVATE, SHARED, signature] {
             assert!(!run.stderr.contains(secret) && !run.stdout.contains(secret), "{arguments:?}");
         }
@@ -226,8 +226,8 @@ fn pyjwt_and_we_agree() {
     if !has_python("jwt") || !has_python("cryptography") {
         return;
     }
-    let folder = server("");
-    folder.write(
+    let directory = server("");
+    directory.write(
         "peer.py",
         format!(
             r#"
@@ -249,15 +249,17 @@ else:
 "#
         ),
     );
-    let ours =
-        folder.sh("cc-jwt issue ann -q; cc-jwt issue ann -q --algorithm hs512 --audience x").ended(0).stdout;
+    let ours = directory
+        .sh("cc-jwt issue ann -q; cc-jwt issue ann -q --algorithm hs512 --audience x")
+        .ended(0)
+        .stdout;
     let read: crate::support::Run =
-        folder.command("python3").args(["peer.py", "read"]).write_stdin(ours).output().unwrap().into();
+        directory.command("python3").args(["peer.py", "read"]).write_stdin(ours).output().unwrap().into();
     assert_eq!(read.ended(0).stdout.matches(r#""sub": "ann""#).count(), 2);
-    let theirs = folder.sh("python3 peer.py make").ended(0).stdout;
+    let theirs = directory.sh("python3 peer.py make").ended(0).stdout;
     let (eddsa, hs512) = theirs.trim().split_once('\n').unwrap();
-    folder.run("cc-jwt", &["verify", eddsa, "-e", "api"]).ended(0);
-    folder.run("cc-jwt", &["verify", hs512, "-e", "jwt-login"]).ended(0);
+    directory.run("cc-jwt", &["verify", eddsa, "-e", "api"]).ended(0);
+    directory.run("cc-jwt", &["verify", hs512, "-e", "jwt-login"]).ended(0);
 }
 
 /// npm jose reads ours and we its, EdDSA, ES256, RS256 and HMAC.
@@ -266,9 +268,9 @@ fn jose_and_we_agree() {
     if !has_npm("jose") {
         return;
     }
-    let folder = server("");
+    let directory = server("");
     let modules = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tools/node_modules/jose/dist/webapi/index.js");
-    folder.write(
+    directory.write(
         "peer.mjs",
         format!(
             r#"
@@ -291,24 +293,24 @@ if (process.argv[2]) {{
             x = PUBLIC.trim_end_matches('=').replace('+', "-").replace('/', "_"),
         ),
     );
-    folder.sh("cc-jwt issue ann -q > ours.jwt").ended(0);
-    assert_eq!(folder.sh("node peer.mjs ours.jwt").ended(0).stdout, "ann\n");
+    directory.sh("cc-jwt issue ann -q > ours.jwt").ended(0);
+    assert_eq!(directory.sh("node peer.mjs ours.jwt").ended(0).stdout, "ann\n");
     for alg in ["EdDSA", "ES256", "ES384", "ES512", "RS256", "PS384"] {
         let verify = format!("cc-jwt verify -q --no-db --key {alg}.pub");
-        folder.sh(&format!("{verify} --token-file {alg}.jwt")).ended(0);
+        directory.sh(&format!("{verify} --token-file {alg}.jwt")).ended(0);
         let issue = format!("cc-jwt issue ann -q --no-db --key {alg}.key --algorithm {alg}");
-        folder.sh(&format!("{issue} | {verify}")).ended(0);
-        folder.sh(&format!("cc-jwt issue ann -q | {verify}")).ended(1);
+        directory.sh(&format!("{issue} | {verify}")).ended(0);
+        directory.sh(&format!("cc-jwt issue ann -q | {verify}")).ended(1);
     }
 }
 
 /// A part of a list must never count as the whole.
 #[test]
 fn issue_list_longer_than_the_limit_issues_no_token() {
-    let folder = server("");
+    let directory = server("");
     let line = "fritz\n";
     let fits = (64 << 20) / line.len();
-    let run = folder.run_with("cc-jwt", &["issue", "--no-db", "--users-from", "-"], line.repeat(fits + 2));
+    let run = directory.run_with("cc-jwt", &["issue", "--no-db", "--users-from", "-"], line.repeat(fits + 2));
     assert_eq!((run.status, run.stdout.len()), (65, 0), "{}", run.stderr);
     assert!(run.stderr.contains("longer than 67108864 bytes"), "{}", run.stderr);
 }

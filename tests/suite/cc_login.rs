@@ -3,77 +3,78 @@
 use serde_json::json;
 
 use crate::slapd::{BASE, Manner, Slapd, TREE, person};
-use crate::support::{Folder, has};
-use crate::sync::{configure, folder_for, table};
+use crate::support::{TestEnv, has};
+use crate::sync::{configure, directory_for, table};
 
-/// A folder with keys, a database, and `fritz` with a password.
-fn with_fritz() -> Folder {
-    let folder = Folder::new();
-    folder.sh("cc-user init -q").ended(0);
-    folder.sh("echo pw | cc-user add fritz --role user,api --password-stdin -q").ended(0);
-    folder
+/// A directory with keys, a database, and `fritz` with a password.
+fn with_fritz() -> TestEnv {
+    let directory = TestEnv::new();
+    directory.sh("cc-user init -q").ended(0);
+    directory.sh("echo pw | cc-user add fritz --role user,api --password-stdin -q").ended(0);
+    directory
 }
 
-fn mode(folder: &Folder, name: &str) -> u32 {
+fn mode(directory: &TestEnv, name: &str) -> u32 {
     use std::os::unix::fs::MetadataExt as _;
-    std::fs::metadata(folder.file(name)).unwrap().mode() & 0o777
+    std::fs::metadata(directory.file(name)).unwrap().mode() & 0o777
 }
 
 const STATE: &str = ".home/.local/state/cc-auth";
 
 #[test]
 fn a_session_is_kept_shown_used_and_ended() {
-    let folder = with_fritz();
-    let done = folder.sh("echo pw | cc-login fritz --password-stdin").ended(0);
+    let directory = with_fritz();
+    let done = directory.sh("echo pw | cc-login fritz --password-stdin").ended(0);
     assert!(done.stdout.starts_with("logged in: fritz (user, api) by local, until 2"), "{}", done.stdout);
     assert!(done.stdout.ends_with("(in 7 days)\n"), "{}", done.stdout);
-    assert_eq!(mode(&folder, &format!("{STATE}/session.json")), 0o600);
-    assert_eq!(mode(&folder, STATE), 0o700);
-    let status = folder.sh("cc-login status --json").ended(0).json();
+    assert_eq!(mode(&directory, &format!("{STATE}/session.json")), 0o600);
+    assert_eq!(mode(&directory, STATE), 0o700);
+    let status = directory.sh("cc-login status --json").ended(0).json();
     assert_eq!(status["username"], "fritz");
     assert_eq!(status["roles"], json!(["user", "api"]));
     assert_eq!((&status["method"], &status["has_token"]), (&json!("local"), &json!(true)));
-    let token = folder.sh("cc-login token").ended(0).stdout;
+    let token = directory.sh("cc-login token").ended(0).stdout;
     assert_eq!(token.matches('.').count(), 2, "{token}");
-    folder.sh("cc-jwt verify \"$(cc-login token)\" --endpoint user-api").ended(0);
-    let over = folder.sh("cc-login status --at +170h").ended(1);
+    directory.sh("cc-jwt verify \"$(cc-login token)\" --endpoint user-api").ended(0);
+    let over = directory.sh("cc-login status --at +170h").ended(1);
     assert!(over.stderr.contains("the session ended 2 hours ago"), "{}", over.stderr);
-    folder.sh("cc-login token --at +168h").ended(1);
-    folder.sh("cc-login logout").ended(0);
-    assert_eq!(folder.sh("cc-login token").ended(1).stdout, "");
+    directory.sh("cc-login token --at +168h").ended(1);
+    directory.sh("cc-login logout").ended(0);
+    assert_eq!(directory.sh("cc-login token").ended(1).stdout, "");
     assert_eq!(
-        folder.sh("cc-login status --json").ended(1).json(),
+        directory.sh("cc-login status --json").ended(1).json(),
         json!({"logged_in": false, "why": "no-session"})
     );
-    folder.sh("cc-login logout").ended(0);
+    directory.sh("cc-login logout").ended(0);
 }
 
 #[test]
-fn a_runtime_folder_of_ones_own_holds_the_session() {
-    let folder = with_fritz();
-    folder.sh("mkdir -m 700 run; mkdir -m 755 open").ended(0);
-    folder.sh("echo pw | XDG_RUNTIME_DIR=$PWD/run cc-login fritz --password-stdin").ended(0);
-    assert_eq!(mode(&folder, "run/cc-auth/session.json"), 0o600);
-    folder.sh("cc-login token").ended(1);
-    folder.sh("XDG_RUNTIME_DIR=$PWD/run cc-login token").ended(0);
-    folder.sh("echo pw | XDG_RUNTIME_DIR=$PWD/open cc-login fritz --password-stdin").ended(0);
-    assert!(!folder.file("open/cc-auth").exists());
+fn a_runtime_directory_of_ones_own_holds_the_session() {
+    let directory = with_fritz();
+    directory.sh("mkdir -m 700 run; mkdir -m 755 open").ended(0);
+    directory.sh("echo pw | XDG_RUNTIME_DIR=$PWD/run cc-login fritz --password-stdin").ended(0);
+    assert_eq!(mode(&directory, "run/cc-auth/session.json"), 0o600);
+    directory.sh("cc-login token").ended(1);
+    directory.sh("XDG_RUNTIME_DIR=$PWD/run cc-login token").ended(0);
+    directory.sh("echo pw | XDG_RUNTIME_DIR=$PWD/open cc-login fritz --password-stdin").ended(0);
+    assert!(!directory.file("open/cc-auth").exists());
 }
 
 #[test]
 fn a_refusal_does_not_tell_which_of_name_and_password_is_wrong() {
-    let folder = with_fritz();
-    let wrong = folder.sh("echo no | cc-login fritz --password-stdin").ended(1);
-    let unknown = folder.sh("echo no | cc-login frits --password-stdin").ended(1);
+    let directory = with_fritz();
+    let wrong = directory.sh("echo no | cc-login fritz --password-stdin").ended(1);
+    let unknown = directory.sh("echo no | cc-login frits --password-stdin").ended(1);
     assert_eq!(wrong.stderr.replace("fritz", "frits"), unknown.stderr);
     assert_eq!(wrong.stderr, "cc-login: the login of 'fritz' is refused: name or password is wrong\n");
-    assert!(!folder.file(&format!("{STATE}/session.json")).exists());
+    assert!(!directory.file(&format!("{STATE}/session.json")).exists());
 }
 
 #[test]
 fn the_sixth_attempt_has_to_wait_and_a_good_one_clears_the_count() {
-    let folder = with_fritz();
-    let attempt = |password: &str| folder.sh(&format!("echo {password} | cc-login fritz --password-stdin"));
+    let directory = with_fritz();
+    let attempt =
+        |password: &str| directory.sh(&format!("echo {password} | cc-login fritz --password-stdin"));
     for _ in 0..4 {
         attempt("no").ended(1);
     }
@@ -83,15 +84,15 @@ fn the_sixth_attempt_has_to_wait_and_a_good_one_clears_the_count() {
     }
     let refused = attempt("pw").ended(75);
     assert!(refused.stderr.contains("too many failed attempts of 'fritz': wait 1"), "{}", refused.stderr);
-    let json = folder.sh("echo pw | cc-login FRITZ --password-stdin --json").ended(75);
+    let json = directory.sh("echo pw | cc-login FRITZ --password-stdin --json").ended(75);
     assert!(json.stderr.contains("\"kind\":\"too-many-attempts\""), "{}", json.stderr);
-    assert_eq!(mode(&folder, &format!("{STATE}/attempts.json")), 0o600);
+    assert_eq!(mode(&directory, &format!("{STATE}/attempts.json")), 0o600);
 }
 
 #[test]
 fn many_processes_that_guess_at_once_get_five_tries() {
-    let folder = with_fritz();
-    let run = folder.sh("for i in $(seq 20); do (echo no | cc-login fritz --password-stdin >/dev/null 2>&1; echo $?) & done; wait");
+    let directory = with_fritz();
+    let run = directory.sh("for i in $(seq 20); do (echo no | cc-login fritz --password-stdin >/dev/null 2>&1; echo $?) & done; wait");
     let refused = run.stdout.lines().filter(|line| *line == "1").count();
     let waiting = run.stdout.lines().filter(|line| *line == "75").count();
     assert_eq!((refused, waiting), (5, 15), "{}", run.stdout);
@@ -99,42 +100,42 @@ fn many_processes_that_guess_at_once_get_five_tries() {
 
 #[test]
 fn without_a_private_key_there_is_a_session_but_no_token() {
-    let folder = with_fritz();
-    let done = folder.sh("echo pw | JWT_PRIVATE_KEY= cc-login fritz --password-stdin").ended(0);
+    let directory = with_fritz();
+    let done = directory.sh("echo pw | JWT_PRIVATE_KEY= cc-login fritz --password-stdin").ended(0);
     assert!(done.stderr.contains("JWT_PRIVATE_KEY is not set: the session has no token"), "{}", done.stderr);
     assert!(done.stdout.ends_with(", without a token\n"), "{}", done.stdout);
-    folder.sh("cc-login status").ended(0);
-    let none = folder.sh("cc-login token").ended(1);
+    directory.sh("cc-login status").ended(0);
+    let none = directory.sh("cc-login token").ended(1);
     assert!(none.stderr.contains("the session has no token"), "{}", none.stderr);
 }
 
-/// A folder whose server takes logins by HMAC token; `jwts` are the settings of `auth.jwts`.
-fn with_token_login(jwts: &serde_json::Value) -> Folder {
-    let folder = with_fritz();
-    folder.sh("gen-keypair --algorithm hs512 --write -q").ended(0);
-    let mut config: serde_json::Value = serde_json::from_str(&folder.read("config.json")).unwrap();
+/// A directory whose server takes logins by HMAC token; `jwts` are the settings of `auth.jwts`.
+fn with_token_login(jwts: &serde_json::Value) -> TestEnv {
+    let directory = with_fritz();
+    directory.sh("gen-keypair --algorithm hs512 --write -q").ended(0);
+    let mut config: serde_json::Value = serde_json::from_str(&directory.read("config.json")).unwrap();
     config["auth"]["jwts"] = jwts.clone();
-    folder.write("config.json", config.to_string());
-    folder
+    directory.write("config.json", config.to_string());
+    directory
 }
 
 /// Logs in by an HMAC token with these claims; standard error, and what the session's token has.
-fn login_by_token(folder: &Folder, arguments: &str) -> (String, Option<serde_json::Value>) {
-    folder.sh(&format!("cc-jwt issue {arguments} --algorithm hs512 -q > login.txt")).ended(0);
-    let run = folder.sh("cc-login --method token --token-file login.txt").ended(0);
-    let token = folder.sh("cc-login token");
+fn login_by_token(directory: &TestEnv, arguments: &str) -> (String, Option<serde_json::Value>) {
+    directory.sh(&format!("cc-jwt issue {arguments} --algorithm hs512 -q > login.txt")).ended(0);
+    let run = directory.sh("cc-login --method token --token-file login.txt").ended(0);
+    let token = directory.sh("cc-login token");
     let seen = (token.status == 0).then(|| {
-        folder.write("session.txt", token.stdout);
-        folder.sh("cc-jwt inspect --token-file session.txt --json").ended(0).json()["claims"].clone()
+        directory.write("session.txt", token.stdout);
+        directory.sh("cc-jwt inspect --token-file session.txt --json").ended(0).json()["claims"].clone()
     });
     (run.stderr, seen)
 }
 
 #[test]
 fn session_token_of_a_token_login_has_the_roles_of_the_user_table() {
-    let folder = with_token_login(&json!({}));
+    let directory = with_token_login(&json!({}));
     // A known user: fritz has user and api, whatever the login token says.
-    let (stderr, token) = login_by_token(&folder, "fritz --roles admin,api");
+    let (stderr, token) = login_by_token(&directory, "fritz --roles admin,api");
     assert_eq!(token.unwrap()["roles"], json!(["user", "api"]));
     assert!(
         stderr.contains(
@@ -142,18 +143,18 @@ fn session_token_of_a_token_login_has_the_roles_of_the_user_table() {
         ),
         "{stderr}"
     );
-    let status = folder.sh("cc-login status --json").ended(0).json();
+    let status = directory.sh("cc-login status --json").ended(0).json();
     assert_eq!(status["roles"], json!(["user", "api"]));
     // An unknown user, who is not added.
-    let (stderr, token) = login_by_token(&folder, "stranger --roles admin,api");
+    let (stderr, token) = login_by_token(&directory, "stranger --roles admin,api");
     assert_eq!(token, None);
     assert!(stderr.contains("'stranger' is not in the user table: the session has no token"), "{stderr}");
     // An unknown user, who is added, and is then known.
-    let folder = with_token_login(&json!({"sync-user-on-login": true}));
-    let (_, token) = login_by_token(&folder, "stranger --roles support,api");
+    let directory = with_token_login(&json!({"sync-user-on-login": true}));
+    let (_, token) = login_by_token(&directory, "stranger --roles support,api");
     assert_eq!(token.unwrap()["roles"], json!(["support", "api"]));
-    folder.sh("cc-user role remove stranger support -q").ended(0);
-    let (_, token) = login_by_token(&folder, "stranger --roles support,api");
+    directory.sh("cc-user role remove stranger support -q").ended(0);
+    let (_, token) = login_by_token(&directory, "stranger --roles support,api");
     assert_eq!(token.unwrap()["roles"], json!(["api"]), "not updated at login");
 }
 
@@ -166,11 +167,11 @@ fn manager_who_becomes_something_else_by_token_loses_the_projects_as_at_the_serv
         ("admin", json!(["p"])),
         ("manager", json!(["q"])),
     ] {
-        let folder = with_token_login(&json!({"sync-user-on-login": true, "update-user-on-login": true}));
-        login_by_token(&folder, "maria --roles manager --claim 'projects=[\"p\"]'");
-        let row = || folder.sh("cc-user show maria --json").ended(0).json();
+        let directory = with_token_login(&json!({"sync-user-on-login": true, "update-user-on-login": true}));
+        login_by_token(&directory, "maria --roles manager --claim 'projects=[\"p\"]'");
+        let row = || directory.sh("cc-user show maria --json").ended(0).json();
         assert_eq!(row()["projects"], json!(["p"]));
-        login_by_token(&folder, &format!("maria --roles {roles} --claim 'projects=[\"q\"]'"));
+        login_by_token(&directory, &format!("maria --roles {roles} --claim 'projects=[\"q\"]'"));
         assert_eq!((&row()["roles"], &row()["projects"]), (&json!([roles]), &projects));
     }
 }
@@ -188,49 +189,53 @@ fn the_directory_lets_in_and_turns_away() {
         ),
         &Manner { global: "allow bind_anon_cred bind_anon_dn".into(), ..Manner::default() },
     );
-    let folder = folder_for(&server.url(), json!({"sync-user-on-login": true}));
+    let directory = directory_for(&server.url(), json!({"sync-user-on-login": true}));
     let attempt = |name: &str, password: &str| {
-        folder.run_with("cc-login", &[name, "--method", "ldap", "--password-stdin"], format!("{password}\n"))
+        directory.run_with(
+            "cc-login",
+            &[name, "--method", "ldap", "--password-stdin"],
+            format!("{password}\n"),
+        )
     };
     attempt("anna", "wrong").ended(1);
-    assert!(table(&folder).is_empty(), "nobody is added before the password was right");
+    assert!(table(&directory).is_empty(), "nobody is added before the password was right");
     attempt("anna", "").ended(65);
     attempt("*", "annapw").ended(1);
     attempt("anna)(uid=*", "annapw").ended(1);
     attempt("nobody", "annapw").ended(1);
     attempt("ANNA ", "annapw").ended(0);
-    assert_eq!(table(&folder), ["anna|1|Anna A|[\"user\"]|[]"]);
+    assert_eq!(table(&directory), ["anna|1|Anna A|[\"user\"]|[]"]);
     attempt("anna", "annapw").ended(0);
-    configure(&folder, "ldap://127.0.0.1:1", json!({}));
+    configure(&directory, "ldap://127.0.0.1:1", json!({}));
     let down = attempt("anna", "annapw").ended(69);
     assert!(down.stderr.contains("no LDAP server can be reached"), "{}", down.stderr);
-    configure(&folder, &server.url(), json!({"user-bind": format!("uid=anna,ou=people,{BASE}")}));
+    configure(&directory, &server.url(), json!({"user-bind": format!("uid=anna,ou=people,{BASE}")}));
     attempt("anna", "annapw").ended(78);
 }
 
 #[test]
 fn keys_and_values_are_understood_as_other_login_tools_take_them() {
-    let folder = with_fritz();
-    folder.sh("echo pw | cc-login -method=local username=fritz --password-stdin").ended(0);
-    folder.sh("echo pw | cc-login method=local fritz --password-stdin").ended(0);
-    folder.sh("echo pw | USER=fritz cc-login --password-stdin").ended(0);
+    let directory = with_fritz();
+    directory.sh("echo pw | cc-login -method=local username=fritz --password-stdin").ended(0);
+    directory.sh("echo pw | cc-login method=local fritz --password-stdin").ended(0);
+    directory.sh("echo pw | USER=fritz cc-login --password-stdin").ended(0);
     for words in ["fritz hunter2", "fritz password=hunter2", "fritz passwort=hunter2", "role=hunter2 fritz"] {
-        let refused = folder.sh(&format!("echo pw | cc-login {words} --password-stdin")).ended(2);
+        let refused = directory.sh(&format!("echo pw | cc-login {words} --password-stdin")).ended(2);
         assert!(!refused.stderr.contains("hunter2"), "{}", refused.stderr);
     }
 }
 
 #[test]
 fn a_token_of_the_shared_key_is_a_login() {
-    let folder = with_fritz();
-    folder.sh("gen-keypair --algorithm hs512 --write -q").ended(0);
-    folder.sh("cc-jwt issue fritz --algorithm hs512 -q > login.txt && chmod 600 login.txt").ended(0);
-    let done = folder.sh("cc-login --method token --token-file login.txt").ended(0);
+    let directory = with_fritz();
+    directory.sh("gen-keypair --algorithm hs512 --write -q").ended(0);
+    directory.sh("cc-jwt issue fritz --algorithm hs512 -q > login.txt && chmod 600 login.txt").ended(0);
+    let done = directory.sh("cc-login --method token --token-file login.txt").ended(0);
     assert!(done.stdout.starts_with("logged in: fritz (user, api) by token"), "{}", done.stdout);
-    folder.sh("cc-login fritz --token-file - < login.txt").ended(0);
-    let other = folder.sh("cc-login anna --token-file login.txt").ended(1);
+    directory.sh("cc-login fritz --token-file - < login.txt").ended(0);
+    let other = directory.sh("cc-login anna --token-file login.txt").ended(1);
     assert!(other.stderr.contains("the token is for 'fritz', wanted 'anna'"), "{}", other.stderr);
-    folder.sh("echo rubbish | cc-login --token-file -").ended(1);
+    directory.sh("echo rubbish | cc-login --token-file -").ended(1);
 }
 
 #[test]
@@ -249,9 +254,9 @@ fn curl_sends_the_session_as_the_server_wants_it() {
         stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n[]").unwrap();
         head
     });
-    let folder = with_fritz();
-    folder.write("pw.txt", "pw\n");
-    folder
+    let directory = with_fritz();
+    directory.write("pw.txt", "pw\n");
+    directory
         .sh(&format!(
             "chmod 600 pw.txt; cc-login fritz --password-file pw.txt && \
              curl -sf -H \"Authorization: Bearer $(cc-login token)\" http://127.0.0.1:{port}/userapi/jobs/"
@@ -259,7 +264,7 @@ fn curl_sends_the_session_as_the_server_wants_it() {
         .ended(0);
     let head = server.join().unwrap();
     let token = head.iter().find_map(|line| line.strip_prefix("Authorization: Bearer ")).unwrap();
-    folder.run_with("cc-jwt", &["verify", "-", "--endpoint", "user-api"], token).ended(0);
+    directory.run_with("cc-jwt", &["verify", "-", "--endpoint", "user-api"], token).ended(0);
 }
 
 /// Counted in instructions, which other programs on the machine do not change: a comparison with a
@@ -281,16 +286,16 @@ fn rejected_login_of_any_kind_takes_one_password_comparison() {
         SEARCH => result(request.id, DONE, 0, ""),
         _ => Vec::new(),
     });
-    let folder = folder_for(&format!("ldap://127.0.0.1:{port}"), json!({"sync-user-on-login": true}));
-    folder.sh("echo pw | cc-user add fritz --role user --password-stdin && cc-user add nopw --role user --no-password").ended(0);
-    rusqlite::Connection::open(folder.file("var/job.db"))
+    let directory = directory_for(&format!("ldap://127.0.0.1:{port}"), json!({"sync-user-on-login": true}));
+    directory.sh("echo pw | cc-user add fritz --role user --password-stdin && cc-user add nopw --role user --no-password").ended(0);
+    rusqlite::Connection::open(directory.file("var/job.db"))
         .unwrap()
         .execute_batch(
             "INSERT INTO user(username, ldap, roles, projects) VALUES ('anna', 1, '[\"user\"]', '[]');
              INSERT INTO user(username, ldap, roles, projects) VALUES ('tok', 2, '[\"user\"]', '[]');",
         )
         .unwrap();
-    let mut input = Input::new(folder, &[]).reads("wrong\n").ends_with(1);
+    let mut input = Input::new(directory, &[]).reads("wrong\n").ends_with(1);
     let mut count = |what: &str, arguments: &[&str]| {
         input.arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
         input.arguments.push("--password-stdin".to_owned());

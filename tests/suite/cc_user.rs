@@ -4,11 +4,11 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use cc_auth::user::PasswordHash;
-use cc_auth::user_db::{Access, Store};
+use cc_auth::user_db::{OpenMode, UserDb};
 use cc_auth::util::secret::SecretText;
 use rusqlite::Connection;
 
-use crate::support::{Folder, has_python, rows};
+use crate::support::{TestEnv, has_python, rows};
 use crate::user_db::{LAYOUTS, server_database};
 
 fn secret(text: &str) -> SecretText {
@@ -39,14 +39,15 @@ fn python_checks_our_hashes_and_we_check_pythons() {
     if !has_python("bcrypt") {
         return;
     }
-    let folder = Folder::new();
+    let directory = TestEnv::new();
     let long = "0123456789".repeat(7) + "ab";
     for password in ["secret", "pässwörd€𝄞", " blanks ", &long] {
         let ours = PasswordHash::with_cost(&secret(password), 4).unwrap();
         let script = "import bcrypt,sys\np,h=sys.argv[1].encode(),sys.argv[2].encode()\n\
                       print(bcrypt.checkpw(p,h), bcrypt.checkpw(p+b'x',h) if len(p)<72 else False)\n\
                       print(bcrypt.hashpw(p,bcrypt.gensalt(4)).decode())";
-        let run = folder.command("python3").args(["-c", script, password, ours.expose()]).output().unwrap();
+        let run =
+            directory.command("python3").args(["-c", script, password, ours.expose()]).output().unwrap();
         let text = String::from_utf8(run.stdout).unwrap();
         let mut lines = text.lines();
         assert_eq!(lines.next(), Some("True False"), "{password}: {}", String::from_utf8_lossy(&run.stderr));
@@ -58,14 +59,14 @@ fn python_checks_our_hashes_and_we_check_pythons() {
 
 #[test]
 fn fifty_adds_at_once_lose_nobody_while_another_process_holds_the_lock_for_seconds() {
-    let folder = Folder::new();
-    folder.run("cc-user", &["init", "-q"]).ended(0);
-    let lock = Connection::open(folder.file("var/job.db")).unwrap();
+    let directory = TestEnv::new();
+    directory.run("cc-user", &["init", "-q"]).ended(0);
+    let lock = Connection::open(directory.file("var/job.db")).unwrap();
     lock.execute_batch("BEGIN IMMEDIATE").unwrap();
     let add = |name: &str, wait: &str| {
         Command::new(crate::support::programs().join("cc-user"))
             .args(["add", name, "--role", "api", "--wait", wait])
-            .current_dir(folder.path())
+            .current_dir(directory.path())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -88,27 +89,27 @@ fn fifty_adds_at_once_lose_nobody_while_another_process_holds_the_lock_for_secon
         statuses.push(status);
     }
     assert_eq!(statuses.iter().filter(|status| **status == 0).count(), 25, "each name once");
-    let listed = folder.run("cc-user", &["list", "--names"]).ended(0).stdout;
+    let listed = directory.run("cc-user", &["list", "--names"]).ended(0).stdout;
     let wanted: String = (0..25).map(|number| format!("u{number:02}\n")).collect();
     assert_eq!(listed, wanted);
 }
 
 #[test]
 fn an_import_that_is_killed_has_changed_nothing() {
-    let folder = Folder::new();
-    folder.run("cc-user", &["init", "-q"]).ended(0);
-    folder.run("cc-user", &["add", "before", "--role", "api", "-q"]).ended(0);
+    let directory = TestEnv::new();
+    directory.run("cc-user", &["init", "-q"]).ended(0);
+    directory.run("cc-user", &["add", "before", "--role", "api", "-q"]).ended(0);
     let mut text = String::from("username,roles,name\n");
     for number in 0..60_000 {
         text += &format!("user{number},user,{}\n", "x".repeat(60));
     }
-    folder.write("many.csv", text);
+    directory.write("many.csv", text);
     let mut child = Command::new(crate::support::programs().join("cc-user"))
         .args(["import", "many.csv", "-q"])
-        .current_dir(folder.path())
+        .current_dir(directory.path())
         .spawn()
         .unwrap();
-    let log = folder.file("var/job.db-wal");
+    let log = directory.file("var/job.db-wal");
     let began = Instant::now();
     // The log grows long before the commit.
     while std::fs::metadata(&log).map_or(0, |metadata| metadata.len()) < 1 << 20 {
@@ -118,11 +119,11 @@ fn an_import_that_is_killed_has_changed_nothing() {
     }
     child.kill().unwrap();
     child.wait().unwrap();
-    assert_eq!(folder.run("cc-user", &["list", "--names"]).ended(0).stdout, "before\n");
-    folder.run("cc-user", &["import", "many.csv"]).ended(0);
-    let store = Store::open(&folder.file("var/job.db"), Access::Read).unwrap();
+    assert_eq!(directory.run("cc-user", &["list", "--names"]).ended(0).stdout, "before\n");
+    directory.run("cc-user", &["import", "many.csv"]).ended(0);
+    let store = UserDb::open(&directory.file("var/job.db"), OpenMode::Read).unwrap();
     assert!(store.record("user59999").unwrap().is_some());
-    let connection = Connection::open(folder.file("var/job.db")).unwrap();
+    let connection = Connection::open(directory.file("var/job.db")).unwrap();
     let health: String = connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
     assert_eq!(health, "ok");
 }
@@ -130,26 +131,26 @@ fn an_import_that_is_killed_has_changed_nothing() {
 #[test]
 fn accounts_move_from_a_stand_alone_database_into_a_servers_with_their_passwords() {
     for (version, table, projects) in LAYOUTS {
-        let folder = Folder::new();
-        folder.run("cc-user", &["init", "-q"]).ended(0);
-        folder
+        let directory = TestEnv::new();
+        directory.run("cc-user", &["init", "-q"]).ended(0);
+        directory
             .run_with("cc-user", &["add", "anna", "--role", "admin", "--password-stdin", "-q"], "hunter2\n")
             .ended(0);
-        folder.run("cc-user", &["add", "bot", "--role", "api", "--name", "a, \"b\"", "-q"]).ended(0);
+        directory.run("cc-user", &["add", "bot", "--role", "api", "--name", "a, \"b\"", "-q"]).ended(0);
         if projects {
             let manager = ["add", "m", "--role", "manager", "-p", "p,1", "-p", "p2", "--no-password", "-q"];
-            folder.run("cc-user", &manager).ended(0);
+            directory.run("cc-user", &manager).ended(0);
         }
-        drop(server_database(&folder.file("server.db"), version, table, projects));
+        drop(server_database(&directory.file("server.db"), version, table, projects));
         for format in ["csv", "jsonl"] {
             let file = format!("users.{format}");
-            folder.run("cc-user", &["export", "--with-passwords", "-o", &file, "-q"]).ended(0);
-            assert_eq!(folder.sh(&format!("stat -c %a {file}")).stdout, "600\n");
+            directory.run("cc-user", &["export", "--with-passwords", "-o", &file, "-q"]).ended(0);
+            assert_eq!(directory.sh(&format!("stat -c %a {file}")).stdout, "600\n");
             let import = ["import", &file, "--db", "server.db", "--update", "-q"];
-            folder.run("cc-user", &import).ended(0);
-            let list = |db: &str| folder.run("cc-user", &["list", "--json", "--db", db]).ended(0).json();
+            directory.run("cc-user", &import).ended(0);
+            let list = |db: &str| directory.run("cc-user", &["list", "--json", "--db", db]).ended(0).json();
             assert_eq!(list("server.db"), list("var/job.db"), "version {version}, {format}");
-            let store = Store::open(&folder.file("server.db"), Access::Read).unwrap();
+            let store = UserDb::open(&directory.file("server.db"), OpenMode::Read).unwrap();
             let hash = store.password_hash("anna").unwrap().unwrap();
             assert_eq!(hash.matches(&secret("hunter2")), Ok(true));
         }
@@ -158,12 +159,12 @@ fn accounts_move_from_a_stand_alone_database_into_a_servers_with_their_passwords
 
 #[test]
 fn csv_is_read_with_quotes_line_ends_and_a_byte_order_mark() {
-    let folder = Folder::new();
-    folder.run("cc-user", &["init", "-q"]).ended(0);
+    let directory = TestEnv::new();
+    directory.run("cc-user", &["init", "-q"]).ended(0);
     let text = "\u{feff}name,roles,username,projects\r\n\"Anna \"\"A\"\" Berg, Dr.\",\"user,api\",anna,\r\n\r\n\
                 ,\"[\"\"manager\"\"]\",m,\"[\"\"p,1\"\",\"\"p2\"\"]\"\r\n\"Zoë\",api,\"zoë\",\"\"";
-    folder.run_with("cc-user", &["import", "-"], text).ended(0);
-    let listed = folder.run("cc-user", &["list", "--json"]).ended(0).json();
+    directory.run_with("cc-user", &["import", "-"], text).ended(0);
+    let listed = directory.run("cc-user", &["list", "--json"]).ended(0).json();
     let names: Vec<_> = listed.as_array().unwrap().iter().map(|user| user["name"].clone()).collect();
     assert_eq!(serde_json::Value::from(names), serde_json::json!(["Anna \"A\" Berg, Dr.", null, "Zoë"]));
     assert_eq!(listed[1]["projects"], serde_json::json!(["p,1", "p2"]));
@@ -171,24 +172,24 @@ fn csv_is_read_with_quotes_line_ends_and_a_byte_order_mark() {
 
 #[test]
 fn import_invalid_lines_are_reported_with_their_numbers_and_nothing_is_imported() {
-    let folder = Folder::new();
-    folder.run("cc-user", &["init", "-q"]).ended(0);
-    folder.run("cc-user", &["add", "there", "--role", "api", "-q"]).ended(0);
+    let directory = TestEnv::new();
+    directory.run("cc-user", &["init", "-q"]).ended(0);
+    directory.run("cc-user", &["add", "there", "--role", "api", "-q"]).ended(0);
     let text = "username,roles,source,projects\ngood,user,,\nodd,wizard,,\n,user,,\nx,user\nbad\"2,user,,\n\
                 \"two\nlines\",user,,\nbad3,user,mars,\ngood,api,,\nm,user,,p\nbad4,\"user,,\n";
-    let rejected = folder.run_with("cc-user", &["import", "-"], text).ended(65);
+    let rejected = directory.run_with("cc-user", &["import", "-"], text).ended(65);
     assert_eq!(rejected.stdout, "");
     for line in ["line 4:", "line 5:", "line 6:", "line 9:", "line 10:", "line 12:"] {
         assert!(rejected.stderr.contains(line), "{line} in {}", rejected.stderr);
     }
     assert!(rejected.stderr.contains("6 lines are invalid: nothing was imported"), "{}", rejected.stderr);
     let known =
-        folder.run_with("cc-user", &["import", "-"], "username,roles\nnew,api\nthere,api\n").ended(73);
+        directory.run_with("cc-user", &["import", "-"], "username,roles\nnew,api\nthere,api\n").ended(73);
     assert!(known.stderr.contains("line 3: the user already exists"), "{}", known.stderr);
-    assert_eq!(folder.run("cc-user", &["list", "--names"]).ended(0).stdout, "there\n");
+    assert_eq!(directory.run("cc-user", &["list", "--names"]).ended(0).stdout, "there\n");
 
     // The valid lines alone, on request; what `add` would reject is a warning.
-    let kept = folder.run_with("cc-user", &["import", "--keep-going", "-"], text).ended(65);
+    let kept = directory.run_with("cc-user", &["import", "--keep-going", "-"], text).ended(65);
     assert!(kept.stderr.contains("added 4, changed 0"), "{}", kept.stderr);
     assert!(kept.stderr.contains("warning: standard input line 3: unknown role"), "{}", kept.stderr);
     assert!(
@@ -197,15 +198,15 @@ fn import_invalid_lines_are_reported_with_their_numbers_and_nothing_is_imported(
         kept.stderr
     );
     assert_eq!(
-        folder.run("cc-user", &["list", "--names"]).ended(0).stdout,
+        directory.run("cc-user", &["list", "--names"]).ended(0).stdout,
         "good\nm\nodd\nthere\ntwo\\nlines\n"
     );
 }
 
 #[test]
 fn import_messages_contain_no_text_of_the_file() {
-    let folder = Folder::new();
-    folder.run("cc-user", &["init", "-q"]).ended(0);
+    let directory = TestEnv::new();
+    directory.run("cc-user", &["init", "-q"]).ended(0);
     let hash = "$2a$04$YMTeS9OzuTHc6xU5zVrW1eLRHS.UC0SHRwVTYAzAwOzQJGkEpn3Wa";
     let secrets = ["hunter2hunter2", hash, "{SSHA}hunter2hunter2", "$6$salt$hunter2hunter2"];
     let headings = [
@@ -226,7 +227,7 @@ fn import_messages_contain_no_text_of_the_file() {
             for position in 0..7 {
                 let row = row(position);
                 for line in [row.clone(), format!("{row},x"), format!("{row}\"x"), format!("\"{row}")] {
-                    let ran = folder.run_with(
+                    let ran = directory.run_with(
                         "cc-user",
                         &["import", "--dry-run", "-"],
                         format!("{heading}{line}\n"),
@@ -246,8 +247,11 @@ fn import_messages_contain_no_text_of_the_file() {
             format!("{{\"username\":{secret}}}"),
             format!("{{\"username\":\"a\"}}{secret}"),
         ] {
-            let ran =
-                folder.run_with("cc-user", &["import", "--dry-run", "-", "--format", "jsonl"], line.clone());
+            let ran = directory.run_with(
+                "cc-user",
+                &["import", "--dry-run", "-", "--format", "jsonl"],
+                line.clone(),
+            );
             assert!(!ran.stderr.contains(&secret[..8]), "{line}: {}", ran.stderr);
         }
     }
@@ -255,12 +259,12 @@ fn import_messages_contain_no_text_of_the_file() {
 
 #[test]
 fn import_of_many_invalid_lines_is_reported_in_bounded_memory() {
-    let folder = Folder::new();
-    folder.run("cc-user", &["init", "-q"]).ended(0);
-    folder.write("short.csv", format!("username,roles\n{}", "x\n".repeat(4 << 20)));
-    folder.write("short.jsonl", "x\n".repeat(4 << 20));
+    let directory = TestEnv::new();
+    directory.run("cc-user", &["init", "-q"]).ended(0);
+    directory.write("short.csv", format!("username,roles\n{}", "x\n".repeat(4 << 20)));
+    directory.write("short.jsonl", "x\n".repeat(4 << 20));
     for file in ["short.csv", "short.jsonl"] {
-        let ran = folder.sh(&format!("ulimit -v 200000; cc-user import {file}")).ended(65);
+        let ran = directory.sh(&format!("ulimit -v 200000; cc-user import {file}")).ended(65);
         assert!(ran.stderr.contains("4194304 lines are invalid"), "{}", ran.stderr);
         assert!(ran.stderr.lines().count() < 30, "{}", ran.stderr);
     }
@@ -268,21 +272,21 @@ fn import_of_many_invalid_lines_is_reported_in_bounded_memory() {
 
 #[test]
 fn import_reads_semicolons_empty_rows_and_hashes_of_ldap_directories() {
-    let folder = Folder::new();
-    folder.run("cc-user", &["init", "-q"]).ended(0);
+    let directory = TestEnv::new();
+    directory.run("cc-user", &["init", "-q"]).ended(0);
     let hash = "$2y$04$YMTeS9OzuTHc6xU5zVrW1eLRHS.UC0SHRwVTYAzAwOzQJGkEpn3Wa";
     let text = format!(
         "username;roles;password_hash\r\na;user,api;{{BCRYPT}}{hash}\r\n;;\r\nb;user;{{CRYPT}}{hash}\r\n;;\r\n"
     );
-    let imported = folder.run_with("cc-user", &["import", "-"], text).ended(0);
+    let imported = directory.run_with("cc-user", &["import", "-"], text).ended(0);
     assert!(imported.stderr.contains("added 2"), "{}", imported.stderr);
-    let store = Store::open(&folder.file("var/job.db"), Access::Read).unwrap();
+    let store = UserDb::open(&directory.file("var/job.db"), OpenMode::Read).unwrap();
     for name in ["a", "b"] {
         assert_eq!(store.password_hash(name).unwrap().unwrap().expose(), hash);
     }
     assert_eq!(store.find("a").unwrap().unwrap().roles, ["user", "api"]);
     let other = "username,password_hash\nc,$6$salt$hash\nd,{SSHA}x\ne,5f4dcc3b5aa765d61d8327deb882cf99\n";
-    let rejected = folder.run_with("cc-user", &["import", "-"], other).ended(65);
+    let rejected = directory.run_with("cc-user", &["import", "-"], other).ended(65);
     for kind in ["SHA-512 crypt", "salted SHA", "MD5"] {
         assert!(rejected.stderr.contains(kind), "{kind}: {}", rejected.stderr);
     }
@@ -290,14 +294,14 @@ fn import_reads_semicolons_empty_rows_and_hashes_of_ldap_directories() {
 
 #[test]
 fn a_hash_that_is_none_is_refused_and_not_shown() {
-    let folder = Folder::new();
-    folder.run("cc-user", &["init", "-q"]).ended(0);
+    let directory = TestEnv::new();
+    directory.run("cc-user", &["init", "-q"]).ended(0);
     for text in [
         "username,roles,password_hash\na,user,hunter2\n",
         "{\"username\":\"a\",\"roles\":[\"user\"],\"password_hash\":\"hunter2\"}",
         "username,roles,password_hash\na,user,$2a$31$YMTeS9OzuTHc6xU5zVrW1eLRHS.UC0SHRwVTYAzAwOzQJGkEpn3Wa\n",
     ] {
-        let refused = folder.run_with("cc-user", &["import", "-"], text).ended(65);
+        let refused = directory.run_with("cc-user", &["import", "-"], text).ended(65);
         assert!(
             !refused.stderr.contains("hunter2") && !refused.stderr.contains("YMTe"),
             "{}",
@@ -305,13 +309,13 @@ fn a_hash_that_is_none_is_refused_and_not_shown() {
         );
     }
     let locked = "username,roles,password_hash\na,user,!$2a$04$YMTeS9OzuTHc6xU5zVrW1eLRHS.UC0SHRwVTYAzAwOzQJGkEpn3Wa\n";
-    folder.run_with("cc-user", &["import", "-"], locked).ended(0);
+    directory.run_with("cc-user", &["import", "-"], locked).ended(0);
 }
 
 #[test]
 fn a_password_in_the_servers_spelling_is_shown_by_no_message() {
-    let folder = Folder::new();
-    folder.run("cc-user", &["init", "-q"]).ended(0);
+    let directory = TestEnv::new();
+    directory.run("cc-user", &["init", "-q"]).ended(0);
     for arguments in [
         &["add", "fritz:admin,wizard:hunter2"][..],
         &["add", "fritz:hunter2"],
@@ -340,49 +344,49 @@ fn a_password_in_the_servers_spelling_is_shown_by_no_message() {
             if json {
                 arguments.push("--json");
             }
-            let refused = folder.run("cc-user", &arguments);
+            let refused = directory.run("cc-user", &arguments);
             assert_ne!(refused.status, 0, "{arguments:?}");
             assert_eq!(refused.stdout, "", "{arguments:?}");
             assert!(!refused.stderr.contains("hunter2"), "{arguments:?}: {}", refused.stderr);
         }
     }
-    let added = folder.run("cc-user", &["add", "fritz:admin,api:pa:ss"]).ended(0);
+    let added = directory.run("cc-user", &["add", "fritz:admin,api:pa:ss"]).ended(0);
     assert!(added.stderr.contains("everybody who could list the processes"), "{}", added.stderr);
-    let store = Store::open(&folder.file("var/job.db"), Access::Read).unwrap();
+    let store = UserDb::open(&directory.file("var/job.db"), OpenMode::Read).unwrap();
     let hash = store.password_hash("fritz").unwrap().unwrap();
     assert_eq!(hash.matches(&secret("pa:ss")), Ok(true), "all after the second colon is the password");
 }
 
 #[test]
 fn init_makes_what_is_missing_and_leaves_every_byte_that_is_there() {
-    let folder = Folder::new();
-    folder.run("cc-user", &["init", "-q"]).ended(0);
+    let directory = TestEnv::new();
+    directory.run("cc-user", &["init", "-q"]).ended(0);
     for (file, mode) in [(".env", "600"), ("config.json", "644"), ("var/job.db", "600"), ("var", "700")] {
-        assert_eq!(folder.sh(&format!("stat -c %a {file}")).stdout.trim(), mode, "{file}");
+        assert_eq!(directory.sh(&format!("stat -c %a {file}")).stdout.trim(), mode, "{file}");
     }
-    let sums = || folder.sh("cksum .env config.json var/job.db").stdout;
+    let sums = || directory.sh("cksum .env config.json var/job.db").stdout;
     let before = sums();
-    let report = folder.run("cc-user", &["init", "--json"]).ended(0).json();
+    let report = directory.run("cc-user", &["init", "--json"]).ended(0).json();
     assert_eq!(report["made"], serde_json::json!([]));
     assert_eq!(sums(), before);
 
-    let folder = Folder::new();
+    let directory = TestEnv::new();
     let own = "# ours\nexport SESSION_KEY='abc'  # keep\nJWT_PUBLIC_KEY=\nLDAP_ADMIN_PASSWORD=\"x\"\n";
-    folder.write(".env", own);
-    folder.write("config.json", "{\"main\":{\"db\":\"./users.db\"}}");
-    folder.run("cc-user", &["init"]).ended(0);
-    let text = folder.read(".env");
+    directory.write(".env", own);
+    directory.write("config.json", "{\"main\":{\"db\":\"./users.db\"}}");
+    directory.run("cc-user", &["init"]).ended(0);
+    let text = directory.read(".env");
     assert!(text.starts_with("# ours\nexport SESSION_KEY='abc'  # keep\nJWT_PUBLIC_KEY=\""), "{text}");
     assert!(text.contains("LDAP_ADMIN_PASSWORD=\"x\"\nJWT_PRIVATE_KEY=\""), "{text}");
-    assert!(folder.file("users.db").is_file() && !folder.file("var").exists());
+    assert!(directory.file("users.db").is_file() && !directory.file("var").exists());
 
     // The public half is found by the private one.
-    let whole = Folder::new();
+    let whole = TestEnv::new();
     whole.run("cc-user", &["init", "-q"]).ended(0);
     let lines = whole.read(".env");
     let private: String =
         lines.lines().filter(|line| !line.starts_with("JWT_PUBLIC")).collect::<Vec<_>>().join("\n");
-    let half = Folder::new();
+    let half = TestEnv::new();
     half.write(".env", private);
     half.run("cc-user", &["init", "-q"]).ended(0);
     let public = |text: &str| text.lines().find(|line| line.starts_with("JWT_PUBLIC")).unwrap().to_owned();
@@ -391,26 +395,26 @@ fn init_makes_what_is_missing_and_leaves_every_byte_that_is_there() {
 
 #[test]
 fn a_set_up_that_fails_has_made_nothing() {
-    let folder = Folder::new();
-    folder.write(".env", "JWT_PUBLIC_KEY=\"x\"\n");
-    folder.run("cc-user", &["init"]).ended(78);
-    folder.write(".env", "no assignment\n");
-    folder.run("cc-user", &["init"]).ended(78);
-    std::fs::remove_file(folder.file(".env")).unwrap();
-    folder.write("var/job.db", "this is no database ".repeat(50));
-    folder.run("cc-user", &["init"]).ended(78);
-    assert_eq!(folder.sh("ls -A").stdout, ".home\nvar\n");
+    let directory = TestEnv::new();
+    directory.write(".env", "JWT_PUBLIC_KEY=\"x\"\n");
+    directory.run("cc-user", &["init"]).ended(78);
+    directory.write(".env", "no assignment\n");
+    directory.run("cc-user", &["init"]).ended(78);
+    std::fs::remove_file(directory.file(".env")).unwrap();
+    directory.write("var/job.db", "this is no database ".repeat(50));
+    directory.run("cc-user", &["init"]).ended(78);
+    assert_eq!(directory.sh("ls -A").stdout, ".home\nvar\n");
 }
 
 #[test]
 fn names_of_users_complete_and_nothing_is_said_when_they_cannot() {
-    let folder = Folder::new();
-    folder.run("cc-user", &["init", "-q"]).ended(0);
+    let directory = TestEnv::new();
+    directory.run("cc-user", &["init", "-q"]).ended(0);
     for name in ["anna", "anton", "zoë"] {
-        folder.run("cc-user", &["add", name, "--role", "api", "-q"]).ended(0);
+        directory.run("cc-user", &["add", name, "--role", "api", "-q"]).ended(0);
     }
     let complete = |words: &[&str]| {
-        let run = folder
+        let run = directory
             .command(crate::support::programs().join("cc-user"))
             .args(["--complete", "fish", "--", "cc-user"])
             .args(words)
@@ -422,21 +426,21 @@ fn names_of_users_complete_and_nothing_is_said_when_they_cannot() {
     assert_eq!(complete(&["show", "an"]), "anna\nanton\n");
     assert_eq!(complete(&["del", "anna", "z"]), "zoë\n");
     assert_eq!(complete(&["role", "add", "anna", "ad"]), "admin\n");
-    std::fs::write(folder.file("var/job.db"), "garbage").unwrap();
+    std::fs::write(directory.file("var/job.db"), "garbage").unwrap();
     assert_eq!(complete(&["show", "an"]), "");
 }
 
 #[test]
 fn a_reader_that_leaves_early_ends_a_list_silently() {
-    let folder = Folder::new();
-    folder.run("cc-user", &["init", "-q"]).ended(0);
+    let directory = TestEnv::new();
+    directory.run("cc-user", &["init", "-q"]).ended(0);
     let mut text = String::from("username,roles\n");
     for number in 0..5_000 {
         text += &format!("u{number:04},api\n");
     }
-    folder.run_with("cc-user", &["import", "-", "-q"], text).ended(0);
+    directory.run_with("cc-user", &["import", "-", "-q"], text).ended(0);
     for line in ["cc-user list --names", "cc-user list --json", "cc-user list", "cc-user export"] {
-        let run = folder
+        let run = directory
             .command("bash")
             .args(["-o", "pipefail", "-c", &format!("{line} | head -1")])
             .output()
@@ -447,85 +451,85 @@ fn a_reader_that_leaves_early_ends_a_list_silently() {
             "{line}"
         );
     }
-    let full = folder.sh("cc-user list --json > /dev/full").ended(74);
+    let full = directory.sh("cc-user list --json > /dev/full").ended(74);
     assert!(full.stderr.contains("no space left"), "{}", full.stderr);
 }
 
 #[test]
 fn a_managers_projects_come_before_the_role_goes() {
-    let folder = Folder::new();
-    folder.run("cc-user", &["init", "-q"]).ended(0);
-    folder.run("cc-user", &["add", "m", "--role", "manager", "-p", "p1", "--no-password", "-q"]).ended(0);
-    folder.run("cc-user", &["role", "remove", "m", "manager"]).ended(1);
+    let directory = TestEnv::new();
+    directory.run("cc-user", &["init", "-q"]).ended(0);
+    directory.run("cc-user", &["add", "m", "--role", "manager", "-p", "p1", "--no-password", "-q"]).ended(0);
+    directory.run("cc-user", &["role", "remove", "m", "manager"]).ended(1);
     let many: Vec<String> = (0..200).map(|number| format!("project{number}")).collect();
     let mut arguments = vec!["project", "add", "m"];
     arguments.extend(many.iter().map(String::as_str));
-    let warned = folder.run("cc-user", &arguments).ended(0);
+    let warned = directory.run("cc-user", &arguments).ended(0);
     assert!(warned.stderr.contains("warning: 'm' has 201 projects"), "{}", warned.stderr);
     arguments[1] = "remove";
-    folder.run("cc-user", &arguments).ended(0);
-    folder.run("cc-user", &["project", "remove", "m", "p1"]).ended(0);
-    folder.run("cc-user", &["role", "remove", "m", "manager"]).ended(0);
-    let shown = folder.run("cc-user", &["show", "m", "--json"]).ended(0).json();
+    directory.run("cc-user", &arguments).ended(0);
+    directory.run("cc-user", &["project", "remove", "m", "p1"]).ended(0);
+    directory.run("cc-user", &["role", "remove", "m", "manager"]).ended(0);
+    let shown = directory.run("cc-user", &["show", "m", "--json"]).ended(0).json();
     assert_eq!((&shown["roles"], &shown["projects"]), (&serde_json::json!([]), &serde_json::json!([])));
 }
 
 #[test]
 fn only_the_source_that_was_named_is_deleted() {
-    let folder = Folder::new();
-    folder.run("cc-user", &["init", "-q"]).ended(0);
+    let directory = TestEnv::new();
+    directory.run("cc-user", &["init", "-q"]).ended(0);
     let text = "username,roles,source\nl,user,ldap\nt,user,token\no,user,oidc\nh,user,local\n";
-    folder.run_with("cc-user", &["import", "-", "-q"], text).ended(0);
-    let refused = folder.run("cc-user", &["del", "h", "l", "t", "o", "nobody"]).ended(1);
+    directory.run_with("cc-user", &["import", "-", "-q"], text).ended(0);
+    let refused = directory.run("cc-user", &["del", "h", "l", "t", "o", "nobody"]).ended(1);
     assert_eq!(refused.stderr.matches("hint:").count(), 3, "{}", refused.stderr);
-    folder.run("cc-user", &["del", "--source", "ldap", "h"]).ended(1);
-    folder.run("cc-user", &["del", "--source", "ldap", "l"]).ended(0);
-    folder.run("cc-user", &["passwd", "t", "--delete"]).ended(1);
-    folder.run("cc-user", &["del", "h"]).ended(0);
-    assert_eq!(folder.run("cc-user", &["list", "--names"]).ended(0).stdout, "o\nt\n");
+    directory.run("cc-user", &["del", "--source", "ldap", "h"]).ended(1);
+    directory.run("cc-user", &["del", "--source", "ldap", "l"]).ended(0);
+    directory.run("cc-user", &["passwd", "t", "--delete"]).ended(1);
+    directory.run("cc-user", &["del", "h"]).ended(0);
+    assert_eq!(directory.run("cc-user", &["list", "--names"]).ended(0).stdout, "o\nt\n");
 }
 
 #[test]
 fn a_broken_row_is_named_and_the_others_are_listed() {
-    let folder = Folder::new();
-    folder.run("cc-user", &["init", "-q"]).ended(0);
-    let connection = Connection::open(folder.file("var/job.db")).unwrap();
+    let directory = TestEnv::new();
+    directory.run("cc-user", &["init", "-q"]).ended(0);
+    let connection = Connection::open(directory.file("var/job.db")).unwrap();
     connection
         .execute_batch(
             r#"INSERT INTO user (username, roles, projects) VALUES
                ('a', '["api"]', '[]'), ('bad', 'garbage', '[]'), ('worse', '["user"]', '5')"#,
         )
         .unwrap();
-    let listed = folder.run("cc-user", &["list", "--names"]).ended(74);
+    let listed = directory.run("cc-user", &["list", "--names"]).ended(74);
     assert_eq!(listed.stdout, "a\nbad\nworse\n");
     assert_eq!(listed.stderr.lines().filter(|line| line.contains("has a broken record")).count(), 2);
-    let report = folder.run("cc-user", &["list", "--json"]).ended(74).json();
+    let report = directory.run("cc-user", &["list", "--json"]).ended(74).json();
     assert_eq!(report[1]["broken"], serde_json::json!(["roles"]));
-    folder.run("cc-user", &["show", "a"]).ended(0);
-    folder.run("cc-user", &["show", "bad"]).ended(74);
-    let exported = folder.run("cc-user", &["export"]).ended(0);
+    directory.run("cc-user", &["show", "a"]).ended(0);
+    directory.run("cc-user", &["show", "bad"]).ended(74);
+    let exported = directory.run("cc-user", &["export"]).ended(0);
     assert_eq!(exported.stderr.lines().filter(|line| line.contains("damaged")).count(), 2);
     let stored = |name: &str| -> (String, String) {
         let row = "SELECT roles, projects FROM user WHERE username = ?1";
         connection.query_row(row, [name], |row| Ok((row.get(0)?, row.get(1)?))).unwrap()
     };
-    // What can't be read is not written over by an action that means something else.
-    folder.run("cc-user", &["role", "add", "bad", "api"]).ended(74);
-    folder.run("cc-user", &["project", "add", "worse", "p"]).ended(74);
+    // What cannot be read is not written over by an action that means something else.
+    directory.run("cc-user", &["role", "add", "bad", "api"]).ended(74);
+    directory.run("cc-user", &["project", "add", "worse", "p"]).ended(74);
     let refused =
-        folder.run_with("cc-user", &["import", "--update", "-"], "username,name\nbad,B\n").ended(74);
+        directory.run_with("cc-user", &["import", "--update", "-"], "username,name\nbad,B\n").ended(74);
     assert_eq!(refused.stdout, "");
     assert_eq!(stored("bad"), ("garbage".to_owned(), "[]".to_owned()));
     // The hint's way out.
-    let hint = refused_hint(&folder, "bad");
-    folder.sh(&hint).ended(0);
+    let hint = refused_hint(&directory, "bad");
+    directory.sh(&hint).ended(0);
     assert_eq!(stored("bad"), ("[\"user\"]".to_owned(), "[]".to_owned()));
-    folder.run("cc-user", &["del", "worse"]).ended(0);
-    folder.run("cc-user", &["list"]).ended(0);
+    directory.run("cc-user", &["del", "worse"]).ended(0);
+    directory.run("cc-user", &["list"]).ended(0);
 }
 
-fn refused_hint(folder: &Folder, name: &str) -> String {
-    let shown = folder.run("cc-user", &["show", name]).ended(74);
+fn refused_hint(directory: &TestEnv, name: &str) -> String {
+    let shown = directory.run("cc-user", &["show", name]).ended(74);
     let hint =
         shown.stderr.lines().find_map(|line| line.strip_prefix("hint: write it anew: ")).map(str::to_owned);
     hint.unwrap_or_else(|| panic!("{}", shown.stderr))
@@ -533,15 +537,15 @@ fn refused_hint(folder: &Folder, name: &str) -> String {
 
 #[test]
 fn a_configured_database_is_used_and_a_broken_configuration_told_with_its_place() {
-    let folder = Folder::new();
-    folder.write("config.json", "{\"main\":{\"db\":\"./users.db\"}}");
-    folder.run("cc-user", &["init", "-q"]).ended(0);
-    folder.run("cc-user", &["add", "a", "--role", "api", "-q"]).ended(0);
-    assert_eq!(folder.run("cc-user", &["list", "--names", "--db", "users.db"]).ended(0).stdout, "a\n");
-    folder.write("config.json", "{\"main\":{\n\"db\": }}");
-    let refused = folder.run("cc-user", &["list"]).ended(78);
+    let directory = TestEnv::new();
+    directory.write("config.json", "{\"main\":{\"db\":\"./users.db\"}}");
+    directory.run("cc-user", &["init", "-q"]).ended(0);
+    directory.run("cc-user", &["add", "a", "--role", "api", "-q"]).ended(0);
+    assert_eq!(directory.run("cc-user", &["list", "--names", "--db", "users.db"]).ended(0).stdout, "a\n");
+    directory.write("config.json", "{\"main\":{\n\"db\": }}");
+    let refused = directory.run("cc-user", &["list"]).ended(78);
     assert!(refused.stderr.contains("line 2"), "{}", refused.stderr);
     // Who names the database needs no configuration.
-    folder.run("cc-user", &["list", "--db", "users.db"]).ended(0);
-    folder.run("cc-user", &["list", "-c", "nowhere.json"]).ended(66);
+    directory.run("cc-user", &["list", "--db", "users.db"]).ended(0);
+    directory.run("cc-user", &["list", "-c", "nowhere.json"]).ended(66);
 }

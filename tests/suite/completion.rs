@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use rexpect::session::{PtySession, spawn_command};
 
-use crate::support::{Folder, has, path_with_programs, programs};
+use crate::support::{TestEnv, has, path_with_programs, programs};
 
 /// Usernames that would be commands if a shell read them, each with a beginning of its own.
 const NAMES: [&str; 14] = [
@@ -27,23 +27,23 @@ const NAMES: [&str; 14] = [
 ];
 
 /// A directory with these users and files, each of which would make `owned`.
-fn setup() -> Folder {
-    let folder = Folder::with_setup();
+fn setup() -> TestEnv {
+    let directory = TestEnv::with_setup();
     for name in NAMES {
         let statement = format!(
             "INSERT INTO user (username, password, ldap, roles, projects) VALUES ('{}', NULL, 1, '[\"user\"]', '[]')",
             name.replace('\'', "''")
         );
-        let connection = rusqlite::Connection::open(folder.file("var/job.db")).unwrap();
+        let connection = rusqlite::Connection::open(directory.file("var/job.db")).unwrap();
         connection.execute(&statement, []).unwrap();
     }
-    folder.write("zz;touch owned;x", "no token");
-    folder.write("newline\ntouch owned", "no token");
-    folder
+    directory.write("zz;touch owned;x", "no token");
+    directory.write("newline\ntouch owned", "no token");
+    directory
 }
 
 /// A shell on a terminal with the completions of all programs.
-fn shell(folder: &Folder, name: &str) -> PtySession {
+fn shell(directory: &TestEnv, name: &str) -> PtySession {
     let completions = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("completions").join(name);
     let mut command = std::process::Command::new(name);
     let lines = match name {
@@ -64,10 +64,10 @@ fn shell(folder: &Folder, name: &str) -> PtySession {
         }
     };
     command
-        .current_dir(folder.path())
+        .current_dir(directory.path())
         .env_clear()
         .env("PATH", path_with_programs())
-        .env("HOME", folder.file(".home"))
+        .env("HOME", directory.file(".home"))
         .env("TERM", "xterm")
         .env("NO_COLOR", "1")
         .env("LC_ALL", "C.UTF-8")
@@ -93,12 +93,12 @@ fn completion_hostile_names_run_nothing_in_any_shell() {
         if !has(name) {
             continue;
         }
-        let folder = setup();
-        let mut session = shell(&folder, name);
+        let directory = setup();
+        let mut session = shell(&directory, name);
         for (number, user) in NAMES.iter().enumerate() {
             let typed = format!("cc-user show {}", &user[..2]);
             let seen = type_and_run(&mut session, &typed, number);
-            assert!(!folder.file("owned").exists(), "{name}: {user} ran: {seen}");
+            assert!(!directory.file("owned").exists(), "{name}: {user} ran: {seen}");
             // The whole name reached the program as one argument.
             assert!(
                 seen.contains(&format!("username  {}", user.replace('\\', "\\\\"))),
@@ -109,7 +109,7 @@ fn completion_hostile_names_run_nothing_in_any_shell() {
             ["cc-jwt inspect --token-file zz", "cc-jwt inspect --token-file ne"].iter().enumerate()
         {
             let seen = type_and_run(&mut session, typed, 100 + number);
-            assert!(!folder.file("owned").exists(), "{name}: {typed}: {seen}");
+            assert!(!directory.file("owned").exists(), "{name}: {typed}: {seen}");
         }
     }
 }
@@ -117,8 +117,8 @@ fn completion_hostile_names_run_nothing_in_any_shell() {
 /// zsh and fish know what they insert into; bash inserts what the program wrote.
 #[test]
 fn completion_hostile_names_inside_quotes_run_nothing_in_bash() {
-    let folder = setup();
-    let mut session = shell(&folder, "bash");
+    let directory = setup();
+    let mut session = shell(&directory, "bash");
     session.send_line("PS1='<one>' PS2='<two>'; printf 'se%s\\n' t").unwrap();
     session.exp_string("set\r\n").unwrap();
     for (quote, close) in [("'", "'"), ("\"", "\""), ("$'", "'"), ("\"x\"'", "'"), ("a\\", "")] {
@@ -135,7 +135,7 @@ fn completion_hostile_names_inside_quotes_run_nothing_in_bash() {
                 session.send("\r").unwrap();
                 session.flush().unwrap();
             }
-            assert!(!folder.file("owned").exists(), "{line:?} ran it");
+            assert!(!directory.file("owned").exists(), "{line:?} ran it");
         }
     }
 }
@@ -146,9 +146,9 @@ fn completion_command_line_is_answered_in_every_shell() {
         if !has(name) {
             continue;
         }
-        let folder = Folder::with_setup();
-        folder.write("key file.pem", "x");
-        let mut session = shell(&folder, name);
+        let directory = TestEnv::with_setup();
+        directory.write("key file.pem", "x");
+        let mut session = shell(&directory, name);
         // The first TAB of all, an option with '=', a name after options.
         let seen = type_and_run(&mut session, "cc-user sho", 1);
         assert!(seen.contains("cc-user show"), "{name}: {seen:?}");
@@ -163,7 +163,7 @@ fn completion_command_line_is_answered_in_every_shell() {
 
 #[test]
 fn completion_variable_in_the_environment_changes_no_command() {
-    let folder = Folder::with_setup();
+    let directory = TestEnv::with_setup();
     for shell in ["bash", "zsh", "fish", "elvish", "powershell", "x"] {
         for (program, arguments, status) in [
             ("cc-jwt", &["verify", "no-token"][..], 65),
@@ -172,7 +172,7 @@ fn completion_variable_in_the_environment_changes_no_command() {
             ("gen-keypair", &["--nonsense"], 2),
             ("convert-pem-pubkey", &["missing.pem"], 66),
         ] {
-            let output = folder
+            let output = directory
                 .command(programs().join(program))
                 .env("COMPLETE", shell)
                 .env("_CLAP_COMPLETE_INDEX", "1")
@@ -188,9 +188,9 @@ fn completion_variable_in_the_environment_changes_no_command() {
 #[test]
 fn completion_default_files_that_block_do_not_hang() {
     for name in ["config.json", ".env", "var/job.db"] {
-        let folder = Folder::with_setup();
-        fs::remove_file(folder.file(name)).unwrap();
-        folder.sh(&format!("mkfifo {name}")).ended(0);
+        let directory = TestEnv::with_setup();
+        fs::remove_file(directory.file(name)).unwrap();
+        directory.sh(&format!("mkfifo {name}")).ended(0);
         for (program, words) in [
             ("cc-user", &["show", "f"][..]),
             ("cc-jwt", &["issue", "f"]),
@@ -198,7 +198,7 @@ fn completion_default_files_that_block_do_not_hang() {
             ("cc-user", &["role", "remove", "fritz", ""]),
         ] {
             let start = Instant::now();
-            let output = folder
+            let output = directory
                 .command(programs().join(program))
                 .args(["--complete", "bash", "--", program])
                 .args(words)

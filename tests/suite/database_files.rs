@@ -7,11 +7,11 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use cc_auth::user_db::{Access, Store, StoreError};
-use cc_auth::util::diagnostic::{Fault as _, Status};
+use cc_auth::user_db::{OpenMode, UserDb, UserDbError};
+use cc_auth::util::diagnostic::{Diagnostic as _, ExitStatus};
 use rusqlite::Connection;
 
-use crate::support::{Folder, Run, has, has_root, programs};
+use crate::support::{Run, TestEnv, has, has_root, programs};
 use crate::user_db::server_database;
 
 /// A column: name, type, NOT NULL, default, position in the primary key.
@@ -110,14 +110,14 @@ fn rows<T>(
 
 #[test]
 fn init_database_has_the_tables_of_schema_version_3() {
-    let folder = Folder::new();
-    let made = folder.run("cc-user", &["init"]).ended(0);
+    let directory = TestEnv::new();
+    let made = directory.run("cc-user", &["init"]).ended(0);
     assert!(
         made.stderr.contains("note: run 'cc-backend -migrate-db' once before the server's first start"),
         "{}",
         made.stderr
     );
-    let connection = Connection::open(folder.file("var/job.db")).unwrap();
+    let connection = Connection::open(directory.file("var/job.db")).unwrap();
     let text = |query: &str| connection.query_row(query, [], |row| row.get::<_, String>(0)).unwrap();
     let names =
         rows(&connection, "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name", [], |row| {
@@ -175,52 +175,52 @@ fn init_database_has_the_tables_of_schema_version_3() {
     assert_eq!(text("PRAGMA journal_mode"), "wal");
     assert_eq!(text("PRAGMA integrity_check"), "ok");
     // A server needs its archive, empty, beside it.
-    assert_eq!(fs::read_dir(folder.file("var/job-archive")).unwrap().count(), 0);
-    let config: serde_json::Value = serde_json::from_str(&folder.read("config.json")).unwrap();
+    assert_eq!(fs::read_dir(directory.file("var/job-archive")).unwrap().count(), 0);
+    let config: serde_json::Value = serde_json::from_str(&directory.read("config.json")).unwrap();
     assert_eq!(config["archive"]["path"], "./var/job-archive");
     assert_eq!(config["auth"]["jwts"]["validate-user"], true);
     // And all verbs work on it.
-    folder.run("cc-user", &["add", "m", "--role", "manager", "-p", "p1", "--no-password", "-q"]).ended(0);
-    folder.run("cc-user", &["project", "add", "m", "p2", "-q"]).ended(0);
+    directory.run("cc-user", &["add", "m", "--role", "manager", "-p", "p1", "--no-password", "-q"]).ended(0);
+    directory.run("cc-user", &["project", "add", "m", "p2", "-q"]).ended(0);
     assert_eq!(text("SELECT projects FROM user WHERE username = 'm'"), "[\"p1\",\"p2\"]");
 }
 
 #[test]
 fn init_sets_modes_whatever_the_mask() {
     for mask in ["0", "077", "0777"] {
-        let folder = Folder::new();
-        folder.sh(&format!("umask {mask}; cc-user init -q")).ended(0);
-        let mode = |name: &str| fs::metadata(folder.file(name)).unwrap().permissions().mode() & 0o777;
+        let directory = TestEnv::new();
+        directory.sh(&format!("umask {mask}; cc-user init -q")).ended(0);
+        let mode = |name: &str| fs::metadata(directory.file(name)).unwrap().permissions().mode() & 0o777;
         for (name, expected) in
             [("var", 0o700), ("var/job-archive", 0o700), ("var/job.db", 0o600), (".env", 0o600)]
         {
             assert_eq!(mode(name), expected, "{name} with umask {mask}");
         }
-        folder.sh("cc-user add a --role api -q").ended(0);
+        directory.sh("cc-user add a --role api -q").ended(0);
     }
 }
 
 #[test]
 fn init_beside_files_of_an_earlier_database_creates_nothing() {
-    let folder = Folder::new();
+    let directory = TestEnv::new();
     for suffix in ["-wal", "-shm", "-journal"] {
-        let leftover = folder.write(&format!("var/job.db{suffix}"), "x");
-        let rejected = folder.run("cc-user", &["init"]).ended(73);
+        let leftover = directory.write(&format!("var/job.db{suffix}"), "x");
+        let rejected = directory.run("cc-user", &["init"]).ended(73);
         assert!(rejected.stderr.contains(suffix), "{}", rejected.stderr);
-        assert_eq!(folder.sh("ls -A . var").stdout, format!(".:\n.home\nvar\n\nvar:\njob.db{suffix}\n"));
-        let create = cc_auth::user_db::create(&folder.file("var/job.db"));
-        assert!(matches!(create, Err(StoreError::Leftover { .. })), "{create:?}");
+        assert_eq!(directory.sh("ls -A . var").stdout, format!(".:\n.home\nvar\n\nvar:\njob.db{suffix}\n"));
+        let create = cc_auth::user_db::create(&directory.file("var/job.db"));
+        assert!(matches!(create, Err(UserDbError::Leftover { .. })), "{create:?}");
         // The hint leads on.
         let hint = rejected.stderr.lines().find_map(|line| line.split_once("move what is left of it away: "));
         let hint = hint.unwrap_or_else(|| panic!("{}", rejected.stderr)).1.to_owned();
-        folder.sh(&hint).ended(0);
+        directory.sh(&hint).ended(0);
         assert!(!leftover.exists());
-        folder.run("cc-user", &["init", "-q"]).ended(0);
-        fs::remove_dir_all(folder.file("var")).unwrap();
+        directory.run("cc-user", &["init", "-q"]).ended(0);
+        fs::remove_dir_all(directory.file("var")).unwrap();
         for name in [".env", "config.json"] {
-            fs::remove_file(folder.file(name)).unwrap();
+            fs::remove_file(directory.file(name)).unwrap();
         }
-        fs::remove_dir_all(folder.file("leftover")).unwrap();
+        fs::remove_dir_all(directory.file("leftover")).unwrap();
     }
 }
 
@@ -230,21 +230,21 @@ fn has_accounts() -> bool {
 
 /// What a run as another account needs: the programs at a place that it can reach.
 struct Accounts {
-    folder: Folder,
+    directory: TestEnv,
 }
 
 impl Accounts {
     fn new() -> Self {
-        let folder = Folder::new();
-        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        fs::copy(programs().join("cc-user"), folder.file("cc-user")).unwrap();
-        fs::create_dir(folder.file("var")).unwrap();
-        Self { folder }
+        let directory = TestEnv::new();
+        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        fs::copy(programs().join("cc-user"), directory.file("cc-user")).unwrap();
+        fs::create_dir(directory.file("var")).unwrap();
+        Self { directory }
     }
 
     /// A database of schema version 8 or later that belongs to the account 4001, with the user a.
     fn database(&self) -> Connection {
-        let path = self.folder.file("var/job.db");
+        let path = self.directory.file("var/job.db");
         let connection = server_database(&path, 11, "hpc_user", true);
         connection.execute_batch("INSERT INTO hpc_user (username) VALUES ('a')").unwrap();
         self.sh("chown -R 4001:4001 var");
@@ -253,18 +253,18 @@ impl Accounts {
 
     #[track_caller]
     fn sh(&self, line: &str) -> Run {
-        self.folder.sh(line).ended(0)
+        self.directory.sh(line).ended(0)
     }
 
     /// Runs `cc-user` as an account, with the group of the database.
     fn run(&self, account: u32, arguments: &str) -> Run {
-        self.folder.sh(&format!(
+        self.directory.sh(&format!(
             "setpriv --reuid={account} --regid={account} --groups=4001 ./cc-user {arguments} --db var/job.db"
         ))
     }
 
     fn beside(&self) -> Vec<String> {
-        let mut names: Vec<String> = fs::read_dir(self.folder.file("var"))
+        let mut names: Vec<String> = fs::read_dir(self.directory.file("var"))
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
             .collect();
@@ -375,7 +375,7 @@ fn uncommitted_change_beside_a_rollback_journal_is_never_read() {
     accounts.sh("mkdir hot; cp var/job.db hot/job.db; cp var/job.db-journal hot/job.db-journal");
     drop(connection);
     accounts.sh("rm -rf var; mv hot var; chown -R 4001:4001 var; chmod 640 var/*");
-    let raw = fs::read(accounts.folder.file("var/job.db")).unwrap();
+    let raw = fs::read(accounts.directory.file("var/job.db")).unwrap();
     assert!(raw.windows(7).any(|piece| piece == b"[\"admin"), "the change is not in the file");
     for directory in ["770", "750"] {
         accounts.sh(&format!("chmod {directory} var"));
@@ -389,13 +389,13 @@ fn uncommitted_change_beside_a_rollback_journal_is_never_read() {
 }
 
 /// A new database takes the name.
-fn replace(folder: &Folder) -> (Vec<u8>, u64) {
-    let other = folder.file("var/other.db");
+fn replace(directory: &TestEnv) -> (Vec<u8>, u64) {
+    let other = directory.file("var/other.db");
     drop(server_database(&other, 11, "hpc_user", true));
     let connection = Connection::open(&other).unwrap();
     connection.execute_batch("INSERT INTO hpc_user (username) VALUES ('restored')").unwrap();
     drop(connection);
-    let path = folder.file("var/job.db");
+    let path = directory.file("var/job.db");
     fs::rename(&other, &path).unwrap();
     (fs::read(&path).unwrap(), fs::metadata(&path).unwrap().ino())
 }
@@ -413,25 +413,27 @@ fn assert_untouched(path: &Path, (content, inode): (Vec<u8>, u64)) {
 
 #[test]
 fn database_replaced_while_it_is_open_is_neither_read_nor_changed() {
-    let folder = Folder::new();
-    let path = folder.file("var/job.db");
+    let directory = TestEnv::new();
+    let path = directory.file("var/job.db");
     let begin = || {
-        let _ = fs::remove_dir_all(folder.file("var"));
-        fs::create_dir(folder.file("var")).unwrap();
+        let _ = fs::remove_dir_all(directory.file("var"));
+        fs::create_dir(directory.file("var")).unwrap();
         drop(server_database(&path, 11, "hpc_user", true));
-        Store::open(&path, Access::Write).unwrap()
+        UserDb::open(&path, OpenMode::Write).unwrap()
     };
-    let is_replaced = |error: StoreError| {
-        assert!(matches!(error, StoreError::Replaced { .. }), "{error}");
-        assert_eq!(error.kind().status(), Status::TryAgain);
+    let is_replaced = |error: UserDbError| {
+        assert!(matches!(error, UserDbError::Replaced { .. }), "{error}");
+        assert_eq!(error.kind().status(), ExitStatus::TryAgain);
     };
     // Before the transaction.
     let mut store = begin();
-    let new = replace(&folder);
+    let new = replace(&directory);
     is_replaced(store.transaction().unwrap_err());
     is_replaced(store.find("a").unwrap_err());
-    is_replaced(store.scan(|_| Ok::<(), StoreError>(())).unwrap_err());
-    is_replaced(store.each(&cc_auth::user_db::Filter::default(), |_| Ok::<(), StoreError>(())).unwrap_err());
+    is_replaced(store.scan(|_| Ok::<(), UserDbError>(())).unwrap_err());
+    is_replaced(
+        store.each(&cc_auth::user_db::UserFilter::default(), |_| Ok::<(), UserDbError>(())).unwrap_err(),
+    );
     drop(store);
     assert_untouched(&path, new);
     // Within it.
@@ -439,7 +441,7 @@ fn database_replaced_while_it_is_open_is_neither_read_nor_changed() {
     let mut transaction = store.transaction().unwrap();
     let user = cc_auth::user::User::from_directory("lost", None);
     transaction.add(&user, None).unwrap();
-    let new = replace(&folder);
+    let new = replace(&directory);
     is_replaced(transaction.commit().unwrap_err());
     drop(store);
     assert_untouched(&path, new);
@@ -455,27 +457,27 @@ fn verb_that_waits_while_the_database_is_replaced_ends_with_75() {
         &["add", "new", "--role", "user", "--password-stdin"][..],
         &["passwd", "restored", "--password-stdin"],
     ] {
-        let folder = Folder::new();
-        fs::create_dir(folder.file("var")).unwrap();
-        let path = folder.file("var/job.db");
+        let directory = TestEnv::new();
+        fs::create_dir(directory.file("var")).unwrap();
+        let path = directory.file("var/job.db");
         let connection = server_database(&path, 11, "hpc_user", true);
         connection.execute_batch("INSERT INTO hpc_user (username) VALUES ('restored')").unwrap();
         drop(connection);
         let mut child = Command::new(programs().join("cc-user"))
             .args(arguments)
-            .current_dir(folder.path())
+            .current_dir(directory.path())
             .stdin(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         let began = Instant::now();
-        while !folder.file("var/job.db-shm").exists() {
+        while !directory.file("var/job.db-shm").exists() {
             assert!(began.elapsed() < Duration::from_secs(30), "{arguments:?}");
             std::thread::sleep(Duration::from_millis(2));
         }
         // It has the file open and waits for the password.
         std::thread::sleep(Duration::from_millis(200));
-        let new = replace(&folder);
+        let new = replace(&directory);
         std::io::Write::write_all(&mut child.stdin.take().unwrap(), b"new password\n").unwrap();
         let output = child.wait_with_output().unwrap();
         let stderr = String::from_utf8_lossy(&output.stderr);
@@ -486,16 +488,16 @@ fn verb_that_waits_while_the_database_is_replaced_ends_with_75() {
 }
 
 /// Starts a command that opens the database and then waits for a password.
-fn waiting(folder: &Folder, arguments: &[&str]) -> std::process::Child {
+fn waiting(directory: &TestEnv, arguments: &[&str]) -> std::process::Child {
     let child = Command::new(programs().join("cc-user"))
         .args(arguments)
-        .current_dir(folder.path())
+        .current_dir(directory.path())
         .stdin(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
     let began = Instant::now();
-    while !folder.file("var/job.db-shm").exists() {
+    while !directory.file("var/job.db-shm").exists() {
         assert!(began.elapsed() < Duration::from_secs(30), "{arguments:?}");
         std::thread::sleep(Duration::from_millis(2));
     }
@@ -510,13 +512,13 @@ fn user_who_changes_while_a_password_is_typed_is_checked_again() {
         ("DELETE FROM hpc_user", 1),
         ("UPDATE hpc_user SET name = 'Anna'", 0),
     ] {
-        let folder = Folder::new();
-        fs::create_dir(folder.file("var")).unwrap();
-        let path = folder.file("var/job.db");
+        let directory = TestEnv::new();
+        fs::create_dir(directory.file("var")).unwrap();
+        let path = directory.file("var/job.db");
         drop(server_database(&path, 11, "hpc_user", true));
         let insert = "INSERT INTO hpc_user (username) VALUES ('anna')";
         Connection::open(&path).unwrap().execute_batch(insert).unwrap();
-        let mut child = waiting(&folder, &["passwd", "anna", "--password-stdin"]);
+        let mut child = waiting(&directory, &["passwd", "anna", "--password-stdin"]);
         let connection = Connection::open(&path).unwrap();
         connection.execute_batch(change).unwrap();
         std::io::Write::write_all(&mut child.stdin.take().unwrap(), b"new password\n").unwrap();
@@ -536,9 +538,9 @@ fn user_who_changes_while_a_password_is_typed_is_checked_again() {
 
 #[test]
 fn schema_that_the_server_cannot_use_is_a_warning_or_an_error_with_the_migration() {
-    let folder = Folder::new();
-    fs::create_dir(folder.file("var")).unwrap();
-    let path = folder.file("var/job.db");
+    let directory = TestEnv::new();
+    fs::create_dir(directory.file("var")).unwrap();
+    let path = directory.file("var/job.db");
     for (version, dirty, expected) in [
         (11, false, None),
         (3, false, None),
@@ -550,7 +552,7 @@ fn schema_that_the_server_cannot_use_is_a_warning_or_an_error_with_the_migration
         connection.execute("UPDATE schema_migrations SET dirty = ?1", [dirty]).unwrap();
         drop(connection);
         for change in ["add a --role api", "role add a support", "del a"] {
-            let ran = folder.sh(&format!("cc-user {change}")).ended(0);
+            let ran = directory.sh(&format!("cc-user {change}")).ended(0);
             assert_eq!(
                 ran.stderr.contains("warning: "),
                 expected.is_some() || change == "del a",
@@ -561,31 +563,31 @@ fn schema_that_the_server_cannot_use_is_a_warning_or_an_error_with_the_migration
                 assert!(ran.stderr.contains(expected), "{change}: {}", ran.stderr);
             }
         }
-        assert_eq!(folder.sh("cc-user list").ended(0).stderr, "cc-user: note: no user\n");
+        assert_eq!(directory.sh("cc-user list").ended(0).stderr, "cc-user: note: no user\n");
     }
     for version in [1, 2] {
         fs::remove_file(&path).unwrap();
         drop(server_database(&path, version, "user", false));
-        let rejected = folder.sh("cc-user add m --role manager -p p --no-password").ended(78);
+        let rejected = directory.sh("cc-user add m --role manager -p p --no-password").ended(78);
         assert!(rejected.stderr.contains("hint: run 'cc-backend -migrate-db'"), "{}", rejected.stderr);
     }
 }
 
 #[test]
 fn change_warns_of_what_survives_it() {
-    let folder = Folder::with_setup();
-    folder
+    let directory = TestEnv::with_setup();
+    directory
         .run("cc-user", &["add", "m", "--role", "manager,user", "-p", "p", "-p", "q", "--no-password", "-q"])
         .ended(0);
-    folder.write("pw", "new password\n");
+    directory.write("pw", "new password\n");
     let warnings = |line: &str| {
-        let ran = folder.sh(line).ended(0);
+        let ran = directory.sh(line).ended(0);
         (ran.stderr.contains("open web sessions of "), ran.stderr.contains("warning: tokens of "))
     };
     let change = |validates: bool| {
-        let mut config: serde_json::Value = serde_json::from_str(&folder.read("config.json")).unwrap();
+        let mut config: serde_json::Value = serde_json::from_str(&directory.read("config.json")).unwrap();
         config["auth"]["jwts"]["validate-user"] = validates.into();
-        folder.write("config.json", config.to_string());
+        directory.write("config.json", config.to_string());
     };
     for (validates, tokens) in [(true, false), (false, true)] {
         change(validates);
@@ -602,6 +604,6 @@ fn change_warns_of_what_survives_it() {
         assert_eq!(warnings("cc-user del x"), (true, tokens));
     }
     // A configuration that cannot be used is no obstacle where the database is named.
-    folder.write("config.json", "{");
+    directory.write("config.json", "{");
     assert_eq!(warnings("cc-user --db var/job.db del m"), (true, true));
 }

@@ -4,10 +4,10 @@
 use std::fs;
 use std::path::Path;
 
-use cc_auth::cli::page::Tested;
+use cc_auth::cli::page::ExampleTest;
 
 use crate::generated::TOOLS;
-use crate::support::Folder;
+use crate::support::TestEnv;
 
 /// The words of the commands of ours in a shell line, split as a shell splits them.
 fn own_commands(line: &str) -> Vec<Vec<String>> {
@@ -91,11 +91,11 @@ fn every_example_does_what_the_manual_shows() {
                     wrong.extend(parse(words).err());
                 }
                 match example.test {
-                    Tested::Parses => parsed += 1,
-                    Tested::Runs(status) => {
+                    ExampleTest::Parses => parsed += 1,
+                    ExampleTest::Runs(status) => {
                         run += 1;
-                        let folder = Folder::with_setup();
-                        let seen = folder.sh(example.command);
+                        let directory = TestEnv::with_setup();
+                        let seen = directory.sh(example.command);
                         if seen.status != i32::from(status) {
                             wrong.push(format!(
                                 "$ {}\nended with {}, wanted {status}\n{}{}",
@@ -116,8 +116,8 @@ fn every_example_does_what_the_manual_shows() {
 fn every_hint_that_is_a_command_is_one_there_is() {
     let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
     let mut seen = 0;
-    for folder in fs::read_dir(cases).unwrap() {
-        for case in fs::read_dir(folder.unwrap().path()).unwrap() {
+    for directory in fs::read_dir(cases).unwrap() {
+        for case in fs::read_dir(directory.unwrap().path()).unwrap() {
             let path = case.unwrap().path();
             let text = fs::read_to_string(&path).unwrap();
             for line in text.lines().filter(|line| line.contains("hint: ") && line.starts_with('!')) {

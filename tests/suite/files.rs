@@ -6,7 +6,7 @@ use std::io::Read as _;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, chown, lchown, symlink};
 use std::path::{Path, PathBuf};
 
-use crate::support::{Folder, Run, data, has, has_root, programs};
+use crate::support::{Run, TestEnv, data, has, has_root, programs};
 
 /// The account that works, and another one.
 const VICTIM: u32 = 61_001;
@@ -21,43 +21,43 @@ fn give(path: impl AsRef<Path>, user: u32) {
 }
 
 /// Everything below a path belongs to this account.
-fn give_all(folder: &Folder, name: &str, user: u32) {
-    folder.sh(&format!("chown -hR {user}:{user} {name}")).ended(0);
+fn give_all(directory: &TestEnv, name: &str, user: u32) {
+    directory.sh(&format!("chown -hR {user}:{user} {name}")).ended(0);
 }
 
 /// The programs where every account can run them.
-fn with_programs(folder: &Folder) {
-    mode(folder.path(), 0o711);
-    fs::create_dir(folder.file("bin")).unwrap();
+fn with_programs(directory: &TestEnv) {
+    mode(directory.path(), 0o711);
+    fs::create_dir(directory.file("bin")).unwrap();
     for name in ["gen-keypair", "convert-pem-pubkey", "cc-user", "cc-jwt", "cc-login"] {
-        let (from, to) = (programs().join(name), folder.file("bin").join(name));
+        let (from, to) = (programs().join(name), directory.file("bin").join(name));
         if fs::hard_link(&from, &to).is_err() {
             fs::copy(&from, &to).unwrap();
         }
     }
 }
 
-/// A shell line by another account, in a directory below the folder.
-fn run_as(folder: &Folder, user: u32, inside: &str, line: &str) -> Run {
-    let bin = folder.file("bin");
-    folder.sh(&format!(
+/// A shell line by another account, in a directory below the directory.
+fn run_as(directory: &TestEnv, user: u32, inside: &str, line: &str) -> Run {
+    let bin = directory.file("bin");
+    directory.sh(&format!(
         "cd {inside} && PATH={}:$PATH HOME=$PWD timeout 20 setpriv --reuid={user} --regid={user} --clear-groups sh -c '{line}'",
         bin.display()
     ))
 }
 
 /// Two accounts, and a directory of the victim's with a server's files in it.
-fn has_two_accounts() -> Option<Folder> {
+fn has_two_accounts() -> Option<TestEnv> {
     if !has_root() || !has("setpriv") {
         return None;
     }
-    let folder = Folder::new();
-    with_programs(&folder);
-    fs::create_dir(folder.file("server")).unwrap();
-    folder.sh("cd server && cc-user init -q && cc-user add fritz --role api --no-password -q").ended(0);
-    folder.sh("cd server && cc-jwt issue fritz -q -o token").ended(0);
-    give_all(&folder, "server", VICTIM);
-    Some(folder)
+    let directory = TestEnv::new();
+    with_programs(&directory);
+    fs::create_dir(directory.file("server")).unwrap();
+    directory.sh("cd server && cc-user init -q && cc-user add fritz --role api --no-password -q").ended(0);
+    directory.sh("cd server && cc-jwt issue fritz -q -o token").ended(0);
+    give_all(&directory, "server", VICTIM);
+    Some(directory)
 }
 
 /// Code before its unit tests, without comments.
@@ -101,8 +101,8 @@ fn files_are_written_by_one_module_only() {
         ("store/connect.rs", "canonicalize", "the name by which SQLite opens a database"),
         ("store/identity.rs", "canonicalize", "the name by which SQLite opens a database"),
     ];
-    fn walk(folder: &Path, visit: &mut impl FnMut(&Path)) {
-        for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+    fn walk(directory: &Path, visit: &mut impl FnMut(&Path)) {
+        for entry in fs::read_dir(directory).unwrap().map(Result::unwrap) {
             if entry.path().is_dir() { walk(&entry.path(), visit) } else { visit(&entry.path()) }
         }
     }
@@ -140,22 +140,22 @@ const WRITES: [&str; 10] = [
     "cc-jwt jwks -q --spec r.yaml --force --out-dir {}",
 ];
 
-fn site() -> Folder {
-    let folder = Folder::with_setup();
-    folder.write("r.yaml", fs::read(data("osdf-example.yaml")).unwrap());
-    folder.sh("gen-keypair -q -f pem -o pair && cp pair/public.pem public.pem").ended(0);
-    folder
+fn site() -> TestEnv {
+    let directory = TestEnv::with_setup();
+    directory.write("r.yaml", fs::read(data("osdf-example.yaml")).unwrap());
+    directory.sh("gen-keypair -q -f pem -o pair && cp pair/public.pem public.pem").ended(0);
+    directory
 }
 
 #[test]
 fn write_fifo_by_its_name_receives_nothing() {
-    let folder = site();
-    folder.sh("mkfifo pipe").ended(0);
+    let directory = site();
+    directory.sh("mkfifo pipe").ended(0);
     let nonblocking = 0o4000;
     let mut reader =
-        fs::OpenOptions::new().read(true).custom_flags(nonblocking).open(folder.file("pipe")).unwrap();
+        fs::OpenOptions::new().read(true).custom_flags(nonblocking).open(directory.file("pipe")).unwrap();
     for write in WRITES {
-        let run = folder.sh(&format!("timeout 20 {}; exit $?", write.replace("{}", "pipe")));
+        let run = directory.sh(&format!("timeout 20 {}; exit $?", write.replace("{}", "pipe")));
         assert!([66, 73, 78].contains(&run.status), "{write}: {} {}", run.status, run.stderr);
         let mut got = Vec::new();
         let _ = reader.read_to_end(&mut got);
@@ -168,18 +168,18 @@ fn write_link_that_another_account_can_have_made_is_not_followed() {
     if !has_root() {
         return;
     }
-    let folder = site();
-    folder.write("treasure", "mine\n");
-    mode(folder.path(), 0o711);
+    let directory = site();
+    directory.write("treasure", "mine\n");
+    mode(directory.path(), 0o711);
     for (shared, owner) in [(0o1777, 0), (0o755, MALLORY), (0o775, 0)] {
-        let inside = folder.file("inside");
+        let inside = directory.file("inside");
         fs::create_dir(&inside).unwrap();
         mode(&inside, shared);
         give(&inside, owner);
         for write in WRITES {
-            symlink(folder.file("treasure"), inside.join("link")).unwrap();
+            symlink(directory.file("treasure"), inside.join("link")).unwrap();
             give(inside.join("link"), owner);
-            let run = folder.sh(&format!("{}; exit $?", write.replace("{}", "inside/link")));
+            let run = directory.sh(&format!("{}; exit $?", write.replace("{}", "inside/link")));
             // An existing name is no place for a directory or a database.
             assert!(
                 [66, 73, 77, 78].contains(&run.status),
@@ -187,22 +187,22 @@ fn write_link_that_another_account_can_have_made_is_not_followed() {
                 run.status,
                 run.stderr
             );
-            assert_eq!(folder.read("treasure"), "mine\n", "{write} {shared:o}");
+            assert_eq!(directory.read("treasure"), "mine\n", "{write} {shared:o}");
             assert!(fs::symlink_metadata(inside.join("link")).unwrap().is_symlink(), "{write} {shared:o}");
             fs::remove_file(inside.join("link")).unwrap();
         }
         fs::remove_dir_all(&inside).unwrap();
     }
     // One's own link in one's own directory stays, and its target is replaced.
-    symlink("treasure", folder.file("link")).unwrap();
-    folder.sh("cc-jwt issue fritz -q -o link --force").ended(0);
-    assert!(fs::symlink_metadata(folder.file("link")).unwrap().is_symlink());
-    assert!(folder.read("treasure").starts_with("eyJ"));
+    symlink("treasure", directory.file("link")).unwrap();
+    directory.sh("cc-jwt issue fritz -q -o link --force").ended(0);
+    assert!(fs::symlink_metadata(directory.file("link")).unwrap().is_symlink());
+    assert!(directory.read("treasure").starts_with("eyJ"));
 }
 
 #[test]
 fn write_minus_is_standard_output_in_every_program() {
-    let folder = site();
+    let directory = site();
     for (write, begin) in [
         ("gen-keypair -a es256 -f jwk -o -", "{"),
         ("cc-user export -o -", "username,"),
@@ -213,24 +213,24 @@ fn write_minus_is_standard_output_in_every_program() {
         ("cc-jwt issue fritz -o /dev/fd/1", "eyJ"),
         ("cc-user export -o /proc/self/fd/1", "username,"),
     ] {
-        let run = folder.sh(&format!("{write} -q")).ended(0);
+        let run = directory.sh(&format!("{write} -q")).ended(0);
         assert!(run.stdout.starts_with(begin), "{write}: {}", run.stdout);
         // A file behind standard output is written to, from its end, and not replaced.
-        folder.write("log", "before\n");
-        folder.sh(&format!("{write} -q >> log")).ended(0);
+        directory.write("log", "before\n");
+        directory.sh(&format!("{write} -q >> log")).ended(0);
         assert!(
-            folder.read("log").starts_with(&format!("before\n{begin}")),
+            directory.read("log").starts_with(&format!("before\n{begin}")),
             "{write}: {}",
-            folder.read("log")
+            directory.read("log")
         );
     }
-    folder.sh("cc-jwt issue fritz -q -o /dev/fd/3 3> three").ended(0);
-    assert!(folder.read("three").starts_with("eyJ"));
-    assert!(!folder.file("-").exists());
+    directory.sh("cc-jwt issue fritz -q -o /dev/fd/3 3> three").ended(0);
+    assert!(directory.read("three").starts_with("eyJ"));
+    assert!(!directory.file("-").exists());
 }
 
 /// Every file and directory below a path, with its mode.
-fn modes(folder: &Path) -> BTreeMap<PathBuf, u32> {
+fn modes(directory: &Path) -> BTreeMap<PathBuf, u32> {
     fn walk(root: &Path, at: &Path, into: &mut BTreeMap<PathBuf, u32>) {
         for entry in fs::read_dir(at).unwrap().map(Result::unwrap) {
             let path = entry.path();
@@ -242,19 +242,19 @@ fn modes(folder: &Path) -> BTreeMap<PathBuf, u32> {
         }
     }
     let mut found = BTreeMap::new();
-    walk(folder, folder, &mut found);
+    walk(directory, directory, &mut found);
     found
 }
 
 #[test]
 fn write_any_mask_gives_the_same_modes() {
     let after = |mask: &str| {
-        let folder = Folder::new();
-        mode(folder.file(".home"), 0o755);
-        folder.write("r.yaml", fs::read(data("osdf-example.yaml")).unwrap());
-        folder.write("pw", "a password\n");
+        let directory = TestEnv::new();
+        mode(directory.file(".home"), 0o755);
+        directory.write("r.yaml", fs::read(data("osdf-example.yaml")).unwrap());
+        directory.write("pw", "a password\n");
         for name in ["r.yaml", "pw"] {
-            mode(folder.file(name), 0o600);
+            mode(directory.file(name), 0o600);
         }
         for line in [
             "cc-user init -q",
@@ -270,9 +270,9 @@ fn write_any_mask_gives_the_same_modes() {
             "cc-jwt spec new -q --issuer https://a.example --key-id k -o new.yaml",
             "cc-login fritz --password-file pw -q > /dev/null",
         ] {
-            folder.sh(&format!("umask {mask} && {line}")).ended(0);
+            directory.sh(&format!("umask {mask} && {line}")).ended(0);
         }
-        modes(folder.path())
+        modes(directory.path())
     };
     let usual = after("022");
     let of = |name: &str| usual.get(Path::new(name)).map(|mode| format!("{mode:o}"));
@@ -305,9 +305,9 @@ fn write_any_mask_gives_the_same_modes() {
 
 #[test]
 fn env_file_writers_of_every_program_lose_no_line() {
-    let folder = site();
+    let directory = site();
     for round in 0..6 {
-        folder
+        directory
             .sh("rm -rf env link && mkdir env && ln -s env/.env link && echo 'OTHER=1' > env/.env")
             .ended(0);
         let through = if round % 2 == 0 { "link" } else { "env/.env" };
@@ -319,8 +319,8 @@ fn env_file_writers_of_every_program_lose_no_line() {
              gen-keypair -q --write --algorithm session --env-file env/.env & \
              wait"
         );
-        let run = folder.sh(&script);
-        let text = folder.read("env/.env");
+        let run = directory.sh(&script);
+        let text = directory.read("env/.env");
         for name in [
             "OTHER",
             "JWT_PUBLIC_KEY",
@@ -332,7 +332,7 @@ fn env_file_writers_of_every_program_lose_no_line() {
             let lines = text.lines().filter(|line| line.starts_with(&format!("{name}="))).count();
             assert_eq!(lines, 1, "round {round}: {name} in\n{text}\n{}", run.stderr);
         }
-        assert!(fs::symlink_metadata(folder.file("link")).unwrap().is_symlink());
+        assert!(fs::symlink_metadata(directory.file("link")).unwrap().is_symlink());
     }
 }
 
@@ -357,8 +357,8 @@ type Change<'a> = &'a dyn Fn(&Path);
 
 #[test]
 fn default_file_that_another_account_can_change_is_not_used() {
-    let Some(folder) = has_two_accounts() else { return };
-    let run = |line: &str| run_as(&folder, VICTIM, "server", line);
+    let Some(directory) = has_two_accounts() else { return };
+    let run = |line: &str| run_as(&directory, VICTIM, "server", line);
     for (reader, _, status) in READERS {
         let found = run(reader);
         assert_eq!(found.status, status, "{reader}: {}", found.stderr);
@@ -382,8 +382,8 @@ fn default_file_that_another_account_can_change_is_not_used() {
     ];
     for (name, option) in [("config.json", "--config"), (".env", "--env-file"), ("var/job.db", "--db")] {
         for (what, change) in &spoil {
-            folder.sh("rm -rf saved && cp -a server saved").ended(0);
-            change(&folder.file("server").join(name));
+            directory.sh("rm -rf saved && cp -a server saved").ended(0);
+            change(&directory.file("server").join(name));
             for (reader, named, _) in READERS {
                 let found = run(reader);
                 assert_eq!(found.status, 77, "{name} {what}, {reader}: {}", found.stderr);
@@ -393,59 +393,59 @@ fn default_file_that_another_account_can_change_is_not_used() {
                     assert_ne!(found.status, 77, "{name} {what}, {reader} {named}: {}", found.stderr);
                 }
             }
-            folder.sh("rm -rf server && mv saved server").ended(0);
+            directory.sh("rm -rf server && mv saved server").ended(0);
         }
     }
     // One reads a variable by itself.
-    give(folder.file("server/.env"), MALLORY);
+    give(directory.file("server/.env"), MALLORY);
     let found = run("convert-pem-pubkey --from-env JWT_PUBLIC_KEY");
     assert_eq!(found.status, 77, "{}", found.stderr);
     assert!(found.stderr.contains("--env-file"), "{}", found.stderr);
-    give(folder.file("server/.env"), VICTIM);
+    give(directory.file("server/.env"), VICTIM);
     let found = run("convert-pem-pubkey --from-env JWT_PUBLIC_KEY");
     assert_eq!(found.status, 0, "{}", found.stderr);
     // The directory: its owner can exchange what is in it.
     for (user, bits) in [(MALLORY, 0o755), (VICTIM, 0o775), (VICTIM, 0o707)] {
-        give(folder.file("server"), user);
-        mode(folder.file("server"), bits);
+        give(directory.file("server"), user);
+        mode(directory.file("server"), bits);
         for (reader, ..) in READERS {
             let found = run(reader);
             assert_eq!(found.status, 77, "directory {bits:o} of {user}, {reader}: {}", found.stderr);
         }
     }
     // A sticky one is safe for files, but not for a database: its journal would be used.
-    give(folder.file("server"), 0);
-    mode(folder.file("server"), 0o1777);
+    give(directory.file("server"), 0);
+    mode(directory.file("server"), 0o1777);
     let found = run("cc-user list");
     assert_eq!(found.status, 0, "{}", found.stderr);
-    give(folder.file("server/var"), 0);
-    mode(folder.file("server/var"), 0o1777);
+    give(directory.file("server/var"), 0);
+    mode(directory.file("server/var"), 0o1777);
     let found = run("cc-user list");
     assert_eq!(found.status, 77, "{}", found.stderr);
 }
 
 #[test]
 fn default_file_of_the_server_is_not_used_by_root_until_it_is_named() {
-    let Some(folder) = has_two_accounts() else { return };
+    let Some(directory) = has_two_accounts() else { return };
     for (reader, named, status) in READERS {
-        let run = folder.sh(&format!("cd server && {reader}; exit $?")).ended(77);
+        let run = directory.sh(&format!("cd server && {reader}; exit $?")).ended(77);
         assert!(run.stderr.contains(&format!("sudo -u '#{VICTIM}'")), "{reader}: {}", run.stderr);
         assert!(run.stderr.contains("--config ./config.json"), "{reader}: {}", run.stderr);
-        let run = folder.sh(&format!("cd server && {reader} {named}; exit $?"));
+        let run = directory.sh(&format!("cd server && {reader} {named}; exit $?"));
         assert_eq!(run.status, status, "{reader}: {}", run.stderr);
-        let run = run_as(&folder, VICTIM, "server", reader);
+        let run = run_as(&directory, VICTIM, "server", reader);
         assert_eq!(run.status, status, "{reader}: {}", run.stderr);
     }
 }
 
 #[test]
 fn key_file_of_another_account_is_used_with_a_warning() {
-    let Some(folder) = has_two_accounts() else { return };
-    folder
+    let Some(directory) = has_two_accounts() else { return };
+    directory
         .sh("gen-keypair -q -a es256 -f pem -o server/keys && gen-keypair -q -a hs512 -f jwk -o server/jwk")
         .ended(0);
-    folder.sh("gen-keypair -q -a es256 -f jwks -o server/set").ended(0);
-    give_all(&folder, "server", VICTIM);
+    directory.sh("gen-keypair -q -a es256 -f jwks -o server/set").ended(0);
+    give_all(&directory, "server", VICTIM);
     let lines = [
         ("cc-jwt issue x --roles api --no-db --key keys/private.pem", "keys/private.pem"),
         ("cc-jwt verify --token-file token --key keys/public.pem", "keys/public.pem"),
@@ -457,21 +457,21 @@ fn key_file_of_another_account_is_used_with_a_warning() {
         ),
     ];
     let warned = |line: &str, file: &str| {
-        let run = run_as(&folder, VICTIM, "server", line);
+        let run = run_as(&directory, VICTIM, "server", line);
         let about = ["belongs to another account", "can be exchanged by another account"];
         run.stderr.lines().any(|line| line.contains(file) && about.iter().any(|words| line.contains(words)))
     };
     for (line, file) in lines {
         assert!(!warned(line, file), "{line}: warned of an own file");
-        let path = folder.file("server").join(file);
+        let path = directory.file("server").join(file);
         give(&path, MALLORY);
         mode(&path, 0o644);
         assert!(warned(line, file), "{line}: no warning of a foreign file");
         give(&path, VICTIM);
         mode(&path, 0o600);
     }
-    give(folder.file("server/keys"), MALLORY);
-    mode(folder.file("server/keys"), 0o755);
+    give(directory.file("server/keys"), MALLORY);
+    mode(directory.file("server/keys"), 0o755);
     for (line, file) in lines.iter().filter(|(_, file)| file.starts_with("keys/")) {
         assert!(warned(line, file), "{line}: no warning of a foreign directory");
     }
@@ -479,24 +479,24 @@ fn key_file_of_another_account_is_used_with_a_warning() {
 
 #[test]
 fn token_file_that_others_may_read_is_used_with_a_warning() {
-    let folder = Folder::with_setup();
-    mode(folder.file("token.txt"), 0o644);
+    let directory = TestEnv::with_setup();
+    mode(directory.file("token.txt"), 0o644);
     for line in ["cc-jwt verify", "cc-jwt inspect"] {
-        let run = folder.sh(&format!("{line} --token-file token.txt -q")).ended(0);
+        let run = directory.sh(&format!("{line} --token-file token.txt -q")).ended(0);
         let run =
-            if run.stderr.is_empty() { folder.sh(&format!("{line} --token-file token.txt")) } else { run };
+            if run.stderr.is_empty() { directory.sh(&format!("{line} --token-file token.txt")) } else { run };
         assert!(run.stderr.contains("chmod 600 token.txt"), "{line}: {}", run.stderr);
     }
-    mode(folder.file("token.txt"), 0o600);
-    let run = folder.sh("cc-jwt verify --token-file token.txt").ended(0);
+    mode(directory.file("token.txt"), 0o600);
+    let run = directory.sh("cc-jwt verify --token-file token.txt").ended(0);
     assert!(!run.stderr.contains("chmod"), "{}", run.stderr);
 }
 
 #[test]
 fn file_without_a_secret_causes_no_hint_to_change_its_mode() {
-    let folder = Folder::with_setup();
-    folder.write("public.txt", "root:x:0:0:root:/root:/bin/sh\n");
-    mode(folder.file("public.txt"), 0o644);
+    let directory = TestEnv::with_setup();
+    directory.write("public.txt", "root:x:0:0:root:/root:/bin/sh\n");
+    mode(directory.file("public.txt"), 0o644);
     for line in [
         "gen-keypair --from public.txt",
         "cc-jwt issue fritz --key public.txt",
@@ -505,24 +505,26 @@ fn file_without_a_secret_causes_no_hint_to_change_its_mode() {
         "cc-jwt verify --token-file token.txt --key public.txt",
         "convert-pem-pubkey public.txt",
     ] {
-        let run = folder.sh(line).ended(65);
+        let run = directory.sh(line).ended(65);
         assert!(!run.stderr.contains("chmod 600 public.txt"), "{line}: {}", run.stderr);
     }
 }
 
 #[test]
 fn root_file_in_the_directory_of_an_account_belongs_to_the_account() {
-    let Some(folder) = has_two_accounts() else { return };
-    folder.write("r.yaml", fs::read(data("osdf-example.yaml")).unwrap());
-    folder.sh("gen-keypair -q -f pem -o pair").ended(0);
+    let Some(directory) = has_two_accounts() else { return };
+    directory.write("r.yaml", fs::read(data("osdf-example.yaml")).unwrap());
+    directory.sh("gen-keypair -q -f pem -o pair").ended(0);
     let owner = |name: &str| {
-        let found = fs::metadata(folder.file(name)).unwrap();
+        let found = fs::metadata(directory.file(name)).unwrap();
         (found.uid(), found.gid(), format!("{:o}", found.mode() & 0o7777))
     };
-    fs::create_dir(folder.file("new")).unwrap();
-    give(folder.file("new"), VICTIM);
-    folder.sh("cd new && cc-user init -q && cc-jwt renew --spec ../r.yaml -o token -q > /dev/null").ended(0);
-    folder.sh("cd new && gen-keypair -q -f pem -o keys").ended(0);
+    fs::create_dir(directory.file("new")).unwrap();
+    give(directory.file("new"), VICTIM);
+    directory
+        .sh("cd new && cc-user init -q && cc-jwt renew --spec ../r.yaml -o token -q > /dev/null")
+        .ended(0);
+    directory.sh("cd new && gen-keypair -q -f pem -o keys").ended(0);
     for (name, bits) in [
         ("new/.env", "600"),
         ("new/config.json", "644"),
@@ -537,10 +539,10 @@ fn root_file_in_the_directory_of_an_account_belongs_to_the_account() {
     }
     // What is replaced keeps its owner, its group, and what the group may do.
     for name in ["new/.env", "new/token"] {
-        chown(folder.file(name), Some(VICTIM), Some(MALLORY)).unwrap();
-        mode(folder.file(name), 0o640);
+        chown(directory.file(name), Some(VICTIM), Some(MALLORY)).unwrap();
+        mode(directory.file(name), 0o640);
     }
-    folder.sh("cd new && gen-keypair -q --write --force && cc-jwt renew --spec ../r.yaml --force -o token -q >/dev/null").ended(0);
+    directory.sh("cd new && gen-keypair -q --write --force && cc-jwt renew --spec ../r.yaml --force -o token -q >/dev/null").ended(0);
     for name in ["new/.env", "new/token", "new/.env.old"] {
         let (user, group, bits) = owner(name);
         assert_eq!(user, VICTIM, "{name}");
@@ -549,28 +551,28 @@ fn root_file_in_the_directory_of_an_account_belongs_to_the_account() {
         }
     }
     // Not where the account can have made the directory to get a secret.
-    fs::create_dir(folder.file("shared")).unwrap();
-    mode(folder.file("shared"), 0o1777);
-    fs::create_dir(folder.file("shared/trap")).unwrap();
-    give(folder.file("shared/trap"), MALLORY);
-    let run = folder.sh("gen-keypair -a es256 -f jwk -o shared/trap/key").ended(0);
+    fs::create_dir(directory.file("shared")).unwrap();
+    mode(directory.file("shared"), 0o1777);
+    fs::create_dir(directory.file("shared/trap")).unwrap();
+    give(directory.file("shared/trap"), MALLORY);
+    let run = directory.sh("gen-keypair -a es256 -f jwk -o shared/trap/key").ended(0);
     assert_eq!(owner("shared/trap/key").0, 0);
     assert!(run.stderr.contains("belongs to root"), "{}", run.stderr);
 }
 
 #[test]
 fn root_session_in_the_home_of_an_account_is_refused() {
-    let Some(folder) = has_two_accounts() else { return };
-    fs::create_dir(folder.file("home")).unwrap();
-    give(folder.file("home"), VICTIM);
-    folder.write("pw", "a password\n");
-    mode(folder.file("pw"), 0o600);
-    folder.sh("cc-user init -q && cc-user add anna --role api --password-file pw -q").ended(0);
-    let run = folder.sh("HOME=$PWD/home cc-login anna --password-file pw").ended(77);
+    let Some(directory) = has_two_accounts() else { return };
+    fs::create_dir(directory.file("home")).unwrap();
+    give(directory.file("home"), VICTIM);
+    directory.write("pw", "a password\n");
+    mode(directory.file("pw"), 0o600);
+    directory.sh("cc-user init -q && cc-user add anna --role api --password-file pw -q").ended(0);
+    let run = directory.sh("HOME=$PWD/home cc-login anna --password-file pw").ended(77);
     assert!(run.stderr.contains("belongs to another account"), "{}", run.stderr);
-    let left = modes(&folder.file("home"));
+    let left = modes(&directory.file("home"));
     assert!(!left.keys().any(|path| path.ends_with("session.json")), "{left:?}");
-    folder.sh("cc-login anna --password-file pw").ended(0);
-    give_all(&folder, ".home", VICTIM);
-    folder.sh("cc-login status").ended(77);
+    directory.sh("cc-login anna --password-file pw").ended(0);
+    give_all(&directory, ".home", VICTIM);
+    directory.sh("cc-login status").ended(77);
 }

@@ -10,10 +10,10 @@ mod readers;
 
 #[test]
 fn every_seed_holds_what_its_reader_promises() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz");
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz");
     let mut count = 0;
     for (name, _) in readers::READERS {
-        let seeds = fs::read_dir(folder.join("seeds").join(name));
+        let seeds = fs::read_dir(directory.join("seeds").join(name));
         let mut seeds: Vec<_> = seeds
             .unwrap_or_else(|_| panic!("no seeds for {name}"))
             .map(|seed| seed.unwrap().path())
@@ -32,8 +32,8 @@ fn every_seed_holds_what_its_reader_promises() {
 
 #[test]
 fn every_reader_has_a_target_of_its_name_and_no_target_is_without() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz");
-    let manifest = fs::read_to_string(folder.join("Cargo.toml")).unwrap();
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz");
+    let manifest = fs::read_to_string(directory.join("Cargo.toml")).unwrap();
     let declared: Vec<&str> = manifest
         .lines()
         .filter_map(|line| line.strip_prefix("path = \"fuzz_targets/")?.strip_suffix(".rs\""))
@@ -41,7 +41,7 @@ fn every_reader_has_a_target_of_its_name_and_no_target_is_without() {
     let names: Vec<&str> = readers::READERS.iter().map(|(name, _)| *name).collect();
     assert_eq!(declared, names);
     for name in names {
-        let target = fs::read_to_string(folder.join(format!("fuzz_targets/{name}.rs"))).unwrap();
+        let target = fs::read_to_string(directory.join(format!("fuzz_targets/{name}.rs"))).unwrap();
         assert!(target.contains(&format!("reader(\"{name}\")")), "{name}");
     }
 }
@@ -134,19 +134,19 @@ fn wounded(seed: &[u8], others: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
     input
 }
 
-/// A blind fuzzer for where cargo-fuzz can't be had: some wounds to each seed, or as many as fit into
+/// A blind fuzzer for where cargo-fuzz cannot be had: some wounds to each seed, or as many as fit into
 /// `BLIND_SECONDS` for each reader (`BLIND_READERS`, a list with blanks between).
 #[test]
 fn wounded_seeds_hold_what_their_reader_promises() {
     let seconds: Option<u64> = std::env::var("BLIND_SECONDS").ok().map(|text| text.parse().unwrap());
     let only = std::env::var("BLIND_READERS").ok();
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds");
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds");
     for (name, _) in readers::READERS {
         if only.as_ref().is_some_and(|only| !only.split(' ').any(|one| one == *name)) {
             continue;
         }
         let mut paths: Vec<_> =
-            fs::read_dir(folder.join(name)).unwrap().map(|seed| seed.unwrap().path()).collect();
+            fs::read_dir(directory.join(name)).unwrap().map(|seed| seed.unwrap().path()).collect();
         paths.sort();
         let seeds: Vec<Vec<u8>> = paths.iter().map(|path| fs::read(path).unwrap()).collect();
         let clock = seconds.map_or(0, |_| u64::from(std::process::id()));

@@ -7,11 +7,11 @@ use std::path::Path;
 
 use cc_auth::cli::completion::Shell;
 use cc_auth::cli::tool::Tool;
-use cc_auth::util::diagnostic::Status;
+use cc_auth::util::diagnostic::ExitStatus;
 use cc_auth::util::kind::Kind;
 
 use crate::manual::man_pages;
-use crate::support::{Folder, programs};
+use crate::support::{TestEnv, programs};
 
 /// The five programs.
 pub const TOOLS: [&Tool; 5] = [
@@ -49,7 +49,7 @@ fn errors_page() -> String {
          `{\"error\":{\"kind\":\"…\",\"message\":\"…\",\"hint\":\"…\"}}`. Kinds and statuses are a stable interface; the wording of\n\
          messages is not.\n",
     );
-    for (status, meaning) in Status::TABLE {
+    for (status, meaning) in ExitStatus::TABLE {
         let kinds: Vec<&Kind> = Kind::ALL.iter().filter(|kind| kind.status() == status).collect();
         page += &format!("\n## {}: {meaning}\n", status.code());
         if kinds.is_empty() {
@@ -178,7 +178,7 @@ fn every_command_tells_what_it_is_for_and_gives_examples() {
 
 #[test]
 fn help_fits_a_terminal_of_80_columns() {
-    let folder = Folder::new();
+    let directory = TestEnv::new();
     for tool in TOOLS {
         let mut command = (tool.command)();
         command.build();
@@ -186,7 +186,7 @@ fn help_fits_a_terminal_of_80_columns() {
         while let Some((path, command)) = open.pop() {
             let mut arguments: Vec<&str> = path.clone();
             arguments.push("--help");
-            let help = folder
+            let help = directory
                 .command(programs().join(tool.name))
                 .env("COLUMNS", "80")
                 .args(&arguments)
@@ -209,9 +209,9 @@ fn help_fits_a_terminal_of_80_columns() {
 
 #[test]
 fn user_names_and_roles_complete() {
-    let folder = Folder::with_setup();
+    let directory = TestEnv::with_setup();
     let complete = |words: &[&str]| {
-        let output = folder
+        let output = directory
             .command(programs().join("cc-user"))
             .args(["--complete", "bash", "--"])
             .args(words)

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::support::{Folder, Run, has_root};
+use crate::support::{Run, TestEnv, has_root};
 
 /// A fault, and what its hint promises.
 struct Situation {
@@ -465,9 +465,9 @@ const STARTS: [&str; 11] = [
 
 /// What went wrong with a hint; none: it led to success.
 fn fault(situation: &Situation) -> Option<String> {
-    let folder = Folder::new();
-    folder.sh(&format!("{SETUP}{}", situation.setup)).ended(0);
-    let before = folder.sh(situation.command);
+    let directory = TestEnv::new();
+    directory.sh(&format!("{SETUP}{}", situation.setup)).ended(0);
+    let before = directory.sh(situation.command);
     let said = |run: &Run| format!("{}{}", run.stdout, run.stderr);
     let output = said(&before);
     let ends = |line: &&str| line.trim_end().ends_with(situation.hint) && line.contains(": ");
@@ -485,8 +485,8 @@ fn fault(situation: &Situation) -> Option<String> {
         }
         command = command.replace(from, to);
     }
-    let hinted = folder.sh(&format!("{command} > out.txt"));
-    let hinted_output = format!("{}{}", folder.read("out.txt"), hinted.stderr);
+    let hinted = directory.sh(&format!("{command} > out.txt"));
+    let hinted_output = format!("{}{}", directory.read("out.txt"), hinted.stderr);
     if hinted.status != 0 {
         return Some(format!("'{command}' ended with {}:\n{hinted_output}", hinted.status));
     }
@@ -495,7 +495,7 @@ fn fault(situation: &Situation) -> Option<String> {
             (!hinted_output.contains(text)).then(|| format!("'{command}' printed:\n{hinted_output}"))
         }
         After::Gone(again) => {
-            let after = folder.sh(again.unwrap_or(situation.command));
+            let after = directory.sh(again.unwrap_or(situation.command));
             let is_better = after.status == 0 && !said(&after).lines().any(|line| ends(&line));
             (!is_better).then(|| format!("after '{command}', {}:\n{}", after.status, said(&after)))
         }
@@ -529,17 +529,17 @@ fn hinted_chown_gives_the_file_to_the_account() {
     if !has_root() {
         return;
     }
-    let folder = Folder::new();
+    let directory = TestEnv::new();
     // A directory that another account may have made gives its files no owner.
-    folder.sh("mkdir -m 1777 d && mkdir d/e && chown 12345 d/e").ended(0);
+    directory.sh("mkdir -m 1777 d && mkdir d/e && chown 12345 d/e").ended(0);
     let write = "cc-jwt spec new --force -o d/e/spec.yaml";
-    let before = folder.sh(write).ended(0);
+    let before = directory.sh(write).ended(0);
     let hint = before.stderr.lines().find_map(|line| line.split_once("hint: ")).unwrap();
     let command = commands(hint.1).remove(0);
     assert_eq!(command, "chown 12345 d/e/spec.yaml");
-    folder.sh(&command).ended(0);
+    directory.sh(&command).ended(0);
     // The account can read the file now.
-    assert_eq!(folder.sh("stat -c %u d/e/spec.yaml").ended(0).stdout.trim(), "12345");
+    assert_eq!(directory.sh("stat -c %u d/e/spec.yaml").ended(0).stdout.trim(), "12345");
 }
 
 /// Commands in the sources that no situation runs: a part of the command, and why.

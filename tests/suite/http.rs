@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cc_auth::http::{Client, HttpError, Options, Redirects, Trust, parse_url};
-use cc_auth::oidc::discovery::{self, DiscoveryError, Endpoint};
-use cc_auth::util::diagnostic::{Fault as _, Status};
+use cc_auth::http::{Client, HttpError, HttpOptions, HttpTrust, Redirects, parse_url};
+use cc_auth::oidc::discovery::{self, DiscoveryError, ProviderEndpoint};
+use cc_auth::util::diagnostic::{Diagnostic as _, ExitStatus};
 use serde_json::json;
 use url::Url;
 
 use crate::httpd::{Authority, Reply, Request, Server};
-use crate::support::{Folder, has};
+use crate::support::{TestEnv, has};
 
 /// A key set, as an example of JSON that is fetched.
 fn fetch(client: &Client, url: &Url) -> Result<(), HttpError> {
@@ -23,15 +23,15 @@ fn fetch(client: &Client, url: &Url) -> Result<(), HttpError> {
 }
 
 /// Short times, so that a stall ends within the test.
-fn impatient() -> Options {
-    Options {
+fn impatient() -> HttpOptions {
+    HttpOptions {
         connect_timeout: Duration::from_millis(300),
         timeout: Duration::from_millis(300),
-        ..Options::default()
+        ..HttpOptions::default()
     }
 }
 
-fn client(options: Options) -> Client {
+fn client(options: HttpOptions) -> Client {
     Client::new(options).unwrap()
 }
 
@@ -44,7 +44,7 @@ fn keys_from(reply: &Reply) -> HttpError {
     let url = parse_url(&format!("{}/keys", server.url())).unwrap();
     let error = fetch(&client(impatient()), &url).unwrap_err();
     assert!(start.elapsed() < Duration::from_secs(5), "{error}: {:?}", start.elapsed());
-    assert_eq!(error.status(), Status::Unavailable, "{error}");
+    assert_eq!(error.status(), ExitStatus::Unavailable, "{error}");
     assert!(error.to_string().contains(&server.url()), "the address is named: {error}");
     error
 }
@@ -61,7 +61,7 @@ fn a_server_that_stalls_is_given_up_after_the_time_limit() {
 fn an_endless_answer_is_given_up_at_the_size_limit() {
     let server = Server::start(|_| Reply::Endless);
     let url = parse_url(&server.url()).unwrap();
-    let error = fetch(&client(Options::default()), &url).unwrap_err();
+    let error = fetch(&client(HttpOptions::default()), &url).unwrap_err();
     assert!(matches!(error, HttpError::TooLarge { limit: 1_048_576, .. }), "{error:?}");
 }
 
@@ -72,7 +72,7 @@ fn endless_headers_are_given_up() {
         raw.extend_from_slice(format!("x-{count}: {count}\r\n").as_bytes());
     }
     let error = keys_from(&Reply::Raw(raw));
-    assert!(matches!(error, HttpError::Broken { .. }), "{error:?}");
+    assert!(matches!(error, HttpError::Malformed { .. }), "{error:?}");
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn a_server_that_breaks_off_is_not_believed() {
         Reply::Raw(short.to_vec()),
     ] {
         let error = keys_from(&reply);
-        assert!(matches!(error, HttpError::Broken { .. }), "{reply:?}: {error:?}");
+        assert!(matches!(error, HttpError::Malformed { .. }), "{reply:?}: {error:?}");
     }
 }
 
@@ -122,10 +122,10 @@ fn nobody_there_is_said_so() {
     let error = fetch(&client(impatient()), &url).unwrap_err();
     assert_eq!(
         error.to_string(),
-        format!("'http://127.0.0.1:{port}/keys' can't be reached: connection refused")
+        format!("'http://127.0.0.1:{port}/keys' cannot be reached: connection refused")
     );
     let url = parse_url("https://no-such-host.invalid/keys").unwrap();
-    let error = fetch(&client(Options::default()), &url).unwrap_err();
+    let error = fetch(&client(HttpOptions::default()), &url).unwrap_err();
     assert!(matches!(error, HttpError::NoHost(_)), "{error:?}");
 }
 
@@ -146,7 +146,7 @@ fn a_redirect_is_not_followed_unless_asked_for() {
         HttpError::Redirected { url: format!("{}/keys", server.url()), to: format!("{}/end", server.url()) };
     assert_eq!(error, wanted);
     assert_eq!(server.count("/end"), 0);
-    let asked = Options { redirects: Redirects::SameOrigin(1), ..impatient() };
+    let asked = HttpOptions { redirects: Redirects::SameOrigin(1), ..impatient() };
     assert!(fetch(&client(asked), &url).is_ok());
 }
 
@@ -163,7 +163,7 @@ fn a_redirect_is_never_followed_to_another_host_port_or_scheme() {
     ] {
         let shown = target.clone();
         let server = redirecting(move |_| target.clone());
-        let asked = Options { redirects: Redirects::SameOrigin(5), ..impatient() };
+        let asked = HttpOptions { redirects: Redirects::SameOrigin(5), ..impatient() };
         let error = fetch(&client(asked), &parse_url(&server.url()).unwrap()).unwrap_err();
         assert!(matches!(error, HttpError::Redirected { .. }), "{shown}: {error:?}");
     }
@@ -173,7 +173,7 @@ fn a_redirect_is_never_followed_to_another_host_port_or_scheme() {
 #[test]
 fn redirects_in_a_circle_end() {
     let server = redirecting(|_| "/again".to_owned());
-    let asked = Options { redirects: Redirects::SameOrigin(5), ..impatient() };
+    let asked = HttpOptions { redirects: Redirects::SameOrigin(5), ..impatient() };
     let error = fetch(&client(asked), &parse_url(&server.url()).unwrap()).unwrap_err();
     assert!(matches!(error, HttpError::Redirected { .. }), "{error:?}");
     assert_eq!(server.seen().len(), 6);
@@ -182,7 +182,7 @@ fn redirects_in_a_circle_end() {
 #[test]
 fn a_form_is_never_sent_on() {
     let server = redirecting(|_| "/end".to_owned());
-    let asked = client(Options { redirects: Redirects::SameOrigin(5), ..impatient() });
+    let asked = client(HttpOptions { redirects: Redirects::SameOrigin(5), ..impatient() });
     let answer = asked.post_form(&parse_url(&server.url()).unwrap(), &[], &[("code", "c&=1")]).unwrap();
     assert_eq!(answer.status(), 302);
     assert_eq!(server.seen().len(), 1);
@@ -192,17 +192,17 @@ fn a_form_is_never_sent_on() {
 #[test]
 fn a_servers_certificate_must_be_of_a_trusted_ca_for_that_host_and_not_expired() {
     let (ours, other) = (Authority::new(), Authority::new());
-    let served = |tls: Arc<rustls::ServerConfig>, trust: Trust| {
+    let served = |tls: Arc<rustls::ServerConfig>, trust: HttpTrust| {
         let server = Server::start_tls(tls, |_| Reply::json(&json!({"keys": []})));
         let url = parse_url(&format!("https://localhost:{}/keys", server.port())).unwrap();
-        fetch(&client(Options { trust, ..Options::default() }), &url)
+        fetch(&client(HttpOptions { trust, ..HttpOptions::default() }), &url)
     };
-    let own = || Trust::SystemAnd(ours.pem().into());
+    let own = || HttpTrust::SystemPlus(ours.pem().into());
     assert!(served(ours.server("localhost", false), own()).is_ok());
-    assert!(served(ours.server("localhost", false), Trust::Only(ours.pem().into())).is_ok());
+    assert!(served(ours.server("localhost", false), HttpTrust::Only(ours.pem().into())).is_ok());
     let refused = [
         (
-            served(ours.server("localhost", false), Trust::Only(other.pem().into())),
+            served(ours.server("localhost", false), HttpTrust::Only(other.pem().into())),
             "an authority that is not trusted here",
         ),
         (served(ours.server("h.example", false), own()), "is for 'h.example', not for 'localhost'"),
@@ -220,12 +220,12 @@ fn self_signed_certificate_that_is_itself_trusted_is_accepted_for_its_names_only
         return;
     }
     // As `openssl req -x509` makes it: marked as that of an authority.
-    let folder = Folder::new();
-    folder
+    let directory = TestEnv::new();
+    directory
         .sh("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout key.pem -out cert.pem -days 9 \
              -subj /CN=localhost -addext subjectAltName=DNS:localhost")
         .ended(0);
-    let (pem, key) = (folder.read("cert.pem"), folder.read("key.pem"));
+    let (pem, key) = (directory.read("cert.pem"), directory.read("key.pem"));
     let tls = || {
         use rustls::pki_types::pem::PemObject as _;
         let certificate = rustls::pki_types::CertificateDer::from_pem_slice(pem.as_bytes()).unwrap();
@@ -239,17 +239,17 @@ fn self_signed_certificate_that_is_itself_trusted_is_accepted_for_its_names_only
             .unwrap();
         Arc::new(config)
     };
-    let fetched = |host: &str, trust: Trust| {
+    let fetched = |host: &str, trust: HttpTrust| {
         let server = Server::start_tls(tls(), |_| Reply::json(&json!({"keys": []})));
         let url = parse_url(&format!("https://{host}:{}/keys", server.port())).unwrap();
-        fetch(&client(Options { trust, ..Options::default() }), &url)
+        fetch(&client(HttpOptions { trust, ..HttpOptions::default() }), &url)
     };
-    assert_eq!(fetched("localhost", Trust::SystemAnd(pem.clone().into())), Ok(()));
-    assert_eq!(fetched("localhost", Trust::Only(pem.clone().into())), Ok(()));
-    let error = fetched("127.0.0.1", Trust::Only(pem.clone().into())).unwrap_err();
+    assert_eq!(fetched("localhost", HttpTrust::SystemPlus(pem.clone().into())), Ok(()));
+    assert_eq!(fetched("localhost", HttpTrust::Only(pem.clone().into())), Ok(()));
+    let error = fetched("127.0.0.1", HttpTrust::Only(pem.clone().into())).unwrap_err();
     assert!(error.to_string().contains("is for 'localhost', not for '127.0.0.1'"), "{error}");
     let other = Authority::new();
-    let error = fetched("localhost", Trust::Only(other.pem().into())).unwrap_err();
+    let error = fetched("localhost", HttpTrust::Only(other.pem().into())).unwrap_err();
     assert!(error.to_string().contains("is self-signed and not trusted here"), "{error}");
     assert!(error.hint().unwrap().contains("--ca-file"), "{error}");
 }
@@ -258,9 +258,9 @@ fn self_signed_certificate_that_is_itself_trusted_is_accepted_for_its_names_only
 fn a_plain_server_on_a_tls_address_is_named_so() {
     let server = Server::start(|_| Reply::Die);
     let url = parse_url(&format!("https://localhost:{}/keys", server.port())).unwrap();
-    let trust = Trust::Only(Authority::new().pem().into());
-    let error = fetch(&client(Options { trust, ..impatient() }), &url).unwrap_err();
-    assert_eq!(error.status(), Status::Unavailable, "{error}");
+    let trust = HttpTrust::Only(Authority::new().pem().into());
+    let error = fetch(&client(HttpOptions { trust, ..impatient() }), &url).unwrap_err();
+    assert_eq!(error.status(), ExitStatus::Unavailable, "{error}");
 }
 
 fn provider(issuer: impl Fn(&str) -> String + Send + Sync + 'static) -> Server {
@@ -285,9 +285,12 @@ fn a_provider_is_found_below_its_issuer() {
     let found = discovery::discover(&client(impatient()), &issuer).unwrap();
     assert_eq!(found.issuer, issuer);
     let client = client(impatient());
-    assert_eq!(found.need(Endpoint::Keys, &client).unwrap().as_str(), format!("{}/keys", server.url()));
-    assert!(found.need(Endpoint::Token, &client).is_ok());
-    let lacks = found.need(Endpoint::Userinfo, &client).unwrap_err();
+    assert_eq!(
+        found.need(ProviderEndpoint::Keys, &client).unwrap().as_str(),
+        format!("{}/keys", server.url())
+    );
+    assert!(found.need(ProviderEndpoint::Token, &client).is_ok());
+    let lacks = found.need(ProviderEndpoint::Userinfo, &client).unwrap_err();
     assert!(lacks.to_string().ends_with("has no userinfo_endpoint"), "{lacks}");
 }
 
@@ -304,6 +307,6 @@ fn a_provider_that_speaks_for_another_issuer_is_refused() {
         let refused =
             discovery::discover(&client(impatient()), &format!("{}/realm", server.url())).unwrap_err();
         assert!(matches!(refused, DiscoveryError::OtherIssuer { .. }), "{refused:?}");
-        assert_eq!(refused.status(), Status::Config);
+        assert_eq!(refused.status(), ExitStatus::Config);
     }
 }

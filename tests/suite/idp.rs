@@ -9,8 +9,8 @@ use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cc_auth::key::jwk::write_public;
-use cc_auth::key::{Algorithm, PrivateKey, SigningKey, WeakKeys};
-use cc_auth::token::{Claims, Heading, issue};
+use cc_auth::key::{Algorithm, KeyStrength, PrivateKey, SigningKey};
+use cc_auth::token::{Claims, HeaderParams, issue};
 use cc_auth::util::secret::SecretBytes;
 use serde_json::{Map, Value, json};
 
@@ -34,7 +34,7 @@ type Change = Box<dyn Fn(&mut Map<String, Value>) + Send + Sync>;
 type Override = Box<dyn Fn(&Request) -> Option<Reply> + Send + Sync>;
 
 /// What a test wants otherwise.
-pub struct Behaviour {
+pub struct Behavior {
     pub discovery: Change,
     pub claims: Change,
     pub userinfo: Change,
@@ -51,7 +51,7 @@ pub struct Behaviour {
     pub scheme: &'static str,
 }
 
-impl Default for Behaviour {
+impl Default for Behavior {
     fn default() -> Self {
         let nothing = || -> Change { Box::new(|_| {}) };
         Self {
@@ -76,7 +76,7 @@ struct Login {
 }
 
 struct Provider {
-    behaviour: Behaviour,
+    behavior: Behavior,
     key: SigningKey,
     unannounced: SigningKey,
     codes: Mutex<HashMap<String, Login>>,
@@ -90,16 +90,16 @@ pub struct Idp {
 }
 
 impl Idp {
-    pub fn start(behaviour: Behaviour) -> Self {
-        let provider = Self::provider(behaviour);
+    pub fn start(behavior: Behavior) -> Self {
+        let provider = Self::provider(behavior);
         Self { server: Server::start(move |request| provider.answer(request)), scheme: "http" }
     }
 
-    fn provider(behaviour: Behaviour) -> Provider {
+    fn provider(behavior: Behavior) -> Provider {
         let key =
             |algorithm| SigningKey::private(PrivateKey::generate(algorithm).unwrap()).unwrap().with_kid("k1");
         Provider {
-            behaviour,
+            behavior,
             key: key(Algorithm::Es256),
             unannounced: key(Algorithm::EdDsa),
             codes: Mutex::default(),
@@ -108,9 +108,9 @@ impl Idp {
     }
 
     /// The same over TLS, for the host `localhost`.
-    pub fn start_tls(mut behaviour: Behaviour, tls: Arc<rustls::ServerConfig>) -> Self {
-        behaviour.scheme = "https";
-        let plain = Self::provider(behaviour);
+    pub fn start_tls(mut behavior: Behavior, tls: Arc<rustls::ServerConfig>) -> Self {
+        behavior.scheme = "https";
+        let plain = Self::provider(behavior);
         Self { server: Server::start_tls(tls, move |request| plain.answer(request)), scheme: "https" }
     }
 
@@ -150,10 +150,10 @@ fn changed(mut members: Value, change: &Change) -> Value {
 
 impl Provider {
     fn answer(&self, request: &Request) -> Reply {
-        if let Some(reply) = (self.behaviour.instead)(request) {
+        if let Some(reply) = (self.behavior.instead)(request) {
             return reply;
         }
-        let own = format!("{}://{}", self.behaviour.scheme, request.header("host").unwrap());
+        let own = format!("{}://{}", self.behavior.scheme, request.header("host").unwrap());
         match request.path.as_str() {
             "/.well-known/openid-configuration" => self.discovery(&own),
             "/keys" => self.keys(),
@@ -165,9 +165,9 @@ impl Provider {
                         "sub": "s-1", "preferred_username": "clara", "name": "Clara Müller",
                         "realm_access": {"roles": ["manager"]}, "projects": ["fusion"],
                     }),
-                    &self.behaviour.userinfo,
+                    &self.behavior.userinfo,
                 );
-                match self.behaviour.userinfo_signed {
+                match self.behavior.userinfo_signed {
                     None => Reply::json(&claims),
                     Some(signed) => {
                         Reply::status(200, "application/jwt;charset=UTF-8", self.sign(&claims, signed))
@@ -199,7 +199,7 @@ impl Provider {
             "id_token_signing_alg_values_supported": ["ES256"],
             "authorization_response_iss_parameter_supported": true,
         });
-        Reply::json(&changed(document, &self.behaviour.discovery))
+        Reply::json(&changed(document, &self.behavior.discovery))
     }
 
     fn keys(&self) -> Reply {
@@ -222,7 +222,7 @@ impl Provider {
         };
         self.codes.lock().unwrap().insert(code.clone(), login);
         let answer =
-            changed(json!({"code": code, "state": value("state"), "iss": own}), &self.behaviour.callback);
+            changed(json!({"code": code, "state": value("state"), "iss": own}), &self.behavior.callback);
         let mut query = url::form_urlencoded::Serializer::new(String::new());
         for (name, value) in answer.as_object().unwrap() {
             query.append_pair(name, value.as_str().unwrap());
@@ -258,7 +258,7 @@ impl Provider {
             Some("urn:ietf:params:oauth:grant-type:device_code") => {
                 let mut asked = self.asked.lock().unwrap();
                 *asked += 1;
-                if *asked <= self.behaviour.pending {
+                if *asked <= self.behavior.pending {
                     return refuse("authorization_pending", "not yet");
                 }
                 None
@@ -273,13 +273,13 @@ impl Provider {
                 "iss": own, "sub": "s-1", "aud": "cc", "iat": now(), "exp": now() + 300,
                 "auth_time": now(), "nonce": nonce, "at_hash": URL_SAFE_NO_PAD.encode(half),
             }),
-            &self.behaviour.claims,
+            &self.behavior.claims,
         );
         let tokens = json!({
             "access_token": access_token, "token_type": "Bearer", "expires_in": 300,
-            "refresh_token": "the-refresh-token", "id_token": self.sign(&claims, self.behaviour.signed),
+            "refresh_token": "the-refresh-token", "id_token": self.sign(&claims, self.behavior.signed),
         });
-        Reply::json(&changed(tokens, &self.behaviour.tokens))
+        Reply::json(&changed(tokens, &self.behavior.tokens))
     }
 
     fn sign(&self, claims: &Value, signed: Signed) -> String {
@@ -288,7 +288,7 @@ impl Provider {
             for (name, value) in claims.as_object().unwrap() {
                 own.set(name.clone(), value.clone());
             }
-            issue(&Heading::for_key(key), &own, key).unwrap().expose().to_owned()
+            issue(&HeaderParams::for_key(key), &own, key).unwrap().expose().to_owned()
         };
         match signed {
             Signed::Properly => by(&self.key),
@@ -304,7 +304,7 @@ impl Provider {
             Signed::WithThePublicKey => {
                 let text = write_public(&self.key.private_key().unwrap().public(), None, None);
                 let secret = SecretBytes::new(text.into_bytes());
-                let key = SigningKey::shared(secret, &[Algorithm::Hs256], WeakKeys::Allow).unwrap();
+                let key = SigningKey::shared(secret, &[Algorithm::Hs256], KeyStrength::AllowWeak).unwrap();
                 by(&key.with_kid("k1"))
             }
             Signed::ByUnannounced => by(&self.unannounced.clone().with_kid("k2")),

@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::generated::TOOLS;
 use crate::readme::distance;
 use crate::slapd::{Slapd, TREE, person};
-use crate::support::{Folder, data, has, is_updating};
+use crate::support::{TestEnv, data, has, is_updating};
 
 /// How each report comes about: the verb, a word for the occasion or nothing, the exit status, and
 /// the line.
@@ -114,31 +114,31 @@ fn file_name(verb: &str, occasion: &str) -> String {
 }
 
 /// A site with something for each verb.
-fn site() -> Folder {
-    let folder = Folder::with_setup();
-    folder.write("pw", "correct horse battery\n");
-    folder.write("new-pw", "another horse battery\n");
-    folder.write("more.csv", "username,roles,name\nann,user,Ann A\nbob,api,Bob B\n");
-    folder.write("r.yaml", fs::read(data("osdf-example.yaml")).unwrap());
-    folder.write(
+fn site() -> TestEnv {
+    let directory = TestEnv::with_setup();
+    directory.write("pw", "correct horse battery\n");
+    directory.write("new-pw", "another horse battery\n");
+    directory.write("more.csv", "username,roles,name\nann,user,Ann A\nbob,api,Bob B\n");
+    directory.write("r.yaml", fs::read(data("osdf-example.yaml")).unwrap());
+    directory.write(
         "role.json",
         r#"{"name": "hpc", "role_type": "jwt", "user_claim": "sub", "bound_audiences": ["cc"]}"#,
     );
-    folder.sh("chmod 600 pw new-pw r.yaml && gen-keypair -f pem -o pair -q").ended(0);
-    folder.sh("cc-user add max --role user,manager --project p1 --password-file pw -q").ended(0);
-    folder
+    directory.sh("chmod 600 pw new-pw r.yaml && gen-keypair -f pem -o pair -q").ended(0);
+    directory.sh("cc-user add max --role user,manager --project p1 --password-file pw -q").ended(0);
+    directory
 }
 
 /// What differs with each run becomes its kind.
-fn redact(value: &mut Value, name: &str, folder: &str) {
+fn redact(value: &mut Value, name: &str, directory: &str) {
     match value {
-        Value::Array(entries) => entries.iter_mut().for_each(|entry| redact(entry, name, folder)),
-        Value::Object(members) => members.iter_mut().for_each(|(name, value)| redact(value, name, folder)),
+        Value::Array(entries) => entries.iter_mut().for_each(|entry| redact(entry, name, directory)),
+        Value::Object(members) => members.iter_mut().for_each(|(name, value)| redact(value, name, directory)),
         Value::Number(_) if ["iat", "exp", "nbf", "auth_time", "seconds"].contains(&name) => {
             *value = "[seconds]".into()
         }
         Value::String(text) => {
-            let mut plain = text.replace(folder, "[directory]");
+            let mut plain = text.replace(directory, "[directory]");
             while let Some((at, length)) =
                 plain.match_indices('(').find_map(|(at, _)| Some((at, distance(&plain[at..])?.1)))
             {
@@ -171,13 +171,13 @@ fn json_report_of_each_verb_is_as_pinned() {
         has("slapd").then(|| Slapd::with(&[TREE, &person("anna", "Anna A"), &person("fritz", "F")].concat()));
     let mut wrong = Vec::new();
     for (verb, occasion, status, line) in LINES {
-        let folder = site();
+        let directory = site();
         if line.contains("ldap.json") {
             let Some(slapd) = &slapd else { continue };
-            crate::sync::configure(&folder, &slapd.url(), serde_json::json!({}));
-            folder.sh("mv config.json ldap.json; export LDAP_ADMIN_PASSWORD=syncpw").ended(0);
+            crate::sync::configure(&directory, &slapd.url(), serde_json::json!({}));
+            directory.sh("mv config.json ldap.json; export LDAP_ADMIN_PASSWORD=syncpw").ended(0);
         }
-        let run = folder.sh(&format!("LDAP_ADMIN_PASSWORD=syncpw; export LDAP_ADMIN_PASSWORD; {line}"));
+        let run = directory.sh(&format!("LDAP_ADMIN_PASSWORD=syncpw; export LDAP_ADMIN_PASSWORD; {line}"));
         let about = format!("{line}: {} {} {}", run.status, run.stdout, run.stderr);
         if run.status != *status {
             wrong.push(format!("status {} expected: {about}", status));
@@ -194,7 +194,7 @@ fn json_report_of_each_verb_is_as_pinned() {
                 continue;
             };
             for mut value in values {
-                redact(&mut value, "", &folder.path().display().to_string());
+                redact(&mut value, "", &directory.path().display().to_string());
                 seen += &format!("// {stream}\n{}\n", serde_json::to_string_pretty(&value).unwrap());
             }
         }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use cc_auth::key::{Jwk, SigningKey, VerifyingKey, WeakKeys};
+use cc_auth::key::{Jwk, KeyStrength, SigningKey, VerifyingKey};
 use cc_auth::token::signed_content;
 use cc_auth::util::secret::SecretText;
 use serde_json::{Value, json};
@@ -40,10 +40,10 @@ fn decode(text: &str) -> Vec<u8> {
 fn key(jwk: &Value) -> Option<VerifyingKey> {
     let text = jwk.to_string();
     if jwk["kty"] == "oct" {
-        let key = SigningKey::from_jwk(&SecretText::new(text), WeakKeys::Refuse).unwrap();
+        let key = SigningKey::from_jwk(&SecretText::new(text), KeyStrength::Enforce).unwrap();
         return Some(key.verifying_key());
     }
-    Jwk::parse(&text).unwrap().verifying_key(WeakKeys::Refuse).ok()
+    Jwk::parse(&text).unwrap().verifying_key(KeyStrength::Enforce).ok()
 }
 
 /// Every way in which the set spoils a valid token of a group, in its order.

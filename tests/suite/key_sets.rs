@@ -5,7 +5,7 @@ use cc_auth::key::{Algorithm, PrivateKey, jwk};
 use cc_auth::util::json_text::{compact, entries};
 
 use crate::httpd::{Reply, Server};
-use crate::support::Folder;
+use crate::support::TestEnv;
 
 /// Entries that are not understood here, each as somebody may publish it.
 const FOREIGN: [&str; 7] = [
@@ -23,24 +23,24 @@ fn own_jwk(kid: &str) -> String {
     jwk::write_public(&key, Some(kid), Some(Algorithm::Es256))
 }
 
-/// A folder with a published set of an own key, a padded one and all foreign entries, and a new key.
-fn published() -> (Folder, String) {
-    let folder = Folder::new();
-    folder.sh("gen-keypair -q -a es256 -f pem -o new; mkdir site").ended(0);
+/// A directory with a published set of an own key, a padded one and all foreign entries, and a new key.
+fn published() -> (TestEnv, String) {
+    let directory = TestEnv::new();
+    directory.sh("gen-keypair -q -a es256 -f pem -o new; mkdir site").ended(0);
     let own = own_jwk("old");
     let padded = own_jwk("padded").replace("\",\"y\"", "=\",\"y\"");
     let set = format!("{{\n \"keys\" : [ {own} , {padded}, {} ] }}\n", FOREIGN.join(" ,\n"));
-    folder.write("site/jwks.json", &set);
-    (folder, own)
+    directory.write("site/jwks.json", &set);
+    (directory, own)
 }
 
 const ISSUER: &str = "--issuer https://issuer.example.org --out-dir site";
 
 #[test]
 fn published_entry_that_is_not_understood_is_copied_unchanged() {
-    let (folder, own) = published();
-    let run = folder.sh(&format!("cc-jwt jwks new/private.pem site/jwks.json {ISSUER}")).ended(0);
-    let set = folder.read("site/jwks.json");
+    let (directory, own) = published();
+    let run = directory.sh(&format!("cc-jwt jwks new/private.pem site/jwks.json {ISSUER}")).ended(0);
+    let set = directory.read("site/jwks.json");
     let keys: Vec<String> = entries(&set, "keys").into_iter().map(compact).collect();
     assert_eq!(keys.len(), 3 + FOREIGN.len(), "{set}");
     for foreign in FOREIGN {
@@ -50,15 +50,15 @@ fn published_entry_that_is_not_understood_is_copied_unchanged() {
     assert!(keys.contains(&own) && keys.iter().any(|key| key.contains("\"kid\":\"padded\"")), "{set}");
     assert_eq!(run.stderr.matches("is copied unchanged").count(), FOREIGN.len(), "{}", run.stderr);
     // Written once more nothing changes.
-    folder.sh(&format!("cc-jwt jwks site/jwks.json {ISSUER} -q")).ended(0);
-    assert_eq!(folder.read("site/jwks.json"), set);
+    directory.sh(&format!("cc-jwt jwks site/jwks.json {ISSUER} -q")).ended(0);
+    assert_eq!(directory.read("site/jwks.json"), set);
 }
 
 #[test]
 fn published_key_that_would_be_lost_stops_the_write() {
-    let (folder, _) = published();
-    let before = folder.read("site/jwks.json");
-    let refused = folder.sh(&format!("cc-jwt jwks new/private.pem {ISSUER}")).ended(73);
+    let (directory, _) = published();
+    let before = directory.read("site/jwks.json");
+    let refused = directory.sh(&format!("cc-jwt jwks new/private.pem {ISSUER}")).ended(73);
     for name in ["old", "padded", "ed448", "k1", "enc", "off-curve", "number 7", "pq"] {
         assert!(refused.stderr.contains(&format!("'{name}'")), "{name}: {}", refused.stderr);
     }
@@ -66,24 +66,24 @@ fn published_key_that_would_be_lost_stops_the_write() {
     for left_out in FOREIGN {
         let rest: Vec<&str> =
             entries(&before, "keys").into_iter().filter(|entry| *entry != left_out).collect();
-        folder.write("rest.json", cc_auth::key::set::write(rest));
-        folder.sh(&format!("cc-jwt jwks new/private.pem rest.json {ISSUER}")).ended(73);
+        directory.write("rest.json", cc_auth::key::set::write(rest));
+        directory.sh(&format!("cc-jwt jwks new/private.pem rest.json {ISSUER}")).ended(73);
     }
-    assert_eq!(folder.read("site/jwks.json"), before);
-    folder.sh(&format!("cc-jwt jwks new/private.pem {ISSUER} --force")).ended(0);
-    assert_eq!(entries(&folder.read("site/jwks.json"), "keys").len(), 1);
+    assert_eq!(directory.read("site/jwks.json"), before);
+    directory.sh(&format!("cc-jwt jwks new/private.pem {ISSUER} --force")).ended(0);
+    assert_eq!(entries(&directory.read("site/jwks.json"), "keys").len(), 1);
 }
 
 #[test]
 fn private_key_of_a_set_is_published_by_its_public_half_alone() {
-    let folder = Folder::new();
-    folder.sh("gen-keypair -q -a es256 -f jwks -o pair.json").ended(0);
-    let private = folder.read("pair.json");
+    let directory = TestEnv::new();
+    directory.sh("gen-keypair -q -a es256 -f jwks -o pair.json").ended(0);
+    let private = directory.read("pair.json");
     let secret = private.split("\"d\":\"").nth(1).unwrap().split('"').next().unwrap();
-    let set = folder.sh("cc-jwt jwks pair.json").ended(0);
+    let set = directory.sh("cc-jwt jwks pair.json").ended(0);
     assert!(!set.stdout.contains("\"d\"") && set.stdout.contains("\"kid\""), "{}", set.stdout);
     assert!(!set.stdout.contains(secret) && !set.stderr.contains(secret));
-    let token = folder.sh("cc-user init -q; cc-user add fritz --role api --no-password -q; cc-jwt issue fritz --key pair.json -q");
+    let token = directory.sh("cc-user init -q; cc-user add fritz --role api --no-password -q; cc-jwt issue fritz --key pair.json -q");
     assert_eq!(token.ended(0).stdout.matches('.').count(), 2);
     // A private key that cannot be read has an unknown public half.
     for broken in [
@@ -91,8 +91,8 @@ fn private_key_of_a_set_is_published_by_its_public_half_alone() {
         r#"{"keys":[{"kty":"EC","crv":"P-256","x":"AAAA","y":"AAAA","d":"c2VjcmV0c2VjcmV0"}]}"#,
         r#"{"keys":[{"kty":"oct","k":"c2VjcmV0c2VjcmV0"}]}"#,
     ] {
-        folder.write("broken.json", broken);
-        let run = folder.sh("cc-jwt jwks broken.json");
+        directory.write("broken.json", broken);
+        let run = directory.sh("cc-jwt jwks broken.json");
         assert_eq!((run.status, run.stdout.as_str()), (65, ""), "{broken}: {}", run.stderr);
         assert!(!run.stderr.contains("c2VjcmV0"), "{}", run.stderr);
     }
@@ -100,17 +100,17 @@ fn private_key_of_a_set_is_published_by_its_public_half_alone() {
 
 #[test]
 fn set_without_usable_key_is_no_verdict() {
-    let folder = Folder::with_setup();
+    let directory = TestEnv::with_setup();
     for set in [FOREIGN[0].to_owned(), String::new(), FOREIGN.join(",")] {
         let set = format!("{{\"keys\":[{set}]}}");
-        folder.write("set.json", &set);
+        directory.write("set.json", &set);
         for option in ["--jwks", "--key"] {
-            let run = folder.sh(&format!("cc-jwt verify {option} set.json --token-file token.txt"));
+            let run = directory.sh(&format!("cc-jwt verify {option} set.json --token-file token.txt"));
             assert_eq!(run.status, 65, "{option} {set}: {}", run.stderr);
             assert!(run.stderr.contains("no usable key") && run.stdout.is_empty(), "{}", run.stderr);
         }
         let server = Server::start(move |_| Reply::status(200, "application/json", set.clone()));
-        let run = folder.sh(&format!("cc-jwt verify --jwks {}/jwks --token-file token.txt", server.url()));
+        let run = directory.sh(&format!("cc-jwt verify --jwks {}/jwks --token-file token.txt", server.url()));
         assert_eq!(run.status, 69, "{}", run.stderr);
     }
 }
@@ -129,7 +129,8 @@ fn set_of_many_keys_is_read_in_linear_time() {
         let text = cc_auth::key::set::write(jwks.iter().map(String::as_str));
         let begun = std::time::Instant::now();
         let mut notes = cc_auth::util::note::Notes::new();
-        let set = cc_auth::key::KeySet::from_json(&text, cc_auth::key::WeakKeys::Refuse, &mut notes).unwrap();
+        let set =
+            cc_auth::key::KeySet::from_json(&text, cc_auth::key::KeyStrength::Enforce, &mut notes).unwrap();
         assert_eq!(set.len(), count as usize);
         begun.elapsed()
     };

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use cc_auth::util::kind::Kind;
 
-use crate::support::Folder;
+use crate::support::TestEnv;
 
 fn files(below: &str, extension: &str) -> Vec<PathBuf> {
     let mut open = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join(below)];
@@ -70,7 +70,7 @@ fn kind_of_every_case_ends_with_its_status() {
         if !lines.iter().any(|line| line.starts_with("? ")) {
             continue;
         }
-        let folder = if lines.contains(&"@ setup") { Folder::with_setup() } else { Folder::new() };
+        let directory = if lines.contains(&"@ setup") { TestEnv::with_setup() } else { TestEnv::new() };
         for line in lines.iter().filter_map(|line| line.strip_prefix("$ ")) {
             // A plain command of a program, whose error is its own.
             let program = line.split(' ').next().unwrap();
@@ -80,11 +80,11 @@ fn kind_of_every_case_ends_with_its_status() {
                 && !line.contains("--json")
                 && !line.contains(" -- ");
             if !is_plain {
-                folder.sh(line);
+                directory.sh(line);
                 continue;
             }
             let rest = &line[program.len()..];
-            let run = folder.sh(&format!("{program} --json{rest}"));
+            let run = directory.sh(&format!("{program} --json{rest}"));
             commands += 1;
             let kinds: BTreeSet<&str> = run.stderr.lines().filter_map(kind_of).map(Kind::name).collect();
             if let [only] = kinds.iter().copied().collect::<Vec<_>>().as_slice() {

@@ -3,26 +3,28 @@
 use std::time::Duration;
 
 use cc_auth::ldap::connection::{ANSWER_PATIENCE, CONNECT_PATIENCE};
-use cc_auth::ldap::{Access, Address, Credentials, DirectoryError, Found, Roster, Search, Trust};
-use cc_auth::util::diagnostic::Fault as _;
+use cc_auth::ldap::{
+    Address, BindCredentials, LdapError, LdapServer, LdapSnapshot, LdapTrust, UserSearch, UserSearchResult,
+};
+use cc_auth::util::diagnostic::Diagnostic as _;
 use cc_auth::util::note::Notes;
 use cc_auth::util::secret::SecretText;
 
 use crate::slapd::{Authority, BASE, Manner, SYNC_DN, SYNC_PASSWORD, Slapd, TREE, crowd, has_ipv6, person};
 use crate::support::{has, skip};
 
-fn access(url: &str) -> Access {
-    Access {
+fn access(url: &str) -> LdapServer {
+    LdapServer {
         addresses: Address::list(url).unwrap(),
         starttls: false,
-        trust: Trust::System,
-        connect_patience: CONNECT_PATIENCE,
-        answer_patience: ANSWER_PATIENCE,
+        trust: LdapTrust::System,
+        connect_timeout: CONNECT_PATIENCE,
+        response_timeout: ANSWER_PATIENCE,
     }
 }
 
-fn search() -> Search {
-    Search {
+fn search() -> UserSearch {
+    UserSearch {
         bases: vec![BASE.to_owned()],
         filter: "(objectClass=posixAccount)".to_owned(),
         uid_attribute: "uid".to_owned(),
@@ -32,11 +34,11 @@ fn search() -> Search {
     }
 }
 
-fn sync_user() -> Credentials {
-    Credentials::simple(SYNC_DN.to_owned(), SecretText::new(SYNC_PASSWORD.to_owned())).unwrap()
+fn sync_user() -> BindCredentials {
+    BindCredentials::simple(SYNC_DN.to_owned(), SecretText::new(SYNC_PASSWORD.to_owned())).unwrap()
 }
 
-fn read(access: &Access, who: &Credentials, search: &Search) -> Result<Roster, DirectoryError> {
+fn read(access: &LdapServer, who: &BindCredentials, search: &UserSearch) -> Result<LdapSnapshot, LdapError> {
     access.connect(who, &mut Notes::new())?.read_all(search, &mut |_| {})
 }
 
@@ -53,12 +55,14 @@ fn everybody_is_read_in_pages_of_any_size() {
     let server =
         Slapd::start(&crowd(1234), &Manner { global: "sizelimit unlimited".into(), ..Manner::default() });
     for page_size in [1, 500, 617, 1000, 1234, 5000] {
-        let roster = read(&access(&server.url()), &sync_user(), &Search { page_size, ..search() }).unwrap();
+        let roster =
+            read(&access(&server.url()), &sync_user(), &UserSearch { page_size, ..search() }).unwrap();
         assert_eq!((roster.len(), roster.entries()), (1234, 1234), "pages of {page_size}");
         assert_eq!(roster.get(17).unwrap().username, "u000017");
         assert_eq!(roster.get(17).unwrap().name, Some("User 17"));
     }
-    let whole = read(&access(&server.ldapi()), &sync_user(), &Search { page_size: 0, ..search() }).unwrap();
+    let whole =
+        read(&access(&server.ldapi()), &sync_user(), &UserSearch { page_size: 0, ..search() }).unwrap();
     assert_eq!(whole.len(), 1234);
 }
 
@@ -70,9 +74,9 @@ fn an_answer_cut_at_the_size_limit_is_never_given_out() {
     // slapd's own default: 500.
     let server = Slapd::with(&crowd(1234));
     for (page_size, limit) in [(0, "size"), (1000, "size"), (100, "size")] {
-        let cut = read(&access(&server.url()), &sync_user(), &Search { page_size, ..search() });
+        let cut = read(&access(&server.url()), &sync_user(), &UserSearch { page_size, ..search() });
         match cut {
-            Err(DirectoryError::Limit { limit: seen, .. }) => assert_eq!(seen, limit),
+            Err(LdapError::Limit { limit: seen, .. }) => assert_eq!(seen, limit),
             other => panic!("pages of {page_size}: {other:?}"),
         }
     }
@@ -84,21 +88,18 @@ fn nothing_found_is_an_empty_roster_and_a_missing_base_a_fault() {
         return;
     }
     let server = Slapd::with(&format!("{TREE}{}", person("anna", "Anna A")));
-    let with = |search: Search| read(&access(&server.url()), &sync_user(), &search);
-    let none = with(Search { filter: "(objectClass=device)".into(), ..search() }).unwrap();
+    let with = |search: UserSearch| read(&access(&server.url()), &sync_user(), &search);
+    let none = with(UserSearch { filter: "(objectClass=device)".into(), ..search() }).unwrap();
     assert!(none.is_empty());
-    let bare = with(Search { filter: "objectClass=posixAccount".into(), ..search() }).unwrap();
+    let bare = with(UserSearch { filter: "objectClass=posixAccount".into(), ..search() }).unwrap();
     assert_eq!(bare.len(), 1);
     for base in ["ou=nobody,dc=rz,dc=example,dc=com", "no name at all", "dc=elsewhere"] {
-        let missing = with(Search { bases: vec![base.into()], ..search() });
-        assert!(
-            matches!(missing, Err(DirectoryError::Base(ref named)) if named == base),
-            "{base}: {missing:?}"
-        );
+        let missing = with(UserSearch { bases: vec![base.into()], ..search() });
+        assert!(matches!(missing, Err(LdapError::Base(ref named)) if named == base), "{base}: {missing:?}");
     }
     for filter in ["(objectClass=posixAccount", "(uid=\\zz)", "((", ""] {
-        let broken = with(Search { filter: filter.into(), ..search() });
-        assert!(matches!(broken, Err(DirectoryError::Filter { .. })), "{filter}: {broken:?}");
+        let broken = with(UserSearch { filter: filter.into(), ..search() });
+        assert!(matches!(broken, Err(LdapError::Filter { .. })), "{filter}: {broken:?}");
     }
 }
 
@@ -108,14 +109,14 @@ fn refused_credentials_are_told_apart_from_a_server_that_is_down() {
         return;
     }
     let mut server = Slapd::with(TREE);
-    let wrong = Credentials::simple(SYNC_DN.to_owned(), SecretText::new("wrong".to_owned())).unwrap();
+    let wrong = BindCredentials::simple(SYNC_DN.to_owned(), SecretText::new("wrong".to_owned())).unwrap();
     let refused = access(&server.url()).connect(&wrong, &mut Notes::new()).unwrap_err();
-    assert!(matches!(refused, DirectoryError::Credentials(_)), "{refused:?}");
+    assert!(matches!(refused, LdapError::Credentials(_)), "{refused:?}");
     assert_eq!(refused.status().code(), 77);
     let url = server.url();
     server.kill();
     let down = access(&url).connect(&sync_user(), &mut Notes::new()).unwrap_err();
-    assert!(matches!(down, DirectoryError::Unreachable(_)), "{down:?}");
+    assert!(matches!(down, LdapError::Unreachable(_)), "{down:?}");
     assert_eq!(down.status().code(), 69);
 }
 
@@ -140,37 +141,40 @@ fn tls_wants_a_certificate_of_the_authority_named() {
     let authority = Authority::new();
     let manner = Manner { tls: Some(authority.issue(2100)), ..Manner::default() };
     let server = Slapd::start(&crowd(3), &manner);
-    let trusting = Trust::from_file(&authority.file()).unwrap();
+    let trusting = LdapTrust::from_file(&authority.file()).unwrap();
     let plain = server.url().replace("127.0.0.1", "localhost");
     for (url, starttls) in [(server.ldaps(), false), (plain.clone(), true)] {
-        let good = Access { trust: trusting.clone(), starttls, ..access(&url) };
+        let good = LdapServer { trust: trusting.clone(), starttls, ..access(&url) };
         assert_eq!(read(&good, &sync_user(), &search()).unwrap().len(), 3, "{url}");
-        let stranger = Trust::from_file(&Authority::new().file()).unwrap();
-        let bad = Access { trust: stranger, starttls, ..access(&url) };
+        let stranger = LdapTrust::from_file(&Authority::new().file()).unwrap();
+        let bad = LdapServer { trust: stranger, starttls, ..access(&url) };
         let refused = read(&bad, &sync_user(), &search());
         assert!(
-            matches!(refused, Err(DirectoryError::Untrusted { unknown_issuer: true, .. })),
+            matches!(refused, Err(LdapError::Untrusted { unknown_issuer: true, .. })),
             "{url}: {refused:?}"
         );
-        let bad = Access { trust: Trust::System, starttls, ..access(&url) };
+        let bad = LdapServer { trust: LdapTrust::System, starttls, ..access(&url) };
         match (read(&bad, &sync_user(), &search()), has_system_certificates()) {
-            (Err(DirectoryError::Untrusted { unknown_issuer: true, .. }), true)
-            | (Err(DirectoryError::NoSystemCertificates), false) => {}
+            (Err(LdapError::Untrusted { unknown_issuer: true, .. }), true)
+            | (Err(LdapError::NoSystemCertificates), false) => {}
             other => panic!("{url}: {other:?}"),
         }
-        let other_name =
-            Access { trust: trusting.clone(), starttls, ..access(&url.replace("localhost", "127.0.0.1")) };
+        let other_name = LdapServer {
+            trust: trusting.clone(),
+            starttls,
+            ..access(&url.replace("localhost", "127.0.0.1"))
+        };
         match read(&other_name, &sync_user(), &search()) {
-            Err(DirectoryError::Untrusted { why, unknown_issuer: false, .. }) => {
+            Err(LdapError::Untrusted { why, unknown_issuer: false, .. }) => {
                 assert_eq!(why, "its certificate is for 'localhost', not for '127.0.0.1'");
             }
             other => panic!("{url}: {other:?}"),
         }
     }
     let expired = Slapd::start(TREE, &Manner { tls: Some(authority.issue(2020)), ..Manner::default() });
-    let refused = read(&Access { trust: trusting, ..access(&expired.ldaps()) }, &sync_user(), &search());
+    let refused = read(&LdapServer { trust: trusting, ..access(&expired.ldaps()) }, &sync_user(), &search());
     match refused {
-        Err(DirectoryError::Untrusted { why, .. }) => assert!(why.contains("expired"), "{why}"),
+        Err(LdapError::Untrusted { why, .. }) => assert!(why.contains("expired"), "{why}"),
         other => panic!("{other:?}"),
     }
 }
@@ -181,7 +185,7 @@ fn an_ipv6_address_is_reached_over_tls_with_a_certificate_for_that_address() {
         return;
     }
     let authority = Authority::new();
-    let trusting = Trust::from_file(&authority.file()).unwrap();
+    let trusting = LdapTrust::from_file(&authority.file()).unwrap();
     let start = |tls| Slapd::start(&crowd(3), &Manner { tls: Some(tls), ..Manner::default() });
     let addresses = |server: &Slapd| {
         [
@@ -191,17 +195,18 @@ fn an_ipv6_address_is_reached_over_tls_with_a_certificate_for_that_address() {
     };
     let server = start(authority.issue_for_ipv6());
     for (url, starttls) in addresses(&server) {
-        let good = Access { trust: trusting.clone(), starttls, ..access(&url) };
+        let good = LdapServer { trust: trusting.clone(), starttls, ..access(&url) };
         assert_eq!(read(&good, &sync_user(), &search()).unwrap().len(), 3, "{url}");
-        let stranger = Trust::from_file(&Authority::new().file()).unwrap();
-        let refused = read(&Access { trust: stranger, starttls, ..access(&url) }, &sync_user(), &search());
-        assert!(matches!(refused, Err(DirectoryError::Untrusted { .. })), "{url}: {refused:?}");
+        let stranger = LdapTrust::from_file(&Authority::new().file()).unwrap();
+        let refused =
+            read(&LdapServer { trust: stranger, starttls, ..access(&url) }, &sync_user(), &search());
+        assert!(matches!(refused, Err(LdapError::Untrusted { .. })), "{url}: {refused:?}");
     }
     let for_another_name = start(authority.issue(2100));
     for (url, starttls) in addresses(&for_another_name) {
-        let bad = Access { trust: trusting.clone(), starttls, ..access(&url) };
+        let bad = LdapServer { trust: trusting.clone(), starttls, ..access(&url) };
         let refused = read(&bad, &sync_user(), &search());
-        assert!(matches!(refused, Err(DirectoryError::Untrusted { .. })), "{url}: {refused:?}");
+        assert!(matches!(refused, Err(LdapError::Untrusted { .. })), "{url}: {refused:?}");
     }
 }
 
@@ -211,9 +216,9 @@ fn a_server_without_tls_refuses_starttls_and_nothing_is_sent_in_the_clear() {
         return;
     }
     let server = Slapd::with(TREE);
-    let refused = read(&Access { starttls: true, ..access(&server.url()) }, &sync_user(), &search());
+    let refused = read(&LdapServer { starttls: true, ..access(&server.url()) }, &sync_user(), &search());
     match refused {
-        Err(DirectoryError::Unreachable(why)) => assert!(why[0].contains("it rejects StartTLS"), "{why:?}"),
+        Err(LdapError::Unreachable(why)) => assert!(why[0].contains("it rejects StartTLS"), "{why:?}"),
         other => panic!("{other:?}"),
     }
 }
@@ -230,24 +235,24 @@ fn a_name_is_only_a_name_wherever_it_goes() {
         ["st*ar", "pa)(uid=*", "co,mma", "pl+us", "back\\slash", "#hash", "qu\"ote", "jürgen", "Upper"]
     {
         match connection.find(&search(), name).unwrap() {
-            Found::One(person) => assert_eq!(person.username, name),
+            UserSearchResult::One(person) => assert_eq!(person.username, name),
             other => panic!("{name}: {other:?}"),
         }
     }
     for name in ["*", ")(uid=*", "a,ou=x", "#x", "nobody", "nul\0", "an*", "(|(uid=*))", "\\2a"] {
-        assert_eq!(connection.find(&search(), name).unwrap(), Found::Nobody, "{name:?}");
+        assert_eq!(connection.find(&search(), name).unwrap(), UserSearchResult::None, "{name:?}");
     }
-    assert_eq!(connection.find(&search(), "dupl").unwrap(), Found::Several);
+    assert_eq!(connection.find(&search(), "dupl").unwrap(), UserSearchResult::Several);
     match connection.find(&search(), "CLARA ").unwrap() {
-        Found::One(person) => assert_eq!(person.username, "clara", "the directory's own spelling"),
+        UserSearchResult::One(person) => assert_eq!(person.username, "clara", "the directory's own spelling"),
         other => panic!("{other:?}"),
     }
 }
 
 #[test]
 fn an_empty_password_never_reaches_the_network() {
-    let refused = Credentials::simple("cn=x".to_owned(), SecretText::default());
-    assert!(matches!(refused, Err(DirectoryError::EmptyPassword)), "{refused:?}");
+    let refused = BindCredentials::simple("cn=x".to_owned(), SecretText::default());
+    assert!(matches!(refused, Err(LdapError::EmptyPassword)), "{refused:?}");
     if !has("slapd") {
         return;
     }
@@ -256,28 +261,29 @@ fn an_empty_password_never_reaches_the_network() {
         TREE,
         &Manner { global: "allow bind_anon_cred bind_anon_dn".into(), ..Manner::default() },
     );
-    let mut connection = access(&server.url()).connect(&Credentials::Anonymous, &mut Notes::new()).unwrap();
+    let mut connection =
+        access(&server.url()).connect(&BindCredentials::Anonymous, &mut Notes::new()).unwrap();
     let refused = connection.bind(SYNC_DN, &SecretText::default());
-    assert!(matches!(refused, Err(DirectoryError::EmptyPassword)), "{refused:?}");
+    assert!(matches!(refused, Err(LdapError::EmptyPassword)), "{refused:?}");
 }
 
 #[test]
 fn a_server_that_takes_the_connection_and_says_nothing_is_left() {
     let deaf = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("ldap://127.0.0.1:{}", deaf.local_addr().unwrap().port());
-    let patience = Duration::from_millis(300);
-    let silent = Access { answer_patience: patience, ..access(&url) };
+    let timeout = Duration::from_millis(300);
+    let silent = LdapServer { response_timeout: timeout, ..access(&url) };
     let left = silent.connect(&sync_user(), &mut Notes::new());
-    assert!(matches!(left, Err(DirectoryError::Unreachable(_))), "{left:?}");
-    let tls = Access {
-        connect_patience: patience,
+    assert!(matches!(left, Err(LdapError::Unreachable(_))), "{left:?}");
+    let tls = LdapServer {
+        connect_timeout: timeout,
         ..access(&url.replace("ldap:", "ldaps:").replace("127.0.0.1", "localhost"))
     };
     match (tls.connect(&sync_user(), &mut Notes::new()), has_system_certificates()) {
-        (Err(DirectoryError::Unreachable(why)), true) => {
+        (Err(LdapError::Unreachable(why)), true) => {
             assert!(why[0].ends_with(": no answer in time"), "{why:?}");
         }
-        (Err(DirectoryError::NoSystemCertificates), false) => {}
+        (Err(LdapError::NoSystemCertificates), false) => {}
         other => panic!("{other:?}"),
     }
 }

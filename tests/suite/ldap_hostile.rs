@@ -14,8 +14,8 @@ use crate::ldapd::{
     entry, message, result, serve,
 };
 use crate::slapd::{Authority, BASE, Manner, Slapd, TREE, crowd, person};
-use crate::support::{Folder, Run, has};
-use crate::sync::{configure, folder_for, table};
+use crate::support::{Run, TestEnv, has};
+use crate::sync::{configure, directory_for, table};
 
 fn url(port: u16) -> String {
     format!("ldap://127.0.0.1:{port}")
@@ -79,16 +79,16 @@ fn starttls_malformed_answer_is_reported_and_nothing_is_sent_in_the_clear() {
             }
             answer.clone()
         });
-        let folder =
-            folder_for(&url(port).replace("127.0.0.1", "localhost"), json!({"sync-user-on-login": true}));
+        let directory =
+            directory_for(&url(port).replace("127.0.0.1", "localhost"), json!({"sync-user-on-login": true}));
         let run =
-            folder.sh("cc-user sync-ldap --starttls --connect-timeout 2s --metrics-file m.prom").ended(69);
+            directory.sh("cc-user sync-ldap --starttls --connect-timeout 2s --metrics-file m.prom").ended(69);
         assert!(is_reported(&run) && run.stderr.contains(name), "{name}: {}", run.stderr);
-        let metrics = folder.read("m.prom");
+        let metrics = directory.read("m.prom");
         assert!(metrics.contains("cc_user_sync_ldap_exit_status 69\n"), "{name}: {metrics}");
         // An attempt that the LDAP server did not decide does not count, however often.
         for _ in 0..6 {
-            let run = folder
+            let run = directory
                 .sh("echo pw | cc-login anna --method ldap --starttls --connect-timeout 2s --password-stdin")
                 .ended(69);
             assert!(is_reported(&run) && run.stderr.contains(name), "{name}: {}", run.stderr);
@@ -140,10 +140,10 @@ fn answer_of_another_form_or_size_ends_the_sync_with_a_reason() {
         ),
     ];
     for (name, reason, answer) in answers {
-        let folder = folder_for(&url(searching(answer)), json!({"sync-user-on-login": true}));
-        let run = folder.sh("cc-user sync-ldap --timeout 5s").ended(69);
+        let directory = directory_for(&url(searching(answer)), json!({"sync-user-on-login": true}));
+        let run = directory.sh("cc-user sync-ldap --timeout 5s").ended(69);
         assert!(is_reported(&run) && run.stderr.contains(reason), "{name}: {}", run.stderr);
-        let login = folder.sh("echo pw | cc-login anna --method ldap --timeout 5s --password-stdin");
+        let login = directory.sh("echo pw | cc-login anna --method ldap --timeout 5s --password-stdin");
         if name == "a nested control" {
             // A login has no use for the control, and does not look into it.
             login.ended(1);
@@ -151,7 +151,7 @@ fn answer_of_another_form_or_size_ends_the_sync_with_a_reason() {
             let run = login.ended(69);
             assert!(is_reported(&run) && run.stderr.contains(reason), "{name}: {}", run.stderr);
         }
-        assert!(table(&folder).is_empty(), "{name}");
+        assert!(table(&directory).is_empty(), "{name}");
     }
 }
 
@@ -181,10 +181,10 @@ fn answer_without_end_is_given_up_in_bounded_memory() {
                 stream.write_all(&bytes)?;
             }
         });
-        let folder = folder_for(&url(port), json!({}));
+        let directory = directory_for(&url(port), json!({}));
         let began = Instant::now();
         // 600 MB of addresses, of which threads and the programs themselves need some 200.
-        let run = folder.sh("ulimit -v 600000; cc-user sync-ldap --page-size 0 --timeout 5s").ended(69);
+        let run = directory.sh("ulimit -v 600000; cc-user sync-ldap --page-size 0 --timeout 5s").ended(69);
         assert!(run.stderr.contains("exceeds a safety limit"), "{name}: {}", run.stderr);
         assert!(began.elapsed() < Duration::from_secs(120), "{name}");
     }
@@ -200,21 +200,22 @@ fn bind_rejection_is_a_rejected_login_and_its_reason_is_printed() {
         (19, "Exceed password retry limit. Please try later.", "the account is locked"),
     ] {
         let port = answering(move |request| result(request.id, BIND_RESPONSE, code, text));
-        let folder = folder_for(&url(port), json!({}));
-        rusqlite::Connection::open(folder.file("var/job.db"))
+        let directory = directory_for(&url(port), json!({}));
+        rusqlite::Connection::open(directory.file("var/job.db"))
             .unwrap()
             .execute(
                 "INSERT INTO user(username, ldap, roles, projects) VALUES ('anna', 1, '[\"user\"]', '[]')",
                 [],
             )
             .unwrap();
-        let service = folder.sh("cc-user sync-ldap").ended(77);
+        let service = directory.sh("cc-user sync-ldap").ended(77);
         for part in [meaning, text, &format!("result code {code}")] {
             assert!(service.stderr.contains(part), "{code}: {}", service.stderr);
         }
         let checks_password = service.stderr.contains("hint: check LDAP_ADMIN_PASSWORD");
         assert_eq!(checks_password, text.is_empty(), "{}", service.stderr);
-        let login = |options: &str| folder.sh(&format!("echo pw | cc-login anna --password-stdin {options}"));
+        let login =
+            |options: &str| directory.sh(&format!("echo pw | cc-login anna --password-stdin {options}"));
         let plain = login("").ended(1);
         assert_eq!(
             plain.stderr, "cc-login: the login of 'anna' is refused: name or password is wrong\n",
@@ -230,25 +231,25 @@ fn bind_rejection_is_a_rejected_login_and_its_reason_is_printed() {
     }
     // What is no decision about name and password is none of a login either.
     let port = answering(|request| result(request.id, BIND_RESPONSE, 80, "internal error"));
-    let folder = folder_for(&url(port), json!({}));
-    folder.sh("cc-user sync-ldap").ended(69);
+    let directory = directory_for(&url(port), json!({}));
+    directory.sh("cc-user sync-ldap").ended(69);
 }
 
 /// Certificate and key by openssl, in this directory.
-fn openssl(folder: &Folder, commands: &str) {
-    folder.sh(&format!("({commands}) 2>&1")).ended(0);
+fn openssl(directory: &TestEnv, commands: &str) {
+    directory.sh(&format!("({commands}) 2>&1")).ended(0);
 }
 
 /// A TLS server with this certificate that speaks no LDAP; it runs until it is dropped.
 struct TlsServer(std::process::Child, u16);
 
 impl TlsServer {
-    fn start(folder: &Folder, arguments: &[&str]) -> Self {
+    fn start(directory: &TestEnv, arguments: &[&str]) -> Self {
         let port = crate::slapd::free_port();
         let child = std::process::Command::new("openssl")
             .args(["s_server", "-quiet", "-accept", &port.to_string()])
             .args(arguments)
-            .current_dir(folder.path())
+            .current_dir(directory.path())
             .stdin(std::process::Stdio::piped())
             .stdout(std::process::Stdio::null())
             .stderr(std::process::Stdio::null())
@@ -275,28 +276,28 @@ fn self_signed_certificate_of_the_ca_file_is_trusted_for_its_names_only() {
     if !has("slapd") || !has("openssl") {
         return;
     }
-    let folder = folder_for("ldap://127.0.0.1:1", json!({}));
+    let directory = directory_for("ldap://127.0.0.1:1", json!({}));
     openssl(
-        &folder,
+        &directory,
         "openssl req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out cert.pem -days 30 -subj /CN=localhost \
          -addext subjectAltName=DNS:localhost && openssl x509 -in cert.pem -noout -text | grep CA:TRUE; \
          openssl req -x509 -newkey rsa:2048 -nodes -keyout other.key -out other.pem -days 30 -subj /CN=localhost \
          -addext subjectAltName=DNS:localhost; cat other.pem cert.pem > bundle.pem",
     );
-    let tls = (folder.file("cert.pem"), folder.file("key.pem"));
+    let tls = (directory.file("cert.pem"), directory.file("key.pem"));
     let server = Slapd::start(&crowd(3), &Manner { tls: Some(tls), ..Manner::default() });
-    let sync = |options: &str| folder.sh(&format!("cc-user sync-ldap {options}"));
+    let sync = |options: &str| directory.sh(&format!("cc-user sync-ldap {options}"));
     for (url, options) in
         [(server.ldaps(), ""), (server.url().replace("127.0.0.1", "localhost"), "--starttls")]
     {
-        configure(&folder, &url, json!({}));
+        configure(&directory, &url, json!({}));
         for ca in ["cert.pem", "bundle.pem"] {
             sync(&format!("--ca-file {ca} {options}")).ended(0);
         }
         let stranger = sync(&format!("--ca-file other.pem {options}")).ended(69);
         assert!(stranger.stderr.contains("self-signed and not trusted here"), "{}", stranger.stderr);
         assert!(stranger.stderr.contains("hint: give the certificate of its issuer"), "{}", stranger.stderr);
-        configure(&folder, &url.replace("localhost", "127.0.0.1"), json!({}));
+        configure(&directory, &url.replace("localhost", "127.0.0.1"), json!({}));
         let other_name = sync(&format!("--ca-file cert.pem {options}")).ended(69);
         assert!(
             other_name.stderr.contains("its certificate is for 'localhost', not for '127.0.0.1'"),
@@ -305,7 +306,7 @@ fn self_signed_certificate_of_the_ca_file_is_trusted_for_its_names_only() {
         );
         assert!(!other_name.stderr.contains("hint:"), "{}", other_name.stderr);
     }
-    assert_eq!(table(&folder).len(), 3);
+    assert_eq!(table(&directory).len(), 3);
 }
 
 #[test]
@@ -313,9 +314,9 @@ fn certificate_rejection_is_described_and_only_an_unknown_issuer_asks_for_a_ca_f
     if !has("openssl") {
         return;
     }
-    let folder = folder_for("ldap://127.0.0.1:1", json!({}));
+    let directory = directory_for("ldap://127.0.0.1:1", json!({}));
     openssl(
-        &folder,
+        &directory,
         "set -e
          openssl req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -days 30 -subj /CN=authority
          openssl req -x509 -newkey rsa:2048 -nodes -keyout x.key -out x.pem -days 30 -subj /CN=another
@@ -333,9 +334,9 @@ fn certificate_rejection_is_described_and_only_an_unknown_issuer_asks_for_a_ca_f
     // openssl 3.0 has no option for a time in the past.
     let authority = Authority::new();
     let (expired, expired_key) = authority.issue(2020);
-    std::fs::copy(expired, folder.file("expired.pem")).unwrap();
-    std::fs::copy(expired_key, folder.file("expired.key")).unwrap();
-    std::fs::copy(authority.file(), folder.file("expired-ca.pem")).unwrap();
+    std::fs::copy(expired, directory.file("expired.pem")).unwrap();
+    std::fs::copy(expired_key, directory.file("expired.key")).unwrap();
+    std::fs::copy(authority.file(), directory.file("expired-ca.pem")).unwrap();
     for (certificate, reason, asks) in [
         ("v1", "its certificate is X.509 version 1", false),
         ("cn", "its certificate has no subjectAltName", false),
@@ -355,16 +356,16 @@ fn certificate_rejection_is_described_and_only_an_unknown_issuer_asks_for_a_ca_f
         };
         let file = format!("{certificate}.pem");
         let arguments = ["-cert", file.as_str(), "-key", key, "-cipher", "DEFAULT@SECLEVEL=0"];
-        let server = TlsServer::start(&folder, &arguments);
-        configure(&folder, &format!("ldaps://localhost:{}", server.1), json!({"ca-file": ca}));
-        let run = folder.sh("cc-user sync-ldap --connect-timeout 5s").ended(69);
+        let server = TlsServer::start(&directory, &arguments);
+        configure(&directory, &format!("ldaps://localhost:{}", server.1), json!({"ca-file": ca}));
+        let run = directory.sh("cc-user sync-ldap --connect-timeout 5s").ended(69);
         assert!(run.stderr.contains(reason), "{certificate}: {}", run.stderr);
         assert_eq!(run.stderr.contains("--ca-file"), asks, "{certificate}: {}", run.stderr);
     }
     // The counterpart: with a good certificate TLS is not what fails.
-    let server = TlsServer::start(&folder, &["-cert", "good.pem", "-key", "key.pem"]);
-    configure(&folder, &format!("ldaps://localhost:{}", server.1), json!({"ca-file": "ca.pem"}));
-    let run = folder.sh("cc-user sync-ldap --timeout 1s").ended(69);
+    let server = TlsServer::start(&directory, &["-cert", "good.pem", "-key", "key.pem"]);
+    configure(&directory, &format!("ldaps://localhost:{}", server.1), json!({"ca-file": "ca.pem"}));
+    let run = directory.sh("cc-user sync-ldap --timeout 1s").ended(69);
     assert!(!run.stderr.contains("certificate"), "{}", run.stderr);
 }
 
@@ -382,12 +383,12 @@ fn local_socket_is_reached_by_each_form_of_its_address() {
         format!("ldapi://{path}"),
         format!("ldapi://{}", path.replace("socket", "s%6fcket")),
     ] {
-        let folder = folder_for(&url, json!({}));
-        folder.sh("cc-user sync-ldap").ended(0);
-        assert_eq!(table(&folder).len(), 3, "{url}");
+        let directory = directory_for(&url, json!({}));
+        directory.sh("cc-user sync-ldap").ended(0);
+        assert_eq!(table(&directory).len(), 3, "{url}");
     }
-    let folder = folder_for("ldapi:///", json!({}));
-    let run = folder.sh("cc-user sync-ldap").ended(69);
+    let directory = directory_for("ldapi:///", json!({}));
+    let run = directory.sh("cc-user sync-ldap").ended(69);
     assert!(run.stderr.contains("ldapi:///: no such file"), "{}", run.stderr);
 }
 
@@ -400,14 +401,14 @@ fn sasl_external_searches_as_the_account_of_the_process() {
     let name = format!("gidNumber={group}+uidNumber={user},cn=peercred,cn=external,cn=auth");
     let database = format!("access to * by dn.exact=\"{name}\" read by * auth");
     let server = Slapd::start(&crowd(3), &Manner { database, ..Manner::default() });
-    let folder = folder_for(&server.ldapi(), json!({"search-dn": null}));
-    let anonymous = folder.sh("cc-user sync-ldap").ended(77);
+    let directory = directory_for(&server.ldapi(), json!({"search-dn": null}));
+    let anonymous = directory.sh("cc-user sync-ldap").ended(77);
     assert!(anonymous.stderr.contains("search-dn is not set"), "{}", anonymous.stderr);
-    configure(&folder, &server.ldapi(), json!({"search-dn": null, "sasl-external": true}));
-    let done = folder.sh("cc-user sync-ldap").ended(0);
-    assert_eq!((done.stderr.as_str(), table(&folder).len()), ("", 3));
-    configure(&folder, &server.url(), json!({"search-dn": null, "sasl-external": true}));
-    let network = folder.sh("cc-user sync-ldap").ended(78);
+    configure(&directory, &server.ldapi(), json!({"search-dn": null, "sasl-external": true}));
+    let done = directory.sh("cc-user sync-ldap").ended(0);
+    assert_eq!((done.stderr.as_str(), table(&directory).len()), ("", 3));
+    configure(&directory, &server.url(), json!({"search-dn": null, "sasl-external": true}));
+    let network = directory.sh("cc-user sync-ldap").ended(78);
     assert!(network.stderr.contains("sasl-external needs an ldapi:// address"), "{}", network.stderr);
 }
 
@@ -425,18 +426,18 @@ fn references_are_named_and_ignored_by_option_or_setting() {
         );
     }
     let server = Slapd::with(&ldif);
-    let folder = folder_for(&server.url(), json!({}));
-    let run = folder.sh("cc-user sync-ldap").ended(69);
+    let directory = directory_for(&server.url(), json!({}));
+    let run = directory.sh("cc-user sync-ldap").ended(69);
     assert!(
         run.stderr.contains("(12 references: 'ldap://host00.example/ou=x??sub', ")
             && run.stderr.contains("'ldap://host09.example/ou=x??sub', 2 more): it is not whole"),
         "{}",
         run.stderr
     );
-    folder.sh("cc-user sync-ldap --ignore-references").ended(0);
-    configure(&folder, &server.url(), json!({"ignore-references": true}));
-    folder.sh("cc-user sync-ldap").ended(0);
-    assert_eq!(table(&folder).len(), 1);
+    directory.sh("cc-user sync-ldap --ignore-references").ended(0);
+    configure(&directory, &server.url(), json!({"ignore-references": true}));
+    directory.sh("cc-user sync-ldap").ended(0);
+    assert_eq!(table(&directory).len(), 1);
 }
 
 #[test]
@@ -448,35 +449,35 @@ fn several_search_bases_are_read_and_overlap_harmlessly() {
     let guest = person("gast", "Gast G").replacen("ou=people", "ou=guests", 1);
     let server = Slapd::with(&format!("{TREE}{group}{}{guest}", person("anna", "Anna")));
     let (people, guests) = (format!("ou=people,{BASE}"), format!("ou=guests,{BASE}"));
-    let folder = folder_for(&server.url(), json!({"user-base": people}));
-    folder.sh("cc-user sync-ldap").ended(0);
-    assert_eq!(table(&folder), ["anna|1|Anna|[\"user\"]|[]"]);
+    let directory = directory_for(&server.url(), json!({"user-base": people}));
+    directory.sh("cc-user sync-ldap").ended(0);
+    assert_eq!(table(&directory), ["anna|1|Anna|[\"user\"]|[]"]);
     for further in [json!(guests), json!([guests, people, BASE, guests])] {
         configure(
-            &folder,
+            &directory,
             &server.url(),
             json!({"user-base": people, "further-user-bases": further, "user-bind": null, "sync-user-on-login": true}),
         );
-        let report = folder.sh("cc-user sync-ldap --json").ended(0).json();
+        let report = directory.sh("cc-user sync-ldap --json").ended(0).json();
         assert_eq!(report["counts"]["entries"], 2, "{further}");
-        assert_eq!(table(&folder).len(), 2);
+        assert_eq!(table(&directory).len(), 2);
         // The login searches in all of them as well, and binds as the entry that it found.
-        rusqlite::Connection::open(folder.file("var/job.db"))
+        rusqlite::Connection::open(directory.file("var/job.db"))
             .unwrap()
             .execute_batch("DELETE FROM user")
             .unwrap();
-        folder.sh("echo gastpw | cc-login gast --password-stdin").ended(0);
-        folder.sh("echo wrong | cc-login gast --password-stdin").ended(1);
-        assert_eq!(table(&folder), ["gast|1|Gast G|[\"user\"]|[]"]);
-        folder.sh("echo gastpw | cc-login gast --password-stdin").ended(0);
-        folder.sh("cc-user sync-ldap").ended(0);
+        directory.sh("echo gastpw | cc-login gast --password-stdin").ended(0);
+        directory.sh("echo wrong | cc-login gast --password-stdin").ended(1);
+        assert_eq!(table(&directory), ["gast|1|Gast G|[\"user\"]|[]"]);
+        directory.sh("echo gastpw | cc-login gast --password-stdin").ended(0);
+        directory.sh("cc-user sync-ldap").ended(0);
     }
     configure(
-        &folder,
+        &directory,
         &server.url(),
         json!({"user-base": people, "further-user-bases": [format!("ou=none,{BASE}")]}),
     );
-    let missing = folder.sh("cc-user sync-ldap").ended(78);
+    let missing = directory.sh("cc-user sync-ldap").ended(78);
     assert!(missing.stderr.contains("ou=none"), "{}", missing.stderr);
 }
 
@@ -486,8 +487,8 @@ fn settings_that_the_server_reads_otherwise_are_warned_of() {
         return;
     }
     let server = Slapd::with(&format!("{TREE}{}", person("anna", "Anna")));
-    let folder = folder_for(&server.url(), json!({}));
-    assert_eq!(folder.sh("cc-user sync-ldap").ended(0).stderr, "");
+    let directory = directory_for(&server.url(), json!({}));
+    assert_eq!(directory.sh("cc-user sync-ldap").ended(0).stderr, "");
     for (more, warning) in [
         (
             json!({"user-filter": "objectClass=posixAccount"}),
@@ -507,19 +508,19 @@ fn settings_that_the_server_reads_otherwise_are_warned_of() {
             "search-dn is not set: the LDAP search is anonymous here, and fails at the ClusterCockpit server",
         ),
     ] {
-        configure(&folder, &server.url(), more.clone());
-        let run = folder.sh("cc-user sync-ldap").ended(0);
+        configure(&directory, &server.url(), more.clone());
+        let run = directory.sh("cc-user sync-ldap").ended(0);
         assert!(
             run.stderr.contains("cc-user: warning: ") && run.stderr.contains(warning),
             "{more}: {}",
             run.stderr
         );
-        assert_eq!(table(&folder), ["anna|1|Anna|[\"user\"]|[]"], "{more}");
-        let quiet = folder.sh("cc-user sync-ldap -q").ended(0);
+        assert_eq!(table(&directory), ["anna|1|Anna|[\"user\"]|[]"], "{more}");
+        let quiet = directory.sh("cc-user sync-ldap -q").ended(0);
         assert_eq!((quiet.stdout.as_str(), quiet.stderr.as_str()), ("", ""), "{more}");
     }
-    configure(&folder, &server.url(), json!({"user-filter": "(&(objectClass=posixAccount)(!uid=x))"}));
-    assert_eq!(folder.sh("cc-user sync-ldap").ended(0).stderr, "", "the server reads this form as well");
+    configure(&directory, &server.url(), json!({"user-filter": "(&(objectClass=posixAccount)(!uid=x))"}));
+    assert_eq!(directory.sh("cc-user sync-ldap").ended(0).stderr, "", "the server reads this form as well");
 }
 
 #[test]
@@ -528,9 +529,9 @@ fn attempts_count_under_the_entry_that_another_spelling_finds() {
         return;
     }
     let server = Slapd::with(&format!("{TREE}{}", person("anna", "Anna")));
-    let folder = folder_for(&server.url(), json!({"sync-user-on-login": true}));
+    let directory = directory_for(&server.url(), json!({"sync-user-on-login": true}));
     let login = |name: &str, password: &str| {
-        folder.run_with("cc-login", &[name, "--password-stdin"], format!("{password}\n"))
+        directory.run_with("cc-login", &[name, "--password-stdin"], format!("{password}\n"))
     };
     // Full-width letters are the same letters to the LDAP server (RFC 4518 2.3).
     for name in ["\u{ff41}nna", "a\u{ff4e}na", "an\u{ff4e}a", "ann\u{ff41}", "\u{ff41}\u{ff4e}na"] {
@@ -540,7 +541,7 @@ fn attempts_count_under_the_entry_that_another_spelling_finds() {
         let locked = login(name, "annapw").ended(75);
         assert!(locked.stderr.contains("too many failed attempts"), "{name}: {}", locked.stderr);
     }
-    assert!(table(&folder).is_empty());
+    assert!(table(&directory).is_empty());
     login("ben", "wrong").ended(1);
 }
 
@@ -551,9 +552,9 @@ fn username_too_long_is_reported_with_its_bytes_and_not_counted() {
     }
     let long = "x".repeat(101);
     let server = Slapd::with(&format!("{TREE}{}", person(&long, "Long")));
-    let folder = folder_for(&server.url(), json!({"sync-user-on-login": true}));
+    let directory = directory_for(&server.url(), json!({"sync-user-on-login": true}));
     let login = |name: &str, password: &str| {
-        folder.run_with("cc-login", &[name, "--password-stdin"], format!("{password}\n"))
+        directory.run_with("cc-login", &[name, "--password-stdin"], format!("{password}\n"))
     };
     login(&long, "wrong").ended(1);
     let right = login(&long, &format!("{long}pw")).ended(2);
@@ -563,7 +564,7 @@ fn username_too_long_is_reported_with_its_bytes_and_not_counted() {
         "{}",
         right.stderr
     );
-    assert!(table(&folder).is_empty());
+    assert!(table(&directory).is_empty());
     let huge = "x".repeat(128_000);
     for _ in 0..60 {
         let run = login(&huge, "wrong").ended(2);
@@ -572,7 +573,7 @@ fn username_too_long_is_reported_with_its_bytes_and_not_counted() {
     for number in 0..60 {
         login(&format!("{:x<250}{number}", ""), "wrong").ended(1);
     }
-    let counted = folder.read(".home/.local/state/cc-auth/attempts.json");
+    let counted = directory.read(".home/.local/state/cc-auth/attempts.json");
     assert!(counted.len() < 63 * 64 && !counted.contains("xxx"), "{counted}");
     login("anna", "wrong").ended(1);
 }
@@ -590,8 +591,8 @@ fn login_uses_the_user_as_the_table_has_it_after_the_bind() {
         ("DELETE FROM user", 1, None),
         ("UPDATE user SET ldap = 0 WHERE username = 'anna'", 1, None),
     ] {
-        let folder = folder_for("ldap://127.0.0.1:1", json!({}));
-        let database = folder.file("var/job.db");
+        let directory = directory_for("ldap://127.0.0.1:1", json!({}));
+        let database = directory.file("var/job.db");
         execute(
             &database,
             "INSERT INTO user(username, ldap, roles, projects) VALUES ('anna', 1, '[\"user\",\"support\"]', '[]')",
@@ -601,8 +602,8 @@ fn login_uses_the_user_as_the_table_has_it_after_the_bind() {
             execute(&table, if change.starts_with("SELECT") { "" } else { change });
             result(request.id, BIND_RESPONSE, 0, "")
         });
-        configure(&folder, &url(port), json!({}));
-        let run = folder.sh("echo pw | cc-login anna --password-stdin --json").ended(status);
+        configure(&directory, &url(port), json!({}));
+        let run = directory.sh("echo pw | cc-login anna --password-stdin --json").ended(status);
         if let Some(roles) = roles {
             assert_eq!(run.json()["roles"], roles, "{change}");
         }
@@ -616,8 +617,8 @@ fn login_that_updates_a_name_leaves_a_user_alone_who_was_changed_meanwhile() {
         ("UPDATE user SET name = 'Anna von Hand'", "anna|1|Anna von Hand|[\"user\"]|[]"),
         ("UPDATE user SET ldap = 0", "anna|0|Anna Alt|[\"user\"]|[]"),
     ] {
-        let folder = folder_for("ldap://127.0.0.1:1", json!({}));
-        let database = folder.file("var/job.db");
+        let directory = directory_for("ldap://127.0.0.1:1", json!({}));
+        let database = directory.file("var/job.db");
         execute(
             &database,
             "INSERT INTO user(username, ldap, name, roles, projects) VALUES ('anna', 1, 'Anna Alt', '[\"user\"]', '[]')",
@@ -635,16 +636,16 @@ fn login_that_updates_a_name_leaves_a_user_alone_who_was_changed_meanwhile() {
                 [message(request.id, ENTRY, &fields), result(request.id, DONE, 0, "")].concat()
             }
         });
-        configure(&folder, &url(port), json!({"update-user-on-login": true}));
-        folder.sh("echo pw | cc-login anna --password-stdin").ended(0);
-        assert_eq!(table(&folder), [expected], "{change}");
+        configure(&directory, &url(port), json!({"update-user-on-login": true}));
+        directory.sh("echo pw | cc-login anna --password-stdin").ended(0);
+        assert_eq!(table(&directory), [expected], "{change}");
     }
 }
 
 #[test]
 fn sync_plans_for_the_table_as_it_is_when_the_answer_is_whole() {
-    let folder = folder_for("ldap://127.0.0.1:1", json!({}));
-    let database = folder.file("var/job.db");
+    let directory = directory_for("ldap://127.0.0.1:1", json!({}));
+    let database = directory.file("var/job.db");
     execute(&database, "INSERT INTO user(username, ldap, roles, projects) VALUES ('gone', 1, '[]', '[]')");
     let port = answering(move |request| match request.operation {
         BIND => result(request.id, BIND_RESPONSE, 0, ""),
@@ -660,12 +661,12 @@ fn sync_plans_for_the_table_as_it_is_when_the_answer_is_whole() {
             [both.concat(), result(request.id, DONE, 0, "")].concat()
         }
     });
-    configure(&folder, &url(port), json!({"sync-del-old-users": true}));
-    let run = folder.sh("cc-user sync-ldap").ended(0);
+    configure(&directory, &url(port), json!({"sync-del-old-users": true}));
+    let run = directory.sh("cc-user sync-ldap").ended(0);
     assert!(
         run.stdout.starts_with("1 added, 0 renamed, 0 deleted, 0 unchanged, 1 conflict"),
         "{}",
         run.stdout
     );
-    assert_eq!(table(&folder), ["anna|0|-|[\"admin\"]|[]", "ben|1|-|[\"user\"]|[]", "gone|0|-|[]|[]"]);
+    assert_eq!(table(&directory), ["anna|0|-|[\"admin\"]|[]", "ben|1|-|[\"user\"]|[]", "gone|0|-|[]|[]"]);
 }

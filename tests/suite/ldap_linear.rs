@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::ldapd::{BIND, BIND_RESPONSE, DONE, ENTRY, SEARCH, answering, element, entry, message, result};
 use crate::linear::{Input, assert_linear};
-use crate::sync::folder_for;
+use crate::sync::directory_for;
 
 /// A sync of the answer that `answer` makes for a message ID.
 fn sync(answer: impl Fn(u8) -> Vec<u8> + Send + Sync + 'static) -> Input {
@@ -13,8 +13,8 @@ fn sync(answer: impl Fn(u8) -> Vec<u8> + Send + Sync + 'static) -> Input {
         SEARCH => [answer(request.id), result(request.id, DONE, 0, "")].concat(),
         _ => Vec::new(),
     });
-    let folder = folder_for(&format!("ldap://127.0.0.1:{port}"), json!({"sync-del-old-users": true}));
-    Input::new(folder, &["sync-ldap", "-q"])
+    let directory = directory_for(&format!("ldap://127.0.0.1:{port}"), json!({"sync-del-old-users": true}));
+    Input::new(directory, &["sync-ldap", "-q"])
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn sync_of_a_long_message_is_linear() {
 fn sync_that_deletes_many_users_is_linear() {
     assert_linear("cc-user", 4_000, |size| {
         let input = sync(|id| entry(id, "uid=one", "uid", b"one"));
-        crate::sync_faults::fill(&input.folder, 0, size);
+        crate::sync_faults::fill(&input.directory, 0, size);
         input.with(["--max-delete", "100%"].map(str::to_owned))
     });
 }

@@ -7,12 +7,12 @@
 use std::fs;
 use std::process::Stdio;
 
-use crate::support::{Folder, has, programs};
+use crate::support::{TestEnv, has, programs};
 
 /// What one run gets.
 pub struct Input {
     /// The directory that it runs in.
-    pub folder: Folder,
+    pub directory: TestEnv,
     /// Its arguments.
     pub arguments: Vec<String>,
     /// What it reads from standard input.
@@ -23,9 +23,9 @@ pub struct Input {
 
 impl Input {
     /// A run in this directory that ends with 0 and reads nothing.
-    pub fn new(folder: Folder, arguments: &[&str]) -> Self {
+    pub fn new(directory: TestEnv, arguments: &[&str]) -> Self {
         let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
-        Self { folder, arguments, stdin: Vec::new(), status: 0 }
+        Self { directory, arguments, stdin: Vec::new(), status: 0 }
     }
 
     /// More arguments.
@@ -50,17 +50,17 @@ impl Input {
 /// Counts the instructions of one run.
 #[track_caller]
 pub fn instructions(program: &str, input: &Input) -> u64 {
-    let log = input.folder.file("callgrind.log");
-    let stdin = input.folder.write("callgrind.stdin", &input.stdin);
+    let log = input.directory.file("callgrind.log");
+    let stdin = input.directory.write("callgrind.stdin", &input.stdin);
     let output = std::process::Command::new("valgrind")
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
         .arg(format!("--log-file={}", log.display()))
         .arg(programs().join(program))
         .args(&input.arguments)
-        .current_dir(input.folder.path())
+        .current_dir(input.directory.path())
         .env_clear()
         .env("PATH", crate::support::path_with_programs())
-        .env("HOME", input.folder.file(".home"))
+        .env("HOME", input.directory.file(".home"))
         .env("LC_ALL", "C.UTF-8")
         .env("TZ", "UTC")
         .stdin(Stdio::from(fs::File::open(stdin).unwrap()))

@@ -4,22 +4,22 @@
 use std::collections::BTreeMap;
 
 use cc_auth::config::{Origin, Sources, Value as Setting, load};
-use cc_auth::ldap::Wishes;
-use cc_auth::login::{Identity, LoginContext, LoginError, Presented, login};
-use cc_auth::user_db::{Access, Store};
+use cc_auth::ldap::LdapOptions;
+use cc_auth::login::{Credentials, Identity, LoginContext, LoginError, login};
+use cc_auth::user_db::{OpenMode, UserDb};
 use cc_auth::util::note::Notes;
 use cc_auth::util::secret::SecretText;
 use cc_auth::util::time::Timestamp;
 use serde_json::Value;
 
 use crate::slapd::{Manner, Slapd};
-use crate::support::{Folder, data, has, rows};
+use crate::support::{TestEnv, data, has, rows};
 
 /// A user of the table as far as a login may change it.
 type Row = (i64, Option<String>, Value, Value);
 
-fn table(folder: &Folder) -> BTreeMap<String, Row> {
-    let connection = rusqlite::Connection::open(folder.file("job.db")).unwrap();
+fn table(directory: &TestEnv) -> BTreeMap<String, Row> {
+    let connection = rusqlite::Connection::open(directory.file("job.db")).unwrap();
     let mut statement = connection
         .prepare("SELECT username, ldap, name, CAST(roles AS TEXT), CAST(projects AS TEXT) FROM user")
         .unwrap();
@@ -32,8 +32,8 @@ fn table(folder: &Folder) -> BTreeMap<String, Row> {
     rows.map(Result::unwrap).collect()
 }
 
-fn fill(folder: &Folder, users: &Value) {
-    let path = folder.file("job.db");
+fn fill(directory: &TestEnv, users: &Value) {
+    let path = directory.file("job.db");
     let _ = std::fs::remove_file(&path);
     cc_auth::user_db::create(&path).unwrap();
     let mut connection = rusqlite::Connection::open(&path).unwrap();
@@ -62,8 +62,8 @@ fn fill(folder: &Folder, users: &Value) {
 }
 
 /// What a browser's request shows to the server's login.
-fn presented(request: &Value, cookie_name: Option<&str>) -> Presented {
-    let mut shown = Presented::default();
+fn presented(request: &Value, cookie_name: Option<&str>) -> Credentials {
+    let mut shown = Credentials::default();
     let secret = |text: &str| Some(SecretText::new(text.to_owned()));
     let path = url::Url::parse(&format!("http://x{}", request["path"].as_str().unwrap())).unwrap();
     let body = request["body"].as_str().unwrap_or_default().replace("\r", "");
@@ -191,7 +191,7 @@ fn the_recorded_logins_come_out_as_at_the_server_or_stricter() {
     );
     let setup: Value =
         serde_json::from_str(&std::fs::read_to_string(data("login-setup.json")).unwrap()).unwrap();
-    let folder = Folder::new();
+    let directory = TestEnv::new();
     let mut wrong = Vec::new();
     let mut told = BTreeMap::new();
     let mut replayed = 0;
@@ -202,21 +202,21 @@ fn the_recorded_logins_come_out_as_at_the_server_or_stricter() {
             .replace("127.0.0.1:18389", &format!("127.0.0.1:{}", usual.port))
             .replace("127.0.0.1:18390", &format!("127.0.0.1:{}", lax.port))
             .replace("127.0.0.1:18999", "127.0.0.1:1");
-        folder.write("config.json", text);
+        directory.write("config.json", text);
         let env = config["env"].as_object().unwrap();
         let environment =
             env.iter().map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned())).collect();
-        let named = |name: &str| Some(Setting::new(folder.file(name), Origin::Default));
+        let named = |name: &str| Some(Setting::new(directory.file(name), Origin::Default));
         let sources =
             Sources { config: named("config.json"), db: named("job.db"), environment, ..Sources::default() };
         let (settings, _) = load(sources).unwrap();
-        fill(&folder, &config["hpc_user"]);
-        let before = table(&folder);
-        let mut store = Store::open(&folder.file("job.db"), Access::Write).unwrap();
+        fill(&directory, &config["hpc_user"]);
+        let before = table(&directory);
+        let mut store = UserDb::open(&directory.file("job.db"), OpenMode::Write).unwrap();
         let cookie_name = settings.jwts.cookie_name.as_ref().map(|name| name.value.clone());
         let shown = presented(&row["request"], cookie_name.as_deref());
         let now = Timestamp(row["at"].as_f64().unwrap() as i64);
-        let context = LoginContext { settings: &settings, wishes: &Wishes::default(), now };
+        let context = LoginContext { settings: &settings, wishes: &LdapOptions::default(), now };
         let outcome: Result<Identity, LoginError> =
             login(None, &shown, &context, &mut store, None, &mut Notes::new());
         drop(store);
@@ -226,7 +226,7 @@ fn the_recorded_logins_come_out_as_at_the_server_or_stricter() {
         match (&outcome, stricter(row)) {
             (Err(_), Some(why)) if server_let_in => {
                 *told.entry(why).or_insert(0) += 1;
-                assert_eq!(table(&folder), before, "{name}");
+                assert_eq!(table(&directory), before, "{name}");
                 continue;
             }
             (outcome, _) if outcome.is_ok() != server_let_in => {
@@ -252,7 +252,7 @@ fn the_recorded_logins_come_out_as_at_the_server_or_stricter() {
                 ),
             );
         }
-        let seen = table(&folder);
+        let seen = table(&directory);
         if seen != wanted {
             match better(row) {
                 Some(why) => *told.entry(why).or_insert(0) += 1,

@@ -6,13 +6,13 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use cc_auth::cli::page::Page;
+use cc_auth::cli::page::ManualPage;
 use cc_auth::cli::tool::Tool;
-use cc_auth::util::diagnostic::Status;
+use cc_auth::util::diagnostic::ExitStatus;
 use clap::{Arg, ArgAction, Command};
 
 use crate::generated::TOOLS;
-use crate::support::{Folder, has};
+use crate::support::{TestEnv, has};
 
 /// When the pages were last looked through as a whole; the same on all of them.
 const DATE: &str = "2026-11-21";
@@ -62,8 +62,8 @@ fn collect(
     }
 }
 
-fn page_of(tool: &'static Tool, path: &str) -> &'static Page {
-    tool.pages.iter().find(|page| page.path == path).unwrap_or(&Page::EMPTY)
+fn page_of(tool: &'static Tool, path: &str) -> &'static ManualPage {
+    tool.pages.iter().find(|page| page.path == path).unwrap_or(&ManualPage::EMPTY)
 }
 
 /// One page to be.
@@ -72,9 +72,9 @@ struct Manual<'a> {
     command: &'a Command,
     /// `cc-user role add`.
     typed: String,
-    page: &'static Page,
+    page: &'static ManualPage,
     /// The program's own page, for what its commands have in common.
-    above: &'static Page,
+    above: &'static ManualPage,
 }
 
 impl Manual<'_> {
@@ -115,7 +115,7 @@ impl Manual<'_> {
         section(&mut out, "FILES", files);
         section(&mut out, "ENVIRONMENT", &self.environment());
         out.push_str(".SH EXIT STATUS\n.PD 0\n");
-        for (status, meaning) in Status::TABLE {
+        for (status, meaning) in ExitStatus::TABLE {
             let _ = write!(out, ".TP 5\n\\fB{}\\fR\n{}\n", status.code(), roff(meaning));
         }
         out.push_str(".PD\n");
@@ -248,7 +248,7 @@ impl Manual<'_> {
         }
         all.push((
             "NO_COLOR, CLICOLOR_FORCE",
-            "no colour, and colour though nobody looks on, unless --color says it",
+            "no color, and color though nobody looks on, unless --color says it",
         ));
         all
     }
@@ -498,11 +498,11 @@ fn a_strict_reader_finds_nothing_wrong_with_the_man_pages() {
     if !has("mandoc") {
         return;
     }
-    let folder = Folder::new();
+    let directory = TestEnv::new();
     for (name, content) in all_pages() {
-        folder.write(&name, content);
+        directory.write(&name, content);
     }
-    let lint = folder.sh("mandoc -T lint -W style *.[157] 2>&1 || true");
+    let lint = directory.sh("mandoc -T lint -W style *.[157] 2>&1 || true");
     assert!(lint.stdout.trim().is_empty(), "{}", lint.stdout);
 }
 

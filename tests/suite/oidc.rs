@@ -10,42 +10,42 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::httpd::{Reply, parameter};
-use crate::idp::{Behaviour, Idp, Signed};
-use crate::support::{Folder, Run, has};
+use crate::idp::{Behavior, Idp, Signed};
+use crate::support::{Run, TestEnv, has};
 
-/// A folder of somebody whose site has this provider; `more` goes into `auth.oidc`.
-pub fn folder_for(issuer: &str, more: &Value) -> Folder {
-    let folder = Folder::new();
-    folder.sh("cc-user init -q").ended(0);
-    configure(&folder, issuer, more, &json!({}));
-    folder
+/// A directory of somebody whose site has this provider; `more` goes into `auth.oidc`.
+pub fn directory_for(issuer: &str, more: &Value) -> TestEnv {
+    let directory = TestEnv::new();
+    directory.sh("cc-user init -q").ended(0);
+    configure(&directory, issuer, more, &json!({}));
+    directory
 }
 
 /// Sets `auth.oidc` and whatever else belongs into `auth`.
-pub fn configure(folder: &Folder, issuer: &str, more: &Value, auth: &Value) {
-    let mut config: Value = serde_json::from_str(&folder.read("config.json")).unwrap();
+pub fn configure(directory: &TestEnv, issuer: &str, more: &Value, auth: &Value) {
+    let mut config: Value = serde_json::from_str(&directory.read("config.json")).unwrap();
     let mut entry = json!({"provider": issuer, "sync-user-on-login": true});
     entry.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     config["auth"]["oidc"] = entry;
     config["auth"].as_object_mut().unwrap().extend(auth.as_object().unwrap().clone());
-    folder.write("config.json", config.to_string());
-    let env = folder.read(".env");
+    directory.write("config.json", config.to_string());
+    let env = directory.read(".env");
     if !env.contains("OID_CLIENT_ID") {
-        folder.write(".env", format!("{env}\nOID_CLIENT_ID=cc\nOID_CLIENT_SECRET=s3cret\n"));
+        directory.write(".env", format!("{env}\nOID_CLIENT_ID=cc\nOID_CLIENT_SECRET=s3cret\n"));
     }
 }
 
 /// `cc-login` through this provider, with `curl` as the browser: it follows to the last page,
 /// which is then in `page.html`, and the address it ended on in `address.txt`.
-pub fn log_in(folder: &Folder, more: &str) -> Run {
+pub fn log_in(directory: &TestEnv, more: &str) -> Run {
     let browser = "curl -sL -c /dev/null --max-time 20 -o page.html -w '%{url_effective}' %s > address.txt";
-    folder.sh(&format!(
+    directory.sh(&format!(
         "cc-login --method oidc --port 0 --browser \"{browser}\" {more}; e=$?; sleep 0.2; exit $e"
     ))
 }
 
-pub fn session(folder: &Folder) -> Option<Value> {
-    let path = folder.file(".home/.local/state/cc-auth/session.json");
+pub fn session(directory: &TestEnv) -> Option<Value> {
+    let path = directory.file(".home/.local/state/cc-auth/session.json");
     path.exists().then(|| serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap())
 }
 
@@ -54,22 +54,22 @@ fn a_login_becomes_a_session_and_a_page_and_leaves_no_secret_behind() {
     if !has("curl") {
         return;
     }
-    let idp = Idp::start(Behaviour::default());
-    let folder = folder_for(&idp.issuer(), &json!({}));
-    let done = log_in(&folder, "clara").ended(0);
+    let idp = Idp::start(Behavior::default());
+    let directory = directory_for(&idp.issuer(), &json!({}));
+    let done = log_in(&directory, "clara").ended(0);
     assert!(done.stdout.starts_with("logged in: clara (manager) by oidc, until "), "{done:?}");
-    let page = folder.read("page.html");
+    let page = directory.read("page.html");
     assert!(page.contains("You are logged in") && page.contains("clara"), "{page}");
-    let address = folder.read("address.txt");
+    let address = directory.read("address.txt");
     assert!(address.ends_with("/oidc/done"), "the address bar: {address}");
-    let kept = session(&folder).unwrap();
+    let kept = session(&directory).unwrap();
     assert_eq!(kept["username"], "clara");
     assert_eq!(kept["name"], "Clara Müller");
     assert_eq!(kept["projects"], json!(["fusion"]));
     assert_eq!(kept["refresh"]["token"], "the-refresh-token");
-    let mode = std::fs::metadata(folder.file(".home/.local/state/cc-auth/session.json")).unwrap().mode();
+    let mode = std::fs::metadata(directory.file(".home/.local/state/cc-auth/session.json")).unwrap().mode();
     assert_eq!(mode & 0o777, 0o600);
-    folder.sh("cc-jwt verify \"$(cc-login token)\" --at +1m -q").ended(0);
+    directory.sh("cc-jwt verify \"$(cc-login token)\" --at +1m -q").ended(0);
     // What was asked: PKCE, state, nonce, the scopes, the hint; and at the token endpoint the
     // secret in the header only.
     let asked = idp.last("/auth").query;
@@ -93,9 +93,9 @@ fn nothing_secret_is_told_however_verbose() {
     if !has("curl") {
         return;
     }
-    let idp = Idp::start(Behaviour::default());
-    let folder = folder_for(&idp.issuer(), &json!({}));
-    let done = log_in(&folder, "-vvv").ended(0);
+    let idp = Idp::start(Behavior::default());
+    let directory = directory_for(&idp.issuer(), &json!({}));
+    let done = log_in(&directory, "-vvv").ended(0);
     for secret in ["s3cret", "the-access-token", "the-refresh-token", "code-0", "eyJ", "czNjcmV0"] {
         assert!(!done.stderr.contains(secret), "{secret}: {}", done.stderr);
     }
@@ -104,25 +104,25 @@ fn nothing_secret_is_told_however_verbose() {
 /// What a login at a provider that behaves like this ends in: the status, and a piece of what is
 /// said, in the terminal and on the page alike. No session may come of it.
 #[track_caller]
-fn refused(behaviour: Behaviour, status: i32, words: &str) -> (Idp, Run) {
-    let idp = Idp::start(behaviour);
-    let folder = folder_for(&idp.issuer(), &json!({}));
-    let run = log_in(&folder, "--timeout 3s --connect-timeout 2s").ended(status);
+fn refused(behavior: Behavior, status: i32, words: &str) -> (Idp, Run) {
+    let idp = Idp::start(behavior);
+    let directory = directory_for(&idp.issuer(), &json!({}));
+    let run = log_in(&directory, "--timeout 3s --connect-timeout 2s").ended(status);
     assert!(run.stderr.contains(words), "wanted {words:?}: {}", run.stderr);
     assert_eq!(run.stdout, "");
-    assert!(session(&folder).is_none(), "a session was kept");
-    if folder.file("page.html").exists() {
-        let page = folder.read("page.html");
+    assert!(session(&directory).is_none(), "a session was kept");
+    if directory.file("page.html").exists() {
+        let page = directory.read("page.html");
         assert!(page.contains("The login did not work") || page.contains("not the login"), "{page}");
     }
     (idp, run)
 }
 
-fn claims(change: impl Fn(&mut serde_json::Map<String, Value>) + Send + Sync + 'static) -> Behaviour {
-    Behaviour { claims: Box::new(change), ..Behaviour::default() }
+fn claims(change: impl Fn(&mut serde_json::Map<String, Value>) + Send + Sync + 'static) -> Behavior {
+    Behavior { claims: Box::new(change), ..Behavior::default() }
 }
 
-fn claim(name: &'static str, value: impl Fn() -> Value + Send + Sync + 'static) -> Behaviour {
+fn claim(name: &'static str, value: impl Fn() -> Value + Send + Sync + 'static) -> Behavior {
     claims(move |claims| {
         claims.insert(name.to_owned(), value());
     })
@@ -160,18 +160,18 @@ fn an_id_token_that_is_not_signed_by_the_provider_is_refused() {
     if !has("curl") {
         return;
     }
-    let signed = |signed| Behaviour { signed, ..Behaviour::default() };
+    let signed = |signed| Behavior { signed, ..Behavior::default() };
     refused(signed(Signed::Not), 1, "is not signed");
     refused(signed(Signed::ByAnother), 1, "the signature does not fit");
     refused(signed(Signed::WithThePublicKey), 1, "the token says 'HS256'");
     refused(signed(Signed::ByUnannounced), 1, "signed with EdDSA, wanted ES256");
-    let behaviour = Behaviour {
+    let behavior = Behavior {
         tokens: Box::new(|tokens| {
             tokens.insert("id_token".to_owned(), Value::Null);
         }),
-        ..Behaviour::default()
+        ..Behavior::default()
     };
-    refused(behaviour, 78, "gave no ID token");
+    refused(behavior, 78, "gave no ID token");
 }
 
 #[test]
@@ -179,17 +179,17 @@ fn userinfo_of_another_subject_and_a_missing_or_bad_name_are_refused() {
     if !has("curl") {
         return;
     }
-    let userinfo = |name: &'static str, value: Value| Behaviour {
+    let userinfo = |name: &'static str, value: Value| Behavior {
         userinfo: Box::new(move |userinfo| {
             userinfo.insert(name.to_owned(), value.clone());
         }),
-        ..Behaviour::default()
+        ..Behavior::default()
     };
     refused(userinfo("sub", json!("s-2")), 1, "userinfo is about another person");
     refused(userinfo("sub", Value::Null), 1, "does not say who it is about");
     refused(userinfo("preferred_username", Value::Null), 1, "the provider gives no username");
     refused(userinfo("preferred_username", json!("a\u{1b}[2J")), 1, "control or invisible character");
-    let (_, run) = refused(userinfo("preferred_username", json!("<b>\u{202e}")), 1, "can't be used");
+    let (_, run) = refused(userinfo("preferred_username", json!("<b>\u{202e}")), 1, "cannot be used");
     assert!(!run.stderr.contains('\u{202e}'));
 }
 
@@ -198,17 +198,17 @@ fn signed_userinfo_is_verified_and_one_that_is_not_for_this_client_is_refused() 
     if !has("curl") {
         return;
     }
-    let signed = |signed, name: &'static str, value: Value| Behaviour {
+    let signed = |signed, name: &'static str, value: Value| Behavior {
         userinfo: Box::new(move |userinfo| {
             userinfo.insert(name.to_owned(), value.clone());
         }),
         userinfo_signed: Some(signed),
-        ..Behaviour::default()
+        ..Behavior::default()
     };
     for aud in [Value::Null, json!("cc"), json!(["other", "cc"])] {
         let idp = Idp::start(signed(Signed::Properly, "aud", aud));
-        let folder = folder_for(&idp.issuer(), &json!({}));
-        assert!(log_in(&folder, "").ended(0).stdout.contains("clara (manager)"));
+        let directory = directory_for(&idp.issuer(), &json!({}));
+        assert!(log_in(&directory, "").ended(0).stdout.contains("clara (manager)"));
     }
     refused(signed(Signed::Properly, "aud", json!("other")), 1, "userinfo is for ['other'], wanted 'cc'");
     refused(signed(Signed::Properly, "aud", json!(5)), 1, "userinfo is for [], wanted 'cc'");
@@ -228,29 +228,29 @@ fn a_refusal_of_the_provider_comes_through_in_its_own_words_on_both_sides() {
     if !has("curl") {
         return;
     }
-    let behaviour = |code: &'static str, text: &'static str| Behaviour {
+    let behavior = |code: &'static str, text: &'static str| Behavior {
         callback: Box::new(move |answer| {
             answer.remove("code");
             answer.insert("error".to_owned(), json!(code));
             answer.insert("error_description".to_owned(), json!(text));
         }),
-        ..Behaviour::default()
+        ..Behavior::default()
     };
-    let idp = Idp::start(behaviour("access_denied", "<script>alert('no')</script>\u{1b}[2J"));
-    let folder = folder_for(&idp.issuer(), &json!({}));
-    let run = log_in(&folder, "").ended(1);
+    let idp = Idp::start(behavior("access_denied", "<script>alert('no')</script>\u{1b}[2J"));
+    let directory = directory_for(&idp.issuer(), &json!({}));
+    let run = log_in(&directory, "").ended(1);
     assert!(
         run.stderr.contains("'access_denied': '<script>alert(\\'no\\')</script>\\u{1b}[2J'"),
         "{}",
         run.stderr
     );
     assert!(run.stderr.contains("hint: the login was declined"), "{}", run.stderr);
-    let page = folder.read("page.html");
+    let page = directory.read("page.html");
     assert!(!page.contains("<script>") && page.contains("&lt;script&gt;alert("), "{page}");
     assert_eq!(idp.count("/token"), 0);
-    refused(behaviour("temporarily_unavailable", "back at nine"), 69, "'back at nine'");
+    refused(behavior("temporarily_unavailable", "back at nine"), 69, "'back at nine'");
     let (_, run) =
-        refused(behaviour("invalid_request", "redirect_uri is not registered"), 78, "not registered");
+        refused(behavior("invalid_request", "redirect_uri is not registered"), 78, "not registered");
     assert!(
         run.stderr.contains("register exactly this redirect URI with the provider: http://localhost:"),
         "{}",
@@ -263,9 +263,9 @@ fn refusals_and_faults_of_the_token_endpoint_come_through() {
     if !has("curl") {
         return;
     }
-    let at = |path: &'static str, reply: Reply| Behaviour {
+    let at = |path: &'static str, reply: Reply| Behavior {
         instead: Box::new(move |request| (request.path == path).then(|| reply.clone())),
-        ..Behaviour::default()
+        ..Behavior::default()
     };
     let refusal = |code: &str| Reply::status(400, "application/json", json!({"error": code}).to_string());
     refused(at("/token", refusal("invalid_grant")), 1, "refused the code: 'invalid_grant'");
@@ -286,24 +286,24 @@ fn refusals_and_faults_of_the_token_endpoint_come_through() {
 
 #[test]
 fn a_provider_that_stalls_is_given_up() {
-    let idp = Idp::start(Behaviour {
+    let idp = Idp::start(Behavior {
         instead: Box::new(|request| request.path.starts_with("/.well-known").then_some(Reply::Stall)),
-        ..Behaviour::default()
+        ..Behavior::default()
     });
-    let folder = folder_for(&idp.issuer(), &json!({}));
+    let directory = directory_for(&idp.issuer(), &json!({}));
     let start = Instant::now();
-    let run = folder.sh("cc-login --method oidc --skip-browser --port 0").ended(69);
+    let run = directory.sh("cc-login --method oidc --skip-browser --port 0").ended(69);
     assert!(run.stderr.contains("did not answer in time"), "{}", run.stderr);
     assert!(start.elapsed() < Duration::from_secs(60));
 }
 
 #[test]
 fn an_unsafe_or_foreign_discovery_document_is_refused_before_anybody_is_sent_anywhere() {
-    let document = |name: &'static str, value: &'static str| Behaviour {
+    let document = |name: &'static str, value: &'static str| Behavior {
         discovery: Box::new(move |document| {
             document.insert(name.to_owned(), json!(value));
         }),
-        ..Behaviour::default()
+        ..Behavior::default()
     };
     for (name, value, status) in [
         ("issuer", "https://evil.example", 78),
@@ -313,12 +313,12 @@ fn an_unsafe_or_foreign_discovery_document_is_refused_before_anybody_is_sent_any
         ("jwks_uri", "http://evil.example/keys", 69),
     ] {
         let idp = Idp::start(document(name, value));
-        let folder = folder_for(&idp.issuer(), &json!({}));
-        let run = folder.sh("cc-login --method oidc --skip-browser --port 0 --timeout 2s").ended(status);
+        let directory = directory_for(&idp.issuer(), &json!({}));
+        let run = directory.sh("cc-login --method oidc --skip-browser --port 0 --timeout 2s").ended(status);
         assert!(!run.stderr.contains("Log in with a browser"), "{}", run.stderr);
     }
-    let folder = folder_for("http://idp.example", &json!({}));
-    let run = folder.sh("cc-login --method oidc --skip-browser").ended(78);
+    let directory = directory_for("http://idp.example", &json!({}));
+    let run = directory.sh("cc-login --method oidc --skip-browser").ended(78);
     assert!(run.stderr.contains("plain http"), "{}", run.stderr);
 }
 
@@ -327,20 +327,20 @@ fn a_wrong_state_or_issuer_never_reaches_the_token_endpoint() {
     if !has("curl") {
         return;
     }
-    let callback = |name: &'static str, value: Value| Behaviour {
+    let callback = |name: &'static str, value: Value| Behavior {
         callback: Box::new(move |answer| {
             answer.insert(name.to_owned(), value.clone());
         }),
-        ..Behaviour::default()
+        ..Behavior::default()
     };
-    for (behaviour, words) in [
+    for (behavior, words) in [
         (callback("state", json!("wrong")), "its 'state' is another"),
         (callback("state", Value::Null), "it has no 'state'"),
         (callback("iss", json!("https://evil.example")), "from the issuer 'https://evil.example'"),
         (callback("iss", Value::Null), "from the issuer ''"),
         (callback("code", Value::Null), "neither a code nor an error"),
     ] {
-        let (idp, _) = refused(behaviour, 1, words);
+        let (idp, _) = refused(behavior, 1, words);
         assert_eq!(idp.count("/token"), 0, "{words}");
     }
 }
@@ -360,8 +360,8 @@ pub struct Waiting {
 }
 
 impl Waiting {
-    pub fn start(folder: &Folder, arguments: &str) -> Self {
-        let mut waiting = Self::before_the_start(folder, arguments);
+    pub fn start(directory: &TestEnv, arguments: &str) -> Self {
+        let mut waiting = Self::before_the_start(directory, arguments);
         let answer = waiting.get(&waiting.start_path());
         assert!(answer.starts_with("HTTP/1.1 303"), "{answer}");
         let header = |name: &str| {
@@ -374,14 +374,14 @@ impl Waiting {
     }
 
     /// A login that waits for its first browser.
-    pub fn before_the_start(folder: &Folder, arguments: &str) -> Self {
+    pub fn before_the_start(directory: &TestEnv, arguments: &str) -> Self {
         let mut command = std::process::Command::new("sh");
         command
             .args(["-c", &format!("exec cc-login --method oidc --skip-browser -v {arguments}")])
-            .current_dir(folder.path())
+            .current_dir(directory.path())
             .env_clear()
             .env("PATH", crate::support::path_with_programs())
-            .env("HOME", folder.file(".home"))
+            .env("HOME", directory.file(".home"))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
@@ -463,9 +463,9 @@ fn stray_requests_are_answered_and_the_login_goes_on_waiting() {
     if !has("curl") {
         return;
     }
-    let idp = Idp::start(Behaviour::default());
-    let folder = folder_for(&idp.issuer(), &json!({}));
-    let waiting = Waiting::start(&folder, "--port 0 --timeout 60s");
+    let idp = Idp::start(Behavior::default());
+    let directory = directory_for(&idp.issuer(), &json!({}));
+    let waiting = Waiting::start(&directory, "--port 0 --timeout 60s");
     let state = waiting.parameter("state");
     assert!(waiting.get("/").starts_with("HTTP/1.1 404"));
     assert!(waiting.get("/favicon.ico").starts_with("HTTP/1.1 404"));
@@ -501,9 +501,9 @@ fn slow_clients_and_a_thousand_connections_do_not_keep_the_browser_out() {
     if !has("curl") {
         return;
     }
-    let idp = Idp::start(Behaviour::default());
-    let folder = folder_for(&idp.issuer(), &json!({}));
-    let waiting = Waiting::start(&folder, "--port 0 --timeout 60s");
+    let idp = Idp::start(Behavior::default());
+    let directory = directory_for(&idp.issuer(), &json!({}));
+    let waiting = Waiting::start(&directory, "--port 0 --timeout 60s");
     let connections: Vec<TcpStream> = (0..1000)
         .filter_map(|count| {
             let mut stream = TcpStream::connect(("127.0.0.1", waiting.port())).ok()?;
@@ -524,7 +524,7 @@ fn a_code_is_sent_once_however_often_the_browser_comes_back() {
     if !has("curl") {
         return;
     }
-    let idp = Idp::start(Behaviour {
+    let idp = Idp::start(Behavior {
         instead: Box::new(|request| {
             // Long enough for the browser to be back a second time.
             if request.path == "/token" {
@@ -532,10 +532,10 @@ fn a_code_is_sent_once_however_often_the_browser_comes_back() {
             }
             None
         }),
-        ..Behaviour::default()
+        ..Behavior::default()
     });
-    let folder = folder_for(&idp.issuer(), &json!({}));
-    let waiting = Waiting::start(&folder, "--port 0 --timeout 60s");
+    let directory = directory_for(&idp.issuer(), &json!({}));
+    let waiting = Waiting::start(&directory, "--port 0 --timeout 60s");
     let target = waiting.callback();
     let target = target.as_str();
     let answer = waiting.get(target);
@@ -551,14 +551,14 @@ fn a_code_is_sent_once_however_often_the_browser_comes_back() {
 
 #[test]
 fn nobody_coming_back_ends_at_the_time_limit_with_the_address_to_register() {
-    let idp = Idp::start(Behaviour::default());
-    let folder = folder_for(&idp.issuer(), &json!({}));
+    let idp = Idp::start(Behavior::default());
+    let directory = directory_for(&idp.issuer(), &json!({}));
     let start = Instant::now();
-    let run = folder.sh("cc-login --method oidc --skip-browser --port 0 --timeout 500ms").ended(1);
+    let run = directory.sh("cc-login --method oidc --skip-browser --port 0 --timeout 500ms").ended(1);
     assert!(start.elapsed() < Duration::from_secs(10));
     assert!(run.stderr.contains("nobody logged in within the time limit of 500ms"), "{}", run.stderr);
     assert!(run.stderr.contains("register exactly http://localhost:"), "{}", run.stderr);
-    let json = folder.sh("cc-login --method oidc --skip-browser --port 0 --timeout 100ms --json").ended(1);
+    let json = directory.sh("cc-login --method oidc --skip-browser --port 0 --timeout 100ms --json").ended(1);
     let last: Value = serde_json::from_str(json.stderr.lines().last().unwrap()).unwrap();
     assert_eq!(last["error"]["kind"], "login-timeout");
 }

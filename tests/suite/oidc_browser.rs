@@ -4,14 +4,14 @@ use std::io::Read as _;
 
 use serde_json::json;
 
-use crate::idp::{Behaviour, Idp};
-use crate::oidc::{Waiting, folder_for, log_in, session};
-use crate::support::{Folder, Run, has, has_root};
+use crate::idp::{Behavior, Idp};
+use crate::oidc::{Waiting, directory_for, log_in, session};
+use crate::support::{Run, TestEnv, has, has_root};
 
-fn proper() -> (Idp, Folder) {
-    let idp = Idp::start(Behaviour::default());
-    let folder = folder_for(&idp.issuer(), &json!({}));
-    (idp, folder)
+fn proper() -> (Idp, TestEnv) {
+    let idp = Idp::start(Behavior::default());
+    let directory = directory_for(&idp.issuer(), &json!({}));
+    (idp, directory)
 }
 
 const HOST: &str = "Host: localhost";
@@ -21,8 +21,8 @@ fn another_browser_cannot_finish_the_login() {
     if !has("curl") {
         return;
     }
-    let (idp, folder) = proper();
-    let waiting = Waiting::start(&folder, "--port 0 --timeout 60s");
+    let (idp, directory) = proper();
+    let waiting = Waiting::start(&directory, "--port 0 --timeout 60s");
     assert!(!waiting.start.contains("/auth?") && waiting.start.contains("/oidc/start/"), "{}", waiting.start);
     // Another browser knows the authorization URL, with its state, and has a code of its own.
     let callback = waiting.callback();
@@ -40,7 +40,7 @@ fn another_browser_cannot_finish_the_login() {
     let run = waiting.finish().ended(0);
     assert!(run.stderr.contains("the callback came from another browser"), "{}", run.stderr);
     assert_eq!(idp.count("/token"), 1);
-    assert!(session(&folder).is_some());
+    assert!(session(&directory).is_some());
 }
 
 #[test]
@@ -48,8 +48,8 @@ fn second_browser_that_starts_the_login_ends_it() {
     if !has("curl") {
         return;
     }
-    let (idp, folder) = proper();
-    let waiting = Waiting::start(&folder, "--port 0 --timeout 60s");
+    let (idp, directory) = proper();
+    let waiting = Waiting::start(&directory, "--port 0 --timeout 60s");
     assert!(waiting.get(&waiting.start_path()).starts_with("HTTP/1.1 303"), "a reload in the first browser");
     let callback = waiting.callback();
     let answer = waiting.get_with(&waiting.start_path(), HOST);
@@ -62,7 +62,7 @@ fn second_browser_that_starts_the_login_ends_it() {
     let run = Run::from(child.wait_with_output().unwrap()).ended(1);
     assert!(run.stderr.contains("the start URL was opened in a second browser"), "{}", run.stderr);
     assert_eq!(idp.count("/token"), 0);
-    assert!(session(&folder).is_none());
+    assert!(session(&directory).is_none());
 }
 
 #[test]
@@ -70,8 +70,8 @@ fn another_account_cannot_start_the_login() {
     if !has("curl") || !has("setpriv") || !has_root() {
         return;
     }
-    let (idp, folder) = proper();
-    let waiting = Waiting::before_the_start(&folder, "--port 0 --timeout 60s");
+    let (idp, directory) = proper();
+    let waiting = Waiting::before_the_start(&directory, "--port 0 --timeout 60s");
     for host in ["127.0.0.1", "[::ffff:127.0.0.1]", "localhost"] {
         let url = format!("http://{host}:{}{}", waiting.port(), waiting.start_path());
         let other = std::process::Command::new("setpriv")
@@ -95,20 +95,20 @@ fn another_user_than_the_named_one_is_rejected_before_anything_is_written() {
     if !has("curl") {
         return;
     }
-    let (_idp, folder) = proper();
-    let run = log_in(&folder, "fritz").ended(1);
+    let (_idp, directory) = proper();
+    let run = log_in(&directory, "fritz").ended(1);
     assert!(run.stderr.contains("the provider logged in 'clara', expected 'fritz'"), "{}", run.stderr);
-    assert!(folder.read("page.html").contains("The login did not work"));
-    assert!(session(&folder).is_none());
-    folder.sh("cc-user show clara").ended(1);
-    log_in(&folder, "clara").ended(0);
-    let before = session(&folder);
-    log_in(&folder, "fritz").ended(1);
-    assert_eq!(session(&folder), before, "the session of before stays");
+    assert!(directory.read("page.html").contains("The login did not work"));
+    assert!(session(&directory).is_none());
+    directory.sh("cc-user show clara").ended(1);
+    log_in(&directory, "clara").ended(0);
+    let before = session(&directory);
+    log_in(&directory, "fritz").ended(1);
+    assert_eq!(session(&directory), before, "the session of before stays");
     // The same for a login on another device.
-    let run = folder.sh("cc-login fritz --method oidc --device").ended(1);
+    let run = directory.sh("cc-login fritz --method oidc --device").ended(1);
     assert!(run.stderr.contains("expected 'fritz'"), "{}", run.stderr);
-    assert_eq!(session(&folder), before);
+    assert_eq!(session(&directory), before);
 }
 
 #[test]
@@ -116,8 +116,8 @@ fn request_for_another_host_sees_nothing() {
     if !has("curl") {
         return;
     }
-    let (idp, folder) = proper();
-    let waiting = Waiting::start(&folder, "--port 0 --timeout 60s");
+    let (idp, directory) = proper();
+    let waiting = Waiting::start(&directory, "--port 0 --timeout 60s");
     let callback = waiting.callback();
     let with_cookie = |host: &str| format!("{host}Cookie: {}", waiting.cookie);
     let others = [
@@ -149,8 +149,8 @@ fn many_stray_requests_print_few_lines() {
     if !has("curl") {
         return;
     }
-    let (_idp, folder) = proper();
-    let mut waiting = Waiting::start(&folder, "--port 0 --timeout 60s");
+    let (_idp, directory) = proper();
+    let mut waiting = Waiting::start(&directory, "--port 0 --timeout 60s");
     let cookie = format!("{HOST}\r\nCookie: {}", waiting.cookie);
     // Standard error is read on, so that the program never waits for the test.
     let mut stderr = waiting.child.stderr.take().unwrap();
@@ -175,15 +175,15 @@ fn chromium_finishes_the_login_that_it_started() {
     if !has("chromium") {
         return;
     }
-    let (idp, folder) = proper();
+    let (idp, directory) = proper();
     let browser = "chromium --headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking \
                    --user-data-dir=chromium --virtual-time-budget=20000 --dump-dom %s > page.html 2> chromium.err";
-    let run = folder.sh(&format!(
+    let run = directory.sh(&format!(
         "cc-login clara --method oidc --port 0 --timeout 90s --browser '{browser}'; e=$?
          n=0; while test ! -s page.html && test $n -lt 100; do sleep 0.1; n=$((n + 1)); done; exit $e"
     ));
     let run = run.ended(0);
     assert!(run.stdout.starts_with("logged in: clara"), "{run:?}");
     assert_eq!(idp.count("/token"), 1);
-    assert!(folder.read("page.html").contains("You are logged in"), "{}", folder.read("chromium.err"));
+    assert!(directory.read("page.html").contains("You are logged in"), "{}", directory.read("chromium.err"));
 }

@@ -8,19 +8,19 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::httpd::{Authority, Reply, parameter};
-use crate::idp::{Behaviour, Idp};
-use crate::oidc::{Waiting, configure, folder_for, log_in, session};
-use crate::support::{Folder, Run, has};
+use crate::idp::{Behavior, Idp};
+use crate::oidc::{Waiting, configure, directory_for, log_in, session};
+use crate::support::{Run, TestEnv, has};
 
-fn proper() -> (Idp, Folder) {
-    let idp = Idp::start(Behaviour::default());
-    let folder = folder_for(&idp.issuer(), &json!({}));
-    (idp, folder)
+fn proper() -> (Idp, TestEnv) {
+    let idp = Idp::start(Behavior::default());
+    let directory = directory_for(&idp.issuer(), &json!({}));
+    (idp, directory)
 }
 
 /// The address a waiting login shows, which is then ended.
-fn address(folder: &Folder, arguments: &str) -> String {
-    let mut waiting = Waiting::start(folder, arguments);
+fn address(directory: &TestEnv, arguments: &str) -> String {
+    let mut waiting = Waiting::start(directory, arguments);
     let _ = waiting.child.kill();
     let _ = waiting.child.wait();
     waiting.address
@@ -39,19 +39,19 @@ fn path_and_mount_choose_the_provider_entry() {
     if !has("curl") {
         return;
     }
-    let (one, two) = (Idp::start(Behaviour::default()), Idp::start(Behaviour::default()));
+    let (one, two) = (Idp::start(Behavior::default()), Idp::start(Behavior::default()));
     let other = json!({"providers": {"site": {"provider": two.issuer(), "client-id": "cc", "client-secret-variable": "SITE_SECRET"}}});
-    let folder = folder_for(&one.issuer(), &other);
-    let env = folder.read(".env");
-    folder.write(".env", format!("{env}SITE_SECRET=other\n"));
+    let directory = directory_for(&one.issuer(), &other);
+    let env = directory.read(".env");
+    directory.write(".env", format!("{env}SITE_SECRET=other\n"));
     for spelling in ["--path site", "mount=site", "path=site", "-path=site"] {
-        log_in(&folder, spelling).ended(0);
+        log_in(&directory, spelling).ended(0);
     }
     assert_eq!((one.count("/token"), two.count("/token")), (0, 4));
     use base64::Engine as _;
     let basic = base64::engine::general_purpose::STANDARD.encode("cc:other");
     assert_eq!(two.last("/token").header("authorization").unwrap(), format!("Basic {basic}"));
-    let run = log_in(&folder, "--path sitte").ended(78);
+    let run = log_in(&directory, "--path sitte").ended(78);
     assert!(run.stderr.contains("hint: did you mean --path site?"), "{}", run.stderr);
 }
 
@@ -60,9 +60,9 @@ fn a_client_with_a_name_of_its_own_never_sends_the_secret_of_another() {
     if !has("curl") {
         return;
     }
-    let idp = Idp::start(Behaviour::default());
-    let folder = folder_for(&idp.issuer(), &json!({"client-id": "cc"}));
-    log_in(&folder, "").ended(0);
+    let idp = Idp::start(Behavior::default());
+    let directory = directory_for(&idp.issuer(), &json!({"client-id": "cc"}));
+    log_in(&directory, "").ended(0);
     let token = idp.last("/token");
     assert_eq!(token.header("authorization"), None);
     assert_eq!(token.field("client_id").as_deref(), Some("cc"));
@@ -74,17 +74,17 @@ fn the_secret_goes_where_the_provider_takes_it() {
     if !has("curl") {
         return;
     }
-    let methods = |methods: Value| Behaviour {
+    let methods = |methods: Value| Behavior {
         discovery: Box::new(move |document| {
             document.insert("token_endpoint_auth_methods_supported".to_owned(), methods.clone());
         }),
-        ..Behaviour::default()
+        ..Behavior::default()
     };
     let idp = Idp::start(methods(json!(["client_secret_post"])));
-    log_in(&folder_for(&idp.issuer(), &json!({})), "").ended(0);
+    log_in(&directory_for(&idp.issuer(), &json!({})), "").ended(0);
     assert_eq!(idp.last("/token").field("client_secret").as_deref(), Some("s3cret"));
     let idp = Idp::start(methods(json!(["private_key_jwt"])));
-    let run = log_in(&folder_for(&idp.issuer(), &json!({})), "").ended(78);
+    let run = log_in(&directory_for(&idp.issuer(), &json!({})), "").ended(78);
     assert!(run.stderr.contains("only by 'private_key_jwt'"), "{}", run.stderr);
 }
 
@@ -92,7 +92,7 @@ fn the_secret_goes_where_the_provider_takes_it() {
 /// used up by a rejected attempt where `uses_up` says so.
 fn accepts_only(method: &'static str, document: Value, uses_up: bool) -> Idp {
     let rejected = std::sync::atomic::AtomicBool::new(false);
-    Idp::start(Behaviour {
+    Idp::start(Behavior {
         discovery: Box::new(move |members| {
             members.insert("token_endpoint_auth_methods_supported".to_owned(), document.clone());
         }),
@@ -111,7 +111,7 @@ fn accepts_only(method: &'static str, document: Value, uses_up: bool) -> Idp {
             let was_rejected = rejected.load(std::sync::atomic::Ordering::SeqCst);
             if uses_up && was_rejected { answer(400, "invalid_grant") } else { None }
         }),
-        ..Behaviour::default()
+        ..Behavior::default()
     })
 }
 
@@ -124,26 +124,28 @@ fn client_that_is_rejected_tries_the_other_method_once() {
     for method in ["client_secret_basic", "client_secret_post"] {
         for document in [both.clone(), json!(["client_secret_post", "client_secret_basic"]), Value::Null] {
             let idp = accepts_only(method, document, false);
-            let folder = folder_for(&idp.issuer(), &json!({}));
-            log_in(&folder, "").ended(0);
+            let directory = directory_for(&idp.issuer(), &json!({}));
+            log_in(&directory, "").ended(0);
             let tries = if method == "client_secret_basic" { 1 } else { 2 };
             assert_eq!(idp.count("/token"), tries);
-            folder.sh("cc-login refresh").ended(0);
-            folder.sh("cc-login logout --everywhere").ended(0);
+            directory.sh("cc-login refresh").ended(0);
+            directory.sh("cc-login logout --everywhere").ended(0);
             // A device login asks often, and remembers what was accepted.
-            folder.sh("cc-login --method oidc --device").ended(0);
+            directory.sh("cc-login --method oidc --device").ended(0);
             assert_eq!(idp.count("/device"), tries);
             assert_eq!(idp.count("/token"), 2 * tries + 1);
         }
     }
     // Only the method that the document names, and a wrong secret.
     let idp = accepts_only("client_secret_post", json!(["client_secret_basic"]), false);
-    let run = log_in(&folder_for(&idp.issuer(), &json!({})), "").ended(77);
+    let run = log_in(&directory_for(&idp.issuer(), &json!({})), "").ended(77);
     assert!(run.stderr.contains("the secret was sent by client_secret_basic\n"), "{}", run.stderr);
     assert_eq!(idp.count("/token"), 1);
     let idp = accepts_only("nothing", both, false);
-    let run =
-        log_in(&folder_for(&idp.issuer(), &json!({"token-endpoint-auth-method": "client_secret_basic"})), "");
+    let run = log_in(
+        &directory_for(&idp.issuer(), &json!({"token-endpoint-auth-method": "client_secret_basic"})),
+        "",
+    );
     assert!(run.ended(77).stderr.contains("sent by client_secret_basic\n"));
 }
 
@@ -154,8 +156,8 @@ fn token_endpoint_auth_method_is_a_setting_and_the_hint_names_it() {
     }
     let both = json!(["client_secret_basic", "client_secret_post"]);
     let idp = accepts_only("client_secret_post", both.clone(), true);
-    let folder = folder_for(&idp.issuer(), &json!({}));
-    let run = log_in(&folder, "").ended(1);
+    let directory = directory_for(&idp.issuer(), &json!({}));
+    let run = log_in(&directory, "").ended(1);
     assert!(
         run.stderr.contains(
             "hint: set 'token-endpoint-auth-method' of the provider entry to \"client_secret_post\""
@@ -164,11 +166,17 @@ fn token_endpoint_auth_method_is_a_setting_and_the_hint_names_it() {
         run.stderr
     );
     let idp = accepts_only("client_secret_post", both, true);
-    let folder = folder_for(&idp.issuer(), &json!({"token-endpoint-auth-method": "client_secret_post"}));
-    log_in(&folder, "").ended(0);
+    let directory =
+        directory_for(&idp.issuer(), &json!({"token-endpoint-auth-method": "client_secret_post"}));
+    log_in(&directory, "").ended(0);
     assert_eq!(idp.count("/token"), 1);
-    configure(&folder, &idp.issuer(), &json!({"token-endpoint-auth-method": "private_key_jwt"}), &json!({}));
-    let run = log_in(&folder, "").ended(78);
+    configure(
+        &directory,
+        &idp.issuer(),
+        &json!({"token-endpoint-auth-method": "private_key_jwt"}),
+        &json!({}),
+    );
+    let run = log_in(&directory, "").ended(78);
     assert!(
         run.stderr.contains(
             "invalid auth.oidc.token-endpoint-auth-method 'private_key_jwt': expected client_secret_basic"
@@ -178,11 +186,11 @@ fn token_endpoint_auth_method_is_a_setting_and_the_hint_names_it() {
     );
     // Without a secret, a provider that expects one.
     let idp = accepts_only("client_secret_post", Value::Null, false);
-    let folder = folder_for(&idp.issuer(), &json!({"client-id": "cc"}));
-    folder.sh("sed -i /OID_CLIENT_SECRET/d .env").ended(0);
+    let directory = directory_for(&idp.issuer(), &json!({"client-id": "cc"}));
+    directory.sh("sed -i /OID_CLIENT_SECRET/d .env").ended(0);
     let idp_basic = accepts_only("client_secret_basic", Value::Null, false);
-    configure(&folder, &idp_basic.issuer(), &json!({"client-id": "cc"}), &json!({}));
-    let run = log_in(&folder, "").ended(77);
+    configure(&directory, &idp_basic.issuer(), &json!({"client-id": "cc"}), &json!({}));
+    let run = log_in(&directory, "").ended(77);
     assert!(run.stderr.contains("hint: no client secret was sent"), "{}", run.stderr);
 }
 
@@ -192,22 +200,22 @@ fn login_role_does_not_check_the_times_of_an_id_token_again() {
         return;
     }
     // The ID token's own rule permits an nbf that is five minutes ahead.
-    let early = Behaviour {
+    let early = Behavior {
         claims: Box::new(|claims| {
             let now = claims["iat"].as_i64().unwrap();
             claims.insert("nbf".to_owned(), json!(now + 240));
         }),
-        ..Behaviour::default()
+        ..Behavior::default()
     };
     let idp = Idp::start(early);
-    let folder = with_roles(&idp, &json!({}));
-    log_in(&folder, "").ended(0);
-    log_in(&folder, "--role plain").ended(0);
+    let directory = with_roles(&idp, &json!({}));
+    log_in(&directory, "").ended(0);
+    log_in(&directory, "--role plain").ended(0);
 }
 
 #[test]
 fn device_login_with_numbers_as_strings_works() {
-    let idp = Idp::start(Behaviour {
+    let idp = Idp::start(Behavior {
         instead: Box::new(|request| {
             let own = format!("http://{}", request.header("host").unwrap());
             (request.path == "/device").then(|| {
@@ -217,24 +225,24 @@ fn device_login_with_numbers_as_strings_works() {
                 }))
             })
         }),
-        ..Behaviour::default()
+        ..Behavior::default()
     });
-    let folder = folder_for(&idp.issuer(), &json!({}));
-    folder.sh("cc-login --method oidc --device").ended(0);
+    let directory = directory_for(&idp.issuer(), &json!({}));
+    directory.sh("cc-login --method oidc --device").ended(0);
 }
 
 #[test]
 fn the_listen_address_is_the_one_that_is_bound() {
-    let (_idp, folder) = proper();
+    let (_idp, directory) = proper();
     for spelling in ["--listen-address 127.0.0.2", "listenaddress=127.0.0.2"] {
-        let mut waiting = Waiting::start(&folder, &format!("{spelling} --port 0"));
+        let mut waiting = Waiting::start(&directory, &format!("{spelling} --port 0"));
         let port = waiting.port();
         assert!(TcpStream::connect(("127.0.0.2", port)).is_ok());
         assert!(TcpStream::connect(("127.0.0.1", port)).is_err());
         let _ = waiting.child.kill();
         let _ = waiting.child.wait();
     }
-    let waiting = Waiting::start(&folder, "--port 0");
+    let waiting = Waiting::start(&directory, "--port 0");
     assert!(TcpStream::connect(("127.0.0.1", waiting.port())).is_ok());
     if TcpListener::bind("[::1]:0").is_ok() {
         assert!(TcpStream::connect(("::1", waiting.port())).is_ok(), "localhost is both families");
@@ -242,52 +250,52 @@ fn the_listen_address_is_the_one_that_is_bound() {
     let Waiting { mut child, .. } = waiting;
     let _ = child.kill();
     let _ = child.wait();
-    let run = folder.sh("cc-login --method oidc --skip-browser --listen-address no-such.invalid").ended(2);
+    let run = directory.sh("cc-login --method oidc --skip-browser --listen-address no-such.invalid").ended(2);
     assert!(run.stderr.contains("no host of that name"), "{}", run.stderr);
 }
 
 #[test]
 fn the_port_is_a_number_a_list_a_range_or_any() {
-    let (_idp, folder) = proper();
+    let (_idp, directory) = proper();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let (busy, free) = (taken.local_addr().unwrap().port(), free_port());
     for spelling in [format!("--port {free}"), format!("port={free}"), format!("--port {busy},{free}")] {
-        let uri = redirect_uri(&address(&folder, &spelling));
+        let uri = redirect_uri(&address(&directory, &spelling));
         assert_eq!(uri, format!("http://localhost:{free}/oidc/callback"), "{spelling}");
     }
-    let uri = redirect_uri(&address(&folder, &format!("--port {busy}-{}", busy.saturating_add(20))));
+    let uri = redirect_uri(&address(&directory, &format!("--port {busy}-{}", busy.saturating_add(20))));
     let port = url::Url::parse(&uri).unwrap().port().unwrap();
     assert!(port > busy && port <= busy + 20, "{uri}");
-    let run = folder.sh(&format!("cc-login --method oidc --skip-browser --port {busy}")).ended(69);
+    let run = directory.sh(&format!("cc-login --method oidc --skip-browser --port {busy}")).ended(69);
     assert!(run.stderr.contains(&format!("port {busy}: address already in use")), "{}", run.stderr);
     assert!(run.stderr.contains("hint: name other ports"), "{}", run.stderr);
 }
 
 #[test]
 fn the_redirect_uri_is_made_of_callback_method_host_and_port() {
-    let (_idp, folder) = proper();
+    let (_idp, directory) = proper();
     for spelling in [
         "--callback-method https --callback-host login.example --callback-port 443",
         "callbackmethod=https callbackhost=login.example callbackport=443",
     ] {
-        let uri = redirect_uri(&address(&folder, &format!("--port 0 {spelling}")));
+        let uri = redirect_uri(&address(&directory, &format!("--port 0 {spelling}")));
         assert_eq!(uri, "https://login.example:443/oidc/callback", "{spelling}");
     }
 }
 
 #[test]
 fn skip_browser_opens_none_and_browser_names_the_command() {
-    let (_idp, folder) = proper();
-    let run = |line: &str| folder.sh(&format!("{line} --method oidc --port 0 --timeout 600ms")).ended(1);
+    let (_idp, directory) = proper();
+    let run = |line: &str| directory.sh(&format!("{line} --method oidc --port 0 --timeout 600ms")).ended(1);
     run("BROWSER='touch opened; :' cc-login --skip-browser");
     run("BROWSER='touch opened; :' cc-login skip_browser=true");
-    assert!(!folder.file("opened").exists());
+    assert!(!directory.file("opened").exists());
     let shown = run("cc-login --browser 'printf %%s\\\\n %s > opened; :' -q");
-    assert!(folder.file("opened").exists(), "{shown:?}");
+    assert!(directory.file("opened").exists(), "{shown:?}");
     assert!(shown.stderr.contains("/oidc/start/"), "shown even when quiet: {}", shown.stderr);
-    std::fs::remove_file(folder.file("opened")).unwrap();
+    std::fs::remove_file(directory.file("opened")).unwrap();
     run("BROWSER='touch opened; :' cc-login");
-    assert!(folder.file("opened").exists());
+    assert!(directory.file("opened").exists());
     let missing = run("cc-login --browser no-such-browser");
     assert!(
         missing.stderr.contains("'no-such-browser' is not found: open the URL above by hand"),
@@ -297,31 +305,31 @@ fn skip_browser_opens_none_and_browser_names_the_command() {
 
 #[test]
 fn scopes_parameters_and_the_name_go_along() {
-    let idp = Idp::start(Behaviour::default());
+    let idp = Idp::start(Behavior::default());
     let more = json!({"scopes": ["profile", "groups"], "parameters": {"prompt": "login", "max_things": 3}});
-    let folder = folder_for(&idp.issuer(), &more);
+    let directory = directory_for(&idp.issuer(), &more);
     let asked =
-        address(&folder, "--port 0 clara --scope offline_access --parameter acr_values=mfa scope=extra");
+        address(&directory, "--port 0 clara --scope offline_access --parameter acr_values=mfa scope=extra");
     let value = |name: &str| parameter(&asked, name);
     assert_eq!(value("scope").as_deref(), Some("openid profile groups offline_access extra"));
     assert_eq!(value("prompt").as_deref(), Some("login"));
     assert_eq!(value("max_things").as_deref(), Some("3"));
     assert_eq!(value("acr_values").as_deref(), Some("mfa"));
     assert_eq!(value("login_hint").as_deref(), Some("clara"));
-    let run = folder.sh("cc-login --method oidc --skip-browser --parameter state=x").ended(78);
+    let run = directory.sh("cc-login --method oidc --skip-browser --parameter state=x").ended(78);
     assert!(run.stderr.contains("'state' belongs to the login itself"), "{}", run.stderr);
 }
 
 #[test]
 fn a_scope_the_provider_does_not_know_is_only_asked_for_if_somebody_named_it() {
-    let idp = Idp::start(Behaviour {
+    let idp = Idp::start(Behavior {
         discovery: Box::new(|document| {
             document.insert("scopes_supported".to_owned(), json!(["openid", "profile"]));
         }),
-        ..Behaviour::default()
+        ..Behavior::default()
     });
-    let folder = folder_for(&idp.issuer(), &json!({}));
-    let scope = |arguments: &str| parameter(&address(&folder, arguments), "scope").unwrap();
+    let directory = directory_for(&idp.issuer(), &json!({}));
+    let scope = |arguments: &str| parameter(&address(&directory, arguments), "scope").unwrap();
     assert_eq!(scope("--port 0"), "openid profile");
     assert_eq!(scope("--port 0 --scope roles"), "openid profile roles");
 }
@@ -331,29 +339,29 @@ fn max_age_is_asked_for_and_held_to() {
     if !has("curl") {
         return;
     }
-    let old = Behaviour {
+    let old = Behavior {
         claims: Box::new(|claims| {
             let then = claims["auth_time"].as_i64().unwrap() - 900;
             claims.insert("auth_time".to_owned(), json!(then));
         }),
-        ..Behaviour::default()
+        ..Behavior::default()
     };
     let idp = Idp::start(old);
-    let folder = folder_for(&idp.issuer(), &json!({"max-age": "10m"}));
-    let run = log_in(&folder, "").ended(1);
+    let directory = directory_for(&idp.issuer(), &json!({"max-age": "10m"}));
+    let run = log_in(&directory, "").ended(1);
     assert!(
         run.stderr.contains("the login at the provider was 15 minutes ago, wanted at most 10 minutes"),
         "{}",
         run.stderr
     );
     assert_eq!(parameter(&idp.last("/auth").query, "max_age").as_deref(), Some("600"));
-    let folder = folder_for(&idp.issuer(), &json!({}));
-    log_in(&folder, "").ended(0);
+    let directory = directory_for(&idp.issuer(), &json!({}));
+    log_in(&directory, "").ended(0);
 }
 
 /// A configuration with login roles of type oidc.
-fn with_roles(idp: &Idp, more: &Value) -> Folder {
-    let folder = folder_for(&idp.issuer(), more);
+fn with_roles(idp: &Idp, more: &Value) -> TestEnv {
+    let directory = directory_for(&idp.issuer(), more);
     let role = |change: Value| {
         let mut role = json!({
             "role_type": "oidc", "user_claim": "sub",
@@ -371,8 +379,8 @@ fn with_roles(idp: &Idp, more: &Value) -> Folder {
         "elsewhere": role(json!({"allowed_redirect_uris": ["https://vault.example/oidc/callback"]})),
         "tokens": {"role_type": "jwt", "user_claim": "sub", "bound_audiences": ["x"]},
     });
-    configure(&folder, &idp.issuer(), more, &json!({"jwt-roles": roles}));
-    folder
+    configure(&directory, &idp.issuer(), more, &json!({"jwt-roles": roles}));
+    directory
 }
 
 #[test]
@@ -380,31 +388,31 @@ fn a_login_role_decides_who_gets_in_and_as_whom() {
     if !has("curl") {
         return;
     }
-    let idp = Idp::start(Behaviour::default());
-    let folder = with_roles(&idp, &json!({}));
+    let idp = Idp::start(Behavior::default());
+    let directory = with_roles(&idp, &json!({}));
     for spelling in ["--role plain", "role=plain", "--role PLAIN"] {
-        let done = log_in(&folder, spelling).ended(0);
+        let done = log_in(&directory, spelling).ended(0);
         assert!(
             done.stdout.starts_with("logged in: s-1 (manager) by oidc"),
             "user_claim sub: {}",
             done.stdout
         );
     }
-    log_in(&folder, "--role managers").ended(0);
+    log_in(&directory, "--role managers").ended(0);
     assert!(parameter(&idp.last("/auth").query, "scope").unwrap().contains("groups"));
-    let run = log_in(&folder, "--role admins").ended(1);
+    let run = log_in(&directory, "--role admins").ended(1);
     assert!(run.stderr.contains("realm_access"), "{}", run.stderr);
-    let done = log_in(&folder, "--role short").ended(0);
+    let done = log_in(&directory, "--role short").ended(0);
     assert!(done.stdout.contains("(in 5 minutes)"), "{}", done.stdout);
-    let run = log_in(&folder, "--role elsewhere").ended(78);
+    let run = log_in(&directory, "--role elsewhere").ended(78);
     assert!(run.stderr.contains("does not allow the redirect URI 'http://localhost:"), "{}", run.stderr);
-    let run = log_in(&folder, "--role tokens").ended(78);
+    let run = log_in(&directory, "--role tokens").ended(78);
     assert!(run.stderr.contains("is of type 'jwt', wanted 'oidc'"), "{}", run.stderr);
-    let run = log_in(&folder, "--role plein").ended(78);
+    let run = log_in(&directory, "--role plein").ended(78);
     assert!(run.stderr.contains("there is no role 'plein'"), "{}", run.stderr);
-    let quiet = log_in(&folder, "--role plain -v").ended(0);
+    let quiet = log_in(&directory, "--role plain -v").ended(0);
     assert!(!quiet.stderr.contains("Clara"), "{}", quiet.stderr);
-    let talk = log_in(&folder, "--role talkative -v").ended(0);
+    let talk = log_in(&directory, "--role talkative -v").ended(0);
     assert!(talk.stderr.contains("\"name\":\"Clara Müller\""), "{}", talk.stderr);
     assert!(talk.stderr.contains("warning: the login role has verbose_oidc_logging"), "{}", talk.stderr);
 }
@@ -414,11 +422,11 @@ fn the_default_role_serves_where_none_is_named() {
     if !has("curl") {
         return;
     }
-    let idp = Idp::start(Behaviour::default());
-    let folder = with_roles(&idp, &json!({"default-role": "plain"}));
-    assert!(log_in(&folder, "").ended(0).stdout.starts_with("logged in: s-1 "));
-    let folder = with_roles(&idp, &json!({}));
-    assert!(log_in(&folder, "").ended(0).stdout.starts_with("logged in: clara "));
+    let idp = Idp::start(Behavior::default());
+    let directory = with_roles(&idp, &json!({"default-role": "plain"}));
+    assert!(log_in(&directory, "").ended(0).stdout.starts_with("logged in: s-1 "));
+    let directory = with_roles(&idp, &json!({}));
+    assert!(log_in(&directory, "").ended(0).stdout.starts_with("logged in: clara "));
 }
 
 #[test]
@@ -427,16 +435,16 @@ fn a_ca_of_the_sites_own_is_named_by_option_or_configuration() {
         return;
     }
     let authority = Authority::new();
-    let idp = Idp::start_tls(Behaviour::default(), authority.server("localhost", false));
-    let folder = folder_for(&idp.issuer(), &json!({}));
-    folder.write("ca.pem", authority.pem());
+    let idp = Idp::start_tls(Behavior::default(), authority.server("localhost", false));
+    let directory = directory_for(&idp.issuer(), &json!({}));
+    directory.write("ca.pem", authority.pem());
     let browser = "--port 0 --browser 'curl -skL -c /dev/null -o page.html'";
-    let refused = folder.sh(&format!("cc-login --method oidc {browser}")).ended(69);
+    let refused = directory.sh(&format!("cc-login --method oidc {browser}")).ended(69);
     assert!(refused.stderr.contains("an authority that is not trusted here"), "{}", refused.stderr);
     assert!(refused.stderr.contains("hint: if the site has a CA of its own"), "{}", refused.stderr);
-    folder.sh(&format!("cc-login --method oidc --ca-file ca.pem {browser}")).ended(0);
-    configure(&folder, &idp.issuer(), &json!({"ca-file": "ca.pem"}), &json!({}));
-    folder.sh(&format!("cc-login --method oidc {browser}")).ended(0);
+    directory.sh(&format!("cc-login --method oidc --ca-file ca.pem {browser}")).ended(0);
+    configure(&directory, &idp.issuer(), &json!({"ca-file": "ca.pem"}), &json!({}));
+    directory.sh(&format!("cc-login --method oidc {browser}")).ended(0);
 }
 
 #[test]
@@ -444,9 +452,9 @@ fn what_the_provider_says_about_itself_is_asked_once() {
     if !has("curl") {
         return;
     }
-    let (idp, folder) = proper();
-    log_in(&folder, "").ended(0);
-    log_in(&folder, "").ended(0);
+    let (idp, directory) = proper();
+    log_in(&directory, "").ended(0);
+    log_in(&directory, "").ended(0);
     assert_eq!(idp.count("/.well-known/openid-configuration"), 1);
     assert_eq!(idp.count("/token"), 2);
 }
@@ -456,44 +464,46 @@ fn users_are_added_and_brought_up_to_date_only_where_the_settings_say_so() {
     if !has("curl") {
         return;
     }
-    let (idp, folder) = proper();
-    configure(&folder, &idp.issuer(), &json!({"sync-user-on-login": false}), &json!({}));
-    let run = log_in(&folder, "").ended(0);
+    let (idp, directory) = proper();
+    configure(&directory, &idp.issuer(), &json!({"sync-user-on-login": false}), &json!({}));
+    let run = log_in(&directory, "").ended(0);
     assert!(
         run.stderr.contains("'clara' is not in the user table: the session has no token"),
         "{}",
         run.stderr
     );
-    folder.sh("cc-login token").ended(1);
-    folder.sh("cc-user show clara").ended(1);
-    configure(&folder, &idp.issuer(), &json!({"sync-user-on-login": true}), &json!({}));
-    let run = log_in(&folder, "").ended(0);
+    directory.sh("cc-login token").ended(1);
+    directory.sh("cc-user show clara").ended(1);
+    configure(&directory, &idp.issuer(), &json!({"sync-user-on-login": true}), &json!({}));
+    let run = log_in(&directory, "").ended(0);
     assert!(run.stderr.contains("added 'clara' as the provider says"), "{}", run.stderr);
-    let row = || folder.sh("cc-user show clara --json").ended(0).json();
+    let row = || directory.sh("cc-user show clara --json").ended(0).json();
     assert_eq!(
         (&row()["source"], &row()["roles"], &row()["projects"]),
         (&json!("oidc"), &json!(["manager"]), &json!(["fusion"]))
     );
-    folder.sh("cc-user role add clara api -q").ended(0);
-    log_in(&folder, "").ended(0);
+    directory.sh("cc-user role add clara api -q").ended(0);
+    log_in(&directory, "").ended(0);
     assert_eq!(row()["roles"], json!(["manager", "api"]), "not without update-user-on-login");
-    configure(&folder, &idp.issuer(), &json!({"update-user-on-login": true}), &json!({}));
-    folder.sh("cc-user role add clara support -q").ended(0);
-    log_in(&folder, "").ended(0);
+    configure(&directory, &idp.issuer(), &json!({"update-user-on-login": true}), &json!({}));
+    directory.sh("cc-user role add clara support -q").ended(0);
+    log_in(&directory, "").ended(0);
     assert_eq!(row()["roles"], json!(["manager", "api"]), "a provider never gives the role api");
     // A user of another source is never changed.
-    folder.sh("cc-user del clara --source oidc -q; cc-user add clara --role admin --no-password -q").ended(0);
-    let run = log_in(&folder, "").ended(0);
+    directory
+        .sh("cc-user del clara --source oidc -q; cc-user add clara --role admin --no-password -q")
+        .ended(0);
+    let run = log_in(&directory, "").ended(0);
     assert!(run.stderr.contains("was not changed"), "{}", run.stderr);
     assert_eq!((&row()["source"], &row()["roles"]), (&json!("local"), &json!(["admin"])));
 }
 
 #[test]
 fn without_a_display_a_login_goes_by_device_and_says_so() {
-    let idp = Idp::start(Behaviour { pending: 2, ..Behaviour::default() });
-    let folder = folder_for(&idp.issuer(), &json!({}));
+    let idp = Idp::start(Behavior { pending: 2, ..Behavior::default() });
+    let directory = directory_for(&idp.issuer(), &json!({}));
     let start = Instant::now();
-    let run = folder.sh("cc-login --method oidc").ended(0);
+    let run = directory.sh("cc-login --method oidc").ended(0);
     assert!(
         run.stderr.contains("note: there is no display here: logging in on another device"),
         "{}",
@@ -511,16 +521,16 @@ fn without_a_display_a_login_goes_by_device_and_says_so() {
 
 /// What a device login ends in when the provider answers the first question like this.
 fn device_refused(code: &'static str, status: i32) -> Run {
-    let idp = Idp::start(Behaviour {
+    let idp = Idp::start(Behavior {
         instead: Box::new(move |request| {
             (request.path == "/token")
                 .then(|| Reply::status(400, "application/json", json!({"error": code}).to_string()))
         }),
-        ..Behaviour::default()
+        ..Behavior::default()
     });
-    let folder = folder_for(&idp.issuer(), &json!({}));
-    let run = folder.sh("cc-login --method oidc --device --timeout 4s").ended(status);
-    assert!(session(&folder).is_none());
+    let directory = directory_for(&idp.issuer(), &json!({}));
+    let run = directory.sh("cc-login --method oidc --device --timeout 4s").ended(status);
+    assert!(session(&directory).is_none());
     run
 }
 
@@ -535,14 +545,14 @@ fn a_device_login_ends_with_the_meaning_of_the_providers_answer() {
     assert!(run.stderr.contains("nobody logged in within the time limit of 4s"), "{}", run.stderr);
     assert!(start.elapsed() < Duration::from_secs(15));
     let (_, run) = {
-        let idp = Idp::start(Behaviour {
+        let idp = Idp::start(Behavior {
             discovery: Box::new(|document| {
                 document.insert("device_authorization_endpoint".to_owned(), Value::Null);
             }),
-            ..Behaviour::default()
+            ..Behavior::default()
         });
-        let folder = folder_for(&idp.issuer(), &json!({}));
-        let run = folder.sh("cc-login --method oidc --device").ended(69);
+        let directory = directory_for(&idp.issuer(), &json!({}));
+        let run = directory.sh("cc-login --method oidc --device").ended(69);
         (idp, run)
     };
     assert!(run.stderr.contains("has no device_authorization_endpoint"), "{}", run.stderr);
@@ -551,7 +561,7 @@ fn a_device_login_ends_with_the_meaning_of_the_providers_answer() {
 #[test]
 fn a_device_login_survives_absurd_times_and_a_provider_that_is_down_for_a_moment() {
     for (expires_in, interval) in [(u64::MAX, 1), (600, u64::MAX), (u64::MAX, u64::MAX)] {
-        let idp = Idp::start(Behaviour {
+        let idp = Idp::start(Behavior {
             instead: Box::new(move |request| {
                 (request.path == "/device").then(|| {
                     Reply::json(&json!({
@@ -560,17 +570,17 @@ fn a_device_login_survives_absurd_times_and_a_provider_that_is_down_for_a_moment
                     }))
                 })
             }),
-            ..Behaviour::default()
+            ..Behavior::default()
         });
-        let folder = folder_for(&idp.issuer(), &json!({}));
+        let directory = directory_for(&idp.issuer(), &json!({}));
         let ended = if interval == 1 { 0 } else { 1 };
-        let run = folder.sh("cc-login --method oidc --device --timeout 2s").ended(ended);
+        let run = directory.sh("cc-login --method oidc --device --timeout 2s").ended(ended);
         assert!(!run.stderr.contains("panicked"), "{}", run.stderr);
         if expires_in == u64::MAX && interval == 1 {
-            folder.sh("cc-login --method oidc --device").ended(0);
+            directory.sh("cc-login --method oidc --device").ended(0);
         }
     }
-    let idp = Idp::start(Behaviour {
+    let idp = Idp::start(Behavior {
         instead: Box::new({
             let count = std::sync::atomic::AtomicUsize::new(0);
             move |request| {
@@ -579,16 +589,16 @@ fn a_device_login_survives_absurd_times_and_a_provider_that_is_down_for_a_moment
                 is_first.then(|| Reply::status(503, "text/html", "<h1>maintenance</h1>"))
             }
         }),
-        ..Behaviour::default()
+        ..Behavior::default()
     });
-    let folder = folder_for(&idp.issuer(), &json!({}));
-    folder.sh("cc-login --method oidc --device").ended(0);
+    let directory = directory_for(&idp.issuer(), &json!({}));
+    directory.sh("cc-login --method oidc --device").ended(0);
     assert_eq!(idp.count("/token"), 2);
 }
 
 #[test]
 fn a_slow_down_makes_the_next_question_five_seconds_later() {
-    let idp = Idp::start(Behaviour {
+    let idp = Idp::start(Behavior {
         instead: Box::new({
             let count = std::sync::atomic::AtomicUsize::new(0);
             move |request| {
@@ -599,29 +609,29 @@ fn a_slow_down_makes_the_next_question_five_seconds_later() {
                 })
             }
         }),
-        ..Behaviour::default()
+        ..Behavior::default()
     });
-    let folder = folder_for(&idp.issuer(), &json!({}));
+    let directory = directory_for(&idp.issuer(), &json!({}));
     let start = Instant::now();
-    folder.sh("cc-login --method oidc --device").ended(0);
+    directory.sh("cc-login --method oidc --device").ended(0);
     assert!(start.elapsed() >= Duration::from_secs(7), "{:?}", start.elapsed());
 }
 
 /// A login by pasting, fed by a function of the address to log in at.
-fn paste(folder: &Folder, arguments: &str, feed: impl FnOnce(&str) -> String) -> Run {
+fn paste(directory: &TestEnv, arguments: &str, feed: impl FnOnce(&str) -> String) -> Run {
     let mut command = std::process::Command::new("sh");
     command
         .args(["-c", &format!("exec cc-login --method oidc {arguments} 2> err.txt")])
-        .current_dir(folder.path())
+        .current_dir(directory.path())
         .env_clear()
         .env("PATH", crate::support::path_with_programs())
-        .env("HOME", folder.file(".home"))
+        .env("HOME", directory.file(".home"))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let begun = Instant::now();
     let address = loop {
-        let shown = std::fs::read_to_string(folder.file("err.txt")).unwrap_or_default();
+        let shown = std::fs::read_to_string(directory.file("err.txt")).unwrap_or_default();
         if shown.contains("paste it here") {
             break shown.lines().find(|line| line.contains("/auth?")).unwrap().trim().to_owned();
         }
@@ -631,7 +641,7 @@ fn paste(folder: &Folder, arguments: &str, feed: impl FnOnce(&str) -> String) ->
     let line = feed(&address);
     let _ = child.stdin.take().unwrap().write_all(line.as_bytes());
     let mut run: Run = child.wait_with_output().unwrap().into();
-    run.stderr = folder.read("err.txt");
+    run.stderr = directory.read("err.txt");
     run
 }
 
@@ -649,21 +659,22 @@ fn an_address_that_is_pasted_back_logs_in_and_its_state_is_checked() {
     if !has("curl") {
         return;
     }
-    let (idp, folder) = proper();
-    let done = paste(&folder, "--manual", |address| format!("{}\n", ended_on(address))).ended(0);
+    let (idp, directory) = proper();
+    let done = paste(&directory, "--manual", |address| format!("{}\n", ended_on(address))).ended(0);
     assert!(done.stdout.starts_with("logged in: clara"), "{}", done.stdout);
     assert_eq!(
         parameter(&idp.last("/auth").query, "redirect_uri").unwrap(),
         "http://localhost:8250/oidc/callback"
     );
     assert_eq!(idp.count("/token"), 1);
-    let wrong =
-        paste(&folder, "--manual", |address| format!("{}\n", ended_on(address).replace("state=", "state=x")))
-            .ended(1);
+    let wrong = paste(&directory, "--manual", |address| {
+        format!("{}\n", ended_on(address).replace("state=", "state=x"))
+    })
+    .ended(1);
     assert!(wrong.stderr.contains("its 'state' is another"), "{}", wrong.stderr);
-    let rubbish = paste(&folder, "--manual", |_| "hello\n".to_owned()).ended(65);
+    let rubbish = paste(&directory, "--manual", |_| "hello\n".to_owned()).ended(65);
     assert!(rubbish.stderr.contains("that is not the address the browser ended on"), "{}", rubbish.stderr);
-    let nothing = paste(&folder, "--manual", |_| String::new()).ended(65);
+    let nothing = paste(&directory, "--manual", |_| String::new()).ended(65);
     assert!(nothing.stderr.contains("no address was given"), "{}", nothing.stderr);
     assert_eq!(idp.count("/token"), 1);
 }
@@ -673,22 +684,22 @@ fn without_display_and_device_the_address_is_pasted_and_that_is_said() {
     if !has("curl") {
         return;
     }
-    let idp = Idp::start(Behaviour {
+    let idp = Idp::start(Behavior {
         discovery: Box::new(|document| {
             document.insert("device_authorization_endpoint".to_owned(), Value::Null);
         }),
-        ..Behaviour::default()
+        ..Behavior::default()
     });
-    let folder = folder_for(&idp.issuer(), &json!({}));
-    let done = paste(&folder, "", |address| format!("{}\n", ended_on(address))).ended(0);
+    let directory = directory_for(&idp.issuer(), &json!({}));
+    let done = paste(&directory, "", |address| format!("{}\n", ended_on(address))).ended(0);
     assert!(done.stderr.contains("the provider knows no login by device"), "{}", done.stderr);
 }
 
 /// Makes the session that is kept one that is over.
-fn let_it_end(folder: &Folder) {
-    let mut kept = session(folder).unwrap();
+fn let_it_end(directory: &TestEnv) {
+    let mut kept = session(directory).unwrap();
     kept["until"] = json!(1_000_000);
-    folder.write(".home/.local/state/cc-auth/session.json", kept.to_string());
+    directory.write(".home/.local/state/cc-auth/session.json", kept.to_string());
 }
 
 #[test]
@@ -696,25 +707,25 @@ fn a_session_that_is_over_is_renewed_by_token_and_by_refresh() {
     if !has("curl") {
         return;
     }
-    let idp = Idp::start(Behaviour::default());
-    let folder = folder_for(&idp.issuer(), &json!({}));
-    log_in(&folder, "").ended(0);
-    assert_eq!(folder.sh("cc-login token").ended(0).stdout.matches('.').count(), 2);
+    let idp = Idp::start(Behavior::default());
+    let directory = directory_for(&idp.issuer(), &json!({}));
+    log_in(&directory, "").ended(0);
+    assert_eq!(directory.sh("cc-login token").ended(0).stdout.matches('.').count(), 2);
     assert_eq!(idp.count("/token"), 1, "a good session asks nobody");
-    let_it_end(&folder);
-    folder.sh("cc-login token --at now").ended(1);
-    assert_eq!(folder.sh("cc-login token").ended(0).stdout.matches('.').count(), 2);
+    let_it_end(&directory);
+    directory.sh("cc-login token --at now").ended(1);
+    assert_eq!(directory.sh("cc-login token").ended(0).stdout.matches('.').count(), 2);
     let asked = idp.last("/token");
     assert_eq!(asked.field("grant_type").as_deref(), Some("refresh_token"));
     assert_eq!(asked.field("refresh_token").as_deref(), Some("the-refresh-token"));
-    let done = folder.sh("cc-login refresh").ended(0);
+    let done = directory.sh("cc-login refresh").ended(0);
     assert!(done.stdout.starts_with("logged in: clara (manager) by oidc"), "{}", done.stdout);
     assert_eq!(idp.count("/token"), 3);
     // Many at once use the token once: the others take what the first got.
-    let_it_end(&folder);
-    folder.sh("for i in 1 2 3 4; do cc-login token > t$i & done; wait").ended(0);
+    let_it_end(&directory);
+    directory.sh("for i in 1 2 3 4; do cc-login token > t$i & done; wait").ended(0);
     assert_eq!(idp.count("/token"), 4);
-    assert_eq!(folder.read("t1"), folder.read("t4"));
+    assert_eq!(directory.read("t1"), directory.read("t4"));
 }
 
 #[test]
@@ -729,7 +740,7 @@ fn a_refresh_is_for_the_same_person_and_one_that_is_refused_wants_a_new_login() 
         move || wanted.contains(&mode.load(std::sync::atomic::Ordering::SeqCst))
     };
     let (without_id_token, of_another) = (is(&[3, 4]), is(&[3]));
-    let idp = Idp::start(Behaviour {
+    let idp = Idp::start(Behavior {
         instead: Box::new({
             let mode = std::sync::Arc::clone(&mode);
             move |request| {
@@ -755,29 +766,29 @@ fn a_refresh_is_for_the_same_person_and_one_that_is_refused_wants_a_new_login() 
                 userinfo.insert("sub".to_owned(), json!("s-2"));
             }
         }),
-        ..Behaviour::default()
+        ..Behavior::default()
     });
-    let folder = folder_for(&idp.issuer(), &json!({}));
-    log_in(&folder, "").ended(0);
+    let directory = directory_for(&idp.issuer(), &json!({}));
+    log_in(&directory, "").ended(0);
     // Without an ID token userinfo says who it is (OpenID Connect Core 12.2).
     other.store(3, std::sync::atomic::Ordering::SeqCst);
-    let run = folder.sh("cc-login refresh").ended(1);
+    let run = directory.sh("cc-login refresh").ended(1);
     assert!(run.stderr.contains("userinfo is about 's-2', the login was that of 's-1'"), "{}", run.stderr);
     other.store(4, std::sync::atomic::Ordering::SeqCst);
-    folder.sh("cc-login refresh").ended(0);
+    directory.sh("cc-login refresh").ended(0);
     other.store(1, std::sync::atomic::Ordering::SeqCst);
-    let run = folder.sh("cc-login refresh").ended(1);
+    let run = directory.sh("cc-login refresh").ended(1);
     assert!(
         run.stderr.contains("the ID token is about 's-2', the login was that of 's-1'"),
         "{}",
         run.stderr
     );
     other.store(2, std::sync::atomic::Ordering::SeqCst);
-    let run = folder.sh("cc-login refresh").ended(1);
+    let run = directory.sh("cc-login refresh").ended(1);
     assert!(run.stderr.contains("refused the refresh token: 'invalid_grant'"), "{}", run.stderr);
-    let run = folder.sh("cc-login refresh").ended(1);
+    let run = directory.sh("cc-login refresh").ended(1);
     assert!(run.stderr.contains("gave no refresh token"), "it is not tried again: {}", run.stderr);
-    folder.sh("cc-login token").ended(0);
+    directory.sh("cc-login token").ended(0);
 }
 
 #[test]
@@ -785,22 +796,22 @@ fn a_logout_everywhere_ends_the_login_at_the_provider() {
     if !has("curl") {
         return;
     }
-    let (idp, folder) = proper();
-    log_in(&folder, "").ended(0);
-    folder.sh("cc-login logout").ended(0);
+    let (idp, directory) = proper();
+    log_in(&directory, "").ended(0);
+    directory.sh("cc-login logout").ended(0);
     assert_eq!((idp.count("/revoke"), idp.count("/end")), (0, 0));
-    log_in(&folder, "").ended(0);
-    folder.sh("cc-login logout --everywhere").ended(0);
+    log_in(&directory, "").ended(0);
+    directory.sh("cc-login logout --everywhere").ended(0);
     assert_eq!(idp.last("/revoke").field("token").as_deref(), Some("the-refresh-token"));
     let end = idp.last("/end").query;
     assert!(parameter(&end, "id_token_hint").unwrap().starts_with("eyJ"));
     assert_eq!(parameter(&end, "client_id").as_deref(), Some("cc"));
-    assert!(session(&folder).is_none());
+    assert!(session(&directory).is_none());
     // A provider that is gone does not keep the session here.
-    log_in(&folder, "").ended(0);
+    log_in(&directory, "").ended(0);
     drop(idp);
-    folder.sh("rm -rf .home/.cache");
-    let run = folder.sh("cc-login logout --everywhere").ended(69);
-    assert!(run.stderr.contains("can't be reached"), "{}", run.stderr);
-    assert!(session(&folder).is_none());
+    directory.sh("rm -rf .home/.cache");
+    let run = directory.sh("cc-login logout --everywhere").ended(69);
+    assert!(run.stderr.contains("cannot be reached"), "{}", run.stderr);
+    assert!(session(&directory).is_none());
 }

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::oidc::{configure, folder_for, session};
-use crate::support::{Folder, Run, has, has_npm, has_python};
+use crate::oidc::{configure, directory_for, session};
+use crate::support::{Run, TestEnv, has, has_npm, has_python};
 
 fn tool(name: &str) -> String {
     format!("{}/tests/tools/{name}", env!("CARGO_MANIFEST_DIR"))
@@ -70,13 +70,13 @@ impl OidcProvider {
         Self { _errors: errors, child, _alive: alive, issuer: issuer.trim().to_owned() }
     }
 
-    fn folder(&self, more: &Value) -> Folder {
-        let folder = folder_for(&self.issuer, more);
-        let env = folder
+    fn directory(&self, more: &Value) -> TestEnv {
+        let directory = directory_for(&self.issuer, more);
+        let env = directory
             .read(".env")
             .replace("OID_CLIENT_SECRET=s3cret", "OID_CLIENT_SECRET='a secret/with+signs'");
-        folder.write(".env", env);
-        folder
+        directory.write(".env", env);
+        directory
     }
 }
 
@@ -88,19 +88,19 @@ impl Drop for OidcProvider {
 }
 
 /// A login with the real browser, which writes what it saw to `browser.json`.
-fn log_in(folder: &Folder, environment: &str, more: &str) -> Run {
+fn log_in(directory: &TestEnv, environment: &str, more: &str) -> Run {
     // The browser gets no other variables than it needs, so that these stand in its command.
     let browser = format!("{environment} node {} %s > browser.json 2> browser.err", tool("browser.mjs"));
-    folder.sh(&format!(
+    directory.sh(&format!(
         "cc-login --method oidc --port 0 --timeout 90s --browser '{browser}' {more}; e=$?
          n=0; while ! grep -q url browser.json && test $n -lt 100; do sleep 0.1; n=$((n + 1)); done; exit $e"
     ))
 }
 
-fn seen(folder: &Folder) -> Value {
-    let text = folder.read("browser.json");
+fn seen(directory: &TestEnv) -> Value {
+    let text = directory.read("browser.json");
     serde_json::from_str(&text)
-        .unwrap_or_else(|error| panic!("{error}: {text}: {}", folder.read("browser.err")))
+        .unwrap_or_else(|error| panic!("{error}: {text}: {}", directory.read("browser.err")))
 }
 
 #[test]
@@ -109,32 +109,32 @@ fn a_browser_goes_through_the_pages_of_a_certified_provider_to_a_session() {
         return;
     }
     let idp = OidcProvider::start();
-    let folder = idp.folder(&json!({
+    let directory = idp.directory(&json!({
         "sync-user-on-login": true, "scopes": ["profile", "roles", "offline_access"],
         "parameters": {"prompt": "consent"},
     }));
-    let done = log_in(&folder, "CC_SCHEME=dark CC_WIDTH=320", "clara").ended(0);
+    let done = log_in(&directory, "CC_SCHEME=dark CC_WIDTH=320", "clara").ended(0);
     assert!(
         done.stdout.starts_with("logged in: clara (manager, support) by oidc, until "),
         "{}",
         done.stdout
     );
-    let page = seen(&folder);
+    let page = seen(&directory);
     assert!(page["url"].as_str().unwrap().ends_with("/oidc/done"), "{page}");
     assert_eq!(page["title"], "You are logged in - cc-login");
     assert_eq!(page["wide"], false, "320 pixels are enough");
-    let row = folder.sh("cc-user show clara --json").ended(0).json();
+    let row = directory.sh("cc-user show clara --json").ended(0).json();
     assert_eq!((&row["name"], &row["source"]), (&json!("Clara Müller"), &json!("oidc")));
     assert_eq!((&row["roles"], &row["projects"]), (&json!(["manager", "support"]), &json!(["fusion"])));
-    folder.sh("cc-jwt verify \"$(cc-login token)\" -q").ended(0);
+    directory.sh("cc-jwt verify \"$(cc-login token)\" -q").ended(0);
     // The provider changes the refresh token at each use, and knows none after a logout.
-    let first = session(&folder).unwrap()["refresh"]["token"].clone();
-    folder.sh("cc-login refresh").ended(0);
-    let kept = session(&folder).unwrap();
+    let first = session(&directory).unwrap()["refresh"]["token"].clone();
+    directory.sh("cc-login refresh").ended(0);
+    let kept = session(&directory).unwrap();
     assert!(kept["refresh"]["token"].is_string(), "{kept}");
-    folder.sh("cp -r .home .kept; cc-login logout --everywhere").ended(0);
-    folder.sh("rm -r .home; mv .kept .home").ended(0);
-    let gone = folder.sh("cc-login refresh").ended(1);
+    directory.sh("cp -r .home .kept; cc-login logout --everywhere").ended(0);
+    directory.sh("rm -r .home; mv .kept .home").ended(0);
+    let gone = directory.sh("cc-login refresh").ended(1);
     assert!(gone.stderr.contains("'invalid_grant'"), "{first}: {}", gone.stderr);
 }
 
@@ -144,14 +144,14 @@ fn a_login_declined_in_the_browser_is_told_on_both_sides() {
         return;
     }
     let idp = OidcProvider::start();
-    let folder = idp.folder(&json!({}));
-    let refused = log_in(&folder, "CC_ABORT=1 CC_WIDTH=320", "").ended(1);
+    let directory = idp.directory(&json!({}));
+    let refused = log_in(&directory, "CC_ABORT=1 CC_WIDTH=320", "").ended(1);
     assert!(refused.stderr.contains("'access_denied': 'End-User aborted interaction'"), "{}", refused.stderr);
-    let page = seen(&folder);
+    let page = seen(&directory);
     assert_eq!(page["title"], "The login did not work - cc-login");
     assert!(page["text"].as_str().unwrap().contains("'End-User aborted interaction'"), "{page}");
     assert_eq!(page["wide"], false);
-    assert!(session(&folder).is_none());
+    assert!(session(&directory).is_none());
 }
 
 #[test]
@@ -160,13 +160,13 @@ fn a_public_client_logs_in_by_device_at_a_certified_provider() {
         return;
     }
     let idp = OidcProvider::start();
-    let folder = idp.folder(&json!({"client-id": "public"}));
+    let directory = idp.directory(&json!({"client-id": "public"}));
     let mut child = Command::new("sh")
         .args(["-c", "exec cc-login --method oidc --device > out.txt"])
-        .current_dir(folder.path())
+        .current_dir(directory.path())
         .env_clear()
         .env("PATH", crate::support::path_with_programs())
-        .env("HOME", folder.file(".home"))
+        .env("HOME", directory.file(".home"))
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
@@ -188,7 +188,7 @@ fn a_public_client_logs_in_by_device_at_a_certified_provider() {
     let mut rest = String::new();
     stderr.read_to_string(&mut rest).unwrap();
     assert!(child.wait().unwrap().success(), "{rest}");
-    assert!(folder.read("out.txt").starts_with("logged in: clara (manager, support) by oidc"));
+    assert!(directory.read("out.txt").starts_with("logged in: clara (manager, support) by oidc"));
 }
 
 /// OpenBao in memory, as a provider with a client, a user and a scope.
@@ -206,7 +206,7 @@ impl Drop for Bao {
 }
 
 impl Bao {
-    fn start(folder: &Folder) -> Self {
+    fn start(directory: &TestEnv) -> Self {
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let address = format!("http://127.0.0.1:{port}");
         let errors = ErrorLog::of("bao");
@@ -218,7 +218,7 @@ impl Bao {
                 &format!("-dev-listen-address=127.0.0.1:{port}"),
             ])
             .args(["-dev-no-store-token"])
-            .current_dir(folder.path())
+            .current_dir(directory.path())
             .stdin(Stdio::null())
             .stdout(errors.sink())
             .stderr(errors.sink())
@@ -226,25 +226,25 @@ impl Bao {
             .unwrap();
         let bao = Self { _errors: errors, child, address };
         let begun = Instant::now();
-        while folder.sh(&format!("curl -sf {}/v1/sys/health", bao.address)).status != 0 {
+        while directory.sh(&format!("curl -sf {}/v1/sys/health", bao.address)).status != 0 {
             assert!(begun.elapsed() < Duration::from_secs(60), "bao does not start");
             std::thread::sleep(Duration::from_millis(100));
         }
         bao
     }
 
-    fn write(&self, folder: &Folder, path: &str, body: &Value) -> Value {
+    fn write(&self, directory: &TestEnv, path: &str, body: &Value) -> Value {
         let line = format!(
             "curl -s -H 'X-Vault-Token: root' -X POST --data '{}' {}/v1/{path}",
             body.to_string().replace('\'', "'\\''"),
             self.address
         );
-        let run = folder.sh(&line);
+        let run = directory.sh(&line);
         serde_json::from_str(&run.stdout).unwrap_or(Value::Null)
     }
 
-    fn read(&self, folder: &Folder, path: &str) -> Value {
-        let run = folder.sh(&format!("curl -s -H 'X-Vault-Token: root' {}/v1/{path}", self.address));
+    fn read(&self, directory: &TestEnv, path: &str) -> Value {
+        let run = directory.sh(&format!("curl -s -H 'X-Vault-Token: root' {}/v1/{path}", self.address));
         serde_json::from_str(&run.stdout).unwrap()
     }
 }
@@ -254,7 +254,7 @@ fn openbao_as_the_provider_logs_in_its_user() {
     if !has("bao") || !has("curl") {
         return;
     }
-    let place = Folder::new();
+    let place = TestEnv::new();
     let bao = Bao::start(&place);
     let write = |path: &str, body: Value| bao.write(&place, path, &body);
     write("sys/auth/userpass", json!({"type": "userpass"}));
@@ -285,17 +285,17 @@ fn openbao_as_the_provider_logs_in_its_user() {
         json!({"allowed_client_ids": [client["client_id"]], "scopes_supported": ["profile"]}),
     );
     let issuer = format!("{}/v1/identity/oidc/provider/site", bao.address);
-    let folder = folder_for(&issuer, &json!({}));
-    let env = folder
+    let directory = directory_for(&issuer, &json!({}));
+    let env = directory
         .read(".env")
         .replace("OID_CLIENT_ID=cc", &format!("OID_CLIENT_ID={}", client["client_id"].as_str().unwrap()));
     let secret = client["client_secret"].as_str().unwrap();
-    folder.write(".env", env.replace("OID_CLIENT_SECRET=s3cret", &format!("OID_CLIENT_SECRET={secret}")));
-    configure(&folder, &issuer, &json!({}), &json!({}));
+    directory.write(".env", env.replace("OID_CLIENT_SECRET=s3cret", &format!("OID_CLIENT_SECRET={secret}")));
+    configure(&directory, &issuer, &json!({}), &json!({}));
     // Its own page needs a person; what that page does is one request with the person's token.
     let login = bao.write(&place, "auth/userpass/login/clara", &json!({"password": "pw"}));
     let token = login["auth"]["client_token"].as_str().unwrap().to_owned();
-    let page = folder.write(
+    let page = directory.write(
         "page.sh",
         format!(
             "to=$(curl -s -c jar -o /dev/null -w '%{{redirect_url}}' \"$1\")\n\
@@ -308,7 +308,7 @@ fn openbao_as_the_provider_logs_in_its_user() {
              curl -sL -b jar -o page.html \"$back\"\n"
         ),
     );
-    let done = folder.sh(&format!(
+    let done = directory.sh(&format!(
         "cc-login --method oidc --port 0 --browser 'sh {}' -v; e=$?; sleep 0.3; exit $e",
         page.display()
     ));
@@ -316,11 +316,11 @@ fn openbao_as_the_provider_logs_in_its_user() {
         done.status,
         0,
         "{done:?} {}",
-        std::fs::read_to_string(folder.file("answer.json")).unwrap_or_default()
+        std::fs::read_to_string(directory.file("answer.json")).unwrap_or_default()
     );
     assert!(done.stdout.starts_with("logged in: clara (user) by oidc"), "{}", done.stdout);
-    assert_eq!(session(&folder).unwrap()["name"], "Clara M");
-    assert!(folder.read("page.html").contains("You are logged in"));
+    assert_eq!(session(&directory).unwrap()["name"], "Clara M");
+    assert!(directory.read("page.html").contains("You are logged in"));
 }
 
 #[test]
@@ -342,23 +342,23 @@ fn a_provider_written_with_authlib_logs_in_its_user_and_renews_the_session() {
         .stderr(errors.sink())
         .spawn()
         .unwrap();
-    let folder = folder_for(&issuer, &json!({}));
+    let directory = directory_for(&issuer, &json!({}));
     let begun = Instant::now();
-    while folder.sh(&format!("curl -sf {issuer}/.well-known/openid-configuration")).status != 0 {
+    while directory.sh(&format!("curl -sf {issuer}/.well-known/openid-configuration")).status != 0 {
         assert!(begun.elapsed() < Duration::from_secs(60), "it does not start");
         std::thread::sleep(Duration::from_millis(100));
     }
-    folder.write(
+    directory.write(
         "page.sh",
         "to=$(curl -s -c jar -o /dev/null -w '%{redirect_url}' \"$1\")\n\
          curl -sL -b jar --data sub=s-77 -o page.html \"$to\"\n",
     );
     let login = "cc-login --method oidc --port 0 --browser 'sh page.sh' -v; e=$?; sleep 0.2; exit $e";
-    let done = folder.sh(login);
-    let renewed = folder.sh("cc-login refresh");
+    let done = directory.sh(login);
+    let renewed = directory.sh("cc-login refresh");
     let _ = child.kill();
     let _ = child.wait();
     assert!(done.ended(0).stdout.starts_with("logged in: clara (admin) by oidc"));
-    assert!(folder.read("page.html").contains("You are logged in"));
+    assert!(directory.read("page.html").contains("You are logged in"));
     assert!(renewed.ended(0).stdout.starts_with("logged in: clara (admin) by oidc"));
 }

@@ -8,14 +8,14 @@ use rexpect::session::{PtySession, spawn_command};
 use serde_json::json;
 
 use crate::httpd::Reply;
-use crate::idp::{Behaviour, Idp};
-use crate::oidc::folder_for;
-use crate::support::Folder;
+use crate::idp::{Behavior, Idp};
+use crate::oidc::directory_for;
+use crate::support::TestEnv;
 
 /// Longer than anything takes on a busy machine.
 const PATIENCE_MS: u64 = 60_000;
 
-fn spawn(folder: &Folder, arguments: &str) -> PtySession {
+fn spawn(directory: &TestEnv, arguments: &str) -> PtySession {
     let mut command = std::process::Command::new("sh");
     // The shell stays, so that the terminal can be looked at afterwards; a signal to the program
     // alone does not end it.
@@ -24,19 +24,19 @@ fn spawn(folder: &Folder, arguments: &str) -> PtySession {
     );
     command
         .args(["-c", &line])
-        .current_dir(folder.path())
+        .current_dir(directory.path())
         .env_clear()
         .env("PATH", crate::support::path_with_programs())
-        .env("HOME", folder.file(".home"))
+        .env("HOME", directory.file(".home"))
         .env("LC_ALL", "C.UTF-8");
     spawn_command(command, Some(PATIENCE_MS)).unwrap()
 }
 
 /// The process id of the program itself, by what the system tells about the shell's children.
-fn program(folder: &Folder) -> String {
+fn program(directory: &TestEnv) -> String {
     let begun = Instant::now();
     loop {
-        let shell = std::fs::read_to_string(folder.file("before.pid")).unwrap_or_default();
+        let shell = std::fs::read_to_string(directory.file("before.pid")).unwrap_or_default();
         let shell = shell.trim();
         let children =
             std::fs::read_to_string(format!("/proc/{shell}/task/{shell}/children")).unwrap_or_default();
@@ -51,11 +51,11 @@ fn program(folder: &Folder) -> String {
     }
 }
 
-fn interrupt(session: &mut PtySession, folder: &Folder, signal: &str) {
+fn interrupt(session: &mut PtySession, directory: &TestEnv, signal: &str) {
     match signal {
         "INT" => session.send_control('c').unwrap(),
         _ => {
-            let process = program(folder);
+            let process = program(directory);
             assert!(std::process::Command::new("kill").args(["-TERM", &process]).status().unwrap().success());
         }
     }
@@ -64,29 +64,29 @@ fn interrupt(session: &mut PtySession, folder: &Folder, signal: &str) {
     session.exp_eof().unwrap();
 }
 
-/// Everything below the folder but what was there before and the cache of what anybody may know.
-fn left(folder: &Folder) -> String {
-    folder.sh("find . -newer config.json -type f ! -path '*/.cache/*' ! -name 'before.*' ! -name after.txt ! -name .env").stdout
+/// Everything below the directory but what was there before and the cache of what anybody may know.
+fn left(directory: &TestEnv) -> String {
+    directory.sh("find . -newer config.json -type f ! -path '*/.cache/*' ! -name 'before.*' ! -name after.txt ! -name .env").stdout
 }
 
-fn check(folder: &Folder) {
-    assert_eq!(folder.read("before.txt"), folder.read("after.txt"), "the terminal");
-    assert_eq!(left(folder), "", "files");
+fn check(directory: &TestEnv) {
+    assert_eq!(directory.read("before.txt"), directory.read("after.txt"), "the terminal");
+    assert_eq!(left(directory), "", "files");
 }
 
-fn with(behaviour: Behaviour) -> (Idp, Folder) {
-    let idp = Idp::start(behaviour);
-    let folder = folder_for(&idp.issuer(), &json!({}));
+fn with(behavior: Behavior) -> (Idp, TestEnv) {
+    let idp = Idp::start(behavior);
+    let directory = directory_for(&idp.issuer(), &json!({}));
     // Files of the setting up are older than what is looked for.
     std::thread::sleep(Duration::from_millis(20));
-    folder.sh("touch .env config.json").ended(0);
-    (idp, folder)
+    directory.sh("touch .env config.json").ended(0);
+    (idp, directory)
 }
 
-fn stalls_at(path: &'static str) -> Behaviour {
-    Behaviour {
+fn stalls_at(path: &'static str) -> Behavior {
+    Behavior {
         instead: Box::new(move |request| (request.path == path).then_some(Reply::Stall)),
-        ..Behaviour::default()
+        ..Behavior::default()
     }
 }
 
@@ -101,26 +101,26 @@ fn wait_for(idp: &Idp, path: &str) {
 #[test]
 fn a_signal_while_the_provider_is_asked_leaves_nothing() {
     for signal in ["INT", "TERM"] {
-        let (idp, folder) = with(stalls_at("/.well-known/openid-configuration"));
-        let mut session = spawn(&folder, "--skip-browser --port 0");
-        program(&folder);
+        let (idp, directory) = with(stalls_at("/.well-known/openid-configuration"));
+        let mut session = spawn(&directory, "--skip-browser --port 0");
+        program(&directory);
         wait_for(&idp, "/.well-known/openid-configuration");
-        interrupt(&mut session, &folder, signal);
-        check(&folder);
+        interrupt(&mut session, &directory, signal);
+        check(&directory);
     }
 }
 
 #[test]
 fn a_signal_while_the_browser_is_waited_for_closes_the_port() {
     for signal in ["INT", "TERM"] {
-        let (_idp, folder) = with(Behaviour::default());
-        let mut session = spawn(&folder, "--skip-browser --port 0");
+        let (_idp, directory) = with(Behavior::default());
+        let mut session = spawn(&directory, "--skip-browser --port 0");
         let shown = session.exp_regex("http://localhost:[0-9]+/oidc/start/").unwrap().1;
         let port: u16 = shown.split(':').nth(2).unwrap().split('/').next().unwrap().parse().unwrap();
         assert!(TcpStream::connect(("127.0.0.1", port)).is_ok());
-        interrupt(&mut session, &folder, signal);
+        interrupt(&mut session, &directory, signal);
         assert!(TcpStream::connect(("127.0.0.1", port)).is_err(), "the port is open after {signal}");
-        check(&folder);
+        check(&directory);
     }
 }
 
@@ -130,13 +130,13 @@ fn a_signal_during_the_exchange_leaves_no_session() {
         return;
     }
     for (path, signal) in [("/token", "INT"), ("/token", "TERM"), ("/keys", "INT"), ("/userinfo", "TERM")] {
-        let (idp, folder) = with(stalls_at(path));
+        let (idp, directory) = with(stalls_at(path));
         let browser = "curl -sL -c /dev/null --max-time 20 -o /dev/null";
-        let mut session = spawn(&folder, &format!("--port 0 --browser '{browser}'"));
+        let mut session = spawn(&directory, &format!("--port 0 --browser '{browser}'"));
         session.exp_string("/oidc/start/").unwrap();
         wait_for(&idp, path);
-        interrupt(&mut session, &folder, signal);
-        check(&folder);
+        interrupt(&mut session, &directory, signal);
+        check(&directory);
     }
 }
 
@@ -144,26 +144,26 @@ fn a_signal_during_the_exchange_leaves_no_session() {
 fn a_signal_while_a_device_or_a_pasted_address_is_waited_for_leaves_nothing() {
     for (arguments, words) in [("--device", "WDJB-MJHT"), ("--manual", "paste it here")] {
         for signal in ["INT", "TERM"] {
-            let (_idp, folder) = with(Behaviour { pending: 1000, ..Behaviour::default() });
-            let mut session = spawn(&folder, arguments);
+            let (_idp, directory) = with(Behavior { pending: 1000, ..Behavior::default() });
+            let mut session = spawn(&directory, arguments);
             session.exp_string(words).unwrap();
-            interrupt(&mut session, &folder, signal);
-            check(&folder);
+            interrupt(&mut session, &directory, signal);
+            check(&directory);
         }
     }
 }
 
 #[test]
 fn a_qr_code_is_shown_on_a_terminal_and_a_wrong_paste_is_asked_for_again() {
-    let (_idp, folder) = with(Behaviour::default());
-    let mut session = spawn(&folder, "--device");
+    let (_idp, directory) = with(Behavior::default());
+    let mut session = spawn(&directory, "--device");
     session.exp_string("\u{1b}[30;107m").unwrap();
     session.exp_string("logged in: clara").unwrap();
     session.exp_string("status 0.").unwrap();
-    let (_idp, folder) = with(Behaviour::default());
-    let mut session = spawn(&folder, "--manual");
+    let (_idp, directory) = with(Behavior::default());
+    let mut session = spawn(&directory, "--manual");
     session.exp_string("paste it here").unwrap();
     session.send_line("what?").unwrap();
     session.exp_string("Paste the address again:").unwrap();
-    interrupt(&mut session, &folder, "INT");
+    interrupt(&mut session, &directory, "INT");
 }

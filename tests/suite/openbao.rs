@@ -16,9 +16,9 @@ use std::time::{Duration, Instant, SystemTime};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cc_auth::key::parse::{read_public, read_signing};
-use cc_auth::key::{KeySet, WeakKeys};
-use cc_auth::policy::Detail;
-use cc_auth::policy::login_role::{Flow, LoginRole, RoleConfig, judge};
+use cc_auth::key::{KeySet, KeyStrength};
+use cc_auth::policy::Verbosity;
+use cc_auth::policy::login_role::{Flow, LoginRole, RoleConfig, evaluate};
 use cc_auth::token::{Unverified, verify};
 use cc_auth::util::note::Notes;
 use cc_auth::util::time::Timestamp;
@@ -732,7 +732,7 @@ fn placed(value: &Value, now: i64) -> Value {
 fn signed(case: &Case, now: i64) -> String {
     let mut notes = Notes::new();
     let file = fs::read(data(&format!("{}.key.pem", case.key))).unwrap();
-    let key = read_signing(&file, WeakKeys::Refuse, &mut notes).unwrap();
+    let key = read_signing(&file, KeyStrength::Enforce, &mut notes).unwrap();
     let named = case.header["alg"].as_str().unwrap_or_default();
     let algorithm =
         named.parse().ok().filter(|algorithm| key.verifying_key().algorithms().contains(algorithm));
@@ -780,12 +780,12 @@ fn ours(config: &Value, role: &Value, token: &str, now: i64) -> Answer {
     let mut notes = Notes::new();
     let keys: KeySet = pems()
         .iter()
-        .map(|pem| read_public(pem.as_bytes(), WeakKeys::Refuse, &mut notes).unwrap().key)
+        .map(|pem| read_public(pem.as_bytes(), KeyStrength::Enforce, &mut notes).unwrap().key)
         .collect();
     let verified = Unverified::parse_with_embedded_keys(token)
         .and_then(|token| verify(token, config.keys.candidates(&keys, None).keys()));
     let (verdict, login) =
-        judge(&config, &role, verified.as_ref(), Flow::Token, Timestamp(now), Detail::Everything);
+        evaluate(&config, &role, verified.as_ref(), Flow::Token, Timestamp(now), Verbosity::All);
     match login {
         Some(login) => Answer {
             user: Some(login.username),

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use cc_auth::cli::rules::{TABLE, When, rules};
+use cc_auth::cli::rules::{RuleCondition, TABLE, rules};
 use clap::{Arg, Command};
 
 use crate::generated::TOOLS;
-use crate::support::{Folder, Run, programs};
+use crate::support::{Run, TestEnv, programs};
 
 /// A command without subcommands, as typed, and its parser.
 pub fn leaves() -> Vec<(String, Command)> {
@@ -36,11 +36,13 @@ pub fn leaves() -> Vec<(String, Command)> {
     all
 }
 
-fn conditions(when: &When, found: &mut Vec<&'static str>) {
+fn conditions(when: &RuleCondition, found: &mut Vec<&'static str>) {
     match when {
-        When::With(options) | When::Without(options) => found.extend(*options),
-        When::All(all) | When::Any(all, _) => all.iter().for_each(|when| conditions(when, found)),
-        When::Always | When::Never | When::Form(..) => {}
+        RuleCondition::With(options) | RuleCondition::Without(options) => found.extend(*options),
+        RuleCondition::All(all) | RuleCondition::Any(all, _) => {
+            all.iter().for_each(|when| conditions(when, found))
+        }
+        RuleCondition::Always | RuleCondition::Never | RuleCondition::Form(..) => {}
     }
 }
 
@@ -187,9 +189,9 @@ fn sample(path: &str, arg: &Arg) -> Option<Vec<String>> {
 }
 
 /// The directory in which the commands run.
-pub fn prepared() -> Folder {
-    let folder = Folder::with_setup();
-    folder
+pub fn prepared() -> TestEnv {
+    let directory = TestEnv::with_setup();
+    directory
         .sh("set -e; chmod 600 token.txt
             cc-user -q add mona --role manager --project p1 --no-password
             cc-user -q add lena --role user --no-password
@@ -210,7 +212,7 @@ pub fn prepared() -> Folder {
             printf '{\"jwt_validation_pubkeys\":[%s]}' \"$(python3 -c 'import json;print(json.dumps(open(\"own.pem\").read()))')\" > shared.json
             mkdir secrets; openssl req -x509 -newkey ed25519 -nodes -keyout /dev/null -out ca.pem -subj /CN=x 2>/dev/null")
         .ended(0);
-    folder
+    directory
 }
 
 fn copy(from: &Path, to: &Path) {
@@ -228,9 +230,9 @@ fn copy(from: &Path, to: &Path) {
 
 /// Everything that a run can change: status, output, files with content and mode. What is random
 /// is replaced by its length.
-fn outcome(prepared: &Folder, path: &str, arguments: &[String]) -> (i32, String) {
-    let folder = Folder::new();
-    copy(prepared.path(), folder.path());
+fn outcome(prepared: &TestEnv, path: &str, arguments: &[String]) -> (i32, String) {
+    let directory = TestEnv::new();
+    copy(prepared.path(), directory.path());
     let mut words = path.split(' ');
     let program = words.next().unwrap();
     let mut all: Vec<&str> = words.collect();
@@ -240,17 +242,17 @@ fn outcome(prepared: &Folder, path: &str, arguments: &[String]) -> (i32, String)
     } else {
         "some password\n".to_owned()
     };
-    fs::create_dir_all(folder.file("run")).unwrap();
-    let run: Run = folder
+    fs::create_dir_all(directory.file("run")).unwrap();
+    let run: Run = directory
         .command(programs().join(program))
-        .env("XDG_RUNTIME_DIR", folder.file("run"))
+        .env("XDG_RUNTIME_DIR", directory.file("run"))
         .args(&all)
         .write_stdin(stdin)
         .output()
         .unwrap()
         .into();
     let mut seen = format!("{}\n{}\n{}\n", run.status, run.stdout, run.stderr);
-    let mut open = vec![folder.path().to_owned()];
+    let mut open = vec![directory.path().to_owned()];
     let mut files = BTreeMap::new();
     while let Some(next) = open.pop() {
         for entry in fs::read_dir(next).unwrap() {
@@ -263,7 +265,7 @@ fn outcome(prepared: &Folder, path: &str, arguments: &[String]) -> (i32, String)
                 entry.metadata().unwrap().permissions().mode()
             };
             let content = fs::read(entry.path()).unwrap_or_default();
-            let name = entry.path().strip_prefix(folder.path()).unwrap().to_string_lossy().into_owned();
+            let name = entry.path().strip_prefix(directory.path()).unwrap().to_string_lossy().into_owned();
             files.insert(name, (mode, String::from_utf8_lossy(&content).into_owned()));
         }
     }

@@ -6,13 +6,15 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use cc_auth::policy::scope::{Request, Scopes};
+use cc_auth::policy::scope::{AccessRequest, Scopes};
 
-use crate::support::{Folder, Run, has, has_python, rows};
+use crate::support::{Run, TestEnv, has, has_python, rows};
 
 /// Whether a scope permits a request; one that is refused as such is not permitted.
 fn permits(scope: &str, request: &str) -> bool {
-    request.parse::<Request>().is_ok_and(|request| Scopes::parse(scope).permits(&request).is_permitted())
+    request
+        .parse::<AccessRequest>()
+        .is_ok_and(|request| Scopes::parse(scope).permits(&request).is_permitted())
 }
 
 fn text<'a>(row: &'a Value, name: &str) -> &'a str {
@@ -67,7 +69,7 @@ fn a_scope_permits_what_both_validators_permit() {
 
 /// A key of OpenSSL's making, its public half, and a token over claims signed by PyJWT.
 struct Issuer {
-    folder: Folder,
+    directory: TestEnv,
 }
 
 const SIGN: &str = "import json, sys, jwt\n\
@@ -78,17 +80,17 @@ const SIGN: &str = "import json, sys, jwt\n\
 
 impl Issuer {
     fn new() -> Self {
-        let folder = Folder::new();
-        folder.sh("openssl ecparam -name prime256v1 -genkey -noout -out key.pem 2>/dev/null").ended(0);
-        folder.sh("openssl ec -in key.pem -pubout -out pub.pem 2>/dev/null").ended(0);
-        Self { folder }
+        let directory = TestEnv::new();
+        directory.sh("openssl ecparam -name prime256v1 -genkey -noout -out key.pem 2>/dev/null").ended(0);
+        directory.sh("openssl ec -in key.pem -pubout -out pub.pem 2>/dev/null").ended(0);
+        Self { directory }
     }
 
     /// Tokens by PyJWT, for claims and headers we would not sign ourselves.
     fn sign(&self, cases: &[Value]) -> Vec<String> {
-        self.folder.write("sign.py", SIGN);
+        self.directory.write("sign.py", SIGN);
         let lines: String = cases.iter().map(|case| format!("{case}\n")).collect();
-        let output: Run = python(&self.folder).arg("sign.py").write_stdin(lines).output().unwrap().into();
+        let output: Run = python(&self.directory).arg("sign.py").write_stdin(lines).output().unwrap().into();
         output.ended(0).stdout.lines().map(str::to_owned).collect()
     }
 
@@ -96,15 +98,15 @@ impl Issuer {
     fn ask(&self, cases: &[Value]) -> Vec<Value> {
         let tool = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tools/osdf.py");
         let lines: String = cases.iter().map(|case| format!("{case}\n")).collect();
-        let output: Run = python(&self.folder).arg(tool).write_stdin(lines).output().unwrap().into();
+        let output: Run = python(&self.directory).arg(tool).write_stdin(lines).output().unwrap().into();
         let output = output.ended(0);
         output.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 }
 
 /// Python with the caller's own home, where its modules may be.
-pub fn python(folder: &Folder) -> assert_cmd::Command {
-    let mut command = folder.command("python3");
+pub fn python(directory: &TestEnv) -> assert_cmd::Command {
+    let mut command = directory.command("python3");
     for name in ["HOME", "PYENV_ROOT", "PYTHONPATH"] {
         if let Some(value) = std::env::var_os(name) {
             command.env(name, value);
@@ -151,7 +153,7 @@ fn the_rules_agree_with_the_validators_where_those_agree() {
         .zip(tokens)
         .map(|(row, token)| {
             let (operation, path) = text(row, "request").split_once(':').unwrap();
-            json!({"token": token, "public_key": issuer.folder.read("pub.pem"), "issuer": ISSUER, "kid": "k1",
+            json!({"token": token, "public_key": issuer.directory.read("pub.pem"), "issuer": ISSUER, "kid": "k1",
                 "audience": ANY, "operation": operation, "path": path})
         })
         .collect();
@@ -198,7 +200,7 @@ fn ours(issuer: &Issuer, token: &str, profile: &str) -> Vec<String> {
         "storage.read:/foo/x",
         "--json",
     ];
-    let run = issuer.folder.run_with("cc-jwt", &arguments, token);
+    let run = issuer.directory.run_with("cc-jwt", &arguments, token);
     if run.status == 65 {
         return vec!["malformed".to_owned()];
     }
@@ -313,9 +315,12 @@ fn what_the_validators_refuse_is_refused_here_for_the_same_reason() {
         return;
     }
     let issuer = Issuer::new();
-    issuer.folder.sh("openssl ecparam -name prime256v1 -genkey -noout -out other.pem 2>/dev/null").ended(0);
+    issuer
+        .directory
+        .sh("openssl ecparam -name prime256v1 -genkey -noout -out other.pem 2>/dev/null")
+        .ended(0);
     // PyJWT does not sign with a PEM as a shared key; any secret shows that HS256 is refused.
-    issuer.folder.write("short.txt", "x".repeat(64));
+    issuer.directory.write("short.txt", "x".repeat(64));
     let mut signed = vec![json!({"claims": good_claims(), "headers": {"kid": "k1"}})];
     for (_, change, _, _) in CHANGES {
         let mut case = signed[0].clone();
@@ -326,7 +331,7 @@ fn what_the_validators_refuse_is_refused_here_for_the_same_reason() {
     let cases: Vec<Value> = tokens
         .iter()
         .map(|token| {
-            json!({"token": token, "public_key": issuer.folder.read("pub.pem"), "issuer": ISSUER, "kid": "k1",
+            json!({"token": token, "public_key": issuer.directory.read("pub.pem"), "issuer": ISSUER, "kid": "k1",
                 "audience": ANY, "operation": "storage.read", "path": "/foo/x"})
         })
         .collect();
@@ -349,10 +354,10 @@ fn what_the_validators_refuse_is_refused_here_for_the_same_reason() {
 
 #[test]
 fn the_published_example_gives_a_token_that_validators_accept() {
-    let folder = Folder::new();
+    let directory = TestEnv::new();
     let example = crate::support::data("osdf-example.yaml");
     let example = example.to_str().unwrap();
-    folder.run("cc-jwt", &["issue", "--spec", example, "-o", "token", "-q"]).ended(0);
+    directory.run("cc-jwt", &["issue", "--spec", example, "-o", "token", "-q"]).ended(0);
     let key = "import sys, re\n\
         from cryptography.hazmat.primitives import serialization as s\n\
         text = open(sys.argv[1]).read()\n\
@@ -362,10 +367,10 @@ fn the_published_example_gives_a_token_that_validators_accept() {
         print(key.public_bytes(s.Encoding.PEM, s.PublicFormat.SubjectPublicKeyInfo).decode())\n";
     let issuer = "https://issuer.example.com/";
     if has_python("scitokens") {
-        folder.write("key.py", key);
-        let run: Run = python(&folder).args(["key.py", example]).output().unwrap().into();
-        folder.write("pub.pem", run.ended(0).stdout);
-        let run = folder.run(
+        directory.write("key.py", key);
+        let run: Run = python(&directory).args(["key.py", example]).output().unwrap().into();
+        directory.write("pub.pem", run.ended(0).stdout);
+        let run = directory.run(
             "cc-jwt",
             &[
                 "verify",
@@ -384,13 +389,13 @@ fn the_published_example_gives_a_token_that_validators_accept() {
             ],
         );
         run.ended(0);
-        let asker = Issuer { folder };
-        let answers = asker.ask(&[json!({"token": asker.folder.read("token").trim(),
-            "public_key": asker.folder.read("pub.pem"), "issuer": issuer, "kid": "my-jwt-key", "audience": ANY,
+        let asker = Issuer { directory };
+        let answers = asker.ask(&[json!({"token": asker.directory.read("token").trim(),
+            "public_key": asker.directory.read("pub.pem"), "issuer": issuer, "kid": "my-jwt-key", "audience": ANY,
             "operation": "storage.create", "path": "/x/y"})]);
         assert_eq!(answers[0]["python"][0], true, "{}", answers[0]);
         if has("scitokens-verify") {
-            let run = asker.folder.sh(&format!(
+            let run = asker.directory.sh(&format!(
                 "XDG_CACHE_HOME=$PWD scitokens-verify -c pub.pem -i {issuer} -K my-jwt-key -p wlcg $(cat token)"
             ));
             run.ended(0);
@@ -434,19 +439,19 @@ fn keys_are_found_by_discovery_on_a_plain_static_server() {
     if !has_python("scitokens") {
         return;
     }
-    let folder = Folder::new();
-    folder.write("leaf.txt", "subjectAltName=DNS:localhost\nbasicConstraints=critical,CA:FALSE\n");
-    folder
+    let directory = TestEnv::new();
+    directory.write("leaf.txt", "subjectAltName=DNS:localhost\nbasicConstraints=critical,CA:FALSE\n");
+    directory
         .sh("set -e; new='-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes'
              openssl req -x509 $new -keyout ca.key -out ca.pem -days 2 -subj /CN=test 2>/dev/null
              openssl req $new -keyout tls.key -out tls.csr -subj /CN=localhost 2>/dev/null
              openssl x509 -req -in tls.csr -CA ca.pem -CAkey ca.key -days 2 -extfile leaf.txt -out tls.pem 2>&1")
         .ended(0);
-    std::fs::create_dir(folder.file("www")).unwrap();
-    folder.write("serve.py", SERVE);
+    std::fs::create_dir(directory.file("www")).unwrap();
+    directory.write("serve.py", SERVE);
     let mut server = std::process::Command::new("python3")
         .args(["serve.py", "www", "../tls.pem", "../tls.key"])
-        .current_dir(folder.path())
+        .current_dir(directory.path())
         .stdout(std::process::Stdio::piped())
         .stderr(std::process::Stdio::null())
         .spawn()
@@ -455,24 +460,26 @@ fn keys_are_found_by_discovery_on_a_plain_static_server() {
     BufReader::new(server.stdout.take().unwrap()).read_line(&mut port).unwrap();
     let _server = Server(server);
     let issuer = format!("https://localhost:{}", port.trim());
-    folder.sh("for key in new old; do openssl ecparam -name prime256v1 -genkey -noout -out $key.pem; chmod 600 $key.pem; done").ended(0);
-    folder.sh(&format!("cc-jwt spec new -q --issuer {issuer} --key-id old --key old.pem -o r.yaml")).ended(0);
-    folder.sh("cc-jwt issue -q --spec r.yaml -o token").ended(0);
+    directory.sh("for key in new old; do openssl ecparam -name prime256v1 -genkey -noout -out $key.pem; chmod 600 $key.pem; done").ended(0);
+    directory
+        .sh(&format!("cc-jwt spec new -q --issuer {issuer} --key-id old --key old.pem -o r.yaml"))
+        .ended(0);
+    directory.sh("cc-jwt issue -q --spec r.yaml -o token").ended(0);
     // Rotation: the token is of the old key, which stands second.
-    folder.sh("cc-jwt jwks -q new=new.pem --spec r.yaml --out-dir www").ended(0);
+    directory.sh("cc-jwt jwks -q new=new.pem --spec r.yaml --out-dir www").ended(0);
     let run: Run = {
-        folder.write("discover.py", DISCOVER);
-        let mut command = python(&folder);
-        command.env("SSL_CERT_FILE", folder.file("ca.pem")).env("XDG_CACHE_HOME", folder.file("cache"));
-        command.args(["discover.py", &issuer]).write_stdin(folder.read("token")).output().unwrap().into()
+        directory.write("discover.py", DISCOVER);
+        let mut command = python(&directory);
+        command.env("SSL_CERT_FILE", directory.file("ca.pem")).env("XDG_CACHE_HOME", directory.file("cache"));
+        command.args(["discover.py", &issuer]).write_stdin(directory.read("token")).output().unwrap().into()
     };
     assert_eq!(run.stdout.trim(), "True None", "{}", run.stderr);
-    let run = folder.sh(&format!(
+    let run = directory.sh(&format!(
         "cc-jwt verify --token-file token --discovery {issuer} --ca-file ca.pem --profile wlcg --issuer {issuer} \
          --scope storage.read:/foo/x"
     ));
     run.ended(0);
-    let run = folder.sh(&format!(
+    let run = directory.sh(&format!(
         "cc-jwt verify --token-file token --jwks {issuer}/jwks.json --ca-file ca.pem --profile wlcg"
     ));
     run.ended(0);
@@ -481,8 +488,8 @@ fn keys_are_found_by_discovery_on_a_plain_static_server() {
 /// Every form a key may stand in, and every way a resource may name it.
 #[test]
 fn a_key_is_found_in_every_form_and_by_every_name() {
-    let folder = Folder::new();
-    folder
+    let directory = TestEnv::new();
+    directory
         .sh("set -e; openssl ecparam -name prime256v1 -genkey -noout -out sec1.pem 2>/dev/null
              openssl ecparam -name prime256v1 -genkey -out params.pem 2>/dev/null
              openssl pkcs8 -topk8 -nocrypt -in sec1.pem -out pkcs8.pem
@@ -505,16 +512,16 @@ fn a_key_is_found_in_every_form_and_by_every_name() {
                  cc-jwt spec new --algorithm {algorithm} --key {file} | cc-jwt jwks -q --spec - > jwks && \
                  cc-jwt verify -q --token-file t --key jwks --profile wlcg"
             );
-            folder.sh(&line).ended(0);
+            directory.sh(&line).ended(0);
         }
         let other = if algorithms[0] == "ES256" { "RS256" } else { "ES256" };
-        folder
+        directory
             .sh(&format!("cc-jwt spec new --algorithm {other} --key {file} | cc-jwt issue -q --spec -"))
             .ended(65);
     }
-    let pem = folder.read("sec1.pem");
+    let pem = directory.read("sec1.pem");
     let block = pem.lines().map(|line| format!("      {line}\n")).collect::<String>();
-    let resource = folder.sh("cc-jwt spec new").stdout;
+    let resource = directory.sh("cc-jwt spec new").stdout;
     let start = resource.split("    file: ").next().unwrap();
     for key in [
         &format!("    value: |\n{block}"),
@@ -529,8 +536,8 @@ fn a_key_is_found_in_every_form_and_by_every_name() {
         "    env: THE_KEY\n",
         "    env: FLAT_KEY\n",
     ] {
-        folder.write("r.yaml", format!("{start}{key}"));
-        let run: Run = folder
+        directory.write("r.yaml", format!("{start}{key}"));
+        let run: Run = directory
             .command(crate::support::programs().join("cc-jwt"))
             .env("THE_KEY", &pem)
             .env("FLAT_KEY", pem.replace('\n', "\\n"))
@@ -539,33 +546,33 @@ fn a_key_is_found_in_every_form_and_by_every_name() {
             .unwrap()
             .into();
         run.ended(0);
-        folder.sh("openssl ec -in sec1.pem -pubout -out pub.pem 2>/dev/null").ended(0);
-        folder.sh("cc-jwt verify -q --token-file t --key pub.pem --profile wlcg").ended(0);
+        directory.sh("openssl ec -in sec1.pem -pubout -out pub.pem 2>/dev/null").ended(0);
+        directory.sh("cc-jwt verify -q --token-file t --key pub.pem --profile wlcg").ended(0);
     }
 }
 
 #[test]
 fn a_secret_manifest_is_what_kubernetes_reads() {
-    let folder = Folder::new();
+    let directory = TestEnv::new();
     let example = std::fs::read_to_string(crate::support::data("osdf-example.yaml")).unwrap();
     let named = "  name: my-jwt\n  namespace: physics\n  labels:\n    app: x\n    empty: \"\"\n";
-    folder.write("r.yaml", example.replace("  name: my-jwt\n", named));
-    folder
+    directory.write("r.yaml", example.replace("  name: my-jwt\n", named));
+    directory
         .run(
             "cc-jwt",
             &["issue", "--spec", "r.yaml", "-q", "--secret-manifest", "-o", "s.yaml", "--mode", "0640"],
         )
         .ended(0);
     let run =
-        folder.run("cc-jwt", &["issue", "--spec", "r.yaml", "-q", "--secret-manifest", "--json"]).ended(0);
+        directory.run("cc-jwt", &["issue", "--spec", "r.yaml", "-q", "--secret-manifest", "--json"]).ended(0);
     let secret = run.json();
     assert_eq!(secret["metadata"]["namespace"], "physics");
     assert_eq!(secret["metadata"]["labels"], json!({"app": "x", "empty": ""}));
     assert!(secret["metadata"]["annotations"]["tokens.osg-htc.org/last-signing-time"].is_string());
     assert_eq!(secret["data"].as_object().unwrap().len(), 1);
     if has_python("yaml") {
-        folder.write("read.py", "import yaml, json\nprint(json.dumps(yaml.safe_load(open('s.yaml'))))\n");
-        let run: Run = python(&folder).arg("read.py").output().unwrap().into();
+        directory.write("read.py", "import yaml, json\nprint(json.dumps(yaml.safe_load(open('s.yaml'))))\n");
+        let run: Run = python(&directory).arg("read.py").output().unwrap().into();
         let read = run.ended(0).json();
         for name in ["apiVersion", "kind", "type"] {
             assert_eq!(read[name], secret[name]);

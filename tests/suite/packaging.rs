@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::support::Folder;
+use crate::support::TestEnv;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -16,36 +16,36 @@ fn text(name: &str) -> String {
     fs::read_to_string(source(name)).unwrap()
 }
 
-/// A folder with the examples, `env` under the name that is read.
-fn with_examples() -> Folder {
-    let folder = Folder::new();
+/// A directory with the examples, `env` under the name that is read.
+fn with_examples() -> TestEnv {
+    let directory = TestEnv::new();
     for entry in fs::read_dir(source("contrib/examples")).unwrap() {
         let entry = entry.unwrap();
         let name = entry.file_name().into_string().unwrap();
-        folder.write(if name == "env" { ".env" } else { &name }, fs::read(entry.path()).unwrap());
+        directory.write(if name == "env" { ".env" } else { &name }, fs::read(entry.path()).unwrap());
     }
-    folder
+    directory
 }
 
 #[test]
 fn the_example_configuration_is_read_without_a_warning() {
-    let folder = with_examples();
-    folder.run("cc-user", &["init", "-q"]).ended(0);
-    let run = folder.run("cc-user", &["list", "-v"]).ended(0);
+    let directory = with_examples();
+    directory.run("cc-user", &["init", "-q"]).ended(0);
+    let run = directory.run("cc-user", &["list", "-v"]).ended(0);
     assert!(run.stderr.contains("ldap.url = 'ldaps://ldap.example.org'"), "{}", run.stderr);
     assert!(!run.stderr.contains("warning"), "{}", run.stderr);
     // What is missing is told by the name that the example gives it.
-    let run = folder.run("cc-user", &["sync-ldap", "--dry-run"]).ended(78);
+    let run = directory.run("cc-user", &["sync-ldap", "--dry-run"]).ended(78);
     assert!(run.stderr.contains("LDAP_ADMIN_PASSWORD"), "{}", run.stderr);
-    assert!(folder.read(".env").contains("LDAP_ADMIN_PASSWORD"));
+    assert!(directory.read(".env").contains("LDAP_ADMIN_PASSWORD"));
 }
 
 #[test]
 fn the_example_role_and_resource_have_no_fault() {
-    let folder = with_examples();
-    folder.run("cc-jwt", &["role", "check", "role.json"]).ended(0);
-    folder.run("cc-jwt", &["role", "check", "--shared", "role-keys.json"]).ended(0);
-    folder.run("cc-jwt", &["spec", "check", "--no-key", "osdf.yaml"]).ended(0);
+    let directory = with_examples();
+    directory.run("cc-jwt", &["role", "check", "role.json"]).ended(0);
+    directory.run("cc-jwt", &["role", "check", "--shared", "role-keys.json"]).ended(0);
+    directory.run("cc-jwt", &["spec", "check", "--no-key", "osdf.yaml"]).ended(0);
 }
 
 #[test]

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use cc_auth::key::{Algorithm, SigningKey, VerifyingKey, WeakKeys};
-use cc_auth::policy::server_access::{self, Account, Rules, Signer};
-use cc_auth::policy::{Detail, Endpoint, State, Verdict};
+use cc_auth::key::{Algorithm, KeyStrength, SigningKey, VerifyingKey};
+use cc_auth::policy::server_access::{self, Account, ServerRules, Signer};
+use cc_auth::policy::{CheckState, Endpoint, Verbosity, Verdict};
 use cc_auth::token::{self, Unverified};
 use cc_auth::user::{AuthSource, Role, User};
 use cc_auth::util::secret::SecretText;
@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::support::{data, rows};
 use crate::token::PRIVATE;
 
-/// The row's user as the store reads it, or why the server can't.
+/// The row's user as the store reads it, or why the server cannot.
 fn account_of(users: &[Value], name: &str) -> Result<Option<User>, String> {
     // The last one stands: the broken rows are put into the same table.
     let Some(row) = users.iter().rev().find(|row| row["username"] == name) else { return Ok(None) };
@@ -56,35 +56,42 @@ impl Keys {
         }
         let shared = env["CROSS_LOGIN_JWT_HS512_KEY"].as_str().unwrap_or_default();
         if let Ok(key) =
-            VerifyingKey::shared_from_base64(&SecretText::new(shared.to_owned()), WeakKeys::Allow)
+            VerifyingKey::shared_from_base64(&SecretText::new(shared.to_owned()), KeyStrength::AllowWeak)
         {
-            keys.0.push((Signer::Shared, key));
+            keys.0.push((Signer::HmacSecret, key));
         }
         keys
     }
 }
 
-fn decide(endpoint: Endpoint, text: &str, keys: &Keys, rules: &Rules, users: &[Value], at: f64) -> Verdict {
+fn decide(
+    endpoint: Endpoint,
+    text: &str,
+    keys: &Keys,
+    rules: &ServerRules,
+    users: &[Value],
+    at: f64,
+) -> Verdict {
     let verified =
         Unverified::parse(text).and_then(|token| token::verify(token, keys.0.iter().map(|(_, key)| key)));
     let verified = match verified {
         Ok(verified) => verified,
-        Err(error) => return server_access::refused(&error),
+        Err(error) => return server_access::rejected_token(&error),
     };
     let signer = keys.0[verified.key()].0;
     let looked_up = verified.claims().subject().map(|name| account_of(users, name));
     let account = match &looked_up {
         None | Some(Ok(None)) => Account::Missing,
         Some(Ok(Some(user))) => Account::Known(user),
-        Some(Err(why)) => Account::Broken(why),
+        Some(Err(why)) => Account::Invalid(why),
     };
     let judge = |detail| {
         let now = Timestamp(at.floor() as i64);
-        server_access::judge(Some(endpoint), &verified, signer, rules, account, now, detail)
+        server_access::evaluate(Some(endpoint), &verified, signer, rules, account, now, detail)
     };
-    let verdict = judge(Detail::Everything);
-    let brief = judge(Detail::Failures);
-    assert_eq!(brief.admits(), verdict.admits(), "{verdict:?}");
+    let verdict = judge(Verbosity::All);
+    let brief = judge(Verbosity::Failures);
+    assert_eq!(brief.accepts(), verdict.accepts(), "{verdict:?}");
     assert_eq!(brief.into_refusal(), verdict.clone().into_refusal());
     verdict
 }
@@ -136,7 +143,7 @@ impl Count {
 
     fn add(&mut self, case: &str, server: bool, verdict: &Verdict) {
         let reason = verdict.first_failure().map_or("", |finding| finding.reason.as_str());
-        if verdict.admits() == server {
+        if verdict.accepts() == server {
             self.same += 1;
         } else if server && STRICTER.iter().any(|known| reason.contains(known)) {
             self.stricter.insert(case.to_owned());
@@ -173,7 +180,8 @@ fn the_api_endpoints_admit_whom_the_server_admitted() {
     let mut unrecorded = 0;
     for row in rows {
         let case = row["case"].as_str().unwrap();
-        let rules = Rules { validate_user: row["validate_user"].as_bool().unwrap(), ..Rules::default() };
+        let rules =
+            ServerRules { validate_user: row["validate_user"].as_bool().unwrap(), ..ServerRules::default() };
         let users = if row["db"] == "corrupt" { &with_broken } else { &sound };
         let text = from_headers(&row["headers"], true);
         for endpoint in [Endpoint::Api, Endpoint::UserApi, Endpoint::MetricStoreApi] {
@@ -228,7 +236,7 @@ fn the_metric_store_admits_whom_it_admitted() {
         let keys = Keys(vec![(Signer::Own, key)]);
         let text = from_headers(&row["headers"], false);
         let at = row["at"].as_f64().unwrap();
-        let verdict = decide(Endpoint::MetricStore, &text, &keys, &Rules::default(), &[], at);
+        let verdict = decide(Endpoint::MetricStore, &text, &keys, &ServerRules::default(), &[], at);
         count.add(case, server, &verdict);
     }
     count.end(
@@ -314,13 +322,13 @@ fn logins_by_token_and_cookie_admit_whom_the_server_admitted() {
                 lacks.push(signer.name().to_owned());
             }
         }
-        let rules = Rules {
+        let rules = ServerRules {
             validate_user: flag("validate-user"),
             trusted_issuer: text("trusted-issuer").map(str::to_owned),
             adds_users: flag("sync-user-on-login"),
             updates_users: flag("update-user-on-login"),
             cookie_login_lacks: lacks,
-            ..Rules::default()
+            ..ServerRules::default()
         };
         let (endpoint, token) = of_login(&row, text("cookie-name"));
         let users = config["hpc_user"].as_array().unwrap();
@@ -352,7 +360,7 @@ fn logins_by_token_and_cookie_admit_whom_the_server_admitted() {
 fn verified(claims: &Value) -> token::Verified {
     let key = SigningKey::from_server_base64(&SecretText::new(PRIVATE.to_owned())).unwrap();
     let claims = token::Claims::from(claims.as_object().unwrap().clone());
-    let text = token::issue(&token::Heading::for_key(&key), &claims, &key).unwrap();
+    let text = token::issue(&token::HeaderParams::for_key(&key), &claims, &key).unwrap();
     token::verify(Unverified::parse(text.expose()).unwrap(), &[key.verifying_key()]).unwrap()
 }
 
@@ -365,14 +373,14 @@ fn failing(verdict: &Verdict) -> Option<&str> {
 fn times_are_judged_to_the_second() {
     let judged = |endpoint, claims: Value| {
         let token = verified(&claims);
-        let verdict = server_access::judge(
+        let verdict = server_access::evaluate(
             Some(endpoint),
             &token,
             Signer::Own,
-            &Rules::default(),
-            Account::Unasked,
+            &ServerRules::default(),
+            Account::NotQueried,
             Timestamp(1_000),
-            Detail::Everything,
+            Verbosity::All,
         );
         failing(&verdict).map(str::to_owned)
     };
@@ -397,7 +405,7 @@ fn what_is_demanded_must_be_there_to_the_letter() {
     let token = verified(&json!({"sub": "a", "iss": "https://i/", "aud": ["one", "two"], "roles": ["user"]}));
     let demanded = |issuer, audience| {
         let mut verdict = Verdict::new();
-        server_access::demand(&mut verdict, token.claims(), issuer, audience);
+        server_access::require(&mut verdict, token.claims(), issuer, audience);
         failing(&verdict).map(str::to_owned)
     };
     assert_eq!(demanded(Some("https://i/"), Some("two")), None);
@@ -408,15 +416,15 @@ fn what_is_demanded_must_be_there_to_the_letter() {
         assert_eq!(demanded(None, Some(audience)).as_deref(), Some("required-audience"), "{audience}");
     }
     for (role, wanted) in [(Role::User, None), (Role::Admin, Some("required-role"))] {
-        let rules = Rules { required_roles: vec![role], ..Rules::default() };
-        let verdict = server_access::judge(
+        let rules = ServerRules { required_roles: vec![role], ..ServerRules::default() };
+        let verdict = server_access::evaluate(
             None,
             &token,
             Signer::Own,
             &rules,
-            Account::Unasked,
+            Account::NotQueried,
             Timestamp(0),
-            Detail::Everything,
+            Verbosity::All,
         );
         assert_eq!(failing(&verdict), wanted, "{role}");
     }
@@ -428,10 +436,10 @@ fn cookie_login_warns_of_an_issuer_that_is_not_a_string() {
     let keys = Keys(vec![(Signer::Own, key.verifying_key())]);
     let users = [json!({"username": "demo", "roles": "[\"user\"]", "projects": "[]", "ldap": 0})];
     for (issuer, state) in [
-        (None, State::Holds),
-        (Some(json!("")), State::Holds),
-        (Some(json!(5)), State::Warns),
-        (Some(json!("https://i.example")), State::Fails),
+        (None, CheckState::Pass),
+        (Some(json!("")), CheckState::Pass),
+        (Some(json!(5)), CheckState::Warn),
+        (Some(json!("https://i.example")), CheckState::Fail),
     ] {
         let mut claims = json!({"sub": "demo", "roles": ["user"], "iat": 1000, "exp": 4600});
         if let Some(issuer) = &issuer {
@@ -441,7 +449,7 @@ fn cookie_login_warns_of_an_issuer_that_is_not_a_string() {
         let message = [header, claims.to_string()].map(|part| URL_SAFE_NO_PAD.encode(part)).join(".");
         let signature = key.sign(Algorithm::EdDsa, message.as_bytes()).unwrap();
         let text = format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature));
-        let verdict = decide(Endpoint::CookieLogin, &text, &keys, &Rules::default(), &users, 2000.0);
+        let verdict = decide(Endpoint::CookieLogin, &text, &keys, &ServerRules::default(), &users, 2000.0);
         let finding = verdict.findings().iter().find(|finding| finding.check == "issuer").unwrap();
         assert_eq!(finding.state, state, "{issuer:?}: {verdict:?}");
     }

@@ -2,63 +2,63 @@
 
 use std::time::Duration;
 
-use cc_auth::user_db::{Access, Store};
+use cc_auth::user_db::{OpenMode, UserDb};
 use cc_auth::util::secret::SecretText;
 use rexpect::session::{PtySession, spawn_command};
 
-use crate::support::Folder;
+use crate::support::TestEnv;
 
 /// Longer than anything takes on a busy machine.
 const PATIENCE_MS: u64 = 60_000;
 
-pub fn spawn(folder: &Folder, shell_line: &str) -> PtySession {
+pub fn spawn(directory: &TestEnv, shell_line: &str) -> PtySession {
     let mut command = std::process::Command::new("sh");
     command
         .args(["-c", shell_line])
-        .current_dir(folder.path())
+        .current_dir(directory.path())
         .env_clear()
         .env("PATH", crate::support::path_with_programs())
         .env("LC_ALL", "C.UTF-8");
     spawn_command(command, Some(PATIENCE_MS)).unwrap()
 }
 
-fn set_up() -> Folder {
-    let folder = Folder::new();
-    folder.run("cc-user", &["init", "-q"]).ended(0);
-    folder
+fn set_up() -> TestEnv {
+    let directory = TestEnv::new();
+    directory.run("cc-user", &["init", "-q"]).ended(0);
+    directory
 }
 
-fn has_password(folder: &Folder, name: &str, password: &str) -> bool {
-    let store = Store::open(&folder.file("var/job.db"), Access::Read).unwrap();
+fn has_password(directory: &TestEnv, name: &str, password: &str) -> bool {
+    let store = UserDb::open(&directory.file("var/job.db"), OpenMode::Read).unwrap();
     let hash = store.password_hash(name).unwrap();
     hash.is_some_and(|hash| hash.matches(&SecretText::new(password.to_owned())) == Ok(true))
 }
 
 #[test]
 fn a_new_password_is_asked_for_twice_and_not_shown() {
-    let folder = set_up();
-    let mut session = spawn(&folder, "cc-user add anna --role admin; echo status $?");
+    let directory = set_up();
+    let mut session = spawn(&directory, "cc-user add anna --role admin; echo status $?");
     session.exp_string("Password for 'anna': ").unwrap();
     session.send_line("hunter2 ").unwrap();
     let between = session.exp_string("(again): ").unwrap();
     session.send_line("hunter2 ").unwrap();
     let rest = session.exp_string("status 0").unwrap();
     assert!(!between.contains("hunter2") && !rest.contains("hunter2"), "{between:?} {rest:?}");
-    assert!(has_password(&folder, "anna", "hunter2 "), "the blank at its end belongs to it");
+    assert!(has_password(&directory, "anna", "hunter2 "), "the blank at its end belongs to it");
 
-    let mut session = spawn(&folder, "cc-user passwd anna; echo status $?");
+    let mut session = spawn(&directory, "cc-user passwd anna; echo status $?");
     session.exp_string("New password for 'anna': ").unwrap();
     session.send_line("other").unwrap();
     session.exp_string("(again): ").unwrap();
     session.send_line("other").unwrap();
     session.exp_string("status 0").unwrap();
-    assert!(has_password(&folder, "anna", "other"));
+    assert!(has_password(&directory, "anna", "other"));
 }
 
 #[test]
 fn two_entries_that_differ_and_an_empty_one_change_nothing() {
-    let folder = set_up();
-    let mut session = spawn(&folder, "cc-user add anna --role admin; echo status $?");
+    let directory = set_up();
+    let mut session = spawn(&directory, "cc-user add anna --role admin; echo status $?");
     session.exp_string("Password for 'anna': ").unwrap();
     session.send_line("one").unwrap();
     session.exp_string("(again): ").unwrap();
@@ -66,20 +66,20 @@ fn two_entries_that_differ_and_an_empty_one_change_nothing() {
     session.exp_string("differ").unwrap();
     session.exp_string("status 65").unwrap();
 
-    let mut session = spawn(&folder, "cc-user add anna --role admin; echo status $?");
+    let mut session = spawn(&directory, "cc-user add anna --role admin; echo status $?");
     session.exp_string("Password for 'anna': ").unwrap();
     session.send_line("").unwrap();
     session.exp_string("no password given").unwrap();
     session.exp_string("status 65").unwrap();
-    folder.run("cc-user", &["show", "anna"]).ended(1);
+    directory.run("cc-user", &["show", "anna"]).ended(1);
 }
 
 #[test]
 fn an_interrupted_prompt_leaves_the_terminal_echoing() {
-    let folder = set_up();
+    let directory = set_up();
     // The shell stays and tells how the terminal is afterwards.
     let line = "stty echo; trap : INT; cc-user add anna --role admin; echo status $?; stty -a";
-    let mut session = spawn(&folder, line);
+    let mut session = spawn(&directory, line);
     session.exp_string("Password for 'anna': ").unwrap();
     // Not before echo is off, or the test would prove nothing.
     std::thread::sleep(Duration::from_millis(300));
@@ -87,20 +87,20 @@ fn an_interrupted_prompt_leaves_the_terminal_echoing() {
     session.exp_string("status 130").unwrap();
     let settings = session.exp_eof().unwrap();
     assert!(settings.contains(" echo ") && !settings.contains("-echo "), "{settings}");
-    folder.run("cc-user", &["show", "anna"]).ended(1);
+    directory.run("cc-user", &["show", "anna"]).ended(1);
 }
 
 #[test]
 fn nobody_is_asked_in_vain() {
-    let folder = set_up();
-    folder.run("cc-user", &["add", "there", "--role", "api", "-q"]).ended(0);
+    let directory = set_up();
+    directory.run("cc-user", &["add", "there", "--role", "api", "-q"]).ended(0);
     for line in [
         "cc-user add there --role admin",
         "cc-user add new --role wizard",
         "cc-user add m --role manager",
         "cc-user passwd nobody",
     ] {
-        let mut session = spawn(&folder, &format!("{line}; echo ended"));
+        let mut session = spawn(&directory, &format!("{line}; echo ended"));
         let shown = session.exp_string("ended").unwrap();
         assert!(!shown.contains("assword for"), "{line}: {shown}");
     }
@@ -108,12 +108,12 @@ fn nobody_is_asked_in_vain() {
 
 #[test]
 fn without_a_terminal_the_options_are_named() {
-    let folder = set_up();
-    let refused = folder.sh("setsid -w cc-user add anna --role admin </dev/null").ended(2);
+    let directory = set_up();
+    let refused = directory.sh("setsid -w cc-user add anna --role admin </dev/null").ended(2);
     assert!(refused.stderr.contains("--password-stdin or --password-file FILE"), "{}", refused.stderr);
-    folder.run_with("cc-user", &["add", "anna", "--role", "admin", "--password-stdin"], "x\r\n").ended(0);
-    assert!(has_password(&folder, "anna", "x"));
-    folder.write("secret", "file\n");
-    folder.run("cc-user", &["passwd", "anna", "--password-file", "secret"]).ended(0);
-    assert!(has_password(&folder, "anna", "file"));
+    directory.run_with("cc-user", &["add", "anna", "--role", "admin", "--password-stdin"], "x\r\n").ended(0);
+    assert!(has_password(&directory, "anna", "x"));
+    directory.write("secret", "file\n");
+    directory.run("cc-user", &["passwd", "anna", "--password-file", "secret"]).ended(0);
+    assert!(has_password(&directory, "anna", "file"));
 }

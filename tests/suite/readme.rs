@@ -1,4 +1,4 @@
-//! README's tour is true: each command of its `console` blocks is run, in one folder a chapter from
+//! README's tour is true: each command of its `console` blocks is run, in one directory a chapter from
 //! top to bottom, and prints what README shows. What differs each time (times, keys, tokens) is
 //! compared by its kind, its length or its distance. `UPDATE_README=1` writes down what was seen.
 
@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use crate::support::{Folder, is_updating};
+use crate::support::{TestEnv, is_updating};
 
 /// A part of a line. Everything is compared as it stands, but for what differs with each run.
 #[derive(Debug, PartialEq)]
@@ -125,7 +125,7 @@ fn agrees(shown: &[&str], seen: &[&str]) -> bool {
 fn the_tour_prints_what_readme_shows() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
     let readme = fs::read_to_string(&path).unwrap();
-    let mut folder = Folder::new();
+    let mut directory = TestEnv::new();
     let mut written = String::new();
     let mut wrong = Vec::new();
     let mut commands = 0;
@@ -133,7 +133,7 @@ fn the_tour_prints_what_readme_shows() {
     while let Some(line) = lines.next() {
         let _ = writeln!(written, "{line}");
         if line.starts_with("## ") {
-            folder = Folder::new();
+            directory = TestEnv::new();
         }
         if line != "```console" {
             continue;
@@ -145,7 +145,7 @@ fn the_tour_prints_what_readme_shows() {
                 shown.push(output);
             }
             commands += 1;
-            let run = folder.sh(&format!("({command}) 2>&1"));
+            let run = directory.sh(&format!("({command}) 2>&1"));
             let seen: Vec<&str> = run.stdout.lines().collect();
             let agrees = agrees(&shown, &seen);
             let _ = writeln!(written, "{line}");

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use cc_auth::http::{Client, HttpError, Options, parse_url};
-use cc_auth::key::{Algorithm, PrivateKey, WeakKeys, jwk};
-use cc_auth::oidc::jwks_cache::{Cache, Origin, RemoteKeys, RemoteKeysError};
+use cc_auth::http::{Client, HttpError, HttpOptions, parse_url};
+use cc_auth::key::{Algorithm, KeyStrength, PrivateKey, jwk};
+use cc_auth::oidc::jwks_cache::{Cache, JwksSource, RemoteJwks, RemoteJwksError};
 use cc_auth::util::note::Notes;
 use cc_auth::util::time::Timestamp;
 
@@ -27,10 +27,10 @@ fn set(kids: &[&str]) -> String {
 }
 
 fn client() -> Client {
-    let options = Options {
+    let options = HttpOptions {
         timeout: Duration::from_secs(3),
         connect_timeout: Duration::from_secs(3),
-        ..Options::default()
+        ..HttpOptions::default()
     };
     Client::new(options).unwrap()
 }
@@ -47,16 +47,16 @@ fn changing(cache_control: &'static str) -> Server {
 
 fn open(
     server: &Server,
-    folder: &Path,
+    directory: &Path,
     offline: bool,
     now: Timestamp,
-) -> Result<RemoteKeys, RemoteKeysError> {
-    let origin = Origin::KeySet(parse_url(&format!("{}/jwks", server.url())).unwrap());
-    let cache = Cache { folder: Some(folder.to_owned()), offline };
-    RemoteKeys::open(client(), origin, cache, WeakKeys::Refuse, now, &mut Notes::new())
+) -> Result<RemoteJwks, RemoteJwksError> {
+    let origin = JwksSource::KeySet(parse_url(&format!("{}/jwks", server.url())).unwrap());
+    let cache = Cache { directory: Some(directory.to_owned()), offline };
+    RemoteJwks::open(client(), origin, cache, KeyStrength::Enforce, now, &mut Notes::new())
 }
 
-fn kids(keys: &RemoteKeys) -> Vec<&str> {
+fn kids(keys: &RemoteJwks) -> Vec<&str> {
     keys.keys().keys().iter().filter_map(|key| key.kid()).collect()
 }
 
@@ -71,44 +71,44 @@ fn an_answer_is_kept_for_as_long_as_it_says_and_no_longer() {
         ("max-age=100, no-cache", 0),
         ("no-cache, max-age=100", 0),
     ] {
-        let folder = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().unwrap();
         let server = changing(says);
-        assert_eq!(kids(&open(&server, folder.path(), false, NOW).unwrap()), ["k0"], "{says}");
+        assert_eq!(kids(&open(&server, directory.path(), false, NOW).unwrap()), ["k0"], "{says}");
         if fresh_until > 0 {
             let last = NOW.plus_seconds(fresh_until - 1);
-            assert_eq!(kids(&open(&server, folder.path(), false, last).unwrap()), ["k0"], "{says}");
+            assert_eq!(kids(&open(&server, directory.path(), false, last).unwrap()), ["k0"], "{says}");
         }
         let after = NOW.plus_seconds(fresh_until);
-        assert_eq!(kids(&open(&server, folder.path(), false, after).unwrap()), ["k1"], "{says}");
+        assert_eq!(kids(&open(&server, directory.path(), false, after).unwrap()), ["k1"], "{says}");
     }
 }
 
 #[test]
 fn an_answer_out_of_the_future_is_not_fresh() {
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let server = changing("max-age=100");
-    open(&server, folder.path(), false, NOW).unwrap();
-    assert_eq!(kids(&open(&server, folder.path(), false, NOW.plus_seconds(-1)).unwrap()), ["k1"]);
+    open(&server, directory.path(), false, NOW).unwrap();
+    assert_eq!(kids(&open(&server, directory.path(), false, NOW.plus_seconds(-1)).unwrap()), ["k1"]);
 }
 
 #[test]
 fn an_answer_that_must_not_be_stored_is_not() {
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let server = changing("no-store");
-    open(&server, folder.path(), false, NOW).unwrap();
-    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
-    assert_eq!(kids(&open(&server, folder.path(), false, NOW).unwrap()), ["k1"]);
+    open(&server, directory.path(), false, NOW).unwrap();
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+    assert_eq!(kids(&open(&server, directory.path(), false, NOW).unwrap()), ["k1"]);
 }
 
 #[test]
 fn offline_takes_what_was_kept_at_any_age_and_asks_nobody() {
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let server = changing("max-age=100");
-    let nothing = open(&server, folder.path(), true, NOW);
-    assert!(matches!(nothing, Err(RemoteKeysError::NotKept { .. })), "{nothing:?}");
-    open(&server, folder.path(), false, NOW).unwrap();
+    let nothing = open(&server, directory.path(), true, NOW);
+    assert!(matches!(nothing, Err(RemoteJwksError::NotCached { .. })), "{nothing:?}");
+    open(&server, directory.path(), false, NOW).unwrap();
     let later = NOW.plus_seconds(10_000_000);
-    let mut keys = open(&server, folder.path(), true, later).unwrap();
+    let mut keys = open(&server, directory.path(), true, later).unwrap();
     assert_eq!(kids(&keys), ["k0"]);
     assert_eq!(keys.refetch(later, &mut Notes::new()), Ok(false));
     assert_eq!(server.seen().len(), 1);
@@ -116,9 +116,9 @@ fn offline_takes_what_was_kept_at_any_age_and_asks_nobody() {
 
 #[test]
 fn a_set_is_fetched_again_once_for_an_unknown_key_and_then_not_for_a_minute() {
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let server = changing("max-age=1000");
-    let mut keys = open(&server, folder.path(), false, NOW).unwrap();
+    let mut keys = open(&server, directory.path(), false, NOW).unwrap();
     let mut notes = Notes::new();
     assert_eq!(keys.refetch(NOW, &mut notes), Ok(true));
     assert_eq!(kids(&keys), ["k1"]);
@@ -128,13 +128,13 @@ fn a_set_is_fetched_again_once_for_an_unknown_key_and_then_not_for_a_minute() {
     assert_eq!(keys.refetch(NOW.plus_seconds(60), &mut notes), Ok(true));
     assert_eq!(kids(&keys), ["k2"]);
     // The next run finds the newest answer.
-    assert_eq!(kids(&open(&server, folder.path(), false, NOW.plus_seconds(60)).unwrap()), ["k2"]);
+    assert_eq!(kids(&open(&server, directory.path(), false, NOW.plus_seconds(60)).unwrap()), ["k2"]);
     assert_eq!(server.seen().len(), 3);
 }
 
 #[test]
 fn slow_answer_never_replaces_a_newer_one() {
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let turn = AtomicUsize::new(0);
     let server = Server::start(move |_| {
         // The first answer is the older one, and takes longer.
@@ -146,24 +146,24 @@ fn slow_answer_never_replaces_a_newer_one() {
         Reply::status(200, "application/json", set(&[&kid])).with("cache-control", "max-age=100")
     });
     std::thread::scope(|scope| {
-        let slow = scope.spawn(|| open(&server, folder.path(), false, NOW).unwrap());
+        let slow = scope.spawn(|| open(&server, directory.path(), false, NOW).unwrap());
         while server.seen().is_empty() {
             std::thread::sleep(Duration::from_millis(5));
         }
-        open(&server, folder.path(), false, NOW.plus_seconds(1)).unwrap();
+        open(&server, directory.path(), false, NOW.plus_seconds(1)).unwrap();
         assert_eq!(kids(&slow.join().unwrap()), ["k0"]);
     });
-    assert_eq!(kids(&open(&server, folder.path(), false, NOW.plus_seconds(2)).unwrap()), ["k1"]);
+    assert_eq!(kids(&open(&server, directory.path(), false, NOW.plus_seconds(2)).unwrap()), ["k1"]);
     assert_eq!(server.seen().len(), 2);
 }
 
 #[test]
 fn refetch_of_another_process_counts() {
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let server = changing("max-age=1000");
     let (mut one, mut two) = (
-        open(&server, folder.path(), false, NOW).unwrap(),
-        open(&server, folder.path(), false, NOW).unwrap(),
+        open(&server, directory.path(), false, NOW).unwrap(),
+        open(&server, directory.path(), false, NOW).unwrap(),
     );
     let mut notes = Notes::new();
     assert_eq!(one.refetch(NOW, &mut notes), Ok(true));
@@ -171,7 +171,7 @@ fn refetch_of_another_process_counts() {
     assert_eq!(two.refetch(NOW.plus_seconds(60), &mut notes), Ok(true));
     assert_eq!(one.refetch(NOW.plus_seconds(119), &mut notes), Ok(false));
     // A marker that another account could have written, or out of the future, blocks nothing.
-    let marker = fs::read_dir(folder.path())
+    let marker = fs::read_dir(directory.path())
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .find(|path| path.extension().is_some_and(|extension| extension == "refetched"))
@@ -185,7 +185,7 @@ fn refetch_of_another_process_counts() {
 
 #[test]
 fn a_refetch_that_fails_leaves_the_keys_there_were() {
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let count = AtomicUsize::new(0);
     let server = Server::start(move |_| match count.fetch_add(1, Ordering::SeqCst) {
         0 => Reply::status(200, "application/json", set(&["k0"])),
@@ -193,7 +193,7 @@ fn a_refetch_that_fails_leaves_the_keys_there_were() {
         2 => Reply::status(200, "application/json", "{\"keys\":[{\"kty\":"),
         _ => Reply::Endless,
     });
-    let mut keys = open(&server, folder.path(), false, NOW).unwrap();
+    let mut keys = open(&server, directory.path(), false, NOW).unwrap();
     for minutes in 1..4 {
         let failed = keys.refetch(NOW.plus_seconds(60 * minutes), &mut Notes::new());
         assert!(failed.is_err(), "{failed:?}");
@@ -203,43 +203,43 @@ fn a_refetch_that_fails_leaves_the_keys_there_were() {
 
 #[test]
 fn what_others_could_have_written_into_the_cache_is_not_believed() {
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let server = changing("max-age=1000");
-    open(&server, folder.path(), false, NOW).unwrap();
-    let kept = fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap().path();
+    open(&server, directory.path(), false, NOW).unwrap();
+    let kept = fs::read_dir(directory.path()).unwrap().next().unwrap().unwrap().path();
     assert_eq!(fs::metadata(&kept).unwrap().permissions().mode() & 0o777, 0o600);
     fs::set_permissions(&kept, fs::Permissions::from_mode(0o666)).unwrap();
-    assert_eq!(kids(&open(&server, folder.path(), false, NOW).unwrap()), ["k1"]);
+    assert_eq!(kids(&open(&server, directory.path(), false, NOW).unwrap()), ["k1"]);
 
     // An answer for another address, put under this one's name.
     let text = fs::read_to_string(&kept).unwrap();
     fs::write(&kept, text.replace("/jwks", "/evil")).unwrap();
-    assert_eq!(kids(&open(&server, folder.path(), false, NOW).unwrap()), ["k2"]);
+    assert_eq!(kids(&open(&server, directory.path(), false, NOW).unwrap()), ["k2"]);
     for broken in ["", "{", "[]", "{\"url\":1}"] {
         fs::write(&kept, broken).unwrap();
-        open(&server, folder.path(), false, NOW).unwrap();
+        open(&server, directory.path(), false, NOW).unwrap();
     }
 }
 
 #[test]
 fn an_answer_fetched_under_other_trust_is_not_taken() {
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let server = changing("max-age=1000");
-    open(&server, folder.path(), false, NOW).unwrap();
-    let plain = Client::new(Options { allow_plain: true, ..Options::default() }).unwrap();
-    let origin = Origin::KeySet(parse_url(&format!("{}/jwks", server.url())).unwrap());
-    let cache = Cache { folder: Some(folder.path().to_owned()), offline: false };
-    let keys = RemoteKeys::open(plain, origin, cache, WeakKeys::Refuse, NOW, &mut Notes::new()).unwrap();
+    open(&server, directory.path(), false, NOW).unwrap();
+    let plain = Client::new(HttpOptions { allow_plain: true, ..HttpOptions::default() }).unwrap();
+    let origin = JwksSource::KeySet(parse_url(&format!("{}/jwks", server.url())).unwrap());
+    let cache = Cache { directory: Some(directory.path().to_owned()), offline: false };
+    let keys = RemoteJwks::open(plain, origin, cache, KeyStrength::Enforce, NOW, &mut Notes::new()).unwrap();
     assert_eq!(kids(&keys), ["k1"]);
 }
 
 #[test]
 fn a_cache_that_cannot_be_written_is_only_noted() {
     let server = changing("max-age=1000");
-    let origin = Origin::KeySet(parse_url(&format!("{}/jwks", server.url())).unwrap());
-    let cache = Cache { folder: Some("/dev/null/cache".into()), offline: false };
+    let origin = JwksSource::KeySet(parse_url(&format!("{}/jwks", server.url())).unwrap());
+    let cache = Cache { directory: Some("/dev/null/cache".into()), offline: false };
     let mut notes = Notes::new();
-    let keys = RemoteKeys::open(client(), origin, cache, WeakKeys::Refuse, NOW, &mut notes).unwrap();
+    let keys = RemoteJwks::open(client(), origin, cache, KeyStrength::Enforce, NOW, &mut notes).unwrap();
     assert_eq!(kids(&keys), ["k0"]);
     assert_eq!(notes.iter().count(), 1);
 }
@@ -251,17 +251,17 @@ fn keys_of_no_use_are_passed_over_with_a_note() {
     let broken = r#"{"kty":"OKP","crv":"Ed25519","x":"AAAA","kid":"broken"}"#;
     let body = format!("{{\"keys\":[{shared},{odd},7,{broken},{}]}}", jwk("good"));
     let server = Server::start(move |_| Reply::status(200, "application/json", body.clone()));
-    let origin = Origin::KeySet(parse_url(&format!("{}/jwks", server.url())).unwrap());
+    let origin = JwksSource::KeySet(parse_url(&format!("{}/jwks", server.url())).unwrap());
     let mut notes = Notes::new();
     let keys =
-        RemoteKeys::open(client(), origin, Cache::default(), WeakKeys::Refuse, NOW, &mut notes).unwrap();
+        RemoteJwks::open(client(), origin, Cache::default(), KeyStrength::Enforce, NOW, &mut notes).unwrap();
     assert_eq!(kids(&keys), ["good"]);
     assert_eq!(notes.iter().count(), 4, "{notes:?}");
 }
 
 #[test]
 fn a_set_named_by_discovery_is_found_and_kept() {
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let own: Arc<std::sync::OnceLock<String>> = Arc::default();
     let base = Arc::clone(&own);
     let server = Server::start(move |request| {
@@ -276,21 +276,28 @@ fn a_set_named_by_discovery_is_found_and_kept() {
     });
     own.set(server.url()).unwrap();
     let read = |issuer: String| {
-        let cache = Cache { folder: Some(folder.path().to_owned()), offline: false };
-        RemoteKeys::open(client(), Origin::Discovery(issuer), cache, WeakKeys::Refuse, NOW, &mut Notes::new())
+        let cache = Cache { directory: Some(directory.path().to_owned()), offline: false };
+        RemoteJwks::open(
+            client(),
+            JwksSource::Discovery(issuer),
+            cache,
+            KeyStrength::Enforce,
+            NOW,
+            &mut Notes::new(),
+        )
     };
     for _ in 0..3 {
         assert_eq!(kids(&read(server.url()).unwrap()), ["k0"]);
     }
     assert_eq!(server.seen().len(), 2);
     let slash = read(format!("{}/", server.url()));
-    assert!(matches!(slash, Err(RemoteKeysError::Discovery(_))), "{slash:?}");
+    assert!(matches!(slash, Err(RemoteJwksError::Discovery(_))), "{slash:?}");
 }
 
 #[test]
 fn a_plain_address_elsewhere_is_refused_even_with_a_kept_answer() {
-    let origin = Origin::KeySet(parse_url("http://issuer.example/jwks").unwrap());
+    let origin = JwksSource::KeySet(parse_url("http://issuer.example/jwks").unwrap());
     let refused =
-        RemoteKeys::open(client(), origin, Cache::default(), WeakKeys::Refuse, NOW, &mut Notes::new());
-    assert!(matches!(refused, Err(RemoteKeysError::Http(HttpError::Plain(_)))), "{refused:?}");
+        RemoteJwks::open(client(), origin, Cache::default(), KeyStrength::Enforce, NOW, &mut Notes::new());
+    assert!(matches!(refused, Err(RemoteJwksError::Http(HttpError::PlainHttp(_)))), "{refused:?}");
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::httpd::{Reply, Request, Server, parameter};
 use crate::oidc::session;
-use crate::support::{Folder, Run};
+use crate::support::{Run, TestEnv};
 
 fn token(name: &str, claims: &Value) -> String {
     let mut all = json!({"sub": name, "roles": ["user", "api"], "iat": 1, "exp": 4_000_000_000_i64});
@@ -63,30 +63,31 @@ fn clustercockpit(request: &Request) -> Reply {
     }
 }
 
-fn log_in(folder: &Folder, server: &str, arguments: &str) -> Run {
-    folder.sh(&format!("echo pw | cc-login --method remote --server {server} --password-stdin {arguments}"))
+fn log_in(directory: &TestEnv, server: &str, arguments: &str) -> Run {
+    directory
+        .sh(&format!("echo pw | cc-login --method remote --server {server} --password-stdin {arguments}"))
 }
 
 #[test]
 fn the_servers_token_becomes_the_session_and_its_cookie_is_kept_nowhere() {
     let server = Server::start(clustercockpit);
-    let folder = Folder::new();
+    let directory = TestEnv::new();
     for _ in 0..2 {
-        let done = log_in(&folder, &server.url(), "fritz").ended(0);
+        let done = log_in(&directory, &server.url(), "fritz").ended(0);
         assert!(
             done.stdout.starts_with("logged in: fritz (user, api) by remote, until 2096-"),
             "{}",
             done.stdout
         );
     }
-    assert_eq!(folder.sh("cc-login token").ended(0).stdout.trim(), token("fritz", &json!({})));
+    assert_eq!(directory.sh("cc-login token").ended(0).stdout.trim(), token("fritz", &json!({})));
     let logins: Vec<Request> = server.seen().into_iter().filter(|seen| seen.path == "/login").collect();
     assert!(logins.iter().all(|seen| seen.header("cookie").is_none()), "an old cookie was sent");
-    let files = folder.sh("grep -rl of-fritz . || true").ended(0);
+    let files = directory.sh("grep -rl of-fritz . || true").ended(0);
     assert_eq!(files.stdout, "", "the cookie was written down");
     let body = &logins[0].body;
     assert_eq!(parameter(body, "username").as_deref(), Some("fritz"));
-    let by_keys = folder
+    let by_keys = directory
         .sh(&format!("echo pw | cc-login fritz method=remote server={}/ --password-stdin", server.url()));
     by_keys.ended(0);
 }
@@ -94,25 +95,25 @@ fn the_servers_token_becomes_the_session_and_its_cookie_is_kept_nowhere() {
 #[test]
 fn an_administrator_gets_a_token_for_somebody_else_and_others_are_told_why_not() {
     let server = Server::start(clustercockpit);
-    let folder = Folder::new();
-    let done = log_in(&folder, &server.url(), "clara --for 'w x&y'").ended(0);
+    let directory = TestEnv::new();
+    let done = log_in(&directory, &server.url(), "clara --for 'w x&y'").ended(0);
     assert!(done.stdout.starts_with("logged in: w x&y "), "{}", done.stdout);
-    let refused = log_in(&folder, &server.url(), "fritz --for clara").ended(77);
+    let refused = log_in(&directory, &server.url(), "fritz --for clara").ended(77);
     assert!(
         refused.stderr.contains("does not let 'fritz' have a token for 'clara': 'only admins may do that'"),
         "{}",
         refused.stderr
     );
     assert!(refused.stderr.contains("hint: without --for"), "{}", refused.stderr);
-    let unknown = log_in(&folder, &server.url(), "clara --for nobody").ended(1);
+    let unknown = log_in(&directory, &server.url(), "clara --for nobody").ended(1);
     assert!(unknown.stderr.contains("has no token for 'nobody': status 422"), "{}", unknown.stderr);
 }
 
 #[test]
 fn what_goes_wrong_at_a_server_is_said_in_clear_words() {
     let server = Server::start(clustercockpit);
-    let folder = Folder::new();
-    let wrong = folder
+    let directory = TestEnv::new();
+    let wrong = directory
         .sh(&format!("echo no | cc-login fritz --method remote --server {} --password-stdin", server.url()));
     let wrong = wrong.ended(1);
     assert!(
@@ -120,44 +121,44 @@ fn what_goes_wrong_at_a_server_is_said_in_clear_words() {
         "{}",
         wrong.stderr
     );
-    let busy = log_in(&folder, &server.url(), "busy").ended(75);
+    let busy = log_in(&directory, &server.url(), "busy").ended(75);
     assert!(
         busy.stderr.contains("too many login attempts") && busy.stderr.contains("hint: wait 3 minutes: the server permits 5 attempts in 15 minutes for each client address and username"),
         "{}",
         busy.stderr
     );
-    let limited = log_in(&folder, &server.url(), "limited").ended(75);
+    let limited = log_in(&directory, &server.url(), "limited").ended(75);
     assert!(limited.stderr.contains("hint: wait 77 seconds"), "{}", limited.stderr);
-    let old = log_in(&folder, &server.url(), "old").ended(69);
+    let old = log_in(&directory, &server.url(), "old").ended(69);
     assert!(old.stderr.contains("issued a token that is expired already"), "{}", old.stderr);
-    let newborn = log_in(&folder, &server.url(), "newborn").ended(69);
+    let newborn = log_in(&directory, &server.url(), "newborn").ended(69);
     assert!(
         newborn.stderr.contains("expired at birth") && newborn.stderr.contains("max-age"),
         "{}",
         newborn.stderr
     );
-    assert!(session(&folder).is_none());
-    let missing = folder.sh("echo pw | cc-login fritz --method remote --password-stdin").ended(2);
+    assert!(session(&directory).is_none());
+    let missing = directory.sh("echo pw | cc-login fritz --method remote --password-stdin").ended(2);
     assert!(missing.stderr.contains("wants the server's address"), "{}", missing.stderr);
 }
 
 #[test]
 fn a_password_is_never_sent_in_the_open_nor_after_a_redirect() {
-    let folder = Folder::new();
-    let plain = log_in(&folder, "http://cc.example.org", "fritz").ended(78);
+    let directory = TestEnv::new();
+    let plain = log_in(&directory, "http://cc.example.org", "fritz").ended(78);
     assert!(plain.stderr.contains("plain http"), "{}", plain.stderr);
     assert!(plain.stderr.contains("hint: use https://cc.example.org"), "{}", plain.stderr);
     let elsewhere = Server::start(clustercockpit);
     let to = format!("{}/login", elsewhere.url());
     let server = Server::start(move |_| Reply::redirect(307, &to));
-    let sent = log_in(&folder, &server.url(), "fritz").ended(69);
+    let sent = log_in(&directory, &server.url(), "fritz").ended(69);
     assert!(sent.stderr.contains("which is not followed"), "{}", sent.stderr);
     assert_eq!(elsewhere.seen().len(), 0);
 }
 
 #[test]
 fn a_server_that_is_none_is_named_so() {
-    let folder = Folder::new();
+    let directory = TestEnv::new();
     let cases: [(Reply, &str); 7] = [
         (Reply::status(404, "text/html", "<html>"), "it answers the login form with status 404"),
         (
@@ -175,33 +176,33 @@ fn a_server_that_is_none_is_named_so() {
             "/login" => reply.clone(),
             _ => Reply::status(404, "text/html", "<html>"),
         });
-        let run = log_in(&folder, &server.url(), "fritz").ended(69);
+        let run = log_in(&directory, &server.url(), "fritz").ended(69);
         assert!(run.stderr.contains(words), "wanted {words:?}: {}", run.stderr);
-        assert!(session(&folder).is_none());
+        assert!(session(&directory).is_none());
     }
     let liar = Server::start(|request| match request.path.as_str() {
         "/login" => Reply::redirect(302, "/").with("set-cookie", "session=1"),
         _ => Reply::status(200, "text/html", "<html>log in</html>"),
     });
-    let run = log_in(&folder, &liar.url(), "fritz").ended(69);
+    let run = log_in(&directory, &liar.url(), "fritz").ended(69);
     assert!(run.stderr.contains("what it gave is no token"), "{}", run.stderr);
     let other = Server::start(|request| match request.path.as_str() {
         "/login" => Reply::redirect(302, "/").with("set-cookie", "session=1"),
         _ => Reply::status(200, "text/plain", token("eve", &json!({}))),
     });
-    let run = log_in(&folder, &other.url(), "fritz").ended(69);
+    let run = log_in(&directory, &other.url(), "fritz").ended(69);
     assert!(run.stderr.contains("gave a token for 'eve', wanted 'fritz'"), "{}", run.stderr);
 }
 
 #[test]
 fn server_without_authentication_and_a_tls_port_are_named_so() {
-    let folder = Folder::new();
+    let directory = TestEnv::new();
     // main.disable-authentication: GraphQL is open, there is no login.
     let open = Server::start(|request| match request.path.as_str() {
         "/query" => Reply::json(&json!({"data": {"__typename": "Query"}})),
         _ => Reply::status(404, "text/plain", "404 page not found"),
     });
-    let run = log_in(&folder, &open.url(), "fritz").ended(69);
+    let run = log_in(&directory, &open.url(), "fritz").ended(69);
     assert!(run.stderr.contains("authentication is switched off at the server"), "{}", run.stderr);
     assert!(run.stderr.contains("main.disable-authentication"), "{}", run.stderr);
     for (kind, body) in [
@@ -210,7 +211,7 @@ fn server_without_authentication_and_a_tls_port_are_named_so() {
         ("text/html", "<p>You're speaking plain HTTP to an SSL-enabled server port.</p>"),
     ] {
         let server = Server::start(move |_| Reply::status(400, kind, body));
-        let run = log_in(&folder, &server.url(), "fritz").ended(69);
+        let run = log_in(&directory, &server.url(), "fritz").ended(69);
         assert!(run.stderr.contains("expects https"), "{}", run.stderr);
         let wanted = format!("hint: use {}", server.url().replace("http:", "https:"));
         assert!(run.stderr.contains(&wanted), "{}", run.stderr);
@@ -223,9 +224,9 @@ fn certificate_of_a_ca_with_another_type_of_key_is_from_an_unknown_ca() {
         return;
     }
     // Two authorities of one name: the one that is trusted has an RSA key, the other an EC key.
-    let folder = Folder::new();
+    let directory = TestEnv::new();
     let name = "-subj /CN=authority -addext basicConstraints=critical,CA:TRUE";
-    folder
+    directory
         .sh(&format!(
             "openssl req -x509 -newkey rsa:2048 -nodes -keyout a.key -out a.pem -days 9 {name} &&
              openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout b.key -out b.pem -days 9 {name} &&
@@ -236,7 +237,7 @@ fn certificate_of_a_ca_with_another_type_of_key_is_from_an_unknown_ca() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let mut server = std::process::Command::new("openssl")
         .args(["s_server", "-quiet", "-accept", &port.to_string(), "-cert", "s.pem", "-key", "s.key", "-www"])
-        .current_dir(folder.path())
+        .current_dir(directory.path())
         .stdin(std::process::Stdio::null())
         .stdout(std::process::Stdio::null())
         .stderr(std::process::Stdio::null())
@@ -247,7 +248,7 @@ fn certificate_of_a_ca_with_another_type_of_key_is_from_an_unknown_ca() {
         assert!(begun.elapsed() < std::time::Duration::from_secs(20));
         std::thread::sleep(std::time::Duration::from_millis(50));
     }
-    let run = log_in(&folder, &format!("https://localhost:{port}"), "fritz --ca-file a.pem");
+    let run = log_in(&directory, &format!("https://localhost:{port}"), "fritz --ca-file a.pem");
     let _ = server.kill();
     let _ = server.wait();
     let run = run.ended(69);
@@ -270,6 +271,6 @@ fn a_server_below_a_path_is_asked_there() {
             None => Reply::Die,
         }
     });
-    let folder = Folder::new();
-    log_in(&folder, &format!("{}/monitoring", server.url()), "fritz").ended(0);
+    let directory = TestEnv::new();
+    log_in(&directory, &format!("{}/monitoring", server.url()), "fritz").ended(0);
 }

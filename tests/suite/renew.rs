@@ -14,28 +14,29 @@ use serde_json::Value;
 
 use cc_auth::key::SigningKey;
 use cc_auth::osdf::signing::{find_key, sign};
-use cc_auth::osdf::{Change, Origin, Resource, Surroundings, resource};
-use cc_auth::renew::{Due, Found, decide};
+use cc_auth::osdf::{FieldOverride, Resource, SigningContext, SourceName, resource};
+use cc_auth::renew::{Due, TokenInFile, decide};
 use cc_auth::token::Unverified;
 use cc_auth::util::environment::Environment;
 use cc_auth::util::note::Notes;
 use cc_auth::util::time::Timestamp;
 
-use crate::support::{Folder, Run, data, programs, skip};
+use crate::support::{Run, TestEnv, data, programs, skip};
 
 fn example() -> String {
     fs::read_to_string(data("osdf-example.yaml")).unwrap()
 }
 
 fn read(text: &str, changes: &[&str]) -> Resource {
-    let changes: Vec<Change> = changes.iter().map(|text| Change::parse(text).unwrap()).collect();
-    let mut found = resource::read(text, &Origin("r".to_owned()), &changes, &mut Notes::new()).unwrap();
+    let changes: Vec<FieldOverride> =
+        changes.iter().map(|text| FieldOverride::parse(text).unwrap()).collect();
+    let mut found = resource::read(text, &SourceName("r".to_owned()), &changes, &mut Notes::new()).unwrap();
     found.remove(0)
 }
 
 fn key_of(resource: &Resource) -> SigningKey {
     let environment = Environment::default();
-    let around = Surroundings { environment: &environment, secrets_dir: None, folder: Path::new(".") };
+    let around = SigningContext { environment: &environment, secrets_dir: None, directory: Path::new(".") };
     find_key(resource, &around, &mut Notes::new()).unwrap()
 }
 
@@ -51,7 +52,7 @@ fn decided(changes: &[&str], now: i64) -> String {
     let token = sign(&resource, &key_of(&resource), Timestamp(SIGNED)).unwrap().token;
     let resource = read(&example(), changes);
     let key = key_of(&resource).verifying_key();
-    match decide(Found::Text(token.expose()), &resource, &key, Timestamp(now)) {
+    match decide(TokenInFile::Text(token.expose()), &resource, &key, Timestamp(now)) {
         Due::Fresh(times) => format!("fresh until {}", times.renew_at.0 - SIGNED),
         Due::Now { reason, .. } => reason.name().to_owned(),
     }
@@ -124,7 +125,8 @@ fn a_claim_of_any_number_is_the_same_in_the_token() {
         let resource = read(&example(), &[&format!("spec.data.x={number}")]);
         let key = key_of(&resource);
         let token = sign(&resource, &key, Timestamp(SIGNED)).unwrap().token;
-        let due = decide(Found::Text(token.expose()), &resource, &key.verifying_key(), Timestamp(SIGNED));
+        let due =
+            decide(TokenInFile::Text(token.expose()), &resource, &key.verifying_key(), Timestamp(SIGNED));
         assert!(matches!(due, Due::Fresh(_)), "{number}: {due:?}");
     }
 }
@@ -135,140 +137,140 @@ fn what_is_no_token_of_this_key_is_due() {
     let key = key_of(&resource);
     let token = sign(&resource, &key, Timestamp(SIGNED)).unwrap().token.expose().to_owned();
     let verifying = key.verifying_key();
-    let reason = |found: Found<'_>| match decide(found, &resource, &verifying, Timestamp(SIGNED)) {
+    let reason = |found: TokenInFile<'_>| match decide(found, &resource, &verifying, Timestamp(SIGNED)) {
         Due::Fresh(_) => "fresh",
         Due::Now { reason, .. } => reason.name(),
     };
-    assert_eq!(reason(Found::Missing), "missing");
-    assert_eq!(reason(Found::Text(" \n")), "missing");
-    assert_eq!(reason(Found::Unreadable), "no-token");
-    assert_eq!(reason(Found::Text(&format!("  {token}\n\n"))), "fresh");
+    assert_eq!(reason(TokenInFile::Missing), "missing");
+    assert_eq!(reason(TokenInFile::Text(" \n")), "missing");
+    assert_eq!(reason(TokenInFile::Unreadable), "no-token");
+    assert_eq!(reason(TokenInFile::Text(&format!("  {token}\n\n"))), "fresh");
     for length in 1..token.len() {
-        assert_ne!(reason(Found::Text(&token[..length])), "fresh", "cut at {length}");
+        assert_ne!(reason(TokenInFile::Text(&token[..length])), "fresh", "cut at {length}");
     }
     let (signed, signature) = token.rsplit_once('.').unwrap();
     let other = format!("{signed}.{}{}", if signature.starts_with('A') { "B" } else { "A" }, &signature[1..]);
-    assert_eq!(reason(Found::Text(&other)), "other-key");
+    assert_eq!(reason(TokenInFile::Text(&other)), "other-key");
     assert!(Unverified::parse(&other).is_ok());
 }
 
-/// A folder with the example as `r.yaml`.
-fn folder() -> Folder {
-    let folder = Folder::new();
-    folder.write("r.yaml", example());
-    folder
+/// A directory with the example as `r.yaml`.
+fn directory() -> TestEnv {
+    let directory = TestEnv::new();
+    directory.write("r.yaml", example());
+    directory
 }
 
 const RENEW: [&str; 6] = ["renew", "--spec", "r.yaml", "-o", "token", "-q"];
 
-fn renew(folder: &Folder, more: &[&str]) -> Run {
-    folder.run("cc-jwt", &[&RENEW, more].concat())
+fn renew(directory: &TestEnv, more: &[&str]) -> Run {
+    directory.run("cc-jwt", &[&RENEW, more].concat())
 }
 
-fn exp(folder: &Folder) -> i64 {
-    let run = folder.run("cc-jwt", &["inspect", "--token-file", "token", "--json", "-q"]).ended(0);
+fn exp(directory: &TestEnv) -> i64 {
+    let run = directory.run("cc-jwt", &["inspect", "--token-file", "token", "--json", "-q"]).ended(0);
     run.json()["claims"]["exp"].as_i64().unwrap()
 }
 
 #[test]
 fn a_token_is_renewed_when_it_is_time_and_not_before() {
-    let folder = folder();
-    assert!(renew(&folder, &["--check"]).ended(1).stdout.contains("is due: there is no token"));
-    assert!(!folder.file("token").exists(), "--check writes nothing");
-    renew(&folder, &[]).ended(0);
-    assert_eq!(fs::metadata(folder.file("token")).unwrap().mode() & 0o777, 0o600);
-    let first = folder.read("token");
-    renew(&folder, &[]).ended(0);
-    renew(&folder, &["--check", "--at", "+18h59m"]).ended(0);
-    renew(&folder, &["--check", "--at", "+19h1m"]).ended(1);
-    assert_eq!(folder.read("token"), first, "a fresh token is not touched");
-    let run = renew(&folder, &["--at", "+20h", "--json"]).ended(0);
+    let directory = directory();
+    assert!(renew(&directory, &["--check"]).ended(1).stdout.contains("is due: there is no token"));
+    assert!(!directory.file("token").exists(), "--check writes nothing");
+    renew(&directory, &[]).ended(0);
+    assert_eq!(fs::metadata(directory.file("token")).unwrap().mode() & 0o777, 0o600);
+    let first = directory.read("token");
+    renew(&directory, &[]).ended(0);
+    renew(&directory, &["--check", "--at", "+18h59m"]).ended(0);
+    renew(&directory, &["--check", "--at", "+19h1m"]).ended(1);
+    assert_eq!(directory.read("token"), first, "a fresh token is not touched");
+    let run = renew(&directory, &["--at", "+20h", "--json"]).ended(0);
     assert_eq!(run.json()["event"], "renewed");
     assert_eq!(run.json()["reason"], "ends-soon");
-    assert_ne!(folder.read("token"), first);
-    let run = renew(&folder, &["--force", "--json", "--mode", "0640"]).ended(0);
+    assert_ne!(directory.read("token"), first);
+    let run = renew(&directory, &["--force", "--json", "--mode", "0640"]).ended(0);
     assert_eq!(run.json()["event"], "renewed");
-    assert_eq!(fs::metadata(folder.file("token")).unwrap().mode() & 0o777, 0o640);
+    assert_eq!(fs::metadata(directory.file("token")).unwrap().mode() & 0o777, 0o640);
     // The clock was set back: what is there begins in the future.
-    let run = renew(&folder, &["--at", "-2h", "--json"]).ended(0);
+    let run = renew(&directory, &["--at", "-2h", "--json"]).ended(0);
     assert_eq!(run.json()["reason"], "not-yet-valid");
 }
 
 #[test]
 fn time_zones_do_not_matter() {
-    let folder = folder();
-    renew(&folder, &["--at", "2026-11-21T18:00:00Z"]).ended(0);
-    let wanted = exp(&folder);
+    let directory = directory();
+    renew(&directory, &["--at", "2026-11-21T18:00:00Z"]).ended(0);
+    let wanted = exp(&directory);
     for zone in ["UTC", "Asia/Tokyo", "America/Los_Angeles", "Pacific/Kiritimati", "no/such/zone", ""] {
         for (at, status) in [("2026-11-22T12:59:59Z", 0), ("2026-11-22T13:00:00Z", 1)] {
-            let mut command = folder.command(programs().join("cc-jwt"));
+            let mut command = directory.command(programs().join("cc-jwt"));
             let arguments = [&RENEW[..], &["--check", "--at", at]].concat();
             let run: Run = command.env("TZ", zone).args(arguments).output().unwrap().into();
             run.ended(status);
         }
-        let mut command = folder.command(programs().join("cc-jwt"));
+        let mut command = directory.command(programs().join("cc-jwt"));
         let arguments = [&RENEW[..], &["--force", "--at", "2026-11-21T18:00:00Z"]].concat();
         let run: Run = command.env("TZ", zone).args(arguments).output().unwrap().into();
         run.ended(0);
-        assert_eq!(exp(&folder), wanted, "{zone}");
+        assert_eq!(exp(&directory), wanted, "{zone}");
     }
 }
 
 #[test]
 fn a_failure_keeps_the_old_token_and_says_when_it_ends() {
-    let folder = folder();
-    renew(&folder, &[]).ended(0);
-    let old = folder.read("token");
-    folder.write("r.yaml", example().replace("MHcCAQEEIIphQal", "MHcCAQEEIIphQam"));
-    let run = folder.run("cc-jwt", &["renew", "--spec", "r.yaml", "-o", "token", "--force"]).ended(65);
+    let directory = directory();
+    renew(&directory, &[]).ended(0);
+    let old = directory.read("token");
+    directory.write("r.yaml", example().replace("MHcCAQEEIIphQal", "MHcCAQEEIIphQam"));
+    let run = directory.run("cc-jwt", &["renew", "--spec", "r.yaml", "-o", "token", "--force"]).ended(65);
     assert!(run.stderr.contains("the old token is still there and ends"), "{}", run.stderr);
-    assert_eq!(folder.read("token"), old);
+    assert_eq!(directory.read("token"), old);
 }
 
 #[test]
 fn a_resource_that_can_not_be_read_any_more_keeps_the_old_token_and_says_when_it_ends() {
-    let folder = folder();
-    renew(&folder, &[]).ended(0);
-    let old = folder.read("token");
-    folder.write("r.yaml", "kind: JWT\n");
+    let directory = directory();
+    renew(&directory, &[]).ended(0);
+    let old = directory.read("token");
+    directory.write("r.yaml", "kind: JWT\n");
     for (spec, status) in [("r.yaml", 65), ("missing.yaml", 66)] {
-        let run = folder.run("cc-jwt", &["renew", "--spec", spec, "-o", "token"]).ended(status);
+        let run = directory.run("cc-jwt", &["renew", "--spec", spec, "-o", "token"]).ended(status);
         assert!(run.stderr.contains("'token': the old token is still there and ends"), "{}", run.stderr);
-        assert_eq!(folder.read("token"), old);
+        assert_eq!(directory.read("token"), old);
     }
 }
 
 #[test]
 fn an_output_that_can_not_be_written_is_told() {
-    let folder = folder();
-    assert!(Command::new("mkfifo").arg(folder.file("pipe")).status().unwrap().success());
+    let directory = directory();
+    assert!(Command::new("mkfifo").arg(directory.file("pipe")).status().unwrap().success());
     for path in ["pipe", "/dev/null"] {
-        let run = folder.run("cc-jwt", &["renew", "--spec", "r.yaml", "-q", "-o", path]).ended(73);
+        let run = directory.run("cc-jwt", &["renew", "--spec", "r.yaml", "-q", "-o", path]).ended(73);
         assert!(run.stderr.contains("is a FIFO or a device: expected a file"), "{}", run.stderr);
-        folder.run("cc-jwt", &["renew", "--spec", "r.yaml", "-q", "--check", "-o", path]).ended(73);
+        directory.run("cc-jwt", &["renew", "--spec", "r.yaml", "-q", "--check", "-o", path]).ended(73);
     }
-    fs::create_dir(folder.file("folder")).unwrap();
-    let to = |path: &str| folder.run("cc-jwt", &["renew", "--spec", "r.yaml", "-q", "-o", path]);
-    assert!(to("folder").ended(73).stderr.contains("is a directory"));
-    assert!(to("missing/token").ended(73).stderr.contains("can't be created"));
-    assert!(to("r.yaml/token").ended(73).stderr.contains("can't be created"));
-    folder.write("garbage", b"\xff\xfe\x00garbage");
+    fs::create_dir(directory.file("directory")).unwrap();
+    let to = |path: &str| directory.run("cc-jwt", &["renew", "--spec", "r.yaml", "-q", "-o", path]);
+    assert!(to("directory").ended(73).stderr.contains("is a directory"));
+    assert!(to("missing/token").ended(73).stderr.contains("cannot be created"));
+    assert!(to("r.yaml/token").ended(73).stderr.contains("cannot be created"));
+    directory.write("garbage", b"\xff\xfe\x00garbage");
     to("garbage").ended(0);
-    folder.write("long", "x".repeat(1 << 20));
+    directory.write("long", "x".repeat(1 << 20));
     to("long").ended(0);
-    assert!(folder.read("long").starts_with("eyJ"));
-    fs::set_permissions(folder.file("long"), fs::Permissions::from_mode(0o444)).unwrap();
-    folder.run("cc-jwt", &["renew", "--spec", "r.yaml", "-q", "--force", "-o", "long"]).ended(0);
-    assert_eq!(fs::metadata(folder.file("long")).unwrap().mode() & 0o777, 0o600);
+    assert!(directory.read("long").starts_with("eyJ"));
+    fs::set_permissions(directory.file("long"), fs::Permissions::from_mode(0o444)).unwrap();
+    directory.run("cc-jwt", &["renew", "--spec", "r.yaml", "-q", "--force", "-o", "long"]).ended(0);
+    assert_eq!(fs::metadata(directory.file("long")).unwrap().mode() & 0o777, 0o600);
 }
 
 #[test]
 fn a_full_disk_keeps_the_old_token() {
-    let folder = folder();
-    fs::create_dir(folder.file("disk")).unwrap();
+    let directory = directory();
+    fs::create_dir(directory.file("disk")).unwrap();
     let mounted = Command::new("mount")
         .args(["-t", "tmpfs", "-o", "size=32k", "tmpfs"])
-        .arg(folder.file("disk"))
+        .arg(directory.file("disk"))
         .stderr(Stdio::null())
         .status()
         .is_ok_and(|status| status.success());
@@ -277,20 +279,21 @@ fn a_full_disk_keeps_the_old_token() {
         return;
     }
     let to = |more: &[&str]| {
-        folder.run("cc-jwt", &[&["renew", "--spec", "r.yaml", "-q", "-o", "disk/token"], more].concat())
+        directory.run("cc-jwt", &[&["renew", "--spec", "r.yaml", "-q", "-o", "disk/token"], more].concat())
     };
     to(&[]).ended(0);
-    let old = folder.read("disk/token");
+    let old = directory.read("disk/token");
     // Fill what is left.
     let filler: Vec<u8> = vec![0; 1 << 20];
-    fs::write(folder.file("disk/filler"), filler).expect_err("the file system is larger than it should be");
+    fs::write(directory.file("disk/filler"), filler)
+        .expect_err("the file system is larger than it should be");
     let run = to(&["--force"]);
-    let now = folder.read("disk/token");
-    let left: Vec<String> = fs::read_dir(folder.file("disk"))
+    let now = directory.read("disk/token");
+    let left: Vec<String> = fs::read_dir(directory.file("disk"))
         .unwrap()
         .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
         .collect();
-    Command::new("umount").arg(folder.file("disk")).status().unwrap();
+    Command::new("umount").arg(directory.file("disk")).status().unwrap();
     assert_eq!(run.status, 74, "{}", run.stderr);
     assert_eq!(now, old);
     assert!(!left.iter().any(|name| name.ends_with(".tmp")), "{left:?}");
@@ -303,11 +306,11 @@ struct Watch {
 }
 
 impl Watch {
-    fn start(folder: &Folder, more: &[&str], variables: &[(&str, &str)]) -> Self {
+    fn start(directory: &TestEnv, more: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut command = Command::new(programs().join("cc-jwt"));
         command
             .args([&["renew", "--spec", "r.yaml", "--watch", "-q"], more].concat())
-            .current_dir(folder.path())
+            .current_dir(directory.path())
             .env_clear()
             .envs(variables.iter().copied())
             .stdout(Stdio::piped());
@@ -363,21 +366,21 @@ fn forward(lines: BufReader<ChildStdout>, to: &mpsc::Sender<Value>) {
 
 #[test]
 fn a_second_process_for_the_same_file_is_told_so() {
-    let folder = folder();
-    let watch = Watch::start(&folder, &["-o", "token"], &[]);
+    let directory = directory();
+    let watch = Watch::start(&directory, &["-o", "token"], &[]);
     watch.event("renewed");
-    assert!(renew(&folder, &[]).ended(75).stderr.contains("is kept by another process already"));
-    renew(&folder, &["--check"]).ended(0);
-    let run = folder.run("cc-jwt", &["renew", "--spec", "r.yaml", "-q", "-o", "other"]);
+    assert!(renew(&directory, &[]).ended(75).stderr.contains("is kept by another process already"));
+    renew(&directory, &["--check"]).ended(0);
+    let run = directory.run("cc-jwt", &["renew", "--spec", "r.yaml", "-q", "-o", "other"]);
     run.ended(0);
     assert_eq!(watch.end("INT"), Some(0));
-    renew(&folder, &[]).ended(0);
+    renew(&directory, &[]).ended(0);
 }
 
 #[test]
 fn a_watched_token_follows_time_signals_spec_and_key() {
-    let folder = Folder::new();
-    folder.sh("openssl ecparam -name prime256v1 -genkey -noout -out key.pem 2>/dev/null").ended(0);
+    let directory = TestEnv::new();
+    directory.sh("openssl ecparam -name prime256v1 -genkey -noout -out key.pem 2>/dev/null").ended(0);
     let spec = |subject: &str| {
         format!(
             "apiVersion: tokens.osg-htc.org/v1\nkind: JWT\nmetadata: {{name: short}}\nspec:\n  \
@@ -386,10 +389,10 @@ fn a_watched_token_follows_time_signals_spec_and_key() {
              resignBefore: {{minutes: 1}}\n  key: {{file: key.pem}}\n"
         )
     };
-    folder.write("r.yaml", spec("jane"));
+    directory.write("r.yaml", spec("jane"));
     // A token that has three seconds until it is to be renewed.
-    folder.run("cc-jwt", &["issue", "--spec", "r.yaml", "-q", "-o", "token", "--at", "-57s"]).ended(0);
-    let watch = Watch::start(&folder, &["-o", "token"], &[]);
+    directory.run("cc-jwt", &["issue", "--spec", "r.yaml", "-q", "-o", "token", "--at", "-57s"]).ended(0);
+    let watch = Watch::start(&directory, &["-o", "token"], &[]);
     let started = Instant::now();
     watch.event("fresh");
     let renewed = watch.event("renewed");
@@ -400,32 +403,32 @@ fn a_watched_token_follows_time_signals_spec_and_key() {
     watch.signal("HUP");
     assert_eq!(watch.event("renewed")["reason"], "asked");
 
-    folder.write("r.yaml", spec("joe"));
+    directory.write("r.yaml", spec("joe"));
     assert_eq!(watch.event("renewed")["message"], "spec.data.sub changed");
-    assert!(folder.run("cc-jwt", &["inspect", "--token-file", "token", "-q"]).stdout.contains("joe"));
+    assert!(directory.run("cc-jwt", &["inspect", "--token-file", "token", "-q"]).stdout.contains("joe"));
 
-    let good = folder.read("token");
-    folder.write("r.yaml", spec("jane").replace("resignBefore", "resignbefore"));
+    let good = directory.read("token");
+    directory.write("r.yaml", spec("jane").replace("resignBefore", "resignbefore"));
     let failed = watch.event("failed");
     assert!(failed["message"].as_str().unwrap().contains("did you mean 'resignBefore'"), "{failed}");
-    folder.write("r.yaml", spec("joe"));
+    directory.write("r.yaml", spec("joe"));
     watch.event("fresh");
-    assert_eq!(folder.read("token"), good, "the old token was kept");
+    assert_eq!(directory.read("token"), good, "the old token was kept");
 
-    fs::rename(folder.file("key.pem"), folder.file("away.pem")).unwrap();
+    fs::rename(directory.file("key.pem"), directory.file("away.pem")).unwrap();
     let failed = watch.event("failed");
     assert_eq!(failed["kind"], "file-missing");
     assert!(failed["ends"].is_string() && failed["next"].is_string(), "{failed}");
-    assert_eq!(folder.read("token"), good);
-    fs::rename(folder.file("away.pem"), folder.file("key.pem")).unwrap();
+    assert_eq!(directory.read("token"), good);
+    fs::rename(directory.file("away.pem"), directory.file("key.pem")).unwrap();
     watch.event("fresh");
 
-    folder.sh("openssl ecparam -name prime256v1 -genkey -noout -out key.pem 2>/dev/null").ended(0);
+    directory.sh("openssl ecparam -name prime256v1 -genkey -noout -out key.pem 2>/dev/null").ended(0);
     assert_eq!(watch.event("renewed")["reason"], "other-key");
 
-    fs::remove_file(folder.file("token")).unwrap();
+    fs::remove_file(directory.file("token")).unwrap();
     assert_eq!(watch.event("renewed")["reason"], "missing");
-    fs::write(folder.file("token"), "rubbish").unwrap();
+    fs::write(directory.file("token"), "rubbish").unwrap();
     assert_eq!(watch.event("renewed")["reason"], "no-token");
 
     watch.signal("TERM");
@@ -435,8 +438,8 @@ fn a_watched_token_follows_time_signals_spec_and_key() {
 
 #[test]
 fn systemd_hears_when_the_token_is_there() {
-    let folder = folder();
-    let path = folder.file("notify");
+    let directory = directory();
+    let path = directory.file("notify");
     let socket = UnixDatagram::bind(&path).unwrap();
     socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     let hear = |socket: &UnixDatagram| {
@@ -444,9 +447,9 @@ fn systemd_hears_when_the_token_is_there() {
         let length = socket.recv(&mut buffer).unwrap();
         String::from_utf8(buffer[..length].to_vec()).unwrap()
     };
-    let watch = Watch::start(&folder, &["-o", "token"], &[("NOTIFY_SOCKET", path.to_str().unwrap())]);
+    let watch = Watch::start(&directory, &["-o", "token"], &[("NOTIFY_SOCKET", path.to_str().unwrap())]);
     assert_eq!(hear(&socket), "READY=1");
-    assert!(folder.file("token").exists());
+    assert!(directory.file("token").exists());
     let status = hear(&socket);
     assert!(status.starts_with("STATUS=1 of 1 tokens good, the next is renewed at 2"), "{status}");
     watch.signal("TERM");
@@ -458,44 +461,44 @@ fn systemd_hears_when_the_token_is_there() {
     let socket = UnixDatagram::bind_addr(&address).unwrap();
     socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     let socket_name = format!("@{name}");
-    let watch = Watch::start(&folder, &["-o", "token2"], &[("NOTIFY_SOCKET", &socket_name)]);
+    let watch = Watch::start(&directory, &["-o", "token2"], &[("NOTIFY_SOCKET", &socket_name)]);
     assert_eq!(hear(&socket), "READY=1");
     assert_eq!(watch.end("TERM"), Some(0));
 }
 
 #[test]
-fn many_resources_are_kept_in_a_folder_each_under_its_name() {
-    let folder = Folder::new();
+fn many_resources_are_kept_in_a_directory_each_under_its_name() {
+    let directory = TestEnv::new();
     let all: Vec<String> =
         (0..300).map(|number| example().replace("name: my-jwt", &format!("name: jwt-{number}"))).collect();
-    folder.write("r.yaml", all.join("---\n"));
+    directory.write("r.yaml", all.join("---\n"));
     let run =
-        folder.run("cc-jwt", &["renew", "--spec", "r.yaml", "--out-dir", "out", "-q", "--json"]).ended(0);
+        directory.run("cc-jwt", &["renew", "--spec", "r.yaml", "--out-dir", "out", "-q", "--json"]).ended(0);
     assert_eq!(run.stdout.lines().count(), 300);
-    assert_eq!(fs::metadata(folder.file("out")).unwrap().mode() & 0o777, 0o700);
-    assert!(folder.read("out/jwt-299").starts_with("eyJ"));
-    folder.run("cc-jwt", &["renew", "--spec", "r.yaml", "-o", "one", "-q"]).ended(2);
-    folder.write("r.yaml", format!("{}---\n{}", example(), example()));
-    let run = folder.run("cc-jwt", &["renew", "--spec", "r.yaml", "--out-dir", "out", "-q"]).ended(65);
+    assert_eq!(fs::metadata(directory.file("out")).unwrap().mode() & 0o777, 0o700);
+    assert!(directory.read("out/jwt-299").starts_with("eyJ"));
+    directory.run("cc-jwt", &["renew", "--spec", "r.yaml", "-o", "one", "-q"]).ended(2);
+    directory.write("r.yaml", format!("{}---\n{}", example(), example()));
+    let run = directory.run("cc-jwt", &["renew", "--spec", "r.yaml", "--out-dir", "out", "-q"]).ended(65);
     assert!(run.stderr.contains("stands in line 4 already"), "{}", run.stderr);
 }
 
 #[test]
 fn a_token_is_written_where_others_look_for_it() {
-    let folder = folder();
-    fs::create_dir(folder.file("run")).unwrap();
+    let directory = directory();
+    fs::create_dir(directory.file("run")).unwrap();
     let with = |variable: &str, value: &str, arguments: &[&str]| -> Run {
-        let mut command = folder.command(programs().join("cc-jwt"));
+        let mut command = directory.command(programs().join("cc-jwt"));
         command.env(variable, value).args(arguments).output().unwrap().into()
     };
     let renew = ["renew", "--spec", "r.yaml", "--discoverable", "-q"];
     with("XDG_RUNTIME_DIR", "run", &renew).ended(0);
-    let user = fs::metadata(folder.path()).unwrap().uid();
-    let token = folder.read(&format!("run/bt_u{user}"));
+    let user = fs::metadata(directory.path()).unwrap().uid();
+    let token = directory.read(&format!("run/bt_u{user}"));
     let run = with("XDG_RUNTIME_DIR", "run", &["inspect"]).ended(0);
     assert!(run.stdout.contains("my-jwt-key") && run.stderr.contains("bt_u"), "{}", run.stderr);
     with("BEARER_TOKEN_FILE", "named", &renew).ended(0);
-    assert!(folder.read("named").starts_with("eyJ"));
+    assert!(directory.read("named").starts_with("eyJ"));
     let run = with("BEARER_TOKEN", token.trim(), &["inspect", "--json"]).ended(0);
     assert_eq!(run.json()["profile"], "wlcg");
     let run = with("BEARER_TOKEN", "no token", &["inspect"]).ended(65);

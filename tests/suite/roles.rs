@@ -4,10 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use cc_auth::key::parse::read_public;
-use cc_auth::key::{KeySet, WeakKeys};
-use cc_auth::policy::Detail;
-use cc_auth::policy::State;
-use cc_auth::policy::login_role::{CHECKS, Flow, LoginRole, RoleConfig, judge};
+use cc_auth::key::{KeySet, KeyStrength};
+use cc_auth::policy::CheckState;
+use cc_auth::policy::Verbosity;
+use cc_auth::policy::login_role::{CHECKS, Flow, LoginRole, RoleConfig, evaluate};
 use cc_auth::token::{Unverified, verify};
 use cc_auth::util::note::Notes;
 use cc_auth::util::time::Timestamp;
@@ -32,7 +32,7 @@ fn configuration(row: &Value) -> (Value, KeySet) {
         written["jwt_validation_pubkeys"] = json!(pems);
         let now = Timestamp(row["signed_at"].as_i64().unwrap_or_default());
         pems.iter()
-            .filter_map(|pem| read_public(pem.as_bytes(), WeakKeys::Refuse, &mut notes).ok())
+            .filter_map(|pem| read_public(pem.as_bytes(), KeyStrength::Enforce, &mut notes).ok())
             .filter(|found| found.certificate.as_ref().is_none_or(|certificate| certificate.is_valid_at(now)))
             .map(|found| found.key)
             .collect()
@@ -40,7 +40,7 @@ fn configuration(row: &Value) -> (Value, KeySet) {
         let source = config["source"].as_str().unwrap();
         written[source] = json!("https://issuer.example");
         let file = config["jwks"].as_str().unwrap_or("jwks.json");
-        KeySet::from_json(&fs::read_to_string(data(file)).unwrap(), WeakKeys::Refuse, &mut notes).unwrap()
+        KeySet::from_json(&fs::read_to_string(data(file)).unwrap(), KeyStrength::Enforce, &mut notes).unwrap()
     };
     for (from, to) in [("bound_issuer", "bound_issuer"), ("supported_algs", "jwt_supported_algs")] {
         if let Some(value) = config.get(from) {
@@ -81,12 +81,12 @@ fn decide(row: &Value) -> Decision {
         let keys = config.keys.candidates(&keys, token.key_id_hint());
         verify(token, keys.keys())
     });
-    let judge = |detail| judge(&config, &role, verified.as_ref(), Flow::Token, now, detail);
-    let (verdict, login) = judge(Detail::Everything);
-    let (brief, same) = judge(Detail::Failures);
+    let evaluated = |detail| evaluate(&config, &role, verified.as_ref(), Flow::Token, now, detail);
+    let (verdict, login) = evaluated(Verbosity::All);
+    let (brief, same) = evaluated(Verbosity::Failures);
     assert_eq!((brief.into_refusal(), same), (verdict.clone().into_refusal(), login.clone()));
     assert_eq!(verdict.findings().len(), CHECKS.len(), "{}", row["name"]);
-    let failures = verdict.findings().iter().filter(|finding| finding.state == State::Fails).count();
+    let failures = verdict.findings().iter().filter(|finding| finding.state == CheckState::Fail).count();
     assert_eq!(failures, usize::from(login.is_none()), "{}: {verdict:?}", row["name"]);
     match login {
         Some(login) => Decision {

@@ -12,20 +12,20 @@ use cc_auth::config::{Origin as ConfigOrigin, Sources, Value as ConfigValue, dot
 use cc_auth::key::nkey::NkeyRole;
 use cc_auth::key::public::Curve;
 use cc_auth::key::{
-    Jwk, KeySet, PrivateKey, SigningKey, VerifyingKey, WeakKeys, jwk, nkey, parse, pem, read_public,
+    Jwk, KeySet, KeyStrength, PrivateKey, SigningKey, VerifyingKey, jwk, nkey, parse, pem, read_public,
     read_signing, set,
 };
-use cc_auth::osdf::jwks_document::{Published, dropped, key_set};
-use cc_auth::osdf::{KeySource, Origin, resource};
+use cc_auth::osdf::jwks_document::{JwksDocuments, dropped, key_set};
+use cc_auth::osdf::{ResourceKeySource, SourceName, resource};
 use cc_auth::policy::login_role::LoginRole;
 use cc_auth::token::{Unverified, text};
 use cc_auth::user::exchange::{CsvReader, JsonLinesReader};
-use cc_auth::util::diagnostic::Fault;
+use cc_auth::util::diagnostic::Diagnostic;
 use cc_auth::util::environment::Environment;
 use cc_auth::util::note::Notes;
 use cc_auth::util::secret::SecretText;
 
-use crate::support::Folder;
+use crate::support::TestEnv;
 
 /// How long a piece of a secret must be to count.
 const PIECE: usize = 8;
@@ -234,10 +234,10 @@ fn damaged(text: &str) -> Vec<String> {
 }
 
 /// Everything that is said of a text by the readers of the library.
-fn said(text: &str, folder: &Folder) -> String {
+fn said(text: &str, directory: &TestEnv) -> String {
     let mut out = String::new();
     let mut notes = Notes::new();
-    let mut error = |what: &str, error: &dyn Fault, debug: String| {
+    let mut error = |what: &str, error: &dyn Diagnostic, debug: String| {
         let _ = writeln!(out, "{what}: {error}\nhint: {:?}\n{debug}", error.hint());
     };
     macro_rules! read {
@@ -247,7 +247,7 @@ fn said(text: &str, folder: &Folder) -> String {
     }
     let bytes = text.as_bytes();
     let secret = SecretText::new(text.to_owned());
-    for weak in [WeakKeys::Refuse, WeakKeys::Allow] {
+    for weak in [KeyStrength::Enforce, KeyStrength::AllowWeak] {
         read!(
             read_public(bytes, weak, &mut notes),
             read_signing(bytes, weak, &mut notes),
@@ -264,7 +264,8 @@ fn said(text: &str, folder: &Folder) -> String {
         nkey::read_seed(text),
         SigningKey::from_server_base64(&secret),
         VerifyingKey::from_server_base64(text),
-        Published::all_of(text, None, "'set.json'", &mut notes).and_then(|keys| key_set(&keys, &mut notes)),
+        JwksDocuments::all_of(text, None, "'set.json'", &mut notes)
+            .and_then(|keys| key_set(&keys, &mut notes)),
         dropped(text, &[]),
         text::one(text),
         Unverified::parse(text),
@@ -291,8 +292,8 @@ fn said(text: &str, folder: &Folder) -> String {
                 let _ = writeln!(out, "{fault} {:?}", fault.hint());
             });
         }
-        let path = folder.write("leak.env", &content);
-        let config = folder.write(
+        let path = directory.write("leak.env", &content);
+        let config = directory.write(
             "leak.json",
             format!(
                 "{{\"auth\":{{\"ldap\":{},\"jwts\":{{\"max-age\":{0}}}}}}}",
@@ -316,7 +317,7 @@ fn said(text: &str, folder: &Folder) -> String {
                     for fault in [
                         settings.signing_key(&mut notes).err(),
                         settings.verifying_key(&mut notes).err(),
-                        settings.shared_key(WeakKeys::Refuse).err(),
+                        settings.shared_key(KeyStrength::Enforce).err(),
                         settings.cross_login_key(&mut notes).err(),
                     ]
                     .into_iter()
@@ -329,13 +330,13 @@ fn said(text: &str, folder: &Folder) -> String {
         }
     }
     for yaml in resources(text) {
-        match resource::read(&yaml, &Origin("r.yaml".to_owned()), &[], &mut notes) {
+        match resource::read(&yaml, &SourceName("r.yaml".to_owned()), &[], &mut notes) {
             Err(faults) => faults.into_iter().for_each(|fault| {
                 let _ = writeln!(out, "{fault} {:?}", fault.hint());
             }),
             Ok(resources) => {
                 for resource in
-                    resources.iter().filter(|resource| matches!(resource.key, KeySource::Value(_)))
+                    resources.iter().filter(|resource| matches!(resource.key, ResourceKeySource::Value(_)))
                 {
                     let _ = writeln!(out, "{:?}", resource.key);
                 }
@@ -381,7 +382,9 @@ fn said(text: &str, folder: &Folder) -> String {
 }
 
 fn problems_of(
-    lines: impl Iterator<Item = (u64, Result<cc_auth::user::exchange::Entry, cc_auth::user::exchange::Problem>)>,
+    lines: impl Iterator<
+        Item = (u64, Result<cc_auth::user::exchange::UserEntry, cc_auth::user::exchange::EntryError>),
+    >,
     out: &mut String,
 ) {
     for (_, entry) in lines {
@@ -442,9 +445,9 @@ fn no_reader_repeats_a_piece_of_a_damaged_secret() {
         for secret in secrets() {
             let (count, leaks) = (&count, &leaks);
             scope.spawn(move || {
-                let folder = Folder::new();
+                let directory = TestEnv::new();
                 for text in damaged(&secret.text) {
-                    let said = said(&text, &folder);
+                    let said = said(&text, &directory);
                     count.fetch_add(1, Ordering::Relaxed);
                     let Some(piece) = secret.within(&said) else { continue };
                     let line = said.lines().find(|line| line.contains(&piece)).unwrap_or_default();
@@ -491,8 +494,8 @@ fn searched_pieces_are_found_in_every_form() {
 /// The programs themselves, with secrets in files, on standard input and as arguments.
 #[test]
 fn no_program_repeats_a_piece_of_a_secret() {
-    let folder = Folder::with_setup();
-    folder.sh("gen-keypair -q -a es256 -f pem -o good; chmod 700 .").ended(0);
+    let directory = TestEnv::with_setup();
+    directory.sh("gen-keypair -q -a es256 -f pem -o good; chmod 700 .").ended(0);
     let lines = [
         "cc-jwt issue fritz --key FILE",
         "cc-jwt issue fritz --key FILE --json",
@@ -557,10 +560,10 @@ fn no_program_repeats_a_piece_of_a_secret() {
         "COMPLETE=bash cc-jwt -- cc-jwt issue SECRET",
     ];
     let (mut count, mut leaks) = (0, Vec::new());
-    std::fs::create_dir_all(folder.file("SITE")).unwrap();
-    folder.write("pw", "x\n");
+    std::fs::create_dir_all(directory.file("SITE")).unwrap();
+    directory.write("pw", "x\n");
     for (index, secret) in secrets().iter().enumerate() {
-        folder.write("secret", &secret.text);
+        directory.write("secret", &secret.text);
         let damaged = damaged(&secret.text);
         // Every command with some of the secrets, every secret with some of the commands.
         for (place, line) in lines.iter().enumerate().filter(|(place, _)| (index + place) % 4 == 0) {
@@ -572,11 +575,11 @@ fn no_program_repeats_a_piece_of_a_secret() {
             } else {
                 text
             };
-            folder.write("file", content);
-            folder.write("SITE/jwks.json", content);
+            directory.write("file", content);
+            directory.write("SITE/jwks.json", content);
             let line = line.replace("FILE", "file");
-            let run = folder.sh(&format!("{line} < file"));
-            let metrics = std::fs::read_to_string(folder.file("metrics.prom")).unwrap_or_default();
+            let run = directory.sh(&format!("{line} < file"));
+            let metrics = std::fs::read_to_string(directory.file("metrics.prom")).unwrap_or_default();
             // What a command gives out as its result may be the secret itself.
             let stdout = if run.status == 0 { "" } else { run.stdout.as_str() };
             count += 1;
@@ -597,7 +600,7 @@ fn no_program_repeats_a_piece_of_a_secret() {
                 continue;
             }
             let line = line.replace("SECRET", "\"$(cat secret)\"");
-            let run = folder.sh(&format!("{line} < pw"));
+            let run = directory.sh(&format!("{line} < pw"));
             count += 1;
             let stdout =
                 if line.contains("verify") || line.contains("inspect") { "" } else { run.stdout.as_str() };

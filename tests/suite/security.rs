@@ -10,7 +10,7 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use serde_json::json;
 
 use crate::generated::TOOLS;
-use crate::support::{Folder, Run};
+use crate::support::{Run, TestEnv};
 use crate::sync::configure;
 
 fn root() -> PathBuf {
@@ -128,17 +128,17 @@ fn flaw(text: &str, test: &str) -> Option<&'static str> {
 
 /// The file of a module, if each module above declares the next: another file is never compiled.
 fn source_of(root: &Path, modules: &[&str]) -> Option<PathBuf> {
-    let (folder, mut file) = (root.parent().unwrap(), root.to_owned());
-    let mut folder = folder.to_owned();
+    let (directory, mut file) = (root.parent().unwrap(), root.to_owned());
+    let mut directory = directory.to_owned();
     for module in modules {
         let (_, declared) = functions(&fs::read_to_string(&file).unwrap());
         if !declared.contains(&(*module).to_owned()) {
             return None;
         }
-        file = folder.join(format!("{module}.rs"));
-        folder = folder.join(module);
+        file = directory.join(format!("{module}.rs"));
+        directory = directory.join(module);
         if !file.is_file() {
-            file = folder.join("mod.rs");
+            file = directory.join("mod.rs");
         }
     }
     Some(file)
@@ -267,9 +267,9 @@ fn no_option_takes_a_secret_as_its_value() {
 
 #[test]
 fn a_name_is_never_a_part_of_a_statement() {
-    let folder = Folder::with_setup();
+    let directory = TestEnv::with_setup();
     let names = ["x'; DROP TABLE user; --", "\" OR \"\"=\"", "a' OR '1'='1", "%", "_", "fritz' --", "?1"];
-    let run = |arguments: &[&str]| -> Run { folder.run("cc-user", arguments) };
+    let run = |arguments: &[&str]| -> Run { directory.run("cc-user", arguments) };
     for name in names {
         // Whatever the name would do as SQL, it hits nobody while nobody has it.
         run(&["show", name]).ended(1);
@@ -293,14 +293,14 @@ fn a_name_is_never_a_part_of_a_statement() {
 
 #[test]
 fn a_bind_that_is_the_same_for_everybody_is_refused() {
-    let folder = Folder::with_setup();
-    let connection = rusqlite::Connection::open(folder.file("var/job.db")).unwrap();
+    let directory = TestEnv::with_setup();
+    let connection = rusqlite::Connection::open(directory.file("var/job.db")).unwrap();
     connection.execute("UPDATE user SET ldap = 1 WHERE username = 'fritz'", []).unwrap();
     drop(connection);
     // Nobody listens there: were the name not looked at first, it would be a connection refused.
-    configure(&folder, "ldap://127.0.0.1:9", json!({"user-bind": "cn=sync,dc=rz,dc=example,dc=com"}));
-    folder.write("pw", "syncpw");
-    let refused = folder.run("cc-login", &["fritz", "--method", "ldap", "--password-file", "pw"]);
+    configure(&directory, "ldap://127.0.0.1:9", json!({"user-bind": "cn=sync,dc=rz,dc=example,dc=com"}));
+    directory.write("pw", "syncpw");
+    let refused = directory.run("cc-login", &["fritz", "--method", "ldap", "--password-file", "pw"]);
     assert_eq!(refused.status, 78, "{}", refused.stderr);
     assert!(refused.stderr.contains("everybody would log in as the same person"), "{}", refused.stderr);
 }

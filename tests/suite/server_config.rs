@@ -4,7 +4,7 @@
 use cc_auth::config::{Origin, ServerEffect, ServerKeys, Sources, Value, load};
 use serde_json::{Value as Json, json};
 
-use crate::support::{Folder, Run};
+use crate::support::{Run, TestEnv};
 
 /// A pair made for tests, and the public half of another one.
 const PUBLIC: &str = "A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg=";
@@ -15,16 +15,16 @@ const SESSION: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
 
 /// A server's directory with a token of `fritz` (role api).
 struct Server {
-    folder: Folder,
+    directory: TestEnv,
 }
 
 impl Server {
     fn new() -> Self {
-        let server = Self { folder: Folder::new() };
+        let server = Self { directory: TestEnv::new() };
         server.env(&[("JWT_PUBLIC_KEY", PUBLIC), ("JWT_PRIVATE_KEY", PRIVATE), ("SESSION_KEY", SESSION)]);
         server.config(&json!({"main": {"api-allowed-ips": ["*"]}, "auth": {"jwts": {"max-age": "2000h"}}}));
         server
-            .folder
+            .directory
             .sh("cc-jwt issue fritz --roles api --ttl 24h -q > token.txt && \
                  cc-jwt issue anna --roles user,admin --ttl 24h -q > anna.txt && \
                  cc-jwt issue none --no-db --ttl 24h -q > none.txt")
@@ -36,23 +36,23 @@ impl Server {
         use std::os::unix::fs::PermissionsExt as _;
         let lines: Vec<String> =
             variables.iter().map(|(name, value)| format!("{name}=\"{value}\"\n")).collect();
-        let path = self.folder.write(".env", lines.concat());
+        let path = self.directory.write(".env", lines.concat());
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
     }
 
     fn config(&self, config: &Json) {
-        self.folder.write("config.json", config.to_string());
+        self.directory.write("config.json", config.to_string());
     }
 
     fn verify(&self, arguments: &str) -> Run {
-        self.folder.sh(&format!("cc-jwt verify --token-file {arguments}"))
+        self.directory.sh(&format!("cc-jwt verify --token-file {arguments}"))
     }
 
     /// The gravest finding of the library.
     fn effect(&self) -> Option<ServerEffect> {
         let sources = Sources {
-            config: Some(Value::new(self.folder.file("config.json"), Origin::Flag("--config"))),
-            env_file: Some(Value::new(self.folder.file(".env"), Origin::Flag("--env-file"))),
+            config: Some(Value::new(self.directory.file("config.json"), Origin::Flag("--config"))),
+            env_file: Some(Value::new(self.directory.file(".env"), Origin::Flag("--env-file"))),
             ..Sources::default()
         };
         let (settings, _) = load(sources).unwrap();
@@ -195,7 +195,7 @@ fn verify_configuration_of_each_form_decides_as_the_server() {
     ];
     let server = Server::new();
     for (config, effect, reason) in table {
-        server.folder.write("config.json", &config);
+        server.directory.write("config.json", &config);
         assert_eq!(server.effect(), effect, "{config}");
         let run = server.verify("token.txt --endpoint api");
         let accepted = matches!(effect, None | Some(Warning));
@@ -203,7 +203,8 @@ fn verify_configuration_of_each_form_decides_as_the_server() {
         assert!(run.stdout.contains(reason), "{config}: {}", run.stdout);
         // Where nothing in particular is asked, and when a token is issued, it is a warning.
         let alone = server.verify("token.txt").ended(0).stdout;
-        let issue = server.folder.sh("cc-jwt issue x --roles api --ttl 1h 2>&1 >/dev/null").ended(0).stdout;
+        let issue =
+            server.directory.sh("cc-jwt issue x --roles api --ttl 1h 2>&1 >/dev/null").ended(0).stdout;
         for text in [alone, issue] {
             assert!(text.contains(reason), "{config}: {text}");
             assert!(
@@ -240,15 +241,15 @@ fn verify_session_key_missing_or_malformed_means_that_the_server_does_not_start(
 #[test]
 fn verify_missing_files_of_a_server_are_named() {
     let server = Server::new();
-    std::fs::rename(server.folder.file(".env"), server.folder.file("env")).unwrap();
+    std::fs::rename(server.directory.file(".env"), server.directory.file("env")).unwrap();
     let run = server
-        .folder
+        .directory
         .sh(". ./env; export JWT_PUBLIC_KEY JWT_PRIVATE_KEY SESSION_KEY; \
         cc-jwt verify --token-file token.txt --endpoint api")
         .ended(1);
     assert!(run.stdout.contains("does not start: no './.env'"), "{}", run.stdout);
-    std::fs::rename(server.folder.file("env"), server.folder.file(".env")).unwrap();
-    std::fs::remove_file(server.folder.file("config.json")).unwrap();
+    std::fs::rename(server.directory.file("env"), server.directory.file(".env")).unwrap();
+    std::fs::remove_file(server.directory.file("config.json")).unwrap();
     let run = server.verify("token.txt --endpoint api").ended(0);
     assert!(run.stdout.contains("warn  server        no './config.json'"), "{}", run.stdout);
 }
@@ -294,14 +295,14 @@ fn verify_query_accepts_any_roles_with_their_rights() {
         "{alone}"
     );
     // With validate-user the user must exist.
-    server.folder.sh("cc-user init -q").ended(0);
+    server.directory.sh("cc-user init -q").ended(0);
     server.config(&json!({"main": {"api-allowed-ips": ["*"]}, "auth": {"jwts": {"validate-user": true}}}));
     let run = server.verify("anna.txt --endpoint query").ended(1);
     assert!(run.stdout.contains("rejected by GraphQL and the web pages: user"), "{}", run.stdout);
-    server.folder.sh("cc-user add anna --role user --no-password -q").ended(0);
+    server.directory.sh("cc-user add anna --role user --no-password -q").ended(0);
     let run = server.verify("anna.txt --endpoint query").ended(0);
     assert!(run.stdout.contains("with the rights of the role user"), "{}", run.stdout);
-    let looked = server.folder.sh("cc-jwt inspect --token-file anna.txt").ended(0).stdout;
+    let looked = server.directory.sh("cc-jwt inspect --token-file anna.txt").ended(0).stdout;
     assert!(looked.contains("  query            accepts"), "{looked}");
 }
 
@@ -414,26 +415,27 @@ fn hints_about_roles_lead_to_a_token_that_the_endpoint_accepts() {
         ["user", "admin", "user,api", "support,api", "manager", "api,anonymous", "anonymous", "support"];
     for (number, roles) in lists.into_iter().enumerate() {
         for endpoint in ["api", "user-api", "metric-store-api"] {
-            let folder = Folder::new();
-            folder.sh("cc-user init -q").ended(0);
+            let directory = TestEnv::new();
+            directory.sh("cc-user init -q").ended(0);
             let project = if roles.contains("manager") { "--project p" } else { "" };
             let name = format!("u{number}");
-            folder.sh(&format!("cc-user add {name} --role {roles} {project} --no-password -q")).ended(0);
-            let run = folder.sh(&format!("cc-jwt issue {name} -q | cc-jwt verify - --endpoint {endpoint}"));
+            directory.sh(&format!("cc-user add {name} --role {roles} {project} --no-password -q")).ended(0);
+            let run =
+                directory.sh(&format!("cc-jwt issue {name} -q | cc-jwt verify - --endpoint {endpoint}"));
             if run.status == 0 {
                 continue;
             }
             let command = hinted(&run.stdout);
-            let done = folder.sh(&format!("set -e; {command}")).ended(0);
+            let done = directory.sh(&format!("set -e; {command}")).ended(0);
             // A command that issues the token itself printed it.
             let token = done.stdout.trim().to_owned();
             let token = if token.is_empty() {
-                folder.sh(&format!("cc-jwt issue {name} -q")).ended(0).stdout
+                directory.sh(&format!("cc-jwt issue {name} -q")).ended(0).stdout
             } else {
                 token
             };
-            folder.write("new.txt", token);
-            folder.sh(&format!("cc-jwt verify --token-file new.txt --endpoint {endpoint}")).ended(0);
+            directory.write("new.txt", token);
+            directory.sh(&format!("cc-jwt verify --token-file new.txt --endpoint {endpoint}")).ended(0);
         }
     }
 }
@@ -444,17 +446,17 @@ fn hint_of_issue_leads_to_a_token_that_the_named_endpoint_accepts() {
     for (number, roles) in
         ["user", "admin", "user,admin", "support", "manager", "anonymous"].into_iter().enumerate()
     {
-        let folder = Folder::new();
-        folder.sh("cc-user init -q").ended(0);
+        let directory = TestEnv::new();
+        directory.sh("cc-user init -q").ended(0);
         let project = if roles.contains("manager") { "--project p" } else { "" };
         let name = format!("u{number}");
-        folder.sh(&format!("cc-user add {name} --role {roles} {project} --no-password -q")).ended(0);
-        let told = folder.sh(&format!("cc-jwt issue {name} 2>&1 >/dev/null")).ended(0).stdout;
+        directory.sh(&format!("cc-user add {name} --role {roles} {project} --no-password -q")).ended(0);
+        let told = directory.sh(&format!("cc-jwt issue {name} 2>&1 >/dev/null")).ended(0).stdout;
         assert!(told.contains("accepted by GraphQL and the web pages only, with"), "{roles}: {told}");
         let hint = told.lines().find_map(|line| line.split_once("hint: for ")).map(|(_, hint)| hint).unwrap();
         let (place, command) = hint.split_once(": ").unwrap();
         let endpoint = if place == "/api" { "api" } else { "user-api" };
-        folder.sh(&command.replace("; then issue a new token", "")).ended(0);
-        folder.sh(&format!("cc-jwt issue {name} -q | cc-jwt verify - --endpoint {endpoint}")).ended(0);
+        directory.sh(&command.replace("; then issue a new token", "")).ended(0);
+        directory.sh(&format!("cc-jwt issue {name} -q | cc-jwt verify - --endpoint {endpoint}")).ended(0);
     }
 }

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::idp::{Behaviour, Idp};
-use crate::oidc::{folder_for, log_in, session};
-use crate::support::{Folder, Run, has};
+use crate::idp::{Behavior, Idp};
+use crate::oidc::{directory_for, log_in, session};
+use crate::support::{Run, TestEnv, has};
 
 /// A provider that can be stopped at a path, and gives a new refresh token each time.
 struct Stopped {
@@ -23,7 +23,7 @@ impl Stopped {
     fn at(path: &'static str, rotates: bool) -> Self {
         let (stop, reached) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
         let (stopped, count, turn) = (Arc::clone(&stop), Arc::clone(&reached), AtomicUsize::new(0));
-        let idp = Idp::start(Behaviour {
+        let idp = Idp::start(Behavior {
             instead: Box::new(move |request| {
                 if request.path == path && stopped.load(Ordering::SeqCst) {
                     count.fetch_add(1, Ordering::SeqCst);
@@ -40,24 +40,24 @@ impl Stopped {
                     tokens.insert("refresh_token".to_owned(), json!(format!("refresh-{turn}")));
                 }
             }),
-            ..Behaviour::default()
+            ..Behavior::default()
         });
         Self { idp, stop, reached }
     }
 
-    /// A folder with a session of this provider, and a local user fritz.
-    fn folder(&self) -> Folder {
-        let folder = folder_for(&self.idp.issuer(), &json!({}));
-        folder.sh("echo 'long password' | cc-user add fritz --role user --password-stdin -q").ended(0);
-        log_in(&folder, "").ended(0);
-        folder
+    /// A directory with a session of this provider, and a local user fritz.
+    fn directory(&self) -> TestEnv {
+        let directory = directory_for(&self.idp.issuer(), &json!({}));
+        directory.sh("echo 'long password' | cc-user add fritz --role user --password-stdin -q").ended(0);
+        log_in(&directory, "").ended(0);
+        directory
     }
 
     /// Runs a command until it stands still at the provider, then another one, and then lets the
     /// first one go on.
-    fn during(&self, folder: &Folder, first: &str, then: impl FnOnce()) -> Run {
+    fn during(&self, directory: &TestEnv, first: &str, then: impl FnOnce()) -> Run {
         self.stop.store(true, Ordering::SeqCst);
-        let child = spawn(folder, first);
+        let child = spawn(directory, first);
         let begun = Instant::now();
         while self.reached.load(Ordering::SeqCst) == 0 {
             assert!(begun.elapsed() < Duration::from_secs(15), "the provider is not asked");
@@ -80,13 +80,13 @@ impl Stopped {
     }
 }
 
-fn spawn(folder: &Folder, line: &str) -> Child {
+fn spawn(directory: &TestEnv, line: &str) -> Child {
     std::process::Command::new("sh")
         .args(["-c", &format!("exec {line}")])
-        .current_dir(folder.path())
+        .current_dir(directory.path())
         .env_clear()
         .env("PATH", crate::support::path_with_programs())
-        .env("HOME", folder.file(".home"))
+        .env("HOME", directory.file(".home"))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -94,10 +94,10 @@ fn spawn(folder: &Folder, line: &str) -> Child {
         .unwrap()
 }
 
-fn let_it_end(folder: &Folder) {
-    let mut stored = session(folder).unwrap();
+fn let_it_end(directory: &TestEnv) {
+    let mut stored = session(directory).unwrap();
     stored["until"] = json!(1_000_000);
-    folder.write(".home/.local/state/cc-auth/session.json", stored.to_string());
+    directory.write(".home/.local/state/cc-auth/session.json", stored.to_string());
 }
 
 const LOCAL_LOGIN: &str = "echo 'long password' | cc-login fritz --method local --password-stdin -q";
@@ -110,15 +110,15 @@ fn logout_during_a_refresh_is_final() {
     for (path, rotates) in [("/token", true), ("/token", false), ("/userinfo", true), ("/userinfo", false)] {
         for first in ["cc-login refresh", "cc-login token"] {
             let provider = Stopped::at(path, rotates);
-            let folder = provider.folder();
-            let_it_end(&folder);
-            let run = provider.during(&folder, first, || {
-                folder.sh("cc-login logout").ended(0);
+            let directory = provider.directory();
+            let_it_end(&directory);
+            let run = provider.during(&directory, first, || {
+                directory.sh("cc-login logout").ended(0);
             });
             let run = run.ended(1);
             assert!(run.stderr.contains("a logout ended the session during the refresh"), "{}", run.stderr);
             assert_eq!(run.stdout, "", "no token is printed");
-            assert!(session(&folder).is_none(), "{first} at {path}: the logout is undone");
+            assert!(session(&directory).is_none(), "{first} at {path}: the logout is undone");
             // A token that nobody knows any more must not stay valid.
             let wanted: &[&str] = if rotates { &["refresh-1"] } else { &[] };
             assert_eq!(provider.revoked(), wanted, "{first} at {path}");
@@ -133,9 +133,9 @@ fn login_during_a_refresh_is_kept() {
     }
     for path in ["/token", "/userinfo"] {
         let provider = Stopped::at(path, true);
-        let folder = provider.folder();
-        let run = provider.during(&folder, "cc-login refresh", || {
-            folder.sh(LOCAL_LOGIN).ended(0);
+        let directory = provider.directory();
+        let run = provider.during(&directory, "cc-login refresh", || {
+            directory.sh(LOCAL_LOGIN).ended(0);
         });
         let run = run.ended(1);
         assert!(
@@ -143,17 +143,17 @@ fn login_during_a_refresh_is_kept() {
             "{}",
             run.stderr
         );
-        assert_eq!(session(&folder).unwrap()["username"], "fritz", "at {path}");
+        assert_eq!(session(&directory).unwrap()["username"], "fritz", "at {path}");
         assert_eq!(provider.revoked(), ["refresh-1"]);
         // What is asked for is a token of the user who is logged in now.
-        log_in(&folder, "").ended(0);
-        let_it_end(&folder);
-        let run = provider.during(&folder, "cc-login token", || {
-            folder.sh(LOCAL_LOGIN).ended(0);
+        log_in(&directory, "").ended(0);
+        let_it_end(&directory);
+        let run = provider.during(&directory, "cc-login token", || {
+            directory.sh(LOCAL_LOGIN).ended(0);
         });
-        let token = folder.sh("cc-login token").ended(0).stdout;
+        let token = directory.sh("cc-login token").ended(0).stdout;
         assert_eq!(run.ended(0).stdout, token);
-        assert_eq!(session(&folder).unwrap()["username"], "fritz");
+        assert_eq!(session(&directory).unwrap()["username"], "fritz");
     }
 }
 
@@ -163,12 +163,12 @@ fn logout_everywhere_during_a_refresh_leaves_no_valid_refresh_token() {
         return;
     }
     let provider = Stopped::at("/token", true);
-    let folder = provider.folder();
-    let run = provider.during(&folder, "cc-login refresh", || {
-        folder.sh("cc-login logout --everywhere").ended(0);
+    let directory = provider.directory();
+    let run = provider.during(&directory, "cc-login refresh", || {
+        directory.sh("cc-login logout --everywhere").ended(0);
     });
     run.ended(1);
-    assert!(session(&folder).is_none());
+    assert!(session(&directory).is_none());
     let revoked: std::collections::BTreeSet<String> = provider.revoked().into_iter().collect();
     assert_eq!(revoked.into_iter().collect::<Vec<_>>(), ["refresh-0", "refresh-1"]);
 }
@@ -180,7 +180,7 @@ fn rejected_refresh_after_another_login_leaves_that_login_alone() {
     }
     let (stop, reached) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
     let (stopped, count) = (Arc::clone(&stop), Arc::clone(&reached));
-    let idp = Idp::start(Behaviour {
+    let idp = Idp::start(Behavior {
         instead: Box::new(move |request| {
             if request.path != "/token" || request.field("grant_type").as_deref() != Some("refresh_token") {
                 return None;
@@ -192,13 +192,13 @@ fn rejected_refresh_after_another_login_leaves_that_login_alone() {
             let refusal: Value = json!({"error": "invalid_grant"});
             Some(crate::httpd::Reply::status(400, "application/json", refusal.to_string()))
         }),
-        ..Behaviour::default()
+        ..Behavior::default()
     });
     let provider = Stopped { idp, stop, reached };
-    let folder = provider.folder();
-    let run = provider.during(&folder, "cc-login refresh", || {
-        log_in(&folder, "").ended(0);
+    let directory = provider.directory();
+    let run = provider.during(&directory, "cc-login refresh", || {
+        log_in(&directory, "").ended(0);
     });
     run.ended(1);
-    assert_eq!(session(&folder).unwrap()["refresh"]["token"], "the-refresh-token");
+    assert_eq!(session(&directory).unwrap()["refresh"]["token"], "the-refresh-token");
 }

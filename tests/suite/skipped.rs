@@ -1,4 +1,4 @@
-//! Checks that can't be made on this machine: a failure in CI, elsewhere shown at once and listed at
+//! Checks that cannot be made on this machine: a failure in CI, elsewhere shown at once and listed at
 //! the end.
 
 use std::fs;

@@ -1,5 +1,5 @@
 //! A real OpenLDAP server of a test's own: started by hand on a loopback port and a socket, with
-//! its own folder, filled by `slapadd`, stopped when it is dropped.
+//! its own directory, filled by `slapadd`, stopped when it is dropped.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -67,7 +67,7 @@ pub struct Manner {
 }
 
 pub struct Slapd {
-    folder: tempfile::TempDir,
+    directory: tempfile::TempDir,
     child: Option<Child>,
     pub port: u16,
     pub tls_port: u16,
@@ -79,8 +79,8 @@ impl Slapd {
     }
 
     pub fn start(ldif: &str, manner: &Manner) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let data = folder.path().join("db");
+        let directory = tempfile::tempdir().unwrap();
+        let data = directory.path().join("db");
         fs::create_dir(&data).unwrap();
         let schema = "/etc/ldap/schema";
         let mut conf = String::new();
@@ -88,7 +88,7 @@ impl Slapd {
             let _ = writeln!(conf, "include {schema}/{name}.schema");
         }
         let _ = writeln!(conf, "modulepath /usr/lib/ldap\nmoduleload back_mdb");
-        let _ = writeln!(conf, "pidfile {0}/pid\nargsfile {0}/args", folder.path().display());
+        let _ = writeln!(conf, "pidfile {0}/pid\nargsfile {0}/args", directory.path().display());
         if let Some((certificate, key)) = &manner.tls {
             let _ = writeln!(conf, "TLSCertificateFile {}", certificate.display());
             let _ = writeln!(conf, "TLSCertificateKeyFile {}", key.display());
@@ -101,9 +101,9 @@ impl Slapd {
             data.display()
         );
         let _ = writeln!(conf, "{}", manner.database);
-        let conf_path = folder.path().join("slapd.conf");
+        let conf_path = directory.path().join("slapd.conf");
         fs::write(&conf_path, conf).unwrap();
-        let ldif_path = folder.path().join("all.ldif");
+        let ldif_path = directory.path().join("all.ldif");
         fs::write(&ldif_path, ldif).unwrap();
         let added = Command::new("/usr/sbin/slapadd")
             .args(["-q", "-f"])
@@ -113,7 +113,7 @@ impl Slapd {
             .output()
             .unwrap();
         assert!(added.status.success(), "slapadd: {}", String::from_utf8_lossy(&added.stderr));
-        let mut server = Self { folder, child: None, port: 0, tls_port: 0 };
+        let mut server = Self { directory, child: None, port: 0, tls_port: 0 };
         // A port found free may be taken by another test before slapd has it.
         for _ in 0..5 {
             if server.run(manner.tls.is_some()) {
@@ -135,7 +135,7 @@ impl Slapd {
         }
         let child = Command::new("/usr/sbin/slapd")
             .args(["-d", "0", "-h", &urls, "-f"])
-            .arg(self.folder.path().join("slapd.conf"))
+            .arg(self.directory.path().join("slapd.conf"))
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
@@ -163,13 +163,13 @@ impl Slapd {
     }
 
     pub fn ldapi(&self) -> String {
-        format!("ldapi://{}", self.folder.path().join("socket").display().to_string().replace('/', "%2F"))
+        format!("ldapi://{}", self.directory.path().join("socket").display().to_string().replace('/', "%2F"))
     }
 
     /// Changes entries with `ldapmodify`'s LDIF.
     #[track_caller]
     pub fn modify(&self, ldif: &str) {
-        let path = self.folder.path().join("change.ldif");
+        let path = self.directory.path().join("change.ldif");
         fs::write(&path, ldif).unwrap();
         let done = Command::new("ldapmodify")
             .args(["-x", "-H", &self.url(), "-D", &format!("cn=root,{BASE}"), "-w", "rootpw", "-f"])
@@ -206,24 +206,24 @@ pub fn free_port() -> u16 {
 
 /// A certificate authority made for a test.
 pub struct Authority {
-    folder: tempfile::TempDir,
+    directory: tempfile::TempDir,
     issuer: Issuer<'static, KeyPair>,
 }
 
 impl Authority {
     pub fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().unwrap();
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.distinguished_name.push(DnType::CommonName, "test authority");
         let certificate = params.self_signed(&key).unwrap();
-        fs::write(folder.path().join("ca.pem"), certificate.pem()).unwrap();
-        Self { folder, issuer: Issuer::new(params, key) }
+        fs::write(directory.path().join("ca.pem"), certificate.pem()).unwrap();
+        Self { directory, issuer: Issuer::new(params, key) }
     }
 
     pub fn file(&self) -> PathBuf {
-        self.folder.path().join("ca.pem")
+        self.directory.path().join("ca.pem")
     }
 
     /// Certificate and key for `localhost`, good until the given year.
@@ -243,8 +243,9 @@ impl Authority {
         params.not_after = rcgen::date_time_ymd(last_year, 1, 1);
         params.subject_alt_names = vec![subject];
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
-        let path =
-            |name: &str| -> PathBuf { Path::new(self.folder.path()).join(format!("{last_year}-{name}.pem")) };
+        let path = |name: &str| -> PathBuf {
+            Path::new(self.directory.path()).join(format!("{last_year}-{name}.pem"))
+        };
         fs::write(path("cert"), certificate.pem()).unwrap();
         fs::write(path("key"), key.serialize_pem()).unwrap();
         (path("cert"), path("key"))

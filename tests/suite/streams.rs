@@ -6,11 +6,11 @@ use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use cc_auth::key::{Algorithm, PrivateKey, SigningKey, jwk};
-use cc_auth::token::{self, Claims, Heading};
+use cc_auth::token::{self, Claims, HeaderParams};
 use serde_json::json;
 
 use crate::httpd::{Authority, Reply, Server};
-use crate::support::{Folder, path_with_programs, programs};
+use crate::support::{TestEnv, path_with_programs, programs};
 
 fn key(kid: &str) -> SigningKey {
     SigningKey::private(PrivateKey::generate(Algorithm::EdDsa).unwrap()).unwrap().with_kid(kid)
@@ -30,7 +30,7 @@ fn token_of(key: &SigningKey, kid: &str, issuer: Option<&str>) -> String {
     claims.set("roles", json!(["api"]));
     claims.set("iat", 1_700_000_000);
     claims.set("exp", 4_000_000_000_u64);
-    let heading = Heading { key_id: Some(kid.to_owned()), ..Heading::for_key(key) };
+    let heading = HeaderParams { key_id: Some(kid.to_owned()), ..HeaderParams::for_key(key) };
     token::issue(&heading, &claims, key).unwrap().expose().to_owned()
 }
 
@@ -60,8 +60,8 @@ fn lines(token: &str, count: usize) -> String {
 }
 
 /// A login role that asks for nothing but the signature and a name.
-fn write_role(folder: &Folder) {
-    folder.write(
+fn write_role(directory: &TestEnv) {
+    directory.write(
         "r.json",
         r#"{"role_type":"jwt","user_claim":"sub","bound_subject":"fritz","bound_audiences":[]}"#,
     );
@@ -73,12 +73,12 @@ fn a_key_that_turns_up_on_the_way_is_fetched_once_for_all_its_tokens() {
     let (good, late) = (token(&old, "old"), token(&new, "new"));
     let input = lines(&good, 700) + &lines(&late, 900) + &lines(&good, 5);
     for role in [&[][..], &["--role", "r.json"]] {
-        let folder = Folder::new();
-        write_role(&folder);
+        let directory = TestEnv::new();
+        write_role(&directory);
         let server = rotating(vec![set(&[&old]), set(&[&old, &new])]);
         let url = format!("{}/jwks", server.url());
         let arguments = [&["verify", "--stream", "-j2", "--jwks", &url][..], role].concat();
-        let run = folder.run_with("cc-jwt", &arguments, input.clone()).ended(0);
+        let run = directory.run_with("cc-jwt", &arguments, input.clone()).ended(0);
         assert_eq!(run.stdout, "ok\n".repeat(1605), "{role:?}");
         assert_eq!(server.count("/jwks"), 2, "{role:?}");
     }
@@ -96,12 +96,12 @@ fn made_up_key_names_cost_one_request_however_many_they_are() {
     // The second answer is the same set, or none at all: those who have the right key notice nothing.
     for sets in [vec![set(&[&old]), set(&[&old])], vec![set(&[&old])]] {
         for role in [&[][..], &["--role", "r.json"]] {
-            let folder = Folder::new();
-            write_role(&folder);
+            let directory = TestEnv::new();
+            write_role(&directory);
             let server = rotating(sets.clone());
             let url = format!("{}/jwks", server.url());
             let arguments = [&["verify", "--stream", "-j2", "--jwks", &url][..], role].concat();
-            let run = folder.run_with("cc-jwt", &arguments, input.clone()).ended(1);
+            let run = directory.run_with("cc-jwt", &arguments, input.clone()).ended(1);
             assert_eq!(run.stdout.lines().filter(|line| *line == "ok").count(), 5, "{role:?}");
             let refused = run.stdout.lines().filter(|line| line.starts_with("signature: "));
             assert_eq!(refused.count(), 1500, "{role:?}");
@@ -113,9 +113,9 @@ fn made_up_key_names_cost_one_request_however_many_they_are() {
 #[test]
 fn an_issuer_with_a_ca_of_its_own_is_discovered_and_then_known_offline() {
     let signing = key("k");
-    let folder = Folder::new();
+    let directory = TestEnv::new();
     let authority = Authority::new();
-    folder.write("ca.pem", authority.pem());
+    directory.write("ca.pem", authority.pem());
     let keys = set(&[&signing]);
     let port = std::sync::Arc::new(std::sync::OnceLock::<u16>::new());
     let own = std::sync::Arc::clone(&port);
@@ -131,10 +131,10 @@ fn an_issuer_with_a_ca_of_its_own_is_discovered_and_then_known_offline() {
     });
     port.set(server.port()).unwrap();
     let issuer = format!("https://localhost:{}", server.port());
-    folder.write("tokens", lines(&token_of(&signing, "k", Some(&issuer)), 3));
+    directory.write("tokens", lines(&token_of(&signing, "k", Some(&issuer)), 3));
     let verify = |further: &[&str]| {
         let common = ["verify", "--stream", "--token-file", "tokens", "--discovery", &issuer];
-        folder.run("cc-jwt", &[&common[..], further].concat())
+        directory.run("cc-jwt", &[&common[..], further].concat())
     };
 
     let untrusted = verify(&[]);
@@ -154,8 +154,8 @@ fn an_issuer_with_a_ca_of_its_own_is_discovered_and_then_known_offline() {
 
 #[test]
 fn odd_lines_get_their_answers_and_do_not_disturb_the_others() {
-    let folder = Folder::with_setup();
-    let token = folder.read("token.txt").trim().to_owned();
+    let directory = TestEnv::with_setup();
+    let token = directory.read("token.txt").trim().to_owned();
     let huge = "x".repeat(10 << 20);
     let (head, tail) = token.split_at(20);
     let input = [
@@ -171,7 +171,7 @@ fn odd_lines_get_their_answers_and_do_not_disturb_the_others() {
         token.clone(),
     ]
     .concat();
-    let run = folder.run_with("cc-jwt", &["verify", "--stream"], input.clone()).ended(1);
+    let run = directory.run_with("cc-jwt", &["verify", "--stream"], input.clone()).ended(1);
     let answers: Vec<&str> = run.stdout.lines().collect();
     let wanted = [
         "ok",
@@ -193,7 +193,7 @@ fn odd_lines_get_their_answers_and_do_not_disturb_the_others() {
 
     let mut bytes = input.into_bytes();
     bytes.splice(0..0, *b"\xff\xfe\n");
-    let run = folder.run_with("cc-jwt", &["verify", "--stream", "--json", "-j1"], bytes).ended(1);
+    let run = directory.run_with("cc-jwt", &["verify", "--stream", "--json", "-j1"], bytes).ended(1);
     let answers: Vec<serde_json::Value> =
         run.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(answers.len(), wanted.len() + 1);
@@ -208,13 +208,13 @@ fn odd_lines_get_their_answers_and_do_not_disturb_the_others() {
     );
 }
 
-fn start(folder: &Folder, arguments: &[&str]) -> Child {
+fn start(directory: &TestEnv, arguments: &[&str]) -> Child {
     std::process::Command::new(programs().join("cc-jwt"))
         .args(arguments)
-        .current_dir(folder.path())
+        .current_dir(directory.path())
         .env_clear()
         .env("PATH", path_with_programs())
-        .env("HOME", folder.file(".home"))
+        .env("HOME", directory.file(".home"))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -224,9 +224,9 @@ fn start(folder: &Folder, arguments: &[&str]) -> Child {
 
 #[test]
 fn answers_come_while_the_input_is_still_open_and_an_interrupt_ends_the_program_as_shells_expect() {
-    let folder = Folder::with_setup();
-    let token = folder.read("token.txt");
-    let mut child = start(&folder, &["verify", "--stream"]);
+    let directory = TestEnv::with_setup();
+    let token = directory.read("token.txt");
+    let mut child = start(&directory, &["verify", "--stream"]);
     let mut input = child.stdin.take().unwrap();
     let mut output = BufReader::new(child.stdout.take().unwrap());
     for line in [token.as_str(), "nonsense\n", token.as_str()] {
@@ -246,9 +246,9 @@ fn answers_come_while_the_input_is_still_open_and_an_interrupt_ends_the_program_
 
 #[test]
 fn a_stream_whose_reader_goes_ends_without_reading_on() {
-    let folder = Folder::with_setup();
-    let token = folder.read("token.txt");
-    let mut child = start(&folder, &["verify", "--stream", "-j2"]);
+    let directory = TestEnv::with_setup();
+    let token = directory.read("token.txt");
+    let mut child = start(&directory, &["verify", "--stream", "-j2"]);
     let mut input = child.stdin.take().unwrap();
     let output = child.stdout.take().unwrap();
     input.write_all(token.as_bytes()).unwrap();
@@ -272,9 +272,9 @@ fn a_stream_whose_reader_goes_ends_without_reading_on() {
 
 #[test]
 fn the_present_moves_on_in_a_stream() {
-    let folder = Folder::with_setup();
-    let short = folder.sh("cc-jwt issue fritz -q --ttl 6s").ended(0).stdout;
-    let mut child = start(&folder, &["verify", "--stream", "-q"]);
+    let directory = TestEnv::with_setup();
+    let short = directory.sh("cc-jwt issue fritz -q --ttl 6s").ended(0).stdout;
+    let mut child = start(&directory, &["verify", "--stream", "-q"]);
     let mut input = child.stdin.take().unwrap();
     let mut output = BufReader::new(child.stdout.take().unwrap());
     let mut ask = || {

@@ -1,4 +1,4 @@
-//! What the tests have in common: the programs, a folder to run them in, other programs that
+//! What the tests have in common: the programs, a directory to run them in, other programs that
 //! may be missing.
 
 use std::ffi::OsStr;
@@ -14,7 +14,7 @@ pub use skipped::{is_ci, skip};
 #[path = "skipped.rs"]
 mod skipped;
 
-/// The folder of the five programs.
+/// The directory of the five programs.
 pub fn programs() -> PathBuf {
     Path::new(env!("CARGO_BIN_EXE_cc-user")).parent().unwrap().to_owned()
 }
@@ -69,30 +69,30 @@ impl Run {
     }
 }
 
-/// A folder of a test's own, with a home in it and nothing of the caller's environment.
-pub struct Folder {
-    folder: tempfile::TempDir,
+/// A directory of a test's own, with a home in it and nothing of the caller's environment.
+pub struct TestEnv {
+    directory: tempfile::TempDir,
 }
 
-impl Folder {
+impl TestEnv {
     pub fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        fs::create_dir(folder.path().join(".home")).unwrap();
-        Self { folder }
+        let directory = tempfile::tempdir().unwrap();
+        fs::create_dir(directory.path().join(".home")).unwrap();
+        Self { directory }
     }
 
-    /// A folder in which `cc-user init` was run and `fritz` (user, api) exists; his token is in
+    /// A directory in which `cc-user init` was run and `fritz` (user, api) exists; his token is in
     /// `token.txt`.
     pub fn with_setup() -> Self {
-        let folder = Self::new();
-        folder.sh("cc-user init -q").ended(0);
-        folder.sh("cc-user add fritz --role user,api --no-password -q").ended(0);
-        folder.sh("cc-jwt issue fritz -q > token.txt").ended(0);
-        folder
+        let directory = Self::new();
+        directory.sh("cc-user init -q").ended(0);
+        directory.sh("cc-user add fritz --role user,api --no-password -q").ended(0);
+        directory.sh("cc-jwt issue fritz -q > token.txt").ended(0);
+        directory
     }
 
     pub fn path(&self) -> &Path {
-        self.folder.path()
+        self.directory.path()
     }
 
     pub fn file(&self, name: &str) -> PathBuf {
@@ -112,7 +112,7 @@ impl Folder {
         fs::read_to_string(self.file(name)).unwrap()
     }
 
-    /// A program in this folder, with a clean environment.
+    /// A program in this directory, with a clean environment.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         command
@@ -148,7 +148,7 @@ pub fn has(program: &str) -> bool {
         .unwrap_or_default()
         .split(':')
         .chain(["/usr/sbin", "/usr/local/sbin", "/sbin"])
-        .any(|folder| Path::new(folder).join(program).is_file());
+        .any(|directory| Path::new(directory).join(program).is_file());
     found || skip(&format!("{program} is not installed"))
 }
 

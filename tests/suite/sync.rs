@@ -6,19 +6,19 @@ use std::path::Path;
 use serde_json::json;
 
 use crate::slapd::{BASE, Manner, SYNC_DN, SYNC_PASSWORD, Slapd, TREE, crowd, person};
-use crate::support::{Folder, Run, has, programs};
+use crate::support::{Run, TestEnv, has, programs};
 
-/// A folder with a configuration for this server, the password in `.env`, and an empty database.
-pub fn folder_for(url: &str, more: serde_json::Value) -> Folder {
-    let folder = Folder::new();
-    std::fs::create_dir(folder.file("var")).unwrap();
-    cc_auth::user_db::create(&folder.file("var/job.db")).unwrap();
-    configure(&folder, url, more);
-    folder
+/// A directory with a configuration for this server, the password in `.env`, and an empty database.
+pub fn directory_for(url: &str, more: serde_json::Value) -> TestEnv {
+    let directory = TestEnv::new();
+    std::fs::create_dir(directory.file("var")).unwrap();
+    cc_auth::user_db::create(&directory.file("var/job.db")).unwrap();
+    configure(&directory, url, more);
+    directory
 }
 
 /// Writes the configuration; `more` replaces or adds members of `ldap`.
-pub fn configure(folder: &Folder, url: &str, more: serde_json::Value) {
+pub fn configure(directory: &TestEnv, url: &str, more: serde_json::Value) {
     let mut ldap = json!({
         "url": url, "user-base": BASE, "search-dn": SYNC_DN,
         "user-bind": format!("uid={{username}},ou=people,{BASE}"),
@@ -27,14 +27,14 @@ pub fn configure(folder: &Folder, url: &str, more: serde_json::Value) {
     for (name, value) in more.as_object().unwrap() {
         ldap[name] = value.clone();
     }
-    folder.write("config.json", json!({"auth": {"jwts": {"max-age": "2000h"}, "ldap": ldap}}).to_string());
-    let env = folder.write(".env", format!("LDAP_ADMIN_PASSWORD='{SYNC_PASSWORD}'\n"));
+    directory.write("config.json", json!({"auth": {"jwts": {"max-age": "2000h"}, "ldap": ldap}}).to_string());
+    let env = directory.write(".env", format!("LDAP_ADMIN_PASSWORD='{SYNC_PASSWORD}'\n"));
     std::fs::set_permissions(env, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
 }
 
 /// The table as `sqlite` would show it: everything that a sync may or must not change.
-pub fn table(folder: &Folder) -> Vec<String> {
-    let connection = rusqlite::Connection::open(folder.file("var/job.db")).unwrap();
+pub fn table(directory: &TestEnv) -> Vec<String> {
+    let connection = rusqlite::Connection::open(directory.file("var/job.db")).unwrap();
     let mut statement = connection
         .prepare(
             "SELECT username || '|' || ldap || '|' || coalesce(name, '-') || '|' || roles || '|' || projects \
@@ -45,12 +45,12 @@ pub fn table(folder: &Folder) -> Vec<String> {
     rows.map(Result::unwrap).collect()
 }
 
-fn execute(folder: &Folder, sql: &str) {
-    rusqlite::Connection::open(folder.file("var/job.db")).unwrap().execute_batch(sql).unwrap();
+fn execute(directory: &TestEnv, sql: &str) {
+    rusqlite::Connection::open(directory.file("var/job.db")).unwrap().execute_batch(sql).unwrap();
 }
 
-fn sync(folder: &Folder, arguments: &str) -> Run {
-    folder.sh(&format!("cc-user sync-ldap {arguments}"))
+fn sync(directory: &TestEnv, arguments: &str) -> Run {
+    directory.sh(&format!("cc-user sync-ldap {arguments}"))
 }
 
 fn unlimited() -> Manner {
@@ -64,15 +64,15 @@ fn everybody_of_the_directory_becomes_a_user() {
     }
     for count in [1, 1000, 20_000] {
         let server = Slapd::start(&crowd(count), &unlimited());
-        let folder = folder_for(&server.url(), json!({"sync-del-old-users": true}));
-        let first = sync(&folder, "--json").ended(0).json();
+        let directory = directory_for(&server.url(), json!({"sync-del-old-users": true}));
+        let first = sync(&directory, "--json").ended(0).json();
         assert_eq!(first["counts"]["added"], count, "{count}");
-        let rows = table(&folder);
+        let rows = table(&directory);
         assert_eq!(rows.len(), count);
         assert!(rows.first().is_none_or(|row| row == "u000000|1|User 0|[\"user\"]|[]"), "{rows:?}");
-        let second = sync(&folder, "--json").ended(0).json();
+        let second = sync(&directory, "--json").ended(0).json();
         assert_eq!((&second["counts"]["added"], &second["counts"]["unchanged"]), (&json!(0), &json!(count)));
-        assert_eq!(table(&folder), rows);
+        assert_eq!(table(&directory), rows);
     }
 }
 
@@ -86,15 +86,15 @@ fn who_came_went_or_was_renamed_is_seen_and_the_rest_is_left_alone() {
     };
     let server =
         Slapd::with(&people(&[("anna", "Anna Alt"), ("ben", "Ben B"), ("gone", "Gone G"), ("local", "L")]));
-    let folder = folder_for(&server.url(), json!({"sync-del-old-users": true}));
+    let directory = directory_for(&server.url(), json!({"sync-del-old-users": true}));
     execute(
-        &folder,
+        &directory,
         "INSERT INTO user(username, ldap, name, roles, projects, password)
          VALUES ('local', 0, 'Here', '[\"admin\"]', '[]', 'hash'), ('tok', 2, 'T', '[\"user\"]', '[]', NULL)",
     );
-    sync(&folder, "").ended(0);
+    sync(&directory, "").ended(0);
     execute(
-        &folder,
+        &directory,
         "UPDATE user SET roles = '[\"user\",\"manager\"]', projects = '[\"p\"]' WHERE username = 'ben'",
     );
     server.modify(&format!(
@@ -102,8 +102,8 @@ fn who_came_went_or_was_renamed_is_seen_and_the_rest_is_left_alone() {
          dn: uid=gone,ou=people,{BASE}\nchangetype: delete\n\n{}",
         person("zoe", "Zoe Z").replacen("\nobjectClass", "\nchangetype: add\nobjectClass", 1)
     ));
-    let before = table(&folder);
-    let shown = sync(&folder, "--dry-run").ended(0);
+    let before = table(&directory);
+    let shown = sync(&directory, "--dry-run").ended(0);
     assert_eq!(
         shown.stdout,
         "add       zoe               Zoe Z\n\
@@ -112,12 +112,12 @@ fn who_came_went_or_was_renamed_is_seen_and_the_rest_is_left_alone() {
          conflict  local             is a local user here and stays one\n\
          would be: 1 added, 1 renamed, 1 deleted, 1 unchanged, 1 conflict (4 entries)\n"
     );
-    assert_eq!(table(&folder), before, "a dry run changes nothing");
-    let plan = sync(&folder, "--dry-run --json").ended(0).json();
+    assert_eq!(table(&directory), before, "a dry run changes nothing");
+    let plan = sync(&directory, "--dry-run --json").ended(0).json();
     assert_eq!(plan["deleted"], json!(["gone"]));
     assert_eq!(plan["renamed"], json!([{"username": "anna", "before": "Anna Alt", "after": "Anna Neu"}]));
     assert_eq!(plan["conflicts"], json!([{"username": "local", "source": "local"}]));
-    let done = sync(&folder, "").ended(0);
+    let done = sync(&directory, "").ended(0);
     assert!(
         done.stdout.starts_with(
             "deleted   gone\n1 added, 1 renamed, 1 deleted, 1 unchanged, 1 conflict (4 entries in "
@@ -126,7 +126,7 @@ fn who_came_went_or_was_renamed_is_seen_and_the_rest_is_left_alone() {
         done.stdout
     );
     assert_eq!(
-        table(&folder),
+        table(&directory),
         [
             "anna|1|Anna Neu|[\"user\"]|[]",
             "ben|1|Ben B|[\"user\",\"manager\"]|[\"p\"]",
@@ -143,15 +143,15 @@ fn nobody_is_deleted_unless_somebody_asks_for_it() {
         return;
     }
     let server = Slapd::with(&crowd(3));
-    let folder = folder_for(&server.url(), json!({}));
-    sync(&folder, "").ended(0);
+    let directory = directory_for(&server.url(), json!({}));
+    sync(&directory, "").ended(0);
     server.modify(&format!("dn: uid=u000001,ou=people,{BASE}\nchangetype: delete\n"));
-    let kept = sync(&folder, "").ended(0);
+    let kept = sync(&directory, "").ended(0);
     assert!(kept.stdout.contains("0 deleted"), "{}", kept.stdout);
     assert!(kept.stderr.contains("1 users are no longer in the directory and were kept"), "{}", kept.stderr);
-    assert_eq!(table(&folder).len(), 3);
-    sync(&folder, "--delete-missing").ended(0);
-    assert_eq!(table(&folder).len(), 2);
+    assert_eq!(table(&directory).len(), 3);
+    sync(&directory, "--delete-missing").ended(0);
+    assert_eq!(table(&directory).len(), 2);
 }
 
 #[test]
@@ -160,12 +160,12 @@ fn too_many_deletions_change_nothing_until_they_are_allowed() {
         return;
     }
     let all = Slapd::with(&crowd(100));
-    let folder = folder_for(&all.url(), json!({"sync-del-old-users": true}));
-    sync(&folder, "").ended(0);
-    let before = table(&folder);
+    let directory = directory_for(&all.url(), json!({"sync-del-old-users": true}));
+    sync(&directory, "").ended(0);
+    let before = table(&directory);
     let few = Slapd::with(&crowd(60));
-    configure(&folder, &few.url(), json!({"sync-del-old-users": true}));
-    let refused = sync(&folder, "").ended(75);
+    configure(&directory, &few.url(), json!({"sync-del-old-users": true}));
+    let refused = sync(&directory, "").ended(75);
     assert_eq!(
         refused.stderr,
         "cc-user: 40 of 100 LDAP users are no longer in the LDAP directory, and the deletion limit is 10: \
@@ -173,16 +173,16 @@ fn too_many_deletions_change_nothing_until_they_are_allowed() {
          hint: see who with 'cc-user sync-ldap --dry-run'; if that is right, allow it once with --max-delete 40\n"
     );
     for limit in ["39", "39%", "0", "0%"] {
-        sync(&folder, &format!("--max-delete {limit}")).ended(75);
+        sync(&directory, &format!("--max-delete {limit}")).ended(75);
     }
-    assert_eq!(table(&folder), before);
-    let plan = sync(&folder, "--dry-run --json").ended(75).json();
+    assert_eq!(table(&directory), before);
+    let plan = sync(&directory, "--dry-run --json").ended(75).json();
     assert_eq!(
         plan["refused"],
         json!({"kind": "too-many-deletions", "deletions": 40, "allowed": 10, "known": 100})
     );
-    sync(&folder, "--max-delete 40").ended(0);
-    assert_eq!(table(&folder).len(), 60);
+    sync(&directory, "--max-delete 40").ended(0);
+    assert_eq!(table(&directory).len(), 60);
 }
 
 #[test]
@@ -191,9 +191,9 @@ fn an_empty_directory_deletes_nobody_whatever_is_allowed() {
         return;
     }
     let server = Slapd::with(&crowd(7));
-    let folder = folder_for(&server.url(), json!({}));
-    sync(&folder, "").ended(0);
-    let before = table(&folder);
+    let directory = directory_for(&server.url(), json!({}));
+    sync(&directory, "").ended(0);
+    let before = table(&directory);
     for (more, status, without, with) in [
         // A filter that matches nothing, and an empty base.
         (
@@ -223,17 +223,17 @@ fn an_empty_directory_deletes_nobody_whatever_is_allowed() {
             "7 entries, none with a usable username in 'homeDirectory' (missing in 0)",
         ),
     ] {
-        configure(&folder, &server.url(), more.clone());
+        configure(&directory, &server.url(), more.clone());
         for (arguments, expected) in [
             ("", without),
             ("--dry-run", without),
             ("--delete-missing --max-delete 100% --delete-admins", with),
             ("--delete-missing --dry-run", with),
         ] {
-            let refused = sync(&folder, arguments).ended(status);
+            let refused = sync(&directory, arguments).ended(status);
             let expected = format!("the LDAP search returned {expected}");
             assert!(refused.stderr.contains(&expected), "{more} {arguments}: {}", refused.stderr);
-            assert_eq!(table(&folder), before, "{more} {arguments}");
+            assert_eq!(table(&directory), before, "{more} {arguments}");
         }
     }
 }
@@ -244,14 +244,14 @@ fn a_base_that_is_too_narrow_stops_at_the_limit() {
         return;
     }
     let server = Slapd::with(&crowd(200));
-    let folder = folder_for(&server.url(), json!({}));
-    sync(&folder, "").ended(0);
-    let before = table(&folder);
-    configure(&folder, &server.url(), json!({"user-base": format!("uid=u000001,ou=people,{BASE}")}));
-    sync(&folder, "--delete-missing").ended(75);
-    configure(&folder, &server.url(), json!({"user-base": format!("ou=nobody,{BASE}")}));
-    sync(&folder, "--delete-missing").ended(78);
-    assert_eq!(table(&folder), before);
+    let directory = directory_for(&server.url(), json!({}));
+    sync(&directory, "").ended(0);
+    let before = table(&directory);
+    configure(&directory, &server.url(), json!({"user-base": format!("uid=u000001,ou=people,{BASE}")}));
+    sync(&directory, "--delete-missing").ended(75);
+    configure(&directory, &server.url(), json!({"user-base": format!("ou=nobody,{BASE}")}));
+    sync(&directory, "--delete-missing").ended(78);
+    assert_eq!(table(&directory), before);
 }
 
 #[test]
@@ -261,11 +261,11 @@ fn a_partial_answer_changes_nothing() {
     }
     // slapd's own limit of 500 entries stays.
     let server = Slapd::with(&crowd(1200));
-    let folder = folder_for(&server.url(), json!({"sync-del-old-users": true}));
+    let directory = directory_for(&server.url(), json!({"sync-del-old-users": true}));
     for page in ["0", "100", "1000"] {
-        let cut = sync(&folder, &format!("--page-size {page}")).ended(69);
+        let cut = sync(&directory, &format!("--page-size {page}")).ended(69);
         assert!(cut.stderr.contains("stopped at its size limit"), "{}", cut.stderr);
-        assert!(table(&folder).is_empty());
+        assert!(table(&directory).is_empty());
     }
     let elsewhere = Slapd::start(
         &format!(
@@ -274,18 +274,18 @@ fn a_partial_answer_changes_nothing() {
         ),
         &Manner::default(),
     );
-    configure(&folder, &elsewhere.url(), json!({}));
-    let parts = sync(&folder, "").ended(69);
+    configure(&directory, &elsewhere.url(), json!({}));
+    let parts = sync(&directory, "").ended(69);
     assert!(
         parts.stderr.contains("(1 references: 'ldap://other.example/ou=other??sub')"),
         "{}",
         parts.stderr
     );
-    assert!(table(&folder).is_empty());
-    sync(&folder, "--ignore-references").ended(0);
-    assert_eq!(table(&folder).len(), 1);
-    configure(&folder, &elsewhere.url(), json!({"user-base": format!("ou=x,ou=other,{BASE}")}));
-    let sent_away = sync(&folder, "").ended(69);
+    assert!(table(&directory).is_empty());
+    sync(&directory, "--ignore-references").ended(0);
+    assert_eq!(table(&directory).len(), 1);
+    configure(&directory, &elsewhere.url(), json!({"user-base": format!("ou=x,ou=other,{BASE}")}));
+    let sent_away = sync(&directory, "").ended(69);
     assert!(
         sent_away.stderr.contains("refers to another one: 'ldap://other.example"),
         "{}",
@@ -318,14 +318,14 @@ fn odd_entries_are_passed_over_and_the_rest_goes_on() {
     ldif.push_str(&person("twice", "T1"));
     ldif.push_str(&person("twice", "T2").replace("dn: uid=twice", "dn: cn=twice"));
     let server = Slapd::with(&ldif);
-    let folder = folder_for(&server.url(), json!({"sync-del-old-users": true}));
+    let directory = directory_for(&server.url(), json!({"sync-del-old-users": true}));
     execute(
-        &folder,
+        &directory,
         "INSERT INTO user(username, ldap, name, roles, projects) VALUES ('further', 1, 'F', '[]', '[]'), ('twice', 1, 'T0', '[]', '[]')",
     );
-    let done = sync(&folder, "--json").ended(0);
+    let done = sync(&directory, "--json").ended(0);
     let names: Vec<String> =
-        table(&folder).iter().map(|row| row.split("|[").next().unwrap().to_owned()).collect();
+        table(&directory).iter().map(|row| row.split("|[").next().unwrap().to_owned()).collect();
     assert_eq!(
         names,
         [
@@ -341,7 +341,7 @@ fn odd_entries_are_passed_over_and_the_rest_goes_on() {
     let report = done.json();
     assert_eq!(report["near_collisions"], json!([["Anna", "anna"]]));
     assert_eq!(report["counts"]["skipped"], 2, "{report}");
-    let second = sync(&folder, "--json").ended(0).json();
+    let second = sync(&directory, "--json").ended(0).json();
     assert_eq!((&second["counts"]["added"], &second["counts"]["deleted"]), (&json!(0), &json!(0)));
 }
 
@@ -351,12 +351,12 @@ fn an_admin_who_is_gone_is_kept_with_a_warning() {
         return;
     }
     let server = Slapd::with(&crowd(2));
-    let folder = folder_for(&server.url(), json!({"sync-del-old-users": true}));
+    let directory = directory_for(&server.url(), json!({"sync-del-old-users": true}));
     execute(
-        &folder,
+        &directory,
         "INSERT INTO user(username, ldap, roles, projects) VALUES ('boss', 1, '[\"admin\"]', '[]'), ('broken', 1, 'rubbish', '[]')",
     );
-    let kept = sync(&folder, "").ended(0);
+    let kept = sync(&directory, "").ended(0);
     assert!(
         kept.stderr.contains(
             "admins who are no longer in the directory are kept (--delete-admins): 'boss', 'broken'"
@@ -364,9 +364,9 @@ fn an_admin_who_is_gone_is_kept_with_a_warning() {
         "{}",
         kept.stderr
     );
-    assert_eq!(table(&folder).len(), 4);
-    sync(&folder, "--delete-admins").ended(0);
-    assert_eq!(table(&folder).len(), 2);
+    assert_eq!(table(&directory).len(), 4);
+    sync(&directory, "--delete-admins").ended(0);
+    assert_eq!(table(&directory).len(), 2);
 }
 
 #[test]
@@ -375,8 +375,8 @@ fn wrong_credentials_and_settings_say_what_is_wrong() {
         return;
     }
     let server = Slapd::with(&crowd(1));
-    let folder = folder_for(&server.url(), json!({}));
-    let refused = folder.sh("LDAP_ADMIN_PASSWORD=wrong cc-user sync-ldap").ended(77);
+    let directory = directory_for(&server.url(), json!({}));
+    let refused = directory.sh("LDAP_ADMIN_PASSWORD=wrong cc-user sync-ldap").ended(77);
     assert!(
         refused
             .stderr
@@ -385,7 +385,7 @@ fn wrong_credentials_and_settings_say_what_is_wrong() {
         refused.stderr
     );
     assert!(!refused.stderr.contains("=wrong"), "{}", refused.stderr);
-    let unset = folder.sh("LDAP_ADMIN_PASSWORD= cc-user sync-ldap").ended(78);
+    let unset = directory.sh("LDAP_ADMIN_PASSWORD= cc-user sync-ldap").ended(78);
     assert!(unset.stderr.contains("LDAP_ADMIN_PASSWORD is set to nothing"), "{}", unset.stderr);
     for (more, status, word) in [
         (json!({"url": "http://x"}), 78, "scheme must be"),
@@ -395,18 +395,18 @@ fn wrong_credentials_and_settings_say_what_is_wrong() {
         (json!({"user-base": null}), 78, "auth.ldap.user-base"),
         (json!({"search-dn": "not a name"}), 78, "does not accept the bind name 'not a name'"),
     ] {
-        configure(&folder, &server.url(), more.clone());
-        let run = sync(&folder, "").ended(status);
+        configure(&directory, &server.url(), more.clone());
+        let run = sync(&directory, "").ended(status);
         assert!(run.stderr.contains(word), "{more}: {}", run.stderr);
     }
-    configure(&folder, &server.url(), json!({"search-dn": ""}));
-    let anonymous = sync(&folder, "").ended(0);
+    configure(&directory, &server.url(), json!({"search-dn": ""}));
+    let anonymous = sync(&directory, "").ended(0);
     assert!(
         anonymous.stderr.contains("search-dn is not set: the LDAP search is anonymous here"),
         "{}",
         anonymous.stderr
     );
-    assert_eq!(table(&folder).len(), 1);
+    assert_eq!(table(&directory).len(), 1);
 }
 
 #[test]
@@ -415,23 +415,23 @@ fn metrics_are_written_whether_it_went_well_or_not() {
         return;
     }
     let mut server = Slapd::with(&crowd(5));
-    let folder = folder_for(&server.url(), json!({}));
-    sync(&folder, "--metrics-file sync.prom").ended(0);
-    let good = folder.read("sync.prom");
+    let directory = directory_for(&server.url(), json!({}));
+    sync(&directory, "--metrics-file sync.prom").ended(0);
+    let good = directory.read("sync.prom");
     assert!(
         good.contains("cc_user_sync_ldap_exit_status 0\n") && good.contains("{what=\"added\"} 5\n"),
         "{good}"
     );
     server.kill();
-    sync(&folder, "--metrics-file sync.prom").ended(69);
-    let bad = folder.read("sync.prom");
+    sync(&directory, "--metrics-file sync.prom").ended(69);
+    let bad = directory.read("sync.prom");
     assert!(
         bad.contains("cc_user_sync_ldap_exit_status 69\n") && bad.contains("last_success_timestamp"),
         "{bad}"
     );
-    folder.write("config.json", "{");
-    sync(&folder, "--metrics-file sync.prom").ended(78);
-    let unset = folder.read("sync.prom");
+    directory.write("config.json", "{");
+    sync(&directory, "--metrics-file sync.prom").ended(78);
+    let unset = directory.read("sync.prom");
     assert!(unset.contains("cc_user_sync_ldap_exit_status 78\n"), "{unset}");
 }
 
@@ -442,41 +442,41 @@ fn an_empty_full_name_in_the_directory_changes_no_name() {
     }
     // The syntax of gecos lets it be empty (RFC 4517 3.3.15).
     let server = Slapd::with(&format!("{TREE}{}{}", person("anna", ""), person("ben", "Ben")));
-    let folder = folder_for(&server.url(), json!({}));
-    sync(&folder, "").ended(0);
-    rusqlite::Connection::open(folder.file("var/job.db"))
+    let directory = directory_for(&server.url(), json!({}));
+    sync(&directory, "").ended(0);
+    rusqlite::Connection::open(directory.file("var/job.db"))
         .unwrap()
         .execute("UPDATE user SET name = 'Anna A' WHERE username = 'anna'", [])
         .unwrap();
-    assert!(sync(&folder, "").ended(0).stdout.starts_with("0 added, 0 renamed, 0 deleted, 2 unchanged"));
-    folder.sh("cc-user show anna | grep 'Anna A'").ended(0);
+    assert!(sync(&directory, "").ended(0).stdout.starts_with("0 added, 0 renamed, 0 deleted, 2 unchanged"));
+    directory.sh("cc-user show anna | grep 'Anna A'").ended(0);
 }
 
 #[test]
 fn the_services_for_systemd_run_commands_that_exist_and_reach_nothing_else() {
     let units = Path::new(env!("CARGO_MANIFEST_DIR")).join("contrib/systemd");
-    let folder = Folder::new();
+    let directory = TestEnv::new();
     for (unit, exposure) in [("cc-user-sync-ldap.service", 15), ("cc-jwt-renew@.service", 8)] {
         let text = std::fs::read_to_string(units.join(unit)).unwrap();
         let line = text.lines().find_map(|line| line.strip_prefix("ExecStart=/usr/bin/")).unwrap();
-        folder.sh(&format!("{line} --help")).ended(0);
+        directory.sh(&format!("{line} --help")).ended(0);
         // As installed, but for the place of the programs.
         let here = text.replace("=/usr/bin/cc-", &format!("={}/cc-", programs().display()));
-        folder.write(&unit.replace('@', "@x"), here);
+        directory.write(&unit.replace('@', "@x"), here);
         if has("systemd-analyze") {
             let unit = unit.replace('@', "@x");
-            let verified = folder.sh(&format!("systemd-analyze verify --man=no ./{unit}")).ended(0);
+            let verified = directory.sh(&format!("systemd-analyze verify --man=no ./{unit}")).ended(0);
             assert_eq!(verified.stderr, "", "{unit}");
-            folder
+            directory
                 .sh(&format!("systemd-analyze security --offline=true --threshold={exposure} ./{unit}"))
                 .ended(0);
         }
     }
     let timer = std::fs::read_to_string(units.join("cc-user-sync-ldap.timer")).unwrap();
     assert!(timer.contains("OnCalendar="));
-    folder.write("cc-user-sync-ldap.timer", timer);
+    directory.write("cc-user-sync-ldap.timer", timer);
     if has("systemd-analyze") {
-        let verified = folder.sh("systemd-analyze verify --man=no ./cc-user-sync-ldap.timer").ended(0);
+        let verified = directory.sh("systemd-analyze verify --man=no ./cc-user-sync-ldap.timer").ended(0);
         assert_eq!(verified.stderr, "");
     }
 }

@@ -9,16 +9,16 @@ use serde_json::json;
 
 use crate::proxy::{self, Fault};
 use crate::slapd::{Authority, BASE, Manner, Slapd, crowd};
-use crate::support::{Folder, has, path_with_programs, programs};
-use crate::sync::{configure, folder_for, table};
+use crate::support::{TestEnv, has, path_with_programs, programs};
+use crate::sync::{configure, directory_for, table};
 
 fn unlimited() -> Manner {
     Manner { global: "sizelimit unlimited".to_owned(), ..Manner::default() }
 }
 
 /// Users of a directory that no longer has them, so that a partial answer would delete them.
-pub fn fill(folder: &Folder, from: usize, to: usize) {
-    let mut connection = rusqlite::Connection::open(folder.file("var/job.db")).unwrap();
+pub fn fill(directory: &TestEnv, from: usize, to: usize) {
+    let mut connection = rusqlite::Connection::open(directory.file("var/job.db")).unwrap();
     let transaction = connection.transaction().unwrap();
     for number in from..to {
         transaction
@@ -31,13 +31,13 @@ pub fn fill(folder: &Folder, from: usize, to: usize) {
     transaction.commit().unwrap();
 }
 
-fn command(folder: &Folder, arguments: &[&str]) -> Command {
+fn command(directory: &TestEnv, arguments: &[&str]) -> Command {
     let mut command = Command::new(programs().join("cc-user"));
     command
-        .current_dir(folder.path())
+        .current_dir(directory.path())
         .env_clear()
         .env("PATH", path_with_programs())
-        .env("HOME", folder.file(".home"))
+        .env("HOME", directory.file(".home"))
         .arg("sync-ldap")
         .args(arguments)
         .stdout(Stdio::piped())
@@ -53,28 +53,28 @@ fn sync_connection_that_stalls_is_cut_or_repeats_itself_changes_nothing() {
         return;
     }
     let server = Slapd::start(&crowd(2000), &unlimited());
-    let folder = folder_for(&server.url(), json!({}));
-    fill(&folder, 1990, 2010);
-    let before = table(&folder);
+    let directory = directory_for(&server.url(), json!({}));
+    fill(&directory, 1990, 2010);
+    let before = table(&directory);
     for fault in [Fault::Stall, Fault::Cut, Fault::Repeat] {
         // The answer to the bind has 14 bytes, an entry about 100.
         for after in [3, 20, 14_000, 120_000, 150_001] {
             let port = proxy::start(server.port, fault, after);
-            configure(&folder, &format!("ldap://127.0.0.1:{port}"), json!({}));
+            configure(&directory, &format!("ldap://127.0.0.1:{port}"), json!({}));
             let began = Instant::now();
             let run =
-                folder.sh("cc-user sync-ldap --delete-missing --max-delete 100% --timeout 1s").ended(69);
+                directory.sh("cc-user sync-ldap --delete-missing --max-delete 100% --timeout 1s").ended(69);
             let what = format!("{fault:?} after {after}: {}{}", run.stdout, run.stderr);
             assert!(began.elapsed() < Duration::from_secs(20), "{what}");
             assert!(run.stderr.starts_with("cc-user: ") && !run.stderr.contains("panicked"), "{what}");
-            assert_eq!(table(&folder), before, "{what}");
+            assert_eq!(table(&directory), before, "{what}");
         }
     }
     // Without a fault the same run succeeds.
     let (port, passed) = proxy::counting(server.port);
-    configure(&folder, &format!("ldap://127.0.0.1:{port}"), json!({}));
-    folder.sh("cc-user sync-ldap --delete-missing --max-delete 100% --timeout 1s").ended(0);
-    assert_eq!(table(&folder).len(), 2000);
+    configure(&directory, &format!("ldap://127.0.0.1:{port}"), json!({}));
+    directory.sh("cc-user sync-ldap --delete-missing --max-delete 100% --timeout 1s").ended(0);
+    assert_eq!(table(&directory).len(), 2000);
     assert!(passed.load(Ordering::SeqCst) > 150_001, "each fault above was within the answer");
 }
 
@@ -84,20 +84,20 @@ fn sync_byte_changed_in_the_frame_of_an_answer_changes_nothing() {
         return;
     }
     let server = Slapd::start(&crowd(20), &unlimited());
-    let folder = folder_for(&server.url(), json!({}));
-    fill(&folder, 0, 10);
-    let before = table(&folder);
+    let directory = directory_for(&server.url(), json!({}));
+    fill(&directory, 0, 10);
+    let before = table(&directory);
     // Each byte of the answer to the bind, and the first of the answer to the search.
     for at in 0..18 {
         let port = proxy::start(server.port, Fault::Flip, at);
-        configure(&folder, &format!("ldap://127.0.0.1:{port}"), json!({}));
-        let run = folder.sh("cc-user sync-ldap --timeout 1s").ended(69);
+        configure(&directory, &format!("ldap://127.0.0.1:{port}"), json!({}));
+        let run = directory.sh("cc-user sync-ldap --timeout 1s").ended(69);
         assert!(
             run.stderr.starts_with("cc-user: ") && !run.stderr.contains("panicked"),
             "{at}: {}",
             run.stderr
         );
-        assert_eq!(table(&folder), before, "{at}");
+        assert_eq!(table(&directory), before, "{at}");
     }
 }
 
@@ -108,20 +108,21 @@ fn sync_byte_changed_anywhere_under_tls_changes_nothing() {
     }
     let authority = Authority::new();
     let server = Slapd::start(&crowd(500), &Manner { tls: Some(authority.issue(2100)), ..unlimited() });
-    let folder = folder_for(&server.ldaps(), json!({}));
-    fill(&folder, 490, 510);
-    let before = table(&folder);
+    let directory = directory_for(&server.ldaps(), json!({}));
+    fill(&directory, 490, 510);
+    let before = table(&directory);
     for at in [0, 7, 100, 3000, 10_000, 30_000] {
         let port = proxy::start(server.tls_port, Fault::Flip, at);
         let ca = authority.file().display().to_string();
-        configure(&folder, &format!("ldaps://localhost:{port}"), json!({"ca-file": ca}));
-        let run = folder.sh("cc-user sync-ldap --delete-missing --timeout 1s --connect-timeout 1s").ended(69);
+        configure(&directory, &format!("ldaps://localhost:{port}"), json!({"ca-file": ca}));
+        let run =
+            directory.sh("cc-user sync-ldap --delete-missing --timeout 1s --connect-timeout 1s").ended(69);
         assert!(
             run.stderr.starts_with("cc-user: ") && !run.stderr.contains("panicked"),
             "{at}: {}",
             run.stderr
         );
-        assert_eq!(table(&folder), before, "{at}");
+        assert_eq!(table(&directory), before, "{at}");
     }
 }
 
@@ -131,13 +132,13 @@ fn sync_server_killed_in_the_middle_of_paging_changes_nothing() {
         return;
     }
     let mut server = Slapd::start(&crowd(20_000), &unlimited());
-    let folder = folder_for(&server.url(), json!({}));
-    fill(&folder, 0, 50);
-    let before = table(&folder);
+    let directory = directory_for(&server.url(), json!({}));
+    fill(&directory, 0, 50);
+    let before = table(&directory);
     let (port, passed) = proxy::counting(server.port);
-    configure(&folder, &format!("ldap://127.0.0.1:{port}"), json!({}));
+    configure(&directory, &format!("ldap://127.0.0.1:{port}"), json!({}));
     let arguments = [&DELETING[..], &["--page-size", "1"]].concat();
-    let mut child = command(&folder, &arguments).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = command(&directory, &arguments).stderr(Stdio::piped()).spawn().unwrap();
     let began = Instant::now();
     while passed.load(Ordering::SeqCst) < 20_000 {
         assert!(began.elapsed() < Duration::from_secs(60) && child.try_wait().unwrap().is_none());
@@ -150,7 +151,7 @@ fn sync_server_killed_in_the_middle_of_paging_changes_nothing() {
     assert!(stderr.contains("the connection to the LDAP server was lost after "), "{stderr}");
     // An entry has more than 100 bytes: it was not the end that was cut off.
     assert!(passed.load(Ordering::SeqCst) < 2_000_000);
-    assert_eq!(table(&folder), before);
+    assert_eq!(table(&directory), before);
 }
 
 #[test]
@@ -159,8 +160,8 @@ fn a_writer_that_holds_the_database_for_ten_seconds_is_waited_for_or_reported() 
         return;
     }
     let server = Slapd::with(&crowd(10));
-    let folder = folder_for(&server.url(), json!({}));
-    let database = folder.file("var/job.db");
+    let directory = directory_for(&server.url(), json!({}));
+    let database = directory.file("var/job.db");
     let holder = std::thread::spawn(move || {
         let connection = rusqlite::Connection::open(database).unwrap();
         connection.execute_batch("BEGIN IMMEDIATE").unwrap();
@@ -168,10 +169,10 @@ fn a_writer_that_holds_the_database_for_ten_seconds_is_waited_for_or_reported() 
         connection.execute_batch("ROLLBACK").unwrap();
     });
     std::thread::sleep(Duration::from_millis(300));
-    let locked = folder.sh("cc-user sync-ldap --wait 1s").ended(75);
+    let locked = directory.sh("cc-user sync-ldap --wait 1s").ended(75);
     assert!(locked.stderr.contains("is locked by another process"), "{}", locked.stderr);
-    folder.sh("cc-user sync-ldap --wait 1m").ended(0);
-    assert_eq!(table(&folder).len(), 10);
+    directory.sh("cc-user sync-ldap --wait 1m").ended(0);
+    assert_eq!(table(&directory).len(), 10);
     holder.join().unwrap();
 }
 
@@ -181,8 +182,8 @@ fn watching_goes_on_after_a_failure_and_ends_with_sigterm() {
         return;
     }
     let server = Slapd::with(&crowd(3));
-    let folder = folder_for("ldap://127.0.0.1:1", json!({"sync-interval": "1s"}));
-    let mut child = command(&folder, &["--watch"]).stderr(Stdio::piped()).spawn().unwrap();
+    let directory = directory_for("ldap://127.0.0.1:1", json!({"sync-interval": "1s"}));
+    let mut child = command(&directory, &["--watch"]).stderr(Stdio::piped()).spawn().unwrap();
     drop(server);
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
     for run in ["the first run", "the second run", "the third run"] {
@@ -196,8 +197,8 @@ fn watching_goes_on_after_a_failure_and_ends_with_sigterm() {
     assert_eq!(child.wait().unwrap().code(), Some(0));
 
     let server = Slapd::with(&crowd(3));
-    configure(&folder, &server.url(), json!({}));
-    let mut child = command(&folder, &["--watch=1h"]).spawn().unwrap();
+    configure(&directory, &server.url(), json!({}));
+    let mut child = command(&directory, &["--watch=1h"]).spawn().unwrap();
     let mut line = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
     assert!(line.starts_with("20") && line.contains("Z 3 added, "), "{line}");
@@ -212,23 +213,24 @@ fn each_run_of_a_watch_reads_the_settings_anew_and_sighup_begins_one() {
         return;
     }
     let server = Slapd::with(&crowd(3));
-    let folder = folder_for(&server.url(), json!({}));
-    let mut child = command(&folder, &["--watch=1h", "--metrics-file", "sync.prom"]).spawn().unwrap();
+    let directory = directory_for(&server.url(), json!({}));
+    let mut child = command(&directory, &["--watch=1h", "--metrics-file", "sync.prom"]).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     assert!(lines.next().unwrap().unwrap().contains("Z 3 added, "));
     let id = child.id().to_string();
     let hang_up = || assert!(Command::new("kill").args(["-HUP", &id]).status().unwrap().success());
-    // A folder that is changed at this moment is told, and is no end.
-    let good = folder.read("config.json");
-    folder.write("config.json", "{");
+    // A directory that is changed at this moment is told, and is no end.
+    let good = directory.read("config.json");
+    directory.write("config.json", "{");
     hang_up();
     let begun = Instant::now();
-    while !std::fs::read_to_string(folder.file("sync.prom")).unwrap_or_default().contains("exit_status 78") {
+    while !std::fs::read_to_string(directory.file("sync.prom")).unwrap_or_default().contains("exit_status 78")
+    {
         assert!(begun.elapsed() < Duration::from_secs(20));
         std::thread::sleep(Duration::from_millis(50));
     }
     let moved = Slapd::with(&crowd(5));
-    folder.write("config.json", good.replace(&server.url(), &moved.url()));
+    directory.write("config.json", good.replace(&server.url(), &moved.url()));
     hang_up();
     assert!(lines.next().unwrap().unwrap().contains("Z 2 added, "));
     assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
@@ -242,22 +244,22 @@ fn a_sync_over_tls_trusts_only_the_authority_it_was_told() {
     }
     let authority = Authority::new();
     let server = Slapd::start(&crowd(3), &Manner { tls: Some(authority.issue(2100)), ..Manner::default() });
-    let folder = folder_for(&server.ldaps(), json!({}));
+    let directory = directory_for(&server.ldaps(), json!({}));
     let ca = authority.file().display().to_string();
-    folder.sh(&format!("cc-user sync-ldap --ca-file {ca}")).ended(0);
+    directory.sh(&format!("cc-user sync-ldap --ca-file {ca}")).ended(0);
     let stranger = Authority::new().file().display().to_string();
     // The file is gone with its authority: a missing file is told as such.
-    folder.sh(&format!("cc-user sync-ldap --ca-file {stranger}")).ended(66);
+    directory.sh(&format!("cc-user sync-ldap --ca-file {stranger}")).ended(66);
     let other = Authority::new();
-    let refused = folder.sh(&format!("cc-user sync-ldap --ca-file {}", other.file().display())).ended(69);
+    let refused = directory.sh(&format!("cc-user sync-ldap --ca-file {}", other.file().display())).ended(69);
     assert!(refused.stderr.contains("signed by an authority that is not trusted here"), "{}", refused.stderr);
     configure(
-        &folder,
+        &directory,
         &server.url().replace("127.0.0.1", "localhost"),
         json!({"starttls": true, "ca-file": ca}),
     );
-    folder.sh("cc-user sync-ldap").ended(0);
-    configure(&folder, &server.ldapi(), json!({"user-base": format!("ou=people,{BASE}")}));
-    folder.sh("cc-user sync-ldap").ended(0);
-    assert_eq!(table(&folder).len(), 3);
+    directory.sh("cc-user sync-ldap").ended(0);
+    configure(&directory, &server.ldapi(), json!({"user-base": format!("ou=people,{BASE}")}));
+    directory.sh("cc-user sync-ldap").ended(0);
+    assert_eq!(table(&directory).len(), 3);
 }

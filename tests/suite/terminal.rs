@@ -8,12 +8,12 @@ use std::process::Command;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cc_auth::key::parse::read_signing;
-use cc_auth::key::{Algorithm, WeakKeys};
+use cc_auth::key::{Algorithm, KeyStrength};
 use cc_auth::util::note::Notes;
 use cc_auth::util::quote::is_hidden;
 use serde_json::{Value, json};
 
-use crate::support::{Folder, has, path_with_programs};
+use crate::support::{TestEnv, has, path_with_programs};
 
 /// Sets the title, clears the screen, goes back, deletes, paints, turns the direction, breaks the
 /// line; U+009B is what ESC [ is in eight bits.
@@ -35,14 +35,14 @@ fn shows_evidence(report: &str) -> bool {
 
 /// The commands whose report has the hostile text.
 struct Trial {
-    folder: Folder,
+    directory: TestEnv,
     tried: usize,
     wrong: Vec<String>,
 }
 
 impl Trial {
-    fn new(folder: Folder) -> Self {
-        Self { folder, tried: 0, wrong: Vec::new() }
+    fn new(directory: TestEnv) -> Self {
+        Self { directory, tried: 0, wrong: Vec::new() }
     }
 
     /// Runs a shell line, in which `$H` is the hostile text, in a pipe and on a terminal.
@@ -77,10 +77,10 @@ impl Trial {
             command
         };
         let output = command
-            .current_dir(self.folder.path())
+            .current_dir(self.directory.path())
             .env_clear()
             .env("PATH", path_with_programs())
-            .env("HOME", self.folder.file(".home"))
+            .env("HOME", self.directory.file(".home"))
             .env("SHELL", "/bin/sh")
             .env("LC_ALL", "C.UTF-8")
             .env("TZ", "UTC")
@@ -106,9 +106,9 @@ impl Trial {
 }
 
 /// A token of the key in `k/private.pem`.
-fn token(folder: &Folder, header: &Value, claims: &Value) -> String {
-    let pem = fs::read(folder.file("k/private.pem")).unwrap();
-    let key = read_signing(&pem, WeakKeys::Refuse, &mut Notes::new()).unwrap();
+fn token(directory: &TestEnv, header: &Value, claims: &Value) -> String {
+    let pem = fs::read(directory.file("k/private.pem")).unwrap();
+    let key = read_signing(&pem, KeyStrength::Enforce, &mut Notes::new()).unwrap();
     let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
     let message = format!("{}.{}", encode(header), encode(claims));
     let signature = key.sign(Algorithm::EdDsa, message.as_bytes()).unwrap();
@@ -120,29 +120,30 @@ fn claims_and_their_names_are_text_on_a_terminal() {
     if !has("script") {
         return;
     }
-    let folder = Folder::with_setup();
-    folder.sh("gen-keypair -q --format pem -o k").ended(0);
-    folder.sh("convert-pem-pubkey -q k/public.pem --name JWT_PUBLIC_KEY --write --force").ended(0);
+    let directory = TestEnv::with_setup();
+    directory.sh("gen-keypair -q --format pem -o k").ended(0);
+    directory.sh("convert-pem-pubkey -q k/public.pem --name JWT_PUBLIC_KEY --write --force").ended(0);
     let header = json!({"alg": "EdDSA", "typ": HOSTILE, "kid": HOSTILE, HOSTILE: HOSTILE});
     let claims = json!({
         "sub": HOSTILE, "iss": HOSTILE, "aud": [HOSTILE], "roles": ["api", HOSTILE], "jti": HOSTILE,
         "scope": format!("storage.read:/{HOSTILE} {HOSTILE}"), "wlcg.ver": "1.0", "iat": 1, "exp": 4_000_000_000_u64,
         "groups": [HOSTILE], "name": HOSTILE, HOSTILE: {HOSTILE: [HOSTILE]},
     });
-    folder.write("t", token(&folder, &header, &claims));
+    directory.write("t", token(&directory, &header, &claims));
     let plain = json!({"alg": "EdDSA"});
-    folder.write("plain", token(&folder, &plain, &claims));
-    folder.write("alg", token(&folder, &json!({"alg": HOSTILE, "crit": [HOSTILE]}), &claims));
-    folder.write(
+    directory.write("plain", token(&directory, &plain, &claims));
+    directory.write("alg", token(&directory, &json!({"alg": HOSTILE, "crit": [HOSTILE]}), &claims));
+    directory.write(
         "wrong",
         token(
-            &folder,
+            &directory,
             &plain,
             &json!({"sub": {HOSTILE: 1}, "exp": HOSTILE, "roles": HOSTILE, "iss": HOSTILE}),
         ),
     );
-    folder.write("answer", json!({"access_token": folder.read("plain"), "token_type": HOSTILE}).to_string());
-    folder.write(
+    directory
+        .write("answer", json!({"access_token": directory.read("plain"), "token_type": HOSTILE}).to_string());
+    directory.write(
         "role.json",
         json!({
             "role_type": "jwt", "user_claim": "sub", "groups_claim": "groups", "bound_claims": {HOSTILE: "x", "jti": [HOSTILE]},
@@ -150,7 +151,7 @@ fn claims_and_their_names_are_text_on_a_terminal() {
         })
         .to_string(),
     );
-    folder.write(
+    directory.write(
         "good.json",
         json!({
             "role_type": "jwt", "user_claim": "sub", "groups_claim": "groups", "claim_mappings": {"name": "display"},
@@ -158,7 +159,7 @@ fn claims_and_their_names_are_text_on_a_terminal() {
         })
         .to_string(),
     );
-    let mut trial = Trial::new(folder);
+    let mut trial = Trial::new(directory);
     for token in ["t", "plain", "alg", "wrong"] {
         trial.shows(&format!("cc-jwt inspect --token-file {token}"));
         trial.shows(&format!("cc-jwt inspect --json --token-file {token}"));
@@ -198,8 +199,8 @@ fn names_of_the_user_table_are_text_on_a_terminal() {
     if !has("script") {
         return;
     }
-    let folder = Folder::with_setup();
-    let connection = rusqlite::Connection::open(folder.file("var/job.db")).unwrap();
+    let directory = TestEnv::with_setup();
+    let connection = rusqlite::Connection::open(directory.file("var/job.db")).unwrap();
     let roles = json!(["manager", HOSTILE]).to_string();
     connection
         .execute(
@@ -214,9 +215,9 @@ fn names_of_the_user_table_are_text_on_a_terminal() {
         )
         .unwrap();
     drop(connection);
-    folder.write("users.jsonl", json!({"username": HOSTILE, "roles": [HOSTILE]}).to_string());
-    folder.write("names", format!("{}\n", HOSTILE.replace(['\r', '\n'], "")));
-    let mut trial = Trial::new(folder);
+    directory.write("users.jsonl", json!({"username": HOSTILE, "roles": [HOSTILE]}).to_string());
+    directory.write("names", format!("{}\n", HOSTILE.replace(['\r', '\n'], "")));
+    let mut trial = Trial::new(directory);
     for line in [
         "cc-user list",
         "cc-user list --json",
@@ -253,16 +254,16 @@ fn files_sessions_and_arguments_are_text_on_a_terminal() {
     if !has("script") {
         return;
     }
-    let folder = Folder::with_setup();
-    folder.sh("printf pw > pw; chmod 600 pw; cc-user passwd -q fritz --password-file pw").ended(0);
-    folder.sh("cc-login -q fritz --password-file pw").ended(0);
-    let session = folder.file(".home/.local/state/cc-auth/session.json");
+    let directory = TestEnv::with_setup();
+    directory.sh("printf pw > pw; chmod 600 pw; cc-user passwd -q fritz --password-file pw").ended(0);
+    directory.sh("cc-login -q fritz --password-file pw").ended(0);
+    let session = directory.file(".home/.local/state/cc-auth/session.json");
     let mut kept: Value = serde_json::from_slice(&fs::read(&session).unwrap()).unwrap();
     for name in ["username", "name"] {
         kept[name] = json!(HOSTILE);
     }
     fs::write(&session, kept.to_string()).unwrap();
-    folder.write(
+    directory.write(
         "hostile.json",
         json!({
             "main": {"session-max-age": "1h"},
@@ -274,13 +275,14 @@ fn files_sessions_and_arguments_are_text_on_a_terminal() {
         })
         .to_string(),
     );
-    folder.write("duration.json", json!({"auth": {"jwts": {"max-age": HOSTILE}}}).to_string());
-    folder.write("bad.env", format!("A=1\n{}\n", HOSTILE.replace(['\r', '\n'], "")));
-    folder.write("key.jwk", json!({"kty": "OKP", "crv": HOSTILE, "x": HOSTILE, "kid": HOSTILE}).to_string());
+    directory.write("duration.json", json!({"auth": {"jwts": {"max-age": HOSTILE}}}).to_string());
+    directory.write("bad.env", format!("A=1\n{}\n", HOSTILE.replace(['\r', '\n'], "")));
+    directory
+        .write("key.jwk", json!({"kty": "OKP", "crv": HOSTILE, "x": HOSTILE, "kid": HOSTILE}).to_string());
     let one_line = HOSTILE.replace(['\r', '\n'], "");
-    folder.write("key.pem", format!("-----BEGIN {one_line}-----\nAAAA\n-----END {one_line}-----\n"));
-    folder.write("key.ssh", format!("ssh-{one_line} AAAA {one_line}\n"));
-    folder.write(
+    directory.write("key.pem", format!("-----BEGIN {one_line}-----\nAAAA\n-----END {one_line}-----\n"));
+    directory.write("key.ssh", format!("ssh-{one_line} AAAA {one_line}\n"));
+    directory.write(
         "spec.yaml",
         json!({
             "apiVersion": "tokens.osg-htc.org/v1", "kind": "JWT", "metadata": {"name": HOSTILE},
@@ -288,11 +290,11 @@ fn files_sessions_and_arguments_are_text_on_a_terminal() {
         })
         .to_string(),
     );
-    folder.write(
+    directory.write(
         "role.json",
         json!({"role_type": HOSTILE, HOSTILE: 1, "bound_claims": {HOSTILE: HOSTILE}}).to_string(),
     );
-    let mut trial = Trial::new(folder);
+    let mut trial = Trial::new(directory);
     for line in [
         "cc-login status",
         "cc-login status --json",

@@ -2,9 +2,9 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use cc_auth::key::{Algorithm, PrivateKey, SigningKey, VerifyingKey, WeakKeys};
-use cc_auth::token::{self, Claims, Heading, MAX_BYTES, Part, TokenError, Unverified, Verified};
-use cc_auth::util::diagnostic::Fault as _;
+use cc_auth::key::{Algorithm, KeyStrength, PrivateKey, SigningKey, VerifyingKey};
+use cc_auth::token::{self, Claims, HeaderParams, MAX_BYTES, TokenError, TokenPart, Unverified, Verified};
+use cc_auth::util::diagnostic::Diagnostic as _;
 use cc_auth::util::secret::{SecretBytes, SecretText};
 use proptest::prelude::*;
 use serde_json::json;
@@ -42,7 +42,7 @@ fn check_own(token: &str) -> Result<Verified, TokenError> {
 }
 
 fn hmac(secret: &[u8], algorithms: &[Algorithm]) -> VerifyingKey {
-    VerifyingKey::shared(SecretBytes::new(secret.to_vec()), algorithms, WeakKeys::Allow).unwrap()
+    VerifyingKey::shared(SecretBytes::new(secret.to_vec()), algorithms, KeyStrength::AllowWeak).unwrap()
 }
 
 #[test]
@@ -81,7 +81,7 @@ const SIGNED_BY_JWK: [(&str, &str); 2] = [
 
 #[test]
 fn the_rsa_and_ec_examples_of_rfc_7515_verify_by_their_own_key_alone() {
-    let keys = SIGNED_BY_JWK.map(|(jwk, _)| VerifyingKey::from_jwk(jwk, WeakKeys::Refuse).unwrap());
+    let keys = SIGNED_BY_JWK.map(|(jwk, _)| VerifyingKey::from_jwk(jwk, KeyStrength::Enforce).unwrap());
     for (own, (_, token)) in SIGNED_BY_JWK.iter().enumerate() {
         let verified = check(token, &keys[own]).unwrap();
         assert_eq!(verified.claims().issuer(), Some("joe"));
@@ -97,7 +97,7 @@ fn the_ed25519_example_of_rfc_8037_a_4_has_a_payload_that_is_no_claims() {
     let key = VerifyingKey::from_server_base64("11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=").unwrap();
     let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
     assert!(key.verify(Algorithm::EdDsa, message.as_bytes(), &signature));
-    assert!(matches!(check(token, &key), Err(TokenError::Json { part: Part::Claims, .. })));
+    assert!(matches!(check(token, &key), Err(TokenError::Json { part: TokenPart::Claims, .. })));
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn what_is_issued_here_verifies_here() {
     claims.set("roles", json!(["api"]));
     claims.set("iat", 1_700_000_000);
     let key = own_key();
-    let token = token::issue(&Heading::for_key(&key), &claims, &key).unwrap();
+    let token = token::issue(&HeaderParams::for_key(&key), &claims, &key).unwrap();
     assert!(token.expose().starts_with("eyJhbGciOiJFZERTQSIsInR5cCI6IkpXVCJ9."), "the server's header");
     let verified = check_own(token.expose()).unwrap();
     assert_eq!(verified.claims(), &claims);
@@ -122,7 +122,8 @@ fn the_key_decides_the_algorithm() {
     for secret in [raw.as_slice(), PUBLIC.as_bytes(), encode(&raw).as_bytes()] {
         for algorithm in [Algorithm::Hs256, Algorithm::Hs384, Algorithm::Hs512] {
             let signer =
-                SigningKey::shared(SecretBytes::new(secret.to_vec()), &[algorithm], WeakKeys::Allow).unwrap();
+                SigningKey::shared(SecretBytes::new(secret.to_vec()), &[algorithm], KeyStrength::AllowWeak)
+                    .unwrap();
             let message = format!("{}.{}", encode(format!(r#"{{"alg":"{algorithm}"}}"#)), encode(claims));
             let token = format!("{message}.{}", encode(signer.sign(algorithm, message.as_bytes()).unwrap()));
             let wanted =
@@ -164,7 +165,7 @@ fn every_dangerous_header_is_refused_though_the_signature_holds() {
     for name in ["jwk", "jku", "x5c", "x5u"] {
         assert_eq!(own(&format!(r#"{{"alg":"EdDSA","{name}":{{}}}}"#)), Err(TokenError::EmbeddedKey(name)));
     }
-    let twice = TokenError::Duplicate { part: Part::Header, name: "alg".to_owned() };
+    let twice = TokenError::Duplicate { part: TokenPart::Header, name: "alg".to_owned() };
     assert_eq!(own(r#"{"alg":"none","alg":"EdDSA"}"#), Err(twice));
     assert_eq!(own(r#"{"typ":"JWT"}"#), Err(TokenError::AlgorithmMissing));
     assert_eq!(own(r#"{"Alg":"EdDSA"}"#), Err(TokenError::AlgorithmMissing));
@@ -185,15 +186,15 @@ fn every_dangerous_header_is_refused_though_the_signature_holds() {
 #[test]
 fn claims_that_readers_could_disagree_on_are_refused_though_the_signature_holds() {
     let own = |claims: &[u8]| check_own(&signed(r#"{"alg":"EdDSA"}"#, claims));
-    let twice = |name: &str| Err(TokenError::Duplicate { part: Part::Claims, name: name.to_owned() });
+    let twice = |name: &str| Err(TokenError::Duplicate { part: TokenPart::Claims, name: name.to_owned() });
     assert_eq!(own(br#"{"sub":"a","sub":"b"}"#), twice("sub"));
     assert_eq!(own(br#"{"a":{"x":1,"x":1}}"#), twice("x"));
-    assert_eq!(own(b"{\"sub\":\"\xff\"}"), Err(TokenError::NotUtf8(Part::Claims)));
+    assert_eq!(own(b"{\"sub\":\"\xff\"}"), Err(TokenError::NotUtf8(TokenPart::Claims)));
     let inner = signed(r#"{"alg":"EdDSA"}"#, b"{}");
     assert_eq!(own(inner.as_bytes()), Err(TokenError::Nested));
-    assert_eq!(own(b"[]"), Err(TokenError::NotObject { part: Part::Claims, found: "a list" }));
+    assert_eq!(own(b"[]"), Err(TokenError::NotObject { part: TokenPart::Claims, found: "a list" }));
     let deep = format!(r#"{{"x":{}{}}}"#, "[".repeat(10_000), "]".repeat(10_000));
-    assert_eq!(own(deep.as_bytes()), Err(TokenError::TooDeep(Part::Claims)));
+    assert_eq!(own(deep.as_bytes()), Err(TokenError::TooDeep(TokenPart::Claims)));
     let long = format!(r#"{{"x":"{}"}}"#, "y".repeat(64 << 10));
     assert!(matches!(own(long.as_bytes()), Err(TokenError::TooLong(_))));
 }
@@ -218,7 +219,7 @@ fn a_token_has_exactly_three_parts_and_one_spelling() {
     let mut other = token.clone();
     other.pop();
     other.push(alphabet.chars().nth(at + 1).unwrap());
-    assert_eq!(check_own(&other), Err(TokenError::SpareBits(Part::Signature)));
+    assert_eq!(check_own(&other), Err(TokenError::SpareBits(TokenPart::Signature)));
     for broken in
         [format!("{token}="), format!("{token} "), format!("{token}\n"), token.replacen('.', ".\n", 1)]
     {
@@ -244,7 +245,7 @@ fn truncated_token_is_incomplete_at_both_ends() {
         assert!(check(&token, &key.verifying_key()).is_ok());
         for lost in 1..=5 {
             for (part, text) in
-                [(Part::Header, &token[lost..]), (Part::Signature, &token[..token.len() - lost])]
+                [(TokenPart::Header, &token[lost..]), (TokenPart::Signature, &token[..token.len() - lost])]
             {
                 let error = check(text, &key.verifying_key()).unwrap_err();
                 assert_eq!(error, TokenError::Incomplete(part), "{algorithm} {lost}");
@@ -265,7 +266,7 @@ fn truncated_token_is_incomplete_at_both_ends() {
 #[test]
 fn lone_surrogate_is_rejected_here_and_shown() {
     let text = signed(r#"{"alg":"EdDSA"}"#, br#"{"sub":"a\ud800b","n":1.10}"#);
-    assert_eq!(check_own(&text), Err(TokenError::Surrogate(Part::Claims)));
+    assert_eq!(check_own(&text), Err(TokenError::Surrogate(TokenPart::Claims)));
     let inspection = token::inspect(&text);
     assert_eq!(inspection.claims.json().unwrap()["sub"], "a\u{fffd}b");
     assert!(inspection.oddities.iter().any(|oddity| oddity.text.contains("accepted by the server")));

@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 
 use crate::options::{leaves, prepared};
-use crate::support::{Folder, Run, programs};
+use crate::support::{Run, TestEnv, programs};
 
 const SECRET: &str = "hunter2Xyzzy";
 
 /// One line that begins with the program, at most one hint, nothing secret; one object as JSON.
-fn assert_form(folder: &Folder, program: &str, arguments: &[&str], why: &str) {
-    let run = folder.run(program, arguments);
+fn assert_form(directory: &TestEnv, program: &str, arguments: &[&str], why: &str) {
+    let run = directory.run(program, arguments);
     let shown = format!("{program} {arguments:?} ({why}): {}", run.stderr);
     assert_eq!((run.status, run.stdout.as_str()), (2, ""), "{shown}");
     let lines: Vec<&str> = run.stderr.lines().collect();
@@ -19,7 +19,7 @@ fn assert_form(folder: &Folder, program: &str, arguments: &[&str], why: &str) {
     assert!(!lines[0].ends_with('.'), "{shown}");
     let mut with_json = vec!["--json"];
     with_json.extend(arguments);
-    let run = folder.run(program, &with_json);
+    let run = directory.run(program, &with_json);
     assert_eq!((run.status, run.stderr.lines().count()), (2, 1), "{program} {with_json:?}: {}", run.stderr);
     let object: serde_json::Value = serde_json::from_str(&run.stderr).unwrap();
     assert_eq!(object["error"]["kind"], "usage", "{object}");
@@ -28,7 +28,7 @@ fn assert_form(folder: &Folder, program: &str, arguments: &[&str], why: &str) {
 
 #[test]
 fn usage_error_of_every_command_is_one_line_with_a_hint_and_no_secret() {
-    let folder = Folder::new();
+    let directory = TestEnv::new();
     let (assigned, glued) = (format!("--password={SECRET}"), format!("-p{SECRET}"));
     for (path, _) in leaves() {
         let mut words = path.split(' ');
@@ -47,12 +47,12 @@ fn usage_error_of_every_command_is_one_line_with_a_hint_and_no_secret() {
         ] {
             let mut arguments = words.clone();
             arguments.extend(wrong);
-            assert_form(&folder, program, &arguments, why);
+            assert_form(&directory, program, &arguments, why);
         }
         for wrong in [vec!["-Z", SECRET], vec![glued.as_str()]] {
             let mut arguments = words.clone();
             arguments.extend(wrong);
-            let run = folder.run(program, &arguments);
+            let run = directory.run(program, &arguments);
             assert!(
                 !run.stderr.contains(SECRET) && !run.stdout.contains(SECRET),
                 "{arguments:?}: {}",
@@ -62,22 +62,22 @@ fn usage_error_of_every_command_is_one_line_with_a_hint_and_no_secret() {
         // Where any number of arguments is taken they are names, keys or files.
         let mut arguments = words.clone();
         arguments.extend(&many);
-        let run = folder.run(program, &arguments);
+        let run = directory.run(program, &arguments);
         let is_repeated =
             ["cc-user del", "cc-jwt spec check", "cc-jwt jwks", "cc-user role add", "cc-user project add"];
         let is_file = is_repeated.contains(&path.as_str()) || run.status != 2;
         assert!(is_file || !run.stderr.contains(SECRET), "{path}: {}", run.stderr);
     }
     for program in ["cc-user", "cc-jwt"] {
-        assert_form(&folder, program, &[], "no command");
-        assert_form(&folder, program, &[SECRET], "unknown command");
-        assert_form(&folder, program, &["lsit"], "mistyped command");
+        assert_form(&directory, program, &[], "no command");
+        assert_form(&directory, program, &[SECRET], "unknown command");
+        assert_form(&directory, program, &["lsit"], "mistyped command");
     }
 }
 
 #[test]
 fn usage_error_suggests_the_option_that_was_meant() {
-    let folder = Folder::new();
+    let directory = TestEnv::new();
     for (program, arguments, hint) in [
         ("cc-jwt", &["issue", "fritz", "--expires", "1h"][..], "did you mean '--ttl DURATION'?"),
         ("cc-jwt", &["issue", "fritz", "-o"], "missing value"),
@@ -88,7 +88,7 @@ fn usage_error_suggests_the_option_that_was_meant() {
         ("cc-jwt", &["issue", "x", "--role", "admin"], "--roles ROLE sets the roles of the token"),
         ("gen-keypair", &["--alg", "es256"], "did you mean '--algorithm ALGORITHM'?"),
     ] {
-        let run = folder.run(program, arguments).ended(2);
+        let run = directory.run(program, arguments).ended(2);
         assert!(run.stderr.contains(hint), "{program} {arguments:?}: {}", run.stderr);
     }
 }
@@ -136,10 +136,10 @@ const QUIET: [(&str, bool); 37] = [
 
 #[test]
 fn quiet_every_command_is_silent_on_success() {
-    let folder = prepared();
+    let directory = prepared();
     let mut seen = BTreeSet::new();
     for (line, is_result) in QUIET {
-        let run = folder.sh(line).ended(0);
+        let run = directory.sh(line).ended(0);
         assert_eq!(run.stderr, "", "{line}");
         assert_eq!(run.stdout.is_empty(), !is_result, "{line}: {}", run.stdout);
         for (path, _) in leaves() {
@@ -159,14 +159,14 @@ fn quiet_every_command_is_silent_on_success() {
 
 #[test]
 fn quiet_warnings_of_exposed_secrets_are_shown() {
-    let folder = Folder::with_setup();
-    folder.sh("chmod 644 .env token.txt; printf x > pw.txt; chmod 644 pw.txt").ended(0);
+    let directory = TestEnv::with_setup();
+    directory.sh("chmod 644 .env token.txt; printf x > pw.txt; chmod 644 pw.txt").ended(0);
     for line in ["cc-jwt -q issue fritz", "cc-user -q add nora --role user --password-file pw.txt"] {
-        let run: Run = folder.sh(line).ended(0);
+        let run: Run = directory.sh(line).ended(0);
         assert!(run.stderr.contains("warning: ") && run.stderr.contains("0644"), "{line}: {}", run.stderr);
     }
     let output =
-        folder.command(programs().join("cc-user")).args(["-q", "add", "x:user:pw"]).output().unwrap();
+        directory.command(programs().join("cc-user")).args(["-q", "add", "x:user:pw"]).output().unwrap();
     assert!(String::from_utf8_lossy(&output.stderr).contains("warning: "), "{output:?}");
 }
 

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use cc_auth::user::{AuthSource, PasswordHash, User};
-use cc_auth::user_db::{Access, Filter, Record, Store, StoreError};
+use cc_auth::user_db::{OpenMode, Record, UserDb, UserDbError, UserFilter};
 use rusqlite::Connection;
 
-use crate::support::Folder;
+use crate::support::TestEnv;
 
 /// The user table of a schema version: its name and whether it has projects.
 pub const LAYOUTS: [(i64, &str, bool); 5] =
@@ -61,12 +61,12 @@ fn user(name: &str, roles: &[&str]) -> User {
     }
 }
 
-fn all(store: &Store, filter: &Filter) -> Vec<Record> {
+fn all(store: &UserDb, filter: &UserFilter) -> Vec<Record> {
     let mut records = Vec::new();
     store
         .each(filter, |record| {
             records.push(record);
-            Ok::<(), StoreError>(())
+            Ok::<(), UserDbError>(())
         })
         .unwrap();
     records
@@ -75,12 +75,12 @@ fn all(store: &Store, filter: &Filter) -> Vec<Record> {
 #[test]
 fn users_are_added_changed_and_deleted_in_every_schema_version_and_nothing_else_is_touched() {
     for (version, table, projects) in LAYOUTS {
-        let folder = Folder::new();
-        let path = folder.file("job.db");
+        let directory = TestEnv::new();
+        let path = directory.file("job.db");
         drop(server_database(&path, version, table, projects));
         let before = fingerprint(&path);
 
-        let mut store = Store::open(&path, Access::Write).unwrap();
+        let mut store = UserDb::open(&path, OpenMode::Write).unwrap();
         assert_eq!(store.migration().map(|migration| migration.version), Some(version));
         let mut action = store.transaction().unwrap();
         let hash = PasswordHash::stored("$2a$10$x".to_owned());
@@ -92,12 +92,12 @@ fn users_are_added_changed_and_deleted_in_every_schema_version_and_nothing_else_
         let manager = User { projects: vec!["p1".to_owned()], ..user("m", &["manager"]) };
         match action.add(&manager, None) {
             Ok(()) => assert!(projects),
-            Err(StoreError::NoProjects(_)) => assert!(!projects),
+            Err(UserDbError::NoProjects(_)) => assert!(!projects),
             Err(other) => panic!("{other}"),
         }
         action.commit().unwrap();
 
-        let read = Store::open(&path, Access::Read).unwrap();
+        let read = UserDb::open(&path, OpenMode::Read).unwrap();
         let fritz = read.find("fritz").unwrap().unwrap();
         assert_eq!(fritz, user("fritz", &["user", "api"]), "version {version}");
         assert_eq!(read.password_hash("fritz").unwrap(), Some(hash));
@@ -105,7 +105,7 @@ fn users_are_added_changed_and_deleted_in_every_schema_version_and_nothing_else_
         assert_eq!(read.find("b").unwrap(), None);
         let a = read.find("a").unwrap().unwrap();
         assert_eq!((a.name.as_deref(), a.roles), (Some("Anna"), vec!["api".to_owned()]));
-        assert_eq!(all(&read, &Filter::default()).len(), if projects { 3 } else { 2 });
+        assert_eq!(all(&read, &UserFilter::default()).len(), if projects { 3 } else { 2 });
         drop((read, store));
         assert_eq!(fingerprint(&path), before, "version {version}");
     }
@@ -120,15 +120,15 @@ fn column(value: Option<&serde_json::Value>) -> String {
     }
 }
 
-/// Rows as they stood when cc-backend 1.5 was asked. What it can't read is told, the rest is used.
+/// Rows as they stood when cc-backend 1.5 was asked. What it cannot read is told, the rest is used.
 #[test]
 fn recorded_rows_read_as_the_server_reads_them() {
     let setup: serde_json::Value =
         serde_json::from_str(&std::fs::read_to_string(crate::support::data("endpoints-setup.json")).unwrap())
             .unwrap();
     for blob in [false, true] {
-        let folder = Folder::new();
-        let path = folder.file("job.db");
+        let directory = TestEnv::new();
+        let path = directory.file("job.db");
         let connection = server_database(&path, 10, "hpc_user", true);
         for row in
             setup["hpc_user"].as_array().unwrap().iter().chain(setup["hpc_user_corrupt"].as_array().unwrap())
@@ -146,7 +146,7 @@ fn recorded_rows_read_as_the_server_reads_them() {
             connection.execute(statement, values).unwrap();
         }
         drop(connection);
-        let store = Store::open(&path, Access::Read).unwrap();
+        let store = UserDb::open(&path, OpenMode::Read).unwrap();
         for row in setup["hpc_user"].as_array().unwrap() {
             let name = row["username"].as_str().unwrap();
             let user = store.find(name).unwrap().unwrap();
@@ -154,7 +154,7 @@ fn recorded_rows_read_as_the_server_reads_them() {
         }
         for name in ["badroles", "emptyroles", "strroles", "introles", "mixroles", "badproj", "strproj"] {
             let found = store.find(name);
-            assert!(matches!(found, Err(StoreError::BrokenRow { .. })), "{name}: {found:?}");
+            assert!(matches!(found, Err(UserDbError::InvalidRow { .. })), "{name}: {found:?}");
             assert!(store.record(name).unwrap().is_some(), "{name} is shown all the same");
         }
         assert_eq!(store.find("nullroles").unwrap().unwrap().roles, Vec::<String>::new());
@@ -162,7 +162,7 @@ fn recorded_rows_read_as_the_server_reads_them() {
         assert_eq!(store.find("nullinroles").unwrap().unwrap().roles, ["api", ""]);
         assert_eq!(store.find("src9").unwrap().unwrap().source, Err(9));
         assert_eq!(store.find("srcneg").unwrap().unwrap().source, Err(-1));
-        let listed = all(&store, &Filter::default());
+        let listed = all(&store, &UserFilter::default());
         assert_eq!(listed.len(), 30);
         assert_eq!(listed.iter().filter(|record| !record.broken.is_empty()).count(), 7);
     }
@@ -170,8 +170,8 @@ fn recorded_rows_read_as_the_server_reads_them() {
 
 #[test]
 fn what_was_a_blob_is_written_back_as_text() {
-    let folder = Folder::new();
-    let path = folder.file("job.db");
+    let directory = TestEnv::new();
+    let path = directory.file("job.db");
     let connection = server_database(&path, 10, "hpc_user", true);
     connection
         .execute_batch(
@@ -179,7 +179,7 @@ fn what_was_a_blob_is_written_back_as_text() {
                VALUES ('m', CAST('["manager"]' AS BLOB), CAST('[""]' AS BLOB))"#,
         )
         .unwrap();
-    let mut store = Store::open(&path, Access::Write).unwrap();
+    let mut store = UserDb::open(&path, OpenMode::Write).unwrap();
     let mut action = store.transaction().unwrap();
     let user = action.record("m").unwrap().unwrap().sound().unwrap();
     assert_eq!(user.projects, Vec::<String>::new(), "no project is what the server means by it");
@@ -195,8 +195,8 @@ fn what_was_a_blob_is_written_back_as_text() {
 
 #[test]
 fn the_servers_settings_of_a_deleted_user_go_and_those_of_others_stay() {
-    let folder = Folder::new();
-    let path = folder.file("job.db");
+    let directory = TestEnv::new();
+    let path = directory.file("job.db");
     let connection = server_database(&path, 10, "hpc_user", true);
     connection
         .execute_batch(
@@ -204,7 +204,7 @@ fn the_servers_settings_of_a_deleted_user_go_and_those_of_others_stay() {
              INSERT INTO configuration VALUES ('a', 'k', 'v'), ('b', 'k', 'v');",
         )
         .unwrap();
-    let mut store = Store::open(&path, Access::Write).unwrap();
+    let mut store = UserDb::open(&path, OpenMode::Write).unwrap();
     let mut action = store.transaction().unwrap();
     action.delete("a").unwrap();
     action.commit().unwrap();
@@ -216,10 +216,10 @@ fn the_servers_settings_of_a_deleted_user_go_and_those_of_others_stay() {
 
 #[test]
 fn a_transaction_that_is_dropped_has_changed_nothing() {
-    let folder = Folder::new();
-    let path = folder.file("job.db");
+    let directory = TestEnv::new();
+    let path = directory.file("job.db");
     cc_auth::user_db::create(&path).unwrap();
-    let mut store = Store::open(&path, Access::Write).unwrap();
+    let mut store = UserDb::open(&path, OpenMode::Write).unwrap();
     let mut action = store.transaction().unwrap();
     action.add_many(&[user("a", &["user"])]).unwrap();
     drop(action);
@@ -227,16 +227,16 @@ fn a_transaction_that_is_dropped_has_changed_nothing() {
     let mut action = store.transaction().unwrap();
     action.add(&user("a", &["user"]), None).unwrap();
     let double = action.add_many(&[user("b", &["user"]), user("a", &["user"])]);
-    assert!(matches!(&double, Err(StoreError::UserExists(name)) if name == "a"), "{double:?}");
+    assert!(matches!(&double, Err(UserDbError::UserExists(name)) if name == "a"), "{double:?}");
     for refused in [action.delete("nobody"), action.rename("nobody", None), action.set_roles("nobody", &[])] {
-        assert!(matches!(refused, Err(StoreError::NoUser { .. })));
+        assert!(matches!(refused, Err(UserDbError::UnknownUser { .. })));
     }
 }
 
 #[test]
 fn a_scan_tells_what_a_sync_must_know_and_takes_an_unreadable_row_for_an_admin() {
-    let folder = Folder::new();
-    let path = folder.file("job.db");
+    let directory = TestEnv::new();
+    let path = directory.file("job.db");
     let connection = server_database(&path, 10, "hpc_user", true);
     connection
         .execute_batch(
@@ -245,7 +245,7 @@ fn a_scan_tells_what_a_sync_must_know_and_takes_an_unreadable_row_for_an_admin()
                ('c', 7, '', CAST('["api"]' AS BLOB)), ('d', 2, 'D', 'garbage')"#,
         )
         .unwrap();
-    let store = Store::open(&path, Access::Read).unwrap();
+    let store = UserDb::open(&path, OpenMode::Read).unwrap();
     let mut seen = Vec::new();
     store
         .scan(|known| {
@@ -255,7 +255,7 @@ fn a_scan_tells_what_a_sync_must_know_and_takes_an_unreadable_row_for_an_admin()
                 known.name.map(str::to_owned),
                 known.is_admin,
             ));
-            Ok::<(), StoreError>(())
+            Ok::<(), UserDbError>(())
         })
         .unwrap();
     seen.sort();
@@ -273,27 +273,27 @@ fn a_scan_tells_what_a_sync_must_know_and_takes_an_unreadable_row_for_an_admin()
 
 #[test]
 fn what_is_no_database_of_a_server_is_told_apart() {
-    use cc_auth::util::diagnostic::{Fault as _, Status};
-    let folder = Folder::new();
-    let open = |name: &str| Store::open(&folder.file(name), Access::Read).unwrap_err();
-    assert!(matches!(open("missing"), StoreError::Missing(_)));
-    assert!(matches!(open("."), StoreError::NotAFile(_)));
-    assert!(matches!(Store::open("/dev/null".as_ref(), Access::Read), Err(StoreError::NotAFile(_))));
-    folder.write(
+    use cc_auth::util::diagnostic::{Diagnostic as _, ExitStatus};
+    let directory = TestEnv::new();
+    let open = |name: &str| UserDb::open(&directory.file(name), OpenMode::Read).unwrap_err();
+    assert!(matches!(open("missing"), UserDbError::Missing(_)));
+    assert!(matches!(open("."), UserDbError::NotAFile(_)));
+    assert!(matches!(UserDb::open("/dev/null".as_ref(), OpenMode::Read), Err(UserDbError::NotAFile(_))));
+    directory.write(
         "text",
         "this is no database, but long enough to have a header of one hundred bytes ".repeat(20),
     );
-    assert!(matches!(open("text"), StoreError::NotADatabase(_)));
-    folder.write("empty", "");
-    assert!(matches!(open("empty"), StoreError::NoUserTable(_)));
-    let other = Connection::open(folder.file("other")).unwrap();
+    assert!(matches!(open("text"), UserDbError::NotADatabase(_)));
+    directory.write("empty", "");
+    assert!(matches!(open("empty"), UserDbError::NoUserTable(_)));
+    let other = Connection::open(directory.file("other")).unwrap();
     other.execute_batch("CREATE TABLE hpc_user (username, password, ldap, name, roles)").unwrap();
     drop(other);
     let lacking = open("other");
-    assert!(matches!(lacking, StoreError::OtherSchema { column: "email", .. }), "{lacking}");
-    assert_eq!((open("empty").status(), open("text").status()), (Status::Config, Status::Config));
+    assert!(matches!(lacking, UserDbError::OtherSchema { column: "email", .. }), "{lacking}");
+    assert_eq!((open("empty").status(), open("text").status()), (ExitStatus::Config, ExitStatus::Config));
     // Damage in the middle of the file.
-    let path = folder.file("damaged");
+    let path = directory.file("damaged");
     let connection = server_database(&path, 10, "hpc_user", true);
     for number in 0..500 {
         connection.execute("INSERT INTO hpc_user (username) VALUES (?1)", [format!("u{number}")]).unwrap();
@@ -304,30 +304,30 @@ fn what_is_no_database_of_a_server_is_told_apart() {
     let size = bytes.len();
     bytes[size / 3..].fill(0x5a);
     std::fs::write(&path, bytes).unwrap();
-    let store = Store::open(&path, Access::Read);
-    let damaged = store.and_then(|store| store.each(&Filter::default(), |_| Ok::<(), StoreError>(())));
-    assert!(matches!(damaged, Err(StoreError::Corrupt { .. })), "{damaged:?}");
+    let store = UserDb::open(&path, OpenMode::Read);
+    let damaged = store.and_then(|store| store.each(&UserFilter::default(), |_| Ok::<(), UserDbError>(())));
+    assert!(matches!(damaged, Err(UserDbError::Corrupt { .. })), "{damaged:?}");
 }
 
 #[test]
 fn a_name_that_sqlite_would_take_for_something_else_is_a_file() {
-    let folder = Folder::new();
+    let directory = TestEnv::new();
     for name in ["file:x.db", ":memory:", "100% ?mode=memory"] {
-        let made = folder.run("cc-user", &["init", "--db", name]).ended(0);
+        let made = directory.run("cc-user", &["init", "--db", name]).ended(0);
         assert_eq!(made.stdout, "");
-        assert!(folder.file(name).is_file(), "{name}");
-        folder.run("cc-user", &["add", "a", "--role", "api", "--db", name]).ended(0);
-        assert_eq!(folder.run("cc-user", &["list", "--names", "--db", name]).ended(0).stdout, "a\n");
+        assert!(directory.file(name).is_file(), "{name}");
+        directory.run("cc-user", &["add", "a", "--role", "api", "--db", name]).ended(0);
+        assert_eq!(directory.run("cc-user", &["list", "--names", "--db", name]).ended(0).stdout, "a\n");
     }
 }
 
 #[test]
 fn ten_thousand_users_are_added_renamed_and_deleted_in_one_transaction() {
-    let folder = Folder::new();
-    let path = folder.file("job.db");
+    let directory = TestEnv::new();
+    let path = directory.file("job.db");
     cc_auth::user_db::create(&path).unwrap();
     let users: Vec<User> = (0..10_000).map(|number| user(&format!("u{number:05}"), &["user"])).collect();
-    let mut store = Store::open(&path, Access::Write).unwrap();
+    let mut store = UserDb::open(&path, OpenMode::Write).unwrap();
     let mut action = store.transaction().unwrap();
     action.add_many(&users).unwrap();
     for user in &users {
@@ -337,72 +337,72 @@ fn ten_thousand_users_are_added_renamed_and_deleted_in_one_transaction() {
         action.delete(&user.username).unwrap();
     }
     action.commit().unwrap();
-    let left = all(&store, &Filter::default());
+    let left = all(&store, &UserFilter::default());
     assert_eq!(left.len(), 1);
     assert_eq!(left[0].user.name.as_deref(), Some("new name"));
 }
 
 /// As a user who may not write: the database is read all the same, unless changes are pending
-/// that can't be seen from here.
+/// that cannot be seen from here.
 #[test]
-fn a_read_only_database_in_a_read_only_folder_is_read_and_not_changed() {
+fn a_read_only_database_in_a_read_only_directory_is_read_and_not_changed() {
     use std::fs::{Permissions, set_permissions};
     use std::os::unix::fs::PermissionsExt as _;
-    let folder = Folder::new();
-    std::fs::create_dir(folder.file("var")).unwrap();
-    let path = folder.file("var/job.db");
+    let directory = TestEnv::new();
+    std::fs::create_dir(directory.file("var")).unwrap();
+    let path = directory.file("var/job.db");
     let connection = server_database(&path, 10, "hpc_user", true);
     connection.execute_batch("INSERT INTO hpc_user (username) VALUES ('a')").unwrap();
     let mode = |path: &Path, mode| set_permissions(path, Permissions::from_mode(mode)).unwrap();
-    mode(folder.path(), 0o755);
-    let is_root = rustix_is_root(&folder);
+    mode(directory.path(), 0o755);
+    let is_root = rustix_is_root(&directory);
     let prefix = if is_root { "setpriv --reuid=65534 --regid=65534 --clear-groups " } else { "" };
     if is_root && !crate::support::has("setpriv") {
         return;
     }
     let program = crate::support::programs().join("cc-user");
-    // The program's own folder may be closed to others.
-    let copy = folder.file("cc-user-copy");
+    // The program's own directory may be closed to others.
+    let copy = directory.file("cc-user-copy");
     std::fs::copy(program, &copy).unwrap();
-    let run = |arguments: &str| folder.sh(&format!("{prefix}{} {arguments}", copy.display()));
+    let run = |arguments: &str| directory.sh(&format!("{prefix}{} {arguments}", copy.display()));
 
     // Changes of a running server are pending: its index file is there and can be read.
     mode(&path, 0o444);
-    mode(&folder.file("var"), 0o555);
+    mode(&directory.file("var"), 0o555);
     let beside_server = run("list --names");
     assert!(
         (beside_server.status, beside_server.stdout.as_str()) == (0, "a\n") || beside_server.status == 77,
         "{beside_server:?}"
     );
     // The server has gone in good order.
-    mode(&folder.file("var"), 0o755);
+    mode(&directory.file("var"), 0o755);
     mode(&path, 0o644);
     drop(connection);
-    assert!(!folder.file("var/job.db-wal").exists());
+    assert!(!directory.file("var/job.db-wal").exists());
     mode(&path, 0o444);
-    mode(&folder.file("var"), 0o555);
+    mode(&directory.file("var"), 0o555);
     assert_eq!(run("list --names").ended(0).stdout, "a\n");
     let refused = run("add b --role api").ended(77);
     assert!(refused.stderr.contains("read-only"), "{}", refused.stderr);
     // A log that holds changes, but no index to read it by.
-    mode(&folder.file("var"), 0o755);
-    std::fs::write(folder.file("var/job.db-wal"), "x").unwrap();
-    mode(&folder.file("var/job.db-wal"), 0o444);
-    mode(&folder.file("var"), 0o555);
+    mode(&directory.file("var"), 0o755);
+    std::fs::write(directory.file("var/job.db-wal"), "x").unwrap();
+    mode(&directory.file("var/job.db-wal"), 0o444);
+    mode(&directory.file("var"), 0o555);
     let unread = run("list --names").ended(77);
     assert!(unread.stderr.contains("job.db-wal"), "{}", unread.stderr);
-    mode(&folder.file("var"), 0o755);
+    mode(&directory.file("var"), 0o755);
 }
 
-fn rustix_is_root(folder: &Folder) -> bool {
-    folder.sh("id -u").stdout.trim() == "0"
+fn rustix_is_root(directory: &TestEnv) -> bool {
+    directory.sh("id -u").stdout.trim() == "0"
 }
 
 /// However slow the one who reads, nobody who writes has to wait for them.
 #[test]
 fn whoever_lists_users_slowly_blocks_nobody() {
-    let folder = Folder::new();
-    let path = folder.file("job.db");
+    let directory = TestEnv::new();
+    let path = directory.file("job.db");
     let mut server = server_database(&path, 8, "hpc_user", true);
     server.query_row("PRAGMA journal_mode = delete", [], |_| Ok(())).unwrap();
     let names: Vec<String> = (0..2500).map(|number| format!("user{number:04}")).collect();
@@ -412,10 +412,10 @@ fn whoever_lists_users_slowly_blocks_nobody() {
     }
     transaction.commit().unwrap();
     server.busy_timeout(std::time::Duration::ZERO).unwrap();
-    let store = Store::open(&path, Access::Read).unwrap();
+    let store = UserDb::open(&path, OpenMode::Read).unwrap();
     let mut seen = Vec::new();
     store
-        .each::<StoreError>(&Filter::default(), |record| {
+        .each::<UserDbError>(&UserFilter::default(), |record| {
             if seen.len() % 700 == 0 {
                 let changed =
                     server.execute("UPDATE hpc_user SET email = 'x' WHERE username = 'user0000'", []);
@@ -428,7 +428,7 @@ fn whoever_lists_users_slowly_blocks_nobody() {
     assert_eq!(seen, names);
     let mut count = 0;
     store
-        .each_stored::<StoreError>(&Filter::default(), |record, row| {
+        .each_stored::<UserDbError>(&UserFilter::default(), |record, row| {
             assert!(row.username_text() == names[count] && record.user.username == names[count]);
             count += 1;
             Ok(())

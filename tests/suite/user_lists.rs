@@ -1,26 +1,26 @@
 //! Long lists of users, projects and lines: the work of `cc-user` is linear in them.
 
 use crate::linear::{Input, assert_linear};
-use crate::support::Folder;
+use crate::support::TestEnv;
 
 fn names(prefix: &str, size: usize) -> Vec<String> {
     (0..size).map(|number| format!("{prefix}{number}")).collect()
 }
 
 /// A directory with a database, and in it a manager `m` of as many projects.
-fn manager_of(size: usize) -> Folder {
-    let folder = Folder::new();
-    folder.run("cc-user", &["init", "-q"]).ended(0);
+fn manager_of(size: usize) -> TestEnv {
+    let directory = TestEnv::new();
+    directory.run("cc-user", &["init", "-q"]).ended(0);
     let projects = names("project", size);
     let line = serde_json::json!({"username": "m", "roles": ["manager"], "projects": projects});
-    folder.run_with("cc-user", &["import", "-", "-q"], line.to_string()).ended(0);
-    folder
+    directory.run_with("cc-user", &["import", "-", "-q"], line.to_string()).ended(0);
+    directory
 }
 
-fn empty() -> Folder {
-    let folder = Folder::new();
-    folder.run("cc-user", &["init", "-q"]).ended(0);
-    folder
+fn empty() -> TestEnv {
+    let directory = TestEnv::new();
+    directory.run("cc-user", &["init", "-q"]).ended(0);
+    directory
 }
 
 #[test]
@@ -70,11 +70,11 @@ fn import_many_projects_is_linear() {
 #[test]
 fn del_many_missing_users_is_linear() {
     assert_linear("cc-user", 1500, |size| {
-        let folder = empty();
+        let directory = empty();
         let lines: String = names("u", size).into_iter().map(|name| format!("{name},user\n")).collect();
         let text = format!("username,roles\n{lines}");
-        folder.run_with("cc-user", &["import", "-", "-q"], text).ended(0);
-        Input::new(folder, &["del", "-q"]).with(names("missing", size)).ends_with(1)
+        directory.run_with("cc-user", &["import", "-", "-q"], text).ended(0);
+        Input::new(directory, &["del", "-q"]).with(names("missing", size)).ends_with(1)
     });
 }
 
@@ -108,9 +108,9 @@ fn import_many_users_is_linear() {
 #[test]
 fn update_list_and_export_of_many_users_are_linear() {
     let with_users = |size| {
-        let folder = empty();
-        folder.run_with("cc-user", &["import", "-", "-q"], lines("csv", size, true)).ended(0);
-        folder
+        let directory = empty();
+        directory.run_with("cc-user", &["import", "-", "-q"], lines("csv", size, true)).ended(0);
+        directory
     };
     assert_linear("cc-user", 2000, |size| {
         Input::new(with_users(size), &["import", "-", "-q", "--update"]).reads(lines("csv", size, true))
@@ -123,9 +123,9 @@ fn update_list_and_export_of_many_users_are_linear() {
 #[test]
 fn role_remove_many_is_linear() {
     assert_linear("cc-user", 4000, |size| {
-        let folder = empty();
+        let directory = empty();
         let line = serde_json::json!({"username": "m", "roles": names("role", size)});
-        folder.run_with("cc-user", &["import", "-", "-q"], line.to_string()).ended(0);
-        Input::new(folder, &["role", "remove", "m", "-q"]).with(names("role", size))
+        directory.run_with("cc-user", &["import", "-", "-q"], line.to_string()).ended(0);
+        Input::new(directory, &["role", "remove", "m", "-q"]).with(names("role", size))
     });
 }

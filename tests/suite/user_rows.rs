@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
-use crate::support::Folder;
+use crate::support::TestEnv;
 use crate::user_db::server_database;
 
 /// Usernames as SQL expressions.
@@ -175,35 +175,35 @@ fn rows(path: &Path) -> Vec<Vec<Value>> {
 /// Exports the users of `from.db` and imports them into a new database in both formats; after
 /// that the rows are the same.
 #[track_caller]
-fn assert_round_trip(folder: &Folder) {
-    let before = rows(&folder.file("from.db"));
+fn assert_round_trip(directory: &TestEnv) {
+    let before = rows(&directory.file("from.db"));
     for format in ["csv", "jsonl"] {
         let (file, database) = (format!("users.{format}"), format!("to-{format}.db"));
         let export = ["export", "--with-passwords", "--force", "--db", "from.db", "-o", &file];
-        folder.run("cc-user", &export).ended(0);
-        let _ = std::fs::remove_file(folder.file(&database));
-        drop(server_database(&folder.file(&database), 10, "hpc_user", true));
-        folder.run("cc-user", &["import", &file, "--db", &database]).ended(0);
-        let after = rows(&folder.file(&database));
+        directory.run("cc-user", &export).ended(0);
+        let _ = std::fs::remove_file(directory.file(&database));
+        drop(server_database(&directory.file(&database), 10, "hpc_user", true));
+        directory.run("cc-user", &["import", &file, "--db", &database]).ended(0);
+        let after = rows(&directory.file(&database));
         for (before, after) in before.iter().zip(&after) {
             assert_eq!(before, after, "{format}");
         }
         assert_eq!(before.len(), after.len(), "{format}");
         // Again, with all rows there: nothing is changed, and nothing is in the way.
         let updated =
-            folder.run("cc-user", &["import", &file, "--db", &database, "--update", "--json", "-q"]);
+            directory.run("cc-user", &["import", &file, "--db", &database, "--update", "--json", "-q"]);
         let report = updated.ended(0).json();
         assert_eq!(report["unchanged"].as_array().unwrap().len(), before.len(), "{format}");
         assert_eq!(report["changed"], serde_json::json!([]), "{format}");
-        folder.run("cc-user", &["import", &file, "--db", &database, "--skip-existing", "-q"]).ended(0);
-        assert_eq!(rows(&folder.file(&database)), after);
+        directory.run("cc-user", &["import", &file, "--db", &database, "--skip-existing", "-q"]).ended(0);
+        assert_eq!(rows(&directory.file(&database)), after);
     }
 }
 
 #[test]
 fn odd_rows_are_the_same_after_export_and_import() {
-    let folder = Folder::new();
-    let connection = server_database(&folder.file("from.db"), 10, "hpc_user", true);
+    let directory = TestEnv::new();
+    let connection = server_database(&directory.file("from.db"), 10, "hpc_user", true);
     let mut count = 0;
     let mut insert = |columns: &str, values: &str| {
         let statement = format!("INSERT INTO hpc_user ({columns}) VALUES ({values})");
@@ -229,7 +229,7 @@ fn odd_rows_are_the_same_after_export_and_import() {
     drop(connection);
     assert!(count >= 100, "{count}");
     println!("{count} rows");
-    assert_round_trip(&folder);
+    assert_round_trip(&directory);
 }
 
 #[test]
@@ -237,8 +237,8 @@ fn recorded_rows_of_the_server_are_the_same_after_export_and_import() {
     let setup: serde_json::Value =
         serde_json::from_str(&std::fs::read_to_string(crate::support::data("endpoints-setup.json")).unwrap())
             .unwrap();
-    let folder = Folder::new();
-    let connection = server_database(&folder.file("from.db"), 10, "hpc_user", true);
+    let directory = TestEnv::new();
+    let connection = server_database(&directory.file("from.db"), 10, "hpc_user", true);
     let text = |value: Option<&serde_json::Value>| match value {
         None => "[]".to_owned(),
         Some(serde_json::Value::String(text)) => text.clone(),
@@ -262,7 +262,7 @@ fn recorded_rows_of_the_server_are_the_same_after_export_and_import() {
         }
     }
     drop(connection);
-    assert_round_trip(&folder);
+    assert_round_trip(&directory);
 }
 
 fn value() -> impl Strategy<Value = Value> {
@@ -289,8 +289,8 @@ fn arbitrary_rows_are_the_same_after_export_and_import() {
     });
     runner
         .run(&cases, |rows| {
-            let folder = Folder::new();
-            let mut connection = server_database(&folder.file("from.db"), 10, "hpc_user", true);
+            let directory = TestEnv::new();
+            let mut connection = server_database(&directory.file("from.db"), 10, "hpc_user", true);
             let transaction = connection.transaction().unwrap();
             for row in rows {
                 // A username that occurs twice is left out.
@@ -300,7 +300,7 @@ fn arbitrary_rows_are_the_same_after_export_and_import() {
             }
             transaction.commit().unwrap();
             drop(connection);
-            assert_round_trip(&folder);
+            assert_round_trip(&directory);
             Ok(())
         })
         .unwrap();
@@ -308,9 +308,9 @@ fn arbitrary_rows_are_the_same_after_export_and_import() {
 
 #[test]
 fn backup_with_one_damaged_row_restores_the_deleted_users() {
-    let folder = Folder::new();
-    folder.run("cc-user", &["init", "-q"]).ended(0);
-    let connection = Connection::open(folder.file("var/job.db")).unwrap();
+    let directory = TestEnv::new();
+    directory.run("cc-user", &["init", "-q"]).ended(0);
+    let connection = Connection::open(directory.file("var/job.db")).unwrap();
     connection
         .execute_batch(
             r#"INSERT INTO {table} (username, roles, projects, password) VALUES
@@ -319,19 +319,19 @@ fn backup_with_one_damaged_row_restores_the_deleted_users() {
                 .as_str(),
         )
         .unwrap();
-    let exported = folder.run("cc-user", &["export", "--with-passwords", "-o", "backup.jsonl"]).ended(0);
+    let exported = directory.run("cc-user", &["export", "--with-passwords", "-o", "backup.jsonl"]).ended(0);
     assert!(exported.stderr.contains("warning: the row of 'bad' is damaged and was exported unchanged"));
-    folder.run("cc-user", &["del", "a", "x"]).ended(0);
-    let restored = folder.run("cc-user", &["import", "backup.jsonl", "--skip-existing"]).ended(0);
+    directory.run("cc-user", &["del", "a", "x"]).ended(0);
+    let restored = directory.run("cc-user", &["import", "backup.jsonl", "--skip-existing"]).ended(0);
     assert!(restored.stderr.contains("added 2, changed 0, unchanged 0, skipped 1"), "{}", restored.stderr);
-    assert_eq!(folder.run("cc-user", &["list", "--names"]).ended(74).stdout, "a\nbad\nx\n");
+    assert_eq!(directory.run("cc-user", &["list", "--names"]).ended(74).stdout, "a\nbad\nx\n");
 }
 
 /// The table is read a page of rows at a time; the last username of a page can be anything.
 #[test]
 fn list_continues_after_a_page_that_ends_with_an_odd_username() {
-    let folder = Folder::new();
-    let connection = server_database(&folder.file("from.db"), 10, "hpc_user", true);
+    let directory = TestEnv::new();
+    let connection = server_database(&directory.file("from.db"), 10, "hpc_user", true);
     connection
         .execute_batch(
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3500)
@@ -341,7 +341,7 @@ fn list_continues_after_a_page_that_ends_with_an_odd_username() {
         )
         .unwrap();
     drop(connection);
-    let listed = folder.run("cc-user", &["list", "--names", "--db", "from.db"]).ended(0).stdout;
+    let listed = directory.run("cc-user", &["list", "--names", "--db", "from.db"]).ended(0).stdout;
     assert_eq!(listed.lines().count(), 3500);
-    assert_round_trip(&folder);
+    assert_round_trip(&directory);
 }

@@ -3,11 +3,11 @@
 
 use cc_auth::key::jwk::write_public;
 use cc_auth::key::{Algorithm, PrivateKey, SigningKey};
-use cc_auth::token::{Claims, Heading, issue};
+use cc_auth::token::{Claims, HeaderParams, issue};
 use serde_json::{Value, json};
 
 use crate::httpd::{Authority, Reply, Request, Server};
-use crate::support::{Folder, Run};
+use crate::support::{Run, TestEnv};
 
 /// A key with this key ID.
 fn key(kid: &str) -> SigningKey {
@@ -29,7 +29,7 @@ fn token(key: &SigningKey, issuer: Option<&str>) -> String {
     if let Some(issuer) = issuer {
         claims.set("iss", issuer);
     }
-    issue(&Heading::for_key(key), &claims, key).unwrap().expose().to_owned()
+    issue(&HeaderParams::for_key(key), &claims, key).unwrap().expose().to_owned()
 }
 
 /// An issuer with these keys; `answer` comes before its own documents.
@@ -57,9 +57,9 @@ fn issuer(keys: &[&SigningKey]) -> Server {
     issuer_with(keys, |_, _| None)
 }
 
-fn verify(folder: &Folder, arguments: &str, token: &str) -> Run {
-    folder.write("token", token);
-    folder.sh(&format!("cc-jwt verify --token-file token {arguments}"))
+fn verify(directory: &TestEnv, arguments: &str, token: &str) -> Run {
+    directory.write("token", token);
+    directory.sh(&format!("cc-jwt verify --token-file token {arguments}"))
 }
 
 #[test]
@@ -67,16 +67,16 @@ fn key_of_one_issuer_never_verifies_a_token_of_another() {
     let (of_a, of_b, shared) = (key("a"), key("b"), key("shared"));
     let (a, b) = (issuer(&[&of_a, &shared]), issuer(&[&of_b, &shared]));
     let (a, b) = (a.url(), b.url());
-    let folder = Folder::new();
+    let directory = TestEnv::new();
     let both = [format!("--discovery {a} --discovery {b}"), format!("--discovery {b} --discovery {a}")];
     for options in &both {
         // Each signs for itself, also with a key that both publish.
         for (key, issuer) in [(&of_a, &a), (&of_b, &b), (&shared, &a), (&shared, &b)] {
-            let run = verify(&folder, &format!("{options} --json"), &token(key, Some(issuer))).ended(0);
+            let run = verify(&directory, &format!("{options} --json"), &token(key, Some(issuer))).ended(0);
             assert_eq!(run.json()["token"]["key_issuer"], json!(issuer), "{options}");
         }
         for (key, issuer) in [(&of_b, &a), (&of_a, &b)] {
-            let run = verify(&folder, options, &token(key, Some(issuer))).ended(1);
+            let run = verify(&directory, options, &token(key, Some(issuer))).ended(1);
             assert!(run.stdout.contains("FAIL  issuer"), "{options}: {}", run.stdout);
             let owner = if *issuer == a { &b } else { &a };
             assert!(
@@ -98,28 +98,29 @@ fn key_of_one_issuer_never_verifies_a_token_of_another() {
             format!("--discovery {b} --profile wlcg"),
             format!("--discovery {b} --stream"),
         ] {
-            let run = verify(&folder, &options, &token(&of_b, wrong.as_deref())).ended(1);
+            let run = verify(&directory, &options, &token(&of_b, wrong.as_deref())).ended(1);
             assert!(run.stdout.contains("belongs to the issuer"), "{options}: {run:?}");
         }
     }
     // A role takes them for what they are, too.
-    folder.write(
+    directory.write(
         "role.json",
         json!({"role_type": "jwt", "user_claim": "sub", "bound_subject": "clara"}).to_string(),
     );
-    verify(&folder, &format!("--role role.json --discovery {b}"), &token(&of_b, Some(&b))).ended(0);
-    let run = verify(&folder, &format!("--role role.json --discovery {b}"), &token(&of_b, Some(&a))).ended(1);
+    verify(&directory, &format!("--role role.json --discovery {b}"), &token(&of_b, Some(&b))).ended(0);
+    let run =
+        verify(&directory, &format!("--role role.json --discovery {b}"), &token(&of_b, Some(&a))).ended(1);
     assert!(run.stdout.contains("belongs to the issuer"), "{run:?}");
     // A key set by its own URL, and a key in a file, are nobody's in particular.
-    verify(&folder, &format!("--jwks {b}/keys"), &token(&of_b, Some(&a))).ended(0);
-    folder.write("key.json", public(&of_b).to_string());
-    verify(&folder, &format!("--key key.json --discovery {a}"), &token(&of_b, Some(&a))).ended(0);
+    verify(&directory, &format!("--jwks {b}/keys"), &token(&of_b, Some(&a))).ended(0);
+    directory.write("key.json", public(&of_b).to_string());
+    verify(&directory, &format!("--key key.json --discovery {a}"), &token(&of_b, Some(&a))).ended(0);
 }
 
 #[test]
 fn discovery_document_is_read_for_what_is_needed_only() {
     let key = key("k");
-    let folder = Folder::new();
+    let directory = TestEnv::new();
     let odd = [
         // Amazon EKS, SPIRE, Vault's identity tokens, and what else is seen.
         json!({"authorization_endpoint": "urn:kubernetes:programmatic_authorization", "claims_supported": null}),
@@ -138,7 +139,7 @@ fn discovery_document_is_read_for_what_is_needed_only() {
             request.path.starts_with("/.well-known").then(|| Reply::json(&document))
         });
         let run =
-            verify(&folder, &format!("--discovery {}", server.url()), &token(&key, Some(&server.url())));
+            verify(&directory, &format!("--discovery {}", server.url()), &token(&key, Some(&server.url())));
         assert_eq!(run.status, 0, "{shown}: {run:?}");
     }
     // What is needed is checked and named.
@@ -154,7 +155,7 @@ fn discovery_document_is_read_for_what_is_needed_only() {
             request.path.starts_with("/.well-known").then(|| Reply::json(&document))
         });
         let run =
-            verify(&folder, &format!("--discovery {}", server.url()), &token(&key, Some(&server.url())));
+            verify(&directory, &format!("--discovery {}", server.url()), &token(&key, Some(&server.url())));
         assert!(run.ended(69).stderr.contains(words), "{words}");
     }
 }
@@ -162,13 +163,13 @@ fn discovery_document_is_read_for_what_is_needed_only() {
 #[test]
 fn template_issuer_is_named_so_with_what_to_do() {
     let key = key("k");
-    let folder = Folder::new();
+    let directory = TestEnv::new();
     let server = issuer_with(&[&key], |request, own| {
         let document =
             json!({"issuer": "https://login.example/{tenantid}/v2.0", "jwks_uri": format!("{own}/keys")});
         request.path.starts_with("/.well-known").then(|| Reply::json(&document))
     });
-    let run = verify(&folder, &format!("--discovery {}", server.url()), &token(&key, None)).ended(78);
+    let run = verify(&directory, &format!("--discovery {}", server.url()), &token(&key, None)).ended(78);
     assert!(run.stderr.contains("is a template: '{tenantid}' stands for"), "{}", run.stderr);
     assert!(run.stderr.contains("hint: configure the URL of one organization"), "{}", run.stderr);
 }
@@ -176,7 +177,7 @@ fn template_issuer_is_named_so_with_what_to_do() {
 #[test]
 fn redirect_of_documents_is_followed_within_the_origin_only() {
     let key = key("k");
-    let folder = Folder::new();
+    let directory = TestEnv::new();
     let moved = |to: fn(&str) -> String| {
         issuer_with(&[&key], move |request, own| match request.path.as_str() {
             "/.well-known/openid-configuration" => Some(Reply::redirect(302, &to(own))),
@@ -188,14 +189,14 @@ fn redirect_of_documents_is_followed_within_the_origin_only() {
     let server = moved(|_| "/moved".to_owned());
     for options in ["", "--follow-redirects"] {
         let run = verify(
-            &folder,
+            &directory,
             &format!("--discovery {} {options}", server.url()),
             &token(&key, Some(&server.url())),
         );
         run.ended(0);
     }
     let server = moved(|own| format!("{}/moved", own.replace("127.0.0.1", "localhost")));
-    let run = verify(&folder, &format!("--discovery {}", server.url()), &token(&key, Some(&server.url())))
+    let run = verify(&directory, &format!("--discovery {}", server.url()), &token(&key, Some(&server.url())))
         .ended(69);
     assert!(run.stderr.contains("which is not followed"), "{}", run.stderr);
     assert!(run.stderr.contains("hint: ask the administrator of the provider"), "{}", run.stderr);
@@ -264,21 +265,21 @@ fn keys_are_fetched_over_tls_through_a_proxy() {
         }
     });
     let (proxy, heads) = tunnel(server.port(), None);
-    let folder = Folder::new();
-    folder.write("ca.pem", authority.pem());
-    folder.write("token", token(&key, Some("https://idp.example")));
+    let directory = TestEnv::new();
+    directory.write("ca.pem", authority.pem());
+    directory.write("token", token(&key, Some("https://idp.example")));
     let line = "cc-jwt verify --token-file token --discovery https://idp.example --ca-file ca.pem";
-    folder.sh(&format!("https_proxy=http://me:pw@127.0.0.1:{proxy} {line}")).ended(0);
+    directory.sh(&format!("https_proxy=http://me:pw@127.0.0.1:{proxy} {line}")).ended(0);
     let head = heads.recv().unwrap();
     assert!(head.starts_with("CONNECT idp.example:443 HTTP/1.1\r\n"), "{head}");
     assert!(head.to_lowercase().contains("proxy-authorization: basic bwu6chc="), "{head}");
     // The proxy itself over TLS: its certificate is checked as any other.
-    folder.sh("rm -rf .home/.cache").ended(0);
+    directory.sh("rm -rf .home/.cache").ended(0);
     let (proxy, heads) = tunnel(server.port(), Some(authority.server("localhost", false)));
-    let run = folder.sh(&format!("https_proxy=https://localhost:{proxy} {line}")).ended(69);
+    let run = directory.sh(&format!("https_proxy=https://localhost:{proxy} {line}")).ended(69);
     assert!(run.stderr.contains(&format!("through the proxy 'https://localhost:{proxy}'")), "{}", run.stderr);
     assert!(heads.recv().unwrap().starts_with("CONNECT idp.example:443"));
-    let run = folder.sh(&format!("https_proxy=https://127.0.0.1:{proxy} {line}")).ended(69);
+    let run = directory.sh(&format!("https_proxy=https://127.0.0.1:{proxy} {line}")).ended(69);
     assert!(run.stderr.contains("not for '127.0.0.1'"), "{}", run.stderr);
     assert!(heads.try_recv().is_err(), "nothing is sent to a proxy that is not the right one");
 }
@@ -291,9 +292,9 @@ fn invented_key_ids_of_many_processes_fetch_a_key_set_once_a_minute() {
         let server = Server::start(move |_| {
             Reply::status(200, "application/json", set.clone()).with("cache-control", control)
         });
-        let folder = Folder::new();
+        let directory = TestEnv::new();
         for _ in 0..5 {
-            verify(&folder, &format!("--jwks {}/keys", server.url()), &token(&invented, None)).ended(1);
+            verify(&directory, &format!("--jwks {}/keys", server.url()), &token(&invented, None)).ended(1);
         }
         // One for the keys where they must not be reused, and one refetch by all together.
         assert_eq!(server.count("/keys"), most, "{control}");
@@ -304,11 +305,11 @@ fn invented_key_ids_of_many_processes_fetch_a_key_set_once_a_minute() {
 fn key_file_is_read_and_warned_about_once_even_after_a_refetch() {
     let (known, invented) = (key("known"), key("invented"));
     let server = issuer(&[&known]);
-    let folder = Folder::new();
-    folder.sh("cc-jwt jwks --help > /dev/null; openssl genrsa -out weak.pem 1024 2> /dev/null").ended(0);
-    folder.sh("openssl rsa -in weak.pem -pubout -out weak.pub 2> /dev/null").ended(0);
+    let directory = TestEnv::new();
+    directory.sh("cc-jwt jwks --help > /dev/null; openssl genrsa -out weak.pem 1024 2> /dev/null").ended(0);
+    directory.sh("openssl rsa -in weak.pem -pubout -out weak.pub 2> /dev/null").ended(0);
     let options = format!("--key weak.pub --allow-weak --jwks {}/keys -v", server.url());
-    let run = verify(&folder, &options, &token(&invented, None)).ended(1);
+    let run = verify(&directory, &options, &token(&invented, None)).ended(1);
     assert_eq!(run.stderr.matches("can be broken").count(), 1, "{}", run.stderr);
     assert_eq!(run.stderr.matches("a key is read from").count(), 1, "{}", run.stderr);
     assert_eq!(server.count("/keys"), 2);
@@ -319,9 +320,9 @@ fn bearer_token_goes_to_the_named_origin_and_to_no_other() {
     let key = key("k");
     let other = issuer(&[&key]);
     let elsewhere = format!("{}/keys", other.url());
-    let folder = Folder::new();
-    folder.write("sa-token", "s3cret-token\n");
-    folder.sh("chmod 600 sa-token").ended(0);
+    let directory = TestEnv::new();
+    directory.write("sa-token", "s3cret-token\n");
+    directory.sh("chmod 600 sa-token").ended(0);
     let guarded = |keys: Option<String>| {
         issuer_with(&[&key], move |request, own| {
             if request.header("authorization") != Some("Bearer s3cret-token") {
@@ -335,28 +336,28 @@ fn bearer_token_goes_to_the_named_origin_and_to_no_other() {
     let server = guarded(None);
     let of = |server: &Server| (format!("--discovery {}", server.url()), token(&key, Some(&server.url())));
     let (options, text) = of(&server);
-    let run = verify(&folder, &options, &text).ended(69);
+    let run = verify(&directory, &options, &text).ended(69);
     assert!(run.stderr.contains("status 401"), "{}", run.stderr);
-    let run = verify(&folder, &format!("{options} --bearer-token-file sa-token -vv"), &text).ended(0);
+    let run = verify(&directory, &format!("{options} --bearer-token-file sa-token -vv"), &text).ended(0);
     assert!(!run.stderr.contains("s3cret-token"), "{}", run.stderr);
-    verify(&folder, &format!("--jwks {}/keys --bearer-token-file sa-token", server.url()), &text).ended(0);
+    verify(&directory, &format!("--jwks {}/keys --bearer-token-file sa-token", server.url()), &text).ended(0);
     let server = guarded(Some(elsewhere));
     let (options, text) = of(&server);
-    verify(&folder, &format!("{options} --bearer-token-file sa-token"), &text).ended(0);
+    verify(&directory, &format!("{options} --bearer-token-file sa-token"), &text).ended(0);
     assert!(other.seen().iter().all(|request| request.header("authorization").is_none()));
 }
 
 #[test]
 fn proxy_of_the_environment_is_used_by_every_program_and_named_in_errors() {
     let proxy = Server::start(|_| Reply::status(502, "text/plain", "no"));
-    let folder = Folder::new();
-    folder.write(
+    let directory = TestEnv::new();
+    directory.write(
         "config.json",
         json!({"auth": {"oidc": {"provider": "https://idp.no-such.invalid"}}}).to_string(),
     );
-    folder.write("token", token(&key("k"), None));
-    folder.sh("cc-user init -q; printf 'OID_CLIENT_ID=cc\\n' >> .env");
-    folder.write(
+    directory.write("token", token(&key("k"), None));
+    directory.sh("cc-user init -q; printf 'OID_CLIENT_ID=cc\\n' >> .env");
+    directory.write(
         "config.json",
         json!({"auth": {"oidc": {"provider": "https://idp.no-such.invalid"}}}).to_string(),
     );
@@ -368,7 +369,7 @@ fn proxy_of_the_environment_is_used_by_every_program_and_named_in_errors() {
         "echo pw | cc-login anna --method remote --server https://idp.no-such.invalid --password-stdin",
     ];
     for (count, line) in lines.iter().enumerate() {
-        let run = folder.sh(&format!("export https_proxy={url}; {line}")).ended(69);
+        let run = directory.sh(&format!("export https_proxy={url}; {line}")).ended(69);
         let wanted = format!("the connection goes through the proxy 'http://127.0.0.1:{}'", proxy.port());
         assert!(run.stderr.contains(&wanted), "{line}: {}", run.stderr);
         assert!(!run.stderr.contains("hunter2"), "{}", run.stderr);
@@ -376,14 +377,15 @@ fn proxy_of_the_environment_is_used_by_every_program_and_named_in_errors() {
         assert_eq!(seen.len(), count + 1, "{line}");
         assert_eq!(seen[count].method, "CONNECT", "{line}");
         for except in ["no-such.invalid", ".no-such.invalid", "a.example,idp.no-such.invalid", "*"] {
-            let run = folder.sh(&format!("export https_proxy={url} no_proxy='{except}'; {line}")).ended(69);
+            let run =
+                directory.sh(&format!("export https_proxy={url} no_proxy='{except}'; {line}")).ended(69);
             assert!(!run.stderr.contains("through the proxy"), "{except}: {}", run.stderr);
         }
         assert_eq!(proxy.seen().len(), count + 1, "{line}");
     }
     // A proxy that is not there.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let run = folder.sh(&format!("export HTTPS_PROXY=127.0.0.1:{port}; {}", lines[0])).ended(69);
+    let run = directory.sh(&format!("export HTTPS_PROXY=127.0.0.1:{port}; {}", lines[0])).ended(69);
     assert!(run.stderr.contains(&format!("through the proxy '127.0.0.1:{port}'")), "{}", run.stderr);
     assert!(run.stderr.contains("hint: check https_proxy and no_proxy"), "{}", run.stderr);
 }

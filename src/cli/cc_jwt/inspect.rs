@@ -11,12 +11,12 @@ use super::{osdf, report};
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
 use crate::cli::options::AtOption;
-use crate::policy::server_access::{self, Rules};
+use crate::policy::server_access::{self, ServerRules};
 use crate::policy::{Endpoint, Verdict};
-use crate::token::inspect::{Form, Seen};
+use crate::token::inspect::{DecodedPart, TokenForm};
 use crate::token::{self, Claims, Inspection, NumericDate, TokenError, Verified};
 use crate::user::Role;
-use crate::util::diagnostic::{Fault, Status};
+use crate::util::diagnostic::{Diagnostic, ExitStatus};
 use crate::util::json_text::{compact, indented};
 use crate::util::quote::{escape, escape_json, escape_lines, quote};
 use crate::util::time::Timestamp;
@@ -37,7 +37,7 @@ pub(super) struct Inspect {
     many: StreamOptions,
 }
 
-pub(super) fn run(inspect: &Inspect, console: &mut Console) -> Result<Status, Failure> {
+pub(super) fn run(inspect: &Inspect, console: &mut Console) -> Result<ExitStatus, Failure> {
     let now = inspect.at.clock()?.now();
     if inspect.many.stream {
         inspect.many.refuse_argument(&inspect.token)?;
@@ -69,11 +69,11 @@ pub(super) fn run(inspect: &Inspect, console: &mut Console) -> Result<Status, Fa
             looked.show(now, console)?;
         }
     }
-    Ok(Status::Done)
+    Ok(ExitStatus::Success)
 }
 
 /// A JSON line for each line of a stream; one that is no token is told so.
-fn many(inspect: &Inspect, now: Timestamp, console: &mut Console) -> Result<Status, Failure> {
+fn many(inspect: &Inspect, now: Timestamp, console: &mut Console) -> Result<ExitStatus, Failure> {
     stream::run(&inspect.many, inspect.token.file(), console, || {
         Ok(move |line: Line<'_>, out: &mut Vec<u8>| {
             let looked = line.text.map_err(str::to_owned).and_then(|text| {
@@ -115,8 +115,8 @@ struct Looked {
 impl Looked {
     /// Why this is no token in which anything could be seen.
     fn nothing(&self) -> Option<&TokenError> {
-        let seen = matches!(self.inspection.header, Seen::Json(_))
-            || matches!(self.inspection.claims, Seen::Json(_));
+        let seen = matches!(self.inspection.header, DecodedPart::Json(_))
+            || matches!(self.inspection.claims, DecodedPart::Json(_));
         self.inspection.refusal.as_ref().filter(|_| !seen)
     }
 
@@ -126,7 +126,7 @@ impl Looked {
     }
 
     /// What there is to say of a token of the Open Science Data Federation.
-    fn osdf(&self) -> Option<osdf::Said> {
+    fn osdf(&self) -> Option<osdf::ScopeSummary> {
         let header = self.inspection.header.json().and_then(Value::as_object)?;
         osdf::look(header, self.claims()?.as_object())
     }
@@ -135,7 +135,7 @@ impl Looked {
     fn forecasts(&self, now: Timestamp) -> Vec<(Endpoint, Verdict)> {
         let issuer = self.claims().and_then(|claims| claims.issuer().map(str::to_owned));
         // Which issuer is trusted is a setting: here whichever the token names.
-        let rules = Rules { trusted_issuer: issuer, ..Rules::default() };
+        let rules = ServerRules { trusted_issuer: issuer, ..ServerRules::default() };
         Endpoint::ALL
             .into_iter()
             .map(|endpoint| (endpoint, server_access::forecast(endpoint, &self.inspection, &rules, now)))
@@ -160,7 +160,7 @@ impl Looked {
         if let Some(alg) =
             self.inspection.header.json().and_then(|header| header.get("alg")).and_then(Value::as_str)
             && !Endpoint::ALL.iter().any(|endpoint| endpoint.algorithms().contains(&alg))
-            && self.inspection.form == Form::Signed
+            && self.inspection.form == TokenForm::Signed
         {
             let text = format!("no endpoint of the server accepts the algorithm {}", quote(alg));
             remarks.push(("algorithm-refused", text));
@@ -169,10 +169,10 @@ impl Looked {
     }
 
     fn json(&self, now: Timestamp) -> Value {
-        let seen = |seen: &Seen| match seen {
-            Seen::Json(value) => value.clone(),
-            Seen::Text(text) | Seen::Raw(text) => Value::String(text.clone()),
-            Seen::Bytes(_) | Seen::Nothing => Value::Null,
+        let seen = |seen: &DecodedPart| match seen {
+            DecodedPart::Json(value) => value.clone(),
+            DecodedPart::Text(text) | DecodedPart::Raw(text) => Value::String(text.clone()),
+            DecodedPart::Bytes(_) | DecodedPart::Missing => Value::Null,
         };
         let claims = self.claims();
         let time = |name| claims.as_ref().and_then(|claims| report::time(claims, name));
@@ -184,7 +184,7 @@ impl Looked {
             .map(|(endpoint, verdict)| {
                 json!({
                     "endpoint": endpoint.name(),
-                    "would_admit": verdict.admits(),
+                    "would_admit": verdict.accepts(),
                     "reason": verdict.first_failure().map(|finding| finding.reason.as_str()),
                 })
             })
@@ -285,12 +285,17 @@ impl Looked {
     }
 }
 
-fn part(label: &str, seen: &Seen, written: Option<&str>, console: &mut Console) -> Result<(), Failure> {
+fn part(
+    label: &str,
+    seen: &DecodedPart,
+    written: Option<&str>,
+    console: &mut Console,
+) -> Result<(), Failure> {
     let title = console.paint("1", label);
     let text = match seen {
-        Seen::Nothing => "  none".to_owned(),
-        Seen::Json(value) => {
-            // A value always serialises.
+        DecodedPart::Missing => "  none".to_owned(),
+        DecodedPart::Json(value) => {
+            // A value always serializes.
             let pretty = match written {
                 Some(text) => indented(text),
                 None => serde_json::to_string_pretty(value).unwrap_or_default(),
@@ -302,9 +307,9 @@ fn part(label: &str, seen: &Seen, written: Option<&str>, console: &mut Console) 
                 .collect::<Vec<_>>()
                 .join("\n")
         }
-        Seen::Text(text) => format!("  {}", escape(text)),
-        Seen::Bytes(count) => format!("  {count} bytes that are no text"),
-        Seen::Raw(text) => format!("  {}", quote(text)),
+        DecodedPart::Text(text) => format!("  {}", escape(text)),
+        DecodedPart::Bytes(count) => format!("  {count} bytes that are no text"),
+        DecodedPart::Raw(text) => format!("  {}", quote(text)),
     };
     console.line(&title)?;
     console.line(&text)?;

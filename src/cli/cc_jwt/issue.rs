@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 
 use super::bench::server_notes;
 use super::issue_spec::{self, SpecOptions};
-use super::people::{Census, People, Person, TOLD_ONE_BY_ONE, Who};
+use super::people::{Recipient, RecipientSelector, RecipientSummary, Recipients, TOLD_ONE_BY_ONE};
 use super::{complete, keys};
 use crate::cli::console::Console;
-use crate::cli::failure::{Failure, UsageFault};
+use crate::cli::failure::{Failure, UsageError};
 use crate::cli::options::{AtOption, SettingsOptions};
 use crate::cli::output_owner::warn_if_not_owner;
 use crate::cli::settings;
@@ -18,9 +18,9 @@ use crate::config::{ServerKeys, Settings};
 use crate::key::{Algorithm, SigningKey};
 use crate::policy::remedy::{Remedy, accepted_in_words};
 use crate::policy::{Endpoint, ServerState};
-use crate::token::{self, Claims, Heading};
+use crate::token::{self, Claims, HeaderParams};
 use crate::user::{Role, Username};
-use crate::util::diagnostic::Status;
+use crate::util::diagnostic::ExitStatus;
 use crate::util::duration::GoDuration;
 use crate::util::file::{self, Existing, PRIVATE_MODE, shell_word};
 use crate::util::note::{Level, Note, Notes};
@@ -133,7 +133,7 @@ pub(super) fn run(
     issue: &Issue,
     options: &SettingsOptions,
     console: &mut Console,
-) -> Result<Status, Failure> {
+) -> Result<ExitStatus, Failure> {
     let asked = Asked::read(issue)?;
     if let Some(spec) = &issue.spec.spec {
         let existing = if issue.force { Existing::Replace } else { Existing::Refuse };
@@ -142,7 +142,7 @@ pub(super) fn run(
     }
     let settings = settings::load(options, console)?;
     let key = keys::signing(issue.key.as_deref(), asked.algorithm, &settings, console)?;
-    let mut heading = Heading::for_key(&key);
+    let mut heading = HeaderParams::for_key(&key);
     if let Some(algorithm) = asked.algorithm {
         heading.algorithm = algorithm;
     }
@@ -150,11 +150,11 @@ pub(super) fn run(
         heading.key_id = Some(kid.clone());
     }
     let who = match (&issue.many.users_from, &issue.name) {
-        (Some(list), _) => Who::Listed(list.clone()),
-        (None, _) if issue.many.all => Who::All(asked.role),
-        (None, name) => Who::One(asked.username(name.as_deref().unwrap_or_default())?),
+        (Some(list), _) => RecipientSelector::Listed(list.clone()),
+        (None, _) if issue.many.all => RecipientSelector::All(asked.role),
+        (None, name) => RecipientSelector::One(asked.username(name.as_deref().unwrap_or_default())?),
     };
-    let people = People::open(who, asked.roles.clone(), &settings)?;
+    let people = Recipients::open(who, asked.roles.clone(), &settings)?;
     let census = people.look(|person| lacks(person, &heading))?;
     let life = if issue.no_expiry { None } else { asked.ttl.or(settings.jwts.max_age.value) };
     let mut notes = Notes::new();
@@ -198,7 +198,7 @@ impl Asked {
             .as_deref()
             .map(|text| time::parse(text, now))
             .transpose()
-            .map_err(|error| UsageFault::new(format!("--not-before: {error}")))?;
+            .map_err(|error| UsageError::new(format!("--not-before: {error}")))?;
         let algorithm = issue.algorithm.as_deref().map(algorithm).transpose()?;
         let roles = (!issue.roles.is_empty() || issue.no_db)
             .then(|| {
@@ -214,7 +214,7 @@ impl Asked {
         for text in &issue.claims {
             let (name, value) = claim(text)?;
             if further.iter().any(|(known, _)| *known == name) {
-                return Err(UsageFault::new(format!("--claim: {} is given twice", quote(&name))).into());
+                return Err(UsageError::new(format!("--claim: {} is given twice", quote(&name))).into());
             }
             further.push((name, value));
         }
@@ -256,22 +256,22 @@ fn random_id() -> Result<String, Failure> {
     Ok(data_encoding::HEXLOWER.encode(&bytes))
 }
 
-fn positive(text: &str) -> Result<GoDuration, UsageFault> {
+fn positive(text: &str) -> Result<GoDuration, UsageError> {
     let life: GoDuration = text
         .parse()
-        .map_err(|error| UsageFault::new(format!("--ttl: {error}")).hint("a day is 24h, a week 168h"))?;
+        .map_err(|error| UsageError::new(format!("--ttl: {error}")).hint("a day is 24h, a week 168h"))?;
     if life.seconds() < 1 {
-        return Err(UsageFault::new(format!("--ttl: {} is no time for a token to hold", quote(text)))
+        return Err(UsageError::new(format!("--ttl: {} is no time for a token to hold", quote(text)))
             .hint("for a token that never expires give --no-expiry"));
     }
     Ok(life)
 }
 
-fn algorithm(text: &str) -> Result<Algorithm, UsageFault> {
+fn algorithm(text: &str) -> Result<Algorithm, UsageError> {
     Algorithm::ALL.into_iter().find(|algorithm| algorithm.name().eq_ignore_ascii_case(text)).ok_or_else(
         || {
             let known: Vec<&str> = Algorithm::ALL.iter().map(|algorithm| algorithm.name()).collect();
-            UsageFault::new(format!("--algorithm: unknown signature algorithm {}", PrintableText::name(text)))
+            UsageError::new(format!("--algorithm: unknown signature algorithm {}", PrintableText::name(text)))
                 .hint(format!("the algorithms are {}", known.join(", ")))
         },
     )
@@ -290,28 +290,28 @@ const OWN_OPTIONS: [(&str, &str); 9] = [
     ("jti", "--jti"),
 ];
 
-fn claim(text: &str) -> Result<(String, Value), UsageFault> {
+fn claim(text: &str) -> Result<(String, Value), UsageError> {
     let Some((name, json)) = text.split_once('=').filter(|(name, _)| !name.is_empty()) else {
-        return Err(UsageFault::new(format!("--claim: {} is not of the form NAME=JSON", quote(text))));
+        return Err(UsageError::new(format!("--claim: {} is not of the form NAME=JSON", quote(text))));
     };
     if let Some((_, option)) = OWN_OPTIONS.into_iter().find(|(own, _)| *own == name) {
-        return Err(UsageFault::new(format!("--claim: {} is set by {option}", quote(name))));
+        return Err(UsageError::new(format!("--claim: {} is set by {option}", quote(name))));
     }
     let (value, doubles) = token::json::any(json).map_err(|problem| {
-        UsageFault::new(format!("--claim: the value of {} is not JSON: {problem}", quote(name))).hint(
+        UsageError::new(format!("--claim: the value of {} is not JSON: {problem}", quote(name))).hint(
             format!("a text needs quotes of its own: --claim {}", shell_word(&format!("{name}=\"{json}\""))),
         )
     })?;
     if let Some(double) = doubles.first() {
         let inner = quote(&double.name);
-        return Err(UsageFault::new(format!("--claim: the value of {} has {inner} twice", quote(name))));
+        return Err(UsageError::new(format!("--claim: the value of {} has {inner} twice", quote(name))));
     }
     Ok((name.to_owned(), value))
 }
 
 /// A token that was issued.
 struct Signed {
-    person: Person,
+    person: Recipient,
     token: SecretText,
     issued: Timestamp,
     expires: Option<Timestamp>,
@@ -321,12 +321,12 @@ struct Signed {
 struct Signer<'a> {
     asked: &'a Asked,
     life: Option<GoDuration>,
-    heading: &'a Heading,
+    heading: &'a HeaderParams,
     key: &'a SigningKey,
 }
 
 impl Signer<'_> {
-    fn sign(&self, person: Person) -> Result<Signed, Failure> {
+    fn sign(&self, person: Recipient) -> Result<Signed, Failure> {
         let asked = self.asked;
         let mut claims = Claims::new();
         claims.set("sub", person.name.as_str());
@@ -352,7 +352,7 @@ impl Signer<'_> {
 }
 
 /// A token of the trusted issuer counts only when signed by that issuer's key.
-fn remark_on_issuer(issue: &Issue, heading: &Heading, settings: &Settings, notes: &mut Notes) {
+fn remark_on_issuer(issue: &Issue, heading: &HeaderParams, settings: &Settings, notes: &mut Notes) {
     let trusted = settings.jwts.trusted_issuer.as_ref().map(|issuer| issuer.value.as_str());
     let Some(issuer) = issue.issuer.as_deref() else { return };
     if Some(issuer) == trusted && issue.key.is_none() && heading.algorithm == Algorithm::EdDsa {
@@ -368,7 +368,7 @@ fn remark_on_issuer(issue: &Issue, heading: &Heading, settings: &Settings, notes
 }
 
 /// Warns of a server that would not start with the configuration, or would reject the tokens.
-fn remark_on_server(issue: &Issue, heading: &Heading, settings: &Settings, notes: &mut Notes) {
+fn remark_on_server(issue: &Issue, heading: &HeaderParams, settings: &Settings, notes: &mut Notes) {
     if issue.key.is_some() {
         return;
     }
@@ -389,8 +389,8 @@ fn nearest_api(roles: &[&str]) -> Endpoint {
     if roles.is_empty() || roles.contains(&Role::Admin.name()) { Endpoint::Api } else { Endpoint::UserApi }
 }
 
-fn remark_on_roles(person: &Person, heading: &Heading, validate_user: bool, notes: &mut Notes) {
-    let Person { name, roles } = person;
+fn remark_on_roles(person: &Recipient, heading: &HeaderParams, validate_user: bool, notes: &mut Notes) {
+    let Recipient { name, roles } = person;
     let roles: Vec<&str> = roles.iter().map(String::as_str).collect();
     let accepts = |endpoint: Endpoint| endpoint.accepts_roles(&roles);
     if heading.algorithm.is_symmetric() {
@@ -423,7 +423,7 @@ fn remark_on_roles(person: &Person, heading: &Heading, validate_user: bool, note
 }
 
 /// Whether no API endpoint accepts this user's token.
-fn lacks(person: &Person, heading: &Heading) -> bool {
+fn lacks(person: &Recipient, heading: &HeaderParams) -> bool {
     let roles: Vec<&str> = person.roles.iter().map(String::as_str).collect();
     if heading.algorithm.is_symmetric() {
         !Endpoint::JwtLogin.accepts_roles(&roles)
@@ -433,7 +433,7 @@ fn lacks(person: &Person, heading: &Heading) -> bool {
 }
 
 /// One warning for all tokens with the same lack.
-fn remark_on_many(census: &Census, heading: &Heading, notes: &mut Notes) {
+fn remark_on_many(census: &RecipientSummary, heading: &HeaderParams, notes: &mut Notes) {
     let Some(first) = &census.first_lacking else { return };
     let what = if heading.algorithm.is_symmetric() {
         "have no role that the server knows: logins with their tokens have no effect"
@@ -446,12 +446,12 @@ fn remark_on_many(census: &Census, heading: &Heading, notes: &mut Notes) {
 /// Signs the tokens and writes each as soon as it is there; a file appears with all or not at all.
 fn deliver(
     issue: &Issue,
-    people: &People,
-    census: &Census,
+    people: &Recipients,
+    census: &RecipientSummary,
     signer: &Signer<'_>,
     notes: Notes,
     console: &mut Console,
-) -> Result<Status, Failure> {
+) -> Result<ExitStatus, Failure> {
     let as_object = issue.many.all || issue.many.users_from.is_some() || console.is_json();
     match &issue.output {
         Some(path) if path != Path::new("-") => {
@@ -476,7 +476,7 @@ fn deliver(
             people.each(census, |person| Ok(console.text(&line(&signer.sign(person)?, as_object))?))?;
         }
     }
-    Ok(Status::Done)
+    Ok(ExitStatus::Success)
 }
 
 /// A token as it is given out: as it is, or as an object beside its user.

@@ -7,11 +7,11 @@ use serde_json::{Map, Value, json};
 
 use super::resources::{Loaded, ResourceOptions, parse_mode};
 use crate::cli::console::Console;
-use crate::cli::failure::{Failure, UsageFault};
+use crate::cli::failure::{Failure, UsageError};
 use crate::cli::output_owner::warn_if_not_owner;
 use crate::osdf::signing::{find_key, sign};
-use crate::osdf::{Resource, Signed};
-use crate::util::diagnostic::Status;
+use crate::osdf::{Resource, SignedToken};
+use crate::util::diagnostic::ExitStatus;
 use crate::util::file::{self, Existing, PRIVATE_MODE};
 use crate::util::note::Notes;
 use crate::util::quote::escape_json;
@@ -50,19 +50,19 @@ pub(super) fn run(
     output: Option<(&Path, Existing)>,
     now: Timestamp,
     console: &mut Console,
-) -> Result<Status, Failure> {
+) -> Result<ExitStatus, Failure> {
     let loaded = options.resources.load_all(&[spec.to_owned()], now, console)?;
     let environment = console.environment().clone();
     let mut notes = Notes::new();
     let mut signed = Vec::with_capacity(loaded.len());
-    for Loaded { resource, folder } in &loaded {
-        let key = find_key(resource, &options.resources.around(&environment, folder), &mut notes)?;
+    for Loaded { resource, directory } in &loaded {
+        let key = find_key(resource, &options.resources.around(&environment, directory), &mut notes)?;
         signed.push((resource, sign(resource, &key, now)?));
     }
     console.notes(notes);
     let output = output.filter(|(path, _)| *path != Path::new("-"));
     if output.is_some() && signed.len() > 1 && !options.secret_manifest {
-        return Err(UsageFault::new(format!("--output is for one token, found {} resources", signed.len()))
+        return Err(UsageError::new(format!("--output is for one token, found {} resources", signed.len()))
             .hint("keep each in a file of its own: cc-jwt renew --spec FILE --out-dir DIR")
             .into());
     }
@@ -84,7 +84,7 @@ pub(super) fn run(
         }
         None => console.deliver(&text)?,
     }
-    Ok(Status::Done)
+    Ok(ExitStatus::Success)
 }
 
 fn lines(lines: impl Iterator<Item = String>) -> zeroize::Zeroizing<String> {
@@ -96,7 +96,7 @@ fn lines(lines: impl Iterator<Item = String>) -> zeroize::Zeroizing<String> {
     text
 }
 
-fn described(resource: &Resource, signed: &Signed) -> Value {
+fn described(resource: &Resource, signed: &SignedToken) -> Value {
     json!({
         "name": resource.name,
         "token": signed.token.expose(),
@@ -107,7 +107,7 @@ fn described(resource: &Resource, signed: &Signed) -> Value {
 }
 
 /// The Secrets, as YAML documents or as lines of JSON.
-fn manifests(signed: &[(&Resource, Signed)], as_json: bool) -> zeroize::Zeroizing<String> {
+fn manifests(signed: &[(&Resource, SignedToken)], as_json: bool) -> zeroize::Zeroizing<String> {
     let mut text = zeroize::Zeroizing::new(String::new());
     for (index, (resource, signed)) in signed.iter().enumerate() {
         let secret = manifest(resource, signed);
@@ -127,7 +127,7 @@ fn manifests(signed: &[(&Resource, Signed)], as_json: bool) -> zeroize::Zeroizin
 }
 
 /// A Secret with the one key `token`, as the operator makes it.
-fn manifest(resource: &Resource, signed: &Signed) -> Value {
+fn manifest(resource: &Resource, signed: &SignedToken) -> Value {
     let mut metadata = Map::new();
     metadata.insert("name".to_owned(), resource.name.as_str().into());
     if let Some(namespace) = &resource.namespace {

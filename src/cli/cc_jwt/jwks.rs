@@ -7,17 +7,17 @@ use serde_json::Value;
 
 use super::resources::{Loaded, ResourceOptions};
 use crate::cli::console::Console;
-use crate::cli::failure::{Failure, UsageFault};
+use crate::cli::failure::{Failure, UsageError};
 use crate::cli::options::{AtOption, SettingsOptions};
 use crate::cli::output_owner::warn_if_not_owner;
 use crate::cli::settings;
-use crate::key::{Algorithm, Jwk, WeakKeys, read_public, read_signing};
+use crate::key::{Algorithm, Jwk, KeyStrength, read_public, read_signing};
 use crate::osdf::jwks_document::{
-    DISCOVERY_FILE, KEY_SET_FILE, PublicationError, Published, discovery, dropped, key_set,
+    DISCOVERY_FILE, JwksDocumentError, JwksDocuments, KEY_SET_FILE, discovery, dropped, key_set,
 };
 use crate::osdf::signing::find_key;
-use crate::util::diagnostic::Status;
-use crate::util::file::{self, Existing, FileError, Holds, PUBLIC_MODE, SETTINGS_LIMIT};
+use crate::util::diagnostic::ExitStatus;
+use crate::util::file::{self, Existing, FileContents, FileError, PUBLIC_MODE, SETTINGS_LIMIT};
 use crate::util::json_text::indented;
 use crate::util::note::Notes;
 use crate::util::quote::{escape_json, quote, quote_path};
@@ -81,14 +81,14 @@ pub(super) fn run(
     arguments: &Jwks,
     options: &SettingsOptions,
     console: &mut Console,
-) -> Result<Status, Failure> {
+) -> Result<ExitStatus, Failure> {
     let now = arguments.at.clock()?.now();
     let algorithm = arguments
         .algorithm
         .as_deref()
         .map(|name| name.parse::<Algorithm>())
         .transpose()
-        .map_err(|error| UsageFault::new(format!("--algorithm: {error}")))?;
+        .map_err(|error| UsageError::new(format!("--algorithm: {error}")))?;
     let mut notes = Notes::new();
     let mut keys = Vec::new();
     for text in &arguments.keys {
@@ -97,11 +97,11 @@ pub(super) fn run(
     let mut issuer = arguments.issuer.clone();
     let mut life = None;
     let environment = console.environment().clone();
-    for Loaded { resource, folder } in arguments.resources.load_all(&arguments.spec, now, console)? {
-        let around = arguments.resources.around(&environment, &folder);
+    for Loaded { resource, directory } in arguments.resources.load_all(&arguments.spec, now, console)? {
+        let around = arguments.resources.around(&environment, &directory);
         let key = find_key(&resource, &around, &mut notes)?.verifying_key();
         let place = quote(&resource.name);
-        keys.push(Published::new(
+        keys.push(JwksDocuments::new(
             &key,
             Some(&resource.key_id),
             Some(resource.algorithm),
@@ -112,7 +112,7 @@ pub(super) fn run(
         match &issuer {
             None => issuer = Some(resource.issuer.clone()),
             Some(known) if *known != resource.issuer && arguments.issuer.is_none() => {
-                return Err(UsageFault::new(format!(
+                return Err(UsageError::new(format!(
                     "the resources have different issuers, {} and {}",
                     quote(known),
                     quote(&resource.issuer)
@@ -125,14 +125,14 @@ pub(super) fn run(
     }
     if arguments.server {
         let key = settings::load(options, console)?.verifying_key(&mut notes)?;
-        keys.push(Published::new(&key, None, algorithm, "JWT_PUBLIC_KEY", &mut notes)?);
+        keys.push(JwksDocuments::new(&key, None, algorithm, "JWT_PUBLIC_KEY", &mut notes)?);
     }
     let set = key_set(&keys, &mut notes)?;
     let wanted = arguments.out_dir.is_some() || arguments.document == Document::Discovery;
     let document = match issuer {
         Some(issuer) => Some(discovery(&issuer, &mut notes)?),
         None if wanted => {
-            return Err(UsageFault::new("no issuer: the discovery document names it")
+            return Err(UsageError::new("no issuer: the discovery document names it")
                 .hint("give --issuer https://ISSUER, or --spec FILE")
                 .into());
         }
@@ -141,54 +141,58 @@ pub(super) fn run(
     note_rotation(&keys, life, now, &mut notes);
     console.notes(notes);
     match (&arguments.out_dir, document) {
-        (Some(folder), Some(document)) => arguments.write(folder, &set, &document, &keys, console)?,
+        (Some(directory), Some(document)) => arguments.write(directory, &set, &document, &keys, console)?,
         (None, Some(document)) if arguments.document == Document::Discovery => console.json(&document)?,
         _ => console.json_text(&set)?,
     }
-    Ok(Status::Done)
+    Ok(ExitStatus::Success)
 }
 
 /// The keys of an argument `FILE` or `KID=FILE`.
-fn from_file(text: &str, algorithm: Option<Algorithm>, notes: &mut Notes) -> Result<Vec<Published>, Failure> {
+fn from_file(
+    text: &str,
+    algorithm: Option<Algorithm>,
+    notes: &mut Notes,
+) -> Result<Vec<JwksDocuments>, Failure> {
     let (kid, path) = match text.split_once('=') {
         Some((kid, path)) if !Path::new(text).exists() && !kid.is_empty() => (Some(kid), Path::new(path)),
         _ => (None, Path::new(text)),
     };
     let place = quote_path(path);
-    let bytes = zeroize::Zeroizing::new(file::read_named(path, SETTINGS_LIMIT, Holds::Public, notes)?);
+    let bytes = zeroize::Zeroizing::new(file::read_named(path, SETTINGS_LIMIT, FileContents::Public, notes)?);
     let fault = |error: crate::key::KeyError| error.at(place.clone());
     let content =
         zeroize::Zeroizing::new(String::from_utf8_lossy(&bytes).trim_start_matches('\u{feff}').to_owned());
     let is_json = content.trim_start().starts_with('{');
     let jwk = if is_json { Some(Jwk::parse(content.trim_start()).map_err(fault)?) } else { None };
     if jwk.as_ref().is_some_and(Jwk::is_set) {
-        let mut keys = Published::all_of(&content, algorithm, &place, notes)?;
+        let mut keys = JwksDocuments::all_of(&content, algorithm, &place, notes)?;
         match (kid, keys.as_mut_slice()) {
             (None, _) => {}
             (Some(kid), [only]) => only.kid = Some(kid.to_owned()),
             (Some(_), keys) => {
                 let count = keys.len();
-                return Err(UsageFault::new(format!("{place} has {count} keys, a key ID is for one")).into());
+                return Err(UsageError::new(format!("{place} has {count} keys, a key ID is for one")).into());
             }
         }
         return Ok(keys);
     }
     let is_private = content.contains("PRIVATE KEY-----") || jwk.as_ref().is_some_and(Jwk::is_secret);
     let key = if is_private {
-        read_signing(&bytes, WeakKeys::Refuse, notes).map_err(fault)?.verifying_key()
+        read_signing(&bytes, KeyStrength::Enforce, notes).map_err(fault)?.verifying_key()
     } else {
-        read_public(&bytes, WeakKeys::Refuse, notes).map_err(fault)?.key
+        read_public(&bytes, KeyStrength::Enforce, notes).map_err(fault)?.key
     };
-    Ok(vec![Published::new(&key, kid, algorithm, &place, notes)?])
+    Ok(vec![JwksDocuments::new(&key, kid, algorithm, &place, notes)?])
 }
 
 /// What to do when, for several keys.
-fn note_rotation(keys: &[Published], life: Option<i64>, now: Timestamp, notes: &mut Notes) {
+fn note_rotation(keys: &[JwksDocuments], life: Option<i64>, now: Timestamp, notes: &mut Notes) {
     let [first, old @ ..] = keys else { return };
     if old.is_empty() {
         return;
     }
-    let names: Vec<String> = old.iter().map(Published::name).collect();
+    let names: Vec<String> = old.iter().map(JwksDocuments::name).collect();
     let when = life.map_or_else(
         || "when the last token signed with it has ended".to_owned(),
         |life| {
@@ -216,26 +220,26 @@ impl Jwks {
 
     fn write(
         &self,
-        folder: &Path,
+        directory: &Path,
         set: &str,
         document: &Value,
-        keys: &[Published],
+        keys: &[JwksDocuments],
         console: &mut Console,
     ) -> Result<(), Failure> {
-        let path = folder.join(KEY_SET_FILE);
+        let path = directory.join(KEY_SET_FILE);
         match file::read_output(&path, SETTINGS_LIMIT) {
             Ok(old) if !self.force => {
                 let dropped = dropped(&old, keys)
-                    .map_err(|error| PublicationError::NotKeySet { path: path.clone(), error })?;
+                    .map_err(|error| JwksDocumentError::NotKeySet { path: path.clone(), error })?;
                 if !dropped.is_empty() {
-                    return Err(Failure::several(dropped.into_iter().map(PublicationError::Dropped)));
+                    return Err(Failure::several(dropped.into_iter().map(JwksDocumentError::Dropped)));
                 }
             }
             Ok(_) | Err(FileError::Missing(_)) => {}
             Err(other) => return Err(other.into()),
         }
-        let well_known = folder.join(DISCOVERY_FILE);
-        let parent = well_known.parent().unwrap_or(folder);
+        let well_known = directory.join(DISCOVERY_FILE);
+        let parent = well_known.parent().unwrap_or(directory);
         // For a web server of another account, whatever the mask of this process.
         file::create_directory_all(parent, file::PUBLIC_DIRECTORY_MODE)?;
         // The set first: a discovery document that leads nowhere is worse than none.

@@ -8,11 +8,11 @@ use crate::cli::failure::Failure;
 use crate::config::{ServerKeys, Settings, Variable};
 use crate::key::jwk::Jwk;
 use crate::key::set::KeySet;
-use crate::key::{Algorithm, KeyError, SigningKey, VerifyingKey, WeakKeys, parse};
+use crate::key::{Algorithm, KeyError, KeyStrength, SigningKey, VerifyingKey, parse};
 use crate::policy::endpoint::KeyUse;
 use crate::policy::{Endpoint, Signer};
 use crate::token::{TokenError, Unverified, Verified, verify_owned};
-use crate::util::file::{self, Holds, SETTINGS_LIMIT};
+use crate::util::file::{self, FileContents, SETTINGS_LIMIT};
 use crate::util::note::Notes;
 use crate::util::quote::quote_path;
 use crate::util::secret::SecretText;
@@ -68,7 +68,7 @@ impl KeyRing {
     pub(super) fn from_files(
         public: &[PathBuf],
         shared: Option<&Path>,
-        weak: WeakKeys,
+        weak: KeyStrength,
         at: Timestamp,
         console: &mut Console,
     ) -> Result<Self, Failure> {
@@ -77,7 +77,7 @@ impl KeyRing {
         for path in public {
             let place = quote_path(path);
             log::info!("a key is read from {place}");
-            let bytes = file::read_named(path, SETTINGS_LIMIT, Holds::Public, &mut notes)?;
+            let bytes = file::read_named(path, SETTINGS_LIMIT, FileContents::Public, &mut notes)?;
             let keys = match public_keys(&bytes, weak, at, &mut notes) {
                 Ok(keys) => keys,
                 // Why keys of a set were skipped explains that none is left.
@@ -89,12 +89,16 @@ impl KeyRing {
             ring.0.extend(keys.into_iter().map(|key| OwnedKey::of(Signer::Given, key)));
         }
         if let Some(path) = shared {
-            let text =
-                SecretText::new(file::read_named_text(path, SETTINGS_LIMIT, Holds::Secret, &mut notes)?);
+            let text = SecretText::new(file::read_named_text(
+                path,
+                SETTINGS_LIMIT,
+                FileContents::Secret,
+                &mut notes,
+            )?);
             let trimmed = SecretText::new(text.expose().trim().to_owned());
             let key = VerifyingKey::shared_from_base64(&trimmed, weak)
                 .map_err(|error| error.at(quote_path(path)))?;
-            ring.0.push(OwnedKey::of(Signer::Shared, key));
+            ring.0.push(OwnedKey::of(Signer::HmacSecret, key));
         }
         warn_of_weak(ring.keys(), &mut notes);
         console.notes(notes);
@@ -157,10 +161,10 @@ impl KeyRing {
         }
         if other_keys[1] {
             // The server accepts a short one, so that a verdict uses it as well.
-            match settings.shared_key(WeakKeys::Allow) {
+            match settings.shared_key(KeyStrength::AllowWeak) {
                 Ok(key) => {
                     warn_of_short(key.bits(), &mut notes);
-                    ring.0.push(OwnedKey::of(Signer::Shared, key));
+                    ring.0.push(OwnedKey::of(Signer::HmacSecret, key));
                 }
                 Err(fault) if endpoints.is_empty() => return Err(fault.into()),
                 Err(_) => {}
@@ -193,7 +197,7 @@ fn warn_of_short(bits: usize, notes: &mut Notes) {
 
 fn public_keys(
     bytes: &[u8],
-    weak: WeakKeys,
+    weak: KeyStrength,
     at: Timestamp,
     notes: &mut Notes,
 ) -> Result<Vec<VerifyingKey>, KeyError> {
@@ -236,13 +240,13 @@ pub(super) fn signing(
     let key = match given {
         Some(path) => {
             log::info!("the key is read from {}", quote_path(path));
-            let bytes = file::read_named(path, SETTINGS_LIMIT, Holds::Secret, &mut notes)?;
+            let bytes = file::read_named(path, SETTINGS_LIMIT, FileContents::Secret, &mut notes)?;
             let bytes = zeroize::Zeroizing::new(bytes);
-            parse::read_signing(&bytes, WeakKeys::Refuse, &mut notes)
+            parse::read_signing(&bytes, KeyStrength::Enforce, &mut notes)
                 .map_err(|error| error.at(quote_path(path)))?
         }
         None if algorithm.is_some_and(Algorithm::is_symmetric) => {
-            let key = settings.shared_signing_key(WeakKeys::Allow)?;
+            let key = settings.shared_signing_key(KeyStrength::AllowWeak)?;
             warn_of_short(key.verifying_key().bits(), &mut notes);
             key
         }

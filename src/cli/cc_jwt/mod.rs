@@ -30,10 +30,10 @@ mod verify_stream;
 use clap::{ArgMatches, Command, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use super::console::Console;
-use super::failure::{Failure, UsageFault};
+use super::failure::{Failure, UsageError};
 use super::options::{OutputOptions, SettingsOptions};
 use super::tool::Tool;
-use crate::util::diagnostic::Status;
+use crate::util::diagnostic::ExitStatus;
 
 /// The program.
 pub static TOOL: Tool = Tool { name: "cc-jwt", command, run, form, single_dash: &[], pages: pages::PAGES };
@@ -79,9 +79,9 @@ fn form(command: &str, matches: &ArgMatches) -> Option<&'static str> {
     }
 }
 
-fn run(matches: &ArgMatches, console: &mut Console) -> Result<Status, Failure> {
+fn run(matches: &ArgMatches, console: &mut Console) -> Result<ExitStatus, Failure> {
     let Arguments { verb, settings, output: _ } =
-        Arguments::from_arg_matches(matches).map_err(|error| UsageFault::new(error.to_string()))?;
+        Arguments::from_arg_matches(matches).map_err(|error| UsageError::new(error.to_string()))?;
     match verb {
         Verb::Issue(verb) => issue::run(&verb, &settings, console),
         Verb::Inspect(verb) => inspect::run(&verb, console),

@@ -3,13 +3,13 @@
 use clap::Args;
 use serde_json::{Map, Value};
 
-use crate::cli::failure::{Failure, UsageFault};
+use crate::cli::failure::{Failure, UsageError};
 use crate::policy::profile::{self, Profile, Recognition, is_for, recognize};
-use crate::policy::scope::{Answer, PathFault, Request, RequestError, Scopes};
+use crate::policy::scope::{AccessRequest, RequestError, ScopeDecision, ScopePathError, Scopes};
 use crate::policy::times::{self, IssuedAt};
-use crate::policy::{Detail, Signer, State, Verdict, server_access};
+use crate::policy::{CheckState, Signer, Verbosity, Verdict, server_access};
 use crate::token::Verified;
-use crate::util::diagnostic::Fault as _;
+use crate::util::diagnostic::Diagnostic as _;
 use crate::util::quote::quote;
 use crate::util::time::Timestamp;
 
@@ -29,13 +29,13 @@ pub(super) struct OsdfOptions {
 
 /// The options, checked.
 #[derive(Debug, Default)]
-pub(super) struct Demand {
-    profile: Option<Wanted>,
-    scope: Vec<(String, Result<Request, RequestError>)>,
+pub(super) struct ScopeRequirement {
+    profile: Option<ProfileChoice>,
+    scope: Vec<(String, Result<AccessRequest, RequestError>)>,
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Wanted {
+enum ProfileChoice {
     Auto,
     This(Profile),
 }
@@ -43,26 +43,26 @@ enum Wanted {
 impl OsdfOptions {
     /// The demands. A request whose path is not normal is asked and answered with no; one that
     /// names no operation is wrong usage.
-    pub(super) fn demand(&self) -> Result<Demand, Failure> {
+    pub(super) fn demand(&self) -> Result<ScopeRequirement, Failure> {
         let profile = match self.profile.as_deref() {
             None => None,
-            Some("auto") => Some(Wanted::Auto),
+            Some("auto") => Some(ProfileChoice::Auto),
             Some(name) => {
                 let parsed = name.parse().map_err(|error| {
-                    UsageFault::new(format!("--profile: {error}"))
+                    UsageError::new(format!("--profile: {error}"))
                         .hint("--profile auto judges by the one the token names")
                 })?;
-                Some(Wanted::This(parsed))
+                Some(ProfileChoice::This(parsed))
             }
         };
         let mut scope = Vec::with_capacity(self.scope.len());
         for text in &self.scope {
-            let request = text.parse::<Request>();
+            let request = text.parse::<AccessRequest>();
             match &request {
                 Err(RequestError::Path { fault, .. })
-                    if !matches!(fault, PathFault::Missing | PathFault::Relative) => {}
+                    if !matches!(fault, ScopePathError::Missing | ScopePathError::Relative) => {}
                 Err(error) => {
-                    let mut usage = UsageFault::new(format!("--scope: {error}"));
+                    let mut usage = UsageError::new(format!("--scope: {error}"));
                     if let Some(hint) = error.hint() {
                         usage = usage.hint(hint);
                     }
@@ -72,30 +72,30 @@ impl OsdfOptions {
             }
             scope.push((text.clone(), request));
         }
-        Ok(Demand { profile, scope })
+        Ok(ScopeRequirement { profile, scope })
     }
 }
 
-impl Demand {
+impl ScopeRequirement {
     /// Whether anything is demanded.
     pub(super) const fn is_there(&self) -> bool {
         self.profile.is_some() || !self.scope.is_empty()
     }
 
     /// Judges a verified token by itself: signature, times, then what is demanded.
-    pub(super) fn judge(
+    pub(super) fn evaluate(
         &self,
         verified: &Verified,
         signer: Signer,
         issuer: Option<&str>,
         audience: Option<&str>,
         now: Timestamp,
-        detail: Detail,
+        detail: Verbosity,
     ) -> Verdict {
-        let mut verdict = Verdict::telling(detail);
+        let mut verdict = Verdict::with_verbosity(detail);
         verdict.holds("signature", || format!("{} by {}", verified.algorithm(), signer.name()));
-        times::judge(&mut verdict, verified.claims(), now, IssuedAt::Checked);
-        server_access::demand(&mut verdict, verified.claims(), issuer, None);
+        times::check(&mut verdict, verified.claims(), now, IssuedAt::Checked);
+        server_access::require(&mut verdict, verified.claims(), issuer, None);
         let payload = verified.claims().as_object();
         let profile = self.profile_of(payload);
         if let Some(audience) = audience {
@@ -108,8 +108,8 @@ impl Demand {
     /// The profile to judge by: the one asked for, else the one the token names.
     fn profile_of(&self, payload: &Map<String, Value>) -> Option<Profile> {
         match self.profile {
-            Some(Wanted::This(profile)) => Some(profile),
-            Some(Wanted::Auto) | None => match recognize(payload) {
+            Some(ProfileChoice::This(profile)) => Some(profile),
+            Some(ProfileChoice::Auto) | None => match recognize(payload) {
                 Recognition::Profile(profile) => Some(profile),
                 Recognition::Both | Recognition::None => None,
             },
@@ -121,14 +121,14 @@ impl Demand {
         let (header, payload) = (verified.header().as_object(), verified.claims().as_object());
         if let Some(wanted) = self.profile {
             match (wanted, recognize(payload)) {
-                (Wanted::This(profile), _) | (Wanted::Auto, Recognition::Profile(profile)) => {
+                (ProfileChoice::This(profile), _) | (ProfileChoice::Auto, Recognition::Profile(profile)) => {
                     profile::check(profile, header, payload, verdict);
                 }
-                (Wanted::Auto, Recognition::Both) => {
+                (ProfileChoice::Auto, Recognition::Both) => {
                     let reason = "has both 'ver' and 'wlcg.ver': a token follows one profile";
                     verdict.fails("profile", reason, None);
                 }
-                (Wanted::Auto, Recognition::None) => {
+                (ProfileChoice::Auto, Recognition::None) => {
                     let reason = "follows no profile: has neither 'wlcg.ver' nor 'ver'";
                     verdict.fails("profile", reason, Some("add \"wlcg.ver\": \"1.0\"".to_owned()));
                 }
@@ -167,7 +167,7 @@ fn judge_scope(
     verdict: &mut Verdict,
     scope: Option<&str>,
     text: &str,
-    request: &Result<Request, RequestError>,
+    request: &Result<AccessRequest, RequestError>,
 ) {
     const CHECK: &str = "scope";
     let request = match request {
@@ -178,17 +178,17 @@ fn judge_scope(
         return verdict.fails(CHECK, format!("{}: the token has no scope", quote(text)), None);
     };
     match Scopes::parse(scope).permits(request) {
-        Answer::Permitted { by } => {
+        ScopeDecision::Permitted { by } => {
             verdict.holds(CHECK, || format!("{} is permitted by {}", quote(text), quote(&by)));
         }
-        Answer::Refused(refusal) => {
+        ScopeDecision::Denied(refusal) => {
             verdict.fails(CHECK, format!("{} is not permitted: {refusal}", quote(text)), None);
         }
     }
 }
 
 /// What inspection says of a payload that follows a profile, or has scopes of one.
-pub(super) struct Said {
+pub(super) struct ScopeSummary {
     pub(super) profile: Option<Profile>,
     /// What each part of the scope permits, in words.
     pub(super) scopes: Vec<String>,
@@ -197,11 +197,11 @@ pub(super) struct Said {
 }
 
 /// Looks at header and claims without believing them; none when they are not of the federation.
-pub(super) fn look(header: &Map<String, Value>, payload: &Map<String, Value>) -> Option<Said> {
+pub(super) fn look(header: &Map<String, Value>, payload: &Map<String, Value>) -> Option<ScopeSummary> {
     let scopes = payload.get("scope").and_then(Value::as_str).map(Scopes::parse).unwrap_or_default();
     let recognition = recognize(payload);
     let names_rights = scopes.parts().iter().any(|part| part.grant != Ok(crate::policy::scope::Grant::Other));
-    let mut said = Said { profile: None, scopes: Vec::new(), remarks: Vec::new() };
+    let mut said = ScopeSummary { profile: None, scopes: Vec::new(), remarks: Vec::new() };
     match recognition {
         Recognition::Profile(profile) => {
             said.profile = Some(profile);
@@ -210,7 +210,7 @@ pub(super) fn look(header: &Map<String, Value>, payload: &Map<String, Value>) ->
             said.remarks = verdict
                 .findings()
                 .iter()
-                .filter(|finding| matches!(finding.state, State::Fails | State::Warns))
+                .filter(|finding| matches!(finding.state, CheckState::Fail | CheckState::Warn))
                 .map(|finding| format!("for {}: {}", profile.title(), finding.reason))
                 .collect();
         }

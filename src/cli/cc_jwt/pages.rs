@@ -1,7 +1,7 @@
 //! The manual of `cc-jwt`.
 
 use super::pages_osdf::{self, DISCOVERED, DISCOVERY};
-use crate::cli::page::{Example, Page, Tested};
+use crate::cli::page::{Example, ExampleTest, ManualPage};
 
 const FILES: &[(&str, &str)] = &[
     (
@@ -26,8 +26,8 @@ const VERIFY_FILES: &[(&str, &str)] = &[
 const ROLE_FILES: &[(&str, &str)] =
     &[("./config.json", "login roles by name in auth.jwt-roles, what they share in auth.jwt-config")];
 
-pub(super) static PAGES: &[Page] = &[
-    Page {
+pub(super) static PAGES: &[ManualPage] = &[
+    ManualPage {
         path: "",
         description: &[
             "Tokens of a ClusterCockpit server are signed JSON Web Tokens (RFC 7519). This program makes them as the \
@@ -41,19 +41,19 @@ pub(super) static PAGES: &[Page] = &[
             Example {
                 command: "TOKEN=$(cc-jwt issue fritz)",
                 explains: "Issue a token and keep it in a variable",
-                test: Tested::Runs(0),
+                test: ExampleTest::Runs(0),
             },
             Example {
                 command: "cc-jwt verify --token-file token.txt --endpoint user-api",
                 explains: "Check whether /userapi accepts it",
-                test: Tested::Runs(0),
+                test: ExampleTest::Runs(0),
             },
         ],
         files: FILES,
         see_also: &["cc-user(1)", "cc-login(1)", "gen-keypair(1)"],
-        ..Page::EMPTY
+        ..ManualPage::EMPTY
     },
-    Page {
+    ManualPage {
         path: "issue",
         description: &[
             "Issues a token for a user and prints it, and nothing else. The claims are those the server sets: sub, roles as they stand in the user table, iat, and exp where \
@@ -71,37 +71,37 @@ pub(super) static PAGES: &[Page] = &[
             Example {
                 command: "cc-jwt issue fritz --ttl 24h --output fritz.jwt",
                 explains: "A token for a day, into a file that only you can read",
-                test: Tested::Runs(0),
+                test: ExampleTest::Runs(0),
             },
             Example {
                 command: "printf 'fritz\\n' | cc-jwt issue --users-from -",
                 explains: "Tokens for several users, a JSON line each",
-                test: Tested::Runs(0),
+                test: ExampleTest::Runs(0),
             },
             Example {
                 command: "cc-jwt issue --all --role api --ttl 168h",
                 explains: "Tokens for all users with the role api",
-                test: Tested::Runs(0),
+                test: ExampleTest::Runs(0),
             },
             Example {
                 command: "cc-jwt issue ada --roles user --no-db --claim 'name=\"Ada King\"' --jti",
                 explains: "A token for somebody who is not in the user table, with further claims",
-                test: Tested::Runs(0),
+                test: ExampleTest::Runs(0),
             },
             Example {
                 command: "cc-jwt issue fritz --algorithm hs512 --ttl 5m",
                 explains: "A token for /jwt-login, signed with the shared key",
-                test: Tested::Parses,
+                test: ExampleTest::Parses,
             },
             Example {
                 command: "cc-jwt issue --spec osdf.yaml --set spec.data.sub=jane -o osdf.jwt",
                 explains: "The token that a resource describes, for somebody else",
-                test: Tested::Parses,
+                test: ExampleTest::Parses,
             },
             Example {
                 command: "cc-jwt issue fritz --issuer https://portal.example/ --key portal.pem --ttl 1h",
                 explains: "A token as the trusted issuer makes it, for the login by cookie",
-                test: Tested::Parses,
+                test: ExampleTest::Parses,
             },
         ],
         json: &[
@@ -113,9 +113,9 @@ pub(super) static PAGES: &[Page] = &[
         ],
         files: FILES,
         see_also: &["cc-user(1)"],
-        ..Page::EMPTY
+        ..ManualPage::EMPTY
     },
-    Page {
+    ManualPage {
         path: "inspect",
         description: &[
             "Shows header, claims and times of anything that somebody calls a token, what stands out in it, and what \
@@ -132,12 +132,12 @@ pub(super) static PAGES: &[Page] = &[
             Example {
                 command: "cc-jwt inspect --token-file token.txt",
                 explains: "Show a token",
-                test: Tested::Runs(0),
+                test: ExampleTest::Runs(0),
             },
             Example {
                 command: "cc-jwt inspect --json < token.txt",
                 explains: "The same as JSON",
-                test: Tested::Runs(0),
+                test: ExampleTest::Runs(0),
             },
         ],
         json: &[
@@ -146,7 +146,7 @@ pub(super) static PAGES: &[Page] = &[
             ("form", "signed, unsigned, encrypted or unknown"),
             (
                 "header, claims",
-                "the parts as JSON; a text where they are none; null where they can't be seen",
+                "the parts as JSON; a text where they are none; null where they cannot be seen",
             ),
             ("signature", "checked (always false) and its length in bytes"),
             ("times", "issued, not_before, expires, authenticated: RFC 3339 or null"),
@@ -157,9 +157,9 @@ pub(super) static PAGES: &[Page] = &[
         ],
         files: &[DISCOVERED],
         environment: DISCOVERY,
-        ..Page::EMPTY
+        ..ManualPage::EMPTY
     },
-    Page {
+    ManualPage {
         path: "verify",
         description: &[
             "Without --endpoint: whether the token is signed with one of the configured keys, is valid at this time, \
@@ -204,42 +204,42 @@ pub(super) static PAGES: &[Page] = &[
             Example {
                 command: "cc-jwt verify --token-file token.txt",
                 explains: "Is this token valid?",
-                test: Tested::Runs(0),
+                test: ExampleTest::Runs(0),
             },
             Example {
                 command: "cc-jwt verify --token-file token.txt --endpoint api",
                 explains: "Does /api accept it? Not with another role beside api",
-                test: Tested::Runs(1),
+                test: ExampleTest::Runs(1),
             },
             Example {
                 command: "cc-jwt verify --token-file token.txt --endpoint user-api --require-role user --json",
                 explains: "Several conditions, as JSON",
-                test: Tested::Runs(0),
+                test: ExampleTest::Runs(0),
             },
             Example {
                 command: "cc-jwt verify --token-file token.txt --at +200h",
                 explains: "Is it still valid in 200 hours?",
-                test: Tested::Runs(1),
+                test: ExampleTest::Runs(1),
             },
             Example {
                 command: "cc-jwt verify --stream --endpoint user-api < token.txt",
                 explains: "Verify many tokens, one a line",
-                test: Tested::Runs(0),
+                test: ExampleTest::Runs(0),
             },
             Example {
                 command: "cc-jwt verify --role demo.json --discovery https://idp.example/realms/hpc --explain < token.txt",
                 explains: "Why is this login rejected?",
-                test: Tested::Parses,
+                test: ExampleTest::Parses,
             },
             Example {
                 command: "cc-jwt verify --discovery https://tokens.example.org --profile auto --scope storage.read:/x/y",
                 explains: "Is the token found by discovery fit for OSDF, and may it read /x/y?",
-                test: Tested::Parses,
+                test: ExampleTest::Parses,
             },
             Example {
                 command: "cc-jwt verify --key issuer.pem --issuer https://portal.example/ --audience cc < token.txt",
                 explains: "Verify a token of another issuer",
-                test: Tested::Parses,
+                test: ExampleTest::Parses,
             },
         ],
         json: &[
@@ -273,9 +273,9 @@ pub(super) static PAGES: &[Page] = &[
         files: VERIFY_FILES,
         environment: DISCOVERY,
         see_also: &["cc-user(1)", "cc-jwt-role-check(1)", "cc-jwt-jwks(1)"],
-        ..Page::EMPTY
+        ..ManualPage::EMPTY
     },
-    Page {
+    ManualPage {
         path: "role",
         description: &[
             "A login role says who gets in with a token of another issuer, and as whom, in the form of the JWT auth \
@@ -284,13 +284,13 @@ pub(super) static PAGES: &[Page] = &[
         examples: &[Example {
             command: "cc-jwt role check demo.json",
             explains: "Read a role",
-            test: Tested::Parses,
+            test: ExampleTest::Parses,
         }],
         files: ROLE_FILES,
         see_also: &["cc-jwt-verify(1)"],
-        ..Page::EMPTY
+        ..ManualPage::EMPTY
     },
-    Page {
+    ManualPage {
         path: "role check",
         description: &[
             "Reads a login role strictly. Faults are what the server refuses as well, and what it drops without a \
@@ -303,12 +303,12 @@ pub(super) static PAGES: &[Page] = &[
             Example {
                 command: r#"echo '{"role_type":"jwt","user_claim":"sub","bound_audiences":"hpc"}' > demo.json; cc-jwt role check demo.json"#,
                 explains: "Read a role",
-                test: Tested::Runs(0),
+                test: ExampleTest::Runs(0),
             },
             Example {
                 command: r#"echo '{"role_type":"jwt","user_claim":"sub","bound_claim":{}}' > demo.json; cc-jwt role check demo.json --json"#,
                 explains: "The same as JSON; this one has a misspelt field",
-                test: Tested::Runs(78),
+                test: ExampleTest::Runs(78),
             },
         ],
         json: &[
@@ -319,7 +319,7 @@ pub(super) static PAGES: &[Page] = &[
         ],
         files: ROLE_FILES,
         see_also: &["cc-jwt-verify(1)"],
-        ..Page::EMPTY
+        ..ManualPage::EMPTY
     },
     pages_osdf::RENEW,
     pages_osdf::SPEC,

@@ -1,11 +1,11 @@
 //! The manual of what is for the Open Science Data Federation: renew, spec, jwks.
 
-use crate::cli::page::{Example, Page, Tested};
+use crate::cli::page::{Example, ExampleTest, ManualPage};
 
 pub(super) const DISCOVERY: &[(&str, &str)] = &[
     ("BEARER_TOKEN", "a token; where none is given, inspect and verify look here first"),
     ("BEARER_TOKEN_FILE", "the file of a token; the second place, and the first for renew --discoverable"),
-    ("XDG_RUNTIME_DIR", "the folder of bt_uID, with ID the effective user's number; else it is in /tmp"),
+    ("XDG_RUNTIME_DIR", "the directory of bt_uID, with ID the effective user's number; else it is in /tmp"),
 ];
 
 pub(super) const DISCOVERED: (&str, &str) = (
@@ -18,7 +18,7 @@ const SPEC_FILES: &[(&str, &str)] = &[
     ("DIR/NAME/KEY", "with --secrets-dir: a key of a mounted Secret or ConfigMap"),
 ];
 
-pub(super) const RENEW: Page = Page {
+pub(super) const RENEW: ManualPage = ManualPage {
     path: "renew",
     description: &[
         "For each resource (kind: JWT, apiVersion: tokens.osg-htc.org/v1, as the OSG token operator reads it) the token \
@@ -45,22 +45,22 @@ pub(super) const RENEW: Page = Page {
                       cc-jwt spec new --key keys/private.pem -o osdf.yaml\n\
                       cc-jwt renew --spec osdf.yaml -o osdf.jwt",
             explains: "From nothing to a token in a file",
-            test: Tested::Runs(0),
+            test: ExampleTest::Runs(0),
         },
         Example {
             command: "cc-jwt renew --spec osdf.yaml -o osdf.jwt --check",
             explains: "Is it due? Status 1 if so",
-            test: Tested::Parses,
+            test: ExampleTest::Parses,
         },
         Example {
             command: "cc-jwt renew --spec *.yaml --out-dir /run/tokens --watch",
             explains: "Keep many tokens fresh, each in /run/tokens/NAME",
-            test: Tested::Parses,
+            test: ExampleTest::Parses,
         },
         Example {
             command: "XDG_RUNTIME_DIR=/run/user/$(id -u) cc-jwt renew --spec osdf.yaml --discoverable -q",
             explains: "In a crontab, for programs of a login session that look for a token themselves",
-            test: Tested::Parses,
+            test: ExampleTest::Parses,
         },
     ],
     json: &[
@@ -87,10 +87,10 @@ pub(super) const RENEW: Page = Page {
     ],
     environment: &[DISCOVERY[1], DISCOVERY[2], ("NOTIFY_SOCKET", "where systemd listens")],
     see_also: &["cc-jwt-spec(1)", "cc-jwt-jwks(1)", "systemd.service(5)"],
-    ..Page::EMPTY
+    ..ManualPage::EMPTY
 };
 
-pub(super) const SPEC: Page = Page {
+pub(super) const SPEC: ManualPage = ManualPage {
     path: "spec",
     description: &[
         "A resource says what a token is to be: metadata.name; spec.issuer (becomes iss), spec.keyId (kid), \
@@ -105,14 +105,14 @@ pub(super) const SPEC: Page = Page {
     examples: &[Example {
         command: "cc-jwt spec new -o osdf.yaml\ncc-jwt spec check --no-key osdf.yaml",
         explains: "Write a resource, and look at it",
-        test: Tested::Runs(0),
+        test: ExampleTest::Runs(0),
     }],
     files: SPEC_FILES,
     see_also: &["cc-jwt-renew(1)", "cc-jwt-jwks(1)"],
-    ..Page::EMPTY
+    ..ManualPage::EMPTY
 };
 
-pub(super) const SPEC_CHECK: Page = Page {
+pub(super) const SPEC_CHECK: ManualPage = ManualPage {
     path: "spec check",
     description: &[
         "Reads resources and tells what is wrong with them. All faults are told together, each with its line and field; the exit status is 65 then. Warnings are what \
@@ -122,7 +122,7 @@ pub(super) const SPEC_CHECK: Page = Page {
     examples: &[Example {
         command: "cc-jwt spec new | cc-jwt spec check --no-key -",
         explains: "Check a resource",
-        test: Tested::Runs(0),
+        test: ExampleTest::Runs(0),
     }],
     json: &[
         ("good", "whether there is no fault"),
@@ -135,10 +135,10 @@ pub(super) const SPEC_CHECK: Page = Page {
     ],
     files: SPEC_FILES,
     see_also: &["cc-jwt-renew(1)"],
-    ..Page::EMPTY
+    ..ManualPage::EMPTY
 };
 
-pub(super) const SPEC_NEW: Page = Page {
+pub(super) const SPEC_NEW: ManualPage = ManualPage {
     path: "spec new",
     description: &[
         "Writes a resource with a comment beside each field, to be changed by hand. See cc-jwt-spec(1) for what the \
@@ -148,12 +148,12 @@ pub(super) const SPEC_NEW: Page = Page {
     examples: &[Example {
         command: "cc-jwt spec new --issuer https://tokens.example.org --key-id 2026 -o osdf.yaml",
         explains: "A resource to start from",
-        test: Tested::Runs(0),
+        test: ExampleTest::Runs(0),
     }],
-    ..Page::EMPTY
+    ..ManualPage::EMPTY
 };
 
-pub(super) const JWKS: Page = Page {
+pub(super) const JWKS: ManualPage = ManualPage {
     path: "jwks",
     description: &[
         "Prints or writes what an issuer has to publish so that others can verify its tokens; private halves never \
@@ -169,17 +169,17 @@ pub(super) const JWKS: Page = Page {
             command: "gen-keypair --algorithm es256 --format pem -o keys\n\
                       cc-jwt jwks 2026=keys/private.pem --issuer https://tokens.example.org --out-dir www",
             explains: "What to upload for a new issuer",
-            test: Tested::Runs(0),
+            test: ExampleTest::Runs(0),
         },
         Example {
             command: "cc-jwt jwks 2027=new.pem www/jwks.json --issuer https://tokens.example.org --out-dir www",
             explains: "Add a new key before the old one",
-            test: Tested::Parses,
+            test: ExampleTest::Parses,
         },
         Example {
             command: "cc-jwt jwks --server",
             explains: "The server's own key as a key set",
-            test: Tested::Runs(0),
+            test: ExampleTest::Runs(0),
         },
     ],
     json: &[
@@ -193,5 +193,5 @@ pub(super) const JWKS: Page = Page {
         SPEC_FILES[0],
     ],
     see_also: &["cc-jwt-renew(1)", "gen-keypair(1)"],
-    ..Page::EMPTY
+    ..ManualPage::EMPTY
 };

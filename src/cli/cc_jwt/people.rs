@@ -8,27 +8,27 @@ use std::path::{Path, PathBuf};
 use crate::cli::failure::Failure;
 use crate::config::Settings;
 use crate::user::{Role, Username};
-use crate::user_db::{Access, Filter, Store, StoreError};
-use crate::util::diagnostic::Fault;
+use crate::user_db::{OpenMode, UserDb, UserDbError, UserFilter};
+use crate::util::diagnostic::Diagnostic;
 use crate::util::file;
 use crate::util::kind::Kind;
 use crate::util::quote::{quote, quote_path};
 
 /// Why no token was issued.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum PeopleFault {
+pub(super) enum RecipientError {
     /// A name that is in the list but not in the table, and the line it stands in.
     #[error("line {line}: there is no user {}", quote(.name))]
     NoUser { line: usize, name: String },
     /// A broken line of the list of names.
     #[error("line {line}: {fault}")]
     BadName { line: usize, fault: crate::user::UsernameError },
-    /// The table can't be read, or a user in it.
+    /// The table cannot be read, or a user in it.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    UserDb(#[from] UserDbError),
     /// Nobody to issue a token for.
     #[error("no user to issue a token for")]
-    Nobody,
+    NoRecipients,
     /// Standard input fails.
     #[error("standard input cannot be read: {0}")]
     Unreadable(String),
@@ -40,13 +40,13 @@ pub(super) enum PeopleFault {
     NotText,
 }
 
-impl Fault for PeopleFault {
+impl Diagnostic for RecipientError {
     fn kind(&self) -> Kind {
         match self {
             Self::NoUser { .. } => Kind::UserNotFound,
             Self::BadName { .. } => Kind::RecipientMalformed,
-            Self::Store(error) => error.kind(),
-            Self::Nobody => Kind::RecipientsEmpty,
+            Self::UserDb(error) => error.kind(),
+            Self::NoRecipients => Kind::RecipientsEmpty,
             Self::Unreadable(_) => Kind::InputUnreadable,
             Self::TooLong => Kind::FileTooLarge,
             Self::NotText => Kind::FileNotText,
@@ -55,7 +55,7 @@ impl Fault for PeopleFault {
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Store(error) => error.hint(),
+            Self::UserDb(error) => error.hint(),
             _ => None,
         }
     }
@@ -63,13 +63,13 @@ impl Fault for PeopleFault {
 
 /// The user a token is for, and the roles it gets.
 #[derive(Debug, Clone)]
-pub(super) struct Person {
+pub(super) struct Recipient {
     pub(super) name: String,
     pub(super) roles: Vec<String>,
 }
 
 /// Who is asked for.
-pub(super) enum Who {
+pub(super) enum RecipientSelector {
     /// The user of this name.
     One(String),
     /// Those named in a file; `-` is standard input.
@@ -80,25 +80,25 @@ pub(super) enum Who {
 
 enum Found {
     One(String),
-    /// The list itself: standard input can't be read twice.
+    /// The list itself: standard input cannot be read twice.
     Listed(String),
     All(Option<Role>),
 }
 
 /// Those asked for, ready to be looked up.
-pub(super) struct People {
+pub(super) struct Recipients {
     found: Found,
     /// The roles for everybody; the table's otherwise.
     roles: Option<Vec<String>>,
-    store: Option<Store>,
+    store: Option<UserDb>,
 }
 
 /// What a look at everybody says.
 #[derive(Debug, Default)]
-pub(super) struct Census {
+pub(super) struct RecipientSummary {
     pub(super) count: usize,
     /// The first ones, as many as are told of one by one.
-    pub(super) first: Vec<Person>,
+    pub(super) first: Vec<Recipient>,
     /// How many lack something, and the first of them.
     pub(super) lacking: usize,
     pub(super) first_lacking: Option<String>,
@@ -107,27 +107,31 @@ pub(super) struct Census {
 /// Up to so many tokens are remarked on one by one.
 pub(super) const TOLD_ONE_BY_ONE: usize = 5;
 
-impl People {
+impl Recipients {
     /// Opens the list and, where it is asked, the table.
-    pub(super) fn open(who: Who, roles: Option<Vec<String>>, settings: &Settings) -> Result<Self, Failure> {
+    pub(super) fn open(
+        who: RecipientSelector,
+        roles: Option<Vec<String>>,
+        settings: &Settings,
+    ) -> Result<Self, Failure> {
         let found = match who {
-            Who::One(name) => Found::One(name),
-            Who::Listed(path) => Found::Listed(read_list(&path)?),
-            Who::All(role) => Found::All(role),
+            RecipientSelector::One(name) => Found::One(name),
+            RecipientSelector::Listed(path) => Found::Listed(read_list(&path)?),
+            RecipientSelector::All(role) => Found::All(role),
         };
         let store = if roles.is_some() && !matches!(found, Found::All(_)) {
             None
         } else {
             let path = settings.database()?;
             log::info!("users are looked up in {}", quote_path(path));
-            Some(Store::open(path, Access::Read)?)
+            Some(UserDb::open(path, OpenMode::Read)?)
         };
         Ok(Self { found, roles, store })
     }
 
     /// Looks at everybody: all faults together, or how many there are and how many `lacks` holds for.
-    pub(super) fn look(&self, lacks: impl Fn(&Person) -> bool) -> Result<Census, Failure> {
-        let mut census = Census::default();
+    pub(super) fn look(&self, lacks: impl Fn(&Recipient) -> bool) -> Result<RecipientSummary, Failure> {
+        let mut census = RecipientSummary::default();
         let mut faults = Vec::new();
         self.visit(|found| {
             match found {
@@ -147,7 +151,7 @@ impl People {
         })?;
         match (census.count, faults.is_empty()) {
             (_, false) => Err(Failure::several(faults)),
-            (0, true) => Err(PeopleFault::Nobody.into()),
+            (0, true) => Err(RecipientError::NoRecipients.into()),
             _ => Ok(census),
         }
     }
@@ -156,8 +160,8 @@ impl People {
     /// has gone since then ends it.
     pub(super) fn each(
         &self,
-        census: &Census,
-        mut visit: impl FnMut(Person) -> Result<(), Failure>,
+        census: &RecipientSummary,
+        mut visit: impl FnMut(Recipient) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         if census.first.len() == census.count {
             return census.first.iter().cloned().try_for_each(visit);
@@ -167,7 +171,7 @@ impl People {
 
     fn visit(
         &self,
-        mut visit: impl FnMut(Result<Person, PeopleFault>) -> Result<(), Failure>,
+        mut visit: impl FnMut(Result<Recipient, RecipientError>) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         match (&self.found, &self.store) {
             (Found::One(name), _) => visit(self.one(name)),
@@ -180,10 +184,10 @@ impl People {
                 Ok(())
             }
             (Found::All(role), Some(store)) => {
-                let walked = store.each(&Filter::default(), |record| {
+                let walked = store.each(&UserFilter::default(), |record| {
                     let found = match record.sound() {
                         Ok(user) if role.is_some_and(|role| !user.has(role)) => return Ok(()),
-                        Ok(user) => Ok(Person {
+                        Ok(user) => Ok(Recipient {
                             name: user.username,
                             roles: self.roles.clone().unwrap_or(user.roles),
                         }),
@@ -192,51 +196,51 @@ impl People {
                     visit(found).map_err(Stop::Visitor)
                 });
                 walked.map_err(|stop| match stop {
-                    Stop::Store(error) => error.into(),
+                    Stop::UserDb(error) => error.into(),
                     Stop::Visitor(failure) => failure,
                 })
             }
-            (Found::All(_), None) => Err(PeopleFault::Nobody.into()),
+            (Found::All(_), None) => Err(RecipientError::NoRecipients.into()),
         }
     }
 
-    fn one(&self, name: &str) -> Result<Person, PeopleFault> {
+    fn one(&self, name: &str) -> Result<Recipient, RecipientError> {
         if let Some(roles) = &self.roles {
-            return Ok(Person { name: name.to_owned(), roles: roles.clone() });
+            return Ok(Recipient { name: name.to_owned(), roles: roles.clone() });
         }
         match self.find(name)? {
             Some(person) => Ok(person),
             None => {
                 let similar = self.store.as_ref().map(|store| store.similar(name)).transpose()?.flatten();
-                Err(StoreError::NoUser { name: name.to_owned(), similar }.into())
+                Err(UserDbError::UnknownUser { name: name.to_owned(), similar }.into())
             }
         }
     }
 
-    fn listed(&self, line: usize, name: &str) -> Result<Person, PeopleFault> {
-        let name: Username = name.parse().map_err(|fault| PeopleFault::BadName { line, fault })?;
+    fn listed(&self, line: usize, name: &str) -> Result<Recipient, RecipientError> {
+        let name: Username = name.parse().map_err(|fault| RecipientError::BadName { line, fault })?;
         let name = name.into_string();
         match &self.roles {
-            Some(roles) => Ok(Person { name, roles: roles.clone() }),
-            None => self.find(&name)?.ok_or(PeopleFault::NoUser { line, name }),
+            Some(roles) => Ok(Recipient { name, roles: roles.clone() }),
+            None => self.find(&name)?.ok_or(RecipientError::NoUser { line, name }),
         }
     }
 
-    fn find(&self, name: &str) -> Result<Option<Person>, StoreError> {
+    fn find(&self, name: &str) -> Result<Option<Recipient>, UserDbError> {
         let user = self.store.as_ref().map(|store| store.find(name)).transpose()?.flatten();
-        Ok(user.map(|user| Person { name: user.username, roles: user.roles }))
+        Ok(user.map(|user| Recipient { name: user.username, roles: user.roles }))
     }
 }
 
 /// What ends a walk through the table.
 enum Stop {
-    Store(StoreError),
+    UserDb(UserDbError),
     Visitor(Failure),
 }
 
-impl From<StoreError> for Stop {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
+impl From<UserDbError> for Stop {
+    fn from(error: UserDbError) -> Self {
+        Self::UserDb(error)
     }
 }
 
@@ -253,9 +257,9 @@ fn read_list(path: &Path) -> Result<String, Failure> {
         .lock()
         .take(LIST_LIMIT + 1)
         .read_to_end(&mut bytes)
-        .map_err(|error| PeopleFault::Unreadable(file::reason(&error)))?;
+        .map_err(|error| RecipientError::Unreadable(file::reason(&error)))?;
     if bytes.len() as u64 > LIST_LIMIT {
-        return Err(PeopleFault::TooLong.into());
+        return Err(RecipientError::TooLong.into());
     }
-    String::from_utf8(bytes).map_err(|_| PeopleFault::NotText.into())
+    String::from_utf8(bytes).map_err(|_| RecipientError::NotText.into())
 }

@@ -7,24 +7,24 @@ use clap::{Args, ValueHint};
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
 use crate::cli::network;
-use crate::http::{Bearer, Client, Options, Trust, parse_url};
-use crate::key::{KeySet, VerifyingKey, WeakKeys};
+use crate::http::{Bearer, Client, HttpOptions, HttpTrust, parse_url};
+use crate::key::{KeySet, KeyStrength, VerifyingKey};
 use crate::oidc::discovery;
-use crate::oidc::jwks_cache::{Cache, Origin, RemoteKeys};
-use crate::util::diagnostic::Fault;
-use crate::util::file::{self, Holds, SETTINGS_LIMIT};
+use crate::oidc::jwks_cache::{Cache, JwksSource, RemoteJwks};
+use crate::util::diagnostic::Diagnostic;
+use crate::util::file::{self, FileContents, SETTINGS_LIMIT};
 use crate::util::kind::Kind;
 use crate::util::note::Notes;
 use crate::util::quote::quote_path;
 use crate::util::secret::SecretText;
 use crate::util::time::Clock;
 use crate::util::xdg;
-use crate::verify::login_role_keys::Access;
+use crate::verify::login_role_keys::KeyAccess;
 
 /// Where keys are fetched from.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Keys from elsewhere")]
-pub(super) struct RemoteOptions {
+pub(super) struct RemoteKeyOptions {
     /// Verify with the key set (JWKS) in a file or at an address
     #[arg(long, value_name = "FILE|URL", value_hint = ValueHint::FilePath)]
     jwks: Vec<String>,
@@ -60,7 +60,7 @@ pub(super) struct RemoteOptions {
     pub(super) allow_weak: bool,
 }
 
-impl RemoteOptions {
+impl RemoteKeyOptions {
     /// Whether keys from elsewhere were asked for.
     pub(super) const fn is_given(&self) -> bool {
         !self.jwks.is_empty() || !self.discovery.is_empty()
@@ -72,23 +72,23 @@ impl RemoteOptions {
     }
 
     /// Whether weak keys are taken.
-    pub(super) const fn weak(&self) -> WeakKeys {
-        if self.allow_weak { WeakKeys::Allow } else { WeakKeys::Refuse }
+    pub(super) const fn weak(&self) -> KeyStrength {
+        if self.allow_weak { KeyStrength::AllowWeak } else { KeyStrength::Enforce }
     }
 
     /// How keys may be got.
-    pub(super) fn access(&self, console: &Console) -> Result<Access, Failure> {
+    pub(super) fn access(&self, console: &Console) -> Result<KeyAccess, Failure> {
         let trust = match &self.ca_file {
-            Some(path) => Trust::SystemAnd(file::read(path, SETTINGS_LIMIT)?),
-            None => Trust::System,
+            Some(path) => HttpTrust::SystemPlus(file::read(path, SETTINGS_LIMIT)?),
+            None => HttpTrust::System,
         };
         if self.follow_redirects {
             log::debug!("--follow-redirects has no effect: redirects within an origin are always followed");
         }
         let proxy = network::proxy(console.environment());
-        Ok(Access {
-            options: Options { trust, proxy, allow_plain: self.insecure_http, ..Options::default() },
-            cache: Cache { folder: cache_folder(console), offline: self.offline },
+        Ok(KeyAccess {
+            options: HttpOptions { trust, proxy, allow_plain: self.insecure_http, ..HttpOptions::default() },
+            cache: Cache { directory: cache_directory(console), offline: self.offline },
             weak: self.weak(),
         })
     }
@@ -105,24 +105,24 @@ impl RemoteOptions {
         let mut origins = Vec::new();
         for place in &self.jwks {
             if is_address(place) {
-                origins.push(Origin::KeySet(parse_url(place)?));
+                origins.push(JwksSource::KeySet(parse_url(place)?));
             } else {
                 sets.files.extend(read_set(Path::new(place), self.weak(), &mut notes)?);
             }
         }
-        origins.extend(self.discovery.iter().cloned().map(Origin::Discovery));
+        origins.extend(self.discovery.iter().cloned().map(JwksSource::Discovery));
         let token = self.bearer_token(&mut notes)?;
         for origin in origins {
             let mut options = access.options.clone();
             if let Some(token) = &token {
                 let url = match &origin {
-                    Origin::KeySet(url) => url.clone(),
-                    Origin::Discovery(issuer) => discovery::address(issuer)?,
+                    JwksSource::KeySet(url) => url.clone(),
+                    JwksSource::Discovery(issuer) => discovery::address(issuer)?,
                 };
                 options.bearer = Some(Bearer { origin: url.origin(), token: token.clone() });
             }
             let client = Client::new(options)?;
-            let remote = RemoteKeys::open(client, origin, access.cache.clone(), access.weak, now, &mut notes);
+            let remote = RemoteJwks::open(client, origin, access.cache.clone(), access.weak, now, &mut notes);
             // What was passed over on the way explains a failure that follows.
             match remote {
                 Ok(remote) => sets.remotes.push(remote),
@@ -143,11 +143,11 @@ impl RemoteOptions {
     }
 }
 
-impl RemoteOptions {
+impl RemoteKeyOptions {
     /// The token for fetching, which is a secret like a password.
     fn bearer_token(&self, notes: &mut Notes) -> Result<Option<SecretText>, Failure> {
         let Some(path) = &self.bearer_token_file else { return Ok(None) };
-        let text = file::read_named_text(path, SETTINGS_LIMIT, Holds::Secret, notes)?;
+        let text = file::read_named_text(path, SETTINGS_LIMIT, FileContents::Secret, notes)?;
         let text = SecretText::new(text);
         Ok(Some(SecretText::new(text.expose().trim().to_owned())))
     }
@@ -160,7 +160,7 @@ struct UnusableSets {
     from_url: bool,
 }
 
-impl Fault for UnusableSets {
+impl Diagnostic for UnusableSets {
     fn kind(&self) -> Kind {
         if self.from_url { Kind::RemoteKeySetUnusable } else { Kind::KeySetUnusable }
     }
@@ -172,15 +172,15 @@ fn is_address(place: &str) -> bool {
         .any(|scheme| place.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)))
 }
 
-fn read_set(path: &Path, weak: WeakKeys, notes: &mut Notes) -> Result<Vec<VerifyingKey>, Failure> {
+fn read_set(path: &Path, weak: KeyStrength, notes: &mut Notes) -> Result<Vec<VerifyingKey>, Failure> {
     log::info!("a key set is read from {}", quote_path(path));
-    let text = file::read_named_text(path, SETTINGS_LIMIT, Holds::Public, notes)?;
+    let text = file::read_named_text(path, SETTINGS_LIMIT, FileContents::Public, notes)?;
     let set = KeySet::from_json(&text, weak, notes).map_err(|error| error.at(quote_path(path)))?;
     Ok(set.keys().to_vec())
 }
 
-/// Where fetched keys are kept: the user's cache folder (XDG Base Directory).
-fn cache_folder(console: &Console) -> Option<PathBuf> {
+/// Where fetched keys are kept: the user's cache directory (XDG Base Directory).
+fn cache_directory(console: &Console) -> Option<PathBuf> {
     Some(xdg::cache_directory(console.environment())?.join("keys"))
 }
 
@@ -188,7 +188,7 @@ fn cache_folder(console: &Console) -> Option<PathBuf> {
 #[derive(Debug, Default)]
 pub(super) struct RemoteSets {
     pub(super) files: Vec<VerifyingKey>,
-    pub(super) remotes: Vec<RemoteKeys>,
+    pub(super) remotes: Vec<RemoteJwks>,
 }
 
 impl RemoteSets {
@@ -212,7 +212,7 @@ impl RemoteSets {
         self.remotes.iter().any(|remote| remote.may_refetch(now))
     }
 
-    /// Fetches the fetched ones again, without a word: one that can't be stays as it was.
+    /// Fetches the fetched ones again, without a word: one that cannot be stays as it was.
     pub(super) fn refetch_quietly(&mut self) {
         for remote in &mut self.remotes {
             if let Err(error) = remote.refetch(Clock::System.now(), &mut Notes::new()) {

@@ -6,14 +6,14 @@ use clap::{Args, ValueHint};
 
 use super::resources::{Loaded, ResourceOptions, parse_mode};
 use crate::cli::console::Console;
-use crate::cli::failure::{Failure, UsageFault};
+use crate::cli::failure::{Failure, UsageError};
 use crate::cli::options::AtOption;
 use crate::cli::output_owner::warn_if_not_owner;
 use crate::osdf::resource;
 use crate::renew::output::sweep;
-use crate::renew::{Act, Event, Happened, Job, Kept, Output, keep_all};
+use crate::renew::{Output, RenewAction, RenewEvent, RenewMode, Renewal, RenewalJob, run_all};
 use crate::token::bearer_discovery;
-use crate::util::diagnostic::Status;
+use crate::util::diagnostic::ExitStatus;
 use crate::util::note::Notes;
 use crate::util::quote::{quote, quote_path};
 use crate::util::time::{Clock, Timestamp};
@@ -68,27 +68,27 @@ pub(super) struct Renew {
     at: AtOption,
 }
 
-pub(super) fn run(arguments: &Renew, console: &mut Console) -> Result<Status, Failure> {
+pub(super) fn run(arguments: &Renew, console: &mut Console) -> Result<ExitStatus, Failure> {
     arguments.check()?;
     let now = arguments.at.clock()?.now();
     let loaded = arguments.resources.load_all(&arguments.spec, now, console);
     if loaded.is_err() && !arguments.check && arguments.out_dir.is_none() {
         let output = arguments.output_of("", console);
-        tell_of_old(&quote_path(&output.path), &output, console);
+        note_old_token(&quote_path(&output.path), &output, console);
     }
     let loaded = loaded?;
     let jobs = arguments.jobs(loaded, console)?;
     let environment = console.environment().clone();
     let around = arguments.resources.around(&environment, Path::new("."));
     let act = match (arguments.check, arguments.force) {
-        (true, _) => Act::Look,
-        (_, true) => Act::Always,
-        _ => Act::WhenDue,
+        (true, _) => RenewMode::CheckOnly,
+        (_, true) => RenewMode::Force,
+        _ => RenewMode::IfDue,
     };
     raise_file_limit(jobs.len());
-    let mut status = Status::Done;
+    let mut status = ExitStatus::Success;
     let mut failed = |failure: Failure, console: &mut Console| {
-        if status == Status::Done || status == Status::No {
+        if status == ExitStatus::Success || status == ExitStatus::Negative {
             status = failure.status();
         }
         console.report(&failure);
@@ -96,7 +96,7 @@ pub(super) fn run(arguments: &Renew, console: &mut Console) -> Result<Status, Fa
     let mut locks = Vec::new();
     let mut locked = Vec::new();
     for job in &jobs {
-        if act != Act::Look {
+        if act != RenewMode::CheckOnly {
             match job.output.lock() {
                 Ok(lock) => locks.push(lock),
                 Err(error) => {
@@ -107,65 +107,65 @@ pub(super) fn run(arguments: &Renew, console: &mut Console) -> Result<Status, Fa
         }
         locked.push((job, act));
     }
-    if act != Act::Look {
+    if act != RenewMode::CheckOnly {
         let outputs: Vec<&Output> = locked.iter().map(|(job, _)| &job.output).collect();
         sweep(&outputs, Clock::System.now());
     }
     let mut notes = Notes::new();
-    let kept = keep_all(&locked, &around, now, &mut notes);
+    let kept = run_all(&locked, &around, now, &mut notes);
     console.notes(notes);
     let mut due = false;
     for ((job, _), kept) in locked.iter().zip(kept) {
         match kept {
             Ok(kept) => {
-                due |= matches!(kept.happened, Happened::Due(_));
+                due |= matches!(kept.happened, RenewAction::Due(_));
                 show(job, &kept, now, console)?;
             }
             Err(error) => {
-                if act != Act::Look {
-                    tell_of_old(&quote(&job.resource.name), &job.output, console);
+                if act != RenewMode::CheckOnly {
+                    note_old_token(&quote(&job.resource.name), &job.output, console);
                 }
                 failed(error.into(), console);
             }
         }
     }
     drop(locks);
-    if status == Status::Done && due {
-        return Ok(Status::No);
+    if status == ExitStatus::Success && due {
+        return Ok(ExitStatus::Negative);
     }
     Ok(status)
 }
 
 /// Tells that the token that was there still is, and until when it is good.
-fn tell_of_old(name: &str, output: &Output, console: &mut Console) {
+fn note_old_token(name: &str, output: &Output, console: &mut Console) {
     let Some(ends) = output.ends_unproven() else { return };
     let now = Clock::System.now();
     console.warn(&if ends <= now {
         format!("{name}: the old token is still there and has ended {}", ends.relative_to(now))
     } else {
-        format!("{name}: the old token is still there and ends {}", ends.for_people(now))
+        format!("{name}: the old token is still there and ends {}", ends.human(now))
     });
 }
 
-fn show(job: &Job, kept: &Kept, now: Timestamp, console: &mut Console) -> Result<(), Failure> {
-    if matches!(kept.happened, Happened::Renewed(_)) {
+fn show(job: &RenewalJob, kept: &Renewal, now: Timestamp, console: &mut Console) -> Result<(), Failure> {
+    if matches!(kept.happened, RenewAction::Renewed(_)) {
         warn_if_not_owner([job.output.path.as_path()], console);
     }
     if console.is_json() {
-        return Ok(console.json(&Event::of(job, kept, now))?);
+        return Ok(console.json(&RenewEvent::of(job, kept, now))?);
     }
     let name = quote(&job.resource.name);
-    let ends = kept.ends.map_or_else(String::new, |ends| format!("; it ends {}", ends.for_people(now)));
+    let ends = kept.ends.map_or_else(String::new, |ends| format!("; it ends {}", ends.human(now)));
     let line = match &kept.happened {
-        Happened::Fresh => {
+        RenewAction::Fresh => {
             let renewed =
                 kept.renew_at.map_or_else(String::new, |at| format!(", renewed {}", at.relative_to(now)));
             format!("{name} is fresh{ends}{renewed}")
         }
-        Happened::Due(reason) => format!("{name} is due: {reason}"),
-        Happened::Renewed(reason) => format!("{name} was signed: {reason}{ends}"),
+        RenewAction::Due(reason) => format!("{name} is due: {reason}"),
+        RenewAction::Renewed(reason) => format!("{name} was signed: {reason}{ends}"),
     };
-    let is_negative = matches!(kept.happened, Happened::Due(_));
+    let is_negative = matches!(kept.happened, RenewAction::Due(_));
     if is_negative {
         console.line(&line)?
     } else {
@@ -175,36 +175,40 @@ fn show(job: &Job, kept: &Kept, now: Timestamp, console: &mut Console) -> Result
 }
 
 impl Renew {
-    /// What the parser can't tell.
-    pub(super) fn check(&self) -> Result<(), UsageFault> {
+    /// What the parser cannot tell.
+    pub(super) fn check(&self) -> Result<(), UsageError> {
         if self.spec.iter().filter(|path| *path == Path::new("-")).count() > 1 {
-            return Err(UsageFault::new("standard input can be read once only"));
+            return Err(UsageError::new("standard input can be read once only"));
         }
         Ok(())
     }
 
     /// The jobs of resources: each with its file.
-    pub(super) fn jobs(&self, loaded: Vec<Loaded>, console: &mut Console) -> Result<Vec<Job>, Failure> {
+    pub(super) fn jobs(
+        &self,
+        loaded: Vec<Loaded>,
+        console: &mut Console,
+    ) -> Result<Vec<RenewalJob>, Failure> {
         let resources: Vec<_> = loaded.iter().map(|loaded| loaded.resource.clone()).collect();
-        if let Some(folder) = &self.out_dir {
+        if let Some(directory) = &self.out_dir {
             let faults = resource::same_names(&resources);
             if !faults.is_empty() {
                 return Err(Failure::several(faults));
             }
             if !self.check {
-                crate::util::file::create_private_folder(folder)?;
+                crate::util::file::create_private_directory(directory)?;
             }
         } else if loaded.len() > 1 {
             let what = if self.discoverable { "--discoverable is" } else { "--output is" };
-            return Err(UsageFault::new(format!("{what} for one resource, found {}", loaded.len()))
+            return Err(UsageError::new(format!("{what} for one resource, found {}", loaded.len()))
                 .hint("give --out-dir DIR: each token is then DIR/NAME")
                 .into());
         }
         Ok(loaded
             .into_iter()
-            .map(|Loaded { resource, folder }| {
+            .map(|Loaded { resource, directory }| {
                 let output = self.output_of(&resource.name, console);
-                Job { resource, folder, output }
+                RenewalJob { resource, directory, output }
             })
             .collect())
     }
@@ -214,7 +218,7 @@ impl Renew {
         let plain = |path: PathBuf| Output { path, mode };
         match (&self.output, &self.out_dir) {
             (Some(path), _) => plain(path.clone()),
-            (None, Some(folder)) => plain(folder.join(name)),
+            (None, Some(directory)) => plain(directory.join(name)),
             (None, None) => {
                 if console.environment().non_empty("BEARER_TOKEN").is_some() {
                     console.warn("BEARER_TOKEN is set here: who has it set uses that token, not the file");
@@ -222,7 +226,7 @@ impl Renew {
                 let user = rustix::process::geteuid().as_raw();
                 let place = bearer_discovery::place_to_write(console.environment(), user);
                 let runtime = format!("/run/user/{user}");
-                if matches!(place, bearer_discovery::Source::Tmp(_)) && Path::new(&runtime).is_dir() {
+                if matches!(place, bearer_discovery::BearerSource::Tmp(_)) && Path::new(&runtime).is_dir() {
                     console.warn(&format!(
                         "programs of a login session look for the token in {runtime}, not in /tmp: set \
                          XDG_RUNTIME_DIR={runtime}"
@@ -242,7 +246,7 @@ pub(super) fn raise_file_limit(outputs: usize) {
     let wanted = u64::try_from(outputs).unwrap_or(u64::MAX).saturating_add(256);
     if limit.current.is_some_and(|current| current < wanted) {
         let current = limit.maximum.map_or(wanted, |maximum| wanted.min(maximum));
-        // Where it can't be raised, opening the lock says what is wrong.
+        // Where it cannot be raised, opening the lock says what is wrong.
         let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(current), maximum: limit.maximum });
     }
 }

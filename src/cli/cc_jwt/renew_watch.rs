@@ -10,11 +10,11 @@ use signal_hook::iterator::Signals;
 
 use super::renew::{Renew, raise_file_limit};
 use crate::cli::console::Console;
-use crate::cli::failure::{Failure, UsageFault};
-use crate::renew::output::{Identity, Lock, Output, identity, sweep};
+use crate::cli::failure::{Failure, UsageError};
+use crate::renew::output::{FileIdentity, Output, OutputLock, identity, sweep};
 use crate::renew::sd_notify::Notifier;
-use crate::renew::{Act, Event, Job, KeepError, backoff, keep_all};
-use crate::util::diagnostic::Status;
+use crate::renew::{RenewError, RenewEvent, RenewMode, RenewalJob, backoff, run_all};
+use crate::util::diagnostic::ExitStatus;
 use crate::util::file::{FileError, reason};
 use crate::util::note::Notes;
 use crate::util::time::{Clock, Timestamp};
@@ -28,21 +28,21 @@ const CLOCK_SET: i64 = 5;
 
 /// A job that is watched.
 struct Watched {
-    job: Job,
-    _lock: Lock,
+    job: RenewalJob,
+    _lock: OutputLock,
     next: Next,
     failures: u32,
     /// When the token in the output ends.
     ends: Option<Timestamp>,
-    output: Option<Identity>,
-    key: Option<(PathBuf, Option<Identity>)>,
+    output: Option<FileIdentity>,
+    key: Option<(PathBuf, Option<FileIdentity>)>,
 }
 
 /// When to look at a job again.
 #[derive(Debug, Clone, Copy)]
 enum Next {
     /// At once, whether it is due or not.
-    Now(Act),
+    Now(RenewMode),
     /// When the system's clock says so.
     At(Timestamp),
     /// After a failure: by the steady clock, which nobody sets.
@@ -52,7 +52,7 @@ enum Next {
 struct Watcher<'a> {
     arguments: &'a Renew,
     watched: Vec<Watched>,
-    specs: BTreeMap<PathBuf, Option<Identity>>,
+    specs: BTreeMap<PathBuf, Option<FileIdentity>>,
     spec_retry: Option<(u32, Instant)>,
     notifier: Notifier,
     is_ready: bool,
@@ -61,7 +61,7 @@ struct Watcher<'a> {
     random: u16,
 }
 
-pub(super) fn run(arguments: &Renew, console: &mut Console) -> Result<Status, Failure> {
+pub(super) fn run(arguments: &Renew, console: &mut Console) -> Result<ExitStatus, Failure> {
     arguments.check()?;
     let signals = listen()?;
     let mut watcher = Watcher {
@@ -80,17 +80,17 @@ pub(super) fn run(arguments: &Renew, console: &mut Console) -> Result<Status, Fa
     watcher.load(console)?;
     let outputs: Vec<&Output> = watcher.watched.iter().map(|watched| &watched.job.output).collect();
     sweep(&outputs, Clock::System.now());
-    let mut started = Event::plain("started", Clock::System.now());
+    let mut started = RenewEvent::plain("started", Clock::System.now());
     started.resources = Some(watcher.watched.len());
-    tell(&started, console);
+    print_event(&started, console);
     watcher.watch(&signals, console);
-    Ok(Status::Done)
+    Ok(ExitStatus::Success)
 }
 
 /// The signals, each as it comes.
 fn listen() -> Result<Receiver<i32>, Failure> {
     let mut signals = Signals::new([SIGHUP, SIGTERM, SIGINT])
-        .map_err(|error| UsageFault::new(format!("signals can't be listened to: {}", reason(&error))))?;
+        .map_err(|error| UsageError::new(format!("signals cannot be listened to: {}", reason(&error))))?;
     let (sender, receiver) = channel();
     std::thread::Builder::new()
         .name("signals".to_owned())
@@ -102,15 +102,15 @@ fn listen() -> Result<Receiver<i32>, Failure> {
                 }
             }
         })
-        .map_err(|source| FileError::Unreadable { path: PathBuf::from("signals"), source })?;
+        .map_err(|source| FileError::ReadFailed { path: PathBuf::from("signals"), source })?;
     Ok(receiver)
 }
 
-/// Tells an event. That it can't be written, because the disk of the log is full, must not end
+/// Tells an event. That it cannot be written, because the disk of the log is full, must not end
 /// the renewal.
-fn tell(event: &Event, console: &mut Console) {
+fn print_event(event: &RenewEvent, console: &mut Console) {
     if let Err(fault) = console.json(event).and_then(|()| console.flush()) {
-        log::info!("an event can't be told: {fault}");
+        log::info!("an event cannot be told: {fault}");
     }
 }
 
@@ -120,18 +120,18 @@ impl Watcher<'_> {
         let mut clocks = (Clock::System.now(), Instant::now());
         loop {
             self.renew_due(console);
-            self.tell_systemd();
+            self.notify_systemd();
             let pause = self.pause().saturating_sub(looked.elapsed()).min(self.until_next());
             match signals.recv_timeout(pause) {
                 Ok(SIGHUP) => {
                     self.reload(console);
                     for watched in &mut self.watched {
-                        watched.next = Next::Now(Act::Always);
+                        watched.next = Next::Now(RenewMode::Force);
                     }
                 }
                 Ok(_) => {
-                    self.notifier.tell("STOPPING=1");
-                    tell(&Event::plain("stopped", Clock::System.now()), console);
+                    self.notifier.notify("STOPPING=1");
+                    print_event(&RenewEvent::plain("stopped", Clock::System.now()), console);
                     return;
                 }
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
@@ -187,7 +187,7 @@ impl Watcher<'_> {
                 watched.output = output;
                 watched.key = key;
                 if matches!(watched.next, Next::At(_) | Next::Retry(_)) {
-                    watched.next = Next::Now(Act::WhenDue);
+                    watched.next = Next::Now(RenewMode::IfDue);
                 }
             }
         }
@@ -196,7 +196,7 @@ impl Watcher<'_> {
     fn look_again(&mut self) {
         for watched in &mut self.watched {
             if matches!(watched.next, Next::At(_)) {
-                watched.next = Next::Now(Act::WhenDue);
+                watched.next = Next::Now(RenewMode::IfDue);
             }
         }
     }
@@ -225,14 +225,14 @@ impl Watcher<'_> {
             let key = job.key_file(&around).map(|path| (path.clone(), identity(&path)));
             match known.remove(&job.output.path) {
                 Some(old) => {
-                    kept.push(Watched { job, key, next: Next::Now(Act::WhenDue), failures: 0, ..old })
+                    kept.push(Watched { job, key, next: Next::Now(RenewMode::IfDue), failures: 0, ..old })
                 }
                 None => match job.output.lock() {
                     Ok(lock) => kept.push(Watched {
                         output: identity(&job.output.path),
                         job,
                         _lock: lock,
-                        next: Next::Now(Act::WhenDue),
+                        next: Next::Now(RenewMode::IfDue),
                         failures: 0,
                         ends: None,
                         key,
@@ -252,22 +252,22 @@ impl Watcher<'_> {
         match self.load(console) {
             Ok(()) => {
                 self.spec_retry = None;
-                let mut event = Event::plain("reloaded", now);
+                let mut event = RenewEvent::plain("reloaded", now);
                 event.resources = Some(self.watched.len());
-                tell(&event, console);
+                print_event(&event, console);
             }
             Err(failure) => {
                 let failures = self.spec_retry.map_or(1, |(failures, _)| failures.saturating_add(1));
                 let pause = backoff::after(failures, self.next_random());
                 self.spec_retry = Some((failures, Instant::now() + pause));
                 for fault in failure.faults() {
-                    let event = Event {
+                    let event = RenewEvent {
                         message: Some(fault.to_string()),
                         kind: Some(fault.kind().name()),
                         next: Some(later(now, pause).rfc3339()),
-                        ..Event::plain("failed", now)
+                        ..RenewEvent::plain("failed", now)
                     };
-                    tell(&event, console);
+                    print_event(&event, console);
                 }
             }
         }
@@ -277,26 +277,26 @@ impl Watcher<'_> {
     fn renew_due(&mut self, console: &mut Console) {
         let now = Clock::System.now();
         let steady = Instant::now();
-        let due: Vec<(usize, Act)> = self
+        let due: Vec<(usize, RenewMode)> = self
             .watched
             .iter()
             .enumerate()
             .filter_map(|(index, watched)| match watched.next {
                 Next::Now(act) => Some((index, act)),
-                Next::At(at) => (at <= now).then_some((index, Act::WhenDue)),
-                Next::Retry(at) => (at <= steady).then_some((index, Act::WhenDue)),
+                Next::At(at) => (at <= now).then_some((index, RenewMode::IfDue)),
+                Next::Retry(at) => (at <= steady).then_some((index, RenewMode::IfDue)),
             })
             .collect();
         if due.is_empty() {
             return;
         }
-        let jobs: Vec<(&Job, Act)> = due
+        let jobs: Vec<(&RenewalJob, RenewMode)> = due
             .iter()
             .filter_map(|(index, act)| self.watched.get(*index).map(|watched| (&watched.job, *act)))
             .collect();
         let mut notes = Notes::new();
         let around = self.arguments.resources.around(console.environment(), Path::new("."));
-        let kept = keep_all(&jobs, &around, now, &mut notes);
+        let kept = run_all(&jobs, &around, now, &mut notes);
         self.show_new(notes, console);
         for ((index, _), kept) in due.into_iter().zip(kept) {
             let random = self.next_random();
@@ -308,21 +308,21 @@ impl Watcher<'_> {
                     watched.ends = kept.ends;
                     // A token without an instant to renew is looked at when its file changes.
                     watched.next = kept.renew_at.map_or(Next::At(Timestamp(i64::MAX)), Next::At);
-                    Event::of(&watched.job, &kept, now)
+                    RenewEvent::of(&watched.job, &kept, now)
                 }
                 Err(error) => watched.fail(&error, now, random),
             };
-            tell(&event, console);
+            print_event(&event, console);
         }
     }
 
-    fn tell_systemd(&mut self) {
+    fn notify_systemd(&mut self) {
         let now = Clock::System.now();
         let good = self.watched.iter().filter(|watched| watched.ends.is_some_and(|ends| ends > now)).count();
         let all = self.watched.len();
         if good == all && !self.is_ready {
             self.is_ready = true;
-            self.notifier.tell("READY=1");
+            self.notifier.notify("READY=1");
         }
         let failing = self.watched.iter().filter(|watched| watched.failures > 0).count();
         let next = self.watched.iter().filter_map(|watched| match watched.next {
@@ -363,12 +363,12 @@ impl Watcher<'_> {
 }
 
 impl Watched {
-    fn fail(&mut self, error: &KeepError, now: Timestamp, random: u16) -> Event {
+    fn fail(&mut self, error: &RenewError, now: Timestamp, random: u16) -> RenewEvent {
         self.failures = self.failures.saturating_add(1);
         let pause = backoff::after(self.failures, random);
         self.next = Next::Retry(Instant::now() + pause);
         self.ends = self.job.output.ends_unproven();
-        Event::failed(&self.job, error, now, Some(later(now, pause)))
+        RenewEvent::failed(&self.job, error, now, Some(later(now, pause)))
     }
 }
 

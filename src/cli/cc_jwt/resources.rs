@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueHint};
 
 use crate::cli::console::Console;
-use crate::cli::failure::{Failure, UsageFault};
+use crate::cli::failure::{Failure, UsageError};
 use crate::cli::stdin;
-use crate::osdf::{Change, Origin, Resource, Surroundings, resource, signing};
+use crate::osdf::{FieldOverride, Resource, SigningContext, SourceName, resource, signing};
 use crate::util::environment::Environment;
 use crate::util::file::{self, FileError, SETTINGS_LIMIT};
 use crate::util::note::Notes;
@@ -30,21 +30,21 @@ pub(super) struct ResourceOptions {
     pub(super) secrets_dir: Option<PathBuf>,
 }
 
-/// A resource and the folder its key file is relative to.
+/// A resource and the directory its key file is relative to.
 #[derive(Debug, Clone)]
 pub(super) struct Loaded {
     pub(super) resource: Resource,
-    pub(super) folder: PathBuf,
+    pub(super) directory: PathBuf,
 }
 
 impl ResourceOptions {
-    fn changes(&self) -> Result<Vec<Change>, UsageFault> {
+    fn changes(&self) -> Result<Vec<FieldOverride>, UsageError> {
         self.set
             .iter()
             .map(|text| {
-                Change::parse(text).ok_or_else(|| {
+                FieldOverride::parse(text).ok_or_else(|| {
                     let shown = crate::util::quote::quote(text.split('=').next().unwrap_or_default());
-                    UsageFault::new(format!("--set {shown}: wanted PATH=VALUE"))
+                    UsageError::new(format!("--set {shown}: wanted PATH=VALUE"))
                         .hint("such as --set spec.data.sub=jane")
                 })
             })
@@ -70,21 +70,22 @@ impl ResourceOptions {
             (file::read_text(path, SETTINGS_LIMIT)?, path.to_string_lossy().into_owned())
         };
         let text = zeroize::Zeroizing::new(text);
-        let resources = resource::read(&text, &Origin(origin), &changes, notes).map_err(Failure::several)?;
+        let resources =
+            resource::read(&text, &SourceName(origin), &changes, notes).map_err(Failure::several)?;
         let mut remarks = Vec::new();
         for resource in &resources {
-            if let Err(faults) = signing::judge(resource, now, self.strict, notes) {
+            if let Err(faults) = signing::evaluate(resource, now, self.strict, notes) {
                 remarks.extend(faults);
             }
         }
         if !remarks.is_empty() {
             return Err(Failure::several(remarks));
         }
-        let folder = match path.parent() {
-            Some(folder) if !is_stdin && !folder.as_os_str().is_empty() => folder.to_owned(),
+        let directory = match path.parent() {
+            Some(directory) if !is_stdin && !directory.as_os_str().is_empty() => directory.to_owned(),
             _ => PathBuf::from("."),
         };
-        Ok(resources.into_iter().map(|resource| Loaded { resource, folder: folder.clone() }).collect())
+        Ok(resources.into_iter().map(|resource| Loaded { resource, directory: directory.clone() }).collect())
     }
 
     /// The same for several files, as one failure.
@@ -116,8 +117,12 @@ impl ResourceOptions {
     }
 
     /// Where keys are looked for.
-    pub(super) fn around<'a>(&'a self, environment: &'a Environment, folder: &'a Path) -> Surroundings<'a> {
-        Surroundings { environment, secrets_dir: self.secrets_dir.as_deref(), folder }
+    pub(super) fn around<'a>(
+        &'a self,
+        environment: &'a Environment,
+        directory: &'a Path,
+    ) -> SigningContext<'a> {
+        SigningContext { environment, secrets_dir: self.secrets_dir.as_deref(), directory }
     }
 }
 

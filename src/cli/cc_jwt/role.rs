@@ -9,9 +9,11 @@ use super::source::from_stdin;
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
 use crate::config::Settings;
-use crate::policy::login_role::{LoginRole, RoleConfig, RoleFault, Roles, config_surprises, role_surprises};
+use crate::policy::login_role::{
+    LoginRole, LoginRoleError, LoginRoleSet, RoleConfig, config_warnings, role_warnings,
+};
 use crate::token::json;
-use crate::util::diagnostic::{Fault, Status};
+use crate::util::diagnostic::{Diagnostic, ExitStatus};
 use crate::util::file::{self, SETTINGS_LIMIT};
 use crate::util::kind::Kind;
 use crate::util::note::{Level, Notes};
@@ -46,7 +48,7 @@ struct Check {
     shared: bool,
 }
 
-pub(super) fn run(command: &RoleCommand, console: &mut Console) -> Result<Status, Failure> {
+pub(super) fn run(command: &RoleCommand, console: &mut Console) -> Result<ExitStatus, Failure> {
     let RoleVerb::Check(check) = &command.verb;
     let content = read_object(&check.file)?;
     let mut findings = Findings::default();
@@ -58,7 +60,7 @@ pub(super) fn run(command: &RoleCommand, console: &mut Console) -> Result<Status
             }
             match auth.get("jwt-roles") {
                 Some(roles) => findings.roles("auth.jwt-roles", roles),
-                None => findings.faults.push(RoleFault::Missing {
+                None => findings.faults.push(LoginRoleError::Missing {
                     path: "auth.jwt-roles".to_owned(),
                     wanted: "the login roles by name are wanted",
                 }),
@@ -76,20 +78,20 @@ pub(super) fn run(command: &RoleCommand, console: &mut Console) -> Result<Status
 #[derive(Default)]
 struct Findings {
     roles: Vec<String>,
-    faults: Vec<RoleFault>,
+    faults: Vec<LoginRoleError>,
     surprises: Notes,
 }
 
 impl Findings {
     fn config(&mut self, path: &str, value: &Value) {
         match RoleConfig::read(path, value) {
-            Ok(config) => self.surprises.append(config_surprises(&config)),
+            Ok(config) => self.surprises.append(config_warnings(&config)),
             Err(faults) => self.faults.extend(faults),
         }
     }
 
     fn roles(&mut self, path: &str, value: &Value) {
-        match Roles::read(path, value) {
+        match LoginRoleSet::read(path, value) {
             Ok(roles) => roles.iter().for_each(|role| self.role(role, &format!("{}: ", quote(&role.name)))),
             Err(faults) => self.faults.extend(faults),
         }
@@ -97,13 +99,13 @@ impl Findings {
 
     fn role(&mut self, role: &LoginRole, prefix: &str) {
         self.roles.push(role.name.clone());
-        for mut note in role_surprises(role) {
+        for mut note in role_warnings(role) {
             note.text.insert_str(0, prefix);
             self.surprises.add(note);
         }
     }
 
-    fn report(self, console: &mut Console) -> Result<Status, Failure> {
+    fn report(self, console: &mut Console) -> Result<ExitStatus, Failure> {
         let good = self.faults.is_empty();
         if console.is_json() {
             let faults: Vec<Value> = self
@@ -122,7 +124,7 @@ impl Findings {
             console.json(&json!({
                 "good": good, "roles": self.roles, "faults": faults, "surprises": surprises,
             }))?;
-            return Ok(if good { Status::Done } else { Status::Config });
+            return Ok(if good { ExitStatus::Success } else { ExitStatus::Config });
         }
         for fault in &self.faults {
             let label = console.paint("1;31", "fault");
@@ -153,28 +155,28 @@ impl Findings {
         } else {
             console.line(&answer)?
         }
-        Ok(if good { Status::Done } else { Status::Config })
+        Ok(if good { ExitStatus::Success } else { ExitStatus::Config })
     }
 }
 
 /// A file that is no JSON object.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum RoleFileFault {
+pub(super) enum LoginRoleFileError {
     #[error("{}: {problem}", quote_path(.path))]
     Json { path: PathBuf, problem: String },
     #[error("{} has the member {} twice", quote_path(.path), quote(.name))]
-    Twice { path: PathBuf, name: String },
+    Duplicate { path: PathBuf, name: String },
     #[error("no login role {} is known: the settings have no auth.jwt-roles, and this is no file", quote(.name))]
     NoRoles { name: String },
     #[error("no keys to judge by: a role has none of its own, and the settings have no auth.jwt-config")]
     NoKeys,
 }
 
-impl Fault for RoleFileFault {
+impl Diagnostic for LoginRoleFileError {
     fn kind(&self) -> Kind {
         match self {
             Self::Json { .. } => Kind::LoginRoleNotJson,
-            Self::Twice { .. } => Kind::LoginRoleDuplicateMember,
+            Self::Duplicate { .. } => Kind::LoginRoleDuplicateMember,
             Self::NoRoles { .. } => Kind::LoginRoleMissing,
             Self::NoKeys => Kind::LoginRoleConfigMissing,
         }
@@ -200,15 +202,15 @@ pub(super) fn read_object(path: &Path) -> Result<Map<String, Value>, Failure> {
         (file::read_text(path, SETTINGS_LIMIT)?, path)
     };
     let (value, doubles) = json::any(text.trim_start_matches('\u{feff}'))
-        .map_err(|problem| RoleFileFault::Json { path: path.to_owned(), problem })?;
+        .map_err(|problem| LoginRoleFileError::Json { path: path.to_owned(), problem })?;
     if let Some(double) = doubles.into_iter().next() {
-        return Err(RoleFileFault::Twice { path: path.to_owned(), name: double.name }.into());
+        return Err(LoginRoleFileError::Duplicate { path: path.to_owned(), name: double.name }.into());
     }
     match value {
         Value::Object(members) => Ok(unwrapped(members)),
         other => {
             let problem = format!("found {}, wanted an object", json::kind(&other));
-            Err(RoleFileFault::Json { path: path.to_owned(), problem }.into())
+            Err(LoginRoleFileError::Json { path: path.to_owned(), problem }.into())
         }
     }
 }
@@ -249,11 +251,11 @@ pub(super) fn find_role(
         return LoginRole::read(&name_of(path), &content).map_err(Failure::several);
     }
     let Some(section) = &settings.jwt_roles else {
-        return Err(RoleFileFault::NoRoles { name: asked.to_owned() }.into());
+        return Err(LoginRoleFileError::NoRoles { name: asked.to_owned() }.into());
     };
-    let roles =
-        Roles::read("auth.jwt-roles", &Value::Object(section.value.clone())).map_err(Failure::several)?;
-    let name = if asked.is_empty() { default.ok_or(RoleFault::NoRole)? } else { asked };
+    let roles = LoginRoleSet::read("auth.jwt-roles", &Value::Object(section.value.clone()))
+        .map_err(Failure::several)?;
+    let name = if asked.is_empty() { default.ok_or(LoginRoleError::NoRole)? } else { asked };
     Ok(roles.find(name)?.clone())
 }
 
@@ -267,7 +269,7 @@ pub(super) fn find_config(
         (Some(file), _) => (name_of(file), read_object(file)?),
         (None, Some(section)) => ("auth.jwt-config".to_owned(), section.value.clone()),
         (None, None) if keys.is_some() => ("the command line".to_owned(), Map::new()),
-        (None, None) => return Err(RoleFileFault::NoKeys.into()),
+        (None, None) => return Err(LoginRoleFileError::NoKeys.into()),
     };
     if let Some((source, value)) = keys {
         for other in [

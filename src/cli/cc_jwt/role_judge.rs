@@ -6,22 +6,22 @@ use super::keys::{KeyRing, warn_of_weak};
 use super::role;
 use super::verify_options::Verify;
 use crate::cli::console::Console;
-use crate::cli::failure::{Failure, UsageFault};
+use crate::cli::failure::{Failure, UsageError};
 use crate::config::Settings;
 use crate::key::KeySet;
-use crate::policy::login_role::{LoginRole, RoleConfig, config_surprises};
+use crate::policy::login_role::{LoginRole, RoleConfig, config_warnings};
 use crate::util::note::{Level, Notes};
 use crate::util::time::{Clock, Timestamp};
-use crate::verify::login_role_keys::RoleKeys;
+use crate::verify::login_role_keys::LoginRoleKeys;
 
 /// The role, its configuration and its keys: all that is needed to judge tokens.
-pub(super) struct Judge {
+pub(super) struct LoginRoleVerifier {
     pub(super) config: RoleConfig,
     pub(super) role: LoginRole,
-    pub(super) keys: RoleKeys,
+    pub(super) keys: LoginRoleKeys,
 }
 
-impl Judge {
+impl LoginRoleVerifier {
     /// Reads and fetches everything.
     pub(super) fn open(
         verify: &Verify,
@@ -36,17 +36,17 @@ impl Judge {
         let role = role::find_role(asked, config.default_role.as_deref(), settings)?;
         let mut notes = Notes::new();
         // That any issuer will do is a line of the report; what endangers the keys is told.
-        for surprise in config_surprises(&config).into_iter().filter(|note| note.level != Level::Note) {
+        for surprise in config_warnings(&config).into_iter().filter(|note| note.level != Level::Note) {
             notes.add(surprise);
         }
         let keys = if verify.has_given_keys() {
             let ring = KeyRing::from_files(&verify.key, None, verify.remote.weak(), now, console)?;
             let sets = verify.remote.open(console)?;
             let fixed: KeySet = ring.keys().chain(&sets.files).cloned().collect();
-            RoleKeys::given(config.keys.clone(), fixed, sets.remotes)
+            LoginRoleKeys::given(config.keys.clone(), fixed, sets.remotes)
         } else {
             let access = verify.remote.access(console)?;
-            match RoleKeys::open(&config, &access, now, Clock::System.now(), &mut notes) {
+            match LoginRoleKeys::open(&config, &access, now, Clock::System.now(), &mut notes) {
                 Ok(keys) => keys,
                 Err(error) => {
                     console.notes(notes);
@@ -73,7 +73,7 @@ fn refuse_other_demands(verify: &Verify) -> Result<(), Failure> {
     ] {
         if given {
             let text = format!("{option} cannot be used with --role: the role has all requirements");
-            return Err(UsageFault::new(text).into());
+            return Err(UsageError::new(text).into());
         }
     }
     Ok(())

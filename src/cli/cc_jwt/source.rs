@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueHint};
 
 use crate::cli::console::Console;
-use crate::cli::failure::{Failure, UsageFault};
+use crate::cli::failure::{Failure, UsageError};
 use crate::token::{self, bearer_discovery};
-use crate::util::diagnostic::Fault;
-use crate::util::file::{self, Holds, reason};
+use crate::util::diagnostic::Diagnostic;
+use crate::util::file::{self, FileContents, reason};
 use crate::util::kind::Kind;
 use crate::util::note::Notes;
 use crate::util::secret::SecretText;
@@ -31,9 +31,9 @@ pub(super) struct TokenOptions {
 
 /// Why there is no token to look at.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum SourceFault {
+pub(super) enum TokenSourceError {
     /// Standard input failed.
-    #[error("standard input can't be read: {}", reason(.0))]
+    #[error("standard input cannot be read: {}", reason(.0))]
     Unreadable(io::Error),
     /// A stream without a line.
     #[error("there is no line to read a token from")]
@@ -46,7 +46,7 @@ pub(super) enum SourceFault {
     NotText(&'static str),
 }
 
-impl Fault for SourceFault {
+impl Diagnostic for TokenSourceError {
     fn kind(&self) -> Kind {
         match self {
             Self::Unreadable(_) => Kind::InputUnreadable,
@@ -88,7 +88,7 @@ impl TokenOptions {
             (_, Some(path)) => {
                 log::info!("the token is read from {}", crate::util::quote::quote_path(path));
                 let mut notes = Notes::new();
-                let text = file::read_named_text(path, LIMIT, Holds::Secret, &mut notes)?;
+                let text = file::read_named_text(path, LIMIT, FileContents::Secret, &mut notes)?;
                 // A file without a token holds no secret, whatever its mode.
                 if token::text::has_token(&text) {
                     console.notes(notes);
@@ -110,7 +110,7 @@ fn discover(console: &mut Console) -> Result<String, Failure> {
         return Ok(token.expose().to_owned());
     }
     if io::stdin().is_terminal() {
-        return Err(UsageFault::new("no token given, and none found by bearer token discovery")
+        return Err(UsageError::new("no token given, and none found by bearer token discovery")
             .hint("give it as an argument, with --token-file FILE, or on standard input")
             .into());
     }
@@ -119,11 +119,11 @@ fn discover(console: &mut Console) -> Result<String, Failure> {
 }
 
 /// All of standard input.
-pub(super) fn from_stdin() -> Result<String, SourceFault> {
+pub(super) fn from_stdin() -> Result<String, TokenSourceError> {
     let mut bytes = Vec::new();
-    io::stdin().lock().take(LIMIT + 1).read_to_end(&mut bytes).map_err(SourceFault::Unreadable)?;
+    io::stdin().lock().take(LIMIT + 1).read_to_end(&mut bytes).map_err(TokenSourceError::Unreadable)?;
     if bytes.len() as u64 > LIMIT {
-        return Err(SourceFault::TooLong);
+        return Err(TokenSourceError::TooLong);
     }
-    String::from_utf8(bytes).map_err(|_| SourceFault::NotText("standard input"))
+    String::from_utf8(bytes).map_err(|_| TokenSourceError::NotText("standard input"))
 }

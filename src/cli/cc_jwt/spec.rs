@@ -7,18 +7,18 @@ use serde_json::{Value, json};
 
 use super::resources::{Loaded, ResourceOptions};
 use crate::cli::console::Console;
-use crate::cli::failure::{Failure, UsageFault};
+use crate::cli::failure::{Failure, UsageError};
 use crate::cli::output_owner::warn_if_not_owner;
 use crate::key::Algorithm;
 use crate::osdf::signing::{find_key, payload};
-use crate::osdf::{KeySource, Resource};
+use crate::osdf::{Resource, ResourceKeySource};
 use crate::policy::profile::{Recognition, recognize};
 use crate::policy::scope::Scopes;
-use crate::util::diagnostic::Status;
+use crate::util::diagnostic::ExitStatus;
 use crate::util::file::{self, Existing, PUBLIC_MODE};
 use crate::util::note::{Level, Note, Notes};
 use crate::util::quote::quote;
-use crate::util::time::{Clock, span_for_people};
+use crate::util::time::{Clock, human_span};
 
 /// Look at token resources, or write one to start from
 #[derive(Debug, Args)]
@@ -88,7 +88,7 @@ struct New {
     force: bool,
 }
 
-pub(super) fn run(arguments: &SpecArguments, console: &mut Console) -> Result<Status, Failure> {
+pub(super) fn run(arguments: &SpecArguments, console: &mut Console) -> Result<ExitStatus, Failure> {
     match &arguments.verb {
         SpecVerb::Check(check) => check.run(console),
         SpecVerb::New(new) => new.run(console),
@@ -96,13 +96,13 @@ pub(super) fn run(arguments: &SpecArguments, console: &mut Console) -> Result<St
 }
 
 impl Check {
-    fn run(&self, console: &mut Console) -> Result<Status, Failure> {
+    fn run(&self, console: &mut Console) -> Result<ExitStatus, Failure> {
         let now = Clock::System.now();
         let environment = console.environment().clone();
-        let mut status = Status::Done;
+        let mut status = ExitStatus::Success;
         let mut found = Vec::new();
         let mut fail = |failure: Failure, console: &mut Console| {
-            if status == Status::Done {
+            if status == ExitStatus::Success {
                 status = failure.status();
             }
             console.report(&failure);
@@ -116,9 +116,9 @@ impl Check {
                     continue;
                 }
             };
-            for Loaded { resource, folder } in loaded {
-                let unreachable =
-                    matches!(resource.key, KeySource::Mounted { .. }) && self.resources.secrets_dir.is_none();
+            for Loaded { resource, directory } in loaded {
+                let unreachable = matches!(resource.key, ResourceKeySource::Mounted { .. })
+                    && self.resources.secrets_dir.is_none();
                 if self.no_key || unreachable {
                     if !self.no_key {
                         notes.note(format!(
@@ -127,7 +127,7 @@ impl Check {
                         ));
                     }
                 } else if let Err(error) =
-                    find_key(&resource, &self.resources.around(&environment, &folder), &mut notes)
+                    find_key(&resource, &self.resources.around(&environment, &directory), &mut notes)
                 {
                     fail(error.into(), console);
                     continue;
@@ -139,7 +139,7 @@ impl Check {
             let warnings: Vec<Value> = notes.iter().map(note_json).collect();
             let resources: Vec<Value> = found.iter().map(resource_json).collect();
             console.json(&json!({
-                "good": status == Status::Done, "resources": resources, "notes": warnings,
+                "good": status == ExitStatus::Success, "resources": resources, "notes": warnings,
             }))?;
         } else {
             console.notes(notes);
@@ -187,7 +187,7 @@ fn resource_json(resource: &Resource) -> Value {
 }
 
 fn show(resource: &Resource, console: &mut Console) -> Result<(), Failure> {
-    let span = |seconds: i64| span_for_people(seconds.unsigned_abs());
+    let span = |seconds: i64| human_span(seconds.unsigned_abs());
     let good = console.paint("32", "good");
     console.report_line(&format!("{} is {good}", quote(&resource.name)))?;
     console.report_line(&format!("  issuer   {}", quote(&resource.issuer)))?;
@@ -207,11 +207,11 @@ fn show(resource: &Resource, console: &mut Console) -> Result<(), Failure> {
 }
 
 impl New {
-    fn run(&self, console: &mut Console) -> Result<Status, Failure> {
+    fn run(&self, console: &mut Console) -> Result<ExitStatus, Failure> {
         let algorithm: Algorithm =
-            self.algorithm.parse().map_err(|error| UsageFault::new(format!("--algorithm: {error}")))?;
+            self.algorithm.parse().map_err(|error| UsageError::new(format!("--algorithm: {error}")))?;
         if algorithm.is_symmetric() {
-            return Err(UsageFault::new(format!(
+            return Err(UsageError::new(format!(
                 "--algorithm: {algorithm} is for shared keys, wanted one whose verifying key may be public"
             ))
             .into());
@@ -229,7 +229,7 @@ impl New {
             }
             None => console.text(&text)?,
         }
-        Ok(Status::Done)
+        Ok(ExitStatus::Success)
     }
 
     /// The resource; texts in double quotes as in JSON, so that nothing in them is taken for YAML.

@@ -9,12 +9,12 @@ use std::thread;
 
 use clap::Args;
 
-use super::source::{SourceFault, TokenOptions};
+use super::source::{TokenOptions, TokenSourceError};
 use crate::cli::console::Console;
-use crate::cli::failure::{Failure, UsageFault};
+use crate::cli::failure::{Failure, UsageError};
 use crate::cli::progress::Progress;
 use crate::token::MAX_BYTES;
-use crate::util::diagnostic::{Fault, Status};
+use crate::util::diagnostic::{Diagnostic, ExitStatus};
 use crate::util::file::{FileError, reason};
 use crate::util::kind::Kind;
 
@@ -33,7 +33,7 @@ const WAITING: usize = 2;
 #[error("no thread can be had to judge tokens with: {}", reason(.0))]
 struct NoThread(io::Error);
 
-impl Fault for NoThread {
+impl Diagnostic for NoThread {
     fn kind(&self) -> Kind {
         Kind::ThreadUnavailable
     }
@@ -58,7 +58,7 @@ impl StreamOptions {
     /// A token among the arguments and many from elsewhere make no sense together.
     pub(super) fn refuse_argument(&self, token: &TokenOptions) -> Result<(), Failure> {
         if token.is_argument() {
-            return Err(UsageFault::new(
+            return Err(UsageError::new(
                 "--stream reads tokens from standard input or --token-file, not from an argument",
             )
             .into());
@@ -119,7 +119,7 @@ pub(super) fn run<W>(
     file: Option<&Path>,
     console: &mut Console,
     worker: impl Fn() -> Result<W, Failure>,
-) -> Result<Status, Failure>
+) -> Result<ExitStatus, Failure>
 where
     W: FnMut(Line<'_>, &mut Vec<u8>) -> bool + Send,
 {
@@ -187,15 +187,15 @@ where
     drop(progress);
     console.flush()?;
     if let Some(error) = failed {
-        return Err(SourceFault::Unreadable(error).into());
+        return Err(TokenSourceError::Unreadable(error).into());
     }
     if count == 0 {
-        return Err(SourceFault::NoLine.into());
+        return Err(TokenSourceError::NoLine.into());
     }
     if !console.is_json() {
         console.note(&summary(count, good));
     }
-    Ok(if count == good { Status::Done } else { Status::No })
+    Ok(if count == good { ExitStatus::Success } else { ExitStatus::Negative })
 }
 
 fn summary(count: u64, good: u64) -> String {
@@ -256,7 +256,7 @@ fn open(path: &Path) -> Result<File, FileError> {
     let owned = || PathBuf::from(path);
     let file = File::open(path).map_err(|source| match source.kind() {
         io::ErrorKind::NotFound => FileError::Missing(owned()),
-        _ => FileError::Unreadable { path: owned(), source },
+        _ => FileError::ReadFailed { path: owned(), source },
     })?;
     match file.metadata() {
         Ok(metadata) if metadata.is_dir() => Err(FileError::Directory(owned())),

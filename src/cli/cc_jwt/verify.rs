@@ -4,11 +4,11 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::bench::{Asked, Bench};
+use super::bench::{VerifyContext, VerifyRequest};
 use super::inspect::warn_of_mistakes;
 use super::keys::KeyRing;
 use super::remote::RemoteSets;
-use super::report::{self, Judged};
+use super::report::{self, EndpointResult};
 use super::verify_options::Verify;
 use super::{verify_role, verify_stream};
 use crate::cli::console::Console;
@@ -17,11 +17,11 @@ use crate::cli::options::SettingsOptions;
 use crate::cli::settings;
 use crate::config::Settings;
 use crate::policy::server_access::Account;
-use crate::policy::{Detail, Endpoint};
+use crate::policy::{Endpoint, Verbosity};
 use crate::token::{TokenError, Verified};
 use crate::user::User;
-use crate::user_db::{Access, Store, StoreError};
-use crate::util::diagnostic::Status;
+use crate::user_db::{OpenMode, UserDb, UserDbError};
+use crate::util::diagnostic::ExitStatus;
 use crate::verify::login_role_keys::may_be_new_key;
 
 /// Keys, token, signature, verdict, report: the whole way of a token.
@@ -29,16 +29,16 @@ pub(super) fn run(
     verify: &Verify,
     options: &SettingsOptions,
     console: &mut Console,
-) -> Result<Status, Failure> {
+) -> Result<ExitStatus, Failure> {
     let settings = settings::load(options, console)?;
     if verify.role.is_some() || verify.role_config.is_some() {
         return verify_role::run(verify, &settings, console);
     }
-    let asked = Asked::read(verify)?;
+    let asked = VerifyRequest::read(verify)?;
     if verify.many.stream {
         verify.many.refuse_argument(&verify.token)?;
         let (keys, sets) = open_keys(verify, &settings, &asked, console)?;
-        let bench = Bench::new(verify, asked, &settings, &keys);
+        let bench = VerifyContext::new(verify, asked, &settings, &keys);
         return verify_stream::run(&bench, keys, sets, &settings, console);
     }
     let text = verify.token.read_one(console)?;
@@ -59,10 +59,10 @@ pub(super) fn run(
         warn_of_mistakes(token, console);
     }
     let person = Person::look_up(verified.as_ref().ok(), &asked.endpoints, &settings, verify.no_db, console)?;
-    let bench = Bench::new(verify, asked, &settings, &keys);
+    let bench = VerifyContext::new(verify, asked, &settings, &keys);
     let now = bench.now();
-    let judged: Vec<Judged> =
-        bench.judge(&verified, &keys, person.account(), now, Detail::Everything).collect();
+    let judged: Vec<EndpointResult> =
+        bench.evaluate(&verified, &keys, person.account(), now, Verbosity::All).collect();
     report(&judged, &verified, &keys, console)
 }
 
@@ -70,7 +70,7 @@ pub(super) fn run(
 fn open_keys(
     verify: &Verify,
     settings: &Settings,
-    asked: &Asked,
+    asked: &VerifyRequest,
     console: &mut Console,
 ) -> Result<(KeyRing, RemoteSets), Failure> {
     if !verify.has_given_keys() {
@@ -114,10 +114,10 @@ impl Person {
             return Ok(Self::Unasked);
         }
         log::info!("the user is looked up in {}", crate::util::quote::quote_path(path));
-        match Store::open(path, Access::Read).and_then(|store| store.find(name)) {
+        match UserDb::open(path, OpenMode::Read).and_then(|store| store.find(name)) {
             Ok(Some(user)) => Ok(Self::Known(user)),
             Ok(None) => Ok(Self::Missing),
-            Err(error @ StoreError::BrokenRow { .. }) => Ok(Self::Broken(error.to_string())),
+            Err(error @ UserDbError::InvalidRow { .. }) => Ok(Self::Broken(error.to_string())),
             Err(error) if counts => Err(error.into()),
             Err(error) => {
                 console.warn(&format!("{error}; the user table does not count (validate-user is off)"));
@@ -128,21 +128,21 @@ impl Person {
 
     fn account(&self) -> Account<'_> {
         match self {
-            Self::Unasked => Account::Unasked,
+            Self::Unasked => Account::NotQueried,
             Self::Missing => Account::Missing,
-            Self::Broken(why) => Account::Broken(why),
+            Self::Broken(why) => Account::Invalid(why),
             Self::Known(user) => Account::Known(user),
         }
     }
 }
 
 fn report(
-    judged: &[Judged],
+    judged: &[EndpointResult],
     verified: &Result<Verified, TokenError>,
     keys: &KeyRing,
     console: &mut Console,
-) -> Result<Status, Failure> {
-    let admitted = judged.iter().all(|judged| judged.verdict.admits());
+) -> Result<ExitStatus, Failure> {
+    let admitted = judged.iter().all(|judged| judged.verdict.accepts());
     if console.is_json() {
         let token = verified.as_ref().ok().map(|token| {
             let claims = token.claims();
@@ -166,5 +166,5 @@ fn report(
             report::show(judged, console)?;
         }
     }
-    Ok(if admitted { Status::Done } else { Status::No })
+    Ok(if admitted { ExitStatus::Success } else { ExitStatus::Negative })
 }

@@ -6,7 +6,7 @@ use clap::{Args, ValueHint};
 
 use super::complete;
 use super::osdf::OsdfOptions;
-use super::remote::RemoteOptions;
+use super::remote::RemoteKeyOptions;
 use super::source::TokenOptions;
 use super::stream::StreamOptions;
 use crate::cli::options::AtOption;
@@ -76,7 +76,7 @@ pub(super) struct Verify {
     pub(super) explain: bool,
 
     #[command(flatten)]
-    pub(super) remote: RemoteOptions,
+    pub(super) remote: RemoteKeyOptions,
 
     #[command(flatten)]
     pub(super) many: StreamOptions,

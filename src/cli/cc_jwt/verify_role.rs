@@ -4,24 +4,28 @@ use serde_json::{Value, json};
 
 use super::inspect::warn_of_mistakes;
 use super::report;
-use super::role_judge::Judge;
+use super::role_judge::LoginRoleVerifier;
 use super::verify_options::Verify;
 use super::verify_stream;
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
 use crate::config::Settings;
-use crate::policy::login_role::{Flow, Login, LoginRole, judge};
-use crate::policy::{Detail, Verdict};
-use crate::util::diagnostic::Status;
+use crate::policy::login_role::{Flow, Login, LoginRole, evaluate};
+use crate::policy::{Verbosity, Verdict};
+use crate::util::diagnostic::ExitStatus;
 use crate::util::note::Notes;
 use crate::util::quote::{escape, quote};
-use crate::util::time::{Clock, span_for_people};
+use crate::util::time::{Clock, human_span};
 
 /// Role, keys, token, verdict, report.
-pub(super) fn run(verify: &Verify, settings: &Settings, console: &mut Console) -> Result<Status, Failure> {
+pub(super) fn run(
+    verify: &Verify,
+    settings: &Settings,
+    console: &mut Console,
+) -> Result<ExitStatus, Failure> {
     let clock = verify.at.clock()?;
     let now = clock.now();
-    let mut judging = Judge::open(verify, settings, now, console)?;
+    let mut judging = LoginRoleVerifier::open(verify, settings, now, console)?;
     if verify.many.stream {
         verify.many.refuse_argument(&verify.token)?;
         return verify_stream::run_role(verify, judging, clock, console);
@@ -35,7 +39,7 @@ pub(super) fn run(verify: &Verify, settings: &Settings, console: &mut Console) -
         warn_of_mistakes(token, console);
     }
     let (verdict, login) =
-        judge(&judging.config, &judging.role, verified.as_ref(), Flow::Token, now, Detail::Everything);
+        evaluate(&judging.config, &judging.role, verified.as_ref(), Flow::Token, now, Verbosity::All);
     if judging.role.verbose_logging
         && let Ok(verified) = &verified
     {
@@ -45,9 +49,9 @@ pub(super) fn run(verify: &Verify, settings: &Settings, console: &mut Console) -
     }
     report(verify.explain, &judging.role, &verdict, login.as_ref(), console)?;
     Ok(match &verified {
-        Err(error) if error.is_malformed() => Status::Data,
-        _ if verdict.admits() => Status::Done,
-        _ => Status::No,
+        Err(error) if error.is_malformed() => ExitStatus::Data,
+        _ if verdict.accepts() => ExitStatus::Success,
+        _ => ExitStatus::Negative,
     })
 }
 
@@ -103,7 +107,7 @@ fn report(
         console.line(&format!("  metadata  {}: {}", escape(key), quote(value)))?;
     }
     if let Some(seconds) = login.session_seconds {
-        console.line(&format!("  session   {}", span_for_people(seconds.unsigned_abs())))?;
+        console.line(&format!("  session   {}", human_span(seconds.unsigned_abs())))?;
     }
     for (name, value) in &role.kept {
         console.line(&format!("  {}: {} (kept, not acted on)", escape(name), escape(&value.to_string())))?;

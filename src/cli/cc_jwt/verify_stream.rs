@@ -5,20 +5,20 @@ use std::sync::{PoisonError, RwLock};
 
 use serde::Serialize;
 
-use super::bench::Bench;
+use super::bench::VerifyContext;
 use super::keys::KeyRing;
 use super::remote::RemoteSets;
-use super::role_judge::Judge;
+use super::role_judge::LoginRoleVerifier;
 use super::stream::{self, Line};
 use super::verify_options::Verify;
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
 use crate::config::Settings;
-use crate::policy::login_role::{Flow, judge};
-use crate::policy::{Account, Detail, Finding};
+use crate::policy::login_role::{Flow, evaluate};
+use crate::policy::{Account, Finding, Verbosity};
 use crate::token::{self, Verified};
-use crate::user_db::{Access, Store};
-use crate::util::diagnostic::Status;
+use crate::user_db::{OpenMode, UserDb};
+use crate::util::diagnostic::ExitStatus;
 use crate::util::note::Notes;
 use crate::util::quote::escape_json;
 use crate::util::time::Clock;
@@ -63,12 +63,12 @@ fn named(finding: &Finding) -> (&str, &str) {
 
 /// Judges a stream for endpoints, or by itself.
 pub(super) fn run(
-    bench: &Bench<'_>,
+    bench: &VerifyContext<'_>,
     keys: KeyRing,
     sets: RemoteSets,
     settings: &Settings,
     console: &mut Console,
-) -> Result<Status, Failure> {
+) -> Result<ExitStatus, Failure> {
     let is_json = console.is_json();
     let verify = bench.verify;
     let asks = settings.jwts.validate_user.value && !verify.no_db;
@@ -76,7 +76,7 @@ pub(super) fn run(
     let fixed = keys.without(sets.keys().count());
     let keys = RwLock::new((keys, sets));
     stream::run(&verify.many, verify.token.file(), console, || {
-        let store = database.map(|path| Store::open(path, Access::Read)).transpose()?;
+        let store = database.map(|path| UserDb::open(path, OpenMode::Read)).transpose()?;
         let (keys, fixed) = (&keys, &fixed);
         Ok(move |line: Line<'_>, out: &mut Vec<u8>| {
             let found = match line.text.map(token::text::one) {
@@ -105,16 +105,16 @@ pub(super) fn run(
             };
             let broken;
             let account = match &user {
-                None => Account::Unasked,
+                None => Account::NotQueried,
                 Some(Ok(Some(user))) => Account::Known(user),
                 Some(Ok(None)) => Account::Missing,
                 Some(Err(error)) => {
                     broken = error.to_string();
-                    Account::Broken(&broken)
+                    Account::Invalid(&broken)
                 }
             };
             let refusal = bench
-                .judge(&verified, ring, account, bench.now(), Detail::Failures)
+                .evaluate(&verified, ring, account, bench.now(), Verbosity::Failures)
                 .find_map(|judged| judged.verdict.into_refusal());
             let subject = verified.as_ref().ok().and_then(|token: &Verified| token.claims().subject());
             write(is_json, line, subject, refusal.as_ref().map(named), out)
@@ -125,12 +125,12 @@ pub(super) fn run(
 /// Judges a stream by a login role.
 pub(super) fn run_role(
     verify: &Verify,
-    judging: Judge,
+    judging: LoginRoleVerifier,
     clock: Clock,
     console: &mut Console,
-) -> Result<Status, Failure> {
+) -> Result<ExitStatus, Failure> {
     let is_json = console.is_json();
-    let Judge { config, role, keys } = judging;
+    let LoginRoleVerifier { config, role, keys } = judging;
     let keys = RwLock::new(keys);
     stream::run(&verify.many, verify.token.file(), console, || {
         let (config, role, keys) = (&config, &role, &keys);
@@ -148,13 +148,14 @@ pub(super) fn run_role(
                 && keys.read().is_ok_and(|keys| keys.may_refetch(Clock::System.now()))
             {
                 let mut keys = keys.write().unwrap_or_else(PoisonError::into_inner);
-                // That keys can't be fetched again leaves those there are, and the answer.
+                // That keys cannot be fetched again leaves those there are, and the answer.
                 if let Ok(again) = keys.verify(text, Clock::System.now(), &mut Notes::new()) {
                     verified = again;
                 }
             }
             let token = verified.as_ref();
-            let (verdict, login) = judge(config, role, token, Flow::Token, clock.now(), Detail::Failures);
+            let (verdict, login) =
+                evaluate(config, role, token, Flow::Token, clock.now(), Verbosity::Failures);
             let refusal = verdict.into_refusal();
             let subject = login.as_ref().map(|login| login.username.as_str());
             write(is_json, line, subject, refusal.as_ref().map(named), out)

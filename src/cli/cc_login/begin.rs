@@ -5,26 +5,28 @@ use std::path::PathBuf;
 use clap::{Args, ValueHint};
 
 use super::no_session::COMMANDS;
-use super::oidc::{self, Shared};
+use super::oidc::{self, CommonOptions};
 use super::parameters::{MethodChoice, Parameters};
 use super::provider::{self, ProviderOptions};
-use super::remote::{self, RemoteOptions, Visit};
+use super::remote::{self, RemoteLogin, RemoteLoginOptions};
 use super::report;
 use super::start::start;
 use crate::cli::console::Console;
-use crate::cli::failure::{Failure, UsageFault};
-use crate::cli::ldap::DirectoryOptions;
+use crate::cli::failure::{Failure, UsageError};
+use crate::cli::ldap::LdapConnectionOptions;
 use crate::cli::options::SettingsOptions;
 use crate::cli::prompt::{self, PasswordOptions};
 use crate::cli::settings;
 use crate::cli::suggest;
 use crate::config::Settings;
-use crate::ldap::Wishes;
+use crate::ldap::LdapOptions;
 use crate::login::attempt_limit::Attempt;
-use crate::login::{Attempts, Identity, LoginContext, LoginError, Method, Presented, login, paths, session};
+use crate::login::{
+    Attempts, Credentials, Identity, LoginContext, LoginError, Method, login, paths, session,
+};
 use crate::user::User;
-use crate::user_db::{Access, Store};
-use crate::util::diagnostic::Status;
+use crate::user_db::{OpenMode, UserDb};
+use crate::util::diagnostic::ExitStatus;
 use crate::util::note::Notes;
 use crate::util::quote::quote;
 use crate::util::shell;
@@ -32,7 +34,7 @@ use crate::util::time::Clock;
 
 /// The arguments of a login.
 #[derive(Debug, Args)]
-pub(super) struct Begin {
+pub(super) struct LoginOptions {
     /// Who logs in [default: the name of the person at the keyboard], and further KEY=VALUE, such
     /// as role=NAME
     #[arg(value_name = "NAME|KEY=VALUE")]
@@ -54,42 +56,42 @@ pub(super) struct Begin {
     provider: ProviderOptions,
 
     #[command(flatten)]
-    remote: RemoteOptions,
+    remote: RemoteLoginOptions,
 
     #[command(flatten)]
-    directory: DirectoryOptions,
+    directory: LdapConnectionOptions,
 }
 
 pub(super) fn run(
-    begin: &Begin,
+    begin: &LoginOptions,
     options: &SettingsOptions,
     console: &mut Console,
-) -> Result<Status, Failure> {
+) -> Result<ExitStatus, Failure> {
     let parameters = Parameters::parse(&begin.words)?;
     let choice = match (begin.method, parameters.method) {
         (Some(a), Some(b)) if a != b => {
-            return Err(UsageFault::new("two different methods are given").into());
+            return Err(UsageError::new("two different methods are given").into());
         }
         (a, b) => a.or(b).unwrap_or(MethodChoice::Auto),
     };
     let choice = begin.imply(choice, &parameters);
     refuse_misplaced(choice, &parameters)?;
-    let wishes = begin.directory.wishes()?;
+    let wishes = begin.directory.options()?;
     if choice == MethodChoice::Only(Method::Remote) {
         return begin.by_server(parameters, &wishes, console);
     }
     let wanted = match choice {
         MethodChoice::Only(Method::Oidc) => {
-            Some(begin.provider.wishes(&parameters.others, begin.directory.timeout.as_deref())?)
+            Some(begin.provider.request(&parameters.others, begin.directory.timeout.as_deref())?)
         }
         _ => None,
     };
     let settings = settings::load(options, console)?;
     if let Some(wanted) = wanted {
-        let shared = Shared {
+        let shared = CommonOptions {
             name: parameters.name,
             ca_file: wishes.ca_file,
-            connect_timeout: Some(wishes.connect_patience),
+            connect_timeout: Some(wishes.connect_timeout),
         };
         return oidc::run(&wanted, &shared, &settings, console);
     }
@@ -100,10 +102,10 @@ pub(super) fn run(
         MethodChoice::Auto => with.by_password(None, parameters, console)?,
         MethodChoice::Only(method) => with.by_password(Some(method), parameters, console)?,
     };
-    keep(identity, row, &settings, console)
+    save_session(identity, row, &settings, console)
 }
 
-impl Begin {
+impl LoginOptions {
     /// The name of the method that is used; none where the words are wrong.
     pub(super) fn method_name(&self) -> Option<&'static str> {
         let parameters = Parameters::parse(&self.words).ok()?;
@@ -131,19 +133,19 @@ impl Begin {
     fn by_server(
         &self,
         parameters: Parameters,
-        wishes: &Wishes,
+        wishes: &LdapOptions,
         console: &mut Console,
-    ) -> Result<Status, Failure> {
+    ) -> Result<ExitStatus, Failure> {
         let options = self.remote.with_keys(&parameters.others)?;
         let name = match parameters.name {
             Some(name) => name,
             None => own_name(console)?,
         };
-        let visit = Visit {
+        let visit = RemoteLogin {
             name: name.clone(),
             ca_file: wishes.ca_file.clone(),
-            connect_timeout: Some(wishes.connect_patience),
-            timeout: self.directory.timeout.as_ref().map(|_| wishes.answer_patience),
+            connect_timeout: Some(wishes.connect_timeout),
+            timeout: self.directory.timeout.as_ref().map(|_| wishes.response_timeout),
         };
         let ask = |console: &mut Console| {
             let server = options.server.as_deref().unwrap_or_default();
@@ -158,13 +160,13 @@ type Found = (Identity, Option<User>);
 
 /// Rejects a name that is near a command and not in the user table: nobody is asked for a password
 /// because of a typing error.
-fn refuse_mistyped_command(name: &str, store: &Store) -> Result<(), Failure> {
+fn refuse_mistyped_command(name: &str, store: &UserDb) -> Result<(), Failure> {
     let Some(command) = suggest::command(name, COMMANDS) else { return Ok(()) };
     if store.record(name)?.is_some() {
         return Ok(());
     }
     let shown = quote(name);
-    Err(UsageFault::new(format!("{shown} is neither a command nor a user in the user table"))
+    Err(UsageError::new(format!("{shown} is neither a command nor a user in the user table"))
         .hint(format!(
             "did you mean 'cc-login {command}'? To log in under this name: cc-login username={}",
             shell::word(name)
@@ -173,11 +175,11 @@ fn refuse_mistyped_command(name: &str, store: &Store) -> Result<(), Failure> {
 }
 
 /// Rejects a key that the method does not use. Options are checked by the table of options.
-fn refuse_misplaced(choice: MethodChoice, parameters: &Parameters) -> Result<(), UsageFault> {
+fn refuse_misplaced(choice: MethodChoice, parameters: &Parameters) -> Result<(), UsageError> {
     for (key, _) in &parameters.others {
         for (keys, method) in [(&provider::KEYS[..], Method::Oidc), (&remote::KEYS[..], Method::Remote)] {
             if keys.contains(&key.as_str()) && choice != MethodChoice::Only(method) {
-                return Err(UsageFault::new(format!("{key}= requires --method {}", method.name())));
+                return Err(UsageError::new(format!("{key}= requires --method {}", method.name())));
             }
         }
     }
@@ -186,9 +188,9 @@ fn refuse_misplaced(choice: MethodChoice, parameters: &Parameters) -> Result<(),
 
 /// What every method works with.
 struct With<'run> {
-    begin: &'run Begin,
+    begin: &'run LoginOptions,
     settings: &'run Settings,
-    wishes: &'run Wishes,
+    wishes: &'run LdapOptions,
 }
 
 impl With<'_> {
@@ -199,7 +201,7 @@ impl With<'_> {
             None => prompt::ask("Token", "token", "--token-file FILE, or - for standard input")?,
         };
         let mut store = self.open()?;
-        let presented = Presented { token: Some(token), ..Presented::default() };
+        let presented = Credentials { token: Some(token), ..Credentials::default() };
         let found = self.ask(Some(Method::Token), &presented, &mut store, None, console)?;
         match wanted {
             Some(wanted) if wanted != found.0.user.username => {
@@ -224,16 +226,16 @@ impl With<'_> {
         if parameters.is_bare_name {
             refuse_mistyped_command(&name, &store)?;
         }
-        let attempts = Attempts::new(&paths::state_folder(console.environment())?);
+        let attempts = Attempts::new(&paths::state_directory(console.environment())?);
         let password = self.begin.password.known(&format!("Password for {}", quote(&name)), console)?;
         let mut attempt = attempts.begin(&name, Clock::System.now())?;
-        let presented = Presented { name: Some(name), password: Some(password), token: None };
+        let presented = Credentials { name: Some(name), password: Some(password), token: None };
         match self.ask(only, &presented, &mut store, Some(&mut attempt), console) {
             Ok(found) => {
                 attempt.succeeded()?;
                 Ok(found)
             }
-            Err(error @ LoginError::Refused(_)) => {
+            Err(error @ LoginError::Rejected(_)) => {
                 attempt.failed();
                 Err(error.into())
             }
@@ -247,8 +249,8 @@ impl With<'_> {
     fn ask(
         &self,
         only: Option<Method>,
-        presented: &Presented,
-        store: &mut Store,
+        presented: &Credentials,
+        store: &mut UserDb,
         attempt: Option<&mut Attempt<'_>>,
         console: &mut Console,
     ) -> Result<Found, LoginError> {
@@ -261,29 +263,29 @@ impl With<'_> {
         Ok((identity, row))
     }
 
-    fn open(&self) -> Result<Store, Failure> {
-        Ok(Store::open(self.settings.database()?, Access::Write)?)
+    fn open(&self) -> Result<UserDb, Failure> {
+        Ok(UserDb::open(self.settings.database()?, OpenMode::Write)?)
     }
 }
 
-fn own_name(console: &Console) -> Result<String, UsageFault> {
+fn own_name(console: &Console) -> Result<String, UsageError> {
     let environment = console.environment();
     environment
         .non_empty("USER")
         .or_else(|| environment.non_empty("LOGNAME"))
         .map(str::to_owned)
-        .ok_or_else(|| UsageFault::new("no name is given").hint("cc-login NAME"))
+        .ok_or_else(|| UsageError::new("no name is given").hint("cc-login NAME"))
 }
 
 /// Keeps the session and reports it.
-fn keep(
+fn save_session(
     identity: Identity,
     row: Option<User>,
     settings: &Settings,
     console: &mut Console,
-) -> Result<Status, Failure> {
+) -> Result<ExitStatus, Failure> {
     let (session, path) = start(identity, row, None, settings, console)?;
-    session::Lock::acquire(&path)?.save(&session)?;
-    report::begun(&session, session.since, console)?;
-    Ok(Status::Done)
+    session::RefreshLock::acquire(&path)?.save(&session)?;
+    report::logged_in(&session, session.since, console)?;
+    Ok(ExitStatus::Success)
 }

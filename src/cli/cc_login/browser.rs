@@ -93,7 +93,7 @@ fn run(command: &str, url: &Url, environment: &Environment) -> Result<(), String
     child.stdout(Stdio::from(io::stderr()));
     let failed = |what: String| format!("the browser command {} {what}", quote(command));
     match begin(&mut child, environment) {
-        Err(error) => Err(failed(format!("can't be run: {}", crate::util::file::reason(&error)))),
+        Err(error) => Err(failed(format!("cannot be run: {}", crate::util::file::reason(&error)))),
         Ok(Some(status)) if !status.success() => Err(failed(match status.code() {
             Some(127) => "is not found".to_owned(),
             Some(code) => format!("ended with status {code}"),
@@ -132,8 +132,8 @@ fn begin(command: &mut Command, environment: &Environment) -> io::Result<Option<
 }
 
 /// The address as a QR code for a terminal, a line each; nothing where it is too long for one.
-/// Black on white whatever the terminal's own colours are, since not all telephones read the
-/// other way round; without colour, for a dark terminal.
+/// Black on white whatever the terminal's own colors are, since not all telephones read the
+/// other way round; without color, for a dark terminal.
 pub(super) fn qr_code(url: &Url, color: bool) -> Vec<String> {
     use qrcode::render::unicode::Dense1x2;
     let Ok(code) = qrcode::QrCode::with_error_correction_level(url.as_str(), qrcode::EcLevel::L) else {
@@ -179,8 +179,8 @@ mod tests {
 
     #[test]
     fn nothing_in_an_address_is_obeyed_by_the_shell() {
-        let folder = tempfile::tempdir().unwrap();
-        let out = folder.path().join("out");
+        let directory = tempfile::tempdir().unwrap();
+        let out = directory.path().join("out");
         let url = Url::parse("https://idp.example/?a=$(touch x)`id`;'&b=\"").unwrap();
         let run = |command: &str| run(command, &url, &path());
         for command in
@@ -200,10 +200,10 @@ mod tests {
 
     #[test]
     fn browser_list_goes_on_to_the_next_command_that_works() {
-        let folder = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().unwrap();
         let url = Url::parse("https://idp.example/").unwrap();
-        let seen = |name: &str| std::fs::read_to_string(folder.path().join(name)).ok();
-        let at = |name: &str| folder.path().join(name).display().to_string();
+        let seen = |name: &str| std::fs::read_to_string(directory.path().join(name)).ok();
+        let at = |name: &str| directory.path().join(name).display().to_string();
         let list = format!("no-such-browser-here:false:printf %s >{}:touch {}", at("second"), at("third"));
         run_first(&list, &url, &path()).unwrap();
         assert_eq!((seen("second").as_deref(), seen("third")), (Some("https://idp.example/"), None));
@@ -215,13 +215,13 @@ mod tests {
     #[test]
     fn path_with_blanks_is_one_program() {
         use std::os::unix::fs::PermissionsExt as _;
-        let folder = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().unwrap();
         let url = Url::parse("https://idp.example/").unwrap();
-        let program = folder.path().join("My: Browser; x");
+        let program = directory.path().join("My: Browser; x");
         std::fs::write(&program, "#!/bin/sh\nprintf %s \"$1\" > \"$0.seen\"\n").unwrap();
         std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
         let text = program.display().to_string();
-        let seen = folder.path().join("My: Browser; x.seen");
+        let seen = directory.path().join("My: Browser; x.seen");
         let with_place = format!("{text} %s");
         let attempts: [&dyn Fn() -> Result<(), String>; 3] =
             [&|| run_first(&text, &url, &path()), &|| run(&text, &url, &path()), &|| {

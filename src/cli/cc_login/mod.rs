@@ -16,10 +16,10 @@ mod start;
 use clap::{ArgMatches, Args, Command, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use super::console::Console;
-use super::failure::{Failure, UsageFault};
+use super::failure::{Failure, UsageError};
 use super::options::{AtOption, OutputOptions, SettingsOptions};
 use super::tool::Tool;
-use crate::util::diagnostic::Status;
+use crate::util::diagnostic::ExitStatus;
 
 /// The program.
 pub static TOOL: Tool =
@@ -33,7 +33,7 @@ struct Arguments {
     verb: Option<Verb>,
 
     #[command(flatten)]
-    begin: begin::Begin,
+    begin: begin::LoginOptions,
 
     #[command(flatten)]
     settings: SettingsOptions,
@@ -83,12 +83,14 @@ fn command() -> Command {
 
 /// The method of a login.
 fn form(command: &str, matches: &ArgMatches) -> Option<&'static str> {
-    (command == "cc-login").then(|| begin::Begin::from_arg_matches(matches).ok()?.method_name()).flatten()
+    (command == "cc-login")
+        .then(|| begin::LoginOptions::from_arg_matches(matches).ok()?.method_name())
+        .flatten()
 }
 
-fn run(matches: &ArgMatches, console: &mut Console) -> Result<Status, Failure> {
+fn run(matches: &ArgMatches, console: &mut Console) -> Result<ExitStatus, Failure> {
     let Arguments { verb, begin, settings, output: _ } =
-        Arguments::from_arg_matches(matches).map_err(|error| UsageFault::new(error.to_string()))?;
+        Arguments::from_arg_matches(matches).map_err(|error| UsageError::new(error.to_string()))?;
     match verb {
         None => begin::run(&begin, &settings, console),
         Some(Verb::Status(verb)) => session::status(&verb.at, console),

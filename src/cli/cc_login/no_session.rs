@@ -2,7 +2,7 @@
 
 use crate::login::Method;
 use crate::user::{Role, User};
-use crate::util::diagnostic::Fault;
+use crate::util::diagnostic::Diagnostic;
 use crate::util::file::shell_word;
 use crate::util::kind::Kind;
 
@@ -11,18 +11,18 @@ pub(super) const COMMANDS: [&str; 5] = ["status", "token", "refresh", "logout", 
 
 /// Why there is no token to print.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum NoSession {
+pub(super) enum SessionError {
     #[error("nobody is logged in")]
-    Nobody,
+    NotLoggedIn,
     #[error("the session ended {ended}")]
-    Over { ended: String, login: String },
+    Expired { ended: String, login: String },
     #[error(
         "the session has no token: at the login the user was not in the user table, or there was no private key"
     )]
     NoToken { add: String },
-    #[error("the session can't be renewed: the provider gave no refresh token")]
+    #[error("the session cannot be renewed: the provider gave no refresh token")]
     NoRefresh,
-    #[error("the session can't be renewed: only a login at a provider gives a refresh token")]
+    #[error("the session cannot be renewed: only a login at a provider gives a refresh token")]
     NoProvider { login: String },
     #[error("a logout ended the session during the refresh: the new session is not stored")]
     Ended,
@@ -30,11 +30,11 @@ pub(super) enum NoSession {
     Replaced,
 }
 
-impl Fault for NoSession {
+impl Diagnostic for SessionError {
     fn kind(&self) -> Kind {
         match self {
-            Self::Nobody => Kind::NoSession,
-            Self::Over { .. } => Kind::SessionExpired,
+            Self::NotLoggedIn => Kind::NoSession,
+            Self::Expired { .. } => Kind::SessionExpired,
             Self::NoToken { .. } => Kind::SessionWithoutToken,
             Self::NoRefresh | Self::NoProvider { .. } => Kind::SessionWithoutRefresh,
             Self::Ended | Self::Replaced => Kind::SessionChanged,
@@ -43,8 +43,8 @@ impl Fault for NoSession {
 
     fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::Nobody | Self::Ended => "cc-login NAME".to_owned(),
-            Self::Over { login, .. } | Self::NoProvider { login } => login.clone(),
+            Self::NotLoggedIn | Self::Ended => "cc-login NAME".to_owned(),
+            Self::Expired { login, .. } | Self::NoProvider { login } => login.clone(),
             Self::Replaced => "cc-login status".to_owned(),
             Self::NoRefresh => {
                 "log in with cc-login --method oidc; many providers give one for --scope offline_access"

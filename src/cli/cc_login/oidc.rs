@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::browser;
-use super::provider::{ProviderWishes, Way};
+use super::provider::{LoginFlow, ProviderRequest};
 use super::report;
 use super::start::start;
 use crate::cli::console::Console;
@@ -16,22 +16,22 @@ use crate::cli::failure::Failure;
 use crate::cli::network;
 use crate::config::Settings;
 use crate::http::Client;
-use crate::login::oidc::callback::{self, Answer};
-use crate::login::oidc::fault::OidcFault;
-use crate::login::oidc::gate::Gate;
-use crate::login::oidc::id_token::{self, Rules, Tie};
+use crate::login::oidc::callback::{self, AuthorizationResponse};
+use crate::login::oidc::fault::OidcError;
+use crate::login::oidc::gate::CallbackGate;
+use crate::login::oidc::id_token::{self, IdTokenPolicy, TokenBinding};
 use crate::login::oidc::listener::{Decision, Listener};
-use crate::login::oidc::page::Page;
-use crate::login::oidc::provider_config::{self, Plan, Wishes};
-use crate::login::oidc::request::{self, Begun};
+use crate::login::oidc::page::BrowserPage;
+use crate::login::oidc::provider_config::{self, ProviderConfig, ProviderParameters};
+use crate::login::oidc::request::{self, PendingAuthorization};
 use crate::login::oidc::{account, device, redirect};
-use crate::login::session::Refresh;
+use crate::login::session::RefreshGrant;
 use crate::login::{Session, paths, session};
-use crate::oidc::discovery::{Discovery, Endpoint};
+use crate::oidc::discovery::{Discovery, ProviderEndpoint};
 use crate::oidc::jwks_cache::{self, Cache};
-use crate::oidc::oauth::{Provider, Tokens};
-use crate::user_db::{Access, Store};
-use crate::util::diagnostic::{Fault, Status};
+use crate::oidc::oauth::{Provider, TokenResponse};
+use crate::user_db::{OpenMode, UserDb};
+use crate::util::diagnostic::{Diagnostic, ExitStatus};
 use crate::util::environment::Environment;
 use crate::util::kind::Kind;
 use crate::util::note::Notes;
@@ -57,11 +57,11 @@ const PASTE_LIMIT: usize = 64 << 10;
 enum PasteFault {
     #[error("no address was given: standard input ended")]
     Nothing,
-    #[error("standard input can't be read: {0}")]
+    #[error("standard input cannot be read: {0}")]
     Unreadable(String),
 }
 
-impl Fault for PasteFault {
+impl Diagnostic for PasteFault {
     fn kind(&self) -> Kind {
         match self {
             Self::Nothing => Kind::LoginNoCallbackUrl,
@@ -79,16 +79,16 @@ impl Fault for PasteFault {
 
 /// The options that are not about a provider alone.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Shared {
+pub(super) struct CommonOptions {
     pub(super) name: Option<String>,
     pub(super) ca_file: Option<PathBuf>,
     pub(super) connect_timeout: Option<Duration>,
 }
 
 /// A provider that was found, and what is expected of it.
-pub(super) struct Known<'run> {
+pub(super) struct OidcRun<'run> {
     pub(super) provider: Provider<'run>,
-    pub(super) plan: &'run Plan,
+    pub(super) plan: &'run ProviderConfig,
     pub(super) cache: &'run Cache,
     pub(super) settings: &'run Settings,
     /// The user who is to log in, if one was named.
@@ -96,14 +96,14 @@ pub(super) struct Known<'run> {
 }
 
 pub(super) fn run(
-    wishes: &ProviderWishes,
-    shared: &Shared,
+    wishes: &ProviderRequest,
+    shared: &CommonOptions,
     settings: &Settings,
     console: &mut Console,
-) -> Result<Status, Failure> {
+) -> Result<ExitStatus, Failure> {
     let plan = provider_config::plan(
         settings,
-        &Wishes {
+        &ProviderParameters {
             entry: wishes.entry.clone(),
             role: wishes.role.clone(),
             login_hint: shared.name.clone(),
@@ -121,21 +121,21 @@ pub(super) fn run(
     paths::session_file(console.environment())?;
     let discovery = discover(&client, &cache, &plan.issuer, console)?;
     let provider = Provider::new(&client, &discovery, &plan.registration);
-    let known = Known { provider, plan: &plan, cache: &cache, settings, name: shared.name.as_deref() };
+    let known = OidcRun { provider, plan: &plan, cache: &cache, settings, name: shared.name.as_deref() };
     let way = known.way(wishes, console);
     known.check_endpoints(way)?;
     let session = match way {
-        Way::Browser => known.by_browser(wishes, console)?,
-        Way::Device => known.by_device(wishes, console)?,
-        Way::Manual => known.by_paste(wishes, console)?,
+        LoginFlow::Browser => known.by_browser(wishes, console)?,
+        LoginFlow::Device => known.by_device(wishes, console)?,
+        LoginFlow::Manual => known.by_paste(wishes, console)?,
     };
-    report::begun(&session, Clock::System.now(), console)?;
-    Ok(Status::Done)
+    report::logged_in(&session, Clock::System.now(), console)?;
+    Ok(ExitStatus::Success)
 }
 
 /// The client that talks to a provider.
 pub(super) fn client(
-    plan: &Plan,
+    plan: &ProviderConfig,
     connect_timeout: Option<Duration>,
     console: &Console,
 ) -> Result<Client, Failure> {
@@ -147,9 +147,9 @@ pub(super) fn client(
     Ok(Client::new(options)?)
 }
 
-/// Where providers' documents and keys are kept: the person's cache folder, if there is one.
+/// Where providers' documents and keys are kept: the person's cache directory, if there is one.
 pub(super) fn cache(environment: &Environment) -> Cache {
-    Cache { folder: xdg::cache_directory(environment).map(|cache| cache.join("keys")), offline: false }
+    Cache { directory: xdg::cache_directory(environment).map(|cache| cache.join("keys")), offline: false }
 }
 
 pub(super) fn discover(
@@ -165,45 +165,45 @@ pub(super) fn discover(
 }
 
 /// The user table where the settings want it written, or where there is one to look into.
-pub(super) fn open_store(plan: &Plan, settings: &Settings) -> Result<Option<Store>, Failure> {
+pub(super) fn open_store(plan: &ProviderConfig, settings: &Settings) -> Result<Option<UserDb>, Failure> {
     let path = settings.database()?;
     if plan.adds_users || plan.updates_users {
-        return Ok(Some(Store::open(path, Access::Write)?));
+        return Ok(Some(UserDb::open(path, OpenMode::Write)?));
     }
     let is_wanted = !settings.db.is_default() || path.exists();
-    Ok(if is_wanted { Some(Store::open(path, Access::Read)?) } else { None })
+    Ok(if is_wanted { Some(UserDb::open(path, OpenMode::Read)?) } else { None })
 }
 
-impl Known<'_> {
-    fn ask(&self) -> request::Ask {
+impl OidcRun<'_> {
+    fn ask(&self) -> request::AuthorizationParams {
         self.plan.ask_of(self.provider.discovery.list("scopes_supported").as_deref())
     }
 
     /// The way that was asked for, or the best one here, which is said.
-    fn way(&self, wishes: &ProviderWishes, console: &mut Console) -> Way {
+    fn way(&self, wishes: &ProviderRequest, console: &mut Console) -> LoginFlow {
         if let Some(way) = wishes.way {
             return way;
         }
         if browser::can_show(console.environment()) {
-            return Way::Browser;
+            return LoginFlow::Browser;
         }
-        if self.provider.discovery.names(Endpoint::DeviceAuthorization) {
+        if self.provider.discovery.names(ProviderEndpoint::DeviceAuthorization) {
             console.note("there is no display here: logging in on another device, as with --device");
-            return Way::Device;
+            return LoginFlow::Device;
         }
         console.note(
             "there is no display here, and the provider knows no login by device: the address is to be pasted back, \
              as with --manual",
         );
-        Way::Manual
+        LoginFlow::Manual
     }
 
     /// A redirect URI that the login role allows.
-    fn redirect_uri(&self, wishes: &ProviderWishes, port: u16) -> Result<String, OidcFault> {
+    fn redirect_uri(&self, wishes: &ProviderRequest, port: u16) -> Result<String, OidcError> {
         let uri = wishes.redirect.uri(port)?;
         match &self.plan.role {
             Some((_, role)) if !redirect::is_allowed(&uri, &role.allowed_redirect_uris) => {
-                Err(OidcFault::RedirectNotAllowed { role: role.name.clone(), uri })
+                Err(OidcError::RedirectNotAllowed { role: role.name.clone(), uri })
             }
             _ => Ok(uri),
         }
@@ -211,30 +211,34 @@ impl Known<'_> {
 
     /// The endpoints that a login needs: what would spoil it is told before anybody is sent
     /// anywhere.
-    fn check_endpoints(&self, way: Way) -> Result<(), OidcFault> {
+    fn check_endpoints(&self, way: LoginFlow) -> Result<(), OidcError> {
         let Provider { http, discovery, .. } = &self.provider;
         let first = match way {
-            Way::Browser | Way::Manual => Endpoint::Authorization,
-            Way::Device => Endpoint::DeviceAuthorization,
+            LoginFlow::Browser | LoginFlow::Manual => ProviderEndpoint::Authorization,
+            LoginFlow::Device => ProviderEndpoint::DeviceAuthorization,
         };
-        for endpoint in [first, Endpoint::Token, Endpoint::Keys] {
+        for endpoint in [first, ProviderEndpoint::Token, ProviderEndpoint::Keys] {
             discovery.need(endpoint, http)?;
         }
-        discovery.find(Endpoint::Userinfo, http)?;
+        discovery.find(ProviderEndpoint::Userinfo, http)?;
         Ok(())
     }
 
-    fn begin(&self, redirect_uri: String) -> Result<Begun, OidcFault> {
-        let endpoint = self.provider.discovery.need(Endpoint::Authorization, self.provider.http)?;
+    fn begin(&self, redirect_uri: String) -> Result<PendingAuthorization, OidcError> {
+        let endpoint = self.provider.discovery.need(ProviderEndpoint::Authorization, self.provider.http)?;
         request::begin(&endpoint, &self.plan.registration.client_id, redirect_uri, &self.ask())
     }
 
-    fn judge(&self, query: &str, begun: &Begun) -> Result<Answer, OidcFault> {
+    fn check_callback(
+        &self,
+        query: &str,
+        begun: &PendingAuthorization,
+    ) -> Result<AuthorizationResponse, OidcError> {
         let discovery = self.provider.discovery;
         callback::read(query, begun, &discovery.issuer, discovery.names_issuer_in_response())
     }
 
-    fn by_browser(&self, wishes: &ProviderWishes, console: &mut Console) -> Result<Session, Failure> {
+    fn by_browser(&self, wishes: &ProviderRequest, console: &mut Console) -> Result<Session, Failure> {
         let mut listener = Listener::bind(&wishes.listen_address, &wishes.ports)?;
         for address in listener.addresses() {
             log::info!("waiting for the browser on {address}");
@@ -243,18 +247,19 @@ impl Known<'_> {
             console.warn("the port for the browser is open to the network, not only to this computer");
         }
         let begun = self.begin(self.redirect_uri(wishes, listener.port())?)?;
-        let mut gate = Gate::new(&begun, &wishes.listen_address, browser::accounts(console.environment()))?;
+        let mut gate =
+            CallbackGate::new(&begun, &wishes.listen_address, browser::accounts(console.environment()))?;
         let deadline = Instant::now() + wishes.limit;
         let start = gate.start_url().clone();
         console
-            .ask_for("Log in with a browser on this computer at this URL (it works in one browser, once):");
-        console.ask_for(&format!("\n    {start}\n"));
+            .instruct("Log in with a browser on this computer at this URL (it works in one browser, once):");
+        console.instruct(&format!("\n    {start}\n"));
         if !wishes.skip_browser {
             browser::open(&start, wishes.browser.as_deref(), console);
         }
         let mut turned_away = 0;
         let answer = listener.wait(deadline, &mut gate, |query| {
-            match query.and_then(|query| self.judge(query, &begun)) {
+            match query.and_then(|query| self.check_callback(query, &begun)) {
                 Err(fault) if fault.is_stray() => {
                     turned_away += 1;
                     match turned_away {
@@ -264,13 +269,13 @@ impl Known<'_> {
                         }
                         _ => log::info!("{fault}"),
                     }
-                    Decision::TurnAway(Page::turned_away(&fault.to_string()))
+                    Decision::Reject(BrowserPage::turned_away(&fault.to_string()))
                 }
-                outcome => Decision::Take(outcome),
+                outcome => Decision::Accept(outcome),
             }
         })?;
         let Some(answer) = answer else {
-            return Err(OidcFault::TimedOut {
+            return Err(OidcError::TimedOut {
                 limit: wishes.limit_text.clone(),
                 turned_away,
                 redirect_uri: Some(begun.redirect_uri),
@@ -282,21 +287,21 @@ impl Known<'_> {
         outcome
     }
 
-    fn by_paste(&self, wishes: &ProviderWishes, console: &mut Console) -> Result<Session, Failure> {
+    fn by_paste(&self, wishes: &ProviderRequest, console: &mut Console) -> Result<Session, Failure> {
         let port = wishes.ports.numbers().find(|port| *port > 0).unwrap_or(redirect::DEFAULT_PORT);
         let begun = self.begin(self.redirect_uri(wishes, port)?)?;
         let deadline = Instant::now() + wishes.limit;
-        console.ask_for("Log in with any browser at this address:");
-        console.ask_for(&format!("\n    {}\n", begun.url));
-        console.ask_for(&format!(
-            "It ends on a page that can't be reached. Copy that page's address, which begins with\n{}, and paste it here:",
+        console.instruct("Log in with any browser at this address:");
+        console.instruct(&format!("\n    {}\n", begun.url));
+        console.instruct(&format!(
+            "It ends on a page that cannot be reached. Copy that page's address, which begins with\n{}, and paste it here:",
             begun.redirect_uri
         ));
         let is_asked = io::stdin().is_terminal();
         let mut line = Line::default();
         for left in (0..PASTE_TRIES).rev() {
             let Some(text) = line.read(deadline)? else {
-                return Err(OidcFault::TimedOut {
+                return Err(OidcError::TimedOut {
                     limit: wishes.limit_text.clone(),
                     turned_away: PASTE_TRIES - 1 - left,
                     redirect_uri: Some(begun.redirect_uri),
@@ -304,11 +309,11 @@ impl Known<'_> {
                 .into());
             };
             let outcome = callback::pasted(text.expose(), &begun.redirect_uri)
-                .and_then(|query| self.judge(query, &begun));
+                .and_then(|query| self.check_callback(query, &begun));
             match outcome {
                 Err(fault) if fault.is_stray() && is_asked && left > 0 => {
                     console.warn(&fault.to_string());
-                    console.ask_for("Paste the address again:");
+                    console.instruct("Paste the address again:");
                 }
                 outcome => return self.take(outcome, &begun, console),
             }
@@ -316,19 +321,19 @@ impl Known<'_> {
         Err(PasteFault::Nothing.into())
     }
 
-    fn by_device(&self, wishes: &ProviderWishes, console: &mut Console) -> Result<Session, Failure> {
+    fn by_device(&self, wishes: &ProviderRequest, console: &mut Console) -> Result<Session, Failure> {
         let ask = self.ask();
         let begun = self.provider.begin_device(&ask.scopes, &ask.parameters()?)?;
         let address = begun.verification_uri_complete.as_ref().unwrap_or(&begun.verification_uri);
-        console.ask_for("Log in on another device at this address:");
-        console.ask_for(&format!("\n    {}\n", begun.verification_uri));
-        console.ask_for(&format!("with the code\n\n    {}\n", escape(&begun.user_code)));
+        console.instruct("Log in on another device at this address:");
+        console.instruct(&format!("\n    {}\n", begun.verification_uri));
+        console.instruct(&format!("with the code\n\n    {}\n", escape(&begun.user_code)));
         if io::stderr().is_terminal() && !console.is_quiet() {
             for line in browser::qr_code(address, console.colors_errors()) {
-                console.ask_for(&line);
+                console.instruct(&line);
             }
         } else if begun.verification_uri_complete.is_some() {
-            console.ask_for(&format!("or at once at\n\n    {address}\n"));
+            console.instruct(&format!("or at once at\n\n    {address}\n"));
         }
         // The code's own life is the limit where nobody names one: another device takes longer.
         let (limit, text) = if wishes.is_limit_named {
@@ -338,45 +343,50 @@ impl Known<'_> {
             (begun.expires_in, crate::util::duration::GoDuration::from_seconds(seconds).to_string())
         };
         let tokens = device::wait(&self.provider, &begun, Instant::now() + limit, &text)?;
-        self.log_in(tokens, Tie::Device, console)
+        self.log_in(tokens, TokenBinding::Device, console)
     }
 
     /// What the browser brought becomes a session.
     fn take(
         &self,
-        answer: Result<Answer, OidcFault>,
-        begun: &Begun,
+        answer: Result<AuthorizationResponse, OidcError>,
+        begun: &PendingAuthorization,
         console: &mut Console,
     ) -> Result<Session, Failure> {
         let code = match answer? {
-            Answer::Code(code) => code,
-            Answer::Refused(refusal) => {
+            AuthorizationResponse::Code(code) => code,
+            AuthorizationResponse::Error(refusal) => {
                 let redirect_uri = begun.redirect_uri.clone();
-                return Err(OidcFault::Refused { refusal, redirect_uri }.into());
+                return Err(OidcError::ErrorResponse { refusal, redirect_uri }.into());
             }
         };
         let tokens = self.provider.exchange_code(&code, &begun.redirect_uri, &begun.verifier)?;
-        self.log_in(tokens, Tie::Nonce(&begun.nonce), console)
+        self.log_in(tokens, TokenBinding::Nonce(&begun.nonce), console)
     }
 
     /// The session of a new login, stored in the place of any other.
-    fn log_in(&self, tokens: Tokens, tie: Tie<'_>, console: &mut Console) -> Result<Session, Failure> {
+    fn log_in(
+        &self,
+        tokens: TokenResponse,
+        tie: TokenBinding<'_>,
+        console: &mut Console,
+    ) -> Result<Session, Failure> {
         let session = self.conclude(tokens, tie, console)?;
         let path = paths::session_file(console.environment())?;
-        session::Lock::acquire(&path)?.save(&session)?;
+        session::RefreshLock::acquire(&path)?.save(&session)?;
         Ok(session)
     }
 
     /// Tokens become a person, a user and a session, which is not stored yet.
     pub(super) fn conclude(
         &self,
-        tokens: Tokens,
-        tie: Tie<'_>,
+        tokens: TokenResponse,
+        tie: TokenBinding<'_>,
         console: &mut Console,
     ) -> Result<Session, Failure> {
         let plan = self.plan;
         let mut notes = Notes::new();
-        let rules = Rules {
+        let rules = IdTokenPolicy {
             role: plan.role.as_ref().map(|(config, role)| (config, role)),
             algorithms: &plan.algorithms,
             max_age: plan.ask.max_age,
@@ -390,7 +400,7 @@ impl Known<'_> {
         let found = person.identity.username.as_str();
         if let Some(expected) = self.name.filter(|expected| *expected != found) {
             let (found, expected) = (found.to_owned(), expected.to_owned());
-            return Err(OidcFault::OtherUser { found, expected }.into());
+            return Err(OidcError::OtherUser { found, expected }.into());
         }
         let mut store = open_store(plan, self.settings)?;
         let settled = account::settle(&person, plan, store.as_mut(), &mut notes);
@@ -402,7 +412,7 @@ impl Known<'_> {
         };
         let most = person.login.as_ref().and_then(|login| login.session_seconds);
         let (mut session, _) = start(identity, row, most, self.settings, console)?;
-        session.refresh = person.refresh_token.map(|token| Refresh {
+        session.refresh = person.refresh_token.map(|token| RefreshGrant {
             provider: plan.entry.clone(),
             role: plan.role.as_ref().map(|(_, role)| role.name.clone()),
             subject: person.subject,
@@ -413,12 +423,12 @@ impl Known<'_> {
     }
 }
 
-fn last_page(outcome: &Result<Session, Failure>) -> Page {
+fn last_page(outcome: &Result<Session, Failure>) -> BrowserPage {
     match outcome {
-        Ok(session) => Page::logged_in(&session.user.username),
+        Ok(session) => BrowserPage::logged_in(&session.user.username),
         Err(failure) => match failure.faults().first() {
-            Some(fault) => Page::failed(&fault.to_string(), fault.hint().as_deref()),
-            None => Page::failed("it did not come to an end", None),
+            Some(fault) => BrowserPage::failed(&fault.to_string(), fault.hint().as_deref()),
+            None => BrowserPage::failed("it did not come to an end", None),
         },
     }
 }

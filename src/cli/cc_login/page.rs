@@ -1,12 +1,12 @@
 //! The manual of `cc-login`.
 
-use crate::cli::page::{Example, Page, Tested};
+use crate::cli::page::{Example, ExampleTest, ManualPage};
 
 const SESSION_FILES: &[(&str, &str)] = &[
     (
         "$XDG_RUNTIME_DIR/cc-auth/session.json",
         "the session, mode 0600; in $XDG_STATE_HOME/cc-auth or ~/.local/state/cc-auth where the variable names no \
-         folder of one's own",
+         directory of one's own",
     ),
     (
         "~/.local/state/cc-auth/attempts.json",
@@ -68,8 +68,8 @@ const SESSION_JSON: &[(&str, &str)] = &[
     ("has_token", "whether there is a token for the server"),
 ];
 
-pub(super) static PAGES: &[Page] = &[
-    Page {
+pub(super) static PAGES: &[ManualPage] = &[
+    ManualPage {
         path: "",
         description: &[
             "Finds out who somebody is with the server's own settings and users, and keeps the result as a session: \
@@ -122,31 +122,31 @@ pub(super) static PAGES: &[Page] = &[
             Example {
                 command: "cc-user passwd fritz --password-file pw.txt",
                 explains: "Give fritz a password first",
-                test: Tested::Parses,
+                test: ExampleTest::Parses,
             },
             Example {
                 command: "cc-login fritz",
                 explains: "Log in, in whatever way fritz does",
-                test: Tested::Parses,
+                test: ExampleTest::Parses,
             },
             Example {
                 command: "cc-login fritz --method ldap --password-stdin < pw.txt",
                 explains: "Log in by the directory, from a script",
-                test: Tested::Parses,
+                test: ExampleTest::Parses,
             },
             Example {
                 command: "cc-login token | sed 's/^/Authorization: Bearer /' | curl -H @- http://localhost:8080/userapi/jobs/",
                 explains: "Use the session without a token in the process list",
-                test: Tested::Parses,
+                test: ExampleTest::Parses,
             },
         ],
         json: SESSION_JSON,
         files: SESSION_FILES,
         environment: ENVIRONMENT,
         see_also: &["cc-user(1)", "cc-jwt(1)", "gen-keypair(1)"],
-        ..Page::EMPTY
+        ..ManualPage::EMPTY
     },
-    Page {
+    ManualPage {
         path: "status",
         description: &[
             "Tells who is logged in, how and until when. When nobody is, or the session is over, the exit status is 1, and \
@@ -155,14 +155,14 @@ pub(super) static PAGES: &[Page] = &[
         examples: &[Example {
             command: "cc-login status || cc-login",
             explains: "Log in unless somebody is",
-            test: Tested::Parses,
+            test: ExampleTest::Parses,
         }],
         json: SESSION_JSON,
         files: SESSION_FILES,
         see_also: &["cc-login(1)"],
-        ..Page::EMPTY
+        ..ManualPage::EMPTY
     },
-    Page {
+    ManualPage {
         path: "token",
         description: &[
             "Prints the session's token and nothing else. The exit status is 1 when there is none that is good. A session that is over \
@@ -171,14 +171,14 @@ pub(super) static PAGES: &[Page] = &[
         examples: &[Example {
             command: "cc-login token | cc-jwt verify -",
             explains: "See what the server makes of it",
-            test: Tested::Parses,
+            test: ExampleTest::Parses,
         }],
         json: &[("token", "the token"), ("until", "when it expires, in RFC 3339; null for never")],
         files: SESSION_FILES,
         see_also: &["cc-login(1)", "cc-jwt-verify(1)"],
-        ..Page::EMPTY
+        ..ManualPage::EMPTY
     },
-    Page {
+    ManualPage {
         path: "refresh",
         description: &[
             "Renews the session of a login through a provider with the refresh token that the provider gave: the provider says anew \
@@ -188,37 +188,37 @@ pub(super) static PAGES: &[Page] = &[
         examples: &[Example {
             command: "cc-login refresh",
             explains: "Begin a new session of full length",
-            test: Tested::Parses,
+            test: ExampleTest::Parses,
         }],
         json: SESSION_JSON,
         files: SESSION_FILES,
         environment: PROVIDER_ENVIRONMENT,
         see_also: &["cc-login(1)", "cc-login-token(1)"],
-        ..Page::EMPTY
+        ..ManualPage::EMPTY
     },
-    Page {
+    ManualPage {
         path: "logout",
         description: &[
             "Removes the session that was kept. The token in it stays good until it expires: whoever copied it can go on \
              using it.",
             "With --everywhere the refresh token is given back to the provider, and the provider is told to end its login, where it has \
-             ways for that. The session here is gone in any case; when the provider can't be reached, the exit status is 69.",
+             ways for that. The session here is gone in any case; when the provider cannot be reached, the exit status is 69.",
         ],
         examples: &[
             Example {
                 command: "cc-login logout",
                 explains: "End the session, if there is one",
-                test: Tested::Runs(0),
+                test: ExampleTest::Runs(0),
             },
             Example {
                 command: "cc-login logout --everywhere",
                 explains: "End the login at the provider as well",
-                test: Tested::Parses,
+                test: ExampleTest::Parses,
             },
         ],
         json: &[("ended", "whether there was a session")],
         files: SESSION_FILES,
         see_also: &["cc-login(1)"],
-        ..Page::EMPTY
+        ..ManualPage::EMPTY
     },
 ];

@@ -3,7 +3,7 @@
 //! What is malformed is never shown back: a password may have slipped in.
 
 use super::{provider, remote};
-use crate::cli::failure::UsageFault;
+use crate::cli::failure::UsageError;
 use crate::login::Method;
 use crate::util::quote::quote;
 use crate::util::suggest::nearest;
@@ -52,7 +52,7 @@ fn keys() -> impl Iterator<Item = &'static str> + Clone {
 
 impl Parameters {
     /// Takes the words apart.
-    pub(super) fn parse(words: &[String]) -> Result<Self, UsageFault> {
+    pub(super) fn parse(words: &[String]) -> Result<Self, UsageError> {
         let mut parameters = Self::default();
         for word in words {
             match word.split_once('=').filter(|(key, _)| is_key(key)) {
@@ -63,11 +63,11 @@ impl Parameters {
                 Some(("username" | "name", value)) => parameters.set_name(value)?,
                 Some(("method", value)) => {
                     let choice = MethodChoice::parse(value)
-                        .map_err(|expected| UsageFault::new(format!("invalid method: {expected}")))?;
+                        .map_err(|expected| UsageError::new(format!("invalid method: {expected}")))?;
                     parameters.method = Some(choice);
                 }
                 Some(("password" | "passwd" | "pw" | "token" | "secret", _)) => {
-                    return Err(UsageFault::new(
+                    return Err(UsageError::new(
                         "a password or token is never taken as an argument: everybody could see it (it is not \
                          shown here)",
                     )
@@ -77,7 +77,7 @@ impl Parameters {
                     parameters.others.push((key.to_owned(), value.to_owned()));
                 }
                 Some((key, _)) => {
-                    let fault = UsageFault::new(format!("unknown key {}", quote(key)));
+                    let fault = UsageError::new(format!("unknown key {}", quote(key)));
                     return Err(match nearest(key, keys()) {
                         Some(near) => fault.hint(format!("did you mean {near}=…?")),
                         None => fault.hint(format!(
@@ -91,9 +91,9 @@ impl Parameters {
         Ok(parameters)
     }
 
-    fn set_name(&mut self, name: &str) -> Result<(), UsageFault> {
+    fn set_name(&mut self, name: &str) -> Result<(), UsageError> {
         if self.name.is_some() {
-            return Err(UsageFault::new(
+            return Err(UsageError::new(
                 "two names are given, wanted one (they are not shown: one may be a password)",
             )
             .hint("the password is asked for, or read with --password-stdin or --password-file FILE"));
@@ -111,7 +111,7 @@ fn is_key(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn parse(words: &[&str]) -> Result<Parameters, UsageFault> {
+    fn parse(words: &[&str]) -> Result<Parameters, UsageError> {
         Parameters::parse(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>())
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::cli::failure::UsageFault;
+use crate::cli::failure::UsageError;
 use crate::cli::ldap::positive;
 use crate::login::oidc::redirect::{DEFAULT_PORT, Ports, RedirectParts};
 use crate::util::quote::quote;
@@ -89,7 +89,7 @@ pub(super) const KEYS: [&str; 10] = [
 
 /// How a person gets to the provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
+pub(super) enum LoginFlow {
     Browser,
     Device,
     Manual,
@@ -97,7 +97,7 @@ pub(super) enum Way {
 
 /// The parameters, whichever way they were given.
 #[derive(Debug, Clone)]
-pub(super) struct ProviderWishes {
+pub(super) struct ProviderRequest {
     pub(super) entry: Option<String>,
     pub(super) role: Option<String>,
     pub(super) listen_address: String,
@@ -106,7 +106,7 @@ pub(super) struct ProviderWishes {
     pub(super) skip_browser: bool,
     pub(super) browser: Option<String>,
     /// The way that was asked for; none is to be chosen.
-    pub(super) way: Option<Way>,
+    pub(super) way: Option<LoginFlow>,
     pub(super) scopes: Vec<String>,
     pub(super) parameters: Vec<(String, String)>,
     /// The time limit, and whether somebody named it.
@@ -140,17 +140,17 @@ impl ProviderOptions {
     ///
     /// # Errors
     /// Wrong usage: a value that fits not, or two different ones for one thing.
-    pub(super) fn wishes(
+    pub(super) fn request(
         &self,
         keys: &[(String, String)],
         timeout: Option<&str>,
-    ) -> Result<ProviderWishes, UsageFault> {
+    ) -> Result<ProviderRequest, UsageError> {
         let value = |option: &'static str, names: &[&str], given: &Option<String>| {
             let mut found = given.clone();
             for (key, value) in keys.iter().filter(|(key, _)| names.contains(&key.as_str())) {
                 match &found {
                     Some(other) if other != value => {
-                        return Err(UsageFault::new(format!(
+                        return Err(UsageError::new(format!(
                             "two different values are given for {option}: {} and {key}={}",
                             quote(other),
                             quote(value)
@@ -176,12 +176,12 @@ impl ProviderOptions {
             || method.is_some()
             || callback_port.is_some();
         let ports = match &port {
-            Some(text) => text.parse().map_err(|error| UsageFault::new(format!("--port: {error}")))?,
+            Some(text) => text.parse().map_err(|error| UsageError::new(format!("--port: {error}")))?,
             None => Ports::default(),
         };
         let callback_port = match &callback_port {
             Some(text) => Some(text.parse::<u16>().ok().filter(|port| *port > 0).ok_or_else(|| {
-                UsageFault::new(format!("--callback-port: {} is no port, wanted 1 to 65535", quote(text)))
+                UsageError::new(format!("--callback-port: {} is no port, wanted 1 to 65535", quote(text)))
             })?),
             None => None,
         };
@@ -192,13 +192,13 @@ impl ProviderOptions {
             port: callback_port,
         };
         // What it makes is looked at before anything is asked of anybody.
-        redirect.uri(DEFAULT_PORT).map_err(|error| UsageFault::new(error.to_string()))?;
+        redirect.uri(DEFAULT_PORT).map_err(|error| UsageError::new(error.to_string()))?;
         let mut scopes = self.scope.clone();
         for (_, value) in keys.iter().filter(|(key, _)| key == "scope") {
             scopes.extend(value.split([',', ' ']).filter(|scope| !scope.is_empty()).map(str::to_owned));
         }
         let limit_text = timeout.unwrap_or(DEFAULT_TIMEOUT);
-        Ok(ProviderWishes {
+        Ok(ProviderRequest {
             entry: value("--path", &["path", "mount"], &self.path)?,
             role: value("--role", &["role"], &self.role)?,
             listen_address: listen_address.unwrap_or_else(|| "localhost".to_owned()),
@@ -207,11 +207,11 @@ impl ProviderOptions {
             skip_browser,
             browser: self.browser.clone(),
             way: if self.device {
-                Some(Way::Device)
+                Some(LoginFlow::Device)
             } else if self.manual {
-                Some(Way::Manual)
+                Some(LoginFlow::Manual)
             } else if skip_browser || self.browser.is_some() || listens {
-                Some(Way::Browser)
+                Some(LoginFlow::Browser)
             } else {
                 None
             },
@@ -224,19 +224,19 @@ impl ProviderOptions {
     }
 }
 
-fn parameter(text: &str) -> Result<(String, String), UsageFault> {
+fn parameter(text: &str) -> Result<(String, String), UsageError> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
-        _ => Err(UsageFault::new(format!("--parameter: {} is no KEY=VALUE", quote(text)))),
+        _ => Err(UsageError::new(format!("--parameter: {} is no KEY=VALUE", quote(text)))),
     }
 }
 
 /// A switch as Go's flags read it, which is what the other tools do.
-fn truth(key: &str, text: &str) -> Result<bool, UsageFault> {
+fn truth(key: &str, text: &str) -> Result<bool, UsageError> {
     match text {
         "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
         "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
-        _ => Err(UsageFault::new(format!("{key}={}: wanted true or false", quote(text)))),
+        _ => Err(UsageError::new(format!("{key}={}: wanted true or false", quote(text)))),
     }
 }
 
@@ -251,7 +251,7 @@ mod tests {
     #[test]
     fn keys_and_options_mean_the_same() {
         let by_keys = ProviderOptions::default()
-            .wishes(
+            .request(
                 &[
                     key("mount", "site"),
                     key("role", "demo"),
@@ -279,17 +279,17 @@ mod tests {
             scope: vec!["a".to_owned(), "b".to_owned()],
             ..ProviderOptions::default()
         };
-        let by_options = by_options.wishes(&[], None).unwrap();
+        let by_options = by_options.request(&[], None).unwrap();
         assert_eq!(format!("{by_keys:?}"), format!("{by_options:?}"));
-        assert_eq!(by_keys.way, Some(Way::Browser));
+        assert_eq!(by_keys.way, Some(LoginFlow::Browser));
     }
 
     #[test]
     fn two_different_values_for_one_thing_are_refused() {
         let options = ProviderOptions { path: Some("a".to_owned()), ..ProviderOptions::default() };
-        assert!(options.wishes(&[key("mount", "a")], None).is_ok());
-        assert!(options.wishes(&[key("mount", "b")], None).is_err());
-        assert!(ProviderOptions::default().wishes(&[key("path", "a"), key("mount", "b")], None).is_err());
+        assert!(options.request(&[key("mount", "a")], None).is_ok());
+        assert!(options.request(&[key("mount", "b")], None).is_err());
+        assert!(ProviderOptions::default().request(&[key("path", "a"), key("mount", "b")], None).is_err());
     }
 
     #[test]
@@ -302,8 +302,8 @@ mod tests {
             ("callbackhost", "a/b"),
             ("skip_browser", "yes"),
         ] {
-            assert!(ProviderOptions::default().wishes(&[key(name, value)], None).is_err(), "{name}={value}");
+            assert!(ProviderOptions::default().request(&[key(name, value)], None).is_err(), "{name}={value}");
         }
-        assert!(ProviderOptions::default().wishes(&[], Some("0")).is_err());
+        assert!(ProviderOptions::default().request(&[], Some("0")).is_err());
     }
 }

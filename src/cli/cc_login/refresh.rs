@@ -1,31 +1,31 @@
 //! `cc-login refresh`, and the end of a login at its provider.
 
-use super::no_session::{NoSession, login_command};
-use super::oidc::{self, Known};
+use super::no_session::{SessionError, login_command};
+use super::oidc::{self, OidcRun};
 use super::report;
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
 use crate::cli::options::SettingsOptions;
 use crate::cli::settings;
 use crate::config::Settings;
-use crate::login::oidc::id_token::Tie;
-use crate::login::oidc::provider_config::{self, Plan, Wishes};
-use crate::login::session::{Refresh, Replaced};
+use crate::login::oidc::id_token::TokenBinding;
+use crate::login::oidc::provider_config::{self, ProviderConfig, ProviderParameters};
+use crate::login::session::{RefreshGrant, ReplaceOutcome};
 use crate::login::{Method, Session, paths, session};
-use crate::oidc::oauth::{OauthError, Provider, Tokens};
+use crate::oidc::oauth::{OauthError, Provider, TokenResponse};
 use crate::token::inspect;
-use crate::util::diagnostic::Status;
+use crate::util::diagnostic::ExitStatus;
 use crate::util::note::Notes;
 use crate::util::quote::quote;
 use crate::util::secret::SecretText;
 use crate::util::time::{Clock, Timestamp};
 
 /// `cc-login refresh`: a new session out of the refresh token.
-pub(super) fn run(options: &SettingsOptions, console: &mut Console) -> Result<Status, Failure> {
+pub(super) fn run(options: &SettingsOptions, console: &mut Console) -> Result<ExitStatus, Failure> {
     let now = Clock::System.now();
     let session = renew(None, options, console)?;
-    report::begun(&session, now, console)?;
-    Ok(Status::Done)
+    report::logged_in(&session, now, console)?;
+    Ok(ExitStatus::Success)
 }
 
 /// Renews the stored session. One process does it at a time, since many providers take a refresh
@@ -40,16 +40,16 @@ pub(super) fn renew(
     let path = paths::session_file(console.environment())?;
     let _turn = session::acquire_refresh(&path)?;
     let mut notes = Notes::new();
-    let loaded = session::Lock::acquire(&path).and_then(|lock| lock.load(&mut notes));
+    let loaded = session::RefreshLock::acquire(&path).and_then(|lock| lock.load(&mut notes));
     console.notes(notes);
-    let before = loaded?.ok_or(NoSession::Nobody)?;
+    let before = loaded?.ok_or(SessionError::NotLoggedIn)?;
     if let Some(now) = over_at.filter(|now| !before.is_over(*now)) {
         log::info!("another process has renewed the session meanwhile ({})", now.rfc3339());
         return Ok(before);
     }
     let refresh = before.refresh.clone().ok_or_else(|| match before.method {
-        Method::Oidc => NoSession::NoRefresh,
-        method => NoSession::NoProvider { login: login_command(method, &before.user.username) },
+        Method::Oidc => SessionError::NoRefresh,
+        method => SessionError::NoProvider { login: login_command(method, &before.user.username) },
     })?;
     let settings = settings::load(options, console)?;
     let plan = plan_of(&refresh, &settings)?;
@@ -57,17 +57,19 @@ pub(super) fn renew(
     let cache = oidc::cache(console.environment());
     let discovery = oidc::discover(&client, &cache, &plan.issuer, console)?;
     let provider = Provider::new(&client, &discovery, &plan.registration);
-    let known = Known { provider, plan: &plan, cache: &cache, settings: &settings, name: None };
+    let known = OidcRun { provider, plan: &plan, cache: &cache, settings: &settings, name: None };
     let provider = &known.provider;
     let tokens = match provider.refresh(&refresh.token) {
         Ok(tokens) => tokens,
         Err(error) => {
             // A refresh token that the provider takes no more is of no further use.
-            if let OauthError::Refused { refusal, .. } = &error
+            if let OauthError::ErrorResponse { refusal, .. } = &error
                 && refusal.code == "invalid_grant"
             {
                 let without = Session { refresh: None, ..before.clone() };
-                if let Replaced::Changed(now) = session::Lock::acquire(&path)?.replace(&before, &without)? {
+                if let ReplaceOutcome::Changed(now) =
+                    session::RefreshLock::acquire(&path)?.replace(&before, &without)?
+                {
                     return changed(now, over_at);
                 }
             }
@@ -76,24 +78,25 @@ pub(super) fn renew(
     };
     // What the provider does not give anew stays (RFC 6749 6).
     let rotated_token = tokens.refresh_token.clone().filter(|token| *token != refresh.token);
-    let tokens = Tokens { refresh_token: tokens.refresh_token.or(Some(refresh.token.clone())), ..tokens };
+    let tokens =
+        TokenResponse { refresh_token: tokens.refresh_token.or(Some(refresh.token.clone())), ..tokens };
     // A rotated refresh token is kept at once: should what follows fail, it is the one that counts.
     let rotated = Session {
-        refresh: tokens.refresh_token.clone().map(|token| Refresh { token, ..refresh.clone() }),
+        refresh: tokens.refresh_token.clone().map(|token| RefreshGrant { token, ..refresh.clone() }),
         ..before.clone()
     };
-    if let Replaced::Changed(now) = session::Lock::acquire(&path)?.replace(&before, &rotated)? {
+    if let ReplaceOutcome::Changed(now) = session::RefreshLock::acquire(&path)?.replace(&before, &rotated)? {
         give_back(provider, rotated_token.as_ref());
         return changed(now, over_at);
     }
-    let tie = Tie::Subject(&refresh.subject);
+    let tie = TokenBinding::Subject(&refresh.subject);
     let mut after = known.conclude(tokens, tie, console)?;
     if after.id_token.is_none() {
         after.id_token.clone_from(&before.id_token);
     }
-    match session::Lock::acquire(&path)?.replace(&rotated, &after)? {
-        Replaced::Saved => Ok(after),
-        Replaced::Changed(now) => {
+    match session::RefreshLock::acquire(&path)?.replace(&rotated, &after)? {
+        ReplaceOutcome::Saved => Ok(after),
+        ReplaceOutcome::Changed(now) => {
             // Where the refresh token did not change, the logout saw it and gave it back itself.
             let last = after.refresh.as_ref().map(|refresh| &refresh.token);
             give_back(provider, last.filter(|token| **token != refresh.token));
@@ -107,8 +110,8 @@ pub(super) fn renew(
 fn changed(stored: Option<Box<Session>>, over_at: Option<Timestamp>) -> Result<Session, Failure> {
     match (stored, over_at) {
         (Some(session), Some(now)) if !session.is_over(now) => Ok(*session),
-        (Some(_), _) => Err(NoSession::Replaced.into()),
-        (None, _) => Err(NoSession::Ended.into()),
+        (Some(_), _) => Err(SessionError::Replaced.into()),
+        (None, _) => Err(SessionError::Ended.into()),
     }
 }
 
@@ -120,9 +123,12 @@ fn give_back(provider: &Provider<'_>, token: Option<&SecretText>) {
     }
 }
 
-fn plan_of(refresh: &Refresh, settings: &Settings) -> Result<Plan, Failure> {
-    let wishes =
-        Wishes { entry: Some(refresh.provider.clone()), role: refresh.role.clone(), ..Wishes::default() };
+fn plan_of(refresh: &RefreshGrant, settings: &Settings) -> Result<ProviderConfig, Failure> {
+    let wishes = ProviderParameters {
+        entry: Some(refresh.provider.clone()),
+        role: refresh.role.clone(),
+        ..ProviderParameters::default()
+    };
     Ok(provider_config::plan(settings, &wishes)?)
 }
 
@@ -140,7 +146,8 @@ pub(super) fn end_everywhere(
     let settings = settings::load(options, console)?;
     // The role is of no matter here, and may be gone from the configuration.
     let entry = entry_of(session, &settings);
-    let plan = provider_config::plan(&settings, &Wishes { entry, ..Wishes::default() })?;
+    let plan =
+        provider_config::plan(&settings, &ProviderParameters { entry, ..ProviderParameters::default() })?;
     let client = oidc::client(&plan, None, console)?;
     let cache = oidc::cache(console.environment());
     let discovery = oidc::discover(&client, &cache, &plan.issuer, console)?;
@@ -184,5 +191,5 @@ fn entry_of(session: &Session, settings: &Settings) -> Option<String> {
 
 /// Whether a failure to renew means that the person has to log in again.
 pub(super) fn wants_login(failure: &Failure) -> bool {
-    failure.faults().first().is_some_and(|fault| fault.status() == Status::No)
+    failure.faults().first().is_some_and(|fault| fault.status() == ExitStatus::Negative)
 }

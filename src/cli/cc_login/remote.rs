@@ -7,15 +7,15 @@ use clap::Args;
 
 use super::report;
 use crate::cli::console::Console;
-use crate::cli::failure::{Failure, UsageFault};
+use crate::cli::failure::{Failure, UsageError};
 use crate::cli::network;
 use crate::clustercockpit::client;
-use crate::http::{Client, Options, Trust, parse_url};
+use crate::http::{Client, HttpOptions, HttpTrust, parse_url};
 use crate::login::oidc::provider_config::read_ca;
 use crate::login::{Method, Session, paths, session};
 use crate::token::{Claims, inspect};
 use crate::user::User;
-use crate::util::diagnostic::{Fault, Status};
+use crate::util::diagnostic::{Diagnostic, ExitStatus};
 use crate::util::kind::Kind;
 use crate::util::quote::quote;
 use crate::util::secret::SecretText;
@@ -24,7 +24,7 @@ use crate::util::time::{Clock, Timestamp};
 /// The options.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "A running server (--method remote)")]
-pub(super) struct RemoteOptions {
+pub(super) struct RemoteLoginOptions {
     /// The server's address, as in a browser; server=URL
     #[arg(long, value_name = "URL")]
     pub(super) server: Option<String>,
@@ -48,7 +48,7 @@ enum RemoteFault {
     Expired { at_birth: bool },
 }
 
-impl Fault for RemoteFault {
+impl Diagnostic for RemoteFault {
     fn kind(&self) -> Kind {
         match self {
             Self::NoToken(_) => Kind::ServerTokenMalformed,
@@ -71,7 +71,7 @@ impl Fault for RemoteFault {
     }
 }
 
-impl RemoteOptions {
+impl RemoteLoginOptions {
     /// The first of the options that was given, for the message that it has no place here.
     pub(super) const fn given(&self) -> Option<&'static str> {
         match (&self.server, &self.for_name) {
@@ -85,12 +85,12 @@ impl RemoteOptions {
     ///
     /// # Errors
     /// Wrong usage: two different values for one thing.
-    pub(super) fn with_keys(&self, keys: &[(String, String)]) -> Result<Self, UsageFault> {
+    pub(super) fn with_keys(&self, keys: &[(String, String)]) -> Result<Self, UsageError> {
         let value = |option: &str, name: &str, given: &Option<String>| {
             let mut found = given.clone();
             for (_, value) in keys.iter().filter(|(key, _)| key == name) {
                 if found.as_ref().is_some_and(|other| other != value) {
-                    return Err(UsageFault::new(format!("two different values are given for {option}")));
+                    return Err(UsageError::new(format!("two different values are given for {option}")));
                 }
                 found = Some(value.clone());
             }
@@ -104,7 +104,7 @@ impl RemoteOptions {
 }
 
 /// Who logs in and how the server is talked to.
-pub(super) struct Visit {
+pub(super) struct RemoteLogin {
     pub(super) name: String,
     pub(super) ca_file: Option<PathBuf>,
     pub(super) connect_timeout: Option<Duration>,
@@ -112,20 +112,20 @@ pub(super) struct Visit {
 }
 
 pub(super) fn run(
-    options: &RemoteOptions,
-    visit: &Visit,
+    options: &RemoteLoginOptions,
+    visit: &RemoteLogin,
     password: impl FnOnce(&mut Console) -> Result<SecretText, Failure>,
     console: &mut Console,
-) -> Result<Status, Failure> {
+) -> Result<ExitStatus, Failure> {
     let Some(address) = &options.server else {
-        return Err(UsageFault::new("--method remote wants the server's address")
+        return Err(UsageError::new("--method remote wants the server's address")
             .hint("cc-login --method remote --server https://cc.example.org")
             .into());
     };
     let url = parse_url(address)?;
-    let mut http = Options { proxy: network::proxy(console.environment()), ..Options::default() };
+    let mut http = HttpOptions { proxy: network::proxy(console.environment()), ..HttpOptions::default() };
     if let Some(path) = &visit.ca_file {
-        http.trust = Trust::SystemAnd(read_ca(path)?);
+        http.trust = HttpTrust::SystemPlus(read_ca(path)?);
     }
     if let Some(limit) = visit.connect_timeout {
         http.connect_timeout = limit;
@@ -143,9 +143,9 @@ pub(super) fn run(
     let token = server.token(wanted)?;
     let now = Clock::System.now();
     let session = session_of(token, wanted, now)?;
-    session::Lock::acquire(&path)?.save(&session)?;
-    report::begun(&session, now, console)?;
-    Ok(Status::Done)
+    session::RefreshLock::acquire(&path)?.save(&session)?;
+    report::logged_in(&session, now, console)?;
+    Ok(ExitStatus::Success)
 }
 
 /// The session of a token as the server gave it over a connection that was checked; its signature

@@ -27,7 +27,7 @@ fn line(session: &Session, now: Timestamp) -> String {
     let roles =
         if session.user.roles.is_empty() { "no role".to_owned() } else { session.user.roles.join(", ") };
     let until = match session.until {
-        Some(until) => format!("until {}", until.for_people(now)),
+        Some(until) => format!("until {}", until.human(now)),
         None => "without an end".to_owned(),
     };
     format!(
@@ -40,7 +40,7 @@ fn line(session: &Session, now: Timestamp) -> String {
 }
 
 /// A session that has just begun.
-pub(super) fn begun(session: &Session, now: Timestamp, console: &mut Console) -> Result<(), Failure> {
+pub(super) fn logged_in(session: &Session, now: Timestamp, console: &mut Console) -> Result<(), Failure> {
     if console.is_json() {
         console.json(&document(session))?;
     } else {

@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use super::no_session::{NoSession, add_command, login_command};
+use super::no_session::{SessionError, add_command, login_command};
 use super::refresh;
 use super::{report, start};
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
 use crate::cli::options::{AtOption, SettingsOptions};
 use crate::login::{Session, paths, session};
-use crate::util::diagnostic::{Fault, Status};
+use crate::util::diagnostic::{Diagnostic, ExitStatus};
 use crate::util::note::Notes;
 use crate::util::time::Timestamp;
 
@@ -21,10 +21,10 @@ fn load(console: &mut Console) -> Result<Option<Session>, Failure> {
     Ok(loaded?)
 }
 
-fn running(session: Option<Session>, now: Timestamp) -> Result<Session, NoSession> {
-    let session = session.ok_or(NoSession::Nobody)?;
+fn running(session: Option<Session>, now: Timestamp) -> Result<Session, SessionError> {
+    let session = session.ok_or(SessionError::NotLoggedIn)?;
     match session.until {
-        Some(until) if session.is_over(now) => Err(NoSession::Over {
+        Some(until) if session.is_over(now) => Err(SessionError::Expired {
             ended: until.relative_to(now),
             login: login_command(session.method, &session.user.username),
         }),
@@ -33,16 +33,16 @@ fn running(session: Option<Session>, now: Timestamp) -> Result<Session, NoSessio
 }
 
 /// Who is logged in, how and until when.
-pub(super) fn status(at: &AtOption, console: &mut Console) -> Result<Status, Failure> {
+pub(super) fn status(at: &AtOption, console: &mut Console) -> Result<ExitStatus, Failure> {
     let now = at.clock()?.now();
     match running(load(console)?, now) {
         Ok(session) => {
             report::status(&session, now, console)?;
-            Ok(Status::Done)
+            Ok(ExitStatus::Success)
         }
         Err(why) if console.is_json() => {
             report::nobody(why.kind().name(), console)?;
-            Ok(Status::No)
+            Ok(ExitStatus::Negative)
         }
         Err(why) => Err(why.into()),
     }
@@ -54,7 +54,7 @@ pub(super) fn token(
     at: &AtOption,
     options: &SettingsOptions,
     console: &mut Console,
-) -> Result<Status, Failure> {
+) -> Result<ExitStatus, Failure> {
     let now = at.clock()?.now();
     let loaded = load(console)?;
     let can_renew = at.at.is_none()
@@ -70,7 +70,7 @@ pub(super) fn token(
         running(loaded, now)?
     };
     let token =
-        session.token.as_ref().ok_or_else(|| NoSession::NoToken { add: add_command(&session.user) })?;
+        session.token.as_ref().ok_or_else(|| SessionError::NoToken { add: add_command(&session.user) })?;
     let mut notes = Notes::new();
     start::warn_of_token(token, &mut notes);
     console.notes(notes);
@@ -79,7 +79,7 @@ pub(super) fn token(
     } else {
         console.deliver(&format!("{}\n", token.expose()))?;
     }
-    Ok(Status::Done)
+    Ok(ExitStatus::Success)
 }
 
 /// Removes the session file under its lock; with `reads`, what was in it, for ending the login at
@@ -88,7 +88,7 @@ fn end(path: &Path, reads: bool, console: &mut Console) -> Result<(Option<Sessio
     if !path.parent().is_some_and(Path::exists) {
         return Ok((None, false));
     }
-    let lock = session::Lock::acquire(path)?;
+    let lock = session::RefreshLock::acquire(path)?;
     let mut notes = Notes::new();
     let loaded = if reads { lock.load(&mut notes) } else { Ok(None) };
     let ended = lock.remove()?;
@@ -104,7 +104,7 @@ pub(super) fn logout(
     everywhere: bool,
     options: &SettingsOptions,
     console: &mut Console,
-) -> Result<Status, Failure> {
+) -> Result<ExitStatus, Failure> {
     let path = paths::session_file(console.environment())?;
     let (loaded, ended) = end(&path, everywhere, console)?;
     let elsewhere = match &loaded {
@@ -117,5 +117,5 @@ pub(super) fn logout(
         console.note(if ended { "the session is ended" } else { "nobody was logged in" });
     }
     elsewhere?;
-    Ok(Status::Done)
+    Ok(ExitStatus::Success)
 }

@@ -2,17 +2,17 @@
 
 use clap::Args;
 
-use super::refusal::{Refusal, named, word};
-use super::report::{Json, list};
+use super::refusal::{UserCommandError, named, word};
+use super::report::{RecordReport, list};
 use super::{DatabaseOptions, complete};
 use crate::cli::console::Console;
-use crate::cli::failure::{Failure, UsageFault};
+use crate::cli::failure::{Failure, UsageError};
 use crate::cli::prompt::PasswordOptions;
 use crate::policy::Endpoint;
 use crate::user::account::MANY_PROJECTS;
-use crate::user::{AccountError, AuthSource, Draft, PasswordHash, Role, User, password};
-use crate::user_db::{Access, Record, StoreError};
-use crate::util::diagnostic::Status;
+use crate::user::{AccountDraft, AccountError, AuthSource, PasswordHash, Role, User, password};
+use crate::user_db::{OpenMode, Record, UserDbError};
+use crate::util::diagnostic::ExitStatus;
 use crate::util::secret::SecretText;
 
 /// Add a user with a password of his or her own
@@ -39,7 +39,7 @@ pub(super) struct Add {
     #[arg(short, long = "project", value_name = "PROJECT")]
     projects: Vec<String>,
 
-    /// Add the user without a password: he or she can't log in by one
+    /// Add the user without a password: he or she cannot log in by one
     #[arg(long, conflicts_with_all = ["password_stdin", "password_file"])]
     no_password: bool,
 
@@ -47,21 +47,25 @@ pub(super) struct Add {
     password: PasswordOptions,
 }
 
-pub(super) fn run(add: Add, database: &DatabaseOptions, console: &mut Console) -> Result<Status, Failure> {
+pub(super) fn run(
+    add: Add,
+    database: &DatabaseOptions,
+    console: &mut Console,
+) -> Result<ExitStatus, Failure> {
     let Add { names, roles, name, email, projects, no_password, password: options } = add;
     let [username] = names.as_slice() else {
         // What clap would show of the surplus arguments may hold a password.
-        return Err(UsageFault::new(format!("{} names given, wanted one", names.len()))
+        return Err(UsageError::new(format!("{} names given, wanted one", names.len()))
             .hint("many users at once: cc-user import FILE")
             .into());
     };
-    let draft = Draft { username: username.clone(), roles, projects, name, email };
+    let draft = AccountDraft { username: username.clone(), roles, projects, name, email };
     let (draft, spelled) = if username.contains(':') { server_spelling(draft)? } else { (draft, None) };
     let is_spelled = username.contains(':');
     let user = draft.check(AuthSource::Local).map_err(|errors| {
         let hide = |error| match error {
-            AccountError::Role(_) if is_spelled => Refusal::SpelledRoles,
-            other => Refusal::Account(other),
+            AccountError::Role(_) if is_spelled => UserCommandError::SpelledRoles,
+            other => UserCommandError::Account(other),
         };
         Failure::several(errors.into_iter().map(hide))
     })?;
@@ -73,10 +77,10 @@ pub(super) fn run(add: Add, database: &DatabaseOptions, console: &mut Console) -
         ));
     }
 
-    let mut store = database.open(Access::Write, console)?;
+    let mut store = database.open(OpenMode::Write, console)?;
     // Nobody types a password in vain.
     if store.record(&user.username)?.is_some() {
-        return Err(StoreError::UserExists(user.username).into());
+        return Err(UserDbError::UserExists(user.username).into());
     }
     if let Some(similar) = store.similar(&user.username)? {
         console.warn(&format!(
@@ -97,16 +101,16 @@ pub(super) fn run(add: Add, database: &DatabaseOptions, console: &mut Console) -
     let mut action = store.transaction()?;
     action.add(&user, hash.as_ref())?;
     action.commit()?;
-    tell(user, hash.is_some(), console)
+    report(user, hash.is_some(), console)
 }
 
 /// Takes `NAME:ROLE[,ROLE]:PASSWORD` apart; everything after the second colon is the password.
-fn server_spelling(draft: Draft) -> Result<(Draft, Option<SecretText>), Failure> {
+fn server_spelling(draft: AccountDraft) -> Result<(AccountDraft, Option<SecretText>), Failure> {
     let mut parts = draft.username.splitn(3, ':');
     let (Some(name), Some(roles), Some(password), true) =
         (parts.next(), parts.next(), parts.next(), draft.roles.is_empty())
     else {
-        return Err(Refusal::Spelling.into());
+        return Err(UserCommandError::Spelling.into());
     };
     let roles: Vec<String> = roles.split(',').filter(|role| !role.is_empty()).map(str::to_owned).collect();
     let password =
@@ -115,23 +119,23 @@ fn server_spelling(draft: Draft) -> Result<(Draft, Option<SecretText>), Failure>
         return Err(crate::user::PasswordError::Empty.into());
     }
     let username = name.to_owned();
-    Ok((Draft { username, roles, ..draft }, password))
+    Ok((AccountDraft { username, roles, ..draft }, password))
 }
 
-fn tell(user: User, has_password: bool, console: &mut Console) -> Result<Status, Failure> {
+fn report(user: User, has_password: bool, console: &mut Console) -> Result<ExitStatus, Failure> {
     let name = user.username.clone();
     console.note(&format!("added {} ({})", named(&name), list(&user.roles)));
     if !has_password && user.roles != [Role::Api.name()] {
-        console.note(&format!("{} has no password and can't log in by one", named(&name)));
+        console.note(&format!("{} has no password and cannot log in by one", named(&name)));
     }
     if let Some(surprise) = api_surprise(&user) {
         console.note(&surprise);
     }
     warn_of_many_projects(&user, console);
     if console.is_json() {
-        console.json(&Json(&Record { user, has_password, broken: Vec::new() }))?;
+        console.json(&RecordReport(&Record { user, has_password, broken: Vec::new() }))?;
     }
-    Ok(Status::Done)
+    Ok(ExitStatus::Success)
 }
 
 /// What the server's endpoints make of `api` beside other roles.
@@ -146,11 +150,11 @@ pub(super) fn api_surprise(user: &User) -> Option<String> {
     })
 }
 
-/// The session cookie of a manager with very many projects can't be made.
+/// The session cookie of a manager with very many projects cannot be made.
 pub(super) fn warn_of_many_projects(user: &User, console: &mut Console) {
     if user.projects.len() >= MANY_PROJECTS {
         console.warn(&format!(
-            "{} has {} projects: from about 300 on the server can't make the session cookie, and the web login fails (see them with 'cc-user show {}')",
+            "{} has {} projects: from about 300 on the server cannot make the session cookie, and the web login fails (see them with 'cc-user show {}')",
             named(&user.username),
             user.projects.len(),
             word(&user.username)

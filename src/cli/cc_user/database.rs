@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use super::DatabaseOptions;
 use crate::cli::console::Console;
-use crate::cli::failure::{Failure, UsageFault};
+use crate::cli::failure::{Failure, UsageError};
 use crate::cli::options::SettingsOptions;
 use crate::cli::settings;
 use crate::config::Settings;
-use crate::user_db::{Access, Migration, Store};
+use crate::user_db::{Migration, OpenMode, UserDb};
 use crate::util::duration::GoDuration;
 use crate::util::file::{FileError, check_default_database};
 use crate::util::quote::quote;
@@ -51,20 +51,20 @@ impl DatabaseOptions {
     }
 
     /// How long to wait for another process that is writing.
-    pub(super) fn wait(&self) -> Result<Duration, UsageFault> {
+    pub(super) fn wait(&self) -> Result<Duration, UsageError> {
         let duration: GoDuration =
-            self.wait.parse().map_err(|error| UsageFault::new(format!("--wait: {error}")))?;
+            self.wait.parse().map_err(|error| UsageError::new(format!("--wait: {error}")))?;
         u64::try_from(duration.nanoseconds())
             .map(Duration::from_nanos)
-            .map_err(|_| UsageFault::new(format!("--wait: {} is less than nothing", quote(&self.wait))))
+            .map_err(|_| UsageError::new(format!("--wait: {} is less than nothing", quote(&self.wait))))
     }
 
     /// Opens the database.
-    pub(super) fn open(&self, access: Access, console: &mut Console) -> Result<Store, Failure> {
+    pub(super) fn open(&self, access: OpenMode, console: &mut Console) -> Result<UserDb, Failure> {
         let wait = self.wait()?;
         let path = self.path(console)?;
-        let store = Store::open_waiting(&path, access, wait)?;
-        if access == Access::Write {
+        let store = UserDb::open_waiting(&path, access, wait)?;
+        if access == OpenMode::Write {
             warn_of_migration(&store, console);
         }
         Ok(store)
@@ -75,7 +75,7 @@ impl DatabaseOptions {
     pub(super) fn open_with_settings(
         &self,
         console: &mut Console,
-    ) -> Result<(Store, Option<Settings>), Failure> {
+    ) -> Result<(UserDb, Option<Settings>), Failure> {
         let wait = self.wait()?;
         let (path, settings) = match &self.settings.db {
             // The configuration decides nothing here, so that a fault in it is none.
@@ -85,7 +85,7 @@ impl DatabaseOptions {
                 (settings.db.value.clone(), Some(settings))
             }
         };
-        let store = Store::open_waiting(&path, Access::Write, wait)?;
+        let store = UserDb::open_waiting(&path, OpenMode::Write, wait)?;
         warn_of_migration(&store, console);
         Ok((store, settings))
     }
@@ -95,7 +95,7 @@ impl DatabaseOptions {
 const NEWEST_VERSION: i64 = 11;
 
 /// Warns of a database that no server may start with.
-pub(super) fn warn_of_migration(store: &Store, console: &mut Console) {
+pub(super) fn warn_of_migration(store: &UserDb, console: &mut Console) {
     let Some(Migration { version, dirty }) = store.migration() else { return };
     if dirty {
         console.warn(&format!(

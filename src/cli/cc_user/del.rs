@@ -3,14 +3,14 @@
 use clap::Args;
 use serde_json::json;
 
-use super::effects::{self, Change};
-use super::refusal::{Refusal, named, no_user};
+use super::effects::{self, UserChange};
+use super::refusal::{UserCommandError, named, no_user};
 use super::{DatabaseOptions, complete, report};
 use crate::cli::console::Console;
-use crate::cli::failure::{Failure, UsageFault};
+use crate::cli::failure::{Failure, UsageError};
 use crate::user::AuthSource;
 use crate::user::account::distinct;
-use crate::util::diagnostic::Status;
+use crate::util::diagnostic::ExitStatus;
 
 /// Delete users, all of those named or none
 #[derive(Debug, Args)]
@@ -25,13 +25,17 @@ pub(super) struct Del {
     source: Option<String>,
 }
 
-pub(super) fn run(del: &Del, database: &DatabaseOptions, console: &mut Console) -> Result<Status, Failure> {
+pub(super) fn run(
+    del: &Del,
+    database: &DatabaseOptions,
+    console: &mut Console,
+) -> Result<ExitStatus, Failure> {
     let source = del
         .source
         .as_deref()
         .map(str::parse::<AuthSource>)
         .transpose()
-        .map_err(|error| UsageFault::new(format!("--source: {error}")))?;
+        .map_err(|error| UsageError::new(format!("--source: {error}")))?;
     let (mut store, settings) = database.open_with_settings(console)?;
     let mut action = store.transaction()?;
     let mut users = Vec::new();
@@ -42,11 +46,13 @@ pub(super) fn run(del: &Del, database: &DatabaseOptions, console: &mut Console) 
         match action.record(name)? {
             None => missing.push(name.as_str()),
             Some(record) if may_go(record.user.source, source) => users.push(record.user),
-            Some(record) => wrong.push(Refusal::Source { user: record.user, wanted: source }),
+            Some(record) => wrong.push(UserCommandError::Source { user: record.user, wanted: source }),
         }
     }
     let similar = action.similar_to_each(&missing)?;
-    wrong.extend(missing.iter().zip(similar).map(|(name, similar)| Refusal::Store(no_user(name, similar))));
+    wrong.extend(
+        missing.iter().zip(similar).map(|(name, similar)| UserCommandError::UserDb(no_user(name, similar))),
+    );
     if !wrong.is_empty() {
         return Err(Failure::several(wrong));
     }
@@ -65,11 +71,11 @@ pub(super) fn run(del: &Del, database: &DatabaseOptions, console: &mut Console) 
         }
     }
     let names: Vec<&str> = users.iter().map(|user| user.username.as_str()).collect();
-    effects::warn(Change::Deleted, &names, settings.as_ref(), console);
+    effects::warn(UserChange::Deleted, &names, settings.as_ref(), console);
     if console.is_json() {
         console.json(&json!({"deleted": names}))?;
     }
-    Ok(Status::Done)
+    Ok(ExitStatus::Success)
 }
 
 /// A local user, unless another source was named; others only by their source. One whose number

@@ -10,7 +10,7 @@ const LONGEST_SESSION: GoDuration = GoDuration::from_seconds(30 * 24 * 3600);
 
 /// What was changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Change {
+pub(super) enum UserChange {
     /// Users were deleted.
     Deleted,
     /// A user lost roles.
@@ -23,7 +23,7 @@ pub(super) enum Change {
 
 /// Warns of the web sessions and tokens of these users that survive the change. Without settings
 /// (the database was named, and there is no configuration) the server's defaults are assumed.
-pub(super) fn warn(change: Change, users: &[&str], settings: Option<&Settings>, console: &mut Console) {
+pub(super) fn warn(change: UserChange, users: &[&str], settings: Option<&Settings>, console: &mut Console) {
     let whose = match users {
         [] => return,
         [user] => format!("of {}", named(user)),
@@ -33,19 +33,19 @@ pub(super) fn warn(change: Change, users: &[&str], settings: Option<&Settings>, 
     let longest = age.filter(|age| age.to_std() <= LONGEST_SESSION.to_std()).unwrap_or(LONGEST_SESSION);
     let longest = longest.to_string().replace("h0m0s", "h");
     let (sessions, tokens) = match change {
-        Change::Deleted | Change::Password => ("remain valid", "remain valid until they expire"),
-        Change::Roles => ("keep the old roles", "keep the old roles"),
-        Change::Projects => ("keep the old projects", ""),
+        UserChange::Deleted | UserChange::Password => ("remain valid", "remain valid until they expire"),
+        UserChange::Roles => ("keep the old roles", "keep the old roles"),
+        UserChange::Projects => ("keep the old projects", ""),
     };
     console.warn(&format!(
         "open web sessions {whose} {sessions} for up to {longest}; a new SESSION_KEY and a restart of the server end all web sessions"
     ));
     let validates = settings.is_some_and(|settings| settings.jwts.validate_user.value);
     match change {
-        Change::Projects => {}
-        Change::Password => console.warn(&format!("tokens {whose} {tokens}")),
-        Change::Deleted | Change::Roles if validates => {}
-        Change::Deleted | Change::Roles => console.warn(&format!(
+        UserChange::Projects => {}
+        UserChange::Password => console.warn(&format!("tokens {whose} {tokens}")),
+        UserChange::Deleted | UserChange::Roles if validates => {}
+        UserChange::Deleted | UserChange::Roles => console.warn(&format!(
             "tokens {whose} {tokens}, because 'validate-user' is off; 'auth.jwts.validate-user' in the configuration or a new key pair changes that"
         )),
     }

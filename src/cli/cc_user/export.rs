@@ -5,15 +5,15 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueHint};
 
 use super::DatabaseOptions;
-use super::import::Format;
-use super::list::{Stop, Which};
+use super::import::ImportFormat;
+use super::list::{ListEnd, UserSelection};
 use super::refusal::named;
 use crate::cli::console::Console;
-use crate::cli::failure::{Failure, UsageFault};
+use crate::cli::failure::{Failure, UsageError};
 use crate::cli::output_owner::warn_if_not_owner;
 use crate::user::exchange::{write_csv, write_csv_heading, write_json_line};
-use crate::user_db::Access;
-use crate::util::diagnostic::Status;
+use crate::user_db::OpenMode;
+use crate::util::diagnostic::ExitStatus;
 use crate::util::file::{self, Existing, PRIVATE_MODE};
 use crate::util::quote::quote_path;
 use crate::util::secret::SecretBytes;
@@ -22,11 +22,11 @@ use crate::util::secret::SecretBytes;
 #[derive(Debug, Args)]
 pub(super) struct Export {
     #[command(flatten)]
-    which: Which,
+    which: UserSelection,
 
     /// How to write them [default: by the name of the output, or csv]
     #[arg(long, value_name = "FORMAT")]
-    format: Option<Format>,
+    format: Option<ImportFormat>,
 
     /// Write to FILE with mode 0600; - is standard output
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
@@ -45,10 +45,10 @@ pub(super) fn run(
     export: Export,
     database: &DatabaseOptions,
     console: &mut Console,
-) -> Result<Status, Failure> {
+) -> Result<ExitStatus, Failure> {
     let Export { which, format, output, with_passwords, force } = export;
     if with_passwords && output.is_none() {
-        return Err(UsageFault::new(
+        return Err(UsageError::new(
             "--with-passwords writes what passwords can be guessed from: it needs --output",
         )
         .hint("name a file, as with --output users.jsonl, or '--output -' for standard output")
@@ -56,10 +56,10 @@ pub(super) fn run(
     }
     let filter = which.filter()?;
     let file = output.filter(|path| path != Path::new("-"));
-    let by_name = file.as_deref().and_then(Format::of_name);
-    let default = if console.is_json() { Format::Jsonl } else { Format::Csv };
+    let by_name = file.as_deref().and_then(ImportFormat::of_name);
+    let default = if console.is_json() { ImportFormat::Jsonl } else { ImportFormat::Csv };
     let format = format.or(by_name).unwrap_or(default);
-    let store = database.open(Access::Read, console)?;
+    let store = database.open(OpenMode::Read, console)?;
     if let Some(path) = file.as_ref().filter(|_| !force) {
         file::check_free(path)?;
     }
@@ -73,7 +73,7 @@ pub(super) fn run(
         }
         Ok(console.lines(text.as_bytes())?)
     };
-    if format == Format::Csv {
+    if format == ImportFormat::Csv {
         put(&write_csv_heading(with_passwords), console)?;
     }
     let visited = store.each_stored(&filter, |record, row| {
@@ -86,14 +86,14 @@ pub(super) fn run(
             ));
         }
         let line = match format {
-            Format::Csv => write_csv(&row, with_passwords),
-            Format::Jsonl => write_json_line(&row, with_passwords) + "\n",
+            ImportFormat::Csv => write_csv(&row, with_passwords),
+            ImportFormat::Jsonl => write_json_line(&row, with_passwords) + "\n",
         };
         put(&line, console)?;
         count += 1;
-        if console.is_reader_gone() { Err(Stop::ReaderGone) } else { Ok(()) }
+        if console.is_reader_gone() { Err(ListEnd::ReaderGone) } else { Ok(()) }
     });
-    if let Err(Stop::Failure(failure)) = visited {
+    if let Err(ListEnd::Failure(failure)) = visited {
         return Err(failure);
     }
     if let Some(path) = file {
@@ -103,5 +103,5 @@ pub(super) fn run(
         warn_if_not_owner([path.as_path()], console);
         console.note(&format!("wrote {count} users to {}", quote_path(&path)));
     }
-    Ok(Status::Done)
+    Ok(ExitStatus::Success)
 }

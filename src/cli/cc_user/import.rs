@@ -12,10 +12,10 @@ use super::refusal::named;
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
 use crate::user::exchange::{
-    CsvReader, Entry, JsonLinesReader, Line, LineFault, Problem, StoredRow, StoredValue,
+    CsvReader, EntryError, JsonLinesReader, Line, LineError, StoredRow, StoredValue, UserEntry,
 };
-use crate::user_db::{Access, Known, StoreError, Transaction};
-use crate::util::diagnostic::Status;
+use crate::user_db::{OpenMode, Transaction, UserDbError, UserSummary};
+use crate::util::diagnostic::ExitStatus;
 use crate::util::file::{self, FileError};
 use crate::util::note::Notes;
 use crate::util::quote::quote_path;
@@ -38,7 +38,7 @@ pub(super) struct Import {
 
     /// How the file is written [default: by its name or its first character]
     #[arg(long, value_name = "FORMAT")]
-    format: Option<Format>,
+    format: Option<ImportFormat>,
 
     /// Change existing users; columns that a line does not have stay as they are
     #[arg(long, conflicts_with = "skip_existing")]
@@ -59,14 +59,14 @@ pub(super) struct Import {
 
 /// How users are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Format {
+pub(super) enum ImportFormat {
     /// Comma-separated values with a header line
     Csv,
     /// A JSON object a line
     Jsonl,
 }
 
-impl Format {
+impl ImportFormat {
     /// By a file's name.
     pub(super) fn of_name(path: &Path) -> Option<Self> {
         match path.extension()?.to_str()? {
@@ -98,15 +98,15 @@ struct Outcome {
 #[derive(Default)]
 struct Invalid {
     lines: u64,
-    shown: Vec<LineFault>,
+    shown: Vec<LineError>,
 }
 
 impl Invalid {
-    fn add(&mut self, place: &str, line: u64, problems: impl IntoIterator<Item = Problem>) {
+    fn add(&mut self, place: &str, line: u64, problems: impl IntoIterator<Item = EntryError>) {
         self.lines += 1;
         for problem in problems {
             if self.shown.len() < SHOWN {
-                self.shown.push(LineFault { place: place.to_owned(), line, problem });
+                self.shown.push(LineError { place: place.to_owned(), line, problem });
             }
         }
     }
@@ -151,23 +151,25 @@ pub(super) fn run(
     import: &Import,
     database: &DatabaseOptions,
     console: &mut Console,
-) -> Result<Status, Failure> {
+) -> Result<ExitStatus, Failure> {
     let bytes = read(&import.file)?;
     let place =
         if import.file == Path::new("-") { "standard input".to_owned() } else { quote_path(&import.file) };
-    let format =
-        import.format.or_else(|| Format::of_name(&import.file)).unwrap_or_else(|| Format::of_content(&bytes));
+    let format = import
+        .format
+        .or_else(|| ImportFormat::of_name(&import.file))
+        .unwrap_or_else(|| ImportFormat::of_content(&bytes));
     let lines: Box<dyn Iterator<Item = Line> + '_> = match format {
-        Format::Csv => Box::new(CsvReader::new(&bytes).map_err(|problems| {
-            Failure::several(problems.into_iter().take(SHOWN).map(|(line, problem)| LineFault {
+        ImportFormat::Csv => Box::new(CsvReader::new(&bytes).map_err(|problems| {
+            Failure::several(problems.into_iter().take(SHOWN).map(|(line, problem)| LineError {
                 place: place.clone(),
                 line,
                 problem,
             }))
         })?),
-        Format::Jsonl => Box::new(JsonLinesReader::new(&bytes)),
+        ImportFormat::Jsonl => Box::new(JsonLinesReader::new(&bytes)),
     };
-    let mut store = database.open(Access::Write, console)?;
+    let mut store = database.open(OpenMode::Write, console)?;
     let mut action = store.transaction()?;
     let mut outcome = apply(import, lines, &place, &mut action)?;
     let invalid = std::mem::take(&mut outcome.invalid);
@@ -186,9 +188,9 @@ pub(super) fn run(
         console.notes(notes);
     }
     std::mem::take(&mut outcome.warnings).print(console);
-    tell(&outcome, invalid.lines, import.dry_run, console)?;
+    report(&outcome, invalid.lines, import.dry_run, console)?;
     if invalid.lines == 0 {
-        return Ok(Status::Done);
+        return Ok(ExitStatus::Success);
     }
     let failure = invalid.into_failure("their users were not imported", console);
     console.report(&failure);
@@ -200,7 +202,7 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
         return Ok(file::read(path, IMPORT_LIMIT)?);
     }
     let mut bytes = Vec::new();
-    let unreadable = |source| FileError::Unreadable { path: path.to_owned(), source };
+    let unreadable = |source| FileError::ReadFailed { path: path.to_owned(), source };
     std::io::stdin().lock().take(IMPORT_LIMIT + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() as u64 > IMPORT_LIMIT {
         return Err(FileError::TooLarge { path: path.to_owned(), limit: IMPORT_LIMIT }.into());
@@ -214,7 +216,7 @@ fn apply(
     lines: impl Iterator<Item = Line>,
     place: &str,
     action: &mut Transaction<'_>,
-) -> Result<Outcome, StoreError> {
+) -> Result<Outcome, UserDbError> {
     let mut outcome = Outcome::default();
     let mut first_lines: HashMap<String, u64> = HashMap::new();
     for (line, entry) in lines {
@@ -226,7 +228,7 @@ fn apply(
             }
         };
         if let Some(first) = first_lines.get(&key(&entry.username)) {
-            outcome.invalid.add(place, line, [Problem::Duplicate { first: *first }]);
+            outcome.invalid.add(place, line, [EntryError::Duplicate { first: *first }]);
             continue;
         }
         first_lines.insert(key(&entry.username), line);
@@ -267,9 +269,9 @@ enum List {
 )]
 fn change(
     import: &Import,
-    entry: &Entry,
+    entry: &UserEntry,
     action: &mut Transaction<'_>,
-) -> Result<Result<(List, Option<StoredRow>), Vec<Problem>>, StoreError> {
+) -> Result<Result<(List, Option<StoredRow>), Vec<EntryError>>, UserDbError> {
     if import.update {
         let Some(there) = action.stored(&entry.username)? else { return add(entry, action) };
         return Ok(match entry.to_changed(&there) {
@@ -284,16 +286,16 @@ fn change(
     // A user who is skipped is not checked: the line may be as damaged as the row is.
     match action.contains(&entry.username)? {
         true if import.skip_existing => Ok(Ok((List::Skipped, None))),
-        true => Ok(Err(vec![Problem::Exists])),
+        true => Ok(Err(vec![EntryError::Exists])),
         false => add(entry, action),
     }
 }
 
 #[expect(clippy::type_complexity, reason = "as of `change`")]
 fn add(
-    entry: &Entry,
+    entry: &UserEntry,
     action: &mut Transaction<'_>,
-) -> Result<Result<(List, Option<StoredRow>), Vec<Problem>>, StoreError> {
+) -> Result<Result<(List, Option<StoredRow>), Vec<EntryError>>, UserDbError> {
     Ok(match entry.to_new() {
         Err(problems) => Err(problems),
         Ok(row) => {
@@ -314,7 +316,11 @@ fn key(username: &StoredValue) -> String {
 }
 
 /// Warns of new names that differ from others by case or blanks only.
-fn collisions(added: &[String], action: &Transaction<'_>, warnings: &mut Warnings) -> Result<(), StoreError> {
+fn collisions(
+    added: &[String],
+    action: &Transaction<'_>,
+    warnings: &mut Warnings,
+) -> Result<(), UserDbError> {
     if added.is_empty() {
         return Ok(());
     }
@@ -337,7 +343,7 @@ fn collisions(added: &[String], action: &Transaction<'_>, warnings: &mut Warning
         }
     }
     let mut count = 0;
-    action.scan(|known: Known<'_>| {
+    action.scan(|known: UserSummary<'_>| {
         if count < MOST_COLLISIONS
             && let Some(name) = new.get(&plain(known.username))
             && *name != known.username
@@ -347,11 +353,11 @@ fn collisions(added: &[String], action: &Transaction<'_>, warnings: &mut Warning
             warn(name, known.username);
             count += 1;
         }
-        Ok::<(), StoreError>(())
+        Ok::<(), UserDbError>(())
     })
 }
 
-fn tell(outcome: &Outcome, invalid: u64, dry_run: bool, console: &mut Console) -> Result<(), Failure> {
+fn report(outcome: &Outcome, invalid: u64, dry_run: bool, console: &mut Console) -> Result<(), Failure> {
     let Outcome { added, changed, unchanged, skipped, .. } = outcome;
     let begin = if dry_run { "dry run, nothing was changed: would be " } else { "" };
     console.note(&format!(

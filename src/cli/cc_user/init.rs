@@ -15,8 +15,8 @@ use crate::config::env_file;
 use crate::key::encoding::{decode_standard, encode_standard};
 use crate::key::private::generate_shared;
 use crate::key::{Algorithm, KeyError, PrivateKey};
-use crate::user_db::{self, Access, Store};
-use crate::util::diagnostic::{Fault, Status};
+use crate::user_db::{self, OpenMode, UserDb};
+use crate::util::diagnostic::{Diagnostic, ExitStatus};
 use crate::util::file::{self, Existing, PUBLIC_MODE};
 use crate::util::kind::Kind;
 use crate::util::quote::quote_path;
@@ -45,7 +45,7 @@ enum InitFault {
     Directory(PathBuf),
 }
 
-impl Fault for InitFault {
+impl Diagnostic for InitFault {
     fn kind(&self) -> Kind {
         match self {
             Self::PublicOnly(_) => Kind::ConfigPrivateKeyMissing,
@@ -69,7 +69,11 @@ struct Done {
     made: String,
 }
 
-pub(super) fn run(_: &Init, database: &DatabaseOptions, console: &mut Console) -> Result<Status, Failure> {
+pub(super) fn run(
+    _: &Init,
+    database: &DatabaseOptions,
+    console: &mut Console,
+) -> Result<ExitStatus, Failure> {
     let settings = &database.settings;
     let env_file = settings.env_file.clone().unwrap_or_else(|| "./.env".into());
     let config = settings.config.clone().unwrap_or_else(|| "./config.json".into());
@@ -84,7 +88,7 @@ pub(super) fn run(_: &Init, database: &DatabaseOptions, console: &mut Console) -
     }
     let has_database = std::fs::symlink_metadata(&db).is_ok();
     if has_database {
-        drop(Store::open_waiting(&db, Access::Read, database.wait()?)?);
+        drop(UserDb::open_waiting(&db, OpenMode::Read, database.wait()?)?);
     } else {
         user_db::check_free(&db)?;
     }
@@ -96,8 +100,8 @@ pub(super) fn run(_: &Init, database: &DatabaseOptions, console: &mut Console) -
     }
     let mut done = Vec::new();
     let mut kept = Vec::new();
-    // The environment file first: where a key can't be used, nothing is created.
-    make_folder(&env_file)?;
+    // The environment file first: where a key cannot be used, nothing is created.
+    make_directory(&env_file)?;
     match add_missing_keys(&env_file)? {
         names if names.is_empty() => kept.push(env_file),
         names => done.push(Done { path: env_file, made: names.join(", ") }),
@@ -105,17 +109,17 @@ pub(super) fn run(_: &Init, database: &DatabaseOptions, console: &mut Console) -
     if config.exists() {
         kept.push(config);
     } else {
-        make_folder(&config)?;
+        make_directory(&config)?;
         file::write(&config, configuration(&db).as_bytes(), PUBLIC_MODE, Existing::Refuse)?;
         done.push(Done { path: config, made: "a minimal configuration".to_owned() });
     }
     if has_database {
         kept.push(db);
     } else {
-        make_folder(&db)?;
+        make_directory(&db)?;
         let archive = archive(&db);
         if std::fs::symlink_metadata(&archive).is_err() {
-            file::create_private_folder(&archive)?;
+            file::create_private_directory(&archive)?;
             done.push(Done {
                 path: archive,
                 made: "an empty job archive, without which a server does not start".to_owned(),
@@ -125,11 +129,11 @@ pub(super) fn run(_: &Init, database: &DatabaseOptions, console: &mut Console) -
         done.push(Done { path: db, made: "a database without users".to_owned() });
     }
     warn_if_not_owner(done.iter().map(|done| done.path.as_path()), console);
-    tell(&done, &kept, console)?;
+    report(&done, &kept, console)?;
     if !has_database {
         console.note("run 'cc-backend -migrate-db' once before the server's first start");
     }
-    Ok(Status::Done)
+    Ok(ExitStatus::Success)
 }
 
 /// Adds the keys that the environment file lacks; their names.
@@ -213,16 +217,16 @@ fn archive(db: &Path) -> PathBuf {
     }
 }
 
-fn make_folder(path: &Path) -> Result<(), Failure> {
+fn make_directory(path: &Path) -> Result<(), Failure> {
     match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
-            Ok(file::create_private_folder(folder)?)
+        Some(directory) if !directory.as_os_str().is_empty() && !directory.is_dir() => {
+            Ok(file::create_private_directory(directory)?)
         }
         _ => Ok(()),
     }
 }
 
-fn tell(done: &[Done], kept: &[PathBuf], console: &mut Console) -> Result<(), Failure> {
+fn report(done: &[Done], kept: &[PathBuf], console: &mut Console) -> Result<(), Failure> {
     for Done { path, made } in done {
         console.note(&format!("made {} ({made})", quote_path(path)));
     }

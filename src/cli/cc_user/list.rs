@@ -2,21 +2,21 @@
 
 use clap::Args;
 
-use super::report::{Json, list, source};
+use super::report::{RecordReport, list, source};
 use super::{DatabaseOptions, complete};
 use crate::cli::console::Console;
-use crate::cli::failure::{Failure, UsageFault};
+use crate::cli::failure::{Failure, UsageError};
 use crate::cli::table::Table;
 use crate::user::{AuthSource, Role, RoleError};
-use crate::user_db::{Access, Filter, Record, Store, StoreError};
-use crate::util::diagnostic::Status;
+use crate::user_db::{OpenMode, Record, UserDb, UserDbError, UserFilter};
+use crate::util::diagnostic::ExitStatus;
 use crate::util::quote::escape;
 
 /// List the users
 #[derive(Debug, Args)]
 pub(super) struct List {
     #[command(flatten)]
-    which: Which,
+    which: UserSelection,
 
     /// Print the usernames alone, one a line
     #[arg(long, conflicts_with = "json")]
@@ -25,7 +25,7 @@ pub(super) struct List {
 
 /// Which users; all of what is given must hold.
 #[derive(Debug, Args)]
-pub(super) struct Which {
+pub(super) struct UserSelection {
     /// Only those with this role
     #[arg(long, value_name = "ROLE", add = complete::roles())]
     role: Option<String>,
@@ -39,16 +39,16 @@ pub(super) struct Which {
     project: Option<String>,
 }
 
-impl Which {
-    pub(super) fn filter(self) -> Result<Filter, Failure> {
+impl UserSelection {
+    pub(super) fn filter(self) -> Result<UserFilter, Failure> {
         let role =
             self.role.map(|role| role.parse::<Role>()).transpose().map_err(|error: RoleError| error)?;
         let source = self
             .source
             .map(|source| source.parse::<AuthSource>())
             .transpose()
-            .map_err(|error| UsageFault::new(format!("--source: {error}")))?;
-        Ok(Filter { role, source, project: self.project })
+            .map_err(|error| UsageError::new(format!("--source: {error}")))?;
+        Ok(UserFilter { role, source, project: self.project })
     }
 }
 
@@ -56,9 +56,9 @@ pub(super) fn run(
     arguments: List,
     database: &DatabaseOptions,
     console: &mut Console,
-) -> Result<Status, Failure> {
+) -> Result<ExitStatus, Failure> {
     let filter = arguments.which.filter()?;
-    let store = database.open(Access::Read, console)?;
+    let store = database.open(OpenMode::Read, console)?;
     if console.is_json() {
         in_json(&store, &filter, console)
     } else if arguments.names {
@@ -71,60 +71,60 @@ pub(super) fn run(
 /// Calls `show` with every record; a broken one is shown as far as it goes, told about, and
 /// makes the list end with the status of a damaged database.
 fn each(
-    store: &Store,
-    filter: &Filter,
+    store: &UserDb,
+    filter: &UserFilter,
     console: &mut Console,
     mut show: impl FnMut(&Record, &mut Console) -> Result<(), Failure>,
-) -> Result<Status, Failure> {
-    let mut status = Status::Done;
+) -> Result<ExitStatus, Failure> {
+    let mut status = ExitStatus::Success;
     let visited = store.each(filter, |record| {
         show(&record, console)?;
         if !record.broken.is_empty() {
-            let error = StoreError::BrokenRow { name: record.user.username, broken: record.broken };
+            let error = UserDbError::InvalidRow { name: record.user.username, broken: record.broken };
             status = report_broken(error, console);
         }
-        if console.is_reader_gone() { Err(Stop::ReaderGone) } else { Ok(()) }
+        if console.is_reader_gone() { Err(ListEnd::ReaderGone) } else { Ok(()) }
     });
     match visited {
-        Ok(()) | Err(Stop::ReaderGone) => Ok(status),
-        Err(Stop::Failure(failure)) => Err(failure),
+        Ok(()) | Err(ListEnd::ReaderGone) => Ok(status),
+        Err(ListEnd::Failure(failure)) => Err(failure),
     }
 }
 
 /// Tells of a broken record and goes on.
-pub(super) fn report_broken(error: StoreError, console: &mut Console) -> Status {
+pub(super) fn report_broken(error: UserDbError, console: &mut Console) -> ExitStatus {
     let failure = Failure::from(error);
     console.report(&failure);
     failure.status()
 }
 
 /// Why a list ends before its time.
-pub(super) enum Stop {
+pub(super) enum ListEnd {
     /// Nobody reads it any more, as with `| head -1`.
     ReaderGone,
     /// Something failed.
     Failure(Failure),
 }
 
-impl<F: Into<Failure>> From<F> for Stop {
+impl<F: Into<Failure>> From<F> for ListEnd {
     fn from(failure: F) -> Self {
         Self::Failure(failure.into())
     }
 }
 
 /// One document, an array with a line a user; only one record is held at a time.
-fn in_json(store: &Store, filter: &Filter, console: &mut Console) -> Result<Status, Failure> {
+fn in_json(store: &UserDb, filter: &UserFilter, console: &mut Console) -> Result<ExitStatus, Failure> {
     let mut before = "[\n";
     let status = each(store, filter, console, |record, console| {
         console.text(before)?;
         before = ",\n";
-        Ok(console.json_item(&Json(record))?)
+        Ok(console.json_item(&RecordReport(record))?)
     })?;
     console.line(if before == "[\n" { "[]" } else { "\n]" })?;
     Ok(status)
 }
 
-fn in_a_table(store: &Store, filter: &Filter, console: &mut Console) -> Result<Status, Failure> {
+fn in_a_table(store: &UserDb, filter: &UserFilter, console: &mut Console) -> Result<ExitStatus, Failure> {
     let mut table = Table::new(&["USERNAME", "ROLES", "SOURCE", "PROJECTS", "NAME", "EMAIL"]);
     let mut count = 0_u64;
     let status = each(store, filter, console, |record, _| {

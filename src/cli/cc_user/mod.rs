@@ -21,10 +21,10 @@ mod sync_ldap;
 use clap::{ArgMatches, Args, Command, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use super::console::Console;
-use super::failure::{Failure, UsageFault};
+use super::failure::{Failure, UsageError};
 use super::options::{OutputOptions, SettingsOptions};
 use super::tool::Tool;
-use crate::util::diagnostic::Status;
+use crate::util::diagnostic::ExitStatus;
 
 /// The program.
 pub static TOOL: Tool = Tool { name: "cc-user", command, run, form, single_dash: &[], pages: pages::PAGES };
@@ -83,9 +83,9 @@ fn form(command: &str, matches: &ArgMatches) -> Option<&'static str> {
     Some(if names.any(|name| name.contains(':')) { "server-spelling" } else { "plain" })
 }
 
-fn run(matches: &ArgMatches, console: &mut Console) -> Result<Status, Failure> {
+fn run(matches: &ArgMatches, console: &mut Console) -> Result<ExitStatus, Failure> {
     let Arguments { verb, database, output: _ } =
-        Arguments::from_arg_matches(matches).map_err(|error| UsageFault::new(error.to_string()))?;
+        Arguments::from_arg_matches(matches).map_err(|error| UsageError::new(error.to_string()))?;
     match verb {
         Verb::Init(verb) => init::run(&verb, &database, console),
         Verb::Add(verb) => add::run(verb, &database, console),

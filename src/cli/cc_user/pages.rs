@@ -1,36 +1,36 @@
 //! The manual of `cc-user`.
 
-use crate::cli::page::{Example, Page, Tested};
+use crate::cli::page::{Example, ExampleTest, ManualPage};
 
 /// The members of a user in JSON reports.
 const USER: &[(&str, &str)] = &[
     ("username", "the name, as it stands in the database"),
     ("name", "the full name, or null"),
     ("email", "the mail address, or null"),
-    ("roles", "the roles as they stand, an array of texts; empty where they can't be read"),
+    ("roles", "the roles as they stand, an array of texts; empty where they cannot be read"),
     ("projects", "the projects of a manager, an array of texts"),
     ("source", "where the record came from: local, ldap, token, oidc, or unknown"),
     ("source_number", "the number of the source in the database"),
     ("has_password", "whether there is something in the password column"),
-    ("broken", "the columns that can't be read, an array out of roles and projects; empty as a rule"),
+    ("broken", "the columns that cannot be read, an array out of roles and projects; empty as a rule"),
 ];
 
 const SEE_ALSO: &[&str] = &["cc-user(1)", "cc-jwt(1)", "gen-keypair(1)"];
 
 const fn example(command: &'static str, explains: &'static str, status: u8) -> Example {
-    Example { command, explains, test: Tested::Runs(status) }
+    Example { command, explains, test: ExampleTest::Runs(status) }
 }
 
 const fn parses(command: &'static str, explains: &'static str) -> Example {
-    Example { command, explains, test: Tested::Parses }
+    Example { command, explains, test: ExampleTest::Parses }
 }
 
-pub(super) static PAGES: &[Page] = &[
-    Page {
+pub(super) static PAGES: &[ManualPage] = &[
+    ManualPage {
         description: &[
             "Manages the users in the server's own SQLite database, beside the running server or without one. Both names of the table (hpc_user, and user before schema version 8) and all schema versions are read; the schema, the server's migrations table and all other tables are never changed. The server's settings of a deleted user go with the user, as the schema says.",
             "Every action is one transaction: it happens whole or not at all. While another process is writing, the action waits for as long as --wait says and then ends with status 75.",
-            "A row whose roles or projects are no JSON array of texts can't be read by the server either, which treats the user as unknown. Such a row is named, shown as far as it goes, and makes list and show end with status 74; the others are listed. An import with --update writes it anew.",
+            "A row whose roles or projects are no JSON array of texts cannot be read by the server either, which treats the user as unknown. Such a row is named, shown as far as it goes, and makes list and show end with status 74; the others are listed. An import with --update writes it anew.",
             "Roles are admin, support, manager, user, api, and anonymous. Only a manager has projects.",
             "While a database in WAL mode is open, SQLite keeps a log and an index beside it (-wal, -shm). An account that may write the database removes them at the end when no other program needs them; one that may only read it creates none. If one of them belongs to an account that the server's account cannot share it with, the error names the file and its owner (status 77), and any verb that this owner or root runs removes it. Move or copy a database only together with its log.",
             "A database that is replaced by another file while a verb runs is not changed (status 75).",
@@ -50,9 +50,9 @@ pub(super) static PAGES: &[Page] = &[
             ("CC_ENV_FILE", "the environment file, like --env-file"),
         ],
         see_also: &["cc-jwt(1)", "gen-keypair(1)", "cc-login(1)"],
-        ..Page::EMPTY
+        ..ManualPage::EMPTY
     },
-    Page {
+    ManualPage {
         path: "init",
         description: &[
             "Creates what is missing and changes nothing that exists: the environment file with a new key pair and a session key (mode 0600), a minimal configuration, an empty job archive, and a database without users (mode 0600; new directories have mode 0700). An environment file that lacks one of the keys gets it in a line at its end. Run it as the account of the server, since only that account can read the files; as root, what is created belongs to the owner of its directory.",
@@ -80,9 +80,9 @@ pub(super) static PAGES: &[Page] = &[
             ("./var/job-archive", "the job archive, empty"),
         ],
         see_also: SEE_ALSO,
-        ..Page::EMPTY
+        ..ManualPage::EMPTY
     },
-    Page {
+    ManualPage {
         path: "add",
         description: &[
             "Adds a user with a password that the server itself checks. The password is asked for twice on the terminal, or comes from --password-stdin or --password-file; a user with the role api alone needs none. It has at most 72 bytes and no NUL, since bcrypt uses no more.",
@@ -109,9 +109,9 @@ pub(super) static PAGES: &[Page] = &[
         ],
         json: USER,
         see_also: SEE_ALSO,
-        ..Page::EMPTY
+        ..ManualPage::EMPTY
     },
-    Page {
+    ManualPage {
         path: "del",
         description: &[
             "Deletes all of the users named, or none if one of them is missing. A user who came from an LDAP directory, a token or an OpenID provider would be back with the next sync or login, so such a user is deleted only if --source names the source.",
@@ -123,9 +123,9 @@ pub(super) static PAGES: &[Page] = &[
         ],
         json: &[("deleted", "the names of the users that were deleted")],
         see_also: SEE_ALSO,
-        ..Page::EMPTY
+        ..ManualPage::EMPTY
     },
-    Page {
+    ManualPage {
         path: "list",
         description: &[
             "Lists the users in the order of their names. With --json the report is one array with an object a user, a line each; it is written while it is read, so that memory stays flat.",
@@ -141,9 +141,9 @@ pub(super) static PAGES: &[Page] = &[
         ],
         json: USER,
         see_also: SEE_ALSO,
-        ..Page::EMPTY
+        ..ManualPage::EMPTY
     },
-    Page {
+    ManualPage {
         path: "show",
         description: &["Shows one user. The password is never shown, only whether there is a usable one."],
         examples: &[
@@ -152,9 +152,9 @@ pub(super) static PAGES: &[Page] = &[
         ],
         json: USER,
         see_also: SEE_ALSO,
-        ..Page::EMPTY
+        ..ManualPage::EMPTY
     },
-    Page {
+    ManualPage {
         path: "passwd",
         description: &[
             "Gives a local user a new password, asked for twice on the terminal or taken from --password-stdin or --password-file. The server checks the passwords of other users elsewhere, so they can have none here.",
@@ -166,9 +166,9 @@ pub(super) static PAGES: &[Page] = &[
         ],
         json: &[("username", "the user"), ("has_password", "whether there is a password now")],
         see_also: SEE_ALSO,
-        ..Page::EMPTY
+        ..ManualPage::EMPTY
     },
-    Page {
+    ManualPage {
         path: "role",
         description: &[
             "Adds roles to a user or removes them. Open web sessions keep the old roles for up to session-max-age; tokens keep the roles they have, unless the server uses its database (validate-user).",
@@ -179,9 +179,9 @@ pub(super) static PAGES: &[Page] = &[
             0,
         )],
         see_also: SEE_ALSO,
-        ..Page::EMPTY
+        ..ManualPage::EMPTY
     },
-    Page {
+    ManualPage {
         path: "role add",
         description: &[
             "Gives a user roles; a role that the user already has is a note. A new manager gets projects with 'cc-user project add'.",
@@ -189,9 +189,9 @@ pub(super) static PAGES: &[Page] = &[
         examples: &[example("cc-user role add fritz support", "One more role", 0)],
         json: USER,
         see_also: SEE_ALSO,
-        ..Page::EMPTY
+        ..ManualPage::EMPTY
     },
-    Page {
+    ManualPage {
         path: "role remove",
         description: &[
             "Removes roles from a user; a role that the user does not have is a note, so that the command may be repeated. A role that the server does not know can be removed from a user who has it, and is an error otherwise. The role manager cannot be removed while projects are left.",
@@ -203,16 +203,16 @@ pub(super) static PAGES: &[Page] = &[
         ],
         json: USER,
         see_also: SEE_ALSO,
-        ..Page::EMPTY
+        ..ManualPage::EMPTY
     },
-    Page {
+    ManualPage {
         path: "project",
         description: &["Gives a manager projects or takes them away."],
         examples: &[parses("cc-user project add paul chemistry", "One more project")],
         see_also: SEE_ALSO,
-        ..Page::EMPTY
+        ..ManualPage::EMPTY
     },
-    Page {
+    ManualPage {
         path: "project add",
         description: &[
             "Gives a manager projects; a project that the manager already has is a note. From 200 projects on there is a warning: with about 300 the session cookie grows over 4096 characters, the server cannot create it, and the manager cannot log in on the web.",
@@ -227,9 +227,9 @@ pub(super) static PAGES: &[Page] = &[
         ],
         json: USER,
         see_also: SEE_ALSO,
-        ..Page::EMPTY
+        ..ManualPage::EMPTY
     },
-    Page {
+    ManualPage {
         path: "project remove",
         description: &[
             "Removes projects from a user; a project that the user does not have is a note, so that the command may be repeated. Open web sessions keep the old projects for up to session-max-age, which is a warning.",
@@ -241,9 +241,9 @@ pub(super) static PAGES: &[Page] = &[
         )],
         json: USER,
         see_also: SEE_ALSO,
-        ..Page::EMPTY
+        ..ManualPage::EMPTY
     },
-    Page {
+    ManualPage {
         path: "import",
         description: &[
             "Adds the users of a file in one transaction. If a line is invalid, nothing is imported, and the first ten invalid lines are printed with their numbers; with --keep-going the valid lines are imported, and the exit status is that of the first invalid line. No text of the file is repeated in a message, because a file without a header line has password hashes in any column.",
@@ -274,9 +274,9 @@ pub(super) static PAGES: &[Page] = &[
             ("dry_run", "whether this was a dry run"),
         ],
         see_also: SEE_ALSO,
-        ..Page::EMPTY
+        ..ManualPage::EMPTY
     },
-    Page {
+    ManualPage {
         path: "export",
         description: &[
             "Writes users in the order of their names, in the form that import reads: every row, as it is stored, including columns that the server cannot read. A damaged row causes a warning. A value that has no plain form is written in its exact form, see cc-user-import(1). Bytes in a text column are written as text, except in the username.",
@@ -292,7 +292,7 @@ pub(super) static PAGES: &[Page] = &[
             ),
         ],
         see_also: SEE_ALSO,
-        ..Page::EMPTY
+        ..ManualPage::EMPTY
     },
     super::sync_ldap::PAGE,
 ];

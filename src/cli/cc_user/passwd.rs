@@ -2,8 +2,8 @@
 
 use clap::Args;
 
-use super::effects::{self, Change};
-use super::refusal::{Refusal, named, no_user};
+use super::effects::{self, UserChange};
+use super::refusal::{UserCommandError, named, no_user};
 use super::role::existing;
 use super::{DatabaseOptions, complete};
 use crate::cli::console::Console;
@@ -11,7 +11,7 @@ use crate::cli::failure::Failure;
 use crate::cli::prompt::PasswordOptions;
 use crate::user::{AuthSource, PasswordHash};
 use crate::user_db::Record;
-use crate::util::diagnostic::Status;
+use crate::util::diagnostic::ExitStatus;
 
 /// Give a local user a new password
 #[derive(Debug, Args)]
@@ -20,7 +20,7 @@ pub(super) struct Passwd {
     #[arg(value_name = "NAME", add = complete::usernames())]
     name: String,
 
-    /// Take the password away: the user can't log in by one any more
+    /// Take the password away: the user cannot log in by one any more
     #[arg(long, conflicts_with_all = ["password_stdin", "password_file"])]
     delete: bool,
 
@@ -32,7 +32,7 @@ pub(super) fn run(
     passwd: &Passwd,
     database: &DatabaseOptions,
     console: &mut Console,
-) -> Result<Status, Failure> {
+) -> Result<ExitStatus, Failure> {
     let (mut store, settings) = database.open_with_settings(console)?;
     let Some(record) = store.record(&passwd.name)? else {
         return Err(no_user(&passwd.name, store.similar(&passwd.name)?).into());
@@ -51,17 +51,17 @@ pub(super) fn run(
     action.commit()?;
     let what = if hash.is_some() { "has a new password" } else { "has no password any more" };
     console.note(&format!("{} {what}", named(&passwd.name)));
-    effects::warn(Change::Password, &[&passwd.name], settings.as_ref(), console);
+    effects::warn(UserChange::Password, &[&passwd.name], settings.as_ref(), console);
     if console.is_json() {
         console.json(&serde_json::json!({"username": passwd.name, "has_password": hash.is_some()}))?;
     }
-    Ok(Status::Done)
+    Ok(ExitStatus::Success)
 }
 
 /// Only a local user has a password here.
 fn check(record: Record) -> Result<(), Failure> {
     match record.user.source {
         Ok(AuthSource::Local) => Ok(()),
-        _ => Err(Refusal::NotLocal(record.user).into()),
+        _ => Err(UserCommandError::NotLocal(record.user).into()),
     }
 }

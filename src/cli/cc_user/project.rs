@@ -5,16 +5,16 @@ use std::collections::HashSet;
 use clap::{Args, Subcommand};
 
 use super::add::warn_of_many_projects;
-use super::effects::{self, Change};
-use super::refusal::{Refusal, named};
-use super::report::{Json, list};
+use super::effects::{self, UserChange};
+use super::refusal::{UserCommandError, named};
+use super::report::{RecordReport, list};
 use super::role::{broken, existing};
 use super::{DatabaseOptions, complete};
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
 use crate::user::{Role, account};
 use crate::user_db::Record;
-use crate::util::diagnostic::Status;
+use crate::util::diagnostic::ExitStatus;
 
 /// Give a manager projects or take them away
 #[derive(Debug, Args)]
@@ -48,7 +48,7 @@ pub(super) fn run(
     arguments: ProjectArguments,
     database: &DatabaseOptions,
     console: &mut Console,
-) -> Result<Status, Failure> {
+) -> Result<ExitStatus, Failure> {
     let (Verb::Add(wanted) | Verb::Remove(wanted)) = &arguments.verb;
     if let Verb::Add(wanted) = &arguments.verb {
         let wrong: Vec<_> =
@@ -71,21 +71,21 @@ pub(super) fn run(
     if changed {
         action.set_projects(&wanted.name, &record.user.projects)?;
         action.commit()?;
-        tell(&record, console);
+        report(&record, console);
         if matches!(arguments.verb, Verb::Remove(_)) {
-            effects::warn(Change::Projects, &[&wanted.name], settings.as_ref(), console);
+            effects::warn(UserChange::Projects, &[&wanted.name], settings.as_ref(), console);
         }
     }
     if console.is_json() {
-        console.json(&Json(&record))?;
+        console.json(&RecordReport(&record))?;
     }
-    Ok(Status::Done)
+    Ok(ExitStatus::Success)
 }
 
 fn added(record: &mut Record, projects: &[String], console: &mut Console) -> Result<bool, Failure> {
     let user = &mut record.user;
     if !user.has(Role::Manager) {
-        return Err(Refusal::NoManager(user.username.clone()).into());
+        return Err(UserCommandError::NoManager(user.username.clone()).into());
     }
     let mut held: HashSet<&str> = user.projects.iter().map(String::as_str).collect();
     let mut new = Vec::new();
@@ -113,7 +113,7 @@ fn removed(record: &mut Record, projects: &[String], console: &mut Console) -> b
     user.projects.len() < before
 }
 
-fn tell(record: &Record, console: &mut Console) {
+fn report(record: &Record, console: &mut Console) {
     let user = &record.user;
     console.note(&format!("{} has the projects {}", named(&user.username), list(&user.projects)));
     if user.has(Role::Manager) && user.projects.is_empty() {

@@ -2,8 +2,8 @@
 
 use super::report;
 use crate::user::{AccountError, AuthSource, User};
-use crate::user_db::StoreError;
-use crate::util::diagnostic::Fault;
+use crate::user_db::UserDbError;
+use crate::util::diagnostic::Diagnostic;
 use crate::util::file::shell_word;
 use crate::util::kind::Kind;
 use crate::util::quote::quote;
@@ -11,7 +11,7 @@ use crate::util::quote::quote;
 /// Why the arguments ask for something that is not done. One fault of several that are told
 /// together.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Refusal {
+pub(super) enum UserCommandError {
     /// The user as asked for.
     #[error(transparent)]
     Account(#[from] AccountError),
@@ -38,7 +38,7 @@ pub(super) enum Refusal {
     #[error("the user {} is of source {}: the server asks only local users for a password of its own", quote(&.0.username), report::source(.0))]
     NotLocal(User),
     /// Only a manager has projects, so they must go first.
-    #[error("the role manager can't be taken from {} while projects are left: {}", quote(.name), quote(&.projects.join(",")))]
+    #[error("the role manager cannot be taken from {} while projects are left: {}", quote(.name), quote(&.projects.join(",")))]
     ProjectsLeft {
         /// The manager.
         name: String,
@@ -50,10 +50,10 @@ pub(super) enum Refusal {
     NoManager(String),
     /// A database's answer.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    UserDb(#[from] UserDbError),
 }
 
-impl Fault for Refusal {
+impl Diagnostic for UserCommandError {
     fn kind(&self) -> Kind {
         match self {
             Self::Account(error) => error.kind(),
@@ -62,7 +62,7 @@ impl Fault for Refusal {
             Self::Source { .. } | Self::NotLocal(_) => Kind::UserOfOtherSource,
             Self::ProjectsLeft { .. } => Kind::ManagerHasProjects,
             Self::NoManager(_) => Kind::ProjectNeedsManager,
-            Self::Store(error) => error.kind(),
+            Self::UserDb(error) => error.kind(),
         }
     }
 
@@ -93,7 +93,7 @@ impl Fault for Refusal {
             )),
             Self::NoManager(name) => Some(format!("cc-user role add {} manager", shell_word(name))),
             Self::Source { .. } | Self::NotLocal(_) => None,
-            Self::Store(error) => error.hint(),
+            Self::UserDb(error) => error.hint(),
         }
     }
 }
@@ -110,8 +110,8 @@ pub(super) fn without_password(name: &str) -> &str {
 }
 
 /// That a name is not there, with the nearest one that is.
-pub(super) fn no_user(name: &str, similar: Option<String>) -> StoreError {
-    StoreError::NoUser { name: without_password(name).to_owned(), similar }
+pub(super) fn no_user(name: &str, similar: Option<String>) -> UserDbError {
+    UserDbError::UnknownUser { name: without_password(name).to_owned(), similar }
 }
 
 /// How a user is named in a hint that can be pasted.

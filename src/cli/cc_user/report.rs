@@ -8,9 +8,9 @@ use crate::user_db::Record;
 use crate::util::quote::escape;
 
 /// A record in JSON; the manual of `list` says what each member means.
-pub(super) struct Json<'record>(pub(super) &'record Record);
+pub(super) struct RecordReport<'record>(pub(super) &'record Record);
 
-impl Serialize for Json<'_> {
+impl Serialize for RecordReport<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Record { user, has_password, broken } = self.0;
         let mut object = serializer.serialize_struct("User", 9)?;

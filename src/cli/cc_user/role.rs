@@ -5,15 +5,15 @@ use std::collections::HashSet;
 use clap::{Args, Subcommand};
 
 use super::add::api_surprise;
-use super::effects::{self, Change};
-use super::refusal::{Refusal, named, no_user};
-use super::report::{Json, list};
+use super::effects::{self, UserChange};
+use super::refusal::{UserCommandError, named, no_user};
+use super::report::{RecordReport, list};
 use super::{DatabaseOptions, complete};
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
 use crate::user::{AccountError, AuthSource, Role, account};
-use crate::user_db::{Record, StoreError, Transaction};
-use crate::util::diagnostic::Status;
+use crate::user_db::{Record, Transaction, UserDbError};
+use crate::util::diagnostic::ExitStatus;
 
 /// Add roles to a user or take them away
 #[derive(Debug, Args)]
@@ -47,7 +47,7 @@ pub(super) fn run(
     arguments: RoleArguments,
     database: &DatabaseOptions,
     console: &mut Console,
-) -> Result<Status, Failure> {
+) -> Result<ExitStatus, Failure> {
     let (Verb::Add(wanted) | Verb::Remove(wanted)) = &arguments.verb;
     if let Verb::Add(wanted) = &arguments.verb {
         account::roles(&wanted.roles).map_err(Failure::several)?;
@@ -63,15 +63,15 @@ pub(super) fn run(
     if changed {
         action.set_roles(&wanted.name, &record.user.roles)?;
         action.commit()?;
-        tell(&record, console);
+        report(&record, console);
         if matches!(arguments.verb, Verb::Remove(_)) {
-            effects::warn(Change::Roles, &[&wanted.name], settings.as_ref(), console);
+            effects::warn(UserChange::Roles, &[&wanted.name], settings.as_ref(), console);
         }
     }
     if console.is_json() {
-        console.json(&Json(&record))?;
+        console.json(&RecordReport(&record))?;
     }
-    Ok(Status::Done)
+    Ok(ExitStatus::Success)
 }
 
 /// The record, with a hint at a similar name when it is not there.
@@ -82,10 +82,10 @@ pub(super) fn existing(action: &Transaction<'_>, name: &str) -> Result<Record, F
     }
 }
 
-/// Refuses to change a column that can't be read.
-pub(super) fn broken(record: &Record, column: &str) -> Result<(), StoreError> {
+/// Refuses to change a column that cannot be read.
+pub(super) fn broken(record: &Record, column: &str) -> Result<(), UserDbError> {
     if record.broken.iter().any(|broken| broken.column == column) {
-        return Err(StoreError::BrokenRow {
+        return Err(UserDbError::InvalidRow {
             name: record.user.username.clone(),
             broken: record.broken.clone(),
         });
@@ -117,18 +117,21 @@ fn removed(record: &mut Record, roles: &[String], console: &mut Console) -> Resu
         // does not have either is a typing error.
         match role.parse::<Role>() {
             _ if held.contains(role.as_str()) => {}
-            Err(error) => wrong.push(Refusal::Account(AccountError::Role(error))),
+            Err(error) => wrong.push(UserCommandError::Account(AccountError::Role(error))),
             Ok(role) => missing.push(role),
         }
     }
     let loses_manager = user.has(Role::Manager) && roles.iter().any(|role| role == Role::Manager.name());
     if loses_manager && record.broken.iter().any(|broken| broken.column == "projects") {
-        wrong.push(Refusal::Store(StoreError::BrokenRow {
+        wrong.push(UserCommandError::UserDb(UserDbError::InvalidRow {
             name: user.username.clone(),
             broken: record.broken.clone(),
         }));
     } else if loses_manager && !user.projects.is_empty() {
-        wrong.push(Refusal::ProjectsLeft { name: user.username.clone(), projects: user.projects.clone() });
+        wrong.push(UserCommandError::ProjectsLeft {
+            name: user.username.clone(),
+            projects: user.projects.clone(),
+        });
     }
     if !wrong.is_empty() {
         return Err(Failure::several(wrong));
@@ -143,7 +146,7 @@ fn removed(record: &mut Record, roles: &[String], console: &mut Console) -> Resu
     Ok(user.roles.len() < before)
 }
 
-fn tell(record: &Record, console: &mut Console) {
+fn report(record: &Record, console: &mut Console) {
     let user = &record.user;
     console.note(&format!("{} has the roles {}", named(&user.username), list(&user.roles)));
     if user.roles.is_empty() {

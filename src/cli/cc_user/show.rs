@@ -4,14 +4,14 @@ use clap::Args;
 
 use super::list::report_broken;
 use super::refusal::no_user;
-use super::report::{Json, list, source};
+use super::report::{RecordReport, list, source};
 use super::{DatabaseOptions, complete};
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
 use crate::user::AuthSource;
 use crate::user::password::HashError;
-use crate::user_db::{Access, Record, Store, StoreError};
-use crate::util::diagnostic::Status;
+use crate::user_db::{OpenMode, Record, UserDb, UserDbError};
+use crate::util::diagnostic::ExitStatus;
 use crate::util::quote::escape;
 
 /// Show one user
@@ -22,23 +22,27 @@ pub(super) struct Show {
     name: String,
 }
 
-pub(super) fn run(show: &Show, database: &DatabaseOptions, console: &mut Console) -> Result<Status, Failure> {
-    let store = database.open(Access::Read, console)?;
+pub(super) fn run(
+    show: &Show,
+    database: &DatabaseOptions,
+    console: &mut Console,
+) -> Result<ExitStatus, Failure> {
+    let store = database.open(OpenMode::Read, console)?;
     let Some(record) = store.record(&show.name)? else {
         return Err(no_user(&show.name, store.similar(&show.name)?).into());
     };
     if console.is_json() {
-        console.json(&Json(&record))?;
+        console.json(&RecordReport(&record))?;
     } else {
         for_people(&store, &record, console)?;
     }
     if record.broken.is_empty() {
-        return Ok(Status::Done);
+        return Ok(ExitStatus::Success);
     }
-    Ok(report_broken(StoreError::BrokenRow { name: record.user.username, broken: record.broken }, console))
+    Ok(report_broken(UserDbError::InvalidRow { name: record.user.username, broken: record.broken }, console))
 }
 
-fn for_people(store: &Store, record: &Record, console: &mut Console) -> Result<(), Failure> {
+fn for_people(store: &UserDb, record: &Record, console: &mut Console) -> Result<(), Failure> {
     let user = &record.user;
     let text = |text: &Option<String>| text.as_deref().map_or_else(|| "-".to_owned(), escape);
     let lines = [
@@ -58,9 +62,9 @@ fn for_people(store: &Store, record: &Record, console: &mut Console) -> Result<(
 }
 
 /// What the password column means, without showing it.
-fn password(store: &Store, record: &Record) -> Result<String, StoreError> {
+fn password(store: &UserDb, record: &Record) -> Result<String, UserDbError> {
     let Some(hash) = store.password_hash(&record.user.username)? else {
-        return Ok("none: can't log in by password".to_owned());
+        return Ok("none: cannot log in by password".to_owned());
     };
     let state = match hash.check() {
         Ok(()) => "set".to_owned(),

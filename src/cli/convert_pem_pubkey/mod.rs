@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::console::Console;
-use super::failure::{Failure, UsageFault};
-use super::gen_keypair::Role;
+use super::failure::{Failure, UsageError};
+use super::gen_keypair::NkeyRoleOption;
 use super::key_source::{check_name, variable};
 use super::options::OutputOptions;
 use super::output_owner::warn_if_not_owner;
@@ -23,9 +23,9 @@ use crate::key::der::write_spki;
 use crate::key::encoding::encode_standard;
 use crate::key::nkey::NkeyRole;
 use crate::key::{
-    Found, KeyError, PublicKey, WeakKeys, jwk, nkey, openssh, pem, published, read_public, thumbprint,
+    KeyError, KeyStrength, ParsedKey, PublicKey, jwk, nkey, openssh, pem, published, read_public, thumbprint,
 };
-use crate::util::diagnostic::Status;
+use crate::util::diagnostic::ExitStatus;
 use crate::util::file::{self, SETTINGS_LIMIT};
 use crate::util::note::Notes;
 use crate::util::quote::quote_path;
@@ -61,7 +61,7 @@ struct Arguments {
 
     /// What the nkey is for
     #[arg(long, value_name = "ROLE", default_value = "user")]
-    nkey_role: Role,
+    nkey_role: NkeyRoleOption,
 
     /// Put the variable into the environment file; the old file is kept beside it
     #[arg(long)]
@@ -130,12 +130,12 @@ fn form(_: &str, matches: &ArgMatches) -> Option<&'static str> {
     })
 }
 
-fn run(matches: &ArgMatches, console: &mut Console) -> Result<Status, Failure> {
+fn run(matches: &ArgMatches, console: &mut Console) -> Result<ExitStatus, Failure> {
     let arguments =
-        Arguments::from_arg_matches(matches).map_err(|error| UsageFault::new(error.to_string()))?;
+        Arguments::from_arg_matches(matches).map_err(|error| UsageError::new(error.to_string()))?;
     check(&arguments)?;
     let (found, place) = read(&arguments, console)?;
-    let key = found.public().ok_or(KeyError::NoForm { kind: "shared", form: "a public key" })?;
+    let key = found.public().ok_or(KeyError::UnsupportedFormat { kind: "shared", form: "a public key" })?;
     let at = |error: KeyError| error.at(place.as_str());
     warn(&found, key, console);
     let name = arguments.name.as_deref().unwrap_or(Variable::CrossLoginJwtPublicKey.name());
@@ -143,11 +143,11 @@ fn run(matches: &ArgMatches, console: &mut Console) -> Result<Status, Failure> {
     if arguments.write {
         let base64 = encode_standard(key.ed25519_bytes().map_err(at)?);
         write(&arguments, name, &base64, &found, console)?;
-        return Ok(Status::Done);
+        return Ok(ExitStatus::Success);
     }
     if console.is_json() {
         console.json(&report(&found, key, kid).map_err(at)?)?;
-        return Ok(Status::Done);
+        return Ok(ExitStatus::Success);
     }
     let role: NkeyRole = arguments.nkey_role.into();
     let algorithm = match found.key.algorithms() {
@@ -169,19 +169,19 @@ fn run(matches: &ArgMatches, console: &mut Console) -> Result<Status, Failure> {
             let bytes = *key.ed25519_bytes().map_err(at)?;
             console.deliver("")?;
             console.bytes(&bytes)?;
-            return Ok(Status::Done);
+            return Ok(ExitStatus::Success);
         }
     };
     console.deliver(&text)?;
-    Ok(Status::Done)
+    Ok(ExitStatus::Success)
 }
 
 /// What makes no sense together.
-fn check(arguments: &Arguments) -> Result<(), UsageFault> {
+fn check(arguments: &Arguments) -> Result<(), UsageError> {
     let to = arguments.to.unwrap_or(Form::Env);
     if arguments.write && to != Form::Env {
         let given = to.name();
-        return Err(UsageFault::new(format!(
+        return Err(UsageError::new(format!(
             "--write puts the key into the environment file, not as {given}"
         ))
         .hint("leave --to out"));
@@ -196,11 +196,11 @@ fn check(arguments: &Arguments) -> Result<(), UsageFault> {
 }
 
 /// The key and where it stood.
-fn read(arguments: &Arguments, console: &mut Console) -> Result<(Found, String), Failure> {
+fn read(arguments: &Arguments, console: &mut Console) -> Result<(ParsedKey, String), Failure> {
     let mut notes = Notes::new();
     if let Some(name) = &arguments.from_env {
         let (text, place) = variable(name, arguments.env_file.as_deref(), console)?;
-        let found = read_public(text.expose().as_bytes(), WeakKeys::Refuse, &mut notes)
+        let found = read_public(text.expose().as_bytes(), KeyStrength::Enforce, &mut notes)
             .map_err(|error| error.configured(place.as_str()))?;
         console.notes(notes);
         return Ok((found, place));
@@ -211,7 +211,7 @@ fn read(arguments: &Arguments, console: &mut Console) -> Result<(Found, String),
         }
         given => {
             if given.is_none() && io::stdin().is_terminal() {
-                return Err(UsageFault::new("no key given: wanted a FILE, or - for standard input")
+                return Err(UsageError::new("no key given: wanted a FILE, or - for standard input")
                     .hint("convert-pem-pubkey key.pem")
                     .into());
             }
@@ -219,24 +219,24 @@ fn read(arguments: &Arguments, console: &mut Console) -> Result<(Found, String),
         }
     };
     let found =
-        read_public(&bytes, WeakKeys::Refuse, &mut notes).map_err(|error| error.at(place.as_str()))?;
+        read_public(&bytes, KeyStrength::Enforce, &mut notes).map_err(|error| error.at(place.as_str()))?;
     console.notes(notes);
     log::info!("{place}: found {} as {}", found.key.describe(), found.form.name());
     Ok((found, place))
 }
 
 /// What the person should know of a key that is fine as such.
-fn warn(found: &Found, key: &PublicKey, console: &mut Console) {
+fn warn(found: &ParsedKey, key: &PublicKey, console: &mut Console) {
     if let Some(place) = published(key) {
         console.warn_of_danger(&format!("this is {place}: everybody has its private half"));
     }
     if let Some(certificate) = &found.certificate {
         let now = Clock::System.now();
         if certificate.not_after < now {
-            let when = certificate.not_after.for_people(now);
+            let when = certificate.not_after.human(now);
             console.warn(&format!("the certificate was valid until {when}: the server does not look at it"));
         } else if certificate.not_before > now {
-            let when = certificate.not_before.for_people(now);
+            let when = certificate.not_before.human(now);
             console.warn(&format!("the certificate is valid from {when}: the server does not look at it"));
         }
     }
@@ -246,7 +246,7 @@ fn pem_of(key: &PublicKey) -> Result<String, KeyError> {
     Ok(pem::write("PUBLIC KEY", &write_spki(key)?).to_string())
 }
 
-fn report(found: &Found, key: &PublicKey, kid: Option<&str>) -> Result<Value, KeyError> {
+fn report(found: &ParsedKey, key: &PublicKey, kid: Option<&str>) -> Result<Value, KeyError> {
     let algorithms = found.key.algorithms();
     let algorithm = if let [one] = algorithms { Some(*one) } else { None };
     let jwk = jwk::write_public(key, kid, algorithm);
@@ -279,7 +279,7 @@ fn write(
     arguments: &Arguments,
     name: &str,
     base64: &str,
-    found: &Found,
+    found: &ParsedKey,
     console: &mut Console,
 ) -> Result<(), Failure> {
     let path = arguments.env_file.clone().unwrap_or_else(|| DEFAULT_ENV_FILE.into());

@@ -1,8 +1,8 @@
 //! The manual of `convert-pem-pubkey`.
 
-use crate::cli::page::{Example, Page, Tested};
+use crate::cli::page::{Example, ExampleTest, ManualPage};
 
-pub(super) static PAGES: &[Page] = &[Page {
+pub(super) static PAGES: &[ManualPage] = &[ManualPage {
     path: "",
     description: &[
         "Reads a public key and prints the line that lets a server check tokens of another issuer: \
@@ -20,27 +20,27 @@ pub(super) static PAGES: &[Page] = &[Page {
         Example {
             command: "gen-keypair --format pem -o issuer && convert-pem-pubkey issuer/public.pem",
             explains: "The line for the environment file",
-            test: Tested::Runs(0),
+            test: ExampleTest::Runs(0),
         },
         Example {
             command: "convert-pem-pubkey --from-env JWT_PUBLIC_KEY --to pem",
             explains: "The server's own public key as openssl reads it",
-            test: Tested::Runs(0),
+            test: ExampleTest::Runs(0),
         },
         Example {
             command: "convert-pem-pubkey --from-env JWT_PUBLIC_KEY --to jwk | convert-pem-pubkey --write",
             explains: "A key from a pipe, straight into the environment file",
-            test: Tested::Runs(0),
+            test: ExampleTest::Runs(0),
         },
         Example {
             command: "convert-pem-pubkey ~/.ssh/id_ed25519.pub --to nkey",
             explains: "An OpenSSH key for NATS",
-            test: Tested::Parses,
+            test: ExampleTest::Parses,
         },
         Example {
             command: "convert-pem-pubkey --from-env JWT_PUBLIC_KEY --to openssh",
             explains: "The server's own public key as an OpenSSH line",
-            test: Tested::Runs(0),
+            test: ExampleTest::Runs(0),
         },
     ],
     json: &[
@@ -67,5 +67,5 @@ pub(super) static PAGES: &[Page] = &[Page {
     ],
     environment: &[("CC_ENV_FILE", "the environment file, where --env-file is not given")],
     see_also: &["gen-keypair(1)", "cc-jwt(1)", "openssl-pkey(1)", "ssh-keygen(1)"],
-    ..Page::EMPTY
+    ..ManualPage::EMPTY
 }];

@@ -22,7 +22,7 @@ pub(super) enum KeyKind {
 
 /// A form of writing keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Format {
+pub(super) enum OutputFormat {
     /// Lines NAME="base64" as the server's environment file has them
     Env,
     /// PKCS#8 and SPKI, as openssl reads them
@@ -50,8 +50,8 @@ impl KeyKind {
     }
 
     /// The forms this kind has; the first is the default.
-    pub(super) const fn formats(self) -> &'static [Format] {
-        use Format::{Env, Json, Jwk, Jwks, Nkey, Pem};
+    pub(super) const fn formats(self) -> &'static [OutputFormat] {
+        use OutputFormat::{Env, Json, Jwk, Jwks, Nkey, Pem};
         match self {
             Self::Ed25519 => &[Env, Pem, Jwk, Jwks, Nkey, Json],
             Self::Es256 | Self::Es384 | Self::Rs256 => &[Pem, Jwk, Jwks, Json],
@@ -61,7 +61,7 @@ impl KeyKind {
     }
 }
 
-impl Format {
+impl OutputFormat {
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Env => "env",

@@ -11,10 +11,10 @@ use clap::{ArgMatches, Command, CommandFactory as _, FromArgMatches as _, Parser
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use self::kind::{Format, KeyKind};
-use self::pair::{NewKey, Part};
+use self::kind::{KeyKind, OutputFormat};
+use self::pair::{KeyPart, NewKey};
 use super::console::Console;
-use super::failure::{Failure, UsageFault};
+use super::failure::{Failure, UsageError};
 use super::key_source::{check_name, variable};
 use super::options::OutputOptions;
 use super::output_owner::warn_if_not_owner;
@@ -23,9 +23,9 @@ use super::tool::Tool;
 use crate::config::DEFAULT_ENV_FILE;
 use crate::config::env_file;
 use crate::key::nkey::NkeyRole;
-use crate::key::{Curve, KeyError, PrivateKey, SigningKey, WeakKeys, published, read_signing};
-use crate::util::diagnostic::Status;
-use crate::util::file::{self, Existing, Holds, PRIVATE_MODE, PUBLIC_MODE, SETTINGS_LIMIT};
+use crate::key::{Curve, KeyError, KeyStrength, PrivateKey, SigningKey, published, read_signing};
+use crate::util::diagnostic::ExitStatus;
+use crate::util::file::{self, Existing, FileContents, PRIVATE_MODE, PUBLIC_MODE, SETTINGS_LIMIT};
 use crate::util::note::Notes;
 use crate::util::quote::quote_path;
 
@@ -53,9 +53,9 @@ struct Arguments {
 
     /// In which form to write it [default: env for what the server reads, otherwise pem]
     #[arg(short, long, value_name = "FORMAT")]
-    format: Option<Format>,
+    format: Option<OutputFormat>,
 
-    /// Write to PATH instead of standard output; with pem a folder for both files
+    /// Write to PATH instead of standard output; with pem a directory for both files
     #[arg(short, long, value_name = "PATH", value_hint = ValueHint::AnyPath, conflicts_with = "write")]
     output: Option<PathBuf>,
 
@@ -65,7 +65,7 @@ struct Arguments {
 
     /// What the nkey is for
     #[arg(long, value_name = "ROLE", default_value = "user")]
-    nkey_role: Role,
+    nkey_role: NkeyRoleOption,
 
     /// Put the keys into the environment file; the old file is kept beside it
     #[arg(long)]
@@ -86,7 +86,7 @@ struct Arguments {
 
 /// What an nkey is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Role {
+pub(super) enum NkeyRoleOption {
     /// Whoever logs in (U…)
     User,
     /// An account (A…)
@@ -99,14 +99,14 @@ pub(super) enum Role {
     Cluster,
 }
 
-impl From<Role> for NkeyRole {
-    fn from(role: Role) -> Self {
+impl From<NkeyRoleOption> for NkeyRole {
+    fn from(role: NkeyRoleOption) -> Self {
         match role {
-            Role::User => Self::User,
-            Role::Account => Self::Account,
-            Role::Operator => Self::Operator,
-            Role::Server => Self::Server,
-            Role::Cluster => Self::Cluster,
+            NkeyRoleOption::User => Self::User,
+            NkeyRoleOption::Account => Self::Account,
+            NkeyRoleOption::Operator => Self::Operator,
+            NkeyRoleOption::Server => Self::Server,
+            NkeyRoleOption::Cluster => Self::Cluster,
         }
     }
 }
@@ -116,9 +116,9 @@ enum Action {
     /// Into the environment file.
     Write { path: PathBuf },
     /// To standard output.
-    Show { format: Format },
+    Show { format: OutputFormat },
     /// Into a file, or two.
-    Save { format: Format, path: PathBuf },
+    Save { format: OutputFormat, path: PathBuf },
 }
 
 fn command() -> Command {
@@ -131,15 +131,15 @@ fn form(_: &str, matches: &ArgMatches) -> Option<&'static str> {
     let shows_report = arguments.output_options.json && arguments.output.is_none() && !arguments.write;
     let format = match arguments.format {
         Some(format) => format,
-        None if shows_report => Format::Json,
+        None if shows_report => OutputFormat::Json,
         None => *arguments.algorithm.formats().first()?,
     };
     Some(format.name())
 }
 
-fn run(matches: &ArgMatches, console: &mut Console) -> Result<Status, Failure> {
+fn run(matches: &ArgMatches, console: &mut Console) -> Result<ExitStatus, Failure> {
     let arguments =
-        Arguments::from_arg_matches(matches).map_err(|error| UsageFault::new(error.to_string()))?;
+        Arguments::from_arg_matches(matches).map_err(|error| UsageError::new(error.to_string()))?;
     let given = given_key(&arguments, console)?;
     let kind = given.as_ref().map_or(arguments.algorithm, |given| given.kind);
     let action = decide(&arguments, kind)?;
@@ -156,7 +156,7 @@ fn run(matches: &ArgMatches, console: &mut Console) -> Result<Status, Failure> {
         }
         Action::Save { format, path } => save(&key, format, &path, &arguments, console)?,
     }
-    Ok(Status::Done)
+    Ok(ExitStatus::Success)
 }
 
 /// A private key that the command line names.
@@ -173,7 +173,7 @@ fn given_key(arguments: &Arguments, console: &mut Console) -> Result<Option<Give
             let (bytes, place) = if path.as_os_str() == "-" {
                 (stdin::read(SETTINGS_LIMIT)?, "standard input".to_owned())
             } else {
-                let bytes = file::read_named(path, SETTINGS_LIMIT, Holds::Secret, &mut notes)?;
+                let bytes = file::read_named(path, SETTINGS_LIMIT, FileContents::Secret, &mut notes)?;
                 (Zeroizing::new(bytes), quote_path(path))
             };
             read_pair(&bytes, &mut notes).map_err(|error| error.at(place))
@@ -195,11 +195,11 @@ fn given_key(arguments: &Arguments, console: &mut Console) -> Result<Option<Give
 }
 
 fn read_pair(bytes: &[u8], notes: &mut Notes) -> Result<GivenKey, KeyError> {
-    let wanted = |found: &'static str| KeyError::Wanted {
+    let wanted = |found: &'static str| KeyError::WrongType {
         found: found.into(),
         wanted: "a private key of Ed25519, P-256, P-384 or RSA",
     };
-    let key = read_signing(bytes, WeakKeys::Refuse, notes)?;
+    let key = read_signing(bytes, KeyStrength::Enforce, notes)?;
     let kind = match key.private_key() {
         Some(PrivateKey::Ed25519(_)) => KeyKind::Ed25519,
         Some(PrivateKey::Ec { curve: Curve::P256, .. }) => KeyKind::Es256,
@@ -211,25 +211,27 @@ fn read_pair(bytes: &[u8], notes: &mut Notes) -> Result<GivenKey, KeyError> {
     Ok(GivenKey { key, kind })
 }
 
-fn decide(arguments: &Arguments, kind: KeyKind) -> Result<Action, UsageFault> {
+fn decide(arguments: &Arguments, kind: KeyKind) -> Result<Action, UsageError> {
     let is_given = arguments.from.is_some() || arguments.from_env.is_some();
     let subject = format!("{} {}", if is_given { "a key for" } else { "--algorithm" }, kind.name());
     let named = match (arguments.format, arguments.output_options.json) {
-        (Some(format), true) if format != Format::Json && arguments.output.is_none() && !arguments.write => {
+        (Some(format), true)
+            if format != OutputFormat::Json && arguments.output.is_none() && !arguments.write =>
+        {
             let given = format.name();
-            return Err(UsageFault::new(format!("--json and --format {given} exclude each other here")));
+            return Err(UsageError::new(format!("--json and --format {given} exclude each other here")));
         }
-        (None, true) if arguments.output.is_none() && !arguments.write => Some(Format::Json),
+        (None, true) if arguments.output.is_none() && !arguments.write => Some(OutputFormat::Json),
         (format, _) => format,
     };
-    let first = kind.formats().first().copied().unwrap_or(Format::Json);
+    let first = kind.formats().first().copied().unwrap_or(OutputFormat::Json);
     let format = named.unwrap_or(first);
     if !kind.formats().contains(&format) {
         return Err(unfit(kind, &subject, format));
     }
-    if arguments.write && format != Format::Env {
+    if arguments.write && format != OutputFormat::Env {
         if named.is_none() {
-            return Err(UsageFault::new(format!(
+            return Err(UsageError::new(format!(
                 "--write does not fit {subject}: the server has no variable for such a key"
             ))
             .hint(if is_given {
@@ -239,15 +241,15 @@ fn decide(arguments: &Arguments, kind: KeyKind) -> Result<Action, UsageFault> {
             }));
         }
         let given = format.name();
-        return Err(UsageFault::new(format!("--write puts keys into the environment file, not as {given}"))
+        return Err(UsageError::new(format!("--write puts keys into the environment file, not as {given}"))
             .hint("leave --format out, or write files with -o"));
     }
     if arguments.kid.is_some() {
         if kind == KeyKind::Session {
-            return Err(UsageFault::new("--kid does not fit --algorithm session: it is no key for tokens"));
+            return Err(UsageError::new("--kid does not fit --algorithm session: it is no key for tokens"));
         }
         if arguments.kid.as_deref() == Some("") {
-            return Err(UsageFault::new("--kid is empty, wanted a name for the key"));
+            return Err(UsageError::new("--kid is empty, wanted a name for the key"));
         }
     }
     if arguments.write {
@@ -260,9 +262,9 @@ fn decide(arguments: &Arguments, kind: KeyKind) -> Result<Action, UsageFault> {
     }
 }
 
-fn unfit(kind: KeyKind, subject: &str, format: Format) -> UsageFault {
+fn unfit(kind: KeyKind, subject: &str, format: OutputFormat) -> UsageError {
     let fitting: Vec<&str> = kind.formats().iter().map(|format| format.name()).collect();
-    UsageFault::new(format!("--format {} does not fit {subject}", format.name()))
+    UsageError::new(format!("--format {} does not fit {subject}", format.name()))
         .hint(format!("--format {} fit", fitting.join(", ")))
 }
 
@@ -304,7 +306,7 @@ fn write_env(key: &NewKey, path: &Path, force: bool, console: &mut Console) -> R
 
 fn save(
     key: &NewKey,
-    format: Format,
+    format: OutputFormat,
     path: &Path,
     arguments: &Arguments,
     console: &mut Console,
@@ -312,8 +314,8 @@ fn save(
     let existing = if arguments.force { Existing::Replace } else { Existing::Refuse };
     let role = arguments.nkey_role.into();
     let parts = key.parts(format, role)?;
-    let targets: Vec<(PathBuf, u32, &Zeroizing<String>)> = if format == Format::Pem {
-        folder_for_pem(path)?;
+    let targets: Vec<(PathBuf, u32, &Zeroizing<String>)> = if format == OutputFormat::Pem {
+        pem_directory(path)?;
         parts.iter().map(|(part, text)| (path.join(part.pem_name()), mode(*part), text)).collect()
     } else {
         parts.iter().map(|(part, text)| (beside(path, *part), mode(*part), text)).collect()
@@ -346,15 +348,15 @@ fn save(
     Ok(())
 }
 
-const fn mode(part: Part) -> u32 {
+const fn mode(part: KeyPart) -> u32 {
     match part {
-        Part::Private => PRIVATE_MODE,
-        Part::Public => PUBLIC_MODE,
+        KeyPart::Private => PRIVATE_MODE,
+        KeyPart::Public => PUBLIC_MODE,
     }
 }
 
-/// The folder for the two PEM files, made if it is not there.
-fn folder_for_pem(path: &Path) -> Result<(), Failure> {
+/// The directory for the two PEM files, made if it is not there.
+fn pem_directory(path: &Path) -> Result<(), Failure> {
     if path.is_dir() {
         return Ok(());
     }
@@ -362,20 +364,20 @@ fn folder_for_pem(path: &Path) -> Result<(), Failure> {
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     if path.exists() || file_like.contains(&extension) {
         let shown = quote_path(path);
-        return Err(UsageFault::new(format!(
+        return Err(UsageError::new(format!(
             "-o {shown} is a file: --format pem writes two of them, private.pem and public.pem"
         ))
-        .hint("name a folder")
+        .hint("name a directory")
         .into());
     }
-    Ok(file::create_private_folder(path)?)
+    Ok(file::create_private_directory(path)?)
 }
 
 /// The file of a part: the private one as named, the public one beside it as `NAME.pub.EXT`.
-fn beside(path: &Path, part: Part) -> PathBuf {
+fn beside(path: &Path, part: KeyPart) -> PathBuf {
     match part {
-        Part::Private => path.to_owned(),
-        Part::Public => {
+        KeyPart::Private => path.to_owned(),
+        KeyPart::Public => {
             let mut name = path.file_stem().map(OsString::from).unwrap_or_default();
             name.push(".pub");
             if let Some(extension) = path.extension() {

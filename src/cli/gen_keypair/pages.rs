@@ -1,8 +1,8 @@
 //! The manual of `gen-keypair`.
 
-use crate::cli::page::{Example, Page, Tested};
+use crate::cli::page::{Example, ExampleTest, ManualPage};
 
-pub(super) static PAGES: &[Page] = &[Page {
+pub(super) static PAGES: &[ManualPage] = &[ManualPage {
     path: "",
     description: &[
         "Makes the keys that a server signs and verifies tokens with. Without options, prints the two lines a server reads: JWT_PUBLIC_KEY with the 32 bytes of an Ed25519 \
@@ -17,7 +17,7 @@ pub(super) static PAGES: &[Page] = &[Page {
          or the server's base64 of 64 bytes. The key must not be encrypted, and is one of Ed25519, P-256, P-384 or \
          RSA. The public half is computed from it. With --write both halves go into the environment file; with \
          --format pem the server's own key becomes a file that openssl reads. No message contains the key.",
-        "--format pem makes PKCS#8 version 1 and SPKI, which every openssl reads; with -o FOLDER they go into \
+        "--format pem makes PKCS#8 version 1 and SPKI, which every openssl reads; with -o DIRECTORY they go into \
          private.pem and public.pem. jwk and jwks print the private key; with -o FILE the public half goes \
          beside it as FILE.pub. nkey prints the seed, then the public key, for a NATS user unless --nkey-role \
          says otherwise.",
@@ -26,42 +26,42 @@ pub(super) static PAGES: &[Page] = &[Page {
         Example {
             command: "gen-keypair",
             explains: "The two lines for the environment file",
-            test: Tested::Runs(0),
+            test: ExampleTest::Runs(0),
         },
         Example {
             command: "gen-keypair --write --env-file new.env",
             explains: "Straight into an environment file",
-            test: Tested::Runs(0),
+            test: ExampleTest::Runs(0),
         },
         Example {
             command: "gen-keypair --algorithm session --write --force",
             explains: "A new secret for the web session cookies",
-            test: Tested::Runs(0),
+            test: ExampleTest::Runs(0),
         },
         Example {
             command: "gen-keypair --format pem -o keys",
             explains: "Two files that openssl reads",
-            test: Tested::Runs(0),
+            test: ExampleTest::Runs(0),
         },
         Example {
             command: "gen-keypair --algorithm es256 --format jwks -o issuer.json",
             explains: "A signing key for another issuer; issuer.pub.json is the set to publish",
-            test: Tested::Runs(0),
+            test: ExampleTest::Runs(0),
         },
         Example {
             command: "openssl genpkey -algorithm ed25519 -out own.pem && gen-keypair --from own.pem --write --env-file own.env",
             explains: "An existing key as the pair of a server",
-            test: Tested::Runs(0),
+            test: ExampleTest::Runs(0),
         },
         Example {
             command: "gen-keypair --from-env JWT_PRIVATE_KEY --format pem -o own",
             explains: "The server's own pair as files that openssl reads",
-            test: Tested::Runs(0),
+            test: ExampleTest::Runs(0),
         },
         Example {
             command: "PUBLIC=$(gen-keypair | grep PUBLIC_KEY | cut -d'\"' -f2)",
             explains: "One value in a script",
-            test: Tested::Runs(0),
+            test: ExampleTest::Runs(0),
         },
     ],
     json: &[
@@ -84,5 +84,5 @@ pub(super) static PAGES: &[Page] = &[Page {
     ],
     environment: &[("CC_ENV_FILE", "the environment file, where --env-file is not given")],
     see_also: &["convert-pem-pubkey(1)", "cc-user(1)", "cc-jwt(1)", "openssl-pkey(1)"],
-    ..Page::EMPTY
+    ..ManualPage::EMPTY
 }];

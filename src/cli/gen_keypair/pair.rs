@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::kind::{Format, KeyKind};
+use super::kind::{KeyKind, OutputFormat};
 use crate::config::Variable;
 use crate::key::der::{write_pkcs8, write_spki};
 use crate::key::encoding::encode_standard;
@@ -21,14 +21,14 @@ const SESSION_BYTES: usize = 32;
 
 /// Which half of a pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Part {
+pub(super) enum KeyPart {
     /// For the owner only.
     Private,
     /// For everybody.
     Public,
 }
 
-impl Part {
+impl KeyPart {
     pub(super) const fn pem_name(self) -> &'static str {
         match self {
             Self::Private => "private.pem",
@@ -68,9 +68,10 @@ pub(super) fn make(kind: KeyKind, kid: Option<&str>) -> Result<NewKey, KeyError>
 /// A given private key, with its own key ID unless there is another.
 ///
 /// # Errors
-/// [`KeyError::NoForm`] for a shared key.
+/// [`KeyError::UnsupportedFormat`] for a shared key.
 pub(super) fn from_signing(given: &SigningKey, kid: Option<&str>) -> Result<NewKey, KeyError> {
-    let key = given.private_key().ok_or(KeyError::NoForm { kind: "shared", form: "a pair" })?.clone();
+    let key =
+        given.private_key().ok_or(KeyError::UnsupportedFormat { kind: "shared", form: "a pair" })?.clone();
     let material = Material::Pair { key: Box::new(key), algorithm: given.algorithm() };
     Ok(NewKey { material, kid: kid.or(given.kid()).map(str::to_owned) })
 }
@@ -126,49 +127,51 @@ impl NewKey {
     /// The halves in a form, each for a file of its own.
     pub(super) fn parts(
         &self,
-        format: Format,
+        format: OutputFormat,
         role: NkeyRole,
-    ) -> Result<Vec<(Part, Zeroizing<String>)>, KeyError> {
-        let no_form = || KeyError::NoForm { kind: "shared", form: format.name() };
+    ) -> Result<Vec<(KeyPart, Zeroizing<String>)>, KeyError> {
+        let no_form = || KeyError::UnsupportedFormat { kind: "shared", form: format.name() };
         match (format, &self.material) {
-            (Format::Env | Format::Json, _) => Ok(vec![(Part::Private, self.whole(format, role)?)]),
-            (Format::Pem, Material::Pair { key, .. }) => Ok(vec![
-                (Part::Private, pem::write("PRIVATE KEY", write_pkcs8(key)?.expose())),
-                (Part::Public, pem::write("PUBLIC KEY", &write_spki(&key.public())?)),
-            ]),
-            (Format::Jwk, Material::Pair { .. }) => self.jwks(),
-            (Format::Jwk, Material::Shared(secret)) => {
-                let text = jwk::write_shared(secret, self.kid.as_deref(), Algorithm::Hs512);
-                Ok(vec![(Part::Private, text)])
+            (OutputFormat::Env | OutputFormat::Json, _) => {
+                Ok(vec![(KeyPart::Private, self.whole(format, role)?)])
             }
-            (Format::Jwks, Material::Pair { .. }) => Ok(self
+            (OutputFormat::Pem, Material::Pair { key, .. }) => Ok(vec![
+                (KeyPart::Private, pem::write("PRIVATE KEY", write_pkcs8(key)?.expose())),
+                (KeyPart::Public, pem::write("PUBLIC KEY", &write_spki(&key.public())?)),
+            ]),
+            (OutputFormat::Jwk, Material::Pair { .. }) => self.jwks(),
+            (OutputFormat::Jwk, Material::Shared(secret)) => {
+                let text = jwk::write_shared(secret, self.kid.as_deref(), Algorithm::Hs512);
+                Ok(vec![(KeyPart::Private, text)])
+            }
+            (OutputFormat::Jwks, Material::Pair { .. }) => Ok(self
                 .jwks()?
                 .into_iter()
                 .map(|(part, text)| (part, Zeroizing::new(set::write([text.as_str()]))))
                 .collect()),
-            (Format::Nkey, Material::Pair { key, .. }) => Ok(vec![
-                (Part::Private, nkey::write_seed(key, role)?),
-                (Part::Public, Zeroizing::new(nkey::write_public(&key.public(), role)?)),
+            (OutputFormat::Nkey, Material::Pair { key, .. }) => Ok(vec![
+                (KeyPart::Private, nkey::write_seed(key, role)?),
+                (KeyPart::Public, Zeroizing::new(nkey::write_public(&key.public(), role)?)),
             ]),
             _ => Err(no_form()),
         }
     }
 
-    fn jwks(&self) -> Result<Vec<(Part, Zeroizing<String>)>, KeyError> {
+    fn jwks(&self) -> Result<Vec<(KeyPart, Zeroizing<String>)>, KeyError> {
         let Material::Pair { key, algorithm } = &self.material else {
-            return Err(KeyError::NoForm { kind: "shared", form: "a public JWK" });
+            return Err(KeyError::UnsupportedFormat { kind: "shared", form: "a public JWK" });
         };
         let (kid, algorithm) = (self.kid.as_deref(), Some(*algorithm));
         Ok(vec![
-            (Part::Private, jwk::write_private(key, kid, algorithm)?),
-            (Part::Public, Zeroizing::new(jwk::write_public(&key.public(), kid, algorithm))),
+            (KeyPart::Private, jwk::write_private(key, kid, algorithm)?),
+            (KeyPart::Public, Zeroizing::new(jwk::write_public(&key.public(), kid, algorithm))),
         ])
     }
 
     /// The whole key in a form, for one stream.
-    pub(super) fn whole(&self, format: Format, role: NkeyRole) -> Result<Zeroizing<String>, KeyError> {
+    pub(super) fn whole(&self, format: OutputFormat, role: NkeyRole) -> Result<Zeroizing<String>, KeyError> {
         match format {
-            Format::Env => {
+            OutputFormat::Env => {
                 let mut text = Zeroizing::new(String::with_capacity(256));
                 for (name, value) in self.variables()? {
                     if !text.is_empty() {
@@ -180,13 +183,13 @@ impl NewKey {
                 }
                 Ok(text)
             }
-            Format::Json => Ok(Zeroizing::new(escape_json(&self.report()?.to_string()).into_owned())),
+            OutputFormat::Json => Ok(Zeroizing::new(escape_json(&self.report()?.to_string()).into_owned())),
             // The private JWK holds the public half.
-            Format::Jwk | Format::Jwks => {
+            OutputFormat::Jwk | OutputFormat::Jwks => {
                 let first = self.parts(format, role)?.into_iter().next();
                 Ok(first.map(|(_, text)| text).unwrap_or_default())
             }
-            Format::Pem | Format::Nkey => {
+            OutputFormat::Pem | OutputFormat::Nkey => {
                 let mut text = Zeroizing::new(String::with_capacity(4096));
                 for (_, part) in self.parts(format, role)? {
                     if !text.is_empty() {
@@ -207,12 +210,13 @@ impl NewKey {
             report["env"] =
                 variables.iter().map(|(name, value)| ((*name).to_owned(), json!(**value))).collect();
         }
-        for (format, private, public) in
-            [(Format::Jwk, "private_jwk", "public_jwk"), (Format::Pem, "private_pem", "public_pem")]
-        {
+        for (format, private, public) in [
+            (OutputFormat::Jwk, "private_jwk", "public_jwk"),
+            (OutputFormat::Pem, "private_pem", "public_pem"),
+        ] {
             for (part, text) in self.parts(format, NkeyRole::User).unwrap_or_default() {
-                let name = if part == Part::Private { private } else { public };
-                report[name] = if format == Format::Jwk { parsed(&text) } else { json!(*text) };
+                let name = if part == KeyPart::Private { private } else { public };
+                report[name] = if format == OutputFormat::Jwk { parsed(&text) } else { json!(*text) };
             }
         }
         Ok(report)

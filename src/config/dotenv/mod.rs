@@ -14,7 +14,7 @@ mod expand;
 mod reader;
 mod writer;
 
-pub use reader::{Dotenv, DotenvFault, DotenvFaults, Entry, Problem, read};
+pub use reader::{Dotenv, DotenvEntry, DotenvError, DotenvErrorKind, DotenvErrors, read};
 pub use writer::{SetError, set};
 
 /// A file's bytes without the byte order mark at which the server gives up.

@@ -8,7 +8,7 @@ use std::ops::Range;
 use zeroize::Zeroizing;
 
 use super::expand::{Expanded, expand, unescape};
-use crate::util::diagnostic::Fault;
+use crate::util::diagnostic::Diagnostic;
 use crate::util::kind::Kind;
 use crate::util::printable::PrintableText;
 use crate::util::quote::quote;
@@ -27,13 +27,13 @@ const TOLD_FAULTS: usize = 10;
 /// A file that was read.
 #[derive(Debug, Clone, Default)]
 pub struct Dotenv {
-    entries: Vec<Entry>,
+    entries: Vec<DotenvEntry>,
     newest: HashMap<String, usize>,
 }
 
 /// One assignment.
 #[derive(Debug, Clone)]
-pub struct Entry {
+pub struct DotenvEntry {
     /// The name that is set.
     pub key: String,
     /// What it is set to, quotes and escapes resolved.
@@ -48,7 +48,7 @@ pub struct Entry {
     pub(super) span: Range<usize>,
 }
 
-impl Entry {
+impl DotenvEntry {
     /// Whether the server's process gets this variable at all: the system takes no variable
     /// without a name or with a NUL in its value, and godotenv says nothing about it.
     #[must_use]
@@ -60,20 +60,20 @@ impl Entry {
 impl Dotenv {
     /// The assignment that counts for a name: the last one.
     #[must_use]
-    pub fn get(&self, key: &str) -> Option<&Entry> {
+    pub fn get(&self, key: &str) -> Option<&DotenvEntry> {
         self.newest.get(key).and_then(|index| self.entries.get(*index))
     }
 
     /// All assignments in the order of the file, those that a later one overrides as well.
     #[must_use]
-    pub fn entries(&self) -> &[Entry] {
+    pub fn entries(&self) -> &[DotenvEntry] {
         &self.entries
     }
 }
 
 /// What is wrong in a line. No message repeats the line: it may be a piece of a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Problem {
+pub enum DotenvErrorKind {
     /// The file begins with a byte order mark.
     ByteOrderMark,
     /// A character that no name can have.
@@ -85,7 +85,7 @@ pub enum Problem {
     NoValue,
     /// Something other than a comment or an assignment after a closing quote.
     AfterQuote {
-        /// The first character that can't be.
+        /// The first character that cannot be.
         found: char,
     },
     /// A quote that is never closed.
@@ -108,16 +108,16 @@ pub enum Problem {
 /// A fault of the file: the server then reads nothing of it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}, column {column}: {problem}")]
-pub struct DotenvFault {
+pub struct DotenvError {
     /// The line, counted from 1.
     pub line: usize,
     /// The place in the line, in bytes, counted from 1.
     pub column: usize,
     /// What is wrong.
-    pub problem: Problem,
+    pub problem: DotenvErrorKind,
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for DotenvErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ByteOrderMark => f.write_str("found a byte order mark (U+FEFF), wanted plain UTF-8"),
@@ -146,20 +146,20 @@ impl fmt::Display for Problem {
     }
 }
 
-impl Fault for DotenvFault {
+impl Diagnostic for DotenvError {
     fn kind(&self) -> Kind {
         Kind::EnvFileMalformed
     }
 
     fn hint(&self) -> Option<String> {
         Some(match &self.problem {
-            Problem::ByteOrderMark => {
+            DotenvErrorKind::ByteOrderMark => {
                 "save the file without a byte order mark: the server refuses all of it".to_owned()
             }
-            Problem::Unterminated { escaped: true, .. } => {
+            DotenvErrorKind::Unterminated { escaped: true, .. } => {
                 "a backslash before the closing quote keeps it from closing: leave the quotes out".to_owned()
             }
-            Problem::AfterQuote { .. } => {
+            DotenvErrorKind::AfterQuote { .. } => {
                 "a quote inside a value ends it: put a value with ' into \", and one with \" into '"
                     .to_owned()
             }
@@ -170,26 +170,26 @@ impl Fault for DotenvFault {
 
 /// The faults of a file, in order; at least one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DotenvFaults(Vec<DotenvFault>);
+pub struct DotenvErrors(Vec<DotenvError>);
 
-impl DotenvFaults {
+impl DotenvErrors {
     /// The first fault, the one at which the server gives up.
     #[must_use]
-    pub fn first(&self) -> &DotenvFault {
+    pub fn first(&self) -> &DotenvError {
         &self.0[0]
     }
 }
 
-impl IntoIterator for DotenvFaults {
-    type Item = DotenvFault;
-    type IntoIter = std::vec::IntoIter<DotenvFault>;
+impl IntoIterator for DotenvErrors {
+    type Item = DotenvError;
+    type IntoIter = std::vec::IntoIter<DotenvError>;
 
     fn into_iter(self) -> Self::IntoIter {
         self.0.into_iter()
     }
 }
 
-impl fmt::Display for DotenvFaults {
+impl fmt::Display for DotenvErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, fault) in self.0.iter().enumerate() {
             write!(f, "{}{fault}", if index == 0 { "" } else { "; " })?;
@@ -198,22 +198,22 @@ impl fmt::Display for DotenvFaults {
     }
 }
 
-impl std::error::Error for DotenvFaults {}
+impl std::error::Error for DotenvErrors {}
 
 /// Reads a file's bytes.
 ///
 /// # Errors
-/// [`DotenvFaults`]: every bad line up to ten; a quote that is never closed ends the search.
-pub fn read(text: &[u8]) -> Result<Dotenv, DotenvFaults> {
+/// [`DotenvErrors`]: every bad line up to ten; a quote that is never closed ends the search.
+pub fn read(text: &[u8]) -> Result<Dotenv, DotenvErrors> {
     let mut reader = Reader::new(text);
     let mut faults = Vec::new();
     if text.starts_with(b"\xef\xbb\xbf") {
-        faults.push(DotenvFault { line: 1, column: 1, problem: Problem::ByteOrderMark });
+        faults.push(DotenvError { line: 1, column: 1, problem: DotenvErrorKind::ByteOrderMark });
         reader.at = 3;
     }
     while faults.len() < TOLD_FAULTS && reader.skip_to_statement() {
         if let Err(fault) = reader.statement() {
-            let unclosed = matches!(fault.problem, Problem::Unterminated { .. });
+            let unclosed = matches!(fault.problem, DotenvErrorKind::Unterminated { .. });
             faults.push(fault);
             if unclosed {
                 break;
@@ -221,7 +221,7 @@ pub fn read(text: &[u8]) -> Result<Dotenv, DotenvFaults> {
             reader.skip_line();
         }
     }
-    if faults.is_empty() { Ok(reader.file) } else { Err(DotenvFaults(faults)) }
+    if faults.is_empty() { Ok(reader.file) } else { Err(DotenvErrors(faults)) }
 }
 
 /// The file on its way from bytes to entries.
@@ -296,11 +296,11 @@ impl Reader {
         self.follows_quote = false;
     }
 
-    fn fault(&mut self, at: usize, problem: Problem) -> DotenvFault {
+    fn fault(&mut self, at: usize, problem: DotenvErrorKind) -> DotenvError {
         let line = self.line_of(at);
         let column =
             at - self.text[..at].iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1) + 1;
-        DotenvFault { line, column, problem }
+        DotenvError { line, column, problem }
     }
 
     /// The line of a place, counted from 1; places are asked in ascending order but for faults.
@@ -313,7 +313,7 @@ impl Reader {
         self.line + 1
     }
 
-    fn statement(&mut self) -> Result<(), DotenvFault> {
+    fn statement(&mut self) -> Result<(), DotenvError> {
         let start = self.at;
         let line = self.line_of(start);
         let key = self.key()?;
@@ -326,7 +326,7 @@ impl Reader {
         let span = self.original(from)..self.original(end);
         let name = lossy(&key);
         self.file.newest.insert(name.clone(), self.file.entries.len());
-        self.file.entries.push(Entry {
+        self.file.entries.push(DotenvEntry {
             key: name,
             is_text: std::str::from_utf8(&value.text).is_ok(),
             value: SecretText::new(lossy(&value.text)),
@@ -339,7 +339,7 @@ impl Reader {
     }
 
     /// The name up to `=` or `:`. Go looks at single bytes here, those above 127 as Latin-1.
-    fn key(&mut self) -> Result<Vec<u8>, DotenvFault> {
+    fn key(&mut self) -> Result<Vec<u8>, DotenvError> {
         let after_quote = std::mem::take(&mut self.follows_quote);
         let begin = self.at;
         let rest = &self.text[begin..];
@@ -349,7 +349,7 @@ impl Reader {
         };
         let start = begin + rest.len() - bare.len();
         if bare.is_empty() {
-            return Err(self.fault(start, Problem::NoValue));
+            return Err(self.fault(start, DotenvErrorKind::NoValue));
         }
         for index in start..self.text.len() {
             let byte = self.text[index];
@@ -362,12 +362,12 @@ impl Reader {
                 _ if is_blank(letter) || letter.is_alphanumeric() || matches!(byte, b'_' | b'.') => {}
                 _ if after_quote => {
                     let found = first_char(&self.text[begin..]);
-                    return Err(self.fault(begin, Problem::AfterQuote { found }));
+                    return Err(self.fault(begin, DotenvErrorKind::AfterQuote { found }));
                 }
-                b'\n' => return Err(self.fault(index, Problem::NoValue)),
+                b'\n' => return Err(self.fault(index, DotenvErrorKind::NoValue)),
                 _ => {
                     let found = first_char(&self.text[index..]);
-                    return Err(self.fault(index, Problem::InName { found }));
+                    return Err(self.fault(index, DotenvErrorKind::InName { found }));
                 }
             }
         }
@@ -377,7 +377,7 @@ impl Reader {
         Ok(Vec::new())
     }
 
-    fn unquoted(&mut self, key: &[u8], from: usize) -> Result<(Expanded, usize), DotenvFault> {
+    fn unquoted(&mut self, key: &[u8], from: usize) -> Result<(Expanded, usize), DotenvError> {
         let rest = &self.text[from..];
         let length = rest.iter().position(|byte| matches!(byte, b'\n' | b'\r')).unwrap_or(rest.len());
         let line = &rest[..length];
@@ -392,14 +392,14 @@ impl Reader {
         Ok((expanded, end))
     }
 
-    fn quoted(&mut self, key: &[u8], from: usize, mark: u8) -> Result<(Expanded, usize), DotenvFault> {
+    fn quoted(&mut self, key: &[u8], from: usize, mark: u8) -> Result<(Expanded, usize), DotenvError> {
         let text = &self.text;
         // Go looks only at the one byte before: in `"a\\"` the quote does not close either.
         let close = (from + 1..text.len()).find(|at| text[*at] == mark && text[*at - 1] != b'\\');
         let Some(close) = close else {
             let line_end = text[from..].iter().position(|byte| *byte == b'\n').unwrap_or(text.len() - from);
             let escaped = text[from + 1..from + line_end].contains(&mark);
-            let problem = Problem::Unterminated { key: shown(key), quote: char::from(mark), escaped };
+            let problem = DotenvErrorKind::Unterminated { key: shown(key), quote: char::from(mark), escaped };
             return Err(self.fault(from, problem));
         };
         self.at = close + 1;
@@ -416,10 +416,10 @@ impl Reader {
         Ok((expanded, close + 1))
     }
 
-    fn expand(&mut self, key: &[u8], from: usize, text: &[u8]) -> Result<Expanded, DotenvFault> {
+    fn expand(&mut self, key: &[u8], from: usize, text: &[u8]) -> Result<Expanded, DotenvError> {
         let limit = VALUE_LIMIT.min(GROWN_LIMIT - self.grown);
         let expanded = expand(text, |name| self.raw.get(name).map(|value| value.as_slice()), limit)
-            .ok_or_else(|| self.fault(from, Problem::TooLong { key: shown(key) }))?;
+            .ok_or_else(|| self.fault(from, DotenvErrorKind::TooLong { key: shown(key) }))?;
         if expanded.replaced {
             self.grown = (self.grown + expanded.text.len()).min(GROWN_LIMIT);
         }

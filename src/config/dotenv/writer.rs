@@ -1,7 +1,7 @@
 //! The writer: one key changes, every other byte stays.
 
-use super::reader::{Dotenv, DotenvFaults, read};
-use crate::util::diagnostic::Fault;
+use super::reader::{Dotenv, DotenvErrors, read};
+use crate::util::diagnostic::Diagnostic;
 use crate::util::kind::Kind;
 use crate::util::printable::PrintableText;
 use crate::util::quote::quote;
@@ -9,30 +9,30 @@ use crate::util::quote::quote;
 /// Why a key could not be set.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SetError {
-    /// The file can't be read as it is, so nothing is changed in it.
+    /// The file cannot be read as it is, so nothing is changed in it.
     #[error("{0}")]
-    Malformed(DotenvFaults),
+    Malformed(DotenvErrors),
     /// No name of a variable.
     #[error("invalid name of a variable {}: expected letters, digits and '_', not a digit first", PrintableText::name(.0))]
     Name(String),
     /// No form of quoting reads back as this value.
-    #[error("the value of {} can't be written so that the server reads it back", quote(.0))]
-    Inexpressible(String),
+    #[error("the value of {} cannot be written so that the server reads it back", quote(.0))]
+    NotExpressible(String),
 }
 
-impl Fault for SetError {
+impl Diagnostic for SetError {
     fn kind(&self) -> Kind {
         match self {
             Self::Malformed(_) => Kind::EnvFileMalformed,
             Self::Name(_) => Kind::EnvNameMalformed,
-            Self::Inexpressible(_) => Kind::EnvValueInexpressible,
+            Self::NotExpressible(_) => Kind::EnvValueInexpressible,
         }
     }
 
     fn hint(&self) -> Option<String> {
         match self {
             Self::Malformed(faults) => faults.first().hint(),
-            Self::Name(_) | Self::Inexpressible(_) => None,
+            Self::Name(_) | Self::NotExpressible(_) => None,
         }
     }
 }
@@ -45,7 +45,7 @@ impl Fault for SetError {
 ///
 /// # Errors
 /// [`SetError::Malformed`] for a file the server would refuse, [`SetError::Name`], and
-/// [`SetError::Inexpressible`] for a value no quoting can hold (a NUL, or a line end together
+/// [`SetError::NotExpressible`] for a value no quoting can hold (a NUL, or a line end together
 /// with a backslash at the end).
 pub fn set(text: &[u8], key: &str, value: &str) -> Result<Vec<u8>, SetError> {
     let letter = |byte: u8| byte.is_ascii_alphabetic() || byte == b'_';
@@ -53,7 +53,7 @@ pub fn set(text: &[u8], key: &str, value: &str) -> Result<Vec<u8>, SetError> {
         return Err(SetError::Name(key.to_owned()));
     }
     let before = read(text).map_err(SetError::Malformed)?;
-    let inexpressible = || SetError::Inexpressible(key.to_owned());
+    let inexpressible = || SetError::NotExpressible(key.to_owned());
     if value.contains('\0') {
         return Err(inexpressible());
     }
@@ -96,7 +96,7 @@ fn forms(value: &str) -> impl Iterator<Item = String> {
     let single = format!("'{value}'");
     let double = format!("\"{}\"", escaped(value));
     let unquoted = value.replace('$', "\\$");
-    // A quote at an end can't be told from the quoting: a name that stands for nothing keeps
+    // A quote at an end cannot be told from the quoting: a name that stands for nothing keeps
     // them apart.
     let ended = format!("\"{}${{_}}\"", escaped(value));
     let begun = format!("${{_}}{unquoted}");

@@ -1,11 +1,11 @@
 //! The user that a provider's person is for the server, in its table where the settings say so.
 
-use super::id_token::Person;
-use super::provider_config::Plan;
+use super::id_token::IdTokenSubject;
+use super::provider_config::ProviderConfig;
 use crate::login::identity::{Identity, Method};
-use crate::login::row::{self, Change, Permitted};
+use crate::login::row::{self, RowChange, RowPermissions};
 use crate::user::{AuthSource, Role, User};
-use crate::user_db::{Store, StoreError};
+use crate::user_db::{UserDb, UserDbError};
 use crate::util::note::Notes;
 use crate::util::quote::quote;
 
@@ -15,13 +15,13 @@ use crate::util::quote::quote;
 /// is written.
 ///
 /// # Errors
-/// [`StoreError`].
+/// [`UserDbError`].
 pub fn settle(
-    person: &Person,
-    plan: &Plan,
-    store: Option<&mut Store>,
+    person: &IdTokenSubject,
+    plan: &ProviderConfig,
+    store: Option<&mut UserDb>,
     notes: &mut Notes,
-) -> Result<Identity, StoreError> {
+) -> Result<Identity, UserDbError> {
     let identity = &person.identity;
     let said = User {
         username: identity.username.as_str().to_owned(),
@@ -33,21 +33,22 @@ pub fn settle(
     };
     let done = |user: User| Identity { user, method: Method::Oidc };
     let Some(store) = store else { return Ok(done(said)) };
-    let permitted = Permitted { adds: plan.adds_users, updates: plan.updates_users, keeps: &[Role::Api] };
+    let permitted =
+        RowPermissions { adds: plan.adds_users, updates: plan.updates_users, keeps: &[Role::Api] };
     let name = quote(&said.username);
     Ok(done(match row::settle(store, &said, permitted)? {
-        Change::Unknown => said,
-        Change::Added => {
+        RowChange::Unknown => said,
+        RowChange::Added => {
             notes.note(format!("added {name} as the provider says"));
             said
         }
-        Change::Updated { row, is_new } => {
+        RowChange::Updated { row, is_new } => {
             if is_new {
                 notes.note(format!("brought {name} up to date as the provider says"));
             }
             *row
         }
-        Change::Known(row) => {
+        RowChange::Known(row) => {
             if row.source != said.source {
                 notes.note(format!(
                     "{name} is no user of source oidc in the user table and was not changed{}",

@@ -3,36 +3,41 @@
 
 use url::form_urlencoded;
 
-use super::fault::OidcFault;
+use super::fault::OidcError;
 use super::redirect::CALLBACK_PATH;
-use super::request::Begun;
-use crate::oidc::oauth::Refusal;
+use super::request::PendingAuthorization;
+use crate::oidc::oauth::ErrorResponse;
 use crate::util::secret::SecretText;
 
 /// What came back for the login that was begun.
 #[derive(Debug, Clone)]
-pub enum Answer {
+pub enum AuthorizationResponse {
     /// A code that becomes tokens.
     Code(SecretText),
     /// The provider said no.
-    Refused(Refusal),
+    Error(ErrorResponse),
 }
 
 /// Judges the query of a callback.
 ///
 /// # Errors
-/// [`OidcFault`].
-pub fn read(query: &str, begun: &Begun, issuer: &str, names_issuer: bool) -> Result<Answer, OidcFault> {
+/// [`OidcError`].
+pub fn read(
+    query: &str,
+    begun: &PendingAuthorization,
+    issuer: &str,
+    names_issuer: bool,
+) -> Result<AuthorizationResponse, OidcError> {
     let pairs: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-    let one = |name: &str| -> Result<Option<&str>, OidcFault> {
+    let one = |name: &str| -> Result<Option<&str>, OidcError> {
         let mut values = pairs.iter().filter(|(key, _)| key == name).map(|(_, value)| value.as_str());
         match (values.next(), values.next()) {
-            (_, Some(_)) => Err(OidcFault::Doubled(name.to_owned())),
+            (_, Some(_)) => Err(OidcError::DuplicateParameter(name.to_owned())),
             (value, None) => Ok(value.filter(|value| !value.is_empty())),
         }
     };
-    let refusal = || -> Option<Refusal> {
-        Some(Refusal {
+    let refusal = || -> Option<ErrorResponse> {
+        Some(ErrorResponse {
             code: one("error").ok()??.to_owned(),
             description: one("error_description").ok().flatten().map(str::to_owned),
             uri: one("error_uri").ok().flatten().map(str::to_owned),
@@ -46,30 +51,32 @@ pub fn read(query: &str, begun: &Begun, issuer: &str, names_issuer: bool) -> Res
         aws_lc_rs::constant_time::verify_slices_are_equal(state.as_bytes(), wanted).is_ok()
     });
     if !is_ours {
-        return Err(OidcFault::OtherState { missing: state.is_none(), refusal: refusal() });
+        return Err(OidcError::OtherState { missing: state.is_none(), refusal: refusal() });
     }
     match one("iss")? {
         Some(found) if found != issuer => {
-            return Err(OidcFault::OtherIssuer { found: found.to_owned(), wanted: issuer.to_owned() });
+            return Err(OidcError::OtherIssuer { found: found.to_owned(), wanted: issuer.to_owned() });
         }
         None if names_issuer => {
-            return Err(OidcFault::OtherIssuer { found: String::new(), wanted: issuer.to_owned() });
+            return Err(OidcError::OtherIssuer { found: String::new(), wanted: issuer.to_owned() });
         }
         _ => {}
     }
     one("error")?;
     if let Some(refusal) = refusal() {
-        return Ok(Answer::Refused(refusal));
+        return Ok(AuthorizationResponse::Error(refusal));
     }
-    one("code")?.map(|code| Answer::Code(SecretText::new(code.to_owned()))).ok_or(OidcFault::EmptyAnswer)
+    one("code")?
+        .map(|code| AuthorizationResponse::Code(SecretText::new(code.to_owned())))
+        .ok_or(OidcError::EmptyResponse)
 }
 
 /// The query of an address that was copied out of a browser. A bare query, with or without its
 /// question mark, is taken as well.
 ///
 /// # Errors
-/// [`OidcFault::NotTheAddress`].
-pub fn pasted<'a>(text: &'a str, redirect_uri: &str) -> Result<&'a str, OidcFault> {
+/// [`OidcError::NotTheRedirectUri`].
+pub fn pasted<'a>(text: &'a str, redirect_uri: &str) -> Result<&'a str, OidcError> {
     let text = text.trim().trim_matches(['"', '\'', '<', '>']);
     let text = text.split('#').next().unwrap_or(text);
     let query = match text.split_once('?') {
@@ -79,7 +86,7 @@ pub fn pasted<'a>(text: &'a str, redirect_uri: &str) -> Result<&'a str, OidcFaul
         None if text.contains("state=") && !text.contains([' ', '/']) => Some(text),
         _ => None,
     };
-    query.ok_or_else(|| OidcFault::NotTheAddress(redirect_uri.to_owned()))
+    query.ok_or_else(|| OidcError::NotTheRedirectUri(redirect_uri.to_owned()))
 }
 
 #[cfg(test)]
@@ -88,9 +95,9 @@ mod tests {
 
     use super::*;
 
-    fn begun() -> Begun {
+    fn begun() -> PendingAuthorization {
         let secret = |text: &str| SecretText::new(text.to_owned());
-        Begun {
+        PendingAuthorization {
             url: Url::parse("https://idp.example/auth").unwrap(),
             redirect_uri: "http://localhost:8250/oidc/callback".to_owned(),
             state: secret("right"),
@@ -99,14 +106,14 @@ mod tests {
         }
     }
 
-    fn judge(query: &str) -> Result<Answer, OidcFault> {
+    fn judge(query: &str) -> Result<AuthorizationResponse, OidcError> {
         read(query, &begun(), "https://idp.example", false)
     }
 
     #[test]
     fn a_code_with_the_right_state_is_the_answer() {
         for query in ["code=a%2Fb&state=right", "state=right&code=a%2Fb&iss=https%3A%2F%2Fidp.example&x=y"] {
-            let Ok(Answer::Code(code)) = judge(query) else { panic!("{query}") };
+            let Ok(AuthorizationResponse::Code(code)) = judge(query) else { panic!("{query}") };
             assert_eq!(code.expose(), "a/b");
         }
     }
@@ -126,13 +133,13 @@ mod tests {
             "iss=https://evil.example&state=wrong&code=c",
         ] {
             let fault = judge(query).unwrap_err();
-            assert!(matches!(fault, OidcFault::OtherState { .. }) && fault.is_stray(), "{query}: {fault:?}");
+            assert!(matches!(fault, OidcError::OtherState { .. }) && fault.is_stray(), "{query}: {fault:?}");
         }
     }
 
     #[test]
     fn a_refusal_is_the_answer_only_with_the_right_state() {
-        let Ok(Answer::Refused(refusal)) =
+        let Ok(AuthorizationResponse::Error(refusal)) =
             judge("error=access_denied&error_description=no%20way%0A&state=right&code=c")
         else {
             panic!()
@@ -149,21 +156,21 @@ mod tests {
     #[test]
     fn another_issuer_or_a_missing_one_that_was_promised_is_refused() {
         let other = judge("code=c&state=right&iss=https%3A%2F%2Fevil.example").unwrap_err();
-        assert!(matches!(other, OidcFault::OtherIssuer { .. }) && !other.is_stray(), "{other:?}");
+        assert!(matches!(other, OidcError::OtherIssuer { .. }) && !other.is_stray(), "{other:?}");
         let missing = read("code=c&state=right", &begun(), "https://idp.example", true).unwrap_err();
-        assert!(matches!(missing, OidcFault::OtherIssuer { .. }), "{missing:?}");
+        assert!(matches!(missing, OidcError::OtherIssuer { .. }), "{missing:?}");
     }
 
     #[test]
     fn doubled_and_missing_parameters_are_refused() {
         assert!(
-            matches!(judge("code=a&code=b&state=right"), Err(OidcFault::Doubled(name)) if name == "code")
+            matches!(judge("code=a&code=b&state=right"), Err(OidcError::DuplicateParameter(name)) if name == "code")
         );
         assert!(
-            matches!(judge("error=a&error=b&state=right"), Err(OidcFault::Doubled(name)) if name == "error")
+            matches!(judge("error=a&error=b&state=right"), Err(OidcError::DuplicateParameter(name)) if name == "error")
         );
-        assert!(matches!(judge("state=right"), Err(OidcFault::EmptyAnswer)));
-        assert!(matches!(judge("state=right&code="), Err(OidcFault::EmptyAnswer)));
+        assert!(matches!(judge("state=right"), Err(OidcError::EmptyResponse)));
+        assert!(matches!(judge("state=right&code="), Err(OidcError::EmptyResponse)));
     }
 
     #[test]
@@ -183,7 +190,7 @@ mod tests {
         for text in
             ["", "hello", "https://idp.example/login?state=s", "a code=c&state=s", "http://localhost:8250/"]
         {
-            assert!(matches!(pasted(text, uri), Err(OidcFault::NotTheAddress(_))), "{text}");
+            assert!(matches!(pasted(text, uri), Err(OidcError::NotTheRedirectUri(_))), "{text}");
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::fault::OidcFault;
-use crate::oidc::oauth::{Device, OauthError, Poll, Provider, Tokens};
+use super::fault::OidcError;
+use crate::oidc::oauth::{DeviceAuthorization, DevicePoll, OauthError, Provider, TokenResponse};
 
 /// How much longer to wait between two questions when the provider says so (RFC 8628 3.5).
 const SLOWER_BY: Duration = Duration::from_secs(5);
@@ -12,26 +12,26 @@ const SLOWER_BY: Duration = Duration::from_secs(5);
 /// finds no answer is asked again, twice as long after (RFC 8628 3.5).
 ///
 /// # Errors
-/// [`OidcFault::TimedOut`], and the provider's refusals with their meaning.
+/// [`OidcError::TimedOut`], and the provider's refusals with their meaning.
 pub fn wait(
     provider: &Provider<'_>,
-    device: &Device,
+    device: &DeviceAuthorization,
     deadline: Instant,
     limit: &str,
-) -> Result<Tokens, OidcFault> {
+) -> Result<TokenResponse, OidcError> {
     let begun = Instant::now();
     let mut interval = device.interval;
     loop {
         let next = Instant::now() + interval;
         if next >= deadline {
             std::thread::sleep(deadline.saturating_duration_since(Instant::now()));
-            return Err(OidcFault::TimedOut { limit: limit.to_owned(), turned_away: 0, redirect_uri: None });
+            return Err(OidcError::TimedOut { limit: limit.to_owned(), turned_away: 0, redirect_uri: None });
         }
         std::thread::sleep(interval);
         match provider.poll_device(device) {
-            Ok(Poll::Tokens(tokens)) => return Ok(tokens),
-            Ok(Poll::Pending) => log::debug!("the provider says: not yet"),
-            Ok(Poll::SlowDown) => {
+            Ok(DevicePoll::Tokens(tokens)) => return Ok(tokens),
+            Ok(DevicePoll::Pending) => log::debug!("the provider says: not yet"),
+            Ok(DevicePoll::SlowDown) => {
                 interval += SLOWER_BY;
                 log::info!("the provider wants fewer questions: one every {} s", interval.as_secs());
             }
@@ -42,7 +42,7 @@ pub fn wait(
             Err(error) => return Err(error.into()),
         }
         if begun.elapsed() >= device.expires_in {
-            return Err(OidcFault::CodeExpired(device.expires_in.as_secs()));
+            return Err(OidcError::CodeExpired(device.expires_in.as_secs()));
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What the browser asks and what it is answered: HTTP/1.1, as far as a login needs it. Pure.
 
-use super::page::{Page, content_security_policy};
+use super::page::{BrowserPage, content_security_policy};
 use super::redirect::CALLBACK_PATH;
 
 /// The path of the page that the browser ends on; nothing of the login stands in it.
@@ -13,7 +13,7 @@ pub(super) const START_PATH: &str = "/oidc/start/";
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Head<'a> {
     /// What is asked for.
-    pub(super) request: Request<'a>,
+    pub(super) request: CallbackRequest<'a>,
     /// The `Host` header; nothing where there is none, or more than one (RFC 9112 3.2).
     pub(super) host: Option<&'a str>,
     /// The content of the `Cookie` headers.
@@ -22,7 +22,7 @@ pub(super) struct Head<'a> {
 
 /// A request's first line, as far as it matters.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Request<'a> {
+pub(super) enum CallbackRequest<'a> {
     /// The start of a login, with the secret of its URL.
     Start(&'a str),
     /// The way back from the provider, with its query.
@@ -32,9 +32,9 @@ pub(super) enum Request<'a> {
     /// One of these paths, not by GET.
     WrongMethod,
     /// Another path.
-    Elsewhere,
+    OtherPath,
     /// Not HTTP.
-    Broken,
+    Malformed,
 }
 
 /// Whether a whole head has come.
@@ -44,7 +44,7 @@ pub(super) fn find_head_end(input: &[u8]) -> bool {
 
 /// Reads a head.
 pub(super) fn parse(input: &[u8]) -> Head<'_> {
-    let broken = Head { request: Request::Broken, host: None, cookies: Vec::new() };
+    let broken = Head { request: CallbackRequest::Malformed, host: None, cookies: Vec::new() };
     let mut lines = input.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
     let Some(Ok(line)) = lines.next().map(std::str::from_utf8) else { return broken };
     let mut words = line.split(' ');
@@ -60,13 +60,13 @@ pub(super) fn parse(input: &[u8]) -> Head<'_> {
     }
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let request = match (path, method) {
-        (CALLBACK_PATH, "GET") => Request::Callback(query),
-        (DONE_PATH, "GET") => Request::Done,
-        (CALLBACK_PATH | DONE_PATH, _) => Request::WrongMethod,
+        (CALLBACK_PATH, "GET") => CallbackRequest::Callback(query),
+        (DONE_PATH, "GET") => CallbackRequest::Done,
+        (CALLBACK_PATH | DONE_PATH, _) => CallbackRequest::WrongMethod,
         _ => match (path.strip_prefix(START_PATH), method) {
-            (Some(secret), "GET") => Request::Start(secret),
-            (Some(_), _) => Request::WrongMethod,
-            (None, _) => Request::Elsewhere,
+            (Some(secret), "GET") => CallbackRequest::Start(secret),
+            (Some(_), _) => CallbackRequest::WrongMethod,
+            (None, _) => CallbackRequest::OtherPath,
         },
     };
     let (mut hosts, mut cookies) = (Vec::new(), Vec::new());
@@ -84,17 +84,17 @@ pub(super) fn parse(input: &[u8]) -> Head<'_> {
 }
 
 /// The answer to a request that has no part in the login.
-pub(super) fn refusal(request: &Request<'_>) -> Vec<u8> {
-    let page = Page::nothing_here();
+pub(super) fn refusal(request: &CallbackRequest<'_>) -> Vec<u8> {
+    let page = BrowserPage::nothing_here();
     match request {
-        Request::WrongMethod => answer(405, "Method Not Allowed", &page),
-        Request::Broken => answer(400, "Bad Request", &page),
+        CallbackRequest::WrongMethod => answer(405, "Method Not Allowed", &page),
+        CallbackRequest::Malformed => answer(400, "Bad Request", &page),
         _ => answer(404, "Not Found", &page),
     }
 }
 
 pub(super) fn too_large() -> Vec<u8> {
-    answer(431, "Request Header Fields Too Large", &Page::nothing_here())
+    answer(431, "Request Header Fields Too Large", &BrowserPage::nothing_here())
 }
 
 /// Sends the browser on: to the provider with a cookie, or to the last page.
@@ -106,7 +106,7 @@ pub(super) fn redirect(to: Option<(&str, &str)>) -> Vec<u8> {
     head(303, "See Other", &format!("{more}Content-Length: 0\r\n")).into_bytes()
 }
 
-pub(super) fn answer(status: u16, reason: &str, page: &Page) -> Vec<u8> {
+pub(super) fn answer(status: u16, reason: &str, page: &BrowserPage) -> Vec<u8> {
     let html = page.html();
     let mut more = format!("Content-Type: text/html; charset=utf-8\r\nContent-Length: {}\r\n", html.len());
     if status == 405 {
@@ -132,29 +132,29 @@ mod tests {
 
     #[test]
     fn only_the_callback_path_by_get_is_a_callback() {
-        let table: [(&str, Request<'_>); 17] = [
-            ("GET /oidc/callback?a=b HTTP/1.1\r\n\r\n", Request::Callback("a=b")),
-            ("GET /oidc/callback HTTP/1.0\n\n", Request::Callback("")),
-            ("GET /oidc/done HTTP/1.1\r\n\r\n", Request::Done),
-            ("GET /oidc/start/abc HTTP/1.1\r\n\r\n", Request::Start("abc")),
-            ("GET /oidc/start HTTP/1.1\r\n\r\n", Request::Elsewhere),
-            ("HEAD /oidc/start/abc HTTP/1.1\r\n\r\n", Request::WrongMethod),
-            ("POST /oidc/callback?a=b HTTP/1.1\r\n\r\n", Request::WrongMethod),
-            ("HEAD /oidc/callback?a=b HTTP/1.1\r\n\r\n", Request::WrongMethod),
-            ("GET /oidc/callback/ HTTP/1.1\r\n\r\n", Request::Elsewhere),
-            ("GET /OIDC/callback HTTP/1.1\r\n\r\n", Request::Elsewhere),
-            ("GET //oidc/callback HTTP/1.1\r\n\r\n", Request::Elsewhere),
-            ("GET http://x/oidc/callback HTTP/1.1\r\n\r\n", Request::Broken),
-            ("GET /oidc/callback\r\n\r\n", Request::Broken),
-            ("GET /oidc/callback?a\x01b HTTP/1.1\r\n\r\n", Request::Broken),
-            ("GET /oidc/callback?a=\u{e9} HTTP/1.1\r\n\r\n", Request::Broken),
-            ("\x16\x03\x01 \r\n\r\n", Request::Broken),
-            ("", Request::Broken),
+        let table: [(&str, CallbackRequest<'_>); 17] = [
+            ("GET /oidc/callback?a=b HTTP/1.1\r\n\r\n", CallbackRequest::Callback("a=b")),
+            ("GET /oidc/callback HTTP/1.0\n\n", CallbackRequest::Callback("")),
+            ("GET /oidc/done HTTP/1.1\r\n\r\n", CallbackRequest::Done),
+            ("GET /oidc/start/abc HTTP/1.1\r\n\r\n", CallbackRequest::Start("abc")),
+            ("GET /oidc/start HTTP/1.1\r\n\r\n", CallbackRequest::OtherPath),
+            ("HEAD /oidc/start/abc HTTP/1.1\r\n\r\n", CallbackRequest::WrongMethod),
+            ("POST /oidc/callback?a=b HTTP/1.1\r\n\r\n", CallbackRequest::WrongMethod),
+            ("HEAD /oidc/callback?a=b HTTP/1.1\r\n\r\n", CallbackRequest::WrongMethod),
+            ("GET /oidc/callback/ HTTP/1.1\r\n\r\n", CallbackRequest::OtherPath),
+            ("GET /OIDC/callback HTTP/1.1\r\n\r\n", CallbackRequest::OtherPath),
+            ("GET //oidc/callback HTTP/1.1\r\n\r\n", CallbackRequest::OtherPath),
+            ("GET http://x/oidc/callback HTTP/1.1\r\n\r\n", CallbackRequest::Malformed),
+            ("GET /oidc/callback\r\n\r\n", CallbackRequest::Malformed),
+            ("GET /oidc/callback?a\x01b HTTP/1.1\r\n\r\n", CallbackRequest::Malformed),
+            ("GET /oidc/callback?a=\u{e9} HTTP/1.1\r\n\r\n", CallbackRequest::Malformed),
+            ("\x16\x03\x01 \r\n\r\n", CallbackRequest::Malformed),
+            ("", CallbackRequest::Malformed),
         ];
         for (text, wanted) in table {
             assert_eq!(parse(text.as_bytes()).request, wanted, "{text:?}");
         }
-        assert_eq!(parse(b"GET /\xff HTTP/1.1\r\n\r\n").request, Request::Broken);
+        assert_eq!(parse(b"GET /\xff HTTP/1.1\r\n\r\n").request, CallbackRequest::Malformed);
     }
 
     #[test]

@@ -3,21 +3,21 @@
 use std::net::SocketAddr;
 
 use crate::oidc::discovery::DiscoveryError;
-use crate::oidc::jwks_cache::RemoteKeysError;
-use crate::oidc::oauth::{OauthError, Refusal};
-use crate::policy::oidc_identity::OidcIdentityFault;
+use crate::oidc::jwks_cache::RemoteJwksError;
+use crate::oidc::oauth::{ErrorResponse, OauthError};
+use crate::policy::oidc_identity::OidcIdentityError;
 use crate::token::TokenError;
-use crate::util::diagnostic::Fault;
+use crate::util::diagnostic::Diagnostic;
 use crate::util::kind::Kind;
 use crate::util::quote::{escape, quote};
-use crate::util::time::span_for_people;
+use crate::util::time::human_span;
 
 /// Why a login through a provider did not work.
 #[derive(Debug, Clone, thiserror::Error)]
-pub enum OidcFault {
+pub enum OidcError {
     /// A part of the redirect URI is none.
     #[error("{} is no {what}: wanted {wanted}", quote(.found))]
-    BadCallback {
+    InvalidCallbackUrl {
         /// The part.
         what: &'static str,
         /// What was given.
@@ -26,7 +26,7 @@ pub enum OidcFault {
         wanted: &'static str,
     },
     /// A parameter of the authorization request that belongs to the flow.
-    #[error("the authorization parameter {} belongs to the login itself and can't be set", quote(.0))]
+    #[error("the authorization parameter {} belongs to the login itself and cannot be set", quote(.0))]
     ReservedParameter(String),
     /// The login role does not let the browser come back there.
     #[error("the login role {} does not allow the redirect URI {}", quote(.role), quote(.uri))]
@@ -41,7 +41,7 @@ pub enum OidcFault {
     NoRandom(String),
     /// The listening address is none.
     #[error("{} is no address to listen on: {why}", quote(.address))]
-    BadListenAddress {
+    InvalidListenAddress {
         /// What was given.
         address: String,
         /// Why.
@@ -49,7 +49,7 @@ pub enum OidcFault {
     },
     /// No port could be had.
     #[error("no port to listen on for the browser: {address} port {port}: {why}")]
-    CantListen {
+    CannotListen {
         /// The address.
         address: SocketAddr,
         /// All ports that were tried.
@@ -75,13 +75,13 @@ pub enum OidcFault {
     #[error(
         "what came back is not for the login that was begun: {}{}",
         if *.missing { "it has no 'state'" } else { "its 'state' is another" },
-        said(.refusal.as_ref())
+        provider_text(.refusal.as_ref())
     )]
     OtherState {
         /// Whether there was no state at all.
         missing: bool,
         /// A refusal that came without the right state; it may be anybody's words.
-        refusal: Option<Refusal>,
+        refusal: Option<ErrorResponse>,
     },
     /// Another browser than the one in which the login started.
     #[error(
@@ -105,18 +105,18 @@ pub enum OidcFault {
     },
     /// A parameter stands twice (RFC 6749 3.1).
     #[error("what came back has the parameter {} more than once", quote(.0))]
-    Doubled(String),
+    DuplicateParameter(String),
     /// Neither code nor error.
     #[error("what came back has neither a code nor an error")]
-    EmptyAnswer,
+    EmptyResponse,
     /// What was pasted is not the address of the page the browser ended on.
     #[error("that is not the address the browser ended on, which begins with {}", quote(.0))]
-    NotTheAddress(String),
+    NotTheRedirectUri(String),
     /// The provider said no in the browser.
     #[error("the provider refused the login: {}", refusal.words())]
-    Refused {
+    ErrorResponse {
         /// Its words.
-        refusal: Refusal,
+        refusal: ErrorResponse,
         /// The redirect URI that was used.
         redirect_uri: String,
     },
@@ -125,7 +125,7 @@ pub enum OidcFault {
     Provider(#[from] OauthError),
     /// The provider's document or its keys are of no use.
     #[error(transparent)]
-    Keys(#[from] RemoteKeysError),
+    Keys(#[from] RemoteJwksError),
     /// The discovery document cannot be used.
     #[error(transparent)]
     Discovery(#[from] DiscoveryError),
@@ -138,20 +138,20 @@ pub enum OidcFault {
         expected: String,
     },
     /// A device login's code was not entered in time.
-    #[error("the code was not entered within the {} the provider gives it", span_for_people(*.0))]
+    #[error("the code was not entered within the {} the provider gives it", human_span(*.0))]
     CodeExpired(u64),
     /// The provider logged somebody in, but does not say whom.
     #[error("the provider gave no ID token")]
     NoIdToken,
     /// The ID token's form or signature is not good.
     #[error("the provider's ID token is refused: {0}")]
-    BadIdToken(TokenError),
+    InvalidIdToken(TokenError),
     /// Userinfo is a signed token, whose form or signature is not good.
     #[error("the provider's signed userinfo is refused: {0}")]
-    BadUserinfo(TokenError),
+    InvalidUserinfo(TokenError),
     /// A check of the ID token, userinfo or the login role failed.
     #[error("the login is refused: {reason}")]
-    NotAdmitted {
+    NotAccepted {
         /// The check.
         check: &'static str,
         /// Why.
@@ -161,10 +161,10 @@ pub enum OidcFault {
     },
     /// What the provider says makes no user.
     #[error(transparent)]
-    Identity(#[from] OidcIdentityFault),
+    Identity(#[from] OidcIdentityError),
 }
 
-fn said(refusal: Option<&Refusal>) -> String {
+fn provider_text(refusal: Option<&ErrorResponse>) -> String {
     refusal.map(|refusal| format!("; it says {}", refusal.words())).unwrap_or_default()
 }
 
@@ -176,7 +176,7 @@ fn strays(count: usize) -> String {
     }
 }
 
-impl OidcFault {
+impl OidcError {
     /// Whether this is about something that has nothing to do with the login that was begun,
     /// which goes on waiting.
     #[must_use]
@@ -186,38 +186,38 @@ impl OidcFault {
             Self::OtherState { .. }
                 | Self::OtherBrowser { is_start: false }
                 | Self::OtherAccount(_)
-                | Self::NotTheAddress(_)
+                | Self::NotTheRedirectUri(_)
         )
     }
 }
 
-impl Fault for OidcFault {
+impl Diagnostic for OidcError {
     fn kind(&self) -> Kind {
         match self {
-            Self::BadCallback { .. } => Kind::LoginBadCallback,
+            Self::InvalidCallbackUrl { .. } => Kind::LoginBadCallback,
             Self::ReservedParameter(_) => Kind::LoginReservedParameter,
             Self::RedirectNotAllowed { .. } => Kind::LoginRedirectNotAllowed,
             Self::NoRandom(_) => Kind::RandomUnavailable,
-            Self::BadListenAddress { .. } => Kind::LoginBadListenAddress,
-            Self::CantListen { .. } => Kind::LoginCantListen,
+            Self::InvalidListenAddress { .. } => Kind::LoginBadListenAddress,
+            Self::CannotListen { .. } => Kind::LoginCantListen,
             Self::ListenFailed(_) => Kind::LoginListenFailed,
             Self::TimedOut { .. } => Kind::LoginTimeout,
             Self::OtherState { .. } => Kind::LoginOtherState,
             Self::OtherBrowser { .. } | Self::OtherAccount(_) => Kind::LoginOtherBrowser,
             Self::OtherIssuer { .. } => Kind::LoginOtherIssuer,
-            Self::Doubled(_) => Kind::LoginDuplicateParameter,
-            Self::EmptyAnswer => Kind::LoginEmptyAnswer,
-            Self::NotTheAddress(_) => Kind::LoginNotCallbackUrl,
-            Self::Refused { refusal, .. } => refusal.kind(),
+            Self::DuplicateParameter(_) => Kind::LoginDuplicateParameter,
+            Self::EmptyResponse => Kind::LoginEmptyAnswer,
+            Self::NotTheRedirectUri(_) => Kind::LoginNotCallbackUrl,
+            Self::ErrorResponse { refusal, .. } => refusal.kind(),
             Self::Provider(error) => error.kind(),
             Self::Keys(error) => error.kind(),
             Self::Discovery(error) => error.kind(),
             Self::OtherUser { .. } => Kind::LoginOtherUser,
             Self::CodeExpired(_) => Kind::LoginCodeExpired,
             Self::NoIdToken => Kind::ProviderNoIdToken,
-            Self::BadIdToken(_) => Kind::IdTokenRejected,
-            Self::BadUserinfo(_) => Kind::UserinfoRejected,
-            Self::NotAdmitted { .. } => Kind::LoginNotAccepted,
+            Self::InvalidIdToken(_) => Kind::IdTokenRejected,
+            Self::InvalidUserinfo(_) => Kind::UserinfoRejected,
+            Self::NotAccepted { .. } => Kind::LoginNotAccepted,
             Self::Identity(error) => error.kind(),
         }
     }
@@ -227,7 +227,7 @@ impl Fault for OidcFault {
             Self::RedirectNotAllowed { uri, .. } => {
                 format!("add it to the role's allowed_redirect_uris: {}", escape(uri))
             }
-            Self::CantListen { .. } => {
+            Self::CannotListen { .. } => {
                 "name other ports, such as --port 8250-8260, or --port 0 for any free one; the provider must know the redirect URI".to_owned()
             }
             Self::TimedOut { redirect_uri: Some(uri), .. } => format!(
@@ -245,10 +245,10 @@ impl Fault for OidcFault {
                 "use the browser in which the login started, or start again".to_owned()
             }
             Self::OtherAccount(_) => "use a browser of the account that runs cc-login, or --manual".to_owned(),
-            Self::NotTheAddress(_) => {
-                "copy the whole address from the browser's address bar, also when the page says that it can't be reached".to_owned()
+            Self::NotTheRedirectUri(_) => {
+                "copy the whole address from the browser's address bar, also when the page says that it cannot be reached".to_owned()
             }
-            Self::Refused { refusal, redirect_uri } => return refusal.hint(Some(redirect_uri)),
+            Self::ErrorResponse { refusal, redirect_uri } => return refusal.hint(Some(redirect_uri)),
             Self::Provider(error) => return error.hint(),
             Self::Keys(error) => return error.hint(),
             Self::Discovery(error) => return error.hint(),
@@ -256,12 +256,12 @@ impl Fault for OidcFault {
                 "log out in the browser at the provider, or log in without a name: cc-login --method oidc".to_owned()
             }
             Self::Identity(error) => return error.hint(),
-            Self::NotAdmitted { hint, .. } => return hint.clone(),
+            Self::NotAccepted { hint, .. } => return hint.clone(),
             Self::CodeExpired(_) => "start again".to_owned(),
             Self::NoIdToken => {
                 "the provider's registration of this client must allow the scope openid".to_owned()
             }
-            Self::BadIdToken(_) | Self::BadUserinfo(_) => {
+            Self::InvalidIdToken(_) | Self::InvalidUserinfo(_) => {
                 "what the provider signs and what it publishes differ: ask its administrator".to_owned()
             }
             _ => return None,

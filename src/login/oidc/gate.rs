@@ -9,11 +9,11 @@
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use url::Url;
 
-use super::exchange::{Head, Request, START_PATH};
-use super::fault::OidcFault;
+use super::exchange::{CallbackRequest, Head, START_PATH};
+use super::fault::OidcError;
 use super::peer::{self, Ends};
 use super::redirect::CALLBACK_PATH;
-use super::request::{Begun, random_text};
+use super::request::{PendingAuthorization, random_text};
 use crate::util::secret::SecretText;
 
 /// How long the browser keeps the cookie, in seconds; the login has its own, shorter limit.
@@ -21,7 +21,7 @@ const COOKIE_AGE: u32 = 3_600;
 
 /// What a request is to a login.
 #[derive(Debug)]
-pub(super) enum Passage<'a> {
+pub(super) enum GateRequest<'a> {
     /// The start: the browser gets this cookie and goes to the provider.
     Start {
         /// The content of `Set-Cookie`.
@@ -32,16 +32,16 @@ pub(super) enum Passage<'a> {
     /// The last page.
     Done,
     /// Another browser or account that tries to take part.
-    Stranger(OidcFault),
+    OtherProcess(OidcError),
     /// A request for a host that is not this one.
     OtherHost,
     /// Anything else.
-    Refused,
+    Rejected,
 }
 
 /// The secrets of one login on the local port.
 #[derive(Debug)]
-pub struct Gate {
+pub struct CallbackGate {
     hosts: Vec<String>,
     accounts: Vec<u32>,
     start_url: Url,
@@ -53,16 +53,20 @@ pub struct Gate {
     is_opened: bool,
 }
 
-impl Gate {
+impl CallbackGate {
     /// A gate for this login. Beside the host of the redirect URI and loopback, requests may be
     /// for the address that is listened on. `accounts` are the users whose browsers may take part,
     /// beside root: as far as the system tells whose a connection is.
     ///
     /// # Errors
-    /// [`OidcFault::NoRandom`], [`OidcFault::BadCallback`].
-    pub fn new(begun: &Begun, listen_address: &str, accounts: Vec<u32>) -> Result<Self, OidcFault> {
+    /// [`OidcError::NoRandom`], [`OidcError::InvalidCallbackUrl`].
+    pub fn new(
+        begun: &PendingAuthorization,
+        listen_address: &str,
+        accounts: Vec<u32>,
+    ) -> Result<Self, OidcError> {
         let (secret, cookie) = (random_text()?, random_text()?);
-        let bad = || OidcFault::BadCallback {
+        let bad = || OidcError::InvalidCallbackUrl {
             what: "redirect URI",
             found: begun.redirect_uri.clone(),
             wanted: "an absolute URL",
@@ -100,37 +104,42 @@ impl Gate {
     }
 
     /// What this request is to the login.
-    pub(super) fn pass<'a>(&mut self, head: &Head<'a>, ends: Option<Ends>) -> Passage<'a> {
-        if matches!(head.request, Request::Broken) {
-            return Passage::Refused;
+    pub(super) fn pass<'a>(&mut self, head: &Head<'a>, ends: Option<Ends>) -> GateRequest<'a> {
+        if matches!(head.request, CallbackRequest::Malformed) {
+            return GateRequest::Rejected;
         }
         if !head.host.is_some_and(|host| self.hosts.iter().any(|own| *own == bare(host).to_ascii_lowercase()))
         {
             log::info!("a request for another host was rejected");
-            return Passage::OtherHost;
+            return GateRequest::OtherHost;
         }
         match head.request {
-            Request::Start(secret) => self.start(secret, head, ends),
-            Request::Callback(query) if self.has_cookie(head) => match self.foreign(ends) {
-                None => Passage::Callback(query),
-                Some(account) => Passage::Stranger(OidcFault::OtherAccount(account)),
+            CallbackRequest::Start(secret) => self.start(secret, head, ends),
+            CallbackRequest::Callback(query) if self.has_cookie(head) => match self.foreign(ends) {
+                None => GateRequest::Callback(query),
+                Some(account) => GateRequest::OtherProcess(OidcError::OtherAccount(account)),
             },
-            Request::Callback(_) => Passage::Stranger(OidcFault::OtherBrowser { is_start: false }),
-            Request::Done if self.has_cookie(head) => Passage::Done,
-            Request::Done | Request::WrongMethod | Request::Elsewhere | Request::Broken => Passage::Refused,
+            CallbackRequest::Callback(_) => {
+                GateRequest::OtherProcess(OidcError::OtherBrowser { is_start: false })
+            }
+            CallbackRequest::Done if self.has_cookie(head) => GateRequest::Done,
+            CallbackRequest::Done
+            | CallbackRequest::WrongMethod
+            | CallbackRequest::OtherPath
+            | CallbackRequest::Malformed => GateRequest::Rejected,
         }
     }
 
-    fn start<'a>(&mut self, secret: &str, head: &Head<'a>, ends: Option<Ends>) -> Passage<'a> {
+    fn start<'a>(&mut self, secret: &str, head: &Head<'a>, ends: Option<Ends>) -> GateRequest<'a> {
         if !is_same(secret, &self.secret) {
-            return Passage::Refused;
+            return GateRequest::Rejected;
         }
         if let Some(account) = self.foreign(ends) {
-            return Passage::Stranger(OidcFault::OtherAccount(account));
+            return GateRequest::OtherProcess(OidcError::OtherAccount(account));
         }
         // A reload in the same browser starts again.
         if self.is_opened && !self.has_cookie(head) {
-            return Passage::Stranger(OidcFault::OtherBrowser { is_start: true });
+            return GateRequest::OtherProcess(OidcError::OtherBrowser { is_start: true });
         }
         self.is_opened = true;
         let path = CALLBACK_PATH.rsplit_once('/').map_or("/", |(path, _)| path);
@@ -140,7 +149,7 @@ impl Gate {
             self.cookie_name,
             self.cookie.expose()
         );
-        Passage::Start { cookie }
+        GateRequest::Start { cookie }
     }
 
     fn has_cookie(&self, head: &Head<'_>) -> bool {
@@ -162,7 +171,7 @@ impl Gate {
             &Url::parse("https://idp.example/auth").unwrap(),
             "cc",
             "http://localhost:8250/oidc/callback".to_owned(),
-            &super::request::Ask::default(),
+            &super::request::AuthorizationParams::default(),
         );
         Self::new(&begun.unwrap(), "localhost", Vec::new()).unwrap()
     }
@@ -188,22 +197,22 @@ mod tests {
     use super::*;
     use crate::login::oidc::exchange::parse;
 
-    fn ask(gate: &mut Gate, target: &str, headers: &str) -> String {
+    fn ask(gate: &mut CallbackGate, target: &str, headers: &str) -> String {
         let text = format!("GET {target} HTTP/1.1\r\n{headers}\r\n\r\n");
         let head = parse(text.as_bytes());
         match gate.pass(&head, None) {
-            Passage::Start { cookie } => cookie,
-            Passage::Callback(query) => format!("callback {query}"),
-            Passage::Done => "done".to_owned(),
-            Passage::Stranger(fault) => format!("stranger: {fault}"),
-            Passage::OtherHost => "other host".to_owned(),
-            Passage::Refused => "refused".to_owned(),
+            GateRequest::Start { cookie } => cookie,
+            GateRequest::Callback(query) => format!("callback {query}"),
+            GateRequest::Done => "done".to_owned(),
+            GateRequest::OtherProcess(fault) => format!("stranger: {fault}"),
+            GateRequest::OtherHost => "other host".to_owned(),
+            GateRequest::Rejected => "refused".to_owned(),
         }
     }
 
     #[test]
     fn start_url_works_once_and_only_its_browser_may_go_on() {
-        let mut gate = Gate::for_tests();
+        let mut gate = CallbackGate::for_tests();
         let host = "Host: localhost:8250";
         let start = gate.start_url().path().to_owned();
         assert!(gate.start_url().as_str().starts_with("http://localhost:8250/oidc/start/"));
@@ -229,7 +238,7 @@ mod tests {
 
     #[test]
     fn request_for_another_host_is_rejected_whatever_else_it_has() {
-        let mut gate = Gate::for_tests();
+        let mut gate = CallbackGate::for_tests();
         let start = gate.start_url().path().to_owned();
         for host in ["localhost", "LOCALHOST:9", "127.0.0.1:8250", "[::1]:8250", "[::1]"] {
             assert!(!ask(&mut gate, "/", &format!("Host: {host}")).contains("host"), "{host}");

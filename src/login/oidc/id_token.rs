@@ -3,16 +3,16 @@
 
 use serde_json::{Map, Value};
 
-use super::fault::OidcFault;
-use crate::key::{Algorithm, WeakKeys};
-use crate::oidc::discovery::Endpoint;
-use crate::oidc::jwks_cache::{Cache, Origin, RemoteKeys};
-use crate::oidc::oauth::{Provider, Tokens, Userinfo};
-use crate::policy::Detail;
+use super::fault::OidcError;
+use crate::key::{Algorithm, KeyStrength};
+use crate::oidc::discovery::ProviderEndpoint;
+use crate::oidc::jwks_cache::{Cache, JwksSource, RemoteJwks};
+use crate::oidc::oauth::{Provider, TokenResponse, Userinfo};
+use crate::policy::Verbosity;
 use crate::policy::id_token::{self, Expected};
-use crate::policy::login_role::{Flow, Login, LoginRole, RoleConfig, judge};
+use crate::policy::login_role::{Flow, Login, LoginRole, RoleConfig, evaluate};
 use crate::policy::oidc_identity::{self, OidcIdentity};
-use crate::policy::{State, Verdict};
+use crate::policy::{CheckState, Verdict};
 use crate::token::{Claims, TokenError, Unverified, Verified, verify};
 use crate::util::note::Notes;
 use crate::util::quote::{escape, quote};
@@ -22,7 +22,7 @@ use crate::verify::login_role_keys::may_be_new_key;
 
 /// By what a person is judged.
 #[derive(Debug, Clone, Copy)]
-pub struct Rules<'a> {
+pub struct IdTokenPolicy<'a> {
     /// The login role, if one is used.
     pub role: Option<(&'a RoleConfig, &'a LoginRole)>,
     /// The algorithms an ID token may have; the provider's own list narrows them further.
@@ -37,7 +37,7 @@ pub struct Rules<'a> {
 
 /// What ties the tokens to something that was before.
 #[derive(Debug, Clone, Copy)]
-pub enum Tie<'a> {
+pub enum TokenBinding<'a> {
     /// A login in the browser, by the nonce that was sent.
     Nonce(&'a SecretText),
     /// A login on another device: the device code is the tie.
@@ -48,7 +48,7 @@ pub enum Tie<'a> {
 
 /// Somebody who logged in.
 #[derive(Debug, Clone)]
-pub struct Person {
+pub struct IdTokenSubject {
     /// Who it is for the server.
     pub identity: OidcIdentity,
     /// Who it is for the provider.
@@ -79,31 +79,32 @@ pub const ALGORITHMS: [Algorithm; 10] = [
 /// Finds out who the tokens are about.
 ///
 /// # Errors
-/// [`OidcFault`]; every check that fails refuses the login.
+/// [`OidcError`]; every check that fails refuses the login.
 pub fn identify(
     provider: &Provider<'_>,
-    tokens: Tokens,
-    tie: Tie<'_>,
-    rules: &Rules<'_>,
+    tokens: TokenResponse,
+    tie: TokenBinding<'_>,
+    rules: &IdTokenPolicy<'_>,
     notes: &mut Notes,
-) -> Result<Person, OidcFault> {
-    let Tokens { id_token, access_token, refresh_token } = tokens;
+) -> Result<IdTokenSubject, OidcError> {
+    let TokenResponse { id_token, access_token, refresh_token } = tokens;
     let Some(id_token) = id_token else {
         return match (tie, access_token) {
-            (Tie::Subject(subject), Some(access_token)) if rules.role.is_none() => {
+            (TokenBinding::Subject(subject), Some(access_token)) if rules.role.is_none() => {
                 by_userinfo(provider, subject, &access_token, refresh_token, rules, notes)
             }
-            _ => Err(OidcFault::NoIdToken),
+            _ => Err(OidcError::NoIdToken),
         };
     };
     let discovery = provider.discovery;
     let now = rules.clock.now();
-    let verified = verified(provider, &id_token, rules.cache, now, notes)?.map_err(OidcFault::BadIdToken)?;
+    let verified =
+        verified(provider, &id_token, rules.cache, now, notes)?.map_err(OidcError::InvalidIdToken)?;
     let algorithms = allowed(rules.algorithms, &discovery.id_token_algorithms());
     let (nonce, subject) = match tie {
-        Tie::Nonce(nonce) => (Some(nonce), None),
-        Tie::Device => (None, None),
-        Tie::Subject(subject) => (None, Some(subject)),
+        TokenBinding::Nonce(nonce) => (Some(nonce), None),
+        TokenBinding::Device => (None, None),
+        TokenBinding::Subject(subject) => (None, Some(subject)),
     };
     let expected = Expected {
         issuer: &discovery.issuer,
@@ -115,9 +116,9 @@ pub fn identify(
         // A refresh does not make the person log in again, so that its age says nothing new.
         max_age: rules.max_age.filter(|_| subject.is_none()),
     };
-    admitted(&id_token::judge(&verified, &expected, now), notes)?;
+    admitted(&id_token::evaluate(&verified, &expected, now), notes)?;
     let userinfo = match &access_token {
-        Some(access_token) if discovery.names(Endpoint::Userinfo) => {
+        Some(access_token) if discovery.names(ProviderEndpoint::Userinfo) => {
             let userinfo = userinfo(provider, access_token, rules, notes)?;
             admitted(&id_token::judge_userinfo(&verified, &userinfo), notes)?;
             Some(userinfo)
@@ -138,14 +139,14 @@ pub fn identify(
     let mut login = None;
     if let Some((config, role)) = rules.role {
         let flow = Flow::Provider { userinfo: userinfo.as_ref() };
-        let (verdict, found) = judge(config, role, Ok(&verified), flow, now, Detail::Everything);
+        let (verdict, found) = evaluate(config, role, Ok(&verified), flow, now, Verbosity::All);
         admitted(&verdict, notes)?;
         login = found;
     }
     let username = login.as_ref().map(|login| login.username.as_str());
     let identity = oidc_identity::identify(verified.claims(), userinfo.as_ref(), username, notes)?;
     let subject = verified.claims().subject().unwrap_or_default().to_owned();
-    Ok(Person { identity, subject, login, id_token: Some(id_token), refresh_token })
+    Ok(IdTokenSubject { identity, subject, login, id_token: Some(id_token), refresh_token })
 }
 
 /// A refresh whose answer has no ID token (OpenID Connect Core 12.2 allows it): userinfo tells who
@@ -155,13 +156,13 @@ fn by_userinfo(
     subject: &str,
     access_token: &SecretText,
     refresh_token: Option<SecretText>,
-    rules: &Rules<'_>,
+    rules: &IdTokenPolicy<'_>,
     notes: &mut Notes,
-) -> Result<Person, OidcFault> {
+) -> Result<IdTokenSubject, OidcError> {
     let userinfo = userinfo(provider, access_token, rules, notes)?;
     let found = userinfo.get("sub").and_then(Value::as_str);
     if found != Some(subject) {
-        return Err(OidcFault::NotAdmitted {
+        return Err(OidcError::NotAccepted {
             check: "userinfo",
             reason: format!(
                 "userinfo is about {}, the login was that of {}",
@@ -172,22 +173,22 @@ fn by_userinfo(
         });
     }
     let identity = oidc_identity::identify(&Claims::new(), Some(&userinfo), None, notes)?;
-    Ok(Person { identity, subject: subject.to_owned(), login: None, id_token: None, refresh_token })
+    Ok(IdTokenSubject { identity, subject: subject.to_owned(), login: None, id_token: None, refresh_token })
 }
 
 /// What userinfo tells; where it is a signed token, that is verified first.
 fn userinfo(
     provider: &Provider<'_>,
     access_token: &SecretText,
-    rules: &Rules<'_>,
+    rules: &IdTokenPolicy<'_>,
     notes: &mut Notes,
-) -> Result<Map<String, Value>, OidcFault> {
+) -> Result<Map<String, Value>, OidcError> {
     let token = match provider.userinfo(access_token)? {
         Userinfo::Plain(members) => return Ok(members),
         Userinfo::Signed(token) => token,
     };
-    let verified =
-        verified(provider, &token, rules.cache, rules.clock.now(), notes)?.map_err(OidcFault::BadUserinfo)?;
+    let verified = verified(provider, &token, rules.cache, rules.clock.now(), notes)?
+        .map_err(OidcError::InvalidUserinfo)?;
     let (issuer, client_id) = (&provider.discovery.issuer, &provider.registration.client_id);
     admitted(&id_token::judge_signed_userinfo(&verified, issuer, client_id, rules.algorithms), notes)?;
     Ok(verified.claims().as_object().clone())
@@ -201,11 +202,11 @@ fn verified(
     cache: &Cache,
     now: Timestamp,
     notes: &mut Notes,
-) -> Result<Result<Verified, TokenError>, OidcFault> {
-    let origin = Origin::KeySet(provider.discovery.need(Endpoint::Keys, provider.http)?);
+) -> Result<Result<Verified, TokenError>, OidcError> {
+    let origin = JwksSource::KeySet(provider.discovery.need(ProviderEndpoint::Keys, provider.http)?);
     let client = provider.http.clone();
-    let mut remote = RemoteKeys::open(client, origin, cache.clone(), WeakKeys::Refuse, now, notes)?;
-    let attempt = |remote: &RemoteKeys| {
+    let mut remote = RemoteJwks::open(client, origin, cache.clone(), KeyStrength::Enforce, now, notes)?;
+    let attempt = |remote: &RemoteJwks| {
         Unverified::parse(token.expose()).and_then(|token| verify(token, remote.keys().keys()))
     };
     let mut outcome = attempt(&remote);
@@ -223,24 +224,24 @@ fn allowed(ours: &[Algorithm], theirs: &[String]) -> Vec<Algorithm> {
 }
 
 /// Refuses what the verdict refuses; its warnings become notes.
-fn admitted(verdict: &Verdict, notes: &mut Notes) -> Result<(), OidcFault> {
+fn admitted(verdict: &Verdict, notes: &mut Notes) -> Result<(), OidcError> {
     for finding in verdict.findings() {
         log::info!("{}: {} ({})", finding.check, finding.reason, finding.state.name());
-        if finding.state == State::Warns {
+        if finding.state == CheckState::Warn {
             match &finding.hint {
                 Some(hint) => notes.warn_with(finding.reason.clone(), hint.clone()),
                 None => notes.warn(finding.reason.clone()),
             }
         }
     }
-    if verdict.admits() {
+    if verdict.accepts() {
         return Ok(());
     }
     let (check, reason, hint) = verdict.first_failure().map_or_else(
         || ("verdict", "nothing was checked".to_owned(), None),
         |finding| (finding.check, finding.reason.clone(), finding.hint.clone()),
     );
-    Err(OidcFault::NotAdmitted { check, reason, hint })
+    Err(OidcError::NotAccepted { check, reason, hint })
 }
 
 #[cfg(test)]

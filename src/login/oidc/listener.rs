@@ -13,9 +13,9 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::exchange::{Head, answer, find_head_end, parse, redirect, refusal, too_large};
-use super::fault::OidcFault;
-use super::gate::{Gate, Passage};
-use super::page::Page;
+use super::fault::OidcError;
+use super::gate::{CallbackGate, GateRequest};
+use super::page::BrowserPage;
 use super::peer::Ends;
 use super::redirect::Ports;
 use crate::util::file::reason;
@@ -44,17 +44,17 @@ pub struct Listener {
 #[derive(Debug)]
 pub enum Decision<T> {
     /// It is the one that was waited for.
-    Take(T),
+    Accept(T),
     /// It is not; it gets this page, and the waiting goes on.
-    TurnAway(Page),
+    Reject(BrowserPage),
 }
 
 /// What a listener was waiting for.
 #[derive(Debug)]
 enum Wait<T> {
-    Taken(T),
+    Accepted(T),
     Shown,
-    TimeUp,
+    TimedOut,
 }
 
 #[derive(Debug)]
@@ -72,8 +72,8 @@ impl Listener {
     /// `::1` where the machine has it.
     ///
     /// # Errors
-    /// [`OidcFault::BadListenAddress`], [`OidcFault::CantListen`].
-    pub fn bind(address: &str, ports: &Ports) -> Result<Self, OidcFault> {
+    /// [`OidcError::InvalidListenAddress`], [`OidcError::CannotListen`].
+    pub fn bind(address: &str, ports: &Ports) -> Result<Self, OidcError> {
         let addresses = addresses(address)?;
         let mut last = None;
         for port in ports.numbers() {
@@ -88,11 +88,11 @@ impl Listener {
         // Ports has at least one number, so that something failed.
         let (address, error) =
             last.unwrap_or((SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), io::ErrorKind::AddrInUse.into()));
-        Err(OidcFault::CantListen { address, port: ports.to_string(), why: reason(&error) })
+        Err(OidcError::CannotListen { address, port: ports.to_string(), why: reason(&error) })
     }
 
-    fn new(sockets: Vec<TcpListener>) -> Result<Self, OidcFault> {
-        let failed = |error: io::Error| OidcFault::ListenFailed(reason(&error));
+    fn new(sockets: Vec<TcpListener>) -> Result<Self, OidcError> {
+        let failed = |error: io::Error| OidcError::ListenFailed(reason(&error));
         let mut port = 0;
         for socket in &sockets {
             socket.set_nonblocking(true).map_err(failed)?;
@@ -118,49 +118,49 @@ impl Listener {
     /// else is answered and forgotten. `None` when the time is up.
     ///
     /// # Errors
-    /// [`OidcFault::ListenFailed`].
+    /// [`OidcError::ListenFailed`].
     pub fn wait<T>(
         &mut self,
         deadline: Instant,
-        gate: &mut Gate,
-        mut judge: impl FnMut(Result<&str, OidcFault>) -> Decision<T>,
-    ) -> Result<Option<T>, OidcFault> {
+        gate: &mut CallbackGate,
+        mut judge: impl FnMut(Result<&str, OidcError>) -> Decision<T>,
+    ) -> Result<Option<T>, OidcError> {
         let outcome = self.serve(deadline, |head, ends| {
-            let turned_away = |page: &Page| answer(400, "Bad Request", page);
+            let turned_away = |page: &BrowserPage| answer(400, "Bad Request", page);
             match gate.pass(head, ends) {
-                Passage::Start { cookie } => (redirect(Some((gate.target().as_str(), &cookie))), None),
-                Passage::Callback(query) => match judge(Ok(query)) {
-                    Decision::Take(taken) => (redirect(None), Some(Wait::Taken(taken))),
-                    Decision::TurnAway(page) => (turned_away(&page), None),
+                GateRequest::Start { cookie } => (redirect(Some((gate.target().as_str(), &cookie))), None),
+                GateRequest::Callback(query) => match judge(Ok(query)) {
+                    Decision::Accept(taken) => (redirect(None), Some(Wait::Accepted(taken))),
+                    Decision::Reject(page) => (turned_away(&page), None),
                 },
-                Passage::Stranger(fault) => {
-                    let own = Page::turned_away(&fault.to_string());
+                GateRequest::OtherProcess(fault) => {
+                    let own = BrowserPage::turned_away(&fault.to_string());
                     match judge(Err(fault)) {
-                        Decision::Take(taken) => (turned_away(&own), Some(Wait::Taken(taken))),
-                        Decision::TurnAway(page) => (turned_away(&page), None),
+                        Decision::Accept(taken) => (turned_away(&own), Some(Wait::Accepted(taken))),
+                        Decision::Reject(page) => (turned_away(&page), None),
                     }
                 }
-                Passage::Done | Passage::Refused => (refusal(&head.request), None),
-                Passage::OtherHost => (misdirected(), None),
+                GateRequest::Done | GateRequest::Rejected => (refusal(&head.request), None),
+                GateRequest::OtherHost => (misdirected(), None),
             }
         })?;
         Ok(match outcome {
-            Wait::Taken(taken) => Some(taken),
-            Wait::Shown | Wait::TimeUp => None,
+            Wait::Accepted(taken) => Some(taken),
+            Wait::Shown | Wait::TimedOut => None,
         })
     }
 
     /// Shows the browser how it ended and closes the port: as soon as the page was fetched, or
     /// when nobody fetched it within `linger`.
-    pub fn finish(mut self, gate: &mut Gate, page: &Page, linger: Duration) {
+    pub fn finish(mut self, gate: &mut CallbackGate, page: &BrowserPage, linger: Duration) {
         // They waited for us meanwhile, not we for them.
         self.clients.iter_mut().for_each(|client| client.since = Instant::now());
         let status = if page.good { (200, "OK") } else { (400, "Bad Request") };
         // That the browser did not get its page changes nothing about the login.
         let _ = self.serve::<()>(Instant::now() + linger, |head, ends| match gate.pass(head, ends) {
-            Passage::Done => (answer(status.0, status.1, page), Some(Wait::Shown)),
-            Passage::Callback(_) => (redirect(None), None),
-            Passage::OtherHost => (misdirected(), None),
+            GateRequest::Done => (answer(status.0, status.1, page), Some(Wait::Shown)),
+            GateRequest::Callback(_) => (redirect(None), None),
+            GateRequest::OtherHost => (misdirected(), None),
             _ => (refusal(&head.request), None),
         });
     }
@@ -171,14 +171,14 @@ impl Listener {
         &mut self,
         deadline: Instant,
         mut decide: impl FnMut(&Head<'_>, Option<Ends>) -> (Vec<u8>, Option<Wait<T>>),
-    ) -> Result<Wait<T>, OidcFault> {
+    ) -> Result<Wait<T>, OidcError> {
         let mut outcome = None;
         loop {
             let now = Instant::now();
             self.clients.retain(|client| now.duration_since(client.since) < REQUEST_TIME);
             let is_lost = outcome.is_some() && !self.clients.iter().any(|client| client.is_final);
             if now >= deadline || is_lost {
-                return Ok(outcome.unwrap_or(Wait::TimeUp));
+                return Ok(outcome.unwrap_or(Wait::TimedOut));
             }
             self.wait_for_news(deadline.min(now + Duration::from_secs(1)))?;
             if outcome.is_none() {
@@ -200,7 +200,7 @@ impl Listener {
                         kept.push_back(client);
                         self.clients = kept;
                         self.clients.retain(|client| !client.is_final);
-                        return Ok(outcome.unwrap_or(Wait::TimeUp));
+                        return Ok(outcome.unwrap_or(Wait::TimedOut));
                     }
                     false => {}
                 }
@@ -209,7 +209,7 @@ impl Listener {
         }
     }
 
-    fn wait_for_news(&self, until: Instant) -> Result<(), OidcFault> {
+    fn wait_for_news(&self, until: Instant) -> Result<(), OidcError> {
         let mut fds: Vec<PollFd<'_>> =
             self.sockets.iter().map(|socket| PollFd::new(socket, PollFlags::IN)).collect();
         fds.extend(self.clients.iter().map(|client| {
@@ -223,11 +223,11 @@ impl Listener {
         };
         match poll(&mut fds, Some(&timeout)) {
             Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
-            Err(error) => Err(OidcFault::ListenFailed(reason(&error.into()))),
+            Err(error) => Err(OidcError::ListenFailed(reason(&error.into()))),
         }
     }
 
-    fn accept(&mut self) -> Result<(), OidcFault> {
+    fn accept(&mut self) -> Result<(), OidcError> {
         for socket in &self.sockets {
             // Half of what is served at a time: nobody is pushed out before being looked at once.
             for _ in 0..MAX_CLIENTS / 2 {
@@ -247,7 +247,7 @@ impl Listener {
                         self.clients.pop_front();
                         break;
                     }
-                    Err(error) => return Err(OidcFault::ListenFailed(reason(&error))),
+                    Err(error) => return Err(OidcError::ListenFailed(reason(&error))),
                 }
             }
         }
@@ -340,11 +340,11 @@ impl Client {
 /// The answer to a request for another host, such as one of a page that rebound its own name to
 /// this computer.
 fn misdirected() -> Vec<u8> {
-    answer(421, "Misdirected Request", &Page::nothing_here())
+    answer(421, "Misdirected Request", &BrowserPage::nothing_here())
 }
 
 /// The addresses behind a name; `localhost` is both families, whatever the resolver says.
-fn addresses(address: &str) -> Result<Vec<IpAddr>, OidcFault> {
+fn addresses(address: &str) -> Result<Vec<IpAddr>, OidcError> {
     if address == "localhost" {
         return Ok(vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]);
     }
@@ -352,7 +352,8 @@ fn addresses(address: &str) -> Result<Vec<IpAddr>, OidcFault> {
     if let Ok(address) = bare.parse() {
         return Ok(vec![address]);
     }
-    let bad = |why: &str| OidcFault::BadListenAddress { address: address.to_owned(), why: why.to_owned() };
+    let bad =
+        |why: &str| OidcError::InvalidListenAddress { address: address.to_owned(), why: why.to_owned() };
     if address.is_empty() || address.contains([':', '/', ' ']) {
         return Err(bad("wanted a host name or an address, without port"));
     }
@@ -412,7 +413,7 @@ mod tests {
             stream.read_exact(&mut answer).map(|()| String::from_utf8_lossy(&answer).into_owned())
         });
         let deadline = Instant::now() + Duration::from_secs(2);
-        let waited = listener.wait(deadline, &mut Gate::for_tests(), |query| -> Decision<()> {
+        let waited = listener.wait(deadline, &mut CallbackGate::for_tests(), |query| -> Decision<()> {
             panic!("taken for a callback: {query:?}")
         });
         assert!(waited.unwrap().is_none());
@@ -435,7 +436,7 @@ mod tests {
     fn a_listen_address_that_is_none_is_refused() {
         for address in ["", "a b", "localhost:80", "http://localhost", "no-such-host.invalid"] {
             let refused = Listener::bind(address, &Ports::default());
-            assert!(matches!(refused, Err(OidcFault::BadListenAddress { .. })), "{address}: {refused:?}");
+            assert!(matches!(refused, Err(OidcError::InvalidListenAddress { .. })), "{address}: {refused:?}");
         }
     }
 }

@@ -25,7 +25,7 @@ footer{margin-top:1.5rem;padding-top:.75rem;border-top:1px solid var(--line);fon
 
 /// What a page says. Texts are escaped when the page is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Page {
+pub struct BrowserPage {
     /// Whether it is good news.
     pub good: bool,
     /// The heading.
@@ -36,7 +36,7 @@ pub struct Page {
     pub next: String,
 }
 
-impl Page {
+impl BrowserPage {
     /// The login worked.
     #[must_use]
     pub fn logged_in(name: &str) -> Self {
@@ -149,17 +149,19 @@ mod tests {
 
     #[test]
     fn untrusted_text_stays_text() {
-        let page = Page::failed("the provider says '<script>alert(1)</script>&\"'", Some("<b>"));
+        let page = BrowserPage::failed("the provider says '<script>alert(1)</script>&\"'", Some("<b>"));
         let html = page.html();
         assert!(!html.contains("<script") && !html.contains("<b>"), "{html}");
         assert!(html.contains("&lt;script&gt;alert(1)&lt;/script&gt;&amp;&quot;&#39;."), "{html}");
-        let html = Page::logged_in("\u{202e}<i>x").html();
+        let html = BrowserPage::logged_in("\u{202e}<i>x").html();
         assert!(!html.contains('\u{202e}') && !html.contains("<i>"), "{html}");
     }
 
     #[test]
     fn a_page_needs_nothing_from_elsewhere_and_no_script() {
-        for page in [Page::logged_in("clara"), Page::failed("no", None), Page::nothing_here()] {
+        for page in
+            [BrowserPage::logged_in("clara"), BrowserPage::failed("no", None), BrowserPage::nothing_here()]
+        {
             let html = page.html();
             for word in ["http://", "https://", "<script", "url(", "@import", "src=", "onload"] {
                 assert!(!html.contains(word), "{word} in {html}");

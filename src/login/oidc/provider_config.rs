@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use serde_json::Value as Json;
 
 use super::id_token::ALGORITHMS;
-use super::request::Ask;
-use crate::util::diagnostic::Fault;
+use super::request::AuthorizationParams;
+use crate::util::diagnostic::Diagnostic;
 use crate::util::file::{self, FileError, SETTINGS_LIMIT};
 use crate::util::kind::Kind;
 use crate::util::printable::PrintableText;
@@ -15,11 +15,13 @@ use crate::util::quote::{escape, quote};
 use crate::util::secret::SecretText;
 use crate::util::suggest::nearest;
 
-use crate::config::{ConfigFault, OidcProvider, Settings, Variable};
-use crate::http::{HttpError, Options, Trust, parse_url};
+use crate::config::{ConfigError, OidcProvider, Settings, Variable};
+use crate::http::{HttpError, HttpOptions, HttpTrust, parse_url};
 use crate::key::Algorithm;
 use crate::oidc::oauth::{ClientAuth, Registration};
-use crate::policy::login_role::{KeySource, LoginRole, RemoteKeys, RoleConfig, RoleFault, RoleType, Roles};
+use crate::policy::login_role::{
+    LoginRole, LoginRoleError, LoginRoleSet, RoleConfig, RoleKeySource, RoleKeyUrl, RoleType,
+};
 
 /// The name of the server's own provider entry.
 pub const DEFAULT_ENTRY: &str = "oidc";
@@ -29,7 +31,7 @@ const DEFAULT_SCOPES: [&str; 2] = ["profile", "roles"];
 
 /// What a person wants of the login.
 #[derive(Debug, Clone, Default)]
-pub struct Wishes {
+pub struct ProviderParameters {
     /// Which provider entry; [`DEFAULT_ENTRY`] where there is none.
     pub entry: Option<String>,
     /// Which login role; the default one where there is none.
@@ -46,7 +48,7 @@ pub struct Wishes {
 
 /// A login through a provider, ready to begin.
 #[derive(Debug, Clone)]
-pub struct Plan {
+pub struct ProviderConfig {
     /// The name of the provider entry.
     pub entry: String,
     /// The provider's address.
@@ -54,9 +56,9 @@ pub struct Plan {
     /// How this client is known to the provider.
     pub registration: Registration,
     /// How the provider is talked to; proxies are not in the settings.
-    pub http: Options,
+    pub http: HttpOptions,
     /// What is asked for.
-    pub ask: Ask,
+    pub ask: AuthorizationParams,
     /// How many of the scopes are only asked for where the provider knows them.
     pub optional_scopes: Vec<String>,
     /// The login role, if one is used.
@@ -71,10 +73,10 @@ pub struct Plan {
 
 /// What is wrong with the settings of a login through a provider.
 #[derive(Debug, thiserror::Error)]
-pub enum EntryFault {
+pub enum ProviderConfigError {
     /// A key is missing.
     #[error(transparent)]
-    Config(#[from] ConfigFault),
+    Config(#[from] ConfigError),
     /// There is no such provider entry.
     #[error("there is no OpenID provider {} in the configuration{}", PrintableText::name(.name), among(.known))]
     NoEntry {
@@ -96,7 +98,7 @@ pub enum EntryFault {
     CaFile(#[from] FileError),
     /// The login role.
     #[error("{}", first(.0))]
-    Role(Vec<RoleFault>),
+    Role(Vec<LoginRoleError>),
     /// The login role is for tokens.
     #[error("the login role {} is of type 'jwt', wanted 'oidc'", quote(.0))]
     RoleType(String),
@@ -126,20 +128,20 @@ fn among(known: &[String]) -> String {
     if shown.is_empty() { String::new() } else { format!(": there is {}", shown.join(", ")) }
 }
 
-fn first(faults: &[RoleFault]) -> String {
+fn first(faults: &[LoginRoleError]) -> String {
     let more = faults.len().saturating_sub(1);
     let first = faults.first().map(ToString::to_string).unwrap_or_default();
     if more == 0 { first } else { format!("{first} (and {more} more)") }
 }
 
-impl Fault for EntryFault {
+impl Diagnostic for ProviderConfigError {
     fn kind(&self) -> Kind {
         match self {
             Self::Config(error) => error.kind(),
             Self::NoEntry { .. } => Kind::ProviderUnknown,
             Self::Address { error, .. } => error.kind(),
             Self::CaFile(error) => error.kind(),
-            Self::Role(faults) => faults.first().map_or(Kind::LoginRoleMalformed, RoleFault::kind),
+            Self::Role(faults) => faults.first().map_or(Kind::LoginRoleMalformed, LoginRoleError::kind),
             Self::RoleType(_) => Kind::LoginRoleOtherType,
             Self::ClientAuth { .. } => Kind::ConfigValue,
             Self::Parameter { .. } => Kind::ConfigType,
@@ -155,7 +157,7 @@ impl Fault for EntryFault {
             },
             Self::Address { error, .. } => error.hint(),
             Self::CaFile(error) => error.hint(),
-            Self::Role(faults) => faults.first().and_then(RoleFault::hint),
+            Self::Role(faults) => faults.first().and_then(LoginRoleError::hint),
             Self::RoleType(_) => {
                 Some("a login by a token of that role is cc-login --method token".to_owned())
             }
@@ -167,29 +169,29 @@ impl Fault for EntryFault {
 /// Puts settings and wishes together.
 ///
 /// # Errors
-/// [`EntryFault`].
-pub fn plan(settings: &Settings, wishes: &Wishes) -> Result<Plan, EntryFault> {
+/// [`ProviderConfigError`].
+pub fn plan(settings: &Settings, wishes: &ProviderParameters) -> Result<ProviderConfig, ProviderConfigError> {
     let entry = find(settings, wishes.entry.as_deref())?;
     let issuer = match &entry.provider {
         Some(address) if !address.value.is_empty() => address.value.clone(),
         _ => return Err(settings.missing(&format!("{}.provider", entry.key)).into()),
     };
     parse_url(&issuer)
-        .map_err(|error| EntryFault::Address { key: format!("{}.provider", entry.key), error })?;
+        .map_err(|error| ProviderConfigError::Address { key: format!("{}.provider", entry.key), error })?;
     let registration = registration(settings, entry)?;
     let role = role(settings, entry, wishes.role.as_deref(), &issuer)?;
     let trust = match wishes.ca_file.as_deref().or(entry.ca_file.as_ref().map(|file| file.value.as_path())) {
-        Some(path) => Trust::SystemAnd(read_ca(path)?),
-        None => Trust::System,
+        Some(path) => HttpTrust::SystemPlus(read_ca(path)?),
+        None => HttpTrust::System,
     };
     let (ask, optional_scopes) = ask(entry, role.as_ref().map(|(_, role)| role), wishes)?;
     let algorithms =
         role.as_ref().map_or_else(|| ALGORITHMS.to_vec(), |(config, _)| config.algorithms.clone());
-    Ok(Plan {
+    Ok(ProviderConfig {
         entry: entry.name.clone(),
         issuer,
         registration,
-        http: Options { trust, ..Options::default() },
+        http: HttpOptions { trust, ..HttpOptions::default() },
         ask,
         optional_scopes,
         role,
@@ -207,12 +209,12 @@ pub fn read_ca(path: &Path) -> Result<Vec<u8>, FileError> {
     file::read(path, SETTINGS_LIMIT)
 }
 
-fn find<'a>(settings: &'a Settings, name: Option<&str>) -> Result<&'a OidcProvider, EntryFault> {
+fn find<'a>(settings: &'a Settings, name: Option<&str>) -> Result<&'a OidcProvider, ProviderConfigError> {
     let wanted = name.unwrap_or(DEFAULT_ENTRY);
     match (settings.provider(wanted), name) {
         (Some(entry), _) => Ok(entry),
         (None, None) if settings.oidc.is_empty() => Err(settings.missing("auth.oidc.provider").into()),
-        (None, _) => Err(EntryFault::NoEntry {
+        (None, _) => Err(ProviderConfigError::NoEntry {
             name: wanted.to_owned(),
             known: settings.oidc.iter().map(|entry| entry.name.clone()).collect(),
         }),
@@ -220,7 +222,7 @@ fn find<'a>(settings: &'a Settings, name: Option<&str>) -> Result<&'a OidcProvid
 }
 
 /// A client with a name of its own never uses the secret of another one.
-fn registration(settings: &Settings, entry: &OidcProvider) -> Result<Registration, EntryFault> {
+fn registration(settings: &Settings, entry: &OidcProvider) -> Result<Registration, ProviderConfigError> {
     let own = entry.client_id.as_ref().map(|id| id.value.clone()).filter(|id| !id.is_empty());
     let named = entry.client_secret.as_ref().map(|secret| secret.value.clone());
     let common = |variable| settings.secret(variable).map(|secret| secret.text.clone());
@@ -238,13 +240,13 @@ fn registration(settings: &Settings, entry: &OidcProvider) -> Result<Registratio
 }
 
 /// How the secret is sent, where the settings say so.
-fn client_auth(entry: &OidcProvider) -> Result<Option<ClientAuth>, EntryFault> {
+fn client_auth(entry: &OidcProvider) -> Result<Option<ClientAuth>, ProviderConfigError> {
     let Some(method) = entry.token_endpoint_auth_method.as_ref().map(|method| &method.value) else {
         return Ok(None);
     };
     ClientAuth::named(method)
         .map(Some)
-        .ok_or_else(|| EntryFault::ClientAuth { key: entry.key.clone(), found: method.clone() })
+        .ok_or_else(|| ProviderConfigError::ClientAuth { key: entry.key.clone(), found: method.clone() })
 }
 
 fn role(
@@ -252,11 +254,11 @@ fn role(
     entry: &OidcProvider,
     wanted: Option<&str>,
     issuer: &str,
-) -> Result<Option<(RoleConfig, LoginRole)>, EntryFault> {
+) -> Result<Option<(RoleConfig, LoginRole)>, ProviderConfigError> {
     let config = match &settings.jwt_config {
         Some(section) => {
             let section = Json::Object(section.value.clone());
-            Some(RoleConfig::read("auth.jwt-config", &section).map_err(EntryFault::Role)?)
+            Some(RoleConfig::read("auth.jwt-config", &section).map_err(ProviderConfigError::Role)?)
         }
         None => None,
     };
@@ -264,20 +266,21 @@ fn role(
     let of_config = config.as_ref().and_then(|config| config.default_role.as_deref());
     let Some(name) = wanted.or(of_entry).or(of_config) else { return Ok(None) };
     let section = settings.jwt_roles.as_ref().map(|section| section.value.clone()).unwrap_or_default();
-    let roles = Roles::read("auth.jwt-roles", &Json::Object(section)).map_err(EntryFault::Role)?;
-    let role = roles.find(name).map_err(|fault| EntryFault::Role(vec![fault]))?;
+    let roles =
+        LoginRoleSet::read("auth.jwt-roles", &Json::Object(section)).map_err(ProviderConfigError::Role)?;
+    let role = roles.find(name).map_err(|fault| ProviderConfigError::Role(vec![fault]))?;
     if role.role_type != RoleType::Oidc {
         // The default of all logins may well be one for tokens.
         return if wanted.or(of_entry).is_none() {
             Ok(None)
         } else {
-            Err(EntryFault::RoleType(role.name.clone()))
+            Err(ProviderConfigError::RoleType(role.name.clone()))
         };
     }
     // The provider is that of the entry, whatever the tokens' keys come from; the entry's issuer
     // was compared before.
     let own = RoleConfig {
-        keys: KeySource::Discovery(RemoteKeys { url: issuer.to_owned(), ca_pem: None }),
+        keys: RoleKeySource::Discovery(RoleKeyUrl { url: issuer.to_owned(), ca_pem: None }),
         bound_issuer: Some(issuer.to_owned()),
         algorithms: config.map_or_else(|| ALGORITHMS.to_vec(), |config| config.algorithms),
         default_role: None,
@@ -290,8 +293,8 @@ fn role(
 fn ask(
     entry: &OidcProvider,
     role: Option<&LoginRole>,
-    wishes: &Wishes,
-) -> Result<(Ask, Vec<String>), EntryFault> {
+    wishes: &ProviderParameters,
+) -> Result<(AuthorizationParams, Vec<String>), ProviderConfigError> {
     let mut scopes = vec!["openid".to_owned()];
     let mut optional = Vec::new();
     match &entry.scopes {
@@ -315,7 +318,7 @@ fn ask(
         let value = match value {
             Json::String(text) => text.clone(),
             Json::Number(_) | Json::Bool(_) => value.to_string(),
-            _ => return Err(EntryFault::Parameter { key: entry.key.clone(), name: name.clone() }),
+            _ => return Err(ProviderConfigError::Parameter { key: entry.key.clone(), name: name.clone() }),
         };
         extra.push((name.clone(), value));
     }
@@ -324,14 +327,14 @@ fn ask(
         .and_then(|role| role.max_age)
         .or(entry.max_age.as_ref().map(|age| age.value.seconds()))
         .filter(|seconds| *seconds > 0);
-    Ok((Ask { scopes, login_hint: wishes.login_hint.clone(), max_age, extra }, optional))
+    Ok((AuthorizationParams { scopes, login_hint: wishes.login_hint.clone(), max_age, extra }, optional))
 }
 
-impl Plan {
+impl ProviderConfig {
     /// What is asked of a provider that publishes these scopes: those the server always asks for
     /// only where the provider knows them, those somebody named in any case.
     #[must_use]
-    pub fn ask_of(&self, supported: Option<&[String]>) -> Ask {
+    pub fn ask_of(&self, supported: Option<&[String]>) -> AuthorizationParams {
         let mut ask = self.ask.clone();
         if let Some(supported) = supported {
             ask.scopes.retain(|scope| !self.optional_scopes.contains(scope) || supported.contains(scope));

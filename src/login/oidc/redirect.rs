@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use url::{Host, Url};
 
-use super::fault::OidcFault;
+use super::fault::OidcError;
 use crate::util::quote::quote;
 
 /// The path that is listened on.
@@ -103,10 +103,13 @@ impl RedirectParts {
     /// the scheme's own, since providers compare texts (RFC 9700 4.1.3).
     ///
     /// # Errors
-    /// [`OidcFault::BadCallback`].
-    pub fn uri(&self, bound: u16) -> Result<String, OidcFault> {
-        let bad =
-            |what, found: &str, wanted| OidcFault::BadCallback { what, found: found.to_owned(), wanted };
+    /// [`OidcError::InvalidCallbackUrl`].
+    pub fn uri(&self, bound: u16) -> Result<String, OidcError> {
+        let bad = |what, found: &str, wanted| OidcError::InvalidCallbackUrl {
+            what,
+            found: found.to_owned(),
+            wanted,
+        };
         if !matches!(self.method.as_str(), "http" | "https") {
             return Err(bad("callback method", &self.method, "http or https"));
         }
@@ -175,7 +178,10 @@ mod tests {
             ("http", "", None),
             ("http", "localhost", Some(0)),
         ] {
-            assert!(matches!(uri(method, host, port), Err(OidcFault::BadCallback { .. })), "{method} {host}");
+            assert!(
+                matches!(uri(method, host, port), Err(OidcError::InvalidCallbackUrl { .. })),
+                "{method} {host}"
+            );
         }
     }
 

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::fault::OidcFault;
+use super::fault::OidcError;
 use crate::util::secret::SecretText;
 
 /// Parameters that belong to the flow; nobody else may set them.
@@ -30,7 +30,7 @@ const RESERVED: [&str; 15] = [
 
 /// What is asked of a provider.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Ask {
+pub struct AuthorizationParams {
     /// The scopes, `openid` first.
     pub scopes: Vec<String>,
     /// Who is expected to log in.
@@ -41,12 +41,12 @@ pub struct Ask {
     pub extra: Vec<(String, String)>,
 }
 
-impl Ask {
+impl AuthorizationParams {
     /// The parameters beside those of the flow itself, in order.
     ///
     /// # Errors
-    /// [`OidcFault::ReservedParameter`].
-    pub fn parameters(&self) -> Result<Vec<(String, String)>, OidcFault> {
+    /// [`OidcError::ReservedParameter`].
+    pub fn parameters(&self) -> Result<Vec<(String, String)>, OidcError> {
         let mut all = Vec::new();
         if let Some(hint) = &self.login_hint {
             all.push(("login_hint".to_owned(), hint.clone()));
@@ -56,7 +56,7 @@ impl Ask {
         }
         for (key, value) in &self.extra {
             if RESERVED.contains(&key.as_str()) {
-                return Err(OidcFault::ReservedParameter(key.clone()));
+                return Err(OidcError::ReservedParameter(key.clone()));
             }
             all.retain(|(known, _)| known != key);
             all.push((key.clone(), value.clone()));
@@ -67,7 +67,7 @@ impl Ask {
 
 /// A login in the browser that has begun.
 #[derive(Debug, Clone)]
-pub struct Begun {
+pub struct PendingAuthorization {
     /// Where the person logs in. It holds no secret of ours: state and nonce are of no use to who
     /// has not the verifier.
     pub url: Url,
@@ -84,8 +84,13 @@ pub struct Begun {
 /// Begins a login: fresh secrets, and the address for the browser.
 ///
 /// # Errors
-/// [`OidcFault::NoRandom`], [`OidcFault::ReservedParameter`].
-pub fn begin(endpoint: &Url, client_id: &str, redirect_uri: String, ask: &Ask) -> Result<Begun, OidcFault> {
+/// [`OidcError::NoRandom`], [`OidcError::ReservedParameter`].
+pub fn begin(
+    endpoint: &Url,
+    client_id: &str,
+    redirect_uri: String,
+    ask: &AuthorizationParams,
+) -> Result<PendingAuthorization, OidcError> {
     let parameters = ask.parameters()?;
     let (state, nonce, verifier) = (random_text()?, random_text()?, random_text()?);
     let mut url = endpoint.clone();
@@ -103,7 +108,7 @@ pub fn begin(endpoint: &Url, client_id: &str, redirect_uri: String, ask: &Ask) -
         query.append_pair(key, value);
     }
     drop(query);
-    Ok(Begun { url, redirect_uri, state, nonce, verifier })
+    Ok(PendingAuthorization { url, redirect_uri, state, nonce, verifier })
 }
 
 /// The challenge of a verifier (RFC 7636 4.2, S256).
@@ -112,9 +117,9 @@ fn challenge(verifier: &str) -> String {
 }
 
 /// 256 bits of the system's random source in 43 characters.
-pub(super) fn random_text() -> Result<SecretText, OidcFault> {
+pub(super) fn random_text() -> Result<SecretText, OidcError> {
     let mut bytes = Zeroizing::new([0_u8; 32]);
-    getrandom::fill(bytes.as_mut_slice()).map_err(|error| OidcFault::NoRandom(error.to_string()))?;
+    getrandom::fill(bytes.as_mut_slice()).map_err(|error| OidcError::NoRandom(error.to_string()))?;
     Ok(SecretText::new(URL_SAFE_NO_PAD.encode(bytes.as_slice())))
 }
 
@@ -134,7 +139,7 @@ mod tests {
     #[test]
     fn each_login_has_secrets_of_its_own_and_pkce() {
         let endpoint = Url::parse("https://idp.example/auth?tenant=1").unwrap();
-        let ask = Ask {
+        let ask = AuthorizationParams {
             scopes: vec!["openid".to_owned(), "profile".to_owned()],
             login_hint: Some("clara & co".to_owned()),
             max_age: Some(300),
@@ -167,13 +172,16 @@ mod tests {
     #[test]
     fn what_belongs_to_the_flow_cannot_be_overruled() {
         for name in RESERVED {
-            let ask = Ask { extra: vec![(name.to_owned(), "x".to_owned())], ..Ask::default() };
-            assert!(matches!(ask.parameters(), Err(OidcFault::ReservedParameter(_))), "{name}");
+            let ask = AuthorizationParams {
+                extra: vec![(name.to_owned(), "x".to_owned())],
+                ..AuthorizationParams::default()
+            };
+            assert!(matches!(ask.parameters(), Err(OidcError::ReservedParameter(_))), "{name}");
         }
-        let ask = Ask {
+        let ask = AuthorizationParams {
             login_hint: Some("clara".to_owned()),
             extra: vec![("login_hint".to_owned(), "fritz".to_owned())],
-            ..Ask::default()
+            ..AuthorizationParams::default()
         };
         assert_eq!(ask.parameters().unwrap(), [("login_hint".to_owned(), "fritz".to_owned())]);
     }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Number, Value};
 
-use super::check_sequence::{Check, Passed, Refused};
+use super::check_sequence::{CheckResult, Failure, Pass};
 use super::field::describe;
 use super::role::{BoundClaim, LoginRole, Matching};
 use crate::policy::{glob, pointer};
@@ -12,7 +12,7 @@ use crate::util::quote::quote;
 const EXACT: u64 = 1 << 53;
 
 /// All of the role's bound claims.
-pub(super) fn check(role: &LoginRole, claims: &Map<String, Value>) -> Check<()> {
+pub(super) fn check(role: &LoginRole, claims: &Map<String, Value>) -> CheckResult<()> {
     for bound in &role.bound_claims {
         check_one(role, bound, claims)?;
     }
@@ -21,23 +21,23 @@ pub(super) fn check(role: &LoginRole, claims: &Map<String, Value>) -> Check<()> 
         1 => format!("{} matches", quote(&role.bound_claims[0].name)),
         count => format!("all {count} match"),
     };
-    Ok(Passed::new((), reason))
+    Ok(Pass::new((), reason))
 }
 
-fn check_one(role: &LoginRole, bound: &BoundClaim, claims: &Map<String, Value>) -> Result<(), Refused> {
+fn check_one(role: &LoginRole, bound: &BoundClaim, claims: &Map<String, Value>) -> Result<(), Failure> {
     let name = quote(&bound.name);
     let Some(found) = look_up(claims, &bound.name) else {
         return Err(missing(claims, &bound.name));
     };
     if !bound.is_comparable {
         let value = bound.values.first().map_or_else(String::new, describe);
-        return Err(Refused::new(format!("{name} is bound to {value} in the role, which nothing matches")));
+        return Err(Failure::new(format!("{name} is bound to {value} in the role, which nothing matches")));
     }
     let is_list = found.is_array();
     let candidates: Vec<&Value> = match &*found {
         Value::Array(elements) => elements.iter().collect(),
         Value::Object(_) => {
-            return Err(Refused::new(format!(
+            return Err(Failure::new(format!(
                 "{name} is an object, wanted a text, number, true or false, or a list of these"
             ))
             .hint(format!("name what is inside, such as \"/{}/…\"", bound.name.trim_start_matches('/'))));
@@ -108,10 +108,10 @@ fn exact_value(number: &Number) -> Option<i64> {
 }
 
 /// Why there is nothing under a name, as far as that can be told.
-pub(super) fn missing(claims: &Map<String, Value>, name: &str) -> Refused {
-    let refused = Refused::new(format!("the token has no claim {}", quote(name)));
+pub(super) fn missing(claims: &Map<String, Value>, name: &str) -> Failure {
+    let refused = Failure::new(format!("the token has no claim {}", quote(name)));
     if claims.get(name).or_else(|| claims.get(name.trim_start_matches('/'))).is_some_and(Value::is_null) {
-        return Refused::new(format!("the claim {} is null, which counts as missing", quote(name)));
+        return Failure::new(format!("the claim {} is null, which counts as missing", quote(name)));
     }
     if name.starts_with('/') && claims.contains_key(name) {
         return refused.hint(format!(
@@ -125,7 +125,7 @@ pub(super) fn missing(claims: &Map<String, Value>, name: &str) -> Refused {
     // OpenID Connect Core 5.6.2; Azure does so for users with more than some 200 groups.
     let first = name.trim_start_matches('/').split('/').next().unwrap_or(name);
     if claims.get("_claim_names").and_then(|names| names.get(first)).is_some() {
-        return Refused::new(format!(
+        return Failure::new(format!(
             "the token has no claim {}: the provider keeps it elsewhere ('_claim_names'), as Azure does for users \
              with too many groups",
             quote(name)
@@ -150,8 +150,8 @@ pub(super) fn missing(claims: &Map<String, Value>, name: &str) -> Refused {
 }
 
 /// The refusal of a pointer that only the reference server can follow.
-pub(super) fn odd_index(name: &str) -> Refused {
-    Refused::new(format!(
+pub(super) fn odd_index(name: &str) -> Failure {
+    Failure::new(format!(
         "the pointer {} has an index that RFC 6901 does not know; the reference server would count it, here \
          it is refused",
         quote(name)
@@ -165,13 +165,13 @@ fn mismatch(
     found: &Value,
     candidates: &[&Value],
     is_list: bool,
-) -> Refused {
+) -> Failure {
     let name = quote(&bound.name);
     if bound.values.is_empty() {
-        return Refused::new(format!("{name} is bound to an empty list in the role, which nothing matches"));
+        return Failure::new(format!("{name} is bound to an empty list in the role, which nothing matches"));
     }
     if candidates.is_empty() {
-        return Refused::new(format!("{name} is an empty list in the token, which nothing matches"));
+        return Failure::new(format!("{name} is an empty list in the token, which nothing matches"));
     }
     // The reference server cuts a number off, or rounds it to a float, before it compares.
     let is_cut = |value: &&Value| value.as_number().is_some_and(|number| exact_value(number).is_none());
@@ -180,7 +180,7 @@ fn mismatch(
     } else {
         ""
     };
-    let refused = Refused::new(format!(
+    let refused = Failure::new(format!(
         "{name} is {}, wanted {}{stricter}",
         shown(candidates),
         match matching {

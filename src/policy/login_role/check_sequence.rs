@@ -1,10 +1,10 @@
 //! The checks in order: one after the other until the first that fails; the others are shown as
 //! not reached.
 
-use crate::policy::verdict::{Detail, Verdict};
+use crate::policy::verdict::{Verbosity, Verdict};
 
 /// How a check that holds came out.
-pub(super) struct Passed<T> {
+pub(super) struct Pass<T> {
     /// What it found out.
     pub(super) value: T,
     /// Why it holds.
@@ -15,7 +15,7 @@ pub(super) struct Passed<T> {
     pub(super) hint: Option<String>,
 }
 
-impl<T> Passed<T> {
+impl<T> Pass<T> {
     pub(super) fn new(value: T, reason: impl Into<String>) -> Self {
         Self { value, reason: reason.into(), warning: false, hint: None }
     }
@@ -28,12 +28,12 @@ impl<T> Passed<T> {
 
 /// Why a check does not hold.
 #[derive(Debug)]
-pub(super) struct Refused {
+pub(super) struct Failure {
     pub(super) reason: String,
     pub(super) hint: Option<String>,
 }
 
-impl Refused {
+impl Failure {
     pub(super) fn new(reason: impl Into<String>) -> Self {
         Self { reason: reason.into(), hint: None }
     }
@@ -44,25 +44,25 @@ impl Refused {
     }
 }
 
-pub(super) type Check<T> = Result<Passed<T>, Refused>;
+pub(super) type CheckResult<T> = Result<Pass<T>, Failure>;
 
 /// The ladder of the checks that are to be made.
-pub(super) struct Ladder {
+pub(super) struct CheckSequence {
     verdict: Verdict,
     checks: &'static [&'static str],
 }
 
-impl Ladder {
-    pub(super) const fn new(checks: &'static [&'static str], detail: Detail) -> Self {
-        Self { verdict: Verdict::telling(detail), checks }
+impl CheckSequence {
+    pub(super) const fn new(checks: &'static [&'static str], detail: Verbosity) -> Self {
+        Self { verdict: Verdict::with_verbosity(detail), checks }
     }
 
     /// Takes the next check; nothing more can be taken after one that failed.
-    pub(super) fn step<T>(&mut self, outcome: Check<T>) -> Option<T> {
+    pub(super) fn step<T>(&mut self, outcome: CheckResult<T>) -> Option<T> {
         let (check, rest) = self.checks.split_first()?;
         self.checks = rest;
         match outcome {
-            Ok(Passed { value, reason, warning, hint }) => {
+            Ok(Pass { value, reason, warning, hint }) => {
                 if warning {
                     self.verdict.warns(check, reason, hint);
                 } else {
@@ -70,7 +70,7 @@ impl Ladder {
                 }
                 Some(value)
             }
-            Err(Refused { reason, hint }) => {
+            Err(Failure { reason, hint }) => {
                 self.verdict.fails(check, reason, hint);
                 None
             }

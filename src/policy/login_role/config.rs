@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::error::RoleFault;
+use super::error::LoginRoleError;
 use super::field::{Fields, below};
 use crate::key::{Algorithm, KeySet, VerifyingKey};
 use crate::util::printable::PrintableText;
@@ -12,7 +12,7 @@ use crate::util::secret::SecretText;
 #[derive(Debug, Clone)]
 pub struct RoleConfig {
     /// Where the keys come from: exactly one source.
-    pub keys: KeySource,
+    pub keys: RoleKeySource,
     /// The exact `iss` of every token; not checked when there is none.
     pub bound_issuer: Option<String>,
     /// The algorithms that are allowed, by their exact names.
@@ -27,7 +27,7 @@ pub struct RoleConfig {
 
 /// A key set or discovery document over HTTP.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RemoteKeys {
+pub struct RoleKeyUrl {
     /// The address.
     pub url: String,
     /// The certificates to trust instead of the system's, in PEM.
@@ -36,15 +36,15 @@ pub struct RemoteKeys {
 
 /// Where the keys come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum KeySource {
+pub enum RoleKeySource {
     /// PEM public keys and certificates; every one is tried, whatever the token's `kid`.
     Pem(Vec<String>),
     /// One key set.
-    KeySet(RemoteKeys),
+    KeySet(RoleKeyUrl),
     /// Several key sets; the token must have a `kid`, and one set may be unreachable.
-    KeySets(Vec<RemoteKeys>),
+    KeySets(Vec<RoleKeyUrl>),
     /// An issuer's discovery document, which names the key set.
-    Discovery(RemoteKeys),
+    Discovery(RoleKeyUrl),
 }
 
 const KNOWN: &[&str] = &[
@@ -80,12 +80,12 @@ impl RoleConfig {
     ///
     /// # Errors
     /// Every fault there is, in the order of the fields.
-    pub fn read(path: &str, value: &Value) -> Result<Self, Vec<RoleFault>> {
+    pub fn read(path: &str, value: &Value) -> Result<Self, Vec<LoginRoleError>> {
         let mut fields = Fields::of(path, value).map_err(|fault| vec![fault])?;
         fields.refuse_unknown(KNOWN);
         let keys = read_keys(&mut fields);
         let bound_issuer = fields.text("bound_issuer").filter(|issuer| !issuer.is_empty());
-        if bound_issuer.is_some() && matches!(keys, Some(KeySource::KeySets(_))) {
+        if bound_issuer.is_some() && matches!(keys, Some(RoleKeySource::KeySets(_))) {
             fields.conflict("bound_issuer", "does not go with jwks_pairs");
         }
         let algorithms = read_algorithms(&mut fields);
@@ -102,24 +102,24 @@ impl RoleConfig {
         ] {
             if given && !other {
                 let path = fields.path(missing);
-                fields.fault(RoleFault::Missing {
+                fields.fault(LoginRoleError::Missing {
                     path,
                     wanted: "expected both oidc_client_id and oidc_client_secret, or neither",
                 });
             }
         }
         let client_without_provider = (client_id.is_some() || client_secret.is_some())
-            && keys.as_ref().is_some_and(|keys| !matches!(keys, KeySource::Discovery(_)));
+            && keys.as_ref().is_some_and(|keys| !matches!(keys, RoleKeySource::Discovery(_)));
         if client_without_provider {
             fields.conflict("oidc_client_id", "an OpenID Connect client goes with oidc_discovery_url only");
         }
         // Without keys there is a fault already, so that the placeholder is never handed out.
-        let keys = keys.unwrap_or_else(|| KeySource::Pem(Vec::new()));
+        let keys = keys.unwrap_or_else(|| RoleKeySource::Pem(Vec::new()));
         fields.finish(Self { keys, bound_issuer, algorithms, default_role, client_id, client_secret })
     }
 }
 
-impl KeySource {
+impl RoleKeySource {
     /// Which of the keys a token that calls its key `kid` may be verified with: of a key set only
     /// those with exactly that name, and all where the token names none. A name that is empty is
     /// no name. Keys given in PEM have no names.
@@ -141,29 +141,29 @@ fn nameless(key: &VerifyingKey) -> VerifyingKey {
         .map_or_else(|| key.clone(), |public| VerifyingKey::public(public.clone()).restrict(key.algorithms()))
 }
 
-fn read_keys(fields: &mut Fields<'_>) -> Option<KeySource> {
+fn read_keys(fields: &mut Fields<'_>) -> Option<RoleKeySource> {
     let mut sources = Vec::new();
     let pems = fields.texts("jwt_validation_pubkeys");
     if pems.iter().any(String::is_empty) {
         fields.conflict("jwt_validation_pubkeys", "has an empty entry, wanted keys in PEM");
     }
     if !pems.is_empty() {
-        sources.push(("jwt_validation_pubkeys", KeySource::Pem(pems)));
+        sources.push(("jwt_validation_pubkeys", RoleKeySource::Pem(pems)));
     }
     if let Some(set) = read_remote(fields, "jwks_url", "jwks_ca_pem") {
-        sources.push(("jwks_url", KeySource::KeySet(set)));
+        sources.push(("jwks_url", RoleKeySource::KeySet(set)));
     }
     if let Some(sets) = read_pairs(fields) {
-        sources.push(("jwks_pairs", KeySource::KeySets(sets)));
+        sources.push(("jwks_pairs", RoleKeySource::KeySets(sets)));
     }
     if let Some(provider) = read_remote(fields, "oidc_discovery_url", "oidc_discovery_ca_pem") {
-        sources.push(("oidc_discovery_url", KeySource::Discovery(provider)));
+        sources.push(("oidc_discovery_url", RoleKeySource::Discovery(provider)));
     }
     let names: Vec<&str> = sources.iter().map(|(name, _)| *name).collect();
     match names.as_slice() {
         [] => {
             let path = fields.path("jwt_validation_pubkeys");
-            fields.fault(RoleFault::Missing {
+            fields.fault(LoginRoleError::Missing {
                 path,
                 wanted: "exactly one of jwt_validation_pubkeys, jwks_url, jwks_pairs and oidc_discovery_url is wanted",
             });
@@ -178,16 +178,16 @@ fn read_keys(fields: &mut Fields<'_>) -> Option<KeySource> {
     sources.into_iter().next().map(|(_, source)| source)
 }
 
-fn read_remote(fields: &mut Fields<'_>, url: &str, ca: &str) -> Option<RemoteKeys> {
+fn read_remote(fields: &mut Fields<'_>, url: &str, ca: &str) -> Option<RoleKeyUrl> {
     let ca_pem = fields.text(ca).filter(|pem| !pem.is_empty());
     let address = fields.text(url).filter(|address| !address.is_empty());
     if address.is_none() && ca_pem.is_some() && fields.raw(url).is_none_or(|value| value == "") {
         fields.conflict(ca, format!("goes with {url}, which is not given"));
     }
-    Some(RemoteKeys { url: address?, ca_pem })
+    Some(RoleKeyUrl { url: address?, ca_pem })
 }
 
-fn read_pairs(fields: &mut Fields<'_>) -> Option<Vec<RemoteKeys>> {
+fn read_pairs(fields: &mut Fields<'_>) -> Option<Vec<RoleKeyUrl>> {
     let value = fields.raw("jwks_pairs")?;
     let Value::Array(elements) = value else {
         fields.wrong_type("jwks_pairs", value, "a list of objects with jwks_url and jwks_ca_pem");
@@ -204,14 +204,15 @@ fn read_pairs(fields: &mut Fields<'_>) -> Option<Vec<RemoteKeys>> {
     (!elements.is_empty()).then_some(sets)
 }
 
-fn read_pair(path: &str, value: &Value) -> Result<RemoteKeys, Vec<RoleFault>> {
+fn read_pair(path: &str, value: &Value) -> Result<RoleKeyUrl, Vec<LoginRoleError>> {
     let mut fields = Fields::of(path, value).map_err(|fault| vec![fault])?;
     fields.refuse_unknown(PAIR_KNOWN);
     let set = read_remote(&mut fields, "jwks_url", "jwks_ca_pem");
     if set.is_none() && fields.raw("jwks_url").is_none_or(|value| value == "") {
-        fields.fault(RoleFault::Missing { path: below(path, "jwks_url"), wanted: "an address is wanted" });
+        fields
+            .fault(LoginRoleError::Missing { path: below(path, "jwks_url"), wanted: "an address is wanted" });
     }
-    fields.finish(set.unwrap_or(RemoteKeys { url: String::new(), ca_pem: None }))
+    fields.finish(set.unwrap_or(RoleKeyUrl { url: String::new(), ca_pem: None }))
 }
 
 /// What is not acted on here is read all the same: a configuration that the reference server
@@ -231,7 +232,7 @@ fn check_others(fields: &mut Fields<'_>) {
         kinds.iter().enumerate().filter(|(_, kind)| !matches!(kind.as_str(), "code" | "id_token"))
     {
         let path = fields.path(&format!("oidc_response_types[{at}]"));
-        fields.fault(RoleFault::Value {
+        fields.fault(LoginRoleError::Value {
             path,
             found: PrintableText::value(kind).to_string(),
             wanted: "code or id_token".to_owned(),
@@ -252,14 +253,14 @@ fn check_provider(fields: &mut Fields<'_>) {
     match members.get("provider") {
         _ if members.is_empty() => {}
         Some(Value::String(name)) if PROVIDERS.contains(&name.as_str()) => {}
-        Some(found) => fields.fault(RoleFault::Value {
+        Some(found) => fields.fault(LoginRoleError::Value {
             path,
             found: found
                 .as_str()
                 .map_or_else(|| super::field::describe(found), |text| PrintableText::value(text).to_string()),
             wanted: PROVIDERS.join(", "),
         }),
-        None => fields.fault(RoleFault::Missing { path, wanted: "expected the name of a provider" }),
+        None => fields.fault(LoginRoleError::Missing { path, wanted: "expected the name of a provider" }),
     }
 }
 
@@ -271,14 +272,14 @@ fn read_algorithms(fields: &mut Fields<'_>) -> Vec<Algorithm> {
     let mut algorithms = Vec::new();
     for (at, name) in names.iter().enumerate() {
         // Exact names only: the reference server knows no `Ed25519` (RFC 9864), and an HMAC
-        // secret can't be configured, so that allowing HS256 can only be a mistake.
+        // secret cannot be configured, so that allowing HS256 can only be a mistake.
         let known = default_algorithms().into_iter().find(|algorithm| algorithm.name() == name);
         match known {
             Some(algorithm) if !algorithms.contains(&algorithm) => algorithms.push(algorithm),
             Some(_) => {}
             None => {
                 let path = fields.path(&format!("jwt_supported_algs[{at}]"));
-                fields.fault(RoleFault::Value {
+                fields.fault(LoginRoleError::Value {
                     path,
                     found: PrintableText::value(name).to_string(),
                     wanted: default_algorithms().iter().map(|a| a.name()).collect::<Vec<_>>().join(", "),

@@ -1,12 +1,12 @@
 //! What can be wrong with a role or its configuration.
 
-use crate::util::diagnostic::Fault;
+use crate::util::diagnostic::Diagnostic;
 use crate::util::kind::Kind;
 use crate::util::quote::quote;
 
 /// One fault of a role or configuration; `path` says where, such as `demo.bound_claims.team`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum RoleFault {
+pub enum LoginRoleError {
     /// No object where one is wanted.
     #[error("{path}: found {found}, wanted {wanted}")]
     Type {
@@ -53,7 +53,7 @@ pub enum RoleFault {
     },
     /// No role of this name.
     #[error("there is no role {}", quote(.name))]
-    NoSuchRole {
+    UnknownRole {
         /// The name asked for.
         name: String,
         /// A name that is near.
@@ -64,7 +64,7 @@ pub enum RoleFault {
     NoRole,
 }
 
-impl Fault for RoleFault {
+impl Diagnostic for LoginRoleError {
     fn kind(&self) -> Kind {
         match self {
             Self::Type { .. } => Kind::LoginRoleType,
@@ -72,14 +72,14 @@ impl Fault for RoleFault {
             Self::Missing { .. } => Kind::LoginRoleMissingField,
             Self::Value { .. } => Kind::LoginRoleValue,
             Self::Conflict { .. } => Kind::LoginRoleConflict,
-            Self::NoSuchRole { .. } => Kind::LoginRoleUnknown,
+            Self::UnknownRole { .. } => Kind::LoginRoleUnknown,
             Self::NoRole => Kind::LoginRoleMissing,
         }
     }
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::NoSuchRole { nearest: Some(near), .. } => Some(format!("did you mean {}?", quote(near))),
+            Self::UnknownRole { nearest: Some(near), .. } => Some(format!("did you mean {}?", quote(near))),
             Self::NoRole => Some("name one with --role".to_owned()),
             _ => None,
         }

@@ -3,16 +3,16 @@
 use serde_json::{Map, Value};
 
 use super::bound_claims;
-use super::check_sequence::{Check, Ladder, Passed, Refused};
-use super::config::{KeySource, RoleConfig};
+use super::check_sequence::{CheckResult, CheckSequence, Failure, Pass};
+use super::config::{RoleConfig, RoleKeySource};
 use super::identity::{self, Login};
-use super::registered::{self, Registered};
+use super::registered::{self, RegisteredClaims};
 use super::role::{LoginRole, RoleType};
 use super::times;
-use crate::key::{Algorithm, Jwk, WeakKeys};
-use crate::policy::verdict::{Detail, Verdict};
+use crate::key::{Algorithm, Jwk, KeyStrength};
+use crate::policy::verdict::{Verbosity, Verdict};
 use crate::token::{TokenError, Verified};
-use crate::util::diagnostic::Fault;
+use crate::util::diagnostic::Diagnostic;
 use crate::util::quote::quote;
 use crate::util::suggest::nearest;
 use crate::util::time::Timestamp;
@@ -56,25 +56,25 @@ const REGISTERED: [&str; 7] = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti"];
 /// [`fn@crate::token::verify`] said, with the keys of the configuration; that it was these is for
 /// the caller to see to. The checks are made in the order of [`CHECKS`] until one fails; without
 /// a failure there is a [`Login`], and only then.
-pub fn judge(
+pub fn evaluate(
     config: &RoleConfig,
     role: &LoginRole,
     token: Result<&Verified, &TokenError>,
     flow: Flow<'_>,
     now: Timestamp,
-    detail: Detail,
+    detail: Verbosity,
 ) -> (Verdict, Option<Login>) {
-    let mut ladder = Ladder::new(&CHECKS, detail);
-    let login = climb(&mut ladder, config, role, token, flow, now);
+    let mut ladder = CheckSequence::new(&CHECKS, detail);
+    let login = run_checks(&mut ladder, config, role, token, flow, now);
     let verdict = ladder.finish();
-    let login = login.filter(|_| verdict.admits());
+    let login = login.filter(|_| verdict.accepts());
     (verdict, login)
 }
 
 /// The verdict where there is no role of the name asked for.
 pub fn unknown_role<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Verdict {
-    let mut ladder = Ladder::new(&CHECKS, Detail::Everything);
-    let refused = Refused::new(format!("there is no role {}", quote(name)));
+    let mut ladder = CheckSequence::new(&CHECKS, Verbosity::All);
+    let refused = Failure::new(format!("there is no role {}", quote(name)));
     let refused = match nearest(name, known) {
         Some(near) => refused.hint(format!("did you mean {}?", quote(near))),
         None => refused,
@@ -83,15 +83,15 @@ pub fn unknown_role<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) ->
     ladder.finish()
 }
 
-fn climb(
-    ladder: &mut Ladder,
+fn run_checks(
+    ladder: &mut CheckSequence,
     config: &RoleConfig,
     role: &LoginRole,
     token: Result<&Verified, &TokenError>,
     flow: Flow<'_>,
     now: Timestamp,
 ) -> Option<Login> {
-    ladder.step(Ok(Passed::new((), quote(&role.name))))?;
+    ladder.step(Ok(Pass::new((), quote(&role.name))))?;
     ladder.step(role_type(role, flow))?;
     ladder.step(form(token))?;
     let verified = ladder.step(signature(config, token))?;
@@ -105,7 +105,7 @@ fn climb(
     // Connect Core 3.1.3.7), which were applied before.
     ladder.step(match flow {
         Flow::Token => times::check(role, &registered, now),
-        Flow::Provider { .. } => Ok(Passed::new((), "checked as those of an ID token")),
+        Flow::Provider { .. } => Ok(Pass::new((), "checked as those of an ID token")),
     })?;
     let merged = with_userinfo(claims, flow);
     let claims = merged.as_ref().unwrap_or(claims);
@@ -126,15 +126,15 @@ fn with_userinfo(claims: &Map<String, Value>, flow: Flow<'_>) -> Option<Map<Stri
     Some(merged)
 }
 
-fn role_type(role: &LoginRole, flow: Flow<'_>) -> Check<()> {
+fn role_type(role: &LoginRole, flow: Flow<'_>) -> CheckResult<()> {
     let (wanted, what) = match flow {
         Flow::Token => (RoleType::Jwt, "a token that is brought along"),
         Flow::Provider { .. } => (RoleType::Oidc, "a login at a provider"),
     };
     if role.role_type == wanted {
-        return Ok(Passed::new((), wanted.name()));
+        return Ok(Pass::new((), wanted.name()));
     }
-    Err(Refused::new(format!(
+    Err(Failure::new(format!(
         "the role is of type '{}', wanted '{}' for {what}",
         role.role_type.name(),
         wanted.name()
@@ -179,40 +179,40 @@ fn laxness(error: &TokenError) -> &'static str {
     }
 }
 
-fn form(token: Result<&Verified, &TokenError>) -> Check<()> {
+fn form(token: Result<&Verified, &TokenError>) -> CheckResult<()> {
     match token {
         Err(error) if !is_about_signature(error) => {
-            Err(Refused { reason: format!("{error}{}", laxness(error)), hint: error.hint() })
+            Err(Failure { reason: format!("{error}{}", laxness(error)), hint: error.hint() })
         }
         Ok(verified) => {
             header(verified.header().as_object())?;
-            Ok(Passed::new((), "well formed"))
+            Ok(Pass::new((), "well formed"))
         }
-        Err(_) => Ok(Passed::new((), "well formed")),
+        Err(_) => Ok(Pass::new((), "well formed")),
     }
 }
 
 /// What the reference server reads of a header though it has no use for it, and so refuses where
-/// it can't: a `nonce` that is no text, a `jwk` that is no public key.
-fn header(members: &Map<String, Value>) -> Result<(), Refused> {
+/// it cannot: a `nonce` that is no text, a `jwk` that is no public key.
+fn header(members: &Map<String, Value>) -> Result<(), Failure> {
     let given = |name: &str| members.get(name).filter(|value| !value.is_null());
     if given("nonce").is_some_and(|nonce| !nonce.is_string()) {
-        return Err(Refused::new("the token's header has a 'nonce' that is no text"));
+        return Err(Failure::new("the token's header has a 'nonce' that is no text"));
     }
     if let Some(jwk) = given("jwk") {
-        Jwk::parse(&jwk.to_string()).and_then(|jwk| jwk.verifying_key(WeakKeys::Allow)).map_err(|error| {
-            Refused::new(format!("the token's header has a 'jwk' that is no public key: {error}"))
-        })?;
+        Jwk::parse(&jwk.to_string()).and_then(|jwk| jwk.verifying_key(KeyStrength::AllowWeak)).map_err(
+            |error| Failure::new(format!("the token's header has a 'jwk' that is no public key: {error}")),
+        )?;
     }
     Ok(())
 }
 
-fn signature<'a>(config: &RoleConfig, token: Result<&'a Verified, &TokenError>) -> Check<&'a Verified> {
+fn signature<'a>(config: &RoleConfig, token: Result<&'a Verified, &TokenError>) -> CheckResult<&'a Verified> {
     match token {
         Ok(verified) => {
             let is_named = verified.header().key_id().is_some_and(|kid| !kid.is_empty());
-            if matches!(config.keys, KeySource::KeySets(_)) && !is_named {
-                return Err(Refused::new(
+            if matches!(config.keys, RoleKeySource::KeySets(_)) && !is_named {
+                return Err(Failure::new(
                     "the token's header names no key ('kid'), which jwks_pairs needs to find the right set",
                 ));
             }
@@ -220,74 +220,74 @@ fn signature<'a>(config: &RoleConfig, token: Result<&'a Verified, &TokenError>) 
                 Some(kid) => format!("{} by the key {}", verified.algorithm(), quote(kid)),
                 None => verified.algorithm().to_string(),
             };
-            Ok(Passed::new(verified, reason))
+            Ok(Pass::new(verified, reason))
         }
         Err(error) => Err(refused(error)),
     }
 }
 
-fn refused(error: &TokenError) -> Refused {
-    Refused { reason: error.to_string(), hint: error.hint() }
+fn refused(error: &TokenError) -> Failure {
+    Failure { reason: error.to_string(), hint: error.hint() }
 }
 
-fn algorithm(config: &RoleConfig, verified: &Verified) -> Check<()> {
+fn algorithm(config: &RoleConfig, verified: &Verified) -> CheckResult<()> {
     let name = verified.header().algorithm();
     // RFC 9864 calls it Ed25519; the reference server does not know that name.
     if name != verified.algorithm().name() {
-        return Err(Refused::new(format!(
+        return Err(Failure::new(format!(
             "the token says {}, the reference server knows only {}",
             quote(name),
             verified.algorithm()
         )));
     }
     if config.algorithms.contains(&verified.algorithm()) {
-        return Ok(Passed::new((), format!("{name} is allowed")));
+        return Ok(Pass::new((), format!("{name} is allowed")));
     }
     let allowed: Vec<&str> = config.algorithms.iter().map(|algorithm: &Algorithm| algorithm.name()).collect();
-    Err(Refused::new(format!("{name} is not among jwt_supported_algs ({})", allowed.join(", "))))
+    Err(Failure::new(format!("{name} is not among jwt_supported_algs ({})", allowed.join(", "))))
 }
 
-fn issuer(config: &RoleConfig, claims: &Registered) -> Check<()> {
+fn issuer(config: &RoleConfig, claims: &RegisteredClaims) -> CheckResult<()> {
     let Some(wanted) = &config.bound_issuer else {
         let reason = match &claims.iss {
             Some(iss) => format!("any will do, found {}", quote(iss)),
             None => "any will do, found none".to_owned(),
         };
         return Ok(match config.keys {
-            KeySource::Discovery(_) => Passed {
+            RoleKeySource::Discovery(_) => Pass {
                 hint: Some("set bound_issuer in the configuration".to_owned()),
-                ..Passed::warning((), format!("{reason}: oidc_discovery_url alone binds no issuer"))
+                ..Pass::warning((), format!("{reason}: oidc_discovery_url alone binds no issuer"))
             },
-            _ => Passed::new((), reason),
+            _ => Pass::new((), reason),
         });
     };
     exact("iss", "bound_issuer", wanted, claims.iss.as_deref())
 }
 
-fn subject(role: &LoginRole, claims: &Registered) -> Check<()> {
+fn subject(role: &LoginRole, claims: &RegisteredClaims) -> CheckResult<()> {
     match &role.bound_subject {
-        None => Ok(Passed::new((), "any will do")),
+        None => Ok(Pass::new((), "any will do")),
         Some(wanted) => exact("sub", "bound_subject", wanted, claims.sub.as_deref()),
     }
 }
 
-fn exact(claim: &str, field: &str, wanted: &str, found: Option<&str>) -> Check<()> {
+fn exact(claim: &str, field: &str, wanted: &str, found: Option<&str>) -> CheckResult<()> {
     match found {
-        Some(found) if found == wanted => Ok(Passed::new((), quote(found))),
+        Some(found) if found == wanted => Ok(Pass::new((), quote(found))),
         Some(found) => {
             let refused =
-                Refused::new(format!("{claim} is {}, wanted {} ({field})", quote(found), quote(wanted)));
+                Failure::new(format!("{claim} is {}, wanted {} ({field})", quote(found), quote(wanted)));
             Err(match bound_claims::text_difference(wanted, found) {
                 Some(hint) => refused.hint(hint),
                 None if wanted.contains('*') => refused.hint("* stands for itself here"),
                 None => refused,
             })
         }
-        None => Err(Refused::new(format!("the token has no {claim}, wanted {} ({field})", quote(wanted)))),
+        None => Err(Failure::new(format!("the token has no {claim}, wanted {} ({field})", quote(wanted)))),
     }
 }
 
-fn audience(role: &LoginRole, claims: &Registered, flow: Flow<'_>) -> Check<()> {
+fn audience(role: &LoginRole, claims: &RegisteredClaims, flow: Flow<'_>) -> CheckResult<()> {
     let (wanted, found) = (&role.bound_audiences, &claims.aud);
     let listed = |texts: &[String]| {
         let mut shown: Vec<String> = texts.iter().take(5).map(|text| quote(text)).collect();
@@ -298,13 +298,10 @@ fn audience(role: &LoginRole, claims: &Registered, flow: Flow<'_>) -> Check<()> 
     };
     if wanted.is_empty() {
         return if found.is_empty() || matches!(flow, Flow::Provider { .. }) {
-            Ok(Passed::new(
-                (),
-                if found.is_empty() { "none, and the role binds none" } else { "the client's" },
-            ))
+            Ok(Pass::new((), if found.is_empty() { "none, and the role binds none" } else { "the client's" }))
         } else {
             let first = Value::from(found[0].as_str());
-            Err(Refused::new(format!(
+            Err(Failure::new(format!(
                 "the token is for {}, and the role has no bound_audiences: such a role refuses every token \
                  that has an aud",
                 listed(found)
@@ -313,17 +310,17 @@ fn audience(role: &LoginRole, claims: &Registered, flow: Flow<'_>) -> Check<()> 
         };
     }
     if let Some(matched) = found.iter().find(|audience| wanted.contains(audience)) {
-        return Ok(Passed::new((), quote(matched)));
+        return Ok(Pass::new((), quote(matched)));
     }
     if found.is_empty() {
-        return Err(Refused::new(format!(
+        return Err(Failure::new(format!(
             "the token has no aud, wanted {} (bound_audiences)",
             listed(wanted)
         ))
         .hint("ask the issuer for a token for this audience"));
     }
     let refused =
-        Refused::new(format!("aud is {}, wanted {} (bound_audiences)", listed(found), listed(wanted)));
+        Failure::new(format!("aud is {}, wanted {} (bound_audiences)", listed(found), listed(wanted)));
     let difference = wanted
         .iter()
         .find_map(|wanted| found.iter().find_map(|found| bound_claims::text_difference(wanted, found)));

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::error::RoleFault;
+use super::error::LoginRoleError;
 use super::seconds;
 use crate::util::printable::PrintableText;
 use crate::util::quote::quote;
@@ -19,17 +19,19 @@ const LIFE: &str = "seconds that are not negative";
 pub(super) struct Fields<'a> {
     path: String,
     members: &'a Map<String, Value>,
-    faults: Vec<RoleFault>,
+    faults: Vec<LoginRoleError>,
 }
 
 impl<'a> Fields<'a> {
     /// The fields of what should be an object.
-    pub(super) fn of(path: &str, value: &'a Value) -> Result<Self, RoleFault> {
+    pub(super) fn of(path: &str, value: &'a Value) -> Result<Self, LoginRoleError> {
         match value {
             Value::Object(members) => Ok(Self { path: path.to_owned(), members, faults: Vec::new() }),
-            other => {
-                Err(RoleFault::Type { path: path.to_owned(), found: describe(other), wanted: "an object" })
-            }
+            other => Err(LoginRoleError::Type {
+                path: path.to_owned(),
+                found: describe(other),
+                wanted: "an object",
+            }),
         }
     }
 
@@ -38,18 +40,18 @@ impl<'a> Fields<'a> {
         below(&self.path, name)
     }
 
-    pub(super) fn fault(&mut self, fault: RoleFault) {
+    pub(super) fn fault(&mut self, fault: LoginRoleError) {
         self.faults.push(fault);
     }
 
     pub(super) fn conflict(&mut self, name: &str, reason: impl Into<String>) {
         let path = self.path(name);
-        self.fault(RoleFault::Conflict { path, reason: reason.into() });
+        self.fault(LoginRoleError::Conflict { path, reason: reason.into() });
     }
 
     pub(super) fn wrong_type(&mut self, name: &str, found: &Value, wanted: &'static str) {
         let path = self.path(name);
-        self.fault(RoleFault::Type { path, found: describe(found), wanted });
+        self.fault(LoginRoleError::Type { path, found: describe(found), wanted });
     }
 
     pub(super) fn raw(&self, name: &str) -> Option<&'a Value> {
@@ -73,7 +75,7 @@ impl<'a> Fields<'a> {
             } else {
                 format!("{}.{shown}", self.path)
             };
-            self.faults.push(RoleFault::UnknownField { path, nearest: near });
+            self.faults.push(LoginRoleError::UnknownField { path, nearest: near });
         }
     }
 
@@ -93,7 +95,7 @@ impl<'a> Fields<'a> {
             Value::String(text) => Some(text.clone()),
             _ => {
                 let path = self.path(name);
-                self.fault(RoleFault::Type { path, found: "something else".to_owned(), wanted: TEXT });
+                self.fault(LoginRoleError::Type { path, found: "something else".to_owned(), wanted: TEXT });
                 None
             }
         }
@@ -150,7 +152,7 @@ impl<'a> Fields<'a> {
         }
         let path = self.path(name);
         let names: Vec<&str> = known.iter().copied().filter(|word| !word.is_empty()).collect();
-        self.fault(RoleFault::Value {
+        self.fault(LoginRoleError::Value {
             path,
             found: PrintableText::value(&word).to_string(),
             wanted: names.join(" or "),
@@ -211,7 +213,7 @@ impl<'a> Fields<'a> {
     }
 
     /// What was gathered, or every fault.
-    pub(super) fn finish<T>(self, value: T) -> Result<T, Vec<RoleFault>> {
+    pub(super) fn finish<T>(self, value: T) -> Result<T, Vec<LoginRoleError>> {
         if self.faults.is_empty() { Ok(value) } else { Err(self.faults) }
     }
 }

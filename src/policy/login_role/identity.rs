@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::bound_claims::{look_up, missing, odd_index};
-use super::check_sequence::{Check, Passed, Refused};
+use super::check_sequence::{CheckResult, Failure, Pass};
 use super::field::describe;
 use super::role::LoginRole;
 use crate::policy::pointer;
@@ -34,7 +34,7 @@ pub struct Login {
 }
 
 /// The name. Unlike every other claim, a plain `aud` is taken as it stands.
-pub(super) fn user_name(role: &LoginRole, claims: &Map<String, Value>) -> Check<String> {
+pub(super) fn user_name(role: &LoginRole, claims: &Map<String, Value>) -> CheckResult<String> {
     let name = &role.user_claim;
     let found = if role.user_claim_is_pointer {
         look_up(claims, name)
@@ -44,24 +44,24 @@ pub(super) fn user_name(role: &LoginRole, claims: &Map<String, Value>) -> Check<
     let Some(found) = found else {
         let is_inside = name.starts_with('/') && pointer::look_up(claims, name).is_some();
         return Err(if !role.user_claim_is_pointer && is_inside {
-            Refused::new(format!("the token has no claim {}", quote(name)))
+            Failure::new(format!("the token has no claim {}", quote(name)))
                 .hint("set \"user_claim_json_pointer\": true, so that it is a JSON pointer")
         } else {
             missing(claims, name)
         });
     };
     let Value::String(user) = &*found else {
-        return Err(Refused::new(format!(
+        return Err(Failure::new(format!(
             "{} is {}, wanted a text: nothing else is turned into a name",
             quote(name),
             describe(&found)
         )));
     };
     if user.is_empty() {
-        return Err(Refused::new(format!("{} is empty, wanted a name", quote(name))));
+        return Err(Failure::new(format!("{} is empty, wanted a name", quote(name))));
     }
     if user.trim().is_empty() || user.chars().any(char::is_control) {
-        return Err(Refused::new(format!(
+        return Err(Failure::new(format!(
             "{} is {}, which is no name: the reference server takes white space and control characters, here \
              they are refused",
             quote(name),
@@ -70,13 +70,16 @@ pub(super) fn user_name(role: &LoginRole, claims: &Map<String, Value>) -> Check<
     }
     let reason = format!("{} is {}", quote(name), quote(user));
     if user.chars().any(is_hidden) {
-        return Ok(Passed::warning(user.clone(), format!("{reason}, with characters that do not show")));
+        return Ok(Pass::warning(user.clone(), format!("{reason}, with characters that do not show")));
     }
-    Ok(Passed::new(user.clone(), reason))
+    Ok(Pass::new(user.clone(), reason))
 }
 
 /// The kept claims; one that is missing is passed over.
-pub(super) fn mappings(role: &LoginRole, claims: &Map<String, Value>) -> Check<BTreeMap<String, String>> {
+pub(super) fn mappings(
+    role: &LoginRole,
+    claims: &Map<String, Value>,
+) -> CheckResult<BTreeMap<String, String>> {
     let mut kept = BTreeMap::from([("role".to_owned(), role.name.clone())]);
     for (source, target) in &role.claim_mappings {
         match look_up(claims, source).as_deref() {
@@ -87,7 +90,7 @@ pub(super) fn mappings(role: &LoginRole, claims: &Map<String, Value>) -> Check<B
                 kept.insert(target.clone(), text.clone());
             }
             Some(other) => {
-                let refused = Refused::new(format!(
+                let refused = Failure::new(format!(
                     "{}, to be kept as {}, is {}, wanted a text",
                     quote(source),
                     quote(target),
@@ -102,7 +105,7 @@ pub(super) fn mappings(role: &LoginRole, claims: &Map<String, Value>) -> Check<B
         }
     }
     if kept.len() > MAX_PAIRS {
-        return Err(Refused::new(format!(
+        return Err(Failure::new(format!(
             "{} claims would be kept, with the role's name more than the {MAX_PAIRS} the reference server keeps",
             kept.len() - 1
         )));
@@ -111,11 +114,11 @@ pub(super) fn mappings(role: &LoginRole, claims: &Map<String, Value>) -> Check<B
         0 => "the role keeps no claim".to_owned(),
         wanted => format!("{} of {wanted} claims kept", kept.len() - 1),
     };
-    Ok(Passed::new(kept, reason))
+    Ok(Pass::new(kept, reason))
 }
 
 /// What the reference server keeps as metadata of a user: it refuses the login otherwise.
-fn check_metadata(source: &str, target: &str, text: &str) -> Result<(), Refused> {
+fn check_metadata(source: &str, target: &str, text: &str) -> Result<(), Failure> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "=/+_-".contains(c);
     let problem = if target.len() > MAX_KEY_BYTES {
         format!("has {} bytes, wanted at most {MAX_KEY_BYTES}", target.len())
@@ -125,11 +128,11 @@ fn check_metadata(source: &str, target: &str, text: &str) -> Result<(), Refused>
         format!("begins with '{RESERVED}', which is reserved")
     } else if text.len() > MAX_VALUE_BYTES {
         let what = format!("{} has {} bytes", quote(source), text.len());
-        return Err(Refused::new(format!("{what}, wanted at most {MAX_VALUE_BYTES} to be kept")));
+        return Err(Failure::new(format!("{what}, wanted at most {MAX_VALUE_BYTES} to be kept")));
     } else {
         return Ok(());
     };
-    Err(Refused::new(format!(
+    Err(Failure::new(format!(
         "the key {}, under which {} is to be kept, {problem}",
         quote(target),
         quote(source)
@@ -138,9 +141,9 @@ fn check_metadata(source: &str, target: &str, text: &str) -> Result<(), Refused>
 }
 
 /// The groups. A token without the claim is refused, an empty list is not.
-pub(super) fn groups(role: &LoginRole, claims: &Map<String, Value>) -> Check<Vec<String>> {
+pub(super) fn groups(role: &LoginRole, claims: &Map<String, Value>) -> CheckResult<Vec<String>> {
     let Some(name) = &role.groups_claim else {
-        return Ok(Passed::new(Vec::new(), "the role asks for none"));
+        return Ok(Pass::new(Vec::new(), "the role asks for none"));
     };
     let Some(found) = look_up(claims, name) else {
         let refused = missing(claims, name);
@@ -148,10 +151,10 @@ pub(super) fn groups(role: &LoginRole, claims: &Map<String, Value>) -> Check<Vec
         let hint = refused.hint.unwrap_or_else(|| {
             "let the issuer put groups into the token, or take groups_claim out of the role".to_owned()
         });
-        return Err(Refused::new(reason).hint(hint));
+        return Err(Failure::new(reason).hint(hint));
     };
     let wrong = |what: &str, value: &Value| {
-        Refused::new(format!("{} {what} {}, wanted a text or a list of texts", quote(name), describe(value)))
+        Failure::new(format!("{} {what} {}, wanted a text or a list of texts", quote(name), describe(value)))
     };
     let mut groups: Vec<String> = Vec::new();
     let elements = match &*found {
@@ -171,5 +174,5 @@ pub(super) fn groups(role: &LoginRole, claims: &Map<String, Value>) -> Check<Vec
         1 => quote(&groups[0]),
         count => format!("{count} groups"),
     };
-    Ok(Passed::new(groups, reason))
+    Ok(Pass::new(groups, reason))
 }

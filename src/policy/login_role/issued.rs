@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value};
 
-use super::error::RoleFault;
+use super::error::LoginRoleError;
 use super::field::{Fields, is_address};
 use crate::util::printable::PrintableText;
 
@@ -61,7 +61,11 @@ pub(super) fn read(fields: &mut Fields<'_>) -> Map<String, Value> {
         if !["access_token", "id_token", "refresh_token"].contains(&name.as_str()) {
             let path = fields.path(&format!("oauth2_metadata[{at}]"));
             let wanted = "access_token, id_token or refresh_token".to_owned();
-            fields.fault(RoleFault::Value { path, found: PrintableText::value(name).to_string(), wanted });
+            fields.fault(LoginRoleError::Value {
+                path,
+                found: PrintableText::value(name).to_string(),
+                wanted,
+            });
         }
     }
     policies(fields);
@@ -86,7 +90,7 @@ pub(super) fn addresses(fields: &mut Fields<'_>) -> Vec<String> {
             if !is_address(&address) {
                 let path = fields.path(&format!("{name}[{at}]"));
                 let wanted = "an address or a network, such as 192.0.2.0/24".to_owned();
-                fields.fault(RoleFault::Value {
+                fields.fault(LoginRoleError::Value {
                     path,
                     found: PrintableText::value(&address).to_string(),
                     wanted,

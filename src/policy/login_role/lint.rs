@@ -1,7 +1,7 @@
 //! What a role or configuration does that its author may not expect.
 
 use super::bound_claims;
-use super::config::{KeySource, RoleConfig};
+use super::config::{RoleConfig, RoleKeySource};
 use super::field::describe;
 use super::role::{LoginRole, Matching, RoleType};
 use super::times::{effective, leeways};
@@ -11,7 +11,7 @@ use crate::util::quote::quote;
 
 /// The surprises of a role that was read without fault.
 #[must_use]
-pub fn role_surprises(role: &LoginRole) -> Notes {
+pub fn role_warnings(role: &LoginRole) -> Notes {
     let mut notes = Notes::new();
     kind(role, &mut notes);
     audience(role, &mut notes);
@@ -180,10 +180,10 @@ fn names(role: &LoginRole, notes: &mut Notes) {
 
 /// The surprises of a configuration that was read without fault.
 #[must_use]
-pub fn config_surprises(config: &RoleConfig) -> Notes {
+pub fn config_warnings(config: &RoleConfig) -> Notes {
     let mut notes = Notes::new();
     if config.bound_issuer.is_none() {
-        if matches!(config.keys, KeySource::Discovery(_)) {
+        if matches!(config.keys, RoleKeySource::Discovery(_)) {
             notes.warn_with(
                 "oidc_discovery_url alone binds no issuer: a token with any iss passes",
                 "set bound_issuer to the same address",
@@ -193,9 +193,9 @@ pub fn config_surprises(config: &RoleConfig) -> Notes {
         }
     }
     let key_sets = match &config.keys {
-        KeySource::Pem(_) => &[][..],
-        KeySource::KeySet(set) | KeySource::Discovery(set) => std::slice::from_ref(set),
-        KeySource::KeySets(sets) => sets,
+        RoleKeySource::Pem(_) => &[][..],
+        RoleKeySource::KeySet(set) | RoleKeySource::Discovery(set) => std::slice::from_ref(set),
+        RoleKeySource::KeySets(sets) => sets,
     };
     for set in key_sets.iter().filter(|set| set.url.starts_with("http://")) {
         notes.warn(format!("{} is not encrypted: whoever is on the way chooses the keys", quote(&set.url)));

@@ -1,7 +1,7 @@
 //! Login roles: which tokens may log in, and as whom, decided as the JWT method of Stronghold,
 //! Vault and OpenBao decides, so that a role written for them is used here unchanged.
 //!
-//! A [`RoleConfig`] and a [`LoginRole`] are read strictly from JSON; [`fn@judge`] takes a token's
+//! A [`RoleConfig`] and a [`LoginRole`] are read strictly from JSON; [`fn@evaluate`] takes a token's
 //! claims up the ladder of checks. Where the reference server decides by accident (a fraction cut
 //! off before it is compared, an index `0x1` in a pointer), the answer here is no, and the reason
 //! says so.
@@ -28,10 +28,10 @@ pub mod seconds;
 mod set;
 mod times;
 
-pub use config::{KeySource, RemoteKeys, RoleConfig};
-pub use error::RoleFault;
-pub use evaluate::{CHECKS, Flow, judge, unknown_role};
+pub use config::{RoleConfig, RoleKeySource, RoleKeyUrl};
+pub use error::LoginRoleError;
+pub use evaluate::{CHECKS, Flow, evaluate, unknown_role};
 pub use identity::Login;
-pub use lint::{config_surprises, role_surprises};
+pub use lint::{config_warnings, role_warnings};
 pub use role::{BoundClaim, LoginRole, Matching, RoleType};
-pub use set::Roles;
+pub use set::LoginRoleSet;

@@ -2,13 +2,13 @@
 
 use serde_json::{Map, Value};
 
-use super::check_sequence::{Check, Passed, Refused};
+use super::check_sequence::{CheckResult, Failure, Pass};
 use super::field::describe;
 use crate::util::quote::quote;
 
 /// The registered claims (RFC 7519 4.1), after their types were checked.
 #[derive(Debug, Default)]
-pub(super) struct Registered {
+pub(super) struct RegisteredClaims {
     pub(super) iss: Option<String>,
     pub(super) sub: Option<String>,
     /// The audiences; none when `aud` is missing or an empty list.
@@ -25,10 +25,10 @@ const NAMES: [&str; 7] = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti"];
 const LAST_SECOND: i64 = i64::MAX - 62_135_596_800;
 
 /// Reads and checks them, used by the role or not.
-pub(super) fn read(claims: &Map<String, Value>) -> Check<Registered> {
+pub(super) fn read(claims: &Map<String, Value>) -> CheckResult<RegisteredClaims> {
     refuse_ambiguous(claims)?;
     text(claims, "jti")?;
-    let registered = Registered {
+    let registered = RegisteredClaims {
         iss: text(claims, "iss")?,
         sub: text(claims, "sub")?,
         aud: audiences(claims)?,
@@ -36,16 +36,16 @@ pub(super) fn read(claims: &Map<String, Value>) -> Check<Registered> {
         nbf: time(claims, "nbf")?,
         iat: time(claims, "iat")?,
     };
-    Ok(Passed::new(registered, "have their types"))
+    Ok(Pass::new(registered, "have their types"))
 }
 
 /// A top-level claim such as `SUB`, which is a registered one but for its case: readers of JSON
 /// that fold case would take one for the other.
-fn refuse_ambiguous(claims: &Map<String, Value>) -> Result<(), Refused> {
+fn refuse_ambiguous(claims: &Map<String, Value>) -> Result<(), Failure> {
     for claim in claims.keys() {
         let folded: String = claim.chars().map(fold).collect();
         if let Some(name) = NAMES.into_iter().find(|name| *name == folded && *name != claim) {
-            return Err(Refused::new(format!(
+            return Err(Failure::new(format!(
                 "the claim {} is ambiguous: it equals '{name}' when case is folded",
                 quote(claim)
             )));
@@ -63,7 +63,7 @@ const fn fold(character: char) -> char {
     }
 }
 
-fn text(claims: &Map<String, Value>, name: &str) -> Result<Option<String>, Refused> {
+fn text(claims: &Map<String, Value>, name: &str) -> Result<Option<String>, Failure> {
     match claims.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text.clone())),
@@ -71,11 +71,11 @@ fn text(claims: &Map<String, Value>, name: &str) -> Result<Option<String>, Refus
     }
 }
 
-fn wrong_type(name: &str, found: &Value, wanted: &str) -> Refused {
-    Refused::new(format!("'{name}' is {}, wanted {wanted}", describe(found)))
+fn wrong_type(name: &str, found: &Value, wanted: &str) -> Failure {
+    Failure::new(format!("'{name}' is {}, wanted {wanted}", describe(found)))
 }
 
-fn audiences(claims: &Map<String, Value>) -> Result<Vec<String>, Refused> {
+fn audiences(claims: &Map<String, Value>) -> Result<Vec<String>, Failure> {
     let wanted = "a text or a list of texts";
     match claims.get("aud") {
         None => Ok(Vec::new()),
@@ -85,7 +85,7 @@ fn audiences(claims: &Map<String, Value>) -> Result<Vec<String>, Refused> {
             .map(|element| match element {
                 Value::String(text) => Ok(text.clone()),
                 other => {
-                    Err(Refused::new(format!("'aud' has {} in its list, wanted {wanted}", describe(other))))
+                    Err(Failure::new(format!("'aud' has {} in its list, wanted {wanted}", describe(other))))
                 }
             })
             .collect(),
@@ -95,14 +95,14 @@ fn audiences(claims: &Map<String, Value>) -> Result<Vec<String>, Refused> {
 
 /// A time in seconds, its fraction cut off; 0, and so everything between -1 and 1, is as good as
 /// not given.
-fn time(claims: &Map<String, Value>, name: &str) -> Result<Option<i64>, Refused> {
+fn time(claims: &Map<String, Value>, name: &str) -> Result<Option<i64>, Failure> {
     let number = match claims.get(name) {
         None | Some(Value::Null) => return Ok(None),
         Some(Value::Number(number)) => number,
         Some(other) => return Err(wrong_type(name, other, "a number of seconds since 1970")),
     };
     let too_far = || {
-        Refused::new(format!(
+        Failure::new(format!(
             "'{name}' is {}, beyond what a clock of 64 bits can hold; the reference server wraps there, \
              here it is refused",
             quote(&number.to_string())

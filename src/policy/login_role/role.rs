@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::error::RoleFault;
+use super::error::LoginRoleError;
 use super::field::{Fields, below, describe, scalar_text};
 use super::issued;
 use crate::util::printable::PrintableText;
@@ -90,7 +90,7 @@ pub struct BoundClaim {
     pub name: String,
     /// The values of which one must match; as written, so that the kinds count.
     pub values: Vec<Value>,
-    /// Whether what stands in the role can't match anything, such as `null` or an object.
+    /// Whether what stands in the role cannot match anything, such as `null` or an object.
     pub is_comparable: bool,
 }
 
@@ -141,7 +141,7 @@ impl LoginRole {
     ///
     /// # Errors
     /// Every fault there is.
-    pub fn read(name: &str, value: &Value) -> Result<Self, Vec<RoleFault>> {
+    pub fn read(name: &str, value: &Value) -> Result<Self, Vec<LoginRoleError>> {
         Self::read_at(name, name, value)
     }
 
@@ -150,7 +150,7 @@ impl LoginRole {
     ///
     /// # Errors
     /// Every fault there is.
-    pub fn read_at(path: &str, name: &str, value: &Value) -> Result<Self, Vec<RoleFault>> {
+    pub fn read_at(path: &str, name: &str, value: &Value) -> Result<Self, Vec<LoginRoleError>> {
         let mut fields = Fields::of(path, value).map_err(|fault| vec![fault])?;
         fields.refuse_unknown(KNOWN);
         let role_type = read_role_type(&mut fields);
@@ -158,8 +158,10 @@ impl LoginRole {
         let user_claim = fields.text("user_claim").unwrap_or_default();
         if user_claim.is_empty() && fields.raw("user_claim").is_none_or(|value| value == "") {
             let path = fields.path("user_claim");
-            fields
-                .fault(RoleFault::Missing { path, wanted: "the name of a claim is wanted, such as \"sub\"" });
+            fields.fault(LoginRoleError::Missing {
+                path,
+                wanted: "the name of a claim is wanted, such as \"sub\"",
+            });
         }
         let bound_cidrs = issued::addresses(&mut fields);
         let role = Self {
@@ -203,14 +205,14 @@ impl LoginRole {
             let path = fields.path("bound_audiences");
             let wanted = "a jwt role needs at least one of bound_audiences, bound_subject, bound_claims \
                           and token_bound_cidrs";
-            fields.fault(RoleFault::Missing { path, wanted });
+            fields.fault(LoginRoleError::Missing { path, wanted });
         }
         let is_oidc = self.role_type == RoleType::Oidc
             && fields.raw("role_type").is_none_or(|v| v == "oidc" || v == "");
         if is_oidc && self.allowed_redirect_uris.is_empty() {
             let path = fields.path("allowed_redirect_uris");
             let wanted = "an oidc role needs it; role_type is oidc unless it says \"jwt\"";
-            fields.fault(RoleFault::Missing { path, wanted });
+            fields.fault(LoginRoleError::Missing { path, wanted });
         }
     }
 }
@@ -230,7 +232,7 @@ fn read_role_type(fields: &mut Fields<'_>) -> RoleType {
         None | Some("" | "oidc") => RoleType::Oidc,
         Some(other) => {
             let path = fields.path("role_type");
-            fields.fault(RoleFault::Value {
+            fields.fault(LoginRoleError::Value {
                 path,
                 found: PrintableText::value(other).to_string(),
                 wanted: "jwt or oidc".to_owned(),
@@ -249,7 +251,7 @@ fn read_matching(fields: &mut Fields<'_>) -> Matching {
         Some(Value::String(text)) if text == "glob" => Matching::Glob,
         Some(other) => {
             let path = fields.path("bound_claims_type");
-            fields.fault(RoleFault::Value { path, found: describe(other), wanted: wanted.to_owned() });
+            fields.fault(LoginRoleError::Value { path, found: describe(other), wanted: wanted.to_owned() });
             Matching::Exact
         }
     }
@@ -272,7 +274,7 @@ fn read_bound_claims(fields: &mut Fields<'_>, matching: Matching) -> Vec<BoundCl
             for odd in values.iter().filter(|value| !value.is_string()) {
                 let path = below(&fields.path("bound_claims"), name);
                 let wanted = "patterns, which are texts, since bound_claims_type is glob";
-                fields.fault(RoleFault::Type { path, found: describe(odd), wanted });
+                fields.fault(LoginRoleError::Type { path, found: describe(odd), wanted });
             }
         }
         bound.push(BoundClaim { name: name.clone(), values, is_comparable });
@@ -287,17 +289,18 @@ fn read_mappings(fields: &mut Fields<'_>) -> Vec<(String, String)> {
         let path = below(&fields.path("claim_mappings"), source);
         let Some(target) = scalar_text(value) else {
             let wanted = "the key the claim is kept under, a text";
-            fields.fault(RoleFault::Type { path, found: describe(value), wanted });
+            fields.fault(LoginRoleError::Type { path, found: describe(value), wanted });
             continue;
         };
         if target.is_empty() {
-            fields.fault(RoleFault::Missing { path, wanted: "the key the claim is kept under is wanted" });
+            fields
+                .fault(LoginRoleError::Missing { path, wanted: "the key the claim is kept under is wanted" });
         } else if target == "role" {
             let reason = "the key 'role' is reserved for the name of the role".to_owned();
-            fields.fault(RoleFault::Conflict { path, reason });
+            fields.fault(LoginRoleError::Conflict { path, reason });
         } else if let Some((other, _)) = mappings.iter().find(|(_, taken)| *taken == target) {
             let reason = format!("{} is kept under {} already", quote(other), quote(&target));
-            fields.fault(RoleFault::Conflict { path, reason });
+            fields.fault(LoginRoleError::Conflict { path, reason });
         } else {
             mappings.push((source.clone(), target));
         }
@@ -341,7 +344,9 @@ mod tests {
             let mut role = json!({"role_type": "jwt", "user_claim": "sub"});
             role[name] = empty.clone();
             let faults = LoginRole::read("r", &role).unwrap_err();
-            let [RoleFault::Missing { path, .. }] = &faults[..] else { panic!("{name} {empty}: {faults:?}") };
+            let [LoginRoleError::Missing { path, .. }] = &faults[..] else {
+                panic!("{name} {empty}: {faults:?}")
+            };
             assert_eq!(path, "r.bound_audiences", "{name} {empty}");
         }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::error::RoleFault;
+use super::error::LoginRoleError;
 use super::field::{Fields, below};
 use super::role::LoginRole;
 use crate::util::quote::quote;
@@ -12,15 +12,15 @@ use crate::util::suggest::nearest;
 
 /// Roles by their names, which are in lower case.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Roles(BTreeMap<String, LoginRole>);
+pub struct LoginRoleSet(BTreeMap<String, LoginRole>);
 
-impl Roles {
+impl LoginRoleSet {
     /// Reads an object of roles, such as the section `auth.jwt-roles`; `path` is what its place
     /// is called in messages.
     ///
     /// # Errors
     /// Every fault of every role.
-    pub fn read(path: &str, value: &Value) -> Result<Self, Vec<RoleFault>> {
+    pub fn read(path: &str, value: &Value) -> Result<Self, Vec<LoginRoleError>> {
         Fields::of(path, value).map_err(|fault| vec![fault])?;
         let members = value.as_object().into_iter().flatten();
         let mut roles = BTreeMap::new();
@@ -31,7 +31,7 @@ impl Roles {
                 Ok(role) if roles.contains_key(&role.name) => {
                     let reason =
                         format!("there is a role {} already: names are lower-cased", quote(&role.name));
-                    faults.push(RoleFault::Conflict { path: place, reason });
+                    faults.push(LoginRoleError::Conflict { path: place, reason });
                 }
                 Ok(role) => {
                     roles.insert(role.name.clone(), role);
@@ -45,9 +45,9 @@ impl Roles {
     /// The role of this name, whatever its case.
     ///
     /// # Errors
-    /// [`RoleFault::NoSuchRole`] with the nearest name.
-    pub fn find(&self, name: &str) -> Result<&LoginRole, RoleFault> {
-        self.0.get(&name.to_lowercase()).ok_or_else(|| RoleFault::NoSuchRole {
+    /// [`LoginRoleError::UnknownRole`] with the nearest name.
+    pub fn find(&self, name: &str) -> Result<&LoginRole, LoginRoleError> {
+        self.0.get(&name.to_lowercase()).ok_or_else(|| LoginRoleError::UnknownRole {
             name: name.to_owned(),
             nearest: nearest(name, self.names()).map(str::to_owned),
         })

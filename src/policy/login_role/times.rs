@@ -1,9 +1,9 @@
 //! When a token is valid, by its own times and the role's leeways.
 
-use super::check_sequence::{Check, Passed, Refused};
-use super::registered::Registered;
+use super::check_sequence::{CheckResult, Failure, Pass};
+use super::registered::RegisteredClaims;
 use super::role::LoginRole;
-use crate::util::time::{Timestamp, span_for_people};
+use crate::util::time::{Timestamp, human_span};
 
 const DEFAULT_SKEW: i64 = 60;
 const DEFAULT_LEEWAY: i64 = 150;
@@ -30,10 +30,10 @@ pub(super) fn leeways(role: &LoginRole) -> (i64, i64, i64) {
 /// Whether the token is valid now. At least one of the three times must be there; a missing `exp`
 /// is the later of `iat` and `nbf` plus the role's leeway, a missing `nbf` is `iat`, or `exp`
 /// minus the leeway where that is missing too. All limits are inclusive.
-pub(super) fn check(role: &LoginRole, claims: &Registered, now: Timestamp) -> Check<()> {
+pub(super) fn check(role: &LoginRole, claims: &RegisteredClaims, now: Timestamp) -> CheckResult<()> {
     let (skew, exp_leeway, nbf_leeway) = leeways(role);
     if claims.iat.is_none() && claims.nbf.is_none() && claims.exp.is_none() {
-        return Err(Refused::new(
+        return Err(Failure::new(
             "the token has no time at all: at least one of iat, nbf and exp must be there and not 0",
         )
         .hint("let the issuer set iat and exp"));
@@ -54,7 +54,7 @@ pub(super) fn check(role: &LoginRole, claims: &Registered, now: Timestamp) -> Ch
     if let Some(iat) = claims.iat {
         let earliest = Timestamp(iat).plus_seconds(-skew);
         if now < earliest {
-            return Err(Refused::new(format!(
+            return Err(Failure::new(format!(
                 "issued in the future: iat is {}, {} ahead, more than the {skew} s by which clocks may differ",
                 Timestamp(iat).rfc3339(),
                 ahead(Timestamp(iat), now),
@@ -65,50 +65,56 @@ pub(super) fn check(role: &LoginRole, claims: &Registered, now: Timestamp) -> Ch
             )));
         }
     }
-    Ok(Passed::new((), format!("valid from {} to {}", earliest.rfc3339(), latest.rfc3339())))
+    Ok(Pass::new((), format!("valid from {} to {}", earliest.rfc3339(), latest.rfc3339())))
 }
 
 fn ahead(instant: Timestamp, now: Timestamp) -> String {
-    span_for_people(instant.since(now).unsigned_abs())
+    human_span(instant.since(now).unsigned_abs())
 }
 
 fn too_early(
     role: &LoginRole,
-    claims: &Registered,
+    claims: &RegisteredClaims,
     now: Timestamp,
     earliest: Timestamp,
     nbf: i64,
-) -> Refused {
+) -> Failure {
     let (skew, _, nbf_leeway) = leeways(role);
     let begins = Timestamp(nbf).rfc3339();
     let wait = ahead(earliest, now);
     if claims.nbf.is_some() {
-        return Refused::new(format!(
+        return Failure::new(format!(
             "not valid yet: nbf is {begins}, and with {skew} s by which clocks may differ it begins in {wait}"
         ))
         .hint("compare the clocks of the issuer and of this machine");
     }
     if claims.iat.is_some() {
-        return Refused::new(format!(
+        return Failure::new(format!(
             "not valid yet: there is no nbf, so that iat counts, which is {begins}; with {skew} s by which \
              clocks may differ it begins in {wait}"
         ))
         .hint("compare the clocks of the issuer and of this machine");
     }
     let needed = claims.exp.map_or(0, |exp| Timestamp(exp).since(now).saturating_sub(skew));
-    Refused::new(format!(
+    Failure::new(format!(
         "not valid yet: the token has exp but neither iat nor nbf, so that it begins {nbf_leeway} s before \
          exp ({begins}); with {skew} s by which clocks may differ that is in {wait}"
     ))
     .hint(format!("let the issuer set iat, or set \"not_before_leeway\": {needed} in the role"))
 }
 
-fn too_late(role: &LoginRole, claims: &Registered, now: Timestamp, latest: Timestamp, exp: i64) -> Refused {
+fn too_late(
+    role: &LoginRole,
+    claims: &RegisteredClaims,
+    now: Timestamp,
+    latest: Timestamp,
+    exp: i64,
+) -> Failure {
     let (skew, exp_leeway, _) = leeways(role);
     let ended = Timestamp(exp).rfc3339();
     let since = ahead(latest, now);
     if claims.exp.is_some() {
-        let refused = Refused::new(format!(
+        let refused = Failure::new(format!(
             "expired: exp is {ended}, and with {skew} s by which clocks may differ it ended {since} ago"
         ));
         if role.expiration_leeway.is_some_and(|leeway| leeway > 0) {
@@ -119,7 +125,7 @@ fn too_late(role: &LoginRole, claims: &Registered, now: Timestamp, latest: Times
         return refused.hint("get a new token");
     }
     let start = if claims.nbf > claims.iat { "nbf" } else { "iat" };
-    Refused::new(format!(
+    Failure::new(format!(
         "expired: there is no exp, so that it ends {exp_leeway} s after {start} ({ended}); with {skew} s by \
          which clocks may differ it ended {since} ago"
     ))
@@ -132,7 +138,7 @@ mod tests {
 
     use super::*;
 
-    fn holds(leeway: i64, claims: &Registered, now: i64) -> bool {
+    fn holds(leeway: i64, claims: &RegisteredClaims, now: i64) -> bool {
         let role = json!({"role_type": "jwt", "user_claim": "sub", "bound_subject": "x",
                           "clock_skew_leeway": leeway});
         check(&LoginRole::read("r", &role).unwrap(), claims, Timestamp(now)).is_ok()
@@ -141,7 +147,8 @@ mod tests {
     #[test]
     fn every_limit_is_inclusive_to_the_second() {
         for (leeway, skew) in [(0, 60), (-1, 0), (30, 30)] {
-            let claims = Registered { nbf: Some(1_000), exp: Some(2_000), ..Registered::default() };
+            let claims =
+                RegisteredClaims { nbf: Some(1_000), exp: Some(2_000), ..RegisteredClaims::default() };
             for (now, wanted) in [
                 (1_000 - skew - 1, false),
                 (1_000 - skew, true),
@@ -150,7 +157,7 @@ mod tests {
             ] {
                 assert_eq!(holds(leeway, &claims, now), wanted, "leeway {leeway}, now {now}");
             }
-            let issued = Registered { iat: Some(1_500), nbf: Some(1_000), ..claims };
+            let issued = RegisteredClaims { iat: Some(1_500), nbf: Some(1_000), ..claims };
             assert!(holds(leeway, &issued, 1_500 - skew), "leeway {leeway}");
             assert!(!holds(leeway, &issued, 1_500 - skew - 1), "leeway {leeway}");
         }
@@ -158,11 +165,12 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_made_up_to_the_second() {
-        let only_exp = Registered { exp: Some(2_000), ..Registered::default() };
+        let only_exp = RegisteredClaims { exp: Some(2_000), ..RegisteredClaims::default() };
         assert!(holds(-1, &only_exp, 1_850) && !holds(-1, &only_exp, 1_849));
-        let only_iat = Registered { iat: Some(1_000), ..Registered::default() };
+        let only_iat = RegisteredClaims { iat: Some(1_000), ..RegisteredClaims::default() };
         assert!(holds(-1, &only_iat, 1_150) && !holds(-1, &only_iat, 1_151));
-        let later_nbf = Registered { iat: Some(1_000), nbf: Some(1_100), ..Registered::default() };
+        let later_nbf =
+            RegisteredClaims { iat: Some(1_000), nbf: Some(1_100), ..RegisteredClaims::default() };
         assert!(holds(-1, &later_nbf, 1_250) && !holds(-1, &later_nbf, 1_251));
     }
 }

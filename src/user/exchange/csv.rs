@@ -4,8 +4,8 @@
 //! separated by commas or are a JSON array; a value that has no plain form is written in its exact
 //! form ([`StoredValue::to_exact`]).
 
-use super::entry::{self, Column, Entry};
-use super::problem::{Problem, resembles};
+use super::entry::{self, Column, UserEntry};
+use super::problem::{EntryError, resembles};
 use super::row::StoredRow;
 use super::value::{StoredValue, list};
 
@@ -23,7 +23,7 @@ impl<'bytes> CsvReader<'bytes> {
     ///
     /// # Errors
     /// The line of the header and what is wrong with it.
-    pub fn new(bytes: &'bytes [u8]) -> Result<Self, Vec<(u64, Problem)>> {
+    pub fn new(bytes: &'bytes [u8]) -> Result<Self, Vec<(u64, EntryError)>> {
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         let first = bytes.split(|byte| *byte == b'\n').find(|line| !line.trim_ascii().is_empty());
         let has = |byte| first.is_some_and(|line| line.contains(&byte));
@@ -32,38 +32,38 @@ impl<'bytes> CsvReader<'bytes> {
         let (line, fields) = match records.next() {
             Some((line, Ok(fields))) => (line, fields),
             Some((line, Err(problem))) => return Err(vec![(line, problem)]),
-            None => return Err(vec![(1, Problem::NoHeading)]),
+            None => return Err(vec![(1, EntryError::MissingHeader)]),
         };
         // Without this column the line may be data, with a password in it.
         if !fields.iter().any(|field| field.text.trim() == Column::Username.name()) {
-            return Err(vec![(line, Problem::NoHeading)]);
+            return Err(vec![(line, EntryError::MissingHeader)]);
         }
         let mut columns = Vec::with_capacity(fields.len());
         let mut problems = Vec::new();
         for (position, field) in (1..).zip(&fields) {
             match Column::of(field.text.trim()) {
                 Some(column) if columns.contains(&column) => {
-                    problems.push((line, Problem::DuplicateColumn(column.name())));
+                    problems.push((line, EntryError::DuplicateColumn(column.name())));
                 }
                 Some(column) => columns.push(column),
                 None => {
                     let (near, is_password) = resembles(&field.text);
-                    problems.push((line, Problem::UnknownColumn { position, near, is_password }));
+                    problems.push((line, EntryError::UnknownColumn { position, near, is_password }));
                 }
             }
         }
         if problems.is_empty() { Ok(Self { records, columns }) } else { Err(problems) }
     }
 
-    fn entry(&self, line: u64, fields: Vec<Field>) -> Result<Entry, Problem> {
+    fn entry(&self, line: u64, fields: Vec<Field>) -> Result<UserEntry, EntryError> {
         if fields.len() != self.columns.len() {
-            return Err(Problem::Fields { found: fields.len(), expected: self.columns.len() });
+            return Err(EntryError::Fields { found: fields.len(), expected: self.columns.len() });
         }
-        let mut entry = Entry::new(line, StoredValue::Null);
+        let mut entry = UserEntry::new(line, StoredValue::Null);
         for (column, field) in self.columns.iter().zip(fields) {
             match read(*column, field) {
                 Ok(Some(value)) => entry.set(*column, value),
-                Ok(None) if *column == Column::Username => return Err(Problem::NoUsername),
+                Ok(None) if *column == Column::Username => return Err(EntryError::MissingUsername),
                 Ok(None) => {}
                 Err(problem) => entry.problems.push(problem),
             }
@@ -73,7 +73,7 @@ impl<'bytes> CsvReader<'bytes> {
 }
 
 impl Iterator for CsvReader<'_> {
-    type Item = (u64, Result<Entry, Problem>);
+    type Item = (u64, Result<UserEntry, EntryError>);
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
@@ -88,7 +88,7 @@ impl Iterator for CsvReader<'_> {
 }
 
 /// The value of a field; none when an empty field says nothing.
-fn read(column: Column, field: Field) -> Result<Option<StoredValue>, Problem> {
+fn read(column: Column, field: Field) -> Result<Option<StoredValue>, EntryError> {
     let Field { text, is_quoted } = field;
     if let Some(exact) = StoredValue::from_exact(&text) {
         return Ok(Some(exact));
@@ -104,12 +104,12 @@ fn read(column: Column, field: Field) -> Result<Option<StoredValue>, Problem> {
     }
 }
 
-fn read_list(text: String, column: Column) -> Result<StoredValue, Problem> {
+fn read_list(text: String, column: Column) -> Result<StoredValue, EntryError> {
     if text == "null" || text.starts_with('[') {
         return match list(&text) {
             Some(_) => Ok(StoredValue::text(text)),
             None => {
-                Err(Problem::Type { column: column.name(), expected: "a JSON array of strings after '['" })
+                Err(EntryError::Type { column: column.name(), expected: "a JSON array of strings after '['" })
             }
         };
     }
@@ -133,7 +133,7 @@ struct Records<'bytes> {
 }
 
 impl Iterator for Records<'_> {
-    type Item = (u64, Result<Vec<Field>, Problem>);
+    type Item = (u64, Result<Vec<Field>, EntryError>);
 
     fn next(&mut self) -> Option<Self::Item> {
         while let Some(rest) = self.rest.strip_prefix(b"\n").or_else(|| self.rest.strip_prefix(b"\r\n")) {
@@ -146,7 +146,7 @@ impl Iterator for Records<'_> {
         let line = self.line;
         let record = self.record();
         if let Err(problem) = &record
-            && *problem != Problem::NotText
+            && *problem != EntryError::NotUtf8
         {
             self.skip_line();
         }
@@ -155,7 +155,7 @@ impl Iterator for Records<'_> {
 }
 
 impl Records<'_> {
-    fn record(&mut self) -> Result<Vec<Field>, Problem> {
+    fn record(&mut self) -> Result<Vec<Field>, EntryError> {
         let mut fields = Vec::new();
         let mut is_text = true;
         loop {
@@ -172,23 +172,23 @@ impl Records<'_> {
                 [] => (true, self.rest),
                 [byte, rest @ ..] if *byte == self.separator => (false, rest),
                 [b'\n', rest @ ..] | [b'\r', b'\n', rest @ ..] => (true, rest),
-                _ => return Err(Problem::AfterQuote),
+                _ => return Err(EntryError::AfterQuote),
             };
             if is_last {
                 self.line += u64::from(!self.rest.is_empty());
                 self.rest = rest;
-                return if is_text { Ok(fields) } else { Err(Problem::NotText) };
+                return if is_text { Ok(fields) } else { Err(EntryError::NotUtf8) };
             }
             self.rest = rest;
         }
     }
 
-    fn plain(&mut self) -> Result<Vec<u8>, Problem> {
+    fn plain(&mut self) -> Result<Vec<u8>, EntryError> {
         let is_end = |byte: &u8| *byte == self.separator || matches!(byte, b'\n' | b'"');
         let end = self.rest.iter().position(is_end).unwrap_or(self.rest.len());
         let (field, rest) = self.rest.split_at(end);
         if rest.starts_with(b"\"") {
-            return Err(Problem::StrayQuote);
+            return Err(EntryError::StrayQuote);
         }
         // The carriage return belongs to the line's end.
         let is_inner = rest.first() == Some(&self.separator);
@@ -200,7 +200,7 @@ impl Records<'_> {
         Ok(field.to_vec())
     }
 
-    fn quoted(&mut self, mut inside: &[u8]) -> Result<Vec<u8>, Problem> {
+    fn quoted(&mut self, mut inside: &[u8]) -> Result<Vec<u8>, EntryError> {
         let whole = inside.len();
         let mut field = Vec::new();
         while let Some(quote) = inside.iter().position(|byte| *byte == b'"') {
@@ -218,7 +218,7 @@ impl Records<'_> {
         }
         // Nothing after this place can be told apart.
         self.rest = b"";
-        Err(Problem::OpenQuote)
+        Err(EntryError::OpenQuote)
     }
 
     fn skip_line(&mut self) {
@@ -306,7 +306,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn records(text: &str) -> Vec<(u64, Result<Vec<Field>, Problem>)> {
+    fn records(text: &str) -> Vec<(u64, Result<Vec<Field>, EntryError>)> {
         Records { rest: text.as_bytes(), line: 1, separator: b',' }.collect()
     }
 
@@ -333,10 +333,10 @@ mod tests {
     fn malformed_line_is_reported_and_the_next_one_read() {
         let text = "a\"b\n\"a\"b\nok\n\"never";
         let expected = [
-            (1, Err(Problem::StrayQuote)),
-            (2, Err(Problem::AfterQuote)),
+            (1, Err(EntryError::StrayQuote)),
+            (2, Err(EntryError::AfterQuote)),
             (3, Ok(fields(&["ok"]))),
-            (4, Err(Problem::OpenQuote)),
+            (4, Err(EntryError::OpenQuote)),
         ];
         assert_eq!(records(text), expected);
     }

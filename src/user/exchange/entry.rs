@@ -1,6 +1,6 @@
 //! A line of an import.
 
-use super::problem::Problem;
+use super::problem::EntryError;
 use super::row::StoredRow;
 use super::value::{StoredPassword, StoredValue};
 use crate::user::AuthSource;
@@ -8,7 +8,7 @@ use crate::user::password::PasswordHash;
 
 /// What a line says of a user; a column that it does not have is none.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Entry {
+pub struct UserEntry {
     /// The number of the line, or of the first of its lines, from 1.
     pub line: u64,
     /// The username.
@@ -20,7 +20,7 @@ pub struct Entry {
     pub(super) source: Option<StoredValue>,
     pub(super) password: Option<StoredPassword>,
     /// What is wrong with a column; it does not matter for a user who is skipped.
-    pub(super) problems: Vec<Problem>,
+    pub(super) problems: Vec<EntryError>,
 }
 
 /// The columns of a user, in the order of an export.
@@ -74,7 +74,7 @@ impl Column {
     }
 }
 
-impl Entry {
+impl UserEntry {
     pub(super) const fn new(line: u64, username: StoredValue) -> Self {
         Self {
             line,
@@ -92,7 +92,7 @@ impl Entry {
     /// Takes over the value of a column.
     pub(super) fn set(&mut self, column: Column, value: StoredValue) {
         if value == StoredValue::Null && !column.may_be_null() {
-            self.problems.push(Problem::Null(column.name()));
+            self.problems.push(EntryError::Null(column.name()));
         }
         match column {
             Column::Username => self.username = value,
@@ -115,7 +115,7 @@ impl Entry {
     ///
     /// # Errors
     /// The columns that cannot be read.
-    pub fn to_new(&self) -> Result<StoredRow, Vec<Problem>> {
+    pub fn to_new(&self) -> Result<StoredRow, Vec<EntryError>> {
         self.check()?;
         let empty = || StoredValue::text("[]");
         Ok(StoredRow {
@@ -132,20 +132,20 @@ impl Entry {
     /// The row of an existing user with what the line says.
     ///
     /// # Errors
-    /// The columns that cannot be read; [`Problem::Broken`] when a column of the database is
-    /// damaged and the line does not replace it; [`Problem::OtherSource`].
-    pub fn to_changed(&self, there: &StoredRow) -> Result<StoredRow, Vec<Problem>> {
+    /// The columns that cannot be read; [`EntryError::InvalidRow`] when a column of the database is
+    /// damaged and the line does not replace it; [`EntryError::OtherSource`].
+    pub fn to_changed(&self, there: &StoredRow) -> Result<StoredRow, Vec<EntryError>> {
         self.check()?;
         for (column, said, stored) in [
             ("roles", self.roles.is_some(), &there.roles),
             ("projects", self.projects.is_some(), &there.projects),
         ] {
             if !said && stored.as_list().is_none() {
-                return Err(vec![Problem::Broken { column }]);
+                return Err(vec![EntryError::InvalidRow { column }]);
             }
         }
         if let Some(given) = self.source.as_ref().filter(|given| **given != there.source) {
-            return Err(vec![Problem::OtherSource {
+            return Err(vec![EntryError::OtherSource {
                 there: source_name(&there.source),
                 given: source_name(given),
             }]);
@@ -162,7 +162,7 @@ impl Entry {
         })
     }
 
-    fn check(&self) -> Result<(), Vec<Problem>> {
+    fn check(&self) -> Result<(), Vec<EntryError>> {
         if self.problems.is_empty() { Ok(()) } else { Err(self.problems.clone()) }
     }
 }
@@ -177,11 +177,11 @@ fn source_name(value: &StoredValue) -> String {
 }
 
 /// The number of an auth source by its name or number.
-pub(super) fn source(text: &str) -> Result<StoredValue, Problem> {
+pub(super) fn source(text: &str) -> Result<StoredValue, EntryError> {
     if let Ok(source) = text.parse::<AuthSource>() {
         return Ok(StoredValue::Integer(source.number()));
     }
-    text.parse().map(StoredValue::Integer).map_err(|_| Problem::Source)
+    text.parse().map(StoredValue::Integer).map_err(|_| EntryError::Source)
 }
 
 /// The plain form of an auth source; none for what is not a number.
@@ -194,12 +194,12 @@ pub(super) fn plain_source(value: &StoredValue) -> Option<String> {
 
 /// A password hash in its plain form. What the server could not compare with is rejected: a
 /// password in plain text would be stored as it is. A backup has such a value in its exact form.
-pub(super) fn password(text: &str) -> Result<StoredValue, Problem> {
+pub(super) fn password(text: &str) -> Result<StoredValue, EntryError> {
     // The form of LDAP directories, RFC 2307, with bcrypt inside.
     let bare = text.strip_prefix("{BCRYPT}").or_else(|| text.strip_prefix("{CRYPT}")).unwrap_or(text);
     match PasswordHash::stored(bare.to_owned()).check_unlocked() {
         Ok(()) => Ok(StoredValue::text(bare)),
-        Err(error) => Err(Problem::Hash { error, found: hash_type(text) }),
+        Err(error) => Err(EntryError::Hash { error, found: hash_type(text) }),
     }
 }
 

@@ -5,8 +5,8 @@
 
 use serde::de::{DeserializeOwned, IgnoredAny};
 
-use super::entry::{self, Column, Entry};
-use super::problem::{Problem, resembles};
+use super::entry::{self, Column, UserEntry};
+use super::problem::{EntryError, resembles};
 use super::row::StoredRow;
 use super::value::{StoredValue, list};
 use crate::util::quote::{escape_json, is_hidden};
@@ -28,7 +28,7 @@ impl<'bytes> JsonLinesReader<'bytes> {
 }
 
 impl Iterator for JsonLinesReader<'_> {
-    type Item = (u64, Result<Entry, Problem>);
+    type Item = (u64, Result<UserEntry, EntryError>);
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
@@ -46,7 +46,7 @@ impl Iterator for JsonLinesReader<'_> {
                 }
             };
             if !line.trim_ascii().is_empty() {
-                let text = std::str::from_utf8(line).map_err(|_| Problem::NotText);
+                let text = std::str::from_utf8(line).map_err(|_| EntryError::NotUtf8);
                 return Some((self.line, text.and_then(|text| entry(self.line, text))));
             }
         }
@@ -68,8 +68,8 @@ impl<'text> Cursor<'text> {
         self.at += self.rest().len() - self.rest().trim_start_matches([' ', '\t', '\r', '\n']).len();
     }
 
-    const fn problem(&self, message: &'static str) -> Problem {
-        Problem::Json { column: self.at + 1, message }
+    const fn problem(&self, message: &'static str) -> EntryError {
+        EntryError::Json { column: self.at + 1, message }
     }
 
     /// Whether this byte follows; it is passed then.
@@ -81,7 +81,7 @@ impl<'text> Cursor<'text> {
     }
 
     /// The text of the next value.
-    fn value(&mut self) -> Result<&'text str, Problem> {
+    fn value(&mut self) -> Result<&'text str, EntryError> {
         self.skip_blanks();
         let begin = self.at;
         let mut values = serde_json::Deserializer::from_str(self.rest()).into_iter::<IgnoredAny>();
@@ -103,12 +103,12 @@ impl<'text> Cursor<'text> {
     }
 }
 
-fn entry(line: u64, text: &str) -> Result<Entry, Problem> {
+fn entry(line: u64, text: &str) -> Result<UserEntry, EntryError> {
     let mut cursor = Cursor { text, at: 0 };
     if !cursor.takes(b'{') {
         return Err(cursor.problem("expected a JSON object"));
     }
-    let mut entry = Entry::new(line, StoredValue::Null);
+    let mut entry = UserEntry::new(line, StoredValue::Null);
     let mut seen = Vec::new();
     if !cursor.takes(b'}') {
         loop {
@@ -116,14 +116,14 @@ fn entry(line: u64, text: &str) -> Result<Entry, Problem> {
             let begin = cursor.at;
             let key = cursor.value()?;
             let Some(key) = parse::<String>(key) else {
-                return Err(Problem::Json { column: begin + 1, message: "expected the name of a member" });
+                return Err(EntryError::Json { column: begin + 1, message: "expected the name of a member" });
             };
             let Some(column) = Column::of(&key) else {
                 let (near, is_password) = resembles(&key);
-                return Err(Problem::UnknownMember { column: begin + 1, near, is_password });
+                return Err(EntryError::UnknownMember { column: begin + 1, near, is_password });
             };
             if seen.contains(&column) {
-                return Err(Problem::DuplicateMember(column.name()));
+                return Err(EntryError::DuplicateMember(column.name()));
             }
             seen.push(column);
             if !cursor.takes(b':') {
@@ -148,7 +148,7 @@ fn entry(line: u64, text: &str) -> Result<Entry, Problem> {
         return Err(cursor.problem("text after the object"));
     }
     if !seen.contains(&Column::Username) {
-        return Err(Problem::NoUsername);
+        return Err(EntryError::MissingUsername);
     }
     Ok(entry)
 }
@@ -158,11 +158,11 @@ fn parse<T: DeserializeOwned>(text: &str) -> Option<T> {
 }
 
 /// The value of a member; none when `null` says nothing.
-fn read(column: Column, text: &str) -> Result<Option<StoredValue>, Problem> {
+fn read(column: Column, text: &str) -> Result<Option<StoredValue>, EntryError> {
     if let Some(exact) = StoredValue::from_exact(text) {
         return Ok(Some(exact));
     }
-    let wrong = |expected| Problem::Type { column: column.name(), expected };
+    let wrong = |expected| EntryError::Type { column: column.name(), expected };
     match column {
         Column::Roles | Column::Projects => match list(text) {
             Some(_) => Ok(Some(StoredValue::text(text))),
@@ -246,7 +246,7 @@ mod tests {
             ("{5:\"hunter2\"}", 2),
         ] {
             let read: Vec<_> = JsonLinesReader::new(text.as_bytes()).collect();
-            let [(1, Err(problem @ Problem::Json { column: found, .. }))] = read.as_slice() else {
+            let [(1, Err(problem @ EntryError::Json { column: found, .. }))] = read.as_slice() else {
                 panic!("{text}: {read:?}")
             };
             assert_eq!(*found, column, "{text}: {problem}");

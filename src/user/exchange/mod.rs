@@ -13,9 +13,9 @@ mod row;
 mod value;
 
 pub use csv::{CsvReader, write_csv, write_csv_heading};
-pub use entry::Entry;
+pub use entry::UserEntry;
 pub use json::{JsonLinesReader, write_json_line};
-pub use problem::{LineFault, Problem};
+pub use problem::{EntryError, LineError};
 pub use row::StoredRow;
 pub use value::{StoredPassword, StoredValue};
 
@@ -23,7 +23,7 @@ pub use value::{StoredPassword, StoredValue};
 pub const MEMBERS: [&str; 7] = ["username", "name", "email", "roles", "projects", "source", "password_hash"];
 
 /// A user of a file that is being read, with the number of its line.
-pub type Line = (u64, Result<Entry, Problem>);
+pub type Line = (u64, Result<UserEntry, EntryError>);
 
 #[cfg(test)]
 mod tests {
@@ -112,7 +112,7 @@ mod tests {
         let (_, entry) = lines.next().ok_or_else(|| TestCaseError::fail("no entry"))?;
         prop_assert!(lines.next().is_none());
         let mut entry = entry.map_err(|problem| TestCaseError::fail(problem.to_string()))?;
-        entry.problems.retain(|problem| !matches!(problem, Problem::Null(_)));
+        entry.problems.retain(|problem| !matches!(problem, EntryError::Null(_)));
         let read = entry.to_new().map_err(|problems| TestCaseError::fail(format!("{problems:?}")))?;
         prop_assert!(row.reads_like(&read), "{row:?}\n{read:?}");
         Ok(read)

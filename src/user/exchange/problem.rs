@@ -2,15 +2,15 @@
 //! a header line, or with one in another order, has passwords and hashes in any column.
 
 use crate::user::password::HashError;
-use crate::util::diagnostic::Fault;
+use crate::util::diagnostic::Diagnostic;
 use crate::util::kind::Kind;
 
 /// What is wrong with a line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Problem {
+pub enum EntryError {
     /// Not UTF-8.
     #[error("invalid text: expected UTF-8")]
-    NotText,
+    NotUtf8,
     /// A quote where none may be (RFC 4180 2.5 to 2.7).
     #[error("a quote inside a field that does not begin with one")]
     StrayQuote,
@@ -30,7 +30,7 @@ pub enum Problem {
     },
     /// The first line does not name the columns.
     #[error("the first line is not a header line: it has no column 'username'")]
-    NoHeading,
+    MissingHeader,
     /// A column that no user has.
     #[error("unknown column {position} in the header line")]
     UnknownColumn {
@@ -78,7 +78,7 @@ pub enum Problem {
     Null(&'static str),
     /// No username.
     #[error("no username")]
-    NoUsername,
+    MissingUsername,
     /// The auth source.
     #[error("invalid 'source': expected local, ldap, token, oidc or a number")]
     Source,
@@ -103,7 +103,7 @@ pub enum Problem {
     #[error(
         "the column '{column}' of this user is damaged in the database, and the line does not replace it"
     )]
-    Broken {
+    InvalidRow {
         /// The column.
         column: &'static str,
     },
@@ -120,56 +120,59 @@ pub enum Problem {
 /// An invalid line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{place} line {line}: {problem}")]
-pub struct LineFault {
+pub struct LineError {
     /// The file, quoted.
     pub place: String,
     /// The line, from 1.
     pub line: u64,
     /// What is wrong with it.
-    pub problem: Problem,
+    pub problem: EntryError,
 }
 
-impl Fault for LineFault {
+impl Diagnostic for LineError {
     fn kind(&self) -> Kind {
         match &self.problem {
-            Problem::Hash { error, .. } => error.kind(),
-            Problem::Exists => Kind::UserExists,
-            Problem::Duplicate { .. } => Kind::ImportDuplicateUser,
-            Problem::Broken { .. } => Kind::UserRowInvalid,
-            Problem::Source => Kind::SourceUnknown,
-            Problem::Type { .. } | Problem::Null(_) | Problem::NoUsername => Kind::ImportUserInvalid,
-            Problem::OtherSource { .. } => Kind::UserOfOtherSource,
-            Problem::UnknownColumn { .. } | Problem::DuplicateColumn(_) | Problem::NoHeading => {
+            EntryError::Hash { error, .. } => error.kind(),
+            EntryError::Exists => Kind::UserExists,
+            EntryError::Duplicate { .. } => Kind::ImportDuplicateUser,
+            EntryError::InvalidRow { .. } => Kind::UserRowInvalid,
+            EntryError::Source => Kind::SourceUnknown,
+            EntryError::Type { .. } | EntryError::Null(_) | EntryError::MissingUsername => {
+                Kind::ImportUserInvalid
+            }
+            EntryError::OtherSource { .. } => Kind::UserOfOtherSource,
+            EntryError::UnknownColumn { .. } | EntryError::DuplicateColumn(_) | EntryError::MissingHeader => {
                 Kind::CsvHeading
             }
-            Problem::Json { .. } | Problem::UnknownMember { .. } | Problem::DuplicateMember(_) => {
+            EntryError::Json { .. } | EntryError::UnknownMember { .. } | EntryError::DuplicateMember(_) => {
                 Kind::JsonMalformed
             }
-            Problem::NotText => Kind::FileNotText,
-            Problem::StrayQuote | Problem::AfterQuote | Problem::OpenQuote | Problem::Fields { .. } => {
-                Kind::CsvMalformed
-            }
+            EntryError::NotUtf8 => Kind::FileNotText,
+            EntryError::StrayQuote
+            | EntryError::AfterQuote
+            | EntryError::OpenQuote
+            | EntryError::Fields { .. } => Kind::CsvMalformed,
         }
     }
 
     fn hint(&self) -> Option<String> {
         let list = || super::MEMBERS.join(", ");
         match &self.problem {
-            Problem::UnknownColumn { is_password: true, .. }
-            | Problem::UnknownMember { is_password: true, .. } => Some(
+            EntryError::UnknownColumn { is_password: true, .. }
+            | EntryError::UnknownMember { is_password: true, .. } => Some(
                 "a password is imported as its bcrypt hash, in the column 'password_hash'; \
                  without one, set it after the import: cc-user passwd NAME"
                     .to_owned(),
             ),
-            Problem::UnknownColumn { near, .. } | Problem::UnknownMember { near, .. } => Some(match near {
+            EntryError::UnknownColumn { near, .. } | EntryError::UnknownMember { near, .. } => Some(match near {
                 Some(near) => format!("did you mean '{near}'? the columns are {}", list()),
                 None => format!("the columns are {}", list()),
             }),
-            Problem::NoHeading => Some(format!("begin with the line {}", super::MEMBERS[..6].join(","))),
-            Problem::Exists => {
+            EntryError::MissingHeader => Some(format!("begin with the line {}", super::MEMBERS[..6].join(","))),
+            EntryError::Exists => {
                 Some("use --update to change existing users, or --skip-existing to skip them".to_owned())
             }
-            Problem::Hash { error: HashError::Malformed, .. } => Some(
+            EntryError::Hash { error: HashError::Malformed, .. } => Some(
                 "expected a bcrypt hash ($2a$, $2b$ or $2y$); without one, set a password after the import: cc-user passwd NAME"
                     .to_owned(),
             ),

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::value::{StoredPassword, StoredValue};
 use crate::user::AuthSource;
-use crate::user::account::{AccountError, Draft};
+use crate::user::account::{AccountDraft, AccountError};
 use crate::user::name::UsernameError;
 
 /// A row of the user table, column by column. Whatever is in it can be exported, and an import
@@ -85,7 +85,7 @@ impl StoredRow {
             _ => warnings.push(("invalid-column", "'source' is not a number".to_owned())),
         }
         let list = |value: &StoredValue| value.as_list().unwrap_or_default();
-        let draft = Draft {
+        let draft = AccountDraft {
             username: self.username_text(),
             roles: list(&self.roles),
             // An empty entry is what the server stores for "no project".
@@ -95,7 +95,7 @@ impl StoredRow {
         };
         let has_roles = self.roles.as_list().is_some();
         for problem in draft.problems() {
-            let is_consequence = matches!(problem, AccountError::NoRole(_)) && !has_roles;
+            let is_consequence = matches!(problem, AccountError::MissingRole(_)) && !has_roles;
             if !is_consequence {
                 warnings.push(describe(&problem));
             }
@@ -106,7 +106,7 @@ impl StoredRow {
 
 /// A rejection as a name and a text without the rejected content.
 fn describe(error: &AccountError) -> (&'static str, String) {
-    use crate::util::diagnostic::Fault as _;
+    use crate::util::diagnostic::Diagnostic as _;
     let text = match error {
         AccountError::Name(UsernameError::Empty) => "the username is empty".to_owned(),
         AccountError::Name(UsernameError::TooLong { length, .. }) => {
@@ -120,7 +120,7 @@ fn describe(error: &AccountError) -> (&'static str, String) {
             Some(near) => format!("unknown role; did you mean '{near}'?"),
             None => "unknown role".to_owned(),
         },
-        AccountError::NoRole(_) => "the user has no role".to_owned(),
+        AccountError::MissingRole(_) => "the user has no role".to_owned(),
         AccountError::ManagerWithoutProject(_) => "the manager has no project".to_owned(),
         AccountError::ProjectWithoutManager { .. } => {
             "the user has projects but not the role manager".to_owned()

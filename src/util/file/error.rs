@@ -3,9 +3,9 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::trust::Distrust;
+use super::trust::UntrustedReason;
 use super::words::reason;
-use crate::util::diagnostic::Fault;
+use crate::util::diagnostic::Diagnostic;
 use crate::util::kind::Kind;
 use crate::util::quote::quote_path;
 use crate::util::shell::word as shell_word;
@@ -19,9 +19,9 @@ pub enum FileError {
     /// A directory stands where a file is wanted.
     #[error("{} is a directory, wanted a file", quote_path(.0))]
     Directory(PathBuf),
-    /// The file can't be opened or read.
-    #[error("{} can't be read: {}", quote_path(.path), reason(.source))]
-    Unreadable {
+    /// The file cannot be opened or read.
+    #[error("{} cannot be read: {}", quote_path(.path), reason(.source))]
+    ReadFailed {
         /// The file.
         path: PathBuf,
         /// What the system said.
@@ -46,17 +46,17 @@ pub enum FileError {
     /// The output exists and must not be replaced.
     #[error("{} exists already", quote_path(.0))]
     Exists(PathBuf),
-    /// The output can't be created.
-    #[error("{} can't be created: {}", quote_path(.path), reason(.source))]
-    Uncreatable {
+    /// The output cannot be created.
+    #[error("{} cannot be created: {}", quote_path(.path), reason(.source))]
+    CreateFailed {
         /// The file.
         path: PathBuf,
         /// What the system said.
         source: io::Error,
     },
     /// Writing failed; the old content, if any, is still there.
-    #[error("{} can't be written: {}", quote_path(.path), reason(.source))]
-    Unwritable {
+    #[error("{} cannot be written: {}", quote_path(.path), reason(.source))]
+    WriteFailed {
         /// The file.
         path: PathBuf,
         /// What the system said.
@@ -68,18 +68,18 @@ pub enum FileError {
         /// The path that leads over the link.
         path: PathBuf,
         /// Whose link it is.
-        why: Distrust,
+        why: UntrustedReason,
     },
     /// A FIFO, a socket or a device where a regular file is expected.
     #[error("{} is a FIFO, a socket or a device: expected a regular file", quote_path(.0))]
-    Special(PathBuf),
+    NotRegular(PathBuf),
     /// A file that is used without being named, and that another account can change.
     #[error("{} is not used: {why}", quote_path(.path))]
     Untrusted {
         /// The file.
         path: PathBuf,
         /// Why it is not used.
-        why: Distrust,
+        why: UntrustedReason,
         /// The option that names it, where there is one.
         option: Option<&'static str>,
     },
@@ -99,19 +99,19 @@ impl FileError {
     }
 }
 
-impl Fault for FileError {
+impl Diagnostic for FileError {
     fn kind(&self) -> Kind {
         match self {
             Self::Missing(_) => Kind::FileMissing,
             Self::Directory(_) => Kind::FileIsDirectory,
-            Self::Unreadable { .. } => Kind::FileUnreadable,
+            Self::ReadFailed { .. } => Kind::FileUnreadable,
             Self::TooLarge { .. } => Kind::FileTooLarge,
             Self::NotText { .. } => Kind::FileNotText,
             Self::Exists(_) => Kind::OutputExists,
-            Self::Uncreatable { .. } => Kind::OutputUncreatable,
-            Self::Unwritable { .. } => Kind::OutputUnwritable,
+            Self::CreateFailed { .. } => Kind::OutputUncreatable,
+            Self::WriteFailed { .. } => Kind::OutputUnwritable,
             Self::Link { .. } | Self::Untrusted { .. } => Kind::FileUntrusted,
-            Self::Special(_) => Kind::OutputNotAFile,
+            Self::NotRegular(_) => Kind::OutputNotAFile,
             Self::Locked(_) => Kind::OutputBusy,
         }
     }
@@ -123,8 +123,8 @@ impl Fault for FileError {
             Self::Untrusted { path, option: Some(option), why } => {
                 let named = format!("{option} {}", shell_word(&path.to_string_lossy()));
                 Some(match why {
-                    Distrust::NotRegular => format!("name another one with {option}"),
-                    Distrust::Owner(user) if rustix::process::geteuid().is_root() => {
+                    UntrustedReason::NotRegular => format!("name another one with {option}"),
+                    UntrustedReason::Owner(user) if rustix::process::geteuid().is_root() => {
                         format!("run this as that account (sudo -u '#{user}'), or name the file: {named}")
                     }
                     _ => format!("name the file if it is the right one: {named}"),

@@ -18,7 +18,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
 use super::error::FileError;
-use super::trust::{self, Distrust};
+use super::trust::{self, UntrustedReason};
 
 /// The number of symbolic links that are followed in one path, as in Linux.
 const MOST_LINKS: u32 = 40;
@@ -39,38 +39,38 @@ pub struct Location {
     /// What has this name; nothing if none.
     pub(super) found: Option<Metadata>,
     /// The first directory on the way that other accounts control.
-    pub(super) distrust: Option<Distrust>,
+    pub(super) distrust: Option<UntrustedReason>,
     /// Whether a link was followed, so that the directory is not the one in the path.
     followed: bool,
 }
 
 /// Why a path leads nowhere.
 #[derive(Debug)]
-pub(super) enum Obstacle {
+pub(super) enum PathError {
     /// The system's answer.
     System(Errno),
     /// A symbolic link that is not followed.
-    Link(Distrust),
+    Link(UntrustedReason),
 }
 
-impl From<Errno> for Obstacle {
+impl From<Errno> for PathError {
     fn from(errno: Errno) -> Self {
         Self::System(errno)
     }
 }
 
-impl From<io::Error> for Obstacle {
+impl From<io::Error> for PathError {
     fn from(error: io::Error) -> Self {
         Self::System(Errno::from_io_error(&error).unwrap_or(Errno::IO))
     }
 }
 
-impl Obstacle {
+impl PathError {
     /// As an error about a file that is to be written.
     pub(super) fn of_output(self, path: &Path) -> FileError {
         match self {
             Self::System(Errno::ISDIR) => FileError::Directory(path.to_owned()),
-            Self::System(errno) => FileError::Uncreatable { path: path.to_owned(), source: errno.into() },
+            Self::System(errno) => FileError::CreateFailed { path: path.to_owned(), source: errno.into() },
             Self::Link(why) => FileError::Link { path: path.to_owned(), why },
         }
     }
@@ -80,7 +80,7 @@ impl Obstacle {
         match self {
             Self::System(Errno::NOENT) => FileError::Missing(path.to_owned()),
             Self::System(Errno::ISDIR) => FileError::Directory(path.to_owned()),
-            Self::System(errno) => FileError::Unreadable { path: path.to_owned(), source: errno.into() },
+            Self::System(errno) => FileError::ReadFailed { path: path.to_owned(), source: errno.into() },
             Self::Link(why) => FileError::Link { path: path.to_owned(), why },
         }
     }
@@ -107,11 +107,11 @@ impl Location {
     }
 
     /// The same; with a mode, directories that are missing on the way are created with it.
-    pub(super) fn walk(path: &Path, create: Option<u32>) -> Result<Self, Obstacle> {
+    pub(super) fn walk(path: &Path, create: Option<u32>) -> Result<Self, PathError> {
         let mut steps = Steps::default();
         let mut directory = steps.start(path.as_os_str())?;
         let mut metadata = directory.metadata()?;
-        let mut distrust = Distrust::of_directory(&metadata);
+        let mut distrust = UntrustedReason::of_directory(&metadata);
         let mut links = 0;
         while let Some(step) = steps.next() {
             let found = match look(&directory, &step) {
@@ -129,8 +129,8 @@ impl Location {
             };
             let found_metadata = found.metadata()?;
             if found_metadata.is_symlink() {
-                if let Some(why) = Distrust::of_link(&metadata, &found_metadata) {
-                    return Err(Obstacle::Link(why));
+                if let Some(why) = UntrustedReason::of_link(&metadata, &found_metadata) {
+                    return Err(PathError::Link(why));
                 }
                 links += 1;
                 if links > MOST_LINKS {
@@ -141,14 +141,14 @@ impl Location {
                 if target.as_bytes().starts_with(b"/") {
                     directory = steps.start(&target)?;
                     metadata = directory.metadata()?;
-                    distrust = distrust.or_else(|| Distrust::of_directory(&metadata));
+                    distrust = distrust.or_else(|| UntrustedReason::of_directory(&metadata));
                 } else {
                     steps.push(&target);
                 }
             } else if found_metadata.is_dir() {
                 directory = mount(&directory, &metadata, &step, found);
                 metadata = directory.metadata()?;
-                distrust = distrust.or_else(|| Distrust::of_directory(&metadata));
+                distrust = distrust.or_else(|| UntrustedReason::of_directory(&metadata));
             } else if steps.is_empty() && !steps.wants_directory {
                 return Ok(Self::new(
                     path,
@@ -172,7 +172,7 @@ impl Location {
         directory_metadata: Metadata,
         name: OsString,
         found: Option<Metadata>,
-        distrust: Option<Distrust>,
+        distrust: Option<UntrustedReason>,
         followed: bool,
     ) -> Self {
         Self { path: path.to_owned(), directory, directory_metadata, name, found, distrust, followed }
@@ -187,10 +187,10 @@ impl Location {
     /// Another name in the same directory. A link of this name is not followed.
     ///
     /// # Errors
-    /// [`FileError::Unreadable`].
+    /// [`FileError::ReadFailed`].
     pub fn sibling(&self, name: &OsStr) -> Result<Self, FileError> {
         let path = self.path_of(name);
-        let unreadable = |source: io::Error| FileError::Unreadable { path: path.clone(), source };
+        let unreadable = |source: io::Error| FileError::ReadFailed { path: path.clone(), source };
         let found = match look(&self.directory, name) {
             Ok(found) => Some(found.metadata().map_err(unreadable)?),
             Err(Errno::NOENT) => None,
@@ -311,7 +311,7 @@ fn create_directory(
     parent_metadata: &Metadata,
     name: &OsStr,
     mode: u32,
-) -> Result<(), Obstacle> {
+) -> Result<(), PathError> {
     /// The mask is one for the whole process.
     static MASK: Mutex<()> = Mutex::new(());
     let guard = MASK.lock().unwrap_or_else(PoisonError::into_inner);
@@ -337,15 +337,15 @@ fn create_directory(
 /// Creates a directory and its parents where they are missing, with this mode whatever the mask.
 ///
 /// # Errors
-/// [`FileError::Link`], [`FileError::Uncreatable`].
+/// [`FileError::Link`], [`FileError::CreateFailed`].
 pub fn create_directory_all(path: &Path, mode: u32) -> Result<(), FileError> {
     match Location::walk(path, Some(mode)) {
         // Every component is a directory, as wanted here.
-        Err(Obstacle::System(Errno::ISDIR)) => Ok(()),
-        Ok(_) => Err(FileError::Uncreatable { path: path.to_owned(), source: Errno::NOTDIR.into() }),
-        Err(Obstacle::Link(why)) => Err(FileError::Link { path: path.to_owned(), why }),
-        Err(Obstacle::System(errno)) => {
-            Err(FileError::Uncreatable { path: path.to_owned(), source: errno.into() })
+        Err(PathError::System(Errno::ISDIR)) => Ok(()),
+        Ok(_) => Err(FileError::CreateFailed { path: path.to_owned(), source: Errno::NOTDIR.into() }),
+        Err(PathError::Link(why)) => Err(FileError::Link { path: path.to_owned(), why }),
+        Err(PathError::System(errno)) => {
+            Err(FileError::CreateFailed { path: path.to_owned(), source: errno.into() })
         }
     }
 }
@@ -365,8 +365,8 @@ mod tests {
 
     #[test]
     fn path_leads_where_the_system_would_lead_it() {
-        let folder = tempfile::tempdir().unwrap();
-        let root = folder.path().canonicalize().unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().canonicalize().unwrap();
         fs::create_dir_all(root.join("a/b")).unwrap();
         fs::write(root.join("a/b/file"), "x").unwrap();
         symlink("a/b", root.join("inner")).unwrap();
@@ -393,8 +393,8 @@ mod tests {
 
     #[test]
     fn path_that_leads_to_no_file_is_an_error() {
-        let folder = tempfile::tempdir().unwrap();
-        let root = folder.path();
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path();
         fs::write(root.join("file"), "x").unwrap();
         symlink("loop", root.join("loop")).unwrap();
         for path in ["", "/", ".", "..", "new/", "new/.", "a/.."] {
@@ -409,7 +409,7 @@ mod tests {
             ("missing/x", Errno::NOENT),
         ] {
             match place(&root.join(path)) {
-                Err(FileError::Uncreatable { source, .. }) => {
+                Err(FileError::CreateFailed { source, .. }) => {
                     assert_eq!(Errno::from_io_error(&source), Some(errno), "{path}");
                 }
                 other => panic!("{path}: {other:?}"),
@@ -419,8 +419,8 @@ mod tests {
 
     #[test]
     fn link_in_a_directory_of_all_accounts_is_not_followed_at_any_place_in_a_path() {
-        let folder = tempfile::tempdir().unwrap();
-        let root = folder.path();
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path();
         fs::create_dir_all(root.join("shared")).unwrap();
         fs::create_dir(root.join("own")).unwrap();
         fs::set_permissions(root.join("shared"), fs::Permissions::from_mode(0o1777)).unwrap();
@@ -429,7 +429,8 @@ mod tests {
         symlink("shared/file", root.join("indirect")).unwrap();
         for path in ["shared/directory/new", "shared/file", "indirect", "own/../shared/file"] {
             let found = place(&root.join(path));
-            let is_link = matches!(found, Err(FileError::Link { why: Distrust::LinkInSharedDirectory, .. }));
+            let is_link =
+                matches!(found, Err(FileError::Link { why: UntrustedReason::LinkInSharedDirectory, .. }));
             assert!(is_link, "{path}: {found:?}");
         }
         assert!(place(&root.join("shared/new")).is_ok());
@@ -437,8 +438,8 @@ mod tests {
 
     #[test]
     fn directories_are_created_with_their_mode_and_not_through_a_shared_link() {
-        let folder = tempfile::tempdir().unwrap();
-        let root = folder.path();
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path();
         create_directory_all(&root.join("a/b/c"), 0o700).unwrap();
         create_directory_all(&root.join("a/b/c"), 0o700).unwrap();
         create_directory_all(&root.join("a/public/"), 0o755).unwrap();

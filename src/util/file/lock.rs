@@ -21,7 +21,7 @@ const STEP: Duration = Duration::from_millis(5);
 /// else that is no regular file is not opened.
 ///
 /// # Errors
-/// [`FileError::Uncreatable`], `Special`, `Link`, `Directory`.
+/// [`FileError::CreateFailed`], `Special`, `Link`, `Directory`.
 pub fn open_lock(path: &Path) -> Result<File, FileError> {
     Location::find(path)?.open_lock()
 }
@@ -49,8 +49,8 @@ impl Location {
     /// # Errors
     /// As [`open_lock`].
     pub fn open_lock(&self) -> Result<File, FileError> {
-        let uncreatable = |source: io::Error| FileError::Uncreatable { path: self.path.clone(), source };
-        let special = || FileError::Special(self.path.clone());
+        let uncreatable = |source: io::Error| FileError::CreateFailed { path: self.path.clone(), source };
+        let special = || FileError::NotRegular(self.path.clone());
         let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
         let open = |flags, mode| rustix::fs::openat(&self.directory, &self.name, flags, mode);
         let file = match open(flags | OFlags::CREATE | OFlags::EXCL, Mode::from_raw_mode(PRIVATE_MODE)) {

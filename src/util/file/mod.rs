@@ -22,11 +22,11 @@ pub use read::{
     read_text, text,
 };
 pub use sweep::{TEMPORARY, sweep};
-pub use trust::{Distrust, Holds, warn_if_exposed};
+pub use trust::{FileContents, UntrustedReason, warn_if_exposed};
 pub use words::reason;
 pub use write::{
-    Draft, Existing, Write, check_free, create_own_directory, create_private_folder, remove,
-    warn_if_not_owner, write, write_in_parts,
+    Existing, TemporaryFile, WriteOptions, check_free, create_own_directory, create_private_directory,
+    remove, warn_if_not_owner, write, write_in_parts,
 };
 
 pub use super::shell::word as shell_word;

@@ -9,7 +9,7 @@ use rustix::io::Errno;
 
 use super::error::FileError;
 use super::location::Location;
-use super::trust::{self, Distrust, Holds};
+use super::trust::{self, FileContents, UntrustedReason};
 use crate::util::note::Notes;
 
 /// To read what a FIFO or a device of another account must not be able to stop.
@@ -40,7 +40,12 @@ pub fn read_text(path: &Path, limit: u64) -> Result<String, FileError> {
 ///
 /// # Errors
 /// As [`read`].
-pub fn read_named(path: &Path, limit: u64, holds: Holds, notes: &mut Notes) -> Result<Vec<u8>, FileError> {
+pub fn read_named(
+    path: &Path,
+    limit: u64,
+    holds: FileContents,
+    notes: &mut Notes,
+) -> Result<Vec<u8>, FileError> {
     let file = File::open(path).map_err(|error| unreadable(path, error))?;
     trust::warn(path, &file, holds, notes);
     read_open(path, file, limit)
@@ -53,7 +58,7 @@ pub fn read_named(path: &Path, limit: u64, holds: Holds, notes: &mut Notes) -> R
 pub fn read_named_text(
     path: &Path,
     limit: u64,
-    holds: Holds,
+    holds: FileContents,
     notes: &mut Notes,
 ) -> Result<String, FileError> {
     text(path, read_named(path, limit, holds, notes)?)
@@ -81,7 +86,7 @@ pub fn check_default_database(path: &Path) -> Result<(), FileError> {
         Ok((location, _)) if trust::is_exclusive(&location.directory_metadata) => Ok(()),
         Ok((location, _)) => {
             use std::os::unix::fs::MetadataExt as _;
-            let why = Distrust::DirectoryWritable(location.directory_metadata.mode());
+            let why = UntrustedReason::DirectoryWritable(location.directory_metadata.mode());
             Err(FileError::Untrusted { path: path.to_owned(), why, option: None })
         }
         Err(FileError::Missing(_)) => Ok(()),
@@ -97,9 +102,9 @@ pub fn check_default_database(path: &Path) -> Result<(), FileError> {
 pub fn read_own(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
     let location = Location::find_input(path)?;
     let (file, metadata) = location.open()?;
-    match Distrust::of_directory(&location.directory_metadata)
-        .or_else(|| Distrust::of_file(&metadata))
-        .or_else(|| Distrust::of_names(&location.directory_metadata, &metadata))
+    match UntrustedReason::of_directory(&location.directory_metadata)
+        .or_else(|| UntrustedReason::of_file(&metadata))
+        .or_else(|| UntrustedReason::of_names(&location.directory_metadata, &metadata))
     {
         Some(why) => Err(FileError::Untrusted { path: path.to_owned(), why, option: None }),
         None => read_open(path, file, limit),
@@ -121,15 +126,15 @@ fn open_default(path: &Path) -> Result<(Location, File), FileError> {
         Err(FileError::Link { why, .. }) => return Err(untrusted(why)),
         other => other?,
     };
-    // Looked at before it is opened, so that one that can't be read is told from one that is not
+    // Looked at before it is opened, so that one that cannot be read is told from one that is not
     // trusted; what counts is the open file.
-    if let Some(why) = location.found.as_ref().and_then(Distrust::of_file) {
+    if let Some(why) = location.found.as_ref().and_then(UntrustedReason::of_file) {
         return Err(untrusted(why));
     }
     let (file, metadata) = location.open()?;
-    let why = Distrust::of_file(&metadata)
+    let why = UntrustedReason::of_file(&metadata)
         .or_else(|| location.distrust.clone())
-        .or_else(|| Distrust::of_names(&location.directory_metadata, &metadata));
+        .or_else(|| UntrustedReason::of_names(&location.directory_metadata, &metadata));
     why.map_or(Ok((location, file)), |why| Err(untrusted(why)))
 }
 
@@ -139,7 +144,7 @@ impl Location {
         let opened = rustix::fs::openat(&self.directory, &self.name, READ, Mode::empty());
         let file = File::from(opened.map_err(|errno| match errno {
             // A socket, or a link that was put there meanwhile.
-            Errno::NXIO | Errno::LOOP => FileError::Special(self.path.clone()),
+            Errno::NXIO | Errno::LOOP => FileError::NotRegular(self.path.clone()),
             other => unreadable(&self.path, other.into()),
         })?);
         let metadata = file.metadata().map_err(|error| unreadable(&self.path, error))?;
@@ -149,14 +154,14 @@ impl Location {
     /// Reads the file of at most `limit` bytes; only a regular one, and without waiting.
     ///
     /// # Errors
-    /// As [`read`], and [`FileError::Special`].
+    /// As [`read`], and [`FileError::NotRegular`].
     pub fn read(&self, limit: u64) -> Result<Vec<u8>, FileError> {
         let (file, metadata) = self.open()?;
         if metadata.is_dir() {
             return Err(FileError::Directory(self.path.clone()));
         }
         if !metadata.is_file() {
-            return Err(FileError::Special(self.path.clone()));
+            return Err(FileError::NotRegular(self.path.clone()));
         }
         read_open(&self.path, file, limit)
     }
@@ -166,7 +171,7 @@ fn unreadable(path: &Path, source: io::Error) -> FileError {
     match source.kind() {
         io::ErrorKind::NotFound => FileError::Missing(path.to_owned()),
         io::ErrorKind::IsADirectory => FileError::Directory(path.to_owned()),
-        _ => FileError::Unreadable { path: path.to_owned(), source },
+        _ => FileError::ReadFailed { path: path.to_owned(), source },
     }
 }
 

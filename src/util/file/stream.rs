@@ -43,7 +43,7 @@ pub(super) fn open_descriptor(number: i32) -> Result<File, Errno> {
 /// Opens a device, such as `/dev/null`: a character device of root or the caller, in a directory
 /// where no other account can have put it. A FIFO or a socket is none: its reader is unknown.
 pub(super) fn open_device(location: &Location, found: &Metadata) -> Result<File, FileError> {
-    let special = || FileError::Special(location.path.clone());
+    let special = || FileError::NotRegular(location.path.clone());
     let is_fit = |metadata: &Metadata| {
         metadata.file_type().is_char_device() && (metadata.uid() == 0 || trust::is_callers(metadata))
     };
@@ -52,7 +52,7 @@ pub(super) fn open_device(location: &Location, found: &Metadata) -> Result<File,
     }
     let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let uncreatable =
-        |errno: Errno| FileError::Uncreatable { path: location.path.clone(), source: errno.into() };
+        |errno: Errno| FileError::CreateFailed { path: location.path.clone(), source: errno.into() };
     let file: File = rustix::fs::openat(&location.directory, &location.name, flags, Mode::empty())
         .map_err(uncreatable)?
         .into();

@@ -17,7 +17,7 @@ pub const TEMPORARY: (&str, &str) = (".cc-auth-", ".tmp");
 const ABANDONED: i64 = 600;
 
 /// Deletes what writers of this account that were killed have left in a directory more than ten
-/// minutes ago: it may hold secrets. What can't be deleted stays.
+/// minutes ago: it may hold secrets. What cannot be deleted stays.
 pub fn sweep(directory: &Path, now: Timestamp) {
     let here = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;

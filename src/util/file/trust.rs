@@ -20,7 +20,7 @@ const STICKY: u32 = 0o1000;
 
 /// Why a file or a link is not used.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Distrust {
+pub enum UntrustedReason {
     /// It belongs to neither root nor the caller.
     Owner(u32),
     /// Its mode lets other accounts write.
@@ -39,7 +39,7 @@ pub enum Distrust {
     HardLinks,
 }
 
-impl fmt::Display for Distrust {
+impl fmt::Display for UntrustedReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Owner(user) => write!(f, "it belongs to another account (user ID {user})"),
@@ -79,7 +79,7 @@ pub(super) fn is_exclusive(directory: &Metadata) -> bool {
     is_own(directory) && directory.mode() & OTHERS_WRITE == 0
 }
 
-impl Distrust {
+impl UntrustedReason {
     /// A directory in which another account can exchange a file of the caller's.
     pub(super) fn of_directory(directory: &Metadata) -> Option<Self> {
         if !is_own(directory) {
@@ -197,7 +197,7 @@ impl Ownership {
 
 /// What a file that is read by its name holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Holds {
+pub enum FileContents {
     /// A key, token or password: other accounts must not read it either.
     Secret,
     /// Public keys and the like: other accounts must not change it.
@@ -205,7 +205,7 @@ pub enum Holds {
 }
 
 /// Warns of a file that was named and that another account can change, or read where it must not.
-pub(super) fn warn(path: &Path, file: &File, holds: Holds, notes: &mut Notes) {
+pub(super) fn warn(path: &Path, file: &File, holds: FileContents, notes: &mut Notes) {
     let Ok(metadata) = file.metadata() else { return };
     if !metadata.is_file() {
         return;
@@ -221,7 +221,7 @@ pub(super) fn warn(path: &Path, file: &File, holds: Holds, notes: &mut Notes) {
         notes.danger(format!("{shown} can be exchanged by another account: {why}"));
     }
     let word = || shell_word(&path.to_string_lossy());
-    if holds == Holds::Secret && mode & 0o077 != 0 {
+    if holds == FileContents::Secret && mode & 0o077 != 0 {
         notes.danger_with(
             format!("{shown} holds secrets and others may access it (mode {mode:04o})"),
             format!("chmod 600 {}", word()),
@@ -235,12 +235,12 @@ pub(super) fn warn(path: &Path, file: &File, holds: Holds, notes: &mut Notes) {
 }
 
 /// Why the directory of a named file is not the caller's or root's alone.
-fn directory_distrust(path: &Path) -> Option<Distrust> {
+fn directory_distrust(path: &Path) -> Option<UntrustedReason> {
     let parent = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    Distrust::of_directory(&std::fs::metadata(parent).ok()?)
+    UntrustedReason::of_directory(&std::fs::metadata(parent).ok()?)
 }
 
 /// Warns when other accounts than the owner may read a file that holds a secret, or when it is
@@ -248,6 +248,6 @@ fn directory_distrust(path: &Path) -> Option<Distrust> {
 pub fn warn_if_exposed(path: &Path, notes: &mut Notes) {
     let flags = OFlags::PATH | OFlags::CLOEXEC;
     if let Ok(file) = rustix::fs::open(path, flags, Mode::empty()) {
-        warn(path, &file.into(), Holds::Secret, notes);
+        warn(path, &file.into(), FileContents::Secret, notes);
     }
 }

@@ -14,7 +14,7 @@ use super::error::FileError;
 use super::location::{Location, create_directory_all};
 use super::stream;
 use super::sweep::{TEMPORARY, sweep_open};
-use super::trust::{Distrust, Ownership};
+use super::trust::{Ownership, UntrustedReason};
 use crate::util::note::Notes;
 use crate::util::quote::quote_path;
 use crate::util::shell::word as shell_word;
@@ -31,7 +31,7 @@ pub enum Existing {
 
 /// How a file is written.
 #[derive(Debug, Clone, Copy)]
-pub struct Write {
+pub struct WriteOptions {
     /// The mode of the new file, whatever the process's mask.
     pub mode: u32,
     /// What to do when the file exists.
@@ -69,20 +69,20 @@ pub fn check_free(path: &Path) -> Result<(), FileError> {
 }
 
 /// A file that is being written.
-pub struct Draft<'a> {
+pub struct TemporaryFile<'a> {
     path: &'a Path,
     file: &'a mut File,
 }
 
-impl Draft<'_> {
+impl TemporaryFile<'_> {
     /// Adds these bytes.
     ///
     /// # Errors
-    /// [`FileError::Unwritable`].
+    /// [`FileError::WriteFailed`].
     pub fn add(&mut self, bytes: &[u8]) -> Result<(), FileError> {
         self.file
             .write_all(bytes)
-            .map_err(|source| FileError::Unwritable { path: self.path.to_owned(), source })
+            .map_err(|source| FileError::WriteFailed { path: self.path.to_owned(), source })
     }
 }
 
@@ -94,15 +94,15 @@ pub fn write_in_parts<E: From<FileError>>(
     path: &Path,
     mode: u32,
     existing: Existing,
-    content: impl FnOnce(&mut Draft<'_>) -> Result<(), E>,
+    content: impl FnOnce(&mut TemporaryFile<'_>) -> Result<(), E>,
 ) -> Result<(), E> {
     if let Some(number) = stream::descriptor(path) {
         let uncreatable =
-            |errno: Errno| FileError::Uncreatable { path: path.to_owned(), source: errno.into() };
+            |errno: Errno| FileError::CreateFailed { path: path.to_owned(), source: errno.into() };
         let mut file = stream::open_descriptor(number).map_err(uncreatable)?;
-        return content(&mut Draft { path, file: &mut file });
+        return content(&mut TemporaryFile { path, file: &mut file });
     }
-    let how = Write { mode, existing, keeps_access: false, sweeps: true };
+    let how = WriteOptions { mode, existing, keeps_access: false, sweeps: true };
     Location::find(path)?.write_in_parts(how, content)
 }
 
@@ -111,28 +111,28 @@ impl Location {
     ///
     /// # Errors
     /// As [`write()`].
-    pub fn write(&self, bytes: &[u8], how: Write) -> Result<(), FileError> {
+    pub fn write(&self, bytes: &[u8], how: WriteOptions) -> Result<(), FileError> {
         self.write_in_parts(how, |draft| draft.add(bytes))
     }
 
     fn write_in_parts<E: From<FileError>>(
         &self,
-        how: Write,
-        content: impl FnOnce(&mut Draft<'_>) -> Result<(), E>,
+        how: WriteOptions,
+        content: impl FnOnce(&mut TemporaryFile<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         let path = &self.path;
         match &self.found {
             Some(found) if found.is_dir() => return Err(FileError::Directory(path.clone()).into()),
             Some(found) if !found.is_file() => {
                 let mut device = stream::open_device(self, found)?;
-                return content(&mut Draft { path, file: &mut device });
+                return content(&mut TemporaryFile { path, file: &mut device });
             }
             Some(_) if how.existing == Existing::Refuse => return Err(FileError::Exists(path.clone()).into()),
             _ => {}
         }
-        let unwritable = |source: io::Error| FileError::Unwritable { path: path.clone(), source };
+        let unwritable = |source: io::Error| FileError::WriteFailed { path: path.clone(), source };
         let mut temporary = Temporary::create(&self.directory)
-            .map_err(|source| FileError::Uncreatable { path: path.clone(), source })?;
+            .map_err(|source| FileError::CreateFailed { path: path.clone(), source })?;
         let opened = self.open_directory().ok();
         if how.sweeps
             && let (Some(directory), Ok(metadata)) = (&opened, temporary.file.metadata())
@@ -140,7 +140,7 @@ impl Location {
             // By the clock of the file system, which the others' times are from as well.
             sweep_open(directory, Timestamp(metadata.mtime()));
         }
-        content(&mut Draft { path, file: &mut temporary.file })?;
+        content(&mut TemporaryFile { path, file: &mut temporary.file })?;
         let directory = (&self.directory, &self.directory_metadata);
         Ownership::of_new(directory, self.found.as_ref(), how.mode, how.keeps_access)
             .give(&temporary.file)
@@ -151,7 +151,7 @@ impl Location {
             Errno::ISDIR => FileError::Directory(path.clone()),
             other => unwritable(other.into()),
         })?;
-        // The new name must be on disk as well; a file system that can't sync a directory has done
+        // The new name must be on disk as well; a file system that cannot sync a directory has done
         // what it can.
         if let Some(directory) = opened {
             let _ = directory.sync_all();
@@ -233,8 +233,8 @@ impl Drop for Temporary<'_> {
 /// Creates a directory and its parents, accessible only to the owner where they are new.
 ///
 /// # Errors
-/// [`FileError::Uncreatable`], [`FileError::Link`].
-pub fn create_private_folder(path: &Path) -> Result<(), FileError> {
+/// [`FileError::CreateFailed`], [`FileError::Link`].
+pub fn create_private_directory(path: &Path) -> Result<(), FileError> {
     create_directory_all(path, 0o700)
 }
 
@@ -243,12 +243,12 @@ pub fn create_private_folder(path: &Path) -> Result<(), FileError> {
 /// `HOME` of another user, that user would get the files or could exchange them.
 ///
 /// # Errors
-/// As [`create_private_folder`], and [`FileError::Untrusted`].
+/// As [`create_private_directory`], and [`FileError::Untrusted`].
 pub fn create_own_directory(path: &Path) -> Result<(), FileError> {
-    create_private_folder(path)?;
+    create_private_directory(path)?;
     // A name in it, so that the directory itself is looked at.
     let location = Location::find(&path.join("x"))?;
-    match Distrust::of_directory(&location.directory_metadata) {
+    match UntrustedReason::of_directory(&location.directory_metadata) {
         Some(why) => Err(FileError::Untrusted { path: path.to_owned(), why, option: None }),
         None => Ok(()),
     }
@@ -257,12 +257,12 @@ pub fn create_own_directory(path: &Path) -> Result<(), FileError> {
 /// Deletes a file; whether there was one. A symbolic link itself is not followed.
 ///
 /// # Errors
-/// [`FileError::Unwritable`].
+/// [`FileError::WriteFailed`].
 pub fn remove(path: &Path) -> Result<bool, FileError> {
     match std::fs::remove_file(path) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(source) => Err(FileError::Unwritable { path: path.to_owned(), source }),
+        Err(source) => Err(FileError::WriteFailed { path: path.to_owned(), source }),
     }
 }
 
@@ -294,20 +294,20 @@ mod tests {
 
     #[test]
     fn a_file_is_replaced_whole_and_gets_the_mode_asked_for() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("secret");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("secret");
         fs::write(&path, "old").unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
         write(&path, b"new", PRIVATE_MODE, Existing::Replace).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new");
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, PRIVATE_MODE);
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "a temporary file was left");
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "a temporary file was left");
     }
 
     #[test]
     fn an_existing_file_is_not_replaced_unasked() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("key");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("key");
         fs::write(&path, "old").unwrap();
         let refused = write(&path, b"new", PRIVATE_MODE, Existing::Refuse);
         assert!(matches!(refused, Err(FileError::Exists(_))), "{refused:?}");
@@ -316,8 +316,8 @@ mod tests {
 
     #[test]
     fn a_link_stays_and_its_target_is_replaced() {
-        let folder = tempfile::tempdir().unwrap();
-        let (target, link) = (folder.path().join("target"), folder.path().join("link"));
+        let directory = tempfile::tempdir().unwrap();
+        let (target, link) = (directory.path().join("target"), directory.path().join("link"));
         fs::write(&target, "old").unwrap();
         std::os::unix::fs::symlink(&target, &link).unwrap();
         write(&link, b"new", PRIVATE_MODE, Existing::Replace).unwrap();
@@ -328,13 +328,13 @@ mod tests {
     #[test]
     fn a_full_device_is_an_error() {
         let full = write(Path::new("/dev/full"), b"x", PRIVATE_MODE, Existing::Replace);
-        assert!(matches!(full, Err(FileError::Unwritable { .. })), "{full:?}");
+        assert!(matches!(full, Err(FileError::WriteFailed { .. })), "{full:?}");
     }
 
     #[test]
     fn what_a_killed_writer_left_goes_with_the_next_write() {
-        let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
         let old = std::time::SystemTime::now() - std::time::Duration::from_secs(3600);
         for name in [".cc-auth-old.tmp", ".cc-auth-new.tmp", ".cc-auth-kept", "kept.tmp"] {
             fs::write(at(name), "x").unwrap();
@@ -342,13 +342,17 @@ mod tests {
                 File::options().write(true).open(at(name)).unwrap().set_modified(old).unwrap();
             }
         }
-        let how =
-            Write { mode: PRIVATE_MODE, existing: Existing::Replace, keeps_access: false, sweeps: false };
+        let how = WriteOptions {
+            mode: PRIVATE_MODE,
+            existing: Existing::Replace,
+            keeps_access: false,
+            sweeps: false,
+        };
         Location::find(&at("a")).unwrap().write(b"x", how).unwrap();
         assert!(at(".cc-auth-old.tmp").exists());
         write(&at("a"), b"x", PRIVATE_MODE, Existing::Replace).unwrap();
         let mut left: Vec<_> =
-            fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+            fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         left.sort();
         assert_eq!(left, [".cc-auth-kept", ".cc-auth-new.tmp", "a", "kept.tmp"]);
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use cc_auth::config::dotenv::{self, Problem};
+use cc_auth::config::dotenv::{self, DotenvErrorKind};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -267,7 +267,7 @@ fn names_that_double_each_other_are_stopped() {
         file.push_str("A=$A$A\n");
     }
     let faults = dotenv::read(file.as_bytes()).unwrap_err();
-    assert!(matches!(faults.first().problem, Problem::TooLong { .. }), "{faults}");
+    assert!(matches!(faults.first().problem, DotenvErrorKind::TooLong { .. }), "{faults}");
 }
 
 #[test]
@@ -277,7 +277,10 @@ fn many_lines_that_repeat_a_long_value_are_stopped() {
         file.push_str(&format!("B{number}=$A\n"));
     }
     let faults = dotenv::read(file.as_bytes()).unwrap_err();
-    assert!(matches!(&faults.first().problem, Problem::TooLong { key } if *key == "'B33'"), "{faults}");
+    assert!(
+        matches!(&faults.first().problem, DotenvErrorKind::TooLong { key } if *key == "'B33'"),
+        "{faults}"
+    );
     // Long values without a name in them are no matter.
     let file: String = (0..7).map(|number| format!("B{number}={}\n", "x".repeat(500_000))).collect();
     assert_eq!(dotenv::read(file.as_bytes()).unwrap().entries().len(), 7);

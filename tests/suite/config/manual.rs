@@ -8,7 +8,7 @@ use std::path::Path;
 use cc_auth::config::Variable;
 use serde_json::{Map, Value, json};
 
-use crate::support::Folder;
+use crate::support::TestEnv;
 
 fn page() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("man/cc-config.5");
@@ -67,17 +67,17 @@ fn put(config: &mut Value, section: &str, name: &str, value: Value) {
 fn every_setting_of_the_manual_is_read_in_the_type_it_has_there() {
     let all = described();
     assert!(all.len() > 30, "only {} settings found", all.len());
-    let folder = Folder::with_setup();
-    folder.write("main.json", "{}");
-    folder.write("auth.json", "{}");
+    let directory = TestEnv::with_setup();
+    directory.write("main.json", "{}");
+    directory.write("auth.json", "{}");
     for setting in &all {
         let key = format!("{}.{}", setting.section, setting.name);
         assert!(!setting.example.is_null(), "{key} has no example");
         let config = |value: Value| {
             let mut config = json!({});
             put(&mut config, &setting.section, &setting.name, value);
-            folder.write("one.json", config.to_string());
-            folder.run("cc-user", &["-c", "one.json", "list", "--names"])
+            directory.write("one.json", config.to_string());
+            directory.run("cc-user", &["-c", "one.json", "list", "--names"])
         };
         let read = config(setting.example.clone());
         // The database of the example is not there.
@@ -171,9 +171,9 @@ fn the_defaults_of_the_manual_are_those_of_the_code() {
     assert_eq!(default("auth.jwts", "validate-user"), jwts.validate_user.value.to_string());
     assert_eq!(default("auth.jwts", "max-age"), "for ever");
     assert!(jwts.max_age.value.is_none());
-    let folder = Folder::with_setup();
-    folder.write("config.json", json!({"auth": {"ldap": {"url": "ldap://x"}}}).to_string());
-    let told = folder.run("cc-user", &["list", "-v", "--names"]).ended(0).stderr;
+    let directory = TestEnv::with_setup();
+    directory.write("config.json", json!({"auth": {"ldap": {"url": "ldap://x"}}}).to_string());
+    let told = directory.run("cc-user", &["list", "-v", "--names"]).ended(0).stderr;
     for name in ["uid-attr", "username-attr"] {
         let line = format!("ldap.{name} = '{}'", default("auth.ldap", name));
         assert!(told.contains(&line), "{line}: {told}");
@@ -190,10 +190,10 @@ fn the_example_of_the_manual_means_the_same_in_both_layouts() {
         .filter(|block| block.starts_with('{'))
         .collect();
     assert_eq!(blocks.len(), 2);
-    let folder = Folder::with_setup();
+    let directory = TestEnv::with_setup();
     let told = |block: &str| {
-        folder.write("config.json", block);
-        let run = folder.run("cc-user", &["list", "-v", "--names"]).ended(0);
+        directory.write("config.json", block);
+        let run = directory.run("cc-user", &["list", "-v", "--names"]).ended(0);
         assert!(!run.stderr.contains("warning"), "{}", run.stderr);
         let mut lines: Vec<String> = run
             .stderr

@@ -2,44 +2,44 @@
 
 use std::path::PathBuf;
 
-use cc_auth::config::{ConfigFaults, Origin, ServerKeys, Settings, Sources, Value, Variable, load};
-use cc_auth::key::WeakKeys;
-use cc_auth::util::diagnostic::Fault as _;
+use cc_auth::config::{ConfigErrors, Origin, ServerKeys, Settings, Sources, Value, Variable, load};
+use cc_auth::key::KeyStrength;
+use cc_auth::util::diagnostic::Diagnostic as _;
 use cc_auth::util::environment::Environment;
 use cc_auth::util::note::Notes;
 use proptest::prelude::*;
 
-use crate::support::{Folder, rows};
+use crate::support::{TestEnv, rows};
 
-/// A set of settings files in a folder of their own.
+/// A set of settings files in a directory of their own.
 struct Site {
-    folder: Folder,
+    directory: TestEnv,
     sources: Sources,
 }
 
 impl Site {
     fn new() -> Self {
-        let folder = Folder::new();
-        // Nothing of the folder the tests run in.
-        let nothing = folder.write("nothing.env", "");
-        let empty = folder.write("nothing.json", "{}");
+        let directory = TestEnv::new();
+        // Nothing of the directory the tests run in.
+        let nothing = directory.write("nothing.env", "");
+        let empty = directory.write("nothing.json", "{}");
         let sources = Sources {
             config: Some(Value::new(empty, Origin::Flag("--config"))),
             env_file: Some(Value::new(nothing, Origin::Flag("--env-file"))),
             ..Sources::default()
         };
-        Self { folder, sources }
+        Self { directory, sources }
     }
 
     fn config(mut self, text: &str) -> Self {
-        let path = self.folder.write("config.json", text);
+        let path = self.directory.write("config.json", text);
         self.sources.config = Some(Value::new(path, Origin::Flag("--config")));
         self
     }
 
     fn env_file(mut self, text: &str) -> Self {
         use std::os::unix::fs::PermissionsExt as _;
-        let path = self.folder.write(".env", text);
+        let path = self.directory.write(".env", text);
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
         self.sources.env_file = Some(Value::new(path, Origin::Flag("--env-file")));
         self
@@ -53,10 +53,10 @@ impl Site {
         self
     }
 
-    /// Settings, and the notes with the folder's name left out.
-    fn load(&self) -> Result<(Settings, Vec<String>), ConfigFaults> {
+    /// Settings, and the notes with the directory's name left out.
+    fn load(&self) -> Result<(Settings, Vec<String>), ConfigErrors> {
         let (settings, notes) = load(self.sources.clone())?;
-        let place = format!("{}/", self.folder.path().display());
+        let place = format!("{}/", self.directory.path().display());
         Ok((settings, notes.into_iter().map(|note| note.text.replace(&place, "")).collect()))
     }
 
@@ -76,7 +76,7 @@ impl Site {
     /// Messages and statuses of files that are refused.
     #[track_caller]
     fn faults(&self) -> Vec<(u8, String, Option<String>)> {
-        let place = format!("{}/", self.folder.path().display());
+        let place = format!("{}/", self.directory.path().display());
         match self.load() {
             Ok((settings, _)) => panic!("taken: {settings:?}"),
             Err(faults) => faults
@@ -147,7 +147,7 @@ fn every_configuration_gives_tokens_the_life_the_server_gave_them() {
             (_, Some(text)) if !text.is_empty() => site.config(text),
             (serde_json::Value::Null, _) => {
                 site.sources.config =
-                    Some(Value::new(site.folder.file("none.json"), Origin::Flag("--config")));
+                    Some(Value::new(site.directory.file("none.json"), Origin::Flag("--config")));
                 site
             }
             (config, _) => site.config(&config.to_string()),
@@ -308,7 +308,7 @@ fn a_secret_that_lost_a_part_or_lies_open_earns_a_warning() {
     use std::os::unix::fs::PermissionsExt as _;
     let site = Site::new().env_file("LDAP_ADMIN_PASSWORD=pa$SWORD1\n");
     let open = std::fs::Permissions::from_mode(0o644);
-    std::fs::set_permissions(site.folder.file(".env"), open).unwrap();
+    std::fs::set_permissions(site.directory.file(".env"), open).unwrap();
     let (settings, notes) = site.good();
     assert_eq!(settings.secret(Variable::LdapAdminPassword).unwrap().text.expose(), "pa");
     assert_eq!(notes.len(), 2, "{notes:?}");
@@ -319,7 +319,7 @@ fn a_secret_that_lost_a_part_or_lies_open_earns_a_warning() {
     assert!(!notes[0].contains("SWORD1"), "the note shows a part of the password");
     assert!(notes[1].contains("others may access it (mode 0644)"), "{notes:?}");
     let public = Site::new().env_file("JWT_PUBLIC_KEY=x\nOTHER=y\n");
-    std::fs::set_permissions(public.folder.file(".env"), std::fs::Permissions::from_mode(0o644)).unwrap();
+    std::fs::set_permissions(public.directory.file(".env"), std::fs::Permissions::from_mode(0o644)).unwrap();
     public.silent();
 }
 
@@ -382,15 +382,15 @@ fn what_is_wrong_in_a_configuration_is_named_with_its_place() {
 #[test]
 fn a_named_file_must_be_there_and_a_default_one_need_not() {
     let mut site = Site::new();
-    site.sources.config = Some(Value::new(site.folder.file("no.json"), Origin::Flag("--config")));
-    site.sources.env_file = Some(Value::new(site.folder.file(".home"), Origin::Flag("--env-file")));
+    site.sources.config = Some(Value::new(site.directory.file("no.json"), Origin::Flag("--config")));
+    site.sources.env_file = Some(Value::new(site.directory.file(".home"), Origin::Flag("--env-file")));
     let faults = site.faults();
     assert_eq!(faults[0], (66, "'no.json' does not exist".to_owned(), None));
     assert_eq!(faults[1], (66, "'.home' is a directory, wanted a file".to_owned(), None));
     let faults = Site::new().config(r#"{"auth-file":"/no/such/auth.json"}"#).faults();
     assert_eq!(faults, [(66, "'/no/such/auth.json' does not exist".to_owned(), None)]);
     let rubbish = Site::new();
-    let path = rubbish.folder.write("config.json", [0xff, 0xfe, 0, 1]);
+    let path = rubbish.directory.write("config.json", [0xff, 0xfe, 0, 1]);
     let rubbish = Site {
         sources: Sources { config: Some(Value::new(path, Origin::Flag("-c"))), ..rubbish.sources },
         ..rubbish
@@ -540,7 +540,7 @@ fn what_the_server_takes_otherwise_is_told() {
 #[test]
 fn auth_may_stand_in_a_file_of_its_own() {
     let site = Site::new();
-    let auth = site.folder.write("auth.json", r#"{"jwts":{"max-age":"3h"}}"#);
+    let auth = site.directory.write("auth.json", r#"{"jwts":{"max-age":"3h"}}"#);
     let text = serde_json::json!({"main": {}, "auth-file": auth}).to_string();
     let settings = site.config(&text).silent();
     assert_eq!(settings.jwts.max_age.value.map(|age| age.seconds()), Some(10_800));
@@ -616,7 +616,7 @@ fn a_key_is_decoded_when_it_is_asked_for_and_its_fault_names_its_place() {
     for (text, message, hint) in table {
         let site = Site::new().env_file(text);
         let fault = site.silent().verifying_key(&mut notes).unwrap_err();
-        let shown = fault.to_string().replace(&format!("{}/", site.folder.path().display()), "");
+        let shown = fault.to_string().replace(&format!("{}/", site.directory.path().display()), "");
         assert!(shown.starts_with(message), "{shown}");
         assert!(!shown.contains("AAAA") && !shown.contains("base64!"), "{shown}");
         assert_eq!(fault.status().code(), 78, "{shown}");
@@ -634,9 +634,9 @@ fn a_key_is_decoded_when_it_is_asked_for_and_its_fault_names_its_place() {
     assert!(told[0].contains("anybody can sign tokens that this key verifies"), "{told:?}");
     let pair = settings.signing_key(&mut notes).unwrap_err();
     assert_eq!((pair.kind().name(), pair.status().code()), ("config-key-halves-differ", 78));
-    let empty = settings.shared_key(WeakKeys::Allow).unwrap_err();
+    let empty = settings.shared_key(KeyStrength::AllowWeak).unwrap_err();
     assert_eq!((empty.kind().name(), empty.status().code()), ("variable-unset", 78));
     let tiny = Site::new().env_file("CROSS_LOGIN_JWT_HS512_KEY=AAAA\n").silent();
-    assert_eq!(tiny.shared_key(WeakKeys::Refuse).unwrap_err().kind().name(), "config-key-weak");
-    assert!(tiny.shared_key(WeakKeys::Allow).is_ok());
+    assert_eq!(tiny.shared_key(KeyStrength::Enforce).unwrap_err().kind().name(), "config-key-weak");
+    assert!(tiny.shared_key(KeyStrength::AllowWeak).is_ok());
 }

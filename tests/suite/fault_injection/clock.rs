@@ -11,8 +11,8 @@ use crate::httpd::{Reply, Server};
 use crate::support::{Run, has, programs};
 
 /// A line under another clock.
-fn at(folder: &Folder, time: &str, line: &str) -> Run {
-    folder.sh(&format!("faketime -f '{time}' {line}"))
+fn at(directory: &TestEnv, time: &str, line: &str) -> Run {
+    directory.sh(&format!("faketime -f '{time}' {line}"))
 }
 
 #[test]
@@ -33,7 +33,7 @@ fn a_token_and_a_session_hold_under_any_clock_they_were_made_by() {
         "@2262-04-11 23:47:16",
         "@9999-12-31 23:59:58",
     ] {
-        let folder = grounds();
+        let directory = grounds();
         for line in [
             "cc-jwt issue fritz -o out.txt -q",
             "cc-jwt verify --token-file out.txt --endpoint user-api",
@@ -47,13 +47,13 @@ fn a_token_and_a_session_hold_under_any_clock_they_were_made_by() {
             "cc-user add anna --role api",
             "gen-keypair --write --force",
         ] {
-            let run = at(&folder, time, line);
+            let run = at(&directory, time, line);
             let about = format!("{line} at {time}: {} {} {}", run.status, run.stdout, run.stderr);
             is_plain(&run.stderr, &about);
             assert_eq!(run.status, 0, "{about}");
             runs += 1;
         }
-        is_sound(folder.path(), time);
+        is_sound(directory.path(), time);
     }
     tell(&format!("clocks from 1960 to 9999: {runs} runs"));
 }
@@ -63,25 +63,25 @@ fn a_session_ends_by_the_clock_and_a_clock_that_is_set_back_does_no_harm() {
     if !has("faketime") {
         return;
     }
-    let folder = grounds();
-    let status = |shift: &str| at(&folder, shift, "cc-login status").status;
-    let token = |shift: &str| at(&folder, shift, "cc-login token").status;
+    let directory = grounds();
+    let status = |shift: &str| at(&directory, shift, "cc-login status").status;
+    let token = |shift: &str| at(&directory, shift, "cc-login token").status;
     for (shift, wanted) in [("+0", 0), ("+6d", 0), ("+8d", 1), ("+100y", 1)] {
         assert_eq!((status(shift), token(shift)), (wanted, wanted), "{shift}");
     }
     // Set back: the session was begun in the future; it is there and has not expired.
     for shift in ["-1h", "-60y"] {
-        let run = at(&folder, shift, "cc-login status").ended(0);
+        let run = at(&directory, shift, "cc-login status").ended(0);
         is_plain(&run.stderr, shift);
         assert!(run.stdout.contains("fritz"), "{shift}: {}", run.stdout);
     }
     // Failed attempts of a future that never came do not lock anybody out for longer than the
     // usual quarter of an hour.
     for _ in 0..5 {
-        at(&folder, "+10y", "cc-login fritz --password-file new-pw").ended(1);
+        at(&directory, "+10y", "cc-login fritz --password-file new-pw").ended(1);
     }
-    folder.sh("cc-login fritz --password-file pw").ended(75);
-    at(&folder, "+16m", "cc-login fritz --password-file pw").ended(0);
+    directory.sh("cc-login fritz --password-file pw").ended(75);
+    at(&directory, "+16m", "cc-login fritz --password-file pw").ended(0);
     tell("a session and counted attempts over jumps of the clock: 12 runs");
 }
 
@@ -90,8 +90,8 @@ fn keys_that_are_kept_age_by_the_clock_and_none_are_taken_from_the_future() {
     if !has("faketime") {
         return;
     }
-    let folder = grounds();
-    let set = folder.sh("cc-jwt jwks --server").ended(0).stdout;
+    let directory = grounds();
+    let set = directory.sh("cc-jwt jwks --server").ended(0).stdout;
     let server = Server::start(move |_| Reply::status(200, "application/json", set.clone()));
     let line = format!("cc-jwt verify --token-file token.txt --jwks {}/keys -q", server.url());
     let mut asked = 0;
@@ -105,7 +105,7 @@ fn keys_that_are_kept_age_by_the_clock_and_none_are_taken_from_the_future() {
         // The token has expired; the keys are fetched all the same.
         ("+100y", 1, 1),
     ] {
-        let run = at(&folder, shift, &line);
+        let run = at(&directory, shift, &line);
         is_plain(&run.stderr, shift);
         assert_eq!(run.status, status, "{shift}: {}", run.stderr);
         asked += fetches;
@@ -118,18 +118,18 @@ fn keys_that_are_kept_age_by_the_clock_and_none_are_taken_from_the_future() {
 fn a_watched_token_is_renewed_when_the_clock_jumps() {
     let library = ["/usr/lib/x86_64-linux-gnu/faketime", "/usr/lib/aarch64-linux-gnu/faketime"]
         .iter()
-        .map(|folder| Path::new(folder).join("libfaketimeMT.so.1"))
+        .map(|directory| Path::new(directory).join("libfaketimeMT.so.1"))
         .find(|path| path.exists());
     if !has("faketime") {
         return;
     }
     let library = library.expect("faketime's library for programs with threads is beside the other");
-    let folder = grounds();
-    fs::remove_file(folder.file("renewed")).unwrap();
-    let clock = folder.write("clock", "+0");
+    let directory = grounds();
+    fs::remove_file(directory.file("renewed")).unwrap();
+    let clock = directory.write("clock", "+0");
     let mut child = Command::new(programs().join("cc-jwt"))
         .args(["renew", "--spec", "r.yaml", "-o", "renewed", "--watch", "-q"])
-        .current_dir(folder.path())
+        .current_dir(directory.path())
         .env_clear()
         .env("LD_PRELOAD", library)
         .env("FAKETIME_TIMESTAMP_FILE", &clock)
@@ -156,8 +156,8 @@ fn a_watched_token_is_renewed_when_the_clock_jumps() {
         }
     };
     let set = |shift: &str| {
-        fs::write(folder.file("clock-new"), shift).unwrap();
-        fs::rename(folder.file("clock-new"), &clock).unwrap();
+        fs::write(directory.file("clock-new"), shift).unwrap();
+        fs::rename(directory.file("clock-new"), &clock).unwrap();
     };
     assert_eq!(wait("renewed")["reason"], "missing");
     let mut seen = Vec::new();
@@ -169,7 +169,7 @@ fn a_watched_token_is_renewed_when_the_clock_jumps() {
         let event = wait("renewed");
         assert_eq!(event["reason"], reason, "{shift}: {event}");
         seen.push(reason);
-        let text = folder.read("renewed");
+        let text = directory.read("renewed");
         assert!(text.starts_with("eyJ") && text.ends_with('\n'));
     }
     signals::signal(child.id(), "TERM");

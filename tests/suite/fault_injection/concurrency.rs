@@ -7,16 +7,16 @@ use crate::support::programs;
 
 const MANY: usize = 200;
 
-fn all_at_once(folder: &Folder, line: impl Fn(usize) -> String) -> Vec<(String, Output)> {
+fn all_at_once(directory: &TestEnv, line: impl Fn(usize) -> String) -> Vec<(String, Output)> {
     let children: Vec<(String, Child)> = (0..MANY)
         .map(|number| {
             let line = line(number);
             let mut words = line.split(' ');
             let child = Command::new(programs().join(words.next().unwrap()))
                 .args(words)
-                .current_dir(folder.path())
+                .current_dir(directory.path())
                 .env_clear()
-                .env("HOME", folder.file(".home"))
+                .env("HOME", directory.file(".home"))
                 .stdin(Stdio::null())
                 .stdout(Stdio::piped())
                 .stderr(Stdio::piped())
@@ -30,8 +30,8 @@ fn all_at_once(folder: &Folder, line: impl Fn(usize) -> String) -> Vec<(String, 
 
 #[test]
 fn two_hundred_processes_on_one_database_lose_nobody() {
-    let folder = grounds();
-    let runs = all_at_once(&folder, |number| match number % 5 {
+    let directory = grounds();
+    let runs = all_at_once(&directory, |number| match number % 5 {
         0 => format!("cc-user add new{number:03} --role api --wait 60s -q"),
         1 => format!("cc-user del u{number:05} --wait 60s -q"),
         2 => format!("cc-user role add u{:05} api --wait 60s -q", number),
@@ -46,13 +46,13 @@ fn two_hundred_processes_on_one_database_lose_nobody() {
             assert!((CROWD + 1 - 40..=CROWD + 1 + 40).contains(&listed), "{listed} users");
         }
     }
-    let names = users(&folder.file("var/job.db"), "afterwards");
+    let names = users(&directory.file("var/job.db"), "afterwards");
     for number in 0..MANY {
         let there = |name: String| names.binary_search(&name).is_ok();
         assert_eq!(there(format!("u{number:05}")), number % 5 != 1, "u{number:05}");
         assert_eq!(there(format!("new{number:03}")), number % 5 == 0, "new{number:03}");
     }
-    let database = rusqlite::Connection::open(folder.file("var/job.db")).unwrap();
+    let database = rusqlite::Connection::open(directory.file("var/job.db")).unwrap();
     let count = |condition: &str| -> i64 {
         let sql = format!("SELECT count(*) FROM user WHERE username LIKE 'u0%' AND {condition}");
         database.query_row(&sql, [], |row| row.get(0)).unwrap()
@@ -64,11 +64,11 @@ fn two_hundred_processes_on_one_database_lose_nobody() {
 
 #[test]
 fn two_hundred_processes_on_one_session_leave_a_whole_one() {
-    let folder = grounds();
+    let directory = grounds();
     // The count of failures must not turn anybody away: all of them know the password, but they
     // count until they are found to be good.
     let mut statuses = std::collections::BTreeMap::new();
-    let runs = all_at_once(&folder, |number| match number % 4 {
+    let runs = all_at_once(&directory, |number| match number % 4 {
         0 => "cc-login fritz --password-file pw -q".to_owned(),
         1 => "cc-login token".to_owned(),
         2 => "cc-login status --json".to_owned(),
@@ -101,19 +101,19 @@ fn two_hundred_processes_on_one_session_leave_a_whole_one() {
         }
     }
     assert!(statuses[&0] > MANY / 2, "{statuses:?}");
-    folder
+    directory
         .sh("rm -f .home/.local/state/cc-auth/attempts.json; cc-login fritz --password-file pw -q")
         .ended(0);
-    folder.sh("cc-login token").ended(0);
-    is_sound(folder.path(), "afterwards");
-    assert!(left_behind(folder.path(), "afterwards").is_empty());
+    directory.sh("cc-login token").ended(0);
+    is_sound(directory.path(), "afterwards");
+    assert!(left_behind(directory.path(), "afterwards").is_empty());
     tell(&format!("{MANY} processes on one session: {statuses:?} by exit status, the session is whole"));
 }
 
 #[test]
 fn two_hundred_processes_on_one_environment_file_lose_no_line() {
-    let folder = grounds();
-    let runs = all_at_once(&folder, |number| match number % 4 {
+    let directory = grounds();
+    let runs = all_at_once(&directory, |number| match number % 4 {
         0 => "gen-keypair --write --force -q".to_owned(),
         1 => "gen-keypair -a hs512 --write --force -q".to_owned(),
         2 => "cc-user init -q".to_owned(),
@@ -122,13 +122,13 @@ fn two_hundred_processes_on_one_environment_file_lose_no_line() {
     for (line, output) in &runs {
         assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
     }
-    is_sound(folder.path(), "afterwards");
-    let file = dotenv::read(folder.read(".env").as_bytes()).unwrap();
+    is_sound(directory.path(), "afterwards");
+    let file = dotenv::read(directory.read(".env").as_bytes()).unwrap();
     for number in (0..MANY).filter(|number| number % 4 == 3) {
         assert!(file.get(&format!("KEY_{number}")).is_some(), "KEY_{number} is lost");
     }
     assert!(file.get("CROSS_LOGIN_JWT_HS512_KEY").is_some() && file.get("SESSION_KEY").is_some());
-    let kept = fs::read_dir(folder.path())
+    let kept = fs::read_dir(directory.path())
         .unwrap()
         .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with(".env.old"))
         .count();
@@ -137,9 +137,9 @@ fn two_hundred_processes_on_one_environment_file_lose_no_line() {
 }
 
 #[test]
-fn two_hundred_set_ups_of_one_folder_make_one() {
-    let folder = Folder::new();
-    let runs = all_at_once(&folder, |number| match number % 2 {
+fn two_hundred_set_ups_of_one_directory_make_one() {
+    let directory = TestEnv::new();
+    let runs = all_at_once(&directory, |number| match number % 2 {
         0 => "cc-user init -q".to_owned(),
         _ => format!("gen-keypair -a {} --write -q", if number % 4 == 1 { "session" } else { "hs512" }),
     });
@@ -161,11 +161,11 @@ fn two_hundred_set_ups_of_one_folder_make_one() {
         // The first of all makes the key, unless it is a set-up; all others find it there.
         assert!(made <= 1 && made + there == MANY / 4, "{algorithm}: {statuses:?}");
     }
-    folder.sh("cc-user init -q").ended(0);
-    let file = dotenv::read(folder.read(".env").as_bytes()).unwrap();
+    directory.sh("cc-user init -q").ended(0);
+    let file = dotenv::read(directory.read(".env").as_bytes()).unwrap();
     for name in ["JWT_PUBLIC_KEY", "JWT_PRIVATE_KEY", "SESSION_KEY", "CROSS_LOGIN_JWT_HS512_KEY"] {
         assert!(file.get(name).is_some(), "{name} is lost: {statuses:?}");
     }
-    assert!(users(&folder.file("var/job.db"), "afterwards").is_empty());
-    tell(&format!("{MANY} set-ups of one folder: {statuses:?} by exit status, one site"));
+    assert!(users(&directory.file("var/job.db"), "afterwards").is_empty());
+    tell(&format!("{MANY} set-ups of one directory: {statuses:?} by exit status, one site"));
 }

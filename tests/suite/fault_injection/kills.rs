@@ -25,7 +25,7 @@ enum State {
 /// Something that is killed again and again.
 struct Subject<'a> {
     name: &'static str,
-    folder: &'a Path,
+    directory: &'a Path,
     program: &'static str,
     arguments: &'a [&'a str],
     /// Brings the old state back.
@@ -41,9 +41,9 @@ impl Subject<'_> {
         let mut command = Command::new(programs().join(self.program));
         command
             .args(self.arguments)
-            .current_dir(self.folder)
+            .current_dir(self.directory)
             .env_clear()
-            .env("HOME", self.folder.join(".home"))
+            .env("HOME", self.directory.join(".home"))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null());
@@ -83,7 +83,7 @@ impl Subject<'_> {
             assert!(hit || state == State::New, "{about}: it ended and did nothing");
             old += usize::from(state == State::Old);
             // What it left goes with the next write ten minutes later.
-            let left = left_behind(self.folder, &about);
+            let left = left_behind(self.directory, &about);
             let long_ago = SystemTime::now() - Duration::from_secs(3600);
             for path in &left {
                 fs::File::open(path).unwrap().set_modified(long_ago).unwrap();
@@ -97,7 +97,7 @@ impl Subject<'_> {
             assert_eq!(next.code(), Some(wanted), "{about}: the next run");
             assert_eq!((self.judge)(&about), State::New, "{about}: after the next run");
             if wanted == 0 {
-                assert!(left_behind(self.folder, &about).is_empty(), "{about}: {left:?} stayed");
+                assert!(left_behind(self.directory, &about).is_empty(), "{about}: {left:?} stayed");
             }
             swept += left.len();
         }
@@ -122,23 +122,23 @@ fn put_back(original: &Path, database: &Path) {
 }
 
 /// The grounds, and the restoring of their database.
-fn with_original() -> (Folder, PathBuf, PathBuf) {
-    let folder = grounds();
-    let (database, original) = (folder.file("var/job.db"), folder.file("original.db"));
+fn with_original() -> (TestEnv, PathBuf, PathBuf) {
+    let directory = grounds();
+    let (database, original) = (directory.file("var/job.db"), directory.file("original.db"));
     fs::copy(&database, &original).unwrap();
-    (folder, database, original)
+    (directory, database, original)
 }
 
 #[test]
 fn a_killed_import_has_imported_everybody_or_nobody() {
-    let (folder, database, original) = with_original();
+    let (directory, database, original) = with_original();
     let judge = |about: &str| {
-        is_sound(folder.path(), about);
+        is_sound(directory.path(), about);
         if users(&database, about).len() == CROWD + 1 { State::Old } else { State::New }
     };
     Subject {
         name: "import",
-        folder: folder.path(),
+        directory: directory.path(),
         program: "cc-user",
         arguments: &["import", "more.csv", "--skip-existing"],
         restore: &|| put_back(&original, &database),
@@ -150,9 +150,9 @@ fn a_killed_import_has_imported_everybody_or_nobody() {
 
 #[test]
 fn a_killed_add_has_added_a_whole_user_or_none() {
-    let (folder, database, original) = with_original();
+    let (directory, database, original) = with_original();
     let judge = |about: &str| {
-        is_sound(folder.path(), about);
+        is_sound(directory.path(), about);
         let database = rusqlite::Connection::open(&database).unwrap();
         let row = database.query_row(
             "SELECT roles || name || email FROM user WHERE username = 'newcomer'",
@@ -170,7 +170,7 @@ fn a_killed_add_has_added_a_whole_user_or_none() {
     };
     Subject {
         name: "add",
-        folder: folder.path(),
+        directory: directory.path(),
         program: "cc-user",
         arguments: &["add", "newcomer", "--role", "api", "--name", "New Comer", "--email", "n@x.org"],
         restore: &|| put_back(&original, &database),
@@ -187,23 +187,23 @@ fn a_killed_sync_leaves_the_old_table_or_the_new_one() {
     }
     let manner = Manner { global: "sizelimit unlimited".to_owned(), ..Manner::default() };
     let server = Slapd::start(&crowd(1500), &manner);
-    let folder = crate::sync::folder_for(&server.url(), json!({}));
-    crate::sync_faults::fill(&folder, 1000, 2000);
-    let (database, original) = (folder.file("var/job.db"), folder.file("original.db"));
+    let directory = crate::sync::directory_for(&server.url(), json!({}));
+    crate::sync_faults::fill(&directory, 1000, 2000);
+    let (database, original) = (directory.file("var/job.db"), directory.file("original.db"));
     fs::copy(&database, &original).unwrap();
-    let old = crate::sync::table(&folder);
-    folder.sh("cc-user sync-ldap --delete-missing --max-delete 100% -q").ended(0);
-    let new = crate::sync::table(&folder);
+    let old = crate::sync::table(&directory);
+    directory.sh("cc-user sync-ldap --delete-missing --max-delete 100% -q").ended(0);
+    let new = crate::sync::table(&directory);
     assert_eq!(new.len(), 1500);
     let judge = |about: &str| {
         users(&database, about);
-        let seen = crate::sync::table(&folder);
+        let seen = crate::sync::table(&directory);
         assert!(seen == old || seen == new, "{about}: {} rows", seen.len());
         if seen == old { State::Old } else { State::New }
     };
     Subject {
         name: "sync",
-        folder: folder.path(),
+        directory: directory.path(),
         program: "cc-user",
         arguments: &["sync-ldap", "--delete-missing", "--max-delete", "100%", "-q"],
         restore: &|| put_back(&original, &database),
@@ -215,8 +215,8 @@ fn a_killed_sync_leaves_the_old_table_or_the_new_one() {
 
 #[test]
 fn a_reader_sees_a_whole_token_whenever_the_writer_is_killed() {
-    let folder = grounds();
-    let path = folder.file("renewed");
+    let directory = grounds();
+    let path = directory.file("renewed");
     let old = fs::read(&path).unwrap();
     let done = Arc::new(AtomicBool::new(false));
     let (read, stop) = (path.clone(), done.clone());
@@ -240,7 +240,7 @@ fn a_reader_sees_a_whole_token_whenever_the_writer_is_killed() {
     };
     Subject {
         name: "renew",
-        folder: folder.path(),
+        directory: directory.path(),
         program: "cc-jwt",
         arguments: &["renew", "--spec", "r.yaml", "-o", "renewed", "--force", "-q"],
         restore: &|| {
@@ -262,24 +262,24 @@ fn a_reader_sees_a_whole_token_whenever_the_writer_is_killed() {
 
 #[test]
 fn a_killed_write_of_the_environment_file_leaves_the_old_keys_or_the_new_ones() {
-    let folder = grounds();
-    let path = folder.file(".env");
+    let directory = grounds();
+    let path = directory.file(".env");
     let old = fs::read(&path).unwrap();
     let old_pair = key_pair(&path, "at first");
     let judge = |about: &str| {
-        is_sound(folder.path(), about);
-        if let Ok(backup) = fs::read(folder.file(".env.old")) {
+        is_sound(directory.path(), about);
+        if let Ok(backup) = fs::read(directory.file(".env.old")) {
             assert!(backup == old, "{about}: what is kept is not what was there");
         }
         if key_pair(&path, about) == old_pair { State::Old } else { State::New }
     };
     Subject {
         name: "env file",
-        folder: folder.path(),
+        directory: directory.path(),
         program: "gen-keypair",
         arguments: &["--write", "--force"],
         restore: &|| {
-            folder.sh("rm -f .env.old*").ended(0);
+            directory.sh("rm -f .env.old*").ended(0);
             fs::write(&path, &old).unwrap();
         },
         judge: &judge,
@@ -290,32 +290,32 @@ fn a_killed_write_of_the_environment_file_leaves_the_old_keys_or_the_new_ones() 
 
 #[test]
 fn a_killed_set_up_is_completed_by_the_next() {
-    let folder = Folder::new();
+    let directory = TestEnv::new();
     let judge = |about: &str| {
-        let there = |name: &str| folder.file(name).exists();
+        let there = |name: &str| directory.file(name).exists();
         if there(".env") {
-            let file = dotenv::read(&fs::read(folder.file(".env")).unwrap()).unwrap();
+            let file = dotenv::read(&fs::read(directory.file(".env")).unwrap()).unwrap();
             for name in ["JWT_PUBLIC_KEY", "JWT_PRIVATE_KEY", "SESSION_KEY"] {
                 assert!(file.get(name).is_some(), "{about}: no {name}");
             }
-            assert_eq!(fs::metadata(folder.file(".env")).unwrap().mode() & 0o777, 0o600, "{about}");
+            assert_eq!(fs::metadata(directory.file(".env")).unwrap().mode() & 0o777, 0o600, "{about}");
         }
         if there("config.json") {
-            let _: serde_json::Value = serde_json::from_str(&folder.read("config.json")).unwrap();
+            let _: serde_json::Value = serde_json::from_str(&directory.read("config.json")).unwrap();
         }
         if there("var/job.db") {
-            assert!(users(&folder.file("var/job.db"), about).is_empty(), "{about}");
+            assert!(users(&directory.file("var/job.db"), about).is_empty(), "{about}");
             return State::New;
         }
         State::Old
     };
     Subject {
         name: "init",
-        folder: folder.path(),
+        directory: directory.path(),
         program: "cc-user",
         arguments: &["init", "-q"],
         restore: &|| {
-            folder.sh("rm -rf .env* config.json var .cc-auth-*").ended(0);
+            directory.sh("rm -rf .env* config.json var .cc-auth-*").ended(0);
         },
         judge: &judge,
         again: 0,
@@ -325,24 +325,24 @@ fn a_killed_set_up_is_completed_by_the_next() {
 
 #[test]
 fn a_killed_login_leaves_the_old_session_or_the_new_one() {
-    let folder = grounds();
-    let path = folder.file(".home/.local/state/cc-auth/session.json");
+    let directory = grounds();
+    let path = directory.file(".home/.local/state/cc-auth/session.json");
     let old = fs::read(&path).unwrap();
     let judge = |about: &str| {
-        is_sound(folder.path(), about);
-        folder.sh("cc-login token -q").ended(0);
+        is_sound(directory.path(), about);
+        directory.sh("cc-login token -q").ended(0);
         if fs::read(&path).unwrap() == old { State::Old } else { State::New }
     };
     // The second in which a session began is part of it.
     std::thread::sleep(Duration::from_millis(1100));
     Subject {
         name: "session",
-        folder: folder.path(),
+        directory: directory.path(),
         program: "cc-login",
         arguments: &["fritz", "--password-file", "pw", "-q"],
         restore: &|| {
             // An attempt that was killed counts as one that failed.
-            folder.sh("rm -f .home/.local/state/cc-auth/attempts*").ended(0);
+            directory.sh("rm -f .home/.local/state/cc-auth/attempts*").ended(0);
             fs::write(&path, &old).unwrap();
         },
         judge: &judge,
@@ -353,22 +353,22 @@ fn a_killed_login_leaves_the_old_session_or_the_new_one() {
 
 #[test]
 fn a_killed_fetch_of_keys_leaves_a_cache_that_is_whole_or_none() {
-    let folder = grounds();
-    let set = folder.sh("cc-jwt jwks --server").ended(0).stdout;
+    let directory = grounds();
+    let set = directory.sh("cc-jwt jwks --server").ended(0).stdout;
     let server = Server::start(move |_| Reply::status(200, "application/json", set.clone()));
     let url = format!("{}/keys", server.url());
-    let cache = folder.file(".home/.cache");
+    let cache = directory.file(".home/.cache");
     let judge = |about: &str| {
-        let files = folder.sh("find .home/.cache -name '*.json' 2>/dev/null").stdout;
+        let files = directory.sh("find .home/.cache -name '*.json' 2>/dev/null").stdout;
         for name in files.lines() {
-            let kept: serde_json::Value = serde_json::from_str(&folder.read(name)).unwrap();
+            let kept: serde_json::Value = serde_json::from_str(&directory.read(name)).unwrap();
             assert!(kept["body"].as_str().unwrap().contains("keys"), "{about}");
         }
         if files.is_empty() { State::Old } else { State::New }
     };
     Subject {
         name: "key cache",
-        folder: folder.path(),
+        directory: directory.path(),
         program: "cc-jwt",
         arguments: &["verify", "--token-file", "token.txt", "--jwks", &url, "-q"],
         restore: &|| {

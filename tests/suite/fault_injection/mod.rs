@@ -28,7 +28,7 @@ use cc_auth::key::PrivateKey;
 use cc_auth::key::encoding::decode_standard;
 use cc_auth::util::file::TEMPORARY;
 
-use crate::support::{Folder, data};
+use crate::support::{TestEnv, data};
 
 /// Whether this is the long form.
 fn is_long() -> bool {
@@ -84,52 +84,52 @@ const CROWD: usize = 200;
 
 /// A site as a server has it: keys with a comment beside them, users, tokens, a session, a resource
 /// to renew, something to import. Made once and copied.
-fn grounds() -> Folder {
-    static MADE: OnceLock<Folder> = OnceLock::new();
+fn grounds() -> TestEnv {
+    static MADE: OnceLock<TestEnv> = OnceLock::new();
     let made = MADE.get_or_init(make_grounds);
-    let folder = Folder::new();
-    copy(made.path(), folder.path());
-    folder
+    let directory = TestEnv::new();
+    copy(made.path(), directory.path());
+    directory
 }
 
-fn make_grounds() -> Folder {
-    let folder = Folder::new();
-    folder.sh("cc-user init -q").ended(0);
-    folder.write("pw", "old password\n");
-    folder.write("new-pw", "new password\n");
+fn make_grounds() -> TestEnv {
+    let directory = TestEnv::new();
+    directory.sh("cc-user init -q").ended(0);
+    directory.write("pw", "old password\n");
+    directory.write("new-pw", "new password\n");
     for name in ["pw", "new-pw"] {
-        fs::set_permissions(folder.file(name), fs::Permissions::from_mode(0o600)).unwrap();
+        fs::set_permissions(directory.file(name), fs::Permissions::from_mode(0o600)).unwrap();
     }
-    folder.sh("cc-user add fritz --role user,api --password-file pw -q").ended(0);
+    directory.sh("cc-user add fritz --role user,api --password-file pw -q").ended(0);
     let lines = |from: usize, to: usize, word: &str| {
         let heading = String::from("username,roles,name\n");
         (from..to)
             .fold(heading, |text, number| text + &format!("u{number:05},user,{word} {}\n", "x".repeat(200)))
     };
-    folder.write("first.csv", lines(0, CROWD, "first"));
-    folder.sh("cc-user import first.csv -q").ended(0);
-    folder.write("more.csv", lines(CROWD, CROWD + MORE, "second"));
+    directory.write("first.csv", lines(0, CROWD, "first"));
+    directory.sh("cc-user import first.csv -q").ended(0);
+    directory.write("more.csv", lines(CROWD, CROWD + MORE, "second"));
     // Cheap to verify, so that a login is over before anybody looks at the clock.
     let hash = bcrypt::hash("old password", 4).unwrap().replacen("$2b$", "$2a$", 1);
-    let database = rusqlite::Connection::open(folder.file("var/job.db")).unwrap();
+    let database = rusqlite::Connection::open(directory.file("var/job.db")).unwrap();
     database.execute("UPDATE user SET password = ?1 WHERE username = 'fritz'", [hash]).unwrap();
     drop(database);
-    let env = format!("# the server's own\nOTHER='kept as it is' # and this\n{}", folder.read(".env"));
-    folder.write(".env", env);
-    folder.sh("cc-jwt issue fritz -q > token.txt").ended(0);
-    folder.sh("for i in 1 2 3; do cat token.txt; done > tokens.txt").ended(0);
-    folder.sh("cc-login fritz --password-file pw -q > /dev/null").ended(0);
-    folder.write("r.yaml", fs::read(data("osdf-example.yaml")).unwrap());
-    folder.sh("cc-jwt renew --spec r.yaml -o renewed -q").ended(0);
-    folder.sh("gen-keypair -f pem -o pair -q").ended(0);
-    folder.sh("cp $(find pair* -name '*pub*' | head -n 1) public.pem").ended(0);
-    folder
+    let env = format!("# the server's own\nOTHER='kept as it is' # and this\n{}", directory.read(".env"));
+    directory.write(".env", env);
+    directory.sh("cc-jwt issue fritz -q > token.txt").ended(0);
+    directory.sh("for i in 1 2 3; do cat token.txt; done > tokens.txt").ended(0);
+    directory.sh("cc-login fritz --password-file pw -q > /dev/null").ended(0);
+    directory.write("r.yaml", fs::read(data("osdf-example.yaml")).unwrap());
+    directory.sh("cc-jwt renew --spec r.yaml -o renewed -q").ended(0);
+    directory.sh("gen-keypair -f pem -o pair -q").ended(0);
+    directory.sh("cp $(find pair* -name '*pub*' | head -n 1) public.pem").ended(0);
+    directory
 }
 
 /// How many users `more.csv` brings.
 const MORE: usize = 300;
 
-/// Copies what is below a folder.
+/// Copies what is below a directory.
 fn copy(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
@@ -189,8 +189,8 @@ fn is_plain(stderr: &str, about: &str) {
 
 /// What has to hold of the grounds after any fault, besides what the fault was about.
 #[track_caller]
-fn is_sound(folder: &Path, about: &str) {
-    let names = users(&folder.join("var/job.db"), about);
+fn is_sound(directory: &Path, about: &str) {
+    let names = users(&directory.join("var/job.db"), about);
     let lost: Vec<String> = (0..CROWD)
         .map(|number| format!("u{number:05}"))
         // The verbs delete the first and nobody else.
@@ -201,8 +201,8 @@ fn is_sound(folder: &Path, about: &str) {
     assert!(lost.is_empty(), "{about}: lost {lost:?}");
     let new = names.iter().filter(|name| name.as_str() >= "u00200" && name.starts_with('u')).count();
     assert!(new == 0 || new == MORE, "{about}: {new} of {MORE} imported");
-    key_pair(&folder.join(".env"), about);
-    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+    key_pair(&directory.join(".env"), about);
+    for entry in fs::read_dir(directory).unwrap().map(Result::unwrap) {
         let name = entry.file_name().to_string_lossy().into_owned();
         if name.starts_with(".env.old") {
             key_pair(&entry.path(), about);
@@ -217,7 +217,7 @@ fn is_sound(folder: &Path, about: &str) {
             assert!(text.starts_with("-----BEGIN ") && text.trim_end().ends_with("-----"), "{about}: {name}");
         }
     }
-    let session = folder.join(".home/.local/state/cc-auth/session.json");
+    let session = directory.join(".home/.local/state/cc-auth/session.json");
     if session.exists() {
         let text = fs::read(&session).unwrap();
         let kept: serde_json::Value =
@@ -226,13 +226,13 @@ fn is_sound(folder: &Path, about: &str) {
     }
 }
 
-/// Files below a folder that a killed writer left; each must be closed to others.
+/// Files below a directory that a killed writer left; each must be closed to others.
 #[track_caller]
-fn left_behind(folder: &Path, about: &str) -> Vec<PathBuf> {
+fn left_behind(directory: &Path, about: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap().flatten() {
+    let mut directories = vec![directory.to_owned()];
+    while let Some(directory) = directories.pop() {
+        for entry in fs::read_dir(directory).unwrap().flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
             let metadata = entry.metadata().unwrap();
             if name.starts_with(TEMPORARY.0) {
@@ -245,7 +245,7 @@ fn left_behind(folder: &Path, about: &str) -> Vec<PathBuf> {
                 assert!(shut || !has_secret, "{about}: {name} has mode {:o}", metadata.mode());
                 found.push(entry.path());
             } else if metadata.is_dir() {
-                folders.push(entry.path());
+                directories.push(entry.path());
             }
         }
     }
@@ -288,13 +288,13 @@ const VERBS: [&str; 29] = [
 #[test]
 fn every_verb_works_when_nothing_is_wrong() {
     for verb in VERBS {
-        let folder = grounds();
-        let run = folder.sh(verb);
+        let directory = grounds();
+        let run = directory.sh(verb);
         // There is no directory here: that is a plain answer, and all of them need one.
         let wanted = if verb == "cc-user sync-ldap" { 78 } else { 0 };
         assert_eq!(run.status, wanted, "{verb}: {}", run.stderr);
         is_plain(&run.stderr, verb);
-        is_sound(folder.path(), verb);
-        assert!(left_behind(folder.path(), verb).is_empty(), "{verb}");
+        is_sound(directory.path(), verb);
+        assert!(left_behind(directory.path(), verb).is_empty(), "{verb}");
     }
 }

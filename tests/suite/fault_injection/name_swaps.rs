@@ -88,7 +88,7 @@ const SWAPS: [Swap; 7] = [
 
 /// A site of the account that works, mallory's directory in it, and a file that must not change.
 struct Site {
-    folder: Folder,
+    directory: TestEnv,
     place: Place,
     write: String,
     worker: u32,
@@ -96,40 +96,40 @@ struct Site {
 
 impl Site {
     fn new(place: Place, write: &str) -> Self {
-        let folder = grounds();
+        let directory = grounds();
         let ldap = r#"{"auth": {"jwts": {"max-age": "1h"}, "ldap": {"url": "ldap://127.0.0.1:1",
             "user-base": "dc=x", "user-filter": "(a=b)", "user-bind": "uid={username},dc=x"}}}"#;
-        folder.write("ldap.json", ldap);
+        directory.write("ldap.json", ldap);
         let worker = if place == Place::Shared { VICTIM } else { 0 };
         let open = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
-        open(folder.path(), 0o711);
-        folder.sh(&format!("chown -R {worker} .")).ended(0);
-        folder.write("treasure", TREASURE);
-        chown(folder.file("treasure"), Some(worker), None).unwrap();
-        open(&folder.file("treasure"), 0o600);
-        fs::create_dir(folder.file("treasury")).unwrap();
-        chown(folder.file("treasury"), Some(worker), None).unwrap();
-        open(&folder.file("treasury"), 0o755);
-        let inside = folder.file("inside");
+        open(directory.path(), 0o711);
+        directory.sh(&format!("chown -R {worker} .")).ended(0);
+        directory.write("treasure", TREASURE);
+        chown(directory.file("treasure"), Some(worker), None).unwrap();
+        open(&directory.file("treasure"), 0o600);
+        fs::create_dir(directory.file("treasury")).unwrap();
+        chown(directory.file("treasury"), Some(worker), None).unwrap();
+        open(&directory.file("treasury"), 0o755);
+        let inside = directory.file("inside");
         fs::create_dir(&inside).unwrap();
         match place {
             Place::OfMallory => chown(&inside, Some(MALLORY), Some(MALLORY)).unwrap(),
             Place::Shared => chown(&inside, Some(0), Some(0)).unwrap(),
         }
         open(&inside, if place == Place::Shared { 0o1777 } else { 0o755 });
-        Self { folder, place, write: write.to_owned(), worker }
+        Self { directory, place, write: write.to_owned(), worker }
     }
 
     fn target(&self) -> PathBuf {
         // The directory that a login makes has a name of its own.
         let name = if self.write.starts_with("cc-login") { "inside/cc-auth" } else { "inside/target" };
-        self.folder.file(name)
+        self.directory.file(name)
     }
 
     /// Before the command, where it is not mallory who put something there.
     fn prepare(&self, write: &str) {
         if self.place == Place::OfMallory && write.contains("--env-file") {
-            fs::copy(self.folder.file(".env"), self.target()).unwrap();
+            fs::copy(self.directory.file(".env"), self.target()).unwrap();
             fs::set_permissions(self.target(), fs::Permissions::from_mode(0o600)).unwrap();
             chown(self.target(), Some(MALLORY), Some(MALLORY)).unwrap();
         }
@@ -139,7 +139,7 @@ impl Site {
     fn start(&self, write: &str, strace: &[&str]) -> Child {
         let line = write.replace("{}", "inside/target");
         let mut words = line.split(' ');
-        let program = self.folder.file("bin").join(words.next().unwrap());
+        let program = self.directory.file("bin").join(words.next().unwrap());
         let mut command = Command::new("strace");
         command
             .args(["-f", "-qq", "-o", "trace.txt"])
@@ -149,11 +149,11 @@ impl Site {
             .arg("--clear-groups")
             .arg(program)
             .args(words)
-            .current_dir(self.folder.path())
+            .current_dir(self.directory.path())
             .env_clear()
             .env("PATH", path_with_programs())
-            .env("HOME", self.folder.file(".home"))
-            .env("XDG_STATE_HOME", self.folder.file("inside"))
+            .env("HOME", self.directory.file(".home"))
+            .env("XDG_STATE_HOME", self.directory.file("inside"))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped());
@@ -163,7 +163,7 @@ impl Site {
     /// Mallory takes the name, as far as the system lets her.
     fn swap(&self, swap: Swap) {
         let target = if swap == Swap::LinkOfTheTemporary {
-            let names = fs::read_dir(self.folder.file("inside")).unwrap();
+            let names = fs::read_dir(self.directory.file("inside")).unwrap();
             let temporary = names
                 .map(|entry| entry.unwrap().path())
                 .find(|path| path.file_name().unwrap().to_string_lossy().starts_with(TEMPORARY.0));
@@ -178,15 +178,17 @@ impl Site {
                 return;
             }
             if there.is_dir() {
-                fs::rename(&target, self.folder.file("inside/was")).unwrap();
+                fs::rename(&target, self.directory.file("inside/was")).unwrap();
             } else {
                 fs::remove_file(&target).unwrap();
             }
         }
         match swap {
-            Swap::Link | Swap::LinkOfTheTemporary => symlink(self.folder.file("treasure"), &target).unwrap(),
-            Swap::LinkToDirectory => symlink(self.folder.file("treasury"), &target).unwrap(),
-            Swap::DanglingLink => symlink(self.folder.file("new"), &target).unwrap(),
+            Swap::Link | Swap::LinkOfTheTemporary => {
+                symlink(self.directory.file("treasure"), &target).unwrap()
+            }
+            Swap::LinkToDirectory => symlink(self.directory.file("treasury"), &target).unwrap(),
+            Swap::DanglingLink => symlink(self.directory.file("new"), &target).unwrap(),
             Swap::Fifo => {
                 let mode = rustix::fs::Mode::from_raw_mode(0o666);
                 rustix::fs::mkfifoat(rustix::fs::CWD, &target, mode).unwrap();
@@ -230,7 +232,7 @@ fn moments(site: &Site, write: &str) -> Vec<(String, usize)> {
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     let mut moments = Vec::new();
     let mut has_begun = false;
-    for line in site.folder.read("trace.txt").lines() {
+    for line in site.directory.read("trace.txt").lines() {
         let call = line.split_once(' ').map_or("", |(_, call)| call.trim_start());
         let name = call.split('(').next().unwrap_or_default().to_owned();
         if !CALLS.contains(&name.as_str()) {
@@ -256,7 +258,7 @@ fn attack(place: Place, write: &str, (call, when): &(String, usize), swap: Swap)
     let child = site.start(write, &["-e", &format!("trace={call}"), "-e", &inject]);
     let began = Instant::now();
     let stopped = loop {
-        let trace = fs::read_to_string(site.folder.file("trace.txt")).unwrap_or_default();
+        let trace = fs::read_to_string(site.directory.file("trace.txt")).unwrap_or_default();
         if let Some(line) = trace.lines().find(|line| line.contains("stopped by SIGSTOP")) {
             break Some(line.split(' ').next().unwrap().parse::<i32>().unwrap());
         }
@@ -278,12 +280,12 @@ fn attack(place: Place, write: &str, (call, when): &(String, usize), swap: Swap)
     let about = format!("{about}: {status} {stderr}");
     is_plain(&stderr, &about);
 
-    let treasure = site.folder.file("treasure");
+    let treasure = site.directory.file("treasure");
     assert_eq!(fs::read_to_string(&treasure).unwrap(), TREASURE, "{about}");
     let found = fs::metadata(&treasure).unwrap();
     assert_eq!((found.uid(), found.mode() & 0o7777), (site.worker, 0o600), "{about}");
-    assert!(!site.folder.file("new").exists(), "{about}: written through a dangling link");
-    let treasury: Vec<_> = fs::read_dir(site.folder.file("treasury")).unwrap().collect();
+    assert!(!site.directory.file("new").exists(), "{about}: written through a dangling link");
+    let treasury: Vec<_> = fs::read_dir(site.directory.file("treasury")).unwrap().collect();
     assert!(treasury.is_empty(), "{about}: written into a directory through a link: {treasury:?}");
     if let Some(Some(fifo)) = &mut fifo
         && fifo.metadata().unwrap().mode() & 0o170_000 == 0o010_000
@@ -293,7 +295,7 @@ fn attack(place: Place, write: &str, (call, when): &(String, usize), swap: Swap)
         assert!(got.is_empty(), "{about}: mallory received {} bytes", got.len());
     }
     if place == Place::Shared {
-        for entry in fs::read_dir(site.folder.file("inside")).unwrap().map(Result::unwrap) {
+        for entry in fs::read_dir(site.directory.file("inside")).unwrap().map(Result::unwrap) {
             let found = fs::symlink_metadata(entry.path()).unwrap();
             if found.is_file() && found.uid() == MALLORY {
                 assert_eq!(fs::read_to_string(entry.path()).unwrap(), "mallory's\n", "{about}");
@@ -306,7 +308,7 @@ fn attack(place: Place, write: &str, (call, when): &(String, usize), swap: Swap)
 /// A site with programs that the working account may run.
 fn site(place: Place, write: &str) -> Site {
     let site = Site::new(place, write);
-    let bin = site.folder.file("bin");
+    let bin = site.directory.file("bin");
     fs::create_dir(&bin).unwrap();
     for name in ["gen-keypair", "convert-pem-pubkey", "cc-user", "cc-jwt", "cc-login"] {
         let program = crate::support::programs().join(name);

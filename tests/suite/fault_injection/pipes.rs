@@ -8,10 +8,10 @@ use crate::support::programs;
 
 #[test]
 fn a_reader_that_goes_is_no_matter() {
-    let folder = grounds();
+    let directory = grounds();
     // More than a pipe holds.
-    folder.sh("for i in $(seq 2000); do cat token.txt; done > tokens.txt").ended(0);
-    folder.sh("cc-user import more.csv -q").ended(0);
+    directory.sh("for i in $(seq 2000); do cat token.txt; done > tokens.txt").ended(0);
+    directory.sh("cc-user import more.csv -q").ended(0);
     // Of a key or a token nothing at all was taken: that is told, not passed over.
     let must_arrive = |verb: &str| {
         !verb.contains("--help")
@@ -58,9 +58,9 @@ fn a_reader_that_goes_is_no_matter() {
             let reader = Some(reader).filter(|_| bytes > 0);
             let child = Command::new(programs().join(words.next().unwrap()))
                 .args(words)
-                .current_dir(folder.path())
+                .current_dir(directory.path())
                 .env_clear()
-                .env("HOME", folder.file(".home"))
+                .env("HOME", directory.file(".home"))
                 .stdin(Stdio::null())
                 .stdout(writer)
                 .stderr(Stdio::piped())
@@ -90,8 +90,8 @@ fn a_reader_that_goes_is_no_matter() {
         ("cc-jwt verify rubbish", "65"),
         ("gen-keypair --nonsense", "2"),
     ] {
-        folder.sh(&format!("{{ {verb}; echo $? > status; }} 2>&1 >/dev/null | true"));
-        assert_eq!(folder.read("status").trim(), status, "{verb}");
+        directory.sh(&format!("{{ {verb}; echo $? > status; }} 2>&1 >/dev/null | true"));
+        assert_eq!(directory.read("status").trim(), status, "{verb}");
         runs += 1;
     }
     tell(&format!("broken pipes: {runs} runs, all quiet"));
@@ -99,10 +99,10 @@ fn a_reader_that_goes_is_no_matter() {
 
 #[test]
 fn a_full_device_is_told() {
-    let folder = grounds();
+    let directory = grounds();
     let mut runs = 0;
     for verb in VERBS {
-        let run = folder.sh(&format!("{verb} > /dev/full"));
+        let run = directory.sh(&format!("{verb} > /dev/full"));
         is_plain(&run.stderr, verb);
         if run.status == 74 {
             assert!(run.stderr.contains("no space left on device"), "{verb}: {}", run.stderr);
@@ -110,7 +110,7 @@ fn a_full_device_is_told() {
         }
     }
     assert!(runs >= 8, "{runs}");
-    let broken = folder.sh("cc-user show nobody 2> /dev/full").ended(1);
+    let broken = directory.sh("cc-user show nobody 2> /dev/full").ended(1);
     assert_eq!(broken.stdout, "");
     tell(&format!("/dev/full: {runs} of {} verbs print something, all told that it is full", VERBS.len()));
 }

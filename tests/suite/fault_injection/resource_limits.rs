@@ -10,7 +10,7 @@ use crate::support::{Run, has, skip};
 
 /// How a program may end: done, no, or for a reason it told. For want of memory or descriptors also
 /// before it has begun, by the loader (127) or the language's runtime (134); later on by an abort
-/// (134) or, when the stack can't grow, by the system (139).
+/// (134) or, when the stack cannot grow, by the system (139).
 #[track_caller]
 pub(super) fn ended_well(run: &Run, about: &str, may_abort: bool) {
     let told = [66, 69, 73, 74, 75, 77, 78].contains(&run.status);
@@ -26,15 +26,15 @@ pub(super) fn ended_well(run: &Run, about: &str, may_abort: bool) {
 
 /// What a verb that says that it is done must have done.
 #[track_caller]
-fn did_it(folder: &Path, verb: &str, about: &str) {
+fn did_it(directory: &Path, verb: &str, about: &str) {
     let wanted = match verb.split_once(" -o ") {
         Some((_, "out.txt" | "all.txt" | "renewed")) => verb.rsplit(' ').next(),
         _ => None,
     };
     if let Some(name) = wanted {
-        assert!(folder.join(name).exists(), "{about}: status 0 and no {name}");
+        assert!(directory.join(name).exists(), "{about}: status 0 and no {name}");
     }
-    let names = || users(&folder.join("var/job.db"), about);
+    let names = || users(&directory.join("var/job.db"), about);
     match verb {
         "cc-user import more.csv" => assert!(names().len() > CROWD + MORE, "{about}"),
         "cc-user del u00000" => assert!(!names().contains(&"u00000".to_owned()), "{about}"),
@@ -46,16 +46,16 @@ fn did_it(folder: &Path, verb: &str, about: &str) {
 /// A verb under a shell's limits, and everything that has to hold afterwards. Whether it was done.
 #[track_caller]
 fn suffer(limits: &str, verb: &str, streams: &str, may_abort: bool) -> bool {
-    let folder = grounds();
+    let directory = grounds();
     // The status of a program that was ended by a signal is 128 and its number.
-    let run = folder.sh(&format!("({limits} exec {verb} {streams}); exit $?"));
+    let run = directory.sh(&format!("({limits} exec {verb} {streams}); exit $?"));
     let about = format!("'{limits} {verb} {streams}' ended with {}", run.status);
     ended_well(&run, &about, may_abort);
-    is_sound(folder.path(), &about);
-    let left = left_behind(folder.path(), &about);
+    is_sound(directory.path(), &about);
+    let left = left_behind(directory.path(), &about);
     assert!(run.status > 128 || left.is_empty(), "{about}: left {left:?}");
     if run.status == 0 {
-        did_it(folder.path(), verb, &about);
+        did_it(directory.path(), verb, &about);
     }
     run.status == 0
 }
@@ -133,12 +133,12 @@ fn a_limit_on_the_length_of_files_is_told() {
 }
 
 /// A small file system with the grounds on it; gone when it is dropped.
-struct Disk(Folder);
+struct Disk(TestEnv);
 
 impl Disk {
     /// None where nothing may be mounted.
     fn new() -> Option<Self> {
-        let disk = Self(Folder::new());
+        let disk = Self(TestEnv::new());
         fs::create_dir(disk.path()).unwrap();
         let mounted = Command::new("mount")
             .args(["-t", "tmpfs", "-o", "size=4m,mode=755", "tmpfs"])
@@ -194,7 +194,7 @@ fn a_full_disk_loses_nothing_and_is_told() {
             ended_well(&run, &about, false);
             // Whoever looks where there is room finds everything.
             fs::remove_file(disk.path().join("filler")).unwrap();
-            let elsewhere = Folder::new();
+            let elsewhere = TestEnv::new();
             copy(&disk.path(), elsewhere.path());
             is_sound(elsewhere.path(), &about);
             assert!(left_behind(&disk.path(), &about).is_empty(), "{about}");
@@ -238,32 +238,32 @@ fn a_read_only_disk_is_told() {
 }
 
 #[test]
-fn a_read_only_folder_is_told() {
+fn a_read_only_directory_is_told() {
     if !has("setpriv") {
         return;
     }
     let mut chance = Chance::new();
     let (mut runs, mut done) = (0, 0);
     for verb in verbs(&mut chance, 12) {
-        let folder = grounds();
-        let is_root = folder.sh("id -u").stdout.trim() == "0";
+        let directory = grounds();
+        let is_root = directory.sh("id -u").stdout.trim() == "0";
         // Root without its power over files.
         let shut =
             if is_root { "setpriv --bounding-set=-dac_override,-dac_read_search,-fowner " } else { "" };
-        folder.sh("chmod 555 . var .home .home/.local/state/cc-auth; chmod 444 var/job.db").ended(0);
-        let run = folder.sh(&format!("{shut}{verb}"));
-        folder.sh("chmod 755 . var .home .home/.local/state/cc-auth; chmod 600 var/job.db").ended(0);
-        let about = format!("'{verb}' in a read-only folder ended with {}: {}", run.status, run.stderr);
+        directory.sh("chmod 555 . var .home .home/.local/state/cc-auth; chmod 444 var/job.db").ended(0);
+        let run = directory.sh(&format!("{shut}{verb}"));
+        directory.sh("chmod 755 . var .home .home/.local/state/cc-auth; chmod 600 var/job.db").ended(0);
+        let about = format!("'{verb}' in a read-only directory ended with {}: {}", run.status, run.stderr);
         ended_well(&run, &about, false);
-        is_sound(folder.path(), &about);
+        is_sound(directory.path(), &about);
         let writes = ["add", "del", "role add", "import", "-o", "--write --force", "logout", "passwd"];
         let writes =
             verb != "cc-user export -o - --format csv" && writes.iter().any(|word| verb.contains(word));
-        assert!(!writes || run.status != 0, "{about}: it can't have written");
+        assert!(!writes || run.status != 0, "{about}: it cannot have written");
         runs += 1;
         done += usize::from(run.status == 0);
     }
-    tell(&format!("read-only folders: {runs} runs, {done} done, {} told why not", runs - done));
+    tell(&format!("read-only directories: {runs} runs, {done} done, {} told why not", runs - done));
 }
 
 #[test]
@@ -272,7 +272,7 @@ fn what_speaks_to_a_server_works_says_so_or_ends_at_once() {
         return;
     }
     let slapd = Slapd::with(&crowd(50));
-    let site = crate::sync::folder_for(&slapd.url(), serde_json::json!({}));
+    let site = crate::sync::directory_for(&slapd.url(), serde_json::json!({}));
     site.write("wrong-pw", "x\n");
     site.sh("chmod 600 wrong-pw").ended(0);
     let keys = grounds();
@@ -294,18 +294,18 @@ fn what_speaks_to_a_server_works_says_so_or_ends_at_once() {
     };
     let memory = memory.into_iter().map(|limit| format!("ulimit -v {limit};"));
     for limit in descriptors.chain(memory) {
-        for (folder, line) in &lines {
+        for (directory, line) in &lines {
             // The HTTP library looks names up in a thread, and panics where it gets none: not caught yet.
             if limit.contains("-v") && line.contains("--jwks") {
                 continue;
             }
-            folder.sh("rm -rf .home/.cache .home/.local/state").ended(0);
-            let run = folder.sh(&format!("({limit} {line}); exit $?"));
+            directory.sh("rm -rf .home/.cache .home/.local/state").ended(0);
+            let run = directory.sh(&format!("({limit} {line}); exit $?"));
             let about = format!("'{limit} {line}' ended with {}", run.status);
             if run.status != 1 || !line.contains("cc-login") {
                 ended_well(&run, &about, true);
             }
-            users(&folder.file("var/job.db"), &about);
+            users(&directory.file("var/job.db"), &about);
             runs += 1;
             // Nobody is let in by a fault; where nothing is missing, the password is wrong.
             assert!(!line.contains("cc-login") || run.status != 0, "{about}");

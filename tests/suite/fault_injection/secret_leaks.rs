@@ -9,7 +9,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::json;
 
 use super::*;
-use crate::idp::{Behaviour, Idp};
+use crate::idp::{Behavior, Idp};
 use crate::oidc::{configure, session};
 use crate::slapd::{Slapd, TREE, person};
 use crate::support::{Run, has, path_with_programs};
@@ -63,7 +63,7 @@ impl Canaries {
 
 /// A site with canaries for secrets.
 struct Site {
-    folder: Folder,
+    directory: TestEnv,
     canaries: Canaries,
     runs: usize,
     searched: usize,
@@ -86,80 +86,81 @@ impl Site {
         let ldif = format!("{TREE}{people}").replace("syncpw", &bind).replace("annapw", &anna);
         let slapd = Slapd::with(&ldif);
         let sent = refresh.clone();
-        let idp = Idp::start(Behaviour {
+        let idp = Idp::start(Behavior {
             tokens: Box::new(move |tokens| {
                 tokens.insert("refresh_token".to_owned(), sent.clone().into());
             }),
             pending: 1,
-            ..Behaviour::default()
+            ..Behavior::default()
         });
         for (what, secret) in [("device code", "the-device-code"), ("access token", "the-access-token")] {
             canaries.0.push((what.to_owned(), secret.to_owned()));
         }
-        let folder = Folder::new();
-        folder.sh("umask 077; cc-user init -q; gen-keypair -a hs512 --write -q; rm -f .env.old*").ended(0);
-        let env = folder.read(".env");
+        let directory = TestEnv::new();
+        directory.sh("umask 077; cc-user init -q; gen-keypair -a hs512 --write -q; rm -f .env.old*").ended(0);
+        let env = directory.read(".env");
         let mut env = env.trim_end().to_owned();
         let file = dotenv::read(env.as_bytes()).unwrap();
         for name in ["JWT_PRIVATE_KEY", "SESSION_KEY", "CROSS_LOGIN_JWT_HS512_KEY"] {
             canaries.add(name, file.get(name).unwrap().value.expose());
         }
         env += &format!("\nLDAP_ADMIN_PASSWORD={bind}\nOID_CLIENT_ID=cc\nOID_CLIENT_SECRET={client}\n");
-        fs::write(folder.file(".env"), env).unwrap();
+        fs::write(directory.file(".env"), env).unwrap();
         let ldap = json!({"ldap": {
             "url": slapd.url(), "user-base": crate::slapd::BASE, "search-dn": crate::slapd::SYNC_DN,
             "user-bind": format!("uid={{username}},ou=people,{}", crate::slapd::BASE),
             "user-filter": "(objectclass=posixAccount)",
         }});
-        configure(&folder, &idp.issuer(), &json!({}), &ldap);
+        configure(&directory, &idp.issuer(), &json!({}), &ldap);
         for (name, what) in [("pw", "password"), ("new-pw", "new password"), ("wrong-pw", "wrong password")] {
             let secret = canaries.add_new(what, &mut chance);
-            folder.write(name, format!("{secret}\n"));
+            directory.write(name, format!("{secret}\n"));
         }
-        folder.write("anna-pw", format!("{anna}\n"));
+        directory.write("anna-pw", format!("{anna}\n"));
         // Broken inputs with secrets in them.
         let odd = canaries.add_new("secret in a broken file", &mut chance);
-        folder.write("broken.env", format!("JWT_PRIVATE_KEY=\"{odd}\nSESSION_KEY={odd}\nA B\n"));
-        folder.write("odd.env", format!("JWT_PRIVATE_KEY={odd}\nJWT_PUBLIC_KEY={odd}\nSESSION_KEY='{odd}'\nCROSS_LOGIN_JWT_HS512_KEY=%{odd}\n"));
-        folder.write(
+        directory.write("broken.env", format!("JWT_PRIVATE_KEY=\"{odd}\nSESSION_KEY={odd}\nA B\n"));
+        directory.write("odd.env", format!("JWT_PRIVATE_KEY={odd}\nJWT_PUBLIC_KEY={odd}\nSESSION_KEY='{odd}'\nCROSS_LOGIN_JWT_HS512_KEY=%{odd}\n"));
+        directory.write(
             "bad.csv",
             format!("username,roles,password\nbad,wizard,{odd}\nbad2,user,\"{odd}\nbad3,{odd}\n"),
         );
-        folder
+        directory
             .write("bad2.csv", format!("username,roles,password_hash\nbad,user,{odd}\nbad2,user,\"{odd}\n"));
-        folder.write(
+        directory.write(
             "good.csv",
             format!(
                 "username,roles,password_hash\nimported,user,{}\n",
                 "$2a$10$nrX1Pn9PCEBzPe9pbLcJXOhBXsJSq2rlPCFrFPNYNnAtxgM.eSDQq"
             ),
         );
-        folder.write("bad.json", format!("{{\"auth\":{{\"ldap\":{{\"url\":1,\"sync-password\":\"{odd}\"}},\"oidc\":{{\"client-secret\":\"{odd}\"}}}}}}"));
-        folder.write("rubbish.token", format!("eyJhbGciOiJFZERTQSJ9.{odd}.{odd}"));
-        folder.write("bad.pem", format!("-----BEGIN PRIVATE KEY-----\n{odd}\n-----END PRIVATE KEY-----\n"));
+        directory.write("bad.json", format!("{{\"auth\":{{\"ldap\":{{\"url\":1,\"sync-password\":\"{odd}\"}},\"oidc\":{{\"client-secret\":\"{odd}\"}}}}}}"));
+        directory.write("rubbish.token", format!("eyJhbGciOiJFZERTQSJ9.{odd}.{odd}"));
+        directory
+            .write("bad.pem", format!("-----BEGIN PRIVATE KEY-----\n{odd}\n-----END PRIVATE KEY-----\n"));
         let resource = fs::read_to_string(data("osdf-example.yaml")).unwrap();
         let key = "MHcCAQEEIIphQalRpd3lclrnNmbR8df1";
         assert!(resource.contains(key));
         canaries.add("key of the resource", key);
-        folder.write("bad.yaml", resource.replace(key, &odd));
-        folder.write("r.yaml", resource);
-        folder.sh("umask 077; gen-keypair -f pem -o pair -q; gen-keypair -a es256 -f jwk > key.jwk; gen-keypair -f nkey > seed.nk").ended(0);
-        let names = folder.sh("ls pair* pair/* 2>/dev/null").stdout;
-        for name in names.lines().filter(|name| folder.file(name).is_file()) {
-            let text = folder.read(name);
+        directory.write("bad.yaml", resource.replace(key, &odd));
+        directory.write("r.yaml", resource);
+        directory.sh("umask 077; gen-keypair -f pem -o pair -q; gen-keypair -a es256 -f jwk > key.jwk; gen-keypair -f nkey > seed.nk").ended(0);
+        let names = directory.sh("ls pair* pair/* 2>/dev/null").stdout;
+        for name in names.lines().filter(|name| directory.file(name).is_file()) {
+            let text = directory.read(name);
             if text.contains("PRIVATE") {
-                folder.write("private.pem", &text);
+                directory.write("private.pem", &text);
                 canaries.add("PEM key", text.lines().nth(1).unwrap());
             }
         }
-        let jwk: serde_json::Value = serde_json::from_str(&folder.read("key.jwk")).unwrap();
+        let jwk: serde_json::Value = serde_json::from_str(&directory.read("key.jwk")).unwrap();
         let jwk = jwk.get("keys").map_or(&jwk, |keys| &keys[0]);
         canaries.add("d of the JWK", jwk["d"].as_str().unwrap());
-        let seed = folder.read("seed.nk");
+        let seed = directory.read("seed.nk");
         let seed = seed.split_whitespace().find(|word| word.starts_with("SU")).unwrap().to_owned();
         canaries.add("seed of the nkey", &seed);
-        folder.sh("chmod -R go= .").ended(0);
-        Self { folder, canaries, runs: 0, searched: 0, _idp: idp, _slapd: slapd }
+        directory.sh("chmod -R go= .").ended(0);
+        Self { directory, canaries, runs: 0, searched: 0, _idp: idp, _slapd: slapd }
     }
 
     /// A line at every noise. `result` is whether its standard output is a secret by purpose.
@@ -169,7 +170,7 @@ impl Site {
             // A form that was asked for is no report.
             if !(noise.contains("--json") && line.contains(" --to ")) {
                 // A rejected login counts as an attempt, and the limit ends with another status.
-                self.folder.sh("rm -f .home/.local/state/cc-auth/attempts*").ended(0);
+                self.directory.sh("rm -f .home/.local/state/cc-auth/attempts*").ended(0);
                 self.once(line, noise, status, result);
             }
         }
@@ -178,7 +179,7 @@ impl Site {
     #[track_caller]
     fn once(&mut self, line: &str, noise: &str, status: i32, result: bool) -> Run {
         let line = format!("{line} {noise}");
-        let mut command = self.folder.command("sh");
+        let mut command = self.directory.command("sh");
         command.env("RUST_LOG", "trace").env("RUST_BACKTRACE", "full");
         let run: Run = command.args(["-c", &line]).output().unwrap().into();
         let about = line;
@@ -202,13 +203,13 @@ impl Site {
     /// Every file: what has a secret is closed to others.
     #[track_caller]
     fn files_are_closed(&mut self) -> usize {
-        let mut folders = vec![self.folder.path().to_owned()];
+        let mut directories = vec![self.directory.path().to_owned()];
         let mut closed = 0;
-        while let Some(folder) = folders.pop() {
-            for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        while let Some(directory) = directories.pop() {
+            for entry in fs::read_dir(directory).unwrap().map(Result::unwrap) {
                 let metadata = entry.metadata().unwrap();
                 if metadata.is_dir() {
-                    folders.push(entry.path());
+                    directories.push(entry.path());
                     continue;
                 }
                 if !metadata.is_file() {
@@ -247,13 +248,13 @@ fn no_canary_gets_out_of_its_cage() {
     }
     let mut site = Site::new();
     for token in ["fritz", "other"] {
-        site.folder.sh(&format!("cc-user add {token} --role user,api --password-file pw -q")).ended(0);
+        site.directory.sh(&format!("cc-user add {token} --role user,api --password-file pw -q")).ended(0);
     }
-    let token = site.folder.sh("umask 077; cc-jwt issue fritz -q | tee token.txt").ended(0).stdout;
+    let token = site.directory.sh("umask 077; cc-jwt issue fritz -q | tee token.txt").ended(0).stdout;
     site.canaries.add_token("token", &token);
-    site.folder.sh("umask 077; cat token.txt token.txt rubbish.token > tokens.txt").ended(0);
-    site.folder.sh("umask 077; cc-jwt issue fritz --algorithm hs512 -q > hs.txt").ended(0);
-    let shared = site.folder.read("hs.txt");
+    site.directory.sh("umask 077; cat token.txt token.txt rubbish.token > tokens.txt").ended(0);
+    site.directory.sh("umask 077; cc-jwt issue fritz --algorithm hs512 -q > hs.txt").ended(0);
+    let shared = site.directory.read("hs.txt");
     site.canaries.add_token("login token", &shared);
 
     // What works.
@@ -341,27 +342,27 @@ fn no_canary_gets_out_of_its_cage() {
     }
 
     // Logins that start other programs: what they can see of us is written down by themselves.
-    site.folder.write(
+    site.directory.write(
         "browser",
         "#!/bin/sh\numask 077\nenv >> seen.txt\ncat /proc/$$/cmdline /proc/$PPID/cmdline >> seen.txt\n\
          p=$(sed -n 's/^PPid:.//p' /proc/$PPID/status)\ncat /proc/$p/cmdline >> seen.txt\n\
          curl -sL -c /dev/null --max-time 20 -o page.html \"$1\"\n",
     );
-    site.folder.sh("chmod 700 browser; mkdir bin; ln -s ../browser bin/xdg-open").ended(0);
-    let env = dotenv::read(site.folder.read(".env").as_bytes()).unwrap();
+    site.directory.sh("chmod 700 browser; mkdir bin; ln -s ../browser bin/xdg-open").ended(0);
+    let env = dotenv::read(site.directory.read(".env").as_bytes()).unwrap();
     let known = env.entries().iter().map(|entry| (entry.key.as_str(), entry.value.expose()));
     let known: Vec<(&str, &str)> = known.chain([("BEARER_TOKEN", token.trim())]).collect();
-    let path = format!("{}:{}", site.folder.file("bin").display(), path_with_programs());
+    let path = format!("{}:{}", site.directory.file("bin").display(), path_with_programs());
     for how in ["--port 0 --browser ./browser", "--port 0 --browser './browser %s'", "--port 0", "--device"] {
         for noise in ["-v", "-vvv", "--json"] {
             let line = format!("cc-login --method oidc {how} {noise}");
-            let mut command = site.folder.command("sh");
+            let mut command = site.directory.command("sh");
             command.env("RUST_LOG", "trace").env("RUST_BACKTRACE", "full");
             command.envs(known.iter().copied()).env("PATH", &path).env("DISPLAY", ":99");
             let run: Run = command.args(["-c", &line]).output().unwrap().into();
             let about = format!("cc-login --method oidc {how} {noise}");
             assert_eq!(run.status, 0, "{about}: {}", run.stderr);
-            let kept = session(&site.folder).unwrap();
+            let kept = session(&site.directory).unwrap();
             site.canaries.add_token("session token", kept["token"].as_str().unwrap());
             site.canaries.add_token("ID token", kept["id_token"].as_str().unwrap());
             for text in [&run.stdout, &run.stderr] {
@@ -370,7 +371,7 @@ fn no_canary_gets_out_of_its_cage() {
             site.runs += 1;
         }
     }
-    let seen = site.folder.read("seen.txt");
+    let seen = site.directory.read("seen.txt");
     assert!(seen.matches("cc-login").count() >= 9 && seen.contains("DISPLAY=:99"), "{seen}");
     assert!(!seen.contains("RUST_LOG"), "a browser gets the variables it needs only: {seen}");
     site.free(&seen, "environment and arguments of a browser");

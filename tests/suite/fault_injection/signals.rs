@@ -28,26 +28,26 @@ fn a_signal_ends_a_verb_between_the_old_state_and_the_new() {
         "cc-login fritz --password-file pw -q",
     ];
     for verb in verbs {
-        let start = |folder: &Folder| {
+        let start = |directory: &TestEnv| {
             let mut words = verb.split(' ');
             Command::new(programs().join(words.next().unwrap()))
                 .args(words)
-                .current_dir(folder.path())
+                .current_dir(directory.path())
                 .env_clear()
-                .env("HOME", folder.file(".home"))
+                .env("HOME", directory.file(".home"))
                 .stdout(Stdio::null())
                 .stderr(Stdio::piped())
                 .spawn()
                 .unwrap()
         };
-        let folder = grounds();
+        let directory = grounds();
         let began = Instant::now();
-        start(&folder).wait().unwrap();
+        start(&directory).wait().unwrap();
         let life = began.elapsed();
         for (name, number) in SIGNALS {
             for _ in 0..count(3, 10) {
-                let folder = grounds();
-                let child = start(&folder);
+                let directory = grounds();
+                let child = start(&directory);
                 std::thread::sleep(life.mul_f64(chance.part()));
                 signal(child.id(), name);
                 let output = child.wait_with_output().unwrap();
@@ -56,8 +56,8 @@ fn a_signal_ends_a_verb_between_the_old_state_and_the_new() {
                 let by_signal = output.status.signal() == Some(number);
                 assert!(by_signal || output.status.success(), "{about}");
                 is_plain(&stderr, &about);
-                is_sound(folder.path(), &about);
-                assert!(!folder.file("core").exists(), "{about}");
+                is_sound(directory.path(), &about);
+                assert!(!directory.file("core").exists(), "{about}");
                 runs += 1;
                 hit += usize::from(by_signal);
             }
@@ -69,7 +69,7 @@ fn a_signal_ends_a_verb_between_the_old_state_and_the_new() {
 
 #[test]
 fn every_prompt_gives_the_echo_back_whatever_signal_ends_it() {
-    let folder = grounds();
+    let directory = grounds();
     let prompts = ["cc-user add anna --role admin", "cc-user passwd fritz", "cc-login fritz"];
     let mut runs = 0;
     for verb in prompts {
@@ -79,7 +79,7 @@ fn every_prompt_gives_the_echo_back_whatever_signal_ends_it() {
                  echo status $?.; stty -a"
             );
             // The prompt needs the terminal's foreground, which only a shell with job control gives.
-            let mut session = spawn(&folder, &format!("set -m; {line}"));
+            let mut session = spawn(&directory, &format!("set -m; {line}"));
             let pid = session.exp_regex(r"pid [0-9]+\.").unwrap().1;
             session.exp_regex("assword[^:]*: ").unwrap();
             // Not before echo is off, or the test would prove nothing.
@@ -94,13 +94,13 @@ fn every_prompt_gives_the_echo_back_whatever_signal_ends_it() {
             runs += 1;
         }
     }
-    is_sound(folder.path(), "afterwards");
+    is_sound(directory.path(), "afterwards");
     tell(&format!("signals at a prompt: {runs} runs, echo back in all"));
 }
 
 #[test]
 fn who_waits_for_input_ends_with_the_signal() {
-    let folder = grounds();
+    let directory = grounds();
     let mut runs = 0;
     for verb in [
         "cc-jwt verify --stream --token-file -",
@@ -112,7 +112,7 @@ fn who_waits_for_input_ends_with_the_signal() {
             let mut words = verb.split(' ');
             let mut child = Command::new(programs().join(words.next().unwrap()))
                 .args(words)
-                .current_dir(folder.path())
+                .current_dir(directory.path())
                 .env_clear()
                 .stdin(Stdio::piped())
                 .stdout(Stdio::null())
@@ -130,15 +130,15 @@ fn who_waits_for_input_ends_with_the_signal() {
 }
 
 /// A program that waits, and does not end by itself.
-fn waiting(folder: &Folder, limits: &str, as_other: &str) -> std::process::Child {
-    let program = folder.file("cc-jwt-copy");
+fn waiting(directory: &TestEnv, limits: &str, as_other: &str) -> std::process::Child {
+    let program = directory.file("cc-jwt-copy");
     if !program.exists() {
         fs::copy(programs().join("cc-jwt"), &program).unwrap();
-        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
     }
     let child = Command::new("sh")
         .args(["-c", &format!("{limits} exec {as_other} {} inspect -", program.display())])
-        .current_dir(folder.path())
+        .current_dir(directory.path())
         .env_clear()
         .env("PATH", std::env::var_os("PATH").unwrap())
         .env("JWT_PRIVATE_KEY", "canary-in-the-environment")
@@ -164,9 +164,9 @@ fn waiting(folder: &Folder, limits: &str, as_other: &str) -> std::process::Child
 
 #[test]
 fn a_program_that_crashes_leaves_no_core_file() {
-    let folder = Folder::new();
-    let cores = |folder: &Folder| -> Vec<String> {
-        let names = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+    let directory = TestEnv::new();
+    let cores = |directory: &TestEnv| -> Vec<String> {
+        let names = fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name());
         names
             .map(|name| name.to_string_lossy().into_owned())
             .filter(|name| name.starts_with("core"))
@@ -174,7 +174,7 @@ fn a_program_that_crashes_leaves_no_core_file() {
     };
     let crashes = [("ABRT", 6), ("SEGV", 11), ("QUIT", 3), ("ILL", 4)];
     for (name, number) in crashes {
-        let mut child = waiting(&folder, "ulimit -c unlimited;", "");
+        let mut child = waiting(&directory, "ulimit -c unlimited;", "");
         // The language's runtime looks at the first of these itself: it may be a stack overflow.
         signal(child.id(), name);
         std::thread::sleep(Duration::from_millis(30));
@@ -182,11 +182,11 @@ fn a_program_that_crashes_leaves_no_core_file() {
         let status = child.wait().unwrap();
         assert_eq!(status.signal(), Some(number), "{name}");
         assert!(!status.core_dumped(), "{name}: the memory was dumped");
-        assert_eq!(cores(&folder), Vec::<String>::new(), "{name}");
+        assert_eq!(cores(&directory), Vec::<String>::new(), "{name}");
     }
     // Proof that the system would have written one.
-    folder.sh("ulimit -c unlimited; sh -c 'kill -s SEGV $$'; true");
-    let other = cores(&folder);
+    directory.sh("ulimit -c unlimited; sh -c 'kill -s SEGV $$'; true");
+    let other = cores(&directory);
     tell(&format!(
         "core files: {} crashes, none written ({} by a program that does nothing against it)",
         crashes.len(),
@@ -196,29 +196,29 @@ fn a_program_that_crashes_leaves_no_core_file() {
 
 #[test]
 fn another_process_of_the_same_user_reads_neither_memory_nor_environment() {
-    let folder = Folder::new();
+    let directory = TestEnv::new();
     if !has_root() || !has("setpriv") {
         return;
     }
     let other = "setpriv --reuid=65534 --regid=65534 --clear-groups";
-    let mut child = waiting(&folder, "", other);
+    let mut child = waiting(&directory, "", other);
     for what in ["environ", "mem", "maps", "fd/0", "auxv"] {
-        let look = folder.sh(&format!("{other} head -c 1 /proc/{}/{what}", child.id()));
+        let look = directory.sh(&format!("{other} head -c 1 /proc/{}/{what}", child.id()));
         assert!(look.status != 0 && look.stdout.is_empty(), "{what} could be read");
     }
     child.kill().unwrap();
     child.wait().unwrap();
     // Its own streams by name stay open to it.
-    folder.sh("cp \"$(command -v gen-keypair)\" copy").ended(0);
+    directory.sh("cp \"$(command -v gen-keypair)\" copy").ended(0);
     for path in ["/dev/stdout", "/proc/self/fd/1"] {
-        let run = folder.sh(&format!("{other} sh -c './copy -f jwk -o {path} --force -q | cat'"));
+        let run = directory.sh(&format!("{other} sh -c './copy -f jwk -o {path} --force -q | cat'"));
         assert!(run.stdout.contains("\"kty\""), "{path}: {}", run.stderr);
         let read =
-            folder.sh(&format!("{other} sh -c 'echo x | ./cc-jwt-copy inspect --token-file /dev/stdin'"));
+            directory.sh(&format!("{other} sh -c 'echo x | ./cc-jwt-copy inspect --token-file /dev/stdin'"));
         assert_eq!(read.status, 65, "{}", read.stderr);
     }
     // Proof that another program's could be read.
-    let open = folder.sh(&format!("{other} sh -c 'head -c 1 /proc/$$/environ'"));
+    let open = directory.sh(&format!("{other} sh -c 'head -c 1 /proc/$$/environ'"));
     tell(&format!(
         "memory and environment of a running program: closed to its own user (a shell's: {})",
         if open.status == 0 { "open" } else { "closed as well" }

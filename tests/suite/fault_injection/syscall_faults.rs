@@ -34,18 +34,18 @@ const CALLS: [(&str, &[&str]); 14] = [
     ("mmap", &["ENOMEM"]),
 ];
 
-fn traces(folder: &Folder) -> bool {
+fn traces(directory: &TestEnv) -> bool {
     has("strace")
-        && (folder.sh("strace -qq -o trace.txt true").status == 0 || skip("no program can be traced"))
+        && (directory.sh("strace -qq -o trace.txt true").status == 0 || skip("no program can be traced"))
 }
 
 /// How often a verb makes each call.
 fn calls(verb: &str) -> BTreeMap<String, usize> {
-    let folder = grounds();
+    let directory = grounds();
     let names: Vec<&str> = CALLS.iter().map(|(name, _)| *name).collect();
-    folder.sh(&format!("strace -f -qq -o trace.txt -e trace={} {verb}", names.join(","))).ended(0);
+    directory.sh(&format!("strace -f -qq -o trace.txt -e trace={} {verb}", names.join(","))).ended(0);
     let mut counted = BTreeMap::new();
-    for line in folder.read("trace.txt").lines() {
+    for line in directory.read("trace.txt").lines() {
         let call = line.split_once(' ').map_or("", |(_, call)| call.trim_start());
         let name = call.split('(').next().unwrap_or_default();
         *counted.entry(name.to_owned()).or_insert(0) += 1;
@@ -55,7 +55,7 @@ fn calls(verb: &str) -> BTreeMap<String, usize> {
 
 #[test]
 fn a_fault_in_any_system_call_loses_nothing() {
-    if !traces(&Folder::new()) {
+    if !traces(&TestEnv::new()) {
         return;
     }
     let mut chance = Chance::new();
@@ -75,13 +75,13 @@ fn a_fault_in_any_system_call_loses_nothing() {
         moments.swap_remove(chance.below(moments.len()));
     }
     for (verb, call, fault, when) in moments {
-        let folder = grounds();
+        let directory = grounds();
         let inject =
             format!("strace -f -qq -o /dev/null -e trace={call} -e inject={call}:{fault}:when={when}");
-        let run = folder.sh(&format!("({inject} {verb}); exit $?"));
+        let run = directory.sh(&format!("({inject} {verb}); exit $?"));
         let about = format!("{verb}, {call} {when} with {fault}: {} {}", run.status, run.stderr);
-        is_sound(folder.path(), &about);
-        let left = left_behind(folder.path(), &about);
+        is_sound(directory.path(), &about);
+        let left = left_behind(directory.path(), &about);
         if fault == "signal=KILL" {
             kills += 1;
         } else {
@@ -92,7 +92,8 @@ fn a_fault_in_any_system_call_loses_nothing() {
             faults += 1;
             told += usize::from(run.status != 0);
         }
-        let again = folder.sh(&format!("{} -q; exit $?", verb.replace("-o out.txt", "-o out.txt --force")));
+        let again =
+            directory.sh(&format!("{} -q; exit $?", verb.replace("-o out.txt", "-o out.txt --force")));
         let done = matches!(
             (verb, again.status),
             (_, 0)
@@ -102,7 +103,7 @@ fn a_fault_in_any_system_call_loses_nothing() {
                 )
         );
         assert!(done, "{about}: the next run ended with {} {}", again.status, again.stderr);
-        is_sound(folder.path(), &about);
+        is_sound(directory.path(), &about);
     }
     tell(&format!(
         "a fault at a system call ({} of {all} there are): {faults} errors, {told} of them told, and {kills} \

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::report::Counts;
-use crate::util::diagnostic::Status;
+use crate::util::diagnostic::ExitStatus;
 use crate::util::file::{self, Existing, FileError, PUBLIC_MODE, SETTINGS_LIMIT};
 use crate::util::time::{Clock, Timestamp};
 
@@ -57,7 +57,7 @@ fn write(
     took: Duration,
     now: Timestamp,
 ) -> Result<(), FileError> {
-    let last_success = if status == Status::Done.code() {
+    let last_success = if status == ExitStatus::Success.code() {
         Some(now.0)
     } else {
         file::read_output(path, SETTINGS_LIMIT).ok().and_then(|old| last_success(&old))
@@ -134,8 +134,8 @@ mod tests {
 
     #[test]
     fn a_failed_sync_keeps_when_the_last_good_one_was() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("sync.prom");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("sync.prom");
         let counts = Counts {
             entries: 3,
             added: 1,
@@ -159,8 +159,8 @@ mod tests {
 
     #[test]
     fn metrics_of_a_run_that_panics_are_written_with_its_status() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("sync.prom");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("sync.prom");
         write(&path, 0, None, Duration::ZERO, Timestamp(1000)).unwrap();
         let panicked = std::panic::catch_unwind(|| {
             let _metrics = Guard::new(&path, Instant::now());

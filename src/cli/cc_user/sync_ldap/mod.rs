@@ -14,15 +14,15 @@ pub(super) use self::page::PAGE;
 use super::DatabaseOptions;
 use super::database::warn_of_migration;
 use crate::cli::console::Console;
-use crate::cli::failure::{Failure, UsageFault};
-use crate::cli::ldap::{DirectoryOptions, positive};
+use crate::cli::failure::{Failure, UsageError};
+use crate::cli::ldap::{LdapConnectionOptions, positive};
 use crate::cli::progress::Progress;
 use crate::cli::settings;
 use crate::config::Settings;
-use crate::ldap::{Configured, Roster, configured};
-use crate::sync::{Limit, Rules, SyncError, carry_out, preview};
-use crate::user_db::{Access, Store};
-use crate::util::diagnostic::Status;
+use crate::ldap::{LdapConfig, LdapSnapshot, configured};
+use crate::sync::{Limit, SyncError, SyncRules, carry_out, preview};
+use crate::user_db::{OpenMode, UserDb};
+use crate::util::diagnostic::ExitStatus;
 use crate::util::note::Notes;
 use crate::util::quote::quote;
 
@@ -70,14 +70,14 @@ pub(super) struct SyncLdap {
     metrics_file: Option<PathBuf>,
 
     #[command(flatten)]
-    directory: DirectoryOptions,
+    directory: LdapConnectionOptions,
 }
 
 /// What a run needs to know.
 struct Job {
     dry_run: bool,
-    rules: Rules,
-    configured: Configured,
+    rules: SyncRules,
+    configured: LdapConfig,
     database: PathBuf,
     wait: Duration,
     /// How often it is to be run; none is once.
@@ -88,7 +88,7 @@ pub(super) fn run(
     sync: &SyncLdap,
     database: &DatabaseOptions,
     console: &mut Console,
-) -> Result<Status, Failure> {
+) -> Result<ExitStatus, Failure> {
     let metrics_file = sync.metrics_file.as_deref();
     // What is wrong from the start is for whoever started it.
     let first = match job(sync, database, console) {
@@ -113,19 +113,19 @@ pub(super) fn run(
 fn measured(
     metrics_file: Option<&Path>,
     run: impl FnOnce(Instant) -> Result<report::Counts, Failure>,
-) -> Result<Status, Failure> {
+) -> Result<ExitStatus, Failure> {
     let began = Instant::now();
-    let Some(path) = metrics_file else { return run(began).map(|_| Status::Done) };
+    let Some(path) = metrics_file else { return run(began).map(|_| ExitStatus::Success) };
     let mut metrics = metrics::Guard::new(path, began);
     let outcome = run(began);
     let written = match &outcome {
-        Ok(counts) => metrics.write(Status::Done.code(), Some(counts)),
+        Ok(counts) => metrics.write(ExitStatus::Success.code(), Some(counts)),
         Err(failure) => metrics.write(failure.status().code(), None),
     };
     // A failed sync is the worse news of the two.
     outcome?;
     written?;
-    Ok(Status::Done)
+    Ok(ExitStatus::Success)
 }
 
 fn job(sync: &SyncLdap, database: &DatabaseOptions, console: &mut Console) -> Result<Job, Failure> {
@@ -135,10 +135,10 @@ fn job(sync: &SyncLdap, database: &DatabaseOptions, console: &mut Console) -> Re
         Some("") => Some(configured_interval(settings)?),
         Some(text) => Some(positive("--watch", text)?),
     };
-    let wishes = crate::ldap::Wishes {
+    let wishes = crate::ldap::LdapOptions {
         page_size: sync.page_size,
         ignore_references: sync.ignore_references,
-        ..sync.directory.wishes()?
+        ..sync.directory.options()?
     };
     let mut notes = Notes::new();
     let configured = configured(settings, &wishes, &mut notes);
@@ -151,7 +151,7 @@ fn job(sync: &SyncLdap, database: &DatabaseOptions, console: &mut Console) -> Re
     }
     Ok(Job {
         dry_run: sync.dry_run,
-        rules: Rules {
+        rules: SyncRules {
             delete_missing,
             keep_names: sync.keep_names,
             delete_admins: sync.delete_admins,
@@ -173,7 +173,7 @@ fn configured_interval(settings: &Settings) -> Result<Duration, Failure> {
     if interval.value.is_positive() {
         return Ok(interval.value.to_std());
     }
-    Err(UsageFault::new(format!("sync-interval {} is no interval", quote(&interval.value.to_string())))
+    Err(UsageError::new(format!("sync-interval {} is no interval", quote(&interval.value.to_string())))
         .hint("give one with --watch=1h")
         .into())
 }
@@ -182,8 +182,8 @@ impl Job {
     /// One sync.
     fn run(&self, console: &mut Console, began: Instant) -> Result<report::Counts, Failure> {
         // A database that is missing or not to be opened is told before the directory is asked.
-        let access = if self.dry_run { Access::Read } else { Access::Write };
-        let mut store = Store::open_waiting(&self.database, access, self.wait)?;
+        let access = if self.dry_run { OpenMode::Read } else { OpenMode::Write };
+        let mut store = UserDb::open_waiting(&self.database, access, self.wait)?;
         if !self.dry_run {
             warn_of_migration(&store, console);
         }
@@ -202,8 +202,8 @@ impl Job {
     }
 
     /// Everybody in the directory; the connection is closed before the database is touched.
-    fn read(&self, console: &mut Console) -> Result<Roster, Failure> {
-        let Configured { access, searcher, search } = &self.configured;
+    fn read(&self, console: &mut Console) -> Result<LdapSnapshot, Failure> {
+        let LdapConfig { access, searcher, search } = &self.configured;
         let mut notes = Notes::new();
         let connection = access.connect(searcher, &mut notes);
         console.notes(notes);

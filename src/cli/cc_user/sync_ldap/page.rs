@@ -1,9 +1,9 @@
 //! The manual of `cc-user sync-ldap`.
 
-use crate::cli::page::{Example, Page, Tested};
+use crate::cli::page::{Example, ExampleTest, ManualPage};
 
 /// The page.
-pub(in crate::cli::cc_user) const PAGE: Page = Page {
+pub(in crate::cli::cc_user) const PAGE: ManualPage = ManualPage {
     path: "sync-ldap",
     description: &[
         "Reads everybody below 'user-base' who fits 'user-filter', and brings the users of source \
@@ -57,22 +57,22 @@ pub(in crate::cli::cc_user) const PAGE: Page = Page {
         Example {
             command: "cc-user sync-ldap --dry-run",
             explains: "See what a sync would do",
-            test: Tested::Parses,
+            test: ExampleTest::Parses,
         },
         Example {
             command: "cc-user sync-ldap --delete-missing --max-delete 2%",
             explains: "Delete who is gone, but never more than 2 % at once",
-            test: Tested::Parses,
+            test: ExampleTest::Parses,
         },
         Example {
             command: "cc-user sync-ldap --metrics-file /var/lib/node_exporter/cc-user.prom",
             explains: "Sync from cron, and let Prometheus see how it went",
-            test: Tested::Parses,
+            test: ExampleTest::Parses,
         },
         Example {
             command: "cc-user sync-ldap --starttls --ca-file /etc/ssl/site-ca.pem --watch=1h",
             explains: "Sync every hour over an encrypted connection, without cron",
-            test: Tested::Parses,
+            test: ExampleTest::Parses,
         },
     ],
     json: &[
@@ -99,5 +99,5 @@ pub(in crate::cli::cc_user) const PAGE: Page = Page {
     ],
     see_also: &["ldapsearch(1)", "systemd.timer(5)"],
     environment: &[("LDAP_ADMIN_PASSWORD", "the password of search-dn; in the environment or in .env")],
-    ..Page::EMPTY
+    ..ManualPage::EMPTY
 };

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
-use crate::sync::{Plan, Refusal};
+use crate::sync::{Plan, PlanRejection};
 use crate::user::AuthSource;
 use crate::util::quote::{escape, quote, visible};
 
@@ -58,7 +58,7 @@ impl Counts {
 
 /// Reports what was done: one line, or the whole in JSON.
 pub(super) fn done(plan: &Plan<'_>, took: Duration, console: &mut Console) -> Result<(), Failure> {
-    tell(plan, console);
+    print_plan(plan, console);
     for (name, before, after) in plan.renames() {
         log::info!("renamed {name}: {} is now {}", before.unwrap_or_default(), after.unwrap_or_default());
     }
@@ -86,13 +86,13 @@ pub(super) fn done(plan: &Plan<'_>, took: Duration, console: &mut Console) -> Re
 /// Reports what would be done: a line each, or the whole in JSON.
 pub(super) fn dry_run(plan: &Plan<'_>, console: &mut Console) -> Result<(), Failure> {
     if console.is_json() {
-        tell_near(plan, console);
+        warn_of_similar(plan, console);
         console.json(&Json { plan, dry_run: true, took: None })?;
         return Ok(());
     }
     table(plan, console)?;
-    tell_near(plan, console);
-    tell_spellings(plan, console);
+    warn_of_similar(plan, console);
+    warn_of_spellings(plan, console);
     console.line(&format!("would be: {} ({} entries)", Counts::of(plan).summary(), plan.entries()))?;
     Ok(())
 }
@@ -133,7 +133,7 @@ fn table(plan: &Plan<'_>, console: &mut Console) -> Result<(), Failure> {
 }
 
 /// What to know beside the numbers.
-fn tell(plan: &Plan<'_>, console: &mut Console) {
+fn print_plan(plan: &Plan<'_>, console: &mut Console) {
     let names = |names: &mut dyn Iterator<Item = &str>, count: u64| {
         let mut shown: Vec<String> = names.take(NAMED).map(quote).collect();
         let more = count - shown.len() as u64;
@@ -142,7 +142,7 @@ fn tell(plan: &Plan<'_>, console: &mut Console) {
         }
         shown.join(", ")
     };
-    tell_spellings(plan, console);
+    warn_of_spellings(plan, console);
     let conflicts = plan.conflicts();
     if !conflicts.is_empty() {
         let list = names(&mut conflicts.iter().map(|c| c.username.as_str()), conflicts.len() as u64);
@@ -164,10 +164,10 @@ fn tell(plan: &Plan<'_>, console: &mut Console) {
             "{missing} users are no longer in the directory and were kept (--delete-missing)"
         ));
     }
-    tell_near(plan, console);
+    warn_of_similar(plan, console);
 }
 
-fn tell_spellings(plan: &Plan<'_>, console: &mut Console) {
+fn warn_of_spellings(plan: &Plan<'_>, console: &mut Console) {
     for (configured, returned) in plan.spellings() {
         console.warn(&format!(
             "the LDAP server returns the attribute {} as {}: accepted here, but the ClusterCockpit server does \
@@ -178,7 +178,7 @@ fn tell_spellings(plan: &Plan<'_>, console: &mut Console) {
     }
 }
 
-fn tell_near(plan: &Plan<'_>, console: &mut Console) {
+fn warn_of_similar(plan: &Plan<'_>, console: &mut Console) {
     for (a, b) in plan.near_collisions().iter().take(NAMED) {
         console.warn(&format!(
             "{} and {} differ by case or blanks only: two users here, but one name to the directory",
@@ -241,11 +241,11 @@ impl Serialize for Json<'_> {
         object.serialize_field("skipped", &skipped)?;
         object.serialize_field("near_collisions", plan.near_collisions())?;
         let refused = plan.refusal().map(|refusal| match refusal {
-            Refusal::TooMany { deletions, allowed, known } => {
+            PlanRejection::TooMany { deletions, allowed, known } => {
                 json!({"kind": "too-many-deletions", "deletions": deletions, "allowed": allowed, "known": known})
             }
-            Refusal::Empty { deletions } => json!({"kind": "directory-empty", "deletions": deletions}),
-            Refusal::NoUsername { entries, without } => json!({
+            PlanRejection::Empty { deletions } => json!({"kind": "directory-empty", "deletions": deletions}),
+            PlanRejection::NoUsername { entries, without } => json!({
                 "kind": "no-usernames", "entries": entries, "without": without, "attribute": plan.uid_attribute(),
             }),
         });

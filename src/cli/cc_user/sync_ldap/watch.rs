@@ -8,8 +8,8 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::cli::console::{Console, stamp_lines};
 use crate::cli::failure::Failure;
-use crate::util::diagnostic::Status;
-use crate::util::time::span_for_people;
+use crate::util::diagnostic::ExitStatus;
+use crate::util::time::human_span;
 
 /// How soon a signal is noticed between two runs.
 const STEP: Duration = Duration::from_millis(200);
@@ -21,8 +21,8 @@ const STEP: Duration = Duration::from_millis(200);
 pub(super) fn run(
     mut interval: Duration,
     console: &mut Console,
-    mut job: impl FnMut(&mut Console, &mut Duration) -> Result<Status, Failure>,
-) -> Result<Status, Failure> {
+    mut job: impl FnMut(&mut Console, &mut Duration) -> Result<ExitStatus, Failure>,
+) -> Result<ExitStatus, Failure> {
     let ended = Arc::new(AtomicBool::new(false));
     let asked = Arc::new(AtomicBool::new(false));
     for signal in [SIGTERM, SIGINT] {
@@ -30,14 +30,15 @@ pub(super) fn run(
         let registered = signal_hook::flag::register_conditional_default(signal, Arc::clone(&ended))
             .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&ended)));
         if registered.is_err() {
-            console.warn("signals can't be watched: SIGTERM ends a run in the middle, which changes nothing");
+            console
+                .warn("signals cannot be watched: SIGTERM ends a run in the middle, which changes nothing");
         }
     }
     if signal_hook::flag::register(SIGHUP, Arc::clone(&asked)).is_err() {
-        console.warn("signals can't be watched: SIGHUP ends it");
+        console.warn("signals cannot be watched: SIGHUP ends it");
     }
     stamp_lines();
-    console.note(&format!("syncs every {}", span_for_people(interval.as_secs())));
+    console.note(&format!("syncs every {}", human_span(interval.as_secs())));
     loop {
         let begun = Instant::now();
         if let Err(failure) = job(console, &mut interval) {
@@ -47,12 +48,12 @@ pub(super) fn run(
         let next = begun + interval;
         while Instant::now() < next && !asked.swap(false, Ordering::Relaxed) {
             if ended.load(Ordering::Relaxed) {
-                return Ok(Status::Done);
+                return Ok(ExitStatus::Success);
             }
             std::thread::sleep(STEP.min(next.saturating_duration_since(Instant::now())));
         }
         if ended.load(Ordering::Relaxed) || console.is_reader_gone() {
-            return Ok(Status::Done);
+            return Ok(ExitStatus::Success);
         }
     }
 }
