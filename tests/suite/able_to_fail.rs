@@ -98,10 +98,13 @@ const SEVERAL_STATUSES: &[(&str, &str)] = &[
     ("files.rs: [66, 73, 77, 78]", "ten commands, each with its own reason not to write there"),
     ("login.rs: ![302, 401]", "the answers of the recorded server, not of a program here"),
     (
-        "lack.rs: let told = ",
+        "resource_limits.rs: let told = ",
         "which call fails under a limit is the system's choice; each status has its reason",
     ),
-    ("lack.rs: let aborted = ", "the loader or the language's runtime may fail before the program begins"),
+    (
+        "resource_limits.rs: let aborted = ",
+        "the loader or the language's runtime may fail before the program begins",
+    ),
 ];
 
 /// Where a line accepts more than one exit status.

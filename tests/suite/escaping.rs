@@ -30,11 +30,11 @@ fn sources() -> Vec<(String, String)> {
 
 /// What a writer of a language consists of, and the only files that may have it.
 const WRITERS: [(&str, &str, &[&str]); 8] = [
-    ("a word of a shell", "r\"'\\''\"", &["base/shell.rs"]),
+    ("a word of a shell", "r\"'\\''\"", &["util/shell.rs"]),
     ("a command for a shell", "Command::new(\"sh\")", &["cli/cc_login/browser.rs"]),
     ("a field of CSV", "\"\\\"\\\"\"", &["user/exchange/csv.rs"]),
     ("HTML", "&lt;", &["login/oidc/page.rs"]),
-    ("an LDAP filter", "={}))\"", &["directory/escape.rs"]),
+    ("an LDAP filter", "={}))\"", &["ldap/escape.rs"]),
     ("an LDAP filter", "={})\"", &[]),
     (
         "JSON text",
@@ -45,7 +45,7 @@ const WRITERS: [(&str, &str, &[&str]); 8] = [
             "cli/cc_jwt/inspect.rs",
             // Claims that are signed as they are, and claims for the log, which are escaped there.
             "token/issue.rs",
-            "login/oidc/person.rs",
+            "login/oidc/id_token.rs",
         ],
     ),
     ("JSON text", "serde_json::to_writer", &[]),

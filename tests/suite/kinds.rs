@@ -32,7 +32,7 @@ fn kind_every_one_is_returned_by_an_error_type() {
         let text = fs::read_to_string(&path).unwrap();
         let text = text.split("#[cfg(test)]").next().unwrap();
         let (marker, own) =
-            if path.ends_with("base/kind.rs") { ("=> Self::", true) } else { ("Kind::", false) };
+            if path.ends_with("util/kind.rs") { ("=> Self::", true) } else { ("Kind::", false) };
         for (at, _) in text.match_indices(marker) {
             let rest = &text[at + marker.len()..];
             let name: String = rest.chars().take_while(char::is_ascii_alphanumeric).collect();
