@@ -10,7 +10,7 @@ use crate::generated::TOOLS;
 use crate::support::TestEnv;
 
 /// The words of the commands of ours in a shell line, split as a shell splits them.
-fn own_commands(line: &str) -> Vec<Vec<String>> {
+pub fn own_commands(line: &str) -> Vec<Vec<String>> {
     let mut commands: Vec<Vec<String>> = vec![Vec::new()];
     let mut word: Option<String> = None;
     let mut quote: Option<char> = None;
@@ -69,7 +69,8 @@ fn own_commands(line: &str) -> Vec<Vec<String>> {
         .collect()
 }
 
-fn parse(words: &[String]) -> Result<(), String> {
+/// Whether a command has the arguments that its program accepts.
+pub fn parse(words: &[String]) -> Result<(), String> {
     let tool = TOOLS.iter().find(|tool| tool.name == words[0]).unwrap();
     match tool.decorated_command().try_get_matches_from(words) {
         Err(error) if error.use_stderr() => Err(format!("{}: {error}", words.join(" "))),

@@ -10,7 +10,7 @@ use clap::Command;
 use serde_json::Value;
 
 use crate::generated::TOOLS;
-use crate::readme::distance;
+use crate::guides::distance;
 use crate::slapd::{Slapd, TREE, person};
 use crate::support::{TestEnv, data, has, is_updating};
 

@@ -1,5 +1,5 @@
-//! The recipes of cc-auth(7) work: every block of commands is run as it stands, in the trouble
-//! that it is for.
+//! The recipes of cc-auth(7), README and the guides work: every block of commands is run as it
+//! stands, in the trouble that it is for.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use crate::guides;
 use crate::idp::{Behavior, Idp};
 use crate::oidc::directory_for;
 use crate::slapd::{Manner, Slapd, crowd};
@@ -33,20 +34,20 @@ fn blocks() -> BTreeMap<String, Vec<String>> {
     blocks
 }
 
-/// The blocks of commands of README's recipes, by the title of their section.
-fn readme_blocks() -> BTreeMap<String, Vec<String>> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
-    let page = fs::read_to_string(path).unwrap();
+/// The `sh` blocks of README and the guides, by page and title of their section.
+fn guide_blocks() -> BTreeMap<String, Vec<String>> {
     let mut blocks: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    let mut title = String::new();
-    let mut lines = page.lines();
-    while let Some(line) = lines.next() {
-        if let Some(next) = line.strip_prefix("## ") {
-            title = format!("README: {next}");
-        }
-        if line == "```sh" {
-            let block: Vec<&str> = lines.by_ref().take_while(|line| *line != "```").collect();
-            blocks.entry(title.clone()).or_default().push(block.join("\n"));
+    for (page, text) in guides::pages() {
+        let mut title = String::new();
+        let mut lines = text.lines();
+        while let Some(line) = lines.next() {
+            if let Some(next) = line.strip_prefix("## ") {
+                title = format!("{page}: {next}");
+            }
+            if line == "```sh" {
+                let block: Vec<&str> = lines.by_ref().take_while(|line| *line != "```").collect();
+                blocks.entry(title.clone()).or_default().push(block.join("\n"));
+            }
         }
     }
     blocks
@@ -85,7 +86,7 @@ fn validate_user(directory: &TestEnv, wanted: bool) {
 #[test]
 fn every_recipe_of_the_manual_helps() {
     let mut recipes = Recipes { left: blocks() };
-    recipes.left.extend(readme_blocks());
+    recipes.left.extend(guide_blocks());
     let total: usize = recipes.left.values().map(Vec::len).sum();
     prepare(&mut recipes);
     keys(&mut recipes);
@@ -224,10 +225,10 @@ fn tokens(recipes: &mut Recipes) {
     directory
         .sh("cc-user role remove fritz user && cc-jwt verify --token-file leaked.txt --endpoint api")
         .ended(0);
-    let rejected = recipes.run("README: Take a token back", &directory).ended(1);
+    let rejected = recipes.run("README.md: Take a token back", &directory).ended(1);
     assert!(rejected.stdout.contains("FAIL  user"), "{}", rejected.stdout);
     let before = directory.read(".env");
-    recipes.run("README: Lock out a user now", &directory).ended(0);
+    recipes.run("README.md: Take a token back", &directory).ended(0);
     assert_ne!(session(&before), session(&directory.read(".env")));
     assert_eq!(directory.run("cc-user", &["list", "--names"]).ended(0).stdout, "");
 
