@@ -64,8 +64,13 @@ fn every_example_is_told_of() {
 fn packages_have_the_version_of_the_programs() {
     let newest = text("contrib/debian/changelog").lines().next().unwrap().to_owned();
     assert!(newest.starts_with(&format!("cc-auth-tools ({VERSION}-")), "{newest}");
-    let newest = text("CHANGELOG.md").lines().find(|line| line.starts_with("## ")).unwrap().to_owned();
-    assert!(newest.starts_with(&format!("## {VERSION}")), "{newest}");
+    // Keep a Changelog: what is not released, then the releases, the newest first.
+    let changelog = text("CHANGELOG.md");
+    let mut titles = changelog.lines().filter_map(|line| line.strip_prefix("## "));
+    assert_eq!(titles.next(), Some("[Unreleased]"));
+    if let Some(newest) = titles.next() {
+        assert!(newest.starts_with(&format!("[{VERSION}] - ")), "{newest}");
+    }
 }
 
 #[test]
