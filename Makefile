@@ -72,7 +72,8 @@ lint: ## Check formatting and lints, as CI does
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items
 
-docs: ## Write man pages, completions and docs/errors.md anew from the programs' definitions
+docs: ## Generate man pages, completions, schemas of reports and docs/errors.md
+	$(CARGO) test --locked --lib cli::schema::write_report_schemas -- --exact --ignored
 	$(CARGO) test --locked --test suite generated::write_generated_files -- --exact --ignored
 
 bench: build ## Measure against peers, keep the tables in benches/RESULTS.md (BENCH="short ..." for parts)

@@ -23,6 +23,8 @@ pub mod page;
 pub mod progress;
 pub mod prompt;
 pub mod rules;
+#[cfg(test)]
+mod schema;
 pub mod settings;
 mod stdin;
 pub mod suggest;

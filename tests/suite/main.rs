@@ -28,6 +28,7 @@ mod hints;
 mod http;
 mod httpd;
 mod idp;
+mod json_manual;
 mod json_reports;
 mod jws;
 mod key;

@@ -12,10 +12,11 @@ use cc_auth::util::diagnostic::ExitStatus;
 use clap::{Arg, ArgAction, Command};
 
 use crate::generated::TOOLS;
+use crate::json_manual;
 use crate::support::{TestEnv, has};
 
 /// When the pages were last looked through as a whole; the same on all of them.
-const DATE: &str = "2026-11-21";
+pub const DATE: &str = "2026-11-21";
 
 /// What every page has, in this order.
 const SECTIONS: [&str; 8] =
@@ -32,6 +33,7 @@ pub fn man_pages() -> BTreeMap<String, String> {
         command.build();
         collect(tool, &command, &mut Vec::new(), &mut pages);
     }
+    pages.insert("cc-json.5".to_owned(), json_manual::page());
     pages
 }
 
@@ -110,6 +112,7 @@ impl Manual<'_> {
             }
         }
         section(&mut out, "JSON OUTPUT", self.page.json);
+        out.push_str(&json_manual::section(&self.typed));
         self.examples(&mut out);
         let files = if self.page.files.is_empty() { self.above.files } else { self.page.files };
         section(&mut out, "FILES", files);
@@ -392,7 +395,7 @@ fn section(out: &mut String, title: &str, entries: &[(&str, &str)]) {
 }
 
 /// Text for roff: backslashes, hyphens and control characters at a line's start.
-fn roff(text: &str) -> String {
+pub fn roff(text: &str) -> String {
     text.lines()
         .map(|line| {
             let line = line.replace('\\', "\\e").replace('-', "\\-");
@@ -404,7 +407,7 @@ fn roff(text: &str) -> String {
 
 /// What a strict reader of man pages complains about: blanks at line ends, lines of over 80
 /// columns, a sentence that begins in the middle of a line.
-fn tidy(text: &str) -> String {
+pub fn tidy(text: &str) -> String {
     let mut out = String::new();
     let mut as_it_stands = false;
     for line in text.lines() {
@@ -486,6 +489,9 @@ fn every_page_has_its_sections_in_order_and_the_same_date() {
             // A page about everything, or about files, has no arguments and no exit status to tell.
             .filter(|section| name != "cc-auth.7" || *section != "SYNOPSIS")
             .filter(|section| name != "cc-config.5" || *section != "EXIT STATUS")
+            .filter(|section| {
+                name != "cc-json.5" || !["SYNOPSIS", "FILES", "ENVIRONMENT", "EXIT STATUS"].contains(section)
+            })
             .collect();
         let order: Vec<&str> =
             found.iter().map(String::as_str).filter(|title| wanted.contains(title)).collect();

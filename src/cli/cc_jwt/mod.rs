@@ -32,11 +32,17 @@ use clap::{ArgMatches, Command, CommandFactory as _, FromArgMatches as _, Parser
 use super::console::Console;
 use super::failure::{Failure, UsageError};
 use super::options::{OutputOptions, SettingsOptions};
+#[cfg(test)]
+use super::schema::Report;
 use super::tool::Tool;
 use crate::util::diagnostic::ExitStatus;
 
 /// The program.
 pub static TOOL: Tool = Tool { name: "cc-jwt", command, run, form, single_dash: &[], pages: pages::PAGES };
+
+/// The reports of `--json`.
+#[cfg(test)]
+pub(super) static REPORTS: &[Report] = &[];
 
 /// Issue, inspect, verify and renew tokens of a ClusterCockpit server
 #[derive(Debug, Parser)]

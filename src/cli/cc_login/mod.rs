@@ -18,12 +18,18 @@ use clap::{ArgMatches, Args, Command, CommandFactory as _, FromArgMatches as _, 
 use super::console::Console;
 use super::failure::{Failure, UsageError};
 use super::options::{AtOption, OutputOptions, SettingsOptions};
+#[cfg(test)]
+use super::schema::Report;
 use super::tool::Tool;
 use crate::util::diagnostic::ExitStatus;
 
 /// The program.
 pub static TOOL: Tool =
     Tool { name: "cc-login", command, run, form, single_dash: &["method", "path"], pages: page::PAGES };
+
+/// The reports of `--json`.
+#[cfg(test)]
+pub(super) static REPORTS: &[Report] = &[];
 
 /// Find out who somebody is, and keep the result as a session
 #[derive(Debug, Parser)]

@@ -23,11 +23,17 @@ use clap::{ArgMatches, Args, Command, CommandFactory as _, FromArgMatches as _, 
 use super::console::Console;
 use super::failure::{Failure, UsageError};
 use super::options::{OutputOptions, SettingsOptions};
+#[cfg(test)]
+use super::schema::Report;
 use super::tool::Tool;
 use crate::util::diagnostic::ExitStatus;
 
 /// The program.
 pub static TOOL: Tool = Tool { name: "cc-user", command, run, form, single_dash: &[], pages: pages::PAGES };
+
+/// The reports of `--json`.
+#[cfg(test)]
+pub(super) static REPORTS: &[Report] = &[Report::of::<passwd::PasswordReport>("cc-user passwd")];
 
 /// Manage the users of a ClusterCockpit server
 #[derive(Debug, Parser)]

@@ -164,7 +164,6 @@ pub(super) static PAGES: &[ManualPage] = &[
             parses("cc-user passwd fritz", "Ask for the new password"),
             example("cc-user passwd fritz --delete", "Close the way in by password", 0),
         ],
-        json: &[("username", "the user"), ("has_password", "whether there is a password now")],
         see_also: SEE_ALSO,
         ..ManualPage::EMPTY
     },

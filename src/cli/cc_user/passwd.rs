@@ -1,6 +1,7 @@
 //! `cc-user passwd`.
 
 use clap::Args;
+use serde::Serialize;
 
 use super::effects::{self, UserChange};
 use super::refusal::{UserCommandError, named, no_user};
@@ -28,6 +29,16 @@ pub(super) struct Passwd {
     password: PasswordOptions,
 }
 
+/// The report: the user and whether a login by password is possible now.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct PasswordReport<'a> {
+    /// The username.
+    username: &'a str,
+    /// Whether the user has a password now.
+    has_password: bool,
+}
+
 pub(super) fn run(
     passwd: &Passwd,
     database: &DatabaseOptions,
@@ -53,7 +64,7 @@ pub(super) fn run(
     console.note(&format!("{} {what}", named(&passwd.name)));
     effects::warn(UserChange::Password, &[&passwd.name], settings.as_ref(), console);
     if console.is_json() {
-        console.json(&serde_json::json!({"username": passwd.name, "has_password": hash.is_some()}))?;
+        console.json(&PasswordReport { username: &passwd.name, has_password: hash.is_some() })?;
     }
     Ok(ExitStatus::Success)
 }

@@ -15,6 +15,8 @@ use super::gen_keypair::NkeyRoleOption;
 use super::key_source::{check_name, variable};
 use super::options::OutputOptions;
 use super::output_owner::warn_if_not_owner;
+#[cfg(test)]
+use super::schema::Report;
 use super::stdin;
 use super::tool::Tool;
 use crate::config::env_file;
@@ -34,6 +36,10 @@ use crate::util::time::Clock;
 /// The program.
 pub static TOOL: Tool =
     Tool { name: "convert-pem-pubkey", command, run, form, single_dash: &[], pages: pages::PAGES };
+
+/// The reports of `--json`.
+#[cfg(test)]
+pub(super) static REPORTS: &[Report] = &[];
 
 /// Convert a public key to and from the form a ClusterCockpit server reads
 #[derive(Debug, Parser)]

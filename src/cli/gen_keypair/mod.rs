@@ -18,6 +18,8 @@ use super::failure::{Failure, UsageError};
 use super::key_source::{check_name, variable};
 use super::options::OutputOptions;
 use super::output_owner::warn_if_not_owner;
+#[cfg(test)]
+use super::schema::Report;
 use super::stdin;
 use super::tool::Tool;
 use crate::config::DEFAULT_ENV_FILE;
@@ -32,6 +34,10 @@ use crate::util::quote::quote_path;
 /// The program.
 pub static TOOL: Tool =
     Tool { name: "gen-keypair", command, run, form, single_dash: &[], pages: pages::PAGES };
+
+/// The reports of `--json`.
+#[cfg(test)]
+pub(super) static REPORTS: &[Report] = &[];
 
 /// Make the keys a ClusterCockpit server signs and checks tokens with
 #[derive(Debug, Parser)]
