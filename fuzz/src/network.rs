@@ -193,8 +193,8 @@ pub fn http(data: &[u8]) {
         _ => {
             let Ok(answer) = client.get(&keys(), &[]) else { return };
             clean(&answer.media_type());
-            clean_some(answer.target().as_ref().map(url::Url::as_str));
-            clean_fault(&answer.refused());
+            clean_some(answer.redirect_target().as_ref().map(url::Url::as_str));
+            clean_fault(&answer.to_error());
             if let Err(error) = answer.success().and_then(|answer| answer.json::<serde_json::Value>()) {
                 clean_fault(&error);
             }
@@ -296,7 +296,7 @@ pub fn callback(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let begun = begun();
     let text = text.replace("STATE", begun.state.expose());
-    let query = match answers::pasted(&text, &begun.redirect_uri) {
+    let query = match answers::query_of_pasted_url(&text, &begun.redirect_uri) {
         Ok(query) => query,
         Err(fault) => {
             clean_fault(&fault);
@@ -304,7 +304,7 @@ pub fn callback(data: &[u8]) {
         }
     };
     for names_issuer in [false, true] {
-        match answers::read(query, begun, "https://idp.example", names_issuer) {
+        match answers::parse(query, begun, "https://idp.example", names_issuer) {
             Ok(answer) => {
                 let states =
                     url::form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == "state");
@@ -313,7 +313,7 @@ pub fn callback(data: &[u8]) {
                     [begun.state.expose()]
                 );
                 if let answers::AuthorizationResponse::Error(refusal) = answer {
-                    clean(&refusal.words());
+                    clean(&refusal.text());
                     clean_some(refusal.hint(Some(&begun.redirect_uri)).as_deref());
                 }
             }
@@ -376,13 +376,13 @@ pub fn listener(data: &[u8]) {
         say(format!("GET /oidc/callback?the-end HTTP/1.1\r\nHost: localhost\r\n{cookie}\r\n").as_bytes());
     });
     let taken = listener.wait(Instant::now() + 60 * PATIENCE, &mut gate, |query| {
-        let Ok(query) = query else { return Decision::Reject(BrowserPage::turned_away("another browser")) };
+        let Ok(query) = query else { return Decision::Reject(BrowserPage::rejected("another browser")) };
         assert!(!query.chars().any(char::is_control), "{query:?}");
         assert!(query.len() < 20_000);
         if query == "the-end" {
             Decision::Accept(())
         } else {
-            Decision::Reject(BrowserPage::turned_away("not it"))
+            Decision::Reject(BrowserPage::rejected("not it"))
         }
     });
     assert!(matches!(taken, Ok(Some(()))), "nobody else is served: {taken:?}");

@@ -109,9 +109,9 @@ pub fn session(data: &[u8]) {
         Ok(session) => {
             let session = session.expect("the file is there");
             for now in [0, i64::MAX, i64::MIN] {
-                let _ = session.is_over(Timestamp(now));
+                let _ = session.is_expired(Timestamp(now));
             }
-            let lock = kept::RefreshLock::acquire(&path).expect("a lock of our own");
+            let lock = kept::SessionLock::acquire(&path).expect("a lock of our own");
             lock.save(&session).expect("a file of our own");
             assert_eq!(kept::load(&path, &mut notes).expect("what was saved"), Some(session));
         }

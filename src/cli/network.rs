@@ -1,12 +1,12 @@
 //! How the programs get out to the network: what the environment says about proxies.
 
-use crate::http::ProxyOption;
+use crate::http::Proxy;
 use crate::util::environment::Environment;
 
 /// The proxy for TLS connections, by the usual variables: `https_proxy` or `all_proxy`, and
 /// `no_proxy`, in small letters or capitals.
 #[must_use]
-pub fn proxy(environment: &Environment) -> Option<ProxyOption> {
+pub fn proxy(environment: &Environment) -> Option<Proxy> {
     let either = |name: &str| {
         environment
             .non_empty(name)
@@ -14,7 +14,7 @@ pub fn proxy(environment: &Environment) -> Option<ProxyOption> {
             .map(str::to_owned)
     };
     let url = either("https_proxy").or_else(|| either("all_proxy"))?;
-    Some(ProxyOption { url, except: either("no_proxy").unwrap_or_default() })
+    Some(Proxy { url, no_proxy: either("no_proxy").unwrap_or_default() })
 }
 
 #[cfg(test)]
@@ -29,7 +29,7 @@ mod tests {
         };
         assert_eq!(proxy(&[("http_proxy", "http://p:1")]), None, "plain http goes nowhere but to loopback");
         let found = proxy(&[("HTTPS_PROXY", "http://p:1"), ("no_proxy", "a,b")]).unwrap();
-        assert_eq!((found.url.as_str(), found.except.as_str()), ("http://p:1", "a,b"));
+        assert_eq!((found.url.as_str(), found.no_proxy.as_str()), ("http://p:1", "a,b"));
         assert_eq!(proxy(&[("https_proxy", ""), ("ALL_PROXY", "p:2")]).unwrap().url, "p:2");
     }
 }

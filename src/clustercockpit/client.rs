@@ -4,7 +4,7 @@
 use url::Url;
 use zeroize::Zeroizing;
 
-use crate::http::{Client, HttpError, Response, shown};
+use crate::http::{Client, HttpError, Response, display_url};
 use crate::util::diagnostic::Diagnostic;
 use crate::util::kind::Kind;
 use crate::util::quote::quote;
@@ -38,24 +38,24 @@ pub enum ServerError {
         seconds: Option<u64>,
     },
     /// The login worked, but not the token for somebody else.
-    #[error("the server at {} does not let {} have a token for {}{}", quote(.url), quote(.name), quote(.wanted), server_text(.text))]
+    #[error("the server at {} does not let {} have a token for {}{}", quote(.url), quote(.name), quote(.subject), server_text(.text))]
     NotPermitted {
         /// The server.
         url: String,
         /// Who logged in.
         name: String,
         /// Whose token was wanted.
-        wanted: String,
+        subject: String,
         /// The server's words.
         text: String,
     },
     /// The server does not know whose token was wanted, or cannot make one.
-    #[error("the server at {} has no token for {}: status {status}{}", quote(.url), quote(.wanted), server_text(.text))]
+    #[error("the server at {} has no token for {}: status {status}{}", quote(.url), quote(.subject), server_text(.text))]
     NoToken {
         /// The server.
         url: String,
         /// Whose token was wanted.
-        wanted: String,
+        subject: String,
         /// The HTTP status.
         status: u16,
         /// The server's words.
@@ -154,29 +154,29 @@ pub fn log_in<'c>(
     name: &str,
     password: &SecretText,
 ) -> Result<ServerSession<'c>, ServerError> {
-    let address = below(server, "login")?;
+    let address = url_below(server, "login")?;
     let form = [("username", name), ("password", password.expose())];
     let answer = client.post_form(&address, &[("accept", "text/html")], &form)?;
-    let url = shown(server);
+    let url = display_url(server);
     let not_that = |why: String| ServerError::UnexpectedResponse { url: url.clone(), why };
     match answer.status() {
         429 => return Err(too_many(&answer, url, name)),
         // The server answers 401 to a wrong password and to too many attempts alike, and says
         // which on the page.
-        401 if says_too_many(&answer) => return Err(too_many(&answer, url, name)),
+        401 if reports_too_many_attempts(&answer) => return Err(too_many(&answer, url, name)),
         401 | 403 => return Err(ServerError::WrongPassword { url, name: name.to_owned() }),
         500..=599 => {
-            return Err(ServerError::Failed { url, status: answer.status(), text: plain_words(&answer) });
+            return Err(ServerError::Failed { url, status: answer.status(), text: error_text(&answer) });
         }
-        301 | 307 | 308 => return Err(answer.refused().into()),
+        301 | 307 | 308 => return Err(answer.to_error().into()),
         302 | 303 => {}
-        400 if matches!(answer.refused(), HttpError::ExpectsTls(_)) => return Err(answer.refused().into()),
+        400 if matches!(answer.to_error(), HttpError::ExpectsTls(_)) => return Err(answer.to_error().into()),
         404 if is_open(client, server) => return Err(ServerError::AuthenticationDisabled { url }),
         status => return Err(not_that(format!("it answers the login form with status {status}"))),
     }
     let Some(cookie) = session_cookie(&answer) else {
-        return Err(match answer.target() {
-            Some(to) if to.origin() != server.origin() => answer.refused().into(),
+        return Err(match answer.redirect_target() {
+            Some(to) if to.origin() != server.origin() => answer.to_error().into(),
             _ => not_that(format!("its login sets no cookie '{SESSION_COOKIE}'")),
         });
     };
@@ -185,7 +185,7 @@ pub fn log_in<'c>(
 
 /// Whether GraphQL answers without a login, as at a server that has no login.
 fn is_open(client: &Client, server: &Url) -> bool {
-    let Ok(mut address) = below(server, "query") else { return false };
+    let Ok(mut address) = url_below(server, "query") else { return false };
     address.query_pairs_mut().append_pair("query", "{__typename}");
     let headers = [("accept", "application/json")];
     client.get(&address, &headers).and_then(Response::success).is_ok_and(|answer| {
@@ -202,19 +202,19 @@ impl ServerSession<'_> {
     /// # Errors
     /// [`ServerError`].
     pub fn token(&self, wanted: &str) -> Result<SecretText, ServerError> {
-        let mut address = below(&self.server, "frontend/jwt/")?;
+        let mut address = url_below(&self.server, "frontend/jwt/")?;
         address.query_pairs_mut().append_pair("username", wanted);
         let headers = [("cookie", self.cookie.as_str()), ("accept", "text/plain")];
         let answer = self.client.get(&address, &headers)?;
-        let url = shown(&self.server);
+        let url = display_url(&self.server);
         match answer.status() {
             200 => {}
             401 | 403 => {
                 return Err(ServerError::NotPermitted {
                     url,
                     name: self.name.clone(),
-                    wanted: wanted.to_owned(),
-                    text: plain_words(&answer),
+                    subject: wanted.to_owned(),
+                    text: error_text(&answer),
                 });
             }
             404 if answer.media_type() == "text/html" => {
@@ -223,10 +223,10 @@ impl ServerSession<'_> {
                     why: "it makes no tokens (/frontend/jwt/)".to_owned(),
                 });
             }
-            300..=399 => return Err(answer.refused().into()),
+            300..=399 => return Err(answer.to_error().into()),
             status => {
-                let text = plain_words(&answer);
-                return Err(ServerError::NoToken { url, wanted: wanted.to_owned(), status, text });
+                let text = error_text(&answer);
+                return Err(ServerError::NoToken { url, subject: wanted.to_owned(), status, text });
             }
         }
         let text = std::str::from_utf8(answer.body()).unwrap_or_default().trim();
@@ -240,14 +240,15 @@ impl ServerSession<'_> {
 }
 
 /// An address below the server's own, which may have a path.
-fn below(server: &Url, path: &str) -> Result<Url, ServerError> {
+fn url_below(server: &Url, path: &str) -> Result<Url, ServerError> {
     let mut base = server.clone();
     base.set_query(None);
     base.set_fragment(None);
     if !base.path().ends_with('/') {
         base.set_path(&format!("{}/", server.path()));
     }
-    base.join(path).map_err(|error| HttpError::BadUrl { url: shown(server), why: error.to_string() }.into())
+    base.join(path)
+        .map_err(|error| HttpError::InvalidUrl { url: display_url(server), why: error.to_string() }.into())
 }
 
 /// `session=…` as it is sent back.
@@ -259,7 +260,7 @@ fn session_cookie(answer: &Response) -> Option<Zeroizing<String>> {
     })
 }
 
-fn says_too_many(answer: &Response) -> bool {
+fn reports_too_many_attempts(answer: &Response) -> bool {
     String::from_utf8_lossy(answer.body()).to_lowercase().contains("too many")
 }
 
@@ -269,8 +270,8 @@ fn too_many(answer: &Response, url: String, name: &str) -> ServerError {
 }
 
 /// What the server says where it is not a web page.
-fn plain_words(answer: &Response) -> String {
-    match answer.refused() {
+fn error_text(answer: &Response) -> String {
+    match answer.to_error() {
         HttpError::ErrorStatus { text, .. } => text,
         _ => String::new(),
     }

@@ -24,7 +24,7 @@ use ureq::unversioned::transport::{ConnectProxyConnector, Connector as _, TcpCon
 use url::{Host, Url};
 use zeroize::Zeroizing;
 
-use super::proxy::ProxyOption;
+use super::proxy::Proxy;
 use super::tls;
 use crate::util::diagnostic::Diagnostic;
 use crate::util::file::reason;
@@ -93,7 +93,7 @@ pub struct HttpOptions {
     /// what is said. Default false.
     pub allow_plain: bool,
     /// A proxy for TLS connections. Default none.
-    pub proxy: Option<ProxyOption>,
+    pub proxy: Option<Proxy>,
     /// A bearer token for documents of one origin. Default none.
     pub bearer: Option<Bearer>,
 }
@@ -119,7 +119,7 @@ impl Default for HttpOptions {
 pub enum HttpError {
     /// No address, or none of `http` and `https`, or one with a password in it.
     #[error("{} is no address to fetch from: {why}", quote(.url))]
-    BadUrl {
+    InvalidUrl {
         /// The text.
         url: String,
         /// What is wrong with it.
@@ -130,13 +130,13 @@ pub enum HttpError {
     PlainHttp(String),
     /// The CA file holds nothing that can be trusted.
     #[error("the CA certificates cannot be used: {0}")]
-    BadCa(String),
+    InvalidCa(String),
     /// The system trusts nobody, and no CA file was given.
     #[error("this system has no CA certificates, so that no server can be trusted")]
     NoRoots,
     /// The proxy's address is none.
     #[error("{} is no address of a proxy, wanted http://HOST:PORT or https://HOST:PORT", quote(.0))]
-    BadProxy(String),
+    InvalidProxy(String),
     /// No such host.
     #[error("{} cannot be reached: no host of that name", quote(.0))]
     NoHost(String),
@@ -227,14 +227,14 @@ impl HttpError {
     /// Whether the same question may be answered later: nobody was reached, or whoever was has a
     /// fault of its own.
     #[must_use]
-    pub fn may_pass(&self) -> bool {
+    pub fn is_temporary(&self) -> bool {
         match self {
             Self::NoHost(_)
             | Self::Unreachable { .. }
             | Self::TimedOut { .. }
             | Self::Malformed { .. }
             | Self::ErrorStatus { status: 500.., .. } => true,
-            Self::Proxied { source, .. } => source.may_pass(),
+            Self::Proxied { source, .. } => source.is_temporary(),
             _ => false,
         }
     }
@@ -248,11 +248,11 @@ fn server_text(text: &str) -> String {
 impl Diagnostic for HttpError {
     fn kind(&self) -> Kind {
         match self {
-            Self::BadUrl { .. } => Kind::UrlMalformed,
+            Self::InvalidUrl { .. } => Kind::UrlMalformed,
             Self::PlainHttp(_) => Kind::UrlNotHttps,
-            Self::BadCa(_) => Kind::CaMalformed,
+            Self::InvalidCa(_) => Kind::CaMalformed,
             Self::NoRoots => Kind::CaMissing,
-            Self::BadProxy(_) => Kind::ProxyMalformed,
+            Self::InvalidProxy(_) => Kind::ProxyMalformed,
             Self::NoHost(_) => Kind::HostNotFound,
             Self::Unreachable { .. } => Kind::ServerUnreachable,
             Self::TimedOut { .. } => Kind::ServerTimeout,
@@ -297,7 +297,7 @@ impl Diagnostic for HttpError {
 /// # Errors
 /// [`HttpError::BadUrl`].
 pub fn parse_url(text: &str) -> Result<Url, HttpError> {
-    let bad = |why: &str| HttpError::BadUrl { url: text.to_owned(), why: why.to_owned() };
+    let bad = |why: &str| HttpError::InvalidUrl { url: text.to_owned(), why: why.to_owned() };
     let url = Url::parse(text).map_err(|error| match error {
         url::ParseError::RelativeUrlWithoutBase => bad("it must begin with https://"),
         other => bad(&other.to_string()),
@@ -306,8 +306,8 @@ pub fn parse_url(text: &str) -> Result<Url, HttpError> {
         return Err(bad("it must begin with https://"));
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(HttpError::BadUrl {
-            url: shown(&url),
+        return Err(HttpError::InvalidUrl {
+            url: display_url(&url),
             why: "it must not hold a username or password".to_owned(),
         });
     }
@@ -328,7 +328,7 @@ pub fn is_loopback(url: &Url) -> bool {
 
 /// An address without password, query and fragment, for messages.
 #[must_use]
-pub fn shown(url: &Url) -> String {
+pub fn display_url(url: &Url) -> String {
     let mut plain = url.clone();
     // These fail only for addresses without a host, which have nothing to hide.
     let _ = plain.set_username("");
@@ -362,7 +362,7 @@ impl Client {
     /// [`HttpError::BadProxy`].
     pub fn new(options: HttpOptions) -> Result<Self, HttpError> {
         if let HttpTrust::SystemPlus(pem) | HttpTrust::Only(pem) = &options.trust {
-            tls::own_roots(pem).map_err(HttpError::BadCa)?;
+            tls::parse_ca_certificates(pem).map_err(HttpError::InvalidCa)?;
         }
         proxy_of(&options)?;
         Ok(Self { options, plain: OnceLock::new(), safe: OnceLock::new(), proxied: OnceLock::new() })
@@ -383,8 +383,11 @@ impl Client {
         match url.scheme() {
             "https" => Ok(()),
             "http" if self.options.allow_plain || is_loopback(url) => Ok(()),
-            "http" => Err(HttpError::PlainHttp(shown(url))),
-            _ => Err(HttpError::BadUrl { url: shown(url), why: "it must begin with https://".to_owned() }),
+            "http" => Err(HttpError::PlainHttp(display_url(url))),
+            _ => Err(HttpError::InvalidUrl {
+                url: display_url(url),
+                why: "it must begin with https://".to_owned(),
+            }),
         }
     }
 
@@ -425,9 +428,9 @@ impl Client {
         let mut url = url.clone();
         loop {
             let response = self.exchange(&url, headers, None)?;
-            match response.target() {
+            match response.redirect_target() {
                 Some(next) if left > 0 && next.origin() == url.origin() => {
-                    log::debug!("{} redirects to {}", quote(&shown(&url)), quote(&shown(&next)));
+                    log::debug!("{} redirects to {}", quote(&display_url(&url)), quote(&display_url(&next)));
                     url = next;
                     left -= 1;
                 }
@@ -459,21 +462,25 @@ impl Client {
         form: Option<&str>,
     ) -> Result<Response, HttpError> {
         self.check(url)?;
-        let proxy = self.options.proxy.as_ref().filter(|proxy| proxy.serves(url));
+        let proxy = self.options.proxy.as_ref().filter(|proxy| proxy.applies_to(url));
         let agent = self.agent(url, proxy.is_some())?;
         let mut target = url.clone();
         target.set_fragment(None);
         let method = if form.is_some() { "POST" } else { "GET" };
         match proxy {
             Some(proxy) => {
-                log::info!("{method} {} through the proxy {}", quote(&shown(url)), quote(&proxy.shown()));
+                log::info!(
+                    "{method} {} through the proxy {}",
+                    quote(&display_url(url)),
+                    quote(&proxy.display_url())
+                );
             }
-            None => log::info!("{method} {}", quote(&shown(url))),
+            None => log::info!("{method} {}", quote(&display_url(url))),
         }
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             let (name, value) = header(name, value)
-                .ok_or_else(|| bad_url(url, "a header for it has a character that cannot be sent"))?;
+                .ok_or_else(|| invalid_url(url, "a header for it has a character that cannot be sent"))?;
             map.insert(name, value);
         }
         let answer = match form {
@@ -496,8 +503,8 @@ impl Client {
             Some(proxy) => proxied(proxy, source),
             None => source,
         };
-        let answer = answer.map_err(|error| through(explain(&error, url)))?;
-        log::info!("{} answered with status {}", quote(&shown(url)), answer.status().as_u16());
+        let answer = answer.map_err(|error| through(convert_error(&error, url)))?;
+        log::info!("{} answered with status {}", quote(&display_url(url)), answer.status().as_u16());
         self.read(url, answer).map_err(through)
     }
 
@@ -508,9 +515,9 @@ impl Client {
         body.into_reader()
             .take(limit as u64 + 1)
             .read_to_end(&mut bytes)
-            .map_err(|error| explain_io(&error, url))?;
+            .map_err(|error| convert_io_error(&error, url))?;
         if bytes.len() > limit {
-            return Err(HttpError::TooLarge { url: shown(url), limit });
+            return Err(HttpError::TooLarge { url: display_url(url), limit });
         }
         Ok(Response { url: url.clone(), status: parts.status.as_u16(), headers: parts.headers, body: bytes })
     }
@@ -561,35 +568,36 @@ fn header(name: &str, value: &str) -> Option<(HeaderName, HeaderValue)> {
     Some((name, value))
 }
 
-fn bad_url(url: &Url, why: &str) -> HttpError {
-    HttpError::BadUrl { url: shown(url), why: why.to_owned() }
+fn invalid_url(url: &Url, why: &str) -> HttpError {
+    HttpError::InvalidUrl { url: display_url(url), why: why.to_owned() }
 }
 
 fn proxy_of(options: &HttpOptions) -> Result<Option<ureq::Proxy>, HttpError> {
     let Some(option) = &options.proxy else { return Ok(None) };
-    option.build().map(Some).ok_or_else(|| HttpError::BadProxy(option.shown()))
+    option.build().map(Some).ok_or_else(|| HttpError::InvalidProxy(option.display_url()))
 }
 
 /// An error of a request through a proxy: it names the proxy unless the server itself answered.
-fn proxied(proxy: &ProxyOption, source: HttpError) -> HttpError {
+fn proxied(proxy: &Proxy, source: HttpError) -> HttpError {
     match source {
         HttpError::Unreachable { .. }
         | HttpError::TimedOut { .. }
         | HttpError::Tls { .. }
         | HttpError::Malformed { .. } => {
-            HttpError::Proxied { proxy: proxy.shown(), source: Box::new(source) }
+            HttpError::Proxied { proxy: proxy.display_url(), source: Box::new(source) }
         }
         // The proxy looks up the server's name; what was not found is its own.
-        HttpError::NoHost(_) => {
-            HttpError::Proxied { proxy: proxy.shown(), source: Box::new(HttpError::NoHost(proxy.shown())) }
-        }
+        HttpError::NoHost(_) => HttpError::Proxied {
+            proxy: proxy.display_url(),
+            source: Box::new(HttpError::NoHost(proxy.display_url())),
+        },
         other => other,
     }
 }
 
 /// The TLS settings with the certificates that are trusted.
 fn client_config(trust: &HttpTrust) -> Result<Arc<ClientConfig>, HttpError> {
-    let own = |pem: &[u8]| tls::own_roots(pem).map_err(HttpError::BadCa);
+    let own = |pem: &[u8]| tls::parse_ca_certificates(pem).map_err(HttpError::InvalidCa);
     let certificates = match trust {
         HttpTrust::System => trust::system(),
         HttpTrust::SystemPlus(pem) => trust::system().into_iter().chain(own(pem)?).collect(),
@@ -599,67 +607,70 @@ fn client_config(trust: &HttpTrust) -> Result<Arc<ClientConfig>, HttpError> {
     if certificates.is_empty() {
         return Err(HttpError::NoRoots);
     }
-    certificates.client_config().map_err(|error| HttpError::BadCa(escape(&error.to_string())))
+    certificates.client_config().map_err(|error| HttpError::InvalidCa(escape(&error.to_string())))
 }
 
-fn explain(error: &ureq::Error, url: &Url) -> HttpError {
+fn convert_error(error: &ureq::Error, url: &Url) -> HttpError {
     use ureq::Error;
     match error {
-        Error::Io(error) => explain_io(error, url),
-        Error::Timeout(timeout) => HttpError::TimedOut { url: shown(url), phase: phase(*timeout) },
-        Error::HostNotFound => HttpError::NoHost(shown(url)),
-        Error::Rustls(error) => explain_tls(error, url),
-        Error::Tls(why) => HttpError::Tls { url: shown(url), why: (*why).to_owned(), unknown_ca: false },
-        Error::BadUri(why) => bad_url(url, why),
-        Error::Http(why) => bad_url(url, &why.to_string()),
+        Error::Io(error) => convert_io_error(error, url),
+        Error::Timeout(timeout) => HttpError::TimedOut { url: display_url(url), phase: phase(*timeout) },
+        Error::HostNotFound => HttpError::NoHost(display_url(url)),
+        Error::Rustls(error) => convert_tls_error(error, url),
+        Error::Tls(why) => {
+            HttpError::Tls { url: display_url(url), why: (*why).to_owned(), unknown_ca: false }
+        }
+        Error::BadUri(why) => invalid_url(url, why),
+        Error::Http(why) => invalid_url(url, &why.to_string()),
         Error::ConnectionFailed => {
-            HttpError::Unreachable { url: shown(url), why: "no address of it answers".to_owned() }
+            HttpError::Unreachable { url: display_url(url), why: "no address of it answers".to_owned() }
         }
-        Error::ConnectProxyFailed(why) => {
-            HttpError::Unreachable { url: shown(url), why: format!("the proxy refused: {}", escape(why)) }
-        }
+        Error::ConnectProxyFailed(why) => HttpError::Unreachable {
+            url: display_url(url),
+            why: format!("the proxy refused: {}", escape(why)),
+        },
         Error::LargeResponseHeader(..) => HttpError::Malformed {
-            url: shown(url),
+            url: display_url(url),
             why: format!("headers of more than {HEADER_LIMIT} bytes"),
         },
-        other => HttpError::Malformed { url: shown(url), why: escape(&other.to_string()) },
+        other => HttpError::Malformed { url: display_url(url), why: escape(&other.to_string()) },
     }
 }
 
 /// An error of the connection; ureq wraps its own and those of TLS into it.
-fn explain_io(error: &io::Error, url: &Url) -> HttpError {
+fn convert_io_error(error: &io::Error, url: &Url) -> HttpError {
     use io::ErrorKind;
     let mut inner = error.get_ref().map(|inner| inner as &(dyn std::error::Error + 'static));
     while let Some(cause) = inner {
         if let Some(tls) = cause.downcast_ref::<rustls::Error>() {
-            return explain_tls(tls, url);
+            return convert_tls_error(tls, url);
         }
         if let Some(own) = cause.downcast_ref::<ureq::Error>() {
-            return explain(own, url);
+            return convert_error(own, url);
         }
         inner = cause.source();
     }
     match error.kind() {
         ErrorKind::TimedOut | ErrorKind::WouldBlock => {
-            HttpError::TimedOut { url: shown(url), phase: "waiting for its answer" }
+            HttpError::TimedOut { url: display_url(url), phase: "waiting for its answer" }
         }
         ErrorKind::ConnectionRefused
         | ErrorKind::HostUnreachable
         | ErrorKind::NetworkUnreachable
-        | ErrorKind::AddrNotAvailable => HttpError::Unreachable { url: shown(url), why: reason(error) },
+        | ErrorKind::AddrNotAvailable => HttpError::Unreachable { url: display_url(url), why: reason(error) },
         ErrorKind::ConnectionReset
         | ErrorKind::ConnectionAborted
         | ErrorKind::BrokenPipe
-        | ErrorKind::UnexpectedEof => HttpError::Malformed { url: shown(url), why: reason(error) },
+        | ErrorKind::UnexpectedEof => HttpError::Malformed { url: display_url(url), why: reason(error) },
         // What getaddrinfo says has no kind of its own.
-        _ if error.to_string().contains("failed to lookup address") => HttpError::NoHost(shown(url)),
-        _ => HttpError::Malformed { url: shown(url), why: escape(&reason(error)) },
+        _ if error.to_string().contains("failed to lookup address") => HttpError::NoHost(display_url(url)),
+        _ => HttpError::Malformed { url: display_url(url), why: escape(&reason(error)) },
     }
 }
 
-fn explain_tls(error: &rustls::Error, url: &Url) -> HttpError {
+fn convert_tls_error(error: &rustls::Error, url: &Url) -> HttpError {
     let (why, unknown_ca) = tls::describe(error);
-    HttpError::Tls { url: shown(url), why, unknown_ca }
+    HttpError::Tls { url: display_url(url), why, unknown_ca }
 }
 
 const fn phase(timeout: ureq::Timeout) -> &'static str {
@@ -684,7 +695,7 @@ impl fmt::Debug for Response {
     /// Without headers and body, which may hold secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Response")
-            .field("url", &shown(&self.url))
+            .field("url", &display_url(&self.url))
             .field("status", &self.status)
             .finish_non_exhaustive()
     }
@@ -729,7 +740,7 @@ impl Response {
 
     /// Where a redirect leads to; none for other answers or where it leads to nowhere.
     #[must_use]
-    pub fn target(&self) -> Option<Url> {
+    pub fn redirect_target(&self) -> Option<Url> {
         if !matches!(self.status, 301 | 302 | 303 | 307 | 308) {
             return None;
         }
@@ -743,22 +754,22 @@ impl Response {
     pub fn success(self) -> Result<Self, HttpError> {
         match self.status {
             200..=299 => Ok(self),
-            _ => Err(self.refused()),
+            _ => Err(self.to_error()),
         }
     }
 
     /// The answer as the refusal that it is.
     #[must_use]
-    pub fn refused(&self) -> HttpError {
-        if let Some(to) = self.target() {
-            return HttpError::Redirected { url: shown(&self.url), to: shown(&to) };
+    pub fn to_error(&self) -> HttpError {
+        if let Some(to) = self.redirect_target() {
+            return HttpError::Redirected { url: display_url(&self.url), to: display_url(&to) };
         }
         if self.is_plain_on_tls_port() {
-            return HttpError::ExpectsTls(shown(&self.url));
+            return HttpError::ExpectsTls(display_url(&self.url));
         }
         let readable = matches!(self.media_type().as_str(), "text/plain" | "application/json" | "");
-        let text = if readable { self.beginning() } else { String::new() };
-        HttpError::ErrorStatus { url: shown(&self.url), status: self.status, text }
+        let text = if readable { self.first_line() } else { String::new() };
+        HttpError::ErrorStatus { url: display_url(&self.url), status: self.status, text }
     }
 
     /// Whether this is how servers answer plain http on a port that speaks TLS (Go, nginx, Apache).
@@ -791,17 +802,17 @@ impl Response {
     }
 
     fn not_json(&self, why: &str, show: bool) -> HttpError {
-        let text = if show && self.media_type() != "text/html" { self.beginning() } else { String::new() };
+        let text = if show && self.media_type() != "text/html" { self.first_line() } else { String::new() };
         let why = match self.media_type().as_str() {
             "text/html" => "it sent a web page".to_owned(),
             _ if self.body.is_empty() => "it sent nothing".to_owned(),
             _ => escape(why),
         };
-        HttpError::NotJson { url: shown(&self.url), why, text }
+        HttpError::NotJson { url: display_url(&self.url), why, text }
     }
 
     /// The first line of the body, cut, where it is text.
-    fn beginning(&self) -> String {
+    fn first_line(&self) -> String {
         let text = String::from_utf8_lossy(&self.body);
         let line = text.trim().lines().next().unwrap_or_default();
         line.chars().take(SHOWN_CHARS).collect()
@@ -815,7 +826,7 @@ mod tests {
     #[test]
     fn an_address_is_shown_without_what_may_be_secret() {
         let url = Url::parse("https://u:p@h.example/a?code=secret#frag").unwrap();
-        assert_eq!(shown(&url), "https://h.example/a");
+        assert_eq!(display_url(&url), "https://h.example/a");
     }
 
     #[test]
@@ -830,11 +841,11 @@ mod tests {
         for url in
             ["socks5://me:hunter2@p:1080", "http://me:hunter2@:80", "me:hunter2@", "http://me:a@hunter2@p:x"]
         {
-            let proxy = ProxyOption { url: url.to_owned(), except: String::new() };
+            let proxy = Proxy { url: url.to_owned(), no_proxy: String::new() };
             let options = HttpOptions { proxy: Some(proxy), ..HttpOptions::default() };
             assert!(!format!("{options:?}").contains("hunter2"), "{options:?}");
             let refused = Client::new(options).unwrap_err();
-            assert!(matches!(refused, HttpError::BadProxy(_)), "{url}: {refused:?}");
+            assert!(matches!(refused, HttpError::InvalidProxy(_)), "{url}: {refused:?}");
             assert!(!format!("{refused:?} {refused}").contains("hunter2"), "{refused}");
         }
     }
@@ -842,7 +853,7 @@ mod tests {
     #[test]
     fn only_web_addresses_are_addresses() {
         for text in ["file:///etc/passwd", "javascript:alert(1)", "ftp://x", "h.example", ""] {
-            assert!(matches!(parse_url(text), Err(HttpError::BadUrl { .. })), "{text}");
+            assert!(matches!(parse_url(text), Err(HttpError::InvalidUrl { .. })), "{text}");
         }
     }
 
@@ -871,7 +882,7 @@ mod tests {
     fn a_ca_file_without_a_proper_certificate_is_refused() {
         for pem in ["", "no pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
             let options = HttpOptions { trust: HttpTrust::SystemPlus(pem.into()), ..HttpOptions::default() };
-            assert!(matches!(Client::new(options), Err(HttpError::BadCa(_))), "{pem:?}");
+            assert!(matches!(Client::new(options), Err(HttpError::InvalidCa(_))), "{pem:?}");
         }
     }
 

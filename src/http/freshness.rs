@@ -26,7 +26,7 @@ pub(crate) struct Headers<'a> {
 /// The number of seconds from `now` for which an answer may be reused, at most [`LONGEST`]; 0 for
 /// one that must be asked for again each time, nothing for one that must not be stored (5.2.2.5).
 /// `now` is the time at which the answer came.
-pub(crate) fn of(headers: &Headers<'_>, now: Timestamp) -> Option<i64> {
+pub(crate) fn lifetime(headers: &Headers<'_>, now: Timestamp) -> Option<i64> {
     let directives: Vec<(String, Option<String>)> =
         headers.cache_control.iter().flat_map(|value| directives(value)).collect();
     let has = |name: &str| directives.iter().any(|(found, _)| found == name);
@@ -133,7 +133,7 @@ mod tests {
     const DATE: &str = "Thu, 26 Nov 2026 12:00:00 GMT";
 
     fn control(value: &str) -> Option<i64> {
-        of(&Headers { cache_control: vec![value], ..Headers::default() }, NOW)
+        lifetime(&Headers { cache_control: vec![value], ..Headers::default() }, NOW)
     }
 
     #[test]
@@ -174,25 +174,25 @@ mod tests {
             assert_eq!(control(value), wanted, "{value:?}");
         }
         let two = Headers { cache_control: vec!["max-age=600", "no-cache"], ..Headers::default() };
-        assert_eq!(of(&two, NOW), Some(0));
+        assert_eq!(lifetime(&two, NOW), Some(0));
     }
 
     #[test]
     fn expires_date_age_pragma_and_vary_count() {
         let age = |age, control| {
-            of(&Headers { age: Some(age), cache_control: vec![control], ..Headers::default() }, NOW)
+            lifetime(&Headers { age: Some(age), cache_control: vec![control], ..Headers::default() }, NOW)
         };
         assert_eq!(age("40", "max-age=100"), Some(60));
         assert_eq!(age("400", "max-age=100"), Some(0));
         assert_eq!(age("nonsense", "max-age=100"), Some(100));
         // An answer that is older than it says.
         let dated = |date, control| {
-            of(&Headers { date: Some(date), cache_control: vec![control], ..Headers::default() }, NOW)
+            lifetime(&Headers { date: Some(date), cache_control: vec![control], ..Headers::default() }, NOW)
         };
         assert_eq!(dated("Thu, 26 Nov 2026 11:59:30 GMT", "max-age=100"), Some(70));
         assert_eq!(dated("Thu, 26 Nov 2026 13:00:00 GMT", "max-age=100"), Some(100));
         let expires = |value: &'static str, date| {
-            of(&Headers { expires: vec![value], date, ..Headers::default() }, NOW)
+            lifetime(&Headers { expires: vec![value], date, ..Headers::default() }, NOW)
         };
         assert_eq!(expires("Thu, 26 Nov 2026 12:10:00 GMT", Some(DATE)), Some(600));
         assert_eq!(expires("Thursday, 26-Nov-26 12:10:00 GMT", Some(DATE)), Some(600));
@@ -207,13 +207,13 @@ mod tests {
             cache_control: vec!["max-age=5"],
             ..Headers::default()
         };
-        assert_eq!(of(&both, NOW), Some(5), "max-age comes before Expires");
-        assert_eq!(of(&Headers { pragma: vec!["no-cache"], ..Headers::default() }, NOW), Some(0));
+        assert_eq!(lifetime(&both, NOW), Some(5), "max-age comes before Expires");
+        assert_eq!(lifetime(&Headers { pragma: vec!["no-cache"], ..Headers::default() }, NOW), Some(0));
         let overruled =
             Headers { pragma: vec!["no-cache"], cache_control: vec!["max-age=5"], ..Headers::default() };
-        assert_eq!(of(&overruled, NOW), Some(5));
+        assert_eq!(lifetime(&overruled, NOW), Some(5));
         let varying =
             Headers { vary: vec!["accept, *"], cache_control: vec!["max-age=5"], ..Headers::default() };
-        assert_eq!(of(&varying, NOW), Some(0));
+        assert_eq!(lifetime(&varying, NOW), Some(0));
     }
 }

@@ -9,4 +9,4 @@ mod proxy;
 mod tls;
 
 pub use client::*;
-pub use proxy::ProxyOption;
+pub use proxy::Proxy;

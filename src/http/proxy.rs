@@ -7,39 +7,42 @@ use url::{Host, Url};
 
 /// A proxy for TLS connections. Plain http and loopback never use it.
 #[derive(Clone, PartialEq, Eq)]
-pub struct ProxyOption {
+pub struct Proxy {
     /// The URL of the proxy, as in the variable `https_proxy`.
     pub url: String,
     /// Hosts that are reached directly, as in `no_proxy`, separated by commas or blanks: a domain
     /// with its subdomains, an IP address, a network in CIDR notation, each optionally with a
     /// port; `*` is every host.
-    pub except: String,
+    pub no_proxy: String,
 }
 
-impl fmt::Debug for ProxyOption {
+impl fmt::Debug for Proxy {
     /// Without the credentials that the URL may contain.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ProxyOption").field("url", &self.shown()).field("except", &self.except).finish()
+        f.debug_struct("ProxyOption")
+            .field("url", &self.display_url())
+            .field("except", &self.no_proxy)
+            .finish()
     }
 }
 
-impl ProxyOption {
+impl Proxy {
     /// The URL without credentials, for messages.
     #[must_use]
-    pub fn shown(&self) -> String {
+    pub fn display_url(&self) -> String {
         without_credentials(&self.url)
     }
 
     /// Whether connections to this URL use the proxy.
     #[must_use]
-    pub fn serves(&self, url: &Url) -> bool {
+    pub fn applies_to(&self, url: &Url) -> bool {
         url.scheme() == "https" && !is_local(url) && !self.is_excepted(url)
     }
 
     fn is_excepted(&self, url: &Url) -> bool {
         let Some(host) = url.host() else { return false };
         let port = url.port_or_known_default();
-        self.except
+        self.no_proxy
             .split([',', ' ', '\t'])
             .filter(|entry| !entry.is_empty())
             .any(|entry| matches_entry(entry, &host, port))
@@ -182,17 +185,17 @@ mod tests {
             ("::/0", "https://10.0.0.1", false),
         ];
         for (except, url, wanted) in table {
-            let proxy = ProxyOption { url: "http://p:1".to_owned(), except: except.to_owned() };
-            assert_eq!(!proxy.serves(&Url::parse(url).unwrap()), wanted, "no_proxy={except} {url}");
+            let proxy = Proxy { url: "http://p:1".to_owned(), no_proxy: except.to_owned() };
+            assert_eq!(!proxy.applies_to(&Url::parse(url).unwrap()), wanted, "no_proxy={except} {url}");
         }
     }
 
     #[test]
     fn loopback_and_plain_http_never_use_the_proxy() {
-        let proxy = ProxyOption { url: "http://p:1".to_owned(), except: String::new() };
+        let proxy = Proxy { url: "http://p:1".to_owned(), no_proxy: String::new() };
         for url in ["https://localhost:1", "https://127.0.0.9", "https://[::1]:8", "http://example.org"] {
-            assert!(!proxy.serves(&Url::parse(url).unwrap()), "{url}");
+            assert!(!proxy.applies_to(&Url::parse(url).unwrap()), "{url}");
         }
-        assert!(proxy.serves(&Url::parse("https://example.org").unwrap()));
+        assert!(proxy.applies_to(&Url::parse("https://example.org").unwrap()));
     }
 }

@@ -19,7 +19,7 @@ use crate::util::quote::escape;
 ///
 /// # Errors
 /// What is wrong with the text.
-pub(super) fn own_roots(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
+pub(super) fn parse_ca_certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     let mut store = rustls::RootCertStore::empty();
     let mut found = Vec::new();
     for certificate in CertificateDer::pem_slice_iter(pem) {

@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 
-use super::fault::LoginError;
-pub use super::fault::MAX_NAME_BYTES;
+use super::error::LoginError;
+pub use super::error::MAX_NAME_BYTES;
 use crate::user::plain;
 use crate::util::file::{self, Existing, PRIVATE_MODE};
 use crate::util::time::Timestamp;
@@ -146,7 +146,7 @@ impl Attempt<'_> {
     ///
     /// # Errors
     /// [`LoginError::TooManyAttempts`] when one of them has failed too often, [`LoginError::File`].
-    pub fn also(&mut self, names: &[String]) -> Result<(), LoginError> {
+    pub fn count_names(&mut self, names: &[String]) -> Result<(), LoginError> {
         let mut keys: Vec<String> = names.iter().take(ENTRY_NAMES).map(|name| key(name)).collect();
         keys.sort_unstable();
         keys.dedup();
@@ -194,7 +194,7 @@ impl Attempt<'_> {
     ///
     /// # Errors
     /// [`LoginError::File`].
-    pub fn withdrawn(mut self) -> Result<(), LoginError> {
+    pub fn cancel(mut self) -> Result<(), LoginError> {
         self.withdraw()
     }
 
@@ -266,7 +266,7 @@ mod tests {
             fail(&attempts, "fritz", 1000).unwrap();
         }
         for _ in 0..20 {
-            attempts.begin("fritz", Timestamp(1001)).unwrap().withdrawn().unwrap();
+            attempts.begin("fritz", Timestamp(1001)).unwrap().cancel().unwrap();
         }
         attempts.begin("fritz", Timestamp(1002)).unwrap().succeeded().unwrap();
         for _ in 0..5 {
@@ -353,14 +353,14 @@ mod tests {
         let spellings = ["anna", "\u{ff41}nna", "a\u{ff4e}na", "an\u{ff4e}a", "ann\u{ff41}"];
         for (second, spelling) in (0..).zip(spellings) {
             let mut attempt = attempts.begin(spelling, Timestamp(1000 + second)).unwrap();
-            attempt.also(&entry).unwrap();
+            attempt.count_names(&entry).unwrap();
             attempt.failed();
         }
         assert!(fail(&attempts, "anna", 1010).is_err(), "the entry's own spelling");
         assert!(fail(&attempts, "ANNA  BEISPIEL", 1010).is_err(), "another name of the entry");
         let mut sixth = attempts.begin("\u{ff41}\u{ff4e}na", Timestamp(1010)).unwrap();
-        assert!(matches!(sixth.also(&entry), Err(LoginError::TooManyAttempts { .. })));
-        sixth.withdrawn().unwrap();
+        assert!(matches!(sixth.count_names(&entry), Err(LoginError::TooManyAttempts { .. })));
+        sixth.cancel().unwrap();
         fail(&attempts, "ben", 1010).unwrap();
     }
 

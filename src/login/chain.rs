@@ -5,7 +5,7 @@
 
 use super::attempt_limit::Attempt;
 use super::context::{LoginContext, PasswordComparison};
-use super::fault::LoginError;
+use super::error::LoginError;
 use super::identity::{Identity, Method};
 use super::ldap::{self, UnknownUserLookup};
 use super::{local, token};
@@ -43,14 +43,14 @@ pub fn login(
     notes: &mut Notes,
 ) -> Result<Identity, LoginError> {
     let mut comparison = PasswordComparison::default();
-    let outcome = login_by(only, presented, context, store, attempt, &mut comparison, notes);
+    let outcome = run_chain(only, presented, context, store, attempt, &mut comparison, notes);
     if let (Err(LoginError::Rejected(_)), Some(given)) = (&outcome, &presented.password) {
-        comparison.make_up(given);
+        comparison.ensure_done(given);
     }
     outcome
 }
 
-fn login_by(
+fn run_chain(
     only: Option<Method>,
     presented: &Credentials,
     context: &LoginContext<'_>,
@@ -72,11 +72,11 @@ fn login_by(
     let known = if name.is_empty() { None } else { store.find(name)? };
     if wants(Method::Ldap)
         && (only.is_some() || settings.ldap.is_some())
-        && let Some(outcome) = by_ldap(context, store, name, known.as_ref(), given, attempt, notes)?
+        && let Some(outcome) = login_by_ldap(context, store, name, known.as_ref(), given, attempt, notes)?
     {
         return Ok(outcome);
     }
-    if let Some(text) = by_token.filter(|text| only.is_some() || token::is_looked_at(settings, text)) {
+    if let Some(text) = by_token.filter(|text| only.is_some() || token::applies_to(settings, text)) {
         return token::login(settings, store, text, context.now, notes);
     }
     if wants(Method::Local) && !given.is_empty() {
@@ -86,7 +86,7 @@ fn login_by(
 }
 
 /// The login by LDAP, or nothing when LDAP does not decide.
-fn by_ldap(
+fn login_by_ldap(
     context: &LoginContext<'_>,
     store: &mut UserDb,
     name: &str,
@@ -104,10 +104,10 @@ fn by_ldap(
         }
         Some(_) => Ok(None),
         None if given.is_empty() => Ok(None),
-        None => match ldap::stranger(context, name, notes)? {
+        None => match ldap::find_unknown_user(context, name, notes)? {
             UnknownUserLookup::NotInLdap => Ok(None),
             UnknownUserLookup::Found(person) => {
-                let outcome = ldap::login_stranger(context, store, &person, given, attempt, notes);
+                let outcome = ldap::login_unknown(context, store, &person, given, attempt, notes);
                 // The rejection has the name as it was typed.
                 outcome.map(Some).map_err(|error| match error {
                     LoginError::Rejected(_) => LoginError::Rejected(name.to_owned()),

@@ -13,7 +13,7 @@ pub struct LoginContext<'run> {
     /// The settings.
     pub settings: &'run Settings,
     /// How the LDAP server is reached.
-    pub wishes: &'run LdapOptions,
+    pub ldap_options: &'run LdapOptions,
     /// The present.
     pub now: Timestamp,
 }
@@ -33,7 +33,7 @@ impl PasswordComparison {
     }
 
     /// Spends the time of a comparison, if there was none.
-    pub(super) fn make_up(self, given: &SecretText) {
+    pub(super) fn ensure_done(self, given: &SecretText) {
         if !self.done {
             password::verify_unknown(given);
         }

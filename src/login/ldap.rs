@@ -2,7 +2,7 @@
 
 use super::attempt_limit::Attempt;
 use super::context::LoginContext;
-use super::fault::LoginError;
+use super::error::LoginError;
 use super::identity::{Identity, Method};
 use crate::ldap::escape::bind_name;
 use crate::ldap::settings::{access, bind_template};
@@ -27,7 +27,7 @@ pub enum UnknownUserLookup {
 ///
 /// # Errors
 /// [`LoginError::Ldap`].
-pub fn stranger(
+pub fn find_unknown_user(
     context: &LoginContext<'_>,
     name: &str,
     notes: &mut Notes,
@@ -68,7 +68,7 @@ pub fn login_known(
     } else {
         match find(context, &user.username, notes)? {
             UserSearchResult::One(person) => {
-                count(attempt, &person)?;
+                count_names(attempt, &person)?;
                 Some(person.dn)
             }
             UserSearchResult::None | UserSearchResult::Several => {
@@ -82,7 +82,7 @@ pub fn login_known(
     let current = store.find(&user.username)?.filter(|user| user.source == Ok(AuthSource::Ldap));
     let user = current.ok_or_else(refused)?;
     let updates = context.settings.ldap.as_ref().is_some_and(|ldap| ldap.update_user_on_login.value);
-    let user = if updates { updated(context, store, user, notes)? } else { user };
+    let user = if updates { update_full_name(context, store, user, notes)? } else { user };
     Ok(Identity { user, method: Method::Ldap })
 }
 
@@ -93,7 +93,7 @@ pub fn login_known(
 /// # Errors
 /// As [`login_known`]; [`LoginError::NotAddable`] for a user who is accepted, but whose name is
 /// not valid for a new user.
-pub fn login_stranger(
+pub fn login_unknown(
     context: &LoginContext<'_>,
     store: &mut UserDb,
     person: &LdapUser,
@@ -102,7 +102,7 @@ pub fn login_stranger(
     notes: &mut Notes,
 ) -> Result<Identity, LoginError> {
     let refused = || LoginError::Rejected(person.username.clone());
-    count(attempt.as_deref_mut(), person)?;
+    count_names(attempt.as_deref_mut(), person)?;
     if let Some(user) = store.find(&person.username)? {
         // Asked for in another spelling, but known in the entry's.
         if user.source != Ok(AuthSource::Ldap) {
@@ -133,12 +133,12 @@ pub fn login_stranger(
     }
 }
 
-fn count(attempt: Option<&mut Attempt<'_>>, person: &LdapUser) -> Result<(), LoginError> {
-    attempt.map_or(Ok(()), |attempt| attempt.also(&person.names))
+fn count_names(attempt: Option<&mut Attempt<'_>>, person: &LdapUser) -> Result<(), LoginError> {
+    attempt.map_or(Ok(()), |attempt| attempt.count_names(&person.names))
 }
 
 fn find(context: &LoginContext<'_>, name: &str, notes: &mut Notes) -> Result<UserSearchResult, LdapError> {
-    let configured = configured(context.settings, context.wishes, notes)?;
+    let configured = configured(context.settings, context.ldap_options, notes)?;
     configured.access.connect(&configured.searcher, notes)?.find(&configured.search, name)
 }
 
@@ -151,7 +151,7 @@ fn bind(
     password: &SecretText,
     notes: &mut Notes,
 ) -> Result<(), LoginError> {
-    let access = access(context.settings, context.wishes)?;
+    let access = access(context.settings, context.ldap_options)?;
     let name = match bind_template(context.settings)? {
         Some(template) => bind_name(&template, username),
         None => dn.unwrap_or_default().to_owned(),
@@ -170,7 +170,7 @@ fn bind(
 
 /// The user with the full name that the LDAP entry has now. A failure of this look-up does not
 /// spoil the login.
-fn updated(
+fn update_full_name(
     context: &LoginContext<'_>,
     store: &mut UserDb,
     mut user: User,

@@ -1,7 +1,7 @@
 //! Login by a password of the server's own.
 
 use super::context::PasswordComparison;
-use super::fault::LoginError;
+use super::error::LoginError;
 use super::identity::{Identity, Method};
 use crate::user::{AuthSource, User};
 use crate::user_db::UserDb;

@@ -7,7 +7,7 @@
 pub mod attempt_limit;
 pub mod chain;
 mod context;
-pub mod fault;
+pub mod error;
 pub mod identity;
 pub mod ldap;
 pub mod local;
@@ -20,6 +20,6 @@ pub mod token;
 pub use attempt_limit::Attempts;
 pub use chain::{Credentials, login};
 pub use context::LoginContext;
-pub use fault::LoginError;
+pub use error::LoginError;
 pub use identity::{Identity, Method};
 pub use session::Session;

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use super::fault::LoginError;
+use super::error::LoginError;
 use crate::util::environment::Environment;
 use crate::util::xdg;
 

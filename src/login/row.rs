@@ -7,11 +7,11 @@ use crate::user_db::{UserDb, UserDbError};
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RowPermissions {
     /// Add an unknown user (`sync-user-on-login`).
-    pub(super) adds: bool,
+    pub(super) may_add: bool,
     /// Update a known user of the same auth source (`update-user-on-login`).
-    pub(super) updates: bool,
+    pub(super) may_update: bool,
     /// Roles that such a login can never give, so that it must not take them away either.
-    pub(super) keeps: &'static [Role],
+    pub(super) preserved_roles: &'static [Role],
 }
 
 /// What a login changed.
@@ -37,20 +37,20 @@ pub(super) enum RowChange {
 ///
 /// # Errors
 /// [`UserDbError`].
-pub(super) fn settle(
+pub(super) fn apply(
     store: &mut UserDb,
     said: &User,
     permitted: RowPermissions,
 ) -> Result<RowChange, UserDbError> {
-    let may_update = |row: &User| permitted.updates && row.source == said.source;
+    let may_update = |row: &User| permitted.may_update && row.source == said.source;
     match store.find(&said.username)? {
-        None if !permitted.adds => return Ok(RowChange::Unknown),
+        None if !permitted.may_add => return Ok(RowChange::Unknown),
         Some(row) if !may_update(&row) => return Ok(RowChange::Known(Box::new(row))),
         _ => {}
     }
     let mut transaction = store.transaction()?;
     match transaction.record(&said.username)?.map(|record| record.user) {
-        None if !permitted.adds => Ok(RowChange::Unknown),
+        None if !permitted.may_add => Ok(RowChange::Unknown),
         None => {
             transaction.add(said, None)?;
             transaction.commit()?;
@@ -58,7 +58,7 @@ pub(super) fn settle(
         }
         Some(row) if !may_update(&row) => Ok(RowChange::Known(Box::new(row))),
         Some(row) => {
-            let after = updated(&row, said, permitted.keeps);
+            let after = updated(&row, said, permitted.preserved_roles);
             let is_new = after != row;
             if is_new {
                 transaction.update(&after)?;

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::fault::LoginError;
+use super::error::LoginError;
 use super::identity::{Identity, Method};
 use crate::key::SigningKey;
 use crate::token::{Claims, HeaderParams, issue};
@@ -45,9 +45,9 @@ pub struct Session {
     /// How that was found out.
     pub method: Method,
     /// Since when.
-    pub since: Timestamp,
+    pub issued_at: Timestamp,
     /// Until when; none is a session that never ends.
-    pub until: Option<Timestamp>,
+    pub expires_at: Option<Timestamp>,
     /// The token that the server takes; none without a private key.
     pub token: Option<SecretText>,
     /// What renews it.
@@ -63,7 +63,7 @@ impl Session {
     ///
     /// # Errors
     /// [`LoginError::SessionLength`] for one that is over when it begins, [`LoginError::Issue`].
-    pub fn begin(
+    pub fn start(
         identity: Identity,
         row: Option<User>,
         length: Option<GoDuration>,
@@ -80,13 +80,13 @@ impl Session {
             _ => None,
         };
         let user = row.unwrap_or(user);
-        Ok(Self { user, method, since: now, until, token, refresh: None, id_token: None })
+        Ok(Self { user, method, issued_at: now, expires_at: until, token, refresh: None, id_token: None })
     }
 
     /// Whether it has ended. A token is no longer taken at the very second it expires.
     #[must_use]
-    pub fn is_over(&self, now: Timestamp) -> bool {
-        self.until.is_some_and(|until| now >= until)
+    pub fn is_expired(&self, now: Timestamp) -> bool {
+        self.expires_at.is_some_and(|until| now >= until)
     }
 }
 
@@ -112,12 +112,12 @@ fn token_for(
 /// It is held for the time of reading and writing the file, never while a provider is asked, so
 /// that a logout does not wait for a slow provider.
 #[derive(Debug)]
-pub struct RefreshLock {
+pub struct SessionLock {
     path: PathBuf,
     _file: File,
 }
 
-impl RefreshLock {
+impl SessionLock {
     /// Waits for the lock of this session file. Creates the directory of the file.
     ///
     /// # Errors
@@ -182,7 +182,7 @@ pub enum ReplaceOutcome {
 ///
 /// # Errors
 /// [`LoginError::File`].
-pub fn acquire_refresh(path: &Path) -> Result<File, LoginError> {
+pub fn lock_refresh(path: &Path) -> Result<File, LoginError> {
     lock_file(path, "refresh.lock")
 }
 
@@ -209,8 +209,8 @@ fn save(path: &Path, session: &Session) -> Result<(), LoginError> {
         "email": email,
         "source": source.map_or_else(|number| number, AuthSource::number),
         "method": session.method.name(),
-        "since": session.since.0,
-        "until": session.until.map(|until| until.0),
+        "issued_at": session.issued_at.0,
+        "expires_at": session.expires_at.map(|expires_at| expires_at.0),
         "token": secret(&session.token),
         "refresh": session.refresh.as_ref().map(|refresh| {
             let RefreshGrant { provider, role, subject, token } = refresh;
@@ -223,7 +223,7 @@ fn save(path: &Path, session: &Session) -> Result<(), LoginError> {
 }
 
 #[derive(Deserialize)]
-struct Kept {
+struct StoredSession {
     version: u32,
     username: String,
     name: Option<String>,
@@ -233,15 +233,15 @@ struct Kept {
     email: Option<String>,
     source: i64,
     method: String,
-    since: i64,
-    until: Option<i64>,
+    issued_at: i64,
+    expires_at: Option<i64>,
     token: Option<String>,
-    refresh: Option<KeptRefresh>,
+    refresh: Option<StoredRefresh>,
     id_token: Option<String>,
 }
 
 #[derive(Deserialize)]
-struct KeptRefresh {
+struct StoredRefresh {
     provider: String,
     role: Option<String>,
     subject: String,
@@ -265,7 +265,7 @@ pub fn load(path: &Path, notes: &mut Notes) -> Result<Option<Session>, LoginErro
     };
     file::warn_if_exposed(path, notes);
     let broken = |why| LoginError::SessionInvalid { path: path.to_owned(), why };
-    let kept: Kept =
+    let kept: StoredSession =
         serde_json::from_slice(&bytes).map_err(|_| broken("it is not in the form written here"))?;
     if kept.version != 1 {
         return Err(broken("it was written by another version"));
@@ -281,10 +281,10 @@ pub fn load(path: &Path, notes: &mut Notes) -> Result<Option<Session>, LoginErro
             source: AuthSource::from_number(kept.source).ok_or(kept.source),
         },
         method: method.ok_or_else(|| broken("its method is unknown"))?,
-        since: Timestamp(kept.since),
-        until: kept.until.map(Timestamp),
+        issued_at: Timestamp(kept.issued_at),
+        expires_at: kept.expires_at.map(Timestamp),
         token: kept.token.map(SecretText::new),
-        refresh: kept.refresh.map(|KeptRefresh { provider, role, subject, token }| RefreshGrant {
+        refresh: kept.refresh.map(|StoredRefresh { provider, role, subject, token }| RefreshGrant {
             provider,
             role,
             subject,
@@ -319,7 +319,7 @@ mod tests {
         key: Option<&SigningKey>,
         now: Timestamp,
     ) -> Result<Session, LoginError> {
-        Session::begin(identity(), row, length, key, now)
+        Session::start(identity(), row, length, key, now)
     }
 
     #[test]
@@ -349,14 +349,14 @@ mod tests {
             subject: "s-1".to_owned(),
             token: SecretText::new("r".to_owned()),
         });
-        let lock = RefreshLock::acquire(&path).unwrap();
+        let lock = SessionLock::acquire(&path).unwrap();
         lock.save(&session).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::metadata(path.parent().unwrap()).unwrap().permissions().mode() & 0o777, 0o700);
         let mut notes = Notes::new();
         assert_eq!(load(&path, &mut notes).unwrap().as_ref(), Some(&session));
         assert!(notes.is_empty());
-        assert!(!session.is_over(Timestamp(1059)) && session.is_over(Timestamp(1060)));
+        assert!(!session.is_expired(Timestamp(1059)) && session.is_expired(Timestamp(1060)));
         assert!(lock.remove().unwrap() && !lock.remove().unwrap());
         assert_eq!(load(&path, &mut notes).unwrap(), None);
     }
@@ -368,7 +368,7 @@ mod tests {
             assert!(matches!(refused, Err(LoginError::SessionLength(_))));
         }
         let endless = begin(None, None, None, Timestamp(0)).unwrap();
-        assert!(!endless.is_over(Timestamp(i64::MAX)));
+        assert!(!endless.is_expired(Timestamp(i64::MAX)));
         assert!(endless.token.is_none());
     }
 
@@ -378,7 +378,7 @@ mod tests {
         let path = directory.path().join("session.json");
         let at = |seconds| begin(None, None, None, Timestamp(seconds)).unwrap();
         let (read, other, refreshed) = (at(1), at(2), at(3));
-        let lock = RefreshLock::acquire(&path).unwrap();
+        let lock = SessionLock::acquire(&path).unwrap();
         let stored = || load(&path, &mut Notes::new()).ok().flatten();
         lock.save(&read).unwrap();
         assert_eq!(lock.replace(&read, &refreshed).unwrap(), ReplaceOutcome::Saved);

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::fault::LoginError;
+use super::error::LoginError;
 use super::identity::{Identity, Method};
 use super::row::{self, RowChange, RowPermissions};
 use crate::config::{ServerKeys, Settings};
@@ -46,8 +46,8 @@ pub fn login(
     })?;
     let token = Unverified::parse(&found.token).map_err(from_token)?;
     let endpoint = endpoint_of(&token);
-    let rules = rules(settings);
-    let keys = keys(settings, endpoint, &rules, notes)?;
+    let rules = server_rules(settings);
+    let keys = endpoint_keys(settings, endpoint, &rules, notes)?;
     let verified = verify(token, keys.iter().map(|(_, key)| key)).map_err(from_token)?;
     let signer = keys.get(verified.key()).map_or(Signer::Own, |(signer, _)| *signer);
     let subject = verified.claims().subject().unwrap_or_default().to_owned();
@@ -60,7 +60,7 @@ pub fn login(
     let user = if rules.validate_user {
         known.ok_or_else(|| refuse(format!("{} is not in the user table", quote(&subject)), None))?
     } else {
-        settle(settings, store, &verified, known.as_ref(), notes)?
+        update_user_db(settings, store, &verified, known.as_ref(), notes)?
     };
     Ok(Identity { user, method: Method::Token })
 }
@@ -68,16 +68,16 @@ pub fn login(
 /// Whether the server's login looks at such a token at all: without the settings that it wants,
 /// a login goes on as if none were shown.
 #[must_use]
-pub fn is_looked_at(settings: &Settings, text: &SecretText) -> bool {
+pub fn applies_to(settings: &Settings, text: &SecretText) -> bool {
     let found = crate::token::text::one(text.expose());
     let Some(token) = found.as_ref().ok().and_then(|found| Unverified::parse(&found.token).ok()) else {
         // What is no token is looked at wherever any token is.
         let shared = settings.shared_key(KeyStrength::Enforce).is_ok();
-        return shared || rules(settings).cookie_login_lacks.is_empty();
+        return shared || server_rules(settings).cookie_login_lacks.is_empty();
     };
     let mut notes = Notes::new();
-    let rules = rules(settings);
-    keys(settings, endpoint_of(&token), &rules, &mut notes).is_ok()
+    let rules = server_rules(settings);
+    endpoint_keys(settings, endpoint_of(&token), &rules, &mut notes).is_ok()
 }
 
 /// Which of the server's two logins by token such a token is for.
@@ -103,7 +103,7 @@ fn first_failure(verdict: &Verdict) -> Option<LoginError> {
     })
 }
 
-fn rules(settings: &Settings) -> ServerRules {
+fn server_rules(settings: &Settings) -> ServerRules {
     let jwts = &settings.jwts;
     ServerRules {
         validate_user: jwts.validate_user.value,
@@ -117,7 +117,7 @@ fn rules(settings: &Settings) -> ServerRules {
 }
 
 /// The keys that count at this endpoint.
-fn keys(
+fn endpoint_keys(
     settings: &Settings,
     endpoint: Endpoint,
     rules: &ServerRules,
@@ -136,7 +136,7 @@ fn keys(
 }
 
 /// The user as the token says, added or changed in the table where the settings say so.
-fn settle(
+fn update_user_db(
     settings: &Settings,
     store: &mut UserDb,
     token: &Verified,
@@ -161,22 +161,28 @@ fn settle(
         })?;
     }
     let name = quote(&said.username);
-    Ok(match row::settle(store, &said, RowPermissions { adds, updates, keeps: &[] })? {
-        RowChange::Unknown => said,
-        RowChange::Added => {
-            notes.note(format!("added {name} as the token says"));
-            said
-        }
-        RowChange::Updated { row, .. } => *row,
-        RowChange::Known(row) => {
-            if row.source != said.source && updates {
-                notes.note(format!(
+    Ok(
+        match row::apply(
+            store,
+            &said,
+            RowPermissions { may_add: adds, may_update: updates, preserved_roles: &[] },
+        )? {
+            RowChange::Unknown => said,
+            RowChange::Added => {
+                notes.note(format!("added {name} as the token says"));
+                said
+            }
+            RowChange::Updated { row, .. } => *row,
+            RowChange::Known(row) => {
+                if row.source != said.source && updates {
+                    notes.note(format!(
                     "{name} is no user of source token and was not changed; the server would overwrite name and roles"
                 ));
+                }
+                User { source: row.source, email: row.email, ..said }
             }
-            User { source: row.source, email: row.email, ..said }
-        }
-    })
+        },
+    )
 }
 
 /// `name`: a text, or an object whose `values` are joined by blanks.

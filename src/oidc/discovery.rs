@@ -167,11 +167,11 @@ impl Diagnostic for DiscoveryError {
 ///
 /// # Errors
 /// [`DiscoveryError::Http`] with [`HttpError::BadUrl`], [`DiscoveryError::Template`].
-pub fn address(issuer: &str) -> Result<Url, DiscoveryError> {
-    refuse_template("configured URL", issuer)?;
+pub fn document_url(issuer: &str) -> Result<Url, DiscoveryError> {
+    reject_template("configured URL", issuer)?;
     let base = parse_url(issuer)?;
     if base.query().is_some() || base.fragment().is_some() {
-        return Err(HttpError::BadUrl {
+        return Err(HttpError::InvalidUrl {
             url: issuer.to_owned(),
             why: "an issuer has no query and no fragment".to_owned(),
         }
@@ -186,7 +186,7 @@ pub fn address(issuer: &str) -> Result<Url, DiscoveryError> {
 /// # Errors
 /// [`DiscoveryError`].
 pub fn discover(client: &Client, issuer: &str) -> Result<Discovery, DiscoveryError> {
-    let url = address(issuer)?;
+    let url = document_url(issuer)?;
     let answer = client.get_document(&url, "application/json")?.success()?;
     let document = read(answer.json()?, &url)?;
     document.check(issuer)?;
@@ -198,7 +198,7 @@ pub fn discover(client: &Client, issuer: &str) -> Result<Discovery, DiscoveryErr
 /// # Errors
 /// [`DiscoveryError::Malformed`].
 pub fn read(document: Value, url: &Url) -> Result<Discovery, DiscoveryError> {
-    let malformed = |why: String| DiscoveryError::Malformed { url: crate::http::shown(url), why };
+    let malformed = |why: String| DiscoveryError::Malformed { url: crate::http::display_url(url), why };
     let Value::Object(mut members) = document else {
         return Err(malformed(format!("expected an object, found {}", kind(&document))));
     };
@@ -219,7 +219,7 @@ impl Discovery {
         if self.issuer == issuer {
             return Ok(());
         }
-        refuse_template("issuer", &self.issuer)?;
+        reject_template("issuer", &self.issuer)?;
         Err(DiscoveryError::OtherIssuer { configured: issuer.to_owned(), found: self.issuer.clone() })
     }
 
@@ -249,17 +249,17 @@ impl Discovery {
             Some(Value::String(text)) => text,
             Some(other) => {
                 let why = format!("expected a string, found {}", kind(other));
-                return Err(invalid(HttpError::BadUrl { url: other.to_string(), why }));
+                return Err(invalid(HttpError::InvalidUrl { url: other.to_string(), why }));
             }
         };
-        refuse_template(member, text)?;
+        reject_template(member, text)?;
         let url = parse_url(text).map_err(invalid)?;
         let may_be_plain = endpoint == ProviderEndpoint::Keys && client.options().allow_plain;
         if !self.permits(&url) && !may_be_plain {
             return Err(DiscoveryError::Downgrade {
                 issuer: self.issuer.clone(),
                 member,
-                url: crate::http::shown(&url),
+                url: crate::http::display_url(&url),
             });
         }
         client.check(&url).map_err(invalid)?;
@@ -320,7 +320,7 @@ fn is_https(issuer: &str) -> bool {
 }
 
 /// Rejects a URL with a placeholder in braces.
-fn refuse_template(member: &'static str, url: &str) -> Result<(), DiscoveryError> {
+fn reject_template(member: &'static str, url: &str) -> Result<(), DiscoveryError> {
     let Some(start) = url.find('{') else { return Ok(()) };
     let Some(length) = url.get(start..).and_then(|rest| rest.find('}')) else { return Ok(()) };
     let placeholder = url.get(start..=start + length).unwrap_or_default().to_owned();
@@ -350,9 +350,9 @@ mod tests {
             ("https://a.example/realms/x", "https://a.example/realms/x/.well-known/openid-configuration"),
         ];
         for (issuer, wanted) in table {
-            assert_eq!(address(issuer).unwrap().as_str(), wanted);
+            assert_eq!(document_url(issuer).unwrap().as_str(), wanted);
         }
-        assert!(address("https://a.example/?x=1").is_err());
+        assert!(document_url("https://a.example/?x=1").is_err());
     }
 
     #[test]
@@ -373,7 +373,7 @@ mod tests {
         let found = document(json!({"issuer": azure, "jwks_uri": "https://x.example/{region}/keys"}));
         let errors = [
             found.check("https://login.microsoftonline.com/common/v2.0").unwrap_err(),
-            address(azure).unwrap_err(),
+            document_url(azure).unwrap_err(),
         ];
         for error in errors {
             assert!(error.to_string().contains("is a template: '{tenantid}'"), "{error}");

@@ -15,7 +15,7 @@ use url::Url;
 
 use super::discovery::{self, Discovery, DiscoveryError, ProviderEndpoint};
 use crate::http::freshness;
-use crate::http::{Client, HttpError, HttpTrust, Response, shown};
+use crate::http::{Client, HttpError, HttpTrust, Response, display_url};
 use crate::key::{KeyError, KeySet, KeyStrength};
 use crate::util::diagnostic::Diagnostic;
 use crate::util::file::{self, Existing, FileError, PRIVATE_MODE, SETTINGS_LIMIT};
@@ -151,7 +151,7 @@ impl RemoteJwks {
     #[must_use]
     pub fn place(&self) -> String {
         match &self.origin {
-            JwksSource::KeySet(url) => shown(url),
+            JwksSource::KeySet(url) => display_url(url),
             JwksSource::Discovery(issuer) => issuer.clone(),
         }
     }
@@ -208,7 +208,7 @@ impl RemoteJwks {
         let shelf = CacheSlot { client: &self.client, cache: &self.cache };
         let url = match &self.origin {
             JwksSource::KeySet(url) => url.clone(),
-            JwksSource::Discovery(issuer) => discovery::address(issuer).ok()?,
+            JwksSource::Discovery(issuer) => discovery::document_url(issuer).ok()?,
         };
         shelf.kept_at(&url).map(|path| path.with_extension("refetched"))
     }
@@ -226,7 +226,7 @@ impl RemoteJwks {
         };
         let parse = |text: &str, notes: &mut Notes| {
             KeySet::from_json(text, self.weak, notes)
-                .map_err(|error| RemoteJwksError::Set { url: shown(&url), error })
+                .map_err(|error| RemoteJwksError::Set { url: display_url(&url), error })
         };
         if let Some(kept) = shelf.kept(&url, anew, now, notes)? {
             return parse(&kept, notes);
@@ -271,7 +271,7 @@ impl CacheSlot<'_> {
         now: Timestamp,
         notes: &mut Notes,
     ) -> Result<Discovery, RemoteJwksError> {
-        let url = discovery::address(issuer)?;
+        let url = discovery::document_url(issuer)?;
         self.client.check(&url)?;
         if let Some(text) = self.kept(&url, anew, now, notes)?
             && let Ok(document) = serde_json::from_str(&text)
@@ -303,7 +303,7 @@ impl CacheSlot<'_> {
         let found = if anew { None } else { self.read_kept(url, notes) };
         let Some(kept) = found else {
             return if self.cache.offline {
-                Err(RemoteJwksError::NotCached { url: shown(url) })
+                Err(RemoteJwksError::NotCached { url: display_url(url) })
             } else {
                 Ok(None)
             };
@@ -312,12 +312,15 @@ impl CacheSlot<'_> {
         // An answer out of the future is as good as none: the clock was wrong then, or is now.
         let is_fresh = (0..kept.fresh_for.min(freshness::LONGEST)).contains(&now.since(fetched));
         if is_fresh {
-            log::info!("{} out of the cache, fetched {}", quote(&shown(url)), fetched.relative_to(now));
+            log::info!("{} out of the cache, fetched {}", quote(&display_url(url)), fetched.relative_to(now));
             return Ok(Some(kept.body));
         }
         if self.cache.offline {
             let age = fetched.relative_to(now);
-            notes.warn(format!("{} was fetched {age}, and is used since nothing may be fetched", shown(url)));
+            notes.warn(format!(
+                "{} was fetched {age}, and is used since nothing may be fetched",
+                display_url(url)
+            ));
             return Ok(Some(kept.body));
         }
         Ok(None)
@@ -345,7 +348,7 @@ impl CacheSlot<'_> {
         if answer.status() != 200 {
             return;
         }
-        let Some(fresh_for) = freshness::of(&deciding_headers(answer), now) else { return };
+        let Some(fresh_for) = freshness::lifetime(&deciding_headers(answer), now) else { return };
         let kept = CacheEntry { url: url.to_string(), trust: self.trust(), fetched: now.0, fresh_for, body };
         let Ok(text) = serde_json::to_vec(&kept) else { return };
         let directory = path.parent().unwrap_or(&path);

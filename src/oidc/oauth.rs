@@ -87,7 +87,7 @@ pub struct ErrorResponse {
 impl ErrorResponse {
     /// The provider's words on one line, quoted.
     #[must_use]
-    pub fn words(&self) -> String {
+    pub fn text(&self) -> String {
         let mut text = quote(&self.code);
         if let Some(description) = self.description.as_deref().filter(|text| !text.is_empty()) {
             text.push_str(": ");
@@ -160,7 +160,7 @@ pub enum OauthError {
     #[error(transparent)]
     Discovery(#[from] DiscoveryError),
     /// The provider said no, in its own words.
-    #[error("the provider refused {what}: {}", refusal.words())]
+    #[error("the provider refused {what}: {}", refusal.text())]
     ErrorResponse {
         /// What was asked for.
         what: &'static str,
@@ -180,12 +180,12 @@ pub enum OauthError {
         why: String,
     },
     /// The provider wants a way of proving who the client is that is not known here.
-    #[error("the provider takes a client secret only by {}, wanted client_secret_basic or client_secret_post", listed(.0))]
+    #[error("the provider takes a client secret only by {}, wanted client_secret_basic or client_secret_post", quoted_list(.0))]
     NoClientAuth(Vec<String>),
 }
 
 /// Names of a provider's, quoted; of many the first.
-fn listed(names: &[String]) -> String {
+fn quoted_list(names: &[String]) -> String {
     const SHOWN: usize = 5;
     let mut quoted: Vec<String> = names.iter().take(SHOWN).map(|name| quote(name)).collect();
     match names.len().saturating_sub(SHOWN) {
@@ -308,13 +308,13 @@ pub struct Provider<'a> {
 }
 
 #[derive(Deserialize)]
-struct TokenAnswer {
+struct TokenBody {
     #[serde(default)]
-    id_token: Option<SecretWord>,
+    id_token: Option<SecretString>,
     #[serde(default)]
-    access_token: Option<SecretWord>,
+    access_token: Option<SecretString>,
     #[serde(default)]
-    refresh_token: Option<SecretWord>,
+    refresh_token: Option<SecretString>,
     #[serde(default)]
     token_type: Option<String>,
 }
@@ -322,16 +322,16 @@ struct TokenAnswer {
 /// A text that is wiped from where the parser put it.
 #[derive(Deserialize)]
 #[serde(from = "String")]
-struct SecretWord(SecretText);
+struct SecretString(SecretText);
 
-impl From<String> for SecretWord {
+impl From<String> for SecretString {
     fn from(text: String) -> Self {
         Self(SecretText::new(text))
     }
 }
 
 #[derive(Deserialize)]
-struct RefusalAnswer {
+struct ErrorBody {
     error: String,
     /// A string; what else a provider sends here must not hide the error itself.
     #[serde(default)]
@@ -341,8 +341,8 @@ struct RefusalAnswer {
 }
 
 #[derive(Deserialize)]
-struct DeviceAnswer {
-    device_code: SecretWord,
+struct DeviceBody {
+    device_code: SecretString,
     user_code: String,
     #[serde(alias = "verification_url")]
     verification_uri: String,
@@ -419,7 +419,7 @@ impl<'a> Provider<'a> {
         let scope = scopes.join(" ");
         let mut form = vec![("scope", scope.as_str())];
         form.extend(extra.iter().map(|(key, value)| (key.as_str(), value.as_str())));
-        let answer: DeviceAnswer = self.authenticated(WHAT, None, &endpoint, &form)?.secret_json()?;
+        let answer: DeviceBody = self.authenticated(WHAT, None, &endpoint, &form)?.secret_json()?;
         let useless = |why: String| OauthError::InvalidResponse { what: WHAT, why };
         let address = |text: &str| {
             let url = parse_url(text).map_err(|error| useless(error.to_string()))?;
@@ -480,7 +480,7 @@ impl<'a> Provider<'a> {
         let bearer = Zeroizing::new(format!("Bearer {}", access_token.expose()));
         let headers =
             [("authorization", bearer.as_str()), ("accept", "application/json, application/jwt;q=0.5")];
-        let answer = refused(WHAT, None, [None; 2], self.http.get(&endpoint, &headers)?)?;
+        let answer = check_status(WHAT, None, [None; 2], self.http.get(&endpoint, &headers)?)?;
         if answer.media_type() != "application/jwt" {
             return Ok(Userinfo::Plain(answer.json()?));
         }
@@ -545,7 +545,7 @@ impl<'a> Provider<'a> {
                 None,
             ),
         };
-        let answer: TokenAnswer = self.authenticated(what, redirect_uri, &endpoint, &form)?.secret_json()?;
+        let answer: TokenBody = self.authenticated(what, redirect_uri, &endpoint, &form)?.secret_json()?;
         // RFC 6749 5.1: token_type is required, and in any case; a token of another kind is none
         // that could be shown to userinfo.
         let bearer = answer.token_type.as_deref().is_none_or(|kind| kind.eq_ignore_ascii_case("bearer"));
@@ -553,7 +553,7 @@ impl<'a> Provider<'a> {
             let why = format!("its token_type is {}", quote(&answer.token_type.unwrap_or_default()));
             return Err(OauthError::InvalidResponse { what, why });
         }
-        let word = |word: Option<SecretWord>| word.map(|word| word.0).filter(|text| !text.is_empty());
+        let word = |word: Option<SecretString>| word.map(|word| word.0).filter(|text| !text.is_empty());
         Ok(TokenResponse {
             id_token: word(answer.id_token),
             access_token: word(answer.access_token),
@@ -573,19 +573,19 @@ impl<'a> Provider<'a> {
         form: &[(&str, &str)],
     ) -> Result<Response, OauthError> {
         let Some(secret) = &self.registration.client_secret else {
-            return refused(what, redirect_uri, [None; 2], self.send(endpoint, form, None)?);
+            return check_status(what, redirect_uri, [None; 2], self.send(endpoint, form, None)?);
         };
         let (first, second) = self.client_auth()?;
         let answer = self.send(endpoint, form, Some((first, secret)))?;
         let Some(second) = second.filter(|_| is_client_rejected(&answer)) else {
-            return refused(what, redirect_uri, [Some(first), None], answer);
+            return check_status(what, redirect_uri, [Some(first), None], answer);
         };
         log::info!("the provider rejects the client by {}: trying {}", first.name(), second.name());
         let answer = self.send(endpoint, form, Some((second, secret)))?;
         if !is_client_rejected(&answer) {
             self.accepted.set(Some(second));
         }
-        refused(what, redirect_uri, [Some(first), Some(second)], answer)
+        check_status(what, redirect_uri, [Some(first), Some(second)], answer)
     }
 
     /// The way to send the secret, and the one to try where the provider rejects the client.
@@ -635,7 +635,7 @@ impl<'a> Provider<'a> {
 fn is_client_rejected(answer: &Response) -> bool {
     answer.status() == 401
         || (answer.status() >= 400
-            && serde_json::from_slice::<RefusalAnswer>(answer.body())
+            && serde_json::from_slice::<ErrorBody>(answer.body())
                 .is_ok_and(|refusal| refusal.error == "invalid_client"))
 }
 
@@ -648,7 +648,7 @@ fn basic_credentials(client_id: &str, secret: &SecretText) -> Zeroizing<String> 
 }
 
 /// The answer itself if it is a success, otherwise the provider's words.
-fn refused(
+fn check_status(
     what: &'static str,
     redirect_uri: Option<&str>,
     tried: [Option<ClientAuth>; 2],
@@ -657,7 +657,7 @@ fn refused(
     if (200..300).contains(&answer.status()) {
         return Ok(answer);
     }
-    let refusal = match serde_json::from_slice::<RefusalAnswer>(answer.body()) {
+    let refusal = match serde_json::from_slice::<ErrorBody>(answer.body()) {
         Ok(said) => {
             let text = |value: Value| value.as_str().map(str::to_owned);
             ErrorResponse {
@@ -667,16 +667,16 @@ fn refused(
             }
         }
         // RFC 6750 3: userinfo says it in a header.
-        Err(_) => match answer.header("www-authenticate").and_then(challenge) {
+        Err(_) => match answer.header("www-authenticate").and_then(parse_challenge) {
             Some(refusal) => refusal,
-            None => return Err(answer.refused().into()),
+            None => return Err(answer.to_error().into()),
         },
     };
     Err(OauthError::ErrorResponse { what, refusal, redirect_uri: redirect_uri.map(str::to_owned), tried })
 }
 
 /// `Bearer error="…", error_description="…"`.
-fn challenge(header: &str) -> Option<ErrorResponse> {
+fn parse_challenge(header: &str) -> Option<ErrorResponse> {
     let value = |name: &str| {
         let start = header.find(&format!("{name}=\""))? + name.len() + 2;
         header.get(start..)?.split('"').next().map(str::to_owned)
@@ -718,7 +718,7 @@ mod tests {
             description: Some("no\u{1b}[2J".to_owned()),
             uri: Some("https://idp.example/why".to_owned()),
         };
-        assert_eq!(refusal.words(), r"'access_denied': 'no\u{1b}[2J', see 'https://idp.example/why'");
+        assert_eq!(refusal.text(), r"'access_denied': 'no\u{1b}[2J', see 'https://idp.example/why'");
     }
 
     #[test]
@@ -745,7 +745,7 @@ mod tests {
             let answer = serde_json::json!({
                 "device_code": "d", "user_code": "u", "verification_uri": "v", "expires_in": value,
             });
-            serde_json::from_value::<DeviceAnswer>(answer).map(|answer| answer.expires_in).ok()
+            serde_json::from_value::<DeviceBody>(answer).map(|answer| answer.expires_in).ok()
         };
         for (value, wanted) in [
             (serde_json::json!(900), Some(Some(900))),
@@ -770,8 +770,9 @@ mod tests {
     #[test]
     fn userinfo_refuses_in_a_header() {
         let found =
-            challenge("Bearer realm=\"x\", error=\"invalid_token\", error_description=\"gone\"").unwrap();
+            parse_challenge("Bearer realm=\"x\", error=\"invalid_token\", error_description=\"gone\"")
+                .unwrap();
         assert_eq!((found.code.as_str(), found.description.as_deref()), ("invalid_token", Some("gone")));
-        assert_eq!(challenge("Bearer"), None);
+        assert_eq!(parse_challenge("Bearer"), None);
     }
 }

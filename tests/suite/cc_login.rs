@@ -43,7 +43,7 @@ fn a_session_is_kept_shown_used_and_ended() {
     assert_eq!(directory.sh("cc-login token").ended(1).stdout, "");
     assert_eq!(
         directory.sh("cc-login status --json").ended(1).json(),
-        json!({"logged_in": false, "why": "no-session"})
+        json!({"accepted": false, "kind": "no-session"})
     );
     directory.sh("cc-login logout").ended(0);
 }

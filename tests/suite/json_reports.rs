@@ -65,7 +65,7 @@ const LINES: &[(&str, &str, i32, &str)] = &[
     ("cc-login", "", 0, "cc-login max --password-file pw --json"),
     ("cc-login", "error", 1, "cc-login max --password-file new-pw --json"),
     ("cc-login status", "", 0, "cc-login max --password-file pw -q > out; cc-login status --json"),
-    ("cc-login status", "nobody", 1, "cc-login status --json"),
+    ("cc-login status", "not-logged-in", 1, "cc-login status --json"),
     ("cc-login token", "", 0, "cc-login max --password-file pw -q > out; cc-login token --json"),
     ("cc-login refresh", "local", 1, "cc-login max --password-file pw -q > out; cc-login refresh --json"),
     ("cc-login logout", "", 0, "cc-login max --password-file pw -q > out; cc-login logout --json"),

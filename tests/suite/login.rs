@@ -216,7 +216,7 @@ fn the_recorded_logins_come_out_as_at_the_server_or_stricter() {
         let cookie_name = settings.jwts.cookie_name.as_ref().map(|name| name.value.clone());
         let shown = presented(&row["request"], cookie_name.as_deref());
         let now = Timestamp(row["at"].as_f64().unwrap() as i64);
-        let context = LoginContext { settings: &settings, wishes: &LdapOptions::default(), now };
+        let context = LoginContext { settings: &settings, ldap_options: &LdapOptions::default(), now };
         let outcome: Result<Identity, LoginError> =
             login(None, &shown, &context, &mut store, None, &mut Notes::new());
         drop(store);

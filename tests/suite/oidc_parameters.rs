@@ -698,7 +698,7 @@ fn without_display_and_device_the_address_is_pasted_and_that_is_said() {
 /// Makes the session that is kept one that is over.
 fn let_it_end(directory: &TestEnv) {
     let mut kept = session(directory).unwrap();
-    kept["until"] = json!(1_000_000);
+    kept["expires_at"] = json!(1_000_000);
     directory.write(".home/.local/state/cc-auth/session.json", kept.to_string());
 }
 

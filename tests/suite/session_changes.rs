@@ -96,7 +96,7 @@ fn spawn(directory: &TestEnv, line: &str) -> Child {
 
 fn let_it_end(directory: &TestEnv) {
     let mut stored = session(directory).unwrap();
-    stored["until"] = json!(1_000_000);
+    stored["expires_at"] = json!(1_000_000);
     directory.write(".home/.local/state/cc-auth/session.json", stored.to_string());
 }
 

@@ -117,7 +117,7 @@ impl RemoteKeyOptions {
             if let Some(token) = &token {
                 let url = match &origin {
                     JwksSource::KeySet(url) => url.clone(),
-                    JwksSource::Discovery(issuer) => discovery::address(issuer)?,
+                    JwksSource::Discovery(issuer) => discovery::document_url(issuer)?,
                 };
                 options.bearer = Some(Bearer { origin: url.origin(), token: token.clone() });
             }

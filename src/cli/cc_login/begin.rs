@@ -205,7 +205,7 @@ impl With<'_> {
         let found = self.ask(Some(Method::Token), &presented, &mut store, None, console)?;
         match wanted {
             Some(wanted) if wanted != found.0.user.username => {
-                Err(LoginError::OtherSubject { found: found.0.user.username, wanted }.into())
+                Err(LoginError::OtherSubject { found: found.0.user.username, expected: wanted }.into())
             }
             _ => Ok(found),
         }
@@ -240,7 +240,7 @@ impl With<'_> {
                 Err(error.into())
             }
             Err(error) => {
-                attempt.withdrawn()?;
+                attempt.cancel()?;
                 Err(error.into())
             }
         }
@@ -255,7 +255,8 @@ impl With<'_> {
         console: &mut Console,
     ) -> Result<Found, LoginError> {
         let mut notes = Notes::new();
-        let context = LoginContext { settings: self.settings, wishes: self.wishes, now: Clock::System.now() };
+        let context =
+            LoginContext { settings: self.settings, ldap_options: self.wishes, now: Clock::System.now() };
         let outcome = login(only, presented, &context, store, attempt, &mut notes);
         console.notes(notes);
         let identity = outcome?;
@@ -285,7 +286,7 @@ fn save_session(
     console: &mut Console,
 ) -> Result<ExitStatus, Failure> {
     let (session, path) = start(identity, row, None, settings, console)?;
-    session::RefreshLock::acquire(&path)?.save(&session)?;
-    report::logged_in(&session, session.since, console)?;
+    session::SessionLock::acquire(&path)?.save(&session)?;
+    report::logged_in(&session, session.issued_at, console)?;
     Ok(ExitStatus::Success)
 }

@@ -50,7 +50,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    Status(Status_),
+    Status(StatusArgs),
     Token(Token),
     Refresh(Refresh),
     Logout(Logout),
@@ -59,7 +59,7 @@ enum Verb {
 /// Tell who is logged in, how and until when; exit 1 when nobody is
 #[derive(Debug, Args)]
 #[command(name = "status")]
-struct Status_ {
+struct StatusArgs {
     #[command(flatten)]
     at: AtOption,
 }

@@ -12,7 +12,7 @@ pub(super) const COMMANDS: [&str; 5] = ["status", "token", "refresh", "logout", 
 /// Why there is no token to print.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SessionError {
-    #[error("nobody is logged in")]
+    #[error("not logged in")]
     NotLoggedIn,
     #[error("the session ended {ended}")]
     Expired { ended: String, login: String },

@@ -17,14 +17,14 @@ use crate::cli::network;
 use crate::config::Settings;
 use crate::http::Client;
 use crate::login::oidc::callback::{self, AuthorizationResponse};
-use crate::login::oidc::fault::OidcError;
+use crate::login::oidc::error::OidcError;
 use crate::login::oidc::gate::CallbackGate;
 use crate::login::oidc::id_token::{self, IdTokenPolicy, TokenBinding};
 use crate::login::oidc::listener::{Decision, Listener};
 use crate::login::oidc::page::BrowserPage;
 use crate::login::oidc::provider_config::{self, ProviderConfig, ProviderParameters};
 use crate::login::oidc::request::{self, PendingAuthorization};
-use crate::login::oidc::{account, device, redirect};
+use crate::login::oidc::{device, redirect, user_row};
 use crate::login::session::RefreshGrant;
 use crate::login::{Session, paths, session};
 use crate::oidc::discovery::{Discovery, ProviderEndpoint};
@@ -101,7 +101,7 @@ pub(super) fn run(
     settings: &Settings,
     console: &mut Console,
 ) -> Result<ExitStatus, Failure> {
-    let plan = provider_config::plan(
+    let plan = provider_config::resolve(
         settings,
         &ProviderParameters {
             entry: wishes.entry.clone(),
@@ -176,7 +176,7 @@ pub(super) fn open_store(plan: &ProviderConfig, settings: &Settings) -> Result<O
 
 impl OidcRun<'_> {
     fn ask(&self) -> request::AuthorizationParams {
-        self.plan.ask_of(self.provider.discovery.list("scopes_supported").as_deref())
+        self.plan.params_for(self.provider.discovery.list("scopes_supported").as_deref())
     }
 
     /// The way that was asked for, or the best one here, which is said.
@@ -235,7 +235,7 @@ impl OidcRun<'_> {
         begun: &PendingAuthorization,
     ) -> Result<AuthorizationResponse, OidcError> {
         let discovery = self.provider.discovery;
-        callback::read(query, begun, &discovery.issuer, discovery.names_issuer_in_response())
+        callback::parse(query, begun, &discovery.issuer, discovery.names_issuer_in_response())
     }
 
     fn by_browser(&self, wishes: &ProviderRequest, console: &mut Console) -> Result<Session, Failure> {
@@ -260,7 +260,7 @@ impl OidcRun<'_> {
         let mut turned_away = 0;
         let answer = listener.wait(deadline, &mut gate, |query| {
             match query.and_then(|query| self.check_callback(query, &begun)) {
-                Err(fault) if fault.is_stray() => {
+                Err(fault) if fault.is_unrelated() => {
                     turned_away += 1;
                     match turned_away {
                         0..=SHOWN_STRAYS => console.warn(&fault.to_string()),
@@ -269,7 +269,7 @@ impl OidcRun<'_> {
                         }
                         _ => log::info!("{fault}"),
                     }
-                    Decision::Reject(BrowserPage::turned_away(&fault.to_string()))
+                    Decision::Reject(BrowserPage::rejected(&fault.to_string()))
                 }
                 outcome => Decision::Accept(outcome),
             }
@@ -277,7 +277,7 @@ impl OidcRun<'_> {
         let Some(answer) = answer else {
             return Err(OidcError::TimedOut {
                 limit: wishes.limit_text.clone(),
-                turned_away,
+                rejected_requests: turned_away,
                 redirect_uri: Some(begun.redirect_uri),
             }
             .into());
@@ -303,15 +303,15 @@ impl OidcRun<'_> {
             let Some(text) = line.read(deadline)? else {
                 return Err(OidcError::TimedOut {
                     limit: wishes.limit_text.clone(),
-                    turned_away: PASTE_TRIES - 1 - left,
+                    rejected_requests: PASTE_TRIES - 1 - left,
                     redirect_uri: Some(begun.redirect_uri),
                 }
                 .into());
             };
-            let outcome = callback::pasted(text.expose(), &begun.redirect_uri)
+            let outcome = callback::query_of_pasted_url(text.expose(), &begun.redirect_uri)
                 .and_then(|query| self.check_callback(query, &begun));
             match outcome {
-                Err(fault) if fault.is_stray() && is_asked && left > 0 => {
+                Err(fault) if fault.is_unrelated() && is_asked && left > 0 => {
                     console.warn(&fault.to_string());
                     console.instruct("Paste the address again:");
                 }
@@ -373,7 +373,7 @@ impl OidcRun<'_> {
     ) -> Result<Session, Failure> {
         let session = self.conclude(tokens, tie, console)?;
         let path = paths::session_file(console.environment())?;
-        session::RefreshLock::acquire(&path)?.save(&session)?;
+        session::SessionLock::acquire(&path)?.save(&session)?;
         Ok(session)
     }
 
@@ -389,7 +389,7 @@ impl OidcRun<'_> {
         let rules = IdTokenPolicy {
             role: plan.role.as_ref().map(|(config, role)| (config, role)),
             algorithms: &plan.algorithms,
-            max_age: plan.ask.max_age,
+            max_age: plan.params.max_age,
             cache: self.cache,
             clock: Clock::System,
         };
@@ -403,7 +403,7 @@ impl OidcRun<'_> {
             return Err(OidcError::OtherUser { found, expected }.into());
         }
         let mut store = open_store(plan, self.settings)?;
-        let settled = account::settle(&person, plan, store.as_mut(), &mut notes);
+        let settled = user_row::update_user_db(&person, plan, store.as_mut(), &mut notes);
         console.notes(notes);
         let identity = settled?;
         let row = match &store {

@@ -60,11 +60,11 @@ const ENVIRONMENT: &[(&str, &str)] = &[
 ];
 
 const SESSION_JSON: &[(&str, &str)] = &[
-    ("logged_in", "true"),
+    ("accepted", "true"),
     ("username, name", "who it is; the full name can be null"),
     ("roles, projects", "arrays of texts"),
     ("method", "local, ldap, token, oidc or remote"),
-    ("since, until", "times in RFC 3339; until is null for a session without an end"),
+    ("issued_at, expires_at", "times in RFC 3339; expires_at is null for a session that does not expire"),
     ("has_token", "whether there is a token for the server"),
 ];
 
@@ -150,7 +150,7 @@ pub(super) static PAGES: &[ManualPage] = &[
         path: "status",
         description: &[
             "Tells who is logged in, how and until when. When nobody is, or the session is over, the exit status is 1, and \
-             the JSON report has logged_in false and the reason in why: no-session or session-over.",
+             the JSON report has accepted false and the kind no-session or session-expired.",
         ],
         examples: &[Example {
             command: "cc-login status || cc-login",
@@ -173,7 +173,7 @@ pub(super) static PAGES: &[ManualPage] = &[
             explains: "See what the server makes of it",
             test: ExampleTest::Parses,
         }],
-        json: &[("token", "the token"), ("until", "when it expires, in RFC 3339; null for never")],
+        json: &[("token", "the token"), ("expires_at", "when it expires, in RFC 3339; null for never")],
         files: SESSION_FILES,
         see_also: &["cc-login(1)", "cc-jwt-verify(1)"],
         ..ManualPage::EMPTY

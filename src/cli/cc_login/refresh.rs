@@ -38,12 +38,12 @@ pub(super) fn renew(
     console: &mut Console,
 ) -> Result<Session, Failure> {
     let path = paths::session_file(console.environment())?;
-    let _turn = session::acquire_refresh(&path)?;
+    let _turn = session::lock_refresh(&path)?;
     let mut notes = Notes::new();
-    let loaded = session::RefreshLock::acquire(&path).and_then(|lock| lock.load(&mut notes));
+    let loaded = session::SessionLock::acquire(&path).and_then(|lock| lock.load(&mut notes));
     console.notes(notes);
     let before = loaded?.ok_or(SessionError::NotLoggedIn)?;
-    if let Some(now) = over_at.filter(|now| !before.is_over(*now)) {
+    if let Some(now) = over_at.filter(|now| !before.is_expired(*now)) {
         log::info!("another process has renewed the session meanwhile ({})", now.rfc3339());
         return Ok(before);
     }
@@ -68,7 +68,7 @@ pub(super) fn renew(
             {
                 let without = Session { refresh: None, ..before.clone() };
                 if let ReplaceOutcome::Changed(now) =
-                    session::RefreshLock::acquire(&path)?.replace(&before, &without)?
+                    session::SessionLock::acquire(&path)?.replace(&before, &without)?
                 {
                     return changed(now, over_at);
                 }
@@ -85,7 +85,7 @@ pub(super) fn renew(
         refresh: tokens.refresh_token.clone().map(|token| RefreshGrant { token, ..refresh.clone() }),
         ..before.clone()
     };
-    if let ReplaceOutcome::Changed(now) = session::RefreshLock::acquire(&path)?.replace(&before, &rotated)? {
+    if let ReplaceOutcome::Changed(now) = session::SessionLock::acquire(&path)?.replace(&before, &rotated)? {
         give_back(provider, rotated_token.as_ref());
         return changed(now, over_at);
     }
@@ -94,7 +94,7 @@ pub(super) fn renew(
     if after.id_token.is_none() {
         after.id_token.clone_from(&before.id_token);
     }
-    match session::RefreshLock::acquire(&path)?.replace(&rotated, &after)? {
+    match session::SessionLock::acquire(&path)?.replace(&rotated, &after)? {
         ReplaceOutcome::Saved => Ok(after),
         ReplaceOutcome::Changed(now) => {
             // Where the refresh token did not change, the logout saw it and gave it back itself.
@@ -109,7 +109,7 @@ pub(super) fn renew(
 /// one that is valid is all that is asked for.
 fn changed(stored: Option<Box<Session>>, over_at: Option<Timestamp>) -> Result<Session, Failure> {
     match (stored, over_at) {
-        (Some(session), Some(now)) if !session.is_over(now) => Ok(*session),
+        (Some(session), Some(now)) if !session.is_expired(now) => Ok(*session),
         (Some(_), _) => Err(SessionError::Replaced.into()),
         (None, _) => Err(SessionError::Ended.into()),
     }
@@ -129,7 +129,7 @@ fn plan_of(refresh: &RefreshGrant, settings: &Settings) -> Result<ProviderConfig
         role: refresh.role.clone(),
         ..ProviderParameters::default()
     };
-    Ok(provider_config::plan(settings, &wishes)?)
+    Ok(provider_config::resolve(settings, &wishes)?)
 }
 
 /// Ends the login at its provider as well, after the session here is gone: the refresh token is
@@ -147,7 +147,7 @@ pub(super) fn end_everywhere(
     // The role is of no matter here, and may be gone from the configuration.
     let entry = entry_of(session, &settings);
     let plan =
-        provider_config::plan(&settings, &ProviderParameters { entry, ..ProviderParameters::default() })?;
+        provider_config::resolve(&settings, &ProviderParameters { entry, ..ProviderParameters::default() })?;
     let client = oidc::client(&plan, None, console)?;
     let cache = oidc::cache(console.environment());
     let discovery = oidc::discover(&client, &cache, &plan.issuer, console)?;
@@ -163,7 +163,7 @@ pub(super) fn end_everywhere(
     if let Some(url) = provider.end_session_url(session.id_token.as_ref())? {
         let answer = client.get(&url, &[("accept", "text/html")])?;
         if answer.status() >= 400 {
-            return Err(answer.refused().into());
+            return Err(answer.to_error().into());
         }
         console.note("the provider was told to end its login; a browser that is logged in there may stay so");
         is_ended = true;

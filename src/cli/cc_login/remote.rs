@@ -11,7 +11,7 @@ use crate::cli::failure::{Failure, UsageError};
 use crate::cli::network;
 use crate::clustercockpit::client;
 use crate::http::{Client, HttpOptions, HttpTrust, parse_url};
-use crate::login::oidc::provider_config::read_ca;
+use crate::login::oidc::provider_config::read_ca_file;
 use crate::login::{Method, Session, paths, session};
 use crate::token::{Claims, inspect};
 use crate::user::User;
@@ -125,7 +125,7 @@ pub(super) fn run(
     let url = parse_url(address)?;
     let mut http = HttpOptions { proxy: network::proxy(console.environment()), ..HttpOptions::default() };
     if let Some(path) = &visit.ca_file {
-        http.trust = HttpTrust::SystemPlus(read_ca(path)?);
+        http.trust = HttpTrust::SystemPlus(read_ca_file(path)?);
     }
     if let Some(limit) = visit.connect_timeout {
         http.connect_timeout = limit;
@@ -143,7 +143,7 @@ pub(super) fn run(
     let token = server.token(wanted)?;
     let now = Clock::System.now();
     let session = session_of(token, wanted, now)?;
-    session::RefreshLock::acquire(&path)?.save(&session)?;
+    session::SessionLock::acquire(&path)?.save(&session)?;
     report::logged_in(&session, now, console)?;
     Ok(ExitStatus::Success)
 }
@@ -170,8 +170,8 @@ fn session_of(token: SecretText, wanted: &str, now: Timestamp) -> Result<Session
     Ok(Session {
         user,
         method: Method::Remote,
-        since: now,
-        until: until.map(|date| date.instant()),
+        issued_at: now,
+        expires_at: until.map(|date| date.instant()),
         token: Some(token),
         refresh: None,
         id_token: None,

@@ -1,37 +1,76 @@
-//! A session as it is shown.
+//! The reports of `cc-login`, as text and as JSON.
 
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
 use crate::login::Session;
+use crate::util::kind::Kind;
 use crate::util::quote::escape;
 use crate::util::secret::SecretText;
 use crate::util::time::Timestamp;
 
-fn document(session: &Session) -> Value {
-    json!({
-        "logged_in": true,
-        "username": session.user.username,
-        "name": session.user.name,
-        "roles": session.user.roles,
-        "projects": session.user.projects,
-        "method": session.method.name(),
-        "since": session.since.rfc3339(),
-        "until": session.until.map(Timestamp::rfc3339),
-        "has_token": session.token.is_some(),
-    })
+/// A session, as `cc-login`, `cc-login status` and `cc-login refresh` report it.
+#[derive(Debug, Serialize)]
+struct SessionReport<'a> {
+    accepted: bool,
+    username: &'a str,
+    name: Option<&'a str>,
+    roles: &'a [String],
+    projects: &'a [String],
+    method: &'static str,
+    issued_at: String,
+    /// Null for a session that does not expire.
+    expires_at: Option<String>,
+    has_token: bool,
+}
+
+/// The report of `cc-login status` without a valid session.
+#[derive(Debug, Serialize)]
+struct NoSessionReport {
+    accepted: bool,
+    kind: &'static str,
+}
+
+/// The report of `cc-login token`.
+#[derive(Debug, Serialize)]
+struct TokenReport<'a> {
+    token: &'a str,
+    /// Null for a token that does not expire.
+    expires_at: Option<String>,
+}
+
+/// The report of `cc-login logout`.
+#[derive(Debug, Serialize)]
+struct LogoutReport {
+    ended: bool,
+}
+
+impl<'a> SessionReport<'a> {
+    fn new(session: &'a Session) -> Self {
+        Self {
+            accepted: true,
+            username: &session.user.username,
+            name: session.user.name.as_deref(),
+            roles: &session.user.roles,
+            projects: &session.user.projects,
+            method: session.method.name(),
+            issued_at: session.issued_at.rfc3339(),
+            expires_at: session.expires_at.map(Timestamp::rfc3339),
+            has_token: session.token.is_some(),
+        }
+    }
 }
 
 fn line(session: &Session, now: Timestamp) -> String {
     let roles =
         if session.user.roles.is_empty() { "no role".to_owned() } else { session.user.roles.join(", ") };
-    let until = match session.until {
-        Some(until) => format!("until {}", until.human(now)),
-        None => "without an end".to_owned(),
+    let expiry = match session.expires_at {
+        Some(expires_at) => format!("until {}", expires_at.human(now)),
+        None => "never expires".to_owned(),
     };
     format!(
-        "{} ({}) by {}, {until}{}",
+        "{} ({}) by {}, {expiry}{}",
         escape(&session.user.username),
         escape(&roles),
         session.method.name(),
@@ -39,34 +78,45 @@ fn line(session: &Session, now: Timestamp) -> String {
     )
 }
 
-/// A session that has just begun.
+/// Reports a new session.
 pub(super) fn logged_in(session: &Session, now: Timestamp, console: &mut Console) -> Result<(), Failure> {
     if console.is_json() {
-        console.json(&document(session))?;
+        console.json(&SessionReport::new(session))?;
     } else {
         console.report_line(&format!("logged in: {}", line(session, now)))?;
     }
     Ok(())
 }
 
-/// The session at hand.
+/// Reports the stored session.
 pub(super) fn status(session: &Session, now: Timestamp, console: &mut Console) -> Result<(), Failure> {
     if console.is_json() {
-        console.json(&document(session))?;
+        console.json(&SessionReport::new(session))?;
     } else {
         console.report_line(&line(session, now))?;
     }
     Ok(())
 }
 
-/// That there is none.
-pub(super) fn nobody(kind: &str, console: &mut Console) -> Result<(), Failure> {
-    console.json(&json!({"logged_in": false, "why": kind}))?;
+/// Reports as JSON that there is no valid session; the kind is that of the error.
+pub(super) fn no_session(kind: Kind, console: &mut Console) -> Result<(), Failure> {
+    console.json(&NoSessionReport { accepted: false, kind: kind.name() })?;
     Ok(())
 }
 
-/// The token in JSON.
+/// Reports the token as JSON.
 pub(super) fn token(session: &Session, token: &SecretText, console: &mut Console) -> Result<(), Failure> {
-    console.json(&json!({"token": token.expose(), "until": session.until.map(Timestamp::rfc3339)}))?;
+    let expires_at = session.expires_at.map(Timestamp::rfc3339);
+    console.json(&TokenReport { token: token.expose(), expires_at })?;
+    Ok(())
+}
+
+/// Reports whether a logout ended a session.
+pub(super) fn logout(ended: bool, console: &mut Console) -> Result<(), Failure> {
+    if console.is_json() {
+        console.json(&LogoutReport { ended })?;
+    } else {
+        console.note(if ended { "session ended" } else { "not logged in" });
+    }
     Ok(())
 }

@@ -23,8 +23,8 @@ fn load(console: &mut Console) -> Result<Option<Session>, Failure> {
 
 fn running(session: Option<Session>, now: Timestamp) -> Result<Session, SessionError> {
     let session = session.ok_or(SessionError::NotLoggedIn)?;
-    match session.until {
-        Some(until) if session.is_over(now) => Err(SessionError::Expired {
+    match session.expires_at {
+        Some(until) if session.is_expired(now) => Err(SessionError::Expired {
             ended: until.relative_to(now),
             login: login_command(session.method, &session.user.username),
         }),
@@ -41,7 +41,7 @@ pub(super) fn status(at: &AtOption, console: &mut Console) -> Result<ExitStatus,
             Ok(ExitStatus::Success)
         }
         Err(why) if console.is_json() => {
-            report::nobody(why.kind().name(), console)?;
+            report::no_session(why.kind(), console)?;
             Ok(ExitStatus::Negative)
         }
         Err(why) => Err(why.into()),
@@ -58,7 +58,7 @@ pub(super) fn token(
     let now = at.clock()?.now();
     let loaded = load(console)?;
     let can_renew = at.at.is_none()
-        && loaded.as_ref().is_some_and(|session| session.is_over(now) && session.refresh.is_some());
+        && loaded.as_ref().is_some_and(|session| session.is_expired(now) && session.refresh.is_some());
     let session = if can_renew {
         let renewed = refresh::renew(Some(now), options, console);
         renewed.inspect_err(|failure| {
@@ -88,7 +88,7 @@ fn end(path: &Path, reads: bool, console: &mut Console) -> Result<(Option<Sessio
     if !path.parent().is_some_and(Path::exists) {
         return Ok((None, false));
     }
-    let lock = session::RefreshLock::acquire(path)?;
+    let lock = session::SessionLock::acquire(path)?;
     let mut notes = Notes::new();
     let loaded = if reads { lock.load(&mut notes) } else { Ok(None) };
     let ended = lock.remove()?;
@@ -111,11 +111,7 @@ pub(super) fn logout(
         Some(session) => refresh::end_everywhere(session, options, console),
         None => Ok(()),
     };
-    if console.is_json() {
-        console.json(&serde_json::json!({ "ended": ended }))?;
-    } else {
-        console.note(if ended { "the session is ended" } else { "nobody was logged in" });
-    }
+    report::logout(ended, console)?;
     elsewhere?;
     Ok(ExitStatus::Success)
 }

@@ -55,7 +55,7 @@ pub(super) fn start(
         (Some(length), Some(most)) => Some(length.min(most)),
         (length, most) => length.or(most),
     };
-    let session = Session::begin(identity, row, length, key.as_ref(), Clock::System.now())?;
+    let session = Session::start(identity, row, length, key.as_ref(), Clock::System.now())?;
     Ok((session, paths::session_file(console.environment())?))
 }
 

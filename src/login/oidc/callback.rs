@@ -3,7 +3,7 @@
 
 use url::form_urlencoded;
 
-use super::fault::OidcError;
+use super::error::OidcError;
 use super::redirect::CALLBACK_PATH;
 use super::request::PendingAuthorization;
 use crate::oidc::oauth::ErrorResponse;
@@ -22,7 +22,7 @@ pub enum AuthorizationResponse {
 ///
 /// # Errors
 /// [`OidcError`].
-pub fn read(
+pub fn parse(
     query: &str,
     begun: &PendingAuthorization,
     issuer: &str,
@@ -76,7 +76,7 @@ pub fn read(
 ///
 /// # Errors
 /// [`OidcError::NotTheRedirectUri`].
-pub fn pasted<'a>(text: &'a str, redirect_uri: &str) -> Result<&'a str, OidcError> {
+pub fn query_of_pasted_url<'a>(text: &'a str, redirect_uri: &str) -> Result<&'a str, OidcError> {
     let text = text.trim().trim_matches(['"', '\'', '<', '>']);
     let text = text.split('#').next().unwrap_or(text);
     let query = match text.split_once('?') {
@@ -107,7 +107,7 @@ mod tests {
     }
 
     fn judge(query: &str) -> Result<AuthorizationResponse, OidcError> {
-        read(query, &begun(), "https://idp.example", false)
+        parse(query, &begun(), "https://idp.example", false)
     }
 
     #[test]
@@ -133,7 +133,10 @@ mod tests {
             "iss=https://evil.example&state=wrong&code=c",
         ] {
             let fault = judge(query).unwrap_err();
-            assert!(matches!(fault, OidcError::OtherState { .. }) && fault.is_stray(), "{query}: {fault:?}");
+            assert!(
+                matches!(fault, OidcError::OtherState { .. }) && fault.is_unrelated(),
+                "{query}: {fault:?}"
+            );
         }
     }
 
@@ -144,7 +147,7 @@ mod tests {
         else {
             panic!()
         };
-        assert_eq!(refusal.words(), r"'access_denied': 'no way\n'");
+        assert_eq!(refusal.text(), r"'access_denied': 'no way\n'");
         let stray = judge("error=access_denied&error_description=no").unwrap_err();
         assert_eq!(
             stray.to_string(),
@@ -156,8 +159,8 @@ mod tests {
     #[test]
     fn another_issuer_or_a_missing_one_that_was_promised_is_refused() {
         let other = judge("code=c&state=right&iss=https%3A%2F%2Fevil.example").unwrap_err();
-        assert!(matches!(other, OidcError::OtherIssuer { .. }) && !other.is_stray(), "{other:?}");
-        let missing = read("code=c&state=right", &begun(), "https://idp.example", true).unwrap_err();
+        assert!(matches!(other, OidcError::OtherIssuer { .. }) && !other.is_unrelated(), "{other:?}");
+        let missing = parse("code=c&state=right", &begun(), "https://idp.example", true).unwrap_err();
         assert!(matches!(missing, OidcError::OtherIssuer { .. }), "{missing:?}");
     }
 
@@ -185,12 +188,12 @@ mod tests {
             "?code=c&state=s",
             "code=c&state=s",
         ] {
-            assert_eq!(pasted(text, uri).unwrap(), "code=c&state=s", "{text}");
+            assert_eq!(query_of_pasted_url(text, uri).unwrap(), "code=c&state=s", "{text}");
         }
         for text in
             ["", "hello", "https://idp.example/login?state=s", "a code=c&state=s", "http://localhost:8250/"]
         {
-            assert!(matches!(pasted(text, uri), Err(OidcError::NotTheRedirectUri(_))), "{text}");
+            assert!(matches!(query_of_pasted_url(text, uri), Err(OidcError::NotTheRedirectUri(_))), "{text}");
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::fault::OidcError;
+use super::error::OidcError;
 use crate::oidc::oauth::{DeviceAuthorization, DevicePoll, OauthError, Provider, TokenResponse};
 
 /// How much longer to wait between two questions when the provider says so (RFC 8628 3.5).
@@ -25,7 +25,11 @@ pub fn wait(
         let next = Instant::now() + interval;
         if next >= deadline {
             std::thread::sleep(deadline.saturating_duration_since(Instant::now()));
-            return Err(OidcError::TimedOut { limit: limit.to_owned(), turned_away: 0, redirect_uri: None });
+            return Err(OidcError::TimedOut {
+                limit: limit.to_owned(),
+                rejected_requests: 0,
+                redirect_uri: None,
+            });
         }
         std::thread::sleep(interval);
         match provider.poll_device(device) {
@@ -35,7 +39,7 @@ pub fn wait(
                 interval += SLOWER_BY;
                 log::info!("the provider wants fewer questions: one every {} s", interval.as_secs());
             }
-            Err(OauthError::Http(error)) if error.may_pass() => {
+            Err(OauthError::Http(error)) if error.is_temporary() => {
                 interval = interval.saturating_mul(2);
                 log::info!("{error}: the next question in {} s", interval.as_secs());
             }

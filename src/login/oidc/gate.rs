@@ -9,8 +9,8 @@
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use url::Url;
 
-use super::exchange::{CallbackRequest, Head, START_PATH};
-use super::fault::OidcError;
+use super::error::OidcError;
+use super::local_http::{CallbackRequest, Head, START_PATH};
 use super::peer::{self, Ends};
 use super::redirect::CALLBACK_PATH;
 use super::request::{PendingAuthorization, random_text};
@@ -76,7 +76,7 @@ impl CallbackGate {
         start_url.set_path(&format!("{START_PATH}{}", secret.expose()));
         let own = base.host_str().ok_or_else(bad)?;
         let hosts = [own, "localhost", "127.0.0.1", "[::1]", listen_address]
-            .map(|host| bare(host).to_ascii_lowercase())
+            .map(|host| host_without_port(host).to_ascii_lowercase())
             .to_vec();
         Ok(Self {
             hosts,
@@ -104,18 +104,19 @@ impl CallbackGate {
     }
 
     /// What this request is to the login.
-    pub(super) fn pass<'a>(&mut self, head: &Head<'a>, ends: Option<Ends>) -> GateRequest<'a> {
+    pub(super) fn classify<'a>(&mut self, head: &Head<'a>, ends: Option<Ends>) -> GateRequest<'a> {
         if matches!(head.request, CallbackRequest::Malformed) {
             return GateRequest::Rejected;
         }
-        if !head.host.is_some_and(|host| self.hosts.iter().any(|own| *own == bare(host).to_ascii_lowercase()))
-        {
+        if !head.host.is_some_and(|host| {
+            self.hosts.iter().any(|own| *own == host_without_port(host).to_ascii_lowercase())
+        }) {
             log::info!("a request for another host was rejected");
             return GateRequest::OtherHost;
         }
         match head.request {
             CallbackRequest::Start(secret) => self.start(secret, head, ends),
-            CallbackRequest::Callback(query) if self.has_cookie(head) => match self.foreign(ends) {
+            CallbackRequest::Callback(query) if self.has_cookie(head) => match self.other_account(ends) {
                 None => GateRequest::Callback(query),
                 Some(account) => GateRequest::OtherProcess(OidcError::OtherAccount(account)),
             },
@@ -134,7 +135,7 @@ impl CallbackGate {
         if !is_same(secret, &self.secret) {
             return GateRequest::Rejected;
         }
-        if let Some(account) = self.foreign(ends) {
+        if let Some(account) = self.other_account(ends) {
             return GateRequest::OtherProcess(OidcError::OtherAccount(account));
         }
         // A reload in the same browser starts again.
@@ -161,8 +162,8 @@ impl CallbackGate {
     }
 
     /// The account at the other end, if it is one that may not take part.
-    fn foreign(&self, ends: Option<Ends>) -> Option<u32> {
-        peer::account(ends?).filter(|account| *account != 0 && !self.accounts.contains(account))
+    fn other_account(&self, ends: Option<Ends>) -> Option<u32> {
+        peer::peer_uid(ends?).filter(|account| *account != 0 && !self.accounts.contains(account))
     }
 
     #[cfg(test)]
@@ -182,7 +183,7 @@ fn is_same(found: &str, wanted: &SecretText) -> bool {
 }
 
 /// A host without port and brackets: a forwarded port differs, and says nothing about the origin.
-fn bare(host: &str) -> &str {
+fn host_without_port(host: &str) -> &str {
     if let Some(inside) = host.strip_prefix('[') {
         return inside.split(']').next().unwrap_or(inside);
     }
@@ -195,12 +196,12 @@ fn bare(host: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::login::oidc::exchange::parse;
+    use crate::login::oidc::local_http::parse;
 
     fn ask(gate: &mut CallbackGate, target: &str, headers: &str) -> String {
         let text = format!("GET {target} HTTP/1.1\r\n{headers}\r\n\r\n");
         let head = parse(text.as_bytes());
-        match gate.pass(&head, None) {
+        match gate.classify(&head, None) {
             GateRequest::Start { cookie } => cookie,
             GateRequest::Callback(query) => format!("callback {query}"),
             GateRequest::Done => "done".to_owned(),

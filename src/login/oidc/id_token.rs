@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use super::fault::OidcError;
+use super::error::OidcError;
 use crate::key::{Algorithm, KeyStrength};
 use crate::oidc::discovery::ProviderEndpoint;
 use crate::oidc::jwks_cache::{Cache, JwksSource, RemoteJwks};
@@ -91,7 +91,7 @@ pub fn identify(
     let Some(id_token) = id_token else {
         return match (tie, access_token) {
             (TokenBinding::Subject(subject), Some(access_token)) if rules.role.is_none() => {
-                by_userinfo(provider, subject, &access_token, refresh_token, rules, notes)
+                identify_by_userinfo(provider, subject, &access_token, refresh_token, rules, notes)
             }
             _ => Err(OidcError::NoIdToken),
         };
@@ -116,11 +116,11 @@ pub fn identify(
         // A refresh does not make the person log in again, so that its age says nothing new.
         max_age: rules.max_age.filter(|_| subject.is_none()),
     };
-    admitted(&id_token::evaluate(&verified, &expected, now), notes)?;
+    require_acceptance(&id_token::evaluate(&verified, &expected, now), notes)?;
     let userinfo = match &access_token {
         Some(access_token) if discovery.names(ProviderEndpoint::Userinfo) => {
             let userinfo = userinfo(provider, access_token, rules, notes)?;
-            admitted(&id_token::judge_userinfo(&verified, &userinfo), notes)?;
+            require_acceptance(&id_token::judge_userinfo(&verified, &userinfo), notes)?;
             Some(userinfo)
         }
         _ => None,
@@ -140,7 +140,7 @@ pub fn identify(
     if let Some((config, role)) = rules.role {
         let flow = Flow::Provider { userinfo: userinfo.as_ref() };
         let (verdict, found) = evaluate(config, role, Ok(&verified), flow, now, Verbosity::All);
-        admitted(&verdict, notes)?;
+        require_acceptance(&verdict, notes)?;
         login = found;
     }
     let username = login.as_ref().map(|login| login.username.as_str());
@@ -151,7 +151,7 @@ pub fn identify(
 
 /// A refresh whose answer has no ID token (OpenID Connect Core 12.2 allows it): userinfo tells who
 /// it is, and it must be the person of the login.
-fn by_userinfo(
+fn identify_by_userinfo(
     provider: &Provider<'_>,
     subject: &str,
     access_token: &SecretText,
@@ -190,7 +190,10 @@ fn userinfo(
     let verified = verified(provider, &token, rules.cache, rules.clock.now(), notes)?
         .map_err(OidcError::InvalidUserinfo)?;
     let (issuer, client_id) = (&provider.discovery.issuer, &provider.registration.client_id);
-    admitted(&id_token::judge_signed_userinfo(&verified, issuer, client_id, rules.algorithms), notes)?;
+    require_acceptance(
+        &id_token::judge_signed_userinfo(&verified, issuer, client_id, rules.algorithms),
+        notes,
+    )?;
     Ok(verified.claims().as_object().clone())
 }
 
@@ -224,7 +227,7 @@ fn allowed(ours: &[Algorithm], theirs: &[String]) -> Vec<Algorithm> {
 }
 
 /// Refuses what the verdict refuses; its warnings become notes.
-fn admitted(verdict: &Verdict, notes: &mut Notes) -> Result<(), OidcError> {
+fn require_acceptance(verdict: &Verdict, notes: &mut Notes) -> Result<(), OidcError> {
     for finding in verdict.findings() {
         log::info!("{}: {} ({})", finding.check, finding.reason, finding.state.name());
         if finding.state == CheckState::Warn {

@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::exchange::{Head, answer, find_head_end, parse, redirect, refusal, too_large};
-use super::fault::OidcError;
+use super::error::OidcError;
 use super::gate::{CallbackGate, GateRequest};
+use super::local_http::{Head, answer, find_head_end, parse, redirect, refusal, too_large};
 use super::page::BrowserPage;
 use super::peer::Ends;
 use super::redirect::Ports;
@@ -51,7 +51,7 @@ pub enum Decision<T> {
 
 /// What a listener was waiting for.
 #[derive(Debug)]
-enum Wait<T> {
+enum WaitOutcome<T> {
     Accepted(T),
     Shown,
     TimedOut,
@@ -127,16 +127,16 @@ impl Listener {
     ) -> Result<Option<T>, OidcError> {
         let outcome = self.serve(deadline, |head, ends| {
             let turned_away = |page: &BrowserPage| answer(400, "Bad Request", page);
-            match gate.pass(head, ends) {
+            match gate.classify(head, ends) {
                 GateRequest::Start { cookie } => (redirect(Some((gate.target().as_str(), &cookie))), None),
                 GateRequest::Callback(query) => match judge(Ok(query)) {
-                    Decision::Accept(taken) => (redirect(None), Some(Wait::Accepted(taken))),
+                    Decision::Accept(taken) => (redirect(None), Some(WaitOutcome::Accepted(taken))),
                     Decision::Reject(page) => (turned_away(&page), None),
                 },
                 GateRequest::OtherProcess(fault) => {
-                    let own = BrowserPage::turned_away(&fault.to_string());
+                    let own = BrowserPage::rejected(&fault.to_string());
                     match judge(Err(fault)) {
-                        Decision::Accept(taken) => (turned_away(&own), Some(Wait::Accepted(taken))),
+                        Decision::Accept(taken) => (turned_away(&own), Some(WaitOutcome::Accepted(taken))),
                         Decision::Reject(page) => (turned_away(&page), None),
                     }
                 }
@@ -145,8 +145,8 @@ impl Listener {
             }
         })?;
         Ok(match outcome {
-            Wait::Accepted(taken) => Some(taken),
-            Wait::Shown | Wait::TimedOut => None,
+            WaitOutcome::Accepted(taken) => Some(taken),
+            WaitOutcome::Shown | WaitOutcome::TimedOut => None,
         })
     }
 
@@ -155,10 +155,10 @@ impl Listener {
     pub fn finish(mut self, gate: &mut CallbackGate, page: &BrowserPage, linger: Duration) {
         // They waited for us meanwhile, not we for them.
         self.clients.iter_mut().for_each(|client| client.since = Instant::now());
-        let status = if page.good { (200, "OK") } else { (400, "Bad Request") };
+        let status = if page.is_success { (200, "OK") } else { (400, "Bad Request") };
         // That the browser did not get its page changes nothing about the login.
-        let _ = self.serve::<()>(Instant::now() + linger, |head, ends| match gate.pass(head, ends) {
-            GateRequest::Done => (answer(status.0, status.1, page), Some(Wait::Shown)),
+        let _ = self.serve::<()>(Instant::now() + linger, |head, ends| match gate.classify(head, ends) {
+            GateRequest::Done => (answer(status.0, status.1, page), Some(WaitOutcome::Shown)),
             GateRequest::Callback(_) => (redirect(None), None),
             GateRequest::OtherHost => (misdirected(), None),
             _ => (refusal(&head.request), None),
@@ -170,17 +170,17 @@ impl Listener {
     fn serve<T>(
         &mut self,
         deadline: Instant,
-        mut decide: impl FnMut(&Head<'_>, Option<Ends>) -> (Vec<u8>, Option<Wait<T>>),
-    ) -> Result<Wait<T>, OidcError> {
+        mut decide: impl FnMut(&Head<'_>, Option<Ends>) -> (Vec<u8>, Option<WaitOutcome<T>>),
+    ) -> Result<WaitOutcome<T>, OidcError> {
         let mut outcome = None;
         loop {
             let now = Instant::now();
             self.clients.retain(|client| now.duration_since(client.since) < REQUEST_TIME);
             let is_lost = outcome.is_some() && !self.clients.iter().any(|client| client.is_final);
             if now >= deadline || is_lost {
-                return Ok(outcome.unwrap_or(Wait::TimedOut));
+                return Ok(outcome.unwrap_or(WaitOutcome::TimedOut));
             }
-            self.wait_for_news(deadline.min(now + Duration::from_secs(1)))?;
+            self.poll_sockets(deadline.min(now + Duration::from_secs(1)))?;
             if outcome.is_none() {
                 self.accept()?;
             }
@@ -200,7 +200,7 @@ impl Listener {
                         kept.push_back(client);
                         self.clients = kept;
                         self.clients.retain(|client| !client.is_final);
-                        return Ok(outcome.unwrap_or(Wait::TimedOut));
+                        return Ok(outcome.unwrap_or(WaitOutcome::TimedOut));
                     }
                     false => {}
                 }
@@ -209,7 +209,7 @@ impl Listener {
         }
     }
 
-    fn wait_for_news(&self, until: Instant) -> Result<(), OidcError> {
+    fn poll_sockets(&self, until: Instant) -> Result<(), OidcError> {
         let mut fds: Vec<PollFd<'_>> =
             self.sockets.iter().map(|socket| PollFd::new(socket, PollFlags::IN)).collect();
         fds.extend(self.clients.iter().map(|client| {
@@ -340,7 +340,7 @@ impl Client {
 /// The answer to a request for another host, such as one of a page that rebound its own name to
 /// this computer.
 fn misdirected() -> Vec<u8> {
-    answer(421, "Misdirected Request", &BrowserPage::nothing_here())
+    answer(421, "Misdirected Request", &BrowserPage::not_found())
 }
 
 /// The addresses behind a name; `localhost` is both families, whatever the resolver says.

@@ -27,7 +27,7 @@ footer{margin-top:1.5rem;padding-top:.75rem;border-top:1px solid var(--line);fon
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BrowserPage {
     /// Whether it is good news.
-    pub good: bool,
+    pub is_success: bool,
     /// The heading.
     pub heading: String,
     /// What happened.
@@ -41,7 +41,7 @@ impl BrowserPage {
     #[must_use]
     pub fn logged_in(name: &str) -> Self {
         Self {
-            good: true,
+            is_success: true,
             heading: "You are logged in".to_owned(),
             text: format!("The login of {} worked.", escape(name)),
             next: "You can close this tab and go back to the terminal.".to_owned(),
@@ -52,7 +52,7 @@ impl BrowserPage {
     #[must_use]
     pub fn failed(reason: &str, hint: Option<&str>) -> Self {
         Self {
-            good: false,
+            is_success: false,
             heading: "The login did not work".to_owned(),
             text: sentence(reason),
             next: hint.map_or_else(
@@ -64,9 +64,9 @@ impl BrowserPage {
 
     /// Something came back that does not belong to this login.
     #[must_use]
-    pub fn turned_away(reason: &str) -> Self {
+    pub fn rejected(reason: &str) -> Self {
         Self {
-            good: false,
+            is_success: false,
             heading: "This is not the login that was begun".to_owned(),
             text: sentence(reason),
             next: "Log in with the address that the terminal showed last. It is still waiting.".to_owned(),
@@ -75,9 +75,9 @@ impl BrowserPage {
 
     /// Another path than the one that is waited for, or another method.
     #[must_use]
-    pub fn nothing_here() -> Self {
+    pub fn not_found() -> Self {
         Self {
-            good: false,
+            is_success: false,
             heading: "Nothing here".to_owned(),
             text: "This address only waits for the end of a login.".to_owned(),
             next: "You can close this tab.".to_owned(),
@@ -87,7 +87,7 @@ impl BrowserPage {
     /// The page as HTML.
     #[must_use]
     pub fn html(&self) -> String {
-        let class = if self.good { "good" } else { "bad" };
+        let class = if self.is_success { "good" } else { "bad" };
         let heading = html_escape(&self.heading);
         let mut out = String::with_capacity(STYLE.len() + 1024);
         // Writing to a String cannot fail.
@@ -160,7 +160,7 @@ mod tests {
     #[test]
     fn a_page_needs_nothing_from_elsewhere_and_no_script() {
         for page in
-            [BrowserPage::logged_in("clara"), BrowserPage::failed("no", None), BrowserPage::nothing_here()]
+            [BrowserPage::logged_in("clara"), BrowserPage::failed("no", None), BrowserPage::not_found()]
         {
             let html = page.html();
             for word in ["http://", "https://", "<script", "url(", "@import", "src=", "onload"] {

@@ -10,7 +10,7 @@ pub(super) type Ends = (SocketAddr, SocketAddr);
 
 /// The account whose process has the other end of this connection. Nothing where the system does
 /// not tell: another system, another computer, another network namespace.
-pub(super) fn account((local, peer): Ends) -> Option<u32> {
+pub(super) fn peer_uid((local, peer): Ends) -> Option<u32> {
     if !peer.ip().to_canonical().is_loopback() {
         return None;
     }
@@ -22,7 +22,7 @@ pub(super) fn account((local, peer): Ends) -> Option<u32> {
     let in_table = |table: &str, local: SocketAddr, peer: SocketAddr| {
         let lines = BufReader::new(File::open(table).ok()?).lines();
         // Theirs is ours turned round.
-        find(lines.map_while(Result::ok), peer, local)
+        uid_of_socket(lines.map_while(Result::ok), peer, local)
     };
     let as_it_is = peer.is_ipv4().then(|| in_table("/proc/net/tcp", local, peer)).flatten();
     let account = as_it_is.or_else(|| in_table("/proc/net/tcp6", mapped(local), mapped(peer)));
@@ -41,8 +41,8 @@ fn knows_all_accounts() -> bool {
 
 /// The account of the socket between these ends. A socket that no process has any more, which
 /// the list shows as root's, is nobody's.
-fn find(lines: impl Iterator<Item = String>, local: SocketAddr, remote: SocketAddr) -> Option<u32> {
-    let wanted = [written(local), written(remote)];
+fn uid_of_socket(lines: impl Iterator<Item = String>, local: SocketAddr, remote: SocketAddr) -> Option<u32> {
+    let wanted = [proc_net_form(local), proc_net_form(remote)];
     lines
         .filter_map(|line| {
             let mut words = line.split_ascii_whitespace().skip(1);
@@ -57,7 +57,7 @@ fn find(lines: impl Iterator<Item = String>, local: SocketAddr, remote: SocketAd
 }
 
 /// An address and port as the list has them: 32-bit words in the byte order of the machine.
-fn written(address: SocketAddr) -> String {
+fn proc_net_form(address: SocketAddr) -> String {
     let octets = match address.ip() {
         IpAddr::V4(ip) => ip.octets().to_vec(),
         IpAddr::V6(ip) => ip.octets().to_vec(),
@@ -85,7 +85,7 @@ mod tests {
             let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
             let (server, peer) = listener.accept().unwrap();
             let own = rustix::process::geteuid().as_raw();
-            assert_eq!(account((server.local_addr().unwrap(), peer)), Some(own), "{address}");
+            assert_eq!(peer_uid((server.local_addr().unwrap(), peer)), Some(own), "{address}");
             drop(client);
         }
         // An IPv4 connection from an IPv6 socket.
@@ -93,7 +93,7 @@ mod tests {
         let port = listener.local_addr().unwrap().port();
         if let Ok(client) = TcpStream::connect(format!("[::ffff:127.0.0.1]:{port}")) {
             let (server, peer) = listener.accept().unwrap();
-            assert!(account((server.local_addr().unwrap(), peer)).is_some());
+            assert!(peer_uid((server.local_addr().unwrap(), peer)).is_some());
             drop(client);
         }
     }
@@ -106,7 +106,7 @@ mod tests {
              1: 0100007F:C350 0100007F:1F90 01 00000000:00000000 00:00000000 00000000  1234        0 5 1 0\n\
              2: 0100007F:C351 0100007F:1F90 06 00000000:00000000 03:00000f00 00000000     0        0 0 3 0\n";
         let at = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
-        let of = |port| find(list.lines().map(str::to_owned), at(port), at(8080));
+        let of = |port| uid_of_socket(list.lines().map(str::to_owned), at(port), at(8080));
         assert_eq!((of(50000), of(50001), of(50002)), (Some(1234), None, None));
     }
 }

@@ -58,7 +58,7 @@ pub struct ProviderConfig {
     /// How the provider is talked to; proxies are not in the settings.
     pub http: HttpOptions,
     /// What is asked for.
-    pub ask: AuthorizationParams,
+    pub params: AuthorizationParams,
     /// How many of the scopes are only asked for where the provider knows them.
     pub optional_scopes: Vec<String>,
     /// The login role, if one is used.
@@ -78,7 +78,7 @@ pub enum ProviderConfigError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// There is no such provider entry.
-    #[error("there is no OpenID provider {} in the configuration{}", PrintableText::name(.name), among(.known))]
+    #[error("there is no OpenID provider {} in the configuration{}", PrintableText::name(.name), known_entries(.known))]
     NoEntry {
         /// The name asked for.
         name: String,
@@ -87,7 +87,7 @@ pub enum ProviderConfigError {
     },
     /// The provider's address is none.
     #[error("{}: {error}", escape(.key))]
-    Address {
+    ProviderUrl {
         /// The key.
         key: String,
         /// What is wrong.
@@ -123,7 +123,7 @@ pub enum ProviderConfigError {
     },
 }
 
-fn among(known: &[String]) -> String {
+fn known_entries(known: &[String]) -> String {
     let shown: Vec<String> = known.iter().map(|name| quote(name)).collect();
     if shown.is_empty() { String::new() } else { format!(": there is {}", shown.join(", ")) }
 }
@@ -139,7 +139,7 @@ impl Diagnostic for ProviderConfigError {
         match self {
             Self::Config(error) => error.kind(),
             Self::NoEntry { .. } => Kind::ProviderUnknown,
-            Self::Address { error, .. } => error.kind(),
+            Self::ProviderUrl { error, .. } => error.kind(),
             Self::CaFile(error) => error.kind(),
             Self::Role(faults) => faults.first().map_or(Kind::LoginRoleMalformed, LoginRoleError::kind),
             Self::RoleType(_) => Kind::LoginRoleOtherType,
@@ -155,7 +155,7 @@ impl Diagnostic for ProviderConfigError {
                 Some(near) => Some(format!("did you mean --path {}?", file::shell_word(near))),
                 None => Some("add it under auth.oidc.providers, with 'provider' and 'client-id'".to_owned()),
             },
-            Self::Address { error, .. } => error.hint(),
+            Self::ProviderUrl { error, .. } => error.hint(),
             Self::CaFile(error) => error.hint(),
             Self::Role(faults) => faults.first().and_then(LoginRoleError::hint),
             Self::RoleType(_) => {
@@ -170,21 +170,26 @@ impl Diagnostic for ProviderConfigError {
 ///
 /// # Errors
 /// [`ProviderConfigError`].
-pub fn plan(settings: &Settings, wishes: &ProviderParameters) -> Result<ProviderConfig, ProviderConfigError> {
+pub fn resolve(
+    settings: &Settings,
+    wishes: &ProviderParameters,
+) -> Result<ProviderConfig, ProviderConfigError> {
     let entry = find(settings, wishes.entry.as_deref())?;
     let issuer = match &entry.provider {
         Some(address) if !address.value.is_empty() => address.value.clone(),
         _ => return Err(settings.missing(&format!("{}.provider", entry.key)).into()),
     };
-    parse_url(&issuer)
-        .map_err(|error| ProviderConfigError::Address { key: format!("{}.provider", entry.key), error })?;
+    parse_url(&issuer).map_err(|error| ProviderConfigError::ProviderUrl {
+        key: format!("{}.provider", entry.key),
+        error,
+    })?;
     let registration = registration(settings, entry)?;
     let role = role(settings, entry, wishes.role.as_deref(), &issuer)?;
     let trust = match wishes.ca_file.as_deref().or(entry.ca_file.as_ref().map(|file| file.value.as_path())) {
-        Some(path) => HttpTrust::SystemPlus(read_ca(path)?),
+        Some(path) => HttpTrust::SystemPlus(read_ca_file(path)?),
         None => HttpTrust::System,
     };
-    let (ask, optional_scopes) = ask(entry, role.as_ref().map(|(_, role)| role), wishes)?;
+    let (ask, optional_scopes) = authorization_params(entry, role.as_ref().map(|(_, role)| role), wishes)?;
     let algorithms =
         role.as_ref().map_or_else(|| ALGORITHMS.to_vec(), |(config, _)| config.algorithms.clone());
     Ok(ProviderConfig {
@@ -192,7 +197,7 @@ pub fn plan(settings: &Settings, wishes: &ProviderParameters) -> Result<Provider
         issuer,
         registration,
         http: HttpOptions { trust, ..HttpOptions::default() },
-        ask,
+        params: ask,
         optional_scopes,
         role,
         algorithms,
@@ -205,7 +210,7 @@ pub fn plan(settings: &Settings, wishes: &ProviderParameters) -> Result<Provider
 ///
 /// # Errors
 /// [`FileError`].
-pub fn read_ca(path: &Path) -> Result<Vec<u8>, FileError> {
+pub fn read_ca_file(path: &Path) -> Result<Vec<u8>, FileError> {
     file::read(path, SETTINGS_LIMIT)
 }
 
@@ -290,7 +295,7 @@ fn role(
     Ok(Some((own, role.clone())))
 }
 
-fn ask(
+fn authorization_params(
     entry: &OidcProvider,
     role: Option<&LoginRole>,
     wishes: &ProviderParameters,
@@ -334,8 +339,8 @@ impl ProviderConfig {
     /// What is asked of a provider that publishes these scopes: those the server always asks for
     /// only where the provider knows them, those somebody named in any case.
     #[must_use]
-    pub fn ask_of(&self, supported: Option<&[String]>) -> AuthorizationParams {
-        let mut ask = self.ask.clone();
+    pub fn params_for(&self, supported: Option<&[String]>) -> AuthorizationParams {
+        let mut ask = self.params.clone();
         if let Some(supported) = supported {
             ask.scopes.retain(|scope| !self.optional_scopes.contains(scope) || supported.contains(scope));
         }

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use url::{Host, Url};
 
-use super::fault::OidcError;
+use super::error::OidcError;
 use crate::util::quote::quote;
 
 /// The path that is listened on.

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::fault::OidcError;
+use super::error::OidcError;
 use crate::util::secret::SecretText;
 
 /// Parameters that belong to the flow; nobody else may set them.

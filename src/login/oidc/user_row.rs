@@ -16,7 +16,7 @@ use crate::util::quote::quote;
 ///
 /// # Errors
 /// [`UserDbError`].
-pub fn settle(
+pub fn update_user_db(
     person: &IdTokenSubject,
     plan: &ProviderConfig,
     store: Option<&mut UserDb>,
@@ -33,10 +33,13 @@ pub fn settle(
     };
     let done = |user: User| Identity { user, method: Method::Oidc };
     let Some(store) = store else { return Ok(done(said)) };
-    let permitted =
-        RowPermissions { adds: plan.adds_users, updates: plan.updates_users, keeps: &[Role::Api] };
+    let permitted = RowPermissions {
+        may_add: plan.adds_users,
+        may_update: plan.updates_users,
+        preserved_roles: &[Role::Api],
+    };
     let name = quote(&said.username);
-    Ok(done(match row::settle(store, &said, permitted)? {
+    Ok(done(match row::apply(store, &said, permitted)? {
         RowChange::Unknown => said,
         RowChange::Added => {
             notes.note(format!("added {name} as the provider says"));

@@ -32,12 +32,12 @@ pub enum LoginError {
         hint: Option<String>,
     },
     /// The token names somebody else.
-    #[error("the token is for {}, wanted {}", quote(.found), quote(.wanted))]
+    #[error("the token is for {}, wanted {}", quote(.found), quote(.expected))]
     OtherSubject {
         /// Whom it names.
         found: String,
         /// Who wants to log in.
-        wanted: String,
+        expected: String,
     },
     /// Too many failed attempts.
     #[error("too many failed attempts of {}: wait {}", quote(.name), human_span(*.seconds))]

@@ -61,12 +61,12 @@ pub enum OidcError {
     #[error("listening for the browser failed: {0}")]
     ListenFailed(String),
     /// Nobody came back in time.
-    #[error("nobody logged in within the time limit of {limit}{}", strays(*.turned_away))]
+    #[error("nobody logged in within the time limit of {limit}{}", rejected_text(*.rejected_requests))]
     TimedOut {
         /// The limit, as Go writes it.
         limit: String,
         /// How many requests were turned away, because they were not for this login.
-        turned_away: usize,
+        rejected_requests: usize,
         /// The redirect URI, if there was one.
         redirect_uri: Option<String>,
     },
@@ -113,7 +113,7 @@ pub enum OidcError {
     #[error("that is not the address the browser ended on, which begins with {}", quote(.0))]
     NotTheRedirectUri(String),
     /// The provider said no in the browser.
-    #[error("the provider refused the login: {}", refusal.words())]
+    #[error("the provider refused the login: {}", refusal.text())]
     ErrorResponse {
         /// Its words.
         refusal: ErrorResponse,
@@ -165,10 +165,10 @@ pub enum OidcError {
 }
 
 fn provider_text(refusal: Option<&ErrorResponse>) -> String {
-    refusal.map(|refusal| format!("; it says {}", refusal.words())).unwrap_or_default()
+    refusal.map(|refusal| format!("; it says {}", refusal.text())).unwrap_or_default()
 }
 
-fn strays(count: usize) -> String {
+fn rejected_text(count: usize) -> String {
     match count {
         0 => String::new(),
         1 => "; one request was turned away, since it was not for this login".to_owned(),
@@ -180,7 +180,7 @@ impl OidcError {
     /// Whether this is about something that has nothing to do with the login that was begun,
     /// which goes on waiting.
     #[must_use]
-    pub const fn is_stray(&self) -> bool {
+    pub const fn is_unrelated(&self) -> bool {
         matches!(
             self,
             Self::OtherState { .. }

@@ -85,7 +85,7 @@ pub(super) fn parse(input: &[u8]) -> Head<'_> {
 
 /// The answer to a request that has no part in the login.
 pub(super) fn refusal(request: &CallbackRequest<'_>) -> Vec<u8> {
-    let page = BrowserPage::nothing_here();
+    let page = BrowserPage::not_found();
     match request {
         CallbackRequest::WrongMethod => answer(405, "Method Not Allowed", &page),
         CallbackRequest::Malformed => answer(400, "Bad Request", &page),
@@ -94,7 +94,7 @@ pub(super) fn refusal(request: &CallbackRequest<'_>) -> Vec<u8> {
 }
 
 pub(super) fn too_large() -> Vec<u8> {
-    answer(431, "Request Header Fields Too Large", &BrowserPage::nothing_here())
+    answer(431, "Request Header Fields Too Large", &BrowserPage::not_found())
 }
 
 /// Sends the browser on: to the provider with a cookie, or to the last page.
