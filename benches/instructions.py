@@ -45,7 +45,7 @@ COMMANDS = {
     "cc-jwt issue": f"cc-jwt issue fritz -q --at {NOW}",
     "cc-jwt verify": f"cc-jwt verify --token-file token.txt --endpoint api -q --at {NOW}",
     "cc-jwt inspect": f"cc-jwt inspect --token-file token.txt --at {NOW}",
-    "cc-jwt issue --spec": f"cc-jwt issue -q --spec osdf.yaml --at {NOW}",
+    "cc-jwt spec issue": f"cc-jwt spec issue -q osdf.yaml --at {NOW}",
     "cc-login --help": "cc-login --help",
     "cc-login status": "cc-login status",
     "cc-login token": "cc-login token",

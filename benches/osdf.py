@@ -14,7 +14,7 @@ TITLE = "OSDF tokens"
 COUNT = size(1_000, 20)
 IDLE_SECONDS = size(30, 1)
 ABOUT = (
-    "`cc-jwt issue --spec` (ES256) to `openssl genpkey -algorithm ed25519`, and `cc-jwt renew` of"
+    "`cc-jwt spec issue` (ES256) to `openssl genpkey -algorithm ed25519`, and `cc-jwt renew` of"
     f" {COUNT:,} resources: all due at once, and watched while none is due."
 )
 
@@ -27,7 +27,7 @@ def run():
             directory.sh("cc-jwt", "spec", "new", "-q", "--name", f"token-{i:04}", "--key",
                       directory.file("keys/private.pem"), "-o", f"specs/{i:04}.yaml")
         one = "specs/0000.yaml"
-        rows = [to_openssl(directory, "cc-jwt issue --spec", ["cc-jwt", "issue", "-q", "--spec", one], 0.6)]
+        rows = [to_openssl(directory, "cc-jwt spec issue", ["cc-jwt", "spec", "issue", "-q", one], 0.6)]
         specs = sorted(glob.glob("specs/*.yaml", root_dir=directory.path))
         renew = ["cc-jwt", "renew", "-q", "--out-dir", "tokens", "--spec", *specs]
         os.mkdir(directory.file("tokens"))

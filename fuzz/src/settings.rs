@@ -83,8 +83,8 @@ pub fn resource(data: &[u8]) {
     match resources::read(text, &Place("fuzzed".to_owned()), &[], &mut notes) {
         Ok(all) => {
             for resource in &all {
-                assert!(resource.life > 0 && !resource.key_id.is_empty() && !resource.issuer.is_empty());
-                assert!(resource.resign_before.is_none_or(|before| before < resource.life));
+                assert!(resource.lifetime > 0 && !resource.kid.is_empty() && !resource.issuer.is_empty());
+                assert!(resource.resign_before.is_none_or(|before| before < resource.lifetime));
                 for set_here in ["iss", "iat", "nbf", "exp", "jti"] {
                     assert!(!resource.data.contains_key(set_here), "{set_here} is set twice");
                 }

@@ -84,6 +84,7 @@ const WITHOUT_SCHEMA: &[&str] = &[
     "cc-jwt renew",
     "cc-jwt role check",
     "cc-jwt spec check",
+    "cc-jwt spec issue",
     "cc-jwt spec new",
     "cc-jwt verify",
     "cc-login",

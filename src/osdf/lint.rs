@@ -24,7 +24,7 @@ pub(super) fn remarks(resource: &Resource, payload: &Map<String, Value>) -> Vec<
     };
     let mut header = Map::new();
     header.insert("alg".to_owned(), resource.algorithm.name().into());
-    header.insert("kid".to_owned(), resource.key_id.as_str().into());
+    header.insert("kid".to_owned(), resource.kid.as_str().into());
     let mut verdict = Verdict::new();
     profile::check(profile, &header, payload, &mut verdict);
     let mut remarks: Vec<ResourceError> = verdict

@@ -7,6 +7,7 @@
 pub mod jwks_document;
 mod lint;
 pub mod location;
+pub mod manifest;
 pub mod resource;
 pub mod signing;
 mod yaml;

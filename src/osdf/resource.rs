@@ -34,13 +34,13 @@ const ALGORITHMS: [Algorithm; 9] = [
 ];
 
 /// The longest life, in seconds: a hundred years.
-const MAX_LIFE: i64 = 100 * 365 * 86_400;
+const MAX_LIFETIME: i64 = 100 * 365 * 86_400;
 
 /// A resource that was read without a fault.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resource {
     /// The file it stands in.
-    pub origin: SourceName,
+    pub source: SourceName,
     /// `metadata.name`: the Secret's name.
     pub name: String,
     /// `metadata.namespace`.
@@ -50,13 +50,13 @@ pub struct Resource {
     /// `spec.issuer`: becomes `iss`.
     pub issuer: String,
     /// `spec.keyId`: becomes `kid`.
-    pub key_id: String,
+    pub kid: String,
     /// `spec.algorithm`.
     pub algorithm: Algorithm,
     /// `spec.data` without the claims that are set here: `iss`, `iat`, `nbf`, `exp`, `jti`.
     pub data: Map<String, Value>,
     /// `spec.expiryTime` in seconds.
-    pub life: i64,
+    pub lifetime: i64,
     /// `spec.resignBefore` in seconds: how long before its end the token is signed anew.
     pub resign_before: Option<i64>,
     /// `spec.key`.
@@ -95,7 +95,7 @@ impl Resource {
     /// A fault of this resource at a field.
     #[must_use]
     pub fn fault(&self, path: FieldPath, problem: FieldError) -> ResourceError {
-        ResourceError { origin: self.origin.clone(), line: self.line_of(&path), path, problem }
+        ResourceError { origin: self.source.clone(), line: self.line_of(&path), path, problem }
     }
 }
 
@@ -474,15 +474,15 @@ impl Reader<'_> {
             }
         };
         Some(Resource {
-            origin: self.origin.clone(),
+            source: self.origin.clone(),
             name: String::new(),
             namespace: None,
             labels: Vec::new(),
             issuer: issuer?,
-            key_id: key_id?,
+            kid: key_id?,
             algorithm: algorithm?,
             data: data?,
-            life: life?,
+            lifetime: life?,
             resign_before,
             key: key?,
             lines: BTreeMap::new(),
@@ -580,7 +580,7 @@ impl Reader<'_> {
         };
         let number = yaml::scalar(text).ok().and_then(|value| value.as_i64());
         match number.and_then(|number| number.checked_mul(*seconds)) {
-            Some(span) if (1..=MAX_LIFE).contains(&span) => Some(span),
+            Some(span) if (1..=MAX_LIFETIME).contains(&span) => Some(span),
             _ => {
                 let wanted = "a whole number over 0 (at most 100 years)".to_owned();
                 self.fault(node.line, &here, FieldError::Value { found: PrintableText::value(text), wanted });

@@ -128,14 +128,14 @@ pub fn find_key(
     around: &SigningContext<'_>,
     notes: &mut Notes,
 ) -> Result<SigningKey, SigningError> {
-    let origin = || resource.origin.clone();
+    let origin = || resource.source.clone();
     let field = FieldPath::root().member("spec").member("key");
     let (place, text) = match &resource.key {
         ResourceKeySource::Value(text) => {
             let path = field.member("value");
             let line = resource.line_of(&path);
             let place = if line > 0 { format!(":{line}") } else { String::new() };
-            (format!("{}{place}: {}", escape(&resource.origin.0), path.as_str()), text.clone())
+            (format!("{}{place}: {}", escape(&resource.source.0), path.as_str()), text.clone())
         }
         ResourceKeySource::Env(name) => {
             let Some(text) = around.environment.non_empty(name) else {
@@ -161,7 +161,7 @@ pub fn find_key(
     };
     let wrong = |source| SigningError::Key { place: place.clone(), source };
     let key = SigningKey::from_pem(&text, notes).map_err(wrong)?;
-    let key = key.with_kid(&resource.key_id);
+    let key = key.with_kid(&resource.kid);
     if let Some(why) = key.verifying_key().why_not(resource.algorithm) {
         return Err(wrong(why));
     }
@@ -185,11 +185,11 @@ pub struct SignedToken {
     /// The token.
     pub token: SecretText,
     /// Its `iat`.
-    pub issued: Timestamp,
+    pub issued_at: Timestamp,
     /// Its `exp`.
-    pub ends: Timestamp,
+    pub expires_at: Timestamp,
     /// Its `jti`.
-    pub id: String,
+    pub jti: String,
 }
 
 /// Signs a resource's token as of `now`.
@@ -201,12 +201,12 @@ pub fn sign(resource: &Resource, key: &SigningKey, now: Timestamp) -> Result<Sig
     let heading = HeaderParams {
         algorithm: resource.algorithm,
         kind: "JWT".to_owned(),
-        key_id: Some(resource.key_id.clone()),
+        key_id: Some(resource.kid.clone()),
     };
     let claims = Claims::from(payload(resource, now, &id));
     let token = issue(&heading, &claims, key)
-        .map_err(|source| SigningError::Issue { origin: resource.origin.clone(), source })?;
-    Ok(SignedToken { token, issued: now, ends: now.plus_seconds(resource.life), id })
+        .map_err(|source| SigningError::Issue { origin: resource.source.clone(), source })?;
+    Ok(SignedToken { token, issued_at: now, expires_at: now.plus_seconds(resource.lifetime), jti: id })
 }
 
 /// The claims of a resource's token as of `now`: its data, then what every token gets anew.
@@ -216,7 +216,7 @@ pub fn payload(resource: &Resource, now: Timestamp, id: &str) -> Map<String, Val
     payload.insert("iss".to_owned(), resource.issuer.as_str().into());
     payload.insert("iat".to_owned(), now.0.into());
     payload.insert("nbf".to_owned(), now.plus_seconds(-BEFORE).0.into());
-    payload.insert("exp".to_owned(), now.plus_seconds(resource.life).0.into());
+    payload.insert("exp".to_owned(), now.plus_seconds(resource.lifetime).0.into());
     payload.insert("jti".to_owned(), id.into());
     payload
 }
@@ -226,7 +226,7 @@ pub fn payload(resource: &Resource, now: Timestamp, id: &str) -> Map<String, Val
 ///
 /// # Errors
 /// Every remark, when `strict`.
-pub fn evaluate(
+pub fn lint(
     resource: &Resource,
     now: Timestamp,
     strict: bool,

@@ -36,7 +36,7 @@ pub enum Due {
         /// Why.
         reason: RenewReason,
         /// When what is there ends, if it is a good token still.
-        ends: Option<Timestamp>,
+        expires_at: Option<Timestamp>,
     },
 }
 
@@ -46,7 +46,7 @@ pub struct TokenTimes {
     /// When it has to be signed anew.
     pub renew_at: Timestamp,
     /// When it ends.
-    pub ends: Timestamp,
+    pub expires_at: Timestamp,
 }
 
 /// Why a token has to be signed anew.
@@ -55,7 +55,7 @@ pub enum RenewReason {
     /// There is none.
     Missing,
     /// What is there is no token.
-    NoToken(String),
+    InvalidToken(String),
     /// It has ended.
     Expired(Timestamp),
     /// Its end is nearer than `resignBefore`.
@@ -63,9 +63,9 @@ pub enum RenewReason {
     /// It begins in the future: the clock was set back.
     NotYetValid(Timestamp),
     /// It was signed by another key.
-    OtherKey,
+    KeyChanged,
     /// The resource says something else now; the field that does.
-    Changed(String),
+    ResourceChanged(String),
     /// Somebody asked for it.
     Forced,
 }
@@ -76,13 +76,13 @@ impl RenewReason {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Missing => "missing",
-            Self::NoToken(_) => "no-token",
-            Self::Expired(_) => "ended",
-            Self::ExpiresSoon(_) => "ends-soon",
+            Self::InvalidToken(_) => "invalid",
+            Self::Expired(_) => "expired",
+            Self::ExpiresSoon(_) => "expires-soon",
             Self::NotYetValid(_) => "not-yet-valid",
-            Self::OtherKey => "other-key",
-            Self::Changed(_) => "changed",
-            Self::Forced => "asked",
+            Self::KeyChanged => "key-changed",
+            Self::ResourceChanged(_) => "resource-changed",
+            Self::Forced => "forced",
         }
     }
 }
@@ -91,12 +91,12 @@ impl fmt::Display for RenewReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Missing => f.write_str("there is no token"),
-            Self::NoToken(why) => write!(f, "what is there is no token: {}", escape(why)),
+            Self::InvalidToken(why) => write!(f, "what is there is no token: {}", escape(why)),
             Self::Expired(at) => write!(f, "the token ended at {}", at.rfc3339()),
             Self::ExpiresSoon(at) => write!(f, "the token ends at {}", at.rfc3339()),
             Self::NotYetValid(at) => write!(f, "the token begins at {} only", at.rfc3339()),
-            Self::OtherKey => f.write_str("the token was signed by another key"),
-            Self::Changed(field) => write!(f, "{field} changed"),
+            Self::KeyChanged => f.write_str("the token was signed by another key"),
+            Self::ResourceChanged(field) => write!(f, "{field} changed"),
             Self::Forced => f.write_str("asked for"),
         }
     }
@@ -106,36 +106,39 @@ impl fmt::Display for RenewReason {
 ///
 /// It has when it is missing or no valid token, when the resource or the key changed, and when
 /// `now` >= `exp` - `resignBefore`. Without `resignBefore` it is signed anew when it has ended.
-pub fn decide(found: TokenInFile<'_>, resource: &Resource, key: &VerifyingKey, now: Timestamp) -> Due {
-    let now_because = |reason| Due::Now { reason, ends: None };
+pub fn check(found: TokenInFile<'_>, resource: &Resource, key: &VerifyingKey, now: Timestamp) -> Due {
+    let now_because = |reason| Due::Now { reason, expires_at: None };
     let text = match found {
         TokenInFile::Missing => return now_because(RenewReason::Missing),
-        TokenInFile::Unreadable => return now_because(RenewReason::NoToken("it is no text".to_owned())),
+        TokenInFile::Unreadable => return now_because(RenewReason::InvalidToken("it is no text".to_owned())),
         TokenInFile::Text(text) if text.trim_ascii().is_empty() => return now_because(RenewReason::Missing),
         TokenInFile::Text(text) => text.trim_ascii(),
     };
     let token = match Unverified::parse(text) {
         Ok(token) => token,
-        Err(error) => return now_because(RenewReason::NoToken(error.to_string())),
+        Err(error) => return now_because(RenewReason::InvalidToken(error.to_string())),
     };
-    let key = key.clone().with_kid(&resource.key_id).restrict(&[resource.algorithm]);
+    let key = key.clone().with_kid(&resource.kid).restrict(&[resource.algorithm]);
     let verified = match verify(token, [&key]) {
         Ok(verified) => verified,
-        Err(error) => return now_because(refused(&error)),
+        Err(error) => return now_because(reason_for(&error)),
     };
     let claims = verified.claims();
     let (Ok(Some(end)), Ok(Some(issued)), Ok(begin)) =
         (claims.time("exp"), claims.time("iat"), claims.time("nbf"))
     else {
-        return now_because(RenewReason::NoToken("it has no usable times".to_owned()));
+        return now_because(RenewReason::InvalidToken("it has no usable times".to_owned()));
     };
     let (ends, issued) = (end.instant(), issued.instant());
     let valid_until = (now < ends).then_some(ends);
     if let Some(field) = changed(resource, verified.header().key_id(), claims.as_object()) {
-        return Due::Now { reason: RenewReason::Changed(field), ends: valid_until };
+        return Due::Now { reason: RenewReason::ResourceChanged(field), expires_at: valid_until };
     }
-    if ends.since(issued) != resource.life {
-        return Due::Now { reason: RenewReason::Changed("spec.expiryTime".to_owned()), ends: valid_until };
+    if ends.since(issued) != resource.lifetime {
+        return Due::Now {
+            reason: RenewReason::ResourceChanged("spec.expiryTime".to_owned()),
+            expires_at: valid_until,
+        };
     }
     // RFC 7519 4.1.4: not accepted on or after its end.
     if now >= ends {
@@ -146,25 +149,25 @@ pub fn decide(found: TokenInFile<'_>, resource: &Resource, key: &VerifyingKey, n
     }
     let renew_at = ends.plus_seconds(-resource.resign_before.unwrap_or(0));
     if now >= renew_at {
-        return Due::Now { reason: RenewReason::ExpiresSoon(ends), ends: valid_until };
+        return Due::Now { reason: RenewReason::ExpiresSoon(ends), expires_at: valid_until };
     }
-    Due::Fresh(TokenTimes { renew_at, ends })
+    Due::Fresh(TokenTimes { renew_at, expires_at: ends })
 }
 
-fn refused(error: &TokenError) -> RenewReason {
+fn reason_for(error: &TokenError) -> RenewReason {
     match error {
-        TokenError::Signature(_) => RenewReason::OtherKey,
-        TokenError::KeyUnknown { .. } => RenewReason::Changed("spec.keyId".to_owned()),
+        TokenError::Signature(_) => RenewReason::KeyChanged,
+        TokenError::KeyUnknown { .. } => RenewReason::ResourceChanged("spec.keyId".to_owned()),
         TokenError::AlgorithmMismatch { .. } | TokenError::AlgorithmUnknown(_) => {
-            RenewReason::Changed("spec.algorithm".to_owned())
+            RenewReason::ResourceChanged("spec.algorithm".to_owned())
         }
-        other => RenewReason::NoToken(other.to_string()),
+        other => RenewReason::InvalidToken(other.to_string()),
     }
 }
 
 /// The first field of the resource that a token does not say.
 fn changed(resource: &Resource, key_id: Option<&str>, claims: &Map<String, Value>) -> Option<String> {
-    if key_id != Some(resource.key_id.as_str()) {
+    if key_id != Some(resource.kid.as_str()) {
         return Some("spec.keyId".to_owned());
     }
     if claims.get("iss").and_then(Value::as_str) != Some(resource.issuer.as_str()) {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::due::{Due, RenewReason, TokenInFile, decide};
+use super::due::{Due, RenewReason, TokenInFile, check};
 use super::output::{FileContent, Output, OutputError};
 use crate::osdf::resource::Resource;
 use crate::osdf::signing::{SigningContext, SigningError, find_key, key_file, sign};
@@ -51,9 +51,9 @@ pub enum RenewAction {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Renewal {
     /// What happened.
-    pub happened: RenewAction,
+    pub action: RenewAction,
     /// When the token that is there now ends, if there is a good one.
-    pub ends: Option<Timestamp>,
+    pub expires_at: Option<Timestamp>,
     /// When it has to be signed anew.
     pub renew_at: Option<Timestamp>,
 }
@@ -106,29 +106,33 @@ impl RenewalJob {
             FileContent::Unreadable => TokenInFile::Unreadable,
             FileContent::Text(text) => TokenInFile::Text(text.expose()),
         };
-        let reason = match decide(found, &self.resource, &key.verifying_key(), now) {
+        let reason = match check(found, &self.resource, &key.verifying_key(), now) {
             Due::Fresh(times) if act != RenewMode::Force => {
                 if self.output.mode.is_none_or(|mode| mode & 0o077 == 0) {
                     file::warn_if_exposed(&self.output.path, notes);
                 }
                 return Ok(Renewal {
-                    happened: RenewAction::Fresh,
-                    ends: Some(times.ends),
+                    action: RenewAction::Fresh,
+                    expires_at: Some(times.expires_at),
                     renew_at: Some(times.renew_at),
                 });
             }
             Due::Fresh(_) => RenewReason::Forced,
-            Due::Now { reason, ends } if act == RenewMode::CheckOnly => {
-                return Ok(Renewal { happened: RenewAction::Due(reason), ends, renew_at: Some(now) });
+            Due::Now { reason, expires_at: ends } if act == RenewMode::CheckOnly => {
+                return Ok(Renewal {
+                    action: RenewAction::Due(reason),
+                    expires_at: ends,
+                    renew_at: Some(now),
+                });
             }
             Due::Now { reason, .. } => reason,
         };
         let signed = sign(&self.resource, &key, now)?;
         self.output.write(&signed.token)?;
         Ok(Renewal {
-            happened: RenewAction::Renewed(reason),
-            ends: Some(signed.ends),
-            renew_at: Some(signed.ends.plus_seconds(-self.resource.resign_before.unwrap_or(0))),
+            action: RenewAction::Renewed(reason),
+            expires_at: Some(signed.expires_at),
+            renew_at: Some(signed.expires_at.plus_seconds(-self.resource.resign_before.unwrap_or(0))),
         })
     }
 
@@ -198,10 +202,10 @@ pub struct RenewEvent {
     pub kind: Option<&'static str>,
     /// When the token that is there ends, in RFC 3339.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub ends: Option<String>,
+    pub expires_at: Option<String>,
     /// When it is to be signed anew, or tried again, in RFC 3339.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub next: Option<String>,
+    pub next_attempt_at: Option<String>,
     /// How many resources are kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resources: Option<usize>,
@@ -217,7 +221,7 @@ impl RenewEvent {
     /// What became of a job.
     #[must_use]
     pub fn of(job: &RenewalJob, kept: &Renewal, now: Timestamp) -> Self {
-        let (event, reason) = match &kept.happened {
+        let (event, reason) = match &kept.action {
             RenewAction::Fresh => ("fresh", None),
             RenewAction::Due(reason) => ("due", Some(reason)),
             RenewAction::Renewed(reason) => ("renewed", Some(reason)),
@@ -225,8 +229,8 @@ impl RenewEvent {
         Self {
             reason: reason.map(RenewReason::name),
             message: reason.map(ToString::to_string),
-            ends: kept.ends.map(Timestamp::rfc3339),
-            next: kept.renew_at.map(Timestamp::rfc3339),
+            expires_at: kept.expires_at.map(Timestamp::rfc3339),
+            next_attempt_at: kept.renew_at.map(Timestamp::rfc3339),
             ..Self::about(job, event, now)
         }
     }
@@ -237,8 +241,8 @@ impl RenewEvent {
         Self {
             message: Some(error.to_string()),
             kind: Some(error.kind().name()),
-            ends: job.output.ends_unproven().map(Timestamp::rfc3339),
-            next: next.map(Timestamp::rfc3339),
+            expires_at: job.output.unverified_expiry().map(Timestamp::rfc3339),
+            next_attempt_at: next.map(Timestamp::rfc3339),
             ..Self::about(job, "failed", now)
         }
     }

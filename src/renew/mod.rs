@@ -6,6 +6,6 @@ pub mod job;
 pub mod output;
 pub mod sd_notify;
 
-pub use due::{Due, RenewReason, TokenInFile, TokenTimes, decide};
+pub use due::{Due, RenewReason, TokenInFile, TokenTimes, check};
 pub use job::{RenewAction, RenewError, RenewEvent, RenewMode, Renewal, RenewalJob, run_all};
 pub use output::{Output, OutputError};

@@ -89,7 +89,7 @@ impl Diagnostic for OutputError {
                 let word = file::shell_word(&lock_path(path).to_string_lossy());
                 Some(format!("who it is: fuser -v {word}"))
             }
-            Self::NotAFile(_) => Some("to print a token: cc-jwt issue --spec FILE".to_owned()),
+            Self::NotAFile(_) => Some("to print a token: cc-jwt spec issue FILE".to_owned()),
             Self::NotOwn { path, .. } => {
                 Some(format!("look at it: ls -l {}", file::shell_word(&path.to_string_lossy())))
             }
@@ -176,7 +176,7 @@ impl Output {
 
     /// When the token that is there ends, whatever signed it; for saying so when renewal failed.
     #[must_use]
-    pub fn ends_unproven(&self) -> Option<Timestamp> {
+    pub fn unverified_expiry(&self) -> Option<Timestamp> {
         let Ok(FileContent::Text(text)) = self.read() else { return None };
         let inspection = crate::token::inspect(text.expose().trim_ascii());
         let (_, claims) = inspection.unproven()?;

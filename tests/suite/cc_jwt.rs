@@ -157,7 +157,8 @@ fn with_validate_user_the_table_counts() {
 #[test]
 fn many_tokens_are_json_lines_that_each_verify() {
     let directory = server("");
-    let run = directory.run("cc-jwt", &["issue", "-q", "--all", "--role", "api", "-o", "all.jsonl"]).ended(0);
+    let run =
+        directory.run("cc-jwt", &["issue", "-q", "--all", "--with-role", "api", "-o", "all.jsonl"]).ended(0);
     assert_eq!(run.stdout, "");
     let mode = std::fs::metadata(directory.file("all.jsonl")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);

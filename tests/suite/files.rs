@@ -134,9 +134,9 @@ const WRITES: [&str; 10] = [
     "cc-user export -q -o {} --force",
     "cc-user init -q --db {}",
     "cc-jwt issue fritz -q -o {} --force",
-    "cc-jwt issue -q --spec r.yaml -o {} --force",
+    "cc-jwt spec issue -q r.yaml -o {} --force",
     "cc-jwt renew -q --spec r.yaml --force -o {}",
-    "cc-jwt spec new -q --issuer https://a.example --key-id k -o {} --force",
+    "cc-jwt spec new -q --issuer https://a.example --kid k -o {} --force",
     "cc-jwt jwks -q --spec r.yaml --force --out-dir {}",
 ];
 
@@ -207,8 +207,8 @@ fn write_minus_is_standard_output_in_every_program() {
         ("gen-keypair -a es256 -f jwk -o -", "{"),
         ("cc-user export -o -", "username,"),
         ("cc-jwt issue fritz -o -", "eyJ"),
-        ("cc-jwt issue --spec r.yaml -o -", "eyJ"),
-        ("cc-jwt spec new --issuer https://a.example --key-id k -o -", "# A token"),
+        ("cc-jwt spec issue r.yaml -o -", "eyJ"),
+        ("cc-jwt spec new --issuer https://a.example --kid k -o -", "# A token"),
         ("cc-jwt issue fritz -o /dev/stdout", "eyJ"),
         ("cc-jwt issue fritz -o /dev/fd/1", "eyJ"),
         ("cc-user export -o /proc/self/fd/1", "username,"),
@@ -267,7 +267,7 @@ fn write_any_mask_gives_the_same_modes() {
             "cc-jwt renew -q --spec r.yaml --out-dir c/tokens > /dev/null",
             "cc-jwt renew -q --spec r.yaml -o renewed --mode 0640 > /dev/null",
             "cc-jwt jwks -q --spec r.yaml --out-dir www > /dev/null",
-            "cc-jwt spec new -q --issuer https://a.example --key-id k -o new.yaml",
+            "cc-jwt spec new -q --issuer https://a.example --kid k -o new.yaml",
             "cc-login fritz --password-file pw -q > /dev/null",
         ] {
             directory.sh(&format!("umask {mask} && {line}")).ended(0);
@@ -452,7 +452,7 @@ fn key_file_of_another_account_is_used_with_a_warning() {
         ("cc-jwt jwks keys/public.pem", "keys/public.pem"),
         ("cc-jwt verify --token-file token --jwks set", "set"),
         (
-            "cc-jwt spec new --issuer https://a.example --key-id k --key keys/private.pem -o s.yaml -q; cc-jwt issue --spec s.yaml",
+            "cc-jwt spec new --issuer https://a.example --kid k --key keys/private.pem -o s.yaml -q; cc-jwt spec issue s.yaml",
             "keys/private.pem",
         ),
     ];

@@ -248,7 +248,7 @@ fn tokens() -> Vec<Situation> {
         case(
             "gen-keypair -q --format pem -o k; cp k/private.pem key.pem
              cc-jwt spec new -q --algorithm EdDSA -o o.yaml; sed -i /sub:/d o.yaml
-             cc-jwt issue -q --spec o.yaml > t",
+             cc-jwt spec issue -q o.yaml > t",
             "cc-jwt verify --token-file t --key k/public.pem --endpoint user-api",
             "issue it for a user: cc-jwt issue NAME",
         )
@@ -403,18 +403,14 @@ fn resources() -> Vec<Situation> {
             "cc-jwt spec new -o 'o p.yaml'",
             "check it: cc-jwt spec check 'o p.yaml'",
         )
-        .prints("is good"),
-        case(
-            RESOURCE,
-            "cc-jwt renew --spec o.yaml -o /dev/null",
-            "to print a token: cc-jwt issue --spec FILE",
-        )
-        .with(&[("FILE", "o.yaml")])
-        .then("cc-jwt inspect --token-file out.txt"),
+        .prints("is valid"),
+        case(RESOURCE, "cc-jwt renew --spec o.yaml -o /dev/null", "to print a token: cc-jwt spec issue FILE")
+            .with(&[("FILE", "o.yaml")])
+            .then("cc-jwt inspect --token-file out.txt"),
         case(
             TWO_RESOURCES,
-            "cc-jwt issue --spec two.yaml -o x.jwt",
-            "keep each in a file of its own: cc-jwt renew --spec FILE --out-dir DIR",
+            "cc-jwt spec issue two.yaml -o x.jwt",
+            "for a file per resource: cc-jwt renew --spec FILE --out-dir DIR",
         )
         .with(&[("FILE", "two.yaml"), ("DIR", "out")])
         .then("cc-jwt inspect --token-file out/my-token"),

@@ -53,13 +53,14 @@ const LINES: &[(&str, &str, i32, &str)] = &[
     ("cc-jwt role check", "", 0, "cc-jwt role check role.json --json"),
     ("cc-jwt renew", "", 0, "cc-jwt renew --spec r.yaml -o renewed --json"),
     ("cc-jwt renew", "check", 1, "cc-jwt renew --spec r.yaml -o renewed --check --json"),
+    ("cc-jwt spec issue", "", 0, "cc-jwt spec issue r.yaml --json"),
     ("cc-jwt spec check", "", 0, "cc-jwt spec check r.yaml --json"),
     ("cc-jwt spec check", "error", 65, "cc-jwt spec check more.csv --json"),
     (
         "cc-jwt spec new",
         "",
         0,
-        "cc-jwt spec new --json --issuer https://tokens.example.org --key-id k --key pair/private.pem -o new.yaml",
+        "cc-jwt spec new --json --issuer https://tokens.example.org --kid k --key pair/private.pem -o new.yaml",
     ),
     ("cc-jwt jwks", "", 0, "cc-jwt jwks --server --json"),
     ("cc-login", "", 0, "cc-login max --password-file pw --json"),
@@ -137,6 +138,8 @@ fn redact(value: &mut Value, name: &str, directory: &str) {
         Value::Number(_) if ["iat", "exp", "nbf", "auth_time", "seconds"].contains(&name) => {
             *value = "[seconds]".into()
         }
+        // A random UUID.
+        Value::String(text) if name == "jti" => *text = format!("[{} characters]", text.len()),
         Value::String(text) => {
             let mut plain = text.replace(directory, "[directory]");
             while let Some((at, length)) =

@@ -72,7 +72,7 @@ fn option_table_has_one_row_for_every_option_of_every_command() {
 }
 
 /// A command line that works in the prepared directory, for each command that needs no server.
-const BASES: [(&str, &[&str]); 22] = [
+const BASES: [(&str, &[&str]); 23] = [
     ("gen-keypair", &[]),
     ("convert-pem-pubkey", &[]),
     ("cc-user init", &[]),
@@ -88,6 +88,7 @@ const BASES: [(&str, &[&str]); 22] = [
     ("cc-user import", &["users.csv", "--update"]),
     ("cc-user export", &[]),
     ("cc-jwt issue", &["fritz"]),
+    ("cc-jwt spec issue", &["osdf.yaml"]),
     ("cc-jwt inspect", &["--token-file", "token.txt"]),
     ("cc-jwt verify", &["--token-file", "token.txt"]),
     ("cc-jwt role check", &["role.json"]),
@@ -132,11 +133,11 @@ fn sample(path: &str, arg: &Arg) -> Option<Vec<String>> {
         ("cc-jwt verify", "shared_key") => "hs512.txt",
         ("cc-jwt jwks", "issuer") => "https://other.example.org",
         ("cc-jwt jwks", "algorithm") => "RS512",
-        ("cc-jwt jwks" | "cc-jwt issue", "spec") => "osdf.yaml",
+        ("cc-jwt jwks", "spec") => "osdf.yaml",
         ("cc-jwt issue", "algorithm") => "HS512",
         ("cc-jwt issue", "key") => "es/private.pem",
         ("cc-jwt issue", "roles") => "admin",
-        ("cc-jwt issue", "role") => "manager",
+        ("cc-jwt issue", "with_role") => "manager",
         ("cc-jwt issue", "ttl") => "7h",
         ("cc-jwt issue", "claims") => "x=1",
         ("cc-jwt issue", "users_from") => "names.txt",
@@ -167,7 +168,7 @@ fn sample(path: &str, arg: &Arg) -> Option<Vec<String>> {
         (_, "jobs") => "2",
         (_, "from_env") => "JWT_PUBLIC_KEY",
         (_, "to") => "hex",
-        (_, "kid" | "key_id") => "k9",
+        (_, "kid") => "k9",
         (_, "nkey_role") => "account",
         (_, "password_file") => "pw.txt",
         ("cc-jwt jwks", "set") => "spec.keyId=other-key",
@@ -301,7 +302,7 @@ fn is_excused(path: &str, option: &str, other: &str) -> bool {
             | (_, "force", "output" | "out_dir" | "write")
             // Whether the resource has warnings, and a key in a mounted Secret.
             | ("cc-jwt spec check", "strict" | "secrets_dir" | "no_key", _)
-            | ("cc-jwt renew" | "cc-jwt issue" | "cc-jwt jwks", "strict" | "secrets_dir", _)
+            | ("cc-jwt renew" | "cc-jwt spec issue" | "cc-jwt jwks", "strict" | "secrets_dir", _)
             // One valid token: more threads do not show, nor does the source of the key or the user.
             | (_, "jobs", "stream")
             | ("cc-jwt verify", "key" | "jwks" | "no_db" | "config" | "db", "stream")

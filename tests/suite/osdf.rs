@@ -357,7 +357,7 @@ fn the_published_example_gives_a_token_that_validators_accept() {
     let directory = TestEnv::new();
     let example = crate::support::data("osdf-example.yaml");
     let example = example.to_str().unwrap();
-    directory.run("cc-jwt", &["issue", "--spec", example, "-o", "token", "-q"]).ended(0);
+    directory.run("cc-jwt", &["spec", "issue", example, "-o", "token", "-q"]).ended(0);
     let key = "import sys, re\n\
         from cryptography.hazmat.primitives import serialization as s\n\
         text = open(sys.argv[1]).read()\n\
@@ -461,10 +461,8 @@ fn keys_are_found_by_discovery_on_a_plain_static_server() {
     let _server = Server(server);
     let issuer = format!("https://localhost:{}", port.trim());
     directory.sh("for key in new old; do openssl ecparam -name prime256v1 -genkey -noout -out $key.pem; chmod 600 $key.pem; done").ended(0);
-    directory
-        .sh(&format!("cc-jwt spec new -q --issuer {issuer} --key-id old --key old.pem -o r.yaml"))
-        .ended(0);
-    directory.sh("cc-jwt issue -q --spec r.yaml -o token").ended(0);
+    directory.sh(&format!("cc-jwt spec new -q --issuer {issuer} --kid old --key old.pem -o r.yaml")).ended(0);
+    directory.sh("cc-jwt spec issue -q r.yaml -o token").ended(0);
     // Rotation: the token is of the old key, which stands second.
     directory.sh("cc-jwt jwks -q new=new.pem --spec r.yaml --out-dir www").ended(0);
     let run: Run = {
@@ -508,7 +506,7 @@ fn a_key_is_found_in_every_form_and_by_every_name() {
     ] {
         for algorithm in algorithms {
             let line = format!(
-                "cc-jwt spec new --algorithm {algorithm} --key {file} | cc-jwt issue -q --spec - > t && \
+                "cc-jwt spec new --algorithm {algorithm} --key {file} | cc-jwt spec issue -q - > t && \
                  cc-jwt spec new --algorithm {algorithm} --key {file} | cc-jwt jwks -q --spec - > jwks && \
                  cc-jwt verify -q --token-file t --key jwks --profile wlcg"
             );
@@ -516,7 +514,7 @@ fn a_key_is_found_in_every_form_and_by_every_name() {
         }
         let other = if algorithms[0] == "ES256" { "RS256" } else { "ES256" };
         directory
-            .sh(&format!("cc-jwt spec new --algorithm {other} --key {file} | cc-jwt issue -q --spec -"))
+            .sh(&format!("cc-jwt spec new --algorithm {other} --key {file} | cc-jwt spec issue -q -"))
             .ended(65);
     }
     let pem = directory.read("sec1.pem");
@@ -541,7 +539,7 @@ fn a_key_is_found_in_every_form_and_by_every_name() {
             .command(crate::support::programs().join("cc-jwt"))
             .env("THE_KEY", &pem)
             .env("FLAT_KEY", pem.replace('\n', "\\n"))
-            .args(["issue", "--spec", "r.yaml", "--secrets-dir", "s", "-q", "-o", "t", "--force"])
+            .args(["spec", "issue", "r.yaml", "--secrets-dir", "s", "-q", "-o", "t", "--force"])
             .output()
             .unwrap()
             .into();
@@ -560,11 +558,11 @@ fn a_secret_manifest_is_what_kubernetes_reads() {
     directory
         .run(
             "cc-jwt",
-            &["issue", "--spec", "r.yaml", "-q", "--secret-manifest", "-o", "s.yaml", "--mode", "0640"],
+            &["spec", "issue", "r.yaml", "-q", "--secret-manifest", "-o", "s.yaml", "--mode", "0640"],
         )
         .ended(0);
     let run =
-        directory.run("cc-jwt", &["issue", "--spec", "r.yaml", "-q", "--secret-manifest", "--json"]).ended(0);
+        directory.run("cc-jwt", &["spec", "issue", "r.yaml", "-q", "--secret-manifest", "--json"]).ended(0);
     let secret = run.json();
     assert_eq!(secret["metadata"]["namespace"], "physics");
     assert_eq!(secret["metadata"]["labels"], json!({"app": "x", "empty": ""}));

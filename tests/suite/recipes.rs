@@ -168,7 +168,7 @@ fn key_set(recipes: &mut Recipes) {
     let directory = TestEnv::new();
     directory.sh("gen-keypair -q --algorithm es256 --format pem -o osdf").ended(0);
     directory
-        .sh("cc-jwt spec new -q --issuer https://tokens.example.org --key-id 2026 --key osdf/private.pem -o osdf.yaml")
+        .sh("cc-jwt spec new -q --issuer https://tokens.example.org --kid 2026 --key osdf/private.pem -o osdf.yaml")
         .ended(0);
     directory
         .sh("cc-jwt jwks --spec osdf.yaml --out-dir www && cc-jwt renew --spec osdf.yaml -o osdf.jwt")

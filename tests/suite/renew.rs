@@ -15,7 +15,7 @@ use serde_json::Value;
 use cc_auth::key::SigningKey;
 use cc_auth::osdf::signing::{find_key, sign};
 use cc_auth::osdf::{FieldOverride, Resource, SigningContext, SourceName, resource};
-use cc_auth::renew::{Due, TokenInFile, decide};
+use cc_auth::renew::{Due, TokenInFile, check};
 use cc_auth::token::Unverified;
 use cc_auth::util::environment::Environment;
 use cc_auth::util::note::Notes;
@@ -52,7 +52,7 @@ fn decided(changes: &[&str], now: i64) -> String {
     let token = sign(&resource, &key_of(&resource), Timestamp(SIGNED)).unwrap().token;
     let resource = read(&example(), changes);
     let key = key_of(&resource).verifying_key();
-    match decide(TokenInFile::Text(token.expose()), &resource, &key, Timestamp(now)) {
+    match check(TokenInFile::Text(token.expose()), &resource, &key, Timestamp(now)) {
         Due::Fresh(times) => format!("fresh until {}", times.renew_at.0 - SIGNED),
         Due::Now { reason, .. } => reason.name().to_owned(),
     }
@@ -68,12 +68,12 @@ fn every_relation_of_now_end_and_resign_before_is_decided() {
         (SIGNED, &fresh),
         (SIGNED + 1, &fresh),
         (end - BEFORE - 1, &fresh),
-        (end - BEFORE, "ends-soon"),
-        (end - BEFORE + 1, "ends-soon"),
-        (end - 1, "ends-soon"),
-        (end, "ended"),
-        (end + 1, "ended"),
-        (i64::MAX, "ended"),
+        (end - BEFORE, "expires-soon"),
+        (end - BEFORE + 1, "expires-soon"),
+        (end - 1, "expires-soon"),
+        (end, "expired"),
+        (end + 1, "expired"),
+        (i64::MAX, "expired"),
         (0, "not-yet-valid"),
         (-1, "not-yet-valid"),
     ] {
@@ -81,11 +81,11 @@ fn every_relation_of_now_end_and_resign_before_is_decided() {
     }
     // Without resignBefore: when it has ended.
     let none = ["spec.resignBefore=null"];
-    for (now, wanted) in [(SIGNED, "fresh until 86400"), (end - 1, "fresh until 86400"), (end, "ended")] {
+    for (now, wanted) in [(SIGNED, "fresh until 86400"), (end - 1, "fresh until 86400"), (end, "expired")] {
         assert_eq!(decided(&none, now), wanted, "{now}");
     }
     // resignBefore decides by what the resource says now, not by what it said at signing.
-    assert_eq!(decided(&["spec.resignBefore.hours=23"], SIGNED + 3600), "ends-soon");
+    assert_eq!(decided(&["spec.resignBefore.hours=23"], SIGNED + 3600), "expires-soon");
     assert_eq!(decided(&["spec.resignBefore.minutes=1"], end - 61), "fresh until 86340");
 }
 
@@ -101,7 +101,7 @@ fn a_token_that_says_something_else_than_the_resource_is_due() {
         "spec.expiryTime.hours=23",
         "spec.data.wlcg.ver=1.1",
     ] {
-        assert_eq!(decided(&[change], SIGNED + 1), "changed", "{change}");
+        assert_eq!(decided(&[change], SIGNED + 1), "resource-changed", "{change}");
     }
     assert_eq!(decided(&["spec.expiryTime.hours=24"], SIGNED + 1), format!("fresh until {}", LIFE - BEFORE));
     assert_eq!(decided(&["metadata.name=other"], SIGNED + 1), format!("fresh until {}", LIFE - BEFORE));
@@ -126,7 +126,7 @@ fn a_claim_of_any_number_is_the_same_in_the_token() {
         let key = key_of(&resource);
         let token = sign(&resource, &key, Timestamp(SIGNED)).unwrap().token;
         let due =
-            decide(TokenInFile::Text(token.expose()), &resource, &key.verifying_key(), Timestamp(SIGNED));
+            check(TokenInFile::Text(token.expose()), &resource, &key.verifying_key(), Timestamp(SIGNED));
         assert!(matches!(due, Due::Fresh(_)), "{number}: {due:?}");
     }
 }
@@ -137,20 +137,20 @@ fn what_is_no_token_of_this_key_is_due() {
     let key = key_of(&resource);
     let token = sign(&resource, &key, Timestamp(SIGNED)).unwrap().token.expose().to_owned();
     let verifying = key.verifying_key();
-    let reason = |found: TokenInFile<'_>| match decide(found, &resource, &verifying, Timestamp(SIGNED)) {
+    let reason = |found: TokenInFile<'_>| match check(found, &resource, &verifying, Timestamp(SIGNED)) {
         Due::Fresh(_) => "fresh",
         Due::Now { reason, .. } => reason.name(),
     };
     assert_eq!(reason(TokenInFile::Missing), "missing");
     assert_eq!(reason(TokenInFile::Text(" \n")), "missing");
-    assert_eq!(reason(TokenInFile::Unreadable), "no-token");
+    assert_eq!(reason(TokenInFile::Unreadable), "invalid");
     assert_eq!(reason(TokenInFile::Text(&format!("  {token}\n\n"))), "fresh");
     for length in 1..token.len() {
         assert_ne!(reason(TokenInFile::Text(&token[..length])), "fresh", "cut at {length}");
     }
     let (signed, signature) = token.rsplit_once('.').unwrap();
     let other = format!("{signed}.{}{}", if signature.starts_with('A') { "B" } else { "A" }, &signature[1..]);
-    assert_eq!(reason(TokenInFile::Text(&other)), "other-key");
+    assert_eq!(reason(TokenInFile::Text(&other)), "key-changed");
     assert!(Unverified::parse(&other).is_ok());
 }
 
@@ -186,7 +186,7 @@ fn a_token_is_renewed_when_it_is_time_and_not_before() {
     assert_eq!(directory.read("token"), first, "a fresh token is not touched");
     let run = renew(&directory, &["--at", "+20h", "--json"]).ended(0);
     assert_eq!(run.json()["event"], "renewed");
-    assert_eq!(run.json()["reason"], "ends-soon");
+    assert_eq!(run.json()["reason"], "expires-soon");
     assert_ne!(directory.read("token"), first);
     let run = renew(&directory, &["--force", "--json", "--mode", "0640"]).ended(0);
     assert_eq!(run.json()["event"], "renewed");
@@ -391,17 +391,17 @@ fn a_watched_token_follows_time_signals_spec_and_key() {
     };
     directory.write("r.yaml", spec("jane"));
     // A token that has three seconds until it is to be renewed.
-    directory.run("cc-jwt", &["issue", "--spec", "r.yaml", "-q", "-o", "token", "--at", "-57s"]).ended(0);
+    directory.run("cc-jwt", &["spec", "issue", "r.yaml", "-q", "-o", "token", "--at", "-57s"]).ended(0);
     let watch = Watch::start(&directory, &["-o", "token"], &[]);
     let started = Instant::now();
     watch.event("fresh");
     let renewed = watch.event("renewed");
-    assert_eq!(renewed["reason"], "ends-soon");
+    assert_eq!(renewed["reason"], "expires-soon");
     let waited = started.elapsed();
     assert!(waited > Duration::from_secs(1) && waited < Duration::from_secs(8), "{waited:?}");
 
     watch.signal("HUP");
-    assert_eq!(watch.event("renewed")["reason"], "asked");
+    assert_eq!(watch.event("renewed")["reason"], "forced");
 
     directory.write("r.yaml", spec("joe"));
     assert_eq!(watch.event("renewed")["message"], "spec.data.sub changed");
@@ -418,18 +418,18 @@ fn a_watched_token_follows_time_signals_spec_and_key() {
     fs::rename(directory.file("key.pem"), directory.file("away.pem")).unwrap();
     let failed = watch.event("failed");
     assert_eq!(failed["kind"], "file-missing");
-    assert!(failed["ends"].is_string() && failed["next"].is_string(), "{failed}");
+    assert!(failed["expires_at"].is_string() && failed["next_attempt_at"].is_string(), "{failed}");
     assert_eq!(directory.read("token"), good);
     fs::rename(directory.file("away.pem"), directory.file("key.pem")).unwrap();
     watch.event("fresh");
 
     directory.sh("openssl ecparam -name prime256v1 -genkey -noout -out key.pem 2>/dev/null").ended(0);
-    assert_eq!(watch.event("renewed")["reason"], "other-key");
+    assert_eq!(watch.event("renewed")["reason"], "key-changed");
 
     fs::remove_file(directory.file("token")).unwrap();
     assert_eq!(watch.event("renewed")["reason"], "missing");
     fs::write(directory.file("token"), "rubbish").unwrap();
-    assert_eq!(watch.event("renewed")["reason"], "no-token");
+    assert_eq!(watch.event("renewed")["reason"], "invalid");
 
     watch.signal("TERM");
     watch.event("stopped");

@@ -500,7 +500,7 @@ fn no_program_repeats_a_piece_of_a_secret() {
         "cc-jwt issue fritz --key FILE",
         "cc-jwt issue fritz --key FILE --json",
         "cc-jwt issue fritz --env-file FILE -vv",
-        "cc-jwt issue --spec FILE",
+        "cc-jwt spec issue FILE",
         "cc-jwt spec check FILE --json",
         "cc-jwt verify --key FILE --token-file token.txt",
         "cc-jwt verify --jwks FILE --token-file token.txt --json",

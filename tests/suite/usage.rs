@@ -85,7 +85,7 @@ fn usage_error_suggests_the_option_that_was_meant() {
         ("cc-user", &["ls"], "did you mean 'cc-user list'?"),
         ("cc-user", &["delete", "x"], "did you mean 'cc-user del'?"),
         ("cc-jwt", &["decode", "x"], "did you mean 'cc-jwt inspect'?"),
-        ("cc-jwt", &["issue", "x", "--role", "admin"], "--roles ROLE sets the roles of the token"),
+        ("cc-jwt", &["issue", "x", "--role", "admin"], "did you mean '--roles ROLE'?"),
         ("gen-keypair", &["--alg", "es256"], "did you mean '--algorithm ALGORITHM'?"),
     ] {
         let run = directory.run(program, arguments).ended(2);
@@ -115,7 +115,7 @@ const QUIET: [(&str, bool); 37] = [
     ("cc-user -q del lena", false),
     ("cc-jwt -q issue fritz", true),
     ("cc-jwt -q issue fritz --force -o token.txt", false),
-    ("cc-jwt -q issue --spec osdf.yaml -o osdf.jwt", false),
+    ("cc-jwt -q spec issue osdf.yaml -o osdf.jwt", false),
     ("cc-jwt -q inspect --token-file token.txt", true),
     ("cc-jwt -q verify --token-file token.txt", false),
     ("cc-jwt -q verify --token-file token.txt -e user-api", false),

@@ -6,7 +6,6 @@ use clap::{Args, ValueHint};
 use serde_json::{Value, json};
 
 use super::bench::server_notes;
-use super::issue_spec::{self, SpecOptions};
 use super::people::{Recipient, RecipientSelector, RecipientSummary, Recipients, TOLD_ONE_BY_ONE};
 use super::{complete, keys};
 use crate::cli::console::Console;
@@ -38,7 +37,7 @@ use crate::util::time::{self, Timestamp};
 pub(super) struct Issue {
     /// The user the token is for
     #[arg(value_name = "NAME", add = complete::usernames(),
-          required_unless_present_any = ["users_from", "all", "spec"])]
+          required_unless_present_any = ["users_from", "all"])]
     name: Option<String>,
 
     /// How long it holds (24h, 30m) instead of the configured time
@@ -107,9 +106,6 @@ pub(super) struct Issue {
 
     #[command(flatten)]
     many: Many,
-
-    #[command(flatten)]
-    spec: SpecOptions,
 }
 
 /// For several users at once: a JSON line each.
@@ -124,9 +120,9 @@ struct Many {
     #[arg(long, conflicts_with = "name")]
     all: bool,
 
-    /// Of these only those with this role
+    /// Only the users with this role
     #[arg(long, value_name = "ROLE", add = complete::roles())]
-    role: Option<String>,
+    with_role: Option<String>,
 }
 
 pub(super) fn run(
@@ -135,11 +131,6 @@ pub(super) fn run(
     console: &mut Console,
 ) -> Result<ExitStatus, Failure> {
     let asked = Asked::read(issue)?;
-    if let Some(spec) = &issue.spec.spec {
-        let existing = if issue.force { Existing::Replace } else { Existing::Refuse };
-        let output = issue.output.as_deref().map(|path| (path, existing));
-        return issue_spec::run(&issue.spec, spec, output, asked.now, console);
-    }
     let settings = settings::load(options, console)?;
     let key = keys::signing(issue.key.as_deref(), asked.algorithm, &settings, console)?;
     let mut heading = HeaderParams::for_key(&key);
@@ -209,7 +200,7 @@ impl Asked {
                     .collect()
             })
             .transpose()?;
-        let role = issue.many.role.as_deref().map(str::parse).transpose()?;
+        let role = issue.many.with_role.as_deref().map(str::parse).transpose()?;
         let mut further = registered(issue);
         for text in &issue.claims {
             let (name, value) = claim(text)?;
@@ -485,8 +476,8 @@ fn line(signed: &Signed, as_object: bool) -> zeroize::Zeroizing<String> {
         let object = json!({
             "username": signed.person.name,
             "roles": signed.person.roles,
-            "issued": signed.issued.rfc3339(),
-            "expires": signed.expires.map(Timestamp::rfc3339),
+            "issued_at": signed.issued.rfc3339(),
+            "expires_at": signed.expires.map(Timestamp::rfc3339),
             "token": signed.token.expose(),
         });
         format!("{}\n", escape_json(&object.to_string()))

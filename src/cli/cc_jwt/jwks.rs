@@ -103,12 +103,12 @@ pub(super) fn run(
         let place = quote(&resource.name);
         keys.push(JwksDocuments::new(
             &key,
-            Some(&resource.key_id),
+            Some(&resource.kid),
             Some(resource.algorithm),
             &place,
             &mut notes,
         )?);
-        life = life.max(Some(resource.life));
+        life = life.max(Some(resource.lifetime));
         match &issuer {
             None => issuer = Some(resource.issuer.clone()),
             Some(known) if *known != resource.issuer && arguments.issuer.is_none() => {

@@ -56,21 +56,20 @@ pub(super) static PAGES: &[ManualPage] = &[
     ManualPage {
         path: "issue",
         description: &[
-            "Issues a token for a user and prints it, and nothing else. The claims are those the server sets: sub, roles as they stand in the user table, iat, and exp where \
-             auth.jwts.max-age is set; --ttl sets another time. A user without the role api gets a token too, with a \
-             warning: only GraphQL and the web pages accept it.",
-            "With --roles or --no-db the user table is not asked. HS512 and HS256 are signed with the shared key \
-             CROSS_LOGIN_JWT_HS512_KEY, for /jwt-login; a token of an external issuer is made with --issuer and that \
+            "Issues a token for a user and prints it. Nothing else is printed on standard output. The claims are those \
+             that the server sets: sub, roles (from the user table), iat, and exp if auth.jwts.max-age is set; --ttl \
+             sets another lifetime. A user without the role 'api' gets a token and a warning: only GraphQL and the web \
+             pages accept it.",
+            "With --roles or --no-db the user table is not read. HS512 and HS256 tokens are signed with the HMAC secret \
+             CROSS_LOGIN_JWT_HS512_KEY, for /jwt-login. For a token of an external issuer use --issuer and the \
              issuer's private key, --key FILE. A private key is never an argument.",
-            "With --spec the token is what a resource describes, see cc-jwt-spec(1); --set changes a field, null takes it \
-             away. --secret-manifest writes the Kubernetes Secret that the OSG token operator would make.",
-            "With --users-from or --all each token is a JSON object on a line of its own. All names are looked up \
-             before the first token is signed: one that is missing, and none is issued.",
+            "With --users-from or --all each token is a JSON object on a line of its own. All names are looked up before \
+             the first token is signed: if one is missing, no token is issued.",
         ],
         examples: &[
             Example {
                 command: "cc-jwt issue fritz --ttl 24h --output fritz.jwt",
-                explains: "A token for a day, into a file that only you can read",
+                explains: "A token for a day, in a file that only its owner can read",
                 test: ExampleTest::Runs(0),
             },
             Example {
@@ -79,40 +78,35 @@ pub(super) static PAGES: &[ManualPage] = &[
                 test: ExampleTest::Runs(0),
             },
             Example {
-                command: "cc-jwt issue --all --role api --ttl 168h",
+                command: "cc-jwt issue --all --with-role api --ttl 168h",
                 explains: "Tokens for all users with the role api",
                 test: ExampleTest::Runs(0),
             },
             Example {
                 command: "cc-jwt issue ada --roles user --no-db --claim 'name=\"Ada King\"' --jti",
-                explains: "A token for somebody who is not in the user table, with further claims",
+                explains: "A token for a user who is not in the user table, with additional claims",
                 test: ExampleTest::Runs(0),
             },
             Example {
                 command: "cc-jwt issue fritz --algorithm hs512 --ttl 5m",
-                explains: "A token for /jwt-login, signed with the shared key",
-                test: ExampleTest::Parses,
-            },
-            Example {
-                command: "cc-jwt issue --spec osdf.yaml --set spec.data.sub=jane -o osdf.jwt",
-                explains: "The token that a resource describes, for somebody else",
+                explains: "A token for /jwt-login, signed with the HMAC secret",
                 test: ExampleTest::Parses,
             },
             Example {
                 command: "cc-jwt issue fritz --issuer https://portal.example/ --key portal.pem --ttl 1h",
-                explains: "A token as the trusted issuer makes it, for the login by cookie",
+                explains: "A token of the trusted issuer, for the login by cookie",
                 test: ExampleTest::Parses,
             },
         ],
         json: &[
-            ("username", "the user the token is for"),
-            ("roles", "the roles in it"),
-            ("issued", "when, RFC 3339"),
-            ("expires", "until when it holds, RFC 3339, or null"),
+            ("username", "the user"),
+            ("roles", "the roles in the token"),
+            ("issued_at", "'iat', RFC 3339"),
+            ("expires_at", "'exp', RFC 3339, or null"),
             ("token", "the token"),
         ],
         files: FILES,
-        see_also: &["cc-user(1)"],
+        see_also: &["cc-user(1)", "cc-jwt-spec-issue(1)"],
         ..ManualPage::EMPTY
     },
     ManualPage {
@@ -325,5 +319,6 @@ pub(super) static PAGES: &[ManualPage] = &[
     pages_osdf::SPEC,
     pages_osdf::SPEC_CHECK,
     pages_osdf::SPEC_NEW,
+    pages_osdf::SPEC_ISSUE,
     pages_osdf::JWKS,
 ];

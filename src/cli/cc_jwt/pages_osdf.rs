@@ -1,91 +1,94 @@
-//! The manual of what is for the Open Science Data Federation: renew, spec, jwks.
+//! The manual of the commands for the Open Science Data Federation: renew, spec, jwks.
 
 use crate::cli::page::{Example, ExampleTest, ManualPage};
 
 pub(super) const DISCOVERY: &[(&str, &str)] = &[
-    ("BEARER_TOKEN", "a token; where none is given, inspect and verify look here first"),
-    ("BEARER_TOKEN_FILE", "the file of a token; the second place, and the first for renew --discoverable"),
-    ("XDG_RUNTIME_DIR", "the directory of bt_uID, with ID the effective user's number; else it is in /tmp"),
+    ("BEARER_TOKEN", "a token; without an argument, inspect and verify read it first"),
+    (
+        "BEARER_TOKEN_FILE",
+        "the file of a token; inspect and verify read it second, renew --discoverable writes it first",
+    ),
+    ("XDG_RUNTIME_DIR", "the directory of bt_uID, where ID is the effective user ID; /tmp if it is not set"),
 ];
 
 pub(super) const DISCOVERED: (&str, &str) = (
     "$XDG_RUNTIME_DIR/bt_uID, /tmp/bt_uID",
-    "where a token is looked for, and kept by renew --discoverable; ID is the effective user's number",
+    "read by bearer token discovery, and written by renew --discoverable; ID is the effective user ID",
 );
 
 const SPEC_FILES: &[(&str, &str)] = &[
-    ("RESOURCE.yaml", "the resource; a relative spec.key.file in it is looked for beside it"),
+    ("RESOURCE.yaml", "the resource; a relative spec.key.file is relative to its directory"),
     ("DIR/NAME/KEY", "with --secrets-dir: a key of a mounted Secret or ConfigMap"),
 ];
 
 pub(super) const RENEW: ManualPage = ManualPage {
     path: "renew",
     description: &[
-        "For each resource (kind: JWT, apiVersion: tokens.osg-htc.org/v1, as the OSG token operator reads it) the token \
-         is signed and put into its file, if it is due. That is decided from the token that is there: it is due when \
-         its end is nearer than spec.resignBefore, when it is missing, has ended, begins in the future or is no token, \
-         when it was signed by another key, and when issuer, key name, algorithm, data or life in the resource are not \
-         what it says. Without spec.resignBefore it is signed anew when it has ended. Time zones do not matter.",
-        "A file is replaced in one step: who reads it sees the old token or the new one. When something fails the old \
-         one stays, what is wrong and when the old one ends is told, and the exit status is not 0. A lock beside the \
-         file (.NAME.lock) lets one process at a time keep it; a second one ends with status 75.",
-        "Without --mode the file has mode 0600. A file that is replaced keeps its group and, where its mode gives other \
-         accounts nothing, the access of the group (0640); root also keeps its owner. In a directory that all accounts \
-         may write to, only a regular file of the caller is read and replaced. A symbolic link is followed where no \
-         other account can have made it; a FIFO or a device is rejected (status 73).",
-        "With --watch the process stays. It looks at resources and key files every second (more seldom when they are \
-         hundreds, at most every 30 seconds) and renews when they change; on SIGHUP it reads all anew and signs at \
-         once; on SIGTERM and SIGINT it ends with status 0. After a failure it tries again after pauses that grow from \
-         2 seconds to 5 minutes. To systemd (Type=notify) it tells READY=1 when all tokens are there, STATUS= and \
-         STOPPING=1. Each event is a line of JSON on standard output; without --watch with --json.",
+        "For each resource (kind: JWT, apiVersion: tokens.osg-htc.org/v1, the form of the OSG token operator) the token \
+         is signed and written to its file if it is due. The token in the file decides that. It is due when it expires \
+         within spec.resignBefore, when it is missing, expired, not yet valid or invalid, when another key signed it, \
+         and when issuer, key ID, algorithm, data or lifetime in the resource have changed. Without spec.resignBefore \
+         it is due when it has expired. Time zones have no effect.",
+        "A file is replaced in one step: a reader sees the old token or the new one. After a failure the old token \
+         remains, the error and the time at which the old token expires are printed, and the exit status is not 0. A \
+         lock beside the file (.NAME.lock) permits one process at a time; a second process ends with status 75.",
+        "Without --mode the file has mode 0600. A file that is replaced keeps its group and, if its mode gives other \
+         accounts no access, the access of the group (0640); root also keeps its owner. In a directory that all accounts \
+         can write to, only a regular file of the caller is read and replaced. A symbolic link is followed if no other \
+         account can have created it; a FIFO or a device is rejected (status 73).",
+        "With --watch the process does not end. It checks resources and key files every second (less often when there \
+         are hundreds, at least every 30 seconds) and renews when they change. On SIGHUP it reads all files again and \
+         signs every token; on SIGTERM and SIGINT it ends with status 0. After a failure it tries again, with a delay \
+         that grows from 2 seconds to 5 minutes. systemd (Type=notify) receives READY=1 when all tokens are valid, \
+         STATUS= and STOPPING=1. Each event is a line of JSON on standard output; without --watch only with --json.",
     ],
     examples: &[
         Example {
             command: "gen-keypair --algorithm es256 --format pem -o keys\n\
                       cc-jwt spec new --key keys/private.pem -o osdf.yaml\n\
                       cc-jwt renew --spec osdf.yaml -o osdf.jwt",
-            explains: "From nothing to a token in a file",
+            explains: "A new key pair, a resource, and a token in a file",
             test: ExampleTest::Runs(0),
         },
         Example {
             command: "cc-jwt renew --spec osdf.yaml -o osdf.jwt --check",
-            explains: "Is it due? Status 1 if so",
+            explains: "Is renewal due? Status 1 if so",
             test: ExampleTest::Parses,
         },
         Example {
             command: "cc-jwt renew --spec *.yaml --out-dir /run/tokens --watch",
-            explains: "Keep many tokens fresh, each in /run/tokens/NAME",
+            explains: "Renew many tokens, each in /run/tokens/NAME",
             test: ExampleTest::Parses,
         },
         Example {
             command: "XDG_RUNTIME_DIR=/run/user/$(id -u) cc-jwt renew --spec osdf.yaml --discoverable -q",
-            explains: "In a crontab, for programs of a login session that look for a token themselves",
+            explains: "In a crontab, for programs of a login session that use bearer token discovery",
             test: ExampleTest::Parses,
         },
     ],
     json: &[
-        ("time", "when, RFC 3339"),
+        ("time", "the time of the event, RFC 3339"),
         ("event", "started, fresh, due, renewed, failed, reloaded or stopped"),
         ("name", "metadata.name of the resource"),
         ("output", "the file of the token"),
         (
             "reason",
-            "why it was or has to be signed: missing, no-token, ended, ends-soon, not-yet-valid, other-key, changed, \
-             asked",
+            "why the token is due or was renewed: missing, invalid, expired, expires-soon, not-yet-valid, key-changed, \
+             resource-changed, forced",
         ),
-        ("message", "the same, or what went wrong, for people"),
-        ("kind", "the stable name of what went wrong"),
-        ("ends", "when the token that is there ends, RFC 3339"),
-        ("next", "when it is signed anew, or tried again, RFC 3339"),
-        ("resources", "how many are kept"),
+        ("message", "the reason or the error as text"),
+        ("kind", "the kind of the error, as in docs/errors.md"),
+        ("expires_at", "when the token in the file expires, RFC 3339"),
+        ("next_attempt_at", "the next renewal or retry, RFC 3339"),
+        ("resources", "the number of resources"),
     ],
     files: &[
         SPEC_FILES[0],
         SPEC_FILES[1],
         DISCOVERED,
-        (".NAME.lock", "beside each token: held by the process that keeps it"),
+        (".NAME.lock", "beside each token: locked by the process that renews it"),
     ],
-    environment: &[DISCOVERY[1], DISCOVERY[2], ("NOTIFY_SOCKET", "where systemd listens")],
+    environment: &[DISCOVERY[1], DISCOVERY[2], ("NOTIFY_SOCKET", "the notification socket of systemd")],
     see_also: &["cc-jwt-spec(1)", "cc-jwt-jwks(1)", "systemd.service(5)"],
     ..ManualPage::EMPTY
 };
@@ -93,18 +96,19 @@ pub(super) const RENEW: ManualPage = ManualPage {
 pub(super) const SPEC: ManualPage = ManualPage {
     path: "spec",
     description: &[
-        "A resource says what a token is to be: metadata.name; spec.issuer (becomes iss), spec.keyId (kid), \
-         spec.algorithm (RS256, ES256, EdDSA, ES384, RS384, RS512, PS256, PS384, PS512), spec.data (the payload), \
-         spec.expiryTime and spec.resignBefore (exactly one of days, hours, minutes), spec.key (exactly one of value, \
-         secret, configMap, file, env; secretRef, configMapRef and valueFrom are taken as well). The claims iss, iat, \
-         nbf (a minute earlier), exp and jti come by themselves.",
-        "YAML or JSON, several documents in one file, a kind: List too; documents of other kinds are passed over. Read \
-         strictly: unknown fields, members that stand twice with different values, tags, merge keys, and texts that \
-         Kubernetes reads otherwise (yes, 007) are faults. At most 4 MiB, 64 levels, and 10000 entries out of aliases.",
+        "A resource describes a token: metadata.name; spec.issuer (becomes iss), spec.keyId (kid), spec.algorithm \
+         (RS256, ES256, EdDSA, ES384, RS384, RS512, PS256, PS384, PS512), spec.data (the payload), spec.expiryTime and \
+         spec.resignBefore (exactly one of days, hours, minutes), spec.key (exactly one of value, secret, configMap, \
+         file, env; secretRef, configMapRef and valueFrom are accepted too). The claims iss, iat, nbf (a minute \
+         earlier), exp and jti are set when the token is signed.",
+        "YAML or JSON, several documents in one file, and kind: List are accepted; documents of other kinds are \
+         skipped. The parser is strict: unknown fields, duplicate members with different values, tags, merge keys, and \
+         strings that Kubernetes reads as another type (yes, 007) are errors. The limits are 4 MiB, 64 levels, and \
+         10000 entries after expansion of aliases.",
     ],
     examples: &[Example {
         command: "cc-jwt spec new -o osdf.yaml\ncc-jwt spec check --no-key osdf.yaml",
-        explains: "Write a resource, and look at it",
+        explains: "Write a resource and check it",
         test: ExampleTest::Runs(0),
     }],
     files: SPEC_FILES,
@@ -115,9 +119,9 @@ pub(super) const SPEC: ManualPage = ManualPage {
 pub(super) const SPEC_CHECK: ManualPage = ManualPage {
     path: "spec check",
     description: &[
-        "Reads resources and tells what is wrong with them. All faults are told together, each with its line and field; the exit status is 65 then. Warnings are what \
-         validators of the token would refuse, or what is against the rules of its profile (WLCG, SciTokens); --strict \
-         makes them faults. The key is looked for and tried, unless it is in a Secret and no --secrets-dir is given.",
+        "Reads resources and reports all errors, each with line and field; the exit status is then 65. A warning is a \
+         rule of the profile (WLCG, SciTokens) that the token would not follow, so that some validators reject it; \
+         --strict makes warnings errors. The key is read and tried, except a key in a Secret without --secrets-dir.",
     ],
     examples: &[Example {
         command: "cc-jwt spec new | cc-jwt spec check --no-key -",
@@ -125,13 +129,13 @@ pub(super) const SPEC_CHECK: ManualPage = ManualPage {
         test: ExampleTest::Runs(0),
     }],
     json: &[
-        ("good", "whether there is no fault"),
+        ("valid", "whether there are no errors"),
         (
             "resources",
-            "a list of file, name, namespace, issuer, key_id, algorithm, life_seconds, resign_before_seconds (or null), \
-             profile (or null) and scopes (what they permit, in words)",
+            "a list of file, name, namespace, issuer, kid, algorithm, lifetime_seconds, resign_before_seconds (or \
+             null), profile (or null) and scopes (what they permit, as text)",
         ),
-        ("notes", "a list of level (note or warning), text and hint"),
+        ("warnings", "a list of check, message and hint"),
     ],
     files: SPEC_FILES,
     see_also: &["cc-jwt-renew(1)"],
@@ -141,34 +145,65 @@ pub(super) const SPEC_CHECK: ManualPage = ManualPage {
 pub(super) const SPEC_NEW: ManualPage = ManualPage {
     path: "spec new",
     description: &[
-        "Writes a resource with a comment beside each field, to be changed by hand. See cc-jwt-spec(1) for what the \
-         fields mean.",
+        "Writes a resource with a comment at each field, to be edited. cc-jwt-spec(1) describes the fields.",
     ],
     files: SPEC_FILES,
     examples: &[Example {
-        command: "cc-jwt spec new --issuer https://tokens.example.org --key-id 2026 -o osdf.yaml",
-        explains: "A resource to start from",
+        command: "cc-jwt spec new --issuer https://tokens.example.org --kid 2026 -o osdf.yaml",
+        explains: "A resource to edit",
         test: ExampleTest::Runs(0),
     }],
+    ..ManualPage::EMPTY
+};
+
+pub(super) const SPEC_ISSUE: ManualPage = ManualPage {
+    path: "spec issue",
+    description: &[
+        "Issues the token of each resource in FILE and prints it, one a line. If one resource is invalid or a key is \
+         missing, no token is issued. --set changes a field first; the value null removes it. --secret-manifest prints \
+         the Kubernetes Secret that the OSG token operator would create.",
+        "To write a token to a file and renew it, use cc-jwt-renew(1).",
+    ],
+    examples: &[
+        Example {
+            command: "cc-jwt spec issue osdf.yaml --set spec.data.sub=jane -o osdf.jwt",
+            explains: "The token of a resource, with another subject",
+            test: ExampleTest::Parses,
+        },
+        Example {
+            command: "cc-jwt spec issue osdf.yaml --secret-manifest | kubectl apply -f -",
+            explains: "The token as a Kubernetes Secret",
+            test: ExampleTest::Parses,
+        },
+    ],
+    json: &[
+        ("name", "metadata.name of the resource"),
+        ("token", "the token"),
+        ("issued_at", "'iat', RFC 3339"),
+        ("expires_at", "'exp', RFC 3339"),
+        ("jti", "'jti'"),
+    ],
+    files: SPEC_FILES,
+    see_also: &["cc-jwt-spec(1)", "cc-jwt-renew(1)"],
     ..ManualPage::EMPTY
 };
 
 pub(super) const JWKS: ManualPage = ManualPage {
     path: "jwks",
     description: &[
-        "Prints or writes what an issuer has to publish so that others can verify its tokens; private halves never \
-         get into it. With --out-dir two files, to be served as they are by any web server at the issuer's address: jwks.json and \
-         .well-known/openid-configuration. Each key has kid, alg and use, without which one validator or the other \
-         does not take it. A key set that would lose a key that is published now is not written without --force.",
-        "A rotation: give the new key first and the old jwks.json after it, and publish; a day later, when validators \
-         have fetched the set again, sign with the new key; when the last token signed with the old key has ended, \
-         publish without it. Dates are told when --spec says how long tokens live.",
+        "Prints or writes the documents that an issuer publishes so that others can verify its tokens. They never \
+         contain a private key. With --out-dir two files are written, for any web server at the issuer's URL: jwks.json \
+         and .well-known/openid-configuration. Each key has kid, alg and use, because some validators require them. A \
+         JWKS without a key that is in the published file is written only with --force.",
+        "To change the key, give the new key first and the old jwks.json after it, and publish. A day later, when \
+         validators have fetched the JWKS again, sign with the new key. When the last token of the old key has expired, \
+         publish without it. With --spec the dates are printed.",
     ],
     examples: &[
         Example {
             command: "gen-keypair --algorithm es256 --format pem -o keys\n\
                       cc-jwt jwks 2026=keys/private.pem --issuer https://tokens.example.org --out-dir www",
-            explains: "What to upload for a new issuer",
+            explains: "The files to publish for a new issuer",
             test: ExampleTest::Runs(0),
         },
         Example {
@@ -178,17 +213,17 @@ pub(super) const JWKS: ManualPage = ManualPage {
         },
         Example {
             command: "cc-jwt jwks --server",
-            explains: "The server's own key as a key set",
+            explains: "The server's own key as a JWKS",
             test: ExampleTest::Runs(0),
         },
     ],
     json: &[
-        ("keys", "printed: the key set (RFC 7517)"),
-        ("issuer, jwks_uri", "printed with --document discovery"),
+        ("keys", "the JWKS (RFC 7517)"),
+        ("issuer, jwks_uri", "with --document discovery"),
         ("files", "with --out-dir: the files that were written"),
     ],
     files: &[
-        ("DIR/jwks.json", "with --out-dir: the key set"),
+        ("DIR/jwks.json", "with --out-dir: the JWKS"),
         ("DIR/.well-known/openid-configuration", "with --out-dir: the discovery document"),
         SPEC_FILES[0],
     ],

@@ -118,7 +118,7 @@ pub(super) fn run(arguments: &Renew, console: &mut Console) -> Result<ExitStatus
     for ((job, _), kept) in locked.iter().zip(kept) {
         match kept {
             Ok(kept) => {
-                due |= matches!(kept.happened, RenewAction::Due(_));
+                due |= matches!(kept.action, RenewAction::Due(_));
                 show(job, &kept, now, console)?;
             }
             Err(error) => {
@@ -138,7 +138,7 @@ pub(super) fn run(arguments: &Renew, console: &mut Console) -> Result<ExitStatus
 
 /// Tells that the token that was there still is, and until when it is good.
 fn note_old_token(name: &str, output: &Output, console: &mut Console) {
-    let Some(ends) = output.ends_unproven() else { return };
+    let Some(ends) = output.unverified_expiry() else { return };
     let now = Clock::System.now();
     console.warn(&if ends <= now {
         format!("{name}: the old token is still there and has ended {}", ends.relative_to(now))
@@ -148,15 +148,15 @@ fn note_old_token(name: &str, output: &Output, console: &mut Console) {
 }
 
 fn show(job: &RenewalJob, kept: &Renewal, now: Timestamp, console: &mut Console) -> Result<(), Failure> {
-    if matches!(kept.happened, RenewAction::Renewed(_)) {
+    if matches!(kept.action, RenewAction::Renewed(_)) {
         warn_if_not_owner([job.output.path.as_path()], console);
     }
     if console.is_json() {
         return Ok(console.json(&RenewEvent::of(job, kept, now))?);
     }
     let name = quote(&job.resource.name);
-    let ends = kept.ends.map_or_else(String::new, |ends| format!("; it ends {}", ends.human(now)));
-    let line = match &kept.happened {
+    let ends = kept.expires_at.map_or_else(String::new, |ends| format!("; it ends {}", ends.human(now)));
+    let line = match &kept.action {
         RenewAction::Fresh => {
             let renewed =
                 kept.renew_at.map_or_else(String::new, |at| format!(", renewed {}", at.relative_to(now)));
@@ -165,7 +165,7 @@ fn show(job: &RenewalJob, kept: &Renewal, now: Timestamp, console: &mut Console)
         RenewAction::Due(reason) => format!("{name} is due: {reason}"),
         RenewAction::Renewed(reason) => format!("{name} was signed: {reason}{ends}"),
     };
-    let is_negative = matches!(kept.happened, RenewAction::Due(_));
+    let is_negative = matches!(kept.action, RenewAction::Due(_));
     if is_negative {
         console.line(&line)?
     } else {

@@ -215,7 +215,7 @@ impl Watcher<'_> {
         self.show_new(notes, console);
         let jobs = self.arguments.jobs(loaded, console)?;
         raise_file_limit(jobs.len());
-        let from_stdin = |watched: &Watched| watched.job.resource.origin.0 == "standard input";
+        let from_stdin = |watched: &Watched| watched.job.resource.source.0 == "standard input";
         let mut known: HashMap<PathBuf, Watched> =
             self.watched.drain(..).map(|watched| (watched.job.output.path.clone(), watched)).collect();
         let mut kept = Vec::with_capacity(jobs.len());
@@ -264,7 +264,7 @@ impl Watcher<'_> {
                     let event = RenewEvent {
                         message: Some(fault.to_string()),
                         kind: Some(fault.kind().name()),
-                        next: Some(later(now, pause).rfc3339()),
+                        next_attempt_at: Some(later(now, pause).rfc3339()),
                         ..RenewEvent::plain("failed", now)
                     };
                     print_event(&event, console);
@@ -305,7 +305,7 @@ impl Watcher<'_> {
             let event = match kept {
                 Ok(kept) => {
                     watched.failures = 0;
-                    watched.ends = kept.ends;
+                    watched.ends = kept.expires_at;
                     // A token without an instant to renew is looked at when its file changes.
                     watched.next = kept.renew_at.map_or(Next::At(Timestamp(i64::MAX)), Next::At);
                     RenewEvent::of(&watched.job, &kept, now)
@@ -367,7 +367,7 @@ impl Watched {
         self.failures = self.failures.saturating_add(1);
         let pause = backoff::after(self.failures, random);
         self.next = Next::Retry(Instant::now() + pause);
-        self.ends = self.job.output.ends_unproven();
+        self.ends = self.job.output.unverified_expiry();
         RenewEvent::failed(&self.job, error, now, Some(later(now, pause)))
     }
 }

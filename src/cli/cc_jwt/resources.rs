@@ -74,7 +74,7 @@ impl ResourceOptions {
             resource::read(&text, &SourceName(origin), &changes, notes).map_err(Failure::several)?;
         let mut remarks = Vec::new();
         for resource in &resources {
-            if let Err(faults) = signing::evaluate(resource, now, self.strict, notes) {
+            if let Err(faults) = signing::lint(resource, now, self.strict, notes) {
                 remarks.extend(faults);
             }
         }

@@ -6,6 +6,7 @@ use clap::{Args, Subcommand, ValueHint};
 use serde_json::{Value, json};
 
 use super::resources::{Loaded, ResourceOptions};
+use super::spec_issue::{self, SpecIssue};
 use crate::cli::console::Console;
 use crate::cli::failure::{Failure, UsageError};
 use crate::cli::output_owner::warn_if_not_owner;
@@ -16,7 +17,7 @@ use crate::policy::profile::{Recognition, recognize};
 use crate::policy::scope::Scopes;
 use crate::util::diagnostic::ExitStatus;
 use crate::util::file::{self, Existing, PUBLIC_MODE};
-use crate::util::note::{Level, Note, Notes};
+use crate::util::note::{Note, Notes};
 use crate::util::quote::quote;
 use crate::util::time::{Clock, human_span};
 
@@ -31,6 +32,7 @@ pub(super) struct SpecArguments {
 enum SpecVerb {
     Check(Check),
     New(New),
+    Issue(Box<SpecIssue>),
 }
 
 /// Find all faults of resources, and try their keys
@@ -59,9 +61,9 @@ struct New {
     #[arg(long, value_name = "URL", default_value = "https://issuer.example.org")]
     issuer: String,
 
-    /// spec.keyId: the key's name in the issuer's key set
+    /// spec.keyId: the key ID in the issuer's key set
     #[arg(long, value_name = "KID", default_value = "key-1")]
-    key_id: String,
+    kid: String,
 
     /// spec.algorithm
     #[arg(long, value_name = "ALGORITHM", default_value = "ES256")]
@@ -92,6 +94,7 @@ pub(super) fn run(arguments: &SpecArguments, console: &mut Console) -> Result<Ex
     match &arguments.verb {
         SpecVerb::Check(check) => check.run(console),
         SpecVerb::New(new) => new.run(console),
+        SpecVerb::Issue(issue) => spec_issue::run(issue, console),
     }
 }
 
@@ -139,7 +142,7 @@ impl Check {
             let warnings: Vec<Value> = notes.iter().map(note_json).collect();
             let resources: Vec<Value> = found.iter().map(resource_json).collect();
             console.json(&json!({
-                "good": status == ExitStatus::Success, "resources": resources, "notes": warnings,
+                "valid": status == ExitStatus::Success, "resources": resources, "warnings": warnings,
             }))?;
         } else {
             console.notes(notes);
@@ -152,11 +155,7 @@ impl Check {
 }
 
 fn note_json(note: &Note) -> Value {
-    let level = match note.level {
-        Level::Note => "note",
-        Level::Warning | Level::Danger => "warning",
-    };
-    json!({ "level": level, "text": note.text, "hint": note.hint })
+    json!({ "check": "resource", "message": note.text, "hint": note.hint })
 }
 
 fn profile_of(resource: &Resource) -> Option<&'static str> {
@@ -173,13 +172,13 @@ fn scopes(resource: &Resource) -> Vec<String> {
 
 fn resource_json(resource: &Resource) -> Value {
     json!({
-        "file": resource.origin.0,
+        "file": resource.source.0,
         "name": resource.name,
         "namespace": resource.namespace,
         "issuer": resource.issuer,
-        "key_id": resource.key_id,
+        "kid": resource.kid,
         "algorithm": resource.algorithm.name(),
-        "life_seconds": resource.life,
+        "lifetime_seconds": resource.lifetime,
         "resign_before_seconds": resource.resign_before,
         "profile": profile_of(resource),
         "scopes": scopes(resource),
@@ -188,20 +187,20 @@ fn resource_json(resource: &Resource) -> Value {
 
 fn show(resource: &Resource, console: &mut Console) -> Result<(), Failure> {
     let span = |seconds: i64| human_span(seconds.unsigned_abs());
-    let good = console.paint("32", "good");
-    console.report_line(&format!("{} is {good}", quote(&resource.name)))?;
-    console.report_line(&format!("  issuer   {}", quote(&resource.issuer)))?;
-    console.report_line(&format!("  key      {}, {}", quote(&resource.key_id), resource.algorithm))?;
+    let valid = console.paint("32", "valid");
+    console.report_line(&format!("{} is {valid}", quote(&resource.name)))?;
+    console.report_line(&format!("  issuer    {}", quote(&resource.issuer)))?;
+    console.report_line(&format!("  key       {}, {}", quote(&resource.kid), resource.algorithm))?;
     let renewed = resource.resign_before.map_or_else(
-        || "not renewed before that".to_owned(),
-        |before| format!("renewed {} before", span(before)),
+        || "not renewed before it expires".to_owned(),
+        |before| format!("renewed {} before it expires", span(before)),
     );
-    console.report_line(&format!("  life     {}, {renewed}", span(resource.life)))?;
+    console.report_line(&format!("  lifetime  {}, {renewed}", span(resource.lifetime)))?;
     if let Some(profile) = profile_of(resource) {
-        console.report_line(&format!("  profile  {profile}"))?;
+        console.report_line(&format!("  profile   {profile}"))?;
     }
     for words in scopes(resource) {
-        console.report_line(&format!("  scope    {words}"))?;
+        console.report_line(&format!("  scope     {words}"))?;
     }
     Ok(())
 }
@@ -247,7 +246,7 @@ spec:
   # Becomes iss. Validators find the keys under it and compare it byte for byte: no slash at the end.
   issuer: {issuer}
   # The name of the key in the issuer's key set (cc-jwt jwks).
-  keyId: {key_id}
+  keyId: {kid}
   # It has to fit the key; all validators read ES256 and RS256.
   algorithm: {algorithm}
   # The payload. iss, iat, nbf, exp and jti come by themselves.
@@ -273,7 +272,7 @@ spec:
 ",
             name = text(&self.name),
             issuer = text(&self.issuer),
-            key_id = text(&self.key_id),
+            kid = text(&self.kid),
             algorithm = self.algorithm,
             subject = text(&self.subject),
             scope = text(&self.scope),

@@ -163,7 +163,7 @@ fn a_watched_token_is_renewed_when_the_clock_jumps() {
     let mut seen = Vec::new();
     // Nearly over; over; back again, so that the token begins in the future; far ahead.
     for (shift, reason) in
-        [("+20h", "ends-soon"), ("+50h", "ended"), ("+0", "not-yet-valid"), ("+30y", "ended")]
+        [("+20h", "expires-soon"), ("+50h", "expired"), ("+0", "not-yet-valid"), ("+30y", "expired")]
     {
         set(shift);
         let event = wait("renewed");

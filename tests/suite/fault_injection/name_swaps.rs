@@ -30,9 +30,9 @@ const WRITES: [(&str, i32); 12] = [
     ("cc-user init --db {}", 0),
     ("cc-user sync-ldap --config ldap.json --metrics-file {}", 69),
     ("cc-jwt issue fritz -o {} --force", 0),
-    ("cc-jwt issue --spec r.yaml -o {} --force", 0),
+    ("cc-jwt spec issue r.yaml -o {} --force", 0),
     ("cc-jwt renew --spec r.yaml --force -o {}", 0),
-    ("cc-jwt spec new --issuer https://a.example --key-id k -o {} --force", 0),
+    ("cc-jwt spec new --issuer https://a.example --kid k -o {} --force", 0),
     ("cc-jwt jwks --spec r.yaml --force --out-dir {}", 0),
     // Session and counted attempts, in a directory of this name.
     ("cc-login fritz --password-file pw", 0),

@@ -1,0 +1,113 @@
+//! `cc-jwt spec issue`.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueHint};
+use serde::Serialize;
+
+use super::resources::{Loaded, ResourceOptions, parse_mode};
+use crate::cli::console::Console;
+use crate::cli::failure::{Failure, UsageError};
+use crate::cli::options::AtOption;
+use crate::cli::output_owner::warn_if_not_owner;
+use crate::osdf::signing::{find_key, sign};
+use crate::osdf::{Resource, SignedToken, manifest};
+use crate::util::diagnostic::ExitStatus;
+use crate::util::file::{self, Existing, PRIVATE_MODE};
+use crate::util::note::Notes;
+use crate::util::quote::escape_json;
+
+/// Issue the tokens that resources describe
+#[derive(Debug, Args)]
+pub(super) struct SpecIssue {
+    /// The resources (kind: JWT), YAML or JSON; - is standard input
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    file: PathBuf,
+
+    /// Write to FILE, mode 0600, instead of to standard output
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    output: Option<PathBuf>,
+
+    /// Replace FILE if it exists
+    #[arg(long)]
+    force: bool,
+
+    /// Mode of the output file, in octal [default: 0600]
+    #[arg(long, value_name = "MODE", value_parser = parse_mode)]
+    mode: Option<u32>,
+
+    /// Write a Kubernetes Secret that contains the token instead of the token
+    #[arg(long)]
+    secret_manifest: bool,
+
+    #[command(flatten)]
+    resources: ResourceOptions,
+
+    #[command(flatten)]
+    at: AtOption,
+}
+
+/// A token in JSON.
+#[derive(Debug, Serialize)]
+struct IssuedToken<'a> {
+    name: &'a str,
+    token: &'a str,
+    issued_at: String,
+    expires_at: String,
+    jti: &'a str,
+}
+
+/// Signs the tokens of all resources of the file, or none.
+pub(super) fn run(arguments: &SpecIssue, console: &mut Console) -> Result<ExitStatus, Failure> {
+    let now = arguments.at.clock()?.now();
+    let loaded = arguments.resources.load_all(std::slice::from_ref(&arguments.file), now, console)?;
+    let environment = console.environment().clone();
+    let mut notes = Notes::new();
+    let mut signed = Vec::with_capacity(loaded.len());
+    for Loaded { resource, directory } in &loaded {
+        let key = find_key(resource, &arguments.resources.around(&environment, directory), &mut notes)?;
+        signed.push((resource, sign(resource, &key, now)?));
+    }
+    console.notes(notes);
+    let output = arguments.output.as_deref().filter(|path| *path != Path::new("-"));
+    if output.is_some() && signed.len() > 1 && !arguments.secret_manifest {
+        return Err(UsageError::new(format!("--output is for one token, found {} resources", signed.len()))
+            .hint("for a file per resource: cc-jwt renew --spec FILE --out-dir DIR")
+            .into());
+    }
+    let text = match (arguments.secret_manifest, console.is_json()) {
+        (true, true) => manifest::as_json_lines(&signed),
+        (true, false) => manifest::as_yaml(&signed),
+        (false, as_json) => lines(&signed, as_json),
+    };
+    match output {
+        Some(path) => {
+            let existing = if arguments.force { Existing::Replace } else { Existing::Refuse };
+            file::write(path, text.as_bytes(), arguments.mode.unwrap_or(PRIVATE_MODE), existing)?;
+            warn_if_not_owner([path], console);
+        }
+        None => console.deliver(&text)?,
+    }
+    Ok(ExitStatus::Success)
+}
+
+/// The tokens, one a line.
+fn lines(signed: &[(&Resource, SignedToken)], as_json: bool) -> zeroize::Zeroizing<String> {
+    let mut text = zeroize::Zeroizing::new(String::new());
+    for (resource, signed) in signed {
+        let token = IssuedToken {
+            name: &resource.name,
+            token: signed.token.expose(),
+            issued_at: signed.issued_at.rfc3339(),
+            expires_at: signed.expires_at.rfc3339(),
+            jti: &signed.jti,
+        };
+        if as_json {
+            text.push_str(&escape_json(&serde_json::to_string(&token).unwrap_or_default()));
+        } else {
+            text.push_str(token.token);
+        }
+        text.push('\n');
+    }
+    text
+}
