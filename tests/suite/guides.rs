@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
+use cc_auth::util::diagnostic::ExitStatus;
 use serde_json::Value;
 
 use crate::examples::{own_commands, parse};
@@ -199,17 +200,10 @@ fn put(directory: &TestEnv, name: &str, content: &str) {
     }
 }
 
-/// The pages whose `console` blocks are run: README and every page of `docs` that has one.
+/// The pages whose `console` blocks are run.
 fn guides() -> Vec<String> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut names = vec!["README.md".to_owned()];
-    for entry in fs::read_dir(root.join("docs")).unwrap() {
-        let name = format!("docs/{}", entry.unwrap().file_name().to_str().unwrap());
-        if fs::read_to_string(root.join(&name)).unwrap().lines().any(|line| line == "```console") {
-            names.push(name);
-        }
-    }
-    names
+    let has_commands = |text: &str| text.lines().any(|line| line == "```console");
+    pages().into_iter().filter(|(_, text)| has_commands(text)).map(|(name, _)| name).collect()
 }
 
 /// Runs the `console` blocks of a guide from top to bottom, in one directory, and compares what they
@@ -377,6 +371,21 @@ fn readme_length_is_at_most_200_lines() {
     let readme = include_str!("../../README.md");
     assert!(readme.lines().count() <= 200, "README.md has {} lines", readme.lines().count());
     assert!(readme.lines().any(|line| line == "$ make test"), "the gate looks for the command of the tests");
+}
+
+#[test]
+fn exit_statuses_are_the_same_in_readme_and_manual() {
+    let table: Vec<String> = ExitStatus::TABLE.iter().map(|(status, _)| status.code().to_string()).collect();
+    let readme: Vec<&str> = include_str!("../../README.md")
+        .lines()
+        .filter_map(|line| line.strip_prefix("| ")?.split(' ').next())
+        .filter(|word| word.chars().all(|c| c.is_ascii_digit()))
+        .collect();
+    let page = include_str!("../../man/cc-auth.7");
+    let statuses = page.split(".SH EXIT STATUS").nth(1).unwrap().split(".SH ").next().unwrap();
+    let page: Vec<&str> = statuses.lines().filter_map(|line| line.strip_prefix(".B ")).collect();
+    assert_eq!(readme, table, "README.md");
+    assert_eq!(page, table, "man/cc-auth.7");
 }
 
 /// Every page with commands is run by a test of its own above.
