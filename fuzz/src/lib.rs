@@ -73,6 +73,13 @@ fn clean_notes(notes: &cc_auth::util::note::Notes) {
     }
 }
 
+fn clean_warnings(warnings: &[cc_auth::util::note::Warning]) {
+    for warning in warnings {
+        clean(&warning.message);
+        clean_some(warning.hint.as_deref());
+    }
+}
+
 /// Whether two values are the same; numbers with a point may differ in their last digit, which the
 /// JSON reader does not get exactly right.
 fn same(one: &serde_json::Value, two: &serde_json::Value) -> bool {

@@ -11,7 +11,7 @@ use cc_auth::util::time::Timestamp;
 use serde_json::{Value, json};
 
 use super::tokens::house_key;
-use super::{clean, clean_fault, clean_notes, clean_some, parts, same};
+use super::{clean, clean_fault, clean_some, clean_warnings, parts, same};
 
 /// A role, the settings of the method, and a book of roles.
 pub fn role(data: &[u8]) {
@@ -19,7 +19,7 @@ pub fn role(data: &[u8]) {
     match LoginRole::read("fuzzed", &value) {
         Ok(role) => {
             assert!(!role.user_claim.is_empty());
-            clean_notes(&role_warnings(&role));
+            clean_warnings(&role_warnings(&role));
         }
         Err(faults) => {
             assert!(!faults.is_empty());
@@ -29,7 +29,7 @@ pub fn role(data: &[u8]) {
     match RoleConfig::read("fuzzed", &value) {
         Ok(config) => {
             assert!(!config.algorithms.is_empty());
-            clean_notes(&config_warnings(&config));
+            clean_warnings(&config_warnings(&config));
         }
         Err(faults) => faults.iter().for_each(|fault| clean_fault(fault)),
     }

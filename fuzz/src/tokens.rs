@@ -12,7 +12,7 @@ use cc_auth::util::secret::SecretBytes;
 use cc_auth::util::time::Timestamp;
 use serde_json::Value;
 
-use super::{clean, clean_fault, same};
+use super::{clean, clean_fault, clean_warnings, same};
 
 /// The key that signs here: of a seed that everybody can see.
 pub fn house_key() -> SigningKey {
@@ -48,9 +48,7 @@ fn signed() -> &'static Signed {
 pub fn token(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let seen = inspect(text);
-    for oddity in &seen.oddities {
-        clean(&oddity.text);
-    }
+    clean_warnings(&seen.warnings);
     let token = match Unverified::parse(text) {
         Ok(token) => token,
         Err(error) => {

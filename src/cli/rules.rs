@@ -191,22 +191,22 @@ pub const TABLE: &[Rule] = &[
     rule("cc-jwt inspect", SETTINGS, Never),
     // cc-jwt verify
     rule("cc-jwt verify", &["token", "token_file", "at", "key", "jwks", "discovery", "stream"], Always),
-    rule("cc-jwt verify", &["role", "role_config", "config"], Always),
+    rule("cc-jwt verify", &["login_role", "role_config", "config"], Always),
     rule(
         "cc-jwt verify",
         &["env_file"],
-        Without(&["key", "shared_key", "jwks", "discovery", "role", "role_config"]),
+        Without(&["key", "hmac_secret_file", "jwks", "discovery", "login_role", "role_config"]),
     ),
     rule(
         "cc-jwt verify",
-        &["endpoint", "issuer", "audience", "shared_key", "profile", "scope"],
-        Without(&["role", "role_config"]),
+        &["endpoint", "issuer", "audience", "hmac_secret_file", "profile", "scope"],
+        Without(&["login_role", "role_config"]),
     ),
-    rule("cc-jwt verify", &["from"], All(&[With(&["endpoint"]), Without(&["role", "role_config"])])),
-    rule("cc-jwt verify", &["require_role"], All(&[Without(&["role", "role_config"]), OF_SERVER])),
-    rule("cc-jwt verify", &["no_db"], All(&[Without(&["role", "role_config"]), OF_SERVER])),
-    rule("cc-jwt verify", &["db"], All(&[Without(&["role", "role_config", "no_db"]), OF_SERVER])),
-    rule("cc-jwt verify", &["explain"], All(&[With(&["role", "role_config"]), Without(&["stream"])])),
+    rule("cc-jwt verify", &["from"], All(&[With(&["endpoint"]), Without(&["login_role", "role_config"])])),
+    rule("cc-jwt verify", &["require_role"], All(&[Without(&["login_role", "role_config"]), OF_SERVER])),
+    rule("cc-jwt verify", &["no_db"], All(&[Without(&["login_role", "role_config"]), OF_SERVER])),
+    rule("cc-jwt verify", &["db"], All(&[Without(&["login_role", "role_config", "no_db"]), OF_SERVER])),
+    rule("cc-jwt verify", &["explain"], All(&[With(&["login_role", "role_config"]), Without(&["stream"])])),
     rule("cc-jwt verify", &["jobs"], With(&["stream"])),
     rule(
         "cc-jwt verify",
@@ -216,10 +216,10 @@ pub const TABLE: &[Rule] = &[
     rule(
         "cc-jwt verify",
         &["allow_weak"],
-        With(&["key", "shared_key", "jwks", "discovery", "role", "role_config"]),
+        With(&["key", "hmac_secret_file", "jwks", "discovery", "login_role", "role_config"]),
     ),
     // cc-jwt role check
-    rule("cc-jwt role check", &["file", "shared"], Always),
+    rule("cc-jwt role check", &["file", "role_config"], Always),
     rule("cc-jwt role check", SETTINGS, Never),
     // cc-jwt renew
     rule("cc-jwt renew", &["spec", "output", "out_dir", "discoverable", "watch", "check", "at"], Always),

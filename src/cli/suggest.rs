@@ -44,8 +44,8 @@ pub const SYNONYMS: [(&[&str], &[&str]); 34] = [
     ),
     (&["password", "passwd", "pass", "pw", "pwd", "p"], &["password-file"]),
     (
-        &["secret", "shared-secret", "hmac", "hmac-secret", "hmac-secret-file"],
-        &["shared-key", "password-file", "key"],
+        &["secret", "shared-secret", "hmac", "hmac-secret", "shared-key"],
+        &["hmac-secret-file", "password-file", "key"],
     ),
     (&["o", "out", "outfile", "output-file", "out-file", "save"], &["output", "out-dir"]),
     (&["out-directory", "output-dir", "directory", "dir"], &["out-dir"]),
@@ -57,7 +57,7 @@ pub const SYNONYMS: [(&[&str], &[&str]); 34] = [
     (&["mail", "e-mail"], &["email"]),
     (&["token", "t", "jwt", "bearer"], &["token-file", "TOKEN"]),
     (&["file", "input", "in", "f", "i"], &["token-file", "FILE", "spec"]),
-    (&["role", "r"], &["roles", "role", "require-role", "ROLE"]),
+    (&["role", "r"], &["roles", "role", "login-role", "require-role", "ROLE"]),
     (&["roles"], &["role", "require-role", "ROLE"]),
     (&["projects"], &["project", "PROJECT"]),
     (&["dryrun", "simulate", "dry", "check-only", "noop"], &["dry-run", "check"]),
@@ -212,7 +212,7 @@ mod tests {
         let all = commands();
         let issue = named(&all, "issue");
         assert_eq!(option("expires", issue).as_deref(), Some("--ttl DURATION"));
-        assert_eq!(option("role", named(&all, "verify")).as_deref(), Some("--role FILE|NAME"));
+        assert_eq!(option("role", named(&all, "verify")).as_deref(), Some("--login-role FILE|NAME"));
         assert_eq!(option("o", issue).as_deref(), Some("--output FILE"));
         assert_eq!(option("o", named(&all, "inspect")), None);
         assert_eq!(option("user", issue).as_deref(), Some("NAME"));

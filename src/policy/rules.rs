@@ -106,6 +106,15 @@ impl Signer {
             Self::Given => "the given key",
         }
     }
+
+    /// The server's setting with the key; `None` for a key given as an option.
+    #[must_use]
+    pub const fn setting(self) -> Option<&'static str> {
+        match self {
+            Self::Given => None,
+            _ => Some(self.name()),
+        }
+    }
 }
 
 /// The row of the token's subject in the user table.

@@ -19,10 +19,10 @@ impl CheckState {
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
-            Self::Pass => "holds",
-            Self::Fail => "fails",
-            Self::Warn => "warns",
-            Self::Skipped => "not-reached",
+            Self::Pass => "pass",
+            Self::Fail => "fail",
+            Self::Warn => "warn",
+            Self::Skipped => "skipped",
         }
     }
 }
@@ -119,7 +119,7 @@ impl Verdict {
     /// Adds a check that was not looked at.
     pub fn not_reached(&mut self, check: &'static str) {
         if self.detail == Verbosity::All {
-            self.push(check, CheckState::Skipped, "not reached".to_owned(), None);
+            self.push(check, CheckState::Skipped, "skipped".to_owned(), None);
         }
     }
 

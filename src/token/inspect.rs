@@ -10,6 +10,7 @@ use super::claims::Claims;
 use super::error::{TokenError, TokenPart};
 use super::json::{self, kind};
 use super::jws::{Header, Unverified, is_truncated};
+use crate::util::note::Warning;
 use crate::util::quote::quote;
 
 /// What can be seen of a token without a key. None of it is proven.
@@ -26,8 +27,8 @@ pub struct Inspection {
     pub written: [Option<String>; 2],
     /// How many bytes the signature has, where it can be decoded.
     pub signature_bytes: Option<usize>,
-    /// Everything that stands out in the form, in the order of the token.
-    pub oddities: Vec<Warning>,
+    /// What is unusual or wrong in the form, in the order of the token.
+    pub warnings: Vec<Warning>,
     /// Why `verify` refuses it whatever the key; `None` where it would ask the key.
     pub refusal: Option<TokenError>,
     /// Header and claims where a strict reader takes them.
@@ -87,15 +88,6 @@ impl DecodedPart {
     }
 }
 
-/// Something that stands out.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Warning {
-    /// A stable name, such as `duplicate-member`.
-    pub kind: &'static str,
-    /// What it is, in one line.
-    pub text: String,
-}
-
 impl Inspection {
     /// Header and claims, where a strict reader takes the token. They are not proven: for
     /// telling what would be, if the signature held.
@@ -111,27 +103,27 @@ impl Inspection {
 /// Looks at a text; see [`super::bare`] for what people paste around a token.
 #[must_use]
 pub fn inspect(text: &str) -> Inspection {
-    let mut oddities = Vec::new();
+    let mut warnings = Vec::new();
     let parts: Vec<&str> = text.split('.').collect();
     let (strict, refusal) = match Unverified::parse(text) {
         Ok(token) => (Some((token.header, token.claims)), None),
         Err(error) => (None, Some(error)),
     };
     if text.len() > super::MAX_BYTES {
-        add(&mut oddities, "too-long", TokenError::TooLong(text.len()).to_string());
+        add(&mut warnings, "too-long", TokenError::TooLong(text.len()).to_string());
     }
-    let (header, written_header) = see(parts.first(), TokenPart::Header, &mut oddities);
+    let (header, written_header) = see(parts.first(), TokenPart::Header, &mut warnings);
     let form = form(&parts, &header);
     let truncated = matches!(refusal, Some(TokenError::Incomplete(_)));
     let ((claims, written_claims), signature_bytes) = if form == TokenForm::Encrypted {
-        add(&mut oddities, "encrypted", "it is encrypted (JWE): its claims cannot be shown".to_owned());
+        add(&mut warnings, "encrypted", "it is encrypted (JWE): its claims cannot be shown".to_owned());
         ((DecodedPart::Missing, None), None)
     } else {
-        let claims = see(parts.get(1), TokenPart::Claims, &mut oddities);
+        let claims = see(parts.get(1), TokenPart::Claims, &mut warnings);
         let signature = parts.get(2).and_then(|part| {
-            let (bytes, spare) = decode(part, TokenPart::Signature, &mut oddities).ok()?;
+            let (bytes, spare) = decode(part, TokenPart::Signature, &mut warnings).ok()?;
             if spare && !truncated {
-                add(&mut oddities, "base64", format!("the {} {OTHER_SPELLING}", TokenPart::Signature));
+                add(&mut warnings, "base64", format!("the {} {OTHER_SPELLING}", TokenPart::Signature));
             }
             Some(bytes)
         });
@@ -140,25 +132,25 @@ pub fn inspect(text: &str) -> Inspection {
     let algorithm = header.json().and_then(|header| header.get("alg")).and_then(Value::as_str);
     let short = signature_bytes.is_some_and(|length| is_truncated(length, algorithm.unwrap_or_default()));
     if let Some(error @ TokenError::Incomplete(_)) = &refusal {
-        add(&mut oddities, "incomplete", error.to_string());
+        add(&mut warnings, "incomplete", error.to_string());
     } else if short {
-        add(&mut oddities, "incomplete", TokenError::Incomplete(TokenPart::Signature).to_string());
+        add(&mut warnings, "incomplete", TokenError::Incomplete(TokenPart::Signature).to_string());
     }
     if let TokenForm::Other(count) = form {
-        add(&mut oddities, "parts", TokenError::Parts(count).to_string());
+        add(&mut warnings, "parts", TokenError::Parts(count).to_string());
     }
     if let Some(Value::Object(members)) = header.json() {
-        stands_out_in_header(members, form, &mut oddities);
+        header_warnings(members, form, &mut warnings);
     }
     let written = [written_header, written_claims];
-    Inspection { form, header, claims, written, signature_bytes, oddities, refusal, strict }
+    Inspection { form, header, claims, written, signature_bytes, warnings, refusal, strict }
 }
 
 /// What is said of a part whose unused bits are set.
 const OTHER_SPELLING: &str = "has bits set that belong to no byte (another spelling of the same token)";
 
-fn add(oddities: &mut Vec<Warning>, kind: &'static str, text: String) {
-    oddities.push(Warning { kind, text });
+fn add(warnings: &mut Vec<Warning>, check: &'static str, message: String) {
+    warnings.push(Warning::new(check, message));
 }
 
 fn form(parts: &[&str], header: &DecodedPart) -> TokenForm {
@@ -181,16 +173,16 @@ fn form(parts: &[&str], header: &DecodedPart) -> TokenForm {
 }
 
 /// The part as far as it can be read, and its text where it is JSON.
-fn see(part: Option<&&str>, which: TokenPart, oddities: &mut Vec<Warning>) -> (DecodedPart, Option<String>) {
+fn see(part: Option<&&str>, which: TokenPart, warnings: &mut Vec<Warning>) -> (DecodedPart, Option<String>) {
     let Some(part) = part.filter(|part| !part.is_empty()) else { return (DecodedPart::Missing, None) };
-    let (bytes, spare) = match decode(part, which, oddities) {
+    let (bytes, spare) = match decode(part, which, warnings) {
         Ok(decoded) => decoded,
         Err(()) => return (DecodedPart::Raw((*part).to_owned()), None),
     };
     let mut text = match String::from_utf8(bytes) {
         Ok(text) => text,
         Err(error) => {
-            add(oddities, "not-utf8", format!("the {which} is not UTF-8"));
+            add(warnings, "not-utf8", format!("the {which} is not UTF-8"));
             let length = error.as_bytes().len();
             let lossy = String::from_utf8_lossy(error.as_bytes()).into_owned();
             let seen =
@@ -204,19 +196,19 @@ fn see(part: Option<&&str>, which: TokenPart, oddities: &mut Vec<Warning>) -> (D
         && let Ok(value) = json::any(&replaced)
     {
         let problem = TokenError::Surrogate(which);
-        add(oddities, "surrogate", format!("{problem}: rejected here, accepted by the server"));
+        add(warnings, "surrogate", format!("{problem}: rejected here, accepted by the server"));
         (text, read) = (replaced, Ok(value));
     }
     let seen = match read {
         Ok((value, doubles)) => {
             if spare {
-                add(oddities, "base64", format!("the {which} {OTHER_SPELLING}"));
+                add(warnings, "base64", format!("the {which} {OTHER_SPELLING}"));
             }
             let written = doubles.is_empty().then(|| text.clone());
             for double in doubles {
                 let shown = quote(&double.earlier.to_string());
                 add(
-                    oddities,
+                    warnings,
                     "duplicate-member",
                     format!(
                         "the {which} has {} twice, first as {shown}: readers disagree which one counts",
@@ -225,16 +217,16 @@ fn see(part: Option<&&str>, which: TokenPart, oddities: &mut Vec<Warning>) -> (D
                 );
             }
             if !value.is_object() {
-                add(oddities, "not-object", format!("the {which} is {}, not an object", kind(&value)));
+                add(warnings, "not-object", format!("the {which} is {}, not an object", kind(&value)));
             }
             return (DecodedPart::Json(value), written);
         }
         Err(problem) => {
             let text_of = if text.starts_with("eyJ") && text.contains('.') {
-                add(oddities, "nested", "it holds another token instead of claims".to_owned());
+                add(warnings, "nested", "it holds another token instead of claims".to_owned());
                 text
             } else {
-                add(oddities, "not-json", format!("the {which} is not JSON: {problem}"));
+                add(warnings, "not-json", format!("the {which} is not JSON: {problem}"));
                 text
             };
             DecodedPart::Text(text_of)
@@ -244,14 +236,14 @@ fn see(part: Option<&&str>, which: TokenPart, oddities: &mut Vec<Warning>) -> (D
 }
 
 /// Decodes whatever alphabet, padding, white space and spare bits there are, and names them.
-fn decode(part: &str, which: TokenPart, oddities: &mut Vec<Warning>) -> Result<(Vec<u8>, bool), ()> {
+fn decode(part: &str, which: TokenPart, warnings: &mut Vec<Warning>) -> Result<(Vec<u8>, bool), ()> {
     const LOOSE: GeneralPurpose = GeneralPurpose::new(
         &alphabet::URL_SAFE,
         GeneralPurposeConfig::new()
             .with_decode_allow_trailing_bits(true)
             .with_decode_padding_mode(DecodePaddingMode::Indifferent),
     );
-    let mut said = |what: &str| add(oddities, "base64", format!("the {which} {what}"));
+    let mut said = |what: &str| add(warnings, "base64", format!("the {which} {what}"));
     if part.contains('=') {
         said("has base64 padding ('=')");
     }
@@ -282,25 +274,21 @@ fn decode(part: &str, which: TokenPart, oddities: &mut Vec<Warning>) -> Result<(
     }
 }
 
-fn stands_out_in_header(
-    members: &serde_json::Map<String, Value>,
-    form: TokenForm,
-    oddities: &mut Vec<Warning>,
-) {
+fn header_warnings(members: &serde_json::Map<String, Value>, form: TokenForm, warnings: &mut Vec<Warning>) {
     match members.get("alg") {
-        None => add(oddities, "algorithm", "the header names no algorithm".to_owned()),
+        None => add(warnings, "algorithm", "the header names no algorithm".to_owned()),
         Some(Value::String(_)) => {}
         Some(other) => {
-            add(oddities, "algorithm", format!("the header's 'alg' is {}, not a text", kind(other)))
+            add(warnings, "algorithm", format!("the header's 'alg' is {}, not a text", kind(other)))
         }
     }
     if form == TokenForm::Unsigned {
-        add(oddities, "unsigned", "it is not signed: anybody can have written it".to_owned());
+        add(warnings, "unsigned", "it is not signed: anybody can have written it".to_owned());
     }
     if let Some(critical) = members.get("crit") {
         let shown = quote(&critical.to_string());
         add(
-            oddities,
+            warnings,
             "critical",
             format!("it has critical extensions {shown}: who does not know them must refuse it"),
         );
@@ -308,13 +296,13 @@ fn stands_out_in_header(
     for name in ["jwk", "jku", "x5c", "x5u"] {
         if members.contains_key(name) {
             add(
-                oddities,
+                warnings,
                 "embedded-key",
                 format!("it brings a key of its own ('{name}'): never trust that one"),
             );
         }
     }
     if members.contains_key("zip") && form != TokenForm::Encrypted {
-        add(oddities, "compressed", "it has 'zip', which only encrypted tokens may have".to_owned());
+        add(warnings, "compressed", "it has 'zip', which only encrypted tokens may have".to_owned());
     }
 }

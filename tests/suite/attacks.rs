@@ -407,20 +407,20 @@ fn every_attack_is_refused_with_its_reason_and_none_reaches_the_network() {
     let mut wrong = Vec::new();
     for ((name, _, reason), answer) in attacks.iter().zip(&answers) {
         let said = answer["reason"].as_str().unwrap_or_default();
-        if answer["admitted"] != json!(false) || !said.contains(reason) {
+        if answer["valid"] != json!(false) || !said.contains(reason) {
             wrong.push(format!("{name}: wanted {reason:?}, {answer}"));
         }
     }
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), attacks.len(), wrong.join("\n"));
     // A login role, which overlooks keys that a token brings along, does not take them either.
     directory.write("r.json", r#"{"role_type":"jwt","user_claim":"sub","bound_claims":{"roles":"api"}}"#);
-    let run = directory.run("cc-jwt", &[&arguments[..], &["--role", "r.json"]].concat()).ended(1);
+    let run = directory.run("cc-jwt", &[&arguments[..], &["--login-role", "r.json"]].concat()).ended(1);
     for (line, (name, ..)) in run.stdout.lines().zip(&attacks) {
-        assert!(line.contains(r#""admitted":false"#), "by a role: {name}: {line}");
+        assert!(line.contains(r#""accepted":false"#), "by a role: {name}: {line}");
     }
-    assert_eq!(run.stdout.lines().filter(|line| line.contains(r#""admitted":true"#)).count(), good.len());
+    assert_eq!(run.stdout.lines().filter(|line| line.contains(r#""accepted":true"#)).count(), good.len());
     // The test itself must be able to tell: the good ones are taken.
-    assert!(answers[attacks.len()..].iter().all(|answer| answer["admitted"] == true), "{answers:?}");
+    assert!(answers[attacks.len()..].iter().all(|answer| answer["valid"] == true), "{answers:?}");
     assert!(server.seen().is_empty(), "{:?}", server.seen());
 }
 
@@ -569,14 +569,35 @@ fn nothing_that_a_terminal_obeys_comes_out_of_any_program() {
         ("cc-jwt", vec!["verify", "--token-file", "good.jwt", "--jwks", "jwks.json"]),
         (
             "cc-jwt",
-            vec!["verify", "--token-file", "good.jwt", "--key", &key, "--role", "role.json", "--explain"],
+            vec![
+                "verify",
+                "--token-file",
+                "good.jwt",
+                "--key",
+                &key,
+                "--login-role",
+                "role.json",
+                "--explain",
+            ],
         ),
         (
             "cc-jwt",
-            vec!["verify", "--token-file", "good.jwt", "--key", &key, "--role", "admits.json", "--explain"],
+            vec![
+                "verify",
+                "--token-file",
+                "good.jwt",
+                "--key",
+                &key,
+                "--login-role",
+                "admits.json",
+                "--explain",
+            ],
         ),
-        ("cc-jwt", vec!["verify", "--token-file", "good.jwt", "--key", &key, "--role", "bad-role.json"]),
-        ("cc-jwt", vec!["verify", "--token-file", "good.jwt", "--key", &key, "--role", EVIL]),
+        (
+            "cc-jwt",
+            vec!["verify", "--token-file", "good.jwt", "--key", &key, "--login-role", "bad-role.json"],
+        ),
+        ("cc-jwt", vec!["verify", "--token-file", "good.jwt", "--key", &key, "--login-role", EVIL]),
         ("cc-jwt", vec!["verify", "--stream", "--token-file", "tokens", "--key", &key]),
         ("cc-jwt", vec!["verify", "--token-file", "good.jwt", "--config", "evil-config.json"]),
         ("cc-jwt", vec!["verify", "--token-file", "good.jwt", "--env-file", "evil.env"]),
@@ -596,11 +617,11 @@ fn nothing_that_a_terminal_obeys_comes_out_of_any_program() {
         ("cc-jwt", vec![&evil_option]),
         ("cc-jwt", vec![EVIL]),
         ("cc-user", vec!["list"]),
-        ("cc-user", vec!["list", "--role", EVIL]),
+        ("cc-user", vec!["list", "--login-role", EVIL]),
         ("cc-user", vec!["show", EVIL]),
         ("cc-user", vec!["show", "broken"]),
         ("cc-user", vec!["show", &evil_option]),
-        ("cc-user", vec!["add", EVIL, "--role", EVIL, "--no-password"]),
+        ("cc-user", vec!["add", EVIL, "--login-role", EVIL, "--no-password"]),
         ("cc-user", vec!["role", "add", EVIL, "api"]),
         ("cc-user", vec!["role", "add", "fritz", EVIL]),
         ("cc-user", vec!["import", "users.csv", "--dry-run"]),

@@ -47,14 +47,14 @@ fn a_token_goes_all_the_way_and_only_the_token_is_printed() {
         directory.run_with("cc-jwt", &["verify"], spelling).ended(0);
     }
     let report = directory.run("cc-jwt", &["verify", token, "-e", "api", "--json"]).ended(0).json();
-    assert_eq!(report["admitted"], true);
+    assert_eq!(report["valid"], true);
     assert_eq!(report["token"]["subject"], "ann");
-    assert_eq!(report["token"]["key"], "JWT_PUBLIC_KEY");
-    assert_eq!(report["verdicts"][0]["endpoint"], "api");
+    assert_eq!(report["token"]["key_setting"], "JWT_PUBLIC_KEY");
+    assert_eq!(report["endpoints"][0]["endpoint"], "api");
     let late =
         directory.run("cc-jwt", &["verify", token, "-e", "api", "--at", "+25h", "--json"]).ended(1).json();
-    let checks = late["verdicts"][0]["checks"].as_array().unwrap();
-    let failed: Vec<&Value> = checks.iter().filter(|check| check["state"] == "fails").collect();
+    let checks = late["endpoints"][0]["checks"].as_array().unwrap();
+    let failed: Vec<&Value> = checks.iter().filter(|check| check["state"] == "fail").collect();
     assert_eq!(failed.len(), 1);
     assert_eq!(failed[0]["check"], "expiry");
     assert!(failed[0]["hint"].is_string());
@@ -102,7 +102,7 @@ fn the_claims_are_those_of_the_server_and_those_asked_for() {
 }
 
 #[test]
-fn a_token_for_each_login_is_admitted_there_and_nowhere_else() {
+fn token_for_each_login_is_accepted_there_and_nowhere_else() {
     let directory = server("");
     let issue = |arguments: &[&str]| {
         let all = [&["issue", "-q"], arguments].concat();

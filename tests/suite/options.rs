@@ -124,13 +124,13 @@ fn sample(path: &str, arg: &Arg) -> Option<Vec<String>> {
         ("cc-jwt verify", "key") => "own.pem",
         ("cc-jwt verify", "endpoint") => "api",
         ("cc-jwt verify", "from") => "192.0.2.1",
-        ("cc-jwt verify", "role") => "role.json",
-        ("cc-jwt verify", "role_config") => "shared.json",
+        ("cc-jwt verify", "login_role") => "role.json",
+        ("cc-jwt verify" | "cc-jwt role check", "role_config") => "shared.json",
         ("cc-jwt verify", "profile") => "wlcg",
         ("cc-jwt verify", "scope") => "storage.read:/x",
         // Fetches over the network.
         ("cc-jwt verify", "discovery") => return None,
-        ("cc-jwt verify", "shared_key") => "hs512.txt",
+        ("cc-jwt verify", "hmac_secret_file") => "hs512.txt",
         ("cc-jwt jwks", "issuer") => "https://other.example.org",
         ("cc-jwt jwks", "algorithm") => "RS512",
         ("cc-jwt jwks", "spec") => "osdf.yaml",
@@ -315,7 +315,7 @@ fn is_excused(path: &str, option: &str, other: &str) -> bool {
             // The same report about another database.
             | ("cc-user import", "config" | "db", "dry_run")
             // Whether the login role has keys that are fetched.
-            | ("cc-jwt verify", "ca_file" | "insecure_http" | "follow_redirects" | "offline" | "bearer_token_file", "role" | "role_config")
+            | ("cc-jwt verify", "ca_file" | "insecure_http" | "follow_redirects" | "offline" | "bearer_token_file", "login_role" | "role_config")
             // Whether the configuration limits the addresses.
             | ("cc-jwt verify", "from", _)
             // The key is strong.

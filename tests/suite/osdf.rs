@@ -205,11 +205,11 @@ fn ours(issuer: &Issuer, token: &str, profile: &str) -> Vec<String> {
         return vec!["malformed".to_owned()];
     }
     let report = run.json();
-    assert_eq!(report["admitted"].as_bool().unwrap(), run.status == 0, "{}", run.stdout);
-    let checks = report["verdicts"][0]["checks"].as_array().unwrap().clone();
+    assert_eq!(report["valid"].as_bool().unwrap(), run.status == 0, "{}", run.stdout);
+    let checks = report["checks"].as_array().unwrap().clone();
     checks
         .iter()
-        .filter(|check| check["state"] == "fails")
+        .filter(|check| check["state"] == "fail")
         .map(|check| check["check"].as_str().unwrap().to_owned())
         .collect()
 }

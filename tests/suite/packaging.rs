@@ -44,7 +44,7 @@ fn the_example_configuration_is_read_without_a_warning() {
 fn the_example_role_and_resource_have_no_fault() {
     let directory = with_examples();
     directory.run("cc-jwt", &["role", "check", "role.json"]).ended(0);
-    directory.run("cc-jwt", &["role", "check", "--shared", "role-keys.json"]).ended(0);
+    directory.run("cc-jwt", &["role", "check", "--role-config", "role-keys.json"]).ended(0);
     directory.run("cc-jwt", &["spec", "check", "--no-key", "osdf.yaml"]).ended(0);
 }
 

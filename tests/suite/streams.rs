@@ -72,7 +72,7 @@ fn a_key_that_turns_up_on_the_way_is_fetched_once_for_all_its_tokens() {
     let (old, new) = (key("old"), key("new"));
     let (good, late) = (token(&old, "old"), token(&new, "new"));
     let input = lines(&good, 700) + &lines(&late, 900) + &lines(&good, 5);
-    for role in [&[][..], &["--role", "r.json"]] {
+    for role in [&[][..], &["--login-role", "r.json"]] {
         let directory = TestEnv::new();
         write_role(&directory);
         let server = rotating(vec![set(&[&old]), set(&[&old, &new])]);
@@ -95,7 +95,7 @@ fn made_up_key_names_cost_one_request_however_many_they_are() {
     input += &lines(&good, 2);
     // The second answer is the same set, or none at all: those who have the right key notice nothing.
     for sets in [vec![set(&[&old]), set(&[&old])], vec![set(&[&old])]] {
-        for role in [&[][..], &["--role", "r.json"]] {
+        for role in [&[][..], &["--login-role", "r.json"]] {
             let directory = TestEnv::new();
             write_role(&directory);
             let server = rotating(sets.clone());
@@ -199,12 +199,12 @@ fn odd_lines_get_their_answers_and_do_not_disturb_the_others() {
     assert_eq!(answers.len(), wanted.len() + 1);
     assert_eq!(
         answers[0],
-        json!({"line": 1, "admitted": false, "subject": null, "check": "form",
+        json!({"line": 1, "valid": false, "subject": null, "check": "form",
                "reason": "the line is not UTF-8"})
     );
     assert_eq!(
         answers[1],
-        json!({"line": 2, "admitted": true, "subject": "fritz", "check": null, "reason": null})
+        json!({"line": 2, "valid": true, "subject": "fritz", "check": null, "reason": null})
     );
 }
 

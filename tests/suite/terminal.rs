@@ -177,10 +177,10 @@ fn claims_and_their_names_are_text_on_a_terminal() {
         "--issuer \"$H\" --audience \"$H\"",
         "--require-role \"$H\"",
         "--profile wlcg --scope storage.read:/x",
-        "--key k/public.pem --role role.json --explain",
-        "--key k/public.pem --role role.json --json",
-        "--key k/public.pem --role good.json",
-        "--key k/public.pem --role good.json --json",
+        "--key k/public.pem --login-role role.json --explain",
+        "--key k/public.pem --login-role role.json --json",
+        "--key k/public.pem --login-role good.json",
+        "--key k/public.pem --login-role good.json --json",
         "--stream --json",
     ] {
         trial.shows(&format!("cc-jwt verify --token-file plain {options}"));

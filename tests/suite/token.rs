@@ -251,11 +251,11 @@ fn truncated_token_is_incomplete_at_both_ends() {
                 assert_eq!(error, TokenError::Incomplete(part), "{algorithm} {lost}");
                 assert!(error.is_malformed() && error.status().code() == 65);
                 let inspection = token::inspect(text);
-                let kinds: Vec<&str> = inspection.oddities.iter().map(|oddity| oddity.kind).collect();
+                let kinds: Vec<&str> = inspection.warnings.iter().map(|warning| warning.check).collect();
                 assert!(kinds.contains(&"incomplete"), "{algorithm} {lost}: {kinds:?}");
                 let spelling =
-                    inspection.oddities.iter().any(|oddity| oddity.text.contains("another spelling"));
-                assert!(!spelling, "{algorithm} {lost}: {:?}", inspection.oddities);
+                    inspection.warnings.iter().any(|warning| warning.message.contains("another spelling"));
+                assert!(!spelling, "{algorithm} {lost}: {:?}", inspection.warnings);
                 count += 1;
             }
         }
@@ -269,7 +269,7 @@ fn lone_surrogate_is_rejected_here_and_shown() {
     assert_eq!(check_own(&text), Err(TokenError::Surrogate(TokenPart::Claims)));
     let inspection = token::inspect(&text);
     assert_eq!(inspection.claims.json().unwrap()["sub"], "a\u{fffd}b");
-    assert!(inspection.oddities.iter().any(|oddity| oddity.text.contains("accepted by the server")));
+    assert!(inspection.warnings.iter().any(|warning| warning.message.contains("accepted by the server")));
 }
 
 /// Thousands of keys without a key ID, of which any may be the token's: a bounded number is tried.

@@ -119,7 +119,7 @@ const QUIET: [(&str, bool); 37] = [
     ("cc-jwt -q inspect --token-file token.txt", true),
     ("cc-jwt -q verify --token-file token.txt", false),
     ("cc-jwt -q verify --token-file token.txt -e user-api", false),
-    ("cc-jwt -q verify --token-file token.txt --role role.json --role-config shared.json", false),
+    ("cc-jwt -q verify --token-file token.txt --login-role role.json --role-config shared.json", false),
     ("cc-jwt -q role check role.json", false),
     ("cc-jwt -q renew --spec osdf.yaml --out-dir tokens", false),
     ("cc-jwt -q renew --spec osdf.yaml --out-dir tokens --check", false),

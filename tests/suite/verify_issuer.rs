@@ -107,9 +107,9 @@ fn key_of_one_issuer_never_verifies_a_token_of_another() {
         "role.json",
         json!({"role_type": "jwt", "user_claim": "sub", "bound_subject": "clara"}).to_string(),
     );
-    verify(&directory, &format!("--role role.json --discovery {b}"), &token(&of_b, Some(&b))).ended(0);
-    let run =
-        verify(&directory, &format!("--role role.json --discovery {b}"), &token(&of_b, Some(&a))).ended(1);
+    verify(&directory, &format!("--login-role role.json --discovery {b}"), &token(&of_b, Some(&b))).ended(0);
+    let run = verify(&directory, &format!("--login-role role.json --discovery {b}"), &token(&of_b, Some(&a)))
+        .ended(1);
     assert!(run.stdout.contains("belongs to the issuer"), "{run:?}");
     // A key set by its own URL, and a key in a file, are nobody's in particular.
     verify(&directory, &format!("--jwks {b}/keys"), &token(&of_b, Some(&a))).ended(0);

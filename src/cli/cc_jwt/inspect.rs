@@ -14,10 +14,11 @@ use crate::cli::options::AtOption;
 use crate::policy::server_access::{self, ServerRules};
 use crate::policy::{Endpoint, Verdict};
 use crate::token::inspect::{DecodedPart, TokenForm};
-use crate::token::{self, Claims, Inspection, NumericDate, TokenError, Verified};
+use crate::token::{self, Claims, Inspection, NumericDate, TokenError};
 use crate::user::Role;
 use crate::util::diagnostic::{Diagnostic, ExitStatus};
 use crate::util::json_text::{compact, indented};
+use crate::util::note::Warning;
 use crate::util::quote::{escape, escape_json, escape_lines, quote};
 use crate::util::time::Timestamp;
 
@@ -142,20 +143,19 @@ impl Looked {
             .collect()
     }
 
-    /// What stands out, in form and content.
-    fn remarks(&self, now: Timestamp) -> Vec<(&'static str, String)> {
-        let mut remarks: Vec<(&'static str, String)> =
-            self.inspection.oddities.iter().map(|oddity| (oddity.kind, oddity.text.clone())).collect();
-        if let Some(error) = self.inspection.refusal.as_ref().filter(|_| remarks.is_empty()) {
-            remarks.push((error.kind().name(), error.to_string()));
+    /// What is unusual or wrong, in form and content.
+    fn warnings(&self, now: Timestamp) -> Vec<Warning> {
+        let mut warnings = self.inspection.warnings.clone();
+        if let Some(error) = self.inspection.refusal.as_ref().filter(|_| warnings.is_empty()) {
+            warnings.push(Warning::new(error.kind().name(), error.to_string()));
         }
         if let Some(claims) = self.claims() {
-            remarks_on_times(&claims, now, &mut remarks);
-            remarks_on_roles(&claims, &mut remarks);
-            remarks.extend(probable_mistakes(&claims));
+            time_warnings(&claims, now, &mut warnings);
+            role_warnings(&claims, &mut warnings);
+            warnings.extend(probable_mistakes(&claims));
         }
-        if let Some(said) = self.osdf() {
-            remarks.extend(said.remarks.into_iter().map(|text| ("profile", text)));
+        if let Some(summary) = self.osdf() {
+            warnings.extend(summary.remarks.into_iter().map(|text| Warning::new("profile", text)));
         }
         if let Some(alg) =
             self.inspection.header.json().and_then(|header| header.get("alg")).and_then(Value::as_str)
@@ -163,9 +163,9 @@ impl Looked {
             && self.inspection.form == TokenForm::Signed
         {
             let text = format!("no endpoint of the server accepts the algorithm {}", quote(alg));
-            remarks.push(("algorithm-refused", text));
+            warnings.push(Warning::new("algorithm-rejected", text));
         }
-        remarks
+        warnings
     }
 
     fn json(&self, now: Timestamp) -> Value {
@@ -176,15 +176,13 @@ impl Looked {
         };
         let claims = self.claims();
         let time = |name| claims.as_ref().and_then(|claims| report::time(claims, name));
-        let remarks: Vec<Value> =
-            self.remarks(now).into_iter().map(|(kind, text)| json!({"kind": kind, "text": text})).collect();
         let endpoints: Vec<Value> = self
             .forecasts(now)
             .into_iter()
             .map(|(endpoint, verdict)| {
                 json!({
                     "endpoint": endpoint.name(),
-                    "would_admit": verdict.accepts(),
+                    "accepted": verdict.accepts(),
                     "reason": verdict.first_failure().map(|finding| finding.reason.as_str()),
                 })
             })
@@ -196,18 +194,18 @@ impl Looked {
             None => value,
         };
         json!({
-            "found_as": self.name,
+            "source": self.name,
             "form": self.inspection.form.name(),
             "header": placed(written_header, HEADER_PLACE, seen(header)),
             "claims": placed(written_claims, CLAIMS_PLACE, seen(claims_seen)),
             "signature": {"checked": false, "bytes": self.inspection.signature_bytes},
             "times": {
-                "issued": time("iat"), "not_before": time("nbf"), "expires": time("exp"),
-                "authenticated": time("auth_time"),
+                "issued_at": time("iat"), "not_before": time("nbf"), "expires_at": time("exp"),
+                "authenticated_at": time("auth_time"),
             },
             "profile": self.osdf().and_then(|said| said.profile).map(crate::policy::profile::Profile::name),
             "scopes": self.osdf().map(|said| said.scopes),
-            "stands_out": remarks,
+            "warnings": self.warnings(now),
             "endpoints": endpoints,
         })
     }
@@ -262,12 +260,12 @@ impl Looked {
                 console.line(&format!("{:<10} {words}", "scope"))?;
             }
         }
-        let remarks = self.remarks(now);
-        if !remarks.is_empty() {
-            let title = console.paint("1;33", "what stands out");
+        let warnings = self.warnings(now);
+        if !warnings.is_empty() {
+            let title = console.paint("1;33", "warnings");
             console.line(&title)?;
-            for (_, text) in remarks {
-                console.line(&format!("  {text}"))?;
+            for warning in warnings {
+                console.line(&format!("  {}", warning.message))?;
             }
         }
         let title = console.paint("1", "if the signature is valid");
@@ -316,30 +314,32 @@ fn part(
     Ok(())
 }
 
-fn remarks_on_times(claims: &Claims, now: Timestamp, remarks: &mut Vec<(&'static str, String)>) {
+fn time_warnings(claims: &Claims, now: Timestamp, warnings: &mut Vec<Warning>) {
+    let mut warn = |check, message| warnings.push(Warning::new(check, message));
     match claims.time("exp") {
-        Ok(None) => remarks.push(("no-expiry", "never expires".to_owned())),
+        Ok(None) => warn("no-expiry", "never expires".to_owned()),
         Ok(Some(date)) if date.is_zero() => {
-            remarks.push(("no-expiry", "'exp' is 0: never expires, for the server as well".to_owned()));
+            warn("no-expiry", "'exp' is 0: never expires, for the server as well".to_owned());
         }
         Ok(Some(date)) if date.instant() <= now => {
-            remarks.push(("expired", format!("expired {}", date.instant().relative_to(now))));
+            warn("expired", format!("expired {}", date.instant().relative_to(now)));
         }
         Ok(Some(_)) => {}
-        Err(error) => remarks.push(("time", error.to_string())),
+        Err(error) => warn("time", error.to_string()),
     }
     match claims.time("nbf") {
         Ok(Some(date)) if date.instant() > now => {
-            remarks.push(("not-yet", format!("not yet valid: valid {}", date.instant().relative_to(now))));
+            warn("not-yet-valid", format!("not yet valid: valid {}", date.instant().relative_to(now)));
         }
         Ok(_) => {}
-        Err(error) => remarks.push(("time", error.to_string())),
+        Err(error) => warn("time", error.to_string()),
     }
     match claims.time("iat") {
-        Ok(Some(date)) if date.instant() > now => remarks
-            .push(("issued-in-future", format!("issued in the future, {}", date.instant().relative_to(now)))),
+        Ok(Some(date)) if date.instant() > now => {
+            warn("issued-in-future", format!("issued in the future, {}", date.instant().relative_to(now)));
+        }
         Ok(_) => {}
-        Err(error) => remarks.push(("time", error.to_string())),
+        Err(error) => warn("time", error.to_string()),
     }
 }
 
@@ -348,48 +348,41 @@ fn is_milliseconds(date: NumericDate) -> bool {
     (1_000_000_000_000..10_000_000_000_000).contains(&date.instant().0)
 }
 
-/// Warns of claims whose form is probably a mistake: a frequent reason why a token is rejected.
-pub(super) fn warn_of_mistakes(token: &Verified, console: &mut Console) {
-    for (_, text) in probable_mistakes(token.claims()) {
-        console.warn(&text);
-    }
-}
-
 /// Values whose form is probably a mistake of the issuer: times in milliseconds, scopes with commas.
-/// Each with the name of its kind.
-pub(super) fn probable_mistakes(claims: &Claims) -> Vec<(&'static str, String)> {
-    let mut found = Vec::new();
+pub(super) fn probable_mistakes(claims: &Claims) -> Vec<Warning> {
+    let mut warnings = Vec::new();
     for (name, effect) in [("exp", "never expires"), ("nbf", "is never valid"), ("iat", "is never valid")] {
         if claims.time(name).is_ok_and(|time| time.is_some_and(is_milliseconds)) {
             let text = format!(
                 "'{name}' is probably in milliseconds, expected seconds since 1970: the token {effect}"
             );
-            found.push(("milliseconds", text));
+            warnings.push(Warning::new("milliseconds", text));
         }
     }
     for name in ["scope", "scp"] {
         if claims.text(name).is_some_and(|scopes| scopes.contains(',')) {
             let text = format!("'{name}' has commas: scopes are separated by blanks (RFC 8693 4.2)");
-            found.push(("scope-commas", text));
+            warnings.push(Warning::new("scope-commas", text));
         }
     }
-    found
+    warnings
 }
 
-fn remarks_on_roles(claims: &Claims, remarks: &mut Vec<(&'static str, String)>) {
+fn role_warnings(claims: &Claims, warnings: &mut Vec<Warning>) {
+    let mut warn = |check, message| warnings.push(Warning::new(check, message));
     let roles = claims.roles();
     if claims.get("roles").is_some_and(|value| !value.is_array()) {
-        remarks.push(("roles", "'roles' is not an array: the server reads no role".to_owned()));
+        warn("roles", "'roles' is not an array: the server reads no role".to_owned());
     }
     let mut unknown: Vec<&str> = roles.iter().copied().filter(|role| role.parse::<Role>().is_err()).collect();
     unknown.dedup();
     if !unknown.is_empty() {
         let shown: Vec<String> = unknown.into_iter().map(quote).collect();
-        remarks.push(("role-unknown", format!("unknown role {}", shown.join(", "))));
+        warn("role-unknown", format!("unknown role {}", shown.join(", ")));
     }
     let mut sorted = roles;
     sorted.sort_unstable();
     if sorted.windows(2).any(|pair| pair[0] == pair[1]) {
-        remarks.push(("role-twice", "duplicate role: the server counts entries, not roles".to_owned()));
+        warn("role-duplicate", "duplicate role: the server counts entries, not roles".to_owned());
     }
 }

@@ -54,6 +54,11 @@ impl KeyRing {
         self.0.get(place).map_or(Signer::Given, |owned| owned.signer)
     }
 
+    /// The `kid` of the key at this place.
+    pub(super) fn kid(&self, place: usize) -> Option<&str> {
+        self.0.get(place)?.key.kid()
+    }
+
     /// The issuer to which the key at this place belongs, if it was found by discovery.
     pub(super) fn issuer(&self, place: usize) -> Option<&str> {
         self.0.get(place)?.issuer.as_deref()

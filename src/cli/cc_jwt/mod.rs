@@ -10,6 +10,7 @@ mod keys;
 mod osdf;
 mod pages;
 mod pages_osdf;
+mod pages_verify;
 mod people;
 mod remote;
 mod renew;

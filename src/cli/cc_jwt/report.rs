@@ -1,11 +1,11 @@
 //! Verdicts as lines and as JSON.
 
-use serde::ser::{Serialize, SerializeStruct as _, Serializer};
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::cli::console::{Console, StdoutError};
 use crate::policy::{CheckState, Endpoint, Finding, Verdict};
 use crate::token::{Claims, NumericDate};
+use crate::util::note::Warning;
 use crate::util::time::Timestamp;
 
 /// A verdict and what it is about: an endpoint, or nothing in particular.
@@ -15,24 +15,68 @@ pub(super) struct EndpointResult {
     pub(super) verdict: Verdict,
 }
 
-impl Serialize for EndpointResult {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut object = serializer.serialize_struct("Judged", 3)?;
-        object.serialize_field("endpoint", &self.endpoint.map(Endpoint::name))?;
-        object.serialize_field("admitted", &self.verdict.accepts())?;
-        let checks: Vec<Value> = self.verdict.findings().iter().map(check).collect();
-        object.serialize_field("checks", &checks)?;
-        object.end()
-    }
+/// The JSON report of `cc-jwt verify`.
+#[derive(Debug, Serialize)]
+pub(super) struct VerifyReport<'a> {
+    /// Whether all checks pass, those of each requested endpoint too.
+    pub(super) valid: bool,
+    /// `None` where the signature is not valid.
+    pub(super) token: Option<TokenReport<'a>>,
+    /// The checks where no endpoint was requested.
+    pub(super) checks: Vec<CheckReport<'a>>,
+    pub(super) endpoints: Vec<EndpointReport<'a>>,
+    pub(super) warnings: &'a [Warning],
 }
 
-pub(super) fn check(finding: &Finding) -> Value {
-    json!({
-        "check": finding.check,
-        "state": finding.state.name(),
-        "reason": finding.reason,
-        "hint": finding.hint,
-    })
+/// A token with a valid signature.
+#[derive(Debug, Serialize)]
+pub(super) struct TokenReport<'a> {
+    pub(super) subject: Option<&'a str>,
+    pub(super) issuer: Option<&'a str>,
+    pub(super) roles: Vec<&'a str>,
+    pub(super) algorithm: &'static str,
+    /// The `kid` of the key that verified the token.
+    pub(super) kid: Option<&'a str>,
+    /// The server's setting with the key; `None` for a key given as an option.
+    pub(super) key_setting: Option<&'static str>,
+    /// The issuer of the discovery document with the key.
+    pub(super) key_issuer: Option<&'a str>,
+    pub(super) issued_at: Option<String>,
+    pub(super) expires_at: Option<String>,
+}
+
+/// Whether an endpoint accepts the token.
+#[derive(Debug, Serialize)]
+pub(super) struct EndpointReport<'a> {
+    pub(super) endpoint: &'static str,
+    pub(super) accepted: bool,
+    pub(super) checks: Vec<CheckReport<'a>>,
+}
+
+/// A check and its result.
+#[derive(Debug, Serialize)]
+pub(super) struct CheckReport<'a> {
+    pub(super) check: &'static str,
+    pub(super) state: &'static str,
+    pub(super) reason: &'a str,
+    pub(super) hint: Option<&'a str>,
+}
+
+impl<'a> CheckReport<'a> {
+    /// The report of one check.
+    pub(super) fn new(finding: &'a Finding) -> Self {
+        Self {
+            check: finding.check,
+            state: finding.state.name(),
+            reason: &finding.reason,
+            hint: finding.hint.as_deref(),
+        }
+    }
+
+    /// The report of each check of a verdict.
+    pub(super) fn all(verdict: &'a Verdict) -> Vec<Self> {
+        verdict.findings().iter().map(CheckReport::new).collect()
+    }
 }
 
 /// A time claim for a JSON report: RFC 3339, or null.

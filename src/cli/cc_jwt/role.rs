@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueHint};
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::{Map, Value};
 
 use super::source::from_stdin;
 use crate::cli::console::Console;
@@ -16,7 +17,7 @@ use crate::token::json;
 use crate::util::diagnostic::{Diagnostic, ExitStatus};
 use crate::util::file::{self, SETTINGS_LIMIT};
 use crate::util::kind::Kind;
-use crate::util::note::{Level, Notes};
+use crate::util::note::Warning;
 use crate::util::quote::{quote, quote_path};
 
 /// Work with login roles of Stronghold, Vault and OpenBao
@@ -31,132 +32,146 @@ enum RoleVerb {
     Check(Check),
 }
 
-/// Read a login role and report every fault and every surprise
+/// Check a login role, and the configuration that login roles share
 ///
-/// A fault is what makes the role useless or what the server would drop without a word, such as
-/// a field whose name is misspelt. A surprise is what the role does though few would expect it.
-/// The exit status is 0 without faults, and 78 with any.
+/// An error makes the role useless, or is a setting that the server ignores without a message,
+/// such as a misspelled field. A warning is a setting that is allowed and probably a mistake.
+/// The exit status is 0 without errors, and 78 with errors.
 #[derive(Debug, Args)]
 struct Check {
     /// A role in JSON, as 'vault read -format=json' prints it too, or a config.json with
     /// auth.jwt-roles and auth.jwt-config; - is standard input
-    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
-    file: PathBuf,
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath, required_unless_present = "role_config")]
+    file: Option<PathBuf>,
 
-    /// Read FILE as the configuration that roles share (keys, issuer, algorithms)
-    #[arg(long)]
-    shared: bool,
+    /// Check FILE as the configuration that login roles share (keys, issuer, algorithms)
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    role_config: Option<PathBuf>,
 }
 
 pub(super) fn run(command: &RoleCommand, console: &mut Console) -> Result<ExitStatus, Failure> {
     let RoleVerb::Check(check) = &command.verb;
-    let content = read_object(&check.file)?;
     let mut findings = Findings::default();
-    let name = name_of(&check.file);
-    match content.get("auth").and_then(Value::as_object) {
-        Some(auth) if !check.shared => {
-            if let Some(config) = auth.get("jwt-config") {
-                findings.config("auth.jwt-config", config);
-            }
-            match auth.get("jwt-roles") {
-                Some(roles) => findings.roles("auth.jwt-roles", roles),
-                None => findings.faults.push(LoginRoleError::Missing {
-                    path: "auth.jwt-roles".to_owned(),
-                    wanted: "the login roles by name are wanted",
-                }),
-            }
-        }
-        _ if check.shared => findings.config(&name, &Value::Object(content)),
-        _ => match LoginRole::read(&name, &Value::Object(content)) {
-            Ok(role) => findings.role(&role, ""),
-            Err(faults) => findings.faults = faults,
-        },
+    if let Some(path) = &check.role_config {
+        findings.config(&name_of(path), &Value::Object(read_object(path)?));
     }
-    findings.report(console)
+    if let Some(path) = &check.file {
+        findings.file(&name_of(path), read_object(path)?);
+    }
+    report(&findings, console)
 }
 
+/// What was found in the files of `cc-jwt role check`.
 #[derive(Default)]
 struct Findings {
     roles: Vec<String>,
-    faults: Vec<LoginRoleError>,
-    surprises: Notes,
+    errors: Vec<LoginRoleError>,
+    warnings: Vec<Warning>,
 }
 
 impl Findings {
+    /// Checks a role, or the roles and the configuration of a `config.json`.
+    fn file(&mut self, name: &str, content: Map<String, Value>) {
+        let Some(auth) = content.get("auth").and_then(Value::as_object) else {
+            match LoginRole::read(name, &Value::Object(content)) {
+                Ok(role) => self.role(&role, ""),
+                Err(errors) => self.errors.extend(errors),
+            }
+            return;
+        };
+        if let Some(config) = auth.get("jwt-config") {
+            self.config("auth.jwt-config", config);
+        }
+        match auth.get("jwt-roles") {
+            Some(roles) => self.roles("auth.jwt-roles", roles),
+            None => self.errors.push(LoginRoleError::Missing {
+                path: "auth.jwt-roles".to_owned(),
+                wanted: "expected an object with the login roles by name",
+            }),
+        }
+    }
+
     fn config(&mut self, path: &str, value: &Value) {
         match RoleConfig::read(path, value) {
-            Ok(config) => self.surprises.append(config_warnings(&config)),
-            Err(faults) => self.faults.extend(faults),
+            Ok(config) => self.warnings.extend(config_warnings(&config)),
+            Err(errors) => self.errors.extend(errors),
         }
     }
 
     fn roles(&mut self, path: &str, value: &Value) {
         match LoginRoleSet::read(path, value) {
             Ok(roles) => roles.iter().for_each(|role| self.role(role, &format!("{}: ", quote(&role.name)))),
-            Err(faults) => self.faults.extend(faults),
+            Err(errors) => self.errors.extend(errors),
         }
     }
 
     fn role(&mut self, role: &LoginRole, prefix: &str) {
         self.roles.push(role.name.clone());
-        for mut note in role_warnings(role) {
-            note.text.insert_str(0, prefix);
-            self.surprises.add(note);
+        for mut warning in role_warnings(role) {
+            warning.message.insert_str(0, prefix);
+            self.warnings.push(warning);
         }
     }
+}
 
-    fn report(self, console: &mut Console) -> Result<ExitStatus, Failure> {
-        let good = self.faults.is_empty();
-        if console.is_json() {
-            let faults: Vec<Value> = self
-                .faults
-                .iter()
-                .map(|fault| json!({"kind": fault.kind().name(), "message": fault.to_string()}))
-                .collect();
-            let surprises: Vec<Value> = self
-                .surprises
-                .iter()
-                .map(|note| {
-                    let level = if note.level == Level::Note { "note" } else { "warning" };
-                    json!({"level": level, "message": note.text, "hint": note.hint})
-                })
-                .collect();
-            console.json(&json!({
-                "good": good, "roles": self.roles, "faults": faults, "surprises": surprises,
-            }))?;
-            return Ok(if good { ExitStatus::Success } else { ExitStatus::Config });
-        }
-        for fault in &self.faults {
-            let label = console.paint("1;31", "fault");
-            console.line(&format!("{label}     {fault}"))?;
-        }
-        let surprises = self.surprises.iter().filter(|note| note.level != Level::Note).count();
-        for note in self.surprises {
-            let (label, pad) = match note.level {
-                Level::Warning | Level::Danger => (console.paint("33", "surprise"), "  "),
-                Level::Note => (console.paint("36", "note"), "      "),
-            };
-            console.report_line(&format!("{label}{pad}{}", note.text))?;
-            if let Some(hint) = note.hint {
-                console.report_line(&format!("          hint: {hint}"))?;
-            }
-        }
-        let answer = match (self.faults.len(), self.roles.len()) {
-            (0, _) if surprises == 1 => console.paint("33", "no fault, 1 surprise"),
-            (0, _) if surprises > 1 => console.paint("33", &format!("no fault, {surprises} surprises")),
-            (0, 0) => console.paint("1;32", "good"),
-            (0, 1) => console.paint("1;32", &format!("the role {} is good", quote(&self.roles[0]))),
-            (0, count) => console.paint("1;32", &format!("{count} roles, all good")),
-            (1, _) => console.paint("1;31", "1 fault"),
-            (count, _) => console.paint("1;31", &format!("{count} faults")),
-        };
-        if good {
-            console.report_line(&answer)?
-        } else {
-            console.line(&answer)?
-        }
-        Ok(if good { ExitStatus::Success } else { ExitStatus::Config })
+/// The report of `cc-jwt role check`.
+#[derive(Serialize)]
+struct RoleCheckReport<'a> {
+    /// Whether there is no error.
+    valid: bool,
+    /// The names of the roles without errors.
+    roles: &'a [String],
+    errors: Vec<RoleFileError>,
+    warnings: &'a [Warning],
+}
+
+/// An error of a role file.
+#[derive(Serialize)]
+struct RoleFileError {
+    kind: &'static str,
+    message: String,
+}
+
+fn report(findings: &Findings, console: &mut Console) -> Result<ExitStatus, Failure> {
+    let Findings { roles, errors, warnings } = findings;
+    let status = if errors.is_empty() { ExitStatus::Success } else { ExitStatus::Config };
+    if console.is_json() {
+        let errors: Vec<RoleFileError> = errors
+            .iter()
+            .map(|error| RoleFileError { kind: error.kind().name(), message: error.to_string() })
+            .collect();
+        console.json(&RoleCheckReport { valid: errors.is_empty(), roles, errors, warnings })?;
+        return Ok(status);
     }
+    for error in errors {
+        let label = console.paint("1;31", "error");
+        console.line(&format!("{label}    {error}"))?;
+    }
+    for warning in warnings {
+        let label = console.paint("33", "warning");
+        console.report_line(&format!("{label}  {}", warning.message))?;
+        if let Some(hint) = &warning.hint {
+            console.report_line(&format!("         hint: {hint}"))?;
+        }
+    }
+    let count = |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
+    if !errors.is_empty() {
+        let answer = console.paint("1;31", &format!("invalid: {}", count(errors.len(), "error")));
+        console.line(&answer)?;
+        return Ok(status);
+    }
+    let what = match roles.as_slice() {
+        [] => "valid configuration".to_owned(),
+        [only] => format!("valid role {}", quote(only)),
+        several => format!("{} valid roles", several.len()),
+    };
+    let answer = if warnings.is_empty() {
+        console.paint("1;32", &what)
+    } else {
+        console.paint("33", &format!("{what}, {}", count(warnings.len(), "warning")))
+    };
+    console.report_line(&answer)?;
+    Ok(status)
 }
 
 /// A file that is no JSON object.
@@ -166,9 +181,9 @@ pub(super) enum LoginRoleFileError {
     Json { path: PathBuf, problem: String },
     #[error("{} has the member {} twice", quote_path(.path), quote(.name))]
     Duplicate { path: PathBuf, name: String },
-    #[error("no login role {} is known: the settings have no auth.jwt-roles, and this is no file", quote(.name))]
+    #[error("unknown login role {}: the settings have no auth.jwt-roles, and there is no such file", quote(.name))]
     NoRoles { name: String },
-    #[error("no keys to judge by: a role has none of its own, and the settings have no auth.jwt-config")]
+    #[error("no keys for login roles: the settings have no auth.jwt-config")]
     NoKeys,
 }
 
@@ -184,7 +199,7 @@ impl Diagnostic for LoginRoleFileError {
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::NoRoles { .. } => Some("name a file: --role ./ROLE.json".to_owned()),
+            Self::NoRoles { .. } => Some("name a file: --login-role ./ROLE.json".to_owned()),
             Self::NoKeys => Some(
                 "give the keys: --key FILE, --jwks FILE|URL, --discovery URL or --role-config FILE"
                     .to_owned(),
@@ -236,7 +251,7 @@ fn name_of(path: &Path) -> String {
     path.file_stem().map_or_else(|| "role".to_owned(), |stem| stem.to_string_lossy().to_lowercase())
 }
 
-/// The role that `--role` means: a file where one of that name is there or the text looks like a
+/// The role that `--login-role` selects: a file where one of that name is there or the text looks like a
 /// path, else the role of that name in the settings; the default one where it is empty.
 pub(super) fn find_role(
     asked: &str,

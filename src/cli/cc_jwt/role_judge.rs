@@ -1,4 +1,4 @@
-//! What `cc-jwt verify --role` judges by: the role, its configuration and its keys.
+//! What `cc-jwt verify --login-role` judges by: the role, its configuration and its keys.
 
 use serde_json::{Value, json};
 
@@ -9,8 +9,8 @@ use crate::cli::console::Console;
 use crate::cli::failure::{Failure, UsageError};
 use crate::config::Settings;
 use crate::key::KeySet;
-use crate::policy::login_role::{LoginRole, RoleConfig, config_warnings};
-use crate::util::note::{Level, Notes};
+use crate::policy::login_role::{ANY_ISSUER, LoginRole, RoleConfig, config_warnings};
+use crate::util::note::{Level, Note, Notes};
 use crate::util::time::{Clock, Timestamp};
 use crate::verify::login_role_keys::LoginRoleKeys;
 
@@ -32,12 +32,12 @@ impl LoginRoleVerifier {
         refuse_other_demands(verify)?;
         let given = given_keys(verify);
         let config = role::find_config(verify.role_config.as_deref(), settings, given)?;
-        let asked = verify.role.as_deref().unwrap_or_default();
+        let asked = verify.login_role.as_deref().unwrap_or_default();
         let role = role::find_role(asked, config.default_role.as_deref(), settings)?;
         let mut notes = Notes::new();
-        // That any issuer will do is a line of the report; what endangers the keys is told.
-        for surprise in config_warnings(&config).into_iter().filter(|note| note.level != Level::Note) {
-            notes.add(surprise);
+        // That every issuer is accepted is a line of the report.
+        for warning in config_warnings(&config).into_iter().filter(|warning| warning.check != ANY_ISSUER) {
+            notes.add(Note { level: Level::Warning, text: warning.message, hint: warning.hint });
         }
         let keys = if verify.has_given_keys() {
             let ring = KeyRing::from_files(&verify.key, None, verify.remote.weak(), now, console)?;
@@ -65,14 +65,14 @@ fn refuse_other_demands(verify: &Verify) -> Result<(), Failure> {
     for (given, option) in [
         (!verify.endpoint.is_empty(), "--endpoint"),
         (!verify.require_role.is_empty(), "--require-role"),
-        (verify.shared_key.is_some(), "--shared-key"),
+        (verify.hmac_secret_file.is_some(), "--hmac-secret-file"),
         (verify.issuer.is_some(), "--issuer"),
         (verify.audience.is_some(), "--audience"),
         (verify.from.is_some(), "--from"),
         (verify.osdf.demand()?.is_there(), "--profile and --scope"),
     ] {
         if given {
-            let text = format!("{option} cannot be used with --role: the role has all requirements");
+            let text = format!("{option} cannot be used with --login-role: the role has all requirements");
             return Err(UsageError::new(text).into());
         }
     }

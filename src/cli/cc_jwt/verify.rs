@@ -2,13 +2,11 @@
 
 use std::path::Path;
 
-use serde_json::json;
-
 use super::bench::{VerifyContext, VerifyRequest};
-use super::inspect::warn_of_mistakes;
+use super::inspect::probable_mistakes;
 use super::keys::KeyRing;
 use super::remote::RemoteSets;
-use super::report::{self, EndpointResult};
+use super::report::{self, CheckReport, EndpointReport, EndpointResult, TokenReport, VerifyReport};
 use super::verify_options::Verify;
 use super::{verify_role, verify_stream};
 use crate::cli::console::Console;
@@ -22,6 +20,7 @@ use crate::token::{TokenError, Verified};
 use crate::user::User;
 use crate::user_db::{OpenMode, UserDb, UserDbError};
 use crate::util::diagnostic::ExitStatus;
+use crate::util::note::Warning;
 use crate::verify::login_role_keys::may_be_new_key;
 
 /// Keys, token, signature, verdict, report: the whole way of a token.
@@ -31,7 +30,7 @@ pub(super) fn run(
     console: &mut Console,
 ) -> Result<ExitStatus, Failure> {
     let settings = settings::load(options, console)?;
-    if verify.role.is_some() || verify.role_config.is_some() {
+    if verify.login_role.is_some() || verify.role_config.is_some() {
         return verify_role::run(verify, &settings, console);
     }
     let asked = VerifyRequest::read(verify)?;
@@ -55,15 +54,13 @@ pub(super) fn run(
         Err(error) if error.is_malformed() => return Err(error.into()),
         verified => verified,
     };
-    if let Ok(token) = &verified {
-        warn_of_mistakes(token, console);
-    }
+    let warnings = verified.as_ref().map_or_else(|_| Vec::new(), |token| probable_mistakes(token.claims()));
     let person = Person::look_up(verified.as_ref().ok(), &asked.endpoints, &settings, verify.no_db, console)?;
     let bench = VerifyContext::new(verify, asked, &settings, &keys);
     let now = bench.now();
     let judged: Vec<EndpointResult> =
         bench.evaluate(&verified, &keys, person.account(), now, Verbosity::All).collect();
-    report(&judged, &verified, &keys, console)
+    report(&judged, &verified, &keys, &warnings, console)
 }
 
 /// The keys to verify with, and those of them that can be fetched again.
@@ -79,7 +76,7 @@ fn open_keys(
     let sets = verify.remote.open(console)?;
     let weak = verify.remote.weak();
     let now = asked.clock.now();
-    let files = KeyRing::from_files(&verify.key, verify.shared_key.as_deref(), weak, now, console)?;
+    let files = KeyRing::from_files(&verify.key, verify.hmac_secret_file.as_deref(), weak, now, console)?;
     Ok((files.with(sets.owned()), sets))
 }
 
@@ -137,34 +134,50 @@ impl Person {
 }
 
 fn report(
-    judged: &[EndpointResult],
+    results: &[EndpointResult],
     verified: &Result<Verified, TokenError>,
     keys: &KeyRing,
+    warnings: &[Warning],
     console: &mut Console,
 ) -> Result<ExitStatus, Failure> {
-    let admitted = judged.iter().all(|judged| judged.verdict.accepts());
+    let valid = results.iter().all(|result| result.verdict.accepts());
     if console.is_json() {
         let token = verified.as_ref().ok().map(|token| {
             let claims = token.claims();
-            json!({
-                "subject": claims.subject(),
-                "issuer": claims.issuer(),
-                "roles": claims.roles(),
-                "algorithm": token.algorithm().name(),
-                "key": keys.signer(token.key()).name(),
-                "key_issuer": keys.issuer(token.key()),
-                "issued": report::time(claims, "iat"),
-                "expires": report::time(claims, "exp"),
-            })
+            TokenReport {
+                subject: claims.subject(),
+                issuer: claims.issuer(),
+                roles: claims.roles(),
+                algorithm: token.algorithm().name(),
+                kid: keys.kid(token.key()),
+                key_setting: keys.signer(token.key()).setting(),
+                key_issuer: keys.issuer(token.key()),
+                issued_at: report::time(claims, "iat"),
+                expires_at: report::time(claims, "exp"),
+            }
         });
-        console.json(&json!({ "admitted": admitted, "token": token, "verdicts": judged }))?;
+        let (mut checks, mut endpoints) = (Vec::new(), Vec::new());
+        for EndpointResult { endpoint, verdict } in results {
+            match endpoint {
+                None => checks = CheckReport::all(verdict),
+                Some(endpoint) => endpoints.push(EndpointReport {
+                    endpoint: endpoint.name(),
+                    accepted: verdict.accepts(),
+                    checks: CheckReport::all(verdict),
+                }),
+            }
+        }
+        console.json(&VerifyReport { valid, token, checks, endpoints, warnings })?;
     } else {
-        for (place, judged) in judged.iter().enumerate() {
+        for warning in warnings {
+            console.warn(&warning.message);
+        }
+        for (place, result) in results.iter().enumerate() {
             if place > 0 && !console.is_quiet() {
                 console.line("")?;
             }
-            report::show(judged, console)?;
+            report::show(result, console)?;
         }
     }
-    Ok(if admitted { ExitStatus::Success } else { ExitStatus::Negative })
+    Ok(if valid { ExitStatus::Success } else { ExitStatus::Negative })
 }

@@ -27,7 +27,7 @@ pub(super) struct Verify {
     #[arg(long, short, value_name = "ENDPOINT", value_delimiter = ',', add = complete::endpoints())]
     pub(super) endpoint: Vec<String>,
 
-    /// Require this role among those that count; may be repeated: all are required
+    /// Require this role among the roles that count; may be repeated: all are required
     #[arg(long, value_name = "ROLE", value_delimiter = ',', add = complete::roles())]
     pub(super) require_role: Vec<String>,
 
@@ -53,7 +53,7 @@ pub(super) struct Verify {
 
     /// Verify with the HMAC secret in FILE (base64, as in the server's variable)
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub(super) shared_key: Option<PathBuf>,
+    pub(super) hmac_secret_file: Option<PathBuf>,
 
     /// Do not read the user table
     #[arg(long)]
@@ -65,7 +65,7 @@ pub(super) struct Verify {
     /// Check whether a login role of Stronghold, Vault or OpenBao accepts the token: a file, or a
     /// name in auth.jwt-roles; '' is the default role
     #[arg(long, value_name = "FILE|NAME", value_hint = ValueHint::FilePath, help_heading = ROLES)]
-    pub(super) role: Option<String>,
+    pub(super) login_role: Option<String>,
 
     /// Read the configuration of login roles from FILE instead of auth.jwt-config
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = ROLES)]
@@ -85,12 +85,12 @@ pub(super) struct Verify {
 impl Verify {
     /// Whether keys may have to be fetched: a login role without given keys names its own sources.
     pub(super) fn may_fetch_keys(&self) -> bool {
-        let by_role = (self.role.is_some() || self.role_config.is_some()) && !self.has_given_keys();
+        let by_role = (self.login_role.is_some() || self.role_config.is_some()) && !self.has_given_keys();
         by_role || self.remote.is_fetched()
     }
 
     /// Whether keys were given as options.
     pub(super) const fn has_given_keys(&self) -> bool {
-        !self.key.is_empty() || self.shared_key.is_some() || self.remote.is_given()
+        !self.key.is_empty() || self.hmac_secret_file.is_some() || self.remote.is_given()
     }
 }

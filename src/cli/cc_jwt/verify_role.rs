@@ -1,9 +1,12 @@
-//! `cc-jwt verify --role`: whether a login role admits a token, and as whom.
+//! `cc-jwt verify --login-role`: whether a login role accepts a token, and the username.
 
-use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
-use super::inspect::warn_of_mistakes;
-use super::report;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::inspect::probable_mistakes;
+use super::report::{self, CheckReport};
 use super::role_judge::LoginRoleVerifier;
 use super::verify_options::Verify;
 use super::verify_stream;
@@ -13,7 +16,7 @@ use crate::config::Settings;
 use crate::policy::login_role::{Flow, Login, LoginRole, evaluate};
 use crate::policy::{Verbosity, Verdict};
 use crate::util::diagnostic::ExitStatus;
-use crate::util::note::Notes;
+use crate::util::note::{Notes, Warning};
 use crate::util::quote::{escape, quote};
 use crate::util::time::{Clock, human_span};
 
@@ -35,8 +38,11 @@ pub(super) fn run(
     let outcome = judging.keys.verify(text.expose(), Clock::System.now(), &mut notes);
     console.notes(notes);
     let verified = outcome?;
-    if let Ok(token) = &verified {
-        warn_of_mistakes(token, console);
+    let warnings = verified.as_ref().map_or_else(|_| Vec::new(), |token| probable_mistakes(token.claims()));
+    if !console.is_json() {
+        for warning in &warnings {
+            console.warn(&warning.message);
+        }
     }
     let (verdict, login) =
         evaluate(&judging.config, &judging.role, verified.as_ref(), Flow::Token, now, Verbosity::All);
@@ -47,7 +53,7 @@ pub(super) fn run(
         let claims = Value::Object(verified.claims().as_object().clone());
         log::info!("received claims: {}", escape(&claims.to_string()));
     }
-    report(verify.explain, &judging.role, &verdict, login.as_ref(), console)?;
+    report(verify.explain, &warnings, &judging.role, &verdict, login.as_ref(), console)?;
     Ok(match &verified {
         Err(error) if error.is_malformed() => ExitStatus::Data,
         _ if verdict.accepts() => ExitStatus::Success,
@@ -55,29 +61,54 @@ pub(super) fn run(
     })
 }
 
+/// The JSON report of `cc-jwt verify --login-role`.
+#[derive(Debug, Serialize)]
+struct LoginRoleReport<'a> {
+    /// Whether the login role accepts the token.
+    accepted: bool,
+    /// The name of the role.
+    login_role: &'a str,
+    login: Option<LoginReport<'a>>,
+    /// The first check that failed.
+    failed_check: Option<CheckReport<'a>>,
+    checks: Vec<CheckReport<'a>>,
+    /// Fields of the role that have no effect here.
+    unused_fields: &'a Map<String, Value>,
+    warnings: &'a [Warning],
+}
+
+/// The login that a role grants.
+#[derive(Debug, Serialize)]
+struct LoginReport<'a> {
+    username: &'a str,
+    groups: &'a [String],
+    metadata: &'a BTreeMap<String, String>,
+    session_seconds: Option<i64>,
+}
+
 fn report(
     explain: bool,
+    warnings: &[Warning],
     role: &LoginRole,
     verdict: &Verdict,
     login: Option<&Login>,
     console: &mut Console,
 ) -> Result<(), Failure> {
     if console.is_json() {
-        let checks: Vec<Value> = verdict.findings().iter().map(report::check).collect();
-        let failed = verdict.first_failure().map(report::check);
-        console.json(&json!({
-            "admitted": login.is_some(),
-            "role": role.name,
-            "login": login.map(|login| json!({
-                "username": login.username,
-                "groups": login.groups,
-                "metadata": login.metadata,
-                "session_seconds": login.session_seconds,
-            })),
-            "failed": failed,
-            "checks": checks,
-            "other": role.kept,
-        }))?;
+        console.json(&LoginRoleReport {
+            accepted: login.is_some(),
+            login_role: &role.name,
+            login: login.map(|login| LoginReport {
+                username: &login.username,
+                groups: &login.groups,
+                metadata: &login.metadata,
+                session_seconds: login.session_seconds,
+            }),
+            failed_check: verdict.first_failure().map(CheckReport::new),
+            checks: CheckReport::all(verdict),
+            unused_fields: &role.kept,
+            warnings,
+        })?;
         return Ok(());
     }
     if !console.is_quiet() {
@@ -110,7 +141,7 @@ fn report(
         console.line(&format!("  session   {}", human_span(seconds.unsigned_abs())))?;
     }
     for (name, value) in &role.kept {
-        console.line(&format!("  {}: {} (kept, not acted on)", escape(name), escape(&value.to_string())))?;
+        console.line(&format!("  {}: {} (not used)", escape(name), escape(&value.to_string())))?;
     }
     Ok(())
 }

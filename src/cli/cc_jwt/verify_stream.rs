@@ -24,37 +24,61 @@ use crate::util::quote::escape_json;
 use crate::util::time::Clock;
 use crate::verify::login_role_keys::may_be_new_key;
 
-/// The answer to a line, as `--json` has it: who the token is for, or the check that fails and why.
+/// The JSON result of a line for endpoints: the subject, or the check that failed.
 #[derive(Serialize)]
-struct Answer<'a> {
+struct LineReport<'a> {
     line: u64,
-    admitted: bool,
+    valid: bool,
     subject: Option<&'a str>,
     check: Option<&'a str>,
     reason: Option<&'a str>,
 }
 
+/// The JSON result of a line for a login role.
+#[derive(Serialize)]
+struct RoleLineReport<'a> {
+    line: u64,
+    accepted: bool,
+    username: Option<&'a str>,
+    check: Option<&'a str>,
+    reason: Option<&'a str>,
+}
+
+/// The form of the results.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LineFormat {
+    Text,
+    Json,
+    RoleJson,
+}
+
 /// Writes the answer to a line; whether the token is good.
 fn write(
-    json: bool,
+    format: LineFormat,
     line: Line<'_>,
     subject: Option<&str>,
     failed: Option<(&str, &str)>,
     out: &mut Vec<u8>,
 ) -> bool {
-    let admitted = failed.is_none();
+    let (passes, line) = (failed.is_none(), line.number);
+    let (check, reason) = failed.unzip();
     // Writing to a Vec cannot fail.
-    let _ = match failed {
-        _ if json => {
-            let (check, reason) = failed.unzip();
-            let answer = Answer { line: line.number, admitted, subject, check, reason };
-            let text = serde_json::to_string(&answer).unwrap_or_default();
-            writeln!(out, "{}", escape_json(&text))
+    let _ = match format {
+        LineFormat::Json => json_line(&LineReport { line, valid: passes, subject, check, reason }, out),
+        LineFormat::RoleJson => {
+            let username = subject;
+            json_line(&RoleLineReport { line, accepted: passes, username, check, reason }, out)
         }
-        None => out.write_all(b"ok\n"),
-        Some((check, reason)) => writeln!(out, "{check}: {reason}"),
+        LineFormat::Text => match failed {
+            None => out.write_all(b"ok\n"),
+            Some((check, reason)) => writeln!(out, "{check}: {reason}"),
+        },
     };
-    admitted
+    passes
+}
+
+fn json_line(report: &impl Serialize, out: &mut Vec<u8>) -> std::io::Result<()> {
+    writeln!(out, "{}", escape_json(&serde_json::to_string(report).unwrap_or_default()))
 }
 
 fn named(finding: &Finding) -> (&str, &str) {
@@ -69,7 +93,7 @@ pub(super) fn run(
     settings: &Settings,
     console: &mut Console,
 ) -> Result<ExitStatus, Failure> {
-    let is_json = console.is_json();
+    let format = if console.is_json() { LineFormat::Json } else { LineFormat::Text };
     let verify = bench.verify;
     let asks = settings.jwts.validate_user.value && !verify.no_db;
     let database = if asks { Some(settings.database()?) } else { None };
@@ -82,9 +106,9 @@ pub(super) fn run(
             let found = match line.text.map(token::text::one) {
                 Ok(Ok(found)) => found,
                 Ok(Err(error)) => {
-                    return write(is_json, line, None, Some(("form", &error.to_string())), out);
+                    return write(format, line, None, Some(("form", &error.to_string())), out);
                 }
-                Err(why) => return write(is_json, line, None, Some(("form", why)), out),
+                Err(why) => return write(format, line, None, Some(("form", why)), out),
             };
             let text = found.token.as_ref();
             let mut held = keys.read().unwrap_or_else(PoisonError::into_inner);
@@ -117,7 +141,7 @@ pub(super) fn run(
                 .evaluate(&verified, ring, account, bench.now(), Verbosity::Failures)
                 .find_map(|judged| judged.verdict.into_refusal());
             let subject = verified.as_ref().ok().and_then(|token: &Verified| token.claims().subject());
-            write(is_json, line, subject, refusal.as_ref().map(named), out)
+            write(format, line, subject, refusal.as_ref().map(named), out)
         })
     })
 }
@@ -129,7 +153,7 @@ pub(super) fn run_role(
     clock: Clock,
     console: &mut Console,
 ) -> Result<ExitStatus, Failure> {
-    let is_json = console.is_json();
+    let format = if console.is_json() { LineFormat::RoleJson } else { LineFormat::Text };
     let LoginRoleVerifier { config, role, keys } = judging;
     let keys = RwLock::new(keys);
     stream::run(&verify.many, verify.token.file(), console, || {
@@ -138,9 +162,9 @@ pub(super) fn run_role(
             let found = match line.text.map(token::text::one) {
                 Ok(Ok(found)) => found,
                 Ok(Err(error)) => {
-                    return write(is_json, line, None, Some(("token", &error.to_string())), out);
+                    return write(format, line, None, Some(("token", &error.to_string())), out);
                 }
-                Err(why) => return write(is_json, line, None, Some(("token", why)), out),
+                Err(why) => return write(format, line, None, Some(("token", why)), out),
             };
             let text = found.token.as_ref();
             let mut verified = keys.read().unwrap_or_else(PoisonError::into_inner).attempt(text);
@@ -158,7 +182,7 @@ pub(super) fn run_role(
                 evaluate(config, role, token, Flow::Token, clock.now(), Verbosity::Failures);
             let refusal = verdict.into_refusal();
             let subject = login.as_ref().map(|login| login.username.as_str());
-            write(is_json, line, subject, refusal.as_ref().map(named), out)
+            write(format, line, subject, refusal.as_ref().map(named), out)
         })
     })
 }

@@ -80,7 +80,7 @@ impl Diagnostic for LoginRoleError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::UnknownRole { nearest: Some(near), .. } => Some(format!("did you mean {}?", quote(near))),
-            Self::NoRole => Some("name one with --role".to_owned()),
+            Self::NoRole => Some("name one with --login-role".to_owned()),
             _ => None,
         }
     }

@@ -1,4 +1,6 @@
-//! What a role or configuration does that its author may not expect.
+//! Settings of a login role or configuration that are allowed and probably a mistake.
+
+use serde_json::Value;
 
 use super::bound_claims;
 use super::config::{RoleConfig, RoleKeySource};
@@ -6,191 +8,238 @@ use super::field::describe;
 use super::role::{LoginRole, Matching, RoleType};
 use super::times::{effective, leeways};
 use crate::policy::pointer;
-use crate::util::note::Notes;
+use crate::util::note::Warning;
 use crate::util::quote::quote;
 
-/// The surprises of a role that was read without fault.
+/// Checks a role that was read without an error.
 #[must_use]
-pub fn role_warnings(role: &LoginRole) -> Notes {
-    let mut notes = Notes::new();
-    kind(role, &mut notes);
-    audience(role, &mut notes);
-    leeway(role, &mut notes);
-    bound_claims(role, &mut notes);
-    names(role, &mut notes);
+pub fn role_warnings(role: &LoginRole) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    role_type(role, &mut warnings);
+    audience(role, &mut warnings);
+    leeway(role, &mut warnings);
+    bound_claims(role, &mut warnings);
+    claim_names(role, &mut warnings);
     if !role.bound_cidrs.is_empty() {
-        notes.note("token_bound_cidrs are not checked here: a token on a command line comes from no address");
+        warnings.push(Warning::new(
+            "unchecked-field",
+            "token_bound_cidrs is not checked: a token on a command line has no client address",
+        ));
     }
     if role.verbose_logging {
-        notes.warn("verbose_oidc_logging shows the claims of every token with -v");
+        warnings.push(Warning::new(
+            "verbose-logging",
+            "verbose_oidc_logging prints the claims of every token with -v",
+        ));
     }
-    notes
+    warnings
 }
 
-fn kind(role: &LoginRole, notes: &mut Notes) {
+fn role_type(role: &LoginRole, warnings: &mut Vec<Warning>) {
     if role.role_type == RoleType::Oidc {
-        notes.note("an oidc role refuses every token that is brought along; it serves logins at a provider");
+        warnings.push(Warning::new(
+            "role-type",
+            "an oidc role rejects every token given by the user: it is for logins at a provider",
+        ));
     }
     if role.role_type == RoleType::Jwt {
-        for (given, field) in [
+        for (is_set, field) in [
             (role.max_age.is_some(), "max_age"),
             (!role.allowed_redirect_uris.is_empty(), "allowed_redirect_uris"),
             (!role.oidc_scopes.is_empty(), "oidc_scopes"),
         ] {
-            if given {
-                notes.warn(format!("{field} does nothing in a jwt role"));
+            if is_set {
+                warnings.push(Warning::new("unused-field", format!("{field} has no effect in a jwt role")));
             }
         }
     }
 }
 
-fn audience(role: &LoginRole, notes: &mut Notes) {
+fn audience(role: &LoginRole, warnings: &mut Vec<Warning>) {
     if role.bound_audiences.is_empty() && role.role_type == RoleType::Jwt {
-        notes.warn_with(
-            "without bound_audiences, every token that has an aud is refused",
-            "add the aud of the issuer's tokens: \"bound_audiences\": [\"…\"]",
+        warnings.push(
+            Warning::new(
+                "no-audience",
+                "without bound_audiences, every token with an 'aud' claim is rejected",
+            )
+            .hint("add the audience of the issuer's tokens: \"bound_audiences\": [\"…\"]"),
         );
         if role
             .bound_claims
             .iter()
             .any(|bound| bound.name == "aud" || bound.name.starts_with("/aud/") || bound.name == "/aud")
         {
-            notes.warn(
-                NEVER.to_owned() + ": bound_claims asks for an aud, and the role has no bound_audiences",
-            );
+            warnings
+                .push(rejects_all("bound_claims requires an 'aud' claim, and bound_audiences is not set"));
         }
     }
     for audience in &role.bound_audiences {
         if audience.is_empty() {
-            notes.warn("bound_audiences has an empty text, which matches an empty aud");
+            warnings.push(Warning::new(
+                "empty-audience",
+                "bound_audiences has an empty string, which matches an empty 'aud' claim",
+            ));
         }
         if audience.contains('*') {
-            notes.warn(format!("{} in bound_audiences: * stands for itself", quote(audience)));
+            warnings.push(literal_star(&format!("{} in bound_audiences", quote(audience))));
         }
     }
     if let Some(subject) = role.bound_subject.as_ref().filter(|subject| subject.contains('*')) {
-        notes.warn(format!("bound_subject {}: * stands for itself", quote(subject)));
+        warnings.push(literal_star(&format!("bound_subject {}", quote(subject))));
     }
 }
 
-const NEVER: &str = "this role can never admit anyone";
+/// The role rejects all tokens, for this reason.
+fn rejects_all(reason: impl std::fmt::Display) -> Warning {
+    Warning::new("rejects-all", format!("this role rejects every token: {reason}"))
+}
 
-fn leeway(role: &LoginRole, notes: &mut Notes) {
+fn literal_star(place: &str) -> Warning {
+    Warning::new("literal-star", format!("{place}: '*' matches only itself"))
+}
+
+fn leeway(role: &LoginRole, warnings: &mut Vec<Warning>) {
     let (skew, exp, nbf) = leeways(role);
-    for (field, given, default, works) in [
+    for (field, given, default, result) in [
         ("clock_skew_leeway", role.clock_skew_leeway, 60, skew),
         ("expiration_leeway", role.expiration_leeway, 150, exp),
         ("not_before_leeway", role.not_before_leeway, 150, nbf),
     ] {
         if given == Some(0) {
-            notes.warn_with(
-                format!("{field} of 0 means the default, {default} s, not none"),
-                format!("\"{field}\": -1 means none"),
+            warnings.push(
+                Warning::new("leeway-default", format!("{field} of 0 means the default, {default} s"))
+                    .hint(format!("\"{field}\": -1 means no leeway")),
             );
         }
         if given.is_some_and(|seconds| seconds < -1) {
-            notes.note(format!("{field}: any negative value means none; it does not shorten anything"));
+            warnings.push(Warning::new(
+                "leeway-negative",
+                format!("{field}: every negative value means no leeway"),
+            ));
         }
-        if works > 3_600 && effective(given, default) == works {
-            notes.warn(format!("{field} is {works} s, more than an hour"));
+        if result > 3_600 && effective(given, default) == result {
+            warnings.push(Warning::new("leeway-long", format!("{field} is {result} s, more than an hour")));
         }
     }
     if role.expiration_leeway.is_some_and(|seconds| seconds > 0) {
-        notes.note("expiration_leeway only counts for tokens without exp");
+        warnings
+            .push(Warning::new("leeway-condition", "expiration_leeway applies only to tokens without 'exp'"));
     }
     if role.not_before_leeway.is_some_and(|seconds| seconds > 0) {
-        notes.note("not_before_leeway only counts for tokens that have neither nbf nor iat");
+        warnings.push(Warning::new(
+            "leeway-condition",
+            "not_before_leeway applies only to tokens without 'nbf' and 'iat'",
+        ));
     }
 }
 
-fn bound_claims(role: &LoginRole, notes: &mut Notes) {
+fn bound_claims(role: &LoginRole, warnings: &mut Vec<Warning>) {
     for claim in &role.bound_claims {
         let name = quote(&claim.name);
-        let matchable = |value: &serde_json::Value| match value {
-            serde_json::Value::Number(number) => bound_claims::exact(number).is_some(),
-            serde_json::Value::String(_) | serde_json::Value::Bool(_) => true,
+        let can_match = |value: &Value| match value {
+            Value::Number(number) => bound_claims::exact(number).is_some(),
+            Value::String(_) | Value::Bool(_) => true,
             _ => false,
         };
-        for odd in claim.values.iter().filter(|value| !matchable(value)) {
-            notes.warn(format!("bound_claims: {} under {name} matches nothing", describe(odd)));
+        for value in claim.values.iter().filter(|value| !can_match(value)) {
+            warnings.push(Warning::new(
+                "never-matches",
+                format!("bound_claims: {} for {name} never matches", describe(value)),
+            ));
         }
-        if !claim.is_comparable || !claim.values.iter().any(matchable) {
-            let what = if claim.values.is_empty() { "an empty list" } else { "nothing that can match" };
-            notes.warn(format!("{NEVER}: {name} is bound to {what}"));
+        if !claim.is_comparable || !claim.values.iter().any(can_match) {
+            warnings.push(rejects_all(if claim.values.is_empty() {
+                format!("the list of values for {name} is empty")
+            } else {
+                format!("no value for {name} can match")
+            }));
         }
-        for value in claim.values.iter().filter_map(serde_json::Value::as_str) {
+        for value in claim.values.iter().filter_map(Value::as_str) {
             if role.matching == Matching::Exact && value.contains('*') {
-                notes.warn_with(
-                    format!("bound_claims: {} under {name}: * stands for itself", quote(value)),
-                    "\"bound_claims_type\": \"glob\" makes it a pattern",
+                warnings.push(
+                    literal_star(&format!("bound_claims: {} for {name}", quote(value)))
+                        .hint("\"bound_claims_type\": \"glob\" makes it a pattern"),
                 );
             }
             if role.matching == Matching::Glob && value.contains(['?', '[']) {
-                notes
-                    .note(format!("bound_claims: {} under {name}: of patterns, only * counts", quote(value)));
+                warnings.push(Warning::new(
+                    "pattern",
+                    format!("bound_claims: {} for {name}: '*' is the only wildcard", quote(value)),
+                ));
             }
             if role.matching == Matching::Glob && !value.is_empty() && value.chars().all(|c| c == '*') {
-                notes.note(format!("bound_claims: {} under {name} matches every text", quote(value)));
+                warnings.push(Warning::new(
+                    "pattern",
+                    format!("bound_claims: {} for {name} matches every string", quote(value)),
+                ));
             }
         }
     }
 }
 
-fn names(role: &LoginRole, notes: &mut Notes) {
-    let all = role
+fn claim_names(role: &LoginRole, warnings: &mut Vec<Warning>) {
+    let names = role
         .bound_claims
         .iter()
         .map(|bound| bound.name.as_str())
         .chain(role.groups_claim.as_deref())
         .chain(role.claim_mappings.iter().map(|(source, _)| source.as_str()))
         .chain(role.user_claim_is_pointer.then_some(role.user_claim.as_str()));
-    for name in all.filter(|name| pointer::has_odd_index(name)) {
-        notes.warn(format!(
-            "{}: an index is written as 0, 1, 2, …; this one is never found here",
-            quote(name)
+    for name in names.filter(|name| pointer::has_odd_index(name)) {
+        warnings.push(Warning::new(
+            "pointer-index",
+            format!("{}: never found: an array index is written 0, 1, 2, …", quote(name)),
         ));
     }
     if role.user_claim.starts_with('/') && !role.user_claim_is_pointer {
-        notes.warn_with(
-            format!("user_claim {} is the name of a claim as it stands", quote(&role.user_claim)),
-            "\"user_claim_json_pointer\": true makes it a JSON pointer",
+        warnings.push(
+            Warning::new(
+                "literal-pointer",
+                format!("user_claim {} is a claim name, not a JSON pointer", quote(&role.user_claim)),
+            )
+            .hint("\"user_claim_json_pointer\": true makes it a JSON pointer"),
         );
     }
     if matches!(role.user_claim.as_str(), "exp" | "nbf" | "iat")
         || (role.user_claim == "aud" && role.user_claim_is_pointer)
     {
-        notes.warn(format!("{NEVER}: user_claim {} is never a text", quote(&role.user_claim)));
+        warnings.push(rejects_all(format!("user_claim {} is never a string", quote(&role.user_claim))));
     }
     for (source, _) in &role.claim_mappings {
         if source == "aud" {
-            notes.warn_with(
-                "claim_mappings: aud is always seen as a list, so that a token with an aud is refused",
-                "\"/aud\" is seen as it stands",
+            warnings.push(
+                Warning::new(
+                    "claim-type",
+                    "claim_mappings: 'aud' is always read as an array, so a token with an 'aud' claim is rejected",
+                )
+                .hint("\"/aud\" is read as it is in the token"),
             );
         } else if matches!(source.as_str(), "exp" | "nbf" | "iat") {
-            notes.warn(format!(
-                "claim_mappings: {source} is a number, so that a token that has it is refused"
+            warnings.push(Warning::new(
+                "claim-type",
+                format!("claim_mappings: {source} is a number, so a token with this claim is rejected"),
             ));
         }
     }
     if matches!(role.groups_claim.as_deref(), Some("exp" | "nbf" | "iat")) {
-        notes.warn(format!("{NEVER}: groups_claim is a time, which is no group"));
+        warnings.push(rejects_all("groups_claim is a time, not a list of groups"));
     }
 }
 
-/// The surprises of a configuration that was read without fault.
+/// Checks a configuration that was read without an error.
 #[must_use]
-pub fn config_warnings(config: &RoleConfig) -> Notes {
-    let mut notes = Notes::new();
+pub fn config_warnings(config: &RoleConfig) -> Vec<Warning> {
+    let mut warnings = Vec::new();
     if config.bound_issuer.is_none() {
-        if matches!(config.keys, RoleKeySource::Discovery(_)) {
-            notes.warn_with(
-                "oidc_discovery_url alone binds no issuer: a token with any iss passes",
-                "set bound_issuer to the same address",
-            );
+        warnings.push(if matches!(config.keys, RoleKeySource::Discovery(_)) {
+            Warning::new(
+                "discovery-issuer",
+                "oidc_discovery_url does not bind the issuer: a token with any 'iss' passes",
+            )
+            .hint("set bound_issuer to the same URL")
         } else {
-            notes.note("without bound_issuer, a token with any iss passes");
-        }
+            Warning::new(ANY_ISSUER, "without bound_issuer, a token with any 'iss' passes")
+        });
     }
     let key_sets = match &config.keys {
         RoleKeySource::Pem(_) => &[][..],
@@ -198,7 +247,13 @@ pub fn config_warnings(config: &RoleConfig) -> Notes {
         RoleKeySource::KeySets(sets) => sets,
     };
     for set in key_sets.iter().filter(|set| set.url.starts_with("http://")) {
-        notes.warn(format!("{} is not encrypted: whoever is on the way chooses the keys", quote(&set.url)));
+        warnings.push(Warning::new(
+            "plain-http",
+            format!("{} is not encrypted: an on-path attacker chooses the keys", quote(&set.url)),
+        ));
     }
-    notes
+    warnings
 }
+
+/// The check of a configuration without `bound_issuer`, which a verdict reports as well.
+pub const ANY_ISSUER: &str = "any-issuer";

@@ -32,6 +32,6 @@ pub use config::{RoleConfig, RoleKeySource, RoleKeyUrl};
 pub use error::LoginRoleError;
 pub use evaluate::{CHECKS, Flow, evaluate, unknown_role};
 pub use identity::Login;
-pub use lint::{config_warnings, role_warnings};
+pub use lint::{ANY_ISSUER, config_warnings, role_warnings};
 pub use role::{BoundClaim, LoginRole, Matching, RoleType};
 pub use set::LoginRoleSet;

@@ -315,7 +315,7 @@ fn no_canary_gets_out_of_its_cage() {
         ("cc-jwt inspect --token-file wrong-pw", 65),
         ("cc-jwt inspect rubbish", 65),
         ("cc-jwt verify --token-file token.txt --key bad.pem", 65),
-        ("cc-jwt verify --token-file token.txt --shared-key pw", 65),
+        ("cc-jwt verify --token-file token.txt --hmac-secret-file pw", 65),
         ("cc-jwt issue fritz --key bad.pem", 65),
         ("cc-jwt issue fritz --key wrong-pw", 65),
         ("cc-jwt issue fritz --env-file broken.env", 78),

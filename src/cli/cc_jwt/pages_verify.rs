@@ -1,0 +1,232 @@
+//! The manual pages of `cc-jwt inspect`, `verify` and `role`.
+
+use super::pages_osdf::{DISCOVERED, DISCOVERY};
+use crate::cli::page::{Example, ExampleTest, ManualPage};
+
+const ROLE_FILES: &[(&str, &str)] = &[(
+    "./config.json",
+    "login roles by name in auth.jwt-roles, the configuration that they share in auth.jwt-config",
+)];
+
+pub(super) const INSPECT: ManualPage = ManualPage {
+    path: "inspect",
+    description: &[
+        "Prints the header, the claims and the times of a token, warnings about it, and the result of each endpoint of \
+         the server if the signature is valid. The signature is not checked: the content may be forged.",
+        "Tokens that other programs cannot read are printed as far as possible: invalid base64, duplicate members, \
+         critical extensions, unsigned and encrypted tokens. Of the JSON response of a token endpoint, the members \
+         access_token, id_token and refresh_token are printed.",
+        "The exit status is 0 when a part of the token could be read, and 65 otherwise. With --stream the program \
+         prints a JSON object for each input line, with its number, and with 'error' where the line is not a token; \
+         the status is 1 if there was an error.",
+    ],
+    examples: &[
+        Example {
+            command: "cc-jwt inspect --token-file token.txt",
+            explains: "Show a token",
+            test: ExampleTest::Runs(0),
+        },
+        Example {
+            command: "cc-jwt inspect --json < token.txt",
+            explains: "The same as JSON",
+            test: ExampleTest::Runs(0),
+        },
+    ],
+    json: &[
+        ("tokens", "for the response of a token endpoint: a list of objects with the members below"),
+        ("source", "the member of the response with the token, or null"),
+        ("form", "signed, unsigned, encrypted or unknown"),
+        (
+            "header, claims",
+            "the parts as JSON; a string where the part is not JSON; null where it cannot be read",
+        ),
+        ("signature", "checked (always false) and the length in bytes"),
+        ("times", "issued_at, not_before, expires_at, authenticated_at: RFC 3339 or null"),
+        ("profile", "wlcg, scitokens2, scitokens1, or null"),
+        ("scopes", "what each part of the scope permits, in words, or null"),
+        ("warnings", "a list of check, message and hint"),
+        (
+            "endpoints",
+            "a list of endpoint, accepted (whether it accepts the token if the signature is valid) and reason",
+        ),
+        ("line, error", "with --stream: the number of the line, and why it is not a token"),
+    ],
+    files: &[DISCOVERED],
+    environment: DISCOVERY,
+    ..ManualPage::EMPTY
+};
+
+pub(super) const VERIFY: ManualPage = ManualPage {
+    path: "verify",
+    description: &[
+        "Without --endpoint the program checks the signature with the configured keys, the times, the issuer that may \
+         use the key, and the subject. With --endpoint it checks whether that endpoint of the server accepts the \
+         token. The endpoints are api, user-api, metric-store-api, query (GraphQL and the web pages, which accept \
+         every role), config, metric-store (a cc-metric-store, which the server queries with the tokens of \
+         metric-store-external), jwt-login and cookie-login.",
+        "With auth.jwts.validate-user the user must be in the user table, and the roles there count; without it the \
+         roles in the token count. Times are checked without leeway, as in the server.",
+        "The result is that of a server of version 1.5 with this configuration and this environment file: it needs \
+         both keys of the key pair, a valid SESSION_KEY, the sections main and auth.jwts, and no unknown member in \
+         main. If it does not start or accepts no token, the endpoints reject the token, and the check 'server' has \
+         the reason. Keys given as options replace the configured ones. main.api-allowed-ips applies to the endpoint \
+         api only; --from checks one address.",
+        "Keys can be read with --key FILE (PEM, certificate within its dates, JWK, JWKS), --jwks FILE or URL, and \
+         --discovery URL of the issuer; each may be repeated. The keys of a discovery document verify only tokens of \
+         its issuer: 'iss' must be exactly equal to it. Keys are fetched over TLS (except from loopback) and cached \
+         as RFC 9111 permits: for the time in Cache-Control or Expires, at most a day, five minutes without these \
+         headers, and not at all with no-cache or no-store. If no cached key fits a token, the keys are fetched again, \
+         at most once a minute for all processes of an account. Redirects are followed within the origin. --offline \
+         fetches nothing and uses cached keys of any age.",
+        "A Kubernetes API server gives its JWKS to authenticated clients only: --bearer-token-file names a file with a \
+         token, such as /var/run/secrets/kubernetes.io/serviceaccount/token. It is sent to the origins of the --jwks \
+         and --discovery URLs and to no other.",
+        "With --login-role the program checks whether a login role of Stronghold, Vault or OpenBao accepts the token, \
+         as that server does. The role is a file in JSON or a name in auth.jwt-roles. The configuration that roles \
+         share (keys, bound_issuer, jwt_supported_algs, default_role) comes from auth.jwt-config or --role-config \
+         FILE; keys given as options replace the keys there. The checks stop at the first that fails; --explain prints \
+         the skipped ones too. Where that server accepts a token by accident, this program rejects it and prints the \
+         reason.",
+        "With --stream each line is a token, and the program prints a line for each, in order: 'ok', or the check that \
+         failed and the reason; with --json a JSON object. A line that is not a token has a result too. All cores are \
+         used, memory does not grow with the number of tokens, and the exit status is 0 when all are valid, 1 when \
+         one is not, and 65 for empty input.",
+        "With --profile the rules of WLCG or SciTokens are checked, with --scope whether the token permits an \
+         operation on a path: by whole segments, after one decoding of percent escapes; paths that are not normal \
+         ('..', '//', %2F, a backslash) are rejected in scope and request. storage.modify implies storage.create. \
+         Users and roles of the server are not checked then, unless --endpoint is given.",
+        "Without a token argument or file, the token is searched for by WLCG bearer token discovery: BEARER_TOKEN, the \
+         file in BEARER_TOKEN_FILE, bt_uID in XDG_RUNTIME_DIR, then in /tmp; last, standard input is read.",
+        "The exit status is 65 for input that is not a token, and 1 for a token that is not valid.",
+    ],
+    examples: &[
+        Example {
+            command: "cc-jwt verify --token-file token.txt",
+            explains: "Is this token valid?",
+            test: ExampleTest::Runs(0),
+        },
+        Example {
+            command: "cc-jwt verify --token-file token.txt --endpoint api",
+            explains: "Does /api accept it? Not with another role beside api",
+            test: ExampleTest::Runs(1),
+        },
+        Example {
+            command: "cc-jwt verify --token-file token.txt --endpoint user-api --require-role user --json",
+            explains: "Several conditions, as JSON",
+            test: ExampleTest::Runs(0),
+        },
+        Example {
+            command: "cc-jwt verify --token-file token.txt --at +200h",
+            explains: "Is it still valid in 200 hours?",
+            test: ExampleTest::Runs(1),
+        },
+        Example {
+            command: "cc-jwt verify --stream --endpoint user-api < token.txt",
+            explains: "Verify many tokens, one a line",
+            test: ExampleTest::Runs(0),
+        },
+        Example {
+            command: "cc-jwt verify --login-role demo.json --discovery https://idp.example/realms/hpc --explain < token.txt",
+            explains: "Why is this login rejected?",
+            test: ExampleTest::Parses,
+        },
+        Example {
+            command: "cc-jwt verify --discovery https://tokens.example.org --profile auto --scope storage.read:/x/y",
+            explains: "Is the token found by discovery valid for OSDF, and may it read /x/y?",
+            test: ExampleTest::Parses,
+        },
+        Example {
+            command: "cc-jwt verify --key issuer.pem --issuer https://portal.example/ --audience cc < token.txt",
+            explains: "Verify a token of another issuer",
+            test: ExampleTest::Parses,
+        },
+    ],
+    json: &[
+        ("valid", "whether all checks pass, those of each --endpoint too; the exit status is 0 then, else 1"),
+        (
+            "token",
+            "null if the signature is not valid, else subject, issuer, roles (those in the token), algorithm, kid (of the \
+             key, or null), key_setting (the server's variable with the key, or null), key_issuer (of the discovery \
+             document with the key, or null), issued_at, expires_at",
+        ),
+        (
+            "checks",
+            "the checks without --endpoint: a list of check, state (pass, fail, warn, skipped), reason and hint",
+        ),
+        ("endpoints", "a list of endpoint, accepted and checks"),
+        (
+            "check",
+            "one of form, server, endpoint, signature, algorithm, issuer, expiry, not-before, issued-at, audience, \
+             subject, user, validate-user, roles, rights, address, job-api, required-role, required-issuer, \
+             required-audience; with --profile and --scope also profile, kid, issuer-form, audience-form, claims, life, \
+             scope-form, scope",
+        ),
+        ("warnings", "probable mistakes of the issuer: a list of check, message and hint"),
+        (
+            "line, valid, subject, check, reason",
+            "with --stream, an object for each line: its number, the result, the subject, and the check that failed with \
+             its reason, or null",
+        ),
+        (
+            "accepted, login_role, login, failed_check, checks, unused_fields, warnings",
+            "with --login-role: whether the role accepts the token; the name of the role; username, groups, metadata and \
+             session_seconds, or null; the check that failed, or null; all checks; fields of the role that have no \
+             effect. The checks are role, role-type, token, signature, algorithm, registered-claims, issuer, subject, \
+             audience, times, user-claim, claim-mappings, groups, bound-claims. With --stream: line, accepted, username, \
+             check, reason",
+        ),
+    ],
+    files: super::pages::VERIFY_FILES,
+    environment: DISCOVERY,
+    see_also: &["cc-user(1)", "cc-jwt-role-check(1)", "cc-jwt-jwks(1)"],
+    ..ManualPage::EMPTY
+};
+
+pub(super) const ROLE: ManualPage = ManualPage {
+    path: "role",
+    description: &[
+        "A login role defines which tokens of another issuer permit a login, and the username of that login. Its form \
+         is that of the JWT auth method of Stronghold, Vault and OpenBao. 'cc-jwt verify --login-role' checks a token \
+         with a role; the commands here check the role itself.",
+    ],
+    examples: &[Example {
+        command: "cc-jwt role check demo.json",
+        explains: "Check a role",
+        test: ExampleTest::Parses,
+    }],
+    files: ROLE_FILES,
+    see_also: &["cc-jwt-verify(1)"],
+    ..ManualPage::EMPTY
+};
+
+pub(super) const ROLE_CHECK: ManualPage = ManualPage {
+    path: "role check",
+    description: &[
+        "Reads a login role strictly. An error is what the server rejects as well, and what it ignores without a \
+         message: with a misspelled bound_claims, a role accepts every token. A warning is a setting that is allowed \
+         and probably a mistake: a role that rejects every token, a leeway of 0 that means 60 or 150 seconds, a '*' \
+         that matches only itself, an oidc_discovery_url that does not bind the issuer.",
+        "A file with a section auth is read as a server's config.json, with auth.jwt-roles and auth.jwt-config.",
+    ],
+    examples: &[
+        Example {
+            command: r#"echo '{"role_type":"jwt","user_claim":"sub","bound_audiences":"hpc"}' > demo.json; cc-jwt role check demo.json"#,
+            explains: "Check a role",
+            test: ExampleTest::Runs(0),
+        },
+        Example {
+            command: r#"echo '{"role_type":"jwt","user_claim":"sub","bound_claim":{}}' > demo.json; cc-jwt role check demo.json --json"#,
+            explains: "The same as JSON; this role has a misspelled field",
+            test: ExampleTest::Runs(78),
+        },
+    ],
+    json: &[
+        ("valid", "whether there is no error; the exit status is 0 then, else 78"),
+        ("roles", "the names of the roles without errors"),
+        ("errors", "a list of kind and message; the message begins with the field"),
+        ("warnings", "a list of check, message and hint"),
+    ],
+    files: ROLE_FILES,
+    see_also: &["cc-jwt-verify(1)"],
+    ..ManualPage::EMPTY
+};
