@@ -84,19 +84,19 @@ fn every_setting_of_the_manual_is_read_in_the_type_it_has_there() {
         assert_eq!(read.status, if setting.name == "db" { 66 } else { 0 }, "{key}: {}", read.stderr);
         assert!(!read.stderr.contains("unknown key"), "{key}: {}", read.stderr);
         // A wrong type is an error: so the key is looked at, and has the type that is told.
-        let (wrong, wanted) = match setting.kind.as_str() {
-            "text" => (json!(5), "wanted text"),
-            "text or list of texts" => (json!(5), "wanted text or a list of texts"),
-            "true or false" => (json!("true"), "wanted true or false"),
+        let (wrong, expected) = match setting.kind.as_str() {
+            "string" => (json!(5), "expected a string"),
+            "string or array of strings" => (json!(5), "expected a string or an array of strings"),
+            "boolean" => (json!("true"), "expected a boolean"),
             "duration" => (json!("1d"), "invalid duration"),
-            "object" => (json!([]), "wanted an object"),
-            "list of texts" => (json!("x"), "wanted a list of texts"),
+            "object" => (json!([]), "expected an object"),
+            "array of strings" => (json!("x"), "expected an array of strings"),
             other => panic!("{key}: what is a {other}?"),
         };
         let refused = config(wrong);
         assert!(
             refused.status == 78 && refused.stderr.contains(&setting.name),
-            "{key} is told to be {} ({wanted}): {} {}",
+            "{key} is told to be {} ({expected}): {} {}",
             setting.kind,
             refused.status,
             refused.stderr
@@ -169,7 +169,7 @@ fn the_defaults_of_the_manual_are_those_of_the_code() {
     assert_eq!(session, DEFAULT_SESSION);
     let jwts = Jwts::default();
     assert_eq!(default("auth.jwts", "validate-user"), jwts.validate_user.value.to_string());
-    assert_eq!(default("auth.jwts", "max-age"), "for ever");
+    assert_eq!(default("auth.jwts", "max-age"), "no expiry");
     assert!(jwts.max_age.value.is_none());
     let directory = TestEnv::with_setup();
     directory.write("config.json", json!({"auth": {"ldap": {"url": "ldap://x"}}}).to_string());
