@@ -84,7 +84,7 @@ impl Console {
         let when = matches.try_get_one("color").ok().flatten().copied().unwrap_or(ColorWhen::Auto);
         self.color_out = self.wants_color(when, io::stdout().is_terminal());
         self.color_err = self.wants_color(when, io::stderr().is_terminal());
-        start_logging(self.tool, self.verbosity);
+        start_logging(self.tool, self.verbosity, self.json);
     }
 
     fn wants_color(&self, when: ColorWhen, terminal: bool) -> bool {
@@ -281,16 +281,20 @@ impl Console {
         if self.reader_gone { Err(StdoutError::BrokenPipe) } else { Ok(()) }
     }
 
-    /// Tells something worth knowing, unless quiet.
+    /// Prints a note, unless quiet. In JSON the report contains it.
     pub fn note(&mut self, text: &str) {
-        if !self.quiet {
+        if !self.quiet && !self.json {
             self.diagnostic("note", "36", text, None);
         }
     }
 
-    /// Tells what a person must know to go on, such as where to log in: shown even when quiet.
+    /// Prints what the user has to do now, such as a URL to open; also when quiet.
     pub fn instruct(&mut self, text: &str) {
-        write_error_line(text);
+        if self.json {
+            self.json_error_line(&json!({"instruction": {"message": text.trim()}}));
+        } else {
+            write_error_line(text);
+        }
     }
 
     /// Whether standard error is shown in color.
@@ -299,29 +303,42 @@ impl Console {
         self.color_err
     }
 
-    /// Warns, unless quiet.
-    pub fn warn(&mut self, text: &str) {
+    /// Prints a warning, unless quiet; `check` is its name in [`crate::util::check`].
+    pub fn warn(&mut self, check: &'static str, text: &str) {
         if !self.quiet {
-            self.diagnostic("warning", "33", text, None);
+            self.warning(check, text, None);
         }
     }
 
-    /// Warns of a danger to a secret: shown even when quiet.
-    pub fn warn_of_danger(&mut self, text: &str) {
-        self.diagnostic("warning", "33", text, None);
+    /// Prints a warning of a danger to a secret, also when quiet.
+    pub fn warn_of_danger(&mut self, check: &'static str, text: &str) {
+        self.warning(check, text, None);
     }
 
-    /// Shows what the library collected; when quiet, only the dangers.
+    /// Prints what the library collected; when quiet, only the dangers.
     pub fn notes(&mut self, notes: Notes) {
         for note in notes {
-            let (label, sgr) = match note.level {
-                Level::Note => ("note", "36"),
-                Level::Warning | Level::Danger => ("warning", "33"),
-            };
-            if !self.quiet || note.level == Level::Danger {
-                self.diagnostic(label, sgr, &note.text, note.hint.as_deref());
+            match note.level {
+                Level::Note => self.note(&note.text),
+                Level::Warning if self.quiet => {}
+                Level::Warning | Level::Danger => {
+                    self.warning(note.check.unwrap_or_default(), &note.text, note.hint.as_deref());
+                }
             }
         }
+    }
+
+    fn warning(&mut self, check: &str, text: &str, hint: Option<&str>) {
+        if self.json {
+            let message = redact_forms(text);
+            self.json_error_line(&json!({"warning": {"check": check, "message": message, "hint": hint}}));
+        } else {
+            self.diagnostic("warning", "33", text, hint);
+        }
+    }
+
+    fn json_error_line(&mut self, object: &serde_json::Value) {
+        write_error_line(&escape_json(&object.to_string()));
     }
 
     fn diagnostic(&mut self, label: &str, sgr: &str, text: &str, hint: Option<&str>) {
@@ -353,7 +370,7 @@ impl Console {
                     "message": redact_forms(&fault.to_string()),
                     "hint": fault.hint(),
                 }});
-                write_error_line(&escape_json(&object.to_string()));
+                self.json_error_line(&object);
             } else {
                 let label = paint(self.color_err, "1;31", self.tool);
                 write_error_line(&format!("{label}: {}", visible(&fault.to_string())));
@@ -409,6 +426,7 @@ fn write_error_line(text: &str) {
 
 struct Log {
     tool: &'static str,
+    json: bool,
     own: log::LevelFilter,
     others: log::LevelFilter,
 }
@@ -421,11 +439,15 @@ impl log::Log for Log {
 
     fn log(&self, record: &log::Record<'_>) {
         if self.enabled(record.metadata()) {
-            write_error_line(&format!(
-                "{}: {}",
-                self.tool,
-                escape(&redact_forms(&record.args().to_string()))
-            ));
+            let text = record.args().to_string();
+            let message = redact_forms(&text);
+            if self.json {
+                let level = record.level().as_str().to_ascii_lowercase();
+                let object = json!({"log": {"level": level, "message": message}});
+                write_error_line(&escape_json(&object.to_string()));
+            } else {
+                write_error_line(&format!("{}: {}", self.tool, escape(&message)));
+            }
         }
     }
 
@@ -434,14 +456,14 @@ impl log::Log for Log {
 
 /// `-v` shows what the toolkit reads and asks, `-vv` its details. What the libraries below say is
 /// never shown beyond warnings: they log requests whole, credentials included.
-fn start_logging(tool: &'static str, verbosity: u8) {
+fn start_logging(tool: &'static str, verbosity: u8, json: bool) {
     let own = match verbosity {
         0 => log::LevelFilter::Off,
         1 => log::LevelFilter::Info,
         _ => log::LevelFilter::Debug,
     };
     let others = if verbosity > 1 { log::LevelFilter::Warn } else { log::LevelFilter::Off };
-    if log::set_boxed_logger(Box::new(Log { tool, own, others })).is_ok() {
+    if log::set_boxed_logger(Box::new(Log { tool, json, own, others })).is_ok() {
         log::set_max_level(own.max(others));
     }
 }

@@ -154,12 +154,15 @@ fn read_root(
     let mut unused = Vec::new();
     let mut shadowed = |key: &'static str, by: &str, findings: &mut Findings| {
         unused.push(key);
-        findings.notes.warn(format!(
-            "{}: {} at the root is not used, since {} is there, where version 1.5 reads it",
-            quote_path(file),
-            quote(key),
-            quote(by)
-        ));
+        findings.notes.warn(
+            "config-unused-section",
+            format!(
+                "{}: {} at the root is not used, since {} is there, where version 1.5 reads it",
+                quote_path(file),
+                quote(key),
+                quote(by)
+            ),
+        );
     };
     if settings.db.is_none() && !db_is_given {
         settings.db = database(root, findings);
@@ -212,6 +215,7 @@ fn parse(path: &Path, text: &str, findings: &mut Findings) -> Option<Document> {
         Ok(document) => {
             if document.mark {
                 findings.notes.warn_with(
+                    "config-byte-order-mark",
                     format!(
                         "{} begins with a byte order mark: the server does not start with it",
                         quote_path(path)
@@ -220,7 +224,7 @@ fn parse(path: &Path, text: &str, findings: &mut Findings) -> Option<Document> {
                 );
             }
             if let Some(junk) = &document.junk {
-                findings.notes.warn(format!(
+                findings.notes.warn("config-text-after-end", format!(
                     "{} line {}, column {}: more text after the end of the configuration is ignored, by the server \
                      as well",
                     quote_path(path),
@@ -254,16 +258,19 @@ fn outside(
     findings: &mut Findings,
 ) -> Option<(PathBuf, JsonNode)> {
     for found in root.misspellings(file_key) {
-        findings.notes.warn(format!(
-            "{}: {} is ignored, by the server as well: the name of this member is case-sensitive",
-            quote_path(root.file()),
-            quote(found)
-        ));
+        findings.notes.warn(
+            "config-member-case",
+            format!(
+                "{}: {} is ignored, by the server as well: the name of this member is case-sensitive",
+                quote_path(root.file()),
+                quote(found)
+            ),
+        );
     }
     root.exact_member(file_key)?;
     let path = root.path(&[file_key], findings)?;
     if root.exact_state(name) == SectionState::Present {
-        findings.notes.warn(format!(
+        findings.notes.warn("config-duplicate-member", format!(
             "{}: both {} and {} are set, and the server uses one of them by chance; here the first one counts",
             quote_path(root.file()),
             quote(name),
@@ -328,11 +335,14 @@ fn warn_unknown_in_main(main: &Section<'_>, server: &ServerConfig, findings: &mu
             (None, Some(known)) => format!(": did you mean {}?", quote(known)),
             (None, None) => String::new(),
         };
-        findings.notes.warn(format!(
-            "{}: unknown member {}: the server does not start with it{advice}",
-            quote_path(main.file()),
-            quote(&main.key(name)),
-        ));
+        findings.notes.warn(
+            "config-unknown-member",
+            format!(
+                "{}: unknown member {}: the server does not start with it{advice}",
+                quote_path(main.file()),
+                quote(&main.key(name)),
+            ),
+        );
     }
 }
 
@@ -351,12 +361,15 @@ fn read_jwts(mut section: Section<'_>, layout: Layout, findings: &mut Findings) 
         ("update-user-on-login", &jwts.update_user_on_login),
     ] {
         if switch.value && jwts.validate_user.value {
-            findings.notes.warn(format!(
-                "{}: {} has no effect beside {}",
-                quote_path(section.file()),
-                quote(&section.key(name)),
-                quote(&section.key("validate-user"))
-            ));
+            findings.notes.warn(
+                "config-no-effect",
+                format!(
+                    "{}: {} has no effect beside {}",
+                    quote_path(section.file()),
+                    quote(&section.key(name)),
+                    quote(&section.key("validate-user"))
+                ),
+            );
         }
     }
     jwts
@@ -398,11 +411,14 @@ fn read_oidc(mut section: Section<'_>, layout: Layout, findings: &mut Findings) 
     let mut providers = vec![read_provider("oidc", section, layout, findings)];
     for (name, section) in entries.iter().flat_map(|entries| entries.entries(findings)).collect::<Vec<_>>() {
         if providers.iter().any(|provider| provider.name == name) {
-            findings.notes.warn(format!(
-                "{}: the provider {} is there already: the first counts",
-                quote_path(section.file()),
-                quote(name)
-            ));
+            findings.notes.warn(
+                "config-duplicate-provider",
+                format!(
+                    "{}: the provider {} is there already: the first counts",
+                    quote_path(section.file()),
+                    quote(name)
+                ),
+            );
             continue;
         }
         providers.push(read_provider(name, section, Layout::Nested, findings));
@@ -443,7 +459,7 @@ fn judge_lives(settings: &FileSettings, findings: &mut Findings) {
     if let Value { value: Some(life), origin: origin @ Origin::File { .. } } = &settings.jwts.max_age {
         let text = quote(&life.to_string());
         if *life == GoDuration::ZERO {
-            findings.notes.warn_with(
+            findings.notes.warn_with("token-lifetime", 
                 format!(
                     "{origin} is {text}: tokens of cc-jwt never expire, but the server issues tokens that are expired \
                      at once"
@@ -451,31 +467,34 @@ fn judge_lives(settings: &FileSettings, findings: &mut Findings) {
                 "leave the key out for tokens that never expire",
             );
         } else if !life.is_positive() {
-            findings.notes.warn(format!("{origin} is {text}: every new token is expired at once"));
-        } else if life.seconds() == 0 {
             findings
                 .notes
-                .warn(format!("{origin} is {text}, less than a second: every new token is expired at once"));
+                .warn("token-lifetime", format!("{origin} is {text}: every new token is expired at once"));
+        } else if life.seconds() == 0 {
+            findings.notes.warn(
+                "token-lifetime",
+                format!("{origin} is {text}, less than a second: every new token is expired at once"),
+            );
         }
     }
     let Some(Value { value, origin }) = &settings.session_max_age else { return };
     match value {
         None | Some(GoDuration::ZERO) if settings.server.session_age_is_number => {
-            findings.notes.warn(format!(
+            findings.notes.warn("session-lifetime", format!(
                 "{origin} is a number: expected a string such as \"168h\"; a server of version 1.5 does not start \
                  with it, and sessions of cc-login never expire"
             ));
         }
-        None | Some(GoDuration::ZERO) => findings.notes.warn(format!(
+        None | Some(GoDuration::ZERO) => findings.notes.warn("session-lifetime", format!(
             "{origin} is 0 or empty: sessions of cc-login never expire, a web session of the server lasts 30 days"
         )),
-        Some(age) if *age > WEB_SESSION_LIMIT => findings.notes.warn(format!(
+        Some(age) if *age > WEB_SESSION_LIMIT => findings.notes.warn("session-lifetime", format!(
             "{origin} is {}: a web session of the server still lasts at most 30 days",
             quote(&age.to_string())
         )),
         Some(age) if !age.is_positive() => findings
             .notes
-            .warn(format!("{origin} is {}: every session expires at once", quote(&age.to_string()))),
+            .warn("session-lifetime", format!("{origin} is {}: every session expires at once", quote(&age.to_string()))),
         Some(_) => {}
     }
 }

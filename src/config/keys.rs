@@ -83,11 +83,12 @@ fn warn_if_published(secret: &Secret, key: &PublicKey, notes: &mut Notes) {
         let text = format!("{} is {place}: anybody can sign tokens that this key verifies", secret.place());
         if matches!(secret.variable, Variable::JwtPublicKey | Variable::JwtPrivateKey) {
             notes.danger_with(
+                "key-compromised",
                 text,
                 "make a pair of your own, which invalidates all tokens: gen-keypair --write --force",
             );
         } else {
-            notes.warn(text);
+            notes.warn("key-compromised", text);
         }
     }
 }

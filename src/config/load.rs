@@ -56,6 +56,7 @@ pub fn load(sources: Sources) -> Result<(Settings, Notes), ConfigErrors> {
         let content = dotenv::without_mark(&bytes);
         if content.len() < bytes.len() {
             findings.notes.warn_with(
+                "env-file-byte-order-mark",
                 format!(
                     "{} begins with a byte order mark: the server reads nothing of the file",
                     quote_path(&path)
@@ -70,11 +71,14 @@ pub fn load(sources: Sources) -> Result<(Settings, Notes), ConfigErrors> {
             Dotenv::default()
         });
         for entry in parsed.entries().iter().filter(|entry| entry.key.is_empty()).take(10) {
-            findings.notes.warn(format!(
-                "{} line {}: there is no name before the value, and the server ignores it",
-                quote_path(&path),
-                entry.line
-            ));
+            findings.notes.warn(
+                "env-file-no-name",
+                format!(
+                    "{} line {}: there is no name before the value, and the server ignores it",
+                    quote_path(&path),
+                    entry.line
+                ),
+            );
         }
         (path, parsed)
     });

@@ -42,6 +42,7 @@ pub(super) fn warn_if_expanded(name: &str, entry: &DotenvEntry, origin: &Origin,
     if entry.expanded {
         let place = format!("{} in {origin}", escape(name));
         notes.warn_with(
+            "env-file-expansion",
             format!("{place}: a $NAME in the value was replaced, and a part of it may be lost"),
             "put the value into single quotes",
         );
@@ -121,6 +122,7 @@ impl Secrets {
                 }
                 if let Some((path, entry)) = entry.filter(|(_, entry)| !entry.value.is_empty()) {
                     notes.warn_with(
+                        "environment-overrides",
                         format!(
                             "{name} is empty in the environment, which overrides {} line {}: {}",
                             quote_path(path),

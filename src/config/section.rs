@@ -130,6 +130,7 @@ impl<'a> Section<'a> {
         }
         for found in misspelled {
             findings.notes.warn_with(
+                "config-member-case",
                 format!(
                     "{}: {} is ignored, by the server as well: the names of sections are case-sensitive",
                     quote_path(self.file),
@@ -139,12 +140,15 @@ impl<'a> Section<'a> {
             );
         }
         if nodes.len() > 1 {
-            findings.notes.warn(format!(
-                "{}: duplicate section {} ({} times): only the last one counts, for the server as well",
-                quote_path(self.file),
-                quote(&self.key(name)),
-                nodes.len()
-            ));
+            findings.notes.warn(
+                "config-duplicate-member",
+                format!(
+                    "{}: duplicate section {} ({} times): only the last one counts, for the server as well",
+                    quote_path(self.file),
+                    quote(&self.key(name)),
+                    nodes.len()
+                ),
+            );
         }
         let last = nodes.last().filter(|node| ***node != JsonNode::Null)?;
         Some(Section::new(self.file, &self.key(name), [*last], findings))
@@ -186,12 +190,15 @@ impl<'a> Section<'a> {
             .map(|(_, node)| *node)
             .collect();
         if nodes.len() > 1 {
-            findings.notes.warn(format!(
-                "{}: {} stands {} times: they are read as one, what stands later counts",
-                quote_path(self.file),
-                quote(&self.key(name)),
-                nodes.len()
-            ));
+            findings.notes.warn(
+                "config-duplicate-member",
+                format!(
+                    "{}: {} stands {} times: they are read as one, what stands later counts",
+                    quote_path(self.file),
+                    quote(&self.key(name)),
+                    nodes.len()
+                ),
+            );
         }
         Some(Section::new(self.file, &self.key(name), nodes, findings))
     }
@@ -210,21 +217,27 @@ impl<'a> Section<'a> {
             let Some(last) = found.next_back() else { continue };
             let doubles = found.count();
             if doubles > 0 {
-                findings.notes.warn(format!(
-                    "{}: {} stands {} times: the last counts",
-                    quote_path(self.file),
-                    quote(&self.key(spelling)),
-                    doubles + 1
-                ));
+                findings.notes.warn(
+                    "config-duplicate-member",
+                    format!(
+                        "{}: {} stands {} times: the last counts",
+                        quote_path(self.file),
+                        quote(&self.key(spelling)),
+                        doubles + 1
+                    ),
+                );
             }
             match chosen {
                 None => chosen = Some(*last),
-                Some((name, _)) => findings.notes.warn(format!(
-                    "{}: both {} and {} are there: the first counts",
-                    quote_path(self.file),
-                    quote(&self.key(name)),
-                    quote(&self.key(last.0))
-                )),
+                Some((name, _)) => findings.notes.warn(
+                    "config-duplicate-member",
+                    format!(
+                        "{}: both {} and {} are there: the first counts",
+                        quote_path(self.file),
+                        quote(&self.key(name)),
+                        quote(&self.key(last.0))
+                    ),
+                ),
             }
         }
         chosen.filter(|(_, node)| **node != JsonNode::Null)
@@ -414,11 +427,14 @@ impl<'a> Section<'a> {
         let unknown = |name: &str| !self.known.iter().any(|known| same_name(known, name));
         let count = self.members.iter().filter(|(name, _)| unknown(name)).count();
         if count > TOLD_UNKNOWN {
-            findings.notes.warn(format!(
-                "{}: {count} keys of {} are unknown: the first {TOLD_UNKNOWN} are named",
-                quote_path(self.file),
-                quote(&self.path)
-            ));
+            findings.notes.warn(
+                "config-unknown-member",
+                format!(
+                    "{}: {count} keys of {} are unknown: the first {TOLD_UNKNOWN} are named",
+                    quote_path(self.file),
+                    quote(&self.path)
+                ),
+            );
         }
         for (name, _) in self.members.iter().filter(|(name, _)| unknown(name)).take(TOLD_UNKNOWN) {
             let today = old.iter().find(|(old, _)| same_name(old, name)).map(|(_, today)| *today);
@@ -427,11 +443,14 @@ impl<'a> Section<'a> {
                 None => nearest(name, self.known.iter().copied())
                     .map_or_else(String::new, |known| format!(": did you mean {}?", quote(known))),
             };
-            findings.notes.warn(format!(
-                "{}: unknown key {} is ignored, by the server as well{meant}",
-                quote_path(self.file),
-                quote(&self.key(name)),
-            ));
+            findings.notes.warn(
+                "config-unknown-member",
+                format!(
+                    "{}: unknown key {} is ignored, by the server as well{meant}",
+                    quote_path(self.file),
+                    quote(&self.key(name)),
+                ),
+            );
         }
     }
 }

@@ -84,7 +84,10 @@ pub(super) fn note_repairs(place: &str, repairs: &[JwkDeviation], notes: &mut No
         return;
     }
     let list: Vec<String> = repairs.iter().map(JwkDeviation::to_string).collect();
-    notes.warn(format!("{place}: {}: accepted here, but some programs reject the key", list.join(", ")));
+    notes.warn(
+        "jwk-form",
+        format!("{place}: {}: accepted here, but some programs reject the key", list.join(", ")),
+    );
 }
 
 /// The members of a JWK in order, before anything is made of them.

@@ -257,7 +257,7 @@ fn first_block(text: &str, skip: &[&str], notes: &mut Notes) -> Result<Block, Ke
             Ok(block) if skip.contains(&block.label.as_str()) => {}
             Ok(block) => {
                 if let Some(fault) = first_fault {
-                    notes.warn(format!("{fault}; the next block is used"));
+                    notes.warn("pem-block-skipped", format!("{fault}; the next block is used"));
                 }
                 let more = all.count();
                 if more > 0 {

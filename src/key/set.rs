@@ -59,14 +59,14 @@ impl KeySet {
                 Err(error) => {
                     skipped += 1;
                     if skipped <= TOLD_KEYS {
-                        notes.warn(format!("{} is skipped: {error}", place()));
+                        notes.warn("key-skipped", format!("{} is skipped: {error}", place()));
                     }
                 }
             }
         }
         for (count, what) in [(skipped, "skipped"), (repaired, "accepted in another spelling")] {
             if count > TOLD_KEYS {
-                notes.warn(format!("{} more keys of the set are {what}", count - TOLD_KEYS));
+                notes.warn("key-skipped", format!("{} more keys of the set are {what}", count - TOLD_KEYS));
             }
         }
         Ok(set)

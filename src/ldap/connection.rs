@@ -89,7 +89,8 @@ impl LdapServer {
             match self.connect_to(address, who, notes) {
                 Ok(connection) => {
                     for reason in failed {
-                        notes.warn(format!("an LDAP server was passed over: {reason}"));
+                        notes
+                            .warn("ldap-server-skipped", format!("an LDAP server was passed over: {reason}"));
                     }
                     return Ok(connection);
                 }
@@ -121,6 +122,7 @@ impl LdapServer {
         log::info!("asks the directory at {address}");
         if matches!(who, BindCredentials::Simple { .. }) && self.is_open(address) {
             notes.warn_with(
+                "ldap-unencrypted",
                 format!("the password goes to {} unencrypted", quote(&address.to_string())),
                 "use an ldaps:// address, or --starttls",
             );

@@ -76,10 +76,13 @@ pub fn configured(
     }
     let filter = text(settings, |ldap| &ldap.user_filter, "user-filter")?;
     if let Some(difference) = Filter::parse(&filter)?.difference() {
-        notes.warn(format!(
-            "user-filter {} is accepted here, but the ClusterCockpit server rejects it: {difference}",
-            quote(&filter)
-        ));
+        notes.warn(
+            "ldap-filter-differs",
+            format!(
+                "user-filter {} is accepted here, but the ClusterCockpit server rejects it: {difference}",
+                quote(&filter)
+            ),
+        );
     }
     let search = UserSearch {
         bases,
@@ -136,7 +139,7 @@ fn searcher(settings: &Settings, notes: &mut Notes) -> Result<BindCredentials, L
             BindCredentials::simple(name, password.text.clone())
         }
         Err(_) => {
-            notes.warn(
+            notes.warn("ldap-anonymous-search", 
                 "search-dn is not set: the LDAP search is anonymous here, and fails at the ClusterCockpit server",
             );
             Ok(BindCredentials::Anonymous)

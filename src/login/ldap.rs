@@ -180,7 +180,7 @@ fn update_full_name(
         Ok(UserSearchResult::One(person)) => person,
         Ok(UserSearchResult::None | UserSearchResult::Several) => return Ok(user),
         Err(error) => {
-            notes.warn(format!("the full name was not updated: {error}"));
+            notes.warn("full-name-not-updated", format!("the full name was not updated: {error}"));
             return Ok(user);
         }
     };

@@ -317,10 +317,10 @@ impl CacheSlot<'_> {
         }
         if self.cache.offline {
             let age = fetched.relative_to(now);
-            notes.warn(format!(
-                "{} was fetched {age}, and is used since nothing may be fetched",
-                display_url(url)
-            ));
+            notes.warn(
+                "jwks-cached",
+                format!("{} was fetched {age}, and is used since nothing may be fetched", display_url(url)),
+            );
             return Ok(Some(kept.body));
         }
         Ok(None)
@@ -333,7 +333,7 @@ impl CacheSlot<'_> {
             Ok(bytes) => bytes,
             Err(error) => {
                 if matches!(error, FileError::Untrusted { .. }) {
-                    notes.warn(format!("the cached answer is not used: {error}"));
+                    notes.warn("jwks-cache-unusable", format!("the cached answer is not used: {error}"));
                 }
                 return None;
             }

@@ -142,7 +142,10 @@ impl JwksDocuments {
             None => key.algorithms().first().copied().unwrap_or(Algorithm::EdDsa),
         };
         if let Some(source) = published(public) {
-            notes.warn(format!("{place}: this is {source}, which everybody has and can sign with"));
+            notes.warn(
+                "key-compromised",
+                format!("{place}: this is {source}, which everybody has and can sign with"),
+            );
         }
         let kid = kid.or(key.kid()).map_or_else(|| thumbprint(public), str::to_owned);
         Ok(Self { kid: Some(kid), content: Content::Key { key: public.clone(), algorithm } })
@@ -174,7 +177,7 @@ impl JwksDocuments {
             match key {
                 Ok(key) => {
                     for repair in repairs {
-                        notes.warn(format!(
+                        notes.warn("jwks-key-rewritten", format!(
                             "{place}: key {} ({name}): {repair}; the new set has it in its canonical form",
                             at + 1
                         ));
@@ -190,7 +193,7 @@ impl JwksDocuments {
                     });
                 }
                 Err(error) => {
-                    notes.warn(format!(
+                    notes.warn("jwks-key-copied", format!(
                         "{place}: key {} ({name}) is copied unchanged, since it is not understood here: {error}",
                         at + 1
                     ));
@@ -286,6 +289,7 @@ pub fn discovery(issuer: &str, notes: &mut Notes) -> Result<Value, JwksDocumentE
     }
     if issuer.ends_with('/') {
         notes.warn_with(
+            "issuer-trailing-slash",
             format!(
                 "the issuer {} ends in '/': some validators then ask for //{DISCOVERY_FILE}",
                 quote(issuer)

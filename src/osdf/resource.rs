@@ -227,7 +227,7 @@ impl Reader<'_> {
 
     fn warn(&mut self, line: usize, path: &FieldPath, text: &str) {
         let place = if line > 0 { format!(":{line}") } else { String::new() };
-        self.notes.warn(format!("{}{place}: {}: {text}", escape(&self.origin.0), path.shown()));
+        self.notes.warn("resource", format!("{}{place}: {}: {text}", escape(&self.origin.0), path.shown()));
     }
 
     /// Whether a document is a resource of this kind. One that seems to want to be is a fault.

@@ -167,6 +167,7 @@ pub fn find_key(
     }
     if let Some(source) = key.verifying_key().public_key().and_then(published) {
         notes.warn_with(
+            "key-compromised",
             format!("{place}: this is {source}, which everybody has and can sign with"),
             "make a key of your own: gen-keypair --algorithm es256 --format pem -o DIR",
         );
@@ -238,8 +239,8 @@ pub fn lint(
     }
     for remark in remarks {
         match remark.hint() {
-            Some(hint) => notes.warn_with(remark.to_string(), hint),
-            None => notes.warn(remark.to_string()),
+            Some(hint) => notes.warn_with("resource", remark.to_string(), hint),
+            None => notes.warn("resource", remark.to_string()),
         }
     }
     Ok(())

@@ -495,12 +495,15 @@ impl<'a> Builder<'a> {
         self.twice += 1;
         let here = path_of(open).member(&key.name);
         if same {
-            self.notes.warn(format!(
-                "{}:{}: {} stands twice, first in line {first_line}, with the same value",
-                escape(&self.origin.0),
-                key.line,
-                here.as_str(),
-            ));
+            self.notes.warn(
+                "resource-duplicate-member",
+                format!(
+                    "{}:{}: {} stands twice, first in line {first_line}, with the same value",
+                    escape(&self.origin.0),
+                    key.line,
+                    here.as_str(),
+                ),
+            );
         } else {
             self.fault(key.line, here, FieldError::Duplicate { first: first_line });
         }

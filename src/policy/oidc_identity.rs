@@ -113,9 +113,10 @@ pub fn identify(
                 }
             }
         }
-        Some(other) => {
-            notes.warn(format!("the provider's 'projects' is {}, wanted a list: passed over", kind(other)))
-        }
+        Some(other) => notes.warn(
+            "provider-projects",
+            format!("the provider's 'projects' is {}, wanted a list: passed over", kind(other)),
+        ),
         None => {}
     }
     let name = match claim("name") {
@@ -136,10 +137,10 @@ fn named_roles(access: &Value, place: &str, notes: &mut Notes) -> Vec<String> {
     match access.get("roles") {
         Some(Value::Array(list)) => list.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
         Some(other) => {
-            notes.warn(format!(
-                "the provider's '{place}.roles' is {}, wanted a list: passed over",
-                kind(other)
-            ));
+            notes.warn(
+                "provider-roles",
+                format!("the provider's '{place}.roles' is {}, wanted a list: passed over", kind(other)),
+            );
             Vec::new()
         }
         None => Vec::new(),

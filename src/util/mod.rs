@@ -5,6 +5,7 @@
 //! process environment.
 
 pub mod certificate;
+pub mod check;
 pub mod diagnostic;
 pub mod duration;
 pub mod environment;

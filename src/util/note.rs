@@ -20,6 +20,8 @@ pub enum Level {
 pub struct Note {
     /// How much it matters.
     pub level: Level,
+    /// The name of the check ([`super::check`]); every warning has one.
+    pub check: Option<&'static str>,
     /// What it is: one line, lower case, untrusted parts quoted.
     pub text: String,
     /// What to do about it.
@@ -42,27 +44,35 @@ impl Notes {
 
     /// Adds something worth knowing.
     pub fn note(&mut self, text: impl Into<String>) {
-        self.add(Note { level: Level::Note, text: text.into(), hint: None });
+        self.add(Note { level: Level::Note, check: None, text: text.into(), hint: None });
     }
 
     /// Adds a warning.
-    pub fn warn(&mut self, text: impl Into<String>) {
-        self.add(Note { level: Level::Warning, text: text.into(), hint: None });
+    pub fn warn(&mut self, check: &'static str, text: impl Into<String>) {
+        self.add(Note { level: Level::Warning, check: Some(check), text: text.into(), hint: None });
     }
 
-    /// Adds a warning and what to do about it.
-    pub fn warn_with(&mut self, text: impl Into<String>, hint: impl Into<String>) {
-        self.add(Note { level: Level::Warning, text: text.into(), hint: Some(hint.into()) });
+    /// Adds a warning with a hint.
+    pub fn warn_with(&mut self, check: &'static str, text: impl Into<String>, hint: impl Into<String>) {
+        let hint = Some(hint.into());
+        self.add(Note { level: Level::Warning, check: Some(check), text: text.into(), hint });
     }
 
     /// Adds a warning of a danger to a secret.
-    pub fn danger(&mut self, text: impl Into<String>) {
-        self.add(Note { level: Level::Danger, text: text.into(), hint: None });
+    pub fn danger(&mut self, check: &'static str, text: impl Into<String>) {
+        self.add(Note { level: Level::Danger, check: Some(check), text: text.into(), hint: None });
     }
 
-    /// Adds a warning of a danger to a secret and what to do about it.
-    pub fn danger_with(&mut self, text: impl Into<String>, hint: impl Into<String>) {
-        self.add(Note { level: Level::Danger, text: text.into(), hint: Some(hint.into()) });
+    /// Adds a warning of a danger to a secret, with a hint.
+    pub fn danger_with(&mut self, check: &'static str, text: impl Into<String>, hint: impl Into<String>) {
+        let hint = Some(hint.into());
+        self.add(Note { level: Level::Danger, check: Some(check), text: text.into(), hint });
+    }
+
+    /// Adds a warning of a report.
+    pub fn add_warning(&mut self, warning: Warning) {
+        let Warning { check, message, hint } = warning;
+        self.add(Note { level: Level::Warning, check: Some(check), text: message, hint });
     }
 
     /// Adds a note, unless the same is there already.
@@ -102,6 +112,7 @@ impl IntoIterator for Notes {
 
 /// A warning in a report: something that is allowed and probably a mistake.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Warning {
     /// The check that warns, a stable name in kebab case.
     pub check: &'static str,
@@ -132,8 +143,8 @@ mod tests {
     #[test]
     fn the_same_note_is_kept_once() {
         let mut notes = Notes::new();
-        notes.warn("a");
-        notes.warn("a");
+        notes.warn("roles", "a");
+        notes.warn("roles", "a");
         notes.note("a");
         assert_eq!(notes.iter().count(), 2);
     }

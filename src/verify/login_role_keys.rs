@@ -90,7 +90,7 @@ impl LoginRoleKeys {
                     match open_set(set, access, now, notes) {
                         Ok(remote) => keys.remotes.push(remote),
                         Err(error) => {
-                            notes.warn(format!("a key set is passed over: {error}"));
+                            notes.warn("jwks-skipped", format!("a key set is passed over: {error}"));
                             failure = Some(error);
                         }
                     }
@@ -206,7 +206,7 @@ fn read_pems(
         let place = format!("jwt_validation_pubkeys[{at}]");
         let found = read_one_block(pem, weak).map_err(|error| error.at(place.clone()))?;
         match &found.certificate {
-            Some(certificate) if !certificate.is_valid_at(judged_at) => notes.warn(format!(
+            Some(certificate) if !certificate.is_valid_at(judged_at) => notes.warn("certificate-dates", format!(
                 "{place}: the certificate is valid from {} to {} and passed over; the reference server does not \
                  look at its dates",
                 certificate.not_before.rfc3339(),

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use cc_auth::cli::completion::Shell;
 use cc_auth::cli::tool::Tool;
+use cc_auth::util::check::CHECKS;
 use cc_auth::util::diagnostic::ExitStatus;
 use cc_auth::util::kind::Kind;
 
@@ -43,8 +44,8 @@ fn completions() -> BTreeMap<String, String> {
 /// The page of all error kinds, from their table.
 fn errors_page() -> String {
     let mut page = String::from(
-        "# Errors and exit statuses\n\n\
-         This page is generated from the table in `src/util/kind.rs` (`make docs`). An error has one kind, and a\n\
+        "# Errors, exit statuses and warnings\n\n\
+         This page is generated from the tables in `src/util/kind.rs` and `src/util/check.rs` (`make docs`). An error has one kind, and a\n\
          kind has one exit status in every program. With `--json` an error is one object on standard error:\n\
          `{\"error\":{\"kind\":\"…\",\"message\":\"…\",\"hint\":\"…\"}}`. Kinds and statuses are a stable interface; the wording of\n\
          messages is not.\n",
@@ -59,6 +60,13 @@ fn errors_page() -> String {
         for kind in kinds {
             page += &format!("| `{}` | {} |\n", kind.name(), kind.meaning());
         }
+    }
+    page += "\n## Checks\n\n\
+        A warning and a step of a verdict have the name of a check. With `--json` a warning is one object on\n\
+        standard error: `{\"warning\":{\"check\":\"…\",\"message\":\"…\",\"hint\":\"…\"}}`.\n\n\
+        | check | about |\n|---|---|\n";
+    for (name, about) in CHECKS {
+        page += &format!("| `{name}` | {about} |\n");
     }
     page
 }

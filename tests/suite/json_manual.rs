@@ -5,10 +5,11 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
+use cc_auth::util::check::CHECKS;
 use serde_json::Value;
 
 use crate::generated::TOOLS;
-use crate::manual::{DATE, roff, tidy};
+use crate::manual::{DATE, roff, sentence, tidy};
 
 /// The schemas by file name.
 pub fn schemas() -> BTreeMap<String, Value> {
@@ -81,6 +82,10 @@ pub fn page() -> String {
             let _ = writeln!(out, ".SS {}{comma}{}", roff(text(schema, "title")), roff(occasion));
             report(&mut out, schema);
         }
+    }
+    out.push_str(".SH CHECKS\nThe checks that warnings and the steps of a verdict are named after.\n");
+    for (name, about) in CHECKS {
+        let _ = write!(out, ".TP\n\\fB{}\\fR\n{}\n", roff(name), roff(&plain_text(&sentence(about))));
     }
     out.push_str(".SH EXAMPLES\n.nf\ncc\\-user show fritz \\-\\-json | jq \\-r '.roles[]'\n.fi\n");
     out.push_str(

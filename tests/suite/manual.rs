@@ -369,7 +369,7 @@ fn explain(out: &mut String, argument: &Arg) {
 }
 
 /// With a stop at its end.
-fn sentence(text: &str) -> String {
+pub fn sentence(text: &str) -> String {
     if text.ends_with(['.', '?', '!']) { text.to_owned() } else { format!("{text}.") }
 }
 

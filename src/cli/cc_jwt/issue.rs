@@ -151,6 +151,7 @@ pub(super) fn run(
     let mut notes = Notes::new();
     if life.is_none() && !issue.no_expiry {
         notes.warn_with(
+            "no-max-age",
             "no max-age is set: what is issued never expires",
             "give --ttl 24h, or --no-expiry if that is meant",
         );
@@ -348,6 +349,7 @@ fn remark_on_issuer(issue: &Issue, heading: &HeaderParams, settings: &Settings, 
     let Some(issuer) = issue.issuer.as_deref() else { return };
     if Some(issuer) == trusted && issue.key.is_none() && heading.algorithm == Algorithm::EdDsa {
         notes.warn_with(
+            "trusted-issuer",
             format!(
                 "{} is the trusted issuer, whose tokens the login by cookie verifies with \
                  CROSS_LOGIN_JWT_PUBLIC_KEY; this one is signed by the server's own key",
@@ -371,7 +373,7 @@ fn remark_on_server(issue: &Issue, heading: &HeaderParams, settings: &Settings, 
             ServerState::NoTokens => format!("the server accepts no token: {}", note.reason),
             ServerState::NoAuthentication | ServerState::Warning => note.reason,
         };
-        notes.add(Note { level: Level::Warning, text, hint: note.hint });
+        notes.add(Note { level: Level::Warning, check: Some("server"), text, hint: note.hint });
     }
 }
 
@@ -387,6 +389,7 @@ fn remark_on_roles(person: &Recipient, heading: &HeaderParams, validate_user: bo
     if heading.algorithm.is_symmetric() {
         if !accepts(Endpoint::JwtLogin) {
             notes.warn_with(
+                "no-known-role",
                 format!(
                     "{} has no role that the server knows: a login with this token has no effect",
                     quote(name)
@@ -398,6 +401,7 @@ fn remark_on_roles(person: &Recipient, heading: &HeaderParams, validate_user: bo
         let endpoint = nearest_api(&roles);
         let hint = Remedy::of(endpoint, &roles).hint(name, validate_user);
         notes.warn_with(
+            "no-api-role",
             format!(
                 "{} does not have the role 'api': this token is {}",
                 quote(name),
@@ -431,7 +435,10 @@ fn remark_on_many(census: &RecipientSummary, heading: &HeaderParams, notes: &mut
     } else {
         "do not have the role 'api': their tokens are accepted by GraphQL and the web pages only"
     };
-    notes.warn(format!("{} of {} users {what}; the first is {}", census.lacking, census.count, quote(first)));
+    notes.warn(
+        "no-api-role",
+        format!("{} of {} users {what}; the first is {}", census.lacking, census.count, quote(first)),
+    );
 }
 
 /// Signs the tokens and writes each as soon as it is there; a file appears with all or not at all.

@@ -191,7 +191,7 @@ fn rejects_own_tokens(settings: &Settings) -> bool {
 
 fn warn_of_short(bits: usize, notes: &mut Notes) {
     if bits < 256 {
-        notes.danger_with(
+        notes.danger_with("hmac-secret-weak", 
             format!(
                 "CROSS_LOGIN_JWT_HS512_KEY has {bits} bits: whoever sees one token can find the key by trying"
             ),
@@ -230,7 +230,7 @@ pub(super) fn warn_of_weak<'k>(keys: impl IntoIterator<Item = &'k VerifyingKey>,
             "shared" if key.bits() < 256 => "can be found by trying, by whoever sees one token",
             _ => continue,
         };
-        notes.danger(format!("the {} {danger}", key.describe()));
+        notes.danger("key-weak", format!("the {} {danger}", key.describe()));
     }
 }
 

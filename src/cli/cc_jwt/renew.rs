@@ -140,11 +140,14 @@ pub(super) fn run(arguments: &Renew, console: &mut Console) -> Result<ExitStatus
 fn note_old_token(name: &str, output: &Output, console: &mut Console) {
     let Some(ends) = output.unverified_expiry() else { return };
     let now = Clock::System.now();
-    console.warn(&if ends <= now {
-        format!("{name}: the old token is still there and has ended {}", ends.relative_to(now))
-    } else {
-        format!("{name}: the old token is still there and ends {}", ends.human(now))
-    });
+    console.warn(
+        "token-in-file",
+        &if ends <= now {
+            format!("{name}: the old token is still there and has ended {}", ends.relative_to(now))
+        } else {
+            format!("{name}: the old token is still there and ends {}", ends.human(now))
+        },
+    );
 }
 
 fn show(job: &RenewalJob, kept: &Renewal, now: Timestamp, console: &mut Console) -> Result<(), Failure> {
@@ -221,16 +224,22 @@ impl Renew {
             (None, Some(directory)) => plain(directory.join(name)),
             (None, None) => {
                 if console.environment().non_empty("BEARER_TOKEN").is_some() {
-                    console.warn("BEARER_TOKEN is set here: who has it set uses that token, not the file");
+                    console.warn(
+                        "bearer-token-variable",
+                        "BEARER_TOKEN is set here: who has it set uses that token, not the file",
+                    );
                 }
                 let user = rustix::process::geteuid().as_raw();
                 let place = bearer_discovery::place_to_write(console.environment(), user);
                 let runtime = format!("/run/user/{user}");
                 if matches!(place, bearer_discovery::BearerSource::Tmp(_)) && Path::new(&runtime).is_dir() {
-                    console.warn(&format!(
-                        "programs of a login session look for the token in {runtime}, not in /tmp: set \
+                    console.warn(
+                        "bearer-discovery-directory",
+                        &format!(
+                            "programs of a login session look for the token in {runtime}, not in /tmp: set \
                          XDG_RUNTIME_DIR={runtime}"
-                    ));
+                        ),
+                    );
                 }
                 plain(place.path().map(Path::to_owned).unwrap_or_default())
             }

@@ -10,7 +10,7 @@ use crate::cli::failure::{Failure, UsageError};
 use crate::config::Settings;
 use crate::key::KeySet;
 use crate::policy::login_role::{ANY_ISSUER, LoginRole, RoleConfig, config_warnings};
-use crate::util::note::{Level, Note, Notes};
+use crate::util::note::Notes;
 use crate::util::time::{Clock, Timestamp};
 use crate::verify::login_role_keys::LoginRoleKeys;
 
@@ -37,7 +37,7 @@ impl LoginRoleVerifier {
         let mut notes = Notes::new();
         // That every issuer is accepted is a line of the report.
         for warning in config_warnings(&config).into_iter().filter(|warning| warning.check != ANY_ISSUER) {
-            notes.add(Note { level: Level::Warning, text: warning.message, hint: warning.hint });
+            notes.add_warning(warning);
         }
         let keys = if verify.has_given_keys() {
             let ring = KeyRing::from_files(&verify.key, None, verify.remote.weak(), now, console)?;

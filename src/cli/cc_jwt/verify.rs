@@ -117,7 +117,10 @@ impl Person {
             Err(error @ UserDbError::InvalidRow { .. }) => Ok(Self::Broken(error.to_string())),
             Err(error) if counts => Err(error.into()),
             Err(error) => {
-                console.warn(&format!("{error}; the user table does not count (validate-user is off)"));
+                console.warn(
+                    "user-table-unreadable",
+                    &format!("{error}; the user table does not count (validate-user is off)"),
+                );
                 Ok(Self::Unasked)
             }
         }
@@ -170,7 +173,7 @@ fn report(
         console.json(&VerifyReport { valid, token, checks, endpoints, warnings })?;
     } else {
         for warning in warnings {
-            console.warn(&warning.message);
+            console.warn(warning.check, &warning.message);
         }
         for (place, result) in results.iter().enumerate() {
             if place > 0 && !console.is_quiet() {

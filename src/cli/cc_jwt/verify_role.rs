@@ -41,7 +41,7 @@ pub(super) fn run(
     let warnings = verified.as_ref().map_or_else(|_| Vec::new(), |token| probable_mistakes(token.claims()));
     if !console.is_json() {
         for warning in &warnings {
-            console.warn(&warning.message);
+            console.warn(warning.check, &warning.message);
         }
     }
     let (verdict, login) =
@@ -49,7 +49,8 @@ pub(super) fn run(
     if judging.role.verbose_logging
         && let Ok(verified) = &verified
     {
-        console.warn("verbose_oidc_logging is on: with -v the claims of the token are shown");
+        console
+            .warn("verbose-logging", "verbose_oidc_logging is on: with -v the claims of the token are shown");
         let claims = Value::Object(verified.claims().as_object().clone());
         log::info!("received claims: {}", escape(&claims.to_string()));
     }

@@ -43,7 +43,7 @@ pub(super) fn open(url: &Url, command: Option<&str>, console: &mut Console) {
         (None, None) => with_desktop(url, &environment),
     };
     if let Err(why) = outcome {
-        console.warn(&format!("{why}: open the URL above by hand"));
+        console.warn("browser-not-started", &format!("{why}: open the URL above by hand"));
     }
 }
 

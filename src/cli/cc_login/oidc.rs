@@ -244,7 +244,10 @@ impl OidcRun<'_> {
             log::info!("waiting for the browser on {address}");
         }
         if !listener.addresses().iter().all(|address| address.ip().is_loopback()) {
-            console.warn("the port for the browser is open to the network, not only to this computer");
+            console.warn(
+                "redirect-port-public",
+                "the port for the browser is open to the network, not only to this computer",
+            );
         }
         let begun = self.begin(self.redirect_uri(wishes, listener.port())?)?;
         let mut gate =
@@ -263,9 +266,9 @@ impl OidcRun<'_> {
                 Err(fault) if fault.is_unrelated() => {
                     turned_away += 1;
                     match turned_away {
-                        0..=SHOWN_STRAYS => console.warn(&fault.to_string()),
+                        0..=SHOWN_STRAYS => console.warn("callback-rejected", &fault.to_string()),
                         _ if turned_away == SHOWN_STRAYS + 1 => {
-                            console.warn("more such requests are counted and not shown");
+                            console.warn("callback-rejected", "more such requests are counted and not shown");
                         }
                         _ => log::info!("{fault}"),
                     }
@@ -312,7 +315,7 @@ impl OidcRun<'_> {
                 .and_then(|query| self.check_callback(query, &begun));
             match outcome {
                 Err(fault) if fault.is_unrelated() && is_asked && left > 0 => {
-                    console.warn(&fault.to_string());
+                    console.warn("callback-rejected", &fault.to_string());
                     console.instruct("Paste the address again:");
                 }
                 outcome => return self.take(outcome, &begun, console),

@@ -169,7 +169,10 @@ pub(super) fn end_everywhere(
         is_ended = true;
     }
     if !is_ended {
-        console.warn(&format!("the provider {} has no way to end a login from here", quote(&plan.issuer)));
+        console.warn(
+            "no-logout-at-provider",
+            &format!("the provider {} has no way to end a login from here", quote(&plan.issuer)),
+        );
     }
     Ok(())
 }

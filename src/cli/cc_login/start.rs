@@ -31,6 +31,7 @@ pub(super) fn start(
         (None, _) => {
             let name = &identity.user.username;
             notes.warn_with(
+                "user-not-in-table",
                 format!("{} is not in the user table: the session has no token", quote(name)),
                 format!("set sync-user-on-login in config.json, or: {}", add_command(&identity.user)),
             );
@@ -39,6 +40,7 @@ pub(super) fn start(
         (Some(_), Some(_)) => Some(settings.signing_key(&mut notes)?),
         (Some(_), None) => {
             notes.warn_with(
+                "private-key-not-set",
                 "JWT_PRIVATE_KEY is not set: the session has no token",
                 "make keys with gen-keypair --write",
             );
@@ -86,6 +88,7 @@ fn warn_of_roles(user: &User, notes: &mut Notes) {
     };
     let roles: Vec<&str> = user.roles.iter().map(String::as_str).collect();
     notes.warn_with(
+        "no-known-role",
         format!("{} {effect}", quote(&user.username)),
         Remedy::of(Endpoint::JwtLogin, &roles).command(&user.username),
     );

@@ -71,10 +71,13 @@ pub(super) fn run(
     })?;
     if let Some(given) = &spelled {
         password::check(given)?;
-        console.warn_of_danger(&format!(
-            "the password of {} was an argument: everybody who could list the processes has seen it",
-            named(&user.username)
-        ));
+        console.warn_of_danger(
+            "password-in-arguments",
+            &format!(
+                "the password of {} was an argument: everybody who could list the processes has seen it",
+                named(&user.username)
+            ),
+        );
     }
 
     let mut store = database.open(OpenMode::Write, console)?;
@@ -83,7 +86,7 @@ pub(super) fn run(
         return Err(UserDbError::UserExists(user.username).into());
     }
     if let Some(similar) = store.similar(&user.username)? {
-        console.warn(&format!(
+        console.warn("similar-usernames", &format!(
             "the new user {} differs from {} only by case or blanks, which a directory takes for the same",
             named(&user.username),
             named(&similar)
@@ -153,7 +156,7 @@ pub(super) fn api_surprise(user: &User) -> Option<String> {
 /// The session cookie of a manager with very many projects cannot be made.
 pub(super) fn warn_of_many_projects(user: &User, console: &mut Console) {
     if user.projects.len() >= MANY_PROJECTS {
-        console.warn(&format!(
+        console.warn("many-projects", &format!(
             "{} has {} projects: from about 300 on the server cannot make the session cookie, and the web login fails (see them with 'cc-user show {}')",
             named(&user.username),
             user.projects.len(),

@@ -98,11 +98,11 @@ const NEWEST_VERSION: i64 = 11;
 pub(super) fn warn_of_migration(store: &UserDb, console: &mut Console) {
     let Some(Migration { version, dirty }) = store.migration() else { return };
     if dirty {
-        console.warn(&format!(
+        console.warn("database-migration-failed", &format!(
             "a migration of the database to schema version {version} failed half-way, and the server does not start with it; restore a backup, or see 'cc-backend -migrate-db' and '-force-db'"
         ));
     } else if version > NEWEST_VERSION {
-        console.warn(&format!(
+        console.warn("database-schema-newer", &format!(
             "the database has schema version {version}, which is newer than {NEWEST_VERSION}, the newest known here: the server may read the users otherwise"
         ));
     }

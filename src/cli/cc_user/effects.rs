@@ -37,15 +37,15 @@ pub(super) fn warn(change: UserChange, users: &[&str], settings: Option<&Setting
         UserChange::Roles => ("keep the old roles", "keep the old roles"),
         UserChange::Projects => ("keep the old projects", ""),
     };
-    console.warn(&format!(
+    console.warn("open-sessions", &format!(
         "open web sessions {whose} {sessions} for up to {longest}; a new SESSION_KEY and a restart of the server end all web sessions"
     ));
     let validates = settings.is_some_and(|settings| settings.jwts.validate_user.value);
     match change {
         UserChange::Projects => {}
-        UserChange::Password => console.warn(&format!("tokens {whose} {tokens}")),
+        UserChange::Password => console.warn("tokens-remain-valid", &format!("tokens {whose} {tokens}")),
         UserChange::Deleted | UserChange::Roles if validates => {}
-        UserChange::Deleted | UserChange::Roles => console.warn(&format!(
+        UserChange::Deleted | UserChange::Roles => console.warn("tokens-remain-valid", &format!(
             "tokens {whose} {tokens}, because 'validate-user' is off; 'auth.jwts.validate-user' in the configuration or a new key pair changes that"
         )),
     }

@@ -79,11 +79,14 @@ pub(super) fn run(
     let visited = store.each_stored(&filter, |record, row| {
         if !record.broken.is_empty() {
             let broken: Vec<String> = record.broken.iter().map(ToString::to_string).collect();
-            console.warn(&format!(
-                "the row of {} is damaged and was exported unchanged: {}",
-                named(&record.user.username),
-                broken.join("; ")
-            ));
+            console.warn(
+                "user-row-damaged",
+                &format!(
+                    "the row of {} is damaged and was exported unchanged: {}",
+                    named(&record.user.username),
+                    broken.join("; ")
+                ),
+            );
         }
         let line = match format {
             ImportFormat::Csv => write_csv(&row, with_passwords),

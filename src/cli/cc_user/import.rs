@@ -138,10 +138,10 @@ impl Warnings {
     fn print(self, console: &mut Console) {
         for (name, (count, shown)) in self.0 {
             for text in &shown {
-                console.warn(text);
+                console.warn(name, text);
             }
             if count > shown.len() as u64 {
-                console.warn(&format!("{} more of these ({name})", count - shown.len() as u64));
+                console.warn(name, &format!("{} more of these ({name})", count - shown.len() as u64));
             }
         }
     }

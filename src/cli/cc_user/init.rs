@@ -187,7 +187,10 @@ fn value<'file>(file: &'file Dotenv, name: &str) -> Option<&'file str> {
 fn warn_of_environment(console: &mut Console) {
     for name in [PUBLIC, PRIVATE, SESSION] {
         if console.environment().get(name).is_some() {
-            console.warn(&format!("{name} is set in the environment and wins over the one in the file"));
+            console.warn(
+                "environment-overrides",
+                &format!("{name} is set in the environment and wins over the one in the file"),
+            );
         }
     }
 }

@@ -117,8 +117,10 @@ fn report(record: &Record, console: &mut Console) {
     let user = &record.user;
     console.note(&format!("{} has the projects {}", named(&user.username), list(&user.projects)));
     if user.has(Role::Manager) && user.projects.is_empty() {
-        console
-            .warn(&format!("the manager {} has no project any more and sees no jobs", named(&user.username)));
+        console.warn(
+            "manager-without-project",
+            &format!("the manager {} has no project any more and sees no jobs", named(&user.username)),
+        );
     }
     warn_of_many_projects(user, console);
 }

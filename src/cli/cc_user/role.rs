@@ -150,17 +150,23 @@ fn report(record: &Record, console: &mut Console) {
     let user = &record.user;
     console.note(&format!("{} has the roles {}", named(&user.username), list(&user.roles)));
     if user.roles.is_empty() {
-        console.warn(&format!(
-            "{} has no role any more: at the server, new logins and tokens have no rights",
-            named(&user.username)
-        ));
+        console.warn(
+            "no-role",
+            &format!(
+                "{} has no role any more: at the server, new logins and tokens have no rights",
+                named(&user.username)
+            ),
+        );
     }
     if user.has(Role::Manager) && user.projects.is_empty() {
-        console.warn(&format!(
-            "the manager {0} has no project yet: give one with 'cc-user project add {1} PROJECT'",
-            named(&user.username),
-            super::refusal::word(&user.username)
-        ));
+        console.warn(
+            "manager-without-project",
+            &format!(
+                "the manager {0} has no project yet: give one with 'cc-user project add {1} PROJECT'",
+                named(&user.username),
+                super::refusal::word(&user.username)
+            ),
+        );
     }
     if let Some(surprise) = api_surprise(user) {
         console.note(&surprise);

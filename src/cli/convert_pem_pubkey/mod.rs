@@ -234,16 +234,23 @@ fn read(arguments: &Arguments, console: &mut Console) -> Result<(ParsedKey, Stri
 /// What the person should know of a key that is fine as such.
 fn warn(found: &ParsedKey, key: &PublicKey, console: &mut Console) {
     if let Some(place) = published(key) {
-        console.warn_of_danger(&format!("this is {place}: everybody has its private half"));
+        console
+            .warn_of_danger("key-compromised", &format!("this is {place}: everybody has its private half"));
     }
     if let Some(certificate) = &found.certificate {
         let now = Clock::System.now();
         if certificate.not_after < now {
             let when = certificate.not_after.human(now);
-            console.warn(&format!("the certificate was valid until {when}: the server does not look at it"));
+            console.warn(
+                "certificate-expired",
+                &format!("the certificate was valid until {when}: the server does not look at it"),
+            );
         } else if certificate.not_before > now {
             let when = certificate.not_before.human(now);
-            console.warn(&format!("the certificate is valid from {when}: the server does not look at it"));
+            console.warn(
+                "certificate-not-yet-valid",
+                &format!("the certificate is valid from {when}: the server does not look at it"),
+            );
         }
     }
 }
@@ -292,7 +299,10 @@ fn write(
     let written = env_file::put(&path, &[(name, base64)], arguments.force)?;
     warn_if_not_owner([path.as_path()], console);
     if console.environment().get(name).is_some() {
-        console.warn(&format!("{name} is set in the environment, which wins over {}", quote_path(&path)));
+        console.warn(
+            "environment-overrides",
+            &format!("{name} is set in the environment, which wins over {}", quote_path(&path)),
+        );
     }
     if console.is_json() {
         return Ok(console.json(&json!({

@@ -195,7 +195,7 @@ fn given_key(arguments: &Arguments, console: &mut Console) -> Result<Option<Give
     let given = read?;
     console.notes(notes);
     if let Some(place) = given.key.private_key().and_then(|key| published(&key.public())) {
-        console.warn_of_danger(&format!("this is {place}: anyone can sign with it"));
+        console.warn_of_danger("key-compromised", &format!("this is {place}: anyone can sign with it"));
     }
     Ok(Some(given))
 }
@@ -281,7 +281,10 @@ fn write_env(key: &NewKey, path: &Path, force: bool, console: &mut Console) -> R
     warn_if_not_owner([path], console);
     for (name, _) in &pairs {
         if console.environment().get(name).is_some() {
-            console.warn(&format!("{name} is set in the environment, which wins over {}", quote_path(path)));
+            console.warn(
+                "environment-overrides",
+                &format!("{name} is set in the environment, which wins over {}", quote_path(path)),
+            );
         }
     }
     let names: Vec<&str> = pairs.iter().map(|(name, _)| *name).collect();

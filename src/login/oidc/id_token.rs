@@ -134,7 +134,10 @@ pub fn identify(
         if let Some(userinfo) = &userinfo {
             log::info!("claims of userinfo: {}", shown(userinfo));
         }
-        notes.warn("the login role has verbose_oidc_logging: -v shows what the provider says about people");
+        notes.warn(
+            "verbose-logging",
+            "the login role has verbose_oidc_logging: -v shows what the provider says about people",
+        );
     }
     let mut login = None;
     if let Some((config, role)) = rules.role {
@@ -232,8 +235,8 @@ fn require_acceptance(verdict: &Verdict, notes: &mut Notes) -> Result<(), OidcEr
         log::info!("{}: {} ({})", finding.check, finding.reason, finding.state.name());
         if finding.state == CheckState::Warn {
             match &finding.hint {
-                Some(hint) => notes.warn_with(finding.reason.clone(), hint.clone()),
-                None => notes.warn(finding.reason.clone()),
+                Some(hint) => notes.warn_with(finding.check, finding.reason.clone(), hint.clone()),
+                None => notes.warn(finding.check, finding.reason.clone()),
             }
         }
     }

@@ -213,21 +213,26 @@ pub(super) fn warn(path: &Path, file: &File, holds: FileContents, notes: &mut No
     let mode = metadata.mode() & 0o777;
     let shown = quote_path(path);
     if !is_own(&metadata) {
-        notes.danger(format!(
-            "{shown} belongs to another account (user ID {}), which can read and change it",
-            metadata.uid()
-        ));
+        notes.danger(
+            "file-owner",
+            format!(
+                "{shown} belongs to another account (user ID {}), which can read and change it",
+                metadata.uid()
+            ),
+        );
     } else if let Some(why) = directory_distrust(path) {
-        notes.danger(format!("{shown} can be exchanged by another account: {why}"));
+        notes.danger("file-replaceable", format!("{shown} can be exchanged by another account: {why}"));
     }
     let word = || shell_word(&path.to_string_lossy());
     if holds == FileContents::Secret && mode & 0o077 != 0 {
         notes.danger_with(
+            "file-mode",
             format!("{shown} holds secrets and others may access it (mode {mode:04o})"),
             format!("chmod 600 {}", word()),
         );
     } else if mode & OTHERS_WRITE != 0 {
         notes.danger_with(
+            "file-mode",
             format!("{shown}: other accounts may write to it (mode {mode:04o})"),
             format!("chmod go-w {}", word()),
         );

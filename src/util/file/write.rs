@@ -276,6 +276,7 @@ pub fn warn_if_not_owner(path: &Path, notes: &mut Notes) {
     let (Some(found), directory) = (&location.found, location.directory_metadata.uid()) else { return };
     if found.is_file() && found.uid() == 0 && directory != 0 {
         notes.warn_with(
+            "file-owner",
             format!(
                 "{} belongs to root, and its directory to another account (user ID {directory})",
                 quote_path(path)

@@ -151,12 +151,14 @@ fn print_plan(plan: &Plan<'_>, console: &mut Console) {
     let admins = plan.kept_admins();
     if !admins.is_empty() {
         let list = names(&mut admins.iter().map(String::as_str), admins.len() as u64);
-        console
-            .warn(&format!("admins who are no longer in the directory are kept (--delete-admins): {list}"));
+        console.warn(
+            "admins-not-deleted",
+            &format!("admins who are no longer in the directory are kept (--delete-admins): {list}"),
+        );
     }
     if plan.skipped_count() > 0 {
         let list = names(&mut plan.skipped().iter().map(|s| s.what.as_str()), plan.skipped_count());
-        console.warn(&format!("entries passed over (why: --dry-run): {list}"));
+        console.warn("ldap-entries-skipped", &format!("entries passed over (why: --dry-run): {list}"));
     }
     let missing = plan.missing() - (plan.deletions().len() + admins.len()) as u64;
     if missing > 0 {
@@ -169,7 +171,7 @@ fn print_plan(plan: &Plan<'_>, console: &mut Console) {
 
 fn warn_of_spellings(plan: &Plan<'_>, console: &mut Console) {
     for (configured, returned) in plan.spellings() {
-        console.warn(&format!(
+        console.warn("ldap-attribute-name", &format!(
             "the LDAP server returns the attribute {} as {}: accepted here, but the ClusterCockpit server does \
              not find it",
             quote(configured),
@@ -180,11 +182,14 @@ fn warn_of_spellings(plan: &Plan<'_>, console: &mut Console) {
 
 fn warn_of_similar(plan: &Plan<'_>, console: &mut Console) {
     for (a, b) in plan.near_collisions().iter().take(NAMED) {
-        console.warn(&format!(
-            "{} and {} differ by case or blanks only: two users here, but one name to the directory",
-            quote(a),
-            quote(b)
-        ));
+        console.warn(
+            "similar-usernames",
+            &format!(
+                "{} and {} differ by case or blanks only: two users here, but one name to the directory",
+                quote(a),
+                quote(b)
+            ),
+        );
     }
 }
 
