@@ -16,7 +16,6 @@ pub mod failure;
 pub mod gen_keypair;
 mod key_source;
 pub mod ldap;
-pub mod network;
 pub mod options;
 mod output_owner;
 pub mod page;

@@ -1,18 +1,18 @@
-//! How long an HTTP answer may be reused without asking again (RFC 9111), for a private cache.
+//! The freshness lifetime of an HTTP response in a private cache (RFC 9111).
 //!
 //! `s-maxage`, `proxy-revalidate` and `private` are rules for shared caches (5.2.2) and change
-//! nothing here. `must-revalidate` forbids to reuse a stale answer, which is only ever done where
-//! the user demands it (`--offline`).
+//! nothing here. `must-revalidate` forbids the reuse of a stale response, which only the
+//! option `--offline` causes.
 
 use crate::util::time::Timestamp;
 
-/// How long an answer is fresh that does not say, in seconds (4.2.2).
+/// The lifetime of a response without one of its own, in seconds (4.2.2).
 const HEURISTIC: i64 = 300;
 
-/// The longest time that an answer is taken as fresh, in seconds: a day.
+/// The longest lifetime, in seconds: a day.
 pub(crate) const LONGEST: i64 = 86_400;
 
-/// The headers that decide, each value in order.
+/// The headers that determine the lifetime, each value in order.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Headers<'a> {
     pub(crate) cache_control: Vec<&'a str>,
@@ -23,9 +23,8 @@ pub(crate) struct Headers<'a> {
     pub(crate) vary: Vec<&'a str>,
 }
 
-/// The number of seconds from `now` for which an answer may be reused, at most [`LONGEST`]; 0 for
-/// one that must be asked for again each time, nothing for one that must not be stored (5.2.2.5).
-/// `now` is the time at which the answer came.
+/// The number of seconds from `now`, the time of the response, for which it may be reused: at most
+/// [`LONGEST`], 0 if it must be revalidated each time, none if it must not be stored (5.2.2.5).
 pub(crate) fn lifetime(headers: &Headers<'_>, now: Timestamp) -> Option<i64> {
     let directives: Vec<(String, Option<String>)> =
         headers.cache_control.iter().flat_map(|value| directives(value)).collect();
@@ -33,7 +32,7 @@ pub(crate) fn lifetime(headers: &Headers<'_>, now: Timestamp) -> Option<i64> {
     if has("no-store") {
         return None;
     }
-    // With field names it is about these fields only; which a cache may treat as without (5.2.2.4).
+    // With field names it covers these fields only; a cache may ignore the field names (5.2.2.4).
     let is_old_no_cache = directives.is_empty()
         && headers.pragma.iter().flat_map(|value| value.split(',')).any(|word| is_word(word, "no-cache"));
     let varies = headers.vary.iter().flat_map(|value| value.split(',')).any(|word| word.trim() == "*");
@@ -42,7 +41,7 @@ pub(crate) fn lifetime(headers: &Headers<'_>, now: Timestamp) -> Option<i64> {
     }
     let date = headers.date.and_then(http_date);
     let lifetime = if has("max-age") {
-        // Of several the shortest counts, and one that is not a number is none at all (4.2.1).
+        // The shortest of several applies, and an invalid one is 0 (4.2.1).
         directives
             .iter()
             .filter(|(name, _)| name == "max-age")
@@ -60,10 +59,10 @@ pub(crate) fn lifetime(headers: &Headers<'_>, now: Timestamp) -> Option<i64> {
             .min()
             .unwrap_or(0)
     };
-    // The age is what the caches on the way say, or what the date of the answer says (4.2.3).
-    let said = headers.age.and_then(|age| delta_seconds(age.trim())).unwrap_or(0);
+    // The age is that of the caches on the path, or follows from the date of the response (4.2.3).
+    let reported = headers.age.and_then(|age| delta_seconds(age.trim())).unwrap_or(0);
     let apparent = date.map_or(0, |date| now.since(date)).max(0);
-    Some(lifetime.saturating_sub(said.max(apparent)).clamp(0, LONGEST))
+    Some(lifetime.saturating_sub(reported.max(apparent)).clamp(0, LONGEST))
 }
 
 fn is_word(found: &str, wanted: &str) -> bool {
@@ -112,7 +111,7 @@ fn directives(value: &str) -> Vec<(String, Option<String>)> {
         .collect()
 }
 
-/// An instant as HTTP writes it, in one of its three forms (RFC 9110 5.6.7).
+/// Parses an HTTP date in one of its three forms (RFC 9110 5.6.7).
 fn http_date(text: &str) -> Option<Timestamp> {
     let text = text.trim();
     let second = |civil: jiff::civil::DateTime| {
@@ -137,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn cache_control_is_read_as_rfc_9111_says() {
+    fn cache_control_is_read_by_rfc_9111() {
         let table = [
             ("max-age=100", Some(100)),
             ("public, Max-Age=\"100\"", Some(100)),
@@ -164,7 +163,7 @@ mod tests {
             ("max-age=600, no-store", None),
             ("no-store, no-cache, max-age=600", None),
             ("No-Store", None),
-            // What is inside quotes is an argument.
+            // Text inside quotes is an argument.
             ("ext=\"no-store, max-age=1\", max-age=600", Some(600)),
             ("ext=\"a\\\"no-cache, b\", max-age=600", Some(600)),
             ("", Some(300)),
@@ -178,14 +177,14 @@ mod tests {
     }
 
     #[test]
-    fn expires_date_age_pragma_and_vary_count() {
+    fn expires_date_age_pragma_and_vary_change_the_lifetime() {
         let age = |age, control| {
             lifetime(&Headers { age: Some(age), cache_control: vec![control], ..Headers::default() }, NOW)
         };
         assert_eq!(age("40", "max-age=100"), Some(60));
         assert_eq!(age("400", "max-age=100"), Some(0));
         assert_eq!(age("nonsense", "max-age=100"), Some(100));
-        // An answer that is older than it says.
+        // A response older than its Age header.
         let dated = |date, control| {
             lifetime(&Headers { date: Some(date), cache_control: vec![control], ..Headers::default() }, NOW)
         };
@@ -209,9 +208,9 @@ mod tests {
         };
         assert_eq!(lifetime(&both, NOW), Some(5), "max-age comes before Expires");
         assert_eq!(lifetime(&Headers { pragma: vec!["no-cache"], ..Headers::default() }, NOW), Some(0));
-        let overruled =
+        let overridden =
             Headers { pragma: vec!["no-cache"], cache_control: vec!["max-age=5"], ..Headers::default() };
-        assert_eq!(lifetime(&overruled, NOW), Some(5));
+        assert_eq!(lifetime(&overridden, NOW), Some(5));
         let varying =
             Headers { vary: vec!["accept, *"], cache_control: vec!["max-age=5"], ..Headers::default() };
         assert_eq!(lifetime(&varying, NOW), Some(0));

@@ -1,12 +1,21 @@
-//! The HTTP client: strict by default, with TLS except to loopback, no redirects to another host, and
-//! limits on time and size.
+//! The HTTP client: TLS except to loopback, redirects only within one origin, limits of time and
+//! size.
 //!
-//! [`Client`] sends requests and returns responses. It does not interpret what it fetches.
+//! [`Client`] sends requests and returns a [`Response`]. It does not interpret what it fetches.
 
 mod client;
+mod convert;
+mod error;
 pub(crate) mod freshness;
+mod options;
 mod proxy;
+mod response;
 mod tls;
+mod urls;
 
-pub use client::*;
+pub use client::Client;
+pub use error::HttpError;
+pub use options::{BODY_LIMIT, Bearer, HttpOptions, HttpTrust, Redirects};
 pub use proxy::Proxy;
+pub use response::Response;
+pub use urls::{display_url, is_loopback, parse_url};

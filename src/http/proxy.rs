@@ -5,6 +5,9 @@ use std::net::IpAddr;
 
 use url::{Host, Url};
 
+use super::urls::is_loopback;
+use crate::util::environment::Environment;
+
 /// A proxy for TLS connections. Plain http and loopback never use it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Proxy {
@@ -27,6 +30,20 @@ impl fmt::Debug for Proxy {
 }
 
 impl Proxy {
+    /// The proxy of the environment: `https_proxy` or `all_proxy`, and `no_proxy`, each in lower or
+    /// upper case.
+    #[must_use]
+    pub fn from_environment(environment: &Environment) -> Option<Self> {
+        let either = |name: &str| {
+            environment
+                .non_empty(name)
+                .or_else(|| environment.non_empty(&name.to_ascii_uppercase()))
+                .map(str::to_owned)
+        };
+        let url = either("https_proxy").or_else(|| either("all_proxy"))?;
+        Some(Self { url, no_proxy: either("no_proxy").unwrap_or_default() })
+    }
+
     /// The URL without credentials, for messages.
     #[must_use]
     pub fn display_url(&self) -> String {
@@ -36,7 +53,7 @@ impl Proxy {
     /// Whether connections to this URL use the proxy.
     #[must_use]
     pub fn applies_to(&self, url: &Url) -> bool {
-        url.scheme() == "https" && !is_local(url) && !self.is_excepted(url)
+        url.scheme() == "https" && !is_loopback(url) && !self.is_excepted(url)
     }
 
     fn is_excepted(&self, url: &Url) -> bool {
@@ -48,7 +65,7 @@ impl Proxy {
             .any(|entry| matches_entry(entry, &host, port))
     }
 
-    /// The proxy as the HTTP library takes it; nothing where the URL is not that of a proxy.
+    /// The proxy for the HTTP library; none if the URL is invalid.
     #[must_use]
     pub fn build(&self) -> Option<ureq::Proxy> {
         let with_scheme =
@@ -71,17 +88,7 @@ impl Proxy {
     }
 }
 
-/// Whether a URL leads to this computer.
-fn is_local(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
-}
-
-/// Whether an entry of `no_proxy` is about this host. As curl and Go read it: a domain covers its
+/// Whether an entry of `no_proxy` covers this host, by the rules of curl and Go: a domain covers its
 /// subdomains, with and without a leading dot or `*.`.
 fn matches_entry(entry: &str, host: &Host<&str>, port: Option<u16>) -> bool {
     if entry == "*" {
@@ -141,7 +148,7 @@ fn matches_address(entry: &str, address: IpAddr) -> bool {
     most == same && (length == 0 || difference.leading_zeros() >= length)
 }
 
-/// The URL of a proxy, or what should be one, without what stands before its `@`.
+/// The URL of a proxy, valid or not, without the part before its `@`.
 fn without_credentials(address: &str) -> String {
     let Some((before, host)) = address.rsplit_once('@') else { return address.to_owned() };
     let scheme = before.split_once("://").map_or("", |(scheme, _)| scheme);
@@ -188,6 +195,18 @@ mod tests {
             let proxy = Proxy { url: "http://p:1".to_owned(), no_proxy: except.to_owned() };
             assert_eq!(!proxy.applies_to(&Url::parse(url).unwrap()), wanted, "no_proxy={except} {url}");
         }
+    }
+
+    #[test]
+    fn proxy_comes_from_the_usual_variables() {
+        let proxy = |variables: &[(&str, &str)]| {
+            let all = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+            Proxy::from_environment(&all.collect())
+        };
+        assert_eq!(proxy(&[("http_proxy", "http://p:1")]), None, "plain http is for loopback only");
+        let found = proxy(&[("HTTPS_PROXY", "http://p:1"), ("no_proxy", "a,b")]).unwrap();
+        assert_eq!((found.url.as_str(), found.no_proxy.as_str()), ("http://p:1", "a,b"));
+        assert_eq!(proxy(&[("https_proxy", ""), ("ALL_PROXY", "p:2")]).unwrap().url, "p:2");
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! TLS for the HTTP library: with certificates that are trusted as themselves too, which its own
-//! TLS has no way for; and TLS errors in words.
+//! TLS for the HTTP library, which cannot trust a server certificate itself instead of its CA; and
+//! messages for TLS errors.
 
 use std::fmt;
 use std::io::{Read as _, Write as _};
@@ -15,35 +15,35 @@ use ureq::unversioned::transport::{
 use crate::util::certificate::CertificateRejection;
 use crate::util::quote::escape;
 
-/// The certificates of a PEM text; each must be one that can be trusted at all.
+/// Parses the CA certificates of a PEM text.
 ///
 /// # Errors
-/// What is wrong with the text.
+/// The reason why the text is invalid.
 pub(super) fn parse_ca_certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     let mut store = rustls::RootCertStore::empty();
     let mut found = Vec::new();
     for certificate in CertificateDer::pem_slice_iter(pem) {
-        let certificate = certificate.map_err(|error| format!("no proper PEM ({error})"))?;
+        let certificate = certificate.map_err(|error| format!("invalid PEM ({error})"))?;
         store
             .add(certificate.clone())
-            .map_err(|error| format!("certificate {} is broken ({error})", found.len() + 1))?;
+            .map_err(|error| format!("certificate {} is invalid ({error})", found.len() + 1))?;
         found.push(certificate);
     }
-    if found.is_empty() { Err("no 'BEGIN CERTIFICATE' in it".to_owned()) } else { Ok(found) }
+    if found.is_empty() { Err("no 'BEGIN CERTIFICATE'".to_owned()) } else { Ok(found) }
 }
 
-/// A TLS error in words, and whether a CA file could help.
+/// The message for a TLS error, and whether the CA is unknown, so that a CA file can help.
 pub(super) fn describe(error: &rustls::Error) -> (String, bool) {
     if let Some(rejection) = CertificateRejection::in_error(error) {
         return (rejection.why.clone(), rejection.unknown_issuer);
     }
     let why = match error {
-        rustls::Error::InvalidMessage(_) => "it does not speak TLS there".to_owned(),
+        rustls::Error::InvalidMessage(_) => "the server does not speak TLS".to_owned(),
         rustls::Error::AlertReceived(alert) => {
             format!("the server ended the TLS handshake ({})", escape(&format!("{alert:?}")))
         }
         rustls::Error::PeerIncompatible(_) => {
-            "the server has no TLS version and cipher in common with this program".to_owned()
+            "the server does not support a TLS version and cipher of this program".to_owned()
         }
         rustls::Error::NoCertificatesPresented => "the server sent no certificate".to_owned(),
         other => escape(&other.to_string()),
@@ -51,7 +51,7 @@ pub(super) fn describe(error: &rustls::Error) -> (String, bool) {
     (why, false)
 }
 
-/// Puts TLS around a connection to an https URL.
+/// Adds TLS to a connection to an https URL.
 pub(super) struct Tls(pub(super) Arc<ClientConfig>);
 
 impl fmt::Debug for Tls {
@@ -75,7 +75,7 @@ impl<In: Transport> Connector<In> for Tls {
         let host = details.uri.host().unwrap_or_default();
         let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
         let name = ServerName::try_from(host.to_owned())
-            .map_err(|_| ureq::Error::BadUri("its host is not a name for TLS".to_owned()))?;
+            .map_err(|_| ureq::Error::BadUri("the host name is invalid for TLS".to_owned()))?;
         let mut connection = ClientConnection::new(Arc::clone(&self.0), name)?;
         let mut socket = TransportAdapter::new(transport, Arc::clone(&details.current_time));
         socket.set_timeout(details.timeout);
@@ -86,7 +86,7 @@ impl<In: Transport> Connector<In> for Tls {
     }
 }
 
-/// A connection with TLS around it.
+/// A TLS connection.
 pub(super) struct Encrypted<In: Transport> {
     buffers: LazyBuffers,
     stream: StreamOwned<ClientConnection, TransportAdapter<In>>,

@@ -96,8 +96,8 @@ fn what_is_no_key_set_is_said_to_be_none() {
         ("application/json", "{\"keys\":", "EOF while parsing"),
         ("application/json", "[]", "invalid"),
         ("application/json", "{}", "missing field `keys`"),
-        ("application/json", "", "it sent nothing"),
-        ("text/html", "<html>login</html>", "it sent a web page"),
+        ("application/json", "", "the answer is empty"),
+        ("text/html", "<html>login</html>", "the answer is a web page"),
         ("application/json", "\u{1b}[2Jx", "\\u{1b}[2Jx"),
     ];
     for (kind, body, wanted) in table {
@@ -122,7 +122,7 @@ fn nobody_there_is_said_so() {
     let error = fetch(&client(impatient()), &url).unwrap_err();
     assert_eq!(
         error.to_string(),
-        format!("'http://127.0.0.1:{port}/keys' cannot be reached: connection refused")
+        format!("cannot connect to 'http://127.0.0.1:{port}/keys': connection refused")
     );
     let url = parse_url("https://no-such-host.invalid/keys").unwrap();
     let error = fetch(&client(HttpOptions::default()), &url).unwrap_err();

@@ -244,7 +244,7 @@ fn a_refusal_of_the_provider_comes_through_in_its_own_words_on_both_sides() {
         "{}",
         run.stderr
     );
-    assert!(run.stderr.contains("hint: the login was declined"), "{}", run.stderr);
+    assert!(run.stderr.contains("hint: the login was canceled"), "{}", run.stderr);
     let page = directory.read("page.html");
     assert!(!page.contains("<script>") && page.contains("&lt;script&gt;alert("), "{page}");
     assert_eq!(idp.count("/token"), 0);
@@ -268,13 +268,13 @@ fn refusals_and_faults_of_the_token_endpoint_come_through() {
         ..Behavior::default()
     };
     let refusal = |code: &str| Reply::status(400, "application/json", json!({"error": code}).to_string());
-    refused(at("/token", refusal("invalid_grant")), 1, "refused the code: 'invalid_grant'");
+    refused(at("/token", refusal("invalid_grant")), 1, "rejected the authorization code: 'invalid_grant'");
     let (_, run) = refused(at("/token", refusal("invalid_client")), 77, "'invalid_client'");
     assert!(run.stderr.contains("hint: check OID_CLIENT_ID and OID_CLIENT_SECRET"), "{}", run.stderr);
     refused(at("/token", Reply::Endless), 69, "more than 1048576 bytes");
-    refused(at("/token", Reply::Die), 69, "broke off");
+    refused(at("/token", Reply::Die), 69, "invalid HTTP answer from");
     refused(at("/token", Reply::redirect(307, "http://127.0.0.1:1/token")), 69, "which is not followed");
-    refused(at("/token", Reply::status(200, "text/html", "<html>")), 69, "it sent a web page");
+    refused(at("/token", Reply::status(200, "text/html", "<html>")), 69, "the answer is a web page");
     refused(at("/userinfo", Reply::status(500, "text/plain", "ouch")), 69, "status 500: 'ouch'");
     refused(at("/keys", Reply::json(&json!({"keys": []}))), 1, "no key to verify");
     refused(

@@ -441,7 +441,7 @@ fn a_ca_of_the_sites_own_is_named_by_option_or_configuration() {
     let browser = "--port 0 --browser 'curl -skL -c /dev/null -o page.html'";
     let refused = directory.sh(&format!("cc-login --method oidc {browser}")).ended(69);
     assert!(refused.stderr.contains("an authority that is not trusted here"), "{}", refused.stderr);
-    assert!(refused.stderr.contains("hint: if the site has a CA of its own"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("hint: if the site has its own CA"), "{}", refused.stderr);
     directory.sh(&format!("cc-login --method oidc --ca-file ca.pem {browser}")).ended(0);
     configure(&directory, &idp.issuer(), &json!({"ca-file": "ca.pem"}), &json!({}));
     directory.sh(&format!("cc-login --method oidc {browser}")).ended(0);
@@ -537,9 +537,9 @@ fn device_refused(code: &'static str, status: i32) -> Run {
 #[test]
 fn a_device_login_ends_with_the_meaning_of_the_providers_answer() {
     let run = device_refused("access_denied", 1);
-    assert!(run.stderr.contains("hint: the login was declined"), "{}", run.stderr);
+    assert!(run.stderr.contains("hint: the login was canceled"), "{}", run.stderr);
     let run = device_refused("expired_token", 1);
-    assert!(run.stderr.contains("hint: the code was not entered in time"), "{}", run.stderr);
+    assert!(run.stderr.contains("hint: the code has expired"), "{}", run.stderr);
     let start = Instant::now();
     let run = device_refused("slow_down", 1);
     assert!(run.stderr.contains("nobody logged in within the time limit of 4s"), "{}", run.stderr);
@@ -785,7 +785,7 @@ fn a_refresh_is_for_the_same_person_and_one_that_is_refused_wants_a_new_login() 
     );
     other.store(2, std::sync::atomic::Ordering::SeqCst);
     let run = directory.sh("cc-login refresh").ended(1);
-    assert!(run.stderr.contains("refused the refresh token: 'invalid_grant'"), "{}", run.stderr);
+    assert!(run.stderr.contains("rejected the refresh token: 'invalid_grant'"), "{}", run.stderr);
     let run = directory.sh("cc-login refresh").ended(1);
     assert!(run.stderr.contains("gave no refresh token"), "it is not tried again: {}", run.stderr);
     directory.sh("cc-login token").ended(0);
@@ -812,6 +812,6 @@ fn a_logout_everywhere_ends_the_login_at_the_provider() {
     drop(idp);
     directory.sh("rm -rf .home/.cache");
     let run = directory.sh("cc-login logout --everywhere").ended(69);
-    assert!(run.stderr.contains("cannot be reached"), "{}", run.stderr);
+    assert!(run.stderr.contains("cannot connect to"), "{}", run.stderr);
     assert!(session(&directory).is_none());
 }

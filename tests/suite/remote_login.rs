@@ -169,7 +169,7 @@ fn a_server_that_is_none_is_named_so() {
         (Reply::redirect(302, "/").with("set-cookie", "sessionid=1"), "its login sets no cookie 'session'"),
         (Reply::redirect(302, "/").with("set-cookie", "session=1"), "it makes no tokens"),
         (Reply::status(500, "text/plain", "boom"), "failed at the login: status 500: 'boom'"),
-        (Reply::Die, "broke off"),
+        (Reply::Die, "invalid HTTP answer from"),
     ];
     for (reply, words) in cases {
         let server = Server::start(move |request| match request.path.as_str() {

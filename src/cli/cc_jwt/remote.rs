@@ -6,8 +6,7 @@ use clap::{Args, ValueHint};
 
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
-use crate::cli::network;
-use crate::http::{Bearer, Client, HttpOptions, HttpTrust, parse_url};
+use crate::http::{Bearer, Client, HttpOptions, HttpTrust, Proxy, parse_url};
 use crate::key::{KeySet, KeyStrength, VerifyingKey};
 use crate::oidc::discovery;
 use crate::oidc::jwks_cache::{Cache, JwksSource, RemoteJwks};
@@ -85,7 +84,7 @@ impl RemoteKeyOptions {
         if self.follow_redirects {
             log::debug!("--follow-redirects has no effect: redirects within an origin are always followed");
         }
-        let proxy = network::proxy(console.environment());
+        let proxy = Proxy::from_environment(console.environment());
         Ok(KeyAccess {
             options: HttpOptions { trust, proxy, allow_plain: self.insecure_http, ..HttpOptions::default() },
             cache: Cache { directory: cache_directory(console), offline: self.offline },

@@ -13,9 +13,8 @@ use super::report;
 use super::start::start;
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
-use crate::cli::network;
 use crate::config::Settings;
-use crate::http::Client;
+use crate::http::{Client, Proxy};
 use crate::login::oidc::callback::{self, AuthorizationResponse};
 use crate::login::oidc::error::OidcError;
 use crate::login::oidc::gate::CallbackGate;
@@ -140,7 +139,7 @@ pub(super) fn client(
     console: &Console,
 ) -> Result<Client, Failure> {
     let mut options = plan.http.clone();
-    options.proxy = network::proxy(console.environment());
+    options.proxy = Proxy::from_environment(console.environment());
     if let Some(limit) = connect_timeout {
         options.connect_timeout = limit;
     }

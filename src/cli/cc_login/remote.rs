@@ -8,9 +8,8 @@ use clap::Args;
 use super::report;
 use crate::cli::console::Console;
 use crate::cli::failure::{Failure, UsageError};
-use crate::cli::network;
 use crate::clustercockpit::client;
-use crate::http::{Client, HttpOptions, HttpTrust, parse_url};
+use crate::http::{Client, HttpOptions, HttpTrust, Proxy, parse_url};
 use crate::login::oidc::provider_config::read_ca_file;
 use crate::login::{Method, Session, paths, session};
 use crate::token::{Claims, inspect};
@@ -123,7 +122,8 @@ pub(super) fn run(
             .into());
     };
     let url = parse_url(address)?;
-    let mut http = HttpOptions { proxy: network::proxy(console.environment()), ..HttpOptions::default() };
+    let mut http =
+        HttpOptions { proxy: Proxy::from_environment(console.environment()), ..HttpOptions::default() };
     if let Some(path) = &visit.ca_file {
         http.trust = HttpTrust::SystemPlus(read_ca_file(path)?);
     }

@@ -1,0 +1,183 @@
+//! Errors of HTTP requests and responses.
+
+use crate::util::diagnostic::Diagnostic;
+use crate::util::kind::Kind;
+use crate::util::quote::{escape, quote};
+
+/// An error of a request or of its response. Messages show URLs without their query, which may
+/// contain secrets.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HttpError {
+    /// Not an `http` or `https` URL, or one with a password.
+    #[error("invalid URL {}: {why}", quote(.url))]
+    InvalidUrl {
+        /// The text.
+        url: String,
+        /// The reason.
+        why: String,
+    },
+    /// `http` to a host that is not loopback.
+    #[error("{} is plain http: an on-path attacker can read and change the data", quote(.0))]
+    PlainHttp(String),
+    /// The CA certificates of the options.
+    #[error("invalid CA certificates: {0}")]
+    InvalidCa(String),
+    /// Neither the system nor the options have CA certificates.
+    #[error("this system has no CA certificates: no server can be verified")]
+    NoRoots,
+    /// The URL of the proxy.
+    #[error("invalid proxy URL {}: expected http://HOST:PORT or https://HOST:PORT", quote(.0))]
+    InvalidProxy(String),
+    /// The host name does not exist.
+    #[error("cannot connect to {}: host name not found", quote(.0))]
+    NoHost(String),
+    /// The connection failed.
+    #[error("cannot connect to {}: {why}", quote(.url))]
+    Unreachable {
+        /// The URL.
+        url: String,
+        /// The reason.
+        why: String,
+    },
+    /// The server did not answer in time.
+    #[error("{} did not answer in time: timeout while {phase}", quote(.url))]
+    TimedOut {
+        /// The URL.
+        url: String,
+        /// The step that took too long.
+        phase: &'static str,
+    },
+    /// The TLS handshake failed, or the server's certificate is rejected.
+    #[error("no secure connection to {}: {why}", quote(.url))]
+    Tls {
+        /// The URL.
+        url: String,
+        /// The reason.
+        why: String,
+        /// Whether the CA of the certificate is unknown, so that `--ca-file` can help.
+        unknown_ca: bool,
+    },
+    /// The body of the response is larger than the limit.
+    #[error("the answer of {} has more than {limit} bytes", quote(.url))]
+    TooLarge {
+        /// The URL.
+        url: String,
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// A plain http request reached a port that speaks TLS.
+    #[error("{} expects https: it rejected a plain http request", quote(.0))]
+    ExpectsTls(String),
+    /// A request through a proxy failed before the server answered.
+    #[error("{source}; the connection goes through the proxy {}", quote(.proxy))]
+    Proxied {
+        /// The URL of the proxy, without credentials.
+        proxy: String,
+        /// The error.
+        source: Box<HttpError>,
+    },
+    /// The response is not HTTP, or the connection closed before its end.
+    #[error("invalid HTTP answer from {}: {why}", quote(.url))]
+    Malformed {
+        /// The URL.
+        url: String,
+        /// The reason.
+        why: String,
+    },
+    /// A redirect that is not followed.
+    #[error("{} redirects to {}, which is not followed", quote(.url), quote(.to))]
+    Redirected {
+        /// The URL.
+        url: String,
+        /// The target, without its query.
+        to: String,
+    },
+    /// A status other than 2xx.
+    #[error("{} answered with status {status}{}", quote(.url), server_text(.text))]
+    ErrorStatus {
+        /// The URL.
+        url: String,
+        /// The HTTP status.
+        status: u16,
+        /// The first line of the body; empty if it is not plain text.
+        text: String,
+    },
+    /// The body is not JSON, or not of the expected form.
+    #[error("{} did not answer with the expected JSON: {why}{}", quote(.url), server_text(.text))]
+    NotJson {
+        /// The URL.
+        url: String,
+        /// The reason.
+        why: String,
+        /// The first line of the body; empty if it is a web page or may contain secrets.
+        text: String,
+    },
+}
+
+impl HttpError {
+    /// Whether the failure may be temporary: no connection, no complete response, or a status of
+    /// 500 or more.
+    #[must_use]
+    pub fn is_temporary(&self) -> bool {
+        match self {
+            Self::NoHost(_)
+            | Self::Unreachable { .. }
+            | Self::TimedOut { .. }
+            | Self::Malformed { .. }
+            | Self::ErrorStatus { status: 500.., .. } => true,
+            Self::Proxied { source, .. } => source.is_temporary(),
+            _ => false,
+        }
+    }
+}
+
+/// The server's text as the end of a message.
+fn server_text(text: &str) -> String {
+    if text.is_empty() { String::new() } else { format!(": {}", quote(text)) }
+}
+
+impl Diagnostic for HttpError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::InvalidUrl { .. } => Kind::UrlMalformed,
+            Self::PlainHttp(_) => Kind::UrlNotHttps,
+            Self::InvalidCa(_) => Kind::CaMalformed,
+            Self::NoRoots => Kind::CaMissing,
+            Self::InvalidProxy(_) => Kind::ProxyMalformed,
+            Self::NoHost(_) => Kind::HostNotFound,
+            Self::Unreachable { .. } => Kind::ServerUnreachable,
+            Self::TimedOut { .. } => Kind::ServerTimeout,
+            Self::Tls { .. } => Kind::ServerUntrusted,
+            Self::ExpectsTls(_) => Kind::ServerExpectsTls,
+            Self::Proxied { source, .. } => source.kind(),
+            Self::TooLarge { .. } => Kind::AnswerTooLarge,
+            Self::Malformed { .. } => Kind::AnswerMalformed,
+            Self::Redirected { .. } => Kind::AnswerRedirect,
+            Self::ErrorStatus { .. } => Kind::AnswerErrorStatus,
+            Self::NotJson { .. } => Kind::AnswerNotJson,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::PlainHttp(url) => match url.strip_prefix("http://") {
+                Some(rest) => format!("use https://{rest}"),
+                None => return None,
+            },
+            Self::NoRoots => "install the package ca-certificates, or set --ca-file FILE".to_owned(),
+            Self::Tls { unknown_ca: true, .. } => {
+                "if the site has its own CA, use its certificate: --ca-file FILE".to_owned()
+            }
+            Self::ExpectsTls(url) => match url.strip_prefix("http://") {
+                Some(rest) => format!("use https://{}", escape(rest)),
+                None => return None,
+            },
+            Self::Proxied { source, .. } => match source.hint() {
+                Some(hint) => hint,
+                None => "check https_proxy and no_proxy in the environment".to_owned(),
+            },
+            Self::Redirected { to, .. } => format!("if the URL has changed, use {}", escape(to)),
+            _ => return None,
+        })
+    }
+}

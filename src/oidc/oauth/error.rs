@@ -1,0 +1,289 @@
+//! Error responses of a provider, and errors of requests to its endpoints.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::registration::ClientAuth;
+use crate::http::{HttpError, Response};
+use crate::oidc::discovery::DiscoveryError;
+use crate::util::diagnostic::Diagnostic;
+use crate::util::kind::Kind;
+use crate::util::quote::quote;
+
+/// An error response of a provider (RFC 6749 4.1.2.1 and 5.2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ErrorResponse {
+    /// The code, such as `invalid_grant`.
+    pub code: String,
+    /// The text for users, if there is one.
+    pub description: Option<String>,
+    /// The URL of a page about the error, if there is one.
+    pub uri: Option<String>,
+}
+
+impl ErrorResponse {
+    /// The error on one line, quoted.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = quote(&self.code);
+        if let Some(description) = self.description.as_deref().filter(|text| !text.is_empty()) {
+            text.push_str(": ");
+            text.push_str(&quote(description));
+        }
+        if let Some(uri) = self.uri.as_deref().filter(|text| !text.is_empty()) {
+            text.push_str(", see ");
+            text.push_str(&quote(uri));
+        }
+        text
+    }
+
+    /// The kind of the error of a login that fails with this response.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self.code.as_str() {
+            "server_error" | "temporarily_unavailable" => Kind::ProviderFailed,
+            "invalid_client" | "unauthorized_client" => Kind::ProviderRejectedClient,
+            "unsupported_grant_type" | "unsupported_response_type" | "invalid_scope" | "invalid_request" => {
+                Kind::ProviderRejectedRequest
+            }
+            _ => Kind::ProviderRejectedLogin,
+        }
+    }
+
+    /// The hint for this response; `redirect_uri` is the one of the request, if it had one.
+    #[must_use]
+    pub fn hint(&self, redirect_uri: Option<&str>) -> Option<String> {
+        let about_redirect = [Some(self.code.as_str()), self.description.as_deref()]
+            .into_iter()
+            .flatten()
+            .any(|text| text.to_ascii_lowercase().replace(['_', '-'], " ").contains("redirect"));
+        if let Some(uri) = redirect_uri.filter(|_| about_redirect) {
+            return Some(format!("register exactly this redirect URI with the provider: {uri}"));
+        }
+        let text = match self.code.as_str() {
+            "access_denied" => {
+                "the login was canceled, or the provider does not accept this account: ask its administrator"
+            }
+            "expired_token" => "the code has expired: start again",
+            "invalid_grant" => "the code or token has expired or was used already: start again",
+            "invalid_client" => {
+                "check OID_CLIENT_ID and OID_CLIENT_SECRET against the provider's registration"
+            }
+            "unauthorized_client" | "unsupported_grant_type" | "unsupported_response_type" => {
+                "the provider's registration of this client must allow this kind of login"
+            }
+            "invalid_scope" => {
+                "the provider does not know all requested scopes: see -v, and 'scopes' of the provider entry"
+            }
+            "login_required" | "interaction_required" | "consent_required" => {
+                "log in again with cc-login --method oidc"
+            }
+            "server_error" | "temporarily_unavailable" => "the provider failed: try again later",
+            _ => return None,
+        };
+        Some(text.to_owned())
+    }
+}
+
+/// An error of a request to an endpoint of the provider.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OauthError {
+    /// The HTTP request failed.
+    #[error(transparent)]
+    Http(#[from] HttpError),
+    /// The provider does not have the endpoint, or it must not be used.
+    #[error(transparent)]
+    Discovery(#[from] DiscoveryError),
+    /// The provider answered with an error.
+    #[error("the provider rejected {what}: {}", refusal.text())]
+    ErrorResponse {
+        /// What the request was for.
+        what: &'static str,
+        /// The error response.
+        refusal: ErrorResponse,
+        /// The redirect URI of the request, if it had one.
+        redirect_uri: Option<String>,
+        /// The methods by which the client secret was sent, in order.
+        tried: [Option<ClientAuth>; 2],
+    },
+    /// A response without a required member, or with an invalid one.
+    #[error("invalid answer of the provider to {what}: {why}")]
+    InvalidResponse {
+        /// What the request was for.
+        what: &'static str,
+        /// The reason.
+        why: String,
+    },
+    /// The provider supports only methods of client authentication that this program does not.
+    #[error("the provider accepts a client secret only by {}: expected client_secret_basic or client_secret_post", quoted_list(.0))]
+    NoClientAuth(Vec<String>),
+}
+
+/// The first of these names, quoted, and the number of the others.
+fn quoted_list(names: &[String]) -> String {
+    const SHOWN: usize = 5;
+    let mut quoted: Vec<String> = names.iter().take(SHOWN).map(|name| quote(name)).collect();
+    match names.len().saturating_sub(SHOWN) {
+        0 if names.is_empty() => quoted.push("no method".to_owned()),
+        0 => {}
+        more => quoted.push(format!("{more} more")),
+    }
+    quoted.join(", ")
+}
+
+impl Diagnostic for OauthError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Http(error) => error.kind(),
+            Self::Discovery(error) => error.kind(),
+            Self::ErrorResponse { refusal, .. } => refusal.kind(),
+            Self::InvalidResponse { .. } => Kind::ProviderAnswer,
+            Self::NoClientAuth(_) => Kind::ProviderClientAuth,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Http(error) => error.hint(),
+            Self::Discovery(error) => error.hint(),
+            Self::ErrorResponse { refusal, redirect_uri, tried, .. } => {
+                client_hint(refusal, *tried).or_else(|| refusal.hint(redirect_uri.as_deref()))
+            }
+            Self::InvalidResponse { .. } | Self::NoClientAuth(_) => None,
+        }
+    }
+}
+
+/// The hint for a rejected client, by the methods by which the secret was sent.
+fn client_hint(refusal: &ErrorResponse, tried: [Option<ClientAuth>; 2]) -> Option<String> {
+    let names = tried.iter().flatten().map(|method| method.name()).collect::<Vec<_>>().join(" and ");
+    match (refusal.code.as_str(), tried) {
+        ("invalid_client", [None, _]) => Some(
+            "no client secret was sent: set OID_CLIENT_SECRET if the client is not public, or check OID_CLIENT_ID"
+                .to_owned(),
+        ),
+        ("invalid_client", _) => Some(format!(
+            "check OID_CLIENT_ID and OID_CLIENT_SECRET against the provider's registration; the secret was sent by \
+             {names}"
+        )),
+        // The second method was accepted, but the first request had used the code.
+        ("invalid_grant", [_, Some(accepted)]) => {
+            Some(format!("set 'token-endpoint-auth-method' of the provider entry to \"{}\"", accepted.name()))
+        }
+        _ => None,
+    }
+}
+
+#[derive(Deserialize)]
+struct ErrorBody {
+    error: String,
+    /// A string; a value of another type must not hide the error itself.
+    #[serde(default)]
+    error_description: Value,
+    #[serde(default)]
+    error_uri: Value,
+}
+
+/// Whether the response means that client authentication failed (RFC 6749 5.2), so that the
+/// provider has not used the rest of the request.
+pub(super) fn is_client_rejected(answer: &Response) -> bool {
+    answer.status() == 401
+        || (answer.status() >= 400
+            && serde_json::from_slice::<ErrorBody>(answer.body())
+                .is_ok_and(|refusal| refusal.error == "invalid_client"))
+}
+
+/// Returns a response of status 2xx; another one is an error.
+pub(super) fn check_status(
+    what: &'static str,
+    redirect_uri: Option<&str>,
+    tried: [Option<ClientAuth>; 2],
+    answer: Response,
+) -> Result<Response, OauthError> {
+    if (200..300).contains(&answer.status()) {
+        return Ok(answer);
+    }
+    let refusal = match serde_json::from_slice::<ErrorBody>(answer.body()) {
+        Ok(body) => {
+            let text = |value: Value| value.as_str().map(str::to_owned);
+            ErrorResponse {
+                code: body.error,
+                description: text(body.error_description),
+                uri: text(body.error_uri),
+            }
+        }
+        // RFC 6750 3: UserInfo has the error in a header.
+        Err(_) => match answer.header("www-authenticate").and_then(parse_challenge) {
+            Some(refusal) => refusal,
+            None => return Err(answer.to_error().into()),
+        },
+    };
+    Err(OauthError::ErrorResponse { what, refusal, redirect_uri: redirect_uri.map(str::to_owned), tried })
+}
+
+/// Parses `Bearer error="…", error_description="…"`.
+fn parse_challenge(header: &str) -> Option<ErrorResponse> {
+    let value = |name: &str| {
+        let start = header.find(&format!("{name}=\""))? + name.len() + 2;
+        header.get(start..)?.split('"').next().map(str::to_owned)
+    };
+    Some(ErrorResponse {
+        code: value("error")?,
+        description: value("error_description"),
+        uri: value("error_uri"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn methods_of_a_provider_are_printed_escaped() {
+        let named = |names: &[&str]| {
+            OauthError::NoClientAuth(names.iter().map(|name| (*name).to_owned()).collect()).to_string()
+        };
+        assert!(
+            named(&["tls\u{1b}[2J", "\u{202e}"]).contains(r"only by 'tls\u{1b}[2J', '\u{202e}': expected")
+        );
+        assert!(named(&["x"; 1000]).contains("'x', 'x', 'x', 'x', 'x', 995 more: expected"));
+        assert!(named(&[]).contains("only by no method: expected"));
+    }
+
+    #[test]
+    fn error_text_of_a_provider_is_printed_escaped() {
+        let refusal = ErrorResponse {
+            code: "access_denied".to_owned(),
+            description: Some("no\u{1b}[2J".to_owned()),
+            uri: Some("https://idp.example/why".to_owned()),
+        };
+        assert_eq!(refusal.text(), r"'access_denied': 'no\u{1b}[2J', see 'https://idp.example/why'");
+    }
+
+    #[test]
+    fn rejected_redirect_hints_at_the_uri_to_register() {
+        let refusal = |code: &str, description: &str| ErrorResponse {
+            code: code.to_owned(),
+            description: Some(description.to_owned()),
+            uri: None,
+        };
+        for refusal in [
+            refusal("redirect_uri_mismatch", ""),
+            refusal("invalid_request", "redirect_uri did not match"),
+            refusal("invalid_grant", "Redirect URI is unknown"),
+        ] {
+            let hint = refusal.hint(Some("http://localhost:8250/oidc/callback")).unwrap();
+            assert!(hint.ends_with("http://localhost:8250/oidc/callback"), "{hint}");
+        }
+        assert!(refusal("invalid_grant", "code expired").hint(Some("x")).unwrap().contains("start again"));
+    }
+
+    #[test]
+    fn userinfo_error_is_read_from_the_header() {
+        let found =
+            parse_challenge("Bearer realm=\"x\", error=\"invalid_token\", error_description=\"gone\"")
+                .unwrap();
+        assert_eq!((found.code.as_str(), found.description.as_deref()), ("invalid_token", Some("gone")));
+        assert_eq!(parse_challenge("Bearer"), None);
+    }
+}

@@ -1,0 +1,18 @@
+//! The OAuth 2.0 endpoints of an OpenID provider: authorization codes, refresh tokens and device codes
+//! are exchanged for tokens (RFC 6749, 7636, 8628), UserInfo, revocation (RFC 7009), logout.
+//!
+//! This module does not use the crate `oauth2`, which stores secrets in plain strings, uses its own
+//! random generator, and hides responses that it cannot parse. It would also add some twenty crates,
+//! among them a second calendar, random generator and SHA-2.
+
+mod device;
+mod error;
+mod provider;
+mod registration;
+mod userinfo;
+
+pub use device::{DeviceAuthorization, DevicePoll};
+pub use error::{ErrorResponse, OauthError};
+pub use provider::{Provider, TokenResponse};
+pub use registration::{ClientAuth, Registration};
+pub use userinfo::Userinfo;

@@ -1,0 +1,235 @@
+//! The token endpoint, token revocation (RFC 7009), and logout at the provider.
+
+use std::cell::Cell;
+
+use serde::Deserialize;
+use url::Url;
+
+use super::error::{OauthError, check_status, is_client_rejected};
+use super::registration::{ClientAuth, Registration, basic_credentials};
+use crate::http::{Client, HttpError, Response};
+use crate::oidc::discovery::{Discovery, DiscoveryError, ProviderEndpoint};
+use crate::util::quote::quote;
+use crate::util::secret::SecretText;
+
+/// The response of the token endpoint.
+#[derive(Debug, Clone)]
+pub struct TokenResponse {
+    /// The ID token, not verified yet.
+    pub id_token: Option<SecretText>,
+    /// The access token, for UserInfo.
+    pub access_token: Option<SecretText>,
+    /// The refresh token.
+    pub refresh_token: Option<SecretText>,
+}
+
+/// A grant for the token endpoint.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Grant<'a> {
+    Code { code: &'a SecretText, redirect_uri: &'a str, verifier: &'a SecretText },
+    Refresh(&'a SecretText),
+    Device(&'a SecretText),
+}
+
+/// The endpoints of a provider for one client.
+#[derive(Debug, Clone)]
+pub struct Provider<'a> {
+    /// The HTTP client.
+    pub http: &'a Client,
+    /// The discovery document with the endpoints.
+    pub discovery: &'a Discovery,
+    /// The registration of the client.
+    pub registration: &'a Registration,
+    /// The method of sending the secret that the provider accepted.
+    accepted: Cell<Option<ClientAuth>>,
+}
+
+#[derive(Deserialize)]
+struct TokenBody {
+    #[serde(default)]
+    id_token: Option<SecretString>,
+    #[serde(default)]
+    access_token: Option<SecretString>,
+    #[serde(default)]
+    refresh_token: Option<SecretString>,
+    #[serde(default)]
+    token_type: Option<String>,
+}
+
+/// A string that the parser stores in memory that is wiped.
+#[derive(Deserialize)]
+#[serde(from = "String")]
+pub(super) struct SecretString(pub(super) SecretText);
+
+impl From<String> for SecretString {
+    fn from(text: String) -> Self {
+        Self(SecretText::new(text))
+    }
+}
+
+impl<'a> Provider<'a> {
+    /// The endpoints of a provider for this client.
+    #[must_use]
+    pub const fn new(http: &'a Client, discovery: &'a Discovery, registration: &'a Registration) -> Self {
+        Self { http, discovery, registration, accepted: Cell::new(None) }
+    }
+
+    /// Exchanges an authorization code for tokens.
+    ///
+    /// # Errors
+    /// [`OauthError`].
+    pub fn exchange_code(
+        &self,
+        code: &SecretText,
+        redirect_uri: &str,
+        verifier: &SecretText,
+    ) -> Result<TokenResponse, OauthError> {
+        self.tokens("the authorization code", Grant::Code { code, redirect_uri, verifier })
+    }
+
+    /// Exchanges a refresh token for new tokens.
+    ///
+    /// # Errors
+    /// [`OauthError`].
+    pub fn refresh(&self, refresh_token: &SecretText) -> Result<TokenResponse, OauthError> {
+        self.tokens("the refresh token", Grant::Refresh(refresh_token))
+    }
+
+    /// Revokes a refresh token; `false` if the provider does not have the endpoint.
+    ///
+    /// # Errors
+    /// [`OauthError`].
+    pub fn revoke(&self, refresh_token: &SecretText) -> Result<bool, OauthError> {
+        let Some(endpoint) = self.discovery.find(ProviderEndpoint::Revocation, self.http)? else {
+            return Ok(false);
+        };
+        let form = [("token", refresh_token.expose()), ("token_type_hint", "refresh_token")];
+        self.authenticated("the revocation of the refresh token", None, &endpoint, &form)?;
+        Ok(true)
+    }
+
+    /// The URL that ends the login at the provider (RP-Initiated Logout 1.0), if the provider has
+    /// the endpoint.
+    ///
+    /// # Errors
+    /// [`DiscoveryError`] for an endpoint that must not be used.
+    pub fn end_session_url(&self, id_token: Option<&SecretText>) -> Result<Option<Url>, DiscoveryError> {
+        let Some(mut url) = self.discovery.find(ProviderEndpoint::EndSession, self.http)? else {
+            return Ok(None);
+        };
+        let mut query = url.query_pairs_mut();
+        query.append_pair("client_id", &self.registration.client_id);
+        if let Some(token) = id_token {
+            query.append_pair("id_token_hint", token.expose());
+        }
+        drop(query);
+        Ok(Some(url))
+    }
+
+    pub(super) fn tokens(&self, what: &'static str, grant: Grant<'_>) -> Result<TokenResponse, OauthError> {
+        let endpoint = self.discovery.need(ProviderEndpoint::Token, self.http)?;
+        let (form, redirect_uri) = match grant {
+            Grant::Code { code, redirect_uri, verifier } => (
+                vec![
+                    ("grant_type", "authorization_code"),
+                    ("code", code.expose()),
+                    ("redirect_uri", redirect_uri),
+                    ("code_verifier", verifier.expose()),
+                ],
+                Some(redirect_uri),
+            ),
+            Grant::Refresh(token) => {
+                (vec![("grant_type", "refresh_token"), ("refresh_token", token.expose())], None)
+            }
+            Grant::Device(code) => (
+                vec![
+                    ("grant_type", "urn:ietf:params:oauth:grant-type:device_code"),
+                    ("device_code", code.expose()),
+                ],
+                None,
+            ),
+        };
+        let answer: TokenBody = self.authenticated(what, redirect_uri, &endpoint, &form)?.secret_json()?;
+        // RFC 6749 5.1: token_type is required and case-insensitive. UserInfo accepts no token of
+        // another type.
+        let bearer = answer.token_type.as_deref().is_none_or(|kind| kind.eq_ignore_ascii_case("bearer"));
+        if !bearer {
+            let why = format!("its token_type is {}", quote(&answer.token_type.unwrap_or_default()));
+            return Err(OauthError::InvalidResponse { what, why });
+        }
+        let text = |token: Option<SecretString>| token.map(|token| token.0).filter(|text| !text.is_empty());
+        Ok(TokenResponse {
+            id_token: text(answer.id_token),
+            access_token: text(answer.access_token),
+            refresh_token: text(answer.refresh_token),
+        })
+    }
+
+    /// Sends a form with client authentication, and returns a response of status 2xx.
+    ///
+    /// A provider may support both methods of sending a secret and accept only one of them from a
+    /// client: a client that is rejected tries the other one, once.
+    pub(super) fn authenticated(
+        &self,
+        what: &'static str,
+        redirect_uri: Option<&str>,
+        endpoint: &Url,
+        form: &[(&str, &str)],
+    ) -> Result<Response, OauthError> {
+        let Some(secret) = &self.registration.client_secret else {
+            return check_status(what, redirect_uri, [None; 2], self.send(endpoint, form, None)?);
+        };
+        let (first, second) = self.client_auth()?;
+        let answer = self.send(endpoint, form, Some((first, secret)))?;
+        let Some(second) = second.filter(|_| is_client_rejected(&answer)) else {
+            return check_status(what, redirect_uri, [Some(first), None], answer);
+        };
+        log::info!("the provider rejects the client by {}: trying {}", first.name(), second.name());
+        let answer = self.send(endpoint, form, Some((second, secret)))?;
+        if !is_client_rejected(&answer) {
+            self.accepted.set(Some(second));
+        }
+        check_status(what, redirect_uri, [Some(first), Some(second)], answer)
+    }
+
+    /// The method of sending the secret, and the one to try if the provider rejects the client.
+    fn client_auth(&self) -> Result<(ClientAuth, Option<ClientAuth>), OauthError> {
+        if let Some(method) = self.registration.client_auth.or(self.accepted.get()) {
+            return Ok((method, None));
+        }
+        let methods = self.discovery.list("token_endpoint_auth_methods_supported");
+        let supports = |wanted: ClientAuth| match &methods {
+            // OpenID Connect Discovery 3: the default is client_secret_basic.
+            None => true,
+            Some(names) => names.iter().any(|name| name == wanted.name()),
+        };
+        match ClientAuth::ALL.into_iter().find(|method| supports(*method)) {
+            Some(method) => Ok((method, Some(method.other()).filter(|other| supports(*other)))),
+            None => Err(OauthError::NoClientAuth(methods.unwrap_or_default())),
+        }
+    }
+
+    fn send(
+        &self,
+        endpoint: &Url,
+        form: &[(&str, &str)],
+        secret: Option<(ClientAuth, &SecretText)>,
+    ) -> Result<Response, HttpError> {
+        let client_id = self.registration.client_id.as_str();
+        let mut form = form.to_vec();
+        let mut headers = vec![("accept", "application/json")];
+        let basic;
+        match secret {
+            None => form.push(("client_id", client_id)),
+            Some((ClientAuth::Basic, secret)) => {
+                basic = basic_credentials(client_id, secret);
+                headers.push(("authorization", basic.as_str()));
+            }
+            Some((ClientAuth::Post, secret)) => {
+                form.push(("client_id", client_id));
+                form.push(("client_secret", secret.expose()));
+            }
+        }
+        self.http.post_form(endpoint, &headers, &form)
+    }
+}

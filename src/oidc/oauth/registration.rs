@@ -1,0 +1,77 @@
+//! How the client is registered with the provider, and how it sends its secret.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use zeroize::Zeroizing;
+
+use crate::util::secret::SecretText;
+
+/// The registration of this client with the provider.
+#[derive(Debug, Clone)]
+pub struct Registration {
+    /// The client ID (`OID_CLIENT_ID`).
+    pub client_id: String,
+    /// The client secret (`OID_CLIENT_SECRET`); none for a public client.
+    pub client_secret: Option<SecretText>,
+    /// How the secret is sent; none means as in the discovery document, and the other method if the
+    /// provider rejects the first.
+    pub client_auth: Option<ClientAuth>,
+}
+
+/// How a client secret is sent (RFC 6749 2.3.1), with the names of OpenID Connect Core 9.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientAuth {
+    /// In the `Authorization` header.
+    Basic,
+    /// In the form.
+    Post,
+}
+
+impl ClientAuth {
+    /// Both, the preferred one first.
+    pub const ALL: [Self; 2] = [Self::Basic, Self::Post];
+
+    /// The name in discovery documents and registrations.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Basic => "client_secret_basic",
+            Self::Post => "client_secret_post",
+        }
+    }
+
+    /// The method with this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|method| method.name() == name)
+    }
+
+    pub(super) const fn other(self) -> Self {
+        match self {
+            Self::Basic => Self::Post,
+            Self::Post => Self::Basic,
+        }
+    }
+}
+
+/// The `Authorization` header of RFC 6749 2.3.1: both parts form-encoded, then base64.
+pub(super) fn basic_credentials(client_id: &str, secret: &SecretText) -> Zeroizing<String> {
+    let encode = |text: &str| -> String { url::form_urlencoded::byte_serialize(text.as_bytes()).collect() };
+    let plain = Zeroizing::new(format!("{}:{}", encode(client_id), *Zeroizing::new(encode(secret.expose()))));
+    let coded = Zeroizing::new(STANDARD.encode(plain.as_bytes()));
+    Zeroizing::new(format!("Basic {}", *coded))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_are_form_encoded_before_base64() {
+        // RFC 6749 2.3.1; the example of the RFC has nothing to encode.
+        let header = basic_credentials("s6BhdRkqt3", &SecretText::new("7Fjfp0ZBr1KtDRbnfVdmIw".to_owned()));
+        assert_eq!(*header, "Basic czZCaGRSa3F0Mzo3RmpmcDBaQnIxS3REUmJuZlZkbUl3");
+        let header = basic_credentials("a:b", &SecretText::new("c d%".to_owned()));
+        assert_eq!(*header, format!("Basic {}", STANDARD.encode("a%3Ab:c+d%25")));
+    }
+}
