@@ -1,11 +1,11 @@
 #!/bin/sh
-# The whole main job in an empty directory: keys, a user, a token, a verdict. Each command is shown
-# with what it prints. The programs are taken from PATH.
+# Shows the programs in an empty directory: keys, a user, a token, a verdict. Prints each command with its
+# output. The programs are those in PATH.
 set -eu
 directory=$(mktemp -d)
 trap 'rm -rf "$directory"' EXIT
 cd "$directory"
-# The session of whoever runs this is left alone.
+# The caller's own session is not used.
 unset XDG_RUNTIME_DIR
 export XDG_STATE_HOME="$directory/.state"
 unset CC_CONFIG CC_ENV_FILE CC_DB BEARER_TOKEN BEARER_TOKEN_FILE
@@ -16,7 +16,7 @@ show() {
 	status=0
 	sh -c "$1" || status=$?
 	if [ "$status" -ne "${2:-0}" ]; then
-		printf 'demo: ended with %s, wanted %s\n' "$status" "${2:-0}" >&2
+		printf 'demo: status %s, expected %s\n' "$status" "${2:-0}" >&2
 		exit 1
 	fi
 }
@@ -30,7 +30,7 @@ show 'cc-user list'
 show 'cc-jwt issue fritz --ttl 24h -o token.txt'
 show 'cc-jwt inspect --token-file token.txt'
 show 'cc-jwt verify --token-file token.txt --endpoint api'
-printf '\nAnd a token that the server would refuse, with the reason:\n'
+printf '\nA token that the server rejects, with the reason:\n'
 show 'cc-jwt issue anna -o anna.txt'
 show 'cc-jwt verify --token-file anna.txt --endpoint api' 1
 show 'echo "correct horse battery" | cc-login anna --password-stdin'
@@ -38,4 +38,4 @@ show 'cc-login token | cut -c1-20'
 show 'cc-login logout'
 show 'cc-user del fritz'
 show 'cc-user list --json'
-printf '\nThe demo is through; the directory is removed again.\n'
+printf '\nThe demo is complete; the directory is deleted.\n'
