@@ -7,8 +7,9 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # Which build to install: release or debug.
 BUILD ?= release
 
-# What packages are made with, and for whom: MAINTAINER='Name <address>' for a site's own.
+# The versions of the tools. MAINTAINER='Name <address>' names the maintainer of a site's own package.
 CARGO_DEB := 3.8.0
+CARGO_DENY := 0.20.2
 MAINTAINER ?=
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 
@@ -20,31 +21,31 @@ BASHDIR := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 ZSHDIR  := $(DESTDIR)$(PREFIX)/share/zsh/vendor-completions
 FISHDIR := $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 
-.PHONY: help build demo test fault-injection mutants lint docs bench fuzz install uninstall deb static dist reproducible licenses clean
+.PHONY: help build demo test fault-injection mutants lint deny docs bench fuzz install uninstall deb static dist reproducible licenses clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-build: ## Build the programs for use (target/release)
+build: ## Build the programs for a release (target/release)
 	contrib/build-release
 
-demo: ## Build, then run the whole main job in an empty directory
+demo: ## Build the programs and show them in an empty directory
 	$(CARGO) build --locked
 	PATH="$(abspath $(TARGET))/debug:$$PATH" contrib/demo.sh
 
-test: ## Run all tests; skipped checks are listed at the end, and fail where CI is set
+test: ## Run all tests; with CI set, a skipped check fails
 	@rm -f $(TARGET)/tmp/fault-injection.txt
 	$(CARGO) test --locked
 	@sort $(TARGET)/tmp/fault-injection.txt
 
-fault-injection: ## The fault tests in their long form (FAULT_SEED=N repeats its moments)
+fault-injection: ## Run the fault tests in their long form (FAULT_SEED=N)
 	@rm -f $(TARGET)/tmp/fault-injection.txt
 	FAULT_INJECTION=long $(CARGO) test --locked --test suite fault_injection::
 	@sort $(TARGET)/tmp/fault-injection.txt
 
-# What each module's mutants are tested with: the unit tests and the server-free tests whose names
-# contain one of these words. `make mutants MODULE=token SHARD=0/10` tests a tenth of a module. What is
-# built of changed code has a directory of its own: elsewhere it would pass for a build of the real code.
+# The tests of each module's mutants: those whose names contain one of these words, without tests that need a server.
+# `make mutants MODULE=token SHARD=0/10` tests a tenth of a module. Builds of changed code have a separate directory, so
+# that they are not used as builds of the real code.
 CARGO_MUTANTS := 27.1.0
 MODULE ?= policy
 SHARD  ?= 0/20
@@ -54,39 +55,51 @@ MUTANT_TESTS_key    := key:: jws:: attacks:: gen_keypair:: cc-jwt/ gen-keypair/ 
 MUTANT_TESTS_user   := user:: cc_user:: user_db:: cc-user/
 MUTANT_TESTS_sync   := sync::plan sync::limit cc-user/sync
 MUTANT_TESTS_config := config:: examples:: cc-user/ gen-keypair/
-mutants: $(TARGET)/tools/bin/cargo-mutants-$(CARGO_MUTANTS) ## Break the code on purpose (MODULE=policy SHARD=0/20): which change does no test notice?
+mutants: $(TARGET)/tools/bin/cargo-mutants-$(CARGO_MUTANTS) ## Change the code and find changes that no test detects
 	CARGO_TARGET_DIR="$(abspath $(TARGET))/mutants" \
 	$(abspath $(TARGET))/tools/bin/cargo-mutants-$(CARGO_MUTANTS) mutants --file 'src/$(MODULE)/**' \
 		--shard $(SHARD) --sharding round-robin --output $(TARGET) $(MUTANT_FLAGS) \
 		-- --locked --lib --test suite --test cases -- $(MUTANT_TESTS_$(MODULE))
 
-# The tool, in the version whose lists of mutants are known.
+# The version is pinned, because another version creates other mutants.
 $(TARGET)/tools/bin/cargo-mutants-$(CARGO_MUTANTS):
 	CARGO_TARGET_DIR="$(abspath $(TARGET))/tools/build" \
 		$(CARGO) install cargo-mutants --version $(CARGO_MUTANTS) --locked --root $(TARGET)/tools
 	mv $(TARGET)/tools/bin/cargo-mutants $@
 	rm -rf $(TARGET)/tools/build
 
-lint: ## Check formatting and lints, as CI does
+lint: ## Check formatting, lints and documentation
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items
 
-docs: ## Generate man pages, completions, schemas of reports and docs/errors.md
+deny: $(TARGET)/tools/bin/cargo-deny-$(CARGO_DENY) ## Check the dependencies: licenses, bans, sources
+	CARGO_DENY="$(abspath $(TARGET))/tools/bin/cargo-deny-$(CARGO_DENY)" .ci/check-dependencies
+
+# Built without optimization: a check takes a second, and an optimized build takes more than twice as long.
+$(TARGET)/tools/bin/cargo-deny-$(CARGO_DENY):
+	CARGO_TARGET_DIR="$(abspath $(TARGET))/tools/deny" CARGO_PROFILE_RELEASE_OPT_LEVEL=0 \
+		CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_DEBUG=0 CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
+		$(CARGO) install cargo-deny --version $(CARGO_DENY) --locked \
+		--root "$(abspath $(TARGET))/tools"
+	mv $(TARGET)/tools/bin/cargo-deny $@
+	rm -rf $(TARGET)/tools/deny
+
+docs: ## Generate man pages, completions, schemas, docs/errors.md
 	$(CARGO) test --locked --lib cli::schema::write_report_schemas -- --exact --ignored
 	$(CARGO) test --locked --test suite generated::write_generated_files -- --exact --ignored
 
-bench: build ## Measure against peers, keep the tables in benches/RESULTS.md (BENCH="short ..." for parts)
+bench: build ## Compare the speed with other programs (BENCH="short ...")
 	CARGO_TARGET_DIR="$(abspath $(TARGET))" contrib/build-release --manifest-path benches/bare/Cargo.toml
 	BENCH_BARE="$(abspath $(TARGET))/release/bare" PATH="$(abspath $(TARGET))/release:$$PATH" \
 		python3 benches/run.py $(BENCH)
 
-# What the fuzzer is built with: "address" also sees wrong memory in the C libraries' callers, "none"
-# builds where the toolchain has no sanitizer. RUSTC_BOOTSTRAP lets a stable compiler do either.
-# SQLite's C code is linked in twice, which the sanitizer would take for a fault.
+# The sanitizer of the fuzzer: "address" also detects memory errors in C code, "none" works without a sanitizer in the
+# toolchain. With RUSTC_BOOTSTRAP a stable compiler accepts both. SQLite's C code is linked twice, which the sanitizer
+# would report as an error.
 FUZZ_SANITIZER ?= address
 FUZZ_SECONDS ?= 60
-fuzz: ## Fuzz every reader, a minute each (FUZZ_SECONDS=60, FUZZ_READERS="token ..."); needs cargo-fuzz
+fuzz: ## Fuzz every reader (FUZZ_SECONDS=60, FUZZ_READERS=...)
 	@set -e; export RUSTC_BOOTSTRAP=1 ASAN_OPTIONS=detect_odr_violation=0; cd fuzz; mkdir -p target; \
 	cargo fuzz build --sanitizer $(FUZZ_SANITIZER); \
 	readers="$${FUZZ_READERS:-$$(cargo fuzz list)}"; : > target/fuzzed.txt; \
@@ -101,7 +114,7 @@ fuzz: ## Fuzz every reader, a minute each (FUZZ_SECONDS=60, FUZZ_READERS="token 
 	done; \
 	awk '{runs += $$2} END {printf "%d readers, %d runs, no crash\n", NR, runs}' target/fuzzed.txt
 
-install: ## Install below DESTDIR and PREFIX (default /usr), after make build
+install: ## Install below DESTDIR and PREFIX (default /usr)
 	install -d "$(BINDIR)" "$(MANDIR)/man1" "$(MANDIR)/man5" "$(MANDIR)/man7" "$(BASHDIR)" "$(ZSHDIR)" "$(FISHDIR)"
 	for program in $(PROGRAMS); do \
 		install -m 755 $(TARGET)/$(BUILD)/$$program "$(BINDIR)/$$program" || exit 1; \
@@ -111,35 +124,35 @@ install: ## Install below DESTDIR and PREFIX (default /usr), after make build
 	done
 	for section in 1 5 7; do install -m 644 man/*.$$section "$(MANDIR)/man$$section/" || exit 1; done
 
-uninstall: ## Remove what install put there
+uninstall: ## Remove the installed files
 	for program in $(PROGRAMS); do \
 		rm -f "$(BINDIR)/$$program" "$(BASHDIR)/$$program" "$(ZSHDIR)/_$$program" "$(FISHDIR)/$$program.fish"; \
 	done
 	for page in man/*; do rm -f "$(MANDIR)/man$${page##*.}/$${page##*/}"; done
 
-deb: build licenses $(TARGET)/tools/bin/cargo-deb-$(CARGO_DEB) ## Make a Debian package (dist/)
+deb: build licenses $(TARGET)/tools/bin/cargo-deb-$(CARGO_DEB) ## Create a Debian package (dist/)
 	SOURCE_DATE_EPOCH=$$(contrib/commit | cut -d' ' -f2) $(TARGET)/tools/bin/cargo-deb-$(CARGO_DEB) \
 		--no-build --locked --output dist/ $(if $(MAINTAINER),--maintainer "$(MAINTAINER)")
 
-# The tool that packs it, in the version that is known to do it well.
+# The version is pinned, so that packages are reproducible.
 $(TARGET)/tools/bin/cargo-deb-$(CARGO_DEB):
 	CARGO_TARGET_DIR="$(abspath $(TARGET))/tools/build" \
 		$(CARGO) install cargo-deb --version $(CARGO_DEB) --locked --root $(TARGET)/tools
 	mv $(TARGET)/tools/bin/cargo-deb $@
 	rm -rf $(TARGET)/tools/build
 
-static: licenses ## Build programs that need no library of the system, and pack them (dist/)
+static: licenses ## Create an archive of static programs (dist/)
 	CARGO_TARGET_DIR="$(abspath $(TARGET))/static" contrib/build-release --static
 	.ci/check-static $(TARGET)/static/*/release
 	contrib/pack-static $(TARGET)/static/*/release
 
-dist: ## Make a source archive that builds without a network (dist/)
+dist: ## Create a source archive that builds without a network
 	contrib/pack-source
 
-reproducible: deb dist ## Build the source archive elsewhere, without a network: the same bytes?
+reproducible: deb dist ## Build the source archive elsewhere and compare the bytes
 	.ci/check-reproducible
 
-licenses: # What the crates want to go with every copy of the programs.
+licenses: # The licenses and notices of the crates, for every copy of the programs
 	@mkdir -p dist
 	contrib/third-party-licenses > dist/third-party-licenses
 	gzip -9nf dist/third-party-licenses
