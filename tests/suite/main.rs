@@ -76,3 +76,4 @@ mod user_db;
 mod user_lists;
 mod user_rows;
 mod verify_issuer;
+mod words;

@@ -1,0 +1,232 @@
+//! The project's language: words and constructions that `docs/glossary.md` replaces do not occur in
+//! code, messages, tests and documentation.
+//!
+//! Identifiers are read word by word: `told_keys` and `ToldKeys` contain "told". For one path:
+//! `WORDS=src/policy cargo test --test suite words::`.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Words with their replacement.
+const WORDS: &[(&str, &str)] = &[
+    ("admit", "accept"),
+    ("admits", "accepts"),
+    ("admitted", "accepted"),
+    ("anybody", "any user, any account"),
+    ("canary", "secret-leak test"),
+    ("earns", "the verb of what happens"),
+    ("everybody", "all users, other accounts"),
+    ("floor", "layer"),
+    ("folder", "directory"),
+    ("folders", "directories"),
+    ("house", "crate"),
+    ("judge", "verify, check, evaluate"),
+    ("judged", "verified, checked, evaluated"),
+    ("judges", "verifies, checks, evaluates"),
+    ("judging", "verifying, checking, evaluating"),
+    ("ledger", "log, table"),
+    ("nobody", "no user, no program"),
+    ("oddity", "warning"),
+    ("patience", "timeout"),
+    ("roof", "layer"),
+    ("room", "module, space, capacity"),
+    ("rooms", "modules"),
+    ("roster", "LDAP snapshot, list of users"),
+    ("said", "reported, printed, set"),
+    ("shelf", "cache"),
+    ("somebody", "a user"),
+    ("someone", "a user"),
+    ("stranger", "unknown user"),
+    ("strangers", "unknown users"),
+    ("surprise", "warning"),
+    ("surprises", "warnings"),
+    ("tell", "print, report"),
+    ("tells", "prints, reports"),
+    ("told", "printed, reported"),
+    ("torture", "fault injection"),
+    ("wanted", "expected, requested, required"),
+    ("wants", "requires, expects"),
+    ("whoever", "a noun, such as 'an attacker', 'another account'"),
+    ("whom", "a noun"),
+    ("wish", "option, request"),
+    ("wishes", "options, requests"),
+    ("wounded", "mutated"),
+    // American spelling.
+    ("armour", "armor"),
+    ("authorise", "authorize"),
+    ("authorised", "authorized"),
+    ("behaviour", "behavior"),
+    ("cancelled", "canceled"),
+    ("catalogue", "catalog"),
+    ("centre", "center"),
+    ("colour", "color"),
+    ("colours", "colors"),
+    ("grey", "gray"),
+    ("honour", "honor"),
+    ("honours", "honors"),
+    ("initialise", "initialize"),
+    ("labelled", "labeled"),
+    ("licence", "license"),
+    ("modelled", "modeled"),
+    ("neighbour", "neighbor"),
+    ("normalise", "normalize"),
+    ("normalised", "normalized"),
+    ("optimise", "optimize"),
+    ("organisation", "organization"),
+    ("recognise", "recognize"),
+    ("recognised", "recognized"),
+    ("serialise", "serialize"),
+    ("whilst", "while"),
+];
+
+/// Constructions with their replacement.
+const PHRASES: &[(&str, &str)] = &[
+    ("can't", "cannot"),
+    ("for ever", "never expires"),
+    ("has not a", "does not have"),
+    ("has not the", "does not have"),
+    ("have not the", "do not have"),
+    ("holds from", "valid from"),
+    ("is no duration", "invalid duration: expected …"),
+    ("is no key", "is not a key"),
+    ("is no number", "invalid number: expected …"),
+    ("is no user", "is not a user"),
+    ("meant for", "for"),
+    ("on the way", "on-path attacker"),
+    ("passed over", "skipped"),
+    ("shared key", "HMAC secret"),
+    ("stands for itself", "is not a wildcard"),
+    ("stands twice", "duplicate"),
+    ("stood twice", "duplicate"),
+    ("turned away", "rejected"),
+    ("won't", "does not"),
+];
+
+/// Where a word is right, and why: a path or the beginning of one, the word, the reason.
+const EXCEPTIONS: &[(&str, &str, &str)] = &[
+    ("docs/glossary.md", "*", "it lists the words"),
+    ("tests/suite/words.rs", "*", "it lists the words"),
+    ("CHANGELOG.md", "*", "it lists names that were replaced"),
+];
+
+/// What is read: code, tests with their cases, pages, and what the package contains.
+const ROOTS: &[&str] = &[
+    "src",
+    "tests",
+    "man",
+    "docs",
+    "contrib",
+    "fuzz/fuzz_targets",
+    ".github",
+    "README.md",
+    "SECURITY.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "Cargo.toml",
+    "Makefile",
+];
+
+/// Data of others, and files that contain bytes instead of text.
+const LEFT_OUT: &[&str] = &["tests/data", "contrib/third-party-licenses", "contrib/debian/copyright"];
+
+fn texts() -> BTreeMap<String, String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let only = std::env::var("WORDS").unwrap_or_default();
+    let mut open: Vec<PathBuf> = ROOTS.iter().map(|name| root.join(name)).collect();
+    let mut texts = BTreeMap::new();
+    while let Some(path) = open.pop() {
+        let name = path.strip_prefix(root).unwrap().to_string_lossy().into_owned();
+        if LEFT_OUT.contains(&name.as_str()) {
+            continue;
+        }
+        if path.is_dir() {
+            open.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+        } else if name.starts_with(&only)
+            && let Ok(text) = fs::read_to_string(&path)
+        {
+            texts.insert(name, text);
+        }
+    }
+    texts
+}
+
+/// The words of a line in lower case, identifiers split at underscores and before capital letters.
+fn words(line: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut was_lower = false;
+    for c in line.chars() {
+        if !c.is_alphabetic() || (c.is_uppercase() && was_lower) {
+            words.push(String::new());
+        }
+        if c.is_alphabetic() {
+            words.last_mut().unwrap().extend(c.to_lowercase());
+        }
+        was_lower = c.is_lowercase();
+    }
+    words.retain(|word| !word.is_empty());
+    words
+}
+
+fn is_excepted(name: &str, word: &str) -> bool {
+    EXCEPTIONS.iter().any(|(path, excepted, _)| name.starts_with(path) && ["*", word].contains(excepted))
+}
+
+/// The words of a line that are replaced, with their replacement.
+fn found_in(line: &str) -> Vec<(&'static str, &'static str)> {
+    let words = words(line);
+    let plain = line.to_lowercase().replace('’', "'");
+    let replaced = WORDS.iter().filter(|(word, _)| words.iter().any(|found| found == word));
+    let phrases = PHRASES.iter().filter(|(phrase, _)| {
+        plain.match_indices(phrase).any(|(at, _)| {
+            let is_end = |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric());
+            is_end(plain[..at].chars().next_back()) && is_end(plain[at + phrase.len()..].chars().next())
+        })
+    });
+    replaced.chain(phrases).copied().collect()
+}
+
+#[test]
+#[ignore = "while words are replaced: WORDS=src/policy cargo test --test suite words:: -- --ignored"]
+fn words_of_the_glossary_are_used() {
+    let texts = texts();
+    assert!(!texts.is_empty());
+    let mut found = Vec::new();
+    for (name, text) in &texts {
+        for (count, line) in text.lines().enumerate() {
+            for (word, replacement) in found_in(line) {
+                if !is_excepted(name, word) {
+                    let shown: String = line.trim().chars().take(120).collect();
+                    found.push(format!("{name}:{}: '{word}' (say {replacement}): {shown}", count + 1));
+                }
+            }
+        }
+        for (word, replacement) in found_in(name) {
+            if !is_excepted(name, word) {
+                found.push(format!("{name}: '{word}' in the name (say {replacement})"));
+            }
+        }
+    }
+    assert!(found.is_empty(), "{} words to replace:\n{}", found.len(), found.join("\n"));
+}
+
+#[test]
+fn words_are_found_in_prose_and_identifiers() {
+    for line in ["nobody", "TOLD_KEYS", "let told_keys = 1;", "struct ToldKeys", "It can’t.", "a Nobody-case"]
+    {
+        assert_eq!(found_in(line).len(), 1, "{line}");
+    }
+    for line in ["broomstick", "tolerant", "the wholesale", "cant", "a shared keyboard"] {
+        assert!(found_in(line).is_empty(), "{line}: {:?}", found_in(line));
+    }
+}
+
+#[test]
+fn words_have_few_exceptions_with_a_reason() {
+    assert!(EXCEPTIONS.len() < 30);
+    for (path, word, reason) in EXCEPTIONS {
+        assert!(reason.len() > 10, "{path} {word}: no reason");
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        assert!(root.join(path).exists(), "{path} does not exist");
+    }
+}
