@@ -77,3 +77,4 @@ mod user_lists;
 mod user_rows;
 mod verify_issuer;
 mod words;
+mod xrootd;

@@ -300,13 +300,13 @@ fn a_full_disk_keeps_the_old_token() {
 }
 
 /// A watching process that is ended with the test.
-struct Watch {
+pub struct Watch {
     child: Child,
     events: mpsc::Receiver<Value>,
 }
 
 impl Watch {
-    fn start(directory: &TestEnv, more: &[&str], variables: &[(&str, &str)]) -> Self {
+    pub fn start(directory: &TestEnv, more: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut command = Command::new(programs().join("cc-jwt"));
         command
             .args([&["renew", "--spec", "r.yaml", "--watch", "-q"], more].concat())
@@ -323,7 +323,7 @@ impl Watch {
 
     /// The next event of this name within ten seconds, passing over others.
     #[track_caller]
-    fn event(&self, name: &str) -> Value {
+    pub fn event(&self, name: &str) -> Value {
         let end = Instant::now() + Duration::from_secs(20);
         let mut passed = Vec::new();
         while let Ok(event) = self.events.recv_timeout(end.saturating_duration_since(Instant::now())) {
@@ -341,7 +341,7 @@ impl Watch {
     }
 
     /// Ends it with a signal; its exit status.
-    fn end(mut self, signal: &str) -> Option<i32> {
+    pub fn end(mut self, signal: &str) -> Option<i32> {
         self.signal(signal);
         self.child.wait().unwrap().code()
     }

@@ -1,0 +1,61 @@
+//! Where XRootD 5.5 with libscitokens 0.7 and `cc-jwt verify` differ, and why. The page
+//! `docs/osdf-tokens.md` has the same list.
+
+/// A reason for which the two give different answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Difference {
+    /// XRootD compares paths as text.
+    NamePrefix,
+    /// XRootD removes the slash at the end of a scope.
+    TrailingSlash,
+    /// XRootD reads a scope without a path as one for the whole tree.
+    MissingPath,
+    /// XRootD puts a slash before a path without one.
+    RelativePath,
+    /// XRootD resolves `.`, `..` and `//`.
+    NotNormalPath,
+    /// XRootD does not read `crit`.
+    CriticalHeader,
+    /// The WLCG profile requires `jti` and `kid`.
+    RequiredByProfile,
+    /// XRootD ignores an operation that it does not know, in a scope with others.
+    UnknownOperation,
+    /// XRootD accepts the misspelled version.
+    MisspelledVersion,
+    /// XRootD compares percent escapes as text.
+    PercentEscape,
+    /// XRootD reads `storage.…` in tokens of the WLCG profile only.
+    StorageInSciTokens,
+    /// XRootD knows one version of the WLCG profile.
+    MinorVersion,
+    /// XRootD knows ES256 and RS256.
+    Algorithm,
+    /// XRootD reads times that are integers.
+    FractionalTime,
+    /// XRootD requires `sub`, `iat` and `nbf` in every profile.
+    RequiredThere,
+    /// XRootD checks tokens without `ver` more strictly.
+    SciTokens1,
+    /// The end of a token is the year 1970.
+    ExpiryZero,
+    /// The site restricts the paths of the issuer's tokens.
+    RestrictedPath,
+}
+
+impl Difference {
+    /// Whether XRootD is the one that permits.
+    pub const fn is_wider_there(self) -> bool {
+        matches!(
+            self,
+            Self::NamePrefix
+                | Self::TrailingSlash
+                | Self::MissingPath
+                | Self::RelativePath
+                | Self::NotNormalPath
+                | Self::CriticalHeader
+                | Self::RequiredByProfile
+                | Self::UnknownOperation
+                | Self::MisspelledVersion
+        )
+    }
+}

@@ -1,0 +1,135 @@
+//! Scopes, requests and the answers; the names of the differences as answers.
+
+use super::differences::Difference;
+use super::questions::Answer::{self, No, Yes};
+
+macro_rules! differs {
+    ($($name:ident)*) => { $(
+        #[expect(non_upper_case_globals, reason = "rows of tables name the reason")]
+        pub const $name: Answer = Answer::Differs(Difference::$name);
+    )* };
+}
+
+differs!(NamePrefix TrailingSlash MissingPath RelativePath NotNormalPath CriticalHeader RequiredByProfile
+    UnknownOperation MisspelledVersion PercentEscape StorageInSciTokens MinorVersion Algorithm FractionalTime
+    RequiredThere SciTokens1 ExpiryZero RestrictedPath);
+
+/// Profile, scope, operation and path, answer.
+pub const SCOPES: [(&str, &str, &str, Answer); 109] = [
+    // Whole segments.
+    ("wlcg", "storage.read:/", "storage.read:/data/file", Yes),
+    ("wlcg", "storage.read:/", "storage.read:/", Yes),
+    ("wlcg", "storage.read:/data", "storage.read:/data/file", Yes),
+    ("wlcg", "storage.read:/data", "storage.read:/data/sub/deep/file", Yes),
+    ("wlcg", "storage.read:/data", "storage.read:/data", Yes),
+    ("wlcg", "storage.read:/data", "storage.read:/other/file", No),
+    ("wlcg", "storage.read:/data/file", "storage.read:/data/file", Yes),
+    ("wlcg", "storage.read:/data/file", "storage.read:/data/sub/file", No),
+    ("wlcg", "storage.read:/data/fil", "storage.read:/data/file", NamePrefix),
+    ("wlcg", "storage.read:/data/sub", "storage.read:/data/sub/file", Yes),
+    ("wlcg", "storage.read:/data/sub", "storage.read:/data/subx", NamePrefix),
+    ("wlcg", "storage.read:/data/sub", "storage.read:/data/file", No),
+    ("wlcg", "storage.read:/data/sub", "storage.read:/data", No),
+    ("wlcg", "storage.read:/data/sub", "storage.read:/", No),
+    ("wlcg", "storage.read:/data/sub/", "storage.read:/data/sub/file", Yes),
+    ("wlcg", "storage.read:/data/file/", "storage.read:/data/file", TrailingSlash),
+    ("wlcg", "storage.read:/data/sub", "storage.read:/data/Sub/file", No),
+    ("wlcg", "storage.read:/DATA", "storage.read:/data/file", No),
+    ("wlcg", "storage.read:/data/missing", "storage.read:/data/missing/file", Yes),
+    // Several parts.
+    ("wlcg", "storage.read:/other storage.read:/data", "storage.read:/data/file", Yes),
+    ("wlcg", "storage.read:/data storage.read:/other", "storage.read:/data/file", Yes),
+    ("wlcg", "storage.create:/ storage.read:/data", "storage.read:/other/file", No),
+    ("wlcg", "openid storage.read:/ offline_access", "storage.read:/data/file", Yes),
+    ("wlcg", "openid", "storage.read:/data/file", No),
+    ("wlcg", "storage.read:/other  storage.read:/data", "storage.read:/data/file", Yes),
+    ("wlcg", " storage.read:/data ", "storage.read:/data/file", Yes),
+    ("wlcg", "storage.read:/other,storage.read:/data", "storage.read:/data/file", No),
+    ("wlcg", "", "storage.read:/data/file", No),
+    // Operations that do not exist grant nothing, and nothing is lost by them.
+    ("wlcg", "storage.write:/ storage.read:/", "storage.read:/data/file", UnknownOperation),
+    ("wlcg", "storage.write:/", "storage.modify:/data/file", No),
+    ("wlcg", "storage.delete:/ storage.read:/", "storage.read:/data/file", UnknownOperation),
+    ("wlcg", "Storage.Read:/ storage.read:/data", "storage.read:/data/file", UnknownOperation),
+    ("wlcg", "STORAGE.READ:/", "storage.read:/data/file", No),
+    ("wlcg", "storage:/ storage.read:/data", "storage.read:/data/file", Yes),
+    ("wlcg", "storage.readonly:/ storage.read:/data", "storage.read:/data/file", UnknownOperation),
+    ("wlcg", "storage.rea:/", "storage.read:/data/file", No),
+    ("wlcg", "compute.create storage.read:/", "storage.read:/data/file", Yes),
+    ("wlcg", "compute.read", "storage.read:/data/file", No),
+    // One operation does not grant another.
+    ("wlcg", "storage.create:/", "storage.read:/data/file", No),
+    ("wlcg", "storage.modify:/", "storage.read:/data/file", No),
+    ("wlcg", "storage.stage:/", "storage.read:/data/file", No),
+    ("wlcg", "storage.poll:/", "storage.read:/data/file", No),
+    ("wlcg", "storage.read:/", "storage.create:/data/new1", No),
+    ("wlcg", "storage.read:/", "storage.modify:/data/file", No),
+    ("wlcg", "storage.stage:/", "storage.modify:/data/file", No),
+    ("wlcg", "storage.create:/", "storage.create:/data/new2", Yes),
+    ("wlcg", "storage.create:/data", "storage.create:/data/new3", Yes),
+    ("wlcg", "storage.create:/data", "storage.create:/other/new4", No),
+    ("wlcg", "storage.create:/data/new5", "storage.create:/data/new5", Yes),
+    ("wlcg", "storage.create:/data/new", "storage.create:/data/new6", NamePrefix),
+    ("wlcg", "storage.create:/", "storage.modify:/data/file", No),
+    ("wlcg", "storage.create:/data", "storage.modify:/data/sub/file", No),
+    ("wlcg", "storage.modify:/", "storage.modify:/data/file", Yes),
+    ("wlcg", "storage.modify:/data/file", "storage.modify:/data/file", Yes),
+    ("wlcg", "storage.modify:/data", "storage.modify:/data/sub/file", Yes),
+    ("wlcg", "storage.modify:/data", "storage.modify:/other/file", No),
+    ("wlcg", "storage.modify:/data/sub", "storage.modify:/data/subx", NamePrefix),
+    ("wlcg", "storage.modify:/", "storage.create:/data/new7", Yes),
+    ("wlcg", "storage.modify:/data", "storage.create:/data/new8", Yes),
+    ("wlcg", "storage.modify:/data", "storage.create:/other/new9", No),
+    // Paths that are missing, relative or not normal. Not asked: '/..', which ends XRootD 5.5.
+    ("wlcg", "storage.read", "storage.read:/data/file", MissingPath),
+    ("wlcg", "storage.read:", "storage.read:/data/file", MissingPath),
+    ("wlcg", "storage.read :/data", "storage.read:/other/file", MissingPath),
+    ("wlcg", "storage.read:data", "storage.read:/data/file", RelativePath),
+    ("wlcg", "storage.read:data/sub", "storage.read:/data/sub/file", RelativePath),
+    ("wlcg", "storage.read:file", "storage.read:/data/file", No),
+    ("wlcg", "storage.read:/other/../data", "storage.read:/data/file", NotNormalPath),
+    ("wlcg", "storage.read:/data/../other", "storage.read:/data/file", No),
+    ("wlcg", "storage.read:/data/.", "storage.read:/data/file", NotNormalPath),
+    ("wlcg", "storage.read:/./data", "storage.read:/data/file", NotNormalPath),
+    ("wlcg", "storage.read://data", "storage.read:/data/file", NotNormalPath),
+    ("wlcg", "storage.read:/data//sub", "storage.read:/data/sub/file", NotNormalPath),
+    ("wlcg", "storage.read:/data/%2e%2e/other", "storage.read:/other/file", No),
+    ("wlcg", "storage.read:/data%2Fsub", "storage.read:/data/sub/file", No),
+    ("wlcg", "storage.read:/data\\sub", "storage.read:/data/sub/file", No),
+    ("wlcg", "storage.read:/data/*", "storage.read:/data/file", No),
+    ("wlcg", "storage.read:*", "storage.read:/data/file", No),
+    ("wlcg", "storage.read:https://localhost/data", "storage.read:/data/file", No),
+    ("wlcg", "storage.create", "storage.create:/data/new10", MissingPath),
+    ("wlcg", "storage.modify", "storage.modify:/data/file", MissingPath),
+    // Characters outside unreserved ASCII.
+    ("wlcg", "storage.read:/sp%20ace", "storage.read:/sp%20ace/file", PercentEscape),
+    ("wlcg", "storage.read:/%64ata", "storage.read:/data/file", PercentEscape),
+    ("wlcg", "storage.read:/dat%C3%A9", "storage.read:/data/file", No),
+    ("wlcg", "storage.read:/\u{e9}", "storage.read:/%C3%A9/file", Yes),
+    ("wlcg", "storage.read:/%C3%A9", "storage.read:/%C3%A9/file", PercentEscape),
+    ("wlcg", "storage.read:/a+b", "storage.read:/a%2Bb/file", Yes),
+    ("wlcg", "storage.read:/data%", "storage.read:/data/file", No),
+    // SciTokens.
+    ("scitokens2", "read:/", "read:/data/file", Yes),
+    ("scitokens2", "read:/data", "read:/data/sub/file", Yes),
+    ("scitokens2", "read:/data/sub", "read:/data/subx", NamePrefix),
+    ("scitokens2", "read:/other", "read:/data/file", No),
+    ("scitokens2", "read:/", "write:/data/file", No),
+    ("scitokens2", "write:/", "read:/data/file", No),
+    ("scitokens2", "write:/", "write:/data/file", Yes),
+    ("scitokens2", "write:/data", "write:/data/file", Yes),
+    ("scitokens2", "write:/data", "write:/other/file", No),
+    ("scitokens2", "storage.read:/", "storage.read:/data/file", StorageInSciTokens),
+    ("scitokens2", "queue execute read:/", "read:/data/file", Yes),
+    ("scitokens2", "queue", "read:/data/file", No),
+    ("scitokens2", "read", "read:/data/file", MissingPath),
+    ("scitokens2", "read:data", "read:/data/file", RelativePath),
+    ("scitokens2", "write", "write:/data/file", MissingPath),
+    ("scitokens1", "read:/", "read:/data/file", Yes),
+    ("scitokens1", "read:/data/sub", "read:/data/file", No),
+    ("scitokens1", "read:/data write:/data", "write:/data/file", Yes),
+    ("scitokens1", "read", "read:/data/file", MissingPath),
+    ("scitokens1", "read:/data/sub", "read:/data/subx", NamePrefix),
+    ("wlcg", "read:/", "read:/data/file", Yes),
+    ("wlcg", "write:/", "write:/data/file", Yes),
+];
