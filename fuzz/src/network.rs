@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use cc_auth::http::{Client, HttpOptions, is_loopback, parse_url};
 use cc_auth::key::KeyStrength;
-use cc_auth::ldap::{Address, BindCredentials, LdapServer, LdapTrust, UserSearch, UserSearchResult};
+use cc_auth::ldap::{BindCredentials, LdapServer, LdapTrust, LdapUrl, UserSearch, UserSearchResult};
 use cc_auth::login::oidc::callback as answers;
 use cc_auth::login::oidc::gate::CallbackGate;
 use cc_auth::login::oidc::listener::{Decision, Listener};
@@ -247,7 +247,7 @@ pub fn directory(data: &[u8]) {
     let server = SERVER.get_or_init(|| Parrot::new(ldap_request));
     let address = server.say(answer);
     let access = LdapServer {
-        addresses: vec![Address::parse(&format!("ldap://{address}")).expect("an address")],
+        urls: vec![LdapUrl::parse(&format!("ldap://{address}")).expect("an address")],
         starttls: false,
         trust: LdapTrust::System,
         connect_timeout: PATIENCE,
@@ -272,8 +272,8 @@ pub fn directory(data: &[u8]) {
             }
         }),
         _ => connection.read_all(&search, &mut |_| ()).map(|roster| {
-            assert!(roster.members().all(|member| !member.username.is_empty()));
-            roster.skipped().iter().for_each(|skipped| clean(&skipped.why));
+            assert!(roster.users().all(|member| !member.username.is_empty()));
+            roster.skipped().iter().for_each(|skipped| clean(&skipped.reason));
         }),
     });
     if let Err(error) = outcome {

@@ -1,7 +1,7 @@
 //! Users in files.
 
 use cc_auth::user::exchange::{
-    CsvReader, JsonLinesReader, Line, LineError, UserEntry, write_csv, write_csv_heading, write_json_line,
+    CsvReader, JsonLinesReader, Line, LineError, UserEntry, csv_header, csv_line, json_line,
 };
 
 use super::clean_fault;
@@ -13,7 +13,7 @@ pub fn csv(data: &[u8]) {
         Err(problems) => {
             assert!(!problems.is_empty());
             for (line, problem) in problems {
-                clean_fault(&LineError { place: "'fuzzed'".to_owned(), line, problem });
+                clean_fault(&LineError { file: "'fuzzed'".to_owned(), line, error: problem });
             }
         }
     }
@@ -27,19 +27,19 @@ fn check(lines: impl Iterator<Item = Line>) {
         last = line;
         match entry {
             Ok(entry) => goes_round(&entry),
-            Err(problem) => clean_fault(&LineError { place: "'fuzzed'".to_owned(), line, problem }),
+            Err(problem) => clean_fault(&LineError { file: "'fuzzed'".to_owned(), line, error: problem }),
         }
     }
 }
 
 fn goes_round(entry: &UserEntry) {
-    let Ok(row) = entry.to_new() else { return };
-    let text = write_csv_heading(true) + &write_csv(&row, true);
-    let line = write_json_line(&row, true);
+    let Ok(row) = entry.new_row() else { return };
+    let text = csv_header(true) + &csv_line(&row, true);
+    let line = json_line(&row, true);
     let csv = CsvReader::new(text.as_bytes()).expect("what was written").map(|(_, entry)| entry);
     let json = JsonLinesReader::new(line.as_bytes()).map(|(_, entry)| entry);
     for entries in [csv.collect::<Vec<_>>(), json.collect()] {
         let [Ok(read)] = entries.as_slice() else { panic!("one user became {}: {text}", entries.len()) };
-        assert!(read.to_new().is_ok_and(|read| read.reads_like(&row)), "{text}");
+        assert!(read.new_row().is_ok_and(|read| read.reads_like(&row)), "{text}");
     }
 }

@@ -29,8 +29,8 @@ pub(super) fn usernames() -> ArgValueCompleter {
 fn names(prefix: &str) -> Option<Vec<String>> {
     let path = variable("CC_DB").or_else(configured)?;
     is_file(&path).then_some(())?;
-    let store = UserDb::open_waiting(&path, OpenMode::Read, WAIT).ok()?;
-    store.beginning(prefix, OFFERED).ok()
+    let store = UserDb::open_with_timeout(&path, OpenMode::Read, WAIT).ok()?;
+    store.usernames_with_prefix(prefix, OFFERED).ok()
 }
 
 /// The database as configured; the options on the line that is being completed are not known.

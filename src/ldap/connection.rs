@@ -1,140 +1,138 @@
-//! A connection to the first of several servers that answers, and binding on it.
+//! The connection to the first of several LDAP servers that answers, and the bind on it.
 
 use std::time::Duration;
 
 use ldap3::{LdapConn, LdapConnSettings, LdapResult, StdStream};
 use url::Url;
 
-use super::access::LdapServer;
-use super::address::{Address, Scheme};
 use super::bind::BindRejection;
-use super::fault::LdapError;
+use super::error::LdapError;
 use super::message::MessageError;
 use super::relay::{self, Outcome, RelayEnd};
-use super::transport::Wire;
+use super::server::LdapServer;
+use super::transport::Transport;
+use super::url::{LdapUrl, Scheme};
 
 use crate::util::file::reason;
 use crate::util::note::Notes;
 use crate::util::quote::{escape, quote};
 use crate::util::secret::SecretText;
 
-/// How long to wait for a connection, TLS included, unless told otherwise.
-pub const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
+/// The default timeout for a connection, TLS included.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long to wait for the next piece of an answer, unless told otherwise.
-pub const ANSWER_PATIENCE: Duration = Duration::from_secs(60);
+/// The default timeout for the next piece of an answer.
+pub const RESPONSE_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Who asks the directory.
+/// The credentials of a bind.
 #[derive(Debug, Clone)]
 pub enum BindCredentials {
-    /// Nobody in particular.
+    /// No bind: the connection is anonymous.
     Anonymous,
-    /// The account of this process, as the system vouches for it on a local socket (SASL EXTERNAL).
+    /// The system account of this process, which the server reads from the local socket (SASL
+    /// EXTERNAL, RFC 4513 5.2.3).
     External,
-    /// A name and its password.
+    /// A bind name and its password.
     Simple {
-        /// The distinguished name, or what else the directory takes for a name.
+        /// The distinguished name, or another form of name that the server accepts.
         name: String,
-        /// Never empty when it is sent.
+        /// The password; never sent if it is empty.
         password: SecretText,
     },
 }
 
 impl BindCredentials {
-    /// A name and its password.
+    /// Credentials of a simple bind.
     ///
     /// # Errors
-    /// [`LdapError::EmptyPassword`] and [`LdapError::BindName`]: an empty one of either
-    /// would be a bind without authentication (RFC 4513 5.1.2), which a server may accept.
+    /// [`LdapError::EmptyPassword`] and [`LdapError::InvalidBindName`]: with an empty name or
+    /// password, a server may accept the bind without authentication (RFC 4513 5.1.1, 5.1.2).
     pub fn simple(name: String, password: SecretText) -> Result<Self, LdapError> {
         if password.is_empty() {
             return Err(LdapError::EmptyPassword);
         }
         if name.trim().is_empty() {
-            return Err(LdapError::BindName(name));
+            return Err(LdapError::InvalidBindName(name));
         }
         Ok(Self::Simple { name, password })
     }
 }
 
-/// An open connection, bound as somebody.
+/// An open connection after the bind.
 pub struct Connection {
     pub(super) ldap: LdapConn,
     pub(super) timeout: Duration,
     pub(super) outcome: Outcome,
-    address: Address,
+    url: LdapUrl,
 }
 
 impl std::fmt::Debug for Connection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Connection").field("address", &self.address).finish_non_exhaustive()
+        f.debug_struct("Connection").field("url", &self.url).finish_non_exhaustive()
     }
 }
 
 impl LdapServer {
-    /// Whether what is sent to this server can be read on the way.
-    fn is_open(&self, address: &Address) -> bool {
-        address.scheme() == Scheme::Ldap && !self.starttls && !address.is_local()
+    /// Whether an on-path attacker can read what is sent to this server.
+    fn is_unencrypted(&self, url: &LdapUrl) -> bool {
+        url.scheme() == Scheme::Ldap && !self.starttls && !url.is_local()
     }
 
-    /// Connects to the first server that answers, and binds. A server that cannot be reached, has
-    /// no good certificate, or says that it is busy or out of service, leads on to the next; one
-    /// that refuses name or password does not, so that no account is locked by asking everywhere.
+    /// Connects to the first server that answers, and binds. The next server is tried if one cannot
+    /// be reached, its certificate is not trusted, or it is busy or out of service. A rejected bind
+    /// ends the attempts: several rejections could lock the account.
     ///
     /// # Errors
-    /// [`LdapError`]: the one server's fault, or `Unreachable` with each server's reason.
-    pub fn connect(&self, who: &BindCredentials, notes: &mut Notes) -> Result<Connection, LdapError> {
+    /// [`LdapError`]: the error of the only server, or `Unreachable` with the reason of each.
+    pub fn connect(&self, credentials: &BindCredentials, notes: &mut Notes) -> Result<Connection, LdapError> {
         let mut failed = Vec::new();
-        for address in &self.addresses {
-            match self.connect_to(address, who, notes) {
+        for url in &self.urls {
+            match self.connect_to(url, credentials, notes) {
                 Ok(connection) => {
                     for reason in failed {
-                        notes
-                            .warn("ldap-server-skipped", format!("an LDAP server was passed over: {reason}"));
+                        notes.warn("ldap-server-skipped", format!("an LDAP server was skipped: {reason}"));
                     }
                     return Ok(connection);
                 }
-                Err(error @ (LdapError::Untrusted { .. } | LdapError::Busy(_)))
-                    if self.addresses.len() == 1 =>
-                {
+                Err(error @ (LdapError::Untrusted { .. } | LdapError::Busy(_))) if self.urls.len() == 1 => {
                     return Err(error);
                 }
                 Err(LdapError::Unreachable(reasons)) => failed.extend(reasons),
                 Err(
                     error @ (LdapError::Untrusted { .. }
                     | LdapError::Busy(_)
-                    | LdapError::Lost { .. }
+                    | LdapError::ConnectionLost { .. }
                     | LdapError::Timeout { .. }
                     | LdapError::Failed { code: UNAVAILABLE, .. }),
-                ) => failed.push(format!("{}: {error}", escape(&address.to_string()))),
+                ) => failed.push(format!("{}: {error}", escape(&url.to_string()))),
                 Err(error) => return Err(error),
             }
         }
-        if failed.is_empty() { Err(LdapError::NoAddress) } else { Err(LdapError::Unreachable(failed)) }
+        if failed.is_empty() { Err(LdapError::NotConfigured) } else { Err(LdapError::Unreachable(failed)) }
     }
 
     fn connect_to(
         &self,
-        address: &Address,
-        who: &BindCredentials,
+        url: &LdapUrl,
+        credentials: &BindCredentials,
         notes: &mut Notes,
     ) -> Result<Connection, LdapError> {
-        log::info!("asks the directory at {address}");
-        if matches!(who, BindCredentials::Simple { .. }) && self.is_open(address) {
+        log::info!("connects to the LDAP server {url}");
+        if matches!(credentials, BindCredentials::Simple { .. }) && self.is_unencrypted(url) {
             notes.warn_with(
                 "ldap-unencrypted",
-                format!("the password goes to {} unencrypted", quote(&address.to_string())),
-                "use an ldaps:// address, or --starttls",
+                format!("the LDAP password is sent unencrypted to {}", quote(&url.to_string())),
+                "use an ldaps:// URL or --starttls",
             );
         }
-        if matches!(who, BindCredentials::External) && address.scheme() != Scheme::Ldapi {
-            return Err(LdapError::Address {
-                address: address.to_string(),
-                why: "sasl-external needs an ldapi:// address",
+        if matches!(credentials, BindCredentials::External) && url.scheme() != Scheme::Ldapi {
+            return Err(LdapError::InvalidUrl {
+                url: url.to_string(),
+                why: "sasl-external needs an ldapi:// URL",
             });
         }
-        let mut connection = self.open(address)?;
-        match who {
+        let mut connection = self.open(url)?;
+        match credentials {
             BindCredentials::Anonymous => {}
             BindCredentials::External => connection.bind_external()?,
             BindCredentials::Simple { name, password } => connection.bind(name, password)?,
@@ -142,66 +140,65 @@ impl LdapServer {
         Ok(connection)
     }
 
-    fn open(&self, address: &Address) -> Result<Connection, LdapError> {
+    fn open(&self, url: &LdapUrl) -> Result<Connection, LdapError> {
         let unreachable =
-            |why: &str| LdapError::Unreachable(vec![format!("{}: {why}", escape(&address.to_string()))]);
-        let wire = Wire::open(self, address)?;
-        let (stream, outcome) = relay::start(wire).map_err(|error| unreachable(&reason(&error)))?;
-        // The library reads from the relay, and never sees the server's own address.
-        let url = Url::parse("ldapi:///").map_err(|_| unreachable("its address is none"))?;
+            |why: &str| LdapError::Unreachable(vec![format!("{}: {why}", escape(&url.to_string()))]);
+        let transport = Transport::open(self, url)?;
+        let (stream, outcome) = relay::start(transport).map_err(|error| unreachable(&reason(&error)))?;
+        // The library reads from the relay, and never sees the server's own URL.
+        let library_url = Url::parse("ldapi:///").map_err(|_| unreachable("invalid URL"))?;
         let settings = LdapConnSettings::new().set_std_stream(StdStream::Unix(stream));
-        let ldap = LdapConn::from_url_with_settings(settings, &url)
+        let ldap = LdapConn::from_url_with_settings(settings, &library_url)
             .map_err(|error| unreachable(&escape(&error.to_string())))?;
-        Ok(Connection { ldap, timeout: self.response_timeout, outcome, address: address.clone() })
+        Ok(Connection { ldap, timeout: self.response_timeout, outcome, url: url.clone() })
     }
 }
 
-/// Calls the library, which could panic on an answer that the checks before it let pass. The
-/// connection is of no use afterwards, and is given up with the error.
-pub(super) fn guarded<T>(call: impl FnOnce() -> T) -> Result<T, LdapError> {
+/// Calls the LDAP library and turns a panic into an error. The checks before it reject the answers
+/// that are known to cause one; the connection cannot be used afterwards.
+pub(super) fn catch_panic<T>(call: impl FnOnce() -> T) -> Result<T, LdapError> {
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(call))
-        .map_err(|_| LdapError::Malformed("it is not made as RFC 4511 says"))
+        .map_err(|_| LdapError::Malformed("it does not follow RFC 4511"))
 }
 
 impl Connection {
-    /// The server at the other end.
+    /// The URL of the server.
     #[must_use]
-    pub const fn address(&self) -> &Address {
-        &self.address
+    pub const fn url(&self) -> &LdapUrl {
+        &self.url
     }
 
-    /// Binds. The password is never empty here: [`BindCredentials::simple`] and this function refuse
-    /// it before anything is sent.
+    /// Binds with a name and a password. An empty password is rejected before anything is sent.
     ///
     /// # Errors
-    /// [`LdapError::Credentials`] when name or password is refused, and everything that can
-    /// go wrong on the way.
+    /// [`LdapError::BindRejected`] if the server rejects name or password; the errors of the
+    /// connection.
     pub fn bind(&mut self, name: &str, password: &SecretText) -> Result<(), LdapError> {
         if password.is_empty() {
             return Err(LdapError::EmptyPassword);
         }
         log::debug!("binds as {name}");
         self.ldap.with_timeout(self.timeout);
-        let result = guarded(|| self.ldap.simple_bind(name, password.expose()))?;
-        self.bound(name, result)
+        let result = catch_panic(|| self.ldap.simple_bind(name, password.expose()))?;
+        self.check_bind(name, result)
     }
 
     fn bind_external(&mut self) -> Result<(), LdapError> {
-        log::debug!("binds by SASL EXTERNAL");
+        log::debug!("binds with SASL EXTERNAL");
         self.ldap.with_timeout(self.timeout);
-        let result = guarded(|| self.ldap.sasl_external_bind())?;
-        self.bound("", result)
+        let result = catch_panic(|| self.ldap.sasl_external_bind())?;
+        self.check_bind("", result)
     }
 
-    fn bound(&self, name: &str, result: Result<LdapResult, ldap3::LdapError>) -> Result<(), LdapError> {
-        let result = result.map_err(|error| transport(&error, &self.outcome, self.timeout, 0))?;
+    fn check_bind(&self, name: &str, result: Result<LdapResult, ldap3::LdapError>) -> Result<(), LdapError> {
+        let result = result.map_err(|error| connection_error(&error, &self.outcome, self.timeout, 0))?;
         match result.rc {
             SUCCESS => Ok(()),
-            INVALID_DN_SYNTAX => Err(LdapError::BindName(name.to_owned())),
+            INVALID_DN_SYNTAX => Err(LdapError::InvalidBindName(name.to_owned())),
             code if BindRejection::is_rejection(code) => {
-                Err(LdapError::Credentials(BindRejection { name: name.to_owned(), code, text: result.text }))
+                Err(LdapError::BindRejected(BindRejection { name: name.to_owned(), code, text: result.text }))
             }
-            _ => Err(refused(&result, 0, "")),
+            _ => Err(result_error(&result, 0, "")),
         }
     }
 }
@@ -223,26 +220,26 @@ const INSUFFICIENT_ACCESS: u32 = 50;
 const BUSY: u32 = 51;
 const UNAVAILABLE: u32 = 52;
 
-/// Whether the result says that there were more entries than asked for.
+/// Whether the result says that there are more entries than the size limit of the request.
 pub(super) fn is_size_limit(result: &LdapResult) -> bool {
     result.rc == SIZE_LIMIT
 }
 
-/// Nothing but success counts as an answer.
-pub(super) fn succeeded(result: &LdapResult, entries: u64, base: &str) -> Result<(), LdapError> {
-    if result.rc == SUCCESS { Ok(()) } else { Err(refused(result, entries, base)) }
+/// Checks that the result is success: any other means that the entries are incomplete.
+pub(super) fn check_success(result: &LdapResult, entries: u64, base: &str) -> Result<(), LdapError> {
+    if result.rc == SUCCESS { Ok(()) } else { Err(result_error(result, entries, base)) }
 }
 
-fn refused(result: &LdapResult, entries: u64, base: &str) -> LdapError {
+fn result_error(result: &LdapResult, entries: u64, base: &str) -> LdapError {
     let text = || result_text(result);
     match result.rc {
-        TIME_LIMIT => LdapError::Limit { limit: "time", entries },
-        SIZE_LIMIT => LdapError::Limit { limit: "size", entries },
-        ADMIN_LIMIT => LdapError::Limit { limit: "administrative", entries },
+        TIME_LIMIT => LdapError::LimitExceeded { limit: "time", entries },
+        SIZE_LIMIT => LdapError::LimitExceeded { limit: "size", entries },
+        ADMIN_LIMIT => LdapError::LimitExceeded { limit: "administrative", entries },
         STRONGER_AUTH | CONFIDENTIALITY => LdapError::TlsRequired(text()),
         REFERRAL => LdapError::Referral(result.refs.join(" ")),
         UNAVAILABLE_EXTENSION => LdapError::PagingUnsupported,
-        NO_SUCH_OBJECT | INVALID_DN_SYNTAX => LdapError::Base(base.to_owned()),
+        NO_SUCH_OBJECT | INVALID_DN_SYNTAX => LdapError::SearchBase(base.to_owned()),
         INSUFFICIENT_ACCESS | INAPPROPRIATE_AUTHENTICATION | INVALID_CREDENTIALS => {
             LdapError::NotPermitted(text())
         }
@@ -255,9 +252,9 @@ fn result_text(result: &LdapResult) -> String {
     if result.text.is_empty() { format!("result code {}", result.rc) } else { result.text.clone() }
 }
 
-/// What the library's error means after so many entries. What the relay found out counts more: the
-/// library only sees the end of the connection.
-pub(super) fn transport(
+/// The error of a connection after `entries` entries. The reason of the relay comes first: the
+/// library sees only the end of the connection.
+pub(super) fn connection_error(
     error: &ldap3::LdapError,
     outcome: &Outcome,
     timeout: Duration,
@@ -272,12 +269,12 @@ pub(super) fn transport(
         Some(RelayEnd::Rejected(MessageError::TooLarge(why))) => LdapError::TooLarge(why),
         Some(RelayEnd::Rejected(MessageError::Disconnection { code, text })) => {
             let why = format!(" (result code {code}, {})", quote(&text));
-            LdapError::Lost { entries, why }
+            LdapError::ConnectionLost { entries, why }
         }
-        Some(RelayEnd::Failed(why)) => LdapError::Lost { entries, why: format!(" ({why})") },
+        Some(RelayEnd::Failed(why)) => LdapError::ConnectionLost { entries, why: format!(" ({why})") },
         None => match error {
-            ldap3::LdapError::LdapResult { result } => refused(result, entries, ""),
-            _ => LdapError::Lost { entries, why: String::new() },
+            ldap3::LdapError::LdapResult { result } => result_error(result, entries, ""),
+            _ => LdapError::ConnectionLost { entries, why: String::new() },
         },
     }
 }
@@ -287,7 +284,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_password_is_open_only_on_a_plain_connection_to_another_machine() {
+    fn password_is_unencrypted_only_on_a_plain_connection_to_another_machine() {
         let table = [
             ("ldap://ldap.example.com", false, true),
             ("ldap://ldap.example.com", true, false),
@@ -300,19 +297,19 @@ mod tests {
         ];
         for (url, starttls, open) in table {
             let access = LdapServer {
-                addresses: Address::list(url).unwrap(),
+                urls: LdapUrl::parse_list(url).unwrap(),
                 starttls,
                 trust: crate::ldap::LdapTrust::System,
-                connect_timeout: CONNECT_PATIENCE,
-                response_timeout: ANSWER_PATIENCE,
+                connect_timeout: CONNECT_TIMEOUT,
+                response_timeout: RESPONSE_TIMEOUT,
             };
-            assert_eq!(access.is_open(&access.addresses[0]), open, "{url}, StartTLS {starttls}");
+            assert_eq!(access.is_unencrypted(&access.urls[0]), open, "{url}, StartTLS {starttls}");
         }
     }
 
     #[test]
-    fn a_panic_of_the_library_is_a_garbled_answer() {
-        let caught = guarded(|| -> u8 { panic!("no octet string") });
+    fn library_panic_becomes_a_malformed_answer() {
+        let caught = catch_panic(|| -> u8 { panic!("no octet string") });
         assert!(matches!(caught, Err(LdapError::Malformed(_))));
     }
 }

@@ -62,7 +62,7 @@ pub fn bind_name(template: &str, username: &str) -> String {
 
 /// The filter that finds one user: the configured one, in parentheses, and the name.
 #[must_use]
-pub fn person_filter(filter: &str, uid_attribute: &str, username: &str) -> String {
+pub fn user_filter(filter: &str, uid_attribute: &str, username: &str) -> String {
     format!("(&{filter}({uid_attribute}={}))", filter_value(username))
 }
 
@@ -124,7 +124,7 @@ mod tests {
         fn the_server_reads_back_the_name_that_was_given(name in any::<String>()) {
             prop_assert_eq!(unescaped(&filter_value(&name)), name.clone());
             prop_assert_eq!(unescaped(&dn_value(&name)), name.clone());
-            let filter = person_filter("(objectclass=*)", "uid", &name);
+            let filter = user_filter("(objectclass=*)", "uid", &name);
             prop_assert!(ldap3::parse_filter(&filter).is_ok(), "{}", filter);
         }
     }

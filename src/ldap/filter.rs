@@ -4,7 +4,7 @@
 //! ldapsearch accepts blanks between the parts, the server's library a `!` without parentheses, and
 //! an outer pair of parentheses is often left out.
 
-use super::fault::LdapError;
+use super::error::LdapError;
 
 /// How deep a filter may be nested.
 const DEPTH: usize = 50;
@@ -20,9 +20,9 @@ impl Filter {
     /// Reads a filter.
     ///
     /// # Errors
-    /// [`LdapError::Filter`] with the place.
+    /// [`LdapError::InvalidFilter`] with the position.
     pub fn parse(filter: &str) -> Result<Self, LdapError> {
-        let wrong = |why: String| LdapError::Filter { filter: filter.to_owned(), why };
+        let wrong = |why: String| LdapError::InvalidFilter { filter: filter.to_owned(), why };
         let mut reader =
             Reader { text: filter, at: 0, out: String::with_capacity(filter.len() + 2), difference: None };
         reader.blanks();
@@ -223,12 +223,12 @@ mod tests {
             ("(uid=\\zz)", "expected an attribute, a comparison and a value, such as (uid=*)"),
         ] {
             match Filter::parse(text) {
-                Err(LdapError::Filter { why: seen, .. }) => assert_eq!(seen, why, "{text}"),
+                Err(LdapError::InvalidFilter { why: seen, .. }) => assert_eq!(seen, why, "{text}"),
                 other => panic!("{text}: {other:?}"),
             }
         }
         let deep = format!("{}(a=b){}", "(!".repeat(200), ")".repeat(200));
-        assert!(matches!(Filter::parse(&deep), Err(LdapError::Filter { .. })));
+        assert!(matches!(Filter::parse(&deep), Err(LdapError::InvalidFilter { .. })));
     }
 
     proptest! {

@@ -71,7 +71,7 @@ pub(super) struct Conversation {
 
 impl Conversation {
     /// Notes what the client sends.
-    pub(super) fn sent(&mut self, bytes: &[u8]) {
+    pub(super) fn record_request(&mut self, bytes: &[u8]) {
         self.partial.extend_from_slice(bytes);
         let mut from = 0;
         while let Some(rest) = self.partial.get(from..)
@@ -179,7 +179,7 @@ struct Parts {
     to: usize,
 }
 
-struct Shape {
+struct ParsedMessage {
     parts: Parts,
     elements: usize,
     /// Where texts are that the library expects to be UTF-8.
@@ -202,7 +202,7 @@ fn result(message: &[u8], parts: &Parts) -> Result<(u32, String), Malformed> {
 }
 
 /// Compares a message with the form of its operation.
-fn parse(message: &[u8]) -> Result<Shape, Malformed> {
+fn parse(message: &[u8]) -> Result<ParsedMessage, Malformed> {
     let base = message.as_ptr() as usize;
     let place = |part: &[u8]| {
         let from = part.as_ptr() as usize - base;
@@ -235,7 +235,7 @@ fn parse(message: &[u8]) -> Result<Shape, Malformed> {
         Some(_) => return Err(Malformed),
     }
     let (from, to) = place(operation.contents);
-    Ok(Shape { parts: Parts { id, operation: operation.tag, from, to }, elements, texts })
+    Ok(ParsedMessage { parts: Parts { id, operation: operation.tag, from, to }, elements, texts })
 }
 
 /// `SearchResultEntry`, RFC 4511 4.5.2.
@@ -382,8 +382,8 @@ mod tests {
 
     fn conversation() -> Conversation {
         let mut conversation = Conversation::default();
-        conversation.sent(&message(1, BIND_REQUEST, &[], b""));
-        conversation.sent(&message(2, SEARCH_REQUEST, &[], b""));
+        conversation.record_request(&message(1, BIND_REQUEST, &[], b""));
+        conversation.record_request(&message(2, SEARCH_REQUEST, &[], b""));
         conversation
     }
 

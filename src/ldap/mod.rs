@@ -8,29 +8,27 @@
 //! Every name that goes into a filter or a DN is escaped by [`escape`]; an empty password never
 //! reaches the network (RFC 4513 5.1.2 lets a server take it for an anonymous login).
 
-pub mod access;
-pub mod address;
 mod ber;
 pub mod bind;
+pub mod config;
 pub mod connection;
+pub mod error;
 pub mod escape;
-pub mod fault;
 pub mod filter;
 mod message;
-pub mod read;
 mod relay;
-pub mod roster;
-pub mod settings;
+pub mod search;
+pub mod server;
+pub mod snapshot;
 mod transport;
-pub mod trust;
+pub mod url;
 
-pub use access::LdapServer;
-pub use address::Address;
 pub use bind::BindRejection;
+pub use config::{LdapConfig, LdapOptions};
 pub use connection::{BindCredentials, Connection};
-pub use fault::LdapError;
+pub use error::LdapError;
 pub use filter::Filter;
-pub use read::{LdapUser, UserSearch, UserSearchResult};
-pub use roster::LdapSnapshot;
-pub use settings::{LdapConfig, LdapOptions, configured};
-pub use trust::LdapTrust;
+pub use search::{LdapUser, UserSearch, UserSearchResult};
+pub use server::{LdapServer, LdapTrust};
+pub use snapshot::LdapSnapshot;
+pub use url::LdapUrl;

@@ -14,7 +14,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::sockopt::set_socket_send_buffer_size;
 
 use super::message::{self, Conversation, MESSAGE_BYTES, MessageAction, MessageError, STREAM_BYTES};
-use super::transport::Wire;
+use super::transport::Transport;
 use crate::util::quote::escape;
 
 /// How much is read at once. What arrives of a long message doubles it.
@@ -57,21 +57,21 @@ impl Outcome {
 ///
 /// # Errors
 /// Those of the system: no sockets, no thread.
-pub(super) fn start(wire: Wire) -> io::Result<(UnixStream, Outcome)> {
+pub(super) fn start(wire: Transport) -> io::Result<(UnixStream, Outcome)> {
     let (library, ours) = UnixStream::pair()?;
     // Without it more is queued, and nothing else changes.
     let _ = set_socket_send_buffer_size(&ours, PAIR_BUFFER);
     ours.set_nonblocking(true)?;
     let outcome = Outcome::default();
     let relay = Relay {
-        wire,
+        transport: wire,
         library: ours,
         conversation: Conversation::default(),
         inbound: vec![0; PIECE],
         filled: 0,
         checked: 0,
         sent: 0,
-        quiet: false,
+        is_idle: false,
         received: 0,
         outbound: Vec::new(),
         server_ended: false,
@@ -82,7 +82,7 @@ pub(super) fn start(wire: Wire) -> io::Result<(UnixStream, Outcome)> {
 }
 
 struct Relay {
-    wire: Wire,
+    transport: Transport,
     library: UnixStream,
     conversation: Conversation,
     /// What the server sent: `..checked` passed and goes to the library, `checked..filled` is the
@@ -93,7 +93,7 @@ struct Relay {
     /// How much of what passed the library has accepted.
     sent: usize,
     /// Whether nothing more came in the time for gathering.
-    quiet: bool,
+    is_idle: bool,
     /// How many bytes the server has sent.
     received: u64,
     /// What the library sent and the server has not got yet.
@@ -116,7 +116,7 @@ impl Relay {
             log::debug!("the relay ends: {end:?}");
             outcome.set(end);
         }
-        self.wire.close();
+        self.transport.close();
         // The library sees the end of the connection only now, and asks for the outcome then.
         drop(self.library);
     }
@@ -124,7 +124,7 @@ impl Relay {
     fn work(&mut self) -> Result<(), RelayEnd> {
         loop {
             let steps =
-                [self.read_server()?, self.feed_library()?, self.read_library()?, self.feed_server()?];
+                [self.read_server()?, self.write_library()?, self.read_library()?, self.write_server()?];
             if steps.contains(&Step::Finished) || (self.server_ended && self.checked == 0) {
                 return Ok(());
             }
@@ -135,11 +135,11 @@ impl Relay {
     }
 
     /// Whether more of an answer is gathered before the library gets what passed.
-    fn gathers(&self) -> bool {
+    fn is_batching(&self) -> bool {
         self.checked < BATCH
             && self.filled < PIECE
             && self.sent == 0
-            && !self.quiet
+            && !self.is_idle
             && !self.server_ended
             && self.conversation.expects_more()
     }
@@ -147,18 +147,18 @@ impl Relay {
     /// Waits until one of the sides can do something.
     fn wait(&mut self) -> Result<Step, RelayEnd> {
         let either = |flags: PollFlags, condition, more| if condition { flags | more } else { flags };
-        let gathers = self.checked > 0 && self.gathers();
+        let gathers = self.checked > 0 && self.is_batching();
         let reads = (self.checked == 0 || gathers) && !self.server_ended;
         let wire = either(PollFlags::empty(), reads, PollFlags::IN);
-        let wire = either(wire, !self.outbound.is_empty() || self.wire.has_unsent(), PollFlags::OUT);
+        let wire = either(wire, !self.outbound.is_empty() || self.transport.has_unsent(), PollFlags::OUT);
         let library = either(PollFlags::empty(), self.outbound.is_empty(), PollFlags::IN);
         let library = either(library, self.checked > 0 && !gathers, PollFlags::OUT);
         let mut sides =
-            [PollFd::from_borrowed_fd(self.library.as_fd(), library), PollFd::new(&self.wire, wire)];
+            [PollFd::from_borrowed_fd(self.library.as_fd(), library), PollFd::new(&self.transport, wire)];
         // A side that nothing is expected of would be reported for its end again and again.
         let count = if wire.is_empty() { 1 } else { 2 };
         match poll(sides.get_mut(..count).unwrap_or_default(), gathers.then_some(&BATCH_TIME)) {
-            Ok(0) => self.quiet = true,
+            Ok(0) => self.is_idle = true,
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(failed(&error.into())),
         }
@@ -169,14 +169,14 @@ impl Relay {
 
     /// Reads from the server, unless the library still has to accept what came before.
     fn read_server(&mut self) -> Result<Step, RelayEnd> {
-        if self.server_ended || (self.checked > 0 && !self.gathers()) {
+        if self.server_ended || (self.checked > 0 && !self.is_batching()) {
             return Ok(Step::Nothing);
         }
         if self.filled == self.inbound.len() {
             self.inbound.resize((self.inbound.len() * 2).min(MESSAGE_BYTES + PIECE), 0);
         }
         let Some(space) = self.inbound.get_mut(self.filled..) else { return Ok(Step::Nothing) };
-        match self.wire.read(space) {
+        match self.transport.read(space) {
             Ok(0) => {
                 self.server_ended = true;
                 Ok(Step::Progress)
@@ -190,7 +190,7 @@ impl Relay {
                 self.check()?;
                 Ok(Step::Progress)
             }
-            Err(error) => waits(&error).map(|()| Step::Nothing),
+            Err(error) => ignore_would_block(&error).map(|()| Step::Nothing),
         }
     }
 
@@ -219,8 +219,8 @@ impl Relay {
         Ok(())
     }
 
-    fn feed_library(&mut self) -> Result<Step, RelayEnd> {
-        if self.gathers() {
+    fn write_library(&mut self) -> Result<Step, RelayEnd> {
+        if self.is_batching() {
             return Ok(Step::Nothing);
         }
         let before = self.sent;
@@ -232,7 +232,7 @@ impl Relay {
                     return Ok(Step::Finished);
                 }
                 Err(error) => {
-                    waits(&error)?;
+                    ignore_would_block(&error)?;
                     break;
                 }
             }
@@ -244,7 +244,7 @@ impl Relay {
         if self.sent == self.checked {
             self.inbound.copy_within(self.checked..self.filled, 0);
             self.filled -= self.checked;
-            (self.checked, self.sent, self.quiet) = (0, 0, false);
+            (self.checked, self.sent, self.is_idle) = (0, 0, false);
             // The space of one long message is not needed for the next ones.
             if self.inbound.len() > PIECE && self.filled < PIECE {
                 self.inbound.truncate(PIECE);
@@ -263,21 +263,21 @@ impl Relay {
             Ok(0) => Ok(Step::Finished),
             Ok(count) => {
                 let sent = buffer.get(..count).unwrap_or_default();
-                self.conversation.sent(sent);
+                self.conversation.record_request(sent);
                 self.outbound.extend_from_slice(sent);
                 zeroize::Zeroize::zeroize(&mut buffer);
                 Ok(Step::Progress)
             }
             Err(error) if error.kind() == ErrorKind::ConnectionReset => Ok(Step::Finished),
-            Err(error) => waits(&error).map(|()| Step::Nothing),
+            Err(error) => ignore_would_block(&error).map(|()| Step::Nothing),
         }
     }
 
-    fn feed_server(&mut self) -> Result<Step, RelayEnd> {
-        let had_unsent = self.wire.has_unsent();
+    fn write_server(&mut self) -> Result<Step, RelayEnd> {
+        let had_unsent = self.transport.has_unsent();
         let mut step = Step::Nothing;
         if !self.outbound.is_empty() {
-            match self.wire.write(&self.outbound) {
+            match self.transport.write(&self.outbound) {
                 Ok(count) => {
                     let sent = self.outbound.get_mut(..count).unwrap_or_default();
                     // A password may be among it.
@@ -287,11 +287,11 @@ impl Relay {
                         step = Step::Progress;
                     }
                 }
-                Err(error) => waits(&error)?,
+                Err(error) => ignore_would_block(&error)?,
             }
         } else if had_unsent {
-            self.wire.flush().map_err(|error| failed(&error))?;
-            if !self.wire.has_unsent() {
+            self.transport.flush().map_err(|error| failed(&error))?;
+            if !self.transport.has_unsent() {
                 step = Step::Progress;
             }
         }
@@ -300,7 +300,7 @@ impl Relay {
 }
 
 /// Whether it is only to be waited for.
-fn waits(error: &io::Error) -> Result<(), RelayEnd> {
+fn ignore_would_block(error: &io::Error) -> Result<(), RelayEnd> {
     match error.kind() {
         ErrorKind::WouldBlock | ErrorKind::Interrupted => Ok(()),
         _ => Err(failed(error)),

@@ -11,20 +11,20 @@ use std::time::{Duration, Instant};
 use rustls::ClientConnection;
 use rustls::pki_types::ServerName;
 
-use super::access::LdapServer;
-use super::address::{Address, Scheme};
-use super::fault::LdapError;
+use super::error::LdapError;
 use super::message::{self, MessageError};
+use super::server::LdapServer;
+use super::url::{LdapUrl, Scheme};
 use crate::util::certificate::CertificateRejection;
 use crate::util::file::reason;
 use crate::util::quote::{escape, quote};
 
 /// What a step of connecting has when the steps before it used all the time: no time at all is an
 /// error to the system.
-const LEAST_TIME: Duration = Duration::from_millis(1);
+const MIN_TIMEOUT: Duration = Duration::from_millis(1);
 
 /// An open way to a server, encrypted where that is configured.
-pub(super) struct Wire {
+pub(super) struct Transport {
     socket: Socket,
     tls: Option<Box<ClientConnection>>,
 }
@@ -78,28 +78,28 @@ impl Write for Socket {
 }
 
 /// A socket whose reads and writes all end at one moment, however many there are.
-struct Until<'socket> {
+struct DeadlineSocket<'socket> {
     socket: &'socket mut Socket,
     deadline: Instant,
 }
 
-impl Until<'_> {
+impl DeadlineSocket<'_> {
     fn limit(&self) -> io::Result<()> {
-        match left_until(self.deadline) {
+        match time_until(self.deadline) {
             Duration::ZERO => Err(io::ErrorKind::TimedOut.into()),
-            left => self.socket.set_timeout(Some(left.max(LEAST_TIME))),
+            left => self.socket.set_timeout(Some(left.max(MIN_TIMEOUT))),
         }
     }
 }
 
-impl Read for Until<'_> {
+impl Read for DeadlineSocket<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.limit()?;
         self.socket.read(buffer)
     }
 }
 
-impl Write for Until<'_> {
+impl Write for DeadlineSocket<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.limit()?;
         self.socket.write(bytes)
@@ -110,13 +110,13 @@ impl Write for Until<'_> {
     }
 }
 
-impl Wire {
+impl Transport {
     /// Opens the way to a server: connects, asks for TLS where StartTLS is configured, sets TLS up.
     ///
     /// # Errors
     /// [`LdapError::Unreachable`], [`LdapError::Untrusted`] and those of the trusted
     /// certificates.
-    pub(super) fn open(access: &LdapServer, address: &Address) -> Result<Self, LdapError> {
+    pub(super) fn open(access: &LdapServer, address: &LdapUrl) -> Result<Self, LdapError> {
         let deadline = Instant::now() + access.connect_timeout;
         if address.scheme() == Scheme::Ldapi {
             let socket = UnixStream::connect(address.socket_path());
@@ -129,15 +129,15 @@ impl Wire {
         } else {
             None
         };
-        let socket = dial(address, deadline).map_err(|error| unreachable(address, &reason(&error)))?;
+        let socket = connect_tcp(address, deadline).map_err(|error| unreachable(address, &reason(&error)))?;
         let mut socket = Socket::Tcp(socket);
         let Some((config, name)) = tls else { return Self { socket, tls: None }.ready(address) };
         if address.scheme() == Scheme::Ldap {
-            start_tls(&mut Until { socket: &mut socket, deadline }, address)?;
+            start_tls(&mut DeadlineSocket { socket: &mut socket, deadline }, address)?;
         }
         let failed = |error: &rustls::Error| untrusted(address, error);
         let mut tls = ClientConnection::new(config, name).map_err(|error| failed(&error))?;
-        let mut until = Until { socket: &mut socket, deadline };
+        let mut until = DeadlineSocket { socket: &mut socket, deadline };
         while tls.is_handshaking() {
             if let Err(error) = tls.complete_io(&mut until) {
                 return Err(match error.get_ref().and_then(|inner| inner.downcast_ref()) {
@@ -149,7 +149,7 @@ impl Wire {
         Self { socket, tls: Some(Box::new(tls)) }.ready(address)
     }
 
-    fn ready(self, address: &Address) -> Result<Self, LdapError> {
+    fn ready(self, address: &LdapUrl) -> Result<Self, LdapError> {
         let ready = self.socket.set_timeout(None).and_then(|()| self.socket.set_nonblocking());
         ready.map(|()| self).map_err(|error| unreachable(address, &reason(&error)))
     }
@@ -216,7 +216,7 @@ impl Wire {
     }
 }
 
-impl AsFd for Wire {
+impl AsFd for Transport {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match &self.socket {
             Socket::Tcp(socket) => socket.as_fd(),
@@ -227,9 +227,9 @@ impl AsFd for Wire {
 
 /// Asks for TLS (RFC 4511 4.14). What follows the answer unencrypted is rejected: it could have
 /// been put there on the way, to be read as if it came encrypted.
-fn start_tls(socket: &mut Until<'_>, address: &Address) -> Result<(), LdapError> {
+fn start_tls(socket: &mut DeadlineSocket<'_>, address: &LdapUrl) -> Result<(), LdapError> {
     let lost = |error: &io::Error| unreachable(address, &while_connecting(error, "StartTLS"));
-    let refused = |refusal| unreachable(address, &in_words(&refusal));
+    let refused = |refusal| unreachable(address, &describe(&refusal));
     socket.write_all(message::STARTTLS).map_err(|error| lost(&error))?;
     let mut answer = Vec::new();
     let mut buffer = [0; 1024];
@@ -257,7 +257,7 @@ fn start_tls(socket: &mut Until<'_>, address: &Address) -> Result<(), LdapError>
 }
 
 /// A refused message in words.
-pub(super) fn in_words(refusal: &MessageError) -> String {
+pub(super) fn describe(refusal: &MessageError) -> String {
     match refusal {
         MessageError::Malformed(why) | MessageError::TooLarge(why) => (*why).to_owned(),
         MessageError::Disconnection { code, text } => {
@@ -276,39 +276,39 @@ fn while_connecting(error: &io::Error, step: &str) -> String {
     }
 }
 
-fn unreachable(address: &Address, why: &str) -> LdapError {
+fn unreachable(address: &LdapUrl, why: &str) -> LdapError {
     LdapError::Unreachable(vec![format!("{}: {why}", escape(&address.to_string()))])
 }
 
 /// The name that the certificate must be for: the host of the address.
-fn server_name(address: &Address) -> Result<ServerName<'static>, LdapError> {
-    ServerName::try_from(address.host().to_owned()).map_err(|_| LdapError::Address {
-        address: address.to_string(),
+fn server_name(address: &LdapUrl) -> Result<ServerName<'static>, LdapError> {
+    ServerName::try_from(address.host().to_owned()).map_err(|_| LdapError::InvalidUrl {
+        url: address.to_string(),
         why: "TLS needs the name or the IP address of the server",
     })
 }
 
-fn untrusted(address: &Address, error: &rustls::Error) -> LdapError {
+fn untrusted(address: &LdapUrl, error: &rustls::Error) -> LdapError {
     let address = address.to_string();
     if let Some(rejection) = CertificateRejection::in_error(error) {
         let CertificateRejection { why, unknown_issuer } = rejection.clone();
-        return LdapError::Untrusted { address, why, unknown_issuer };
+        return LdapError::Untrusted { url: address, why, unknown_issuer };
     }
     let why = match error {
         rustls::Error::InvalidMessage(_) => "it does not speak TLS there".to_owned(),
         other => format!("TLS failed: {}", escape(&other.to_string())),
     };
-    LdapError::Untrusted { address, why, unknown_issuer: false }
+    LdapError::Untrusted { url: address, why, unknown_issuer: false }
 }
 
 /// A TCP connection to the first address of the host that accepts one; each has its share of the
 /// time.
-fn dial(address: &Address, deadline: Instant) -> io::Result<TcpStream> {
+fn connect_tcp(address: &LdapUrl, deadline: Instant) -> io::Result<TcpStream> {
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
-    let targets = look_up(address.host(), address.port(), left_until(deadline))?;
+    let targets = resolve_host(address.host(), address.port(), time_until(deadline))?;
     for (target, rest) in targets.iter().zip((1..=targets.len()).rev()) {
-        let share = left_until(deadline) / u32::try_from(rest).unwrap_or(u32::MAX);
-        match TcpStream::connect_timeout(target, share.max(LEAST_TIME)) {
+        let share = time_until(deadline) / u32::try_from(rest).unwrap_or(u32::MAX);
+        match TcpStream::connect_timeout(target, share.max(MIN_TIMEOUT)) {
             Ok(stream) => {
                 // The request for the next page is small and must not wait for company.
                 stream.set_nodelay(true)?;
@@ -322,16 +322,19 @@ fn dial(address: &Address, deadline: Instant) -> io::Result<TcpStream> {
 
 /// The addresses of a host. The system's own look-up has no time limit that could be set, so it is
 /// waited for no longer than this, and left to itself.
-fn look_up(host: &str, port: u16, timeout: Duration) -> io::Result<Vec<SocketAddr>> {
+fn resolve_host(host: &str, port: u16, timeout: Duration) -> io::Result<Vec<SocketAddr>> {
     if let Ok(address) = host.parse::<IpAddr>() {
         return Ok(vec![SocketAddr::new(address, port)]);
     }
     let host = host.to_owned();
-    in_time(timeout, move || Ok((host.as_str(), port).to_socket_addrs()?.collect()))?
+    call_with_timeout(timeout, move || Ok((host.as_str(), port).to_socket_addrs()?.collect()))?
 }
 
 /// What the call gives, if it does so in time.
-fn in_time<T: Send + 'static>(timeout: Duration, call: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
+fn call_with_timeout<T: Send + 'static>(
+    timeout: Duration,
+    call: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<T> {
     let (sender, receiver) = channel();
     std::thread::Builder::new().name("look-up".to_owned()).spawn(move || {
         // Nobody may be waiting any more.
@@ -341,7 +344,7 @@ fn in_time<T: Send + 'static>(timeout: Duration, call: impl FnOnce() -> T + Send
     receiver.recv_timeout(timeout).map_err(late)
 }
 
-fn left_until(deadline: Instant) -> Duration {
+fn time_until(deadline: Instant) -> Duration {
     deadline.saturating_duration_since(Instant::now())
 }
 
@@ -353,10 +356,10 @@ mod tests {
     fn name_that_is_not_found_out_in_time_is_given_up() {
         let timeout = Duration::from_millis(50);
         let begun = Instant::now();
-        let late = in_time(timeout, || std::thread::sleep(Duration::from_secs(20)));
+        let late = call_with_timeout(timeout, || std::thread::sleep(Duration::from_secs(20)));
         assert_eq!(late.unwrap_err().kind(), io::ErrorKind::TimedOut);
         assert!(begun.elapsed() < Duration::from_secs(10));
-        assert_eq!(in_time(Duration::from_secs(20), || 5).unwrap(), 5);
-        assert_eq!(look_up("::1", 389, timeout).unwrap(), ["[::1]:389".parse().unwrap()]);
+        assert_eq!(call_with_timeout(Duration::from_secs(20), || 5).unwrap(), 5);
+        assert_eq!(resolve_host("::1", 389, timeout).unwrap(), ["[::1]:389".parse().unwrap()]);
     }
 }

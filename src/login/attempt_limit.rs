@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::LoginError;
 pub use super::error::MAX_NAME_BYTES;
-use crate::user::plain;
+use crate::user::normalized;
 use crate::util::file::{self, Existing, PRIVATE_MODE};
 use crate::util::time::Timestamp;
 
@@ -109,7 +109,7 @@ impl Attempts {
 
 /// What a name is counted as.
 fn key(name: &str) -> String {
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, plain(name).as_bytes());
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, normalized(name).as_bytes());
     HEXLOWER.encode(digest.as_ref()).chars().take(HASH_DIGITS).collect()
 }
 

@@ -96,7 +96,7 @@ fn login_by_ldap(
     notes: &mut Notes,
 ) -> Result<Option<Identity>, LoginError> {
     match known {
-        Some(user) if user.source == Ok(AuthSource::Ldap) => {
+        Some(user) if user.source == AuthSource::Ldap => {
             if given.is_empty() {
                 return Err(LoginError::Rejected(name.to_owned()));
             }

@@ -4,11 +4,11 @@ use super::attempt_limit::Attempt;
 use super::context::LoginContext;
 use super::error::LoginError;
 use super::identity::{Identity, Method};
+use crate::ldap::config::bind_template;
 use crate::ldap::escape::bind_name;
-use crate::ldap::settings::{access, bind_template};
-use crate::ldap::{BindCredentials, LdapError, LdapUser, UserSearchResult, configured};
+use crate::ldap::{BindCredentials, LdapConfig, LdapError, LdapServer, LdapUser, UserSearchResult};
 use crate::user::{AuthSource, User, Username};
-use crate::user_db::{Record, UserDb, UserDbError};
+use crate::user_db::{UserDb, UserDbError, UserRecord};
 use crate::util::note::Notes;
 use crate::util::quote::quote;
 use crate::util::secret::SecretText;
@@ -42,7 +42,7 @@ pub fn find_unknown_user(
             log::info!("no LDAP entry has the name {name}");
             Ok(UnknownUserLookup::NotInLdap)
         }
-        UserSearchResult::Several => {
+        UserSearchResult::Ambiguous => {
             log::info!("several LDAP entries have the name {name}");
             Ok(UnknownUserLookup::NotInLdap)
         }
@@ -71,7 +71,7 @@ pub fn login_known(
                 count_names(attempt, &person)?;
                 Some(person.dn)
             }
-            UserSearchResult::None | UserSearchResult::Several => {
+            UserSearchResult::None | UserSearchResult::Ambiguous => {
                 log::info!("not exactly one LDAP entry has the name {}", user.username);
                 return Err(refused());
             }
@@ -79,7 +79,7 @@ pub fn login_known(
     };
     bind(context, &user.username, dn.as_deref(), password, notes)?;
     // The bind takes its time: what the table has now counts, not what it had before.
-    let current = store.find(&user.username)?.filter(|user| user.source == Ok(AuthSource::Ldap));
+    let current = store.find(&user.username)?.filter(|user| user.source == AuthSource::Ldap);
     let user = current.ok_or_else(refused)?;
     let updates = context.settings.ldap.as_ref().is_some_and(|ldap| ldap.update_user_on_login.value);
     let user = if updates { update_full_name(context, store, user, notes)? } else { user };
@@ -105,7 +105,7 @@ pub fn login_unknown(
     count_names(attempt.as_deref_mut(), person)?;
     if let Some(user) = store.find(&person.username)? {
         // Asked for in another spelling, but known in the entry's.
-        if user.source != Ok(AuthSource::Ldap) {
+        if user.source != AuthSource::Ldap {
             log::info!("{} is a user of another source here", person.username);
             return Err(refused());
         }
@@ -113,7 +113,7 @@ pub fn login_unknown(
     }
     bind(context, &person.username, Some(&person.dn), password, notes)?;
     person.username.parse::<Username>().map_err(LoginError::NotAddable)?;
-    let user = User::from_directory(&person.username, person.name.as_deref());
+    let user = User::from_ldap(&person.username, person.name.as_deref());
     let mut transaction = store.transaction()?;
     match transaction.add(&user, None) {
         Ok(()) => {
@@ -123,8 +123,8 @@ pub fn login_unknown(
         }
         // Another process was faster, such as a sync: what is there counts.
         Err(UserDbError::UserExists(_)) => {
-            let there = transaction.record(&user.username)?.map(Record::sound).transpose()?;
-            match there.filter(|there| there.source == Ok(AuthSource::Ldap)) {
+            let there = transaction.record(&user.username)?.map(UserRecord::into_valid_user).transpose()?;
+            match there.filter(|there| there.source == AuthSource::Ldap) {
                 Some(user) => Ok(Identity { user, method: Method::Ldap }),
                 None => Err(refused()),
             }
@@ -138,8 +138,8 @@ fn count_names(attempt: Option<&mut Attempt<'_>>, person: &LdapUser) -> Result<(
 }
 
 fn find(context: &LoginContext<'_>, name: &str, notes: &mut Notes) -> Result<UserSearchResult, LdapError> {
-    let configured = configured(context.settings, context.ldap_options, notes)?;
-    configured.access.connect(&configured.searcher, notes)?.find(&configured.search, name)
+    let config = LdapConfig::from_settings(context.settings, context.ldap_options, notes)?;
+    config.server.connect(&config.credentials, notes)?.find(&config.search, name)
 }
 
 /// Binds as the user: the only proof there is. The name is that of `user-bind`, or without it the
@@ -151,16 +151,18 @@ fn bind(
     password: &SecretText,
     notes: &mut Notes,
 ) -> Result<(), LoginError> {
-    let access = access(context.settings, context.ldap_options)?;
+    let server = LdapServer::from_settings(context.settings, context.ldap_options)?;
     let name = match bind_template(context.settings)? {
         Some(template) => bind_name(&template, username),
         None => dn.unwrap_or_default().to_owned(),
     };
     let proof = BindCredentials::simple(name, password.clone())
-        .and_then(|credentials| access.connect(&credentials, notes));
+        .and_then(|credentials| server.connect(&credentials, notes));
     match proof {
         Ok(_) => Ok(()),
-        Err(error @ (LdapError::Credentials(_) | LdapError::EmptyPassword | LdapError::BindName(_))) => {
+        Err(
+            error @ (LdapError::BindRejected(_) | LdapError::EmptyPassword | LdapError::InvalidBindName(_)),
+        ) => {
             log::info!("{error}");
             Err(LoginError::Rejected(username.to_owned()))
         }
@@ -178,7 +180,7 @@ fn update_full_name(
 ) -> Result<User, LoginError> {
     let person = match find(context, &user.username, notes) {
         Ok(UserSearchResult::One(person)) => person,
-        Ok(UserSearchResult::None | UserSearchResult::Several) => return Ok(user),
+        Ok(UserSearchResult::None | UserSearchResult::Ambiguous) => return Ok(user),
         Err(error) => {
             notes.warn("full-name-not-updated", format!("the full name was not updated: {error}"));
             return Ok(user);
@@ -187,9 +189,9 @@ fn update_full_name(
     let Some(name) = person.name.filter(|name| Some(name) != user.name.as_ref()) else { return Ok(user) };
     let mut transaction = store.transaction()?;
     // The look-up takes its time: a user whom another process has changed meanwhile is left alone.
-    let there = transaction.record(&user.username)?.map(Record::sound).transpose()?;
-    if there.is_some_and(|there| there.source == Ok(AuthSource::Ldap) && there.name == user.name) {
-        transaction.rename(&user.username, Some(&name))?;
+    let there = transaction.record(&user.username)?.map(UserRecord::into_valid_user).transpose()?;
+    if there.is_some_and(|there| there.source == AuthSource::Ldap && there.name == user.name) {
+        transaction.set_name(&user.username, Some(&name))?;
         transaction.commit()?;
         user.name = Some(name);
     }

@@ -23,7 +23,7 @@ pub(super) fn login(
         log::info!("no local login of {name}: {why}");
         Err(LoginError::Rejected(name.to_owned()))
     };
-    let Some(user) = known.filter(|user| user.source == Ok(AuthSource::Local)) else {
+    let Some(user) = known.filter(|user| user.source == AuthSource::Local) else {
         return refuse("there is no local user of this name");
     };
     let Some(hash) = store.password_hash(name)? else {

@@ -74,11 +74,11 @@ pub(super) fn apply(
 /// becomes anything else loses them; of a user who was no manager they stay.
 fn updated(row: &User, said: &User, keeps: &[Role]) -> User {
     let mut roles = said.roles.clone();
-    let kept = keeps.iter().filter(|role| row.has(**role) && !said.has(**role));
+    let kept = keeps.iter().filter(|role| row.has_role(**role) && !said.has_role(**role));
     roles.extend(kept.map(|role| role.name().to_owned()));
-    let projects = if said.has(Role::Manager) {
+    let projects = if said.has_role(Role::Manager) {
         said.projects.clone()
-    } else if row.has(Role::Manager) && !said.has(Role::Admin) {
+    } else if row.has_role(Role::Manager) && !said.has_role(Role::Admin) {
         Vec::new()
     } else {
         row.projects.clone()
@@ -99,7 +99,7 @@ mod tests {
             roles: list(roles),
             projects: list(projects),
             email: None,
-            source: Ok(AuthSource::Oidc),
+            source: AuthSource::Oidc,
         }
     }
 

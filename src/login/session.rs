@@ -207,7 +207,7 @@ fn save(path: &Path, session: &Session) -> Result<(), LoginError> {
         "roles": roles,
         "projects": projects,
         "email": email,
-        "source": source.map_or_else(|number| number, AuthSource::number),
+        "source": source.number(),
         "method": session.method.name(),
         "issued_at": session.issued_at.0,
         "expires_at": session.expires_at.map(|expires_at| expires_at.0),
@@ -278,7 +278,7 @@ pub fn load(path: &Path, notes: &mut Notes) -> Result<Option<Session>, LoginErro
             roles: kept.roles,
             projects: kept.projects,
             email: kept.email,
-            source: AuthSource::from_number(kept.source).ok_or(kept.source),
+            source: AuthSource::from_number(kept.source),
         },
         method: method.ok_or_else(|| broken("its method is unknown"))?,
         issued_at: Timestamp(kept.issued_at),
@@ -308,7 +308,7 @@ mod tests {
             roles: vec!["user".to_owned(), "api".to_owned()],
             projects: Vec::new(),
             email: None,
-            source: Ok(AuthSource::Local),
+            source: AuthSource::Local,
         };
         Identity { user, method: Method::Local }
     }

@@ -150,7 +150,7 @@ fn update_user_db(
         roles: kept_roles(&claims.roles()).into_iter().map(str::to_owned).collect(),
         projects: claims.texts("projects").into_iter().map(str::to_owned).collect(),
         email: None,
-        source: Ok(AuthSource::Token),
+        source: AuthSource::Token,
     };
     let adds = settings.jwts.sync_user_on_login.value;
     let updates = settings.jwts.update_user_on_login.value;

@@ -146,11 +146,8 @@ impl<'a> Subject<'a> {
 
     fn differing_account(&self, verdict: &mut Verdict, user: &User, own: &[&str]) {
         const CHECK: &str = "user";
-        if self.is_login() && self.rules.updates_users && user.source != Ok(AuthSource::Token) {
-            let source = match user.source {
-                Ok(source) => source.name().to_owned(),
-                Err(number) => format!("auth source {number}"),
-            };
+        if self.is_login() && self.rules.updates_users && user.source != AuthSource::Token {
+            let source = user.source;
             verdict.warns(
                 CHECK,
                 || {

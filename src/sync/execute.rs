@@ -76,7 +76,7 @@ impl SyncError {
     /// Why the plan must not be executed, if so.
     #[must_use]
     pub fn of(plan: &Plan<'_>) -> Option<Self> {
-        plan.refusal().map(|refusal| match refusal {
+        plan.rejection().map(|refusal| match refusal {
             PlanRejection::TooMany { deletions, allowed, known } => {
                 Self::TooMany { deletions, allowed, known }
             }
@@ -125,7 +125,7 @@ pub fn preview<'roster>(
 ) -> Result<Plan<'roster>, UserDbError> {
     let mut planner = Planner::new(roster, rules);
     store.scan(|known| {
-        planner.known(known);
+        planner.add_user(known);
         Ok::<_, UserDbError>(())
     })?;
     Ok(planner.finish())
@@ -136,7 +136,7 @@ pub fn preview<'roster>(
 ///
 /// # Errors
 /// [`SyncError`]: nothing has changed then.
-pub fn carry_out<'roster>(
+pub fn execute<'roster>(
     store: &mut UserDb,
     roster: &'roster LdapSnapshot,
     rules: SyncRules,
@@ -153,7 +153,7 @@ pub fn carry_out<'roster>(
     // The server may have written since: what is done must be right for the table as it is now.
     let mut planner = Planner::new(roster, rules);
     transaction.scan(|known| {
-        planner.known(known);
+        planner.add_user(known);
         Ok::<_, UserDbError>(())
     })?;
     let plan = planner.finish();
@@ -164,11 +164,11 @@ pub fn carry_out<'roster>(
         transaction.delete(username)?;
     }
     for (username, _, name) in plan.renames() {
-        transaction.rename(username, name)?;
+        transaction.set_name(username, name)?;
     }
     let mut batch = Vec::with_capacity(BATCH);
     for (username, name) in plan.additions() {
-        batch.push(User::from_directory(username, name));
+        batch.push(User::from_ldap(username, name));
         if batch.len() == BATCH {
             transaction.add_many(&batch)?;
             batch.clear();

@@ -7,7 +7,7 @@ use crate::util::quote::quote;
 
 /// The most users that one sync may delete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Limit {
+pub enum DeletionLimit {
     /// A tenth of those who came from the directory, but at least five.
     #[default]
     Default,
@@ -17,10 +17,10 @@ pub enum Limit {
     Percent(u8),
 }
 
-impl Limit {
+impl DeletionLimit {
     /// How many of `known` users may be deleted.
     #[must_use]
-    pub fn of(self, known: u64) -> u64 {
+    pub fn allowed(self, known: u64) -> u64 {
         match self {
             Self::Default => (known / 10).max(5),
             Self::Count(count) => count,
@@ -34,13 +34,13 @@ impl Limit {
 /// A text that is no limit.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{} is no limit: a number or a percentage from 0% to 100% is wanted", quote(.0))]
-pub struct LimitError(pub String);
+pub struct DeletionLimitError(pub String);
 
-impl FromStr for Limit {
-    type Err = LimitError;
+impl FromStr for DeletionLimit {
+    type Err = DeletionLimitError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let refuse = || LimitError(text.to_owned());
+        let refuse = || DeletionLimitError(text.to_owned());
         let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
         match text.strip_suffix('%') {
             Some(percent) if digits(percent) => {
@@ -53,7 +53,7 @@ impl FromStr for Limit {
     }
 }
 
-impl fmt::Display for Limit {
+impl fmt::Display for DeletionLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default => f.write_str("10%, at least 5"),
@@ -69,10 +69,10 @@ mod tests {
 
     #[test]
     fn a_limit_is_a_number_or_a_percentage() {
-        assert_eq!("7".parse(), Ok(Limit::Count(7)));
-        assert_eq!("25%".parse(), Ok(Limit::Percent(25)));
+        assert_eq!("7".parse(), Ok(DeletionLimit::Count(7)));
+        assert_eq!("25%".parse(), Ok(DeletionLimit::Percent(25)));
         for text in ["", "%", "-1", "101%", "1.5%", "ten", "1 %", "+1", "99999999999999999999"] {
-            assert!(text.parse::<Limit>().is_err(), "{text:?}");
+            assert!(text.parse::<DeletionLimit>().is_err(), "{text:?}");
         }
     }
 
@@ -80,10 +80,10 @@ mod tests {
     fn the_default_is_a_tenth_but_at_least_five() {
         let table = [(0, 5), (4, 5), (50, 5), (59, 5), (60, 6), (1000, 100)];
         for (known, allowed) in table {
-            assert_eq!(Limit::Default.of(known), allowed, "{known}");
+            assert_eq!(DeletionLimit::Default.allowed(known), allowed, "{known}");
         }
-        assert_eq!(Limit::Percent(100).of(u64::MAX), u64::MAX);
-        assert_eq!(Limit::Percent(0).of(1000), 0);
-        assert_eq!(Limit::Count(0).of(1000), 0);
+        assert_eq!(DeletionLimit::Percent(100).allowed(u64::MAX), u64::MAX);
+        assert_eq!(DeletionLimit::Percent(0).allowed(1000), 0);
+        assert_eq!(DeletionLimit::Count(0).allowed(1000), 0);
     }
 }

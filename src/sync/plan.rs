@@ -6,11 +6,11 @@
 use std::hash::{BuildHasher as _, RandomState};
 
 use crate::ldap::LdapSnapshot;
-use crate::ldap::roster::{SkipReason, SkippedEntry};
-use crate::user::{AuthSource, plain};
+use crate::ldap::snapshot::{NameStatus, SkippedEntry};
+use crate::user::{AuthSource, normalized};
 use crate::user_db::UserSummary;
 
-use super::limit::Limit;
+use super::limit::DeletionLimit;
 
 /// What a sync is allowed to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -22,14 +22,14 @@ pub struct SyncRules {
     /// Delete users with the role admin as well.
     pub delete_admins: bool,
     /// How many may be deleted.
-    pub max_delete: Limit,
+    pub max_delete: DeletionLimit,
 }
 
 /// A full name that changed in the directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rename {
     /// The place in the roster.
-    place: u32,
+    index: u32,
     /// The full name in the table.
     pub before: Option<String>,
 }
@@ -40,7 +40,7 @@ pub struct Conflict {
     /// The name.
     pub username: String,
     /// Where the user in the table came from.
-    pub source: Result<AuthSource, i64>,
+    pub source: AuthSource,
 }
 
 /// Why a plan is not carried out.
@@ -72,15 +72,15 @@ pub enum PlanRejection {
 /// What is to be done, and what is to be said.
 #[derive(Debug)]
 pub struct Plan<'roster> {
-    roster: &'roster LdapSnapshot,
+    snapshot: &'roster LdapSnapshot,
     rules: SyncRules,
     add: Vec<u32>,
     rename: Vec<Rename>,
     delete: Vec<String>,
-    kept_admins: Vec<String>,
+    protected_admins: Vec<String>,
     missing: u64,
     conflicts: Vec<Conflict>,
-    near: Vec<(String, String)>,
+    similar_usernames: Vec<(String, String)>,
     known: u64,
     unchanged: u64,
 }
@@ -96,7 +96,7 @@ impl<'roster> Plan<'roster> {
         &self,
     ) -> impl ExactSizeIterator<Item = (&'roster str, Option<&str>, Option<&'roster str>)> {
         self.rename.iter().map(|rename| {
-            let (username, name) = self.texts(rename.place);
+            let (username, name) = self.texts(rename.index);
             (username, rename.before.as_deref(), name)
         })
     }
@@ -109,8 +109,8 @@ impl<'roster> Plan<'roster> {
 
     /// Admins who are no longer in the directory and are kept all the same.
     #[must_use]
-    pub fn kept_admins(&self) -> &[String] {
-        &self.kept_admins
+    pub fn protected_admins(&self) -> &[String] {
+        &self.protected_admins
     }
 
     /// How many came from the directory and are no longer in it, deleted or not.
@@ -127,26 +127,26 @@ impl<'roster> Plan<'roster> {
 
     /// Names that differ by case or blanks only, and would be different users.
     #[must_use]
-    pub fn near_collisions(&self) -> &[(String, String)] {
-        &self.near
+    pub fn similar_usernames(&self) -> &[(String, String)] {
+        &self.similar_usernames
     }
 
     /// Entries that were passed over, the first thousand of them.
     #[must_use]
     pub fn skipped(&self) -> &[SkippedEntry] {
-        self.roster.skipped()
+        self.snapshot.skipped()
     }
 
     /// How many entries were passed over.
     #[must_use]
     pub const fn skipped_count(&self) -> u64 {
-        self.roster.skipped_count()
+        self.snapshot.skipped_count()
     }
 
     /// How many entries the directory has.
     #[must_use]
     pub const fn entries(&self) -> u64 {
-        self.roster.entries()
+        self.snapshot.entries()
     }
 
     /// How many users in the table came from the directory.
@@ -169,34 +169,34 @@ impl<'roster> Plan<'roster> {
 
     /// Why the plan must not be carried out, if so.
     #[must_use]
-    pub fn refusal(&self) -> Option<PlanRejection> {
+    pub fn rejection(&self) -> Option<PlanRejection> {
         let deletions = self.delete.len() as u64;
         // An answer without a single user comes from a wrong setting or a missing right, whatever
         // the limit, and also where there is nobody to delete.
-        if !self.roster.has_users() {
-            return Some(match self.roster.entries() {
+        if !self.snapshot.has_users() {
+            return Some(match self.snapshot.entries() {
                 0 => PlanRejection::Empty { deletions },
-                entries => PlanRejection::NoUsername { entries, without: self.roster.without_name() },
+                entries => PlanRejection::NoUsername { entries, without: self.snapshot.without_name() },
             });
         }
-        let allowed = self.rules.max_delete.of(self.known);
+        let allowed = self.rules.max_delete.allowed(self.known);
         (deletions > allowed).then_some(PlanRejection::TooMany { deletions, allowed, known: self.known })
     }
 
     /// The attribute that was searched for usernames.
     #[must_use]
     pub fn uid_attribute(&self) -> &str {
-        self.roster.uid_attribute()
+        self.snapshot.uid_attribute()
     }
 
     /// Attributes that the LDAP server returned under another spelling than the configured one.
     #[must_use]
     pub fn spellings(&self) -> &[(String, String)] {
-        self.roster.spellings()
+        self.snapshot.spellings()
     }
 
     fn texts(&self, place: u32) -> (&'roster str, Option<&'roster str>) {
-        let roster: &'roster LdapSnapshot = self.roster;
+        let roster: &'roster LdapSnapshot = self.snapshot;
         roster.get(place as usize).map_or(("", None), |member| (member.username, member.name))
     }
 }
@@ -207,10 +207,10 @@ impl<'roster> Plan<'roster> {
 pub struct Planner<'roster> {
     plan: Plan<'roster>,
     /// A bit for each name of the roster: whether somebody in the table has it.
-    taken: Vec<u64>,
+    found: Vec<u64>,
     next: usize,
     /// Names in the table that the directory has not.
-    strangers: Vec<String>,
+    other_usernames: Vec<String>,
 }
 
 impl<'roster> Planner<'roster> {
@@ -218,28 +218,28 @@ impl<'roster> Planner<'roster> {
     #[must_use]
     pub fn new(roster: &'roster LdapSnapshot, rules: SyncRules) -> Self {
         let plan = Plan {
-            roster,
+            snapshot: roster,
             rules,
             add: Vec::new(),
             rename: Vec::new(),
             delete: Vec::new(),
-            kept_admins: Vec::new(),
+            protected_admins: Vec::new(),
             missing: 0,
             conflicts: Vec::new(),
-            near: Vec::new(),
+            similar_usernames: Vec::new(),
             known: 0,
             unchanged: 0,
         };
-        Self { plan, taken: vec![0; roster.len().div_ceil(64)], next: 0, strangers: Vec::new() }
+        Self { plan, found: vec![0; roster.len().div_ceil(64)], next: 0, other_usernames: Vec::new() }
     }
 
     /// Takes note of a user in the table.
-    pub fn known(&mut self, user: UserSummary<'_>) {
+    pub fn add_user(&mut self, user: UserSummary<'_>) {
         let plan = &mut self.plan;
-        let from_directory = user.source == Ok(AuthSource::Ldap);
+        let from_directory = user.source == AuthSource::Ldap;
         plan.known += u64::from(from_directory);
-        let Some(place) = plan.roster.find(user.username, self.next) else {
-            self.strangers.push(user.username.to_owned());
+        let Some(place) = plan.snapshot.find(user.username, self.next) else {
+            self.other_usernames.push(user.username.to_owned());
             if !from_directory {
                 return;
             }
@@ -247,31 +247,31 @@ impl<'roster> Planner<'roster> {
             if !plan.rules.delete_missing {
                 plan.unchanged += 1;
             } else if user.is_admin && !plan.rules.delete_admins {
-                plan.kept_admins.push(user.username.to_owned());
+                plan.protected_admins.push(user.username.to_owned());
             } else {
                 plan.delete.push(user.username.to_owned());
             }
             return;
         };
         self.next = place + 1;
-        if let Some(bits) = self.taken.get_mut(place / 64) {
+        if let Some(bits) = self.found.get_mut(place / 64) {
             *bits |= 1 << (place % 64);
         }
-        let Some(member) = plan.roster.get(place) else { return };
+        let Some(member) = plan.snapshot.get(place) else { return };
         if !from_directory {
             // Somebody's further name, or one that is not fit, would not have been added anyway.
-            if member.kind == SkipReason::Encoding {
+            if member.status == NameStatus::Usable {
                 plan.conflicts.push(Conflict { username: user.username.to_owned(), source: user.source });
             }
             return;
         }
         // An entry without the attribute says nothing about the name, and one of several entries
         // says nothing for sure.
-        let changed = matches!(member.kind, SkipReason::Encoding | SkipReason::Unfit)
+        let changed = matches!(member.status, NameStatus::Usable | NameStatus::Invalid)
             && member.name.is_some_and(|name| Some(name) != user.name);
         match u32::try_from(place) {
             Ok(place) if changed && !plan.rules.keep_names => {
-                plan.rename.push(Rename { place, before: user.name.map(str::to_owned) });
+                plan.rename.push(Rename { index: place, before: user.name.map(str::to_owned) });
             }
             _ => plan.unchanged += 1,
         }
@@ -281,17 +281,17 @@ impl<'roster> Planner<'roster> {
     #[must_use]
     pub fn finish(mut self) -> Plan<'roster> {
         let plan = &mut self.plan;
-        for (place, member) in (0_u32..).zip(plan.roster.members()) {
-            let taken = self.taken.get(place as usize / 64).is_some_and(|bits| bits >> (place % 64) & 1 == 1);
-            if !taken && member.kind == SkipReason::Encoding {
+        for (place, member) in (0_u32..).zip(plan.snapshot.users()) {
+            let taken = self.found.get(place as usize / 64).is_some_and(|bits| bits >> (place % 64) & 1 == 1);
+            if !taken && member.status == NameStatus::Usable {
                 plan.add.push(place);
             }
         }
-        plan.rename.sort_unstable_by_key(|rename| rename.place);
+        plan.rename.sort_unstable_by_key(|rename| rename.index);
         plan.delete.sort_unstable();
-        plan.kept_admins.sort_unstable();
+        plan.protected_admins.sort_unstable();
         plan.conflicts.sort_unstable_by(|a, b| a.username.cmp(&b.username));
-        near_collisions(plan, &mut self.strangers);
+        find_similar_usernames(plan, &mut self.other_usernames);
         self.plan
     }
 }
@@ -300,30 +300,29 @@ impl<'roster> Planner<'roster> {
 const NAMED: usize = 100;
 
 /// Whether a name may differ from its plain form.
-fn is_odd(name: &str) -> bool {
+fn may_differ_from_normalized(name: &str) -> bool {
     name.bytes().any(|byte| byte.is_ascii_uppercase() || byte.is_ascii_whitespace() || !byte.is_ascii())
 }
 
 /// Finds names about to be added that differ from another name, here or there, by case or blanks
 /// only. One of two such names is not in its plain form, and most directories have few of those.
-fn near_collisions(plan: &mut Plan<'_>, strangers: &mut [String]) {
+fn find_similar_usernames(plan: &mut Plan<'_>, strangers: &mut [String]) {
     if plan.add.is_empty() {
         return;
     }
     strangers.sort_unstable();
     let hasher = RandomState::new();
     let mut seen: Vec<(u64, &str)> = Vec::new();
-    let roster = plan.roster;
-    let everybody =
-        roster.members().map(|member| member.username).chain(strangers.iter().map(String::as_str));
-    for name in everybody.filter(|name| is_odd(name)) {
-        let plain = plain(name);
-        let hash = hasher.hash_one(&plain);
+    let roster = plan.snapshot;
+    let everybody = roster.users().map(|member| member.username).chain(strangers.iter().map(String::as_str));
+    for name in everybody.filter(|name| may_differ_from_normalized(name)) {
+        let normal = normalized(name);
+        let hash = hasher.hash_one(&normal);
         seen.push((hash, name));
-        if let Some(member) = roster.find(&plain, 0).and_then(|place| roster.get(place)) {
+        if let Some(member) = roster.find(&normal, 0).and_then(|place| roster.get(place)) {
             seen.push((hash, member.username));
         }
-        if let Ok(at) = strangers.binary_search(&plain) {
+        if let Ok(at) = strangers.binary_search(&normal) {
             seen.extend(strangers.get(at).map(|name| (hash, name.as_str())));
         }
     }
@@ -334,10 +333,10 @@ fn near_collisions(plan: &mut Plan<'_>, strangers: &mut [String]) {
         place.is_some_and(|place| plan.add.binary_search(&place).is_ok())
     };
     let pairs = seen.windows(2).filter_map(|pair| match pair {
-        [(a_hash, a), (b_hash, b)] if a_hash == b_hash && plain(a) == plain(b) => Some((*a, *b)),
+        [(a_hash, a), (b_hash, b)] if a_hash == b_hash && normalized(a) == normalized(b) => Some((*a, *b)),
         _ => None,
     });
-    plan.near = pairs
+    plan.similar_usernames = pairs
         .filter(|(a, b)| is_added(a) || is_added(b))
         .take(NAMED)
         .map(|(a, b)| (a.to_owned(), b.to_owned()))
@@ -347,24 +346,26 @@ fn near_collisions(plan: &mut Plan<'_>, strangers: &mut [String]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ldap::roster::SnapshotBuilder;
+    use crate::ldap::snapshot::SnapshotBuilder;
 
     fn roster(people: &[(&str, Option<&str>)]) -> LdapSnapshot {
         let mut builder = SnapshotBuilder::default();
         for (uid, name) in people {
-            builder.entry(uid, [uid.as_bytes()].into_iter(), name.map(str::as_bytes).into_iter()).unwrap();
+            builder
+                .add_entry(uid, [uid.as_bytes()].into_iter(), name.map(str::as_bytes).into_iter())
+                .unwrap();
         }
         builder.finish().unwrap()
     }
 
     const fn ldap<'a>(username: &'a str, name: Option<&'a str>) -> UserSummary<'a> {
-        UserSummary { username, source: Ok(AuthSource::Ldap), name, is_admin: false }
+        UserSummary { username, source: AuthSource::Ldap, name, is_admin: false }
     }
 
     fn plan<'r>(roster: &'r LdapSnapshot, rules: SyncRules, table: &[UserSummary<'_>]) -> Plan<'r> {
         let mut planner = Planner::new(roster, rules);
         for user in table {
-            planner.known(*user);
+            planner.add_user(*user);
         }
         planner.finish()
     }
@@ -373,7 +374,7 @@ mod tests {
         delete_missing: true,
         keep_names: false,
         delete_admins: false,
-        max_delete: Limit::Default,
+        max_delete: DeletionLimit::Default,
     };
 
     #[test]
@@ -390,7 +391,7 @@ mod tests {
         let plan = plan(&roster, DELETING, &[ldap("ben", Some("Ben B")), ldap("anna", Some("Anna"))]);
         assert_eq!(plan.additions().collect::<Vec<_>>(), [("zoe", Some("Zoe"))]);
         assert_eq!((plan.unchanged(), plan.known(), plan.renames().len()), (2, 2, 0));
-        assert!(plan.deletions().is_empty() && plan.refusal().is_none());
+        assert!(plan.deletions().is_empty() && plan.rejection().is_none());
     }
 
     #[test]
@@ -427,7 +428,7 @@ mod tests {
         let table = [ldap("anna", None), UserSummary { is_admin: true, ..ldap("boss", None) }];
         let kept = plan(&roster, DELETING, &table);
         assert!(kept.is_empty());
-        assert_eq!(kept.kept_admins(), ["boss"]);
+        assert_eq!(kept.protected_admins(), ["boss"]);
         let all = plan(&roster, SyncRules { delete_admins: true, ..DELETING }, &table);
         assert_eq!(all.deletions(), ["boss"]);
     }
@@ -435,7 +436,7 @@ mod tests {
     #[test]
     fn users_of_other_sources_are_kept_and_named() {
         let roster = roster(&[("anna", Some("LDAP Anna"))]);
-        for source in [Ok(AuthSource::Local), Ok(AuthSource::Token), Ok(AuthSource::Oidc), Err(7)] {
+        for source in [AuthSource::Local, AuthSource::Token, AuthSource::Oidc, AuthSource::Unknown(7)] {
             let table =
                 [UserSummary { source, ..ldap("anna", None) }, UserSummary { source, ..ldap("other", None) }];
             let plan = plan(&roster, DELETING, &table);
@@ -447,24 +448,27 @@ mod tests {
     #[test]
     fn a_directory_without_anybody_deletes_nobody_whatever_the_limit() {
         let roster = roster(&[]);
-        let rules = SyncRules { max_delete: Limit::Percent(100), ..DELETING };
+        let rules = SyncRules { max_delete: DeletionLimit::Percent(100), ..DELETING };
         let plan = plan(&roster, rules, &[ldap("anna", None)]);
-        assert_eq!(plan.refusal(), Some(PlanRejection::Empty { deletions: 1 }));
+        assert_eq!(plan.rejection(), Some(PlanRejection::Empty { deletions: 1 }));
     }
 
     #[test]
     fn answer_without_a_usable_entry_is_refused_also_where_nothing_is_deleted() {
-        assert_eq!(plan(&roster(&[]), DELETING, &[]).refusal(), Some(PlanRejection::Empty { deletions: 0 }));
+        assert_eq!(
+            plan(&roster(&[]), DELETING, &[]).rejection(),
+            Some(PlanRejection::Empty { deletions: 0 })
+        );
         let mut builder = SnapshotBuilder::new("employeeNumber");
-        builder.entry("cn=a", [].into_iter(), [].into_iter()).unwrap();
-        builder.entry("cn=b", [&b" blank"[..]].into_iter(), [].into_iter()).unwrap();
+        builder.add_entry("cn=a", [].into_iter(), [].into_iter()).unwrap();
+        builder.add_entry("cn=b", [&b" blank"[..]].into_iter(), [].into_iter()).unwrap();
         for (dn, kind) in [("cn=c", "twice"), ("cn=d", "twice")] {
-            builder.entry(dn, [kind.as_bytes()].into_iter(), [].into_iter()).unwrap();
+            builder.add_entry(dn, [kind.as_bytes()].into_iter(), [].into_iter()).unwrap();
         }
         let unusable = builder.finish().unwrap();
         for table in [&[][..], &[ldap("gone", None)]] {
             let plan = plan(&unusable, DELETING, table);
-            assert_eq!(plan.refusal(), Some(PlanRejection::NoUsername { entries: 4, without: 1 }));
+            assert_eq!(plan.rejection(), Some(PlanRejection::NoUsername { entries: 4, without: 1 }));
             assert_eq!(plan.uid_attribute(), "employeeNumber");
         }
     }
@@ -474,17 +478,17 @@ mod tests {
         let roster = roster(&[("u0", None)]);
         let names: Vec<String> = (0..100).map(|number| format!("u{number}")).collect();
         let table: Vec<_> = names.iter().map(|name| ldap(name, None)).collect();
-        let refused = plan(&roster, DELETING, &table).refusal();
+        let refused = plan(&roster, DELETING, &table).rejection();
         assert_eq!(refused, Some(PlanRejection::TooMany { deletions: 99, allowed: 10, known: 100 }));
-        let allowed = SyncRules { max_delete: Limit::Count(99), ..DELETING };
-        assert_eq!(plan(&roster, allowed, &table).refusal(), None);
+        let allowed = SyncRules { max_delete: DeletionLimit::Count(99), ..DELETING };
+        assert_eq!(plan(&roster, allowed, &table).rejection(), None);
     }
 
     #[test]
     fn a_name_that_several_entries_have_is_neither_added_nor_deleted() {
         let mut builder = SnapshotBuilder::default();
         for dn in ["cn=a", "cn=b"] {
-            builder.entry(dn, [&b"twice"[..]].into_iter(), [&b"Somebody"[..]].into_iter()).unwrap();
+            builder.add_entry(dn, [&b"twice"[..]].into_iter(), [&b"Somebody"[..]].into_iter()).unwrap();
         }
         let roster = builder.finish().unwrap();
         assert!(plan(&roster, DELETING, &[]).is_empty());
@@ -494,7 +498,7 @@ mod tests {
     #[test]
     fn somebody_known_by_a_further_name_is_not_gone() {
         let mut builder = SnapshotBuilder::default();
-        builder.entry("cn=a", [&b"anna"[..], b"anna2"].into_iter(), [].into_iter()).unwrap();
+        builder.add_entry("cn=a", [&b"anna"[..], b"anna2"].into_iter(), [].into_iter()).unwrap();
         let roster = builder.finish().unwrap();
         let plan = plan(&roster, DELETING, &[ldap("anna2", None)]);
         assert_eq!(plan.additions().collect::<Vec<_>>(), [("anna", None)]);
@@ -512,9 +516,9 @@ mod tests {
     #[test]
     fn names_that_differ_by_case_or_blanks_are_warned_of() {
         let roster = roster(&[("Anna", None), ("anna", None), ("ben", None), ("BEN", None), ("zoe", None)]);
-        let local = UserSummary { source: Ok(AuthSource::Local), ..ldap("Zoe ", None) };
+        let local = UserSummary { source: AuthSource::Local, ..ldap("Zoe ", None) };
         let plan = plan(&roster, SyncRules::default(), &[ldap("ben", None), ldap("BEN", None), local]);
-        let near: Vec<_> = plan.near_collisions().iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
+        let near: Vec<_> = plan.similar_usernames().iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
         assert_eq!(near.len(), 2, "{near:?}");
         assert!(near.contains(&("Anna", "anna")) && near.contains(&("Zoe ", "zoe")), "{near:?}");
         assert_eq!(plan.additions().len(), 3, "they are different users all the same");

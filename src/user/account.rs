@@ -22,7 +22,7 @@ pub const MANY_PROJECTS: usize = 200;
 pub enum AccountError {
     /// The username.
     #[error(transparent)]
-    Name(#[from] UsernameError),
+    Username(#[from] UsernameError),
     /// One of the roles.
     #[error(transparent)]
     Role(#[from] RoleError),
@@ -42,37 +42,37 @@ pub enum AccountError {
     },
     /// A project's name.
     #[error("the project {} is empty, longer than {MAX_TEXT} characters, or has an invisible character or a blank at its end", quote(.0))]
-    Project(String),
+    InvalidProject(String),
     /// A full name or mail address.
-    #[error("the {what} {} is longer than {MAX_TEXT} characters or has a control or invisible character", quote(.text))]
-    Text {
+    #[error("the {field} {} is longer than {MAX_TEXT} characters or has a control or invisible character", quote(.text))]
+    InvalidText {
         /// Which of them.
-        what: &'static str,
+        field: &'static str,
         /// What was given.
         text: String,
     },
     /// A mail address without anything before or after its `@`.
     #[error("{} is no mail address", quote(.0))]
-    Email(String),
+    InvalidEmail(String),
 }
 
 impl Diagnostic for AccountError {
     fn kind(&self) -> Kind {
         match self {
-            Self::Name(error) => error.kind(),
+            Self::Username(error) => error.kind(),
             Self::Role(error) => error.kind(),
             Self::MissingRole(_) => Kind::RoleMissing,
             Self::ManagerWithoutProject(_) => Kind::ManagerWithoutProject,
             Self::ProjectWithoutManager { .. } => Kind::ProjectWithoutManager,
-            Self::Project(_) => Kind::ProjectInvalid,
-            Self::Text { .. } => Kind::TextInvalid,
-            Self::Email(_) => Kind::EmailInvalid,
+            Self::InvalidProject(_) => Kind::ProjectInvalid,
+            Self::InvalidText { .. } => Kind::TextInvalid,
+            Self::InvalidEmail(_) => Kind::EmailInvalid,
         }
     }
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Name(error) => error.hint(),
+            Self::Username(error) => error.hint(),
             Self::Role(error) => error.hint(),
             Self::MissingRole(_) => Some(format!("the roles are {}", Role::ALL.map(Role::name).join(", "))),
             Self::ManagerWithoutProject(_) => {
@@ -108,7 +108,7 @@ impl AccountDraft {
     /// # Errors
     /// All that is wrong, together.
     pub fn check(self, source: AuthSource) -> Result<User, Vec<AccountError>> {
-        let errors = self.problems();
+        let errors = self.errors();
         if !errors.is_empty() {
             return Err(errors);
         }
@@ -118,13 +118,13 @@ impl AccountDraft {
             roles: distinct(self.roles),
             projects: distinct(self.projects),
             email: self.email,
-            source: Ok(source),
+            source,
         })
     }
 
     /// All that is wrong with the user.
     #[must_use]
-    pub fn problems(&self) -> Vec<AccountError> {
+    pub fn errors(&self) -> Vec<AccountError> {
         let mut errors = Vec::new();
         if let Err(error) = self.username.parse::<Username>() {
             errors.push(error.into());
@@ -152,7 +152,7 @@ impl AccountDraft {
             if let Some(text) = text
                 && (text.chars().count() > MAX_TEXT || text.chars().any(is_hidden))
             {
-                errors.push(AccountError::Text { what, text: text.clone() });
+                errors.push(AccountError::InvalidText { field: what, text: text.clone() });
             }
         }
         if let Some(email) = self.email.as_deref().filter(|email| !email.is_empty())
@@ -160,7 +160,7 @@ impl AccountDraft {
                 !local.is_empty() && !domain.is_empty() && !email.contains(char::is_whitespace)
             })
         {
-            errors.push(AccountError::Email(email.to_owned()));
+            errors.push(AccountError::InvalidEmail(email.to_owned()));
         }
         errors
     }
@@ -194,13 +194,13 @@ pub fn roles<'a>(names: impl IntoIterator<Item = &'a String>) -> Result<Vec<Role
 /// Whether a project can be given to a manager.
 ///
 /// # Errors
-/// [`AccountError::Project`].
+/// [`AccountError::InvalidProject`].
 pub fn check_project(name: &str) -> Result<(), AccountError> {
     let fit = !name.is_empty()
         && name.chars().count() <= MAX_TEXT
         && name.trim() == name
         && !name.chars().any(is_hidden);
-    if fit { Ok(()) } else { Err(AccountError::Project(name.to_owned())) }
+    if fit { Ok(()) } else { Err(AccountError::InvalidProject(name.to_owned())) }
 }
 
 #[cfg(test)]
@@ -248,13 +248,13 @@ mod tests {
     #[test]
     fn mail_address_needs_a_local_part_and_a_domain_without_blanks() {
         let problems = |email: &str| {
-            AccountDraft { email: Some(email.to_owned()), ..draft("m", &["user"], &[]) }.problems()
+            AccountDraft { email: Some(email.to_owned()), ..draft("m", &["user"], &[]) }.errors()
         };
         for email in ["", "m@example.org", "a@b"] {
             assert!(problems(email).is_empty(), "{email}");
         }
         for email in ["@", "m@", "@example.org", "example.org", "m m@example.org", "m@example.org "] {
-            assert!(matches!(problems(email)[..], [AccountError::Email(_)]), "{email}");
+            assert!(matches!(problems(email)[..], [AccountError::InvalidEmail(_)]), "{email}");
         }
     }
 }

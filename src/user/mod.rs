@@ -1,6 +1,8 @@
-//! Users as the server knows them: a valid name, roles, projects, and where the record came from.
+//! Users as the server has them: username, roles, projects, and auth source.
 //!
-//! Knows nothing of the database that holds them.
+//! Does not depend on the database that stores them.
+
+use std::fmt;
 
 pub mod account;
 pub mod exchange;
@@ -9,25 +11,28 @@ pub mod password;
 pub mod role;
 
 pub use account::{AccountDraft, AccountError};
-pub use name::{Username, UsernameError, plain};
+pub use name::{Username, UsernameError, normalized};
 pub use password::{PasswordError, PasswordHash};
 pub use role::{Role, RoleError};
 
-/// Where a user's record came from; the number is what the database column holds.
+/// The auth source of a user: how the server created the user and checks the password. The server
+/// stores it as a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum AuthSource {
-    /// Made by hand, with a password of its own.
+    /// Added by an administrator, with a password in the user table.
     Local,
-    /// From the directory.
+    /// Added from the LDAP directory.
     Ldap,
-    /// From a token of a trusted issuer.
+    /// Added at a login with a token of a trusted issuer.
     Token,
-    /// From an OpenID Connect provider.
+    /// Added at a login with an OpenID provider.
     Oidc,
+    /// A number that the server does not know.
+    Unknown(i64),
 }
 
 impl AuthSource {
-    /// All sources, in the order of their numbers.
+    /// All sources that the server knows, in the order of their numbers.
     pub const ALL: [Self; 4] = [Self::Local, Self::Ldap, Self::Token, Self::Oidc];
 
     /// The number in the database.
@@ -38,13 +43,14 @@ impl AuthSource {
             Self::Ldap => 1,
             Self::Token => 2,
             Self::Oidc => 3,
+            Self::Unknown(number) => number,
         }
     }
 
-    /// The source with this number, if there is one.
+    /// The source with this number.
     #[must_use]
-    pub fn from_number(number: i64) -> Option<Self> {
-        Self::ALL.into_iter().find(|source| source.number() == number)
+    pub fn from_number(number: i64) -> Self {
+        Self::ALL.into_iter().find(|source| source.number() == number).unwrap_or(Self::Unknown(number))
     }
 
     /// Its name, as typed and shown.
@@ -55,6 +61,17 @@ impl AuthSource {
             Self::Ldap => "ldap",
             Self::Token => "token",
             Self::Oidc => "oidc",
+            Self::Unknown(_) => "unknown",
+        }
+    }
+}
+
+impl fmt::Display for AuthSource {
+    /// Writes the name, and the number of an unknown source.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown(number) => write!(f, "unknown ({number})"),
+            known => f.write_str(known.name()),
         }
     }
 }
@@ -62,6 +79,7 @@ impl AuthSource {
 impl std::str::FromStr for AuthSource {
     type Err = UnknownAuthSource;
 
+    /// Reads the name of a source that the server knows.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         Self::ALL
             .into_iter()
@@ -70,45 +88,57 @@ impl std::str::FromStr for AuthSource {
     }
 }
 
-/// A source the server does not know.
+/// A name that is not an auth source.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown auth source {}, wanted local, ldap, token or oidc", crate::util::quote::quote(.0))]
+#[error("unknown auth source {}: expected local, ldap, token or oidc", crate::util::quote::quote(.0))]
 pub struct UnknownAuthSource(pub String);
+
+/// A change of an optional value.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Field<T> {
+    /// The value stays.
+    #[default]
+    Keep,
+    /// The value is removed.
+    Clear,
+    /// The value is replaced.
+    Set(T),
+}
 
 /// A user's record, without the password.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
-    /// The name, as it stands in the database.
+    /// The username, as it is in the database.
     pub username: String,
     /// The full name.
     pub name: Option<String>,
-    /// The roles as they stand; they may be unknown to the server or stand twice.
+    /// The roles as stored: some may be unknown to the server or duplicates.
     pub roles: Vec<String>,
     /// The projects; only a manager has any.
     pub projects: Vec<String>,
     /// The mail address.
     pub email: Option<String>,
-    /// Where the record came from; the bare number where the server knows no such source.
-    pub source: Result<AuthSource, i64>,
+    /// The auth source.
+    pub source: AuthSource,
 }
 
 impl User {
-    /// Somebody who comes from the directory for the first time.
+    /// A new user from the LDAP directory, with the role `user`.
     #[must_use]
-    pub fn from_directory(username: &str, name: Option<&str>) -> Self {
+    pub fn from_ldap(username: &str, name: Option<&str>) -> Self {
         Self {
             username: username.to_owned(),
             name: name.map(str::to_owned),
             roles: vec![Role::User.name().to_owned()],
             projects: Vec::new(),
             email: None,
-            source: Ok(AuthSource::Ldap),
+            source: AuthSource::Ldap,
         }
     }
 
     /// Whether the user has this role.
     #[must_use]
-    pub fn has(&self, role: Role) -> bool {
+    pub fn has_role(&self, role: Role) -> bool {
         self.roles.iter().any(|name| name == role.name())
     }
 }

@@ -41,7 +41,7 @@ pub enum UsernameError {
     },
     /// A blank at either end, which the server's directory login takes for the same name.
     #[error("the username {} begins or ends with a blank", quote(.0))]
-    Blank(String),
+    OuterWhitespace(String),
 }
 
 impl Diagnostic for UsernameError {
@@ -50,7 +50,7 @@ impl Diagnostic for UsernameError {
             Self::Empty => Kind::UsernameEmpty,
             Self::TooLong { .. } => Kind::UsernameTooLong,
             Self::Hidden { .. } => Kind::UsernameHiddenCharacter,
-            Self::Blank(_) => Kind::UsernameBlank,
+            Self::OuterWhitespace(_) => Kind::UsernameBlank,
         }
     }
 }
@@ -84,7 +84,7 @@ impl FromStr for Username {
             return Err(UsernameError::Hidden { name: name.to_owned(), character });
         }
         if name.trim() != name {
-            return Err(UsernameError::Blank(name.to_owned()));
+            return Err(UsernameError::OuterWhitespace(name.to_owned()));
         }
         Ok(Self(name.to_owned()))
     }
@@ -99,7 +99,7 @@ impl fmt::Display for Username {
 /// A name as a directory compares it (RFC 4518 2.2, 2.6.1): without upper case, and with single
 /// blanks inside only. Names that have the same plain form are different users to the server.
 #[must_use]
-pub fn plain(name: &str) -> String {
+pub fn normalized(name: &str) -> String {
     name.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
 }
 
@@ -128,14 +128,14 @@ mod tests {
         ));
         assert!(matches!("a\0".parse::<Username>(), Err(UsernameError::Hidden { character: '\0', .. })));
         assert!(matches!("a\u{202e}b".parse::<Username>(), Err(UsernameError::Hidden { .. })));
-        assert!(matches!(" a".parse::<Username>(), Err(UsernameError::Blank(_))));
+        assert!(matches!(" a".parse::<Username>(), Err(UsernameError::OuterWhitespace(_))));
     }
 
     #[test]
     fn plain_form_ignores_case_and_repeated_blanks() {
         for name in ["Anna  Maria", " anna maria ", "ANNA\tMARIA"] {
-            assert_eq!(plain(name), "anna maria", "{name:?}");
+            assert_eq!(normalized(name), "anna maria", "{name:?}");
         }
-        assert_ne!(plain("annamaria"), plain("anna maria"));
+        assert_ne!(normalized("annamaria"), normalized("anna maria"));
     }
 }

@@ -143,7 +143,7 @@ impl PasswordHash {
 
     /// Takes over what is stored, whatever it is.
     #[must_use]
-    pub fn stored(text: String) -> Self {
+    pub fn from_stored(text: String) -> Self {
         Self(SecretText::new(text))
     }
 
@@ -168,7 +168,7 @@ impl PasswordHash {
     /// As [`PasswordHash::check`].
     pub fn check_unlocked(&self) -> Result<(), HashError> {
         let text = self.expose().trim_start_matches(['!', '*']);
-        if text.is_empty() { Ok(()) } else { Self::stored(text.to_owned()).check() }
+        if text.is_empty() { Ok(()) } else { Self::from_stored(text.to_owned()).check() }
     }
 
     /// Whether this is the password's hash. An empty password and one with a NUL never match.
@@ -266,15 +266,16 @@ mod tests {
     fn an_empty_password_is_refused_and_never_matches() {
         assert_eq!(PasswordHash::new(&text("")), Err(PasswordError::Empty));
         // The hash of nothing, by Go (recorded on cc-backend 1.5).
-        let hash =
-            PasswordHash::stored("$2a$04$PlN/60yNjll0U5AEcGxWyuit/xeOs8OYcGlrJPuq6JF.4ZaPz7fSW".to_owned());
+        let hash = PasswordHash::from_stored(
+            "$2a$04$PlN/60yNjll0U5AEcGxWyuit/xeOs8OYcGlrJPuq6JF.4ZaPz7fSW".to_owned(),
+        );
         assert_eq!(hash.matches(&text("")), Ok(false));
     }
 
     #[test]
     fn a_hash_that_takes_days_is_refused() {
         for cost in 17..=31 {
-            let hash = PasswordHash::stored(format!(
+            let hash = PasswordHash::from_stored(format!(
                 "$2a${cost}$YMTeS9OzuTHc6xU5zVrW1eLRHS.UC0SHRwVTYAzAwOzQJGkEpn3Wa"
             ));
             assert_eq!(hash.check(), Err(HashError::TooCostly(cost)));
@@ -284,7 +285,7 @@ mod tests {
 
     #[test]
     fn a_hash_is_not_shown_by_debug() {
-        let hash = PasswordHash::stored("$2a$04$secret".to_owned());
+        let hash = PasswordHash::from_stored("$2a$04$secret".to_owned());
         assert!(!format!("{hash:?}").contains("secret"));
     }
 }

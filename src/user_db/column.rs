@@ -43,7 +43,7 @@ pub(super) fn lossy(value: ValueRef<'_>) -> Option<Cow<'_, str>> {
 }
 
 /// Whether a list holds this entry, or cannot be read, so that it might.
-pub(super) fn may_hold(value: ValueRef<'_>, entry: &str) -> bool {
+pub(super) fn may_contain(value: ValueRef<'_>, entry: &str) -> bool {
     match value {
         // What most rows hold is seen without taking it apart.
         ValueRef::Text(b"[]" | b"[\"user\"]" | b"[\"api\"]") => false,
@@ -52,7 +52,7 @@ pub(super) fn may_hold(value: ValueRef<'_>, entry: &str) -> bool {
 }
 
 /// The value as it is stored.
-pub(super) fn stored(value: ValueRef<'_>) -> StoredValue {
+pub(super) fn stored_value(value: ValueRef<'_>) -> StoredValue {
     match value {
         ValueRef::Null => StoredValue::Null,
         ValueRef::Integer(number) => StoredValue::Integer(number),
@@ -64,7 +64,7 @@ pub(super) fn stored(value: ValueRef<'_>) -> StoredValue {
 
 /// A row of [`super::layout::Layout::select_stored`], whose columns begin at `first`.
 pub(super) fn stored_row(row: &Row<'_>, first: usize) -> rusqlite::Result<StoredRow> {
-    let value = |index: usize| row.get_ref(first + index).map(stored);
+    let value = |index: usize| row.get_ref(first + index).map(stored_value);
     Ok(StoredRow {
         username: value(0)?,
         source: value(1)?,
@@ -77,9 +77,9 @@ pub(super) fn stored_row(row: &Row<'_>, first: usize) -> rusqlite::Result<Stored
 }
 
 /// A stored value as a parameter of a statement.
-pub(super) struct Bound<'value>(pub(super) &'value StoredValue);
+pub(super) struct SqlValue<'value>(pub(super) &'value StoredValue);
 
-impl ToSql for Bound<'_> {
+impl ToSql for SqlValue<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(ToSqlOutput::Borrowed(match self.0 {
             StoredValue::Null => ValueRef::Null,
@@ -92,7 +92,7 @@ impl ToSql for Bound<'_> {
 }
 
 /// The auth source's number; what is no number counts as -1, which is no source.
-pub(super) fn number(value: ValueRef<'_>) -> i64 {
+pub(super) fn source_number(value: ValueRef<'_>) -> i64 {
     match value {
         ValueRef::Integer(number) => number,
         other => text(other).and_then(|text| text.trim().parse().ok()).unwrap_or(-1),

@@ -14,7 +14,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use rustix::fs::{Access as Rights, AtFlags, CWD, accessat};
 
-use super::error::{UserDbError, code, has_no_room};
+use super::error::{UserDbError, code, is_index_size_error};
 use super::identity::{self, DatabaseIdentity, Snapshot};
 use super::layout::{Layout, SchemaError};
 
@@ -22,7 +22,7 @@ use super::layout::{Layout, SchemaError};
 const READ_VERSION: usize = 19;
 
 /// How long to wait for another process's lock, unless told otherwise.
-pub const DEFAULT_WAIT: Duration = Duration::from_secs(5);
+pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What the database is opened for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +40,7 @@ pub struct UserDb {
     pub(super) connection: Connection,
     pub(super) layout: Layout,
     pub(super) path: PathBuf,
-    pub(super) wait: Duration,
+    pub(super) timeout: Duration,
     pub(super) identity: DatabaseIdentity,
     /// Set when the file is read without regard to other processes.
     pub(super) snapshot: Option<Snapshot>,
@@ -63,17 +63,17 @@ impl UserDb {
     /// [`UserDbError::Replaced`], [`UserDbError::Locked`].
     pub(super) fn check(&self) -> Result<(), UserDbError> {
         self.identity.check(&self.path)?;
-        self.snapshot.as_ref().map_or(Ok(()), |snapshot| snapshot.check(&self.path, self.wait))
+        self.snapshot.as_ref().map_or(Ok(()), |snapshot| snapshot.check(&self.path, self.timeout))
     }
 }
 
 /// How the file is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mode {
+enum SqliteMode {
     /// To be changed.
-    Change,
+    Write,
     /// For writing, so that the log is applied and deleted at the end, but not to be changed.
-    Tidy,
+    ReadAndCleanUp,
     /// For reading alone.
     Read,
 }
@@ -96,19 +96,22 @@ pub(super) fn open(path: &Path, access: OpenMode, wait: Duration) -> Result<User
     drop(file);
     log::debug!("reads the database {}", path.display());
     let mode = match access {
-        OpenMode::Write => Mode::Change,
-        OpenMode::Read if may_write(path) => Mode::Tidy,
-        OpenMode::Read => Mode::Read,
+        OpenMode::Write => SqliteMode::Write,
+        OpenMode::Read if may_write(path) => SqliteMode::ReadAndCleanUp,
+        OpenMode::Read => SqliteMode::Read,
     };
     // SQLite would create the index file, and the log, and leave them.
-    let would_create = mode == Mode::Read && has_log && !identity::beside(path, "-shm").exists();
+    let would_create =
+        mode == SqliteMode::Read && has_log && !identity::companion_file(path, "-shm").exists();
     let store = if would_create {
-        immutable(path, wait, identity)?
+        open_immutable(path, wait, identity)?
     } else {
         match connect(path, mode, wait, identity) {
-            Err(lack) if is_shut(&lack) && mode != Mode::Change => immutable(path, wait, identity)?,
-            Err(lack) if is_shut(&lack) => {
-                return Err(identity::foreign(path).unwrap_or_else(|| lack.into_error(path, wait)));
+            Err(lack) if is_inaccessible(&lack) && mode != SqliteMode::Write => {
+                open_immutable(path, wait, identity)?
+            }
+            Err(lack) if is_inaccessible(&lack) => {
+                return Err(identity::inaccessible_file(path).unwrap_or_else(|| lack.into_error(path, wait)));
             }
             other => other.map_err(|lack| lack.into_error(path, wait))?,
         }
@@ -145,52 +148,57 @@ impl SchemaError {
 }
 
 /// A path that SQLite takes for a path: `file:x` and `:memory:` mean something else to it.
-fn plain(path: &Path) -> PathBuf {
+fn as_path(path: &Path) -> PathBuf {
     if path.is_absolute() { path.to_owned() } else { Path::new(".").join(path) }
 }
 
 fn connect(
     path: &Path,
-    mode: Mode,
+    mode: SqliteMode,
     wait: Duration,
     identity: DatabaseIdentity,
 ) -> Result<UserDb, SchemaError> {
     let flags = match mode {
-        Mode::Change | Mode::Tidy => OpenFlags::SQLITE_OPEN_READ_WRITE,
-        Mode::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
+        SqliteMode::Write | SqliteMode::ReadAndCleanUp => OpenFlags::SQLITE_OPEN_READ_WRITE,
+        SqliteMode::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
     };
-    let connection = Connection::open_with_flags(plain(path), flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+    let connection = Connection::open_with_flags(as_path(path), flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)
         .map_err(SchemaError::Sqlite)?;
     match mode {
         // As the server has it, so that a user's settings go with the user. The library that
         // comes along has it on by default; that is not for others to know.
-        Mode::Change => connection.pragma_update(None, "foreign_keys", true).map_err(SchemaError::Sqlite)?,
-        Mode::Tidy => connection.pragma_update(None, "query_only", true).map_err(SchemaError::Sqlite)?,
-        Mode::Read => {}
+        SqliteMode::Write => {
+            connection.pragma_update(None, "foreign_keys", true).map_err(SchemaError::Sqlite)?
+        }
+        SqliteMode::ReadAndCleanUp => {
+            connection.pragma_update(None, "query_only", true).map_err(SchemaError::Sqlite)?
+        }
+        SqliteMode::Read => {}
     }
-    finish(connection, path, wait, identity)
+    set_up(connection, path, wait, identity)
 }
 
-fn finish(
+fn set_up(
     mut connection: Connection,
     path: &Path,
     wait: Duration,
     identity: DatabaseIdentity,
 ) -> Result<UserDb, SchemaError> {
-    connection.busy_handler(Some(timeout(wait))).map_err(SchemaError::Sqlite)?;
+    connection.busy_handler(Some(busy_handler(wait))).map_err(SchemaError::Sqlite)?;
     // Taken back when the store is closed, if the file is still the same.
     connection
         .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
         .map_err(SchemaError::Sqlite)?;
     let path = path.to_owned();
-    let mut store = UserDb { connection, layout: Layout::TODAY, path, wait, identity, snapshot: None };
+    let mut store =
+        UserDb { connection, layout: Layout::CURRENT, path, timeout: wait, identity, snapshot: None };
     store.layout = Layout::of(&store.connection)?;
     Ok(store)
 }
 
 /// Waits for a lock in short, uneven steps. SQLite's own steps of a tenth of a second let many
 /// who wait at once miss each other's turns for seconds.
-fn timeout(wait: Duration) -> impl FnMut(i32) -> bool + Send + 'static {
+fn busy_handler(wait: Duration) -> impl FnMut(i32) -> bool + Send + 'static {
     let mut began = Instant::now();
     move |count| {
         if count == 0 {
@@ -209,14 +217,14 @@ fn timeout(wait: Duration) -> impl FnMut(i32) -> bool + Send + 'static {
 }
 
 /// Whether SQLite could not make or open a file beside the database, for want of rights or room.
-fn is_shut(lack: &SchemaError) -> bool {
+fn is_inaccessible(lack: &SchemaError) -> bool {
     let SchemaError::Sqlite(error) = lack else { return false };
-    has_no_room(error) || matches!(code(error), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly))
+    is_index_size_error(error) || matches!(code(error), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly))
 }
 
 /// Opens a database as a file that no process changes, where it cannot be read otherwise. Not with
 /// a rollback journal or a log beside it: the file alone is not the database's state then.
-fn immutable(path: &Path, wait: Duration, identity: DatabaseIdentity) -> Result<UserDb, UserDbError> {
+fn open_immutable(path: &Path, wait: Duration, identity: DatabaseIdentity) -> Result<UserDb, UserDbError> {
     let real = fs::canonicalize(path)
         .map_err(|source| UserDbError::NotReadable { path: path.to_owned(), source })?;
     let snapshot = Snapshot::of(path)?;
@@ -234,7 +242,7 @@ fn immutable(path: &Path, wait: Duration, identity: DatabaseIdentity) -> Result<
         OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
     let mut store = Connection::open_with_flags(uri, flags)
         .map_err(SchemaError::Sqlite)
-        .and_then(|connection| finish(connection, path, wait, identity))
+        .and_then(|connection| set_up(connection, path, wait, identity))
         .map_err(|lack| lack.into_error(path, wait))?;
     store.snapshot = Some(snapshot);
     Ok(store)

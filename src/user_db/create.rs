@@ -9,9 +9,9 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::connect::DEFAULT_WAIT;
+use super::connect::DEFAULT_TIMEOUT;
 use super::error::UserDbError;
-use super::identity::{SUFFIXES, beside};
+use super::identity::{SUFFIXES, companion_file};
 use crate::util::file::{self, Existing, FileError, PRIVATE_MODE};
 
 /// The tables (facts of the server's schema, in an own spelling).
@@ -92,9 +92,9 @@ const WAL: u8 = 2;
 /// # Errors
 /// [`UserDbError::CreateFailed`] (also when the file exists), and all that SQLite can run into.
 pub fn create(path: &Path) -> Result<(), UserDbError> {
-    check_free(path)?;
+    check_no_leftovers(path)?;
     let uncreatable = |source| UserDbError::CreateFailed { path: path.to_owned(), source };
-    let image = image().map_err(|error| UserDbError::from_sqlite(path, DEFAULT_WAIT, &error))?;
+    let image = image().map_err(|error| UserDbError::from_sqlite(path, DEFAULT_TIMEOUT, &error))?;
     file::write(path, &image, PRIVATE_MODE, Existing::Refuse).map_err(|error| match error {
         FileError::Exists(_) => uncreatable(std::io::ErrorKind::AlreadyExists.into()),
         FileError::CreateFailed { source, .. } | FileError::WriteFailed { source, .. } => uncreatable(source),
@@ -106,9 +106,9 @@ pub fn create(path: &Path) -> Result<(), UserDbError> {
 ///
 /// # Errors
 /// [`UserDbError::Leftover`].
-pub fn check_free(path: &Path) -> Result<(), UserDbError> {
+pub fn check_no_leftovers(path: &Path) -> Result<(), UserDbError> {
     for suffix in SUFFIXES {
-        let file = beside(path, suffix);
+        let file = companion_file(path, suffix);
         if std::fs::symlink_metadata(&file).is_ok() {
             return Err(UserDbError::Leftover { path: path.to_owned(), file });
         }

@@ -62,7 +62,7 @@ pub enum UserDbError {
     /// A file beside the database that this account may not use, and without which the database's
     /// state is not known.
     #[error("the database {} cannot be opened: this account cannot use {}, which belongs to {owner}", quote_path(.path), quote_path(.file))]
-    Foreign {
+    NotPermitted {
         /// The database.
         path: PathBuf,
         /// The file.
@@ -122,12 +122,12 @@ pub enum UserDbError {
         similar: Option<String>,
     },
     /// A column of this user holds what the server cannot read either.
-    #[error("the user {} has a broken record: {}", quote(.name), .broken.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    #[error("the user {} has a broken record: {}", quote(.name), .invalid_columns.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     InvalidRow {
         /// The user.
         name: String,
         /// What is wrong.
-        broken: Vec<InvalidColumn>,
+        invalid_columns: Vec<InvalidColumn>,
     },
 }
 
@@ -141,7 +141,7 @@ impl UserDbError {
             other => other.to_string(),
         };
         // SQLite's "disk I/O error" for this one helps nobody.
-        if has_no_room(error) {
+        if is_index_size_error(error) {
             let message = "its index file beside it cannot grow: the disk may be full".to_owned();
             return Self::Failed { path, message };
         }
@@ -158,7 +158,7 @@ impl UserDbError {
 }
 
 /// Whether the index file of a database in WAL mode cannot be made as long as it has to be.
-pub(super) fn has_no_room(error: &rusqlite::Error) -> bool {
+pub(super) fn is_index_size_error(error: &rusqlite::Error) -> bool {
     error.sqlite_error().is_some_and(|error| error.extended_code == ffi::SQLITE_IOERR_SHMSIZE)
 }
 
@@ -178,7 +178,7 @@ impl Diagnostic for UserDbError {
             Self::Missing(_) => Kind::DatabaseMissing,
             Self::NotAFile(_) | Self::NotADatabase(_) => Kind::DatabaseNotSqlite,
             Self::NotReadable { .. } => Kind::DatabaseUnreadable,
-            Self::Foreign { .. } => Kind::DatabaseNotPermitted,
+            Self::NotPermitted { .. } => Kind::DatabaseNotPermitted,
             Self::Replaced { .. } => Kind::DatabaseReplaced,
             Self::Leftover { .. } => Kind::DatabaseLeftover,
             Self::Corrupt { .. } => Kind::DatabaseCorrupt,
@@ -217,7 +217,7 @@ impl Diagnostic for UserDbError {
             }
             Self::NoProjects(_) => Some("run 'cc-backend -migrate-db' in the server's directory".to_owned()),
             Self::ReadOnly(_) => Some("run this as the user the server runs as".to_owned()),
-            Self::Foreign { path, .. } => Some(format!(
+            Self::NotPermitted { path, .. } => Some(format!(
                 "run 'cc-user list --names --db {}' as that account or as root: it removes the file when no program needs it",
                 shell_word(&path.to_string_lossy())
             )),

@@ -15,25 +15,29 @@ pub(super) const SUFFIXES: [&str; 3] = ["-wal", "-shm", "-journal"];
 
 /// The file beside the database with this suffix; SQLite puts it beside what a symbolic link
 /// points to.
-pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
+pub(super) fn companion_file(path: &Path, suffix: &str) -> PathBuf {
     let mut name = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()).into_os_string();
     name.push(suffix);
     name.into()
 }
 
 /// The file beside the database that this account may not use.
-pub(super) fn foreign(path: &Path) -> Option<UserDbError> {
+pub(super) fn inaccessible_file(path: &Path) -> Option<UserDbError> {
     let rights = Rights::READ_OK | Rights::WRITE_OK;
     SUFFIXES.into_iter().find_map(|suffix| {
-        let file = beside(path, suffix);
+        let file = companion_file(path, suffix);
         let owner = fs::symlink_metadata(&file).ok()?.uid();
         let is_closed = accessat(CWD, &file, rights, AtFlags::EACCESS).is_err();
-        is_closed.then(|| UserDbError::Foreign { path: path.to_owned(), file, owner: account(owner) })
+        is_closed.then(|| UserDbError::NotPermitted {
+            path: path.to_owned(),
+            file,
+            owner: account_name(owner),
+        })
     })
 }
 
 /// An account by its name where the system's list of local accounts has it, else by its number.
-fn account(user: u32) -> String {
+fn account_name(user: u32) -> String {
     let list = fs::read_to_string("/etc/passwd").unwrap_or_default();
     let name = list.lines().find_map(|line| {
         let mut fields = line.split(':');
@@ -80,15 +84,15 @@ pub(super) struct Snapshot {
 
 impl Snapshot {
     /// # Errors
-    /// [`UserDbError::Foreign`] when there is a journal, or a log with changes, beside it.
+    /// [`UserDbError::NotPermitted`] when there is a journal, or a log with changes, beside it.
     pub(super) fn of(path: &Path) -> Result<Self, UserDbError> {
         for (suffix, is_harmless_when_empty) in [("-journal", false), ("-wal", true)] {
-            let file = beside(path, suffix);
+            let file = companion_file(path, suffix);
             if let Ok(metadata) = fs::symlink_metadata(&file)
                 && !(is_harmless_when_empty && metadata.len() == 0)
             {
-                let owner = account(metadata.uid());
-                return Err(UserDbError::Foreign { path: path.to_owned(), file, owner });
+                let owner = account_name(metadata.uid());
+                return Err(UserDbError::NotPermitted { path: path.to_owned(), file, owner });
             }
         }
         let metadata = fs::metadata(path)

@@ -8,7 +8,7 @@ pub(super) struct Layout {
     /// `hpc_user` since schema version 8, `user` before.
     pub(super) table: &'static str,
     /// Versions 1 and 2 have none.
-    pub(super) projects: bool,
+    pub(super) has_projects: bool,
 }
 
 /// The columns that every version has.
@@ -24,11 +24,11 @@ pub(super) enum SchemaError {
 
 impl Layout {
     /// The form of today's server.
-    pub(super) const TODAY: Self = Self { table: "hpc_user", projects: true };
+    pub(super) const CURRENT: Self = Self { table: "hpc_user", has_projects: true };
 
     /// Finds out, by the names that SQLite has read with the schema: no statement is prepared.
     pub(super) fn of(connection: &Connection) -> Result<Self, SchemaError> {
-        for table in [Self::TODAY.table, "user"] {
+        for table in [Self::CURRENT.table, "user"] {
             let has =
                 |column: &str| connection.column_exists(None, table, column).map_err(SchemaError::Sqlite);
             let mut missing = None;
@@ -39,7 +39,7 @@ impl Layout {
                 }
             }
             match missing {
-                None => return Ok(Self { table, projects: has("projects")? }),
+                None => return Ok(Self { table, has_projects: has("projects")? }),
                 Some(column) if connection.table_exists(None, table).map_err(SchemaError::Sqlite)? => {
                     return Err(SchemaError::Column { table, column });
                 }
@@ -51,13 +51,13 @@ impl Layout {
 
     /// The start of a query for all columns as they are stored.
     pub(super) fn select_stored(self) -> String {
-        let projects = if self.projects { "projects" } else { "'[]'" };
+        let projects = if self.has_projects { "projects" } else { "'[]'" };
         format!("SELECT username, ldap, name, roles, email, {projects}, password FROM {}", self.table)
     }
 
     /// The start of a query for all that a record has.
     pub(super) fn select(self) -> String {
-        let projects = if self.projects { "projects" } else { "NULL" };
+        let projects = if self.has_projects { "projects" } else { "NULL" };
         format!(
             "SELECT username, ldap, name, roles, email, {projects}, password IS NOT NULL AND password <> '' FROM {}",
             self.table

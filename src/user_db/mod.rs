@@ -8,12 +8,12 @@
 //! Knows nothing of what roles or names are allowed; that is for whoever changes a user.
 //!
 //! ```no_run
-//! use cc_auth::user_db::{Access, Store};
-//! let store = Store::open("var/job.db".as_ref(), Access::Read)?;
-//! if let Some(user) = store.find("fritz")? {
+//! use cc_auth::user_db::{OpenMode, UserDb};
+//! let db = UserDb::open("var/job.db".as_ref(), OpenMode::Read)?;
+//! if let Some(user) = db.find("fritz")? {
 //!     println!("{:?}", user.roles);
 //! }
-//! # Ok::<(), cc_auth::user_db::StoreError>(())
+//! # Ok::<(), cc_auth::user_db::UserDbError>(())
 //! ```
 
 mod column;
@@ -22,14 +22,14 @@ mod create;
 mod error;
 mod identity;
 mod layout;
-mod open;
+mod query;
 mod record;
 mod transaction;
 
 pub use column::InvalidColumn;
-pub use connect::{DEFAULT_WAIT, OpenMode, UserDb};
-pub use create::{check_free, create};
+pub use connect::{DEFAULT_TIMEOUT, OpenMode, UserDb};
+pub use create::{check_no_leftovers, create};
 pub use error::UserDbError;
 pub use layout::Migration;
-pub use record::{Record, UserFilter};
+pub use record::{UserFilter, UserRecord};
 pub use transaction::{Transaction, UserSummary};

@@ -8,27 +8,27 @@ use crate::user::{AuthSource, Role, User};
 
 /// A user and what is to know about the row that holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Record {
+pub struct UserRecord {
     /// The user; a broken list is empty.
     pub user: User,
     /// Whether there is something in the password column.
     pub has_password: bool,
     /// The columns that could not be read.
-    pub broken: Vec<InvalidColumn>,
+    pub invalid_columns: Vec<InvalidColumn>,
 }
 
-impl Record {
+impl UserRecord {
     pub(super) fn of(row: &Row<'_>) -> rusqlite::Result<Self> {
-        Self::with_password(row, row.get(6)?)
+        Self::read(row, row.get(6)?)
     }
 
     /// The same of a row with the password column itself.
     pub(super) fn of_stored(row: &Row<'_>) -> rusqlite::Result<Self> {
         let has_password = column::lossy(row.get_ref(6)?).is_some_and(|text| !text.is_empty());
-        Self::with_password(row, has_password)
+        Self::read(row, has_password)
     }
 
-    fn with_password(row: &Row<'_>, has_password: bool) -> rusqlite::Result<Self> {
+    fn read(row: &Row<'_>, has_password: bool) -> rusqlite::Result<Self> {
         let mut broken = Vec::new();
         let mut list = |index, column| {
             let value = row.get_ref(index)?;
@@ -41,7 +41,7 @@ impl Record {
         let mut projects = list(5, "projects")?;
         // What the server writes for a user who was added over REST without a project.
         projects.retain(|project| !project.is_empty());
-        let number = column::number(row.get_ref(1)?);
+        let number = column::source_number(row.get_ref(1)?);
         Ok(Self {
             user: User {
                 username: column::text(row.get_ref(0)?).unwrap_or_default(),
@@ -49,10 +49,10 @@ impl Record {
                 roles,
                 projects,
                 email: column::text(row.get_ref(4)?),
-                source: AuthSource::from_number(number).ok_or(number),
+                source: AuthSource::from_number(number),
             },
             has_password,
-            broken,
+            invalid_columns: broken,
         })
     }
 
@@ -60,11 +60,11 @@ impl Record {
     ///
     /// # Errors
     /// [`UserDbError::InvalidRow`]: the server cannot read it either and treats the user as unknown.
-    pub fn sound(self) -> Result<User, UserDbError> {
-        if self.broken.is_empty() {
+    pub fn into_valid_user(self) -> Result<User, UserDbError> {
+        if self.invalid_columns.is_empty() {
             return Ok(self.user);
         }
-        Err(UserDbError::InvalidRow { name: self.user.username, broken: self.broken })
+        Err(UserDbError::InvalidRow { name: self.user.username, invalid_columns: self.invalid_columns })
     }
 }
 
@@ -82,9 +82,9 @@ pub struct UserFilter {
 impl UserFilter {
     /// Whether the record is one of those asked for.
     #[must_use]
-    pub fn matches(&self, record: &Record) -> bool {
-        self.role.is_none_or(|role| record.user.has(role))
-            && self.source.is_none_or(|source| record.user.source == Ok(source))
+    pub fn matches(&self, record: &UserRecord) -> bool {
+        self.role.is_none_or(|role| record.user.has_role(role))
+            && self.source.is_none_or(|source| record.user.source == source)
             && self.project.as_ref().is_none_or(|project| record.user.projects.contains(project))
     }
 }

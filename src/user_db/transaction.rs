@@ -5,18 +5,18 @@ use std::time::Duration;
 
 use rusqlite::{OptionalExtension as _, ToSql, TransactionBehavior, ffi, params};
 
-use super::column::{self, Bound};
+use super::column::{self, SqlValue};
 use super::connect::UserDb;
 use super::error::UserDbError;
 use super::identity::{self, DatabaseIdentity};
 use super::layout::Layout;
-use super::open::similar;
-use super::record::Record;
+use super::query::similar_usernames;
+use super::record::UserRecord;
 use crate::user::exchange::{StoredRow, StoredValue};
 use crate::user::{AuthSource, PasswordHash, Role, User};
 
 /// How many rows one statement adds: more is not faster.
-const ROWS_A_STATEMENT: usize = 32;
+const ROWS_PER_STATEMENT: usize = 32;
 
 /// Changes that are not there for anybody else until [`Transaction::commit`]; dropped without
 /// it, nothing has happened.
@@ -30,21 +30,21 @@ pub struct Transaction<'store> {
 #[derive(Debug, Clone, Copy)]
 struct Context<'store> {
     path: &'store Path,
-    wait: Duration,
+    timeout: Duration,
     layout: Layout,
     identity: DatabaseIdentity,
 }
 
 impl Context<'_> {
-    fn fault(&self, error: &rusqlite::Error) -> UserDbError {
-        UserDbError::from_sqlite(self.path, self.wait, error)
+    fn sqlite_error(&self, error: &rusqlite::Error) -> UserDbError {
+        UserDbError::from_sqlite(self.path, self.timeout, error)
     }
 
     /// The same of a transaction that cannot begin: a file of another account may be the cause.
-    fn refused(&self, error: &rusqlite::Error) -> UserDbError {
-        match self.fault(error) {
+    fn begin_error(&self, error: &rusqlite::Error) -> UserDbError {
+        match self.sqlite_error(error) {
             error @ (UserDbError::ReadOnly(_) | UserDbError::Failed { .. }) => {
-                identity::foreign(self.path).unwrap_or(error)
+                identity::inaccessible_file(self.path).unwrap_or(error)
             }
             error => error,
         }
@@ -57,7 +57,7 @@ pub struct UserSummary<'row> {
     /// The username.
     pub username: &'row str,
     /// Where the record came from; the bare number where the server knows no such source.
-    pub source: Result<AuthSource, i64>,
+    pub source: AuthSource,
     /// The full name.
     pub name: Option<&'row str>,
     /// Whether the roles hold `admin`, or cannot be read, so that they might.
@@ -73,11 +73,11 @@ impl UserDb {
     /// [`UserDbError::ReadOnly`], and all that SQLite can run into.
     pub fn transaction(&mut self) -> Result<Transaction<'_>, UserDbError> {
         let context =
-            Context { path: &self.path, wait: self.wait, layout: self.layout, identity: self.identity };
+            Context { path: &self.path, timeout: self.timeout, layout: self.layout, identity: self.identity };
         let inner = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
-            .map_err(|error| context.refused(&error))?;
+            .map_err(|error| context.begin_error(&error))?;
         context.identity.check(context.path)?;
         Ok(Transaction { inner, context })
     }
@@ -88,28 +88,29 @@ impl Transaction<'_> {
     ///
     /// # Errors
     /// All that a read can run into.
-    pub fn record(&self, username: &str) -> Result<Option<Record>, UserDbError> {
+    pub fn record(&self, username: &str) -> Result<Option<UserRecord>, UserDbError> {
         let query = format!("{} WHERE username = ?1", self.context.layout.select());
         self.inner
             .prepare_cached(&query)
-            .and_then(|mut statement| statement.query_row([username], Record::of).optional())
-            .map_err(|error| self.context.fault(&error))
+            .and_then(|mut statement| statement.query_row([username], UserRecord::of).optional())
+            .map_err(|error| self.context.sqlite_error(&error))
     }
 
     /// A name that is there and differs from this one by case or blanks only.
     ///
     /// # Errors
     /// All that a read can run into.
-    pub fn similar(&self, username: &str) -> Result<Option<String>, UserDbError> {
-        Ok(self.similar_to_each(&[username])?.into_iter().next().flatten())
+    pub fn similar_username(&self, username: &str) -> Result<Option<String>, UserDbError> {
+        Ok(self.similar_usernames(&[username])?.into_iter().next().flatten())
     }
 
     /// The same for many names in one pass over the table, in their order.
     ///
     /// # Errors
     /// All that a read can run into.
-    pub fn similar_to_each(&self, usernames: &[&str]) -> Result<Vec<Option<String>>, UserDbError> {
-        similar(&self.inner, self.context.layout, usernames).map_err(|error| self.context.fault(&error))
+    pub fn similar_usernames(&self, usernames: &[&str]) -> Result<Vec<Option<String>>, UserDbError> {
+        similar_usernames(&self.inner, self.context.layout, usernames)
+            .map_err(|error| self.context.sqlite_error(&error))
     }
 
     /// Adds a user.
@@ -118,7 +119,7 @@ impl Transaction<'_> {
     /// [`UserDbError::UserExists`]; [`UserDbError::NoProjects`] for one with projects in a database
     /// that cannot hold them; all that SQLite can run into.
     pub fn add(&mut self, user: &User, password: Option<&PasswordHash>) -> Result<(), UserDbError> {
-        let Layout { table, projects } = self.context.layout;
+        let Layout { table, has_projects: projects } = self.context.layout;
         let (more, place) = if projects { (", projects", ", ?7") } else { ("", "") };
         let statement = format!(
             "INSERT INTO {table} (username, password, ldap, name, roles, email{more}) \
@@ -126,17 +127,17 @@ impl Transaction<'_> {
         );
         let roles = column::to_json(&user.roles);
         let password = password.map(PasswordHash::expose);
-        let source = number(user);
+        let source = source_number(user);
         let mut values: Vec<&dyn ToSql> =
             vec![&user.username, &password, &source, &user.name, &roles, &user.email];
         let list = self.projects_column(user)?;
         if let Some(list) = &list {
             values.push(list);
         }
-        match self.run(&statement, values.as_slice()) {
+        match self.execute(&statement, values.as_slice()) {
             Ok(_) => Ok(()),
-            Err(error) if is_double(&error) => Err(UserDbError::UserExists(user.username.clone())),
-            Err(error) => Err(self.context.fault(&error)),
+            Err(error) if is_duplicate_key(&error) => Err(UserDbError::UserExists(user.username.clone())),
+            Err(error) => Err(self.context.sqlite_error(&error)),
         }
     }
 
@@ -145,28 +146,30 @@ impl Transaction<'_> {
     /// # Errors
     /// As [`Transaction::add`]; after an error the transaction can only be dropped.
     pub fn add_many(&mut self, users: &[User]) -> Result<(), UserDbError> {
-        let Layout { table, projects } = self.context.layout;
+        let Layout { table, has_projects: projects } = self.context.layout;
         let (more, place) = if projects { (", projects", ",?") } else { ("", "") };
-        for chunk in users.chunks(ROWS_A_STATEMENT) {
+        for chunk in users.chunks(ROWS_PER_STATEMENT) {
             let places = vec![format!("(?,?,?,?,?{place})"); chunk.len()].join(",");
             let statement =
                 format!("INSERT INTO {table} (username, ldap, name, roles, email{more}) VALUES {places}");
             let lists = chunk
                 .iter()
-                .map(|user| Ok((number(user), column::to_json(&user.roles), self.projects_column(user)?)))
+                .map(|user| {
+                    Ok((source_number(user), column::to_json(&user.roles), self.projects_column(user)?))
+                })
                 .collect::<Result<Vec<_>, UserDbError>>()?;
             let mut values: Vec<&dyn ToSql> = Vec::with_capacity(6 * chunk.len());
             for (user, (source, roles, list)) in chunk.iter().zip(&lists) {
                 values.extend([&user.username as &dyn ToSql, source, &user.name, roles, &user.email]);
                 values.extend(list.as_ref().map(|list| list as &dyn ToSql));
             }
-            if let Err(error) = self.run(&statement, values.as_slice()) {
-                if is_double(&error) {
+            if let Err(error) = self.execute(&statement, values.as_slice()) {
+                if is_duplicate_key(&error) {
                     let there = chunk.iter().find(|user| matches!(self.record(&user.username), Ok(Some(_))));
                     let name = there.map(|user| user.username.clone()).unwrap_or_default();
                     return Err(UserDbError::UserExists(name));
                 }
-                return Err(self.context.fault(&error));
+                return Err(self.context.sqlite_error(&error));
             }
         }
         Ok(())
@@ -177,33 +180,33 @@ impl Transaction<'_> {
     /// # Errors
     /// [`UserDbError::UnknownUser`], [`UserDbError::NoProjects`], and all that SQLite can run into.
     pub fn update(&mut self, user: &User) -> Result<(), UserDbError> {
-        let Layout { table, projects } = self.context.layout;
+        let Layout { table, has_projects: projects } = self.context.layout;
         let more = if projects { ", projects = ?6" } else { "" };
         let statement = format!(
             "UPDATE {table} SET ldap = ?2, name = ?3, roles = ?4, email = ?5{more} WHERE username = ?1"
         );
         let roles = column::to_json(&user.roles);
-        let source = number(user);
+        let source = source_number(user);
         let mut values: Vec<&dyn ToSql> = vec![&user.username, &source, &user.name, &roles, &user.email];
         let list = self.projects_column(user)?;
         if let Some(list) = &list {
             values.push(list);
         }
-        self.one(&user.username, &statement, values.as_slice())
+        self.execute_one(&user.username, &statement, values.as_slice())
     }
 
     /// The row of exactly this name as it is stored.
     ///
     /// # Errors
     /// All that a read can run into.
-    pub fn stored(&self, username: &StoredValue) -> Result<Option<StoredRow>, UserDbError> {
+    pub fn stored_row(&self, username: &StoredValue) -> Result<Option<StoredRow>, UserDbError> {
         let query = format!("{} WHERE username = ?1", self.context.layout.select_stored());
         self.inner
             .prepare_cached(&query)
             .and_then(|mut statement| {
-                statement.query_row([Bound(username)], |row| column::stored_row(row, 0)).optional()
+                statement.query_row([SqlValue(username)], |row| column::stored_row(row, 0)).optional()
             })
-            .map_err(|error| self.context.fault(&error))
+            .map_err(|error| self.context.sqlite_error(&error))
     }
 
     /// Whether there is a row of exactly this name.
@@ -214,8 +217,8 @@ impl Transaction<'_> {
         let query = format!("SELECT 1 FROM {} WHERE username = ?1", self.context.layout.table);
         self.inner
             .prepare_cached(&query)
-            .and_then(|mut statement| statement.exists([Bound(username)]))
-            .map_err(|error| self.context.fault(&error))
+            .and_then(|mut statement| statement.exists([SqlValue(username)]))
+            .map_err(|error| self.context.sqlite_error(&error))
     }
 
     /// Adds a row with exactly these values.
@@ -231,8 +234,8 @@ impl Transaction<'_> {
         );
         match self.write_stored(&statement, row) {
             Ok(_) => Ok(()),
-            Err(error) if is_double(&error) => Err(UserDbError::UserExists(row.username_text())),
-            Err(error) => Err(self.context.fault(&error)),
+            Err(error) if is_duplicate_key(&error) => Err(UserDbError::UserExists(row.username_text())),
+            Err(error) => Err(self.context.sqlite_error(&error)),
         }
     }
 
@@ -249,7 +252,7 @@ impl Transaction<'_> {
         match self.write_stored(&statement, row) {
             Ok(0) => Err(UserDbError::UnknownUser { name: row.username_text(), similar: None }),
             Ok(_) => Ok(()),
-            Err(error) => Err(self.context.fault(&error)),
+            Err(error) => Err(self.context.sqlite_error(&error)),
         }
     }
 
@@ -257,7 +260,7 @@ impl Transaction<'_> {
     /// none.
     fn stores_projects(&self, row: &StoredRow) -> Result<bool, UserDbError> {
         let has_none = || row.projects.as_list().is_some_and(|list| list.iter().all(String::is_empty));
-        match self.context.layout.projects {
+        match self.context.layout.has_projects {
             true => Ok(true),
             false if has_none() => Ok(false),
             false => Err(UserDbError::NoProjects(self.context.path.to_owned())),
@@ -266,12 +269,12 @@ impl Transaction<'_> {
 
     fn write_stored(&self, statement: &str, row: &StoredRow) -> rusqlite::Result<usize> {
         let StoredRow { username, name, email, roles, projects, source, password } = row;
-        let values = [username, password.expose(), source, name, roles, email, projects].map(Bound);
+        let values = [username, password.expose(), source, name, roles, email, projects].map(SqlValue);
         let mut values: Vec<&dyn ToSql> = values.iter().map(|value| value as &dyn ToSql).collect();
-        if !self.context.layout.projects {
+        if !self.context.layout.has_projects {
             values.pop();
         }
-        self.run(statement, values.as_slice())
+        self.execute(statement, values.as_slice())
     }
 
     /// Writes the roles alone, as text.
@@ -280,7 +283,7 @@ impl Transaction<'_> {
     /// [`UserDbError::UnknownUser`], and all that SQLite can run into.
     pub fn set_roles(&mut self, username: &str, roles: &[String]) -> Result<(), UserDbError> {
         let statement = format!("UPDATE {} SET roles = ?2 WHERE username = ?1", self.context.layout.table);
-        self.one(username, &statement, params![username, column::to_json(roles)])
+        self.execute_one(username, &statement, params![username, column::to_json(roles)])
     }
 
     /// Writes the projects alone, as text.
@@ -288,11 +291,11 @@ impl Transaction<'_> {
     /// # Errors
     /// [`UserDbError::UnknownUser`], [`UserDbError::NoProjects`], and all that SQLite can run into.
     pub fn set_projects(&mut self, username: &str, projects: &[String]) -> Result<(), UserDbError> {
-        if !self.context.layout.projects {
+        if !self.context.layout.has_projects {
             return Err(UserDbError::NoProjects(self.context.path.to_owned()));
         }
         let statement = format!("UPDATE {} SET projects = ?2 WHERE username = ?1", self.context.layout.table);
-        self.one(username, &statement, params![username, column::to_json(projects)])
+        self.execute_one(username, &statement, params![username, column::to_json(projects)])
     }
 
     /// Writes the password column alone; none empties it.
@@ -301,16 +304,16 @@ impl Transaction<'_> {
     /// [`UserDbError::UnknownUser`], and all that SQLite can run into.
     pub fn set_password(&mut self, username: &str, hash: Option<&PasswordHash>) -> Result<(), UserDbError> {
         let statement = format!("UPDATE {} SET password = ?2 WHERE username = ?1", self.context.layout.table);
-        self.one(username, &statement, params![username, hash.map(PasswordHash::expose)])
+        self.execute_one(username, &statement, params![username, hash.map(PasswordHash::expose)])
     }
 
     /// Writes the full name alone, as when it changed in the directory.
     ///
     /// # Errors
     /// [`UserDbError::UnknownUser`], and all that SQLite can run into.
-    pub fn rename(&mut self, username: &str, name: Option<&str>) -> Result<(), UserDbError> {
+    pub fn set_name(&mut self, username: &str, name: Option<&str>) -> Result<(), UserDbError> {
         let statement = format!("UPDATE {} SET name = ?2 WHERE username = ?1", self.context.layout.table);
-        self.one(username, &statement, params![username, name])
+        self.execute_one(username, &statement, params![username, name])
     }
 
     /// Deletes a user and, as the schema says, what the server keeps of his or her settings.
@@ -319,7 +322,7 @@ impl Transaction<'_> {
     /// [`UserDbError::UnknownUser`], and all that SQLite can run into.
     pub fn delete(&mut self, username: &str) -> Result<(), UserDbError> {
         let statement = format!("DELETE FROM {} WHERE username = ?1", self.context.layout.table);
-        self.one(username, &statement, params![username])
+        self.execute_one(username, &statement, params![username])
     }
 
     /// Calls `visit` with what a sync has to know of every user, in no order. The rows are not
@@ -342,7 +345,7 @@ impl Transaction<'_> {
         let Self { inner, context } = self;
         // Another file that has taken the name must not get the log of this one.
         context.identity.check(context.path)?;
-        inner.commit().map_err(|error| context.fault(&error))?;
+        inner.commit().map_err(|error| context.sqlite_error(&error))?;
         context
             .identity
             .check(context.path)
@@ -351,23 +354,23 @@ impl Transaction<'_> {
 
     /// The projects column's content, or none where there is no such column.
     fn projects_column(&self, user: &User) -> Result<Option<String>, UserDbError> {
-        match (self.context.layout.projects, user.projects.is_empty()) {
+        match (self.context.layout.has_projects, user.projects.is_empty()) {
             (true, _) => Ok(Some(column::to_json(&user.projects))),
             (false, true) => Ok(None),
             (false, false) => Err(UserDbError::NoProjects(self.context.path.to_owned())),
         }
     }
 
-    fn run(&self, statement: &str, values: &[&dyn ToSql]) -> rusqlite::Result<usize> {
+    fn execute(&self, statement: &str, values: &[&dyn ToSql]) -> rusqlite::Result<usize> {
         self.inner.prepare_cached(statement)?.execute(values)
     }
 
     /// Runs a statement that must change exactly the row of this name.
-    fn one(&self, username: &str, statement: &str, values: &[&dyn ToSql]) -> Result<(), UserDbError> {
-        match self.run(statement, values) {
+    fn execute_one(&self, username: &str, statement: &str, values: &[&dyn ToSql]) -> Result<(), UserDbError> {
+        match self.execute(statement, values) {
             Ok(0) => Err(UserDbError::UnknownUser { name: username.to_owned(), similar: None }),
             Ok(_) => Ok(()),
-            Err(error) => Err(self.context.fault(&error)),
+            Err(error) => Err(self.context.sqlite_error(&error)),
         }
     }
 }
@@ -383,7 +386,7 @@ impl UserDb {
         visit: impl FnMut(UserSummary<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         let context =
-            Context { path: &self.path, wait: self.wait, layout: self.layout, identity: self.identity };
+            Context { path: &self.path, timeout: self.timeout, layout: self.layout, identity: self.identity };
         scan(&self.connection, &context, visit)?;
         Ok(self.check()?)
     }
@@ -394,30 +397,30 @@ fn scan<E: From<UserDbError>>(
     context: &Context<'_>,
     mut visit: impl FnMut(UserSummary<'_>) -> Result<(), E>,
 ) -> Result<(), E> {
-    let fault = |error: rusqlite::Error| context.fault(&error);
+    let fault = |error: rusqlite::Error| context.sqlite_error(&error);
     let query = format!("SELECT username, ldap, name, roles FROM {}", context.layout.table);
     let mut statement = connection.prepare(&query).map_err(fault)?;
     let mut rows = statement.query([]).map_err(fault)?;
     while let Some(row) = rows.next().map_err(fault)? {
         let username = column::lossy(row.get_ref(0).map_err(fault)?);
         let name = column::lossy(row.get_ref(2).map_err(fault)?);
-        let number = column::number(row.get_ref(1).map_err(fault)?);
+        let number = column::source_number(row.get_ref(1).map_err(fault)?);
         visit(UserSummary {
             username: username.as_deref().unwrap_or_default(),
-            source: AuthSource::from_number(number).ok_or(number),
+            source: AuthSource::from_number(number),
             name: name.as_deref(),
-            is_admin: column::may_hold(row.get_ref(3).map_err(fault)?, Role::Admin.name()),
+            is_admin: column::may_contain(row.get_ref(3).map_err(fault)?, Role::Admin.name()),
         })?;
     }
     Ok(())
 }
 
-fn number(user: &User) -> i64 {
-    user.source.map_or_else(|number| number, AuthSource::number)
+fn source_number(user: &User) -> i64 {
+    user.source.number()
 }
 
 /// Whether a row of this primary key is there already; other constraints are not meant.
-fn is_double(error: &rusqlite::Error) -> bool {
+fn is_duplicate_key(error: &rusqlite::Error) -> bool {
     let extended = error.sqlite_error().map(|error| error.extended_code);
     matches!(extended, Some(ffi::SQLITE_CONSTRAINT_PRIMARYKEY | ffi::SQLITE_CONSTRAINT_UNIQUE))
 }

@@ -25,7 +25,7 @@ fn hashes_compare_as_gos_bcrypt_compared_them() {
             // Not UTF-8, which no prompt gives, or refused.
             continue;
         };
-        let seen = PasswordHash::stored(hash.to_owned()).matches(&secret(password)) == Ok(true);
+        let seen = PasswordHash::from_stored(hash.to_owned()).matches(&secret(password)) == Ok(true);
         let wanted =
             if row["op"] == "GenerateFromPassword" { row["ok"] == true } else { row["match"] == true };
         assert_eq!(seen, wanted && !password.contains('\0'), "{row}");
@@ -51,7 +51,7 @@ fn python_checks_our_hashes_and_we_check_pythons() {
         let text = String::from_utf8(run.stdout).unwrap();
         let mut lines = text.lines();
         assert_eq!(lines.next(), Some("True False"), "{password}: {}", String::from_utf8_lossy(&run.stderr));
-        let theirs = PasswordHash::stored(lines.next().unwrap().to_owned());
+        let theirs = PasswordHash::from_stored(lines.next().unwrap().to_owned());
         assert_eq!(theirs.matches(&secret(password)), Ok(true), "{password}");
         assert_eq!(theirs.matches(&secret("other")), Ok(false));
     }
@@ -367,7 +367,7 @@ fn init_makes_what_is_missing_and_leaves_every_byte_that_is_there() {
     let sums = || directory.sh("cksum .env config.json var/job.db").stdout;
     let before = sums();
     let report = directory.run("cc-user", &["init", "--json"]).ended(0).json();
-    assert_eq!(report["made"], serde_json::json!([]));
+    assert_eq!(report["created"], serde_json::json!([]));
     assert_eq!(sums(), before);
 
     let directory = TestEnv::new();
@@ -504,7 +504,7 @@ fn a_broken_row_is_named_and_the_others_are_listed() {
     assert_eq!(listed.stdout, "a\nbad\nworse\n");
     assert_eq!(listed.stderr.lines().filter(|line| line.contains("has a broken record")).count(), 2);
     let report = directory.run("cc-user", &["list", "--json"]).ended(74).json();
-    assert_eq!(report[1]["broken"], serde_json::json!(["roles"]));
+    assert_eq!(report[1]["invalid_columns"], serde_json::json!(["roles"]));
     directory.run("cc-user", &["show", "a"]).ended(0);
     directory.run("cc-user", &["show", "bad"]).ended(74);
     let exported = directory.run("cc-user", &["export"]).ended(0);

@@ -432,14 +432,14 @@ fn database_replaced_while_it_is_open_is_neither_read_nor_changed() {
     is_replaced(store.find("a").unwrap_err());
     is_replaced(store.scan(|_| Ok::<(), UserDbError>(())).unwrap_err());
     is_replaced(
-        store.each(&cc_auth::user_db::UserFilter::default(), |_| Ok::<(), UserDbError>(())).unwrap_err(),
+        store.for_each(&cc_auth::user_db::UserFilter::default(), |_| Ok::<(), UserDbError>(())).unwrap_err(),
     );
     drop(store);
     assert_untouched(&path, new);
     // Within it.
     let mut store = begin();
     let mut transaction = store.transaction().unwrap();
-    let user = cc_auth::user::User::from_directory("lost", None);
+    let user = cc_auth::user::User::from_ldap("lost", None);
     transaction.add(&user, None).unwrap();
     let new = replace(&directory);
     is_replaced(transaction.commit().unwrap_err());

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use cc_auth::ldap::connection::{ANSWER_PATIENCE, CONNECT_PATIENCE};
+use cc_auth::ldap::connection::{CONNECT_TIMEOUT, RESPONSE_TIMEOUT};
 use cc_auth::ldap::{
-    Address, BindCredentials, LdapError, LdapServer, LdapSnapshot, LdapTrust, UserSearch, UserSearchResult,
+    BindCredentials, LdapError, LdapServer, LdapSnapshot, LdapTrust, LdapUrl, UserSearch, UserSearchResult,
 };
 use cc_auth::util::diagnostic::Diagnostic as _;
 use cc_auth::util::note::Notes;
@@ -15,11 +15,11 @@ use crate::support::{has, skip};
 
 fn access(url: &str) -> LdapServer {
     LdapServer {
-        addresses: Address::list(url).unwrap(),
+        urls: LdapUrl::parse_list(url).unwrap(),
         starttls: false,
         trust: LdapTrust::System,
-        connect_timeout: CONNECT_PATIENCE,
-        response_timeout: ANSWER_PATIENCE,
+        connect_timeout: CONNECT_TIMEOUT,
+        response_timeout: RESPONSE_TIMEOUT,
     }
 }
 
@@ -76,7 +76,7 @@ fn an_answer_cut_at_the_size_limit_is_never_given_out() {
     for (page_size, limit) in [(0, "size"), (1000, "size"), (100, "size")] {
         let cut = read(&access(&server.url()), &sync_user(), &UserSearch { page_size, ..search() });
         match cut {
-            Err(LdapError::Limit { limit: seen, .. }) => assert_eq!(seen, limit),
+            Err(LdapError::LimitExceeded { limit: seen, .. }) => assert_eq!(seen, limit),
             other => panic!("pages of {page_size}: {other:?}"),
         }
     }
@@ -95,11 +95,14 @@ fn nothing_found_is_an_empty_roster_and_a_missing_base_a_fault() {
     assert_eq!(bare.len(), 1);
     for base in ["ou=nobody,dc=rz,dc=example,dc=com", "no name at all", "dc=elsewhere"] {
         let missing = with(UserSearch { bases: vec![base.into()], ..search() });
-        assert!(matches!(missing, Err(LdapError::Base(ref named)) if named == base), "{base}: {missing:?}");
+        assert!(
+            matches!(missing, Err(LdapError::SearchBase(ref named)) if named == base),
+            "{base}: {missing:?}"
+        );
     }
     for filter in ["(objectClass=posixAccount", "(uid=\\zz)", "((", ""] {
         let broken = with(UserSearch { filter: filter.into(), ..search() });
-        assert!(matches!(broken, Err(LdapError::Filter { .. })), "{filter}: {broken:?}");
+        assert!(matches!(broken, Err(LdapError::InvalidFilter { .. })), "{filter}: {broken:?}");
     }
 }
 
@@ -111,7 +114,7 @@ fn refused_credentials_are_told_apart_from_a_server_that_is_down() {
     let mut server = Slapd::with(TREE);
     let wrong = BindCredentials::simple(SYNC_DN.to_owned(), SecretText::new("wrong".to_owned())).unwrap();
     let refused = access(&server.url()).connect(&wrong, &mut Notes::new()).unwrap_err();
-    assert!(matches!(refused, LdapError::Credentials(_)), "{refused:?}");
+    assert!(matches!(refused, LdapError::BindRejected(_)), "{refused:?}");
     assert_eq!(refused.status().code(), 77);
     let url = server.url();
     server.kill();
@@ -129,8 +132,8 @@ fn the_next_server_is_asked_when_the_first_is_down() {
     let mut notes = Notes::new();
     let both = format!("ldap://127.0.0.1:1 {}", server.url());
     let connection = access(&both).connect(&sync_user(), &mut notes).unwrap();
-    assert_eq!(connection.address().port(), server.port);
-    assert!(notes.iter().any(|note| note.text.contains("passed over")), "{notes:?}");
+    assert_eq!(connection.url().port(), server.port);
+    assert!(notes.iter().any(|note| note.text.contains("was skipped")), "{notes:?}");
 }
 
 #[test]
@@ -242,7 +245,7 @@ fn a_name_is_only_a_name_wherever_it_goes() {
     for name in ["*", ")(uid=*", "a,ou=x", "#x", "nobody", "nul\0", "an*", "(|(uid=*))", "\\2a"] {
         assert_eq!(connection.find(&search(), name).unwrap(), UserSearchResult::None, "{name:?}");
     }
-    assert_eq!(connection.find(&search(), "dupl").unwrap(), UserSearchResult::Several);
+    assert_eq!(connection.find(&search(), "dupl").unwrap(), UserSearchResult::Ambiguous);
     match connection.find(&search(), "CLARA ").unwrap() {
         UserSearchResult::One(person) => assert_eq!(person.username, "clara", "the directory's own spelling"),
         other => panic!("{other:?}"),

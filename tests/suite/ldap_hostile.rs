@@ -409,7 +409,7 @@ fn sasl_external_searches_as_the_account_of_the_process() {
     assert_eq!((done.stderr.as_str(), table(&directory).len()), ("", 3));
     configure(&directory, &server.url(), json!({"search-dn": null, "sasl-external": true}));
     let network = directory.sh("cc-user sync-ldap").ended(78);
-    assert!(network.stderr.contains("sasl-external needs an ldapi:// address"), "{}", network.stderr);
+    assert!(network.stderr.contains("sasl-external needs an ldapi:// URL"), "{}", network.stderr);
 }
 
 #[test]

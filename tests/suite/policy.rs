@@ -36,7 +36,7 @@ fn account_of(users: &[Value], name: &str) -> Result<Option<User>, String> {
         roles: list("roles")?,
         projects: list("projects")?,
         email: None,
-        source: AuthSource::from_number(number).ok_or(number),
+        source: AuthSource::from_number(number),
     }))
 }
 

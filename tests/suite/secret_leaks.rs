@@ -393,7 +393,7 @@ fn problems_of(
                 let _ = writeln!(out, "{problem} {problem:?}");
             }
             Ok(entry) => {
-                for problem in entry.to_new().err().unwrap_or_default() {
+                for problem in entry.new_row().err().unwrap_or_default() {
                     let _ = writeln!(out, "{problem} {problem:?}");
                 }
                 let _ = writeln!(out, "{:?}", entry.has_password());

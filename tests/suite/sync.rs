@@ -178,8 +178,8 @@ fn too_many_deletions_change_nothing_until_they_are_allowed() {
     assert_eq!(table(&directory), before);
     let plan = sync(&directory, "--dry-run --json").ended(75).json();
     assert_eq!(
-        plan["refused"],
-        json!({"kind": "too-many-deletions", "deletions": 40, "allowed": 10, "known": 100})
+        plan["error"],
+        json!({"kind": "sync-too-many-deletions", "deletions": 40, "allowed": 10, "known": 100})
     );
     sync(&directory, "--max-delete 40").ended(0);
     assert_eq!(table(&directory).len(), 60);
@@ -339,7 +339,7 @@ fn odd_entries_are_passed_over_and_the_rest_goes_on() {
         ]
     );
     let report = done.json();
-    assert_eq!(report["near_collisions"], json!([["Anna", "anna"]]));
+    assert_eq!(report["similar_usernames"], json!([["Anna", "anna"]]));
     assert_eq!(report["counts"]["skipped"], 2, "{report}");
     let second = sync(&directory, "--json").ended(0).json();
     assert_eq!((&second["counts"]["added"], &second["counts"]["deleted"]), (&json!(0), &json!(0)));

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use cc_auth::user::{AuthSource, PasswordHash, User};
-use cc_auth::user_db::{OpenMode, Record, UserDb, UserDbError, UserFilter};
+use cc_auth::user_db::{OpenMode, UserDb, UserDbError, UserFilter, UserRecord};
 use rusqlite::Connection;
 
 use crate::support::TestEnv;
@@ -57,14 +57,14 @@ fn user(name: &str, roles: &[&str]) -> User {
         roles: roles.iter().map(|role| (*role).to_owned()).collect(),
         projects: Vec::new(),
         email: None,
-        source: Ok(AuthSource::Local),
+        source: AuthSource::Local,
     }
 }
 
-fn all(store: &UserDb, filter: &UserFilter) -> Vec<Record> {
+fn all(store: &UserDb, filter: &UserFilter) -> Vec<UserRecord> {
     let mut records = Vec::new();
     store
-        .each(filter, |record| {
+        .for_each(filter, |record| {
             records.push(record);
             Ok::<(), UserDbError>(())
         })
@@ -83,10 +83,10 @@ fn users_are_added_changed_and_deleted_in_every_schema_version_and_nothing_else_
         let mut store = UserDb::open(&path, OpenMode::Write).unwrap();
         assert_eq!(store.migration().map(|migration| migration.version), Some(version));
         let mut action = store.transaction().unwrap();
-        let hash = PasswordHash::stored("$2a$10$x".to_owned());
+        let hash = PasswordHash::from_stored("$2a$10$x".to_owned());
         action.add(&user("fritz", &["user", "api"]), Some(&hash)).unwrap();
         action.add_many(&[user("a", &["user"]), user("b", &["admin"])]).unwrap();
-        action.rename("a", Some("Anna")).unwrap();
+        action.set_name("a", Some("Anna")).unwrap();
         action.delete("b").unwrap();
         action.set_roles("a", &["api".to_owned()]).unwrap();
         let manager = User { projects: vec!["p1".to_owned()], ..user("m", &["manager"]) };
@@ -160,11 +160,11 @@ fn recorded_rows_read_as_the_server_reads_them() {
         assert_eq!(store.find("nullroles").unwrap().unwrap().roles, Vec::<String>::new());
         // Go makes an empty text of it and counts it: [api, ""] is not [api] to the server.
         assert_eq!(store.find("nullinroles").unwrap().unwrap().roles, ["api", ""]);
-        assert_eq!(store.find("src9").unwrap().unwrap().source, Err(9));
-        assert_eq!(store.find("srcneg").unwrap().unwrap().source, Err(-1));
+        assert_eq!(store.find("src9").unwrap().unwrap().source, AuthSource::Unknown(9));
+        assert_eq!(store.find("srcneg").unwrap().unwrap().source, AuthSource::Unknown(-1));
         let listed = all(&store, &UserFilter::default());
         assert_eq!(listed.len(), 30);
-        assert_eq!(listed.iter().filter(|record| !record.broken.is_empty()).count(), 7);
+        assert_eq!(listed.iter().filter(|record| !record.invalid_columns.is_empty()).count(), 7);
     }
 }
 
@@ -181,7 +181,7 @@ fn what_was_a_blob_is_written_back_as_text() {
         .unwrap();
     let mut store = UserDb::open(&path, OpenMode::Write).unwrap();
     let mut action = store.transaction().unwrap();
-    let user = action.record("m").unwrap().unwrap().sound().unwrap();
+    let user = action.record("m").unwrap().unwrap().into_valid_user().unwrap();
     assert_eq!(user.projects, Vec::<String>::new(), "no project is what the server means by it");
     action.update(&user).unwrap();
     action.commit().unwrap();
@@ -228,7 +228,8 @@ fn a_transaction_that_is_dropped_has_changed_nothing() {
     action.add(&user("a", &["user"]), None).unwrap();
     let double = action.add_many(&[user("b", &["user"]), user("a", &["user"])]);
     assert!(matches!(&double, Err(UserDbError::UserExists(name)) if name == "a"), "{double:?}");
-    for refused in [action.delete("nobody"), action.rename("nobody", None), action.set_roles("nobody", &[])] {
+    for refused in [action.delete("nobody"), action.set_name("nobody", None), action.set_roles("nobody", &[])]
+    {
         assert!(matches!(refused, Err(UserDbError::UnknownUser { .. })));
     }
 }
@@ -263,10 +264,10 @@ fn a_scan_tells_what_a_sync_must_know_and_takes_an_unreadable_row_for_an_admin()
     assert_eq!(
         seen,
         [
-            ("a".to_owned(), Ok(AuthSource::Ldap), own("Anna"), false),
-            ("b".to_owned(), Ok(AuthSource::Local), None, true),
-            ("c".to_owned(), Err(7), own(""), false),
-            ("d".to_owned(), Ok(AuthSource::Token), own("D"), true),
+            ("a".to_owned(), AuthSource::Ldap, own("Anna"), false),
+            ("b".to_owned(), AuthSource::Local, None, true),
+            ("c".to_owned(), AuthSource::Unknown(7), own(""), false),
+            ("d".to_owned(), AuthSource::Token, own("D"), true),
         ]
     );
 }
@@ -305,7 +306,8 @@ fn what_is_no_database_of_a_server_is_told_apart() {
     bytes[size / 3..].fill(0x5a);
     std::fs::write(&path, bytes).unwrap();
     let store = UserDb::open(&path, OpenMode::Read);
-    let damaged = store.and_then(|store| store.each(&UserFilter::default(), |_| Ok::<(), UserDbError>(())));
+    let damaged =
+        store.and_then(|store| store.for_each(&UserFilter::default(), |_| Ok::<(), UserDbError>(())));
     assert!(matches!(damaged, Err(UserDbError::Corrupt { .. })), "{damaged:?}");
 }
 
@@ -331,7 +333,7 @@ fn ten_thousand_users_are_added_renamed_and_deleted_in_one_transaction() {
     let mut action = store.transaction().unwrap();
     action.add_many(&users).unwrap();
     for user in &users {
-        action.rename(&user.username, Some("new name")).unwrap();
+        action.set_name(&user.username, Some("new name")).unwrap();
     }
     for user in users.iter().skip(1) {
         action.delete(&user.username).unwrap();
@@ -415,7 +417,7 @@ fn whoever_lists_users_slowly_blocks_nobody() {
     let store = UserDb::open(&path, OpenMode::Read).unwrap();
     let mut seen = Vec::new();
     store
-        .each::<UserDbError>(&UserFilter::default(), |record| {
+        .for_each::<UserDbError>(&UserFilter::default(), |record| {
             if seen.len() % 700 == 0 {
                 let changed =
                     server.execute("UPDATE hpc_user SET email = 'x' WHERE username = 'user0000'", []);
@@ -428,7 +430,7 @@ fn whoever_lists_users_slowly_blocks_nobody() {
     assert_eq!(seen, names);
     let mut count = 0;
     store
-        .each_stored::<UserDbError>(&UserFilter::default(), |record, row| {
+        .for_each_stored::<UserDbError>(&UserFilter::default(), |record, row| {
             assert!(row.username_text() == names[count] && record.user.username == names[count]);
             count += 1;
             Ok(())

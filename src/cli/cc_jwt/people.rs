@@ -184,9 +184,9 @@ impl Recipients {
                 Ok(())
             }
             (Found::All(role), Some(store)) => {
-                let walked = store.each(&UserFilter::default(), |record| {
-                    let found = match record.sound() {
-                        Ok(user) if role.is_some_and(|role| !user.has(role)) => return Ok(()),
+                let walked = store.for_each(&UserFilter::default(), |record| {
+                    let found = match record.into_valid_user() {
+                        Ok(user) if role.is_some_and(|role| !user.has_role(role)) => return Ok(()),
                         Ok(user) => Ok(Recipient {
                             name: user.username,
                             roles: self.roles.clone().unwrap_or(user.roles),
@@ -211,7 +211,8 @@ impl Recipients {
         match self.find(name)? {
             Some(person) => Ok(person),
             None => {
-                let similar = self.store.as_ref().map(|store| store.similar(name)).transpose()?.flatten();
+                let similar =
+                    self.store.as_ref().map(|store| store.similar_username(name)).transpose()?.flatten();
                 Err(UserDbError::UnknownUser { name: name.to_owned(), similar }.into())
             }
         }

@@ -13,7 +13,7 @@ use crate::http::{Client, HttpOptions, HttpTrust, Proxy, parse_url};
 use crate::login::oidc::provider_config::read_ca_file;
 use crate::login::{Method, Session, paths, session};
 use crate::token::{Claims, inspect};
-use crate::user::User;
+use crate::user::{AuthSource, User};
 use crate::util::diagnostic::{Diagnostic, ExitStatus};
 use crate::util::kind::Kind;
 use crate::util::quote::quote;
@@ -187,6 +187,6 @@ fn user_of(claims: &Claims) -> User {
         projects: texts("projects"),
         email: None,
         // Where the server has the record from, it does not say; no source has this number.
-        source: Err(-1),
+        source: AuthSource::Unknown(-1),
     }
 }

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::refusal::{UserCommandError, named, word};
+use super::error::{UserCommandError, named, word};
 use super::report::{RecordReport, list};
 use super::{DatabaseOptions, complete};
 use crate::cli::console::Console;
@@ -11,7 +11,7 @@ use crate::cli::prompt::PasswordOptions;
 use crate::policy::Endpoint;
 use crate::user::account::MANY_PROJECTS;
 use crate::user::{AccountDraft, AccountError, AuthSource, PasswordHash, Role, User, password};
-use crate::user_db::{OpenMode, Record, UserDbError};
+use crate::user_db::{OpenMode, UserDbError, UserRecord};
 use crate::util::diagnostic::ExitStatus;
 use crate::util::secret::SecretText;
 
@@ -85,7 +85,7 @@ pub(super) fn run(
     if store.record(&user.username)?.is_some() {
         return Err(UserDbError::UserExists(user.username).into());
     }
-    if let Some(similar) = store.similar(&user.username)? {
+    if let Some(similar) = store.similar_username(&user.username)? {
         console.warn("similar-usernames", &format!(
             "the new user {} differs from {} only by case or blanks, which a directory takes for the same",
             named(&user.username),
@@ -136,14 +136,14 @@ fn report(user: User, has_password: bool, console: &mut Console) -> Result<ExitS
     }
     warn_of_many_projects(&user, console);
     if console.is_json() {
-        console.json(&RecordReport(&Record { user, has_password, broken: Vec::new() }))?;
+        console.json(&RecordReport(&UserRecord { user, has_password, invalid_columns: Vec::new() }))?;
     }
     Ok(ExitStatus::Success)
 }
 
 /// What the server's endpoints make of `api` beside other roles.
 pub(super) fn api_surprise(user: &User) -> Option<String> {
-    let surprising = user.has(Role::Api) && user.roles.len() > 1 && !user.has(Role::Admin);
+    let surprising = user.has_role(Role::Api) && user.roles.len() > 1 && !user.has_role(Role::Admin);
     surprising.then(|| {
         format!(
             "{}: /userapi accepts a token of this user, /api rejects it (it accepts {})",

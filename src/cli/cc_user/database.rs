@@ -63,7 +63,7 @@ impl DatabaseOptions {
     pub(super) fn open(&self, access: OpenMode, console: &mut Console) -> Result<UserDb, Failure> {
         let wait = self.wait()?;
         let path = self.path(console)?;
-        let store = UserDb::open_waiting(&path, access, wait)?;
+        let store = UserDb::open_with_timeout(&path, access, wait)?;
         if access == OpenMode::Write {
             warn_of_migration(&store, console);
         }
@@ -85,7 +85,7 @@ impl DatabaseOptions {
                 (settings.db.value.clone(), Some(settings))
             }
         };
-        let store = UserDb::open_waiting(&path, OpenMode::Write, wait)?;
+        let store = UserDb::open_with_timeout(&path, OpenMode::Write, wait)?;
         warn_of_migration(&store, console);
         Ok((store, settings))
     }

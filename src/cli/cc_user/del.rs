@@ -4,8 +4,8 @@ use clap::Args;
 use serde_json::json;
 
 use super::effects::{self, UserChange};
-use super::refusal::{UserCommandError, named, no_user};
-use super::{DatabaseOptions, complete, report};
+use super::error::{UserCommandError, named, no_user};
+use super::{DatabaseOptions, complete};
 use crate::cli::console::Console;
 use crate::cli::failure::{Failure, UsageError};
 use crate::user::AuthSource;
@@ -49,7 +49,7 @@ pub(super) fn run(
             Some(record) => wrong.push(UserCommandError::Source { user: record.user, wanted: source }),
         }
     }
-    let similar = action.similar_to_each(&missing)?;
+    let similar = action.similar_usernames(&missing)?;
     wrong.extend(
         missing.iter().zip(similar).map(|(name, similar)| UserCommandError::UserDb(no_user(name, similar))),
     );
@@ -61,13 +61,13 @@ pub(super) fn run(
     }
     action.commit()?;
     for user in &users {
-        console.note(&format!("deleted {} (source {})", named(&user.username), report::source(user)));
+        console.note(&format!("deleted {} (source {})", named(&user.username), user.source));
         match user.source {
-            Ok(AuthSource::Ldap) => console.note("the next sync brings a user back who is in the directory"),
-            Ok(AuthSource::Token | AuthSource::Oidc) => {
+            AuthSource::Ldap => console.note("the next sync brings a user back who is in the directory"),
+            AuthSource::Token | AuthSource::Oidc => {
                 console.note("the next login brings the user back where sync-user-on-login is set");
             }
-            Ok(AuthSource::Local) | Err(_) => {}
+            AuthSource::Local | AuthSource::Unknown(_) => {}
         }
     }
     let names: Vec<&str> = users.iter().map(|user| user.username.as_str()).collect();
@@ -80,9 +80,9 @@ pub(super) fn run(
 
 /// A local user, unless another source was named; others only by their source. One whose number
 /// the server does not know comes from nowhere.
-fn may_go(has: Result<AuthSource, i64>, named: Option<AuthSource>) -> bool {
+fn may_go(has: AuthSource, named: Option<AuthSource>) -> bool {
     match named {
-        Some(named) => has == Ok(named),
-        None => matches!(has, Ok(AuthSource::Local) | Err(_)),
+        Some(named) => has == named,
+        None => matches!(has, AuthSource::Local | AuthSource::Unknown(_)),
     }
 }

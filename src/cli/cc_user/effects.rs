@@ -1,6 +1,6 @@
 //! What a change in the database does not end: web sessions and tokens that exist already.
 
-use super::refusal::named;
+use super::error::named;
 use crate::cli::console::Console;
 use crate::config::Settings;
 use crate::util::duration::GoDuration;

@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueHint};
 
 use super::DatabaseOptions;
+use super::error::named;
 use super::import::ImportFormat;
 use super::list::{ListEnd, UserSelection};
-use super::refusal::named;
 use crate::cli::console::Console;
 use crate::cli::failure::{Failure, UsageError};
 use crate::cli::output_owner::warn_if_not_owner;
-use crate::user::exchange::{write_csv, write_csv_heading, write_json_line};
+use crate::user::exchange::{csv_header, csv_line, json_line};
 use crate::user_db::OpenMode;
 use crate::util::diagnostic::ExitStatus;
 use crate::util::file::{self, Existing, PRIVATE_MODE};
@@ -74,11 +74,11 @@ pub(super) fn run(
         Ok(console.lines(text.as_bytes())?)
     };
     if format == ImportFormat::Csv {
-        put(&write_csv_heading(with_passwords), console)?;
+        put(&csv_header(with_passwords), console)?;
     }
-    let visited = store.each_stored(&filter, |record, row| {
-        if !record.broken.is_empty() {
-            let broken: Vec<String> = record.broken.iter().map(ToString::to_string).collect();
+    let visited = store.for_each_stored(&filter, |record, row| {
+        if !record.invalid_columns.is_empty() {
+            let broken: Vec<String> = record.invalid_columns.iter().map(ToString::to_string).collect();
             console.warn(
                 "user-row-damaged",
                 &format!(
@@ -89,8 +89,8 @@ pub(super) fn run(
             );
         }
         let line = match format {
-            ImportFormat::Csv => write_csv(&row, with_passwords),
-            ImportFormat::Jsonl => write_json_line(&row, with_passwords) + "\n",
+            ImportFormat::Csv => csv_line(&row, with_passwords),
+            ImportFormat::Jsonl => json_line(&row, with_passwords) + "\n",
         };
         put(&line, console)?;
         count += 1;

@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum, ValueHint};
 use serde_json::json;
 
 use super::DatabaseOptions;
-use super::refusal::named;
+use super::error::named;
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
 use crate::user::exchange::{
@@ -106,7 +106,7 @@ impl Invalid {
         self.lines += 1;
         for problem in problems {
             if self.shown.len() < SHOWN {
-                self.shown.push(LineError { place: place.to_owned(), line, problem });
+                self.shown.push(LineError { file: place.to_owned(), line, error: problem });
             }
         }
     }
@@ -162,9 +162,9 @@ pub(super) fn run(
     let lines: Box<dyn Iterator<Item = Line> + '_> = match format {
         ImportFormat::Csv => Box::new(CsvReader::new(&bytes).map_err(|problems| {
             Failure::several(problems.into_iter().take(SHOWN).map(|(line, problem)| LineError {
-                place: place.clone(),
+                file: place.clone(),
                 line,
-                problem,
+                error: problem,
             }))
         })?),
         ImportFormat::Jsonl => Box::new(JsonLinesReader::new(&bytes)),
@@ -273,8 +273,8 @@ fn change(
     action: &mut Transaction<'_>,
 ) -> Result<Result<(List, Option<StoredRow>), Vec<EntryError>>, UserDbError> {
     if import.update {
-        let Some(there) = action.stored(&entry.username)? else { return add(entry, action) };
-        return Ok(match entry.to_changed(&there) {
+        let Some(there) = action.stored_row(&entry.username)? else { return add(entry, action) };
+        return Ok(match entry.updated_row(&there) {
             Err(problems) => Err(problems),
             Ok(row) if row.reads_like(&there) => Ok((List::Unchanged, None)),
             Ok(row) => {
@@ -296,7 +296,7 @@ fn add(
     entry: &UserEntry,
     action: &mut Transaction<'_>,
 ) -> Result<Result<(List, Option<StoredRow>), Vec<EntryError>>, UserDbError> {
-    Ok(match entry.to_new() {
+    Ok(match entry.new_row() {
         Err(problems) => Err(problems),
         Ok(row) => {
             action.insert_stored(&row)?;

@@ -88,9 +88,9 @@ pub(super) fn run(
     }
     let has_database = std::fs::symlink_metadata(&db).is_ok();
     if has_database {
-        drop(UserDb::open_waiting(&db, OpenMode::Read, database.wait()?)?);
+        drop(UserDb::open_with_timeout(&db, OpenMode::Read, database.wait()?)?);
     } else {
-        user_db::check_free(&db)?;
+        user_db::check_no_leftovers(&db)?;
     }
     warn_of_environment(console);
 
@@ -239,7 +239,7 @@ fn report(done: &[Done], kept: &[PathBuf], console: &mut Console) -> Result<(), 
     if console.is_json() {
         let made: Vec<_> = done.iter().map(|done| json!(done.path.to_string_lossy())).collect();
         let kept: Vec<_> = kept.iter().map(|path| json!(path.to_string_lossy())).collect();
-        console.json(&json!({"made": made, "kept": kept}))?;
+        console.json(&json!({"created": made, "unchanged": kept}))?;
     }
     Ok(())
 }

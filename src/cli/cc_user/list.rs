@@ -2,13 +2,13 @@
 
 use clap::Args;
 
-use super::report::{RecordReport, list, source};
+use super::report::{RecordReport, list};
 use super::{DatabaseOptions, complete};
 use crate::cli::console::Console;
 use crate::cli::failure::{Failure, UsageError};
 use crate::cli::table::Table;
 use crate::user::{AuthSource, Role, RoleError};
-use crate::user_db::{OpenMode, Record, UserDb, UserDbError, UserFilter};
+use crate::user_db::{OpenMode, UserDb, UserDbError, UserFilter, UserRecord};
 use crate::util::diagnostic::ExitStatus;
 use crate::util::quote::escape;
 
@@ -74,13 +74,16 @@ fn each(
     store: &UserDb,
     filter: &UserFilter,
     console: &mut Console,
-    mut show: impl FnMut(&Record, &mut Console) -> Result<(), Failure>,
+    mut show: impl FnMut(&UserRecord, &mut Console) -> Result<(), Failure>,
 ) -> Result<ExitStatus, Failure> {
     let mut status = ExitStatus::Success;
-    let visited = store.each(filter, |record| {
+    let visited = store.for_each(filter, |record| {
         show(&record, console)?;
-        if !record.broken.is_empty() {
-            let error = UserDbError::InvalidRow { name: record.user.username, broken: record.broken };
+        if !record.invalid_columns.is_empty() {
+            let error = UserDbError::InvalidRow {
+                name: record.user.username,
+                invalid_columns: record.invalid_columns,
+            };
             status = report_broken(error, console);
         }
         if console.is_reader_gone() { Err(ListEnd::ReaderGone) } else { Ok(()) }
@@ -129,7 +132,7 @@ fn in_a_table(store: &UserDb, filter: &UserFilter, console: &mut Console) -> Res
     let mut count = 0_u64;
     let status = each(store, filter, console, |record, _| {
         let user = &record.user;
-        let roles = if record.broken.iter().any(|broken| broken.column == "roles") {
+        let roles = if record.invalid_columns.iter().any(|broken| broken.column == "roles") {
             "(broken)".to_owned()
         } else {
             list(&user.roles)
@@ -137,7 +140,7 @@ fn in_a_table(store: &UserDb, filter: &UserFilter, console: &mut Console) -> Res
         table.row(&[
             &user.username,
             &roles,
-            &source(user),
+            &user.source.to_string(),
             &list(&user.projects),
             user.name.as_deref().unwrap_or("-"),
             user.email.as_deref().unwrap_or("-"),

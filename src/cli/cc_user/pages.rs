@@ -4,15 +4,15 @@ use crate::cli::page::{Example, ExampleTest, ManualPage};
 
 /// The members of a user in JSON reports.
 const USER: &[(&str, &str)] = &[
-    ("username", "the name, as it stands in the database"),
+    ("username", "the username, as in the database"),
     ("name", "the full name, or null"),
     ("email", "the mail address, or null"),
-    ("roles", "the roles as they stand, an array of texts; empty where they cannot be read"),
-    ("projects", "the projects of a manager, an array of texts"),
-    ("source", "where the record came from: local, ldap, token, oidc, or unknown"),
-    ("source_number", "the number of the source in the database"),
-    ("has_password", "whether there is something in the password column"),
-    ("broken", "the columns that cannot be read, an array out of roles and projects; empty as a rule"),
+    ("roles", "the roles as stored, an array of strings; empty if the column is invalid"),
+    ("projects", "the projects of a manager, an array of strings"),
+    ("source", "the auth source: local, ldap, token, oidc or unknown"),
+    ("source_number", "the number of the auth source in the database"),
+    ("has_password", "whether the password column has content"),
+    ("invalid_columns", "the columns that the server cannot read: roles, projects, or both; usually empty"),
 ];
 
 const SEE_ALSO: &[&str] = &["cc-user(1)", "cc-jwt(1)", "gen-keypair(1)"];
@@ -70,8 +70,8 @@ pub(super) static PAGES: &[ManualPage] = &[
             ),
         ],
         json: &[
-            ("made", "the files and directories that were created or added to"),
-            ("kept", "the files in which nothing was missing"),
+            ("created", "the files and directories that were created, and the files that were extended"),
+            ("unchanged", "the files that were complete"),
         ],
         files: &[
             ("./.env", "JWT_PUBLIC_KEY, JWT_PRIVATE_KEY, SESSION_KEY"),

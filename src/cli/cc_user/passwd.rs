@@ -4,14 +4,14 @@ use clap::Args;
 use serde::Serialize;
 
 use super::effects::{self, UserChange};
-use super::refusal::{UserCommandError, named, no_user};
+use super::error::{UserCommandError, named, no_user};
 use super::role::existing;
 use super::{DatabaseOptions, complete};
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
 use crate::cli::prompt::PasswordOptions;
 use crate::user::{AuthSource, PasswordHash};
-use crate::user_db::Record;
+use crate::user_db::UserRecord;
 use crate::util::diagnostic::ExitStatus;
 
 /// Give a local user a new password
@@ -46,7 +46,7 @@ pub(super) fn run(
 ) -> Result<ExitStatus, Failure> {
     let (mut store, settings) = database.open_with_settings(console)?;
     let Some(record) = store.record(&passwd.name)? else {
-        return Err(no_user(&passwd.name, store.similar(&passwd.name)?).into());
+        return Err(no_user(&passwd.name, store.similar_username(&passwd.name)?).into());
     };
     check(record)?;
     let hash = if passwd.delete {
@@ -70,9 +70,9 @@ pub(super) fn run(
 }
 
 /// Only a local user has a password here.
-fn check(record: Record) -> Result<(), Failure> {
+fn check(record: UserRecord) -> Result<(), Failure> {
     match record.user.source {
-        Ok(AuthSource::Local) => Ok(()),
+        AuthSource::Local => Ok(()),
         _ => Err(UserCommandError::NotLocal(record.user).into()),
     }
 }

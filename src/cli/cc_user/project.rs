@@ -6,14 +6,14 @@ use clap::{Args, Subcommand};
 
 use super::add::warn_of_many_projects;
 use super::effects::{self, UserChange};
-use super::refusal::{UserCommandError, named};
+use super::error::{UserCommandError, named};
 use super::report::{RecordReport, list};
 use super::role::{broken, existing};
 use super::{DatabaseOptions, complete};
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
 use crate::user::{Role, account};
-use crate::user_db::Record;
+use crate::user_db::UserRecord;
 use crate::util::diagnostic::ExitStatus;
 
 /// Give a manager projects or take them away
@@ -82,9 +82,9 @@ pub(super) fn run(
     Ok(ExitStatus::Success)
 }
 
-fn added(record: &mut Record, projects: &[String], console: &mut Console) -> Result<bool, Failure> {
+fn added(record: &mut UserRecord, projects: &[String], console: &mut Console) -> Result<bool, Failure> {
     let user = &mut record.user;
-    if !user.has(Role::Manager) {
+    if !user.has_role(Role::Manager) {
         return Err(UserCommandError::NoManager(user.username.clone()).into());
     }
     let mut held: HashSet<&str> = user.projects.iter().map(String::as_str).collect();
@@ -101,7 +101,7 @@ fn added(record: &mut Record, projects: &[String], console: &mut Console) -> Res
     Ok(changed)
 }
 
-fn removed(record: &mut Record, projects: &[String], console: &mut Console) -> bool {
+fn removed(record: &mut UserRecord, projects: &[String], console: &mut Console) -> bool {
     let user = &mut record.user;
     let held: HashSet<&str> = user.projects.iter().map(String::as_str).collect();
     for project in projects.iter().filter(|project| !held.contains(project.as_str())) {
@@ -113,10 +113,10 @@ fn removed(record: &mut Record, projects: &[String], console: &mut Console) -> b
     user.projects.len() < before
 }
 
-fn report(record: &Record, console: &mut Console) {
+fn report(record: &UserRecord, console: &mut Console) {
     let user = &record.user;
     console.note(&format!("{} has the projects {}", named(&user.username), list(&user.projects)));
-    if user.has(Role::Manager) && user.projects.is_empty() {
+    if user.has_role(Role::Manager) && user.projects.is_empty() {
         console.warn(
             "manager-without-project",
             &format!("the manager {} has no project any more and sees no jobs", named(&user.username)),

@@ -6,13 +6,13 @@ use clap::{Args, Subcommand};
 
 use super::add::api_surprise;
 use super::effects::{self, UserChange};
-use super::refusal::{UserCommandError, named, no_user};
+use super::error::{UserCommandError, named, no_user};
 use super::report::{RecordReport, list};
 use super::{DatabaseOptions, complete};
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
 use crate::user::{AccountError, AuthSource, Role, account};
-use crate::user_db::{Record, Transaction, UserDbError};
+use crate::user_db::{Transaction, UserDbError, UserRecord};
 use crate::util::diagnostic::ExitStatus;
 
 /// Add roles to a user or take them away
@@ -75,25 +75,25 @@ pub(super) fn run(
 }
 
 /// The record, with a hint at a similar name when it is not there.
-pub(super) fn existing(action: &Transaction<'_>, name: &str) -> Result<Record, Failure> {
+pub(super) fn existing(action: &Transaction<'_>, name: &str) -> Result<UserRecord, Failure> {
     match action.record(name)? {
         Some(record) => Ok(record),
-        None => Err(no_user(name, action.similar(name)?).into()),
+        None => Err(no_user(name, action.similar_username(name)?).into()),
     }
 }
 
 /// Refuses to change a column that cannot be read.
-pub(super) fn broken(record: &Record, column: &str) -> Result<(), UserDbError> {
-    if record.broken.iter().any(|broken| broken.column == column) {
+pub(super) fn broken(record: &UserRecord, column: &str) -> Result<(), UserDbError> {
+    if record.invalid_columns.iter().any(|broken| broken.column == column) {
         return Err(UserDbError::InvalidRow {
             name: record.user.username.clone(),
-            broken: record.broken.clone(),
+            invalid_columns: record.invalid_columns.clone(),
         });
     }
     Ok(())
 }
 
-fn added(record: &mut Record, roles: &[String], console: &mut Console) -> bool {
+fn added(record: &mut UserRecord, roles: &[String], console: &mut Console) -> bool {
     let mut changed = false;
     let mut held: HashSet<String> = record.user.roles.iter().cloned().collect();
     for role in roles {
@@ -107,7 +107,7 @@ fn added(record: &mut Record, roles: &[String], console: &mut Console) -> bool {
     changed
 }
 
-fn removed(record: &mut Record, roles: &[String], console: &mut Console) -> Result<bool, Failure> {
+fn removed(record: &mut UserRecord, roles: &[String], console: &mut Console) -> Result<bool, Failure> {
     let user = &mut record.user;
     let mut wrong = Vec::new();
     let mut missing = Vec::new();
@@ -121,11 +121,11 @@ fn removed(record: &mut Record, roles: &[String], console: &mut Console) -> Resu
             Ok(role) => missing.push(role),
         }
     }
-    let loses_manager = user.has(Role::Manager) && roles.iter().any(|role| role == Role::Manager.name());
-    if loses_manager && record.broken.iter().any(|broken| broken.column == "projects") {
+    let loses_manager = user.has_role(Role::Manager) && roles.iter().any(|role| role == Role::Manager.name());
+    if loses_manager && record.invalid_columns.iter().any(|broken| broken.column == "projects") {
         wrong.push(UserCommandError::UserDb(UserDbError::InvalidRow {
             name: user.username.clone(),
-            broken: record.broken.clone(),
+            invalid_columns: record.invalid_columns.clone(),
         }));
     } else if loses_manager && !user.projects.is_empty() {
         wrong.push(UserCommandError::ProjectsLeft {
@@ -146,7 +146,7 @@ fn removed(record: &mut Record, roles: &[String], console: &mut Console) -> Resu
     Ok(user.roles.len() < before)
 }
 
-fn report(record: &Record, console: &mut Console) {
+fn report(record: &UserRecord, console: &mut Console) {
     let user = &record.user;
     console.note(&format!("{} has the roles {}", named(&user.username), list(&user.roles)));
     if user.roles.is_empty() {
@@ -158,20 +158,20 @@ fn report(record: &Record, console: &mut Console) {
             ),
         );
     }
-    if user.has(Role::Manager) && user.projects.is_empty() {
+    if user.has_role(Role::Manager) && user.projects.is_empty() {
         console.warn(
             "manager-without-project",
             &format!(
                 "the manager {0} has no project yet: give one with 'cc-user project add {1} PROJECT'",
                 named(&user.username),
-                super::refusal::word(&user.username)
+                super::error::word(&user.username)
             ),
         );
     }
     if let Some(surprise) = api_surprise(user) {
         console.note(&surprise);
     }
-    if matches!(user.source, Ok(AuthSource::Token | AuthSource::Oidc)) {
+    if matches!(user.source, AuthSource::Token | AuthSource::Oidc) {
         console.note("the next login brings back the roles of the token where update-user-on-login is set");
     }
 }

@@ -2,15 +2,15 @@
 
 use clap::Args;
 
+use super::error::no_user;
 use super::list::report_broken;
-use super::refusal::no_user;
-use super::report::{RecordReport, list, source};
+use super::report::{RecordReport, list};
 use super::{DatabaseOptions, complete};
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
 use crate::user::AuthSource;
 use crate::user::password::HashError;
-use crate::user_db::{OpenMode, Record, UserDb, UserDbError};
+use crate::user_db::{OpenMode, UserDb, UserDbError, UserRecord};
 use crate::util::diagnostic::ExitStatus;
 use crate::util::quote::escape;
 
@@ -29,20 +29,23 @@ pub(super) fn run(
 ) -> Result<ExitStatus, Failure> {
     let store = database.open(OpenMode::Read, console)?;
     let Some(record) = store.record(&show.name)? else {
-        return Err(no_user(&show.name, store.similar(&show.name)?).into());
+        return Err(no_user(&show.name, store.similar_username(&show.name)?).into());
     };
     if console.is_json() {
         console.json(&RecordReport(&record))?;
     } else {
         for_people(&store, &record, console)?;
     }
-    if record.broken.is_empty() {
+    if record.invalid_columns.is_empty() {
         return Ok(ExitStatus::Success);
     }
-    Ok(report_broken(UserDbError::InvalidRow { name: record.user.username, broken: record.broken }, console))
+    Ok(report_broken(
+        UserDbError::InvalidRow { name: record.user.username, invalid_columns: record.invalid_columns },
+        console,
+    ))
 }
 
-fn for_people(store: &UserDb, record: &Record, console: &mut Console) -> Result<(), Failure> {
+fn for_people(store: &UserDb, record: &UserRecord, console: &mut Console) -> Result<(), Failure> {
     let user = &record.user;
     let text = |text: &Option<String>| text.as_deref().map_or_else(|| "-".to_owned(), escape);
     let lines = [
@@ -51,7 +54,7 @@ fn for_people(store: &UserDb, record: &Record, console: &mut Console) -> Result<
         ("email", text(&user.email)),
         ("roles", list(&user.roles)),
         ("projects", list(&user.projects)),
-        ("source", source(user)),
+        ("source", user.source.to_string()),
         ("password", password(store, record)?),
     ];
     for (label, value) in lines {
@@ -62,7 +65,7 @@ fn for_people(store: &UserDb, record: &Record, console: &mut Console) -> Result<
 }
 
 /// What the password column means, without showing it.
-fn password(store: &UserDb, record: &Record) -> Result<String, UserDbError> {
+fn password(store: &UserDb, record: &UserRecord) -> Result<String, UserDbError> {
     let Some(hash) = store.password_hash(&record.user.username)? else {
         return Ok("none: cannot log in by password".to_owned());
     };
@@ -71,7 +74,7 @@ fn password(store: &UserDb, record: &Record) -> Result<String, UserDbError> {
         Err(HashError::Malformed) => "unusable: what is stored is no bcrypt hash".to_owned(),
         Err(HashError::TooCostly(cost)) => format!("unusable: its cost of {cost} is beyond the limit"),
     };
-    Ok(if record.user.source == Ok(AuthSource::Local) {
+    Ok(if record.user.source == AuthSource::Local {
         state
     } else {
         format!("{state}, but the server asks only local users for one")

@@ -29,7 +29,7 @@ pub fn update_user_db(
         roles: identity.roles.iter().map(|role| role.name().to_owned()).collect(),
         projects: identity.projects.clone(),
         email: None,
-        source: Ok(AuthSource::Oidc),
+        source: AuthSource::Oidc,
     };
     let done = |user: User| Identity { user, method: Method::Oidc };
     let Some(store) = store else { return Ok(done(said)) };

@@ -5,7 +5,7 @@
 //! form ([`StoredValue::to_exact`]).
 
 use super::entry::{self, Column, UserEntry};
-use super::problem::{EntryError, resembles};
+use super::error::{EntryError, resembles};
 use super::row::StoredRow;
 use super::value::{StoredValue, list};
 
@@ -57,7 +57,7 @@ impl<'bytes> CsvReader<'bytes> {
 
     fn entry(&self, line: u64, fields: Vec<Field>) -> Result<UserEntry, EntryError> {
         if fields.len() != self.columns.len() {
-            return Err(EntryError::Fields { found: fields.len(), expected: self.columns.len() });
+            return Err(EntryError::FieldCount { found: fields.len(), expected: self.columns.len() });
         }
         let mut entry = UserEntry::new(line, StoredValue::Null);
         for (column, field) in self.columns.iter().zip(fields) {
@@ -65,7 +65,7 @@ impl<'bytes> CsvReader<'bytes> {
                 Ok(Some(value)) => entry.set(*column, value),
                 Ok(None) if *column == Column::Username => return Err(EntryError::MissingUsername),
                 Ok(None) => {}
-                Err(problem) => entry.problems.push(problem),
+                Err(problem) => entry.errors.push(problem),
             }
         }
         Ok(entry)
@@ -108,9 +108,10 @@ fn read_list(text: String, column: Column) -> Result<StoredValue, EntryError> {
     if text == "null" || text.starts_with('[') {
         return match list(&text) {
             Some(_) => Ok(StoredValue::text(text)),
-            None => {
-                Err(EntryError::Type { column: column.name(), expected: "a JSON array of strings after '['" })
-            }
+            None => Err(EntryError::InvalidType {
+                column: column.name(),
+                expected: "a JSON array of strings after '['",
+            }),
         };
     }
     let entries: Vec<&str> = text.split(',').map(str::trim).filter(|entry| !entry.is_empty()).collect();
@@ -172,7 +173,7 @@ impl Records<'_> {
                 [] => (true, self.rest),
                 [byte, rest @ ..] if *byte == self.separator => (false, rest),
                 [b'\n', rest @ ..] | [b'\r', b'\n', rest @ ..] => (true, rest),
-                _ => return Err(EntryError::AfterQuote),
+                _ => return Err(EntryError::TextAfterQuote),
             };
             if is_last {
                 self.line += u64::from(!self.rest.is_empty());
@@ -218,7 +219,7 @@ impl Records<'_> {
         }
         // Nothing after this place can be told apart.
         self.rest = b"";
-        Err(EntryError::OpenQuote)
+        Err(EntryError::UnclosedQuote)
     }
 
     fn skip_line(&mut self) {
@@ -234,7 +235,7 @@ impl Records<'_> {
 
 /// The header line of an export, with its line end.
 #[must_use]
-pub fn write_csv_heading(with_password: bool) -> String {
+pub fn csv_header(with_password: bool) -> String {
     columns(with_password).map(Column::name).collect::<Vec<_>>().join(",") + "\n"
 }
 
@@ -244,7 +245,7 @@ fn columns(with_password: bool) -> impl Iterator<Item = Column> {
 
 /// A row as a CSV record, with its line end.
 #[must_use]
-pub fn write_csv(row: &StoredRow, with_password: bool) -> String {
+pub fn csv_line(row: &StoredRow, with_password: bool) -> String {
     let mut line = String::with_capacity(100);
     for (index, column) in columns(with_password).enumerate() {
         if index > 0 {
@@ -334,9 +335,9 @@ mod tests {
         let text = "a\"b\n\"a\"b\nok\n\"never";
         let expected = [
             (1, Err(EntryError::StrayQuote)),
-            (2, Err(EntryError::AfterQuote)),
+            (2, Err(EntryError::TextAfterQuote)),
             (3, Ok(fields(&["ok"]))),
-            (4, Err(EntryError::OpenQuote)),
+            (4, Err(EntryError::UnclosedQuote)),
         ];
         assert_eq!(records(text), expected);
     }

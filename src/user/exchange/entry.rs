@@ -1,6 +1,6 @@
 //! A line of an import.
 
-use super::problem::EntryError;
+use super::error::EntryError;
 use super::row::StoredRow;
 use super::value::{StoredPassword, StoredValue};
 use crate::user::AuthSource;
@@ -20,7 +20,7 @@ pub struct UserEntry {
     pub(super) source: Option<StoredValue>,
     pub(super) password: Option<StoredPassword>,
     /// What is wrong with a column; it does not matter for a user who is skipped.
-    pub(super) problems: Vec<EntryError>,
+    pub(super) errors: Vec<EntryError>,
 }
 
 /// The columns of a user, in the order of an export.
@@ -85,14 +85,14 @@ impl UserEntry {
             projects: None,
             source: None,
             password: None,
-            problems: Vec::new(),
+            errors: Vec::new(),
         }
     }
 
     /// Takes over the value of a column.
     pub(super) fn set(&mut self, column: Column, value: StoredValue) {
         if value == StoredValue::Null && !column.may_be_null() {
-            self.problems.push(EntryError::Null(column.name()));
+            self.errors.push(EntryError::Null(column.name()));
         }
         match column {
             Column::Username => self.username = value,
@@ -115,7 +115,7 @@ impl UserEntry {
     ///
     /// # Errors
     /// The columns that cannot be read.
-    pub fn to_new(&self) -> Result<StoredRow, Vec<EntryError>> {
+    pub fn new_row(&self) -> Result<StoredRow, Vec<EntryError>> {
         self.check()?;
         let empty = || StoredValue::text("[]");
         Ok(StoredRow {
@@ -134,7 +134,7 @@ impl UserEntry {
     /// # Errors
     /// The columns that cannot be read; [`EntryError::InvalidRow`] when a column of the database is
     /// damaged and the line does not replace it; [`EntryError::OtherSource`].
-    pub fn to_changed(&self, there: &StoredRow) -> Result<StoredRow, Vec<EntryError>> {
+    pub fn updated_row(&self, there: &StoredRow) -> Result<StoredRow, Vec<EntryError>> {
         self.check()?;
         for (column, said, stored) in [
             ("roles", self.roles.is_some(), &there.roles),
@@ -163,15 +163,17 @@ impl UserEntry {
     }
 
     fn check(&self) -> Result<(), Vec<EntryError>> {
-        if self.problems.is_empty() { Ok(()) } else { Err(self.problems.clone()) }
+        if self.errors.is_empty() { Ok(()) } else { Err(self.errors.clone()) }
     }
 }
 
 /// The auth source for messages: a known name or the number.
 fn source_name(value: &StoredValue) -> String {
     match value {
-        StoredValue::Integer(number) => AuthSource::from_number(*number)
-            .map_or_else(|| number.to_string(), |source| source.name().to_owned()),
+        StoredValue::Integer(number) => match AuthSource::from_number(*number) {
+            AuthSource::Unknown(number) => number.to_string(),
+            known => known.name().to_owned(),
+        },
         _ => "unknown".to_owned(),
     }
 }
@@ -181,7 +183,7 @@ pub(super) fn source(text: &str) -> Result<StoredValue, EntryError> {
     if let Ok(source) = text.parse::<AuthSource>() {
         return Ok(StoredValue::Integer(source.number()));
     }
-    text.parse().map(StoredValue::Integer).map_err(|_| EntryError::Source)
+    text.parse().map(StoredValue::Integer).map_err(|_| EntryError::InvalidSource)
 }
 
 /// The plain form of an auth source; none for what is not a number.
@@ -197,15 +199,15 @@ pub(super) fn plain_source(value: &StoredValue) -> Option<String> {
 pub(super) fn password(text: &str) -> Result<StoredValue, EntryError> {
     // The form of LDAP directories, RFC 2307, with bcrypt inside.
     let bare = text.strip_prefix("{BCRYPT}").or_else(|| text.strip_prefix("{CRYPT}")).unwrap_or(text);
-    match PasswordHash::stored(bare.to_owned()).check_unlocked() {
+    match PasswordHash::from_stored(bare.to_owned()).check_unlocked() {
         Ok(()) => Ok(StoredValue::text(bare)),
-        Err(error) => Err(EntryError::Hash { error, found: hash_type(text) }),
+        Err(error) => Err(EntryError::InvalidHash { error, found: hash_type(text) }),
     }
 }
 
 /// Whether a text is a password hash in its plain form.
 pub(super) fn is_plain_password(text: &str) -> bool {
-    PasswordHash::stored(text.to_owned()).check_unlocked().is_ok()
+    PasswordHash::from_stored(text.to_owned()).check_unlocked().is_ok()
 }
 
 /// What kind of hash a text seems to be.

@@ -6,7 +6,7 @@
 use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::entry::{self, Column, UserEntry};
-use super::problem::{EntryError, resembles};
+use super::error::{EntryError, resembles};
 use super::row::StoredRow;
 use super::value::{StoredValue, list};
 use crate::util::quote::{escape_json, is_hidden};
@@ -68,12 +68,12 @@ impl<'text> Cursor<'text> {
         self.at += self.rest().len() - self.rest().trim_start_matches([' ', '\t', '\r', '\n']).len();
     }
 
-    const fn problem(&self, message: &'static str) -> EntryError {
+    const fn error(&self, message: &'static str) -> EntryError {
         EntryError::Json { column: self.at + 1, message }
     }
 
     /// Whether this byte follows; it is passed then.
-    fn takes(&mut self, byte: u8) -> bool {
+    fn skip_byte(&mut self, byte: u8) -> bool {
         self.skip_blanks();
         let found = self.rest().as_bytes().first() == Some(&byte);
         self.at += usize::from(found);
@@ -92,25 +92,25 @@ impl<'text> Cursor<'text> {
             }
             Some(Err(error)) if error.is_eof() => {
                 self.at = self.text.len();
-                Err(self.problem("the line ends inside a value"))
+                Err(self.error("the line ends inside a value"))
             }
             Some(Err(error)) => {
                 self.at = begin + error.column().saturating_sub(1);
-                Err(self.problem("invalid JSON"))
+                Err(self.error("invalid JSON"))
             }
-            None => Err(self.problem("the line ends too early")),
+            None => Err(self.error("the line ends too early")),
         }
     }
 }
 
 fn entry(line: u64, text: &str) -> Result<UserEntry, EntryError> {
     let mut cursor = Cursor { text, at: 0 };
-    if !cursor.takes(b'{') {
-        return Err(cursor.problem("expected a JSON object"));
+    if !cursor.skip_byte(b'{') {
+        return Err(cursor.error("expected a JSON object"));
     }
     let mut entry = UserEntry::new(line, StoredValue::Null);
     let mut seen = Vec::new();
-    if !cursor.takes(b'}') {
+    if !cursor.skip_byte(b'}') {
         loop {
             cursor.skip_blanks();
             let begin = cursor.at;
@@ -126,26 +126,26 @@ fn entry(line: u64, text: &str) -> Result<UserEntry, EntryError> {
                 return Err(EntryError::DuplicateMember(column.name()));
             }
             seen.push(column);
-            if !cursor.takes(b':') {
-                return Err(cursor.problem("expected ':'"));
+            if !cursor.skip_byte(b':') {
+                return Err(cursor.error("expected ':'"));
             }
             match read(column, cursor.value()?) {
                 Ok(Some(value)) => entry.set(column, value),
                 Ok(None) => {}
                 Err(problem) if column == Column::Username => return Err(problem),
-                Err(problem) => entry.problems.push(problem),
+                Err(problem) => entry.errors.push(problem),
             }
-            if cursor.takes(b'}') {
+            if cursor.skip_byte(b'}') {
                 break;
             }
-            if !cursor.takes(b',') {
-                return Err(cursor.problem("expected ',' or '}'"));
+            if !cursor.skip_byte(b',') {
+                return Err(cursor.error("expected ',' or '}'"));
             }
         }
     }
     cursor.skip_blanks();
     if !cursor.rest().is_empty() {
-        return Err(cursor.problem("text after the object"));
+        return Err(cursor.error("text after the object"));
     }
     if !seen.contains(&Column::Username) {
         return Err(EntryError::MissingUsername);
@@ -162,7 +162,7 @@ fn read(column: Column, text: &str) -> Result<Option<StoredValue>, EntryError> {
     if let Some(exact) = StoredValue::from_exact(text) {
         return Ok(Some(exact));
     }
-    let wrong = |expected| EntryError::Type { column: column.name(), expected };
+    let wrong = |expected| EntryError::InvalidType { column: column.name(), expected };
     match column {
         Column::Roles | Column::Projects => match list(text) {
             Some(_) => Ok(Some(StoredValue::text(text))),
@@ -193,7 +193,7 @@ fn read(column: Column, text: &str) -> Result<Option<StoredValue>, EntryError> {
 
 /// A row as a JSON line, without its end.
 #[must_use]
-pub fn write_json_line(row: &StoredRow, with_password: bool) -> String {
+pub fn json_line(row: &StoredRow, with_password: bool) -> String {
     let mut line = String::with_capacity(150);
     let mut before = '{';
     for column in Column::ALL.into_iter().filter(|column| with_password || *column != Column::Password) {
@@ -267,7 +267,7 @@ mod tests {
         ] {
             let (_, read) = JsonLinesReader::new(text.as_bytes()).next().unwrap();
             let problems = match read {
-                Ok(entry) => entry.to_new().unwrap_err(),
+                Ok(entry) => entry.new_row().unwrap_err(),
                 Err(problem) => vec![problem],
             };
             for problem in problems {
@@ -290,7 +290,7 @@ mod tests {
         };
         let changed = |line: &str| {
             let (_, read) = JsonLinesReader::new(line.as_bytes()).next().unwrap();
-            read.unwrap().to_changed(&there).unwrap()
+            read.unwrap().updated_row(&there).unwrap()
         };
         assert_eq!(changed("{\"username\":\"a\"}"), there);
         let row = changed("{\"username\":\"a\",\"name\":null,\"email\":null,\"password_hash\":null}");

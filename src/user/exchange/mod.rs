@@ -7,15 +7,15 @@
 
 mod csv;
 mod entry;
+mod error;
 mod json;
-mod problem;
 mod row;
 mod value;
 
-pub use csv::{CsvReader, write_csv, write_csv_heading};
+pub use csv::{CsvReader, csv_header, csv_line};
 pub use entry::UserEntry;
-pub use json::{JsonLinesReader, write_json_line};
-pub use problem::{EntryError, LineError};
+pub use error::{EntryError, LineError};
+pub use json::{JsonLinesReader, json_line};
 pub use row::StoredRow;
 pub use value::{StoredPassword, StoredValue};
 
@@ -112,8 +112,8 @@ mod tests {
         let (_, entry) = lines.next().ok_or_else(|| TestCaseError::fail("no entry"))?;
         prop_assert!(lines.next().is_none());
         let mut entry = entry.map_err(|problem| TestCaseError::fail(problem.to_string()))?;
-        entry.problems.retain(|problem| !matches!(problem, EntryError::Null(_)));
-        let read = entry.to_new().map_err(|problems| TestCaseError::fail(format!("{problems:?}")))?;
+        entry.errors.retain(|problem| !matches!(problem, EntryError::Null(_)));
+        let read = entry.new_row().map_err(|problems| TestCaseError::fail(format!("{problems:?}")))?;
         prop_assert!(row.reads_like(&read), "{row:?}\n{read:?}");
         Ok(read)
     }
@@ -121,9 +121,9 @@ mod tests {
     proptest! {
         #[test]
         fn any_row_reads_back_from_both_formats(row in rows()) {
-            let text = write_csv_heading(true) + &write_csv(&row, true);
+            let text = csv_header(true) + &csv_line(&row, true);
             read_back(CsvReader::new(text.as_bytes()).unwrap(), &row)?;
-            let line = write_json_line(&row, true);
+            let line = json_line(&row, true);
             prop_assert!(!line.contains('\n'));
             read_back(JsonLinesReader::new(line.as_bytes()), &row)?;
             let value: Result<serde_json::Value, _> = serde_json::from_str(&line);

@@ -78,9 +78,10 @@ impl StoredRow {
             }
         }
         match &self.source {
-            StoredValue::Integer(number) if AuthSource::from_number(*number).is_some() => {}
-            StoredValue::Integer(_) => {
-                warnings.push(("unknown-source", "the server has no auth source of this number".to_owned()))
+            StoredValue::Integer(number) => {
+                if let AuthSource::Unknown(_) = AuthSource::from_number(*number) {
+                    warnings.push(("unknown-source", "the server does not know this auth source".to_owned()));
+                }
             }
             _ => warnings.push(("invalid-column", "'source' is not a number".to_owned())),
         }
@@ -94,7 +95,7 @@ impl StoredRow {
             email: self.email.lossy(),
         };
         let has_roles = self.roles.as_list().is_some();
-        for problem in draft.problems() {
+        for problem in draft.errors() {
             let is_consequence = matches!(problem, AccountError::MissingRole(_)) && !has_roles;
             if !is_consequence {
                 warnings.push(describe(&problem));
@@ -108,14 +109,16 @@ impl StoredRow {
 fn describe(error: &AccountError) -> (&'static str, String) {
     use crate::util::diagnostic::Diagnostic as _;
     let text = match error {
-        AccountError::Name(UsernameError::Empty) => "the username is empty".to_owned(),
-        AccountError::Name(UsernameError::TooLong { length, .. }) => {
+        AccountError::Username(UsernameError::Empty) => "the username is empty".to_owned(),
+        AccountError::Username(UsernameError::TooLong { length, .. }) => {
             format!("the username has {length} bytes; the server's limit is {}", crate::user::name::MAX_BYTES)
         }
-        AccountError::Name(UsernameError::Hidden { character, .. }) => {
+        AccountError::Username(UsernameError::Hidden { character, .. }) => {
             format!("the username has a control or invisible character (U+{:04X})", u32::from(*character))
         }
-        AccountError::Name(UsernameError::Blank(_)) => "the username begins or ends with a blank".to_owned(),
+        AccountError::Username(UsernameError::OuterWhitespace(_)) => {
+            "the username begins or ends with a blank".to_owned()
+        }
         AccountError::Role(error) => match error.nearest() {
             Some(near) => format!("unknown role; did you mean '{near}'?"),
             None => "unknown role".to_owned(),
@@ -125,13 +128,13 @@ fn describe(error: &AccountError) -> (&'static str, String) {
         AccountError::ProjectWithoutManager { .. } => {
             "the user has projects but not the role manager".to_owned()
         }
-        AccountError::Project(_) => {
+        AccountError::InvalidProject(_) => {
             "a project is too long, begins or ends with a blank, or has an invisible character".to_owned()
         }
-        AccountError::Text { what, .. } => {
+        AccountError::InvalidText { field: what, .. } => {
             format!("the {what} is too long or has a control or invisible character")
         }
-        AccountError::Email(_) => "the mail address is invalid".to_owned(),
+        AccountError::InvalidEmail(_) => "the mail address is invalid".to_owned(),
     };
     (error.kind().name(), text)
 }

@@ -19,8 +19,8 @@ use crate::cli::ldap::{LdapConnectionOptions, positive};
 use crate::cli::progress::Progress;
 use crate::cli::settings;
 use crate::config::Settings;
-use crate::ldap::{LdapConfig, LdapSnapshot, configured};
-use crate::sync::{Limit, SyncError, SyncRules, carry_out, preview};
+use crate::ldap::{LdapConfig, LdapSnapshot};
+use crate::sync::{DeletionLimit, SyncError, SyncRules, execute, preview};
 use crate::user_db::{OpenMode, UserDb};
 use crate::util::diagnostic::ExitStatus;
 use crate::util::note::Notes;
@@ -41,7 +41,7 @@ pub(super) struct SyncLdap {
     /// Change nothing if more than LIMIT users would be deleted: a number, or a percentage of
     /// those who came from the directory [default: 10%, at least 5]
     #[arg(long, value_name = "LIMIT")]
-    max_delete: Option<Limit>,
+    max_delete: Option<DeletionLimit>,
 
     /// Delete users with the role admin as well
     #[arg(long)]
@@ -141,7 +141,7 @@ fn job(sync: &SyncLdap, database: &DatabaseOptions, console: &mut Console) -> Re
         ..sync.directory.options()?
     };
     let mut notes = Notes::new();
-    let configured = configured(settings, &wishes, &mut notes);
+    let configured = LdapConfig::from_settings(settings, &wishes, &mut notes);
     console.notes(notes);
     let configured = configured?;
     let delete_missing =
@@ -183,7 +183,7 @@ impl Job {
     fn run(&self, console: &mut Console, began: Instant) -> Result<report::Counts, Failure> {
         // A database that is missing or not to be opened is told before the directory is asked.
         let access = if self.dry_run { OpenMode::Read } else { OpenMode::Write };
-        let mut store = UserDb::open_waiting(&self.database, access, self.wait)?;
+        let mut store = UserDb::open_with_timeout(&self.database, access, self.wait)?;
         if !self.dry_run {
             warn_of_migration(&store, console);
         }
@@ -196,14 +196,14 @@ impl Job {
                 None => Ok(report::Counts::of(&plan)),
             };
         }
-        let plan = carry_out(&mut store, &roster, self.rules)?;
+        let plan = execute(&mut store, &roster, self.rules)?;
         report::done(&plan, began.elapsed(), console)?;
         Ok(report::Counts::of(&plan))
     }
 
     /// Everybody in the directory; the connection is closed before the database is touched.
     fn read(&self, console: &mut Console) -> Result<LdapSnapshot, Failure> {
-        let LdapConfig { access, searcher, search } = &self.configured;
+        let LdapConfig { server: access, credentials: searcher, search } = &self.configured;
         let mut notes = Notes::new();
         let connection = access.connect(searcher, &mut notes);
         console.notes(notes);

@@ -85,14 +85,17 @@ pub(in crate::cli::cc_user) const PAGE: ManualPage = ManualPage {
         ("added", "a list of objects: username, name (or null)"),
         ("renamed", "a list of objects: username, name before and after"),
         ("deleted", "a list of usernames"),
-        ("kept_admins", "usernames of admins who are missing from the directory and were kept"),
-        ("conflicts", "a list of objects: username, source (local, token, oidc, unknown)"),
-        ("skipped", "a list of objects: what (name or distinguished name), why; at most 1000"),
-        ("near_collisions", "pairs of names that differ by case or blanks only; at most 100"),
         (
-            "refused",
-            "null, or in a dry run why the sync would change nothing: an object with kind and numbers \
-             (too-many-deletions: known, deletions, allowed; directory-empty: deletions; no-usernames: entries, \
+            "protected_admins",
+            "usernames of admins who are missing from the LDAP directory and were not deleted",
+        ),
+        ("conflicts", "a list of objects: username, source (local, token, oidc, unknown)"),
+        ("skipped", "a list of objects: entry (username or distinguished name), reason; at most 1000"),
+        ("similar_usernames", "pairs of usernames that differ only by case or spaces; at most 100"),
+        (
+            "error",
+            "null, or in a dry run the reason why the sync would change nothing: an object with kind and numbers \
+             (sync-too-many-deletions: known, deletions, allowed; sync-no-users: deletions; sync-no-usernames: entries, \
              without, and the attribute)",
         ),
         ("seconds", "how long it took; null in a dry run"),

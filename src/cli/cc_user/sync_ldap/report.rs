@@ -9,7 +9,6 @@ use serde_json::json;
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
 use crate::sync::{Plan, PlanRejection};
-use crate::user::AuthSource;
 use crate::util::quote::{escape, quote, visible};
 
 /// How many of a kind are named one by one beside the summary.
@@ -115,15 +114,15 @@ fn table(plan: &Plan<'_>, console: &mut Console) -> Result<(), Failure> {
     for name in plan.deletions() {
         row("delete", "31", name, "no longer in the directory")?;
     }
-    for name in plan.kept_admins() {
+    for name in plan.protected_admins() {
         row("keep", "36", name, "admin, though no longer in the directory")?;
     }
     for conflict in plan.conflicts() {
-        let source = conflict.source.map_or("of unknown source", AuthSource::name);
+        let source = conflict.source.name();
         row("conflict", "36", &conflict.username, &format!("is a {source} user here and stays one"))?;
     }
     for skipped in plan.skipped() {
-        row("skip", "36", &skipped.what, &skipped.why)?;
+        row("skip", "36", &skipped.entry, &skipped.reason)?;
     }
     let more = plan.skipped_count() - plan.skipped().len() as u64;
     if more > 0 {
@@ -148,7 +147,7 @@ fn print_plan(plan: &Plan<'_>, console: &mut Console) {
         let list = names(&mut conflicts.iter().map(|c| c.username.as_str()), conflicts.len() as u64);
         console.note(&format!("kept as they are, since they are no LDAP users here: {list}"));
     }
-    let admins = plan.kept_admins();
+    let admins = plan.protected_admins();
     if !admins.is_empty() {
         let list = names(&mut admins.iter().map(String::as_str), admins.len() as u64);
         console.warn(
@@ -157,7 +156,7 @@ fn print_plan(plan: &Plan<'_>, console: &mut Console) {
         );
     }
     if plan.skipped_count() > 0 {
-        let list = names(&mut plan.skipped().iter().map(|s| s.what.as_str()), plan.skipped_count());
+        let list = names(&mut plan.skipped().iter().map(|s| s.entry.as_str()), plan.skipped_count());
         console.warn("ldap-entries-skipped", &format!("entries passed over (why: --dry-run): {list}"));
     }
     let missing = plan.missing() - (plan.deletions().len() + admins.len()) as u64;
@@ -181,7 +180,7 @@ fn warn_of_spellings(plan: &Plan<'_>, console: &mut Console) {
 }
 
 fn warn_of_similar(plan: &Plan<'_>, console: &mut Console) {
-    for (a, b) in plan.near_collisions().iter().take(NAMED) {
+    for (a, b) in plan.similar_usernames().iter().take(NAMED) {
         console.warn(
             "similar-usernames",
             &format!(
@@ -234,27 +233,27 @@ impl Serialize for Json<'_> {
         });
         object.serialize_field("renamed", &renamed)?;
         object.serialize_field("deleted", plan.deletions())?;
-        object.serialize_field("kept_admins", plan.kept_admins())?;
+        object.serialize_field("protected_admins", plan.protected_admins())?;
         let conflicts = List(|| {
             plan.conflicts().iter().map(|conflict| {
-                let source = conflict.source.map_or("unknown", AuthSource::name);
+                let source = conflict.source.name();
                 json!({"username": conflict.username, "source": source})
             })
         });
         object.serialize_field("conflicts", &conflicts)?;
-        let skipped = List(|| plan.skipped().iter().map(|s| json!({"what": s.what, "why": s.why})));
+        let skipped = List(|| plan.skipped().iter().map(|s| json!({"entry": s.entry, "reason": s.reason})));
         object.serialize_field("skipped", &skipped)?;
-        object.serialize_field("near_collisions", plan.near_collisions())?;
-        let refused = plan.refusal().map(|refusal| match refusal {
+        object.serialize_field("similar_usernames", plan.similar_usernames())?;
+        let refused = plan.rejection().map(|refusal| match refusal {
             PlanRejection::TooMany { deletions, allowed, known } => {
-                json!({"kind": "too-many-deletions", "deletions": deletions, "allowed": allowed, "known": known})
+                json!({"kind": "sync-too-many-deletions", "deletions": deletions, "allowed": allowed, "known": known})
             }
-            PlanRejection::Empty { deletions } => json!({"kind": "directory-empty", "deletions": deletions}),
+            PlanRejection::Empty { deletions } => json!({"kind": "sync-no-users", "deletions": deletions}),
             PlanRejection::NoUsername { entries, without } => json!({
-                "kind": "no-usernames", "entries": entries, "without": without, "attribute": plan.uid_attribute(),
+                "kind": "sync-no-usernames", "entries": entries, "without": without, "attribute": plan.uid_attribute(),
             }),
         });
-        object.serialize_field("refused", &refused)?;
+        object.serialize_field("error", &refused)?;
         object.serialize_field("seconds", &self.took.map(|took| took.as_secs_f64()))?;
         object.end()
     }

@@ -1,4 +1,4 @@
-//! Where a directory server is: `ldap://`, `ldaps://` and `ldapi://`.
+//! URLs of LDAP servers: `ldap://`, `ldaps://` and `ldapi://`.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -7,27 +7,27 @@ use std::path::{Path, PathBuf};
 
 use url::Url;
 
-use super::fault::LdapError;
+use super::error::LdapError;
 
-/// The path of the socket: percent-encoded in the place of the host, as libldap reads it
-/// (`ldapi://%2Frun%2Fldapi`), or as the path of the URL, as the server's library does
+/// The path of the socket: percent-encoded as the host, the form of libldap
+/// (`ldapi://%2Frun%2Fldapi`), or as the path of the URL, the form of the server's library
 /// (`ldapi:///run/ldapi`). Without either it is the default of OpenLDAP.
 fn socket_path(url: &Url) -> Result<PathBuf, &'static str> {
     let host = url.host_str().unwrap_or_default();
     let path = url.path();
     if url.port().is_some() {
-        return Err("a socket has no port");
+        return Err("unexpected port in a socket URL");
     }
     let encoded = match (host, path.trim_end_matches('/')) {
         ("", "") => return Ok(PathBuf::from(DEFAULT_SOCKET)),
         ("", path) => path,
         (host, "") => host,
-        _ => return Err("the path of the socket is either in the place of the host or after it"),
+        _ => return Err("expected the path of the socket either as the host or as the path"),
     };
-    let decoded = percent_decoded(encoded).ok_or("'%' must be followed by two hexadecimal digits")?;
+    let decoded = percent_decoded(encoded).ok_or("expected two hexadecimal digits after '%'")?;
     match decoded.first() {
         Some(b'/') if !decoded.contains(&0) => Ok(PathBuf::from(OsString::from_vec(decoded))),
-        _ => Err("the path of the socket must be absolute, as in ldapi:///run/ldapi"),
+        _ => Err("expected an absolute path of the socket, such as ldapi:///run/ldapi"),
     }
 }
 
@@ -45,78 +45,80 @@ fn percent_decoded(text: &str) -> Option<Vec<u8>> {
     Some(decoded)
 }
 
-/// How the server is reached.
+/// The scheme of an LDAP URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scheme {
-    /// Plain TCP, or with StartTLS where it is asked for.
+    /// TCP, encrypted if StartTLS is configured.
     Ldap,
     /// TLS from the first byte.
     Ldaps,
-    /// A socket of this machine.
+    /// A local socket.
     Ldapi,
 }
 
-/// Where OpenLDAP's server listens when an `ldapi` address has no path.
+/// The socket of an `ldapi` URL without a path, as in OpenLDAP.
 const DEFAULT_SOCKET: &str = "/var/run/slapd/ldapi";
 
-/// The address of one server.
+/// The URL of one LDAP server.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Address {
+pub struct LdapUrl {
     url: Url,
     scheme: Scheme,
-    /// The path of the socket of an `ldapi` address.
+    /// The path of the socket of an `ldapi` URL.
     socket: PathBuf,
 }
 
-impl Address {
-    /// Reads the addresses of a setting: one or several, separated by blanks or commas, in the
-    /// order in which they are to be tried.
+impl LdapUrl {
+    /// Parses the setting `url`: one or several URLs, separated by white space or commas, in the
+    /// order in which they are tried.
     ///
     /// # Errors
-    /// [`LdapError::NoAddress`] and [`LdapError::Address`].
-    pub fn list(text: &str) -> Result<Vec<Self>, LdapError> {
+    /// [`LdapError::NotConfigured`] if there is none, [`LdapError::InvalidUrl`].
+    pub fn parse_list(text: &str) -> Result<Vec<Self>, LdapError> {
         let parts = text.split([' ', ',', '\t', '\n']).filter(|part| !part.is_empty());
-        let addresses: Vec<Self> = parts.map(Self::parse).collect::<Result<_, _>>()?;
-        if addresses.is_empty() { Err(LdapError::NoAddress) } else { Ok(addresses) }
+        let urls: Vec<Self> = parts.map(Self::parse).collect::<Result<_, _>>()?;
+        if urls.is_empty() { Err(LdapError::NotConfigured) } else { Ok(urls) }
     }
 
-    /// Reads one address.
+    /// Parses one URL.
     ///
     /// # Errors
-    /// [`LdapError::Address`].
+    /// [`LdapError::InvalidUrl`].
     pub fn parse(text: &str) -> Result<Self, LdapError> {
-        let refuse = |why: &'static str| LdapError::Address { address: text.to_owned(), why };
+        let error = |why: &'static str| LdapError::InvalidUrl { url: text.to_owned(), why };
         let mut url =
-            Url::parse(text).map_err(|_| refuse("it is no URL, such as ldaps://ldap.example.com"))?;
+            Url::parse(text).map_err(|_| error("expected a URL such as ldaps://ldap.example.com"))?;
         let scheme = match url.scheme() {
             "ldap" => Scheme::Ldap,
             "ldaps" => Scheme::Ldaps,
             "ldapi" => Scheme::Ldapi,
-            _ => return Err(refuse("the scheme must be ldap, ldaps or ldapi")),
+            _ => return Err(error("expected the scheme ldap, ldaps or ldapi")),
         };
         if !url.username().is_empty() || url.password().is_some() {
-            return Err(refuse("a name or password has no place in it"));
+            return Err(error("unexpected username or password"));
         }
         let has_path = !url.path().trim_start_matches('/').is_empty();
         if (has_path && scheme != Scheme::Ldapi) || url.query().is_some() || url.fragment().is_some() {
-            return Err(refuse("it must end after host and port; base and filter are settings of their own"));
+            return Err(error(
+                "unexpected text after host and port; the search base and the filter have their own settings",
+            ));
         }
         let mut socket = PathBuf::new();
         if scheme == Scheme::Ldapi {
-            socket = socket_path(&url).map_err(refuse)?;
+            socket = socket_path(&url).map_err(error)?;
         } else if url.host_str().unwrap_or_default().is_empty() {
-            url.set_host(Some("localhost")).map_err(|_| refuse("the host is missing"))?;
+            url.set_host(Some("localhost")).map_err(|_| error("expected a host name"))?;
         }
         Ok(Self { url, scheme, socket })
     }
 
-    /// The path of the socket of an `ldapi` address; empty for other schemes.
+    /// The path of the socket of an `ldapi` URL; empty for other schemes.
     #[must_use]
     pub fn socket_path(&self) -> &Path {
         &self.socket
     }
 
-    /// How it is reached.
+    /// The scheme.
     #[must_use]
     pub const fn scheme(&self) -> Scheme {
         self.scheme
@@ -129,13 +131,13 @@ impl Address {
         host.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')).unwrap_or(host)
     }
 
-    /// The port, as given or the scheme's own.
+    /// The port of the URL, or the default of the scheme.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.url.port().unwrap_or(if self.scheme == Scheme::Ldaps { 636 } else { 389 })
     }
 
-    /// Whether what is sent to it stays on this machine.
+    /// Whether the connection stays on this machine.
     #[must_use]
     pub fn is_local(&self) -> bool {
         let host = self.host();
@@ -145,7 +147,7 @@ impl Address {
     }
 }
 
-impl fmt::Display for Address {
+impl fmt::Display for LdapUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.url.as_str())
     }
@@ -156,15 +158,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn several_addresses_keep_their_order() {
-        let list = Address::list("ldaps://a.example, ldap://b.example:3389\nldapi://%2Frun%2Fldapi").unwrap();
+    fn url_list_keeps_its_order() {
+        let list =
+            LdapUrl::parse_list("ldaps://a.example, ldap://b.example:3389\nldapi://%2Frun%2Fldapi").unwrap();
         let shown: Vec<String> = list.iter().map(ToString::to_string).collect();
         assert_eq!(shown, ["ldaps://a.example", "ldap://b.example:3389", "ldapi://%2Frun%2Fldapi"]);
         assert_eq!((list[0].port(), list[1].port()), (636, 3389));
     }
 
     #[test]
-    fn what_is_no_address_is_refused() {
+    fn invalid_url_is_rejected() {
         for text in [
             "",
             " , ",
@@ -185,12 +188,12 @@ mod tests {
             "ldap://x?uid",
             "\0",
         ] {
-            assert!(Address::list(text).is_err(), "{text:?}");
+            assert!(LdapUrl::parse_list(text).is_err(), "{text:?}");
         }
     }
 
     #[test]
-    fn socket_path_is_read_in_either_place_and_has_a_default() {
+    fn socket_path_is_host_or_path_or_default() {
         for (text, path) in [
             ("ldapi://%2Frun%2Fldapi", "/run/ldapi"),
             ("ldapi://%2frun%2fldapi/", "/run/ldapi"),
@@ -199,19 +202,19 @@ mod tests {
             ("ldapi:///", DEFAULT_SOCKET),
             ("ldapi://", DEFAULT_SOCKET),
         ] {
-            let address = Address::parse(text).unwrap();
-            assert_eq!(address.socket_path(), Path::new(path), "{text}");
-            assert!(address.is_local(), "{text}");
+            let url = LdapUrl::parse(text).unwrap();
+            assert_eq!(url.socket_path(), Path::new(path), "{text}");
+            assert!(url.is_local(), "{text}");
         }
     }
 
     #[test]
-    fn an_address_without_host_is_this_machine() {
+    fn url_without_host_is_this_machine() {
         for text in ["ldap:///", "ldap://", "ldap://127.0.0.1", "ldap://[::1]", "ldap://localhost"] {
-            let address = Address::parse(text).unwrap();
-            assert!(address.is_local(), "{text}");
+            let url = LdapUrl::parse(text).unwrap();
+            assert!(url.is_local(), "{text}");
         }
-        assert!(!Address::parse("ldap://ldap.example.com").unwrap().is_local());
-        assert_eq!(Address::parse("ldap://[::1]").unwrap().host(), "::1");
+        assert!(!LdapUrl::parse("ldap://ldap.example.com").unwrap().is_local());
+        assert_eq!(LdapUrl::parse("ldap://[::1]").unwrap().host(), "::1");
     }
 }

@@ -1,20 +1,37 @@
-//! The certificates that TLS trusts: the system's, or those of one file.
+//! The servers of the LDAP directory, and the certificates that TLS trusts.
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::ClientConfig;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
-use super::fault::LdapError;
+use super::error::LdapError;
+use super::url::LdapUrl;
 use crate::util::file;
 use crate::util::trust::CaCertificates;
+
+/// The servers of the LDAP directory and how to connect to them.
+#[derive(Debug, Clone)]
+pub struct LdapServer {
+    /// The servers, in the order in which they are tried.
+    pub urls: Vec<LdapUrl>,
+    /// Whether `ldap://` connections are encrypted with StartTLS before the bind.
+    pub starttls: bool,
+    /// The certificates that TLS trusts.
+    pub trust: LdapTrust,
+    /// Timeout for a connection to one server, TLS included.
+    pub connect_timeout: Duration,
+    /// Timeout for each piece of an answer; received data restarts it.
+    pub response_timeout: Duration,
+}
 
 /// The certificates that are trusted.
 #[derive(Debug, Clone)]
 pub enum LdapTrust {
-    /// Those the system trusts, looked up when the first TLS connection is made.
+    /// Those that the system trusts, read when the first TLS connection is opened.
     System,
     /// Those of a file, and no others.
     Given(Arc<CaCertificates>),
@@ -24,13 +41,13 @@ impl LdapTrust {
     /// Trusts the certificates of a PEM file and no others.
     ///
     /// # Errors
-    /// [`LdapError::File`] when it cannot be read, [`LdapError::NoCertificate`] when it
-    /// has no usable certificate.
+    /// [`LdapError::File`] if the file cannot be read, [`LdapError::NoCertificateInFile`] if it
+    /// does not have a usable certificate.
     pub fn from_file(path: &Path) -> Result<Self, LdapError> {
         let text = file::read(path, file::SETTINGS_LIMIT)?;
         let certificates = CaCertificates::new(CertificateDer::pem_slice_iter(&text).flatten().collect());
         if certificates.is_empty() {
-            return Err(LdapError::NoCertificate(path.to_owned()));
+            return Err(LdapError::NoCertificateInFile(path.to_owned()));
         }
         Ok(Self::Given(Arc::new(certificates)))
     }

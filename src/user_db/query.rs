@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
-use super::column::{self, Bound};
-use super::connect::{self, DEFAULT_WAIT, OpenMode, UserDb};
+use super::column::{self, SqlValue};
+use super::connect::{self, DEFAULT_TIMEOUT, OpenMode, UserDb};
 use super::error::UserDbError;
 use super::layout::{self, Layout, Migration};
-use super::record::{Record, UserFilter};
+use super::record::{UserFilter, UserRecord};
 use crate::user::exchange::{StoredRow, StoredValue};
 use crate::user::{PasswordHash, User};
 
@@ -18,20 +18,20 @@ use crate::user::{PasswordHash, User};
 const PAGE: usize = 1000;
 
 impl UserDb {
-    /// Opens a database that is there, waiting up to [`DEFAULT_WAIT`] for locks.
+    /// Opens a database that is there, waiting up to [`DEFAULT_TIMEOUT`] for locks.
     ///
     /// # Errors
     /// [`UserDbError`]: the file is missing, no database, not the server's, or locked. That it cannot
     /// be changed turns up with the first transaction.
     pub fn open(path: &Path, access: OpenMode) -> Result<Self, UserDbError> {
-        Self::open_waiting(path, access, DEFAULT_WAIT)
+        Self::open_with_timeout(path, access, DEFAULT_TIMEOUT)
     }
 
     /// The same, waiting up to `wait` for locks.
     ///
     /// # Errors
     /// As [`UserDb::open`].
-    pub fn open_waiting(path: &Path, access: OpenMode, wait: Duration) -> Result<Self, UserDbError> {
+    pub fn open_with_timeout(path: &Path, access: OpenMode, wait: Duration) -> Result<Self, UserDbError> {
         connect::open(path, access, wait)
     }
 
@@ -47,24 +47,24 @@ impl UserDb {
     /// [`UserDbError::InvalidRow`] where the server could not read the user, and all that a read can
     /// run into.
     pub fn find(&self, username: &str) -> Result<Option<User>, UserDbError> {
-        self.record(username)?.map(Record::sound).transpose()
+        self.record(username)?.map(UserRecord::into_valid_user).transpose()
     }
 
     /// The row of exactly this name, broken or not.
     ///
     /// # Errors
     /// All that a read can run into.
-    pub fn record(&self, username: &str) -> Result<Option<Record>, UserDbError> {
+    pub fn record(&self, username: &str) -> Result<Option<UserRecord>, UserDbError> {
         let query = format!("{} WHERE username = ?1", self.layout.select());
-        self.read(|connection| connection.query_row(&query, [username], Record::of).optional())
+        self.read(|connection| connection.query_row(&query, [username], UserRecord::of).optional())
     }
 
     /// A name that is there and differs from this one by case or blanks only.
     ///
     /// # Errors
     /// All that a read can run into.
-    pub fn similar(&self, username: &str) -> Result<Option<String>, UserDbError> {
-        let found = self.read(|connection| similar(connection, self.layout, &[username]))?;
+    pub fn similar_username(&self, username: &str) -> Result<Option<String>, UserDbError> {
+        let found = self.read(|connection| similar_usernames(connection, self.layout, &[username]))?;
         Ok(found.into_iter().next().flatten())
     }
 
@@ -76,7 +76,7 @@ impl UserDb {
         let query = format!("SELECT password FROM {} WHERE username = ?1", self.layout.table);
         let read = |row: &Row<'_>| Ok(column::text(row.get_ref(0)?));
         let stored = self.read(|connection| connection.query_row(&query, [username], read).optional())?;
-        Ok(stored.flatten().filter(|text| !text.is_empty()).map(PasswordHash::stored))
+        Ok(stored.flatten().filter(|text| !text.is_empty()).map(PasswordHash::from_stored))
     }
 
     /// Calls `visit` with every record that the filter admits, in the order of the names. Memory
@@ -86,12 +86,12 @@ impl UserDb {
     ///
     /// # Errors
     /// What `visit` returns, and all that a read can run into.
-    pub fn each<E: From<UserDbError>>(
+    pub fn for_each<E: From<UserDbError>>(
         &self,
         filter: &UserFilter,
-        mut visit: impl FnMut(Record) -> Result<(), E>,
+        mut visit: impl FnMut(UserRecord) -> Result<(), E>,
     ) -> Result<(), E> {
-        self.pages(&self.layout.select(), Record::of, |record| {
+        self.for_each_page(&self.layout.select(), UserRecord::of, |record| {
             if filter.matches(&record) { visit(record) } else { Ok(()) }
         })
     }
@@ -99,15 +99,15 @@ impl UserDb {
     /// The same with the row as it is stored beside each record.
     ///
     /// # Errors
-    /// As [`UserDb::each`].
-    pub fn each_stored<E: From<UserDbError>>(
+    /// As [`UserDb::for_each`].
+    pub fn for_each_stored<E: From<UserDbError>>(
         &self,
         filter: &UserFilter,
-        mut visit: impl FnMut(Record, StoredRow) -> Result<(), E>,
+        mut visit: impl FnMut(UserRecord, StoredRow) -> Result<(), E>,
     ) -> Result<(), E> {
         let query = self.layout.select_stored();
-        let read = |row: &Row<'_>| Ok((Record::of_stored(row)?, column::stored_row(row, 0)?));
-        self.pages(
+        let read = |row: &Row<'_>| Ok((UserRecord::of_stored(row)?, column::stored_row(row, 0)?));
+        self.for_each_page(
             &query,
             read,
             |(record, row)| {
@@ -117,7 +117,7 @@ impl UserDb {
     }
 
     /// Reads the rows of a query whose first column is the name, a page at a time in its order.
-    fn pages<T, E: From<UserDbError>>(
+    fn for_each_page<T, E: From<UserDbError>>(
         &self,
         query: &str,
         read: impl Fn(&Row<'_>) -> rusqlite::Result<T>,
@@ -126,7 +126,7 @@ impl UserDb {
         let mut page = Vec::with_capacity(PAGE);
         let mut last = None;
         loop {
-            self.read(|_| self.page(query, &mut last, &read, &mut page))?;
+            self.read(|_| self.read_page(query, &mut last, &read, &mut page))?;
             let more = page.len() == PAGE;
             page.drain(..).try_for_each(&mut visit)?;
             if !more {
@@ -136,7 +136,7 @@ impl UserDb {
     }
 
     /// Reads the rows after the name `last`, which becomes that of the last one.
-    fn page<T>(
+    fn read_page<T>(
         &self,
         query: &str,
         last: &mut Option<StoredValue>,
@@ -147,11 +147,11 @@ impl UserDb {
         let after = if last.is_some() { "WHERE username > ?1" } else { "WHERE ?1 IS NULL" };
         let query = format!("{query} {after} ORDER BY username LIMIT {PAGE}");
         let mut statement = self.connection.prepare_cached(&query)?;
-        let mut rows = statement.query([Bound(last.as_ref().unwrap_or(&StoredValue::Null))])?;
+        let mut rows = statement.query([SqlValue(last.as_ref().unwrap_or(&StoredValue::Null))])?;
         while let Some(row) = rows.next()? {
             page.push(read(row)?);
             if page.len() == PAGE {
-                *last = Some(column::stored(row.get_ref(0)?));
+                *last = Some(column::stored_value(row.get_ref(0)?));
             }
         }
         Ok(())
@@ -161,7 +161,7 @@ impl UserDb {
     ///
     /// # Errors
     /// All that a read can run into.
-    pub fn beginning(&self, prefix: &str, limit: usize) -> Result<Vec<String>, UserDbError> {
+    pub fn usernames_with_prefix(&self, prefix: &str, limit: usize) -> Result<Vec<String>, UserDbError> {
         let query = format!(
             "SELECT username FROM {} WHERE username >= ?1 AND substr(username, 1, length(?1)) = ?1
              ORDER BY username LIMIT ?2",
@@ -177,19 +177,19 @@ impl UserDb {
 
     /// Reads, and checks after it that what was read is the database's state.
     fn read<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, UserDbError> {
-        let found = read(&self.connection).map_err(|error| self.fault(&error))?;
+        let found = read(&self.connection).map_err(|error| self.sqlite_error(&error))?;
         self.check()?;
         Ok(found)
     }
 
-    pub(super) fn fault(&self, error: &rusqlite::Error) -> UserDbError {
-        UserDbError::from_sqlite(&self.path, self.wait, error)
+    pub(super) fn sqlite_error(&self, error: &rusqlite::Error) -> UserDbError {
+        UserDbError::from_sqlite(&self.path, self.timeout, error)
     }
 }
 
-/// The work of [`UserDb::similar`], also inside a transaction, for many names in one pass over the
+/// The work of [`UserDb::similar_username`], also inside a transaction, for many names in one pass over the
 /// table: for each of them a name in the table that differs from it by case or blanks only.
-pub(super) fn similar(
+pub(super) fn similar_usernames(
     connection: &Connection,
     layout: Layout,
     usernames: &[&str],

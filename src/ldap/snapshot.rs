@@ -1,7 +1,7 @@
 //! Everybody the directory has, in little memory: the texts one after another in one piece, and
 //! a row of 16 bytes a name.
 
-use super::fault::LdapError;
+use super::error::LdapError;
 use crate::user::Username;
 
 /// Everybody a search found, in the order of the names' bytes.
@@ -39,21 +39,21 @@ struct Row {
     start: u32,
     uid_len: u32,
     name_len: u32,
-    kind: SkipReason,
+    status: NameStatus,
     has_name: bool,
 }
 
 /// What a name of the directory is good for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SkipReason {
+pub enum NameStatus {
     /// One entry has it, and it is fit for a user.
-    Encoding,
+    Usable,
     /// It is somebody's further name: it is there, but nobody is added under it.
-    Further,
+    Additional,
     /// It is there, but no user can be added under it.
-    Unfit,
+    Invalid,
     /// Several entries have it.
-    Double,
+    Duplicate,
 }
 
 /// A name of the directory.
@@ -64,16 +64,16 @@ pub struct SnapshotUser<'roster> {
     /// The full name; none when the entry has no such attribute.
     pub name: Option<&'roster str>,
     /// What the name is good for.
-    pub kind: SkipReason,
+    pub status: NameStatus,
 }
 
 /// An entry that was passed over.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SkippedEntry {
     /// The name, or the distinguished name of an entry without one.
-    pub what: String,
+    pub entry: String,
     /// Why, in a few words.
-    pub why: String,
+    pub reason: String,
 }
 
 impl LdapSnapshot {
@@ -98,7 +98,7 @@ impl LdapSnapshot {
     /// Whether a user could be made of at least one entry.
     #[must_use]
     pub fn has_users(&self) -> bool {
-        self.rows.iter().any(|row| row.kind == SkipReason::Encoding)
+        self.rows.iter().any(|row| row.status == NameStatus::Usable)
     }
 
     /// The attribute that was searched for names to log in with.
@@ -135,14 +135,14 @@ impl LdapSnapshot {
     /// The name at this place; places are in the order of the names' bytes.
     #[must_use]
     pub fn get(&self, place: usize) -> Option<SnapshotUser<'_>> {
-        self.rows.get(place).map(|row| self.member(row))
+        self.rows.get(place).map(|row| self.user(row))
     }
 
-    fn member(&self, row: &Row) -> SnapshotUser<'_> {
+    fn user(&self, row: &Row) -> SnapshotUser<'_> {
         let username = self.uid(row);
         let start = row.start as usize + username.len();
         let name = self.text.get(start..start + row.name_len as usize).unwrap_or_default();
-        SnapshotUser { username, name: row.has_name.then_some(name), kind: row.kind }
+        SnapshotUser { username, name: row.has_name.then_some(name), status: row.status }
     }
 
     fn uid(&self, row: &Row) -> &str {
@@ -160,28 +160,28 @@ impl LdapSnapshot {
     }
 
     /// All names in the order of their bytes.
-    pub fn members(&self) -> impl Iterator<Item = SnapshotUser<'_>> {
-        self.rows.iter().map(|row| self.member(row))
+    pub fn users(&self) -> impl Iterator<Item = SnapshotUser<'_>> {
+        self.rows.iter().map(|row| self.user(row))
     }
 
     fn skip(&mut self, what: &str, why: impl Into<String>) {
         self.skipped_count += 1;
         if self.skipped.len() < DESCRIBED {
             let what = what.chars().take(200).collect();
-            self.skipped.push(SkippedEntry { what, why: why.into() });
+            self.skipped.push(SkippedEntry { entry: what, reason: why.into() });
         }
     }
 }
 
 /// A value as a text, if it is one and not empty.
-pub(super) fn text(value: &[u8]) -> Option<&str> {
+pub(super) fn utf8_text(value: &[u8]) -> Option<&str> {
     std::str::from_utf8(value).ok().filter(|text| !text.is_empty())
 }
 
 /// Gathers a roster entry by entry.
 #[derive(Debug, Default)]
 pub struct SnapshotBuilder {
-    roster: LdapSnapshot,
+    snapshot: LdapSnapshot,
     /// A hash of each entry's distinguished name: the same entry twice means that the stream was
     /// tampered with or broken.
     entries_seen: Vec<u64>,
@@ -195,19 +195,19 @@ impl SnapshotBuilder {
     #[must_use]
     pub fn new(uid_attribute: &str) -> Self {
         let mut builder = Self::default();
-        uid_attribute.clone_into(&mut builder.roster.uid_attribute);
+        uid_attribute.clone_into(&mut builder.snapshot.uid_attribute);
         builder
     }
 
     /// What follows is below another base: entries that came before are not counted again.
-    pub fn next_base(&mut self) {
+    pub fn start_base(&mut self) {
         self.earlier.append(&mut self.entries_seen);
         self.earlier.sort_unstable();
     }
 
     /// Notes that the server returns an attribute under another spelling.
-    pub fn note_spelling(&mut self, asked: &str, returned: &str) {
-        let spellings = &mut self.roster.spellings;
+    pub fn record_spelling(&mut self, asked: &str, returned: &str) {
+        let spellings = &mut self.snapshot.spellings;
         if !spellings.iter().any(|(known, _)| known == asked) {
             spellings.push((asked.to_owned(), returned.to_owned()));
         }
@@ -219,7 +219,7 @@ impl SnapshotBuilder {
     ///
     /// # Errors
     /// [`LdapError::TooLarge`].
-    pub fn entry<'value>(
+    pub fn add_entry<'value>(
         &mut self,
         dn: &str,
         uids: impl Iterator<Item = &'value [u8]>,
@@ -230,42 +230,42 @@ impl SnapshotBuilder {
         if self.earlier.binary_search(&hash).is_ok() {
             return Ok(());
         }
-        if self.roster.entries >= ENTRY_LIMIT {
+        if self.snapshot.entries >= ENTRY_LIMIT {
             return Err(LdapError::TooLarge("more than 2,000,000 entries"));
         }
-        self.roster.entries += 1;
+        self.snapshot.entries += 1;
         self.entries_seen.push(hash);
-        let name = names.find_map(text);
+        let name = names.find_map(utf8_text);
         let mut first = true;
         let mut unreadable = false;
         for bytes in uids {
-            match text(bytes) {
+            match utf8_text(bytes) {
                 Some(uid) => {
                     // The server takes the first value for the name; the others are remembered, so
                     // that nobody who is known by one of them counts as gone.
-                    let kind = if first { SkipReason::Encoding } else { SkipReason::Further };
-                    self.add(uid, name.filter(|_| first), kind)?;
+                    let kind = if first { NameStatus::Usable } else { NameStatus::Additional };
+                    self.add_name(uid, name.filter(|_| first), kind)?;
                     first = false;
                 }
                 None => unreadable |= !bytes.is_empty(),
             }
         }
         if first {
-            self.roster.without_name += 1;
-            self.roster.skip(dn, if unreadable { "its name is no text" } else { "it has no name" });
+            self.snapshot.without_name += 1;
+            self.snapshot.skip(dn, if unreadable { "its name is no text" } else { "it has no name" });
         }
         Ok(())
     }
 
-    fn add(&mut self, uid: &str, name: Option<&str>, mut kind: SkipReason) -> Result<(), LdapError> {
+    fn add_name(&mut self, uid: &str, name: Option<&str>, mut kind: NameStatus) -> Result<(), LdapError> {
         let too_large = || LdapError::TooLarge("more than 128 MiB or 4,000,000 names");
-        if kind == SkipReason::Encoding
+        if kind == NameStatus::Usable
             && let Err(error) = uid.parse::<Username>()
         {
-            self.roster.skip(uid, error.to_string());
-            kind = SkipReason::Unfit;
+            self.snapshot.skip(uid, error.to_string());
+            kind = NameStatus::Invalid;
         }
-        let text = &mut self.roster.text;
+        let text = &mut self.snapshot.text;
         let shown =
             name.map(|name| name.char_indices().nth(NAME_CHARS).map_or(name, |(end, _)| &name[..end]));
         let length = |text: &str| u32::try_from(text.len()).map_err(|_| too_large());
@@ -273,23 +273,23 @@ impl SnapshotBuilder {
             start: length(text)?,
             uid_len: length(uid)?,
             name_len: shown.map_or(Ok(0), length)?,
-            kind,
+            status: kind,
             has_name: shown.is_some(),
         };
         let length = text.len() + uid.len() + row.name_len as usize;
-        if length > TEXT_LIMIT || self.roster.rows.len() >= NAME_LIMIT {
+        if length > TEXT_LIMIT || self.snapshot.rows.len() >= NAME_LIMIT {
             return Err(too_large());
         }
         text.push_str(uid);
         text.push_str(shown.unwrap_or_default());
-        self.roster.rows.push(row);
+        self.snapshot.rows.push(row);
         Ok(())
     }
 
     /// How many entries have come.
     #[must_use]
     pub const fn entries(&self) -> u64 {
-        self.roster.entries
+        self.snapshot.entries
     }
 
     /// The roster of an answer that is whole: sorted, and with names that several entries have
@@ -298,7 +298,7 @@ impl SnapshotBuilder {
     /// # Errors
     /// [`LdapError::Malformed`] when an entry came twice.
     pub fn finish(self) -> Result<LdapSnapshot, LdapError> {
-        let Self { mut roster, mut entries_seen, .. } = self;
+        let Self { snapshot: mut roster, mut entries_seen, .. } = self;
         entries_seen.sort_unstable();
         if entries_seen.windows(2).any(|pair| pair[0] == pair[1]) {
             return Err(LdapError::Malformed("the same entry came twice"));
@@ -310,21 +310,21 @@ impl SnapshotBuilder {
             roster
                 .uid(a)
                 .cmp(roster.uid(b))
-                .then(u8::from(a.kind != SkipReason::Encoding).cmp(&u8::from(b.kind != SkipReason::Encoding)))
+                .then(u8::from(a.status != NameStatus::Usable).cmp(&u8::from(b.status != NameStatus::Usable)))
         });
         rows.dedup_by(|next, kept| {
             let same = roster.uid(next) == roster.uid(kept);
             // Two entries that both have it as a further name make nobody's name double.
-            if same && kept.kind == SkipReason::Encoding {
-                kept.kind = SkipReason::Double;
+            if same && kept.status == NameStatus::Usable {
+                kept.status = NameStatus::Duplicate;
             }
             same
         });
         rows.shrink_to_fit();
         roster.rows = rows;
         let doubles: Vec<String> = roster
-            .members()
-            .filter(|member| member.kind == SkipReason::Double)
+            .users()
+            .filter(|member| member.status == NameStatus::Duplicate)
             .map(|member| member.username.to_owned())
             .collect();
         for username in doubles {
@@ -341,7 +341,11 @@ mod tests {
     fn roster(entries: &[(&str, &[&str], Option<&str>)]) -> Result<LdapSnapshot, LdapError> {
         let mut builder = SnapshotBuilder::default();
         for (dn, uids, name) in entries {
-            builder.entry(dn, uids.iter().map(|uid| uid.as_bytes()), name.map(str::as_bytes).into_iter())?;
+            builder.add_entry(
+                dn,
+                uids.iter().map(|uid| uid.as_bytes()),
+                name.map(str::as_bytes).into_iter(),
+            )?;
         }
         builder.finish()
     }
@@ -357,12 +361,12 @@ mod tests {
             ("cn=long", &[&"x".repeat(101)], Some("Long")),
         ])
         .unwrap();
-        let seen: Vec<_> = roster.members().map(|m| (m.username.len(), m.username, m.name, m.kind)).collect();
-        assert_eq!(seen[0], (3, "ben", None, SkipReason::Encoding));
-        assert_eq!(seen[1], (8, "benjamin", None, SkipReason::Further));
-        assert_eq!((seen[2].1, seen[2].3), ("twice", SkipReason::Double));
-        assert_eq!((seen[3].0, seen[3].3), (101, SkipReason::Unfit));
-        assert_eq!(seen[4], (3, "zoe", Some("Zoe Z"), SkipReason::Encoding));
+        let seen: Vec<_> = roster.users().map(|m| (m.username.len(), m.username, m.name, m.status)).collect();
+        assert_eq!(seen[0], (3, "ben", None, NameStatus::Usable));
+        assert_eq!(seen[1], (8, "benjamin", None, NameStatus::Additional));
+        assert_eq!((seen[2].1, seen[2].3), ("twice", NameStatus::Duplicate));
+        assert_eq!((seen[3].0, seen[3].3), (101, NameStatus::Invalid));
+        assert_eq!(seen[4], (3, "zoe", Some("Zoe Z"), NameStatus::Usable));
         assert_eq!(roster.skipped_count(), 3);
         assert_eq!(roster.find("zoe", 0), Some(4));
         assert_eq!(roster.find("nobody", 4), None);
@@ -377,12 +381,12 @@ mod tests {
     #[test]
     fn rubbish_in_a_name_is_passed_over_and_the_rest_goes_on() {
         let mut builder = SnapshotBuilder::default();
-        builder.entry("cn=a", [&b"\xff\xfe"[..]].into_iter(), [].into_iter()).unwrap();
-        builder.entry("cn=b", [&b"b"[..]].into_iter(), [&b"\xff"[..]].into_iter()).unwrap();
+        builder.add_entry("cn=a", [&b"\xff\xfe"[..]].into_iter(), [].into_iter()).unwrap();
+        builder.add_entry("cn=b", [&b"b"[..]].into_iter(), [&b"\xff"[..]].into_iter()).unwrap();
         let roster = builder.finish().unwrap();
         assert_eq!(
             roster.get(0),
-            Some(SnapshotUser { username: "b", name: None, kind: SkipReason::Encoding })
+            Some(SnapshotUser { username: "b", name: None, status: NameStatus::Usable })
         );
         assert_eq!((roster.len(), roster.skipped_count(), roster.entries()), (1, 1, 2));
     }
@@ -390,18 +394,18 @@ mod tests {
     #[test]
     fn the_first_full_name_that_says_something_counts_as_at_login() {
         let mut builder = SnapshotBuilder::default();
-        builder.entry("cn=a", [&b"a"[..]].into_iter(), [&b""[..]].into_iter()).unwrap();
+        builder.add_entry("cn=a", [&b"a"[..]].into_iter(), [&b""[..]].into_iter()).unwrap();
         builder
-            .entry("cn=b", [&b""[..], b"b"].into_iter(), [&b""[..], b"\xff", b"B", b"C"].into_iter())
+            .add_entry("cn=b", [&b""[..], b"b"].into_iter(), [&b""[..], b"\xff", b"B", b"C"].into_iter())
             .unwrap();
         let roster = builder.finish().unwrap();
         assert_eq!(
             roster.get(0),
-            Some(SnapshotUser { username: "a", name: None, kind: SkipReason::Encoding })
+            Some(SnapshotUser { username: "a", name: None, status: NameStatus::Usable })
         );
         assert_eq!(
             roster.get(1),
-            Some(SnapshotUser { username: "b", name: Some("B"), kind: SkipReason::Encoding })
+            Some(SnapshotUser { username: "b", name: Some("B"), status: NameStatus::Usable })
         );
     }
 }

@@ -5,12 +5,12 @@ use ldap3::controls::{MakeCritical as _, PagedResults, RawControl};
 use ldap3::{LdapResult, ResultEntry, Scope, SearchOptions, parse_refs};
 
 use super::ber::Elements;
-use super::connection::{Connection, guarded, is_size_limit, succeeded, transport};
-use super::escape::person_filter;
-use super::fault::LdapError;
+use super::connection::{Connection, catch_panic, check_success, connection_error, is_size_limit};
+use super::error::LdapError;
+use super::escape::user_filter;
 use super::filter::Filter;
-use super::roster::{LdapSnapshot, SnapshotBuilder, text};
-use crate::user::plain;
+use super::snapshot::{LdapSnapshot, SnapshotBuilder, utf8_text};
+use crate::user::normalized;
 
 /// How many entries a page has, unless told otherwise: 500 to 1000 is fastest.
 pub const PAGE_SIZE: u32 = 1000;
@@ -62,7 +62,7 @@ pub enum UserSearchResult {
     /// Exactly one.
     One(LdapUser),
     /// Several: nobody can tell who is meant.
-    Several,
+    Ambiguous,
 }
 
 impl Connection {
@@ -79,7 +79,7 @@ impl Connection {
         let filter = Filter::parse(&search.filter)?;
         let mut builder = SnapshotBuilder::new(&search.uid_attribute);
         for base in &search.bases {
-            builder.next_base();
+            builder.start_base();
             self.read_base(search, base, filter.as_str(), &mut builder, progress)?;
         }
         log::info!("the LDAP server returned {} entries", builder.entries());
@@ -101,8 +101,8 @@ impl Connection {
             let first = cookie.is_empty();
             let request = PagedResults { size: i32::try_from(search.page_size).unwrap_or(i32::MAX), cookie };
             let mut page = Page { base, filter, references: 0, targets: Vec::new() };
-            let result = guarded(|| self.page(search, &mut page, request, builder))??;
-            succeeded(&result, builder.entries(), base)?;
+            let result = catch_panic(|| self.page(search, &mut page, request, builder))??;
+            check_success(&result, builder.entries(), base)?;
             if page.references > 0 && !search.ignore_references {
                 return Err(LdapError::References { count: page.references, targets: page.targets });
             }
@@ -137,9 +137,9 @@ impl Connection {
         let mut stream = self
             .ldap
             .streaming_search(page.base, Scope::Subtree, page.filter, attributes)
-            .map_err(|error| transport(&error, &outcome, timeout, before))?;
+            .map_err(|error| connection_error(&error, &outcome, timeout, before))?;
         while let Some(item) =
-            stream.next().map_err(|error| transport(&error, &outcome, timeout, builder.entries()))?
+            stream.next().map_err(|error| connection_error(&error, &outcome, timeout, builder.entries()))?
         {
             if item.is_ref() {
                 page.references += 1;
@@ -150,11 +150,11 @@ impl Connection {
                 let entry = Entry::of(item)?;
                 let (uids, names) = (&search.uid_attribute, &search.name_attribute);
                 for wanted in [uids, names] {
-                    if let Some(spelling) = entry.other_spelling(wanted) {
-                        builder.note_spelling(wanted, spelling);
+                    if let Some(spelling) = entry.returned_spelling(wanted) {
+                        builder.record_spelling(wanted, spelling);
                     }
                 }
-                builder.entry(&entry.dn, entry.values(uids), entry.values(names))?;
+                builder.add_entry(&entry.dn, entry.values(uids), entry.values(names))?;
             }
         }
         Ok(stream.result())
@@ -165,32 +165,32 @@ impl Connection {
     /// # Errors
     /// [`LdapError`].
     pub fn find(&mut self, search: &UserSearch, username: &str) -> Result<UserSearchResult, LdapError> {
-        guarded(|| self.look_up(search, username))?
+        catch_panic(|| self.find_user(search, username))?
     }
 
-    fn look_up(&mut self, search: &UserSearch, username: &str) -> Result<UserSearchResult, LdapError> {
-        let filter = person_filter(Filter::parse(&search.filter)?.as_str(), &search.uid_attribute, username);
+    fn find_user(&mut self, search: &UserSearch, username: &str) -> Result<UserSearchResult, LdapError> {
+        let filter = user_filter(Filter::parse(&search.filter)?.as_str(), &search.uid_attribute, username);
         let mut found: Option<Entry> = None;
         for base in &search.bases {
-            let Some(entries) = self.matches(search, base, &filter)? else {
-                return Ok(UserSearchResult::Several);
+            let Some(entries) = self.search_base(search, base, &filter)? else {
+                return Ok(UserSearchResult::Ambiguous);
             };
             for entry in entries {
                 match &found {
                     // Two bases may overlap.
                     Some(first) if first.dn == entry.dn => {}
-                    Some(_) => return Ok(UserSearchResult::Several),
+                    Some(_) => return Ok(UserSearchResult::Ambiguous),
                     None => found = Some(entry),
                 }
             }
         }
         Ok(found
-            .and_then(|entry| entry.person(search, username))
+            .and_then(|entry| entry.into_user(search, username))
             .map_or(UserSearchResult::None, UserSearchResult::One))
     }
 
     /// The entries below a base, or nothing when there are more than are read.
-    fn matches(
+    fn search_base(
         &mut self,
         search: &UserSearch,
         base: &str,
@@ -205,9 +205,11 @@ impl Connection {
         let mut stream = self
             .ldap
             .streaming_search(base, Scope::Subtree, filter, attributes)
-            .map_err(|error| transport(&error, &outcome, timeout, 0))?;
+            .map_err(|error| connection_error(&error, &outcome, timeout, 0))?;
         let mut entries = Vec::new();
-        while let Some(item) = stream.next().map_err(|error| transport(&error, &outcome, timeout, 0))? {
+        while let Some(item) =
+            stream.next().map_err(|error| connection_error(&error, &outcome, timeout, 0))?
+        {
             if !item.is_ref() && !item.is_intermediate() {
                 if entries.len() > FIND_LIMIT as usize {
                     return Err(LdapError::TooLarge("it has more entries than were asked for"));
@@ -220,7 +222,7 @@ impl Connection {
         if is_size_limit(&result) {
             return Ok(None);
         }
-        succeeded(&result, entries.len() as u64, base)?;
+        check_success(&result, entries.len() as u64, base)?;
         Ok(Some(entries))
     }
 }
@@ -295,7 +297,7 @@ impl Entry {
 
     /// The name under which the server returns an attribute, if it is not the one that was asked
     /// for to the letter: the ClusterCockpit server compares it so.
-    fn other_spelling(&self, attribute: &str) -> Option<&str> {
+    fn returned_spelling(&self, attribute: &str) -> Option<&str> {
         if self.attributes.iter().any(|(name, _)| name == attribute.as_bytes()) {
             return None;
         }
@@ -304,11 +306,11 @@ impl Entry {
     }
 
     /// The person, under the one of several names that was asked for.
-    fn person(self, search: &UserSearch, asked: &str) -> Option<LdapUser> {
-        let text = |value: &[u8]| text(value).map(str::to_owned);
+    fn into_user(self, search: &UserSearch, asked: &str) -> Option<LdapUser> {
+        let text = |value: &[u8]| utf8_text(value).map(str::to_owned);
         let names: Vec<String> = self.values(&search.uid_attribute).filter_map(text).collect();
         let exact = names.iter().position(|name| name == asked);
-        let loose = names.iter().position(|name| plain(name) == plain(asked));
+        let loose = names.iter().position(|name| normalized(name) == normalized(asked));
         let username = match exact.or(loose) {
             Some(at) => names.get(at)?.clone(),
             // The server found the entry by rules of its own.

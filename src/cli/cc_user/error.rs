@@ -1,6 +1,5 @@
 //! What `cc-user` refuses beyond what the rooms below do.
 
-use super::report;
 use crate::user::{AccountError, AuthSource, User};
 use crate::user_db::UserDbError;
 use crate::util::diagnostic::Diagnostic;
@@ -27,7 +26,7 @@ pub(super) enum UserCommandError {
     )]
     SpelledRoles,
     /// A user who came from somewhere else.
-    #[error("the user {} is of source {}{}", quote(&.user.username), report::source(.user), only(.wanted))]
+    #[error("the user {} is of source {}{}", quote(&.user.username), .user.source, only(.wanted))]
     Source {
         /// The user.
         user: User,
@@ -35,7 +34,7 @@ pub(super) enum UserCommandError {
         wanted: Option<AuthSource>,
     },
     /// A password for somebody whose password the server asks elsewhere.
-    #[error("the user {} is of source {}: the server asks only local users for a password of its own", quote(&.0.username), report::source(.0))]
+    #[error("the user {} is of source {}: the server asks only local users for a password of its own", quote(&.0.username), .0.source)]
     NotLocal(User),
     /// Only a manager has projects, so they must go first.
     #[error("the role manager cannot be taken from {} while projects are left: {}", quote(.name), quote(&.projects.join(",")))]
@@ -80,10 +79,10 @@ impl Diagnostic for UserCommandError {
             Self::Source { user, wanted: None } => Some(format!(
                 "{}; to delete the record all the same: cc-user del --source {} {}",
                 match user.source {
-                    Ok(AuthSource::Ldap) => "the next sync brings the user back who is in the directory",
+                    AuthSource::Ldap => "the next sync brings the user back who is in the directory",
                     _ => "the next login brings the user back where sync-user-on-login is set",
                 },
-                report::source(user),
+                user.source,
                 shell_word(&user.username)
             )),
             Self::ProjectsLeft { name, projects } => Some(format!(

@@ -16,13 +16,13 @@ pub enum EntryError {
     StrayQuote,
     /// Something between the closing quote and the separator.
     #[error("text after the closing quote of a field")]
-    AfterQuote,
+    TextAfterQuote,
     /// The file ends inside a quoted field.
     #[error("a quoted field that begins here has no closing quote")]
-    OpenQuote,
+    UnclosedQuote,
     /// More or fewer fields than the heading has.
     #[error("found {found} field{}, expected {expected} as in the header line", if *.found == 1 { "" } else { "s" })]
-    Fields {
+    FieldCount {
         /// In this line.
         found: usize,
         /// In the header line.
@@ -67,7 +67,7 @@ pub enum EntryError {
     DuplicateMember(&'static str),
     /// A value of another type.
     #[error("invalid '{column}': expected {expected}")]
-    Type {
+    InvalidType {
         /// The column.
         column: &'static str,
         /// What may be there.
@@ -81,10 +81,10 @@ pub enum EntryError {
     MissingUsername,
     /// The auth source.
     #[error("invalid 'source': expected local, ldap, token, oidc or a number")]
-    Source,
+    InvalidSource,
     /// The password hash.
     #[error("invalid 'password_hash'{}: {error}", .found.map(|found| format!(" ({found})")).unwrap_or_default())]
-    Hash {
+    InvalidHash {
         /// Why.
         error: HashError,
         /// What kind of hash it seems to be.
@@ -119,25 +119,25 @@ pub enum EntryError {
 
 /// An invalid line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{place} line {line}: {problem}")]
+#[error("{file} line {line}: {error}")]
 pub struct LineError {
     /// The file, quoted.
-    pub place: String,
+    pub file: String,
     /// The line, from 1.
     pub line: u64,
     /// What is wrong with it.
-    pub problem: EntryError,
+    pub error: EntryError,
 }
 
 impl Diagnostic for LineError {
     fn kind(&self) -> Kind {
-        match &self.problem {
-            EntryError::Hash { error, .. } => error.kind(),
+        match &self.error {
+            EntryError::InvalidHash { error, .. } => error.kind(),
             EntryError::Exists => Kind::UserExists,
             EntryError::Duplicate { .. } => Kind::ImportDuplicateUser,
             EntryError::InvalidRow { .. } => Kind::UserRowInvalid,
-            EntryError::Source => Kind::SourceUnknown,
-            EntryError::Type { .. } | EntryError::Null(_) | EntryError::MissingUsername => {
+            EntryError::InvalidSource => Kind::SourceUnknown,
+            EntryError::InvalidType { .. } | EntryError::Null(_) | EntryError::MissingUsername => {
                 Kind::ImportUserInvalid
             }
             EntryError::OtherSource { .. } => Kind::UserOfOtherSource,
@@ -149,15 +149,15 @@ impl Diagnostic for LineError {
             }
             EntryError::NotUtf8 => Kind::FileNotText,
             EntryError::StrayQuote
-            | EntryError::AfterQuote
-            | EntryError::OpenQuote
-            | EntryError::Fields { .. } => Kind::CsvMalformed,
+            | EntryError::TextAfterQuote
+            | EntryError::UnclosedQuote
+            | EntryError::FieldCount { .. } => Kind::CsvMalformed,
         }
     }
 
     fn hint(&self) -> Option<String> {
         let list = || super::MEMBERS.join(", ");
-        match &self.problem {
+        match &self.error {
             EntryError::UnknownColumn { is_password: true, .. }
             | EntryError::UnknownMember { is_password: true, .. } => Some(
                 "a password is imported as its bcrypt hash, in the column 'password_hash'; \
@@ -172,7 +172,7 @@ impl Diagnostic for LineError {
             EntryError::Exists => {
                 Some("use --update to change existing users, or --skip-existing to skip them".to_owned())
             }
-            EntryError::Hash { error: HashError::Malformed, .. } => Some(
+            EntryError::InvalidHash { error: HashError::Malformed, .. } => Some(
                 "expected a bcrypt hash ($2a$, $2b$ or $2y$); without one, set a password after the import: cc-user passwd NAME"
                     .to_owned(),
             ),
