@@ -225,10 +225,10 @@ fn tokens(recipes: &mut Recipes) {
     directory
         .sh("cc-user role remove fritz user && cc-jwt verify --token-file leaked.txt --endpoint api")
         .ended(0);
-    let rejected = recipes.run("README.md: Take a token back", &directory).ended(1);
+    let rejected = recipes.run("README.md: Revoke a token", &directory).ended(1);
     assert!(rejected.stdout.contains("FAIL  user"), "{}", rejected.stdout);
     let before = directory.read(".env");
-    recipes.run("README.md: Take a token back", &directory).ended(0);
+    recipes.run("README.md: Revoke a token", &directory).ended(0);
     assert_ne!(session(&before), session(&directory.read(".env")));
     assert_eq!(directory.run("cc-user", &["list", "--names"]).ended(0).stdout, "");
 
