@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::failure::Failure;
 use super::options::ColorWhen;
-use crate::util::diagnostic::{Diagnostic, ExitStatus};
+use crate::util::diagnostic::{ExitStatus, diagnostics};
 use crate::util::environment::Environment;
 use crate::util::file::reason;
 use crate::util::kind::Kind;
@@ -32,13 +32,9 @@ pub enum StdoutError {
     Failed(io::Error),
 }
 
-impl Diagnostic for StdoutError {
-    fn kind(&self) -> Kind {
-        match self {
-            Self::Closed | Self::BrokenPipe => Kind::OutputClosed,
-            Self::Failed(_) => Kind::OutputUnwritable,
-        }
-    }
+diagnostics! { StdoutError:
+    Self::Closed | Self::BrokenPipe => Kind::OutputClosed;
+    Self::Failed(_) => Kind::OutputUnwritable;
 }
 
 /// Where a program writes, and how much.

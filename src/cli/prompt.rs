@@ -9,7 +9,7 @@ use clap::{Args, ValueHint};
 use rustix::termios::{OptionalActions, Termios};
 
 use super::console::Console;
-use crate::util::diagnostic::Diagnostic;
+use crate::util::diagnostic::diagnostics;
 use crate::util::file::{self, FileContents, reason};
 use crate::util::kind::Kind;
 use crate::util::note::Notes;
@@ -52,24 +52,13 @@ pub enum PromptError {
     NotText(String),
 }
 
-impl Diagnostic for PromptError {
-    fn kind(&self) -> Kind {
-        match self {
-            Self::NoTerminal { .. } => Kind::NoTerminal,
-            Self::Empty(_) => Kind::SecretEmpty,
-            Self::Mismatch(_) => Kind::SecretMismatch,
-            Self::Unreadable { .. } => Kind::SecretUnreadable,
-            Self::TooLong(_) => Kind::SecretTooLong,
-            Self::NotText(_) => Kind::SecretNotText,
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::NoTerminal { options, .. } => Some(format!("give it with {options}")),
-            _ => None,
-        }
-    }
+diagnostics! { PromptError:
+    Self::NoTerminal { options, .. } => Kind::NoTerminal, format!("give it with {options}");
+    Self::Empty(_) => Kind::SecretEmpty;
+    Self::Mismatch(_) => Kind::SecretMismatch;
+    Self::Unreadable { .. } => Kind::SecretUnreadable;
+    Self::TooLong(_) => Kind::SecretTooLong;
+    Self::NotText(_) => Kind::SecretNotText;
 }
 
 /// Where a password comes from when it is not asked for.

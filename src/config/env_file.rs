@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use super::dotenv::{self, Dotenv, SetError};
-use crate::util::diagnostic::Diagnostic;
+use crate::util::diagnostic::diagnostics;
 use crate::util::file::{Existing, FileError, Location, PRIVATE_MODE, SETTINGS_LIMIT, WriteOptions};
 use crate::util::kind::Kind;
 use crate::util::quote::quote_path;
@@ -42,26 +42,12 @@ pub enum EnvFileError {
     Backups(PathBuf),
 }
 
-impl Diagnostic for EnvFileError {
-    fn kind(&self) -> Kind {
-        match self {
-            Self::File(fault) => fault.kind(),
-            Self::Content { fault, .. } => fault.kind(),
-            Self::InUse { .. } => Kind::KeyInUse,
-            Self::Backups(_) => Kind::OutputUncreatable,
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::File(fault) => fault.hint(),
-            Self::Content { fault, .. } => fault.hint(),
-            Self::InUse { .. } => {
-                Some("--force replaces it: tokens and sessions made with the old key end with it".to_owned())
-            }
-            Self::Backups(_) => None,
-        }
-    }
+diagnostics! { EnvFileError:
+    Self::File(fault) => fault.kind(), fault.hint();
+    Self::Content { fault, .. } => fault.kind(), fault.hint();
+    Self::InUse { .. } => Kind::KeyInUse,
+        "--force replaces it: tokens and sessions made with the old key end with it";
+    Self::Backups(_) => Kind::OutputUncreatable;
 }
 
 /// What was done.

@@ -7,7 +7,7 @@ use super::dotenv::DotenvError;
 use super::origin::Origin;
 use super::variable::Variable;
 use crate::key::KeyFileError;
-use crate::util::diagnostic::Diagnostic;
+use crate::util::diagnostic::diagnostics;
 use crate::util::duration::DurationError;
 use crate::util::file::FileError;
 use crate::util::kind::Kind;
@@ -147,49 +147,26 @@ fn unset(empty: Option<&Origin>, has_env_file: bool) -> String {
     }
 }
 
-impl Diagnostic for ConfigError {
-    fn kind(&self) -> Kind {
-        match self {
-            Self::File(error) => error.kind(),
-            Self::EnvFile { fault, .. } => fault.kind(),
-            Self::Syntax { .. } => Kind::ConfigSyntax,
-            Self::Type { .. } => Kind::ConfigType,
-            Self::Duration { .. } => Kind::ConfigDuration,
-            Self::Driver { .. } => Kind::ConfigDriver,
-            Self::Duplicate { .. } => Kind::ConfigDuplicate,
-            Self::MissingKey { .. } => Kind::ConfigMissingKey,
-            Self::Unset { .. } => Kind::VariableUnset,
-            Self::NotText { .. } => Kind::VariableNotText,
-            Self::Key { fault, .. } => fault.kind().in_configuration(),
-            Self::NoPair { .. } => Kind::ConfigKeyHalvesDiffer,
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::File(error) => error.hint(),
-            Self::EnvFile { fault, .. } => fault.hint(),
-            Self::Duration { suggestion, .. } => {
-                suggestion.as_ref().map(|wanted| format!("write it as \"{wanted}\""))
-            }
-            Self::Driver { .. } => {
-                Some("move the users to an SQLite database, or name one with --db".to_owned())
-            }
-            Self::Unset { variable, empty: Some(Origin::Environment(_)), .. } => {
-                Some(format!("unset {}", variable.name()))
-            }
-            Self::Unset { empty: None, env_file: None, .. } => {
-                Some("run this in the server's directory, or name its file with --env-file FILE".to_owned())
-            }
-            Self::Unset { variable, env_file, has_counterpart, .. } => {
-                variable.remedy(*has_counterpart, env_file.as_deref())
-            }
-            Self::Key { variable, fault } => fault.hint().or_else(|| variable.repair().map(str::to_owned)),
-            Self::NoPair { .. } => Variable::JwtPrivateKey.repair().map(str::to_owned),
-            Self::MissingKey { .. } => Some("'man cc-config' has an example of it".to_owned()),
-            _ => None,
-        }
-    }
+diagnostics! { ConfigError:
+    Self::File(error) => error.kind(), error.hint();
+    Self::EnvFile { fault, .. } => fault.kind(), fault.hint();
+    Self::Syntax { .. } => Kind::ConfigSyntax;
+    Self::Type { .. } => Kind::ConfigType;
+    Self::Duration { suggestion, .. } => Kind::ConfigDuration,
+        suggestion.as_ref().map(|wanted| format!("write it as \"{wanted}\""));
+    Self::Driver { .. } => Kind::ConfigDriver, "move the users to an SQLite database, or name one with --db";
+    Self::Duplicate { .. } => Kind::ConfigDuplicate;
+    Self::MissingKey { .. } => Kind::ConfigMissingKey, "'man cc-config' has an example of it";
+    Self::Unset { variable, empty: Some(Origin::Environment(_)), .. } => Kind::VariableUnset,
+        format!("unset {}", variable.name());
+    Self::Unset { empty: None, env_file: None, .. } => Kind::VariableUnset,
+        "run this in the server's directory, or name its file with --env-file FILE";
+    Self::Unset { variable, env_file, has_counterpart, .. } => Kind::VariableUnset,
+        variable.remedy(*has_counterpart, env_file.as_deref());
+    Self::NotText { .. } => Kind::VariableNotText;
+    Self::Key { variable, fault } => fault.kind().in_configuration(),
+        fault.hint().or_else(|| variable.repair().map(str::to_owned));
+    Self::NoPair { .. } => Kind::ConfigKeyHalvesDiffer, Variable::JwtPrivateKey.repair().map(str::to_owned);
 }
 
 /// The duration a person most likely meant: days and weeks in hours, bare numbers in seconds.

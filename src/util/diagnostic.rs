@@ -1,13 +1,12 @@
-//! What every error of the toolkit can tell besides its message: the exit status, a stable
-//! kind for programs, and the next thing to do for people.
+//! What every error has beside its message: a stable kind with its exit status, and a hint.
 
 use std::error::Error;
 
 use super::kind::Kind;
 pub use super::status::ExitStatus;
 
-/// An error a person can act on. Each capability has one enum of its own that implements this;
-/// its `Display` is one line, lower case, without a final stop, naming what it is about.
+/// An error that ends a command. Each capability has one enum that implements this, usually with
+/// [`diagnostics!`]; its `Display` is one line, lower case, without a final stop.
 pub trait Diagnostic: Error + Send + Sync + 'static {
     /// The kind of the error, with its stable name and its exit status.
     fn kind(&self) -> Kind;
@@ -17,8 +16,70 @@ pub trait Diagnostic: Error + Send + Sync + 'static {
         self.kind().status()
     }
 
-    /// The next thing to do, at best a command that can be pasted.
+    /// The next step, at best a command that can be pasted.
     fn hint(&self) -> Option<String> {
         None
+    }
+}
+
+/// Implements [`Diagnostic`] for an error enum from one table: the variants, their kind, and the hint
+/// where there is one (a `&str`, a `String` or an `Option<String>`).
+///
+/// ```ignore
+/// diagnostics! { FileError:
+///     Self::Missing(_) => Kind::FileMissing;
+///     Self::Exists(_) => Kind::OutputExists, "--force replaces it";
+///     Self::Http(error) => error.kind(), error.hint();
+/// }
+/// ```
+macro_rules! diagnostics {
+    ($error:ty: $($pattern:pat $(if $guard:expr)? => $kind:expr $(, $hint:expr)?;)*) => {
+        impl $crate::util::diagnostic::Diagnostic for $error {
+            #[allow(unused_variables, reason = "a binding may be for the hint alone")]
+            fn kind(&self) -> $crate::util::kind::Kind {
+                match self {
+                    $($pattern $(if $guard)? => $kind,)*
+                }
+            }
+
+            #[allow(unused_variables, reason = "a binding may be for the kind alone")]
+            fn hint(&self) -> Option<String> {
+                let hint: Option<String> = match self {
+                    $($pattern $(if $guard)? => $crate::util::diagnostic::diagnostics!(@hint $($hint)?),)*
+                };
+                hint
+            }
+        }
+    };
+    (@hint) => {
+        None
+    };
+    (@hint $hint:expr) => {
+        $crate::util::diagnostic::IntoHint::into_hint($hint)
+    };
+}
+pub(crate) use diagnostics;
+
+/// What a table of [`diagnostics!`] may give as a hint.
+pub(crate) trait IntoHint {
+    /// The hint, if there is one.
+    fn into_hint(self) -> Option<String>;
+}
+
+impl IntoHint for &str {
+    fn into_hint(self) -> Option<String> {
+        Some(self.to_owned())
+    }
+}
+
+impl IntoHint for String {
+    fn into_hint(self) -> Option<String> {
+        Some(self)
+    }
+}
+
+impl IntoHint for Option<String> {
+    fn into_hint(self) -> Self {
+        self
     }
 }

@@ -1,7 +1,7 @@
 //! The writer: one key changes, every other byte stays.
 
 use super::reader::{Dotenv, DotenvErrors, read};
-use crate::util::diagnostic::Diagnostic;
+use crate::util::diagnostic::diagnostics;
 use crate::util::kind::Kind;
 use crate::util::printable::PrintableText;
 use crate::util::quote::quote;
@@ -20,21 +20,10 @@ pub enum SetError {
     NotExpressible(String),
 }
 
-impl Diagnostic for SetError {
-    fn kind(&self) -> Kind {
-        match self {
-            Self::Malformed(_) => Kind::EnvFileMalformed,
-            Self::Name(_) => Kind::EnvNameMalformed,
-            Self::NotExpressible(_) => Kind::EnvValueInexpressible,
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Malformed(faults) => faults.first().hint(),
-            Self::Name(_) | Self::NotExpressible(_) => None,
-        }
-    }
+diagnostics! { SetError:
+    Self::Malformed(faults) => Kind::EnvFileMalformed, faults.first().hint();
+    Self::Name(_) => Kind::EnvNameMalformed;
+    Self::NotExpressible(_) => Kind::EnvValueInexpressible;
 }
 
 /// The file with one key set. The assignment that counts (the last one) gets the new value, its

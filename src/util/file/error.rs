@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::trust::UntrustedReason;
 use super::words::reason;
-use crate::util::diagnostic::Diagnostic;
+use crate::util::diagnostic::diagnostics;
 use crate::util::kind::Kind;
 use crate::util::quote::quote_path;
 use crate::util::shell::word as shell_word;
@@ -99,28 +99,17 @@ impl FileError {
     }
 }
 
-impl Diagnostic for FileError {
-    fn kind(&self) -> Kind {
-        match self {
-            Self::Missing(_) => Kind::FileMissing,
-            Self::Directory(_) => Kind::FileIsDirectory,
-            Self::ReadFailed { .. } => Kind::FileUnreadable,
-            Self::TooLarge { .. } => Kind::FileTooLarge,
-            Self::NotText { .. } => Kind::FileNotText,
-            Self::Exists(_) => Kind::OutputExists,
-            Self::CreateFailed { .. } => Kind::OutputUncreatable,
-            Self::WriteFailed { .. } => Kind::OutputUnwritable,
-            Self::Link { .. } | Self::Untrusted { .. } => Kind::FileUntrusted,
-            Self::NotRegular(_) => Kind::OutputNotAFile,
-            Self::Locked(_) => Kind::OutputBusy,
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Exists(_) => Some("give --force to replace it, or name another file".to_owned()),
-            Self::Link { .. } => Some("name the file that the link points to".to_owned()),
-            Self::Untrusted { path, option: Some(option), why } => {
+diagnostics! { FileError:
+    Self::Missing(_) => Kind::FileMissing;
+    Self::Directory(_) => Kind::FileIsDirectory;
+    Self::ReadFailed { .. } => Kind::FileUnreadable;
+    Self::TooLarge { .. } => Kind::FileTooLarge;
+    Self::NotText { .. } => Kind::FileNotText;
+    Self::Exists(_) => Kind::OutputExists, "give --force to replace it, or name another file";
+    Self::CreateFailed { .. } => Kind::OutputUncreatable;
+    Self::WriteFailed { .. } => Kind::OutputUnwritable;
+    Self::Link { .. } => Kind::FileUntrusted, "name the file that the link points to";
+    Self::Untrusted { path, option: Some(option), why } => Kind::FileUntrusted, {
                 let named = format!("{option} {}", shell_word(&path.to_string_lossy()));
                 Some(match why {
                     UntrustedReason::NotRegular => format!("name another one with {option}"),
@@ -129,8 +118,8 @@ impl Diagnostic for FileError {
                     }
                     _ => format!("name the file if it is the right one: {named}"),
                 })
-            }
-            _ => None,
-        }
-    }
+            };
+    Self::Untrusted { .. } => Kind::FileUntrusted;
+    Self::NotRegular(_) => Kind::OutputNotAFile;
+    Self::Locked(_) => Kind::OutputBusy;
 }
