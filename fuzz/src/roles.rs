@@ -6,7 +6,7 @@ use cc_auth::policy::login_role::{
 };
 use cc_auth::policy::verdict::{CheckState, Verdict};
 use cc_auth::token::json::object;
-use cc_auth::token::{Claims, HeaderParams, TokenPart, Unverified, issue, verify};
+use cc_auth::token::{Claims, HeaderParams, TokenPart, Unverified, sign, verify};
 use cc_auth::util::time::Timestamp;
 use serde_json::{Value, json};
 
@@ -51,7 +51,7 @@ pub fn judge(data: &[u8]) {
     let Ok(claims) = object(claims, TokenPart::Claims) else { return };
     let key = house_key();
     let given = Claims::from(claims);
-    let Ok(token) = issue(&HeaderParams::for_key(&key), &given, &key) else { return };
+    let Ok(token) = sign(&HeaderParams::for_key(&key), &given, &key) else { return };
     let token = Unverified::parse(token.expose()).expect("what was issued");
     let verified = verify(token, [&key.verifying_key()]).expect("what was issued");
     let as_value = |claims: &Claims| Value::Object(claims.as_object().clone());

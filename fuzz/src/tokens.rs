@@ -6,7 +6,7 @@ use cc_auth::key::{Algorithm, KeyStrength, PrivateKey, SigningKey, VerifyingKey}
 use cc_auth::policy::pointer::look_up;
 use cc_auth::token::json::{any, object};
 use cc_auth::token::{
-    Claims, HeaderParams, NumericDate, TokenError, TokenPart, Unverified, inspect, issue, verify,
+    Claims, HeaderParams, NumericDate, TokenError, TokenPart, Unverified, inspect, sign, verify,
 };
 use cc_auth::util::secret::SecretBytes;
 use cc_auth::util::time::Timestamp;
@@ -36,9 +36,9 @@ fn signed() -> &'static Signed {
         claims.set("sub", "fritz");
         claims.set("roles", vec!["api"]);
         claims.set("exp", 4_000_000_000_i64);
-        let tokens = keys.iter().map(|key| {
-            issue(&HeaderParams::for_key(key), &claims, key).expect("a token").expose().to_owned()
-        });
+        let tokens = keys
+            .iter()
+            .map(|key| sign(&HeaderParams::for_key(key), &claims, key).expect("a token").expose().to_owned());
         Signed { tokens: tokens.collect(), keys: keys.iter().map(SigningKey::verifying_key).collect() }
     })
 }

@@ -79,12 +79,9 @@ static PROGRAMS: [(&Tool, &[Report]); 5] = [
 /// Commands whose report is not a struct yet.
 const WITHOUT_SCHEMA: &[&str] = &[
     "cc-jwt inspect",
-    "cc-jwt issue",
     "cc-jwt jwks",
-    "cc-jwt renew",
     "cc-jwt role check",
     "cc-jwt spec check",
-    "cc-jwt spec issue",
     "cc-jwt spec new",
     "cc-jwt verify",
     "cc-login",

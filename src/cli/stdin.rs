@@ -24,3 +24,15 @@ pub(super) fn read(limit: u64) -> Result<Zeroizing<Vec<u8>>, FileError> {
     }
     Ok(bytes)
 }
+
+/// Standard input as text, at most `limit` bytes.
+///
+/// # Errors
+/// As [`read`], and [`FileError::NotText`].
+pub(super) fn read_text(limit: u64) -> Result<String, FileError> {
+    let bytes = std::mem::take(&mut *read(limit)?);
+    String::from_utf8(bytes).map_err(|error| FileError::NotText {
+        path: PathBuf::from("standard input"),
+        offset: error.utf8_error().valid_up_to(),
+    })
+}

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::config::ConfigError;
 use crate::ldap::LdapError;
-use crate::token::IssueError;
+use crate::token::SignError;
 use crate::user::UsernameError;
 use crate::user_db::UserDbError;
 use crate::util::diagnostic::Diagnostic;
@@ -70,7 +70,7 @@ pub enum LoginError {
     File(#[from] FileError),
     /// The session's token cannot be made.
     #[error(transparent)]
-    Issue(#[from] IssueError),
+    Issue(#[from] SignError),
     /// Nowhere to keep a session.
     #[error("there is no place for the session: neither XDG_RUNTIME_DIR, XDG_STATE_HOME nor HOME names one")]
     NoDirectory,

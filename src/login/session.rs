@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 use super::error::LoginError;
 use super::identity::{Identity, Method};
 use crate::key::SigningKey;
-use crate::token::{Claims, HeaderParams, issue};
+use crate::token::{Claims, HeaderParams, sign};
 use crate::user::{AuthSource, User};
 use crate::util::duration::GoDuration;
 use crate::util::file::{self, Existing, FileError, PRIVATE_MODE, UntrustedReason};
@@ -104,7 +104,7 @@ fn token_for(
     claims.set("iat", now.0);
     claims.set("roles", user.roles.clone());
     claims.set("sub", user.username.as_str());
-    Ok(issue(&HeaderParams::for_key(key), &claims, key)?)
+    Ok(sign(&HeaderParams::for_key(key), &claims, key)?)
 }
 
 /// The right to change the session file. One process has it at a time; it ends with the value.

@@ -8,7 +8,7 @@ use super::lint;
 use super::location::{FieldPath, ResourceError, SourceName};
 use super::resource::{Resource, ResourceKeySource};
 use crate::key::{KeyError, SigningKey, published};
-use crate::token::{Claims, HeaderParams, IssueError, issue};
+use crate::token::{self, Claims, HeaderParams, SignError};
 use crate::util::diagnostic::Diagnostic;
 use crate::util::environment::Environment;
 use crate::util::file::{self, FileContents, FileError, SETTINGS_LIMIT};
@@ -71,11 +71,11 @@ pub enum SigningError {
     },
     /// Signing failed.
     #[error("{}: {source}", escape(&.origin.0))]
-    Issue {
+    Sign {
         /// The resource's file.
         origin: SourceName,
         /// What went wrong.
-        source: IssueError,
+        source: SignError,
     },
     /// The system gave no random bytes for `jti`.
     #[error("the system gave no random bytes: {0}")]
@@ -89,7 +89,7 @@ impl Diagnostic for SigningError {
             Self::NoVariable { .. } => Kind::VariableMissing,
             Self::File { source, .. } => source.kind(),
             Self::Key { source, .. } => source.kind(),
-            Self::Issue { source, .. } => source.kind(),
+            Self::Sign { source, .. } => source.kind(),
             Self::Random(_) => Kind::RandomUnavailable,
         }
     }
@@ -101,7 +101,7 @@ impl Diagnostic for SigningError {
             }
             Self::File { source, .. } => source.hint(),
             Self::Key { source, .. } => source.hint(),
-            Self::Issue { source, .. } => source.hint(),
+            Self::Sign { source, .. } => source.hint(),
             Self::NoVariable { .. } | Self::Random(_) => None,
         }
     }
@@ -122,7 +122,7 @@ pub fn key_file(resource: &Resource, around: &SigningContext<'_>) -> Option<Path
 /// Finds and reads a resource's key, named by its `keyId` and for its algorithm only.
 ///
 /// # Errors
-/// [`SigningError`] but for `Issue` and `Random`.
+/// [`SigningError`] but for `Sign` and `Random`.
 pub fn find_key(
     resource: &Resource,
     around: &SigningContext<'_>,
@@ -196,17 +196,17 @@ pub struct SignedToken {
 /// Signs a resource's token as of `now`.
 ///
 /// # Errors
-/// [`SigningError::Issue`] or `Random`.
+/// [`SigningError::Sign`] or `Random`.
 pub fn sign(resource: &Resource, key: &SigningKey, now: Timestamp) -> Result<SignedToken, SigningError> {
     let id = token_id().map_err(SigningError::Random)?;
-    let heading = HeaderParams {
+    let header = HeaderParams {
         algorithm: resource.algorithm,
-        kind: "JWT".to_owned(),
-        key_id: Some(resource.kid.clone()),
+        typ: "JWT".to_owned(),
+        kid: Some(resource.kid.clone()),
     };
     let claims = Claims::from(payload(resource, now, &id));
-    let token = issue(&heading, &claims, key)
-        .map_err(|source| SigningError::Issue { origin: resource.source.clone(), source })?;
+    let token = token::sign(&header, &claims, key)
+        .map_err(|source| SigningError::Sign { origin: resource.source.clone(), source })?;
     Ok(SignedToken { token, issued_at: now, expires_at: now.plus_seconds(resource.lifetime), jti: id })
 }
 

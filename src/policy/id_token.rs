@@ -321,7 +321,7 @@ mod tests {
 
     use super::*;
     use crate::key::{PrivateKey, SigningKey};
-    use crate::token::{HeaderParams, Unverified, issue, verify};
+    use crate::token::{HeaderParams, Unverified, sign, verify};
 
     const NOW: Timestamp = Timestamp(1_000_000);
 
@@ -338,7 +338,7 @@ mod tests {
             claims.set(name, value);
         }
         let key = SigningKey::private(PrivateKey::generate(Algorithm::Es256).unwrap()).unwrap();
-        let text = issue(&HeaderParams::for_key(&key), &claims, &key).unwrap();
+        let text = sign(&HeaderParams::for_key(&key), &claims, &key).unwrap();
         verify(Unverified::parse(text.expose()).unwrap(), &[key.verifying_key()]).unwrap()
     }
 

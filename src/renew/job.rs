@@ -178,35 +178,37 @@ pub fn run_all(
     })
 }
 
-/// One line of what a renewal tells: a JSON object.
+/// An event of a renewal: one JSON object a line.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RenewEvent {
-    /// When, in RFC 3339.
+    /// The time of the event, RFC 3339.
     pub time: String,
-    /// `started`, `fresh`, `due`, `renewed`, `failed`, `reloaded`, `stopped`.
+    /// `started`, `fresh`, `due`, `renewed`, `failed`, `reloaded` or `stopped`.
     pub event: &'static str,
     /// `metadata.name` of the resource.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// The file the token is kept in.
+    /// The file of the token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output: Option<String>,
-    /// Why it was signed anew, or has to be: a stable word.
+    /// Why the token is due or was renewed: `missing`, `invalid`, `expired`, `expires-soon`,
+    /// `not-yet-valid`, `key-changed`, `resource-changed` or `forced`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<&'static str>,
-    /// The same, or what went wrong, for people.
+    /// The reason or the error as text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
-    /// The stable name of what went wrong.
+    /// The kind of the error.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kind: Option<&'static str>,
-    /// When the token that is there ends, in RFC 3339.
+    /// When the token in the file expires, RFC 3339.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<String>,
-    /// When it is to be signed anew, or tried again, in RFC 3339.
+    /// The next renewal or retry, RFC 3339.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_attempt_at: Option<String>,
-    /// How many resources are kept.
+    /// The number of resources.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resources: Option<usize>,
 }

@@ -60,7 +60,7 @@ impl<'a> Unverified<'a> {
 
     /// What the header says the key is called. For choosing which keys to try, never for more.
     #[must_use]
-    pub fn key_id_hint(&self) -> Option<&str> {
+    pub fn kid_hint(&self) -> Option<&str> {
         self.header.key_id()
     }
 
@@ -306,7 +306,7 @@ mod tests {
         ] {
             let text = token(header);
             let token = Unverified::parse(&text).unwrap();
-            assert_eq!((token.key_id_hint(), token.algorithm_hint()), (key_id, "EdDSA"), "{header}");
+            assert_eq!((token.kid_hint(), token.algorithm_hint()), (key_id, "EdDSA"), "{header}");
         }
     }
 

@@ -14,17 +14,17 @@ pub mod bearer_discovery;
 pub mod claims;
 pub mod error;
 pub mod inspect;
-pub mod issue;
 pub mod json;
 pub mod jws;
+pub mod sign;
 pub mod text;
 pub mod verify;
 
 pub use claims::{Claims, NumericDate, TimeClaimError};
 pub use error::{TokenError, TokenPart};
 pub use inspect::{Inspection, inspect};
-pub use issue::{HeaderParams, IssueError, issue};
 pub use jws::{Header, Unverified};
+pub use sign::{HeaderParams, SignError, sign};
 pub use text::bare;
 pub use verify::{Verified, signed_content, verify, verify_owned};
 

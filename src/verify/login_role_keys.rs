@@ -158,11 +158,11 @@ impl LoginRoleKeys {
         // The reference server overlooks keys that a token brings along, and so must who decides
         // as it does; they are never used.
         let token = Unverified::parse_with_embedded_keys(token)?;
-        let kid = token.key_id_hint().filter(|kid| !kid.is_empty());
+        let kid = token.kid_hint().filter(|kid| !kid.is_empty());
         let by_name = !matches!(self.source, RoleKeySource::Pem(_)) && kid.is_some();
         if by_name {
             verify_owned(token, self.owned().filter(|(_, key)| key.kid().is_some()))
-        } else if token.key_id_hint().is_none() || self.keys().all(|key| key.kid().is_none()) {
+        } else if token.kid_hint().is_none() || self.keys().all(|key| key.kid().is_none()) {
             verify_owned(token, self.owned())
         } else {
             let nameless: Vec<(Option<&str>, KeySet)> = self

@@ -202,8 +202,8 @@ fn of_many_one_who_is_missing_stops_all() {
     let names = "ann\nbob\nann\nbob\nann\nbob\nnobody\nann\nnone";
     let run = directory.run_with("cc-jwt", &["issue", "--users-from", "-"], names).ended(1);
     assert_eq!(run.stdout, "");
-    assert!(run.stderr.contains("line 7: there is no user 'nobody'"), "{}", run.stderr);
-    assert!(run.stderr.contains("line 9: there is no user 'none'"), "{}", run.stderr);
+    assert!(run.stderr.contains("line 7: user 'nobody' does not exist"), "{}", run.stderr);
+    assert!(run.stderr.contains("line 9: user 'none' does not exist"), "{}", run.stderr);
     directory.run_with("cc-jwt", &["issue", "--users-from", "-", "-o", "all.jsonl"], names).ended(1);
     assert!(!directory.file("all.jsonl").exists());
 }
@@ -313,5 +313,5 @@ fn issue_list_longer_than_the_limit_issues_no_token() {
     let fits = (64 << 20) / line.len();
     let run = directory.run_with("cc-jwt", &["issue", "--no-db", "--users-from", "-"], line.repeat(fits + 2));
     assert_eq!((run.status, run.stdout.len()), (65, 0), "{}", run.stderr);
-    assert!(run.stderr.contains("longer than 67108864 bytes"), "{}", run.stderr);
+    assert!(run.stderr.contains("larger than 67108864 bytes"), "{}", run.stderr);
 }

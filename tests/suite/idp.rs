@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cc_auth::key::jwk::write_public;
 use cc_auth::key::{Algorithm, KeyStrength, PrivateKey, SigningKey};
-use cc_auth::token::{Claims, HeaderParams, issue};
+use cc_auth::token::{Claims, HeaderParams, sign};
 use cc_auth::util::secret::SecretBytes;
 use serde_json::{Map, Value, json};
 
@@ -288,7 +288,7 @@ impl Provider {
             for (name, value) in claims.as_object().unwrap() {
                 own.set(name.clone(), value.clone());
             }
-            issue(&HeaderParams::for_key(key), &own, key).unwrap().expose().to_owned()
+            sign(&HeaderParams::for_key(key), &own, key).unwrap().expose().to_owned()
         };
         match signed {
             Signed::Properly => by(&self.key),

@@ -15,7 +15,7 @@ const LAYERS: [&[&str]; 6] = [
     &["key", "user", "token"],
     &["config", "policy"],
     &["http", "user_db", "ldap", "oidc", "clustercockpit"],
-    &["verify", "osdf", "renew", "sync", "login"],
+    &["verify", "issue", "osdf", "renew", "sync", "login"],
     &["cli"],
 ];
 

@@ -360,7 +360,7 @@ fn logins_by_token_and_cookie_admit_whom_the_server_admitted() {
 fn verified(claims: &Value) -> token::Verified {
     let key = SigningKey::from_server_base64(&SecretText::new(PRIVATE.to_owned())).unwrap();
     let claims = token::Claims::from(claims.as_object().unwrap().clone());
-    let text = token::issue(&token::HeaderParams::for_key(&key), &claims, &key).unwrap();
+    let text = token::sign(&token::HeaderParams::for_key(&key), &claims, &key).unwrap();
     token::verify(Unverified::parse(text.expose()).unwrap(), &[key.verifying_key()]).unwrap()
 }
 

@@ -78,7 +78,7 @@ fn decide(row: &Value) -> Decision {
     let now = Timestamp(row["signed_at"].as_i64().unwrap());
     let token = row["token"].as_str().unwrap();
     let verified = Unverified::parse_with_embedded_keys(token).and_then(|token| {
-        let keys = config.keys.candidates(&keys, token.key_id_hint());
+        let keys = config.keys.candidates(&keys, token.kid_hint());
         verify(token, keys.keys())
     });
     let evaluated = |detail| evaluate(&config, &role, verified.as_ref(), Flow::Token, now, detail);

@@ -30,8 +30,8 @@ fn token_of(key: &SigningKey, kid: &str, issuer: Option<&str>) -> String {
     claims.set("roles", json!(["api"]));
     claims.set("iat", 1_700_000_000);
     claims.set("exp", 4_000_000_000_u64);
-    let heading = HeaderParams { key_id: Some(kid.to_owned()), ..HeaderParams::for_key(key) };
-    token::issue(&heading, &claims, key).unwrap().expose().to_owned()
+    let heading = HeaderParams { kid: Some(kid.to_owned()), ..HeaderParams::for_key(key) };
+    token::sign(&heading, &claims, key).unwrap().expose().to_owned()
 }
 
 fn set(keys: &[&SigningKey]) -> String {

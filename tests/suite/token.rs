@@ -107,7 +107,7 @@ fn what_is_issued_here_verifies_here() {
     claims.set("roles", json!(["api"]));
     claims.set("iat", 1_700_000_000);
     let key = own_key();
-    let token = token::issue(&HeaderParams::for_key(&key), &claims, &key).unwrap();
+    let token = token::sign(&HeaderParams::for_key(&key), &claims, &key).unwrap();
     assert!(token.expose().starts_with("eyJhbGciOiJFZERTQSIsInR5cCI6IkpXVCJ9."), "the server's header");
     let verified = check_own(token.expose()).unwrap();
     assert_eq!(verified.claims(), &claims);

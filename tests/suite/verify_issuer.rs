@@ -3,7 +3,7 @@
 
 use cc_auth::key::jwk::write_public;
 use cc_auth::key::{Algorithm, PrivateKey, SigningKey};
-use cc_auth::token::{Claims, HeaderParams, issue};
+use cc_auth::token::{Claims, HeaderParams, sign};
 use serde_json::{Value, json};
 
 use crate::httpd::{Authority, Reply, Request, Server};
@@ -29,7 +29,7 @@ fn token(key: &SigningKey, issuer: Option<&str>) -> String {
     if let Some(issuer) = issuer {
         claims.set("iss", issuer);
     }
-    issue(&HeaderParams::for_key(key), &claims, key).unwrap().expose().to_owned()
+    sign(&HeaderParams::for_key(key), &claims, key).unwrap().expose().to_owned()
 }
 
 /// An issuer with these keys; `answer` comes before its own documents.

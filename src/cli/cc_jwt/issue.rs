@@ -3,29 +3,27 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 
-use super::bench::server_notes;
-use super::people::{Recipient, RecipientSelector, RecipientSummary, Recipients, TOLD_ONE_BY_ONE};
 use super::{complete, keys};
 use crate::cli::console::Console;
 use crate::cli::failure::{Failure, UsageError};
 use crate::cli::options::{AtOption, SettingsOptions};
 use crate::cli::output_owner::warn_if_not_owner;
-use crate::cli::settings;
-use crate::config::{ServerKeys, Settings};
-use crate::key::{Algorithm, SigningKey};
-use crate::policy::remedy::{Remedy, accepted_in_words};
-use crate::policy::{Endpoint, ServerState};
-use crate::token::{self, Claims, HeaderParams};
-use crate::user::{Role, Username};
+use crate::cli::{settings, stdin};
+use crate::issue::{
+    Issuance, IssueRequest, IssuedToken, JwtId, KeyOwner, Lifetime, Recipient, RecipientSelector,
+};
+use crate::key::Algorithm;
+use crate::token;
+use crate::user::Role;
 use crate::util::diagnostic::ExitStatus;
 use crate::util::duration::GoDuration;
-use crate::util::file::{self, Existing, PRIVATE_MODE, shell_word};
-use crate::util::note::{Level, Note, Notes};
+use crate::util::file::{self, Existing, FileError, PRIVATE_MODE, shell_word};
+use crate::util::note::Notes;
 use crate::util::printable::PrintableText;
 use crate::util::quote::{escape_json, quote, quote_path};
-use crate::util::secret::SecretText;
 use crate::util::time::{self, Timestamp};
 
 /// Issue a token for a user, as the server would
@@ -125,138 +123,149 @@ struct Many {
     with_role: Option<String>,
 }
 
+/// The report: a token.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct TokenReport<'a> {
+    /// The user (`sub`).
+    username: &'a str,
+    /// The roles in the token.
+    roles: &'a [String],
+    /// When the token was issued (`iat`), RFC 3339.
+    issued_at: String,
+    /// When the token expires (`exp`), RFC 3339; null if it does not.
+    expires_at: Option<String>,
+    /// The token.
+    token: &'a str,
+}
+
 pub(super) fn run(
     issue: &Issue,
     options: &SettingsOptions,
     console: &mut Console,
 ) -> Result<ExitStatus, Failure> {
-    let asked = Asked::read(issue)?;
+    let request = issue.request()?;
     let settings = settings::load(options, console)?;
-    let key = keys::signing(issue.key.as_deref(), asked.algorithm, &settings, console)?;
-    let mut heading = HeaderParams::for_key(&key);
-    if let Some(algorithm) = asked.algorithm {
-        heading.algorithm = algorithm;
-    }
-    if let Some(kid) = &issue.kid {
-        heading.key_id = Some(kid.clone());
-    }
-    let who = match (&issue.many.users_from, &issue.name) {
-        (Some(list), _) => RecipientSelector::Listed(list.clone()),
-        (None, _) if issue.many.all => RecipientSelector::All(asked.role),
-        (None, name) => RecipientSelector::One(asked.username(name.as_deref().unwrap_or_default())?),
-    };
-    let people = Recipients::open(who, asked.roles.clone(), &settings)?;
-    let census = people.look(|person| lacks(person, &heading))?;
-    let life = if issue.no_expiry { None } else { asked.ttl.or(settings.jwts.max_age.value) };
+    let key = keys::signing(issue.key.as_deref(), request.algorithm, &settings, console)?;
     let mut notes = Notes::new();
-    if life.is_none() && !issue.no_expiry {
-        notes.warn_with(
-            "no-max-age",
-            "no max-age is set: what is issued never expires",
-            "give --ttl 24h, or --no-expiry if that is meant",
-        );
-    }
-    remark_on_issuer(issue, &heading, &settings, &mut notes);
-    remark_on_server(issue, &heading, &settings, &mut notes);
-    if census.count > TOLD_ONE_BY_ONE {
-        remark_on_many(&census, &heading, &mut notes);
+    let issuance = Issuance::prepare(request, key, &settings, &mut notes).map_err(Failure::several)?;
+    let as_object = issue.many.all || issue.many.users_from.is_some() || console.is_json();
+    let Some(path) = issue.output.as_deref().filter(|path| *path != Path::new("-")) else {
+        console.notes(notes);
+        issuance.each(|token| -> Result<(), Failure> { Ok(console.text(&line(&token, as_object))?) })?;
+        return Ok(ExitStatus::Success);
+    };
+    let existing = if issue.force { Existing::Replace } else { Existing::Refuse };
+    let mut count = 0;
+    // The file appears with all tokens or not at all.
+    file::write_in_parts(path, PRIVATE_MODE, existing, |draft| -> Result<(), Failure> {
+        issuance.each(|token| {
+            count += 1;
+            Ok(draft.add(line(&token, as_object).as_bytes())?)
+        })
+    })?;
+    console.notes(notes);
+    warn_if_not_owner([path], console);
+    let what = match issuance.only_recipient() {
+        Some(Recipient { name, .. }) => format!("the token for {} is", quote(name)),
+        None => format!("{count} tokens are"),
+    };
+    console.note(&format!("{what} in {}", quote_path(path)));
+    Ok(ExitStatus::Success)
+}
+
+/// A token as a line: as it is, or as a JSON object with its user.
+fn line(issued: &IssuedToken, as_object: bool) -> zeroize::Zeroizing<String> {
+    let text = if as_object {
+        let report = TokenReport {
+            username: &issued.recipient.name,
+            roles: &issued.recipient.roles,
+            issued_at: issued.issued_at.rfc3339(),
+            expires_at: issued.expires_at.map(Timestamp::rfc3339),
+            token: issued.token.expose(),
+        };
+        format!("{}\n", escape_json(&serde_json::to_string(&report).unwrap_or_default()))
     } else {
-        let validate_user = settings.jwts.validate_user.value;
-        census.first.iter().for_each(|person| remark_on_roles(person, &heading, validate_user, &mut notes));
-    }
-    let signer = Signer { asked: &asked, life, heading: &heading, key: &key };
-    deliver(issue, &people, &census, &signer, notes, console)
+        format!("{}\n", issued.token.expose())
+    };
+    zeroize::Zeroizing::new(text)
 }
 
-/// The arguments, checked.
-struct Asked {
-    now: Timestamp,
-    ttl: Option<GoDuration>,
-    not_before: Option<Timestamp>,
-    algorithm: Option<Algorithm>,
-    roles: Option<Vec<String>>,
-    role: Option<Role>,
-    further: Vec<(String, Value)>,
-    /// Whether each token gets a random `jti` of its own.
-    random_id: bool,
-}
-
-impl Asked {
-    fn read(issue: &Issue) -> Result<Self, Failure> {
-        let now = issue.at.clock()?.now();
-        let ttl = issue.ttl.as_deref().map(positive).transpose()?;
-        let not_before = issue
+impl Issue {
+    /// The arguments as a request.
+    fn request(&self) -> Result<IssueRequest, Failure> {
+        let issued_at = self.at.clock()?.now();
+        let lifetime = match self.ttl.as_deref() {
+            _ if self.no_expiry => Lifetime::Unlimited,
+            Some(text) => Lifetime::Limited(positive(text)?),
+            None => Lifetime::Configured,
+        };
+        let not_before = self
             .not_before
             .as_deref()
-            .map(|text| time::parse(text, now))
+            .map(|text| time::parse(text, issued_at))
             .transpose()
             .map_err(|error| UsageError::new(format!("--not-before: {error}")))?;
-        let algorithm = issue.algorithm.as_deref().map(algorithm).transpose()?;
-        let roles = (!issue.roles.is_empty() || issue.no_db)
-            .then(|| {
-                issue
-                    .roles
-                    .iter()
-                    .map(|role| role.parse::<Role>().map(|role| role.name().to_owned()))
-                    .collect()
-            })
+        let algorithm = self.algorithm.as_deref().map(algorithm).transpose()?;
+        let role_name = |role: &String| role.parse::<Role>().map(|role| role.name().to_owned());
+        let roles = (!self.roles.is_empty() || self.no_db)
+            .then(|| self.roles.iter().map(role_name).collect())
             .transpose()?;
-        let role = issue.many.with_role.as_deref().map(str::parse).transpose()?;
-        let mut further = registered(issue);
-        for text in &issue.claims {
+        let with_role = self.many.with_role.as_deref().map(str::parse).transpose()?;
+        let mut claims: Vec<(String, Value)> = Vec::new();
+        for text in &self.claims {
             let (name, value) = claim(text)?;
-            if further.iter().any(|(known, _)| *known == name) {
-                return Err(UsageError::new(format!("--claim: {} is given twice", quote(&name))).into());
+            if claims.iter().any(|(known, _)| *known == name) {
+                return Err(UsageError::new(format!("--claim: duplicate claim {}", quote(&name))).into());
             }
-            further.push((name, value));
+            claims.push((name, value));
         }
-        let random_id = issue.jti.as_deref() == Some("");
-        Ok(Self { now, ttl, not_before, algorithm, roles, role, further, random_id })
-    }
-
-    /// The name given. One that is not looked up has to be fit for a user.
-    fn username(&self, name: &str) -> Result<String, Failure> {
-        Ok(if self.roles.is_some() { name.parse::<Username>()?.into_string() } else { name.to_owned() })
+        let recipients = match (&self.many.users_from, &self.name) {
+            (Some(list), _) => RecipientSelector::Listed(read_list(list)?),
+            (None, _) if self.many.all => RecipientSelector::All(with_role),
+            (None, name) => RecipientSelector::One(name.clone().unwrap_or_default()),
+        };
+        Ok(IssueRequest {
+            recipients,
+            roles,
+            issued_at,
+            lifetime,
+            not_before,
+            issuer: self.issuer.clone(),
+            audience: self.audience.clone(),
+            scope: self.scope.clone(),
+            jti: match self.jti.as_deref() {
+                None => JwtId::None,
+                Some("") => JwtId::Random,
+                Some(jti) => JwtId::Fixed(jti.to_owned()),
+            },
+            claims,
+            algorithm,
+            kid: self.kid.clone(),
+            key_owner: if self.key.is_some() { KeyOwner::Other } else { KeyOwner::Server },
+        })
     }
 }
 
-/// The registered claims (RFC 7519 4.1, RFC 8693 4.2) that have options of their own.
-fn registered(issue: &Issue) -> Vec<(String, Value)> {
-    let mut claims = Vec::new();
-    let mut add = |name: &str, value: Value| claims.push((name.to_owned(), value));
-    if let Some(issuer) = &issue.issuer {
-        add("iss", issuer.as_str().into());
-    }
-    match issue.audience.as_slice() {
-        [] => {}
-        [one] => add("aud", one.as_str().into()),
-        several => add("aud", several.into()),
-    }
-    if let Some(scope) = &issue.scope {
-        add("scope", scope.as_str().into());
-    }
-    if let Some(id) = issue.jti.as_deref().filter(|id| !id.is_empty()) {
-        add("jti", id.into());
-    }
-    claims
-}
+/// The longest list of names, in bytes: a million names.
+const LIST_LIMIT: u64 = 64 << 20;
 
-/// 128 random bits.
-fn random_id() -> Result<String, Failure> {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).map_err(|_| crate::key::KeyError::NoRandom)?;
-    Ok(data_encoding::HEXLOWER.encode(&bytes))
+fn read_list(path: &Path) -> Result<String, FileError> {
+    if path == Path::new("-") { stdin::read_text(LIST_LIMIT) } else { file::read_text(path, LIST_LIMIT) }
 }
 
 fn positive(text: &str) -> Result<GoDuration, UsageError> {
-    let life: GoDuration = text
+    let lifetime: GoDuration = text
         .parse()
         .map_err(|error| UsageError::new(format!("--ttl: {error}")).hint("a day is 24h, a week 168h"))?;
-    if life.seconds() < 1 {
-        return Err(UsageError::new(format!("--ttl: {} is no time for a token to hold", quote(text)))
-            .hint("for a token that never expires give --no-expiry"));
+    if lifetime.seconds() < 1 {
+        return Err(UsageError::new(format!(
+            "--ttl: invalid duration {}: expected a positive duration",
+            quote(text)
+        ))
+        .hint("use --no-expiry for a token that never expires"));
     }
-    Ok(life)
+    Ok(lifetime)
 }
 
 fn algorithm(text: &str) -> Result<Algorithm, UsageError> {
@@ -269,7 +278,7 @@ fn algorithm(text: &str) -> Result<Algorithm, UsageError> {
     )
 }
 
-/// Claims with an option of their own, which knows their form.
+/// Claims that have options or arguments of their own.
 const OWN_OPTIONS: [(&str, &str); 9] = [
     ("sub", "NAME"),
     ("roles", "--roles"),
@@ -284,212 +293,22 @@ const OWN_OPTIONS: [(&str, &str); 9] = [
 
 fn claim(text: &str) -> Result<(String, Value), UsageError> {
     let Some((name, json)) = text.split_once('=').filter(|(name, _)| !name.is_empty()) else {
-        return Err(UsageError::new(format!("--claim: {} is not of the form NAME=JSON", quote(text))));
+        return Err(UsageError::new(format!("--claim: invalid claim {}: expected NAME=JSON", quote(text))));
     };
     if let Some((_, option)) = OWN_OPTIONS.into_iter().find(|(own, _)| *own == name) {
-        return Err(UsageError::new(format!("--claim: {} is set by {option}", quote(name))));
+        return Err(UsageError::new(format!("--claim: {option} sets {}", quote(name))));
     }
-    let (value, doubles) = token::json::any(json).map_err(|problem| {
+    let (value, duplicates) = token::json::any(json).map_err(|problem| {
         UsageError::new(format!("--claim: the value of {} is not JSON: {problem}", quote(name))).hint(
-            format!("a text needs quotes of its own: --claim {}", shell_word(&format!("{name}=\"{json}\""))),
+            format!("a string has quotes of its own: --claim {}", shell_word(&format!("{name}=\"{json}\""))),
         )
     })?;
-    if let Some(double) = doubles.first() {
-        let inner = quote(&double.name);
-        return Err(UsageError::new(format!("--claim: the value of {} has {inner} twice", quote(name))));
+    if let Some(duplicate) = duplicates.first() {
+        let member = quote(&duplicate.name);
+        return Err(UsageError::new(format!(
+            "--claim: the value of {} has a duplicate member {member}",
+            quote(name)
+        )));
     }
     Ok((name.to_owned(), value))
-}
-
-/// A token that was issued.
-struct Signed {
-    person: Recipient,
-    token: SecretText,
-    issued: Timestamp,
-    expires: Option<Timestamp>,
-}
-
-/// What signs, and what everybody's token has in common.
-struct Signer<'a> {
-    asked: &'a Asked,
-    life: Option<GoDuration>,
-    heading: &'a HeaderParams,
-    key: &'a SigningKey,
-}
-
-impl Signer<'_> {
-    fn sign(&self, person: Recipient) -> Result<Signed, Failure> {
-        let asked = self.asked;
-        let mut claims = Claims::new();
-        claims.set("sub", person.name.as_str());
-        claims.set("roles", person.roles.clone());
-        claims.set("iat", asked.now.0);
-        let expires = self.life.map(|life| asked.now.plus(life));
-        if let Some(expires) = expires {
-            claims.set("exp", expires.0);
-        }
-        if let Some(not_before) = asked.not_before {
-            claims.set("nbf", not_before.0);
-        }
-        for (name, value) in &asked.further {
-            claims.set(name.as_str(), value.clone());
-        }
-        if asked.random_id {
-            // RFC 7519 4.1.7: no two tokens have the same.
-            claims.set("jti", random_id()?);
-        }
-        let token = token::issue(self.heading, &claims, self.key)?;
-        Ok(Signed { person, token, issued: asked.now, expires })
-    }
-}
-
-/// A token of the trusted issuer counts only when signed by that issuer's key.
-fn remark_on_issuer(issue: &Issue, heading: &HeaderParams, settings: &Settings, notes: &mut Notes) {
-    let trusted = settings.jwts.trusted_issuer.as_ref().map(|issuer| issuer.value.as_str());
-    let Some(issuer) = issue.issuer.as_deref() else { return };
-    if Some(issuer) == trusted && issue.key.is_none() && heading.algorithm == Algorithm::EdDsa {
-        notes.warn_with(
-            "trusted-issuer",
-            format!(
-                "{} is the trusted issuer, whose tokens the login by cookie verifies with \
-                 CROSS_LOGIN_JWT_PUBLIC_KEY; this one is signed by the server's own key",
-                quote(issuer)
-            ),
-            "sign it with the issuer's private key: --key FILE",
-        );
-    }
-}
-
-/// Warns of a server that would not start with the configuration, or would reject the tokens.
-fn remark_on_server(issue: &Issue, heading: &HeaderParams, settings: &Settings, notes: &mut Notes) {
-    if issue.key.is_some() {
-        return;
-    }
-    for note in server_notes(settings, ServerKeys::Configured, &[]) {
-        let text = match note.state {
-            ServerState::NoOwnTokens if heading.algorithm.is_symmetric() => continue,
-            ServerState::NoOwnTokens => format!("the server rejects every token: {}", note.reason),
-            ServerState::NoStart => format!("the server does not start: {}", note.reason),
-            ServerState::NoTokens => format!("the server accepts no token: {}", note.reason),
-            ServerState::NoAuthentication | ServerState::Warning => note.reason,
-        };
-        notes.add(Note { level: Level::Warning, check: Some("server"), text, hint: note.hint });
-    }
-}
-
-/// The API endpoint that accepts a user's token after the smallest change of roles.
-fn nearest_api(roles: &[&str]) -> Endpoint {
-    if roles.is_empty() || roles.contains(&Role::Admin.name()) { Endpoint::Api } else { Endpoint::UserApi }
-}
-
-fn remark_on_roles(person: &Recipient, heading: &HeaderParams, validate_user: bool, notes: &mut Notes) {
-    let Recipient { name, roles } = person;
-    let roles: Vec<&str> = roles.iter().map(String::as_str).collect();
-    let accepts = |endpoint: Endpoint| endpoint.accepts_roles(&roles);
-    if heading.algorithm.is_symmetric() {
-        if !accepts(Endpoint::JwtLogin) {
-            notes.warn_with(
-                "no-known-role",
-                format!(
-                    "{} has no role that the server knows: a login with this token has no effect",
-                    quote(name)
-                ),
-                Remedy::of(Endpoint::JwtLogin, &roles).hint(name, validate_user),
-            );
-        }
-    } else if !roles.contains(&Role::Api.name()) {
-        let endpoint = nearest_api(&roles);
-        let hint = Remedy::of(endpoint, &roles).hint(name, validate_user);
-        notes.warn_with(
-            "no-api-role",
-            format!(
-                "{} does not have the role 'api': this token is {}",
-                quote(name),
-                accepted_in_words(&roles)
-            ),
-            format!("for {}: {hint}", endpoint.place()),
-        );
-    } else if !accepts(Endpoint::Api) && accepts(Endpoint::UserApi) {
-        notes.note(format!(
-            "{} has other roles beside 'api': /userapi accepts this token, /api rejects it",
-            quote(name)
-        ));
-    }
-}
-
-/// Whether no API endpoint accepts this user's token.
-fn lacks(person: &Recipient, heading: &HeaderParams) -> bool {
-    let roles: Vec<&str> = person.roles.iter().map(String::as_str).collect();
-    if heading.algorithm.is_symmetric() {
-        !Endpoint::JwtLogin.accepts_roles(&roles)
-    } else {
-        !roles.contains(&Role::Api.name())
-    }
-}
-
-/// One warning for all tokens with the same lack.
-fn remark_on_many(census: &RecipientSummary, heading: &HeaderParams, notes: &mut Notes) {
-    let Some(first) = &census.first_lacking else { return };
-    let what = if heading.algorithm.is_symmetric() {
-        "have no role that the server knows: logins with their tokens have no effect"
-    } else {
-        "do not have the role 'api': their tokens are accepted by GraphQL and the web pages only"
-    };
-    notes.warn(
-        "no-api-role",
-        format!("{} of {} users {what}; the first is {}", census.lacking, census.count, quote(first)),
-    );
-}
-
-/// Signs the tokens and writes each as soon as it is there; a file appears with all or not at all.
-fn deliver(
-    issue: &Issue,
-    people: &Recipients,
-    census: &RecipientSummary,
-    signer: &Signer<'_>,
-    notes: Notes,
-    console: &mut Console,
-) -> Result<ExitStatus, Failure> {
-    let as_object = issue.many.all || issue.many.users_from.is_some() || console.is_json();
-    match &issue.output {
-        Some(path) if path != Path::new("-") => {
-            let existing = if issue.force { Existing::Replace } else { Existing::Refuse };
-            let mut count = 0;
-            file::write_in_parts(path, PRIVATE_MODE, existing, |draft| -> Result<(), Failure> {
-                people.each(census, |person| {
-                    count += 1;
-                    Ok(draft.add(line(&signer.sign(person)?, as_object).as_bytes())?)
-                })
-            })?;
-            console.notes(notes);
-            warn_if_not_owner([path.as_path()], console);
-            let what = match census.first.as_slice() {
-                [one] if count == 1 => format!("the token for {} is", quote(&one.name)),
-                _ => format!("{count} tokens are"),
-            };
-            console.note(&format!("{what} in {}", quote_path(path)));
-        }
-        _ => {
-            console.notes(notes);
-            people.each(census, |person| Ok(console.text(&line(&signer.sign(person)?, as_object))?))?;
-        }
-    }
-    Ok(ExitStatus::Success)
-}
-
-/// A token as it is given out: as it is, or as an object beside its user.
-fn line(signed: &Signed, as_object: bool) -> zeroize::Zeroizing<String> {
-    let text = if as_object {
-        let object = json!({
-            "username": signed.person.name,
-            "roles": signed.person.roles,
-            "issued_at": signed.issued.rfc3339(),
-            "expires_at": signed.expires.map(Timestamp::rfc3339),
-            "token": signed.token.expose(),
-        });
-        format!("{}\n", escape_json(&object.to_string()))
-    } else {
-        format!("{}\n", signed.token.expose())
-    };
-    zeroize::Zeroizing::new(text)
 }

@@ -11,7 +11,6 @@ mod osdf;
 mod pages;
 mod pages_osdf;
 mod pages_verify;
-mod people;
 mod remote;
 mod renew;
 mod renew_watch;
@@ -43,7 +42,11 @@ pub static TOOL: Tool = Tool { name: "cc-jwt", command, run, form, single_dash: 
 
 /// The reports of `--json`.
 #[cfg(test)]
-pub(super) static REPORTS: &[Report] = &[];
+pub(super) static REPORTS: &[Report] = &[
+    Report::of::<issue::TokenReport>("cc-jwt issue").stream(),
+    Report::of::<crate::renew::RenewEvent>("cc-jwt renew").stream(),
+    Report::of::<spec_issue::ResourceToken>("cc-jwt spec issue").stream(),
+];
 
 /// Issue, inspect, verify and renew tokens of a ClusterCockpit server
 #[derive(Debug, Parser)]

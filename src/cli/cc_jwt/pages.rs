@@ -96,13 +96,6 @@ pub(super) static PAGES: &[ManualPage] = &[
                 test: ExampleTest::Parses,
             },
         ],
-        json: &[
-            ("username", "the user"),
-            ("roles", "the roles in the token"),
-            ("issued_at", "'iat', RFC 3339"),
-            ("expires_at", "'exp', RFC 3339, or null"),
-            ("token", "the token"),
-        ],
         files: FILES,
         see_also: &["cc-user(1)", "cc-jwt-spec-issue(1)"],
         ..ManualPage::EMPTY

@@ -66,22 +66,6 @@ pub(super) const RENEW: ManualPage = ManualPage {
             test: ExampleTest::Parses,
         },
     ],
-    json: &[
-        ("time", "the time of the event, RFC 3339"),
-        ("event", "started, fresh, due, renewed, failed, reloaded or stopped"),
-        ("name", "metadata.name of the resource"),
-        ("output", "the file of the token"),
-        (
-            "reason",
-            "why the token is due or was renewed: missing, invalid, expired, expires-soon, not-yet-valid, key-changed, \
-             resource-changed, forced",
-        ),
-        ("message", "the reason or the error as text"),
-        ("kind", "the kind of the error, as in docs/errors.md"),
-        ("expires_at", "when the token in the file expires, RFC 3339"),
-        ("next_attempt_at", "the next renewal or retry, RFC 3339"),
-        ("resources", "the number of resources"),
-    ],
     files: &[
         SPEC_FILES[0],
         SPEC_FILES[1],
@@ -175,13 +159,6 @@ pub(super) const SPEC_ISSUE: ManualPage = ManualPage {
             explains: "The token as a Kubernetes Secret",
             test: ExampleTest::Parses,
         },
-    ],
-    json: &[
-        ("name", "metadata.name of the resource"),
-        ("token", "the token"),
-        ("issued_at", "'iat', RFC 3339"),
-        ("expires_at", "'exp', RFC 3339"),
-        ("jti", "'jti'"),
     ],
     files: SPEC_FILES,
     see_also: &["cc-jwt-spec(1)", "cc-jwt-renew(1)"],

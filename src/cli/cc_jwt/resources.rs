@@ -9,7 +9,7 @@ use crate::cli::failure::{Failure, UsageError};
 use crate::cli::stdin;
 use crate::osdf::{FieldOverride, Resource, SigningContext, SourceName, resource, signing};
 use crate::util::environment::Environment;
-use crate::util::file::{self, FileError, SETTINGS_LIMIT};
+use crate::util::file::{self, SETTINGS_LIMIT};
 use crate::util::note::Notes;
 use crate::util::time::Timestamp;
 
@@ -65,7 +65,7 @@ impl ResourceOptions {
         let changes = self.changes()?;
         let is_stdin = path == Path::new("-");
         let (text, origin) = if is_stdin {
-            (read_stdin()?, "standard input".to_owned())
+            (stdin::read_text(SETTINGS_LIMIT)?, "standard input".to_owned())
         } else {
             (file::read_text(path, SETTINGS_LIMIT)?, path.to_string_lossy().into_owned())
         };
@@ -124,13 +124,6 @@ impl ResourceOptions {
     ) -> SigningContext<'a> {
         SigningContext { environment, secrets_dir: self.secrets_dir.as_deref(), directory }
     }
-}
-
-fn read_stdin() -> Result<String, FileError> {
-    let path = || PathBuf::from("standard input");
-    let bytes = std::mem::take(&mut *stdin::read(SETTINGS_LIMIT)?);
-    String::from_utf8(bytes)
-        .map_err(|error| FileError::NotText { path: path(), offset: error.utf8_error().valid_up_to() })
 }
 
 /// A file's mode in octal: `0600`, `640`.

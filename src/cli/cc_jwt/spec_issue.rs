@@ -47,13 +47,19 @@ pub(super) struct SpecIssue {
     at: AtOption,
 }
 
-/// A token in JSON.
+/// The report: the token of a resource.
 #[derive(Debug, Serialize)]
-struct IssuedToken<'a> {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct ResourceToken<'a> {
+    /// `metadata.name` of the resource.
     name: &'a str,
+    /// The token.
     token: &'a str,
+    /// When the token was issued (`iat`), RFC 3339.
     issued_at: String,
+    /// When the token expires (`exp`), RFC 3339.
     expires_at: String,
+    /// `jti`.
     jti: &'a str,
 }
 
@@ -95,7 +101,7 @@ pub(super) fn run(arguments: &SpecIssue, console: &mut Console) -> Result<ExitSt
 fn lines(signed: &[(&Resource, SignedToken)], as_json: bool) -> zeroize::Zeroizing<String> {
     let mut text = zeroize::Zeroizing::new(String::new());
     for (resource, signed) in signed {
-        let token = IssuedToken {
+        let token = ResourceToken {
             name: &resource.name,
             token: signed.token.expose(),
             issued_at: signed.issued_at.rfc3339(),

@@ -17,9 +17,9 @@ pub struct HeaderParams {
     /// How to sign; it must be one of the key's algorithms.
     pub algorithm: Algorithm,
     /// `typ`: what the token is; `JWT` where nothing else is agreed.
-    pub kind: String,
+    pub typ: String,
     /// `kid`: the key's name, where whoever verifies has several.
-    pub key_id: Option<String>,
+    pub kid: Option<String>,
 }
 
 impl HeaderParams {
@@ -27,14 +27,14 @@ impl HeaderParams {
     /// one.
     #[must_use]
     pub fn for_key(key: &SigningKey) -> Self {
-        Self { algorithm: key.algorithm(), kind: "JWT".to_owned(), key_id: key.kid().map(str::to_owned) }
+        Self { algorithm: key.algorithm(), typ: "JWT".to_owned(), kid: key.kid().map(str::to_owned) }
     }
 
     fn members(&self) -> Map<String, Value> {
         let mut members = Map::new();
         members.insert("alg".to_owned(), self.algorithm.name().into());
-        members.insert("typ".to_owned(), self.kind.as_str().into());
-        if let Some(kid) = &self.key_id {
+        members.insert("typ".to_owned(), self.typ.as_str().into());
+        if let Some(kid) = &self.kid {
             members.insert("kid".to_owned(), kid.as_str().into());
         }
         members
@@ -43,7 +43,7 @@ impl HeaderParams {
 
 /// Why a token could not be made.
 #[derive(Debug, thiserror::Error)]
-pub enum IssueError {
+pub enum SignError {
     /// The key does not sign this way.
     #[error(transparent)]
     Key(#[from] KeyError),
@@ -52,7 +52,7 @@ pub enum IssueError {
     TooLong(usize),
 }
 
-impl Diagnostic for IssueError {
+impl Diagnostic for SignError {
     fn kind(&self) -> Kind {
         match self {
             Self::Key(error) => error.kind(),
@@ -73,19 +73,19 @@ impl Diagnostic for IssueError {
 /// # Errors
 /// [`IssueError::Key`] when the key does not do the algorithm, [`IssueError::TooLong`] when
 /// nobody here would read the token.
-pub fn issue(heading: &HeaderParams, claims: &Claims, key: &SigningKey) -> Result<SecretText, IssueError> {
+pub fn sign(header: &HeaderParams, claims: &Claims, key: &SigningKey) -> Result<SecretText, SignError> {
     let mut token = String::new();
     // A map of texts and a map of claims always serialize.
-    for members in [&heading.members(), claims.as_object()] {
+    for members in [&header.members(), claims.as_object()] {
         let json = serde_json::to_string(members).unwrap_or_default();
         URL_SAFE_NO_PAD.encode_string(json, &mut token);
         token.push('.');
     }
     let signed = token.trim_end_matches('.').len();
-    let signature = key.sign(heading.algorithm, &token.as_bytes()[..signed])?;
+    let signature = key.sign(header.algorithm, &token.as_bytes()[..signed])?;
     URL_SAFE_NO_PAD.encode_string(signature, &mut token);
     if token.len() > MAX_BYTES {
-        return Err(IssueError::TooLong(token.len()));
+        return Err(SignError::TooLong(token.len()));
     }
     Ok(SecretText::new(token))
 }

@@ -1,0 +1,75 @@
+//! Why no token was issued.
+
+use crate::key::KeyError;
+use crate::token::SignError;
+use crate::user::UsernameError;
+use crate::user_db::UserDbError;
+use crate::util::diagnostic::Diagnostic;
+use crate::util::file::FileError;
+use crate::util::kind::Kind;
+use crate::util::quote::quote;
+
+/// Why no token was issued.
+#[derive(Debug, thiserror::Error)]
+pub enum IssueError {
+    /// The name is not a username.
+    #[error(transparent)]
+    Username(#[from] UsernameError),
+    /// A name in a list that is not in the user table.
+    #[error("line {line}: user {} does not exist", quote(.name))]
+    UnknownUser {
+        /// The line, counted from 1.
+        line: usize,
+        /// The name.
+        name: String,
+    },
+    /// A line of a list that is not a username.
+    #[error("line {line}: {error}")]
+    InvalidLine {
+        /// The line, counted from 1.
+        line: usize,
+        /// The error.
+        error: UsernameError,
+    },
+    /// The list is empty, or the user table has no such users.
+    #[error("no users match: no token was issued")]
+    NoRecipients,
+    /// The database is another account's.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The user table cannot be read, or a user in it is invalid.
+    #[error(transparent)]
+    UserDb(#[from] UserDbError),
+    /// The key, or the random numbers.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// Signing.
+    #[error(transparent)]
+    Sign(#[from] SignError),
+}
+
+impl Diagnostic for IssueError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Username(error) => error.kind(),
+            Self::UnknownUser { .. } => Kind::UserNotFound,
+            Self::InvalidLine { .. } => Kind::RecipientMalformed,
+            Self::NoRecipients => Kind::RecipientsEmpty,
+            Self::File(error) => error.kind(),
+            Self::UserDb(error) => error.kind(),
+            Self::Key(error) => error.kind(),
+            Self::Sign(error) => error.kind(),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Username(error) => error.hint(),
+            Self::UnknownUser { .. } | Self::InvalidLine { .. } | Self::NoRecipients => None,
+            Self::File(error) => error.hint(),
+            Self::UserDb(error) => error.hint(),
+            Self::Key(error) => error.hint(),
+            Self::Sign(error) => error.hint(),
+        }
+    }
+}
