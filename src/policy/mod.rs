@@ -14,6 +14,7 @@ pub mod rules;
 pub mod scope;
 mod subject;
 pub mod times;
+mod validators;
 pub mod verdict;
 
 pub use endpoint::{Endpoint, EndpointError};

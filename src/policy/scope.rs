@@ -309,6 +309,13 @@ fn suggestion(near: Option<Operation>) -> String {
 }
 
 impl ScopeError {
+    /// Whether the operation is known and its path is not accepted: validators read such a path in different
+    /// ways, while all of them ignore an operation that they do not know.
+    #[must_use]
+    pub const fn is_about_path(&self) -> bool {
+        matches!(self, Self::Path { .. })
+    }
+
     /// What to write instead.
     #[must_use]
     pub fn hint(&self) -> Option<String> {

@@ -218,7 +218,7 @@ fn ours(issuer: &Issuer, token: &str, profile: &str) -> Vec<String> {
 /// that a validator gives.
 type Changed = (&'static str, fn(&mut Value), &'static str, &'static str);
 
-const CHANGES: [Changed; 22] = [
+const CHANGES: [Changed; 21] = [
     ("no issuer", |case| drop(case["claims"].as_object_mut().unwrap().remove("iss")), "issuer-form", "iss"),
     (
         "another issuer",
@@ -286,16 +286,6 @@ const CHANGES: [Changed; 22] = [
         },
         "algorithm",
         "alg",
-    ),
-    (
-        "the misspelt version of SciTokens",
-        |case| {
-            case["claims"]["ver"] = json!("scitokens:2.0");
-            case["claims"]["aud"] = json!("ANY");
-            drop(case["claims"].as_object_mut().unwrap().remove("wlcg.ver"));
-        },
-        "profile",
-        "ver",
     ),
     (
         "an unknown version of SciTokens",

@@ -18,10 +18,6 @@ pub enum Difference {
     CriticalHeader,
     /// The WLCG profile requires `jti` and `kid`.
     RequiredByProfile,
-    /// XRootD ignores an operation that it does not know, in a scope with others.
-    UnknownOperation,
-    /// XRootD accepts the misspelled version.
-    MisspelledVersion,
     /// XRootD compares percent escapes as text.
     PercentEscape,
     /// XRootD reads `storage.…` in tokens of the WLCG profile only.
@@ -34,10 +30,6 @@ pub enum Difference {
     FractionalTime,
     /// XRootD requires `sub`, `iat` and `nbf` in every profile.
     RequiredThere,
-    /// XRootD checks tokens without `ver` more strictly.
-    SciTokens1,
-    /// The end of a token is the year 1970.
-    ExpiryZero,
     /// The site restricts the paths of the issuer's tokens.
     RestrictedPath,
 }
@@ -54,8 +46,6 @@ impl Difference {
                 | Self::NotNormalPath
                 | Self::CriticalHeader
                 | Self::RequiredByProfile
-                | Self::UnknownOperation
-                | Self::MisspelledVersion
         )
     }
 }

@@ -11,8 +11,8 @@ macro_rules! differs {
 }
 
 differs!(NamePrefix TrailingSlash MissingPath RelativePath NotNormalPath CriticalHeader RequiredByProfile
-    UnknownOperation MisspelledVersion PercentEscape StorageInSciTokens MinorVersion Algorithm FractionalTime
-    RequiredThere SciTokens1 ExpiryZero RestrictedPath);
+      PercentEscape StorageInSciTokens MinorVersion Algorithm FractionalTime
+    RequiredThere  RestrictedPath);
 
 /// Profile, scope, operation and path, answer.
 pub const SCOPES: [(&str, &str, &str, Answer); 109] = [
@@ -47,13 +47,13 @@ pub const SCOPES: [(&str, &str, &str, Answer); 109] = [
     ("wlcg", "storage.read:/other,storage.read:/data", "storage.read:/data/file", No),
     ("wlcg", "", "storage.read:/data/file", No),
     // Operations that do not exist grant nothing, and nothing is lost by them.
-    ("wlcg", "storage.write:/ storage.read:/", "storage.read:/data/file", UnknownOperation),
+    ("wlcg", "storage.write:/ storage.read:/", "storage.read:/data/file", Yes),
     ("wlcg", "storage.write:/", "storage.modify:/data/file", No),
-    ("wlcg", "storage.delete:/ storage.read:/", "storage.read:/data/file", UnknownOperation),
-    ("wlcg", "Storage.Read:/ storage.read:/data", "storage.read:/data/file", UnknownOperation),
+    ("wlcg", "storage.delete:/ storage.read:/", "storage.read:/data/file", Yes),
+    ("wlcg", "Storage.Read:/ storage.read:/data", "storage.read:/data/file", Yes),
     ("wlcg", "STORAGE.READ:/", "storage.read:/data/file", No),
     ("wlcg", "storage:/ storage.read:/data", "storage.read:/data/file", Yes),
-    ("wlcg", "storage.readonly:/ storage.read:/data", "storage.read:/data/file", UnknownOperation),
+    ("wlcg", "storage.readonly:/ storage.read:/data", "storage.read:/data/file", Yes),
     ("wlcg", "storage.rea:/", "storage.read:/data/file", No),
     ("wlcg", "compute.create storage.read:/", "storage.read:/data/file", Yes),
     ("wlcg", "compute.read", "storage.read:/data/file", No),

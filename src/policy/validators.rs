@@ -1,0 +1,205 @@
+//! What the validators at sites do beyond the rules of a profile: XRootD with libscitokens, Pelican, and the
+//! Python package `scitokens`. A token that follows its profile and that one of them rejects gets a warning.
+//!
+//! The tests put the same tokens to XRootD 5.5 with libscitokens 0.7 and to the Python package 1.9.
+
+use serde_json::{Map, Value};
+
+use super::profile::{Profile, audiences};
+use super::scope::{Grant, Operation, Scopes};
+use super::verdict::Verdict;
+use crate::util::quote::quote;
+
+/// The claims that a token of SciTokens 1.0 may have: each other one is unknown, and a validator of that
+/// version rejects a token with an unknown claim.
+const SCITOKENS1_CLAIMS: [&str; 10] =
+    ["exp", "nbf", "iat", "iss", "aud", "scope", "jti", "sub", "ver", "opt"];
+
+/// The claims that libscitokens requires in every profile.
+const REQUIRED: [&str; 3] = ["sub", "iat", "nbf"];
+
+/// Adds a finding for everything in a payload that a validator rejects though the profile allows it.
+pub(super) fn check(profile: Profile, payload: &Map<String, Value>, verdict: &mut Verdict) {
+    if profile == Profile::SciTokens1 {
+        scitokens1(payload, verdict);
+    }
+    times(payload, verdict);
+    required(profile, payload, verdict);
+    issuer(payload, verdict);
+    scope(profile, payload, verdict);
+}
+
+fn scitokens1(payload: &Map<String, Value>, verdict: &mut Verdict) {
+    let unknown: Vec<String> =
+        payload.keys().filter(|name| !SCITOKENS1_CLAIMS.contains(&name.as_str())).map(|n| quote(n)).collect();
+    // 'wlcg.ver' has a finding of its own.
+    if !unknown.is_empty() && !payload.contains_key("wlcg.ver") {
+        let reason = format!(
+            "unknown claim {}: validators reject a token without 'ver' that has other claims than those of \
+             SciTokens 1.0",
+            unknown.join(", ")
+        );
+        verdict.fails(
+            "claims",
+            reason,
+            Some("add \"ver\": \"scitoken:2.0\", or remove the claim".to_owned()),
+        );
+    }
+    let reason = match payload.get("aud").map(audiences) {
+        None => "no 'aud' claim: a site with a configured audience rejects the token",
+        Some(Some(list)) if list.contains(&"ANY") => {
+            "'aud' is 'ANY', which is for any service in SciTokens 2.0 only: a site with a configured audience \
+             rejects the token"
+        }
+        Some(_) => return,
+    };
+    verdict.warns("audience-form", reason, Some("set \"aud\" to the audience of the site".to_owned()));
+}
+
+fn times(payload: &Map<String, Value>, verdict: &mut Verdict) {
+    for name in ["exp", "nbf", "iat"] {
+        let Some(Value::Number(number)) = payload.get(name) else { continue };
+        if name == "exp" && number.as_f64() == Some(0.0) {
+            // ClusterCockpit's server reads it as no expiry; every validator of the federation as 1970.
+            verdict.fails("claims", "'exp' is 0: the token expired in 1970", None);
+        } else if number.is_f64() {
+            let reason = format!("'{name}' is {number}: XRootD reads integers only and rejects the token");
+            verdict.warns("claims", reason, Some("write times in whole seconds".to_owned()));
+        }
+    }
+}
+
+fn required(profile: Profile, payload: &Map<String, Value>, verdict: &mut Verdict) {
+    let by_profile: &[&str] = match profile {
+        Profile::Wlcg => &["sub", "iat"],
+        Profile::SciTokens2 | Profile::SciTokens1 => &["nbf"],
+    };
+    let missing: Vec<String> = REQUIRED
+        .into_iter()
+        .filter(|name| !by_profile.contains(name) && !payload.contains_key(*name))
+        .map(quote)
+        .collect();
+    if !missing.is_empty() {
+        let reason = format!(
+            "no {} claim: the profile does not require it, but XRootD does",
+            missing.join(" and no ")
+        );
+        verdict.warns("claims", reason, None);
+    }
+}
+
+fn issuer(payload: &Map<String, Value>, verdict: &mut Verdict) {
+    let Some(issuer) = payload.get("iss").and_then(Value::as_str) else { return };
+    if issuer.starts_with("https://") && issuer.ends_with('/') {
+        let reason = format!(
+            "'iss' is {}, which ends with a slash: some validators then request \
+             '//.well-known/openid-configuration'",
+            quote(issuer)
+        );
+        let hint = "remove the slash in the issuer's own documents too: 'iss' is compared byte for byte";
+        verdict.warns("issuer-form", reason, Some(hint.to_owned()));
+    }
+}
+
+fn scope(profile: Profile, payload: &Map<String, Value>, verdict: &mut Verdict) {
+    const CHECK: &str = "scope-form";
+    let Some(text) = payload.get("scope").and_then(Value::as_str) else { return };
+    let scopes = Scopes::parse(text);
+    let list = |is_listed: &dyn Fn(&Grant, &str) -> bool| -> Option<String> {
+        let parts: Vec<String> = scopes
+            .parts()
+            .iter()
+            .filter(|part| part.grant.as_ref().is_ok_and(|grant| is_listed(grant, &part.text)))
+            .map(|part| quote(&part.text))
+            .collect();
+        (!parts.is_empty()).then(|| parts.join(", "))
+    };
+    if let Some(parts) = list(&|grant, text| matches!(grant, Grant::Path(..)) && !has_plain_path(text)) {
+        let reason = format!(
+            "the path of {parts} has characters other than letters, digits, '-', '.', '_' and '~': sites \
+             with libscitokens before 1.4 compare percent escapes as text, later versions decode them"
+        );
+        let hint = "use a directory whose name has only these characters";
+        verdict.warns(CHECK, reason, Some(hint.to_owned()));
+    }
+    if let Some(parts) = list(&|grant, text| !matches!(grant, Grant::Path(..)) && !text.is_ascii()) {
+        let reason = format!("{parts} has characters outside ASCII, which RFC 6749 3.3 does not allow");
+        verdict.warns(CHECK, reason, None);
+    }
+    let is_storage = |operation: Operation| operation.name().starts_with("storage.");
+    if profile != Profile::Wlcg
+        && let Some(parts) =
+            list(&|grant, _| matches!(grant, Grant::Path(operation, _) if is_storage(*operation)))
+    {
+        let reason = format!("{parts} is a scope of WLCG, which XRootD ignores in a token of SciTokens");
+        verdict.warns(CHECK, reason, Some("write read:/PATH or write:/PATH".to_owned()));
+    }
+}
+
+/// Whether a path has only the unreserved characters of RFC 3986 2.3: every validator reads those alike.
+fn has_plain_path(scope: &str) -> bool {
+    let path = scope.split_once(':').map_or("", |(_, path)| path);
+    path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::CheckState;
+    use serde_json::json;
+
+    fn payload(changes: Value) -> Map<String, Value> {
+        let mut payload = json!({"iss": "https://i.example", "sub": "jane", "aud": "https://s.example",
+            "exp": 4600, "iat": 1000, "nbf": 940, "jti": "x", "scope": "read:/data"});
+        for (name, value) in changes.as_object().unwrap() {
+            match value {
+                Value::Null => drop(payload.as_object_mut().unwrap().remove(name)),
+                _ => payload[name] = value.clone(),
+            }
+        }
+        payload.as_object().unwrap().clone()
+    }
+
+    fn findings(profile: Profile, changes: Value) -> Vec<(CheckState, &'static str, String)> {
+        let mut verdict = Verdict::new();
+        check(profile, &payload(changes), &mut verdict);
+        verdict.findings().iter().map(|f| (f.state, f.check, f.reason.clone())).collect()
+    }
+
+    #[test]
+    fn token_that_all_validators_accept_gets_no_finding() {
+        for profile in Profile::ALL {
+            let scope =
+                if profile == Profile::Wlcg { "storage.read:/a-b/c_d.~" } else { "read:/a-b write:/" };
+            let changes = json!({"scope": scope});
+            assert_eq!(findings(profile, changes), [], "{profile}");
+        }
+    }
+
+    #[test]
+    fn finding_names_what_a_validator_rejects() {
+        use CheckState::{Fail, Warn};
+        for (profile, changes, state, check, words) in [
+            (Profile::SciTokens1, json!({"flavor": "x"}), Fail, "claims", "unknown claim 'flavor'"),
+            (Profile::SciTokens1, json!({"aud": null}), Warn, "audience-form", "no 'aud' claim"),
+            (Profile::SciTokens1, json!({"aud": ["ANY"]}), Warn, "audience-form", "'aud' is 'ANY'"),
+            (Profile::Wlcg, json!({"nbf": null}), Warn, "claims", "no 'nbf' claim"),
+            (Profile::SciTokens2, json!({"iat": null, "sub": null}), Warn, "claims", "no 'sub' and no 'iat'"),
+            (Profile::SciTokens2, json!({"exp": 4600.5}), Warn, "claims", "'exp' is 4600.5"),
+            (Profile::Wlcg, json!({"exp": 0}), Fail, "claims", "expired in 1970"),
+            (Profile::Wlcg, json!({"exp": 0.0}), Fail, "claims", "expired in 1970"),
+            (Profile::Wlcg, json!({"iss": "https://i.example/"}), Warn, "issuer-form", "slash"),
+            (Profile::SciTokens2, json!({"scope": "storage.stage:/x"}), Warn, "scope-form", "ignores"),
+            (Profile::Wlcg, json!({"scope": "storage.read:/a%20b"}), Warn, "scope-form", "escapes as text"),
+            (Profile::Wlcg, json!({"scope": "storage.poll:/\u{e9}"}), Warn, "scope-form", "escapes as text"),
+            (Profile::Wlcg, json!({"scope": "storage.read:/a+b"}), Warn, "scope-form", "escapes as text"),
+        ] {
+            let found = findings(profile, changes.clone());
+            let [(found_state, found_check, reason)] = found.as_slice() else {
+                panic!("{changes}: {found:?}");
+            };
+            assert_eq!((*found_state, *found_check), (state, check), "{changes}");
+            assert!(reason.contains(words), "{changes}: {reason}");
+        }
+    }
+}
