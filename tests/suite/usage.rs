@@ -176,9 +176,10 @@ fn quiet_warnings_of_exposed_secrets_are_shown() {
 fn examples_show_no_token_to_other_accounts() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut texts: Vec<(String, String)> = Vec::new();
-    for name in ["README.md", "man/cc-auth.7", "man/cc-config.5", "contrib/demo.sh"] {
-        let text = std::fs::read_to_string(root.join(name)).unwrap().replace("\\-", "-");
-        texts.extend(text.lines().map(|line| (name.to_owned(), line.to_owned())));
+    let read = |name: &str| (name.to_owned(), std::fs::read_to_string(root.join(name)).unwrap());
+    let others = ["man/cc-auth.7", "man/cc-config.5", "contrib/demo.sh"].map(read);
+    for (name, text) in crate::guides::pages().into_iter().chain(others) {
+        texts.extend(text.replace("\\-", "-").lines().map(|line| (name.clone(), line.to_owned())));
     }
     for tool in crate::generated::TOOLS {
         for page in tool.pages {
