@@ -91,7 +91,7 @@ pub fn resource(data: &[u8]) {
                 // A file name is made of it.
                 assert!(!resource.name.contains('/') && !resource.name.starts_with('.'));
             }
-            resources::same_names(&all).iter().for_each(|fault| clean_fault(fault));
+            resources::duplicate_names(&all).iter().for_each(|fault| clean_fault(fault));
         }
         Err(faults) => {
             assert!(!faults.is_empty());

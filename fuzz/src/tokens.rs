@@ -30,7 +30,7 @@ fn signed() -> &'static Signed {
     static SIGNED: OnceLock<Signed> = OnceLock::new();
     SIGNED.get_or_init(|| {
         let shared =
-            SigningKey::shared(SecretBytes::new(vec![7; 64]), &[Algorithm::Hs256], KeyStrength::Enforce);
+            SigningKey::hmac_secret(SecretBytes::new(vec![7; 64]), &[Algorithm::Hs256], KeyStrength::Enforce);
         let keys = [house_key(), shared.expect("a shared key")];
         let mut claims = Claims::new();
         claims.set("sub", "fritz");

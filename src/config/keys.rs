@@ -47,23 +47,23 @@ impl Settings {
         SigningKey::private(key).map_err(|error| malformed(secret, error))
     }
 
-    /// The shared key of `/jwt-login`, `CROSS_LOGIN_JWT_HS512_KEY`, for HS512 and HS256. An empty
+    /// The HMAC secret of `/jwt-login`, `CROSS_LOGIN_JWT_HS512_KEY`, for HS512 and HS256. An empty
     /// one is never a key; one shorter than its hash is refused unless weak keys are allowed.
     ///
     /// # Errors
     /// [`ConfigError::Unset`] and [`ConfigError::Key`].
-    pub fn shared_key(&self, weak: KeyStrength) -> Result<VerifyingKey, ConfigError> {
+    pub fn hmac_secret(&self, weak: KeyStrength) -> Result<VerifyingKey, ConfigError> {
         let secret = self.secrets.require(Variable::CrossLoginJwtHs512Key)?;
-        VerifyingKey::shared_from_base64(&secret.text, weak).map_err(|error| malformed(secret, error))
+        VerifyingKey::hmac_secret_from_base64(&secret.text, weak).map_err(|error| malformed(secret, error))
     }
 
     /// The same key for signing.
     ///
     /// # Errors
     /// As [`Settings::shared_key`].
-    pub fn shared_signing_key(&self, weak: KeyStrength) -> Result<SigningKey, ConfigError> {
+    pub fn hmac_signing_key(&self, weak: KeyStrength) -> Result<SigningKey, ConfigError> {
         let secret = self.secrets.require(Variable::CrossLoginJwtHs512Key)?;
-        SigningKey::shared_from_base64(&secret.text, weak).map_err(|error| malformed(secret, error))
+        SigningKey::hmac_secret_from_base64(&secret.text, weak).map_err(|error| malformed(secret, error))
     }
 
     fn public(&self, variable: Variable, notes: &mut Notes) -> Result<PublicKey, ConfigError> {

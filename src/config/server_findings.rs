@@ -105,7 +105,7 @@ impl Settings {
     /// What `/jwt-login` needs and does not have.
     #[must_use]
     pub fn jwt_login_lacks(&self, keys: ServerKeys) -> Vec<String> {
-        match self.shared_key(KeyStrength::AllowWeak) {
+        match self.hmac_secret(KeyStrength::AllowWeak) {
             Err(fault) if keys == ServerKeys::Configured => vec![without_place(&fault)],
             _ => Vec::new(),
         }

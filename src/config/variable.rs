@@ -13,7 +13,7 @@ pub enum Variable {
     JwtPrivateKey,
     /// Standard base64 of an external issuer's 32-byte Ed25519 public key.
     CrossLoginJwtPublicKey,
-    /// Standard base64 of a shared HMAC key.
+    /// Standard base64 of an HMAC secret.
     CrossLoginJwtHs512Key,
     /// Secret of the web session cookies.
     SessionKey,

@@ -35,7 +35,7 @@ pub fn decode_standard(text: &str, what: &'static str) -> Result<Zeroizing<Vec<u
 /// [`KeyError::Surrounded`], else [`KeyError::Base64`].
 pub fn decode_variable(text: &str, what: &'static str) -> Result<Zeroizing<Vec<u8>>, KeyError> {
     decode_standard(text, what).map_err(|error| match surroundings(text) {
-        Some(fault) => KeyError::Surrounded { what, fault },
+        Some(fault) => KeyError::Context { what, fault },
         None => error,
     })
 }
@@ -215,7 +215,7 @@ mod tests {
     fn what_surrounds_a_key_in_a_variable_is_named() {
         let key = "kzfYrYy+TzpanWZHJ5qSdMj5uKUWgq74BWhQG6copP0=";
         let fault = |text: &str| match decode_variable(text, "public key") {
-            Err(KeyError::Surrounded { fault, .. }) => Some(fault),
+            Err(KeyError::Context { fault, .. }) => Some(fault),
             _ => None,
         };
         for (text, expected) in [

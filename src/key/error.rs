@@ -192,7 +192,7 @@ pub enum KeyError {
     },
     /// The text around a key is not a key: quotes, white space, a shell expression.
     #[error("the {what} {fault}")]
-    Surrounded {
+    Context {
         /// What was read.
         what: &'static str,
         /// What is around it.
@@ -203,15 +203,15 @@ pub enum KeyError {
     PrivateForPublic,
     /// A public key where a private one belongs, or a bare seed.
     #[error("found 32 bytes, a public key or a bare seed, expected the 64 bytes of seed and public key")]
-    NotAPair,
+    MissingPublicPart,
     /// The point is not on the curve.
-    #[error("the {0} public key is no point of its curve")]
+    #[error("the {0} public key is not on its curve")]
     NotOnCurve(&'static str),
     /// An encoding of the point that is not the one encoding it has (RFC 8032 5.1.3).
     #[error("the Ed25519 public key is not in its canonical form")]
     NonCanonical,
     /// A point of small order: any message can be signed for it.
-    #[error("the Ed25519 public key is of small order: anybody can forge signatures for it")]
+    #[error("the Ed25519 public key is of small order: anyone can forge signatures for it")]
     SmallOrder,
     /// A point with a part of small order: no private key leads to it.
     #[error("the Ed25519 public key is of mixed order: no private key belongs to it")]
@@ -220,7 +220,7 @@ pub enum KeyError {
     #[error("the {0} public key is compressed, expected an uncompressed point")]
     Compressed(&'static str),
     /// Private and public part are of different keys.
-    #[error("the private and the public half of the {0} key do not match")]
+    #[error("the private and the public key of the {0} key pair do not match")]
     Mismatch(&'static str),
     /// An RSA key that is too short to resist.
     #[error("the RSA key has {bits} bits, expected at least {wanted}")]
@@ -248,12 +248,12 @@ pub enum KeyError {
     /// A private key whose numbers do not fit each other.
     #[error("the {0} private key is malformed: its numbers do not fit each other")]
     InvalidPrivate(&'static str),
-    /// An empty shared key: anybody could make tokens (it verifies what has no secret).
-    #[error("the shared HMAC key is empty: anybody could forge tokens")]
-    SharedEmpty,
-    /// A shared key shorter than the hash (RFC 7518 3.2).
-    #[error("the shared HMAC key has {found} bytes, expected at least {wanted} for {algorithm}")]
-    SharedShort {
+    /// An empty HMAC secret: anybody could make tokens (it verifies what has no secret).
+    #[error("the HMAC secret is empty: anyone could forge tokens")]
+    HmacSecretEmpty,
+    /// An HMAC secret shorter than the hash (RFC 7518 3.2).
+    #[error("the HMAC secret has {found} bytes, expected at least {wanted} for {algorithm}")]
+    HmacSecretShort {
         /// Its length in bytes.
         found: usize,
         /// The length of the hash.
@@ -309,7 +309,7 @@ pub enum KeyError {
     /// An EC key with the numbers of its curve instead of the curve's name (RFC 5480 2.1.1).
     #[error("the {0} has explicit curve parameters, expected a named curve")]
     ExplicitCurve(&'static str),
-    /// A PEM block without end, with broken base64, or with different labels.
+    /// A PEM block without end, with malformed base64, or with different labels.
     #[error("the PEM block {label} is malformed: {reason}")]
     Pem {
         /// Its label.
@@ -321,7 +321,7 @@ pub enum KeyError {
     #[error("not JSON: {0}")]
     Json(PrintableText),
     /// A member of a JWK is missing.
-    #[error("the JWK has no member '{0}'")]
+    #[error("the JWK does not have the member '{0}'")]
     JwkMissing(&'static str),
     /// A member of a JWK is of the wrong type.
     #[error("the JWK's member '{name}' is {found}, expected {wanted}")]
@@ -401,7 +401,7 @@ pub enum KeyError {
         algorithm: Algorithm,
     },
     /// The kind of key cannot be written in this form.
-    #[error("{kind} keys have no form as {form}")]
+    #[error("{kind} keys cannot be written as {form}")]
     UnsupportedFormat {
         /// The kind of key.
         kind: &'static str,
@@ -433,13 +433,13 @@ impl KeyError {
 impl Diagnostic for KeyError {
     fn kind(&self) -> Kind {
         match self {
-            Self::Empty(_) | Self::SharedEmpty => Kind::KeyEmpty,
-            Self::SmallOrder | Self::MixedOrder | Self::RsaShort { .. } | Self::SharedShort { .. } => {
+            Self::Empty(_) | Self::HmacSecretEmpty => Kind::KeyEmpty,
+            Self::SmallOrder | Self::MixedOrder | Self::RsaShort { .. } | Self::HmacSecretShort { .. } => {
                 Kind::KeyWeak
             }
             Self::Mismatch(_) => Kind::KeyHalvesDiffer,
             Self::PrivateForPublic
-            | Self::NotAPair
+            | Self::MissingPublicPart
             | Self::WrongType { .. }
             | Self::UnknownKind(_)
             | Self::JwkKind(_)
@@ -476,7 +476,7 @@ impl Diagnostic for KeyError {
             }
             Self::ExplicitCurve(_) => "openssl ec -in FILE -param_enc named_curve",
             Self::Compressed(_) => "openssl ec -pubin -in FILE -conv_form uncompressed -pubout",
-            Self::Surrounded { fault, .. } => match fault {
+            Self::Context { fault, .. } => match fault {
                 KeyContext::Quotes => {
                     "remove the quotes: docker's --env-file and systemd's EnvironmentFile differ in them"
                 }
@@ -492,11 +492,13 @@ impl Diagnostic for KeyError {
             Self::Length { found, wanted, .. } if (24..*wanted).contains(found) && found % 3 == 0 => {
                 "the base64 may continue on the next line: write all of it on one line"
             }
-            Self::NotAPair | Self::Mismatch(_) => {
+            Self::MissingPublicPart | Self::Mismatch(_) => {
                 "restore the pair from a backup ('.env.old' is the file before the last change); \
                  a new pair invalidates all tokens"
             }
-            Self::SharedShort { .. } | Self::SharedEmpty => "make another one: gen-keypair --algorithm hs512",
+            Self::HmacSecretShort { .. } | Self::HmacSecretEmpty => {
+                "create a longer one: gen-keypair --algorithm hs512"
+            }
             _ => return None,
         };
         Some(text.to_owned())

@@ -49,7 +49,7 @@ const OTHER_ALGORITHMS: [&str; 10] = [
     "Ed25519",
 ];
 
-/// Members that are a part of a private or shared key (RFC 7518 6.2.2, 6.3.2, 6.4.1).
+/// Members that are a part of a private key or HMAC secret (RFC 7518 6.2.2, 6.3.2, 6.4.1).
 pub const SECRET_MEMBERS: [&str; 9] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"];
 
 /// How a JWK differs from RFC 7518 where its content is clear all the same.
@@ -392,7 +392,7 @@ impl Jwk {
     /// A key that verifies, out of a public JWK. `use`, `key_ops` and `alg` are respected.
     ///
     /// # Errors
-    /// What is wrong; [`KeyError::WrongType`] for a private or a shared (`oct`) key, which has no
+    /// What is wrong; [`KeyError::WrongType`] for a private key or an HMAC secret (`oct`), which has no
     /// business where public keys are read.
     pub fn verifying_key(&self, weak: KeyStrength) -> Result<VerifyingKey, KeyError> {
         self.verifying_key_with(weak, &mut Vec::new())
@@ -429,7 +429,7 @@ impl Jwk {
         })
     }
 
-    /// A key that signs, out of a private or a shared (`oct`) JWK.
+    /// A key that signs, out of a private key or an HMAC secret (`oct`).
     ///
     /// # Errors
     /// What is wrong; [`KeyError::JwkMissing`] with `d` for a public key.
@@ -458,7 +458,7 @@ impl Jwk {
                         || hash_bytes(*algorithm).is_some_and(|wanted| secret.len() >= wanted)
                 })
                 .collect();
-            SigningKey::shared(secret, &self.algorithms("shared", &fitting)?, weak)?
+            SigningKey::hmac_secret(secret, &self.algorithms("HMAC", &fitting)?, weak)?
         } else {
             let private = self.private_part(repairs)?;
             let public = private.public();
@@ -507,7 +507,7 @@ impl Jwk {
 
     /// The key ID, where it is a string.
     #[must_use]
-    pub fn kid_text(&self) -> Option<&str> {
+    pub fn kid_or_none(&self) -> Option<&str> {
         self.get("kid").and_then(Value::as_str)
     }
 
@@ -568,10 +568,10 @@ pub fn write_private(
     Ok(object.end())
 }
 
-/// Writes a shared key as a JWK on one line. It has no thumbprint here: a hash of a secret is
+/// Writes an HMAC secret as a JWK on one line. It has no thumbprint here: a hash of a secret is
 /// not to be shown around.
 #[must_use]
-pub fn write_shared(secret: &SecretBytes, kid: Option<&str>, algorithm: Algorithm) -> Zeroizing<String> {
+pub fn write_hmac_secret(secret: &SecretBytes, kid: Option<&str>, algorithm: Algorithm) -> Zeroizing<String> {
     let mut object = Object::new();
     object.member("kty", "oct");
     object.member("k", &encode_url(secret.expose()));
@@ -648,7 +648,7 @@ mod tests {
     #[test]
     fn short_shared_jwk_signs_only_where_weak_keys_are_allowed() {
         for members in ["", r#","alg":"HS256""#] {
-            let short = KeyError::SharedShort { found: 16, wanted: 32, algorithm: Algorithm::Hs256 };
+            let short = KeyError::HmacSecretShort { found: 16, wanted: 32, algorithm: Algorithm::Hs256 };
             assert_eq!(shared(members, KeyStrength::Enforce), Err(short), "{members}");
         }
         let all = [Algorithm::Hs512, Algorithm::Hs384, Algorithm::Hs256];

@@ -76,7 +76,7 @@ pub struct ParsedKey {
 }
 
 impl ParsedKey {
-    /// The public key itself: a file never gives a shared one here.
+    /// The public key itself: a file never gives an HMAC secret here.
     #[must_use]
     pub const fn public(&self) -> Option<&PublicKey> {
         self.key.public_key()
@@ -168,7 +168,7 @@ pub fn read_one_block(text: &str, weak: KeyStrength) -> Result<ParsedKey, KeyErr
     }
 }
 
-/// Reads a private or shared key: PEM (PKCS#8, PKCS#1, SEC 1), JWK, the seed of an nkey, or the
+/// Reads a private key or HMAC secret: PEM (PKCS#8, PKCS#1, SEC 1), JWK, the seed of an nkey, or the
 /// server's base64 of 64 bytes.
 ///
 /// # Errors
@@ -350,7 +350,7 @@ fn what_is(block: &Block) -> PrintableText {
     text.into()
 }
 
-/// A private or shared key out of a JWK, or out of a set with one such key (`gen-keypair -f jwks`).
+/// A private key or HMAC secret out of a JWK, or out of a set with one such key (`gen-keypair -f jwks`).
 fn private_in_json(text: &str, weak: KeyStrength, notes: &mut Notes) -> Result<SigningKey, KeyError> {
     let mut repairs = Vec::new();
     let jwk = Jwk::parse(text)?;
@@ -391,7 +391,7 @@ impl SigningKey {
         private_in_pem(&with_line_ends(text.expose(), notes), notes).and_then(signing)
     }
 
-    /// A private or shared key out of a JWK.
+    /// A private key or HMAC secret out of a JWK.
     ///
     /// # Errors
     /// As [`Jwk::signing_key`].

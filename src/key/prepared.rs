@@ -20,7 +20,7 @@ use crate::util::secret::SecretBytes;
 pub(super) enum PreparedKey {
     Ed25519(ed25519_dalek::VerifyingKey),
     Public(ParsedPublicKey),
-    Shared(Box<hmac::Key>),
+    HmacSecret(Box<hmac::Key>),
 }
 
 impl PreparedKey {
@@ -42,15 +42,15 @@ impl PreparedKey {
         }
     }
 
-    /// By a shared key; `None` when the algorithm is no HMAC.
-    pub(super) fn shared(secret: &SecretBytes, algorithm: Algorithm) -> Option<Self> {
+    /// By an HMAC secret; `None` when the algorithm is no HMAC.
+    pub(super) fn hmac_secret(secret: &SecretBytes, algorithm: Algorithm) -> Option<Self> {
         let hash = match algorithm {
             Algorithm::Hs256 => hmac::HMAC_SHA256,
             Algorithm::Hs384 => hmac::HMAC_SHA384,
             Algorithm::Hs512 => hmac::HMAC_SHA512,
             _ => return None,
         };
-        Some(Self::Shared(Box::new(hmac::Key::new(hash, secret.expose()))))
+        Some(Self::HmacSecret(Box::new(hmac::Key::new(hash, secret.expose()))))
     }
 
     /// Whether the signature is the key's over the message. EC signatures are the two numbers in
@@ -62,7 +62,7 @@ impl PreparedKey {
             Self::Ed25519(key) => ed25519_dalek::Signature::from_slice(signature)
                 .is_ok_and(|signature| key.verify(message, &signature).is_ok()),
             Self::Public(key) => key.verify_sig(message, signature).is_ok(),
-            Self::Shared(key) => hmac::verify(key, message, signature).is_ok(),
+            Self::HmacSecret(key) => hmac::verify(key, message, signature).is_ok(),
         }
     }
 }

@@ -54,7 +54,7 @@ impl PrivateKey {
     /// Makes a key for an algorithm: Ed25519, P-256, P-384, P-521, or RSA of 3072 bits.
     ///
     /// # Errors
-    /// [`KeyError::NoRandom`], [`KeyError::Crypto`]; [`KeyError::Algorithm`] for shared keys,
+    /// [`KeyError::NoRandom`], [`KeyError::Crypto`]; [`KeyError::Algorithm`] for HMAC secrets,
     /// which have no halves.
     pub fn generate(algorithm: Algorithm) -> Result<Self, KeyError> {
         match algorithm {
@@ -104,7 +104,7 @@ impl PrivateKey {
     /// [`KeyError::Length`], [`KeyError::NotAPair`] for 32 bytes, [`KeyError::Mismatch`].
     pub fn ed25519_from_pair(pair: &[u8]) -> Result<Self, KeyError> {
         if pair.len() == ED25519_SEED_BYTES {
-            return Err(KeyError::NotAPair);
+            return Err(KeyError::MissingPublicPart);
         }
         if pair.len() != ED25519_PAIR_BYTES {
             let (found, wanted) = (pair.len(), ED25519_PAIR_BYTES);
@@ -208,11 +208,11 @@ impl PrivateKey {
     }
 }
 
-/// Random bytes for a shared key.
+/// Random bytes for an HMAC secret.
 ///
 /// # Errors
 /// [`KeyError::NoRandom`].
-pub fn generate_shared(bytes: usize) -> Result<SecretBytes, KeyError> {
+pub fn generate_hmac_secret(bytes: usize) -> Result<SecretBytes, KeyError> {
     let mut secret = vec![0; bytes];
     getrandom::fill(&mut secret).map_err(|_| KeyError::NoRandom)?;
     Ok(SecretBytes::new(secret))

@@ -12,8 +12,8 @@ use crate::util::printable::PrintableText;
 /// Bytes of an Ed25519 public key.
 pub const ED25519_PUBLIC_BYTES: usize = 32;
 
-/// Whether keys too short for today are taken: RSA from 1024 bits, shared keys shorter than
-/// their hash. Nothing ever makes an empty shared key or a point of small order acceptable.
+/// Whether keys too short for today are taken: RSA from 1024 bits, HMAC secrets shorter than
+/// their hash. Nothing ever makes an empty HMAC secret or a point of small order acceptable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum KeyStrength {
     /// Refuse them (RFC 7518 3.2, 3.3).

@@ -16,11 +16,11 @@ use super::public::{Curve, KeyStrength};
 use super::verifying::VerifyingKey;
 use crate::util::secret::{SecretBytes, SecretText};
 
-/// A key that signs: a private key, or a shared HMAC key, with its key ID. It is wiped from
+/// A key that signs: a private key, or an HMAC secret, with its key ID. It is wiped from
 /// memory when dropped, and `Debug` shows the public half only.
 #[derive(Clone)]
 pub struct SigningKey {
-    /// The private key; none when the key is a shared one.
+    /// The private key; none when the key is an HMAC secret.
     private: Option<PrivateKey>,
     encoding: EncodingKey,
     verifying: VerifyingKey,
@@ -60,28 +60,28 @@ impl SigningKey {
         Self::private(PrivateKey::ed25519_from_pair(&bytes)?)
     }
 
-    /// A shared key for the given HMAC algorithms, the natural one first.
+    /// An HMAC secret for the given HMAC algorithms, the natural one first.
     ///
     /// # Errors
     /// As [`VerifyingKey::shared`].
-    pub fn shared(
+    pub fn hmac_secret(
         secret: SecretBytes,
         algorithms: &[Algorithm],
         weak: KeyStrength,
     ) -> Result<Self, KeyError> {
-        let verifying = VerifyingKey::shared(secret.clone(), algorithms, weak)?;
+        let verifying = VerifyingKey::hmac_secret(secret.clone(), algorithms, weak)?;
         let encoding = EncodingKey::from_secret(secret.expose());
         Ok(Self { private: None, encoding, verifying })
     }
 
-    /// The shared key of `CROSS_LOGIN_JWT_HS512_KEY` in standard base64: HS512, and HS256.
+    /// The HMAC secret of `CROSS_LOGIN_JWT_HS512_KEY` in standard base64: HS512, and HS256.
     ///
     /// # Errors
     /// As [`VerifyingKey::shared_from_base64`].
-    pub fn shared_from_base64(text: &SecretText, weak: KeyStrength) -> Result<Self, KeyError> {
-        let algorithms = VerifyingKey::shared_from_base64(text, weak)?.algorithms().to_vec();
-        let bytes = decode_standard(text.expose(), "shared HMAC key")?;
-        Self::shared(SecretBytes::new(bytes.to_vec()), &algorithms, weak)
+    pub fn hmac_secret_from_base64(text: &SecretText, weak: KeyStrength) -> Result<Self, KeyError> {
+        let algorithms = VerifyingKey::hmac_secret_from_base64(text, weak)?.algorithms().to_vec();
+        let bytes = decode_standard(text.expose(), "HMAC secret")?;
+        Self::hmac_secret(SecretBytes::new(bytes.to_vec()), &algorithms, weak)
     }
 
     /// The algorithm this key signs with unless told otherwise; a key that was restricted to
@@ -127,7 +127,7 @@ impl SigningKey {
         self.verifying.clone()
     }
 
-    /// The private key; `None` for a shared one.
+    /// The private key; `None` for an HMAC secret.
     #[must_use]
     pub const fn private_key(&self) -> Option<&PrivateKey> {
         self.private.as_ref()
@@ -184,8 +184,8 @@ mod tests {
 
     fn signing_key(algorithm: Algorithm) -> SigningKey {
         if algorithm.is_symmetric() {
-            let secret = super::super::private::generate_shared(64).unwrap();
-            return SigningKey::shared(secret, &[algorithm], KeyStrength::Enforce).unwrap();
+            let secret = super::super::private::generate_hmac_secret(64).unwrap();
+            return SigningKey::hmac_secret(secret, &[algorithm], KeyStrength::Enforce).unwrap();
         }
         SigningKey::private(PrivateKey::generate(algorithm).unwrap()).unwrap()
     }
@@ -213,8 +213,9 @@ mod tests {
     fn debug_shows_no_secret() {
         let text = "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNkZWYwMTIzNDU2Nzg5QUJDREVGR0hJSktMTU5PUFFSUw==";
         let key =
-            SigningKey::shared_from_base64(&SecretText::new(text.to_owned()), KeyStrength::Enforce).unwrap();
-        assert_eq!(format!("{key:?}"), "SigningKey(shared HMAC key)");
+            SigningKey::hmac_secret_from_base64(&SecretText::new(text.to_owned()), KeyStrength::Enforce)
+                .unwrap();
+        assert_eq!(format!("{key:?}"), "SigningKey(HMAC secret)");
         assert!(!format!("{:?}", key.verifying_key()).contains("65"));
         let private = PrivateKey::ed25519_from_seed(&[7; 32]).unwrap();
         assert!(!format!("{private:?}").contains("7, 7, 7, 7, 7, 7, 7, 7"));

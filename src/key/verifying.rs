@@ -19,10 +19,10 @@ const CROSS_LOGIN_ALGORITHMS: [Algorithm; 2] = [Algorithm::Hs512, Algorithm::Hs2
 #[derive(Clone)]
 enum Material {
     Public(PublicKey),
-    Shared(SecretBytes),
+    HmacSecret(SecretBytes),
 }
 
-/// A key that verifies signatures: a public key, or a shared HMAC key, with its key ID.
+/// A key that verifies signatures: a public key, or an HMAC secret, with its key ID.
 /// The key decides which algorithms it verifies, never a token (RFC 8725 3.1).
 ///
 /// ```
@@ -67,42 +67,47 @@ impl VerifyingKey {
         server_base64(text).map(Self::public)
     }
 
-    /// A shared key for the given HMAC algorithms.
+    /// An HMAC secret for the given HMAC algorithms.
     ///
     /// # Errors
     /// [`KeyError::SharedEmpty`] always; [`KeyError::SharedShort`] when it is shorter than the
     /// hash of one of the algorithms (RFC 7518 3.2) and weak keys are refused;
     /// [`KeyError::Algorithm`] for an algorithm that is no HMAC.
-    pub fn shared(
+    pub fn hmac_secret(
         secret: SecretBytes,
         algorithms: &[Algorithm],
         weak: KeyStrength,
     ) -> Result<Self, KeyError> {
         if secret.is_empty() {
-            return Err(KeyError::SharedEmpty);
+            return Err(KeyError::HmacSecretEmpty);
         }
         for algorithm in algorithms {
             let Some(wanted) = hash_bytes(*algorithm) else {
-                return Err(KeyError::Algorithm { kind: "shared", algorithm: *algorithm });
+                return Err(KeyError::Algorithm { kind: "HMAC", algorithm: *algorithm });
             };
             if weak == KeyStrength::Enforce && secret.len() < wanted {
-                return Err(KeyError::SharedShort { found: secret.len(), wanted, algorithm: *algorithm });
+                return Err(KeyError::HmacSecretShort { found: secret.len(), wanted, algorithm: *algorithm });
             }
         }
         let checks = unprepared(algorithms);
-        Ok(Self { material: Material::Shared(secret), checks, algorithms: algorithms.to_vec(), kid: None })
+        Ok(Self {
+            material: Material::HmacSecret(secret),
+            checks,
+            algorithms: algorithms.to_vec(),
+            kid: None,
+        })
     }
 
-    /// The shared key of `CROSS_LOGIN_JWT_HS512_KEY` in standard base64. It verifies HS512 and
+    /// The HMAC secret of `CROSS_LOGIN_JWT_HS512_KEY` in standard base64. It verifies HS512 and
     /// HS256; one that is too short for HS512 verifies HS256 only (see [`Self::why_not`]).
     ///
     /// # Errors
     /// [`KeyError::Base64`], and as [`VerifyingKey::shared`].
-    pub fn shared_from_base64(text: &SecretText, weak: KeyStrength) -> Result<Self, KeyError> {
-        let bytes = decode_variable(text.expose(), "shared HMAC key")?;
+    pub fn hmac_secret_from_base64(text: &SecretText, weak: KeyStrength) -> Result<Self, KeyError> {
+        let bytes = decode_variable(text.expose(), "HMAC secret")?;
         let secret = SecretBytes::new(bytes.to_vec());
-        match Self::shared(secret.clone(), &CROSS_LOGIN_ALGORITHMS, weak) {
-            Err(KeyError::SharedShort { .. }) => Self::shared(secret, &[Algorithm::Hs256], weak),
+        match Self::hmac_secret(secret.clone(), &CROSS_LOGIN_ALGORITHMS, weak) {
+            Err(KeyError::HmacSecretShort { .. }) => Self::hmac_secret(secret, &[Algorithm::Hs256], weak),
             other => other,
         }
     }
@@ -140,19 +145,19 @@ impl VerifyingKey {
             return None;
         }
         match (&self.material, hash_bytes(algorithm)) {
-            (Material::Shared(secret), Some(wanted)) if secret.len() < wanted => {
-                Some(KeyError::SharedShort { found: secret.len(), wanted, algorithm })
+            (Material::HmacSecret(secret), Some(wanted)) if secret.len() < wanted => {
+                Some(KeyError::HmacSecretShort { found: secret.len(), wanted, algorithm })
             }
             _ => Some(KeyError::Algorithm { kind: self.kind(), algorithm }),
         }
     }
 
-    /// The public key; `None` for a shared one.
+    /// The public key; `None` for an HMAC secret.
     #[must_use]
     pub const fn public_key(&self) -> Option<&PublicKey> {
         match &self.material {
             Material::Public(key) => Some(key),
-            Material::Shared(_) => None,
+            Material::HmacSecret(_) => None,
         }
     }
 
@@ -170,7 +175,7 @@ impl VerifyingKey {
     pub const fn kind(&self) -> &'static str {
         match &self.material {
             Material::Public(key) => key.kind(),
-            Material::Shared(_) => "shared",
+            Material::HmacSecret(_) => "HMAC",
         }
     }
 
@@ -178,7 +183,7 @@ impl VerifyingKey {
     #[must_use]
     pub fn describe(&self) -> String {
         let kind = match &self.material {
-            Material::Shared(_) => "shared HMAC key".to_owned(),
+            Material::HmacSecret(_) => "HMAC secret".to_owned(),
             Material::Public(PublicKey::Rsa { .. }) => format!("RSA key of {} bits", self.bits()),
             Material::Public(key) => format!("{} key", key.kind()),
         };
@@ -188,7 +193,7 @@ impl VerifyingKey {
                 let print = thumbprint(key);
                 format!("{kind} {}…", print.get(..11).unwrap_or(&print))
             }
-            (None, Material::Shared(_)) => kind,
+            (None, Material::HmacSecret(_)) => kind,
         }
     }
 
@@ -197,7 +202,7 @@ impl VerifyingKey {
     pub fn bits(&self) -> usize {
         match &self.material {
             Material::Public(key) => key.bits(),
-            Material::Shared(secret) => secret.len() * 8,
+            Material::HmacSecret(secret) => secret.len() * 8,
         }
     }
 
@@ -217,7 +222,7 @@ impl VerifyingKey {
     fn prepare(&self, algorithm: Algorithm) -> Option<PreparedKey> {
         match &self.material {
             Material::Public(key) => PreparedKey::public(key, algorithm),
-            Material::Shared(secret) => PreparedKey::shared(secret, algorithm),
+            Material::HmacSecret(secret) => PreparedKey::hmac_secret(secret, algorithm),
         }
     }
 }

@@ -72,7 +72,7 @@ pub fn applies_to(settings: &Settings, text: &SecretText) -> bool {
     let found = crate::token::text::one(text.expose());
     let Some(token) = found.as_ref().ok().and_then(|found| Unverified::parse(&found.token).ok()) else {
         // What is no token is looked at wherever any token is.
-        let shared = settings.shared_key(KeyStrength::Enforce).is_ok();
+        let shared = settings.hmac_secret(KeyStrength::Enforce).is_ok();
         return shared || server_rules(settings).cookie_login_lacks.is_empty();
     };
     let mut notes = Notes::new();
@@ -127,7 +127,7 @@ fn endpoint_keys(
         return Err(refusal);
     }
     if endpoint == Endpoint::JwtLogin {
-        return Ok(vec![(Signer::HmacSecret, settings.shared_key(KeyStrength::Enforce)?)]);
+        return Ok(vec![(Signer::HmacSecret, settings.hmac_secret(KeyStrength::Enforce)?)]);
     }
     Ok(vec![
         (Signer::Own, settings.verifying_key(notes)?),

@@ -23,14 +23,14 @@ pub const DISCOVERY_FILE: &str = ".well-known/openid-configuration";
 
 /// A key that is published.
 #[derive(Debug, Clone)]
-pub struct JwksDocuments {
+pub struct PublishedKey {
     /// `kid`; only an entry that is copied may have none.
     pub kid: Option<String>,
-    content: Content,
+    content: JwksEntry,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Content {
+enum JwksEntry {
     /// A key with the one algorithm it is for: validators reject a key without `kid` or `alg`.
     Key { key: PublicKey, algorithm: Algorithm },
     /// An entry of a published set that is not understood here, as it is written.
@@ -40,9 +40,9 @@ enum Content {
 /// Why a set cannot be published.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum JwksDocumentError {
-    /// Whoever verifies with a shared key could sign.
-    #[error("{0} is a shared key: whoever has it can sign, it must not be published")]
-    Shared(String),
+    /// Whoever verifies with an HMAC secret could sign.
+    #[error("{0} is an HMAC secret: whoever has it can sign, it must not be published")]
+    HmacSecret(String),
     /// An algorithm the key does not do.
     #[error("{place} cannot sign {algorithm}")]
     Algorithm {
@@ -51,7 +51,7 @@ pub enum JwksDocumentError {
         /// The algorithm asked for.
         algorithm: Algorithm,
     },
-    /// A private or shared key that cannot be read, so that its public half is not known.
+    /// A private key or HMAC secret that cannot be read, so that its public half is not known.
     #[error("{place}: key {number} contains a private key that cannot be read: {error}")]
     Private {
         /// Where the set stands.
@@ -99,7 +99,7 @@ pub enum JwksDocumentError {
 impl Diagnostic for JwksDocumentError {
     fn kind(&self) -> Kind {
         match self {
-            Self::Shared(_) | Self::Private { .. } => Kind::KeyIsSecret,
+            Self::HmacSecret(_) | Self::Private { .. } => Kind::KeyIsSecret,
             Self::Malformed { error, .. } => error.kind(),
             Self::Algorithm { .. } => Kind::KeyOtherKind,
             Self::SameKid(_) => Kind::KeyDuplicateKid,
@@ -120,7 +120,7 @@ impl Diagnostic for JwksDocumentError {
     }
 }
 
-impl JwksDocuments {
+impl PublishedKey {
     /// A key to publish. Its name is `kid`, else the one it came with, else its RFC 7638
     /// thumbprint; its algorithm the one asked for, else its first.
     ///
@@ -133,7 +133,9 @@ impl JwksDocuments {
         place: &str,
         notes: &mut Notes,
     ) -> Result<Self, JwksDocumentError> {
-        let Some(public) = key.public_key() else { return Err(JwksDocumentError::Shared(place.to_owned())) };
+        let Some(public) = key.public_key() else {
+            return Err(JwksDocumentError::HmacSecret(place.to_owned()));
+        };
         let algorithm = match algorithm {
             Some(algorithm) if !key.algorithms().contains(&algorithm) => {
                 return Err(JwksDocumentError::Algorithm { place: place.to_owned(), algorithm });
@@ -148,7 +150,7 @@ impl JwksDocuments {
             );
         }
         let kid = kid.or(key.kid()).map_or_else(|| thumbprint(public), str::to_owned);
-        Ok(Self { kid: Some(kid), content: Content::Key { key: public.clone(), algorithm } })
+        Ok(Self { kid: Some(kid), content: JwksEntry::Key { key: public.clone(), algorithm } })
     }
 
     /// The keys of a set that is published already. Of a private key the public half is taken; an
@@ -197,8 +199,8 @@ impl JwksDocuments {
                         "{place}: key {} ({name}) is copied unchanged, since it is not understood here: {error}",
                         at + 1
                     ));
-                    let content = Content::Copied(json_text::compact(written));
-                    keys.push(Self { kid: jwk.kid_text().map(str::to_owned), content });
+                    let content = JwksEntry::Copied(json_text::compact(written));
+                    keys.push(Self { kid: jwk.kid_or_none().map(str::to_owned), content });
                 }
             }
         }
@@ -213,8 +215,10 @@ impl JwksDocuments {
 
     fn to_json(&self) -> String {
         match &self.content {
-            Content::Key { key, algorithm } => jwk::write_public(key, self.kid.as_deref(), Some(*algorithm)),
-            Content::Copied(text) => text.clone(),
+            JwksEntry::Key { key, algorithm } => {
+                jwk::write_public(key, self.kid.as_deref(), Some(*algorithm))
+            }
+            JwksEntry::Copied(text) => text.clone(),
         }
     }
 }
@@ -223,8 +227,8 @@ impl JwksDocuments {
 ///
 /// # Errors
 /// [`JwksDocumentError::NoKey`] or `SameKid`.
-pub fn key_set(keys: &[JwksDocuments], notes: &mut Notes) -> Result<String, JwksDocumentError> {
-    let mut unique: Vec<&JwksDocuments> = Vec::new();
+pub fn key_set(keys: &[PublishedKey], notes: &mut Notes) -> Result<String, JwksDocumentError> {
+    let mut unique: Vec<&PublishedKey> = Vec::new();
     let mut places: HashMap<Option<&str>, Vec<usize>> = HashMap::new();
     for key in keys {
         let same_name = places.entry(key.kid.as_deref()).or_default();
@@ -246,9 +250,9 @@ pub fn key_set(keys: &[JwksDocuments], notes: &mut Notes) -> Result<String, Jwks
 }
 
 /// Whether two entries hold the same key.
-fn is_same(one: &JwksDocuments, other: &JwksDocuments) -> bool {
+fn is_same(one: &PublishedKey, other: &PublishedKey) -> bool {
     match (&one.content, &other.content) {
-        (Content::Key { key: one, .. }, Content::Key { key: other, .. }) => one == other,
+        (JwksEntry::Key { key: one, .. }, JwksEntry::Key { key: other, .. }) => one == other,
         (one, other) => one == other,
     }
 }
@@ -257,17 +261,17 @@ fn is_same(one: &JwksDocuments, other: &JwksDocuments) -> bool {
 ///
 /// # Errors
 /// What stands in the way of reading the published set.
-pub fn dropped(old: &str, new: &[JwksDocuments]) -> Result<Vec<String>, KeyError> {
+pub fn dropped(old: &str, new: &[PublishedKey]) -> Result<Vec<String>, KeyError> {
     let jwks = set::jwks(old)?;
     let mut dropped = Vec::new();
     for (at, (jwk, written)) in jwks.iter().zip(json_text::entries(old, "keys")).enumerate() {
         let key = jwk.verifying_key(KeyStrength::AllowWeak).ok();
         let public = key.as_ref().and_then(VerifyingKey::public_key);
-        let kid = jwk.kid_text();
-        let copied = Content::Copied(json_text::compact(written));
+        let kid = jwk.kid_or_none();
+        let copied = JwksEntry::Copied(json_text::compact(written));
         let is_kept = new.iter().any(|new| {
             let same = match &new.content {
-                Content::Key { key, .. } => public == Some(key),
+                JwksEntry::Key { key, .. } => public == Some(key),
                 other => *other == copied,
             };
             same && (kid.is_none() || kid == new.kid.as_deref())

@@ -12,7 +12,7 @@ use crate::policy::{CheckState, Finding, Verdict};
 pub(super) fn remarks(resource: &Resource, payload: &Map<String, Value>) -> Vec<ResourceError> {
     let data = FieldPath::root().member("spec").member("data");
     let remark = |path: FieldPath, reason: String, hint: Option<String>| {
-        resource.fault(path, FieldError::Profile { reason, hint })
+        resource.error(path, FieldError::Profile { reason, hint })
     };
     let profile = match recognize(payload) {
         Recognition::Profile(profile) => profile,

@@ -67,13 +67,13 @@ impl FieldPath {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResourceError {
     /// The file.
-    pub origin: SourceName,
+    pub source: SourceName,
     /// The line, counted from 1; 0 where no line is to blame.
     pub line: usize,
     /// The field.
     pub path: FieldPath,
     /// What is wrong with it.
-    pub problem: FieldError,
+    pub error: FieldError,
 }
 
 /// What can be wrong with a resource.
@@ -223,14 +223,14 @@ fn list(found: &[PrintableText]) -> String {
 
 impl fmt::Display for ResourceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&escape(&self.origin.0))?;
+        f.write_str(&escape(&self.source.0))?;
         if self.line > 0 {
             write!(f, ":{}", self.line)?;
         }
         if !self.path.as_str().is_empty() {
             write!(f, ": {}", self.path.shown())?;
         }
-        write!(f, ": {}", self.problem)
+        write!(f, ": {}", self.error)
     }
 }
 
@@ -238,7 +238,7 @@ impl std::error::Error for ResourceError {}
 
 impl Diagnostic for ResourceError {
     fn kind(&self) -> Kind {
-        match self.problem {
+        match self.error {
             FieldError::Syntax(_) | FieldError::Tab | FieldError::AliasOfItself => Kind::ResourceNotYaml,
             FieldError::TooDeep(_)
             | FieldError::TooManyEntries(_)
@@ -264,7 +264,7 @@ impl Diagnostic for ResourceError {
     }
 
     fn hint(&self) -> Option<String> {
-        match &self.problem {
+        match &self.error {
             FieldError::NotAResource => Some("write one to start from: cc-jwt spec new".to_owned()),
             FieldError::OtherIssuer { .. } => Some("leave 'iss' out: spec.issuer becomes it".to_owned()),
             FieldError::SameName { .. } => {

@@ -94,8 +94,8 @@ impl Resource {
 
     /// A fault of this resource at a field.
     #[must_use]
-    pub fn fault(&self, path: FieldPath, problem: FieldError) -> ResourceError {
-        ResourceError { origin: self.source.clone(), line: self.line_of(&path), path, problem }
+    pub fn error(&self, path: FieldPath, problem: FieldError) -> ResourceError {
+        ResourceError { source: self.source.clone(), line: self.line_of(&path), path, error: problem }
     }
 }
 
@@ -153,10 +153,10 @@ pub fn read(
     }
     if seen == 0 && !unread && faults.is_empty() {
         faults.push(ResourceError {
-            origin: origin.clone(),
+            source: origin.clone(),
             line: 0,
             path: FieldPath::root(),
-            problem: FieldError::NotAResource,
+            error: FieldError::NotAResource,
         });
     }
     if faults.is_empty() {
@@ -168,13 +168,13 @@ pub fn read(
 
 /// The faults of resources whose names would become the same file.
 #[must_use]
-pub fn same_names(resources: &[Resource]) -> Vec<ResourceError> {
+pub fn duplicate_names(resources: &[Resource]) -> Vec<ResourceError> {
     let name_path = || FieldPath::root().member("metadata").member("name");
     let mut known: HashMap<&str, &Resource> = HashMap::new();
     let mut faults = Vec::new();
     for resource in resources {
         match known.get(resource.name.as_str()) {
-            Some(first) => faults.push(resource.fault(
+            Some(first) => faults.push(resource.error(
                 name_path(),
                 FieldError::SameName { name: resource.name.clone(), first: first.line_of(&name_path()) },
             )),
@@ -218,7 +218,12 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn fault(&mut self, line: usize, path: &FieldPath, problem: FieldError) {
-        self.faults.push(ResourceError { origin: self.origin.clone(), line, path: path.clone(), problem });
+        self.faults.push(ResourceError {
+            source: self.origin.clone(),
+            line,
+            path: path.clone(),
+            error: problem,
+        });
     }
 
     fn wrong_kind(&mut self, node: &YamlNode, path: &FieldPath, wanted: &'static str) {

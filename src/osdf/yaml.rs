@@ -375,7 +375,7 @@ impl<'a> Builder<'a> {
     }
 
     fn fault(&mut self, line: usize, path: FieldPath, problem: FieldError) {
-        self.faults.push(ResourceError { origin: self.origin.clone(), line, path, problem });
+        self.faults.push(ResourceError { source: self.origin.clone(), line, path, error: problem });
     }
 
     fn parse(&mut self, text: &str, lines_before: usize) -> Result<(), Stop> {
@@ -689,7 +689,7 @@ mod tests {
         let begun = std::time::Instant::now();
         let (_, faults) = read(text, &SourceName("f".to_owned()), &mut Notes::new());
         assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
-        faults.last().unwrap().problem.clone()
+        faults.last().unwrap().error.clone()
     }
 
     #[test]

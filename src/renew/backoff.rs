@@ -5,15 +5,15 @@ use std::time::Duration;
 /// The first pause.
 const FIRST: Duration = Duration::from_secs(2);
 /// The longest pause.
-const LONGEST: Duration = Duration::from_secs(300);
+const MAX: Duration = Duration::from_secs(300);
 
 /// The pause before trying again after so many failures in a row (at least one).
 ///
 /// Doubled each time up to five minutes, then moved by up to a fifth either way as `random` says,
 /// so that a thousand resources whose key came back do not all look at the same instant.
 #[must_use]
-pub fn after(failures: u32, random: u16) -> Duration {
-    let doubled = FIRST.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(LONGEST);
+pub fn delay(failures: u32, random: u16) -> Duration {
+    let doubled = FIRST.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(MAX);
     // 0.8 to 1.2 in steps of 1/163837.5.
     doubled.mul_f64(0.8 + 0.4 * f64::from(random) / f64::from(u16::MAX))
 }
@@ -26,13 +26,13 @@ mod tests {
     fn pauses_grow_to_a_limit_and_differ() {
         let mut last = Duration::ZERO;
         for failures in 1..=8 {
-            let pause = after(failures, u16::MAX / 2);
+            let pause = delay(failures, u16::MAX / 2);
             assert!(pause > last, "{failures}");
             last = pause;
         }
         for failures in [9, 100, u32::MAX] {
-            assert!(after(failures, u16::MAX) <= LONGEST.mul_f64(1.21));
+            assert!(delay(failures, u16::MAX) <= MAX.mul_f64(1.21));
         }
-        assert!(after(1, 0) >= FIRST.mul_f64(0.79) && after(1, 0) < after(1, u16::MAX));
+        assert!(delay(1, 0) >= FIRST.mul_f64(0.79) && delay(1, 0) < delay(1, u16::MAX));
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::due::{Due, RenewReason, TokenInFile, check};
-use super::output::{FileContent, Output, OutputError};
+use super::output::{FileContent, OutputError, TokenFile};
 use crate::osdf::resource::Resource;
 use crate::osdf::signing::{SigningContext, SigningError, find_key, key_file, sign};
 use crate::util::diagnostic::Diagnostic;
@@ -22,7 +22,7 @@ pub struct RenewalJob {
     /// The directory of the resource's file, to which its key file is relative.
     pub directory: PathBuf,
     /// Where the token is kept.
-    pub output: Output,
+    pub output: TokenFile,
 }
 
 /// How a look at a job may end.

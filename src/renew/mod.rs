@@ -8,4 +8,4 @@ pub mod sd_notify;
 
 pub use due::{Due, RenewReason, TokenInFile, TokenTimes, check};
 pub use job::{RenewAction, RenewError, RenewEvent, RenewMode, Renewal, RenewalJob, run_all};
-pub use output::{Output, OutputError};
+pub use output::{OutputError, TokenFile};

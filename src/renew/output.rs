@@ -19,7 +19,7 @@ const OUTPUT_LIMIT: u64 = 128 << 10;
 
 /// Where a token is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Output {
+pub struct TokenFile {
     /// The file.
     pub path: PathBuf,
     /// Its mode; without one it is private, and the group keeps what it may do with the file that
@@ -52,7 +52,7 @@ pub enum OutputError {
     NotAFile(PathBuf),
     /// In a directory that all accounts may write to: not a file of the caller.
     #[error("{} is {what}: another account can have put it there to get the token", quote_path(.path))]
-    NotOwn {
+    WrongOwner {
         /// The file.
         path: PathBuf,
         /// What it is.
@@ -77,7 +77,7 @@ impl Diagnostic for OutputError {
             Self::Busy(_) => Kind::OutputBusy,
             Self::Directory(_) => Kind::OutputIsDirectory,
             Self::NotAFile(_) => Kind::OutputNotAFile,
-            Self::NotOwn { .. } => Kind::OutputWrongOwner,
+            Self::WrongOwner { .. } => Kind::OutputWrongOwner,
             Self::File(error) => error.kind(),
             Self::Lock { .. } => Kind::OutputLock,
         }
@@ -90,7 +90,7 @@ impl Diagnostic for OutputError {
                 Some(format!("who it is: fuser -v {word}"))
             }
             Self::NotAFile(_) => Some("to print a token: cc-jwt spec issue FILE".to_owned()),
-            Self::NotOwn { path, .. } => {
+            Self::WrongOwner { path, .. } => {
                 Some(format!("look at it: ls -l {}", file::shell_word(&path.to_string_lossy())))
             }
             _ => None,
@@ -119,7 +119,7 @@ fn lock_path(path: &Path) -> PathBuf {
     real.with_file_name(name)
 }
 
-impl Output {
+impl TokenFile {
     /// Takes the right to write this file.
     ///
     /// # Errors
@@ -198,7 +198,7 @@ impl Output {
 
     /// In a directory of all accounts, only a regular file of the caller is used.
     fn check_owner(&self, location: &Location) -> Result<(), OutputError> {
-        let not_own = |what| Err(OutputError::NotOwn { path: location.path().to_owned(), what });
+        let not_own = |what| Err(OutputError::WrongOwner { path: location.path().to_owned(), what });
         match location.found().filter(|_| location.is_in_shared_directory()) {
             Some(found) if found.is_symlink() => not_own("a symbolic link"),
             Some(found) if found.uid() != rustix::process::geteuid().as_raw() => {
@@ -213,7 +213,7 @@ impl Output {
             FileError::Directory(path) => OutputError::Directory(path),
             FileError::NotRegular(path) => OutputError::NotAFile(path),
             FileError::Link { .. } => {
-                OutputError::NotOwn { path: self.path.clone(), what: "a symbolic link" }
+                OutputError::WrongOwner { path: self.path.clone(), what: "a symbolic link" }
             }
             other => other.into(),
         }
@@ -221,7 +221,7 @@ impl Output {
 }
 
 /// Takes away what writers that were killed have left beside the outputs: they hold tokens.
-pub fn sweep(outputs: &[&Output], now: Timestamp) {
+pub fn sweep(outputs: &[&TokenFile], now: Timestamp) {
     let directories: BTreeSet<&Path> = outputs.iter().filter_map(|output| output.path.parent()).collect();
     directories.into_iter().for_each(|directory| file::sweep(directory, now));
 }
@@ -251,8 +251,8 @@ pub fn identity(path: &Path) -> Option<FileIdentity> {
 mod tests {
     use super::*;
 
-    fn output(path: &Path) -> Output {
-        Output { path: path.to_owned(), mode: None }
+    fn output(path: &Path) -> TokenFile {
+        TokenFile { path: path.to_owned(), mode: None }
     }
 
     #[test]
@@ -288,7 +288,7 @@ mod tests {
         let path = directory.path().join("token");
         std::os::unix::fs::symlink(directory.path().join("elsewhere"), &path).unwrap();
         let shared = output(&path);
-        assert!(matches!(shared.write(&SecretText::default()), Err(OutputError::NotOwn { .. })));
-        assert!(matches!(shared.lock(), Err(OutputError::NotOwn { .. })));
+        assert!(matches!(shared.write(&SecretText::default()), Err(OutputError::WrongOwner { .. })));
+        assert!(matches!(shared.lock(), Err(OutputError::WrongOwner { .. })));
     }
 }

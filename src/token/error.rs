@@ -259,7 +259,7 @@ impl Diagnostic for TokenError {
                     "it was changed, or signed with another key: was the key pair replaced after it was issued?"
                 }
                 Self::AlgorithmMismatch { .. } => {
-                    "the server's own tokens are EdDSA; those of a shared key (jwt-login) HS256 or HS512"
+                    "the server's own tokens are EdDSA; those of an HMAC secret (jwt-login) HS256 or HS512"
                 }
                 Self::OtherIssuer { .. } => {
                     "compare 'iss' with the issuer in the discovery document, which must be equal in every character"

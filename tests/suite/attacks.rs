@@ -56,7 +56,8 @@ fn by_us(header: &str, claims: &str) -> String {
 
 fn hmac(secret: &[u8], algorithm: Algorithm, header: &str) -> String {
     let key =
-        SigningKey::shared(SecretBytes::new(secret.to_vec()), &[algorithm], KeyStrength::AllowWeak).unwrap();
+        SigningKey::hmac_secret(SecretBytes::new(secret.to_vec()), &[algorithm], KeyStrength::AllowWeak)
+            .unwrap();
     let message = message(header, CLAIMS);
     with_signature(&message, key.sign(algorithm, message.as_bytes()).unwrap())
 }

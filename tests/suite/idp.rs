@@ -304,7 +304,8 @@ impl Provider {
             Signed::WithThePublicKey => {
                 let text = write_public(&self.key.private_key().unwrap().public(), None, None);
                 let secret = SecretBytes::new(text.into_bytes());
-                let key = SigningKey::shared(secret, &[Algorithm::Hs256], KeyStrength::AllowWeak).unwrap();
+                let key =
+                    SigningKey::hmac_secret(secret, &[Algorithm::Hs256], KeyStrength::AllowWeak).unwrap();
                 by(&key.with_kid("k1"))
             }
             Signed::ByUnannounced => by(&self.unannounced.clone().with_kid("k2")),

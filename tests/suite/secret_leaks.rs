@@ -15,7 +15,7 @@ use cc_auth::key::{
     Jwk, KeySet, KeyStrength, PrivateKey, SigningKey, VerifyingKey, jwk, nkey, parse, pem, read_public,
     read_signing, set,
 };
-use cc_auth::osdf::jwks_document::{JwksDocuments, dropped, key_set};
+use cc_auth::osdf::jwks_document::{PublishedKey, dropped, key_set};
 use cc_auth::osdf::{ResourceKeySource, SourceName, resource};
 use cc_auth::policy::login_role::LoginRole;
 use cc_auth::token::{Unverified, text};
@@ -256,7 +256,7 @@ fn said(text: &str, directory: &TestEnv) -> String {
             Jwk::parse(text).and_then(|jwk| jwk.verifying_key(weak)),
             Jwk::parse(text).and_then(|jwk| jwk.signing_key(weak)),
             SigningKey::from_pem(&secret, &mut notes),
-            SigningKey::shared_from_base64(&secret, weak),
+            SigningKey::hmac_secret_from_base64(&secret, weak),
         );
     }
     read!(
@@ -264,7 +264,7 @@ fn said(text: &str, directory: &TestEnv) -> String {
         nkey::read_seed(text),
         SigningKey::from_server_base64(&secret),
         VerifyingKey::from_server_base64(text),
-        JwksDocuments::all_of(text, None, "'set.json'", &mut notes)
+        PublishedKey::all_of(text, None, "'set.json'", &mut notes)
             .and_then(|keys| key_set(&keys, &mut notes)),
         dropped(text, &[]),
         text::one(text),
@@ -317,7 +317,7 @@ fn said(text: &str, directory: &TestEnv) -> String {
                     for fault in [
                         settings.signing_key(&mut notes).err(),
                         settings.verifying_key(&mut notes).err(),
-                        settings.shared_key(KeyStrength::Enforce).err(),
+                        settings.hmac_secret(KeyStrength::Enforce).err(),
                         settings.cross_login_key(&mut notes).err(),
                     ]
                     .into_iter()

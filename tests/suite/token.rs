@@ -42,7 +42,7 @@ fn check_own(token: &str) -> Result<Verified, TokenError> {
 }
 
 fn hmac(secret: &[u8], algorithms: &[Algorithm]) -> VerifyingKey {
-    VerifyingKey::shared(SecretBytes::new(secret.to_vec()), algorithms, KeyStrength::AllowWeak).unwrap()
+    VerifyingKey::hmac_secret(SecretBytes::new(secret.to_vec()), algorithms, KeyStrength::AllowWeak).unwrap()
 }
 
 #[test]
@@ -121,9 +121,12 @@ fn the_key_decides_the_algorithm() {
     let raw = base64::engine::general_purpose::STANDARD.decode(PUBLIC).unwrap();
     for secret in [raw.as_slice(), PUBLIC.as_bytes(), encode(&raw).as_bytes()] {
         for algorithm in [Algorithm::Hs256, Algorithm::Hs384, Algorithm::Hs512] {
-            let signer =
-                SigningKey::shared(SecretBytes::new(secret.to_vec()), &[algorithm], KeyStrength::AllowWeak)
-                    .unwrap();
+            let signer = SigningKey::hmac_secret(
+                SecretBytes::new(secret.to_vec()),
+                &[algorithm],
+                KeyStrength::AllowWeak,
+            )
+            .unwrap();
             let message = format!("{}.{}", encode(format!(r#"{{"alg":"{algorithm}"}}"#)), encode(claims));
             let token = format!("{message}.{}", encode(signer.sign(algorithm, message.as_bytes()).unwrap()));
             let wanted =

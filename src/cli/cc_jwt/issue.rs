@@ -78,7 +78,7 @@ pub(super) struct Issue {
     #[arg(long)]
     no_db: bool,
 
-    /// How to sign: EdDSA with the own key, HS512 or HS256 with the shared one, or one of the
+    /// How to sign: EdDSA with the own key, HS512 or HS256 with the HMAC secret, or one of the
     /// algorithms of --key
     #[arg(long, value_name = "ALGORITHM")]
     algorithm: Option<String>,

@@ -13,7 +13,7 @@ use crate::cli::output_owner::warn_if_not_owner;
 use crate::cli::settings;
 use crate::key::{Algorithm, Jwk, KeyStrength, read_public, read_signing};
 use crate::osdf::jwks_document::{
-    DISCOVERY_FILE, JwksDocumentError, JwksDocuments, KEY_SET_FILE, discovery, dropped, key_set,
+    DISCOVERY_FILE, JwksDocumentError, KEY_SET_FILE, PublishedKey, discovery, dropped, key_set,
 };
 use crate::osdf::signing::find_key;
 use crate::util::diagnostic::ExitStatus;
@@ -101,7 +101,7 @@ pub(super) fn run(
         let around = arguments.resources.around(&environment, &directory);
         let key = find_key(&resource, &around, &mut notes)?.verifying_key();
         let place = quote(&resource.name);
-        keys.push(JwksDocuments::new(
+        keys.push(PublishedKey::new(
             &key,
             Some(&resource.kid),
             Some(resource.algorithm),
@@ -125,7 +125,7 @@ pub(super) fn run(
     }
     if arguments.server {
         let key = settings::load(options, console)?.verifying_key(&mut notes)?;
-        keys.push(JwksDocuments::new(&key, None, algorithm, "JWT_PUBLIC_KEY", &mut notes)?);
+        keys.push(PublishedKey::new(&key, None, algorithm, "JWT_PUBLIC_KEY", &mut notes)?);
     }
     let set = key_set(&keys, &mut notes)?;
     let wanted = arguments.out_dir.is_some() || arguments.document == Document::Discovery;
@@ -153,7 +153,7 @@ fn from_file(
     text: &str,
     algorithm: Option<Algorithm>,
     notes: &mut Notes,
-) -> Result<Vec<JwksDocuments>, Failure> {
+) -> Result<Vec<PublishedKey>, Failure> {
     let (kid, path) = match text.split_once('=') {
         Some((kid, path)) if !Path::new(text).exists() && !kid.is_empty() => (Some(kid), Path::new(path)),
         _ => (None, Path::new(text)),
@@ -166,7 +166,7 @@ fn from_file(
     let is_json = content.trim_start().starts_with('{');
     let jwk = if is_json { Some(Jwk::parse(content.trim_start()).map_err(fault)?) } else { None };
     if jwk.as_ref().is_some_and(Jwk::is_set) {
-        let mut keys = JwksDocuments::all_of(&content, algorithm, &place, notes)?;
+        let mut keys = PublishedKey::all_of(&content, algorithm, &place, notes)?;
         match (kid, keys.as_mut_slice()) {
             (None, _) => {}
             (Some(kid), [only]) => only.kid = Some(kid.to_owned()),
@@ -183,16 +183,16 @@ fn from_file(
     } else {
         read_public(&bytes, KeyStrength::Enforce, notes).map_err(fault)?.key
     };
-    Ok(vec![JwksDocuments::new(&key, kid, algorithm, &place, notes)?])
+    Ok(vec![PublishedKey::new(&key, kid, algorithm, &place, notes)?])
 }
 
 /// What to do when, for several keys.
-fn note_rotation(keys: &[JwksDocuments], life: Option<i64>, now: Timestamp, notes: &mut Notes) {
+fn note_rotation(keys: &[PublishedKey], life: Option<i64>, now: Timestamp, notes: &mut Notes) {
     let [first, old @ ..] = keys else { return };
     if old.is_empty() {
         return;
     }
-    let names: Vec<String> = old.iter().map(JwksDocuments::name).collect();
+    let names: Vec<String> = old.iter().map(PublishedKey::name).collect();
     let when = life.map_or_else(
         || "when the last token signed with it has ended".to_owned(),
         |life| {
@@ -223,7 +223,7 @@ impl Jwks {
         directory: &Path,
         set: &str,
         document: &Value,
-        keys: &[JwksDocuments],
+        keys: &[PublishedKey],
         console: &mut Console,
     ) -> Result<(), Failure> {
         let path = directory.join(KEY_SET_FILE);

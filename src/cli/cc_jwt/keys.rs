@@ -69,7 +69,7 @@ impl KeyRing {
         self.0.iter().any(|owned| owned.signer == wanted)
     }
 
-    /// The keys in files: public ones in any form, key sets, shared ones in base64.
+    /// The keys in files: public ones in any form, key sets, HMAC secrets in base64.
     pub(super) fn from_files(
         public: &[PathBuf],
         shared: Option<&Path>,
@@ -101,7 +101,7 @@ impl KeyRing {
                 &mut notes,
             )?);
             let trimmed = SecretText::new(text.expose().trim().to_owned());
-            let key = VerifyingKey::shared_from_base64(&trimmed, weak)
+            let key = VerifyingKey::hmac_secret_from_base64(&trimmed, weak)
                 .map_err(|error| error.at(quote_path(path)))?;
             ring.0.push(OwnedKey::of(Signer::HmacSecret, key));
         }
@@ -166,7 +166,7 @@ impl KeyRing {
         }
         if other_keys[1] {
             // The server accepts a short one, so that a verdict uses it as well.
-            match settings.shared_key(KeyStrength::AllowWeak) {
+            match settings.hmac_secret(KeyStrength::AllowWeak) {
                 Ok(key) => {
                     warn_of_short(key.bits(), &mut notes);
                     ring.0.push(OwnedKey::of(Signer::HmacSecret, key));
@@ -227,14 +227,14 @@ pub(super) fn warn_of_weak<'k>(keys: impl IntoIterator<Item = &'k VerifyingKey>,
     for key in keys {
         let danger = match key.kind() {
             "RSA" if key.bits() < 2048 => "can be broken, and then anybody can sign",
-            "shared" if key.bits() < 256 => "can be found by trying, by whoever sees one token",
+            "HMAC" if key.bits() < 256 => "can be found by trying, by whoever sees one token",
             _ => continue,
         };
         notes.danger("key-weak", format!("the {} {danger}", key.describe()));
     }
 }
 
-/// The key to sign with: a given one, the shared one for an HMAC algorithm, else the own one.
+/// The key to sign with: a given one, the HMAC secret for an HMAC algorithm, else the own one.
 pub(super) fn signing(
     given: Option<&Path>,
     algorithm: Option<Algorithm>,
@@ -251,7 +251,7 @@ pub(super) fn signing(
                 .map_err(|error| error.at(quote_path(path)))?
         }
         None if algorithm.is_some_and(Algorithm::is_symmetric) => {
-            let key = settings.shared_signing_key(KeyStrength::AllowWeak)?;
+            let key = settings.hmac_signing_key(KeyStrength::AllowWeak)?;
             warn_of_short(key.verifying_key().bits(), &mut notes);
             key
         }

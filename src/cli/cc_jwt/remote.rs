@@ -53,7 +53,7 @@ pub(super) struct RemoteKeyOptions {
     #[arg(long)]
     offline: bool,
 
-    /// Take RSA keys under 2048 bits and shared keys shorter than the hash. Danger: they can be
+    /// Take RSA keys under 2048 bits and HMAC secrets shorter than the hash. Danger: they can be
     /// broken
     #[arg(long)]
     pub(super) allow_weak: bool,

@@ -11,7 +11,7 @@ use crate::cli::options::AtOption;
 use crate::cli::output_owner::warn_if_not_owner;
 use crate::osdf::resource;
 use crate::renew::output::sweep;
-use crate::renew::{Output, RenewAction, RenewEvent, RenewMode, Renewal, RenewalJob, run_all};
+use crate::renew::{RenewAction, RenewEvent, RenewMode, Renewal, RenewalJob, TokenFile, run_all};
 use crate::token::bearer_discovery;
 use crate::util::diagnostic::ExitStatus;
 use crate::util::note::Notes;
@@ -108,7 +108,7 @@ pub(super) fn run(arguments: &Renew, console: &mut Console) -> Result<ExitStatus
         locked.push((job, act));
     }
     if act != RenewMode::CheckOnly {
-        let outputs: Vec<&Output> = locked.iter().map(|(job, _)| &job.output).collect();
+        let outputs: Vec<&TokenFile> = locked.iter().map(|(job, _)| &job.output).collect();
         sweep(&outputs, Clock::System.now());
     }
     let mut notes = Notes::new();
@@ -137,7 +137,7 @@ pub(super) fn run(arguments: &Renew, console: &mut Console) -> Result<ExitStatus
 }
 
 /// Tells that the token that was there still is, and until when it is good.
-fn note_old_token(name: &str, output: &Output, console: &mut Console) {
+fn note_old_token(name: &str, output: &TokenFile, console: &mut Console) {
     let Some(ends) = output.unverified_expiry() else { return };
     let now = Clock::System.now();
     console.warn(
@@ -194,7 +194,7 @@ impl Renew {
     ) -> Result<Vec<RenewalJob>, Failure> {
         let resources: Vec<_> = loaded.iter().map(|loaded| loaded.resource.clone()).collect();
         if let Some(directory) = &self.out_dir {
-            let faults = resource::same_names(&resources);
+            let faults = resource::duplicate_names(&resources);
             if !faults.is_empty() {
                 return Err(Failure::several(faults));
             }
@@ -216,9 +216,9 @@ impl Renew {
             .collect())
     }
 
-    fn output_of(&self, name: &str, console: &mut Console) -> Output {
+    fn output_of(&self, name: &str, console: &mut Console) -> TokenFile {
         let mode = self.mode;
-        let plain = |path: PathBuf| Output { path, mode };
+        let plain = |path: PathBuf| TokenFile { path, mode };
         match (&self.output, &self.out_dir) {
             (Some(path), _) => plain(path.clone()),
             (None, Some(directory)) => plain(directory.join(name)),

@@ -11,7 +11,7 @@ use signal_hook::iterator::Signals;
 use super::renew::{Renew, raise_file_limit};
 use crate::cli::console::Console;
 use crate::cli::failure::{Failure, UsageError};
-use crate::renew::output::{FileIdentity, Output, OutputLock, identity, sweep};
+use crate::renew::output::{FileIdentity, OutputLock, TokenFile, identity, sweep};
 use crate::renew::sd_notify::Notifier;
 use crate::renew::{RenewError, RenewEvent, RenewMode, RenewalJob, backoff, run_all};
 use crate::util::diagnostic::ExitStatus;
@@ -78,7 +78,7 @@ pub(super) fn run(arguments: &Renew, console: &mut Console) -> Result<ExitStatus
     watcher.look_at_specs();
     // What is wrong from the start is for whoever started it; later on the old tokens are kept.
     watcher.load(console)?;
-    let outputs: Vec<&Output> = watcher.watched.iter().map(|watched| &watched.job.output).collect();
+    let outputs: Vec<&TokenFile> = watcher.watched.iter().map(|watched| &watched.job.output).collect();
     sweep(&outputs, Clock::System.now());
     let mut started = RenewEvent::plain("started", Clock::System.now());
     started.resources = Some(watcher.watched.len());
@@ -258,7 +258,7 @@ impl Watcher<'_> {
             }
             Err(failure) => {
                 let failures = self.spec_retry.map_or(1, |(failures, _)| failures.saturating_add(1));
-                let pause = backoff::after(failures, self.next_random());
+                let pause = backoff::delay(failures, self.next_random());
                 self.spec_retry = Some((failures, Instant::now() + pause));
                 for fault in failure.faults() {
                     let event = RenewEvent {
@@ -365,7 +365,7 @@ impl Watcher<'_> {
 impl Watched {
     fn fail(&mut self, error: &RenewError, now: Timestamp, random: u16) -> RenewEvent {
         self.failures = self.failures.saturating_add(1);
-        let pause = backoff::after(self.failures, random);
+        let pause = backoff::delay(self.failures, random);
         self.next = Next::Retry(Instant::now() + pause);
         self.ends = self.job.output.unverified_expiry();
         RenewEvent::failed(&self.job, error, now, Some(later(now, pause)))

@@ -13,7 +13,7 @@ use crate::cli::output_owner::warn_if_not_owner;
 use crate::config::dotenv::Dotenv;
 use crate::config::env_file;
 use crate::key::encoding::{decode_standard, encode_standard};
-use crate::key::private::generate_shared;
+use crate::key::private::generate_hmac_secret;
 use crate::key::{Algorithm, KeyError, PrivateKey};
 use crate::user_db::{self, OpenMode, UserDb};
 use crate::util::diagnostic::{Diagnostic, ExitStatus};
@@ -172,7 +172,7 @@ fn missing_keys(path: &Path, there: &Dotenv) -> Result<NewKeys, Failure> {
         }
     }
     if !is_set(SESSION) {
-        let bytes = generate_shared(SESSION_BYTES).map_err(key_fault(SESSION))?;
+        let bytes = generate_hmac_secret(SESSION_BYTES).map_err(key_fault(SESSION))?;
         new.push((SESSION, encode_standard(bytes.expose())));
     }
     Ok(new)

@@ -141,7 +141,7 @@ fn run(matches: &ArgMatches, console: &mut Console) -> Result<ExitStatus, Failur
         Arguments::from_arg_matches(matches).map_err(|error| UsageError::new(error.to_string()))?;
     check(&arguments)?;
     let (found, place) = read(&arguments, console)?;
-    let key = found.public().ok_or(KeyError::UnsupportedFormat { kind: "shared", form: "a public key" })?;
+    let key = found.public().ok_or(KeyError::UnsupportedFormat { kind: "HMAC", form: "a public key" })?;
     let at = |error: KeyError| error.at(place.as_str());
     warn(&found, key, console);
     let name = arguments.name.as_deref().unwrap_or(Variable::CrossLoginJwtPublicKey.name());

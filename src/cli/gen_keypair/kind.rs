@@ -14,7 +14,7 @@ pub(super) enum KeyKind {
     Es384,
     /// An RSA pair of 3072 bits
     Rs256,
-    /// A shared key of 64 bytes for logins from elsewhere (CROSS_LOGIN_JWT_HS512_KEY)
+    /// An HMAC secret of 64 bytes for logins from elsewhere (CROSS_LOGIN_JWT_HS512_KEY)
     Hs512,
     /// The secret of web session cookies, 32 bytes (SESSION_KEY)
     Session,

@@ -212,7 +212,7 @@ fn read_pair(bytes: &[u8], notes: &mut Notes) -> Result<GivenKey, KeyError> {
         Some(PrivateKey::Ec { curve: Curve::P384, .. }) => KeyKind::Es384,
         Some(PrivateKey::Ec { curve: Curve::P521, .. }) => return Err(wanted("a private key of P-521")),
         Some(PrivateKey::Rsa { .. }) => KeyKind::Rs256,
-        None => return Err(wanted("a shared key")),
+        None => return Err(wanted("an HMAC secret")),
     };
     Ok(GivenKey { key, kind })
 }

@@ -68,7 +68,7 @@ pub(super) static PAGES: &[ManualPage] = &[ManualPage {
         ("algorithm", "as in a token's header, or session"),
         ("kid", "the key ID: --kid, or the RFC 7638 thumbprint; null for keys without one"),
         ("env", "the variables of the server and their values (without --write and -o)"),
-        ("private_jwk", "the private or shared key as a JWK (without --write and -o)"),
+        ("private_jwk", "the private key or HMAC secret as a JWK (without --write and -o)"),
         ("public_jwk", "the public key as a JWK (without --write and -o)"),
         ("private_pem", "the private key as PKCS#8 (without --write and -o)"),
         ("public_pem", "the public key as SPKI (without --write and -o)"),

@@ -8,13 +8,13 @@ use crate::config::Variable;
 use crate::key::der::{write_pkcs8, write_spki};
 use crate::key::encoding::encode_standard;
 use crate::key::nkey::NkeyRole;
-use crate::key::private::generate_shared;
+use crate::key::private::generate_hmac_secret;
 use crate::key::{Algorithm, KeyError, PrivateKey, SigningKey, jwk, nkey, pem, set, thumbprint};
 use crate::util::quote::escape_json;
 use crate::util::secret::SecretBytes;
 
-/// Bytes of a shared key: as many as the hash of HS512 has (RFC 7518 3.2).
-const SHARED_BYTES: usize = 64;
+/// Bytes of an HMAC secret: as many as the hash of HS512 has (RFC 7518 3.2).
+const HMAC_SECRET_BYTES: usize = 64;
 
 /// Bytes of the key of web session cookies.
 const SESSION_BYTES: usize = 32;
@@ -39,7 +39,7 @@ impl KeyPart {
 
 enum Material {
     Pair { key: Box<PrivateKey>, algorithm: Algorithm },
-    Shared(SecretBytes),
+    HmacSecret(SecretBytes),
     Session(SecretBytes),
 }
 
@@ -59,8 +59,8 @@ pub(super) fn make(kind: KeyKind, kid: Option<&str>) -> Result<NewKey, KeyError>
         KeyKind::Es256 => pair(Algorithm::Es256)?,
         KeyKind::Es384 => pair(Algorithm::Es384)?,
         KeyKind::Rs256 => pair(Algorithm::Rs256)?,
-        KeyKind::Hs512 => Material::Shared(generate_shared(SHARED_BYTES)?),
-        KeyKind::Session => Material::Session(generate_shared(SESSION_BYTES)?),
+        KeyKind::Hs512 => Material::HmacSecret(generate_hmac_secret(HMAC_SECRET_BYTES)?),
+        KeyKind::Session => Material::Session(generate_hmac_secret(SESSION_BYTES)?),
     };
     Ok(NewKey { material, kid: kid.map(str::to_owned) })
 }
@@ -68,10 +68,10 @@ pub(super) fn make(kind: KeyKind, kid: Option<&str>) -> Result<NewKey, KeyError>
 /// A given private key, with its own key ID unless there is another.
 ///
 /// # Errors
-/// [`KeyError::UnsupportedFormat`] for a shared key.
+/// [`KeyError::UnsupportedFormat`] for an HMAC secret.
 pub(super) fn from_signing(given: &SigningKey, kid: Option<&str>) -> Result<NewKey, KeyError> {
     let key =
-        given.private_key().ok_or(KeyError::UnsupportedFormat { kind: "shared", form: "a pair" })?.clone();
+        given.private_key().ok_or(KeyError::UnsupportedFormat { kind: "HMAC", form: "a pair" })?.clone();
     let material = Material::Pair { key: Box::new(key), algorithm: given.algorithm() };
     Ok(NewKey { material, kid: kid.or(given.kid()).map(str::to_owned) })
 }
@@ -81,7 +81,7 @@ impl NewKey {
     pub(super) const fn algorithm(&self) -> &'static str {
         match &self.material {
             Material::Pair { algorithm, .. } => algorithm.name(),
-            Material::Shared(_) => "HS512",
+            Material::HmacSecret(_) => "HS512",
             Material::Session(_) => "session",
         }
     }
@@ -119,7 +119,7 @@ impl NewKey {
                     (Variable::JwtPrivateKey.name(), encode_standard(pair.expose())),
                 ]
             }
-            Material::Shared(secret) => one(Variable::CrossLoginJwtHs512Key, secret),
+            Material::HmacSecret(secret) => one(Variable::CrossLoginJwtHs512Key, secret),
             Material::Session(secret) => one(Variable::SessionKey, secret),
         })
     }
@@ -130,7 +130,7 @@ impl NewKey {
         format: OutputFormat,
         role: NkeyRole,
     ) -> Result<Vec<(KeyPart, Zeroizing<String>)>, KeyError> {
-        let no_form = || KeyError::UnsupportedFormat { kind: "shared", form: format.name() };
+        let no_form = || KeyError::UnsupportedFormat { kind: "HMAC", form: format.name() };
         match (format, &self.material) {
             (OutputFormat::Env | OutputFormat::Json, _) => {
                 Ok(vec![(KeyPart::Private, self.whole(format, role)?)])
@@ -140,8 +140,8 @@ impl NewKey {
                 (KeyPart::Public, pem::write("PUBLIC KEY", &write_spki(&key.public())?)),
             ]),
             (OutputFormat::Jwk, Material::Pair { .. }) => self.jwks(),
-            (OutputFormat::Jwk, Material::Shared(secret)) => {
-                let text = jwk::write_shared(secret, self.kid.as_deref(), Algorithm::Hs512);
+            (OutputFormat::Jwk, Material::HmacSecret(secret)) => {
+                let text = jwk::write_hmac_secret(secret, self.kid.as_deref(), Algorithm::Hs512);
                 Ok(vec![(KeyPart::Private, text)])
             }
             (OutputFormat::Jwks, Material::Pair { .. }) => Ok(self
@@ -159,7 +159,7 @@ impl NewKey {
 
     fn jwks(&self) -> Result<Vec<(KeyPart, Zeroizing<String>)>, KeyError> {
         let Material::Pair { key, algorithm } = &self.material else {
-            return Err(KeyError::UnsupportedFormat { kind: "shared", form: "a public JWK" });
+            return Err(KeyError::UnsupportedFormat { kind: "HMAC", form: "a public JWK" });
         };
         let (kid, algorithm) = (self.kid.as_deref(), Some(*algorithm));
         Ok(vec![

@@ -634,9 +634,9 @@ fn a_key_is_decoded_when_it_is_asked_for_and_its_fault_names_its_place() {
     assert!(told[0].contains("anybody can sign tokens that this key verifies"), "{told:?}");
     let pair = settings.signing_key(&mut notes).unwrap_err();
     assert_eq!((pair.kind().name(), pair.status().code()), ("config-key-halves-differ", 78));
-    let empty = settings.shared_key(KeyStrength::AllowWeak).unwrap_err();
+    let empty = settings.hmac_secret(KeyStrength::AllowWeak).unwrap_err();
     assert_eq!((empty.kind().name(), empty.status().code()), ("variable-unset", 78));
     let tiny = Site::new().env_file("CROSS_LOGIN_JWT_HS512_KEY=AAAA\n").silent();
-    assert_eq!(tiny.shared_key(KeyStrength::Enforce).unwrap_err().kind().name(), "config-key-weak");
-    assert!(tiny.shared_key(KeyStrength::AllowWeak).is_ok());
+    assert_eq!(tiny.hmac_secret(KeyStrength::Enforce).unwrap_err().kind().name(), "config-key-weak");
+    assert!(tiny.hmac_secret(KeyStrength::AllowWeak).is_ok());
 }
