@@ -210,7 +210,7 @@ mod tests {
     #[test]
     fn option_synonyms_come_first() {
         let all = commands();
-        let issue = named(&all, "issue");
+        let issue = all.iter().find(|command| command.get_bin_name() == Some("cc-jwt issue")).unwrap();
         assert_eq!(option("expires", issue).as_deref(), Some("--ttl DURATION"));
         assert_eq!(option("role", named(&all, "verify")).as_deref(), Some("--login-role FILE|NAME"));
         assert_eq!(option("o", issue).as_deref(), Some("--output FILE"));

@@ -15,8 +15,7 @@ fn sources() -> Vec<(String, String)> {
             if path.is_dir() {
                 open.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let text = fs::read_to_string(&path).unwrap();
-                let code = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+                let code = crate::support::code_without_tests(&path);
                 let code: Vec<&str> =
                     code.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
                 let name = path.strip_prefix(&root).unwrap().to_string_lossy().into_owned();
@@ -43,6 +42,8 @@ const WRITERS: [(&str, &str, &[&str]); 8] = [
             "cli/console.rs",
             "cli/cc_jwt/verify_stream.rs",
             "cli/cc_jwt/inspect.rs",
+            "cli/cc_jwt/issue.rs",
+            "cli/cc_jwt/spec_issue.rs",
             // Claims that are signed as they are, and claims for the log, which are escaped there.
             "token/issue.rs",
             "login/oidc/id_token.rs",

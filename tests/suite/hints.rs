@@ -564,7 +564,6 @@ const NOT_RUN: &[(&str, &str)] = &[
 
 /// The string literals of a source file outside of its tests and comments.
 fn literals(source: &str) -> Vec<String> {
-    let source = source.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
     let lines = source.lines().filter(|line| !line.trim_start().starts_with("//"));
     let code = lines.collect::<Vec<_>>().join("\n").replace("'\"'", "' '");
     let mut found = Vec::new();
@@ -625,7 +624,7 @@ fn sources(directory: &Path, found: &mut Vec<(String, String)>) {
         if path.is_dir() {
             sources(&path, found);
         } else if name != "rules.rs" && !name.starts_with("page") {
-            found.push((path.display().to_string(), fs::read_to_string(&path).unwrap()));
+            found.push((path.display().to_string(), crate::support::code_without_tests(&path)));
         }
     }
 }

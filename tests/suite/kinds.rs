@@ -30,8 +30,7 @@ fn files(below: &str, extension: &str) -> Vec<PathBuf> {
 fn kind_every_one_is_returned_by_an_error_type() {
     let mut used = BTreeSet::new();
     for path in files("src", "rs") {
-        let text = fs::read_to_string(&path).unwrap();
-        let text = text.split("#[cfg(test)]").next().unwrap();
+        let text = crate::support::code_without_tests(&path);
         let (marker, own) =
             if path.ends_with("util/kind.rs") { ("=> Self::", true) } else { ("Kind::", false) };
         for (at, _) in text.match_indices(marker) {
@@ -85,10 +84,9 @@ fn check_every_one_is_in_the_table_and_used() {
     let mut used = BTreeSet::new();
     let mut literals = String::new();
     for path in files("src", "rs").into_iter().filter(|path| !path.ends_with("util/check.rs")) {
-        let text = fs::read_to_string(&path).unwrap();
-        let text = text.split("#[cfg(test)]\nmod tests").next().unwrap();
-        used.extend(checks_in(text));
-        literals += text;
+        let text = crate::support::code_without_tests(&path);
+        used.extend(checks_in(&text));
+        literals += &text;
     }
     assert!(used.len() > 80, "only {used:?}");
     let table: BTreeSet<String> = CHECKS.iter().map(|(name, _)| (*name).to_owned()).collect();

@@ -180,3 +180,58 @@ pub fn is_updating(variable: &str) -> bool {
     assert!(!(asked && is_ci()), "{variable} is set: expectations are not written in CI");
     asked
 }
+
+/// The code of a source file below `src` without what is compiled for unit tests only: items under
+/// `#[cfg(test)]`, and the whole file where its module is declared under it. Relies on the layout that
+/// rustfmt gives.
+pub fn code_without_tests(path: &Path) -> String {
+    let declares_for_tests = |file: PathBuf, module: &str| {
+        let text = fs::read_to_string(file).unwrap_or_default();
+        ["mod", "pub mod", "pub(super) mod", "pub(crate) mod"]
+            .iter()
+            .any(|keyword| text.contains(&format!("#[cfg(test)]\n{keyword} {module};")))
+    };
+    let module = path.file_stem().unwrap().to_string_lossy();
+    let parent = path.parent().unwrap();
+    if declares_for_tests(parent.join("mod.rs"), &module)
+        || declares_for_tests(parent.join("lib.rs"), &module)
+    {
+        return String::new();
+    }
+    without_test_items(&fs::read_to_string(path).unwrap())
+}
+
+fn without_test_items(text: &str) -> String {
+    let mut code = String::new();
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        if line.trim_start() != "#[cfg(test)]" {
+            code.push_str(line);
+            code.push('\n');
+            continue;
+        }
+        let indent = &line[..line.len() - line.trim_start().len()];
+        // The item ends where its first line does, or with a line that closes it at its own indent.
+        for (number, item) in lines.by_ref().enumerate() {
+            let own = item.strip_prefix(indent).is_some_and(|rest| !rest.starts_with([' ', '\t']));
+            let closes = item.ends_with([';', '}', ',']) && !item.ends_with("{},");
+            let attribute = item.trim_start().starts_with("#[");
+            if own
+                && closes
+                && !attribute
+                && (number == 0 || item.trim_start().starts_with(['}', ']', ')']) || item.ends_with(';'))
+            {
+                break;
+            }
+        }
+    }
+    code
+}
+
+#[test]
+fn code_without_tests_drops_test_items_only() {
+    let text = "use a;\n#[cfg(test)]\nuse b::{c};\nuse d;\n#[cfg(test)]\nstatic E: &[F] = &[\n    g(\"x\"),\n];\n\
+                fn h() {}\n#[cfg(test)]\n#[derive(Debug)]\nstruct I {\n    j: K,\n}\nfn l() {}\n\
+                #[cfg(test)]\nmod tests {\n    fn m() {}\n}\nfn n() {}\n";
+    assert_eq!(without_test_items(text), "use a;\nuse d;\nfn h() {}\nfn l() {}\nfn n() {}\n");
+}

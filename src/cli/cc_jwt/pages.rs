@@ -1,28 +1,8 @@
 //! The manual of `cc-jwt`.
 
-use super::pages_osdf::{self, DISCOVERED};
-use super::pages_verify;
+use super::pages_verify::FILES;
+use super::{pages_osdf, pages_verify};
 use crate::cli::page::{Example, ExampleTest, ManualPage};
-
-const FILES: &[(&str, &str)] = &[
-    (
-        "./.env",
-        "the keys: JWT_PUBLIC_KEY, JWT_PRIVATE_KEY, CROSS_LOGIN_JWT_PUBLIC_KEY, CROSS_LOGIN_JWT_HS512_KEY",
-    ),
-    ("./config.json", "the rules: auth.jwts.max-age, validate-user, trusted-issuer, cookie-name"),
-    ("./var/job.db", "the user table"),
-];
-
-pub(super) const VERIFY_FILES: &[(&str, &str)] = &[
-    FILES[0],
-    FILES[1],
-    FILES[2],
-    DISCOVERED,
-    (
-        "$XDG_CACHE_HOME/cc-auth/keys/",
-        "keys that were fetched, for as long as their server allows; ~/.cache where the variable is not set",
-    ),
-];
 
 pub(super) static PAGES: &[ManualPage] = &[
     ManualPage {

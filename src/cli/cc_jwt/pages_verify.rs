@@ -3,6 +3,27 @@
 use super::pages_osdf::{DISCOVERED, DISCOVERY};
 use crate::cli::page::{Example, ExampleTest, ManualPage};
 
+/// The files of the server that most commands read.
+pub(super) const FILES: &[(&str, &str)] = &[
+    (
+        "./.env",
+        "the keys: JWT_PUBLIC_KEY, JWT_PRIVATE_KEY, CROSS_LOGIN_JWT_PUBLIC_KEY, CROSS_LOGIN_JWT_HS512_KEY",
+    ),
+    ("./config.json", "the rules: auth.jwts.max-age, validate-user, trusted-issuer, cookie-name"),
+    ("./var/job.db", "the user table"),
+];
+
+const VERIFY_FILES: &[(&str, &str)] = &[
+    FILES[0],
+    FILES[1],
+    FILES[2],
+    DISCOVERED,
+    (
+        "$XDG_CACHE_HOME/cc-auth/keys/",
+        "keys that were fetched, for as long as their server allows; ~/.cache where the variable is not set",
+    ),
+];
+
 const ROLE_FILES: &[(&str, &str)] = &[(
     "./config.json",
     "login roles by name in auth.jwt-roles, the configuration that they share in auth.jwt-config",
@@ -176,7 +197,7 @@ pub(super) const VERIFY: ManualPage = ManualPage {
              check, reason",
         ),
     ],
-    files: super::pages::VERIFY_FILES,
+    files: VERIFY_FILES,
     environment: DISCOVERY,
     see_also: &["cc-user(1)", "cc-jwt-role-check(1)", "cc-jwt-jwks(1)"],
     ..ManualPage::EMPTY
