@@ -229,7 +229,7 @@ pub const TABLE: &[Rule] = &[
     rule("cc-jwt renew", SETTINGS, Never),
     // cc-jwt spec
     rule("cc-jwt spec check", &["files", "no_key", "set", "strict"], Always),
-    rule("cc-jwt spec check", &["secrets_dir"], Without(&["no_key"])),
+    rule("cc-jwt spec check", &["secrets_dir", "published"], Without(&["no_key"])),
     rule("cc-jwt spec check", SETTINGS, Never),
     rule(
         "cc-jwt spec new",

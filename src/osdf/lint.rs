@@ -6,7 +6,9 @@ use serde_json::{Map, Value};
 use super::location::{FieldError, FieldPath, ResourceError};
 use super::resource::Resource;
 use crate::policy::profile::{self, Profile, Recognition, recognize};
+use crate::policy::scope::Scopes;
 use crate::policy::{CheckState, Finding, Verdict};
+use crate::util::quote::quote;
 
 /// Everything in a resource that some validator would refuse or that is against the rules.
 pub(super) fn remarks(resource: &Resource, payload: &Map<String, Value>) -> Vec<ResourceError> {
@@ -40,6 +42,21 @@ pub(super) fn remarks(resource: &Resource, payload: &Map<String, Value>) -> Vec<
         }
     }
     remarks
+}
+
+/// What a scope that permits to write cannot do without one that permits to read.
+pub(super) fn write_note(resource: &Resource) -> Option<String> {
+    let scopes = Scopes::parse(resource.data.get("scope")?.as_str()?);
+    let writes: Vec<String> = scopes.writes_without_read().into_iter().map(quote).collect();
+    if writes.is_empty() {
+        return None;
+    }
+    Some(format!(
+        "{}: no scope permits to read at the path of {}: XRootD before 5.6 then rejects uploads by xrdcp and \
+         deletions, which ask for the status of the file first",
+        quote(&resource.name),
+        writes.join(", ")
+    ))
 }
 
 /// The field that a finding is about, where the resource has it.

@@ -8,6 +8,7 @@ pub mod jwks_document;
 mod lint;
 pub mod location;
 pub mod manifest;
+pub mod published;
 pub mod resource;
 pub mod signing;
 mod yaml;

@@ -237,6 +237,9 @@ pub fn lint(
     if strict && !remarks.is_empty() {
         return Err(remarks);
     }
+    if let Some(note) = lint::write_note(resource) {
+        notes.note(note);
+    }
     for remark in remarks {
         match remark.hint() {
             Some(hint) => notes.warn_with("resource", remark.to_string(), hint),

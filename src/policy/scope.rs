@@ -122,6 +122,12 @@ impl Operation {
         self == other || (self == Self::StorageModify && other == Self::StorageCreate)
     }
 
+    /// Whether it permits to create or change files.
+    #[must_use]
+    pub const fn writes(self) -> bool {
+        matches!(self, Self::StorageCreate | Self::StorageModify | Self::Write)
+    }
+
     /// What it lets one do, for people.
     const fn in_words(self) -> &'static str {
         match self {
@@ -420,6 +426,26 @@ impl Scopes {
             ),
             None => ScopeDenial::NotGranted,
         })
+    }
+
+    /// The parts that permit to write where no part permits to read: at their path or above it. XRootD asks
+    /// for the status of a file before it writes or deletes it, and reading permits that.
+    #[must_use]
+    pub fn writes_without_read(&self) -> Vec<&str> {
+        let is_readable = |path: &ScopePath| {
+            self.parts.iter().any(|part| match &part.grant {
+                Ok(Grant::Path(Operation::StorageRead | Operation::Read, read)) => read.covers(path),
+                _ => false,
+            })
+        };
+        self.parts
+            .iter()
+            .filter(|part| match &part.grant {
+                Ok(Grant::Path(operation, path)) => operation.writes() && !is_readable(path),
+                _ => false,
+            })
+            .map(|part| part.text.as_str())
+            .collect()
     }
 
     /// What the scope permits, a line a part, for people.

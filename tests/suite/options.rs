@@ -94,7 +94,7 @@ const BASES: [(&str, &[&str]); 23] = [
     ("cc-jwt role check", &["role.json"]),
     ("cc-jwt renew", &["--spec", "osdf.yaml"]),
     ("cc-jwt spec check", &["osdf.yaml"]),
-    ("cc-jwt spec new", &[]),
+    ("cc-jwt spec new --kid key-1", &[]),
     ("cc-jwt jwks", &["rsa.pem", "es/public.pem"]),
 ];
 
@@ -120,7 +120,7 @@ fn sample(path: &str, arg: &Arg) -> Option<Vec<String>> {
         (_, "wait") => return None,
         // Runs until it is ended.
         ("cc-jwt renew", "watch") => return None,
-        ("cc-jwt verify", "jwks") => "set.json",
+        ("cc-jwt verify", "jwks") | ("cc-jwt spec check", "published") => "set.json",
         ("cc-jwt verify", "key") => "own.pem",
         ("cc-jwt verify", "endpoint") => "api",
         ("cc-jwt verify", "from") => "192.0.2.1",
@@ -141,8 +141,8 @@ fn sample(path: &str, arg: &Arg) -> Option<Vec<String>> {
         ("cc-jwt issue", "ttl") => "7h",
         ("cc-jwt issue", "claims") => "x=1",
         ("cc-jwt issue", "users_from") => "names.txt",
-        ("cc-jwt spec new", "algorithm") => "RS256",
-        ("cc-jwt spec new", "output") => "new.yaml",
+        ("cc-jwt spec new --kid key-1", "algorithm") => "RS256",
+        ("cc-jwt spec new --kid key-1", "output") => "new.yaml",
         ("gen-keypair", "algorithm") => "session",
         ("gen-keypair", "format") => "jwk",
         // Of another kind than a new key: what is random is not compared.
@@ -208,7 +208,7 @@ pub fn prepared() -> TestEnv {
             cc-jwt jwks -q own.pem > set.json
             printf 'username,roles\\nfritz,admin\\nnew,api\\n' > users.csv; printf 'mona\\n' > names.txt
             printf 'a password' > pw.txt; chmod 600 pw.txt
-            cc-jwt spec new -q --key es/private.pem -o osdf.yaml
+            cc-jwt spec new --kid key-1 -q --key es/private.pem -o osdf.yaml
             printf '{\"role_type\":\"jwt\",\"user_claim\":\"sub\",\"bound_claims\":{\"sub\":\"fritz\"}}' > role.json
             printf '{\"jwt_validation_pubkeys\":[%s]}' \"$(python3 -c 'import json;print(json.dumps(open(\"own.pem\").read()))')\" > shared.json
             mkdir secrets; openssl req -x509 -newkey ed25519 -nodes -keyout /dev/null -out ca.pem -subj /CN=x 2>/dev/null")
@@ -297,7 +297,7 @@ fn is_excused(path: &str, option: &str, other: &str) -> bool {
             | ("cc-user export", "json", "format")
             | ("cc-user export", "format", "json")
             // It changes the form of errors.
-            | ("cc-jwt spec new", "json", _)
+            | ("cc-jwt spec new --kid key-1", "json", _)
             // There is nothing to replace.
             | (_, "force", "output" | "out_dir" | "write")
             // Whether the resource has warnings, and a key in a mounted Secret.

@@ -569,3 +569,95 @@ fn a_secret_manifest_is_what_kubernetes_reads() {
         assert!(read["data"]["token"].as_str().unwrap().starts_with("ZXlK"));
     }
 }
+
+/// A directory with the key `key.pem` and the resource `r.yaml` that `spec new` writes for it.
+fn with_resource(options: &str) -> TestEnv {
+    let directory = TestEnv::new();
+    directory
+        .sh("openssl ecparam -name prime256v1 -genkey -noout -out key.pem && chmod 600 key.pem")
+        .ended(0);
+    directory.sh(&format!("cc-jwt spec new -q --key key.pem -o r.yaml {options}")).ended(0);
+    directory
+}
+
+#[test]
+fn spec_new_and_jwks_give_a_key_the_same_key_id() {
+    let directory = with_resource("");
+    directory.sh("cc-jwt jwks -q key.pem > jwks.json").ended(0);
+    directory.sh("cc-jwt spec issue -q r.yaml -o token").ended(0);
+    directory.sh("cc-jwt verify -q --token-file token --key jwks.json --profile wlcg").ended(0);
+    // Beside the resource, in whatever directory that is.
+    directory.sh("mkdir d && mv key.pem d && cc-jwt spec new -q -o d/r.yaml").ended(0);
+    directory.sh("cc-jwt spec issue -q d/r.yaml --force -o token").ended(0);
+    directory.sh("cc-jwt verify -q --token-file token --key jwks.json --profile wlcg").ended(0);
+    let run = directory.sh("cc-jwt spec new --kid mine --key d/key.pem").ended(0);
+    assert!(run.stdout.contains("keyId: \"mine\""), "{}", run.stdout);
+}
+
+#[test]
+fn spec_check_compares_the_key_with_the_published_keys() {
+    let directory = with_resource("--kid mine");
+    directory
+        .sh("openssl ecparam -name prime256v1 -genkey -noout -out other.pem && chmod 600 *.pem")
+        .ended(0);
+    for (published, message, hint) in [
+        ("mine=key.pem", None, None),
+        ("theirs=other.pem mine=key.pem", None, None),
+        (
+            "theirs=key.pem",
+            Some("no published key has the key ID 'mine', only 'theirs'"),
+            Some("keyId: 'theirs'"),
+        ),
+        ("mine=other.pem", Some("the published key 'mine' is another key"), Some("publish the key")),
+        ("mine=other.pem theirs=key.pem", Some("is another key"), Some("keyId: 'theirs'")),
+        ("theirs=other.pem", Some("only 'theirs'"), Some("publish the key")),
+    ] {
+        directory.sh(&format!("cc-jwt jwks -q {published} > jwks.json")).ended(0);
+        let run = directory
+            .run("cc-jwt", &["spec", "check", "r.yaml", "--published", "jwks.json", "--json"])
+            .ended(0);
+        let report = run.json();
+        let warnings = report["warnings"].as_array().unwrap();
+        let found = warnings.iter().find(|warning| warning["check"] == "key-not-published");
+        assert_eq!(found.is_some(), message.is_some(), "{published}: {report}");
+        if let Some(found) = found {
+            assert!(text(found, "message").contains(message.unwrap()), "{published}: {found}");
+            assert!(text(found, "hint").contains(hint.unwrap()), "{published}: {found}");
+        }
+    }
+}
+
+#[test]
+fn write_scope_without_a_read_scope_gets_a_note() {
+    let directory = with_resource("");
+    for (scope, is_noted) in [
+        ("storage.create:/x", true),
+        ("storage.modify:/x storage.read:/x/y", true),
+        ("storage.modify:/x storage.read:/xy", true),
+        ("write:/x", true),
+        ("storage.modify:/x storage.read:/x", false),
+        ("storage.modify:/x storage.read:/", false),
+        ("write:/x read:/", false),
+        ("storage.read:/x", false),
+        ("storage.stage:/x", false),
+    ] {
+        let run = directory
+            .run("cc-jwt", &["spec", "check", "r.yaml", "--set", &format!("spec.data.scope={scope}")]);
+        let is_said = run.stderr.contains("no scope permits to read at the path of");
+        assert_eq!(is_said, is_noted, "{scope}: {}", run.stderr);
+    }
+}
+
+#[test]
+fn mode_for_others_than_the_owner_is_warned_of() {
+    let directory = with_resource("");
+    for (mode, is_warned) in
+        [("0600", false), ("0400", false), ("0640", true), ("0604", true), ("0610", true)]
+    {
+        for command in ["spec issue r.yaml --force", "renew --spec r.yaml --force"] {
+            let run = directory.sh(&format!("cc-jwt {command} -o token --mode {mode}")).ended(0);
+            let count = run.stderr.matches("xrdcp and xrdfs ignore").count();
+            assert_eq!(count, usize::from(is_warned), "{command} {mode}: {}", run.stderr);
+        }
+    }
+}

@@ -29,6 +29,11 @@ pub(super) const RENEW: ManualPage = ManualPage {
          within spec.resignBefore, when it is missing, expired, not yet valid or invalid, when another key signed it, \
          and when issuer, key ID, algorithm, data or lifetime in the resource have changed. Without spec.resignBefore \
          it is due when it has expired. Time zones have no effect.",
+        "spec.resignBefore is the remaining lifetime that every reader gets. It should be longer than the longest \
+         transfer: Pelican reads the token once, and fails at the first file that it requests after that token has \
+         expired.",
+        "A mode with permissions for the group or for others prints a warning: Pelican and curl read such a file, xrdcp \
+         and xrdfs ignore it.",
         "A file is replaced in one step: a reader sees the old token or the new one. After a failure the old token \
          remains, the error and the time at which the old token expires are printed, and the exit status is not 0. A \
          lock beside the file (.NAME.lock) permits one process at a time; a second process ends with status 75.",
@@ -85,6 +90,9 @@ pub(super) const SPEC: ManualPage = ManualPage {
          spec.resignBefore (exactly one of days, hours, minutes), spec.key (exactly one of value, secret, configMap, \
          file, env; secretRef, configMapRef and valueFrom are accepted too). The claims iss, iat, nbf (a minute \
          earlier), exp and jti are set when the token is signed.",
+        "spec.keyId must be the key ID under which the issuer publishes the key. 'spec new' writes the RFC 7638 \
+         thumbprint of the key in --key, which 'cc-jwt jwks' uses too. 'spec check --published' compares the key and its \
+         ID with a published key set.",
         "YAML or JSON, several documents in one file, and kind: List are accepted; documents of other kinds are \
          skipped. The parser is strict: unknown fields, duplicate members with different values, tags, merge keys, and \
          strings that Kubernetes reads as another type (yes, 007) are errors. The limits are 4 MiB, 64 levels, and \

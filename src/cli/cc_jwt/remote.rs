@@ -65,6 +65,11 @@ impl RemoteKeyOptions {
         !self.jwks.is_empty() || !self.discovery.is_empty()
     }
 
+    /// The options for one key set in a file or at a URL.
+    pub(super) fn of_key_set(place: &str) -> Self {
+        Self { jwks: vec![place.to_owned()], ..Self::default() }
+    }
+
     /// Whether any of them is fetched.
     pub(super) fn is_fetched(&self) -> bool {
         !self.discovery.is_empty() || self.jwks.iter().any(|place| is_address(place))

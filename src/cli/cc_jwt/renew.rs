@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
 
-use super::resources::{Loaded, ResourceOptions, parse_mode};
+use super::resources::{Loaded, ResourceOptions, parse_mode, warn_of_mode};
 use crate::cli::console::Console;
 use crate::cli::failure::{Failure, UsageError};
 use crate::cli::options::AtOption;
@@ -77,6 +77,7 @@ pub(super) fn run(arguments: &Renew, console: &mut Console) -> Result<ExitStatus
         note_old_token(&quote_path(&output.path), &output, console);
     }
     let loaded = loaded?;
+    warn_of_mode(arguments.mode, console);
     let jobs = arguments.jobs(loaded, console)?;
     let environment = console.environment().clone();
     let around = arguments.resources.around(&environment, Path::new("."));

@@ -126,6 +126,18 @@ impl ResourceOptions {
     }
 }
 
+/// Warns of a mode with a permission for others than the owner: the client of XRootD ignores such a file.
+pub(super) fn warn_of_mode(mode: Option<u32>, console: &mut Console) {
+    let Some(mode) = mode.filter(|mode| mode & 0o077 != 0) else { return };
+    console.warn(
+        "token-file-mode",
+        &format!(
+            "--mode {mode:04o} gives access to others than the owner: xrdcp and xrdfs ignore such a token file and \
+             print only 'Auth failed'"
+        ),
+    );
+}
+
 /// A file's mode in octal: `0600`, `640`.
 ///
 /// # Errors

@@ -5,20 +5,21 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand, ValueHint};
 use serde_json::{Value, json};
 
+use super::remote::{RemoteKeyOptions, RemoteSets};
 use super::resources::{Loaded, ResourceOptions};
 use super::spec_issue::{self, SpecIssue};
 use crate::cli::console::Console;
 use crate::cli::failure::{Failure, UsageError};
 use crate::cli::output_owner::warn_if_not_owner;
-use crate::key::Algorithm;
+use crate::key::{Algorithm, KeyStrength, SigningKey, VerifyingKey, read_signing, thumbprint};
 use crate::osdf::signing::{find_key, payload};
-use crate::osdf::{Resource, ResourceKeySource};
+use crate::osdf::{Resource, ResourceKeySource, published};
 use crate::policy::profile::{Recognition, recognize};
 use crate::policy::scope::Scopes;
 use crate::util::diagnostic::ExitStatus;
-use crate::util::file::{self, Existing, PUBLIC_MODE};
+use crate::util::file::{self, Existing, FileContents, FileError, PUBLIC_MODE, SETTINGS_LIMIT};
 use crate::util::note::{Note, Notes};
-use crate::util::quote::quote;
+use crate::util::quote::{quote, quote_path};
 use crate::util::time::{Clock, human_span};
 
 /// Look at token resources, or write one to start from
@@ -46,6 +47,10 @@ struct Check {
     #[arg(long)]
     no_key: bool,
 
+    /// Compare key and key ID with the key set (JWKS) that the issuer publishes
+    #[arg(long, value_name = "FILE|URL", conflicts_with = "no_key", value_hint = ValueHint::FilePath)]
+    published: Option<String>,
+
     #[command(flatten)]
     resources: ResourceOptions,
 }
@@ -62,8 +67,11 @@ struct New {
     issuer: String,
 
     /// spec.keyId: the key ID in the issuer's key set
-    #[arg(long, value_name = "KID", default_value = "key-1")]
-    kid: String,
+    ///
+    /// Default: the RFC 7638 thumbprint of the key in the file of --key, as 'cc-jwt jwks' publishes it; key-1 if
+    /// there is no such file.
+    #[arg(long, value_name = "KID")]
+    kid: Option<String>,
 
     /// spec.algorithm
     #[arg(long, value_name = "ALGORITHM", default_value = "ES256")]
@@ -111,6 +119,10 @@ impl Check {
             console.report(&failure);
         };
         let mut notes = Notes::new();
+        let sets = match &self.published {
+            Some(place) => Some(RemoteKeyOptions::of_key_set(place).open(console)?),
+            None => None,
+        };
         for path in &self.files {
             let loaded = match self.resources.load(path, now, &mut notes) {
                 Ok(loaded) => loaded,
@@ -129,11 +141,15 @@ impl Check {
                             quote(&resource.name)
                         ));
                     }
-                } else if let Err(error) =
-                    find_key(&resource, &self.resources.around(&environment, &directory), &mut notes)
-                {
-                    fail(error.into(), console);
-                    continue;
+                } else {
+                    let around = self.resources.around(&environment, &directory);
+                    match find_key(&resource, &around, &mut notes) {
+                        Ok(key) => compare_published(&resource, &key, sets.as_ref(), &mut notes),
+                        Err(error) => {
+                            fail(error.into(), console);
+                            continue;
+                        }
+                    }
                 }
                 found.push(resource);
             }
@@ -154,8 +170,22 @@ impl Check {
     }
 }
 
+/// Compares the key of a resource with the published keys, where that was asked for.
+fn compare_published(
+    resource: &Resource,
+    key: &SigningKey,
+    published: Option<&RemoteSets>,
+    notes: &mut Notes,
+) {
+    let Some(published) = published else { return };
+    let keys: Vec<&VerifyingKey> = published.keys().collect();
+    if let Some(warning) = published::compare(resource, &key.verifying_key(), &keys) {
+        notes.add_warning(warning);
+    }
+}
+
 fn note_json(note: &Note) -> Value {
-    json!({ "check": "resource", "message": note.text, "hint": note.hint })
+    json!({ "check": note.check.unwrap_or("resource"), "message": note.text, "hint": note.hint })
 }
 
 fn profile_of(resource: &Resource) -> Option<&'static str> {
@@ -196,6 +226,10 @@ fn show(resource: &Resource, console: &mut Console) -> Result<(), Failure> {
         |before| format!("renewed {} before it expires", span(before)),
     );
     console.report_line(&format!("  lifetime  {}, {renewed}", span(resource.lifetime)))?;
+    if let Some(before) = resource.resign_before {
+        let least = span(before);
+        console.report_line(&format!("  readers   get at least {least}: a longer transfer can fail"))?;
+    }
     if let Some(profile) = profile_of(resource) {
         console.report_line(&format!("  profile   {profile}"))?;
     }
@@ -215,7 +249,8 @@ impl New {
             ))
             .into());
         }
-        let text = self.text();
+        let kid = self.key_id(console)?;
+        let text = self.text(&kid);
         match self.output.as_deref().filter(|path| *path != Path::new("-")) {
             Some(path) => {
                 let existing = if self.force { Existing::Replace } else { Existing::Refuse };
@@ -231,8 +266,30 @@ impl New {
         Ok(ExitStatus::Success)
     }
 
+    /// The key ID: the given one, else the one under which `cc-jwt jwks` publishes the key.
+    fn key_id(&self, console: &mut Console) -> Result<String, Failure> {
+        const UNKNOWN: &str = "key-1";
+        if let Some(kid) = &self.kid {
+            return Ok(kid.clone());
+        }
+        // The key file is beside the resource.
+        let directory = self.output.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
+        let path = directory.join(&self.key);
+        let mut notes = Notes::new();
+        let bytes = match file::read_named(&path, SETTINGS_LIMIT, FileContents::Secret, &mut notes) {
+            Ok(bytes) => zeroize::Zeroizing::new(bytes),
+            Err(FileError::Missing(_)) => return Ok(UNKNOWN.to_owned()),
+            Err(error) => return Err(error.into()),
+        };
+        let key = read_signing(&bytes, KeyStrength::Enforce, &mut notes)
+            .map_err(|error| error.at(quote_path(&path)))?
+            .verifying_key();
+        console.notes(notes);
+        Ok(key.public_key().map_or_else(|| UNKNOWN.to_owned(), thumbprint))
+    }
+
     /// The resource; texts in double quotes as in JSON, so that nothing in them is taken for YAML.
-    fn text(&self) -> String {
+    fn text(&self, kid: &str) -> String {
         let text = |text: &str| json!(text).to_string();
         format!(
             "# A token for the Open Science Data Federation (OSDF).
@@ -262,7 +319,7 @@ spec:
   # Exactly one of days, hours, minutes. The WLCG profile has 15 minutes to 6 hours.
   expiryTime:
     hours: 6
-  # How long before its end it is signed anew.
+  # Renewed when this remains. Every reader gets at least that: longer than the longest transfer.
   resignBefore:
     hours: 2
   key:
@@ -272,7 +329,7 @@ spec:
 ",
             name = text(&self.name),
             issuer = text(&self.issuer),
-            kid = text(&self.kid),
+            kid = text(kid),
             algorithm = self.algorithm,
             subject = text(&self.subject),
             scope = text(&self.scope),

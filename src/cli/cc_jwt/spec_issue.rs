@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueHint};
 use serde::Serialize;
 
-use super::resources::{Loaded, ResourceOptions, parse_mode};
+use super::resources::{Loaded, ResourceOptions, parse_mode, warn_of_mode};
 use crate::cli::console::Console;
 use crate::cli::failure::{Failure, UsageError};
 use crate::cli::options::AtOption;
@@ -88,6 +88,9 @@ pub(super) fn run(arguments: &SpecIssue, console: &mut Console) -> Result<ExitSt
     };
     match output {
         Some(path) => {
+            if !arguments.secret_manifest {
+                warn_of_mode(arguments.mode, console);
+            }
             let existing = if arguments.force { Existing::Replace } else { Existing::Refuse };
             file::write(path, text.as_bytes(), arguments.mode.unwrap_or(PRIVATE_MODE), existing)?;
             warn_if_not_owner([path], console);

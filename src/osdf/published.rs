@@ -1,0 +1,39 @@
+//! The key of a resource beside the keys that its issuer publishes: a validator finds a key by its key ID.
+
+use super::resource::Resource;
+use crate::key::VerifyingKey;
+use crate::util::note::Warning;
+use crate::util::quote::quote;
+
+/// The name of the check.
+const CHECK: &str = "key-not-published";
+
+/// Compares the key ID and the key of a resource with a published key set; a warning when validators do not
+/// find the key.
+#[must_use]
+pub fn compare(resource: &Resource, key: &VerifyingKey, published: &[&VerifyingKey]) -> Option<Warning> {
+    let is_same =
+        |other: &VerifyingKey| other.public_key().is_some() && other.public_key() == key.public_key();
+    let named: Vec<&&VerifyingKey> =
+        published.iter().filter(|other| other.kid() == Some(resource.kid.as_str())).collect();
+    if named.iter().any(|other| is_same(other)) {
+        return None;
+    }
+    let name = quote(&resource.name);
+    let kid = quote(&resource.kid);
+    let message = if named.is_empty() {
+        let all: Vec<String> = published.iter().filter_map(|other| other.kid()).map(quote).collect();
+        format!(
+            "{name}: spec.keyId: no published key has the key ID {kid}, only {}: validators reject the token",
+            all.join(", ")
+        )
+    } else {
+        format!("{name}: spec.keyId: the published key {kid} is another key: validators reject the token")
+    };
+    let same = published.iter().filter(|other| is_same(other)).find_map(|other| other.kid());
+    let hint = same.map_or_else(
+        || "publish the key: cc-jwt jwks --spec FILE --out-dir DIR".to_owned(),
+        |kid| format!("this key is published as {0}: write keyId: {0}", quote(kid)),
+    );
+    Some(Warning { check: CHECK, message, hint: Some(hint) })
+}
