@@ -6,8 +6,8 @@ use super::{Resource, SignedToken};
 use crate::key::encoding::encode_standard;
 use crate::util::quote::escape_json;
 
-/// The annotation with the time of the last signature, which the operator reads.
-const LAST_SIGNING: &str = "tokens.osg-htc.org/last-signing-time";
+/// The annotation with the time of the last signature.
+pub const LAST_SIGNING: &str = "tokens.osg-htc.org/last-signing-time";
 
 /// The Secrets of signed tokens, as YAML documents.
 #[must_use]

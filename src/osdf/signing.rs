@@ -159,8 +159,22 @@ pub fn find_key(
             (escape(&path.to_string_lossy()), SecretText::new(text))
         }
     };
+    read_key(resource, place, &text, notes)
+}
+
+/// Reads a resource's key from its PEM text: named by `keyId`, and for the resource's algorithm only.
+/// `place` is where the text was found, for messages.
+///
+/// # Errors
+/// [`SigningError::Key`] when it is not a private key, or not a key for the algorithm.
+pub fn read_key(
+    resource: &Resource,
+    place: String,
+    text: &SecretText,
+    notes: &mut Notes,
+) -> Result<SigningKey, SigningError> {
     let wrong = |source| SigningError::Key { place: place.clone(), source };
-    let key = SigningKey::from_pem(&text, notes).map_err(wrong)?;
+    let key = SigningKey::from_pem(text, notes).map_err(wrong)?;
     let key = key.with_kid(&resource.kid);
     if let Some(why) = key.verifying_key().why_not(resource.algorithm) {
         return Err(wrong(why));

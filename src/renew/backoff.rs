@@ -8,12 +8,17 @@ const FIRST: Duration = Duration::from_secs(2);
 const MAX: Duration = Duration::from_secs(300);
 
 /// The pause before trying again after so many failures in a row (at least one).
-///
-/// Doubled each time up to five minutes, then moved by up to a fifth either way as `random` says,
-/// so that a thousand resources whose key came back do not all look at the same instant.
 #[must_use]
 pub fn delay(failures: u32, random: u16) -> Duration {
-    let doubled = FIRST.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(MAX);
+    between(FIRST, MAX, failures, random)
+}
+
+/// A pause that starts at `first` and doubles with each failure up to `longest`, then moved by up to
+/// a fifth either way as `random` says, so that a thousand resources whose key came back do not all
+/// look at the same instant.
+#[must_use]
+pub fn between(first: Duration, longest: Duration, failures: u32, random: u16) -> Duration {
+    let doubled = first.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(longest);
     // 0.8 to 1.2 in steps of 1/163837.5.
     doubled.mul_f64(0.8 + 0.4 * f64::from(random) / f64::from(u16::MAX))
 }
