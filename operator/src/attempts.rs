@@ -1,0 +1,135 @@
+//! What is remembered of each resource between reconciliations: failures, for growing pauses, and
+//! recent writes, so that two programs that write one Secret do not do so without a pause.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use cc_auth::renew::backoff;
+
+const FIRST: Duration = Duration::from_secs(5);
+const LONGEST: Duration = Duration::from_secs(600);
+/// Writes of one Secret within this time count together.
+const WINDOW: Duration = Duration::from_secs(600);
+/// So many of them are made at once: a person may delete the Secret a few times.
+const FREE_WRITES: u32 = 5;
+
+/// The memory of all resources, by `NAMESPACE/NAME`.
+#[derive(Debug, Default)]
+pub struct Attempts(Mutex<HashMap<String, Record>>);
+
+#[derive(Debug, Default, Clone)]
+struct Record {
+    /// The same cause counts once for each pause.
+    cause: String,
+    failures: u32,
+    next_attempt: Option<Instant>,
+    writes: u32,
+    last_write: Option<Instant>,
+    /// The generation of the last write: a changed resource is written at once.
+    generation: Option<i64>,
+}
+
+impl Attempts {
+    fn with<T>(&self, resource: &str, use_record: impl FnOnce(&mut Record) -> T) -> T {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        use_record(all.entry(resource.to_owned()).or_default())
+    }
+
+    /// Counts a failure and returns how many there were in a row and the pause before the next attempt.
+    /// A second look before the pause is over, such as after the own change of the status, does not
+    /// count.
+    pub fn failed(&self, resource: &str, cause: &str) -> (u32, Duration) {
+        let now = Instant::now();
+        self.with(resource, |record| {
+            if record.cause != cause {
+                *record = Record { cause: cause.to_owned(), ..record.clone() };
+                record.failures = 0;
+                record.next_attempt = None;
+            }
+            match record.next_attempt.filter(|next| *next > now) {
+                Some(next) => (record.failures, next - now),
+                None => {
+                    record.failures = record.failures.saturating_add(1);
+                    let pause = backoff::between(FIRST, LONGEST, record.failures, random());
+                    record.next_attempt = Some(now + pause);
+                    (record.failures, pause)
+                }
+            }
+        })
+    }
+
+    /// Forgets the failures.
+    pub fn succeeded(&self, resource: &str) {
+        self.with(resource, |record| {
+            record.cause.clear();
+            record.failures = 0;
+            record.next_attempt = None;
+        });
+    }
+
+    /// The pause that a write of the Secret has to wait for; none when it can be made now.
+    pub fn pause_before_write(&self, resource: &str, generation: Option<i64>) -> Option<Duration> {
+        let now = Instant::now();
+        self.with(resource, |record| {
+            let since = record.last_write.map(|last| now.saturating_duration_since(last));
+            if record.generation != generation || since.is_none_or(|since| since > WINDOW) {
+                record.writes = 0;
+                return None;
+            }
+            let beyond = record.writes.checked_sub(FREE_WRITES)?;
+            let pause = FIRST.saturating_mul(1 << beyond.min(16)).min(LONGEST);
+            pause.checked_sub(since.unwrap_or_default()).filter(|left| !left.is_zero())
+        })
+    }
+
+    /// Counts a write of the Secret.
+    pub fn wrote(&self, resource: &str, generation: Option<i64>) {
+        self.with(resource, |record| {
+            record.writes = record.writes.saturating_add(1);
+            record.last_write = Some(Instant::now());
+            record.generation = generation;
+        });
+    }
+
+    /// Forgets resources that are gone.
+    pub fn retain(&self, exists: impl Fn(&str) -> bool) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|name, _| exists(name));
+    }
+}
+
+/// Sixteen random bits; zero where the system does not have any.
+pub fn random() -> u16 {
+    let mut bytes = [0; 2];
+    let _ = getrandom::fill(&mut bytes);
+    u16::from_ne_bytes(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failure_counts_once_for_each_pause_and_starts_again_with_another_cause() {
+        let attempts = Attempts::default();
+        let (count, pause) = attempts.failed("a/b", "KeyNotFound");
+        assert_eq!(count, 1);
+        assert!(pause >= Duration::from_secs(4) && pause <= Duration::from_secs(6), "{pause:?}");
+        assert_eq!(attempts.failed("a/b", "KeyNotFound").0, 1, "the pause is not over");
+        assert_eq!(attempts.failed("a/b", "KeyInvalid").0, 1);
+        attempts.succeeded("a/b");
+        assert_eq!(attempts.failed("a/b", "KeyInvalid").0, 1);
+    }
+
+    #[test]
+    fn writes_in_a_row_have_to_wait_unless_the_resource_changed() {
+        let attempts = Attempts::default();
+        for _ in 0..FREE_WRITES {
+            assert_eq!(attempts.pause_before_write("a/b", Some(1)), None);
+            attempts.wrote("a/b", Some(1));
+        }
+        assert!(attempts.pause_before_write("a/b", Some(1)).is_some());
+        assert_eq!(attempts.pause_before_write("a/c", Some(1)), None, "another resource");
+        assert_eq!(attempts.pause_before_write("a/b", Some(2)), None, "a changed resource");
+    }
+}

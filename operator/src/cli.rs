@@ -1,0 +1,178 @@
+//! The command line.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+use kube::client::ClientBuilder;
+use kube::{Client, Config};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::attempts::Attempts;
+use crate::controller::{self, Health, Namespaces};
+use crate::events::Events;
+use crate::log::{self, Level};
+use crate::metrics::Metrics;
+use crate::once;
+use crate::probes;
+use crate::reconcile::Context;
+use crate::rights;
+use crate::traffic::TrafficLayer;
+
+/// How long a connection to the API server may take.
+const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+
+/// Keep a signed token in a Secret for each JWT resource
+///
+/// The access to the API server comes from the pod's service account, or from the file that KUBECONFIG names.
+#[derive(Debug, Parser)]
+#[command(version, name = "cc-jwt-operator", args_conflicts_with_subcommands = true)]
+struct Args {
+    /// Namespaces to watch [default: the operator's own]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', env = "WATCH_NAMESPACES")]
+    watch_namespaces: Vec<String>,
+    /// Watch all namespaces; needs a ClusterRole that can read every Secret of the cluster
+    #[arg(long, conflicts_with = "watch_namespaces")]
+    watch_all_namespaces: bool,
+    /// Do not watch Secrets and ConfigMaps: check each resource every minute instead
+    #[arg(long)]
+    no_watch_secrets: bool,
+    /// Reconcile each resource once, then exit: 0 if all tokens are valid, 1 otherwise
+    #[arg(long)]
+    once: bool,
+    /// Like --once, but only report what would be written
+    #[arg(long)]
+    dry_run: bool,
+    /// Address of /livez, /readyz and /metrics, such as 0.0.0.0:8080 in a pod
+    #[arg(long, value_name = "ADDRESS", env = "LISTEN")]
+    listen: Option<SocketAddr>,
+    /// Add metrics with the namespace and name of each resource
+    #[arg(long)]
+    per_resource_metrics: bool,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Print the custom resource definition
+    Crd,
+}
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    let args = Args::parse();
+    if let Some(Command::Crd) = args.command {
+        return print(include_str!("../manifests/crd.yaml"));
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    match runtime {
+        Ok(runtime) => {
+            let status = runtime.block_on(run(args));
+            runtime.shutdown_background();
+            status
+        }
+        Err(error) => failure("start-failed", &format!("cannot start a thread: {error}")),
+    }
+}
+
+fn print(text: &str) -> ExitCode {
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failure("write-failed", &format!("cannot write to standard output: {error}")),
+    }
+}
+
+fn failure(event: &str, message: &str) -> ExitCode {
+    log::line(Level::Error, event, message);
+    ExitCode::from(2)
+}
+
+async fn run(args: Args) -> ExitCode {
+    let metrics = Arc::new(Metrics::default());
+    let client = match client(&metrics).await {
+        Ok(client) => client,
+        Err(why) => return failure("config-invalid", &why),
+    };
+    let namespaces = match (args.watch_all_namespaces, args.watch_namespaces.as_slice()) {
+        (true, _) => Namespaces::All,
+        (false, []) => Namespaces::Named(vec![client.default_namespace().to_owned()]),
+        (false, names) => Namespaces::Named(names.to_vec()),
+    };
+    let instance = std::env::var("HOSTNAME").ok().filter(|name| !name.is_empty());
+    let context = Context {
+        events: Events { client: client.clone(), instance: instance.unwrap_or_else(|| crate::MANAGER.to_owned()) },
+        attempts: Attempts::default(),
+        metrics: Arc::clone(&metrics),
+        dry_run: args.dry_run,
+        client: client.clone(),
+    };
+    if args.once || args.dry_run {
+        return match once::run(&context, &namespaces).await {
+            Ok(pass) => {
+                let message = format!("{} resources, {} without a valid token", pass.resources, pass.failed);
+                log::line(Level::Info, "pass-complete", &message);
+                if pass.failed == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) }
+            }
+            Err(error) => failure("list-failed", &log::api_error(&error)),
+        };
+    }
+    let health = Arc::new(Health::new(metrics, args.per_resource_metrics));
+    if let Some(address) = args.listen {
+        match probes::bind(address).await {
+            Ok(listener) => {
+                let address = listener.local_addr().map_or_else(|_| address.to_string(), |local| local.to_string());
+                log::line(Level::Info, "listening", &address);
+                tokio::spawn(probes::serve(listener, Arc::clone(&health)));
+            }
+            Err(error) => return failure("listen-failed", &format!("cannot listen on {address}: {error}")),
+        }
+    }
+    let stop = match stop_signal() {
+        Ok(stop) => stop,
+        Err(error) => return failure("start-failed", &format!("cannot wait for signals: {error}")),
+    };
+    let scope = match &namespaces {
+        Namespaces::All => "all namespaces".to_owned(),
+        Namespaces::Named(names) => format!("namespaces: {}", names.join(", ")),
+    };
+    log::line(Level::Info, "started", &format!("version {}; {scope}", env!("CARGO_PKG_VERSION")));
+    let watches_objects = !args.no_watch_secrets;
+    tokio::spawn({
+        let (client, namespaces) = (client.clone(), namespaces.clone());
+        async move { rights::check(&client, &namespaces, watches_objects).await }
+    });
+    controller::run(context, &namespaces, watches_objects, health, stop).await;
+    log::line(Level::Info, "stopped", "");
+    ExitCode::SUCCESS
+}
+
+async fn client(metrics: &Arc<Metrics>) -> Result<Client, String> {
+    let mut config = Config::infer().await.map_err(|error| {
+        format!("cannot find the API server: {error}: run in a pod with a service account, or set KUBECONFIG")
+    })?;
+    config.connect_timeout = Some(CONNECT_LIMIT);
+    let builder = ClientBuilder::try_from(config).map_err(|error| log::api_error(&error))?;
+    Ok(builder.with_layer(&TrafficLayer(Arc::clone(metrics))).build())
+}
+
+/// Becomes true at SIGTERM or SIGINT.
+fn stop_signal() -> std::io::Result<watch::Receiver<bool>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let (sender, receiver) = watch::channel(false);
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        let _ = sender.send(true);
+        // The receivers read the value even after this task ends only while the sender lives.
+        std::future::pending::<()>().await;
+    });
+    Ok(receiver)
+}

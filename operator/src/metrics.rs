@@ -1,0 +1,182 @@
+//! Counters of the operator in the text format of Prometheus. No label comes from a claim, an issuer or a
+//! message; series of single resources are made from the resources that exist, so that they go with them.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use cc_auth::util::time::{Clock, Timestamp};
+use k8s_openapi::jiff;
+
+use crate::jwt::Jwt;
+use crate::problem::Problem;
+use crate::reconcile::ReconcileError;
+use crate::status::READY;
+
+/// Upper limits of the duration's buckets, in seconds.
+const BUCKETS: [f64; 6] = [0.01, 0.05, 0.1, 0.5, 1.0, 5.0];
+
+/// What is counted.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    reconciliations: Mutex<BTreeMap<&'static str, u64>>,
+    durations: [AtomicU64; BUCKETS.len()],
+    duration_count: AtomicU64,
+    duration_micros: AtomicU64,
+    signed: AtomicU64,
+    sign_failed: AtomicU64,
+    api_errors: Mutex<BTreeMap<(String, u16), u64>>,
+    watch_restarts: Mutex<BTreeMap<&'static str, u64>>,
+    watch_events: Mutex<BTreeMap<&'static str, i64>>,
+    /// The last answer of the API server that was not an error, in seconds since 1970.
+    last_success: AtomicI64,
+}
+
+fn add<K: Ord>(counters: &Mutex<BTreeMap<K, u64>>, key: K) {
+    *counters.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default() += 1;
+}
+
+impl Metrics {
+    /// Counts a reconciliation.
+    pub fn reconciled(&self, result: &Result<Option<Problem>, ReconcileError>, duration: Duration) {
+        let name = match result {
+            Ok(None) => "success",
+            Ok(Some(_)) => "problem",
+            Err(ReconcileError::Conflict) => "conflict",
+            Err(ReconcileError::Gone) => "gone",
+            Err(ReconcileError::Api(_)) => "error",
+        };
+        add(&self.reconciliations, name);
+        for (limit, counter) in BUCKETS.iter().zip(&self.durations) {
+            if duration.as_secs_f64() <= *limit {
+                counter.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        self.duration_count.fetch_add(1, Ordering::Relaxed);
+        let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        self.duration_micros.fetch_add(micros, Ordering::Relaxed);
+    }
+
+    /// Counts a signature.
+    pub fn signed(&self, success: bool) {
+        if success { &self.signed } else { &self.sign_failed }.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts an answer of the API server; 0 stands for no answer.
+    pub fn answered(&self, verb: &str, code: u16) {
+        if code >= 400 || code == 0 {
+            add(&self.api_errors, (verb.to_owned(), code));
+        } else {
+            self.last_success.store(Clock::System.now().0, Ordering::Relaxed);
+        }
+    }
+
+    /// Counts the begin of a watch.
+    pub fn watch_started(&self, resource: &'static str) {
+        add(&self.watch_restarts, resource);
+        self.watch_event(resource);
+    }
+
+    /// Notes that a watch delivered an event or a bookmark.
+    pub fn watch_event(&self, resource: &'static str) {
+        let now = Clock::System.now().0;
+        self.watch_events.lock().unwrap_or_else(PoisonError::into_inner).insert(resource, now);
+    }
+
+    /// The resource whose watch has been silent for longest, and the time of its last event.
+    pub fn oldest_watch(&self) -> Option<(&'static str, Timestamp)> {
+        let events = self.watch_events.lock().unwrap_or_else(PoisonError::into_inner);
+        events.iter().min_by_key(|(_, at)| **at).map(|(resource, at)| (*resource, Timestamp(*at)))
+    }
+
+    /// When a request last succeeded.
+    pub fn last_success(&self) -> Timestamp {
+        Timestamp(self.last_success.load(Ordering::Relaxed))
+    }
+
+    /// The page that Prometheus reads.
+    pub fn page(&self, resources: &[std::sync::Arc<Jwt>], per_resource: bool) -> String {
+        let mut page = Page::default();
+        page.head("build_info", "gauge", "The version of the program");
+        page.sample("build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
+        page.head("reconciliations_total", "counter", "Reconciliations by result");
+        for (result, count) in self.reconciliations.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            page.sample("reconciliations_total", &[("result", result)], count);
+        }
+        let name = "reconciliation_duration_seconds";
+        page.head(name, "histogram", "Duration of reconciliations");
+        for (limit, counter) in BUCKETS.iter().zip(&self.durations) {
+            page.sample(&format!("{name}_bucket"), &[("le", &limit.to_string())], counter.load(Ordering::Relaxed));
+        }
+        let count = self.duration_count.load(Ordering::Relaxed);
+        page.sample(&format!("{name}_bucket"), &[("le", "+Inf")], count);
+        let seconds = Duration::from_micros(self.duration_micros.load(Ordering::Relaxed)).as_secs_f64();
+        page.sample(&format!("{name}_sum"), &[], seconds);
+        page.sample(&format!("{name}_count"), &[], count);
+        page.head("signatures_total", "counter", "Signatures by result");
+        page.sample("signatures_total", &[("result", "success")], self.signed.load(Ordering::Relaxed));
+        page.sample("signatures_total", &[("result", "failure")], self.sign_failed.load(Ordering::Relaxed));
+        page.head("api_errors_total", "counter", "Answers of the API server with an error; code 0: no answer");
+        for ((verb, code), count) in self.api_errors.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            page.sample("api_errors_total", &[("verb", verb), ("code", &code.to_string())], count);
+        }
+        page.head("watch_restarts_total", "counter", "Watches that were started");
+        for (resource, count) in self.watch_restarts.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            page.sample("watch_restarts_total", &[("resource", resource)], count);
+        }
+        page.head("last_watch_event_timestamp_seconds", "gauge", "Time of the last event or bookmark of a watch");
+        for (resource, at) in self.watch_events.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            page.sample("last_watch_event_timestamp_seconds", &[("resource", resource)], at);
+        }
+        page.resources(resources, per_resource);
+        page.0
+    }
+}
+
+#[derive(Default)]
+struct Page(String);
+
+impl Page {
+    fn head(&mut self, name: &str, kind: &str, help: &str) {
+        let _ = writeln!(self.0, "# HELP cc_jwt_operator_{name} {help}.\n# TYPE cc_jwt_operator_{name} {kind}");
+    }
+
+    /// Label values are names of Kubernetes objects, verbs and numbers: nothing to escape.
+    fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: impl std::fmt::Display) {
+        let labels: Vec<String> = labels.iter().map(|(name, value)| format!("{name}=\"{value}\"")).collect();
+        let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
+        let _ = writeln!(self.0, "cc_jwt_operator_{name}{labels} {value}");
+    }
+
+    fn resources(&mut self, resources: &[std::sync::Arc<Jwt>], per_resource: bool) {
+        let ready = resources.iter().filter(|jwt| jwt.status.is_true(READY)).count();
+        self.head("resources", "gauge", "Resources by the condition Ready");
+        self.sample("resources", &[("ready", "true")], ready);
+        self.sample("resources", &[("ready", "false")], resources.len() - ready);
+        let expiry = |jwt: &Jwt| {
+            let time: jiff::Timestamp = jwt.status.not_after.as_deref()?.parse().ok()?;
+            Some(time.as_second())
+        };
+        if let Some(next) = resources.iter().filter_map(|jwt| expiry(jwt)).min() {
+            self.head("next_expiry_timestamp_seconds", "gauge", "The earliest expiry of a token");
+            self.sample("next_expiry_timestamp_seconds", &[], next);
+        }
+        if !per_resource {
+            return;
+        }
+        self.head("ready", "gauge", "Whether a resource is Ready");
+        for jwt in resources {
+            let labels = [("namespace", jwt.namespace()), ("name", jwt.name())];
+            self.sample("ready", &labels, u8::from(jwt.status.is_true(READY)));
+        }
+        self.head("not_after_timestamp_seconds", "gauge", "The expiry of a resource's token");
+        for jwt in resources {
+            if let Some(expiry) = expiry(jwt) {
+                let labels = [("namespace", jwt.namespace()), ("name", jwt.name())];
+                self.sample("not_after_timestamp_seconds", &labels, expiry);
+            }
+        }
+    }
+}
