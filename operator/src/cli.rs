@@ -105,7 +105,10 @@ async fn run(args: Args) -> ExitCode {
     };
     let instance = std::env::var("HOSTNAME").ok().filter(|name| !name.is_empty());
     let context = Context {
-        events: Events { client: client.clone(), instance: instance.unwrap_or_else(|| crate::MANAGER.to_owned()) },
+        events: Events {
+            client: client.clone(),
+            instance: instance.unwrap_or_else(|| crate::MANAGER.to_owned()),
+        },
         attempts: Attempts::default(),
         metrics: Arc::clone(&metrics),
         dry_run: args.dry_run,
@@ -125,7 +128,8 @@ async fn run(args: Args) -> ExitCode {
     if let Some(address) = args.listen {
         match probes::bind(address).await {
             Ok(listener) => {
-                let address = listener.local_addr().map_or_else(|_| address.to_string(), |local| local.to_string());
+                let address =
+                    listener.local_addr().map_or_else(|_| address.to_string(), |local| local.to_string());
                 log::line(Level::Info, "listening", &address);
                 tokio::spawn(probes::serve(listener, Arc::clone(&health)));
             }

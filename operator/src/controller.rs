@@ -1,7 +1,6 @@
 //! The running operator: which objects are watched, and when a resource is reconciled.
 
 use std::collections::BTreeSet;
-use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,11 +13,11 @@ use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::Client;
 use kube::api::Api;
 use kube::core::{PartialObjectMeta, Resource};
+use kube::runtime::WatchStreamExt as _;
 use kube::runtime::controller::{self, Controller, Error};
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::utils::{Backoff, ResetTimerBackoff};
 use kube::runtime::watcher::{self, watcher};
-use kube::runtime::WatchStreamExt as _;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -175,8 +174,16 @@ pub async fn run(
         let store = controller.store();
         let controller = if watches_objects {
             controller
-                .reconcile_on(affected(api::<PartialObjectMeta<Secret>>(&client, scope), "secrets", store.clone()))
-                .reconcile_on(affected(api::<PartialObjectMeta<ConfigMap>>(&client, scope), "configmaps", store.clone()))
+                .reconcile_on(affected(
+                    api::<PartialObjectMeta<Secret>>(&client, scope),
+                    "secrets",
+                    store.clone(),
+                ))
+                .reconcile_on(affected(
+                    api::<PartialObjectMeta<ConfigMap>>(&client, scope),
+                    "configmaps",
+                    store.clone(),
+                ))
         } else {
             controller
         };
@@ -222,13 +229,11 @@ pub async fn run(
 type RunResult = Result<(ObjectRef<Jwt>, controller::Action), Error<ReconcileError, watcher::Error>>;
 
 /// Resolves when the signal to stop was given.
-pub fn stopped(mut stop: watch::Receiver<bool>) -> impl Future<Output = ()> + Send + Sync + 'static {
-    async move {
-        // The sender lives as long as the process.
-        while !*stop.borrow_and_update() {
-            if stop.changed().await.is_err() {
-                return;
-            }
+pub async fn stopped(mut stop: watch::Receiver<bool>) {
+    // The sender lives as long as the process.
+    while !*stop.borrow_and_update() {
+        if stop.changed().await.is_err() {
+            return;
         }
     }
 }
@@ -268,7 +273,11 @@ fn retry(jwt: Arc<Jwt>, error: &ReconcileError, shared: Arc<Shared>) -> controll
 
 /// The resources that a change of a Secret or ConfigMap concerns: those of its name, and those whose
 /// key is in it. Only metadata is watched. The watch has its own pauses: an error does not stop others.
-fn affected<K>(api: Api<PartialObjectMeta<K>>, resource: &'static str, store: Store<Jwt>) -> impl Stream<Item = ObjectRef<Jwt>>
+fn affected<K>(
+    api: Api<PartialObjectMeta<K>>,
+    resource: &'static str,
+    store: Store<Jwt>,
+) -> impl Stream<Item = ObjectRef<Jwt>>
 where
     K: Resource<DynamicType = ()> + Clone + std::fmt::Debug + Send + serde::de::DeserializeOwned + 'static,
 {
@@ -296,7 +305,10 @@ where
                 .map(|jwt| jwt.name().to_owned())
                 .collect();
             stream::iter(
-                concerned.into_iter().map(|name| ObjectRef::new(&name).within(&namespace)).collect::<Vec<_>>(),
+                concerned
+                    .into_iter()
+                    .map(|name| ObjectRef::new(&name).within(&namespace))
+                    .collect::<Vec<_>>(),
             )
         })
 }

@@ -73,7 +73,9 @@ pub fn decide<'a>(observed: &Observed<'a>) -> Result<Action<'a>, Problem> {
     }
     let key = observed.key.map_err(Clone::clone)?;
     let reason = match (check(token_in(slot), resource, &key.verifying_key(), now), slot, times) {
-        (Due::Fresh(_), Slot::Own(secret), Some(times)) if now < renewal_time(jwt, resource, times.expires_at) => {
+        (Due::Fresh(_), Slot::Own(secret), Some(times))
+            if now < renewal_time(jwt, resource, times.expires_at) =>
+        {
             return Ok(match secret::has_drifted(jwt, secret, &times) {
                 true => Action::Repair(secret, times),
                 false => Action::Leave(times),
@@ -127,8 +129,8 @@ pub fn renewal_time(jwt: &Jwt, resource: &Resource, expires_at: Timestamp) -> Ti
 /// together are not renewed in the same second.
 fn jitter(uid: &str, limit: i64) -> i64 {
     // FNV-1a: stable over restarts and versions of the program.
-    let hash = uid
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    let hash = uid.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
     i64::try_from(hash % u64::try_from(limit + 1).unwrap_or(1)).unwrap_or(0)
 }

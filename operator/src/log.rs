@@ -35,7 +35,8 @@ fn write(level: Level, event: &str, fields: &[(&str, &str)], message: &str) {
         Level::Error => "error",
     };
     let mut object = Map::new();
-    let head = [("time", Clock::System.now().rfc3339()), ("level", level.to_owned()), ("event", event.to_owned())];
+    let head =
+        [("time", Clock::System.now().rfc3339()), ("level", level.to_owned()), ("event", event.to_owned())];
     for (name, value) in head {
         object.insert(name.to_owned(), value.into());
     }

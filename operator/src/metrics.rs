@@ -108,7 +108,11 @@ impl Metrics {
         let name = "reconciliation_duration_seconds";
         page.head(name, "histogram", "Duration of reconciliations");
         for (limit, counter) in BUCKETS.iter().zip(&self.durations) {
-            page.sample(&format!("{name}_bucket"), &[("le", &limit.to_string())], counter.load(Ordering::Relaxed));
+            page.sample(
+                &format!("{name}_bucket"),
+                &[("le", &limit.to_string())],
+                counter.load(Ordering::Relaxed),
+            );
         }
         let count = self.duration_count.load(Ordering::Relaxed);
         page.sample(&format!("{name}_bucket"), &[("le", "+Inf")], count);
@@ -118,7 +122,11 @@ impl Metrics {
         page.head("signatures_total", "counter", "Signatures by result");
         page.sample("signatures_total", &[("result", "success")], self.signed.load(Ordering::Relaxed));
         page.sample("signatures_total", &[("result", "failure")], self.sign_failed.load(Ordering::Relaxed));
-        page.head("api_errors_total", "counter", "Answers of the API server with an error; code 0: no answer");
+        page.head(
+            "api_errors_total",
+            "counter",
+            "Answers of the API server with an error; code 0: no answer",
+        );
         for ((verb, code), count) in self.api_errors.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             page.sample("api_errors_total", &[("verb", verb), ("code", &code.to_string())], count);
         }
@@ -126,7 +134,11 @@ impl Metrics {
         for (resource, count) in self.watch_restarts.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             page.sample("watch_restarts_total", &[("resource", resource)], count);
         }
-        page.head("last_watch_event_timestamp_seconds", "gauge", "Time of the last event or bookmark of a watch");
+        page.head(
+            "last_watch_event_timestamp_seconds",
+            "gauge",
+            "Time of the last event or bookmark of a watch",
+        );
         for (resource, at) in self.watch_events.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             page.sample("last_watch_event_timestamp_seconds", &[("resource", resource)], at);
         }
@@ -140,7 +152,8 @@ struct Page(String);
 
 impl Page {
     fn head(&mut self, name: &str, kind: &str, help: &str) {
-        let _ = writeln!(self.0, "# HELP cc_jwt_operator_{name} {help}.\n# TYPE cc_jwt_operator_{name} {kind}");
+        let _ =
+            writeln!(self.0, "# HELP cc_jwt_operator_{name} {help}.\n# TYPE cc_jwt_operator_{name} {kind}");
     }
 
     /// Label values are names of Kubernetes objects, verbs and numbers: nothing to escape.

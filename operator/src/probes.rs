@@ -63,7 +63,9 @@ async fn answer(mut stream: TcpStream, health: &Health) -> io::Result<()> {
     let path = path.split('?').next().unwrap_or_default();
     let (status, body) = match (method, path) {
         ("GET" | "HEAD", "/livez") => state(live(health)),
-        ("GET" | "HEAD", "/readyz") => state(if health.is_ready() { Ok(()) } else { Err("the first lists are not complete".to_owned()) }),
+        ("GET" | "HEAD", "/readyz") => {
+            state(if health.is_ready() { Ok(()) } else { Err("the first lists are not complete".to_owned()) })
+        }
         ("GET" | "HEAD", "/metrics") => ("200 OK", health.metrics_page()),
         _ => ("404 Not Found", "not found\n".to_owned()),
     };

@@ -59,10 +59,7 @@ impl Reason {
 
     /// Whether the key is the cause.
     pub const fn is_about_key(self) -> bool {
-        matches!(
-            self,
-            Self::KeyNotFound | Self::KeyInvalid | Self::KeyMismatch | Self::KeyNamespaceForbidden
-        )
+        matches!(self, Self::KeyNotFound | Self::KeyInvalid | Self::KeyMismatch | Self::KeyNamespaceForbidden)
     }
 }
 
@@ -102,7 +99,7 @@ impl From<SigningError> for Problem {
 /// A message within the limit, cut between characters.
 pub fn shortened(mut message: String) -> String {
     if message.len() > MESSAGE_LIMIT {
-        let end = message.floor_char_boundary(MESSAGE_LIMIT - 3);
+        let end = (0..=MESSAGE_LIMIT - 3).rev().find(|at| message.is_char_boundary(*at)).unwrap_or(0);
         message.truncate(end);
         message.push('…');
     }

@@ -116,7 +116,8 @@ pub async fn reconcile(jwt: &Jwt, context: &Context) -> Result<Reconciled, Recon
     }
     let started = Instant::now();
     let id = resource_id(jwt);
-    let mut round = Round { jwt, context, outcome: Outcome::default(), change: Change::None, warnings: Vec::new() };
+    let mut round =
+        Round { jwt, context, outcome: Outcome::default(), change: Change::None, warnings: Vec::new() };
     let result = match round.ensure_token().await {
         Err(Failure::Problem(problem)) => Ok(Some(problem)),
         Err(Failure::Error(error)) => Err(error),
@@ -207,7 +208,8 @@ impl Round<'_> {
     async fn ensure_token(&mut self) -> Result<(), Failure> {
         let jwt = self.jwt;
         let secrets: Api<Secret> = Api::namespaced(self.context.client.clone(), jwt.namespace());
-        let current = secrets.get_opt(jwt.name()).await.map_err(|error| Failure::of(error, "read the Secret"))?;
+        let current =
+            secrets.get_opt(jwt.name()).await.map_err(|error| Failure::of(error, "read the Secret"))?;
         if let Ok(slot @ Slot::Own(_)) = Slot::of(jwt, current.as_ref()) {
             self.outcome.token = slot.secret().and_then(secret::token_times);
         }
@@ -218,14 +220,16 @@ impl Round<'_> {
             self.outcome.key_thumbprint = key.verifying_key().public_key().map(thumbprint);
         }
         let now = Clock::System.now();
-        let observed = Observed { jwt, resource: &resource, secret: current.as_ref(), key: key.as_ref(), now };
+        let observed =
+            Observed { jwt, resource: &resource, secret: current.as_ref(), key: key.as_ref(), now };
         match (decide(&observed)?, &key) {
             (Action::Leave(times), _) => self.settle(&resource, times),
             (Action::Repair(secret, times), _) => {
                 let token = secret::token_bytes(secret).unwrap_or_default();
                 let token = SecretText::new(String::from_utf8_lossy(token.trim_ascii()).into_owned());
                 let slot = Slot::of(jwt, Some(secret))?;
-                self.change = if matches!(slot, Slot::Adoptable(_)) { Change::Adopted } else { Change::Repaired };
+                self.change =
+                    if matches!(slot, Slot::Adoptable(_)) { Change::Adopted } else { Change::Repaired };
                 self.write(&secrets, slot, &token, times.issued_at).await?;
                 self.settle(&resource, times);
             }
@@ -240,10 +244,14 @@ impl Round<'_> {
                 let signed = signed?;
                 let mut notes = Notes::new();
                 let _ = signing::lint(&resource, now, false, &mut notes);
-                self.warnings.extend(notes.iter().map(|note| spec::without_source(&note.text, &resource.source)));
+                self.warnings
+                    .extend(notes.iter().map(|note| spec::without_source(&note.text, &resource.source)));
                 self.write(&secrets, slot, &signed.token, signed.issued_at).await?;
-                let times =
-                    TokenTimes { issued_at: signed.issued_at, expires_at: signed.expires_at, jti: signed.jti };
+                let times = TokenTimes {
+                    issued_at: signed.issued_at,
+                    expires_at: signed.expires_at,
+                    jti: signed.jti,
+                };
                 self.settle(&resource, times);
             }
             // decide() returned the problem of the key.
@@ -273,9 +281,7 @@ impl Round<'_> {
             KeyLocation::Object { kind, name, member } => self.key_text(kind, &name, &member).await?,
         };
         let mut notes = Notes::new();
-        let key = text.and_then(|text| {
-            Ok(signing::read_key(resource, place, &text, &mut notes)?)
-        });
+        let key = text.and_then(|text| Ok(signing::read_key(resource, place, &text, &mut notes)?));
         self.warnings.extend(notes.iter().map(|note| note.text.clone()));
         Ok(key)
     }
@@ -288,24 +294,32 @@ impl Round<'_> {
     ) -> Result<Result<SecretText, Problem>, Failure> {
         let (client, namespace) = (self.context.client.clone(), self.jwt.namespace());
         let bytes = match kind {
-            KeyKind::Secret => Api::<Secret>::namespaced(client, namespace)
-                .get_opt(name)
-                .await
-                .map(|secret| secret.map(|secret| secret.data.and_then(|mut data| data.remove(member)).map(|bytes| bytes.0))),
-            KeyKind::ConfigMap => Api::<ConfigMap>::namespaced(client, namespace)
-                .get_opt(name)
-                .await
-                .map(|map| map.map(|map| map.data.and_then(|mut data| data.remove(member)).map(String::into_bytes))),
+            KeyKind::Secret => {
+                Api::<Secret>::namespaced(client, namespace).get_opt(name).await.map(|secret| {
+                    secret.map(|secret| {
+                        secret.data.and_then(|mut data| data.remove(member)).map(|bytes| bytes.0)
+                    })
+                })
+            }
+            KeyKind::ConfigMap => {
+                Api::<ConfigMap>::namespaced(client, namespace).get_opt(name).await.map(|map| {
+                    map.map(|map| map.data.and_then(|mut data| data.remove(member)).map(String::into_bytes))
+                })
+            }
         }
         .map_err(|error| Failure::of(error, &format!("read the {} of the key", kind.name())))?;
         let kind = kind.name();
         Ok(match bytes {
             None => Err(Problem::new(Reason::KeyNotFound, format!("{kind} '{name}' does not exist"))),
-            Some(None) => {
-                Err(Problem::new(Reason::KeyNotFound, format!("{kind} '{name}' does not have a member '{member}'")))
-            }
+            Some(None) => Err(Problem::new(
+                Reason::KeyNotFound,
+                format!("{kind} '{name}' does not have a member '{member}'"),
+            )),
             Some(Some(bytes)) => String::from_utf8(bytes).map(SecretText::new).map_err(|_| {
-                Problem::new(Reason::KeyInvalid, format!("{kind} '{name}', member '{member}': expected PEM, found other bytes"))
+                Problem::new(
+                    Reason::KeyInvalid,
+                    format!("{kind} '{name}', member '{member}': expected PEM, found other bytes"),
+                )
             }),
         })
     }
@@ -338,12 +352,17 @@ impl Round<'_> {
         };
         let stale = stale_labels(jwt, current);
         let written = secrets
-            .patch(jwt.name(), &PatchParams::apply(MANAGER).force(), &Patch::Apply(secret::desired_over(current, desired)))
+            .patch(
+                jwt.name(),
+                &PatchParams::apply(MANAGER).force(),
+                &Patch::Apply(secret::desired_over(current, desired)),
+            )
             .await
             .map_err(failed)?;
         attempts.wrote(&id, generation);
         if !stale.is_empty() {
-            let labels: serde_json::Map<String, Value> = stale.into_iter().map(|name| (name, Value::Null)).collect();
+            let labels: serde_json::Map<String, Value> =
+                stale.into_iter().map(|name| (name, Value::Null)).collect();
             let body = json!({"metadata": {
                 "uid": written.uid(), "resourceVersion": written.resource_version(), "labels": labels,
             }});
@@ -357,7 +376,12 @@ impl Round<'_> {
     async fn report(&mut self, now: Timestamp) -> Result<(), ReconcileError> {
         let (jwt, old) = (self.jwt, &self.jwt.status);
         if matches!(self.change, Change::Postponed(_)) {
-            log::resource(Level::Warning, "postponed", jwt, "another program changes the Secret again and again");
+            log::resource(
+                Level::Warning,
+                "postponed",
+                jwt,
+                "another program changes the Secret again and again",
+            );
             return Ok(());
         }
         if self.context.dry_run {
@@ -391,19 +415,26 @@ impl Round<'_> {
     fn log_change(&self) {
         let planned = if self.context.dry_run { "would write the Secret" } else { "wrote the Secret" };
         if self.change != Change::None && self.outcome.problem.is_none() {
-            log::resource(Level::Info, self.change.name(), self.jwt, &format!("{planned}; {}", self.describe_change()));
+            log::resource(
+                Level::Info,
+                self.change.name(),
+                self.jwt,
+                &format!("{planned}; {}", self.describe_change()),
+            );
         }
         if let Some(problem) = &self.outcome.problem
-            && (self.context.dry_run || status::reported_problem(&self.jwt.status) != Some(problem.reason.name()))
+            && (self.context.dry_run
+                || status::reported_problem(&self.jwt.status) != Some(problem.reason.name()))
         {
             log::resource(Level::Warning, problem.reason.name(), self.jwt, &problem.message);
         }
     }
 
     fn describe_change(&self) -> String {
-        let expiry = self.outcome.token.as_ref().map_or_else(String::new, |token| {
-            format!("the token expires at {}", token.expires_at.rfc3339())
-        });
+        let expiry =
+            self.outcome.token.as_ref().map_or_else(String::new, |token| {
+                format!("the token expires at {}", token.expires_at.rfc3339())
+            });
         match &self.change {
             Change::Renewed(reason) => format!("{expiry}; reason: {reason}"),
             _ => expiry,
@@ -432,7 +463,11 @@ impl Round<'_> {
         if old.observed_generation != status.observed_generation {
             for warning in &self.warnings {
                 let never = warning.contains("resignBefore: missing");
-                events.push((EventType::Warning, if never { "NeverRenewed" } else { "LintWarning" }, warning.clone()));
+                events.push((
+                    EventType::Warning,
+                    if never { "NeverRenewed" } else { "LintWarning" },
+                    warning.clone(),
+                ));
             }
         }
         for (type_, reason, note) in events {

@@ -30,16 +30,23 @@ pub async fn check(client: &Client, namespaces: &Namespaces, watches_objects: bo
     for namespace in names {
         for (group, resource, verbs) in RULES {
             let needed = verbs.iter().filter(|verb| {
-                watches_objects || !matches!(resource, "secrets" | "configmaps") || !matches!(**verb, "list" | "watch")
+                watches_objects
+                    || !matches!(resource, "secrets" | "configmaps")
+                    || !matches!(**verb, "list" | "watch")
             });
             let answers = join_all(needed.map(|verb| async move {
                 is_allowed(client, namespace, group, resource, verb).await.map(|allowed| (*verb, allowed))
             }))
             .await;
-            let missing: Vec<&str> =
-                answers.into_iter().filter_map(Result::ok).filter(|(_, allowed)| !allowed).map(|(verb, _)| verb).collect();
+            let missing: Vec<&str> = answers
+                .into_iter()
+                .filter_map(Result::ok)
+                .filter(|(_, allowed)| !allowed)
+                .map(|(verb, _)| verb)
+                .collect();
             if !missing.is_empty() {
-                let scope = namespace.map_or_else(|| "all namespaces".to_owned(), |name| format!("namespace '{name}'"));
+                let scope = namespace
+                    .map_or_else(|| "all namespaces".to_owned(), |name| format!("namespace '{name}'"));
                 log::line(
                     Level::Error,
                     "right-missing",
@@ -78,6 +85,7 @@ async fn is_allowed(
         },
         ..SelfSubjectAccessReview::default()
     };
-    let answer = Api::<SelfSubjectAccessReview>::all(client.clone()).create(&PostParams::default(), &review).await?;
+    let answer =
+        Api::<SelfSubjectAccessReview>::all(client.clone()).create(&PostParams::default(), &review).await?;
     Ok(answer.status.is_some_and(|status| status.allowed))
 }

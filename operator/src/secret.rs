@@ -128,7 +128,8 @@ pub fn labels(jwt: &Jwt) -> BTreeMap<String, String> {
             || prefix.ends_with(".toolkit.fluxcd.io")
     };
     let own = jwt.metadata.labels.iter().flatten().filter(|(name, _)| !owned(name));
-    let mut labels: BTreeMap<String, String> = own.map(|(name, value)| (name.clone(), value.clone())).collect();
+    let mut labels: BTreeMap<String, String> =
+        own.map(|(name, value)| (name.clone(), value.clone())).collect();
     labels.insert(MANAGED_BY.to_owned(), MANAGER.to_owned());
     labels
 }
@@ -145,10 +146,7 @@ pub fn desired(jwt: &Jwt, token: &SecretText, issued_at: Timestamp) -> Secret {
             ..ObjectMeta::default()
         },
         type_: Some(TYPE.to_owned()),
-        data: Some(BTreeMap::from([(
-            TOKEN.to_owned(),
-            ByteString(token.expose().as_bytes().to_vec()),
-        )])),
+        data: Some(BTreeMap::from([(TOKEN.to_owned(), ByteString(token.expose().as_bytes().to_vec()))])),
         ..Secret::default()
     }
 }

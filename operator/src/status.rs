@@ -48,7 +48,9 @@ pub fn after(jwt: &Jwt, outcome: &Outcome, now: Timestamp) -> JwtStatus {
             observed_generation: generation,
         }
     };
-    let signed = |token: &TokenTimes| format!("the Secret holds a token that expires at {}", token.expires_at.rfc3339());
+    let signed = |token: &TokenTimes| {
+        format!("the Secret holds a token that expires at {}", token.expires_at.rfc3339())
+    };
     let mut conditions = Vec::new();
     match (&outcome.problem, &outcome.token) {
         (None, Some(token)) => {
@@ -101,7 +103,10 @@ fn still_valid(old: &JwtStatus, generation: Option<i64>, token: &TokenTimes, now
 /// The problem that a status reports, by its reason.
 pub fn reported_problem(status: &JwtStatus) -> Option<&str> {
     let of = |type_: &str, when: &str| {
-        status.condition(type_).filter(|condition| condition.status == when).map(|condition| condition.reason.as_str())
+        status
+            .condition(type_)
+            .filter(|condition| condition.status == when)
+            .map(|condition| condition.reason.as_str())
     };
     of(DEGRADED, "True").or_else(|| of(READY, "False"))
 }

@@ -4,9 +4,9 @@ use cc_auth::osdf::{SourceName, resource};
 use cc_auth::util::note::Notes;
 use serde_json::{Value, json};
 
-use crate::harness::{Server, Space, jwt};
+use crate::harness::{Server, Space, Test, jwt};
 
-pub const TESTS: &[(&str, fn(&Server))] = &[
+pub const TESTS: &[Test] = &[
     ("definition::accepts_and_rejects_as_the_library_does", agreement),
     ("definition::claims_are_stored_unchanged", claims),
     ("definition::printed_definition_is_the_one_of_the_manifests", printed),

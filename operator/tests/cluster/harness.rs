@@ -23,6 +23,9 @@ pub const KEY: &str = include_str!("../data/es256.pem");
 /// Another one.
 pub const OTHER_KEY: &str = include_str!("../data/es256-other.pem");
 
+/// A test on the common server, with its name.
+pub type Test = (&'static str, fn(&Server));
+
 pub fn package() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
@@ -58,7 +61,8 @@ impl Server {
         let kubeconfig = state.path().join("admin.kubeconfig");
         let admin = runtime.block_on(async {
             let kubeconfig = Kubeconfig::read_from(&kubeconfig).unwrap();
-            let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
+            let config =
+                Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
             Client::try_from(config).unwrap()
         });
         let server = Self {
@@ -79,8 +83,19 @@ impl Server {
     }
 
     pub fn apply_definition(&self) {
-        self.kubectl(&["apply", "--server-side", "--force-conflicts", "-f", path("manifests/crd.yaml").as_str()]);
-        self.kubectl(&["wait", "--for=condition=Established", "crd/jwts.tokens.osg-htc.org", "--timeout=20s"]);
+        self.kubectl(&[
+            "apply",
+            "--server-side",
+            "--force-conflicts",
+            "-f",
+            path("manifests/crd.yaml").as_str(),
+        ]);
+        self.kubectl(&[
+            "wait",
+            "--for=condition=Established",
+            "crd/jwts.tokens.osg-htc.org",
+            "--timeout=20s",
+        ]);
     }
 
     pub fn stop(&self) {
@@ -121,7 +136,11 @@ impl Server {
 
     pub fn kubectl(&self, arguments: &[&str]) -> String {
         let output = self.try_kubectl(arguments);
-        assert!(output.status.success(), "kubectl {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "kubectl {arguments:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         String::from_utf8(output.stdout).unwrap()
     }
 
@@ -129,8 +148,12 @@ impl Server {
     pub fn request(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value, (u16, String)> {
         let media = if method == "PATCH" { "application/merge-patch+json" } else { "application/json" };
         let body = body.map(|body| body.to_string().into_bytes()).unwrap_or_default();
-        let request =
-            http::Request::builder().method(method).uri(path).header("content-type", media).body(body).unwrap();
+        let request = http::Request::builder()
+            .method(method)
+            .uri(path)
+            .header("content-type", media)
+            .body(body)
+            .unwrap();
         match self.runtime.block_on(self.admin.request::<Value>(request)) {
             Ok(value) => Ok(value),
             Err(kube::Error::Api(status)) => Err((status.code, status.message.clone())),
@@ -227,7 +250,11 @@ impl<'a> Space<'a> {
 
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_cc-jwt-operator"));
-        command.args(arguments).env("KUBECONFIG", self.kubeconfig()).env_remove("WATCH_NAMESPACES").stdin(Stdio::null());
+        command
+            .args(arguments)
+            .env("KUBECONFIG", self.kubeconfig())
+            .env_remove("WATCH_NAMESPACES")
+            .stdin(Stdio::null());
         command
     }
 
@@ -345,7 +372,9 @@ impl<'a> Space<'a> {
                 begin.elapsed() < SOON,
                 "{what}: not after {SOON:?}\n{}\n{:#}",
                 self.log(),
-                Value::from(self.list("jwts").into_iter().map(|jwt| jwt["status"].clone()).collect::<Vec<_>>())
+                Value::from(
+                    self.list("jwts").into_iter().map(|jwt| jwt["status"].clone()).collect::<Vec<_>>()
+                )
             );
             std::thread::sleep(Duration::from_millis(50));
         }

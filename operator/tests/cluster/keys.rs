@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
-use crate::harness::{KEY, OTHER_KEY, Server, Space, header};
+use crate::harness::{KEY, OTHER_KEY, Server, Space, Test, header};
 
-pub const TESTS: &[(&str, fn(&Server))] = &[
+pub const TESTS: &[Test] = &[
     ("keys::key_that_appears_later_is_used_at_once", appears),
     ("keys::rotated_key_signs_again", rotation),
     ("keys::lost_key_keeps_the_token_and_degrades", lost),
@@ -62,9 +62,12 @@ fn config_map(server: &Server) {
     let space = Space::with_operator(server, "map");
     space.create_jwt("a", &json!({"key": {"configMap": {"name": "keys", "key": "key.pem"}}}));
     space.wait_condition("a", "Ready", "False", "KeyNotFound");
-    space.create("configmaps", &json!({
-        "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "keys"}, "data": {"key.pem": KEY},
-    }));
+    space.create(
+        "configmaps",
+        &json!({
+            "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "keys"}, "data": {"key.pem": KEY},
+        }),
+    );
     space.wait_ready("a");
     let first = space.token("a").unwrap();
     space.patch("configmaps", "keys", &json!({"data": {"key.pem": OTHER_KEY}}));
@@ -73,16 +76,17 @@ fn config_map(server: &Server) {
 
 fn invalid(server: &Server) {
     let space = Space::with_operator(server, "invalid");
-    space.create_secret("bad", &[
-        ("garbage", "MIIB-not-a-key-4711"),
-        ("rsa", include_str!("../data/rs256.pem")),
-    ]);
+    space.create_secret(
+        "bad",
+        &[("garbage", "MIIB-not-a-key-4711"), ("rsa", include_str!("../data/rs256.pem"))],
+    );
     space.create_jwt("garbage", &json!({"key": {"secret": {"name": "bad", "key": "garbage"}}}));
     space.create_jwt("unfit", &json!({"key": {"secret": {"name": "bad", "key": "rsa"}}}));
     space.wait_condition("garbage", "Ready", "False", "KeyInvalid");
     space.wait_condition("unfit", "Ready", "False", "KeyMismatch");
     space.wait("Events", || (!space.events("garbage").is_empty()).then_some(()));
-    let seen = format!("{} {:?} {}", space.log(), space.events("garbage"), space.get("jwts", "garbage").unwrap());
+    let seen =
+        format!("{} {:?} {}", space.log(), space.events("garbage"), space.get("jwts", "garbage").unwrap());
     assert!(!seen.contains("4711"), "{seen}");
     assert!(space.get("secrets", "garbage").is_none());
 }
@@ -104,7 +108,10 @@ fn algorithms(server: &Server) {
     space.create_secret("rsa", &[("tls.key", include_str!("../data/rs256.pem"))]);
     for algorithm in ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"] {
         let name = algorithm.to_lowercase();
-        space.create_jwt(&name, &json!({"algorithm": algorithm, "key": {"secret": {"name": "rsa", "key": "tls.key"}}}));
+        space.create_jwt(
+            &name,
+            &json!({"algorithm": algorithm, "key": {"secret": {"name": "rsa", "key": "tls.key"}}}),
+        );
         space.wait_ready(&name);
         assert_eq!(header(&space.token(&name).unwrap())["alg"], algorithm);
     }

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::harness::{OTHER_KEY, Server, Space, claims, header, path};
+use crate::harness::{OTHER_KEY, Server, Space, Test, claims, header, path};
 
-pub const TESTS: &[(&str, fn(&Server))] = &[
+pub const TESTS: &[Test] = &[
     ("lifecycle::new_resource_gets_a_secret_within_a_second", new_resource),
     ("lifecycle::published_manifest_yields_a_token_that_scitokens_accepts", published_manifest),
     ("lifecycle::token_is_renewed_before_it_expires", renewal),
@@ -50,7 +50,10 @@ fn new_resource(server: &Server) {
     let status = space.get("jwts", "first").unwrap()["status"].clone();
     assert_eq!(status["tokenId"], claims["jti"]);
     assert_eq!(status["observedGeneration"], 1);
-    assert_eq!(secret["metadata"]["annotations"]["tokens.osg-htc.org/last-signing-time"], status["lastSigned"]);
+    assert_eq!(
+        secret["metadata"]["annotations"]["tokens.osg-htc.org/last-signing-time"],
+        status["lastSigned"]
+    );
     assert!(status["notAfter"].as_str() > status["renewalTime"].as_str());
     assert_eq!(status["keyThumbprint"].as_str().unwrap().len(), 43);
     assert_eq!(space.condition("first", "KeyValid").unwrap().0, "True");
@@ -70,7 +73,9 @@ fn published_manifest(server: &Server) {
     assert_eq!(claims(&token)["iss"], "https://issuer.example.com/");
     space.wait("the warnings", || {
         let events = space.events("seed");
-        let has = |text: &str| events.iter().any(|(_, reason, note)| reason == "LintWarning" && note.contains(text));
+        let has = |text: &str| {
+            events.iter().any(|(_, reason, note)| reason == "LintWarning" && note.contains(text))
+        };
         (has("spec.key.value") && has("everybody has")).then_some(())
     });
     let public = Command::new("python3")
@@ -121,7 +126,9 @@ fn renewal(server: &Server) {
     assert!((60..=70).contains(&left), "renewed {left} seconds before the expiry");
     assert_ne!(old["jti"], new["jti"]);
     space.wait("an Event", || (space.event_reasons("short").last()? == "Renewed").then_some(()));
-    space.wait("the status", || (space.get("jwts", "short")?["status"]["tokenId"] == new["jti"]).then_some(()));
+    space.wait("the status", || {
+        (space.get("jwts", "short")?["status"]["tokenId"] == new["jti"]).then_some(())
+    });
 }
 
 fn changed_spec(server: &Server) {
@@ -189,13 +196,17 @@ fn repair(server: &Server) {
     let token = space.wait_token("a");
     space.wait_ready("a");
     // A label removed, another changed, the annotation removed, a member of another program added.
-    space.patch("secrets", "a", &json!({
-        "metadata": {
-            "labels": {"app.kubernetes.io/managed-by": null, "team": "chemistry", "theirs": "x"},
-            "annotations": {"tokens.osg-htc.org/last-signing-time": null},
-        },
-        "data": {"other": "eA=="},
-    }));
+    space.patch(
+        "secrets",
+        "a",
+        &json!({
+            "metadata": {
+                "labels": {"app.kubernetes.io/managed-by": null, "team": "chemistry", "theirs": "x"},
+                "annotations": {"tokens.osg-htc.org/last-signing-time": null},
+            },
+            "data": {"other": "eA=="},
+        }),
+    );
     space.wait("the labels are back", || {
         let metadata = &space.get("secrets", "a")?["metadata"];
         (metadata["labels"]["app.kubernetes.io/managed-by"] == "cc-jwt-operator"
@@ -335,7 +346,10 @@ fn jitter(server: &Server) {
     names.iter().for_each(|name| space.wait_ready(name));
     let leads: std::collections::BTreeSet<i64> = names.iter().map(|name| lead(name)).collect();
     assert!(leads.len() >= 10, "{leads:?}");
-    assert!(leads.iter().all(|lead| (86_400..=86_400 + 1800).contains(lead)), "never late, at most 30 minutes early: {leads:?}");
+    assert!(
+        leads.iter().all(|lead| (86_400..=86_400 + 1800).contains(lead)),
+        "never late, at most 30 minutes early: {leads:?}"
+    );
 }
 
 fn clock_behind(server: &Server) {

@@ -17,13 +17,13 @@ mod ownership;
 
 use libtest_mimic::{Arguments, Trial};
 
-use harness::Server;
+use harness::{Server, Test};
 
 fn main() -> std::process::ExitCode {
     let mut arguments = Arguments::from_args();
     // Most of the time is waiting; more at once is more than a small computer's server can answer.
     arguments.test_threads.get_or_insert(4);
-    let tests: Vec<(&str, fn(&Server))> =
+    let tests: Vec<Test> =
         [lifecycle::TESTS, ownership::TESTS, keys::TESTS, definition::TESTS, operation::TESTS].concat();
     let own_server: Vec<(&str, fn())> = faults::TESTS.to_vec();
     let Some(kubetest) = harness::kubetest() else {

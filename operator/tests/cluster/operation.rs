@@ -5,9 +5,9 @@ use std::net::TcpStream;
 
 use serde_json::{Value, json};
 
-use crate::harness::{KEY, Server, Space, jwt};
+use crate::harness::{KEY, Server, Space, Test, jwt};
 
-pub const TESTS: &[(&str, fn(&Server))] = &[
+pub const TESTS: &[Test] = &[
     ("operation::role_is_sufficient_and_ends_at_the_namespace", role),
     ("operation::missing_right_is_named", missing_right),
     ("operation::revoked_and_restored_role_recovers", revoked),
@@ -113,7 +113,8 @@ fn dry_run(server: &Server) {
 }
 
 fn namespaces(server: &Server) {
-    let (first, second, other) = (Space::new(server, "one"), Space::new(server, "two"), Space::new(server, "three"));
+    let (first, second, other) =
+        (Space::new(server, "one"), Space::new(server, "two"), Space::new(server, "three"));
     // The account of the first gets the rights in the second.
     let subject = json!([{"kind": "ServiceAccount", "name": "cc-jwt-operator", "namespace": first.name}]);
     second.patch("rolebindings", "cc-jwt-operator", &json!({"subjects": subject}));
@@ -140,7 +141,11 @@ fn without_watch(server: &Server) {
     space.start(&["--no-watch-secrets"]);
     space.create_jwt("a", &json!({}));
     space.wait_ready("a");
-    assert!(!space.log().contains("watch-error") && !space.log().contains("right-missing"), "{}", space.log());
+    assert!(
+        !space.log().contains("watch-error") && !space.log().contains("right-missing"),
+        "{}",
+        space.log()
+    );
 }
 
 /// An answer of the operator's port: status line and body.
@@ -180,17 +185,26 @@ fn probes(server: &Server) {
     has("cc_jwt_operator_signatures_total{result=\"success\"} 1");
     has(&format!("cc_jwt_operator_ready{{namespace=\"{}\",name=\"a\"}} 1", space.name));
     let page = ask(&space, "/metrics").1;
-    for name in ["next_expiry_timestamp_seconds", "last_watch_event_timestamp_seconds{resource=\"secrets\"}", "reconciliation_duration_seconds_count"] {
+    for name in [
+        "next_expiry_timestamp_seconds",
+        "last_watch_event_timestamp_seconds{resource=\"secrets\"}",
+        "reconciliation_duration_seconds_count",
+    ] {
         assert!(page.contains(&format!("cc_jwt_operator_{name} ")), "{name}: {page}");
     }
     space.delete("jwts", "a");
-    space.wait("the series goes with the resource", || (!ask(&space, "/metrics").1.contains("name=\"a\"")).then_some(()));
+    space.wait("the series goes with the resource", || {
+        (!ask(&space, "/metrics").1.contains("name=\"a\"")).then_some(())
+    });
 }
 
 fn secrets(server: &Server) {
     let space = Space::new(server, "secrets");
     space.start(&["--listen", "127.0.0.1:0", "--per-resource-metrics"]);
-    space.create_jwt("a", &json!({"data": {"sub": CLAIM, "scope": "storage.write:/", "ver": "scitokens:2.0"}}));
+    space.create_jwt(
+        "a",
+        &json!({"data": {"sub": CLAIM, "scope": "storage.write:/", "ver": "scitokens:2.0"}}),
+    );
     space.create_jwt("value", &json!({"key": {"value": KEY}, "data": {"sub": CLAIM}}));
     let bad = KEY.replacen("MIG", "MIX", 1);
     space.create_jwt("bad", &json!({"key": {"value": bad}, "data": {"sub": CLAIM}}));

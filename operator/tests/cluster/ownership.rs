@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Server, Space};
+use crate::harness::{Server, Space, Test};
 
-pub const TESTS: &[(&str, fn(&Server))] = &[
+pub const TESTS: &[Test] = &[
     ("ownership::foreign_secret_is_not_written", foreign),
     ("ownership::secret_without_token_member_is_not_merged_into", foreign_without_token),
     ("ownership::foreign_secret_that_goes_makes_room", foreign_goes),
@@ -69,7 +69,10 @@ fn adoption(server: &Server) {
 
 fn adoption_of_owned(server: &Server) {
     let space = Space::with_operator(server, "owned");
-    let map = space.create("configmaps", &json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "owner"}}));
+    let map = space.create(
+        "configmaps",
+        &json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "owner"}}),
+    );
     space.create("secrets", &json!({
         "apiVersion": "v1", "kind": "Secret",
         "metadata": {
@@ -128,7 +131,9 @@ fn two_writers(server: &Server) {
     }
     assert!(signed.len() <= 7, "{} tokens in 8 seconds", signed.len());
     assert!(space.log().contains("postponed"), "{}", space.log());
-    space.wait("a token after the other writer stopped", || space.token("a").filter(|token| token.len() > 100));
+    space.wait("a token after the other writer stopped", || {
+        space.token("a").filter(|token| token.len() > 100)
+    });
 }
 
 fn two_operators(server: &Server) {
