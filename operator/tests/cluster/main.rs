@@ -10,6 +10,7 @@
 mod definition;
 mod faults;
 mod harness;
+mod install;
 mod keys;
 mod lifecycle;
 mod operation;
@@ -23,8 +24,15 @@ fn main() -> std::process::ExitCode {
     let mut arguments = Arguments::from_args();
     // Most of the time is waiting; more at once is more than a small computer's server can answer.
     arguments.test_threads.get_or_insert(4);
-    let tests: Vec<Test> =
-        [lifecycle::TESTS, ownership::TESTS, keys::TESTS, definition::TESTS, operation::TESTS].concat();
+    let tests: Vec<Test> = [
+        lifecycle::TESTS,
+        ownership::TESTS,
+        keys::TESTS,
+        definition::TESTS,
+        operation::TESTS,
+        install::TESTS,
+    ]
+    .concat();
     let own_server: Vec<(&str, fn())> = faults::TESTS.to_vec();
     let Some(kubetest) = harness::kubetest() else {
         if std::env::var_os("CI").is_some() {
