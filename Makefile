@@ -38,6 +38,17 @@ test: ## Run all tests; with CI set, a skipped check fails
 	$(CARGO) test --locked
 	@sort $(TARGET)/tmp/fault-injection.txt
 
+# The long form: 1,000 resources, 100 kills, an installation by Helm.
+operator-test: ## Lint and test the Kubernetes operator (OPERATOR_TEST=long for more)
+	$(CARGO) fmt --check -p cc-jwt-operator
+	$(CARGO) clippy --locked -p cc-jwt-operator --all-targets -- -D warnings
+ifeq ($(OPERATOR_TEST),long)
+	HELM="$$(operator/kubetest/build --helm)/helm" $(CARGO) test --locked -p cc-jwt-operator
+else
+	operator/kubetest/build
+	$(CARGO) test --locked -p cc-jwt-operator
+endif
+
 fault-injection: ## Run the fault tests in their long form (FAULT_SEED=N)
 	@rm -f $(TARGET)/tmp/fault-injection.txt
 	FAULT_INJECTION=long $(CARGO) test --locked --test suite fault_injection::

@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,9 +13,11 @@ use kube::{Client, Config};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::attempts::Attempts;
+use crate::adopt::{self, AdoptRequest, Adopted};
+use crate::attempts::{Attempts, random};
 use crate::controller::{self, Health, Namespaces};
 use crate::events::Events;
+use crate::lease::Election;
 use crate::log::{self, Level};
 use crate::metrics::Metrics;
 use crate::once;
@@ -23,6 +26,8 @@ use crate::reconcile::Context;
 use crate::rights;
 use crate::traffic::TrafficLayer;
 
+/// The custom resource definition.
+const DEFINITION: &str = include_str!("../manifests/crd.yaml");
 /// How long a connection to the API server may take.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
@@ -47,6 +52,9 @@ struct Args {
     /// Like --once, but only report what would be written
     #[arg(long)]
     dry_run: bool,
+    /// Work only while holding the Lease 'cc-jwt-operator': for several replicas
+    #[arg(long)]
+    leader_election: bool,
     /// Address of /livez, /readyz and /metrics, such as 0.0.0.0:8080 in a pod
     #[arg(long, value_name = "ADDRESS", env = "LISTEN")]
     listen: Option<SocketAddr>,
@@ -61,13 +69,28 @@ struct Args {
 enum Command {
     /// Print the custom resource definition
     Crd,
+    /// Take over the resources of another operator, with the rights of an administrator
+    ///
+    /// Saves the resources, and removes the finalizers and annotations of the other operator. If the definition
+    /// is cluster-scoped, replaces it and creates the resources in their namespaces; their Secrets stay.
+    Adopt {
+        /// Only report what would change
+        #[arg(long)]
+        dry_run: bool,
+        /// Namespace of cluster-scoped resources that have neither a Secret nor a key in a namespace
+        #[arg(long, value_name = "NAME")]
+        namespace: Option<String>,
+        /// File to save the resources in; it must not exist
+        #[arg(long, value_name = "FILE", required_unless_present = "dry_run")]
+        save: Option<PathBuf>,
+    },
 }
 
 /// Runs the program.
 pub fn main() -> ExitCode {
     let args = Args::parse();
     if let Some(Command::Crd) = args.command {
-        return print(include_str!("../manifests/crd.yaml"));
+        return print(DEFINITION);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     match runtime {
@@ -98,17 +121,18 @@ async fn run(args: Args) -> ExitCode {
         Ok(client) => client,
         Err(why) => return failure("config-invalid", &why),
     };
+    if let Some(Command::Adopt { dry_run, namespace, save }) = args.command {
+        return adopt(&client, dry_run, namespace.as_deref(), &save.unwrap_or_default()).await;
+    }
     let namespaces = match (args.watch_all_namespaces, args.watch_namespaces.as_slice()) {
         (true, _) => Namespaces::All,
         (false, []) => Namespaces::Named(vec![client.default_namespace().to_owned()]),
         (false, names) => Namespaces::Named(names.to_vec()),
     };
     let instance = std::env::var("HOSTNAME").ok().filter(|name| !name.is_empty());
+    let instance = instance.unwrap_or_else(|| crate::MANAGER.to_owned());
     let context = Context {
-        events: Events {
-            client: client.clone(),
-            instance: instance.unwrap_or_else(|| crate::MANAGER.to_owned()),
-        },
+        events: Events { client: client.clone(), instance: instance.clone() },
         attempts: Attempts::default(),
         metrics: Arc::clone(&metrics),
         dry_run: args.dry_run,
@@ -150,9 +174,43 @@ async fn run(args: Args) -> ExitCode {
         let (client, namespaces) = (client.clone(), namespaces.clone());
         async move { rights::check(&client, &namespaces, watches_objects).await }
     });
-    controller::run(context, &namespaces, watches_objects, health, stop).await;
-    log::line(Level::Info, "stopped", "");
-    ExitCode::SUCCESS
+    let work = controller::run(context, &namespaces, watches_objects, Arc::clone(&health), stop.clone());
+    if !args.leader_election {
+        work.await;
+        log::line(Level::Info, "stopped", "");
+        return ExitCode::SUCCESS;
+    }
+    // Waiting to become the leader is not a reason to be restarted.
+    health.set_ready();
+    let election = Election::new(&client, format!("{instance}-{:04x}{:04x}", random(), random()));
+    tokio::select! {
+        () = election.acquire() => log::line(Level::Info, "leader", "this replica is the leader"),
+        () = controller::stopped(stop) => return ExitCode::SUCCESS,
+    }
+    tokio::select! {
+        () = work => {
+            election.release().await;
+            log::line(Level::Info, "stopped", "");
+            ExitCode::SUCCESS
+        }
+        () = election.hold() => failure("leader-lost", "another replica can be the leader: stopping at once"),
+    }
+}
+
+async fn adopt(client: &Client, dry_run: bool, namespace: Option<&str>, save: &Path) -> ExitCode {
+    let request = AdoptRequest { dry_run, namespace, save, definition: DEFINITION };
+    match adopt::run(client, &request).await {
+        Ok(Adopted { resources, failed }) => {
+            let done = if dry_run { "nothing changed" } else { "complete" };
+            log::line(
+                Level::Info,
+                "adopt-complete",
+                &format!("{done}; {resources} resources, {failed} not restored"),
+            );
+            if failed == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) }
+        }
+        Err(error) => failure("adopt-failed", &error.to_string()),
+    }
 }
 
 async fn client(metrics: &Arc<Metrics>) -> Result<Client, String> {

@@ -134,3 +134,132 @@ fn jitter(uid: &str, limit: i64) -> i64 {
     });
     i64::try_from(hash % u64::try_from(limit + 1).unwrap_or(1)).unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests {
+    use cc_auth::osdf::signing::{read_key, sign};
+    use cc_auth::util::note::Notes;
+    use cc_auth::util::secret::SecretText;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::spec::{self, CheckedSpec};
+
+    const NOW: Timestamp = Timestamp(1_900_000_000);
+    const KEY: &str = include_str!("../tests/data/es256.pem");
+    const OTHER_KEY: &str = include_str!("../tests/data/es256-other.pem");
+
+    fn jwt(spec: &Value) -> Jwt {
+        let mut all = json!({
+            "issuer": "https://issuer.example.com/", "keyId": "key-1", "algorithm": "ES256",
+            "data": {"sub": "jane"}, "expiryTime": {"hours": 6}, "resignBefore": {"hours": 1},
+            "key": {"secret": {"name": "signing-key", "key": "tls.key"}},
+        });
+        for (name, value) in spec.as_object().unwrap() {
+            all[name] = value.clone();
+        }
+        let metadata =
+            json!({"name": "a", "namespace": "science", "uid": "f6c9f2d4-5f3e-4c8e-9d51-0b9f6f2b7c11"});
+        serde_json::from_value(json!({"metadata": metadata, "spec": all})).unwrap()
+    }
+
+    fn key(resource: &Resource, pem: &str) -> SigningKey {
+        read_key(resource, "test".to_owned(), &SecretText::new(pem.to_owned()), &mut Notes::new()).unwrap()
+    }
+
+    /// The Secret that the operator wrote for a resource at a time.
+    fn written(jwt: &Jwt, at: Timestamp) -> Secret {
+        let CheckedSpec { resource, .. } = spec::check(jwt).unwrap();
+        let signed = sign(&resource, &key(&resource, KEY), at).unwrap();
+        secret::desired(jwt, &signed.token, signed.issued_at)
+    }
+
+    /// The decision in a word: the action with its reason, or the problem's reason.
+    fn decision(jwt: &Jwt, secret: Option<&Secret>, pem: &str, now: Timestamp) -> String {
+        let CheckedSpec { resource, .. } = spec::check(jwt).unwrap();
+        let key = key(&resource, pem);
+        match decide(&Observed { jwt, resource: &resource, secret, key: Ok(&key), now }) {
+            Ok(Action::Leave(_)) => "leave".to_owned(),
+            Ok(Action::Repair(..)) => "repair".to_owned(),
+            Ok(Action::Sign(_, reason)) => reason.name().to_owned(),
+            Err(problem) => problem.reason.name().to_owned(),
+        }
+    }
+
+    #[test]
+    fn token_is_left_until_its_renewal_time_and_signed_from_then_on() {
+        let jwt = jwt(&json!({}));
+        let secret = written(&jwt, NOW);
+        let CheckedSpec { resource, .. } = spec::check(&jwt).unwrap();
+        let renewal = renewal_time(&jwt, &resource, NOW.plus_seconds(6 * 3600));
+        let lead = NOW.plus_seconds(6 * 3600).since(renewal);
+        assert!((3600..=3960).contains(&lead), "at least resignBefore, at most a tenth more: {lead}");
+        for (now, expected) in [
+            (NOW, "leave"),
+            (renewal.plus_seconds(-1), "leave"),
+            (renewal, "expires-soon"),
+            (NOW.plus_seconds(7 * 3600), "expired"),
+            (NOW.plus_seconds(-61), "ClockBehind"),
+            (NOW.plus_seconds(-60), "leave"),
+        ] {
+            assert_eq!(decision(&jwt, Some(&secret), KEY, now), expected, "{}", now.since(NOW));
+        }
+    }
+
+    #[test]
+    fn token_without_resign_before_is_never_renewed() {
+        let jwt = jwt(&json!({"resignBefore": null}));
+        let secret = written(&jwt, NOW);
+        assert_eq!(decision(&jwt, Some(&secret), KEY, NOW.plus_seconds(6 * 3600 - 1)), "leave");
+        assert_eq!(decision(&jwt, Some(&secret), KEY, NOW.plus_seconds(6 * 3600)), "Expired");
+    }
+
+    #[test]
+    fn token_that_differs_from_resource_or_key_is_signed_again() {
+        let before = jwt(&json!({}));
+        let secret = written(&before, NOW);
+        assert_eq!(decision(&before, None, KEY, NOW), "missing");
+        assert_eq!(decision(&before, Some(&secret), OTHER_KEY, NOW), "key-changed");
+        for change in [
+            json!({"keyId": "key-2"}),
+            json!({"issuer": "https://other.example.com/"}),
+            json!({"data": {"sub": "joe"}}),
+            json!({"data": {"sub": "jane", "scope": "storage.read:/"}}),
+            json!({"expiryTime": {"hours": 5}}),
+        ] {
+            assert_eq!(decision(&jwt(&change), Some(&secret), KEY, NOW), "resource-changed", "{change}");
+        }
+    }
+
+    #[test]
+    fn secret_of_another_owner_is_a_problem_whatever_it_holds() {
+        let jwt = jwt(&json!({}));
+        let mut secret = written(&jwt, NOW);
+        if let Some(owners) = &mut secret.metadata.owner_references {
+            owners[0].controller = Some(false);
+        }
+        assert_eq!(decision(&jwt, Some(&secret), KEY, NOW), "SecretNotOwned");
+        let annotations = secret.metadata.annotations.get_or_insert_default();
+        annotations.insert(secret::ADOPT.to_owned(), "a".to_owned());
+        assert_eq!(decision(&jwt, Some(&secret), KEY, NOW), "repair", "handed over, with a fitting token");
+        secret.type_ = Some("kubernetes.io/tls".to_owned());
+        assert_eq!(decision(&jwt, Some(&secret), KEY, NOW), "SecretNotOwned", "the type cannot be changed");
+    }
+
+    #[test]
+    fn immutable_secret_is_left_while_its_token_fits() {
+        let before = jwt(&json!({}));
+        let mut secret = written(&before, NOW);
+        secret.immutable = Some(true);
+        assert_eq!(decision(&before, Some(&secret), KEY, NOW), "leave");
+        assert_eq!(decision(&jwt(&json!({"keyId": "key-2"})), Some(&secret), KEY, NOW), "SecretImmutable");
+    }
+
+    #[test]
+    fn renewal_is_never_before_nine_tenths_of_the_time_until_resign_before() {
+        let jwt = jwt(&json!({"expiryTime": {"minutes": 60}, "resignBefore": {"minutes": 59}}));
+        let CheckedSpec { resource, .. } = spec::check(&jwt).unwrap();
+        let renewal = renewal_time(&jwt, &resource, NOW.plus_seconds(3600));
+        assert!((54..=60).contains(&renewal.since(NOW)), "a token that is renewed at once would never rest");
+    }
+}

@@ -7,12 +7,14 @@
 #![forbid(unsafe_code)]
 #![allow(unreachable_pub, reason = "the modules of a program do not have users outside")]
 
+mod adopt;
 mod attempts;
 mod cli;
 mod controller;
 mod decision;
 mod events;
 mod jwt;
+mod lease;
 mod log;
 mod metrics;
 mod once;

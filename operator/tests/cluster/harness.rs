@@ -82,6 +82,10 @@ impl Server {
         Self::start(&kubetest().expect("kubetest"), &[])
     }
 
+    pub fn admin_kubeconfig(&self) -> PathBuf {
+        self.state.path().join("admin.kubeconfig")
+    }
+
     pub fn apply_definition(&self) {
         self.kubectl(&[
             "apply",
@@ -128,7 +132,7 @@ impl Server {
     pub fn try_kubectl(&self, arguments: &[&str]) -> Output {
         Command::new(self.kubetest.join("kubectl"))
             .args(arguments)
-            .env("KUBECONFIG", self.state.path().join("admin.kubeconfig"))
+            .env("KUBECONFIG", self.admin_kubeconfig())
             .env("HOME", self.state.path())
             .output()
             .unwrap()
@@ -363,14 +367,19 @@ impl<'a> Space<'a> {
 
     /// Waits until a question has an answer.
     pub fn wait<T>(&self, what: &str, question: impl Fn() -> Option<T>) -> T {
+        self.wait_for(SOON, what, question)
+    }
+
+    /// Waits for at most so long until a question has an answer.
+    pub fn wait_for<T>(&self, limit: Duration, what: &str, question: impl Fn() -> Option<T>) -> T {
         let begin = Instant::now();
         loop {
             if let Some(answer) = question() {
                 return answer;
             }
             assert!(
-                begin.elapsed() < SOON,
-                "{what}: not after {SOON:?}\n{}\n{:#}",
+                begin.elapsed() < limit,
+                "{what}: not after {limit:?}\n{}\n{:#}",
                 self.log(),
                 Value::from(
                     self.list("jwts").into_iter().map(|jwt| jwt["status"].clone()).collect::<Vec<_>>()

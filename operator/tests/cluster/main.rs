@@ -13,6 +13,7 @@ mod harness;
 mod install;
 mod keys;
 mod lifecycle;
+mod migration;
 mod operation;
 mod ownership;
 
@@ -33,7 +34,7 @@ fn main() -> std::process::ExitCode {
         install::TESTS,
     ]
     .concat();
-    let own_server: Vec<(&str, fn())> = faults::TESTS.to_vec();
+    let own_server: Vec<(&str, fn())> = [faults::TESTS, migration::TESTS].concat();
     let Some(kubetest) = harness::kubetest() else {
         if std::env::var_os("CI").is_some() {
             eprintln!("kubetest is missing: run operator/kubetest/build");
@@ -48,10 +49,12 @@ fn main() -> std::process::ExitCode {
     let server: Option<&'static Server> =
         needs_server.then(|| Box::leak(Box::new(Server::start(&kubetest, &[]))) as &'static Server);
     let shared = tests.into_iter().map(|(name, test)| {
+        let lacks_helm = name.contains("::helm_") && std::env::var_os("HELM").is_none();
         Trial::test(name, move || {
             test(server.expect("the server runs"));
             Ok(())
         })
+        .with_ignored_flag(lacks_helm)
     });
     let own = own_server.into_iter().map(|(name, test)| {
         Trial::test(name, move || {
