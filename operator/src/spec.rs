@@ -65,7 +65,7 @@ pub fn check(jwt: &Jwt) -> Result<CheckedSpec, Problem> {
     let invalid = |message: String| Problem::new(Reason::SpecInvalid, message);
     let mut resources = resource::read(&text, &source, &[], &mut notes).map_err(|errors| {
         let list: Vec<String> =
-            errors.iter().map(|error| format!("{}: {}", error.path.shown(), error.problem)).collect();
+            errors.iter().map(|error| format!("{}: {}", error.path.shown(), error.error)).collect();
         invalid(list.join("; "))
     })?;
     let Some(resource) = resources.pop() else { return Err(invalid("spec: missing".to_owned())) };
