@@ -67,8 +67,8 @@ pub fn evaluate(token: &Verified, expected: &Expected<'_>, now: Timestamp) -> Ve
 pub fn judge_userinfo(token: &Verified, userinfo: &Map<String, Value>) -> Verdict {
     let mut verdict = Verdict::new();
     match (userinfo.get("sub").and_then(Value::as_str), token.claims().subject()) {
-        (Some(found), Some(wanted)) if found == wanted => verdict.holds("userinfo", "of the same person"),
-        (Some(found), wanted) => verdict.fails(
+        (Some(found), Some(wanted)) if found == wanted => verdict.pass("userinfo", "of the same person"),
+        (Some(found), wanted) => verdict.fail(
             "userinfo",
             format!(
                 "userinfo is about another person: its 'sub' is {}, wanted {}",
@@ -77,7 +77,7 @@ pub fn judge_userinfo(token: &Verified, userinfo: &Map<String, Value>) -> Verdic
             ),
             None,
         ),
-        (None, _) => verdict.fails("userinfo", "userinfo does not say who it is about ('sub')", None),
+        (None, _) => verdict.fail("userinfo", "userinfo does not say who it is about ('sub')", None),
     }
     verdict
 }
@@ -96,7 +96,7 @@ pub fn judge_signed_userinfo(
     if !algorithms.contains(&token.algorithm()) {
         let names: Vec<&str> = algorithms.iter().map(|algorithm| algorithm.name()).collect();
         let found = token.algorithm();
-        verdict.fails(CHECK, format!("userinfo is signed with {found}, wanted {}", names.join(", ")), None);
+        verdict.fail(CHECK, format!("userinfo is signed with {found}, wanted {}", names.join(", ")), None);
     }
     match claims.get("iss") {
         None => {}
@@ -104,27 +104,27 @@ pub fn judge_signed_userinfo(
         Some(found) => {
             let found = found.as_str().map_or_else(|| found.to_string(), str::to_owned);
             let reason = format!("userinfo is from the issuer {}, wanted {}", quote(&found), quote(issuer));
-            verdict.fails(CHECK, reason, None);
+            verdict.fail(CHECK, reason, None);
         }
     }
     let audiences = claims.audiences();
     if claims.get("aud").is_some() && !audiences.contains(&client_id) {
         let shown: Vec<String> = audiences.into_iter().map(quote).collect();
         let reason = format!("userinfo is for [{}], wanted {}", shown.join(", "), quote(client_id));
-        verdict.fails(CHECK, reason, None);
+        verdict.fail(CHECK, reason, None);
     }
     if verdict.findings().is_empty() {
-        verdict.holds(CHECK, format!("signed with {}", token.algorithm()));
+        verdict.pass(CHECK, format!("signed with {}", token.algorithm()));
     }
     verdict
 }
 
 fn algorithm(verdict: &mut Verdict, found: Algorithm, allowed: &[Algorithm]) {
     if allowed.contains(&found) {
-        return verdict.holds("algorithm", found.name());
+        return verdict.pass("algorithm", found.name());
     }
     let names: Vec<&str> = allowed.iter().map(|algorithm| algorithm.name()).collect();
-    verdict.fails(
+    verdict.fail(
         "algorithm",
         format!("the ID token is signed with {found}, wanted {}", names.join(", ")),
         None,
@@ -133,13 +133,13 @@ fn algorithm(verdict: &mut Verdict, found: Algorithm, allowed: &[Algorithm]) {
 
 fn issuer(verdict: &mut Verdict, claims: &Claims, wanted: &str) {
     match claims.issuer() {
-        Some(found) if found == wanted => verdict.holds("issuer", || quote(found)),
-        Some(found) => verdict.fails(
+        Some(found) if found == wanted => verdict.pass("issuer", || quote(found)),
+        Some(found) => verdict.fail(
             "issuer",
             format!("the ID token is from the issuer {}, wanted {}", quote(found), quote(wanted)),
             None,
         ),
-        None => verdict.fails("issuer", "the ID token names no issuer ('iss')", None),
+        None => verdict.fail("issuer", "the ID token names no issuer ('iss')", None),
     }
 }
 
@@ -151,20 +151,20 @@ fn audience(verdict: &mut Verdict, claims: &Claims, client_id: &str) {
     };
     let shown = || audiences.iter().map(|audience| quote(audience)).collect::<Vec<_>>().join(", ");
     if audiences.is_empty() || !whole {
-        return verdict.fails("audience", "the ID token has no proper audience ('aud')", None);
+        return verdict.fail("audience", "the ID token has no proper audience ('aud')", None);
     }
     if !audiences.contains(&client_id) {
-        return verdict.fails(
+        return verdict.fail(
             "audience",
             format!("the ID token is for {}, wanted {}", shown(), quote(client_id)),
             Some("check OID_CLIENT_ID against the provider's registration".to_owned()),
         );
     }
-    verdict.holds("audience", shown());
+    verdict.pass("audience", shown());
     // OpenID Connect Core 3.1.3.7, 4 and 5: with several audiences somebody must be named, and
     // whoever is named must be this client.
     match claims.get("azp") {
-        None if audiences.len() > 1 => verdict.fails(
+        None if audiences.len() > 1 => verdict.fail(
             "authorized-party",
             format!(
                 "the ID token is for several ({}) and does not say for whom it was made ('azp')",
@@ -174,11 +174,11 @@ fn audience(verdict: &mut Verdict, claims: &Claims, client_id: &str) {
         ),
         None => {}
         Some(Value::String(found)) if found == client_id => {
-            verdict.holds("authorized-party", || quote(found));
+            verdict.pass("authorized-party", || quote(found));
         }
         Some(found) => {
             let found = found.as_str().map_or_else(|| found.to_string(), str::to_owned);
-            verdict.fails(
+            verdict.fail(
                 "authorized-party",
                 format!("the ID token was made for {}, wanted {}", quote(&found), quote(client_id)),
                 None,
@@ -189,13 +189,13 @@ fn audience(verdict: &mut Verdict, claims: &Claims, client_id: &str) {
 
 fn subject(verdict: &mut Verdict, claims: &Claims, wanted: Option<&str>) {
     match (claims.subject(), wanted) {
-        (None | Some(""), _) => verdict.fails("subject", "the ID token names nobody ('sub')", None),
-        (Some(found), Some(wanted)) if found != wanted => verdict.fails(
+        (None | Some(""), _) => verdict.fail("subject", "the ID token names nobody ('sub')", None),
+        (Some(found), Some(wanted)) if found != wanted => verdict.fail(
             "subject",
             format!("the ID token is about {}, the login was that of {}", quote(found), quote(wanted)),
             None,
         ),
-        (Some(found), _) => verdict.holds("subject", || quote(found)),
+        (Some(found), _) => verdict.pass("subject", || quote(found)),
     }
 }
 
@@ -209,9 +209,9 @@ fn time(
 ) -> Option<Timestamp> {
     match claims.time(name) {
         Ok(Some(date)) => return Some(date.instant()),
-        Ok(None) if is_required => verdict.fails(check, format!("the ID token has no '{name}'"), None),
+        Ok(None) if is_required => verdict.fail(check, format!("the ID token has no '{name}'"), None),
         Ok(None) => {}
-        Err(error) => verdict.fails(check, format!("the ID token's {error}"), None),
+        Err(error) => verdict.fail(check, format!("the ID token's {error}"), None),
     }
     None
 }
@@ -222,9 +222,9 @@ fn expiry(verdict: &mut Verdict, claims: &Claims, now: Timestamp) {
     let Some(expiry) = time(verdict, "expiry", claims, "exp", true) else { return };
     // OpenID Connect Core 2: on or after which it must not be accepted.
     if now < expiry {
-        verdict.holds("expiry", expiry.relative_to(now));
+        verdict.pass("expiry", expiry.relative_to(now));
     } else {
-        verdict.fails(
+        verdict.fail(
             "expiry",
             format!("the ID token expired {}", ago(now, expiry)),
             Some(CLOCK_HINT.to_owned()),
@@ -235,29 +235,29 @@ fn expiry(verdict: &mut Verdict, claims: &Claims, now: Timestamp) {
 fn not_before(verdict: &mut Verdict, claims: &Claims, now: Timestamp) {
     let Some(begin) = time(verdict, "not-before", claims, "nbf", false) else { return };
     if begin <= now.plus_seconds(NOT_BEFORE_LEEWAY) {
-        verdict.holds("not-before", begin.relative_to(now));
+        verdict.pass("not-before", begin.relative_to(now));
     } else {
         let reason = format!("the ID token is not valid until {} from now", ahead(begin, now));
-        verdict.fails("not-before", reason, Some(CLOCK_HINT.to_owned()));
+        verdict.fail("not-before", reason, Some(CLOCK_HINT.to_owned()));
     }
 }
 
 fn issued_at(verdict: &mut Verdict, claims: &Claims, now: Timestamp) {
     let Some(issued) = time(verdict, "issued-at", claims, "iat", true) else { return };
     if issued <= now.plus_seconds(CLOCK_LEEWAY) {
-        verdict.holds("issued-at", issued.relative_to(now));
+        verdict.pass("issued-at", issued.relative_to(now));
     } else {
         let reason = format!("the ID token was issued {} in the future", ahead(issued, now));
-        verdict.fails("issued-at", reason, Some(CLOCK_HINT.to_owned()));
+        verdict.fail("issued-at", reason, Some(CLOCK_HINT.to_owned()));
     }
 }
 
 fn auth_time(verdict: &mut Verdict, claims: &Claims, max_age: i64, now: Timestamp) {
     let Some(login) = time(verdict, "auth-time", claims, "auth_time", true) else { return };
     if now <= login.plus_seconds(max_age).plus_seconds(CLOCK_LEEWAY) {
-        verdict.holds("auth-time", || format!("logged in {}", login.relative_to(now)));
+        verdict.pass("auth-time", || format!("logged in {}", login.relative_to(now)));
     } else {
-        verdict.fails(
+        verdict.fail(
             "auth-time",
             format!(
                 "the login at the provider was {}, wanted at most {}",
@@ -283,9 +283,9 @@ fn nonce(verdict: &mut Verdict, claims: &Claims, wanted: &SecretText) {
         aws_lc_rs::constant_time::verify_slices_are_equal(found, wanted).is_ok()
     };
     match claims.get("nonce") {
-        Some(Value::String(found)) if same(found) => verdict.holds("nonce", "that of this login"),
-        Some(_) => verdict.fails("nonce", "the ID token has another 'nonce' than this login", None),
-        None => verdict.fails("nonce", "the ID token does not say which login it is for ('nonce')", None),
+        Some(Value::String(found)) if same(found) => verdict.pass("nonce", "that of this login"),
+        Some(_) => verdict.fail("nonce", "the ID token has another 'nonce' than this login", None),
+        None => verdict.fail("nonce", "the ID token does not say which login it is for ('nonce')", None),
     }
 }
 
@@ -309,9 +309,9 @@ fn access_token_hash(
     let bytes = whole.as_ref();
     let half = bytes.get(..bytes.len() / 2).unwrap_or_default();
     if found.as_str() == Some(&URL_SAFE_NO_PAD.encode(half)) {
-        verdict.holds("access-token", "that of this ID token ('at_hash')");
+        verdict.pass("access-token", "that of this ID token ('at_hash')");
     } else {
-        verdict.fails("access-token", "the access token is not the one of the ID token ('at_hash')", None);
+        verdict.fail("access-token", "the access token is not the one of the ID token ('at_hash')", None);
     }
 }
 

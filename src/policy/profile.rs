@@ -180,9 +180,9 @@ struct Ladder<'a> {
 }
 
 impl Ladder<'_> {
-    fn fails(&mut self, check: &'static str, reason: impl Into<String>, hint: &str) {
+    fn fail(&mut self, check: &'static str, reason: impl Into<String>, hint: &str) {
         let hint = (!hint.is_empty()).then(|| hint.to_owned());
-        self.verdict.fails(check, reason, hint);
+        self.verdict.fail(check, reason, hint);
     }
 
     fn version(&mut self) {
@@ -191,62 +191,58 @@ impl Ladder<'_> {
         let title = self.profile.title();
         if ver.is_some() && wlcg.is_some() {
             let reason = "has both 'ver' and 'wlcg.ver': a token follows one profile";
-            return self.fails(CHECK, reason, "leave out 'ver' for WLCG, 'wlcg.ver' for SciTokens");
+            return self.fail(CHECK, reason, "leave out 'ver' for WLCG, 'wlcg.ver' for SciTokens");
         }
         match self.profile {
             Profile::Wlcg => match wlcg {
-                None => self.fails(CHECK, "has no 'wlcg.ver'", r#"add "wlcg.ver": "1.0""#),
+                None => self.fail(CHECK, "has no 'wlcg.ver'", r#"add "wlcg.ver": "1.0""#),
                 Some(Value::String(text)) => match wlcg_minor(text) {
-                    Some(0) => self.verdict.holds(CHECK, title),
+                    Some(0) => self.verdict.pass(CHECK, title),
                     Some(_) => {
                         let reason =
                             format!("'wlcg.ver' is {}, which some validators do not read", quote(text));
-                        self.verdict.warns(CHECK, reason, Some("write \"1.0\"".to_owned()));
+                        self.verdict.warn(CHECK, reason, Some("write \"1.0\"".to_owned()));
                     }
                     None => {
                         let reason = format!("'wlcg.ver' is {}, wanted version 1", quote(text));
-                        self.fails(CHECK, reason, "write \"1.0\"");
+                        self.fail(CHECK, reason, "write \"1.0\"");
                     }
                 },
                 Some(other) => {
                     let reason = format!("'wlcg.ver' is the {} {other}, wanted a text", kind(other));
-                    self.fails(CHECK, reason, "write it in quotes: \"1.0\"");
+                    self.fail(CHECK, reason, "write it in quotes: \"1.0\"");
                 }
             },
             Profile::SciTokens2 => match ver {
-                Some(Value::String(text)) if text == "scitoken:2.0" => self.verdict.holds(CHECK, title),
+                Some(Value::String(text)) if text == "scitoken:2.0" => self.verdict.pass(CHECK, title),
                 Some(Value::String(text)) if text == "scitokens:2.0" => {
                     let reason = "'ver' is 'scitokens:2.0', a common misspelling of 'scitoken:2.0': XRootD and \
                                   Pelican accept it, the Python package scitokens rejects it";
                     let hint = "write \"scitoken:2.0\", without the s";
-                    self.verdict.warns(CHECK, reason, Some(hint.to_owned()));
+                    self.verdict.warn(CHECK, reason, Some(hint.to_owned()));
                 }
                 Some(other) => {
                     let reason = format!("'ver' is {}, wanted 'scitoken:2.0'", shown(other));
-                    self.fails(CHECK, reason, "");
+                    self.fail(CHECK, reason, "");
                 }
-                None => self.fails(CHECK, "has no 'ver'", r#"add "ver": "scitoken:2.0""#),
+                None => self.fail(CHECK, "has no 'ver'", r#"add "ver": "scitoken:2.0""#),
             },
             Profile::SciTokens1 => match ver {
-                None => self.verdict.holds(CHECK, title),
+                None => self.verdict.pass(CHECK, title),
                 Some(Value::String(text)) if text == "scitokens:1.0" => {
                     let reason = "'ver' is 'scitokens:1.0': XRootD accepts it, the Python package scitokens \
                                   rejects it";
-                    self.verdict.warns(CHECK, reason, Some("remove 'ver'".to_owned()));
+                    self.verdict.warn(CHECK, reason, Some("remove 'ver'".to_owned()));
                 }
                 Some(other) => {
                     let reason =
                         format!("'ver' is {}: a token of SciTokens 1.0 has no 'ver' claim", shown(other));
-                    self.fails(CHECK, reason, "remove 'ver', or write \"scitoken:2.0\"");
+                    self.fail(CHECK, reason, "remove 'ver', or write \"scitoken:2.0\"");
                 }
             },
         }
         if self.profile != Profile::Wlcg && wlcg.is_some() {
-            self.fails(
-                CHECK,
-                "has 'wlcg.ver', which is the other profile's",
-                "verify it with --profile wlcg",
-            );
+            self.fail(CHECK, "has 'wlcg.ver', which is the other profile's", "verify it with --profile wlcg");
         }
     }
 
@@ -255,22 +251,22 @@ impl Ladder<'_> {
             Some(name) if name.starts_with("HS") || name.eq_ignore_ascii_case("none") => {
                 let reason =
                     format!("is signed with {}: every service that verifies could sign", quote(name));
-                self.fails("algorithm", reason, "sign with ES256 or RS256");
+                self.fail("algorithm", reason, "sign with ES256 or RS256");
             }
             Some(name) if name != "ES256" && name != "RS256" => {
                 let reason =
                     format!("is signed with {}; all validators read ES256 and RS256 only", quote(name));
-                self.verdict.warns("algorithm", reason, None);
+                self.verdict.warn("algorithm", reason, None);
             }
-            Some(name) => self.verdict.holds("algorithm", escape(name)),
-            None => self.fails("algorithm", "has no 'alg' in its header", ""),
+            Some(name) => self.verdict.pass("algorithm", escape(name)),
+            None => self.fail("algorithm", "has no 'alg' in its header", ""),
         }
     }
 
     fn key_id(&mut self) {
         match self.header.get("kid") {
-            Some(Value::String(kid)) if !kid.is_empty() => self.verdict.holds("kid", || quote(kid)),
-            _ => self.fails(
+            Some(Value::String(kid)) if !kid.is_empty() => self.verdict.pass("kid", || quote(kid)),
+            _ => self.fail(
                 "kid",
                 "has no 'kid' in its header: validators find the key only if the issuer publishes a single one",
                 "",
@@ -281,14 +277,14 @@ impl Ladder<'_> {
     fn issuer(&mut self) {
         const CHECK: &str = "issuer-form";
         match self.payload.get("iss") {
-            None => self.fails(CHECK, "has no 'iss': every validator refuses it", "set spec.issuer"),
+            None => self.fail(CHECK, "has no 'iss': every validator refuses it", "set spec.issuer"),
             Some(Value::String(issuer)) => match https_fault(issuer) {
-                None => self.verdict.holds(CHECK, || quote(issuer)),
+                None => self.verdict.pass(CHECK, || quote(issuer)),
                 Some(why) => {
-                    self.fails(CHECK, format!("'iss' is {}, {why}", quote(issuer)), "");
+                    self.fail(CHECK, format!("'iss' is {}, {why}", quote(issuer)), "");
                 }
             },
-            Some(other) => self.fails(CHECK, format!("'iss' is {}, wanted a text", shown(other)), ""),
+            Some(other) => self.fail(CHECK, format!("'iss' is {}, wanted a text", shown(other)), ""),
         }
     }
 
@@ -300,22 +296,22 @@ impl Ladder<'_> {
                 return;
             }
             let hint = format!("add \"aud\": \"{any}\" for any service");
-            return self.fails(CHECK, "has no 'aud'", &hint);
+            return self.fail(CHECK, "has no 'aud'", &hint);
         };
         let Some(audiences) = audiences(claim) else {
             let reason = format!("'aud' is {}, wanted a text or a list of texts", shown(claim));
-            return self.fails(CHECK, reason, "");
+            return self.fail(CHECK, reason, "");
         };
         if audiences.is_empty() || audiences.contains(&"") {
-            return self.fails(CHECK, "'aud' is empty", "");
+            return self.fail(CHECK, "'aud' is empty", "");
         }
         let foreign = self.profile.foreign_any_audience();
         if audiences.contains(&foreign) {
             let reason = format!("'aud' is {}, which is the other profile's for any service", quote(foreign));
-            return self.fails(CHECK, reason, &format!("write \"{any}\""));
+            return self.fail(CHECK, reason, &format!("write \"{any}\""));
         }
         let list: Vec<String> = audiences.iter().map(|audience| quote(audience)).collect();
-        self.verdict.holds(CHECK, list.join(", "));
+        self.verdict.pass(CHECK, list.join(", "));
     }
 
     fn required(&mut self) {
@@ -344,10 +340,10 @@ impl Ladder<'_> {
         }
         if wrong.is_empty() {
             let all: Vec<&str> = texts.iter().chain(numbers).copied().collect();
-            self.verdict.holds("claims", || format!("has {}", all.join(", ")));
+            self.verdict.pass("claims", || format!("has {}", all.join(", ")));
         }
         for reason in wrong {
-            self.fails("claims", reason, "");
+            self.fail("claims", reason, "");
         }
     }
 
@@ -363,12 +359,12 @@ impl Ladder<'_> {
         )]
         let life = (end - issued) as i64;
         if WLCG_LIFE.contains(&life) {
-            self.verdict.holds("life", human_span(life.unsigned_abs()));
+            self.verdict.pass("life", human_span(life.unsigned_abs()));
         } else {
             let span = human_span(life.unsigned_abs());
             let reason =
                 format!("lives {span}; the WLCG profile has 15 minutes to 6 hours for an access token");
-            self.verdict.warns("life", reason, None);
+            self.verdict.warn("life", reason, None);
         }
     }
 
@@ -379,32 +375,32 @@ impl Ladder<'_> {
             Some(Value::String(text)) => text,
             Some(other) => {
                 let reason = format!("'scope' is {}, wanted one text separated by blanks", shown(other));
-                return self.fails(CHECK, reason, "");
+                return self.fail(CHECK, reason, "");
             }
-            None if groups => return self.verdict.holds(CHECK, "has 'wlcg.groups'"),
+            None if groups => return self.verdict.pass(CHECK, "has 'wlcg.groups'"),
             None if self.profile == Profile::Wlcg => {
-                return self.fails(CHECK, "has neither 'scope' nor 'wlcg.groups'", "");
+                return self.fail(CHECK, "has neither 'scope' nor 'wlcg.groups'", "");
             }
-            None => return self.fails(CHECK, "has no 'scope'", ""),
+            None => return self.fail(CHECK, "has no 'scope'", ""),
         };
         let scopes = Scopes::parse(text);
         if scopes.is_empty() {
-            return self.fails(CHECK, "'scope' is empty", "");
+            return self.fail(CHECK, "'scope' is empty", "");
         }
         let mut good = true;
         for fault in scopes.faults() {
             good = false;
             // Validators ignore what they do not know; a path that they read differently is not harmless.
             if fault.is_about_path() {
-                self.verdict.fails(CHECK, fault.to_string(), fault.hint());
+                self.verdict.fail(CHECK, fault.to_string(), fault.hint());
             } else {
-                self.verdict.warns(CHECK, fault.to_string(), fault.hint());
+                self.verdict.warn(CHECK, fault.to_string(), fault.hint());
             }
         }
         if scopes.has_spare_blanks() {
             good = false;
             let reason = "'scope' has blanks beyond the single ones between its parts";
-            self.verdict.warns(CHECK, reason, None);
+            self.verdict.warn(CHECK, reason, None);
         }
         let foreign: Vec<String> = scopes
             .parts()
@@ -415,10 +411,10 @@ impl Ladder<'_> {
         if !foreign.is_empty() {
             good = false;
             let reason = format!("{} is a scope of SciTokens, which grants nothing here", foreign.join(", "));
-            self.verdict.warns(CHECK, reason, Some("write storage.read:/PATH and the like".to_owned()));
+            self.verdict.warn(CHECK, reason, Some("write storage.read:/PATH and the like".to_owned()));
         }
         if good {
-            self.verdict.holds(CHECK, || quote(text));
+            self.verdict.pass(CHECK, || quote(text));
         }
     }
 

@@ -25,7 +25,7 @@ pub struct ServerRules {
     /// The addresses that may use `/api`.
     pub addresses: AllowedAddresses,
     /// The address that the request comes from.
-    pub from: Option<String>,
+    pub client_address: Option<std::net::IpAddr>,
     /// Jobs are started and stopped over NATS, and not through `/api`.
     pub jobs_over_nats: bool,
 }

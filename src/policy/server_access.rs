@@ -1,6 +1,8 @@
 //! Whether an endpoint accepts a token, decided as the server decides; where this is stricter,
 //! the reason says that the server would accept it.
 
+use std::net::IpAddr;
+
 use super::endpoint::Endpoint;
 use super::remedy::rights_in_words;
 pub use super::rules::{Account, AllowedAddresses, ServerNote, ServerRules, ServerState, Signer};
@@ -30,19 +32,19 @@ pub fn evaluate(
     if let Some(endpoint) = endpoint {
         rejected_by_server(&mut verdict, endpoint, rules);
     }
-    verdict.holds("signature", || format!("{} by {}", token.algorithm(), signer.name()));
+    verdict.pass("signature", || format!("{} by {}", token.algorithm(), signer.name()));
     let asked = Asked { endpoint, signer: Some(signer), rules, account, now };
     asked.check_cookie(&mut verdict, token.header(), token.claims());
     asked.server(&mut verdict);
-    if let (Some(from), Some(endpoint)) = (&rules.from, endpoint)
+    if let (Some(from), Some(endpoint)) = (&rules.client_address, endpoint)
         && endpoint != Endpoint::Api
     {
-        verdict.holds("address", || format!("{}: this endpoint accepts every address", quote(from)));
+        verdict.pass("address", || format!("{}: this endpoint accepts every address", quote_address(*from)));
     }
     if endpoint == Some(Endpoint::Api) {
         address(&mut verdict, rules);
         if rules.jobs_over_nats {
-            verdict.warns(
+            verdict.warn(
                 "job-api",
                 "main.api-subjects is set: POST /api/jobs/start_job/ and /api/jobs/stop_job/ do not exist (404)",
                 Some("send job events over NATS".to_owned()),
@@ -76,7 +78,7 @@ fn rejected_by_server(verdict: &mut Verdict, endpoint: Endpoint, rules: &ServerR
             }
             _ => continue,
         };
-        verdict.fails("server", reason, note.hint.clone());
+        verdict.fail("server", reason, note.hint.clone());
     }
 }
 
@@ -91,7 +93,7 @@ fn off(endpoint: Endpoint, rules: &ServerRules) -> Option<Verdict> {
     }
     let missing = match endpoint {
         Endpoint::Config => {
-            verdict.fails(
+            verdict.fail(
                 CHECK,
                 "the web configuration accepts no token, only a web session with the role admin",
                 Some("log in to the web interface as an admin".to_owned()),
@@ -105,7 +107,7 @@ fn off(endpoint: Endpoint, rules: &ServerRules) -> Option<Verdict> {
     if missing.is_empty() {
         return None;
     }
-    verdict.fails(CHECK, format!("{} is off: {}", endpoint.place(), missing.join(", ")), None);
+    verdict.fail(CHECK, format!("{} is off: {}", endpoint.place(), missing.join(", ")), None);
     Some(verdict)
 }
 
@@ -115,7 +117,7 @@ fn without_authentication(verdict: &mut Verdict, endpoint: Endpoint, note: &Serv
     let reason = &note.reason;
     match endpoint {
         // The routes that need no user.
-        Endpoint::Query | Endpoint::MetricStoreApi => verdict.warns(
+        Endpoint::Query | Endpoint::MetricStoreApi => verdict.warn(
             CHECK,
             || {
                 format!(
@@ -125,13 +127,13 @@ fn without_authentication(verdict: &mut Verdict, endpoint: Endpoint, note: &Serv
             },
             note.hint.clone(),
         ),
-        Endpoint::Api | Endpoint::UserApi | Endpoint::Config => verdict.fails(
+        Endpoint::Api | Endpoint::UserApi | Endpoint::Config => verdict.fail(
             CHECK,
             format!("{reason}: the server answers {} with an error (500)", endpoint.route()),
             note.hint.clone(),
         ),
         Endpoint::JwtLogin | Endpoint::CookieLogin => {
-            verdict.fails(CHECK, format!("{reason}: the login does not exist (404)"), note.hint.clone())
+            verdict.fail(CHECK, format!("{reason}: the login does not exist (404)"), note.hint.clone())
         }
         Endpoint::MetricStore => {}
     }
@@ -141,22 +143,22 @@ fn without_authentication(verdict: &mut Verdict, endpoint: Endpoint, note: &Serv
 pub fn require(verdict: &mut Verdict, claims: &Claims, issuer: Option<&str>, audience: Option<&str>) {
     if let Some(expected) = issuer {
         match claims.issuer() {
-            Some(found) if found == expected => verdict.holds("required-issuer", || quote(found)),
+            Some(found) if found == expected => verdict.pass("required-issuer", || quote(found)),
             found => {
                 let found = found.map_or_else(|| "no issuer".to_owned(), quote);
                 let reason = format!("expected {}, found {found}", quote(expected));
-                verdict.fails("required-issuer", reason, None);
+                verdict.fail("required-issuer", reason, None);
             }
         }
     }
     if let Some(expected) = audience {
         let found = claims.audiences();
         if found.contains(&expected) {
-            verdict.holds("required-audience", || quote(expected));
+            verdict.pass("required-audience", || quote(expected));
         } else {
             let shown: Vec<String> = found.into_iter().map(quote).collect();
             let reason = format!("expected {}, found [{}]", quote(expected), shown.join(", "));
-            verdict.fails("required-audience", reason, None);
+            verdict.fail("required-audience", reason, None);
         }
     }
 }
@@ -198,9 +200,9 @@ pub fn rejected_token(error: &TokenError) -> Verdict {
     };
     let server = if server_overlooks(error) { "; rejected here, accepted by the server" } else { "" };
     if check != "form" {
-        verdict.holds("form", "three parts, each with one meaning");
+        verdict.pass("form", "three parts, each with one meaning");
     }
-    verdict.fails(check, format!("{error}{server}"), error.hint());
+    verdict.fail(check, format!("{error}{server}"), error.hint());
     verdict
 }
 
@@ -225,20 +227,24 @@ fn address(verdict: &mut Verdict, rules: &ServerRules) {
     const CHECK: &str = "address";
     let list = match &rules.addresses {
         AllowedAddresses::Unknown => {
-            if let Some(from) = &rules.from {
-                let reason = || format!("{} was not checked: there is no configuration", quote(from));
-                verdict.warns(CHECK, reason, None);
+            if let Some(from) = &rules.client_address {
+                let reason =
+                    || format!("{} was not checked: there is no configuration", quote_address(*from));
+                verdict.warn(CHECK, reason, None);
             }
             return;
         }
         AllowedAddresses::Any => {
-            return verdict.holds(CHECK, || {
-                let from = rules.from.as_ref().map_or_else(String::new, |from| format!("{}, ", quote(from)));
+            return verdict.pass(CHECK, || {
+                let from = rules
+                    .client_address
+                    .as_ref()
+                    .map_or_else(String::new, |from| format!("{}, ", quote_address(*from)));
                 format!("{from}any (main.api-allowed-ips)")
             });
         }
         AllowedAddresses::Unset => {
-            return verdict.warns(
+            return verdict.warn(
                 CHECK,
                 "main.api-allowed-ips is not set: some releases of the server accept every address then, others none",
                 Some("set main.api-allowed-ips to [\"*\"], or to the addresses of the clients".to_owned()),
@@ -248,19 +254,19 @@ fn address(verdict: &mut Verdict, rules: &ServerRules) {
     };
     let shown: Vec<String> = list.iter().map(|entry| quote(entry)).collect();
     let shown = shown.join(", ");
-    match &rules.from {
-        Some(from) if !from.contains(':') && list.contains(from) => {
-            verdict.holds(CHECK, || format!("{} is in main.api-allowed-ips", quote(from)));
+    match &rules.client_address {
+        Some(from) if from.is_ipv4() && list.contains(&from.to_string()) => {
+            verdict.pass(CHECK, || format!("{} is in main.api-allowed-ips", quote_address(*from)));
         }
         Some(from) => {
-            let why = if from.contains(':') { "; the server never matches an IPv6 address" } else { "" };
-            verdict.fails(
+            let why = if from.is_ipv6() { "; the server never matches an IPv6 address" } else { "" };
+            verdict.fail(
                 CHECK,
-                format!("{} is not in main.api-allowed-ips ({shown}){why}", quote(from)),
+                format!("{} is not in main.api-allowed-ips ({shown}){why}", quote_address(*from)),
                 None,
             );
         }
-        None => verdict.warns(
+        None => verdict.warn(
             CHECK,
             || format!("accepted from {shown} only (main.api-allowed-ips)"),
             Some("check one address with --from ADDRESS".to_owned()),
@@ -272,7 +278,7 @@ fn address(verdict: &mut Verdict, rules: &ServerRules) {
         .map(|entry| quote(entry))
         .collect();
     if !never.is_empty() {
-        verdict.warns(
+        verdict.warn(
             CHECK,
             || {
                 format!(
@@ -284,12 +290,16 @@ fn address(verdict: &mut Verdict, rules: &ServerRules) {
             None,
         );
     }
-    verdict.warns(
+    verdict.warn(
         CHECK,
         "a client that reaches the server's port chooses its address itself, with the header X-Real-Ip or \
          X-Forwarded-For",
         Some("let only a proxy that sets X-Real-Ip reach the port".to_owned()),
     );
+}
+
+fn quote_address(address: IpAddr) -> String {
+    quote(&address.to_string())
 }
 
 struct Asked<'a> {
@@ -313,7 +323,7 @@ impl Asked<'_> {
         times::check(verdict, claims, self.now, issued_at);
         self.audience(verdict, claims);
         if self.endpoint == Some(Endpoint::MetricStore) {
-            verdict.holds("subject", "cc-metric-store checks neither the subject nor roles");
+            verdict.pass("subject", "cc-metric-store checks neither the subject nor roles");
             return;
         }
         let Self { endpoint, signer, rules, account, .. } = *self;
@@ -339,7 +349,7 @@ impl Asked<'_> {
                 ServerState::NoOwnTokens => format!("the server rejects every token: {}", note.reason),
                 ServerState::NoAuthentication => note.reason.clone(),
             };
-            verdict.warns("server", reason, note.hint.clone());
+            verdict.warn("server", reason, note.hint.clone());
         }
     }
 
@@ -348,9 +358,9 @@ impl Asked<'_> {
         let found = header.algorithm();
         let accepted = endpoint.algorithms();
         if accepted.contains(&found) {
-            verdict.holds("algorithm", || found.to_owned());
+            verdict.pass("algorithm", || found.to_owned());
         } else {
-            verdict.fails(
+            verdict.fail(
                 "algorithm",
                 format!("expected {}, found {}", accepted.join(" or "), quote(found)),
                 Some(issue_hint(endpoint, claims)),
@@ -368,7 +378,7 @@ impl Asked<'_> {
             (Some(Endpoint::JwtLogin), signer) => match signer {
                 Some(Signer::HmacSecret | Signer::Given) | None => {
                     if let Some(issuer) = claims.issuer() {
-                        verdict.holds(CHECK, || format!("{}; /jwt-login does not check it", quote(issuer)));
+                        verdict.pass(CHECK, || format!("{}; /jwt-login does not check it", quote(issuer)));
                     }
                 }
                 Some(other) => wrong_key(verdict, Endpoint::JwtLogin, other, claims),
@@ -378,18 +388,18 @@ impl Asked<'_> {
             }
             (Some(_), _) => {
                 if let Some(issuer) = claims.issuer() {
-                    verdict.holds(CHECK, || format!("{}; this endpoint does not check it", quote(issuer)));
+                    verdict.pass(CHECK, || format!("{}; this endpoint does not check it", quote(issuer)));
                 }
             }
             (None, Some(Signer::CrossLogin)) => match (claims.issuer(), trusted) {
                 (Some(issuer), Some(trusted)) if issuer == trusted => {
-                    verdict.holds(CHECK, || format!("{}, the trusted issuer", quote(issuer)));
+                    verdict.pass(CHECK, || format!("{}, the trusted issuer", quote(issuer)));
                 }
                 (issuer, trusted) => untrusted(verdict, issuer, trusted),
             },
             (None, _) => {
                 if let Some(issuer) = claims.issuer() {
-                    verdict.holds(CHECK, || quote(issuer));
+                    verdict.pass(CHECK, || quote(issuer));
                 }
             }
         }
@@ -409,7 +419,7 @@ impl Asked<'_> {
             Some(signer) if signer != expected && signer != Signer::Given => {
                 let said =
                     issuer.map_or_else(|| "without an issuer".to_owned(), |iss| format!("of {}", quote(iss)));
-                verdict.fails(
+                verdict.fail(
                     CHECK,
                     format!(
                         "a token {said} must be signed with {}, this one is signed with {}",
@@ -420,13 +430,13 @@ impl Asked<'_> {
                 );
             }
             _ => match issuer {
-                Some(issuer) => verdict.holds(CHECK, || format!("{}, the trusted issuer", quote(issuer))),
-                None if strange => verdict.warns(
+                Some(issuer) => verdict.pass(CHECK, || format!("{}, the trusted issuer", quote(issuer))),
+                None if strange => verdict.warn(
                     CHECK,
                     "'iss' is not a string: the server reads it as none, and uses its own key",
                     None,
                 ),
-                None => verdict.holds(CHECK, "none: the server uses its own key"),
+                None => verdict.pass(CHECK, "none: the server uses its own key"),
             },
         }
     }
@@ -435,7 +445,7 @@ impl Asked<'_> {
     fn audience(&self, verdict: &mut Verdict, claims: &Claims) {
         if claims.get("aud").is_some() {
             let shown: Vec<String> = claims.audiences().into_iter().map(quote).collect();
-            verdict.warns(
+            verdict.warn(
                 "audience",
                 || format!("the token is for {}; the server does not check the audience", shown.join(", ")),
                 None,
@@ -448,9 +458,9 @@ impl Asked<'_> {
 fn rights(verdict: &mut Verdict, roles: &[&str]) {
     const CHECK: &str = "rights";
     if super::remedy::query_rights(roles).is_some() {
-        verdict.holds(CHECK, || rights_in_words(roles));
+        verdict.pass(CHECK, || rights_in_words(roles));
     } else {
-        verdict.warns(CHECK, || rights_in_words(roles), None);
+        verdict.warn(CHECK, || rights_in_words(roles), None);
     }
 }
 
@@ -468,7 +478,7 @@ fn wrong_key(verdict: &mut Verdict, endpoint: Endpoint, signer: Signer, claims: 
         Endpoint::JwtLogin => Signer::HmacSecret,
         _ => Signer::Own,
     };
-    verdict.fails(
+    verdict.fail(
         "issuer",
         format!(
             "expected a token signed with {}, this one is signed with {}",
@@ -482,12 +492,12 @@ fn wrong_key(verdict: &mut Verdict, endpoint: Endpoint, signer: Signer, claims: 
 fn untrusted(verdict: &mut Verdict, issuer: Option<&str>, trusted: Option<&str>) {
     let found = issuer.map_or_else(|| "no issuer".to_owned(), quote);
     match trusted {
-        Some(trusted) => verdict.fails(
+        Some(trusted) => verdict.fail(
             "issuer",
             format!("expected {}, found {found}", quote(trusted)),
             Some("compare them character by character: a final slash and the case count".to_owned()),
         ),
-        None => verdict.fails(
+        None => verdict.fail(
             "issuer",
             format!("no issuer is trusted (auth.jwts.trusted-issuer is not set), found {found}"),
             None,

@@ -40,16 +40,16 @@ impl<'a> Subject<'a> {
         let name = match (claims.subject(), claims.get("sub")) {
             (Some(name), _) if !name.is_empty() => name,
             (None, Some(_)) => {
-                verdict.fails(CHECK, "'sub' is not a string: expected a username", None);
+                verdict.fail(CHECK, "'sub' is not a string: expected a username", None);
                 return None;
             }
             _ => {
                 let hint = "issue it for a user: cc-jwt issue NAME".to_owned();
-                verdict.fails(CHECK, "no 'sub' claim: expected a username", Some(hint));
+                verdict.fail(CHECK, "no 'sub' claim: expected a username", Some(hint));
                 return None;
             }
         };
-        verdict.holds(CHECK, || quote(name));
+        verdict.pass(CHECK, || quote(name));
         let roles = self.counted_roles(verdict, name, claims)?;
         warn_of_roles(verdict, &roles);
         self.roles(verdict, name, &roles);
@@ -74,10 +74,10 @@ impl<'a> Subject<'a> {
         }
         match self.account {
             Account::Known(user) => {
-                verdict.holds(CHECK, "in the user table, whose roles count (validate-user is on)");
+                verdict.pass(CHECK, "in the user table, whose roles count (validate-user is on)");
                 let table: Vec<&str> = user.roles.iter().map(String::as_str).collect();
                 if claims.get("roles").is_some() && own != table {
-                    verdict.warns(
+                    verdict.warn(
                         CHECK,
                         || format!("the roles in the token ({}) do not count", listed(&own)),
                         None,
@@ -86,7 +86,7 @@ impl<'a> Subject<'a> {
                 Some(table)
             }
             Account::Missing => {
-                verdict.fails(
+                verdict.fail(
                     CHECK,
                     format!("{} is not in the user table, and validate-user is on", quote(name)),
                     Some(format!("cc-user add {} --role api --no-password", shell_word(name))),
@@ -94,12 +94,12 @@ impl<'a> Subject<'a> {
                 None
             }
             Account::Invalid(why) => {
-                verdict.fails(CHECK, format!("{why}; the server cannot read the user either"), None);
+                verdict.fail(CHECK, format!("{why}; the server cannot read the user either"), None);
                 None
             }
             Account::NotQueried if !self.is_verified => Some(own),
             Account::NotQueried => {
-                verdict.fails(
+                verdict.fail(
                     CHECK,
                     "validate-user is on, but the user table was not read",
                     Some("use --db FILE".to_owned()),
@@ -121,14 +121,14 @@ impl<'a> Subject<'a> {
                     "not in the user table, and the login does not add the user: the session works, but \
                      the server issues no token to it"
                 };
-                verdict.warns(CHECK, what, None);
+                verdict.warn(CHECK, what, None);
             }
-            Account::Missing => verdict.warns(
+            Account::Missing => verdict.warn(
                 CHECK,
                 "not in the user table; the server does not check it (validate-user is off)",
                 None,
             ),
-            Account::Invalid(why) => verdict.warns(
+            Account::Invalid(why) => verdict.warn(
                 CHECK,
                 || format!("{why}; the server does not read it (validate-user is off)"),
                 None,
@@ -136,7 +136,7 @@ impl<'a> Subject<'a> {
             Account::NotQueried => {}
         }
         if self.is_verified && self.endpoint.is_some() && !self.is_login() {
-            verdict.warns(
+            verdict.warn(
                 "validate-user",
                 "off: this token stays valid after its user or a role is deleted",
                 Some("set auth.jwts.validate-user to true".to_owned()),
@@ -148,7 +148,7 @@ impl<'a> Subject<'a> {
         const CHECK: &str = "user";
         if self.is_login() && self.rules.updates_users && user.source != AuthSource::Token {
             let source = user.source;
-            verdict.warns(
+            verdict.warn(
                 CHECK,
                 || {
                     format!(
@@ -160,13 +160,13 @@ impl<'a> Subject<'a> {
             );
         } else if !same(own, &user.roles) {
             let table: Vec<&str> = user.roles.iter().map(String::as_str).collect();
-            verdict.warns(
+            verdict.warn(
                 CHECK,
                 || format!("the user table has other roles ({}); those of the token count", listed(&table)),
                 Some("issue a new token after changing roles".to_owned()),
             );
         } else {
-            verdict.holds(CHECK, "in the user table with the same roles");
+            verdict.pass(CHECK, "in the user table with the same roles");
         }
     }
 
@@ -175,19 +175,19 @@ impl<'a> Subject<'a> {
         let Some(endpoint) = self.endpoint else {
             let reason = || format!("{}: {}", listed(roles), accepted_in_words(roles));
             if roles.is_empty() {
-                verdict.warns(CHECK, reason, None);
+                verdict.warn(CHECK, reason, None);
             } else {
-                verdict.holds(CHECK, reason);
+                verdict.pass(CHECK, reason);
             }
             return;
         };
         if endpoint.accepts_roles(roles) {
             return verdict
-                .holds(CHECK, || format!("{} (expected {})", listed(roles), endpoint.accepted_roles()));
+                .pass(CHECK, || format!("{} (expected {})", listed(roles), endpoint.accepted_roles()));
         }
         let hint = Remedy::of(endpoint, roles).hint(name, self.rules.validate_user);
         if endpoint.is_login() {
-            return verdict.fails(
+            return verdict.fail(
                 CHECK,
                 format!(
                     "{}: no role that the server knows; the server would accept the login, but its session has no \
@@ -197,7 +197,7 @@ impl<'a> Subject<'a> {
                 Some(hint),
             );
         }
-        verdict.fails(
+        verdict.fail(
             CHECK,
             format!("expected {}, found {}", endpoint.accepted_roles(), listed(roles)),
             Some(hint),
@@ -208,14 +208,10 @@ impl<'a> Subject<'a> {
         const CHECK: &str = "required-role";
         for role in &self.rules.required_roles {
             if roles.contains(&role.name()) {
-                verdict.holds(CHECK, role.name());
+                verdict.pass(CHECK, role.name());
             } else {
                 let hint = Remedy::AddRoles(vec![*role]).hint(name, self.rules.validate_user);
-                verdict.fails(
-                    CHECK,
-                    format!("{role} is not among the roles ({})", listed(roles)),
-                    Some(hint),
-                );
+                verdict.fail(CHECK, format!("{role} is not among the roles ({})", listed(roles)), Some(hint));
             }
         }
     }
@@ -234,7 +230,7 @@ fn warn_of_roles(verdict: &mut Verdict, roles: &[&str]) {
     }
     if !duplicates.is_empty() {
         let shown = listed(&duplicates);
-        verdict.warns(
+        verdict.warn(
             CHECK,
             || format!("duplicate roles {shown}: the server counts entries, not roles"),
             None,
@@ -243,7 +239,7 @@ fn warn_of_roles(verdict: &mut Verdict, roles: &[&str]) {
     let unknown: Vec<&str> = seen.into_iter().filter(|role| role.parse::<Role>().is_err()).collect();
     if !unknown.is_empty() {
         let known = Role::ALL.map(Role::name).join(", ");
-        verdict.warns(
+        verdict.warn(
             CHECK,
             || format!("unknown roles {}", listed(&unknown)),
             Some(format!("the roles are {known}, in lower case")),

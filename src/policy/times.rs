@@ -29,20 +29,20 @@ fn shown(date: NumericDate, now: Timestamp) -> String {
 fn expiry(verdict: &mut Verdict, claims: &Claims, now: Timestamp) {
     const CHECK: &str = "expiry";
     match claims.time("exp") {
-        Ok(None) => verdict.warns(
+        Ok(None) => verdict.warn(
             CHECK,
             "no 'exp' claim: never expires",
             Some("issue it with --ttl 24h, or set auth.jwts.max-age".to_owned()),
         ),
-        Ok(Some(date)) if date.is_zero() => verdict.warns(
+        Ok(Some(date)) if date.is_zero() => verdict.warn(
             CHECK,
             "'exp' is 0: never expires, for the server as well",
             Some("issue it with --ttl 24h".to_owned()),
         ),
         Ok(Some(date)) if date.instant() > now => {
-            verdict.holds(CHECK, || format!("expires {}", shown(date, now)));
+            verdict.pass(CHECK, || format!("expires {}", shown(date, now)));
         }
-        Ok(Some(date)) => verdict.fails(
+        Ok(Some(date)) => verdict.fail(
             CHECK,
             format!("expired {}", shown(date, now)),
             Some(format!(
@@ -50,18 +50,18 @@ fn expiry(verdict: &mut Verdict, claims: &Claims, now: Timestamp) {
                 super::subject::subject_word(claims)
             )),
         ),
-        Err(error) => verdict.fails(CHECK, error.to_string(), None),
+        Err(error) => verdict.fail(CHECK, error.to_string(), None),
     }
 }
 
 fn not_before(verdict: &mut Verdict, claims: &Claims, now: Timestamp) {
     const CHECK: &str = "not-before";
     match claims.time("nbf") {
-        Ok(None) => verdict.holds(CHECK, "no 'nbf' claim: valid immediately"),
+        Ok(None) => verdict.pass(CHECK, "no 'nbf' claim: valid immediately"),
         Ok(Some(date)) if date.instant() <= now || date.is_zero() => {
-            verdict.holds(CHECK, || format!("valid since {}", shown(date, now)));
+            verdict.pass(CHECK, || format!("valid since {}", shown(date, now)));
         }
-        Ok(Some(date)) => verdict.fails(
+        Ok(Some(date)) => verdict.fail(
             CHECK,
             format!("not valid before {}", shown(date, now)),
             Some(
@@ -71,9 +71,9 @@ fn not_before(verdict: &mut Verdict, claims: &Claims, now: Timestamp) {
         ),
         // Beyond 64 bits the server's number turns round and lies in the past.
         Err(error @ TimeClaimError::Range { .. }) => {
-            verdict.fails(CHECK, format!("{error}; the server reads it as a time in the past"), None);
+            verdict.fail(CHECK, format!("{error}; the server reads it as a time in the past"), None);
         }
-        Err(error) => verdict.fails(CHECK, error.to_string(), None),
+        Err(error) => verdict.fail(CHECK, error.to_string(), None),
     }
 }
 
@@ -82,7 +82,7 @@ fn issue(verdict: &mut Verdict, claims: &Claims, now: Timestamp, issued_at: Issu
     let (problem, hint) = match claims.time("iat") {
         Ok(None) => return,
         Ok(Some(date)) if date.instant() <= now || (date.is_zero() && issued_at == IssuedAt::Checked) => {
-            return verdict.holds(CHECK, || format!("issued {}", shown(date, now)));
+            return verdict.pass(CHECK, || format!("issued {}", shown(date, now)));
         }
         Ok(Some(date)) => (
             format!("issued in the future, {}", shown(date, now)),
@@ -91,11 +91,11 @@ fn issue(verdict: &mut Verdict, claims: &Claims, now: Timestamp, issued_at: Issu
         Err(error) => (error.to_string(), "ask the issuer for a token with a valid 'iat'"),
     };
     match issued_at {
-        IssuedAt::Reported => verdict.warns(
+        IssuedAt::Reported => verdict.warn(
             CHECK,
             || format!("{problem}; cc-backend does not check it, cc-metric-store rejects it"),
             None,
         ),
-        IssuedAt::Checked => verdict.fails(CHECK, problem, Some(hint.to_owned())),
+        IssuedAt::Checked => verdict.fail(CHECK, problem, Some(hint.to_owned())),
     }
 }

@@ -39,11 +39,7 @@ fn scitokens1(payload: &Map<String, Value>, verdict: &mut Verdict) {
              SciTokens 1.0",
             unknown.join(", ")
         );
-        verdict.fails(
-            "claims",
-            reason,
-            Some("add \"ver\": \"scitoken:2.0\", or remove the claim".to_owned()),
-        );
+        verdict.fail("claims", reason, Some("add \"ver\": \"scitoken:2.0\", or remove the claim".to_owned()));
     }
     let reason = match payload.get("aud").map(audiences) {
         None => "no 'aud' claim: a site with a configured audience rejects the token",
@@ -53,7 +49,7 @@ fn scitokens1(payload: &Map<String, Value>, verdict: &mut Verdict) {
         }
         Some(_) => return,
     };
-    verdict.warns("audience-form", reason, Some("set \"aud\" to the audience of the site".to_owned()));
+    verdict.warn("audience-form", reason, Some("set \"aud\" to the audience of the site".to_owned()));
 }
 
 fn times(payload: &Map<String, Value>, verdict: &mut Verdict) {
@@ -61,10 +57,10 @@ fn times(payload: &Map<String, Value>, verdict: &mut Verdict) {
         let Some(Value::Number(number)) = payload.get(name) else { continue };
         if name == "exp" && number.as_f64() == Some(0.0) {
             // ClusterCockpit's server reads it as no expiry; every validator of the federation as 1970.
-            verdict.fails("claims", "'exp' is 0: the token expired in 1970", None);
+            verdict.fail("claims", "'exp' is 0: the token expired in 1970", None);
         } else if number.is_f64() {
             let reason = format!("'{name}' is {number}: XRootD reads integers only and rejects the token");
-            verdict.warns("claims", reason, Some("write times in whole seconds".to_owned()));
+            verdict.warn("claims", reason, Some("write times in whole seconds".to_owned()));
         }
     }
 }
@@ -84,7 +80,7 @@ fn required(profile: Profile, payload: &Map<String, Value>, verdict: &mut Verdic
             "no {} claim: the profile does not require it, but XRootD does",
             missing.join(" and no ")
         );
-        verdict.warns("claims", reason, None);
+        verdict.warn("claims", reason, None);
     }
 }
 
@@ -97,7 +93,7 @@ fn issuer(payload: &Map<String, Value>, verdict: &mut Verdict) {
             quote(issuer)
         );
         let hint = "remove the slash in the issuer's own documents too: 'iss' is compared byte for byte";
-        verdict.warns("issuer-form", reason, Some(hint.to_owned()));
+        verdict.warn("issuer-form", reason, Some(hint.to_owned()));
     }
 }
 
@@ -120,11 +116,11 @@ fn scope(profile: Profile, payload: &Map<String, Value>, verdict: &mut Verdict) 
              with libscitokens before 1.4 compare percent escapes as text, later versions decode them"
         );
         let hint = "use a directory whose name has only these characters";
-        verdict.warns(CHECK, reason, Some(hint.to_owned()));
+        verdict.warn(CHECK, reason, Some(hint.to_owned()));
     }
     if let Some(parts) = list(&|grant, text| !matches!(grant, Grant::Path(..)) && !text.is_ascii()) {
         let reason = format!("{parts} has characters outside ASCII, which RFC 6749 3.3 does not allow");
-        verdict.warns(CHECK, reason, None);
+        verdict.warn(CHECK, reason, None);
     }
     let is_storage = |operation: Operation| operation.name().starts_with("storage.");
     if profile != Profile::Wlcg
@@ -132,7 +128,7 @@ fn scope(profile: Profile, payload: &Map<String, Value>, verdict: &mut Verdict) 
             list(&|grant, _| matches!(grant, Grant::Path(operation, _) if is_storage(*operation)))
     {
         let reason = format!("{parts} is a scope of WLCG, which XRootD ignores in a token of SciTokens");
-        verdict.warns(CHECK, reason, Some("write read:/PATH or write:/PATH".to_owned()));
+        verdict.warn(CHECK, reason, Some("write read:/PATH or write:/PATH".to_owned()));
     }
 }
 

@@ -96,7 +96,7 @@ impl Verdict {
     }
 
     /// Adds a check that holds.
-    pub fn holds(&mut self, check: &'static str, reason: impl Reason) {
+    pub fn pass(&mut self, check: &'static str, reason: impl Reason) {
         self.holds = true;
         if self.detail == Verbosity::All {
             self.push(check, CheckState::Pass, reason.word(), None);
@@ -104,12 +104,12 @@ impl Verdict {
     }
 
     /// Adds a check that does not hold.
-    pub fn fails(&mut self, check: &'static str, reason: impl Into<String>, hint: Option<String>) {
+    pub fn fail(&mut self, check: &'static str, reason: impl Into<String>, hint: Option<String>) {
         self.push(check, CheckState::Fail, reason.into(), hint);
     }
 
     /// Adds something to know that does not change the answer.
-    pub fn warns(&mut self, check: &'static str, reason: impl Reason, hint: Option<String>) {
+    pub fn warn(&mut self, check: &'static str, reason: impl Reason, hint: Option<String>) {
         self.holds = true;
         if self.detail == Verbosity::All {
             self.push(check, CheckState::Warn, reason.word(), hint);
@@ -117,7 +117,7 @@ impl Verdict {
     }
 
     /// Adds a check that was not looked at.
-    pub fn not_reached(&mut self, check: &'static str) {
+    pub fn skip(&mut self, check: &'static str) {
         if self.detail == Verbosity::All {
             self.push(check, CheckState::Skipped, "skipped".to_owned(), None);
         }
@@ -177,10 +177,10 @@ mod tests {
     fn one_failure_decides() {
         for (detail, told) in [(Verbosity::All, 3), (Verbosity::Failures, 1)] {
             let mut verdict = Verdict::with_verbosity(detail);
-            verdict.holds("signature", "good");
+            verdict.pass("signature", "good");
             assert!(verdict.accepts());
-            verdict.fails("expiry", "expired", None);
-            verdict.not_reached("roles");
+            verdict.fail("expiry", "expired", None);
+            verdict.skip("roles");
             assert!(!verdict.accepts());
             assert_eq!(verdict.findings().len(), told);
             assert_eq!(verdict.first_failure().map(|f| f.check), Some("expiry"));
@@ -191,8 +191,8 @@ mod tests {
     #[test]
     fn what_nobody_reads_is_not_worded() {
         let mut verdict = Verdict::with_verbosity(Verbosity::Failures);
-        verdict.holds("signature", || unreachable!());
-        verdict.warns("expiry", || unreachable!(), None);
+        verdict.pass("signature", || unreachable!());
+        verdict.warn("expiry", || unreachable!(), None);
         assert!(verdict.accepts());
     }
 }

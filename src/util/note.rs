@@ -114,11 +114,11 @@ impl IntoIterator for Notes {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Warning {
-    /// The check that warns, a stable name in kebab case.
+    /// The check that warns, a stable name
     pub check: &'static str,
-    /// One line, lower case, untrusted parts quoted.
+    /// The condition, in one line
     pub message: String,
-    /// The next thing to do.
+    /// The next thing to do
     pub hint: Option<String>,
 }
 

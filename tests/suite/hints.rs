@@ -151,7 +151,7 @@ fn settings() -> Vec<Situation> {
         case(
             "echo 'CROSS_LOGIN_JWT_HS512_KEY=\"YWJjZGVm\"' >> .env",
             "cc-jwt issue fritz --algorithm hs512",
-            "a new key, which invalidates the tokens of this one: gen-keypair --algorithm hs512 --write --force",
+            "a new secret, which invalidates all its tokens: gen-keypair --algorithm hs512 --write --force",
         ),
         case(
             "sed -i /SESSION/d .env",

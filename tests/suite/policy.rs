@@ -228,7 +228,7 @@ fn the_metric_store_admits_whom_it_admitted() {
             Err(error) => {
                 // Such a key ends `cc-jwt verify` with an error, whatever the token.
                 let mut verdict = Verdict::new();
-                verdict.fails("signature", format!("a key that is not used: {error}"), None);
+                verdict.fail("signature", format!("a key that is not used: {error}"), None);
                 count.add(case, server, &verdict);
                 continue;
             }

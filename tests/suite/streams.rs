@@ -189,7 +189,7 @@ fn odd_lines_get_their_answers_and_do_not_disturb_the_others() {
     for (answer, wanted) in answers.iter().zip(wanted) {
         assert!(answer.starts_with(wanted) && (wanted != "ok" || *answer == "ok"), "{answer:?}, {wanted:?}");
     }
-    assert!(run.stderr.contains("10 tokens, 7 of them not good"), "{}", run.stderr);
+    assert!(run.stderr.contains("10 tokens, 7 not valid"), "{}", run.stderr);
 
     let mut bytes = input.into_bytes();
     bytes.splice(0..0, *b"\xff\xfe\n");

@@ -3,14 +3,16 @@
 use std::io::Write as _;
 
 use clap::Args;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 
 use super::source::TokenOptions;
-use super::stream::{self, Line, StreamOptions};
+use super::stream::{StreamOptions, check_stream};
 use super::{osdf, report};
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
 use crate::cli::options::AtOption;
+use crate::policy::profile::Profile;
 use crate::policy::server_access::{self, ServerRules};
 use crate::policy::{Endpoint, Verdict};
 use crate::token::inspect::{DecodedPart, TokenForm};
@@ -21,6 +23,7 @@ use crate::util::json_text::{compact, indented};
 use crate::util::note::Warning;
 use crate::util::quote::{escape, escape_json, escape_lines, quote};
 use crate::util::time::Timestamp;
+use crate::verify::Line;
 
 /// Show the header and claims of a token, without any key
 ///
@@ -41,101 +44,186 @@ pub(super) struct Inspect {
 pub(super) fn run(inspect: &Inspect, console: &mut Console) -> Result<ExitStatus, Failure> {
     let now = inspect.at.clock()?.now();
     if inspect.many.stream {
-        inspect.many.refuse_argument(&inspect.token)?;
+        inspect.many.reject_argument(&inspect.token)?;
         return many(inspect, now, console);
     }
     let text = inspect.token.read(console)?;
-    let looked: Vec<Looked> = token::text::all(&text)?
+    let tokens: Vec<InspectedToken> = token::text::all(&text)?
         .iter()
-        .map(|found| Looked { name: found.name, inspection: token::inspect(&found.token) })
+        .map(|found| InspectedToken { name: found.name, inspection: token::inspect(&found.token) })
         .collect();
-    if let Some(error) = looked.iter().find_map(Looked::nothing) {
+    if let Some(error) = tokens.iter().find_map(InspectedToken::error) {
         return Err(error.clone().into());
     }
     if console.is_json() {
-        let report = match looked.as_slice() {
-            [only] if only.name.is_none() => only.written(&only.json(now)),
+        let report = match tokens.as_slice() {
+            [only] if only.name.is_none() => only.with_parts(&only.report(now)),
             several => {
                 let all: Vec<String> =
-                    several.iter().map(|looked| looked.written(&looked.json(now))).collect();
+                    several.iter().map(|token| token.with_parts(&token.report(now))).collect();
                 format!("{{\"tokens\":[{}]}}", all.join(","))
             }
         };
         console.json_text(&report)?;
     } else {
-        for (place, looked) in looked.iter().enumerate() {
-            if place > 0 {
+        for (index, token) in tokens.iter().enumerate() {
+            if index > 0 {
                 console.line("")?;
             }
-            looked.show(now, console)?;
+            token.show(now, console)?;
         }
     }
     Ok(ExitStatus::Success)
 }
 
-/// A JSON line for each line of a stream; one that is no token is told so.
+/// Prints a JSON line for each line of a stream.
 fn many(inspect: &Inspect, now: Timestamp, console: &mut Console) -> Result<ExitStatus, Failure> {
-    stream::run(&inspect.many, inspect.token.file(), console, || {
+    check_stream(&inspect.many, inspect.token.file(), console, || {
         Ok(move |line: Line<'_>, out: &mut Vec<u8>| {
-            let looked = line.text.map_err(str::to_owned).and_then(|text| {
+            let inspected = line.text.map_err(str::to_owned).and_then(|text| {
                 let found = token::text::one(text).map_err(|error| error.to_string())?;
-                let looked = Looked { name: found.name, inspection: token::inspect(&found.token) };
-                match looked.nothing() {
+                let token = InspectedToken { name: found.name, inspection: token::inspect(&found.token) };
+                match token.error() {
                     Some(error) => Err(error.to_string()),
-                    None => Ok(looked),
+                    None => Ok(token),
                 }
             });
-            let mut object = match &looked {
-                Ok(looked) => looked.json(now),
-                Err(problem) => json!({ "error": problem }),
-            };
-            if let Some(members) = object.as_object_mut() {
-                members.shift_insert(0, "line".to_owned(), Value::from(line.number));
-            }
-            let text = match &looked {
-                Ok(looked) => looked.written(&object),
-                Err(_) => object.to_string(),
+            let line = line.number;
+            let text = match &inspected {
+                Ok(token) => token.with_parts(&InspectLine { line, token: token.report(now) }),
+                Err(error) => serde_json::to_string(&InspectErrorLine { line, error }).unwrap_or_default(),
             };
             // Writing to a Vec cannot fail.
             let _ = writeln!(out, "{}", escape_json(&text));
-            looked.is_ok()
+            inspected.is_ok()
         })
     })
 }
 
-/// What stands in a report in the places of header and claims until they are written.
-const HEADER_PLACE: &str = "\u{1}header";
-const CLAIMS_PLACE: &str = "\u{1}claims";
+/// The report of `cc-jwt inspect`.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct InspectReport {
+    /// The member of a token endpoint's response with the token
+    source: Option<&'static str>,
+    /// signed, unsigned, encrypted or unknown
+    form: &'static str,
+    /// The header as JSON; a string where it is not JSON, null where it cannot be read
+    header: Value,
+    /// The claims as JSON; a string where they are not JSON, null where they cannot be read
+    claims: Value,
+    /// The signature
+    signature: SignatureReport,
+    /// The times in the claims, RFC 3339
+    times: TimesReport,
+    /// wlcg, scitokens2 or scitokens1
+    profile: Option<&'static str>,
+    /// What each part of the scope permits, in words
+    scopes: Option<Vec<String>>,
+    /// What is unusual or wrong
+    warnings: Vec<Warning>,
+    /// The endpoints of the server, if the signature is valid
+    endpoints: Vec<EndpointForecast>,
+}
 
-/// A token and where it was found.
-struct Looked {
+/// The report of `cc-jwt inspect` for several tokens.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(not(test), expect(dead_code, reason = "its text is put together from the reports of the tokens"))]
+pub(super) struct InspectTokensReport {
+    /// The tokens of a token endpoint's response
+    tokens: Vec<InspectReport>,
+}
+
+/// The report of `cc-jwt inspect --stream` for a line with a token.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct InspectLine {
+    /// The number of the line, from 1
+    line: u64,
+    #[serde(flatten)]
+    token: InspectReport,
+}
+
+/// The report of `cc-jwt inspect --stream` for a line without a token.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct InspectErrorLine<'a> {
+    /// The number of the line, from 1
+    line: u64,
+    /// Why the line is not a token
+    error: &'a str,
+}
+
+/// The signature of an inspected token.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct SignatureReport {
+    /// Always false
+    checked: bool,
+    /// Its length in bytes
+    bytes: Option<usize>,
+}
+
+/// The times of an inspected token.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct TimesReport {
+    /// The claim 'iat'
+    issued_at: Option<String>,
+    /// The claim 'nbf'
+    not_before: Option<String>,
+    /// The claim 'exp'
+    expires_at: Option<String>,
+    /// The claim 'auth_time'
+    authenticated_at: Option<String>,
+}
+
+/// Whether an endpoint accepts the token if its signature is valid.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct EndpointForecast {
+    /// The endpoint
+    endpoint: &'static str,
+    /// Whether it accepts the token if the signature is valid
+    accepted: bool,
+    /// Why it rejects the token
+    reason: Option<String>,
+}
+
+/// Placeholders for header and claims in a report, until their original text replaces them.
+const HEADER_PLACEHOLDER: &str = "\u{1}header";
+const CLAIMS_PLACEHOLDER: &str = "\u{1}claims";
+
+/// A token and the member of the response that had it.
+struct InspectedToken {
     name: Option<&'static str>,
     inspection: Inspection,
 }
 
-impl Looked {
-    /// Why this is no token in which anything could be seen.
-    fn nothing(&self) -> Option<&TokenError> {
-        let seen = matches!(self.inspection.header, DecodedPart::Json(_))
+impl InspectedToken {
+    /// Why no part of this token can be read.
+    fn error(&self) -> Option<&TokenError> {
+        let is_readable = matches!(self.inspection.header, DecodedPart::Json(_))
             || matches!(self.inspection.claims, DecodedPart::Json(_));
-        self.inspection.refusal.as_ref().filter(|_| !seen)
+        self.inspection.refusal.as_ref().filter(|_| !is_readable)
     }
 
-    /// The claims as far as they are an object, whether a strict reader takes them or not.
+    /// The claims if they are an object, also if a strict reader rejects them.
     fn claims(&self) -> Option<Claims> {
         self.inspection.claims.json().and_then(Value::as_object).map(|members| Claims::from(members.clone()))
     }
 
-    /// What there is to say of a token of the Open Science Data Federation.
+    /// The summary of a token of the Open Science Data Federation.
     fn osdf(&self) -> Option<osdf::ScopeSummary> {
         let header = self.inspection.header.json().and_then(Value::as_object)?;
         osdf::look(header, self.claims()?.as_object())
     }
 
-    /// What each endpoint would say if the signature held.
+    /// The verdict of each endpoint if the signature is valid.
     fn forecasts(&self, now: Timestamp) -> Vec<(Endpoint, Verdict)> {
         let issuer = self.claims().and_then(|claims| claims.issuer().map(str::to_owned));
-        // Which issuer is trusted is a setting: here whichever the token names.
+        // The trusted issuer is a setting; here it is the issuer of the token.
         let rules = ServerRules { trusted_issuer: issuer, ..ServerRules::default() };
         Endpoint::ALL
             .into_iter()
@@ -168,55 +256,52 @@ impl Looked {
         warnings
     }
 
-    fn json(&self, now: Timestamp) -> Value {
-        let seen = |seen: &DecodedPart| match seen {
-            DecodedPart::Json(value) => value.clone(),
-            DecodedPart::Text(text) | DecodedPart::Raw(text) => Value::String(text.clone()),
-            DecodedPart::Bytes(_) | DecodedPart::Missing => Value::Null,
+    fn report(&self, now: Timestamp) -> InspectReport {
+        let [written_header, written_claims] = &self.inspection.written;
+        let part = |part: &DecodedPart, written: &Option<String>, placeholder: &str| match (written, part) {
+            (Some(_), _) => Value::from(placeholder),
+            (None, DecodedPart::Json(value)) => value.clone(),
+            (None, DecodedPart::Text(text) | DecodedPart::Raw(text)) => Value::String(text.clone()),
+            (None, DecodedPart::Bytes(_) | DecodedPart::Missing) => Value::Null,
         };
         let claims = self.claims();
         let time = |name| claims.as_ref().and_then(|claims| report::time(claims, name));
-        let endpoints: Vec<Value> = self
-            .forecasts(now)
-            .into_iter()
-            .map(|(endpoint, verdict)| {
-                json!({
-                    "endpoint": endpoint.name(),
-                    "accepted": verdict.accepts(),
-                    "reason": verdict.first_failure().map(|finding| finding.reason.as_str()),
-                })
-            })
-            .collect();
-        let [header, claims_seen] = [&self.inspection.header, &self.inspection.claims];
-        let [written_header, written_claims] = &self.inspection.written;
-        let placed = |written: &Option<String>, place: &str, value| match written {
-            Some(_) => Value::from(place),
-            None => value,
-        };
-        json!({
-            "source": self.name,
-            "form": self.inspection.form.name(),
-            "header": placed(written_header, HEADER_PLACE, seen(header)),
-            "claims": placed(written_claims, CLAIMS_PLACE, seen(claims_seen)),
-            "signature": {"checked": false, "bytes": self.inspection.signature_bytes},
-            "times": {
-                "issued_at": time("iat"), "not_before": time("nbf"), "expires_at": time("exp"),
-                "authenticated_at": time("auth_time"),
+        let endpoints = self.forecasts(now).into_iter().map(|(endpoint, verdict)| EndpointForecast {
+            endpoint: endpoint.name(),
+            accepted: verdict.accepts(),
+            reason: verdict.first_failure().map(|finding| finding.reason.clone()),
+        });
+        let summary = self.osdf();
+        InspectReport {
+            source: self.name,
+            form: self.inspection.form.name(),
+            header: part(&self.inspection.header, written_header, HEADER_PLACEHOLDER),
+            claims: part(&self.inspection.claims, written_claims, CLAIMS_PLACEHOLDER),
+            signature: SignatureReport { checked: false, bytes: self.inspection.signature_bytes },
+            times: TimesReport {
+                issued_at: time("iat"),
+                not_before: time("nbf"),
+                expires_at: time("exp"),
+                authenticated_at: time("auth_time"),
             },
-            "profile": self.osdf().and_then(|said| said.profile).map(crate::policy::profile::Profile::name),
-            "scopes": self.osdf().map(|said| said.scopes),
-            "warnings": self.warnings(now),
-            "endpoints": endpoints,
-        })
+            profile: summary.as_ref().and_then(|summary| summary.profile).map(Profile::name),
+            scopes: summary.map(|summary| summary.scopes),
+            warnings: self.warnings(now),
+            endpoints: endpoints.collect(),
+        }
     }
 
-    /// The report with header and claims as they are written: a number in a [`Value`] loses digits.
-    fn written(&self, report: &Value) -> String {
-        let template = report.to_string();
+    /// The report as JSON with the original text of header and claims: a number in a [`Value`] loses
+    /// digits.
+    fn with_parts(&self, report: &impl Serialize) -> String {
+        // A report always serializes.
+        let template = serde_json::to_string(report).unwrap_or_default();
         let mut rest = template.as_str();
         let mut text = String::with_capacity(template.len());
-        // In the order of the report, so that nothing in the header is taken for a place.
-        for (place, written) in [HEADER_PLACE, CLAIMS_PLACE].into_iter().zip(&self.inspection.written) {
+        // In the order of the report, so that text in the header is not mistaken for a placeholder.
+        for (place, written) in
+            [HEADER_PLACEHOLDER, CLAIMS_PLACEHOLDER].into_iter().zip(&self.inspection.written)
+        {
             let place = Value::from(place).to_string();
             if let (Some(written), Some((before, after))) = (written, rest.split_once(&place)) {
                 text.push_str(before);
@@ -236,11 +321,11 @@ impl Looked {
         let [written_header, written_claims] = &self.inspection.written;
         part("header", &self.inspection.header, written_header.as_deref(), console)?;
         part("claims", &self.inspection.claims, written_claims.as_deref(), console)?;
-        let said = match self.inspection.signature_bytes {
+        let signature = match self.inspection.signature_bytes {
             Some(0) | None => "signature  none".to_owned(),
             Some(bytes) => format!("signature  {bytes} bytes, not checked"),
         };
-        console.line(&said)?;
+        console.line(&signature)?;
         if let Some(claims) = self.claims() {
             let times: Vec<(&str, NumericDate)> =
                 [("issued", "iat"), ("not before", "nbf"), ("expires", "exp"), ("logged in", "auth_time")]
@@ -249,14 +334,14 @@ impl Looked {
                     .filter(|(_, date)| !date.is_zero())
                     .collect();
             for (label, date) in times {
-                console.line(&format!("{label:<10} {}", report::date_for_people(date, now)))?;
+                console.line(&format!("{label:<10} {}", report::human_date(date, now)))?;
             }
         }
-        if let Some(said) = self.osdf() {
-            if let Some(profile) = said.profile {
+        if let Some(summary) = self.osdf() {
+            if let Some(profile) = summary.profile {
                 console.line(&format!("{:<10} {}", "profile", profile.title()))?;
             }
-            for words in &said.scopes {
+            for words in &summary.scopes {
                 console.line(&format!("{:<10} {words}", "scope"))?;
             }
         }
@@ -306,7 +391,7 @@ fn part(
                 .join("\n")
         }
         DecodedPart::Text(text) => format!("  {}", escape(text)),
-        DecodedPart::Bytes(count) => format!("  {count} bytes that are no text"),
+        DecodedPart::Bytes(count) => format!("  {count} bytes that are not text"),
         DecodedPart::Raw(text) => format!("  {}", quote(text)),
     };
     console.line(&title)?;
@@ -361,7 +446,7 @@ pub(super) fn probable_mistakes(claims: &Claims) -> Vec<Warning> {
     }
     for name in ["scope", "scp"] {
         if claims.text(name).is_some_and(|scopes| scopes.contains(',')) {
-            let text = format!("'{name}' has commas: scopes are separated by blanks (RFC 8693 4.2)");
+            let text = format!("'{name}' has commas: scopes are separated by spaces (RFC 8693 4.2)");
             warnings.push(Warning::new("scope-commas", text));
         }
     }

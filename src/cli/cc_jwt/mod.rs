@@ -1,7 +1,6 @@
 //! `cc-jwt`: tokens issued, looked at, judged, renewed; resources they come from; what an issuer
 //! publishes.
 
-mod bench;
 use super::candidates as complete;
 mod inspect;
 mod issue;
@@ -17,15 +16,12 @@ mod renew_watch;
 mod report;
 mod resources;
 mod role;
-mod role_judge;
 mod source;
 mod spec;
 mod spec_issue;
 mod stream;
 mod verify;
 mod verify_options;
-mod verify_role;
-mod verify_stream;
 
 use clap::{ArgMatches, Command, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
@@ -46,6 +42,20 @@ pub(super) static REPORTS: &[Report] = &[
     Report::of::<issue::TokenReport>("cc-jwt issue").stream(),
     Report::of::<crate::renew::RenewEvent>("cc-jwt renew").stream(),
     Report::of::<spec_issue::ResourceToken>("cc-jwt spec issue").stream(),
+    Report::of::<inspect::InspectReport>("cc-jwt inspect"),
+    Report::of::<inspect::InspectTokensReport>("cc-jwt inspect")
+        .form("tokens", "for the JSON response of a token endpoint"),
+    Report::of::<inspect::InspectLine>("cc-jwt inspect").form("stream", "with --stream").stream(),
+    Report::of::<inspect::InspectErrorLine<'_>>("cc-jwt inspect")
+        .form("stream-error", "with --stream, for a line that is not a token")
+        .stream(),
+    Report::of::<report::VerifyReport<'_>>("cc-jwt verify"),
+    Report::of::<report::LineReport<'_>>("cc-jwt verify").form("stream", "with --stream").stream(),
+    Report::of::<report::LoginRoleReport<'_>>("cc-jwt verify").form("login-role", "with --login-role"),
+    Report::of::<report::RoleLineReport<'_>>("cc-jwt verify")
+        .form("login-role-stream", "with --login-role and --stream")
+        .stream(),
+    Report::of::<role::RoleCheckReport<'_>>("cc-jwt role check"),
 ];
 
 /// Issue, inspect, verify and renew tokens of a ClusterCockpit server

@@ -9,7 +9,7 @@ pub(super) const FILES: &[(&str, &str)] = &[
         "./.env",
         "the keys: JWT_PUBLIC_KEY, JWT_PRIVATE_KEY, CROSS_LOGIN_JWT_PUBLIC_KEY, CROSS_LOGIN_JWT_HS512_KEY",
     ),
-    ("./config.json", "the rules: auth.jwts.max-age, validate-user, trusted-issuer, cookie-name"),
+    ("./config.json", "the settings: auth.jwts.max-age, validate-user, trusted-issuer, cookie-name"),
     ("./var/job.db", "the user table"),
 ];
 
@@ -20,7 +20,7 @@ const VERIFY_FILES: &[(&str, &str)] = &[
     DISCOVERED,
     (
         "$XDG_CACHE_HOME/cc-auth/keys/",
-        "keys that were fetched, for as long as their server allows; ~/.cache where the variable is not set",
+        "fetched keys, for as long as their server permits; ~/.cache where the variable is not set",
     ),
 ];
 
@@ -52,25 +52,6 @@ pub(super) const INSPECT: ManualPage = ManualPage {
             explains: "The same as JSON",
             test: ExampleTest::Runs(0),
         },
-    ],
-    json: &[
-        ("tokens", "for the response of a token endpoint: a list of objects with the members below"),
-        ("source", "the member of the response with the token, or null"),
-        ("form", "signed, unsigned, encrypted or unknown"),
-        (
-            "header, claims",
-            "the parts as JSON; a string where the part is not JSON; null where it cannot be read",
-        ),
-        ("signature", "checked (always false) and the length in bytes"),
-        ("times", "issued_at, not_before, expires_at, authenticated_at: RFC 3339 or null"),
-        ("profile", "wlcg, scitokens2, scitokens1, or null"),
-        ("scopes", "what each part of the scope permits, in words, or null"),
-        ("warnings", "a list of check, message and hint"),
-        (
-            "endpoints",
-            "a list of endpoint, accepted (whether it accepts the token if the signature is valid) and reason",
-        ),
-        ("line, error", "with --stream: the number of the line, and why it is not a token"),
     ],
     files: &[DISCOVERED],
     environment: DISCOVERY,
@@ -118,6 +99,11 @@ pub(super) const VERIFY: ManualPage = ManualPage {
          Users and roles of the server are not checked then, unless --endpoint is given.",
         "Without a token argument or file, the token is searched for by WLCG bearer token discovery: BEARER_TOKEN, the \
          file in BEARER_TOKEN_FILE, bt_uID in XDG_RUNTIME_DIR, then in /tmp; last, standard input is read.",
+        "The checks are form, server, endpoint, signature, algorithm, issuer, expiry, not-before, issued-at, audience, \
+         subject, user, validate-user, roles, rights, address, job-api, required-role, required-issuer and \
+         required-audience; with --profile and --scope also profile, kid, issuer-form, audience-form, claims, life, \
+         scope-form and scope. The checks of a login role are role, role-type, token, signature, algorithm, \
+         registered-claims, issuer, subject, audience, times, user-claim, claim-mappings, groups and bound-claims.",
         "The exit status is 65 for input that is not a token, and 1 for a token that is not valid.",
     ],
     examples: &[
@@ -162,41 +148,6 @@ pub(super) const VERIFY: ManualPage = ManualPage {
             test: ExampleTest::Parses,
         },
     ],
-    json: &[
-        ("valid", "whether all checks pass, those of each --endpoint too; the exit status is 0 then, else 1"),
-        (
-            "token",
-            "null if the signature is not valid, else subject, issuer, roles (those in the token), algorithm, kid (of the \
-             key, or null), key_setting (the server's variable with the key, or null), key_issuer (of the discovery \
-             document with the key, or null), issued_at, expires_at",
-        ),
-        (
-            "checks",
-            "the checks without --endpoint: a list of check, state (pass, fail, warn, skipped), reason and hint",
-        ),
-        ("endpoints", "a list of endpoint, accepted and checks"),
-        (
-            "check",
-            "one of form, server, endpoint, signature, algorithm, issuer, expiry, not-before, issued-at, audience, \
-             subject, user, validate-user, roles, rights, address, job-api, required-role, required-issuer, \
-             required-audience; with --profile and --scope also profile, kid, issuer-form, audience-form, claims, life, \
-             scope-form, scope",
-        ),
-        ("warnings", "probable mistakes of the issuer: a list of check, message and hint"),
-        (
-            "line, valid, subject, check, reason",
-            "with --stream, an object for each line: its number, the result, the subject, and the check that failed with \
-             its reason, or null",
-        ),
-        (
-            "accepted, login_role, login, failed_check, checks, unused_fields, warnings",
-            "with --login-role: whether the role accepts the token; the name of the role; username, groups, metadata and \
-             session_seconds, or null; the check that failed, or null; all checks; fields of the role that have no \
-             effect. The checks are role, role-type, token, signature, algorithm, registered-claims, issuer, subject, \
-             audience, times, user-claim, claim-mappings, groups, bound-claims. With --stream: line, accepted, username, \
-             check, reason",
-        ),
-    ],
     files: VERIFY_FILES,
     environment: DISCOVERY,
     see_also: &["cc-user(1)", "cc-jwt-role-check(1)", "cc-jwt-jwks(1)"],
@@ -240,12 +191,6 @@ pub(super) const ROLE_CHECK: ManualPage = ManualPage {
             explains: "The same as JSON; this role has a misspelled field",
             test: ExampleTest::Runs(78),
         },
-    ],
-    json: &[
-        ("valid", "whether there is no error; the exit status is 0 then, else 78"),
-        ("roles", "the names of the roles without errors"),
-        ("errors", "a list of kind and message; the message begins with the field"),
-        ("warnings", "a list of check, message and hint"),
     ],
     files: ROLE_FILES,
     see_also: &["cc-jwt-verify(1)"],

@@ -1,70 +1,88 @@
-//! Verdicts as lines and as JSON.
+//! The reports of `cc-jwt verify`, as JSON and as lines.
+
+use std::collections::BTreeMap;
 
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use crate::cli::console::{Console, StdoutError};
+use crate::policy::login_role::LoginRole;
 use crate::policy::{CheckState, Endpoint, Finding, Verdict};
 use crate::token::{Claims, NumericDate};
 use crate::util::note::Warning;
-use crate::util::time::Timestamp;
+use crate::util::quote::{escape, quote};
+use crate::util::time::{Timestamp, human_span};
+use crate::verify::{EndpointResult, LoginRoleResult, OwnedToken, VerifyOutcome};
 
-/// A verdict and what it is about: an endpoint, or nothing in particular.
-#[derive(Debug)]
-pub(super) struct EndpointResult {
-    pub(super) endpoint: Option<Endpoint>,
-    pub(super) verdict: Verdict,
-}
-
-/// The JSON report of `cc-jwt verify`.
+/// The report of `cc-jwt verify`.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct VerifyReport<'a> {
-    /// Whether all checks pass, those of each requested endpoint too.
-    pub(super) valid: bool,
-    /// `None` where the signature is not valid.
-    pub(super) token: Option<TokenReport<'a>>,
-    /// The checks where no endpoint was requested.
-    pub(super) checks: Vec<CheckReport<'a>>,
-    pub(super) endpoints: Vec<EndpointReport<'a>>,
-    pub(super) warnings: &'a [Warning],
+    /// Whether all checks pass, and every endpoint of `--endpoint` accepts the token; the exit status is
+    /// 0 then, else 1
+    valid: bool,
+    /// The token; null if its signature is not valid
+    token: Option<TokenReport<'a>>,
+    /// The checks without `--endpoint`
+    checks: Vec<CheckReport<'a>>,
+    /// The endpoints of `--endpoint`
+    endpoints: Vec<EndpointReport<'a>>,
+    /// Probable mistakes of the issuer
+    warnings: &'a [Warning],
 }
 
 /// A token with a valid signature.
 #[derive(Debug, Serialize)]
-pub(super) struct TokenReport<'a> {
-    pub(super) subject: Option<&'a str>,
-    pub(super) issuer: Option<&'a str>,
-    pub(super) roles: Vec<&'a str>,
-    pub(super) algorithm: &'static str,
-    /// The `kid` of the key that verified the token.
-    pub(super) kid: Option<&'a str>,
-    /// The server's setting with the key; `None` for a key given as an option.
-    pub(super) key_setting: Option<&'static str>,
-    /// The issuer of the discovery document with the key.
-    pub(super) key_issuer: Option<&'a str>,
-    pub(super) issued_at: Option<String>,
-    pub(super) expires_at: Option<String>,
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct TokenReport<'a> {
+    /// The claim 'sub'
+    subject: Option<&'a str>,
+    /// The claim 'iss'
+    issuer: Option<&'a str>,
+    /// The roles in the token
+    roles: Vec<&'a str>,
+    /// The algorithm of the signature
+    algorithm: &'static str,
+    /// The key ID of the key
+    kid: Option<&'a str>,
+    /// The server's variable with the key; null for a key given as an option
+    key_setting: Option<&'static str>,
+    /// The issuer whose discovery document has the key
+    key_issuer: Option<&'a str>,
+    /// When the token was issued, RFC 3339
+    issued_at: Option<String>,
+    /// When the token expires, RFC 3339; null for never
+    expires_at: Option<String>,
 }
 
 /// Whether an endpoint accepts the token.
 #[derive(Debug, Serialize)]
-pub(super) struct EndpointReport<'a> {
-    pub(super) endpoint: &'static str,
-    pub(super) accepted: bool,
-    pub(super) checks: Vec<CheckReport<'a>>,
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct EndpointReport<'a> {
+    /// The endpoint
+    endpoint: &'static str,
+    /// Whether the endpoint accepts the token
+    accepted: bool,
+    /// The checks in order
+    checks: Vec<CheckReport<'a>>,
 }
 
 /// A check and its result.
 #[derive(Debug, Serialize)]
-pub(super) struct CheckReport<'a> {
-    pub(super) check: &'static str,
-    pub(super) state: &'static str,
-    pub(super) reason: &'a str,
-    pub(super) hint: Option<&'a str>,
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct CheckReport<'a> {
+    /// The name of the check
+    check: &'static str,
+    /// pass, fail, warn or skipped
+    state: &'static str,
+    /// Why
+    reason: &'a str,
+    /// The next thing to do
+    hint: Option<&'a str>,
 }
 
 impl<'a> CheckReport<'a> {
-    /// The report of one check.
-    pub(super) fn new(finding: &'a Finding) -> Self {
+    fn new(finding: &'a Finding) -> Self {
         Self {
             check: finding.check,
             state: finding.state.name(),
@@ -73,9 +91,124 @@ impl<'a> CheckReport<'a> {
         }
     }
 
-    /// The report of each check of a verdict.
-    pub(super) fn all(verdict: &'a Verdict) -> Vec<Self> {
+    fn all(verdict: &'a Verdict) -> Vec<Self> {
         verdict.findings().iter().map(CheckReport::new).collect()
+    }
+}
+
+impl<'a> VerifyReport<'a> {
+    pub(super) fn new(outcome: &'a VerifyOutcome, warnings: &'a [Warning]) -> Self {
+        let token = outcome.token.as_ref().ok().map(|OwnedToken { verified, owner }| {
+            let claims = verified.claims();
+            TokenReport {
+                subject: claims.subject(),
+                issuer: claims.issuer(),
+                roles: claims.roles(),
+                algorithm: verified.algorithm().name(),
+                kid: owner.kid.as_deref(),
+                key_setting: owner.signer.setting(),
+                key_issuer: owner.issuer.as_deref(),
+                issued_at: time(claims, "iat"),
+                expires_at: time(claims, "exp"),
+            }
+        });
+        let (mut checks, mut endpoints) = (Vec::new(), Vec::new());
+        for EndpointResult { endpoint, verdict } in &outcome.results {
+            match endpoint {
+                None => checks = CheckReport::all(verdict),
+                Some(endpoint) => endpoints.push(EndpointReport {
+                    endpoint: endpoint.name(),
+                    accepted: verdict.accepts(),
+                    checks: CheckReport::all(verdict),
+                }),
+            }
+        }
+        Self { valid: outcome.is_valid(), token, checks, endpoints, warnings }
+    }
+}
+
+/// The report of `cc-jwt verify --stream`, one for each line.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct LineReport<'a> {
+    /// The number of the line, from 1
+    pub(super) line: u64,
+    /// Whether all checks pass, and every endpoint of `--endpoint` accepts the token
+    pub(super) valid: bool,
+    /// The claim 'sub', if the signature is valid
+    pub(super) subject: Option<&'a str>,
+    /// The check that failed
+    pub(super) check: Option<&'a str>,
+    /// Why it failed
+    pub(super) reason: Option<&'a str>,
+}
+
+/// The report of `cc-jwt verify --stream --login-role`, one for each line.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct RoleLineReport<'a> {
+    /// The number of the line, from 1
+    pub(super) line: u64,
+    /// Whether the login role accepts the token
+    pub(super) accepted: bool,
+    /// The username of the login
+    pub(super) username: Option<&'a str>,
+    /// The check that failed
+    pub(super) check: Option<&'a str>,
+    /// Why it failed
+    pub(super) reason: Option<&'a str>,
+}
+
+/// The report of `cc-jwt verify --login-role`.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct LoginRoleReport<'a> {
+    /// Whether the login role accepts the token; the exit status is 0 then, else 1
+    accepted: bool,
+    /// The name of the login role
+    login_role: &'a str,
+    /// The login; null if the role rejects the token
+    login: Option<LoginReport<'a>>,
+    /// The first check that failed
+    failed_check: Option<CheckReport<'a>>,
+    /// The checks in order
+    checks: Vec<CheckReport<'a>>,
+    /// Fields of the role that have no effect here
+    unused_fields: &'a Map<String, Value>,
+    /// Probable mistakes of the issuer
+    warnings: &'a [Warning],
+}
+
+/// The login that a role permits.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct LoginReport<'a> {
+    /// The username
+    username: &'a str,
+    /// The groups of the user
+    groups: &'a [String],
+    /// The claims that `claim_mappings` copies, and the name of the role
+    metadata: &'a BTreeMap<String, String>,
+    /// The longest session in seconds; null for the server's own limit
+    session_seconds: Option<i64>,
+}
+
+impl<'a> LoginRoleReport<'a> {
+    pub(super) fn new(role: &'a LoginRole, result: &'a LoginRoleResult, warnings: &'a [Warning]) -> Self {
+        Self {
+            accepted: result.login.is_some(),
+            login_role: &role.name,
+            login: result.login.as_ref().map(|login| LoginReport {
+                username: &login.username,
+                groups: &login.groups,
+                metadata: &login.metadata,
+                session_seconds: login.session_seconds,
+            }),
+            failed_check: result.verdict.first_failure().map(CheckReport::new),
+            checks: CheckReport::all(&result.verdict),
+            unused_fields: &role.unused_fields,
+            warnings,
+        }
     }
 }
 
@@ -84,24 +217,20 @@ pub(super) fn time(claims: &Claims, name: &'static str) -> Option<String> {
     claims.time(name).ok().flatten().filter(|date| !date.is_zero()).map(|date| date.instant().rfc3339())
 }
 
-/// A time for people.
-pub(super) fn date_for_people(date: NumericDate, now: Timestamp) -> String {
+/// A time in a text report.
+pub(super) fn human_date(date: NumericDate, now: Timestamp) -> String {
     date.instant().human(now)
 }
 
-/// The checks, a line each; those that were not reached only when asked for.
-pub(super) fn findings(
-    verdict: &Verdict,
-    not_reached: bool,
-    console: &mut Console,
-) -> Result<(), StdoutError> {
+/// Prints the checks, a line each; skipped checks only if `with_skipped`.
+fn show_checks(verdict: &Verdict, with_skipped: bool, console: &mut Console) -> Result<(), StdoutError> {
     let widest = verdict.findings().iter().map(|finding| finding.check.len()).max().unwrap_or(0).max(13);
     for finding in verdict.findings() {
         let (mark, color) = match finding.state {
             CheckState::Pass => ("ok  ", "32"),
             CheckState::Fail => ("FAIL", "1;31"),
             CheckState::Warn => ("warn", "33"),
-            CheckState::Skipped if !not_reached => continue,
+            CheckState::Skipped if !with_skipped => continue,
             CheckState::Skipped => ("-   ", "2"),
         };
         let mark = console.paint(color, mark);
@@ -113,20 +242,82 @@ pub(super) fn findings(
     Ok(())
 }
 
-/// The checks of a verdict, a line each, and the answer.
-pub(super) fn show(judged: &EndpointResult, console: &mut Console) -> Result<(), StdoutError> {
-    if !console.is_quiet() {
-        findings(&judged.verdict, true, console)?;
+/// Prints the warnings, then the checks and the result for each endpoint.
+pub(super) fn show(
+    outcome: &VerifyOutcome,
+    warnings: &[Warning],
+    console: &mut Console,
+) -> Result<(), StdoutError> {
+    show_warnings(warnings, console);
+    for (index, result) in outcome.results.iter().enumerate() {
+        if index > 0 && !console.is_quiet() {
+            console.line("")?;
+        }
+        show_result(result, console)?;
     }
-    let place = judged.endpoint.map_or_else(String::new, |endpoint| format!(" by {}", endpoint.place()));
-    let answer = match judged.verdict.first_failure() {
-        _ if judged.verdict.accepts() && judged.endpoint.is_none() => console.paint("1;32", "valid"),
-        _ if judged.verdict.accepts() => console.paint("1;32", &format!("accepted{place}")),
+    Ok(())
+}
+
+fn show_warnings(warnings: &[Warning], console: &mut Console) {
+    for warning in warnings {
+        console.warn(warning.check, &warning.message);
+    }
+}
+
+fn show_result(result: &EndpointResult, console: &mut Console) -> Result<(), StdoutError> {
+    let EndpointResult { endpoint, verdict } = result;
+    if !console.is_quiet() {
+        show_checks(verdict, true, console)?;
+    }
+    let by = endpoint.map_or_else(String::new, |endpoint: Endpoint| format!(" by {}", endpoint.place()));
+    let answer = match verdict.first_failure() {
+        _ if verdict.accepts() && endpoint.is_none() => console.paint("1;32", "valid"),
+        _ if verdict.accepts() => console.paint("1;32", &format!("accepted{by}")),
         Some(finding) => {
-            let word = if judged.endpoint.is_some() { "rejected" } else { "invalid" };
-            console.paint("1;31", &format!("{word}{place}: {}", finding.check))
+            let word = if endpoint.is_some() { "rejected" } else { "invalid" };
+            console.paint("1;31", &format!("{word}{by}: {}", finding.check))
         }
         None => console.paint("1;31", "not checked"),
     };
-    if judged.verdict.accepts() { console.report_line(&answer) } else { console.line(&answer) }
+    if verdict.accepts() { console.report_line(&answer) } else { console.line(&answer) }
+}
+
+/// Prints the warnings, the checks, and the login that a role permits.
+pub(super) fn show_login_role(
+    role: &LoginRole,
+    result: &LoginRoleResult,
+    warnings: &[Warning],
+    with_skipped: bool,
+    console: &mut Console,
+) -> Result<(), StdoutError> {
+    show_warnings(warnings, console);
+    if !console.is_quiet() {
+        show_checks(&result.verdict, with_skipped, console)?;
+    }
+    let Some(login) = &result.login else {
+        let check = result.verdict.first_failure().map_or("not checked", |finding| finding.check);
+        let line = console.paint("1;31", &format!("rejected by the role {}: {check}", quote(&role.name)));
+        return console.line(&line);
+    };
+    if console.is_quiet() {
+        return Ok(());
+    }
+    let line = format!("accepted by the role {} as {}", quote(&role.name), quote(&login.username));
+    let line = console.paint("1;32", &line);
+    console.line(&line)?;
+    if role.groups_claim.is_some() {
+        let groups: Vec<String> = login.groups.iter().map(|group| quote(group)).collect();
+        let groups = if groups.is_empty() { "none".to_owned() } else { groups.join(" ") };
+        console.line(&format!("  groups    {groups}"))?;
+    }
+    for (key, value) in &login.metadata {
+        console.line(&format!("  metadata  {}: {}", escape(key), quote(value)))?;
+    }
+    if let Some(seconds) = login.session_seconds {
+        console.line(&format!("  session   {}", human_span(seconds.unsigned_abs())))?;
+    }
+    for (name, value) in &role.unused_fields {
+        console.line(&format!("  {}: {} (not used)", escape(name), escape(&value.to_string())))?;
+    }
+    Ok(())
 }

@@ -35,9 +35,6 @@ pub(super) enum TokenSourceError {
     /// Standard input failed.
     #[error("standard input cannot be read: {}", reason(.0))]
     Unreadable(io::Error),
-    /// A stream without a line.
-    #[error("there is no line to read a token from")]
-    NoLine,
     /// More than any token.
     #[error("standard input is longer than {LIMIT} bytes: this is no token")]
     TooLong,
@@ -50,7 +47,6 @@ impl Diagnostic for TokenSourceError {
     fn kind(&self) -> Kind {
         match self {
             Self::Unreadable(_) => Kind::InputUnreadable,
-            Self::NoLine => Kind::InputEmpty,
             Self::TooLong => Kind::TokenTooLong,
             Self::NotText(_) => Kind::FileNotText,
         }

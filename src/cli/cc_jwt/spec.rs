@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand, ValueHint};
 use serde_json::{Value, json};
 
-use super::remote::{RemoteKeyOptions, RemoteSets};
+use super::remote::RemoteKeyOptions;
 use super::resources::{Loaded, ResourceOptions};
 use super::spec_issue::{self, SpecIssue};
 use crate::cli::console::Console;
@@ -119,8 +119,14 @@ impl Check {
             console.report(&failure);
         };
         let mut notes = Notes::new();
-        let sets = match &self.published {
-            Some(place) => Some(RemoteKeyOptions::of_key_set(place).open(console)?),
+        let published = match &self.published {
+            Some(source) => {
+                let given = RemoteKeyOptions::of_key_set(source).given_keys(Vec::new(), None, console)?;
+                let mut notes = Notes::new();
+                let keys = given.published(now, &mut notes);
+                console.notes(notes);
+                Some(keys?)
+            }
             None => None,
         };
         for path in &self.files {
@@ -144,7 +150,7 @@ impl Check {
                 } else {
                     let around = self.resources.around(&environment, &directory);
                     match find_key(&resource, &around, &mut notes) {
-                        Ok(key) => compare_published(&resource, &key, sets.as_ref(), &mut notes),
+                        Ok(key) => compare_published(&resource, &key, published.as_deref(), &mut notes),
                         Err(error) => {
                             fail(error.into(), console);
                             continue;
@@ -174,11 +180,11 @@ impl Check {
 fn compare_published(
     resource: &Resource,
     key: &SigningKey,
-    published: Option<&RemoteSets>,
+    published: Option<&[VerifyingKey]>,
     notes: &mut Notes,
 ) {
     let Some(published) = published else { return };
-    let keys: Vec<&VerifyingKey> = published.keys().collect();
+    let keys: Vec<&VerifyingKey> = published.iter().collect();
     if let Some(warning) = published::compare(resource, &key.verifying_key(), &keys) {
         notes.add_warning(warning);
     }

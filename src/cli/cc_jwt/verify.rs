@@ -1,29 +1,33 @@
 //! `cc-jwt verify`.
 
-use std::path::Path;
+use std::io::Write as _;
+use std::net::IpAddr;
+use std::path::PathBuf;
 
-use super::bench::{VerifyContext, VerifyRequest};
+use serde::Serialize;
+use serde_json::Value;
+
 use super::inspect::probable_mistakes;
-use super::keys::KeyRing;
-use super::remote::RemoteSets;
-use super::report::{self, CheckReport, EndpointReport, EndpointResult, TokenReport, VerifyReport};
+use super::report::{self, LineReport, LoginRoleReport, RoleLineReport, VerifyReport};
+use super::stream::check_stream;
 use super::verify_options::Verify;
-use super::{verify_role, verify_stream};
 use crate::cli::console::Console;
-use crate::cli::failure::Failure;
+use crate::cli::failure::{Failure, UsageError};
 use crate::cli::options::SettingsOptions;
 use crate::cli::settings;
 use crate::config::Settings;
-use crate::policy::server_access::Account;
-use crate::policy::{Endpoint, Verbosity};
-use crate::token::{TokenError, Verified};
-use crate::user::User;
-use crate::user_db::{OpenMode, UserDb, UserDbError};
+use crate::policy::{Finding, Verbosity};
+use crate::token;
 use crate::util::diagnostic::ExitStatus;
-use crate::util::note::Warning;
-use crate::verify::login_role_keys::may_be_new_key;
+use crate::util::note::{Notes, Warning};
+use crate::util::quote::{escape, escape_json, quote};
+use crate::util::time::Clock;
+use crate::verify::{
+    GivenKeys, Line, LoginRoleRequest, LoginRoleSource, LoginRoleVerifier, RoleDocument, StreamVerifier,
+    TokenResult, VerifyError, VerifyRequest, verify_token,
+};
 
-/// Keys, token, signature, verdict, report: the whole way of a token.
+/// Arguments to a request, one call, one report.
 pub(super) fn run(
     verify: &Verify,
     options: &SettingsOptions,
@@ -31,156 +35,172 @@ pub(super) fn run(
 ) -> Result<ExitStatus, Failure> {
     let settings = settings::load(options, console)?;
     if verify.login_role.is_some() || verify.role_config.is_some() {
-        return verify_role::run(verify, &settings, console);
+        return run_login_role(verify, &settings, console);
     }
-    let asked = VerifyRequest::read(verify)?;
+    let request = request(verify, console)?;
     if verify.many.stream {
-        verify.many.refuse_argument(&verify.token)?;
-        let (keys, sets) = open_keys(verify, &settings, &asked, console)?;
-        let bench = VerifyContext::new(verify, asked, &settings, &keys);
-        return verify_stream::run(&bench, keys, sets, &settings, console);
+        verify.many.reject_argument(&verify.token)?;
+        let verifier =
+            with_notes(console, |notes| StreamVerifier::open(&request, &settings, Clock::System, notes))?;
+        let format = if console.is_json() { LineFormat::Json } else { LineFormat::Text };
+        return check_stream(&verify.many, verify.token.file(), console, || {
+            let check = verifier.worker()?;
+            Ok(move |line: Line<'_>, out: &mut Vec<u8>| write_line(format, line, "form", &check, out))
+        });
     }
     let text = verify.token.read_one(console)?;
-    let text = text.expose();
-    let (mut keys, mut sets) = open_keys(verify, &settings, &asked, console)?;
-    let mut outcome = keys.verify(text);
-    // The keys of files stay as they are: they were read, and warned about, once.
-    let from_files = keys.without(sets.keys().count());
-    if may_be_new_key(&outcome) && sets.refetch(console)? {
-        keys = from_files.with(sets.owned());
-        outcome = keys.verify(text);
+    let outcome =
+        with_notes(console, |notes| verify_token(&request, &settings, &text, Clock::System, notes))?;
+    let warnings = outcome
+        .token
+        .as_ref()
+        .map_or_else(|_| Vec::new(), |token| probable_mistakes(token.verified.claims()));
+    if console.is_json() {
+        console.json(&VerifyReport::new(&outcome, &warnings))?;
+    } else {
+        report::show(&outcome, &warnings, console)?;
     }
-    let verified = match outcome {
-        Err(error) if error.is_malformed() => return Err(error.into()),
-        verified => verified,
-    };
-    let warnings = verified.as_ref().map_or_else(|_| Vec::new(), |token| probable_mistakes(token.claims()));
-    let person = Person::look_up(verified.as_ref().ok(), &asked.endpoints, &settings, verify.no_db, console)?;
-    let bench = VerifyContext::new(verify, asked, &settings, &keys);
-    let now = bench.now();
-    let judged: Vec<EndpointResult> =
-        bench.evaluate(&verified, &keys, person.account(), now, Verbosity::All).collect();
-    report(&judged, &verified, &keys, &warnings, console)
+    Ok(if outcome.is_valid() { ExitStatus::Success } else { ExitStatus::Negative })
 }
 
-/// The keys to verify with, and those of them that can be fetched again.
-fn open_keys(
+/// Prints the notes of a function, also when it fails.
+fn with_notes<T>(
+    console: &mut Console,
+    run: impl FnOnce(&mut Notes) -> Result<T, VerifyError>,
+) -> Result<T, Failure> {
+    let mut notes = Notes::new();
+    let result = run(&mut notes);
+    console.notes(notes);
+    Ok(result?)
+}
+
+fn run_login_role(
     verify: &Verify,
     settings: &Settings,
-    asked: &VerifyRequest,
-    console: &mut Console,
-) -> Result<(KeyRing, RemoteSets), Failure> {
-    if !verify.has_given_keys() {
-        return Ok((KeyRing::configured(settings, &asked.endpoints, console)?, RemoteSets::default()));
-    }
-    let sets = verify.remote.open(console)?;
-    let weak = verify.remote.weak();
-    let now = asked.clock.now();
-    let files = KeyRing::from_files(&verify.key, verify.hmac_secret_file.as_deref(), weak, now, console)?;
-    Ok((files.with(sets.owned()), sets))
-}
-
-/// What the user table says of the token's subject.
-enum Person {
-    Unasked,
-    Missing,
-    Broken(String),
-    Known(User),
-}
-
-impl Person {
-    /// Asks the user table where its answer counts, or where it is there to be asked.
-    fn look_up(
-        verified: Option<&Verified>,
-        endpoints: &[Endpoint],
-        settings: &Settings,
-        no_db: bool,
-        console: &mut Console,
-    ) -> Result<Self, Failure> {
-        let nobody_asks = !endpoints.is_empty()
-            && endpoints.iter().all(|endpoint| matches!(endpoint, Endpoint::MetricStore | Endpoint::Config));
-        let Some(name) = verified.and_then(|token| token.claims().subject()) else {
-            return Ok(Self::Unasked);
-        };
-        if no_db || nobody_asks || name.is_empty() {
-            return Ok(Self::Unasked);
-        }
-        let path: &Path = settings.database()?;
-        let counts = settings.jwts.validate_user.value;
-        if !counts && settings.db.is_default() && !path.exists() {
-            return Ok(Self::Unasked);
-        }
-        log::info!("the user is looked up in {}", crate::util::quote::quote_path(path));
-        match UserDb::open(path, OpenMode::Read).and_then(|store| store.find(name)) {
-            Ok(Some(user)) => Ok(Self::Known(user)),
-            Ok(None) => Ok(Self::Missing),
-            Err(error @ UserDbError::InvalidRow { .. }) => Ok(Self::Broken(error.to_string())),
-            Err(error) if counts => Err(error.into()),
-            Err(error) => {
-                console.warn(
-                    "user-table-unreadable",
-                    &format!("{error}; the user table does not count (validate-user is off)"),
-                );
-                Ok(Self::Unasked)
-            }
-        }
-    }
-
-    fn account(&self) -> Account<'_> {
-        match self {
-            Self::Unasked => Account::NotQueried,
-            Self::Missing => Account::Missing,
-            Self::Broken(why) => Account::Invalid(why),
-            Self::Known(user) => Account::Known(user),
-        }
-    }
-}
-
-fn report(
-    results: &[EndpointResult],
-    verified: &Result<Verified, TokenError>,
-    keys: &KeyRing,
-    warnings: &[Warning],
     console: &mut Console,
 ) -> Result<ExitStatus, Failure> {
-    let valid = results.iter().all(|result| result.verdict.accepts());
-    if console.is_json() {
-        let token = verified.as_ref().ok().map(|token| {
-            let claims = token.claims();
-            TokenReport {
-                subject: claims.subject(),
-                issuer: claims.issuer(),
-                roles: claims.roles(),
-                algorithm: token.algorithm().name(),
-                kid: keys.kid(token.key()),
-                key_setting: keys.signer(token.key()).setting(),
-                key_issuer: keys.issuer(token.key()),
-                issued_at: report::time(claims, "iat"),
-                expires_at: report::time(claims, "exp"),
-            }
+    let request = login_role_request(verify, console)?;
+    let now = Clock::System.now();
+    let verifier = with_notes(console, |notes| LoginRoleVerifier::open(&request, settings, now, notes))?;
+    if verify.many.stream {
+        verify.many.reject_argument(&verify.token)?;
+        let format = if console.is_json() { LineFormat::RoleJson } else { LineFormat::Text };
+        let check = |token: &str| verifier.verify_in_stream(token, Clock::System);
+        return check_stream(&verify.many, verify.token.file(), console, || {
+            Ok(|line: Line<'_>, out: &mut Vec<u8>| write_line(format, line, "token", check, out))
         });
-        let (mut checks, mut endpoints) = (Vec::new(), Vec::new());
-        for EndpointResult { endpoint, verdict } in results {
-            match endpoint {
-                None => checks = CheckReport::all(verdict),
-                Some(endpoint) => endpoints.push(EndpointReport {
-                    endpoint: endpoint.name(),
-                    accepted: verdict.accepts(),
-                    checks: CheckReport::all(verdict),
-                }),
-            }
-        }
-        console.json(&VerifyReport { valid, token, checks, endpoints, warnings })?;
-    } else {
-        for warning in warnings {
-            console.warn(warning.check, &warning.message);
-        }
-        for (place, result) in results.iter().enumerate() {
-            if place > 0 && !console.is_quiet() {
-                console.line("")?;
-            }
-            report::show(result, console)?;
+    }
+    let text = verify.token.read_one(console)?;
+    let now = Clock::System.now();
+    let result = with_notes(console, |notes| verifier.verify(text.expose(), Verbosity::All, now, notes))?;
+    let mut warnings = Vec::new();
+    if let Ok(token) = &result.token {
+        warnings = probable_mistakes(token.claims());
+        if verifier.role().verbose_logging {
+            let message = "verbose_oidc_logging is on: with -v the claims of the token are printed";
+            warnings.push(Warning::new("verbose-logging", message));
+            let claims = Value::Object(token.claims().as_object().clone());
+            log::info!("received claims: {}", escape(&claims.to_string()));
         }
     }
-    Ok(if valid { ExitStatus::Success } else { ExitStatus::Negative })
+    if console.is_json() {
+        console.json(&LoginRoleReport::new(verifier.role(), &result, &warnings))?;
+    } else {
+        report::show_login_role(verifier.role(), &result, &warnings, verify.explain, console)?;
+    }
+    Ok(match &result.token {
+        Err(error) if error.is_malformed() => ExitStatus::Data,
+        _ if result.verdict.accepts() => ExitStatus::Success,
+        _ => ExitStatus::Negative,
+    })
+}
+
+/// The request that the arguments make.
+fn request(verify: &Verify, console: &Console) -> Result<VerifyRequest, Failure> {
+    if verify.audience.as_deref() == Some("") || verify.issuer.as_deref() == Some("") {
+        return Err(UsageError::new("--issuer and --audience cannot be empty").into());
+    }
+    let client_address = match &verify.from {
+        None => None,
+        Some(text) => Some(text.parse::<IpAddr>().map_err(|_| {
+            UsageError::new(format!("--from: invalid address {}: expected an IP address", quote(text)))
+        })?),
+    };
+    Ok(VerifyRequest {
+        endpoints: verify.endpoint.iter().map(|name| name.parse()).collect::<Result<_, _>>()?,
+        required_roles: verify.require_role.iter().map(|name| name.parse()).collect::<Result<_, _>>()?,
+        issuer: verify.issuer.clone(),
+        audience: verify.audience.clone(),
+        client_address,
+        clock: verify.at.clock()?,
+        scope: verify.osdf.requirement()?,
+        reads_user_table: !verify.no_db,
+        keys: given_keys(verify, console)?,
+    })
+}
+
+fn login_role_request(verify: &Verify, console: &Console) -> Result<LoginRoleRequest, Failure> {
+    let role = match verify.login_role.as_deref() {
+        None | Some("") => LoginRoleSource::Default,
+        Some("-") => LoginRoleSource::Document(super::role::document("-".as_ref())?),
+        Some(text) => LoginRoleSource::NameOrFile(text.to_owned()),
+    };
+    let config: Option<RoleDocument> =
+        verify.role_config.as_deref().map(super::role::document).transpose()?;
+    Ok(LoginRoleRequest { role, config, keys: given_keys(verify, console)?, clock: verify.at.clock()? })
+}
+
+fn given_keys(verify: &Verify, console: &Console) -> Result<GivenKeys, Failure> {
+    let hmac_secret: Option<PathBuf> = verify.hmac_secret_file.clone();
+    verify.remote.given_keys(verify.key.clone(), hmac_secret, console)
+}
+
+/// The form of the results of a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LineFormat {
+    Text,
+    Json,
+    RoleJson,
+}
+
+/// Verifies the token of a line and writes the result. Returns whether it passes; `form` is the check
+/// that fails where the line is not a token.
+fn write_line(
+    format: LineFormat,
+    line: Line<'_>,
+    form: &str,
+    check: impl Fn(&str) -> TokenResult,
+    out: &mut Vec<u8>,
+) -> bool {
+    let result = match line.text.map(token::text::one) {
+        Ok(Ok(found)) => Ok(check(found.token.as_ref())),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(reason) => Err(reason.to_owned()),
+    };
+    let (subject, failure) = match &result {
+        Err(reason) => (None, Some((form, reason.as_str()))),
+        Ok(TokenResult { subject, failure }) => {
+            let failure = failure.as_ref().map(|Finding { check, reason, .. }| (*check, reason.as_str()));
+            (subject.as_deref(), failure)
+        }
+    };
+    let (passes, line) = (failure.is_none(), line.number);
+    let (check, reason) = failure.unzip();
+    // Writing to a Vec cannot fail.
+    let _ = match format {
+        LineFormat::Json => json_line(&LineReport { line, valid: passes, subject, check, reason }, out),
+        LineFormat::RoleJson => {
+            let username = subject;
+            json_line(&RoleLineReport { line, accepted: passes, username, check, reason }, out)
+        }
+        LineFormat::Text => match failure {
+            None => out.write_all(b"ok\n"),
+            Some((check, reason)) => writeln!(out, "{check}: {reason}"),
+        },
+    };
+    passes
+}
+
+fn json_line(report: &impl Serialize, out: &mut Vec<u8>) -> std::io::Result<()> {
+    writeln!(out, "{}", escape_json(&serde_json::to_string(report).unwrap_or_default()))
 }

@@ -1,6 +1,8 @@
 //! From a provider's tokens to a person: the ID token verified and judged, userinfo asked and
 //! compared, the login role applied, the identity mapped.
 
+use std::sync::RwLock;
+
 use serde_json::{Map, Value};
 
 use super::error::OidcError;
@@ -13,12 +15,12 @@ use crate::policy::id_token::{self, Expected};
 use crate::policy::login_role::{Flow, Login, LoginRole, RoleConfig, evaluate};
 use crate::policy::oidc_identity::{self, OidcIdentity};
 use crate::policy::{CheckState, Verdict};
-use crate::token::{Claims, TokenError, Unverified, Verified, verify};
+use crate::token::{Claims, TokenError, Verified};
 use crate::util::note::Notes;
 use crate::util::quote::{escape, quote};
 use crate::util::secret::SecretText;
 use crate::util::time::{Clock, Timestamp};
-use crate::verify::login_role_keys::may_be_new_key;
+use crate::verify::verify_with_refetch;
 
 /// By what a person is judged.
 #[derive(Debug, Clone, Copy)]
@@ -211,15 +213,8 @@ fn verified(
 ) -> Result<Result<Verified, TokenError>, OidcError> {
     let origin = JwksSource::KeySet(provider.discovery.need(ProviderEndpoint::Keys, provider.http)?);
     let client = provider.http.clone();
-    let mut remote = RemoteJwks::open(client, origin, cache.clone(), KeyStrength::Enforce, now, notes)?;
-    let attempt = |remote: &RemoteJwks| {
-        Unverified::parse(token.expose()).and_then(|token| verify(token, remote.keys().keys()))
-    };
-    let mut outcome = attempt(&remote);
-    if may_be_new_key(&outcome) && remote.refetch(now, notes)? {
-        outcome = attempt(&remote);
-    }
-    Ok(outcome)
+    let keys = RemoteJwks::open(client, origin, cache.clone(), KeyStrength::Enforce, now, notes)?;
+    Ok(verify_with_refetch(&RwLock::new(keys), token.expose(), now, notes).require_keys()?)
 }
 
 /// The algorithms that both sides have; ours where the provider does not say.

@@ -38,16 +38,15 @@ fn check_one(role: &LoginRole, bound: &BoundClaim, claims: &Map<String, Value>) 
         Value::Array(elements) => elements.iter().collect(),
         Value::Object(_) => {
             return Err(Failure::new(format!(
-                "{name} is an object, wanted a text, number, true or false, or a list of these"
+                "{name} is an object, expected a text, number, true or false, or a list of these"
             ))
             .hint(format!("name what is inside, such as \"/{}/…\"", bound.name.trim_start_matches('/'))));
         }
         scalar => vec![scalar],
     };
-    let matched = bound
-        .values
-        .iter()
-        .any(|wanted| candidates.iter().any(|candidate| is_match(role.matching, wanted, candidate, is_list)));
+    let matched = bound.values.iter().any(|expected| {
+        candidates.iter().any(|candidate| is_match(role.matching, expected, candidate, is_list))
+    });
     if matched {
         return Ok(());
     }
@@ -64,25 +63,25 @@ pub(super) fn look_up<'a>(claims: &'a Map<String, Value>, name: &str) -> Option<
     Some(Cow::Borrowed(found))
 }
 
-fn is_match(matching: Matching, wanted: &Value, found: &Value, in_list: bool) -> bool {
-    match (wanted, found) {
+fn is_match(matching: Matching, expected: &Value, found: &Value, in_list: bool) -> bool {
+    match (expected, found) {
         (Value::String(pattern), Value::String(text)) if matching == Matching::Glob => {
             glob::matches(pattern, text)
         }
         _ if matching == Matching::Glob => false,
-        (Value::String(wanted), Value::String(found)) => wanted == found,
-        (Value::Bool(wanted), Value::Bool(found)) => wanted == found,
+        (Value::String(expected), Value::String(found)) => expected == found,
+        (Value::Bool(expected), Value::Bool(found)) => expected == found,
         // The reference server compares numbers as text, of which those inside a list never
         // equal those of a role.
-        (Value::Number(wanted), Value::Number(found)) => !in_list && same_number(wanted, found),
+        (Value::Number(expected), Value::Number(found)) => !in_list && same_number(expected, found),
         _ => false,
     }
 }
 
 /// Whether a number of a role, which must be written as a whole one, is the token's.
-fn same_number(wanted: &Number, found: &Number) -> bool {
-    match (exact(wanted), exact_value(found)) {
-        (Some(wanted), Some(found)) => wanted == found,
+fn same_number(expected: &Number, found: &Number) -> bool {
+    match (exact(expected), exact_value(found)) {
+        (Some(expected), Some(found)) => expected == found,
         _ => false,
     }
 }
@@ -181,7 +180,7 @@ fn mismatch(
         ""
     };
     let refused = Failure::new(format!(
-        "{name} is {}, wanted {}{stricter}",
+        "{name} is {}, expected {}{stricter}",
         shown(candidates),
         match matching {
             Matching::Exact => shown(&bound.values.iter().collect::<Vec<_>>()),
@@ -191,15 +190,15 @@ fn mismatch(
     if matching == Matching::Glob && !candidates.iter().any(|candidate| candidate.is_string()) {
         return refused.hint("a pattern matches texts only");
     }
-    for wanted in &bound.values {
+    for expected in &bound.values {
         for candidate in candidates {
-            if let Some(hint) = near_miss(matching, wanted, candidate, is_list) {
+            if let Some(hint) = near_miss(matching, expected, candidate, is_list) {
                 return refused.hint(hint);
             }
         }
     }
-    if let (Value::String(text), Some(Value::String(wanted))) = (found, bound.values.first())
-        && text.split([' ', ',']).any(|word| word == wanted)
+    if let (Value::String(text), Some(Value::String(expected))) = (found, bound.values.first())
+        && text.split([' ', ',']).any(|word| word == expected)
     {
         return refused.hint("the claim is one text, not a list; with bound_claims_type glob, patterns such as \"*word*\" look inside");
     }
@@ -223,20 +222,20 @@ fn shown(values: &[&Value]) -> String {
 }
 
 /// What stands between two values that a person might take for the same.
-fn near_miss(matching: Matching, wanted: &Value, found: &Value, in_list: bool) -> Option<String> {
-    match (wanted, found) {
-        (Value::String(wanted), Value::String(found)) => {
-            if matching == Matching::Exact && wanted.contains('*') && glob::matches(wanted, found) {
+fn near_miss(matching: Matching, expected: &Value, found: &Value, in_list: bool) -> Option<String> {
+    match (expected, found) {
+        (Value::String(expected), Value::String(found)) => {
+            if matching == Matching::Exact && expected.contains('*') && glob::matches(expected, found) {
                 return Some(
                     "* stands for itself unless the role has \"bound_claims_type\": \"glob\"".to_owned(),
                 );
             }
-            text_difference(wanted, found)
+            text_difference(expected, found)
         }
-        (Value::Number(wanted), Value::Number(_)) => {
-            if exact(wanted).is_none() {
+        (Value::Number(expected), Value::Number(_)) => {
+            if exact(expected).is_none() {
                 return Some(format!(
-                    "the role's {wanted} never matches: only whole numbers up to 2^53, written without point or \
+                    "the role's {expected} never matches: only whole numbers up to 2^53, written without point or \
                      exponent, do"
                 ));
             }
@@ -248,7 +247,7 @@ fn near_miss(matching: Matching, wanted: &Value, found: &Value, in_list: bool) -
         (Value::String(text), other) | (other, Value::String(text)) if is_written_as(other, text) => {
             Some(format!(
                 "they are of different kinds: the role has {}, the token {}",
-                describe(wanted),
+                describe(expected),
                 describe(found)
             ))
         }
@@ -263,12 +262,12 @@ fn is_written_as(value: &Value, text: &str) -> bool {
 }
 
 /// In what two texts differ when it is easily overlooked.
-pub(super) fn text_difference(wanted: &str, found: &str) -> Option<String> {
-    let what = if wanted.trim() == found.trim() {
+pub(super) fn text_difference(expected: &str, found: &str) -> Option<String> {
+    let what = if expected.trim() == found.trim() {
         "white space"
-    } else if wanted.trim_end_matches('/') == found.trim_end_matches('/') {
+    } else if expected.trim_end_matches('/') == found.trim_end_matches('/') {
         "the slash at the end"
-    } else if wanted.to_lowercase() == found.to_lowercase() {
+    } else if expected.to_lowercase() == found.to_lowercase() {
         "upper and lower case"
     } else {
         return None;

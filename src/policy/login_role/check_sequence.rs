@@ -64,14 +64,14 @@ impl CheckSequence {
         match outcome {
             Ok(Pass { value, reason, warning, hint }) => {
                 if warning {
-                    self.verdict.warns(check, reason, hint);
+                    self.verdict.warn(check, reason, hint);
                 } else {
-                    self.verdict.holds(check, reason);
+                    self.verdict.pass(check, reason);
                 }
                 Some(value)
             }
             Err(Failure { reason, hint }) => {
-                self.verdict.fails(check, reason, hint);
+                self.verdict.fail(check, reason, hint);
                 None
             }
         }
@@ -83,11 +83,11 @@ impl CheckSequence {
         if self.verdict.first_failure().is_none()
             && let Some((check, rest)) = self.checks.split_first()
         {
-            self.verdict.fails(check, "was not made", None);
+            self.verdict.fail(check, "was not made", None);
             self.checks = rest;
         }
         for check in self.checks {
-            self.verdict.not_reached(check);
+            self.verdict.skip(check);
         }
         self.verdict
     }

@@ -104,7 +104,7 @@ impl RoleConfig {
                 let path = fields.path(missing);
                 fields.fault(LoginRoleError::Missing {
                     path,
-                    wanted: "expected both oidc_client_id and oidc_client_secret, or neither",
+                    expected: "expected both oidc_client_id and oidc_client_secret, or neither",
                 });
             }
         }
@@ -145,7 +145,7 @@ fn read_keys(fields: &mut Fields<'_>) -> Option<RoleKeySource> {
     let mut sources = Vec::new();
     let pems = fields.texts("jwt_validation_pubkeys");
     if pems.iter().any(String::is_empty) {
-        fields.conflict("jwt_validation_pubkeys", "has an empty entry, wanted keys in PEM");
+        fields.conflict("jwt_validation_pubkeys", "has an empty entry, expected keys in PEM");
     }
     if !pems.is_empty() {
         sources.push(("jwt_validation_pubkeys", RoleKeySource::Pem(pems)));
@@ -165,13 +165,13 @@ fn read_keys(fields: &mut Fields<'_>) -> Option<RoleKeySource> {
             let path = fields.path("jwt_validation_pubkeys");
             fields.fault(LoginRoleError::Missing {
                 path,
-                wanted: "exactly one of jwt_validation_pubkeys, jwks_url, jwks_pairs and oidc_discovery_url is wanted",
+                expected: "exactly one of jwt_validation_pubkeys, jwks_url, jwks_pairs and oidc_discovery_url is expected",
             });
         }
         [_] => {}
         [first, others @ ..] => {
             let reason =
-                format!("is given beside {}; exactly one source of keys is wanted", others.join(" and "));
+                format!("is given beside {}; exactly one source of keys is expected", others.join(" and "));
             fields.conflict(first, reason);
         }
     }
@@ -209,8 +209,10 @@ fn read_pair(path: &str, value: &Value) -> Result<RoleKeyUrl, Vec<LoginRoleError
     fields.refuse_unknown(PAIR_KNOWN);
     let set = read_remote(&mut fields, "jwks_url", "jwks_ca_pem");
     if set.is_none() && fields.raw("jwks_url").is_none_or(|value| value == "") {
-        fields
-            .fault(LoginRoleError::Missing { path: below(path, "jwks_url"), wanted: "an address is wanted" });
+        fields.fault(LoginRoleError::Missing {
+            path: below(path, "jwks_url"),
+            expected: "an address is expected",
+        });
     }
     fields.finish(set.unwrap_or(RoleKeyUrl { url: String::new(), ca_pem: None }))
 }
@@ -235,7 +237,7 @@ fn check_others(fields: &mut Fields<'_>) {
         fields.fault(LoginRoleError::Value {
             path,
             found: PrintableText::value(kind).to_string(),
-            wanted: "code or id_token".to_owned(),
+            expected: "code or id_token".to_owned(),
         });
     }
     if kinds.iter().any(|kind| kind == "id_token") && mode.as_deref() != Some("form_post") {
@@ -258,9 +260,9 @@ fn check_provider(fields: &mut Fields<'_>) {
             found: found
                 .as_str()
                 .map_or_else(|| super::field::describe(found), |text| PrintableText::value(text).to_string()),
-            wanted: PROVIDERS.join(", "),
+            expected: PROVIDERS.join(", "),
         }),
-        None => fields.fault(LoginRoleError::Missing { path, wanted: "expected the name of a provider" }),
+        None => fields.fault(LoginRoleError::Missing { path, expected: "expected the name of a provider" }),
     }
 }
 
@@ -282,7 +284,7 @@ fn read_algorithms(fields: &mut Fields<'_>) -> Vec<Algorithm> {
                 fields.fault(LoginRoleError::Value {
                     path,
                     found: PrintableText::value(name).to_string(),
-                    wanted: default_algorithms().iter().map(|a| a.name()).collect::<Vec<_>>().join(", "),
+                    expected: default_algorithms().iter().map(|a| a.name()).collect::<Vec<_>>().join(", "),
                 });
             }
         }

@@ -7,15 +7,15 @@ use crate::util::quote::quote;
 /// One fault of a role or configuration; `path` says where, such as `demo.bound_claims.team`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LoginRoleError {
-    /// No object where one is wanted.
-    #[error("{path}: found {found}, wanted {wanted}")]
+    /// No object where one is expected.
+    #[error("{path}: found {found}, expected {expected}")]
     Type {
         /// Where.
         path: String,
         /// What stands there.
         found: String,
-        /// What is wanted.
-        wanted: &'static str,
+        /// What is expected.
+        expected: &'static str,
     },
     /// A field nobody knows; the reference server would drop it without a word.
     #[error("{path}: unknown field{}", nearest.map(|name| format!("; did you mean '{name}'?")).unwrap_or_default())]
@@ -26,22 +26,22 @@ pub enum LoginRoleError {
         nearest: Option<&'static str>,
     },
     /// A field that must be there is not, or is empty.
-    #[error("{path}: missing, {wanted}")]
+    #[error("{path}: missing, {expected}")]
     Missing {
         /// Where.
         path: String,
-        /// What is wanted.
-        wanted: &'static str,
+        /// What is expected.
+        expected: &'static str,
     },
-    /// A value that is not among those wanted.
-    #[error("{path}: found {found}, wanted {wanted}")]
+    /// A value that is not among those expected.
+    #[error("{path}: found {found}, expected {expected}")]
     Value {
         /// Where.
         path: String,
         /// What stands there, quoted.
         found: String,
-        /// What is wanted.
-        wanted: String,
+        /// What is expected.
+        expected: String,
     },
     /// Fields that contradict each other.
     #[error("{path}: {reason}")]

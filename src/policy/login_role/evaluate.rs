@@ -38,10 +38,10 @@ pub const CHECKS: [&str; 14] = [
 /// How the token came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flow<'a> {
-    /// Somebody brought it along: a role of type `jwt` is wanted.
+    /// Somebody brought it along: a role of type `jwt` is expected.
     Token,
     /// It is the ID token of an OpenID Connect login, whose audience, nonce and times were checked
-    /// by that (`policy::id_token`): a role of type `oidc` is wanted.
+    /// by that (`policy::id_token`): a role of type `oidc` is expected.
     Provider {
         /// What the provider told about the same person beside the token, checked to be so. For
         /// identity and bound claims it comes before the token; a registered claim never does.
@@ -127,19 +127,19 @@ fn with_userinfo(claims: &Map<String, Value>, flow: Flow<'_>) -> Option<Map<Stri
 }
 
 fn role_type(role: &LoginRole, flow: Flow<'_>) -> CheckResult<()> {
-    let (wanted, what) = match flow {
+    let (expected, what) = match flow {
         Flow::Token => (RoleType::Jwt, "a token that is brought along"),
         Flow::Provider { .. } => (RoleType::Oidc, "a login at a provider"),
     };
-    if role.role_type == wanted {
-        return Ok(Pass::new((), wanted.name()));
+    if role.role_type == expected {
+        return Ok(Pass::new((), expected.name()));
     }
     Err(Failure::new(format!(
-        "the role is of type '{}', wanted '{}' for {what}",
+        "the role is of type '{}', expected '{}' for {what}",
         role.role_type.name(),
-        wanted.name()
+        expected.name()
     ))
-    .hint(format!("set \"role_type\": \"{}\" in the role (without it, a role is oidc)", wanted.name())))
+    .hint(format!("set \"role_type\": \"{}\" in the role (without it, a role is oidc)", expected.name())))
 }
 
 /// Whether an error means that the token could be read but is not signed by one of the keys.
@@ -248,7 +248,7 @@ fn algorithm(config: &RoleConfig, verified: &Verified) -> CheckResult<()> {
 }
 
 fn issuer(config: &RoleConfig, claims: &RegisteredClaims) -> CheckResult<()> {
-    let Some(wanted) = &config.bound_issuer else {
+    let Some(expected) = &config.bound_issuer else {
         let reason = match &claims.iss {
             Some(iss) => format!("any will do, found {}", quote(iss)),
             None => "any will do, found none".to_owned(),
@@ -261,34 +261,36 @@ fn issuer(config: &RoleConfig, claims: &RegisteredClaims) -> CheckResult<()> {
             _ => Pass::new((), reason),
         });
     };
-    exact("iss", "bound_issuer", wanted, claims.iss.as_deref())
+    exact("iss", "bound_issuer", expected, claims.iss.as_deref())
 }
 
 fn subject(role: &LoginRole, claims: &RegisteredClaims) -> CheckResult<()> {
     match &role.bound_subject {
         None => Ok(Pass::new((), "any will do")),
-        Some(wanted) => exact("sub", "bound_subject", wanted, claims.sub.as_deref()),
+        Some(expected) => exact("sub", "bound_subject", expected, claims.sub.as_deref()),
     }
 }
 
-fn exact(claim: &str, field: &str, wanted: &str, found: Option<&str>) -> CheckResult<()> {
+fn exact(claim: &str, field: &str, expected: &str, found: Option<&str>) -> CheckResult<()> {
     match found {
-        Some(found) if found == wanted => Ok(Pass::new((), quote(found))),
+        Some(found) if found == expected => Ok(Pass::new((), quote(found))),
         Some(found) => {
             let refused =
-                Failure::new(format!("{claim} is {}, wanted {} ({field})", quote(found), quote(wanted)));
-            Err(match bound_claims::text_difference(wanted, found) {
+                Failure::new(format!("{claim} is {}, expected {} ({field})", quote(found), quote(expected)));
+            Err(match bound_claims::text_difference(expected, found) {
                 Some(hint) => refused.hint(hint),
-                None if wanted.contains('*') => refused.hint("* stands for itself here"),
+                None if expected.contains('*') => refused.hint("* stands for itself here"),
                 None => refused,
             })
         }
-        None => Err(Failure::new(format!("the token has no {claim}, wanted {} ({field})", quote(wanted)))),
+        None => {
+            Err(Failure::new(format!("the token has no {claim}, expected {} ({field})", quote(expected))))
+        }
     }
 }
 
 fn audience(role: &LoginRole, claims: &RegisteredClaims, flow: Flow<'_>) -> CheckResult<()> {
-    let (wanted, found) = (&role.bound_audiences, &claims.aud);
+    let (expected, found) = (&role.bound_audiences, &claims.aud);
     let listed = |texts: &[String]| {
         let mut shown: Vec<String> = texts.iter().take(5).map(|text| quote(text)).collect();
         if texts.len() > shown.len() {
@@ -296,7 +298,7 @@ fn audience(role: &LoginRole, claims: &RegisteredClaims, flow: Flow<'_>) -> Chec
         }
         shown.join(" or ")
     };
-    if wanted.is_empty() {
+    if expected.is_empty() {
         return if found.is_empty() || matches!(flow, Flow::Provider { .. }) {
             Ok(Pass::new((), if found.is_empty() { "none, and the role binds none" } else { "the client's" }))
         } else {
@@ -309,24 +311,24 @@ fn audience(role: &LoginRole, claims: &RegisteredClaims, flow: Flow<'_>) -> Chec
             .hint(format!("if this service is meant, set \"bound_audiences\": [{first}] in the role")))
         };
     }
-    if let Some(matched) = found.iter().find(|audience| wanted.contains(audience)) {
+    if let Some(matched) = found.iter().find(|audience| expected.contains(audience)) {
         return Ok(Pass::new((), quote(matched)));
     }
     if found.is_empty() {
         return Err(Failure::new(format!(
-            "the token has no aud, wanted {} (bound_audiences)",
-            listed(wanted)
+            "the token has no aud, expected {} (bound_audiences)",
+            listed(expected)
         ))
         .hint("ask the issuer for a token for this audience"));
     }
     let refused =
-        Failure::new(format!("aud is {}, wanted {} (bound_audiences)", listed(found), listed(wanted)));
-    let difference = wanted
+        Failure::new(format!("aud is {}, expected {} (bound_audiences)", listed(found), listed(expected)));
+    let difference = expected
         .iter()
-        .find_map(|wanted| found.iter().find_map(|found| bound_claims::text_difference(wanted, found)));
+        .find_map(|expected| found.iter().find_map(|found| bound_claims::text_difference(expected, found)));
     Err(match difference {
         Some(hint) => refused.hint(hint),
-        None if wanted.iter().any(|wanted| wanted.contains('*')) => {
+        None if expected.iter().any(|expected| expected.contains('*')) => {
             refused.hint("audiences are compared letter by letter; * stands for itself")
         }
         None => refused,

@@ -30,7 +30,7 @@ impl<'a> Fields<'a> {
             other => Err(LoginRoleError::Type {
                 path: path.to_owned(),
                 found: describe(other),
-                wanted: "an object",
+                expected: "an object",
             }),
         }
     }
@@ -49,9 +49,9 @@ impl<'a> Fields<'a> {
         self.fault(LoginRoleError::Conflict { path, reason: reason.into() });
     }
 
-    pub(super) fn wrong_type(&mut self, name: &str, found: &Value, wanted: &'static str) {
+    pub(super) fn wrong_type(&mut self, name: &str, found: &Value, expected: &'static str) {
         let path = self.path(name);
-        self.fault(LoginRoleError::Type { path, found: describe(found), wanted });
+        self.fault(LoginRoleError::Type { path, found: describe(found), expected });
     }
 
     pub(super) fn raw(&self, name: &str) -> Option<&'a Value> {
@@ -95,7 +95,7 @@ impl<'a> Fields<'a> {
             Value::String(text) => Some(text.clone()),
             _ => {
                 let path = self.path(name);
-                self.fault(LoginRoleError::Type { path, found: "something else".to_owned(), wanted: TEXT });
+                self.fault(LoginRoleError::Type { path, found: "something else".to_owned(), expected: TEXT });
                 None
             }
         }
@@ -155,7 +155,7 @@ impl<'a> Fields<'a> {
         self.fault(LoginRoleError::Value {
             path,
             found: PrintableText::value(&word).to_string(),
-            wanted: names.join(" or "),
+            expected: names.join(" or "),
         });
         None
     }

@@ -52,13 +52,13 @@ pub(super) fn user_name(role: &LoginRole, claims: &Map<String, Value>) -> CheckR
     };
     let Value::String(user) = &*found else {
         return Err(Failure::new(format!(
-            "{} is {}, wanted a text: nothing else is turned into a name",
+            "{} is {}, expected a text: nothing else is turned into a name",
             quote(name),
             describe(&found)
         )));
     };
     if user.is_empty() {
-        return Err(Failure::new(format!("{} is empty, wanted a name", quote(name))));
+        return Err(Failure::new(format!("{} is empty, expected a name", quote(name))));
     }
     if user.trim().is_empty() || user.chars().any(char::is_control) {
         return Err(Failure::new(format!(
@@ -91,7 +91,7 @@ pub(super) fn mappings(
             }
             Some(other) => {
                 let refused = Failure::new(format!(
-                    "{}, to be kept as {}, is {}, wanted a text",
+                    "{}, to be kept as {}, is {}, expected a text",
                     quote(source),
                     quote(target),
                     describe(other)
@@ -112,7 +112,7 @@ pub(super) fn mappings(
     }
     let reason = match role.claim_mappings.len() {
         0 => "the role keeps no claim".to_owned(),
-        wanted => format!("{} of {wanted} claims kept", kept.len() - 1),
+        expected => format!("{} of {expected} claims kept", kept.len() - 1),
     };
     Ok(Pass::new(kept, reason))
 }
@@ -121,14 +121,14 @@ pub(super) fn mappings(
 fn check_metadata(source: &str, target: &str, text: &str) -> Result<(), Failure> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "=/+_-".contains(c);
     let problem = if target.len() > MAX_KEY_BYTES {
-        format!("has {} bytes, wanted at most {MAX_KEY_BYTES}", target.len())
+        format!("has {} bytes, expected at most {MAX_KEY_BYTES}", target.len())
     } else if !target.chars().all(is_plain) {
         "has a character beyond letters, digits and = / + _ -".to_owned()
     } else if target.starts_with(RESERVED) {
         format!("begins with '{RESERVED}', which is reserved")
     } else if text.len() > MAX_VALUE_BYTES {
         let what = format!("{} has {} bytes", quote(source), text.len());
-        return Err(Failure::new(format!("{what}, wanted at most {MAX_VALUE_BYTES} to be kept")));
+        return Err(Failure::new(format!("{what}, expected at most {MAX_VALUE_BYTES} to be kept")));
     } else {
         return Ok(());
     };
@@ -154,7 +154,11 @@ pub(super) fn groups(role: &LoginRole, claims: &Map<String, Value>) -> CheckResu
         return Err(Failure::new(reason).hint(hint));
     };
     let wrong = |what: &str, value: &Value| {
-        Failure::new(format!("{} {what} {}, wanted a text or a list of texts", quote(name), describe(value)))
+        Failure::new(format!(
+            "{} {what} {}, expected a text or a list of texts",
+            quote(name),
+            describe(value)
+        ))
     };
     let mut groups: Vec<String> = Vec::new();
     let elements = match &*found {

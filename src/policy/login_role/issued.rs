@@ -49,7 +49,7 @@ pub(super) fn read(fields: &mut Fields<'_>) -> Map<String, Value> {
     fields.life("period");
     let uses = fields.whole("token_num_uses").unwrap_or(0);
     if uses < 0 {
-        fields.conflict("token_num_uses", format!("found {uses}, wanted a number that is not negative"));
+        fields.conflict("token_num_uses", format!("found {uses}, expected a number that is not negative"));
     }
     let is_periodic = fields.life("token_period").is_some();
     let kind = fields.word("token_type", &["", "default", "service", "batch"]);
@@ -60,11 +60,11 @@ pub(super) fn read(fields: &mut Fields<'_>) -> Map<String, Value> {
     for (at, name) in fields.texts("oauth2_metadata").iter().enumerate() {
         if !["access_token", "id_token", "refresh_token"].contains(&name.as_str()) {
             let path = fields.path(&format!("oauth2_metadata[{at}]"));
-            let wanted = "access_token, id_token or refresh_token".to_owned();
+            let expected = "access_token, id_token or refresh_token".to_owned();
             fields.fault(LoginRoleError::Value {
                 path,
                 found: PrintableText::value(name).to_string(),
-                wanted,
+                expected,
             });
         }
     }
@@ -89,11 +89,11 @@ pub(super) fn addresses(fields: &mut Fields<'_>) -> Vec<String> {
         for (at, address) in fields.texts(name).into_iter().enumerate() {
             if !is_address(&address) {
                 let path = fields.path(&format!("{name}[{at}]"));
-                let wanted = "an address or a network, such as 192.0.2.0/24".to_owned();
+                let expected = "an address or a network, such as 192.0.2.0/24".to_owned();
                 fields.fault(LoginRoleError::Value {
                     path,
                     found: PrintableText::value(&address).to_string(),
-                    wanted,
+                    expected,
                 });
             }
             all.push(address);

@@ -71,12 +71,12 @@ fn text(claims: &Map<String, Value>, name: &str) -> Result<Option<String>, Failu
     }
 }
 
-fn wrong_type(name: &str, found: &Value, wanted: &str) -> Failure {
-    Failure::new(format!("'{name}' is {}, wanted {wanted}", describe(found)))
+fn wrong_type(name: &str, found: &Value, expected: &str) -> Failure {
+    Failure::new(format!("'{name}' is {}, expected {expected}", describe(found)))
 }
 
 fn audiences(claims: &Map<String, Value>) -> Result<Vec<String>, Failure> {
-    let wanted = "a text or a list of texts";
+    let expected = "a text or a list of texts";
     match claims.get("aud") {
         None => Ok(Vec::new()),
         Some(Value::String(text)) => Ok(vec![text.clone()]),
@@ -84,12 +84,13 @@ fn audiences(claims: &Map<String, Value>) -> Result<Vec<String>, Failure> {
             .iter()
             .map(|element| match element {
                 Value::String(text) => Ok(text.clone()),
-                other => {
-                    Err(Failure::new(format!("'aud' has {} in its list, wanted {wanted}", describe(other))))
-                }
+                other => Err(Failure::new(format!(
+                    "'aud' has {} in its list, expected {expected}",
+                    describe(other)
+                ))),
             })
             .collect(),
-        Some(other) => Err(wrong_type("aud", other, wanted)),
+        Some(other) => Err(wrong_type("aud", other, expected)),
     }
 }
 
@@ -128,7 +129,7 @@ fn whole(float: f64) -> Option<i64> {
     }
     #[expect(
         clippy::cast_possible_truncation,
-        reason = "cutting off the fraction is what is wanted, and the range was checked"
+        reason = "cutting off the fraction is what is expected, and the range was checked"
     )]
     let seconds = float as i64;
     Some(seconds)

@@ -51,7 +51,7 @@ pub struct LoginRole {
     pub bound_cidrs: Vec<String>,
     /// The remaining fields, which are about the token another server would issue: kept to be
     /// shown, not acted on.
-    pub kept: Map<String, Value>,
+    pub unused_fields: Map<String, Value>,
 }
 
 /// What kind of login a role is for.
@@ -160,7 +160,7 @@ impl LoginRole {
             let path = fields.path("user_claim");
             fields.fault(LoginRoleError::Missing {
                 path,
-                wanted: "the name of a claim is wanted, such as \"sub\"",
+                expected: "the name of a claim is expected, such as \"sub\"",
             });
         }
         let bound_cidrs = issued::addresses(&mut fields);
@@ -184,7 +184,7 @@ impl LoginRole {
             verbose_logging: fields.flag("verbose_oidc_logging").unwrap_or(false),
             session_seconds: read_session(&mut fields),
             bound_cidrs,
-            kept: issued::read(&mut fields),
+            unused_fields: issued::read(&mut fields),
         };
         role.refuse_unbound(&mut fields);
         fields.finish(role)
@@ -203,16 +203,16 @@ impl LoginRole {
             .any(|name| fields.raw(name).is_some_and(|value| !is_nothing(value)));
         if self.role_type == RoleType::Jwt && !is_bound && !is_given {
             let path = fields.path("bound_audiences");
-            let wanted = "a jwt role needs at least one of bound_audiences, bound_subject, bound_claims \
+            let expected = "a jwt role needs at least one of bound_audiences, bound_subject, bound_claims \
                           and token_bound_cidrs";
-            fields.fault(LoginRoleError::Missing { path, wanted });
+            fields.fault(LoginRoleError::Missing { path, expected });
         }
         let is_oidc = self.role_type == RoleType::Oidc
             && fields.raw("role_type").is_none_or(|v| v == "oidc" || v == "");
         if is_oidc && self.allowed_redirect_uris.is_empty() {
             let path = fields.path("allowed_redirect_uris");
-            let wanted = "an oidc role needs it; role_type is oidc unless it says \"jwt\"";
-            fields.fault(LoginRoleError::Missing { path, wanted });
+            let expected = "an oidc role needs it; role_type is oidc unless it says \"jwt\"";
+            fields.fault(LoginRoleError::Missing { path, expected });
         }
     }
 }
@@ -235,7 +235,7 @@ fn read_role_type(fields: &mut Fields<'_>) -> RoleType {
             fields.fault(LoginRoleError::Value {
                 path,
                 found: PrintableText::value(other).to_string(),
-                wanted: "jwt or oidc".to_owned(),
+                expected: "jwt or oidc".to_owned(),
             });
             RoleType::Jwt
         }
@@ -244,14 +244,18 @@ fn read_role_type(fields: &mut Fields<'_>) -> RoleType {
 
 /// Unlike other fields, this one may not be given as nothing: neither `""` nor `null`.
 fn read_matching(fields: &mut Fields<'_>) -> Matching {
-    let wanted = "string or glob";
+    let expected = "string or glob";
     match fields.given("bound_claims_type") {
         None => Matching::Exact,
         Some(Value::String(text)) if text == "string" => Matching::Exact,
         Some(Value::String(text)) if text == "glob" => Matching::Glob,
         Some(other) => {
             let path = fields.path("bound_claims_type");
-            fields.fault(LoginRoleError::Value { path, found: describe(other), wanted: wanted.to_owned() });
+            fields.fault(LoginRoleError::Value {
+                path,
+                found: describe(other),
+                expected: expected.to_owned(),
+            });
             Matching::Exact
         }
     }
@@ -273,8 +277,8 @@ fn read_bound_claims(fields: &mut Fields<'_>, matching: Matching) -> Vec<BoundCl
         if matching == Matching::Glob {
             for odd in values.iter().filter(|value| !value.is_string()) {
                 let path = below(&fields.path("bound_claims"), name);
-                let wanted = "patterns, which are texts, since bound_claims_type is glob";
-                fields.fault(LoginRoleError::Type { path, found: describe(odd), wanted });
+                let expected = "patterns, which are texts, since bound_claims_type is glob";
+                fields.fault(LoginRoleError::Type { path, found: describe(odd), expected });
             }
         }
         bound.push(BoundClaim { name: name.clone(), values, is_comparable });
@@ -288,13 +292,15 @@ fn read_mappings(fields: &mut Fields<'_>) -> Vec<(String, String)> {
     for (source, value) in members {
         let path = below(&fields.path("claim_mappings"), source);
         let Some(target) = scalar_text(value) else {
-            let wanted = "the key the claim is kept under, a text";
-            fields.fault(LoginRoleError::Type { path, found: describe(value), wanted });
+            let expected = "the key the claim is kept under, a text";
+            fields.fault(LoginRoleError::Type { path, found: describe(value), expected });
             continue;
         };
         if target.is_empty() {
-            fields
-                .fault(LoginRoleError::Missing { path, wanted: "the key the claim is kept under is wanted" });
+            fields.fault(LoginRoleError::Missing {
+                path,
+                expected: "the key the claim is kept under is expected",
+            });
         } else if target == "role" {
             let reason = "the key 'role' is reserved for the name of the role".to_owned();
             fields.fault(LoginRoleError::Conflict { path, reason });

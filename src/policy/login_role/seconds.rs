@@ -65,8 +65,8 @@ mod tests {
             ("9999999999", None),
             ("d", None),
         ];
-        for (text, wanted) in table {
-            assert_eq!(from_text(text), wanted, "{text:?}");
+        for (text, expected) in table {
+            assert_eq!(from_text(text), expected, "{text:?}");
         }
     }
 }

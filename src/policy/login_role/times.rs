@@ -149,13 +149,13 @@ mod tests {
         for (leeway, skew) in [(0, 60), (-1, 0), (30, 30)] {
             let claims =
                 RegisteredClaims { nbf: Some(1_000), exp: Some(2_000), ..RegisteredClaims::default() };
-            for (now, wanted) in [
+            for (now, expected) in [
                 (1_000 - skew - 1, false),
                 (1_000 - skew, true),
                 (2_000 + skew, true),
                 (2_000 + skew + 1, false),
             ] {
-                assert_eq!(holds(leeway, &claims, now), wanted, "leeway {leeway}, now {now}");
+                assert_eq!(holds(leeway, &claims, now), expected, "leeway {leeway}, now {now}");
             }
             let issued = RegisteredClaims { iat: Some(1_500), nbf: Some(1_000), ..claims };
             assert!(holds(leeway, &issued, 1_500 - skew), "leeway {leeway}");

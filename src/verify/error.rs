@@ -1,0 +1,131 @@
+//! Why a verification cannot be done: the request, the keys or the user table, not the token.
+
+use crate::config::ConfigError;
+use crate::http::HttpError;
+use crate::key::KeyFileError;
+use crate::oidc::discovery::DiscoveryError;
+use crate::oidc::jwks_cache::RemoteJwksError;
+use crate::policy::login_role::LoginRoleError;
+use crate::token::TokenError;
+use crate::user_db::UserDbError;
+use crate::util::diagnostic::Diagnostic;
+use crate::util::file::FileError;
+use crate::util::kind::Kind;
+use crate::util::quote::quote;
+
+/// Why a verification cannot be done.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// A file cannot be read.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A key in a file or a role's configuration cannot be used.
+    #[error(transparent)]
+    Key(#[from] KeyFileError),
+    /// A key in the configuration of login roles cannot be used.
+    #[error(transparent)]
+    RoleKey(KeyFileError),
+    /// A configured key cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Keys cannot be fetched.
+    #[error(transparent)]
+    Remote(#[from] RemoteJwksError),
+    /// No key set has a usable key.
+    #[error("the key set{} has no usable key", if *is_fetched { " from the URL" } else { "" })]
+    UnusableSets {
+        /// Whether a set was fetched.
+        is_fetched: bool,
+    },
+    /// The user table cannot be read, and it decides.
+    #[error(transparent)]
+    UserDb(#[from] UserDbError),
+    /// The input is not a token.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// The login role or its configuration has errors.
+    #[error("{}", .0.first().map_or_else(String::new, ToString::to_string))]
+    LoginRole(Vec<LoginRoleError>),
+    /// A file with a login role is not JSON.
+    #[error("{file}: {problem}")]
+    NotJson {
+        /// The file, quoted.
+        file: String,
+        /// What is wrong, with line and column.
+        problem: String,
+    },
+    /// A file with a login role has a member twice.
+    #[error("{file}: duplicate member {}", quote(.name))]
+    DuplicateMember {
+        /// The file, quoted.
+        file: String,
+        /// The member.
+        name: String,
+    },
+    /// Neither a configured role nor a file.
+    #[error("unknown login role {}: the settings have no auth.jwt-roles, and there is no such file", quote(.name))]
+    UnknownRole {
+        /// The name.
+        name: String,
+    },
+    /// No keys for login roles are configured or given.
+    #[error("no keys for login roles: the settings have no auth.jwt-config")]
+    NoRoleKeys,
+}
+
+impl From<HttpError> for VerifyError {
+    fn from(error: HttpError) -> Self {
+        Self::Remote(error.into())
+    }
+}
+
+impl From<DiscoveryError> for VerifyError {
+    fn from(error: DiscoveryError) -> Self {
+        Self::Remote(error.into())
+    }
+}
+
+impl From<Vec<LoginRoleError>> for VerifyError {
+    fn from(errors: Vec<LoginRoleError>) -> Self {
+        Self::LoginRole(errors)
+    }
+}
+
+impl Diagnostic for VerifyError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::File(error) => error.kind(),
+            Self::Key(error) => error.kind(),
+            Self::RoleKey(error) => error.kind().in_configuration(),
+            Self::Config(error) => error.kind(),
+            Self::Remote(error) => error.kind(),
+            Self::UnusableSets { is_fetched: true } => Kind::RemoteKeySetUnusable,
+            Self::UnusableSets { is_fetched: false } => Kind::KeySetUnusable,
+            Self::UserDb(error) => error.kind(),
+            Self::Token(error) => error.kind(),
+            Self::LoginRole(errors) => errors.first().map_or(Kind::LoginRoleValue, Diagnostic::kind),
+            Self::NotJson { .. } => Kind::LoginRoleNotJson,
+            Self::DuplicateMember { .. } => Kind::LoginRoleDuplicateMember,
+            Self::UnknownRole { .. } => Kind::LoginRoleMissing,
+            Self::NoRoleKeys => Kind::LoginRoleConfigMissing,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::File(error) => error.hint(),
+            Self::Key(error) | Self::RoleKey(error) => error.hint(),
+            Self::Config(error) => error.hint(),
+            Self::Remote(error) => error.hint(),
+            Self::UserDb(error) => error.hint(),
+            Self::Token(error) => error.hint(),
+            Self::LoginRole(errors) => errors.first().and_then(Diagnostic::hint),
+            Self::UnknownRole { .. } => Some("name a file: --login-role ./ROLE.json".to_owned()),
+            Self::NoRoleKeys => Some(
+                "give the keys: --key FILE, --jwks FILE|URL, --discovery URL or --role-config FILE"
+                    .to_owned(),
+            ),
+            Self::UnusableSets { .. } | Self::NotJson { .. } | Self::DuplicateMember { .. } => None,
+        }
+    }
+}

@@ -1,0 +1,394 @@
+//! The keys for a verification: the server's keys from the settings, or keys given by the user. Each
+//! key knows its owner.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::error::VerifyError;
+use super::refetch::{VerificationKeys, refetch_all};
+use crate::config::{ServerKeys, Settings, Variable};
+use crate::http::{Bearer, Client, HttpOptions};
+use crate::key::jwk::Jwk;
+use crate::key::set::KeySet;
+use crate::key::{KeyError, KeyStrength, VerifyingKey, parse};
+use crate::oidc::discovery;
+use crate::oidc::jwks_cache::{Cache, JwksSource, RemoteJwks, RemoteJwksError};
+use crate::policy::endpoint::KeyUse;
+use crate::policy::{Endpoint, Signer};
+use crate::token::{TokenError, Unverified, Verified, verify_owned};
+use crate::util::file::{self, FileContents, SETTINGS_LIMIT};
+use crate::util::note::Notes;
+use crate::util::quote::quote_path;
+use crate::util::secret::SecretText;
+use crate::util::time::Timestamp;
+
+/// How keys are read and fetched.
+#[derive(Debug, Clone)]
+pub struct KeyAccess {
+    /// The options of the HTTP client; CA certificates in a login role's configuration replace its trust.
+    pub options: HttpOptions,
+    /// The cache of fetched documents.
+    pub cache: Cache,
+    /// Whether weak keys are accepted.
+    pub strength: KeyStrength,
+}
+
+/// The keys that a user gives in place of the configured ones.
+#[derive(Debug, Clone)]
+pub struct GivenKeys {
+    /// Files with public keys, in any form.
+    pub files: Vec<PathBuf>,
+    /// A file with an HMAC secret in base64.
+    pub hmac_secret: Option<PathBuf>,
+    /// Key sets.
+    pub sets: Vec<KeySetSource>,
+    /// A file with the bearer token for the URLs of the key sets.
+    pub bearer_token: Option<PathBuf>,
+    /// How they are read and fetched.
+    pub access: KeyAccess,
+}
+
+/// The source of a key set.
+#[derive(Debug, Clone)]
+pub enum KeySetSource {
+    /// A JWKS in a file.
+    File(PathBuf),
+    /// A JWKS that is fetched.
+    Remote(JwksSource),
+}
+
+impl GivenKeys {
+    /// Whether there is none: the configured keys apply.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.files.is_empty() && self.hmac_secret.is_none() && self.sets.is_empty()
+    }
+
+    /// Reads the keys of the files of `files` and the HMAC secret. Certificates must be valid at `now`.
+    fn read_files(&self, now: Timestamp, notes: &mut Notes) -> Result<Vec<OwnedKey>, VerifyError> {
+        let strength = self.access.strength;
+        let mut keys = Vec::new();
+        for path in &self.files {
+            let place = quote_path(path);
+            log::info!("reading the key file {place}");
+            let bytes = file::read_named(path, SETTINGS_LIMIT, FileContents::Public, notes)?;
+            let found = public_keys(&bytes, strength, now, notes).map_err(|error| error.at(place))?;
+            keys.extend(found.into_iter().map(|key| OwnedKey::new(Signer::Given, key)));
+        }
+        if let Some(path) = &self.hmac_secret {
+            let text = file::read_named_text(path, SETTINGS_LIMIT, FileContents::Secret, notes)?;
+            let text = SecretText::new(text);
+            let secret = SecretText::new(text.expose().trim().to_owned());
+            let key = VerifyingKey::hmac_secret_from_base64(&secret, strength)
+                .map_err(|error| error.at(quote_path(path)))?;
+            keys.push(OwnedKey::new(Signer::HmacSecret, key));
+        }
+        warn_of_weak(keys.iter().map(|owned| &owned.key), notes);
+        Ok(keys)
+    }
+
+    /// The keys of the key sets, read or fetched. `now` is the time of the system's clock.
+    ///
+    /// # Errors
+    /// [`VerifyError`], [`VerifyError::UnusableSets`] without a usable key; the notes explain it.
+    pub fn published(&self, now: Timestamp, notes: &mut Notes) -> Result<Vec<VerifyingKey>, VerifyError> {
+        Ok(self.open_sets(now, notes)?.all().cloned().collect())
+    }
+
+    /// Reads and fetches the key sets. `now` is the time of the system's clock.
+    fn open_sets(&self, now: Timestamp, notes: &mut Notes) -> Result<KeySets, VerifyError> {
+        let mut sets = KeySets::default();
+        let bearer = match &self.bearer_token {
+            Some(path) if !self.sets.is_empty() => Some(read_secret(path, notes)?),
+            _ => None,
+        };
+        for source in &self.sets {
+            match source {
+                KeySetSource::File(path) => sets.keys.extend(self.read_set(path, notes)?),
+                KeySetSource::Remote(source) => {
+                    sets.remotes.push(self.open_remote(source, bearer.as_ref(), now, notes)?);
+                }
+            }
+        }
+        if sets.all().next().is_none() && !self.sets.is_empty() {
+            return Err(VerifyError::UnusableSets { is_fetched: !sets.remotes.is_empty() });
+        }
+        warn_of_weak(sets.all(), notes);
+        Ok(sets)
+    }
+
+    fn read_set(&self, path: &Path, notes: &mut Notes) -> Result<Vec<VerifyingKey>, VerifyError> {
+        log::info!("reading the key set {}", quote_path(path));
+        let text = file::read_named_text(path, SETTINGS_LIMIT, FileContents::Public, notes)?;
+        let set = KeySet::from_json(&text, self.access.strength, notes)
+            .map_err(|error| error.at(quote_path(path)))?;
+        Ok(set.keys().to_vec())
+    }
+
+    fn open_remote(
+        &self,
+        source: &JwksSource,
+        bearer: Option<&SecretText>,
+        now: Timestamp,
+        notes: &mut Notes,
+    ) -> Result<RemoteJwks, VerifyError> {
+        let KeyAccess { options, cache, strength } = &self.access;
+        let mut options = options.clone();
+        if let Some(token) = bearer {
+            let url = match source {
+                JwksSource::KeySet(url) => url.clone(),
+                JwksSource::Discovery(issuer) => discovery::document_url(issuer)?,
+            };
+            options.bearer = Some(Bearer { origin: url.origin(), token: token.clone() });
+        }
+        let client = Client::new(options)?;
+        Ok(RemoteJwks::open(client, source.clone(), cache.clone(), *strength, now, notes)?)
+    }
+}
+
+/// Key sets that were read or fetched.
+#[derive(Debug, Default)]
+struct KeySets {
+    keys: Vec<VerifyingKey>,
+    remotes: Vec<RemoteJwks>,
+}
+
+impl KeySets {
+    fn all(&self) -> impl Iterator<Item = &VerifyingKey> {
+        self.keys.iter().chain(self.remotes.iter().flat_map(|remote| remote.keys().keys()))
+    }
+}
+
+/// The owner of a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyOwner {
+    /// The server, the trusted issuer, or the user who gave the key.
+    pub signer: Signer,
+    /// The key ID.
+    pub kid: Option<String>,
+    /// The issuer whose discovery document has the key: the key verifies only its tokens.
+    pub issuer: Option<String>,
+}
+
+/// A key and its owner.
+#[derive(Debug, Clone)]
+struct OwnedKey {
+    owner: Arc<KeyOwner>,
+    key: VerifyingKey,
+}
+
+impl OwnedKey {
+    fn new(signer: Signer, key: VerifyingKey) -> Self {
+        let owner = KeyOwner { signer, kid: key.kid().map(str::to_owned), issuer: None };
+        Self { owner: Arc::new(owner), key }
+    }
+}
+
+/// A verified token and the owner of the key that verified it.
+#[derive(Debug, Clone, PartialEq)]
+#[must_use]
+pub struct OwnedToken {
+    /// The token.
+    pub verified: Verified,
+    /// The owner of the key.
+    pub owner: Arc<KeyOwner>,
+}
+
+/// Keys to verify tokens with, each with its owner.
+#[derive(Debug, Default)]
+pub struct KeyRing {
+    keys: Vec<OwnedKey>,
+    /// How many of the keys are not fetched; they come first.
+    fixed: usize,
+    remotes: Vec<RemoteJwks>,
+}
+
+impl KeyRing {
+    /// Reads and fetches the given keys, or else the server's keys that these endpoints need.
+    /// Certificates must be valid at `at`; `now` is the time of the system's clock.
+    ///
+    /// # Errors
+    /// [`VerifyError`]; the notes explain it.
+    pub fn open(
+        given: &GivenKeys,
+        settings: &Settings,
+        endpoints: &[Endpoint],
+        at: Timestamp,
+        now: Timestamp,
+        notes: &mut Notes,
+    ) -> Result<Self, VerifyError> {
+        if given.is_empty() {
+            return Self::configured(settings, endpoints, notes);
+        }
+        let sets = given.open_sets(now, notes)?;
+        let mut keys = given.read_files(at, notes)?;
+        keys.extend(sets.keys.into_iter().map(|key| OwnedKey::new(Signer::Given, key)));
+        let mut ring = Self { fixed: keys.len(), keys, remotes: sets.remotes };
+        ring.add_fetched();
+        Ok(ring)
+    }
+
+    /// The given keys without owners, and the key sets that can be fetched again: for a login role.
+    pub(super) fn open_given(
+        given: &GivenKeys,
+        at: Timestamp,
+        now: Timestamp,
+        notes: &mut Notes,
+    ) -> Result<(KeySet, Vec<RemoteJwks>), VerifyError> {
+        let files = given.read_files(at, notes)?;
+        let sets = given.open_sets(now, notes)?;
+        Ok((files.into_iter().map(|owned| owned.key).chain(sets.keys).collect(), sets.remotes))
+    }
+
+    /// The server's keys that these endpoints need; without endpoints, all configured keys. A key that
+    /// is not needed only helps to report the signer, so a malformed one is ignored. The server's own
+    /// key may be missing or malformed when all endpoints are the server's: their verdict reports that.
+    fn configured(
+        settings: &Settings,
+        endpoints: &[Endpoint],
+        notes: &mut Notes,
+    ) -> Result<Self, VerifyError> {
+        let mut keys = Vec::new();
+        let needs_own = endpoints.iter().any(|endpoint| endpoint.key_use() == KeyUse::Own);
+        let has_other = [Variable::CrossLoginJwtPublicKey, Variable::CrossLoginJwtHs512Key]
+            .map(|variable| settings.secret(variable).is_some());
+        let needs_own = needs_own || (endpoints.is_empty() && has_other == [false, false]);
+        let has_own = [Variable::JwtPublicKey, Variable::JwtPrivateKey]
+            .map(|variable| settings.secret(variable).is_some());
+        let is_in_verdict = !endpoints.is_empty()
+            && endpoints.iter().all(|endpoint| endpoint.is_backend())
+            && has_own != [false, false];
+        if needs_own || has_own[0] {
+            match settings.verifying_key(notes) {
+                Ok(key) => keys.push(OwnedKey::new(Signer::Own, key)),
+                Err(error) if is_in_verdict && rejects_own_tokens(settings) => log::info!("{error}"),
+                Err(error) if needs_own || endpoints.is_empty() => return Err(error.into()),
+                Err(_) => {}
+            }
+        }
+        if has_other[0] {
+            match settings.cross_login_key(notes) {
+                Ok(key) => keys.push(OwnedKey::new(Signer::CrossLogin, key)),
+                Err(error) if endpoints.is_empty() => return Err(error.into()),
+                Err(_) => {}
+            }
+        }
+        if has_other[1] {
+            // The server accepts a short secret, so a verdict must use it as well.
+            match settings.hmac_secret(KeyStrength::AllowWeak) {
+                Ok(key) => {
+                    warn_of_short_secret(key.bits(), notes);
+                    keys.push(OwnedKey::new(Signer::HmacSecret, key));
+                }
+                Err(error) if endpoints.is_empty() => return Err(error.into()),
+                Err(_) => {}
+            }
+        }
+        Ok(Self { fixed: keys.len(), keys, remotes: Vec::new() })
+    }
+
+    /// Whether a key has this owner.
+    pub(super) fn has(&self, signer: Signer) -> bool {
+        self.keys.iter().any(|owned| owned.owner.signer == signer)
+    }
+
+    /// Replaces the fetched keys by those of the key sets.
+    fn add_fetched(&mut self) {
+        self.keys.truncate(self.fixed);
+        for remote in &self.remotes {
+            let issuer = remote.issuer().map(str::to_owned);
+            self.keys.extend(remote.keys().keys().iter().map(|key| {
+                let owner = KeyOwner {
+                    signer: Signer::Given,
+                    kid: key.kid().map(str::to_owned),
+                    issuer: issuer.clone(),
+                };
+                OwnedKey { owner: Arc::new(owner), key: key.clone() }
+            }));
+        }
+    }
+}
+
+impl VerificationKeys for KeyRing {
+    type Token = OwnedToken;
+
+    /// The keys of a discovery document verify only tokens of its issuer.
+    fn verify(&self, token: &str) -> Result<OwnedToken, TokenError> {
+        let token = Unverified::parse(token)?;
+        let keys = self.keys.iter().map(|owned| (owned.owner.issuer.as_deref(), &owned.key));
+        let verified = verify_owned(token, keys)?;
+        let owned = self.keys.get(verified.key()).ok_or(TokenError::NoKey)?;
+        Ok(OwnedToken { owner: Arc::clone(&owned.owner), verified })
+    }
+
+    fn remotes(&self) -> &[RemoteJwks] {
+        &self.remotes
+    }
+
+    fn refetch(&mut self, now: Timestamp, notes: &mut Notes) -> Result<(), RemoteJwksError> {
+        let refetched = refetch_all(&mut self.remotes, now, notes);
+        self.add_fetched();
+        refetched
+    }
+}
+
+/// Whether the server rejects every token of its own key, or does not start.
+fn rejects_own_tokens(settings: &Settings) -> bool {
+    use crate::config::ServerEffect::{NoOwnTokens, NoStart, NoTokens};
+    settings
+        .server_findings(ServerKeys::Configured)
+        .iter()
+        .any(|finding| matches!(finding.effect, NoStart | NoTokens | NoOwnTokens))
+}
+
+/// Warns of the configured HMAC secret if it has fewer than 256 bits.
+pub fn warn_of_short_secret(bits: usize, notes: &mut Notes) {
+    if bits < 256 {
+        notes.danger_with(
+            "hmac-secret-weak",
+            format!(
+                "CROSS_LOGIN_JWT_HS512_KEY has {bits} bits: an attacker with one token can find the secret"
+            ),
+            "a new secret, which invalidates all its tokens: gen-keypair --algorithm hs512 --write --force",
+        );
+    }
+}
+
+/// Warns of each weak key that was accepted.
+pub(super) fn warn_of_weak<'k>(keys: impl IntoIterator<Item = &'k VerifyingKey>, notes: &mut Notes) {
+    for key in keys {
+        let danger = match key.kind() {
+            "RSA" if key.bits() < 2048 => "is too short: an attacker may be able to sign tokens",
+            "HMAC" if key.bits() < 256 => "is too short: an attacker with one token can find the secret",
+            _ => continue,
+        };
+        notes.danger("key-weak", format!("the {} {danger}", key.describe()));
+    }
+}
+
+fn read_secret(path: &Path, notes: &mut Notes) -> Result<SecretText, VerifyError> {
+    let text = SecretText::new(file::read_named_text(path, SETTINGS_LIMIT, FileContents::Secret, notes)?);
+    Ok(SecretText::new(text.expose().trim().to_owned()))
+}
+
+fn public_keys(
+    bytes: &[u8],
+    strength: KeyStrength,
+    at: Timestamp,
+    notes: &mut Notes,
+) -> Result<Vec<VerifyingKey>, KeyError> {
+    let text = std::str::from_utf8(bytes).unwrap_or_default();
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text).trim_start();
+    if text.starts_with('{') && Jwk::parse(text)?.is_set() {
+        let set = KeySet::from_json(text, strength, notes)?;
+        return if set.is_empty() { Err(KeyError::SetUnusable) } else { Ok(set.keys().to_vec()) };
+    }
+    let found = parse::read_public(bytes, strength, notes)?;
+    match &found.certificate {
+        Some(certificate) if !certificate.is_valid_at(at) => Err(KeyError::CertificateDates {
+            from: certificate.not_before.rfc3339(),
+            to: certificate.not_after.rfc3339(),
+        }),
+        _ => Ok(vec![found.key]),
+    }
+}
