@@ -93,8 +93,8 @@ fn candidates(tool: &Tool, shell: Shell, tail: Option<&str>, words: &[&OsStr]) -
     let index = arguments.len().saturating_sub(1);
     let directory = std::env::current_dir().ok();
     let found = complete(&mut (tool.command)(), arguments, index, directory.as_deref()).unwrap_or_default();
-    let kept = typed.strip_suffix(tail.unwrap_or(typed)).unwrap_or_default();
-    let (kept, _) = shell::unquoted(kept);
+    let prefix = typed.strip_suffix(tail.unwrap_or(typed)).unwrap_or_default();
+    let (prefix, _) = shell::unquoted(prefix);
     let (_, open) = shell::unquoted(typed);
     let mut lines = String::new();
     for candidate in found.iter().filter(|candidate| !candidate.is_hide_set()) {
@@ -103,7 +103,7 @@ fn candidates(tool: &Tool, shell: Shell, tail: Option<&str>, words: &[&OsStr]) -
             continue;
         }
         let written = match shell {
-            Shell::Bash => for_bash(value, &kept, typed, open),
+            Shell::Bash => for_bash(value, &prefix, typed, open),
             Shell::PowerShell => shell::powershell_word(value),
             // These quote what they insert.
             Shell::Zsh | Shell::Fish | Shell::Elvish => Some(value.to_owned()),
@@ -130,8 +130,8 @@ fn plain(shell: Shell, word: &OsStr) -> OsString {
 
 /// What bash inserts: the candidate after what stays, as an unquoted word; inside quotation marks
 /// only what needs none.
-fn for_bash(value: &str, kept: &str, typed: &str, open: Option<char>) -> Option<String> {
-    let rest = value.strip_prefix(kept)?;
+fn for_bash(value: &str, prefix: &str, typed: &str, open: Option<char>) -> Option<String> {
+    let rest = value.strip_prefix(prefix)?;
     if open.is_some() {
         return (rest.is_empty() || shell::is_plain_word(rest)).then(|| rest.to_owned());
     }
@@ -155,7 +155,7 @@ mod tests {
     #[test]
     fn for_bash_hostile_name_is_one_inert_word() {
         let name = "mallory;touch owned;:";
-        let offered = |kept, typed| for_bash(name, kept, typed, shell::unquoted(typed).1);
+        let offered = |prefix, typed| for_bash(name, prefix, typed, shell::unquoted(typed).1);
         assert_eq!(offered("", "mal").as_deref(), Some(r"mallory\;touch\ owned\;:"));
         assert_eq!(offered("mallory;touch owned;:", r"mallory\;touch\ owned\;:").as_deref(), Some(""));
         assert_eq!(offered("", "\"mal"), None, "no escape holds inside double quotes");

@@ -1,6 +1,7 @@
 //! The program's three streams: the result to standard output, everything else to standard error.
 
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::ArgMatches;
@@ -11,7 +12,7 @@ use super::failure::Failure;
 use super::options::ColorWhen;
 use crate::util::diagnostic::{ExitStatus, diagnostics};
 use crate::util::environment::Environment;
-use crate::util::file::reason;
+use crate::util::file::{self, reason};
 use crate::util::kind::Kind;
 use crate::util::note::{Level, Notes};
 use crate::util::quote::{escape, escape_json, visible};
@@ -21,14 +22,14 @@ use crate::util::time::Clock;
 /// Standard output failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StdoutError {
-    /// It was closed before the program began, or leads nowhere.
-    #[error("standard output leads nowhere (closed, or /dev/null): the result would be lost")]
+    /// It was closed before the program began, or is `/dev/null`.
+    #[error("standard output is closed or /dev/null: the result would be lost")]
     Closed,
-    /// Nobody reads it any more, and the result must not be lost.
-    #[error("standard output is closed by its reader: the result is lost")]
+    /// Its reader has closed it, and the result would be lost.
+    #[error("standard output was closed by its reader: the result is lost")]
     BrokenPipe,
     /// It cannot be written, for example because the disk is full.
-    #[error("standard output cannot be written: {}", reason(.0))]
+    #[error("cannot write standard output: {}", reason(.0))]
     Failed(io::Error),
 }
 
@@ -37,7 +38,7 @@ diagnostics! { StdoutError:
     Self::Failed(_) => Kind::OutputUnwritable;
 }
 
-/// Where a program writes, and how much.
+/// Where a program writes, and how much it prints.
 #[derive(Debug)]
 pub struct Console {
     tool: &'static str,
@@ -78,12 +79,12 @@ impl Console {
         self.json = flag(matches, "json");
         self.verbosity = matches.try_get_one::<u8>("verbose").ok().flatten().copied().unwrap_or(0);
         let when = matches.try_get_one("color").ok().flatten().copied().unwrap_or(ColorWhen::Auto);
-        self.color_out = self.wants_color(when, io::stdout().is_terminal());
-        self.color_err = self.wants_color(when, io::stderr().is_terminal());
+        self.color_out = self.uses_color(when, io::stdout().is_terminal());
+        self.color_err = self.uses_color(when, io::stderr().is_terminal());
         start_logging(self.tool, self.verbosity, self.json);
     }
 
-    fn wants_color(&self, when: ColorWhen, terminal: bool) -> bool {
+    fn uses_color(&self, when: ColorWhen, terminal: bool) -> bool {
         match when {
             ColorWhen::Always => true,
             ColorWhen::Never => false,
@@ -102,7 +103,7 @@ impl Console {
         &self.environment
     }
 
-    /// Whether the report is to be JSON.
+    /// Whether the report is JSON.
     #[must_use]
     pub const fn is_json(&self) -> bool {
         self.json
@@ -112,7 +113,7 @@ impl Console {
         self.json = true;
     }
 
-    /// Whether only the result and errors are wanted.
+    /// Whether only the result and errors are printed.
     #[must_use]
     pub const fn is_quiet(&self) -> bool {
         self.quiet
@@ -124,13 +125,13 @@ impl Console {
         self.verbosity
     }
 
-    /// Whether progress may be shown: standard error is a terminal and nobody asked for quiet.
+    /// Whether progress is shown: standard error is a terminal, without `--quiet` and `--json`.
     #[must_use]
     pub fn shows_progress(&self) -> bool {
         !self.quiet && !self.json && io::stderr().is_terminal()
     }
 
-    /// Whether whoever read standard output has gone: a long report may end early.
+    /// Whether the reader of standard output has closed it: a long report may end early.
     #[must_use]
     pub const fn is_reader_gone(&self) -> bool {
         self.reader_gone
@@ -142,7 +143,7 @@ impl Console {
         paint(self.color_out, sgr, text)
     }
 
-    /// Writes a line of the result. That nobody reads any more is no fault.
+    /// Writes a line of the result. A closed reader is not an error.
     ///
     /// # Errors
     /// [`StdoutError`] when standard output cannot be written.
@@ -242,7 +243,7 @@ impl Console {
         }
     }
 
-    /// Sends what was written so far on its way.
+    /// Flushes standard output.
     ///
     /// # Errors
     /// As [`Console::line`].
@@ -345,7 +346,7 @@ impl Console {
         }
     }
 
-    /// Flushes the result, reports a failure, and tells the exit status.
+    /// Flushes the result, reports a failure, and returns the exit status.
     pub(super) fn end(&mut self, outcome: Result<ExitStatus, Failure>) -> ExitStatus {
         let flushed = self.flush().map_err(Failure::from);
         match outcome.and_then(|status| flushed.map(|()| status)) {
@@ -357,25 +358,34 @@ impl Console {
         }
     }
 
-    /// Shows a failure's faults: for those that report one and go on.
+    /// Prints the errors of a failure, for callers that continue after it.
     pub fn report(&mut self, failure: &Failure) {
-        for fault in failure.faults() {
+        for error in failure.errors() {
             if self.json {
                 let object = json!({"error": {
-                    "kind": fault.kind().name(),
-                    "message": redact_forms(&fault.to_string()),
-                    "hint": fault.hint(),
+                    "kind": error.kind().name(),
+                    "message": redact_forms(&error.to_string()),
+                    "hint": error.hint(),
                 }});
                 self.json_error_line(&object);
             } else {
                 let label = paint(self.color_err, "1;31", self.tool);
-                write_error_line(&format!("{label}: {}", visible(&fault.to_string())));
-                if let Some(hint) = fault.hint() {
+                write_error_line(&format!("{label}: {}", visible(&error.to_string())));
+                if let Some(hint) = error.hint() {
                     write_error_line(&format!("hint: {}", visible(&hint)));
                 }
             }
         }
     }
+}
+
+/// Warns of output files that root wrote and the account of their directory cannot read.
+pub(super) fn warn_if_not_owner<'a>(paths: impl IntoIterator<Item = &'a Path>, console: &mut Console) {
+    let mut notes = Notes::new();
+    for path in paths {
+        file::warn_if_not_owner(path, &mut notes);
+    }
+    console.notes(notes);
 }
 
 /// Whether standard output was closed when the process began. The runtime opens `/dev/null` for
@@ -414,7 +424,7 @@ fn stamp() -> String {
     }
 }
 
-/// A line to standard error; when even that fails there is nobody left to tell.
+/// A line to standard error; a failure of that cannot be reported.
 fn write_error_line(text: &str) {
     let stamp = if text.starts_with('{') { String::new() } else { stamp() };
     let _ = writeln!(io::stderr().lock(), "{stamp}{text}");
@@ -450,8 +460,8 @@ impl log::Log for Log {
     fn flush(&self) {}
 }
 
-/// `-v` shows what the toolkit reads and asks, `-vv` its details. What the libraries below say is
-/// never shown beyond warnings: they log requests whole, credentials included.
+/// `-v` prints which files and services are used, `-vv` details. Messages of other libraries are
+/// never printed beyond warnings: they log whole requests, credentials included.
 fn start_logging(tool: &'static str, verbosity: u8, json: bool) {
     let own = match verbosity {
         0 => log::LevelFilter::Off,

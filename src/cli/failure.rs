@@ -1,33 +1,33 @@
-//! How a fault ends a program: one line, a hint, an exit status; or one JSON object.
+//! Errors on their way to standard error, and usage errors.
 
 use crate::util::diagnostic::{Diagnostic, ExitStatus};
 use crate::util::kind::Kind;
 
-/// Any capability's fault on its way out, or a verdict that was already reported.
+/// The errors that end a program.
 #[derive(Debug)]
 pub struct Failure(Vec<Box<dyn Diagnostic>>);
 
 impl Failure {
-    /// Several faults of one input, reported together; the first one's status ends the program.
+    /// Several errors of one input, reported together; the first one's status ends the program.
     #[must_use]
-    pub fn several<F: Diagnostic>(faults: impl IntoIterator<Item = F>) -> Self {
-        Self(faults.into_iter().map(|fault| Box::new(fault) as Box<dyn Diagnostic>).collect())
+    pub fn several<F: Diagnostic>(errors: impl IntoIterator<Item = F>) -> Self {
+        Self(errors.into_iter().map(|error| Box::new(error) as Box<dyn Diagnostic>).collect())
     }
 
-    /// The faults in order.
-    pub(crate) fn faults(&self) -> &[Box<dyn Diagnostic>] {
+    /// The errors in order.
+    pub(crate) fn errors(&self) -> &[Box<dyn Diagnostic>] {
         &self.0
     }
 
     /// The status the program ends with.
     pub fn status(&self) -> ExitStatus {
-        self.0.first().map_or(ExitStatus::Io, |fault| fault.status())
+        self.0.first().map_or(ExitStatus::Io, |error| error.status())
     }
 }
 
 impl<F: Diagnostic> From<F> for Failure {
-    fn from(fault: F) -> Self {
-        Self(vec![Box::new(fault)])
+    fn from(error: F) -> Self {
+        Self(vec![Box::new(error)])
     }
 }
 

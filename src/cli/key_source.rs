@@ -20,9 +20,9 @@ use crate::util::secret::SecretText;
 /// [`UsageError`] where it is not.
 pub(super) fn check_name(option: &str, name: &str) -> Result<(), UsageError> {
     let letter = |byte: u8| byte.is_ascii_alphabetic() || byte == b'_';
-    let good =
+    let is_usable =
         name.bytes().next().is_some_and(letter) && name.bytes().all(|b| letter(b) || b.is_ascii_digit());
-    if good {
+    if is_usable {
         return Ok(());
     }
     let shown = PrintableText::name(name);
@@ -57,9 +57,9 @@ pub(super) fn variable(
         Err(FileError::Missing(_)) if env_file.is_none() => return Err(unset(name, path)),
         other => Zeroizing::new(other?),
     };
-    let content = dotenv::read(&bytes).map_err(|faults| {
+    let content = dotenv::read(&bytes).map_err(|errors| {
         Failure::several(
-            faults.into_iter().map(|fault| ConfigError::EnvFile { path: path.to_owned(), fault }),
+            errors.into_iter().map(|error| ConfigError::EnvFile { path: path.to_owned(), error }),
         )
     })?;
     let Some(entry) = content.get(name) else { return Err(unset(name, path)) };

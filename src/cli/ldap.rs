@@ -33,7 +33,7 @@ pub struct LdapConnectionOptions {
 }
 
 impl LdapConnectionOptions {
-    /// What the options say, with everything else as usual.
+    /// The options of the command line, with defaults for the others.
     ///
     /// # Errors
     /// Wrong usage when a duration is none.

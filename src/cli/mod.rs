@@ -1,6 +1,6 @@
-//! Floor of the command line: arguments, prompts, reports, progress and exit statuses.
+//! The layer of the command line: arguments, prompts, reports, progress and exit statuses.
 //!
-//! This is the only code that prints, asks, and reads the process's environment. Each program
+//! This is the only code that prints, prompts, and reads the process's environment. Each program
 //! is a [`tool::Tool`]: one function that returns its [`clap::Command`], which help, man pages,
 //! completions and tests all ask, and one that runs it.
 
@@ -17,7 +17,6 @@ pub mod gen_keypair;
 mod key_source;
 pub mod ldap;
 pub mod options;
-mod output_owner;
 pub mod page;
 pub mod progress;
 pub mod prompt;
@@ -42,8 +41,8 @@ use crate::util::diagnostic::ExitStatus;
 /// The whole of a program's `main`.
 #[must_use]
 pub fn main(tool: &Tool) -> ExitCode {
-    keep_memory_private();
-    survive_file_limits();
+    protect_memory();
+    report_file_limits();
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let mut console = Console::new(tool.name);
     if let Some(text) = completion::answer(tool, &arguments) {
@@ -56,18 +55,18 @@ pub fn main(tool: &Tool) -> ExitCode {
             (tool.run)(&matches, &mut console)
         }
         Err(ParseError::Clap(error)) => from_clap(&error, tool, &arguments, &mut console),
-        Err(ParseError::Usage(fault)) => {
+        Err(ParseError::Usage(error)) => {
             asks_for_json(&arguments).then(|| console.set_json());
-            Err(fault.into())
+            Err(error.into())
         }
     };
     ExitCode::from(console.end(outcome).code())
 }
 
-/// What is in memory stays there: no core file, whether written to a directory or handed to a
+/// Protects secrets in memory: no core file, whether written to a directory or handed to a
 /// collector, and no other process of the same user may trace this one or read its environment.
 /// Programs that are started from here are not concerned.
-fn keep_memory_private() {
+fn protect_memory() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     // Unlike the limit below, this holds for collectors as well (core(5): the limit is not enforced
     // for core dumps that are piped to a program).
@@ -80,9 +79,9 @@ fn keep_memory_private() {
     let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum });
 }
 
-/// A file that would grow beyond `ulimit -f` is an error that can be told, as a full disk is; by
-/// default the signal for it ends the program without a word.
-fn survive_file_limits() {
+/// A file that would grow beyond `ulimit -f` is an error that is reported, as a full disk is; by
+/// default the signal for it ends the program without a message.
+fn report_file_limits() {
     let noticed = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
     // Where it cannot be had, the default stays.
     let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, noticed);

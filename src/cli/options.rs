@@ -4,19 +4,19 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum, ValueHint};
 
-/// How a program talks; the same in all five.
+/// What a program prints; the same in all five.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Output")]
 pub struct OutputOptions {
-    /// Show nothing but the result and errors
+    /// Print only the result and errors
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
 
-    /// Tell what is read and asked; twice for more
+    /// Print which files and services are used; repeat for more detail
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
 
-    /// Report in JSON, errors as well
+    /// Print the report, errors and warnings as JSON
     #[arg(long, global = true)]
     pub json: bool,
 
@@ -30,9 +30,9 @@ pub struct OutputOptions {
 pub enum ColorWhen {
     /// On a terminal, unless NO_COLOR is set
     Auto,
-    /// Into files and pipes as well
+    /// Also in files and pipes
     Always,
-    /// Nowhere
+    /// Without color
     Never,
 }
 
@@ -56,19 +56,19 @@ pub struct SettingsOptions {
     pub db: Option<PathBuf>,
 }
 
-/// The instant at which things are judged.
+/// The time of the checks.
 #[derive(Debug, Clone, Default, Args)]
 pub struct AtOption {
-    /// Judge as of TIME: RFC 3339, seconds since 1970, or +1h and -1h from now
+    /// Check as of TIME: RFC 3339, seconds since 1970, or +1h and -1h from now
     #[arg(long, value_name = "TIME", allow_hyphen_values = true, help_heading = None::<&str>)]
     pub at: Option<String>,
 }
 
 impl AtOption {
-    /// The clock to judge by.
+    /// The clock for the checks.
     ///
     /// # Errors
-    /// Wrong usage when the text is no time.
+    /// [`super::failure::UsageError`] for an invalid time.
     pub fn clock(&self) -> Result<crate::util::time::Clock, super::failure::UsageError> {
         use crate::util::time::{Clock, parse};
         match &self.at {

@@ -1,4 +1,4 @@
-//! What the manual says beyond the arguments, as data: rendered into `--help` and the man pages,
+//! The manual beside the arguments, as data: rendered into `--help` and the man pages,
 //! and the examples are run as tests.
 
 /// The manual of one command.
@@ -6,7 +6,7 @@
 pub struct ManualPage {
     /// The command as typed, without the program: `""` for the program itself, `"role add"`.
     pub path: &'static str,
-    /// What to know that the arguments do not say; paragraphs.
+    /// The description; paragraphs.
     pub description: &'static [&'static str],
     /// Sections of its own between the options and the JSON report: title and paragraphs.
     pub sections: &'static [(&'static str, &'static [&'static str])],
@@ -53,7 +53,7 @@ pub enum ExampleTest {
     /// Run by a shell in a directory with a fresh set-up (keys, database, the user `fritz` with
     /// roles user and api, the token in `token.txt`); it must end with this status.
     Runs(u8),
-    /// Only its arguments are parsed: it wants a server or a person.
+    /// Only its arguments are parsed: it needs a server or a user.
     Parses,
 }
 

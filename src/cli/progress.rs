@@ -12,7 +12,7 @@ pub struct Progress {
     bar: Option<ProgressBar>,
     what: &'static str,
     began: Instant,
-    wanted: bool,
+    is_shown: bool,
 }
 
 /// How long something takes before its progress is shown.
@@ -22,12 +22,12 @@ impl Progress {
     /// The progress of reading so many of `what`.
     #[must_use]
     pub fn new(what: &'static str, console: &Console) -> Self {
-        Self { bar: None, what, began: Instant::now(), wanted: console.shows_progress() }
+        Self { bar: None, what, began: Instant::now(), is_shown: console.shows_progress() }
     }
 
     /// There are so many now.
     pub fn at(&mut self, count: u64) {
-        if !self.wanted || self.began.elapsed() < SILENT {
+        if !self.is_shown || self.began.elapsed() < SILENT {
             return;
         }
         let bar = self.bar.get_or_insert_with(|| {

@@ -1,4 +1,4 @@
-//! Secrets from a person or a script: a prompt without echo, standard input, a file, a variable.
+//! Secrets from a user or a script: a prompt without echo, standard input, a file, a variable.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -25,12 +25,12 @@ pub enum PromptError {
     /// There is no terminal to ask on.
     #[error("no terminal to ask for the {what} on")]
     NoTerminal {
-        /// What was wanted.
+        /// What was requested.
         what: String,
         /// The options that give it without a terminal.
         options: &'static str,
     },
-    /// The person gave nothing.
+    /// The user entered nothing.
     #[error("no {0} given")]
     Empty(String),
     /// The two entries differ.
@@ -39,9 +39,9 @@ pub enum PromptError {
     /// Standard input or the terminal failed.
     #[error("the {what} cannot be read: {}", reason(.source))]
     Unreadable {
-        /// What was wanted.
+        /// What was requested.
         what: String,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
     /// More than any secret has.
@@ -92,7 +92,7 @@ impl PasswordOptions {
         }
     }
 
-    /// The password of somebody who has one: from the option given, or asked for once.
+    /// An existing password: from the option, or prompted for once.
     ///
     /// # Errors
     /// As [`PasswordOptions::read`].
@@ -103,7 +103,7 @@ impl PasswordOptions {
         }
     }
 
-    /// A new password: from the option given, or asked for twice.
+    /// A new password: from the option, or prompted for twice.
     ///
     /// # Errors
     /// As [`PasswordOptions::read`], and [`PromptError::Mismatch`].
@@ -143,7 +143,7 @@ pub fn ask(prompt: &str, what: &str, options: &'static str) -> Result<SecretText
     if answer.is_empty() { Err(PromptError::Empty(what.to_owned())) } else { Ok(answer) }
 }
 
-/// Asks twice; both answers must be the same.
+/// Prompts twice; both entries must be the same.
 ///
 /// # Errors
 /// As [`ask`], and [`PromptError::Mismatch`].

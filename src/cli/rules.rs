@@ -2,7 +2,7 @@
 //! runs. An option that would be ignored is a usage error.
 //!
 //! Two options that exclude each other are declared at the option (`conflicts_with`); what an
-//! option needs beside itself stands here. A test requires a row for every option of every command.
+//! option needs beside itself is declared here. A test requires a row for every option of every command.
 
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Command};
@@ -20,12 +20,12 @@ pub enum RuleCondition {
     With(&'static [&'static str]),
     /// Beside none of these.
     Without(&'static [&'static str]),
-    /// In one of these forms of the command, as the program names them; the text says how the
+    /// In one of these forms of the command, as the program names them; the text names how the
     /// form is asked for.
     Form(&'static [&'static str], &'static str),
     /// Where all of these hold.
     All(&'static [RuleCondition]),
-    /// Where at least one of these holds; the text says what is needed.
+    /// Where at least one of these holds; the text names what is needed.
     Any(&'static [RuleCondition], &'static str),
 }
 
@@ -61,7 +61,7 @@ const SETTINGS: &[&str] = &["config", "env_file", "db"];
 const RESOURCES: &[&str] = &["set", "strict", "secrets_dir"];
 const PASSWORD: &[&str] = &["password_stdin", "password_file"];
 const NETWORK: &[&str] = &["ca_file", "connect_timeout", "timeout"];
-/// The user table is read as the configuration says only where no option or variable names it.
+/// The configuration names the user table only where no option or variable does.
 const NO_DB: RuleCondition = Without(&["db"]);
 /// Only a token for an endpoint of the server is compared with its users.
 const OF_SERVER: RuleCondition = Any(&[With(&["endpoint"]), Without(&["profile", "scope"])], "--endpoint");
@@ -310,10 +310,10 @@ pub(super) fn check(name: &str, program: RuledProgram, matches: &ArgMatches) -> 
     for rule in rules(&path) {
         let given = rule.options.iter().find(|option| line.is_on_command_line(option));
         if let Some(option) = given.filter(|_| !line.holds(&rule.when)) {
-            let fault = UsageError::new(line.refusal(option, &rule.when));
+            let error = UsageError::new(line.reason(option, &rule.when));
             return Err(match rule.hint {
-                Some(hint) => fault.hint(hint),
-                None => fault,
+                Some(hint) => error.hint(hint),
+                None => error,
             });
         }
     }
@@ -343,7 +343,7 @@ impl Line<'_> {
     }
 
     fn source(&self, option: &str) -> Option<ValueSource> {
-        // Identifiers that a command does not have are a fault of the table, which a test finds.
+        // Identifiers that a command does not have are an error of the table, which a test finds.
         self.matches.try_contains_id(option).ok().filter(|found| *found)?;
         self.matches.value_source(option)
     }
@@ -377,7 +377,7 @@ impl Line<'_> {
     }
 
     /// Why an option has no effect, in words.
-    fn refusal(&self, option: &str, when: &RuleCondition) -> String {
+    fn reason(&self, option: &str, when: &RuleCondition) -> String {
         let command = (self.program.command)();
         let name = |option: &str| shown(&command, self.path, option);
         let given =
@@ -393,7 +393,7 @@ impl Line<'_> {
             }
             Form(_, phrase) | Any(_, phrase) => format!("{} requires {phrase}", name(option)),
             All(conditions) => match conditions.iter().find(|when| !self.holds(when)) {
-                Some(failed) => self.refusal(option, failed),
+                Some(failed) => self.reason(option, failed),
                 None => String::new(),
             },
         }

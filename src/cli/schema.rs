@@ -126,7 +126,7 @@ fn reports() -> impl Iterator<Item = &'static Report> {
     PROGRAMS.iter().flat_map(|(_, reports)| reports.iter())
 }
 
-/// The schema of a report, with what the manual says of it beside the members.
+/// The schema of a report, with its title and form.
 fn document(report: &Report) -> Value {
     let mut object = (report.schema)().to_value();
     if let Value::Object(members) = &mut object {

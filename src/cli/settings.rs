@@ -29,7 +29,7 @@ pub fn load(options: &SettingsOptions, console: &mut Console) -> Result<Settings
     Ok(settings)
 }
 
-/// The settings where they can be loaded, without a word: for what is only said beside the result.
+/// The settings if they can be loaded, without warnings: for notes beside the result.
 pub fn load_quietly(options: &SettingsOptions, console: &Console) -> Option<Settings> {
     config::load(sources(options, console)).ok().map(|(settings, _)| settings)
 }

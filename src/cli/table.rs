@@ -1,4 +1,4 @@
-//! Tables for people: columns as wide as their content, measured as a terminal shows it.
+//! Tables in text: columns as wide as their content, measured as a terminal shows it.
 
 use unicode_width::UnicodeWidthStr;
 

@@ -1,4 +1,4 @@
-//! What a program is: its arguments, what it does with them, its manual.
+//! A program: its arguments, the function that runs it, its manual.
 
 use std::ffi::OsString;
 
@@ -33,7 +33,7 @@ pub struct Tool {
     pub form: fn(&str, &ArgMatches) -> Option<&'static str>,
     /// Long options that may be typed with one dash, as other login tools spell them.
     pub single_dash: &'static [&'static str],
-    /// What its manual says beyond the arguments, a page a subcommand.
+    /// The pages of its manual, one for each subcommand.
     pub pages: &'static [ManualPage],
 }
 
@@ -41,7 +41,7 @@ impl Tool {
     /// Parses a command line and checks that every option in it has an effect.
     ///
     /// # Errors
-    /// What the parser or the table of options says.
+    /// [`ParseError`]: of the parser, or of the table of options.
     pub fn parse(&self, arguments: &[OsString]) -> Result<ArgMatches, ParseError> {
         let arguments: Vec<OsString> = arguments.iter().map(|text| self.with_two_dashes(text)).collect();
         let mut matches =
@@ -78,7 +78,7 @@ impl Tool {
         }
     }
 
-    /// The program's command as people meet it: with its version, and with the examples of its
+    /// The program's command with its version, and with the examples of its
     /// pages in the long help.
     #[must_use]
     pub fn decorated_command(&self) -> Command {

@@ -82,11 +82,11 @@ fn unknown(context: &Context<'_>, leaf: &Command, help: String) -> UsageError {
         return UsageError::new(format!("{what} (it is not shown: it may be a password)")).hint(help);
     };
     let bare = name.trim_start_matches('-');
-    let fault = UsageError::new(format!("unknown option '{name}'"));
+    let error = UsageError::new(format!("unknown option '{name}'"));
     match suggest::option(bare, leaf) {
-        Some(meant) if meant.starts_with('-') => fault.hint(format!("did you mean '{meant}'?")),
-        Some(meant) => fault.hint(format!("{meant} is an argument without an option")),
-        None => fault.hint(help),
+        Some(meant) if meant.starts_with('-') => error.hint(format!("did you mean '{meant}'?")),
+        Some(meant) => error.hint(format!("{meant} is an argument without an option")),
+        None => error.hint(help),
     }
 }
 
@@ -104,14 +104,14 @@ fn unknown_command(context: &Context<'_>, leaf: &Command, path: &str) -> UsageEr
     let typed = context.text(ContextKind::InvalidSubcommand);
     let names = verbs(leaf);
     let plain = typed.len() <= 20 && typed.chars().all(|c| c.is_ascii_lowercase() || c == '-');
-    let fault = if plain {
+    let error = if plain {
         UsageError::new(format!("unknown command '{typed}'"))
     } else {
         UsageError::new("unknown command (it is not shown: it may be a password)")
     };
     match suggest::command(typed, names.iter().map(String::as_str)) {
-        Some(meant) => fault.hint(format!("did you mean '{path} {meant}'?")),
-        None => fault.hint(format!("the commands are {}", list(&names, "and"))),
+        Some(meant) => error.hint(format!("did you mean '{path} {meant}'?")),
+        None => error.hint(format!("the commands are {}", list(&names, "and"))),
     }
 }
 
@@ -124,10 +124,10 @@ fn invalid_value(context: &Context<'_>) -> UsageError {
     if typed.is_empty() {
         return UsageError::new(format!("missing value for {name}{expected}"));
     }
-    let fault = UsageError::new(format!("invalid value {} for {name}{expected}", context.value()));
+    let error = UsageError::new(format!("invalid value {} for {name}{expected}", context.value()));
     match suggest::near(typed, valid.iter().map(String::as_str)) {
-        Some(meant) => fault.hint(format!("did you mean '{meant}'?")),
-        None => fault,
+        Some(meant) => error.hint(format!("did you mean '{meant}'?")),
+        None => error,
     }
 }
 
@@ -138,7 +138,7 @@ fn conflict(context: &Context<'_>) -> UsageError {
     let name = if command.is_empty() { context.name() } else { format!("the command '{command}'") };
     UsageError::new(match prior.as_slice() {
         [] => format!("{name} cannot be used with the other arguments"),
-        [one] if *one == name => format!("{name} is given twice"),
+        [one] if *one == name => format!("{name} was given more than once"),
         several => format!("{name} cannot be used with {}", list(several, "and")),
     })
 }

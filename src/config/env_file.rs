@@ -1,5 +1,5 @@
 //! Writes variables to the server's environment file: every other byte stays, the file appears
-//! whole and private, and the old one is kept beside it. Everything that changes the file does it
+//! whole and private, and the old one remains beside it. Everything that changes the file does it
 //! here, under one lock.
 
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use crate::util::file::{Existing, FileError, Location, PRIVATE_MODE, SETTINGS_LI
 use crate::util::kind::Kind;
 use crate::util::quote::quote_path;
 
-/// How many old files are kept beside a file before one has to be removed by hand.
+/// The number of old files beside a file, at most.
 const MOST_BACKUPS: u32 = 1000;
 
 /// Why the variables could not be put into the file; it is as it was.
@@ -22,12 +22,12 @@ pub enum EnvFileError {
     #[error(transparent)]
     File(#[from] FileError),
     /// It is nothing the server would read.
-    #[error("{}: {fault}", quote_path(.path))]
+    #[error("{}: {error}", quote_path(.path))]
     Content {
         /// The file.
         path: PathBuf,
         /// What is wrong in it.
-        fault: SetError,
+        error: SetError,
     },
     /// Keys that are in use would be replaced.
     #[error("{} has {} already: nothing was changed", quote_path(.path), .names.join(" and "))]
@@ -43,8 +43,8 @@ pub enum EnvFileError {
 }
 
 diagnostics! { EnvFileError:
-    Self::File(fault) => fault.kind(), fault.hint();
-    Self::Content { fault, .. } => fault.kind(), fault.hint();
+    Self::File(error) => error.kind(), error.hint();
+    Self::Content { error, .. } => error.kind(), error.hint();
     Self::InUse { .. } => Kind::KeyInUse,
         "--force replaces it: tokens and sessions made with the old key end with it";
     Self::Backups(_) => Kind::OutputUncreatable;
@@ -60,7 +60,7 @@ pub struct Written {
 }
 
 /// How long to wait for another process that changes the file, in seconds.
-const PATIENCE: u32 = 30;
+const LOCK_TIMEOUT_SECONDS: u32 = 30;
 
 /// Sets variables in an environment file, which is created if it does not exist.
 ///
@@ -85,8 +85,8 @@ pub fn put(path: &Path, variables: &[(&str, &str)], replace: bool) -> Result<Wri
 
 /// Changes an environment file, which is created if it does not exist: `choose` gets what is set
 /// and returns the variables to set. Mode 0600, synced; a group keeps its access. The old file is
-/// kept as `.env.old`, `.env.old.1` and so on. The directory is locked meanwhile, so that two
-/// writers do not lose each other's lines, whatever path they were given.
+/// kept as `.env.old`, `.env.old.1` and so on. The directory is locked, so that two
+/// writers do not lose each other's lines, also when their paths differ.
 ///
 /// # Errors
 /// [`EnvFileError`], and what `choose` returns.
@@ -96,14 +96,14 @@ pub fn change<'v, E: From<EnvFileError>>(
 ) -> Result<Written, E> {
     let location = Location::find(path).map_err(EnvFileError::from)?;
     // Held until the end. Where the file system has no locks, the write is still whole.
-    let _lock = location.lock_directory(PATIENCE).map_err(EnvFileError::from)?;
+    let _lock = location.lock_directory(LOCK_TIMEOUT_SECONDS).map_err(EnvFileError::from)?;
     let old = match location.read(SETTINGS_LIMIT) {
         Ok(bytes) => Zeroizing::new(bytes),
         Err(FileError::Missing(_)) => Zeroizing::new(Vec::new()),
-        Err(fault) => return Err(EnvFileError::from(fault).into()),
+        Err(error) => return Err(EnvFileError::from(error).into()),
     };
-    let content = |fault| EnvFileError::Content { path: path.to_owned(), fault };
-    let parsed = dotenv::read(&old).map_err(|faults| content(SetError::Malformed(faults)))?;
+    let content = |error| EnvFileError::Content { path: path.to_owned(), error };
+    let parsed = dotenv::read(&old).map_err(|errors| content(SetError::Malformed(errors)))?;
     let variables = choose(&parsed)?;
     if variables.is_empty() {
         return Ok(Written { backup: None, changed: false });
@@ -131,10 +131,10 @@ fn back_up(location: &Location, content: &[u8]) -> Result<PathBuf, EnvFileError>
         if backup.found().is_some() {
             continue;
         }
-        match backup.write(content, how(Existing::Refuse)) {
+        match backup.write(content, how(Existing::Reject)) {
             Err(FileError::Exists(_)) => {}
             Ok(()) => return Ok(backup.path().to_owned()),
-            Err(fault) => return Err(fault.into()),
+            Err(error) => return Err(error.into()),
         }
     }
     Err(EnvFileError::Backups(location.path().to_owned()))
@@ -159,7 +159,7 @@ mod tests {
         let text = fs::read_to_string(&path).unwrap();
         assert_eq!(text.lines().count(), 16, "{text}");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        assert!(directory.path().join(".env.old.14").exists(), "each of the 15 old files is kept");
+        assert!(directory.path().join(".env.old.14").exists(), "each of the 15 old files remains");
     }
 
     #[test]

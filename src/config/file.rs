@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value as Json};
 
-use super::fault::ConfigError;
+use super::error::ConfigError;
 use super::json::{self, Document, JsonNode};
 use super::origin::{Origin, Value};
 use super::section::{Findings, Section, SectionState, same_name};
@@ -17,7 +17,7 @@ use crate::util::printable::PrintableText;
 use crate::util::quote::{quote, quote_path};
 use crate::util::suggest::nearest;
 
-/// What a configuration says.
+/// The settings of a configuration.
 #[derive(Debug, Default)]
 pub(super) struct FileSettings {
     pub(super) db: Option<Value<PathBuf>>,
@@ -35,7 +35,7 @@ pub(super) struct FileSettings {
 enum Layout {
     /// 1.5: nested, one spelling.
     Nested,
-    /// Up to 1.4: at the root, all spellings there ever were.
+    /// Up to 1.4: at the root, all spellings of earlier versions.
     Root,
 }
 
@@ -76,13 +76,13 @@ const OLD_SPELLINGS: &[(&str, &str)] = &[
     ("jwt", "jwts"),
 ];
 
-/// The keys that stand at the root up to 1.4 and that 1.5 does not read there any more.
+/// The keys at the root up to version 1.4, which 1.5 does not read there.
 const ROOT_KEYS: [&str; 7] = ["db", "session-max-age", "jwts", "jwt-max-age", "ldap", "oidc", "db-driver"];
 
-/// The longest a web session lasts, whatever is configured.
+/// The maximum lifetime of a web session, for every setting.
 const WEB_SESSION_LIMIT: GoDuration = GoDuration::from_seconds(30 * 86_400);
 
-/// Reads a configuration. `db_is_given` says that the database is named elsewhere, so that the
+/// Reads a configuration. `db_is_given`: the database is named elsewhere, so that the
 /// one configured, and its driver, do not matter.
 pub(super) fn read(path: &Path, text: &str, db_is_given: bool, findings: &mut Findings) -> FileSettings {
     let mut settings = FileSettings::default();
@@ -90,7 +90,7 @@ pub(super) fn read(path: &Path, text: &str, db_is_given: bool, findings: &mut Fi
     let mut root = Section::new(path, "", [&document.root], findings);
     if !matches!(document.root, JsonNode::Object(_)) {
         if document.root == JsonNode::Null {
-            findings.faults.push(wrong_root(path, "null".into()));
+            findings.errors.push(wrong_root(path, "null".into()));
         }
         return settings;
     }
@@ -137,11 +137,11 @@ pub(super) fn read(path: &Path, text: &str, db_is_given: bool, findings: &mut Fi
         .map(str::to_owned)
         .collect();
     settings.jwts = jwts.unwrap_or_default();
-    judge_lives(&settings, findings);
+    warn_of_lifetimes(&settings, findings);
     settings
 }
 
-/// What the layouts up to 1.4 have at the root; what stands nested as well is not taken from here,
+/// The members at the root of the layouts up to 1.4; a nested member takes precedence,
 /// and given back.
 fn read_root(
     root: &mut Section<'_>,
@@ -157,7 +157,7 @@ fn read_root(
         findings.notes.warn(
             "config-unused-section",
             format!(
-                "{}: {} at the root is not used, since {} is there, where version 1.5 reads it",
+                "{}: {} at the root is not used: version 1.5 reads {}",
                 quote_path(file),
                 quote(key),
                 quote(by)
@@ -235,7 +235,7 @@ fn parse(path: &Path, text: &str, findings: &mut Findings) -> Option<Document> {
             Some(document)
         }
         Err(error) => {
-            findings.faults.push(ConfigError::Syntax {
+            findings.errors.push(ConfigError::Syntax {
                 path: path.to_owned(),
                 line: error.line,
                 column: error.column,
@@ -247,7 +247,7 @@ fn parse(path: &Path, text: &str, findings: &mut Findings) -> Option<Document> {
 }
 
 fn wrong_root(path: &Path, found: PrintableText) -> ConfigError {
-    ConfigError::Type { path: path.to_owned(), key: String::new(), found, wanted: "an object" }
+    ConfigError::Type { path: path.to_owned(), key: String::new(), found, expected: "an object" }
 }
 
 /// A section that 1.5 keeps in another file, named by a key that ends in `-file`.
@@ -270,12 +270,15 @@ fn outside(
     root.exact_member(file_key)?;
     let path = root.path(&[file_key], findings)?;
     if root.exact_state(name) == SectionState::Present {
-        findings.notes.warn("config-duplicate-member", format!(
-            "{}: both {} and {} are set, and the server uses one of them by chance; here the first one counts",
-            quote_path(root.file()),
-            quote(name),
-            quote(file_key)
-        ));
+        findings.notes.warn(
+            "config-duplicate-member",
+            format!(
+                "{}: both {} and {} are set, and the server uses either; the first one is used here",
+                quote_path(root.file()),
+                quote(name),
+                quote(file_key)
+            ),
+        );
         return None;
     }
     match read_text(&path.value, SETTINGS_LIMIT) {
@@ -285,7 +288,7 @@ fn outside(
             Some((path.value, document.root))
         }
         Err(error) => {
-            findings.faults.push(error.into());
+            findings.errors.push(error.into());
             None
         }
     }
@@ -315,7 +318,7 @@ fn database(section: &mut Section<'_>, findings: &mut Findings) -> Option<Value<
     if let Some(driver) = section.some_text(&["db-driver"], findings)
         && driver.value != "sqlite3"
     {
-        findings.faults.push(ConfigError::Driver {
+        findings.errors.push(ConfigError::Driver {
             path: section.file().to_owned(),
             key: section.key("db-driver"),
             driver: driver.value,
@@ -414,7 +417,7 @@ fn read_oidc(mut section: Section<'_>, layout: Layout, findings: &mut Findings) 
             findings.notes.warn(
                 "config-duplicate-provider",
                 format!(
-                    "{}: the provider {} is there already: the first counts",
+                    "{}: duplicate provider {}: the first one wins",
                     quote_path(section.file()),
                     quote(name)
                 ),
@@ -454,8 +457,8 @@ fn read_provider(
     provider
 }
 
-/// Warns about lives that the running server takes otherwise than the handbook says.
-fn judge_lives(settings: &FileSettings, findings: &mut Findings) {
+/// Warns about lifetimes that the server treats differently from its documentation.
+fn warn_of_lifetimes(settings: &FileSettings, findings: &mut Findings) {
     if let Value { value: Some(life), origin: origin @ Origin::File { .. } } = &settings.jwts.max_age {
         let text = quote(&life.to_string());
         if *life == GoDuration::ZERO {

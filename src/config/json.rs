@@ -1,4 +1,4 @@
-//! JSON that still has every member, those that stand twice as well: which of them counts is
+//! JSON with all members, duplicate ones included: which of them wins is
 //! decided where they are read.
 
 use std::fmt;
@@ -29,7 +29,7 @@ pub(super) struct SyntaxError {
 #[derive(Debug)]
 pub(super) struct Document {
     pub(super) root: JsonNode,
-    /// Whether a byte order mark stands before it, at which the server gives up.
+    /// Whether it begins with a byte order mark, which the server rejects.
     pub(super) mark: bool,
     pub(super) junk: Option<SyntaxError>,
 }
@@ -43,7 +43,7 @@ pub(super) fn parse(text: &str) -> Result<Document, SyntaxError> {
         return Err(SyntaxError {
             line: 1,
             column: 1,
-            what: "the file is empty, wanted an object".to_owned(),
+            what: "the file is empty: expected an object".to_owned(),
         });
     }
     let mut parser = serde_json::Deserializer::from_str(text);
@@ -65,7 +65,7 @@ fn syntax_error(error: &serde_json::Error) -> SyntaxError {
 
 impl JsonNode {
     /// What it is, for a message. A string is shown when it is short, since a longer one may be a
-    /// secret that stands in the wrong place.
+    /// secret in the wrong place.
     pub(super) fn describe(&self) -> PrintableText {
         match self {
             Self::Null => "null".into(),
@@ -82,7 +82,7 @@ impl JsonNode {
         }
     }
 
-    /// The same without members that stand twice, or the path to the first that does.
+    /// The same without duplicate members, or the path to the first one.
     pub(super) fn to_value(&self) -> Result<serde_json::Value, Vec<String>> {
         Ok(match self {
             Self::Null => serde_json::Value::Null,
@@ -177,14 +177,14 @@ mod tests {
     #[test]
     fn a_syntax_error_has_its_place() {
         assert_eq!(error("{\n  \"a\": 1\n  \"b\": 2\n}").0, 3);
-        assert_eq!(error(""), (1, 1, "the file is empty, wanted an object".to_owned()));
+        assert_eq!(error(""), (1, 1, "the file is empty: expected an object".to_owned()));
         assert!(parse("\u{feff}{}").unwrap().mark && !parse("{}").unwrap().mark);
         assert_eq!(error(&"[".repeat(100_000)).2, "nested too deeply");
         assert_eq!(error("{\"a\":").2, "the file ends while parsing a value");
     }
 
     #[test]
-    fn a_member_that_stands_twice_is_kept_and_found() {
+    fn json_duplicate_member_is_found() {
         let root = parse(r#"{"a":{"b":1,"b":2}} x"#).unwrap();
         assert!(root.junk.is_some());
         assert_eq!(root.root.to_value(), Err(vec!["a".to_owned(), "b".to_owned()]));

@@ -1,6 +1,6 @@
 //! The variables' text as keys: decoded when one is asked for, not before.
 
-use super::fault::ConfigError;
+use super::error::ConfigError;
 use super::secrets::Secret;
 use super::settings::Settings;
 use super::variable::Variable;
@@ -10,7 +10,7 @@ use crate::key::{KeyError, KeyStrength, PrivateKey, PublicKey, SigningKey, Verif
 use crate::util::note::Notes;
 
 impl Settings {
-    /// The own public key, `JWT_PUBLIC_KEY`. One whose private half everybody can read is
+    /// The own public key, `JWT_PUBLIC_KEY`. One whose private key is published is
     /// warned about.
     ///
     /// # Errors
@@ -28,7 +28,7 @@ impl Settings {
     }
 
     /// The own private key, `JWT_PRIVATE_KEY`. Where `JWT_PUBLIC_KEY` is set too, it must be the
-    /// other half: the server would refuse the tokens that it issues itself.
+    /// other half: the server would reject the tokens that it issues itself.
     ///
     /// # Errors
     /// [`ConfigError::Unset`], [`ConfigError::Key`] and [`ConfigError::NoPair`].
@@ -48,7 +48,7 @@ impl Settings {
     }
 
     /// The HMAC secret of `/jwt-login`, `CROSS_LOGIN_JWT_HS512_KEY`, for HS512 and HS256. An empty
-    /// one is never a key; one shorter than its hash is refused unless weak keys are allowed.
+    /// one is never a key; one shorter than its hash is rejected unless weak keys are allowed.
     ///
     /// # Errors
     /// [`ConfigError::Unset`] and [`ConfigError::Key`].
@@ -75,17 +75,17 @@ impl Settings {
 }
 
 fn malformed(secret: &Secret, error: KeyError) -> ConfigError {
-    ConfigError::Key { variable: secret.variable, fault: error.configured(secret.place()) }
+    ConfigError::Key { variable: secret.variable, error: error.configured(secret.place()) }
 }
 
 fn warn_if_published(secret: &Secret, key: &PublicKey, notes: &mut Notes) {
     if let Some(place) = published(key) {
-        let text = format!("{} is {place}: anybody can sign tokens that this key verifies", secret.place());
+        let text = format!("{} is {place}: anyone can sign tokens that this key verifies", secret.place());
         if matches!(secret.variable, Variable::JwtPublicKey | Variable::JwtPrivateKey) {
             notes.danger_with(
                 "key-compromised",
                 text,
-                "make a pair of your own, which invalidates all tokens: gen-keypair --write --force",
+                "generate a new key pair, which invalidates all tokens: gen-keypair --write --force",
             );
         } else {
             notes.warn("key-compromised", text);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use super::dotenv::{self, Dotenv};
-use super::fault::{ConfigError, ConfigErrors};
+use super::error::{ConfigError, ConfigErrors};
 use super::file::{self, FileSettings, never_if_zero};
 use super::origin::{Origin, Value};
 use super::secrets::{Secrets, warn_if_expanded};
@@ -17,10 +17,10 @@ use crate::util::note::Notes;
 use crate::util::quote::{quote, quote_path};
 use crate::util::secret::SecretText;
 
-/// The configuration where nobody names one.
+/// The default configuration.
 pub const DEFAULT_CONFIG: &str = "./config.json";
 
-/// The environment file where nobody names one.
+/// The default environment file.
 pub const DEFAULT_ENV_FILE: &str = "./.env";
 
 /// Where settings are taken from, the strongest first; then the defaults.
@@ -38,7 +38,7 @@ pub struct Sources {
 }
 
 /// Reads the settings. Relative paths are taken from the working directory, those in the files too,
-/// as the server does. The notes are for people who want to know what the server would do.
+/// as the server does. The notes describe what the server would do.
 ///
 /// # Errors
 /// [`ConfigErrors`]: everything wrong in both files together.
@@ -64,17 +64,17 @@ pub fn load(sources: Sources) -> Result<(Settings, Notes), ConfigErrors> {
                 "save the file without a byte order mark",
             );
         }
-        let parsed = dotenv::read(content).unwrap_or_else(|faults| {
+        let parsed = dotenv::read(content).unwrap_or_else(|errors| {
             findings
-                .faults
-                .extend(faults.into_iter().map(|fault| ConfigError::EnvFile { path: path.clone(), fault }));
+                .errors
+                .extend(errors.into_iter().map(|error| ConfigError::EnvFile { path: path.clone(), error }));
             Dotenv::default()
         });
         for entry in parsed.entries().iter().filter(|entry| entry.key.is_empty()).take(10) {
             findings.notes.warn(
                 "env-file-no-name",
                 format!(
-                    "{} line {}: there is no name before the value, and the server ignores it",
+                    "{} line {}: no name before the value; the server ignores it",
                     quote_path(&path),
                     entry.line
                 ),
@@ -87,11 +87,11 @@ pub fn load(sources: Sources) -> Result<(Settings, Notes), ConfigErrors> {
         file::read(&path, &text, sources.db.is_some(), &mut findings)
     });
     let dotenv = env_file.as_ref().map(|(path, dotenv)| (path.as_path(), dotenv));
-    let secrets = Secrets::gather(&sources.environment, dotenv, &mut findings.notes, &mut findings.faults);
+    let secrets = Secrets::gather(&sources.environment, dotenv, &mut findings.notes, &mut findings.errors);
     for provider in &mut from_file.oidc {
         provider.client_secret = client_secret(provider, &sources.environment, dotenv, &mut findings);
     }
-    ConfigErrors::check(findings.faults)?;
+    ConfigErrors::check(findings.errors)?;
     let settings = Settings {
         config_file,
         env_file: env_file.map(|(path, _)| path),
@@ -135,7 +135,7 @@ fn open<T>(
             None
         }
         Err(error) => {
-            findings.faults.push(error.into());
+            findings.errors.push(error.into());
             None
         }
     }
@@ -158,7 +158,7 @@ fn client_secret(
     let origin = Origin::EnvFile { path: path.to_owned(), line: entry.line };
     warn_if_expanded(name, entry, &origin, &mut findings.notes);
     if !entry.is_text {
-        findings.faults.push(ConfigError::NotText { variable: name.to_owned(), origin });
+        findings.errors.push(ConfigError::NotText { variable: name.to_owned(), origin });
         return None;
     }
     Some(Value::new(entry.value.clone(), origin))

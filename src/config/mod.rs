@@ -1,21 +1,21 @@
-//! Settings: `.env` and `config.json`, each value knowing where it came from.
+//! Settings: `.env` and `config.json`, each value with its origin.
 //!
 //! The strongest source first: options, process environment, `.env`, `config.json`, defaults.
-//! Everything wrong is an error here even where the server goes on with a default in silence;
-//! where the server does something else with a value than its handbook says, there is a note.
-//! Keys are text until one is asked for; passwords stay it.
+//! An invalid value is an error here, also where the server silently uses a default;
+//! where the server treats a value differently from its documentation, there is a note.
+//! Keys are parsed when they are used.
 //!
 //! ```
 //! use cc_auth::config::{Sources, load};
 //! let (settings, notes) = load(Sources::default())?;
 //! assert_eq!(settings.db.value, std::path::Path::new("./var/job.db"));
 //! assert!(notes.is_empty());
-//! # Ok::<(), cc_auth::config::ConfigFaults>(())
+//! # Ok::<(), cc_auth::config::ConfigErrors>(())
 //! ```
 
 pub mod dotenv;
 pub mod env_file;
-mod fault;
+mod error;
 mod file;
 mod json;
 mod keys;
@@ -28,7 +28,7 @@ mod server_findings;
 mod settings;
 mod variable;
 
-pub use fault::{ConfigError, ConfigErrors};
+pub use error::{ConfigError, ConfigErrors};
 pub use load::{DEFAULT_CONFIG, DEFAULT_ENV_FILE, Sources, load};
 pub use origin::{Origin, Value};
 pub use secrets::{Secret, Secrets};

@@ -26,7 +26,7 @@ pub enum Origin {
         /// The key with those above it, such as `auth.jwts.max-age`.
         key: String,
     },
-    /// Nobody said anything.
+    /// The default.
     Default,
 }
 
@@ -58,13 +58,13 @@ impl<T> Value<T> {
         Self { value, origin }
     }
 
-    /// A value nobody gave.
+    /// A default.
     #[must_use]
     pub const fn by_default(value: T) -> Self {
         Self { value, origin: Origin::Default }
     }
 
-    /// Whether nobody gave it.
+    /// Whether it is the default.
     #[must_use]
     pub const fn is_default(&self) -> bool {
         matches!(self.origin, Origin::Default)

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::dotenv::{Dotenv, DotenvEntry};
-use super::fault::ConfigError;
+use super::error::ConfigError;
 use super::origin::Origin;
 use super::variable::Variable;
 use crate::util::environment::Environment;
@@ -102,7 +102,7 @@ impl Secrets {
         environment: &Environment,
         file: Option<(&Path, &Dotenv)>,
         notes: &mut Notes,
-        faults: &mut Vec<ConfigError>,
+        errors: &mut Vec<ConfigError>,
     ) -> Self {
         let mut secrets = Self { env_file: file.map(|(path, _)| path.to_owned()), ..Self::default() };
         let mut in_file = false;
@@ -139,7 +139,7 @@ impl Secrets {
             let origin = Origin::EnvFile { path: path.to_owned(), line: entry.line };
             warn_if_expanded(name, entry, &origin, notes);
             if !entry.is_text {
-                faults.push(ConfigError::NotText { variable: name.to_owned(), origin });
+                errors.push(ConfigError::NotText { variable: name.to_owned(), origin });
             } else if entry.value.is_empty() {
                 secrets.empty.push((variable, origin));
             } else {

@@ -1,9 +1,9 @@
 //! One object of the configuration: members looked up as the server does, types checked, what
-//! stands twice or is unknown told.
+//! is duplicate or unknown reported.
 
 use std::path::{Path, PathBuf};
 
-use super::fault::ConfigError;
+use super::error::ConfigError;
 use super::json::JsonNode;
 use super::origin::{Origin, Value};
 use crate::util::duration::GoDuration;
@@ -12,16 +12,16 @@ use crate::util::quote::{quote, quote_path};
 use crate::util::suggest::nearest;
 
 /// How many unknown keys of a section are named.
-const TOLD_UNKNOWN: usize = 10;
+const SHOWN_UNKNOWN: usize = 10;
 
-/// What is found out on the way.
+/// Errors and notes of a configuration.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
-    pub(super) faults: Vec<ConfigError>,
+    pub(super) errors: Vec<ConfigError>,
     pub(super) notes: Notes,
 }
 
-/// How a section stands in the configuration.
+/// The state of a section in the configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum SectionState {
     /// There is no member with this exact name.
@@ -29,7 +29,7 @@ pub enum SectionState {
     Missing,
     /// The member is `null`.
     Null,
-    /// The section is there.
+    /// The section exists.
     Present,
 }
 
@@ -41,7 +41,7 @@ pub(super) fn same_name(a: &str, b: &str) -> bool {
     a.eq_ignore_ascii_case(b) || (!is_ascii && plain(a).eq_ignore_ascii_case(&plain(b)))
 }
 
-/// An object; one that stands twice is one with all members of both, as in Go.
+/// An object; a duplicate one is merged with the first, as in Go.
 #[derive(Debug)]
 pub(super) struct Section<'a> {
     file: &'a Path,
@@ -67,18 +67,18 @@ impl<'a> Section<'a> {
                     members.extend(object.iter().map(|(name, node)| (name.as_str(), node)))
                 }
                 JsonNode::Null => {}
-                other => findings.faults.push(ConfigError::Type {
+                other => findings.errors.push(ConfigError::Type {
                     path: file.to_owned(),
                     key: path.to_owned(),
                     found: other.describe(),
-                    wanted: "an object",
+                    expected: "an object",
                 }),
             }
         }
         Self { file, path: path.to_owned(), members, known: Vec::new() }
     }
 
-    /// The file it stands in.
+    /// Its file.
     pub(super) const fn file(&self) -> &'a Path {
         self.file
     }
@@ -101,8 +101,8 @@ impl<'a> Section<'a> {
             .collect()
     }
 
-    /// How a section stands here whose name the server matches to the letter; of several the last
-    /// one counts. A member whose name differs by case only is another member for the server.
+    /// The state of a section whose name the server compares exactly; the last of several
+    /// wins. A member whose name differs by case only is another member for the server.
     pub(super) fn exact_state(&self, name: &str) -> SectionState {
         match self.members.iter().rfind(|(member, _)| *member == name) {
             None => SectionState::Missing,
@@ -124,7 +124,7 @@ impl<'a> Section<'a> {
             self.members.iter().filter(|(member, _)| *member == name).map(|(_, node)| *node).collect();
         let mut misspelled: Vec<&str> = Vec::new();
         for found in self.misspellings(name) {
-            if !misspelled.contains(&found) && misspelled.len() < TOLD_UNKNOWN {
+            if !misspelled.contains(&found) && misspelled.len() < SHOWN_UNKNOWN {
                 misspelled.push(found);
             }
         }
@@ -143,7 +143,7 @@ impl<'a> Section<'a> {
             findings.notes.warn(
                 "config-duplicate-member",
                 format!(
-                    "{}: duplicate section {} ({} times): only the last one counts, for the server as well",
+                    "{}: duplicate section {} ({} times): the last one wins, for the server as well",
                     quote_path(self.file),
                     quote(&self.key(name)),
                     nodes.len()
@@ -159,7 +159,7 @@ impl<'a> Section<'a> {
         self.members.iter().rfind(|(member, _)| *member == name).map(|(_, node)| *node)
     }
 
-    /// Whether a member of this name is there and not null.
+    /// Whether a member of this name exists and is not null.
     pub(super) fn has(&self, name: &str) -> bool {
         self.members.iter().any(|(member, node)| same_name(member, name) && **node != JsonNode::Null)
     }
@@ -173,8 +173,13 @@ impl<'a> Section<'a> {
         Origin::File { path: self.file.to_owned(), key: self.key(name) }
     }
 
-    fn type_fault(&self, name: &str, node: &JsonNode, wanted: &'static str) -> ConfigError {
-        ConfigError::Type { path: self.file.to_owned(), key: self.key(name), found: node.describe(), wanted }
+    fn type_error(&self, name: &str, node: &JsonNode, expected: &'static str) -> ConfigError {
+        ConfigError::Type {
+            path: self.file.to_owned(),
+            key: self.key(name),
+            found: node.describe(),
+            expected,
+        }
     }
 
     /// The section below; all objects of that name together.
@@ -193,7 +198,7 @@ impl<'a> Section<'a> {
             findings.notes.warn(
                 "config-duplicate-member",
                 format!(
-                    "{}: {} stands {} times: they are read as one, what stands later counts",
+                    "{}: duplicate {} ({} times): they are merged, the last value of a member wins",
                     quote_path(self.file),
                     quote(&self.key(name)),
                     nodes.len()
@@ -220,7 +225,7 @@ impl<'a> Section<'a> {
                 findings.notes.warn(
                     "config-duplicate-member",
                     format!(
-                        "{}: {} stands {} times: the last counts",
+                        "{}: duplicate {} ({} times): the last one wins",
                         quote_path(self.file),
                         quote(&self.key(spelling)),
                         doubles + 1
@@ -232,7 +237,7 @@ impl<'a> Section<'a> {
                 Some((name, _)) => findings.notes.warn(
                     "config-duplicate-member",
                     format!(
-                        "{}: both {} and {} are there: the first counts",
+                        "{}: both {} and {} are set: the first one wins",
                         quote_path(self.file),
                         quote(&self.key(name)),
                         quote(&self.key(last.0))
@@ -253,13 +258,13 @@ impl<'a> Section<'a> {
         match node {
             JsonNode::Text(text) => Some(Value::new(text.clone(), self.origin(name))),
             other => {
-                findings.faults.push(self.type_fault(name, other, "text"));
+                findings.errors.push(self.type_error(name, other, "a string"));
                 None
             }
         }
     }
 
-    /// A text that is not empty; an empty one counts as not there.
+    /// A string that is not empty; an empty one is treated as unset.
     pub(super) fn some_text(
         &mut self,
         spellings: &[&'static str],
@@ -277,19 +282,19 @@ impl<'a> Section<'a> {
         self.some_text(spellings, findings).map(|text| Value::new(PathBuf::from(text.value), text.origin))
     }
 
-    /// True or false; false where it is not there.
+    /// A boolean; false by default.
     pub(super) fn switch(&mut self, spellings: &[&'static str], findings: &mut Findings) -> Value<bool> {
         match self.member(spellings, findings) {
             None => Value::by_default(false),
             Some((name, JsonNode::Bool(value))) => Value::new(*value, self.origin(name)),
             Some((name, other)) => {
-                findings.faults.push(self.type_fault(name, other, "true or false"));
+                findings.errors.push(self.type_error(name, other, "true or false"));
                 Value::by_default(false)
             }
         }
     }
 
-    /// Texts: a list of them, or one text that is split at commas and blanks.
+    /// Strings: an array of them, or one string that is split at commas and spaces.
     pub(super) fn texts(
         &mut self,
         spellings: &[&'static str],
@@ -332,7 +337,7 @@ impl<'a> Section<'a> {
         match texts {
             Some(texts) => Some(Value::new(texts, self.origin(name))),
             None => {
-                findings.faults.push(self.type_fault(name, node, "text or a list of texts"));
+                findings.errors.push(self.type_error(name, node, "a string or an array of strings"));
                 None
             }
         }
@@ -348,17 +353,17 @@ impl<'a> Section<'a> {
         if matches!(node, JsonNode::List(_)) {
             return self.texts(spellings, findings);
         }
-        findings.faults.push(self.type_fault(name, node, "a list of texts"));
+        findings.errors.push(self.type_error(name, node, "an array of strings"));
         None
     }
 
-    /// Whether an object of this name is there.
+    /// Whether an object of this name exists.
     pub(super) fn has_object(&mut self, spellings: &[&'static str], findings: &mut Findings) -> bool {
         match self.member(spellings, findings) {
             None => false,
             Some((_, JsonNode::Object(_))) => true,
             Some((name, other)) => {
-                findings.faults.push(self.type_fault(name, other, "an object"));
+                findings.errors.push(self.type_error(name, other, "an object"));
                 false
             }
         }
@@ -376,10 +381,10 @@ impl<'a> Section<'a> {
             JsonNode::Text(text) => match text.parse() {
                 Ok(duration) => Some(duration),
                 Err(error) => {
-                    findings.faults.push(ConfigError::Duration {
+                    findings.errors.push(ConfigError::Duration {
                         path: self.file.to_owned(),
                         key: self.key(name),
-                        suggestion: super::fault::in_go_units(text),
+                        suggestion: super::error::in_go_units(text),
                         error,
                     });
                     return None;
@@ -387,14 +392,14 @@ impl<'a> Section<'a> {
             },
             JsonNode::Number(number) if number.as_f64() == Some(0.0) => None,
             other => {
-                findings.faults.push(self.type_fault(name, other, "a duration as text, such as \"24h\""));
+                findings.errors.push(self.type_error(name, other, "a duration as a string, such as \"24h\""));
                 return None;
             }
         };
         Some(Value::new(duration, self.origin(name)))
     }
 
-    /// An object as it stands, in which no member may stand twice.
+    /// An object without changes; a duplicate member is an error.
     pub(super) fn raw(
         &mut self,
         spellings: &[&'static str],
@@ -404,13 +409,13 @@ impl<'a> Section<'a> {
         match node.to_value() {
             Ok(serde_json::Value::Object(object)) => Some(Value::new(object, self.origin(name))),
             Ok(_) => {
-                findings.faults.push(self.type_fault(name, node, "an object"));
+                findings.errors.push(self.type_error(name, node, "an object"));
                 None
             }
             Err(mut above) => {
                 let member = above.pop().unwrap_or_default();
                 above.insert(0, self.key(name));
-                findings.faults.push(ConfigError::Duplicate {
+                findings.errors.push(ConfigError::Duplicate {
                     path: self.file.to_owned(),
                     key: above.join("."),
                     member,
@@ -420,23 +425,23 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// Warns about every member nobody asked for; `old` maps spellings of older versions, which
+    /// Warns about every member that is not known; `old` maps spellings of older versions, which
     /// the server no longer reads here, to today's.
     pub(super) fn warn_unknown(&self, old: &[(&str, &str)], findings: &mut Findings) {
         // A section whose name differs by case only has a warning of its own.
         let unknown = |name: &str| !self.known.iter().any(|known| same_name(known, name));
         let count = self.members.iter().filter(|(name, _)| unknown(name)).count();
-        if count > TOLD_UNKNOWN {
+        if count > SHOWN_UNKNOWN {
             findings.notes.warn(
                 "config-unknown-member",
                 format!(
-                    "{}: {count} keys of {} are unknown: the first {TOLD_UNKNOWN} are named",
+                    "{}: {count} keys of {} are unknown: the first {SHOWN_UNKNOWN} are named",
                     quote_path(self.file),
                     quote(&self.path)
                 ),
             );
         }
-        for (name, _) in self.members.iter().filter(|(name, _)| unknown(name)).take(TOLD_UNKNOWN) {
+        for (name, _) in self.members.iter().filter(|(name, _)| unknown(name)).take(SHOWN_UNKNOWN) {
             let today = old.iter().find(|(old, _)| same_name(old, name)).map(|(_, today)| *today);
             let meant = match today {
                 Some(today) => format!(": it is spelled {} today", quote(today)),

@@ -5,7 +5,7 @@
 //! prevents the start, and both halves of the key pair are needed. Pure: settings in, findings
 //! out.
 
-use super::fault::ConfigError;
+use super::error::ConfigError;
 use super::origin::Origin;
 use super::section::SectionState;
 use super::settings::Settings;
@@ -96,9 +96,9 @@ impl Settings {
         }
         let mut notes = Notes::new();
         for key in [self.verifying_key(&mut notes), self.cross_login_key(&mut notes)] {
-            lacks.extend(key.err().map(|fault| without_place(&fault)));
+            lacks.extend(key.err().map(|error| without_place(&error)));
         }
-        lacks.extend(self.secrets.require(Variable::JwtPrivateKey).err().map(|fault| without_place(&fault)));
+        lacks.extend(self.secrets.require(Variable::JwtPrivateKey).err().map(|error| without_place(&error)));
         lacks
     }
 
@@ -106,7 +106,7 @@ impl Settings {
     #[must_use]
     pub fn jwt_login_lacks(&self, keys: ServerKeys) -> Vec<String> {
         match self.hmac_secret(KeyStrength::AllowWeak) {
-            Err(fault) if keys == ServerKeys::Configured => vec![without_place(&fault)],
+            Err(error) if keys == ServerKeys::Configured => vec![without_place(&error)],
             _ => Vec::new(),
         }
     }
@@ -273,8 +273,8 @@ impl Settings {
 }
 
 /// A missing variable by its name alone; a malformed one with its place and what is wrong.
-fn without_place(fault: &ConfigError) -> String {
-    match fault {
+fn without_place(error: &ConfigError) -> String {
+    match error {
         ConfigError::Unset { variable, .. } => format!("{} is not set", variable.name()),
         other => other.to_string(),
     }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value as Json};
 
-use super::fault::ConfigError;
+use super::error::ConfigError;
 use super::origin::{Origin, Value};
 use super::secrets::{Secret, Secrets};
 use super::server::ServerConfig;
@@ -12,10 +12,10 @@ use super::variable::Variable;
 use crate::util::duration::GoDuration;
 use crate::util::file::{FileError, check_default_database};
 
-/// The database where nobody names one.
+/// The default database.
 pub const DEFAULT_DB: &str = "./var/job.db";
 
-/// The length of a session where nobody says one: a week.
+/// The default lifetime of a session: a week.
 pub const DEFAULT_SESSION: GoDuration = GoDuration::from_seconds(168 * 3600);
 
 /// All settings the toolkit uses, each with its origin.
@@ -83,7 +83,7 @@ pub struct Ldap {
     pub url: Option<Value<Vec<String>>>,
     /// Where the users are searched.
     pub user_base: Option<Value<String>>,
-    /// Who searches; nobody is anonymous.
+    /// The bind DN of the search; without it the search is anonymous.
     pub search_dn: Option<Value<String>>,
     /// The name to bind as at login, with `{username}` in it.
     pub user_bind: Option<Value<String>>,
@@ -166,7 +166,7 @@ impl Settings {
         self.secrets.get(variable)
     }
 
-    /// The fault for a key without which something cannot be done.
+    /// The error for a key without which something cannot be done.
     #[must_use]
     pub fn missing(&self, key: &str) -> ConfigError {
         ConfigError::MissingKey { path: self.config_file.clone(), key: key.to_owned() }
@@ -182,26 +182,26 @@ impl Settings {
     #[must_use]
     pub fn origins(&self) -> Vec<String> {
         let mut lines = Vec::new();
-        let mut tell = |name: &str, value: &str, origin: &Origin| {
+        let mut log = |name: &str, value: &str, origin: &Origin| {
             lines.push(format!("{name} = {value} (from {origin})"));
         };
         let shown = |text: &str| crate::util::quote::quote(text);
         let life =
             |age: Option<GoDuration>| age.map_or_else(|| "never ends".to_owned(), |age| age.to_string());
-        tell("database", &shown(&self.db.value.to_string_lossy()), &self.db.origin);
-        tell("session-max-age", &life(self.session_max_age.value), &self.session_max_age.origin);
+        log("database", &shown(&self.db.value.to_string_lossy()), &self.db.origin);
+        log("session-max-age", &life(self.session_max_age.value), &self.session_max_age.origin);
         let jwts = &self.jwts;
-        tell("jwts.max-age", &life(jwts.max_age.value), &jwts.max_age.origin);
+        log("jwts.max-age", &life(jwts.max_age.value), &jwts.max_age.origin);
         for (name, text) in [("cookie-name", &jwts.cookie_name), ("trusted-issuer", &jwts.trusted_issuer)] {
             if let Some(text) = text {
-                tell(&format!("jwts.{name}"), &shown(&text.value), &text.origin);
+                log(&format!("jwts.{name}"), &shown(&text.value), &text.origin);
             }
         }
         let switches =
-            |section: &str, switches: &[(&str, &Value<bool>)], tell: &mut dyn FnMut(&str, &str, &Origin)| {
+            |section: &str, switches: &[(&str, &Value<bool>)], log: &mut dyn FnMut(&str, &str, &Origin)| {
                 for (name, switch) in switches {
                     if !switch.is_default() {
-                        tell(&format!("{section}.{name}"), &switch.value.to_string(), &switch.origin);
+                        log(&format!("{section}.{name}"), &switch.value.to_string(), &switch.origin);
                     }
                 }
             };
@@ -212,11 +212,11 @@ impl Settings {
                 ("sync-user-on-login", &jwts.sync_user_on_login),
                 ("update-user-on-login", &jwts.update_user_on_login),
             ],
-            &mut tell,
+            &mut log,
         );
         if let Some(ldap) = &self.ldap {
             if let Some(url) = &ldap.url {
-                tell("ldap.url", &shown(&url.value.join(" ")), &url.origin);
+                log("ldap.url", &shown(&url.value.join(" ")), &url.origin);
             }
             for (name, text) in [
                 ("user-base", &ldap.user_base),
@@ -225,19 +225,19 @@ impl Settings {
                 ("user-filter", &ldap.user_filter),
             ] {
                 if let Some(text) = text {
-                    tell(&format!("ldap.{name}"), &shown(&text.value), &text.origin);
+                    log(&format!("ldap.{name}"), &shown(&text.value), &text.origin);
                 }
             }
-            tell("ldap.username-attr", &shown(&ldap.username_attr.value), &ldap.username_attr.origin);
-            tell("ldap.uid-attr", &shown(&ldap.uid_attr.value), &ldap.uid_attr.origin);
+            log("ldap.username-attr", &shown(&ldap.username_attr.value), &ldap.username_attr.origin);
+            log("ldap.uid-attr", &shown(&ldap.uid_attr.value), &ldap.uid_attr.origin);
             if let Some(interval) = &ldap.sync_interval {
-                tell("ldap.sync-interval", &interval.value.to_string(), &interval.origin);
+                log("ldap.sync-interval", &interval.value.to_string(), &interval.origin);
             }
             if let Some(bases) = &ldap.further_user_bases {
-                tell("ldap.further-user-bases", &shown(&bases.value.join("; ")), &bases.origin);
+                log("ldap.further-user-bases", &shown(&bases.value.join("; ")), &bases.origin);
             }
             if let Some(file) = &ldap.ca_file {
-                tell("ldap.ca-file", &shown(&file.value.to_string_lossy()), &file.origin);
+                log("ldap.ca-file", &shown(&file.value.to_string_lossy()), &file.origin);
             }
             switches(
                 "ldap",
@@ -249,12 +249,12 @@ impl Settings {
                     ("ignore-references", &ldap.ignore_references),
                     ("sasl-external", &ldap.sasl_external),
                 ],
-                &mut tell,
+                &mut log,
             );
         }
         for provider in &self.oidc {
             if let Some(address) = &provider.provider {
-                tell(
+                log(
                     &format!("oidc provider {}", shown(&provider.name)),
                     &shown(&address.value),
                     &address.origin,
@@ -263,11 +263,11 @@ impl Settings {
         }
         for (name, raw) in [("jwt-config", &self.jwt_config), ("jwt-roles", &self.jwt_roles)] {
             if let Some(raw) = raw {
-                tell(name, &format!("{} entries", raw.value.len()), &raw.origin);
+                log(name, &format!("{} entries", raw.value.len()), &raw.origin);
             }
         }
         for secret in self.secrets.iter() {
-            tell(secret.variable.name(), "set", &secret.origin);
+            log(secret.variable.name(), "set", &secret.origin);
         }
         lines
     }

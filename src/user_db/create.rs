@@ -95,7 +95,7 @@ pub fn create(path: &Path) -> Result<(), UserDbError> {
     check_no_leftovers(path)?;
     let uncreatable = |source| UserDbError::CreateFailed { path: path.to_owned(), source };
     let image = image().map_err(|error| UserDbError::from_sqlite(path, DEFAULT_TIMEOUT, &error))?;
-    file::write(path, &image, PRIVATE_MODE, Existing::Refuse).map_err(|error| match error {
+    file::write(path, &image, PRIVATE_MODE, Existing::Reject).map_err(|error| match error {
         FileError::Exists(_) => uncreatable(std::io::ErrorKind::AlreadyExists.into()),
         FileError::CreateFailed { source, .. } | FileError::WriteFailed { source, .. } => uncreatable(source),
         other => uncreatable(std::io::Error::other(other)),

@@ -26,7 +26,7 @@ const SUBJECT_ALT_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.
 
 /// Signature algorithms with a hash for which collisions are known: MD2, MD5 and SHA-1 with RSA,
 /// SHA-1 with ECDSA, SHA-1 with DSA.
-const BROKEN_HASHES: [(ObjectIdentifier, &str); 5] = [
+const INSECURE_HASHES: [(ObjectIdentifier, &str); 5] = [
     (ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.2"), "MD2"),
     (ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.4"), "MD5"),
     (ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.5"), "SHA-1"),
@@ -121,11 +121,12 @@ impl CertificateRejection {
             }
             _ => {}
         }
-        let broken = |der: &CertificateDer<'_>| parse(der).and_then(|certificate| broken_hash(&certificate));
-        if let Some(hash) = broken(end_entity) {
+        let insecure =
+            |der: &CertificateDer<'_>| parse(der).and_then(|certificate| insecure_hash(&certificate));
+        if let Some(hash) = insecure(end_entity) {
             return Self::because(format!("its certificate is signed with {hash}, which is not accepted"));
         }
-        if let Some(hash) = intermediates.iter().find_map(broken) {
+        if let Some(hash) = intermediates.iter().find_map(insecure) {
             return Self::because(format!(
                 "the certificate of an intermediate authority is signed with {hash}, which is not accepted"
             ));
@@ -162,9 +163,9 @@ impl CertificateRejection {
     }
 }
 
-fn broken_hash(certificate: &Certificate) -> Option<&'static str> {
+fn insecure_hash(certificate: &Certificate) -> Option<&'static str> {
     let algorithm = certificate.signature_algorithm().oid;
-    BROKEN_HASHES.iter().find(|(oid, _)| *oid == algorithm).map(|(_, name)| *name)
+    INSECURE_HASHES.iter().find(|(oid, _)| *oid == algorithm).map(|(_, name)| *name)
 }
 
 /// The name that was expected and those that the certificate has.

@@ -22,10 +22,10 @@ pub struct GoDuration {
     nanoseconds: i64,
 }
 
-/// Why a text is no duration.
+/// Why a string is not a duration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DurationError {
-    /// No number where one was wanted.
+    /// A number is missing.
     #[error("invalid duration {0}: expected a number and a unit, such as 24h or 1h30m")]
     MissingNumber(PrintableText),
     /// A number without a unit.

@@ -4,31 +4,31 @@ use std::collections::HashSet;
 
 use serde::Serialize;
 
-/// How much a note matters.
+/// The severity of a note.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Level {
-    /// Worth knowing.
+    /// Information.
     Note,
-    /// Something is probably not as the person wants it.
+    /// Something is allowed and probably a mistake.
     Warning,
     /// A secret may be known to others, or a file may be changed by them: shown even with `-q`.
     Danger,
 }
 
-/// One thing to tell the person beside the result.
+/// A note or a warning, printed beside the result.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Note {
-    /// How much it matters.
+    /// Its severity.
     pub level: Level,
     /// The name of the check ([`super::check`]); every warning has one.
     pub check: Option<&'static str>,
     /// What it is: one line, lower case, untrusted parts quoted.
     pub text: String,
-    /// What to do about it.
+    /// The next step.
     pub hint: Option<String>,
 }
 
-/// The notes gathered on the way, in order; the same text is kept once.
+/// Notes and warnings in order, without duplicates.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Notes {
     list: Vec<Note>,
@@ -42,7 +42,7 @@ impl Notes {
         Self::default()
     }
 
-    /// Adds something worth knowing.
+    /// Adds a note.
     pub fn note(&mut self, text: impl Into<String>) {
         self.add(Note { level: Level::Note, check: None, text: text.into(), hint: None });
     }
@@ -141,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_same_note_is_kept_once() {
+    fn notes_duplicate_is_added_once() {
         let mut notes = Notes::new();
         notes.warn("roles", "a");
         notes.warn("roles", "a");

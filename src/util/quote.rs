@@ -122,7 +122,7 @@ pub fn escape_json(text: &str) -> Cow<'_, str> {
 }
 
 /// Whether a character must not reach a terminal as it is: controls (C0, C1, DEL), line and
-/// paragraph separators, direction marks, and those that take no room or stand for nothing.
+/// paragraph separators, direction marks, and those without width or meaning.
 #[must_use]
 pub fn is_hidden(character: char) -> bool {
     character.is_control()

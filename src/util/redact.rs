@@ -10,7 +10,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-/// What stands in the place of a secret.
+/// The replacement of a secret.
 pub const MASK: &str = "(not shown)";
 
 /// The shortest text that is compared with the forms; nothing shorter is a key, token or hash.
@@ -52,7 +52,7 @@ pub fn redact(text: &str) -> Cow<'_, str> {
     redact_with(text, |word| has_secret_form(word) || looks_random(word))
 }
 
-/// An argument of a command as a usage error may repeat it: without what stands after the second
+/// An argument of a command as a usage error may repeat it: without the part after the second
 /// colon (`NAME:ROLES:PASSWORD`), and as [`redact`].
 ///
 /// ```
@@ -159,7 +159,7 @@ fn private_jwks(text: &str) -> Vec<Range<usize>> {
     found
 }
 
-/// The words of a text: what stands between white space, quotes, brackets and punctuation. `=` and
+/// The words of a text: the parts between white space, quotes, brackets and punctuation. `=` and
 /// `:` end a word, but padding belongs to it.
 fn words(text: &str) -> impl Iterator<Item = Range<usize>> + '_ {
     let mut rest = text.char_indices().peekable();
@@ -335,7 +335,7 @@ mod tests {
 
     #[test]
     fn random_words_are_replaced_in_arguments() {
-        for text in ["Canary0123abcd4567ef", "x7Gq02LmPz81KdRt", "a1b2c3d4e5f60718"] {
+        for text in ["Secret0123abcd4567ef", "x7Gq02LmPz81KdRt", "a1b2c3d4e5f60718"] {
             assert_eq!(redact(text), MASK);
             assert_eq!(redact_forms(text), text);
         }

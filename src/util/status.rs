@@ -4,13 +4,13 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum ExitStatus {
-    /// 0: done; the token or login is good.
+    /// 0: success: the token is valid, the login is accepted.
     Success,
-    /// 1: the answer is no.
+    /// 1: the answer is negative.
     Negative,
     /// 2: wrong usage.
     Usage,
-    /// 65: the input data is bad.
+    /// 65: the input data is invalid.
     Data,
     /// 66: an input file is missing or unreadable.
     NoInput,
@@ -24,7 +24,7 @@ pub enum ExitStatus {
     TryAgain,
     /// 77: not permitted.
     NotPermitted,
-    /// 78: the configuration is missing or wrong.
+    /// 78: the configuration is missing or invalid.
     Config,
 }
 
@@ -49,22 +49,22 @@ impl ExitStatus {
 
     /// All statuses, in the order of their numbers, with their meaning for the manual.
     pub const TABLE: [(Self, &'static str); 11] = [
-        (Self::Success, "done; the token or login is good"),
+        (Self::Success, "success: the token is valid, the login is accepted"),
         (
             Self::Negative,
-            "the answer is no: token not valid, login refused, user not found, renewal due with --check",
+            "the answer is negative: token not valid, login rejected, user not found, renewal due with --check",
         ),
         (Self::Usage, "wrong usage"),
-        (Self::Data, "bad input data: not a PEM, not a token, a broken CSV line"),
+        (Self::Data, "invalid input data: no PEM, no token, a malformed CSV line"),
         (Self::NoInput, "an input file is missing or unreadable"),
-        (
-            Self::Unavailable,
-            "a service cannot be reached or failed: LDAP, OpenID provider, JWKS address, server",
-        ),
+        (Self::Unavailable, "a service cannot be reached or failed: LDAP, OpenID provider, JWKS, server"),
         (Self::CantCreate, "an output cannot be created, or exists and --force was not given"),
         (Self::Io, "read or write error, corrupt database"),
-        (Self::TryAgain, "try again: database locked, too many attempts, a limit that protects"),
-        (Self::NotPermitted, "not permitted: credentials refused, file permissions"),
-        (Self::Config, "configuration missing or wrong"),
+        (
+            Self::TryAgain,
+            "temporary failure or safety limit: database locked, too many attempts, too many deletions",
+        ),
+        (Self::NotPermitted, "not permitted: credentials rejected, file permissions"),
+        (Self::Config, "configuration missing or invalid"),
     ];
 }

@@ -11,13 +11,13 @@
 /// ```
 pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let plain = |text: &str| text.to_lowercase().replace('_', "-");
-    let wanted = plain(name);
-    if wanted.len() > 256 {
+    let typed = plain(name);
+    if typed.len() > 256 {
         return None;
     }
     known
         .into_iter()
-        .map(|candidate| (strsim::damerau_levenshtein(&wanted, &plain(candidate)), candidate))
+        .map(|candidate| (strsim::damerau_levenshtein(&typed, &plain(candidate)), candidate))
         .filter(|(distance, candidate)| *distance <= candidate.chars().count().div_ceil(3))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)

@@ -1,4 +1,4 @@
-//! Instants in whole seconds, the clock as an argument, and times as people and JSON see them.
+//! Instants in whole seconds, the clock as an argument, and times in text and JSON.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -38,7 +38,7 @@ impl Timestamp {
         }
     }
 
-    /// For people: local time, and how far it is from `now`, such as
+    /// In text: local time, and its distance from `now`, such as
     /// `2026-11-21 19:00:00 +01:00 (in 3 days)`.
     #[must_use]
     pub fn human(self, now: Self) -> String {
@@ -123,17 +123,17 @@ pub struct TimeError(pub String);
 /// assert!(parse("tomorrow", now).is_err());
 /// ```
 pub fn parse(text: &str, now: Timestamp) -> Result<Timestamp, TimeError> {
-    let refuse = || TimeError(text.to_owned());
+    let invalid = || TimeError(text.to_owned());
     if text == "now" {
         return Ok(now);
     }
     if text.starts_with(['+', '-']) {
-        return text.parse().map(|shift| now.plus(shift)).map_err(|_| refuse());
+        return text.parse().map(|shift| now.plus(shift)).map_err(|_| invalid());
     }
     if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
-        return text.parse().map(Timestamp).map_err(|_| refuse());
+        return text.parse().map(Timestamp).map_err(|_| invalid());
     }
-    text.parse::<jiff::Timestamp>().map(|instant| Timestamp(instant.as_second())).map_err(|_| refuse())
+    text.parse::<jiff::Timestamp>().map(|instant| Timestamp(instant.as_second())).map_err(|_| invalid())
 }
 
 #[cfg(test)]
@@ -141,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spans_read_as_people_say_them() {
+    fn span_is_shown_in_words() {
         let table = [
             (0, "0 seconds"),
             (1, "1 second"),
@@ -154,8 +154,8 @@ mod tests {
             (200_000, "2 days"),
             (31_536_000, "1 year"),
         ];
-        for (seconds, wanted) in table {
-            assert_eq!(human_span(seconds), wanted);
+        for (seconds, expected) in table {
+            assert_eq!(human_span(seconds), expected);
         }
     }
 
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fixed_clock_stands_still() {
+    fn clock_fixed_does_not_advance() {
         assert_eq!(Clock::Fixed(Timestamp(5)).now(), Timestamp(5));
         assert!(Clock::System.now() > Timestamp(1_700_000_000));
     }

@@ -28,7 +28,7 @@ impl CaCertificates {
     pub fn new(all: Vec<CertificateDer<'static>>) -> Self {
         let mut authorities = RootCertStore::empty();
         for certificate in &all {
-            // One bad certificate in a bundle must not take the others away.
+            // One invalid certificate in a bundle does not make the others unusable.
             let _ = authorities.add(certificate.clone());
         }
         let all = all.into_iter().filter(|der| certificate::is_certificate(der)).collect();

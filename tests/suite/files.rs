@@ -110,7 +110,8 @@ fn files_are_written_by_one_module_only() {
     let (mut found, mut files, mut used) = (Vec::new(), 0, 0);
     walk(&source, &mut |path| {
         let name = path.strip_prefix(&source).unwrap().to_string_lossy().into_owned();
-        let is_checked = name.ends_with(".rs") && !name.starts_with("util/file/");
+        // The schemas of reports are for tests alone.
+        let is_checked = name.ends_with(".rs") && !name.starts_with("util/file/") && name != "cli/schema.rs";
         files += usize::from(is_checked);
         let code = if is_checked { code(path) } else { String::new() };
         for word in WORDS.into_iter().filter(|word| code.contains(word)) {

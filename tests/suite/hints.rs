@@ -464,8 +464,8 @@ fn fault(situation: &Situation) -> Option<String> {
     let directory = TestEnv::new();
     directory.sh(&format!("{SETUP}{}", situation.setup)).ended(0);
     let before = directory.sh(situation.command);
-    let said = |run: &Run| format!("{}{}", run.stdout, run.stderr);
-    let output = said(&before);
+    let shown = |run: &Run| format!("{}{}", run.stdout, run.stderr);
+    let output = shown(&before);
     let ends = |line: &&str| line.trim_end().ends_with(situation.hint) && line.contains(": ");
     let Some(line) = output.lines().find(ends) else {
         return Some(format!("the hint is not printed:\n{output}"));
@@ -492,8 +492,8 @@ fn fault(situation: &Situation) -> Option<String> {
         }
         After::Gone(again) => {
             let after = directory.sh(again.unwrap_or(situation.command));
-            let is_better = after.status == 0 && !said(&after).lines().any(|line| ends(&line));
-            (!is_better).then(|| format!("after '{command}', {}:\n{}", after.status, said(&after)))
+            let is_better = after.status == 0 && !shown(&after).lines().any(|line| ends(&line));
+            (!is_better).then(|| format!("after '{command}', {}:\n{}", after.status, shown(&after)))
         }
     }
 }
@@ -616,7 +616,7 @@ fn is_of_format(text: &str, format: &str) -> bool {
 }
 
 /// The files of the sources with texts that users see, but the pages of the manual, whose examples
-/// are run by `examples.rs`.
+/// are run by `examples.rs`, and the names of reports.
 fn sources(directory: &Path, found: &mut Vec<(String, String)>) {
     for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
@@ -629,7 +629,7 @@ fn sources(directory: &Path, found: &mut Vec<(String, String)>) {
     }
 }
 
-/// Each command that a message can name is run by a situation, or it is said why not.
+/// Each command that a message can name is run by a situation, or the reason is given.
 #[test]
 fn command_in_a_message_is_run_by_a_situation() {
     let run: Vec<String> =

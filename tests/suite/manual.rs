@@ -346,10 +346,10 @@ fn explain(out: &mut String, argument: &Arg) {
     if let Some(variable) = argument.get_env() {
         facts.push(format!("Environment: {}.", variable.to_string_lossy()));
     }
-    let told = values.iter().any(|value| {
+    let reported = values.iter().any(|value| {
         value.get_help().is_some_and(|help| help.to_string().to_lowercase() != value.get_name())
     });
-    if !values.is_empty() && !told {
+    if !values.is_empty() && !reported {
         let names: Vec<&str> = values.iter().map(|value| value.get_name()).collect();
         let _ = write!(lines, " One of {}.", names.join(", "));
     }
@@ -357,7 +357,7 @@ fn explain(out: &mut String, argument: &Arg) {
         let _ = write!(lines, " {fact}");
     }
     let _ = writeln!(out, "{}", roff(&lines));
-    if told {
+    if reported {
         out.push_str(".RS\n.PD 0\n");
         for value in values {
             let help = value.get_help().map(ToString::to_string).unwrap_or_default().replace('`', "");
@@ -484,7 +484,7 @@ fn every_page_has_its_sections_in_order_and_the_same_date() {
             .filter_map(|line| line.strip_prefix(".SH "))
             .map(|title| title.trim_matches('"').to_owned())
             .collect();
-        let wanted: Vec<&str> = SECTIONS
+        let expected: Vec<&str> = SECTIONS
             .into_iter()
             // A page about everything, or about files, has no arguments and no exit status to tell.
             .filter(|section| name != "cc-auth.7" || *section != "SYNOPSIS")
@@ -494,8 +494,8 @@ fn every_page_has_its_sections_in_order_and_the_same_date() {
             })
             .collect();
         let order: Vec<&str> =
-            found.iter().map(String::as_str).filter(|title| wanted.contains(title)).collect();
-        assert_eq!(order, wanted, "{name} has {found:?}");
+            found.iter().map(String::as_str).filter(|title| expected.contains(title)).collect();
+        assert_eq!(order, expected, "{name} has {found:?}");
     }
 }
 

@@ -234,7 +234,7 @@ fn damaged(text: &str) -> Vec<String> {
 }
 
 /// Everything that is said of a text by the readers of the library.
-fn said(text: &str, directory: &TestEnv) -> String {
+fn output(text: &str, directory: &TestEnv) -> String {
     let mut out = String::new();
     let mut notes = Notes::new();
     let mut error = |what: &str, error: &dyn Diagnostic, debug: String| {
@@ -447,10 +447,10 @@ fn no_reader_repeats_a_piece_of_a_damaged_secret() {
             scope.spawn(move || {
                 let directory = TestEnv::new();
                 for text in damaged(&secret.text) {
-                    let said = said(&text, &directory);
+                    let output = output(&text, &directory);
                     count.fetch_add(1, Ordering::Relaxed);
-                    let Some(piece) = secret.within(&said) else { continue };
-                    let line = said.lines().find(|line| line.contains(&piece)).unwrap_or_default();
+                    let Some(piece) = secret.within(&output) else { continue };
+                    let line = output.lines().find(|line| line.contains(&piece)).unwrap_or_default();
                     // One of each kind of message is enough to see.
                     let kind: String = line.chars().filter(|c| c.is_alphabetic()).take(24).collect();
                     let shown = format!("{}: {piece:?} of\n  {text:?}\n  in {line:?}", secret.what);
@@ -583,11 +583,12 @@ fn no_program_repeats_a_piece_of_a_secret() {
             // What a command gives out as its result may be the secret itself.
             let stdout = if run.status == 0 { "" } else { run.stdout.as_str() };
             count += 1;
-            for (stream, said) in [("stderr", run.stderr.as_str()), ("stdout", stdout), ("metrics", &metrics)]
+            for (stream, output) in
+                [("stderr", run.stderr.as_str()), ("stdout", stdout), ("metrics", &metrics)]
             {
-                if let Some(piece) = secret.within(said) {
+                if let Some(piece) = secret.within(output) {
                     leaks.push(format!(
-                        "{}: {piece:?} in {stream} of {line}: {said}\n  file: {content:?}",
+                        "{}: {piece:?} in {stream} of {line}: {output}\n  file: {content:?}",
                         secret.what
                     ));
                 }
@@ -604,9 +605,9 @@ fn no_program_repeats_a_piece_of_a_secret() {
             count += 1;
             let stdout =
                 if line.contains("verify") || line.contains("inspect") { "" } else { run.stdout.as_str() };
-            for (stream, said) in [("stderr", run.stderr.as_str()), ("stdout", stdout)] {
-                if let Some(piece) = secret.within(said) {
-                    leaks.push(format!("{}: {piece:?} in {stream} of {line}: {said}", secret.what));
+            for (stream, output) in [("stderr", run.stderr.as_str()), ("stdout", stdout)] {
+                if let Some(piece) = secret.within(output) {
+                    leaks.push(format!("{}: {piece:?} in {stream} of {line}: {output}", secret.what));
                 }
             }
         }

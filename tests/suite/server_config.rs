@@ -96,7 +96,7 @@ fn verify_key_pair_of_each_form_decides_as_the_server() {
         assert_eq!(server.effect(), effect, "{public:?} {private:?}");
         for endpoint in ["api", "user-api", "metric-store-api", "query"] {
             let run = server.verify(&format!("token.txt --endpoint {endpoint}")).ended(status);
-            let said = match effect {
+            let output = match effect {
                 Some(NoStart) => "FAIL  server        the server does not start: JWT_",
                 Some(NoOwnTokens) if status == 1 => {
                     "FAIL  server        the server rejects every token: JWT_"
@@ -106,7 +106,7 @@ fn verify_key_pair_of_each_form_decides_as_the_server() {
                 }
                 _ => "",
             };
-            assert!(run.stdout.contains(said), "{public:?} {private:?} {endpoint}: {}", run.stdout);
+            assert!(run.stdout.contains(output), "{public:?} {private:?} {endpoint}: {}", run.stdout);
             let text = format!("{}{}", run.stdout, run.stderr);
             for secret in [public.unwrap_or("\0"), private.unwrap_or("\0")] {
                 assert!(!text.contains(secret.trim()), "a key is shown: {text}");
@@ -392,8 +392,8 @@ fn verify_malformed_keys_of_logins_are_not_reported_as_missing() {
 fn verify_without_validate_user_warns_that_tokens_outlive_their_user() {
     let server = Server::new();
     let run = server.verify("token.txt --endpoint api").ended(0);
-    let said = "warn  validate-user off: this token stays valid after its user or a role is deleted";
-    assert!(run.stdout.contains(said), "{}", run.stdout);
+    let output = "warn  validate-user off: this token stays valid after its user or a role is deleted";
+    assert!(run.stdout.contains(output), "{}", run.stdout);
     let run = server.verify("token.txt --endpoint metric-store").ended(0);
     assert!(!run.stdout.contains("validate-user"), "{}", run.stdout);
 }
@@ -451,9 +451,10 @@ fn hint_of_issue_leads_to_a_token_that_the_named_endpoint_accepts() {
         let project = if roles.contains("manager") { "--project p" } else { "" };
         let name = format!("u{number}");
         directory.sh(&format!("cc-user add {name} --role {roles} {project} --no-password -q")).ended(0);
-        let told = directory.sh(&format!("cc-jwt issue {name} 2>&1 >/dev/null")).ended(0).stdout;
-        assert!(told.contains("accepted by GraphQL and the web pages only, with"), "{roles}: {told}");
-        let hint = told.lines().find_map(|line| line.split_once("hint: for ")).map(|(_, hint)| hint).unwrap();
+        let reported = directory.sh(&format!("cc-jwt issue {name} 2>&1 >/dev/null")).ended(0).stdout;
+        assert!(reported.contains("accepted by GraphQL and the web pages only, with"), "{roles}: {reported}");
+        let hint =
+            reported.lines().find_map(|line| line.split_once("hint: for ")).map(|(_, hint)| hint).unwrap();
         let (place, command) = hint.split_once(": ").unwrap();
         let endpoint = if place == "/api" { "api" } else { "user-api" };
         directory.sh(&command.replace("; then issue a new token", "")).ended(0);

@@ -8,9 +8,9 @@ use serde_json::Value;
 
 use super::{complete, keys};
 use crate::cli::console::Console;
+use crate::cli::console::warn_if_not_owner;
 use crate::cli::failure::{Failure, UsageError};
 use crate::cli::options::{AtOption, SettingsOptions};
-use crate::cli::output_owner::warn_if_not_owner;
 use crate::cli::{settings, stdin};
 use crate::issue::{
     Issuance, IssueRequest, IssuedToken, JwtId, KeyOwner, Lifetime, Recipient, RecipientSelector,
@@ -155,7 +155,7 @@ pub(super) fn run(
         issuance.each(|token| -> Result<(), Failure> { Ok(console.text(&line(&token, as_object))?) })?;
         return Ok(ExitStatus::Success);
     };
-    let existing = if issue.force { Existing::Replace } else { Existing::Refuse };
+    let existing = if issue.force { Existing::Replace } else { Existing::Reject };
     let mut count = 0;
     // The file appears with all tokens or not at all.
     file::write_in_parts(path, PRIVATE_MODE, existing, |draft| -> Result<(), Failure> {

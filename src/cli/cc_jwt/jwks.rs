@@ -7,9 +7,9 @@ use serde_json::Value;
 
 use super::resources::{Loaded, ResourceOptions};
 use crate::cli::console::Console;
+use crate::cli::console::warn_if_not_owner;
 use crate::cli::failure::{Failure, UsageError};
 use crate::cli::options::{AtOption, SettingsOptions};
-use crate::cli::output_owner::warn_if_not_owner;
 use crate::cli::settings;
 use crate::key::{Algorithm, Jwk, KeyStrength, read_public, read_signing};
 use crate::osdf::jwks_document::{

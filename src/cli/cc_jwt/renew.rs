@@ -6,9 +6,9 @@ use clap::{Args, ValueHint};
 
 use super::resources::{Loaded, ResourceOptions, parse_mode, warn_of_mode};
 use crate::cli::console::Console;
+use crate::cli::console::warn_if_not_owner;
 use crate::cli::failure::{Failure, UsageError};
 use crate::cli::options::AtOption;
-use crate::cli::output_owner::warn_if_not_owner;
 use crate::osdf::resource;
 use crate::renew::output::sweep;
 use crate::renew::{RenewAction, RenewEvent, RenewMode, Renewal, RenewalJob, TokenFile, run_all};

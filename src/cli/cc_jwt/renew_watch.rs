@@ -260,7 +260,7 @@ impl Watcher<'_> {
                 let failures = self.spec_retry.map_or(1, |(failures, _)| failures.saturating_add(1));
                 let pause = backoff::delay(failures, self.next_random());
                 self.spec_retry = Some((failures, Instant::now() + pause));
-                for fault in failure.faults() {
+                for fault in failure.errors() {
                     let event = RenewEvent {
                         message: Some(fault.to_string()),
                         kind: Some(fault.kind().name()),

@@ -9,8 +9,8 @@ use super::remote::RemoteKeyOptions;
 use super::resources::{Loaded, ResourceOptions};
 use super::spec_issue::{self, SpecIssue};
 use crate::cli::console::Console;
+use crate::cli::console::warn_if_not_owner;
 use crate::cli::failure::{Failure, UsageError};
-use crate::cli::output_owner::warn_if_not_owner;
 use crate::key::{Algorithm, KeyStrength, SigningKey, VerifyingKey, read_signing, thumbprint};
 use crate::osdf::signing::{find_key, payload};
 use crate::osdf::{Resource, ResourceKeySource, published};
@@ -259,7 +259,7 @@ impl New {
         let text = self.text(&kid);
         match self.output.as_deref().filter(|path| *path != Path::new("-")) {
             Some(path) => {
-                let existing = if self.force { Existing::Replace } else { Existing::Refuse };
+                let existing = if self.force { Existing::Replace } else { Existing::Reject };
                 file::write(path, text.as_bytes(), PUBLIC_MODE, existing)?;
                 warn_if_not_owner([path], console);
                 console.note(&format!(

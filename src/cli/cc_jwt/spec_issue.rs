@@ -7,9 +7,9 @@ use serde::Serialize;
 
 use super::resources::{Loaded, ResourceOptions, parse_mode, warn_of_mode};
 use crate::cli::console::Console;
+use crate::cli::console::warn_if_not_owner;
 use crate::cli::failure::{Failure, UsageError};
 use crate::cli::options::AtOption;
-use crate::cli::output_owner::warn_if_not_owner;
 use crate::osdf::signing::{find_key, sign};
 use crate::osdf::{Resource, SignedToken, manifest};
 use crate::util::diagnostic::ExitStatus;
@@ -91,7 +91,7 @@ pub(super) fn run(arguments: &SpecIssue, console: &mut Console) -> Result<ExitSt
             if !arguments.secret_manifest {
                 warn_of_mode(arguments.mode, console);
             }
-            let existing = if arguments.force { Existing::Replace } else { Existing::Refuse };
+            let existing = if arguments.force { Existing::Replace } else { Existing::Reject };
             file::write(path, text.as_bytes(), arguments.mode.unwrap_or(PRIVATE_MODE), existing)?;
             warn_if_not_owner([path], console);
         }

@@ -428,7 +428,7 @@ impl OidcRun<'_> {
 fn last_page(outcome: &Result<Session, Failure>) -> BrowserPage {
     match outcome {
         Ok(session) => BrowserPage::logged_in(&session.user.username),
-        Err(failure) => match failure.faults().first() {
+        Err(failure) => match failure.errors().first() {
             Some(fault) => BrowserPage::failed(&fault.to_string(), fault.hint().as_deref()),
             None => BrowserPage::failed("it did not come to an end", None),
         },

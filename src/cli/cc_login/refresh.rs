@@ -194,5 +194,5 @@ fn entry_of(session: &Session, settings: &Settings) -> Option<String> {
 
 /// Whether a failure to renew means that the person has to log in again.
 pub(super) fn wants_login(failure: &Failure) -> bool {
-    failure.faults().first().is_some_and(|fault| fault.status() == ExitStatus::Negative)
+    failure.errors().first().is_some_and(|fault| fault.status() == ExitStatus::Negative)
 }

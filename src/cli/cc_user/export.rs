@@ -9,8 +9,8 @@ use super::error::named;
 use super::import::ImportFormat;
 use super::list::{ListEnd, UserSelection};
 use crate::cli::console::Console;
+use crate::cli::console::warn_if_not_owner;
 use crate::cli::failure::{Failure, UsageError};
-use crate::cli::output_owner::warn_if_not_owner;
 use crate::user::exchange::{csv_header, csv_line, json_line};
 use crate::user_db::OpenMode;
 use crate::util::diagnostic::ExitStatus;
@@ -101,7 +101,7 @@ pub(super) fn run(
     }
     if let Some(path) = file {
         let bytes = SecretBytes::new(std::mem::take(&mut *gathered));
-        let existing = if force { Existing::Replace } else { Existing::Refuse };
+        let existing = if force { Existing::Replace } else { Existing::Reject };
         file::write(&path, bytes.expose(), PRIVATE_MODE, existing)?;
         warn_if_not_owner([path.as_path()], console);
         console.note(&format!("wrote {count} users to {}", quote_path(&path)));

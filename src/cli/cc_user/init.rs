@@ -8,8 +8,8 @@ use serde_json::json;
 use super::DatabaseOptions;
 use super::database::DEFAULT;
 use crate::cli::console::Console;
+use crate::cli::console::warn_if_not_owner;
 use crate::cli::failure::Failure;
-use crate::cli::output_owner::warn_if_not_owner;
 use crate::config::dotenv::Dotenv;
 use crate::config::env_file;
 use crate::key::encoding::{decode_standard, encode_standard};
@@ -110,7 +110,7 @@ pub(super) fn run(
         kept.push(config);
     } else {
         make_directory(&config)?;
-        file::write(&config, configuration(&db).as_bytes(), PUBLIC_MODE, Existing::Refuse)?;
+        file::write(&config, configuration(&db).as_bytes(), PUBLIC_MODE, Existing::Reject)?;
         done.push(Done { path: config, made: "a minimal configuration".to_owned() });
     }
     if has_database {

@@ -10,11 +10,11 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::console::Console;
+use super::console::warn_if_not_owner;
 use super::failure::{Failure, UsageError};
 use super::gen_keypair::NkeyRoleOption;
 use super::key_source::{check_name, variable};
 use super::options::OutputOptions;
-use super::output_owner::warn_if_not_owner;
 #[cfg(test)]
 use super::schema::Report;
 use super::stdin;

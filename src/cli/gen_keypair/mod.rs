@@ -14,10 +14,10 @@ use zeroize::Zeroizing;
 use self::kind::{KeyKind, OutputFormat};
 use self::pair::{KeyPart, NewKey};
 use super::console::Console;
+use super::console::warn_if_not_owner;
 use super::failure::{Failure, UsageError};
 use super::key_source::{check_name, variable};
 use super::options::OutputOptions;
-use super::output_owner::warn_if_not_owner;
 #[cfg(test)]
 use super::schema::Report;
 use super::stdin;
@@ -320,7 +320,7 @@ fn save(
     arguments: &Arguments,
     console: &mut Console,
 ) -> Result<(), Failure> {
-    let existing = if arguments.force { Existing::Replace } else { Existing::Refuse };
+    let existing = if arguments.force { Existing::Replace } else { Existing::Reject };
     let role = arguments.nkey_role.into();
     let parts = key.parts(format, role)?;
     let targets: Vec<(PathBuf, u32, &Zeroizing<String>)> = if format == OutputFormat::Pem {
@@ -329,7 +329,7 @@ fn save(
     } else {
         parts.iter().map(|(part, text)| (beside(path, *part), mode(*part), text)).collect()
     };
-    if existing == Existing::Refuse {
+    if existing == Existing::Reject {
         for (target, _, _) in &targets {
             file::check_free(target)?;
         }

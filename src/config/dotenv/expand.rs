@@ -1,6 +1,6 @@
 //! What godotenv does to the inside of a value: escapes, and `$NAME` from earlier keys.
 //!
-//! All of it works on bytes: the patterns are ASCII, and whatever else there is gets copied.
+//! All of it works on bytes: the patterns are ASCII, and everything else is copied.
 
 use zeroize::Zeroizing;
 
@@ -72,7 +72,7 @@ pub(super) fn expand<'a>(
         // The name may stand in braces, and Go's pattern takes a parenthesis and unpaired braces
         // along with it.
         let mut end = at + if escaped { 2 } else { 1 };
-        let skip = |end: usize, wanted: u8| end + usize::from(text.get(end) == Some(&wanted));
+        let skip = |end: usize, expected: u8| end + usize::from(text.get(end) == Some(&expected));
         end = skip(end, b'(');
         end = skip(end, b'{');
         let name_start = end;

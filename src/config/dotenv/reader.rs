@@ -21,8 +21,8 @@ const VALUE_LIMIT: usize = 1 << 20;
 /// letters must not fill the memory.
 const GROWN_LIMIT: usize = 16 << 20;
 
-/// How many faults of one file are told.
-const TOLD_FAULTS: usize = 10;
+/// The number of errors of one file that are reported.
+const SHOWN_ERRORS: usize = 10;
 
 /// A file that was read.
 #[derive(Debug, Clone, Default)]
@@ -38,19 +38,19 @@ pub struct DotenvEntry {
     pub key: String,
     /// What it is set to, quotes and escapes resolved.
     pub value: SecretText,
-    /// The line its name stands in, counted from 1.
+    /// The line of its name, counted from 1.
     pub line: usize,
     /// Whether a `$NAME` in the value was replaced, by nothing where no earlier key has that name.
     pub expanded: bool,
     /// Whether the value is UTF-8; in one that is not, the wrong bytes were replaced by U+FFFD.
     pub is_text: bool,
-    /// Where the value stands in the file, quotes included.
+    /// The range of the value in the file, quotes included.
     pub(super) span: Range<usize>,
 }
 
 impl DotenvEntry {
     /// Whether the server's process gets this variable at all: the system takes no variable
-    /// without a name or with a NUL in its value, and godotenv says nothing about it.
+    /// without a name or with a NUL in its value, and godotenv does not report it.
     #[must_use]
     pub fn is_settable(&self) -> bool {
         !self.key.is_empty() && !self.value.expose().contains('\0')
@@ -58,7 +58,7 @@ impl DotenvEntry {
 }
 
 impl Dotenv {
-    /// The assignment that counts for a name: the last one.
+    /// The effective assignment of a name: the last one.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&DotenvEntry> {
         self.newest.get(key).and_then(|index| self.entries.get(*index))
@@ -105,7 +105,7 @@ pub enum DotenvErrorKind {
     },
 }
 
-/// A fault of the file: the server then reads nothing of it.
+/// An error of the file: the server then reads nothing of it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}, column {column}: {problem}")]
 pub struct DotenvError {
@@ -120,16 +120,16 @@ pub struct DotenvError {
 impl fmt::Display for DotenvErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::ByteOrderMark => f.write_str("found a byte order mark (U+FEFF), wanted plain UTF-8"),
+            Self::ByteOrderMark => f.write_str("found a byte order mark (U+FEFF): expected plain UTF-8"),
             Self::InName { found } => write!(
                 f,
-                "found {} in a name, wanted KEY=value with letters, digits, '_' and '.' in KEY",
+                "found {} in a name: expected KEY=value with letters, digits, '_' and '.' in KEY",
                 quote(&found.to_string())
             ),
-            Self::NoValue => f.write_str("found the end of the line, wanted KEY=value"),
+            Self::NoValue => f.write_str("found the end of the line: expected KEY=value"),
             Self::AfterQuote { found } => write!(
                 f,
-                "found {} after a closing quote, wanted the end of the line, a comment or KEY=value",
+                "found {} after a closing quote: expected the end of the line, a comment or KEY=value",
                 quote(&found.to_string())
             ),
             Self::Unterminated { key, quote: mark, .. } => {
@@ -154,7 +154,7 @@ impl Diagnostic for DotenvError {
     fn hint(&self) -> Option<String> {
         Some(match &self.problem {
             DotenvErrorKind::ByteOrderMark => {
-                "save the file without a byte order mark: the server refuses all of it".to_owned()
+                "save the file without a byte order mark: the server rejects the whole file".to_owned()
             }
             DotenvErrorKind::Unterminated { escaped: true, .. } => {
                 "a backslash before the closing quote keeps it from closing: leave the quotes out".to_owned()
@@ -163,17 +163,17 @@ impl Diagnostic for DotenvError {
                 "a quote inside a value ends it: put a value with ' into \", and one with \" into '"
                     .to_owned()
             }
-            _ => "one bad line makes the server ignore the whole file".to_owned(),
+            _ => "one invalid line makes the server ignore the whole file".to_owned(),
         })
     }
 }
 
-/// The faults of a file, in order; at least one.
+/// The errors of a file, in order; at least one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DotenvErrors(Vec<DotenvError>);
 
 impl DotenvErrors {
-    /// The first fault, the one at which the server gives up.
+    /// The first error, the one at which the server gives up.
     #[must_use]
     pub fn first(&self) -> &DotenvError {
         &self.0[0]
@@ -191,8 +191,8 @@ impl IntoIterator for DotenvErrors {
 
 impl fmt::Display for DotenvErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, fault) in self.0.iter().enumerate() {
-            write!(f, "{}{fault}", if index == 0 { "" } else { "; " })?;
+        for (index, error) in self.0.iter().enumerate() {
+            write!(f, "{}{error}", if index == 0 { "" } else { "; " })?;
         }
         Ok(())
     }
@@ -203,25 +203,25 @@ impl std::error::Error for DotenvErrors {}
 /// Reads a file's bytes.
 ///
 /// # Errors
-/// [`DotenvErrors`]: every bad line up to ten; a quote that is never closed ends the search.
+/// [`DotenvErrors`]: every invalid line up to ten; a quote that is never closed ends the search.
 pub fn read(text: &[u8]) -> Result<Dotenv, DotenvErrors> {
     let mut reader = Reader::new(text);
-    let mut faults = Vec::new();
+    let mut errors = Vec::new();
     if text.starts_with(b"\xef\xbb\xbf") {
-        faults.push(DotenvError { line: 1, column: 1, problem: DotenvErrorKind::ByteOrderMark });
+        errors.push(DotenvError { line: 1, column: 1, problem: DotenvErrorKind::ByteOrderMark });
         reader.at = 3;
     }
-    while faults.len() < TOLD_FAULTS && reader.skip_to_statement() {
-        if let Err(fault) = reader.statement() {
-            let unclosed = matches!(fault.problem, DotenvErrorKind::Unterminated { .. });
-            faults.push(fault);
+    while errors.len() < SHOWN_ERRORS && reader.skip_to_statement() {
+        if let Err(error) = reader.statement() {
+            let unclosed = matches!(error.problem, DotenvErrorKind::Unterminated { .. });
+            errors.push(error);
             if unclosed {
                 break;
             }
             reader.skip_line();
         }
     }
-    if faults.is_empty() { Ok(reader.file) } else { Err(DotenvErrors(faults)) }
+    if errors.is_empty() { Ok(reader.file) } else { Err(DotenvErrors(errors)) }
 }
 
 /// The file on its way from bytes to entries.
@@ -234,7 +234,7 @@ struct Reader {
     /// Lines ended before `counted`.
     line: usize,
     counted: usize,
-    /// Whether nothing but blanks stands between the last quoted value and `at`.
+    /// Whether only spaces are between the last quoted value and `at`.
     follows_quote: bool,
     /// How many bytes the values with a `$NAME` in them have together.
     grown: usize,
@@ -267,7 +267,7 @@ impl Reader {
         }
     }
 
-    /// Where a place in `text` is in the file as it stands.
+    /// Where a place in `text` is in the original file.
     fn original(&self, at: usize) -> usize {
         at + self.removed.partition_point(|removed| *removed < at)
     }
@@ -276,11 +276,11 @@ impl Reader {
     fn skip_to_statement(&mut self) -> bool {
         loop {
             let rest = &self.text[self.at..];
-            let blank = rest.len() - trim_start(rest, char::is_whitespace).len();
-            if self.text[self.at..self.at + blank].contains(&b'\n') {
+            let space = rest.len() - trim_start(rest, char::is_whitespace).len();
+            if self.text[self.at..self.at + space].contains(&b'\n') {
                 self.follows_quote = false;
             }
-            self.at += blank;
+            self.at += space;
             match self.text.get(self.at) {
                 None => return false,
                 Some(b'#') => self.skip_line(),
@@ -296,14 +296,14 @@ impl Reader {
         self.follows_quote = false;
     }
 
-    fn fault(&mut self, at: usize, problem: DotenvErrorKind) -> DotenvError {
+    fn error(&mut self, at: usize, problem: DotenvErrorKind) -> DotenvError {
         let line = self.line_of(at);
         let column =
             at - self.text[..at].iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1) + 1;
         DotenvError { line, column, problem }
     }
 
-    /// The line of a place, counted from 1; places are asked in ascending order but for faults.
+    /// The line of a place, counted from 1; places are asked in ascending order but for errors.
     fn line_of(&mut self, at: usize) -> usize {
         if at < self.counted {
             return self.text[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
@@ -318,7 +318,7 @@ impl Reader {
         let line = self.line_of(start);
         let key = self.key()?;
         let rest = &self.text[self.at..];
-        let from = self.at + rest.len() - trim_start(rest, is_blank).len();
+        let from = self.at + rest.len() - trim_start(rest, is_space).len();
         let (value, end) = match self.text.get(from) {
             Some(mark @ (b'"' | b'\'')) => self.quoted(&key, from, *mark)?,
             _ => self.unquoted(&key, from)?,
@@ -344,12 +344,12 @@ impl Reader {
         let begin = self.at;
         let rest = &self.text[begin..];
         let bare = match rest.strip_prefix(b"export") {
-            Some(after) if trim_start(after, is_blank).len() < after.len() => trim_start(after, is_blank),
+            Some(after) if trim_start(after, is_space).len() < after.len() => trim_start(after, is_space),
             _ => rest,
         };
         let start = begin + rest.len() - bare.len();
         if bare.is_empty() {
-            return Err(self.fault(start, DotenvErrorKind::NoValue));
+            return Err(self.error(start, DotenvErrorKind::NoValue));
         }
         for index in start..self.text.len() {
             let byte = self.text[index];
@@ -359,20 +359,20 @@ impl Reader {
                     self.at = index + 1;
                     return Ok(trim_end(&self.text[start..index], char::is_whitespace).to_vec());
                 }
-                _ if is_blank(letter) || letter.is_alphanumeric() || matches!(byte, b'_' | b'.') => {}
+                _ if is_space(letter) || letter.is_alphanumeric() || matches!(byte, b'_' | b'.') => {}
                 _ if after_quote => {
                     let found = first_char(&self.text[begin..]);
-                    return Err(self.fault(begin, DotenvErrorKind::AfterQuote { found }));
+                    return Err(self.error(begin, DotenvErrorKind::AfterQuote { found }));
                 }
-                b'\n' => return Err(self.fault(index, DotenvErrorKind::NoValue)),
+                b'\n' => return Err(self.error(index, DotenvErrorKind::NoValue)),
                 _ => {
                     let found = first_char(&self.text[index..]);
-                    return Err(self.fault(index, DotenvErrorKind::InName { found }));
+                    return Err(self.error(index, DotenvErrorKind::InName { found }));
                 }
             }
         }
         // A last line without `=` and without a line end: Go takes it as the value of a key
-        // without a name, which the system then refuses in silence.
+        // without a name, which the system then silently rejects.
         self.at = start;
         Ok(Vec::new())
     }
@@ -381,11 +381,11 @@ impl Reader {
         let rest = &self.text[from..];
         let length = rest.iter().position(|byte| matches!(byte, b'\n' | b'\r')).unwrap_or(rest.len());
         let line = &rest[..length];
-        // The last `#` with a blank before it begins the comment.
+        // The last `#` with a space before it begins the comment.
         let comment = (1..line.len())
             .rev()
-            .find(|at| line[*at] == b'#' && trim_end(&line[..*at], is_blank).len() < *at);
-        let value = trim_end(&line[..comment.unwrap_or(line.len())], is_blank);
+            .find(|at| line[*at] == b'#' && trim_end(&line[..*at], is_space).len() < *at);
+        let value = trim_end(&line[..comment.unwrap_or(line.len())], is_space);
         let end = from + value.len();
         self.at = from + length;
         let expanded = self.expand(key, from, &as_runes(value))?;
@@ -400,7 +400,7 @@ impl Reader {
             let line_end = text[from..].iter().position(|byte| *byte == b'\n').unwrap_or(text.len() - from);
             let escaped = text[from + 1..from + line_end].contains(&mark);
             let problem = DotenvErrorKind::Unterminated { key: shown(key), quote: char::from(mark), escaped };
-            return Err(self.fault(from, problem));
+            return Err(self.error(from, problem));
         };
         self.at = close + 1;
         self.follows_quote = true;
@@ -419,7 +419,7 @@ impl Reader {
     fn expand(&mut self, key: &[u8], from: usize, text: &[u8]) -> Result<Expanded, DotenvError> {
         let limit = VALUE_LIMIT.min(GROWN_LIMIT - self.grown);
         let expanded = expand(text, |name| self.raw.get(name).map(|value| value.as_slice()), limit)
-            .ok_or_else(|| self.fault(from, DotenvErrorKind::TooLong { key: shown(key) }))?;
+            .ok_or_else(|| self.error(from, DotenvErrorKind::TooLong { key: shown(key) }))?;
         if expanded.replaced {
             self.grown = (self.grown + expanded.text.len()).min(GROWN_LIMIT);
         }
@@ -428,25 +428,25 @@ impl Reader {
 }
 
 /// White space within a line, as godotenv has it: a line feed is none.
-const fn is_blank(letter: char) -> bool {
+const fn is_space(letter: char) -> bool {
     matches!(letter, '\t' | '\u{b}' | '\u{c}' | '\r' | ' ' | '\u{85}' | '\u{a0}')
 }
 
-fn trim_start(bytes: &[u8], blank: impl Fn(char) -> bool) -> &[u8] {
+fn trim_start(bytes: &[u8], space: impl Fn(char) -> bool) -> &[u8] {
     let mut rest = bytes;
-    while let Some(width) = first_width(rest).filter(|_| blank(first_char(rest))) {
+    while let Some(width) = first_width(rest).filter(|_| space(first_char(rest))) {
         rest = &rest[width..];
     }
     rest
 }
 
-fn trim_end(bytes: &[u8], blank: impl Fn(char) -> bool) -> &[u8] {
+fn trim_end(bytes: &[u8], space: impl Fn(char) -> bool) -> &[u8] {
     let mut rest = bytes;
     loop {
         let width = (1..=rest.len().min(4)).find(|width| {
             std::str::from_utf8(&rest[rest.len() - width..]).is_ok_and(|text| {
                 let mut letters = text.chars();
-                letters.next().is_some_and(&blank) && letters.next().is_none()
+                letters.next().is_some_and(&space) && letters.next().is_none()
             })
         });
         match width {
@@ -485,8 +485,8 @@ fn as_runes(bytes: &[u8]) -> Zeroizing<Vec<u8>> {
     out
 }
 
-/// A name for a message: one that looks like a name of a variable. What stands before a `=` may be a
-/// piece of a key whose lines were broken.
+/// A name for a message: one that looks like a name of a variable. The text before a `=` may be a
+/// piece of a key that was wrapped.
 fn shown(key: &[u8]) -> PrintableText {
     let name = lossy(key);
     let plain = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';

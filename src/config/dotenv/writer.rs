@@ -21,19 +21,19 @@ pub enum SetError {
 }
 
 diagnostics! { SetError:
-    Self::Malformed(faults) => Kind::EnvFileMalformed, faults.first().hint();
+    Self::Malformed(errors) => Kind::EnvFileMalformed, errors.first().hint();
     Self::Name(_) => Kind::EnvNameMalformed;
     Self::NotExpressible(_) => Kind::EnvValueInexpressible;
 }
 
-/// The file with one key set. The assignment that counts (the last one) gets the new value, its
+/// The file with one key set. The effective assignment (the last one) gets the new value, its
 /// `export`, its `=` or `:` and its comment stay; a new key gets a line at the end. The value is
 /// quoted so that reading it gives it back, which is tried before it is returned.
 ///
 /// Other keys keep their text. One that refers to the key by `$NAME` follows it, as it should.
 ///
 /// # Errors
-/// [`SetError::Malformed`] for a file the server would refuse, [`SetError::Name`], and
+/// [`SetError::Malformed`] for a file that the server rejects, [`SetError::Name`], and
 /// [`SetError::NotExpressible`] for a value no quoting can hold (a NUL, or a line end together
 /// with a backslash at the end).
 pub fn set(text: &[u8], key: &str, value: &str) -> Result<Vec<u8>, SetError> {
@@ -85,7 +85,7 @@ fn forms(value: &str) -> impl Iterator<Item = String> {
     let single = format!("'{value}'");
     let double = format!("\"{}\"", escaped(value));
     let unquoted = value.replace('$', "\\$");
-    // A quote at an end cannot be told from the quoting: a name that stands for nothing keeps
+    // A quote at an end cannot be distinguished from the quoting: a name without a value keeps
     // them apart.
     let ended = format!("\"{}${{_}}\"", escaped(value));
     let begun = format!("${{_}}{unquoted}");

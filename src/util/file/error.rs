@@ -4,7 +4,6 @@ use std::io;
 use std::path::PathBuf;
 
 use super::trust::UntrustedReason;
-use super::words::reason;
 use crate::util::diagnostic::diagnostics;
 use crate::util::kind::Kind;
 use crate::util::quote::quote_path;
@@ -16,15 +15,15 @@ pub enum FileError {
     /// There is no such file.
     #[error("{} does not exist", quote_path(.0))]
     Missing(PathBuf),
-    /// A directory stands where a file is wanted.
-    #[error("{} is a directory, wanted a file", quote_path(.0))]
+    /// A directory instead of a file.
+    #[error("{} is a directory: expected a file", quote_path(.0))]
     Directory(PathBuf),
     /// The file cannot be opened or read.
     #[error("{} cannot be read: {}", quote_path(.path), reason(.source))]
     ReadFailed {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
     /// The file is larger than anything of its kind.
@@ -35,7 +34,7 @@ pub enum FileError {
         /// The limit in bytes.
         limit: u64,
     },
-    /// Not UTF-8 where text is wanted.
+    /// Not UTF-8.
     #[error("{} is no text: byte {} is not UTF-8", quote_path(.path), .offset + 1)]
     NotText {
         /// The file.
@@ -51,7 +50,7 @@ pub enum FileError {
     CreateFailed {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
     /// Writing failed; the old content, if any, is still there.
@@ -59,10 +58,10 @@ pub enum FileError {
     WriteFailed {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
-    /// A symbolic link on the way that another account can have put there.
+    /// A symbolic link in the path that another account can change.
     #[error("{}: {why}", quote_path(.path))]
     Link {
         /// The path that leads over the link.
@@ -122,4 +121,16 @@ diagnostics! { FileError:
     Self::Untrusted { .. } => Kind::FileUntrusted;
     Self::NotRegular(_) => Kind::OutputNotAFile;
     Self::Locked(_) => Kind::OutputBusy;
+}
+
+/// The message of a system error, in lower case and without its number.
+#[must_use]
+pub fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    let plain = text.split(" (os error").next().unwrap_or(&text);
+    let mut letters = plain.chars();
+    match letters.next() {
+        Some(first) => first.to_lowercase().chain(letters).collect(),
+        None => "unknown reason".to_owned(),
+    }
 }

@@ -38,7 +38,7 @@ pub struct Location {
     pub(super) name: OsString,
     /// What has this name; nothing if none.
     pub(super) found: Option<Metadata>,
-    /// The first directory on the way that other accounts control.
+    /// The first directory of the path that other accounts control.
     pub(super) distrust: Option<UntrustedReason>,
     /// Whether a link was followed, so that the directory is not the one in the path.
     followed: bool,
@@ -106,7 +106,7 @@ impl Location {
         Self::walk(path, None).map_err(|obstacle| obstacle.of_input(path))
     }
 
-    /// The same; with a mode, directories that are missing on the way are created with it.
+    /// The same; with a mode, missing parent directories are created with it.
     pub(super) fn walk(path: &Path, create: Option<u32>) -> Result<Self, PathError> {
         let mut steps = Steps::default();
         let mut directory = steps.start(path.as_os_str())?;
@@ -122,7 +122,7 @@ impl Location {
                         look(&directory, &step)?
                     }
                     None if !steps.is_empty() => return Err(Errno::NOENT.into()),
-                    None if steps.wants_directory => return Err(Errno::ISDIR.into()),
+                    None if steps.requires_directory => return Err(Errno::ISDIR.into()),
                     None => return Ok(Self::new(path, directory, metadata, step, None, distrust, links > 0)),
                 },
                 Err(errno) => return Err(errno.into()),
@@ -149,7 +149,7 @@ impl Location {
                 directory = mount(&directory, &metadata, &step, found);
                 metadata = directory.metadata()?;
                 distrust = distrust.or_else(|| UntrustedReason::of_directory(&metadata));
-            } else if steps.is_empty() && !steps.wants_directory {
+            } else if steps.is_empty() && !steps.requires_directory {
                 return Ok(Self::new(
                     path,
                     directory,
@@ -263,13 +263,13 @@ fn mount(parent: &File, parent_metadata: &Metadata, name: &OsStr, found: File) -
     }
 }
 
-/// The components of a path that are still to be followed, and those of links on the way.
+/// The components of a path that are still to be followed, and those of symbolic links in it.
 #[derive(Default)]
 struct Steps {
     /// The next one is the last.
     left: Vec<OsString>,
     /// Whether the path ends in a way that only a directory has.
-    wants_directory: bool,
+    requires_directory: bool,
 }
 
 impl Steps {
@@ -289,7 +289,7 @@ impl Steps {
     fn push(&mut self, path: &OsStr) {
         let bytes = path.as_bytes();
         if self.left.is_empty() {
-            self.wants_directory = [&b"/"[..], b"/.", b"/.."].iter().any(|end| bytes.ends_with(end))
+            self.requires_directory = [&b"/"[..], b"/.", b"/.."].iter().any(|end| bytes.ends_with(end))
                 || matches!(bytes, b"." | b"..");
         }
         let components = bytes.split(|byte| *byte == b'/').filter(|part| !matches!(*part, b"" | b"."));
@@ -340,7 +340,7 @@ fn create_directory(
 /// [`FileError::Link`], [`FileError::CreateFailed`].
 pub fn create_directory_all(path: &Path, mode: u32) -> Result<(), FileError> {
     match Location::walk(path, Some(mode)) {
-        // Every component is a directory, as wanted here.
+        // Every component is a directory.
         Err(PathError::System(Errno::ISDIR)) => Ok(()),
         Ok(_) => Err(FileError::CreateFailed { path: path.to_owned(), source: Errno::NOTDIR.into() }),
         Err(PathError::Link(why)) => Err(FileError::Link { path: path.to_owned(), why }),

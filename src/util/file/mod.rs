@@ -11,10 +11,9 @@ mod read;
 mod stream;
 mod sweep;
 mod trust;
-mod words;
 mod write;
 
-pub use error::FileError;
+pub use error::{FileError, reason};
 pub use location::{Location, create_directory_all};
 pub use lock::{open_lock, try_for_seconds};
 pub use read::{
@@ -23,7 +22,6 @@ pub use read::{
 };
 pub use sweep::{TEMPORARY, sweep};
 pub use trust::{FileContents, UntrustedReason, warn_if_exposed};
-pub use words::reason;
 pub use write::{
     Existing, TemporaryFile, WriteOptions, check_free, create_own_directory, create_private_directory,
     remove, warn_if_not_owner, write, write_in_parts,

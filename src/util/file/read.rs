@@ -126,7 +126,7 @@ fn open_default(path: &Path) -> Result<(Location, File), FileError> {
         Err(FileError::Link { why, .. }) => return Err(untrusted(why)),
         other => other?,
     };
-    // Looked at before it is opened, so that one that cannot be read is told from one that is not
+    // Its type is read before it is opened, which distinguishes an unreadable file from one that is not
     // trusted; what counts is the open file.
     if let Some(why) = location.found.as_ref().and_then(UntrustedReason::of_file) {
         return Err(untrusted(why));

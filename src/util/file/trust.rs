@@ -25,9 +25,9 @@ pub enum UntrustedReason {
     Owner(u32),
     /// Its mode lets other accounts write.
     Writable(u32),
-    /// A directory on the way belongs to neither root nor the caller.
+    /// A directory of the path belongs to neither root nor the caller.
     DirectoryOwner(u32),
-    /// The mode of a directory on the way lets other accounts write.
+    /// The mode of a directory of the path lets other accounts write.
     DirectoryWritable(u32),
     /// A symbolic link that belongs to neither root nor the caller.
     LinkOwner(u32),

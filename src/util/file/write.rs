@@ -24,7 +24,7 @@ use crate::util::time::Timestamp;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Existing {
     /// Leave it and fail.
-    Refuse,
+    Reject,
     /// Replace it.
     Replace,
 }
@@ -127,7 +127,7 @@ impl Location {
                 let mut device = stream::open_device(self, found)?;
                 return content(&mut TemporaryFile { path, file: &mut device });
             }
-            Some(_) if how.existing == Existing::Refuse => return Err(FileError::Exists(path.clone()).into()),
+            Some(_) if how.existing == Existing::Reject => return Err(FileError::Exists(path.clone()).into()),
             _ => {}
         }
         let unwritable = |source: io::Error| FileError::WriteFailed { path: path.clone(), source };
@@ -194,7 +194,7 @@ impl<'a> Temporary<'a> {
         }
         match existing {
             Existing::Replace => rustix::fs::renameat(self.directory, &self.name, self.directory, name)?,
-            Existing::Refuse => self.take_free_name(name)?,
+            Existing::Reject => self.take_free_name(name)?,
         }
         self.is_named = true;
         Ok(())
@@ -310,8 +310,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("key");
         fs::write(&path, "old").unwrap();
-        let refused = write(&path, b"new", PRIVATE_MODE, Existing::Refuse);
-        assert!(matches!(refused, Err(FileError::Exists(_))), "{refused:?}");
+        let rejected = write(&path, b"new", PRIVATE_MODE, Existing::Reject);
+        assert!(matches!(rejected, Err(FileError::Exists(_))), "{rejected:?}");
         assert_eq!(fs::read(&path).unwrap(), b"old");
     }
 
@@ -337,7 +337,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let at = |name: &str| directory.path().join(name);
         let old = std::time::SystemTime::now() - std::time::Duration::from_secs(3600);
-        for name in [".cc-auth-old.tmp", ".cc-auth-new.tmp", ".cc-auth-kept", "kept.tmp"] {
+        for name in [".cc-auth-old.tmp", ".cc-auth-new.tmp", ".cc-auth-other", "other.tmp"] {
             fs::write(at(name), "x").unwrap();
             if name != ".cc-auth-new.tmp" {
                 File::options().write(true).open(at(name)).unwrap().set_modified(old).unwrap();
@@ -355,11 +355,11 @@ mod tests {
         let mut left: Vec<_> =
             fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         left.sort();
-        assert_eq!(left, [".cc-auth-kept", ".cc-auth-new.tmp", "a", "kept.tmp"]);
+        assert_eq!(left, [".cc-auth-new.tmp", ".cc-auth-other", "a", "other.tmp"]);
     }
 
     #[test]
-    fn an_endless_file_is_refused_at_the_limit() {
+    fn read_endless_file_is_rejected_at_the_limit() {
         let endless = read(Path::new("/dev/zero"), 1000);
         assert!(matches!(endless, Err(FileError::TooLarge { limit: 1000, .. })), "{endless:?}");
     }

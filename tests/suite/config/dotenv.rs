@@ -58,12 +58,12 @@ fn agree(row: &Value) {
     let read = dotenv::read(&file);
     assert_eq!(read.is_ok(), row["ok"].as_bool().unwrap(), "{row} {read:?}");
     let Ok(read) = read else { return };
-    let wanted = row["map"].as_array().unwrap();
+    let expected = row["map"].as_array().unwrap();
     let mut names: Vec<&str> = read.entries().iter().map(|entry| entry.key.as_str()).collect();
     names.sort_unstable();
     names.dedup();
-    assert_eq!(names.len(), wanted.len(), "{row} {names:?}");
-    for pair in wanted {
+    assert_eq!(names.len(), expected.len(), "{row} {names:?}");
+    for pair in expected {
         let (key, value) = (bytes(&pair[0]), bytes(&pair[1]));
         let (key, value) = (String::from_utf8_lossy(&key), String::from_utf8_lossy(&value));
         let entry = read.get(&key).unwrap_or_else(|| panic!("{row}: no {key:?}"));
@@ -199,9 +199,9 @@ fn a_value_is_quoted_so_that_it_reads_back() {
         ("\"it's\"", "A=\"\\\"it's\\\"${_}\"\n"),
         ("", "A=\"\"\n"),
     ];
-    for (value, wanted) in table {
+    for (value, expected) in table {
         let changed = dotenv::set(b"", "A", value).unwrap();
-        assert_eq!(String::from_utf8_lossy(&changed), wanted);
+        assert_eq!(String::from_utf8_lossy(&changed), expected);
         assert_eq!(dotenv::read(&changed).unwrap().get("A").unwrap().value.expose(), value);
     }
     for value in ["a\0b", "a\n'\\"] {
@@ -245,9 +245,9 @@ fn a_bad_line_is_told_with_its_place_and_never_shown() {
             "line 1, column 1: found '\\u{1b}' in a name, wanted KEY=value with letters, digits, '_' and '.' in KEY",
         ),
     ];
-    for (file, wanted) in table {
+    for (file, expected) in table {
         let faults = dotenv::read(file).unwrap_err();
-        assert_eq!(faults.to_string(), wanted);
+        assert_eq!(faults.to_string(), expected);
     }
     let many = dotenv::read("!\n".repeat(1000).as_bytes()).unwrap_err();
     assert_eq!(many.into_iter().count(), 10);

@@ -12,8 +12,8 @@ fn every_text_is_the_duration_go_reads() {
     assert_eq!(rows.len(), 67);
     for row in rows {
         let read = row["input"].as_str().unwrap().parse::<GoDuration>().ok();
-        let wanted = row["ns"].as_str().map(|text| text.parse::<i64>().unwrap());
-        assert_eq!(read.map(GoDuration::nanoseconds), wanted, "{row}");
+        let expected = row["ns"].as_str().map(|text| text.parse::<i64>().unwrap());
+        assert_eq!(read.map(GoDuration::nanoseconds), expected, "{row}");
     }
 }
 

@@ -173,10 +173,10 @@ fn the_defaults_of_the_manual_are_those_of_the_code() {
     assert!(jwts.max_age.value.is_none());
     let directory = TestEnv::with_setup();
     directory.write("config.json", json!({"auth": {"ldap": {"url": "ldap://x"}}}).to_string());
-    let told = directory.run("cc-user", &["list", "-v", "--names"]).ended(0).stderr;
+    let reported = directory.run("cc-user", &["list", "-v", "--names"]).ended(0).stderr;
     for name in ["uid-attr", "username-attr"] {
         let line = format!("ldap.{name} = '{}'", default("auth.ldap", name));
-        assert!(told.contains(&line), "{line}: {told}");
+        assert!(reported.contains(&line), "{line}: {reported}");
     }
 }
 
@@ -191,7 +191,7 @@ fn the_example_of_the_manual_means_the_same_in_both_layouts() {
         .collect();
     assert_eq!(blocks.len(), 2);
     let directory = TestEnv::with_setup();
-    let told = |block: &str| {
+    let reported = |block: &str| {
         directory.write("config.json", block);
         let run = directory.run("cc-user", &["list", "-v", "--names"]).ended(0);
         assert!(!run.stderr.contains("warning"), "{}", run.stderr);
@@ -203,7 +203,7 @@ fn the_example_of_the_manual_means_the_same_in_both_layouts() {
         lines.sort();
         lines
     };
-    let (today, before) = (told(blocks[0]), told(blocks[1]));
+    let (today, before) = (reported(blocks[0]), reported(blocks[1]));
     assert!(today.len() > 8, "{today:?}");
     assert_eq!(today, before);
 }

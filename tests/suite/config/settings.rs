@@ -156,7 +156,7 @@ fn every_configuration_gives_tokens_the_life_the_server_gave_them() {
             site = site.env_file(text);
         }
         let result = site.load();
-        let told = |settings: &Settings, notes: &[String]| {
+        let reported = |settings: &Settings, notes: &[String]| {
             format!("{notes:?} {:?}", settings.server_findings(ServerKeys::Given))
         };
         match (difference(case), result) {
@@ -172,8 +172,8 @@ fn every_configuration_gives_tokens_the_life_the_server_gave_them() {
             }
             (Some(Differs::Told(life, words)), Ok((settings, notes))) => {
                 assert_eq!(settings.jwts.max_age.value.map(|life| life.seconds()), life, "{case}");
-                let told = told(&settings, &notes);
-                assert!(told.contains(words), "{case}: {told}");
+                let reported = reported(&settings, &notes);
+                assert!(reported.contains(words), "{case}: {reported}");
             }
             (Some(Differs::Fault(_)), Ok(_)) => panic!("{case}: taken"),
             (Some(Differs::Told(..)), Err(faults)) => panic!("{case}: {faults}"),
@@ -437,9 +437,9 @@ fn an_unknown_key_in_our_sections_is_told_with_the_nearest() {
         ),
         (r#"{"main":{"jwts":{}}}"#, "'main.jwts': the server does not start with it: it belongs to 'auth'"),
     ];
-    for (text, wanted) in table {
+    for (text, expected) in table {
         let kind = if text.contains("main") { "member" } else { "key" };
-        assert_eq!(notes_of(text), [format!("'config.json': unknown {kind} {wanted}")]);
+        assert_eq!(notes_of(text), [format!("'config.json': unknown {kind} {expected}")]);
     }
     // Elsewhere, and with other letters, everything is known.
     let text = r#"{"foo":1,"clusters":[],"archive":{"kind":"file"},"main":{"addr":"x","validate":true},
@@ -513,7 +513,7 @@ fn what_the_server_takes_otherwise_is_told() {
         ),
         (
             r#"{"auth":{"jwts":{"max-age":"1h"}},"jwts":{"max-age":"2h"}}"#,
-            "'config.json': 'jwts' at the root is not used, since 'auth.jwts' is there, where version 1.5 reads it",
+            "'config.json': 'jwts' at the root is not used: version 1.5 reads 'auth.jwts'",
         ),
         (
             r#"{"auth":{"jwts":{}},"main":{"db":"a"},"db":"b"}"#,
@@ -532,8 +532,8 @@ fn what_the_server_takes_otherwise_is_told() {
             "'config.json' line 1, column 22: more text after the end of the configuration is ignored, by the server as well",
         ),
     ];
-    for (text, wanted) in table {
-        assert_eq!(notes_of(text), [wanted], "{text}");
+    for (text, expected) in table {
+        assert_eq!(notes_of(text), [expected], "{text}");
     }
 }
 
@@ -572,9 +572,9 @@ fn a_providers_own_secret_is_looked_at_as_the_servers_are() {
     let (settings, notes) = Site::new().config(text).env_file("SITE_SECRET=pa$SWORD1\n").load().unwrap();
     let secret = settings.provider("oidc").unwrap().client_secret.clone().unwrap();
     assert_eq!(secret.value.expose(), "pa");
-    let wanted =
+    let expected =
         "SITE_SECRET in '.env' line 1: a $NAME in the value was replaced, and a part of it may be lost";
-    assert_eq!(notes, [wanted]);
+    assert_eq!(notes, [expected]);
     let site = Site::new().config(text).env_file("");
     std::fs::write(&site.sources.env_file.as_ref().unwrap().value, b"SITE_SECRET='a\xffb'\n").unwrap();
     assert_eq!(site.faults()[0].1, "SITE_SECRET in '.env' line 1: the value is not UTF-8");
@@ -629,9 +629,9 @@ fn a_key_is_decoded_when_it_is_asked_for_and_its_fault_names_its_place() {
     ));
     let settings = site.silent();
     settings.verifying_key(&mut notes).unwrap();
-    let told: Vec<&str> = notes.iter().map(|note| note.text.as_str()).collect();
-    assert_eq!(told.len(), 1);
-    assert!(told[0].contains("anybody can sign tokens that this key verifies"), "{told:?}");
+    let reported: Vec<&str> = notes.iter().map(|note| note.text.as_str()).collect();
+    assert_eq!(reported.len(), 1);
+    assert!(reported[0].contains("anybody can sign tokens that this key verifies"), "{reported:?}");
     let pair = settings.signing_key(&mut notes).unwrap_err();
     assert_eq!((pair.kind().name(), pair.status().code()), ("config-key-halves-differ", 78));
     let empty = settings.hmac_secret(KeyStrength::AllowWeak).unwrap_err();

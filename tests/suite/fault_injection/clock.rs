@@ -55,7 +55,7 @@ fn a_token_and_a_session_hold_under_any_clock_they_were_made_by() {
         }
         is_sound(directory.path(), time);
     }
-    tell(&format!("clocks from 1960 to 9999: {runs} runs"));
+    report(&format!("clocks from 1960 to 9999: {runs} runs"));
 }
 
 #[test]
@@ -66,8 +66,8 @@ fn a_session_ends_by_the_clock_and_a_clock_that_is_set_back_does_no_harm() {
     let directory = grounds();
     let status = |shift: &str| at(&directory, shift, "cc-login status").status;
     let token = |shift: &str| at(&directory, shift, "cc-login token").status;
-    for (shift, wanted) in [("+0", 0), ("+6d", 0), ("+8d", 1), ("+100y", 1)] {
-        assert_eq!((status(shift), token(shift)), (wanted, wanted), "{shift}");
+    for (shift, expected) in [("+0", 0), ("+6d", 0), ("+8d", 1), ("+100y", 1)] {
+        assert_eq!((status(shift), token(shift)), (expected, expected), "{shift}");
     }
     // Set back: the session was begun in the future; it is there and has not expired.
     for shift in ["-1h", "-60y"] {
@@ -82,7 +82,7 @@ fn a_session_ends_by_the_clock_and_a_clock_that_is_set_back_does_no_harm() {
     }
     directory.sh("cc-login fritz --password-file pw").ended(75);
     at(&directory, "+16m", "cc-login fritz --password-file pw").ended(0);
-    tell("a session and counted attempts over jumps of the clock: 12 runs");
+    report("a session and counted attempts over jumps of the clock: 12 runs");
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn keys_that_are_kept_age_by_the_clock_and_none_are_taken_from_the_future() {
         asked += fetches;
         assert_eq!(server.count("/keys"), asked, "{shift}");
     }
-    tell("kept keys over jumps of the clock: 7 runs");
+    report("kept keys over jumps of the clock: 7 runs");
 }
 
 #[test]
@@ -174,7 +174,7 @@ fn a_watched_token_is_renewed_when_the_clock_jumps() {
     }
     signals::signal(child.id(), "TERM");
     assert_eq!(child.wait().unwrap().code(), Some(0));
-    tell(&format!(
+    report(&format!(
         "a watched token over {} jumps of the clock: renewed at each ({})",
         seen.len(),
         seen.join(", ")

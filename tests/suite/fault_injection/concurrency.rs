@@ -59,7 +59,7 @@ fn two_hundred_processes_on_one_database_lose_nobody() {
     };
     assert_eq!(count("roles LIKE '%api%'"), (MANY / 5) as i64, "each role was given");
     assert_eq!(count("password LIKE '$2%'"), (MANY / 5) as i64, "each password was set");
-    tell(&format!("{MANY} processes on one database: all done, nobody lost"));
+    report(&format!("{MANY} processes on one database: all done, nobody lost"));
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn two_hundred_processes_on_one_session_leave_a_whole_one() {
     directory.sh("cc-login token").ended(0);
     is_sound(directory.path(), "afterwards");
     assert!(left_behind(directory.path(), "afterwards").is_empty());
-    tell(&format!("{MANY} processes on one session: {statuses:?} by exit status, the session is whole"));
+    report(&format!("{MANY} processes on one session: {statuses:?} by exit status, the session is whole"));
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn two_hundred_processes_on_one_environment_file_lose_no_line() {
         .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with(".env.old"))
         .count();
     assert_eq!(kept, MANY * 3 / 4, "each old file is kept");
-    tell(&format!("{MANY} processes on one environment file: no line lost, {kept} old files kept whole"));
+    report(&format!("{MANY} processes on one environment file: no line lost, {kept} old files kept whole"));
 }
 
 #[test]
@@ -164,5 +164,5 @@ fn two_hundred_set_ups_of_one_directory_make_one() {
         assert!(file.get(name).is_some(), "{name} is lost: {statuses:?}");
     }
     assert!(users(&directory.file("var/job.db"), "afterwards").is_empty());
-    tell(&format!("{MANY} set-ups of one directory: {statuses:?} by exit status, one site"));
+    report(&format!("{MANY} set-ups of one directory: {statuses:?} by exit status, one site"));
 }

@@ -31,7 +31,7 @@ struct Subject<'a> {
     /// Brings the old state back.
     restore: &'a dyn Fn(),
     /// Looks at everything and fails on what is neither old nor new.
-    judge: &'a dyn Fn(&str) -> State,
+    state_of: &'a dyn Fn(&str) -> State,
     /// How the same command ends when the change is there already.
     again: i32,
 }
@@ -61,9 +61,9 @@ impl Subject<'_> {
                 began.elapsed()
             })
             .collect();
-        assert_eq!((self.judge)(self.name), State::New, "{} undisturbed", self.name);
+        assert_eq!((self.state_of)(self.name), State::New, "{} undisturbed", self.name);
         (self.restore)();
-        assert_eq!((self.judge)(self.name), State::Old, "{} before", self.name);
+        assert_eq!((self.state_of)(self.name), State::Old, "{} before", self.name);
         let (mut running, mut old, mut swept) = (0, 0, 0);
         for number in 0..times {
             (self.restore)();
@@ -79,7 +79,7 @@ impl Subject<'_> {
             let about = format!("{} killed after {moment:?} of {life:?} ({number})", self.name);
             let hit = status.signal() == Some(9);
             running += usize::from(hit);
-            let state = (self.judge)(&about);
+            let state = (self.state_of)(&about);
             assert!(hit || state == State::New, "{about}: it ended and did nothing");
             old += usize::from(state == State::Old);
             // What it left goes with the next write ten minutes later.
@@ -93,15 +93,15 @@ impl Subject<'_> {
             if self.again == 0 {
                 lives.push(began.elapsed());
             }
-            let wanted = if state == State::New { self.again } else { 0 };
-            assert_eq!(next.code(), Some(wanted), "{about}: the next run");
-            assert_eq!((self.judge)(&about), State::New, "{about}: after the next run");
-            if wanted == 0 {
+            let expected = if state == State::New { self.again } else { 0 };
+            assert_eq!(next.code(), Some(expected), "{about}: the next run");
+            assert_eq!((self.state_of)(&about), State::New, "{about}: after the next run");
+            if expected == 0 {
                 assert!(left_behind(self.directory, &about).is_empty(), "{about}: {left:?} stayed");
             }
             swept += left.len();
         }
-        tell(&format!(
+        report(&format!(
             "kill -9 in {}: {times} of {times} intact ({running} while it ran, {old} left the old state, \
              {} the new; {swept} temporary files swept)",
             self.name,
@@ -132,7 +132,7 @@ fn with_original() -> (TestEnv, PathBuf, PathBuf) {
 #[test]
 fn a_killed_import_has_imported_everybody_or_nobody() {
     let (directory, database, original) = with_original();
-    let judge = |about: &str| {
+    let state_of = |about: &str| {
         is_sound(directory.path(), about);
         if users(&database, about).len() == CROWD + 1 { State::Old } else { State::New }
     };
@@ -142,7 +142,7 @@ fn a_killed_import_has_imported_everybody_or_nobody() {
         program: "cc-user",
         arguments: &["import", "more.csv", "--skip-existing"],
         restore: &|| put_back(&original, &database),
-        judge: &judge,
+        state_of: &state_of,
         again: 0,
     }
     .kill(count(25, 80));
@@ -151,7 +151,7 @@ fn a_killed_import_has_imported_everybody_or_nobody() {
 #[test]
 fn a_killed_add_has_added_a_whole_user_or_none() {
     let (directory, database, original) = with_original();
-    let judge = |about: &str| {
+    let state_of = |about: &str| {
         is_sound(directory.path(), about);
         let database = rusqlite::Connection::open(&database).unwrap();
         let row = database.query_row(
@@ -174,7 +174,7 @@ fn a_killed_add_has_added_a_whole_user_or_none() {
         program: "cc-user",
         arguments: &["add", "newcomer", "--role", "api", "--name", "New Comer", "--email", "n@x.org"],
         restore: &|| put_back(&original, &database),
-        judge: &judge,
+        state_of: &state_of,
         again: 73,
     }
     .kill(count(25, 80));
@@ -195,7 +195,7 @@ fn a_killed_sync_leaves_the_old_table_or_the_new_one() {
     directory.sh("cc-user sync-ldap --delete-missing --max-delete 100% -q").ended(0);
     let new = crate::sync::table(&directory);
     assert_eq!(new.len(), 1500);
-    let judge = |about: &str| {
+    let state_of = |about: &str| {
         users(&database, about);
         let seen = crate::sync::table(&directory);
         assert!(seen == old || seen == new, "{about}: {} rows", seen.len());
@@ -207,7 +207,7 @@ fn a_killed_sync_leaves_the_old_table_or_the_new_one() {
         program: "cc-user",
         arguments: &["sync-ldap", "--delete-missing", "--max-delete", "100%", "-q"],
         restore: &|| put_back(&original, &database),
-        judge: &judge,
+        state_of: &state_of,
         again: 0,
     }
     .kill(count(40, 100));
@@ -231,7 +231,7 @@ fn a_reader_sees_a_whole_token_whenever_the_writer_is_killed() {
         }
         reads
     });
-    let judge = |about: &str| {
+    let state_of = |about: &str| {
         let text = fs::read_to_string(&path).unwrap();
         let token = text.strip_suffix('\n').unwrap_or_else(|| panic!("{about}: half a token"));
         let _ = Unverified::parse(token).unwrap_or_else(|error| panic!("{about}: {error}"));
@@ -249,12 +249,12 @@ fn a_reader_sees_a_whole_token_whenever_the_writer_is_killed() {
             fs::set_permissions(&beside, fs::Permissions::from_mode(0o600)).unwrap();
             fs::rename(&beside, &path).unwrap();
         },
-        judge: &judge,
+        state_of: &state_of,
         again: 0,
     }
     .kill(count(40, 100));
     done.store(true, Ordering::Relaxed);
-    tell(&format!(
+    report(&format!(
         "a reader beside the killed renewals: {} reads, each a whole token",
         reader.join().unwrap()
     ));
@@ -266,7 +266,7 @@ fn a_killed_write_of_the_environment_file_leaves_the_old_keys_or_the_new_ones() 
     let path = directory.file(".env");
     let old = fs::read(&path).unwrap();
     let old_pair = key_pair(&path, "at first");
-    let judge = |about: &str| {
+    let state_of = |about: &str| {
         is_sound(directory.path(), about);
         if let Ok(backup) = fs::read(directory.file(".env.old")) {
             assert!(backup == old, "{about}: what is kept is not what was there");
@@ -282,7 +282,7 @@ fn a_killed_write_of_the_environment_file_leaves_the_old_keys_or_the_new_ones() 
             directory.sh("rm -f .env.old*").ended(0);
             fs::write(&path, &old).unwrap();
         },
-        judge: &judge,
+        state_of: &state_of,
         again: 0,
     }
     .kill(count(25, 80));
@@ -291,7 +291,7 @@ fn a_killed_write_of_the_environment_file_leaves_the_old_keys_or_the_new_ones() 
 #[test]
 fn a_killed_set_up_is_completed_by_the_next() {
     let directory = TestEnv::new();
-    let judge = |about: &str| {
+    let state_of = |about: &str| {
         let there = |name: &str| directory.file(name).exists();
         if there(".env") {
             let file = dotenv::read(&fs::read(directory.file(".env")).unwrap()).unwrap();
@@ -317,7 +317,7 @@ fn a_killed_set_up_is_completed_by_the_next() {
         restore: &|| {
             directory.sh("rm -rf .env* config.json var .cc-auth-*").ended(0);
         },
-        judge: &judge,
+        state_of: &state_of,
         again: 0,
     }
     .kill(count(20, 40));
@@ -328,7 +328,7 @@ fn a_killed_login_leaves_the_old_session_or_the_new_one() {
     let directory = grounds();
     let path = directory.file(".home/.local/state/cc-auth/session.json");
     let old = fs::read(&path).unwrap();
-    let judge = |about: &str| {
+    let state_of = |about: &str| {
         is_sound(directory.path(), about);
         directory.sh("cc-login token -q").ended(0);
         if fs::read(&path).unwrap() == old { State::Old } else { State::New }
@@ -345,7 +345,7 @@ fn a_killed_login_leaves_the_old_session_or_the_new_one() {
             directory.sh("rm -f .home/.local/state/cc-auth/attempts*").ended(0);
             fs::write(&path, &old).unwrap();
         },
-        judge: &judge,
+        state_of: &state_of,
         again: 0,
     }
     .kill(count(20, 60));
@@ -358,7 +358,7 @@ fn a_killed_fetch_of_keys_leaves_a_cache_that_is_whole_or_none() {
     let server = Server::start(move |_| Reply::status(200, "application/json", set.clone()));
     let url = format!("{}/keys", server.url());
     let cache = directory.file(".home/.cache");
-    let judge = |about: &str| {
+    let state_of = |about: &str| {
         let files = directory.sh("find .home/.cache -name '*.json' 2>/dev/null").stdout;
         for name in files.lines() {
             let kept: serde_json::Value = serde_json::from_str(&directory.read(name)).unwrap();
@@ -374,7 +374,7 @@ fn a_killed_fetch_of_keys_leaves_a_cache_that_is_whole_or_none() {
         restore: &|| {
             let _ = fs::remove_dir_all(&cache);
         },
-        judge: &judge,
+        state_of: &state_of,
         again: 0,
     }
     .kill(count(20, 40));

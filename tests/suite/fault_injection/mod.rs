@@ -41,7 +41,7 @@ fn count(short: usize, long: usize) -> usize {
 }
 
 /// Tells what was counted: shown at the end of both forms.
-fn tell(text: &str) {
+fn report(text: &str) {
     println!("{text}");
     let list = Path::new(env!("CARGO_TARGET_TMPDIR")).join("fault-injection.txt");
     let mut file = fs::OpenOptions::new().create(true).append(true).open(list).unwrap();
@@ -291,8 +291,8 @@ fn every_verb_works_when_nothing_is_wrong() {
         let directory = grounds();
         let run = directory.sh(verb);
         // There is no directory here: that is a plain answer, and all of them need one.
-        let wanted = if verb == "cc-user sync-ldap" { 78 } else { 0 };
-        assert_eq!(run.status, wanted, "{verb}: {}", run.stderr);
+        let expected = if verb == "cc-user sync-ldap" { 78 } else { 0 };
+        assert_eq!(run.status, expected, "{verb}: {}", run.stderr);
         is_plain(&run.stderr, verb);
         is_sound(directory.path(), verb);
         assert!(left_behind(directory.path(), verb).is_empty(), "{verb}");

@@ -354,5 +354,5 @@ fn write_names_exchanged_at_any_call_changes_no_file_of_another_account() {
         all.into_iter().filter(|(place, write, moment, swap)| attack(*place, write, moment, *swap)).count();
     // Calls differ a little from run to run; most must have been met.
     assert!(stopped * 10 >= tried * 9, "only {stopped} of {tried} were stopped");
-    tell(&format!("names exchanged under a writer: {stopped} of {known} moments, no other file changed"));
+    report(&format!("names exchanged under a writer: {stopped} of {known} moments, no other file changed"));
 }

@@ -94,7 +94,7 @@ fn a_reader_that_goes_is_no_matter() {
         assert_eq!(directory.read("status").trim(), status, "{verb}");
         runs += 1;
     }
-    tell(&format!("broken pipes: {runs} runs, all quiet"));
+    report(&format!("broken pipes: {runs} runs, all quiet"));
 }
 
 #[test]
@@ -112,5 +112,5 @@ fn a_full_device_is_told() {
     assert!(runs >= 8, "{runs}");
     let broken = directory.sh("cc-user show nobody 2> /dev/full").ended(1);
     assert_eq!(broken.stdout, "");
-    tell(&format!("/dev/full: {runs} of {} verbs print something, all told that it is full", VERBS.len()));
+    report(&format!("/dev/full: {runs} of {} verbs print something, all told that it is full", VERBS.len()));
 }

@@ -13,9 +13,9 @@ use crate::support::{Run, has, skip};
 /// (134) or, when the stack cannot grow, by the system (139).
 #[track_caller]
 pub(super) fn ended_well(run: &Run, about: &str, may_abort: bool) {
-    let told = [66, 69, 73, 74, 75, 77, 78].contains(&run.status);
+    let reported = [66, 69, 73, 74, 75, 77, 78].contains(&run.status);
     let aborted = may_abort && [127, 134, 139].contains(&run.status);
-    assert!(run.status == 0 || told || aborted, "{about}: status {}, {}", run.status, run.stderr);
+    assert!(run.status == 0 || reported || aborted, "{about}: status {}, {}", run.status, run.stderr);
     if !aborted {
         is_plain(&run.stderr, about);
     } else {
@@ -27,11 +27,11 @@ pub(super) fn ended_well(run: &Run, about: &str, may_abort: bool) {
 /// What a verb that says that it is done must have done.
 #[track_caller]
 fn did_it(directory: &Path, verb: &str, about: &str) {
-    let wanted = match verb.split_once(" -o ") {
+    let expected = match verb.split_once(" -o ") {
         Some((_, "out.txt" | "all.txt" | "renewed")) => verb.rsplit(' ').next(),
         _ => None,
     };
-    if let Some(name) = wanted {
+    if let Some(name) = expected {
         assert!(directory.join(name).exists(), "{about}: status 0 and no {name}");
     }
     let names = || users(&directory.join("var/job.db"), about);
@@ -79,7 +79,7 @@ fn without_descriptors_a_verb_works_or_says_so() {
             done += usize::from(suffer(&format!("ulimit -n {limit};"), verb, "", true));
         }
     }
-    tell(&format!("3 to 12 descriptors: {runs} runs, {done} done, {} told why not", runs - done));
+    report(&format!("3 to 12 descriptors: {runs} runs, {done} done, {} told why not", runs - done));
     assert!(done > 0 && done < runs);
 }
 
@@ -93,7 +93,7 @@ fn without_standard_streams_a_verb_works_or_says_so() {
             done += usize::from(suffer("", verb, closed, false));
         }
     }
-    tell(&format!("closed standard streams: {runs} runs, {done} done, {} told why not", runs - done));
+    report(&format!("closed standard streams: {runs} runs, {done} done, {} told why not", runs - done));
     assert!(done > 0);
 }
 
@@ -112,7 +112,7 @@ fn without_memory_a_verb_works_says_so_or_ends_at_once() {
             done += usize::from(suffer(&format!("ulimit -v {limit};"), verb, "", true));
         }
     }
-    tell(&format!("little memory: {runs} runs, {done} done, {} told why not or were ended", runs - done));
+    report(&format!("little memory: {runs} runs, {done} done, {} told why not or were ended", runs - done));
     assert!(done < runs);
 }
 
@@ -129,7 +129,7 @@ fn a_limit_on_the_length_of_files_is_told() {
     // The import is larger than any of these.
     assert!(!suffer("ulimit -f 8;", "cc-user import more.csv", "", false));
     assert!(!suffer("ulimit -f 0;", "cc-jwt issue fritz -o out.txt", "", false));
-    tell(&format!("limited length of files: {runs} runs, {done} done, {} told why not", runs - done));
+    report(&format!("limited length of files: {runs} runs, {done} done, {} told why not", runs - done));
 }
 
 /// A small file system with the grounds on it; gone when it is dropped.
@@ -214,7 +214,7 @@ fn a_full_disk_loses_nothing_and_is_told() {
     assert!(!disk.path().join("out.txt").exists());
     fs::remove_file(disk.path().join("filler")).unwrap();
     disk.run("cc-user import more.csv").ended(0);
-    tell(&format!("full disk: {runs} runs, {done} done, {} told why not", runs - done));
+    report(&format!("full disk: {runs} runs, {done} done, {} told why not", runs - done));
 }
 
 #[test]
@@ -234,7 +234,7 @@ fn a_read_only_disk_is_told() {
         Command::new("mount").args(["-o", "remount,rw"]).arg(disk.path()).status().unwrap();
         is_sound(&disk.path(), &about);
     }
-    tell(&format!("read-only disk: {runs} runs, {done} done, {} told why not", runs - done));
+    report(&format!("read-only disk: {runs} runs, {done} done, {} told why not", runs - done));
 }
 
 #[test]
@@ -263,7 +263,7 @@ fn a_read_only_directory_is_told() {
         runs += 1;
         done += usize::from(run.status == 0);
     }
-    tell(&format!("read-only directories: {runs} runs, {done} done, {} told why not", runs - done));
+    report(&format!("read-only directories: {runs} runs, {done} done, {} told why not", runs - done));
 }
 
 #[test]
@@ -316,5 +316,5 @@ fn what_speaks_to_a_server_works_says_so_or_ends_at_once() {
     assert!(done > 0 && refused > 0, "{runs} runs, {done} done, {refused} refused: nothing got through");
     site.sh("cc-user sync-ldap").ended(0);
     assert_eq!(users(&site.file("var/job.db"), "afterwards").len(), 50);
-    tell(&format!("servers asked with little: {runs} runs, {done} done, {} told why not", runs - done));
+    report(&format!("servers asked with little: {runs} runs, {done} done, {} told why not", runs - done));
 }

@@ -382,7 +382,7 @@ fn no_canary_gets_out_of_its_cage() {
     let closed = site.files_are_closed();
     assert!(closed >= 10, "{closed}");
     let (runs, searched, forms) = (site.runs, site.searched, site.canaries.0.len());
-    tell(&format!(
+    report(&format!(
         "canary secrets: {forms} forms of them looked for in {runs} runs and {} KB; none out, {closed} files that \
          hold some are closed to others",
         searched / 1024

@@ -64,7 +64,7 @@ fn a_signal_ends_a_verb_between_the_old_state_and_the_new() {
         }
     }
     assert!(hit > runs / 4, "{hit} of {runs}");
-    tell(&format!("signals: {runs} runs, {hit} ended by theirs, all between the old state and the new"));
+    report(&format!("signals: {runs} runs, {hit} ended by theirs, all between the old state and the new"));
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn every_prompt_gives_the_echo_back_whatever_signal_ends_it() {
         }
     }
     is_sound(directory.path(), "afterwards");
-    tell(&format!("signals at a prompt: {runs} runs, echo back in all"));
+    report(&format!("signals at a prompt: {runs} runs, echo back in all"));
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn who_waits_for_input_ends_with_the_signal() {
             runs += 1;
         }
     }
-    tell(&format!("signals while input is waited for: {runs} runs, each ended by its own"));
+    report(&format!("signals while input is waited for: {runs} runs, each ended by its own"));
 }
 
 /// A program that waits, and does not end by itself.
@@ -187,7 +187,7 @@ fn a_program_that_crashes_leaves_no_core_file() {
     // Proof that the system would have written one.
     directory.sh("ulimit -c unlimited; sh -c 'kill -s SEGV $$'; true");
     let other = cores(&directory);
-    tell(&format!(
+    report(&format!(
         "core files: {} crashes, none written ({} by a program that does nothing against it)",
         crashes.len(),
         other.len()
@@ -219,7 +219,7 @@ fn another_process_of_the_same_user_reads_neither_memory_nor_environment() {
     }
     // Proof that another program's could be read.
     let open = directory.sh(&format!("{other} sh -c 'head -c 1 /proc/$$/environ'"));
-    tell(&format!(
+    report(&format!(
         "memory and environment of a running program: closed to its own user (a shell's: {})",
         if open.status == 0 { "open" } else { "closed as well" }
     ));

@@ -59,7 +59,7 @@ fn a_fault_in_any_system_call_loses_nothing() {
         return;
     }
     let mut chance = Chance::new();
-    let (mut faults, mut kills, mut told) = (0, 0, 0);
+    let (mut faults, mut kills, mut reported) = (0, 0, 0);
     let mut moments = Vec::new();
     for verb in VERBS {
         let counted = calls(verb);
@@ -90,7 +90,7 @@ fn a_fault_in_any_system_call_loses_nothing() {
             // What could not be taken away stays.
             assert!(left.is_empty() || call.starts_with("unlink") || run.status > 128, "{about}: {left:?}");
             faults += 1;
-            told += usize::from(run.status != 0);
+            reported += usize::from(run.status != 0);
         }
         let again =
             directory.sh(&format!("{} -q; exit $?", verb.replace("-o out.txt", "-o out.txt --force")));
@@ -105,8 +105,8 @@ fn a_fault_in_any_system_call_loses_nothing() {
         assert!(done, "{about}: the next run ended with {} {}", again.status, again.stderr);
         is_sound(directory.path(), &about);
     }
-    tell(&format!(
-        "a fault at a system call ({} of {all} there are): {faults} errors, {told} of them told, and {kills} \
+    report(&format!(
+        "a fault at a system call ({} of {all} there are): {faults} errors, {reported} of them reported, and {kills} \
          kills; all intact",
         faults + kills
     ));

@@ -20,13 +20,13 @@ pub enum ConfigError {
     /// A settings file that was named is missing, or one that is there cannot be read.
     #[error(transparent)]
     File(#[from] FileError),
-    /// A bad line of the environment file.
-    #[error("{} {fault}", quote_path(.path))]
+    /// A malformed line of the environment file.
+    #[error("{} {error}", quote_path(.path))]
     EnvFile {
         /// The file.
         path: PathBuf,
         /// The line and what is wrong.
-        fault: DotenvError,
+        error: DotenvError,
     },
     /// The configuration is no JSON.
     #[error("{} line {line}, column {column}: {what}", quote_path(.path))]
@@ -37,20 +37,20 @@ pub enum ConfigError {
         line: usize,
         /// The place in the line, counted from 1.
         column: usize,
-        /// What the parser said.
+        /// The error of the parser.
         what: String,
     },
     /// A value of the wrong type.
-    #[error("{}{}: found {found}, expected {wanted}", quote_path(.path), at_key(.key))]
+    #[error("{}{}: found {found}, expected {expected}", quote_path(.path), at_key(.key))]
     Type {
         /// The file.
         path: PathBuf,
         /// The key with those above it; empty for the whole file.
         key: String,
-        /// What stands there.
+        /// The value found.
         found: PrintableText,
         /// What should.
-        wanted: &'static str,
+        expected: &'static str,
     },
     /// A duration Go does not read.
     #[error("{} key {}: {error}", quote_path(.path), quote(.key))]
@@ -65,7 +65,7 @@ pub enum ConfigError {
         error: DurationError,
     },
     /// A database other than SQLite.
-    #[error("{} key {}: the database driver {} is not supported, wanted 'sqlite3'", quote_path(.path), quote(.key), quote(.driver))]
+    #[error("{} key {}: the database driver {} is not supported: expected 'sqlite3'", quote_path(.path), quote(.key), quote(.driver))]
     Driver {
         /// The file.
         path: PathBuf,
@@ -74,8 +74,8 @@ pub enum ConfigError {
         /// The driver.
         driver: String,
     },
-    /// A member twice where it must be clear which one counts.
-    #[error("{} key {}: the member {} stands twice", quote_path(.path), quote(.key), quote(.member))]
+    /// A duplicate member where the value must be unambiguous.
+    #[error("{} key {}: duplicate member {}", quote_path(.path), quote(.key), quote(.member))]
     Duplicate {
         /// The file.
         path: PathBuf,
@@ -104,13 +104,13 @@ pub enum ConfigError {
         /// Whether the other key of its pair is set.
         has_counterpart: bool,
     },
-    /// A variable that holds no good key.
-    #[error("{fault}")]
+    /// A variable with an invalid key.
+    #[error("{error}")]
     Key {
         /// The variable.
         variable: Variable,
         /// Where it is set and what is wrong.
-        fault: KeyFileError,
+        error: KeyFileError,
     },
     /// Two halves that do not belong together.
     #[error("{public} is not the public half of {private}")]
@@ -135,12 +135,12 @@ fn at_key(key: &str) -> String {
 }
 
 fn in_file(path: Option<&PathBuf>) -> impl fmt::Display {
-    path.map_or_else(|| ": there is no configuration".to_owned(), |path| format!(" in {}", quote_path(path)))
+    path.map_or_else(|| ": no configuration file".to_owned(), |path| format!(" in {}", quote_path(path)))
 }
 
 fn unset(empty: Option<&Origin>, has_env_file: bool) -> String {
     match empty {
-        None if !has_env_file => "not set, and there is no environment file './.env' here".to_owned(),
+        None if !has_env_file => "not set, and no environment file './.env' exists".to_owned(),
         None => "not set, neither in the environment nor in the environment file".to_owned(),
         Some(Origin::Environment(_)) => "set to nothing in the environment".to_owned(),
         Some(origin) => format!("set to nothing in {origin}"),
@@ -149,11 +149,11 @@ fn unset(empty: Option<&Origin>, has_env_file: bool) -> String {
 
 diagnostics! { ConfigError:
     Self::File(error) => error.kind(), error.hint();
-    Self::EnvFile { fault, .. } => fault.kind(), fault.hint();
+    Self::EnvFile { error, .. } => error.kind(), error.hint();
     Self::Syntax { .. } => Kind::ConfigSyntax;
     Self::Type { .. } => Kind::ConfigType;
     Self::Duration { suggestion, .. } => Kind::ConfigDuration,
-        suggestion.as_ref().map(|wanted| format!("write it as \"{wanted}\""));
+        suggestion.as_ref().map(|duration| format!("write it as \"{duration}\""));
     Self::Driver { .. } => Kind::ConfigDriver, "move the users to an SQLite database, or name one with --db";
     Self::Duplicate { .. } => Kind::ConfigDuplicate;
     Self::MissingKey { .. } => Kind::ConfigMissingKey, "'man cc-config' has an example of it";
@@ -164,12 +164,12 @@ diagnostics! { ConfigError:
     Self::Unset { variable, env_file, has_counterpart, .. } => Kind::VariableUnset,
         variable.remedy(*has_counterpart, env_file.as_deref());
     Self::NotText { .. } => Kind::VariableNotText;
-    Self::Key { variable, fault } => fault.kind().in_configuration(),
-        fault.hint().or_else(|| variable.repair().map(str::to_owned));
+    Self::Key { variable, error } => error.kind().in_configuration(),
+        error.hint().or_else(|| variable.repair().map(str::to_owned));
     Self::NoPair { .. } => Kind::ConfigKeyHalvesDiffer, Variable::JwtPrivateKey.repair().map(str::to_owned);
 }
 
-/// The duration a person most likely meant: days and weeks in hours, bare numbers in seconds.
+/// The duration that was probably meant: days and weeks in hours, bare numbers in seconds.
 pub(super) fn in_go_units(text: &str) -> Option<String> {
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let number: u64 = text[..digits].parse().ok()?;
@@ -186,12 +186,12 @@ pub(super) fn in_go_units(text: &str) -> Option<String> {
 pub struct ConfigErrors(Vec<ConfigError>);
 
 impl ConfigErrors {
-    /// The faults, unless there are none.
-    pub(super) fn check(faults: Vec<ConfigError>) -> Result<(), Self> {
-        if faults.is_empty() { Ok(()) } else { Err(Self(faults)) }
+    /// The errors, unless there are none.
+    pub(super) fn check(errors: Vec<ConfigError>) -> Result<(), Self> {
+        if errors.is_empty() { Ok(()) } else { Err(Self(errors)) }
     }
 
-    /// The faults in order.
+    /// The errors in order.
     pub fn iter(&self) -> std::slice::Iter<'_, ConfigError> {
         self.0.iter()
     }
@@ -208,8 +208,8 @@ impl IntoIterator for ConfigErrors {
 
 impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, fault) in self.0.iter().enumerate() {
-            write!(f, "{}{fault}", if index == 0 { "" } else { "; " })?;
+        for (index, error) in self.0.iter().enumerate() {
+            write!(f, "{}{error}", if index == 0 { "" } else { "; " })?;
         }
         Ok(())
     }
