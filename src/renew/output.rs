@@ -45,7 +45,7 @@ pub enum OutputError {
     #[error("{} is kept by another process already", quote_path(.0))]
     Busy(PathBuf),
     /// A directory stands where the token should.
-    #[error("{} is a directory, wanted a file", quote_path(.0))]
+    #[error("{} is a directory: expected a file", quote_path(.0))]
     Directory(PathBuf),
     /// A pipe or a device stands where the token should: what went in cannot be looked at again.
     #[error("{} is a FIFO or a device: expected a file", quote_path(.0))]

@@ -98,7 +98,7 @@ const SEVERAL_STATUSES: &[(&str, &str)] = &[
     ("files.rs: [66, 73, 77, 78]", "ten commands, each with its own reason not to write there"),
     ("login.rs: ![302, 401]", "the answers of the recorded server, not of a program here"),
     (
-        "resource_limits.rs: let told = ",
+        "resource_limits.rs: let reported = ",
         "which call fails under a limit is the system's choice; each status has its reason",
     ),
     (

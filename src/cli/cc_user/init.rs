@@ -41,7 +41,7 @@ const TOKEN_LIFE: &str = "168h";
 enum InitFault {
     #[error("{}: {PUBLIC} is set, but {PRIVATE} is not: no pair can be made without changing what is there", quote_path(.0))]
     PublicOnly(PathBuf),
-    #[error("{} is a directory, wanted a file", quote_path(.0))]
+    #[error("{} is a directory: expected a file", quote_path(.0))]
     Directory(PathBuf),
 }
 

@@ -216,33 +216,33 @@ fn a_value_is_quoted_so_that_it_reads_back() {
 #[test]
 fn a_bad_line_is_told_with_its_place_and_never_shown() {
     let table: [(&[u8], &str); 10] = [
-        (b"\xef\xbb\xbfA=b\n", "line 1, column 1: found a byte order mark (U+FEFF), wanted plain UTF-8"),
+        (b"\xef\xbb\xbfA=b\n", "line 1, column 1: found a byte order mark (U+FEFF): expected plain UTF-8"),
         (
             b"A=b\n\na-b=c\n",
-            "line 3, column 2: found '-' in a name, wanted KEY=value with letters, digits, '_' and '.' in KEY",
+            "line 3, column 2: found '-' in a name: expected KEY=value with letters, digits, '_' and '.' in KEY",
         ),
-        (b"A=b\nsecret\n", "line 2, column 7: found the end of the line, wanted KEY=value"),
+        (b"A=b\nsecret\n", "line 2, column 7: found the end of the line: expected KEY=value"),
         (
             b"A='it's'\n",
-            "line 1, column 7: found 's' after a closing quote, wanted the end of the line, a comment or KEY=value",
+            "line 1, column 7: found 's' after a closing quote: expected the end of the line, a comment or KEY=value",
         ),
         (b"B=1\nA=\"x\\\"\nC=d\n", "line 2, column 3: the value of 'A' begins with \" and is never closed"),
-        (b"export ", "line 1, column 8: found the end of the line, wanted KEY=value"),
+        (b"export ", "line 1, column 8: found the end of the line: expected KEY=value"),
         (
             "ä=b\n".as_bytes(),
-            "line 1, column 2: found '\u{fffd}' in a name, wanted KEY=value with letters, digits, '_' and '.' in KEY",
+            "line 1, column 2: found '\u{fffd}' in a name: expected KEY=value with letters, digits, '_' and '.' in KEY",
         ),
         (
             b"a@=1\nb@=2\n",
-            "line 1, column 2: found '@' in a name, wanted KEY=value with letters, digits, '_' and '.' in KEY; line 2, column 2: found '@' in a name, wanted KEY=value with letters, digits, '_' and '.' in KEY",
+            "line 1, column 2: found '@' in a name: expected KEY=value with letters, digits, '_' and '.' in KEY; line 2, column 2: found '@' in a name: expected KEY=value with letters, digits, '_' and '.' in KEY",
         ),
         (
             b"A=\"x\r\ny\"\r\n!\r\n",
-            "line 3, column 1: found '!' in a name, wanted KEY=value with letters, digits, '_' and '.' in KEY",
+            "line 3, column 1: found '!' in a name: expected KEY=value with letters, digits, '_' and '.' in KEY",
         ),
         (
             b"\x1b[31m=b\n",
-            "line 1, column 1: found '\\u{1b}' in a name, wanted KEY=value with letters, digits, '_' and '.' in KEY",
+            "line 1, column 1: found '\\u{1b}' in a name: expected KEY=value with letters, digits, '_' and '.' in KEY",
         ),
     ];
     for (file, expected) in table {

@@ -333,7 +333,7 @@ fn refused(text: &str, status: u8, message: &str, hint: Option<&str>) {
 #[test]
 fn what_is_wrong_in_a_configuration_is_named_with_its_place() {
     refused("{\n  \"auth\": {]\n", 78, "'config.json' line 2, column 12: key must be a string", None);
-    refused("", 78, "'config.json' line 1, column 1: the file is empty, wanted an object", None);
+    refused("", 78, "'config.json' line 1, column 1: the file is empty: expected an object", None);
     refused("[]", 78, "'config.json': found an array, expected an object", None);
     refused("null", 78, "'config.json': found null, expected an object", None);
     refused(
@@ -357,19 +357,19 @@ fn what_is_wrong_in_a_configuration_is_named_with_its_place() {
     refused(
         r#"{"jwts":{"max-age":3600}}"#,
         78,
-        "'config.json' key 'jwts.max-age': found the number '3600', expected a duration as text, such as \"24h\"",
+        "'config.json' key 'jwts.max-age': found the number '3600', expected a duration as a string, such as \"24h\"",
         None,
     );
     refused(
         r#"{"db-driver":"mysql","db":"user@/x"}"#,
         78,
-        "'config.json' key 'db-driver': the database driver 'mysql' is not supported, wanted 'sqlite3'",
+        "'config.json' key 'db-driver': the database driver 'mysql' is not supported: expected 'sqlite3'",
         Some("move the users to an SQLite database, or name one with --db"),
     );
     refused(
         r#"{"auth":{"jwts":{},"jwt-roles":{"a":{"bound_subject":"x","bound_subject":"y"}}}}"#,
         78,
-        "'config.json' key 'auth.jwt-roles.a': the member 'bound_subject' stands twice",
+        "'config.json' key 'auth.jwt-roles.a': duplicate member 'bound_subject'",
         None,
     );
     let several = Site::new()
@@ -386,7 +386,7 @@ fn a_named_file_must_be_there_and_a_default_one_need_not() {
     site.sources.env_file = Some(Value::new(site.directory.file(".home"), Origin::Flag("--env-file")));
     let faults = site.faults();
     assert_eq!(faults[0], (66, "'no.json' does not exist".to_owned(), None));
-    assert_eq!(faults[1], (66, "'.home' is a directory, wanted a file".to_owned(), None));
+    assert_eq!(faults[1], (66, "'.home' is a directory: expected a file".to_owned(), None));
     let faults = Site::new().config(r#"{"auth-file":"/no/such/auth.json"}"#).faults();
     assert_eq!(faults, [(66, "'/no/such/auth.json' does not exist".to_owned(), None)]);
     let rubbish = Site::new();
@@ -461,7 +461,7 @@ fn a_flood_of_unknown_keys_is_told_in_a_few_lines() {
 #[test]
 fn a_last_line_without_a_name_is_told() {
     let notes = Site::new().env_file("A=b\nJWT_PUBLIC_KEY").good().1;
-    assert_eq!(notes, ["'.env' line 2: there is no name before the value, and the server ignores it"]);
+    assert_eq!(notes, ["'.env' line 2: no name before the value; the server ignores it"]);
 }
 
 #[test]
@@ -497,7 +497,7 @@ fn what_the_server_takes_otherwise_is_told() {
         ),
         (
             r#"{"auth":{"jwts":{"max-age":"2h"}},"auth":{"jwts":{"max-age":"1h"}}}"#,
-            "'config.json': duplicate section 'auth' (2 times): only the last one counts, for the server as well",
+            "'config.json': duplicate section 'auth' (2 times): the last one wins, for the server as well",
         ),
         (
             r#"{"main":{"db-driver":"sqlite3"}}"#,
@@ -509,7 +509,7 @@ fn what_the_server_takes_otherwise_is_told() {
         ),
         (
             r#"{"auth":{"jwts":{"max-age":"2h","max-age":"1h"}}}"#,
-            "'config.json': 'auth.jwts.max-age' stands 2 times: the last counts",
+            "'config.json': duplicate 'auth.jwts.max-age' (2 times): the last one wins",
         ),
         (
             r#"{"auth":{"jwts":{"max-age":"1h"}},"jwts":{"max-age":"2h"}}"#,
@@ -521,7 +521,7 @@ fn what_the_server_takes_otherwise_is_told() {
         ),
         (
             r#"{"jwts":{"validateUser":false,"forceJWTValidationViaDatabase":true}}"#,
-            "'config.json': both 'jwts.validateUser' and 'jwts.forceJWTValidationViaDatabase' are there: the first counts",
+            "'config.json': both 'jwts.validateUser' and 'jwts.forceJWTValidationViaDatabase' are set: the first one wins",
         ),
         (
             r#"{"auth":{"jwts":{"validate-user":true,"sync-user-on-login":true}}}"#,
@@ -631,7 +631,7 @@ fn a_key_is_decoded_when_it_is_asked_for_and_its_fault_names_its_place() {
     settings.verifying_key(&mut notes).unwrap();
     let reported: Vec<&str> = notes.iter().map(|note| note.text.as_str()).collect();
     assert_eq!(reported.len(), 1);
-    assert!(reported[0].contains("anybody can sign tokens that this key verifies"), "{reported:?}");
+    assert!(reported[0].contains("anyone can sign tokens that this key verifies"), "{reported:?}");
     let pair = settings.signing_key(&mut notes).unwrap_err();
     assert_eq!((pair.kind().name(), pair.status().code()), ("config-key-halves-differ", 78));
     let empty = settings.hmac_secret(KeyStrength::AllowWeak).unwrap_err();
