@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
 
-use super::MAX_BYTES;
+use super::{MAX_BYTES, text};
 use crate::util::diagnostic::Diagnostic;
 use crate::util::environment::Environment;
 use crate::util::file::reason;
@@ -144,6 +144,11 @@ pub fn discover(
             return Err(BearerDiscoveryError::TooLong(source));
         }
         return match std::str::from_utf8(token) {
+            // The response of a token endpoint in a file, which Pelican reads too.
+            Ok(text) if text.starts_with('{') && source.path().is_some() => match text::one(text) {
+                Ok(found) => Ok(Some((SecretText::new(found.token.into_owned()), source))),
+                Err(_) => Err(BearerDiscoveryError::NoToken(source)),
+            },
             Ok(text) if is_bearer_token(text) => Ok(Some((SecretText::new(text.to_owned()), source))),
             _ => Err(BearerDiscoveryError::NoToken(source)),
         };
@@ -251,6 +256,22 @@ mod tests {
         fs::write(&named, "n.a.m").unwrap();
         assert_eq!(found("").0, "n.a.m");
         assert_eq!(discover(&environment(&[]), NOBODY).unwrap(), None);
+    }
+
+    #[test]
+    fn response_of_a_token_endpoint_is_read_from_a_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let named = directory.path().join("named");
+        let variables = environment(&[("BEARER_TOKEN_FILE", named.to_str().unwrap())]);
+        fs::write(&named, " {\"access_token\": \"eyJ.a.b\", \"expires_in\": 60}\n").unwrap();
+        assert_eq!(discover(&variables, NOBODY).unwrap().unwrap().0.expose(), "eyJ.a.b");
+        for content in ["{}", "{\"access_token\"", "{\"access_token\": 7}"] {
+            fs::write(&named, content).unwrap();
+            let rejected = discover(&variables, NOBODY);
+            assert!(matches!(rejected, Err(BearerDiscoveryError::NoToken(_))), "{content}: {rejected:?}");
+        }
+        let variables = environment(&[("BEARER_TOKEN", "{\"access_token\": \"eyJ.a.b\"}")]);
+        assert!(discover(&variables, NOBODY).is_err());
     }
 
     #[test]

@@ -661,3 +661,62 @@ fn mode_for_others_than_the_owner_is_warned_of() {
         }
     }
 }
+
+#[test]
+fn jwks_of_a_directory_has_its_keys_in_the_order_of_their_names() {
+    let directory = with_resource("");
+    directory
+        .sh("mkdir keys && cp key.pem keys/b.pem && openssl genpkey -algorithm ed25519 -out keys/a.pem &&
+             openssl genrsa -traditional -out keys/c.pem 2048 2>/dev/null && chmod 600 keys/*.pem &&
+             echo not a key > keys/README")
+        .ended(0);
+    let of_directory = directory.sh("cc-jwt jwks -q keys").ended(0).stdout;
+    let of_files = directory.sh("cc-jwt jwks -q keys/a.pem keys/b.pem keys/c.pem").ended(0).stdout;
+    assert_eq!(of_directory, of_files);
+    directory.sh("cc-jwt jwks -q k=keys").ended(2);
+    directory.sh("mkdir empty && cc-jwt jwks -q empty").ended(2);
+    directory.sh("echo not a key > keys/d.pem && cc-jwt jwks -q keys").ended(65);
+}
+
+#[test]
+fn file_in_place_of_a_token_gets_a_hint_at_the_option() {
+    let directory = with_resource("");
+    directory.sh("cc-jwt spec issue -q r.yaml -o token").ended(0);
+    for command in ["inspect", "verify"] {
+        let run = directory.run("cc-jwt", &[command, "token"]).ended(2);
+        assert!(run.stderr.contains("--token-file token"), "{}", run.stderr);
+    }
+    directory.sh("cc-jwt inspect --token-file token").ended(0);
+    // Another word is what it was: no token.
+    let run = directory.run("cc-jwt", &["inspect", "missing"]).ended(65);
+    assert!(!run.stderr.contains("--token-file"), "{}", run.stderr);
+}
+
+#[test]
+fn inspect_shows_the_endpoints_of_the_server_for_its_tokens() {
+    let directory = with_resource("");
+    directory.sh("cc-jwt spec issue -q r.yaml -o token").ended(0);
+    let of_server = "if the signature is valid";
+    let run = directory.sh("cc-jwt inspect --token-file token").ended(0);
+    assert!(run.stdout.contains("WLCG 1") && !run.stdout.contains(of_server), "{}", run.stdout);
+    let run = directory.sh("cc-jwt inspect -v --token-file token").ended(0);
+    assert!(run.stdout.contains(of_server), "{}", run.stdout);
+    let server = TestEnv::with_setup();
+    let run = server.sh("cc-jwt inspect --token-file token.txt").ended(0);
+    assert!(run.stdout.contains(of_server), "{}", run.stdout);
+}
+
+#[test]
+fn token_endpoint_response_is_read_in_every_place_of_a_token_file() {
+    let directory = with_resource("");
+    directory
+        .sh("cc-jwt spec issue -q r.yaml -o token && cc-jwt jwks -q key.pem > jwks.json &&
+             printf '{\"access_token\": \"%s\", \"expires_in\": 60}' $(cat token) > response && chmod 600 response")
+        .ended(0);
+    for place in ["--token-file response", "- < response"] {
+        directory.sh(&format!("cc-jwt verify -q --key jwks.json --profile wlcg {place}")).ended(0);
+        directory.sh(&format!("cc-jwt inspect {place}")).ended(0);
+    }
+    directory.sh("BEARER_TOKEN_FILE=response cc-jwt verify -q --key jwks.json --profile wlcg").ended(0);
+    directory.sh("BEARER_TOKEN_FILE=response cc-jwt inspect").ended(0);
+}

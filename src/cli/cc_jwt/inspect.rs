@@ -353,6 +353,10 @@ impl InspectedToken {
                 console.line(&format!("  {}", warning.message))?;
             }
         }
+        // A token of another profile is not for the endpoints of the server.
+        if self.osdf().is_some_and(|summary| summary.profile.is_some()) && console.verbosity() == 0 {
+            return Ok(());
+        }
         let title = console.paint("1", "if the signature is valid");
         console.line(&title)?;
         for (endpoint, verdict) in self.forecasts(now) {

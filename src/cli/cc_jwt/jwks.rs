@@ -30,7 +30,7 @@ use crate::util::time::Timestamp;
 /// halves are written, whatever is given.
 #[derive(Debug, Args)]
 pub(super) struct Jwks {
-    /// A key: PEM or JWK, private or public, or a key set; KID= names it
+    /// A key: PEM or JWK, private or public, a key set, or a directory of *.pem files; KID= names it
     #[arg(value_name = "[KID=]FILE", value_hint = ValueHint::FilePath)]
     keys: Vec<String>,
 
@@ -158,6 +158,9 @@ fn from_file(
         Some((kid, path)) if !Path::new(text).exists() && !kid.is_empty() => (Some(kid), Path::new(path)),
         _ => (None, Path::new(text)),
     };
+    if path.is_dir() {
+        return from_directory(path, kid, algorithm, notes);
+    }
     let place = quote_path(path);
     let bytes = zeroize::Zeroizing::new(file::read_named(path, SETTINGS_LIMIT, FileContents::Public, notes)?);
     let fault = |error: crate::key::KeyError| error.at(place.clone());
@@ -184,6 +187,28 @@ fn from_file(
         read_public(&bytes, KeyStrength::Enforce, notes).map_err(fault)?.key
     };
     Ok(vec![PublishedKey::new(&key, kid, algorithm, &place, notes)?])
+}
+
+/// The keys of a directory, as Pelican has them: each file whose name ends in `.pem`, in the order of their
+/// names; the first one signs.
+fn from_directory(
+    directory: &Path,
+    kid: Option<&str>,
+    algorithm: Option<Algorithm>,
+    notes: &mut Notes,
+) -> Result<Vec<PublishedKey>, Failure> {
+    let place = quote_path(directory);
+    if kid.is_some() {
+        return Err(UsageError::new(format!("{place} is a directory, a key ID is for one key")).into());
+    }
+    let mut keys = Vec::new();
+    for path in file::list(directory, "pem")? {
+        keys.extend(from_file(&path.to_string_lossy(), algorithm, notes)?);
+    }
+    if keys.is_empty() {
+        return Err(UsageError::new(format!("{place} does not have a file whose name ends in .pem")).into());
+    }
+    Ok(keys)
 }
 
 /// What to do when, for several keys.

@@ -92,6 +92,15 @@ impl TokenOptions {
                 Ok(text)
             }
             (Some(text), None) if text == "-" => Ok(from_stdin()?),
+            (Some(text), None) if !token::text::has_token(text) && Path::new(text).is_file() => {
+                let file = file::shell_word(text);
+                Err(UsageError::new(format!(
+                    "{} is a file, expected a token",
+                    crate::util::quote::quote(text)
+                ))
+                .hint(format!("read the token from the file: --token-file {file}"))
+                .into())
+            }
             (Some(text), None) => Ok(text.clone()),
             (None, None) => discover(console),
         }

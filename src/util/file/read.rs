@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
@@ -193,4 +193,21 @@ pub fn text(path: &Path, bytes: Vec<u8>) -> Result<String, FileError> {
         path: path.to_owned(),
         offset: error.utf8_error().valid_up_to(),
     })
+}
+
+/// The files of a directory whose names end in `.EXTENSION`, in the order of their names.
+///
+/// # Errors
+/// [`FileError::ReadFailed`] when the directory cannot be read.
+pub fn list(directory: &Path, extension: &str) -> Result<Vec<PathBuf>, FileError> {
+    let failed = |source| FileError::ReadFailed { path: directory.to_owned(), source };
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(directory).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        if path.extension().is_some_and(|found| found == extension) {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
 }

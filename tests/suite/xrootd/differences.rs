@@ -48,4 +48,42 @@ impl Difference {
                 | Self::RequiredByProfile
         )
     }
+
+    /// All of them.
+    pub const ALL: [Self; 14] = [
+        Self::NamePrefix,
+        Self::TrailingSlash,
+        Self::MissingPath,
+        Self::RelativePath,
+        Self::NotNormalPath,
+        Self::CriticalHeader,
+        Self::RequiredByProfile,
+        Self::PercentEscape,
+        Self::StorageInSciTokens,
+        Self::MinorVersion,
+        Self::Algorithm,
+        Self::FractionalTime,
+        Self::RequiredThere,
+        Self::RestrictedPath,
+    ];
+
+    /// Its name in the page.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::NamePrefix => "Name that begins with the name in the scope",
+            Self::TrailingSlash => "Slash at the end of the scope",
+            Self::MissingPath => "Scope without a path",
+            Self::RelativePath => "Relative path",
+            Self::NotNormalPath => "Path with `.`, `..` or `//`",
+            Self::CriticalHeader => "`crit` in the header",
+            Self::RequiredByProfile => "No `jti`, no `kid`",
+            Self::PercentEscape => "Percent escape in a path",
+            Self::StorageInSciTokens => "`storage` scope in a SciTokens token",
+            Self::MinorVersion => "`wlcg.ver` 1.1 and later",
+            Self::Algorithm => "ES384, EdDSA and others",
+            Self::FractionalTime => "Time with a fraction",
+            Self::RequiredThere => "No `sub`, `iat` or `nbf`",
+            Self::RestrictedPath => "Scope above a restricted path",
+        }
+    }
 }
