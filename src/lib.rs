@@ -18,6 +18,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod accounts;
 pub mod cli;
 pub mod clustercockpit;
 pub mod config;

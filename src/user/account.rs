@@ -1,6 +1,7 @@
 //! What a user must be to be added: a name, roles and projects that go together.
 
 use std::collections::HashSet;
+use std::str::FromStr;
 
 use super::name::{Username, UsernameError};
 use super::role::{Role, RoleError};
@@ -147,7 +148,7 @@ impl AccountDraft {
                 projects: self.projects.clone(),
             });
         }
-        errors.extend(self.projects.iter().filter_map(|name| check_project(name).err()));
+        errors.extend(self.projects.iter().filter_map(|name| name.parse::<ProjectName>().err()));
         for (what, text) in [("full name", &self.name), ("mail address", &self.email)] {
             if let Some(text) = text
                 && (text.chars().count() > MAX_TEXT || text.chars().any(is_hidden))
@@ -191,16 +192,29 @@ pub fn roles<'a>(names: impl IntoIterator<Item = &'a String>) -> Result<Vec<Role
     if unknown.is_empty() { Ok(roles) } else { Err(unknown) }
 }
 
-/// Whether a project can be given to a manager.
-///
-/// # Errors
-/// [`AccountError::InvalidProject`].
-pub fn check_project(name: &str) -> Result<(), AccountError> {
-    let fit = !name.is_empty()
-        && name.chars().count() <= MAX_TEXT
-        && name.trim() == name
-        && !name.chars().any(is_hidden);
-    if fit { Ok(()) } else { Err(AccountError::InvalidProject(name.to_owned())) }
+/// The name of a project that a manager can get: 1 to 255 characters, no control or invisible
+/// character, no white space at either end.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ProjectName(String);
+
+impl ProjectName {
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for ProjectName {
+    type Err = AccountError;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        let is_valid = !name.is_empty()
+            && name.chars().count() <= MAX_TEXT
+            && name.trim() == name
+            && !name.chars().any(is_hidden);
+        if is_valid { Ok(Self(name.to_owned())) } else { Err(AccountError::InvalidProject(name.to_owned())) }
+    }
 }
 
 #[cfg(test)]

@@ -316,6 +316,15 @@ impl Transaction<'_> {
         self.execute_one(username, &statement, params![username, name])
     }
 
+    /// Writes the mail address alone.
+    ///
+    /// # Errors
+    /// [`UserDbError::UnknownUser`], and all that SQLite can run into.
+    pub fn set_email(&mut self, username: &str, email: Option<&str>) -> Result<(), UserDbError> {
+        let statement = format!("UPDATE {} SET email = ?2 WHERE username = ?1", self.context.layout.table);
+        self.execute_one(username, &statement, params![username, email])
+    }
+
     /// Deletes a user and, as the schema says, what the server keeps of his or her settings.
     ///
     /// # Errors

@@ -564,7 +564,9 @@ const NOT_RUN: &[(&str, &str)] = &[
 
 /// The string literals of a source file outside of its tests and comments.
 fn literals(source: &str) -> Vec<String> {
-    let lines = source.lines().filter(|line| !line.trim_start().starts_with("//"));
+    // The names of the commands with a report are in a table for tests.
+    let is_code = |line: &&str| !line.trim_start().starts_with("//") && !line.contains("Report::of::<");
+    let lines = source.lines().filter(is_code);
     let code = lines.collect::<Vec<_>>().join("\n").replace("'\"'", "' '");
     let mut found = Vec::new();
     let mut rest = code.as_str();
@@ -638,7 +640,7 @@ fn command_in_a_message_is_run_by_a_situation() {
     sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut files);
     let mut used = vec![false; NOT_RUN.len()];
     let (mut count, mut missing) = (0, Vec::new());
-    for (path, source) in &files {
+    for (path, source) in files.iter().filter(|(path, _)| !path.ends_with("cli/schema.rs")) {
         for command in literals(source).iter().flat_map(|literal| commands(literal)) {
             count += 1;
             if run.iter().any(|run| is_of_format(run, &command)) {

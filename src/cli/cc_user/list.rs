@@ -2,8 +2,9 @@
 
 use clap::Args;
 
-use super::report::{RecordReport, list};
 use super::{DatabaseOptions, complete};
+use crate::accounts::UserReport;
+use crate::accounts::report::list;
 use crate::cli::console::Console;
 use crate::cli::failure::{Failure, UsageError};
 use crate::cli::table::Table;
@@ -18,19 +19,19 @@ pub(super) struct List {
     #[command(flatten)]
     which: UserSelection,
 
-    /// Print the usernames alone, one a line
+    /// Print only the usernames, one per line
     #[arg(long, conflicts_with = "json")]
     names: bool,
 }
 
-/// Which users; all of what is given must hold.
+/// The users that match all of these options.
 #[derive(Debug, Args)]
 pub(super) struct UserSelection {
-    /// Only those with this role
+    /// Only users with this role
     #[arg(long, value_name = "ROLE", add = complete::roles())]
     role: Option<String>,
 
-    /// Only those from this source: local, ldap, token or oidc
+    /// Only users of this auth source: local, ldap, token or oidc
     #[arg(long, value_name = "SOURCE", add = complete::sources())]
     source: Option<String>,
 
@@ -68,8 +69,8 @@ pub(super) fn run(
     }
 }
 
-/// Calls `show` with every record; a broken one is shown as far as it goes, told about, and
-/// makes the list end with the status of a damaged database.
+/// Calls `show` with every record. A record with an invalid column is shown and reported, and the
+/// list ends with the status of that error.
 fn each(
     store: &UserDb,
     filter: &UserFilter,
@@ -84,7 +85,7 @@ fn each(
                 name: record.user.username,
                 invalid_columns: record.invalid_columns,
             };
-            status = report_broken(error, console);
+            status = report_invalid_row(error, console);
         }
         if console.is_reader_gone() { Err(ListEnd::ReaderGone) } else { Ok(()) }
     });
@@ -94,16 +95,16 @@ fn each(
     }
 }
 
-/// Tells of a broken record and goes on.
-pub(super) fn report_broken(error: UserDbError, console: &mut Console) -> ExitStatus {
+/// Reports a record with an invalid column; the list goes on.
+pub(super) fn report_invalid_row(error: UserDbError, console: &mut Console) -> ExitStatus {
     let failure = Failure::from(error);
     console.report(&failure);
     failure.status()
 }
 
-/// Why a list ends before its time.
+/// Why a list ends early.
 pub(super) enum ListEnd {
-    /// Nobody reads it any more, as with `| head -1`.
+    /// The reader closed standard output, as `| head -1` does.
     ReaderGone,
     /// Something failed.
     Failure(Failure),
@@ -115,13 +116,13 @@ impl<F: Into<Failure>> From<F> for ListEnd {
     }
 }
 
-/// One document, an array with a line a user; only one record is held at a time.
+/// Prints one JSON array with a line per user; one record is in memory at a time.
 fn in_json(store: &UserDb, filter: &UserFilter, console: &mut Console) -> Result<ExitStatus, Failure> {
     let mut before = "[\n";
     let status = each(store, filter, console, |record, console| {
         console.text(before)?;
         before = ",\n";
-        Ok(console.json_item(&RecordReport(record))?)
+        Ok(console.json_item(&UserReport::from(record))?)
     })?;
     console.line(if before == "[\n" { "[]" } else { "\n]" })?;
     Ok(status)
@@ -133,7 +134,7 @@ fn in_a_table(store: &UserDb, filter: &UserFilter, console: &mut Console) -> Res
     let status = each(store, filter, console, |record, _| {
         let user = &record.user;
         let roles = if record.invalid_columns.iter().any(|broken| broken.column == "roles") {
-            "(broken)".to_owned()
+            "(invalid)".to_owned()
         } else {
             list(&user.roles)
         };
@@ -149,7 +150,7 @@ fn in_a_table(store: &UserDb, filter: &UserFilter, console: &mut Console) -> Res
         Ok(())
     })?;
     if count == 0 {
-        console.note("no user");
+        console.note("no users found");
         return Ok(status);
     }
     for (index, line) in table.lines().into_iter().enumerate() {

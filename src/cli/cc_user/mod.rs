@@ -4,7 +4,6 @@ mod add;
 use super::candidates as complete;
 mod database;
 mod del;
-mod effects;
 mod error;
 mod export;
 mod import;
@@ -13,7 +12,6 @@ mod list;
 mod pages;
 mod passwd;
 mod project;
-mod report;
 mod role;
 mod show;
 mod sync_ldap;
@@ -26,6 +24,8 @@ use super::options::{OutputOptions, SettingsOptions};
 #[cfg(test)]
 use super::schema::Report;
 use super::tool::Tool;
+#[cfg(test)]
+use crate::accounts;
 use crate::util::diagnostic::ExitStatus;
 
 /// The program.
@@ -33,7 +33,19 @@ pub static TOOL: Tool = Tool { name: "cc-user", command, run, form, single_dash:
 
 /// The reports of `--json`.
 #[cfg(test)]
-pub(super) static REPORTS: &[Report] = &[Report::of::<passwd::PasswordReport>("cc-user passwd")];
+pub(super) static REPORTS: &[Report] = &[
+    Report::of::<accounts::InitReport>("cc-user init"),
+    Report::of::<accounts::UserReport>("cc-user add"),
+    Report::of::<accounts::DeleteReport>("cc-user del"),
+    Report::of::<Vec<accounts::UserReport>>("cc-user list"),
+    Report::of::<accounts::UserReport>("cc-user show"),
+    Report::of::<accounts::PasswordReport>("cc-user passwd"),
+    Report::of::<accounts::UserReport>("cc-user role add"),
+    Report::of::<accounts::UserReport>("cc-user role remove"),
+    Report::of::<accounts::UserReport>("cc-user project add"),
+    Report::of::<accounts::UserReport>("cc-user project remove"),
+    Report::of::<accounts::ImportReport>("cc-user import"),
+];
 
 /// Manage the users of a ClusterCockpit server
 #[derive(Debug, Parser)]
@@ -49,14 +61,14 @@ struct Arguments {
     output: OutputOptions,
 }
 
-/// Which database, and for how long to wait for it.
+/// The database and the timeout for its lock.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Settings")]
 struct DatabaseOptions {
     #[command(flatten)]
     settings: SettingsOptions,
 
-    /// Wait at most this long for another process that is writing, such as 30s or 1m
+    /// Timeout for another process that is writing, such as 30s or 1m
     #[arg(long, global = true, value_name = "DURATION", default_value = "5s", allow_hyphen_values = true)]
     wait: String,
 }
@@ -80,13 +92,13 @@ fn command() -> Command {
     Arguments::command()
 }
 
-/// Whether `add` gets a name, or name, roles and password in one argument.
+/// Whether `add` has a username, or username, roles and password in one argument.
 fn form(command: &str, matches: &ArgMatches) -> Option<&'static str> {
     if command != "cc-user add" {
         return None;
     }
     let mut names = matches.try_get_many::<String>("names").ok().flatten()?;
-    Some(if names.any(|name| name.contains(':')) { "server-spelling" } else { "plain" })
+    Some(if names.any(|name| name.contains(':')) { "server-form" } else { "plain" })
 }
 
 fn run(matches: &ArgMatches, console: &mut Console) -> Result<ExitStatus, Failure> {

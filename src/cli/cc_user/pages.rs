@@ -2,19 +2,6 @@
 
 use crate::cli::page::{Example, ExampleTest, ManualPage};
 
-/// The members of a user in JSON reports.
-const USER: &[(&str, &str)] = &[
-    ("username", "the username, as in the database"),
-    ("name", "the full name, or null"),
-    ("email", "the mail address, or null"),
-    ("roles", "the roles as stored, an array of strings; empty if the column is invalid"),
-    ("projects", "the projects of a manager, an array of strings"),
-    ("source", "the auth source: local, ldap, token, oidc or unknown"),
-    ("source_number", "the number of the auth source in the database"),
-    ("has_password", "whether the password column has content"),
-    ("invalid_columns", "the columns that the server cannot read: roles, projects, or both; usually empty"),
-];
-
 const SEE_ALSO: &[&str] = &["cc-user(1)", "cc-jwt(1)", "gen-keypair(1)"];
 
 const fn example(command: &'static str, explains: &'static str, status: u8) -> Example {
@@ -69,10 +56,6 @@ pub(super) static PAGES: &[ManualPage] = &[
                 0,
             ),
         ],
-        json: &[
-            ("created", "the files and directories that were created, and the files that were extended"),
-            ("unchanged", "the files that were complete"),
-        ],
         files: &[
             ("./.env", "JWT_PUBLIC_KEY, JWT_PRIVATE_KEY, SESSION_KEY"),
             ("./config.json", "the configuration"),
@@ -107,7 +90,6 @@ pub(super) static PAGES: &[ManualPage] = &[
                 0,
             ),
         ],
-        json: USER,
         see_also: SEE_ALSO,
         ..ManualPage::EMPTY
     },
@@ -121,7 +103,6 @@ pub(super) static PAGES: &[ManualPage] = &[
             example("cc-user del fritz", "Delete a user", 0),
             example("cc-user del nobody", "Somebody who is not there", 1),
         ],
-        json: &[("deleted", "the names of the users that were deleted")],
         see_also: SEE_ALSO,
         ..ManualPage::EMPTY
     },
@@ -139,7 +120,6 @@ pub(super) static PAGES: &[ManualPage] = &[
                 0,
             ),
         ],
-        json: USER,
         see_also: SEE_ALSO,
         ..ManualPage::EMPTY
     },
@@ -150,7 +130,6 @@ pub(super) static PAGES: &[ManualPage] = &[
             example("cc-user show fritz", "A user", 0),
             example("cc-user show fritz --json", "The same for a program", 0),
         ],
-        json: USER,
         see_also: SEE_ALSO,
         ..ManualPage::EMPTY
     },
@@ -186,7 +165,6 @@ pub(super) static PAGES: &[ManualPage] = &[
             "Gives a user roles; a role that the user already has is a note. A new manager gets projects with 'cc-user project add'.",
         ],
         examples: &[example("cc-user role add fritz support", "One more role", 0)],
-        json: USER,
         see_also: SEE_ALSO,
         ..ManualPage::EMPTY
     },
@@ -200,7 +178,6 @@ pub(super) static PAGES: &[ManualPage] = &[
             example("cc-user role remove fritz api", "One role less", 0),
             example("cc-user role remove fritz admin", "A role the user does not have", 0),
         ],
-        json: USER,
         see_also: SEE_ALSO,
         ..ManualPage::EMPTY
     },
@@ -224,7 +201,6 @@ pub(super) static PAGES: &[ManualPage] = &[
             ),
             example("cc-user project add fritz physics", "Somebody who is no manager", 1),
         ],
-        json: USER,
         see_also: SEE_ALSO,
         ..ManualPage::EMPTY
     },
@@ -238,7 +214,6 @@ pub(super) static PAGES: &[ManualPage] = &[
             "A manager without a project",
             0,
         )],
-        json: USER,
         see_also: SEE_ALSO,
         ..ManualPage::EMPTY
     },
@@ -263,14 +238,6 @@ pub(super) static PAGES: &[ManualPage] = &[
                 "See what an import would do",
                 0,
             ),
-        ],
-        json: &[
-            ("added", "the names of new users"),
-            ("changed", "the names of users that --update changed"),
-            ("unchanged", "the names of users for whom --update changed nothing"),
-            ("skipped", "the names of existing users that --skip-existing skipped"),
-            ("invalid_lines", "the number of invalid lines, which --keep-going leaves out"),
-            ("dry_run", "whether this was a dry run"),
         ],
         see_also: SEE_ALSO,
         ..ManualPage::EMPTY

@@ -2,10 +2,11 @@
 
 use clap::Args;
 
-use super::error::no_user;
-use super::list::report_broken;
-use super::report::{RecordReport, list};
+use super::list::report_invalid_row;
 use super::{DatabaseOptions, complete};
+use crate::accounts::UserReport;
+use crate::accounts::error::unknown_user;
+use crate::accounts::report::list;
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
 use crate::user::AuthSource;
@@ -17,7 +18,7 @@ use crate::util::quote::escape;
 /// Show one user
 #[derive(Debug, Args)]
 pub(super) struct Show {
-    /// The user's name
+    /// The username
     #[arg(value_name = "NAME", add = complete::usernames())]
     name: String,
 }
@@ -29,23 +30,23 @@ pub(super) fn run(
 ) -> Result<ExitStatus, Failure> {
     let store = database.open(OpenMode::Read, console)?;
     let Some(record) = store.record(&show.name)? else {
-        return Err(no_user(&show.name, store.similar_username(&show.name)?).into());
+        return Err(unknown_user(&show.name, store.similar_username(&show.name)?).into());
     };
     if console.is_json() {
-        console.json(&RecordReport(&record))?;
+        console.json(&UserReport::from(&record))?;
     } else {
-        for_people(&store, &record, console)?;
+        print_text(&store, &record, console)?;
     }
     if record.invalid_columns.is_empty() {
         return Ok(ExitStatus::Success);
     }
-    Ok(report_broken(
+    Ok(report_invalid_row(
         UserDbError::InvalidRow { name: record.user.username, invalid_columns: record.invalid_columns },
         console,
     ))
 }
 
-fn for_people(store: &UserDb, record: &UserRecord, console: &mut Console) -> Result<(), Failure> {
+fn print_text(store: &UserDb, record: &UserRecord, console: &mut Console) -> Result<(), Failure> {
     let user = &record.user;
     let text = |text: &Option<String>| text.as_deref().map_or_else(|| "-".to_owned(), escape);
     let lines = [
@@ -64,19 +65,19 @@ fn for_people(store: &UserDb, record: &UserRecord, console: &mut Console) -> Res
     Ok(())
 }
 
-/// What the password column means, without showing it.
+/// The state of the password, without its hash.
 fn password(store: &UserDb, record: &UserRecord) -> Result<String, UserDbError> {
     let Some(hash) = store.password_hash(&record.user.username)? else {
-        return Ok("none: cannot log in by password".to_owned());
+        return Ok("none: login with a password is not possible".to_owned());
     };
     let state = match hash.check() {
         Ok(()) => "set".to_owned(),
-        Err(HashError::Malformed) => "unusable: what is stored is no bcrypt hash".to_owned(),
-        Err(HashError::TooCostly(cost)) => format!("unusable: its cost of {cost} is beyond the limit"),
+        Err(HashError::Malformed) => "unusable: not a bcrypt hash".to_owned(),
+        Err(HashError::TooCostly(cost)) => format!("unusable: the cost {cost} exceeds the limit"),
     };
     Ok(if record.user.source == AuthSource::Local {
         state
     } else {
-        format!("{state}, but the server asks only local users for one")
+        format!("{state}, but only local users log in with it")
     })
 }

@@ -5,6 +5,8 @@
 //! alike. Lines are read one by one; an invalid one is reported with its number and without any of
 //! its text.
 
+use std::path::Path;
+
 mod csv;
 mod entry;
 mod error;
@@ -21,6 +23,34 @@ pub use value::{StoredPassword, StoredValue};
 
 /// The members of a user, in the order of an export's columns.
 pub const MEMBERS: [&str; 7] = ["username", "name", "email", "roles", "projects", "source", "password_hash"];
+
+/// The format of a file of users.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UserFileFormat {
+    /// CSV with a header line (RFC 4180).
+    Csv,
+    /// One JSON object per line.
+    JsonLines,
+}
+
+impl UserFileFormat {
+    /// The format by the extension of a file name; none for another extension.
+    #[must_use]
+    pub fn of_path(path: &Path) -> Option<Self> {
+        match path.extension()?.to_str()? {
+            "csv" => Some(Self::Csv),
+            "jsonl" | "ndjson" | "json" => Some(Self::JsonLines),
+            _ => None,
+        }
+    }
+
+    /// The format by the first character of the content.
+    #[must_use]
+    pub fn of_content(bytes: &[u8]) -> Self {
+        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_start();
+        if bytes.starts_with(b"{") { Self::JsonLines } else { Self::Csv }
+    }
+}
 
 /// A user of a file that is being read, with the number of its line.
 pub type Line = (u64, Result<UserEntry, EntryError>);

@@ -159,7 +159,7 @@ fn job(sync: &SyncLdap, database: &DatabaseOptions, console: &mut Console) -> Re
         },
         configured,
         database: settings.database()?.to_owned(),
-        wait: database.wait()?,
+        wait: database.timeout()?,
         interval,
     })
 }

@@ -1,0 +1,95 @@
+//! Deleting users.
+
+use serde::Serialize;
+
+use super::error::{AccountsError, AccountsErrors, unknown_user};
+use super::sessions::{SessionPolicy, UserChange};
+use crate::user::AuthSource;
+use crate::user::account::distinct;
+use crate::user_db::UserDb;
+use crate::util::note::Notes;
+use crate::util::quote::quote;
+
+/// Users to delete: all of them or none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeleteRequest {
+    /// The usernames; a duplicate counts once.
+    pub usernames: Vec<String>,
+    /// The auth source that the users must have. Without it only local users are deleted, and those
+    /// of a source that the server does not know: a login or a sync adds the others again.
+    pub source: Option<AuthSource>,
+}
+
+/// The users that were deleted.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct DeleteReport {
+    /// The usernames of the users that were deleted.
+    pub deleted: Vec<String>,
+    /// Notes and warnings.
+    #[serde(skip)]
+    #[cfg_attr(test, schemars(skip))]
+    pub notes: Notes,
+}
+
+/// Deletes users and the settings that the server has for them.
+///
+/// # Errors
+/// All users that are unknown or have another auth source, together; the errors of the database.
+pub fn delete(
+    db: &mut UserDb,
+    request: DeleteRequest,
+    sessions: &SessionPolicy,
+) -> Result<DeleteReport, AccountsErrors> {
+    let DeleteRequest { usernames, source } = request;
+    let mut transaction = db.transaction()?;
+    let mut users = Vec::new();
+    let mut errors = Vec::new();
+    let mut missing = Vec::new();
+    let usernames = distinct(usernames);
+    for username in &usernames {
+        match transaction.record(username)? {
+            None => missing.push(username.as_str()),
+            Some(record) if may_delete(record.user.source, source) => users.push(record.user),
+            Some(record) => {
+                errors.push(AccountsError::OtherSource { user: record.user, requested: source });
+            }
+        }
+    }
+    let similar = transaction.similar_usernames(&missing)?;
+    errors.extend(
+        missing.iter().zip(similar).map(|(username, similar)| unknown_user(username, similar).into()),
+    );
+    if !errors.is_empty() {
+        return Err(AccountsErrors(errors));
+    }
+    for user in &users {
+        transaction.delete(&user.username)?;
+    }
+    transaction.commit()?;
+
+    let mut notes = Notes::new();
+    for user in &users {
+        notes.note(format!("deleted {} (auth source {})", quote(&user.username), user.source));
+        match user.source {
+            AuthSource::Ldap => {
+                notes.note("the next sync adds a user again if the LDAP directory still has the entry");
+            }
+            AuthSource::Token | AuthSource::Oidc => {
+                notes.note("the next login adds the user again if sync-user-on-login is set");
+            }
+            AuthSource::Local | AuthSource::Unknown(_) => {}
+        }
+    }
+    let deleted: Vec<String> = users.into_iter().map(|user| user.username).collect();
+    let names: Vec<&str> = deleted.iter().map(String::as_str).collect();
+    sessions.warn(UserChange::Deleted, &names, &mut notes);
+    Ok(DeleteReport { deleted, notes })
+}
+
+fn may_delete(source: AuthSource, requested: Option<AuthSource>) -> bool {
+    match requested {
+        Some(requested) => source == requested,
+        None => matches!(source, AuthSource::Local | AuthSource::Unknown(_)),
+    }
+}

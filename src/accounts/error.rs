@@ -1,0 +1,104 @@
+//! Why an action on accounts is rejected.
+
+use crate::user::{AccountError, AuthSource, PasswordError, User};
+use crate::user_db::UserDbError;
+use crate::util::diagnostic::Diagnostic;
+use crate::util::file::shell_word;
+use crate::util::kind::Kind;
+use crate::util::quote::quote;
+
+/// Why an action is rejected; nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum AccountsError {
+    /// A field of the user is invalid.
+    #[error(transparent)]
+    Account(#[from] AccountError),
+    /// The password is invalid.
+    #[error(transparent)]
+    Password(#[from] PasswordError),
+    /// The user has another auth source than a local one, or than the requested one.
+    #[error("the user {} has the auth source {}{}", quote(&.user.username), .user.source, only(.requested))]
+    OtherSource {
+        /// The user.
+        user: User,
+        /// The requested auth source, if any.
+        requested: Option<AuthSource>,
+    },
+    /// Only a local user has a password in the user table.
+    #[error("the user {} has the auth source {}: only local users have a password in the user table", quote(&.0.username), .0.source)]
+    NotLocal(User),
+    /// A manager cannot lose the role while projects are left.
+    #[error("cannot remove the role manager from {}: projects are left: {}", quote(.username), quote(&.projects.join(",")))]
+    ProjectsLeft {
+        /// The manager.
+        username: String,
+        /// The projects.
+        projects: Vec<String>,
+    },
+    /// Only a manager has projects.
+    #[error("the user {} is not a manager: only managers have projects", quote(.0))]
+    NotManager(String),
+    /// The user table.
+    #[error(transparent)]
+    UserDb(#[from] UserDbError),
+}
+
+impl Diagnostic for AccountsError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Account(error) => error.kind(),
+            Self::Password(error) => error.kind(),
+            Self::OtherSource { .. } | Self::NotLocal(_) => Kind::UserOfOtherSource,
+            Self::ProjectsLeft { .. } => Kind::ManagerHasProjects,
+            Self::NotManager(_) => Kind::ProjectNeedsManager,
+            Self::UserDb(error) => error.kind(),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Account(error) => error.hint(),
+            Self::Password(error) => error.hint(),
+            Self::OtherSource { user, requested: None } => Some(format!(
+                "{}; to delete the user nevertheless: cc-user del --source {} {}",
+                match user.source {
+                    AuthSource::Ldap =>
+                        "the next sync adds the user again if the LDAP directory still has the entry",
+                    _ => "the next login adds the user again if sync-user-on-login is set",
+                },
+                user.source,
+                shell_word(&user.username)
+            )),
+            Self::ProjectsLeft { username, projects } => Some(format!(
+                "cc-user project remove {} {}",
+                shell_word(username),
+                projects.iter().map(|project| shell_word(project)).collect::<Vec<_>>().join(" ")
+            )),
+            Self::NotManager(username) => Some(format!("cc-user role add {} manager", shell_word(username))),
+            Self::OtherSource { .. } | Self::NotLocal(_) => None,
+            Self::UserDb(error) => error.hint(),
+        }
+    }
+}
+
+fn only(source: &Option<AuthSource>) -> String {
+    source.map(|source| format!(", not {source}")).unwrap_or_default()
+}
+
+/// All reasons why an action is rejected, at least one.
+#[derive(Debug)]
+pub struct AccountsErrors(pub Vec<AccountsError>);
+
+impl<E: Into<AccountsError>> From<E> for AccountsErrors {
+    fn from(error: E) -> Self {
+        Self(vec![error.into()])
+    }
+}
+
+/// The error of an unknown username. The part after a second colon is left out: it is a password if
+/// the argument has the form `NAME:ROLES:PASSWORD`.
+#[must_use]
+pub fn unknown_user(username: &str, similar: Option<String>) -> UserDbError {
+    let name = username.match_indices(':').nth(1).map_or(username, |(second, _)| &username[..second]);
+    UserDbError::UnknownUser { name: name.to_owned(), similar }
+}

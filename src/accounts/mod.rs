@@ -1,0 +1,31 @@
+//! Accounts in the server's user table: add, change, delete, passwords, import, export, and the files
+//! of a new server.
+//!
+//! Each action has a request whose fields are checked already, one function that runs it in one
+//! transaction, and a report. A report has [`Notes`](crate::util::note::Notes) with what the action
+//! does not change, such as open web sessions. Nothing here prints; a password is requested through a
+//! function of the caller.
+
+pub mod add;
+pub mod change;
+pub mod delete;
+pub mod error;
+pub mod export;
+pub mod import;
+pub mod init;
+pub mod password;
+pub mod report;
+pub mod sessions;
+
+pub use add::{AddReport, AddRequest, add};
+pub use change::{ChangeReport, ChangeRequest, ListChange, change};
+pub use delete::{DeleteReport, DeleteRequest, delete};
+pub use error::{AccountsError, AccountsErrors};
+pub use export::{ExportRequest, export};
+pub use import::{ExistingUsers, ImportError, ImportReport, ImportRequest, import};
+pub use init::{InitReport, InitRequest, init};
+pub use password::{
+    PasswordChange, PasswordInput, PasswordQuery, PasswordReport, PasswordRequest, set_password,
+};
+pub use report::UserReport;
+pub use sessions::SessionPolicy;

@@ -1,0 +1,53 @@
+//! A user as reports have it.
+
+use serde::Serialize;
+
+use crate::user_db::UserRecord;
+use crate::util::quote::escape;
+
+/// A user of the user table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct UserReport {
+    /// The username, as in the database.
+    pub username: String,
+    /// The full name, or null.
+    pub name: Option<String>,
+    /// The mail address, or null.
+    pub email: Option<String>,
+    /// The roles as stored; empty if the column is invalid.
+    pub roles: Vec<String>,
+    /// The projects of a manager.
+    pub projects: Vec<String>,
+    /// The auth source: local, ldap, token, oidc or unknown.
+    pub source: &'static str,
+    /// The number of the auth source in the database.
+    pub source_number: i64,
+    /// Whether the password column has content.
+    pub has_password: bool,
+    /// The columns that the server cannot read: roles, projects, or both; usually empty.
+    pub invalid_columns: Vec<&'static str>,
+}
+
+impl From<&UserRecord> for UserReport {
+    fn from(record: &UserRecord) -> Self {
+        let UserRecord { user, has_password, invalid_columns } = record;
+        Self {
+            username: user.username.clone(),
+            name: user.name.clone(),
+            email: user.email.clone(),
+            roles: user.roles.clone(),
+            projects: user.projects.clone(),
+            source: user.source.name(),
+            source_number: user.source.number(),
+            has_password: *has_password,
+            invalid_columns: invalid_columns.iter().map(|invalid| invalid.column).collect(),
+        }
+    }
+}
+
+/// Roles or projects in a text report: escaped, separated by commas; `-` if there are none.
+#[must_use]
+pub fn list(entries: &[String]) -> String {
+    if entries.is_empty() { "-".to_owned() } else { escape(&entries.join(",")) }
+}

@@ -1,0 +1,76 @@
+//! Web sessions and tokens that remain valid after a change in the user table.
+
+use crate::config::Settings;
+use crate::util::duration::GoDuration;
+use crate::util::note::Notes;
+use crate::util::quote::quote;
+
+/// The longest web session, whatever `session-max-age` is (seen on server 1.5).
+const LONGEST_SESSION: GoDuration = GoDuration::from_seconds(30 * 24 * 3600);
+
+/// The settings of the server that limit web sessions and tokens.
+#[derive(Debug, Clone)]
+pub struct SessionPolicy {
+    longest_session: GoDuration,
+    validates_users: bool,
+}
+
+impl SessionPolicy {
+    /// The policy of the settings; without settings, the defaults of the server.
+    #[must_use]
+    pub fn from_settings(settings: Option<&Settings>) -> Self {
+        let age = settings.and_then(|settings| settings.session_max_age.value);
+        let age = age.filter(|age| age.is_positive() && age.to_std() <= LONGEST_SESSION.to_std());
+        Self {
+            longest_session: age.unwrap_or(LONGEST_SESSION),
+            validates_users: settings.is_some_and(|settings| settings.jwts.validate_user.value),
+        }
+    }
+
+    /// Warns of the web sessions and tokens of these users that remain valid after the change.
+    pub(super) fn warn(&self, change: UserChange, usernames: &[&str], notes: &mut Notes) {
+        let users = match usernames {
+            [] => return,
+            [username] => format!("of {}", quote(username)),
+            _ => format!("of these {} users", usernames.len()),
+        };
+        let longest = self.longest_session.to_string().replace("h0m0s", "h");
+        let (sessions, tokens) = match change {
+            UserChange::Deleted | UserChange::Password => ("remain valid", "remain valid until they expire"),
+            UserChange::Roles => ("keep the old roles", "keep the old roles"),
+            UserChange::Projects => ("keep the old projects", ""),
+        };
+        notes.warn(
+            "open-sessions",
+            format!(
+                "open web sessions {users} {sessions} for up to {longest}; a new SESSION_KEY and a restart of the \
+                 server end all web sessions"
+            ),
+        );
+        match change {
+            UserChange::Projects => {}
+            UserChange::Password => notes.warn("tokens-remain-valid", format!("tokens {users} {tokens}")),
+            UserChange::Deleted | UserChange::Roles if self.validates_users => {}
+            UserChange::Deleted | UserChange::Roles => notes.warn(
+                "tokens-remain-valid",
+                format!(
+                    "tokens {users} {tokens}, because 'validate-user' is off; set 'auth.jwts.validate-user' or use a \
+                     new key pair to reject them"
+                ),
+            ),
+        }
+    }
+}
+
+/// The change of a user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum UserChange {
+    /// Users were deleted.
+    Deleted,
+    /// A user lost roles.
+    Roles,
+    /// A user lost projects.
+    Projects,
+    /// A user has a new password, or none.
+    Password,
+}
