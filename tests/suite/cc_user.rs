@@ -351,7 +351,7 @@ fn a_password_in_the_servers_spelling_is_shown_by_no_message() {
         }
     }
     let added = directory.run("cc-user", &["add", "fritz:admin,api:pa:ss"]).ended(0);
-    assert!(added.stderr.contains("everybody who could list the processes"), "{}", added.stderr);
+    assert!(added.stderr.contains("all accounts that can list the processes"), "{}", added.stderr);
     let store = UserDb::open(&directory.file("var/job.db"), OpenMode::Read).unwrap();
     let hash = store.password_hash("fritz").unwrap().unwrap();
     assert_eq!(hash.matches(&secret("pa:ss")), Ok(true), "all after the second colon is the password");
@@ -508,7 +508,7 @@ fn a_broken_row_is_named_and_the_others_are_listed() {
     directory.run("cc-user", &["show", "a"]).ended(0);
     directory.run("cc-user", &["show", "bad"]).ended(74);
     let exported = directory.run("cc-user", &["export"]).ended(0);
-    assert_eq!(exported.stderr.lines().filter(|line| line.contains("damaged")).count(), 2);
+    assert_eq!(exported.stderr.lines().filter(|line| line.contains("was exported unchanged")).count(), 2);
     let stored = |name: &str| -> (String, String) {
         let row = "SELECT roles, projects FROM user WHERE username = ?1";
         connection.query_row(row, [name], |row| Ok((row.get(0)?, row.get(1)?))).unwrap()

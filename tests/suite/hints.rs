@@ -145,7 +145,7 @@ fn settings() -> Vec<Situation> {
         case(
             "sed -i /JWT_PRIVATE/d .env",
             "cc-user init",
-            "add the private key that belongs to it; a new pair (gen-keypair --write --force) invalidates all tokens",
+            "add the private key of this public key; a new pair (gen-keypair --write --force) invalidates all tokens",
         ),
         case("", "cc-jwt issue fritz --algorithm hs512", "gen-keypair --algorithm hs512 --write"),
         case(
@@ -259,7 +259,7 @@ fn tokens() -> Vec<Situation> {
 
 fn users() -> Vec<Situation> {
     vec![
-        case("", "cc-user role add fritz manager", "give one with 'cc-user project add fritz PROJECT'")
+        case("", "cc-user role add fritz manager", "add one with 'cc-user project add fritz PROJECT'")
             .with(&[("PROJECT", "physics")]),
         case("", "cc-user project add fritz physics", "cc-user role add fritz manager"),
         case(
@@ -270,30 +270,30 @@ fn users() -> Vec<Situation> {
         case(
             "echo '{\"username\":\"lena\",\"roles\":[\"user\"],\"source\":\"ldap\"}' | cc-user import -q -",
             "cc-user del lena",
-            "the next sync brings the user back who is in the directory; to delete the record all the same: cc-user del --source ldap lena",
+            "the next sync adds the user again if the LDAP directory still has the entry; to delete the user nevertheless: cc-user del --source ldap lena",
         )
         .then("! cc-user show lena"),
-        case("", "cc-user add mia:user", "the password is asked for: cc-user add NAME --role ROLE[,ROLE]")
+        case("", "cc-user add mia:user", "to type the password at a prompt: cc-user add NAME --role ROLE[,ROLE]")
             .with(NEW)
             .then("cc-user show mia"),
         case(
             "",
             "cc-user add mia:usr:pw",
-            "the roles are admin, support, manager, user, api, anonymous; the password is asked for: cc-user add NAME --role ROLE[,ROLE]",
+            "the roles are admin, support, manager, user, api, anonymous; to type the password at a prompt: cc-user add NAME --role ROLE[,ROLE]",
         )
         .with(NEW)
         .then("cc-user show mia"),
         case(
             "printf 'username,roles\\nmia,api\\nmax,api\\n' > u.csv",
             "cc-user add mia max --role api",
-            "many users at once: cc-user import FILE",
+            "to add several users: cc-user import FILE",
         )
         .with(&[("FILE", "u.csv")])
         .then("cc-user show mia && cc-user show max"),
         case(
             "cc-user add -q m --role manager --no-password $(seq -f '--project p%.0f' 300)",
             "cc-user project add m x",
-            "(see them with 'cc-user show m')",
+            "(list them with 'cc-user show m')",
         )
         .prints("p299"),
         case(

@@ -287,7 +287,7 @@ fn a_partial_answer_changes_nothing() {
     configure(&directory, &elsewhere.url(), json!({"user-base": format!("ou=x,ou=other,{BASE}")}));
     let sent_away = sync(&directory, "").ended(69);
     assert!(
-        sent_away.stderr.contains("refers to another one: 'ldap://other.example"),
+        sent_away.stderr.contains("refers to another server: 'ldap://other.example"),
         "{}",
         sent_away.stderr
     );
@@ -388,7 +388,7 @@ fn wrong_credentials_and_settings_say_what_is_wrong() {
     let unset = directory.sh("LDAP_ADMIN_PASSWORD= cc-user sync-ldap").ended(78);
     assert!(unset.stderr.contains("LDAP_ADMIN_PASSWORD is set to nothing"), "{}", unset.stderr);
     for (more, status, word) in [
-        (json!({"url": "http://x"}), 78, "scheme must be"),
+        (json!({"url": "http://x"}), 78, "expected the scheme"),
         (json!({"url": "ldap://127.0.0.1:1"}), 69, "connection refused"),
         (json!({"url": "ldap://nowhere.invalid"}), 69, "nowhere.invalid"),
         (json!({"user-filter": "(x"}), 78, "filter '(x'"),

@@ -320,7 +320,7 @@ fn backup_with_one_damaged_row_restores_the_deleted_users() {
         )
         .unwrap();
     let exported = directory.run("cc-user", &["export", "--with-passwords", "-o", "backup.jsonl"]).ended(0);
-    assert!(exported.stderr.contains("warning: the row of 'bad' is damaged and was exported unchanged"));
+    assert!(exported.stderr.contains("warning: the row of 'bad' is invalid and was exported unchanged"));
     directory.run("cc-user", &["del", "a", "x"]).ended(0);
     let restored = directory.run("cc-user", &["import", "backup.jsonl", "--skip-existing"]).ended(0);
     assert!(restored.stderr.contains("added 2, changed 0, unchanged 0, skipped 1"), "{}", restored.stderr);
