@@ -52,7 +52,12 @@ pub fn delete(
             None => missing.push(username.as_str()),
             Some(record) if may_delete(record.user.source, source) => users.push(record.user),
             Some(record) => {
-                errors.push(AccountsError::OtherSource { user: record.user, requested: source });
+                let username = record.user.username;
+                errors.push(AccountsError::OtherSource {
+                    username,
+                    auth_source: record.user.source,
+                    requested: source,
+                });
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Why an action on accounts is rejected.
 
-use crate::user::{AccountError, AuthSource, PasswordError, User};
+use crate::user::{AccountError, AuthSource, PasswordError};
 use crate::user_db::UserDbError;
 use crate::util::diagnostic::Diagnostic;
 use crate::util::file::shell_word;
@@ -17,16 +17,23 @@ pub enum AccountsError {
     #[error(transparent)]
     Password(#[from] PasswordError),
     /// The user has another auth source than a local one, or than the requested one.
-    #[error("the user {} has the auth source {}{}", quote(&.user.username), .user.source, only(.requested))]
+    #[error("the user {} has the auth source {}{}", quote(.username), .auth_source, only(.requested))]
     OtherSource {
         /// The user.
-        user: User,
+        username: String,
+        /// The auth source of the user.
+        auth_source: AuthSource,
         /// The requested auth source, if any.
         requested: Option<AuthSource>,
     },
     /// Only a local user has a password in the user table.
-    #[error("the user {} has the auth source {}: only local users have a password in the user table", quote(&.0.username), .0.source)]
-    NotLocal(User),
+    #[error("the user {} has the auth source {}: only local users have a password in the user table", quote(.username), .auth_source)]
+    NotLocal {
+        /// The user.
+        username: String,
+        /// The auth source of the user.
+        auth_source: AuthSource,
+    },
     /// A manager cannot lose the role while projects are left.
     #[error("cannot remove the role manager from {}: projects are left: {}", quote(.username), quote(&.projects.join(",")))]
     ProjectsLeft {
@@ -48,7 +55,7 @@ impl Diagnostic for AccountsError {
         match self {
             Self::Account(error) => error.kind(),
             Self::Password(error) => error.kind(),
-            Self::OtherSource { .. } | Self::NotLocal(_) => Kind::UserOfOtherSource,
+            Self::OtherSource { .. } | Self::NotLocal { .. } => Kind::UserOfOtherSource,
             Self::ProjectsLeft { .. } => Kind::ManagerHasProjects,
             Self::NotManager(_) => Kind::ProjectNeedsManager,
             Self::UserDb(error) => error.kind(),
@@ -59,15 +66,15 @@ impl Diagnostic for AccountsError {
         match self {
             Self::Account(error) => error.hint(),
             Self::Password(error) => error.hint(),
-            Self::OtherSource { user, requested: None } => Some(format!(
+            Self::OtherSource { username, auth_source, requested: None } => Some(format!(
                 "{}; to delete the user nevertheless: cc-user del --source {} {}",
-                match user.source {
+                match auth_source {
                     AuthSource::Ldap =>
                         "the next sync adds the user again if the LDAP directory still has the entry",
                     _ => "the next login adds the user again if sync-user-on-login is set",
                 },
-                user.source,
-                shell_word(&user.username)
+                auth_source,
+                shell_word(username)
             )),
             Self::ProjectsLeft { username, projects } => Some(format!(
                 "cc-user project remove {} {}",
@@ -75,7 +82,7 @@ impl Diagnostic for AccountsError {
                 projects.iter().map(|project| shell_word(project)).collect::<Vec<_>>().join(" ")
             )),
             Self::NotManager(username) => Some(format!("cc-user role add {} manager", shell_word(username))),
-            Self::OtherSource { .. } | Self::NotLocal(_) => None,
+            Self::OtherSource { .. } | Self::NotLocal { .. } => None,
             Self::UserDb(error) => error.hint(),
         }
     }

@@ -114,6 +114,6 @@ fn store(db: &mut UserDb, username: &str, hash: Option<&PasswordHash>) -> Result
 fn require_local(record: UserRecord) -> Result<(), AccountsError> {
     match record.user.source {
         AuthSource::Local => Ok(()),
-        _ => Err(AccountsError::NotLocal(record.user)),
+        auth_source => Err(AccountsError::NotLocal { username: record.user.username, auth_source }),
     }
 }
