@@ -5,7 +5,8 @@ use serde_json::{Map, Value};
 
 use super::location::{FieldError, FieldPath, ResourceError};
 use super::resource::Resource;
-use crate::policy::profile::{self, Profile, Recognition, recognize};
+use crate::policy::profile::{Profile, Recognition, recognize};
+use crate::policy::profile_checks;
 use crate::policy::scope::Scopes;
 use crate::policy::{CheckState, Finding, Verdict};
 use crate::util::quote::quote;
@@ -28,7 +29,7 @@ pub(super) fn remarks(resource: &Resource, payload: &Map<String, Value>) -> Vec<
     header.insert("alg".to_owned(), resource.algorithm.name().into());
     header.insert("kid".to_owned(), resource.kid.as_str().into());
     let mut verdict = Verdict::new();
-    profile::check(profile, &header, payload, &mut verdict);
+    profile_checks::check(profile, &header, payload, &mut verdict);
     let mut remarks: Vec<ResourceError> = verdict
         .findings()
         .iter()
@@ -36,7 +37,9 @@ pub(super) fn remarks(resource: &Resource, payload: &Map<String, Value>) -> Vec<
         .map(|finding| remark(field(finding, &data, resource), finding.reason.clone(), finding.hint.clone()))
         .collect();
     for name in resource.data.keys() {
-        if let Some(near) = profile::nearest_claim(name).filter(|near| !resource.data.contains_key(*near)) {
+        if let Some(near) =
+            crate::policy::profile::nearest_claim(name).filter(|near| !resource.data.contains_key(*near))
+        {
             let reason = format!("no claim of the {} profile: did you mean '{near}'?", profile.title());
             remarks.push(remark(data.member(name), reason, None));
         }

@@ -7,8 +7,10 @@ pub mod oidc_identity;
 pub mod server_access;
 
 pub mod login_role;
+pub mod operation;
 pub mod pointer;
 pub mod profile;
+pub mod profile_checks;
 pub mod remedy;
 pub mod rules;
 pub mod scope;

@@ -4,6 +4,7 @@
 use serde_json::{Map, Value};
 
 use crate::policy::profile::{self, Profile, Recognition, is_for, recognize};
+use crate::policy::profile_checks;
 use crate::policy::scope::{AccessRequest, RequestError, ScopeDecision, Scopes};
 use crate::policy::times::{self, IssuedAt};
 use crate::policy::{Signer, Verbosity, Verdict, server_access};
@@ -84,7 +85,7 @@ impl ScopeRequirement {
         if let Some(required) = self.profile {
             match (required, recognize(payload)) {
                 (ProfileChoice::Fixed(profile), _) | (ProfileChoice::Auto, Recognition::Profile(profile)) => {
-                    profile::check(profile, header, payload, verdict);
+                    profile_checks::check(profile, header, payload, verdict);
                 }
                 (ProfileChoice::Auto, Recognition::Both) => {
                     let reason = "both 'ver' and 'wlcg.ver' found: a token follows one profile";

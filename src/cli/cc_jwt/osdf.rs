@@ -4,7 +4,8 @@ use clap::Args;
 use serde_json::{Map, Value};
 
 use crate::cli::failure::{Failure, UsageError};
-use crate::policy::profile::{self, Profile, Recognition, recognize};
+use crate::policy::profile::{Profile, Recognition, recognize};
+use crate::policy::profile_checks;
 use crate::policy::scope::{AccessRequest, RequestError, ScopePathError, Scopes};
 use crate::policy::{CheckState, Verdict};
 use crate::util::diagnostic::Diagnostic as _;
@@ -79,7 +80,7 @@ pub(super) fn look(header: &Map<String, Value>, payload: &Map<String, Value>) ->
         Recognition::Profile(profile) => {
             said.profile = Some(profile);
             let mut verdict = Verdict::new();
-            profile::check(profile, header, payload, &mut verdict);
+            profile_checks::check(profile, header, payload, &mut verdict);
             said.remarks = verdict
                 .findings()
                 .iter()

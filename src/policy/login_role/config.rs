@@ -170,8 +170,7 @@ fn read_keys(fields: &mut Fields<'_>) -> Option<RoleKeySource> {
         }
         [_] => {}
         [first, others @ ..] => {
-            let reason =
-                format!("is given beside {}; exactly one source of keys is expected", others.join(" and "));
+            let reason = format!("set beside {}: expected one source of keys", others.join(" and "));
             fields.conflict(first, reason);
         }
     }

@@ -8,7 +8,7 @@ use crate::util::quote::quote;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LoginRoleError {
     /// No object where one is expected.
-    #[error("{path}: found {found}, expected {expected}")]
+    #[error("{path}: expected {expected}, found {found}")]
     Type {
         /// Where.
         path: String,
@@ -26,7 +26,7 @@ pub enum LoginRoleError {
         nearest: Option<&'static str>,
     },
     /// A field that must be there is not, or is empty.
-    #[error("{path}: missing, {expected}")]
+    #[error("{path}: missing: expected {expected}")]
     Missing {
         /// Where.
         path: String,
@@ -34,7 +34,7 @@ pub enum LoginRoleError {
         expected: &'static str,
     },
     /// A value that is not among those expected.
-    #[error("{path}: found {found}, expected {expected}")]
+    #[error("{path}: expected {expected}, found {found}")]
     Value {
         /// Where.
         path: String,

@@ -8,11 +8,11 @@ use crate::util::printable::PrintableText;
 use crate::util::quote::quote;
 use crate::util::suggest::nearest;
 
-const TEXT: &str = "a text";
-const TEXT_LIST: &str = "a list of texts, or one text with commas";
+const TEXT: &str = "a string";
+const TEXT_LIST: &str = "an array of strings, or one string with commas";
 const FLAG: &str = "true or false";
 const WHOLE: &str = "a whole number";
-const SECONDS: &str = "whole seconds, or a text such as \"300\", \"5m\" or \"1d\"";
+const SECONDS: &str = "whole seconds, or a string such as \"300\", \"5m\" or \"1d\"";
 const LIFE: &str = "seconds that are not negative";
 
 /// The fields of an object, and what is wrong with them so far. `null` counts as not given.

@@ -158,10 +158,7 @@ impl LoginRole {
         let user_claim = fields.text("user_claim").unwrap_or_default();
         if user_claim.is_empty() && fields.raw("user_claim").is_none_or(|value| value == "") {
             let path = fields.path("user_claim");
-            fields.fault(LoginRoleError::Missing {
-                path,
-                expected: "the name of a claim is expected, such as \"sub\"",
-            });
+            fields.fault(LoginRoleError::Missing { path, expected: "the name of a claim, such as \"sub\"" });
         }
         let bound_cidrs = issued::addresses(&mut fields);
         let role = Self {
@@ -203,7 +200,7 @@ impl LoginRole {
             .any(|name| fields.raw(name).is_some_and(|value| !is_nothing(value)));
         if self.role_type == RoleType::Jwt && !is_bound && !is_given {
             let path = fields.path("bound_audiences");
-            let expected = "a jwt role needs at least one of bound_audiences, bound_subject, bound_claims \
+            let expected = "at least one of bound_audiences, bound_subject, bound_claims \
                           and token_bound_cidrs";
             fields.fault(LoginRoleError::Missing { path, expected });
         }
@@ -211,7 +208,8 @@ impl LoginRole {
             && fields.raw("role_type").is_none_or(|v| v == "oidc" || v == "");
         if is_oidc && self.allowed_redirect_uris.is_empty() {
             let path = fields.path("allowed_redirect_uris");
-            let expected = "an oidc role needs it; role_type is oidc unless it says \"jwt\"";
+            let expected =
+                "a redirect URI for an oidc role; the role type is oidc unless role_type is \"jwt\"";
             fields.fault(LoginRoleError::Missing { path, expected });
         }
     }
@@ -292,15 +290,12 @@ fn read_mappings(fields: &mut Fields<'_>) -> Vec<(String, String)> {
     for (source, value) in members {
         let path = below(&fields.path("claim_mappings"), source);
         let Some(target) = scalar_text(value) else {
-            let expected = "the key the claim is kept under, a text";
+            let expected = "the name of the metadata key, a string";
             fields.fault(LoginRoleError::Type { path, found: describe(value), expected });
             continue;
         };
         if target.is_empty() {
-            fields.fault(LoginRoleError::Missing {
-                path,
-                expected: "the key the claim is kept under is expected",
-            });
+            fields.fault(LoginRoleError::Missing { path, expected: "the name of the metadata key" });
         } else if target == "role" {
             let reason = "the key 'role' is reserved for the name of the role".to_owned();
             fields.fault(LoginRoleError::Conflict { path, reason });
