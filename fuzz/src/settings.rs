@@ -6,7 +6,7 @@ use cc_auth::config::{self as house, Origin, Sources, Value};
 use cc_auth::login::attempt_limit::{Attempts, MAX_FAILURES};
 use cc_auth::login::session as kept;
 use cc_auth::osdf::location::SourceName as Place;
-use cc_auth::osdf::resource as resources;
+use cc_auth::osdf::reader;
 use cc_auth::util::note::Notes;
 use cc_auth::util::time::Timestamp;
 
@@ -80,7 +80,7 @@ pub fn dotenv(data: &[u8]) {
 pub fn resource(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let mut notes = Notes::new();
-    match resources::read(text, &Place("fuzzed".to_owned()), &[], &mut notes) {
+    match reader::read(text, &Place("fuzzed".to_owned()), &[], &mut notes) {
         Ok(all) => {
             for resource in &all {
                 assert!(resource.lifetime > 0 && !resource.kid.is_empty() && !resource.issuer.is_empty());
@@ -91,7 +91,7 @@ pub fn resource(data: &[u8]) {
                 // A file name is made of it.
                 assert!(!resource.name.contains('/') && !resource.name.starts_with('.'));
             }
-            resources::duplicate_names(&all).iter().for_each(|fault| clean_fault(fault));
+            reader::duplicate_names(&all).iter().for_each(|fault| clean_fault(fault));
         }
         Err(faults) => {
             assert!(!faults.is_empty());

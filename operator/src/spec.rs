@@ -1,6 +1,6 @@
 //! From a stored resource to a checked one: the library reads `spec`, the cluster's own rules follow.
 
-use cc_auth::osdf::{Resource, ResourceKeySource, SourceName, resource};
+use cc_auth::osdf::{Resource, ResourceKeySource, SourceName, reader};
 use cc_auth::util::note::{Level, Notes};
 use cc_auth::util::secret::SecretText;
 use serde_json::{Value, json};
@@ -53,7 +53,7 @@ impl KeyLocation {
 /// `SpecInvalid` or `KeyNamespaceForbidden`.
 pub fn check(jwt: &Jwt) -> Result<CheckedSpec, Problem> {
     let text = json!({
-        "apiVersion": resource::API_VERSION,
+        "apiVersion": reader::API_VERSION,
         "kind": "JWT",
         "metadata": {"name": jwt.name(), "namespace": jwt.namespace(), "labels": jwt.metadata.labels},
         "spec": &jwt.spec.0,
@@ -63,7 +63,7 @@ pub fn check(jwt: &Jwt) -> Result<CheckedSpec, Problem> {
     let source = SourceName(format!("JWT {}", jwt.name()));
     let mut notes = Notes::new();
     let invalid = |message: String| Problem::new(Reason::SpecInvalid, message);
-    let mut resources = resource::read(&text, &source, &[], &mut notes).map_err(|errors| {
+    let mut resources = reader::read(&text, &source, &[], &mut notes).map_err(|errors| {
         let list: Vec<String> =
             errors.iter().map(|error| format!("{}: {}", error.path.shown(), error.error)).collect();
         invalid(list.join("; "))

@@ -12,6 +12,7 @@ pub mod compromised;
 pub mod der;
 pub mod encoding;
 pub mod error;
+mod form_error;
 pub mod jwk;
 pub mod nkey;
 pub mod openssh;

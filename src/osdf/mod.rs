@@ -9,6 +9,7 @@ mod lint;
 pub mod location;
 pub mod manifest;
 pub mod published;
+pub mod reader;
 pub mod resource;
 pub mod signing;
 mod yaml;

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use cc_auth::key::SigningKey;
 use cc_auth::osdf::signing::{find_key, sign};
-use cc_auth::osdf::{FieldOverride, Resource, SigningContext, SourceName, resource};
+use cc_auth::osdf::{FieldOverride, Resource, SigningContext, SourceName, reader};
 use cc_auth::renew::{Due, TokenInFile, check};
 use cc_auth::token::Unverified;
 use cc_auth::util::environment::Environment;
@@ -30,7 +30,7 @@ fn example() -> String {
 fn read(text: &str, changes: &[&str]) -> Resource {
     let changes: Vec<FieldOverride> =
         changes.iter().map(|text| FieldOverride::parse(text).unwrap()).collect();
-    let mut found = resource::read(text, &SourceName("r".to_owned()), &changes, &mut Notes::new()).unwrap();
+    let mut found = reader::read(text, &SourceName("r".to_owned()), &changes, &mut Notes::new()).unwrap();
     found.remove(0)
 }
 

@@ -16,7 +16,7 @@ use cc_auth::key::{
     read_signing, set,
 };
 use cc_auth::osdf::jwks_document::{PublishedKey, dropped, key_set};
-use cc_auth::osdf::{ResourceKeySource, SourceName, resource};
+use cc_auth::osdf::{ResourceKeySource, SourceName, reader};
 use cc_auth::policy::login_role::LoginRole;
 use cc_auth::token::{Unverified, text};
 use cc_auth::user::exchange::{CsvReader, JsonLinesReader};
@@ -330,7 +330,7 @@ fn output(text: &str, directory: &TestEnv) -> String {
         }
     }
     for yaml in resources(text) {
-        match resource::read(&yaml, &SourceName("r.yaml".to_owned()), &[], &mut notes) {
+        match reader::read(&yaml, &SourceName("r.yaml".to_owned()), &[], &mut notes) {
             Err(faults) => faults.into_iter().for_each(|fault| {
                 let _ = writeln!(out, "{fault} {:?}", fault.hint());
             }),

@@ -1,6 +1,6 @@
 //! The custom resource definition: it accepts what the library accepts, and what it stores.
 
-use cc_auth::osdf::{SourceName, resource};
+use cc_auth::osdf::{SourceName, reader};
 use cc_auth::util::note::Notes;
 use serde_json::{Value, json};
 
@@ -76,8 +76,7 @@ fn agreement(server: &Server) {
     for (name, changes, expected) in cases() {
         let jwt = jwt("case", &changes);
         let api = server.request("POST", &url, Some(&jwt));
-        let library =
-            resource::read(&jwt.to_string(), &SourceName("case".to_owned()), &[], &mut Notes::new());
+        let library = reader::read(&jwt.to_string(), &SourceName("case".to_owned()), &[], &mut Notes::new());
         if (api.is_ok(), library.is_ok()) != (expected, expected) {
             differences.push(format!("{name}: {:?}, {:?}", api.err(), library.err()));
         }

@@ -9,7 +9,8 @@ use crate::cli::console::Console;
 use crate::cli::console::warn_if_not_owner;
 use crate::cli::failure::{Failure, UsageError};
 use crate::cli::options::AtOption;
-use crate::osdf::resource;
+
+use crate::osdf::reader;
 use crate::renew::output::sweep;
 use crate::renew::{RenewAction, RenewEvent, RenewMode, Renewal, RenewalJob, TokenFile, run_all};
 use crate::token::bearer_discovery;
@@ -195,7 +196,7 @@ impl Renew {
     ) -> Result<Vec<RenewalJob>, Failure> {
         let resources: Vec<_> = loaded.iter().map(|loaded| loaded.resource.clone()).collect();
         if let Some(directory) = &self.out_dir {
-            let faults = resource::duplicate_names(&resources);
+            let faults = reader::duplicate_names(&resources);
             if !faults.is_empty() {
                 return Err(Failure::several(faults));
             }

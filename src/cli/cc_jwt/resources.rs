@@ -7,7 +7,7 @@ use clap::{Args, ValueHint};
 use crate::cli::console::Console;
 use crate::cli::failure::{Failure, UsageError};
 use crate::cli::stdin;
-use crate::osdf::{FieldOverride, Resource, SigningContext, SourceName, resource, signing};
+use crate::osdf::{FieldOverride, Resource, SigningContext, SourceName, reader, signing};
 use crate::util::environment::Environment;
 use crate::util::file::{self, SETTINGS_LIMIT};
 use crate::util::note::Notes;
@@ -71,7 +71,7 @@ impl ResourceOptions {
         };
         let text = zeroize::Zeroizing::new(text);
         let resources =
-            resource::read(&text, &SourceName(origin), &changes, notes).map_err(Failure::several)?;
+            reader::read(&text, &SourceName(origin), &changes, notes).map_err(Failure::several)?;
         let mut remarks = Vec::new();
         for resource in &resources {
             if let Err(faults) = signing::lint(resource, now, self.strict, notes) {

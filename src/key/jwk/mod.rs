@@ -3,24 +3,27 @@
 //! A number that is clear but not in its canonical spelling is accepted with a [`JwkDeviation`], as PyJWT,
 //! go-jose and scitokens accept it. A member that is `null` counts as absent.
 
-use std::collections::HashSet;
+mod visitor;
+mod write;
+
 use std::fmt;
 
-use pkcs8::der::{Decode as _, Encode as _, asn1::UintRef};
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use pkcs8::der::{Encode as _, asn1::UintRef};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::algorithm::Algorithm;
-use super::encoding::{Base64Deviation, decode_any_url, encode_url};
+use super::encoding::{Base64Deviation, decode_any_url};
 use super::error::KeyError;
 use super::private::PrivateKey;
 use super::public::{Curve, KeyStrength, PublicKey, without_leading_zeros};
 use super::signing::SigningKey;
-use super::verifying::{VerifyingKey, hash_bytes, thumbprint};
+use super::verifying::{VerifyingKey, hash_bytes};
+pub use write::{write_hmac_secret, write_private, write_public};
+
 use crate::util::note::Notes;
 use crate::util::printable::PrintableText;
-use crate::util::quote::{escape_json, quote};
+use crate::util::quote::quote;
 use crate::util::secret::SecretBytes;
 
 /// The members that RFC 7517 4, RFC 7518 6 and RFC 8037 2 register.
@@ -116,69 +119,6 @@ impl Drop for Jwk {
         }
     }
 }
-
-impl<'de> Deserialize<'de> for Jwk {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(JwkVisitor)
-    }
-}
-
-struct JwkVisitor;
-
-const fn no_object(other: &'static str) -> Jwk {
-    Jwk { members: Vec::new(), twice: None, other: Some(other) }
-}
-
-impl<'de> Visitor<'de> for JwkVisitor {
-    type Value = Jwk;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JWK")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Jwk, A::Error> {
-        let mut jwk = Jwk { members: Vec::new(), twice: None, other: None };
-        // Looked up, not looked through: a key set may come from a stranger.
-        let mut known = HashSet::new();
-        while let Some((name, value)) = map.next_entry::<String, Value>()? {
-            if jwk.twice.is_none() && !known.insert(name.clone()) {
-                jwk.twice = Some(name.clone());
-            }
-            jwk.members.push((name, value));
-        }
-        Ok(jwk)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Jwk, A::Error> {
-        while items.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(no_object("an array"))
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Jwk, E> {
-        Ok(no_object("a boolean"))
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Jwk, E> {
-        Ok(no_object("a number"))
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<Jwk, E> {
-        Ok(no_object("a number"))
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Jwk, E> {
-        Ok(no_object("a number"))
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<Jwk, E> {
-        Ok(no_object("a string"))
-    }
-
-    fn visit_unit<E>(self) -> Result<Jwk, E> {
-        Ok(no_object("null"))
-    }
-}
-
 /// The fault of a text that is not JSON: the place, and nothing of the content.
 pub(super) fn not_json(error: &serde_json::Error) -> KeyError {
     let what = match error.classify() {
@@ -515,126 +455,6 @@ impl Jwk {
         self.text("kid")
     }
 }
-
-/// Writes a public key as a JWK on one line, with `use` and `alg`; `kid` is its thumbprint
-/// (RFC 7638) where none is given. An RSA key gets no `alg` of its own: it has six.
-#[must_use]
-pub fn write_public(key: &PublicKey, kid: Option<&str>, algorithm: Option<Algorithm>) -> String {
-    let own = match key {
-        PublicKey::Rsa { .. } => None,
-        other => other.algorithms().first().copied(),
-    };
-    let mut object = Object::new();
-    object.public(key);
-    object.purpose(kid.unwrap_or(&thumbprint(key)), algorithm.or(own));
-    object.end().to_string()
-}
-
-/// Writes a private key as a JWK on one line; see [`write_public`].
-///
-/// # Errors
-/// [`KeyError::Der`], which does not happen with a key that was checked.
-pub fn write_private(
-    key: &PrivateKey,
-    kid: Option<&str>,
-    algorithm: Option<Algorithm>,
-) -> Result<Zeroizing<String>, KeyError> {
-    let public = key.public();
-    let mut object = Object::new();
-    object.public(&public);
-    match key {
-        PrivateKey::Ed25519(key) => object.member("d", &encode_url(key.as_bytes())),
-        PrivateKey::Ec { scalar, .. } => object.member("d", &encode_url(scalar.expose())),
-        PrivateKey::Rsa { pkcs1, .. } => {
-            let key = pkcs1::RsaPrivateKeyRef::from_der(pkcs1.expose())
-                .map_err(|error| super::error::from_der("RSA private key", error.kind()))?;
-            for (name, number) in [
-                ("d", key.private_exponent),
-                ("p", key.prime1),
-                ("q", key.prime2),
-                ("dp", key.exponent1),
-                ("dq", key.exponent2),
-                ("qi", key.coefficient),
-            ] {
-                object.member(name, &encode_url(number.as_bytes()));
-            }
-        }
-    }
-    let own = match &public {
-        PublicKey::Rsa { .. } => None,
-        other => other.algorithms().first().copied(),
-    };
-    object.purpose(kid.unwrap_or(&thumbprint(&public)), algorithm.or(own));
-    Ok(object.end())
-}
-
-/// Writes an HMAC secret as a JWK on one line. It has no thumbprint here: a hash of a secret is
-/// not to be shown around.
-#[must_use]
-pub fn write_hmac_secret(secret: &SecretBytes, kid: Option<&str>, algorithm: Algorithm) -> Zeroizing<String> {
-    let mut object = Object::new();
-    object.member("kty", "oct");
-    object.member("k", &encode_url(secret.expose()));
-    object.member("use", "sig");
-    object.member("alg", algorithm.name());
-    if let Some(kid) = kid {
-        object.member("kid", kid);
-    }
-    object.end()
-}
-
-/// A JSON object of texts as it is being written, wiped when dropped.
-struct Object(Zeroizing<String>);
-
-impl Object {
-    fn new() -> Self {
-        Self(Zeroizing::new(String::with_capacity(4096)))
-    }
-
-    fn member(&mut self, name: &str, value: &str) {
-        let before = if self.0.is_empty() { '{' } else { ',' };
-        self.0.push(before);
-        self.0.push_str(&Value::from(name).to_string());
-        self.0.push(':');
-        self.0.push_str(&escape_json(&Zeroizing::new(Value::from(value).to_string())));
-    }
-
-    fn public(&mut self, key: &PublicKey) {
-        match key {
-            PublicKey::Ed25519(point) => {
-                self.member("kty", "OKP");
-                self.member("crv", "Ed25519");
-                self.member("x", &encode_url(point.as_bytes()));
-            }
-            PublicKey::Ec { curve, .. } => {
-                let (x, y) = key.coordinates().unwrap_or_default();
-                self.member("kty", "EC");
-                self.member("crv", curve.name());
-                self.member("x", &encode_url(x));
-                self.member("y", &encode_url(y));
-            }
-            PublicKey::Rsa { modulus, exponent } => {
-                self.member("kty", "RSA");
-                self.member("n", &encode_url(modulus));
-                self.member("e", &encode_url(exponent));
-            }
-        }
-    }
-
-    fn purpose(&mut self, kid: &str, algorithm: Option<Algorithm>) {
-        self.member("use", "sig");
-        if let Some(algorithm) = algorithm {
-            self.member("alg", algorithm.name());
-        }
-        self.member("kid", kid);
-    }
-
-    fn end(mut self) -> Zeroizing<String> {
-        self.0.push('}');
-        self.0
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
