@@ -1,5 +1,4 @@
-//! A running ClusterCockpit server, as a browser would use it: log in with name and password, and
-//! have a token made.
+//! The client of a running ClusterCockpit server: a login like that of the web page, and its tokens.
 
 use url::Url;
 use zeroize::Zeroizing;
@@ -13,76 +12,76 @@ use crate::util::secret::SecretText;
 /// The name of the server's session cookie.
 const SESSION_COOKIE: &str = "session";
 
-/// Why a server gave no token.
+/// An error of a login at a server, or of the request of a token.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ServerError {
-    /// The exchange failed.
+    /// The HTTP request failed.
     #[error(transparent)]
     Http(#[from] HttpError),
-    /// The password is wrong, or there is no such user; the server does not say which.
-    #[error("the server at {} refuses the login of {}: name or password is wrong", quote(.url), quote(.name))]
+    /// Wrong username or password; the response does not distinguish them.
+    #[error("the server at {} rejected the login of {}: wrong username or password", quote(.url), quote(.name))]
     WrongPassword {
-        /// The server.
+        /// The URL of the server.
         url: String,
-        /// Who tried.
+        /// The username.
         name: String,
     },
-    /// The server wants a pause.
-    #[error("the server at {} has had too many login attempts of {} from here", quote(.url), quote(.name))]
+    /// The attempt limit of the server is reached.
+    #[error("the server at {} reports too many login attempts of {} from this client", quote(.url), quote(.name))]
     TooManyAttempts {
-        /// The server.
+        /// The URL of the server.
         url: String,
-        /// Who tried.
+        /// The username.
         name: String,
-        /// How long to wait, if the server says, in seconds.
+        /// The time to wait, if the response has it, in seconds.
         seconds: Option<u64>,
     },
-    /// The login worked, but not the token for somebody else.
-    #[error("the server at {} does not let {} have a token for {}{}", quote(.url), quote(.name), quote(.subject), server_text(.text))]
+    /// The user may not request the token of another user.
+    #[error("the server at {} does not issue a token for {} to {}{}", quote(.url), quote(.subject), quote(.name), server_text(.text))]
     NotPermitted {
-        /// The server.
+        /// The URL of the server.
         url: String,
-        /// Who logged in.
+        /// The user who logged in.
         name: String,
-        /// Whose token was wanted.
+        /// The user of the token.
         subject: String,
-        /// The server's words.
+        /// The text of the response.
         text: String,
     },
-    /// The server does not know whose token was wanted, or cannot make one.
-    #[error("the server at {} has no token for {}: status {status}{}", quote(.url), quote(.subject), server_text(.text))]
+    /// The server does not know the user of the token, or cannot issue a token.
+    #[error("the server at {} did not issue a token for {}: status {status}{}", quote(.url), quote(.subject), server_text(.text))]
     NoToken {
-        /// The server.
+        /// The URL of the server.
         url: String,
-        /// Whose token was wanted.
+        /// The user of the token.
         subject: String,
         /// The HTTP status.
         status: u16,
-        /// The server's words.
+        /// The text of the response.
         text: String,
     },
-    /// The server failed at the login itself.
-    #[error("the server at {} failed at the login: status {status}{}", quote(.url), server_text(.text))]
+    /// The server failed during the login.
+    #[error("the server at {} failed during the login: status {status}{}", quote(.url), server_text(.text))]
     Failed {
-        /// The server.
+        /// The URL of the server.
         url: String,
         /// The HTTP status.
         status: u16,
-        /// The server's words.
+        /// The text of the response.
         text: String,
     },
-    /// The server checks nobody's identity.
-    #[error("authentication is switched off at the server {}: it has no login and issues no tokens", quote(.url))]
+    /// The server does not authenticate users.
+    #[error("authentication is disabled at the server {}: it does not issue tokens", quote(.url))]
     AuthenticationDisabled {
-        /// The server.
+        /// The URL of the server.
         url: String,
     },
-    /// Whatever answers there, it is not that.
-    #[error("{} is no ClusterCockpit server: {why}", quote(.url))]
+    /// The response is not that of a ClusterCockpit server.
+    #[error("{} is not a ClusterCockpit server: {why}", quote(.url))]
     UnexpectedResponse {
-        /// The address.
+        /// The URL.
         url: String,
-        /// What it did.
+        /// The reason.
         why: String,
     },
 }
@@ -118,24 +117,24 @@ impl Diagnostic for ServerError {
                 "set main.disable-authentication to false in the server's config.json and restart it".to_owned()
             }
             Self::NotPermitted { .. } => {
-                "without --for the token is for whoever logs in; for others only role admin gets one".to_owned()
+                "--for requires the role admin".to_owned()
             }
             Self::NoToken { .. } => {
-                "the server's log says more; its keys JWT_PUBLIC_KEY and JWT_PRIVATE_KEY must be set".to_owned()
+                "read the log of the server; it needs JWT_PUBLIC_KEY and JWT_PRIVATE_KEY".to_owned()
             }
             Self::Failed { status: 500, .. } => {
-                "somebody with very many projects cannot log in on the web; otherwise the server's log says more"
+                "a user with very many projects cannot log in on the web; for other causes read the log of the server"
                     .to_owned()
             }
             Self::UnexpectedResponse { .. } => {
-                "give the address that the web interface has in a browser, such as https://cc.example.org".to_owned()
+                "use the URL of the web interface, such as https://cc.example.org".to_owned()
             }
             Self::WrongPassword { .. } | Self::Failed { .. } => return None,
         })
     }
 }
 
-/// Somebody who logged in. The cookie lives as long as this value and is kept nowhere.
+/// A login at a server. The cookie is only in memory and is wiped with this value.
 #[derive(Debug)]
 pub struct ServerSession<'c> {
     client: &'c Client,
@@ -144,7 +143,7 @@ pub struct ServerSession<'c> {
     cookie: Zeroizing<String>,
 }
 
-/// Logs in as the web page's form does. No cookie is sent: the server fails at an old one.
+/// Logs in like the form of the web page. No cookie is sent: the server fails with an old one.
 ///
 /// # Errors
 /// [`ServerError`].
@@ -158,11 +157,11 @@ pub fn log_in<'c>(
     let form = [("username", name), ("password", password.expose())];
     let answer = client.post_form(&address, &[("accept", "text/html")], &form)?;
     let url = display_url(server);
-    let not_that = |why: String| ServerError::UnexpectedResponse { url: url.clone(), why };
+    let unexpected = |why: String| ServerError::UnexpectedResponse { url: url.clone(), why };
     match answer.status() {
         429 => return Err(too_many(&answer, url, name)),
-        // The server answers 401 to a wrong password and to too many attempts alike, and says
-        // which on the page.
+        // The server answers with 401 to a wrong password and to too many attempts; the page has the
+        // difference.
         401 if reports_too_many_attempts(&answer) => return Err(too_many(&answer, url, name)),
         401 | 403 => return Err(ServerError::WrongPassword { url, name: name.to_owned() }),
         500..=599 => {
@@ -172,18 +171,18 @@ pub fn log_in<'c>(
         302 | 303 => {}
         400 if matches!(answer.to_error(), HttpError::ExpectsTls(_)) => return Err(answer.to_error().into()),
         404 if is_open(client, server) => return Err(ServerError::AuthenticationDisabled { url }),
-        status => return Err(not_that(format!("it answers the login form with status {status}"))),
+        status => return Err(unexpected(format!("the login form answers with status {status}"))),
     }
     let Some(cookie) = session_cookie(&answer) else {
         return Err(match answer.redirect_target() {
             Some(to) if to.origin() != server.origin() => answer.to_error().into(),
-            _ => not_that(format!("its login sets no cookie '{SESSION_COOKIE}'")),
+            _ => unexpected(format!("the login sets no cookie '{SESSION_COOKIE}'")),
         });
     };
     Ok(ServerSession { client, server: server.clone(), name: name.to_owned(), cookie })
 }
 
-/// Whether GraphQL answers without a login, as at a server that has no login.
+/// Whether GraphQL answers without a login: authentication is disabled.
 fn is_open(client: &Client, server: &Url) -> bool {
     let Ok(mut address) = url_below(server, "query") else { return false };
     address.query_pairs_mut().append_pair("query", "{__typename}");
@@ -196,14 +195,13 @@ fn is_open(client: &Client, server: &Url) -> bool {
 }
 
 impl ServerSession<'_> {
-    /// Has the server make a token for this user: the one who logged in, or for an administrator
-    /// anybody.
+    /// Requests a token for this user: the one who logged in, or for an administrator any user.
     ///
     /// # Errors
     /// [`ServerError`].
-    pub fn token(&self, wanted: &str) -> Result<SecretText, ServerError> {
+    pub fn token(&self, subject: &str) -> Result<SecretText, ServerError> {
         let mut address = url_below(&self.server, "frontend/jwt/")?;
-        address.query_pairs_mut().append_pair("username", wanted);
+        address.query_pairs_mut().append_pair("username", subject);
         let headers = [("cookie", self.cookie.as_str()), ("accept", "text/plain")];
         let answer = self.client.get(&address, &headers)?;
         let url = display_url(&self.server);
@@ -213,33 +211,33 @@ impl ServerSession<'_> {
                 return Err(ServerError::NotPermitted {
                     url,
                     name: self.name.clone(),
-                    subject: wanted.to_owned(),
+                    subject: subject.to_owned(),
                     text: error_text(&answer),
                 });
             }
             404 if answer.media_type() == "text/html" => {
                 return Err(ServerError::UnexpectedResponse {
                     url,
-                    why: "it makes no tokens (/frontend/jwt/)".to_owned(),
+                    why: "it does not issue tokens at /frontend/jwt/".to_owned(),
                 });
             }
             300..=399 => return Err(answer.to_error().into()),
             status => {
                 let text = error_text(&answer);
-                return Err(ServerError::NoToken { url, subject: wanted.to_owned(), status, text });
+                return Err(ServerError::NoToken { url, subject: subject.to_owned(), status, text });
             }
         }
         let text = std::str::from_utf8(answer.body()).unwrap_or_default().trim();
         let is_token = text.split('.').count() == 3
             && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'));
         if !is_token {
-            return Err(ServerError::UnexpectedResponse { url, why: "what it gave is no token".to_owned() });
+            return Err(ServerError::UnexpectedResponse { url, why: "its answer is not a token".to_owned() });
         }
         Ok(SecretText::new(text.to_owned()))
     }
 }
 
-/// An address below the server's own, which may have a path.
+/// A URL below that of the server, which may have a path.
 fn url_below(server: &Url, path: &str) -> Result<Url, ServerError> {
     let mut base = server.clone();
     base.set_query(None);
@@ -251,7 +249,7 @@ fn url_below(server: &Url, path: &str) -> Result<Url, ServerError> {
         .map_err(|error| HttpError::InvalidUrl { url: display_url(server), why: error.to_string() }.into())
 }
 
-/// `session=…` as it is sent back.
+/// The session cookie of the response, as `session=…`.
 fn session_cookie(answer: &Response) -> Option<Zeroizing<String>> {
     answer.headers("set-cookie").find_map(|header| {
         let pair = header.split(';').next()?.trim();
@@ -269,7 +267,7 @@ fn too_many(answer: &Response, url: String, name: &str) -> ServerError {
     ServerError::TooManyAttempts { url, name: name.to_owned(), seconds }
 }
 
-/// What the server says where it is not a web page.
+/// The text of a response that is not a web page.
 fn error_text(answer: &Response) -> String {
     match answer.to_error() {
         HttpError::ErrorStatus { text, .. } => text,

@@ -1,10 +1,9 @@
-//! Failed attempts, counted in a file of our own so that guessing takes its time.
+//! The limit of failed logins, counted in a file of this program.
 //!
-//! An attempt counts as failed from the moment it begins, and is withdrawn when it succeeds or
-//! ends without a result: many processes that guess at once get no more tries than one. The file
-//! holds hashes of names, at most 4,096 of them, so that neither the length nor the number
-//! of names can make it larger than what is read back. The server's own counting is separate, and
-//! its database is not touched.
+//! An attempt counts as failed from its beginning, and is canceled if it succeeds or ends without a
+//! result: concurrent processes get no more attempts than one. The file contains hashes of usernames, at
+//! most 4,096, so that neither long nor many names exceed its limit. The limit of the server is separate,
+//! and its database is not changed.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -18,24 +17,24 @@ use crate::user::normalized;
 use crate::util::file::{self, Existing, PRIVATE_MODE};
 use crate::util::time::Timestamp;
 
-/// How many attempts of a user may fail.
+/// The number of failed attempts of a user within [`WINDOW_SECONDS`].
 pub const MAX_FAILURES: usize = 5;
 
-/// For how long a failed attempt counts, in seconds.
+/// The time for which a failed attempt counts, in seconds.
 pub const WINDOW_SECONDS: i64 = 15 * 60;
 
-/// How many names are remembered; when there are more, those with the fewest failures, and of
-/// these the oldest, are forgotten.
+/// The limit of names. Of more names, those with the fewest failures, and of these the oldest, are
+/// removed.
 const MAX_NAMES: usize = 4096;
 
-/// The most bytes of the file. [`MAX_NAMES`] names with [`MAX_FAILURES`] instants of the longest
-/// form need less than 700,000.
+/// The limit of the file, in bytes. [`MAX_NAMES`] names with [`MAX_FAILURES`] times of the longest form
+/// need less than 700,000.
 const FILE_LIMIT: u64 = 1 << 20;
 
-/// Digits of a hash: 128 bits, which no two names share by accident.
+/// The digits of a hash: 128 bits, so that collisions do not occur by chance.
 const HASH_DIGITS: usize = 32;
 
-/// How many names of one LDAP entry are counted.
+/// The number of names of one LDAP entry that are counted.
 const ENTRY_NAMES: usize = 16;
 
 /// The file of counted attempts.
@@ -44,8 +43,8 @@ pub struct Attempts {
     directory: PathBuf,
 }
 
-/// An attempt that has begun. It counts as failed when the process ends, and is withdrawn when it
-/// is dropped without a result, such as by a panic.
+/// An attempt in progress. It counts as failed if the process is killed, and is canceled if it is dropped
+/// without a result, such as by a panic.
 #[derive(Debug)]
 #[must_use = "an attempt that is dropped does not count"]
 pub struct Attempt<'attempts> {
@@ -57,22 +56,21 @@ pub struct Attempt<'attempts> {
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct AttemptLog {
-    /// Hash of the name to the instants of failed attempts, in seconds since 1970.
+    /// The times of failed attempts in seconds since 1970, by the hash of the name.
     failures: BTreeMap<String, Vec<i64>>,
 }
 
 impl Attempts {
-    /// The attempts kept in this directory, which is made when it is needed.
+    /// The attempts in this directory, which is created if necessary.
     #[must_use]
     pub fn new(directory: &Path) -> Self {
         Self { directory: directory.to_owned() }
     }
 
-    /// Begins an attempt of this user. Upper and lower case and blanks make no other user, since
-    /// they don't for an LDAP directory.
+    /// Begins an attempt of this user. Case and surrounding spaces are ignored, as in an LDAP directory.
     ///
     /// # Errors
-    /// [`LoginError::NameTooLong`] for a name that no user has, which is not counted,
+    /// [`LoginError::NameTooLong`] for a name over the limit, which is not counted,
     /// [`LoginError::TooManyAttempts`] with the time to wait, [`LoginError::File`] when attempts
     /// cannot be counted: then no login is possible.
     pub fn begin(&self, username: &str, now: Timestamp) -> Result<Attempt<'_>, LoginError> {
@@ -85,37 +83,36 @@ impl Attempts {
         Ok(attempt)
     }
 
-    /// Reads, changes and writes the ledger under its lock.
+    /// Reads, changes and writes the log under its lock.
     fn change<T>(&self, change: impl FnOnce(&mut AttemptLog) -> T) -> Result<T, LoginError> {
         file::create_own_directory(&self.directory)?;
         let lock_path = self.directory.join("attempts.lock");
         let lock = file::open_lock(&lock_path)?;
         lock.lock().map_err(|source| file::FileError::WriteFailed { path: lock_path, source })?;
         let path = self.directory.join("attempts.json");
-        let mut ledger: AttemptLog = match file::read_own(&path, FILE_LIMIT) {
-            // A ledger that is no longer one counts as empty: who can damage it can remove it.
+        let mut log: AttemptLog = match file::read_own(&path, FILE_LIMIT) {
+            // A malformed log counts as empty: an account that can damage it can also remove it.
             Ok(bytes) => serde_json::from_slice(&bytes).unwrap_or_default(),
             Err(file::FileError::Missing(_) | file::FileError::TooLarge { .. }) => AttemptLog::default(),
             Err(error) => return Err(error.into()),
         };
-        let outcome = change(&mut ledger);
-        let text = serde_json::to_vec(&ledger).unwrap_or_default();
+        let outcome = change(&mut log);
+        let text = serde_json::to_vec(&log).unwrap_or_default();
         file::write(&path, &text, PRIVATE_MODE, Existing::Replace)?;
-        // The lock ends with the file's handle.
+        // The lock ends with the handle of the file.
         drop(lock);
         Ok(outcome)
     }
 }
 
-/// What a name is counted as.
+/// The hash of a name.
 fn key(name: &str) -> String {
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, normalized(name).as_bytes());
     HEXLOWER.encode(digest.as_ref()).chars().take(HASH_DIGITS).collect()
 }
 
 impl AttemptLog {
-    /// Forgets what no longer counts. An instant in the future, left by a clock that was wrong,
-    /// counts from now on.
+    /// Removes attempts that no longer count. A time in the future, from a wrong clock, counts as now.
     fn prune(&mut self, now: i64) {
         self.failures.retain(|key, failures| {
             for at in failures.iter_mut() {
@@ -141,8 +138,8 @@ impl AttemptLog {
 }
 
 impl Attempt<'_> {
-    /// Counts the attempt under the names of the LDAP entry as well: an LDAP server finds an entry
-    /// by other spellings of its names (RFC 4518), and by each of its names.
+    /// Counts the attempt for the names of the LDAP entry as well: an LDAP server finds an entry by other
+    /// spellings of its names (RFC 4518), and by each of its names.
     ///
     /// # Errors
     /// [`LoginError::TooManyAttempts`] when one of them has failed too often, [`LoginError::File`].
@@ -156,41 +153,41 @@ impl Attempt<'_> {
 
     fn count(&mut self, keys: Vec<String>) -> Result<(), LoginError> {
         let now = self.at;
-        self.attempts.change(|ledger| {
-            ledger.prune(now);
+        self.attempts.change(|log| {
+            log.prune(now);
             let wait = |failures: &Vec<i64>| {
                 let oldest = failures.iter().rev().nth(MAX_FAILURES - 1)?;
                 let wait = oldest.saturating_add(WINDOW_SECONDS).saturating_sub(now);
                 Some(u64::try_from(wait).unwrap_or(0).max(1))
             };
-            let longest = keys.iter().filter_map(|key| ledger.failures.get(key)).filter_map(wait).max();
+            let longest = keys.iter().filter_map(|key| log.failures.get(key)).filter_map(wait).max();
             if let Some(seconds) = longest {
                 return Err(LoginError::TooManyAttempts { name: self.username.clone(), seconds });
             }
             for key in &keys {
-                ledger.failures.entry(key.clone()).or_default().push(now);
+                log.failures.entry(key.clone()).or_default().push(now);
             }
-            ledger.prune(now);
+            log.prune(now);
             Ok(())
         })??;
         self.keys.extend(keys);
         Ok(())
     }
 
-    /// The attempt succeeded: nothing counts against the user any more.
+    /// Ends a successful attempt: the failures of the user are removed.
     ///
     /// # Errors
     /// [`LoginError::File`].
     pub fn succeeded(mut self) -> Result<(), LoginError> {
         let keys = std::mem::take(&mut self.keys);
-        self.attempts.change(|ledger| {
+        self.attempts.change(|log| {
             for key in &keys {
-                ledger.failures.remove(key);
+                log.failures.remove(key);
             }
         })
     }
 
-    /// The attempt ended without a result, as when the LDAP server is down: it does not count.
+    /// Ends an attempt without a result, as when the LDAP server is down: it does not count.
     ///
     /// # Errors
     /// [`LoginError::File`].
@@ -198,7 +195,7 @@ impl Attempt<'_> {
         self.withdraw()
     }
 
-    /// The attempt failed, and counts.
+    /// Ends a failed attempt, which counts.
     pub fn failed(mut self) {
         self.keys.clear();
     }
@@ -208,15 +205,15 @@ impl Attempt<'_> {
         if keys.is_empty() {
             return Ok(());
         }
-        self.attempts.change(|ledger| {
+        self.attempts.change(|log| {
             for key in &keys {
-                if let Some(failures) = ledger.failures.get_mut(key)
+                if let Some(failures) = log.failures.get_mut(key)
                     && let Some(place) = failures.iter().rposition(|at| *at == self.at)
                 {
                     failures.remove(place);
                 }
             }
-            ledger.failures.retain(|_, failures| !failures.is_empty());
+            log.failures.retain(|_, failures| !failures.is_empty());
         })
     }
 }
@@ -224,7 +221,7 @@ impl Attempt<'_> {
 impl Drop for Attempt<'_> {
     fn drop(&mut self) {
         if let Err(error) = self.withdraw() {
-            log::info!("the attempt counts: {error}");
+            log::info!("cannot cancel the attempt, which counts: {error}");
         }
     }
 }
@@ -237,29 +234,29 @@ mod tests {
         attempts.begin(name, Timestamp(at)).map(Attempt::failed)
     }
 
-    fn wait_of(refused: Result<(), LoginError>) -> u64 {
-        match refused {
+    fn wait_of(outcome: Result<(), LoginError>) -> u64 {
+        match outcome {
             Err(LoginError::TooManyAttempts { seconds, .. }) => seconds,
             other => panic!("{other:?}"),
         }
     }
 
     #[test]
-    fn the_sixth_failure_within_a_quarter_of_an_hour_has_to_wait() {
+    fn attempt_after_five_failures_within_15_minutes_must_wait() {
         let directory = tempfile::tempdir().unwrap();
         let attempts = Attempts::new(directory.path());
         for second in 0..5 {
             fail(&attempts, "fritz", 1000 + second * 60).unwrap();
         }
         assert_eq!(wait_of(fail(&attempts, "fritz", 1300)), 600);
-        assert_eq!(wait_of(fail(&attempts, " FRITZ ", 1300)), 600, "the same name to a directory");
+        assert_eq!(wait_of(fail(&attempts, " FRITZ ", 1300)), 600, "the same name for an LDAP directory");
         fail(&attempts, "anna", 1300).unwrap();
         fail(&attempts, "fritz", 1900).unwrap();
         assert_eq!(wait_of(fail(&attempts, "fritz", 1900)), 60);
     }
 
     #[test]
-    fn a_good_attempt_forgets_the_failures_and_one_nobody_judged_does_not_count() {
+    fn attempt_that_succeeds_removes_failures_and_a_canceled_one_does_not_count() {
         let directory = tempfile::tempdir().unwrap();
         let attempts = Attempts::new(directory.path());
         for _ in 0..4 {
@@ -276,19 +273,19 @@ mod tests {
     }
 
     #[test]
-    fn many_at_once_get_no_more_tries_than_one() {
+    fn attempts_of_concurrent_processes_have_one_limit() {
         let directory = tempfile::tempdir().unwrap();
         let attempts = Attempts::new(directory.path());
-        let let_through = std::thread::scope(|scope| {
+        let accepted = std::thread::scope(|scope| {
             let threads: Vec<_> =
                 (0..32).map(|_| scope.spawn(|| fail(&attempts, "fritz", 1000).is_ok())).collect();
             threads.into_iter().filter(|_| true).map(|thread| thread.join().unwrap()).filter(|ok| *ok).count()
         });
-        assert_eq!(let_through, MAX_FAILURES);
+        assert_eq!(accepted, MAX_FAILURES);
     }
 
     #[test]
-    fn a_clock_that_was_wrong_locks_nobody_out_for_ever() {
+    fn attempts_in_the_future_expire() {
         let directory = tempfile::tempdir().unwrap();
         let attempts = Attempts::new(directory.path());
         for _ in 0..5 {
@@ -299,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_ledger_counts_as_empty_and_an_unwritable_one_lets_nobody_try() {
+    fn malformed_log_counts_as_empty_and_one_that_cannot_be_written_rejects_logins() {
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("attempts.json"), "rubbish").unwrap();
         fail(&Attempts::new(directory.path()), "fritz", 1000).unwrap();
@@ -314,7 +311,7 @@ mod tests {
         let long = "x".repeat(MAX_NAME_BYTES + 1);
         assert!(matches!(fail(&attempts, &long, 1000), Err(LoginError::NameTooLong { length: 256 })));
         assert!(!directory.path().join("attempts.json").exists(), "it is rejected before it is counted");
-        // As full as it can get, and with names that are none.
+        // The maximum, and a key that is not a hash.
         let mut failures: BTreeMap<String, Vec<i64>> =
             (0..20_000).map(|number| (key(&format!("user{number}")), vec![1000; 5])).collect();
         failures.insert("x".repeat(300_000), vec![1000]);
@@ -324,7 +321,7 @@ mod tests {
         let longest = full.failures.values_mut().flatten();
         longest.for_each(|at| *at = i64::MIN);
         assert!((serde_json::to_vec(&full).unwrap().len() as u64) < FILE_LIMIT);
-        // What is too large all the same is no ledger.
+        // A file over the limit counts as empty.
         std::fs::write(directory.path().join("attempts.json"), " ".repeat(FILE_LIMIT as usize + 1)).unwrap();
         fail(&attempts, "fritz", 1000).unwrap();
         fail(&attempts, &"x".repeat(MAX_NAME_BYTES), 1000).unwrap();
@@ -334,14 +331,14 @@ mod tests {
 
     #[test]
     fn attempts_over_the_number_of_names_forget_the_least_suspicious_first() {
-        let mut ledger = AttemptLog::default();
-        ledger.failures.insert(key("guessed"), vec![1000; 5]);
+        let mut log = AttemptLog::default();
+        log.failures.insert(key("guessed"), vec![1000; 5]);
         for number in 0..MAX_NAMES + 10 {
-            ledger.failures.insert(key(&format!("user{number}")), vec![1001]);
+            log.failures.insert(key(&format!("user{number}")), vec![1001]);
         }
-        ledger.prune(1002);
-        assert_eq!(ledger.failures.len(), MAX_NAMES);
-        assert!(ledger.failures.contains_key(&key("guessed")));
+        log.prune(1002);
+        assert_eq!(log.failures.len(), MAX_NAMES);
+        assert!(log.failures.contains_key(&key("guessed")));
     }
 
     #[test]

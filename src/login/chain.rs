@@ -1,7 +1,6 @@
-//! The methods in the server's order; the first that is meant for somebody decides.
+//! The login methods in the server's order; the first that applies to the user decides.
 //!
-//! OpenID Connect and the server itself ask the person elsewhere and are not in the chain: they
-//! are chosen by name.
+//! OpenID and remote logins are not in this chain: they are selected by name.
 
 use super::attempt_limit::Attempt;
 use super::context::{LoginContext, PasswordComparison};
@@ -14,10 +13,10 @@ use crate::user_db::UserDb;
 use crate::util::note::Notes;
 use crate::util::secret::SecretText;
 
-/// What somebody shows to prove who he or she is.
+/// The credentials of a login.
 #[derive(Debug, Clone, Default)]
 pub struct Credentials {
-    /// The name, as typed.
+    /// The username, as typed.
     pub name: Option<String>,
     /// The password.
     pub password: Option<SecretText>,
@@ -27,24 +26,23 @@ pub struct Credentials {
 
 /// Logs in by LDAP, token or local password, in this order, or by one of them alone.
 ///
-/// LDAP is for a known user of source ldap, and with sync-user-on-login for an unknown one of whom
-/// there is exactly one LDAP entry; a token for whom presents one; the local password for a known
-/// user of source local. Every rejection of name or password takes the time of one comparison with
-/// a password hash.
+/// LDAP applies to a known user of source ldap, and with sync-user-on-login to an unknown one with exactly
+/// one LDAP entry; a token applies if there is one; the local password applies to a known user of source
+/// local. Each rejection of name or password takes the time of one comparison with a password hash.
 ///
 /// # Errors
 /// [`LoginError`]; a method that applies and rejects the login is the end.
 pub fn login(
     only: Option<Method>,
-    presented: &Credentials,
+    credentials: &Credentials,
     context: &LoginContext<'_>,
     store: &mut UserDb,
     attempt: Option<&mut Attempt<'_>>,
     notes: &mut Notes,
 ) -> Result<Identity, LoginError> {
     let mut comparison = PasswordComparison::default();
-    let outcome = run_chain(only, presented, context, store, attempt, &mut comparison, notes);
-    if let (Err(LoginError::Rejected(_)), Some(given)) = (&outcome, &presented.password) {
+    let outcome = run_chain(only, credentials, context, store, attempt, &mut comparison, notes);
+    if let (Err(LoginError::Rejected(_)), Some(given)) = (&outcome, &credentials.password) {
         comparison.ensure_done(given);
     }
     outcome
@@ -52,7 +50,7 @@ pub fn login(
 
 fn run_chain(
     only: Option<Method>,
-    presented: &Credentials,
+    credentials: &Credentials,
     context: &LoginContext<'_>,
     store: &mut UserDb,
     attempt: Option<&mut Attempt<'_>>,
@@ -60,17 +58,17 @@ fn run_chain(
     notes: &mut Notes,
 ) -> Result<Identity, LoginError> {
     let settings = context.settings;
-    let wants = |method: Method| only.is_none_or(|only| only == method);
-    let by_token = presented.token.as_ref().filter(|_| wants(Method::Token));
-    let (Some(name), Some(given)) = (&presented.name, &presented.password) else {
+    let permits = |method: Method| only.is_none_or(|only| only == method);
+    let by_token = credentials.token.as_ref().filter(|_| permits(Method::Token));
+    let (Some(name), Some(given)) = (&credentials.name, &credentials.password) else {
         return match by_token {
             Some(text) => token::login(settings, store, text, context.now, notes),
-            None => Err(LoginError::Rejected(presented.name.clone().unwrap_or_default())),
+            None => Err(LoginError::Rejected(credentials.name.clone().unwrap_or_default())),
         };
     };
-    // An empty password is no password, whatever an LDAP server or a stored hash would say.
+    // An empty password is rejected, whatever an LDAP server or a stored hash would accept.
     let known = if name.is_empty() { None } else { store.find(name)? };
-    if wants(Method::Ldap)
+    if permits(Method::Ldap)
         && (only.is_some() || settings.ldap.is_some())
         && let Some(outcome) = login_by_ldap(context, store, name, known.as_ref(), given, attempt, notes)?
     {
@@ -79,13 +77,13 @@ fn run_chain(
     if let Some(text) = by_token.filter(|text| only.is_some() || token::applies_to(settings, text)) {
         return token::login(settings, store, text, context.now, notes);
     }
-    if wants(Method::Local) && !given.is_empty() {
+    if permits(Method::Local) && !given.is_empty() {
         return local::login(store, name, known, given, comparison);
     }
     Err(LoginError::Rejected(name.clone()))
 }
 
-/// The login by LDAP, or nothing when LDAP does not decide.
+/// The login by LDAP; none if LDAP does not apply.
 fn login_by_ldap(
     context: &LoginContext<'_>,
     store: &mut UserDb,
@@ -106,8 +104,8 @@ fn login_by_ldap(
         None if given.is_empty() => Ok(None),
         None => match ldap::find_unknown_user(context, name, notes)? {
             UnknownUserLookup::NotInLdap => Ok(None),
-            UnknownUserLookup::Found(person) => {
-                let outcome = ldap::login_unknown(context, store, &person, given, attempt, notes);
+            UnknownUserLookup::Found(entry) => {
+                let outcome = ldap::login_unknown(context, store, &entry, given, attempt, notes);
                 // The rejection has the name as it was typed.
                 outcome.map(Some).map_err(|error| match error {
                     LoginError::Rejected(_) => LoginError::Rejected(name.to_owned()),

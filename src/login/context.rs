@@ -1,5 +1,4 @@
-//! What every login works with: the settings and the present, and the one comparison that each
-//! rejection costs.
+//! The context of a login: settings and time, and the password comparison of each rejection.
 
 use crate::config::Settings;
 use crate::ldap::LdapOptions;
@@ -7,19 +6,19 @@ use crate::user::password::{self, HashError, PasswordHash};
 use crate::util::secret::SecretText;
 use crate::util::time::Timestamp;
 
-/// What every login works with.
+/// The context of a login by LDAP, token or local password.
 #[derive(Debug, Clone, Copy)]
 pub struct LoginContext<'run> {
     /// The settings.
     pub settings: &'run Settings,
-    /// How the LDAP server is reached.
+    /// How to connect to the LDAP server.
     pub ldap_options: &'run LdapOptions,
-    /// The present.
+    /// The current time.
     pub now: Timestamp,
 }
 
-/// The comparison with a password hash that every rejection does once, so that its time does not
-/// show whether the name is known, nor by what method it would log in.
+/// The comparison with a password hash that every rejection does once, so that its duration does not
+/// reveal whether the username is known, nor its login method.
 #[derive(Debug, Default)]
 pub(super) struct PasswordComparison {
     done: bool,
@@ -32,7 +31,7 @@ impl PasswordComparison {
         hash.matches(given)
     }
 
-    /// Spends the time of a comparison, if there was none.
+    /// Takes the time of a comparison, if there was none.
     pub(super) fn ensure_done(self, given: &SecretText) {
         if !self.done {
             password::verify_unknown(given);

@@ -1,27 +1,27 @@
-//! Who somebody turned out to be, and how that was found out.
+//! The methods of a login, and its result.
 
 use crate::user::User;
 
-/// A way of finding out who somebody is.
+/// A method of logging in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method {
-    /// A password of the server's own.
+    /// The password in the user table.
     Local,
-    /// A bind to the directory.
+    /// A bind to the LDAP server.
     Ldap,
-    /// A token of the server, of a trusted issuer, or by the shared key.
+    /// A token of the server or of a trusted issuer, or one signed with the HMAC secret.
     Token,
     /// An OpenID Connect provider.
     Oidc,
-    /// The server itself, asked over the network.
+    /// A running server.
     Remote,
 }
 
 impl Method {
-    /// All of them.
+    /// All methods.
     pub const ALL: [Self; 5] = [Self::Local, Self::Ldap, Self::Token, Self::Oidc, Self::Remote];
 
-    /// Its name, as typed and shown.
+    /// The name of the method in options and reports.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -34,12 +34,12 @@ impl Method {
     }
 }
 
-/// Somebody who proved who he or she is.
+/// The user of a successful login.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub struct Identity {
-    /// The user, with the roles that count.
+    /// The user, with the roles of the login.
     pub user: User,
-    /// How it was found out.
+    /// The method.
     pub method: Method,
 }

@@ -16,7 +16,7 @@ use crate::util::secret::SecretText;
 /// What the LDAP server returns for a name that the user table does not have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UnknownUserLookup {
-    /// The login is not for the LDAP server.
+    /// LDAP does not decide about the login.
     NotInLdap,
     /// Exactly one entry has the name.
     Found(LdapUser),
@@ -37,7 +37,7 @@ pub fn find_unknown_user(
         return Ok(UnknownUserLookup::NotInLdap);
     }
     match find(context, name, notes)? {
-        UserSearchResult::One(person) => Ok(UnknownUserLookup::Found(person)),
+        UserSearchResult::One(entry) => Ok(UnknownUserLookup::Found(entry)),
         UserSearchResult::None => {
             log::info!("no LDAP entry has the name {name}");
             Ok(UnknownUserLookup::NotInLdap)
@@ -53,7 +53,7 @@ pub fn find_unknown_user(
 ///
 /// # Errors
 /// [`LoginError::Rejected`] when the LDAP server rejects the bind, [`LoginError::Ldap`] when
-/// it does not decide, [`LoginError::UserDb`].
+/// the LDAP server fails, [`LoginError::UserDb`].
 pub fn login_known(
     context: &LoginContext<'_>,
     store: &mut UserDb,
@@ -62,25 +62,25 @@ pub fn login_known(
     attempt: Option<&mut Attempt<'_>>,
     notes: &mut Notes,
 ) -> Result<Identity, LoginError> {
-    let refused = || LoginError::Rejected(user.username.clone());
+    let rejected = || LoginError::Rejected(user.username.clone());
     let dn = if bind_template(context.settings)?.is_some() {
         None
     } else {
         match find(context, &user.username, notes)? {
-            UserSearchResult::One(person) => {
-                count_names(attempt, &person)?;
-                Some(person.dn)
+            UserSearchResult::One(entry) => {
+                count_names(attempt, &entry)?;
+                Some(entry.dn)
             }
             UserSearchResult::None | UserSearchResult::Ambiguous => {
                 log::info!("not exactly one LDAP entry has the name {}", user.username);
-                return Err(refused());
+                return Err(rejected());
             }
         }
     };
     bind(context, &user.username, dn.as_deref(), password, notes)?;
-    // The bind takes its time: what the table has now counts, not what it had before.
+    // The row may have changed during the bind.
     let current = store.find(&user.username)?.filter(|user| user.source == AuthSource::Ldap);
-    let user = current.ok_or_else(refused)?;
+    let user = current.ok_or_else(rejected)?;
     let updates = context.settings.ldap.as_ref().is_some_and(|ldap| ldap.update_user_on_login.value);
     let user = if updates { update_full_name(context, store, user, notes)? } else { user };
     Ok(Identity { user, method: Method::Ldap })
@@ -96,24 +96,24 @@ pub fn login_known(
 pub fn login_unknown(
     context: &LoginContext<'_>,
     store: &mut UserDb,
-    person: &LdapUser,
+    entry: &LdapUser,
     password: &SecretText,
     mut attempt: Option<&mut Attempt<'_>>,
     notes: &mut Notes,
 ) -> Result<Identity, LoginError> {
-    let refused = || LoginError::Rejected(person.username.clone());
-    count_names(attempt.as_deref_mut(), person)?;
-    if let Some(user) = store.find(&person.username)? {
-        // Asked for in another spelling, but known in the entry's.
+    let rejected = || LoginError::Rejected(entry.username.clone());
+    count_names(attempt.as_deref_mut(), entry)?;
+    if let Some(user) = store.find(&entry.username)? {
+        // The user table has the spelling of the entry, not the one that was typed.
         if user.source != AuthSource::Ldap {
-            log::info!("{} is a user of another source here", person.username);
-            return Err(refused());
+            log::info!("{} is a user of another source in the user table", entry.username);
+            return Err(rejected());
         }
         return login_known(context, store, user, password, attempt, notes);
     }
-    bind(context, &person.username, Some(&person.dn), password, notes)?;
-    person.username.parse::<Username>().map_err(LoginError::NotAddable)?;
-    let user = User::from_ldap(&person.username, person.name.as_deref());
+    bind(context, &entry.username, Some(&entry.dn), password, notes)?;
+    entry.username.parse::<Username>().map_err(LoginError::NotAddable)?;
+    let user = User::from_ldap(&entry.username, entry.name.as_deref());
     let mut transaction = store.transaction()?;
     match transaction.add(&user, None) {
         Ok(()) => {
@@ -121,20 +121,20 @@ pub fn login_unknown(
             notes.note(format!("added the LDAP user {}", quote(&user.username)));
             Ok(Identity { user, method: Method::Ldap })
         }
-        // Another process was faster, such as a sync: what is there counts.
+        // Another process, such as a synchronization, has added the user meanwhile.
         Err(UserDbError::UserExists(_)) => {
-            let there = transaction.record(&user.username)?.map(UserRecord::into_valid_user).transpose()?;
-            match there.filter(|there| there.source == AuthSource::Ldap) {
+            let current = transaction.record(&user.username)?.map(UserRecord::into_valid_user).transpose()?;
+            match current.filter(|user| user.source == AuthSource::Ldap) {
                 Some(user) => Ok(Identity { user, method: Method::Ldap }),
-                None => Err(refused()),
+                None => Err(rejected()),
             }
         }
         Err(error) => Err(error.into()),
     }
 }
 
-fn count_names(attempt: Option<&mut Attempt<'_>>, person: &LdapUser) -> Result<(), LoginError> {
-    attempt.map_or(Ok(()), |attempt| attempt.count_names(&person.names))
+fn count_names(attempt: Option<&mut Attempt<'_>>, entry: &LdapUser) -> Result<(), LoginError> {
+    attempt.map_or(Ok(()), |attempt| attempt.count_names(&entry.names))
 }
 
 fn find(context: &LoginContext<'_>, name: &str, notes: &mut Notes) -> Result<UserSearchResult, LdapError> {
@@ -142,8 +142,7 @@ fn find(context: &LoginContext<'_>, name: &str, notes: &mut Notes) -> Result<Use
     config.server.connect(&config.credentials, notes)?.find(&config.search, name)
 }
 
-/// Binds as the user: the only proof there is. The name is that of `user-bind`, or without it the
-/// entry's own. An empty password is rejected before anything is sent (RFC 4513 5.1.2).
+/// Binds as the user, with the name of `user-bind`, or without it with the DN of the entry. An empty password is rejected before anything is sent (RFC 4513 5.1.2).
 fn bind(
     context: &LoginContext<'_>,
     username: &str,
@@ -156,9 +155,9 @@ fn bind(
         Some(template) => bind_name(&template, username),
         None => dn.unwrap_or_default().to_owned(),
     };
-    let proof = BindCredentials::simple(name, password.clone())
+    let outcome = BindCredentials::simple(name, password.clone())
         .and_then(|credentials| server.connect(&credentials, notes));
-    match proof {
+    match outcome {
         Ok(_) => Ok(()),
         Err(
             error @ (LdapError::BindRejected(_) | LdapError::EmptyPassword | LdapError::InvalidBindName(_)),
@@ -170,27 +169,26 @@ fn bind(
     }
 }
 
-/// The user with the full name that the LDAP entry has now. A failure of this look-up does not
-/// spoil the login.
+/// The user with the current full name of the LDAP entry. A failed search does not reject the login.
 fn update_full_name(
     context: &LoginContext<'_>,
     store: &mut UserDb,
     mut user: User,
     notes: &mut Notes,
 ) -> Result<User, LoginError> {
-    let person = match find(context, &user.username, notes) {
-        Ok(UserSearchResult::One(person)) => person,
+    let entry = match find(context, &user.username, notes) {
+        Ok(UserSearchResult::One(entry)) => entry,
         Ok(UserSearchResult::None | UserSearchResult::Ambiguous) => return Ok(user),
         Err(error) => {
             notes.warn("full-name-not-updated", format!("the full name was not updated: {error}"));
             return Ok(user);
         }
     };
-    let Some(name) = person.name.filter(|name| Some(name) != user.name.as_ref()) else { return Ok(user) };
+    let Some(name) = entry.name.filter(|name| Some(name) != user.name.as_ref()) else { return Ok(user) };
     let mut transaction = store.transaction()?;
-    // The look-up takes its time: a user whom another process has changed meanwhile is left alone.
-    let there = transaction.record(&user.username)?.map(UserRecord::into_valid_user).transpose()?;
-    if there.is_some_and(|there| there.source == AuthSource::Ldap && there.name == user.name) {
+    // A user that another process has changed during the search is not updated.
+    let current = transaction.record(&user.username)?.map(UserRecord::into_valid_user).transpose()?;
+    if current.is_some_and(|row| row.source == AuthSource::Ldap && row.name == user.name) {
         transaction.set_name(&user.username, Some(&name))?;
         transaction.commit()?;
         user.name = Some(name);

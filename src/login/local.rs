@@ -1,4 +1,4 @@
-//! Login by a password of the server's own.
+//! Login with the password in the user table.
 
 use super::context::PasswordComparison;
 use super::error::LoginError;
@@ -7,8 +7,8 @@ use crate::user::{AuthSource, User};
 use crate::user_db::UserDb;
 use crate::util::secret::SecretText;
 
-/// Logs a user in whose record is a local one. A user who is unknown, of another source or without
-/// a password is rejected in the same words.
+/// Logs in a user of source local. An unknown user, one of another source and one without a password are
+/// rejected with the same message.
 ///
 /// # Errors
 /// [`LoginError::Rejected`], [`LoginError::UserDb`].
@@ -19,20 +19,20 @@ pub(super) fn login(
     given: &SecretText,
     comparison: &mut PasswordComparison,
 ) -> Result<Identity, LoginError> {
-    let refuse = |why: &str| {
+    let reject = |why: &str| {
         log::info!("no local login of {name}: {why}");
         Err(LoginError::Rejected(name.to_owned()))
     };
     let Some(user) = known.filter(|user| user.source == AuthSource::Local) else {
-        return refuse("there is no local user of this name");
+        return reject("no local user has this name");
     };
     let Some(hash) = store.password_hash(name)? else {
-        return refuse("the user has no password");
+        return reject("the user has no password");
     };
     match comparison.with(&hash, given) {
         Ok(true) => Ok(Identity { user, method: Method::Local }),
-        Ok(false) => refuse("wrong password"),
-        // The server cannot compare with it either.
-        Err(error) => refuse(&error.to_string()),
+        Ok(false) => reject("wrong password"),
+        // The server cannot compare with this hash either.
+        Err(error) => reject(&error.to_string()),
     }
 }

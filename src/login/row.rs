@@ -1,4 +1,4 @@
-//! The row of a user who logged in by token or OpenID: added or updated where the settings say so.
+//! The row of a user of a token or OpenID login: added or updated if the settings permit it.
 
 use crate::user::{Role, User};
 use crate::user_db::{UserDb, UserDbError};
@@ -10,7 +10,7 @@ pub(super) struct RowPermissions {
     pub(super) may_add: bool,
     /// Update a known user of the same auth source (`update-user-on-login`).
     pub(super) may_update: bool,
-    /// Roles that such a login can never give, so that it must not take them away either.
+    /// Roles that such a login can never assign, and therefore does not remove.
     pub(super) preserved_roles: &'static [Role],
 }
 
@@ -19,14 +19,14 @@ pub(super) struct RowPermissions {
 pub(super) enum RowChange {
     /// The user was added.
     Added,
-    /// The row of the user is now this one; it was `is_new`ly written unless it was so before.
+    /// The login may update the row.
     Updated {
-        /// The row.
+        /// The row after the login.
         row: Box<User>,
-        /// Whether anything differed.
-        is_new: bool,
+        /// Whether the row was changed.
+        is_changed: bool,
     },
-    /// The user is known, and the login may not change the row.
+    /// The login may not update the row.
     Known(Box<User>),
     /// The user is not in the table.
     Unknown,
@@ -39,51 +39,51 @@ pub(super) enum RowChange {
 /// [`UserDbError`].
 pub(super) fn apply(
     store: &mut UserDb,
-    said: &User,
-    permitted: RowPermissions,
+    login: &User,
+    permissions: RowPermissions,
 ) -> Result<RowChange, UserDbError> {
-    let may_update = |row: &User| permitted.may_update && row.source == said.source;
-    match store.find(&said.username)? {
-        None if !permitted.may_add => return Ok(RowChange::Unknown),
+    let may_update = |row: &User| permissions.may_update && row.source == login.source;
+    match store.find(&login.username)? {
+        None if !permissions.may_add => return Ok(RowChange::Unknown),
         Some(row) if !may_update(&row) => return Ok(RowChange::Known(Box::new(row))),
         _ => {}
     }
     let mut transaction = store.transaction()?;
-    match transaction.record(&said.username)?.map(|record| record.user) {
-        None if !permitted.may_add => Ok(RowChange::Unknown),
+    match transaction.record(&login.username)?.map(|record| record.user) {
+        None if !permissions.may_add => Ok(RowChange::Unknown),
         None => {
-            transaction.add(said, None)?;
+            transaction.add(login, None)?;
             transaction.commit()?;
             Ok(RowChange::Added)
         }
         Some(row) if !may_update(&row) => Ok(RowChange::Known(Box::new(row))),
         Some(row) => {
-            let after = updated(&row, said, permitted.preserved_roles);
-            let is_new = after != row;
-            if is_new {
+            let after = updated(&row, login, permissions.preserved_roles);
+            let is_changed = after != row;
+            if is_changed {
                 transaction.update(&after)?;
                 transaction.commit()?;
             }
-            Ok(RowChange::Updated { row: Box::new(after), is_new })
+            Ok(RowChange::Updated { row: Box::new(after), is_changed })
         }
     }
 }
 
 /// The row after the login: name and roles of the login, and the projects as the server treats
 /// them. A manager gets those of the login; a manager who becomes an admin keeps them; one who
-/// becomes anything else loses them; of a user who was no manager they stay.
-fn updated(row: &User, said: &User, keeps: &[Role]) -> User {
-    let mut roles = said.roles.clone();
-    let kept = keeps.iter().filter(|role| row.has_role(**role) && !said.has_role(**role));
-    roles.extend(kept.map(|role| role.name().to_owned()));
-    let projects = if said.has_role(Role::Manager) {
-        said.projects.clone()
-    } else if row.has_role(Role::Manager) && !said.has_role(Role::Admin) {
+/// gets other roles loses them; a user who was not a manager keeps them.
+fn updated(row: &User, login: &User, preserved_roles: &[Role]) -> User {
+    let mut roles = login.roles.clone();
+    let preserved = preserved_roles.iter().filter(|role| row.has_role(**role) && !login.has_role(**role));
+    roles.extend(preserved.map(|role| role.name().to_owned()));
+    let projects = if login.has_role(Role::Manager) {
+        login.projects.clone()
+    } else if row.has_role(Role::Manager) && !login.has_role(Role::Admin) {
         Vec::new()
     } else {
         row.projects.clone()
     };
-    User { name: said.name.clone().or_else(|| row.name.clone()), roles, projects, ..row.clone() }
+    User { name: login.name.clone().or_else(|| row.name.clone()), roles, projects, ..row.clone() }
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The session after a login: user, method, end, and a token that the server accepts.
+//! The session of a login: user, method, expiry, and a token for the server.
 //!
 //! Every change of the session file needs a [`RefreshLock`], and a change that depends on what was read
 //! before (a refresh) is only saved while the file still has that content: [`RefreshLock::replace`].
@@ -16,90 +16,102 @@ use crate::key::SigningKey;
 use crate::token::{Claims, HeaderParams, sign};
 use crate::user::{AuthSource, User};
 use crate::util::duration::GoDuration;
+use crate::util::environment::Environment;
 use crate::util::file::{self, Existing, FileError, PRIVATE_MODE, UntrustedReason};
 use crate::util::note::Notes;
 use crate::util::secret::SecretText;
 use crate::util::time::Timestamp;
+use crate::util::xdg;
 
-/// The longest session file that is read, in bytes.
+/// The limit of a session file, in bytes.
 const LIMIT: u64 = 1 << 20;
 
-/// What a provider gave to renew the session with.
+/// The path of the session file: in the runtime directory, which the system empties when the last
+/// login session of the user ends, otherwise in the state directory.
+///
+/// # Errors
+/// [`LoginError::NoDirectory`].
+pub fn session_file(environment: &Environment) -> Result<PathBuf, LoginError> {
+    let directory = xdg::runtime_directory(environment).or_else(|| xdg::state_directory(environment));
+    Ok(directory.ok_or(LoginError::NoDirectory)?.join("session.json"))
+}
+
+/// The right to renew a session at its provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefreshGrant {
-    /// The provider's name in the settings.
+    /// The name of the provider entry in the settings.
     pub provider: String,
     /// The login role, if one was used.
     pub role: Option<String>,
-    /// Who it is for the provider (`sub`): the new tokens must be about the same person.
+    /// The subject at the provider (`sub`); the new tokens must have the same.
     pub subject: String,
     /// The refresh token.
     pub token: SecretText,
 }
 
-/// A login that is remembered.
+/// The stored result of a login.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
-    /// Who it is.
+    /// The user.
     pub user: User,
-    /// How that was found out.
+    /// The method of the login.
     pub method: Method,
-    /// Since when.
+    /// The time of the login.
     pub issued_at: Timestamp,
-    /// Until when; none is a session that never ends.
+    /// The expiry time; none for a session that never expires.
     pub expires_at: Option<Timestamp>,
-    /// The token that the server takes; none without a private key.
+    /// The token for the server; none without a private key.
     pub token: Option<SecretText>,
-    /// What renews it.
+    /// The refresh token; none for a session that cannot be renewed.
     pub refresh: Option<RefreshGrant>,
-    /// The ID token, which a provider wants to see at logout.
+    /// The ID token, which a provider expects at a logout.
     pub id_token: Option<SecretText>,
 }
 
 impl Session {
-    /// Begins a session of this length. `row` is the user as the user table has it after the
-    /// login; its roles are those of the session's token, as on the server's own token page. There
-    /// is no token for a user who is not in the table, nor without a key to sign it.
+    /// Starts a session with this lifetime. `row` is the row of the user table after the login; the
+    /// token has its roles, like a token from the server's own token page. Without a row or a signing
+    /// key, the session has no token.
     ///
     /// # Errors
-    /// [`LoginError::SessionLength`] for one that is over when it begins, [`LoginError::Issue`].
+    /// [`LoginError::SessionLength`] for a lifetime of less than a second, [`LoginError::Issue`].
     pub fn start(
         identity: Identity,
         row: Option<User>,
-        length: Option<GoDuration>,
+        lifetime: Option<GoDuration>,
         key: Option<&SigningKey>,
         now: Timestamp,
     ) -> Result<Self, LoginError> {
         let Identity { user, method } = identity;
-        if let Some(length) = length.filter(|length| length.seconds() < 1) {
-            return Err(LoginError::SessionLength(length));
+        if let Some(lifetime) = lifetime.filter(|lifetime| lifetime.seconds() < 1) {
+            return Err(LoginError::SessionLength(lifetime));
         }
-        let until = length.map(|length| now.plus(length));
+        let expires_at = lifetime.map(|lifetime| now.plus(lifetime));
         let token = match (&row, key) {
-            (Some(row), Some(key)) => Some(token_for(row, until, key, now)?),
+            (Some(row), Some(key)) => Some(token_for(row, expires_at, key, now)?),
             _ => None,
         };
         let user = row.unwrap_or(user);
-        Ok(Self { user, method, issued_at: now, expires_at: until, token, refresh: None, id_token: None })
+        Ok(Self { user, method, issued_at: now, expires_at, token, refresh: None, id_token: None })
     }
 
-    /// Whether it has ended. A token is no longer taken at the very second it expires.
+    /// Whether the session is expired; at the second of its expiry, it is.
     #[must_use]
     pub fn is_expired(&self, now: Timestamp) -> bool {
-        self.expires_at.is_some_and(|until| now >= until)
+        self.expires_at.is_some_and(|expires_at| now >= expires_at)
     }
 }
 
-/// A token with the claims the server itself sets.
+/// A token with the claims of a token of the server.
 fn token_for(
     user: &User,
-    until: Option<Timestamp>,
+    expires_at: Option<Timestamp>,
     key: &SigningKey,
     now: Timestamp,
 ) -> Result<SecretText, LoginError> {
     let mut claims = Claims::new();
-    if let Some(until) = until {
-        claims.set("exp", until.0);
+    if let Some(expires_at) = expires_at {
+        claims.set("exp", expires_at.0);
     }
     claims.set("iat", now.0);
     claims.set("roles", user.roles.clone());
@@ -107,10 +119,10 @@ fn token_for(
     Ok(sign(&HeaderParams::for_key(key), &claims, key)?)
 }
 
-/// The right to change the session file. One process has it at a time; it ends with the value.
+/// The lock of the session file, released when the value is dropped.
 ///
-/// It is held for the time of reading and writing the file, never while a provider is asked, so
-/// that a logout does not wait for a slow provider.
+/// It is held while the file is read and written, never during a request to a provider, so that a
+/// logout does not wait for a slow provider.
 #[derive(Debug)]
 pub struct SessionLock {
     path: PathBuf,
@@ -134,7 +146,7 @@ impl SessionLock {
         load(&self.path, notes)
     }
 
-    /// Stores a session, whatever was stored before: that of a new login.
+    /// Stores the session of a new login in the place of any other.
     ///
     /// # Errors
     /// [`LoginError::File`].
@@ -142,14 +154,14 @@ impl SessionLock {
         save(&self.path, session)
     }
 
-    /// Stores a session in the place of `expected`, if that is still what is stored. Otherwise
-    /// nothing is changed, and the answer is what is stored now: another process ended the
-    /// session or logged in meanwhile.
+    /// Stores a session in the place of `expected`, if the file still has that session. Otherwise
+    /// nothing is changed, and the result is the session that is stored now: another process ended
+    /// the session or logged in meanwhile.
     ///
     /// # Errors
     /// As [`load`] and [`RefreshLock::save`].
     pub fn replace(&self, expected: &Session, session: &Session) -> Result<ReplaceOutcome, LoginError> {
-        // A file that cannot be read is not what was read before.
+        // A file that cannot be read has changed.
         let stored = self.load(&mut Notes::new()).ok().flatten();
         if stored.as_ref() != Some(expected) {
             return Ok(ReplaceOutcome::Changed(stored.map(Box::new)));
@@ -158,7 +170,7 @@ impl SessionLock {
         Ok(ReplaceOutcome::Saved)
     }
 
-    /// Removes the stored session; whether there was one.
+    /// Removes the stored session; `false` if there was none.
     ///
     /// # Errors
     /// [`LoginError::File`].
@@ -167,18 +179,18 @@ impl SessionLock {
     }
 }
 
-/// What became of a conditional change.
+/// The result of [`SessionLock::replace`].
 #[derive(Debug, PartialEq, Eq)]
 #[must_use]
 pub enum ReplaceOutcome {
     /// The new session is stored.
     Saved,
-    /// Another process changed the file: what is stored now, if anything.
+    /// Another process changed the file; the session that is stored now, if there is one.
     Changed(Option<Box<Session>>),
 }
 
-/// Waits for the right to use the refresh token of this session file: many providers accept a
-/// refresh token once only. A session can be ended and replaced meanwhile.
+/// Waits for the lock of the refresh token: many providers accept a refresh token only once. The
+/// session can be ended or replaced while it is held.
 ///
 /// # Errors
 /// [`LoginError::File`].
@@ -196,7 +208,7 @@ fn lock_file(session: &Path, extension: &str) -> Result<File, LoginError> {
     Ok(file)
 }
 
-/// Writes the session, whole or not at all, readable by no other user.
+/// Writes the session atomically, with mode 0600.
 fn save(path: &Path, session: &Session) -> Result<(), LoginError> {
     let secret = |text: &Option<SecretText>| text.as_ref().map(|text| text.expose().to_owned());
     let User { username, name, roles, projects, email, source } = &session.user;
@@ -248,13 +260,13 @@ struct StoredRefresh {
     token: String,
 }
 
-/// The session that was kept, if there is one, over or not.
+/// Reads the stored session, if there is one, expired or not.
 ///
 /// # Errors
-/// [`LoginError::SessionForeign`] for a file of somebody else, [`LoginError::SessionInvalid`],
+/// [`LoginError::SessionForeign`] for a file of another account, [`LoginError::SessionInvalid`],
 /// [`LoginError::File`].
 pub fn load(path: &Path, notes: &mut Notes) -> Result<Option<Session>, LoginError> {
-    // Owner and mode are those of the file that is read, whatever is put in its place meanwhile.
+    // Owner and mode are checked on the open file, not on the path.
     let bytes = match file::read_own(path, LIMIT) {
         Ok(bytes) => Zeroizing::new(bytes),
         Err(FileError::Missing(_)) => return Ok(None),
@@ -264,33 +276,33 @@ pub fn load(path: &Path, notes: &mut Notes) -> Result<Option<Session>, LoginErro
         Err(error) => return Err(error.into()),
     };
     file::warn_if_exposed(path, notes);
-    let broken = |why| LoginError::SessionInvalid { path: path.to_owned(), why };
-    let kept: StoredSession =
-        serde_json::from_slice(&bytes).map_err(|_| broken("it is not in the form written here"))?;
-    if kept.version != 1 {
-        return Err(broken("it was written by another version"));
+    let invalid = |why| LoginError::SessionInvalid { path: path.to_owned(), why };
+    let stored: StoredSession =
+        serde_json::from_slice(&bytes).map_err(|_| invalid("expected JSON as cc-login writes it"))?;
+    if stored.version != 1 {
+        return Err(invalid("another version of cc-login has written it"));
     }
-    let method = Method::ALL.into_iter().find(|method| method.name() == kept.method);
+    let method = Method::ALL.into_iter().find(|method| method.name() == stored.method);
     Ok(Some(Session {
         user: User {
-            username: kept.username,
-            name: kept.name,
-            roles: kept.roles,
-            projects: kept.projects,
-            email: kept.email,
-            source: AuthSource::from_number(kept.source),
+            username: stored.username,
+            name: stored.name,
+            roles: stored.roles,
+            projects: stored.projects,
+            email: stored.email,
+            source: AuthSource::from_number(stored.source),
         },
-        method: method.ok_or_else(|| broken("its method is unknown"))?,
-        issued_at: Timestamp(kept.issued_at),
-        expires_at: kept.expires_at.map(Timestamp),
-        token: kept.token.map(SecretText::new),
-        refresh: kept.refresh.map(|StoredRefresh { provider, role, subject, token }| RefreshGrant {
+        method: method.ok_or_else(|| invalid("unknown login method"))?,
+        issued_at: Timestamp(stored.issued_at),
+        expires_at: stored.expires_at.map(Timestamp),
+        token: stored.token.map(SecretText::new),
+        refresh: stored.refresh.map(|StoredRefresh { provider, role, subject, token }| RefreshGrant {
             provider,
             role,
             subject,
             token: SecretText::new(token),
         }),
-        id_token: kept.id_token.map(SecretText::new),
+        id_token: stored.id_token.map(SecretText::new),
     }))
 }
 
@@ -336,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_reads_back_as_it_was_kept_and_nobody_else_may_read_it() {
+    fn session_reads_back_as_it_was_stored_with_mode_0600() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a/b/session.json");
         let key = SigningKey::private(PrivateKey::generate(Algorithm::EdDsa).unwrap()).unwrap();
@@ -362,10 +374,10 @@ mod tests {
     }
 
     #[test]
-    fn a_session_that_would_be_over_is_not_begun_and_one_without_end_never_is() {
+    fn session_with_a_lifetime_below_one_second_is_rejected() {
         for length in [GoDuration::from_seconds(-1), GoDuration::from_nanoseconds(1)] {
-            let refused = begin(None, Some(length), None, Timestamp(0));
-            assert!(matches!(refused, Err(LoginError::SessionLength(_))));
+            let error = begin(None, Some(length), None, Timestamp(0));
+            assert!(matches!(error, Err(LoginError::SessionLength(_))));
         }
         let endless = begin(None, None, None, Timestamp(0)).unwrap();
         assert!(!endless.is_expired(Timestamp(i64::MAX)));
@@ -397,7 +409,7 @@ mod tests {
     }
 
     #[test]
-    fn rubbish_is_no_session() {
+    fn session_file_with_other_content_is_invalid() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("session.json");
         for text in ["", "{}", "[]", "{\"version\": 2}"] {

@@ -1,5 +1,5 @@
-//! Login by a token: one by the shared key, as at the server's `/jwt-login`, or one of the server
-//! itself or the trusted issuer, as in its login cookie.
+//! Login with a token: one signed with the HMAC secret, as at the server's `/jwt-login`, or one of the
+//! server itself or the trusted issuer, as in its login cookie.
 
 use serde_json::Value;
 
@@ -19,15 +19,14 @@ use crate::util::quote::quote;
 use crate::util::secret::SecretText;
 use crate::util::time::Timestamp;
 
-/// Logs in whoever the token names, if the server would.
+/// Logs in the subject of the token, if the server would.
 ///
-/// Stricter than the server: a token whose roles are all unknown is refused (the server lets the
-/// user in to a session that is dead); nobody is added under a name that is not fit for a user;
-/// a known user of another auth source is never changed.
+/// Stricter than the server: a token with only unknown roles is rejected (the server starts a session
+/// without effect); a user with an invalid name is not added; a known user of another auth source is
+/// never changed.
 ///
 /// # Errors
-/// [`LoginError::TokenRejected`] with the first reason, [`LoginError::Config`] for keys that cannot
-/// be used, [`LoginError::UserDb`].
+/// [`LoginError::TokenRejected`] with the first reason, [`LoginError::Config`] for invalid keys, [`LoginError::UserDb`].
 pub fn login(
     settings: &Settings,
     store: &mut UserDb,
@@ -35,14 +34,14 @@ pub fn login(
     now: Timestamp,
     notes: &mut Notes,
 ) -> Result<Identity, LoginError> {
-    let refuse = |reason: String, hint: Option<String>| LoginError::TokenRejected { reason, hint };
+    let rejected = |reason: String, hint: Option<String>| LoginError::TokenRejected { reason, hint };
     let from_token = |error: crate::token::TokenError| {
         use crate::util::diagnostic::Diagnostic as _;
-        refuse(error.to_string(), error.hint())
+        rejected(error.to_string(), error.hint())
     };
     let found = crate::token::text::one(text.expose()).map_err(|error| {
         use crate::util::diagnostic::Diagnostic as _;
-        refuse(error.to_string(), error.hint())
+        rejected(error.to_string(), error.hint())
     })?;
     let token = Unverified::parse(&found.token).map_err(from_token)?;
     let endpoint = endpoint_of(&token);
@@ -58,20 +57,19 @@ pub fn login(
         return Err(reason);
     }
     let user = if rules.validate_user {
-        known.ok_or_else(|| refuse(format!("{} is not in the user table", quote(&subject)), None))?
+        known.ok_or_else(|| rejected(format!("{} is not in the user table", quote(&subject)), None))?
     } else {
         update_user_db(settings, store, &verified, known.as_ref(), notes)?
     };
     Ok(Identity { user, method: Method::Token })
 }
 
-/// Whether the server's login looks at such a token at all: without the settings that it wants,
-/// a login goes on as if none were shown.
+/// Whether the server's login uses such a token: without the required settings, it ignores the token.
 #[must_use]
 pub fn applies_to(settings: &Settings, text: &SecretText) -> bool {
     let found = crate::token::text::one(text.expose());
     let Some(token) = found.as_ref().ok().and_then(|found| Unverified::parse(&found.token).ok()) else {
-        // What is no token is looked at wherever any token is.
+        // A malformed token is used wherever any token is.
         let shared = settings.hmac_secret(KeyStrength::Enforce).is_ok();
         return shared || server_rules(settings).cookie_login_lacks.is_empty();
     };
@@ -80,7 +78,7 @@ pub fn applies_to(settings: &Settings, text: &SecretText) -> bool {
     endpoint_keys(settings, endpoint_of(&token), &rules, &mut notes).is_ok()
 }
 
-/// Which of the server's two logins by token such a token is for.
+/// The endpoint for such a token.
 fn endpoint_of(token: &Unverified<'_>) -> Endpoint {
     if Endpoint::JwtLogin.algorithms().contains(&token.algorithm_hint()) {
         Endpoint::JwtLogin
@@ -116,7 +114,7 @@ fn server_rules(settings: &Settings) -> ServerRules {
     }
 }
 
-/// The keys that count at this endpoint.
+/// The keys of this endpoint.
 fn endpoint_keys(
     settings: &Settings,
     endpoint: Endpoint,
@@ -135,7 +133,7 @@ fn endpoint_keys(
     ])
 }
 
-/// The user as the token says, added or changed in the table where the settings say so.
+/// The user of the token, added or updated in the user table if the settings permit it.
 fn update_user_db(
     settings: &Settings,
     store: &mut UserDb,
@@ -144,7 +142,7 @@ fn update_user_db(
     notes: &mut Notes,
 ) -> Result<User, LoginError> {
     let claims = token.claims();
-    let said = User {
+    let user = User {
         username: claims.subject().unwrap_or_default().to_owned(),
         name: name(claims),
         roles: kept_roles(&claims.roles()).into_iter().map(str::to_owned).collect(),
@@ -155,37 +153,37 @@ fn update_user_db(
     let adds = settings.jwts.sync_user_on_login.value;
     let updates = settings.jwts.update_user_on_login.value;
     if known.is_none() && adds {
-        said.username.parse::<Username>().map_err(|error| LoginError::TokenRejected {
-            reason: format!("nobody is added: {error}"),
+        user.username.parse::<Username>().map_err(|error| LoginError::TokenRejected {
+            reason: format!("the user cannot be added: {error}"),
             hint: None,
         })?;
     }
-    let name = quote(&said.username);
+    let name = quote(&user.username);
     Ok(
         match row::apply(
             store,
-            &said,
+            &user,
             RowPermissions { may_add: adds, may_update: updates, preserved_roles: &[] },
         )? {
-            RowChange::Unknown => said,
+            RowChange::Unknown => user,
             RowChange::Added => {
-                notes.note(format!("added {name} as the token says"));
-                said
+                notes.note(format!("added {name} with the data of the token"));
+                user
             }
             RowChange::Updated { row, .. } => *row,
             RowChange::Known(row) => {
-                if row.source != said.source && updates {
+                if row.source != user.source && updates {
                     notes.note(format!(
-                    "{name} is no user of source token and was not changed; the server would overwrite name and roles"
+                    "{name} is not a user of source token and was not changed; the server would overwrite name and roles"
                 ));
                 }
-                User { source: row.source, email: row.email, ..said }
+                User { source: row.source, email: row.email, ..user }
             }
         },
     )
 }
 
-/// `name`: a text, or an object whose `values` are joined by blanks.
+/// The claim `name`: a string, or an object whose `values` are joined by spaces.
 fn name(claims: &Claims) -> Option<String> {
     let text = match claims.get("name")? {
         Value::String(text) => text.clone(),

@@ -343,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn the_document_lies_under_the_issuer() {
+    fn document_url_is_below_the_issuer() {
         let table = [
             ("https://a.example", "https://a.example/.well-known/openid-configuration"),
             ("https://a.example/", "https://a.example/.well-known/openid-configuration"),

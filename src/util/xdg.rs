@@ -1,6 +1,8 @@
 //! Directories of the XDG Base Directory specification, read from the environment in one way.
 
-use std::path::PathBuf;
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 
 use super::environment::Environment;
 
@@ -31,10 +33,17 @@ pub fn state_directory(environment: &Environment) -> Option<PathBuf> {
 }
 
 /// The directory in `$XDG_RUNTIME_DIR`, which the system empties when the last login session of the
-/// user ends; and the runtime directory itself.
+/// user ends. None unless the runtime directory belongs to the user and no other account can enter it,
+/// as its specification requires.
 #[must_use]
-pub fn runtime_directory(environment: &Environment) -> Option<(PathBuf, PathBuf)> {
-    absolute(environment, "XDG_RUNTIME_DIR").map(|base| (base.join(DIRECTORY), base))
+pub fn runtime_directory(environment: &Environment) -> Option<PathBuf> {
+    absolute(environment, "XDG_RUNTIME_DIR").filter(|base| is_private(base)).map(|base| base.join(DIRECTORY))
+}
+
+fn is_private(directory: &Path) -> bool {
+    let owner = rustix::process::geteuid().as_raw();
+    fs::metadata(directory)
+        .is_ok_and(|metadata| metadata.is_dir() && metadata.uid() == owner && metadata.mode() & 0o077 == 0)
 }
 
 #[cfg(test)]
@@ -47,11 +56,9 @@ mod tests {
 
     #[test]
     fn every_directory_has_the_same_name_and_ignores_relative_paths() {
-        let named =
-            environment(&[("XDG_CACHE_HOME", "/c"), ("XDG_STATE_HOME", "/s"), ("XDG_RUNTIME_DIR", "/r")]);
+        let named = environment(&[("XDG_CACHE_HOME", "/c"), ("XDG_STATE_HOME", "/s")]);
         assert_eq!(cache_directory(&named), Some(PathBuf::from("/c/cc-auth")));
         assert_eq!(state_directory(&named), Some(PathBuf::from("/s/cc-auth")));
-        assert_eq!(runtime_directory(&named), Some((PathBuf::from("/r/cc-auth"), PathBuf::from("/r"))));
         let relative = environment(&[
             ("XDG_CACHE_HOME", "c"),
             ("XDG_STATE_HOME", "./s"),
@@ -65,5 +72,17 @@ mod tests {
             let none = environment(&[("HOME", home)]);
             assert_eq!((cache_directory(&none), state_directory(&none)), (None, None), "{home}");
         }
+    }
+
+    #[test]
+    fn runtime_directory_that_others_can_enter_is_not_used() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let directory = tempfile::tempdir().unwrap();
+        let runtime = directory.path().display().to_string();
+        let variables = environment(&[("XDG_RUNTIME_DIR", &runtime)]);
+        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o700)).unwrap();
+        assert_eq!(runtime_directory(&variables), Some(directory.path().join("cc-auth")));
+        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        assert_eq!(runtime_directory(&variables), None);
     }
 }

@@ -37,7 +37,7 @@ fn a_session_is_kept_shown_used_and_ended() {
     assert_eq!(token.matches('.').count(), 2, "{token}");
     directory.sh("cc-jwt verify \"$(cc-login token)\" --endpoint user-api").ended(0);
     let over = directory.sh("cc-login status --at +170h").ended(1);
-    assert!(over.stderr.contains("the session ended 2 hours ago"), "{}", over.stderr);
+    assert!(over.stderr.contains("the session expired 2 hours ago"), "{}", over.stderr);
     directory.sh("cc-login token --at +168h").ended(1);
     directory.sh("cc-login logout").ended(0);
     assert_eq!(directory.sh("cc-login token").ended(1).stdout, "");
@@ -66,7 +66,7 @@ fn a_refusal_does_not_tell_which_of_name_and_password_is_wrong() {
     let wrong = directory.sh("echo no | cc-login fritz --password-stdin").ended(1);
     let unknown = directory.sh("echo no | cc-login frits --password-stdin").ended(1);
     assert_eq!(wrong.stderr.replace("fritz", "frits"), unknown.stderr);
-    assert_eq!(wrong.stderr, "cc-login: the login of 'fritz' is refused: name or password is wrong\n");
+    assert_eq!(wrong.stderr, "cc-login: login of 'fritz' rejected: wrong username or password\n");
     assert!(!directory.file(&format!("{STATE}/session.json")).exists());
 }
 
@@ -83,7 +83,7 @@ fn the_sixth_attempt_has_to_wait_and_a_good_one_clears_the_count() {
         attempt("no").ended(1);
     }
     let refused = attempt("pw").ended(75);
-    assert!(refused.stderr.contains("too many failed attempts of 'fritz': wait 1"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("too many failed logins of 'fritz': wait 1"), "{}", refused.stderr);
     let json = directory.sh("echo pw | cc-login FRITZ --password-stdin --json").ended(75);
     assert!(json.stderr.contains("\"kind\":\"too-many-attempts\""), "{}", json.stderr);
     assert_eq!(mode(&directory, &format!("{STATE}/attempts.json")), 0o600);
@@ -234,7 +234,7 @@ fn a_token_of_the_shared_key_is_a_login() {
     assert!(done.stdout.starts_with("logged in: fritz (user, api) by token"), "{}", done.stdout);
     directory.sh("cc-login fritz --token-file - < login.txt").ended(0);
     let other = directory.sh("cc-login anna --token-file login.txt").ended(1);
-    assert!(other.stderr.contains("the token is for 'fritz', wanted 'anna'"), "{}", other.stderr);
+    assert!(other.stderr.contains("the token is for 'fritz', expected 'anna'"), "{}", other.stderr);
     directory.sh("echo rubbish | cc-login --token-file -").ended(1);
 }
 

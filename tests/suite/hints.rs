@@ -364,12 +364,12 @@ fn sessions() -> Vec<Situation> {
         case(
             "cc-user passwd fritz --password-file pw -q; sed -i /JWT_/d .env",
             "cc-login fritz --password-file pw",
-            "make keys with gen-keypair --write",
+            "create a key pair with gen-keypair --write",
         ),
         case(
             "cc-user passwd fritz --password-file pw -q; sed -i /JWT_/d .env; cc-login fritz -q --password-file pw",
             "cc-login token",
-            "add the user with 'cc-user add fritz --role user,api --no-password', or make keys with 'gen-keypair --write'; then log in again",
+            "add the user with 'cc-user add fritz --role user,api --no-password', or create a key pair with 'gen-keypair --write'; then log in again",
         )
         .nth(1)
         .then("cc-login fritz -q --password-file pw && cc-login token"),
@@ -381,14 +381,14 @@ fn sessions() -> Vec<Situation> {
         case(
             GHOST_IN,
             "cc-login token",
-            "add the user with 'cc-user add ghost --role user --no-password', or make keys with 'gen-keypair --write'; then log in again",
+            "add the user with 'cc-user add ghost --role user --no-password', or create a key pair with 'gen-keypair --write'; then log in again",
         )
         .then("cc-login -q --method token --token-file t && cc-login token"),
         case(
             "cc-user passwd fritz --password-file pw -q; cc-login fritz -q --password-file pw
              for file in $(find .home -name session.json); do echo x > $file; done",
             "cc-login status",
-            "end it with 'cc-login logout', then log in again",
+            "run 'cc-login logout', then log in again",
         )
         .then("cc-login fritz -q --password-file pw && cc-login status"),
     ]

@@ -284,6 +284,7 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("ldap::transport", "monotonic clock", "the end of a timeout"),
     ("login::oidc::device", "monotonic clock", "the end of a device code and the interval of its polls"),
     ("login::oidc::device", "sleep", "the interval between two polls, as the provider asks for it"),
+    ("login::oidc::flow", "monotonic clock", "the time limit of a login in a browser"),
     ("login::oidc::listener", "monotonic clock", "the end of the wait for the browser and of slow clients"),
     ("user_db::connect", "monotonic clock", "the end of the wait for a lock"),
     ("user_db::connect", "sleep", "the pause between two attempts to get a lock"),

@@ -218,7 +218,7 @@ fn bind_rejection_is_a_rejected_login_and_its_reason_is_printed() {
             |options: &str| directory.sh(&format!("echo pw | cc-login anna --password-stdin {options}"));
         let plain = login("").ended(1);
         assert_eq!(
-            plain.stderr, "cc-login: the login of 'anna' is refused: name or password is wrong\n",
+            plain.stderr, "cc-login: login of 'anna' rejected: wrong username or password\n",
             "the user is not told more than the administrator wants"
         );
         let verbose = login("-v").ended(1);
@@ -227,7 +227,7 @@ fn bind_rejection_is_a_rejected_login_and_its_reason_is_printed() {
             login("").ended(1);
         }
         let locked = login("").ended(75);
-        assert!(locked.stderr.contains("too many failed attempts of 'anna'"), "{code}: {}", locked.stderr);
+        assert!(locked.stderr.contains("too many failed logins of 'anna'"), "{code}: {}", locked.stderr);
     }
     // What is no decision about name and password is none of a login either.
     let port = answering(|request| result(request.id, BIND_RESPONSE, 80, "internal error"));
@@ -539,7 +539,7 @@ fn attempts_count_under_the_entry_that_another_spelling_finds() {
     }
     for name in ["anna", "ANNA", "\u{ff41}\u{ff4e}\u{ff4e}a"] {
         let locked = login(name, "annapw").ended(75);
-        assert!(locked.stderr.contains("too many failed attempts"), "{name}: {}", locked.stderr);
+        assert!(locked.stderr.contains("too many failed logins"), "{name}: {}", locked.stderr);
     }
     assert!(table(&directory).is_empty());
     login("ben", "wrong").ended(1);

@@ -113,7 +113,7 @@ fn refused(behavior: Behavior, status: i32, words: &str) -> (Idp, Run) {
     assert!(session(&directory).is_none(), "a session was kept");
     if directory.file("page.html").exists() {
         let page = directory.read("page.html");
-        assert!(page.contains("The login did not work") || page.contains("not the login"), "{page}");
+        assert!(page.contains("Login failed") || page.contains("Not part of this login"), "{page}");
     }
     (idp, run)
 }
@@ -171,7 +171,7 @@ fn an_id_token_that_is_not_signed_by_the_provider_is_refused() {
         }),
         ..Behavior::default()
     };
-    refused(behavior, 78, "gave no ID token");
+    refused(behavior, 78, "sent no ID token");
 }
 
 #[test]
@@ -219,7 +219,7 @@ fn signed_userinfo_is_verified_and_one_that_is_not_for_this_client_is_refused() 
     );
     refused(signed(Signed::Properly, "sub", json!("s-2")), 1, "userinfo is about another person");
     for by in [Signed::Not, Signed::ByAnother, Signed::WithThePublicKey] {
-        refused(signed(by, "x", Value::Null), 1, "signed userinfo is refused");
+        refused(signed(by, "x", Value::Null), 1, "invalid signed UserInfo");
     }
 }
 
@@ -334,10 +334,10 @@ fn a_wrong_state_or_issuer_never_reaches_the_token_endpoint() {
         ..Behavior::default()
     };
     for (behavior, words) in [
-        (callback("state", json!("wrong")), "its 'state' is another"),
+        (callback("state", json!("wrong")), "its 'state' differs"),
         (callback("state", Value::Null), "it has no 'state'"),
         (callback("iss", json!("https://evil.example")), "from the issuer 'https://evil.example'"),
-        (callback("iss", Value::Null), "from the issuer ''"),
+        (callback("iss", Value::Null), "from an unknown issuer"),
         (callback("code", Value::Null), "neither a code nor an error"),
     ] {
         let (idp, _) = refused(behavior, 1, words);
@@ -556,7 +556,7 @@ fn nobody_coming_back_ends_at_the_time_limit_with_the_address_to_register() {
     let start = Instant::now();
     let run = directory.sh("cc-login --method oidc --skip-browser --port 0 --timeout 500ms").ended(1);
     assert!(start.elapsed() < Duration::from_secs(10));
-    assert!(run.stderr.contains("nobody logged in within the time limit of 500ms"), "{}", run.stderr);
+    assert!(run.stderr.contains("no login within the time limit of 500ms"), "{}", run.stderr);
     assert!(run.stderr.contains("register exactly http://localhost:"), "{}", run.stderr);
     let json = directory.sh("cc-login --method oidc --skip-browser --port 0 --timeout 100ms --json").ended(1);
     let last: Value = serde_json::from_str(json.stderr.lines().last().unwrap()).unwrap();

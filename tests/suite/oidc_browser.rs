@@ -38,7 +38,7 @@ fn another_browser_cannot_finish_the_login() {
     assert!(waiting.get_with("/oidc/start/guess", HOST).starts_with("HTTP/1.1 404"));
     assert_eq!(idp.count("/token"), 0);
     let run = waiting.finish().ended(0);
-    assert!(run.stderr.contains("the callback came from another browser"), "{}", run.stderr);
+    assert!(run.stderr.contains("the response came from another browser"), "{}", run.stderr);
     assert_eq!(idp.count("/token"), 1);
     assert!(session(&directory).is_some());
 }
@@ -53,14 +53,14 @@ fn second_browser_that_starts_the_login_ends_it() {
     assert!(waiting.get(&waiting.start_path()).starts_with("HTTP/1.1 303"), "a reload in the first browser");
     let callback = waiting.callback();
     let answer = waiting.get_with(&waiting.start_path(), HOST);
-    assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("second browser"), "{answer}");
+    assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("two browsers"), "{answer}");
     assert!(!answer.contains("Set-Cookie") && !answer.contains("Location"), "{answer}");
     // Whoever was first gets nothing any more.
     let late = waiting.get(&callback);
     assert!(!late.contains("logged in"), "{late}");
     let Waiting { child, .. } = waiting;
     let run = Run::from(child.wait_with_output().unwrap()).ended(1);
-    assert!(run.stderr.contains("the start URL was opened in a second browser"), "{}", run.stderr);
+    assert!(run.stderr.contains("the start URL was opened in two browsers"), "{}", run.stderr);
     assert_eq!(idp.count("/token"), 0);
     assert!(session(&directory).is_none());
 }
@@ -98,7 +98,7 @@ fn another_user_than_the_named_one_is_rejected_before_anything_is_written() {
     let (_idp, directory) = proper();
     let run = log_in(&directory, "fritz").ended(1);
     assert!(run.stderr.contains("the provider logged in 'clara', expected 'fritz'"), "{}", run.stderr);
-    assert!(directory.read("page.html").contains("The login did not work"));
+    assert!(directory.read("page.html").contains("Login failed"));
     assert!(session(&directory).is_none());
     directory.sh("cc-user show clara").ended(1);
     log_in(&directory, "clara").ended(0);

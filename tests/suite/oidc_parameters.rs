@@ -251,7 +251,7 @@ fn the_listen_address_is_the_one_that_is_bound() {
     let _ = child.kill();
     let _ = child.wait();
     let run = directory.sh("cc-login --method oidc --skip-browser --listen-address no-such.invalid").ended(2);
-    assert!(run.stderr.contains("no host of that name"), "{}", run.stderr);
+    assert!(run.stderr.contains("host name not found"), "{}", run.stderr);
 }
 
 #[test]
@@ -268,7 +268,7 @@ fn the_port_is_a_number_a_list_a_range_or_any() {
     assert!(port > busy && port <= busy + 20, "{uri}");
     let run = directory.sh(&format!("cc-login --method oidc --skip-browser --port {busy}")).ended(69);
     assert!(run.stderr.contains(&format!("port {busy}: address already in use")), "{}", run.stderr);
-    assert!(run.stderr.contains("hint: name other ports"), "{}", run.stderr);
+    assert!(run.stderr.contains("hint: use other ports"), "{}", run.stderr);
 }
 
 #[test]
@@ -298,7 +298,7 @@ fn skip_browser_opens_none_and_browser_names_the_command() {
     assert!(directory.file("opened").exists());
     let missing = run("cc-login --browser no-such-browser");
     assert!(
-        missing.stderr.contains("'no-such-browser' is not found: open the URL above by hand"),
+        missing.stderr.contains("'no-such-browser' is not found: open the URL above yourself"),
         "{missing:?}"
     );
 }
@@ -317,7 +317,7 @@ fn scopes_parameters_and_the_name_go_along() {
     assert_eq!(value("acr_values").as_deref(), Some("mfa"));
     assert_eq!(value("login_hint").as_deref(), Some("clara"));
     let run = directory.sh("cc-login --method oidc --skip-browser --parameter state=x").ended(78);
-    assert!(run.stderr.contains("'state' belongs to the login itself"), "{}", run.stderr);
+    assert!(run.stderr.contains("'state' cannot be set"), "{}", run.stderr);
 }
 
 #[test]
@@ -407,7 +407,7 @@ fn a_login_role_decides_who_gets_in_and_as_whom() {
     let run = log_in(&directory, "--role elsewhere").ended(78);
     assert!(run.stderr.contains("does not allow the redirect URI 'http://localhost:"), "{}", run.stderr);
     let run = log_in(&directory, "--role tokens").ended(78);
-    assert!(run.stderr.contains("is of type 'jwt', wanted 'oidc'"), "{}", run.stderr);
+    assert!(run.stderr.contains("is of type 'jwt', expected 'oidc'"), "{}", run.stderr);
     let run = log_in(&directory, "--role plein").ended(78);
     assert!(run.stderr.contains("there is no role 'plein'"), "{}", run.stderr);
     let quiet = log_in(&directory, "--role plain -v").ended(0);
@@ -476,7 +476,7 @@ fn users_are_added_and_brought_up_to_date_only_where_the_settings_say_so() {
     directory.sh("cc-user show clara").ended(1);
     configure(&directory, &idp.issuer(), &json!({"sync-user-on-login": true}), &json!({}));
     let run = log_in(&directory, "").ended(0);
-    assert!(run.stderr.contains("added 'clara' as the provider says"), "{}", run.stderr);
+    assert!(run.stderr.contains("added 'clara' with the data of the provider"), "{}", run.stderr);
     let row = || directory.sh("cc-user show clara --json").ended(0).json();
     assert_eq!(
         (&row()["source"], &row()["roles"], &row()["projects"]),
@@ -505,7 +505,7 @@ fn without_a_display_a_login_goes_by_device_and_says_so() {
     let start = Instant::now();
     let run = directory.sh("cc-login --method oidc").ended(0);
     assert!(
-        run.stderr.contains("note: there is no display here: logging in on another device"),
+        run.stderr.contains("note: no display on this computer: login on another device"),
         "{}",
         run.stderr
     );
@@ -542,7 +542,7 @@ fn a_device_login_ends_with_the_meaning_of_the_providers_answer() {
     assert!(run.stderr.contains("hint: the code has expired"), "{}", run.stderr);
     let start = Instant::now();
     let run = device_refused("slow_down", 1);
-    assert!(run.stderr.contains("nobody logged in within the time limit of 4s"), "{}", run.stderr);
+    assert!(run.stderr.contains("no login within the time limit of 4s"), "{}", run.stderr);
     assert!(start.elapsed() < Duration::from_secs(15));
     let (_, run) = {
         let idp = Idp::start(Behavior {
@@ -671,11 +671,11 @@ fn an_address_that_is_pasted_back_logs_in_and_its_state_is_checked() {
         format!("{}\n", ended_on(address).replace("state=", "state=x"))
     })
     .ended(1);
-    assert!(wrong.stderr.contains("its 'state' is another"), "{}", wrong.stderr);
+    assert!(wrong.stderr.contains("its 'state' differs"), "{}", wrong.stderr);
     let rubbish = paste(&directory, "--manual", |_| "hello\n".to_owned()).ended(65);
-    assert!(rubbish.stderr.contains("that is not the address the browser ended on"), "{}", rubbish.stderr);
+    assert!(rubbish.stderr.contains("this is not the URL of the last page"), "{}", rubbish.stderr);
     let nothing = paste(&directory, "--manual", |_| String::new()).ended(65);
-    assert!(nothing.stderr.contains("no address was given"), "{}", nothing.stderr);
+    assert!(nothing.stderr.contains("no URL was pasted"), "{}", nothing.stderr);
     assert_eq!(idp.count("/token"), 1);
 }
 
@@ -692,7 +692,7 @@ fn without_display_and_device_the_address_is_pasted_and_that_is_said() {
     });
     let directory = directory_for(&idp.issuer(), &json!({}));
     let done = paste(&directory, "", |address| format!("{}\n", ended_on(address))).ended(0);
-    assert!(done.stderr.contains("the provider knows no login by device"), "{}", done.stderr);
+    assert!(done.stderr.contains("the provider does not support device authorization"), "{}", done.stderr);
 }
 
 /// Makes the session that is kept one that is over.
@@ -773,7 +773,7 @@ fn a_refresh_is_for_the_same_person_and_one_that_is_refused_wants_a_new_login() 
     // Without an ID token userinfo says who it is (OpenID Connect Core 12.2).
     other.store(3, std::sync::atomic::Ordering::SeqCst);
     let run = directory.sh("cc-login refresh").ended(1);
-    assert!(run.stderr.contains("userinfo is about 's-2', the login was that of 's-1'"), "{}", run.stderr);
+    assert!(run.stderr.contains("UserInfo has the subject 's-2', expected 's-1'"), "{}", run.stderr);
     other.store(4, std::sync::atomic::Ordering::SeqCst);
     directory.sh("cc-login refresh").ended(0);
     other.store(1, std::sync::atomic::Ordering::SeqCst);
@@ -787,7 +787,7 @@ fn a_refresh_is_for_the_same_person_and_one_that_is_refused_wants_a_new_login() 
     let run = directory.sh("cc-login refresh").ended(1);
     assert!(run.stderr.contains("rejected the refresh token: 'invalid_grant'"), "{}", run.stderr);
     let run = directory.sh("cc-login refresh").ended(1);
-    assert!(run.stderr.contains("gave no refresh token"), "it is not tried again: {}", run.stderr);
+    assert!(run.stderr.contains("sent no refresh token"), "it is not tried again: {}", run.stderr);
     directory.sh("cc-login token").ended(0);
 }
 

@@ -148,7 +148,7 @@ fn a_login_declined_in_the_browser_is_told_on_both_sides() {
     let refused = log_in(&directory, "CC_ABORT=1 CC_WIDTH=320", "").ended(1);
     assert!(refused.stderr.contains("'access_denied': 'End-User aborted interaction'"), "{}", refused.stderr);
     let page = seen(&directory);
-    assert_eq!(page["title"], "The login did not work - cc-login");
+    assert_eq!(page["title"], "Login failed - cc-login");
     assert!(page["text"].as_str().unwrap().contains("'End-User aborted interaction'"), "{page}");
     assert_eq!(page["wide"], false);
     assert!(session(&directory).is_none());

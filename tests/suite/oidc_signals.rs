@@ -164,6 +164,6 @@ fn a_qr_code_is_shown_on_a_terminal_and_a_wrong_paste_is_asked_for_again() {
     let mut session = spawn(&directory, "--manual");
     session.exp_string("paste it here").unwrap();
     session.send_line("what?").unwrap();
-    session.exp_string("Paste the address again:").unwrap();
+    session.exp_string("Paste the URL again:").unwrap();
     interrupt(&mut session, &directory, "INT");
 }

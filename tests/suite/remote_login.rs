@@ -100,13 +100,13 @@ fn an_administrator_gets_a_token_for_somebody_else_and_others_are_told_why_not()
     assert!(done.stdout.starts_with("logged in: w x&y "), "{}", done.stdout);
     let refused = log_in(&directory, &server.url(), "fritz --for clara").ended(77);
     assert!(
-        refused.stderr.contains("does not let 'fritz' have a token for 'clara': 'only admins may do that'"),
+        refused.stderr.contains("does not issue a token for 'clara' to 'fritz': 'only admins may do that'"),
         "{}",
         refused.stderr
     );
-    assert!(refused.stderr.contains("hint: without --for"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("hint: --for requires the role admin"), "{}", refused.stderr);
     let unknown = log_in(&directory, &server.url(), "clara --for nobody").ended(1);
-    assert!(unknown.stderr.contains("has no token for 'nobody': status 422"), "{}", unknown.stderr);
+    assert!(unknown.stderr.contains("did not issue a token for 'nobody': status 422"), "{}", unknown.stderr);
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn what_goes_wrong_at_a_server_is_said_in_clear_words() {
         .sh(&format!("echo no | cc-login fritz --method remote --server {} --password-stdin", server.url()));
     let wrong = wrong.ended(1);
     assert!(
-        wrong.stderr.contains("refuses the login of 'fritz': name or password is wrong"),
+        wrong.stderr.contains("rejected the login of 'fritz': wrong username or password"),
         "{}",
         wrong.stderr
     );
@@ -130,7 +130,7 @@ fn what_goes_wrong_at_a_server_is_said_in_clear_words() {
     let limited = log_in(&directory, &server.url(), "limited").ended(75);
     assert!(limited.stderr.contains("hint: wait 77 seconds"), "{}", limited.stderr);
     let old = log_in(&directory, &server.url(), "old").ended(69);
-    assert!(old.stderr.contains("issued a token that is expired already"), "{}", old.stderr);
+    assert!(old.stderr.contains("issued a token that is already expired"), "{}", old.stderr);
     let newborn = log_in(&directory, &server.url(), "newborn").ended(69);
     assert!(
         newborn.stderr.contains("expired at birth") && newborn.stderr.contains("max-age"),
@@ -139,7 +139,7 @@ fn what_goes_wrong_at_a_server_is_said_in_clear_words() {
     );
     assert!(session(&directory).is_none());
     let missing = directory.sh("echo pw | cc-login fritz --method remote --password-stdin").ended(2);
-    assert!(missing.stderr.contains("wants the server's address"), "{}", missing.stderr);
+    assert!(missing.stderr.contains("requires --server URL"), "{}", missing.stderr);
 }
 
 #[test]
@@ -160,15 +160,12 @@ fn a_password_is_never_sent_in_the_open_nor_after_a_redirect() {
 fn a_server_that_is_none_is_named_so() {
     let directory = TestEnv::new();
     let cases: [(Reply, &str); 7] = [
-        (Reply::status(404, "text/html", "<html>"), "it answers the login form with status 404"),
-        (
-            Reply::status(200, "text/html", "<html>welcome</html>"),
-            "it answers the login form with status 200",
-        ),
-        (Reply::redirect(302, "/"), "its login sets no cookie 'session'"),
-        (Reply::redirect(302, "/").with("set-cookie", "sessionid=1"), "its login sets no cookie 'session'"),
-        (Reply::redirect(302, "/").with("set-cookie", "session=1"), "it makes no tokens"),
-        (Reply::status(500, "text/plain", "boom"), "failed at the login: status 500: 'boom'"),
+        (Reply::status(404, "text/html", "<html>"), "the login form answers with status 404"),
+        (Reply::status(200, "text/html", "<html>welcome</html>"), "the login form answers with status 200"),
+        (Reply::redirect(302, "/"), "the login sets no cookie 'session'"),
+        (Reply::redirect(302, "/").with("set-cookie", "sessionid=1"), "the login sets no cookie 'session'"),
+        (Reply::redirect(302, "/").with("set-cookie", "session=1"), "it does not issue tokens"),
+        (Reply::status(500, "text/plain", "boom"), "failed during the login: status 500: 'boom'"),
         (Reply::Die, "invalid HTTP answer from"),
     ];
     for (reply, words) in cases {
@@ -185,13 +182,13 @@ fn a_server_that_is_none_is_named_so() {
         _ => Reply::status(200, "text/html", "<html>log in</html>"),
     });
     let run = log_in(&directory, &liar.url(), "fritz").ended(69);
-    assert!(run.stderr.contains("what it gave is no token"), "{}", run.stderr);
+    assert!(run.stderr.contains("its answer is not a token"), "{}", run.stderr);
     let other = Server::start(|request| match request.path.as_str() {
         "/login" => Reply::redirect(302, "/").with("set-cookie", "session=1"),
         _ => Reply::status(200, "text/plain", token("eve", &json!({}))),
     });
     let run = log_in(&directory, &other.url(), "fritz").ended(69);
-    assert!(run.stderr.contains("gave a token for 'eve', wanted 'fritz'"), "{}", run.stderr);
+    assert!(run.stderr.contains("issued a token for 'eve', expected 'fritz'"), "{}", run.stderr);
 }
 
 #[test]
@@ -203,7 +200,7 @@ fn server_without_authentication_and_a_tls_port_are_named_so() {
         _ => Reply::status(404, "text/plain", "404 page not found"),
     });
     let run = log_in(&directory, &open.url(), "fritz").ended(69);
-    assert!(run.stderr.contains("authentication is switched off at the server"), "{}", run.stderr);
+    assert!(run.stderr.contains("authentication is disabled at the server"), "{}", run.stderr);
     assert!(run.stderr.contains("main.disable-authentication"), "{}", run.stderr);
     for (kind, body) in [
         ("text/plain", "Client sent an HTTP request to an HTTPS server.\n"),

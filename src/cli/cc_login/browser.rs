@@ -1,4 +1,4 @@
-//! Getting a person to an address: a browser, or a QR code for another device.
+//! Opening a browser, and QR codes for other devices.
 
 use std::io::{self, IsTerminal as _};
 use std::os::unix::process::CommandExt as _;
@@ -13,18 +13,18 @@ use crate::cli::console::Console;
 use crate::util::environment::Environment;
 use crate::util::quote::quote;
 
-/// How long a browser's command is watched for failing at once.
-const WATCHED: Duration = Duration::from_millis(400);
+/// The time in which a browser command may fail.
+const START_TIME: Duration = Duration::from_millis(400);
 
-/// Whether a browser can be shown here: a display, or a command in `BROWSER`.
+/// Whether a browser can be opened here: there is a display, or a command in `BROWSER`.
 pub(super) fn can_show(environment: &Environment) -> bool {
     let has_display =
         ["DISPLAY", "WAYLAND_DISPLAY", "BROWSER"].iter().any(|name| environment.non_empty(name).is_some());
     has_display || (cfg!(target_os = "macos") && environment.non_empty("SSH_CONNECTION").is_none())
 }
 
-/// The accounts whose browsers may take part in a login, beside root: the own one, the one that
-/// called sudo, and the owner of the terminal, who sees the URL (after `su`).
+/// The user IDs whose browsers may take part in a login, beside root: that of the process, that of the
+/// caller of sudo, and the owner of the terminal, who sees the URL (after `su`).
 pub(super) fn accounts(environment: &Environment) -> Vec<u32> {
     let own = [rustix::process::geteuid().as_raw(), rustix::process::getuid().as_raw()];
     let by_sudo = environment.get("SUDO_UID").and_then(|uid| uid.parse().ok());
@@ -33,8 +33,8 @@ pub(super) fn accounts(environment: &Environment) -> Vec<u32> {
     own.into_iter().chain(by_sudo).chain(terminal.map(|metadata| metadata.st_uid)).collect()
 }
 
-/// Opens the URL with this command, one of the commands in `BROWSER`, or what the desktop has.
-/// That it fails is told and is no fault: the URL was shown.
+/// Opens the URL with this command, one of the commands in `BROWSER`, or the browser of the desktop. A
+/// failure is a warning: the URL was printed.
 pub(super) fn open(url: &Url, command: Option<&str>, console: &mut Console) {
     let environment = console.environment().clone();
     let outcome = match (command, environment.non_empty("BROWSER")) {
@@ -43,11 +43,11 @@ pub(super) fn open(url: &Url, command: Option<&str>, console: &mut Console) {
         (None, None) => with_desktop(url, &environment),
     };
     if let Err(why) = outcome {
-        console.warn("browser-not-started", &format!("{why}: open the URL above by hand"));
+        console.warn("browser-not-started", &format!("{why}: open the URL above yourself"));
     }
 }
 
-/// The first command of a `BROWSER` list that can be run and does not fail at once.
+/// Runs the first command of a `BROWSER` list that does not fail at once.
 fn run_first(list: &str, url: &Url, environment: &Environment) -> Result<(), String> {
     if is_program(list) {
         return run(list, url, environment);
@@ -62,17 +62,16 @@ fn run_first(list: &str, url: &Url, environment: &Environment) -> Result<(), Str
             }
         }
     }
-    Err(if failed.is_empty() { "BROWSER names no command".to_owned() } else { failed.join("; ") })
+    Err(if failed.is_empty() { "BROWSER contains no command".to_owned() } else { failed.join("; ") })
 }
 
-/// Whether the whole text is the path of a program, blanks and colons included.
+/// Whether the whole text is the path of a program, including spaces and colons.
 fn is_program(text: &str) -> bool {
     text.contains('/') && Path::new(text).is_file()
 }
 
-/// A command of the user's own: the path of a program, or a shell line in which the URL is put in
-/// the place of `%s`, or at the end. The URL is an argument of its own, so that nothing in it is
-/// obeyed.
+/// Runs a command: the path of a program, or a shell line with the URL for `%s`, or at the end. The URL
+/// is a separate argument, so that the shell does not interpret it.
 fn run(command: &str, url: &Url, environment: &Environment) -> Result<(), String> {
     let program = command.strip_suffix("%s").unwrap_or(command).trim();
     let mut child = if is_program(program) {
@@ -89,21 +88,21 @@ fn run(command: &str, url: &Url, environment: &Environment) -> Result<(), String
         child.args(["-c", &line, "sh", url.as_str()]);
         child
     };
-    // Standard output is for the result; a browser in the terminal has standard error.
+    // Standard output is for the report; a browser in the terminal uses standard error.
     child.stdout(Stdio::from(io::stderr()));
     let failed = |what: String| format!("the browser command {} {what}", quote(command));
     match begin(&mut child, environment) {
-        Err(error) => Err(failed(format!("cannot be run: {}", crate::util::file::reason(&error)))),
+        Err(error) => Err(failed(format!("cannot start: {}", crate::util::file::reason(&error)))),
         Ok(Some(status)) if !status.success() => Err(failed(match status.code() {
             Some(127) => "is not found".to_owned(),
-            Some(code) => format!("ended with status {code}"),
+            Some(code) => format!("failed with status {code}"),
             None => "was killed".to_owned(),
         })),
         Ok(_) => Ok(()),
     }
 }
 
-/// The browser of the desktop: the first of the usual openers that is there and does not fail.
+/// Runs the first of the usual openers of the desktop that does not fail.
 fn with_desktop(url: &Url, environment: &Environment) -> Result<(), String> {
     for mut opener in open::commands(url.as_str()) {
         opener.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -113,16 +112,16 @@ fn with_desktop(url: &Url, environment: &Environment) -> Result<(), String> {
             return Ok(());
         }
     }
-    Err("no browser was found".to_owned())
+    Err("no browser found".to_owned())
 }
 
-/// Starts a command, with the variables that a browser needs only, and watches it for a moment;
-/// its status if it has ended by then.
+/// Starts a command with only the variables that a browser needs, and returns its status if it ends
+/// within [`START_TIME`].
 fn begin(command: &mut Command, environment: &Environment) -> io::Result<Option<ExitStatus>> {
     child::restrict(command, environment);
     let mut child = command.spawn()?;
     let begun = Instant::now();
-    while begun.elapsed() < WATCHED {
+    while begun.elapsed() < START_TIME {
         match child.try_wait() {
             Ok(Some(status)) => return Ok(Some(status)),
             _ => std::thread::sleep(Duration::from_millis(20)),
@@ -131,9 +130,8 @@ fn begin(command: &mut Command, environment: &Environment) -> io::Result<Option<
     Ok(None)
 }
 
-/// The address as a QR code for a terminal, a line each; nothing where it is too long for one.
-/// Black on white whatever the terminal's own colors are, since not all telephones read the
-/// other way round; without color, for a dark terminal.
+/// The URL as the lines of a QR code for a terminal; none if it is too long. Black on white, since some
+/// phones do not read inverted codes; without color, for a dark terminal.
 pub(super) fn qr_code(url: &Url, color: bool) -> Vec<String> {
     use qrcode::render::unicode::Dense1x2;
     let Ok(code) = qrcode::QrCode::with_error_correction_level(url.as_str(), qrcode::EcLevel::L) else {
@@ -155,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_browser_is_shown_where_there_is_a_display() {
+    fn browser_can_be_opened_with_a_display() {
         let environment = |names: &[&str]| -> Environment {
             names.iter().map(|name| ((*name).to_owned(), "x".to_owned())).collect()
         };
@@ -166,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_becomes_a_square_code_and_one_that_is_too_long_becomes_none() {
+    fn qr_code_of_a_url_is_square_and_of_a_long_url_empty() {
         let url = Url::parse("https://idp.example/device?user_code=ABCD-EFGH").unwrap();
         let plain = qr_code(&url, false);
         assert!(
@@ -178,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_in_an_address_is_obeyed_by_the_shell() {
+    fn shell_does_not_interpret_the_url() {
         let directory = tempfile::tempdir().unwrap();
         let out = directory.path().join("out");
         let url = Url::parse("https://idp.example/?a=$(touch x)`id`;'&b=\"").unwrap();
@@ -189,7 +187,7 @@ mod tests {
             let _ = run(&command);
         }
         assert!(!Path::new("x").exists());
-        assert!(run("false").unwrap_err().contains("ended with status 1"));
+        assert!(run("false").unwrap_err().contains("failed with status 1"));
         assert!(run("no-such-browser-here").unwrap_err().contains("is not found"));
         assert!(run("true").is_ok());
     }
@@ -199,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn browser_list_goes_on_to_the_next_command_that_works() {
+    fn browser_list_uses_the_first_command_that_works() {
         let directory = tempfile::tempdir().unwrap();
         let url = Url::parse("https://idp.example/").unwrap();
         let seen = |name: &str| std::fs::read_to_string(directory.path().join(name)).ok();
@@ -208,8 +206,8 @@ mod tests {
         run_first(&list, &url, &path()).unwrap();
         assert_eq!((seen("second").as_deref(), seen("third")), (Some("https://idp.example/"), None));
         let error = run_first("no-such-browser-here:false", &url, &path()).unwrap_err();
-        assert!(error.contains("is not found") && error.contains("ended with status 1"), "{error}");
-        assert!(run_first(":", &url, &path()).unwrap_err().contains("names no command"));
+        assert!(error.contains("is not found") && error.contains("failed with status 1"), "{error}");
+        assert!(run_first(":", &url, &path()).unwrap_err().contains("contains no command"));
     }
 
     #[test]

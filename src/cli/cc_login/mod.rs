@@ -1,17 +1,14 @@
-//! `cc-login`: who is it, and for how long.
+//! `cc-login`: logins and sessions.
 
-mod begin;
 mod browser;
-mod no_session;
-mod oidc;
+mod login;
 mod page;
 mod parameters;
 mod provider;
-mod refresh;
 mod remote;
 mod report;
 mod session;
-mod start;
+mod ui;
 
 use clap::{ArgMatches, Args, Command, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
@@ -29,9 +26,16 @@ pub static TOOL: Tool =
 
 /// The reports of `--json`.
 #[cfg(test)]
-pub(super) static REPORTS: &[Report] = &[];
+pub(super) static REPORTS: &[Report] = &[
+    Report::of::<report::SessionReport<'static>>("cc-login"),
+    Report::of::<report::SessionReport<'static>>("cc-login status"),
+    Report::of::<report::NoSessionReport>("cc-login status").form("no-session", "without a valid session"),
+    Report::of::<report::TokenReport<'static>>("cc-login token"),
+    Report::of::<report::SessionReport<'static>>("cc-login refresh"),
+    Report::of::<report::LogoutReport>("cc-login logout"),
+];
 
-/// Find out who somebody is, and keep the result as a session
+/// Log in and save a session for scripts
 #[derive(Debug, Parser)]
 #[command(name = "cc-login", args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 struct Arguments {
@@ -39,7 +43,7 @@ struct Arguments {
     verb: Option<Verb>,
 
     #[command(flatten)]
-    begin: begin::LoginOptions,
+    login: login::LoginOptions,
 
     #[command(flatten)]
     settings: SettingsOptions,
@@ -56,7 +60,7 @@ enum Verb {
     Logout(Logout),
 }
 
-/// Tell who is logged in, how and until when; exit 1 when nobody is
+/// Print the user, method and expiry of the session; exit with 1 if there is none
 #[derive(Debug, Args)]
 #[command(name = "status")]
 struct StatusArgs {
@@ -64,21 +68,21 @@ struct StatusArgs {
     at: AtOption,
 }
 
-/// Print the session's token; exit 1 when there is none that is good
+/// Print the token of the session; exit with 1 if there is no valid one
 #[derive(Debug, Args)]
 struct Token {
     #[command(flatten)]
     at: AtOption,
 }
 
-/// Renew the session with the refresh token that the provider gave
+/// Renew the session with the refresh token of the provider
 #[derive(Debug, Args)]
 struct Refresh {}
 
 /// End the session
 #[derive(Debug, Args)]
 struct Logout {
-    /// End it at the provider as well, where it has a way for that
+    /// End the login at the provider as well, if the provider supports it
     #[arg(long)]
     everywhere: bool,
 }
@@ -90,18 +94,18 @@ fn command() -> Command {
 /// The method of a login.
 fn form(command: &str, matches: &ArgMatches) -> Option<&'static str> {
     (command == "cc-login")
-        .then(|| begin::LoginOptions::from_arg_matches(matches).ok()?.method_name())
+        .then(|| login::LoginOptions::from_arg_matches(matches).ok()?.method_name())
         .flatten()
 }
 
 fn run(matches: &ArgMatches, console: &mut Console) -> Result<ExitStatus, Failure> {
-    let Arguments { verb, begin, settings, output: _ } =
+    let Arguments { verb, login, settings, output: _ } =
         Arguments::from_arg_matches(matches).map_err(|error| UsageError::new(error.to_string()))?;
     match verb {
-        None => begin::run(&begin, &settings, console),
+        None => login::run(&login, &settings, console),
         Some(Verb::Status(verb)) => session::status(&verb.at, console),
         Some(Verb::Token(verb)) => session::token(&verb.at, &settings, console),
-        Some(Verb::Refresh(Refresh {})) => refresh::run(&settings, console),
+        Some(Verb::Refresh(Refresh {})) => session::refresh(&settings, console),
         Some(Verb::Logout(Logout { everywhere })) => session::logout(everywhere, &settings, console),
     }
 }

@@ -1,6 +1,6 @@
-//! What is typed after `cc-login`: a name, and `KEY=VALUE` as other login tools take it.
+//! The words after `cc-login`: a username, and `KEY=VALUE` like in other login tools.
 //!
-//! What is malformed is never shown back: a password may have slipped in.
+//! An invalid word is never printed: it may be a password.
 
 use super::{provider, remote};
 use crate::cli::failure::UsageError;
@@ -8,28 +8,28 @@ use crate::login::Method;
 use crate::util::quote::quote;
 use crate::util::suggest::nearest;
 
-/// The name and the parameters.
+/// The username and the parameters.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Parameters {
     pub(super) name: Option<String>,
-    /// Whether the name is a word of its own, and not the value of a key.
+    /// Whether the username is a word without a key.
     pub(super) is_bare_name: bool,
     pub(super) method: Option<MethodChoice>,
-    /// What only OpenID Connect and the server itself know what to do with, such as `role`.
+    /// The parameters of OpenID and remote logins, such as `role`.
     pub(super) others: Vec<(String, String)>,
 }
 
-/// The methods as they can be asked for.
+/// The value of --method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum MethodChoice {
-    /// In the server's order.
+    /// All methods in the server's order.
     Auto,
-    /// This one alone.
+    /// Only this method.
     Only(Method),
 }
 
 impl MethodChoice {
-    /// Reads a choice.
+    /// Parses a method.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         if text == "auto" {
             return Ok(Self::Auto);
@@ -42,16 +42,16 @@ impl MethodChoice {
     }
 }
 
-/// The keys of the login itself; the methods have their own.
+/// The keys of every login.
 const KEYS: [&str; 3] = ["username", "name", "method"];
 
-/// All keys there are.
+/// All keys.
 fn keys() -> impl Iterator<Item = &'static str> + Clone {
     KEYS.into_iter().chain(provider::KEYS).chain(remote::KEYS)
 }
 
 impl Parameters {
-    /// Takes the words apart.
+    /// Parses the words.
     pub(super) fn parse(words: &[String]) -> Result<Self, UsageError> {
         let mut parameters = Self::default();
         for word in words {
@@ -68,20 +68,19 @@ impl Parameters {
                 }
                 Some(("password" | "passwd" | "pw" | "token" | "secret", _)) => {
                     return Err(UsageError::new(
-                        "a password or token is never taken as an argument: everybody could see it (it is not \
-                         shown here)",
+                        "a password or token cannot be an argument: other users could read it (it is not printed here)",
                     )
-                    .hint("give it with --password-stdin, --password-file FILE or --token-file FILE"));
+                    .hint("use --password-stdin, --password-file FILE or --token-file FILE"));
                 }
                 Some((key, value)) if keys().any(|known| known == key) => {
                     parameters.others.push((key.to_owned(), value.to_owned()));
                 }
                 Some((key, _)) => {
-                    let fault = UsageError::new(format!("unknown key {}", quote(key)));
+                    let error = UsageError::new(format!("unknown key {}", quote(key)));
                     return Err(match nearest(key, keys()) {
-                        Some(near) => fault.hint(format!("did you mean {near}=…?")),
-                        None => fault.hint(format!(
-                            "the keys are {}; a name with = in it is given as username=NAME",
+                        Some(near) => error.hint(format!("did you mean {near}=…?")),
+                        None => error.hint(format!(
+                            "the keys are {}; write a name that contains = as username=NAME",
                             keys().collect::<Vec<_>>().join(", ")
                         )),
                     });
@@ -94,9 +93,11 @@ impl Parameters {
     fn set_name(&mut self, name: &str) -> Result<(), UsageError> {
         if self.name.is_some() {
             return Err(UsageError::new(
-                "two names are given, wanted one (they are not shown: one may be a password)",
+                "two names are given, expected one (they are not printed: one may be a password)",
             )
-            .hint("the password is asked for, or read with --password-stdin or --password-file FILE"));
+            .hint(
+                "the password is read from the terminal, or with --password-stdin or --password-file FILE",
+            ));
         }
         self.name = Some(name.to_owned());
         Ok(())
@@ -116,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn names_and_keys_are_told_apart() {
+    fn name_and_keys_are_distinguished() {
         assert_eq!(parse(&["fritz"]).unwrap().name.as_deref(), Some("fritz"));
         assert_eq!(parse(&["username=a=b"]).unwrap().name.as_deref(), Some("a=b"));
         assert_eq!(parse(&["=x"]).unwrap().name.as_deref(), Some("=x"));
@@ -126,10 +127,10 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_a_password_is_never_shown() {
+    fn word_that_may_be_a_password_is_never_printed() {
         for words in [&["fritz", "hunter2"][..], &["fritz", "password=hunter2"], &["rolle=hunter2"]] {
-            let refused = parse(words).unwrap_err();
-            assert!(!format!("{refused:?} {refused}").contains("hunter2"), "{refused:?}");
+            let error = parse(words).unwrap_err();
+            assert!(!format!("{error:?} {error}").contains("hunter2"), "{error:?}");
         }
     }
 }

@@ -1,58 +1,58 @@
-//! The parameters of a login through a provider: as options, and as `KEY=VALUE` as other login
-//! tools spell them.
+//! The parameters of an OpenID login: as options, and as `KEY=VALUE` with the names of other login
+//! tools.
 
 use std::time::Duration;
 
 use clap::Args;
 
 use crate::cli::failure::UsageError;
-use crate::cli::ldap::positive;
+use crate::ldap::LdapOptions;
+use crate::login::oidc::flow::{OidcFlow, OidcRequest};
+use crate::login::oidc::provider_config::ProviderParameters;
 use crate::login::oidc::redirect::{DEFAULT_PORT, Ports, RedirectParts};
+use crate::login::oidc::request::BrowserChoice;
 use crate::util::quote::quote;
-
-/// How long a login may take where nobody says.
-const DEFAULT_TIMEOUT: &str = "2m";
 
 /// The options.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "OpenID Connect (--method oidc)")]
 pub(super) struct ProviderOptions {
-    /// The provider's entry in the configuration; path=NAME or mount=NAME [default: oidc]
+    /// Provider entry in the configuration; path=NAME or mount=NAME [default: oidc]
     #[arg(long, value_name = "NAME", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     path: Option<String>,
 
-    /// The login role; role=NAME [default: default-role of the entry]
+    /// Login role; role=NAME [default: default-role of the entry]
     #[arg(long, value_name = "NAME")]
     role: Option<String>,
 
-    /// Wait for the browser on this address; listenaddress=ADDRESS [default: localhost, which is
+    /// Address on which to wait for the browser; listenaddress=ADDRESS [default: localhost, which is
     /// 127.0.0.1 and ::1]
     #[arg(long, value_name = "ADDRESS")]
     listen_address: Option<String>,
 
-    /// Wait for the browser on this port: a number, a list (8250,8251), a range (8250-8260), or 0
-    /// for any free one; port=PORTS [default: 8250]
+    /// Port on which to wait for the browser: a number, a list (8250,8251), a range (8250-8260), or 0
+    /// for any free port; port=PORTS [default: 8250]
     #[arg(long, value_name = "PORTS")]
     port: Option<String>,
 
-    /// The host in the redirect URI; callbackhost=HOST [default: localhost]
+    /// Host of the redirect URI; callbackhost=HOST [default: localhost]
     #[arg(long, value_name = "HOST")]
     callback_host: Option<String>,
 
-    /// The scheme in the redirect URI: http or https; callbackmethod=SCHEME [default: http]
+    /// Scheme of the redirect URI: http or https; callbackmethod=SCHEME [default: http]
     #[arg(long, value_name = "SCHEME")]
     callback_method: Option<String>,
 
-    /// The port in the redirect URI; callbackport=PORT [default: the one that is waited on]
+    /// Port of the redirect URI; callbackport=PORT [default: the port of --port]
     #[arg(long, value_name = "PORT")]
     callback_port: Option<String>,
 
-    /// Open no browser, only print the address; skip_browser=true
+    /// Print the URL without opening a browser; skip_browser=true
     #[arg(long)]
     skip_browser: bool,
 
-    /// Open the browser with this command; the address is put in for %s, or at the end
-    /// [default: $BROWSER, or what the desktop has]
+    /// Command that opens the browser, with %s for the URL, or the URL at the end [default: $BROWSER, or
+    /// the browser of the desktop]
     #[arg(long, value_name = "COMMAND", conflicts_with = "skip_browser")]
     browser: Option<String>,
 
@@ -60,20 +60,20 @@ pub(super) struct ProviderOptions {
     #[arg(long, conflicts_with_all = ["manual", "browser", "skip_browser"])]
     device: bool,
 
-    /// Paste back the address that a browser on another machine ends on
+    /// Log in with a browser on another computer, and paste the URL of its last page
     #[arg(long, conflicts_with_all = ["browser", "skip_browser"])]
     manual: bool,
 
-    /// Ask for a further scope, such as offline_access
+    /// Additional scope, such as offline_access; may be repeated
     #[arg(long, value_name = "SCOPE", value_delimiter = ',')]
     scope: Vec<String>,
 
-    /// Send a further parameter with the login, such as prompt=login
+    /// Additional parameter of the authorization request, such as prompt=login; may be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     parameter: Vec<String>,
 }
 
-/// The keys that are about a provider.
+/// The keys of an OpenID login.
 pub(super) const KEYS: [&str; 10] = [
     "path",
     "mount",
@@ -87,64 +87,32 @@ pub(super) const KEYS: [&str; 10] = [
     "scope",
 ];
 
-/// How a person gets to the provider.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum LoginFlow {
-    Browser,
-    Device,
-    Manual,
-}
-
-/// The parameters, whichever way they were given.
-#[derive(Debug, Clone)]
-pub(super) struct ProviderRequest {
-    pub(super) entry: Option<String>,
-    pub(super) role: Option<String>,
-    pub(super) listen_address: String,
-    pub(super) ports: Ports,
-    pub(super) redirect: RedirectParts,
-    pub(super) skip_browser: bool,
-    pub(super) browser: Option<String>,
-    /// The way that was asked for; none is to be chosen.
-    pub(super) way: Option<LoginFlow>,
-    pub(super) scopes: Vec<String>,
-    pub(super) parameters: Vec<(String, String)>,
-    /// The time limit, and whether somebody named it.
-    pub(super) limit: Duration,
-    pub(super) limit_text: String,
-    pub(super) is_limit_named: bool,
-}
-
 impl ProviderOptions {
-    /// The first of the options that was given, for the message that it has no place here.
-    pub(super) fn given(&self) -> Option<&'static str> {
-        let named = [
-            ("--path", self.path.is_some()),
-            ("--role", self.role.is_some()),
-            ("--listen-address", self.listen_address.is_some()),
-            ("--port", self.port.is_some()),
-            ("--callback-host", self.callback_host.is_some()),
-            ("--callback-method", self.callback_method.is_some()),
-            ("--callback-port", self.callback_port.is_some()),
-            ("--skip-browser", self.skip_browser),
-            ("--browser", self.browser.is_some()),
-            ("--device", self.device),
-            ("--manual", self.manual),
-            ("--scope", !self.scope.is_empty()),
-            ("--parameter", !self.parameter.is_empty()),
-        ];
-        named.into_iter().find(|(_, is_given)| *is_given).map(|(name, _)| name)
+    /// Whether one of the options is given.
+    pub(super) fn is_given(&self) -> bool {
+        let Self { path, role, listen_address, port, callback_host, callback_method, callback_port, .. } =
+            self;
+        let texts = [path, role, listen_address, port, callback_host, callback_method, callback_port];
+        texts.iter().any(|text| text.is_some())
+            || self.browser.is_some()
+            || self.skip_browser
+            || self.device
+            || self.manual
+            || !self.scope.is_empty()
+            || !self.parameter.is_empty()
     }
 
-    /// Options and keys together.
+    /// The request of options and keys.
     ///
     /// # Errors
-    /// Wrong usage: a value that fits not, or two different ones for one thing.
+    /// Invalid usage: an invalid value, or two different values for one parameter.
     pub(super) fn request(
         &self,
+        username: Option<String>,
         keys: &[(String, String)],
-        timeout: Option<&str>,
-    ) -> Result<ProviderRequest, UsageError> {
+        ldap: &LdapOptions,
+        time_limit: Option<Duration>,
+    ) -> Result<OidcRequest, UsageError> {
         let value = |option: &'static str, names: &[&str], given: &Option<String>| {
             let mut found = given.clone();
             for (key, value) in keys.iter().filter(|(key, _)| names.contains(&key.as_str())) {
@@ -167,7 +135,7 @@ impl ProviderOptions {
         let method = value("--callback-method", &["callbackmethod"], &self.callback_method)?;
         let callback_port = value("--callback-port", &["callbackport"], &self.callback_port)?;
         let skip_browser = match value("--skip-browser", &["skip_browser"], &None)? {
-            Some(text) => self.skip_browser || truth("skip_browser", &text)?,
+            Some(text) => self.skip_browser || boolean("skip_browser", &text)?,
             None => self.skip_browser,
         };
         let listens = listen_address.is_some()
@@ -181,45 +149,51 @@ impl ProviderOptions {
         };
         let callback_port = match &callback_port {
             Some(text) => Some(text.parse::<u16>().ok().filter(|port| *port > 0).ok_or_else(|| {
-                UsageError::new(format!("--callback-port: {} is no port, wanted 1 to 65535", quote(text)))
+                UsageError::new(format!("invalid --callback-port {}: expected 1 to 65535", quote(text)))
             })?),
             None => None,
         };
-        let standard = RedirectParts::default();
+        let defaults = RedirectParts::default();
         let redirect = RedirectParts {
-            method: method.unwrap_or(standard.method),
-            host: host.unwrap_or(standard.host),
+            method: method.unwrap_or(defaults.method),
+            host: host.unwrap_or(defaults.host),
             port: callback_port,
         };
-        // What it makes is looked at before anything is asked of anybody.
+        // An invalid redirect URI is reported before the login starts.
         redirect.uri(DEFAULT_PORT).map_err(|error| UsageError::new(error.to_string()))?;
         let mut scopes = self.scope.clone();
         for (_, value) in keys.iter().filter(|(key, _)| key == "scope") {
             scopes.extend(value.split([',', ' ']).filter(|scope| !scope.is_empty()).map(str::to_owned));
         }
-        let limit_text = timeout.unwrap_or(DEFAULT_TIMEOUT);
-        Ok(ProviderRequest {
-            entry: value("--path", &["path", "mount"], &self.path)?,
-            role: value("--role", &["role"], &self.role)?,
-            listen_address: listen_address.unwrap_or_else(|| "localhost".to_owned()),
-            ports,
-            redirect,
-            skip_browser,
-            browser: self.browser.clone(),
-            way: if self.device {
-                Some(LoginFlow::Device)
+        Ok(OidcRequest {
+            provider: ProviderParameters {
+                entry: value("--path", &["path", "mount"], &self.path)?,
+                role: value("--role", &["role"], &self.role)?,
+                login_hint: username.clone(),
+                scopes,
+                parameters: self.parameter.iter().map(|text| parameter(text)).collect::<Result<_, _>>()?,
+                ca_file: ldap.ca_file.clone(),
+            },
+            username,
+            connect_timeout: Some(ldap.connect_timeout),
+            flow: if self.device {
+                Some(OidcFlow::Device)
             } else if self.manual {
-                Some(LoginFlow::Manual)
+                Some(OidcFlow::Manual)
             } else if skip_browser || self.browser.is_some() || listens {
-                Some(LoginFlow::Browser)
+                Some(OidcFlow::Browser)
             } else {
                 None
             },
-            scopes,
-            parameters: self.parameter.iter().map(|text| parameter(text)).collect::<Result<_, _>>()?,
-            limit: positive("--timeout", limit_text)?,
-            limit_text: limit_text.to_owned(),
-            is_limit_named: timeout.is_some(),
+            listen_address: listen_address.unwrap_or_else(|| "localhost".to_owned()),
+            ports,
+            redirect,
+            browser: match &self.browser {
+                _ if skip_browser => BrowserChoice::Skip,
+                Some(command) => BrowserChoice::Command(command.clone()),
+                None => BrowserChoice::Default,
+            },
+            time_limit,
         })
     }
 }
@@ -227,16 +201,16 @@ impl ProviderOptions {
 fn parameter(text: &str) -> Result<(String, String), UsageError> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
-        _ => Err(UsageError::new(format!("--parameter: {} is no KEY=VALUE", quote(text)))),
+        _ => Err(UsageError::new(format!("invalid --parameter {}: expected KEY=VALUE", quote(text)))),
     }
 }
 
-/// A switch as Go's flags read it, which is what the other tools do.
-fn truth(key: &str, text: &str) -> Result<bool, UsageError> {
+/// Parses a boolean like the flags of Go, as the other login tools do.
+fn boolean(key: &str, text: &str) -> Result<bool, UsageError> {
     match text {
         "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
         "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
-        _ => Err(UsageError::new(format!("{key}={}: wanted true or false", quote(text)))),
+        _ => Err(UsageError::new(format!("invalid {key} {}: expected true or false", quote(text)))),
     }
 }
 
@@ -244,28 +218,31 @@ fn truth(key: &str, text: &str) -> Result<bool, UsageError> {
 mod tests {
     use super::*;
 
+    fn request(options: &ProviderOptions, keys: &[(String, String)]) -> Result<OidcRequest, UsageError> {
+        options.request(None, keys, &LdapOptions::default(), None)
+    }
+
     fn key(key: &str, value: &str) -> (String, String) {
         (key.to_owned(), value.to_owned())
     }
 
     #[test]
-    fn keys_and_options_mean_the_same() {
-        let by_keys = ProviderOptions::default()
-            .request(
-                &[
-                    key("mount", "site"),
-                    key("role", "demo"),
-                    key("listenaddress", "::1"),
-                    key("port", "9000-9002"),
-                    key("callbackhost", "login.example"),
-                    key("callbackmethod", "https"),
-                    key("callbackport", "443"),
-                    key("skip_browser", "true"),
-                    key("scope", "a,b"),
-                ],
-                None,
-            )
-            .unwrap();
+    fn keys_and_options_give_the_same_request() {
+        let by_keys = request(
+            &ProviderOptions::default(),
+            &[
+                key("mount", "site"),
+                key("role", "demo"),
+                key("listenaddress", "::1"),
+                key("port", "9000-9002"),
+                key("callbackhost", "login.example"),
+                key("callbackmethod", "https"),
+                key("callbackport", "443"),
+                key("skip_browser", "true"),
+                key("scope", "a,b"),
+            ],
+        )
+        .unwrap();
         let text = |text: &str| Some(text.to_owned());
         let by_options = ProviderOptions {
             path: text("site"),
@@ -279,21 +256,21 @@ mod tests {
             scope: vec!["a".to_owned(), "b".to_owned()],
             ..ProviderOptions::default()
         };
-        let by_options = by_options.request(&[], None).unwrap();
+        let by_options = request(&by_options, &[]).unwrap();
         assert_eq!(format!("{by_keys:?}"), format!("{by_options:?}"));
-        assert_eq!(by_keys.way, Some(LoginFlow::Browser));
+        assert_eq!(by_keys.flow, Some(OidcFlow::Browser));
     }
 
     #[test]
-    fn two_different_values_for_one_thing_are_refused() {
+    fn two_different_values_for_one_parameter_are_rejected() {
         let options = ProviderOptions { path: Some("a".to_owned()), ..ProviderOptions::default() };
-        assert!(options.request(&[key("mount", "a")], None).is_ok());
-        assert!(options.request(&[key("mount", "b")], None).is_err());
-        assert!(ProviderOptions::default().request(&[key("path", "a"), key("mount", "b")], None).is_err());
+        assert!(request(&options, &[key("mount", "a")]).is_ok());
+        assert!(request(&options, &[key("mount", "b")]).is_err());
+        assert!(request(&ProviderOptions::default(), &[key("path", "a"), key("mount", "b")]).is_err());
     }
 
     #[test]
-    fn what_fits_not_is_refused_before_anything_is_asked() {
+    fn invalid_value_is_rejected() {
         for (name, value) in [
             ("port", "http"),
             ("callbackport", "0"),
@@ -302,8 +279,7 @@ mod tests {
             ("callbackhost", "a/b"),
             ("skip_browser", "yes"),
         ] {
-            assert!(ProviderOptions::default().request(&[key(name, value)], None).is_err(), "{name}={value}");
+            assert!(request(&ProviderOptions::default(), &[key(name, value)]).is_err(), "{name}={value}");
         }
-        assert!(ProviderOptions::default().request(&[], Some("0")).is_err());
     }
 }

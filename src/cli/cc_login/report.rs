@@ -12,37 +12,53 @@ use crate::util::time::Timestamp;
 
 /// A session, as `cc-login`, `cc-login status` and `cc-login refresh` report it.
 #[derive(Debug, Serialize)]
-struct SessionReport<'a> {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct SessionReport<'a> {
+    /// True: the session is valid.
     accepted: bool,
+    /// The username.
     username: &'a str,
+    /// The full name.
     name: Option<&'a str>,
+    /// The roles.
     roles: &'a [String],
+    /// The projects.
     projects: &'a [String],
+    /// The method of the login: local, ldap, token, oidc or remote.
     method: &'static str,
+    /// The time of the login.
     issued_at: String,
-    /// Null for a session that does not expire.
+    /// The expiry time; null for a session that does not expire.
     expires_at: Option<String>,
+    /// Whether the session has a token for the server.
     has_token: bool,
 }
 
 /// The report of `cc-login status` without a valid session.
 #[derive(Debug, Serialize)]
-struct NoSessionReport {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct NoSessionReport {
+    /// False: there is no valid session.
     accepted: bool,
+    /// The kind of the error: no-session or session-expired.
     kind: &'static str,
 }
 
 /// The report of `cc-login token`.
 #[derive(Debug, Serialize)]
-struct TokenReport<'a> {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct TokenReport<'a> {
+    /// The token.
     token: &'a str,
-    /// Null for a token that does not expire.
+    /// The expiry time; null for a token that does not expire.
     expires_at: Option<String>,
 }
 
 /// The report of `cc-login logout`.
 #[derive(Debug, Serialize)]
-struct LogoutReport {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct LogoutReport {
+    /// Whether a session was stored.
     ended: bool,
 }
 

@@ -1,5 +1,4 @@
-//! What the browser brings back from the provider, and whether it belongs to the login that was
-//! begun. Pure.
+//! The authorization response, and whether it belongs to the pending login. Pure.
 
 use url::form_urlencoded;
 
@@ -9,22 +8,22 @@ use super::request::PendingAuthorization;
 use crate::oidc::oauth::ErrorResponse;
 use crate::util::secret::SecretText;
 
-/// What came back for the login that was begun.
+/// The response to the pending authorization.
 #[derive(Debug, Clone)]
 pub enum AuthorizationResponse {
-    /// A code that becomes tokens.
+    /// An authorization code.
     Code(SecretText),
-    /// The provider said no.
+    /// An error of the provider.
     Error(ErrorResponse),
 }
 
-/// Judges the query of a callback.
+/// Parses the query of the redirect URI and checks `state` and issuer.
 ///
 /// # Errors
 /// [`OidcError`].
 pub fn parse(
     query: &str,
-    begun: &PendingAuthorization,
+    pending: &PendingAuthorization,
     issuer: &str,
     names_issuer: bool,
 ) -> Result<AuthorizationResponse, OidcError> {
@@ -43,22 +42,25 @@ pub fn parse(
             uri: one("error_uri").ok().flatten().map(str::to_owned),
         })
     };
-    // State comes first: nothing else is looked at before it is known whose answer this is. Two
-    // of them are none.
+    // The state is checked first: without it, the response may be forged. A duplicate one counts as
+    // missing.
     let state = one("state").unwrap_or(None);
-    let wanted = begun.state.expose().as_bytes();
+    let expected = pending.state.expose().as_bytes();
     let is_ours = state.is_some_and(|state| {
-        aws_lc_rs::constant_time::verify_slices_are_equal(state.as_bytes(), wanted).is_ok()
+        aws_lc_rs::constant_time::verify_slices_are_equal(state.as_bytes(), expected).is_ok()
     });
     if !is_ours {
         return Err(OidcError::OtherState { missing: state.is_none(), refusal: refusal() });
     }
     match one("iss")? {
         Some(found) if found != issuer => {
-            return Err(OidcError::OtherIssuer { found: found.to_owned(), wanted: issuer.to_owned() });
+            return Err(OidcError::OtherIssuer {
+                found: Some(found.to_owned()),
+                expected: issuer.to_owned(),
+            });
         }
         None if names_issuer => {
-            return Err(OidcError::OtherIssuer { found: String::new(), wanted: issuer.to_owned() });
+            return Err(OidcError::OtherIssuer { found: None, expected: issuer.to_owned() });
         }
         _ => {}
     }
@@ -71,8 +73,8 @@ pub fn parse(
         .ok_or(OidcError::EmptyResponse)
 }
 
-/// The query of an address that was copied out of a browser. A bare query, with or without its
-/// question mark, is taken as well.
+/// The query of a URL that was copied from a browser. A bare query, with or without the question
+/// mark, is accepted as well.
 ///
 /// # Errors
 /// [`OidcError::NotTheRedirectUri`].
@@ -81,7 +83,7 @@ pub fn query_of_pasted_url<'a>(text: &'a str, redirect_uri: &str) -> Result<&'a 
     let text = text.split('#').next().unwrap_or(text);
     let query = match text.split_once('?') {
         Some((place, query)) if place.is_empty() || place == redirect_uri => Some(query),
-        // A browser leaves out a scheme's own port, and may leave out the scheme.
+        // A browser omits the default port of the scheme, and may omit the scheme.
         Some((place, query)) if place.ends_with(CALLBACK_PATH) && !place.contains(' ') => Some(query),
         None if text.contains("state=") && !text.contains([' ', '/']) => Some(text),
         _ => None,
@@ -106,20 +108,20 @@ mod tests {
         }
     }
 
-    fn judge(query: &str) -> Result<AuthorizationResponse, OidcError> {
+    fn parse_query(query: &str) -> Result<AuthorizationResponse, OidcError> {
         parse(query, &begun(), "https://idp.example", false)
     }
 
     #[test]
-    fn a_code_with_the_right_state_is_the_answer() {
+    fn code_with_the_expected_state_is_accepted() {
         for query in ["code=a%2Fb&state=right", "state=right&code=a%2Fb&iss=https%3A%2F%2Fidp.example&x=y"] {
-            let Ok(AuthorizationResponse::Code(code)) = judge(query) else { panic!("{query}") };
+            let Ok(AuthorizationResponse::Code(code)) = parse_query(query) else { panic!("{query}") };
             assert_eq!(code.expose(), "a/b");
         }
     }
 
     #[test]
-    fn another_state_is_never_looked_into() {
+    fn response_with_another_state_is_unrelated() {
         for query in [
             "",
             "code=c",
@@ -132,7 +134,7 @@ mod tests {
             "code=c&State=right",
             "iss=https://evil.example&state=wrong&code=c",
         ] {
-            let fault = judge(query).unwrap_err();
+            let fault = parse_query(query).unwrap_err();
             assert!(
                 matches!(fault, OidcError::OtherState { .. }) && fault.is_unrelated(),
                 "{query}: {fault:?}"
@@ -141,43 +143,43 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_is_the_answer_only_with_the_right_state() {
+    fn error_is_accepted_only_with_the_expected_state() {
         let Ok(AuthorizationResponse::Error(refusal)) =
-            judge("error=access_denied&error_description=no%20way%0A&state=right&code=c")
+            parse_query("error=access_denied&error_description=no%20way%0A&state=right&code=c")
         else {
             panic!()
         };
         assert_eq!(refusal.text(), r"'access_denied': 'no way\n'");
-        let stray = judge("error=access_denied&error_description=no").unwrap_err();
+        let stray = parse_query("error=access_denied&error_description=no").unwrap_err();
         assert_eq!(
             stray.to_string(),
-            "what came back is not for the login that was begun: it has no 'state'; \
-             it says 'access_denied': 'no'"
+            "the response does not belong to this login: it has no 'state'; \
+             it has the error 'access_denied': 'no'"
         );
     }
 
     #[test]
-    fn another_issuer_or_a_missing_one_that_was_promised_is_refused() {
-        let other = judge("code=c&state=right&iss=https%3A%2F%2Fevil.example").unwrap_err();
+    fn other_issuer_or_a_missing_one_that_is_announced_is_rejected() {
+        let other = parse_query("code=c&state=right&iss=https%3A%2F%2Fevil.example").unwrap_err();
         assert!(matches!(other, OidcError::OtherIssuer { .. }) && !other.is_unrelated(), "{other:?}");
         let missing = parse("code=c&state=right", &begun(), "https://idp.example", true).unwrap_err();
         assert!(matches!(missing, OidcError::OtherIssuer { .. }), "{missing:?}");
     }
 
     #[test]
-    fn doubled_and_missing_parameters_are_refused() {
+    fn duplicate_and_missing_parameters_are_rejected() {
         assert!(
-            matches!(judge("code=a&code=b&state=right"), Err(OidcError::DuplicateParameter(name)) if name == "code")
+            matches!(parse_query("code=a&code=b&state=right"), Err(OidcError::DuplicateParameter(name)) if name == "code")
         );
         assert!(
-            matches!(judge("error=a&error=b&state=right"), Err(OidcError::DuplicateParameter(name)) if name == "error")
+            matches!(parse_query("error=a&error=b&state=right"), Err(OidcError::DuplicateParameter(name)) if name == "error")
         );
-        assert!(matches!(judge("state=right"), Err(OidcError::EmptyResponse)));
-        assert!(matches!(judge("state=right&code="), Err(OidcError::EmptyResponse)));
+        assert!(matches!(parse_query("state=right"), Err(OidcError::EmptyResponse)));
+        assert!(matches!(parse_query("state=right&code="), Err(OidcError::EmptyResponse)));
     }
 
     #[test]
-    fn what_a_person_copies_is_found_in_every_way_of_copying_it() {
+    fn pasted_url_is_read_in_every_form_that_browsers_copy() {
         let uri = "http://localhost:8250/oidc/callback";
         for text in [
             "http://localhost:8250/oidc/callback?code=c&state=s",

@@ -1,6 +1,7 @@
-//! What can go wrong in a login through a provider.
+//! Errors of an OpenID login.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use crate::oidc::discovery::DiscoveryError;
 use crate::oidc::jwks_cache::RemoteJwksError;
@@ -8,27 +9,28 @@ use crate::oidc::oauth::{ErrorResponse, OauthError};
 use crate::policy::oidc_identity::OidcIdentityError;
 use crate::token::TokenError;
 use crate::util::diagnostic::Diagnostic;
+use crate::util::duration::GoDuration;
 use crate::util::kind::Kind;
 use crate::util::quote::{escape, quote};
 use crate::util::time::human_span;
 
-/// Why a login through a provider did not work.
+/// An error of a login through an OpenID provider.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum OidcError {
-    /// A part of the redirect URI is none.
-    #[error("{} is no {what}: wanted {wanted}", quote(.found))]
+    /// An invalid part of the redirect URI.
+    #[error("invalid {what} {}: expected {expected}", quote(.found))]
     InvalidCallbackUrl {
         /// The part.
         what: &'static str,
-        /// What was given.
+        /// The invalid text.
         found: String,
-        /// What fits.
-        wanted: &'static str,
+        /// What is valid.
+        expected: &'static str,
     },
-    /// A parameter of the authorization request that belongs to the flow.
-    #[error("the authorization parameter {} belongs to the login itself and cannot be set", quote(.0))]
+    /// A parameter of the authorization request that the flow sets itself.
+    #[error("the authorization parameter {} cannot be set: cc-login sets it itself", quote(.0))]
     ReservedParameter(String),
-    /// The login role does not let the browser come back there.
+    /// The login role does not allow the redirect URI.
     #[error("the login role {} does not allow the redirect URI {}", quote(.role), quote(.uri))]
     RedirectNotAllowed {
         /// The role.
@@ -36,97 +38,97 @@ pub enum OidcError {
         /// The redirect URI.
         uri: String,
     },
-    /// The system has no random numbers.
-    #[error("the system gives no random numbers: {}", escape(.0))]
+    /// The random generator of the system failed.
+    #[error("cannot get random numbers from the system: {}", escape(.0))]
     NoRandom(String),
-    /// The listening address is none.
-    #[error("{} is no address to listen on: {why}", quote(.address))]
+    /// The listen address.
+    #[error("invalid listen address {}: {why}", quote(.address))]
     InvalidListenAddress {
-        /// What was given.
+        /// The address.
         address: String,
-        /// Why.
+        /// The reason.
         why: String,
     },
-    /// No port could be had.
-    #[error("no port to listen on for the browser: {address} port {port}: {why}")]
+    /// None of the ports is available.
+    #[error("cannot listen on {address} port {port}: {why}")]
     CannotListen {
         /// The address.
         address: SocketAddr,
-        /// All ports that were tried.
+        /// The ports that were tried.
         port: String,
-        /// What the system said of the last one.
+        /// The reason for the last one.
         why: String,
     },
-    /// The listening failed later on.
-    #[error("listening for the browser failed: {0}")]
+    /// The listener failed.
+    #[error("cannot accept connections of the browser: {0}")]
     ListenFailed(String),
-    /// Nobody came back in time.
-    #[error("nobody logged in within the time limit of {limit}{}", rejected_text(*.rejected_requests))]
+    /// The time limit is reached.
+    #[error("no login within the time limit of {}{}", duration(*.limit), rejected_text(*.rejected_requests))]
     TimedOut {
-        /// The limit, as Go writes it.
-        limit: String,
-        /// How many requests were turned away, because they were not for this login.
+        /// The time limit.
+        limit: Duration,
+        /// The number of rejected requests that were not part of this login.
         rejected_requests: usize,
-        /// The redirect URI, if there was one.
+        /// The redirect URI, if the flow has one.
         redirect_uri: Option<String>,
     },
-    /// It has not the state of this login: it belongs to another login, or somebody tries
-    /// something (RFC 6749 10.12).
+    /// The response does not have the state of this login: it belongs to another login, or is forged
+    /// (RFC 6749 10.12).
     #[error(
-        "what came back is not for the login that was begun: {}{}",
-        if *.missing { "it has no 'state'" } else { "its 'state' is another" },
+        "the response does not belong to this login: {}{}",
+        if *.missing { "it has no 'state'" } else { "its 'state' differs" },
         provider_text(.refusal.as_ref())
     )]
     OtherState {
-        /// Whether there was no state at all.
+        /// Whether there is no state.
         missing: bool,
-        /// A refusal that came without the right state; it may be anybody's words.
+        /// The error of the response, which may be forged.
         refusal: Option<ErrorResponse>,
     },
-    /// Another browser than the one in which the login started.
+    /// A request of another browser than the one in which the login started.
     #[error(
         "{}",
-        if *.is_start { "the start URL was opened in a second browser: the first one may be that of another user" } else { "the callback came from another browser than the one in which the login started" }
+        if *.is_start { "the start URL was opened in two browsers: one may belong to another user" } else { "the response came from another browser than the one in which the login started" }
     )]
     OtherBrowser {
-        /// Whether it opened the start URL again.
+        /// Whether the request was for the start URL.
         is_start: bool,
     },
-    /// Another account of this computer.
+    /// A request of another account of this computer.
     #[error("another account of this computer (user ID {0}) tried to take part in the login")]
     OtherAccount(u32),
-    /// It is from another provider (RFC 9207 2.4).
-    #[error("what came back is from the issuer {}, wanted {}", quote(.found), quote(.wanted))]
+    /// The response of another provider (RFC 9207 2.4).
+    #[error("the response is from {}, expected {}", issuer_text(.found.as_deref()), quote(.expected))]
     OtherIssuer {
-        /// The issuer it names; empty where it names none.
-        found: String,
-        /// The one that was asked.
-        wanted: String,
+        /// The issuer of the response, if it has one.
+        found: Option<String>,
+        /// The issuer of the provider.
+        expected: String,
     },
-    /// A parameter stands twice (RFC 6749 3.1).
-    #[error("what came back has the parameter {} more than once", quote(.0))]
+    /// A duplicate parameter (RFC 6749 3.1).
+    #[error("the response has a duplicate parameter {}", quote(.0))]
     DuplicateParameter(String),
     /// Neither code nor error.
-    #[error("what came back has neither a code nor an error")]
+    #[error("the response has neither a code nor an error")]
     EmptyResponse,
-    /// What was pasted is not the address of the page the browser ended on.
-    #[error("that is not the address the browser ended on, which begins with {}", quote(.0))]
+    /// The pasted text is not the URL of the last page.
+    #[error("this is not the URL of the last page, which begins with {}", quote(.0))]
     NotTheRedirectUri(String),
-    /// The provider said no in the browser.
-    #[error("the provider refused the login: {}", refusal.text())]
+    /// The provider returned an error to the browser.
+    #[error("the provider rejected the login: {}", refusal.text())]
     ErrorResponse {
-        /// Its words.
+        /// The error.
         refusal: ErrorResponse,
-        /// The redirect URI that was used.
+        /// The redirect URI.
         redirect_uri: String,
     },
-    /// An endpoint of the provider failed.
+    /// A request to an endpoint of the provider.
     #[error(transparent)]
     Provider(#[from] OauthError),
-    /// The provider's document or its keys are of no use.
+    /// The keys of the provider.
     #[error(transparent)]
     Keys(#[from] RemoteJwksError),
-    /// The discovery document cannot be used.
+    /// The discovery document.
     #[error(transparent)]
     Discovery(#[from] DiscoveryError),
     /// The provider logged in another user than the one that was named.
@@ -137,48 +139,55 @@ pub enum OidcError {
         /// The name that was given.
         expected: String,
     },
-    /// A device login's code was not entered in time.
-    #[error("the code was not entered within the {} the provider gives it", human_span(*.0))]
+    /// The user code is expired.
+    #[error("the code expired after {}", human_span(*.0))]
     CodeExpired(u64),
-    /// The provider logged somebody in, but does not say whom.
-    #[error("the provider gave no ID token")]
+    /// The response of the token endpoint has no ID token.
+    #[error("the provider sent no ID token")]
     NoIdToken,
-    /// The ID token's form or signature is not good.
-    #[error("the provider's ID token is refused: {0}")]
+    /// The form or the signature of the ID token.
+    #[error("invalid ID token of the provider: {0}")]
     InvalidIdToken(TokenError),
-    /// Userinfo is a signed token, whose form or signature is not good.
-    #[error("the provider's signed userinfo is refused: {0}")]
+    /// The form or the signature of a signed UserInfo response.
+    #[error("invalid signed UserInfo of the provider: {0}")]
     InvalidUserinfo(TokenError),
-    /// A check of the ID token, userinfo or the login role failed.
-    #[error("the login is refused: {reason}")]
+    /// A check of the ID token, of UserInfo or of the login role failed.
+    #[error("login rejected: {reason}")]
     NotAccepted {
         /// The check.
         check: &'static str,
-        /// Why.
+        /// The reason.
         reason: String,
-        /// What to do.
+        /// The next step.
         hint: Option<String>,
     },
-    /// What the provider says makes no user.
+    /// The claims do not describe a valid user.
     #[error(transparent)]
     Identity(#[from] OidcIdentityError),
 }
 
+fn issuer_text(found: Option<&str>) -> String {
+    found.map_or_else(|| "an unknown issuer".to_owned(), |found| format!("the issuer {}", quote(found)))
+}
+
 fn provider_text(refusal: Option<&ErrorResponse>) -> String {
-    refusal.map(|refusal| format!("; it says {}", refusal.text())).unwrap_or_default()
+    refusal.map(|refusal| format!("; it has the error {}", refusal.text())).unwrap_or_default()
+}
+
+fn duration(limit: Duration) -> GoDuration {
+    GoDuration::from_nanoseconds(i64::try_from(limit.as_nanos()).unwrap_or(i64::MAX))
 }
 
 fn rejected_text(count: usize) -> String {
     match count {
         0 => String::new(),
-        1 => "; one request was turned away, since it was not for this login".to_owned(),
-        _ => format!("; {count} requests were turned away, since they were not for this login"),
+        1 => "; one request was rejected: it was not part of this login".to_owned(),
+        _ => format!("; {count} requests were rejected: they were not part of this login"),
     }
 }
 
 impl OidcError {
-    /// Whether this is about something that has nothing to do with the login that was begun,
-    /// which goes on waiting.
+    /// Whether the error is about a request that is not part of this login, which continues to wait.
     #[must_use]
     pub const fn is_unrelated(&self) -> bool {
         matches!(
@@ -228,25 +237,25 @@ impl Diagnostic for OidcError {
                 format!("add it to the role's allowed_redirect_uris: {}", escape(uri))
             }
             Self::CannotListen { .. } => {
-                "name other ports, such as --port 8250-8260, or --port 0 for any free one; the provider must know the redirect URI".to_owned()
+                "use other ports, such as --port 8250-8260, or --port 0 for any free one; the redirect URI must be registered with the provider".to_owned()
             }
             Self::TimedOut { redirect_uri: Some(uri), .. } => format!(
-                "if the provider complained about the redirect URI, register exactly {}; --timeout gives more time",
+                "if the provider rejected the redirect URI, register exactly {}; --timeout sets a longer limit",
                 escape(uri)
             ),
-            Self::TimedOut { redirect_uri: None, .. } => "--timeout gives more time".to_owned(),
+            Self::TimedOut { redirect_uri: None, .. } => "--timeout sets a longer limit".to_owned(),
             Self::OtherState { .. } => {
-                "log in with the address shown last, not with one of an earlier try".to_owned()
+                "use the URL that was printed last".to_owned()
             }
             Self::OtherBrowser { is_start: true } => {
-                "start again; with --skip-browser no browser is opened by itself".to_owned()
+                "start again; --skip-browser opens no browser".to_owned()
             }
             Self::OtherBrowser { is_start: false } => {
                 "use the browser in which the login started, or start again".to_owned()
             }
             Self::OtherAccount(_) => "use a browser of the account that runs cc-login, or --manual".to_owned(),
             Self::NotTheRedirectUri(_) => {
-                "copy the whole address from the browser's address bar, also when the page says that it cannot be reached".to_owned()
+                "copy the whole URL from the address bar of the browser, even if the page was not loaded".to_owned()
             }
             Self::ErrorResponse { refusal, redirect_uri } => return refusal.hint(Some(redirect_uri)),
             Self::Provider(error) => return error.hint(),
@@ -262,7 +271,7 @@ impl Diagnostic for OidcError {
                 "the provider's registration of this client must allow the scope openid".to_owned()
             }
             Self::InvalidIdToken(_) | Self::InvalidUserinfo(_) => {
-                "what the provider signs and what it publishes differ: ask its administrator".to_owned()
+                "the provider's signature and its published keys do not match: ask its administrator".to_owned()
             }
             _ => return None,
         })

@@ -1,10 +1,9 @@
-//! Who may take part in a login on the local port: only the browser in which it started, asked
-//! for under a name of this computer, and started by the same account.
+//! Access control for the local port: only the browser in which the login started may continue it, with
+//! a `Host` header of this computer, from the same account.
 //!
-//! The URL that the browser is given is visible in the process list. It works once and sets a
-//! cookie, which the callback requires, so that nobody finishes the login of another browser with
-//! an account of their own. A second browser that opens it ends the login: which of the two is the
-//! right one is not known.
+//! The start URL is visible in the process list. It works once and sets a cookie, which the callback
+//! requires, so that another browser cannot finish the login with another account. A second browser
+//! that opens the URL ends the login, since either could be the wrong one.
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use url::Url;
@@ -16,30 +15,30 @@ use super::redirect::CALLBACK_PATH;
 use super::request::{PendingAuthorization, random_text};
 use crate::util::secret::SecretText;
 
-/// How long the browser keeps the cookie, in seconds; the login has its own, shorter limit.
+/// The lifetime of the cookie, in seconds; the time limit of the login is shorter.
 const COOKIE_AGE: u32 = 3_600;
 
-/// What a request is to a login.
+/// The role of a request in the login.
 #[derive(Debug)]
 pub(super) enum GateRequest<'a> {
-    /// The start: the browser gets this cookie and goes to the provider.
+    /// The start URL: the browser gets this cookie and is redirected to the provider.
     Start {
         /// The content of `Set-Cookie`.
         cookie: String,
     },
-    /// The way back, with its query.
+    /// The redirect URI, with its query.
     Callback(&'a str),
     /// The last page.
     Done,
-    /// Another browser or account that tries to take part.
+    /// A request of another browser or account.
     OtherProcess(OidcError),
-    /// A request for a host that is not this one.
+    /// A request with the `Host` of another computer.
     OtherHost,
-    /// Anything else.
+    /// Any other request.
     Rejected,
 }
 
-/// The secrets of one login on the local port.
+/// The access control of one login.
 #[derive(Debug)]
 pub struct CallbackGate {
     hosts: Vec<String>,
@@ -54,27 +53,27 @@ pub struct CallbackGate {
 }
 
 impl CallbackGate {
-    /// A gate for this login. Beside the host of the redirect URI and loopback, requests may be
-    /// for the address that is listened on. `accounts` are the users whose browsers may take part,
-    /// beside root: as far as the system tells whose a connection is.
+    /// The access control of this login. Accepted hosts are that of the redirect URI, loopback, and
+    /// the listen address. `accounts` are the user IDs whose browsers are accepted, beside root, if the
+    /// system has the user ID of a connection.
     ///
     /// # Errors
     /// [`OidcError::NoRandom`], [`OidcError::InvalidCallbackUrl`].
     pub fn new(
-        begun: &PendingAuthorization,
+        pending: &PendingAuthorization,
         listen_address: &str,
         accounts: Vec<u32>,
     ) -> Result<Self, OidcError> {
         let (secret, cookie) = (random_text()?, random_text()?);
-        let bad = || OidcError::InvalidCallbackUrl {
+        let invalid = || OidcError::InvalidCallbackUrl {
             what: "redirect URI",
-            found: begun.redirect_uri.clone(),
-            wanted: "an absolute URL",
+            found: pending.redirect_uri.clone(),
+            expected: "an absolute URL",
         };
-        let base = Url::parse(&begun.redirect_uri).map_err(|_| bad())?;
+        let base = Url::parse(&pending.redirect_uri).map_err(|_| invalid())?;
         let mut start_url = base.clone();
         start_url.set_path(&format!("{START_PATH}{}", secret.expose()));
-        let own = base.host_str().ok_or_else(bad)?;
+        let own = base.host_str().ok_or_else(invalid)?;
         let hosts = [own, "localhost", "127.0.0.1", "[::1]", listen_address]
             .map(|host| host_without_port(host).to_ascii_lowercase())
             .to_vec();
@@ -82,7 +81,7 @@ impl CallbackGate {
             hosts,
             accounts,
             start_url,
-            target: begun.url.clone(),
+            target: pending.url.clone(),
             secret,
             // A browser has one cookie jar for all ports of a host.
             cookie_name: format!("cc_login_{}", base.port_or_known_default().unwrap_or_default()),
@@ -98,12 +97,12 @@ impl CallbackGate {
         &self.start_url
     }
 
-    /// Where the start leads to: the provider.
+    /// The URL of the provider.
     pub(super) const fn target(&self) -> &Url {
         &self.target
     }
 
-    /// What this request is to the login.
+    /// Classifies a request.
     pub(super) fn classify<'a>(&mut self, head: &Head<'a>, ends: Option<Ends>) -> GateRequest<'a> {
         if matches!(head.request, CallbackRequest::Malformed) {
             return GateRequest::Rejected;
@@ -138,7 +137,7 @@ impl CallbackGate {
         if let Some(account) = self.other_account(ends) {
             return GateRequest::OtherProcess(OidcError::OtherAccount(account));
         }
-        // A reload in the same browser starts again.
+        // A reload in the same browser restarts the login.
         if self.is_opened && !self.has_cookie(head) {
             return GateRequest::OtherProcess(OidcError::OtherBrowser { is_start: true });
         }
@@ -161,7 +160,7 @@ impl CallbackGate {
             .any(|(name, value)| name == self.cookie_name && is_same(value, &self.cookie))
     }
 
-    /// The account at the other end, if it is one that may not take part.
+    /// The user ID of the client, if it is not accepted.
     fn other_account(&self, ends: Option<Ends>) -> Option<u32> {
         peer::peer_uid(ends?).filter(|account| *account != 0 && !self.accounts.contains(account))
     }
@@ -178,11 +177,11 @@ impl CallbackGate {
     }
 }
 
-fn is_same(found: &str, wanted: &SecretText) -> bool {
-    verify_slices_are_equal(found.as_bytes(), wanted.expose().as_bytes()).is_ok()
+fn is_same(found: &str, expected: &SecretText) -> bool {
+    verify_slices_are_equal(found.as_bytes(), expected.expose().as_bytes()).is_ok()
 }
 
-/// A host without port and brackets: a forwarded port differs, and says nothing about the origin.
+/// The host without port and brackets; the port differs when it is forwarded.
 fn host_without_port(host: &str) -> &str {
     if let Some(inside) = host.strip_prefix('[') {
         return inside.split(']').next().unwrap_or(inside);
@@ -205,21 +204,21 @@ mod tests {
             GateRequest::Start { cookie } => cookie,
             GateRequest::Callback(query) => format!("callback {query}"),
             GateRequest::Done => "done".to_owned(),
-            GateRequest::OtherProcess(fault) => format!("stranger: {fault}"),
+            GateRequest::OtherProcess(fault) => format!("other: {fault}"),
             GateRequest::OtherHost => "other host".to_owned(),
-            GateRequest::Rejected => "refused".to_owned(),
+            GateRequest::Rejected => "rejected".to_owned(),
         }
     }
 
     #[test]
-    fn start_url_works_once_and_only_its_browser_may_go_on() {
+    fn start_url_works_once_and_only_its_browser_can_continue() {
         let mut gate = CallbackGate::for_tests();
         let host = "Host: localhost:8250";
         let start = gate.start_url().path().to_owned();
         assert!(gate.start_url().as_str().starts_with("http://localhost:8250/oidc/start/"));
-        assert_eq!(ask(&mut gate, "/oidc/start/guess", host), "refused");
-        assert!(ask(&mut gate, "/oidc/callback?code=c", host).starts_with("stranger: "));
-        assert_eq!(ask(&mut gate, "/oidc/done", host), "refused");
+        assert_eq!(ask(&mut gate, "/oidc/start/guess", host), "rejected");
+        assert!(ask(&mut gate, "/oidc/callback?code=c", host).starts_with("other: "));
+        assert_eq!(ask(&mut gate, "/oidc/done", host), "rejected");
         let set = ask(&mut gate, &start, host);
         assert!(set.ends_with("; Path=/oidc; Max-Age=3600; HttpOnly; SameSite=Lax"), "{set}");
         assert!(!set.contains(start.rsplit('/').next().unwrap()), "the cookie is another secret");
@@ -228,12 +227,12 @@ mod tests {
         assert_eq!(ask(&mut gate, "/oidc/callback?code=c", &with), "callback code=c");
         assert_eq!(ask(&mut gate, "/oidc/done", &with), "done");
         assert_eq!(ask(&mut gate, &start, &with), set, "a reload");
-        assert!(ask(&mut gate, &start, host).starts_with("stranger: the start URL was opened"));
+        assert!(ask(&mut gate, &start, host).starts_with("other: the start URL was opened"));
         for wrong in [format!("{cookie}x"), cookie.replace("cc_login", "other"), "cc_login_8250=".to_owned()]
         {
             let with = format!("{host}\r\nCookie: {wrong}");
-            assert!(ask(&mut gate, "/oidc/callback?code=c", &with).starts_with("stranger: "), "{wrong}");
-            assert_eq!(ask(&mut gate, "/oidc/done", &with), "refused", "{wrong}");
+            assert!(ask(&mut gate, "/oidc/callback?code=c", &with).starts_with("other: "), "{wrong}");
+            assert_eq!(ask(&mut gate, "/oidc/done", &with), "rejected", "{wrong}");
         }
     }
 

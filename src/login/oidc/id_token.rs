@@ -1,5 +1,5 @@
-//! From a provider's tokens to a person: the ID token verified and judged, userinfo asked and
-//! compared, the login role applied, the identity mapped.
+//! From the tokens of a provider to a user: the ID token is verified and checked, UserInfo is fetched and
+//! compared, the login role is evaluated, and the claims are mapped to a user.
 
 use std::sync::RwLock;
 
@@ -22,49 +22,49 @@ use crate::util::secret::SecretText;
 use crate::util::time::{Clock, Timestamp};
 use crate::verify::verify_with_refetch;
 
-/// By what a person is judged.
+/// The rules for an ID token.
 #[derive(Debug, Clone, Copy)]
 pub struct IdTokenPolicy<'a> {
     /// The login role, if one is used.
     pub role: Option<(&'a RoleConfig, &'a LoginRole)>,
-    /// The algorithms an ID token may have; the provider's own list narrows them further.
+    /// The accepted signature algorithms, of which those that the provider announces are accepted.
     pub algorithms: &'a [Algorithm],
-    /// How long ago the person may have logged in at the provider, in seconds.
+    /// The maximum age of the login at the provider, in seconds.
     pub max_age: Option<i64>,
-    /// Where the provider's keys are kept.
+    /// The cache of the provider's keys.
     pub cache: &'a Cache,
-    /// The present.
+    /// The clock.
     pub clock: Clock,
 }
 
-/// What ties the tokens to something that was before.
+/// What binds the tokens to this login.
 #[derive(Debug, Clone, Copy)]
 pub enum TokenBinding<'a> {
-    /// A login in the browser, by the nonce that was sent.
+    /// The nonce of a login in a browser.
     Nonce(&'a SecretText),
-    /// A login on another device: the device code is the tie.
+    /// Nothing more: the tokens of a device code.
     Device,
-    /// An earlier login of this `sub`.
+    /// The `sub` of an earlier login.
     Subject(&'a str),
 }
 
-/// Somebody who logged in.
+/// The subject of an ID token.
 #[derive(Debug, Clone)]
 pub struct IdTokenSubject {
-    /// Who it is for the server.
+    /// The user for the server.
     pub identity: OidcIdentity,
-    /// Who it is for the provider.
+    /// The `sub` at the provider.
     pub subject: String,
-    /// What the login role found, where one was used.
+    /// The result of the login role, if one is used.
     pub login: Option<Login>,
-    /// The ID token, for ending the login at the provider later; a refresh may bring none.
+    /// The ID token, for a logout at the provider; a refresh may have none.
     pub id_token: Option<SecretText>,
-    /// The token for a new session later, if the provider gave one.
+    /// The refresh token, if the provider sent one.
     pub refresh_token: Option<SecretText>,
 }
 
-/// The signature algorithms of ID tokens that are taken where nobody says otherwise: all but the
-/// shared ones, whose secret would have to be the client's.
+/// The default signature algorithms of ID tokens: all except HMAC, whose secret would be the client
+/// secret.
 pub const ALGORITHMS: [Algorithm; 10] = [
     Algorithm::Rs256,
     Algorithm::Rs384,
@@ -78,20 +78,20 @@ pub const ALGORITHMS: [Algorithm; 10] = [
     Algorithm::EdDsa,
 ];
 
-/// Finds out who the tokens are about.
+/// Verifies the tokens and returns their subject.
 ///
 /// # Errors
-/// [`OidcError`]; every check that fails refuses the login.
+/// [`OidcError`]; a failed check rejects the login.
 pub fn identify(
     provider: &Provider<'_>,
     tokens: TokenResponse,
-    tie: TokenBinding<'_>,
+    binding: TokenBinding<'_>,
     rules: &IdTokenPolicy<'_>,
     notes: &mut Notes,
 ) -> Result<IdTokenSubject, OidcError> {
     let TokenResponse { id_token, access_token, refresh_token } = tokens;
     let Some(id_token) = id_token else {
-        return match (tie, access_token) {
+        return match (binding, access_token) {
             (TokenBinding::Subject(subject), Some(access_token)) if rules.role.is_none() => {
                 identify_by_userinfo(provider, subject, &access_token, refresh_token, rules, notes)
             }
@@ -103,7 +103,7 @@ pub fn identify(
     let verified =
         verified(provider, &id_token, rules.cache, now, notes)?.map_err(OidcError::InvalidIdToken)?;
     let algorithms = allowed(rules.algorithms, &discovery.id_token_algorithms());
-    let (nonce, subject) = match tie {
+    let (nonce, subject) = match binding {
         TokenBinding::Nonce(nonce) => (Some(nonce), None),
         TokenBinding::Device => (None, None),
         TokenBinding::Subject(subject) => (None, Some(subject)),
@@ -115,7 +115,7 @@ pub fn identify(
         nonce,
         access_token: access_token.as_ref(),
         subject,
-        // A refresh does not make the person log in again, so that its age says nothing new.
+        // A refresh is not a new login of the user: its age is not checked.
         max_age: rules.max_age.filter(|_| subject.is_none()),
     };
     require_acceptance(&id_token::evaluate(&verified, &expected, now), notes)?;
@@ -138,7 +138,7 @@ pub fn identify(
         }
         notes.warn(
             "verbose-logging",
-            "the login role has verbose_oidc_logging: -v shows what the provider says about people",
+            "the login role has verbose_oidc_logging: -v prints the claims of users",
         );
     }
     let mut login = None;
@@ -154,8 +154,8 @@ pub fn identify(
     Ok(IdTokenSubject { identity, subject, login, id_token: Some(id_token), refresh_token })
 }
 
-/// A refresh whose answer has no ID token (OpenID Connect Core 12.2 allows it): userinfo tells who
-/// it is, and it must be the person of the login.
+/// The subject of a refresh without ID token, which OpenID Connect Core 12.2 allows: UserInfo must have
+/// the `sub` of the login.
 fn identify_by_userinfo(
     provider: &Provider<'_>,
     subject: &str,
@@ -170,7 +170,7 @@ fn identify_by_userinfo(
         return Err(OidcError::NotAccepted {
             check: "userinfo",
             reason: format!(
-                "userinfo is about {}, the login was that of {}",
+                "UserInfo has the subject {}, expected {} as at the login",
                 quote(found.unwrap_or_default()),
                 quote(subject)
             ),
@@ -181,7 +181,7 @@ fn identify_by_userinfo(
     Ok(IdTokenSubject { identity, subject: subject.to_owned(), login: None, id_token: None, refresh_token })
 }
 
-/// What userinfo tells; where it is a signed token, that is verified first.
+/// The claims of UserInfo; a signed response is verified.
 fn userinfo(
     provider: &Provider<'_>,
     access_token: &SecretText,
@@ -202,7 +202,7 @@ fn userinfo(
     Ok(verified.claims().as_object().clone())
 }
 
-/// A token of the provider, verified with its keys; when none fits, they are fetched once more.
+/// Verifies a token with the keys of the provider; without a matching key they are fetched once more.
 /// The outer error is about the keys, the inner one about the token.
 fn verified(
     provider: &Provider<'_>,
@@ -217,14 +217,14 @@ fn verified(
     Ok(verify_with_refetch(&RwLock::new(keys), token.expose(), now, notes).require_keys()?)
 }
 
-/// The algorithms that both sides have; ours where the provider does not say.
+/// The algorithms of both lists; the first list if the provider has none.
 fn allowed(ours: &[Algorithm], theirs: &[String]) -> Vec<Algorithm> {
     let named: Vec<Algorithm> =
         ours.iter().copied().filter(|ours| theirs.iter().any(|theirs| theirs == ours.name())).collect();
     if theirs.is_empty() { ours.to_vec() } else { named }
 }
 
-/// Refuses what the verdict refuses; its warnings become notes.
+/// Returns an error for a negative verdict; warnings become notes.
 fn require_acceptance(verdict: &Verdict, notes: &mut Notes) -> Result<(), OidcError> {
     for finding in verdict.findings() {
         log::info!("{}: {} ({})", finding.check, finding.reason, finding.state.name());
@@ -250,7 +250,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_provider_cannot_widen_the_algorithms() {
+    fn provider_cannot_add_algorithms() {
         let theirs = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         assert_eq!(allowed(&ALGORITHMS, &theirs(&["RS256", "HS256", "none"])), [Algorithm::Rs256]);
         assert_eq!(allowed(&ALGORITHMS, &theirs(&["HS256"])), []);

@@ -1,9 +1,9 @@
-//! The port on which the browser comes back: one path, GET only, bounded in size, time and
-//! number, so that neither a slow nor a busy stranger keeps the browser out.
+//! The local port for the redirect URI: GET only, with limits of size, time and number of clients, so
+//! that slow or many other clients do not block the browser.
 //!
-//! One thread and `poll`: while the caller talks to the provider, the browser waits in the
-//! backlog. The answer to the callback sends the browser to a clean path at once, so that code
-//! and state leave the address bar before anything else happens.
+//! One thread and `poll`: during requests to the provider, the browser waits in the backlog. The
+//! response to the callback redirects the browser to a path without query at once, so that code and
+//! state disappear from the address bar first.
 
 use std::collections::VecDeque;
 use std::io::{self, Read as _, Write as _};
@@ -14,25 +14,25 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::error::OidcError;
 use super::gate::{CallbackGate, GateRequest};
-use super::local_http::{Head, answer, find_head_end, parse, redirect, refusal, too_large};
+use super::local_http::{Head, answer, find_head_end, parse, redirect, rejection, too_large};
 use super::page::BrowserPage;
 use super::peer::Ends;
 use super::redirect::Ports;
 use crate::util::file::reason;
 
-/// The longest request head that is read, in bytes: providers' codes are long.
+/// The limit of a request head, in bytes: the codes of some providers are long.
 const HEAD_LIMIT: usize = 16 << 10;
 
-/// How long a client may take for its request.
+/// Timeout for the request of a client.
 const REQUEST_TIME: Duration = Duration::from_secs(10);
 
-/// How many clients are served at a time; the oldest makes room.
+/// The number of concurrent clients; one more replaces the oldest.
 const MAX_CLIENTS: usize = 256;
 
-/// How often the port of any number is drawn until both address families have it.
+/// The number of attempts to find a port that is free in both address families.
 const FREE_PORT_TRIES: usize = 16;
 
-/// The open port.
+/// The listener on the local port.
 #[derive(Debug)]
 pub struct Listener {
     sockets: Vec<TcpListener>,
@@ -40,16 +40,16 @@ pub struct Listener {
     clients: VecDeque<Client>,
 }
 
-/// What is to be done with a callback.
+/// The decision about a callback.
 #[derive(Debug)]
 pub enum Decision<T> {
-    /// It is the one that was waited for.
+    /// The expected callback: the wait ends.
     Accept(T),
-    /// It is not; it gets this page, and the waiting goes on.
+    /// Another one, which gets this page: the wait continues.
     Reject(BrowserPage),
 }
 
-/// What a listener was waiting for.
+/// The end of a wait.
 #[derive(Debug)]
 enum WaitOutcome<T> {
     Accepted(T),
@@ -68,8 +68,8 @@ struct Client {
 }
 
 impl Listener {
-    /// Opens the first port that is free, on the address given; `localhost` means 127.0.0.1 and
-    /// `::1` where the machine has it.
+    /// Opens the first free port on this address; `localhost` means 127.0.0.1 and, if the computer has
+    /// it, `::1`.
     ///
     /// # Errors
     /// [`OidcError::InvalidListenAddress`], [`OidcError::CannotListen`].
@@ -85,7 +85,7 @@ impl Listener {
                 }
             }
         }
-        // Ports has at least one number, so that something failed.
+        // Ports has at least one number: at least one attempt failed.
         let (address, error) =
             last.unwrap_or((SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), io::ErrorKind::AddrInUse.into()));
         Err(OidcError::CannotListen { address, port: ports.to_string(), why: reason(&error) })
@@ -107,15 +107,15 @@ impl Listener {
         self.port
     }
 
-    /// The addresses that are listened on.
+    /// The addresses of the listener.
     #[must_use]
     pub fn addresses(&self) -> Vec<SocketAddr> {
         self.sockets.iter().filter_map(|socket| socket.local_addr().ok()).collect()
     }
 
-    /// Waits for the callback. The query of each callback of the browser in which the login
-    /// started is given to `judge`, and in its place what another browser or account did; everything
-    /// else is answered and forgotten. `None` when the time is up.
+    /// Waits for the callback, until the deadline. `decide` gets the query of each callback of the
+    /// browser in which the login started, and the error for a request of another browser or account;
+    /// other requests are answered without it.
     ///
     /// # Errors
     /// [`OidcError::ListenFailed`].
@@ -123,24 +123,24 @@ impl Listener {
         &mut self,
         deadline: Instant,
         gate: &mut CallbackGate,
-        mut judge: impl FnMut(Result<&str, OidcError>) -> Decision<T>,
+        mut decide: impl FnMut(Result<&str, OidcError>) -> Decision<T>,
     ) -> Result<Option<T>, OidcError> {
         let outcome = self.serve(deadline, |head, ends| {
-            let turned_away = |page: &BrowserPage| answer(400, "Bad Request", page);
+            let bad_request = |page: &BrowserPage| answer(400, "Bad Request", page);
             match gate.classify(head, ends) {
                 GateRequest::Start { cookie } => (redirect(Some((gate.target().as_str(), &cookie))), None),
-                GateRequest::Callback(query) => match judge(Ok(query)) {
+                GateRequest::Callback(query) => match decide(Ok(query)) {
                     Decision::Accept(taken) => (redirect(None), Some(WaitOutcome::Accepted(taken))),
-                    Decision::Reject(page) => (turned_away(&page), None),
+                    Decision::Reject(page) => (bad_request(&page), None),
                 },
                 GateRequest::OtherProcess(fault) => {
                     let own = BrowserPage::rejected(&fault.to_string());
-                    match judge(Err(fault)) {
-                        Decision::Accept(taken) => (turned_away(&own), Some(WaitOutcome::Accepted(taken))),
-                        Decision::Reject(page) => (turned_away(&page), None),
+                    match decide(Err(fault)) {
+                        Decision::Accept(taken) => (bad_request(&own), Some(WaitOutcome::Accepted(taken))),
+                        Decision::Reject(page) => (bad_request(&page), None),
                     }
                 }
-                GateRequest::Done | GateRequest::Rejected => (refusal(&head.request), None),
+                GateRequest::Done | GateRequest::Rejected => (rejection(&head.request), None),
                 GateRequest::OtherHost => (misdirected(), None),
             }
         })?;
@@ -150,23 +150,21 @@ impl Listener {
         })
     }
 
-    /// Shows the browser how it ended and closes the port: as soon as the page was fetched, or
-    /// when nobody fetched it within `linger`.
+    /// Sends the last page to the browser and closes the port, after `linger` at the latest.
     pub fn finish(mut self, gate: &mut CallbackGate, page: &BrowserPage, linger: Duration) {
-        // They waited for us meanwhile, not we for them.
+        // The clients waited for this program: their timeout starts again.
         self.clients.iter_mut().for_each(|client| client.since = Instant::now());
         let status = if page.is_success { (200, "OK") } else { (400, "Bad Request") };
-        // That the browser did not get its page changes nothing about the login.
+        // The login does not depend on the last page.
         let _ = self.serve::<()>(Instant::now() + linger, |head, ends| match gate.classify(head, ends) {
             GateRequest::Done => (answer(status.0, status.1, page), Some(WaitOutcome::Shown)),
             GateRequest::Callback(_) => (redirect(None), None),
             GateRequest::OtherHost => (misdirected(), None),
-            _ => (refusal(&head.request), None),
+            _ => (rejection(&head.request), None),
         });
     }
 
-    /// Serves clients until `decide` says that the waiting is over and its answer is sent, or the
-    /// time is up.
+    /// Serves clients until `decide` returns an outcome and its response is sent, or the deadline.
     fn serve<T>(
         &mut self,
         deadline: Instant,
@@ -176,15 +174,15 @@ impl Listener {
         loop {
             let now = Instant::now();
             self.clients.retain(|client| now.duration_since(client.since) < REQUEST_TIME);
-            let is_lost = outcome.is_some() && !self.clients.iter().any(|client| client.is_final);
-            if now >= deadline || is_lost {
+            let is_gone = outcome.is_some() && !self.clients.iter().any(|client| client.is_final);
+            if now >= deadline || is_gone {
                 return Ok(outcome.unwrap_or(WaitOutcome::TimedOut));
             }
             self.poll_sockets(deadline.min(now + Duration::from_secs(1)))?;
             if outcome.is_none() {
                 self.accept()?;
             }
-            let mut kept = VecDeque::with_capacity(self.clients.len());
+            let mut alive = VecDeque::with_capacity(self.clients.len());
             for mut client in std::mem::take(&mut self.clients) {
                 let is_alive = client.progress(|head, ends| {
                     if outcome.is_some() {
@@ -195,17 +193,17 @@ impl Listener {
                     Some((bytes, outcome.is_some()))
                 });
                 match is_alive {
-                    true => kept.push_back(client),
+                    true => alive.push_back(client),
                     false if client.is_final => {
-                        kept.push_back(client);
-                        self.clients = kept;
+                        alive.push_back(client);
+                        self.clients = alive;
                         self.clients.retain(|client| !client.is_final);
                         return Ok(outcome.unwrap_or(WaitOutcome::TimedOut));
                     }
                     false => {}
                 }
             }
-            self.clients = kept;
+            self.clients = alive;
         }
     }
 
@@ -213,8 +211,8 @@ impl Listener {
         let mut fds: Vec<PollFd<'_>> =
             self.sockets.iter().map(|socket| PollFd::new(socket, PollFlags::IN)).collect();
         fds.extend(self.clients.iter().map(|client| {
-            let wanted = if client.output.is_empty() { PollFlags::IN } else { PollFlags::OUT };
-            PollFd::new(&client.stream, wanted)
+            let events = if client.output.is_empty() { PollFlags::IN } else { PollFlags::OUT };
+            PollFd::new(&client.stream, events)
         }));
         let left = until.saturating_duration_since(Instant::now());
         let timeout = Timespec {
@@ -229,7 +227,7 @@ impl Listener {
 
     fn accept(&mut self) -> Result<(), OidcError> {
         for socket in &self.sockets {
-            // Half of what is served at a time: nobody is pushed out before being looked at once.
+            // Half of the limit: a client is not replaced before its first read.
             for _ in 0..MAX_CLIENTS / 2 {
                 match socket.accept() {
                     Ok((stream, _)) => {
@@ -242,8 +240,8 @@ impl Listener {
                         self.clients.push_back(Client::new(stream));
                     }
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                    // Of this connection, or of the machine's open files for now: not the end.
-                    Err(error) if is_passing(&error) => {
+                    // An error of this connection, or temporarily too many open files.
+                    Err(error) if is_temporary(&error) => {
                         self.clients.pop_front();
                         break;
                     }
@@ -255,9 +253,9 @@ impl Listener {
     }
 }
 
-/// Whether accepting may work again: the client has gone already, or there are too many open
-/// files (EMFILE 24, ENFILE 23).
-fn is_passing(error: &io::Error) -> bool {
+/// Whether the error is temporary: the client closed the connection, or there are too many open files
+/// (EMFILE 24, ENFILE 23).
+fn is_temporary(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted
@@ -276,8 +274,8 @@ impl Client {
         }
     }
 
-    /// Reads and writes what can be without waiting; false when the connection is over. The
-    /// decision gives the answer to a request, and whether it is the last one.
+    /// Reads and writes without waiting; false when the connection is finished. `decide` returns the
+    /// response to a request, and whether it is the last one.
     fn progress(&mut self, decide: impl FnOnce(&Head<'_>, Option<Ends>) -> Option<(Vec<u8>, bool)>) -> bool {
         if self.output.is_empty() {
             match self.read_head() {
@@ -297,7 +295,7 @@ impl Client {
         self.write()
     }
 
-    /// Whether a whole head, or more than is taken of one, has come.
+    /// Whether a complete head, or more than the limit, was read.
     fn read_head(&mut self) -> io::Result<bool> {
         let mut buffer = [0; 4096];
         loop {
@@ -324,8 +322,8 @@ impl Client {
                 Err(_) => return false,
             }
         }
-        // What is still unread when the socket closes would reset the connection and take the
-        // answer with it.
+        // Unread input at the close of the socket would reset the connection and discard the
+        // response.
         let _ = self.stream.shutdown(std::net::Shutdown::Write);
         let mut buffer = [0; 4096];
         for _ in 0..16 {
@@ -337,13 +335,12 @@ impl Client {
     }
 }
 
-/// The answer to a request for another host, such as one of a page that rebound its own name to
-/// this computer.
+/// The response to a request for another host, such as one of a page that uses DNS rebinding.
 fn misdirected() -> Vec<u8> {
     answer(421, "Misdirected Request", &BrowserPage::not_found())
 }
 
-/// The addresses behind a name; `localhost` is both families, whatever the resolver says.
+/// The addresses of a host name; `localhost` has both families, whatever the resolver returns.
 fn addresses(address: &str) -> Result<Vec<IpAddr>, OidcError> {
     if address == "localhost" {
         return Ok(vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]);
@@ -352,22 +349,22 @@ fn addresses(address: &str) -> Result<Vec<IpAddr>, OidcError> {
     if let Ok(address) = bare.parse() {
         return Ok(vec![address]);
     }
-    let bad =
+    let invalid =
         |why: &str| OidcError::InvalidListenAddress { address: address.to_owned(), why: why.to_owned() };
     if address.is_empty() || address.contains([':', '/', ' ']) {
-        return Err(bad("wanted a host name or an address, without port"));
+        return Err(invalid("expected a host name or an IP address, without port"));
     }
     let mut found: Vec<IpAddr> = (address, 0)
         .to_socket_addrs()
-        .map_err(|_| bad("no host of that name"))?
+        .map_err(|_| invalid("host name not found"))?
         .map(|found| found.ip())
         .collect();
     found.dedup();
-    if found.is_empty() { Err(bad("no host of that name")) } else { Ok(found) }
+    if found.is_empty() { Err(invalid("host name not found")) } else { Ok(found) }
 }
 
-/// Binds the same port on all addresses. A family that the machine has not is passed over, as
-/// long as another one is there.
+/// Binds the same port on all addresses. An address family that the computer does not have is
+/// skipped, unless it is the only one.
 fn bind_all(addresses: &[IpAddr], port: u16) -> Result<Vec<TcpListener>, (SocketAddr, io::Error)> {
     let mut sockets: Vec<TcpListener> = Vec::new();
     let mut missing = None;
@@ -401,7 +398,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_head_longer_than_any_is_refused_before_it_ends() {
+    fn head_over_the_limit_is_rejected_before_its_end() {
         let mut listener = Listener::bind("127.0.0.1", &"0".parse().unwrap()).unwrap();
         let port = listener.port();
         let client = std::thread::spawn(move || {
@@ -421,7 +418,7 @@ mod tests {
     }
 
     #[test]
-    fn localhost_is_both_families_and_a_taken_port_is_passed_over() {
+    fn localhost_has_both_families_and_a_used_port_is_skipped() {
         let listener = Listener::bind("localhost", &"0".parse().unwrap()).unwrap();
         let taken = listener.port();
         assert!(listener.addresses().contains(&SocketAddr::from((Ipv4Addr::LOCALHOST, taken))));
@@ -433,7 +430,7 @@ mod tests {
     }
 
     #[test]
-    fn a_listen_address_that_is_none_is_refused() {
+    fn invalid_listen_address_is_rejected() {
         for address in ["", "a b", "localhost:80", "http://localhost", "no-such-host.invalid"] {
             let refused = Listener::bind(address, &Ports::default());
             assert!(matches!(refused, Err(OidcError::InvalidListenAddress { .. })), "{address}: {refused:?}");

@@ -1,35 +1,35 @@
-//! What the browser asks and what it is answered: HTTP/1.1, as far as a login needs it. Pure.
+//! Requests of the browser and responses to it: the part of HTTP/1.1 that a login needs. Pure.
 
 use super::page::{BrowserPage, content_security_policy};
 use super::redirect::CALLBACK_PATH;
 
-/// The path of the page that the browser ends on; nothing of the login stands in it.
+/// The path of the last page, which contains nothing of the login.
 pub(super) const DONE_PATH: &str = "/oidc/done";
 
-/// The path below which the browser starts; a secret follows.
+/// The beginning of the path of the start URL; a secret follows.
 pub(super) const START_PATH: &str = "/oidc/start/";
 
-/// A request's head, as far as it matters.
+/// The head of a request: the parts that are used.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Head<'a> {
-    /// What is asked for.
+    /// The request line.
     pub(super) request: CallbackRequest<'a>,
-    /// The `Host` header; nothing where there is none, or more than one (RFC 9112 3.2).
+    /// The `Host` header; none if it is missing or duplicate (RFC 9112 3.2).
     pub(super) host: Option<&'a str>,
     /// The content of the `Cookie` headers.
     pub(super) cookies: Vec<&'a str>,
 }
 
-/// A request's first line, as far as it matters.
+/// The request line.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum CallbackRequest<'a> {
-    /// The start of a login, with the secret of its URL.
+    /// The start URL, with its secret.
     Start(&'a str),
-    /// The way back from the provider, with its query.
+    /// The redirect URI, with its query.
     Callback(&'a str),
     /// The last page.
     Done,
-    /// One of these paths, not by GET.
+    /// One of these paths with another method than GET.
     WrongMethod,
     /// Another path.
     OtherPath,
@@ -37,26 +37,26 @@ pub(super) enum CallbackRequest<'a> {
     Malformed,
 }
 
-/// Whether a whole head has come.
+/// Whether the input contains a complete head.
 pub(super) fn find_head_end(input: &[u8]) -> bool {
     input.windows(4).any(|four| four == b"\r\n\r\n") || input.windows(2).any(|two| two == b"\n\n")
 }
 
-/// Reads a head.
+/// Parses a head.
 pub(super) fn parse(input: &[u8]) -> Head<'_> {
-    let broken = Head { request: CallbackRequest::Malformed, host: None, cookies: Vec::new() };
+    let malformed = Head { request: CallbackRequest::Malformed, host: None, cookies: Vec::new() };
     let mut lines = input.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
-    let Some(Ok(line)) = lines.next().map(std::str::from_utf8) else { return broken };
+    let Some(Ok(line)) = lines.next().map(std::str::from_utf8) else { return malformed };
     let mut words = line.split(' ');
     let (Some(method), Some(target), Some(version), None) =
         (words.next(), words.next(), words.next(), words.next())
     else {
-        return broken;
+        return malformed;
     };
     // RFC 9112 3.2: a target has no control characters.
     let printable = target.bytes().all(|byte| byte.is_ascii_graphic());
     if !version.starts_with("HTTP/1.") || !target.starts_with('/') || !printable {
-        return broken;
+        return malformed;
     }
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let request = match (path, method) {
@@ -83,8 +83,8 @@ pub(super) fn parse(input: &[u8]) -> Head<'_> {
     Head { request, host, cookies }
 }
 
-/// The answer to a request that has no part in the login.
-pub(super) fn refusal(request: &CallbackRequest<'_>) -> Vec<u8> {
+/// The response to a request that is not part of the login.
+pub(super) fn rejection(request: &CallbackRequest<'_>) -> Vec<u8> {
     let page = BrowserPage::not_found();
     match request {
         CallbackRequest::WrongMethod => answer(405, "Method Not Allowed", &page),
@@ -97,7 +97,7 @@ pub(super) fn too_large() -> Vec<u8> {
     answer(431, "Request Header Fields Too Large", &BrowserPage::not_found())
 }
 
-/// Sends the browser on: to the provider with a cookie, or to the last page.
+/// A redirect: to the provider with a cookie, or to the last page.
 pub(super) fn redirect(to: Option<(&str, &str)>) -> Vec<u8> {
     let more = match to {
         Some((url, cookie)) => format!("Location: {url}\r\nSet-Cookie: {cookie}\r\n"),
@@ -131,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_callback_path_by_get_is_a_callback() {
+    fn callback_is_only_its_path_with_get() {
         let table: [(&str, CallbackRequest<'_>); 17] = [
             ("GET /oidc/callback?a=b HTTP/1.1\r\n\r\n", CallbackRequest::Callback("a=b")),
             ("GET /oidc/callback HTTP/1.0\n\n", CallbackRequest::Callback("")),
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn host_counts_once_only_and_cookies_are_collected() {
+    fn duplicate_host_counts_as_missing_and_cookies_are_collected() {
         let head = |lines: &str| format!("GET / HTTP/1.1\r\n{lines}\r\n\r\nHost: body");
         let text = head("host:  localhost:1 \r\nCookie: a=1; b=2\r\nX: y\r\ncookie: c=3");
         let found = parse(text.as_bytes());

@@ -1,9 +1,11 @@
-//! Login through an OpenID Connect provider: in the browser with a code and PKCE, by an address
-//! that a person pastes back, or on another device.
+//! Login through an OpenID provider: in a browser with an authorization code and PKCE, with a URL that
+//! the user pastes, or on another device.
 
 pub mod callback;
+pub(in crate::login) mod connection;
 pub mod device;
 pub mod error;
+pub mod flow;
 pub mod gate;
 pub mod id_token;
 pub mod listener;

@@ -1,5 +1,5 @@
-//! The pages that the browser ends on: small, without script and without anything from elsewhere,
-//! in light and dark, readable on a telephone.
+//! The pages for the browser: small, without scripts and external resources, in light and dark, readable
+//! on a phone.
 
 use std::fmt::Write as _;
 use std::sync::OnceLock;
@@ -10,76 +10,76 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::util::quote::escape;
 
-/// The style of every page; its hash stands in the content security policy.
+/// The style of every page; its hash is in the content security policy.
 const STYLE: &str = "\
-:root{color-scheme:light dark;--back:#f4f5f7;--card:#fff;--text:#1c2026;--quiet:#545d69;--line:#d9dde3;--good:#176639;--bad:#a3211b}
-@media(prefers-color-scheme:dark){:root{--back:#14171b;--card:#1e2228;--text:#e8eaee;--quiet:#a7b0bc;--line:#353b44;--good:#6fd39a;--bad:#ff9d94}}
+:root{color-scheme:light dark;--back:#f4f5f7;--card:#fff;--text:#1c2026;--quiet:#545d69;--line:#d9dde3;--success:#176639;--failure:#a3211b}
+@media(prefers-color-scheme:dark){:root{--back:#14171b;--card:#1e2228;--text:#e8eaee;--quiet:#a7b0bc;--line:#353b44;--success:#6fd39a;--failure:#ff9d94}}
 *{box-sizing:border-box}
 body{margin:0;min-height:100vh;display:flex;align-items:center;justify-content:center;padding:1rem;background:var(--back);color:var(--text);font:1rem/1.55 system-ui,sans-serif}
 main{width:100%;max-width:34rem;padding:1.75rem;background:var(--card);border:1px solid var(--line);border-top:4px solid var(--mark);border-radius:.5rem;overflow-wrap:anywhere}
-.good{--mark:var(--good)}.bad{--mark:var(--bad)}
+.success{--mark:var(--success)}.failure{--mark:var(--failure)}
 h1{margin:0 0 .75rem;font-size:1.35rem;line-height:1.3;color:var(--mark)}
 p{margin:.5rem 0 0}
 .quiet{color:var(--quiet)}
 footer{margin-top:1.5rem;padding-top:.75rem;border-top:1px solid var(--line);font-size:.875rem;color:var(--quiet)}";
 
-/// What a page says. Texts are escaped when the page is written.
+/// The content of a page. Texts are escaped in the HTML.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BrowserPage {
-    /// Whether it is good news.
+    /// Whether the page reports success.
     pub is_success: bool,
     /// The heading.
     pub heading: String,
     /// What happened.
     pub text: String,
-    /// The next thing to do.
+    /// The next step.
     pub next: String,
 }
 
 impl BrowserPage {
-    /// The login worked.
+    /// The login succeeded.
     #[must_use]
     pub fn logged_in(name: &str) -> Self {
         Self {
             is_success: true,
             heading: "You are logged in".to_owned(),
-            text: format!("The login of {} worked.", escape(name)),
-            next: "You can close this tab and go back to the terminal.".to_owned(),
+            text: format!("Logged in as {}.", escape(name)),
+            next: "You can close this tab and return to the terminal.".to_owned(),
         }
     }
 
-    /// The login did not work, with the reason and what to do.
+    /// The login failed, with the reason and the hint.
     #[must_use]
     pub fn failed(reason: &str, hint: Option<&str>) -> Self {
         Self {
             is_success: false,
-            heading: "The login did not work".to_owned(),
+            heading: "Login failed".to_owned(),
             text: sentence(reason),
             next: hint.map_or_else(
-                || "Go back to the terminal; you can close this tab.".to_owned(),
+                || "You can close this tab and return to the terminal.".to_owned(),
                 |hint| format!("What to do: {}", sentence(hint)),
             ),
         }
     }
 
-    /// Something came back that does not belong to this login.
+    /// A request that is not part of this login.
     #[must_use]
     pub fn rejected(reason: &str) -> Self {
         Self {
             is_success: false,
-            heading: "This is not the login that was begun".to_owned(),
+            heading: "Not part of this login".to_owned(),
             text: sentence(reason),
-            next: "Log in with the address that the terminal showed last. It is still waiting.".to_owned(),
+            next: "cc-login is still waiting. Use the URL that it printed last.".to_owned(),
         }
     }
 
-    /// Another path than the one that is waited for, or another method.
+    /// A request for another path, or with another method.
     #[must_use]
     pub fn not_found() -> Self {
         Self {
             is_success: false,
-            heading: "Nothing here".to_owned(),
-            text: "This address only waits for the end of a login.".to_owned(),
+            heading: "Not found".to_owned(),
+            text: "This port is only for the login that is in progress.".to_owned(),
             next: "You can close this tab.".to_owned(),
         }
     }
@@ -87,7 +87,7 @@ impl BrowserPage {
     /// The page as HTML.
     #[must_use]
     pub fn html(&self) -> String {
-        let class = if self.is_success { "good" } else { "bad" };
+        let class = if self.is_success { "success" } else { "failure" };
         let heading = html_escape(&self.heading);
         let mut out = String::with_capacity(STYLE.len() + 1024);
         // Writing to a String cannot fail.
@@ -98,7 +98,7 @@ impl BrowserPage {
              <meta name=\"robots\" content=\"noindex\">\n<link rel=\"icon\" href=\"data:,\">\n\
              <title>{heading} - cc-login</title>\n<style>{STYLE}</style>\n</head>\n<body>\n\
              <main class=\"{class}\">\n<h1>{heading}</h1>\n<p>{}</p>\n<p class=\"quiet\">{}</p>\n\
-             <footer>cc-login on this computer; this page came from no website.</footer>\n</main>\n\
+             <footer>This page is from cc-login on this computer, not from a website.</footer>\n</main>\n\
              </body>\n</html>\n",
             html_escape(&self.text),
             html_escape(&self.next),
@@ -107,7 +107,7 @@ impl BrowserPage {
     }
 }
 
-/// The policy that goes with every page: nothing but its own style, and no page may frame it.
+/// The content security policy of every page: only its own style, and no frames.
 #[must_use]
 pub fn content_security_policy() -> &'static str {
     static POLICY: OnceLock<String> = OnceLock::new();
@@ -120,7 +120,7 @@ pub fn content_security_policy() -> &'static str {
     })
 }
 
-/// A message as a sentence: its first letter large where it is one, and a full stop.
+/// A message as a sentence: a capital letter and a full stop.
 fn sentence(text: &str) -> String {
     let mut letters = text.chars();
     let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
@@ -148,8 +148,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn untrusted_text_stays_text() {
-        let page = BrowserPage::failed("the provider says '<script>alert(1)</script>&\"'", Some("<b>"));
+    fn untrusted_text_is_escaped() {
+        let page = BrowserPage::failed("the provider sent '<script>alert(1)</script>&\"'", Some("<b>"));
         let html = page.html();
         assert!(!html.contains("<script") && !html.contains("<b>"), "{html}");
         assert!(html.contains("&lt;script&gt;alert(1)&lt;/script&gt;&amp;&quot;&#39;."), "{html}");
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_needs_nothing_from_elsewhere_and_no_script() {
+    fn page_has_no_external_resource_and_no_script() {
         for page in
             [BrowserPage::logged_in("clara"), BrowserPage::failed("no", None), BrowserPage::not_found()]
         {

@@ -1,62 +1,62 @@
-//! The account at the other end of a loopback connection, as Linux lists it in `/proc/net`.
+//! The user ID of the client of a loopback connection, from `/proc/net` of Linux.
 
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::net::{IpAddr, SocketAddr};
 
-/// The two ends of a connection: this program's and the client's.
+/// The addresses of a connection: that of this program and that of the client.
 pub(super) type Ends = (SocketAddr, SocketAddr);
 
-/// The account whose process has the other end of this connection. Nothing where the system does
-/// not tell: another system, another computer, another network namespace.
+/// The user ID of the client's process. None on another system, for a client on another computer or in
+/// another network namespace.
 pub(super) fn peer_uid((local, peer): Ends) -> Option<u32> {
     if !peer.ip().to_canonical().is_loopback() {
         return None;
     }
-    // A client may use an IPv6 socket for an IPv4 connection; it is listed under both ends mapped.
+    // A client may use an IPv6 socket for an IPv4 connection, which is listed with mapped addresses.
     let mapped = |address: SocketAddr| match address.ip() {
         IpAddr::V4(ip) => SocketAddr::new(ip.to_ipv6_mapped().into(), address.port()),
         IpAddr::V6(_) => address,
     };
     let in_table = |table: &str, local: SocketAddr, peer: SocketAddr| {
         let lines = BufReader::new(File::open(table).ok()?).lines();
-        // Theirs is ours turned round.
+        // The entry of the client has the addresses swapped.
         uid_of_socket(lines.map_while(Result::ok), peer, local)
     };
     let as_it_is = peer.is_ipv4().then(|| in_table("/proc/net/tcp", local, peer)).flatten();
     let account = as_it_is.or_else(|| in_table("/proc/net/tcp6", mapped(local), mapped(peer)));
-    // In a user namespace, such as a container, it stands for every account outside.
-    account.filter(|account| *account != OVERFLOW || knows_all_accounts())
+    // In a user namespace, such as a container, this ID stands for every account outside.
+    account.filter(|account| *account != OVERFLOW || maps_all_uids())
 }
 
-/// The account that the system shows for one that has no number in this user namespace.
+/// The user ID that the system reports for one that is not mapped in this user namespace.
 const OVERFLOW: u32 = 65_534;
 
-/// Whether every account of the system has its own number here.
-fn knows_all_accounts() -> bool {
+/// Whether all user IDs of the system are mapped here.
+fn maps_all_uids() -> bool {
     let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
     map.split_ascii_whitespace().eq(["0", "0", "4294967295"])
 }
 
-/// The account of the socket between these ends. A socket that no process has any more, which
-/// the list shows as root's, is nobody's.
+/// The user ID of the socket with these addresses. A socket without a process, which the list has with
+/// the user ID of root, has none.
 fn uid_of_socket(lines: impl Iterator<Item = String>, local: SocketAddr, remote: SocketAddr) -> Option<u32> {
-    let wanted = [proc_net_form(local), proc_net_form(remote)];
+    let searched = [proc_net_form(local), proc_net_form(remote)];
     lines
         .filter_map(|line| {
             let mut words = line.split_ascii_whitespace().skip(1);
             let ends = [words.next()?, words.next()?];
-            // State, queues, timer and retransmissions stand before the account.
+            // State, queues, timer and retransmissions precede the user ID.
             let mut words = words.skip(4);
             let (account, _timeout, inode) = (words.next()?, words.next()?, words.next()?);
-            (ends == [wanted[0].as_str(), wanted[1].as_str()] && inode != "0")
+            (ends == [searched[0].as_str(), searched[1].as_str()] && inode != "0")
                 .then(|| account.parse().ok())?
         })
         .next()
 }
 
-/// An address and port as the list has them: 32-bit words in the byte order of the machine.
+/// An address and port in the form of the list: 32-bit words in the byte order of the computer.
 fn proc_net_form(address: SocketAddr) -> String {
     let octets = match address.ip() {
         IpAddr::V4(ip) => ip.octets().to_vec(),
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn account_of_an_own_connection_is_the_own_one() {
+    fn peer_uid_of_an_own_connection_is_the_own_one() {
         for address in ["127.0.0.1:0", "[::1]:0"] {
             let Ok(listener) = TcpListener::bind(address) else { continue };
             let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
@@ -100,7 +100,7 @@ mod tests {
 
     #[cfg(target_endian = "little")]
     #[test]
-    fn account_is_read_from_the_line_of_the_connection() {
+    fn peer_uid_is_read_from_the_line_of_the_connection() {
         let list = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n\
              0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 1 1 0\n\
              1: 0100007F:C350 0100007F:1F90 01 00000000:00000000 00:00000000 00000000  1234        0 5 1 0\n\

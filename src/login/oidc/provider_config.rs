@@ -1,5 +1,5 @@
-//! What the settings and a person's wishes make of a login through a provider: who is asked, as
-//! which client, for what, and by which rules the answer is judged.
+//! The configuration of an OpenID login, from settings and parameters: provider, client, scopes, and the
+//! rules for the ID token.
 
 use std::path::{Path, PathBuf};
 
@@ -23,74 +23,74 @@ use crate::policy::login_role::{
     LoginRole, LoginRoleError, LoginRoleSet, RoleConfig, RoleKeySource, RoleKeyUrl, RoleType,
 };
 
-/// The name of the server's own provider entry.
+/// The name of the provider entry that the server itself uses.
 pub const DEFAULT_ENTRY: &str = "oidc";
 
-/// What the server asks for beside `openid`.
+/// The scopes that the server requests beside `openid`.
 const DEFAULT_SCOPES: [&str; 2] = ["profile", "roles"];
 
-/// What a person wants of the login.
+/// The parameters of an OpenID login.
 #[derive(Debug, Clone, Default)]
 pub struct ProviderParameters {
-    /// Which provider entry; [`DEFAULT_ENTRY`] where there is none.
+    /// The provider entry; none for [`DEFAULT_ENTRY`].
     pub entry: Option<String>,
-    /// Which login role; the default one where there is none.
+    /// The login role; none for the default role.
     pub role: Option<String>,
-    /// Who is expected to log in.
+    /// The username for the login page of the provider.
     pub login_hint: Option<String>,
-    /// Further scopes.
+    /// Additional scopes.
     pub scopes: Vec<String>,
-    /// Further parameters of the authorization request.
+    /// Additional parameters of the authorization request.
     pub parameters: Vec<(String, String)>,
-    /// CA certificates to trust beside the system's.
+    /// CA certificates to trust beside those of the system.
     pub ca_file: Option<PathBuf>,
 }
 
-/// A login through a provider, ready to begin.
+/// The configuration of an OpenID login.
 #[derive(Debug, Clone)]
 pub struct ProviderConfig {
     /// The name of the provider entry.
     pub entry: String,
-    /// The provider's address.
+    /// The issuer URL of the provider.
     pub issuer: String,
-    /// How this client is known to the provider.
+    /// The registration of the client.
     pub registration: Registration,
-    /// How the provider is talked to; proxies are not in the settings.
+    /// The options of the HTTP client, without the proxy.
     pub http: HttpOptions,
-    /// What is asked for.
+    /// The parameters of the authorization request.
     pub params: AuthorizationParams,
-    /// How many of the scopes are only asked for where the provider knows them.
+    /// The scopes that are requested only if the provider supports them.
     pub optional_scopes: Vec<String>,
     /// The login role, if one is used.
     pub role: Option<(RoleConfig, LoginRole)>,
-    /// The algorithms an ID token may have.
+    /// The accepted signature algorithms of ID tokens.
     pub algorithms: Vec<Algorithm>,
     /// Whether an unknown user is added.
     pub adds_users: bool,
-    /// Whether a known user is brought up to date.
+    /// Whether a known user is updated.
     pub updates_users: bool,
 }
 
-/// What is wrong with the settings of a login through a provider.
+/// An error in the configuration of an OpenID login.
 #[derive(Debug, thiserror::Error)]
 pub enum ProviderConfigError {
-    /// A key is missing.
+    /// A setting is missing or invalid.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// There is no such provider entry.
-    #[error("there is no OpenID provider {} in the configuration{}", PrintableText::name(.name), known_entries(.known))]
+    /// The provider entry does not exist.
+    #[error("no OpenID provider {} in the configuration{}", PrintableText::name(.name), known_entries(.known))]
     NoEntry {
-        /// The name asked for.
+        /// The name.
         name: String,
-        /// Those that there are.
+        /// The names of the configured entries.
         known: Vec<String>,
     },
-    /// The provider's address is none.
+    /// The URL of the provider is invalid.
     #[error("{}: {error}", escape(.key))]
     ProviderUrl {
         /// The key.
         key: String,
-        /// What is wrong.
+        /// The error.
         error: HttpError,
     },
     /// The CA file.
@@ -99,10 +99,10 @@ pub enum ProviderConfigError {
     /// The login role.
     #[error("{}", first(.0))]
     Role(Vec<LoginRoleError>),
-    /// The login role is for tokens.
-    #[error("the login role {} is of type 'jwt', wanted 'oidc'", quote(.0))]
+    /// The login role is of type `jwt`.
+    #[error("the login role {} is of type 'jwt', expected 'oidc'", quote(.0))]
     RoleType(String),
-    /// An unknown way to send the client secret.
+    /// An unknown method of sending the client secret.
     #[error(
         "invalid {}.token-endpoint-auth-method {}: expected client_secret_basic or client_secret_post",
         escape(.key), quote(.found)
@@ -110,11 +110,11 @@ pub enum ProviderConfigError {
     ClientAuth {
         /// The entry's key.
         key: String,
-        /// What was found.
+        /// The method.
         found: String,
     },
-    /// A parameter that is no text.
-    #[error("{}.parameters: {} is no text", escape(.key), quote(.name))]
+    /// A parameter of another type than string, number or boolean.
+    #[error("{}.parameters: {} is not a string", escape(.key), quote(.name))]
     Parameter {
         /// The entry's key.
         key: String,
@@ -125,7 +125,7 @@ pub enum ProviderConfigError {
 
 fn known_entries(known: &[String]) -> String {
     let shown: Vec<String> = known.iter().map(|name| quote(name)).collect();
-    if shown.is_empty() { String::new() } else { format!(": there is {}", shown.join(", ")) }
+    if shown.is_empty() { String::new() } else { format!(": expected {}", shown.join(", ")) }
 }
 
 fn first(faults: &[LoginRoleError]) -> String {
@@ -158,23 +158,21 @@ impl Diagnostic for ProviderConfigError {
             Self::ProviderUrl { error, .. } => error.hint(),
             Self::CaFile(error) => error.hint(),
             Self::Role(faults) => faults.first().and_then(LoginRoleError::hint),
-            Self::RoleType(_) => {
-                Some("a login by a token of that role is cc-login --method token".to_owned())
-            }
+            Self::RoleType(_) => Some("this role accepts tokens: cc-login --method token".to_owned()),
             Self::ClientAuth { .. } | Self::Parameter { .. } => None,
         }
     }
 }
 
-/// Puts settings and wishes together.
+/// Resolves the settings and parameters of a login.
 ///
 /// # Errors
 /// [`ProviderConfigError`].
 pub fn resolve(
     settings: &Settings,
-    wishes: &ProviderParameters,
+    parameters: &ProviderParameters,
 ) -> Result<ProviderConfig, ProviderConfigError> {
-    let entry = find(settings, wishes.entry.as_deref())?;
+    let entry = find(settings, parameters.entry.as_deref())?;
     let issuer = match &entry.provider {
         Some(address) if !address.value.is_empty() => address.value.clone(),
         _ => return Err(settings.missing(&format!("{}.provider", entry.key)).into()),
@@ -184,12 +182,14 @@ pub fn resolve(
         error,
     })?;
     let registration = registration(settings, entry)?;
-    let role = role(settings, entry, wishes.role.as_deref(), &issuer)?;
-    let trust = match wishes.ca_file.as_deref().or(entry.ca_file.as_ref().map(|file| file.value.as_path())) {
-        Some(path) => HttpTrust::SystemPlus(read_ca_file(path)?),
-        None => HttpTrust::System,
-    };
-    let (ask, optional_scopes) = authorization_params(entry, role.as_ref().map(|(_, role)| role), wishes)?;
+    let role = role(settings, entry, parameters.role.as_deref(), &issuer)?;
+    let trust =
+        match parameters.ca_file.as_deref().or(entry.ca_file.as_ref().map(|file| file.value.as_path())) {
+            Some(path) => HttpTrust::SystemPlus(read_ca_file(path)?),
+            None => HttpTrust::System,
+        };
+    let (ask, optional_scopes) =
+        authorization_params(entry, role.as_ref().map(|(_, role)| role), parameters)?;
     let algorithms =
         role.as_ref().map_or_else(|| ALGORITHMS.to_vec(), |(config, _)| config.algorithms.clone());
     Ok(ProviderConfig {
@@ -215,18 +215,18 @@ pub fn read_ca_file(path: &Path) -> Result<Vec<u8>, FileError> {
 }
 
 fn find<'a>(settings: &'a Settings, name: Option<&str>) -> Result<&'a OidcProvider, ProviderConfigError> {
-    let wanted = name.unwrap_or(DEFAULT_ENTRY);
-    match (settings.provider(wanted), name) {
+    let entry_name = name.unwrap_or(DEFAULT_ENTRY);
+    match (settings.provider(entry_name), name) {
         (Some(entry), _) => Ok(entry),
         (None, None) if settings.oidc.is_empty() => Err(settings.missing("auth.oidc.provider").into()),
         (None, _) => Err(ProviderConfigError::NoEntry {
-            name: wanted.to_owned(),
+            name: entry_name.to_owned(),
             known: settings.oidc.iter().map(|entry| entry.name.clone()).collect(),
         }),
     }
 }
 
-/// A client with a name of its own never uses the secret of another one.
+/// The registration of the client. An entry with its own client ID never uses the common secret.
 fn registration(settings: &Settings, entry: &OidcProvider) -> Result<Registration, ProviderConfigError> {
     let own = entry.client_id.as_ref().map(|id| id.value.clone()).filter(|id| !id.is_empty());
     let named = entry.client_secret.as_ref().map(|secret| secret.value.clone());
@@ -244,7 +244,7 @@ fn registration(settings: &Settings, entry: &OidcProvider) -> Result<Registratio
     })
 }
 
-/// How the secret is sent, where the settings say so.
+/// The method of sending the secret in the settings.
 fn client_auth(entry: &OidcProvider) -> Result<Option<ClientAuth>, ProviderConfigError> {
     let Some(method) = entry.token_endpoint_auth_method.as_ref().map(|method| &method.value) else {
         return Ok(None);
@@ -257,7 +257,7 @@ fn client_auth(entry: &OidcProvider) -> Result<Option<ClientAuth>, ProviderConfi
 fn role(
     settings: &Settings,
     entry: &OidcProvider,
-    wanted: Option<&str>,
+    requested: Option<&str>,
     issuer: &str,
 ) -> Result<Option<(RoleConfig, LoginRole)>, ProviderConfigError> {
     let config = match &settings.jwt_config {
@@ -269,21 +269,20 @@ fn role(
     };
     let of_entry = entry.default_role.as_ref().map(|role| role.value.as_str());
     let of_config = config.as_ref().and_then(|config| config.default_role.as_deref());
-    let Some(name) = wanted.or(of_entry).or(of_config) else { return Ok(None) };
+    let Some(name) = requested.or(of_entry).or(of_config) else { return Ok(None) };
     let section = settings.jwt_roles.as_ref().map(|section| section.value.clone()).unwrap_or_default();
     let roles =
         LoginRoleSet::read("auth.jwt-roles", &Json::Object(section)).map_err(ProviderConfigError::Role)?;
     let role = roles.find(name).map_err(|fault| ProviderConfigError::Role(vec![fault]))?;
     if role.role_type != RoleType::Oidc {
-        // The default of all logins may well be one for tokens.
-        return if wanted.or(of_entry).is_none() {
+        // The default role of the configuration may be one for tokens.
+        return if requested.or(of_entry).is_none() {
             Ok(None)
         } else {
             Err(ProviderConfigError::RoleType(role.name.clone()))
         };
     }
-    // The provider is that of the entry, whatever the tokens' keys come from; the entry's issuer
-    // was compared before.
+    // The keys are those of the provider of the entry, whatever the section configures.
     let own = RoleConfig {
         keys: RoleKeySource::Discovery(RoleKeyUrl { url: issuer.to_owned(), ca_pem: None }),
         bound_issuer: Some(issuer.to_owned()),
@@ -298,7 +297,7 @@ fn role(
 fn authorization_params(
     entry: &OidcProvider,
     role: Option<&LoginRole>,
-    wishes: &ProviderParameters,
+    parameters: &ProviderParameters,
 ) -> Result<(AuthorizationParams, Vec<String>), ProviderConfigError> {
     let mut scopes = vec!["openid".to_owned()];
     let mut optional = Vec::new();
@@ -308,9 +307,9 @@ fn authorization_params(
     }
     scopes.extend(optional.iter().cloned());
     scopes.extend(role.into_iter().flat_map(|role| role.oidc_scopes.iter().cloned()));
-    scopes.extend(wishes.scopes.iter().cloned());
+    scopes.extend(parameters.scopes.iter().cloned());
     let named: Vec<&String> =
-        role.into_iter().flat_map(|role| &role.oidc_scopes).chain(&wishes.scopes).collect();
+        role.into_iter().flat_map(|role| &role.oidc_scopes).chain(&parameters.scopes).collect();
     optional.retain(|scope| !named.contains(&scope));
     let mut seen = Vec::new();
     scopes.retain(|scope| {
@@ -327,17 +326,17 @@ fn authorization_params(
         };
         extra.push((name.clone(), value));
     }
-    extra.extend(wishes.parameters.iter().cloned());
+    extra.extend(parameters.parameters.iter().cloned());
     let max_age = role
         .and_then(|role| role.max_age)
         .or(entry.max_age.as_ref().map(|age| age.value.seconds()))
         .filter(|seconds| *seconds > 0);
-    Ok((AuthorizationParams { scopes, login_hint: wishes.login_hint.clone(), max_age, extra }, optional))
+    Ok((AuthorizationParams { scopes, login_hint: parameters.login_hint.clone(), max_age, extra }, optional))
 }
 
 impl ProviderConfig {
-    /// What is asked of a provider that publishes these scopes: those the server always asks for
-    /// only where the provider knows them, those somebody named in any case.
+    /// The parameters for a provider that supports these scopes. Optional scopes that it does not support
+    /// are omitted.
     #[must_use]
     pub fn params_for(&self, supported: Option<&[String]>) -> AuthorizationParams {
         let mut ask = self.params.clone();

@@ -1,5 +1,4 @@
-//! Where the browser comes back to: the address that is listened on, its port, and the redirect
-//! URI that the provider is told.
+//! The redirect URI and the ports for it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,10 +8,10 @@ use url::{Host, Url};
 use super::error::OidcError;
 use crate::util::quote::quote;
 
-/// The path that is listened on.
+/// The path of the redirect URI.
 pub const CALLBACK_PATH: &str = "/oidc/callback";
 
-/// The port where nobody names one.
+/// The default port.
 pub const DEFAULT_PORT: u16 = 8250;
 
 /// Ports to try in order: `8250`, `8250,8251`, `8250-8260`, or `0` for any free one.
@@ -26,9 +25,9 @@ pub const DEFAULT_PORT: u16 = 8250;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ports(Vec<(u16, u16)>);
 
-/// A text that names no ports.
+/// The text is not a list of ports.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{} names no ports: a number from 0 to 65535 is wanted, a list (8250,8251) or a range (8250-8260)", quote(.0))]
+#[error("invalid ports {}: expected a number from 0 to 65535, a list (8250,8251) or a range (8250-8260)", quote(.0))]
 pub struct PortsError(pub String);
 
 impl Ports {
@@ -48,7 +47,7 @@ impl FromStr for Ports {
     type Err = PortsError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let refuse = || PortsError(text.to_owned());
+        let invalid = || PortsError(text.to_owned());
         let number = |part: &str| -> Option<u16> {
             let part = part.trim();
             (!part.is_empty() && part.bytes().all(|b| b.is_ascii_digit())).then(|| part.parse().ok())?
@@ -57,12 +56,12 @@ impl FromStr for Ports {
         for part in text.split(',') {
             let range = match part.split_once('-') {
                 None => number(part).map(|port| (port, port)),
-                // A range with 0 in it would begin with "any free one".
+                // A range with 0 would begin with any free port.
                 Some((first, last)) => {
                     number(first).zip(number(last)).filter(|(first, last)| *first > 0 && first <= last)
                 }
             };
-            ranges.push(range.ok_or_else(refuse)?);
+            ranges.push(range.ok_or_else(invalid)?);
         }
         Ok(Self(ranges))
     }
@@ -80,15 +79,14 @@ impl fmt::Display for Ports {
     }
 }
 
-/// How the redirect URI is made up, for a browser that comes back through something else than
-/// loopback (a forwarded port, a proxy).
+/// The parts of the redirect URI, for a browser that returns through a forwarded port or a proxy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RedirectParts {
     /// `http` or `https`.
     pub method: String,
-    /// The host, as the browser knows it.
+    /// The host.
     pub host: String,
-    /// The port; none is the one that is listened on.
+    /// The port; none for the port of the listener.
     pub port: Option<u16>,
 }
 
@@ -99,21 +97,21 @@ impl Default for RedirectParts {
 }
 
 impl RedirectParts {
-    /// The redirect URI `METHOD://HOST:PORT/oidc/callback`. The port is written even where it is
-    /// the scheme's own, since providers compare texts (RFC 9700 4.1.3).
+    /// The redirect URI `METHOD://HOST:PORT/oidc/callback`. The port is always
+    /// written, since providers compare strings (RFC 9700 4.1.3).
     ///
     /// # Errors
     /// [`OidcError::InvalidCallbackUrl`].
     pub fn uri(&self, bound: u16) -> Result<String, OidcError> {
-        let bad = |what, found: &str, wanted| OidcError::InvalidCallbackUrl {
+        let invalid = |what, found: &str, expected| OidcError::InvalidCallbackUrl {
             what,
             found: found.to_owned(),
-            wanted,
+            expected,
         };
         if !matches!(self.method.as_str(), "http" | "https") {
-            return Err(bad("callback method", &self.method, "http or https"));
+            return Err(invalid("callback method", &self.method, "http or https"));
         }
-        let wanted = "a host name or address, without port and path";
+        let expected = "a host name or IP address, without port and path";
         let bare = self.host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(&self.host);
         let host = match bare.parse::<std::net::Ipv6Addr>() {
             Ok(address) => format!("[{address}]"),
@@ -121,17 +119,17 @@ impl RedirectParts {
         };
         match Host::parse(&host) {
             Ok(parsed) if parsed.to_string().eq_ignore_ascii_case(&host) => {}
-            _ => return Err(bad("callback host", &self.host, wanted)),
+            _ => return Err(invalid("callback host", &self.host, expected)),
         }
         if self.port == Some(0) {
-            return Err(bad("callback port", "0", "the port the browser comes back to"));
+            return Err(invalid("callback port", "0", "1 to 65535"));
         }
         Ok(format!("{}://{host}:{}{CALLBACK_PATH}", self.method, self.port.unwrap_or(bound)))
     }
 }
 
-/// Whether a login role lets the browser come back there: one of its addresses to the letter; for
-/// a loopback host whatever the port (RFC 8252 7.3).
+/// Whether the redirect URI equals one of those that a login role allows; for a loopback host, the
+/// port is ignored (RFC 8252 7.3).
 #[must_use]
 pub fn is_allowed(uri: &str, allowed: &[String]) -> bool {
     let portless = |text: &str| -> Option<String> {
@@ -159,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn the_redirect_uri_is_made_of_its_parts() {
+    fn redirect_uri_consists_of_its_parts() {
         let uri = |method: &str, host: &str, port| {
             RedirectParts { method: method.to_owned(), host: host.to_owned(), port }.uri(8250)
         };
@@ -186,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_role_lets_loopback_come_back_on_any_port_and_others_only_to_the_letter() {
+    fn role_allows_loopback_with_any_port_and_other_uris_exactly() {
         let allowed = ["http://localhost:8250/oidc/callback", "https://a.example:8250/oidc/callback"];
         let allowed: Vec<String> = allowed.map(str::to_owned).to_vec();
         for uri in [

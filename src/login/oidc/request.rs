@@ -1,4 +1,4 @@
-//! The request that the browser takes to the provider, and the secrets that tie its answer to it.
+//! The authorization request, and the secrets that bind the response to it.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use super::error::OidcError;
 use crate::util::secret::SecretText;
 
-/// Parameters that belong to the flow; nobody else may set them.
+/// Parameters that the flow sets itself.
 const RESERVED: [&str; 15] = [
     "client_id",
     "client_secret",
@@ -28,21 +28,21 @@ const RESERVED: [&str; 15] = [
     "request_uri",
 ];
 
-/// What is asked of a provider.
+/// The parameters of an authorization request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AuthorizationParams {
     /// The scopes, `openid` first.
     pub scopes: Vec<String>,
-    /// Who is expected to log in.
+    /// The username for the login page of the provider.
     pub login_hint: Option<String>,
-    /// How old a login at the provider may be, in seconds.
+    /// The maximum age of a login at the provider, in seconds.
     pub max_age: Option<i64>,
     /// Further parameters, such as `prompt` or `acr_values`.
     pub extra: Vec<(String, String)>,
 }
 
 impl AuthorizationParams {
-    /// The parameters beside those of the flow itself, in order.
+    /// The parameters that the flow does not set itself, in order.
     ///
     /// # Errors
     /// [`OidcError::ReservedParameter`].
@@ -65,23 +65,35 @@ impl AuthorizationParams {
     }
 }
 
-/// A login in the browser that has begun.
+/// The browser that is opened.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum BrowserChoice {
+    /// The one of `$BROWSER` or of the desktop.
+    #[default]
+    Default,
+    /// This command, with the URL in the place of `%s` or at the end.
+    Command(String),
+    /// None: the URL is only printed.
+    Skip,
+}
+
+/// A pending authorization in a browser.
 #[derive(Debug, Clone)]
 pub struct PendingAuthorization {
-    /// Where the person logs in. It holds no secret of ours: state and nonce are of no use to who
-    /// has not the verifier.
+    /// The URL for the login. It contains no secret: state and nonce are useless without the
+    /// verifier.
     pub url: Url,
-    /// Where the browser comes back to.
+    /// The redirect URI.
     pub redirect_uri: String,
-    /// Comes back with the browser (RFC 6749 10.12).
+    /// The `state` of the response (RFC 6749 10.12).
     pub state: SecretText,
-    /// Comes back in the ID token (OpenID Connect Core 3.1.2.1).
+    /// The `nonce` of the ID token (OpenID Connect Core 3.1.2.1).
     pub nonce: SecretText,
-    /// Proves that who fetches the tokens has begun the login (RFC 7636).
+    /// The code verifier of PKCE (RFC 7636).
     pub verifier: SecretText,
 }
 
-/// Begins a login: fresh secrets, and the address for the browser.
+/// Begins an authorization: new secrets, and the URL for the browser.
 ///
 /// # Errors
 /// [`OidcError::NoRandom`], [`OidcError::ReservedParameter`].
@@ -89,9 +101,9 @@ pub fn begin(
     endpoint: &Url,
     client_id: &str,
     redirect_uri: String,
-    ask: &AuthorizationParams,
+    params: &AuthorizationParams,
 ) -> Result<PendingAuthorization, OidcError> {
-    let parameters = ask.parameters()?;
+    let parameters = params.parameters()?;
     let (state, nonce, verifier) = (random_text()?, random_text()?, random_text()?);
     let mut url = endpoint.clone();
     let mut query = url.query_pairs_mut();
@@ -99,7 +111,7 @@ pub fn begin(
         .append_pair("response_type", "code")
         .append_pair("client_id", client_id)
         .append_pair("redirect_uri", &redirect_uri)
-        .append_pair("scope", &ask.scopes.join(" "))
+        .append_pair("scope", &params.scopes.join(" "))
         .append_pair("state", state.expose())
         .append_pair("nonce", nonce.expose())
         .append_pair("code_challenge", &challenge(verifier.expose()))
@@ -111,12 +123,12 @@ pub fn begin(
     Ok(PendingAuthorization { url, redirect_uri, state, nonce, verifier })
 }
 
-/// The challenge of a verifier (RFC 7636 4.2, S256).
+/// The code challenge of a verifier (RFC 7636 4.2, S256).
 fn challenge(verifier: &str) -> String {
     URL_SAFE_NO_PAD.encode(digest(&SHA256, verifier.as_bytes()))
 }
 
-/// 256 bits of the system's random source in 43 characters.
+/// 256 random bits of the system in 43 characters.
 pub(super) fn random_text() -> Result<SecretText, OidcError> {
     let mut bytes = Zeroizing::new([0_u8; 32]);
     getrandom::fill(bytes.as_mut_slice()).map_err(|error| OidcError::NoRandom(error.to_string()))?;
@@ -170,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn what_belongs_to_the_flow_cannot_be_overruled() {
+    fn parameter_of_the_flow_cannot_be_set() {
         for name in RESERVED {
             let ask = AuthorizationParams {
                 extra: vec![(name.to_owned(), "x".to_owned())],

@@ -1,4 +1,4 @@
-//! The user that a provider's person is for the server, in its table where the settings say so.
+//! The user of an OpenID login in the user table.
 
 use super::id_token::IdTokenSubject;
 use super::provider_config::ProviderConfig;
@@ -9,21 +9,20 @@ use crate::user_db::{UserDb, UserDbError};
 use crate::util::note::Notes;
 use crate::util::quote::quote;
 
-/// Makes the person a user: an unknown one is added with sync-user-on-login, a known one of
-/// source oidc brought up to date with update-user-on-login, which leaves the role api as it is: a
-/// provider can never give it. A user of another source is never changed. Without a table nothing
-/// is written.
+/// Adds an unknown user with sync-user-on-login, and updates a known user of source oidc with
+/// update-user-on-login, except for the role api, which a provider can never assign. A user of another
+/// source is never changed. Without a user table nothing is written.
 ///
 /// # Errors
 /// [`UserDbError`].
 pub fn update_user_db(
-    person: &IdTokenSubject,
-    plan: &ProviderConfig,
+    subject: &IdTokenSubject,
+    config: &ProviderConfig,
     store: Option<&mut UserDb>,
     notes: &mut Notes,
 ) -> Result<Identity, UserDbError> {
-    let identity = &person.identity;
-    let said = User {
+    let identity = &subject.identity;
+    let user = User {
         username: identity.username.as_str().to_owned(),
         name: identity.name.clone(),
         roles: identity.roles.iter().map(|role| role.name().to_owned()).collect(),
@@ -32,33 +31,33 @@ pub fn update_user_db(
         source: AuthSource::Oidc,
     };
     let done = |user: User| Identity { user, method: Method::Oidc };
-    let Some(store) = store else { return Ok(done(said)) };
+    let Some(store) = store else { return Ok(done(user)) };
     let permitted = RowPermissions {
-        may_add: plan.adds_users,
-        may_update: plan.updates_users,
+        may_add: config.adds_users,
+        may_update: config.updates_users,
         preserved_roles: &[Role::Api],
     };
-    let name = quote(&said.username);
-    Ok(done(match row::apply(store, &said, permitted)? {
-        RowChange::Unknown => said,
+    let name = quote(&user.username);
+    Ok(done(match row::apply(store, &user, permitted)? {
+        RowChange::Unknown => user,
         RowChange::Added => {
-            notes.note(format!("added {name} as the provider says"));
-            said
+            notes.note(format!("added {name} with the data of the provider"));
+            user
         }
-        RowChange::Updated { row, is_new } => {
-            if is_new {
-                notes.note(format!("brought {name} up to date as the provider says"));
+        RowChange::Updated { row, is_changed } => {
+            if is_changed {
+                notes.note(format!("updated {name} with the data of the provider"));
             }
             *row
         }
         RowChange::Known(row) => {
-            if row.source != said.source {
+            if row.source != user.source {
                 notes.note(format!(
-                    "{name} is no user of source oidc in the user table and was not changed{}",
-                    if plan.updates_users { "; the server would overwrite name and roles" } else { "" }
+                    "{name} is not a user of source oidc and was not changed{}",
+                    if config.updates_users { "; the server would overwrite name and roles" } else { "" }
                 ));
             }
-            User { source: row.source, email: row.email, ..said }
+            User { source: row.source, email: row.email, ..user }
         }
     }))
 }

@@ -1,31 +1,49 @@
-//! Why there is no session, or no token in it.
+//! Errors of the stored session.
 
-use crate::login::Method;
+use super::identity::Method;
 use crate::user::{Role, User};
 use crate::util::diagnostic::Diagnostic;
 use crate::util::file::shell_word;
 use crate::util::kind::Kind;
 
-/// The commands, which no username given alone is taken for.
-pub(super) const COMMANDS: [&str; 5] = ["status", "token", "refresh", "logout", "help"];
+/// The commands of `cc-login`. A username that is one of them is written `username=NAME`.
+pub const COMMANDS: [&str; 5] = ["status", "token", "refresh", "logout", "help"];
 
-/// Why there is no token to print.
+/// Why there is no valid session, no token, or no refresh.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum SessionError {
+pub enum SessionError {
+    /// No session is stored.
     #[error("not logged in")]
     NotLoggedIn,
-    #[error("the session ended {ended}")]
-    Expired { ended: String, login: String },
+    /// The session is expired.
+    #[error("the session expired {expired}")]
+    Expired {
+        /// The expiry time relative to now, such as `2 hours ago`.
+        expired: String,
+        /// The command for a new login.
+        login: String,
+    },
+    /// The session has no token.
     #[error(
-        "the session has no token: at the login the user was not in the user table, or there was no private key"
+        "the session has no token: at the login, the user was not in the user table or JWT_PRIVATE_KEY was not set"
     )]
-    NoToken { add: String },
-    #[error("the session cannot be renewed: the provider gave no refresh token")]
+    NoToken {
+        /// The command that adds the user.
+        add: String,
+    },
+    /// The provider sent no refresh token.
+    #[error("the session cannot be renewed: the provider sent no refresh token")]
     NoRefresh,
-    #[error("the session cannot be renewed: only a login at a provider gives a refresh token")]
-    NoProvider { login: String },
+    /// The session is not from a provider.
+    #[error("the session cannot be renewed: only a login with --method oidc has a refresh token")]
+    NoProvider {
+        /// The command for a new login.
+        login: String,
+    },
+    /// A logout during the refresh.
     #[error("a logout ended the session during the refresh: the new session is not stored")]
     Ended,
+    /// Another login during the refresh.
     #[error("another login replaced the session during the refresh: the refreshed session is not stored")]
     Replaced,
 }
@@ -47,14 +65,12 @@ impl Diagnostic for SessionError {
             Self::Expired { login, .. } | Self::NoProvider { login } => login.clone(),
             Self::Replaced => "cc-login status".to_owned(),
             Self::NoRefresh => {
-                "log in with cc-login --method oidc; many providers give one for --scope offline_access"
+                "log in with cc-login --method oidc; many providers send one only for --scope offline_access"
                     .to_owned()
             }
-            Self::NoToken { add } => {
-                format!(
-                    "add the user with '{add}', or make keys with 'gen-keypair --write'; then log in again"
-                )
-            }
+            Self::NoToken { add } => format!(
+                "add the user with '{add}', or create a key pair with 'gen-keypair --write'; then log in again"
+            ),
         })
     }
 }
@@ -70,7 +86,7 @@ pub(super) fn add_command(user: &User) -> String {
 /// The command that logs this user in again by the same method.
 pub(super) fn login_command(method: Method, username: &str) -> String {
     let mut name = shell_word(username).to_string();
-    // What looks like a command or a parameter has its key before it.
+    // A name that looks like a command or a parameter is written with its key.
     if username.contains('=') || COMMANDS.contains(&username) {
         name.insert_str(0, "username=");
     }

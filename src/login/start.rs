@@ -1,12 +1,10 @@
-//! The session that a login begins.
+//! The session of a new login.
 
-use std::path::PathBuf;
-
-use super::no_session::add_command;
-use crate::cli::console::Console;
-use crate::cli::failure::Failure;
+use super::error::LoginError;
+use super::identity::Identity;
+use super::session::Session;
+use super::session_error::add_command;
 use crate::config::{Settings, Variable};
-use crate::login::{Identity, Session, paths};
 use crate::policy::Endpoint;
 use crate::policy::remedy::{Remedy, accepted_in_words};
 use crate::token;
@@ -15,18 +13,21 @@ use crate::util::duration::GoDuration;
 use crate::util::note::Notes;
 use crate::util::quote::{escape, quote};
 use crate::util::secret::SecretText;
-use crate::util::time::Clock;
+use crate::util::time::Timestamp;
 
-/// Begins a session, of the settings' length or of `most` seconds if that is less, and returns
-/// the path of its file. `row` is the user as the user table has it after the login.
+/// Starts a session with the lifetime of the settings, or of `max_seconds` if that is less. `row`
+/// is the row of the user table after the login.
+///
+/// # Errors
+/// [`LoginError::Config`] for an invalid private key, and as [`Session::start`].
 pub(super) fn start(
     identity: Identity,
     row: Option<User>,
-    most: Option<i64>,
+    max_seconds: Option<i64>,
     settings: &Settings,
-    console: &mut Console,
-) -> Result<(Session, PathBuf), Failure> {
-    let mut notes = Notes::new();
+    now: Timestamp,
+    notes: &mut Notes,
+) -> Result<Session, LoginError> {
     let key = match (&row, settings.secret(Variable::JwtPrivateKey)) {
         (None, _) => {
             let name = &identity.user.username;
@@ -37,33 +38,31 @@ pub(super) fn start(
             );
             None
         }
-        (Some(_), Some(_)) => Some(settings.signing_key(&mut notes)?),
+        (Some(_), Some(_)) => Some(settings.signing_key(notes)?),
         (Some(_), None) => {
             notes.warn_with(
                 "private-key-not-set",
                 "JWT_PRIVATE_KEY is not set: the session has no token",
-                "make keys with gen-keypair --write",
+                "create a key pair with gen-keypair --write",
             );
             None
         }
     };
     if let Some(row) = &row {
-        compare_roles(&identity.user, row, &mut notes);
-        warn_of_roles(row, &mut notes);
+        compare_roles(&identity.user, row, notes);
+        warn_about_roles(row, notes);
     }
-    console.notes(notes);
-    let most = most.map(GoDuration::from_seconds);
-    let length = match (settings.session_max_age.value, most) {
-        (Some(length), Some(most)) => Some(length.min(most)),
-        (length, most) => length.or(most),
+    let max = max_seconds.map(GoDuration::from_seconds);
+    let lifetime = match (settings.session_max_age.value, max) {
+        (Some(lifetime), Some(max)) => Some(lifetime.min(max)),
+        (lifetime, max) => lifetime.or(max),
     };
-    let session = Session::start(identity, row, length, key.as_ref(), Clock::System.now())?;
-    Ok((session, paths::session_file(console.environment())?))
+    Session::start(identity, row, lifetime, key.as_ref(), now)
 }
 
-/// Warns where the login named other roles than the user table, whose roles count.
+/// Notes that the login has other roles than the user table, whose roles the token gets.
 fn compare_roles(login: &User, row: &User, notes: &mut Notes) {
-    let listed = |roles: &[String]| {
+    let list = |roles: &[String]| {
         if roles.is_empty() { "no role".to_owned() } else { escape(&roles.join(", ")) }
     };
     let is_same = |role: &String| login.roles.contains(role);
@@ -71,14 +70,14 @@ fn compare_roles(login: &User, row: &User, notes: &mut Notes) {
         notes.note(format!(
             "the session's token has the roles of {} in the user table ({}), not those of the login ({})",
             quote(&row.username),
-            listed(&row.roles),
-            listed(&login.roles)
+            list(&row.roles),
+            list(&login.roles)
         ));
     }
 }
 
-/// Warns of roles with which a session at the server has no effect.
-fn warn_of_roles(user: &User, notes: &mut Notes) {
+/// Warns about roles with which a session at the server has no effect.
+fn warn_about_roles(user: &User, notes: &mut Notes) {
     let effect = if user.roles.is_empty() {
         "has no roles: a session at the server has no effect (401 on every page)"
     } else if user.roles.iter().all(|role| role.parse::<Role>().is_err()) {
@@ -94,10 +93,10 @@ fn warn_of_roles(user: &User, notes: &mut Notes) {
     );
 }
 
-/// Warns of a token that no API endpoint accepts: where the token is requested, since most users
-/// need none.
-pub(super) fn warn_of_token(text: &SecretText, notes: &mut Notes) {
-    let inspection = token::inspect(text.expose());
+/// Notes that no API endpoint accepts the token. Only for a token that is requested: most users do
+/// not need one.
+pub(super) fn note_missing_api_role(token: &SecretText, notes: &mut Notes) {
+    let inspection = token::inspect(token.expose());
     let Some((_, claims)) = inspection.unproven() else { return };
     let roles = claims.roles();
     if !roles.contains(&Role::Api.name()) {

@@ -1,0 +1,156 @@
+//! `cc-login [NAME]`: the arguments of a login, and its request.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueHint};
+
+use super::parameters::{MethodChoice, Parameters};
+use super::provider::{self, ProviderOptions};
+use super::remote::{self, RemoteLoginOptions};
+use super::report;
+use super::ui::{TerminalUi, with_environment};
+use crate::cli::console::Console;
+use crate::cli::failure::{Failure, UsageError};
+use crate::cli::ldap::LdapConnectionOptions;
+use crate::cli::options::SettingsOptions;
+use crate::cli::prompt::PasswordOptions;
+use crate::cli::suggest;
+use crate::login::flow::{PasswordRequest, TokenRequest};
+use crate::login::session_error::COMMANDS;
+use crate::login::{LoginRequest, Method, log_in};
+use crate::util::diagnostic::ExitStatus;
+use crate::util::environment::Environment;
+
+/// The arguments of a login.
+#[derive(Debug, Args)]
+pub(super) struct LoginOptions {
+    /// Username [default: $USER], and parameters as KEY=VALUE, such as role=NAME
+    #[arg(value_name = "NAME|KEY=VALUE")]
+    words: Vec<String>,
+
+    /// Login method: auto, local, ldap, token, oidc or remote [default: auto]
+    #[arg(short, long, value_name = "METHOD", value_parser = MethodChoice::parse)]
+    method: Option<MethodChoice>,
+
+    /// Log in with the token in FILE; - is standard input
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath,
+          conflicts_with_all = ["password_stdin", "password_file"])]
+    token_file: Option<PathBuf>,
+
+    #[command(flatten)]
+    password: PasswordOptions,
+
+    #[command(flatten)]
+    provider: ProviderOptions,
+
+    #[command(flatten)]
+    remote: RemoteLoginOptions,
+
+    #[command(flatten)]
+    directory: LdapConnectionOptions,
+}
+
+pub(super) fn run(
+    options: &LoginOptions,
+    settings: &SettingsOptions,
+    console: &mut Console,
+) -> Result<ExitStatus, Failure> {
+    let request = options.request(console.environment())?;
+    let session = with_environment(console, |environment, console| {
+        let mut ui = TerminalUi {
+            password: options.password.clone(),
+            token_file: options.token_file.clone(),
+            ..TerminalUi::without_secrets(console, settings)
+        };
+        log_in(&request, environment, &mut ui)
+    })?;
+    report::logged_in(&session, session.issued_at, console)?;
+    Ok(ExitStatus::Success)
+}
+
+impl LoginOptions {
+    /// The name of the method; none if the words are invalid.
+    pub(super) fn method_name(&self) -> Option<&'static str> {
+        let parameters = Parameters::parse(&self.words).ok()?;
+        Some(match self.implied_method(self.method.or(parameters.method), &parameters) {
+            MethodChoice::Auto => "auto",
+            MethodChoice::Only(method) => method.name(),
+        })
+    }
+
+    /// The method of the arguments; without one, the method that the other arguments require.
+    fn implied_method(&self, named: Option<MethodChoice>, parameters: &Parameters) -> MethodChoice {
+        let has_key = |keys: &[&str]| parameters.others.iter().any(|(key, _)| keys.contains(&key.as_str()));
+        match named {
+            Some(choice @ MethodChoice::Only(_)) => choice,
+            _ if self.remote.is_given() || has_key(&remote::KEYS) => MethodChoice::Only(Method::Remote),
+            _ if self.provider.is_given() || has_key(&provider::KEYS) => MethodChoice::Only(Method::Oidc),
+            _ => MethodChoice::Auto,
+        }
+    }
+
+    /// The request of the arguments.
+    fn request(&self, environment: &Environment) -> Result<LoginRequest, Failure> {
+        let parameters = Parameters::parse(&self.words)?;
+        let named = match (self.method, parameters.method) {
+            (Some(a), Some(b)) if a != b => {
+                return Err(UsageError::new("two different methods are given").into());
+            }
+            (a, b) => a.or(b),
+        };
+        let choice = self.implied_method(named, &parameters);
+        reject_unused_keys(choice, &parameters)?;
+        let ldap = self.directory.options()?;
+        let timeout = self.directory.timeout.as_ref().map(|_| ldap.response_timeout);
+        Ok(match choice {
+            MethodChoice::Only(Method::Oidc) => LoginRequest::Oidc(self.provider.request(
+                parameters.name,
+                &parameters.others,
+                &ldap,
+                timeout,
+            )?),
+            MethodChoice::Only(Method::Remote) => {
+                let username = username(parameters.name, environment)?;
+                LoginRequest::Remote(self.remote.request(username, &parameters.others, ldap, timeout)?)
+            }
+            MethodChoice::Only(Method::Token) => {
+                LoginRequest::Token(TokenRequest { username: parameters.name })
+            }
+            MethodChoice::Auto if self.token_file.is_some() => {
+                LoginRequest::Token(TokenRequest { username: parameters.name })
+            }
+            choice => {
+                let is_bare_name = parameters.is_bare_name;
+                let username = username(parameters.name, environment)?;
+                LoginRequest::Password(PasswordRequest {
+                    similar_command: is_bare_name.then(|| suggest::command(&username, COMMANDS)).flatten(),
+                    username,
+                    method: match choice {
+                        MethodChoice::Auto => None,
+                        MethodChoice::Only(method) => Some(method),
+                    },
+                    ldap,
+                })
+            }
+        })
+    }
+}
+
+/// Rejects a key that the method does not use. Options are checked by the table of options.
+fn reject_unused_keys(choice: MethodChoice, parameters: &Parameters) -> Result<(), UsageError> {
+    for (key, _) in &parameters.others {
+        for (keys, method) in [(&provider::KEYS[..], Method::Oidc), (&remote::KEYS[..], Method::Remote)] {
+            if keys.contains(&key.as_str()) && choice != MethodChoice::Only(method) {
+                return Err(UsageError::new(format!("{key}= requires --method {}", method.name())));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn username(named: Option<String>, environment: &Environment) -> Result<String, UsageError> {
+    named
+        .or_else(|| environment.non_empty("USER").map(str::to_owned))
+        .or_else(|| environment.non_empty("LOGNAME").map(str::to_owned))
+        .ok_or_else(|| UsageError::new("no username is given").hint("cc-login NAME"))
+}

@@ -1,0 +1,153 @@
+//! A login from the request to the stored session.
+
+use super::attempt_limit::Attempts;
+use super::chain::{Credentials, login};
+use super::context::LoginContext;
+use super::error::LoginError;
+use super::identity::{Identity, Method};
+use super::oidc::flow::OidcRequest;
+use super::remote::RemoteRequest;
+use super::session::{Session, SessionLock, session_file};
+use super::start::start;
+use super::ui::{LoginEnvironment, LoginUi, PasswordPrompt};
+use super::{oidc, remote};
+use crate::config::Settings;
+use crate::ldap::LdapOptions;
+use crate::user_db::{OpenMode, UserDb};
+use crate::util::note::Notes;
+use crate::util::xdg;
+
+/// The login that a user asks for.
+#[derive(Debug, Clone)]
+pub enum LoginRequest {
+    /// A login with username and password.
+    Password(PasswordRequest),
+    /// A login with a token.
+    Token(TokenRequest),
+    /// A login through an OpenID provider.
+    Oidc(OidcRequest),
+    /// A login at a running server.
+    Remote(RemoteRequest),
+}
+
+/// A login with username and password, by LDAP or the local password.
+#[derive(Debug, Clone)]
+pub struct PasswordRequest {
+    /// The username.
+    pub username: String,
+    /// The only method to use; none for all methods in the server's order.
+    pub method: Option<Method>,
+    /// How to connect to the LDAP server.
+    pub ldap: LdapOptions,
+    /// The command that the username may be a typing error of. Such a name is rejected unless the
+    /// user table has it, so that a typing error does not ask for a password.
+    pub similar_command: Option<&'static str>,
+}
+
+/// A login with a token.
+#[derive(Debug, Clone, Default)]
+pub struct TokenRequest {
+    /// The user that the token must be for; none for any user.
+    pub username: Option<String>,
+}
+
+/// Logs in and stores the session in the place of any other.
+///
+/// # Errors
+/// [`LoginError`], and errors of the user interface.
+pub fn log_in<U: LoginUi>(
+    request: &LoginRequest,
+    environment: &LoginEnvironment<'_>,
+    ui: &mut U,
+) -> Result<Session, U::Error> {
+    match request {
+        LoginRequest::Password(request) => log_in_by_password(request, environment, ui),
+        LoginRequest::Token(request) => log_in_by_token(request, environment, ui),
+        LoginRequest::Oidc(request) => oidc::flow::log_in(request, environment, ui),
+        LoginRequest::Remote(request) => remote::log_in(request, environment, ui),
+    }
+}
+
+fn log_in_by_password<U: LoginUi>(
+    request: &PasswordRequest,
+    environment: &LoginEnvironment<'_>,
+    ui: &mut U,
+) -> Result<Session, U::Error> {
+    let settings = ui.settings()?;
+    // Errors that the password cannot change are reported before the prompt.
+    let mut user_db = open_user_db(&settings)?;
+    let username = request.username.as_str();
+    if let Some(command) = request.similar_command
+        && user_db.record(username).map_err(LoginError::from)?.is_none()
+    {
+        return Err(LoginError::MistypedCommand { name: username.to_owned(), command }.into());
+    }
+    let directory = xdg::state_directory(environment.variables).ok_or(LoginError::NoDirectory)?;
+    let attempts = Attempts::new(&directory);
+    let password = ui.password(PasswordPrompt { username, server: None })?;
+    let now = environment.clock.now();
+    let mut attempt = attempts.begin(username, now)?;
+    let credentials = Credentials { name: Some(username.to_owned()), password: Some(password), token: None };
+    let context = LoginContext { settings: &settings, ldap_options: &request.ldap, now };
+    let mut notes = Notes::new();
+    let outcome = login(request.method, &credentials, &context, &mut user_db, Some(&mut attempt), &mut notes);
+    ui.notes(notes);
+    let identity = match outcome {
+        Ok(identity) => {
+            attempt.succeeded()?;
+            identity
+        }
+        Err(error @ LoginError::Rejected(_)) => {
+            attempt.failed();
+            return Err(error.into());
+        }
+        Err(error) => {
+            attempt.cancel()?;
+            return Err(error.into());
+        }
+    };
+    save_session(identity, &settings, &user_db, environment, ui)
+}
+
+fn log_in_by_token<U: LoginUi>(
+    request: &TokenRequest,
+    environment: &LoginEnvironment<'_>,
+    ui: &mut U,
+) -> Result<Session, U::Error> {
+    let settings = ui.settings()?;
+    let token = ui.token()?;
+    let mut user_db = open_user_db(&settings)?;
+    let credentials = Credentials { token: Some(token), ..Credentials::default() };
+    let ldap_options = LdapOptions::default();
+    let context =
+        LoginContext { settings: &settings, ldap_options: &ldap_options, now: environment.clock.now() };
+    let mut notes = Notes::new();
+    let outcome = login(Some(Method::Token), &credentials, &context, &mut user_db, None, &mut notes);
+    ui.notes(notes);
+    let identity = outcome?;
+    if let Some(expected) = request.username.as_ref().filter(|name| **name != identity.user.username) {
+        let (found, expected) = (identity.user.username, expected.clone());
+        return Err(LoginError::OtherSubject { found, expected }.into());
+    }
+    save_session(identity, &settings, &user_db, environment, ui)
+}
+
+fn open_user_db(settings: &Settings) -> Result<UserDb, LoginError> {
+    Ok(UserDb::open(settings.database()?, OpenMode::Write)?)
+}
+
+fn save_session<U: LoginUi>(
+    identity: Identity,
+    settings: &Settings,
+    user_db: &UserDb,
+    environment: &LoginEnvironment<'_>,
+    ui: &mut U,
+) -> Result<Session, U::Error> {
+    let row = user_db.find(&identity.user.username).map_err(LoginError::from)?;
+    let mut notes = Notes::new();
+    let session = start(identity, row, None, settings, environment.clock.now(), &mut notes);
+    ui.notes(notes);
+    let session = session?;
+    SessionLock::acquire(&session_file(environment.variables)?)?.save(&session)?;
+    Ok(session)
+}

@@ -1,0 +1,124 @@
+//! The provider of a login, and the way from its tokens to a session.
+
+use std::time::Duration;
+
+use super::error::OidcError;
+use super::id_token::{self, IdTokenPolicy, TokenBinding};
+use super::provider_config::ProviderConfig;
+use super::user_row;
+use crate::config::Settings;
+use crate::http::{Client, HttpError, Proxy};
+use crate::login::error::LoginError;
+use crate::login::session::{RefreshGrant, Session};
+use crate::login::start::start;
+use crate::oidc::discovery::Discovery;
+use crate::oidc::jwks_cache::{self, Cache};
+use crate::oidc::oauth::{Provider, TokenResponse};
+use crate::user_db::{OpenMode, UserDb};
+use crate::util::environment::Environment;
+use crate::util::note::Notes;
+use crate::util::time::Clock;
+use crate::util::xdg;
+
+/// A provider whose discovery document was read, with the rules for its answers.
+#[derive(Debug)]
+pub(in crate::login) struct ProviderConnection<'run> {
+    /// The endpoints.
+    pub(in crate::login) provider: Provider<'run>,
+    /// The rules.
+    pub(in crate::login) config: &'run ProviderConfig,
+    /// The cache of the provider's keys.
+    pub(in crate::login) cache: &'run Cache,
+    /// The settings.
+    pub(in crate::login) settings: &'run Settings,
+    /// The clock.
+    pub(in crate::login) clock: Clock,
+    /// The user who must log in; none for any user.
+    pub(in crate::login) expected_username: Option<&'run str>,
+}
+
+/// The HTTP client for a provider.
+pub(in crate::login) fn http_client(
+    config: &ProviderConfig,
+    connect_timeout: Option<Duration>,
+    environment: &Environment,
+) -> Result<Client, HttpError> {
+    let mut options = config.http.clone();
+    options.proxy = Proxy::from_environment(environment);
+    if let Some(timeout) = connect_timeout {
+        options.connect_timeout = timeout;
+    }
+    Client::new(options)
+}
+
+/// The cache of discovery documents and keys, in the cache directory if there is one.
+pub(in crate::login) fn key_cache(environment: &Environment) -> Cache {
+    Cache { directory: xdg::cache_directory(environment).map(|cache| cache.join("keys")), offline: false }
+}
+
+/// Fetches the discovery document of the provider, or reads it from the cache.
+pub(in crate::login) fn discover(
+    client: &Client,
+    cache: &Cache,
+    issuer: &str,
+    clock: Clock,
+    notes: &mut Notes,
+) -> Result<Discovery, OidcError> {
+    Ok(jwks_cache::discover(client, cache, issuer, false, clock.now(), notes)?)
+}
+
+/// Opens the user table: for writing if the login may change it, otherwise for reading if it exists
+/// or is configured.
+pub(in crate::login) fn open_user_db(
+    config: &ProviderConfig,
+    settings: &Settings,
+) -> Result<Option<UserDb>, LoginError> {
+    let path = settings.database()?;
+    if config.adds_users || config.updates_users {
+        return Ok(Some(UserDb::open(path, OpenMode::Write)?));
+    }
+    let is_expected = !settings.db.is_default() || path.exists();
+    Ok(if is_expected { Some(UserDb::open(path, OpenMode::Read)?) } else { None })
+}
+
+impl ProviderConnection<'_> {
+    /// Verifies tokens and starts a session, which is not stored yet.
+    pub(in crate::login) fn session_of(
+        &self,
+        tokens: TokenResponse,
+        binding: TokenBinding<'_>,
+        notes: &mut Notes,
+    ) -> Result<Session, LoginError> {
+        let config = self.config;
+        let policy = IdTokenPolicy {
+            role: config.role.as_ref().map(|(config, role)| (config, role)),
+            algorithms: &config.algorithms,
+            max_age: config.params.max_age,
+            cache: self.cache,
+            clock: self.clock,
+        };
+        let subject = id_token::identify(&self.provider, tokens, binding, &policy, notes)?;
+        // Before the first write: another user must change neither the user table nor the session.
+        let found = subject.identity.username.as_str();
+        if let Some(expected) = self.expected_username.filter(|expected| *expected != found) {
+            let (found, expected) = (found.to_owned(), expected.to_owned());
+            return Err(OidcError::OtherUser { found, expected }.into());
+        }
+        let mut user_db = open_user_db(config, self.settings)?;
+        let identity = user_row::update_user_db(&subject, config, user_db.as_mut(), notes)?;
+        let row = match &user_db {
+            Some(user_db) => user_db.find(&identity.user.username)?,
+            None => None,
+        };
+        let max_seconds = subject.login.as_ref().and_then(|login| login.session_seconds);
+        let mut session = start(identity, row, max_seconds, self.settings, self.clock.now(), notes)?;
+        session.refresh = subject.refresh_token.map(|token| RefreshGrant {
+            provider: config.entry.clone(),
+            role: config.role.as_ref().map(|(_, role)| role.name.clone()),
+            subject: subject.subject,
+            token,
+        });
+        session.id_token = subject.id_token;
+        Ok(session)
+    }
+}

@@ -1,0 +1,323 @@
+//! A login through an OpenID provider: in a browser, with a pasted URL, or on another device.
+
+use std::time::{Duration, Instant};
+
+use super::callback::{self, AuthorizationResponse};
+use super::connection::{ProviderConnection, discover, http_client, key_cache, open_user_db};
+use super::device;
+use super::error::OidcError;
+use super::gate::CallbackGate;
+use super::id_token::TokenBinding;
+use super::listener::{Decision, Listener};
+use super::page::BrowserPage;
+use super::provider_config::{self, ProviderParameters};
+use super::redirect::{self, Ports, RedirectParts};
+use super::request::{self, AuthorizationParams, BrowserChoice, PendingAuthorization};
+use crate::login::error::LoginError;
+use crate::login::session::{Session, SessionLock, session_file};
+use crate::login::ui::{LoginEnvironment, LoginStep, LoginUi};
+use crate::oidc::discovery::ProviderEndpoint;
+use crate::oidc::oauth::{Provider, TokenResponse};
+use crate::util::diagnostic::Diagnostic as _;
+use crate::util::note::Notes;
+
+/// The time that the browser has to fetch the last page.
+const LINGER: Duration = Duration::from_secs(3);
+
+/// The time limit of a login with a browser, unless the request has one.
+const DEFAULT_TIME_LIMIT: Duration = Duration::from_secs(120);
+
+/// The number of unrelated requests that are shown one by one.
+const SHOWN_UNRELATED: usize = 3;
+
+/// The number of URLs that may be pasted.
+const PASTE_TRIES: usize = 3;
+
+/// How the user gets to the provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OidcFlow {
+    /// In a browser on this computer.
+    Browser,
+    /// On another device, with a code.
+    Device,
+    /// In any browser; the URL of the last page is pasted.
+    Manual,
+}
+
+/// A login through an OpenID provider.
+#[derive(Debug, Clone)]
+pub struct OidcRequest {
+    /// The user who must log in; none for any user.
+    pub username: Option<String>,
+    /// The provider entry, login role and parameters.
+    pub provider: ProviderParameters,
+    /// Timeout for connections to the provider; none is the default of the HTTP client.
+    pub connect_timeout: Option<Duration>,
+    /// The flow; none is the best one here.
+    pub flow: Option<OidcFlow>,
+    /// The address on which the program waits for the browser.
+    pub listen_address: String,
+    /// The ports to try.
+    pub ports: Ports,
+    /// The parts of the redirect URI.
+    pub redirect: RedirectParts,
+    /// The browser to open.
+    pub browser: BrowserChoice,
+    /// The time limit of the login; none is 2 minutes, or the lifetime of the device code.
+    pub time_limit: Option<Duration>,
+}
+
+/// Logs in through the provider and stores the session.
+pub(in crate::login) fn log_in<U: LoginUi>(
+    request: &OidcRequest,
+    environment: &LoginEnvironment<'_>,
+    ui: &mut U,
+) -> Result<Session, U::Error> {
+    let settings = ui.settings()?;
+    let config = provider_config::resolve(&settings, &request.provider).map_err(LoginError::from)?;
+    let client =
+        http_client(&config, request.connect_timeout, environment.variables).map_err(LoginError::from)?;
+    let cache = key_cache(environment.variables);
+    // Errors that the login cannot change are reported before the user is sent to a browser.
+    if config.adds_users || config.updates_users {
+        open_user_db(&config, &settings)?;
+    }
+    let session_file = session_file(environment.variables)?;
+    let mut notes = Notes::new();
+    let discovery = discover(&client, &cache, &config.issuer, environment.clock, &mut notes);
+    ui.notes(notes);
+    let discovery = discovery.map_err(LoginError::from)?;
+    let connection = ProviderConnection {
+        provider: Provider::new(&client, &discovery, &config.registration),
+        config: &config,
+        cache: &cache,
+        settings: &settings,
+        clock: environment.clock,
+        expected_username: request.username.as_deref(),
+    };
+    let login = OidcLogin { connection, request, environment, session_file: &session_file };
+    let flow = login.flow(ui);
+    login.check_endpoints(flow).map_err(LoginError::from)?;
+    match flow {
+        OidcFlow::Browser => Ok(login.in_browser(ui)?),
+        OidcFlow::Device => Ok(login.on_device(ui)?),
+        OidcFlow::Manual => login.by_pasted_url(ui),
+    }
+}
+
+/// One login through a provider.
+struct OidcLogin<'run> {
+    connection: ProviderConnection<'run>,
+    request: &'run OidcRequest,
+    environment: &'run LoginEnvironment<'run>,
+    session_file: &'run std::path::Path,
+}
+
+impl OidcLogin<'_> {
+    fn params(&self) -> AuthorizationParams {
+        let scopes = self.connection.provider.discovery.list("scopes_supported");
+        self.connection.config.params_for(scopes.as_deref())
+    }
+
+    /// The flow of the request, or the best one here, which is noted.
+    fn flow(&self, ui: &mut impl LoginUi) -> OidcFlow {
+        if let Some(flow) = self.request.flow {
+            return flow;
+        }
+        if self.environment.has_display {
+            return OidcFlow::Browser;
+        }
+        let mut notes = Notes::new();
+        let flow = if self.connection.provider.discovery.names(ProviderEndpoint::DeviceAuthorization) {
+            notes.note("no display on this computer: login on another device, as with --device");
+            OidcFlow::Device
+        } else {
+            notes.note(
+                "no display on this computer, and the provider does not support device authorization: login with \
+                 a pasted URL, as with --manual",
+            );
+            OidcFlow::Manual
+        };
+        ui.notes(notes);
+        flow
+    }
+
+    /// The redirect URI, if the login role allows it.
+    fn redirect_uri(&self, port: u16) -> Result<String, OidcError> {
+        let uri = self.request.redirect.uri(port)?;
+        match &self.connection.config.role {
+            Some((_, role)) if !redirect::is_allowed(&uri, &role.allowed_redirect_uris) => {
+                Err(OidcError::RedirectNotAllowed { role: role.name.clone(), uri })
+            }
+            _ => Ok(uri),
+        }
+    }
+
+    /// Checks the endpoints that the flow needs, before the user is sent to the provider.
+    fn check_endpoints(&self, flow: OidcFlow) -> Result<(), OidcError> {
+        let Provider { http, discovery, .. } = &self.connection.provider;
+        let first = match flow {
+            OidcFlow::Browser | OidcFlow::Manual => ProviderEndpoint::Authorization,
+            OidcFlow::Device => ProviderEndpoint::DeviceAuthorization,
+        };
+        for endpoint in [first, ProviderEndpoint::Token, ProviderEndpoint::Keys] {
+            discovery.need(endpoint, http)?;
+        }
+        discovery.find(ProviderEndpoint::Userinfo, http)?;
+        Ok(())
+    }
+
+    fn begin(&self, redirect_uri: String) -> Result<PendingAuthorization, OidcError> {
+        let Provider { http, discovery, registration, .. } = &self.connection.provider;
+        let endpoint = discovery.need(ProviderEndpoint::Authorization, http)?;
+        request::begin(&endpoint, &registration.client_id, redirect_uri, &self.params())
+    }
+
+    fn check_callback(
+        &self,
+        query: &str,
+        pending: &PendingAuthorization,
+    ) -> Result<AuthorizationResponse, OidcError> {
+        let discovery = self.connection.provider.discovery;
+        callback::parse(query, pending, &discovery.issuer, discovery.names_issuer_in_response())
+    }
+
+    fn time_limit(&self) -> Duration {
+        self.request.time_limit.unwrap_or(DEFAULT_TIME_LIMIT)
+    }
+
+    fn in_browser<U: LoginUi>(&self, ui: &mut U) -> Result<Session, LoginError> {
+        let request = self.request;
+        let mut listener = Listener::bind(&request.listen_address, &request.ports)?;
+        for address in listener.addresses() {
+            log::info!("waiting for the browser on {address}");
+        }
+        if !listener.addresses().iter().all(|address| address.ip().is_loopback()) {
+            warn(ui, "redirect-port-public", "other computers can connect to the port for the browser");
+        }
+        let pending = self.begin(self.redirect_uri(listener.port())?)?;
+        let uids = self.environment.browser_uids.to_vec();
+        let mut gate = CallbackGate::new(&pending, &request.listen_address, uids)?;
+        let deadline = Instant::now() + self.time_limit();
+        let start_url = gate.start_url().clone();
+        ui.show(LoginStep::Browser { start_url: &start_url, browser: &request.browser });
+        let mut rejected = 0;
+        let answer = listener.wait(deadline, &mut gate, |query| {
+            match query.and_then(|query| self.check_callback(query, &pending)) {
+                Err(error) if error.is_unrelated() => {
+                    rejected += 1;
+                    match rejected {
+                        0..=SHOWN_UNRELATED => warn(ui, "callback-rejected", &error.to_string()),
+                        _ if rejected == SHOWN_UNRELATED + 1 => {
+                            warn(ui, "callback-rejected", "more such requests are counted and not shown");
+                        }
+                        _ => log::info!("{error}"),
+                    }
+                    Decision::Reject(BrowserPage::rejected(&error.to_string()))
+                }
+                outcome => Decision::Accept(outcome),
+            }
+        })?;
+        let Some(answer) = answer else {
+            return Err(self.timed_out(rejected, pending).into());
+        };
+        let outcome = self.finish_authorization(answer, &pending, ui);
+        listener.finish(&mut gate, &last_page(&outcome), LINGER);
+        outcome
+    }
+
+    fn by_pasted_url<U: LoginUi>(&self, ui: &mut U) -> Result<Session, U::Error> {
+        let mut ports = self.request.ports.numbers();
+        let port = ports.find(|port| *port > 0).unwrap_or(redirect::DEFAULT_PORT);
+        let redirect_uri = self.redirect_uri(port).map_err(LoginError::from)?;
+        let pending = self.begin(redirect_uri).map_err(LoginError::from)?;
+        let deadline = Instant::now() + self.time_limit();
+        ui.show(LoginStep::Manual { url: &pending.url, redirect_uri: &pending.redirect_uri });
+        let mut rejected = 0;
+        loop {
+            let Some(text) = ui.pasted_url(deadline)? else {
+                return Err(LoginError::from(self.timed_out(rejected, pending)).into());
+            };
+            let outcome = callback::query_of_pasted_url(text.expose(), &pending.redirect_uri)
+                .and_then(|query| self.check_callback(query, &pending));
+            rejected += 1;
+            match outcome {
+                Err(error)
+                    if error.is_unrelated() && self.environment.is_interactive && rejected < PASTE_TRIES =>
+                {
+                    warn(ui, "callback-rejected", &error.to_string());
+                    ui.show(LoginStep::PasteAgain);
+                }
+                outcome => return Ok(self.finish_authorization(outcome, &pending, ui)?),
+            }
+        }
+    }
+
+    fn on_device<U: LoginUi>(&self, ui: &mut U) -> Result<Session, LoginError> {
+        let params = self.params();
+        let provider = &self.connection.provider;
+        let device = provider.begin_device(&params.scopes, &params.parameters()?).map_err(OidcError::from)?;
+        ui.show(LoginStep::Device(&device));
+        // The default is the lifetime of the code: a login on another device takes longer.
+        let limit = self.request.time_limit.unwrap_or(device.expires_in);
+        let tokens = device::wait(provider, &device, limit)?;
+        self.store_session(tokens, TokenBinding::Device, ui)
+    }
+
+    fn timed_out(&self, rejected_requests: usize, pending: PendingAuthorization) -> OidcError {
+        OidcError::TimedOut {
+            limit: self.time_limit(),
+            rejected_requests,
+            redirect_uri: Some(pending.redirect_uri),
+        }
+    }
+
+    /// Exchanges the code for tokens, and starts and stores the session.
+    fn finish_authorization(
+        &self,
+        answer: Result<AuthorizationResponse, OidcError>,
+        pending: &PendingAuthorization,
+        ui: &mut impl LoginUi,
+    ) -> Result<Session, LoginError> {
+        let code = match answer? {
+            AuthorizationResponse::Code(code) => code,
+            AuthorizationResponse::Error(refusal) => {
+                let redirect_uri = pending.redirect_uri.clone();
+                return Err(OidcError::ErrorResponse { refusal, redirect_uri }.into());
+            }
+        };
+        let tokens = self
+            .connection
+            .provider
+            .exchange_code(&code, &pending.redirect_uri, &pending.verifier)
+            .map_err(OidcError::from)?;
+        self.store_session(tokens, TokenBinding::Nonce(&pending.nonce), ui)
+    }
+
+    fn store_session(
+        &self,
+        tokens: TokenResponse,
+        binding: TokenBinding<'_>,
+        ui: &mut impl LoginUi,
+    ) -> Result<Session, LoginError> {
+        let mut notes = Notes::new();
+        let session = self.connection.session_of(tokens, binding, &mut notes);
+        ui.notes(notes);
+        let session = session?;
+        SessionLock::acquire(self.session_file)?.save(&session)?;
+        Ok(session)
+    }
+}
+
+fn warn(ui: &mut impl LoginUi, check: &'static str, text: &str) {
+    let mut notes = Notes::new();
+    notes.warn(check, text);
+    ui.notes(notes);
+}
+
+fn last_page(outcome: &Result<Session, LoginError>) -> BrowserPage {
+    match outcome {
+        Ok(session) => BrowserPage::logged_in(&session.user.username),
+        Err(error) => BrowserPage::failed(&error.to_string(), error.hint().as_deref()),
+    }
+}

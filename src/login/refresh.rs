@@ -1,0 +1,239 @@
+//! Renewal of a session with its refresh token, and logout at the provider.
+
+use std::path::PathBuf;
+
+use super::error::LoginError;
+use super::identity::Method;
+use super::oidc::connection::{ProviderConnection, discover, http_client, key_cache};
+use super::oidc::error::OidcError;
+use super::oidc::id_token::TokenBinding;
+use super::oidc::provider_config::{self, ProviderConfig, ProviderParameters};
+use super::session::{RefreshGrant, ReplaceOutcome, Session, SessionLock, lock_refresh, session_file};
+use super::session_error::{SessionError, login_command};
+use super::ui::{LoginEnvironment, LoginUi};
+use crate::config::Settings;
+use crate::oidc::oauth::{OauthError, Provider, TokenResponse};
+use crate::token::inspect;
+use crate::util::diagnostic::{Diagnostic as _, ExitStatus};
+use crate::util::note::Notes;
+use crate::util::quote::quote;
+use crate::util::secret::SecretText;
+use crate::util::time::Timestamp;
+
+/// Renews the stored session, expired or not.
+///
+/// # Errors
+/// [`LoginError`], and errors of the user interface.
+pub fn refresh<U: LoginUi>(environment: &LoginEnvironment<'_>, ui: &mut U) -> Result<Session, U::Error> {
+    Renewal { environment, expired_at: None }.run(ui)
+}
+
+/// Renews the stored session, which is expired at this time. A session that another process has
+/// renewed meanwhile is returned as it is.
+///
+/// # Errors
+/// As [`refresh`].
+pub fn renew_expired<U: LoginUi>(
+    now: Timestamp,
+    environment: &LoginEnvironment<'_>,
+    ui: &mut U,
+) -> Result<Session, U::Error> {
+    Renewal { environment, expired_at: Some(now) }.run(ui)
+}
+
+/// One renewal. One process at a time does it, since many providers accept a refresh token only
+/// once. The result is stored only if the stored session has not changed: a logout or another login
+/// meanwhile counts, and the new refresh token is revoked.
+struct Renewal<'run> {
+    environment: &'run LoginEnvironment<'run>,
+    expired_at: Option<Timestamp>,
+}
+
+/// The stored session and its refresh token.
+struct Stored {
+    path: PathBuf,
+    session: Session,
+    grant: RefreshGrant,
+}
+
+impl Renewal<'_> {
+    fn run<U: LoginUi>(&self, ui: &mut U) -> Result<Session, U::Error> {
+        let path = session_file(self.environment.variables)?;
+        let _turn = lock_refresh(&path)?;
+        let mut notes = Notes::new();
+        let loaded = SessionLock::acquire(&path).and_then(|lock| lock.load(&mut notes));
+        ui.notes(notes);
+        let session = match loaded?.ok_or(SessionError::NotLoggedIn) {
+            Ok(session) => session,
+            Err(error) => return Err(self.failed(error.into(), ui)),
+        };
+        if let Some(now) = self.expired_at.filter(|now| !session.is_expired(*now)) {
+            log::info!("another process has renewed the session meanwhile ({})", now.rfc3339());
+            return Ok(session);
+        }
+        let Some(grant) = session.refresh.clone() else {
+            let error = match session.method {
+                Method::Oidc => SessionError::NoRefresh,
+                method => SessionError::NoProvider { login: login_command(method, &session.user.username) },
+            };
+            return Err(self.failed(error.into(), ui));
+        };
+        let settings = ui.settings()?;
+        let mut notes = Notes::new();
+        let outcome = self.renew(&Stored { path, session, grant }, &settings, &mut notes);
+        ui.notes(notes);
+        outcome.map_err(|error| self.failed(error, ui))
+    }
+
+    /// Notes that a new login is necessary, if it is.
+    fn failed<U: LoginUi>(&self, error: LoginError, ui: &mut U) -> U::Error {
+        if self.expired_at.is_some() && error.status() == ExitStatus::Negative {
+            let mut notes = Notes::new();
+            notes.note("the session is expired and could not be renewed: log in again");
+            ui.notes(notes);
+        }
+        error.into()
+    }
+
+    fn renew(&self, stored: &Stored, settings: &Settings, notes: &mut Notes) -> Result<Session, LoginError> {
+        let Stored { path, session: before, grant } = stored;
+        let parameters = ProviderParameters {
+            entry: Some(grant.provider.clone()),
+            role: grant.role.clone(),
+            ..ProviderParameters::default()
+        };
+        let config = provider_config::resolve(settings, &parameters)?;
+        let variables = self.environment.variables;
+        let client = http_client(&config, None, variables)?;
+        let cache = key_cache(variables);
+        let discovery = discover(&client, &cache, &config.issuer, self.environment.clock, notes)?;
+        let connection = ProviderConnection {
+            provider: Provider::new(&client, &discovery, &config.registration),
+            config: &config,
+            cache: &cache,
+            settings,
+            clock: self.environment.clock,
+            expected_username: None,
+        };
+        let provider = &connection.provider;
+        let tokens = match provider.refresh(&grant.token) {
+            Ok(tokens) => tokens,
+            Err(error) => {
+                // A rejected refresh token is of no further use.
+                if let OauthError::ErrorResponse { refusal, .. } = &error
+                    && refusal.code == "invalid_grant"
+                {
+                    let without = Session { refresh: None, ..before.clone() };
+                    if let ReplaceOutcome::Changed(stored) =
+                        SessionLock::acquire(path)?.replace(before, &without)?
+                    {
+                        return self.changed(stored);
+                    }
+                }
+                return Err(OidcError::from(error).into());
+            }
+        };
+        // A refresh token that the provider does not replace remains valid (RFC 6749 6).
+        let rotated_token = tokens.refresh_token.clone().filter(|token| *token != grant.token);
+        let tokens =
+            TokenResponse { refresh_token: tokens.refresh_token.or(Some(grant.token.clone())), ..tokens };
+        // A new refresh token is stored at once: the old one is invalid even if the next steps fail.
+        let rotated = Session {
+            refresh: tokens.refresh_token.clone().map(|token| RefreshGrant { token, ..grant.clone() }),
+            ..before.clone()
+        };
+        if let ReplaceOutcome::Changed(stored) = SessionLock::acquire(path)?.replace(before, &rotated)? {
+            revoke_unstored(provider, rotated_token.as_ref());
+            return self.changed(stored);
+        }
+        let mut after = connection.session_of(tokens, TokenBinding::Subject(&grant.subject), notes)?;
+        if after.id_token.is_none() {
+            after.id_token.clone_from(&before.id_token);
+        }
+        match SessionLock::acquire(path)?.replace(&rotated, &after)? {
+            ReplaceOutcome::Saved => Ok(after),
+            ReplaceOutcome::Changed(stored) => {
+                // A refresh token that did not change was revoked by the logout itself.
+                let last = after.refresh.as_ref().map(|refresh| &refresh.token);
+                revoke_unstored(provider, last.filter(|token| **token != grant.token));
+                self.changed(stored)
+            }
+        }
+    }
+
+    /// The outcome of a renewal during which another process ended or replaced the session: its
+    /// session, if a valid session is all that is needed.
+    fn changed(&self, stored: Option<Box<Session>>) -> Result<Session, LoginError> {
+        match (stored, self.expired_at) {
+            (Some(session), Some(now)) if !session.is_expired(now) => Ok(*session),
+            (Some(_), _) => Err(SessionError::Replaced.into()),
+            (None, _) => Err(SessionError::Ended.into()),
+        }
+    }
+}
+
+/// Revokes a refresh token that is not stored. A failure is only logged.
+fn revoke_unstored(provider: &Provider<'_>, token: Option<&SecretText>) {
+    let Some(token) = token else { return };
+    if let Err(error) = provider.revoke(token) {
+        log::info!("cannot revoke the refresh token that is not stored: {error}");
+    }
+}
+
+/// Ends the login at the provider, after the session here has ended: revokes the refresh token, and
+/// calls the logout endpoint.
+pub(super) fn log_out_at_provider(
+    session: &Session,
+    settings: &Settings,
+    environment: &LoginEnvironment<'_>,
+    notes: &mut Notes,
+) -> Result<(), LoginError> {
+    // The login role does not matter here, and may no longer be configured.
+    let config = config_of(session, settings)?;
+    let client = http_client(&config, None, environment.variables)?;
+    let cache = key_cache(environment.variables);
+    let discovery = discover(&client, &cache, &config.issuer, environment.clock, notes)?;
+    let provider = Provider::new(&client, &discovery, &config.registration);
+    let mut is_ended = false;
+    if let Some(refresh) = &session.refresh
+        && provider.revoke(&refresh.token).map_err(OidcError::from)?
+    {
+        notes.note("the provider has revoked the refresh token");
+        is_ended = true;
+    }
+    if let Some(url) = provider.end_session_url(session.id_token.as_ref()).map_err(OidcError::from)? {
+        let answer = client.get(&url, &[("accept", "text/html")])?;
+        if answer.status() >= 400 {
+            return Err(answer.to_error().into());
+        }
+        notes.note("the provider has received the logout; a browser may remain logged in there");
+        is_ended = true;
+    }
+    if !is_ended {
+        notes.warn(
+            "no-logout-at-provider",
+            format!("the provider {} does not support a logout from here", quote(&config.issuer)),
+        );
+    }
+    Ok(())
+}
+
+fn config_of(session: &Session, settings: &Settings) -> Result<ProviderConfig, LoginError> {
+    let entry = entry_of(session, settings);
+    Ok(provider_config::resolve(settings, &ProviderParameters { entry, ..ProviderParameters::default() })?)
+}
+
+/// The provider entry of a session: that of the refresh token, or the one with the issuer of the ID
+/// token.
+fn entry_of(session: &Session, settings: &Settings) -> Option<String> {
+    if let Some(refresh) = &session.refresh {
+        return Some(refresh.provider.clone());
+    }
+    let inspection = inspect(session.id_token.as_ref()?.expose());
+    let issuer = inspection.unproven()?.1.issuer()?;
+    let entry = settings
+        .oidc
+        .iter()
+        .find(|entry| entry.provider.as_ref().is_some_and(|provider| provider.value == issuer));
+    entry.map(|entry| entry.name.clone())
+}

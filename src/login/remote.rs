@@ -1,0 +1,116 @@
+//! Login at a running server, whose token becomes the session.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use url::Url;
+
+use super::error::{LoginError, RemoteTokenError};
+use super::identity::Method;
+use super::oidc::provider_config::read_ca_file;
+use super::session::{Session, SessionLock, session_file};
+use super::ui::{LoginEnvironment, LoginUi, PasswordPrompt};
+use crate::clustercockpit::client;
+use crate::http::{Client, HttpOptions, HttpTrust, Proxy};
+use crate::token::{Claims, inspect};
+use crate::user::{AuthSource, User};
+use crate::util::secret::SecretText;
+use crate::util::time::Timestamp;
+
+/// A login at a running server.
+#[derive(Debug, Clone)]
+pub struct RemoteRequest {
+    /// The username.
+    pub username: String,
+    /// The URL of the server.
+    pub server: Url,
+    /// The URL as the user wrote it, for the prompt.
+    pub server_text: String,
+    /// The user of the token, if it is another one; this requires the role admin.
+    pub subject: Option<String>,
+    /// CA certificates to trust beside those of the system.
+    pub ca_file: Option<PathBuf>,
+    /// Timeout for the connection.
+    pub connect_timeout: Duration,
+    /// Timeout for each request; none is the default of the HTTP client.
+    pub timeout: Option<Duration>,
+}
+
+/// Logs in at the server and stores the session.
+pub(super) fn log_in<U: LoginUi>(
+    request: &RemoteRequest,
+    environment: &LoginEnvironment<'_>,
+    ui: &mut U,
+) -> Result<Session, U::Error> {
+    let client = client_of(request, environment)?;
+    // Before the prompt: the password would not be sent to this URL.
+    client.check(&request.server).map_err(LoginError::from)?;
+    let path = session_file(environment.variables)?;
+    let username = request.username.as_str();
+    let password = ui.password(PasswordPrompt { username, server: Some(&request.server_text) })?;
+    let server = client::log_in(&client, &request.server, username, &password).map_err(LoginError::from)?;
+    let subject = request.subject.as_deref().unwrap_or(username);
+    let token = server.token(subject).map_err(LoginError::from)?;
+    let session = session_of(token, subject, environment.clock.now()).map_err(LoginError::from)?;
+    SessionLock::acquire(&path)?.save(&session)?;
+    Ok(session)
+}
+
+fn client_of(request: &RemoteRequest, environment: &LoginEnvironment<'_>) -> Result<Client, LoginError> {
+    let defaults = HttpOptions::default();
+    Ok(Client::new(HttpOptions {
+        proxy: Proxy::from_environment(environment.variables),
+        trust: match &request.ca_file {
+            Some(path) => HttpTrust::SystemPlus(read_ca_file(path)?),
+            None => HttpTrust::System,
+        },
+        connect_timeout: request.connect_timeout,
+        timeout: request.timeout.unwrap_or(defaults.timeout),
+        ..defaults
+    })?)
+}
+
+/// The session of a token that came from the server over a verified connection. The signature is not
+/// verified: the key of the server need not be here.
+fn session_of(token: SecretText, expected: &str, now: Timestamp) -> Result<Session, RemoteTokenError> {
+    let inspection = inspect(token.expose());
+    let Some((_, claims)) = inspection.unproven() else {
+        let why =
+            inspection.refusal.map_or_else(|| "malformed token".to_owned(), |refusal| refusal.to_string());
+        return Err(RemoteTokenError::Malformed(why));
+    };
+    let user = user_of(claims);
+    if user.username != expected {
+        return Err(RemoteTokenError::OtherSubject { found: user.username, expected: expected.to_owned() });
+    }
+    let time = |name| claims.time(name).map_err(|error| RemoteTokenError::Malformed(error.to_string()));
+    let expires_at = time("exp")?.map(|date| date.instant());
+    if expires_at.is_some_and(|expires_at| now >= expires_at) {
+        // With max-age "0" the server issues tokens whose exp is their iat.
+        let issued_at = time("iat")?.map(|date| date.instant());
+        let has_zero_lifetime = issued_at.is_some_and(|issued_at| expires_at <= Some(issued_at));
+        return Err(RemoteTokenError::Expired { has_zero_lifetime });
+    }
+    Ok(Session {
+        user,
+        method: Method::Remote,
+        issued_at: now,
+        expires_at,
+        token: Some(token),
+        refresh: None,
+        id_token: None,
+    })
+}
+
+fn user_of(claims: &Claims) -> User {
+    let texts = |name: &str| claims.texts(name).into_iter().map(str::to_owned).collect();
+    User {
+        username: claims.subject().unwrap_or_default().to_owned(),
+        name: None,
+        roles: texts("roles"),
+        projects: texts("projects"),
+        email: None,
+        // The token does not contain the auth source; no source has this number.
+        source: AuthSource::Unknown(-1),
+    }
+}

@@ -1,0 +1,100 @@
+//! What a login needs from the program that runs it: settings, secrets that the user enters, and a
+//! place for instructions and messages.
+//!
+//! The library decides which method is used and which step follows. A [`LoginUi`] only asks and shows.
+
+use std::time::Instant;
+
+use url::Url;
+
+use super::error::LoginError;
+use super::oidc::request::BrowserChoice;
+use crate::config::Settings;
+use crate::oidc::oauth::DeviceAuthorization;
+use crate::util::environment::Environment;
+use crate::util::note::Notes;
+use crate::util::secret::SecretText;
+use crate::util::time::Clock;
+
+/// The environment in which a login runs.
+#[derive(Debug, Clone, Copy)]
+pub struct LoginEnvironment<'run> {
+    /// The variables: XDG directories and the proxy.
+    pub variables: &'run Environment,
+    /// The clock.
+    pub clock: Clock,
+    /// Whether a browser can be opened on this computer.
+    pub has_display: bool,
+    /// Whether standard input is a terminal, so that the user can correct an input.
+    pub is_interactive: bool,
+    /// The user IDs whose browsers may take part in a login, beside root.
+    pub browser_uids: &'run [u32],
+}
+
+/// The password that is needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PasswordPrompt<'a> {
+    /// The username.
+    pub username: &'a str,
+    /// The URL of the server that the password is sent to; none for the settings of this computer.
+    pub server: Option<&'a str>,
+}
+
+/// What the user has to do now.
+#[derive(Debug, Clone, Copy)]
+pub enum LoginStep<'a> {
+    /// Log in with a browser on this computer at this URL.
+    Browser {
+        /// The URL, which works in one browser, once.
+        start_url: &'a Url,
+        /// The browser to open.
+        browser: &'a BrowserChoice,
+    },
+    /// Log in with any browser at this URL, and paste the URL of the last page.
+    Manual {
+        /// The URL of the provider.
+        url: &'a Url,
+        /// The beginning of the URL of the last page.
+        redirect_uri: &'a str,
+    },
+    /// Paste the URL again: the last one was rejected.
+    PasteAgain,
+    /// Log in on another device with this code.
+    Device(&'a DeviceAuthorization),
+}
+
+/// The user interface of a login.
+pub trait LoginUi {
+    /// An error of the login or of the user interface.
+    type Error: From<LoginError>;
+
+    /// Loads the settings. Called only by logins that need them.
+    ///
+    /// # Errors
+    /// The settings are invalid.
+    fn settings(&mut self) -> Result<Settings, Self::Error>;
+
+    /// Shows notes and warnings.
+    fn notes(&mut self, notes: Notes);
+
+    /// Shows what the user has to do now.
+    fn show(&mut self, step: LoginStep<'_>);
+
+    /// Reads a password.
+    ///
+    /// # Errors
+    /// No password is available.
+    fn password(&mut self, prompt: PasswordPrompt<'_>) -> Result<SecretText, Self::Error>;
+
+    /// Reads a token.
+    ///
+    /// # Errors
+    /// No token is available.
+    fn token(&mut self) -> Result<SecretText, Self::Error>;
+
+    /// Reads the URL that the user pastes; none after the deadline.
+    ///
+    /// # Errors
+    /// Standard input ended or cannot be read.
+    fn pasted_url(&mut self, deadline: Instant) -> Result<Option<SecretText>, Self::Error>;
+}
