@@ -278,9 +278,9 @@ pub fn load(path: &Path, notes: &mut Notes) -> Result<Option<Session>, LoginErro
     file::warn_if_exposed(path, notes);
     let invalid = |why| LoginError::SessionInvalid { path: path.to_owned(), why };
     let stored: StoredSession =
-        serde_json::from_slice(&bytes).map_err(|_| invalid("expected JSON as cc-login writes it"))?;
+        serde_json::from_slice(&bytes).map_err(|_| invalid("expected the JSON of a session"))?;
     if stored.version != 1 {
-        return Err(invalid("another version of cc-login has written it"));
+        return Err(invalid("it was written by another version"));
     }
     let method = Method::ALL.into_iter().find(|method| method.name() == stored.method);
     Ok(Some(Session {

@@ -133,7 +133,7 @@ fn what_goes_wrong_at_a_server_is_said_in_clear_words() {
     assert!(old.stderr.contains("issued a token that is already expired"), "{}", old.stderr);
     let newborn = log_in(&directory, &server.url(), "newborn").ended(69);
     assert!(
-        newborn.stderr.contains("expired at birth") && newborn.stderr.contains("max-age"),
+        newborn.stderr.contains("lifetime of 0") && newborn.stderr.contains("max-age"),
         "{}",
         newborn.stderr
     );

@@ -28,7 +28,7 @@ pub enum OidcError {
         expected: &'static str,
     },
     /// A parameter of the authorization request that the flow sets itself.
-    #[error("the authorization parameter {} cannot be set: cc-login sets it itself", quote(.0))]
+    #[error("the authorization parameter {} cannot be set: the login sets it", quote(.0))]
     ReservedParameter(String),
     /// The login role does not allow the redirect URI.
     #[error("the login role {} does not allow the redirect URI {}", quote(.role), quote(.uri))]
