@@ -117,8 +117,8 @@ fn provider(recipes: &mut Recipes) {
 
 fn prepare(recipes: &mut Recipes) {
     let directory = TestEnv::new();
-    recipes.run("THE MAIN JOB", &directory).ended(0);
-    recipes.run("BEFORE SOMETHING HAPPENS", &directory).ended(0);
+    recipes.run("QUICK START", &directory).ended(0);
+    recipes.run("PREPARATIONS", &directory).ended(0);
     let mode = |name: &str| {
         use std::os::unix::fs::PermissionsExt as _;
         fs::metadata(directory.file(name)).unwrap().permissions().mode() & 0o777
