@@ -33,7 +33,7 @@ fn cases() -> Vec<(&'static str, Value, bool)> {
         ("empty data", json!({"data": {}}), true),
         ("data is a list", json!({"data": []}), false),
         ("nested data", json!({"data": {"a": {"b": [1, 2.5, true, {"c": "d"}]}}}), true),
-        ("same iss", json!({"data": {"iss": "https://issuer.example.com/"}}), true),
+        ("same iss", json!({"data": {"iss": "https://issuer.example.com"}}), true),
         ("other iss", json!({"data": {"iss": "https://other.example.com/"}}), false),
         ("iss is a number", json!({"data": {"iss": 1}}), false),
         ("no expiryTime", json!({"expiryTime": null}), false),

@@ -379,8 +379,9 @@ impl<'a> Space<'a> {
             }
             assert!(
                 begin.elapsed() < limit,
-                "{what}: not after {limit:?}\n{}\n{:#}",
+                "{what}: not after {limit:?}\n{}\n{:?}\n{:#}",
                 self.log(),
+                self.list("events").iter().map(|event| event["note"].clone()).collect::<Vec<_>>(),
                 Value::from(
                     self.list("jwts").into_iter().map(|jwt| jwt["status"].clone()).collect::<Vec<_>>()
                 )
@@ -471,7 +472,7 @@ pub fn jwt(name: &str, changes: &Value) -> Value {
     let mut jwt = json!({
         "apiVersion": "tokens.osg-htc.org/v1", "kind": "JWT", "metadata": {"name": name},
         "spec": {
-            "issuer": "https://issuer.example.com/", "keyId": "key-1", "algorithm": "ES256",
+            "issuer": "https://issuer.example.com", "keyId": "key-1", "algorithm": "ES256",
             "data": {"scope": "storage.read:/", "sub": "jane", "aud": ["https://wlcg.cern.ch/jwt/v1/any"], "wlcg.ver": "1.0"},
             "expiryTime": {"hours": 6}, "resignBefore": {"hours": 1},
             "key": {"secret": {"name": "signing-key", "key": "tls.key"}},
