@@ -13,6 +13,8 @@ const LONGEST: Duration = Duration::from_secs(600);
 const WINDOW: Duration = Duration::from_secs(600);
 /// So many of them are made at once: a person may delete the Secret a few times.
 const FREE_WRITES: u32 = 5;
+/// The event of an own write arrives within this time.
+const OWN_EVENT: Duration = Duration::from_secs(2);
 
 /// The memory of all resources, by `NAMESPACE/NAME`.
 #[derive(Debug, Default)]
@@ -28,6 +30,12 @@ struct Record {
     last_write: Option<Instant>,
     /// The generation of the last write: a changed resource is written at once.
     generation: Option<i64>,
+    /// The version of the Secret after the last write.
+    secret_version: Option<String>,
+    /// The version of the resource after the last write of its status, until its event arrived.
+    status_version: Option<(String, Instant)>,
+    /// Another object changed since the last reconciliation began.
+    is_touched: bool,
 }
 
 impl Attempts {
@@ -83,9 +91,42 @@ impl Attempts {
         })
     }
 
-    /// Counts a write of the Secret.
-    pub fn wrote(&self, resource: &str, generation: Option<i64>) {
+    /// Notes a version of the Secret of this name. False where it is the own last write, which needs no
+    /// reconciliation.
+    pub fn secret_changed(&self, resource: &str, version: Option<&str>) -> bool {
         self.with(resource, |record| {
+            let is_own = version.is_some() && record.secret_version.as_deref() == version;
+            record.is_touched |= !is_own;
+            !is_own
+        })
+    }
+
+    /// Notes that the object with the key changed.
+    pub fn key_changed(&self, resource: &str) {
+        self.with(resource, |record| record.is_touched = true);
+    }
+
+    /// Notes the version of the resource after a write of its status.
+    pub fn wrote_status(&self, resource: &str, version: Option<String>) {
+        self.with(resource, |record| {
+            record.status_version = version.map(|version| (version, Instant::now()))
+        });
+    }
+
+    /// Whether a reconciliation has nothing to look at, since only the own write of the status caused it. True
+    /// once for each write.
+    pub fn is_own_event(&self, resource: &str, version: Option<&str>) -> bool {
+        self.with(resource, |record| {
+            let is_touched = std::mem::take(&mut record.is_touched);
+            let own = record.status_version.take_if(|(own, _)| Some(own.as_str()) == version);
+            own.is_some_and(|(_, at)| at.elapsed() < OWN_EVENT) && !is_touched
+        })
+    }
+
+    /// Counts a write of the Secret, and notes its version.
+    pub fn wrote(&self, resource: &str, generation: Option<i64>, version: Option<String>) {
+        self.with(resource, |record| {
+            record.secret_version = version;
             record.writes = record.writes.saturating_add(1);
             record.last_write = Some(Instant::now());
             record.generation = generation;
@@ -126,10 +167,23 @@ mod tests {
         let attempts = Attempts::default();
         for _ in 0..FREE_WRITES {
             assert_eq!(attempts.pause_before_write("a/b", Some(1)), None);
-            attempts.wrote("a/b", Some(1));
+            attempts.wrote("a/b", Some(1), None);
         }
         assert!(attempts.pause_before_write("a/b", Some(1)).is_some());
         assert_eq!(attempts.pause_before_write("a/c", Some(1)), None, "another resource");
         assert_eq!(attempts.pause_before_write("a/b", Some(2)), None, "a changed resource");
+    }
+
+    #[test]
+    fn own_writes_need_no_reconciliation_but_those_of_others_do() {
+        let attempts = Attempts::default();
+        attempts.wrote("a/b", Some(1), Some("7".to_owned()));
+        attempts.wrote_status("a/b", Some("8".to_owned()));
+        assert!(!attempts.secret_changed("a/b", Some("7")));
+        assert!(attempts.is_own_event("a/b", Some("8")));
+        assert!(!attempts.is_own_event("a/b", Some("8")), "once: later it is a new list after an outage");
+        attempts.wrote_status("a/b", Some("9".to_owned()));
+        assert!(attempts.secret_changed("a/b", Some("10")));
+        assert!(!attempts.is_own_event("a/b", Some("9")), "another program changed the Secret");
     }
 }

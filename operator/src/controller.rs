@@ -178,11 +178,13 @@ pub async fn run(
                     api::<PartialObjectMeta<Secret>>(&client, scope),
                     "secrets",
                     store.clone(),
+                    Arc::clone(&shared),
                 ))
                 .reconcile_on(affected(
                     api::<PartialObjectMeta<ConfigMap>>(&client, scope),
                     "configmaps",
                     store.clone(),
+                    Arc::clone(&shared),
                 ))
         } else {
             controller
@@ -277,6 +279,7 @@ fn affected<K>(
     api: Api<PartialObjectMeta<K>>,
     resource: &'static str,
     store: Store<Jwt>,
+    shared: Arc<Shared>,
 ) -> impl Stream<Item = ObjectRef<Jwt>>
 where
     K: Resource<DynamicType = ()> + Clone + std::fmt::Debug + Send + serde::de::DeserializeOwned + 'static,
@@ -295,21 +298,23 @@ where
         .flat_map(move |object: PartialObjectMeta<K>| {
             let name = object.metadata.name.unwrap_or_default();
             let namespace = object.metadata.namespace.unwrap_or_default();
-            let concerned: BTreeSet<String> = store
-                .state_filter(|jwt: &Jwt| {
-                    jwt.namespace() == namespace
-                        && ((kind == KeyKind::Secret && jwt.name() == name)
-                            || jwt.key_object() == Some((kind, name.as_str())))
-                })
-                .iter()
-                .map(|jwt| jwt.name().to_owned())
-                .collect();
-            stream::iter(
-                concerned
-                    .into_iter()
-                    .map(|name| ObjectRef::new(&name).within(&namespace))
-                    .collect::<Vec<_>>(),
-            )
+            let version = object.metadata.resource_version.as_deref();
+            let attempts = &shared.context.attempts;
+            let concerns = |jwt: &Jwt| {
+                let id = resource_id(jwt);
+                if jwt.namespace() != namespace {
+                    return false;
+                }
+                if jwt.key_object() == Some((kind, name.as_str())) {
+                    attempts.key_changed(&id);
+                    return true;
+                }
+                kind == KeyKind::Secret && jwt.name() == name && attempts.secret_changed(&id, version)
+            };
+            let concerned: BTreeSet<String> =
+                store.state_filter(concerns).iter().map(|jwt| jwt.name().to_owned()).collect();
+            let refer = |name: String| ObjectRef::new(&name).within(&namespace);
+            stream::iter(concerned.into_iter().map(refer).collect::<Vec<_>>())
         })
 }
 

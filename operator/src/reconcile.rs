@@ -10,6 +10,7 @@ use cc_auth::util::note::Notes;
 use cc_auth::util::secret::SecretText;
 use cc_auth::util::time::{Clock, Timestamp};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use k8s_openapi::jiff;
 use kube::api::{Api, Patch, PatchParams, PostParams};
 use kube::{Client, ResourceExt as _};
 use serde_json::{Value, json};
@@ -24,7 +25,7 @@ use crate::metrics::Metrics;
 use crate::problem::{Problem, Reason};
 use crate::secret::{self, Slot, TokenTimes, stale_labels};
 use crate::spec::{self, CheckedSpec, KeyLocation};
-use crate::status::{self, Outcome};
+use crate::status::{self, DEGRADED, Outcome, READY};
 
 /// The longest pause between two checks of a resource: a timer does not notice that the computer was
 /// suspended or its clock corrected.
@@ -116,6 +117,9 @@ pub async fn reconcile(jwt: &Jwt, context: &Context) -> Result<Reconciled, Recon
     }
     let started = Instant::now();
     let id = resource_id(jwt);
+    if let Some(next) = own_event(jwt, context, &id) {
+        return Ok(Reconciled { next, problem: None });
+    }
     let mut round =
         Round { jwt, context, outcome: Outcome::default(), change: Change::None, warnings: Vec::new() };
     let result = match round.ensure_token().await {
@@ -144,6 +148,22 @@ pub async fn reconcile(jwt: &Jwt, context: &Context) -> Result<Reconciled, Recon
     };
     round.report(now).await?;
     Ok(Reconciled { next, problem })
+}
+
+/// When the next check is due, where this reconciliation was caused by the own write of the status only.
+fn own_event(jwt: &Jwt, context: &Context, id: &str) -> Option<Duration> {
+    if !context.attempts.is_own_event(id, jwt.metadata.resource_version.as_deref()) {
+        return None;
+    }
+    if !jwt.status.is_true(READY) || jwt.status.is_true(DEGRADED) {
+        return None;
+    }
+    let time = |text: &Option<String>| -> Option<Timestamp> {
+        text.as_deref()?.parse::<jiff::Timestamp>().ok().map(|time| Timestamp(time.as_second()))
+    };
+    let at = time(&jwt.status.renewal_time).or_else(|| time(&jwt.status.not_after))?;
+    let left = u64::try_from(at.since(Clock::System.now())).unwrap_or(0).max(1);
+    Some(Duration::from_secs(left).min(LONGEST_PAUSE))
 }
 
 /// `NAMESPACE/NAME`.
@@ -346,8 +366,8 @@ impl Round<'_> {
         let failed = |error| Failure::of(error, "write the Secret");
         let Some(current) = slot.secret() else {
             let params = PostParams { field_manager: Some(MANAGER.to_owned()), ..PostParams::default() };
-            secrets.create(&params, &desired).await.map_err(failed)?;
-            attempts.wrote(&id, generation);
+            let written = secrets.create(&params, &desired).await.map_err(failed)?;
+            attempts.wrote(&id, generation, written.resource_version());
             return Ok(());
         };
         let stale = stale_labels(jwt, current);
@@ -359,7 +379,7 @@ impl Round<'_> {
             )
             .await
             .map_err(failed)?;
-        attempts.wrote(&id, generation);
+        attempts.wrote(&id, generation, written.resource_version());
         if !stale.is_empty() {
             let labels: serde_json::Map<String, Value> =
                 stale.into_iter().map(|name| (name, Value::Null)).collect();
@@ -394,7 +414,9 @@ impl Round<'_> {
             let body = json!({"apiVersion": "tokens.osg-htc.org/v1", "kind": "JWT", "status": status});
             let params = PatchParams::apply(MANAGER).force();
             match jwts.patch_status(jwt.name(), &params, &Patch::Apply(&body)).await {
-                Ok(_) => {}
+                Ok(written) => {
+                    self.context.attempts.wrote_status(&resource_id(jwt), written.resource_version());
+                }
                 Err(kube::Error::Api(answer)) if answer.code == 404 => return Err(ReconcileError::Gone),
                 Err(error) => {
                     return Err(match Failure::of(error, "write the status") {

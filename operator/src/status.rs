@@ -11,7 +11,7 @@ use crate::secret::TokenTimes;
 /// The types of the conditions.
 pub const READY: &str = "Ready";
 const KEY_VALID: &str = "KeyValid";
-const DEGRADED: &str = "Degraded";
+pub const DEGRADED: &str = "Degraded";
 
 /// What a reconciliation found and did.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

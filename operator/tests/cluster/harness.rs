@@ -120,6 +120,16 @@ impl Server {
         assert!(Command::new("kill").args([signal, &id.to_string()]).status().unwrap().success());
     }
 
+    /// The processor time that the server has used.
+    pub fn processor_time(&self) -> Duration {
+        let id = self.child.lock().unwrap().as_ref().map(Child::id).unwrap();
+        let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap();
+        // proc(5): after the name in parentheses utime and stime are the 12th and 13th, in hundredths.
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+        let ticks: u64 = fields[11..13].iter().map(|field| field.parse::<u64>().unwrap()).sum();
+        Duration::from_millis(ticks * 10)
+    }
+
     pub fn compact(&self) {
         let output = Command::new(self.kubetest.join("kubetest"))
             .args(["compact", "--dir"])

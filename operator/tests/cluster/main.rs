@@ -7,6 +7,7 @@
 #![allow(clippy::print_stderr, reason = "a test harness reports on standard error")]
 #![expect(unreachable_pub, reason = "modules of a test program do not have users outside")]
 
+mod audit;
 mod definition;
 mod faults;
 mod harness;
@@ -34,7 +35,7 @@ fn main() -> std::process::ExitCode {
         install::TESTS,
     ]
     .concat();
-    let own_server: Vec<(&str, fn())> = [faults::TESTS, migration::TESTS].concat();
+    let own_server: Vec<(&str, fn())> = [faults::TESTS, migration::TESTS, audit::TESTS].concat();
     let Some(kubetest) = harness::kubetest() else {
         if std::env::var_os("CI").is_some() {
             eprintln!("kubetest is missing: run operator/kubetest/build");
