@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use cc_auth::renew::backoff;
 
+use crate::jwt::JwtStatus;
+
 const FIRST: Duration = Duration::from_secs(5);
 const LONGEST: Duration = Duration::from_secs(600);
 /// Writes of one Secret within this time count together.
@@ -34,6 +36,8 @@ struct Record {
     secret_version: Option<String>,
     /// The version of the resource after the last write of its status, until its event arrived.
     status_version: Option<(String, Instant)>,
+    /// The version of the resource that the last written status replaced, with that status.
+    written_status: Option<(String, JwtStatus)>,
     /// Another object changed since the last reconciliation began.
     is_touched: bool,
 }
@@ -106,11 +110,30 @@ impl Attempts {
         self.with(resource, |record| record.is_touched = true);
     }
 
-    /// Notes the version of the resource after a write of its status.
-    pub fn wrote_status(&self, resource: &str, version: Option<String>) {
+    /// Notes the version of the resource after a write of its status, and what it replaced.
+    pub fn wrote_status(
+        &self,
+        resource: &str,
+        version: Option<String>,
+        before: Option<&str>,
+        status: JwtStatus,
+    ) {
         self.with(resource, |record| {
-            record.status_version = version.map(|version| (version, Instant::now()))
+            record.status_version = version.map(|version| (version, Instant::now()));
+            record.written_status = before.map(|before| (before.to_owned(), status));
         });
+    }
+
+    /// The status that was written over this version of the resource: the watch has not delivered it yet.
+    pub fn newer_status(&self, resource: &str, version: Option<&str>) -> Option<JwtStatus> {
+        self.with(resource, |record| {
+            let newer = record.written_status.as_ref().filter(|(before, _)| Some(before.as_str()) == version);
+            let status = newer.map(|(_, status)| status.clone());
+            if status.is_none() {
+                record.written_status = None;
+            }
+            status
+        })
     }
 
     /// Whether a reconciliation has nothing to look at, since only the own write of the status caused it. True
@@ -178,11 +201,14 @@ mod tests {
     fn own_writes_need_no_reconciliation_but_those_of_others_do() {
         let attempts = Attempts::default();
         attempts.wrote("a/b", Some(1), Some("7".to_owned()));
-        attempts.wrote_status("a/b", Some("8".to_owned()));
+        let status = JwtStatus { observed_generation: Some(1), ..JwtStatus::default() };
+        attempts.wrote_status("a/b", Some("8".to_owned()), Some("6"), status.clone());
+        assert_eq!(attempts.newer_status("a/b", Some("6")), Some(status), "the watch is behind");
+        assert_eq!(attempts.newer_status("a/b", Some("8")), None);
         assert!(!attempts.secret_changed("a/b", Some("7")));
         assert!(attempts.is_own_event("a/b", Some("8")));
         assert!(!attempts.is_own_event("a/b", Some("8")), "once: later it is a new list after an outage");
-        attempts.wrote_status("a/b", Some("9".to_owned()));
+        attempts.wrote_status("a/b", Some("9".to_owned()), Some("8"), JwtStatus::default());
         assert!(attempts.secret_changed("a/b", Some("10")));
         assert!(!attempts.is_own_event("a/b", Some("9")), "another program changed the Secret");
     }

@@ -1,5 +1,6 @@
 //! One reconciliation: read, decide, write, report.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -120,6 +121,8 @@ pub async fn reconcile(jwt: &Jwt, context: &Context) -> Result<Reconciled, Recon
     if let Some(next) = own_event(jwt, context, &id) {
         return Ok(Reconciled { next, problem: None });
     }
+    let newer = context.attempts.newer_status(&id, jwt.metadata.resource_version.as_deref());
+    let jwt = &newer.map_or(Cow::Borrowed(jwt), |status| Cow::Owned(Jwt { status, ..jwt.clone() }));
     let mut round =
         Round { jwt, context, outcome: Outcome::default(), change: Change::None, warnings: Vec::new() };
     let result = match round.ensure_token().await {
@@ -415,7 +418,9 @@ impl Round<'_> {
             let params = PatchParams::apply(MANAGER).force();
             match jwts.patch_status(jwt.name(), &params, &Patch::Apply(&body)).await {
                 Ok(written) => {
-                    self.context.attempts.wrote_status(&resource_id(jwt), written.resource_version());
+                    let before = jwt.metadata.resource_version.as_deref();
+                    let version = written.resource_version();
+                    self.context.attempts.wrote_status(&resource_id(jwt), version, before, status.clone());
                 }
                 Err(kube::Error::Api(answer)) if answer.code == 404 => return Err(ReconcileError::Gone),
                 Err(error) => {

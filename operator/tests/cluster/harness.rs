@@ -309,6 +309,11 @@ impl<'a> Space<'a> {
         fs::read_to_string(self.log_file()).unwrap_or_default()
     }
 
+    /// Where the files of the test are.
+    pub fn file_directory(&self) -> PathBuf {
+        self.directory.path().to_owned()
+    }
+
     /// A file of the test.
     pub fn file(&self, name: &str, content: &str) -> String {
         let path = self.directory.path().join(name);

@@ -10,6 +10,7 @@ use crate::harness::{Server, Space, Test, claims, header, path};
 pub const TESTS: &[Test] = &[
     ("lifecycle::new_resource_gets_a_secret_within_a_second", new_resource),
     ("lifecycle::published_manifest_yields_a_token_that_scitokens_accepts", published_manifest),
+    ("lifecycle::scitokens_cpp_accepts_the_token", scitokens_cpp),
     ("lifecycle::token_is_renewed_before_it_expires", renewal),
     ("lifecycle::changed_claims_and_key_id_are_signed_again", changed_spec),
     ("lifecycle::deleted_resource_leaves_nothing", deletion),
@@ -84,6 +85,30 @@ fn published_manifest(server: &Server) {
         .unwrap();
     assert!(public.status.success(), "{}", String::from_utf8_lossy(&public.stderr));
     assert_eq!(String::from_utf8_lossy(&public.stdout).trim(), "john.doe storage.read:/ storage.create:/");
+}
+
+/// The C++ library of SciTokens accepts a token, with its key ID and its profile.
+fn scitokens_cpp(server: &Server) {
+    let space = Space::with_operator(server, "cpp");
+    space.create_jwt("a", &json!({}));
+    let token = space.wait_token("a");
+    let (private, public) = (space.file("key.pem", crate::harness::KEY), space.file("public.pem", ""));
+    let run = |program: &str, arguments: &[&str]| {
+        Command::new(program).args(arguments).env("XDG_CACHE_HOME", space.file_directory()).output().unwrap()
+    };
+    assert!(run("openssl", &["pkey", "-in", &private, "-pubout", "-out", &public]).status.success());
+    let verify = |kid: &str, token: &str| {
+        run(
+            "scitokens-verify",
+            &["-c", &public, "-i", "https://issuer.example.com", "-K", kid, "-p", "wlcg", token],
+        )
+    };
+    let output = verify("key-1", &token);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let at = token.rfind('.').unwrap() + 5;
+    let other = if &token[at..=at] == "A" { "B" } else { "A" };
+    let forged = format!("{}{other}{}", &token[..at], &token[at + 1..]);
+    assert!(!verify("key-1", &forged).status.success(), "a changed signature is rejected");
 }
 
 fn published_key(server: &Server, space: &Space<'_>) -> String {
