@@ -8,17 +8,18 @@ pub(super) static PAGES: &[ManualPage] = &[
     ManualPage {
         path: "",
         description: &[
-            "Tokens of a ClusterCockpit server are signed JSON Web Tokens (RFC 7519). This program makes them as the \
-             server does, shows what is in one, and tells whether the server would admit one and why not.",
-            "The key decides how a token is verified, never the token's header. Refused, each with its own reason, are: \
-             tokens that are not signed, a 'crit' header, members that stand twice, keys that the token brings along, \
-             spare bits, wrong types, anything over 64 KiB or with other than three parts. Where the server would take \
-             such a token, the reason says so.",
+            "Tokens of a ClusterCockpit server are signed JSON Web Tokens (RFC 7519). This program issues them \
+             as the server does, prints their content, and reports whether the server accepts a token, and why \
+             not.",
+            "The key decides how a token is verified, never the token's header. The program rejects, each with \
+             its own reason: unsigned tokens, a 'crit' header, duplicate members, keys in the header, unused \
+             bits that are set, wrong types, tokens over 64 KiB, and tokens that do not have three parts. If \
+             the server accepts such a token, the reason states it.",
         ],
         examples: &[
             Example {
                 command: "TOKEN=$(cc-jwt issue fritz)",
-                explains: "Issue a token and keep it in a variable",
+                explains: "Issue a token into a variable",
                 test: ExampleTest::Runs(0),
             },
             Example {

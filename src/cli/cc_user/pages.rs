@@ -15,16 +15,27 @@ const fn parses(command: &'static str, explains: &'static str) -> Example {
 pub(super) static PAGES: &[ManualPage] = &[
     ManualPage {
         description: &[
-            "Manages the users in the server's own SQLite database, beside the running server or without one. Both names of the table (hpc_user, and user before schema version 8) and all schema versions are read; the schema, the server's migrations table and all other tables are never changed. The server's settings of a deleted user go with the user, as the schema says.",
-            "Every action is one transaction: it happens whole or not at all. While another process is writing, the action waits for as long as --wait says and then ends with status 75.",
-            "A row whose roles or projects are no JSON array of texts cannot be read by the server either, which treats the user as unknown. Such a row is named, shown as far as it goes, and makes list and show end with status 74; the others are listed. An import with --update writes it anew.",
+            "Manages the users in the server's SQLite database. The server may run at the same time. Both \
+             names of the table (hpc_user, and user before schema version 8) and all schema versions are read. \
+             The schema, the server's migrations table and all other tables are never changed, except that the \
+             settings of a deleted user are deleted too, as the schema defines.",
+            "Each action is one transaction. While another process is writing, the action waits for at most \
+             --wait, and then ends with status 75.",
+            "If the roles or projects of a row are not a JSON array of strings, the server cannot read the row \
+             either, and treats the user as unknown. The verbs list and show print such a row with an error and end with \
+             status 74; the other rows are printed. An import with --update replaces the row.",
             "Roles are admin, support, manager, user, api, and anonymous. Only a manager has projects.",
-            "While a database in WAL mode is open, SQLite keeps a log and an index beside it (-wal, -shm). An account that may write the database removes them at the end when no other program needs them; one that may only read it creates none. If one of them belongs to an account that the server's account cannot share it with, the error names the file and its owner (status 77), and any verb that this owner or root runs removes it. Move or copy a database only together with its log.",
+            "While a database in WAL mode is open, SQLite stores a log and an index beside it (-wal, -shm). An \
+             account that may write to the database removes them at the end if no other program needs them; an \
+             account that may only read it creates none. If one of them belongs to an account that the \
+             server's account cannot share it with, the error names the file and its owner (status 77). Any \
+             verb that this owner or root runs removes the file. Move or copy a database only together with \
+             its log.",
             "A database that is replaced by another file while a verb runs is not changed (status 75).",
         ],
         examples: &[
             example("cc-user add mia --role api", "An account for a program", 0),
-            example("cc-user list --role api", "Who may use the REST interface", 0),
+            example("cc-user list --role api", "List the users of the REST interface", 0),
         ],
         files: &[
             ("./.env", "with keys and passwords; init and sync-ldap need it"),
@@ -42,9 +53,18 @@ pub(super) static PAGES: &[ManualPage] = &[
     ManualPage {
         path: "init",
         description: &[
-            "Creates what is missing and changes nothing that exists: the environment file with a new key pair and a session key (mode 0600), a minimal configuration, an empty job archive, and a database without users (mode 0600; new directories have mode 0700). An environment file that lacks one of the keys gets it in a line at its end. Run it as the account of the server, since only that account can read the files; as root, what is created belongs to the owner of its directory.",
-            "The configuration is one with which a server of version 1.5 starts: it listens on the loopback address, tokens expire after 168h, and the server looks every user up in the database (validate-user), so that the tokens of a deleted user are rejected.",
-            "The database has the tables of the server's schema version 3, which is the oldest one with all columns of a user. Run 'cc-backend -migrate-db' once before the server's first start: it brings the database to the server's own version and keeps the users. cc-user works on both.",
+            "Creates what is missing, and does not change existing files: the environment file with a new key \
+             pair and a session key (mode 0600), a minimal configuration, an empty job archive, and a database \
+             without users (mode 0600; new directories have mode 0700). If the environment file does not have \
+             one of the keys, the key is added at its end. Run the command as the account of the server, \
+             because only that account can read the files. If root runs it, each new file belongs to the owner \
+             of its directory.",
+            "A server of version 1.5 starts with this configuration. It listens on the loopback address, \
+             tokens expire after 168h, and the server looks up each user in the database (validate-user), so \
+             that it rejects the tokens of a deleted user.",
+            "The database has the tables of the server's schema version 3, the oldest one with all columns of \
+             a user. Run 'cc-backend -migrate-db' once before the server's first start: it migrates the \
+             database to the server's version, with all users. cc-user works with both.",
             "To move accounts into another server's database, run 'cc-backend -migrate-db' in that server's directory if it has no database yet, then 'cc-user import' there with a file that 'cc-user export --with-passwords' wrote.",
             "Files of an earlier database (-wal, -shm, -journal) without the database itself are an error, because SQLite would apply them to the new one.",
         ],
@@ -68,25 +88,29 @@ pub(super) static PAGES: &[ManualPage] = &[
     ManualPage {
         path: "add",
         description: &[
-            "Adds a user with a password that the server itself checks. The password is asked for twice on the terminal, or comes from --password-stdin or --password-file; a user with the role api alone needs none. It has at most 72 bytes and no NUL, since bcrypt uses no more.",
-            "A username has 1 to 100 bytes, no control or invisible character, and no blank at either end. A manager needs a project, and only a manager has projects. All errors are printed together, before anything is asked or written.",
+            "Adds a local user. The command prompts for the password twice, or reads it from --password-stdin \
+             or --password-file. A user with only the role api needs no password. A password has at most 72 \
+             bytes and no NUL, because bcrypt uses no more.",
+            "A username has 1 to 100 bytes, no control or invisible character, and no blank at either end. A \
+             manager needs a project, and only a manager has projects. All errors are printed together, before \
+             a prompt and before a change.",
             "NAME:ROLE[,ROLE]:PASSWORD is accepted as in the server's own -add-user, with a warning: every account that can list the processes sees the password.",
             "The server also writes the metrics of its file default_metrics.json into its table 'configuration' for each user that it adds; cc-user does not, because that table belongs to the server. Such a user sees the metrics that the configuration selects.",
         ],
         examples: &[
             parses(
                 "cc-user add anna --role admin --name 'Anna Berg' --email anna@site.example",
-                "An administrator, asking for the password",
+                "An administrator, with a prompt for the password",
             ),
             example("cc-user add mia --role api", "An account for a program, without a password", 0),
             example(
                 "(umask 077; head -c 12 /dev/urandom | base64 > password.txt)\ncc-user add max --role user --password-file password.txt",
-                "A password that nobody has to think of",
+                "A random password",
                 0,
             ),
             example(
                 "cc-user add paul --role manager --project physics --no-password",
-                "A manager who logs in some other way",
+                "A manager who logs in by another method",
                 0,
             ),
         ],
@@ -96,12 +120,16 @@ pub(super) static PAGES: &[ManualPage] = &[
     ManualPage {
         path: "del",
         description: &[
-            "Deletes all of the users named, or none if one of them is missing. A user who came from an LDAP directory, a token or an OpenID provider would be back with the next sync or login, so such a user is deleted only if --source names the source.",
-            "Open web sessions of the user remain valid for up to session-max-age, and tokens remain valid until they expire unless validate-user is on; both are warnings. How to end them: 'A user must be locked out now' in cc-auth(7).",
+            "Deletes all named users, or none if one of them does not exist. The next synchronization or login \
+             would add a user of an LDAP directory, a token or an OpenID provider again. Such a user is \
+             deleted only if --source names the auth source.",
+            "Open web sessions of the user remain valid for up to session-max-age. Tokens remain valid until \
+             they expire, unless validate-user is set. Both cause a warning. 'A user must be locked out now' \
+             in cc-auth(7) describes how to end them.",
         ],
         examples: &[
             example("cc-user del fritz", "Delete a user", 0),
-            example("cc-user del nobody", "Somebody who is not there", 1),
+            example("cc-user del nobody", "A user who does not exist", 1),
         ],
         see_also: SEE_ALSO,
         ..ManualPage::EMPTY
@@ -109,23 +137,22 @@ pub(super) static PAGES: &[ManualPage] = &[
     ManualPage {
         path: "list",
         description: &[
-            "Lists the users in the order of their names. With --json the report is one array with an object a user, a line each; it is written while it is read, so that memory stays flat.",
+            "Lists the users in the order of their names. With --json the report is one array, with one object \
+             a line for each user. It is written while the database is read, so that the memory is bounded.",
         ],
         examples: &[
             example("cc-user list", "All users", 0),
-            example("cc-user list --role manager --project physics", "Who manages a project", 0),
-            example(
-                "cc-user list --source ldap --names",
-                "The names of those who came from the directory",
-                0,
-            ),
+            example("cc-user list --role manager --project physics", "List the managers of a project", 0),
+            example("cc-user list --source ldap --names", "List the usernames of LDAP users", 0),
         ],
         see_also: SEE_ALSO,
         ..ManualPage::EMPTY
     },
     ManualPage {
         path: "show",
-        description: &["Shows one user. The password is never shown, only whether there is a usable one."],
+        description: &[
+            "Prints one user. The password is not printed, only whether the user has a usable one.",
+        ],
         examples: &[
             example("cc-user show fritz", "A user", 0),
             example("cc-user show fritz --json", "The same for a program", 0),
@@ -136,12 +163,15 @@ pub(super) static PAGES: &[ManualPage] = &[
     ManualPage {
         path: "passwd",
         description: &[
-            "Gives a local user a new password, asked for twice on the terminal or taken from --password-stdin or --password-file. The server checks the passwords of other users elsewhere, so they can have none here.",
-            "Open web sessions and tokens of the user remain valid, which is a warning. How to end them: 'A user must be locked out now' in cc-auth(7).",
+            "Changes the password of a local user. The command prompts for it twice, or reads it from \
+             --password-stdin or --password-file. Users with another auth source do not have a password in the \
+             database.",
+            "Open web sessions and tokens of the user remain valid, which causes a warning. 'A user must be \
+             locked out now' in cc-auth(7) describes how to end them.",
         ],
         examples: &[
-            parses("cc-user passwd fritz", "Ask for the new password"),
-            example("cc-user passwd fritz --delete", "Close the way in by password", 0),
+            parses("cc-user passwd fritz", "Prompt for the new password"),
+            example("cc-user passwd fritz --delete", "Disable the login by password", 0),
         ],
         see_also: SEE_ALSO,
         ..ManualPage::EMPTY
@@ -149,11 +179,13 @@ pub(super) static PAGES: &[ManualPage] = &[
     ManualPage {
         path: "role",
         description: &[
-            "Adds roles to a user or removes them. Open web sessions keep the old roles for up to session-max-age; tokens keep the roles they have, unless the server uses its database (validate-user).",
+            "Adds roles to a user or removes them. Open web sessions have the old roles for up to \
+             session-max-age. Tokens have their old roles, unless the server uses the roles of its database \
+             (validate-user).",
         ],
         examples: &[example(
             "cc-user role add fritz support\ncc-user role remove fritz api",
-            "Change what somebody may",
+            "Replace a role",
             0,
         )],
         see_also: SEE_ALSO,
@@ -162,20 +194,24 @@ pub(super) static PAGES: &[ManualPage] = &[
     ManualPage {
         path: "role add",
         description: &[
-            "Gives a user roles; a role that the user already has is a note. A new manager gets projects with 'cc-user project add'.",
+            "Adds roles to a user. A role that the user already has causes a note. 'cc-user project add' adds \
+             projects to a new manager.",
         ],
-        examples: &[example("cc-user role add fritz support", "One more role", 0)],
+        examples: &[example("cc-user role add fritz support", "Add a role", 0)],
         see_also: SEE_ALSO,
         ..ManualPage::EMPTY
     },
     ManualPage {
         path: "role remove",
         description: &[
-            "Removes roles from a user; a role that the user does not have is a note, so that the command may be repeated. A role that the server does not know can be removed from a user who has it, and is an error otherwise. The role manager cannot be removed while projects are left.",
-            "Open web sessions keep the old roles for up to session-max-age, and tokens do unless validate-user is on; both are warnings.",
+            "Removes roles from a user. A role that the user does not have causes a note, so that the command \
+             may be repeated. A role that is unknown to the server can be removed from a user who has it, and \
+             is an error otherwise. The role manager cannot be removed while projects remain.",
+            "Open web sessions have the old roles for up to session-max-age, and so do tokens unless \
+             validate-user is set. Both cause a warning.",
         ],
         examples: &[
-            example("cc-user role remove fritz api", "One role less", 0),
+            example("cc-user role remove fritz api", "Remove a role", 0),
             example("cc-user role remove fritz admin", "A role the user does not have", 0),
         ],
         see_also: SEE_ALSO,
@@ -183,7 +219,7 @@ pub(super) static PAGES: &[ManualPage] = &[
     },
     ManualPage {
         path: "project",
-        description: &["Gives a manager projects or takes them away."],
+        description: &["Adds projects to a manager or removes them."],
         examples: &[parses("cc-user project add paul chemistry", "One more project")],
         see_also: SEE_ALSO,
         ..ManualPage::EMPTY
@@ -191,7 +227,9 @@ pub(super) static PAGES: &[ManualPage] = &[
     ManualPage {
         path: "project add",
         description: &[
-            "Gives a manager projects; a project that the manager already has is a note. From 200 projects on there is a warning: with about 300 the session cookie grows over 4096 characters, the server cannot create it, and the manager cannot log in on the web.",
+            "Adds projects to a manager. A project that the manager already has causes a note. From 200 \
+             projects on there is a warning: with about 300 the session cookie has more than 4096 characters, \
+             the server cannot create it, and the manager cannot log in on the web.",
         ],
         examples: &[
             example(
@@ -199,7 +237,7 @@ pub(super) static PAGES: &[ManualPage] = &[
                 "One more project",
                 0,
             ),
-            example("cc-user project add fritz physics", "Somebody who is no manager", 1),
+            example("cc-user project add fritz physics", "A user who is not a manager", 1),
         ],
         see_also: SEE_ALSO,
         ..ManualPage::EMPTY
@@ -207,7 +245,9 @@ pub(super) static PAGES: &[ManualPage] = &[
     ManualPage {
         path: "project remove",
         description: &[
-            "Removes projects from a user; a project that the user does not have is a note, so that the command may be repeated. Open web sessions keep the old projects for up to session-max-age, which is a warning.",
+            "Removes projects from a user. A project that the user does not have causes a note, so that the \
+             command may be repeated. Open web sessions have the old projects for up to session-max-age, which \
+             causes a warning.",
         ],
         examples: &[example(
             "cc-user add paul --role manager --project physics --no-password\ncc-user project remove paul physics",
@@ -235,7 +275,7 @@ pub(super) static PAGES: &[ManualPage] = &[
             ),
             example(
                 "cc-user export -o users.csv\ncc-user import --update --dry-run users.csv",
-                "See what an import would do",
+                "Print what an import would change",
                 0,
             ),
         ],
@@ -246,16 +286,14 @@ pub(super) static PAGES: &[ManualPage] = &[
         path: "export",
         description: &[
             "Writes users in the order of their names, in the form that import reads: every row, as it is stored, including columns that the server cannot read. A damaged row causes a warning. A value that has no plain form is written in its exact form, see cc-user-import(1). Bytes in a text column are written as text, except in the username.",
-            "Password hashes are written only with --with-passwords, and then only to a file of mode 0600 or to a standard output that was asked for: weak passwords can be guessed from their hashes.",
+            "Password hashes are written only with --with-passwords, and then only to a file of mode 0600 or \
+             to a standard output that --output - requests, because weak passwords can be guessed from their \
+             hashes.",
         ],
         examples: &[
             example("cc-user export > users.csv", "All users as CSV", 0),
             example("cc-user export --role api --format jsonl", "Some users as JSON lines", 0),
-            example(
-                "cc-user export --with-passwords -o accounts.jsonl",
-                "Everything that a move to another database needs",
-                0,
-            ),
+            example("cc-user export --with-passwords -o accounts.jsonl", "All data for another database", 0),
         ],
         see_also: SEE_ALSO,
         ..ManualPage::EMPTY

@@ -5,16 +5,17 @@ use crate::cli::page::{Example, ExampleTest, ManualPage};
 pub(super) static PAGES: &[ManualPage] = &[ManualPage {
     path: "",
     description: &[
-        "Reads a public key and prints the line that lets a server check tokens of another issuer: \
+        "Reads a public key and prints the line with which a server verifies the tokens of another issuer: \
          CROSS_LOGIN_JWT_PUBLIC_KEY with the 32 bytes of an Ed25519 key in standard base64.",
-        "These forms are read: PEM (SPKI, PKCS#1, or an X.509 certificate), an OpenSSH line, the form of RFC 4716 \
-         (ssh-keygen -e, PuTTY), a JWK, a set of one JWK, an nkey, 64 hexadecimal digits, and the server's base64. \
-         The dates of a certificate lead to a warning; its signature is not verified. RSA keys may be RSA-PSS \
-         keys. Line ends in PEM may be written as \\n, as a copied variable has them. Text around a PEM block and \
-         Windows line ends do not matter. Of several blocks the first whole one is taken, and a note says so.",
-        "A private key, an encrypted one, or one of another algorithm is refused with what it is. So are keys of \
-         small or mixed order, for which anybody could forge signatures, and encodings that are not canonical. \
-         EC (P-256, P-384, P-521) and RSA keys have the forms jwk, pem and openssh only.",
+        "These forms are read: PEM (SPKI, PKCS#1, or an X.509 certificate), an OpenSSH line, the form of RFC \
+         4716 (ssh-keygen -e, PuTTY), a JWK, a JWK set of one key, an nkey, 64 hexadecimal digits, and the \
+         server's base64. The dates of a certificate can cause a warning; its signature is not verified. RSA \
+         keys may be RSA-PSS keys. Line ends in PEM may be written as \\n. Text around a PEM block and Windows \
+         line ends are ignored. The first complete block is used, with a note if there are several.",
+        "Private keys, encrypted keys and keys of other algorithms are rejected, and the error names the type. \
+         Keys of small or mixed order, for which signatures can be forged, and encodings that are not \
+         canonical are rejected as well. EC (P-256, P-384, P-521) and RSA keys are written only as jwk, pem \
+         and openssh.",
     ],
     examples: &[
         Example {
@@ -29,7 +30,7 @@ pub(super) static PAGES: &[ManualPage] = &[ManualPage {
         },
         Example {
             command: "convert-pem-pubkey --from-env JWT_PUBLIC_KEY --to jwk | convert-pem-pubkey --write",
-            explains: "A key from a pipe, straight into the environment file",
+            explains: "Write a key from a pipe to the environment file",
             test: ExampleTest::Runs(0),
         },
         Example {
@@ -44,7 +45,7 @@ pub(super) static PAGES: &[ManualPage] = &[ManualPage {
         },
     ],
     json: &[
-        ("form", "the form the key stood in"),
+        ("form", "the form of the input"),
         ("kind", "Ed25519, P-256, P-384, P-521 or RSA"),
         ("bits", "the length of the key"),
         ("algorithms", "the algorithms it verifies"),
@@ -54,12 +55,12 @@ pub(super) static PAGES: &[ManualPage] = &[ManualPage {
         ("pem", "the key as SPKI"),
         ("nkey", "the key as a NATS user; null for keys that are not Ed25519"),
         ("openssh", "the key as an OpenSSH line"),
-        ("published", "where the private half was published, or null"),
+        ("published", "where the private key was published, or null"),
         ("certificate", "its subject, not_before and not_after, or null"),
         ("env_file", "the environment file (with --write)"),
         ("variables", "the variable that was set (with --write)"),
-        ("changed", "false where the file had this key already (with --write)"),
-        ("backup", "where the old environment file is kept, or null (with --write)"),
+        ("changed", "false if the file already contains this key (with --write)"),
+        ("backup", "the file with the old environment file, or null (with --write)"),
     ],
     files: &[
         ("./.env", "the server's environment file, with --from-env and --write"),

@@ -5,22 +5,25 @@ use crate::cli::page::{Example, ExampleTest, ManualPage};
 pub(super) static PAGES: &[ManualPage] = &[ManualPage {
     path: "",
     description: &[
-        "Makes the keys that a server signs and verifies tokens with. Without options, prints the two lines a server reads: JWT_PUBLIC_KEY with the 32 bytes of an Ed25519 \
-         public key and JWT_PRIVATE_KEY with its seed and public key, 64 bytes, both in standard base64.",
-        "With --write the lines go into the environment file instead: every other byte of it stays, it \
-         appears whole with mode 0600, and the old file is kept beside it as .env.old (.env.old.1 and so on). \
-         A key that is in use is not replaced without --force, since every token signed with it would end.",
-        "The private key is written nowhere else. That it could not be written, because the disk is full, \
-         standard output is closed or its reader gone, is an error.",
-        "--from FILE and --from-env VAR convert an existing private key instead: PEM (PKCS#8, PKCS#1, SEC 1, with \
-         line ends that may be written as \\n), an OpenSSH private key, a JWK or a set of one, the seed of an nkey, \
-         or the server's base64 of 64 bytes. The key must not be encrypted, and is one of Ed25519, P-256, P-384 or \
-         RSA. The public half is computed from it. With --write both halves go into the environment file; with \
-         --format pem the server's own key becomes a file that openssl reads. No message contains the key.",
-        "--format pem makes PKCS#8 version 1 and SPKI, which every openssl reads; with -o DIRECTORY they go into \
-         private.pem and public.pem. jwk and jwks print the private key; with -o FILE the public half goes \
-         beside it as FILE.pub. nkey prints the seed, then the public key, for a NATS user unless --nkey-role \
-         says otherwise.",
+        "Generates the keys with which a server signs and verifies tokens. Without options, prints the two \
+         lines that the server reads: JWT_PUBLIC_KEY with the 32 bytes of an Ed25519 public key, and \
+         JWT_PRIVATE_KEY with the seed and the public key, 64 bytes, both in standard base64.",
+        "With --write the lines are written to the environment file instead. Every other byte of the file is \
+         unchanged, the file is replaced as a whole with mode 0600, and the old file is saved beside it as \
+         .env.old (.env.old.1 and so on). A key in use is not replaced without --force, because this \
+         invalidates every token that is signed with it.",
+        "The private key is not written to any other place. If it cannot be written, because the disk is full \
+         or standard output is closed, this is an error.",
+        "--from FILE and --from-env VAR convert an existing private key instead: PEM (PKCS#8, PKCS#1, SEC 1, \
+         with line ends that may be written as \\n), an OpenSSH private key, a JWK or a JWK set of one key, \
+         the seed of an nkey, or the server's base64 of 64 bytes. The key must not be encrypted. It is an \
+         Ed25519, P-256, P-384 or RSA key. The public key is computed from it. With --write both keys are \
+         written to the environment file; with --format pem the server's own key is written as a file that \
+         openssl reads. No message contains the key.",
+        "--format pem writes PKCS#8 version 1 and SPKI, which every openssl reads; with -o DIRECTORY the files \
+         are private.pem and public.pem. jwk and jwks print the private key; with -o FILE the public key is \
+         written beside it as FILE.pub. nkey prints the seed, then the public key, for a NATS user unless \
+         --nkey-role selects another role.",
     ],
     examples: &[
         Example {
@@ -30,7 +33,7 @@ pub(super) static PAGES: &[ManualPage] = &[ManualPage {
         },
         Example {
             command: "gen-keypair --write --env-file new.env",
-            explains: "Straight into an environment file",
+            explains: "Write the lines to an environment file",
             test: ExampleTest::Runs(0),
         },
         Example {
@@ -74,7 +77,7 @@ pub(super) static PAGES: &[ManualPage] = &[ManualPage {
         ("public_pem", "the public key as SPKI (without --write and -o)"),
         ("env_file", "the environment file that was written (with --write)"),
         ("variables", "the names of the variables that were set (with --write)"),
-        ("backup", "where the old environment file is kept, or null (with --write)"),
+        ("backup", "the file with the old environment file, or null (with --write)"),
         ("files", "the files that were written (with -o)"),
         ("public_key", "the public key in the server's base64, or null (with --write or -o)"),
     ],

@@ -6,77 +6,72 @@ use crate::cli::page::{Example, ExampleTest, ManualPage};
 pub(in crate::cli::cc_user) const PAGE: ManualPage = ManualPage {
     path: "sync-ldap",
     description: &[
-        "Reads everybody below 'user-base' who fits 'user-filter', and brings the users of source \
-         ldap in line: who is new is added with the role user, a full name that changed is \
-         updated, and who is gone is deleted where sync-del-old-users or --delete-missing says \
-         so. Roles, projects, passwords and mail addresses are never touched, and users of other \
-         sources neither: one who has a name of the directory is reported and kept.",
-        "The directory is read to its end before the database is touched, and everything is done \
-         in one transaction. An answer that is not whole - a size or time limit, a reference to \
-         another server, a connection that is lost or falls silent - changes nothing. An \
-         answer without a usable entry changes nothing either, with status 75 when there is no entry and 78 when \
-         no entry has a usable username. If more users would be deleted than \
-         --max-delete allows, nothing is changed, and the exit status is 75. An admin is not \
-         deleted without --delete-admins.",
-        "Names are compared byte by byte, as the server does: upper and lower case and blanks \
-         count. Names that differ in nothing else are two users here though they are one to the \
-         directory; they are warned of. An entry with several names counts by the first, as at \
-         the server, and nobody known by one of the others counts as gone. Passed over and \
-         reported are entries without a name, with one that is no fit name for a new user (over \
-         100 characters, control characters, a blank at either end), and names that several \
-         entries have. An entry without a full name leaves the name in the table as it is; of a \
-         longer one 255 characters are kept.",
-        "Deleted users are printed by name, unless -q is given, which prints nothing on success. With --watch \
-         each line begins with the time.",
-        "Without search-dn the search is anonymous, or by SASL EXTERNAL with sasl-external. Several addresses in 'url', with \
-         blanks or commas between them, are tried in order. With --watch each run reads the \
-         settings anew; one that fails is reported, and the next one comes all the same.",
+        "Reads the LDAP entries below 'user-base' that match 'user-filter', and updates the users with the \
+         auth source ldap. New users are added with the role user, changed full names are updated, and users \
+         who are no longer found are deleted if sync-del-old-users or --delete-missing is set. Roles, \
+         projects, passwords and email addresses are not changed. Users with another auth source are not \
+         changed either: if an entry has such a username, the conflict is reported.",
+        "The whole LDAP answer is read before the database is changed, and all changes are made in one \
+         transaction. A partial answer changes nothing: a size or time limit, a reference to another server, a \
+         lost connection or a timeout. An answer without a usable entry changes nothing either, with status 75 \
+         if there is no entry and 78 if no entry has a usable username. If more users would be deleted than \
+         --max-delete allows, nothing is changed, and the exit status is 75. An administrator is not deleted \
+         without --delete-admins.",
+        "Usernames are compared byte by byte, as the server does: case and blanks count. Usernames that differ \
+         only in case or blanks are different users, with a warning. Of an entry with several usernames the \
+         first one counts, as for the server. These entries are skipped and reported: entries without a \
+         username, with an invalid one for a new user (over 100 bytes, control characters, a blank at either \
+         end), or with a duplicate one. If an entry has no full name, the full name in the table is not \
+         changed. At most 255 characters of a full name are stored.",
+        "The usernames of deleted users are printed. With -q nothing is printed on success. With --watch each \
+         line begins with the time.",
+        "Without search-dn the search is anonymous, or by SASL EXTERNAL with sasl-external. Several URLs in \
+         'url', separated by blanks or commas, are tried in order. With --watch the settings are read again \
+         for each run; a failed run is reported, and the next one follows at its time.",
     ],
     sections: &[(
         "Is it safe to run every night?",
         &[
-            "Yes. The worst a run can do by itself is to delete a tenth of the users who came from the directory \
-             (or five, where a tenth is less), none of them an admin, and that only where sync-del-old-users or \
-             --delete-missing asks for deletions at all. --max-delete makes the limit as tight as you like; 0 \
-             deletes nobody.",
-            "What protects: an answer that is cut, broken off or empty deletes nobody; everything is one \
-             transaction, so a run that is killed at any moment leaves the old table or the new one; local users, \
-             and those of tokens and OpenID providers, are never touched; nor are roles, projects and passwords; a \
-             running server is waited for, and two runs at once do not harm each other. A second run finds nothing \
-             to do.",
-            "What to watch: the exit status. 0 is done; 69 is a directory that could not be asked or did not answer \
-             whole, and the next night will do; 75 with a database that is locked, the same; 75 with too many \
-             deletions, a person has to look (see the recipes of cc-auth(7)); 77 and 78 are credentials and \
-             settings. --metrics-file has the same for Prometheus, with the time of the last good run.",
-            "Run it as the account the server runs as, first with --dry-run; by the systemd timer \
-             cc-user-sync-ldap.timer or a line in a crontab. Export the users before it, and a deletion can be \
-             undone.",
+            "Yes. Without sync-del-old-users and --delete-missing, a run deletes no user. With one of them, a \
+             run deletes at most a tenth of the LDAP users (at least five), and no administrator. --max-delete \
+             changes this limit; 0 permits no deletion.",
+            "A partial or empty answer deletes no user. All changes are one transaction, so that a run that is \
+             killed leaves the old table or the new one. Local, token and OpenID users are not changed, nor \
+             are roles, projects and passwords. The run waits for the lock of a running server, and two runs \
+             at the same time do no harm. A second run finds nothing to do.",
+            "Watch the exit status. 69: the LDAP server is not available, or its answer was partial; the next \
+             run tries again. 75 with a locked database: the next run tries again. 75 with too many deletions: \
+             find the reason (see the recipes of cc-auth(7)). 77 and 78: correct the credentials or settings. \
+             --metrics-file writes the same for Prometheus, with the time of the last successful run.",
+            "Run the command as the account that runs the server, first with --dry-run, then by the systemd \
+             timer cc-user-sync-ldap.timer or a line in a crontab. Export the users before each run, so that a \
+             deletion can be undone.",
         ],
     )],
     examples: &[
         Example {
             command: "cc-user sync-ldap --dry-run",
-            explains: "See what a sync would do",
+            explains: "Print what a synchronization would change",
             test: ExampleTest::Parses,
         },
         Example {
             command: "cc-user sync-ldap --delete-missing --max-delete 2%",
-            explains: "Delete who is gone, but never more than 2 % at once",
+            explains: "Delete missing users, but at most 2 % at once",
             test: ExampleTest::Parses,
         },
         Example {
             command: "cc-user sync-ldap --metrics-file /var/lib/node_exporter/cc-user.prom",
-            explains: "Sync from cron, and let Prometheus see how it went",
+            explains: "Synchronize from cron, and write metrics for Prometheus",
             test: ExampleTest::Parses,
         },
         Example {
             command: "cc-user sync-ldap --starttls --ca-file /etc/ssl/site-ca.pem --watch=1h",
-            explains: "Sync every hour over an encrypted connection, without cron",
+            explains: "Synchronize every hour over an encrypted connection, without cron",
             test: ExampleTest::Parses,
         },
     ],
     json: &[
-        ("dry_run", "whether this only shows what would be done"),
+        ("dry_run", "whether this was a dry run"),
         (
             "counts",
             "an object of numbers: entries of the directory; users added, renamed, deleted, unchanged; missing \
@@ -98,7 +93,7 @@ pub(in crate::cli::cc_user) const PAGE: ManualPage = ManualPage {
              (sync-too-many-deletions: known, deletions, allowed; sync-no-users: deletions; sync-no-usernames: entries, \
              without, and the attribute)",
         ),
-        ("seconds", "how long it took; null in a dry run"),
+        ("seconds", "the duration in seconds; null in a dry run"),
     ],
     see_also: &["ldapsearch(1)", "systemd.timer(5)"],
     environment: &[("LDAP_ADMIN_PASSWORD", "the password of search-dn; in the environment or in .env")],
