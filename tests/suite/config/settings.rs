@@ -517,7 +517,7 @@ fn what_the_server_takes_otherwise_is_told() {
         ),
         (
             r#"{"auth":{"jwts":{}},"main":{"db":"a"},"db":"b"}"#,
-            "'config.json': 'db' at the root is not used, since 'main.db' is there, where version 1.5 reads it",
+            "'config.json': 'db' at the root is not used: version 1.5 reads 'main.db'",
         ),
         (
             r#"{"jwts":{"validateUser":false,"forceJWTValidationViaDatabase":true}}"#,
