@@ -4,7 +4,7 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use crate::http::{Client, HttpError, Response, display_url};
-use crate::util::diagnostic::Diagnostic;
+use crate::util::diagnostic::diagnostics;
 use crate::util::kind::Kind;
 use crate::util::quote::quote;
 use crate::util::secret::SecretText;
@@ -90,48 +90,24 @@ fn server_text(text: &str) -> String {
     if text.is_empty() { String::new() } else { format!(": {}", quote(text)) }
 }
 
-impl Diagnostic for ServerError {
-    fn kind(&self) -> Kind {
-        match self {
-            Self::Http(error) => error.kind(),
-            Self::WrongPassword { .. } => Kind::LoginRejected,
-            Self::TooManyAttempts { .. } => Kind::TooManyAttempts,
-            Self::NotPermitted { .. } => Kind::ServerNotPermitted,
-            Self::NoToken { .. } => Kind::ServerTokenRejected,
-            Self::Failed { .. } => Kind::ServerFailed,
-            Self::AuthenticationDisabled { .. } => Kind::ServerAuthenticationDisabled,
-            Self::UnexpectedResponse { .. } => Kind::ServerNotClustercockpit,
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        Some(match self {
-            Self::Http(error) => return error.hint(),
-            Self::TooManyAttempts { seconds: Some(seconds), .. } => format!("wait {seconds} seconds"),
-            Self::TooManyAttempts { seconds: None, .. } => {
-                "wait 3 minutes: the server permits 5 attempts in 15 minutes for each client address and username, \
-                 successful ones included, and one more every 3 minutes"
-                    .to_owned()
-            }
-            Self::AuthenticationDisabled { .. } => {
-                "set main.disable-authentication to false in the server's config.json and restart it".to_owned()
-            }
-            Self::NotPermitted { .. } => {
-                "--for requires the role admin".to_owned()
-            }
-            Self::NoToken { .. } => {
-                "read the log of the server; it needs JWT_PUBLIC_KEY and JWT_PRIVATE_KEY".to_owned()
-            }
-            Self::Failed { status: 500, .. } => {
-                "a user with very many projects cannot log in on the web; for other causes read the log of the server"
-                    .to_owned()
-            }
-            Self::UnexpectedResponse { .. } => {
-                "use the URL of the web interface, such as https://cc.example.org".to_owned()
-            }
-            Self::WrongPassword { .. } | Self::Failed { .. } => return None,
-        })
-    }
+diagnostics! { ServerError:
+    Self::Http(error) => error.kind(), error.hint();
+    Self::WrongPassword { .. } => Kind::LoginRejected;
+    Self::TooManyAttempts { seconds: Some(seconds), .. } => Kind::TooManyAttempts,
+        format!("wait {seconds} seconds");
+    Self::TooManyAttempts { seconds: None, .. } => Kind::TooManyAttempts,
+        "wait 3 minutes: the server permits 5 attempts in 15 minutes for each client address and username, \
+                 successful ones included, and one more every 3 minutes";
+    Self::NotPermitted { .. } => Kind::ServerNotPermitted, "--for requires the role admin";
+    Self::NoToken { .. } => Kind::ServerTokenRejected,
+        "read the log of the server; it needs JWT_PUBLIC_KEY and JWT_PRIVATE_KEY";
+    Self::Failed { status: 500, .. } => Kind::ServerFailed,
+        "a user with very many projects cannot log in on the web; for other causes read the log of the server";
+    Self::Failed { .. } => Kind::ServerFailed;
+    Self::AuthenticationDisabled { .. } => Kind::ServerAuthenticationDisabled,
+        "set main.disable-authentication to false in the server's config.json and restart it";
+    Self::UnexpectedResponse { .. } => Kind::ServerNotClustercockpit,
+        "use the URL of the web interface, such as https://cc.example.org";
 }
 
 /// A login at a server. The cookie is only in memory and is wiped with this value.

@@ -1,6 +1,6 @@
 //! Errors of HTTP requests and responses.
 
-use crate::util::diagnostic::Diagnostic;
+use crate::util::diagnostic::diagnostics;
 use crate::util::kind::Kind;
 use crate::util::quote::{escape, quote};
 
@@ -136,48 +136,33 @@ fn server_text(text: &str) -> String {
     if text.is_empty() { String::new() } else { format!(": {}", quote(text)) }
 }
 
-impl Diagnostic for HttpError {
-    fn kind(&self) -> Kind {
-        match self {
-            Self::InvalidUrl { .. } => Kind::UrlMalformed,
-            Self::PlainHttp(_) => Kind::UrlNotHttps,
-            Self::InvalidCa(_) => Kind::CaMalformed,
-            Self::NoRoots => Kind::CaMissing,
-            Self::InvalidProxy(_) => Kind::ProxyMalformed,
-            Self::NoHost(_) => Kind::HostNotFound,
-            Self::Unreachable { .. } => Kind::ServerUnreachable,
-            Self::TimedOut { .. } => Kind::ServerTimeout,
-            Self::Tls { .. } => Kind::ServerUntrusted,
-            Self::ExpectsTls(_) => Kind::ServerExpectsTls,
-            Self::Proxied { source, .. } => source.kind(),
-            Self::TooLarge { .. } => Kind::AnswerTooLarge,
-            Self::Malformed { .. } => Kind::AnswerMalformed,
-            Self::Redirected { .. } => Kind::AnswerRedirect,
-            Self::ErrorStatus { .. } => Kind::AnswerErrorStatus,
-            Self::NotJson { .. } => Kind::AnswerNotJson,
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        Some(match self {
-            Self::PlainHttp(url) => match url.strip_prefix("http://") {
+diagnostics! { HttpError:
+    Self::InvalidUrl { .. } => Kind::UrlMalformed;
+    Self::PlainHttp(url) => Kind::UrlNotHttps, match url.strip_prefix("http://") {
                 Some(rest) => format!("use https://{rest}"),
                 None => return None,
-            },
-            Self::NoRoots => "install the package ca-certificates, or set --ca-file FILE".to_owned(),
-            Self::Tls { unknown_ca: true, .. } => {
-                "if the site has its own CA, use its certificate: --ca-file FILE".to_owned()
-            }
-            Self::ExpectsTls(url) => match url.strip_prefix("http://") {
+            };
+    Self::InvalidCa(_) => Kind::CaMalformed;
+    Self::NoRoots => Kind::CaMissing, "install the package ca-certificates, or set --ca-file FILE";
+    Self::InvalidProxy(_) => Kind::ProxyMalformed;
+    Self::NoHost(_) => Kind::HostNotFound;
+    Self::Unreachable { .. } => Kind::ServerUnreachable;
+    Self::TimedOut { .. } => Kind::ServerTimeout;
+    Self::Tls { unknown_ca: true, .. } => Kind::ServerUntrusted,
+        "if the site has its own CA, use its certificate: --ca-file FILE";
+    Self::Tls { .. } => Kind::ServerUntrusted;
+    Self::ExpectsTls(url) => Kind::ServerExpectsTls, match url.strip_prefix("http://") {
                 Some(rest) => format!("use https://{}", escape(rest)),
                 None => return None,
-            },
-            Self::Proxied { source, .. } => match source.hint() {
+            };
+    Self::Proxied { source, .. } => source.kind(), match source.hint() {
                 Some(hint) => hint,
                 None => "check https_proxy and no_proxy in the environment".to_owned(),
-            },
-            Self::Redirected { to, .. } => format!("if the URL has changed, use {}", escape(to)),
-            _ => return None,
-        })
-    }
+            };
+    Self::TooLarge { .. } => Kind::AnswerTooLarge;
+    Self::Malformed { .. } => Kind::AnswerMalformed;
+    Self::Redirected { to, .. } => Kind::AnswerRedirect,
+        format!("if the URL has changed, use {}", escape(to));
+    Self::ErrorStatus { .. } => Kind::AnswerErrorStatus;
+    Self::NotJson { .. } => Kind::AnswerNotJson;
 }

@@ -4,7 +4,7 @@ use crate::key::KeyError;
 use crate::token::SignError;
 use crate::user::UsernameError;
 use crate::user_db::UserDbError;
-use crate::util::diagnostic::Diagnostic;
+use crate::util::diagnostic::diagnostics;
 use crate::util::file::FileError;
 use crate::util::kind::Kind;
 use crate::util::quote::quote;
@@ -48,28 +48,13 @@ pub enum IssueError {
     Sign(#[from] SignError),
 }
 
-impl Diagnostic for IssueError {
-    fn kind(&self) -> Kind {
-        match self {
-            Self::Username(error) => error.kind(),
-            Self::UnknownUser { .. } => Kind::UserNotFound,
-            Self::InvalidLine { .. } => Kind::RecipientMalformed,
-            Self::NoRecipients => Kind::RecipientsEmpty,
-            Self::File(error) => error.kind(),
-            Self::UserDb(error) => error.kind(),
-            Self::Key(error) => error.kind(),
-            Self::Sign(error) => error.kind(),
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Username(error) => error.hint(),
-            Self::UnknownUser { .. } | Self::InvalidLine { .. } | Self::NoRecipients => None,
-            Self::File(error) => error.hint(),
-            Self::UserDb(error) => error.hint(),
-            Self::Key(error) => error.hint(),
-            Self::Sign(error) => error.hint(),
-        }
-    }
+diagnostics! { IssueError:
+    Self::Username(error) => error.kind(), error.hint();
+    Self::UnknownUser { .. } => Kind::UserNotFound;
+    Self::InvalidLine { .. } => Kind::RecipientMalformed;
+    Self::NoRecipients => Kind::RecipientsEmpty;
+    Self::File(error) => error.kind(), error.hint();
+    Self::UserDb(error) => error.kind(), error.hint();
+    Self::Key(error) => error.kind(), error.hint();
+    Self::Sign(error) => error.kind(), error.hint();
 }

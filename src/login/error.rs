@@ -12,7 +12,7 @@ use crate::ldap::LdapError;
 use crate::token::SignError;
 use crate::user::UsernameError;
 use crate::user_db::UserDbError;
-use crate::util::diagnostic::Diagnostic;
+use crate::util::diagnostic::diagnostics;
 use crate::util::duration::GoDuration;
 use crate::util::file::{FileError, shell_word};
 use crate::util::kind::Kind;
@@ -121,63 +121,32 @@ pub enum LoginError {
     Session(#[from] SessionError),
 }
 
-impl Diagnostic for LoginError {
-    fn kind(&self) -> Kind {
-        match self {
-            Self::Rejected(_) => Kind::LoginRejected,
-            Self::TokenRejected { .. } => Kind::TokenRejected,
-            Self::OtherSubject { .. } => Kind::TokenOtherSubject,
-            Self::TooManyAttempts { .. } => Kind::TooManyAttempts,
-            Self::NameTooLong { .. } => Kind::UsernameTooLong,
-            Self::NotAddable(error) => error.kind(),
-            Self::UserDb(error) => error.kind(),
-            Self::Ldap(error) => error.kind(),
-            Self::Config(error) => error.kind(),
-            Self::File(error) => error.kind(),
-            Self::Issue(error) => error.kind(),
-            Self::NoDirectory => Kind::NoSessionDirectory,
-            Self::SessionInvalid { .. } => Kind::SessionMalformed,
-            Self::SessionForeign(_) => Kind::SessionWrongOwner,
-            Self::SessionLength(_) => Kind::SessionLength,
-            Self::MistypedCommand { .. } => Kind::Usage,
-            Self::ProviderConfig(error) => error.kind(),
-            Self::Oidc(error) => error.kind(),
-            Self::Http(error) => error.kind(),
-            Self::Server(error) => error.kind(),
-            Self::RemoteToken(error) => error.kind(),
-            Self::Session(error) => error.kind(),
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::TokenRejected { hint, .. } => hint.clone(),
-            Self::UserDb(error) => error.hint(),
-            Self::Ldap(error) => error.hint(),
-            Self::Config(error) => error.hint(),
-            Self::File(error) => error.hint(),
-            Self::Issue(error) => error.hint(),
-            Self::NoDirectory => Some("export XDG_STATE_HOME=$HOME/.local/state".to_owned()),
-            Self::SessionInvalid { .. } => Some("run 'cc-login logout', then log in again".to_owned()),
-            Self::ProviderConfig(error) => error.hint(),
-            Self::Oidc(error) => error.hint(),
-            Self::Http(error) => error.hint(),
-            Self::Server(error) => error.hint(),
-            Self::RemoteToken(error) => error.hint(),
-            Self::Session(error) => error.hint(),
-            Self::MistypedCommand { name, command } => Some(format!(
+diagnostics! { LoginError:
+    Self::Rejected(_) => Kind::LoginRejected;
+    Self::TokenRejected { hint, .. } => Kind::TokenRejected, hint.clone();
+    Self::OtherSubject { .. } => Kind::TokenOtherSubject;
+    Self::TooManyAttempts { .. } => Kind::TooManyAttempts;
+    Self::NameTooLong { .. } => Kind::UsernameTooLong;
+    Self::NotAddable(error) => error.kind();
+    Self::UserDb(error) => error.kind(), error.hint();
+    Self::Ldap(error) => error.kind(), error.hint();
+    Self::Config(error) => error.kind(), error.hint();
+    Self::File(error) => error.kind(), error.hint();
+    Self::Issue(error) => error.kind(), error.hint();
+    Self::NoDirectory => Kind::NoSessionDirectory, "export XDG_STATE_HOME=$HOME/.local/state";
+    Self::SessionInvalid { .. } => Kind::SessionMalformed, "run 'cc-login logout', then log in again";
+    Self::SessionForeign(_) => Kind::SessionWrongOwner;
+    Self::SessionLength(_) => Kind::SessionLength, "set 'session-max-age' in config.json, as in \"24h\"";
+    Self::MistypedCommand { name, command } => Kind::Usage, format!(
                 "did you mean 'cc-login {command}'? To log in under this name: cc-login username={}",
                 shell_word(name)
-            )),
-            Self::SessionLength(_) => Some("set 'session-max-age' in config.json, as in \"24h\"".to_owned()),
-            Self::Rejected(_)
-            | Self::OtherSubject { .. }
-            | Self::TooManyAttempts { .. }
-            | Self::NameTooLong { .. }
-            | Self::NotAddable(_)
-            | Self::SessionForeign(_) => None,
-        }
-    }
+            );
+    Self::ProviderConfig(error) => error.kind(), error.hint();
+    Self::Oidc(error) => error.kind(), error.hint();
+    Self::Http(error) => error.kind(), error.hint();
+    Self::Server(error) => error.kind(), error.hint();
+    Self::RemoteToken(error) => error.kind(), error.hint();
+    Self::Session(error) => error.kind(), error.hint();
 }
 
 /// Why the token of the server is not used.
@@ -205,25 +174,11 @@ pub enum RemoteTokenError {
     },
 }
 
-impl Diagnostic for RemoteTokenError {
-    fn kind(&self) -> Kind {
-        match self {
-            Self::Malformed(_) => Kind::ServerTokenMalformed,
-            Self::OtherSubject { .. } => Kind::ServerTokenOtherSubject,
-            Self::Expired { .. } => Kind::ServerTokenExpired,
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Expired { has_zero_lifetime: true } => Some(
-                "remove auth.jwts.max-age from the server's config.json, or set a positive duration such as \"24h\""
-                    .to_owned(),
-            ),
-            Self::Expired { has_zero_lifetime: false } => {
-                Some("compare this computer's clock with the server's".to_owned())
-            }
-            _ => None,
-        }
-    }
+diagnostics! { RemoteTokenError:
+    Self::Malformed(_) => Kind::ServerTokenMalformed;
+    Self::OtherSubject { .. } => Kind::ServerTokenOtherSubject;
+    Self::Expired { has_zero_lifetime: true } => Kind::ServerTokenExpired,
+        "remove auth.jwts.max-age from the server's config.json, or set a positive duration such as \"24h\"";
+    Self::Expired { has_zero_lifetime: false } => Kind::ServerTokenExpired,
+        "compare this computer's clock with the server's";
 }

@@ -2,7 +2,7 @@
 
 use super::identity::Method;
 use crate::user::{Role, User};
-use crate::util::diagnostic::Diagnostic;
+use crate::util::diagnostic::diagnostics;
 use crate::util::file::shell_word;
 use crate::util::kind::Kind;
 
@@ -48,31 +48,17 @@ pub enum SessionError {
     Replaced,
 }
 
-impl Diagnostic for SessionError {
-    fn kind(&self) -> Kind {
-        match self {
-            Self::NotLoggedIn => Kind::NoSession,
-            Self::Expired { .. } => Kind::SessionExpired,
-            Self::NoToken { .. } => Kind::SessionWithoutToken,
-            Self::NoRefresh | Self::NoProvider { .. } => Kind::SessionWithoutRefresh,
-            Self::Ended | Self::Replaced => Kind::SessionChanged,
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        Some(match self {
-            Self::NotLoggedIn | Self::Ended => "cc-login NAME".to_owned(),
-            Self::Expired { login, .. } | Self::NoProvider { login } => login.clone(),
-            Self::Replaced => "cc-login status".to_owned(),
-            Self::NoRefresh => {
-                "log in with cc-login --method oidc; many providers send one only for --scope offline_access"
-                    .to_owned()
-            }
-            Self::NoToken { add } => format!(
+diagnostics! { SessionError:
+    Self::NotLoggedIn => Kind::NoSession, "cc-login NAME";
+    Self::Expired { login, .. } => Kind::SessionExpired, login.clone();
+    Self::NoToken { add } => Kind::SessionWithoutToken, format!(
                 "add the user with '{add}', or create a key pair with 'gen-keypair --write'; then log in again"
-            ),
-        })
-    }
+            );
+    Self::NoRefresh => Kind::SessionWithoutRefresh,
+        "log in with cc-login --method oidc; many providers send one only for --scope offline_access";
+    Self::NoProvider { login } => Kind::SessionWithoutRefresh, login.clone();
+    Self::Ended => Kind::SessionChanged, "cc-login NAME";
+    Self::Replaced => Kind::SessionChanged, "cc-login status";
 }
 
 /// The command that adds this user to the user table, with the known roles.

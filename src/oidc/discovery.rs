@@ -10,7 +10,7 @@ use url::Url;
 
 use crate::http::{Client, HttpError, parse_url};
 use crate::token::json::kind;
-use crate::util::diagnostic::Diagnostic;
+use crate::util::diagnostic::diagnostics;
 use crate::util::kind::Kind;
 use crate::util::quote::quote;
 
@@ -129,38 +129,20 @@ pub enum DiscoveryError {
     },
 }
 
-impl Diagnostic for DiscoveryError {
-    fn kind(&self) -> Kind {
-        match self {
-            Self::Http(error) => error.kind(),
-            Self::Malformed { .. } => Kind::ProviderDocumentMalformed,
-            Self::OtherIssuer { .. } => Kind::ProviderOtherIssuer,
-            Self::Template { .. } => Kind::ProviderIssuerTemplate,
-            Self::Endpoint { .. } | Self::Downgrade { .. } => Kind::ProviderEndpointUnsafe,
-            Self::MissingEndpoint { .. } => Kind::ProviderEndpointMissing,
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        match self {
-            // An issuer's document is at its own origin: the target of the redirect is not it.
-            Self::Http(HttpError::Redirected { .. }) => {
-                Some("ask the administrator of the provider for the exact issuer".to_owned())
-            }
-            Self::Http(error) => error.hint(),
-            Self::OtherIssuer { found, .. } => {
-                Some(format!("if this is the right provider, configure the issuer as {}", quote(found)))
-            }
-            Self::Template { placeholder, .. } => Some(format!(
+diagnostics! { DiscoveryError:
+    // An issuer's document is at its own origin: the target of the redirect is not it.
+    Self::Http(error @ HttpError::Redirected { .. }) => error.kind(),
+        "ask the administrator of the provider for the exact issuer";
+    Self::Http(error) => error.kind(), error.hint();
+    Self::Malformed { .. } => Kind::ProviderDocumentMalformed;
+    Self::OtherIssuer { found, .. } => Kind::ProviderOtherIssuer,
+        format!("if this is the right provider, configure the issuer as {}", quote(found));
+    Self::Template { placeholder, .. } => Kind::ProviderIssuerTemplate, format!(
                 "configure the URL of one organization, with its own value in the place of {}",
                 quote(placeholder)
-            )),
-            Self::Malformed { .. }
-            | Self::Endpoint { .. }
-            | Self::Downgrade { .. }
-            | Self::MissingEndpoint { .. } => None,
-        }
-    }
+            );
+    Self::Endpoint { .. } | Self::Downgrade { .. } => Kind::ProviderEndpointUnsafe;
+    Self::MissingEndpoint { .. } => Kind::ProviderEndpointMissing;
 }
 
 /// The URL of an issuer's document.
@@ -333,6 +315,7 @@ mod tests {
 
     use super::*;
     use crate::http::HttpOptions;
+    use crate::util::diagnostic::Diagnostic as _;
 
     fn client() -> Client {
         Client::new(HttpOptions::default()).unwrap()

@@ -17,7 +17,7 @@ use super::discovery::{self, Discovery, DiscoveryError, ProviderEndpoint};
 use crate::http::freshness;
 use crate::http::{Client, HttpError, HttpTrust, Response, display_url};
 use crate::key::{KeyError, KeySet, KeyStrength};
-use crate::util::diagnostic::Diagnostic;
+use crate::util::diagnostic::diagnostics;
 use crate::util::file::{self, Existing, FileError, PRIVATE_MODE, SETTINGS_LIMIT};
 use crate::util::kind::Kind;
 use crate::util::note::Notes;
@@ -60,24 +60,11 @@ pub enum RemoteJwksError {
     },
 }
 
-impl Diagnostic for RemoteJwksError {
-    fn kind(&self) -> Kind {
-        match self {
-            Self::Http(error) => error.kind(),
-            Self::Discovery(error) => error.kind(),
-            Self::Set { .. } => Kind::KeySetMalformed,
-            Self::NotCached { .. } => Kind::KeySetNotCached,
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Http(error) => error.hint(),
-            Self::Discovery(error) => error.hint(),
-            Self::Set { .. } => None,
-            Self::NotCached { .. } => Some("run it once without --offline".to_owned()),
-        }
-    }
+diagnostics! { RemoteJwksError:
+    Self::Http(error) => error.kind(), error.hint();
+    Self::Discovery(error) => error.kind(), error.hint();
+    Self::Set { .. } => Kind::KeySetMalformed;
+    Self::NotCached { .. } => Kind::KeySetNotCached, "run it once without --offline";
 }
 
 /// Where an issuer's keys are.

@@ -9,7 +9,7 @@ use crate::key::{
     Algorithm, KeyError, KeyStrength, PublicKey, VerifyingKey, jwk, published, set, thumbprint,
 };
 use crate::policy::profile::https_fault;
-use crate::util::diagnostic::Diagnostic;
+use crate::util::diagnostic::diagnostics;
 use crate::util::json_text;
 use crate::util::kind::Kind;
 use crate::util::note::Notes;
@@ -96,28 +96,16 @@ pub enum JwksDocumentError {
     NoKey,
 }
 
-impl Diagnostic for JwksDocumentError {
-    fn kind(&self) -> Kind {
-        match self {
-            Self::HmacSecret(_) | Self::Private { .. } => Kind::KeyIsSecret,
-            Self::Malformed { error, .. } => error.kind(),
-            Self::Algorithm { .. } => Kind::KeyOtherKind,
-            Self::SameKid(_) => Kind::KeyDuplicateKid,
-            Self::Dropped(_) => Kind::KeyDropped,
-            Self::NotKeySet { .. } => Kind::PublishedKeySetMalformed,
-            Self::Issuer { .. } => Kind::IssuerMalformed,
-            Self::NoKey => Kind::KeyMissing,
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::SameKid(_) => Some("name them: KID=FILE".to_owned()),
-            Self::Dropped(_) => Some("give the old jwks.json as a key file too, or --force".to_owned()),
-            Self::NotKeySet { .. } => Some("give --force to replace it, or another --out-dir".to_owned()),
-            _ => None,
-        }
-    }
+diagnostics! { JwksDocumentError:
+    Self::HmacSecret(_) | Self::Private { .. } => Kind::KeyIsSecret;
+    Self::Malformed { error, .. } => error.kind();
+    Self::Algorithm { .. } => Kind::KeyOtherKind;
+    Self::SameKid(_) => Kind::KeyDuplicateKid, "name them: KID=FILE";
+    Self::Dropped(_) => Kind::KeyDropped, "give the old jwks.json as a key file too, or --force";
+    Self::NotKeySet { .. } => Kind::PublishedKeySetMalformed,
+        "give --force to replace it, or another --out-dir";
+    Self::Issuer { .. } => Kind::IssuerMalformed;
+    Self::NoKey => Kind::KeyMissing;
 }
 
 impl PublishedKey {

@@ -9,7 +9,7 @@ use super::location::{FieldPath, ResourceError, SourceName};
 use super::resource::{Resource, ResourceKeySource};
 use crate::key::{KeyError, SigningKey, published};
 use crate::token::{self, Claims, HeaderParams, SignError};
-use crate::util::diagnostic::Diagnostic;
+use crate::util::diagnostic::{Diagnostic as _, diagnostics};
 use crate::util::environment::Environment;
 use crate::util::file::{self, FileContents, FileError, SETTINGS_LIMIT};
 use crate::util::kind::Kind;
@@ -82,29 +82,14 @@ pub enum SigningError {
     Random(getrandom::Error),
 }
 
-impl Diagnostic for SigningError {
-    fn kind(&self) -> Kind {
-        match self {
-            Self::NoSecretsDir { .. } => Kind::SecretsDirMissing,
-            Self::NoVariable { .. } => Kind::VariableMissing,
-            Self::File { source, .. } => source.kind(),
-            Self::Key { source, .. } => source.kind(),
-            Self::Sign { source, .. } => source.kind(),
-            Self::Random(_) => Kind::RandomUnavailable,
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::NoSecretsDir { .. } => {
-                Some("give --secrets-dir DIR; the key is then DIR/NAME/KEY".to_owned())
-            }
-            Self::File { source, .. } => source.hint(),
-            Self::Key { source, .. } => source.hint(),
-            Self::Sign { source, .. } => source.hint(),
-            Self::NoVariable { .. } | Self::Random(_) => None,
-        }
-    }
+diagnostics! { SigningError:
+    Self::NoSecretsDir { .. } => Kind::SecretsDirMissing,
+        "give --secrets-dir DIR; the key is then DIR/NAME/KEY";
+    Self::NoVariable { .. } => Kind::VariableMissing;
+    Self::File { source, .. } => source.kind(), source.hint();
+    Self::Key { source, .. } => source.kind(), source.hint();
+    Self::Sign { source, .. } => source.kind(), source.hint();
+    Self::Random(_) => Kind::RandomUnavailable;
 }
 
 /// The file a resource's key is in, if it is in one: what to watch for changes.

@@ -8,9 +8,8 @@ use super::due::{Due, RenewReason, TokenInFile, check};
 use super::output::{FileContent, OutputError, TokenFile};
 use crate::osdf::resource::Resource;
 use crate::osdf::signing::{SigningContext, SigningError, find_key, key_file, sign};
-use crate::util::diagnostic::Diagnostic;
+use crate::util::diagnostic::{Diagnostic as _, diagnostics};
 use crate::util::file;
-use crate::util::kind::Kind;
 use crate::util::note::Notes;
 use crate::util::time::Timestamp;
 
@@ -69,20 +68,9 @@ pub enum RenewError {
     Output(#[from] OutputError),
 }
 
-impl Diagnostic for RenewError {
-    fn kind(&self) -> Kind {
-        match self {
-            Self::Signing(error) => error.kind(),
-            Self::Output(error) => error.kind(),
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Signing(error) => error.hint(),
-            Self::Output(error) => error.hint(),
-        }
-    }
+diagnostics! { RenewError:
+    Self::Signing(error) => error.kind(), error.hint();
+    Self::Output(error) => error.kind(), error.hint();
 }
 
 impl RenewalJob {

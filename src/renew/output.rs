@@ -7,7 +7,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::util::diagnostic::Diagnostic;
+use crate::util::diagnostic::diagnostics;
 use crate::util::file::{self, Existing, FileError, Location, PRIVATE_MODE, WriteOptions};
 use crate::util::kind::Kind;
 use crate::util::quote::quote_path;
@@ -71,31 +71,17 @@ pub enum OutputError {
     },
 }
 
-impl Diagnostic for OutputError {
-    fn kind(&self) -> Kind {
-        match self {
-            Self::Busy(_) => Kind::OutputBusy,
-            Self::Directory(_) => Kind::OutputIsDirectory,
-            Self::NotAFile(_) => Kind::OutputNotAFile,
-            Self::WrongOwner { .. } => Kind::OutputWrongOwner,
-            Self::File(error) => error.kind(),
-            Self::Lock { .. } => Kind::OutputLock,
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Busy(path) => {
+diagnostics! { OutputError:
+    Self::Busy(path) => Kind::OutputBusy, {
                 let word = file::shell_word(&lock_path(path).to_string_lossy());
                 Some(format!("who it is: fuser -v {word}"))
-            }
-            Self::NotAFile(_) => Some("to print a token: cc-jwt spec issue FILE".to_owned()),
-            Self::WrongOwner { path, .. } => {
-                Some(format!("look at it: ls -l {}", file::shell_word(&path.to_string_lossy())))
-            }
-            _ => None,
-        }
-    }
+            };
+    Self::Directory(_) => Kind::OutputIsDirectory;
+    Self::NotAFile(_) => Kind::OutputNotAFile, "to print a token: cc-jwt spec issue FILE";
+    Self::WrongOwner { path, .. } => Kind::OutputWrongOwner,
+        format!("look at it: ls -l {}", file::shell_word(&path.to_string_lossy()));
+    Self::File(error) => error.kind();
+    Self::Lock { .. } => Kind::OutputLock;
 }
 
 /// The right to write an output, until it is dropped or the process ends, however it ends.

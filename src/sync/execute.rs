@@ -3,7 +3,7 @@
 use crate::ldap::LdapSnapshot;
 use crate::user::User;
 use crate::user_db::{UserDb, UserDbError};
-use crate::util::diagnostic::Diagnostic;
+use crate::util::diagnostic::diagnostics;
 use crate::util::kind::Kind;
 use crate::util::quote::quote;
 
@@ -88,30 +88,15 @@ impl SyncError {
     }
 }
 
-impl Diagnostic for SyncError {
-    fn kind(&self) -> Kind {
-        match self {
-            Self::UserDb(error) => error.kind(),
-            Self::TooMany { .. } => Kind::SyncTooManyDeletions,
-            Self::Empty { .. } => Kind::SyncNoUsers,
-            Self::NoUsername { .. } => Kind::SyncNoUsernames,
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::UserDb(error) => error.hint(),
-            Self::TooMany { deletions, .. } => Some(format!(
+diagnostics! { SyncError:
+    Self::UserDb(error) => error.kind(), error.hint();
+    Self::TooMany { deletions, .. } => Kind::SyncTooManyDeletions, format!(
                 "see who with 'cc-user sync-ldap --dry-run'; if that is right, allow it once with --max-delete {deletions}"
-            )),
-            Self::Empty { .. } => {
-                Some("check 'user-base' and 'user-filter', and what the search-dn may see".to_owned())
-            }
-            Self::NoUsername { .. } => {
-                Some("check 'uid-attr' in auth.ldap, and what the search-dn may see".to_owned())
-            }
-        }
-    }
+            );
+    Self::Empty { .. } => Kind::SyncNoUsers,
+        "check 'user-base' and 'user-filter', and what the search-dn may see";
+    Self::NoUsername { .. } => Kind::SyncNoUsernames,
+        "check 'uid-attr' in auth.ldap, and what the search-dn may see";
 }
 
 /// What a sync would do now; nothing is changed.

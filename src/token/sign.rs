@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::MAX_BYTES;
 use super::claims::Claims;
 use crate::key::{Algorithm, KeyError, SigningKey};
-use crate::util::diagnostic::Diagnostic;
+use crate::util::diagnostic::diagnostics;
 use crate::util::kind::Kind;
 use crate::util::secret::SecretText;
 
@@ -52,20 +52,9 @@ pub enum SignError {
     TooLong(usize),
 }
 
-impl Diagnostic for SignError {
-    fn kind(&self) -> Kind {
-        match self {
-            Self::Key(error) => error.kind(),
-            Self::TooLong(_) => Kind::TokenTooLong,
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Key(error) => error.hint(),
-            Self::TooLong(_) => Some("leave out what is long, such as projects".to_owned()),
-        }
-    }
+diagnostics! { SignError:
+    Self::Key(error) => error.kind(), error.hint();
+    Self::TooLong(_) => Kind::TokenTooLong, "leave out what is long, such as projects";
 }
 
 /// Signs claims, as they stand and in their order, into a compact token.

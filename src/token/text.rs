@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::error::TokenError;
 use super::json;
-use crate::util::diagnostic::Diagnostic;
+use crate::util::diagnostic::diagnostics;
 use crate::util::kind::Kind;
 
 /// The members that hold a token: RFC 6749 5.1, OpenID Connect Core 3.1.3.3, `cc-jwt issue --json`,
@@ -37,21 +37,10 @@ pub enum TextError {
     NoToken,
 }
 
-impl Diagnostic for TextError {
-    fn kind(&self) -> Kind {
-        match self {
-            Self::Token(error) => error.kind(),
-            Self::NotJson(_) => Kind::OauthResponseNotJson,
-            Self::NoToken => Kind::OauthResponseWithoutToken,
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Token(error) => error.hint(),
-            _ => None,
-        }
-    }
+diagnostics! { TextError:
+    Self::Token(error) => error.kind(), error.hint();
+    Self::NotJson(_) => Kind::OauthResponseNotJson;
+    Self::NoToken => Kind::OauthResponseWithoutToken;
 }
 
 /// A token and where in the text it was.

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use super::name::{Username, UsernameError};
 use super::role::{Role, RoleError};
 use super::{AuthSource, User};
-use crate::util::diagnostic::Diagnostic;
+use crate::util::diagnostic::diagnostics;
 use crate::util::kind::Kind;
 use crate::util::quote::{is_hidden, quote};
 
@@ -57,34 +57,18 @@ pub enum AccountError {
     InvalidEmail(String),
 }
 
-impl Diagnostic for AccountError {
-    fn kind(&self) -> Kind {
-        match self {
-            Self::Username(error) => error.kind(),
-            Self::Role(error) => error.kind(),
-            Self::MissingRole(_) => Kind::RoleMissing,
-            Self::ManagerWithoutProject(_) => Kind::ManagerWithoutProject,
-            Self::ProjectWithoutManager { .. } => Kind::ProjectWithoutManager,
-            Self::InvalidProject(_) => Kind::ProjectInvalid,
-            Self::InvalidText { .. } => Kind::TextInvalid,
-            Self::InvalidEmail(_) => Kind::EmailInvalid,
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Username(error) => error.hint(),
-            Self::Role(error) => error.hint(),
-            Self::MissingRole(_) => Some(format!("the roles are {}", Role::ALL.map(Role::name).join(", "))),
-            Self::ManagerWithoutProject(_) => {
-                Some("give the manager a project, as with --project P".to_owned())
-            }
-            Self::ProjectWithoutManager { .. } => {
-                Some("add the role manager, or leave the projects out".to_owned())
-            }
-            _ => None,
-        }
-    }
+diagnostics! { AccountError:
+    Self::Username(error) => error.kind(), error.hint();
+    Self::Role(error) => error.kind(), error.hint();
+    Self::MissingRole(_) => Kind::RoleMissing,
+        format!("the roles are {}", Role::ALL.map(Role::name).join(", "));
+    Self::ManagerWithoutProject(_) => Kind::ManagerWithoutProject,
+        "give the manager a project, as with --project P";
+    Self::ProjectWithoutManager { .. } => Kind::ProjectWithoutManager,
+        "add the role manager, or leave the projects out";
+    Self::InvalidProject(_) => Kind::ProjectInvalid;
+    Self::InvalidText { .. } => Kind::TextInvalid;
+    Self::InvalidEmail(_) => Kind::EmailInvalid;
 }
 
 /// A user as asked for, unchecked.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::util::diagnostic::Diagnostic;
+use crate::util::diagnostic::diagnostics;
 use crate::util::kind::Kind;
 use crate::util::quote::{is_hidden, quote};
 
@@ -44,15 +44,11 @@ pub enum UsernameError {
     OuterWhitespace(String),
 }
 
-impl Diagnostic for UsernameError {
-    fn kind(&self) -> Kind {
-        match self {
-            Self::Empty => Kind::UsernameEmpty,
-            Self::TooLong { .. } => Kind::UsernameTooLong,
-            Self::Hidden { .. } => Kind::UsernameHiddenCharacter,
-            Self::OuterWhitespace(_) => Kind::UsernameBlank,
-        }
-    }
+diagnostics! { UsernameError:
+    Self::Empty => Kind::UsernameEmpty;
+    Self::TooLong { .. } => Kind::UsernameTooLong;
+    Self::Hidden { .. } => Kind::UsernameHiddenCharacter;
+    Self::OuterWhitespace(_) => Kind::UsernameBlank;
 }
 
 impl Username {

@@ -19,7 +19,7 @@ use base64::alphabet::BCRYPT;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use zeroize::Zeroizing;
 
-use crate::util::diagnostic::Diagnostic;
+use crate::util::diagnostic::{Diagnostic, diagnostics};
 use crate::util::kind::Kind;
 use crate::util::secret::SecretText;
 
@@ -69,16 +69,12 @@ pub enum PasswordError {
     NoRandom,
 }
 
-impl Diagnostic for PasswordError {
-    fn kind(&self) -> Kind {
-        match self {
-            Self::Empty => Kind::PasswordEmpty,
-            Self::TooLong(_) => Kind::PasswordTooLong,
-            Self::Nul => Kind::PasswordNul,
-            Self::Cost(_) => Kind::PasswordCost,
-            Self::NoRandom => Kind::RandomUnavailable,
-        }
-    }
+diagnostics! { PasswordError:
+    Self::Empty => Kind::PasswordEmpty;
+    Self::TooLong(_) => Kind::PasswordTooLong;
+    Self::Nul => Kind::PasswordNul;
+    Self::Cost(_) => Kind::PasswordCost;
+    Self::NoRandom => Kind::RandomUnavailable;
 }
 
 /// Why a stored hash cannot be compared with.

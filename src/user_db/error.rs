@@ -7,7 +7,7 @@ use std::time::Duration;
 use rusqlite::{ErrorCode, ffi};
 
 use super::column::InvalidColumn;
-use crate::util::diagnostic::Diagnostic;
+use crate::util::diagnostic::diagnostics;
 use crate::util::file::{reason, shell_word};
 use crate::util::kind::Kind;
 use crate::util::quote::{quote, quote_path};
@@ -172,30 +172,8 @@ pub(super) fn code(error: &rusqlite::Error) -> Option<ErrorCode> {
     }
 }
 
-impl Diagnostic for UserDbError {
-    fn kind(&self) -> Kind {
-        match self {
-            Self::Missing(_) => Kind::DatabaseMissing,
-            Self::NotAFile(_) | Self::NotADatabase(_) => Kind::DatabaseNotSqlite,
-            Self::NotReadable { .. } => Kind::DatabaseUnreadable,
-            Self::NotPermitted { .. } => Kind::DatabaseNotPermitted,
-            Self::Replaced { .. } => Kind::DatabaseReplaced,
-            Self::Leftover { .. } => Kind::DatabaseLeftover,
-            Self::Corrupt { .. } => Kind::DatabaseCorrupt,
-            Self::NoUserTable(_) | Self::OtherSchema { .. } | Self::NoProjects(_) => Kind::DatabaseSchema,
-            Self::ReadOnly(_) => Kind::DatabaseReadOnly,
-            Self::Locked { .. } => Kind::DatabaseLocked,
-            Self::Failed { .. } => Kind::DatabaseFailed,
-            Self::CreateFailed { .. } => Kind::OutputUncreatable,
-            Self::UserExists(_) => Kind::UserExists,
-            Self::UnknownUser { .. } => Kind::UserNotFound,
-            Self::InvalidRow { .. } => Kind::UserRowInvalid,
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Missing(path) => {
+diagnostics! { UserDbError:
+    Self::Missing(path) => Kind::DatabaseMissing, {
                 let path = path.to_string_lossy();
                 Some(if path == "./var/job.db" || path == "var/job.db" {
                     "run this in the server's directory, or name its database with --db FILE; 'cc-user init' makes a new one".to_owned()
@@ -205,39 +183,44 @@ impl Diagnostic for UserDbError {
                         shell_word(&path)
                     )
                 })
-            }
-            Self::NotADatabase(_) | Self::NotAFile(_) | Self::NoUserTable(_) | Self::OtherSchema { .. } => {
-                Some(
-                    "name the server's database with --db FILE; its configuration calls it 'main.db'"
-                        .to_owned(),
-                )
-            }
-            Self::Corrupt { .. } => {
-                Some("restore it from a backup, or try 'sqlite3 FILE .recover'".to_owned())
-            }
-            Self::NoProjects(_) => Some("run 'cc-backend -migrate-db' in the server's directory".to_owned()),
-            Self::ReadOnly(_) => Some("run this as the user the server runs as".to_owned()),
-            Self::NotPermitted { path, .. } => Some(format!(
+            };
+    Self::NotAFile(_) => Kind::DatabaseNotSqlite,
+        "name the server's database with --db FILE; its configuration calls it 'main.db'"
+                        .to_owned();
+    Self::NotADatabase(_) => Kind::DatabaseNotSqlite,
+        "name the server's database with --db FILE; its configuration calls it 'main.db'"
+                        .to_owned();
+    Self::NotReadable { .. } => Kind::DatabaseUnreadable;
+    Self::NotPermitted { path, .. } => Kind::DatabaseNotPermitted, format!(
                 "run 'cc-user list --names --db {}' as that account or as root: it removes the file when no program needs it",
                 shell_word(&path.to_string_lossy())
-            )),
-            Self::Replaced { is_committed: false, .. } => Some("try again".to_owned()),
-            Self::Leftover { path, .. } => Some(format!(
+            );
+    Self::Replaced { is_committed: false, .. } => Kind::DatabaseReplaced, "try again";
+    Self::Replaced { .. } => Kind::DatabaseReplaced;
+    Self::Leftover { path, .. } => Kind::DatabaseLeftover, format!(
                 "restore the database, or move what is left of it away: mkdir -p leftover && mv {}-* leftover",
                 shell_word(&path.to_string_lossy())
-            )),
-            Self::Locked { .. } => Some("try again, or wait longer, as with --wait 1m".to_owned()),
-            Self::UnknownUser { similar: Some(similar), .. } => {
-                Some(format!("did you mean {}?", quote(similar)))
-            }
-            // A name that needs escaping in JSON and shell is left to the person.
-            Self::InvalidRow { name, .. } if shell_word(name) == *name => Some(format!(
+            );
+    Self::Corrupt { .. } => Kind::DatabaseCorrupt, "restore it from a backup, or try 'sqlite3 FILE .recover'";
+    Self::NoUserTable(_) => Kind::DatabaseSchema,
+        "name the server's database with --db FILE; its configuration calls it 'main.db'"
+                        .to_owned();
+    Self::OtherSchema { .. } => Kind::DatabaseSchema,
+        "name the server's database with --db FILE; its configuration calls it 'main.db'"
+                        .to_owned();
+    Self::NoProjects(_) => Kind::DatabaseSchema, "run 'cc-backend -migrate-db' in the server's directory";
+    Self::ReadOnly(_) => Kind::DatabaseReadOnly, "run this as the user the server runs as";
+    Self::Locked { .. } => Kind::DatabaseLocked, "try again, or wait longer, as with --wait 1m";
+    Self::Failed { .. } => Kind::DatabaseFailed;
+    Self::CreateFailed { .. } => Kind::OutputUncreatable;
+    Self::UserExists(_) => Kind::UserExists;
+    Self::UnknownUser { similar: Some(similar), .. } => Kind::UserNotFound,
+        format!("did you mean {}?", quote(similar));
+    Self::UnknownUser { .. } => Kind::UserNotFound;
+    // A name that needs escaping in JSON and shell is left to the person.
+    Self::InvalidRow { name, .. } if shell_word(name) == *name => Kind::UserRowInvalid, format!(
                 "write it anew: echo '{{\"username\":\"{name}\",\"roles\":[\"user\"],\"projects\":[]}}' | cc-user import --update -"
-            )),
-            Self::InvalidRow { .. } => {
-                Some("write its roles and projects anew with 'cc-user import --update FILE'".to_owned())
-            }
-            _ => None,
-        }
-    }
+            );
+    Self::InvalidRow { .. } => Kind::UserRowInvalid,
+        "write its roles and projects anew with 'cc-user import --update FILE'";
 }

@@ -8,7 +8,7 @@ use crate::oidc::jwks_cache::RemoteJwksError;
 use crate::policy::login_role::LoginRoleError;
 use crate::token::TokenError;
 use crate::user_db::UserDbError;
-use crate::util::diagnostic::Diagnostic;
+use crate::util::diagnostic::{Diagnostic, diagnostics};
 use crate::util::file::FileError;
 use crate::util::kind::Kind;
 use crate::util::quote::quote;
@@ -91,41 +91,22 @@ impl From<Vec<LoginRoleError>> for VerifyError {
     }
 }
 
-impl Diagnostic for VerifyError {
-    fn kind(&self) -> Kind {
-        match self {
-            Self::File(error) => error.kind(),
-            Self::Key(error) => error.kind(),
-            Self::RoleKey(error) => error.kind().in_configuration(),
-            Self::Config(error) => error.kind(),
-            Self::Remote(error) => error.kind(),
-            Self::UnusableSets { is_fetched: true } => Kind::RemoteKeySetUnusable,
-            Self::UnusableSets { is_fetched: false } => Kind::KeySetUnusable,
-            Self::UserDb(error) => error.kind(),
-            Self::Token(error) => error.kind(),
-            Self::LoginRole(errors) => errors.first().map_or(Kind::LoginRoleValue, Diagnostic::kind),
-            Self::NotJson { .. } => Kind::LoginRoleNotJson,
-            Self::DuplicateMember { .. } => Kind::LoginRoleDuplicateMember,
-            Self::UnknownRole { .. } => Kind::LoginRoleMissing,
-            Self::NoRoleKeys => Kind::LoginRoleConfigMissing,
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::File(error) => error.hint(),
-            Self::Key(error) | Self::RoleKey(error) => error.hint(),
-            Self::Config(error) => error.hint(),
-            Self::Remote(error) => error.hint(),
-            Self::UserDb(error) => error.hint(),
-            Self::Token(error) => error.hint(),
-            Self::LoginRole(errors) => errors.first().and_then(Diagnostic::hint),
-            Self::UnknownRole { .. } => Some("name a file: --login-role ./ROLE.json".to_owned()),
-            Self::NoRoleKeys => Some(
-                "give the keys: --key FILE, --jwks FILE|URL, --discovery URL or --role-config FILE"
-                    .to_owned(),
-            ),
-            Self::UnusableSets { .. } | Self::NotJson { .. } | Self::DuplicateMember { .. } => None,
-        }
-    }
+diagnostics! { VerifyError:
+    Self::File(error) => error.kind(), error.hint();
+    Self::Key(error) => error.kind(), error.hint();
+    Self::RoleKey(error) => error.kind().in_configuration(), error.hint();
+    Self::Config(error) => error.kind(), error.hint();
+    Self::Remote(error) => error.kind(), error.hint();
+    Self::UnusableSets { is_fetched: true } => Kind::RemoteKeySetUnusable;
+    Self::UnusableSets { is_fetched: false } => Kind::KeySetUnusable;
+    Self::UserDb(error) => error.kind(), error.hint();
+    Self::Token(error) => error.kind(), error.hint();
+    Self::LoginRole(errors) => errors.first().map_or(Kind::LoginRoleValue, Diagnostic::kind),
+        errors.first().and_then(Diagnostic::hint);
+    Self::NotJson { .. } => Kind::LoginRoleNotJson;
+    Self::DuplicateMember { .. } => Kind::LoginRoleDuplicateMember;
+    Self::UnknownRole { .. } => Kind::LoginRoleMissing, "name a file: --login-role ./ROLE.json";
+    Self::NoRoleKeys => Kind::LoginRoleConfigMissing,
+        "give the keys: --key FILE, --jwks FILE|URL, --discovery URL or --role-config FILE"
+                    .to_owned();
 }

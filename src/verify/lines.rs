@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread;
 
 use crate::token::MAX_BYTES;
-use crate::util::diagnostic::Diagnostic;
+use crate::util::diagnostic::diagnostics;
 use crate::util::file::{FileError, reason};
 use crate::util::kind::Kind;
 
@@ -36,14 +36,10 @@ pub enum StreamError {
     NoThread(io::Error),
 }
 
-impl Diagnostic for StreamError {
-    fn kind(&self) -> Kind {
-        match self {
-            Self::Unreadable(_) => Kind::InputUnreadable,
-            Self::NoLine => Kind::InputEmpty,
-            Self::NoThread(_) => Kind::ThreadUnavailable,
-        }
-    }
+diagnostics! { StreamError:
+    Self::Unreadable(_) => Kind::InputUnreadable;
+    Self::NoLine => Kind::InputEmpty;
+    Self::NoThread(_) => Kind::ThreadUnavailable;
 }
 
 /// A line of the stream.

@@ -8,7 +8,7 @@ use clap::{Args, ValueHint};
 use crate::cli::console::Console;
 use crate::cli::failure::{Failure, UsageError};
 use crate::token::{self, bearer_discovery};
-use crate::util::diagnostic::Diagnostic;
+use crate::util::diagnostic::diagnostics;
 use crate::util::file::{self, FileContents, reason};
 use crate::util::kind::Kind;
 use crate::util::note::Notes;
@@ -43,14 +43,10 @@ pub(super) enum TokenSourceError {
     NotText(&'static str),
 }
 
-impl Diagnostic for TokenSourceError {
-    fn kind(&self) -> Kind {
-        match self {
-            Self::Unreadable(_) => Kind::InputUnreadable,
-            Self::TooLong => Kind::TokenTooLong,
-            Self::NotText(_) => Kind::FileNotText,
-        }
-    }
+diagnostics! { TokenSourceError:
+    Self::Unreadable(_) => Kind::InputUnreadable;
+    Self::TooLong => Kind::TokenTooLong;
+    Self::NotText(_) => Kind::FileNotText;
 }
 
 impl TokenOptions {

@@ -4,7 +4,7 @@ use crate::accounts::{AccountsErrors, ImportError};
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
 use crate::user::AccountError;
-use crate::util::diagnostic::Diagnostic;
+use crate::util::diagnostic::diagnostics;
 use crate::util::kind::Kind;
 
 impl From<AccountsErrors> for Failure {
@@ -30,28 +30,11 @@ pub(super) enum AddArgumentError {
     UnknownRole,
 }
 
-impl Diagnostic for AddArgumentError {
-    fn kind(&self) -> Kind {
-        match self {
-            Self::Account(error) => error.kind(),
-            Self::Form => Kind::Usage,
-            Self::UnknownRole => Kind::RoleUnknown,
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Account(error) => error.hint(),
-            Self::Form => {
-                Some("to type the password at a prompt: cc-user add NAME --role ROLE[,ROLE]".to_owned())
-            }
-            Self::UnknownRole => Some(
-                "the roles are admin, support, manager, user, api, anonymous; \
-                 to type the password at a prompt: cc-user add NAME --role ROLE[,ROLE]"
-                    .to_owned(),
-            ),
-        }
-    }
+diagnostics! { AddArgumentError:
+    Self::Account(error) => error.kind(), error.hint();
+    Self::Form => Kind::Usage, "to type the password at a prompt: cc-user add NAME --role ROLE[,ROLE]";
+    Self::UnknownRole => Kind::RoleUnknown, "the roles are admin, support, manager, user, api, anonymous; \
+                 to type the password at a prompt: cc-user add NAME --role ROLE[,ROLE]";
 }
 
 /// The failure of an import; the number of invalid lines is printed.

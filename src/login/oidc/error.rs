@@ -8,7 +8,7 @@ use crate::oidc::jwks_cache::RemoteJwksError;
 use crate::oidc::oauth::{ErrorResponse, OauthError};
 use crate::policy::oidc_identity::OidcIdentityError;
 use crate::token::TokenError;
-use crate::util::diagnostic::Diagnostic;
+use crate::util::diagnostic::diagnostics;
 use crate::util::duration::GoDuration;
 use crate::util::kind::Kind;
 use crate::util::quote::{escape, quote};
@@ -200,80 +200,46 @@ impl OidcError {
     }
 }
 
-impl Diagnostic for OidcError {
-    fn kind(&self) -> Kind {
-        match self {
-            Self::InvalidCallbackUrl { .. } => Kind::LoginBadCallback,
-            Self::ReservedParameter(_) => Kind::LoginReservedParameter,
-            Self::RedirectNotAllowed { .. } => Kind::LoginRedirectNotAllowed,
-            Self::NoRandom(_) => Kind::RandomUnavailable,
-            Self::InvalidListenAddress { .. } => Kind::LoginBadListenAddress,
-            Self::CannotListen { .. } => Kind::LoginCantListen,
-            Self::ListenFailed(_) => Kind::LoginListenFailed,
-            Self::TimedOut { .. } => Kind::LoginTimeout,
-            Self::OtherState { .. } => Kind::LoginOtherState,
-            Self::OtherBrowser { .. } | Self::OtherAccount(_) => Kind::LoginOtherBrowser,
-            Self::OtherIssuer { .. } => Kind::LoginOtherIssuer,
-            Self::DuplicateParameter(_) => Kind::LoginDuplicateParameter,
-            Self::EmptyResponse => Kind::LoginEmptyAnswer,
-            Self::NotTheRedirectUri(_) => Kind::LoginNotCallbackUrl,
-            Self::ErrorResponse { refusal, .. } => refusal.kind(),
-            Self::Provider(error) => error.kind(),
-            Self::Keys(error) => error.kind(),
-            Self::Discovery(error) => error.kind(),
-            Self::OtherUser { .. } => Kind::LoginOtherUser,
-            Self::CodeExpired(_) => Kind::LoginCodeExpired,
-            Self::NoIdToken => Kind::ProviderNoIdToken,
-            Self::InvalidIdToken(_) => Kind::IdTokenRejected,
-            Self::InvalidUserinfo(_) => Kind::UserinfoRejected,
-            Self::NotAccepted { .. } => Kind::LoginNotAccepted,
-            Self::Identity(error) => error.kind(),
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        Some(match self {
-            Self::RedirectNotAllowed { uri, .. } => {
-                format!("add it to the role's allowed_redirect_uris: {}", escape(uri))
-            }
-            Self::CannotListen { .. } => {
-                "use other ports, such as --port 8250-8260, or --port 0 for any free one; the redirect URI must be registered with the provider".to_owned()
-            }
-            Self::TimedOut { redirect_uri: Some(uri), .. } => format!(
+diagnostics! { OidcError:
+    Self::InvalidCallbackUrl { .. } => Kind::LoginBadCallback;
+    Self::ReservedParameter(_) => Kind::LoginReservedParameter;
+    Self::RedirectNotAllowed { uri, .. } => Kind::LoginRedirectNotAllowed,
+        format!("add it to the role's allowed_redirect_uris: {}", escape(uri));
+    Self::NoRandom(_) => Kind::RandomUnavailable;
+    Self::InvalidListenAddress { .. } => Kind::LoginBadListenAddress;
+    Self::CannotListen { .. } => Kind::LoginCantListen,
+        "use other ports, such as --port 8250-8260, or --port 0 for any free one; the redirect URI must be registered with the provider";
+    Self::ListenFailed(_) => Kind::LoginListenFailed;
+    Self::TimedOut { redirect_uri: Some(uri), .. } => Kind::LoginTimeout, format!(
                 "if the provider rejected the redirect URI, register exactly {}; --timeout sets a longer limit",
                 escape(uri)
-            ),
-            Self::TimedOut { redirect_uri: None, .. } => "--timeout sets a longer limit".to_owned(),
-            Self::OtherState { .. } => {
-                "use the URL that was printed last".to_owned()
-            }
-            Self::OtherBrowser { is_start: true } => {
-                "start again; --skip-browser opens no browser".to_owned()
-            }
-            Self::OtherBrowser { is_start: false } => {
-                "use the browser in which the login started, or start again".to_owned()
-            }
-            Self::OtherAccount(_) => "use a browser of the account that runs cc-login, or --manual".to_owned(),
-            Self::NotTheRedirectUri(_) => {
-                "copy the whole URL from the address bar of the browser, even if the page was not loaded".to_owned()
-            }
-            Self::ErrorResponse { refusal, redirect_uri } => return refusal.hint(Some(redirect_uri)),
-            Self::Provider(error) => return error.hint(),
-            Self::Keys(error) => return error.hint(),
-            Self::Discovery(error) => return error.hint(),
-            Self::OtherUser { .. } => {
-                "log out in the browser at the provider, or log in without a name: cc-login --method oidc".to_owned()
-            }
-            Self::Identity(error) => return error.hint(),
-            Self::NotAccepted { hint, .. } => return hint.clone(),
-            Self::CodeExpired(_) => "start again".to_owned(),
-            Self::NoIdToken => {
-                "the provider's registration of this client must allow the scope openid".to_owned()
-            }
-            Self::InvalidIdToken(_) | Self::InvalidUserinfo(_) => {
-                "the provider's signature and its published keys do not match: ask its administrator".to_owned()
-            }
-            _ => return None,
-        })
-    }
+            );
+    Self::TimedOut { redirect_uri: None, .. } => Kind::LoginTimeout, "--timeout sets a longer limit";
+    Self::OtherState { .. } => Kind::LoginOtherState, "use the URL that was printed last";
+    Self::OtherBrowser { is_start: true } => Kind::LoginOtherBrowser,
+        "start again; --skip-browser opens no browser";
+    Self::OtherBrowser { is_start: false } => Kind::LoginOtherBrowser,
+        "use the browser in which the login started, or start again";
+    Self::OtherAccount(_) => Kind::LoginOtherBrowser,
+        "use a browser of the account that runs cc-login, or --manual";
+    Self::OtherIssuer { .. } => Kind::LoginOtherIssuer;
+    Self::DuplicateParameter(_) => Kind::LoginDuplicateParameter;
+    Self::EmptyResponse => Kind::LoginEmptyAnswer;
+    Self::NotTheRedirectUri(_) => Kind::LoginNotCallbackUrl,
+        "copy the whole URL from the address bar of the browser, even if the page was not loaded";
+    Self::ErrorResponse { refusal, redirect_uri } => refusal.kind(), refusal.hint(Some(redirect_uri));
+    Self::Provider(error) => error.kind(), error.hint();
+    Self::Keys(error) => error.kind(), error.hint();
+    Self::Discovery(error) => error.kind(), error.hint();
+    Self::OtherUser { .. } => Kind::LoginOtherUser,
+        "log out in the browser at the provider, or log in without a name: cc-login --method oidc";
+    Self::CodeExpired(_) => Kind::LoginCodeExpired, "start again";
+    Self::NoIdToken => Kind::ProviderNoIdToken,
+        "the provider's registration of this client must allow the scope openid";
+    Self::InvalidIdToken(_) => Kind::IdTokenRejected,
+        "the provider's signature and its published keys do not match: ask its administrator";
+    Self::InvalidUserinfo(_) => Kind::UserinfoRejected,
+        "the provider's signature and its published keys do not match: ask its administrator";
+    Self::NotAccepted { hint, .. } => Kind::LoginNotAccepted, hint.clone();
+    Self::Identity(error) => error.kind(), error.hint();
 }

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 
 use super::id_token::ALGORITHMS;
 use super::request::AuthorizationParams;
-use crate::util::diagnostic::Diagnostic;
+use crate::util::diagnostic::diagnostics;
 use crate::util::file::{self, FileError, SETTINGS_LIMIT};
 use crate::util::kind::Kind;
 use crate::util::printable::PrintableText;
@@ -134,34 +134,20 @@ fn first(faults: &[LoginRoleError]) -> String {
     if more == 0 { first } else { format!("{first} (and {more} more)") }
 }
 
-impl Diagnostic for ProviderConfigError {
-    fn kind(&self) -> Kind {
-        match self {
-            Self::Config(error) => error.kind(),
-            Self::NoEntry { .. } => Kind::ProviderUnknown,
-            Self::ProviderUrl { error, .. } => error.kind(),
-            Self::CaFile(error) => error.kind(),
-            Self::Role(faults) => faults.first().map_or(Kind::LoginRoleMalformed, LoginRoleError::kind),
-            Self::RoleType(_) => Kind::LoginRoleOtherType,
-            Self::ClientAuth { .. } => Kind::ConfigValue,
-            Self::Parameter { .. } => Kind::ConfigType,
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Config(error) => error.hint(),
-            Self::NoEntry { name, known } => match nearest(name, known.iter().map(String::as_str)) {
+diagnostics! { ProviderConfigError:
+    Self::Config(error) => error.kind(), error.hint();
+    Self::NoEntry { name, known } => Kind::ProviderUnknown,
+        match nearest(name, known.iter().map(String::as_str)) {
                 Some(near) => Some(format!("did you mean --path {}?", file::shell_word(near))),
                 None => Some("add it under auth.oidc.providers, with 'provider' and 'client-id'".to_owned()),
-            },
-            Self::ProviderUrl { error, .. } => error.hint(),
-            Self::CaFile(error) => error.hint(),
-            Self::Role(faults) => faults.first().and_then(LoginRoleError::hint),
-            Self::RoleType(_) => Some("this role accepts tokens: cc-login --method token".to_owned()),
-            Self::ClientAuth { .. } | Self::Parameter { .. } => None,
-        }
-    }
+            };
+    Self::ProviderUrl { error, .. } => error.kind(), error.hint();
+    Self::CaFile(error) => error.kind(), error.hint();
+    Self::Role(faults) => faults.first().map_or(Kind::LoginRoleMalformed, LoginRoleError::kind),
+        faults.first().and_then(LoginRoleError::hint);
+    Self::RoleType(_) => Kind::LoginRoleOtherType, "this role accepts tokens: cc-login --method token";
+    Self::ClientAuth { .. } => Kind::ConfigValue;
+    Self::Parameter { .. } => Kind::ConfigType;
 }
 
 /// Resolves the settings and parameters of a login.

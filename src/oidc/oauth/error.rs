@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::registration::ClientAuth;
 use crate::http::{HttpError, Response};
 use crate::oidc::discovery::DiscoveryError;
-use crate::util::diagnostic::Diagnostic;
+use crate::util::diagnostic::diagnostics;
 use crate::util::kind::Kind;
 use crate::util::quote::quote;
 
@@ -131,27 +131,13 @@ fn quoted_list(names: &[String]) -> String {
     quoted.join(", ")
 }
 
-impl Diagnostic for OauthError {
-    fn kind(&self) -> Kind {
-        match self {
-            Self::Http(error) => error.kind(),
-            Self::Discovery(error) => error.kind(),
-            Self::ErrorResponse { refusal, .. } => refusal.kind(),
-            Self::InvalidResponse { .. } => Kind::ProviderAnswer,
-            Self::NoClientAuth(_) => Kind::ProviderClientAuth,
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Http(error) => error.hint(),
-            Self::Discovery(error) => error.hint(),
-            Self::ErrorResponse { refusal, redirect_uri, tried, .. } => {
-                client_hint(refusal, *tried).or_else(|| refusal.hint(redirect_uri.as_deref()))
-            }
-            Self::InvalidResponse { .. } | Self::NoClientAuth(_) => None,
-        }
-    }
+diagnostics! { OauthError:
+    Self::Http(error) => error.kind(), error.hint();
+    Self::Discovery(error) => error.kind(), error.hint();
+    Self::ErrorResponse { refusal, redirect_uri, tried, .. } => refusal.kind(),
+        client_hint(refusal, *tried).or_else(|| refusal.hint(redirect_uri.as_deref()));
+    Self::InvalidResponse { .. } => Kind::ProviderAnswer;
+    Self::NoClientAuth(_) => Kind::ProviderClientAuth;
 }
 
 /// The hint for a rejected client, by the methods by which the secret was sent.

@@ -1,6 +1,6 @@
 //! What can be wrong with a role or its configuration.
 
-use crate::util::diagnostic::Diagnostic;
+use crate::util::diagnostic::diagnostics;
 use crate::util::kind::Kind;
 use crate::util::quote::quote;
 
@@ -64,24 +64,14 @@ pub enum LoginRoleError {
     NoRole,
 }
 
-impl Diagnostic for LoginRoleError {
-    fn kind(&self) -> Kind {
-        match self {
-            Self::Type { .. } => Kind::LoginRoleType,
-            Self::UnknownField { .. } => Kind::LoginRoleUnknownField,
-            Self::Missing { .. } => Kind::LoginRoleMissingField,
-            Self::Value { .. } => Kind::LoginRoleValue,
-            Self::Conflict { .. } => Kind::LoginRoleConflict,
-            Self::UnknownRole { .. } => Kind::LoginRoleUnknown,
-            Self::NoRole => Kind::LoginRoleMissing,
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::UnknownRole { nearest: Some(near), .. } => Some(format!("did you mean {}?", quote(near))),
-            Self::NoRole => Some("name one with --login-role".to_owned()),
-            _ => None,
-        }
-    }
+diagnostics! { LoginRoleError:
+    Self::Type { .. } => Kind::LoginRoleType;
+    Self::UnknownField { .. } => Kind::LoginRoleUnknownField;
+    Self::Missing { .. } => Kind::LoginRoleMissingField;
+    Self::Value { .. } => Kind::LoginRoleValue;
+    Self::Conflict { .. } => Kind::LoginRoleConflict;
+    Self::UnknownRole { nearest: Some(near), .. } => Kind::LoginRoleUnknown,
+        format!("did you mean {}?", quote(near));
+    Self::UnknownRole { .. } => Kind::LoginRoleUnknown;
+    Self::NoRole => Kind::LoginRoleMissing, "name one with --login-role";
 }
