@@ -1,7 +1,7 @@
 //! The session of a login: user, method, expiry, and a token for the server.
 //!
-//! Every change of the session file needs a [`RefreshLock`], and a change that depends on what was read
-//! before (a refresh) is only saved while the file still has that content: [`RefreshLock::replace`].
+//! Every change of the session file needs a [`SessionLock`], and a change that depends on what was read
+//! before (a refresh) is only saved while the file still has that content: [`SessionLock::replace`].
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -159,7 +159,7 @@ impl SessionLock {
     /// the session or logged in meanwhile.
     ///
     /// # Errors
-    /// As [`load`] and [`RefreshLock::save`].
+    /// As [`load`] and [`SessionLock::save`].
     pub fn replace(&self, expected: &Session, session: &Session) -> Result<ReplaceOutcome, LoginError> {
         // A file that cannot be read has changed.
         let stored = self.load(&mut Notes::new()).ok().flatten();

@@ -148,7 +148,7 @@ diagnostics! { DiscoveryError:
 /// The URL of an issuer's document.
 ///
 /// # Errors
-/// [`DiscoveryError::Http`] with [`HttpError::BadUrl`], [`DiscoveryError::Template`].
+/// [`DiscoveryError::Http`] with [`HttpError::InvalidUrl`], [`DiscoveryError::Template`].
 pub fn document_url(issuer: &str) -> Result<Url, DiscoveryError> {
     reject_template("configured URL", issuer)?;
     let base = parse_url(issuer)?;

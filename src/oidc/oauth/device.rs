@@ -84,7 +84,7 @@ impl Provider<'_> {
     /// Starts a device authorization.
     ///
     /// # Errors
-    /// [`OauthError`]; [`DiscoveryError::MissingEndpoint`] if the provider does not have the endpoint.
+    /// [`OauthError`]; [`MissingEndpoint`](crate::oidc::discovery::DiscoveryError::MissingEndpoint) if the provider does not have the endpoint.
     pub fn begin_device(
         &self,
         scopes: &[String],
