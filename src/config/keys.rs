@@ -60,7 +60,7 @@ impl Settings {
     /// The same key for signing.
     ///
     /// # Errors
-    /// As [`Settings::shared_key`].
+    /// As [`Settings::hmac_secret`].
     pub fn hmac_signing_key(&self, weak: KeyStrength) -> Result<SigningKey, ConfigError> {
         let secret = self.secrets.require(Variable::CrossLoginJwtHs512Key)?;
         SigningKey::hmac_secret_from_base64(&secret.text, weak).map_err(|error| malformed(secret, error))

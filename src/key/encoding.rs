@@ -32,7 +32,7 @@ pub fn decode_standard(text: &str, what: &'static str) -> Result<Zeroizing<Vec<u
 /// the key is named.
 ///
 /// # Errors
-/// [`KeyError::Surrounded`], else [`KeyError::Base64`].
+/// [`KeyError::Context`], else [`KeyError::Base64`].
 pub fn decode_variable(text: &str, what: &'static str) -> Result<Zeroizing<Vec<u8>>, KeyError> {
     decode_standard(text, what).map_err(|error| match surroundings(text) {
         Some(fault) => KeyError::Context { what, fault },

@@ -101,7 +101,7 @@ impl PrivateKey {
     /// An Ed25519 private key from Go's 64 bytes: seed, then public key.
     ///
     /// # Errors
-    /// [`KeyError::Length`], [`KeyError::NotAPair`] for 32 bytes, [`KeyError::Mismatch`].
+    /// [`KeyError::Length`], [`KeyError::MissingPublicPart`] for 32 bytes, [`KeyError::Mismatch`].
     pub fn ed25519_from_pair(pair: &[u8]) -> Result<Self, KeyError> {
         if pair.len() == ED25519_SEED_BYTES {
             return Err(KeyError::MissingPublicPart);

@@ -63,7 +63,7 @@ impl SigningKey {
     /// An HMAC secret for the given HMAC algorithms, the natural one first.
     ///
     /// # Errors
-    /// As [`VerifyingKey::shared`].
+    /// As [`VerifyingKey::hmac_secret`].
     pub fn hmac_secret(
         secret: SecretBytes,
         algorithms: &[Algorithm],
@@ -77,7 +77,7 @@ impl SigningKey {
     /// The HMAC secret of `CROSS_LOGIN_JWT_HS512_KEY` in standard base64: HS512, and HS256.
     ///
     /// # Errors
-    /// As [`VerifyingKey::shared_from_base64`].
+    /// As [`VerifyingKey::hmac_secret_from_base64`].
     pub fn hmac_secret_from_base64(text: &SecretText, weak: KeyStrength) -> Result<Self, KeyError> {
         let algorithms = VerifyingKey::hmac_secret_from_base64(text, weak)?.algorithms().to_vec();
         let bytes = decode_standard(text.expose(), "HMAC secret")?;
@@ -136,7 +136,7 @@ impl SigningKey {
     /// Signs a message. EC signatures are the two numbers in full length (RFC 7518 3.4).
     ///
     /// # Errors
-    /// [`KeyError::Algorithm`] or [`KeyError::SharedShort`] when this key does not do the
+    /// [`KeyError::Algorithm`] or [`KeyError::HmacSecretShort`] when this key does not do the
     /// algorithm, [`KeyError::Crypto`] when signing failed.
     pub fn sign(&self, algorithm: Algorithm, message: &[u8]) -> Result<Vec<u8>, KeyError> {
         if let Some(why) = self.verifying.why_not(algorithm) {

@@ -70,7 +70,7 @@ impl VerifyingKey {
     /// An HMAC secret for the given HMAC algorithms.
     ///
     /// # Errors
-    /// [`KeyError::SharedEmpty`] always; [`KeyError::SharedShort`] when it is shorter than the
+    /// [`KeyError::HmacSecretEmpty`] always; [`KeyError::HmacSecretShort`] when it is shorter than the
     /// hash of one of the algorithms (RFC 7518 3.2) and weak keys are refused;
     /// [`KeyError::Algorithm`] for an algorithm that is no HMAC.
     pub fn hmac_secret(
@@ -102,7 +102,7 @@ impl VerifyingKey {
     /// HS256; one that is too short for HS512 verifies HS256 only (see [`Self::why_not`]).
     ///
     /// # Errors
-    /// [`KeyError::Base64`], and as [`VerifyingKey::shared`].
+    /// [`KeyError::Base64`], and as [`VerifyingKey::hmac_secret`].
     pub fn hmac_secret_from_base64(text: &SecretText, weak: KeyStrength) -> Result<Self, KeyError> {
         let bytes = decode_variable(text.expose(), "HMAC secret")?;
         let secret = SecretBytes::new(bytes.to_vec());

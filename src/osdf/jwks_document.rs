@@ -113,7 +113,7 @@ impl PublishedKey {
     /// thumbprint; its algorithm the one asked for, else its first.
     ///
     /// # Errors
-    /// [`JwksDocumentError::Shared`] or `Algorithm`.
+    /// [`JwksDocumentError::HmacSecret`] or `Algorithm`.
     pub fn new(
         key: &VerifyingKey,
         kid: Option<&str>,
@@ -145,7 +145,7 @@ impl PublishedKey {
     /// entry that is not understood is copied as it is, with a note: other validators may need it.
     ///
     /// # Errors
-    /// [`JwksDocumentError::Malformed`], `Private`, and those of [`JwksDocuments::new`].
+    /// [`JwksDocumentError::Malformed`], `Private`, and those of [`PublishedKey::new`].
     pub fn all_of(
         text: &str,
         algorithm: Option<Algorithm>,

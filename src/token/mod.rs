@@ -1,9 +1,8 @@
-//! Tokens: what came in and proves nothing yet ([`Unverified`]), what a key stands for
-//! ([`Verified`]), what is made here ([`fn@issue`]), and a look at anything at all ([`fn@inspect`]).
+//! Tokens: received and not verified ([`Unverified`]), verified with a key ([`Verified`]), signed
+//! ([`fn@sign`]), and inspected without any key ([`fn@inspect`]).
 //!
-//! There is one verification in the house, [`fn@verify`]; logins, OpenID Connect and scopes build on
-//! it. It proves who signed, and nothing more: times, issuer, audience and roles are judged by
-//! `policy`, from a [`Verified`].
+//! [`fn@verify`] is the only verification; logins, OpenID Connect and scopes use it. It proves who signed
+//! the token and nothing more: `policy` evaluates times, issuer, audience and roles of a [`Verified`].
 //!
 //! ```
 //! use cc_auth::token::{TokenError, Unverified};

@@ -60,8 +60,8 @@ diagnostics! { SignError:
 /// Signs claims, as they stand and in their order, into a compact token.
 ///
 /// # Errors
-/// [`IssueError::Key`] when the key does not do the algorithm, [`IssueError::TooLong`] when
-/// nobody here would read the token.
+/// [`SignError::Key`] when the key does not do the algorithm, [`SignError::TooLong`] when
+/// the token is longer than the limit of every reader.
 pub fn sign(header: &HeaderParams, claims: &Claims, key: &SigningKey) -> Result<SecretText, SignError> {
     let mut token = String::new();
     // A map of texts and a map of claims always serialize.

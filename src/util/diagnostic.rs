@@ -6,7 +6,7 @@ use super::kind::Kind;
 pub use super::status::ExitStatus;
 
 /// An error that ends a command. Each capability has one enum that implements this, usually with
-/// [`diagnostics!`]; its `Display` is one line, lower case, without a final stop.
+/// the macro `diagnostics!`; its `Display` is one line, lower case, without a final stop.
 pub trait Diagnostic: Error + Send + Sync + 'static {
     /// The kind of the error, with its stable name and its exit status.
     fn kind(&self) -> Kind;

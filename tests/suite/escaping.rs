@@ -40,12 +40,12 @@ const WRITERS: [(&str, &str, &[&str]); 8] = [
         "serde_json::to_string",
         &[
             "cli/console.rs",
-            "cli/cc_jwt/verify_stream.rs",
+            "cli/cc_jwt/verify.rs",
             "cli/cc_jwt/inspect.rs",
             "cli/cc_jwt/issue.rs",
             "cli/cc_jwt/spec_issue.rs",
             // Claims that are signed as they are, and claims for the log, which are escaped there.
-            "token/issue.rs",
+            "token/sign.rs",
             "login/oidc/id_token.rs",
         ],
     ),
