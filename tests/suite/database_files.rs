@@ -544,8 +544,8 @@ fn schema_that_the_server_cannot_use_is_a_warning_or_an_error_with_the_migration
     for (version, dirty, expected) in [
         (11, false, None),
         (3, false, None),
-        (12, false, Some("has schema version 12, which is newer than 11")),
-        (9, true, Some("a migration of the database to schema version 9 failed half-way")),
+        (12, false, Some("has schema version 12, but the newest known version is 11")),
+        (9, true, Some("a migration of the database to schema version 9 failed")),
     ] {
         let _ = fs::remove_file(&path);
         let connection = server_database(&path, version, "hpc_user", true);
@@ -563,7 +563,7 @@ fn schema_that_the_server_cannot_use_is_a_warning_or_an_error_with_the_migration
                 assert!(ran.stderr.contains(expected), "{change}: {}", ran.stderr);
             }
         }
-        assert_eq!(directory.sh("cc-user list").ended(0).stderr, "cc-user: note: no user\n");
+        assert_eq!(directory.sh("cc-user list").ended(0).stderr, "cc-user: note: no users found\n");
     }
     for version in [1, 2] {
         fs::remove_file(&path).unwrap();
