@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 
-from measure import TestEnv, Row, missing
+from measure import Directory, Row, missing
 from short import fill
 
 TITLE = "Instructions"

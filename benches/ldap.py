@@ -6,7 +6,7 @@ import socket
 import subprocess
 import time
 
-from measure import TestEnv, Row, Turns, good, mib, missing, peak, size
+from measure import Directory, Row, Turns, good, mib, missing, peak, size
 from plot import chart
 
 TITLE = "LDAP sync against ldapsearch"

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import urllib.parse
 
-from measure import TestEnv, Row, Turns, missing, ms, rounds
+from measure import Directory, Row, Turns, missing, ms, rounds
 from process import cpu_so_far
 from short import to_openssl
 

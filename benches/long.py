@@ -1,6 +1,6 @@
 """Ten million tokens: is memory as flat as it is said to be?"""
 
-from measure import TestEnv, Row, missing, mib, size
+from measure import Directory, Row, missing, mib, size
 from streams import COUNT, memory, tokens
 
 TITLE = "Ten million tokens"

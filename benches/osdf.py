@@ -6,7 +6,7 @@ import statistics
 import subprocess
 import time
 
-from measure import TestEnv, Row, good, null, rounds, size
+from measure import Directory, Row, good, null, rounds, size
 from process import cpu_so_far, peak_so_far
 from short import to_openssl
 

@@ -7,7 +7,7 @@ import statistics
 import subprocess
 import sys
 
-from measure import TestEnv, Row, Turns, good, mib, missing, ms, peak, rounds, size
+from measure import Directory, Row, Turns, good, mib, missing, ms, peak, rounds, size
 
 TITLE = "Short commands"
 USERS = size(100_000, 500)

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 
-from measure import TestEnv, Row, Turns, good, mib, missing, peak, rounds, run_once, size
+from measure import Directory, Row, Turns, good, mib, missing, peak, rounds, run_once, size
 from plot import chart
 
 TITLE = "Streams of tokens"
