@@ -65,8 +65,8 @@ pub(crate) fn lifetime(headers: &Headers<'_>, now: Timestamp) -> Option<i64> {
     Some(lifetime.saturating_sub(reported.max(apparent)).clamp(0, LONGEST))
 }
 
-fn is_word(found: &str, wanted: &str) -> bool {
-    found.trim().eq_ignore_ascii_case(wanted)
+fn is_word(found: &str, expected: &str) -> bool {
+    found.trim().eq_ignore_ascii_case(expected)
 }
 
 /// A whole number of seconds; one that is too large for the type is the largest (1.2.2).
@@ -169,8 +169,8 @@ mod tests {
             ("", Some(300)),
             (", ,", Some(300)),
         ];
-        for (value, wanted) in table {
-            assert_eq!(control(value), wanted, "{value:?}");
+        for (value, expected) in table {
+            assert_eq!(control(value), expected, "{value:?}");
         }
         let two = Headers { cache_control: vec!["max-age=600", "no-cache"], ..Headers::default() };
         assert_eq!(lifetime(&two, NOW), Some(0));

@@ -138,13 +138,13 @@ fn matches_address(entry: &str, address: IpAddr) -> bool {
         IpAddr::V4(address) => (u128::from(u32::from(address)) << 96, 32_u32),
         IpAddr::V6(address) => (u128::from(address), 128),
     };
-    let ((wanted, most), (found, same)) = (bits(network), bits(address));
+    let ((expected, most), (found, same)) = (bits(network), bits(address));
     let length = match prefix.map(str::parse::<u32>) {
         None => most,
         Some(Ok(length)) if length <= most => length,
         Some(_) => return false,
     };
-    let difference = wanted ^ found;
+    let difference = expected ^ found;
     most == same && (length == 0 || difference.leading_zeros() >= length)
 }
 
@@ -191,9 +191,9 @@ mod tests {
             ("2001:db8::7", "https://[2001:db8::8]", false),
             ("::/0", "https://10.0.0.1", false),
         ];
-        for (except, url, wanted) in table {
+        for (except, url, expected) in table {
             let proxy = Proxy { url: "http://p:1".to_owned(), no_proxy: except.to_owned() };
-            assert_eq!(!proxy.applies_to(&Url::parse(url).unwrap()), wanted, "no_proxy={except} {url}");
+            assert_eq!(!proxy.applies_to(&Url::parse(url).unwrap()), expected, "no_proxy={except} {url}");
         }
     }
 

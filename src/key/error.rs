@@ -27,14 +27,14 @@ pub enum KeyError {
         fault: Base64Error,
     },
     /// Of another length than such a key has.
-    #[error("the {what} has the wrong length: found {found} bytes, expected {wanted}")]
+    #[error("the {what} has the wrong length: found {found} bytes, expected {expected}")]
     Length {
         /// What was read.
         what: &'static str,
         /// Its length in bytes.
         found: usize,
         /// The length it should have.
-        wanted: usize,
+        expected: usize,
     },
     /// The text around a key is not a key: quotes, white space, a shell expression.
     #[error("the {what} {fault}")]
@@ -69,12 +69,12 @@ pub enum KeyError {
     #[error("the private and the public key of the {0} key pair do not match")]
     Mismatch(&'static str),
     /// An RSA key that is too short to resist.
-    #[error("the RSA key has {bits} bits, expected at least {wanted}")]
+    #[error("the RSA key has {bits} bits, expected at least {expected}")]
     RsaShort {
         /// The length of the modulus.
         bits: usize,
         /// The least length that is taken.
-        wanted: usize,
+        expected: usize,
     },
     /// An RSA key so long that checking with it would be an attack.
     #[error("the RSA key has {0} bits, expected at most 8192")]
@@ -98,12 +98,12 @@ pub enum KeyError {
     #[error("the HMAC secret is empty: anyone could forge tokens")]
     HmacSecretEmpty,
     /// An HMAC secret shorter than the hash (RFC 7518 3.2).
-    #[error("the HMAC secret has {found} bytes, expected at least {wanted} for {algorithm}")]
+    #[error("the HMAC secret has {found} bytes, expected at least {expected} for {algorithm}")]
     HmacSecretShort {
         /// Its length in bytes.
         found: usize,
         /// The length of the hash.
-        wanted: usize,
+        expected: usize,
         /// The algorithm it is meant for.
         algorithm: Algorithm,
     },
@@ -128,12 +128,12 @@ pub enum KeyError {
     #[error("found a key of {0}, expected Ed25519, EC (P-256, P-384, P-521) or RSA")]
     UnknownKind(PrintableText),
     /// Known, but of another kind than what is wanted.
-    #[error("found {found}, expected {wanted}")]
+    #[error("found {found}, expected {expected}")]
     WrongType {
         /// What was read.
         found: PrintableText,
         /// What it should have been.
-        wanted: &'static str,
+        expected: &'static str,
     },
     /// An encrypted private key.
     #[error("the private key is encrypted, expected one without passphrase")]
@@ -170,14 +170,14 @@ pub enum KeyError {
     #[error("the JWK does not have the member '{0}'")]
     JwkMissing(&'static str),
     /// A member of a JWK is of the wrong type.
-    #[error("the JWK's member '{name}' is {found}, expected {wanted}")]
+    #[error("the JWK's member '{name}' is {found}, expected {expected}")]
     JwkType {
         /// The member.
         name: &'static str,
         /// What it is.
         found: &'static str,
         /// What it should be.
-        wanted: &'static str,
+        expected: &'static str,
     },
     /// A member stands twice (RFC 7517 4: parsers must reject or take the last).
     #[error("the JWK has a duplicate member: {0}")]
@@ -186,14 +186,14 @@ pub enum KeyError {
     #[error("the JWK has the unknown key type {0}, expected OKP, EC, RSA or oct")]
     JwkKind(PrintableText),
     /// A curve that is not known here, or not one of the key's type.
-    #[error("the JWK has the unknown curve {crv} for {kty}, expected {wanted}")]
+    #[error("the JWK has the unknown curve {crv} for {kty}, expected {expected}")]
     JwkCurve {
         /// The key type.
         kty: &'static str,
         /// The curve.
         crv: PrintableText,
         /// The curves there are.
-        wanted: &'static str,
+        expected: &'static str,
     },
     /// `use` says that the key is not for signatures.
     #[error("the JWK's use is {0}, expected 'sig'")]
@@ -309,8 +309,8 @@ impl Diagnostic for KeyError {
     fn hint(&self) -> Option<String> {
         let text = match self {
             Self::Encrypted => "openssl pkey -in FILE -out PLAIN.pem",
-            Self::WrongType { found, wanted } => {
-                return other_form(found.as_str(), wanted).map(str::to_owned);
+            Self::WrongType { found, expected } => {
+                return other_form(found.as_str(), expected).map(str::to_owned);
             }
             Self::Binary { kind, public } => kind.command(*public)?,
             Self::PemLines(PemLines::OneLine) => {
@@ -335,7 +335,7 @@ impl Diagnostic for KeyError {
                 }
             },
             // Base64 that ends where a line was full: its bytes are a multiple of three.
-            Self::Length { found, wanted, .. } if (24..*wanted).contains(found) && found % 3 == 0 => {
+            Self::Length { found, expected, .. } if (24..*expected).contains(found) && found % 3 == 0 => {
                 "the base64 may continue on the next line: write all of it on one line"
             }
             Self::MissingPublicPart | Self::Mismatch(_) => {
@@ -352,8 +352,8 @@ impl Diagnostic for KeyError {
 }
 
 /// The command that converts what was found into what is expected.
-fn other_form(found: &str, wanted: &str) -> Option<&'static str> {
-    let public = wanted.contains("public key");
+fn other_form(found: &str, expected: &str) -> Option<&'static str> {
+    let public = expected.contains("public key");
     Some(match found {
         "an OpenSSH private key" if public => "ssh-keygen -y -f FILE",
         "an OpenSSH private key of RSA" => "ssh-keygen -p -m PEM -f COPY-OF-FILE",

@@ -109,7 +109,7 @@ pub fn read_public(text: &str) -> Result<(PublicKey, NkeyRole), KeyError> {
     if text.starts_with('S') {
         return Err(KeyError::WrongType {
             found: "the seed of an nkey, a private key".into(),
-            wanted: "a public key",
+            expected: "a public key",
         });
     }
     let bytes = checked(text)?;
@@ -129,7 +129,7 @@ pub fn read_seed(text: &str) -> Result<(PrivateKey, NkeyRole), KeyError> {
         return Err(KeyError::Nkey("it is too short"));
     };
     if first & 0xf8 != SEED {
-        return Err(KeyError::WrongType { found: "a public nkey".into(), wanted: "a seed (S…)" });
+        return Err(KeyError::WrongType { found: "a public nkey".into(), expected: "a seed (S…)" });
     }
     let prefix = ((first & 7) << 5) | (second >> 3);
     let role = NkeyRole::ALL.into_iter().find(|role| role.prefix() == prefix && second & 7 == 0);

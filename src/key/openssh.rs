@@ -131,12 +131,13 @@ fn push_number(blob: &mut Vec<u8>, number: &[u8]) {
 /// [`KeyError::OpenSsh`]; [`KeyError::WrongType`] for an encrypted key and for RSA, whose form has not
 /// all numbers of PKCS#1; and what is wrong with the key.
 pub fn read_private(content: &[u8]) -> Result<PrivateKey, KeyError> {
-    let wanted = |found: &'static str| KeyError::WrongType { found: found.into(), wanted: "a private key" };
+    let expected =
+        |found: &'static str| KeyError::WrongType { found: found.into(), expected: "a private key" };
     let mut rest = content.strip_prefix(MAGIC).ok_or(KeyError::OpenSsh("it has another form"))?;
     let cipher = field(&mut rest)?;
     let (_kdf, _options) = (field(&mut rest)?, field(&mut rest)?);
     if cipher != b"none" {
-        return Err(wanted("an encrypted OpenSSH private key"));
+        return Err(expected("an encrypted OpenSSH private key"));
     }
     if number(&mut rest)? != 1 {
         return Err(KeyError::OpenSsh("it holds more than one key"));
@@ -155,7 +156,7 @@ pub fn read_private(content: &[u8]) -> Result<PrivateKey, KeyError> {
             let _public = field(&mut inner)?;
             PrivateKey::ed25519_from_pair(field(&mut inner)?)?
         }
-        b"ssh-rsa" => return Err(wanted("an OpenSSH private key of RSA")),
+        b"ssh-rsa" => return Err(expected("an OpenSSH private key of RSA")),
         other => {
             let curve = Curve::ALL.into_iter().find(|curve| names(*curve).0.as_bytes() == other);
             let curve = curve.ok_or(KeyError::UnknownKind("another OpenSSH type".into()))?;

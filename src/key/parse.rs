@@ -109,7 +109,7 @@ pub fn read_public(bytes: &[u8], weak: KeyStrength, notes: &mut Notes) -> Result
         return Ok(parsed(openssh::read_rfc_4716(content, weak)?, KeyEncoding::Rfc4716));
     }
     if is_putty(content) {
-        return Err(KeyError::WrongType { found: "a PuTTY private key".into(), wanted: PUBLIC_WANTED });
+        return Err(KeyError::WrongType { found: "a PuTTY private key".into(), expected: PUBLIC_WANTED });
     }
     if content.starts_with(['{', '[']) {
         return public_in_json(content, weak, notes);
@@ -149,17 +149,17 @@ pub fn read_public(bytes: &[u8], weak: KeyStrength, notes: &mut Notes) -> Result
 /// As [`read_public`].
 pub fn read_one_block(text: &str, weak: KeyStrength) -> Result<ParsedKey, KeyError> {
     const WANTED: &str = "one PEM block PUBLIC KEY or CERTIFICATE; another key is an entry of its own";
-    let wanted = |found| KeyError::WrongType { found, wanted: WANTED };
+    let expected = |found| KeyError::WrongType { found, expected: WANTED };
     if !has_block(text) {
         return Err(KeyError::NoPem("text"));
     }
     let count = blocks(text).len();
     if count > 1 {
-        return Err(wanted(PrintableText::concat([count.into(), " PEM blocks".into()])));
+        return Err(expected(PrintableText::concat([count.into(), " PEM blocks".into()])));
     }
     let found = public_in_pem(text, weak, &mut Notes::new())?;
     if found.form == KeyEncoding::Pkcs1 {
-        return Err(wanted("an RSA key in PKCS#1".into()));
+        return Err(expected("an RSA key in PKCS#1".into()));
     }
     let after = text.rsplit_once("-----END ").and_then(|(_, end)| end.split_once("-----"));
     match after {
@@ -186,13 +186,13 @@ pub fn read_signing(bytes: &[u8], weak: KeyStrength, notes: &mut Notes) -> Resul
         return private_in_json(content, weak, notes);
     }
     if is_putty(content) {
-        return Err(KeyError::WrongType { found: "a PuTTY private key".into(), wanted: PRIVATE_WANTED });
+        return Err(KeyError::WrongType { found: "a PuTTY private key".into(), expected: PRIVATE_WANTED });
     }
     if nkey::is_nkey(content) {
         return SigningKey::private(nkey::read_seed(content)?.0);
     }
     if openssh::is_openssh(content) {
-        return Err(KeyError::WrongType { found: "an OpenSSH public key".into(), wanted: PRIVATE_WANTED });
+        return Err(KeyError::WrongType { found: "an OpenSSH public key".into(), expected: PRIVATE_WANTED });
     }
     if !looks_like_base64(content) {
         return Err(KeyError::NoPem("text"));
@@ -294,7 +294,7 @@ fn public_in_pem(text: &str, weak: KeyStrength, notes: &mut Notes) -> Result<Par
             let key = restricted(certificate.key.clone(), certificate.algorithms.as_deref());
             Ok(ParsedKey { key, form: KeyEncoding::Certificate, certificate: Some(certificate) })
         }
-        _ => Err(KeyError::WrongType { found: what_is(&block), wanted: PUBLIC_WANTED }),
+        _ => Err(KeyError::WrongType { found: what_is(&block), expected: PUBLIC_WANTED }),
     }
 }
 
@@ -319,7 +319,7 @@ fn private_in_pem(text: &str, notes: &mut Notes) -> Result<Restricted<PrivateKey
         "RSA PRIVATE KEY" => PrivateKey::rsa_from_pkcs1(&block.content).map(plain),
         "OPENSSH PRIVATE KEY" => openssh::read_private(&block.content).map(plain),
         "ENCRYPTED PRIVATE KEY" => Err(KeyError::Encrypted),
-        _ => Err(KeyError::WrongType { found: what_is(&block), wanted: PRIVATE_WANTED }),
+        _ => Err(KeyError::WrongType { found: what_is(&block), expected: PRIVATE_WANTED }),
     }
 }
 

@@ -93,7 +93,7 @@ impl PrivateKey {
         let exact: &[u8; ED25519_SEED_BYTES] = seed.try_into().map_err(|_| KeyError::Length {
             what: "Ed25519 seed",
             found: seed.len(),
-            wanted: ED25519_SEED_BYTES,
+            expected: ED25519_SEED_BYTES,
         })?;
         Ok(Self::Ed25519(ed25519_dalek::SigningKey::from_bytes(exact)))
     }
@@ -107,8 +107,8 @@ impl PrivateKey {
             return Err(KeyError::MissingPublicPart);
         }
         if pair.len() != ED25519_PAIR_BYTES {
-            let (found, wanted) = (pair.len(), ED25519_PAIR_BYTES);
-            return Err(KeyError::Length { what: "Ed25519 private key", found, wanted });
+            let (found, expected) = (pair.len(), ED25519_PAIR_BYTES);
+            return Err(KeyError::Length { what: "Ed25519 private key", found, expected });
         }
         let (seed, public) = pair.split_at(ED25519_SEED_BYTES);
         Self::ed25519_from_seed(seed)?.with_public_half(public)
@@ -136,7 +136,7 @@ impl PrivateKey {
             return Err(KeyError::Length {
                 what: "EC private key",
                 found: scalar.len(),
-                wanted: curve.bytes(),
+                expected: curve.bytes(),
             });
         }
         let broken = || KeyError::InvalidPrivate(curve.name());

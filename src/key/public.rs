@@ -106,7 +106,7 @@ impl PublicKey {
         let exact: &[u8; ED25519_PUBLIC_BYTES] = bytes.try_into().map_err(|_| KeyError::Length {
             what: "Ed25519 public key",
             found: bytes.len(),
-            wanted: ED25519_PUBLIC_BYTES,
+            expected: ED25519_PUBLIC_BYTES,
         })?;
         let key =
             ed25519_dalek::VerifyingKey::from_bytes(exact).map_err(|_| KeyError::NotOnCurve("Ed25519"))?;
@@ -133,9 +133,9 @@ impl PublicKey {
         if matches!(point.first(), Some(2 | 3)) && point.len() == 1 + curve.bytes() {
             return Err(KeyError::Compressed(curve.name()));
         }
-        let wanted = 1 + 2 * curve.bytes();
-        if point.len() != wanted {
-            return Err(KeyError::Length { what: "EC point", found: point.len(), wanted });
+        let expected = 1 + 2 * curve.bytes();
+        if point.len() != expected {
+            return Err(KeyError::Length { what: "EC point", found: point.len(), expected });
         }
         if point.first() != Some(&4) || ParsedPublicKey::new(curve.verification(), point).is_err() {
             return Err(KeyError::NotOnCurve(curve.name()));
@@ -152,9 +152,9 @@ impl PublicKey {
         let modulus = without_leading_zeros(modulus);
         let exponent = without_leading_zeros(exponent);
         let bits = bit_length(modulus);
-        let wanted = if weak == KeyStrength::AllowWeak { 1024 } else { 2048 };
-        if bits < wanted {
-            return Err(KeyError::RsaShort { bits, wanted });
+        let expected = if weak == KeyStrength::AllowWeak { 1024 } else { 2048 };
+        if bits < expected {
+            return Err(KeyError::RsaShort { bits, expected });
         }
         if bits > 8192 {
             return Err(KeyError::RsaLong(bits));
@@ -217,7 +217,7 @@ impl PublicKey {
             Self::Ed25519(key) => Ok(key.as_bytes()),
             other => Err(KeyError::WrongType {
                 found: PrintableText::concat([with_article(other.kind()).into(), " public key".into()]),
-                wanted: "an Ed25519 public key",
+                expected: "an Ed25519 public key",
             }),
         }
     }
@@ -283,9 +283,12 @@ mod tests {
         };
         let read = |bits, weak| PublicKey::rsa(&of_bits(bits), &[1, 0, 1], weak).map(|key| key.bits());
         assert_eq!(read(2048, KeyStrength::Enforce), Ok(2048));
-        assert_eq!(read(2047, KeyStrength::Enforce), Err(KeyError::RsaShort { bits: 2047, wanted: 2048 }));
+        assert_eq!(read(2047, KeyStrength::Enforce), Err(KeyError::RsaShort { bits: 2047, expected: 2048 }));
         assert_eq!(read(1024, KeyStrength::AllowWeak), Ok(1024));
-        assert_eq!(read(1023, KeyStrength::AllowWeak), Err(KeyError::RsaShort { bits: 1023, wanted: 1024 }));
+        assert_eq!(
+            read(1023, KeyStrength::AllowWeak),
+            Err(KeyError::RsaShort { bits: 1023, expected: 1024 })
+        );
         assert_eq!(read(8192, KeyStrength::Enforce), Ok(8192));
         assert_eq!(read(8193, KeyStrength::Enforce), Err(KeyError::RsaLong(8193)));
     }

@@ -74,12 +74,12 @@ impl KeySet {
 
     /// Which fault it is when the JSON is none of a set.
     fn no_set(text: &str, error: &serde_json::Error) -> KeyError {
-        let wanted =
-            |found: &'static str| KeyError::JwkType { name: "keys", found, wanted: "an array of JWKs" };
+        let expected =
+            |found: &'static str| KeyError::JwkType { name: "keys", found, expected: "an array of JWKs" };
         match serde_json::from_str::<Json>(text) {
             Ok(Json { keys: None }) => KeyError::JwkMissing("keys"),
             Ok(Json { keys: Some(serde_json::Value::Array(_)) }) => not_json(error),
-            Ok(Json { keys: Some(other) }) => wanted(match other {
+            Ok(Json { keys: Some(other) }) => expected(match other {
                 serde_json::Value::Object(_) => "an object",
                 serde_json::Value::String(_) => "a string",
                 serde_json::Value::Number(_) => "a number",
@@ -135,7 +135,7 @@ pub fn jwks(text: &str) -> Result<Vec<Jwk>, KeyError> {
         Err(error) if is_object => Err(KeySet::no_set(text, &error)),
         _ => Err(KeyError::WrongType {
             found: "JSON that is no object".into(),
-            wanted: "a JWK set, an object with the member 'keys'",
+            expected: "a JWK set, an object with the member 'keys'",
         }),
     }
 }

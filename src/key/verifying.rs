@@ -82,11 +82,15 @@ impl VerifyingKey {
             return Err(KeyError::HmacSecretEmpty);
         }
         for algorithm in algorithms {
-            let Some(wanted) = hash_bytes(*algorithm) else {
+            let Some(expected) = hash_bytes(*algorithm) else {
                 return Err(KeyError::Algorithm { kind: "HMAC", algorithm: *algorithm });
             };
-            if weak == KeyStrength::Enforce && secret.len() < wanted {
-                return Err(KeyError::HmacSecretShort { found: secret.len(), wanted, algorithm: *algorithm });
+            if weak == KeyStrength::Enforce && secret.len() < expected {
+                return Err(KeyError::HmacSecretShort {
+                    found: secret.len(),
+                    expected,
+                    algorithm: *algorithm,
+                });
             }
         }
         let checks = unprepared(algorithms);
@@ -145,8 +149,8 @@ impl VerifyingKey {
             return None;
         }
         match (&self.material, hash_bytes(algorithm)) {
-            (Material::HmacSecret(secret), Some(wanted)) if secret.len() < wanted => {
-                Some(KeyError::HmacSecretShort { found: secret.len(), wanted, algorithm })
+            (Material::HmacSecret(secret), Some(expected)) if secret.len() < expected => {
+                Some(KeyError::HmacSecretShort { found: secret.len(), expected, algorithm })
             }
             _ => Some(KeyError::Algorithm { kind: self.kind(), algorithm }),
         }

@@ -76,8 +76,8 @@ pub(super) fn start(wire: Transport) -> io::Result<(UnixStream, Outcome)> {
         outbound: Vec::new(),
         server_ended: false,
     };
-    let told = outcome.clone();
-    std::thread::Builder::new().name("ldap-relay".to_owned()).spawn(move || relay.run(&told))?;
+    let reported = outcome.clone();
+    std::thread::Builder::new().name("ldap-relay".to_owned()).spawn(move || relay.run(&reported))?;
     Ok((library, outcome))
 }
 

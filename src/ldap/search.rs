@@ -149,9 +149,9 @@ impl Connection {
             } else if !item.is_intermediate() {
                 let entry = Entry::of(item)?;
                 let (uids, names) = (&search.uid_attribute, &search.name_attribute);
-                for wanted in [uids, names] {
-                    if let Some(spelling) = entry.returned_spelling(wanted) {
-                        builder.record_spelling(wanted, spelling);
+                for expected in [uids, names] {
+                    if let Some(spelling) = entry.returned_spelling(expected) {
+                        builder.record_spelling(expected, spelling);
                     }
                 }
                 builder.add_entry(&entry.dn, entry.values(uids), entry.values(names))?;
@@ -325,11 +325,11 @@ impl Entry {
 const SYNONYMS: [(&str, &str); 4] =
     [("uid", "userid"), ("cn", "commonName"), ("sn", "surname"), ("mail", "rfc822Mailbox")];
 
-fn is_same_attribute(seen: &[u8], wanted: &str) -> bool {
+fn is_same_attribute(seen: &[u8], expected: &str) -> bool {
     let is = |name: &str| seen.eq_ignore_ascii_case(name.as_bytes());
-    is(wanted)
+    is(expected)
         || SYNONYMS.iter().any(|(short, long)| {
-            (wanted.eq_ignore_ascii_case(short) && is(long))
-                || (wanted.eq_ignore_ascii_case(long) && is(short))
+            (expected.eq_ignore_ascii_case(short) && is(long))
+                || (expected.eq_ignore_ascii_case(long) && is(short))
         })
 }

@@ -58,11 +58,11 @@ pub enum NameStatus {
 
 /// A name of the directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SnapshotUser<'roster> {
+pub struct SnapshotUser<'ldap_snapshot> {
     /// The name to log in with.
-    pub username: &'roster str,
+    pub username: &'ldap_snapshot str,
     /// The full name; none when the entry has no such attribute.
-    pub name: Option<&'roster str>,
+    pub name: Option<&'ldap_snapshot str>,
     /// What the name is good for.
     pub status: NameStatus,
 }
@@ -298,22 +298,22 @@ impl SnapshotBuilder {
     /// # Errors
     /// [`LdapError::Malformed`] when an entry came twice.
     pub fn finish(self) -> Result<LdapSnapshot, LdapError> {
-        let Self { snapshot: mut roster, mut entries_seen, .. } = self;
+        let Self { snapshot: mut ldap_snapshot, mut entries_seen, .. } = self;
         entries_seen.sort_unstable();
         if entries_seen.windows(2).any(|pair| pair[0] == pair[1]) {
             return Err(LdapError::Malformed("the same entry came twice"));
         }
         drop(entries_seen);
-        let mut rows = std::mem::take(&mut roster.rows);
+        let mut rows = std::mem::take(&mut ldap_snapshot.rows);
         // The first name of an entry comes before a further one that is the same.
         rows.sort_unstable_by(|a, b| {
-            roster
+            ldap_snapshot
                 .uid(a)
-                .cmp(roster.uid(b))
+                .cmp(ldap_snapshot.uid(b))
                 .then(u8::from(a.status != NameStatus::Usable).cmp(&u8::from(b.status != NameStatus::Usable)))
         });
         rows.dedup_by(|next, kept| {
-            let same = roster.uid(next) == roster.uid(kept);
+            let same = ldap_snapshot.uid(next) == ldap_snapshot.uid(kept);
             // Two entries that both have it as a further name make nobody's name double.
             if same && kept.status == NameStatus::Usable {
                 kept.status = NameStatus::Duplicate;
@@ -321,16 +321,16 @@ impl SnapshotBuilder {
             same
         });
         rows.shrink_to_fit();
-        roster.rows = rows;
-        let doubles: Vec<String> = roster
+        ldap_snapshot.rows = rows;
+        let doubles: Vec<String> = ldap_snapshot
             .users()
             .filter(|member| member.status == NameStatus::Duplicate)
             .map(|member| member.username.to_owned())
             .collect();
         for username in doubles {
-            roster.skip(&username, "several entries have this name");
+            ldap_snapshot.skip(&username, "several entries have this name");
         }
-        Ok(roster)
+        Ok(ldap_snapshot)
     }
 }
 
@@ -338,7 +338,7 @@ impl SnapshotBuilder {
 mod tests {
     use super::*;
 
-    fn roster(entries: &[(&str, &[&str], Option<&str>)]) -> Result<LdapSnapshot, LdapError> {
+    fn ldap_snapshot(entries: &[(&str, &[&str], Option<&str>)]) -> Result<LdapSnapshot, LdapError> {
         let mut builder = SnapshotBuilder::default();
         for (dn, uids, name) in entries {
             builder.add_entry(
@@ -352,7 +352,7 @@ mod tests {
 
     #[test]
     fn names_come_sorted_with_what_they_are_good_for() {
-        let roster = roster(&[
+        let ldap_snapshot = ldap_snapshot(&[
             ("uid=zoe", &["zoe"], Some("Zoe Z")),
             ("uid=ben", &["ben", "benjamin"], None),
             ("uid=twice", &["twice"], Some("One")),
@@ -361,20 +361,21 @@ mod tests {
             ("cn=long", &[&"x".repeat(101)], Some("Long")),
         ])
         .unwrap();
-        let seen: Vec<_> = roster.users().map(|m| (m.username.len(), m.username, m.name, m.status)).collect();
+        let seen: Vec<_> =
+            ldap_snapshot.users().map(|m| (m.username.len(), m.username, m.name, m.status)).collect();
         assert_eq!(seen[0], (3, "ben", None, NameStatus::Usable));
         assert_eq!(seen[1], (8, "benjamin", None, NameStatus::Additional));
         assert_eq!((seen[2].1, seen[2].3), ("twice", NameStatus::Duplicate));
         assert_eq!((seen[3].0, seen[3].3), (101, NameStatus::Invalid));
         assert_eq!(seen[4], (3, "zoe", Some("Zoe Z"), NameStatus::Usable));
-        assert_eq!(roster.skipped_count(), 3);
-        assert_eq!(roster.find("zoe", 0), Some(4));
-        assert_eq!(roster.find("nobody", 4), None);
+        assert_eq!(ldap_snapshot.skipped_count(), 3);
+        assert_eq!(ldap_snapshot.find("zoe", 0), Some(4));
+        assert_eq!(ldap_snapshot.find("nobody", 4), None);
     }
 
     #[test]
     fn an_entry_that_comes_twice_means_a_broken_answer() {
-        let twice = roster(&[("uid=a", &["a"], None), ("uid=a", &["a"], None)]);
+        let twice = ldap_snapshot(&[("uid=a", &["a"], None), ("uid=a", &["a"], None)]);
         assert!(matches!(twice, Err(LdapError::Malformed(_))), "{twice:?}");
     }
 
@@ -383,12 +384,12 @@ mod tests {
         let mut builder = SnapshotBuilder::default();
         builder.add_entry("cn=a", [&b"\xff\xfe"[..]].into_iter(), [].into_iter()).unwrap();
         builder.add_entry("cn=b", [&b"b"[..]].into_iter(), [&b"\xff"[..]].into_iter()).unwrap();
-        let roster = builder.finish().unwrap();
+        let ldap_snapshot = builder.finish().unwrap();
         assert_eq!(
-            roster.get(0),
+            ldap_snapshot.get(0),
             Some(SnapshotUser { username: "b", name: None, status: NameStatus::Usable })
         );
-        assert_eq!((roster.len(), roster.skipped_count(), roster.entries()), (1, 1, 2));
+        assert_eq!((ldap_snapshot.len(), ldap_snapshot.skipped_count(), ldap_snapshot.entries()), (1, 1, 2));
     }
 
     #[test]
@@ -398,13 +399,13 @@ mod tests {
         builder
             .add_entry("cn=b", [&b""[..], b"b"].into_iter(), [&b""[..], b"\xff", b"B", b"C"].into_iter())
             .unwrap();
-        let roster = builder.finish().unwrap();
+        let ldap_snapshot = builder.finish().unwrap();
         assert_eq!(
-            roster.get(0),
+            ldap_snapshot.get(0),
             Some(SnapshotUser { username: "a", name: None, status: NameStatus::Usable })
         );
         assert_eq!(
-            roster.get(1),
+            ldap_snapshot.get(1),
             Some(SnapshotUser { username: "b", name: Some("B"), status: NameStatus::Usable })
         );
     }

@@ -118,17 +118,17 @@ mod tests {
             (&["user"], &["manager"], &["x"]),
             (&["user"], &["user"], &["p", "q"]),
         ];
-        for (before, said, wanted) in table {
-            let after = updated(&user(before, &["p", "q"]), &user(said, &["x"]), &[]);
-            assert_eq!(after.projects, wanted, "{before:?} -> {said:?}");
-            assert_eq!(after.roles, said);
+        for (before, output, expected) in table {
+            let after = updated(&user(before, &["p", "q"]), &user(output, &["x"]), &[]);
+            assert_eq!(after.projects, expected, "{before:?} -> {output:?}");
+            assert_eq!(after.roles, output);
         }
     }
 
     #[test]
     fn role_that_the_login_cannot_give_is_kept() {
-        let roles = |before: &[&str], said: &[&str]| {
-            updated(&user(before, &[]), &user(said, &[]), &[Role::Api]).roles
+        let roles = |before: &[&str], output: &[&str]| {
+            updated(&user(before, &[]), &user(output, &[]), &[Role::Api]).roles
         };
         assert_eq!(roles(&["user", "api"], &["manager"]), ["manager", "api"]);
         assert_eq!(roles(&["user", "support"], &["manager"]), ["manager"]);

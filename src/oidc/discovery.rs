@@ -332,8 +332,8 @@ mod tests {
             ("https://a.example/", "https://a.example/.well-known/openid-configuration"),
             ("https://a.example/realms/x", "https://a.example/realms/x/.well-known/openid-configuration"),
         ];
-        for (issuer, wanted) in table {
-            assert_eq!(document_url(issuer).unwrap().as_str(), wanted);
+        for (issuer, expected) in table {
+            assert_eq!(document_url(issuer).unwrap().as_str(), expected);
         }
         assert!(document_url("https://a.example/?x=1").is_err());
     }

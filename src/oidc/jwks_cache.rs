@@ -192,37 +192,37 @@ impl RemoteJwks {
 
     /// The file with the time of the last refetch of any process.
     fn marker(&self) -> Option<PathBuf> {
-        let shelf = CacheSlot { client: &self.client, cache: &self.cache };
+        let slot = CacheSlot { client: &self.client, cache: &self.cache };
         let url = match &self.origin {
             JwksSource::KeySet(url) => url.clone(),
             JwksSource::Discovery(issuer) => discovery::document_url(issuer).ok()?,
         };
-        shelf.kept_at(&url).map(|path| path.with_extension("refetched"))
+        slot.kept_at(&url).map(|path| path.with_extension("refetched"))
     }
 
     fn read(&self, anew: bool, now: Timestamp, notes: &mut Notes) -> Result<KeySet, RemoteJwksError> {
-        let shelf = CacheSlot { client: &self.client, cache: &self.cache };
+        let slot = CacheSlot { client: &self.client, cache: &self.cache };
         let url = match &self.origin {
             JwksSource::KeySet(url) => {
                 self.client.check(url)?;
                 url.clone()
             }
             JwksSource::Discovery(issuer) => {
-                shelf.discover(issuer, anew, now, notes)?.need(ProviderEndpoint::Keys, &self.client)?
+                slot.discover(issuer, anew, now, notes)?.need(ProviderEndpoint::Keys, &self.client)?
             }
         };
         let parse = |text: &str, notes: &mut Notes| {
             KeySet::from_json(text, self.weak, notes)
                 .map_err(|error| RemoteJwksError::Set { url: display_url(&url), error })
         };
-        if let Some(kept) = shelf.kept(&url, anew, now, notes)? {
+        if let Some(kept) = slot.kept(&url, anew, now, notes)? {
             return parse(&kept, notes);
         }
         let accept = "application/jwk-set+json, application/json";
         let answer = self.client.get_document(&url, accept).and_then(Response::success)?;
         let text = text_of(&answer)?;
         let keys = parse(&text, notes)?;
-        shelf.store(&url, &answer, text, now, notes);
+        slot.store(&url, &answer, text, now, notes);
         Ok(keys)
     }
 }

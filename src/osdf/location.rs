@@ -147,20 +147,20 @@ pub enum FieldError {
         near: Option<&'static str>,
     },
     /// Another kind of value.
-    #[error("found {found}, expected {wanted}")]
+    #[error("found {found}, expected {expected}")]
     Kind {
         /// What stands there.
         found: &'static str,
         /// What should.
-        wanted: &'static str,
+        expected: &'static str,
     },
     /// A value that is not among those there are.
-    #[error("found {found}, expected {wanted}")]
+    #[error("found {found}, expected {expected}")]
     Value {
         /// What stands there.
         found: PrintableText,
         /// What should.
-        wanted: String,
+        expected: String,
     },
     /// Not exactly one of several.
     #[error("found {}, expected exactly one of {of}", list(.found))]
@@ -171,7 +171,7 @@ pub enum FieldError {
         of: &'static str,
     },
     /// Not shorter than the token's life.
-    #[error("is {resign} seconds, wanted less than expiryTime, which is {expiry} seconds")]
+    #[error("is {resign} seconds: expected less than expiryTime, which is {expiry} seconds")]
     ResignNotBefore {
         /// resignBefore in seconds.
         resign: i64,

@@ -144,7 +144,7 @@ impl Endpoint {
     pub fn accepts_roles(self, roles: &[&str]) -> bool {
         const ADMIN: &str = Role::Admin.name();
         const API: &str = Role::Api.name();
-        let count = |wanted: &[&str]| roles.iter().filter(|role| wanted.contains(role)).count();
+        let count = |expected: &[&str]| roles.iter().filter(|role| expected.contains(role)).count();
         let api_with = |others: &[&str]| match roles {
             [only] => *only == API,
             several => several.contains(&API) && count(others) > 0,
@@ -227,10 +227,10 @@ mod tests {
             (&["api", "wizard"], [false, false, false]),
             (&["user"], [false, false, false]),
         ];
-        for (roles, wanted) in table {
+        for (roles, expected) in table {
             let seen =
                 [Endpoint::Api, Endpoint::UserApi, Endpoint::MetricStoreApi].map(|e| e.accepts_roles(roles));
-            assert_eq!(seen, wanted, "{roles:?}");
+            assert_eq!(seen, expected, "{roles:?}");
         }
     }
 

@@ -53,8 +53,8 @@ pub fn evaluate(token: &Verified, expected: &Expected<'_>, now: Timestamp) -> Ve
     if let Some(max_age) = expected.max_age {
         auth_time(&mut verdict, claims, max_age, now);
     }
-    if let Some(wanted) = expected.nonce {
-        nonce(&mut verdict, claims, wanted);
+    if let Some(required) = expected.nonce {
+        nonce(&mut verdict, claims, required);
     }
     if let Some(access_token) = expected.access_token {
         access_token_hash(&mut verdict, claims, token.algorithm(), access_token);
@@ -67,13 +67,13 @@ pub fn evaluate(token: &Verified, expected: &Expected<'_>, now: Timestamp) -> Ve
 pub fn judge_userinfo(token: &Verified, userinfo: &Map<String, Value>) -> Verdict {
     let mut verdict = Verdict::new();
     match (userinfo.get("sub").and_then(Value::as_str), token.claims().subject()) {
-        (Some(found), Some(wanted)) if found == wanted => verdict.pass("userinfo", "of the same person"),
-        (Some(found), wanted) => verdict.fail(
+        (Some(found), Some(required)) if found == required => verdict.pass("userinfo", "of the same person"),
+        (Some(found), required) => verdict.fail(
             "userinfo",
             format!(
-                "userinfo is about another person: its 'sub' is {}, wanted {}",
+                "userinfo is about another person: its 'sub' is {}: expected {}",
                 quote(found),
-                quote(wanted.unwrap_or_default())
+                quote(required.unwrap_or_default())
             ),
             None,
         ),
@@ -96,21 +96,21 @@ pub fn judge_signed_userinfo(
     if !algorithms.contains(&token.algorithm()) {
         let names: Vec<&str> = algorithms.iter().map(|algorithm| algorithm.name()).collect();
         let found = token.algorithm();
-        verdict.fail(CHECK, format!("userinfo is signed with {found}, wanted {}", names.join(", ")), None);
+        verdict.fail(CHECK, format!("userinfo is signed with {found}: expected {}", names.join(", ")), None);
     }
     match claims.get("iss") {
         None => {}
         Some(Value::String(found)) if found == issuer => {}
         Some(found) => {
             let found = found.as_str().map_or_else(|| found.to_string(), str::to_owned);
-            let reason = format!("userinfo is from the issuer {}, wanted {}", quote(&found), quote(issuer));
+            let reason = format!("userinfo is from the issuer {}: expected {}", quote(&found), quote(issuer));
             verdict.fail(CHECK, reason, None);
         }
     }
     let audiences = claims.audiences();
     if claims.get("aud").is_some() && !audiences.contains(&client_id) {
         let shown: Vec<String> = audiences.into_iter().map(quote).collect();
-        let reason = format!("userinfo is for [{}], wanted {}", shown.join(", "), quote(client_id));
+        let reason = format!("userinfo is for [{}]: expected {}", shown.join(", "), quote(client_id));
         verdict.fail(CHECK, reason, None);
     }
     if verdict.findings().is_empty() {
@@ -126,17 +126,17 @@ fn algorithm(verdict: &mut Verdict, found: Algorithm, allowed: &[Algorithm]) {
     let names: Vec<&str> = allowed.iter().map(|algorithm| algorithm.name()).collect();
     verdict.fail(
         "algorithm",
-        format!("the ID token is signed with {found}, wanted {}", names.join(", ")),
+        format!("the ID token is signed with {found}: expected {}", names.join(", ")),
         None,
     );
 }
 
-fn issuer(verdict: &mut Verdict, claims: &Claims, wanted: &str) {
+fn issuer(verdict: &mut Verdict, claims: &Claims, required: &str) {
     match claims.issuer() {
-        Some(found) if found == wanted => verdict.pass("issuer", || quote(found)),
+        Some(found) if found == required => verdict.pass("issuer", || quote(found)),
         Some(found) => verdict.fail(
             "issuer",
-            format!("the ID token is from the issuer {}, wanted {}", quote(found), quote(wanted)),
+            format!("the ID token is from the issuer {}: expected {}", quote(found), quote(required)),
             None,
         ),
         None => verdict.fail("issuer", "the ID token names no issuer ('iss')", None),
@@ -156,7 +156,7 @@ fn audience(verdict: &mut Verdict, claims: &Claims, client_id: &str) {
     if !audiences.contains(&client_id) {
         return verdict.fail(
             "audience",
-            format!("the ID token is for {}, wanted {}", shown(), quote(client_id)),
+            format!("the ID token is for {}: expected {}", shown(), quote(client_id)),
             Some("check OID_CLIENT_ID against the provider's registration".to_owned()),
         );
     }
@@ -180,19 +180,19 @@ fn audience(verdict: &mut Verdict, claims: &Claims, client_id: &str) {
             let found = found.as_str().map_or_else(|| found.to_string(), str::to_owned);
             verdict.fail(
                 "authorized-party",
-                format!("the ID token was made for {}, wanted {}", quote(&found), quote(client_id)),
+                format!("the ID token was made for {}: expected {}", quote(&found), quote(client_id)),
                 None,
             );
         }
     }
 }
 
-fn subject(verdict: &mut Verdict, claims: &Claims, wanted: Option<&str>) {
-    match (claims.subject(), wanted) {
+fn subject(verdict: &mut Verdict, claims: &Claims, required: Option<&str>) {
+    match (claims.subject(), required) {
         (None | Some(""), _) => verdict.fail("subject", "the ID token names nobody ('sub')", None),
-        (Some(found), Some(wanted)) if found != wanted => verdict.fail(
+        (Some(found), Some(required)) if found != required => verdict.fail(
             "subject",
-            format!("the ID token is about {}, the login was that of {}", quote(found), quote(wanted)),
+            format!("the ID token is about {}, the login was that of {}", quote(found), quote(required)),
             None,
         ),
         (Some(found), _) => verdict.pass("subject", || quote(found)),
@@ -260,7 +260,7 @@ fn auth_time(verdict: &mut Verdict, claims: &Claims, max_age: i64, now: Timestam
         verdict.fail(
             "auth-time",
             format!(
-                "the login at the provider was {}, wanted at most {}",
+                "the login at the provider was {}: expected at most {}",
                 ago(now, login),
                 human_span(max_age.unsigned_abs())
             ),
@@ -277,10 +277,10 @@ fn ahead(then: Timestamp, now: Timestamp) -> String {
     human_span(then.since(now).unsigned_abs())
 }
 
-fn nonce(verdict: &mut Verdict, claims: &Claims, wanted: &SecretText) {
+fn nonce(verdict: &mut Verdict, claims: &Claims, required: &SecretText) {
     let same = |found: &str| {
-        let (found, wanted) = (found.as_bytes(), wanted.expose().as_bytes());
-        aws_lc_rs::constant_time::verify_slices_are_equal(found, wanted).is_ok()
+        let (found, required) = (found.as_bytes(), required.expose().as_bytes());
+        aws_lc_rs::constant_time::verify_slices_are_equal(found, required).is_ok()
     };
     match claims.get("nonce") {
         Some(Value::String(found)) if same(found) => verdict.pass("nonce", "that of this login"),
@@ -411,8 +411,8 @@ mod tests {
             (json!({"at_hash": "77QmUPtjPfzWtF2AnpK9RR"}), "access-token"),
             (json!({"at_hash": 5}), "access-token"),
         ];
-        for (change, wanted) in table {
-            assert_eq!(failing(&change), wanted, "{change}");
+        for (change, required) in table {
+            assert_eq!(failing(&change), required, "{change}");
         }
     }
 

@@ -199,12 +199,12 @@ impl ScopePath {
     /// Whether a right on this path is one on `wanted`: by whole segments, with `/foo/` covering
     /// what is in the directory but no file `/foo`.
     #[must_use]
-    pub fn covers(&self, wanted: &Self) -> bool {
+    pub fn covers(&self, expected: &Self) -> bool {
         let length = self.segments.len();
-        if wanted.segments.len() < length || wanted.segments[..length] != self.segments {
+        if expected.segments.len() < length || expected.segments[..length] != self.segments {
             return false;
         }
-        wanted.segments.len() > length || !self.within || wanted.within
+        expected.segments.len() > length || !self.within || expected.within
     }
 
     /// Whether it is `/`.

@@ -65,12 +65,12 @@ impl ProfileChecks<'_> {
                         self.verdict.warn(CHECK, reason, Some("write \"1.0\"".to_owned()));
                     }
                     None => {
-                        let reason = format!("'wlcg.ver' is {}, wanted version 1", quote(text));
+                        let reason = format!("'wlcg.ver' is {}: expected version 1", quote(text));
                         self.fail(CHECK, reason, "write \"1.0\"");
                     }
                 },
                 Some(other) => {
-                    let reason = format!("'wlcg.ver' is the {} {other}, wanted a text", kind(other));
+                    let reason = format!("'wlcg.ver' is the {} {other}: expected a text", kind(other));
                     self.fail(CHECK, reason, "write it in quotes: \"1.0\"");
                 }
             },
@@ -83,7 +83,7 @@ impl ProfileChecks<'_> {
                     self.verdict.warn(CHECK, reason, Some(hint.to_owned()));
                 }
                 Some(other) => {
-                    let reason = format!("'ver' is {}, wanted 'scitoken:2.0'", shown(other));
+                    let reason = format!("'ver' is {}: expected 'scitoken:2.0'", shown(other));
                     self.fail(CHECK, reason, "");
                 }
                 None => self.fail(CHECK, "has no 'ver'", r#"add "ver": "scitoken:2.0""#),
@@ -145,7 +145,7 @@ impl ProfileChecks<'_> {
                     self.fail(CHECK, format!("'iss' is {}, {why}", quote(issuer)), "");
                 }
             },
-            Some(other) => self.fail(CHECK, format!("'iss' is {}, wanted a text", shown(other)), ""),
+            Some(other) => self.fail(CHECK, format!("'iss' is {}: expected a text", shown(other)), ""),
         }
     }
 
@@ -160,7 +160,7 @@ impl ProfileChecks<'_> {
             return self.fail(CHECK, "has no 'aud'", &hint);
         };
         let Some(audiences) = audiences(claim) else {
-            let reason = format!("'aud' is {}, wanted a text or a list of texts", shown(claim));
+            let reason = format!("'aud' is {}: expected a text or a list of texts", shown(claim));
             return self.fail(CHECK, reason, "");
         };
         if audiences.is_empty() || audiences.contains(&"") {
@@ -186,14 +186,14 @@ impl ProfileChecks<'_> {
             match self.payload.get(*name) {
                 None => missing.push(quote(name)),
                 Some(Value::String(text)) if !text.is_empty() => {}
-                Some(other) => wrong.push(format!("'{name}' is {}, wanted a text", shown(other))),
+                Some(other) => wrong.push(format!("'{name}' is {}: expected a text", shown(other))),
             }
         }
         for name in numbers {
             match self.payload.get(*name) {
                 None => missing.push(quote(name)),
                 Some(Value::Number(_)) => {}
-                Some(other) => wrong.push(format!("'{name}' is {}, wanted a number", shown(other))),
+                Some(other) => wrong.push(format!("'{name}' is {}: expected a number", shown(other))),
             }
         }
         if !missing.is_empty() {
@@ -235,7 +235,7 @@ impl ProfileChecks<'_> {
         let text = match self.payload.get("scope") {
             Some(Value::String(text)) => text,
             Some(other) => {
-                let reason = format!("'scope' is {}, wanted one text separated by blanks", shown(other));
+                let reason = format!("'scope' is {}: expected one text separated by blanks", shown(other));
                 return self.fail(CHECK, reason, "");
             }
             None if groups => return self.verdict.pass(CHECK, "has 'wlcg.groups'"),
@@ -344,12 +344,12 @@ mod tests {
 
     #[test]
     fn a_life_of_a_quarter_of_an_hour_to_six_hours_is_not_remarked_on() {
-        for (life, wanted) in [(899, false), (900, true), (21_600, true), (21_601, false)] {
+        for (life, required) in [(899, false), (900, true), (21_600, true), (21_601, false)] {
             let mut payload = is_valid();
             payload.insert("exp".to_owned(), json!(1_000 + life));
             let verdict = verdict(Profile::Wlcg, &payload);
             let finding = verdict.findings().iter().find(|finding| finding.check == "life").unwrap();
-            assert_eq!(finding.state == super::super::CheckState::Pass, wanted, "{life}");
+            assert_eq!(finding.state == super::super::CheckState::Pass, required, "{life}");
             assert!(verdict.accepts(), "{life}");
         }
     }
@@ -386,7 +386,7 @@ mod tests {
 
     #[test]
     fn the_profile_is_recognized_by_its_version_claim() {
-        for (payload, wanted) in [
+        for (payload, required) in [
             (json!({"wlcg.ver": "1.0"}), Recognition::Profile(Profile::Wlcg)),
             (json!({"ver": "scitoken:2.0"}), Recognition::Profile(Profile::SciTokens2)),
             (json!({"ver": "scitokens:2.0"}), Recognition::Profile(Profile::SciTokens2)),
@@ -396,7 +396,7 @@ mod tests {
             (json!({"scope": "openid", "roles": ["user"]}), Recognition::None),
             (json!({"ver": 3}), Recognition::None),
         ] {
-            assert_eq!(recognize(&object(payload.clone())), wanted, "{payload}");
+            assert_eq!(recognize(&object(payload.clone())), required, "{payload}");
         }
     }
 

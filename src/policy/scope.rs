@@ -163,7 +163,7 @@ impl Scopes {
         let granting = self.parts.iter().find(|part| match &part.grant {
             Ok(Grant::Path(operation, path)) => {
                 operation.implies(request.operation)
-                    && request.path.as_ref().is_some_and(|wanted| path.covers(wanted))
+                    && request.path.as_ref().is_some_and(|expected| path.covers(expected))
             }
             Ok(Grant::Plain(operation)) => *operation == request.operation,
             Ok(Grant::Other) | Err(_) => false,

@@ -417,12 +417,12 @@ impl Asked<'_> {
         };
         match self.signer {
             Some(signer) if signer != expected && signer != Signer::Given => {
-                let said =
+                let output =
                     issuer.map_or_else(|| "without an issuer".to_owned(), |iss| format!("of {}", quote(iss)));
                 verdict.fail(
                     CHECK,
                     format!(
-                        "a token {said} must be signed with {}, this one is signed with {}",
+                        "a token {output} must be signed with {}, this one is signed with {}",
                         expected.name(),
                         signer.name()
                     ),

@@ -175,14 +175,14 @@ mod tests {
 
     #[test]
     fn one_failure_decides() {
-        for (detail, told) in [(Verbosity::All, 3), (Verbosity::Failures, 1)] {
+        for (detail, reported) in [(Verbosity::All, 3), (Verbosity::Failures, 1)] {
             let mut verdict = Verdict::with_verbosity(detail);
             verdict.pass("signature", "good");
             assert!(verdict.accepts());
             verdict.fail("expiry", "expired", None);
             verdict.skip("roles");
             assert!(!verdict.accepts());
-            assert_eq!(verdict.findings().len(), told);
+            assert_eq!(verdict.findings().len(), reported);
             assert_eq!(verdict.first_failure().map(|f| f.check), Some("expiry"));
             assert_eq!(verdict.into_refusal().map(|f| f.check), Some("expiry"));
         }

@@ -103,12 +103,12 @@ diagnostics! { SyncError:
 ///
 /// # Errors
 /// All that reading the table can run into.
-pub fn preview<'roster>(
+pub fn preview<'snapshot>(
     store: &UserDb,
-    roster: &'roster LdapSnapshot,
+    snapshot: &'snapshot LdapSnapshot,
     rules: SyncRules,
-) -> Result<Plan<'roster>, UserDbError> {
-    let mut planner = Planner::new(roster, rules);
+) -> Result<Plan<'snapshot>, UserDbError> {
+    let mut planner = Planner::new(snapshot, rules);
     store.scan(|known| {
         planner.add_user(known);
         Ok::<_, UserDbError>(())
@@ -121,12 +121,12 @@ pub fn preview<'roster>(
 ///
 /// # Errors
 /// [`SyncError`]: nothing has changed then.
-pub fn execute<'roster>(
+pub fn execute<'snapshot>(
     store: &mut UserDb,
-    roster: &'roster LdapSnapshot,
+    snapshot: &'snapshot LdapSnapshot,
     rules: SyncRules,
-) -> Result<Plan<'roster>, SyncError> {
-    let glance = preview(store, roster, rules)?;
+) -> Result<Plan<'snapshot>, SyncError> {
+    let glance = preview(store, snapshot, rules)?;
     if let Some(error) = SyncError::of(&glance) {
         return Err(error);
     }
@@ -136,7 +136,7 @@ pub fn execute<'roster>(
     drop(glance);
     let mut transaction = store.transaction()?;
     // The server may have written since: what is done must be right for the table as it is now.
-    let mut planner = Planner::new(roster, rules);
+    let mut planner = Planner::new(snapshot, rules);
     transaction.scan(|known| {
         planner.add_user(known);
         Ok::<_, UserDbError>(())

@@ -71,8 +71,8 @@ pub enum PlanRejection {
 
 /// What is to be done, and what is to be said.
 #[derive(Debug)]
-pub struct Plan<'roster> {
-    snapshot: &'roster LdapSnapshot,
+pub struct Plan<'ldap_snapshot> {
+    snapshot: &'ldap_snapshot LdapSnapshot,
     rules: SyncRules,
     add: Vec<u32>,
     rename: Vec<Rename>,
@@ -85,16 +85,18 @@ pub struct Plan<'roster> {
     unchanged: u64,
 }
 
-impl<'roster> Plan<'roster> {
+impl<'ldap_snapshot> Plan<'ldap_snapshot> {
     /// Who is added: username and full name, in order.
-    pub fn additions(&self) -> impl ExactSizeIterator<Item = (&'roster str, Option<&'roster str>)> {
+    pub fn additions(
+        &self,
+    ) -> impl ExactSizeIterator<Item = (&'ldap_snapshot str, Option<&'ldap_snapshot str>)> {
         self.add.iter().map(|place| self.texts(*place))
     }
 
     /// Whose full name changes: username, name before, name after.
     pub fn renames(
         &self,
-    ) -> impl ExactSizeIterator<Item = (&'roster str, Option<&str>, Option<&'roster str>)> {
+    ) -> impl ExactSizeIterator<Item = (&'ldap_snapshot str, Option<&str>, Option<&'ldap_snapshot str>)> {
         self.rename.iter().map(|rename| {
             let (username, name) = self.texts(rename.index);
             (username, rename.before.as_deref(), name)
@@ -195,17 +197,17 @@ impl<'roster> Plan<'roster> {
         self.snapshot.spellings()
     }
 
-    fn texts(&self, place: u32) -> (&'roster str, Option<&'roster str>) {
-        let roster: &'roster LdapSnapshot = self.snapshot;
-        roster.get(place as usize).map_or(("", None), |member| (member.username, member.name))
+    fn texts(&self, place: u32) -> (&'ldap_snapshot str, Option<&'ldap_snapshot str>) {
+        let ldap_snapshot: &'ldap_snapshot LdapSnapshot = self.snapshot;
+        ldap_snapshot.get(place as usize).map_or(("", None), |member| (member.username, member.name))
     }
 }
 
 /// Makes a plan, told of each user in the table once, in any order; the order of the names is
 /// fastest.
 #[derive(Debug)]
-pub struct Planner<'roster> {
-    plan: Plan<'roster>,
+pub struct Planner<'ldap_snapshot> {
+    plan: Plan<'ldap_snapshot>,
     /// A bit for each name of the roster: whether somebody in the table has it.
     found: Vec<u64>,
     next: usize,
@@ -213,12 +215,12 @@ pub struct Planner<'roster> {
     other_usernames: Vec<String>,
 }
 
-impl<'roster> Planner<'roster> {
+impl<'ldap_snapshot> Planner<'ldap_snapshot> {
     /// Begins with what the directory has.
     #[must_use]
-    pub fn new(roster: &'roster LdapSnapshot, rules: SyncRules) -> Self {
+    pub fn new(ldap_snapshot: &'ldap_snapshot LdapSnapshot, rules: SyncRules) -> Self {
         let plan = Plan {
-            snapshot: roster,
+            snapshot: ldap_snapshot,
             rules,
             add: Vec::new(),
             rename: Vec::new(),
@@ -230,7 +232,7 @@ impl<'roster> Planner<'roster> {
             known: 0,
             unchanged: 0,
         };
-        Self { plan, found: vec![0; roster.len().div_ceil(64)], next: 0, other_usernames: Vec::new() }
+        Self { plan, found: vec![0; ldap_snapshot.len().div_ceil(64)], next: 0, other_usernames: Vec::new() }
     }
 
     /// Takes note of a user in the table.
@@ -279,7 +281,7 @@ impl<'roster> Planner<'roster> {
 
     /// The plan, once everybody in the table was named.
     #[must_use]
-    pub fn finish(mut self) -> Plan<'roster> {
+    pub fn finish(mut self) -> Plan<'ldap_snapshot> {
         let plan = &mut self.plan;
         for (place, member) in (0_u32..).zip(plan.snapshot.users()) {
             let taken = self.found.get(place as usize / 64).is_some_and(|bits| bits >> (place % 64) & 1 == 1);
@@ -313,13 +315,14 @@ fn find_similar_usernames(plan: &mut Plan<'_>, strangers: &mut [String]) {
     strangers.sort_unstable();
     let hasher = RandomState::new();
     let mut seen: Vec<(u64, &str)> = Vec::new();
-    let roster = plan.snapshot;
-    let everybody = roster.users().map(|member| member.username).chain(strangers.iter().map(String::as_str));
+    let ldap_snapshot = plan.snapshot;
+    let everybody =
+        ldap_snapshot.users().map(|member| member.username).chain(strangers.iter().map(String::as_str));
     for name in everybody.filter(|name| may_differ_from_normalized(name)) {
         let normal = normalized(name);
         let hash = hasher.hash_one(&normal);
         seen.push((hash, name));
-        if let Some(member) = roster.find(&normal, 0).and_then(|place| roster.get(place)) {
+        if let Some(member) = ldap_snapshot.find(&normal, 0).and_then(|place| ldap_snapshot.get(place)) {
             seen.push((hash, member.username));
         }
         if let Ok(at) = strangers.binary_search(&normal) {
@@ -329,7 +332,7 @@ fn find_similar_usernames(plan: &mut Plan<'_>, strangers: &mut [String]) {
     seen.sort_unstable();
     seen.dedup();
     let is_added = |name: &str| {
-        let place = roster.find(name, 0).and_then(|place| u32::try_from(place).ok());
+        let place = ldap_snapshot.find(name, 0).and_then(|place| u32::try_from(place).ok());
         place.is_some_and(|place| plan.add.binary_search(&place).is_ok())
     };
     let pairs = seen.windows(2).filter_map(|pair| match pair {
@@ -348,7 +351,7 @@ mod tests {
     use super::*;
     use crate::ldap::snapshot::SnapshotBuilder;
 
-    fn roster(people: &[(&str, Option<&str>)]) -> LdapSnapshot {
+    fn ldap_snapshot(people: &[(&str, Option<&str>)]) -> LdapSnapshot {
         let mut builder = SnapshotBuilder::default();
         for (uid, name) in people {
             builder
@@ -362,8 +365,8 @@ mod tests {
         UserSummary { username, source: AuthSource::Ldap, name, is_admin: false }
     }
 
-    fn plan<'r>(roster: &'r LdapSnapshot, rules: SyncRules, table: &[UserSummary<'_>]) -> Plan<'r> {
-        let mut planner = Planner::new(roster, rules);
+    fn plan<'r>(ldap_snapshot: &'r LdapSnapshot, rules: SyncRules, table: &[UserSummary<'_>]) -> Plan<'r> {
+        let mut planner = Planner::new(ldap_snapshot, rules);
         for user in table {
             planner.add_user(*user);
         }
@@ -379,16 +382,16 @@ mod tests {
 
     #[test]
     fn plan_that_deletes_nobody_counts_missing_users_as_unchanged() {
-        let roster = roster(&[("a", None)]);
+        let ldap_snapshot = ldap_snapshot(&[("a", None)]);
         let rules = SyncRules { delete_missing: false, ..DELETING };
         let table = [ldap("a", None), ldap("b", None), ldap("c", None)];
-        assert_eq!(plan(&roster, rules, &table).unchanged(), 3);
+        assert_eq!(plan(&ldap_snapshot, rules, &table).unchanged(), 3);
     }
 
     #[test]
     fn who_is_new_is_added_and_who_is_known_stays() {
-        let roster = roster(&[("anna", Some("Anna")), ("ben", None), ("zoe", Some("Zoe"))]);
-        let plan = plan(&roster, DELETING, &[ldap("ben", Some("Ben B")), ldap("anna", Some("Anna"))]);
+        let ldap_snapshot = ldap_snapshot(&[("anna", Some("Anna")), ("ben", None), ("zoe", Some("Zoe"))]);
+        let plan = plan(&ldap_snapshot, DELETING, &[ldap("ben", Some("Ben B")), ldap("anna", Some("Anna"))]);
         assert_eq!(plan.additions().collect::<Vec<_>>(), [("zoe", Some("Zoe"))]);
         assert_eq!((plan.unchanged(), plan.known(), plan.renames().len()), (2, 2, 0));
         assert!(plan.deletions().is_empty() && plan.rejection().is_none());
@@ -396,50 +399,50 @@ mod tests {
 
     #[test]
     fn a_name_that_changed_is_updated_unless_names_are_kept() {
-        let roster = roster(&[("anna", Some("Anna Neu"))]);
+        let ldap_snapshot = ldap_snapshot(&[("anna", Some("Anna Neu"))]);
         let table = [ldap("anna", Some("Anna Alt"))];
-        let changed = plan(&roster, DELETING, &table);
+        let changed = plan(&ldap_snapshot, DELETING, &table);
         let renames: Vec<_> = changed.renames().collect();
         assert_eq!(renames, [("anna", Some("Anna Alt"), Some("Anna Neu"))]);
-        assert!(plan(&roster, SyncRules { keep_names: true, ..DELETING }, &table).is_empty());
+        assert!(plan(&ldap_snapshot, SyncRules { keep_names: true, ..DELETING }, &table).is_empty());
     }
 
     #[test]
     fn an_entry_without_a_full_name_changes_no_name() {
-        let roster = roster(&[("anna", None), ("ben", Some("")), ("clara", Some(""))]);
+        let ldap_snapshot = ldap_snapshot(&[("anna", None), ("ben", Some("")), ("clara", Some(""))]);
         let table = [ldap("anna", Some("Anna")), ldap("ben", None), ldap("clara", Some("Clara"))];
-        let plan = plan(&roster, DELETING, &table);
+        let plan = plan(&ldap_snapshot, DELETING, &table);
         assert!(plan.is_empty());
     }
 
     #[test]
     fn who_is_gone_is_deleted_only_when_that_is_asked_for() {
-        let roster = roster(&[("anna", None)]);
+        let ldap_snapshot = ldap_snapshot(&[("anna", None)]);
         let table = [ldap("anna", None), ldap("gone", None)];
-        assert_eq!(plan(&roster, DELETING, &table).deletions(), ["gone"]);
-        let keeping = plan(&roster, SyncRules::default(), &table);
+        assert_eq!(plan(&ldap_snapshot, DELETING, &table).deletions(), ["gone"]);
+        let keeping = plan(&ldap_snapshot, SyncRules::default(), &table);
         assert!(keeping.is_empty());
         assert_eq!(keeping.missing(), 1);
     }
 
     #[test]
     fn an_admin_who_is_gone_is_kept_unless_admins_may_go_as_well() {
-        let roster = roster(&[("anna", None)]);
+        let ldap_snapshot = ldap_snapshot(&[("anna", None)]);
         let table = [ldap("anna", None), UserSummary { is_admin: true, ..ldap("boss", None) }];
-        let kept = plan(&roster, DELETING, &table);
+        let kept = plan(&ldap_snapshot, DELETING, &table);
         assert!(kept.is_empty());
         assert_eq!(kept.protected_admins(), ["boss"]);
-        let all = plan(&roster, SyncRules { delete_admins: true, ..DELETING }, &table);
+        let all = plan(&ldap_snapshot, SyncRules { delete_admins: true, ..DELETING }, &table);
         assert_eq!(all.deletions(), ["boss"]);
     }
 
     #[test]
     fn users_of_other_sources_are_kept_and_named() {
-        let roster = roster(&[("anna", Some("LDAP Anna"))]);
+        let ldap_snapshot = ldap_snapshot(&[("anna", Some("LDAP Anna"))]);
         for source in [AuthSource::Local, AuthSource::Token, AuthSource::Oidc, AuthSource::Unknown(7)] {
             let table =
                 [UserSummary { source, ..ldap("anna", None) }, UserSummary { source, ..ldap("other", None) }];
-            let plan = plan(&roster, DELETING, &table);
+            let plan = plan(&ldap_snapshot, DELETING, &table);
             assert!(plan.is_empty(), "{source:?}");
             assert_eq!(plan.conflicts(), [Conflict { username: "anna".to_owned(), source }]);
         }
@@ -447,16 +450,16 @@ mod tests {
 
     #[test]
     fn a_directory_without_anybody_deletes_nobody_whatever_the_limit() {
-        let roster = roster(&[]);
+        let ldap_snapshot = ldap_snapshot(&[]);
         let rules = SyncRules { max_delete: DeletionLimit::Percent(100), ..DELETING };
-        let plan = plan(&roster, rules, &[ldap("anna", None)]);
+        let plan = plan(&ldap_snapshot, rules, &[ldap("anna", None)]);
         assert_eq!(plan.rejection(), Some(PlanRejection::Empty { deletions: 1 }));
     }
 
     #[test]
     fn answer_without_a_usable_entry_is_refused_also_where_nothing_is_deleted() {
         assert_eq!(
-            plan(&roster(&[]), DELETING, &[]).rejection(),
+            plan(&ldap_snapshot(&[]), DELETING, &[]).rejection(),
             Some(PlanRejection::Empty { deletions: 0 })
         );
         let mut builder = SnapshotBuilder::new("employeeNumber");
@@ -475,13 +478,13 @@ mod tests {
 
     #[test]
     fn a_loss_above_the_limit_is_refused_with_the_numbers() {
-        let roster = roster(&[("u0", None)]);
+        let ldap_snapshot = ldap_snapshot(&[("u0", None)]);
         let names: Vec<String> = (0..100).map(|number| format!("u{number}")).collect();
         let table: Vec<_> = names.iter().map(|name| ldap(name, None)).collect();
-        let refused = plan(&roster, DELETING, &table).rejection();
+        let refused = plan(&ldap_snapshot, DELETING, &table).rejection();
         assert_eq!(refused, Some(PlanRejection::TooMany { deletions: 99, allowed: 10, known: 100 }));
         let allowed = SyncRules { max_delete: DeletionLimit::Count(99), ..DELETING };
-        assert_eq!(plan(&roster, allowed, &table).rejection(), None);
+        assert_eq!(plan(&ldap_snapshot, allowed, &table).rejection(), None);
     }
 
     #[test]
@@ -490,17 +493,17 @@ mod tests {
         for dn in ["cn=a", "cn=b"] {
             builder.add_entry(dn, [&b"twice"[..]].into_iter(), [&b"Somebody"[..]].into_iter()).unwrap();
         }
-        let roster = builder.finish().unwrap();
-        assert!(plan(&roster, DELETING, &[]).is_empty());
-        assert!(plan(&roster, DELETING, &[ldap("twice", Some("T"))]).is_empty());
+        let ldap_snapshot = builder.finish().unwrap();
+        assert!(plan(&ldap_snapshot, DELETING, &[]).is_empty());
+        assert!(plan(&ldap_snapshot, DELETING, &[ldap("twice", Some("T"))]).is_empty());
     }
 
     #[test]
     fn somebody_known_by_a_further_name_is_not_gone() {
         let mut builder = SnapshotBuilder::default();
         builder.add_entry("cn=a", [&b"anna"[..], b"anna2"].into_iter(), [].into_iter()).unwrap();
-        let roster = builder.finish().unwrap();
-        let plan = plan(&roster, DELETING, &[ldap("anna2", None)]);
+        let ldap_snapshot = builder.finish().unwrap();
+        let plan = plan(&ldap_snapshot, DELETING, &[ldap("anna2", None)]);
         assert_eq!(plan.additions().collect::<Vec<_>>(), [("anna", None)]);
         assert!(plan.deletions().is_empty());
     }
@@ -508,16 +511,17 @@ mod tests {
     #[test]
     fn a_name_too_long_for_a_new_user_keeps_who_has_it_already() {
         let long = "x".repeat(255);
-        let roster = roster(&[(&long, Some("Long"))]);
-        assert!(plan(&roster, DELETING, &[]).is_empty());
-        assert!(plan(&roster, DELETING, &[ldap(&long, Some("Long"))]).deletions().is_empty());
+        let ldap_snapshot = ldap_snapshot(&[(&long, Some("Long"))]);
+        assert!(plan(&ldap_snapshot, DELETING, &[]).is_empty());
+        assert!(plan(&ldap_snapshot, DELETING, &[ldap(&long, Some("Long"))]).deletions().is_empty());
     }
 
     #[test]
     fn names_that_differ_by_case_or_blanks_are_warned_of() {
-        let roster = roster(&[("Anna", None), ("anna", None), ("ben", None), ("BEN", None), ("zoe", None)]);
+        let ldap_snapshot =
+            ldap_snapshot(&[("Anna", None), ("anna", None), ("ben", None), ("BEN", None), ("zoe", None)]);
         let local = UserSummary { source: AuthSource::Local, ..ldap("Zoe ", None) };
-        let plan = plan(&roster, SyncRules::default(), &[ldap("ben", None), ldap("BEN", None), local]);
+        let plan = plan(&ldap_snapshot, SyncRules::default(), &[ldap("ben", None), ldap("BEN", None), local]);
         let near: Vec<_> = plan.similar_usernames().iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
         assert_eq!(near.len(), 2, "{near:?}");
         assert!(near.contains(&("Anna", "anna")) && near.contains(&("Zoe ", "zoe")), "{near:?}");
@@ -528,11 +532,13 @@ mod tests {
     fn the_order_of_the_table_does_not_matter() {
         let names: Vec<String> = (0..500).map(|number| format!("u{number:03}")).collect();
         let people: Vec<_> = names.iter().map(|name| (name.as_str(), None)).collect();
-        let roster = roster(&people);
+        let ldap_snapshot = ldap_snapshot(&people);
         let mut table: Vec<_> = names.iter().step_by(3).map(|name| ldap(name, None)).collect();
-        let forth = plan(&roster, DELETING, &table).additions().map(|(name, _)| name).collect::<Vec<_>>();
+        let forth =
+            plan(&ldap_snapshot, DELETING, &table).additions().map(|(name, _)| name).collect::<Vec<_>>();
         table.reverse();
-        let back = plan(&roster, DELETING, &table).additions().map(|(name, _)| name).collect::<Vec<_>>();
+        let back =
+            plan(&ldap_snapshot, DELETING, &table).additions().map(|(name, _)| name).collect::<Vec<_>>();
         assert_eq!(forth, back);
         assert_eq!(forth.len(), 500 - 167);
     }

@@ -106,7 +106,7 @@ pub struct NumericDate {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TimeClaimError {
     /// Not a number.
-    #[error("'{name}' is {found}, wanted a number of seconds since 1970")]
+    #[error("'{name}' is {found}: expected a number of seconds since 1970")]
     Type {
         /// The claim.
         name: &'static str,

@@ -67,7 +67,7 @@ pub enum TokenError {
         problem: String,
     },
     /// JSON, but no object.
-    #[error("the token's {part} is {found}, wanted a JSON object")]
+    #[error("the token's {part} is {found}: expected a JSON object")]
     NotObject {
         /// Which part.
         part: TokenPart,
@@ -102,14 +102,14 @@ pub enum TokenError {
     #[error("the token's header names no algorithm ('alg')")]
     AlgorithmMissing,
     /// A header member of the wrong type.
-    #[error("the token's header has {found} as '{name}', wanted {wanted}")]
+    #[error("the token's header has {found} as '{name}': expected {expected}")]
     HeaderType {
         /// The member.
         name: &'static str,
         /// What it is.
         found: &'static str,
         /// What it should be.
-        wanted: &'static str,
+        expected: &'static str,
     },
     /// `alg` is `none`, in any spelling (RFC 8725 3.2).
     #[error("the token is not signed ('alg' is {})", quote(.0))]
@@ -134,12 +134,12 @@ pub enum TokenError {
     #[error("no key to verify the token with")]
     NoKey,
     /// No key is one for the token's algorithm: the key decides, never the header (RFC 8725 3.1).
-    #[error("the token says {}, the key is for {wanted}", quote(.found))]
+    #[error("the token says {}, the key is for {expected}", quote(.found))]
     AlgorithmMismatch {
         /// The header's `alg`.
         found: String,
         /// What the keys are for.
-        wanted: String,
+        expected: String,
     },
     /// No key has the token's `kid`.
     #[error("the token names the key {}, which is not among the keys ({known})", quote(.kid))]

@@ -243,15 +243,15 @@ fn decode(part: &str, which: TokenPart, warnings: &mut Vec<Warning>) -> Result<(
             .with_decode_allow_trailing_bits(true)
             .with_decode_padding_mode(DecodePaddingMode::Indifferent),
     );
-    let mut said = |what: &str| add(warnings, "base64", format!("the {which} {what}"));
+    let mut output = |what: &str| add(warnings, "base64", format!("the {which} {what}"));
     if part.contains('=') {
-        said("has base64 padding ('=')");
+        output("has base64 padding ('=')");
     }
     if part.contains(['+', '/']) {
-        said("is in the standard base64 alphabet ('+' and '/'), not base64url");
+        output("is in the standard base64 alphabet ('+' and '/'), not base64url");
     }
     if part.contains(|c: char| c.is_ascii_whitespace()) {
-        said("has white space in it");
+        output("has white space in it");
     }
     let plain: String = part
         .chars()
@@ -268,7 +268,7 @@ fn decode(part: &str, which: TokenPart, warnings: &mut Vec<Warning>) -> Result<(
             Ok((bytes, spare))
         }
         Err(_) => {
-            said("is not base64url");
+            output("is not base64url");
             Err(())
         }
     }

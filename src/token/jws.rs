@@ -231,7 +231,8 @@ pub struct Header {
 
 impl Header {
     fn check(members: Map<String, Value>) -> Result<Self, TokenError> {
-        let wrong = |name, value: &Value, wanted| TokenError::HeaderType { name, found: kind(value), wanted };
+        let wrong =
+            |name, value: &Value, expected| TokenError::HeaderType { name, found: kind(value), expected };
         match members.get("alg") {
             None => return Err(TokenError::AlgorithmMissing),
             // RFC 8725 3.2 knows one spelling; libraries have been fooled by others.

@@ -115,8 +115,8 @@ fn fitting<'k>(
     let mut other_algorithms: Vec<Algorithm> = Vec::new();
     let mut other_issuer = None;
     for (position, (owner, key)) in keys.into_iter().enumerate() {
-        if let (Some(wanted), Some(own)) = (header.key_id(), key.kid())
-            && wanted != own
+        if let (Some(expected), Some(own)) = (header.key_id(), key.kid())
+            && expected != own
         {
             other_names.push(own);
             continue;
@@ -146,7 +146,7 @@ fn fitting<'k>(
         other_algorithms.sort_unstable();
         other_algorithms.dedup();
         let names: Vec<&str> = other_algorithms.iter().map(|algorithm| algorithm.name()).collect();
-        TokenError::AlgorithmMismatch { found: name.to_owned(), wanted: names.join(", ") }
+        TokenError::AlgorithmMismatch { found: name.to_owned(), expected: names.join(", ") }
     } else if let (Some(kid), false) = (header.key_id(), other_names.is_empty()) {
         TokenError::KeyUnknown { kid: kid.to_owned(), known: shown_names(&other_names) }
     } else {

@@ -138,10 +138,10 @@ mod tests {
             ("[\"\"]", &[""]),
             ("[\"api\",null]", &["api", ""]),
         ];
-        for (text, wanted) in readable {
-            let wanted: Vec<String> = wanted.iter().map(|entry| (*entry).to_owned()).collect();
-            assert_eq!(list(ValueRef::Text(text.as_bytes())).as_ref(), Ok(&wanted));
-            assert_eq!(list(ValueRef::Blob(text.as_bytes())), Ok(wanted));
+        for (text, expected) in readable {
+            let expected: Vec<String> = expected.iter().map(|entry| (*entry).to_owned()).collect();
+            assert_eq!(list(ValueRef::Text(text.as_bytes())).as_ref(), Ok(&expected));
+            assert_eq!(list(ValueRef::Blob(text.as_bytes())), Ok(expected));
         }
         for text in ["", "\"api\"", "[1]", "garbage", "{}", "[\"api\",1]", "[[]]", "[\"a\"] x"] {
             assert_eq!(list(ValueRef::Text(text.as_bytes())), Err(text.to_owned()));

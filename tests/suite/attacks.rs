@@ -127,7 +127,7 @@ fn confused(all: &mut Attacks) {
             all.push((format!("HS256 keyed with {secret:?}"), token, "the key is for"));
         }
     }
-    for (said, name, algorithm, reason) in [
+    for (output, name, algorithm, reason) in [
         ("ES256", "ed25519", Algorithm::EdDsa, "does not fit"),
         ("EdDSA", "es256", Algorithm::Es256, "does not fit"),
         ("RS256", "ed25519", Algorithm::EdDsa, "does not fit"),
@@ -137,8 +137,8 @@ fn confused(all: &mut Attacks) {
         ("ES384", "es256", Algorithm::Es256, "the key is for"),
         ("ES512", "es256", Algorithm::Es256, "the key is for"),
     ] {
-        let token = signed(name, algorithm, &format!(r#"{{"alg":"{said}"}}"#), CLAIMS);
-        all.push((format!("{said} signed as {algorithm}"), token, reason));
+        let token = signed(name, algorithm, &format!(r#"{{"alg":"{output}"}}"#), CLAIMS);
+        all.push((format!("{output} signed as {algorithm}"), token, reason));
     }
 }
 
@@ -407,8 +407,8 @@ fn every_attack_is_refused_with_its_reason_and_none_reaches_the_network() {
     assert_eq!(answers.len(), lines.len());
     let mut wrong = Vec::new();
     for ((name, _, reason), answer) in attacks.iter().zip(&answers) {
-        let said = answer["reason"].as_str().unwrap_or_default();
-        if answer["valid"] != json!(false) || !said.contains(reason) {
+        let output = answer["reason"].as_str().unwrap_or_default();
+        if answer["valid"] != json!(false) || !output.contains(reason) {
             wrong.push(format!("{name}: wanted {reason:?}, {answer}"));
         }
     }

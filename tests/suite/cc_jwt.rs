@@ -182,16 +182,16 @@ fn each_of_many_tokens_has_an_identifier_of_its_own() {
         let names: Vec<String> = (0..count).map(|number| format!("user{number}")).collect();
         let arguments = ["issue", "-q", "--users-from", "-", "--roles", "api", "--jti"];
         let run = directory.run_with("cc-jwt", &arguments, names.join("\n")).ended(0);
-        let mut told = Vec::new();
+        let mut reported = Vec::new();
         let mut identifiers = std::collections::BTreeSet::new();
         for line in run.stdout.lines() {
             let line: Value = serde_json::from_str(line).unwrap();
             let claims =
                 directory.run("cc-jwt", &["inspect", "--json", line["token"].as_str().unwrap()]).ended(0);
             identifiers.insert(claims.json()["claims"]["jti"].as_str().unwrap().to_owned());
-            told.push(line["username"].as_str().unwrap().to_owned());
+            reported.push(line["username"].as_str().unwrap().to_owned());
         }
-        assert_eq!(told, names);
+        assert_eq!(reported, names);
         assert_eq!(identifiers.len(), count);
     }
 }

@@ -26,9 +26,9 @@ fn hashes_compare_as_gos_bcrypt_compared_them() {
             continue;
         };
         let seen = PasswordHash::from_stored(hash.to_owned()).matches(&secret(password)) == Ok(true);
-        let wanted =
+        let expected =
             if row["op"] == "GenerateFromPassword" { row["ok"] == true } else { row["match"] == true };
-        assert_eq!(seen, wanted && !password.contains('\0'), "{row}");
+        assert_eq!(seen, expected && !password.contains('\0'), "{row}");
         compared += 1;
     }
     assert!(compared > 40, "only {compared} rows");
@@ -90,8 +90,8 @@ fn fifty_adds_at_once_lose_nobody_while_another_process_holds_the_lock_for_secon
     }
     assert_eq!(statuses.iter().filter(|status| **status == 0).count(), 25, "each name once");
     let listed = directory.run("cc-user", &["list", "--names"]).ended(0).stdout;
-    let wanted: String = (0..25).map(|number| format!("u{number:02}\n")).collect();
-    assert_eq!(listed, wanted);
+    let expected: String = (0..25).map(|number| format!("u{number:02}\n")).collect();
+    assert_eq!(listed, expected);
 }
 
 #[test]

@@ -99,7 +99,7 @@ fn every_example_does_what_the_manual_shows() {
                         let seen = directory.sh(example.command);
                         if seen.status != i32::from(status) {
                             wrong.push(format!(
-                                "$ {}\nended with {}, wanted {status}\n{}{}",
+                                "$ {}\nended with {}: expected {status}\n{}{}",
                                 example.command, seen.status, seen.stdout, seen.stderr
                             ));
                         }

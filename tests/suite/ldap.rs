@@ -55,11 +55,11 @@ fn everybody_is_read_in_pages_of_any_size() {
     let server =
         Slapd::start(&crowd(1234), &Manner { global: "sizelimit unlimited".into(), ..Manner::default() });
     for page_size in [1, 500, 617, 1000, 1234, 5000] {
-        let roster =
+        let snapshot =
             read(&access(&server.url()), &sync_user(), &UserSearch { page_size, ..search() }).unwrap();
-        assert_eq!((roster.len(), roster.entries()), (1234, 1234), "pages of {page_size}");
-        assert_eq!(roster.get(17).unwrap().username, "u000017");
-        assert_eq!(roster.get(17).unwrap().name, Some("User 17"));
+        assert_eq!((snapshot.len(), snapshot.entries()), (1234, 1234), "pages of {page_size}");
+        assert_eq!(snapshot.get(17).unwrap().username, "u000017");
+        assert_eq!(snapshot.get(17).unwrap().name, Some("User 17"));
     }
     let whole =
         read(&access(&server.ldapi()), &sync_user(), &UserSearch { page_size: 0, ..search() }).unwrap();
@@ -149,8 +149,8 @@ fn tls_wants_a_certificate_of_the_authority_named() {
     for (url, starttls) in [(server.ldaps(), false), (plain.clone(), true)] {
         let good = LdapServer { trust: trusting.clone(), starttls, ..access(&url) };
         assert_eq!(read(&good, &sync_user(), &search()).unwrap().len(), 3, "{url}");
-        let stranger = LdapTrust::from_file(&Authority::new().file()).unwrap();
-        let bad = LdapServer { trust: stranger, starttls, ..access(&url) };
+        let unknown_user = LdapTrust::from_file(&Authority::new().file()).unwrap();
+        let bad = LdapServer { trust: unknown_user, starttls, ..access(&url) };
         let refused = read(&bad, &sync_user(), &search());
         assert!(
             matches!(refused, Err(LdapError::Untrusted { unknown_issuer: true, .. })),
@@ -200,9 +200,9 @@ fn an_ipv6_address_is_reached_over_tls_with_a_certificate_for_that_address() {
     for (url, starttls) in addresses(&server) {
         let good = LdapServer { trust: trusting.clone(), starttls, ..access(&url) };
         assert_eq!(read(&good, &sync_user(), &search()).unwrap().len(), 3, "{url}");
-        let stranger = LdapTrust::from_file(&Authority::new().file()).unwrap();
+        let unknown_user = LdapTrust::from_file(&Authority::new().file()).unwrap();
         let refused =
-            read(&LdapServer { trust: stranger, starttls, ..access(&url) }, &sync_user(), &search());
+            read(&LdapServer { trust: unknown_user, starttls, ..access(&url) }, &sync_user(), &search());
         assert!(matches!(refused, Err(LdapError::Untrusted { .. })), "{url}: {refused:?}");
     }
     let for_another_name = start(authority.issue(2100));

@@ -294,9 +294,9 @@ fn self_signed_certificate_of_the_ca_file_is_trusted_for_its_names_only() {
         for ca in ["cert.pem", "bundle.pem"] {
             sync(&format!("--ca-file {ca} {options}")).ended(0);
         }
-        let stranger = sync(&format!("--ca-file other.pem {options}")).ended(69);
-        assert!(stranger.stderr.contains("self-signed and not trusted here"), "{}", stranger.stderr);
-        assert!(stranger.stderr.contains("hint: name the certificate of its issuer"), "{}", stranger.stderr);
+        let other = sync(&format!("--ca-file other.pem {options}")).ended(69);
+        assert!(other.stderr.contains("self-signed and not trusted here"), "{}", other.stderr);
+        assert!(other.stderr.contains("hint: name the certificate of its issuer"), "{}", other.stderr);
         configure(&directory, &url.replace("localhost", "127.0.0.1"), json!({}));
         let other_name = sync(&format!("--ca-file cert.pem {options}")).ended(69);
         assert!(

@@ -193,7 +193,7 @@ fn the_recorded_logins_come_out_as_at_the_server_or_stricter() {
         serde_json::from_str(&std::fs::read_to_string(data("login-setup.json")).unwrap()).unwrap();
     let directory = TestEnv::new();
     let mut wrong = Vec::new();
-    let mut told = BTreeMap::new();
+    let mut reported = BTreeMap::new();
     let mut replayed = 0;
     for row in rows("login.jsonl").iter().filter(|row| !is_about_http(row)) {
         let config = &setup["configs"][row["config"].as_str().unwrap()];
@@ -225,7 +225,7 @@ fn the_recorded_logins_come_out_as_at_the_server_or_stricter() {
         let server_let_in = row["status"] == 302;
         match (&outcome, stricter(row)) {
             (Err(_), Some(why)) if server_let_in => {
-                *told.entry(why).or_insert(0) += 1;
+                *reported.entry(why).or_insert(0) += 1;
                 assert_eq!(table(&directory), before, "{name}");
                 continue;
             }
@@ -235,14 +235,14 @@ fn the_recorded_logins_come_out_as_at_the_server_or_stricter() {
             }
             _ => {}
         }
-        let mut wanted = before.clone();
+        let mut expected = before.clone();
         for change in row["hpc_user_changes"].as_array().unwrap() {
             let after = &change["after"];
             let list = |value: &Value| -> Value {
                 let text = value.as_str().or_else(|| value["blob"].as_str()).unwrap();
                 serde_json::from_str(text).unwrap()
             };
-            wanted.insert(
+            expected.insert(
                 after["username"].as_str().unwrap().to_owned(),
                 (
                     after["ldap"].as_i64().unwrap(),
@@ -253,20 +253,20 @@ fn the_recorded_logins_come_out_as_at_the_server_or_stricter() {
             );
         }
         let seen = table(&directory);
-        if seen != wanted {
+        if seen != expected {
             match better(row) {
-                Some(why) => *told.entry(why).or_insert(0) += 1,
+                Some(why) => *reported.entry(why).or_insert(0) += 1,
                 None => {
                     let differs: Vec<_> =
-                        seen.iter().filter(|(name, row)| wanted.get(*name) != Some(row)).collect();
+                        seen.iter().filter(|(name, row)| expected.get(*name) != Some(row)).collect();
                     let lacks: Vec<_> =
-                        wanted.iter().filter(|(name, row)| seen.get(*name) != Some(row)).collect();
+                        expected.iter().filter(|(name, row)| seen.get(*name) != Some(row)).collect();
                     wrong.push(format!("{name}: here {differs:?}, at the server {lacks:?}"));
                 }
             }
         }
     }
-    for (why, count) in &told {
+    for (why, count) in &reported {
         println!("{count} otherwise on purpose: {why}");
     }
     println!("{replayed} rows replayed");

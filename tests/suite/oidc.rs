@@ -141,9 +141,9 @@ fn an_id_token_that_is_not_for_this_login_is_refused() {
     refused(claim("iss", || json!("https://evil.example")), 1, "from the issuer 'https://evil.example'");
     refused(claim("nonce", || json!("another")), 1, "another 'nonce' than this login");
     refused(claim("nonce", || Value::Null), 1, "does not say which login it is for");
-    refused(claim("aud", || json!("another-client")), 1, "is for 'another-client', wanted 'cc'");
+    refused(claim("aud", || json!("another-client")), 1, "is for 'another-client': expected 'cc'");
     refused(claim("aud", || json!(["cc", "x"])), 1, "does not say for whom it was made ('azp')");
-    refused(claim("azp", || json!("x")), 1, "was made for 'x', wanted 'cc'");
+    refused(claim("azp", || json!("x")), 1, "was made for 'x': expected 'cc'");
     refused(claim("exp", || from_now(-1)), 1, "the ID token expired");
     refused(claim("iat", || from_now(120)), 1, "in the future");
     refused(claim("nbf", || from_now(400)), 1, "is not valid until");
@@ -164,7 +164,7 @@ fn an_id_token_that_is_not_signed_by_the_provider_is_refused() {
     refused(signed(Signed::Not), 1, "is not signed");
     refused(signed(Signed::ByAnother), 1, "the signature does not fit");
     refused(signed(Signed::WithThePublicKey), 1, "the token says 'HS256'");
-    refused(signed(Signed::ByUnannounced), 1, "signed with EdDSA, wanted ES256");
+    refused(signed(Signed::ByUnannounced), 1, "signed with EdDSA: expected ES256");
     let behavior = Behavior {
         tokens: Box::new(|tokens| {
             tokens.insert("id_token".to_owned(), Value::Null);
@@ -210,8 +210,8 @@ fn signed_userinfo_is_verified_and_one_that_is_not_for_this_client_is_refused() 
         let directory = directory_for(&idp.issuer(), &json!({}));
         assert!(log_in(&directory, "").ended(0).stdout.contains("clara (manager)"));
     }
-    refused(signed(Signed::Properly, "aud", json!("other")), 1, "userinfo is for ['other'], wanted 'cc'");
-    refused(signed(Signed::Properly, "aud", json!(5)), 1, "userinfo is for [], wanted 'cc'");
+    refused(signed(Signed::Properly, "aud", json!("other")), 1, "userinfo is for ['other']: expected 'cc'");
+    refused(signed(Signed::Properly, "aud", json!(5)), 1, "userinfo is for []: expected 'cc'");
     refused(
         signed(Signed::Properly, "iss", json!("https://x")),
         1,

@@ -355,7 +355,7 @@ fn max_age_is_asked_for_and_held_to() {
     let directory = directory_for(&idp.issuer(), &json!({"max-age": "10m"}));
     let run = log_in(&directory, "").ended(1);
     assert!(
-        run.stderr.contains("the login at the provider was 15 minutes ago, wanted at most 10 minutes"),
+        run.stderr.contains("the login at the provider was 15 minutes ago: expected at most 10 minutes"),
         "{}",
         run.stderr
     );
@@ -740,9 +740,9 @@ fn a_refresh_is_for_the_same_person_and_one_that_is_refused_wants_a_new_login() 
     }
     let other = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
     let mode = std::sync::Arc::clone(&other);
-    let is = |wanted: &'static [usize]| {
+    let is = |expected: &'static [usize]| {
         let mode = std::sync::Arc::clone(&other);
-        move || wanted.contains(&mode.load(std::sync::atomic::Ordering::SeqCst))
+        move || expected.contains(&mode.load(std::sync::atomic::Ordering::SeqCst))
     };
     let (without_id_token, of_another) = (is(&[3, 4]), is(&[3]));
     let idp = Idp::start(Behavior {

@@ -183,8 +183,8 @@ fn a_public_client_logs_in_by_device_at_a_certified_provider() {
         }
     };
     let browser = Command::new("node").arg(tool("browser.mjs")).arg(&address).output().unwrap();
-    let said = String::from_utf8_lossy(&browser.stdout);
-    assert!(said.contains("Sign-in Success"), "{said} {}", String::from_utf8_lossy(&browser.stderr));
+    let printed = String::from_utf8_lossy(&browser.stdout);
+    assert!(printed.contains("Sign-in Success"), "{printed} {}", String::from_utf8_lossy(&browser.stderr));
     let mut rest = String::new();
     stderr.read_to_string(&mut rest).unwrap();
     assert!(child.wait().unwrap().success(), "{rest}");

@@ -60,8 +60,8 @@ fn a_scope_permits_what_both_validators_permit() {
         };
         let (scope, request) =
             (text(&row, "scope"), format!("{}:{}", text(&row, "operation"), text(&row, "path")));
-        let wanted = by_the_rules(scope, &request).unwrap_or(expected);
-        assert_eq!(permits(scope, &request), wanted, "{row}");
+        let required = by_the_rules(scope, &request).unwrap_or(expected);
+        assert_eq!(permits(scope, &request), required, "{row}");
         counted += 1;
     }
     assert!(counted >= 25, "{counted}");
@@ -334,8 +334,8 @@ fn what_the_validators_refuse_is_refused_here_for_the_same_reason() {
         let profile = if *check == "profile" { "scitokens2" } else { "wlcg" };
         let fails = ours(&issuer, token, profile);
         let refuse = answer["python"][0] == false || answer["cpp"][0] == false;
-        let said = answer.to_string().to_lowercase();
-        if !fails.iter().any(|failed| failed == check) || !refuse || !said.contains(word) {
+        let printed = answer.to_string().to_lowercase();
+        if !fails.iter().any(|failed| failed == check) || !refuse || !printed.contains(word) {
             wrong.push(format!("{what}: we {fails:?}, they {answer}"));
         }
     }

@@ -85,21 +85,21 @@ fn decide(
         Some(Ok(Some(user))) => Account::Known(user),
         Some(Err(why)) => Account::Invalid(why),
     };
-    let judge = |detail| {
+    let check_key = |detail| {
         let now = Timestamp(at.floor() as i64);
         server_access::evaluate(Some(endpoint), &verified, signer, rules, account, now, detail)
     };
-    let verdict = judge(Verbosity::All);
-    let brief = judge(Verbosity::Failures);
+    let verdict = check_key(Verbosity::All);
+    let brief = check_key(Verbosity::Failures);
     assert_eq!(brief.accepts(), verdict.accepts(), "{verdict:?}");
     assert_eq!(brief.into_refusal(), verdict.clone().into_refusal());
     verdict
 }
 
-fn header<'a>(row: &'a Value, wanted: &str) -> Option<&'a str> {
+fn header<'a>(row: &'a Value, expected: &str) -> Option<&'a str> {
     row.as_array().unwrap().iter().find_map(|line| {
         let (name, value) = line.as_str().unwrap().split_once(':')?;
-        name.eq_ignore_ascii_case(wanted).then(|| value.trim_matches([' ', '\t']))
+        name.eq_ignore_ascii_case(expected).then(|| value.trim_matches([' ', '\t']))
     })
 }
 
@@ -273,8 +273,8 @@ fn of_login(row: &Value, cookie_name: Option<&str>) -> (Endpoint, String) {
         .iter()
         .find_map(|line| line.as_str()?.strip_prefix("Cookie: "));
     if let Some(cookies) = cookies {
-        let wanted = cookie_name.unwrap_or("access_cc");
-        let value = cookies.split("; ").find_map(|pair| pair.strip_prefix(wanted)?.strip_prefix('='));
+        let expected = cookie_name.unwrap_or("access_cc");
+        let value = cookies.split("; ").find_map(|pair| pair.strip_prefix(expected)?.strip_prefix('='));
         return (Endpoint::CookieLogin, value.unwrap_or_default().trim_matches('"').to_owned());
     }
     (Endpoint::JwtLogin, from_headers(&request["headers"], false))
@@ -415,7 +415,7 @@ fn what_is_demanded_must_be_there_to_the_letter() {
     for audience in ["o", "tw", "twoo", "ONE", "", "one two"] {
         assert_eq!(demanded(None, Some(audience)).as_deref(), Some("required-audience"), "{audience}");
     }
-    for (role, wanted) in [(Role::User, None), (Role::Admin, Some("required-role"))] {
+    for (role, expected) in [(Role::User, None), (Role::Admin, Some("required-role"))] {
         let rules = ServerRules { required_roles: vec![role], ..ServerRules::default() };
         let verdict = server_access::evaluate(
             None,
@@ -426,7 +426,7 @@ fn what_is_demanded_must_be_there_to_the_letter() {
             Timestamp(0),
             Verbosity::All,
         );
-        assert_eq!(failing(&verdict), wanted, "{role}");
+        assert_eq!(failing(&verdict), expected, "{role}");
     }
 }
 

@@ -77,9 +77,9 @@ fn server() -> TestEnv {
 }
 
 /// Makes the server ask its table for a token's roles, or not.
-fn validate_user(directory: &TestEnv, wanted: bool) {
+fn validate_user(directory: &TestEnv, expected: bool) {
     let mut config: serde_json::Value = serde_json::from_str(&directory.read("config.json")).unwrap();
-    config["auth"]["jwts"]["validate-user"] = json!(wanted);
+    config["auth"]["jwts"]["validate-user"] = json!(expected);
     directory.write("config.json", config.to_string());
 }
 

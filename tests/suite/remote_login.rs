@@ -40,8 +40,8 @@ fn clustercockpit(request: &Request) -> Reply {
             }
         }
         ("GET", "/frontend/jwt/") => {
-            let wanted = request.parameter("username").unwrap_or_default();
-            match (request.header("cookie"), wanted.as_str()) {
+            let expected = request.parameter("username").unwrap_or_default();
+            match (request.header("cookie"), expected.as_str()) {
                 (None, _) => Reply::status(401, "text/plain", "authentication failed"),
                 (Some("session=of-clara"), "nobody") => {
                     Reply::status(422, "text/plain", "sql: no rows in result set")
@@ -210,8 +210,8 @@ fn server_without_authentication_and_a_tls_port_are_named_so() {
         let server = Server::start(move |_| Reply::status(400, kind, body));
         let run = log_in(&directory, &server.url(), "fritz").ended(69);
         assert!(run.stderr.contains("expects https"), "{}", run.stderr);
-        let wanted = format!("hint: use {}", server.url().replace("http:", "https:"));
-        assert!(run.stderr.contains(&wanted), "{}", run.stderr);
+        let expected = format!("hint: use {}", server.url().replace("http:", "https:"));
+        assert!(run.stderr.contains(&expected), "{}", run.stderr);
     }
 }
 

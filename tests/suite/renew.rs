@@ -62,7 +62,7 @@ fn decided(changes: &[&str], now: i64) -> String {
 fn every_relation_of_now_end_and_resign_before_is_decided() {
     let end = SIGNED + LIFE;
     let fresh = format!("fresh until {}", LIFE - BEFORE);
-    for (now, wanted) in [
+    for (now, expected) in [
         (SIGNED - 61, "not-yet-valid"),
         (SIGNED - 60, fresh.as_str()),
         (SIGNED, &fresh),
@@ -77,12 +77,12 @@ fn every_relation_of_now_end_and_resign_before_is_decided() {
         (0, "not-yet-valid"),
         (-1, "not-yet-valid"),
     ] {
-        assert_eq!(decided(&[], now), wanted, "{now}");
+        assert_eq!(decided(&[], now), expected, "{now}");
     }
     // Without resignBefore: when it has ended.
     let none = ["spec.resignBefore=null"];
-    for (now, wanted) in [(SIGNED, "fresh until 86400"), (end - 1, "fresh until 86400"), (end, "expired")] {
-        assert_eq!(decided(&none, now), wanted, "{now}");
+    for (now, expected) in [(SIGNED, "fresh until 86400"), (end - 1, "fresh until 86400"), (end, "expired")] {
+        assert_eq!(decided(&none, now), expected, "{now}");
     }
     // resignBefore decides by what the resource says now, not by what it said at signing.
     assert_eq!(decided(&["spec.resignBefore.hours=23"], SIGNED + 3600), "expires-soon");
@@ -200,7 +200,7 @@ fn a_token_is_renewed_when_it_is_time_and_not_before() {
 fn time_zones_do_not_matter() {
     let directory = directory();
     renew(&directory, &["--at", "2026-11-21T18:00:00Z"]).ended(0);
-    let wanted = exp(&directory);
+    let expected = exp(&directory);
     for zone in ["UTC", "Asia/Tokyo", "America/Los_Angeles", "Pacific/Kiritimati", "no/such/zone", ""] {
         for (at, status) in [("2026-11-22T12:59:59Z", 0), ("2026-11-22T13:00:00Z", 1)] {
             let mut command = directory.command(programs().join("cc-jwt"));
@@ -212,7 +212,7 @@ fn time_zones_do_not_matter() {
         let arguments = [&RENEW[..], &["--force", "--at", "2026-11-21T18:00:00Z"]].concat();
         let run: Run = command.env("TZ", zone).args(arguments).output().unwrap().into();
         run.ended(0);
-        assert_eq!(exp(&directory), wanted, "{zone}");
+        assert_eq!(exp(&directory), expected, "{zone}");
     }
 }
 

@@ -313,7 +313,7 @@ fn verify_address_is_compared_as_text_for_api_only() {
         server.config(&json!({"main": {"api-allowed-ips": list}, "auth": {"jwts": {"max-age": "1h"}}}));
     };
     list(json!(["10.0.0.1", "10.1.0.0/16", "*", "::1"]));
-    for (arguments, status, said) in [
+    for (arguments, status, printed) in [
         ("--endpoint api", 0, "warn  address       accepted from '10.0.0.1', '10.1.0.0/16', '*', '::1' only"),
         ("--endpoint api", 0, "'10.1.0.0/16', '*', '::1' never matches"),
         ("--endpoint api", 0, "with the header X-Real-Ip or X-Forwarded-For"),
@@ -333,7 +333,7 @@ fn verify_address_is_compared_as_text_for_api_only() {
         ("--endpoint query", 0, ""),
     ] {
         let run = server.verify(&format!("token.txt {arguments}")).ended(status);
-        assert!(run.stdout.contains(said), "{arguments}: {}", run.stdout);
+        assert!(run.stdout.contains(printed), "{arguments}: {}", run.stdout);
         assert_eq!(run.stdout.contains("  address "), arguments != "--endpoint query", "{}", run.stdout);
     }
     list(json!(["*", "10.0.0.1"]));
@@ -354,9 +354,9 @@ fn verify_jobs_over_nats_are_no_part_of_the_rest_api() {
     let main = json!({"api-allowed-ips": ["*"], "api-subjects": {"subject-job-event": "a"}});
     server.config(&json!({"main": main, "auth": {"jwts": {}}}));
     let run = server.verify("token.txt --endpoint api,user-api").ended(0);
-    let told = "warn  job-api       main.api-subjects is set: POST /api/jobs/start_job/ and /api/jobs/stop_job/ do \
+    let shown = "warn  job-api       main.api-subjects is set: POST /api/jobs/start_job/ and /api/jobs/stop_job/ do \
                 not exist (404)";
-    assert_eq!(run.stdout.matches(told).count(), 1, "{}", run.stdout);
+    assert_eq!(run.stdout.matches(shown).count(), 1, "{}", run.stdout);
 }
 
 #[test]

@@ -120,8 +120,8 @@ fn logout_during_a_refresh_is_final() {
             assert_eq!(run.stdout, "", "no token is printed");
             assert!(session(&directory).is_none(), "{first} at {path}: the logout is undone");
             // A token that nobody knows any more must not stay valid.
-            let wanted: &[&str] = if rotates { &["refresh-1"] } else { &[] };
-            assert_eq!(provider.revoked(), wanted, "{first} at {path}");
+            let expected: &[&str] = if rotates { &["refresh-1"] } else { &[] };
+            assert_eq!(provider.revoked(), expected, "{first} at {path}");
         }
     }
 }

@@ -173,7 +173,7 @@ fn odd_lines_get_their_answers_and_do_not_disturb_the_others() {
     .concat();
     let run = directory.run_with("cc-jwt", &["verify", "--stream"], input.clone()).ended(1);
     let answers: Vec<&str> = run.stdout.lines().collect();
-    let wanted = [
+    let expected = [
         "ok",
         "form: the token is empty",
         "form: the token is empty",
@@ -185,9 +185,12 @@ fn odd_lines_get_their_answers_and_do_not_disturb_the_others() {
         "form: ",
         "ok",
     ];
-    assert_eq!(answers.len(), wanted.len(), "{answers:?}");
-    for (answer, wanted) in answers.iter().zip(wanted) {
-        assert!(answer.starts_with(wanted) && (wanted != "ok" || *answer == "ok"), "{answer:?}, {wanted:?}");
+    assert_eq!(answers.len(), expected.len(), "{answers:?}");
+    for (answer, expected) in answers.iter().zip(expected) {
+        assert!(
+            answer.starts_with(expected) && (expected != "ok" || *answer == "ok"),
+            "{answer:?}, {expected:?}"
+        );
     }
     assert!(run.stderr.contains("10 tokens, 7 not valid"), "{}", run.stderr);
 
@@ -196,7 +199,7 @@ fn odd_lines_get_their_answers_and_do_not_disturb_the_others() {
     let run = directory.run_with("cc-jwt", &["verify", "--stream", "--json", "-j1"], bytes).ended(1);
     let answers: Vec<serde_json::Value> =
         run.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(answers.len(), wanted.len() + 1);
+    assert_eq!(answers.len(), expected.len() + 1);
     assert_eq!(
         answers[0],
         json!({"line": 1, "valid": false, "subject": null, "check": "form",
@@ -239,9 +242,9 @@ fn answers_come_while_the_input_is_still_open_and_an_interrupt_ends_the_program_
     rustix::process::kill_process(process, rustix::process::Signal::INT).unwrap();
     let status = child.wait().unwrap();
     assert_eq!(status.signal(), Some(2), "{status:?}");
-    let mut said = String::new();
-    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-    assert_eq!(said, "");
+    let mut printed = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut printed).unwrap();
+    assert_eq!(printed, "");
 }
 
 #[test]
@@ -265,9 +268,9 @@ fn a_stream_whose_reader_goes_ends_without_reading_on() {
     }
     let status = child.wait().unwrap();
     assert_eq!(status.code(), Some(0), "{status:?}");
-    let mut said = String::new();
-    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-    assert!(!said.contains("error") && !said.contains("panicked"), "{said}");
+    let mut printed = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut printed).unwrap();
+    assert!(!printed.contains("error") && !printed.contains("panicked"), "{printed}");
 }
 
 #[test]

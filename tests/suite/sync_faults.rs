@@ -247,9 +247,9 @@ fn a_sync_over_tls_trusts_only_the_authority_it_was_told() {
     let directory = directory_for(&server.ldaps(), json!({}));
     let ca = authority.file().display().to_string();
     directory.sh(&format!("cc-user sync-ldap --ca-file {ca}")).ended(0);
-    let stranger = Authority::new().file().display().to_string();
+    let unknown_user = Authority::new().file().display().to_string();
     // The file is gone with its authority: a missing file is told as such.
-    directory.sh(&format!("cc-user sync-ldap --ca-file {stranger}")).ended(66);
+    directory.sh(&format!("cc-user sync-ldap --ca-file {unknown_user}")).ended(66);
     let other = Authority::new();
     let refused = directory.sh(&format!("cc-user sync-ldap --ca-file {}", other.file().display())).ended(69);
     assert!(refused.stderr.contains("signed by an authority that is not trusted here"), "{}", refused.stderr);

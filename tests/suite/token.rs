@@ -129,9 +129,9 @@ fn the_key_decides_the_algorithm() {
             .unwrap();
             let message = format!("{}.{}", encode(format!(r#"{{"alg":"{algorithm}"}}"#)), encode(claims));
             let token = format!("{message}.{}", encode(signer.sign(algorithm, message.as_bytes()).unwrap()));
-            let wanted =
-                TokenError::AlgorithmMismatch { found: algorithm.to_string(), wanted: "EdDSA".to_owned() };
-            assert_eq!(check_own(&token), Err(wanted));
+            let expected =
+                TokenError::AlgorithmMismatch { found: algorithm.to_string(), expected: "EdDSA".to_owned() };
+            assert_eq!(check_own(&token), Err(expected));
             let lied =
                 token.replace(&encode(format!(r#"{{"alg":"{algorithm}"}}"#)), &encode(r#"{"alg":"EdDSA"}"#));
             assert_eq!(check_own(&lied), Err(TokenError::Signature(1)));
@@ -174,11 +174,11 @@ fn every_dangerous_header_is_refused_though_the_signature_holds() {
     assert_eq!(own(r#"{"Alg":"EdDSA"}"#), Err(TokenError::AlgorithmMissing));
     assert_eq!(
         own(r#"{"alg":5}"#),
-        Err(TokenError::HeaderType { name: "alg", found: "a number", wanted: "a text" })
+        Err(TokenError::HeaderType { name: "alg", found: "a number", expected: "a text" })
     );
     assert_eq!(
         own(r#"{"alg":"EdDSA","kid":7}"#),
-        Err(TokenError::HeaderType { name: "kid", found: "a number", wanted: "a text" })
+        Err(TokenError::HeaderType { name: "kid", found: "a number", expected: "a text" })
     );
     for alg in ["", "EdDSA ", "eddsa", "Ed448", "HS1"] {
         let header = format!(r#"{{"alg":"{alg}"}}"#);

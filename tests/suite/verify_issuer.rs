@@ -370,8 +370,8 @@ fn proxy_of_the_environment_is_used_by_every_program_and_named_in_errors() {
     ];
     for (count, line) in lines.iter().enumerate() {
         let run = directory.sh(&format!("export https_proxy={url}; {line}")).ended(69);
-        let wanted = format!("the connection goes through the proxy 'http://127.0.0.1:{}'", proxy.port());
-        assert!(run.stderr.contains(&wanted), "{line}: {}", run.stderr);
+        let expected = format!("the connection goes through the proxy 'http://127.0.0.1:{}'", proxy.port());
+        assert!(run.stderr.contains(&expected), "{line}: {}", run.stderr);
         assert!(!run.stderr.contains("hunter2"), "{}", run.stderr);
         let seen = proxy.seen();
         assert_eq!(seen.len(), count + 1, "{line}");

@@ -128,10 +128,10 @@ pub(super) fn run(
         keys.push(PublishedKey::new(&key, None, algorithm, "JWT_PUBLIC_KEY", &mut notes)?);
     }
     let set = key_set(&keys, &mut notes)?;
-    let wanted = arguments.out_dir.is_some() || arguments.document == Document::Discovery;
+    let expected = arguments.out_dir.is_some() || arguments.document == Document::Discovery;
     let document = match issuer {
         Some(issuer) => Some(discovery(&issuer, &mut notes)?),
-        None if wanted => {
+        None if expected => {
             return Err(UsageError::new("no issuer: the discovery document names it")
                 .hint("give --issuer https://ISSUER, or --spec FILE")
                 .into());

@@ -254,9 +254,9 @@ impl Renew {
 pub(super) fn raise_file_limit(outputs: usize) {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
-    let wanted = u64::try_from(outputs).unwrap_or(u64::MAX).saturating_add(256);
-    if limit.current.is_some_and(|current| current < wanted) {
-        let current = limit.maximum.map_or(wanted, |maximum| wanted.min(maximum));
+    let expected = u64::try_from(outputs).unwrap_or(u64::MAX).saturating_add(256);
+    if limit.current.is_some_and(|current| current < expected) {
+        let current = limit.maximum.map_or(expected, |maximum| expected.min(maximum));
         // Where it cannot be raised, opening the lock says what is wrong.
         let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(current), maximum: limit.maximum });
     }

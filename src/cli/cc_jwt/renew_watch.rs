@@ -57,7 +57,7 @@ struct Watcher<'a> {
     notifier: Notifier,
     is_ready: bool,
     status: String,
-    told: HashSet<String>,
+    reported: HashSet<String>,
     random: u16,
 }
 
@@ -72,7 +72,7 @@ pub(super) fn run(arguments: &Renew, console: &mut Console) -> Result<ExitStatus
         notifier: Notifier::from_environment(console.environment()),
         is_ready: false,
         status: String::new(),
-        told: HashSet::new(),
+        reported: HashSet::new(),
         random: 0,
     };
     watcher.look_at_specs();
@@ -343,7 +343,7 @@ impl Watcher<'_> {
     fn show_new(&mut self, notes: Notes, console: &mut Console) {
         let mut new = Notes::new();
         for note in notes {
-            if self.told.insert(note.text.clone()) {
+            if self.reported.insert(note.text.clone()) {
                 new.add(note);
             }
         }

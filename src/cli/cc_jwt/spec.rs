@@ -251,7 +251,7 @@ impl New {
             self.algorithm.parse().map_err(|error| UsageError::new(format!("--algorithm: {error}")))?;
         if algorithm.is_symmetric() {
             return Err(UsageError::new(format!(
-                "--algorithm: {algorithm} is for HMAC secrets, wanted one whose verifying key may be public"
+                "--algorithm: {algorithm} is for HMAC secrets: expected one whose verifying key may be public"
             ))
             .into());
         }

@@ -201,18 +201,18 @@ fn given_key(arguments: &Arguments, console: &mut Console) -> Result<Option<Give
 }
 
 fn read_pair(bytes: &[u8], notes: &mut Notes) -> Result<GivenKey, KeyError> {
-    let wanted = |found: &'static str| KeyError::WrongType {
+    let expected = |found: &'static str| KeyError::WrongType {
         found: found.into(),
-        wanted: "a private key of Ed25519, P-256, P-384 or RSA",
+        expected: "a private key of Ed25519, P-256, P-384 or RSA",
     };
     let key = read_signing(bytes, KeyStrength::Enforce, notes)?;
     let kind = match key.private_key() {
         Some(PrivateKey::Ed25519(_)) => KeyKind::Ed25519,
         Some(PrivateKey::Ec { curve: Curve::P256, .. }) => KeyKind::Es256,
         Some(PrivateKey::Ec { curve: Curve::P384, .. }) => KeyKind::Es384,
-        Some(PrivateKey::Ec { curve: Curve::P521, .. }) => return Err(wanted("a private key of P-521")),
+        Some(PrivateKey::Ec { curve: Curve::P521, .. }) => return Err(expected("a private key of P-521")),
         Some(PrivateKey::Rsa { .. }) => KeyKind::Rs256,
-        None => return Err(wanted("an HMAC secret")),
+        None => return Err(expected("an HMAC secret")),
     };
     Ok(GivenKey { key, kind })
 }
@@ -255,7 +255,7 @@ fn decide(arguments: &Arguments, kind: KeyKind) -> Result<Action, UsageError> {
             return Err(UsageError::new("--kid does not fit --algorithm session: it is no key for tokens"));
         }
         if arguments.kid.as_deref() == Some("") {
-            return Err(UsageError::new("--kid is empty, wanted a name for the key"));
+            return Err(UsageError::new("--kid is empty: expected a name for the key"));
         }
     }
     if arguments.write {

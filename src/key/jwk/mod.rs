@@ -187,7 +187,7 @@ impl Jwk {
         match self.get(name) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),
-            Some(other) => Err(KeyError::JwkType { name, found: type_name(other), wanted: "a string" }),
+            Some(other) => Err(KeyError::JwkType { name, found: type_name(other), expected: "a string" }),
         }
     }
 
@@ -253,7 +253,7 @@ impl Jwk {
 
     fn check_shape(&self) -> Result<(), KeyError> {
         if let Some(found) = self.other {
-            return Err(KeyError::WrongType { found: found.into(), wanted: "a JWK, an object" });
+            return Err(KeyError::WrongType { found: found.into(), expected: "a JWK, an object" });
         }
         match &self.twice {
             Some(name) => Err(KeyError::JwkDuplicateMember(PrintableText::one_of(name, &MEMBERS))),
@@ -272,7 +272,7 @@ impl Jwk {
             Some(Value::Array(operations)) if operations.iter().any(|one| one == operation) => Ok(()),
             Some(Value::Array(_)) => Err(KeyError::JwkOps(operation)),
             Some(other) => {
-                Err(KeyError::JwkType { name: "key_ops", found: type_name(other), wanted: "an array" })
+                Err(KeyError::JwkType { name: "key_ops", found: type_name(other), expected: "an array" })
             }
         }
     }
@@ -299,7 +299,7 @@ impl Jwk {
         Curve::ALL.into_iter().find(|curve| curve.name() == crv).ok_or_else(|| KeyError::JwkCurve {
             kty: "EC",
             crv: PrintableText::one_of(crv, &CURVES),
-            wanted: "P-256, P-384 or P-521",
+            expected: "P-256, P-384 or P-521",
         })
     }
 
@@ -311,7 +311,7 @@ impl Jwk {
                 crv => Err(KeyError::JwkCurve {
                     kty: "OKP",
                     crv: PrintableText::one_of(crv, &CURVES),
-                    wanted: "Ed25519",
+                    expected: "Ed25519",
                 }),
             },
             "EC" => {
@@ -322,9 +322,10 @@ impl Jwk {
                 PublicKey::ec(curve, &point)
             }
             "RSA" => PublicKey::rsa(&self.number("n", repairs)?, &self.number("e", repairs)?, weak),
-            "oct" => {
-                Err(KeyError::WrongType { found: "an HMAC secret (kty oct)".into(), wanted: "a public key" })
-            }
+            "oct" => Err(KeyError::WrongType {
+                found: "an HMAC secret (kty oct)".into(),
+                expected: "a public key",
+            }),
             other => Err(KeyError::JwkKind(PrintableText::one_of(other, &KEY_TYPES))),
         }
     }
@@ -356,7 +357,7 @@ impl Jwk {
                     PrintableText::one_of(kty, &KEY_TYPES),
                     " with the member 'd')".into(),
                 ]),
-                wanted: "a public key",
+                expected: "a public key",
             });
         }
         let public = self.public_part(weak, repairs)?;
@@ -395,7 +396,7 @@ impl Jwk {
                 .filter(|algorithm| {
                     weak == KeyStrength::AllowWeak
                         || *algorithm == Algorithm::Hs256
-                        || hash_bytes(*algorithm).is_some_and(|wanted| secret.len() >= wanted)
+                        || hash_bytes(*algorithm).is_some_and(|expected| secret.len() >= expected)
                 })
                 .collect();
             SigningKey::hmac_secret(secret, &self.algorithms("HMAC", &fitting)?, weak)?
@@ -468,7 +469,7 @@ mod tests {
     #[test]
     fn short_shared_jwk_signs_only_where_weak_keys_are_allowed() {
         for members in ["", r#","alg":"HS256""#] {
-            let short = KeyError::HmacSecretShort { found: 16, wanted: 32, algorithm: Algorithm::Hs256 };
+            let short = KeyError::HmacSecretShort { found: 16, expected: 32, algorithm: Algorithm::Hs256 };
             assert_eq!(shared(members, KeyStrength::Enforce), Err(short), "{members}");
         }
         let all = [Algorithm::Hs512, Algorithm::Hs384, Algorithm::Hs256];

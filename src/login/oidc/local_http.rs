@@ -151,8 +151,8 @@ mod tests {
             ("\x16\x03\x01 \r\n\r\n", CallbackRequest::Malformed),
             ("", CallbackRequest::Malformed),
         ];
-        for (text, wanted) in table {
-            assert_eq!(parse(text.as_bytes()).request, wanted, "{text:?}");
+        for (text, expected) in table {
+            assert_eq!(parse(text.as_bytes()).request, expected, "{text:?}");
         }
         assert_eq!(parse(b"GET /\xff HTTP/1.1\r\n\r\n").request, CallbackRequest::Malformed);
     }

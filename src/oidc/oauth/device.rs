@@ -153,7 +153,7 @@ mod tests {
             });
             serde_json::from_value::<DeviceBody>(answer).map(|answer| answer.expires_in).ok()
         };
-        for (value, wanted) in [
+        for (value, expected) in [
             (serde_json::json!(900), Some(Some(900))),
             (serde_json::json!("900"), Some(Some(900))),
             (serde_json::json!(" 900 "), Some(Some(900))),
@@ -169,7 +169,7 @@ mod tests {
             (serde_json::json!("inf"), None),
             (serde_json::json!([900]), None),
         ] {
-            assert_eq!(read(value.clone()), wanted, "{value}");
+            assert_eq!(read(value.clone()), expected, "{value}");
         }
     }
 }

@@ -198,10 +198,10 @@ impl<'a> Provider<'a> {
             return Ok((method, None));
         }
         let methods = self.discovery.list("token_endpoint_auth_methods_supported");
-        let supports = |wanted: ClientAuth| match &methods {
+        let supports = |expected: ClientAuth| match &methods {
             // OpenID Connect Discovery 3: the default is client_secret_basic.
             None => true,
-            Some(names) => names.iter().any(|name| name == wanted.name()),
+            Some(names) => names.iter().any(|name| name == expected.name()),
         };
         match ClientAuth::ALL.into_iter().find(|method| supports(*method)) {
             Some(method) => Ok((method, Some(method.other()).filter(|other| supports(*other)))),

@@ -39,11 +39,11 @@ impl Reader<'_> {
             "env" => {
                 let name = self.text(Some(node), node.line, &path)?;
                 if name.contains(['=', '\0']) {
-                    let wanted = "the name of an environment variable".to_owned();
+                    let expected = "the name of an environment variable".to_owned();
                     self.fault(
                         node.line,
                         &path,
-                        FieldError::Value { found: PrintableText::value(&name), wanted },
+                        FieldError::Value { found: PrintableText::value(&name), expected },
                     );
                     return None;
                 }
@@ -92,22 +92,22 @@ impl Reader<'_> {
         // They become a path below --secrets-dir and must not lead out of it.
         if !is_subdomain(&name) {
             good = false;
-            let wanted = "a Kubernetes name".to_owned();
+            let expected = "a Kubernetes name".to_owned();
             let line = members.get("name").map_or(0, |node| node.line);
             self.fault(
                 line,
                 &path.member("name"),
-                FieldError::Value { found: PrintableText::value(&name), wanted },
+                FieldError::Value { found: PrintableText::value(&name), expected },
             );
         }
         if !is_data_key(&key) {
             good = false;
-            let wanted = "a key of a Secret: letters, digits, '-', '_' and '.'".to_owned();
+            let expected = "a key of a Secret: letters, digits, '-', '_' and '.'".to_owned();
             let line = members.get("key").map_or(0, |node| node.line);
             self.fault(
                 line,
                 &path.member("key"),
-                FieldError::Value { found: PrintableText::value(&key), wanted },
+                FieldError::Value { found: PrintableText::value(&key), expected },
             );
         }
         good.then_some(ResourceKeySource::Mounted { field, name, key })

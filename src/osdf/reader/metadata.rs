@@ -44,9 +44,9 @@ impl Reader<'_> {
         let here = path.member("name");
         let name = self.text(members.get("name"), node.line, &here);
         if let Some(name) = name.as_deref().filter(|name| !is_subdomain(name)) {
-            let wanted = "a Kubernetes name: small letters, digits, '-' and '.', at most 253".to_owned();
+            let expected = "a Kubernetes name: small letters, digits, '-' and '.', at most 253".to_owned();
             let line = members.get("name").map_or(0, |node| node.line);
-            self.fault(line, &here, FieldError::Value { found: PrintableText::value(name), wanted });
+            self.fault(line, &here, FieldError::Value { found: PrintableText::value(name), expected });
         }
         let here = path.member("namespace");
         let mut namespace = None;
@@ -54,8 +54,8 @@ impl Reader<'_> {
             namespace = self.text(Some(node), node.line, &here);
             if let Some(found) = namespace.as_deref().filter(|name| !is_label(name)) {
                 let found = PrintableText::value(found);
-                let wanted = "a Kubernetes namespace: small letters, digits and '-', at most 63".to_owned();
-                self.fault(node.line, &here, FieldError::Value { found, wanted });
+                let expected = "a Kubernetes namespace: small letters, digits and '-', at most 63".to_owned();
+                self.fault(node.line, &here, FieldError::Value { found, expected });
             }
         }
         let mut labels = Vec::new();

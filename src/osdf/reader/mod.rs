@@ -135,8 +135,8 @@ impl Reader<'_> {
         });
     }
 
-    fn wrong_kind(&mut self, node: &YamlNode, path: &FieldPath, wanted: &'static str) {
-        self.fault(node.line, path, FieldError::Kind { found: node.kind(), wanted });
+    fn wrong_kind(&mut self, node: &YamlNode, path: &FieldPath, expected: &'static str) {
+        self.fault(node.line, path, FieldError::Kind { found: node.kind(), expected });
     }
 
     fn warn(&mut self, line: usize, path: &FieldPath, text: &str) {
@@ -164,7 +164,7 @@ impl Reader<'_> {
             let problem = if node.is_none() {
                 FieldError::Missing
             } else {
-                FieldError::Value { found: PrintableText::value(&kind), wanted: "'JWT'".to_owned() }
+                FieldError::Value { found: PrintableText::value(&kind), expected: "'JWT'".to_owned() }
             };
             self.fault(line, &prefix.member("kind"), problem);
         } else {
@@ -183,11 +183,11 @@ impl Reader<'_> {
         &mut self,
         node: &'n YamlNode,
         path: &FieldPath,
-        wanted: &'static str,
+        expected: &'static str,
         known: &[&'static str],
     ) -> HashMap<&'n str, &'n YamlNode> {
         let Some(members) = node.members() else {
-            self.wrong_kind(node, path, wanted);
+            self.wrong_kind(node, path, expected);
             return HashMap::new();
         };
         for (key, node) in members {
@@ -248,9 +248,9 @@ impl Reader<'_> {
         if let Some(version) = self.text(top.get("apiVersion"), line, &path)
             && version != API_VERSION
         {
-            let wanted = quote(API_VERSION);
+            let expected = quote(API_VERSION);
             let line = top.get("apiVersion").map_or(line, |node| node.line);
-            self.fault(line, &path, FieldError::Value { found: PrintableText::value(&version), wanted });
+            self.fault(line, &path, FieldError::Value { found: PrintableText::value(&version), expected });
         }
         let metadata = self.metadata(top.get("metadata"), line, &prefix.member("metadata"));
         let path = prefix.member("spec");
@@ -284,8 +284,8 @@ impl Reader<'_> {
         let issuer = self.text(members.get("issuer"), line, &here);
         if let Some(found) = issuer.as_ref().filter(|issuer| !is_url(issuer)) {
             let line = members.get("issuer").map_or(0, |node| node.line);
-            let wanted = "the issuer's URL".to_owned();
-            self.fault(line, &here, FieldError::Value { found: PrintableText::value(found), wanted });
+            let expected = "the issuer's URL".to_owned();
+            self.fault(line, &here, FieldError::Value { found: PrintableText::value(found), expected });
         }
         let key_id = self.text(members.get("keyId"), line, &path.member("keyId"));
         let algorithm = self.algorithm(members.get("algorithm"), line, &path.member("algorithm"));
@@ -350,7 +350,7 @@ impl Reader<'_> {
             self.fault(
                 line,
                 path,
-                FieldError::Value { found: PrintableText::value(&name), wanted: format!("one of {names}") },
+                FieldError::Value { found: PrintableText::value(&name), expected: format!("one of {names}") },
             );
         }
         known
@@ -389,7 +389,7 @@ impl Reader<'_> {
                     self.fault(line_of("iss"), &here, problem);
                 }
                 (None, _) => {
-                    let problem = FieldError::Kind { found: "another value", wanted: "a text" };
+                    let problem = FieldError::Kind { found: "another value", expected: "a text" };
                     self.fault(line_of("iss"), &here, problem);
                 }
                 _ => {}
@@ -434,8 +434,12 @@ impl Reader<'_> {
         match number.and_then(|number| number.checked_mul(*seconds)) {
             Some(span) if (1..=MAX_LIFETIME).contains(&span) => Some(span),
             _ => {
-                let wanted = "a whole number over 0 (at most 100 years)".to_owned();
-                self.fault(node.line, &here, FieldError::Value { found: PrintableText::value(text), wanted });
+                let expected = "a whole number over 0 (at most 100 years)".to_owned();
+                self.fault(
+                    node.line,
+                    &here,
+                    FieldError::Value { found: PrintableText::value(text), expected },
+                );
                 None
             }
         }

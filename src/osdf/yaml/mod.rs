@@ -176,7 +176,7 @@ mod tests {
 
     #[test]
     fn what_is_no_plain_yaml_is_refused_with_its_line() {
-        for (text, wanted) in [
+        for (text, expected) in [
             ("a: 1\n\tb: 2\n", "indented with a tab"),
             ("a:\n\tb: 2\n", "indented with a tab"),
             ("a: !!binary aGk=\n", "tag"),
@@ -189,7 +189,7 @@ mod tests {
         ] {
             let found = faults(text);
             assert!(
-                found.first().is_some_and(|f| f.contains(wanted) && f.starts_with("f:")),
+                found.first().is_some_and(|f| f.contains(expected) && f.starts_with("f:")),
                 "{text:?}: {found:?}"
             );
         }

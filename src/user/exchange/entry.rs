@@ -136,11 +136,11 @@ impl UserEntry {
     /// damaged and the line does not replace it; [`EntryError::OtherSource`].
     pub fn updated_row(&self, there: &StoredRow) -> Result<StoredRow, Vec<EntryError>> {
         self.check()?;
-        for (column, said, stored) in [
+        for (column, output, stored) in [
             ("roles", self.roles.is_some(), &there.roles),
             ("projects", self.projects.is_some(), &there.projects),
         ] {
-            if !said && stored.as_list().is_none() {
+            if !output && stored.as_list().is_none() {
                 return Err(vec![EntryError::InvalidRow { column }]);
             }
         }
@@ -150,7 +150,8 @@ impl UserEntry {
                 given: source_name(given),
             }]);
         }
-        let or = |said: &Option<StoredValue>, stored: &StoredValue| said.as_ref().unwrap_or(stored).clone();
+        let or =
+            |output: &Option<StoredValue>, stored: &StoredValue| output.as_ref().unwrap_or(stored).clone();
         Ok(StoredRow {
             username: there.username.clone(),
             name: or(&self.name, &there.name),

@@ -183,9 +183,9 @@ impl Drop for Disk {
 fn a_full_disk_loses_nothing_and_is_told() {
     let mut chance = Chance::new();
     let (mut runs, mut done) = (0, 0);
-    let room: Vec<u64> =
+    let space: Vec<u64> =
         if is_long() { (0..20).chain([25, 30, 40, 60]).collect() } else { vec![0, 1, 2, 5, 12, 30] };
-    for pages in room {
+    for pages in space {
         for verb in verbs(&mut chance, 6) {
             let Some(disk) = Disk::new() else { return };
             disk.fill(pages);

@@ -122,10 +122,10 @@ fn verify(
             &arguments("--stream", issuer, names, &request).each_ref().map(String::as_str),
             lines,
         );
-        let said: Vec<&str> = run.stdout.lines().collect();
-        assert_eq!(said.len(), places.len(), "{request}: {}{}", run.stdout, run.stderr);
-        for (at, said) in places.into_iter().zip(said) {
-            answers[at] = if said == "ok" { Ok(()) } else { Err(said.to_owned()) };
+        let printed: Vec<&str> = run.stdout.lines().collect();
+        assert_eq!(printed.len(), places.len(), "{request}: {}{}", run.stdout, run.stderr);
+        for (at, printed) in places.into_iter().zip(printed) {
+            answers[at] = if printed == "ok" { Ok(()) } else { Err(printed.to_owned()) };
         }
     }
     answers

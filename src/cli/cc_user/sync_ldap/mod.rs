@@ -135,13 +135,13 @@ fn job(sync: &SyncLdap, database: &DatabaseOptions, console: &mut Console) -> Re
         Some("") => Some(configured_interval(settings)?),
         Some(text) => Some(positive("--watch", text)?),
     };
-    let wishes = crate::ldap::LdapOptions {
+    let request = crate::ldap::LdapOptions {
         page_size: sync.page_size,
         ignore_references: sync.ignore_references,
         ..sync.directory.options()?
     };
     let mut notes = Notes::new();
-    let configured = LdapConfig::from_settings(settings, &wishes, &mut notes);
+    let configured = LdapConfig::from_settings(settings, &request, &mut notes);
     console.notes(notes);
     let configured = configured?;
     let delete_missing =
@@ -187,16 +187,16 @@ impl Job {
         if !self.dry_run {
             warn_of_migration(&store, console);
         }
-        let roster = self.read(console)?;
+        let snapshot = self.read(console)?;
         if self.dry_run {
-            let plan = preview(&store, &roster, self.rules)?;
+            let plan = preview(&store, &snapshot, self.rules)?;
             report::dry_run(&plan, console)?;
             return match SyncError::of(&plan) {
                 Some(error) => Err(error.into()),
                 None => Ok(report::Counts::of(&plan)),
             };
         }
-        let plan = execute(&mut store, &roster, self.rules)?;
+        let plan = execute(&mut store, &snapshot, self.rules)?;
         report::done(&plan, began.elapsed(), console)?;
         Ok(report::Counts::of(&plan))
     }
