@@ -34,7 +34,7 @@ pub enum OidcIdentityError {
     #[error("the provider gives no username: neither userinfo nor the ID token has 'preferred_username'")]
     NoUsername,
     /// The claim is no text.
-    #[error("the provider's 'preferred_username' is {0}: expected a text")]
+    #[error("the provider's 'preferred_username' is {0}: expected a string")]
     NotText(&'static str),
     /// The name is not fit for a user.
     #[error("the provider's username cannot be used: {0}")]
@@ -115,7 +115,7 @@ pub fn identify(
         }
         Some(other) => notes.warn(
             "provider-projects",
-            format!("the provider's 'projects' is {}: expected a list: passed over", kind(other)),
+            format!("the provider's 'projects' is {}: expected an array; skipped", kind(other)),
         ),
         None => {}
     }
@@ -125,7 +125,7 @@ pub fn identify(
         // A token for the server's own login may have such a name; a provider's is a string
         // (OpenID Connect Core 5.1).
         Some(other) => {
-            notes.note(format!("the provider's 'name' is {}, expected a string: ignored", kind(other)));
+            notes.note(format!("the provider's 'name' is {}: expected a string: ignored", kind(other)));
             None
         }
     };
@@ -139,7 +139,7 @@ fn named_roles(access: &Value, place: &str, notes: &mut Notes) -> Vec<String> {
         Some(other) => {
             notes.warn(
                 "provider-roles",
-                format!("the provider's '{place}.roles' is {}: expected a list: passed over", kind(other)),
+                format!("the provider's '{place}.roles' is {}: expected an array; skipped", kind(other)),
             );
             Vec::new()
         }

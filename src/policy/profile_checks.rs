@@ -70,7 +70,7 @@ impl ProfileChecks<'_> {
                     }
                 },
                 Some(other) => {
-                    let reason = format!("'wlcg.ver' is the {} {other}: expected a text", kind(other));
+                    let reason = format!("'wlcg.ver' is the {} {other}: expected a string", kind(other));
                     self.fail(CHECK, reason, "write it in quotes: \"1.0\"");
                 }
             },
@@ -145,7 +145,7 @@ impl ProfileChecks<'_> {
                     self.fail(CHECK, format!("'iss' is {}, {why}", quote(issuer)), "");
                 }
             },
-            Some(other) => self.fail(CHECK, format!("'iss' is {}: expected a text", shown(other)), ""),
+            Some(other) => self.fail(CHECK, format!("'iss' is {}: expected a string", shown(other)), ""),
         }
     }
 
@@ -160,7 +160,7 @@ impl ProfileChecks<'_> {
             return self.fail(CHECK, "has no 'aud'", &hint);
         };
         let Some(audiences) = audiences(claim) else {
-            let reason = format!("'aud' is {}: expected a text or a list of texts", shown(claim));
+            let reason = format!("'aud' is {}: expected a string or an array of strings", shown(claim));
             return self.fail(CHECK, reason, "");
         };
         if audiences.is_empty() || audiences.contains(&"") {
@@ -186,7 +186,7 @@ impl ProfileChecks<'_> {
             match self.payload.get(*name) {
                 None => missing.push(quote(name)),
                 Some(Value::String(text)) if !text.is_empty() => {}
-                Some(other) => wrong.push(format!("'{name}' is {}: expected a text", shown(other))),
+                Some(other) => wrong.push(format!("'{name}' is {}: expected a string", shown(other))),
             }
         }
         for name in numbers {

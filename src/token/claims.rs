@@ -31,19 +31,19 @@ impl Claims {
         self.0.insert(name.into(), value.into());
     }
 
-    /// The claim where it is a text; `None` where it is missing or something else.
+    /// The claim where it is a string; `None` where it is missing or something else.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<&str> {
         self.get(name).and_then(Value::as_str)
     }
 
-    /// `sub` where it is a text.
+    /// `sub` where it is a string.
     #[must_use]
     pub fn subject(&self) -> Option<&str> {
         self.text("sub")
     }
 
-    /// `iss` where it is a text.
+    /// `iss` where it is a string.
     #[must_use]
     pub fn issuer(&self) -> Option<&str> {
         self.text("iss")
@@ -204,7 +204,7 @@ mod tests {
         for far in [json!(i64::MAX), json!(u64::MAX), json!(1e300), json!(-1e300)] {
             assert!(matches!(read(far.clone()), Err(TimeClaimError::Range { .. })), "{far}");
         }
-        for (wrong, found) in [(json!("5"), "a text"), (json!(null), "null"), (json!([5]), "a list")] {
+        for (wrong, found) in [(json!("5"), "a string"), (json!(null), "null"), (json!([5]), "an array")] {
             assert_eq!(read(wrong), Err(TimeClaimError::Type { name: "exp", found }));
         }
     }

@@ -89,10 +89,10 @@ pub fn any(text: &str) -> Result<(Value, Vec<DuplicateMember>), String> {
 pub const fn kind(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
-        Value::Bool(_) => "a truth value",
+        Value::Bool(_) => "a boolean",
         Value::Number(_) => "a number",
-        Value::String(_) => "a text",
-        Value::Array(_) => "a list",
+        Value::String(_) => "a string",
+        Value::Array(_) => "an array",
         Value::Object(_) => "an object",
     }
 }
@@ -249,10 +249,10 @@ mod tests {
     fn what_is_no_object_is_named() {
         for (text, found) in [
             ("null", "null"),
-            ("[]", "a list"),
+            ("[]", "an array"),
             ("5", "a number"),
-            (r#""x""#, "a text"),
-            ("true", "a truth value"),
+            (r#""x""#, "a string"),
+            ("true", "a boolean"),
         ] {
             assert_eq!(read(text), Err(TokenError::NotObject { part: TokenPart::Claims, found }), "{text}");
         }

@@ -240,11 +240,11 @@ impl Header {
                 return Err(TokenError::Unsigned(alg.clone()));
             }
             Some(Value::String(_)) => {}
-            Some(other) => return Err(wrong("alg", other, "a text")),
+            Some(other) => return Err(wrong("alg", other, "a string")),
         }
         match members.get("kid") {
             None | Some(Value::String(_)) => {}
-            Some(other) => return Err(wrong("kid", other, "a text")),
+            Some(other) => return Err(wrong("kid", other, "a string")),
         }
         if let Some(critical) = members.get("crit") {
             return Err(TokenError::Critical(critical.to_string()));
@@ -276,7 +276,7 @@ impl Header {
         self.members.get("kid").and_then(Value::as_str)
     }
 
-    /// What the token says it is, `typ`, where it is a text.
+    /// What the token says it is, `typ`, where it is a string.
     #[must_use]
     pub fn kind(&self) -> Option<&str> {
         self.members.get("typ").and_then(Value::as_str)

@@ -227,7 +227,7 @@ fn ambiguous(all: &mut Attacks) {
         ("exp at the end of 64 bits", header, r#"{"sub":"fritz","exp":9223372036854775807}"#, "exp"),
         ("exp a text", header, r#"{"sub":"fritz","exp":"4000000000"}"#, "exp"),
         ("exp a list", header, r#"{"sub":"fritz","exp":[4000000000]}"#, "exp"),
-        ("nbf a truth value", header, r#"{"sub":"fritz","nbf":true}"#, "nbf"),
+        ("nbf a boolean", header, r#"{"sub":"fritz","nbf":true}"#, "nbf"),
         ("expired", header, r#"{"sub":"fritz","exp":1700000000}"#, "expired"),
         ("not begun", header, r#"{"sub":"fritz","nbf":3900000000}"#, "not valid before"),
         ("header a list", r#"["EdDSA"]"#, CLAIMS, "wanted a JSON object"),

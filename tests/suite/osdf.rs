@@ -235,7 +235,7 @@ const CHANGES: [Changed; 21] = [
     ("ended", |case| case["claims"]["exp"] = json!(now() - 10), "expiry", "expired"),
     ("begins later", |case| case["claims"]["nbf"] = json!(now() + 600), "not-before", "not yet"),
     ("issued later", |case| case["claims"]["iat"] = json!(now() + 600), "issued-at", "iat"),
-    ("an end that is a text", |case| case["claims"]["exp"] = json!("soon"), "expiry", "exp"),
+    ("an end that is a string", |case| case["claims"]["exp"] = json!("soon"), "expiry", "exp"),
     ("no end", |case| drop(case["claims"].as_object_mut().unwrap().remove("exp")), "claims", "exp"),
     (
         "another audience",

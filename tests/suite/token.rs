@@ -174,11 +174,11 @@ fn every_dangerous_header_is_refused_though_the_signature_holds() {
     assert_eq!(own(r#"{"Alg":"EdDSA"}"#), Err(TokenError::AlgorithmMissing));
     assert_eq!(
         own(r#"{"alg":5}"#),
-        Err(TokenError::HeaderType { name: "alg", found: "a number", expected: "a text" })
+        Err(TokenError::HeaderType { name: "alg", found: "a number", expected: "a string" })
     );
     assert_eq!(
         own(r#"{"alg":"EdDSA","kid":7}"#),
-        Err(TokenError::HeaderType { name: "kid", found: "a number", expected: "a text" })
+        Err(TokenError::HeaderType { name: "kid", found: "a number", expected: "a string" })
     );
     for alg in ["", "EdDSA ", "eddsa", "Ed448", "HS1"] {
         let header = format!(r#"{{"alg":"{alg}"}}"#);
@@ -195,7 +195,7 @@ fn claims_that_readers_could_disagree_on_are_refused_though_the_signature_holds(
     assert_eq!(own(b"{\"sub\":\"\xff\"}"), Err(TokenError::NotUtf8(TokenPart::Claims)));
     let inner = signed(r#"{"alg":"EdDSA"}"#, b"{}");
     assert_eq!(own(inner.as_bytes()), Err(TokenError::Nested));
-    assert_eq!(own(b"[]"), Err(TokenError::NotObject { part: TokenPart::Claims, found: "a list" }));
+    assert_eq!(own(b"[]"), Err(TokenError::NotObject { part: TokenPart::Claims, found: "an array" }));
     let deep = format!(r#"{{"x":{}{}}}"#, "[".repeat(10_000), "]".repeat(10_000));
     assert_eq!(own(deep.as_bytes()), Err(TokenError::TooDeep(TokenPart::Claims)));
     let long = format!(r#"{{"x":"{}"}}"#, "y".repeat(64 << 10));

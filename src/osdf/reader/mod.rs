@@ -221,7 +221,7 @@ impl Reader<'_> {
                     Err(problem) => self.fault(node.line, path, problem),
                 }
             }
-            _ => self.wrong_kind(node, path, "a text"),
+            _ => self.wrong_kind(node, path, "a string"),
         }
         None
     }
@@ -389,7 +389,7 @@ impl Reader<'_> {
                     self.fault(line_of("iss"), &here, problem);
                 }
                 (None, _) => {
-                    let problem = FieldError::Kind { found: "another value", expected: "a text" };
+                    let problem = FieldError::Kind { found: "another value", expected: "a string" };
                     self.fault(line_of("iss"), &here, problem);
                 }
                 _ => {}

@@ -83,10 +83,10 @@ impl YamlNode {
                 Ok(Value::Null) => "nothing",
                 Ok(Value::Bool(_)) => "a boolean",
                 Ok(Value::Number(_)) => "a number",
-                _ => "a text",
+                _ => "a string",
             },
-            YamlContent::Scalar { .. } => "a text",
-            YamlContent::List(_) => "a list",
+            YamlContent::Scalar { .. } => "a string",
+            YamlContent::List(_) => "an array",
             YamlContent::Object(_) => "an object",
         }
     }

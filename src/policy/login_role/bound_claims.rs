@@ -38,7 +38,7 @@ fn check_one(role: &LoginRole, bound: &BoundClaim, claims: &Map<String, Value>) 
         Value::Array(elements) => elements.iter().collect(),
         Value::Object(_) => {
             return Err(Failure::new(format!(
-                "{name} is an object, expected a text, number, true or false, or a list of these"
+                "{name} is an object: expected a string, number, boolean, or a list of these"
             ))
             .hint(format!("name what is inside, such as \"/{}/…\"", bound.name.trim_start_matches('/'))));
         }

@@ -252,7 +252,7 @@ pub(super) fn describe(value: &Value) -> String {
         Value::Number(number) => format!("the number {number}"),
         Value::String(text) => format!("the string {}", PrintableText::value(text)),
         Value::Array(elements) if elements.is_empty() => "an empty list".to_owned(),
-        Value::Array(elements) => format!("a list of {}", elements.len()),
+        Value::Array(elements) => format!("an array of {}", elements.len()),
         Value::Object(_) => "an object".to_owned(),
     }
 }

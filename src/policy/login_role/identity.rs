@@ -52,7 +52,7 @@ pub(super) fn user_name(role: &LoginRole, claims: &Map<String, Value>) -> CheckR
     };
     let Value::String(user) = &*found else {
         return Err(Failure::new(format!(
-            "{} is {}, expected a text: nothing else is turned into a name",
+            "{} is {}: expected a string: nothing else is turned into a name",
             quote(name),
             describe(&found)
         )));
@@ -91,7 +91,7 @@ pub(super) fn mappings(
             }
             Some(other) => {
                 let refused = Failure::new(format!(
-                    "{}, to be kept as {}, is {}, expected a text",
+                    "{}, to be kept as {}, is {}: expected a string",
                     quote(source),
                     quote(target),
                     describe(other)
@@ -155,7 +155,7 @@ pub(super) fn groups(role: &LoginRole, claims: &Map<String, Value>) -> CheckResu
     };
     let wrong = |what: &str, value: &Value| {
         Failure::new(format!(
-            "{} {what} {}, expected a text or a list of texts",
+            "{} {what} {}: expected a string or an array of strings",
             quote(name),
             describe(value)
         ))

@@ -67,7 +67,7 @@ fn text(claims: &Map<String, Value>, name: &str) -> Result<Option<String>, Failu
     match claims.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text.clone())),
-        Some(other) => Err(wrong_type(name, other, "a text")),
+        Some(other) => Err(wrong_type(name, other, "a string")),
     }
 }
 
@@ -76,7 +76,7 @@ fn wrong_type(name: &str, found: &Value, expected: &str) -> Failure {
 }
 
 fn audiences(claims: &Map<String, Value>) -> Result<Vec<String>, Failure> {
-    let expected = "a text or a list of texts";
+    let expected = "a string or an array of strings";
     match claims.get("aud") {
         None => Ok(Vec::new()),
         Some(Value::String(text)) => Ok(vec![text.clone()]),
