@@ -28,7 +28,7 @@ use crate::support::{TestEnv, is_updating};
 mod support;
 
 /// The programs, with the least number of case files that each has: files that are no longer found
-/// are not passed over in silence.
+/// are not skipped in silence.
 const PROGRAMS: [(&str, usize); 5] =
     [("cc-jwt", 120), ("cc-login", 25), ("cc-user", 80), ("convert-pem-pubkey", 20), ("gen-keypair", 20)];
 

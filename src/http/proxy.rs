@@ -94,8 +94,8 @@ fn matches_entry(entry: &str, host: &Host<&str>, port: Option<u16>) -> bool {
     if entry == "*" {
         return true;
     }
-    let (entry, wanted_port) = split_port(entry);
-    if wanted_port.is_some() && wanted_port != port {
+    let (entry, required_port) = split_port(entry);
+    if required_port.is_some() && required_port != port {
         return false;
     }
     match host {

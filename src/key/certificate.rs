@@ -1,4 +1,4 @@
-//! The public key of an X.509 certificate and the dates it is meant for. Nobody's signature on
+//! The public key of an X.509 certificate and the dates it is for. Nobody's signature on
 //! the certificate is checked: whoever names the file trusts it.
 
 use x509_cert::Certificate as X509;

@@ -1,7 +1,7 @@
 //! Base64 in the strict reading: one text for one content.
 //!
 //! The server decodes with Go's `base64.StdEncoding`, which passes over line ends anywhere and
-//! takes spare bits at the end. Line ends are passed over here too; spare bits are refused, so
+//! takes spare bits at the end. Line ends are skipped here too; spare bits are refused, so
 //! that no two texts are the same key (RFC 4648 3.5).
 
 use base64::Engine as _;

@@ -9,7 +9,7 @@ use crate::util::printable::PrintableText;
 /// What is wrong with the points and numbers of a key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
-    /// Nothing where a key is wanted.
+    /// Nothing where a key is expected.
     #[error("the {0} is empty")]
     Empty(&'static str),
     /// A variable that is set nowhere.
@@ -104,7 +104,7 @@ pub enum KeyError {
         found: usize,
         /// The length of the hash.
         expected: usize,
-        /// The algorithm it is meant for.
+        /// The algorithm it is for.
         algorithm: Algorithm,
     },
     /// Not a structure of the kind its label says.
@@ -127,7 +127,7 @@ pub enum KeyError {
     /// A key algorithm that is not known here.
     #[error("found a key of {0}, expected Ed25519, EC (P-256, P-384, P-521) or RSA")]
     UnknownKind(PrintableText),
-    /// Known, but of another kind than what is wanted.
+    /// Known, but of another kind than what is expected.
     #[error("found {found}, expected {expected}")]
     WrongType {
         /// What was read.
@@ -138,7 +138,7 @@ pub enum KeyError {
     /// An encrypted private key.
     #[error("the private key is encrypted, expected one without passphrase")]
     Encrypted,
-    /// No PEM block where one is wanted.
+    /// No PEM block where one is expected.
     #[error("no PEM block: found {0}, expected a line -----BEGIN …-----")]
     NoPem(&'static str),
     /// A key or certificate in binary DER.
@@ -163,7 +163,7 @@ pub enum KeyError {
         /// What is wrong.
         reason: &'static str,
     },
-    /// Not JSON where a JWK is wanted.
+    /// Not JSON where a JWK is expected.
     #[error("not JSON: {0}")]
     Json(PrintableText),
     /// A member of a JWK is missing.
@@ -179,7 +179,7 @@ pub enum KeyError {
         /// What it should be.
         expected: &'static str,
     },
-    /// A member stands twice (RFC 7517 4: parsers must reject or take the last).
+    /// A member is duplicate (RFC 7517 4: parsers must reject or take the last).
     #[error("the JWK has a duplicate member: {0}")]
     JwkDuplicateMember(PrintableText),
     /// A key type that is not known here.
@@ -212,7 +212,7 @@ pub enum KeyError {
     /// A number in a JWK that is empty, or longer than its curve allows (RFC 7518 6.2.1.2).
     #[error("the JWK's number '{0}' is empty or too long")]
     JwkNumber(&'static str),
-    /// A set of keys where one key is wanted, or the other way round.
+    /// A set of keys where one key is expected, or the other way round.
     #[error("the JWK set has {found} usable keys, expected one")]
     JwkSetCount {
         /// How many usable keys it has.

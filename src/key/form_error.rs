@@ -10,17 +10,17 @@ pub enum Base64Error {
         /// Its place, counted from 1.
         at: usize,
     },
-    /// `-` or `_`, the alphabet of base64url, where standard base64 is wanted.
+    /// `-` or `_`, the alphabet of base64url, where standard base64 is expected.
     UrlAlphabet {
         /// Its place, counted from 1.
         at: usize,
     },
-    /// `+` or `/`, the alphabet of standard base64, where base64url is wanted.
+    /// `+` or `/`, the alphabet of standard base64, where base64url is expected.
     StandardAlphabet {
         /// Its place, counted from 1.
         at: usize,
     },
-    /// The `=` at the end are missing, too many, or not wanted here; or characters are missing.
+    /// The `=` at the end are missing, too many, or not expected here; or characters are missing.
     Padding,
     /// The last character has bits that stand for nothing and are not zero (RFC 4648 3.5).
     SpareBits,

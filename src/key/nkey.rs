@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn the_checksum_is_crc_16_xmodem() {
-        assert_eq!(crc16(b"123456789"), 0x31c3, "the check value of the CRC catalogue");
+        assert_eq!(crc16(b"123456789"), 0x31c3, "the check value of the CRC catalog");
     }
 
     #[test]

@@ -87,15 +87,15 @@ fn parsed(key: PublicKey, form: KeyEncoding) -> ParsedKey {
     ParsedKey { key: VerifyingKey::public(key), form, certificate: None }
 }
 
-const PUBLIC_WANTED: &str = "a public key";
-const PRIVATE_WANTED: &str = "a private key";
+const EXPECTED_PUBLIC: &str = "a public key";
+const EXPECTED_PRIVATE: &str = "a private key";
 
 /// Reads a public key: PEM (SPKI, PKCS#1, certificate), JWK, a JWKS with one usable key, an
 /// OpenSSH line, an nkey, hexadecimal or the server's base64. Of several PEM blocks the first that is whole
 /// counts, as for the server's own tool, and the notes tell of the others.
 ///
 /// # Errors
-/// What was found instead and what was wanted, or what is wrong with the key.
+/// What was found instead and what was expected, or what is wrong with the key.
 pub fn read_public(bytes: &[u8], weak: KeyStrength, notes: &mut Notes) -> Result<ParsedKey, KeyError> {
     let text = text_of(bytes, true)?;
     if has_block(&text) {
@@ -109,7 +109,7 @@ pub fn read_public(bytes: &[u8], weak: KeyStrength, notes: &mut Notes) -> Result
         return Ok(parsed(openssh::read_rfc_4716(content, weak)?, KeyEncoding::Rfc4716));
     }
     if is_putty(content) {
-        return Err(KeyError::WrongType { found: "a PuTTY private key".into(), expected: PUBLIC_WANTED });
+        return Err(KeyError::WrongType { found: "a PuTTY private key".into(), expected: EXPECTED_PUBLIC });
     }
     if content.starts_with(['{', '[']) {
         return public_in_json(content, weak, notes);
@@ -142,14 +142,14 @@ pub fn read_public(bytes: &[u8], weak: KeyStrength, notes: &mut Notes) -> Result
 }
 
 /// Reads the one PEM block of a text, SPKI or a certificate, as the servers of login roles read
-/// `jwt_validation_pubkeys`: text before it is passed over; PKCS#1, another form than PEM, and
+/// `jwt_validation_pubkeys`: text before it is skipped; PKCS#1, another form than PEM, and
 /// anything but white space after the block are refused.
 ///
 /// # Errors
 /// As [`read_public`].
 pub fn read_one_block(text: &str, weak: KeyStrength) -> Result<ParsedKey, KeyError> {
-    const WANTED: &str = "one PEM block PUBLIC KEY or CERTIFICATE; another key is an entry of its own";
-    let expected = |found| KeyError::WrongType { found, expected: WANTED };
+    const EXPECTED: &str = "one PEM block PUBLIC KEY or CERTIFICATE; another key is an entry of its own";
+    let expected = |found| KeyError::WrongType { found, expected: EXPECTED };
     if !has_block(text) {
         return Err(KeyError::NoPem("text"));
     }
@@ -172,7 +172,7 @@ pub fn read_one_block(text: &str, weak: KeyStrength) -> Result<ParsedKey, KeyErr
 /// server's base64 of 64 bytes.
 ///
 /// # Errors
-/// What was found instead and what was wanted, or what is wrong with the key.
+/// What was found instead and what was expected, or what is wrong with the key.
 pub fn read_signing(bytes: &[u8], weak: KeyStrength, notes: &mut Notes) -> Result<SigningKey, KeyError> {
     let text = text_of(bytes, false)?;
     if has_block(&text) {
@@ -186,13 +186,16 @@ pub fn read_signing(bytes: &[u8], weak: KeyStrength, notes: &mut Notes) -> Resul
         return private_in_json(content, weak, notes);
     }
     if is_putty(content) {
-        return Err(KeyError::WrongType { found: "a PuTTY private key".into(), expected: PRIVATE_WANTED });
+        return Err(KeyError::WrongType { found: "a PuTTY private key".into(), expected: EXPECTED_PRIVATE });
     }
     if nkey::is_nkey(content) {
         return SigningKey::private(nkey::read_seed(content)?.0);
     }
     if openssh::is_openssh(content) {
-        return Err(KeyError::WrongType { found: "an OpenSSH public key".into(), expected: PRIVATE_WANTED });
+        return Err(KeyError::WrongType {
+            found: "an OpenSSH public key".into(),
+            expected: EXPECTED_PRIVATE,
+        });
     }
     if !looks_like_base64(content) {
         return Err(KeyError::NoPem("text"));
@@ -224,7 +227,7 @@ fn is_putty(text: &str) -> bool {
 }
 
 /// The text of a file without a byte order mark. Bytes around a PEM block may be anything; binary
-/// DER is told apart.
+/// DER is distinguished.
 fn text_of(bytes: &[u8], public: bool) -> Result<Zeroizing<String>, KeyError> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     if bytes.first() == Some(&0x30) && std::str::from_utf8(bytes).is_err() {
@@ -294,7 +297,7 @@ fn public_in_pem(text: &str, weak: KeyStrength, notes: &mut Notes) -> Result<Par
             let key = restricted(certificate.key.clone(), certificate.algorithms.as_deref());
             Ok(ParsedKey { key, form: KeyEncoding::Certificate, certificate: Some(certificate) })
         }
-        _ => Err(KeyError::WrongType { found: what_is(&block), expected: PUBLIC_WANTED }),
+        _ => Err(KeyError::WrongType { found: what_is(&block), expected: EXPECTED_PUBLIC }),
     }
 }
 
@@ -319,7 +322,7 @@ fn private_in_pem(text: &str, notes: &mut Notes) -> Result<Restricted<PrivateKey
         "RSA PRIVATE KEY" => PrivateKey::rsa_from_pkcs1(&block.content).map(plain),
         "OPENSSH PRIVATE KEY" => openssh::read_private(&block.content).map(plain),
         "ENCRYPTED PRIVATE KEY" => Err(KeyError::Encrypted),
-        _ => Err(KeyError::WrongType { found: what_is(&block), expected: PRIVATE_WANTED }),
+        _ => Err(KeyError::WrongType { found: what_is(&block), expected: EXPECTED_PRIVATE }),
     }
 }
 
@@ -343,7 +346,7 @@ fn what_is(block: &Block) -> PrintableText {
         "OPENSSH PRIVATE KEY" => "an OpenSSH private key",
         "SSH2 PUBLIC KEY" => "a public key in the form of RFC 4716",
         "CERTIFICATE REQUEST" | "NEW CERTIFICATE REQUEST" => "a certificate request",
-        "PUBLIC KEY" | "RSA PUBLIC KEY" => PUBLIC_WANTED,
+        "PUBLIC KEY" | "RSA PUBLIC KEY" => EXPECTED_PUBLIC,
         "CERTIFICATE" | "X509 CERTIFICATE" => "a certificate",
         other => return PrintableText::concat(["a PEM block ".into(), shown(other)]),
     };

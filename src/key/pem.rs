@@ -1,5 +1,5 @@
 //! PEM blocks (RFC 7468), found as Go's `encoding/pem` finds them, since the server's own tools
-//! read keys with it: a block begins at a line's start, a broken one is passed over, headers of
+//! read keys with it: a block begins at a line's start, a broken one is skipped, headers of
 //! RFC 1421 and text around the block are allowed. Spare base64 bits are refused.
 
 use zeroize::Zeroizing;

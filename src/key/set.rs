@@ -9,7 +9,7 @@ use super::verifying::VerifyingKey;
 use crate::util::note::Notes;
 
 /// How many skipped or repaired keys are listed one by one.
-const TOLD_KEYS: usize = 20;
+const SHOWN_KEYS: usize = 20;
 
 /// Keys that verify, in the order they came.
 #[derive(Debug, Clone, Default)]
@@ -52,21 +52,21 @@ impl KeySet {
                 Ok(key) => {
                     set.add(key);
                     repaired += usize::from(!repairs.is_empty());
-                    if repaired <= TOLD_KEYS {
+                    if repaired <= SHOWN_KEYS {
                         note_repairs(&place(), &repairs, notes);
                     }
                 }
                 Err(error) => {
                     skipped += 1;
-                    if skipped <= TOLD_KEYS {
+                    if skipped <= SHOWN_KEYS {
                         notes.warn("key-skipped", format!("{} is skipped: {error}", place()));
                     }
                 }
             }
         }
         for (count, what) in [(skipped, "skipped"), (repaired, "accepted in another spelling")] {
-            if count > TOLD_KEYS {
-                notes.warn("key-skipped", format!("{} more keys of the set are {what}", count - TOLD_KEYS));
+            if count > SHOWN_KEYS {
+                notes.warn("key-skipped", format!("{} more keys of the set are {what}", count - SHOWN_KEYS));
             }
         }
         Ok(set)
@@ -170,7 +170,7 @@ mod tests {
         let mut notes = Notes::new();
         let text = format!("{{\"keys\":[{}0]}}", "0,".repeat(100_000));
         assert!(KeySet::from_json(&text, KeyStrength::Enforce, &mut notes).unwrap().is_empty());
-        assert_eq!(notes.iter().count(), TOLD_KEYS + 1);
+        assert_eq!(notes.iter().count(), SHOWN_KEYS + 1);
         assert!(notes.iter().any(|note| note.text == "99981 more keys of the set are skipped"));
     }
 

@@ -84,7 +84,7 @@ impl SigningKey {
         Self::hmac_secret(SecretBytes::new(bytes.to_vec()), &algorithms, weak)
     }
 
-    /// The algorithm this key signs with unless told otherwise; a key that was restricted to
+    /// The algorithm this key signs with by default; a key that was restricted to
     /// nothing keeps the one of its kind.
     #[must_use]
     pub fn algorithm(&self) -> Algorithm {

@@ -12,7 +12,7 @@ use super::filter::Filter;
 use super::snapshot::{LdapSnapshot, SnapshotBuilder, utf8_text};
 use crate::user::normalized;
 
-/// How many entries a page has, unless told otherwise: 500 to 1000 is fastest.
+/// How many entries a page has, by default: 500 to 1000 is fastest.
 pub const PAGE_SIZE: u32 = 1000;
 
 /// How many pages without an entry may follow each other before the server counts as broken.
@@ -37,7 +37,7 @@ pub struct UserSearch {
     pub name_attribute: String,
     /// How many entries to ask for at once; 0 asks for all of them without pages.
     pub page_size: u32,
-    /// Whether references to other directories are passed over instead of making the answer partial.
+    /// Whether references to other directories are skipped instead of making the answer partial.
     pub ignore_references: bool,
 }
 
@@ -66,7 +66,7 @@ pub enum UserSearchResult {
 }
 
 impl Connection {
-    /// Reads everybody, and gives the roster out only if the directory said that this was all.
+    /// Reads everybody, and gives the snapshot out only if the directory said that this was all.
     /// `progress` is told after every page how many entries have come.
     ///
     /// # Errors

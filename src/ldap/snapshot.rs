@@ -28,7 +28,7 @@ const TEXT_LIMIT: usize = 128 << 20;
 const ENTRY_LIMIT: u64 = 2_000_000;
 const NAME_LIMIT: usize = 4_000_000;
 
-/// How many entries are described one by one when they are passed over; all are counted.
+/// How many entries are described one by one when they are skipped; all are counted.
 const DESCRIBED: usize = 1000;
 
 /// The longest full name that is kept, in characters: the column is a `varchar(255)`.
@@ -67,7 +67,7 @@ pub struct SnapshotUser<'ldap_snapshot> {
     pub status: NameStatus,
 }
 
-/// An entry that was passed over.
+/// An entry that was skipped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SkippedEntry {
     /// The name, or the distinguished name of an entry without one.
@@ -89,7 +89,7 @@ impl LdapSnapshot {
         self.rows.is_empty()
     }
 
-    /// How many entries the answer had, those passed over included.
+    /// How many entries the answer had, those skipped included.
     #[must_use]
     pub const fn entries(&self) -> u64 {
         self.entries
@@ -120,13 +120,13 @@ impl LdapSnapshot {
         &self.spellings
     }
 
-    /// The entries that were passed over, the first thousand of them.
+    /// The entries that were skipped, the first thousand of them.
     #[must_use]
     pub fn skipped(&self) -> &[SkippedEntry] {
         &self.skipped
     }
 
-    /// How many entries were passed over.
+    /// How many entries were skipped.
     #[must_use]
     pub const fn skipped_count(&self) -> u64 {
         self.skipped_count
@@ -178,7 +178,7 @@ pub(super) fn utf8_text(value: &[u8]) -> Option<&str> {
     std::str::from_utf8(value).ok().filter(|text| !text.is_empty())
 }
 
-/// Gathers a roster entry by entry.
+/// Gathers a snapshot entry by entry.
 #[derive(Debug, Default)]
 pub struct SnapshotBuilder {
     snapshot: LdapSnapshot,
@@ -292,7 +292,7 @@ impl SnapshotBuilder {
         self.snapshot.entries
     }
 
-    /// The roster of an answer that is whole: sorted, and with names that several entries have
+    /// The snapshot of an answer that is whole: sorted, and with names that several entries have
     /// marked.
     ///
     /// # Errors

@@ -226,7 +226,7 @@ impl AsFd for Transport {
 }
 
 /// Asks for TLS (RFC 4511 4.14). What follows the answer unencrypted is rejected: it could have
-/// been put there on the way, to be read as if it came encrypted.
+/// been put there on the path, to be read as if it came encrypted.
 fn start_tls(socket: &mut DeadlineSocket<'_>, address: &LdapUrl) -> Result<(), LdapError> {
     let lost = |error: &io::Error| unreachable(address, &while_connecting(error, "StartTLS"));
     let refused = |refusal| unreachable(address, &describe(&refusal));

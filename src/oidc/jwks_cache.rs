@@ -2,7 +2,7 @@
 //! long as the issuer allows, and fetched anew when a token names a key that is not among them.
 //!
 //! What lies in the cache is believed like what comes over TLS, so it is believed only where
-//! nobody else could have written it, and only for the same address and the same trust.
+//! no other account could have written it, and only for the same address and the same trust.
 
 use std::fmt::Write as _;
 use std::fs::File;
@@ -109,7 +109,7 @@ pub struct RemoteJwks {
 
 impl RemoteJwks {
     /// Gets the keys: out of the cache while they are fresh, else over the network. `now` is the
-    /// time on the system's clock. The notes tell which keys were passed over, and how old they
+    /// time on the system's clock. The notes tell which keys were skipped, and how old they
     /// are when they are taken beyond their time.
     ///
     /// # Errors

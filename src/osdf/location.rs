@@ -113,7 +113,7 @@ pub enum FieldError {
     #[error("a list or an object as a key")]
     KeyNotText,
     /// The same member twice, with different values.
-    #[error("stands twice with different values, first in line {first}")]
+    #[error("is duplicate with different values, first in line {first}")]
     Duplicate {
         /// The line of the first.
         first: usize,

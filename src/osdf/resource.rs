@@ -96,7 +96,7 @@ impl FieldOverride {
         &self.path
     }
 }
-/// Carries out a `--set`. Members on the way that are missing are made; claims of `spec.data`
+/// Carries out a `--set`. Members on the path that are missing are made; claims of `spec.data`
 /// whose names have dots in them (`wlcg.ver`) are found by their whole name. `null` takes a member
 /// away. A value takes the kind of what it replaces: a text stays a text.
 ///

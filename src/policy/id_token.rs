@@ -64,7 +64,7 @@ pub fn evaluate(token: &Verified, expected: &Expected<'_>, now: Timestamp) -> Ve
 
 /// Judges whether userinfo is about the person of the ID token (OpenID Connect Core 5.3.2: the
 /// two `sub` must be the same to the letter, or userinfo must not be used).
-pub fn judge_userinfo(token: &Verified, userinfo: &Map<String, Value>) -> Verdict {
+pub fn check_userinfo(token: &Verified, userinfo: &Map<String, Value>) -> Verdict {
     let mut verdict = Verdict::new();
     match (userinfo.get("sub").and_then(Value::as_str), token.claims().subject()) {
         (Some(found), Some(required)) if found == required => verdict.pass("userinfo", "of the same person"),
@@ -84,7 +84,7 @@ pub fn judge_userinfo(token: &Verified, userinfo: &Map<String, Value>) -> Verdic
 
 /// Judges whether userinfo that is a signed token is this provider's, for this client (OpenID
 /// Connect Core 5.3.2: it should say so, and what it says must be right).
-pub fn judge_signed_userinfo(
+pub fn check_signed_userinfo(
     token: &Verified,
     issuer: &str,
     client_id: &str,
@@ -440,7 +440,7 @@ mod tests {
     #[test]
     fn userinfo_of_another_person_is_not_used() {
         let token = token(&json!({}));
-        let about = |value: Value| judge_userinfo(&token, value.as_object().unwrap()).accepts();
+        let about = |value: Value| check_userinfo(&token, value.as_object().unwrap()).accepts();
         assert!(about(json!({"sub": "s1", "name": "x"})));
         for other in [json!({"sub": "s2"}), json!({"sub": "S1"}), json!({}), json!({"sub": 1})] {
             assert!(!about(other.clone()), "{other}");

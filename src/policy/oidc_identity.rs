@@ -1,5 +1,5 @@
 //! Who somebody is for the server, out of what an OpenID provider says: username, full name,
-//! roles, projects. Pure; what comes in was verified and judged before.
+//! roles, projects. Pure; what comes in was verified and checked before.
 
 use serde_json::{Map, Value};
 

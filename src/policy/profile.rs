@@ -1,7 +1,7 @@
 //! Token profiles of the Open Science Data Federation: WLCG 1.3, SciTokens 2.0 and 1.0. Which one
 //! a token follows, and whether it keeps its rules.
 //!
-//! Looks at the form of header and claims only; signature and times are somebody else's question.
+//! Looks at the form of header and claims only; signature and times are another user's question.
 
 use std::fmt;
 use std::str::FromStr;

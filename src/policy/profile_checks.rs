@@ -216,7 +216,7 @@ impl ProfileChecks<'_> {
         let (Some(issued), Some(end)) = (time("iat"), time("exp")) else { return };
         #[expect(
             clippy::cast_possible_truncation,
-            reason = "a float cast saturates, which is what is wanted"
+            reason = "a float cast saturates, which is what is expected"
         )]
         let life = (end - issued) as i64;
         if WLCG_LIFE.contains(&life) {
@@ -367,8 +367,8 @@ mod tests {
     }
 
     #[test]
-    fn versions_are_told_apart() {
-        for (version, admitted) in [
+    fn versions_are_reported_apart() {
+        for (version, accepted) in [
             (json!("1.0"), true),
             (json!("1.3"), true),
             (json!("2.0"), false),
@@ -380,7 +380,7 @@ mod tests {
         ] {
             let mut payload = is_valid();
             payload.insert("wlcg.ver".to_owned(), version.clone());
-            assert_eq!(verdict(Profile::Wlcg, &payload).accepts(), admitted, "{version}");
+            assert_eq!(verdict(Profile::Wlcg, &payload).accepts(), accepted, "{version}");
         }
     }
 

@@ -74,7 +74,7 @@ pub enum Verbosity {
     Failures,
 }
 
-/// All checks in order. It must be looked at: a verdict that nobody reads admits everybody.
+/// All checks in order. It must be looked at: a verdict that nobody reads accepts everybody.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[must_use]
 pub struct Verdict {
@@ -85,7 +85,7 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    /// No check yet; an empty verdict does not admit.
+    /// No check yet; an empty verdict does not accept.
     pub const fn new() -> Self {
         Self::with_verbosity(Verbosity::All)
     }
@@ -166,7 +166,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_empty_verdict_does_not_admit() {
+    fn an_empty_verdict_does_not_accept() {
         for detail in [Verbosity::All, Verbosity::Failures] {
             assert!(!Verdict::with_verbosity(detail).accepts());
             assert_eq!(Verdict::with_verbosity(detail).into_refusal().map(|f| f.check), Some("verdict"));

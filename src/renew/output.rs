@@ -66,7 +66,7 @@ pub enum OutputError {
     Lock {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
 }

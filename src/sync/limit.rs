@@ -33,7 +33,7 @@ impl DeletionLimit {
 
 /// A text that is no limit.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{} is no limit: a number or a percentage from 0% to 100% is wanted", quote(.0))]
+#[error("{} is no limit: a number or a percentage from 0% to 100% is expected", quote(.0))]
 pub struct DeletionLimitError(pub String);
 
 impl FromStr for DeletionLimit {

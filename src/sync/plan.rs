@@ -28,7 +28,7 @@ pub struct SyncRules {
 /// A full name that changed in the directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rename {
-    /// The place in the roster.
+    /// The place in the snapshot.
     index: u32,
     /// The full name in the table.
     pub before: Option<String>,
@@ -133,13 +133,13 @@ impl<'ldap_snapshot> Plan<'ldap_snapshot> {
         &self.similar_usernames
     }
 
-    /// Entries that were passed over, the first thousand of them.
+    /// Entries that were skipped, the first thousand of them.
     #[must_use]
     pub fn skipped(&self) -> &[SkippedEntry] {
         self.snapshot.skipped()
     }
 
-    /// How many entries were passed over.
+    /// How many entries were skipped.
     #[must_use]
     pub const fn skipped_count(&self) -> u64 {
         self.snapshot.skipped_count()
@@ -208,7 +208,7 @@ impl<'ldap_snapshot> Plan<'ldap_snapshot> {
 #[derive(Debug)]
 pub struct Planner<'ldap_snapshot> {
     plan: Plan<'ldap_snapshot>,
-    /// A bit for each name of the roster: whether somebody in the table has it.
+    /// A bit for each name of the snapshot: whether somebody in the table has it.
     found: Vec<u64>,
     next: usize,
     /// Names in the table that the directory has not.

@@ -2,7 +2,7 @@
 //!
 //! In this order: the variable `BEARER_TOKEN`; the file that `BEARER_TOKEN_FILE` names; the file
 //! `bt_uID` in `XDG_RUNTIME_DIR` if that is set; `/tmp/bt_uID`, with ID the effective user's number.
-//! What is empty or missing is passed over; what is there and no token ends the search, so that
+//! What is empty or missing is skipped; what is there and no token ends the search, so that
 //! nobody uses another token than they think.
 
 use std::fmt;
@@ -76,7 +76,7 @@ pub enum BearerDiscoveryError {
     Unreadable {
         /// The file.
         source_: BearerSource,
-        /// What the system said.
+        /// The error of the system.
         error: io::Error,
     },
 }
@@ -156,8 +156,8 @@ pub fn discover(
     Ok(None)
 }
 
-/// The file's content; none when it is missing. In a directory of everybody's it must be the user's
-/// own plain file that nobody else can write.
+/// The file's content; none when it is missing. In a directory of all users' it must be the user's
+/// own plain file that no other account can write.
 fn read(
     path: &Path,
     source: &BearerSource,
@@ -181,7 +181,7 @@ fn read(
             return Err(not_own("no plain file"));
         }
         if metadata.uid() != user {
-            return Err(not_own("somebody else's"));
+            return Err(not_own("another user's"));
         }
         if metadata.mode() & 0o022 != 0 {
             return Err(not_own("writable by others"));
@@ -252,7 +252,7 @@ mod tests {
         assert_eq!(found(" x.y.z\n"), ("x.y.z".to_owned(), BearerSource::Variable));
         assert_eq!(found(" \n"), ("own.a.b".to_owned(), BearerSource::RuntimeDir(own)));
         fs::write(&named, "").unwrap();
-        assert_eq!(found("").0, "own.a.b", "an empty file is passed over");
+        assert_eq!(found("").0, "own.a.b", "an empty file is skipped");
         fs::write(&named, "n.a.m").unwrap();
         assert_eq!(found("").0, "n.a.m");
         assert_eq!(discover(&environment(&[]), NOBODY).unwrap(), None);

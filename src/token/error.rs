@@ -63,7 +63,7 @@ pub enum TokenError {
     Json {
         /// Which part.
         part: TokenPart,
-        /// What the JSON reader said.
+        /// The error of the JSON reader.
         problem: String,
     },
     /// JSON, but no object.
@@ -87,7 +87,7 @@ pub enum TokenError {
     /// A part that is not UTF-8 (RFC 7515 3).
     #[error("the token's {0} is not UTF-8")]
     NotUtf8(TokenPart),
-    /// A member that stands twice (RFC 7519 4, RFC 8725 2.4): readers disagree which one counts.
+    /// A duplicate member (RFC 7519 4, RFC 8725 2.4): readers disagree which one counts.
     #[error("the token's {part} has the member {} twice", quote(.name))]
     Duplicate {
         /// Which part.

@@ -59,7 +59,7 @@ pub fn without_lone_surrogates(text: &str) -> Option<String> {
     replaced.then_some(out)
 }
 
-/// A member that stands twice.
+/// A duplicate member.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DuplicateMember {
     /// Its name.
@@ -97,7 +97,7 @@ pub const fn kind(value: &Value) -> &'static str {
     }
 }
 
-/// What the JSON reader said, without the line number: a token's parts have one line.
+/// The error of the JSON reader, without the line number: a token's parts have one line.
 fn problem(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let what = match error.classify() {
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn lone_surrogate_is_told_from_other_errors() {
+    fn lone_surrogate_is_reported_from_other_errors() {
         for text in
             [r#"{"a":"\ud800"}"#, r#"{"a":"x\udc00y"}"#, r#"{"\ud83d\ud83d":1}"#, r#"{"a":"\ud83dx\ude00"}"#]
         {
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_json_is_told_where() {
+    fn what_is_no_json_is_reported_where() {
         for text in
             ["", "{", "{a:1}", "{\"a\":1,}", "{\"a\":1}x", "{\"a\":01}", "{\"a\":1e400}", "\u{feff}{}"]
         {

@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn all_faults_are_told_together() {
+    fn all_faults_are_reported_together() {
         let wrong = AccountDraft { email: Some("@".to_owned()), ..draft("", &["wizard", "Admin"], &["p\n"]) };
         let errors = wrong.check(AuthSource::Local).unwrap_err();
         assert_eq!(errors.len(), 5, "{errors:?}");

@@ -21,7 +21,7 @@ use super::layout::{Layout, SchemaError};
 /// Where the header of a database says how it is read; 2 means by a write-ahead log.
 const READ_VERSION: usize = 19;
 
-/// How long to wait for another process's lock, unless told otherwise.
+/// How long to wait for another process's lock, by default.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What the database is opened for.

@@ -26,7 +26,7 @@ pub enum UserDbError {
     NotReadable {
         /// The database.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
     /// The file is not SQLite's.
@@ -37,7 +37,7 @@ pub enum UserDbError {
     Corrupt {
         /// The database.
         path: PathBuf,
-        /// What SQLite said.
+        /// The error of SQLite.
         message: String,
     },
     /// The database holds something else.
@@ -99,7 +99,7 @@ pub enum UserDbError {
     Failed {
         /// The database.
         path: PathBuf,
-        /// What SQLite said.
+        /// The error of SQLite.
         message: String,
     },
     /// The new file cannot be made.
@@ -107,7 +107,7 @@ pub enum UserDbError {
     CreateFailed {
         /// The database.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
     /// A user of this name is there already.

@@ -18,7 +18,7 @@ use crate::user::{AuthSource, PasswordHash, Role, User};
 /// How many rows one statement adds: more is not faster.
 const ROWS_PER_STATEMENT: usize = 32;
 
-/// Changes that are not there for anybody else until [`Transaction::commit`]; dropped without
+/// Changes that are not there for any other account until [`Transaction::commit`]; dropped without
 /// it, nothing has happened.
 #[derive(Debug)]
 #[must_use = "without commit nothing is kept"]
@@ -65,7 +65,7 @@ pub struct UserSummary<'row> {
 }
 
 impl UserDb {
-    /// Begins an action: from here on nobody else can write, so that what is read stays true until
+    /// Begins an action: from here on no other account can write, so that what is read stays true until
     /// it is changed. Whoever reads still sees the state before.
     ///
     /// # Errors

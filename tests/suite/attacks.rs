@@ -472,7 +472,7 @@ fn hostile() -> TestEnv {
     });
     directory.write("role.json", role.to_string());
     directory.write(
-        "admits.json",
+        "accepts.json",
         json!({
             "role_type": "jwt", "user_claim": "sub", "bound_audiences": [EVIL], "groups_claim": "groups",
             "claim_mappings": {"iss": EVIL}, "policies": [EVIL],
@@ -590,7 +590,7 @@ fn nothing_that_a_terminal_obeys_comes_out_of_any_program() {
                 "--key",
                 &key,
                 "--login-role",
-                "admits.json",
+                "accepts.json",
                 "--explain",
             ],
         ),
@@ -606,7 +606,7 @@ fn nothing_that_a_terminal_obeys_comes_out_of_any_program() {
         ("cc-jwt", vec!["verify", "--token-file", "good.jwt", "--key", &key, "--at", EVIL]),
         ("cc-jwt", vec!["verify", EVIL]),
         ("cc-jwt", vec!["role", "check", "role.json"]),
-        ("cc-jwt", vec!["role", "check", "admits.json"]),
+        ("cc-jwt", vec!["role", "check", "accepts.json"]),
         ("cc-jwt", vec!["role", "check", "bad-role.json"]),
         ("cc-jwt", vec!["role", "check", &evil_file]),
         ("cc-jwt", vec!["spec", "check", "spec.yaml"]),

@@ -276,7 +276,7 @@ fn rejected_login_of_any_kind_takes_one_password_comparison() {
     if !has("valgrind") {
         return;
     }
-    // The service account may search, and lena is the only entry; nobody else's password is right.
+    // The service account may search, and lena is the only entry; no other account's password is right.
     let port = answering(|request| match request.operation {
         BIND if request.contains("cn=sync") => result(request.id, BIND_RESPONSE, 0, ""),
         BIND => result(request.id, BIND_RESPONSE, 49, ""),

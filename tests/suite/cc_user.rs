@@ -536,7 +536,7 @@ fn refused_hint(directory: &TestEnv, name: &str) -> String {
 }
 
 #[test]
-fn a_configured_database_is_used_and_a_broken_configuration_told_with_its_place() {
+fn a_configured_database_is_used_and_a_broken_configuration_reported_with_its_place() {
     let directory = TestEnv::new();
     directory.write("config.json", "{\"main\":{\"db\":\"./users.db\"}}");
     directory.run("cc-user", &["init", "-q"]).ended(0);

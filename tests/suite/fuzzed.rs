@@ -107,8 +107,8 @@ const WORDS: [&str; 40] = [
     "&a *a",
 ];
 
-/// An input wounded in one to four places.
-fn wounded(seed: &[u8], others: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
+/// An input mutated in one to four places.
+fn mutated(seed: &[u8], others: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
     let mut input = seed.to_vec();
     for _ in 0..=random.below(4) {
         let at = random.below(input.len() + 1);
@@ -160,7 +160,7 @@ fn wounded_seeds_hold_what_their_reader_promises() {
         let mut slowest = Duration::ZERO;
         while is_more(runs) {
             let seed = &seeds[random.below(seeds.len())];
-            let input = wounded(seed, &seeds, &mut random);
+            let input = mutated(seed, &seeds, &mut random);
             let one = Instant::now();
             if std::panic::catch_unwind(|| readers::reader(name)(&input)).is_err() {
                 let kept = std::env::temp_dir().join(format!("crash-{name}-{runs}"));

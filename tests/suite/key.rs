@@ -629,7 +629,7 @@ fn openssl_and_we_read_each_others_keys() {
         }
         count += 1;
     }
-    // Encrypted ones are told apart.
+    // Encrypted ones are distinguished.
     directory.sh("openssl genpkey -algorithm ed25519 -aes256 -pass pass:x > enc.pem").ended(0);
     let refused = read_signing(directory.read("enc.pem").as_bytes(), KeyStrength::Enforce, &mut Notes::new());
     assert_eq!(refused.unwrap_err(), KeyError::Encrypted);
@@ -716,7 +716,7 @@ fn jwcrypto_and_jose_read_our_jwks_and_agree_on_thumbprints() {
 
 /// A client that signs the server's nonce with our nkey is let in, another one is not.
 #[test]
-fn nats_server_admits_our_nkey() {
+fn nats_server_accepts_our_nkey() {
     if !has("nats-server") {
         return;
     }
@@ -762,11 +762,11 @@ fn nats_server_admits_our_nkey() {
         write!(&stream, "CONNECT {connect}\r\nPING\r\n").unwrap();
         lines.next().unwrap().unwrap()
     };
-    let admitted = address.is_some().then(|| answer(&key));
+    let accepted = address.is_some().then(|| answer(&key));
     let refused = address.is_some().then(|| answer(&PrivateKey::generate(Algorithm::EdDsa).unwrap()));
     server.kill().unwrap();
     server.wait().unwrap();
-    assert_eq!(admitted.as_deref(), Some("PONG"));
+    assert_eq!(accepted.as_deref(), Some("PONG"));
     assert!(refused.unwrap().starts_with("-ERR 'Authorization Violation'"));
 }
 

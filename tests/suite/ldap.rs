@@ -83,7 +83,7 @@ fn an_answer_cut_at_the_size_limit_is_never_given_out() {
 }
 
 #[test]
-fn nothing_found_is_an_empty_roster_and_a_missing_base_a_fault() {
+fn nothing_found_is_an_empty_snapshot_and_a_missing_base_a_fault() {
     if !has("slapd") {
         return;
     }
@@ -107,7 +107,7 @@ fn nothing_found_is_an_empty_roster_and_a_missing_base_a_fault() {
 }
 
 #[test]
-fn refused_credentials_are_told_apart_from_a_server_that_is_down() {
+fn refused_credentials_are_reported_apart_from_a_server_that_is_down() {
     if !has("slapd") {
         return;
     }

@@ -89,7 +89,7 @@ fn a_login_becomes_a_session_and_a_page_and_leaves_no_secret_behind() {
 }
 
 #[test]
-fn nothing_secret_is_told_however_verbose() {
+fn nothing_secret_is_reported_however_verbose() {
     if !has("curl") {
         return;
     }

@@ -139,7 +139,7 @@ fn a_browser_goes_through_the_pages_of_a_certified_provider_to_a_session() {
 }
 
 #[test]
-fn a_login_declined_in_the_browser_is_told_on_both_sides() {
+fn a_login_declined_in_the_browser_is_reported_on_both_sides() {
     if !has_all() {
         return;
     }

@@ -168,7 +168,7 @@ fn json_file(name: &str) -> Value {
 
 /// Recorded on cc-backend 1.5.
 #[test]
-fn the_api_endpoints_admit_whom_the_server_admitted() {
+fn the_api_endpoints_admit_whom_the_server_accepted() {
     let setup = json_file("endpoints-setup.json");
     let keys = Keys::of_server(&setup["env"]);
     let sound = setup["hpc_user"].as_array().unwrap().clone();
@@ -186,8 +186,8 @@ fn the_api_endpoints_admit_whom_the_server_admitted() {
         let text = from_headers(&row["headers"], true);
         for endpoint in [Endpoint::Api, Endpoint::UserApi, Endpoint::MetricStoreApi] {
             // The server rejected the request before this check, or crashed.
-            let Some(server) = row["admitted"][endpoint.name()].as_bool() else {
-                assert!(row["admitted"][endpoint.name()].is_null(), "{row}");
+            let Some(server) = row["accepted"][endpoint.name()].as_bool() else {
+                assert!(row["accepted"][endpoint.name()].is_null(), "{row}");
                 unrecorded += 1;
                 continue;
             };
@@ -215,13 +215,13 @@ fn the_api_endpoints_admit_whom_the_server_admitted() {
 
 /// Recorded on cc-metric-store's token check.
 #[test]
-fn the_metric_store_admits_whom_it_admitted() {
+fn the_metric_store_accepts_whom_it_accepted() {
     let mut count = Count::new();
     let rows = rows("metric-store.jsonl");
     assert_eq!(rows.len(), 153);
     for row in rows {
         let case = row["case"].as_str().unwrap();
-        let server = row["admitted"].as_bool().unwrap();
+        let server = row["accepted"].as_bool().unwrap();
         let key = row["public_key"].as_str().unwrap();
         let key = match VerifyingKey::from_server_base64(key) {
             Ok(key) => key,
@@ -282,7 +282,7 @@ fn of_login(row: &Value, cookie_name: Option<&str>) -> (Endpoint, String) {
 
 /// Recorded on cc-backend 1.5.
 #[test]
-fn logins_by_token_and_cookie_admit_whom_the_server_admitted() {
+fn logins_by_token_and_cookie_admit_whom_the_server_accepted() {
     let setup = json_file("login-setup.json");
     let mut count = Count::new();
     let mut other_matters = 0;
@@ -371,7 +371,7 @@ fn failing(verdict: &Verdict) -> Option<&str> {
 
 #[test]
 fn times_are_judged_to_the_second() {
-    let judged = |endpoint, claims: Value| {
+    let checked = |endpoint, claims: Value| {
         let token = verified(&claims);
         let verdict = server_access::evaluate(
             Some(endpoint),
@@ -395,8 +395,8 @@ fn times_are_judged_to_the_second() {
     ] {
         let mut claims = json!({"sub": "a", "roles": ["api"]});
         claims.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
-        assert_eq!(judged(Endpoint::Api, claims.clone()), api, "{claims}");
-        assert_eq!(judged(Endpoint::MetricStore, claims.clone()), store, "{claims}");
+        assert_eq!(checked(Endpoint::Api, claims.clone()), api, "{claims}");
+        assert_eq!(checked(Endpoint::MetricStore, claims.clone()), store, "{claims}");
     }
 }
 

@@ -93,7 +93,7 @@ fn the_servers_token_becomes_the_session_and_its_cookie_is_kept_nowhere() {
 }
 
 #[test]
-fn an_administrator_gets_a_token_for_somebody_else_and_others_are_told_why_not() {
+fn an_administrator_gets_a_token_for_somebody_else_and_others_are_reported_why_not() {
     let server = Server::start(clustercockpit);
     let directory = TestEnv::new();
     let done = log_in(&directory, &server.url(), "clara --for 'w x&y'").ended(0);

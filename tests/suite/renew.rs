@@ -241,7 +241,7 @@ fn a_resource_that_can_not_be_read_any_more_keeps_the_old_token_and_says_when_it
 }
 
 #[test]
-fn an_output_that_can_not_be_written_is_told() {
+fn an_output_that_can_not_be_written_is_reported() {
     let directory = directory();
     assert!(Command::new("mkfifo").arg(directory.file("pipe")).status().unwrap().success());
     for path in ["pipe", "/dev/null"] {
@@ -365,7 +365,7 @@ fn forward(lines: BufReader<ChildStdout>, to: &mpsc::Sender<Value>) {
 }
 
 #[test]
-fn a_second_process_for_the_same_file_is_told_so() {
+fn a_second_process_for_the_same_file_is_reported_so() {
     let directory = directory();
     let watch = Watch::start(&directory, &["-o", "token"], &[]);
     watch.event("renewed");

@@ -283,7 +283,7 @@ fn a_name_is_never_a_part_of_a_statement() {
     }
     let table = run(&["list", "--json"]).ended(0).json();
     let fritz = table.as_array().unwrap().iter().find(|user| user["username"] == "fritz").unwrap();
-    assert_eq!(fritz["roles"], json!(["user", "api"]), "nobody else was changed");
+    assert_eq!(fritz["roles"], json!(["user", "api"]), "no other account was changed");
     assert_eq!(table.as_array().unwrap().len(), names.len() + 1);
     for name in names {
         run(&["del", name]).ended(0);

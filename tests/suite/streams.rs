@@ -1,4 +1,4 @@
-//! Streams of tokens through the programs: keys that change on the way, odd lines, readers that go.
+//! Streams of tokens through the programs: keys that change on the path, odd lines, readers that go.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::process::ExitStatusExt as _;

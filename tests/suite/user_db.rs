@@ -273,7 +273,7 @@ fn a_scan_tells_what_a_sync_must_know_and_takes_an_unreadable_row_for_an_admin()
 }
 
 #[test]
-fn what_is_no_database_of_a_server_is_told_apart() {
+fn what_is_no_database_of_a_server_is_reported_apart() {
     use cc_auth::util::diagnostic::{Diagnostic as _, ExitStatus};
     let directory = TestEnv::new();
     let open = |name: &str| UserDb::open(&directory.file(name), OpenMode::Read).unwrap_err();

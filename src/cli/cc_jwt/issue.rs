@@ -42,7 +42,7 @@ pub(super) struct Issue {
     #[arg(long, value_name = "DURATION", conflicts_with = "no_expiry", allow_hyphen_values = true)]
     ttl: Option<String>,
 
-    /// Let it hold for ever
+    /// Let it hold forever
     #[arg(long)]
     no_expiry: bool,
 
@@ -54,7 +54,7 @@ pub(super) struct Issue {
     #[arg(long, value_name = "ISSUER")]
     issuer: Option<String>,
 
-    /// Whom it is meant for ('aud'); can be given several times
+    /// Whom it is for ('aud'); can be given several times
     #[arg(long, value_name = "AUDIENCE")]
     audience: Vec<String>,
 

@@ -1,4 +1,4 @@
-//! `cc-jwt`: tokens issued, looked at, judged, renewed; resources they come from; what an issuer
+//! `cc-jwt`: tokens issued, looked at, checked, renewed; resources they come from; what an issuer
 //! publishes.
 
 use super::candidates as complete;

@@ -1,4 +1,4 @@
-//! `convert-pem-pubkey`: somebody else's public key in the form a server reads, and back.
+//! `convert-pem-pubkey`: another user's public key in the form a server reads, and back.
 
 mod pages;
 

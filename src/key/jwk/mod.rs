@@ -97,7 +97,7 @@ pub(super) fn note_repairs(place: &str, repairs: &[JwkDeviation], notes: &mut No
 #[derive(Clone)]
 pub struct Jwk {
     members: Vec<(String, Value)>,
-    /// The first name that stands twice.
+    /// The first name that is duplicate.
     twice: Option<String>,
     /// What stands there when it is no object.
     other: Option<&'static str>,
@@ -191,7 +191,7 @@ impl Jwk {
         }
     }
 
-    fn wanted_text(&self, name: &'static str) -> Result<&str, KeyError> {
+    fn required_text(&self, name: &'static str) -> Result<&str, KeyError> {
         self.text(name)?.ok_or(KeyError::JwkMissing(name))
     }
 
@@ -200,7 +200,7 @@ impl Jwk {
         name: &'static str,
         repairs: &mut Vec<JwkDeviation>,
     ) -> Result<Zeroizing<Vec<u8>>, KeyError> {
-        let (bytes, spellings) = decode_any_url(self.wanted_text(name)?, name)?;
+        let (bytes, spellings) = decode_any_url(self.required_text(name)?, name)?;
         repairs.extend(spellings.into_iter().map(|spelling| match spelling {
             Base64Deviation::Padding => JwkDeviation::Padding(name),
             Base64Deviation::StandardAlphabet => JwkDeviation::StandardAlphabet(name),
@@ -295,7 +295,7 @@ impl Jwk {
     }
 
     fn curve(&self) -> Result<Curve, KeyError> {
-        let crv = self.wanted_text("crv")?;
+        let crv = self.required_text("crv")?;
         Curve::ALL.into_iter().find(|curve| curve.name() == crv).ok_or_else(|| KeyError::JwkCurve {
             kty: "EC",
             crv: PrintableText::one_of(crv, &CURVES),
@@ -305,8 +305,8 @@ impl Jwk {
 
     /// The public key in it, whatever else stands there.
     fn public_part(&self, weak: KeyStrength, repairs: &mut Vec<JwkDeviation>) -> Result<PublicKey, KeyError> {
-        match self.wanted_text("kty")? {
-            "OKP" => match self.wanted_text("crv")? {
+        match self.required_text("kty")? {
+            "OKP" => match self.required_text("crv")? {
                 "Ed25519" => PublicKey::ed25519(&self.bytes("x", repairs)?),
                 crv => Err(KeyError::JwkCurve {
                     kty: "OKP",
@@ -349,7 +349,7 @@ impl Jwk {
         repairs: &mut Vec<JwkDeviation>,
     ) -> Result<VerifyingKey, KeyError> {
         self.check_shape()?;
-        let kty = self.wanted_text("kty")?;
+        let kty = self.required_text("kty")?;
         if self.get("d").is_some() && kty != "oct" {
             return Err(KeyError::WrongType {
                 found: PrintableText::concat([
@@ -388,7 +388,7 @@ impl Jwk {
         repairs: &mut Vec<JwkDeviation>,
     ) -> Result<SigningKey, KeyError> {
         self.check_shape()?;
-        let kty = self.wanted_text("kty")?;
+        let kty = self.required_text("kty")?;
         let key = if kty == "oct" {
             let secret = SecretBytes::new(self.bytes("k", repairs)?.to_vec());
             let fitting: Vec<Algorithm> = [Algorithm::Hs512, Algorithm::Hs384, Algorithm::Hs256]

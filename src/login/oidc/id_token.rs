@@ -122,7 +122,7 @@ pub fn identify(
     let userinfo = match &access_token {
         Some(access_token) if discovery.names(ProviderEndpoint::Userinfo) => {
             let userinfo = userinfo(provider, access_token, rules, notes)?;
-            require_acceptance(&id_token::judge_userinfo(&verified, &userinfo), notes)?;
+            require_acceptance(&id_token::check_userinfo(&verified, &userinfo), notes)?;
             Some(userinfo)
         }
         _ => None,
@@ -196,7 +196,7 @@ fn userinfo(
         .map_err(OidcError::InvalidUserinfo)?;
     let (issuer, client_id) = (&provider.discovery.issuer, &provider.registration.client_id);
     require_acceptance(
-        &id_token::judge_signed_userinfo(&verified, issuer, client_id, rules.algorithms),
+        &id_token::check_signed_userinfo(&verified, issuer, client_id, rules.algorithms),
         notes,
     )?;
     Ok(verified.claims().as_object().clone())

@@ -39,7 +39,7 @@ const ALGORITHMS: [Algorithm; 9] = [
 
 /// The longest life, in seconds: a hundred years.
 const MAX_LIFETIME: i64 = 100 * 365 * 86_400;
-/// Reads all resources of a stream. Documents of other kinds are passed over with a note.
+/// Reads all resources of a stream. Documents of other kinds are skipped with a note.
 ///
 /// # Errors
 /// All faults of the stream, in the order of their lines; at least one.
@@ -169,7 +169,7 @@ impl Reader<'_> {
             self.fault(line, &prefix.member("kind"), problem);
         } else {
             self.notes.note(format!(
-                "{}:{}: a document of kind {} is passed over",
+                "{}:{}: a document of kind {} is skipped",
                 escape(&self.origin.0),
                 document.line,
                 PrintableText::value(&kind)

@@ -46,7 +46,7 @@ pub(super) struct Builder<'a> {
     unfolded: usize,
     /// Bytes that anchors and aliases have copied.
     copied: usize,
-    /// Members of this document that stood twice.
+    /// Members of this document that was duplicate.
     twice: usize,
 }
 
@@ -190,7 +190,7 @@ impl<'a> Builder<'a> {
             self.notes.warn(
                 "resource-duplicate-member",
                 format!(
-                    "{}:{}: {} stands twice, first in line {first_line}, with the same value",
+                    "{}:{}: {} is duplicate, first in line {first_line}, with the same value",
                     escape(&self.origin.0),
                     key.line,
                     here.as_str(),

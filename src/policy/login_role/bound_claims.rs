@@ -227,7 +227,7 @@ fn near_miss(matching: Matching, expected: &Value, found: &Value, in_list: bool)
         (Value::String(expected), Value::String(found)) => {
             if matching == Matching::Exact && expected.contains('*') && glob::matches(expected, found) {
                 return Some(
-                    "* stands for itself unless the role has \"bound_claims_type\": \"glob\"".to_owned(),
+                    "* is not a wildcard unless the role has \"bound_claims_type\": \"glob\"".to_owned(),
                 );
             }
             text_difference(expected, found)

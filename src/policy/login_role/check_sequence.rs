@@ -78,7 +78,7 @@ impl CheckSequence {
     }
 
     /// The verdict, with what was not reached. A ladder that was left without a failure before
-    /// its last check does not admit: what was not looked at does not hold.
+    /// its last check does not accept: what was not looked at does not hold.
     pub(super) fn finish(mut self) -> Verdict {
         if self.verdict.first_failure().is_none()
             && let Some((check, rest)) = self.checks.split_first()

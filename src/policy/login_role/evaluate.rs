@@ -279,7 +279,7 @@ fn exact(claim: &str, field: &str, expected: &str, found: Option<&str>) -> Check
                 Failure::new(format!("{claim} is {}, expected {} ({field})", quote(found), quote(expected)));
             Err(match bound_claims::text_difference(expected, found) {
                 Some(hint) => refused.hint(hint),
-                None if expected.contains('*') => refused.hint("* stands for itself here"),
+                None if expected.contains('*') => refused.hint("* is not a wildcard here"),
                 None => refused,
             })
         }
@@ -329,7 +329,7 @@ fn audience(role: &LoginRole, claims: &RegisteredClaims, flow: Flow<'_>) -> Chec
     Err(match difference {
         Some(hint) => refused.hint(hint),
         None if expected.iter().any(|expected| expected.contains('*')) => {
-            refused.hint("audiences are compared letter by letter; * stands for itself")
+            refused.hint("audiences are compared letter by letter; * is not a wildcard")
         }
         None => refused,
     })

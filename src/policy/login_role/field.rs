@@ -1,4 +1,4 @@
-//! Reads the fields of a role or configuration one by one and gathers every fault on the way.
+//! Reads the fields of a role or configuration one by one and gathers every fault on the path.
 
 use serde_json::{Map, Value};
 

@@ -75,7 +75,7 @@ pub(super) fn user_name(role: &LoginRole, claims: &Map<String, Value>) -> CheckR
     Ok(Pass::new(user.clone(), reason))
 }
 
-/// The kept claims; one that is missing is passed over.
+/// The kept claims; one that is missing is skipped.
 pub(super) fn mappings(
     role: &LoginRole,
     claims: &Map<String, Value>,

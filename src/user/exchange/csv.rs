@@ -217,7 +217,7 @@ impl Records<'_> {
             field.push(b'"');
             inside = inside.get(1..).unwrap_or_default();
         }
-        // Nothing after this place can be told apart.
+        // Nothing after this place can be distinguished.
         self.rest = b"";
         Err(EntryError::UnclosedQuote)
     }

@@ -214,7 +214,7 @@ fn a_value_is_quoted_so_that_it_reads_back() {
 }
 
 #[test]
-fn a_bad_line_is_told_with_its_place_and_never_shown() {
+fn a_bad_line_is_reported_with_its_place_and_never_shown() {
     let table: [(&[u8], &str); 10] = [
         (b"\xef\xbb\xbfA=b\n", "line 1, column 1: found a byte order mark (U+FEFF): expected plain UTF-8"),
         (

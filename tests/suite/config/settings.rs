@@ -404,7 +404,7 @@ fn notes_of(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn an_unknown_key_in_our_sections_is_told_with_the_nearest() {
+fn an_unknown_key_in_our_sections_is_reported_with_the_nearest() {
     let table = [
         (
             r#"{"auth":{"jwts":{"validate_user":true}}}"#,
@@ -451,7 +451,7 @@ fn an_unknown_key_in_our_sections_is_told_with_the_nearest() {
 }
 
 #[test]
-fn a_flood_of_unknown_keys_is_told_in_a_few_lines() {
+fn a_flood_of_unknown_keys_is_reported_in_a_few_lines() {
     let keys: Vec<String> = (0..50_000).map(|number| format!("\"k{number}\":1")).collect();
     let notes = notes_of(&format!("{{\"auth\":{{\"jwts\":{{{}}}}}}}", keys.join(",")));
     assert_eq!(notes.len(), 11);
@@ -459,13 +459,13 @@ fn a_flood_of_unknown_keys_is_told_in_a_few_lines() {
 }
 
 #[test]
-fn a_last_line_without_a_name_is_told() {
+fn a_last_line_without_a_name_is_reported() {
     let notes = Site::new().env_file("A=b\nJWT_PUBLIC_KEY").good().1;
     assert_eq!(notes, ["'.env' line 2: no name before the value; the server ignores it"]);
 }
 
 #[test]
-fn what_the_server_takes_otherwise_is_told() {
+fn what_the_server_takes_otherwise_is_reported() {
     let table = [
         (
             r#"{"auth":{"jwts":{"max-age":"0"}}}"#,

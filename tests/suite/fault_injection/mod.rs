@@ -193,7 +193,7 @@ fn is_sound(directory: &Path, about: &str) {
     let names = users(&directory.join("var/job.db"), about);
     let lost: Vec<String> = (0..CROWD)
         .map(|number| format!("u{number:05}"))
-        // The verbs delete the first and nobody else.
+        // The verbs delete the first and no other account.
         .skip(1)
         .chain(["fritz".to_owned()])
         .filter(|name| names.binary_search(name).is_err())

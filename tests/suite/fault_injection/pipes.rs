@@ -12,7 +12,7 @@ fn a_reader_that_goes_is_no_matter() {
     // More than a pipe holds.
     directory.sh("for i in $(seq 2000); do cat token.txt; done > tokens.txt").ended(0);
     directory.sh("cc-user import more.csv -q").ended(0);
-    // Of a key or a token nothing at all was taken: that is told, not passed over.
+    // Of a key or a token nothing at all was taken: that is told, not skipped.
     let must_arrive = |verb: &str| {
         !verb.contains("--help")
             && (verb.contains("-keypair") || verb.contains("-pubkey") || verb == "cc-login token")
@@ -98,7 +98,7 @@ fn a_reader_that_goes_is_no_matter() {
 }
 
 #[test]
-fn a_full_device_is_told() {
+fn a_full_device_is_reported() {
     let directory = grounds();
     let mut runs = 0;
     for verb in VERBS {

@@ -117,7 +117,7 @@ fn without_memory_a_verb_works_says_so_or_ends_at_once() {
 }
 
 #[test]
-fn a_limit_on_the_length_of_files_is_told() {
+fn a_limit_on_the_length_of_files_is_reported() {
     let mut chance = Chance::new();
     let (mut runs, mut done) = (0, 0);
     for blocks in [0, 1, 2, 8, 32, 128, 200] {
@@ -180,7 +180,7 @@ impl Drop for Disk {
 }
 
 #[test]
-fn a_full_disk_loses_nothing_and_is_told() {
+fn a_full_disk_loses_nothing_and_is_reported() {
     let mut chance = Chance::new();
     let (mut runs, mut done) = (0, 0);
     let space: Vec<u64> =
@@ -218,7 +218,7 @@ fn a_full_disk_loses_nothing_and_is_told() {
 }
 
 #[test]
-fn a_read_only_disk_is_told() {
+fn a_read_only_disk_is_reported() {
     let mut chance = Chance::new();
     let (mut runs, mut done) = (0, 0);
     for verb in verbs(&mut chance, 12) {
@@ -238,7 +238,7 @@ fn a_read_only_disk_is_told() {
 }
 
 #[test]
-fn a_read_only_directory_is_told() {
+fn a_read_only_directory_is_reported() {
     if !has("setpriv") {
         return;
     }

@@ -59,7 +59,7 @@ pub(super) struct SyncLdap {
     #[arg(long)]
     ignore_references: bool,
 
-    /// Go on for ever, and sync as often as sync-interval or INTERVAL says; SIGHUP makes a run
+    /// Go on forever, and sync as often as sync-interval or INTERVAL says; SIGHUP makes a run
     /// begin at once, SIGTERM ends it between two runs
     #[arg(long, value_name = "INTERVAL", num_args = 0..=1, require_equals = true,
           default_missing_value = "", conflicts_with = "dry_run")]

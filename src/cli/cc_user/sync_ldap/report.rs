@@ -157,7 +157,7 @@ fn print_plan(plan: &Plan<'_>, console: &mut Console) {
     }
     if plan.skipped_count() > 0 {
         let list = names(&mut plan.skipped().iter().map(|s| s.entry.as_str()), plan.skipped_count());
-        console.warn("ldap-entries-skipped", &format!("entries passed over (why: --dry-run): {list}"));
+        console.warn("ldap-entries-skipped", &format!("entries skipped (why: --dry-run): {list}"));
     }
     let missing = plan.missing() - (plan.deletions().len() + admins.len()) as u64;
     if missing > 0 {
