@@ -54,7 +54,7 @@ pub struct ImportReport {
     pub added: Vec<String>,
     /// The usernames of users that --update changed.
     pub changed: Vec<String>,
-    /// The usernames of users for whom --update changed nothing.
+    /// The usernames of users that --update did not change.
     pub unchanged: Vec<String>,
     /// The usernames of existing users that --skip-existing skipped.
     pub skipped: Vec<String>,

@@ -1,5 +1,5 @@
-//! The public key of an X.509 certificate and the dates it is for. Nobody's signature on
-//! the certificate is checked: whoever names the file trusts it.
+//! The public key of an X.509 certificate and its validity. The signature on
+//! the certificate is not checked: naming the file means trusting it.
 
 use x509_cert::Certificate as X509;
 use x509_cert::der::{Decode as _, Encode as _};
@@ -21,7 +21,7 @@ pub struct Certificate {
     pub not_before: Timestamp,
     /// The last second at which it is valid.
     pub not_after: Timestamp,
-    /// Whom it is for, as RFC 4514 writes it; untrusted.
+    /// Its subject, as RFC 4514 writes it; untrusted.
     pub subject: String,
 }
 

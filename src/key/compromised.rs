@@ -1,4 +1,4 @@
-//! Keys whose private half everybody can read: samples that people forget to replace.
+//! Keys whose private key is published: samples that an administrator forgot to replace.
 
 use super::encoding::encode_url;
 use super::public::PublicKey;

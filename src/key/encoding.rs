@@ -13,7 +13,7 @@ use super::error::{Base64Error, KeyContext, KeyError};
 /// Decodes standard base64 with padding, passing over line ends as the server does.
 ///
 /// # Errors
-/// [`KeyError::Base64`], which tells the place but nothing of the content.
+/// [`KeyError::Base64`], which names the position but not the content.
 pub fn decode_standard(text: &str, what: &'static str) -> Result<Zeroizing<Vec<u8>>, KeyError> {
     let joined: Zeroizing<String> =
         Zeroizing::new(text.chars().filter(|c| !matches!(c, '\r' | '\n')).collect());

@@ -94,7 +94,7 @@ pub enum KeyError {
     /// A private key whose numbers do not fit each other.
     #[error("the {0} private key is malformed: its numbers do not fit each other")]
     InvalidPrivate(&'static str),
-    /// An empty HMAC secret: anybody could make tokens (it verifies what has no secret).
+    /// An empty HMAC secret: every client could make tokens.
     #[error("the HMAC secret is empty: anyone could forge tokens")]
     HmacSecretEmpty,
     /// An HMAC secret shorter than the hash (RFC 7518 3.2).
@@ -400,7 +400,7 @@ pub(super) fn from_der(what: &'static str, kind: pkcs8::der::ErrorKind) -> KeyEr
             "a length is wrong or not in its shortest form"
         }
         ErrorKind::Noncanonical { .. } => "a value is not in its canonical form",
-        _ => "it has not the structure of one",
+        _ => "it does not have the structure of one",
     };
     KeyError::Der { what, reason }
 }

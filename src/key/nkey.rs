@@ -1,5 +1,5 @@
 //! NATS nkeys: an Ed25519 key as base32 of a prefix, the key and a CRC-16, so that its first
-//! letter tells what it is for. A key of the server can log in to NATS with it.
+//! letter is its role. A key of the server can log in to NATS with it.
 
 use std::str::FromStr;
 
@@ -13,7 +13,7 @@ use super::public::PublicKey;
 /// What an nkey is for: the first letter of its public form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum NkeyRole {
-    /// `U`: whoever logs in. The default.
+    /// `U`: a user. The default.
     #[default]
     User,
     /// `A`: an account.
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_letter_tells_what_it_is_for() {
+    fn nkey_first_letter_is_its_role() {
         let key = PrivateKey::generate(crate::key::Algorithm::EdDsa).unwrap();
         for (role, letter) in NkeyRole::ALL.into_iter().zip(['U', 'A', 'O', 'N', 'C']) {
             let public = write_public(&key.public(), role).unwrap();

@@ -230,7 +230,7 @@ mod tests {
         let point = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
         let mut blob = b"\0\0\0\x0bssh-ed25519\0\0\0\x20".to_vec();
         blob.extend_from_slice(&decode_standard(point, "key").unwrap());
-        let line = |blob: &[u8]| format!("ssh-ed25519 {} somebody@example", *encode_standard(blob));
+        let line = |blob: &[u8]| format!("ssh-ed25519 {} user@example", *encode_standard(blob));
         assert!(read(&line(&blob), KeyStrength::Enforce).is_ok());
         let short = read(&line(&blob[..blob.len() - 1]), KeyStrength::Enforce);
         assert_eq!(short, Err(KeyError::OpenSsh("it is truncated")));

@@ -92,7 +92,7 @@ const EXPECTED_PRIVATE: &str = "a private key";
 
 /// Reads a public key: PEM (SPKI, PKCS#1, certificate), JWK, a JWKS with one usable key, an
 /// OpenSSH line, an nkey, hexadecimal or the server's base64. Of several PEM blocks the first that is whole
-/// counts, as for the server's own tool, and the notes tell of the others.
+/// counts, as for the server's own tool, and the notes name the others.
 ///
 /// # Errors
 /// What was found instead and what was expected, or what is wrong with the key.
@@ -404,7 +404,7 @@ impl SigningKey {
 }
 
 impl VerifyingKey {
-    /// A public key out of PEM: SPKI, PKCS#1, or a certificate, whose dates nobody looks at here.
+    /// A public key out of PEM: SPKI, PKCS#1, or a certificate, whose validity is not checked here.
     ///
     /// # Errors
     /// As [`read_public`].

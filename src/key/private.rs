@@ -160,7 +160,7 @@ impl PrivateKey {
     ///
     /// # Errors
     /// [`KeyError::Der`], [`KeyError::RsaMultiPrime`], [`KeyError::InvalidPrivate`], and those of
-    /// [`PublicKey::rsa`]. A short key is never taken: nobody has to sign with one.
+    /// [`PublicKey::rsa`]. A short key is always rejected: signing never needs one.
     pub fn rsa_from_pkcs1(der: &[u8]) -> Result<Self, KeyError> {
         let what = "RSA private key";
         let parsed = pkcs1::RsaPrivateKeyRef::from_der(der)

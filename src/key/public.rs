@@ -19,7 +19,7 @@ pub enum KeyStrength {
     /// Refuse them (RFC 7518 3.2, 3.3).
     #[default]
     Enforce,
-    /// Take them: somebody said in so many words that they know the danger.
+    /// Accept them: an option allows weak keys.
     AllowWeak,
 }
 

@@ -18,7 +18,7 @@ pub struct BindRejection {
 /// Result codes with which servers reject name or password (RFC 4511 appendix A), each with its
 /// meaning. A server need not distinguish them (RFC 4513 6.3.1). 19 and 53 come from 389 Directory
 /// Server and its relatives for a locked and an inactivated account; whether the password is right
-/// is not said then.
+/// is not reported then.
 const REJECTIONS: [(u32, &str); 6] = [
     (19, "the account is locked, or a password policy is violated"),
     (32, "the entry does not exist or is hidden"),

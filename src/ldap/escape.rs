@@ -53,7 +53,7 @@ pub fn dn_value(value: &str) -> String {
     out
 }
 
-/// The name that somebody binds as: every `{username}` of the template replaced by the escaped
+/// The name of a bind: every `{username}` of the template replaced by the escaped
 /// name, once (a name that is itself `{username}` is not replaced again).
 #[must_use]
 pub fn bind_name(template: &str, username: &str) -> String {

@@ -1,8 +1,8 @@
 //! The directory: LDAP binds and searches.
 //!
 //! A [`Connection`] is opened to the first of several servers that answers, bound, and asked:
-//! [`Connection::read_all`] reads everybody into a [`LdapSnapshot`], page by page, and gives it out only
-//! when the directory said that this was all; [`Connection::find`] looks one person up. Nothing
+//! [`Connection::read_all`] reads all users into a [`LdapSnapshot`], page by page, and gives it out only
+//! when the LDAP server reported a complete answer; [`Connection::find`] looks up one user. Nothing
 //! here knows of the user table.
 //!
 //! Every name that goes into a filter or a DN is escaped by [`escape`]; an empty password never

@@ -162,7 +162,7 @@ impl Relay {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(failed(&error.into())),
         }
-        // It is not read from before the server has accepted what it said; its end is an end.
+        // It is not read from before the server has accepted its data; its end is an end.
         let is_gone = sides.first().is_some_and(|side| side.revents().contains(PollFlags::HUP));
         Ok(if is_gone && !self.outbound.is_empty() { Step::Finished } else { Step::Nothing })
     }

@@ -1,4 +1,4 @@
-//! Searches: everybody, page by page, or one person.
+//! Searches: all users, page by page, or one user.
 
 use ldap3::asn1::{PL, StructureTag};
 use ldap3::controls::{MakeCritical as _, PagedResults, RawControl};
@@ -57,17 +57,17 @@ pub struct LdapUser {
 /// Who has a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UserSearchResult {
-    /// Nobody.
+    /// No user.
     None,
     /// Exactly one.
     One(LdapUser),
-    /// Several: nobody can tell who is meant.
+    /// Several: the name is ambiguous.
     Ambiguous,
 }
 
 impl Connection {
-    /// Reads everybody, and gives the snapshot out only if the directory said that this was all.
-    /// `progress` is told after every page how many entries have come.
+    /// Reads all users, and returns the snapshot only if the LDAP server reported a complete answer.
+    /// `progress` is called after every page with the number of entries.
     ///
     /// # Errors
     /// [`LdapError`], also for an answer that is partial for whatever reason.
@@ -240,7 +240,7 @@ struct Page<'search> {
 /// does where it finds nothing; after the first page that is no answer.
 fn next_cookie(result: &LdapResult, first: bool) -> Result<Vec<u8>, LdapError> {
     const OID: &str = "1.2.840.113556.1.4.319";
-    let garbled = || LdapError::Malformed("a page does not tell whether there are more");
+    let garbled = || LdapError::Malformed("a page does not report whether more follow");
     let control: Option<&RawControl> =
         result.ctrls.iter().map(|control| &control.1).find(|raw| raw.ctype == OID);
     let Some(control) = control else {

@@ -1,12 +1,12 @@
-//! Everybody the directory has, in little memory: the texts one after another in one piece, and
+//! All users of the LDAP directory, in little memory: the texts one after another in one piece, and
 //! a row of 16 bytes a name.
 
 use super::error::LdapError;
 use crate::user::Username;
 
-/// Everybody a search found, in the order of the names' bytes.
+/// All users that a search found, in the order of the names' bytes.
 ///
-/// It only ever holds a whole answer: [`SnapshotBuilder`] is turned into it after the directory said that
+/// It only ever holds a whole answer: [`SnapshotBuilder`] is turned into it after the LDAP server reported that
 /// this was all.
 #[derive(Debug, Default)]
 pub struct LdapSnapshot {
@@ -48,7 +48,7 @@ struct Row {
 pub enum NameStatus {
     /// One entry has it, and it is fit for a user.
     Usable,
-    /// It is somebody's further name: it is there, but nobody is added under it.
+    /// It is a further name of a user: it exists, but no user is added under it.
     Additional,
     /// It is there, but no user can be added under it.
     Invalid,
@@ -83,7 +83,7 @@ impl LdapSnapshot {
         self.rows.len()
     }
 
-    /// Whether the directory has nobody.
+    /// Whether the LDAP directory has no users.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.rows.is_empty()
@@ -242,7 +242,7 @@ impl SnapshotBuilder {
             match utf8_text(bytes) {
                 Some(uid) => {
                     // The server takes the first value for the name; the others are remembered, so
-                    // that nobody who is known by one of them counts as gone.
+                    // that no user who is known by one of them counts as missing.
                     let kind = if first { NameStatus::Usable } else { NameStatus::Additional };
                     self.add_name(uid, name.filter(|_| first), kind)?;
                     first = false;
@@ -314,7 +314,7 @@ impl SnapshotBuilder {
         });
         rows.dedup_by(|next, kept| {
             let same = ldap_snapshot.uid(next) == ldap_snapshot.uid(kept);
-            // Two entries that both have it as a further name make nobody's name double.
+            // Two entries that both have it as a further name make no username duplicate.
             if same && kept.status == NameStatus::Usable {
                 kept.status = NameStatus::Duplicate;
             }
@@ -357,7 +357,7 @@ mod tests {
             ("uid=ben", &["ben", "benjamin"], None),
             ("uid=twice", &["twice"], Some("One")),
             ("cn=x", &["twice"], Some("Two")),
-            ("cn=none", &[], Some("Nobody")),
+            ("cn=none", &[], Some("None")),
             ("cn=long", &[&"x".repeat(101)], Some("Long")),
         ])
         .unwrap();
@@ -370,7 +370,7 @@ mod tests {
         assert_eq!(seen[4], (3, "zoe", Some("Zoe Z"), NameStatus::Usable));
         assert_eq!(ldap_snapshot.skipped_count(), 3);
         assert_eq!(ldap_snapshot.find("zoe", 0), Some(4));
-        assert_eq!(ldap_snapshot.find("nobody", 4), None);
+        assert_eq!(ldap_snapshot.find("unknown", 4), None);
     }
 
     #[test]

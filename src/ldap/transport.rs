@@ -226,7 +226,7 @@ impl AsFd for Transport {
 }
 
 /// Asks for TLS (RFC 4511 4.14). What follows the answer unencrypted is rejected: it could have
-/// been put there on the path, to be read as if it came encrypted.
+/// been inserted by an attacker, to be read as if it came encrypted.
 fn start_tls(socket: &mut DeadlineSocket<'_>, address: &LdapUrl) -> Result<(), LdapError> {
     let lost = |error: &io::Error| unreachable(address, &while_connecting(error, "StartTLS"));
     let refused = |refusal| unreachable(address, &describe(&refusal));
@@ -337,7 +337,7 @@ fn call_with_timeout<T: Send + 'static>(
 ) -> io::Result<T> {
     let (sender, receiver) = channel();
     std::thread::Builder::new().name("look-up".to_owned()).spawn(move || {
-        // Nobody may be waiting any more.
+        // The receiver may have ended.
         let _ = sender.send(call());
     })?;
     let late = |_| io::Error::new(io::ErrorKind::TimedOut, "the name look-up did not answer in time");

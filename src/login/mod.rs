@@ -2,7 +2,7 @@
 //!
 //! [`log_in`] takes a [`LoginRequest`] from the request to the stored [`Session`]; a [`LoginUi`] asks
 //! for passwords and shows what the user has to do. [`chain::login`] tries LDAP, token and local
-//! password in the server's order: a user whom the LDAP server rejects is not accepted by another
+//! password in the server's order: a user that the LDAP server rejects is not accepted by another
 //! method. [`attempt_limit`] limits failed logins. [`stored`] is about the session that is stored:
 //! status, token and logout; [`refresh`](mod@refresh) renews it.
 

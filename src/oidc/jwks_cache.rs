@@ -109,7 +109,7 @@ pub struct RemoteJwks {
 
 impl RemoteJwks {
     /// Gets the keys: out of the cache while they are fresh, else over the network. `now` is the
-    /// time on the system's clock. The notes tell which keys were skipped, and how old they
+    /// time on the system's clock. The notes name the keys that were skipped, and how old they
     /// are when they are taken beyond their time.
     ///
     /// # Errors
@@ -376,7 +376,7 @@ impl CacheSlot<'_> {
 }
 
 fn text_of(answer: &Response) -> Result<String, HttpError> {
-    // As JSON first, so that the error tells what came instead.
+    // As JSON first, so that the error names what was found.
     answer.json::<serde::de::IgnoredAny>()?;
     Ok(String::from_utf8_lossy(answer.body()).into_owned())
 }

@@ -40,8 +40,8 @@ enum JwksEntry {
 /// Why a set cannot be published.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum JwksDocumentError {
-    /// Whoever verifies with an HMAC secret could sign.
-    #[error("{0} is an HMAC secret: whoever has it can sign, it must not be published")]
+    /// Every verifier with an HMAC secret can sign.
+    #[error("{0} is an HMAC secret: every reader could sign with it; it must not be published")]
     HmacSecret(String),
     /// An algorithm the key does not do.
     #[error("{place} cannot sign {algorithm}")]
@@ -75,7 +75,7 @@ pub enum JwksDocumentError {
         /// What is wrong with it.
         error: KeyError,
     },
-    /// What is published now is no key set, so that nobody can tell what would be lost.
+    /// What is published now is no key set, so that the lost keys are unknown.
     #[error("{} is there and no key set: {error}", quote_path(.path))]
     NotKeySet {
         /// The file.
@@ -134,7 +134,7 @@ impl PublishedKey {
         if let Some(source) = published(public) {
             notes.warn(
                 "key-compromised",
-                format!("{place}: this is {source}, which everybody has and can sign with"),
+                format!("{place}: this is {source}, whose private key is published"),
             );
         }
         let kid = kid.or(key.kid()).map_or_else(|| thumbprint(public), str::to_owned);

@@ -83,7 +83,7 @@ pub enum FieldError {
     #[error("not YAML: {}", escape(.0))]
     Syntax(String),
     /// Indented with a tab.
-    #[error("indented with a tab: YAML wants blanks")]
+    #[error("indented with a tab: expected spaces")]
     Tab,
     /// Lists and objects in each other beyond all need.
     #[error("nested deeper than {0} levels")]

@@ -167,7 +167,7 @@ pub fn read_key(
     if let Some(source) = key.verifying_key().public_key().and_then(published) {
         notes.warn_with(
             "key-compromised",
-            format!("{place}: this is {source}, which everybody has and can sign with"),
+            format!("{place}: this is {source}, whose private key is published"),
             "make a key of your own: gen-keypair --algorithm es256 --format pem -o DIR",
         );
     }

@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_login_drops_unknown_roles_and_wants_one_that_is_left() {
+    fn login_drops_unknown_roles_and_requires_a_known_one() {
         assert!(Endpoint::JwtLogin.accepts_roles(&["wizard", "user"]));
         assert!(Endpoint::CookieLogin.accepts_roles(&["ADMIN"]));
         assert!(!Endpoint::JwtLogin.accepts_roles(&["wizard"]));

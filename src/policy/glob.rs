@@ -1,7 +1,7 @@
 //! Patterns of bound claims: only `*` counts.
 
 /// Whether the whole text matches the pattern. `*` stands for any run of characters, an empty
-/// one and one with `/` in it as well; every other character is not a wildcard. The pieces
+/// one and one with `/` in it as well; every other character is literal. The pieces
 /// between the stars do not overlap: `ab*ba` does not match `aba`.
 ///
 /// Takes time linear in the text for each star: it never goes back over more than one.

@@ -39,7 +39,7 @@ pub struct Expected<'a> {
     pub max_age: Option<i64>,
 }
 
-/// Judges an ID token; all checks are made, so that a report can show them together.
+/// Checks an ID token; all checks are made, so that a report can show them together.
 pub fn evaluate(token: &Verified, expected: &Expected<'_>, now: Timestamp) -> Verdict {
     let mut verdict = Verdict::new();
     let claims = token.claims();
@@ -62,7 +62,7 @@ pub fn evaluate(token: &Verified, expected: &Expected<'_>, now: Timestamp) -> Ve
     verdict
 }
 
-/// Judges whether userinfo is about the person of the ID token (OpenID Connect Core 5.3.2: the
+/// Checks whether UserInfo is about the person of the ID token (OpenID Connect Core 5.3.2: the
 /// two `sub` must be the same to the letter, or userinfo must not be used).
 pub fn check_userinfo(token: &Verified, userinfo: &Map<String, Value>) -> Verdict {
     let mut verdict = Verdict::new();
@@ -82,7 +82,7 @@ pub fn check_userinfo(token: &Verified, userinfo: &Map<String, Value>) -> Verdic
     verdict
 }
 
-/// Judges whether userinfo that is a signed token is this provider's, for this client (OpenID
+/// Checks whether UserInfo that is a signed token is this provider's, for this client (OpenID
 /// Connect Core 5.3.2: it should say so, and what it says must be right).
 pub fn check_signed_userinfo(
     token: &Verified,
@@ -161,13 +161,13 @@ fn audience(verdict: &mut Verdict, claims: &Claims, client_id: &str) {
         );
     }
     verdict.pass("audience", shown());
-    // OpenID Connect Core 3.1.3.7, 4 and 5: with several audiences somebody must be named, and
-    // whoever is named must be this client.
+    // OpenID Connect Core 3.1.3.7, 4 and 5: with several audiences 'azp' must be set, and
+    // must be this client.
     match claims.get("azp") {
         None if audiences.len() > 1 => verdict.fail(
             "authorized-party",
             format!(
-                "the ID token is for several ({}) and does not say for whom it was made ('azp')",
+                "the ID token is for several ({}) and does not have an authorized party ('azp')",
                 shown()
             ),
             None,
@@ -189,7 +189,7 @@ fn audience(verdict: &mut Verdict, claims: &Claims, client_id: &str) {
 
 fn subject(verdict: &mut Verdict, claims: &Claims, required: Option<&str>) {
     match (claims.subject(), required) {
-        (None | Some(""), _) => verdict.fail("subject", "the ID token names nobody ('sub')", None),
+        (None | Some(""), _) => verdict.fail("subject", "the ID token does not have a subject ('sub')", None),
         (Some(found), Some(required)) if found != required => verdict.fail(
             "subject",
             format!("the ID token is about {}, the login was that of {}", quote(found), quote(required)),
@@ -373,7 +373,7 @@ mod tests {
             (json!({"iss": ["https://idp.example"]}), "issuer"),
             (json!({"aud": "other"}), "audience"),
             (json!({"aud": "cc "}), "audience"),
-            // A single foreign audience, whoever it was made for (3.1.3.7, 3).
+            // A single foreign audience, for every authorized party (3.1.3.7, 3).
             (json!({"aud": "other", "azp": "cc"}), "audience"),
             (json!({"aud": ["other"], "azp": "cc"}), "audience"),
             (json!({"aud": null}), "audience"),

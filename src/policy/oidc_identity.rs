@@ -1,4 +1,4 @@
-//! Who somebody is for the server, out of what an OpenID provider says: username, full name,
+//! The identity of a user for the server, from the claims of an OpenID provider: username, full name,
 //! roles, projects. Pure; what comes in was verified and checked before.
 
 use serde_json::{Map, Value};
@@ -14,7 +14,7 @@ use crate::util::quote::quote;
 /// The roles that a provider can give; the others are dropped, as the server drops them.
 const GIVEN: [Role; 4] = [Role::User, Role::Admin, Role::Manager, Role::Support];
 
-/// Somebody as the provider describes them.
+/// A user as the provider describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OidcIdentity {
     /// The name to log in as.
@@ -27,7 +27,7 @@ pub struct OidcIdentity {
     pub projects: Vec<String>,
 }
 
-/// Why what a provider says makes nobody.
+/// Why the claims of a provider do not describe a user.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OidcIdentityError {
     /// Neither userinfo nor the ID token has the claim with the username.
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_role_of_the_servers_somebody_is_a_user() {
+    fn identity_without_known_role_gets_the_role_user() {
         for userinfo in [
             json!({}),
             json!({"realm_access": {"roles": []}}),

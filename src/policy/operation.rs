@@ -196,7 +196,7 @@ impl ScopePath {
         Ok(Self { segments, within })
     }
 
-    /// Whether a right on this path is one on `wanted`: by whole segments, with `/foo/` covering
+    /// Whether a right on this path is one on `required`: by whole segments, with `/foo/` covering
     /// what is in the directory but no file `/foo`.
     #[must_use]
     pub fn covers(&self, expected: &Self) -> bool {

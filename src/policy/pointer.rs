@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 /// other is the name of a member. A `null` counts as nothing.
 ///
 /// An index is written as RFC 6901 4 has it, without sign or leading zeros; an unknown escape
-/// such as `~2` is not a wildcard.
+/// such as `~2` is literal.
 #[must_use]
 pub fn look_up<'a>(claims: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
     let found = if let Some(path) = name.strip_prefix('/') {

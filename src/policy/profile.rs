@@ -152,7 +152,7 @@ fn has_scitokens_scope(payload: &Map<String, Value>) -> bool {
 pub fn https_fault(issuer: &str) -> Option<&'static str> {
     let Ok(url) = url::Url::parse(issuer) else { return Some("which is no URL") };
     if url.scheme() != "https" || !issuer.starts_with("https://") {
-        Some("wanted an https:// URL")
+        Some("expected an https:// URL")
     } else if url.query().is_some() || url.fragment().is_some() {
         Some("which has a query or fragment: no keys can be found under it")
     } else if !url.username().is_empty() || url.password().is_some() {

@@ -336,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_by_the_rules_is_admitted_without_a_word() {
+    fn token_by_the_rules_is_accepted_without_warnings() {
         let verdict = verdict(Profile::Wlcg, &is_valid());
         assert!(verdict.accepts(), "{verdict:?}");
         assert!(verdict.findings().iter().all(|f| f.state == super::super::CheckState::Pass), "{verdict:?}");

@@ -313,7 +313,7 @@ pub enum ScopeDenial {
     Malformed(ScopeError),
 }
 
-/// What somebody wants to do: `storage.read:/x/y`, `compute.create`.
+/// A requested operation: `storage.read:/x/y`, `compute.create`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccessRequest {
     operation: Operation,

@@ -40,7 +40,7 @@ pub struct Finding {
     pub hint: Option<String>,
 }
 
-/// Why a check holds: a text, or what words it where somebody is to read it.
+/// Why a check holds: a text, or a function that makes it where it is printed.
 pub trait Reason {
     /// The text.
     fn word(self) -> String;
@@ -64,17 +64,17 @@ impl<F: FnOnce() -> String> Reason for F {
     }
 }
 
-/// How much a verdict tells. The checks and the answer are the same.
+/// How much a verdict contains. The checks and the answer are the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Verbosity {
     /// Every check, with its reason: for a report.
     #[default]
     All,
-    /// The checks that fail: for many tokens, where what holds would be worded for nobody.
+    /// The checks that fail: for many tokens, where texts of passed checks are not printed.
     Failures,
 }
 
-/// All checks in order. It must be looked at: a verdict that nobody reads accepts everybody.
+/// All checks in order. It must be used: an ignored verdict would accept every token.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[must_use]
 pub struct Verdict {
@@ -90,7 +90,7 @@ impl Verdict {
         Self::with_verbosity(Verbosity::All)
     }
 
-    /// The same that tells so much.
+    /// The same with this verbosity.
     pub const fn with_verbosity(detail: Verbosity) -> Self {
         Self { detail, holds: false, findings: Vec::new() }
     }
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_reads_is_not_worded() {
+    fn verdict_of_failures_has_no_texts_of_passed_checks() {
         let mut verdict = Verdict::with_verbosity(Verbosity::Failures);
         verdict.pass("signature", || unreachable!());
         verdict.warn("expiry", || unreachable!(), None);

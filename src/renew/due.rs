@@ -66,7 +66,7 @@ pub enum RenewReason {
     KeyChanged,
     /// The resource says something else now; the field that does.
     ResourceChanged(String),
-    /// Somebody asked for it.
+    /// It was requested.
     Forced,
 }
 

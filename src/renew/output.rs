@@ -260,7 +260,7 @@ mod tests {
         }
         let now = crate::util::time::Clock::System.now();
         sweep(&[&output], now);
-        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 4, "it may be somebody's still");
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 4, "it may be in use");
         sweep(&[&output], now.plus_seconds(1000));
         assert!(!directory.path().join(".cc-auth-x.tmp").exists());
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 3);

@@ -5,7 +5,7 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 
 use crate::util::environment::Environment;
 
-/// A way to tell systemd; it says nothing where nobody listens.
+/// The notification socket of systemd; without one nothing is sent.
 #[derive(Debug, Default)]
 pub struct Notifier {
     to: Option<(UnixDatagram, SocketAddr)>,
@@ -24,14 +24,14 @@ impl Notifier {
         Self { to: address.and_then(|address| Some((UnixDatagram::unbound().ok()?, address))) }
     }
 
-    /// Tells assignments such as `READY=1`. That nobody hears it changes nothing.
+    /// Sends assignments such as `READY=1`. Failures are ignored.
     pub fn notify(&self, state: &str) {
         if let Some((socket, address)) = &self.to {
             let _ = socket.send_to_addr(state.as_bytes(), address);
         }
     }
 
-    /// Tells a status for people, on one line.
+    /// Sends a status text, on one line.
     pub fn status(&self, text: &str) {
         self.notify(&format!("STATUS={}", crate::util::quote::escape(text)));
     }

@@ -116,7 +116,7 @@ pub fn preview<'snapshot>(
     Ok(planner.finish())
 }
 
-/// Does what is to be done, all of it in one transaction, and tells what it was. Where nothing is
+/// Executes the plan in one transaction and returns the outcome. Where nothing is
 /// to be done, the database is only read.
 ///
 /// # Errors

@@ -69,7 +69,7 @@ pub enum PlanRejection {
     },
 }
 
-/// What is to be done, and what is to be said.
+/// The changes, and what is reported beside them.
 #[derive(Debug)]
 pub struct Plan<'ldap_snapshot> {
     snapshot: &'ldap_snapshot LdapSnapshot,
@@ -174,7 +174,7 @@ impl<'ldap_snapshot> Plan<'ldap_snapshot> {
     pub fn rejection(&self) -> Option<PlanRejection> {
         let deletions = self.delete.len() as u64;
         // An answer without a single user comes from a wrong setting or a missing right, whatever
-        // the limit, and also where there is nobody to delete.
+        // the limit, and also where no user is to delete.
         if !self.snapshot.has_users() {
             return Some(match self.snapshot.entries() {
                 0 => PlanRejection::Empty { deletions },
@@ -203,12 +203,12 @@ impl<'ldap_snapshot> Plan<'ldap_snapshot> {
     }
 }
 
-/// Makes a plan, told of each user in the table once, in any order; the order of the names is
+/// Makes a plan; it receives each user of the table once, in any order; the order of the names is
 /// fastest.
 #[derive(Debug)]
 pub struct Planner<'ldap_snapshot> {
     plan: Plan<'ldap_snapshot>,
-    /// A bit for each name of the snapshot: whether somebody in the table has it.
+    /// A bit for each name of the snapshot: whether a user in the table has it.
     found: Vec<u64>,
     next: usize,
     /// Names in the table that the directory has not.
@@ -261,7 +261,7 @@ impl<'ldap_snapshot> Planner<'ldap_snapshot> {
         }
         let Some(member) = plan.snapshot.get(place) else { return };
         if !from_directory {
-            // Somebody's further name, or one that is not fit, would not have been added anyway.
+            // A further name of a user, or an invalid one, would not have been added anyway.
             if member.status == NameStatus::Usable {
                 plan.conflicts.push(Conflict { username: user.username.to_owned(), source: user.source });
             }
@@ -279,7 +279,7 @@ impl<'ldap_snapshot> Planner<'ldap_snapshot> {
         }
     }
 
-    /// The plan, once everybody in the table was named.
+    /// The plan, after all users of the table.
     #[must_use]
     pub fn finish(mut self) -> Plan<'ldap_snapshot> {
         let plan = &mut self.plan;
@@ -308,25 +308,25 @@ fn may_differ_from_normalized(name: &str) -> bool {
 
 /// Finds names about to be added that differ from another name, here or there, by case or blanks
 /// only. One of two such names is not in its plain form, and most directories have few of those.
-fn find_similar_usernames(plan: &mut Plan<'_>, strangers: &mut [String]) {
+fn find_similar_usernames(plan: &mut Plan<'_>, new_usernames: &mut [String]) {
     if plan.add.is_empty() {
         return;
     }
-    strangers.sort_unstable();
+    new_usernames.sort_unstable();
     let hasher = RandomState::new();
     let mut seen: Vec<(u64, &str)> = Vec::new();
     let ldap_snapshot = plan.snapshot;
-    let everybody =
-        ldap_snapshot.users().map(|member| member.username).chain(strangers.iter().map(String::as_str));
-    for name in everybody.filter(|name| may_differ_from_normalized(name)) {
+    let usernames =
+        ldap_snapshot.users().map(|member| member.username).chain(new_usernames.iter().map(String::as_str));
+    for name in usernames.filter(|name| may_differ_from_normalized(name)) {
         let normal = normalized(name);
         let hash = hasher.hash_one(&normal);
         seen.push((hash, name));
         if let Some(member) = ldap_snapshot.find(&normal, 0).and_then(|place| ldap_snapshot.get(place)) {
             seen.push((hash, member.username));
         }
-        if let Ok(at) = strangers.binary_search(&normal) {
-            seen.extend(strangers.get(at).map(|name| (hash, name.as_str())));
+        if let Ok(at) = new_usernames.binary_search(&normal) {
+            seen.extend(new_usernames.get(at).map(|name| (hash, name.as_str())));
         }
     }
     seen.sort_unstable();
@@ -381,7 +381,7 @@ mod tests {
     };
 
     #[test]
-    fn plan_that_deletes_nobody_counts_missing_users_as_unchanged() {
+    fn plan_without_deletions_counts_missing_users_as_unchanged() {
         let ldap_snapshot = ldap_snapshot(&[("a", None)]);
         let rules = SyncRules { delete_missing: false, ..DELETING };
         let table = [ldap("a", None), ldap("b", None), ldap("c", None)];
@@ -449,7 +449,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_without_anybody_deletes_nobody_whatever_the_limit() {
+    fn empty_directory_deletes_no_user_with_any_limit() {
         let ldap_snapshot = ldap_snapshot(&[]);
         let rules = SyncRules { max_delete: DeletionLimit::Percent(100), ..DELETING };
         let plan = plan(&ldap_snapshot, rules, &[ldap("anna", None)]);
@@ -491,7 +491,7 @@ mod tests {
     fn a_name_that_several_entries_have_is_neither_added_nor_deleted() {
         let mut builder = SnapshotBuilder::default();
         for dn in ["cn=a", "cn=b"] {
-            builder.add_entry(dn, [&b"twice"[..]].into_iter(), [&b"Somebody"[..]].into_iter()).unwrap();
+            builder.add_entry(dn, [&b"twice"[..]].into_iter(), [&b"Some Name"[..]].into_iter()).unwrap();
         }
         let ldap_snapshot = builder.finish().unwrap();
         assert!(plan(&ldap_snapshot, DELETING, &[]).is_empty());
@@ -499,7 +499,7 @@ mod tests {
     }
 
     #[test]
-    fn somebody_known_by_a_further_name_is_not_gone() {
+    fn user_known_by_a_further_name_is_not_missing() {
         let mut builder = SnapshotBuilder::default();
         builder.add_entry("cn=a", [&b"anna"[..], b"anna2"].into_iter(), [].into_iter()).unwrap();
         let ldap_snapshot = builder.finish().unwrap();

@@ -3,7 +3,7 @@
 //! In this order: the variable `BEARER_TOKEN`; the file that `BEARER_TOKEN_FILE` names; the file
 //! `bt_uID` in `XDG_RUNTIME_DIR` if that is set; `/tmp/bt_uID`, with ID the effective user's number.
 //! What is empty or missing is skipped; what is there and no token ends the search, so that
-//! nobody uses another token than they think.
+//! no other token is used unexpectedly.
 
 use std::fmt;
 use std::io::{self, Read};
@@ -63,7 +63,7 @@ pub enum BearerDiscoveryError {
     /// Longer than any token.
     #[error("what stands in {0} is longer than {MAX_BYTES} bytes")]
     TooLong(BearerSource),
-    /// In `/tmp`, where everybody can put files: not the user's own plain file.
+    /// In `/tmp`, where all accounts can create files: not the user's own plain file.
     #[error("{source_} is not used: it is {what}")]
     NotOwn {
         /// The file.
@@ -166,7 +166,7 @@ fn read(
 ) -> Result<Option<Vec<u8>>, BearerDiscoveryError> {
     let unreadable = |error: io::Error| BearerDiscoveryError::Unreadable { source_: source.clone(), error };
     let not_own = |what| BearerDiscoveryError::NotOwn { source_: source.clone(), what };
-    // NONBLOCK: a pipe that somebody put there must not hold up the program.
+    // NONBLOCK: a pipe of another account must not hold up the program.
     let follow = if shared { OFlags::NOFOLLOW } else { OFlags::empty() };
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | follow;
     let file = match rustix::fs::open(path, flags, Mode::empty()) {
@@ -229,12 +229,12 @@ mod tests {
     }
 
     /// A user number that surely has no file in `/tmp`.
-    const NOBODY: u32 = 4_123_456_789;
+    const OTHER_USER: u32 = 4_123_456_789;
 
     #[test]
     fn the_first_place_with_something_in_it_counts() {
         let directory = tempfile::tempdir().unwrap();
-        let own = directory.path().join(format!("bt_u{NOBODY}"));
+        let own = directory.path().join(format!("bt_u{OTHER_USER}"));
         let named = directory.path().join("named");
         fs::write(&own, " \x0b\x0cown.a.b\r\n").unwrap();
         let dir = directory.path().to_str().unwrap();
@@ -246,7 +246,7 @@ mod tests {
             ])
         };
         let found = |token: &str| {
-            let (token, source) = discover(&all(token), NOBODY).unwrap().unwrap();
+            let (token, source) = discover(&all(token), OTHER_USER).unwrap().unwrap();
             (token.expose().to_owned(), source)
         };
         assert_eq!(found(" x.y.z\n"), ("x.y.z".to_owned(), BearerSource::Variable));
@@ -255,7 +255,7 @@ mod tests {
         assert_eq!(found("").0, "own.a.b", "an empty file is skipped");
         fs::write(&named, "n.a.m").unwrap();
         assert_eq!(found("").0, "n.a.m");
-        assert_eq!(discover(&environment(&[]), NOBODY).unwrap(), None);
+        assert_eq!(discover(&environment(&[]), OTHER_USER).unwrap(), None);
     }
 
     #[test]
@@ -264,14 +264,14 @@ mod tests {
         let named = directory.path().join("named");
         let variables = environment(&[("BEARER_TOKEN_FILE", named.to_str().unwrap())]);
         fs::write(&named, " {\"access_token\": \"eyJ.a.b\", \"expires_in\": 60}\n").unwrap();
-        assert_eq!(discover(&variables, NOBODY).unwrap().unwrap().0.expose(), "eyJ.a.b");
+        assert_eq!(discover(&variables, OTHER_USER).unwrap().unwrap().0.expose(), "eyJ.a.b");
         for content in ["{}", "{\"access_token\"", "{\"access_token\": 7}"] {
             fs::write(&named, content).unwrap();
-            let rejected = discover(&variables, NOBODY);
+            let rejected = discover(&variables, OTHER_USER);
             assert!(matches!(rejected, Err(BearerDiscoveryError::NoToken(_))), "{content}: {rejected:?}");
         }
         let variables = environment(&[("BEARER_TOKEN", "{\"access_token\": \"eyJ.a.b\"}")]);
-        assert!(discover(&variables, NOBODY).is_err());
+        assert!(discover(&variables, OTHER_USER).is_err());
     }
 
     #[test]
@@ -281,14 +281,14 @@ mod tests {
         let variables = environment(&[("BEARER_TOKEN_FILE", named.to_str().unwrap())]);
         for content in ["a b", "a\u{e9}", "====", "\"x\"", "a\0b", "a=b", "Bearer x.y.z", "\u{a0}x"] {
             fs::write(&named, content).unwrap();
-            let refused = discover(&variables, NOBODY);
+            let refused = discover(&variables, OTHER_USER);
             assert!(matches!(refused, Err(BearerDiscoveryError::NoToken(_))), "{content:?}: {refused:?}");
         }
         fs::write(&named, "x".repeat(MAX_BYTES + 1)).unwrap();
-        assert!(matches!(discover(&variables, NOBODY), Err(BearerDiscoveryError::TooLong(_))));
+        assert!(matches!(discover(&variables, OTHER_USER), Err(BearerDiscoveryError::TooLong(_))));
         fs::remove_file(&named).unwrap();
         fs::create_dir(&named).unwrap();
-        assert!(matches!(discover(&variables, NOBODY), Err(BearerDiscoveryError::Unreadable { .. })));
+        assert!(matches!(discover(&variables, OTHER_USER), Err(BearerDiscoveryError::Unreadable { .. })));
     }
 
     #[test]

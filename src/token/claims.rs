@@ -9,7 +9,7 @@ use crate::util::quote::quote;
 use crate::util::time::Timestamp;
 
 /// The claims of a token, in their order. Nothing in here is true by itself: only the claims of
-/// a [`super::Verified`] come from somebody who is trusted.
+/// a [`super::Verified`] come from a trusted issuer.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Claims(Map<String, Value>);
 

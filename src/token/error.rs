@@ -1,4 +1,4 @@
-//! Why a token is refused before anybody asks what it says.
+//! Why a token is rejected before its claims are checked.
 
 use std::fmt;
 
@@ -29,7 +29,7 @@ impl fmt::Display for TokenPart {
 }
 
 /// Why a token is refused by its form or its signature. The variants up to [`Self::Nested`] mean
-/// that it is no signed token at all, the others that it is one nobody should accept.
+/// that it is no signed token at all, the others that it must not be accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
     /// Nothing at all.
@@ -123,12 +123,12 @@ pub enum TokenError {
     /// The header has critical extensions (RFC 7515 4.1.11): none is understood here.
     #[error("the token's header has critical extensions ('crit': {}), none of which is understood", quote(.0))]
     Critical(String),
-    /// The claims are said not to be base64url (RFC 7797).
+    /// The header declares unencoded claims (RFC 7797).
     #[error("the token's header has 'b64': its claims are not base64url (RFC 7797)")]
     Unencoded,
-    /// The header carries a key or an address to fetch one from: whoever made the token chose it
+    /// The header carries a key or a URL of one: the maker of the token chose it
     /// (RFC 8725 3.10).
-    #[error("the token's header brings a key of its own ('{0}'): whoever made the token chose it")]
+    #[error("the token's header brings a key of its own ('{0}'): the maker of the token chose it")]
     EmbeddedKey(&'static str),
     /// There is no key to verify with.
     #[error("no key to verify the token with")]
@@ -183,7 +183,7 @@ fn parts_message(parts: usize) -> String {
 }
 
 impl TokenError {
-    /// Whether this is not even a signed token, so that there is nothing to judge.
+    /// Whether this is not even a signed token, so that nothing can be checked.
     #[must_use]
     pub const fn is_malformed(&self) -> bool {
         matches!(
@@ -254,7 +254,7 @@ impl Diagnostic for TokenError {
                 Self::NotObject { .. } | Self::Nested | Self::TooDeep(_) => {
                     "see it with: cc-jwt inspect"
                 }
-                Self::Unsigned(_) => "anybody can write such a token: never accept it",
+                Self::Unsigned(_) => "every client can write such a token: never accept it",
                 Self::Signature(_) => {
                     "it was changed, or signed with another key: was the key pair replaced after it was issued?"
                 }

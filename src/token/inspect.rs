@@ -1,5 +1,5 @@
-//! A look at anything that somebody calls a token. What a verifier would choke on is shown, and
-//! named; nothing is said about the signature.
+//! Inspection of a token, valid or not. What a verifier would reject is shown, and
+//! named; the signature is not verified.
 
 use base64::Engine as _;
 use base64::alphabet;
@@ -146,7 +146,7 @@ pub fn inspect(text: &str) -> Inspection {
     Inspection { form, header, claims, written, signature_bytes, warnings, refusal, strict }
 }
 
-/// What is said of a part whose unused bits are set.
+/// The warning about a part whose unused bits are set.
 const OTHER_SPELLING: &str = "has bits set that belong to no byte (another spelling of the same token)";
 
 fn add(warnings: &mut Vec<Warning>, check: &'static str, message: String) {
@@ -283,7 +283,7 @@ fn header_warnings(members: &serde_json::Map<String, Value>, form: TokenForm, wa
         }
     }
     if form == TokenForm::Unsigned {
-        add(warnings, "unsigned", "it is not signed: anybody can have written it".to_owned());
+        add(warnings, "unsigned", "it is not signed: every client can write it".to_owned());
     }
     if let Some(critical) = members.get("crit") {
         let shown = quote(&critical.to_string());

@@ -163,7 +163,7 @@ impl Decoded {
     }
 }
 
-/// Decodes with spare bits allowed and told.
+/// Decodes with spare bits allowed and reported.
 fn decode(text: &str, part: TokenPart) -> Result<Decoded, TokenError> {
     const LENIENT: GeneralPurpose = GeneralPurpose::new(
         &base64::alphabet::URL_SAFE,

@@ -18,7 +18,7 @@ pub struct HeaderParams {
     pub algorithm: Algorithm,
     /// `typ`: what the token is; `JWT` where nothing else is agreed.
     pub typ: String,
-    /// `kid`: the key's name, where whoever verifies has several.
+    /// `kid`: the key's name, where a verifier has several.
     pub kid: Option<String>,
 }
 

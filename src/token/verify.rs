@@ -10,7 +10,7 @@ use crate::key::{Algorithm, VerifyingKey};
 const MOST_TRIED: usize = 64;
 
 /// A token whose signature fits one of the keys it was verified with. There is no other way to
-/// make one. Nothing else is said: its times, issuer, audience and roles are still to be checked.
+/// make one. Its times, issuer, audience and roles are not checked.
 #[derive(Debug, Clone, PartialEq)]
 #[must_use]
 pub struct Verified {

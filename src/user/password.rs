@@ -152,7 +152,7 @@ impl PasswordHash {
     /// Whether it can be compared with.
     ///
     /// # Errors
-    /// [`HashError`] tells why not.
+    /// [`HashError`] otherwise.
     pub fn check(&self) -> Result<(), HashError> {
         self.parts().map(|_| ())
     }
@@ -171,7 +171,7 @@ impl PasswordHash {
     ///
     /// # Errors
     /// [`HashError`] when what is stored cannot be compared with; the time is then that of a
-    /// comparison, so that it does not tell.
+    /// comparison, so that the time does not depend on it.
     pub fn matches(&self, password: &SecretText) -> Result<bool, HashError> {
         let parts = self.parts().inspect_err(|_| verify_unknown(password))?;
         let seen = digest(password, parts.cost, parts.salt);

@@ -24,7 +24,7 @@ impl fmt::Display for InvalidColumn {
     }
 }
 
-/// A text column: text, BLOB, or a number that somebody put there. NULL is none.
+/// A text column: text, BLOB, or a number. NULL is none.
 pub(super) fn text(value: ValueRef<'_>) -> Option<String> {
     match value {
         ValueRef::Null => None,

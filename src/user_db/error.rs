@@ -132,7 +132,7 @@ pub enum UserDbError {
 }
 
 impl UserDbError {
-    /// What SQLite's error means for whoever asked.
+    /// The meaning of an error of SQLite.
     pub(super) fn from_sqlite(path: &Path, waited: Duration, error: &rusqlite::Error) -> Self {
         let path = path.to_owned();
         let message = match error {
@@ -140,7 +140,7 @@ impl UserDbError {
             rusqlite::Error::SqlInputError { msg, .. } => msg.clone(),
             other => other.to_string(),
         };
-        // SQLite's "disk I/O error" for this one helps nobody.
+        // SQLite's "disk I/O error" for this one does not help.
         if is_index_size_error(error) {
             let message = "its index file beside it cannot grow: the disk may be full".to_owned();
             return Self::Failed { path, message };

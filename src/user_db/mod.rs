@@ -5,7 +5,7 @@
 //! one transaction an action. The schema, the server's migrations table and all other tables are
 //! never touched (rows of `configuration` go with their user, as the schema says).
 //!
-//! Knows nothing of what roles or names are allowed; that is for whoever changes a user.
+//! Knows nothing of what roles or names are allowed; that is for the callers.
 //!
 //! ```no_run
 //! use cc_auth::user_db::{OpenMode, UserDb};

@@ -80,7 +80,7 @@ impl UserDb {
     }
 
     /// Calls `visit` with every record that the filter accepts, in the order of the names. Memory
-    /// stays flat, and however long `visit` takes, nobody who wants to write waits for it: a page
+    /// stays flat, and however long `visit` takes, no writer waits for it: a page
     /// of rows is read at a time, and nothing is locked between two of them. What others change
     /// meanwhile may be seen or not.
     ///

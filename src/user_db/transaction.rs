@@ -66,7 +66,7 @@ pub struct UserSummary<'row> {
 
 impl UserDb {
     /// Begins an action: from here on no other account can write, so that what is read stays true until
-    /// it is changed. Whoever reads still sees the state before.
+    /// it is changed. Readers still see the state before.
     ///
     /// # Errors
     /// [`UserDbError::Locked`] when another process holds the lock for longer than the waiting time,
@@ -346,7 +346,7 @@ impl Transaction<'_> {
         scan(&self.inner, &self.context, visit)
     }
 
-    /// Makes the changes be there for everybody, on disk.
+    /// Makes the changes visible for all processes, on disk.
     ///
     /// # Errors
     /// All that SQLite can run into; nothing has changed then.

@@ -54,7 +54,7 @@ pub(super) struct Issue {
     #[arg(long, value_name = "ISSUER")]
     issuer: Option<String>,
 
-    /// Whom it is for ('aud'); can be given several times
+    /// Audience ('aud'); may be repeated
     #[arg(long, value_name = "AUDIENCE")]
     audience: Vec<String>,
 

@@ -138,7 +138,7 @@ pub(super) fn run(arguments: &Renew, console: &mut Console) -> Result<ExitStatus
     Ok(status)
 }
 
-/// Tells that the token that was there still is, and until when it is good.
+/// Warns that the old token remains, with its expiry time.
 fn note_old_token(name: &str, output: &TokenFile, console: &mut Console) {
     let Some(ends) = output.unverified_expiry() else { return };
     let now = Clock::System.now();
@@ -180,7 +180,7 @@ fn show(job: &RenewalJob, kept: &Renewal, now: Timestamp, console: &mut Console)
 }
 
 impl Renew {
-    /// What the parser cannot tell.
+    /// Checks that the parser cannot make.
     pub(super) fn check(&self) -> Result<(), UsageError> {
         if self.spec.iter().filter(|path| *path == Path::new("-")).count() > 1 {
             return Err(UsageError::new("standard input can be read once only"));

@@ -45,7 +45,7 @@ enum Next {
     Now(RenewMode),
     /// When the system's clock says so.
     At(Timestamp),
-    /// After a failure: by the steady clock, which nobody sets.
+    /// After a failure: by the monotonic clock.
     Retry(Instant),
 }
 
@@ -76,7 +76,7 @@ pub(super) fn run(arguments: &Renew, console: &mut Console) -> Result<ExitStatus
         random: 0,
     };
     watcher.look_at_specs();
-    // What is wrong from the start is for whoever started it; later on the old tokens are kept.
+    // An error at the start ends the command; later the old tokens remain.
     watcher.load(console)?;
     let outputs: Vec<&TokenFile> = watcher.watched.iter().map(|watched| &watched.job.output).collect();
     sweep(&outputs, Clock::System.now());
@@ -106,11 +106,11 @@ fn listen() -> Result<Receiver<i32>, Failure> {
     Ok(receiver)
 }
 
-/// Tells an event. That it cannot be written, because the disk of the log is full, must not end
+/// Prints an event. That it cannot be written, because the disk of the log is full, must not end
 /// the renewal.
 fn print_event(event: &RenewEvent, console: &mut Console) {
     if let Err(fault) = console.json(event).and_then(|()| console.flush()) {
-        log::info!("an event cannot be told: {fault}");
+        log::info!("cannot print an event: {fault}");
     }
 }
 
@@ -273,7 +273,7 @@ impl Watcher<'_> {
         }
     }
 
-    /// Signs what is due and tells what became of it.
+    /// Renews the tokens that are due and prints the events.
     fn renew_due(&mut self, console: &mut Console) {
         let now = Clock::System.now();
         let steady = Instant::now();

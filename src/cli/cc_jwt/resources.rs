@@ -44,14 +44,14 @@ impl ResourceOptions {
             .map(|text| {
                 FieldOverride::parse(text).ok_or_else(|| {
                     let shown = crate::util::quote::quote(text.split('=').next().unwrap_or_default());
-                    UsageError::new(format!("--set {shown}: wanted PATH=VALUE"))
+                    UsageError::new(format!("--set {shown}: expected PATH=VALUE"))
                         .hint("such as --set spec.data.sub=jane")
                 })
             })
             .collect()
     }
 
-    /// Reads the resources of a file, or of standard input for `-`, and tells of what is odd.
+    /// Reads the resources of a file, or of standard input for `-`, and prints the warnings.
     /// `now` is for what depends on times.
     ///
     /// # Errors
@@ -105,7 +105,7 @@ impl ResourceOptions {
             }
         }
         console.notes(notes);
-        // All but the last are told here, so that nobody has to come back for each file.
+        // All but the last are reported here, so that one run reports the errors of all files.
         let last = failures.pop();
         for failure in &failures {
             console.report(failure);
@@ -146,6 +146,6 @@ pub(super) fn parse_mode(text: &str) -> Result<u32, String> {
     match u32::from_str_radix(text, 8) {
         Ok(mode) if mode & !0o777 == 0 && mode & 0o400 != 0 && mode & 0o022 == 0 => Ok(mode),
         Ok(mode) if mode & 0o022 != 0 => Err("others could write the token".to_owned()),
-        _ => Err("wanted an octal mode with read permission, such as 0600 or 0640".to_owned()),
+        _ => Err("expected an octal mode with read permission, such as 0600 or 0640".to_owned()),
     }
 }

@@ -77,7 +77,7 @@ struct New {
     #[arg(long, value_name = "ALGORITHM", default_value = "ES256")]
     algorithm: String,
 
-    /// spec.data.sub: whom the token is about
+    /// spec.data.sub: the subject of the token
     #[arg(long, value_name = "SUBJECT", default_value = "jane.doe")]
     subject: String,
 

@@ -129,7 +129,7 @@ pub(super) static PAGES: &[ManualPage] = &[
         ],
         examples: &[
             example("cc-user del fritz", "Delete a user", 0),
-            example("cc-user del nobody", "A user who does not exist", 1),
+            example("cc-user del unknown", "A user who does not exist", 1),
         ],
         see_also: SEE_ALSO,
         ..ManualPage::EMPTY
@@ -264,7 +264,7 @@ pub(super) static PAGES: &[ManualPage] = &[
             "CSV begins with a header line that names the columns in any order: username (required), name, email, roles, projects, source, password_hash. It is read as RFC 4180 describes, with LF or CRLF and with or without a byte order mark; the separator is a comma, or a semicolon where the header line has no comma. Lines of empty fields are skipped. Roles and projects are separated by commas inside their field, or are a JSON array. An empty field means no value, and in source and password_hash the default of a new user or no change of an existing one; an empty field in quotes is empty text.",
             "JSON lines have one object a line with members of the same names; roles and projects are arrays of strings. A member that is missing changes nothing, null means no value.",
             "Everything that 'cc-user export' writes is accepted. A value that has no plain form is in its exact form there: an object with one member out of text, text_hex, blob_hex, integer, real and null, such as {\"text\":\"damaged\"}. What 'cc-user add' rejects (unknown roles, projects of a user who is not a manager, unusual names) causes a warning, since the server or another tool may have stored it.",
-            "A user who is in the database already is an error without --update or --skip-existing. --skip-existing skips the line whatever it contains. --update changes the columns that the line has; it never changes the source, and a user for whom nothing changes is counted as unchanged.",
+            "A user who is in the database already is an error without --update or --skip-existing. --skip-existing skips the line whatever it contains. --update changes the columns that the line has; it never changes the source, and a user without changes is counted as unchanged.",
             "A password_hash is a bcrypt hash ($2a$, $2b$ or $2y$), which may be locked by '!' or '*' in front, or begin with {BCRYPT} or {CRYPT}. Anything else is rejected unless it is in its exact form: a password in plain text would be stored as it is.",
         ],
         examples: &[

@@ -217,7 +217,7 @@ fn read(arguments: &Arguments, console: &mut Console) -> Result<(ParsedKey, Stri
         }
         given => {
             if given.is_none() && io::stdin().is_terminal() {
-                return Err(UsageError::new("no key given: wanted a FILE, or - for standard input")
+                return Err(UsageError::new("no key given: expected a FILE, or - for standard input")
                     .hint("convert-pem-pubkey key.pem")
                     .into());
             }
@@ -234,8 +234,7 @@ fn read(arguments: &Arguments, console: &mut Console) -> Result<(ParsedKey, Stri
 /// What the person should know of a key that is fine as such.
 fn warn(found: &ParsedKey, key: &PublicKey, console: &mut Console) {
     if let Some(place) = published(key) {
-        console
-            .warn_of_danger("key-compromised", &format!("this is {place}: everybody has its private half"));
+        console.warn_of_danger("key-compromised", &format!("this is {place}: its private key is published"));
     }
     if let Some(certificate) = &found.certificate {
         let now = Clock::System.now();

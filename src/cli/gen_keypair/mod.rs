@@ -1,4 +1,4 @@
-//! `gen-keypair`: new keys for a server, in the form whoever needs them reads.
+//! `gen-keypair`: new keys for a server, in the form of each program that reads them.
 
 mod kind;
 mod pages;
@@ -93,7 +93,7 @@ struct Arguments {
 /// What an nkey is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum NkeyRoleOption {
-    /// Whoever logs in (U…)
+    /// A user (U…)
     User,
     /// An account (A…)
     Account,

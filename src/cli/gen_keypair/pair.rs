@@ -24,7 +24,7 @@ const SESSION_BYTES: usize = 32;
 pub(super) enum KeyPart {
     /// For the owner only.
     Private,
-    /// For everybody.
+    /// The public key.
     Public,
 }
 

@@ -29,7 +29,7 @@ impl<'de> Visitor<'de> for JwkVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Jwk, A::Error> {
         let mut jwk = Jwk { members: Vec::new(), twice: None, other: None };
-        // Looked up, not looked through: a key set may come from a stranger.
+        // Looked up, not looked through: a key set is untrusted input.
         let mut known = HashSet::new();
         while let Some((name, value)) = map.next_entry::<String, Value>()? {
             if jwk.twice.is_none() && !known.insert(name.clone()) {

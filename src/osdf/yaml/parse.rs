@@ -24,7 +24,7 @@ pub(super) const MAX_COPIED: usize = 32;
 /// also bounds the paths that every entry has.
 pub(super) const MAX_NAME: usize = 1024;
 
-/// How many members of a document that stand twice are told; with more it is no resource.
+/// The number of duplicate members of a document that are reported; with more it is not a resource.
 const MAX_TWICE: usize = 100;
 /// An object or a list that is not complete yet.
 struct Open {
@@ -180,7 +180,7 @@ impl<'a> Builder<'a> {
                 (key, first.line, same_value(value, &node))
             }
         };
-        // A path is as long as its names: it is made for those only that are told of.
+        // A path is as long as its names: it is made only for those that are reported.
         if self.twice >= MAX_TWICE {
             return Err((key.line, FieldError::Duplicate { first: first_line }));
         }

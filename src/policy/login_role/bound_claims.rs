@@ -1,4 +1,4 @@
-//! Whether a token has the claims a role wants.
+//! Whether a token has the claims that a role requires.
 
 use serde_json::{Map, Number, Value};
 
@@ -86,7 +86,7 @@ fn same_number(expected: &Number, found: &Number) -> bool {
     }
 }
 
-/// A number that is written as a whole one and within what floats tell apart.
+/// A number that is written as a whole one and within the precision of floats.
 pub(super) fn exact(number: &Number) -> Option<i64> {
     number.as_i64().filter(|value| value.unsigned_abs() <= EXACT)
 }
@@ -106,7 +106,7 @@ fn exact_value(number: &Number) -> Option<i64> {
     Some(value)
 }
 
-/// Why there is nothing under a name, as far as that can be told.
+/// Why there is nothing under a name, as far as known.
 pub(super) fn missing(claims: &Map<String, Value>, name: &str) -> Failure {
     let refused = Failure::new(format!("the token has no claim {}", quote(name)));
     if claims.get(name).or_else(|| claims.get(name.trim_start_matches('/'))).is_some_and(Value::is_null) {

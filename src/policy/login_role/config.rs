@@ -69,7 +69,7 @@ const KNOWN: &[&str] = &[
 
 const PAIR_KNOWN: &[&str] = &["jwks_url", "jwks_ca_pem"];
 
-/// What is allowed when nothing is said: everything a public key can verify.
+/// The algorithms allowed by default: all that a public key can verify.
 pub(super) fn default_algorithms() -> Vec<Algorithm> {
     Algorithm::ALL.into_iter().filter(|algorithm| !algorithm.is_symmetric()).collect()
 }
@@ -128,7 +128,7 @@ impl RoleKeySource {
         let kid = kid.filter(|kid| !kid.is_empty());
         match (self, kid) {
             (Self::Pem(_), _) | (_, None) => keys.keys().iter().map(nameless).collect(),
-            // The keys with other names stay, so that the error can tell which there are; without
+            // The keys with other names stay, so that the error can list them; without
             // a name of its own none fits.
             (_, Some(_)) => keys.keys().iter().filter(|key| key.kid().is_some()).cloned().collect(),
         }
@@ -240,7 +240,7 @@ fn check_others(fields: &mut Fields<'_>) {
         });
     }
     if kinds.iter().any(|kind| kind == "id_token") && mode.as_deref() != Some("form_post") {
-        fields.conflict("oidc_response_types", "id_token wants \"oidc_response_mode\": \"form_post\"");
+        fields.conflict("oidc_response_types", "id_token requires \"oidc_response_mode\": \"form_post\"");
     }
 }
 

@@ -17,7 +17,7 @@ pub enum LoginRoleError {
         /// What is expected.
         expected: &'static str,
     },
-    /// A field nobody knows; the reference server would drop it without a word.
+    /// An unknown field; the reference server silently drops it.
     #[error("{path}: unknown field{}", nearest.map(|name| format!("; did you mean '{name}'?")).unwrap_or_default())]
     UnknownField {
         /// Where.

@@ -38,12 +38,12 @@ pub const CHECKS: [&str; 14] = [
 /// How the token came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flow<'a> {
-    /// Somebody brought it along: a role of type `jwt` is expected.
+    /// The user gave it: a role of type `jwt` is expected.
     Token,
     /// It is the ID token of an OpenID Connect login, whose audience, nonce and times were checked
     /// by that (`policy::id_token`): a role of type `oidc` is expected.
     Provider {
-        /// What the provider told about the same person beside the token, checked to be so. For
+        /// UserInfo of the provider about the subject of the token, verified. For
         /// identity and bound claims it comes before the token; a registered claim never does.
         userinfo: Option<&'a Map<String, Value>>,
     },
@@ -52,8 +52,8 @@ pub enum Flow<'a> {
 /// The claims of a token (RFC 7519 4.1) that userinfo does not replace.
 const REGISTERED: [&str; 7] = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti"];
 
-/// Decides whether a token may log in under a role, and as whom. `token` is what
-/// [`fn@crate::token::verify`] said, with the keys of the configuration; that it was these is for
+/// Decides whether a token may log in under a role, and its identity. `token` is the result of
+/// [`fn@crate::token::verify`] with the keys of the configuration; that it was these is for
 /// the caller to see to. The checks are made in the order of [`CHECKS`] until one fails; without
 /// a failure there is a [`Login`], and only then.
 pub fn evaluate(

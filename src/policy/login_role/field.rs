@@ -1,4 +1,4 @@
-//! Reads the fields of a role or configuration one by one and gathers every fault on the path.
+//! Reads the fields of a role or configuration one by one and collects all errors.
 
 use serde_json::{Map, Value};
 

@@ -147,7 +147,7 @@ pub(super) fn groups(role: &LoginRole, claims: &Map<String, Value>) -> CheckResu
     };
     let Some(found) = look_up(claims, name) else {
         let refused = missing(claims, name);
-        let reason = format!("{}, and the role wants its groups", refused.reason);
+        let reason = format!("{}, and the role requires its groups", refused.reason);
         let hint = refused.hint.unwrap_or_else(|| {
             "let the issuer put groups into the token, or take groups_claim out of the role".to_owned()
         });

@@ -31,7 +31,7 @@ const NAMES: &[&str] = &[
     "token_bound_cidrs",
 ];
 
-/// The policy of whoever may do everything, which no auth method gives.
+/// The policy with all rights, which no auth method grants.
 const ROOT: &str = "root";
 
 /// The fields as they stand, after a look at what is in them.

@@ -1,4 +1,4 @@
-//! Login roles: which tokens may log in, and as whom, decided as the JWT method of Stronghold,
+//! Login roles: which tokens may log in, and under which identity, decided as the JWT method of Stronghold,
 //! Vault and OpenBao decides, so that a role written for them is used here unchanged.
 //!
 //! A [`RoleConfig`] and a [`LoginRole`] are read strictly from JSON; [`fn@evaluate`] takes a token's

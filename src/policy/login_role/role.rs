@@ -8,7 +8,7 @@ use super::issued;
 use crate::util::printable::PrintableText;
 use crate::util::quote::quote;
 
-/// Which tokens may log in, and as whom.
+/// Which tokens may log in, and under which identity.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LoginRole {
     /// Its name, in lower case.

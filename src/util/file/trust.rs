@@ -155,7 +155,7 @@ pub(super) struct Ownership {
 
 impl Ownership {
     /// Of a file that gets this name: that of the file it replaces, where that one is not of an
-    /// account that only wants to have the new one. With `keeps_access` what the old mode permits
+    /// account that only needs the new one. With `keeps_access` what the old mode permits
     /// the group stays permitted.
     pub(super) fn of_new(
         directory: (&File, &Metadata),

@@ -46,7 +46,7 @@ impl Drop for Guard<'_> {
     }
 }
 
-/// Writes the file whole, as the collector wants it: it may read at any moment.
+/// Writes the file whole, since the collector may read at any time.
 ///
 /// # Errors
 /// [`FileError`].

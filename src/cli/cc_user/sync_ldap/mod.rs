@@ -90,7 +90,7 @@ pub(super) fn run(
     console: &mut Console,
 ) -> Result<ExitStatus, Failure> {
     let metrics_file = sync.metrics_file.as_deref();
-    // What is wrong from the start is for whoever started it.
+    // An error at the start ends the command.
     let first = match job(sync, database, console) {
         Ok(job) => job,
         Err(failure) => return measured(metrics_file, |_| Err(failure)),
@@ -147,7 +147,7 @@ fn job(sync: &SyncLdap, database: &DatabaseOptions, console: &mut Console) -> Re
     let delete_missing =
         sync.delete_missing || settings.ldap.as_ref().is_some_and(|ldap| ldap.sync_del_old_users.value);
     if !delete_missing && (sync.max_delete.is_some() || sync.delete_admins) {
-        console.note("nobody is deleted: neither --delete-missing nor sync-del-old-users is set");
+        console.note("no user is deleted: neither --delete-missing nor sync-del-old-users is set");
     }
     Ok(Job {
         dry_run: sync.dry_run,
@@ -181,7 +181,7 @@ fn configured_interval(settings: &Settings) -> Result<Duration, Failure> {
 impl Job {
     /// One sync.
     fn run(&self, console: &mut Console, began: Instant) -> Result<report::Counts, Failure> {
-        // A database that is missing or not to be opened is told before the directory is asked.
+        // A database that cannot be opened is an error before the LDAP search.
         let access = if self.dry_run { OpenMode::Read } else { OpenMode::Write };
         let mut store = UserDb::open_with_timeout(&self.database, access, self.wait)?;
         if !self.dry_run {
@@ -201,7 +201,7 @@ impl Job {
         Ok(report::Counts::of(&plan))
     }
 
-    /// Everybody in the directory; the connection is closed before the database is touched.
+    /// All users of the LDAP directory; the connection is closed before the database is used.
     fn read(&self, console: &mut Console) -> Result<LdapSnapshot, Failure> {
         let LdapConfig { server: access, credentials: searcher, search } = &self.configured;
         let mut notes = Notes::new();

@@ -1,4 +1,4 @@
-//! The same again and again, until somebody ends it.
+//! Repeats the synchronization until a signal ends it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,7 +15,7 @@ use crate::util::time::human_span;
 const STEP: Duration = Duration::from_millis(200);
 
 /// Runs the job now and then every `interval`, which the job may change, or at once on SIGHUP. A
-/// run that fails is told, and the next one comes all the same. SIGTERM and SIGINT end it when the
+/// failed run is reported, and the next one follows. SIGTERM and SIGINT end it when the
 /// run at hand is over; a second one ends it at once, which changes nothing or everything, since a
 /// run is one transaction.
 pub(super) fn run(
