@@ -7,7 +7,7 @@
 //! $ echo x > file            a shell line; several run in one directory
 //! > what it prints           standard output, whole; [..] stands for any text in a line
 //! ! what it complains        standard error, whole
-//! ? 65                       its exit status, 0 where it is not said
+//! ? 65                       its exit status, 0 by default
 //! ```
 //! `UPDATE_CASES=1` writes down what was seen instead; look at the difference before you keep it.
 

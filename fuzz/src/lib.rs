@@ -25,7 +25,7 @@ pub const READERS: &[(&str, Reader)] = &[
     ("duration", text::duration),
     ("glob", text::glob),
     ("http", network::http),
-    ("judge", roles::judge),
+    ("evaluate", roles::evaluate),
     ("jwks", keys::jwks),
     ("kept", network::kept),
     ("key", keys::key),

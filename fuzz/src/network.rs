@@ -24,7 +24,7 @@ use cc_auth::util::time::Timestamp;
 use super::{clean, clean_fault, clean_notes, clean_some};
 
 /// How long anything may take here.
-const PATIENCE: Duration = Duration::from_millis(500);
+const TOLERANCE: Duration = Duration::from_millis(500);
 
 /// A server that says the same to everybody, whatever is asked.
 struct Parrot {
@@ -43,7 +43,7 @@ impl Parrot {
             std::thread::spawn(move || {
                 for stream in socket.incoming() {
                     let Ok(mut stream) = stream else { continue };
-                    let _ = stream.set_read_timeout(Some(PATIENCE));
+                    let _ = stream.set_read_timeout(Some(TOLERANCE));
                     is_asked(&mut stream);
                     let answer = says.lock().unwrap_or_else(PoisonError::into_inner).clone();
                     let _ = stream.write_all(&answer);
@@ -83,8 +83,8 @@ fn http_request(stream: &mut TcpStream) {
 
 fn client() -> Client {
     let options = HttpOptions {
-        connect_timeout: PATIENCE,
-        timeout: PATIENCE,
+        connect_timeout: TOLERANCE,
+        timeout: TOLERANCE,
         body_limit: 1 << 16,
         ..HttpOptions::default()
     };
@@ -250,8 +250,8 @@ pub fn directory(data: &[u8]) {
         urls: vec![LdapUrl::parse(&format!("ldap://{address}")).expect("an address")],
         starttls: false,
         trust: LdapTrust::System,
-        connect_timeout: PATIENCE,
-        response_timeout: PATIENCE,
+        connect_timeout: TOLERANCE,
+        response_timeout: TOLERANCE,
     };
     let simple = BindCredentials::simple("cn=reader".to_owned(), SecretText::new("secret".to_owned()));
     let who = if *asked == b'b' { simple.expect("a name") } else { BindCredentials::Anonymous };
@@ -356,7 +356,7 @@ pub fn listener(data: &[u8]) {
     let browser = std::thread::spawn(move || {
         let say = |said: &[u8]| {
             let mut stream = TcpStream::connect(address).ok()?;
-            let _ = stream.set_read_timeout(Some(PATIENCE));
+            let _ = stream.set_read_timeout(Some(TOLERANCE));
             let _ = stream.write_all(said);
             let _ = stream.shutdown(Shutdown::Write);
             let mut answer = Vec::new();
@@ -375,7 +375,7 @@ pub fn listener(data: &[u8]) {
         }
         say(format!("GET /oidc/callback?the-end HTTP/1.1\r\nHost: localhost\r\n{cookie}\r\n").as_bytes());
     });
-    let taken = listener.wait(Instant::now() + 60 * PATIENCE, &mut gate, |query| {
+    let taken = listener.wait(Instant::now() + 60 * TOLERANCE, &mut gate, |query| {
         let Ok(query) = query else { return Decision::Reject(BrowserPage::rejected("another browser")) };
         assert!(!query.chars().any(char::is_control), "{query:?}");
         assert!(query.len() < 20_000);

@@ -44,7 +44,7 @@ pub fn role(data: &[u8]) {
 }
 
 /// A role, a token's claims, and what userinfo says: a login only where every check holds.
-pub fn judge(data: &[u8]) {
+pub fn evaluate(data: &[u8]) {
     let [role, claims, userinfo] = parts(data);
     let Ok(role) = serde_json::from_slice(role) else { return };
     let Ok(role) = LoginRole::read("fuzzed", &role) else { return };

@@ -38,7 +38,7 @@ fn tests(text: &str) -> Vec<(usize, Vec<&str>)> {
 }
 
 /// Where a test ends early without a word: by a `return` whose condition does not skip the check
-/// aloud. A thread that ends since nobody listens any more is none of that.
+/// aloud. A thread that ends because its receiver is gone is not one.
 fn silent_ends(text: &str) -> Vec<usize> {
     let mut found = Vec::new();
     // A test that ends with 'panic' passes only by its 'return'.

@@ -92,7 +92,7 @@ fn unsigned(all: &mut Attacks) {
     all.push(("signature emptied".into(), format!("{start}."), "empty"));
 }
 
-/// HMAC with what everybody knows as the secret (CVE-2015-9235 and its many children).
+/// HMAC with a public value as the secret (CVE-2015-9235 and its many children).
 fn confused(all: &mut Attacks) {
     for name in ["ed25519", "es256", "rs256"] {
         let text = fs::read_to_string(data(&format!("{name}.pub.pem"))).unwrap();
@@ -213,9 +213,9 @@ fn ambiguous(all: &mut Attacks) {
             "twice",
         ),
         ("nested twice", header, r#"{"sub":"fritz","x":{"a":1,"a":2}}"#, "twice"),
-        ("claims a list", header, r#"[{"sub":"fritz"}]"#, "wanted a JSON object"),
-        ("claims a text", header, r#""fritz""#, "wanted a JSON object"),
-        ("claims null", header, "null", "wanted a JSON object"),
+        ("claims a list", header, r#"[{"sub":"fritz"}]"#, "expected a JSON object"),
+        ("claims a text", header, r#""fritz""#, "expected a JSON object"),
+        ("claims null", header, "null", "expected a JSON object"),
         ("claims nothing", header, "", "not JSON"),
         ("claims cut off", header, r#"{"sub":"fritz""#, "not JSON"),
         ("two objects", header, r#"{"sub":"fritz"}{"sub":"root"}"#, "not JSON"),
@@ -230,8 +230,8 @@ fn ambiguous(all: &mut Attacks) {
         ("nbf a boolean", header, r#"{"sub":"fritz","nbf":true}"#, "nbf"),
         ("expired", header, r#"{"sub":"fritz","exp":1700000000}"#, "expired"),
         ("not begun", header, r#"{"sub":"fritz","nbf":3900000000}"#, "not valid before"),
-        ("header a list", r#"["EdDSA"]"#, CLAIMS, "wanted a JSON object"),
-        ("header null", "null", CLAIMS, "wanted a JSON object"),
+        ("header a list", r#"["EdDSA"]"#, CLAIMS, "expected a JSON object"),
+        ("header null", "null", CLAIMS, "expected a JSON object"),
     ] {
         all.push((what.into(), by_us(header, claims), reason));
     }
@@ -409,7 +409,7 @@ fn every_attack_is_refused_with_its_reason_and_none_reaches_the_network() {
     for ((name, _, reason), answer) in attacks.iter().zip(&answers) {
         let output = answer["reason"].as_str().unwrap_or_default();
         if answer["valid"] != json!(false) || !output.contains(reason) {
-            wrong.push(format!("{name}: wanted {reason:?}, {answer}"));
+            wrong.push(format!("{name}: expected {reason:?}, {answer}"));
         }
     }
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), attacks.len(), wrong.join("\n"));
@@ -420,7 +420,7 @@ fn every_attack_is_refused_with_its_reason_and_none_reaches_the_network() {
         assert!(line.contains(r#""accepted":false"#), "by a role: {name}: {line}");
     }
     assert_eq!(run.stdout.lines().filter(|line| line.contains(r#""accepted":true"#)).count(), good.len());
-    // The test itself must be able to tell: the good ones are taken.
+    // The test itself must distinguish: valid ones are accepted.
     assert!(answers[attacks.len()..].iter().all(|answer| answer["valid"] == true), "{answers:?}");
     assert!(server.seen().is_empty(), "{:?}", server.seen());
 }

@@ -12,7 +12,7 @@ fn scalar(parts: &[&[u8]]) -> Scalar {
     Scalar::from_bytes_mod_order_wide(hash.as_ref().try_into().unwrap())
 }
 
-/// A signature by somebody who has the key, with a point of small order added to R: the equation
+/// A signature by an owner of the key, with a point of small order added to R: the equation
 /// holds when both sides are multiplied by eight, and not as it stands (RFC 8032 5.1.7 leaves
 /// either open).
 fn with_torsion(message: &[u8], torsion: EdwardsPoint) -> ([u8; 32], [u8; 64]) {

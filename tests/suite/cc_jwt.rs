@@ -150,7 +150,7 @@ fn with_validate_user_the_table_counts() {
     directory.sh("cc-user del ann -q").ended(0);
     let gone = directory.run("cc-jwt", &["verify", &token, "-e", "user-api"]).ended(1);
     assert!(gone.stdout.contains("not in the user table"), "{}", gone.stdout);
-    // cc-metric-store asks nobody.
+    // cc-metric-store does not use a user table.
     directory.run("cc-jwt", &["verify", &token, "-e", "metric-store"]).ended(0);
 }
 
@@ -202,7 +202,7 @@ fn of_many_one_who_is_missing_stops_all() {
     let names = "ann\nbob\nann\nbob\nann\nbob\nnobody\nann\nnone";
     let run = directory.run_with("cc-jwt", &["issue", "--users-from", "-"], names).ended(1);
     assert_eq!(run.stdout, "");
-    assert!(run.stderr.contains("line 7: user 'nobody' does not exist"), "{}", run.stderr);
+    assert!(run.stderr.contains("line 7: user 'unknown' does not exist"), "{}", run.stderr);
     assert!(run.stderr.contains("line 9: user 'none' does not exist"), "{}", run.stderr);
     directory.run_with("cc-jwt", &["issue", "--users-from", "-", "-o", "all.jsonl"], names).ended(1);
     assert!(!directory.file("all.jsonl").exists());

@@ -61,7 +61,7 @@ fn a_runtime_directory_of_ones_own_holds_the_session() {
 }
 
 #[test]
-fn a_refusal_does_not_tell_which_of_name_and_password_is_wrong() {
+fn login_rejection_does_not_show_whether_name_or_password_is_wrong() {
     let directory = with_fritz();
     let wrong = directory.sh("echo no | cc-login fritz --password-stdin").ended(1);
     let unknown = directory.sh("echo no | cc-login frits --password-stdin").ended(1);
@@ -146,15 +146,15 @@ fn session_token_of_a_token_login_has_the_roles_of_the_user_table() {
     let status = directory.sh("cc-login status --json").ended(0).json();
     assert_eq!(status["roles"], json!(["user", "api"]));
     // An unknown user, who is not added.
-    let (stderr, token) = login_by_token(&directory, "stranger --roles admin,api");
+    let (stderr, token) = login_by_token(&directory, "newcomer --roles admin,api");
     assert_eq!(token, None);
-    assert!(stderr.contains("'stranger' is not in the user table: the session has no token"), "{stderr}");
+    assert!(stderr.contains("'newcomer' is not in the user table: the session has no token"), "{stderr}");
     // An unknown user, who is added, and is then known.
     let directory = with_token_login(&json!({"sync-user-on-login": true}));
-    let (_, token) = login_by_token(&directory, "stranger --roles support,api");
+    let (_, token) = login_by_token(&directory, "newcomer --roles support,api");
     assert_eq!(token.unwrap()["roles"], json!(["support", "api"]));
-    directory.sh("cc-user role remove stranger support -q").ended(0);
-    let (_, token) = login_by_token(&directory, "stranger --roles support,api");
+    directory.sh("cc-user role remove newcomer support -q").ended(0);
+    let (_, token) = login_by_token(&directory, "newcomer --roles support,api");
     assert_eq!(token.unwrap()["roles"], json!(["api"]), "not updated at login");
 }
 
@@ -198,11 +198,11 @@ fn the_directory_lets_in_and_turns_away() {
         )
     };
     attempt("anna", "wrong").ended(1);
-    assert!(table(&directory).is_empty(), "nobody is added before the password was right");
+    assert!(table(&directory).is_empty(), "no user is added before the password was right");
     attempt("anna", "").ended(65);
     attempt("*", "annapw").ended(1);
     attempt("anna)(uid=*", "annapw").ended(1);
-    attempt("nobody", "annapw").ended(1);
+    attempt("unknown", "annapw").ended(1);
     attempt("ANNA ", "annapw").ended(0);
     assert_eq!(table(&directory), ["anna|1|Anna A|[\"user\"]|[]"]);
     attempt("anna", "annapw").ended(0);
@@ -239,7 +239,7 @@ fn a_token_of_the_shared_key_is_a_login() {
 }
 
 #[test]
-fn curl_sends_the_session_as_the_server_wants_it() {
+fn curl_sends_the_session_as_the_server_expects_it() {
     use std::io::{BufRead as _, BufReader, Write as _};
     if !has("curl") {
         return;
@@ -309,7 +309,7 @@ fn rejected_login_of_any_kind_takes_one_password_comparison() {
         count("user of another source", &["tok"]),
         count("LDAP user in the table", &["anna"]),
         count("LDAP user not in the table", &["lena"]),
-        count("unknown name", &["nobody"]),
+        count("unknown name", &["unknown"]),
         count("LDAP user by the local method", &["anna", "--method", "local"]),
     ];
     let (least, most) = (counts.iter().map(|(_, count)| count), counts.iter().map(|(_, count)| count));

@@ -58,7 +58,7 @@ fn python_checks_our_hashes_and_we_check_pythons() {
 }
 
 #[test]
-fn fifty_adds_at_once_lose_nobody_while_another_process_holds_the_lock_for_seconds() {
+fn fifty_adds_at_once_lose_no_user_while_another_process_holds_the_lock() {
     let directory = TestEnv::new();
     directory.run("cc-user", &["init", "-q"]).ended(0);
     let lock = Connection::open(directory.file("var/job.db")).unwrap();
@@ -407,7 +407,7 @@ fn a_set_up_that_fails_has_made_nothing() {
 }
 
 #[test]
-fn names_of_users_complete_and_nothing_is_said_when_they_cannot() {
+fn usernames_complete_and_nothing_is_printed_when_they_cannot() {
     let directory = TestEnv::new();
     directory.run("cc-user", &["init", "-q"]).ended(0);
     for name in ["anna", "anton", "zoë"] {
@@ -480,7 +480,7 @@ fn only_the_source_that_was_named_is_deleted() {
     directory.run("cc-user", &["init", "-q"]).ended(0);
     let text = "username,roles,source\nl,user,ldap\nt,user,token\no,user,oidc\nh,user,local\n";
     directory.run_with("cc-user", &["import", "-", "-q"], text).ended(0);
-    let refused = directory.run("cc-user", &["del", "h", "l", "t", "o", "nobody"]).ended(1);
+    let refused = directory.run("cc-user", &["del", "h", "l", "t", "o", "unknown"]).ended(1);
     assert_eq!(refused.stderr.matches("hint:").count(), 3, "{}", refused.stderr);
     directory.run("cc-user", &["del", "--source", "ldap", "h"]).ended(1);
     directory.run("cc-user", &["del", "--source", "ldap", "l"]).ended(0);

@@ -167,7 +167,7 @@ fn completion_variable_in_the_environment_changes_no_command() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell", "x"] {
         for (program, arguments, status) in [
             ("cc-jwt", &["verify", "no-token"][..], 65),
-            ("cc-user", &["show", "nobody"], 1),
+            ("cc-user", &["show", "unknown"], 1),
             ("cc-login", &["status"], 1),
             ("gen-keypair", &["--nonsense"], 2),
             ("convert-pem-pubkey", &["missing.pem"], 66),

@@ -93,7 +93,7 @@ fn files_are_written_by_one_module_only() {
         "set_len",
         "fs::open(",
     ];
-    // Not files of anybody, or read only.
+    // Not files of users, or read only.
     let allowed = [
         ("cli/prompt.rs", "OpenOptions", "the terminal"),
         ("token/bearer_discovery.rs", "fs::open(", "reads a token"),

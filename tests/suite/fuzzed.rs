@@ -137,7 +137,7 @@ fn mutated(seed: &[u8], others: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
 /// A blind fuzzer for where cargo-fuzz cannot be had: some wounds to each seed, or as many as fit into
 /// `BLIND_SECONDS` for each reader (`BLIND_READERS`, a list with blanks between).
 #[test]
-fn wounded_seeds_hold_what_their_reader_promises() {
+fn mutated_seeds_keep_the_promises_of_their_reader() {
     let seconds: Option<u64> = std::env::var("BLIND_SECONDS").ok().map(|text| text.parse().unwrap());
     let only = std::env::var("BLIND_READERS").ok();
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds");

@@ -22,7 +22,7 @@ pub enum Piece {
     /// Seconds since 1970, and the length of the text. Those of one answer have the same distances
     /// from its first.
     Time(i64, usize),
-    /// How far a time is from now, in seconds, and how coarsely that is said.
+    /// How far a time is from now, in seconds, and how coarsely that is shown.
     Distance(i64, i64),
     /// How long a command took, such as `0.0 s`.
     Duration,
@@ -31,7 +31,7 @@ pub enum Piece {
 }
 
 /// How many seconds a run may take that was shown at once, and the reverse.
-const PATIENCE: i64 = 60;
+const TOLERANCE: i64 = 60;
 
 /// `(now)`, `(in 6 days)`, `(2 hours ago)` at the beginning of a text, with its length.
 pub fn distance(text: &str) -> Option<(Piece, usize)> {
@@ -125,11 +125,11 @@ fn agrees(shown: &[&str], seen: &[&str]) -> bool {
             shown.len() == seen.len()
                 && shown.iter().zip(seen).all(|pair| match pair {
                     (Piece::Time(shown, one), Piece::Time(seen, other)) if one == other => {
-                        ((shown - shown_first) - (seen - seen_first)).abs() <= PATIENCE
+                        ((shown - shown_first) - (seen - seen_first)).abs() <= TOLERANCE
                     }
-                    // What is said in days may be a day less a moment later.
+                    // A distance in days may be a day less a moment later.
                     (Piece::Distance(shown, one), Piece::Distance(seen, other)) => {
-                        (shown - seen).abs() <= PATIENCE.max(*one.max(other))
+                        (shown - seen).abs() <= TOLERANCE.max(*one.max(other))
                     }
                     (shown, seen) => shown == seen,
                 })
@@ -181,7 +181,7 @@ fn merge(into: &mut Value, from: Value) {
     }
 }
 
-/// Does what a guide tells its reader to do with a block of a file: lines of `.env` are added to it,
+/// Applies a block of a file in a guide: lines of `.env` are added to it,
 /// members of `config.json` to that object, and any other file is created.
 fn put(directory: &TestEnv, name: &str, content: &str) {
     match name {

@@ -91,7 +91,7 @@ fn a_server_that_breaks_off_is_not_believed() {
 }
 
 #[test]
-fn what_is_no_key_set_is_said_to_be_none() {
+fn answer_that_is_not_a_key_set_is_an_error() {
     let table = [
         ("application/json", "{\"keys\":", "EOF while parsing"),
         ("application/json", "[]", "invalid"),
@@ -116,7 +116,7 @@ fn a_status_that_is_no_success_is_shown_with_the_servers_words() {
 }
 
 #[test]
-fn nobody_there_is_said_so() {
+fn server_unreachable_is_an_error() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let url = parse_url(&format!("http://127.0.0.1:{port}/keys")).unwrap();
     let error = fetch(&client(impatient()), &url).unwrap_err();

@@ -1,4 +1,4 @@
-//! A small HTTP server on loopback for the tests: it answers as a test tells it to, also in
+//! A small HTTP server on loopback for the tests: it answers as a test requires, also in
 //! every way that a server should not. And a certificate authority for it.
 
 use std::io::{Read, Write};

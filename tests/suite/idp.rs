@@ -1,5 +1,5 @@
-//! An OpenID provider of the tests' own: proper unless a test wants it otherwise, in each way in
-//! which a provider, or somebody who plays one, can be wrong.
+//! An OpenID provider of the tests' own: proper unless a test requires otherwise, in each way in
+//! which a provider, or a server that impersonates one, can be wrong.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -33,7 +33,7 @@ pub enum Signed {
 type Change = Box<dyn Fn(&mut Map<String, Value>) + Send + Sync>;
 type Override = Box<dyn Fn(&Request) -> Option<Reply> + Send + Sync>;
 
-/// What a test wants otherwise.
+/// The deviations of a test.
 pub struct Behavior {
     pub discovery: Change,
     pub claims: Change,
@@ -210,7 +210,7 @@ impl Provider {
         Reply::json(&json!({"keys": [public(&self.key, "k1"), public(&self.unannounced, "k2")]}))
     }
 
-    /// Logs in whoever comes, and sends the browser back.
+    /// Logs in every client, and sends the browser back.
     fn authorize(&self, request: &Request, own: &str) -> Reply {
         let value = |name: &str| parameter(&request.query, name);
         let redirect_uri = value("redirect_uri").unwrap();

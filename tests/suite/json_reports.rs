@@ -28,7 +28,7 @@ const LINES: &[(&str, &str, i32, &str)] = &[
     ("cc-user del", "", 0, "cc-user del fritz --json"),
     ("cc-user list", "", 0, "cc-user list --json"),
     ("cc-user show", "", 0, "cc-user show fritz --json"),
-    ("cc-user show", "error", 1, "cc-user show nobody --json"),
+    ("cc-user show", "error", 1, "cc-user show unknown --json"),
     ("cc-user passwd", "", 0, "cc-user passwd fritz --password-file pw --json"),
     ("cc-user role add", "", 0, "cc-user role add fritz support --json"),
     ("cc-user role remove", "", 0, "cc-user role remove fritz user --json"),
@@ -40,7 +40,7 @@ const LINES: &[(&str, &str, i32, &str)] = &[
     ("cc-user sync-ldap", "", 0, "cc-user sync-ldap --config ldap.json --json"),
     ("cc-jwt issue", "", 0, "cc-jwt issue fritz --json"),
     ("cc-jwt issue", "file", 0, "cc-jwt issue fritz -o issued.txt --json"),
-    ("cc-jwt issue", "error", 1, "cc-jwt issue nobody --json"),
+    ("cc-jwt issue", "error", 1, "cc-jwt issue unknown --json"),
     ("cc-jwt inspect", "", 0, "cc-jwt inspect --token-file token.txt --json"),
     ("cc-jwt verify", "", 0, "cc-jwt verify --token-file token.txt --endpoint user-api --json"),
     (

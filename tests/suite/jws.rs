@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::support::rows;
 
-/// What the set says of a token that we judge otherwise, and why that is right.
+/// Vectors with another result here, and why that is right.
 const STRICTER: [(u64, &str); 6] = [
     (346, "a PS384 token under a key whose 'alg' is PS256 (RFC 7517 4.4)"),
     (350, "the same with key_ops"),
@@ -36,7 +36,7 @@ fn decode(text: &str) -> Vec<u8> {
     URL_SAFE_NO_PAD.decode(text).unwrap()
 }
 
-/// The key of a JWK as whoever verifies has it; none where it is not for that.
+/// The key of a JWK as a verifier has it; none where it is not for that.
 fn key(jwk: &Value) -> Option<VerifyingKey> {
     let text = jwk.to_string();
     if jwk["kty"] == "oct" {

@@ -271,7 +271,7 @@ fn pem_files_are_read_as_the_go_tool_reads_them() {
 }
 
 #[test]
-fn points_that_anybody_can_sign_for_are_refused() {
+fn points_of_small_order_are_rejected() {
     // The eight points of small order and their non-canonical encodings.
     for text in [
         "0100000000000000000000000000000000000000000000000000000000000000",

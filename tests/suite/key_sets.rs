@@ -7,7 +7,7 @@ use cc_auth::util::json_text::{compact, entries};
 use crate::httpd::{Reply, Server};
 use crate::support::TestEnv;
 
-/// Entries that are not understood here, each as somebody may publish it.
+/// Entries that are not understood here, each as an issuer may publish it.
 const FOREIGN: [&str; 7] = [
     r#"{"kty":"OKP","crv":"Ed448","kid":"ed448","x":"X9dEm1m0Yf0s54fsYWrUah2hNCSFpw4fig6nXYDpZ3jt8SR2m0bHBhvWeD3x5Q9s0foavq_oJWGA"}"#,
     r#"{"kty":"EC","crv":"secp256k1","kid":"k1","x":"AAAA","y":"AAAA","exp":1.10,"big":100000000000000000000000000000}"#,

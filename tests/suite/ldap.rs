@@ -48,7 +48,7 @@ fn has_system_certificates() -> bool {
 }
 
 #[test]
-fn everybody_is_read_in_pages_of_any_size() {
+fn all_users_are_read_in_pages_of_any_size() {
     if !has("slapd") {
         return;
     }
@@ -93,7 +93,7 @@ fn nothing_found_is_an_empty_snapshot_and_a_missing_base_a_fault() {
     assert!(none.is_empty());
     let bare = with(UserSearch { filter: "objectClass=posixAccount".into(), ..search() }).unwrap();
     assert_eq!(bare.len(), 1);
-    for base in ["ou=nobody,dc=rz,dc=example,dc=com", "no name at all", "dc=elsewhere"] {
+    for base in ["ou=unknown,dc=rz,dc=example,dc=com", "no name at all", "dc=elsewhere"] {
         let missing = with(UserSearch { bases: vec![base.into()], ..search() });
         assert!(
             matches!(missing, Err(LdapError::SearchBase(ref named)) if named == base),
@@ -137,7 +137,7 @@ fn the_next_server_is_asked_when_the_first_is_down() {
 }
 
 #[test]
-fn tls_wants_a_certificate_of_the_authority_named() {
+fn tls_requires_a_certificate_of_the_named_authority() {
     if !has("slapd") {
         return;
     }
@@ -242,7 +242,7 @@ fn a_name_is_only_a_name_wherever_it_goes() {
             other => panic!("{name}: {other:?}"),
         }
     }
-    for name in ["*", ")(uid=*", "a,ou=x", "#x", "nobody", "nul\0", "an*", "(|(uid=*))", "\\2a"] {
+    for name in ["*", ")(uid=*", "a,ou=x", "#x", "unknown", "nul\0", "an*", "(|(uid=*))", "\\2a"] {
         assert_eq!(connection.find(&search(), name).unwrap(), UserSearchResult::None, "{name:?}");
     }
     assert_eq!(connection.find(&search(), "dupl").unwrap(), UserSearchResult::Ambiguous);

@@ -157,7 +157,7 @@ fn answer_of_another_form_or_size_ends_the_sync_with_a_reason() {
 
 #[test]
 fn answer_without_end_is_given_up_in_bounded_memory() {
-    // Entries that would be kept, entries with values that nobody asked for, references.
+    // Entries that would be kept, entries with values that were not requested, references.
     type Piece = fn(u8, u64) -> Vec<u8>;
     let pieces: [(&str, Piece); 3] = [
         ("names", |id, number| {
@@ -219,7 +219,7 @@ fn bind_rejection_is_a_rejected_login_and_its_reason_is_printed() {
         let plain = login("").ended(1);
         assert_eq!(
             plain.stderr, "cc-login: login of 'anna' rejected: wrong username or password\n",
-            "the user is not told more than the administrator wants"
+            "the user does not see details for the administrator"
         );
         let verbose = login("-v").ended(1);
         assert!(verbose.stderr.contains(meaning) && verbose.stderr.contains(text), "{}", verbose.stderr);

@@ -148,7 +148,7 @@ fn stricter(row: &Value) -> Option<&'static str> {
         return Some("what can be read in two ways, or is marked critical, is no token");
     }
     if by_token && config.contains("sync") && is(&["sub 300 chars", "sub with blanks"]) {
-        return Some("nobody is added under a name that is not fit for a user");
+        return Some("no user is added under an invalid username");
     }
     None
 }
@@ -158,13 +158,13 @@ fn better(row: &Value) -> Option<&'static str> {
     let case = row["case"].as_str().unwrap();
     let config = row["config"].as_str().unwrap();
     if config.contains("ldap") && row["status"] == 401 {
-        return Some("nobody is added before the password was right");
+        return Some("no user is added before the password was right");
     }
     if case.contains("name in other case")
         || case.contains("leading blank")
         || case.contains("inner double blank")
     {
-        return Some("somebody new is added under the directory's own spelling");
+        return Some("a new user is added under the spelling of the LDAP directory");
     }
     if config.contains("update-user-on-login") && case.contains("name differs in the directory") {
         return Some("the full name of an LDAP user is brought up to date");

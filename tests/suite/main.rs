@@ -1,9 +1,9 @@
-//! Everything that is tested from outside: the programs as people run them, the rooms of the
+//! Everything that is tested from outside: the programs as users run them, the modules of the
 //! library against recorded answers and independent programs.
 
 #![expect(unreachable_pub, reason = "modules of a test program have no outside")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly")]
-#![allow(clippy::print_stdout, reason = "a test tells what it counted")]
+#![allow(clippy::print_stdout, reason = "a test prints what it counted")]
 
 mod able_to_fail;
 mod agreement;

@@ -251,7 +251,7 @@ impl Manual<'_> {
         }
         all.push((
             "NO_COLOR, CLICOLOR_FORCE",
-            "no color, and color though nobody looks on, unless --color says it",
+            "disable color, and enable it outside a terminal; --color takes precedence",
         ));
         all
     }
@@ -486,7 +486,7 @@ fn every_page_has_its_sections_in_order_and_the_same_date() {
             .collect();
         let expected: Vec<&str> = SECTIONS
             .into_iter()
-            // A page about everything, or about files, has no arguments and no exit status to tell.
+            // A page about everything, or about files, has no arguments and no exit status.
             .filter(|section| name != "cc-auth.7" || *section != "SYNOPSIS")
             .filter(|section| name != "cc-config.5" || *section != "EXIT STATUS")
             .filter(|section| {

@@ -13,7 +13,7 @@ use crate::httpd::{Reply, parameter};
 use crate::idp::{Behavior, Idp, Signed};
 use crate::support::{Run, TestEnv, has};
 
-/// A directory of somebody whose site has this provider; `more` goes into `auth.oidc`.
+/// A directory of a site with this provider; `more` goes into `auth.oidc`.
 pub fn directory_for(issuer: &str, more: &Value) -> TestEnv {
     let directory = TestEnv::new();
     directory.sh("cc-user init -q").ended(0);
@@ -102,13 +102,13 @@ fn nothing_secret_is_reported_however_verbose() {
 }
 
 /// What a login at a provider that behaves like this ends in: the status, and a piece of what is
-/// said, in the terminal and on the page alike. No session may come of it.
+/// printed, in the terminal and on the page alike. No session may come of it.
 #[track_caller]
 fn refused(behavior: Behavior, status: i32, words: &str) -> (Idp, Run) {
     let idp = Idp::start(behavior);
     let directory = directory_for(&idp.issuer(), &json!({}));
     let run = log_in(&directory, "--timeout 3s --connect-timeout 2s").ended(status);
-    assert!(run.stderr.contains(words), "wanted {words:?}: {}", run.stderr);
+    assert!(run.stderr.contains(words), "expected {words:?}: {}", run.stderr);
     assert_eq!(run.stdout, "");
     assert!(session(&directory).is_none(), "a session was kept");
     if directory.file("page.html").exists() {
@@ -142,7 +142,7 @@ fn an_id_token_that_is_not_for_this_login_is_refused() {
     refused(claim("nonce", || json!("another")), 1, "another 'nonce' than this login");
     refused(claim("nonce", || Value::Null), 1, "does not say which login it is for");
     refused(claim("aud", || json!("another-client")), 1, "is for 'another-client': expected 'cc'");
-    refused(claim("aud", || json!(["cc", "x"])), 1, "does not say for whom it was made ('azp')");
+    refused(claim("aud", || json!(["cc", "x"])), 1, "does not have an authorized party ('azp')");
     refused(claim("azp", || json!("x")), 1, "was made for 'x': expected 'cc'");
     refused(claim("exp", || from_now(-1)), 1, "the ID token expired");
     refused(claim("iat", || from_now(120)), 1, "in the future");
@@ -152,7 +152,7 @@ fn an_id_token_that_is_not_for_this_login_is_refused() {
         1,
         "not the one of the ID token ('at_hash')",
     );
-    refused(claim("sub", || Value::Null), 1, "names nobody");
+    refused(claim("sub", || Value::Null), 1, "does not have a subject");
 }
 
 #[test]
@@ -298,7 +298,7 @@ fn a_provider_that_stalls_is_given_up() {
 }
 
 #[test]
-fn an_unsafe_or_foreign_discovery_document_is_refused_before_anybody_is_sent_anywhere() {
+fn discovery_document_unsafe_or_foreign_is_rejected_before_a_redirect() {
     let document = |name: &'static str, value: &'static str| Behavior {
         discovery: Box::new(move |document| {
             document.insert(name.to_owned(), json!(value));
@@ -550,7 +550,7 @@ fn a_code_is_sent_once_however_often_the_browser_comes_back() {
 }
 
 #[test]
-fn nobody_coming_back_ends_at_the_time_limit_with_the_address_to_register() {
+fn login_without_a_callback_ends_at_the_time_limit_with_the_redirect_uri() {
     let idp = Idp::start(Behavior::default());
     let directory = directory_for(&idp.issuer(), &json!({}));
     let start = Instant::now();

@@ -326,7 +326,7 @@ fn scopes_parameters_and_the_name_go_along() {
 }
 
 #[test]
-fn a_scope_the_provider_does_not_know_is_only_asked_for_if_somebody_named_it() {
+fn scope_unknown_to_the_provider_is_requested_only_if_named() {
     let idp = Idp::start(Behavior {
         discovery: Box::new(|document| {
             document.insert("scopes_supported".to_owned(), json!(["openid", "profile"]));
@@ -389,7 +389,7 @@ fn with_roles(idp: &Idp, more: &Value) -> TestEnv {
 }
 
 #[test]
-fn a_login_role_decides_who_gets_in_and_as_whom() {
+fn login_role_decides_which_users_log_in_and_their_names() {
     if !has("curl") {
         return;
     }
@@ -685,7 +685,7 @@ fn an_address_that_is_pasted_back_logs_in_and_its_state_is_checked() {
 }
 
 #[test]
-fn without_display_and_device_the_address_is_pasted_and_that_is_said() {
+fn login_without_display_and_device_asks_for_the_pasted_url() {
     if !has("curl") {
         return;
     }
@@ -716,7 +716,7 @@ fn a_session_that_is_over_is_renewed_by_token_and_by_refresh() {
     let directory = directory_for(&idp.issuer(), &json!({}));
     log_in(&directory, "").ended(0);
     assert_eq!(directory.sh("cc-login token").ended(0).stdout.matches('.').count(), 2);
-    assert_eq!(idp.count("/token"), 1, "a good session asks nobody");
+    assert_eq!(idp.count("/token"), 1, "a valid session sends no request");
     let_it_end(&directory);
     directory.sh("cc-login token --at now").ended(1);
     assert_eq!(directory.sh("cc-login token").ended(0).stdout.matches('.').count(), 2);
@@ -734,7 +734,7 @@ fn a_session_that_is_over_is_renewed_by_token_and_by_refresh() {
 }
 
 #[test]
-fn a_refresh_is_for_the_same_person_and_one_that_is_refused_wants_a_new_login() {
+fn refresh_is_for_the_same_user_and_a_rejected_one_needs_a_new_login() {
     if !has("curl") {
         return;
     }

@@ -65,7 +65,7 @@ impl OidcProvider {
         let mut issuer = String::new();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         stdout.read_line(&mut issuer).unwrap();
-        // It ends when nobody reads what else it has to say.
+        // It ends when its output is closed.
         std::thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
         Self { _errors: errors, child, _alive: alive, issuer: issuer.trim().to_owned() }
     }

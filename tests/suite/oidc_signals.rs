@@ -13,7 +13,7 @@ use crate::oidc::directory_for;
 use crate::support::TestEnv;
 
 /// Longer than anything takes on a busy machine.
-const PATIENCE_MS: u64 = 60_000;
+const TIMEOUT_MS: u64 = 60_000;
 
 fn spawn(directory: &TestEnv, arguments: &str) -> PtySession {
     let mut command = std::process::Command::new("sh");
@@ -29,10 +29,10 @@ fn spawn(directory: &TestEnv, arguments: &str) -> PtySession {
         .env("PATH", crate::support::path_with_programs())
         .env("HOME", directory.file(".home"))
         .env("LC_ALL", "C.UTF-8");
-    spawn_command(command, Some(PATIENCE_MS)).unwrap()
+    spawn_command(command, Some(TIMEOUT_MS)).unwrap()
 }
 
-/// The process id of the program itself, by what the system tells about the shell's children.
+/// The process id of the program itself, by what the system reports about the shell's children.
 fn program(directory: &TestEnv) -> String {
     let begun = Instant::now();
     loop {
@@ -64,7 +64,7 @@ fn interrupt(session: &mut PtySession, directory: &TestEnv, signal: &str) {
     session.exp_eof().unwrap();
 }
 
-/// Everything below the directory but what was there before and the cache of what anybody may know.
+/// Everything below the directory but what was there before and the cache of public data.
 fn left(directory: &TestEnv) -> String {
     directory.sh("find . -newer config.json -type f ! -path '*/.cache/*' ! -name 'before.*' ! -name after.txt ! -name .env").stdout
 }
@@ -93,7 +93,7 @@ fn stalls_at(path: &'static str) -> Behavior {
 fn wait_for(idp: &Idp, path: &str) {
     let begun = Instant::now();
     while idp.count(path) == 0 {
-        assert!(begun.elapsed() < Duration::from_secs(30), "nobody asked for {path}");
+        assert!(begun.elapsed() < Duration::from_secs(30), "no request for {path}");
         std::thread::sleep(Duration::from_millis(20));
     }
 }

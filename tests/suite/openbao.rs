@@ -670,7 +670,7 @@ fn algorithms(cases: &mut Cases) {
     for (n, alg) in
         ["none", "HS256", "ES256", "eddsa", "Ed25519", "EdDSA ", "", "RS256"].into_iter().enumerate()
     {
-        cases.add(format!("algorithm/said-{n}"), json!({}), json!({})).header = json!({"alg": alg});
+        cases.add(format!("algorithm/header-{n}"), json!({}), json!({})).header = json!({"alg": alg});
     }
     for (n, change) in [
         json!({"nonce": 5}),
@@ -691,7 +691,7 @@ fn algorithms(cases: &mut Cases) {
         cases.add(format!("header/{n}"), json!({}), json!({})).header = with(json!({"alg": "EdDSA"}), change);
     }
     for (n, key) in ["attacker_ed25519", "ed25519_b"].into_iter().enumerate() {
-        cases.add(format!("algorithm/stranger-{n}"), json!({}), json!({})).key = key;
+        cases.add(format!("algorithm/other-{n}"), json!({}), json!({})).key = key;
     }
 }
 
@@ -743,7 +743,7 @@ fn signed(case: &Case, now: i64) -> String {
     format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))
 }
 
-/// What somebody decided.
+/// A decision.
 #[derive(Debug, Clone, PartialEq)]
 struct Answer {
     user: Option<String>,
@@ -1016,7 +1016,7 @@ fn a_live_openbao_decides_as_we_do() {
     assert!(differences.is_empty(), "{} differ:\n{}", differences.len(), differences.join("\n"));
 }
 
-/// What OpenBao 2.7.2 said of a configuration, beside one good key.
+/// The answer of OpenBao 2.7.2 to a configuration, beside one good key.
 #[test]
 fn a_configuration_is_taken_as_the_reference_server_takes_it() {
     for (change, taken) in [

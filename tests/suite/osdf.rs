@@ -136,7 +136,7 @@ fn the_rules_agree_with_the_validators_where_those_agree() {
     let issuer = Issuer::new();
     let rows: Vec<Value> = rows("scope-rules.jsonl")
         .into_iter()
-        // A request without a path is not theirs to judge.
+        // A request without a path is not checked by them.
         .filter(|row| text(row, "request").contains(":/"))
         .collect();
     let signed: Vec<Value> = rows
@@ -643,8 +643,8 @@ fn write_scope_without_a_read_scope_gets_a_note() {
     ] {
         let run = directory
             .run("cc-jwt", &["spec", "check", "r.yaml", "--set", &format!("spec.data.scope={scope}")]);
-        let is_said = run.stderr.contains("no scope permits to read at the path of");
-        assert_eq!(is_said, is_noted, "{scope}: {}", run.stderr);
+        let is_reported = run.stderr.contains("no scope permits to read at the path of");
+        assert_eq!(is_reported, is_noted, "{scope}: {}", run.stderr);
     }
 }
 

@@ -34,7 +34,7 @@ fn the_example_configuration_is_read_without_a_warning() {
     let run = directory.run("cc-user", &["list", "-v"]).ended(0);
     assert!(run.stderr.contains("ldap.url = 'ldaps://ldap.example.org'"), "{}", run.stderr);
     assert!(!run.stderr.contains("warning"), "{}", run.stderr);
-    // What is missing is told by the name that the example gives it.
+    // What is missing is reported by the name in the example.
     let run = directory.run("cc-user", &["sync-ldap", "--dry-run"]).ended(78);
     assert!(run.stderr.contains("LDAP_ADMIN_PASSWORD"), "{}", run.stderr);
     assert!(directory.read(".env").contains("LDAP_ADMIN_PASSWORD"));

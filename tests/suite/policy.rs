@@ -168,7 +168,7 @@ fn json_file(name: &str) -> Value {
 
 /// Recorded on cc-backend 1.5.
 #[test]
-fn the_api_endpoints_admit_whom_the_server_accepted() {
+fn api_endpoints_accept_what_the_server_accepted() {
     let setup = json_file("endpoints-setup.json");
     let keys = Keys::of_server(&setup["env"]);
     let sound = setup["hpc_user"].as_array().unwrap().clone();
@@ -215,7 +215,7 @@ fn the_api_endpoints_admit_whom_the_server_accepted() {
 
 /// Recorded on cc-metric-store's token check.
 #[test]
-fn the_metric_store_accepts_whom_it_accepted() {
+fn metric_store_accepts_what_it_accepted() {
     let mut count = Count::new();
     let rows = rows("metric-store.jsonl");
     assert_eq!(rows.len(), 153);
@@ -282,7 +282,7 @@ fn of_login(row: &Value, cookie_name: Option<&str>) -> (Endpoint, String) {
 
 /// Recorded on cc-backend 1.5.
 #[test]
-fn logins_by_token_and_cookie_admit_whom_the_server_accepted() {
+fn logins_by_token_and_cookie_accept_what_the_server_accepted() {
     let setup = json_file("login-setup.json");
     let mut count = Count::new();
     let mut other_matters = 0;
@@ -370,7 +370,7 @@ fn failing(verdict: &Verdict) -> Option<&str> {
 }
 
 #[test]
-fn times_are_judged_to_the_second() {
+fn times_are_compared_to_the_second() {
     let checked = |endpoint, claims: Value| {
         let token = verified(&claims);
         let verdict = server_access::evaluate(

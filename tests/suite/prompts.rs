@@ -9,7 +9,7 @@ use rexpect::session::{PtySession, spawn_command};
 use crate::support::TestEnv;
 
 /// Longer than anything takes on a busy machine.
-const PATIENCE_MS: u64 = 60_000;
+const TIMEOUT_MS: u64 = 60_000;
 
 pub fn spawn(directory: &TestEnv, shell_line: &str) -> PtySession {
     let mut command = std::process::Command::new("sh");
@@ -19,7 +19,7 @@ pub fn spawn(directory: &TestEnv, shell_line: &str) -> PtySession {
         .env_clear()
         .env("PATH", crate::support::path_with_programs())
         .env("LC_ALL", "C.UTF-8");
-    spawn_command(command, Some(PATIENCE_MS)).unwrap()
+    spawn_command(command, Some(TIMEOUT_MS)).unwrap()
 }
 
 fn set_up() -> TestEnv {
@@ -77,7 +77,7 @@ fn two_entries_that_differ_and_an_empty_one_change_nothing() {
 #[test]
 fn an_interrupted_prompt_leaves_the_terminal_echoing() {
     let directory = set_up();
-    // The shell stays and tells how the terminal is afterwards.
+    // The shell stays and reports the state of the terminal afterwards.
     let line = "stty echo; trap : INT; cc-user add anna --role admin; echo status $?; stty -a";
     let mut session = spawn(&directory, line);
     session.exp_string("Password for 'anna': ").unwrap();
@@ -91,14 +91,14 @@ fn an_interrupted_prompt_leaves_the_terminal_echoing() {
 }
 
 #[test]
-fn nobody_is_asked_in_vain() {
+fn prompt_is_not_printed_when_the_command_fails_anyway() {
     let directory = set_up();
     directory.run("cc-user", &["add", "there", "--role", "api", "-q"]).ended(0);
     for line in [
         "cc-user add there --role admin",
         "cc-user add new --role wizard",
         "cc-user add m --role manager",
-        "cc-user passwd nobody",
+        "cc-user passwd unknown",
     ] {
         let mut session = spawn(&directory, &format!("{line}; echo ended"));
         let shown = session.exp_string("ended").unwrap();

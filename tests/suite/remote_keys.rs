@@ -101,7 +101,7 @@ fn an_answer_that_must_not_be_stored_is_not() {
 }
 
 #[test]
-fn offline_takes_what_was_kept_at_any_age_and_asks_nobody() {
+fn offline_uses_the_cache_at_any_age_without_requests() {
     let directory = tempfile::tempdir().unwrap();
     let server = changing("max-age=100");
     let nothing = open(&server, directory.path(), true, NOW);

@@ -43,7 +43,7 @@ fn clustercockpit(request: &Request) -> Reply {
             let expected = request.parameter("username").unwrap_or_default();
             match (request.header("cookie"), expected.as_str()) {
                 (None, _) => Reply::status(401, "text/plain", "authentication failed"),
-                (Some("session=of-clara"), "nobody") => {
+                (Some("session=of-clara"), "unknown") => {
                     Reply::status(422, "text/plain", "sql: no rows in result set")
                 }
                 (Some("session=of-clara"), name) => Reply::status(200, "text/plain", token(name, &json!({}))),
@@ -93,7 +93,7 @@ fn the_servers_token_becomes_the_session_and_its_cookie_is_kept_nowhere() {
 }
 
 #[test]
-fn an_administrator_gets_a_token_for_somebody_else_and_others_are_reported_why_not() {
+fn administrator_gets_a_token_for_another_user_and_others_an_error() {
     let server = Server::start(clustercockpit);
     let directory = TestEnv::new();
     let done = log_in(&directory, &server.url(), "clara --for 'w x&y'").ended(0);
@@ -105,12 +105,12 @@ fn an_administrator_gets_a_token_for_somebody_else_and_others_are_reported_why_n
         refused.stderr
     );
     assert!(refused.stderr.contains("hint: --for requires the role admin"), "{}", refused.stderr);
-    let unknown = log_in(&directory, &server.url(), "clara --for nobody").ended(1);
-    assert!(unknown.stderr.contains("did not issue a token for 'nobody': status 422"), "{}", unknown.stderr);
+    let unknown = log_in(&directory, &server.url(), "clara --for unknown").ended(1);
+    assert!(unknown.stderr.contains("did not issue a token for 'unknown': status 422"), "{}", unknown.stderr);
 }
 
 #[test]
-fn what_goes_wrong_at_a_server_is_said_in_clear_words() {
+fn server_errors_are_reported() {
     let server = Server::start(clustercockpit);
     let directory = TestEnv::new();
     let wrong = directory
@@ -174,7 +174,7 @@ fn a_server_that_is_none_is_named_so() {
             _ => Reply::status(404, "text/html", "<html>"),
         });
         let run = log_in(&directory, &server.url(), "fritz").ended(69);
-        assert!(run.stderr.contains(words), "wanted {words:?}: {}", run.stderr);
+        assert!(run.stderr.contains(words), "expected {words:?}: {}", run.stderr);
         assert!(session(&directory).is_none());
     }
     let liar = Server::start(|request| match request.path.as_str() {

@@ -84,7 +84,7 @@ fn every_relation_of_now_end_and_resign_before_is_decided() {
     for (now, expected) in [(SIGNED, "fresh until 86400"), (end - 1, "fresh until 86400"), (end, "expired")] {
         assert_eq!(decided(&none, now), expected, "{now}");
     }
-    // resignBefore decides by what the resource says now, not by what it said at signing.
+    // resignBefore decides by what the resource says now, not by its state at signing.
     assert_eq!(decided(&["spec.resignBefore.hours=23"], SIGNED + 3600), "expires-soon");
     assert_eq!(decided(&["spec.resignBefore.minutes=1"], end - 61), "fresh until 86340");
 }

@@ -233,7 +233,7 @@ fn damaged(text: &str) -> Vec<String> {
     all
 }
 
-/// Everything that is said of a text by the readers of the library.
+/// All messages of the library's readers about a text.
 fn output(text: &str, directory: &TestEnv) -> String {
     let mut out = String::new();
     let mut notes = Notes::new();

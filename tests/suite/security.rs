@@ -271,7 +271,7 @@ fn a_name_is_never_a_part_of_a_statement() {
     let names = ["x'; DROP TABLE user; --", "\" OR \"\"=\"", "a' OR '1'='1", "%", "_", "fritz' --", "?1"];
     let run = |arguments: &[&str]| -> Run { directory.run("cc-user", arguments) };
     for name in names {
-        // Whatever the name would do as SQL, it hits nobody while nobody has it.
+        // The name would act as SQL, but no user has it.
         run(&["show", name]).ended(1);
         run(&["del", name]).ended(1);
         run(&["role", "add", name, "admin"]).ended(1);
@@ -292,12 +292,12 @@ fn a_name_is_never_a_part_of_a_statement() {
 }
 
 #[test]
-fn a_bind_that_is_the_same_for_everybody_is_refused() {
+fn bind_that_is_the_same_for_all_users_is_rejected() {
     let directory = TestEnv::with_setup();
     let connection = rusqlite::Connection::open(directory.file("var/job.db")).unwrap();
     connection.execute("UPDATE user SET ldap = 1 WHERE username = 'fritz'", []).unwrap();
     drop(connection);
-    // Nobody listens there: were the name not looked at first, it would be a connection refused.
+    // No server listens there: were the name not checked first, it would be a connection refused.
     configure(&directory, "ldap://127.0.0.1:9", json!({"user-bind": "cn=sync,dc=rz,dc=example,dc=com"}));
     directory.write("pw", "syncpw");
     let refused = directory.run("cc-login", &["fritz", "--method", "ldap", "--password-file", "pw"]);
@@ -320,7 +320,7 @@ fn programs_do_not_contain_the_dependencies_of_the_operator() {
 }
 
 #[test]
-fn the_house_has_no_unsafe_code_and_says_why_of_each_dependency() {
+fn crate_has_no_unsafe_code_and_a_reason_for_each_dependency() {
     let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
     assert!(manifest.contains("unsafe_code = \"forbid\""));
     let lock = fs::read_to_string(root().join("Cargo.lock")).unwrap();

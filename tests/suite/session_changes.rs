@@ -119,7 +119,7 @@ fn logout_during_a_refresh_is_final() {
             assert!(run.stderr.contains("a logout ended the session during the refresh"), "{}", run.stderr);
             assert_eq!(run.stdout, "", "no token is printed");
             assert!(session(&directory).is_none(), "{first} at {path}: the logout is undone");
-            // A token that nobody knows any more must not stay valid.
+            // A token that was forgotten must not stay valid.
             let expected: &[&str] = if rotates { &["refresh-1"] } else { &[] };
             assert_eq!(provider.revoked(), expected, "{first} at {path}");
         }

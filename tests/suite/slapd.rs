@@ -34,7 +34,7 @@ userPassword: syncpw
 
 ";
 
-/// Somebody in the LDIF; the password is the name and `pw`.
+/// A user in the LDIF; the password is the name and `pw`.
 pub fn person(uid: &str, name: &str) -> String {
     format!(
         "dn: uid={uid},ou=people,{BASE}\nobjectClass: inetOrgPerson\nobjectClass: posixAccount\nuid: {uid}\n\
@@ -199,7 +199,7 @@ pub fn has_ipv6() -> bool {
     TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok()
 }
 
-/// A port nobody listens on at this moment.
+/// A port without a listener at this moment.
 pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

@@ -1,4 +1,4 @@
-//! Streams of tokens through the programs: keys that change on the path, odd lines, readers that go.
+//! Streams of tokens through the programs: keys that change in between, odd lines, readers that go.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::process::ExitStatusExt as _;
@@ -140,7 +140,7 @@ fn an_issuer_with_a_ca_of_its_own_is_discovered_and_then_known_offline() {
     let untrusted = verify(&[]);
     assert!(!matches!(untrusted.status, 0 | 1), "{untrusted:?}");
     assert_eq!(untrusted.stdout, "");
-    assert_eq!(server.seen().len(), 0, "a request was sent to somebody unknown");
+    assert_eq!(server.seen().len(), 0, "a request was sent to an unknown server");
     let nothing_kept = verify(&["--ca-file", "ca.pem", "--offline"]).ended(69);
     assert!(nothing_kept.stderr.contains("nothing is kept of"), "{}", nothing_kept.stderr);
 

@@ -58,7 +58,7 @@ fn unlimited() -> Manner {
 }
 
 #[test]
-fn everybody_of_the_directory_becomes_a_user() {
+fn sync_adds_all_users_of_the_directory() {
     if !has("slapd") {
         return;
     }
@@ -138,7 +138,7 @@ fn who_came_went_or_was_renamed_is_seen_and_the_rest_is_left_alone() {
 }
 
 #[test]
-fn nobody_is_deleted_unless_somebody_asks_for_it() {
+fn sync_deletes_no_user_without_the_option() {
     if !has("slapd") {
         return;
     }
@@ -186,7 +186,7 @@ fn too_many_deletions_change_nothing_until_they_are_allowed() {
 }
 
 #[test]
-fn an_empty_directory_deletes_nobody_whatever_is_allowed() {
+fn sync_empty_directory_deletes_no_user_with_any_option() {
     if !has("slapd") {
         return;
     }
@@ -249,7 +249,7 @@ fn a_base_that_is_too_narrow_stops_at_the_limit() {
     let before = table(&directory);
     configure(&directory, &server.url(), json!({"user-base": format!("uid=u000001,ou=people,{BASE}")}));
     sync(&directory, "--delete-missing").ended(75);
-    configure(&directory, &server.url(), json!({"user-base": format!("ou=nobody,{BASE}")}));
+    configure(&directory, &server.url(), json!({"user-base": format!("ou=unknown,{BASE}")}));
     sync(&directory, "--delete-missing").ended(78);
     assert_eq!(table(&directory), before);
 }

@@ -219,7 +219,7 @@ fn each_run_of_a_watch_reads_the_settings_anew_and_sighup_begins_one() {
     assert!(lines.next().unwrap().unwrap().contains("Z 3 added, "));
     let id = child.id().to_string();
     let hang_up = || assert!(Command::new("kill").args(["-HUP", &id]).status().unwrap().success());
-    // A directory that is changed at this moment is told, and is no end.
+    // A directory that is changed at this moment is reported, and the run continues.
     let good = directory.read("config.json");
     directory.write("config.json", "{");
     hang_up();
@@ -248,7 +248,7 @@ fn a_sync_over_tls_trusts_only_the_authority_it_was_reported() {
     let ca = authority.file().display().to_string();
     directory.sh(&format!("cc-user sync-ldap --ca-file {ca}")).ended(0);
     let unknown_user = Authority::new().file().display().to_string();
-    // The file is gone with its authority: a missing file is told as such.
+    // The file is gone with its authority: a missing file is reported as such.
     directory.sh(&format!("cc-user sync-ldap --ca-file {unknown_user}")).ended(66);
     let other = Authority::new();
     let refused = directory.sh(&format!("cc-user sync-ldap --ca-file {}", other.file().display())).ended(69);

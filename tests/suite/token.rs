@@ -117,7 +117,7 @@ fn what_is_issued_here_verifies_here() {
 #[test]
 fn the_key_decides_the_algorithm() {
     let claims = br#"{"sub":"x"}"#;
-    // The public key in every form somebody might use as an HMAC secret.
+    // The public key in every form that might be used as an HMAC secret.
     let raw = base64::engine::general_purpose::STANDARD.decode(PUBLIC).unwrap();
     for secret in [raw.as_slice(), PUBLIC.as_bytes(), encode(&raw).as_bytes()] {
         for algorithm in [Algorithm::Hs256, Algorithm::Hs384, Algorithm::Hs512] {

@@ -120,7 +120,7 @@ fn column(value: Option<&serde_json::Value>) -> String {
     }
 }
 
-/// Rows as they stood when cc-backend 1.5 was asked. What it cannot read is told, the rest is used.
+/// Rows as they stood when cc-backend 1.5 was asked. What it cannot read is reported, the rest is used.
 #[test]
 fn recorded_rows_read_as_the_server_reads_them() {
     let setup: serde_json::Value =
@@ -228,14 +228,15 @@ fn a_transaction_that_is_dropped_has_changed_nothing() {
     action.add(&user("a", &["user"]), None).unwrap();
     let double = action.add_many(&[user("b", &["user"]), user("a", &["user"])]);
     assert!(matches!(&double, Err(UserDbError::UserExists(name)) if name == "a"), "{double:?}");
-    for refused in [action.delete("nobody"), action.set_name("nobody", None), action.set_roles("nobody", &[])]
+    for refused in
+        [action.delete("unknown"), action.set_name("unknown", None), action.set_roles("unknown", &[])]
     {
         assert!(matches!(refused, Err(UserDbError::UnknownUser { .. })));
     }
 }
 
 #[test]
-fn a_scan_tells_what_a_sync_must_know_and_takes_an_unreadable_row_for_an_admin() {
+fn scan_returns_what_a_sync_needs_and_treats_an_unreadable_row_as_admin() {
     let directory = TestEnv::new();
     let path = directory.file("job.db");
     let connection = server_database(&path, 10, "hpc_user", true);
@@ -400,9 +401,9 @@ fn rustix_is_root(directory: &TestEnv) -> bool {
     directory.sh("id -u").stdout.trim() == "0"
 }
 
-/// However slow the one who reads, nobody who writes has to wait for them.
+/// No writer waits for a slow reader.
 #[test]
-fn whoever_lists_users_slowly_blocks_nobody() {
+fn slow_reader_of_users_blocks_no_writer() {
     let directory = TestEnv::new();
     let path = directory.file("job.db");
     let mut server = server_database(&path, 8, "hpc_user", true);

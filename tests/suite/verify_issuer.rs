@@ -111,7 +111,7 @@ fn key_of_one_issuer_never_verifies_a_token_of_another() {
     let run = verify(&directory, &format!("--login-role role.json --discovery {b}"), &token(&of_b, Some(&a)))
         .ended(1);
     assert!(run.stdout.contains("belongs to the issuer"), "{run:?}");
-    // A key set by its own URL, and a key in a file, are nobody's in particular.
+    // A key set by its own URL, and a key in a file, belong to no issuer in particular.
     verify(&directory, &format!("--jwks {b}/keys"), &token(&of_b, Some(&a))).ended(0);
     directory.write("key.json", public(&of_b).to_string());
     verify(&directory, &format!("--key key.json --discovery {a}"), &token(&of_b, Some(&a))).ended(0);

@@ -1,5 +1,5 @@
 // A person with a browser: opens the address given, logs in on oidc-provider's own pages as
-// CC_LOGIN, agrees, and tells where it ended, in JSON.
+// CC_LOGIN, agrees, and prints where it ended, in JSON.
 // CC_SCHEME light or dark, CC_WIDTH in pixels, CC_SHOT a file for a picture of the last page,
 // CC_ABORT=1 to decline instead.
 import { chromium } from 'playwright-core';
@@ -8,7 +8,7 @@ const browser = await chromium.launch({
   executablePath: process.env.CC_CHROMIUM ?? '/usr/bin/chromium',
   args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
     '--disable-component-update', '--disable-sync',
-    // Nothing outside of this machine is asked for, whatever a page wants.
+    // Nothing outside of this machine is asked for, for any page.
     '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1'],
 });
 const context = await browser.newContext({

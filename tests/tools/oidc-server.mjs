@@ -1,11 +1,11 @@
 // The certified oidc-provider as a site would run it, with its own login pages.
 // Prints its address on the first line; what it is asked is written to standard error.
-// CC_OIDC: JSON with what a test wants otherwise: {"accounts": {...}, "refresh": true, ...}
+// CC_OIDC: JSON with the deviations of a test: {"accounts": {...}, "refresh": true, ...}
 import http from 'node:http';
 import { Provider } from 'oidc-provider';
 
-const wish = JSON.parse(process.env.CC_OIDC ?? '{}');
-const accounts = wish.accounts ?? {
+const options = JSON.parse(process.env.CC_OIDC ?? '{}');
+const accounts = options.accounts ?? {
   clara: {
     preferred_username: 'clara', name: 'Clara Müller', projects: ['fusion'],
     realm_access: { roles: ['manager', 'offline_access'] },
@@ -38,10 +38,10 @@ server.listen(0, '127.0.0.1', () => {
       roles: ['realm_access', 'resource_access'],
     },
     scopes: ['openid', 'offline_access', 'profile', 'roles'],
-    conformIdTokenClaims: wish.conformIdTokenClaims ?? true,
+    conformIdTokenClaims: options.conformIdTokenClaims ?? true,
     features: {
       devInteractions: { enabled: true },
-      deviceFlow: { enabled: wish.device ?? true },
+      deviceFlow: { enabled: options.device ?? true },
       revocation: { enabled: true },
       rpInitiatedLogout: { enabled: true },
       userinfo: { enabled: true },

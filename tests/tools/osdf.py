@@ -3,7 +3,7 @@
 In: {"token", "public_key" (PEM, or null for discovery), "issuer", "kid", "audience", "operation", "path"}
 Out: {"python": [accepted, why], "cpp": [accepted, why]}; cpp is null without the library.
 
-Python scitokens verifies and enforces; its Enforcer wants a validator for each claim it does not
+Python scitokens verifies and enforces; its Enforcer requires a validator for each claim it does not
 know. scitokens-cpp (by its C interface) is given the key instead of fetching it.
 """
 
@@ -51,30 +51,30 @@ def cpp(library, case):
     if library is None:
         return None
     error = ctypes.c_char_p()
-    said = lambda: (error.value or b"").decode(errors="replace")
+    message = lambda: (error.value or b"").decode(errors="replace")
     issuer = case["issuer"].encode()
     token = ctypes.c_void_p()
     if case["public_key"] and library.scitoken_store_public_ec_key(
         issuer, case["kid"].encode(), case["public_key"].encode(), ctypes.byref(error)
     ):
-        return [False, said()]
+        return [False, message()]
     issuers = (ctypes.c_char_p * 2)(issuer, None)
     if library.scitoken_deserialize(
         case["token"].encode(), ctypes.byref(token), issuers, ctypes.byref(error)
     ):
-        return [False, said()]
+        return [False, message()]
     library.enforcer_create.restype = ctypes.c_void_p
     audiences = (ctypes.c_char_p * 2)(case["audience"].encode(), None)
     enforcer = library.enforcer_create(issuer, audiences, ctypes.byref(error))
     if not enforcer:
-        return [False, said()]
+        return [False, message()]
     # It has names of its own for the storage scopes of WLCG: what is behind the point.
     operation = case["operation"].removeprefix("storage.")
     acl = Acl(operation.encode(), case["path"].encode())
     refused = library.enforcer_test(
         ctypes.c_void_p(enforcer), token, ctypes.byref(acl), ctypes.byref(error)
     )
-    return [refused == 0, said()]
+    return [refused == 0, message()]
 
 
 def apart(library, case):

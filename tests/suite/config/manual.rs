@@ -1,5 +1,5 @@
 //! cc-config(5) and the code know the same settings: each that is read is described, each that is
-//! described is read, with the default and the type that the page tells.
+//! described is read, with the default and the type of the page.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -83,7 +83,7 @@ fn every_setting_of_the_manual_is_read_in_the_type_it_has_there() {
         // The database of the example is not there.
         assert_eq!(read.status, if setting.name == "db" { 66 } else { 0 }, "{key}: {}", read.stderr);
         assert!(!read.stderr.contains("unknown key"), "{key}: {}", read.stderr);
-        // A wrong type is an error: so the key is looked at, and has the type that is told.
+        // A wrong type is an error: so the key is looked at, and has the documented type.
         let (wrong, expected) = match setting.kind.as_str() {
             "string" => (json!(5), "expected a string"),
             "string or array of strings" => (json!(5), "expected a string or an array of strings"),
@@ -96,7 +96,7 @@ fn every_setting_of_the_manual_is_read_in_the_type_it_has_there() {
         let refused = config(wrong);
         assert!(
             refused.status == 78 && refused.stderr.contains(&setting.name),
-            "{key} is told to be {} ({expected}): {} {}",
+            "{key} is documented as {} ({expected}): {} {}",
             setting.kind,
             refused.status,
             refused.stderr
@@ -144,10 +144,10 @@ fn every_setting_that_is_read_is_in_the_manual() {
     for name in &names {
         // After \fB a word begins with the letters fB.
         let there = words.contains(name.as_str()) || described.contains(name);
-        assert!(there, "cc-config.5 does not tell of '{name}'");
+        assert!(there, "cc-config.5 does not name '{name}'");
     }
     for variable in Variable::ALL {
-        assert!(page.contains(variable.name()), "cc-config.5 does not tell of {}", variable.name());
+        assert!(page.contains(variable.name()), "cc-config.5 does not name {}", variable.name());
     }
     println!("manual: {} spellings found", names.len());
 }

@@ -1,4 +1,4 @@
-//! `config.json` in its layouts, the order of the sources, and what is told about both.
+//! `config.json` in its layouts, the order of the sources, and the notes about both.
 
 use std::path::PathBuf;
 
@@ -65,7 +65,7 @@ impl Site {
         self.load().unwrap_or_else(|faults| panic!("{faults}"))
     }
 
-    /// The settings of files nothing is to be said about.
+    /// The settings of files without notes.
     #[track_caller]
     fn silent(&self) -> Settings {
         let (settings, notes) = self.good();
@@ -91,18 +91,18 @@ impl Site {
 enum Differs {
     /// A fault of this kind.
     Fault(&'static str),
-    /// A life in seconds (none: never), and this is said, in a note or with `-v`.
-    Told(Option<i64>, &'static str),
+    /// A lifetime in seconds (none: never), and this text in a note or with `-v`.
+    Reported(Option<i64>, &'static str),
 }
 
 /// The rows of `config.jsonl` where the server does something else, and why so do we.
 fn difference(case: &str) -> Option<Differs> {
-    use Differs::{Fault, Told};
+    use Differs::{Fault, Reported};
     Some(match case {
         // The handbook says that 0 never expires.
-        "max-age '0s'" | "max-age '0'" => Told(None, "the server issues tokens that are expired at once"),
+        "max-age '0s'" | "max-age '0'" => Reported(None, "the server issues tokens that are expired at once"),
         // The server cuts off the fraction after adding it to the time.
-        "max-age '500ms'" => Told(Some(0), "less than a second: every new token is expired at once"),
+        "max-age '500ms'" => Reported(Some(0), "less than a second: every new token is expired at once"),
         // The server issues nothing, or goes on without a life.
         "max-age '1d'" | "max-age '3600'" | "max-age 'abc'" | "max-age '1h-'" | "max-age 'never'" => {
             Fault("config-duration")
@@ -115,21 +115,21 @@ fn difference(case: &str) -> Option<Differs> {
         | "ldap: sync-del-old-users as a string" => Fault("config-type"),
         // The server issues no token at all.
         "jwts null" | "no auth" | "auth_file" => {
-            Told(None, "the server answers every request with a token with an error (500)")
+            Reported(None, "the server answers every request with a token with an error (500)")
         }
-        "jwts inside main" => Told(None, "unknown member 'main.jwts'"),
-        "auth.jwt (singular)" => Told(None, "has no section 'auth.jwts'"),
+        "jwts inside main" => Reported(None, "unknown member 'main.jwts'"),
+        "auth.jwt (singular)" => Reported(None, "has no section 'auth.jwts'"),
         "jwts at the root (1.2 to 1.4 layout), no auth" => {
-            Told(Some(7_200_000), "version 1.5 does not read 'jwts' at the root")
+            Reported(Some(7_200_000), "version 1.5 does not read 'jwts' at the root")
         }
         // A file that is named must be there.
         "auth-file missing file" | "main-file" | "config.json missing" => Fault("file-missing"),
         // The server does not start.
         "session-max-age spelled session_max_age" => {
-            Told(Some(7_200_000), "the server does not start with it")
+            Reported(Some(7_200_000), "the server does not start with it")
         }
         ".env with a bad line" => Fault("env-file-malformed"),
-        ".env with a BOM" => Told(Some(7_200_000), "the server reads nothing of the file"),
+        ".env with a BOM" => Reported(Some(7_200_000), "the server reads nothing of the file"),
         _ => return None,
     })
 }
@@ -170,13 +170,13 @@ fn every_configuration_gives_tokens_the_life_the_server_gave_them() {
             (Some(Differs::Fault(kind)), Err(faults)) => {
                 assert!(faults.iter().any(|fault| fault.kind().name() == kind), "{case}: {faults}");
             }
-            (Some(Differs::Told(life, words)), Ok((settings, notes))) => {
+            (Some(Differs::Reported(life, words)), Ok((settings, notes))) => {
                 assert_eq!(settings.jwts.max_age.value.map(|life| life.seconds()), life, "{case}");
                 let reported = reported(&settings, &notes);
                 assert!(reported.contains(words), "{case}: {reported}");
             }
             (Some(Differs::Fault(_)), Ok(_)) => panic!("{case}: taken"),
-            (Some(Differs::Told(..)), Err(faults)) => panic!("{case}: {faults}"),
+            (Some(Differs::Reported(..)), Err(faults)) => panic!("{case}: {faults}"),
         }
     }
     println!("{same} of 72 configurations as on the server, the others as documented");

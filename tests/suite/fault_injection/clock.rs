@@ -75,7 +75,7 @@ fn a_session_ends_by_the_clock_and_a_clock_that_is_set_back_does_no_harm() {
         is_plain(&run.stderr, shift);
         assert!(run.stdout.contains("fritz"), "{shift}: {}", run.stdout);
     }
-    // Failed attempts of a future that never came do not lock anybody out for longer than the
+    // Failed attempts of a future that never came do not lock a user out for longer than the
     // usual quarter of an hour.
     for _ in 0..5 {
         at(&directory, "+10y", "cc-login fritz --password-file new-pw").ended(1);

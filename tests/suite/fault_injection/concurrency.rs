@@ -29,7 +29,7 @@ fn all_at_once(directory: &TestEnv, line: impl Fn(usize) -> String) -> Vec<(Stri
 }
 
 #[test]
-fn two_hundred_processes_on_one_database_lose_nobody() {
+fn two_hundred_processes_on_one_database_lose_no_user() {
     let directory = grounds();
     let runs = all_at_once(&directory, |number| match number % 5 {
         0 => format!("cc-user add new{number:03} --role api --wait 60s -q"),
@@ -59,13 +59,13 @@ fn two_hundred_processes_on_one_database_lose_nobody() {
     };
     assert_eq!(count("roles LIKE '%api%'"), (MANY / 5) as i64, "each role was given");
     assert_eq!(count("password LIKE '$2%'"), (MANY / 5) as i64, "each password was set");
-    report(&format!("{MANY} processes on one database: all done, nobody lost"));
+    report(&format!("{MANY} processes on one database: all done, no user lost"));
 }
 
 #[test]
 fn two_hundred_processes_on_one_session_leave_a_whole_one() {
     let directory = grounds();
-    // The count of failures must not turn anybody away: all of them know the password, but they
+    // The count of failures must not reject a login: all of them know the password, but they
     // count until they are found to be good.
     let mut statuses = std::collections::BTreeMap::new();
     let runs = all_at_once(&directory, |number| match number % 4 {

@@ -130,7 +130,7 @@ fn with_original() -> (TestEnv, PathBuf, PathBuf) {
 }
 
 #[test]
-fn a_killed_import_has_imported_everybody_or_nobody() {
+fn killed_import_has_imported_all_users_or_none() {
     let (directory, database, original) = with_original();
     let state_of = |about: &str| {
         is_sound(directory.path(), about);

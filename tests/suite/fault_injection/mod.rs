@@ -1,7 +1,7 @@
 //! Faults of every kind: kills, full disks, missing memory, descriptors and streams, clocks that
 //! jump, crowds, broken pipes, signals, and a search for secrets where none may be. Afterwards it is
 //! always the same: the database is intact, no file is half written, no user is lost, and what is
-//! said is plain.
+//! printed is plain.
 //!
 //! Short in `make test`, long in `make fault-injection`; both print what they counted. `FAULT_SEED`
 //! repeats the moments of a run.
@@ -40,7 +40,7 @@ fn count(short: usize, long: usize) -> usize {
     if is_long() { long } else { short }
 }
 
-/// Tells what was counted: shown at the end of both forms.
+/// Reports what was counted: shown at the end of both forms.
 fn report(text: &str) {
     println!("{text}");
     let list = Path::new(env!("CARGO_TARGET_TMPDIR")).join("fault-injection.txt");
@@ -109,7 +109,7 @@ fn make_grounds() -> TestEnv {
     directory.write("first.csv", lines(0, CROWD, "first"));
     directory.sh("cc-user import first.csv -q").ended(0);
     directory.write("more.csv", lines(CROWD, CROWD + MORE, "second"));
-    // Cheap to verify, so that a login is over before anybody looks at the clock.
+    // Cheap to verify, so that a login is over before the clock is read.
     let hash = bcrypt::hash("old password", 4).unwrap().replacen("$2b$", "$2a$", 1);
     let database = rusqlite::Connection::open(directory.file("var/job.db")).unwrap();
     database.execute("UPDATE user SET password = ?1 WHERE username = 'fritz'", [hash]).unwrap();
@@ -177,7 +177,7 @@ fn key_pair(path: &Path, about: &str) -> String {
     private
 }
 
-/// What was said is plain: lines of the program's own, no panic, no trace, nothing of the language.
+/// The output is plain: lines of the program's own, no panic, no trace, nothing of the language.
 #[track_caller]
 fn is_plain(stderr: &str, about: &str) {
     for word in ["panicked", "RUST_BACKTRACE", "stack backtrace", "unwrap()", "Os {", "Err(", "Some(", "src/"]

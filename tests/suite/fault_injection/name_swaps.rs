@@ -173,7 +173,7 @@ impl Site {
             self.target()
         };
         if let Ok(there) = fs::symlink_metadata(&target) {
-            // Nobody else's file can be taken away in a sticky directory.
+            // A file of another account cannot be removed from a sticky directory.
             if self.place == Place::Shared && there.uid() != MALLORY {
                 return;
             }

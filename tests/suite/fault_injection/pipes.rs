@@ -1,4 +1,4 @@
-//! Output that nobody reads any more.
+//! Output without a reader.
 
 use std::io::Read as _;
 use std::process::{Command, Stdio};
@@ -12,7 +12,7 @@ fn a_reader_that_goes_is_no_matter() {
     // More than a pipe holds.
     directory.sh("for i in $(seq 2000); do cat token.txt; done > tokens.txt").ended(0);
     directory.sh("cc-user import more.csv -q").ended(0);
-    // Of a key or a token nothing at all was taken: that is told, not skipped.
+    // Of a key or a token nothing at all was taken: that is reported, not skipped.
     let must_arrive = |verb: &str| {
         !verb.contains("--help")
             && (verb.contains("-keypair") || verb.contains("-pubkey") || verb == "cc-login token")
@@ -54,7 +54,7 @@ fn a_reader_that_goes_is_no_matter() {
         for bytes in [0, 1] {
             let mut words = verb.split(' ');
             let (reader, writer) = std::io::pipe().unwrap();
-            // With 0 bytes nobody reads from the beginning.
+            // With 0 bytes there is no reader from the beginning.
             let reader = Some(reader).filter(|_| bytes > 0);
             let child = Command::new(programs().join(words.next().unwrap()))
                 .args(words)
@@ -83,10 +83,10 @@ fn a_reader_that_goes_is_no_matter() {
             runs += 1;
         }
     }
-    // Nor is it one that nobody reads what else is told.
+    // Nor is it one that standard error has no reader.
     for (verb, status) in [
         ("cc-user list -vv", "0"),
-        ("cc-user show nobody", "1"),
+        ("cc-user show unknown", "1"),
         ("cc-jwt verify rubbish", "65"),
         ("gen-keypair --nonsense", "2"),
     ] {
@@ -110,7 +110,10 @@ fn a_full_device_is_reported() {
         }
     }
     assert!(runs >= 8, "{runs}");
-    let broken = directory.sh("cc-user show nobody 2> /dev/full").ended(1);
+    let broken = directory.sh("cc-user show unknown 2> /dev/full").ended(1);
     assert_eq!(broken.stdout, "");
-    report(&format!("/dev/full: {runs} of {} verbs print something, all told that it is full", VERBS.len()));
+    report(&format!(
+        "/dev/full: {runs} of {} verbs print something, all report that it is full",
+        VERBS.len()
+    ));
 }

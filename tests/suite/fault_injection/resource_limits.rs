@@ -8,7 +8,7 @@ use crate::httpd::{Reply, Server};
 use crate::slapd::{Slapd, crowd};
 use crate::support::{Run, has, skip};
 
-/// How a program may end: done, no, or for a reason it told. For want of memory or descriptors also
+/// How a program may end: done, no, or with an error. For want of memory or descriptors also
 /// before it has begun, by the loader (127) or the language's runtime (134); later on by an abort
 /// (134) or, when the stack cannot grow, by the system (139).
 #[track_caller]
@@ -79,7 +79,7 @@ fn without_descriptors_a_verb_works_or_says_so() {
             done += usize::from(suffer(&format!("ulimit -n {limit};"), verb, "", true));
         }
     }
-    report(&format!("3 to 12 descriptors: {runs} runs, {done} done, {} told why not", runs - done));
+    report(&format!("3 to 12 descriptors: {runs} runs, {done} done, {} failed with an error", runs - done));
     assert!(done > 0 && done < runs);
 }
 
@@ -93,7 +93,10 @@ fn without_standard_streams_a_verb_works_or_says_so() {
             done += usize::from(suffer("", verb, closed, false));
         }
     }
-    report(&format!("closed standard streams: {runs} runs, {done} done, {} told why not", runs - done));
+    report(&format!(
+        "closed standard streams: {runs} runs, {done} done, {} failed with an error",
+        runs - done
+    ));
     assert!(done > 0);
 }
 
@@ -112,7 +115,10 @@ fn without_memory_a_verb_works_says_so_or_ends_at_once() {
             done += usize::from(suffer(&format!("ulimit -v {limit};"), verb, "", true));
         }
     }
-    report(&format!("little memory: {runs} runs, {done} done, {} told why not or were ended", runs - done));
+    report(&format!(
+        "little memory: {runs} runs, {done} done, {} failed with an error or were ended",
+        runs - done
+    ));
     assert!(done < runs);
 }
 
@@ -129,7 +135,10 @@ fn a_limit_on_the_length_of_files_is_reported() {
     // The import is larger than any of these.
     assert!(!suffer("ulimit -f 8;", "cc-user import more.csv", "", false));
     assert!(!suffer("ulimit -f 0;", "cc-jwt issue fritz -o out.txt", "", false));
-    report(&format!("limited length of files: {runs} runs, {done} done, {} told why not", runs - done));
+    report(&format!(
+        "limited length of files: {runs} runs, {done} done, {} failed with an error",
+        runs - done
+    ));
 }
 
 /// A small file system with the grounds on it; gone when it is dropped.
@@ -192,7 +201,7 @@ fn a_full_disk_loses_nothing_and_is_reported() {
             let run = disk.run(verb);
             let about = format!("'{verb}' with {pages} pages left ended with {}: {}", run.status, run.stderr);
             ended_well(&run, &about, false);
-            // Whoever looks where there is room finds everything.
+            // After space is available everything is there.
             fs::remove_file(disk.path().join("filler")).unwrap();
             let elsewhere = TestEnv::new();
             copy(&disk.path(), elsewhere.path());
@@ -214,7 +223,7 @@ fn a_full_disk_loses_nothing_and_is_reported() {
     assert!(!disk.path().join("out.txt").exists());
     fs::remove_file(disk.path().join("filler")).unwrap();
     disk.run("cc-user import more.csv").ended(0);
-    report(&format!("full disk: {runs} runs, {done} done, {} told why not", runs - done));
+    report(&format!("full disk: {runs} runs, {done} done, {} failed with an error", runs - done));
 }
 
 #[test]
@@ -234,7 +243,7 @@ fn a_read_only_disk_is_reported() {
         Command::new("mount").args(["-o", "remount,rw"]).arg(disk.path()).status().unwrap();
         is_sound(&disk.path(), &about);
     }
-    report(&format!("read-only disk: {runs} runs, {done} done, {} told why not", runs - done));
+    report(&format!("read-only disk: {runs} runs, {done} done, {} failed with an error", runs - done));
 }
 
 #[test]
@@ -263,7 +272,7 @@ fn a_read_only_directory_is_reported() {
         runs += 1;
         done += usize::from(run.status == 0);
     }
-    report(&format!("read-only directories: {runs} runs, {done} done, {} told why not", runs - done));
+    report(&format!("read-only directories: {runs} runs, {done} done, {} failed with an error", runs - done));
 }
 
 #[test]
@@ -307,7 +316,7 @@ fn what_speaks_to_a_server_works_says_so_or_ends_at_once() {
             }
             users(&directory.file("var/job.db"), &about);
             runs += 1;
-            // Nobody is let in by a fault; where nothing is missing, the password is wrong.
+            // No login succeeds because of a fault; where nothing is missing, the password is wrong.
             assert!(!line.contains("cc-login") || run.status != 0, "{about}");
             refused += usize::from(run.status == 1 && run.stderr.contains("password"));
             done += usize::from(run.status == 0);
@@ -316,5 +325,8 @@ fn what_speaks_to_a_server_works_says_so_or_ends_at_once() {
     assert!(done > 0 && refused > 0, "{runs} runs, {done} done, {refused} refused: nothing got through");
     site.sh("cc-user sync-ldap").ended(0);
     assert_eq!(users(&site.file("var/job.db"), "afterwards").len(), 50);
-    report(&format!("servers asked with little: {runs} runs, {done} done, {} told why not", runs - done));
+    report(&format!(
+        "servers asked with little: {runs} runs, {done} done, {} failed with an error",
+        runs - done
+    ));
 }

@@ -1,5 +1,5 @@
-//! Canary secrets: passwords, keys and tokens that stand out, and a search for them wherever they
-//! must not be: what is told at any `-v`, the errors, arguments and environment of what is started,
+//! Secret secrets: passwords, keys and tokens that stand out, and a search for them wherever they
+//! must not be: what is printed at any `-v`, the errors, arguments and environment of what is started,
 //! files that others can read.
 
 use std::collections::BTreeSet;
@@ -36,7 +36,7 @@ impl Canaries {
     }
 
     fn add_new(&mut self, what: &str, chance: &mut Chance) -> String {
-        let secret = format!("Canary{:016x}{:016x}", chance.next(), chance.next());
+        let secret = format!("Secret{:016x}{:016x}", chance.next(), chance.next());
         self.add(what, &secret);
         secret
     }
@@ -242,7 +242,7 @@ fn is_plain_enough(stderr: &str, about: &str) {
 }
 
 #[test]
-fn no_canary_gets_out_of_its_cage() {
+fn secrets_do_not_leak() {
     if !has("slapd") || !has("curl") {
         return;
     }
@@ -290,7 +290,7 @@ fn no_canary_gets_out_of_its_cage() {
     ] {
         site.line(line, status, false);
     }
-    // What is secret by purpose is told nowhere else.
+    // Secrets are printed nowhere else.
     for line in ["cc-jwt issue fritz", "gen-keypair", "gen-keypair -f jwk", "gen-keypair -a session"] {
         let run = site.once(line, "-vv", 0, true);
         let secrets: Vec<&str> = run
@@ -383,7 +383,7 @@ fn no_canary_gets_out_of_its_cage() {
     assert!(closed >= 10, "{closed}");
     let (runs, searched, forms) = (site.runs, site.searched, site.canaries.0.len());
     report(&format!(
-        "canary secrets: {forms} forms of them looked for in {runs} runs and {} KB; none out, {closed} files that \
+        "secrets: {forms} forms of them looked for in {runs} runs and {} KB; none out, {closed} files that \
          hold some are closed to others",
         searched / 1024
     ));

@@ -141,7 +141,7 @@ fn waiting(directory: &TestEnv, limits: &str, as_other: &str) -> std::process::C
         .current_dir(directory.path())
         .env_clear()
         .env("PATH", std::env::var_os("PATH").unwrap())
-        .env("JWT_PRIVATE_KEY", "canary-in-the-environment")
+        .env("JWT_PRIVATE_KEY", "secret-in-the-environment")
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null())

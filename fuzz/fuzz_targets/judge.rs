@@ -1,3 +1,0 @@
-#![no_main]
-
-libfuzzer_sys::fuzz_target!(|data: &[u8]| cc_auth_tools_fuzz::reader("judge")(data));
