@@ -367,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn versions_are_reported_apart() {
+    fn versions_are_distinguished() {
         for (version, accepted) in [
             (json!("1.0"), true),
             (json!("1.3"), true),

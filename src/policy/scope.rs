@@ -431,7 +431,7 @@ mod tests {
     }
 
     #[test]
-    fn scope_with_spare_blanks_is_reported_from_one_without() {
+    fn scope_with_spare_blanks_is_distinguished_from_one_without() {
         for (text, spare) in
             [("", false), ("a", false), ("a b", false), ("a  b", true), (" a", true), ("a ", true)]
         {

@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn lone_surrogate_is_reported_from_other_errors() {
+    fn lone_surrogate_is_distinguished_from_other_errors() {
         for text in
             [r#"{"a":"\ud800"}"#, r#"{"a":"x\udc00y"}"#, r#"{"\ud83d\ud83d":1}"#, r#"{"a":"\ud83dx\ude00"}"#]
         {

@@ -209,7 +209,7 @@ fn of_many_one_who_is_missing_stops_all() {
 }
 
 #[test]
-fn nothing_secret_is_reported_even_with_vv() {
+fn secrets_are_not_printed_with_vv() {
     let directory = server("");
     let token = directory.sh("cc-jwt issue ann -q").ended(0).stdout.trim().to_owned();
     let signature = token.rsplit('.').next().unwrap();

@@ -107,7 +107,7 @@ fn nothing_found_is_an_empty_snapshot_and_a_missing_base_a_fault() {
 }
 
 #[test]
-fn refused_credentials_are_reported_apart_from_a_server_that_is_down() {
+fn refused_credentials_are_distinguished_from_a_server_that_is_down() {
     if !has("slapd") {
         return;
     }

@@ -89,7 +89,7 @@ fn a_login_becomes_a_session_and_a_page_and_leaves_no_secret_behind() {
 }
 
 #[test]
-fn nothing_secret_is_reported_however_verbose() {
+fn secrets_are_not_printed_at_any_verbosity() {
     if !has("curl") {
         return;
     }

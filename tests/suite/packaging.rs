@@ -49,7 +49,7 @@ fn the_example_role_and_resource_have_no_fault() {
 }
 
 #[test]
-fn every_example_is_reported_of() {
+fn every_example_is_reported() {
     let list = text("contrib/examples/README");
     for entry in fs::read_dir(source("contrib/examples")).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();

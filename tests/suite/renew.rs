@@ -365,7 +365,7 @@ fn forward(lines: BufReader<ChildStdout>, to: &mpsc::Sender<Value>) {
 }
 
 #[test]
-fn a_second_process_for_the_same_file_is_reported_so() {
+fn a_second_process_for_the_same_file_is_reported() {
     let directory = directory();
     let watch = Watch::start(&directory, &["-o", "token"], &[]);
     watch.event("renewed");

@@ -238,7 +238,7 @@ fn each_run_of_a_watch_reads_the_settings_anew_and_sighup_begins_one() {
 }
 
 #[test]
-fn a_sync_over_tls_trusts_only_the_authority_it_was_reported() {
+fn a_sync_over_tls_trusts_only_the_named_authority() {
     if !has("slapd") {
         return;
     }

@@ -274,7 +274,7 @@ fn scan_returns_what_a_sync_needs_and_treats_an_unreadable_row_as_admin() {
 }
 
 #[test]
-fn what_is_no_database_of_a_server_is_reported_apart() {
+fn what_is_no_database_of_a_server_is_distinguished() {
     use cc_auth::util::diagnostic::{Diagnostic as _, ExitStatus};
     let directory = TestEnv::new();
     let open = |name: &str| UserDb::open(&directory.file(name), OpenMode::Read).unwrap_err();
