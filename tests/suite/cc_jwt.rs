@@ -199,7 +199,7 @@ fn each_of_many_tokens_has_an_identifier_of_its_own() {
 #[test]
 fn of_many_one_who_is_missing_stops_all() {
     let directory = server("");
-    let names = "ann\nbob\nann\nbob\nann\nbob\nnobody\nann\nnone";
+    let names = "ann\nbob\nann\nbob\nann\nbob\nunknown\nann\nnone";
     let run = directory.run_with("cc-jwt", &["issue", "--users-from", "-"], names).ended(1);
     assert_eq!(run.stdout, "");
     assert!(run.stderr.contains("line 7: user 'unknown' does not exist"), "{}", run.stderr);

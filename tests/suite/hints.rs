@@ -244,7 +244,7 @@ fn tokens() -> Vec<Situation> {
         .prints("signature"),
         case("echo W10.W10.YQ > t", "cc-jwt verify --token-file t", "see it with: cc-jwt inspect")
             .with(&[("inspect", "inspect --token-file t")])
-            .prints("the header is a list"),
+            .prints("the header is an array"),
         case(
             "gen-keypair -q --format pem -o k; cp k/private.pem key.pem
              cc-jwt spec new -q --algorithm EdDSA -o o.yaml; sed -i /sub:/d o.yaml

@@ -186,8 +186,8 @@ fn api_endpoints_accept_what_the_server_accepted() {
         let text = from_headers(&row["headers"], true);
         for endpoint in [Endpoint::Api, Endpoint::UserApi, Endpoint::MetricStoreApi] {
             // The server rejected the request before this check, or crashed.
-            let Some(server) = row["accepted"][endpoint.name()].as_bool() else {
-                assert!(row["accepted"][endpoint.name()].is_null(), "{row}");
+            let Some(server) = row["admitted"][endpoint.name()].as_bool() else {
+                assert!(row["admitted"][endpoint.name()].is_null(), "{row}");
                 unrecorded += 1;
                 continue;
             };
@@ -221,7 +221,7 @@ fn metric_store_accepts_what_it_accepted() {
     assert_eq!(rows.len(), 153);
     for row in rows {
         let case = row["case"].as_str().unwrap();
-        let server = row["accepted"].as_bool().unwrap();
+        let server = row["admitted"].as_bool().unwrap();
         let key = row["public_key"].as_str().unwrap();
         let key = match VerifyingKey::from_server_base64(key) {
             Ok(key) => key,
