@@ -2,7 +2,7 @@
 
 use cc_auth::key::certificate::Certificate;
 use cc_auth::key::{
-    Jwk, KeySet, KeyStrength, PrivateKey, PublicKey, SigningKey, der as forms, jwk, pem as armour,
+    Jwk, KeySet, KeyStrength, PrivateKey, PublicKey, SigningKey, der as forms, jwk, pem as armor,
     read_public, read_signing,
 };
 use cc_auth::util::note::Notes;
@@ -46,7 +46,7 @@ pub fn key(data: &[u8]) {
                     assert!(!algorithm.is_symmetric(), "a public key that signs");
                     assert!(!found.key.verify(*algorithm, b"message", &[0; 64]));
                 }
-                writes_and_reads(found.public().expect("no shared key"), weak);
+                writes_and_reads(found.public().expect("no HMAC secret"), weak);
             }
             Err(error) => clean_fault(&error),
         }
@@ -63,7 +63,7 @@ pub fn key(data: &[u8]) {
     }
 }
 
-/// A key set, or one JWK: never a shared key, never a key that verifies nothing.
+/// A key set, or one JWK: never an HMAC secret, never a key that verifies nothing.
 pub fn jwks(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     for weak in BOTH {
@@ -75,7 +75,7 @@ pub fn jwks(data: &[u8]) {
                     assert!(!key.algorithms().is_empty());
                     assert!(!key.algorithms().iter().any(|algorithm| algorithm.is_symmetric()));
                     assert!(!key.verify(key.algorithms()[0], b"message", &[0; 64]), "a signature of nothing");
-                    writes_and_reads(key.public_key().expect("no shared key"), weak);
+                    writes_and_reads(key.public_key().expect("no HMAC secret"), weak);
                 }
             }
             Err(error) => clean_fault(&error),
@@ -135,14 +135,14 @@ pub fn der(data: &[u8]) {
     }
 }
 
-/// PEM armour: each whole block reads back from what it is written as.
+/// PEM armor: each whole block reads back from what it is written as.
 pub fn pem(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
-    for block in armour::blocks(text) {
+    for block in armor::blocks(text) {
         match block {
             Ok(block) => {
-                let written = armour::write(&block.label, &block.content);
-                let mut again = armour::blocks(&written);
+                let written = armor::write(&block.label, &block.content);
+                let mut again = armor::blocks(&written);
                 let read = again.pop().expect("a block").expect("a whole one");
                 assert_eq!((&read.label, &read.content, again.len()), (&block.label, &block.content, 0));
             }

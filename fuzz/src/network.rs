@@ -26,7 +26,7 @@ use super::{clean, clean_fault, clean_notes, clean_some};
 /// How long anything may take here.
 const TOLERANCE: Duration = Duration::from_millis(500);
 
-/// A server that says the same to everybody, whatever is asked.
+/// A server that sends the same response to every request.
 struct Parrot {
     says: Arc<Mutex<Vec<u8>>>,
     ports: Vec<SocketAddr>,
@@ -55,7 +55,7 @@ impl Parrot {
         Self { ports: ports.collect(), says }
     }
 
-    /// Where this is said now.
+    /// Where the input is sent now.
     fn say(&self, text: &[u8]) -> SocketAddr {
         static TURN: Mutex<usize> = Mutex::new(0);
         *self.says.lock().unwrap_or_else(PoisonError::into_inner) = text.to_vec();
@@ -171,7 +171,7 @@ pub fn http(data: &[u8]) {
                     assert!(matches!(url.scheme(), "http" | "https"), "{url}");
                     clean(url.as_str());
                 }
-                // Nobody waits for ever, and no clock runs over.
+                // No wait is endless, and no clock overflows.
                 assert!(device.interval >= Duration::from_secs(1));
                 assert!(Instant::now().checked_add(device.interval).is_some());
                 assert!(Instant::now().checked_add(device.expires_in).is_some());
@@ -271,9 +271,9 @@ pub fn directory(data: &[u8]) {
                 assert!(!person.username.is_empty());
             }
         }),
-        _ => connection.read_all(&search, &mut |_| ()).map(|roster| {
-            assert!(roster.users().all(|member| !member.username.is_empty()));
-            roster.skipped().iter().for_each(|skipped| clean(&skipped.reason));
+        _ => connection.read_all(&search, &mut |_| ()).map(|snapshot| {
+            assert!(snapshot.users().all(|member| !member.username.is_empty()));
+            snapshot.skipped().iter().for_each(|skipped| clean(&skipped.reason));
         }),
     });
     if let Err(error) = outcome {
@@ -291,7 +291,7 @@ fn begun() -> &'static PendingAuthorization {
     })
 }
 
-/// What somebody pastes, or the browser brings: no code without the state of this login.
+/// What a user pastes, or the browser sends: no code without the state of this login.
 pub fn callback(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let begun = begun();
@@ -339,7 +339,7 @@ fn gate(host: &str) -> CallbackGate {
     CallbackGate::new(&begun, host, Vec::new()).expect("a gate")
 }
 
-/// What anybody may say to the open port: it is answered, and the next one is served.
+/// What any client may send to the open port: it is answered, and the next one is served.
 pub fn listener(data: &[u8]) {
     static TURN: OnceLock<Mutex<u8>> = OnceLock::new();
     let host = {
@@ -354,10 +354,10 @@ pub fn listener(data: &[u8]) {
     let mut gate = gate(&host);
     let start = format!("GET {} HTTP/1.1\r\nHost: localhost\r\n\r\n", gate.start_url().path());
     let browser = std::thread::spawn(move || {
-        let say = |said: &[u8]| {
+        let say = |request: &[u8]| {
             let mut stream = TcpStream::connect(address).ok()?;
             let _ = stream.set_read_timeout(Some(TOLERANCE));
-            let _ = stream.write_all(said);
+            let _ = stream.write_all(request);
             let _ = stream.shutdown(Shutdown::Write);
             let mut answer = Vec::new();
             let _ = stream.read_to_end(&mut answer);
@@ -385,7 +385,7 @@ pub fn listener(data: &[u8]) {
             Decision::Reject(BrowserPage::rejected("not it"))
         }
     });
-    assert!(matches!(taken, Ok(Some(()))), "nobody else is served: {taken:?}");
+    assert!(matches!(taken, Ok(Some(()))), "no other client is served: {taken:?}");
     drop(listener);
     browser.join().expect("the browser");
 }

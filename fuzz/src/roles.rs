@@ -10,7 +10,7 @@ use cc_auth::token::{Claims, HeaderParams, TokenPart, Unverified, sign, verify};
 use cc_auth::util::time::Timestamp;
 use serde_json::{Value, json};
 
-use super::tokens::house_key;
+use super::tokens::own_key;
 use super::{clean, clean_fault, clean_some, clean_warnings, parts, same};
 
 /// A role, the settings of the method, and a book of roles.
@@ -49,7 +49,7 @@ pub fn evaluate(data: &[u8]) {
     let Ok(role) = serde_json::from_slice(role) else { return };
     let Ok(role) = LoginRole::read("fuzzed", &role) else { return };
     let Ok(claims) = object(claims, TokenPart::Claims) else { return };
-    let key = house_key();
+    let key = own_key();
     let given = Claims::from(claims);
     let Ok(token) = sign(&HeaderParams::for_key(&key), &given, &key) else { return };
     let token = Unverified::parse(token.expose()).expect("what was issued");
@@ -83,5 +83,5 @@ fn is_whole(verdict: &Verdict) {
     assert_eq!(failed, !verdict.accepts());
 }
 
-/// The public half of the house's key.
+/// The public key of the own key.
 const PEM: &str = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEA6kpsY+KcUgq+9VB7Ey7F+ZVHdq6+vnuSQh7qaRRG0iw=\n-----END PUBLIC KEY-----\n";

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use cc_auth::config::{self as house, Origin, Sources, Value};
+use cc_auth::config::{self as config, Origin, Sources, Value};
 use cc_auth::login::attempt_limit::{Attempts, MAX_FAILURES};
 use cc_auth::login::session as kept;
 use cc_auth::osdf::location::SourceName as Place;
@@ -35,7 +35,7 @@ pub fn config(data: &[u8]) {
         env_file: named(file("env", env_file), "--env-file"),
         ..Sources::default()
     };
-    match house::load(sources) {
+    match config::load(sources) {
         Ok((_, notes)) => clean_notes(&notes),
         Err(faults) => {
             assert!(faults.iter().next().is_some(), "refused without a reason");
@@ -119,8 +119,8 @@ pub fn session(data: &[u8]) {
     }
 }
 
-/// Counted attempts: whatever stands in the file, nobody gets more tries than there are, and
-/// everybody gets some when the time is over.
+/// Counted attempts: whatever the file contains, no user gets more attempts than the limit, and
+/// every user gets some when the time is over.
 pub fn attempts(data: &[u8]) {
     file("attempts/attempts.json", data);
     let directory = DIRECTORY.with(|directory| directory.path().join("attempts"));

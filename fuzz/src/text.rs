@@ -73,8 +73,8 @@ pub fn pointer(data: &[u8]) {
     let found = look_up(&claims, name);
     assert!(found.is_none_or(|value| !value.is_null()));
     let value = Value::Object(claims.clone());
-    let wanted = if name.starts_with('/') { value.pointer(name) } else { value.get(name) };
-    assert_eq!(found, wanted.filter(|value| !value.is_null()), "{name:?}");
+    let expected = if name.starts_with('/') { value.pointer(name) } else { value.get(name) };
+    assert_eq!(found, expected.filter(|value| !value.is_null()), "{name:?}");
     if meets_odd_index(&claims, name) {
         assert!(found.is_none(), "an odd index leads somewhere");
     }

@@ -14,10 +14,10 @@ use serde_json::Value;
 
 use super::{clean, clean_fault, clean_warnings, same};
 
-/// The key that signs here: of a seed that everybody can see.
-pub fn house_key() -> SigningKey {
+/// The key that signs here: of a published seed.
+pub fn own_key() -> SigningKey {
     let private = PrivateKey::ed25519_from_seed(&[7; 32]).expect("a seed");
-    SigningKey::private(private).expect("a key").with_kid("house")
+    SigningKey::private(private).expect("a key").with_kid("own")
 }
 
 struct Signed {
@@ -31,7 +31,7 @@ fn signed() -> &'static Signed {
     SIGNED.get_or_init(|| {
         let shared =
             SigningKey::hmac_secret(SecretBytes::new(vec![7; 64]), &[Algorithm::Hs256], KeyStrength::Enforce);
-        let keys = [house_key(), shared.expect("a shared key")];
+        let keys = [own_key(), shared.expect("an HMAC secret")];
         let mut claims = Claims::new();
         claims.set("sub", "fritz");
         claims.set("roles", vec!["api"]);
@@ -43,7 +43,7 @@ fn signed() -> &'static Signed {
     })
 }
 
-/// A token: looking at it and judging it agree, and nothing verifies but what was signed, to the
+/// A token: inspection and verification agree, and nothing verifies but what was signed, to the
 /// last byte.
 pub fn token(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
@@ -74,7 +74,7 @@ pub fn token(data: &[u8]) {
 }
 
 /// Claims: what the strict reader takes, every reader of JSON takes in the same way; what it
-/// refuses alone is a member that stands twice, or too deep a nesting.
+/// refuses alone is a duplicate member, or too deep a nesting.
 pub fn claims(data: &[u8]) {
     let theirs: Option<Value> = serde_json::from_slice(data).ok();
     let members = match object(data, TokenPart::Claims) {

@@ -16,7 +16,7 @@ use crate::log::{self, Level};
 /// The longest request head, in bytes.
 const HEAD_LIMIT: usize = 8192;
 /// How long a client may take for its request.
-const PATIENCE: Duration = Duration::from_secs(5);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 /// A watch that delivered neither event nor bookmark for so long, in seconds, does not work: the API
 /// server sends a bookmark each minute.
 const SILENT_WATCH: i64 = 600;
@@ -36,7 +36,7 @@ pub async fn serve(listener: TcpListener, health: Arc<Health>) {
             Ok((stream, _)) => {
                 let health = Arc::clone(&health);
                 tokio::spawn(async move {
-                    let _ = timeout(PATIENCE, answer(stream, &health)).await;
+                    let _ = timeout(REQUEST_TIMEOUT, answer(stream, &health)).await;
                 });
             }
             Err(error) => {

@@ -92,7 +92,7 @@ pub fn token_bytes(secret: &Secret) -> Option<&[u8]> {
     secret.data.as_ref()?.get(TOKEN).map(|bytes| bytes.0.as_slice())
 }
 
-/// The times and the `jti` of a token, whoever signed it: for reports and to notice a clock that is
+/// The times and the `jti` of a token, with any signature: for reports and to notice a clock that is
 /// behind, not for the decision whether it is valid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenTimes {
@@ -163,7 +163,7 @@ pub fn desired_over(current: &Secret, desired: Secret) -> Secret {
 
 /// The labels that this operator set and the resource no longer has. Those of others stay.
 pub fn stale_labels(jwt: &Jwt, current: &Secret) -> Vec<String> {
-    let wanted = labels(jwt);
+    let expected = labels(jwt);
     let entries = current.metadata.managed_fields.as_deref().unwrap_or_default();
     let mut stale: Vec<String> = entries
         .iter()
@@ -171,7 +171,7 @@ pub fn stale_labels(jwt: &Jwt, current: &Secret) -> Vec<String> {
         .filter_map(|entry| entry.fields_v1.as_ref()?.0.pointer("/f:metadata/f:labels")?.as_object())
         .flat_map(|labels| labels.keys())
         .filter_map(|name| name.strip_prefix("f:"))
-        .filter(|name| !wanted.contains_key(*name))
+        .filter(|name| !expected.contains_key(*name))
         .filter(|name| current.metadata.labels.as_ref().is_some_and(|all| all.contains_key(*name)))
         .map(str::to_owned)
         .collect();

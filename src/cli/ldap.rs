@@ -22,7 +22,7 @@ pub struct LdapConnectionOptions {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub ca_file: Option<PathBuf>,
 
-    /// Give a server this long to take the connection
+    /// Timeout for a connection
     #[arg(long, value_name = "DURATION", default_value = "10s")]
     pub connect_timeout: String,
 

@@ -46,7 +46,7 @@ diagnostics! { EnvFileError:
     Self::File(error) => error.kind(), error.hint();
     Self::Content { error, .. } => error.kind(), error.hint();
     Self::InUse { .. } => Kind::KeyInUse,
-        "--force replaces it: tokens and sessions made with the old key end with it";
+        "--force replaces it and invalidates all tokens and sessions of the old key";
     Self::Backups(_) => Kind::OutputUncreatable;
 }
 

@@ -67,8 +67,7 @@ impl Variable {
                  a new pair (gen-keypair --write --force) invalidates all tokens",
             ),
             Self::CrossLoginJwtHs512Key | Self::SessionKey => Some(
-                "restore it from a backup ('.env.old' is the file before the last change); \
-                 a new one invalidates what was made with the old one",
+                "restore it from a backup ('.env.old' is the file before the last change); a new one invalidates all tokens or sessions of the old one",
             ),
             Self::CrossLoginJwtPublicKey => Some("convert-pem-pubkey --write --force issuer.pem"),
             Self::LdapAdminPassword | Self::OidClientId | Self::OidClientSecret => None,
@@ -98,7 +97,7 @@ impl Variable {
             Self::SessionKey => "gen-keypair --algorithm session --write",
             Self::LdapAdminPassword => {
                 return Some(
-                    "put LDAP_ADMIN_PASSWORD='…' into .env, or take 'search-dn' out of config.json"
+                    "put LDAP_ADMIN_PASSWORD='…' into .env, or remove 'search-dn' from config.json"
                         .to_owned(),
                 );
             }

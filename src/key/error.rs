@@ -179,7 +179,7 @@ pub enum KeyError {
         /// What it should be.
         expected: &'static str,
     },
-    /// A member is duplicate (RFC 7517 4: parsers must reject or take the last).
+    /// A duplicate member (RFC 7517 4: parsers must reject or take the last).
     #[error("the JWK has a duplicate member: {0}")]
     JwkDuplicateMember(PrintableText),
     /// A key type that is not known here.
@@ -202,7 +202,7 @@ pub enum KeyError {
     #[error("the JWK's key_ops do not contain '{0}'")]
     JwkOps(&'static str),
     /// `alg` does not belong to this kind of key.
-    #[error("the JWK's alg is {alg}, which is no signature algorithm of {kind} keys")]
+    #[error("the JWK's alg is {alg}, which is not a signature algorithm of {kind} keys")]
     JwkAlgorithm {
         /// What it says.
         alg: PrintableText,
@@ -231,7 +231,7 @@ pub enum KeyError {
     #[error("the certificate is malformed: {0}")]
     Certificate(&'static str),
     /// A certificate outside of its dates.
-    #[error("the certificate is valid from {from} to {to}, not at the time asked for")]
+    #[error("the certificate is valid from {from} to {to}, not at the requested time")]
     CertificateDates {
         /// RFC 3339.
         from: String,
@@ -400,7 +400,7 @@ pub(super) fn from_der(what: &'static str, kind: pkcs8::der::ErrorKind) -> KeyEr
             "a length is wrong or not in its shortest form"
         }
         ErrorKind::Noncanonical { .. } => "a value is not in its canonical form",
-        _ => "it does not have the structure of one",
+        _ => "its structure is invalid",
     };
     KeyError::Der { what, reason }
 }

@@ -134,7 +134,7 @@ pub fn jwks(text: &str) -> Result<Vec<Jwk>, KeyError> {
         Err(error) if !error.is_data() => Err(not_json(&error)),
         Err(error) if is_object => Err(KeySet::no_set(text, &error)),
         _ => Err(KeyError::WrongType {
-            found: "JSON that is no object".into(),
+            found: "JSON that is not an object".into(),
             expected: "a JWK set, an object with the member 'keys'",
         }),
     }

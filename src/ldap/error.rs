@@ -204,7 +204,9 @@ impl Diagnostic for LdapError {
                 "check LDAP_ADMIN_PASSWORD in .env and 'search-dn' in config.json"
             }
             Self::BindRejected(_) => return None,
-            Self::InvalidBindTemplate(_) => "write it as in uid={username},ou=people,dc=example,dc=com",
+            Self::InvalidBindTemplate(_) => {
+                "expected a DN such as uid={username},ou=people,dc=example,dc=com"
+            }
             Self::InvalidBindName(_) => "check 'search-dn' and 'user-bind' in config.json",
             Self::TlsRequired(_) => "use an ldaps:// URL or --starttls",
             Self::InvalidFilter { .. } => {

@@ -102,7 +102,7 @@ impl Conversation {
     /// [`MessageError`].
     pub(super) fn check(&mut self, message: &mut [u8]) -> Result<MessageAction, MessageError> {
         let shape = parse(message)
-            .map_err(|Malformed| MessageError::Malformed("a message is not made as RFC 4511 says"))?;
+            .map_err(|Malformed| MessageError::Malformed("a message does not conform to RFC 4511"))?;
         if shape.elements > MESSAGE_ELEMENTS {
             return Err(MessageError::TooLarge("a message has more than 100,000 values"));
         }
@@ -142,7 +142,7 @@ pub(super) fn length(input: &[u8]) -> Result<Option<usize>, MessageError> {
         return Err(MessageError::Malformed("it does not speak LDAP"));
     }
     let header = ber::header(input)
-        .map_err(|Malformed| MessageError::Malformed("a message is not made as RFC 4511 says"))?;
+        .map_err(|Malformed| MessageError::Malformed("a message does not conform to RFC 4511"))?;
     match header {
         Some(header) if header.end > MESSAGE_BYTES => {
             Err(MessageError::TooLarge("a message has more than 16 MiB"))
@@ -161,7 +161,7 @@ pub(super) const STARTTLS: &[u8] = b"\x30\x1d\x02\x01\x01\x77\x18\x80\x161.3.6.1
 /// [`MessageError`].
 pub(super) fn starttls_result(message: &mut [u8]) -> Result<(u32, String), MessageError> {
     let malformed =
-        |Malformed| MessageError::Malformed("the answer to StartTLS is not made as RFC 4511 says");
+        |Malformed| MessageError::Malformed("the answer to StartTLS does not conform to RFC 4511");
     let parts = parse(message).map_err(malformed)?.parts;
     match (parts.id, parts.operation) {
         (1, EXTENDED_RESPONSE) => result(message, &parts).map_err(malformed),

@@ -212,7 +212,7 @@ impl Connection {
         {
             if !item.is_ref() && !item.is_intermediate() {
                 if entries.len() > FIND_LIMIT as usize {
-                    return Err(LdapError::TooLarge("it has more entries than were asked for"));
+                    return Err(LdapError::TooLarge("the page has more entries than requested"));
                 }
                 entries.push(Entry::of(item)?);
             }
@@ -264,7 +264,7 @@ struct Entry {
 
 impl Entry {
     fn of(item: ResultEntry) -> Result<Self, LdapError> {
-        let garbled = || LdapError::Malformed("an entry is not made as RFC 4511 4.5.2 says");
+        let garbled = || LdapError::Malformed("an entry does not conform to RFC 4511 4.5.2");
         let parts = item.0.expect_constructed().ok_or_else(garbled)?;
         let [dn, attributes] = <[StructureTag; 2]>::try_from(parts).map_err(|_| garbled())?;
         let dn = dn.expect_primitive().ok_or_else(garbled)?;

@@ -261,7 +261,7 @@ pub(super) fn describe(refusal: &MessageError) -> String {
     match refusal {
         MessageError::Malformed(why) | MessageError::TooLarge(why) => (*why).to_owned(),
         MessageError::Disconnection { code, text } => {
-            format!("it ends the connection (result code {code}, {})", quote(text))
+            format!("the LDAP server closed the connection (result code {code}, {})", quote(text))
         }
     }
 }

@@ -53,7 +53,7 @@ pub enum RemoteJwksError {
         error: KeyError,
     },
     /// Nothing was kept, and nothing may be fetched.
-    #[error("nothing is kept of {}, and nothing may be fetched (--offline)", quote(.url))]
+    #[error("no cached keys of {}, and --offline permits no request", quote(.url))]
     NotCached {
         /// The address.
         url: String,
@@ -349,7 +349,7 @@ impl CacheSlot<'_> {
             }
         });
         if let Err(error) = written {
-            notes.note(format!("the keys are not kept for next time: {error}"));
+            notes.note(format!("cannot cache the keys: {error}"));
         }
     }
 

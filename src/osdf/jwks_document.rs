@@ -65,7 +65,7 @@ pub enum JwksDocumentError {
     #[error("two different keys have the name {}", quote(.0))]
     SameKid(String),
     /// A key that was published and would not be any more.
-    #[error("the key {} is published now and not among the given ones: tokens signed with it would be refused", quote(.0))]
+    #[error("the published key {} is not among the given keys: validators would reject its tokens", quote(.0))]
     Dropped(String),
     /// A file that is to be a key set and is none.
     #[error("{place}: {error}")]

@@ -101,10 +101,10 @@ pub enum FieldError {
     #[error("a member's name is longer than {0} bytes")]
     NameTooLong(usize),
     /// An alias inside of what it stands for.
-    #[error("an alias of what it stands in")]
+    #[error("an alias of a node that contains it")]
     AliasOfItself,
     /// `<<`, which YAML 1.2 has not.
-    #[error("'<<' is no part of YAML 1.2: write the members out")]
+    #[error("'<<' is not part of YAML 1.2: write the members out")]
     MergeKey,
     /// A tag, such as `!!binary`.
     #[error("has the tag {0}: tags are not supported")]
@@ -113,7 +113,7 @@ pub enum FieldError {
     #[error("a list or an object as a key")]
     KeyNotText,
     /// The same member twice, with different values.
-    #[error("is duplicate with different values, first in line {first}")]
+    #[error("duplicate member with different values, first in line {first}")]
     Duplicate {
         /// The line of the first.
         first: usize,
@@ -129,7 +129,7 @@ pub enum FieldError {
         in_kubernetes: &'static str,
     },
     /// A number that would come out as another.
-    #[error("the number {0} cannot be kept exactly: put it in quotes if it is a string")]
+    #[error("the number {0} cannot be represented exactly: quote it if it is a string")]
     Inexact(PrintableText),
     /// Not a number that JSON has.
     #[error("{0} is not a number in JSON")]
@@ -190,7 +190,7 @@ pub enum FieldError {
     #[error("no document of kind JWT in it")]
     NotAResource,
     /// Two resources of one name, where names become files.
-    #[error("the resource {} stands in line {first} already", quote(.name))]
+    #[error("duplicate resource {}, first in line {first}", quote(.name))]
     SameName {
         /// The name.
         name: String,
@@ -198,7 +198,7 @@ pub enum FieldError {
         first: usize,
     },
     /// `--set` leads through something that is no object.
-    #[error("{} is no object that has members to set", quote(.0))]
+    #[error("{} is not an object: its members cannot be set", quote(.0))]
     NotAnObject(String),
     /// A rule of the token's profile, under `--strict`.
     #[error("{reason}")]

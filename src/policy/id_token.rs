@@ -67,17 +67,17 @@ pub fn evaluate(token: &Verified, expected: &Expected<'_>, now: Timestamp) -> Ve
 pub fn check_userinfo(token: &Verified, userinfo: &Map<String, Value>) -> Verdict {
     let mut verdict = Verdict::new();
     match (userinfo.get("sub").and_then(Value::as_str), token.claims().subject()) {
-        (Some(found), Some(required)) if found == required => verdict.pass("userinfo", "of the same person"),
+        (Some(found), Some(required)) if found == required => verdict.pass("userinfo", "of the same user"),
         (Some(found), required) => verdict.fail(
             "userinfo",
             format!(
-                "userinfo is about another person: its 'sub' is {}: expected {}",
+                "UserInfo is for another user: its 'sub' is {}: expected {}",
                 quote(found),
                 quote(required.unwrap_or_default())
             ),
             None,
         ),
-        (None, _) => verdict.fail("userinfo", "userinfo does not say who it is about ('sub')", None),
+        (None, _) => verdict.fail("userinfo", "UserInfo does not have a subject ('sub')", None),
     }
     verdict
 }
@@ -166,10 +166,7 @@ fn audience(verdict: &mut Verdict, claims: &Claims, client_id: &str) {
     match claims.get("azp") {
         None if audiences.len() > 1 => verdict.fail(
             "authorized-party",
-            format!(
-                "the ID token is for several ({}) and does not have an authorized party ('azp')",
-                shown()
-            ),
+            format!("the ID token has several audiences ({}) and no authorized party ('azp')", shown()),
             None,
         ),
         None => {}
@@ -285,7 +282,7 @@ fn nonce(verdict: &mut Verdict, claims: &Claims, required: &SecretText) {
     match claims.get("nonce") {
         Some(Value::String(found)) if same(found) => verdict.pass("nonce", "that of this login"),
         Some(_) => verdict.fail("nonce", "the ID token has another 'nonce' than this login", None),
-        None => verdict.fail("nonce", "the ID token does not say which login it is for ('nonce')", None),
+        None => verdict.fail("nonce", "the ID token does not have a nonce", None),
     }
 }
 

@@ -99,7 +99,7 @@ pub fn identify(
     }
     if !dropped.is_empty() {
         let shown: Vec<String> = dropped.iter().map(|role| quote(role)).collect();
-        log::info!("roles of the provider that the server does not take from it: {}", shown.join(", "));
+        log::info!("roles of the provider that the server ignores: {}", shown.join(", "));
     }
     if roles.is_empty() {
         roles.push(Role::User);

@@ -235,7 +235,10 @@ impl ProfileChecks<'_> {
         let text = match self.payload.get("scope") {
             Some(Value::String(text)) => text,
             Some(other) => {
-                let reason = format!("'scope' is {}: expected one text separated by blanks", shown(other));
+                let reason = format!(
+                    "'scope' is {}: expected one string, with spaces between the scopes",
+                    shown(other)
+                );
                 return self.fail(CHECK, reason, "");
             }
             None if groups => return self.verdict.pass(CHECK, "has 'wlcg.groups'"),

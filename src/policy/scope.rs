@@ -43,7 +43,7 @@ pub enum ScopeError {
         operation: Operation,
     },
     /// `storage.write`, which stands in a published example.
-    #[error("{} is no scope of any profile and grants nothing", quote(.0))]
+    #[error("{} is not a scope of any profile", quote(.0))]
     StorageWrite(String),
     /// Something under `storage.` or `compute.` that is none, or a known one in another case.
     #[error("{} is no scope of any profile{}", quote(.scope), suggestion(*.near))]
@@ -223,7 +223,7 @@ fn in_words(grant: &Result<Grant, ScopeError>) -> String {
         Ok(Grant::Other) => "no storage or compute right".to_owned(),
         Err(ScopeError::Path { fault, .. }) => format!("grants nothing: {fault}"),
         Err(ScopeError::UnexpectedPath { operation, .. }) => {
-            format!("grants nothing: {operation} takes no path")
+            format!("grants nothing: {operation} does not permit a path")
         }
         Err(ScopeError::StorageWrite(_)) => "grants nothing: no such scope".to_owned(),
         Err(ScopeError::Misspelled { near, .. }) => {
@@ -324,7 +324,7 @@ pub struct AccessRequest {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RequestError {
     /// An operation no profile has.
-    #[error("{} is no operation", quote(.0))]
+    #[error("unknown operation {}", quote(.0))]
     Unknown(String),
     /// A path that is missing or not taken.
     #[error("{} {fault}", quote(.request))]

@@ -417,12 +417,12 @@ impl Asked<'_> {
         };
         match self.signer {
             Some(signer) if signer != expected && signer != Signer::Given => {
-                let output =
+                let origin =
                     issuer.map_or_else(|| "without an issuer".to_owned(), |iss| format!("of {}", quote(iss)));
                 verdict.fail(
                     CHECK,
                     format!(
-                        "a token {output} must be signed with {}, this one is signed with {}",
+                        "a token {origin} must be signed with {}, this one is signed with {}",
                         expected.name(),
                         signer.name()
                     ),

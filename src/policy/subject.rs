@@ -89,7 +89,7 @@ impl<'a> Subject<'a> {
                 verdict.fail(
                     CHECK,
                     format!("{} is not in the user table, and validate-user is on", quote(name)),
-                    Some(format!("cc-user add {} --role api --no-password", shell_word(name))),
+                    None,
                 );
                 None
             }

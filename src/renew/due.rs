@@ -90,14 +90,14 @@ impl RenewReason {
 impl fmt::Display for RenewReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Missing => f.write_str("there is no token"),
-            Self::InvalidToken(why) => write!(f, "what is there is no token: {}", escape(why)),
+            Self::Missing => f.write_str("the token file does not exist or is empty"),
+            Self::InvalidToken(why) => write!(f, "the file does not contain a token: {}", escape(why)),
             Self::Expired(at) => write!(f, "the token ended at {}", at.rfc3339()),
-            Self::ExpiresSoon(at) => write!(f, "the token ends at {}", at.rfc3339()),
+            Self::ExpiresSoon(at) => write!(f, "the token expires at {}", at.rfc3339()),
             Self::NotYetValid(at) => write!(f, "the token begins at {} only", at.rfc3339()),
             Self::KeyChanged => f.write_str("the token was signed by another key"),
             Self::ResourceChanged(field) => write!(f, "{field} changed"),
-            Self::Forced => f.write_str("asked for"),
+            Self::Forced => f.write_str("a renewal was requested"),
         }
     }
 }
@@ -110,7 +110,9 @@ pub fn check(found: TokenInFile<'_>, resource: &Resource, key: &VerifyingKey, no
     let now_because = |reason| Due::Now { reason, expires_at: None };
     let text = match found {
         TokenInFile::Missing => return now_because(RenewReason::Missing),
-        TokenInFile::Unreadable => return now_because(RenewReason::InvalidToken("it is no text".to_owned())),
+        TokenInFile::Unreadable => {
+            return now_because(RenewReason::InvalidToken("it is not UTF-8 text".to_owned()));
+        }
         TokenInFile::Text(text) if text.trim_ascii().is_empty() => return now_because(RenewReason::Missing),
         TokenInFile::Text(text) => text.trim_ascii(),
     };

@@ -42,7 +42,7 @@ pub enum FileContent {
 #[derive(Debug, thiserror::Error)]
 pub enum OutputError {
     /// Another process keeps this file.
-    #[error("{} is kept by another process already", quote_path(.0))]
+    #[error("{}: another process already renews this file", quote_path(.0))]
     Busy(PathBuf),
     /// A directory stands where the token should.
     #[error("{} is a directory: expected a file", quote_path(.0))]
@@ -74,12 +74,12 @@ pub enum OutputError {
 diagnostics! { OutputError:
     Self::Busy(path) => Kind::OutputBusy, {
                 let word = file::shell_word(&lock_path(path).to_string_lossy());
-                Some(format!("who it is: fuser -v {word}"))
+                Some(format!("find the process: fuser -v {word}"))
             };
     Self::Directory(_) => Kind::OutputIsDirectory;
     Self::NotAFile(_) => Kind::OutputNotAFile, "to print a token: cc-jwt spec issue FILE";
     Self::WrongOwner { path, .. } => Kind::OutputWrongOwner,
-        format!("look at it: ls -l {}", file::shell_word(&path.to_string_lossy()));
+        format!("check the file: ls -l {}", file::shell_word(&path.to_string_lossy()));
     Self::File(error) => error.kind();
     Self::Lock { .. } => Kind::OutputLock;
 }

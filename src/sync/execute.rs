@@ -91,7 +91,7 @@ impl SyncError {
 diagnostics! { SyncError:
     Self::UserDb(error) => error.kind(), error.hint();
     Self::TooMany { deletions, .. } => Kind::SyncTooManyDeletions, format!(
-                "see who with 'cc-user sync-ldap --dry-run'; if that is right, allow it once with --max-delete {deletions}"
+                "print the users with 'cc-user sync-ldap --dry-run'; if they left, allow it once with --max-delete {deletions}"
             );
     Self::Empty { .. } => Kind::SyncNoUsers,
         "check 'user-base' and 'user-filter', and what the search-dn may see";

@@ -31,9 +31,9 @@ impl DeletionLimit {
     }
 }
 
-/// A text that is no limit.
+/// A text that is not a limit.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{} is no limit: a number or a percentage from 0% to 100% is expected", quote(.0))]
+#[error("invalid limit {}: expected a number, or a percentage from 0% to 100%", quote(.0))]
 pub struct DeletionLimitError(pub String);
 
 impl FromStr for DeletionLimit {

@@ -58,10 +58,10 @@ impl fmt::Display for BearerSource {
 #[derive(Debug, thiserror::Error)]
 pub enum BearerDiscoveryError {
     /// Not of the characters that RFC 6750 2.1 has for a bearer token.
-    #[error("what stands in {0} is no bearer token")]
+    #[error("{0} does not contain a bearer token")]
     NoToken(BearerSource),
     /// Longer than any token.
-    #[error("what stands in {0} is longer than {MAX_BYTES} bytes")]
+    #[error("the content of {0} is longer than {MAX_BYTES} bytes")]
     TooLong(BearerSource),
     /// In `/tmp`, where all accounts can create files: not the user's own plain file.
     #[error("{source_} is not used: it is {what}")]

@@ -79,7 +79,9 @@ pub enum TokenError {
     Nested,
     /// The last character of a part has bits that belong to no byte: another spelling of the same
     /// token (RFC 4648 3.5).
-    #[error("the token's {0} ends in a character with spare bits set: it is another spelling of the token")]
+    #[error(
+        "the token's {0} ends with a character that has unused bits set: it is another spelling of the token"
+    )]
     SpareBits(TokenPart),
     /// An escape of one half of a surrogate pair (RFC 8259 8.2), which the server replaces.
     #[error("the token's {0} has a lone surrogate, which is no character")]
@@ -99,7 +101,7 @@ pub enum TokenError {
     #[error("the token's {0} is nested deeper than {limit} levels", limit = super::MAX_DEPTH)]
     TooDeep(TokenPart),
     /// No `alg` in the header (RFC 7515 4.1.1).
-    #[error("the token's header names no algorithm ('alg')")]
+    #[error("the token's header does not have an algorithm ('alg')")]
     AlgorithmMissing,
     /// A header member of the wrong type.
     #[error("the token's header has {found} as '{name}': expected {expected}")]

@@ -276,7 +276,7 @@ fn decode(part: &str, which: TokenPart, warnings: &mut Vec<Warning>) -> Result<(
 
 fn header_warnings(members: &serde_json::Map<String, Value>, form: TokenForm, warnings: &mut Vec<Warning>) {
     match members.get("alg") {
-        None => add(warnings, "algorithm", "the header names no algorithm".to_owned()),
+        None => add(warnings, "algorithm", "the header does not have an algorithm".to_owned()),
         Some(Value::String(_)) => {}
         Some(other) => {
             add(warnings, "algorithm", format!("the header's 'alg' is {}, not a text", kind(other)))
@@ -290,7 +290,9 @@ fn header_warnings(members: &serde_json::Map<String, Value>, form: TokenForm, wa
         add(
             warnings,
             "critical",
-            format!("it has critical extensions {shown}: who does not know them must refuse it"),
+            format!(
+                "critical extensions {shown}: a program that does not support them must reject the token"
+            ),
         );
     }
     for name in ["jwk", "jku", "x5c", "x5u"] {

@@ -34,7 +34,7 @@ pub enum AccountError {
     #[error("the manager {} has no project", quote(.0))]
     ManagerWithoutProject(String),
     /// Only a manager has projects.
-    #[error("the user {} is no manager and can have no project: found {}", quote(.name), quote(&.projects.join(",")))]
+    #[error("the user {} is not a manager and cannot have projects: found {}", quote(.name), quote(&.projects.join(",")))]
     ProjectWithoutManager {
         /// The user.
         name: String,
@@ -53,7 +53,7 @@ pub enum AccountError {
         text: String,
     },
     /// A mail address without anything before or after its `@`.
-    #[error("{} is no mail address", quote(.0))]
+    #[error("invalid email address {}", quote(.0))]
     InvalidEmail(String),
 }
 

@@ -81,7 +81,7 @@ diagnostics! { PasswordError:
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum HashError {
     /// No bcrypt hash: empty, plain text, another kind, or locked by a character in front.
-    #[error("the stored password is no bcrypt hash")]
+    #[error("the stored password is not a bcrypt hash")]
     Malformed,
     /// It would take too long.
     #[error("the stored password hash has the cost {0}, the limit is {MAX_COST}")]

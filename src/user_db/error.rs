@@ -19,7 +19,7 @@ pub enum UserDbError {
     #[error("the database {} does not exist", quote_path(.0))]
     Missing(PathBuf),
     /// Something other than a file stands there.
-    #[error("the database {} is no regular file", quote_path(.0))]
+    #[error("the database {} is not a regular file", quote_path(.0))]
     NotAFile(PathBuf),
     /// The file cannot be read.
     #[error("the database {} cannot be read: {}", quote_path(.path), reason(.source))]
@@ -30,7 +30,7 @@ pub enum UserDbError {
         source: io::Error,
     },
     /// The file is not SQLite's.
-    #[error("{} is no SQLite database", quote_path(.0))]
+    #[error("{} is not an SQLite database", quote_path(.0))]
     NotADatabase(PathBuf),
     /// The file was SQLite's once.
     #[error("the database {} is damaged: {}", quote_path(.path), quote(.message))]
@@ -114,7 +114,7 @@ pub enum UserDbError {
     #[error("the user {} exists already", quote(.0))]
     UserExists(String),
     /// There is no user of this name.
-    #[error("there is no user {}", quote(.name))]
+    #[error("the user {} does not exist", quote(.name))]
     UnknownUser {
         /// The name asked for.
         name: String,

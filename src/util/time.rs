@@ -104,7 +104,7 @@ impl Clock {
 /// Why a text is no instant.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{} is no time: RFC 3339 (2026-11-21T18:00:00Z), seconds since 1970, now, or +1h and -1h from now",
+    "invalid time {}: expected RFC 3339 (2026-11-21T18:00:00Z), seconds since 1970, now, or an offset such as +1h or -1h",
     quote(.0)
 )]
 pub struct TimeError(pub String);

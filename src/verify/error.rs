@@ -63,7 +63,7 @@ pub enum VerifyError {
         name: String,
     },
     /// Neither a configured role nor a file.
-    #[error("unknown login role {}: the settings have no auth.jwt-roles, and there is no such file", quote(.name))]
+    #[error("unknown login role {}: auth.jwt-roles is not set, and the file does not exist", quote(.name))]
     UnknownRole {
         /// The name.
         name: String,

@@ -206,11 +206,6 @@ fn tokens() -> Vec<Situation> {
             "cc-user role remove mia anonymous",
         ),
         case(
-            "cc-user del fritz -q",
-            "cc-jwt verify --token-file token.txt --endpoint api",
-            "cc-user add fritz --role api --no-password",
-        ),
-        case(
             "gen-keypair --algorithm hs512 --write -q",
             "cc-jwt verify --token-file token.txt --endpoint jwt-login",
             "sign it with the HMAC secret: cc-jwt issue fritz --algorithm hs512",

@@ -199,7 +199,7 @@ fn tokens(recipes: &mut Recipes) {
     directory.sh("cc-jwt verify --token-file leaked.txt --endpoint user-api").ended(1);
     directory.sh("cc-jwt verify --token-file leaked.txt --endpoint query").ended(0);
     let rejected = recipes.run(TITLE, &directory).ended(1);
-    assert!(rejected.stdout.contains("FAIL  user"), "{}", rejected.stdout);
+    assert!(rejected.stdout.contains("fail     user"), "{}", rejected.stdout);
     // Under the old name it is valid again, and without validate-user it never was invalid.
     let verify = "cc-jwt verify --token-file leaked.txt --endpoint query";
     directory.sh(&format!("cc-user add fritz --role api --no-password && {verify}")).ended(0);
@@ -226,7 +226,7 @@ fn tokens(recipes: &mut Recipes) {
         .sh("cc-user role remove fritz user && cc-jwt verify --token-file leaked.txt --endpoint api")
         .ended(0);
     let rejected = recipes.run("README.md: Revoke a token", &directory).ended(1);
-    assert!(rejected.stdout.contains("FAIL  user"), "{}", rejected.stdout);
+    assert!(rejected.stdout.contains("fail     user"), "{}", rejected.stdout);
     let before = directory.read(".env");
     recipes.run("README.md: Revoke a token", &directory).ended(0);
     assert_ne!(session(&before), session(&directory.read(".env")));

@@ -97,12 +97,12 @@ fn verify_key_pair_of_each_form_decides_as_the_server() {
         for endpoint in ["api", "user-api", "metric-store-api", "query"] {
             let run = server.verify(&format!("token.txt --endpoint {endpoint}")).ended(status);
             let output = match effect {
-                Some(NoStart) => "FAIL  server        the server does not start: JWT_",
+                Some(NoStart) => "fail     server        the server does not start: JWT_",
                 Some(NoOwnTokens) if status == 1 => {
-                    "FAIL  server        the server rejects every token: JWT_"
+                    "fail     server        the server rejects every token: JWT_"
                 }
                 Some(Warning) => {
-                    "warn  server        JWT_PRIVATE_KEY in './.env' line 3: 32 bytes, expected 64"
+                    "warn     server        JWT_PRIVATE_KEY in './.env' line 3: 32 bytes, expected 64"
                 }
                 _ => "",
             };
@@ -251,7 +251,7 @@ fn verify_missing_files_of_a_server_are_named() {
     std::fs::rename(server.directory.file("env"), server.directory.file(".env")).unwrap();
     std::fs::remove_file(server.directory.file("config.json")).unwrap();
     let run = server.verify("token.txt --endpoint api").ended(0);
-    assert!(run.stdout.contains("warn  server        no './config.json'"), "{}", run.stdout);
+    assert!(run.stdout.contains("warn     server        no './config.json'"), "{}", run.stdout);
 }
 
 #[test]
@@ -314,21 +314,25 @@ fn verify_address_is_compared_as_text_for_api_only() {
     };
     list(json!(["10.0.0.1", "10.1.0.0/16", "*", "::1"]));
     for (arguments, status, printed) in [
-        ("--endpoint api", 0, "warn  address       accepted from '10.0.0.1', '10.1.0.0/16', '*', '::1' only"),
+        (
+            "--endpoint api",
+            0,
+            "warn     address       accepted from '10.0.0.1', '10.1.0.0/16', '*', '::1' only",
+        ),
         ("--endpoint api", 0, "'10.1.0.0/16', '*', '::1' never matches"),
         ("--endpoint api", 0, "with the header X-Real-Ip or X-Forwarded-For"),
-        ("--endpoint api --from 10.0.0.1", 0, "ok    address       '10.0.0.1' is in main.api-allowed-ips"),
+        ("--endpoint api --from 10.0.0.1", 0, "pass     address       '10.0.0.1' is in main.api-allowed-ips"),
         ("--endpoint api --from 10.0.0.1", 0, "with the header X-Real-Ip or X-Forwarded-For"),
         (
             "--endpoint api --from 10.1.0.1",
             1,
-            "FAIL  address       '10.1.0.1' is not in main.api-allowed-ips",
+            "fail     address       '10.1.0.1' is not in main.api-allowed-ips",
         ),
         ("--endpoint api --from ::1", 1, "the server never matches an IPv6 address"),
         (
             "--endpoint user-api --from 10.1.0.1",
             0,
-            "ok    address       '10.1.0.1': this endpoint accepts every",
+            "pass     address       '10.1.0.1': this endpoint accepts every",
         ),
         ("--endpoint query", 0, ""),
     ] {
@@ -338,10 +342,10 @@ fn verify_address_is_compared_as_text_for_api_only() {
     }
     list(json!(["*", "10.0.0.1"]));
     let run = server.verify("token.txt --endpoint api --from 192.0.2.1").ended(0);
-    assert!(run.stdout.contains("ok    address       '192.0.2.1', any"), "{}", run.stdout);
+    assert!(run.stdout.contains("pass     address       '192.0.2.1', any"), "{}", run.stdout);
     list(json!([]));
     let run = server.verify("token.txt --endpoint api").ended(0);
-    assert!(run.stdout.contains("warn  address       main.api-allowed-ips is not set"), "{}", run.stdout);
+    assert!(run.stdout.contains("warn     address       main.api-allowed-ips is not set"), "{}", run.stdout);
     let run = server.verify("token.txt --from 10.0.0.1").ended(2);
     assert!(run.stderr.contains("--endpoint"), "{}", run.stderr);
     let run = server.verify("token.txt --endpoint api --from host").ended(2);
@@ -354,7 +358,7 @@ fn verify_jobs_over_nats_are_no_part_of_the_rest_api() {
     let main = json!({"api-allowed-ips": ["*"], "api-subjects": {"subject-job-event": "a"}});
     server.config(&json!({"main": main, "auth": {"jwts": {}}}));
     let run = server.verify("token.txt --endpoint api,user-api").ended(0);
-    let shown = "warn  job-api       main.api-subjects is set: POST /api/jobs/start_job/ and /api/jobs/stop_job/ do \
+    let shown = "warn     job-api       main.api-subjects is set: POST /api/jobs/start_job/ and /api/jobs/stop_job/ do \
                 not exist (404)";
     assert_eq!(run.stdout.matches(shown).count(), 1, "{}", run.stdout);
 }
@@ -392,7 +396,7 @@ fn verify_malformed_keys_of_logins_are_not_reported_as_missing() {
 fn verify_without_validate_user_warns_that_tokens_outlive_their_user() {
     let server = Server::new();
     let run = server.verify("token.txt --endpoint api").ended(0);
-    let output = "warn  validate-user off: this token stays valid after its user or a role is deleted";
+    let output = "warn     validate-user off: this token stays valid after its user or a role is deleted";
     assert!(run.stdout.contains(output), "{}", run.stdout);
     let run = server.verify("token.txt --endpoint metric-store").ended(0);
     assert!(!run.stdout.contains("validate-user"), "{}", run.stdout);
@@ -400,7 +404,7 @@ fn verify_without_validate_user_warns_that_tokens_outlive_their_user() {
 
 /// The hint below the check that fails, as a shell line without what to do then.
 fn hinted(text: &str) -> String {
-    let mut lines = text.lines().skip_while(|line| !line.starts_with("FAIL"));
+    let mut lines = text.lines().skip_while(|line| !line.starts_with("fail"));
     let hint = lines.find_map(|line| line.split_once("hint: ")).map(|(_, hint)| hint);
     let hint = hint.unwrap_or_else(|| panic!("no hint: {text}"));
     let hint =

@@ -77,7 +77,7 @@ fn key_of_one_issuer_never_verifies_a_token_of_another() {
         }
         for (key, issuer) in [(&of_b, &a), (&of_a, &b)] {
             let run = verify(&directory, options, &token(key, Some(issuer))).ended(1);
-            assert!(run.stdout.contains("FAIL  issuer"), "{options}: {}", run.stdout);
+            assert!(run.stdout.contains("fail     issuer"), "{options}: {}", run.stdout);
             let owner = if *issuer == a { &b } else { &a };
             assert!(
                 run.stdout.contains(&format!(

@@ -120,6 +120,8 @@ const ROOTS: &[&str] = &[
     "docs",
     "contrib",
     "fuzz/fuzz_targets",
+    "fuzz/src",
+    "operator/src",
     ".github",
     "README.md",
     "SECURITY.md",
@@ -139,7 +141,8 @@ fn texts() -> BTreeMap<String, String> {
     let mut texts = BTreeMap::new();
     while let Some(path) = open.pop() {
         let name = path.strip_prefix(root).unwrap().to_string_lossy().into_owned();
-        if LEFT_OUT.contains(&name.as_str()) {
+        // Packages that the setup installs are the text of other projects.
+        if LEFT_OUT.contains(&name.as_str()) || path.ends_with("node_modules") {
             continue;
         }
         if path.is_dir() {

@@ -42,7 +42,7 @@ pub(super) struct Issue {
     #[arg(long, value_name = "DURATION", conflicts_with = "no_expiry", allow_hyphen_values = true)]
     ttl: Option<String>,
 
-    /// Let it hold forever
+    /// Issue a token that never expires
     #[arg(long)]
     no_expiry: bool,
 
@@ -58,7 +58,7 @@ pub(super) struct Issue {
     #[arg(long, value_name = "AUDIENCE")]
     audience: Vec<String>,
 
-    /// What it permits ('scope'), several separated by blanks
+    /// Scopes ('scope'), separated by spaces
     #[arg(long, value_name = "SCOPE")]
     scope: Option<String>,
 

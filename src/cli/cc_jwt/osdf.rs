@@ -75,23 +75,23 @@ pub(super) fn look(header: &Map<String, Value>, payload: &Map<String, Value>) ->
     let scopes = payload.get("scope").and_then(Value::as_str).map(Scopes::parse).unwrap_or_default();
     let recognition = recognize(payload);
     let names_rights = scopes.parts().iter().any(|part| part.grant != Ok(crate::policy::scope::Grant::Other));
-    let mut output = ScopeSummary { profile: None, scopes: Vec::new(), remarks: Vec::new() };
+    let mut summary = ScopeSummary { profile: None, scopes: Vec::new(), remarks: Vec::new() };
     match recognition {
         Recognition::Profile(profile) => {
-            output.profile = Some(profile);
+            summary.profile = Some(profile);
             let mut verdict = Verdict::new();
             profile_checks::check(profile, header, payload, &mut verdict);
-            output.remarks = verdict
+            summary.remarks = verdict
                 .findings()
                 .iter()
                 .filter(|finding| matches!(finding.state, CheckState::Fail | CheckState::Warn))
                 .map(|finding| format!("for {}: {}", profile.title(), finding.reason))
                 .collect();
         }
-        Recognition::Both => output.remarks.push("it names two profiles, 'ver' and 'wlcg.ver'".to_owned()),
+        Recognition::Both => summary.remarks.push("it names two profiles, 'ver' and 'wlcg.ver'".to_owned()),
         Recognition::None if names_rights => {}
         Recognition::None => return None,
     }
-    output.scopes = scopes.in_words();
-    Some(output)
+    summary.scopes = scopes.in_words();
+    Some(summary)
 }

@@ -54,11 +54,11 @@ pub(super) struct Renew {
     #[arg(short, long, conflicts_with_all = ["check", "at"])]
     pub(super) watch: bool,
 
-    /// Only say whether a token is due: exit status 0 when all are fresh, 1 when one is due
+    /// Check whether a token is due: exit status 0 if no token is due, 1 if one is
     #[arg(long, conflicts_with = "force")]
     check: bool,
 
-    /// Sign anew even what is fresh
+    /// Sign every token, even if it is not due
     #[arg(long)]
     force: bool,
 
@@ -147,7 +147,7 @@ fn note_old_token(name: &str, output: &TokenFile, console: &mut Console) {
         &if ends <= now {
             format!("{name}: the old token is still there and has ended {}", ends.relative_to(now))
         } else {
-            format!("{name}: the old token is still there and ends {}", ends.human(now))
+            format!("{name}: the old token remains and expires {}", ends.human(now))
         },
     );
 }
@@ -160,7 +160,7 @@ fn show(job: &RenewalJob, kept: &Renewal, now: Timestamp, console: &mut Console)
         return Ok(console.json(&RenewEvent::of(job, kept, now))?);
     }
     let name = quote(&job.resource.name);
-    let ends = kept.expires_at.map_or_else(String::new, |ends| format!("; it ends {}", ends.human(now)));
+    let ends = kept.expires_at.map_or_else(String::new, |ends| format!("; it expires {}", ends.human(now)));
     let line = match &kept.action {
         RenewAction::Fresh => {
             let renewed =
@@ -228,7 +228,7 @@ impl Renew {
                 if console.environment().non_empty("BEARER_TOKEN").is_some() {
                     console.warn(
                         "bearer-token-variable",
-                        "BEARER_TOKEN is set here: who has it set uses that token, not the file",
+                        "BEARER_TOKEN is set: programs in this session use that token, not the file",
                     );
                 }
                 let user = rustix::process::geteuid().as_raw();

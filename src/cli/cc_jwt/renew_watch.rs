@@ -332,7 +332,7 @@ impl Watcher<'_> {
         let next =
             next.min().map_or_else(String::new, |at| format!(", the next is renewed at {}", at.rfc3339()));
         let failing = if failing > 0 { format!(", {failing} failing") } else { String::new() };
-        let status = format!("{good} of {all} tokens good{failing}{next}");
+        let status = format!("{good} of {all} tokens valid{failing}{next}");
         if self.status != status {
             self.notifier.status(&status);
             self.status = status;

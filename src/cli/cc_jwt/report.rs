@@ -225,18 +225,19 @@ pub(super) fn human_date(date: NumericDate, now: Timestamp) -> String {
 /// Prints the checks, a line each; skipped checks only if `with_skipped`.
 fn show_checks(verdict: &Verdict, with_skipped: bool, console: &mut Console) -> Result<(), StdoutError> {
     let widest = verdict.findings().iter().map(|finding| finding.check.len()).max().unwrap_or(0).max(13);
+    let state_width = if with_skipped { "skipped".len() } else { "pass".len() };
     for finding in verdict.findings() {
-        let (mark, color) = match finding.state {
-            CheckState::Pass => ("ok  ", "32"),
-            CheckState::Fail => ("FAIL", "1;31"),
-            CheckState::Warn => ("warn", "33"),
+        let color = match finding.state {
+            CheckState::Pass => "32",
+            CheckState::Fail => "1;31",
+            CheckState::Warn => "33",
             CheckState::Skipped if !with_skipped => continue,
-            CheckState::Skipped => ("-   ", "2"),
+            CheckState::Skipped => "2",
         };
-        let mark = console.paint(color, mark);
-        console.line(&format!("{mark}  {:<widest$} {}", finding.check, finding.reason))?;
+        let state = console.paint(color, &format!("{:<state_width$}", finding.state.name()));
+        console.line(&format!("{state}  {:<widest$} {}", finding.check, finding.reason))?;
         if let (Some(hint), CheckState::Fail | CheckState::Warn) = (&finding.hint, finding.state) {
-            console.line(&format!("      {:<widest$} hint: {hint}", ""))?;
+            console.line(&format!("{:state_width$}  {:<widest$} hint: {hint}", "", ""))?;
         }
     }
     Ok(())

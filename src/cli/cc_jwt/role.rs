@@ -70,7 +70,7 @@ pub(super) struct RoleCheckReport<'a> {
     valid: bool,
     /// The names of the roles without errors
     roles: &'a [String],
-    /// What makes a role or the configuration invalid
+    /// The errors of the role or the configuration
     errors: Vec<RoleFileError>,
     /// What is allowed and probably a mistake
     warnings: &'a [Warning],

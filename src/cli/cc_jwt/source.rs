@@ -36,10 +36,10 @@ pub(super) enum TokenSourceError {
     #[error("standard input cannot be read: {}", reason(.0))]
     Unreadable(io::Error),
     /// More than any token.
-    #[error("standard input is longer than {LIMIT} bytes: this is no token")]
+    #[error("standard input is longer than {LIMIT} bytes: not a token")]
     TooLong,
     /// Something that is no text.
-    #[error("{0} is not UTF-8: this is no token")]
+    #[error("{0} is not UTF-8: not a token")]
     NotText(&'static str),
 }
 
@@ -65,7 +65,7 @@ impl TokenOptions {
         let text = SecretText::new(self.read(console)?);
         let found = token::text::one(text.expose())?;
         if let Some(name) = found.name {
-            console.note(&format!("the token is that of {name}"));
+            console.note(&format!("using the token of {name}"));
         }
         Ok(SecretText::new(found.token.into_owned()))
     }

@@ -299,7 +299,7 @@ impl New {
         let text = |text: &str| json!(text).to_string();
         format!(
             "# A token for the Open Science Data Federation (OSDF).
-# cc-jwt spec check FILE finds its faults; cc-jwt renew --spec FILE -o TOKEN keeps the token fresh.
+# cc-jwt spec check FILE validates it; cc-jwt renew --spec FILE -o TOKEN renews the token.
 apiVersion: tokens.osg-htc.org/v1
 kind: JWT
 metadata:

@@ -1,4 +1,4 @@
-//! `convert-pem-pubkey`: another user's public key in the form a server reads, and back.
+//! `convert-pem-pubkey`: public keys from PEM and other formats to the server's form, and back.
 
 mod pages;
 
@@ -61,7 +61,7 @@ struct Arguments {
     #[arg(long, value_name = "VAR")]
     name: Option<String>,
 
-    /// Name the key KID in a JWK instead of its own name or its RFC 7638 thumbprint
+    /// The key ID in the JWK, instead of its own or its RFC 7638 thumbprint
     #[arg(long, value_name = "KID")]
     kid: Option<String>,
 

@@ -39,11 +39,11 @@ pub static TOOL: Tool =
 #[cfg(test)]
 pub(super) static REPORTS: &[Report] = &[];
 
-/// Make the keys a ClusterCockpit server signs and checks tokens with
+/// Generate the keys with which a ClusterCockpit server signs and verifies tokens
 #[derive(Debug, Parser)]
 #[command(name = "gen-keypair")]
 struct Arguments {
-    /// What kind of key to make
+    /// The type of the key
     #[arg(short, long, value_name = "ALGORITHM", default_value = "ed25519")]
     algorithm: KeyKind,
 
@@ -73,7 +73,7 @@ struct Arguments {
     #[arg(long, value_name = "ROLE", default_value = "user")]
     nkey_role: NkeyRoleOption,
 
-    /// Put the keys into the environment file; the old file is kept beside it
+    /// Put the keys into the environment file; the old file is saved beside it
     #[arg(long)]
     write: bool,
 
@@ -82,7 +82,7 @@ struct Arguments {
           value_hint = ValueHint::FilePath)]
     env_file: Option<PathBuf>,
 
-    /// Replace keys or files that are there: everything made with the old keys ends
+    /// Replace existing keys or files; this invalidates all tokens and sessions of the old keys
     #[arg(long)]
     force: bool,
 
@@ -252,7 +252,9 @@ fn decide(arguments: &Arguments, kind: KeyKind) -> Result<Action, UsageError> {
     }
     if arguments.kid.is_some() {
         if kind == KeyKind::Session {
-            return Err(UsageError::new("--kid does not fit --algorithm session: it is no key for tokens"));
+            return Err(UsageError::new(
+                "--kid cannot be used with --algorithm session, which is not a key for tokens",
+            ));
         }
         if arguments.kid.as_deref() == Some("") {
             return Err(UsageError::new("--kid is empty: expected a name for the key"));
@@ -301,7 +303,7 @@ fn write_env(key: &NewKey, path: &Path, force: bool, console: &mut Console) -> R
     let old = written
         .backup
         .as_deref()
-        .map_or(String::new(), |backup| format!("; the old file is kept as {}", quote_path(backup)));
+        .map_or(String::new(), |backup| format!("; the old file is saved as {}", quote_path(backup)));
     if !written.changed {
         console.note(&format!("{} has this {} already", quote_path(path), names.join(" and ")));
         return Ok(());

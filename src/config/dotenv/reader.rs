@@ -157,7 +157,7 @@ impl Diagnostic for DotenvError {
                 "save the file without a byte order mark: the server rejects the whole file".to_owned()
             }
             DotenvErrorKind::Unterminated { escaped: true, .. } => {
-                "a backslash before the closing quote keeps it from closing: leave the quotes out".to_owned()
+                "a backslash before the closing quote escapes it: remove the quotes".to_owned()
             }
             DotenvErrorKind::AfterQuote { .. } => {
                 "a quote inside a value ends it: put a value with ' into \", and one with \" into '"

@@ -97,7 +97,7 @@ pub(super) fn note_repairs(place: &str, repairs: &[JwkDeviation], notes: &mut No
 #[derive(Clone)]
 pub struct Jwk {
     members: Vec<(String, Value)>,
-    /// The first name that is duplicate.
+    /// The first duplicate name.
     twice: Option<String>,
     /// What stands there when it is no object.
     other: Option<&'static str>,

@@ -315,7 +315,7 @@ impl Reader<'_> {
         }
         // With a fault it may be there under another name.
         if resign.is_none() && self.faults.is_empty() {
-            self.warn(line, &here, "missing: the token is not renewed before it ends");
+            self.warn(line, &here, "missing: the token is not renewed before it expires");
         }
         let here = path.member("key");
         let key = match members.get("key") {

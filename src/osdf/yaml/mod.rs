@@ -154,11 +154,11 @@ mod tests {
     fn a_member_that_stands_twice_is_a_fault_unless_it_is_the_same() {
         assert_eq!(
             faults("a: 1\nb:\n  c: 1\n  c: 2\n"),
-            ["f:4: b.c: is duplicate with different values, first in line 3"]
+            ["f:4: b.c: duplicate member with different values, first in line 3"]
         );
         let (_, none, notes) = read_all("a: 1\na: 1\n");
         assert!(none.is_empty());
-        assert!(notes.iter().next().unwrap().text.contains("a is duplicate"));
+        assert!(notes.iter().next().unwrap().text.contains("duplicate member a "));
         assert_eq!(faults("a: 1\na: '1'\n").len(), 1);
     }
 
@@ -183,7 +183,7 @@ mod tests {
             ("a: !x {}\n", "tag"),
             ("? [a]\n: 1\n", "as a key"),
             ("a: {b: *x}\n", "not YAML"),
-            ("a: &x {b: 1}\nc:\n  <<: *x\n", "'<<' is no part"),
+            ("a: &x {b: 1}\nc:\n  <<: *x\n", "'<<' is not part"),
             ("a: 'x\n", "not YAML"),
             ("a: [1\nb: 2\n", "not YAML"),
         ] {

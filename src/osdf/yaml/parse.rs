@@ -46,7 +46,7 @@ pub(super) struct Builder<'a> {
     unfolded: usize,
     /// Bytes that anchors and aliases have copied.
     copied: usize,
-    /// Members of this document that was duplicate.
+    /// The number of duplicate members of this document.
     twice: usize,
 }
 
@@ -190,7 +190,7 @@ impl<'a> Builder<'a> {
             self.notes.warn(
                 "resource-duplicate-member",
                 format!(
-                    "{}:{}: {} is duplicate, first in line {first_line}, with the same value",
+                    "{}:{}: duplicate member {} with the same value, first in line {first_line}",
                     escape(&self.origin.0),
                     key.line,
                     here.as_str(),

@@ -74,7 +74,7 @@ pub fn evaluate(
 /// The verdict where there is no role of the name asked for.
 pub fn unknown_role<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Verdict {
     let mut ladder = CheckSequence::new(&CHECKS, Verbosity::All);
-    let refused = Failure::new(format!("there is no role {}", quote(name)));
+    let refused = Failure::new(format!("unknown login role {}", quote(name)));
     let refused = match nearest(name, known) {
         Some(near) => refused.hint(format!("did you mean {}?", quote(near))),
         None => refused,
@@ -304,8 +304,7 @@ fn audience(role: &LoginRole, claims: &RegisteredClaims, flow: Flow<'_>) -> Chec
         } else {
             let first = Value::from(found[0].as_str());
             Err(Failure::new(format!(
-                "the token is for {}, and the role has no bound_audiences: such a role refuses every token \
-                 that has an aud",
+                "the token is for {}, but the role has no bound_audiences: such a role rejects every token with an aud",
                 listed(found)
             ))
             .hint(format!("if this service is meant, set \"bound_audiences\": [{first}] in the role")))

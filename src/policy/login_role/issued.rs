@@ -78,7 +78,10 @@ fn policies(fields: &mut Fields<'_>) {
     let (name, counted) =
         if fields.raw("token_policies").is_some() { ("token_policies", new) } else { ("policies", old) };
     if counted.iter().any(|policy| policy.eq_ignore_ascii_case(ROOT)) {
-        fields.conflict(name, "no login gives the policy 'root': the reference server refuses every one");
+        fields.conflict(
+            name,
+            "the policy 'root' is never issued at a login: the reference server rejects the role",
+        );
     }
 }
 

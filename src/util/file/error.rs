@@ -35,7 +35,7 @@ pub enum FileError {
         limit: u64,
     },
     /// Not UTF-8.
-    #[error("{} is no text: byte {} is not UTF-8", quote_path(.path), .offset + 1)]
+    #[error("{} is not UTF-8 text: byte {}", quote_path(.path), .offset + 1)]
     NotText {
         /// The file.
         path: PathBuf,

@@ -102,7 +102,11 @@ fn text(
         &one(now.0.to_string()),
     );
     if let Some(last) = last_success {
-        gauge(LAST_SUCCESS, "When the last good sync ended.", &one(last.to_string()));
+        gauge(
+            LAST_SUCCESS,
+            "Time of the end of the last successful synchronization.",
+            &one(last.to_string()),
+        );
     }
     gauge(
         "cc_user_sync_ldap_duration_seconds",
@@ -123,7 +127,11 @@ fn text(
         .map(|(what, count)| (format!("{{what=\"{what}\"}}"), count.to_string()));
         let samples: Vec<(&str, String)> =
             samples.iter().map(|(labels, count)| (labels.as_str(), count.clone())).collect();
-        gauge("cc_user_sync_ldap_users", "Users by what the last good sync did with them.", &samples);
+        gauge(
+            "cc_user_sync_ldap_users",
+            "Users by the result of the last successful synchronization.",
+            &samples,
+        );
     }
     out
 }

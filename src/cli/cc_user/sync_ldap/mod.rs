@@ -59,8 +59,8 @@ pub(super) struct SyncLdap {
     #[arg(long)]
     ignore_references: bool,
 
-    /// Go on forever, and sync as often as sync-interval or INTERVAL says; SIGHUP makes a run
-    /// begin at once, SIGTERM ends it between two runs
+    /// Repeat the synchronization after each sync-interval or INTERVAL; SIGHUP starts a run
+    /// at once, SIGTERM ends the command between two runs
     #[arg(long, value_name = "INTERVAL", num_args = 0..=1, require_equals = true,
           default_missing_value = "", conflicts_with = "dry_run")]
     watch: Option<String>,
@@ -173,9 +173,12 @@ fn configured_interval(settings: &Settings) -> Result<Duration, Failure> {
     if interval.value.is_positive() {
         return Ok(interval.value.to_std());
     }
-    Err(UsageError::new(format!("sync-interval {} is no interval", quote(&interval.value.to_string())))
-        .hint("give one with --watch=1h")
-        .into())
+    Err(UsageError::new(format!(
+        "invalid sync-interval {}: expected a duration over 0, such as 24h",
+        quote(&interval.value.to_string())
+    ))
+    .hint("give one with --watch=1h")
+    .into())
 }
 
 impl Job {

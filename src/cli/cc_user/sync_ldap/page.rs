@@ -26,7 +26,7 @@ pub(in crate::cli::cc_user) const PAGE: ManualPage = ManualPage {
         "The usernames of deleted users are printed. With -q nothing is printed on success. With --watch each \
          line begins with the time.",
         "Without search-dn the search is anonymous, or by SASL EXTERNAL with sasl-external. Several URLs in \
-         'url', separated by blanks or commas, are tried in order. With --watch the settings are read again \
+         'url', separated by spaces or commas, are tried in order. With --watch the settings are read again \
          for each run; a failed run is reported, and the next one follows at its time.",
     ],
     sections: &[(

@@ -145,14 +145,14 @@ fn print_plan(plan: &Plan<'_>, console: &mut Console) {
     let conflicts = plan.conflicts();
     if !conflicts.is_empty() {
         let list = names(&mut conflicts.iter().map(|c| c.username.as_str()), conflicts.len() as u64);
-        console.note(&format!("kept as they are, since they are no LDAP users here: {list}"));
+        console.note(&format!("not changed, because they are not LDAP users: {list}"));
     }
     let admins = plan.protected_admins();
     if !admins.is_empty() {
         let list = names(&mut admins.iter().map(String::as_str), admins.len() as u64);
         console.warn(
             "admins-not-deleted",
-            &format!("admins who are no longer in the directory are kept (--delete-admins): {list}"),
+            &format!("administrators who are not in the LDAP directory are not deleted (--delete-admins deletes them): {list}"),
         );
     }
     if plan.skipped_count() > 0 {
@@ -162,7 +162,7 @@ fn print_plan(plan: &Plan<'_>, console: &mut Console) {
     let missing = plan.missing() - (plan.deletions().len() + admins.len()) as u64;
     if missing > 0 {
         console.note(&format!(
-            "{missing} users are no longer in the directory and were kept (--delete-missing)"
+            "{missing} users are not in the LDAP directory and were not deleted (--delete-missing deletes them)"
         ));
     }
     warn_of_similar(plan, console);

@@ -30,14 +30,12 @@ pub(super) fn run(
         let registered = signal_hook::flag::register_conditional_default(signal, Arc::clone(&ended))
             .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&ended)));
         if registered.is_err() {
-            console.warn(
-                "signals",
-                "signals cannot be watched: SIGTERM ends a run in the middle, which changes nothing",
-            );
+            console
+                .warn("signals", "cannot handle signals: SIGTERM ends a run at once, which changes nothing");
         }
     }
     if signal_hook::flag::register(SIGHUP, Arc::clone(&asked)).is_err() {
-        console.warn("signals", "signals cannot be watched: SIGHUP ends it");
+        console.warn("signals", "cannot handle signals: SIGHUP ends the process");
     }
     stamp_lines();
     console.note(&format!("syncs every {}", human_span(interval.as_secs())));
