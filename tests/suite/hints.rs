@@ -537,7 +537,10 @@ fn hinted_chown_gives_the_file_to_the_account() {
 const NOT_RUN: &[(&str, &str)] = &[
     ("cc-jwt never expire", "a sentence"),
     ("cc-login never expire", "a sentence"),
-    ("cc-jwt spec check FILE finds", "a comment in the file of 'cc-jwt spec new'; another situation runs it"),
+    (
+        "cc-jwt spec check FILE validates",
+        "a comment in the file of 'cc-jwt spec new'; another situation runs it",
+    ),
     ("cc-jwt renew --spec FILE -o TOKEN", "the same; osdf.rs runs it"),
     ("cc-jwt verify", "the name of a command"),
     ("cc-jwt jwks", "the name of a command"),
