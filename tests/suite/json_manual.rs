@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::generated::TOOLS;
 use crate::manual::{DATE, roff, sentence, tidy};
 
-/// The schemas by file name.
+/// The schemas by file name without its extension, so that the first form of a report comes first.
 pub fn schemas() -> BTreeMap<String, Value> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/schemas");
     fs::read_dir(directory)
@@ -19,7 +19,7 @@ pub fn schemas() -> BTreeMap<String, Value> {
         .map(|entry| {
             let entry = entry.unwrap();
             let schema = serde_json::from_slice(&fs::read(entry.path()).unwrap()).unwrap();
-            (entry.file_name().into_string().unwrap(), schema)
+            (entry.path().file_stem().unwrap().to_str().unwrap().to_owned(), schema)
         })
         .collect()
 }
