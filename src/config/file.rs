@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value as Json};
 
 use super::error::ConfigError;
-use super::json::{self, Document, JsonNode};
+use super::json::{self, Document};
 use super::origin::{Origin, Value};
 use super::section::{Findings, Section, SectionState, same_name};
 use super::server::ServerConfig;
 use super::settings::{Jwts, Ldap, OidcProvider};
 use crate::util::duration::GoDuration;
 use crate::util::file::{SETTINGS_LIMIT, read_text};
+use crate::util::json::JsonNode;
 use crate::util::printable::PrintableText;
 use crate::util::quote::{quote, quote_path};
 use crate::util::suggest::nearest;

@@ -19,6 +19,7 @@ use crate::http::{Client, HttpError, HttpTrust, Response, display_url};
 use crate::key::{KeyError, KeySet, KeyStrength};
 use crate::util::diagnostic::diagnostics;
 use crate::util::file::{self, Existing, FileError, PRIVATE_MODE, SETTINGS_LIMIT};
+use crate::util::json;
 use crate::util::kind::Kind;
 use crate::util::note::Notes;
 use crate::util::quote::quote;
@@ -220,7 +221,7 @@ impl RemoteJwks {
         }
         let accept = "application/jwk-set+json, application/json";
         let answer = self.client.get_document(&url, accept).and_then(Response::success)?;
-        let text = text_of(&answer)?;
+        let text = answer.json_text()?;
         let keys = parse(&text, notes)?;
         slot.store(&url, &answer, text, now, notes);
         Ok(keys)
@@ -261,7 +262,7 @@ impl CacheSlot<'_> {
         let url = discovery::document_url(issuer)?;
         self.client.check(&url)?;
         if let Some(text) = self.kept(&url, anew, now, notes)?
-            && let Ok(document) = serde_json::from_str(&text)
+            && let Ok(document) = json::typed(text.as_bytes())
             && let Ok(document) = discovery::read(document, &url)
         {
             document.check(issuer)?;
@@ -274,7 +275,7 @@ impl CacheSlot<'_> {
             .map_err(DiscoveryError::from)?;
         let document = discovery::read(answer.json().map_err(DiscoveryError::from)?, &url)?;
         document.check(issuer)?;
-        let text = text_of(&answer)?;
+        let text = answer.json_text()?;
         self.store(&url, &answer, text, now, notes);
         Ok(document)
     }
@@ -325,7 +326,7 @@ impl CacheSlot<'_> {
                 return None;
             }
         };
-        let kept: CacheEntry = serde_json::from_slice(&bytes).ok()?;
+        let kept: CacheEntry = json::typed(&bytes).ok()?;
         (kept.url == url.as_str() && kept.trust == self.trust()).then_some(kept)
     }
 
@@ -373,12 +374,6 @@ impl CacheSlot<'_> {
             if options.bearer.is_some() { format!("{certificates}, with a token") } else { certificates };
         if options.allow_plain { format!("{certificates}, plain allowed") } else { certificates }
     }
-}
-
-fn text_of(answer: &Response) -> Result<String, HttpError> {
-    // As JSON first, so that the error names what was found.
-    answer.json::<serde::de::IgnoredAny>()?;
-    Ok(String::from_utf8_lossy(answer.body()).into_owned())
 }
 
 fn hexadecimal(text: &str) -> String {

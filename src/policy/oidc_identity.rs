@@ -4,9 +4,9 @@
 use serde_json::{Map, Value};
 
 use crate::token::Claims;
-use crate::token::json::kind;
 use crate::user::{Role, Username, UsernameError};
 use crate::util::diagnostic::Diagnostic;
+use crate::util::json::kind;
 use crate::util::kind::Kind;
 use crate::util::note::Notes;
 use crate::util::quote::quote;

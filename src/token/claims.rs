@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use super::json::kind;
+use crate::util::json::kind;
 use crate::util::quote::quote;
 use crate::util::time::Timestamp;
 

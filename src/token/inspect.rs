@@ -8,8 +8,9 @@ use serde_json::Value;
 
 use super::claims::Claims;
 use super::error::{TokenError, TokenPart};
-use super::json::{self, kind};
+use super::json;
 use super::jws::{Header, Unverified, is_truncated};
+use crate::util::json::kind;
 use crate::util::note::Warning;
 use crate::util::quote::quote;
 

@@ -140,7 +140,7 @@ fn an_id_token_that_is_not_for_this_login_is_refused() {
     }
     refused(claim("iss", || json!("https://evil.example")), 1, "from the issuer 'https://evil.example'");
     refused(claim("nonce", || json!("another")), 1, "another 'nonce' than this login");
-    refused(claim("nonce", || Value::Null), 1, "does not say which login it is for");
+    refused(claim("nonce", || Value::Null), 1, "does not have a nonce");
     refused(claim("aud", || json!("another-client")), 1, "is for 'another-client': expected 'cc'");
     refused(claim("aud", || json!(["cc", "x"])), 1, "does not have an authorized party ('azp')");
     refused(claim("azp", || json!("x")), 1, "was made for 'x': expected 'cc'");
@@ -185,7 +185,7 @@ fn userinfo_of_another_subject_and_a_missing_or_bad_name_are_refused() {
         }),
         ..Behavior::default()
     };
-    refused(userinfo("sub", json!("s-2")), 1, "userinfo is about another person");
+    refused(userinfo("sub", json!("s-2")), 1, "UserInfo is for another user");
     refused(userinfo("sub", Value::Null), 1, "does not say who it is about");
     refused(userinfo("preferred_username", Value::Null), 1, "the provider gives no username");
     refused(userinfo("preferred_username", json!("a\u{1b}[2J")), 1, "control or invisible character");
@@ -217,7 +217,7 @@ fn signed_userinfo_is_verified_and_one_that_is_not_for_this_client_is_refused() 
         1,
         "userinfo is from the issuer 'https://x'",
     );
-    refused(signed(Signed::Properly, "sub", json!("s-2")), 1, "userinfo is about another person");
+    refused(signed(Signed::Properly, "sub", json!("s-2")), 1, "UserInfo is for another user");
     for by in [Signed::Not, Signed::ByAnother, Signed::WithThePublicKey] {
         refused(signed(by, "x", Value::Null), 1, "invalid signed UserInfo");
     }

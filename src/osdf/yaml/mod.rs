@@ -11,6 +11,7 @@ use std::borrow::Cow;
 pub(super) use node::{YamlContent, YamlKey, YamlNode, scalar};
 
 use super::location::{FieldPath, ResourceError, SourceName};
+use crate::util::json::first_value;
 use crate::util::note::Notes;
 use parse::Builder;
 
@@ -35,21 +36,21 @@ pub(super) fn read(
     }
     (builder.documents, builder.faults)
 }
-/// The documents of a JSON stream, each with the number of lines before it; none when it is no JSON.
+
+/// The documents of a JSON stream, each with the number of lines before it; none when it is not
+/// JSON. Only their ends are looked for: the builder of the tree, the same for YAML and JSON, gives every
+/// member its line and reports duplicate ones.
 fn json_documents(text: &str) -> Option<Vec<(usize, &str)>> {
     if !text.trim_start().starts_with(['{', '[']) {
         return None;
     }
-    let mut stream = serde_json::Deserializer::from_str(text).into_iter::<serde::de::IgnoredAny>();
     let mut documents = Vec::new();
-    let (mut start, mut lines) = (0, 0);
-    while let Some(document) = stream.next() {
-        document.ok()?;
-        let end = stream.byte_offset();
-        let piece = text.get(start..end)?;
+    let (mut rest, mut lines) = (text, 0);
+    while let Some(end) = first_value(rest).ok()? {
+        let (piece, after) = rest.split_at_checked(end)?;
         documents.push((lines, piece));
         lines += piece.matches('\n').count();
-        start = end;
+        rest = after;
     }
     Some(documents)
 }
