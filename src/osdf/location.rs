@@ -170,7 +170,7 @@ pub enum FieldError {
         /// Those of which one should.
         of: &'static str,
     },
-    /// Not shorter than the token's life.
+    /// Not shorter than the token's lifetime.
     #[error("is {resign} seconds: expected less than expiryTime, which is {expiry} seconds")]
     ResignNotBefore {
         /// resignBefore in seconds.

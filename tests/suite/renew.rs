@@ -40,7 +40,7 @@ fn key_of(resource: &Resource) -> SigningKey {
     find_key(resource, &around, &mut Notes::new()).unwrap()
 }
 
-/// The example's life and resignBefore, in seconds.
+/// The example's lifetime and resignBefore, in seconds.
 const LIFE: i64 = 86_400;
 const BEFORE: i64 = 5 * 3600;
 const SIGNED: i64 = 1_800_000_000;

@@ -101,7 +101,7 @@ pub(super) const VERIFY: ManualPage = ManualPage {
          file in BEARER_TOKEN_FILE, bt_uID in XDG_RUNTIME_DIR, then in /tmp; last, standard input is read.",
         "The checks are form, server, endpoint, signature, algorithm, issuer, expiry, not-before, issued-at, audience, \
          subject, user, validate-user, roles, rights, address, job-api, required-role, required-issuer and \
-         required-audience; with --profile and --scope also profile, kid, issuer-form, audience-form, claims, life, \
+         required-audience; with --profile and --scope also profile, kid, issuer-form, audience-form, claims, lifetime, \
          scope-form and scope. The checks of a login role are role, role-type, token, signature, algorithm, \
          registered-claims, issuer, subject, audience, times, user-claim, claim-mappings, groups and bound-claims.",
         "The exit status is 65 for input that is not a token, and 1 for a token that is not valid.",

@@ -190,7 +190,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Seconds that may not be negative; 0 is as good as not given.
-    pub(super) fn life(&mut self, name: &str) -> Option<i64> {
+    pub(super) fn lifetime(&mut self, name: &str) -> Option<i64> {
         let seconds = self.seconds(name)?;
         if seconds < 0 {
             let value = self.raw(name)?;
