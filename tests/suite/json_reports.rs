@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::generated::TOOLS;
 use crate::guides::distance;
+use crate::report_schema;
 use crate::slapd::{Slapd, TREE, person};
 use crate::support::{TestEnv, data, has, is_updating};
 
@@ -206,6 +207,9 @@ fn json_report_of_each_verb_is_as_pinned() {
         if run.status != *status {
             wrong.push(format!("status {} expected: {about}", status));
             continue;
+        }
+        for error in report_schema::stream_errors(verb, &run.stdout, &run.stderr) {
+            wrong.push(format!("{line}: {error}"));
         }
         let mut seen = String::new();
         for (stream, text) in [("stdout", run.stdout.clone()), ("stderr", run.stderr.clone())] {
