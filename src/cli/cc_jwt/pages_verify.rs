@@ -86,7 +86,8 @@ pub(super) const VERIFY: ManualPage = ManualPage {
         "With --login-role the program checks whether a login role of Stronghold, Vault or OpenBao accepts the token, \
          as that server does. The role is a file in JSON or a name in auth.jwt-roles. The configuration that roles \
          share (keys, bound_issuer, jwt_supported_algs, default_role) comes from auth.jwt-config or --role-config \
-         FILE; keys given as options replace the keys there. The checks stop at the first that fails; --explain prints \
+         FILE; keys given as options replace the keys there. --default-login-role, or --role-config alone, checks \
+         the role that default_role names. The checks stop at the first that fails; --explain prints \
          the skipped ones too. Where that server accepts a token by accident, this program rejects it and prints the \
          reason.",
         "With --stream each line is a token, and the program prints a line for each, in order: 'ok', or the check that \
