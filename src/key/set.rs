@@ -26,7 +26,7 @@ impl KeySet {
     /// the others stay in use.
     ///
     /// # Errors
-    /// [`KeyError::Json`], [`KeyError::JwkMissing`] or [`KeyError::JwkType`] when it is no set.
+    /// [`KeyError::Json`], [`KeyError::JwkMissing`] or [`KeyError::JwkType`] when it is not a set.
     pub fn from_json(text: &str, weak: KeyStrength, notes: &mut Notes) -> Result<Self, KeyError> {
         let mut set = Self::new();
         let mut skipped = 0_usize;

@@ -45,7 +45,7 @@ pub enum RemoteJwksError {
     /// The issuer's discovery document is of no use.
     #[error(transparent)]
     Discovery(#[from] DiscoveryError),
-    /// What was fetched is no key set.
+    /// What was fetched is not a key set.
     #[error("{}: {error}", quote(.url))]
     Set {
         /// The address.
@@ -166,7 +166,7 @@ impl RemoteJwks {
         }
         self.refetched.store(now.0, Ordering::Relaxed);
         if let Some(path) = self.marker() {
-            // Without the marker other processes ask as well, which is no fault of this one.
+            // Without the marker other processes ask as well, which is not the fault of this one.
             let directory = path.parent().unwrap_or(&path);
             let _ = file::create_own_directory(directory).and_then(|()| {
                 file::write(&path, now.0.to_string().as_bytes(), PRIVATE_MODE, Existing::Replace)
@@ -330,7 +330,7 @@ impl CacheSlot<'_> {
         (kept.url == url.as_str() && kept.trust == self.trust()).then_some(kept)
     }
 
-    /// Keeps an answer, unless it says not to. That it cannot be kept is no fault of the answer.
+    /// Keeps an answer, unless it says not to. That it cannot be kept is not the fault of the answer.
     fn store(&self, url: &Url, answer: &Response, body: String, now: Timestamp, notes: &mut Notes) {
         let Some(path) = self.kept_at(url) else { return };
         if answer.status() != 200 {

@@ -70,7 +70,7 @@ pub enum DecodedPart {
     Missing,
     /// JSON.
     Json(Value),
-    /// Text that is no JSON.
+    /// Text that is not JSON.
     Text(String),
     /// So many bytes that are no text.
     Bytes(usize),

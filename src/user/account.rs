@@ -30,7 +30,7 @@ pub enum AccountError {
     /// No role: the server would let the user in and then know nothing he or she may do.
     #[error("the user {} has no role", quote(.0))]
     MissingRole(String),
-    /// Who manages nothing is no manager.
+    /// A user without projects is not a manager.
     #[error("the manager {} has no project", quote(.0))]
     ManagerWithoutProject(String),
     /// Only a manager has projects.

@@ -229,7 +229,7 @@ fn bind_rejection_is_a_rejected_login_and_its_reason_is_printed() {
         let locked = login("").ended(75);
         assert!(locked.stderr.contains("too many failed logins of 'anna'"), "{code}: {}", locked.stderr);
     }
-    // What is no decision about name and password is none of a login either.
+    // What does not depend on name and password does not depend on the login either.
     let port = answering(|request| result(request.id, BIND_RESPONSE, 80, "internal error"));
     let directory = directory_for(&url(port), json!({}));
     directory.sh("cc-user sync-ldap").ended(69);

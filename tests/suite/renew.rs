@@ -132,7 +132,7 @@ fn a_claim_of_any_number_is_the_same_in_the_token() {
 }
 
 #[test]
-fn what_is_no_token_of_this_key_is_due() {
+fn file_without_token_of_this_key_is_due() {
     let resource = read(&example(), &[]);
     let key = key_of(&resource);
     let token = sign(&resource, &key, Timestamp(SIGNED)).unwrap().token.expose().to_owned();

@@ -15,7 +15,7 @@ use crate::util::kind::Kind;
 use crate::util::note::Notes;
 use crate::util::secret::SecretText;
 
-/// The most that is read, in bytes: a token with room for an answer of a token endpoint around it.
+/// The most that is read, in bytes: a token and the answer of a token endpoint that contains it.
 const LIMIT: u64 = 1 << 20;
 
 /// Where the token is.
@@ -39,7 +39,7 @@ pub(super) enum TokenSourceError {
     /// More than any token.
     #[error("standard input is longer than {LIMIT} bytes: not a token")]
     TooLong,
-    /// Something that is no text.
+    /// Something that is not text.
     #[error("{0} is not UTF-8: not a token")]
     NotText(&'static str),
 }

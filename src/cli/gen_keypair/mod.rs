@@ -402,7 +402,7 @@ const fn mode(part: KeyPart) -> u32 {
     }
 }
 
-/// The directory for the two PEM files, made if it is not there.
+/// The directory for the two PEM files, created if it does not exist.
 fn pem_directory(path: &Path) -> Result<(), Failure> {
     if path.is_dir() {
         return Ok(());

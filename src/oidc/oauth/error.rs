@@ -172,7 +172,7 @@ struct ErrorBody {
 }
 
 /// Whether the response means that client authentication failed (RFC 6749 5.2), so that the
-/// provider has not used the rest of the request.
+/// provider did not use the rest of the request.
 pub(super) fn is_client_rejected(answer: &Response) -> bool {
     answer.status() == 401
         || (answer.status() >= 400
