@@ -75,7 +75,7 @@ pub enum JwksDocumentError {
         /// What is wrong with it.
         error: KeyError,
     },
-    /// What is published now is no key set, so that the lost keys are unknown.
+    /// What is published now is not a key set, so that the lost keys are unknown.
     #[error("{} is there and no key set: {error}", quote_path(.path))]
     NotKeySet {
         /// The file.

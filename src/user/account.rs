@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_twice_is_kept_once() {
+    fn duplicates_are_stored_once() {
         let user = draft("m", &["api", "manager", "api"], &["p", "p"]).check(AuthSource::Local).unwrap();
         assert_eq!((user.roles, user.projects), (vec!["api".into(), "manager".into()], vec!["p".into()]));
     }

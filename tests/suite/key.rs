@@ -391,7 +391,7 @@ fn rsa_keys_have_a_sane_size_and_exponent() {
 }
 
 #[test]
-fn what_a_set_can_not_use_is_passed_over_with_a_note() {
+fn unusable_keys_of_a_set_are_skipped_with_a_note() {
     let load = |name: &str| {
         let mut notes = Notes::new();
         let text = String::from_utf8(key_file(name)).unwrap();

@@ -300,7 +300,7 @@ fn a_partial_answer_changes_nothing() {
 }
 
 #[test]
-fn odd_entries_are_passed_over_and_the_rest_goes_on() {
+fn invalid_entries_are_skipped_and_the_rest_is_synchronized() {
     if !has("slapd") {
         return;
     }

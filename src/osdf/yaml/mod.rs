@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_member_that_stands_twice_is_a_fault_unless_it_is_the_same() {
+    fn duplicate_member_is_an_error_unless_the_value_is_equal() {
         assert_eq!(
             faults("a: 1\nb:\n  c: 1\n  c: 2\n"),
             ["f:4: b.c: duplicate member with different values, first in line 3"]
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn empty_documents_are_passed_over() {
+    fn empty_documents_are_skipped() {
         let (documents, faults, _) = read_all("---\n---\n# nothing\n---\na: 1\n...\n---\n~\n");
         assert!(faults.is_empty());
         assert_eq!(documents.len(), 1);

@@ -399,7 +399,7 @@ fn a_named_file_must_be_there_and_a_default_one_need_not() {
         sources: Sources { config: Some(Value::new(path, Origin::Flag("-c"))), ..rubbish.sources },
         ..rubbish
     };
-    assert_eq!(rubbish.faults()[0].1, "'config.json' is not text: byte 1 is not UTF-8");
+    assert_eq!(rubbish.faults()[0].1, "'config.json' is not UTF-8 text: byte 1");
 }
 
 /// The notes of a configuration that is taken.
