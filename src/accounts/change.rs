@@ -2,12 +2,14 @@
 
 use std::collections::HashSet;
 
+use serde::Serialize;
+
 use super::error::{AccountsError, AccountsErrors, unknown_user};
 use super::report::{UserReport, list};
 use super::sessions::{SessionPolicy, UserChange};
 use crate::policy::Endpoint;
-use crate::user::account::MANY_PROJECTS;
-use crate::user::{AccountError, AuthSource, Field, ProjectName, Role, User};
+use crate::user::account::{MANY_PROJECTS, distinct};
+use crate::user::{AccountError, AuthSource, EmailAddress, Field, FullName, ProjectName, Role, User};
 use crate::user_db::{Transaction, UserDb, UserDbError, UserRecord};
 use crate::util::file::shell_word;
 use crate::util::note::Notes;
@@ -19,13 +21,15 @@ pub struct ChangeRequest {
     /// The user.
     pub username: String,
     /// The full name.
-    pub name: Field<String>,
+    pub name: Field<FullName>,
     /// The mail address.
-    pub email: Field<String>,
+    pub email: Field<EmailAddress>,
     /// The roles.
     pub roles: ListChange<Role>,
     /// The projects.
     pub projects: ListChange<ProjectName>,
+    /// Check the change and report it without changing the user table.
+    pub dry_run: bool,
 }
 
 /// A change of a list. What is added is checked; what is removed need not be valid, so that an entry
@@ -34,10 +38,42 @@ pub struct ChangeRequest {
 pub enum ListChange<T> {
     /// The list stays.
     Keep,
+    /// The list gets exactly these entries, also if its column is invalid.
+    Replace(Vec<T>),
+    /// Entries are removed, and others are added.
+    Modify {
+        /// The entries to add.
+        add: Vec<T>,
+        /// The entries to remove.
+        remove: Vec<String>,
+    },
+}
+
+impl<T> ListChange<T> {
     /// These entries are added.
-    Add(Vec<T>),
+    #[must_use]
+    pub const fn add(add: Vec<T>) -> Self {
+        Self::Modify { add, remove: Vec::new() }
+    }
+
     /// These entries are removed.
-    Remove(Vec<String>),
+    #[must_use]
+    pub const fn remove(remove: Vec<String>) -> Self {
+        Self::Modify { add: Vec::new(), remove }
+    }
+
+    /// The entries that the list gets.
+    fn added(&self) -> &[T] {
+        match self {
+            Self::Keep => &[],
+            Self::Replace(entries) | Self::Modify { add: entries, .. } => entries,
+        }
+    }
+
+    /// Whether the change starts from the list as it is.
+    const fn needs_list(&self) -> bool {
+        matches!(self, Self::Modify { .. })
+    }
 }
 
 impl ChangeRequest {
@@ -50,22 +86,28 @@ impl ChangeRequest {
             email: Field::Keep,
             roles: ListChange::Keep,
             projects: ListChange::Keep,
+            dry_run: false,
         }
     }
 }
 
-/// The user after the change.
-#[derive(Debug)]
+/// A user before and after a change.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ChangeReport {
-    /// The user.
-    pub user: UserReport,
-    /// Whether the user table was changed.
-    pub is_changed: bool,
+    /// The user before the change.
+    pub before: UserReport,
+    /// The user after the change; equal to `before` if nothing had to be changed.
+    pub after: UserReport,
+    /// Whether this was a dry run, which changes nothing.
+    pub dry_run: bool,
     /// Notes and warnings.
+    #[serde(skip)]
+    #[cfg_attr(test, schemars(skip))]
     pub notes: Notes,
 }
 
-/// Changes a user in one transaction. An entry that exists already, or does not exist to be
+/// Changes a user in one transaction. An entry that is there already, or that is not there to be
 /// removed, is a note.
 ///
 /// # Errors
@@ -76,62 +118,118 @@ pub fn change(
     sessions: &SessionPolicy,
 ) -> Result<ChangeReport, AccountsErrors> {
     let mut transaction = db.transaction()?;
-    let mut record = existing(&transaction, &request.username)?;
+    let before = existing(&transaction, &request.username)?;
     let mut notes = Notes::new();
-    let name_changed = set_field(&mut record.user.name, &request.name);
-    let email_changed = set_field(&mut record.user.email, &request.email);
-    // Projects are removed before the role manager, and added after it.
-    let mut projects_changed = false;
-    if let ListChange::Remove(projects) = &request.projects {
-        require_valid(&record, "projects")?;
-        projects_changed = remove_projects(&mut record.user, projects, &mut notes);
+    if request.dry_run {
+        notes.note("dry run, nothing is changed: the other messages describe the state after the change");
     }
-    let roles_changed = match &request.roles {
-        ListChange::Keep => false,
-        ListChange::Add(roles) => {
-            require_valid(&record, "roles")?;
-            add_roles(&mut record.user, roles, &mut notes)
-        }
-        ListChange::Remove(roles) => {
-            require_valid(&record, "roles")?;
-            remove_roles(&mut record, roles, &mut notes)?
-        }
-    };
-    if let ListChange::Add(projects) = &request.projects {
-        require_valid(&record, "projects")?;
-        require_valid(&record, "roles")?;
-        projects_changed = add_projects(&mut record.user, projects, &mut notes)?;
-    }
-    let user = &record.user;
-    let is_changed = name_changed || email_changed || roles_changed || projects_changed;
-    if is_changed {
-        if name_changed {
-            transaction.set_name(&user.username, user.name.as_deref())?;
-        }
-        if email_changed {
-            transaction.set_email(&user.username, user.email.as_deref())?;
-        }
-        if roles_changed {
-            transaction.set_roles(&user.username, &user.roles)?;
-        }
-        if projects_changed {
-            transaction.set_projects(&user.username, &user.projects)?;
-        }
+    let after = changed(&before, request, &mut notes)?;
+    let changes = write(&mut transaction, &before, &after)?;
+    let loses_last_admin = before.user.has_role(Role::Admin)
+        && !after.user.has_role(Role::Admin)
+        && !transaction.has_other_admin(&[&request.username])?;
+    if !request.dry_run && changes.any() {
         transaction.commit()?;
     }
-    if roles_changed {
-        report_roles(user, &mut notes);
-        if matches!(request.roles, ListChange::Remove(_)) {
-            sessions.warn(UserChange::Roles, &[&user.username], &mut notes);
+    report(&before.user, &after.user, changes, &mut notes);
+    if loses_last_admin {
+        warn_of_last_admin(&after.user.username, &mut notes);
+    }
+    if changes.roles && before.user.roles.iter().any(|role| !after.user.roles.contains(role)) {
+        sessions.warn(UserChange::Roles, &[&after.user.username], &mut notes);
+    }
+    if changes.projects && before.user.projects.iter().any(|project| !after.user.projects.contains(project)) {
+        sessions.warn(UserChange::Projects, &[&after.user.username], &mut notes);
+    }
+    let dry_run = request.dry_run;
+    Ok(ChangeReport { before: UserReport::from(&before), after: UserReport::from(&after), dry_run, notes })
+}
+
+/// The columns that a change writes.
+#[derive(Debug, Clone, Copy)]
+struct Changes {
+    name: bool,
+    email: bool,
+    roles: bool,
+    projects: bool,
+}
+
+impl Changes {
+    const fn any(self) -> bool {
+        self.name || self.email || self.roles || self.projects
+    }
+}
+
+/// The record after the change.
+fn changed(
+    before: &UserRecord,
+    request: &ChangeRequest,
+    notes: &mut Notes,
+) -> Result<UserRecord, AccountsErrors> {
+    let ChangeRequest { username: _, name, email, roles, projects, dry_run: _ } = request;
+    if roles.needs_list() {
+        require_valid(before, "roles")?;
+    }
+    if projects.needs_list() {
+        require_valid(before, "projects")?;
+    }
+    let mut after = before.clone();
+    let user = &mut after.user;
+    set_field(&mut user.name, name, FullName::as_str);
+    set_field(&mut user.email, email, EmailAddress::as_str);
+    let mut errors = change_roles(user, roles, notes);
+    change_projects(user, projects, notes);
+    after.invalid_columns.retain(|invalid| match invalid.column {
+        "roles" => !matches!(roles, ListChange::Replace(_)),
+        "projects" => !matches!(projects, ListChange::Replace(_)),
+        _ => true,
+    });
+    // Only a manager has projects, after the whole change.
+    let user = &after.user;
+    if !user.has_role(Role::Manager) {
+        let is_lost = before.user.has_role(Role::Manager);
+        if !projects.added().is_empty() {
+            require_valid(&after, "roles")?;
+            errors.push(AccountsError::NotManager(user.username.clone()));
+        } else if is_lost && require_valid(&after, "projects").is_err() {
+            errors.push(invalid_row(&after).into());
+        } else if is_lost && !user.projects.is_empty() {
+            let projects = user.projects.clone();
+            errors.push(AccountsError::ProjectsLeft { username: user.username.clone(), projects });
         }
     }
-    if projects_changed {
-        report_projects(user, &mut notes);
-        if matches!(request.projects, ListChange::Remove(_)) {
-            sessions.warn(UserChange::Projects, &[&user.username], &mut notes);
-        }
+    if errors.is_empty() { Ok(after) } else { Err(AccountsErrors(errors)) }
+}
+
+/// Writes the columns that differ, and those that are no longer invalid.
+fn write(
+    transaction: &mut Transaction<'_>,
+    before: &UserRecord,
+    after: &UserRecord,
+) -> Result<Changes, UserDbError> {
+    let is_repaired = |column| is_invalid(before, column) && !is_invalid(after, column);
+    let (roles_repaired, projects_repaired) = (is_repaired("roles"), is_repaired("projects"));
+    let (before, after) = (&before.user, &after.user);
+    let changes = Changes {
+        name: before.name != after.name,
+        email: before.email != after.email,
+        roles: before.roles != after.roles || roles_repaired,
+        projects: before.projects != after.projects || projects_repaired,
+    };
+    let username = &after.username;
+    if changes.name {
+        transaction.set_name(username, after.name.as_deref())?;
     }
-    Ok(ChangeReport { user: UserReport::from(&record), is_changed, notes })
+    if changes.email {
+        transaction.set_email(username, after.email.as_deref())?;
+    }
+    if changes.roles {
+        transaction.set_roles(username, &after.roles)?;
+    }
+    if changes.projects {
+        transaction.set_projects(username, &after.projects)?;
+    }
+    Ok(changes)
 }
 
 /// The record of a user, or the error with a similar username.
@@ -144,10 +242,11 @@ pub(super) fn existing(transaction: &Transaction<'_>, username: &str) -> Result<
 
 /// Rejects the change of a column that the server cannot read.
 fn require_valid(record: &UserRecord, column: &str) -> Result<(), UserDbError> {
-    if record.invalid_columns.iter().any(|invalid| invalid.column == column) {
-        return Err(invalid_row(record));
-    }
-    Ok(())
+    if is_invalid(record, column) { Err(invalid_row(record)) } else { Ok(()) }
+}
+
+fn is_invalid(record: &UserRecord, column: &str) -> bool {
+    record.invalid_columns.iter().any(|invalid| invalid.column == column)
 }
 
 fn invalid_row(record: &UserRecord) -> UserDbError {
@@ -157,100 +256,122 @@ fn invalid_row(record: &UserRecord) -> UserDbError {
     }
 }
 
-fn set_field(value: &mut Option<String>, change: &Field<String>) -> bool {
-    let new = match change {
-        Field::Keep => return false,
-        Field::Clear => None,
-        Field::Set(text) => Some(text.clone()),
-    };
-    let is_changed = *value != new;
-    *value = new;
-    is_changed
+fn set_field<T>(value: &mut Option<String>, change: &Field<T>, text: impl Fn(&T) -> &str) {
+    match change {
+        Field::Keep => {}
+        Field::Clear => *value = None,
+        Field::Set(new) => *value = Some(text(new).to_owned()),
+    }
 }
 
-fn add_roles(user: &mut User, roles: &[Role], notes: &mut Notes) -> bool {
-    let before = user.roles.len();
-    for role in roles {
+/// Changes the roles; the errors are unknown roles to be removed.
+fn change_roles(user: &mut User, change: &ListChange<Role>, notes: &mut Notes) -> Vec<AccountsError> {
+    let (add, remove) = match change {
+        ListChange::Keep => return Vec::new(),
+        ListChange::Replace(roles) => {
+            user.roles = distinct(roles.iter().map(|role| role.name().to_owned()).collect());
+            return Vec::new();
+        }
+        ListChange::Modify { add, remove } => (add, remove),
+    };
+    let name = quote(&user.username);
+    let mut errors = Vec::new();
+    for role in remove {
+        // A role that the server does not know can be removed from a user who has it; otherwise it
+        // is a typing error.
+        match role.parse::<Role>() {
+            _ if user.roles.contains(role) => {}
+            Err(error) => errors.push(AccountError::Role(error).into()),
+            Ok(role) => notes.note(format!("{name} does not have the role {role}")),
+        }
+    }
+    remove_entries(&mut user.roles, remove);
+    for role in add {
         if user.has_role(*role) {
-            notes.note(format!("{} already has the role {role}", quote(&user.username)));
+            notes.note(format!("{name} already has the role {role}"));
         } else {
             user.roles.push(role.name().to_owned());
         }
     }
-    user.roles.len() > before
+    errors
 }
 
-fn remove_roles(
-    record: &mut UserRecord,
-    roles: &[String],
-    notes: &mut Notes,
-) -> Result<bool, AccountsErrors> {
-    let user = &record.user;
-    let mut errors = Vec::new();
-    let mut absent = Vec::new();
-    let present: HashSet<&str> = user.roles.iter().map(String::as_str).collect();
-    for role in roles {
-        // A role that the server does not know can be removed from a user who has it; otherwise it
-        // is a typing error.
-        match role.parse::<Role>() {
-            _ if present.contains(role.as_str()) => {}
-            Err(error) => errors.push(AccountError::Role(error).into()),
-            Ok(role) => absent.push(role),
+fn change_projects(user: &mut User, change: &ListChange<ProjectName>, notes: &mut Notes) {
+    let (add, remove) = match change {
+        ListChange::Keep => return,
+        ListChange::Replace(projects) => {
+            let names = projects.iter().map(|project| project.as_str().to_owned()).collect();
+            user.projects = distinct(names);
+            return;
         }
+        ListChange::Modify { add, remove } => (add, remove),
+    };
+    let name = quote(&user.username);
+    let present: HashSet<&str> = user.projects.iter().map(String::as_str).collect();
+    for project in remove.iter().filter(|project| !present.contains(project.as_str())) {
+        notes.note(format!("{name} does not have the project {}", quote(project)));
     }
-    let loses_manager = user.has_role(Role::Manager) && roles.iter().any(|role| role == Role::Manager.name());
-    if loses_manager && require_valid(record, "projects").is_err() {
-        errors.push(invalid_row(record).into());
-    } else if loses_manager && !user.projects.is_empty() {
-        errors.push(AccountsError::ProjectsLeft {
-            username: user.username.clone(),
-            projects: user.projects.clone(),
-        });
-    }
-    if !errors.is_empty() {
-        return Err(AccountsErrors(errors));
-    }
-    for role in absent {
-        notes.note(format!("{} does not have the role {role}", quote(&user.username)));
-    }
-    Ok(remove_entries(&mut record.user.roles, roles))
-}
-
-fn add_projects(user: &mut User, projects: &[ProjectName], notes: &mut Notes) -> Result<bool, AccountsError> {
-    if !user.has_role(Role::Manager) {
-        return Err(AccountsError::NotManager(user.username.clone()));
-    }
+    remove_entries(&mut user.projects, remove);
     let mut present: HashSet<&str> = user.projects.iter().map(String::as_str).collect();
     let mut new = Vec::new();
-    for project in projects {
+    for project in add {
         if present.insert(project.as_str()) {
             new.push(project.as_str().to_owned());
         } else {
-            notes.note(format!(
-                "{} already has the project {}",
-                quote(&user.username),
-                quote(project.as_str())
-            ));
+            notes.note(format!("{name} already has the project {}", quote(project.as_str())));
         }
     }
-    let is_changed = !new.is_empty();
     user.projects.extend(new);
-    Ok(is_changed)
 }
 
-fn remove_projects(user: &mut User, projects: &[String], notes: &mut Notes) -> bool {
-    let present: HashSet<&str> = user.projects.iter().map(String::as_str).collect();
-    for project in projects.iter().filter(|project| !present.contains(project.as_str())) {
-        notes.note(format!("{} does not have the project {}", quote(&user.username), quote(project)));
-    }
-    remove_entries(&mut user.projects, projects)
-}
-
-fn remove_entries(list: &mut Vec<String>, entries: &[String]) -> bool {
-    let before = list.len();
+fn remove_entries(list: &mut Vec<String>, entries: &[String]) {
     let removed: HashSet<&String> = entries.iter().collect();
     list.retain(|entry| !removed.contains(entry));
-    list.len() < before
+}
+
+/// Reports the new values, and what is unusual about them.
+fn report(before: &User, user: &User, changes: Changes, notes: &mut Notes) {
+    let name = quote(&user.username);
+    let text = |text: &Option<String>| text.as_deref().map_or_else(|| "-".to_owned(), quote);
+    if changes.name {
+        notes.note(format!("{name} has the full name {} (before: {})", text(&user.name), text(&before.name)));
+        match user.source {
+            AuthSource::Ldap => notes.note(
+                "the next sync sets the full name of the LDAP directory again, unless it runs with --keep-names",
+            ),
+            AuthSource::Token | AuthSource::Oidc => {
+                notes.note("with update-user-on-login, the next login sets the full name again");
+            }
+            AuthSource::Local | AuthSource::Unknown(_) => {}
+        }
+    }
+    if changes.email {
+        notes.note(format!(
+            "{name} has the mail address {} (before: {})",
+            text(&user.email),
+            text(&before.email)
+        ));
+    }
+    if changes.roles {
+        report_roles(user, notes);
+    }
+    if changes.projects {
+        report_projects(user, notes);
+    }
+    if !changes.any() && notes.is_empty() {
+        notes.note(format!("{name} already has these values: nothing was changed"));
+    }
+}
+
+/// Warns that no user has the role admin after a change.
+pub(super) fn warn_of_last_admin(username: &str, notes: &mut Notes) {
+    notes.warn(
+        "last-admin",
+        format!(
+            "{} was the last user with the role admin: no user can manage the server now",
+            quote(username)
+        ),
+    );
 }
 
 fn report_roles(user: &User, notes: &mut Notes) {

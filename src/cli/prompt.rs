@@ -187,7 +187,7 @@ pub fn from_file(
 }
 
 fn first_line(bytes: &[u8], what: &str) -> Result<SecretText, PromptError> {
-    // An editor's byte order mark is not part of a password.
+    // An editor's byte order mark is no part of a password.
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let line = bytes.strip_suffix(b"\n").unwrap_or(bytes);
     let line = line.strip_suffix(b"\r").unwrap_or(line);

@@ -84,8 +84,9 @@ pub const SYNONYMS: [(&[&str], &[&str]); 34] = [
 ];
 
 /// What users type as commands, and what is meant.
-pub const COMMAND_SYNONYMS: [(&[&str], &[&str]); 10] = [
+pub const COMMAND_SYNONYMS: [(&[&str], &[&str]); 11] = [
     (&["ls", "users", "all"], &["list"]),
+    (&["edit", "mod", "modify", "change", "update", "usermod", "chfn"], &["set"]),
     (&["rm", "delete", "remove"], &["del", "remove"]),
     (&["create", "new", "useradd", "insert"], &["add", "new", "issue"]),
     (&["get", "view", "info", "decode", "print", "dump"], &["show", "inspect", "token"]),
@@ -161,9 +162,8 @@ pub(super) fn near<'a>(typed: &str, names: impl IntoIterator<Item = &'a str>) ->
 
 /// Whether one name switches off what the other asks for, such as `expiry` and `no-expiry`.
 fn is_negation(typed: &str, name: &str) -> bool {
-    let is_negation =
-        |text: &str| ["no-", "no_", "without-", "skip-"].iter().any(|start| text.starts_with(start));
-    is_negation(typed) != is_negation(name)
+    let is_no = |text: &str| ["no-", "no_", "without-", "skip-"].iter().any(|start| text.starts_with(start));
+    is_no(typed) != is_no(name)
 }
 
 /// An option as it is typed: with the name of its value.

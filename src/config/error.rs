@@ -28,7 +28,7 @@ pub enum ConfigError {
         /// The line and what is wrong.
         error: DotenvError,
     },
-    /// The configuration is not JSON.
+    /// The configuration is no JSON.
     #[error("{} line {line}, column {column}: {what}", quote_path(.path))]
     Syntax {
         /// The file.

@@ -6,14 +6,13 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value as Json};
 
 use super::error::ConfigError;
-use super::json::{self, Document};
+use super::json::{self, Document, JsonNode};
 use super::origin::{Origin, Value};
 use super::section::{Findings, Section, SectionState, same_name};
 use super::server::ServerConfig;
 use super::settings::{Jwts, Ldap, OidcProvider};
 use crate::util::duration::GoDuration;
 use crate::util::file::{SETTINGS_LIMIT, read_text};
-use crate::util::json::JsonNode;
 use crate::util::printable::PrintableText;
 use crate::util::quote::{quote, quote_path};
 use crate::util::suggest::nearest;
@@ -187,12 +186,12 @@ fn read_root(
     }
     if jwts.is_none() && (root.has("jwts") || root.has("jwt-max-age")) {
         let section = root.section("jwts", findings);
-        let lifetime = root.duration(&["jwt-max-age"], findings);
+        let life = root.duration(&["jwt-max-age"], findings);
         let mut old =
             section.map_or_else(Jwts::default, |section| read_jwts(section, Layout::Root, findings));
-        if let Some(lifetime) = lifetime {
+        if let Some(life) = life {
             if old.max_age.is_default() {
-                old.max_age = lifetime;
+                old.max_age = life;
             } else {
                 shadowed("jwt-max-age", "jwts.max-age", findings);
             }
@@ -460,9 +459,9 @@ fn read_provider(
 
 /// Warns about lifetimes that the server treats differently from its documentation.
 fn warn_of_lifetimes(settings: &FileSettings, findings: &mut Findings) {
-    if let Value { value: Some(lifetime), origin: origin @ Origin::File { .. } } = &settings.jwts.max_age {
-        let text = quote(&lifetime.to_string());
-        if *lifetime == GoDuration::ZERO {
+    if let Value { value: Some(life), origin: origin @ Origin::File { .. } } = &settings.jwts.max_age {
+        let text = quote(&life.to_string());
+        if *life == GoDuration::ZERO {
             findings.notes.warn_with("token-lifetime", 
                 format!(
                     "{origin} is {text}: tokens of cc-jwt never expire, but the server issues tokens that are expired \
@@ -470,11 +469,11 @@ fn warn_of_lifetimes(settings: &FileSettings, findings: &mut Findings) {
                 ),
                 "leave the key out for tokens that never expire",
             );
-        } else if !lifetime.is_positive() {
+        } else if !life.is_positive() {
             findings
                 .notes
                 .warn("token-lifetime", format!("{origin} is {text}: every new token is expired at once"));
-        } else if lifetime.seconds() == 0 {
+        } else if life.seconds() == 0 {
             findings.notes.warn(
                 "token-lifetime",
                 format!("{origin} is {text}, less than a second: every new token is expired at once"),
@@ -503,7 +502,7 @@ fn warn_of_lifetimes(settings: &FileSettings, findings: &mut Findings) {
     }
 }
 
-/// The lifetime of a setting: 0 means that it never expires.
-pub(super) fn never_if_zero(lifetime: Value<Option<GoDuration>>) -> Value<Option<GoDuration>> {
-    Value::new(lifetime.value.filter(|lifetime| *lifetime != GoDuration::ZERO), lifetime.origin)
+/// The life that the handbook gives a duration: 0 is one that never ends.
+pub(super) fn never_if_zero(life: Value<Option<GoDuration>>) -> Value<Option<GoDuration>> {
+    Value::new(life.value.filter(|life| *life != GoDuration::ZERO), life.origin)
 }

@@ -4,10 +4,9 @@
 use std::path::{Path, PathBuf};
 
 use super::error::ConfigError;
-use super::json::describe;
+use super::json::JsonNode;
 use super::origin::{Origin, Value};
 use crate::util::duration::GoDuration;
-use crate::util::json::JsonNode;
 use crate::util::note::Notes;
 use crate::util::quote::{quote, quote_path};
 use crate::util::suggest::nearest;
@@ -71,7 +70,7 @@ impl<'a> Section<'a> {
                 other => findings.errors.push(ConfigError::Type {
                     path: file.to_owned(),
                     key: path.to_owned(),
-                    found: describe(other),
+                    found: other.describe(),
                     expected: "an object",
                 }),
             }
@@ -175,7 +174,12 @@ impl<'a> Section<'a> {
     }
 
     fn type_error(&self, name: &str, node: &JsonNode, expected: &'static str) -> ConfigError {
-        ConfigError::Type { path: self.file.to_owned(), key: self.key(name), found: describe(node), expected }
+        ConfigError::Type {
+            path: self.file.to_owned(),
+            key: self.key(name),
+            found: node.describe(),
+            expected,
+        }
     }
 
     /// The section below; all objects of that name together.
@@ -252,7 +256,7 @@ impl<'a> Section<'a> {
     ) -> Option<Value<String>> {
         let (name, node) = self.member(spellings, findings)?;
         match node {
-            JsonNode::String(text) => Some(Value::new(text.clone(), self.origin(name))),
+            JsonNode::Text(text) => Some(Value::new(text.clone(), self.origin(name))),
             other => {
                 findings.errors.push(self.type_error(name, other, "a string"));
                 None
@@ -320,11 +324,11 @@ impl<'a> Section<'a> {
     ) -> Option<Value<Vec<String>>> {
         let (name, node) = self.member(spellings, findings)?;
         let texts = match node {
-            JsonNode::String(text) => Some(split(text)),
-            JsonNode::Array(items) => items
+            JsonNode::Text(text) => Some(split(text)),
+            JsonNode::List(items) => items
                 .iter()
                 .map(|item| match item {
-                    JsonNode::String(text) => Some(text.clone()),
+                    JsonNode::Text(text) => Some(text.clone()),
                     _ => None,
                 })
                 .collect(),
@@ -346,7 +350,7 @@ impl<'a> Section<'a> {
         findings: &mut Findings,
     ) -> Option<Value<Vec<String>>> {
         let (name, node) = self.member(spellings, findings)?;
-        if matches!(node, JsonNode::Array(_)) {
+        if matches!(node, JsonNode::List(_)) {
             return self.texts(spellings, findings);
         }
         findings.errors.push(self.type_error(name, node, "an array of strings"));
@@ -373,8 +377,8 @@ impl<'a> Section<'a> {
     ) -> Option<Value<Option<GoDuration>>> {
         let (name, node) = self.member(spellings, findings)?;
         let duration = match node {
-            JsonNode::String(text) if text.is_empty() => None,
-            JsonNode::String(text) => match text.parse() {
+            JsonNode::Text(text) if text.is_empty() => None,
+            JsonNode::Text(text) => match text.parse() {
                 Ok(duration) => Some(duration),
                 Err(error) => {
                     findings.errors.push(ConfigError::Duration {

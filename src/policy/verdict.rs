@@ -6,7 +6,7 @@
 pub enum CheckState {
     /// It holds.
     Pass,
-    /// The check failed.
+    /// It does not hold: the answer is no.
     Fail,
     /// It holds, but there is something to know.
     Warn,

@@ -30,7 +30,7 @@ pub enum AccountError {
     /// No role: the server would let the user in and then know nothing he or she may do.
     #[error("the user {} has no role", quote(.0))]
     MissingRole(String),
-    /// A user without projects is not a manager.
+    /// Who manages nothing is no manager.
     #[error("the manager {} has no project", quote(.0))]
     ManagerWithoutProject(String),
     /// Only a manager has projects.
@@ -133,20 +133,9 @@ impl AccountDraft {
             });
         }
         errors.extend(self.projects.iter().filter_map(|name| name.parse::<ProjectName>().err()));
-        for (what, text) in [("full name", &self.name), ("mail address", &self.email)] {
-            if let Some(text) = text
-                && (text.chars().count() > MAX_TEXT || text.chars().any(is_hidden))
-            {
-                errors.push(AccountError::InvalidText { field: what, text: text.clone() });
-            }
-        }
-        if let Some(email) = self.email.as_deref().filter(|email| !email.is_empty())
-            && !email.split_once('@').is_some_and(|(local, domain)| {
-                !local.is_empty() && !domain.is_empty() && !email.contains(char::is_whitespace)
-            })
-        {
-            errors.push(AccountError::InvalidEmail(email.to_owned()));
-        }
+        errors.extend(self.name.as_deref().and_then(|name| name.parse::<FullName>().err()));
+        let email = self.email.as_deref().filter(|email| !email.is_empty());
+        errors.extend(email.and_then(|email| email.parse::<EmailAddress>().err()));
         errors
     }
 }
@@ -174,6 +163,58 @@ pub fn roles<'a>(names: impl IntoIterator<Item = &'a String>) -> Result<Vec<Role
         }
     }
     if unknown.is_empty() { Ok(roles) } else { Err(unknown) }
+}
+
+/// A full name: at most 255 characters, no control or invisible character.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FullName(String);
+
+impl FullName {
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for FullName {
+    type Err = AccountError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        check_text("full name", text).map(|()| Self(text.to_owned()))
+    }
+}
+
+/// A mail address: at most 255 characters, no control or invisible character, no white space, and
+/// something before and after an `@`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EmailAddress(String);
+
+impl EmailAddress {
+    /// The address.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for EmailAddress {
+    type Err = AccountError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        check_text("mail address", text)?;
+        let is_valid = text.split_once('@').is_some_and(|(local, domain)| {
+            !local.is_empty() && !domain.is_empty() && !text.contains(char::is_whitespace)
+        });
+        if is_valid { Ok(Self(text.to_owned())) } else { Err(AccountError::InvalidEmail(text.to_owned())) }
+    }
+}
+
+fn check_text(field: &'static str, text: &str) -> Result<(), AccountError> {
+    if text.chars().count() > MAX_TEXT || text.chars().any(is_hidden) {
+        return Err(AccountError::InvalidText { field, text: text.to_owned() });
+    }
+    Ok(())
 }
 
 /// The name of a project that a manager can get: 1 to 255 characters, no control or invisible
@@ -238,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn duplicates_are_stored_once() {
+    fn what_stands_twice_is_kept_once() {
         let user = draft("m", &["api", "manager", "api"], &["p", "p"]).check(AuthSource::Local).unwrap();
         assert_eq!((user.roles, user.projects), (vec!["api".into(), "manager".into()], vec!["p".into()]));
     }

@@ -10,7 +10,7 @@ pub mod name;
 pub mod password;
 pub mod role;
 
-pub use account::{AccountDraft, AccountError, ProjectName};
+pub use account::{AccountDraft, AccountError, EmailAddress, FullName, ProjectName};
 pub use name::{Username, UsernameError, normalized};
 pub use password::{PasswordError, PasswordHash};
 pub use role::{Role, RoleError};

@@ -96,6 +96,32 @@ impl Transaction<'_> {
             .map_err(|error| self.context.sqlite_error(&error))
     }
 
+    /// Whether another user than these has the role admin.
+    ///
+    /// # Errors
+    /// All that a read can run into.
+    pub fn has_other_admin(&self, usernames: &[&str]) -> Result<bool, UserDbError> {
+        let query = format!(
+            "SELECT username, roles FROM {} WHERE CAST(roles AS TEXT) LIKE '%admin%'",
+            self.context.layout.table
+        );
+        let find = |connection: &rusqlite::Connection| {
+            let mut statement = connection.prepare_cached(&query)?;
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                let username = column::text(row.get_ref(0)?).unwrap_or_default();
+                let roles = column::list(row.get_ref(1)?).unwrap_or_default();
+                if roles.iter().any(|role| role == Role::Admin.name())
+                    && !usernames.contains(&username.as_str())
+                {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        };
+        find(&self.inner).map_err(|error| self.context.sqlite_error(&error))
+    }
+
     /// A name that is there and differs from this one by case or blanks only.
     ///
     /// # Errors

@@ -101,7 +101,7 @@ impl Clock {
     }
 }
 
-/// Why a text is not an instant.
+/// Why a text is no instant.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "invalid time {}: expected RFC 3339 (2026-11-21T18:00:00Z), seconds since 1970, now, or an offset such as +1h or -1h",

@@ -226,7 +226,7 @@ fn keys_and_values_are_understood_as_other_login_tools_take_them() {
 }
 
 #[test]
-fn token_of_the_hmac_secret_logs_in() {
+fn a_token_of_the_shared_key_is_a_login() {
     let directory = with_fritz();
     directory.sh("gen-keypair --algorithm hs512 --write -q").ended(0);
     directory.sh("cc-jwt issue fritz --algorithm hs512 -q > login.txt && chmod 600 login.txt").ended(0);

@@ -257,6 +257,7 @@ fn users() -> Vec<Situation> {
         case("", "cc-user role add fritz manager", "add one with 'cc-user project add fritz PROJECT'")
             .with(&[("PROJECT", "physics")]),
         case("", "cc-user project add fritz physics", "cc-user role add fritz manager"),
+        case("", "cc-user set fritz", "'cc-user set --help' lists the options").prints("--clear-email"),
         case(
             "cc-user add -q paul --role manager --project physics --project 'a b' --no-password",
             "cc-user role remove paul manager",

@@ -58,7 +58,7 @@ impl Trial {
                     self.wrong.push(format!("$ {line}\n{place}: U+{:04X} in {seen:?}", u32::from(bad)));
                 }
                 None if !shows_evidence(&seen) => {
-                    self.wrong.push(format!("$ {line}\n{place}: the text is missing: {seen}"));
+                    self.wrong.push(format!("$ {line}\n{place}: the text is not there: {seen}"));
                 }
                 None => {}
             }

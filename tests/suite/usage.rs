@@ -82,8 +82,8 @@ fn usage_error_suggests_the_option_that_was_meant() {
         ("cc-jwt", &["issue", "fritz", "--expires", "1h"][..], "did you mean '--ttl DURATION'?"),
         ("cc-jwt", &["issue", "fritz", "-o"], "missing value"),
         ("cc-user", &["add", "x", "--password", "y"], "did you mean '--password-file FILE'?"),
-        ("cc-user", &["ls"], "did you mean 'cc-user list'?"),
-        ("cc-user", &["delete", "x"], "did you mean 'cc-user del'?"),
+        ("cc-user", &["users"], "did you mean 'cc-user list'?"),
+        ("cc-user", &["change", "x"], "did you mean 'cc-user set'?"),
         ("cc-jwt", &["decode", "x"], "did you mean 'cc-jwt inspect'?"),
         ("cc-jwt", &["issue", "x", "--role", "admin"], "did you mean '--roles ROLE'?"),
         ("gen-keypair", &["--alg", "es256"], "did you mean '--algorithm ALGORITHM'?"),
@@ -94,7 +94,7 @@ fn usage_error_suggests_the_option_that_was_meant() {
 }
 
 /// Successful lines, and whether standard output is the result.
-const QUIET: [(&str, bool); 37] = [
+const QUIET: [(&str, bool); 38] = [
     ("gen-keypair -q", true),
     ("gen-keypair -q -f pem -o new", false),
     ("gen-keypair -q --env-file new.env --write", false),
@@ -108,6 +108,7 @@ const QUIET: [(&str, bool); 37] = [
     ("cc-user -q passwd fritz --password-file pw.txt", false),
     ("cc-user -q role add fritz support", false),
     ("cc-user -q role remove fritz support", false),
+    ("cc-user -q set lena --name Lena --role support,user", false),
     ("cc-user -q project add mona p2", false),
     ("cc-user -q project remove mona p2", false),
     ("cc-user -q export", true),

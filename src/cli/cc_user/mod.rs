@@ -13,6 +13,7 @@ mod pages;
 mod passwd;
 mod project;
 mod role;
+mod set;
 mod show;
 mod sync_ldap;
 
@@ -39,6 +40,7 @@ pub(super) static REPORTS: &[Report] = &[
     Report::of::<accounts::DeleteReport>("cc-user del"),
     Report::of::<Vec<accounts::UserReport>>("cc-user list"),
     Report::of::<accounts::UserReport>("cc-user show"),
+    Report::of::<accounts::ChangeReport>("cc-user set"),
     Report::of::<accounts::PasswordReport>("cc-user passwd"),
     Report::of::<accounts::UserReport>("cc-user role add"),
     Report::of::<accounts::UserReport>("cc-user role remove"),
@@ -76,9 +78,15 @@ struct DatabaseOptions {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Init(init::Init),
+    #[command(visible_alias = "create")]
     Add(add::Add),
+    #[command(visible_aliases = ["edit", "mod", "modify"])]
+    Set(set::Set),
+    #[command(visible_aliases = ["delete", "remove", "rm"])]
     Del(del::Del),
+    #[command(visible_alias = "ls")]
     List(list::List),
+    #[command(visible_alias = "get")]
     Show(show::Show),
     Passwd(passwd::Passwd),
     Role(role::RoleArguments),
@@ -107,6 +115,7 @@ fn run(matches: &ArgMatches, console: &mut Console) -> Result<ExitStatus, Failur
     match verb {
         Verb::Init(verb) => init::run(&verb, &database, console),
         Verb::Add(verb) => add::run(verb, &database, console),
+        Verb::Set(verb) => set::run(verb, &database, console),
         Verb::List(verb) => list::run(verb, &database, console),
         Verb::Show(verb) => show::run(&verb, &database, console),
         Verb::Del(verb) => del::run(&verb, &database, console),

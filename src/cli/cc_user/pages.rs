@@ -118,6 +118,41 @@ pub(super) static PAGES: &[ManualPage] = &[
         ..ManualPage::EMPTY
     },
     ManualPage {
+        path: "set",
+        description: &[
+            "Changes the full name, mail address, roles and projects of a user in one transaction: all changes \
+             are made, or none. --role and --project replace all roles or projects; --add-role, --remove-role, \
+             --add-project and --remove-project change single ones. An entry that the user already has, or does \
+             not have, causes a note, so that the command may be repeated. --role and --project also repair a \
+             column that the server cannot read.",
+            "Only a manager has projects. The rule is checked after the whole change, so that one command can \
+             make a user a manager and set the projects.",
+            "An empty value of --name or --email is an error, because it is often an unset variable of a \
+             script; --clear-name and --clear-email remove the value. The next synchronization sets the full \
+             name of an LDAP user again.",
+            "Open web sessions have the old roles and projects for up to session-max-age, and so do tokens \
+             unless validate-user is set. A user who loses a role or project causes a warning, and so does the \
+             last user with the role admin.",
+            "The password is changed with cc-user-passwd(1).",
+        ],
+        examples: &[
+            example(
+                "cc-user set fritz --name 'Fritz Kranz' --email fritz@site.example",
+                "A full name and a mail address",
+                0,
+            ),
+            example(
+                "cc-user set fritz --role manager --project physics --project chemistry",
+                "Replace all roles, and set the projects",
+                0,
+            ),
+            example("cc-user set fritz --add-role support --remove-role api", "Change single roles", 0),
+            example("cc-user set fritz --role admin --dry-run --json", "Print the user before and after", 0),
+        ],
+        see_also: SEE_ALSO,
+        ..ManualPage::EMPTY
+    },
+    ManualPage {
         path: "del",
         description: &[
             "Deletes all named users, or none if one of them does not exist. The next synchronization or login \

@@ -2,11 +2,11 @@
 
 use clap::{Args, Subcommand};
 
+use super::set::parse_all;
 use super::{DatabaseOptions, complete};
 use crate::accounts::{self, ChangeRequest, ListChange};
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
-use crate::user::{AccountError, ProjectName};
 use crate::util::diagnostic::ExitStatus;
 
 /// Add or remove projects of a manager
@@ -43,28 +43,17 @@ pub(super) fn run(
     console: &mut Console,
 ) -> Result<ExitStatus, Failure> {
     let (name, projects) = match arguments.verb {
-        Verb::Add(Projects { name, projects }) => (name, ListChange::Add(parse(&projects)?)),
-        Verb::Remove(Projects { name, projects }) => (name, ListChange::Remove(projects)),
+        Verb::Add(Projects { name, projects }) => {
+            (name, ListChange::add(parse_all(&projects).map_err(Failure::several)?))
+        }
+        Verb::Remove(Projects { name, projects }) => (name, ListChange::remove(projects)),
     };
     let request = ChangeRequest { projects, ..ChangeRequest::new(name) };
     let (mut db, sessions) = database.open_with_sessions(console)?;
     let report = accounts::change(&mut db, &request, &sessions)?;
     console.notes(report.notes);
     if console.is_json() {
-        console.json(&report.user)?;
+        console.json(&report.after)?;
     }
     Ok(ExitStatus::Success)
-}
-
-/// The projects of these names, or all errors together.
-fn parse(names: &[String]) -> Result<Vec<ProjectName>, Failure> {
-    let mut projects = Vec::with_capacity(names.len());
-    let mut errors: Vec<AccountError> = Vec::new();
-    for name in names {
-        match name.parse() {
-            Ok(project) => projects.push(project),
-            Err(error) => errors.push(error),
-        }
-    }
-    if errors.is_empty() { Ok(projects) } else { Err(Failure::several(errors)) }
 }

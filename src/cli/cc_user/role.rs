@@ -2,11 +2,11 @@
 
 use clap::{Args, Subcommand};
 
+use super::set::parse_all;
 use super::{DatabaseOptions, complete};
 use crate::accounts::{self, ChangeRequest, ListChange};
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
-use crate::user::{Role, RoleError};
 use crate::util::diagnostic::ExitStatus;
 
 /// Add or remove roles of a user
@@ -43,28 +43,17 @@ pub(super) fn run(
     console: &mut Console,
 ) -> Result<ExitStatus, Failure> {
     let (name, roles) = match arguments.verb {
-        Verb::Add(Roles { name, roles }) => (name, ListChange::Add(parse(&roles)?)),
-        Verb::Remove(Roles { name, roles }) => (name, ListChange::Remove(roles)),
+        Verb::Add(Roles { name, roles }) => {
+            (name, ListChange::add(parse_all(&roles).map_err(Failure::several)?))
+        }
+        Verb::Remove(Roles { name, roles }) => (name, ListChange::remove(roles)),
     };
     let request = ChangeRequest { roles, ..ChangeRequest::new(name) };
     let (mut db, sessions) = database.open_with_sessions(console)?;
     let report = accounts::change(&mut db, &request, &sessions)?;
     console.notes(report.notes);
     if console.is_json() {
-        console.json(&report.user)?;
+        console.json(&report.after)?;
     }
     Ok(ExitStatus::Success)
-}
-
-/// The roles of these names, or all errors together.
-fn parse(names: &[String]) -> Result<Vec<Role>, Failure> {
-    let mut roles = Vec::with_capacity(names.len());
-    let mut errors: Vec<RoleError> = Vec::new();
-    for name in names {
-        match name.parse() {
-            Ok(role) => roles.push(role),
-            Err(error) => errors.push(error),
-        }
-    }
-    if errors.is_empty() { Ok(roles) } else { Err(Failure::several(errors)) }
 }

@@ -11,7 +11,6 @@ use std::borrow::Cow;
 pub(super) use node::{YamlContent, YamlKey, YamlNode, scalar};
 
 use super::location::{FieldPath, ResourceError, SourceName};
-use crate::util::json::first_value;
 use crate::util::note::Notes;
 use parse::Builder;
 
@@ -36,21 +35,21 @@ pub(super) fn read(
     }
     (builder.documents, builder.faults)
 }
-
-/// The documents of a JSON stream, each with the number of lines before it; none when it is not
-/// JSON. Only their ends are looked for: the builder of the tree, the same for YAML and JSON, gives every
-/// member its line and reports duplicate ones.
+/// The documents of a JSON stream, each with the number of lines before it; none when it is no JSON.
 fn json_documents(text: &str) -> Option<Vec<(usize, &str)>> {
     if !text.trim_start().starts_with(['{', '[']) {
         return None;
     }
+    let mut stream = serde_json::Deserializer::from_str(text).into_iter::<serde::de::IgnoredAny>();
     let mut documents = Vec::new();
-    let (mut rest, mut lines) = (text, 0);
-    while let Some(end) = first_value(rest).ok()? {
-        let (piece, after) = rest.split_at_checked(end)?;
+    let (mut start, mut lines) = (0, 0);
+    while let Some(document) = stream.next() {
+        document.ok()?;
+        let end = stream.byte_offset();
+        let piece = text.get(start..end)?;
         documents.push((lines, piece));
         lines += piece.matches('\n').count();
-        rest = after;
+        start = end;
     }
     Some(documents)
 }
@@ -152,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn duplicate_member_is_an_error_unless_the_value_is_equal() {
+    fn a_member_that_stands_twice_is_a_fault_unless_it_is_the_same() {
         assert_eq!(
             faults("a: 1\nb:\n  c: 1\n  c: 2\n"),
             ["f:4: b.c: duplicate member with different values, first in line 3"]
@@ -203,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn empty_documents_are_skipped() {
+    fn empty_documents_are_passed_over() {
         let (documents, faults, _) = read_all("---\n---\n# nothing\n---\na: 1\n...\n---\n~\n");
         assert!(faults.is_empty());
         assert_eq!(documents.len(), 1);

@@ -305,7 +305,7 @@ impl Steps {
     }
 }
 
-/// Creates a directory with exactly this mode; that another process created it meanwhile is not an error.
+/// Creates a directory with exactly this mode; that it is there meanwhile is no error.
 fn create_directory(
     parent: &File,
     parent_metadata: &Metadata,

@@ -18,7 +18,7 @@ use super::trust::Ownership;
 const STEP: Duration = Duration::from_millis(5);
 
 /// Opens (and creates, mode 0600) a file to hold a lock on. A link of that name, a FIFO or anything
-/// else that is not a regular file is not opened.
+/// else that is no regular file is not opened.
 ///
 /// # Errors
 /// [`FileError::CreateFailed`], `Special`, `Link`, `Directory`.
@@ -27,7 +27,7 @@ pub fn open_lock(path: &Path) -> Result<File, FileError> {
 }
 
 /// Waits up to so many seconds for an exclusive lock; whether there is one now. A file system
-/// without locks is not an error: then there are none.
+/// without locks is no error: then there are none.
 ///
 /// # Errors
 /// [`io::ErrorKind::WouldBlock`] when another process has it all the time.

@@ -43,12 +43,12 @@ fn a_signal_ends_a_verb_between_the_old_state_and_the_new() {
         let directory = grounds();
         let began = Instant::now();
         start(&directory).wait().unwrap();
-        let duration = began.elapsed();
+        let life = began.elapsed();
         for (name, number) in SIGNALS {
             for _ in 0..count(3, 10) {
                 let directory = grounds();
                 let child = start(&directory);
-                std::thread::sleep(duration.mul_f64(chance.part()));
+                std::thread::sleep(life.mul_f64(chance.part()));
                 signal(child.id(), name);
                 let output = child.wait_with_output().unwrap();
                 let stderr = String::from_utf8_lossy(&output.stderr);
