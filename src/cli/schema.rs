@@ -80,7 +80,6 @@ const WITHOUT_SCHEMA: &[&str] = &[
     "cc-jwt spec check",
     "cc-jwt spec new",
     "cc-user export",
-    "cc-user sync-ldap",
     "convert-pem-pubkey",
     "gen-keypair",
 ];

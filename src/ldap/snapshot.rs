@@ -1,6 +1,8 @@
 //! All users of the LDAP directory, in little memory: the texts one after another in one piece, and
 //! a row of 16 bytes a name.
 
+use serde::Serialize;
+
 use super::error::LdapError;
 use crate::user::Username;
 
@@ -68,11 +70,12 @@ pub struct SnapshotUser<'ldap_snapshot> {
 }
 
 /// An entry that was skipped.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SkippedEntry {
-    /// The name, or the distinguished name of an entry without one.
+    /// The username, or the distinguished name of an entry without one; at most 200 characters.
     pub entry: String,
-    /// Why, in a few words.
+    /// The reason, in a few words.
     pub reason: String,
 }
 

@@ -1,24 +1,25 @@
-//! How many users one sync may delete.
+//! The deletion limit of a sync.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::util::quote::quote;
 
-/// The most users that one sync may delete.
+/// The most users that one sync may delete. The limit is a rule of this program: the server's own sync
+/// deletes all users that the answer does not contain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum DeletionLimit {
-    /// A tenth of those who came from the directory, but at least five.
+    /// 10 % of the LDAP users in the table, rounded down, but at least 5.
     #[default]
     Default,
-    /// So many.
+    /// This number of users; 0 permits no deletion.
     Count(u64),
-    /// So many in a hundred of those who came from the directory.
+    /// This percentage, 0 to 100, of the LDAP users in the table, rounded down.
     Percent(u8),
 }
 
 impl DeletionLimit {
-    /// How many of `known` users may be deleted.
+    /// The number of users that may be deleted if the table has `known` LDAP users.
     #[must_use]
     pub fn allowed(self, known: u64) -> u64 {
         match self {
@@ -31,7 +32,7 @@ impl DeletionLimit {
     }
 }
 
-/// A text that is not a limit.
+/// A text that is not a deletion limit.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("invalid limit {}: expected a number, or a percentage from 0% to 100%", quote(.0))]
 pub struct DeletionLimitError(pub String);
@@ -40,15 +41,15 @@ impl FromStr for DeletionLimit {
     type Err = DeletionLimitError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let refuse = || DeletionLimitError(text.to_owned());
+        let invalid = || DeletionLimitError(text.to_owned());
         let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
         match text.strip_suffix('%') {
             Some(percent) if digits(percent) => {
                 let percent = percent.parse().ok().filter(|percent| *percent <= 100);
-                percent.map(Self::Percent).ok_or_else(refuse)
+                percent.map(Self::Percent).ok_or_else(invalid)
             }
-            None if digits(text) => text.parse().map(Self::Count).map_err(|_| refuse()),
-            _ => Err(refuse()),
+            None if digits(text) => text.parse().map(Self::Count).map_err(|_| invalid()),
+            _ => Err(invalid()),
         }
     }
 }
@@ -68,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_limit_is_a_number_or_a_percentage() {
+    fn deletion_limit_is_a_number_or_a_percentage() {
         assert_eq!("7".parse(), Ok(DeletionLimit::Count(7)));
         assert_eq!("25%".parse(), Ok(DeletionLimit::Percent(25)));
         for text in ["", "%", "-1", "101%", "1.5%", "ten", "1 %", "+1", "99999999999999999999"] {
@@ -77,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn the_default_is_a_tenth_but_at_least_five() {
+    fn deletion_limit_default_is_a_tenth_but_at_least_five() {
         let table = [(0, 5), (4, 5), (50, 5), (59, 5), (60, 6), (1000, 100)];
         for (known, allowed) in table {
             assert_eq!(DeletionLimit::Default.allowed(known), allowed, "{known}");

@@ -1,14 +1,32 @@
-//! Directory against user table: a plan, then its execution.
+//! Synchronization of the user table with the LDAP directory: search, plan, limits, execution, report.
 //!
-//! The directory is read to its end first ([`crate::ldap`]); a [`Plan`] is then a pure value
-//! made of what it has, who is known, and [`SyncRules`]. [`execute()`] makes the plan anew inside a
-//! transaction, so that what it does is true of the table as it is at that moment, and does all
-//! of it or nothing.
+//! [`run()`] shows the flow. The LDAP search is read to its end first ([`crate::ldap`]). A [`Plan`] is a
+//! pure value, computed from the answer, the user table and the [`SyncRules`]. [`execute()`] computes it
+//! again inside a transaction, so that it is correct for the table at that moment, and makes all
+//! changes or none. [`watch()`] repeats runs, and a [`MetricsFile`] has the numbers of the last one.
+//!
+//! Nothing here prints or reads a clock: a [`SyncObserver`] receives notes and the [`SyncReport`], and
+//! the clocks are arguments.
 
+pub mod error;
 pub mod execute;
 pub mod limit;
+pub mod metrics;
 pub mod plan;
+pub mod planner;
+pub mod report;
+pub mod request;
+pub mod run;
+mod similar_usernames;
+pub mod watch;
 
-pub use execute::{SyncError, execute, preview};
+pub use error::{PlanRejection, SyncError};
+pub use execute::{execute, preview};
 pub use limit::{DeletionLimit, DeletionLimitError};
-pub use plan::{Plan, PlanRejection, Planner, SyncRules};
+pub use metrics::MetricsFile;
+pub use plan::{Plan, SyncRules};
+pub use planner::Planner;
+pub use report::{SyncCounts, SyncReport};
+pub use request::{SyncOptions, SyncRequest, WatchInterval};
+pub use run::{SyncObserver, run};
+pub use watch::{WatchEvent, WatchEvents, watch};

@@ -13,6 +13,10 @@ use super::layout::{self, Layout, Migration};
 use super::record::{UserFilter, UserRecord};
 use crate::user::exchange::{StoredRow, StoredValue};
 use crate::user::{PasswordHash, User};
+use crate::util::note::Notes;
+
+/// The newest known schema version: that of server 1.5.4.
+const NEWEST_SCHEMA: i64 = 11;
 
 /// How many rows are read at once.
 const PAGE: usize = 1000;
@@ -39,6 +43,21 @@ impl UserDb {
     #[must_use]
     pub fn migration(&self) -> Option<Migration> {
         layout::migration(&self.connection)
+    }
+
+    /// Warns of a database with which a server may not start, or whose schema is newer than
+    /// that of the newest known server.
+    pub fn warn_of_migration(&self, notes: &mut Notes) {
+        let Some(Migration { version, dirty }) = self.migration() else { return };
+        if dirty {
+            notes.warn("database-migration-failed", format!(
+                "a migration of the database to schema version {version} failed, and the server does not start with it; restore a backup, or see 'cc-backend -migrate-db' and '-force-db'"
+            ));
+        } else if version > NEWEST_SCHEMA {
+            notes.warn("database-schema-newer", format!(
+                "the database has schema version {version}, but the newest known version is {NEWEST_SCHEMA}: the server may read the users differently"
+            ));
+        }
     }
 
     /// The user of exactly this name.

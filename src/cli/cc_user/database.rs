@@ -10,9 +10,10 @@ use crate::cli::console::Console;
 use crate::cli::failure::{Failure, UsageError};
 use crate::cli::options::SettingsOptions;
 use crate::cli::settings;
-use crate::user_db::{Migration, OpenMode, UserDb};
+use crate::user_db::{OpenMode, UserDb};
 use crate::util::duration::GoDuration;
 use crate::util::file::{FileError, check_default_database};
+use crate::util::note::Notes;
 use crate::util::quote::quote;
 
 impl DatabaseOptions {
@@ -89,19 +90,9 @@ impl DatabaseOptions {
     }
 }
 
-/// The newest known schema version: that of server 1.5.4.
-const NEWEST_VERSION: i64 = 11;
-
 /// Warns of a database with which a server may not start.
-pub(super) fn warn_of_migration(store: &UserDb, console: &mut Console) {
-    let Some(Migration { version, dirty }) = store.migration() else { return };
-    if dirty {
-        console.warn("database-migration-failed", &format!(
-            "a migration of the database to schema version {version} failed, and the server does not start with it; restore a backup, or see 'cc-backend -migrate-db' and '-force-db'"
-        ));
-    } else if version > NEWEST_VERSION {
-        console.warn("database-schema-newer", &format!(
-            "the database has schema version {version}, but the newest known version is {NEWEST_VERSION}: the server may read the users differently"
-        ));
-    }
+fn warn_of_migration(db: &UserDb, console: &mut Console) {
+    let mut notes = Notes::new();
+    db.warn_of_migration(&mut notes);
+    console.notes(notes);
 }

@@ -27,6 +27,8 @@ use super::schema::Report;
 use super::tool::Tool;
 #[cfg(test)]
 use crate::accounts;
+#[cfg(test)]
+use crate::sync;
 use crate::util::diagnostic::ExitStatus;
 
 /// The program.
@@ -47,6 +49,7 @@ pub(super) static REPORTS: &[Report] = &[
     Report::of::<accounts::UserReport>("cc-user project add"),
     Report::of::<accounts::UserReport>("cc-user project remove"),
     Report::of::<accounts::ImportReport>("cc-user import"),
+    Report::of::<sync::SyncReport<'static>>("cc-user sync-ldap"),
 ];
 
 /// Manage the users of a ClusterCockpit server

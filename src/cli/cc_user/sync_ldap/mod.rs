@@ -1,30 +1,31 @@
 //! `cc-user sync-ldap`.
 
-mod metrics;
 mod page;
 mod report;
 mod watch;
 
-use std::path::{Path, PathBuf};
+use std::ops::ControlFlow;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::{Args, ValueHint};
 
 pub(super) use self::page::PAGE;
+use self::watch::Signals;
 use super::DatabaseOptions;
-use super::database::warn_of_migration;
-use crate::cli::console::Console;
+use crate::cli::console::{Console, stamp_lines};
 use crate::cli::failure::{Failure, UsageError};
 use crate::cli::ldap::{LdapConnectionOptions, positive};
 use crate::cli::progress::Progress;
 use crate::cli::settings;
-use crate::config::Settings;
-use crate::ldap::{LdapConfig, LdapSnapshot};
-use crate::sync::{DeletionLimit, SyncError, SyncRules, execute, preview};
-use crate::user_db::{OpenMode, UserDb};
+use crate::ldap::LdapOptions;
+use crate::sync::{
+    self, DeletionLimit, MetricsFile, SyncCounts, SyncObserver, SyncOptions, SyncReport, SyncRequest,
+    WatchInterval,
+};
 use crate::util::diagnostic::ExitStatus;
 use crate::util::note::Notes;
-use crate::util::quote::quote;
+use crate::util::time::{Clock, human_span};
 
 /// Bring the user table in line with the LDAP directory
 #[derive(Debug, Args)]
@@ -73,15 +74,27 @@ pub(super) struct SyncLdap {
     directory: LdapConnectionOptions,
 }
 
-/// What a run needs to know.
-struct Job {
-    dry_run: bool,
-    rules: SyncRules,
-    configured: LdapConfig,
-    database: PathBuf,
-    wait: Duration,
-    /// How often it is to be run; none is once.
-    interval: Option<Duration>,
+impl SyncLdap {
+    fn options(&self, database: &DatabaseOptions) -> Result<SyncOptions, UsageError> {
+        Ok(SyncOptions {
+            dry_run: self.dry_run,
+            delete_missing: self.delete_missing,
+            delete_admins: self.delete_admins,
+            keep_names: self.keep_names,
+            max_delete: self.max_delete,
+            watch: match self.watch.as_deref() {
+                None => None,
+                Some("") => Some(WatchInterval::Setting),
+                Some(text) => Some(WatchInterval::Every(positive("--watch", text)?)),
+            },
+            ldap: LdapOptions {
+                page_size: self.page_size,
+                ignore_references: self.ignore_references,
+                ..self.directory.options()?
+            },
+            lock_timeout: database.timeout()?,
+        })
+    }
 }
 
 pub(super) fn run(
@@ -89,128 +102,91 @@ pub(super) fn run(
     database: &DatabaseOptions,
     console: &mut Console,
 ) -> Result<ExitStatus, Failure> {
-    let metrics_file = sync.metrics_file.as_deref();
-    // An error at the start ends the command.
-    let first = match job(sync, database, console) {
-        Ok(job) => job,
-        Err(failure) => return measured(metrics_file, |_| Err(failure)),
+    let started = Instant::now();
+    let first = match request(sync, database, console) {
+        Ok(request) => request,
+        Err(failure) => return measured(sync, started, || Err(failure)).map(|_| ExitStatus::Success),
     };
-    let Some(interval) = first.interval else {
-        return measured(metrics_file, |began| first.run(console, began));
+    let Some(mut interval) = first.interval else {
+        return measured(sync, started, || run_once(&first, started, console)).map(|_| ExitStatus::Success);
     };
+    let mut signals = Signals::register(console);
+    stamp_lines();
+    console.note(&format!("syncs every {}", human_span(interval.as_secs())));
     let mut first = Some(first);
-    watch::run(interval, console, |console, interval| {
-        measured(metrics_file, |began| {
+    sync::watch(&mut signals, || {
+        let started = Instant::now();
+        let outcome = measured(sync, started, || {
             // The settings may have changed since the last run, such as a password.
-            let job = first.take().map_or_else(|| job(sync, database, console), Ok)?;
-            *interval = job.interval.unwrap_or(*interval);
-            job.run(console, began)
+            let request = first.take().map_or_else(|| request(sync, database, console), Ok)?;
+            interval = request.interval.unwrap_or(interval);
+            run_once(&request, started, console)
+        });
+        if let Err(failure) = outcome {
+            console.report(&failure);
+        }
+        console.flush()?;
+        Ok::<_, Failure>(if console.is_reader_gone() {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(interval)
         })
-    })
-}
-
-/// Does a run and writes its metrics, also when it panics.
-fn measured(
-    metrics_file: Option<&Path>,
-    run: impl FnOnce(Instant) -> Result<report::Counts, Failure>,
-) -> Result<ExitStatus, Failure> {
-    let began = Instant::now();
-    let Some(path) = metrics_file else { return run(began).map(|_| ExitStatus::Success) };
-    let mut metrics = metrics::Guard::new(path, began);
-    let outcome = run(began);
-    let written = match &outcome {
-        Ok(counts) => metrics.write(ExitStatus::Success.code(), Some(counts)),
-        Err(failure) => metrics.write(failure.status().code(), None),
-    };
-    // A failed sync is the worse news of the two.
-    outcome?;
-    written?;
+    })?;
     Ok(ExitStatus::Success)
 }
 
-fn job(sync: &SyncLdap, database: &DatabaseOptions, console: &mut Console) -> Result<Job, Failure> {
-    let settings = &settings::load(&database.settings, console)?;
-    let interval = match sync.watch.as_deref() {
-        None => None,
-        Some("") => Some(configured_interval(settings)?),
-        Some(text) => Some(positive("--watch", text)?),
-    };
-    let request = crate::ldap::LdapOptions {
-        page_size: sync.page_size,
-        ignore_references: sync.ignore_references,
-        ..sync.directory.options()?
-    };
+/// The request of the command line and the settings.
+fn request(
+    sync: &SyncLdap,
+    database: &DatabaseOptions,
+    console: &mut Console,
+) -> Result<SyncRequest, Failure> {
+    let options = sync.options(database)?;
+    let settings = settings::load(&database.settings, console)?;
     let mut notes = Notes::new();
-    let configured = LdapConfig::from_settings(settings, &request, &mut notes);
+    let request = SyncRequest::from_settings(&settings, &options, &mut notes);
     console.notes(notes);
-    let configured = configured?;
-    let delete_missing =
-        sync.delete_missing || settings.ldap.as_ref().is_some_and(|ldap| ldap.sync_del_old_users.value);
-    if !delete_missing && (sync.max_delete.is_some() || sync.delete_admins) {
-        console.note("no user is deleted: neither --delete-missing nor sync-del-old-users is set");
-    }
-    Ok(Job {
-        dry_run: sync.dry_run,
-        rules: SyncRules {
-            delete_missing,
-            keep_names: sync.keep_names,
-            delete_admins: sync.delete_admins,
-            max_delete: sync.max_delete.unwrap_or_default(),
-        },
-        configured,
-        database: settings.database()?.to_owned(),
-        wait: database.timeout()?,
-        interval,
-    })
+    Ok(request?)
 }
 
-/// How often the settings say.
-fn configured_interval(settings: &Settings) -> Result<Duration, Failure> {
-    let interval = settings.ldap.as_ref().and_then(|ldap| ldap.sync_interval.as_ref());
-    let Some(interval) = interval else {
-        return Err(settings.missing("auth.ldap.sync-interval").into());
-    };
-    if interval.value.is_positive() {
-        return Ok(interval.value.to_std());
-    }
-    Err(UsageError::new(format!(
-        "invalid sync-interval {}: expected a duration over 0, such as 24h",
-        quote(&interval.value.to_string())
-    ))
-    .hint("give one with --watch=1h")
-    .into())
+/// Runs a sync, and writes its metrics if `--metrics-file` is given.
+fn measured(
+    sync: &SyncLdap,
+    started: Instant,
+    run: impl FnOnce() -> Result<SyncCounts, Failure>,
+) -> Result<SyncCounts, Failure> {
+    let Some(path) = &sync.metrics_file else { return run() };
+    let elapsed = || started.elapsed();
+    MetricsFile { path, clock: Clock::System, elapsed: &elapsed }.measure(Failure::status, run)
 }
 
-impl Job {
-    /// One sync.
-    fn run(&self, console: &mut Console, began: Instant) -> Result<report::Counts, Failure> {
-        // A database that cannot be opened is an error before the LDAP search.
-        let access = if self.dry_run { OpenMode::Read } else { OpenMode::Write };
-        let mut store = UserDb::open_with_timeout(&self.database, access, self.wait)?;
-        if !self.dry_run {
-            warn_of_migration(&store, console);
-        }
-        let snapshot = self.read(console)?;
-        if self.dry_run {
-            let plan = preview(&store, &snapshot, self.rules)?;
-            report::dry_run(&plan, console)?;
-            return match SyncError::of(&plan) {
-                Some(error) => Err(error.into()),
-                None => Ok(report::Counts::of(&plan)),
-            };
-        }
-        let plan = execute(&mut store, &snapshot, self.rules)?;
-        report::done(&plan, began.elapsed(), console)?;
-        Ok(report::Counts::of(&plan))
+fn run_once(request: &SyncRequest, started: Instant, console: &mut Console) -> Result<SyncCounts, Failure> {
+    sync::run(request, &mut Output { console, started })
+}
+
+/// Prints a sync.
+struct Output<'console> {
+    console: &'console mut Console,
+    started: Instant,
+}
+
+impl SyncObserver for Output<'_> {
+    type Error = Failure;
+
+    fn duration(&self) -> Duration {
+        self.started.elapsed()
     }
 
-    /// All users of the LDAP directory; the connection is closed before the database is used.
-    fn read(&self, console: &mut Console) -> Result<LdapSnapshot, Failure> {
-        let LdapConfig { server: access, credentials: searcher, search } = &self.configured;
-        let mut notes = Notes::new();
-        let connection = access.connect(searcher, &mut notes);
-        console.notes(notes);
-        let mut progress = Progress::new("entries of the directory", console);
-        Ok(connection?.read_all(search, &mut |entries| progress.at(entries))?)
+    fn notes(&mut self, notes: Notes) {
+        self.console.notes(notes);
+    }
+
+    fn search_progress(&mut self) -> Box<dyn FnMut(u64)> {
+        let mut progress = Progress::new("entries of the LDAP directory", self.console);
+        Box::new(move |entries| progress.at(entries))
+    }
+
+    fn report(&mut self, report: &SyncReport<'_>) -> Result<(), Failure> {
+        report::print(report, self.console)
     }
 }

@@ -70,31 +70,6 @@ pub(in crate::cli::cc_user) const PAGE: ManualPage = ManualPage {
             test: ExampleTest::Parses,
         },
     ],
-    json: &[
-        ("dry_run", "whether this was a dry run"),
-        (
-            "counts",
-            "an object of numbers: entries of the directory; users added, renamed, deleted, unchanged; missing \
-             from the directory (deleted or not); conflicts; skipped entries",
-        ),
-        ("added", "a list of objects: username, name (or null)"),
-        ("renamed", "a list of objects: username, name before and after"),
-        ("deleted", "a list of usernames"),
-        (
-            "protected_admins",
-            "usernames of admins who are missing from the LDAP directory and were not deleted",
-        ),
-        ("conflicts", "a list of objects: username, source (local, token, oidc, unknown)"),
-        ("skipped", "a list of objects: entry (username or distinguished name), reason; at most 1000"),
-        ("similar_usernames", "pairs of usernames that differ only by case or spaces; at most 100"),
-        (
-            "error",
-            "null, or in a dry run the reason why the sync would change nothing: an object with kind and numbers \
-             (sync-too-many-deletions: known, deletions, allowed; sync-no-users: deletions; sync-no-usernames: entries, \
-             without, and the attribute)",
-        ),
-        ("seconds", "the duration in seconds; null in a dry run"),
-    ],
     see_also: &["ldapsearch(1)", "systemd.timer(5)"],
     environment: &[("LDAP_ADMIN_PASSWORD", "the password of search-dn; in the environment or in .env")],
     ..ManualPage::EMPTY

@@ -1,0 +1,226 @@
+//! The metrics file of a sync, for the textfile collector of Prometheus' node exporter.
+//!
+//! The file is in the Prometheus text format. Names follow its conventions: base units (seconds, with
+//! the unit as suffix), and `_timestamp_seconds` for instants. All metrics are gauges of the last run:
+//!
+//! | metric | value |
+//! |---|---|
+//! | `cc_user_sync_ldap_exit_status` | the exit status of the run; 101 if it panicked |
+//! | `cc_user_sync_ldap_last_run_timestamp_seconds` | the end of the run, in seconds since 1970 |
+//! | `cc_user_sync_ldap_last_success_timestamp_seconds` | the end of the last run with status 0; not present before the first one |
+//! | `cc_user_sync_ldap_duration_seconds` | the duration of the run, to the millisecond |
+//! | `cc_user_sync_ldap_entries` | the entries that the LDAP search returned; only after a successful run |
+//! | `cc_user_sync_ldap_users{what="..."}` | the numbers of [`SyncCounts`]; only after a successful run |
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::time::Duration;
+
+use super::report::SyncCounts;
+use crate::util::diagnostic::ExitStatus;
+use crate::util::file::{self, Existing, FileError, PUBLIC_MODE, SETTINGS_LIMIT};
+use crate::util::time::{Clock, Timestamp};
+
+/// The end of the last successful run. A failed run copies it from the old file.
+const LAST_SUCCESS: &str = "cc_user_sync_ldap_last_success_timestamp_seconds";
+
+/// The exit status of a Rust program that panics.
+const PANIC_STATUS: u8 = 101;
+
+/// The metrics file of a run, with the clocks.
+#[derive(Clone, Copy)]
+pub struct MetricsFile<'run> {
+    /// The path. Its extension must be `.prom`, or the collector ignores the file.
+    pub path: &'run Path,
+    /// The clock of the timestamps.
+    pub clock: Clock,
+    /// The time since the start of the run, by a monotonic clock.
+    pub elapsed: &'run dyn Fn() -> Duration,
+}
+
+impl MetricsFile<'_> {
+    /// Runs a sync and writes the file afterwards, also if the run fails or panics. `status` returns
+    /// the exit status of an error.
+    ///
+    /// # Errors
+    /// The error of the run; if there is none, [`FileError`] if the file cannot be written.
+    pub fn measure<E: From<FileError>>(
+        self,
+        status: impl FnOnce(&E) -> ExitStatus,
+        run: impl FnOnce() -> Result<SyncCounts, E>,
+    ) -> Result<SyncCounts, E> {
+        let mut on_panic = PanicGuard { file: self, is_armed: true };
+        let outcome = run();
+        on_panic.is_armed = false;
+        let written = match &outcome {
+            Ok(counts) => self.write(ExitStatus::Success.code(), Some(counts)),
+            Err(error) => self.write(status(error).code(), None),
+        };
+        // The error of the run is more important than that of the file.
+        let counts = outcome?;
+        written?;
+        Ok(counts)
+    }
+
+    /// Replaces the file in one step, since the collector may read it at any time.
+    fn write(self, status: u8, counts: Option<&SyncCounts>) -> Result<(), FileError> {
+        let now = self.clock.now();
+        let last_success = if status == ExitStatus::Success.code() {
+            Some(now)
+        } else {
+            file::read_output(self.path, SETTINGS_LIMIT).ok().and_then(|old| last_success(&old))
+        };
+        let text = text(status, counts, (self.elapsed)(), now, last_success);
+        file::write(self.path, text.as_bytes(), PUBLIC_MODE, Existing::Replace)
+    }
+}
+
+/// Writes the file when a run panics.
+struct PanicGuard<'run> {
+    file: MetricsFile<'run>,
+    is_armed: bool,
+}
+
+impl Drop for PanicGuard<'_> {
+    fn drop(&mut self) {
+        if self.is_armed {
+            // The panic is more important than an error of the file.
+            let _ = self.file.write(PANIC_STATUS, None);
+        }
+    }
+}
+
+fn last_success(old: &str) -> Option<Timestamp> {
+    let line = old.lines().find(|line| line.starts_with(LAST_SUCCESS))?;
+    line.split_whitespace().nth(1)?.parse().ok().map(Timestamp)
+}
+
+fn text(
+    status: u8,
+    counts: Option<&SyncCounts>,
+    duration: Duration,
+    now: Timestamp,
+    last_success: Option<Timestamp>,
+) -> String {
+    let mut out = String::new();
+    let mut gauge = |name: &str, help: &str, samples: &[(&str, String)]| {
+        // Writing to a String cannot fail.
+        let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} gauge");
+        for (labels, value) in samples {
+            let _ = writeln!(out, "{name}{labels} {value}");
+        }
+    };
+    let one = |value: String| [("", value)];
+    gauge(
+        "cc_user_sync_ldap_exit_status",
+        "Exit status of the last synchronization; 0 is success.",
+        &one(status.to_string()),
+    );
+    gauge(
+        "cc_user_sync_ldap_last_run_timestamp_seconds",
+        "Time of the end of the last synchronization.",
+        &one(now.0.to_string()),
+    );
+    if let Some(last) = last_success {
+        gauge(
+            LAST_SUCCESS,
+            "Time of the end of the last successful synchronization.",
+            &one(last.0.to_string()),
+        );
+    }
+    gauge(
+        "cc_user_sync_ldap_duration_seconds",
+        "Duration of the last synchronization.",
+        &one(format!("{:.3}", duration.as_secs_f64())),
+    );
+    if let Some(counts) = counts {
+        gauge(
+            "cc_user_sync_ldap_entries",
+            "Entries that the LDAP search returned.",
+            &one(counts.entries.to_string()),
+        );
+        let samples = [
+            ("{what=\"added\"}", counts.added),
+            ("{what=\"renamed\"}", counts.renamed),
+            ("{what=\"deleted\"}", counts.deleted),
+            ("{what=\"unchanged\"}", counts.unchanged),
+            ("{what=\"missing\"}", counts.missing),
+            ("{what=\"conflict\"}", counts.conflicts),
+            ("{what=\"skipped\"}", counts.skipped),
+        ]
+        .map(|(labels, count)| (labels, count.to_string()));
+        gauge(
+            "cc_user_sync_ldap_users",
+            "Users by the result of the last successful synchronization.",
+            &samples,
+        );
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::util::diagnostic::Diagnostic as _;
+
+    const COUNTS: SyncCounts = SyncCounts {
+        entries: 3,
+        added: 1,
+        renamed: 0,
+        deleted: 0,
+        unchanged: 2,
+        missing: 0,
+        conflicts: 0,
+        skipped: 0,
+    };
+
+    fn at<R>(path: &Path, now: i64, body: impl FnOnce(MetricsFile<'_>) -> R) -> R {
+        let elapsed = || Duration::from_millis(1500);
+        body(MetricsFile { path, clock: Clock::Fixed(Timestamp(now)), elapsed: &elapsed })
+    }
+
+    fn fails(file: MetricsFile<'_>) -> Result<SyncCounts, FileError> {
+        file.measure(FileError::status, || Err(FileError::Missing("x".into())))
+    }
+
+    #[test]
+    fn metrics_of_a_failed_run_contain_the_last_success() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("sync.prom");
+        let counts = at(&path, 1000, |file| file.measure(FileError::status, || Ok(COUNTS))).unwrap();
+        assert_eq!(counts, COUNTS);
+        let success = std::fs::read_to_string(&path).unwrap();
+        assert!(success.contains("cc_user_sync_ldap_users{what=\"added\"} 1\n"), "{success}");
+        assert!(success.contains("duration_seconds 1.500\n"), "{success}");
+        assert!(matches!(at(&path, 2000, fails), Err(FileError::Missing(_))));
+        let failure = std::fs::read_to_string(&path).unwrap();
+        assert!(failure.contains("cc_user_sync_ldap_exit_status 66\n"), "{failure}");
+        assert!(failure.contains("cc_user_sync_ldap_last_success_timestamp_seconds 1000\n"), "{failure}");
+        assert!(failure.contains("cc_user_sync_ldap_last_run_timestamp_seconds 2000\n"), "{failure}");
+        assert!(!failure.contains("cc_user_sync_ldap_users"), "{failure}");
+    }
+
+    #[test]
+    fn metrics_of_a_run_that_panics_contain_status_101() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("sync.prom");
+        at(&path, 1000, |file| file.measure(FileError::status, || Ok(COUNTS))).unwrap();
+        let panicked = std::panic::catch_unwind(|| {
+            at(&path, 2000, |file| {
+                file.measure(FileError::status, || std::panic::resume_unwind(Box::new(())))
+            })
+        });
+        assert!(panicked.is_err());
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains("cc_user_sync_ldap_exit_status 101\n"), "{text}");
+        assert!(text.contains("cc_user_sync_ldap_last_success_timestamp_seconds 1000\n"), "{text}");
+    }
+
+    #[test]
+    fn metrics_file_that_cannot_be_written_is_the_error_of_a_successful_run_only() {
+        let path = Path::new("/nonexistent/sync.prom");
+        let unwritten = at(path, 1000, |file| file.measure(FileError::status, || Ok(COUNTS)));
+        assert!(unwritten.is_err_and(|error| error.to_string().contains("/nonexistent")));
+        assert!(matches!(at(path, 1000, fails), Err(FileError::Missing(_))));
+    }
+}

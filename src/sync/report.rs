@@ -1,0 +1,281 @@
+//! The report of a sync.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::ldap::snapshot::SkippedEntry;
+use crate::util::diagnostic::Diagnostic as _;
+use crate::util::note::Notes;
+use crate::util::quote::quote;
+
+use super::error::PlanRejection;
+use super::plan::Plan;
+
+/// The most usernames that one note lists; the report has all of them.
+const LISTED_NAMES: usize = 10;
+
+/// The numbers of a sync.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct SyncCounts {
+    /// The entries that the LDAP search returned, skipped ones included.
+    pub entries: u64,
+    /// The users added.
+    pub added: u64,
+    /// The users whose full name changed.
+    pub renamed: u64,
+    /// The users deleted.
+    pub deleted: u64,
+    /// The LDAP users that were not changed.
+    pub unchanged: u64,
+    /// The LDAP users who are missing from the LDAP directory, deleted or not.
+    pub missing: u64,
+    /// The users of another auth source with the username of an entry.
+    pub conflicts: u64,
+    /// The entries that were skipped.
+    pub skipped: u64,
+}
+
+impl SyncCounts {
+    /// The numbers of a plan.
+    #[must_use]
+    pub fn of(plan: &Plan<'_>) -> Self {
+        Self {
+            entries: plan.entries(),
+            added: plan.additions().len() as u64,
+            renamed: plan.renames().len() as u64,
+            deleted: plan.deletions().len() as u64,
+            unchanged: plan.unchanged(),
+            missing: plan.missing(),
+            conflicts: plan.conflicts().len() as u64,
+            skipped: plan.skipped_count(),
+        }
+    }
+}
+
+/// The changes that a sync made, or that it would make in a dry run.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct SyncReport<'plan> {
+    /// Whether this was a dry run.
+    pub dry_run: bool,
+    /// The numbers.
+    pub counts: SyncCounts,
+    /// The users added, in the order of their usernames.
+    pub added: Vec<AddedUser<'plan>>,
+    /// The users whose full name changed, in the order of their usernames.
+    pub renamed: Vec<RenamedUser<'plan>>,
+    /// The usernames of deleted users.
+    pub deleted: &'plan [String],
+    /// The usernames of administrators who are missing from the LDAP directory and were not deleted,
+    /// because `--delete-admins` was not given.
+    pub protected_admins: &'plan [String],
+    /// The users who were not changed, because they have another auth source than ldap.
+    pub conflicts: Vec<ConflictingUser<'plan>>,
+    /// The skipped entries; at most 1000.
+    pub skipped: &'plan [SkippedEntry],
+    /// Pairs of usernames that differ only in case or blanks, of which at least one is added; at
+    /// most 100.
+    pub similar_usernames: &'plan [[String; 2]],
+    /// In a dry run, the reason why a sync would change nothing; otherwise null.
+    pub error: Option<RejectionReport>,
+    /// The duration in seconds; null in a dry run.
+    pub seconds: Option<f64>,
+    /// Attributes as configured and as the LDAP server returned them; a warning each.
+    #[serde(skip)]
+    attribute_spellings: &'plan [(String, String)],
+}
+
+/// A user who was added.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct AddedUser<'plan> {
+    /// The username.
+    pub username: &'plan str,
+    /// The full name, or null.
+    pub name: Option<&'plan str>,
+}
+
+/// A user whose full name changed.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct RenamedUser<'plan> {
+    /// The username.
+    pub username: &'plan str,
+    /// The old full name, or null.
+    pub before: Option<&'plan str>,
+    /// The new full name.
+    pub after: Option<&'plan str>,
+}
+
+/// A user of another auth source with the username of an entry.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct ConflictingUser<'plan> {
+    /// The username.
+    pub username: &'plan str,
+    /// The auth source in the user table: local, token, oidc or unknown.
+    pub source: &'static str,
+}
+
+/// Why a plan was rejected; the numbers depend on the kind.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct RejectionReport {
+    /// The kind of the error: sync-too-many-deletions, sync-no-users or sync-no-usernames.
+    pub kind: &'static str,
+    /// The users to delete (sync-too-many-deletions, sync-no-users).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deletions: Option<u64>,
+    /// The deletion limit, in users (sync-too-many-deletions).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allowed: Option<u64>,
+    /// The LDAP users in the user table (sync-too-many-deletions).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub known: Option<u64>,
+    /// The entries that the search returned (sync-no-usernames).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entries: Option<u64>,
+    /// The entries without a username (sync-no-usernames).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub without: Option<u64>,
+    /// The setting uid-attr (sync-no-usernames).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attribute: Option<String>,
+}
+
+impl From<PlanRejection> for RejectionReport {
+    fn from(rejection: PlanRejection) -> Self {
+        let base = Self { kind: rejection.kind().name(), ..Self::default() };
+        match rejection {
+            PlanRejection::TooMany { deletions, allowed, known } => {
+                Self { deletions: Some(deletions), allowed: Some(allowed), known: Some(known), ..base }
+            }
+            PlanRejection::Empty { deletions } => Self { deletions: Some(deletions), ..base },
+            PlanRejection::NoUsername { entries, without, attribute } => {
+                Self { entries: Some(entries), without: Some(without), attribute: Some(attribute), ..base }
+            }
+        }
+    }
+}
+
+impl<'plan> SyncReport<'plan> {
+    /// The report of a dry run.
+    #[must_use]
+    pub fn planned(plan: &'plan Plan<'plan>) -> Self {
+        Self::new(plan, None)
+    }
+
+    /// The report of an executed plan.
+    #[must_use]
+    pub fn executed(plan: &'plan Plan<'plan>, duration: Duration) -> Self {
+        Self::new(plan, Some(duration))
+    }
+
+    fn new(plan: &'plan Plan<'plan>, duration: Option<Duration>) -> Self {
+        Self {
+            dry_run: duration.is_none(),
+            counts: SyncCounts::of(plan),
+            added: plan.additions().map(|(username, name)| AddedUser { username, name }).collect(),
+            renamed: plan
+                .renames()
+                .map(|(username, before, after)| RenamedUser { username, before, after })
+                .collect(),
+            deleted: plan.deletions(),
+            protected_admins: plan.protected_admins(),
+            conflicts: plan
+                .conflicts()
+                .iter()
+                .map(|conflict| ConflictingUser {
+                    username: &conflict.username,
+                    source: conflict.source.name(),
+                })
+                .collect(),
+            skipped: plan.skipped(),
+            similar_usernames: plan.similar_usernames(),
+            error: plan.rejection().map(RejectionReport::from),
+            seconds: duration.map(|duration| duration.as_secs_f64()),
+            attribute_spellings: plan.attribute_spellings(),
+        }
+    }
+
+    /// Notes and warnings beside the report. A dry run lists each user and each skipped entry, so that
+    /// its notes do not repeat them.
+    #[must_use]
+    pub fn notes(&self) -> Notes {
+        let mut notes = Notes::new();
+        for (configured, returned) in self.attribute_spellings {
+            notes.warn(
+                "ldap-attribute-name",
+                format!(
+                    "the LDAP server returns the attribute {} as {}: accepted here, but the ClusterCockpit \
+                     server does not find it",
+                    quote(configured),
+                    quote(returned)
+                ),
+            );
+        }
+        if !self.dry_run {
+            self.note_unchanged(&mut notes);
+        }
+        for [one, other] in self.similar_usernames.iter().take(LISTED_NAMES) {
+            notes.warn(
+                "similar-usernames",
+                format!(
+                    "{} and {} differ by case or blanks only: two users here, but one name to the directory",
+                    quote(one),
+                    quote(other)
+                ),
+            );
+        }
+        notes
+    }
+
+    /// Notes of users and entries for which nothing was done.
+    fn note_unchanged(&self, notes: &mut Notes) {
+        if !self.conflicts.is_empty() {
+            let names = self.conflicts.iter().map(|conflict| conflict.username);
+            notes.note(format!(
+                "not changed, because they are not LDAP users: {}",
+                listed(names, self.counts.conflicts)
+            ));
+        }
+        let admins = self.protected_admins.len() as u64;
+        if admins > 0 {
+            let names = self.protected_admins.iter().map(String::as_str);
+            notes.warn(
+                "admins-not-deleted",
+                format!(
+                    "administrators who are not in the LDAP directory are not deleted (--delete-admins deletes \
+                     them): {}",
+                    listed(names, admins)
+                ),
+            );
+        }
+        if self.counts.skipped > 0 {
+            let names = self.skipped.iter().map(|skipped| skipped.entry.as_str());
+            notes.warn(
+                "ldap-entries-skipped",
+                format!("entries skipped (why: --dry-run): {}", listed(names, self.counts.skipped)),
+            );
+        }
+        let not_deleted = self.counts.missing.saturating_sub(self.counts.deleted + admins);
+        if not_deleted > 0 {
+            notes.note(format!(
+                "{not_deleted} users are not in the LDAP directory and were not deleted (--delete-missing \
+                 deletes them)"
+            ));
+        }
+    }
+}
+
+/// The first of `count` names, quoted, and the number of further ones.
+fn listed<'name>(names: impl Iterator<Item = &'name str>, count: u64) -> String {
+    let mut listed: Vec<String> = names.take(LISTED_NAMES).map(quote).collect();
+    let more = count.saturating_sub(listed.len() as u64);
+    if more > 0 {
+        listed.push(format!("{more} more"));
+    }
+    listed.join(", ")
+}

@@ -1,0 +1,109 @@
+//! What a sync is to do, from the options of the command line and the settings.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::config::Settings;
+use crate::ldap::{LdapConfig, LdapOptions};
+use crate::util::note::Notes;
+
+use super::error::SyncError;
+use super::limit::DeletionLimit;
+use super::plan::SyncRules;
+
+/// The options of a sync; the settings add the rest.
+#[derive(Debug, Clone)]
+pub struct SyncOptions {
+    /// Whether nothing is changed.
+    pub dry_run: bool,
+    /// Delete users who are missing from the LDAP directory, even if `sync-del-old-users` is not set.
+    pub delete_missing: bool,
+    /// Delete administrators as well.
+    pub delete_admins: bool,
+    /// Do not change full names.
+    pub keep_names: bool,
+    /// The deletion limit; [`DeletionLimit::Default`] if not set.
+    pub max_delete: Option<DeletionLimit>,
+    /// The connection and the search.
+    pub ldap: LdapOptions,
+    /// Timeout for the lock of another process that writes to the database.
+    pub lock_timeout: Duration,
+    /// The interval of a watch; a single run if not set.
+    pub watch: Option<WatchInterval>,
+}
+
+/// The interval of a watch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WatchInterval {
+    /// The setting `sync-interval`. The server has the same setting for its own sync.
+    Setting,
+    /// This interval.
+    Every(Duration),
+}
+
+/// A sync with everything that it needs.
+#[derive(Debug, Clone)]
+pub struct SyncRequest {
+    /// Whether nothing is changed.
+    pub dry_run: bool,
+    /// The permitted changes.
+    pub rules: SyncRules,
+    /// The LDAP directory.
+    pub ldap: LdapConfig,
+    /// The path of the database.
+    pub database: PathBuf,
+    /// Timeout for the lock of another process that writes to the database.
+    pub lock_timeout: Duration,
+    /// The interval of a watch, over zero; a single run if not set.
+    pub interval: Option<Duration>,
+}
+
+impl SyncRequest {
+    /// Completes the options with the settings. The notes are complete after an error as well.
+    ///
+    /// # Errors
+    /// [`SyncError::Config`] if `sync-interval` is needed and not set, [`SyncError::InvalidInterval`]
+    /// if it is not over zero, [`SyncError::Ldap`] if an LDAP setting is missing or invalid, and
+    /// [`SyncError::File`] if another account can change the default database.
+    pub fn from_settings(
+        settings: &Settings,
+        options: &SyncOptions,
+        notes: &mut Notes,
+    ) -> Result<Self, SyncError> {
+        let interval = match options.watch {
+            None => None,
+            Some(WatchInterval::Every(interval)) => Some(interval),
+            Some(WatchInterval::Setting) => Some(configured_interval(settings)?),
+        };
+        let ldap = LdapConfig::from_settings(settings, &options.ldap, notes)?;
+        let delete_missing = options.delete_missing
+            || settings.ldap.as_ref().is_some_and(|ldap| ldap.sync_del_old_users.value);
+        if !delete_missing && (options.max_delete.is_some() || options.delete_admins) {
+            notes.note("no user is deleted: neither --delete-missing nor sync-del-old-users is set");
+        }
+        Ok(Self {
+            dry_run: options.dry_run,
+            rules: SyncRules {
+                delete_missing,
+                keep_names: options.keep_names,
+                delete_admins: options.delete_admins,
+                max_delete: options.max_delete.unwrap_or_default(),
+            },
+            ldap,
+            database: settings.database()?.to_owned(),
+            lock_timeout: options.lock_timeout,
+            interval,
+        })
+    }
+}
+
+/// The setting `sync-interval`.
+fn configured_interval(settings: &Settings) -> Result<Duration, SyncError> {
+    let interval = settings.ldap.as_ref().and_then(|ldap| ldap.sync_interval.as_ref());
+    let interval = interval.ok_or_else(|| settings.missing("auth.ldap.sync-interval"))?;
+    if interval.value.is_positive() {
+        Ok(interval.value.to_std())
+    } else {
+        Err(SyncError::InvalidInterval(interval.value))
+    }
+}

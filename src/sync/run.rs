@@ -1,0 +1,80 @@
+//! One sync from the LDAP search to the report.
+
+use std::time::Duration;
+
+use crate::ldap::{LdapConfig, LdapSnapshot};
+use crate::user_db::{OpenMode, UserDb};
+use crate::util::note::Notes;
+
+use super::error::SyncError;
+use super::execute::{execute, preview};
+use super::report::{SyncCounts, SyncReport};
+use super::request::SyncRequest;
+
+/// Receives the output of a sync; the command line prints it.
+pub trait SyncObserver {
+    /// The error of the report's output, or of the sync.
+    type Error: From<SyncError>;
+
+    /// The time since the start of the run, by a monotonic clock.
+    fn duration(&self) -> Duration;
+
+    /// Receives notes and warnings as they occur.
+    fn notes(&mut self, notes: Notes);
+
+    /// Returns the progress of the LDAP search: it receives the number of entries read so far, and is
+    /// dropped at the end of the search.
+    fn search_progress(&mut self) -> Box<dyn FnMut(u64)>;
+
+    /// Receives the report. After a dry run an error may follow it.
+    ///
+    /// # Errors
+    /// The report cannot be written.
+    fn report(&mut self, report: &SyncReport<'_>) -> Result<(), Self::Error>;
+}
+
+/// Runs one sync: search, plan, check of the safety limits, execution, report. In a dry run the plan
+/// is reported and not executed, and a rejected plan is an error after the report.
+///
+/// # Errors
+/// [`SyncError`], and the errors of the observer. The user table is unchanged, unless only the report
+/// failed.
+pub fn run<O: SyncObserver>(request: &SyncRequest, observer: &mut O) -> Result<SyncCounts, O::Error> {
+    // A database that cannot be opened is an error before the LDAP search.
+    let mut db = open(request, observer)?;
+    let snapshot = search(&request.ldap, observer)?;
+    if request.dry_run {
+        let plan = preview(&db, &snapshot, request.rules).map_err(SyncError::from)?;
+        publish(&SyncReport::planned(&plan), observer)?;
+        plan.check().map_err(SyncError::from)?;
+        return Ok(SyncCounts::of(&plan));
+    }
+    let plan = execute(&mut db, &snapshot, request.rules)?;
+    publish(&SyncReport::executed(&plan, observer.duration()), observer)?;
+    Ok(SyncCounts::of(&plan))
+}
+
+fn open(request: &SyncRequest, observer: &mut impl SyncObserver) -> Result<UserDb, SyncError> {
+    let mode = if request.dry_run { OpenMode::Read } else { OpenMode::Write };
+    let db = UserDb::open_with_timeout(&request.database, mode, request.lock_timeout)?;
+    if mode == OpenMode::Write {
+        let mut notes = Notes::new();
+        db.warn_of_migration(&mut notes);
+        observer.notes(notes);
+    }
+    Ok(db)
+}
+
+/// Reads all users of the LDAP directory; the connection is closed before the database is used.
+fn search(ldap: &LdapConfig, observer: &mut impl SyncObserver) -> Result<LdapSnapshot, SyncError> {
+    let mut notes = Notes::new();
+    let connection = ldap.server.connect(&ldap.credentials, &mut notes);
+    observer.notes(notes);
+    let mut progress = observer.search_progress();
+    Ok(connection?.read_all(&ldap.search, &mut progress)?)
+}
+
+fn publish<O: SyncObserver>(report: &SyncReport<'_>, observer: &mut O) -> Result<(), O::Error> {
+    observer.notes(report.notes());
+    observer.report(report)
+}
