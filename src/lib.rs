@@ -1,7 +1,8 @@
 //! Keys, users, tokens and logins of a ClusterCockpit monitoring server.
 //!
-//! One library under five small programs, in layers. A module imports only from lower layers and,
-//! within its layer, from modules named before it; a test reads the `use` lines and fails otherwise.
+//! The library of five small programs, organized in layers. A module imports only from lower layers
+//! and, within its layer, from modules that precede it in this table; a test checks the `use`
+//! lines.
 //!
 //! | layer | modules |
 //! |---|---|
@@ -13,8 +14,8 @@
 //! | 2 domain | [`key`], [`user`], [`token`]: unverified, verified, issued |
 //! | 1 base | [`util`]: error kinds and exit status, files, escaping, time, secrets |
 //!
-//! A check of a token is a function in [`policy`] that adds a finding to a [`policy::Verdict`]. A
-//! command is a file in [`cli`] named after it.
+//! Each check of a token is a function in [`policy`] that adds a finding to a [`policy::Verdict`].
+//! Each command is a file in [`cli`] with the name of the command.
 
 #![forbid(unsafe_code)]
 

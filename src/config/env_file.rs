@@ -1,6 +1,7 @@
-//! Writes variables to the server's environment file: every other byte stays, the file appears
-//! whole and private, and the old one remains beside it. Everything that changes the file does it
-//! here, under one lock.
+//! Atomic changes of the server's environment file.
+//!
+//! All other bytes of the file are preserved, and the old file is stored as a backup beside it. All
+//! programs change the file with these functions, under one lock.
 
 use std::path::{Path, PathBuf};
 
@@ -12,32 +13,32 @@ use crate::util::file::{Existing, FileError, Location, PRIVATE_MODE, SETTINGS_LI
 use crate::util::kind::Kind;
 use crate::util::quote::quote_path;
 
-/// The number of old files beside a file, at most.
+/// The maximum number of backups of a file.
 const MOST_BACKUPS: u32 = 1000;
 
-/// Why the variables could not be put into the file; it is as it was.
+/// An error of changing the environment file; the file is unchanged.
 #[derive(Debug, thiserror::Error)]
 pub enum EnvFileError {
-    /// It cannot be read or written.
+    /// The file cannot be read or written.
     #[error(transparent)]
     File(#[from] FileError),
-    /// It is nothing the server would read.
+    /// The server would reject the file.
     #[error("{}: {error}", quote_path(.path))]
     Content {
         /// The file.
         path: PathBuf,
-        /// What is wrong in it.
+        /// The error in it.
         error: SetError,
     },
-    /// Keys that are in use would be replaced.
+    /// The file already contains keys that would be replaced.
     #[error("{} has {} already: nothing was changed", quote_path(.path), .names.join(" and "))]
     InUse {
         /// The file.
         path: PathBuf,
-        /// The variables that are set to something.
+        /// The variables that are not empty.
         names: Vec<String>,
     },
-    /// There are too many old files.
+    /// The maximum number of backups is reached.
     #[error("{} has {MOST_BACKUPS} old files beside it: remove some", quote_path(.0))]
     Backups(PathBuf),
 }
@@ -50,23 +51,23 @@ diagnostics! { EnvFileError:
     Self::Backups(_) => Kind::OutputUncreatable;
 }
 
-/// What was done.
+/// The result of a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Written {
-    /// The old file, where there was one with anything in it.
+    /// The backup of the old file, if the file existed and was not empty.
     pub backup: Option<PathBuf>,
-    /// Whether anything had to be changed.
+    /// Whether the file was changed.
     pub changed: bool,
 }
 
-/// How long to wait for another process that changes the file, in seconds.
+/// The timeout for the lock of another process, in seconds.
 const LOCK_TIMEOUT_SECONDS: u32 = 30;
 
 /// Sets variables in an environment file, which is created if it does not exist.
 ///
 /// # Errors
-/// [`EnvFileError`]; [`EnvFileError::InUse`] when one of them is set to something else and
-/// `replace` is not set.
+/// [`EnvFileError`]; [`EnvFileError::InUse`] if a variable has another value and `replace` is
+/// false.
 pub fn put(path: &Path, variables: &[(&str, &str)], replace: bool) -> Result<Written, EnvFileError> {
     change(path, |parsed| {
         let current = |name: &str| parsed.get(name).map(|entry| entry.value.expose()).unwrap_or_default();
@@ -83,19 +84,21 @@ pub fn put(path: &Path, variables: &[(&str, &str)], replace: bool) -> Result<Wri
     })
 }
 
-/// Changes an environment file, which is created if it does not exist: `choose` gets what is set
-/// and returns the variables to set. Mode 0600, synced; a group keeps its access. The old file is
-/// kept as `.env.old`, `.env.old.1` and so on. The directory is locked, so that two
-/// writers do not lose each other's lines, also when their paths differ.
+/// Changes an environment file, which is created if it does not exist. `choose` receives the
+/// current variables and returns the new ones.
+///
+/// The file is written with mode 0600 and synced; existing group permissions are preserved. The old
+/// file is stored as `.env.old`, `.env.old.1` and so on. The directory is locked, so concurrent
+/// writers do not lose each other's lines, even with different paths.
 ///
 /// # Errors
-/// [`EnvFileError`], and what `choose` returns.
+/// [`EnvFileError`], and the errors of `choose`.
 pub fn change<'v, E: From<EnvFileError>>(
     path: &Path,
     choose: impl FnOnce(&Dotenv) -> Result<Vec<(&'v str, Zeroizing<String>)>, E>,
 ) -> Result<Written, E> {
     let location = Location::find(path).map_err(EnvFileError::from)?;
-    // Held until the end. Where the file system has no locks, the write is still whole.
+    // Held until the end. If the file system does not support locks, the write is still atomic.
     let _lock = location.lock_directory(LOCK_TIMEOUT_SECONDS).map_err(EnvFileError::from)?;
     let old = match location.read(SETTINGS_LIMIT) {
         Ok(bytes) => Zeroizing::new(bytes),
@@ -113,7 +116,7 @@ pub fn change<'v, E: From<EnvFileError>>(
         new = Zeroizing::new(dotenv::set(&new, name, value).map_err(content)?);
     }
     let backup = if old.is_empty() { None } else { Some(back_up(&location, &old)?) };
-    // Looked at again: the file may have been replaced while this waited for the lock.
+    // Resolve again: the file may have been replaced during the wait for the lock.
     let target = location.sibling(location.name()).map_err(EnvFileError::from)?;
     target.write(&new, how(Existing::Replace)).map_err(EnvFileError::from)?;
     Ok(Written { backup, changed: true })
@@ -123,7 +126,7 @@ const fn how(existing: Existing) -> WriteOptions {
     WriteOptions { mode: PRIVATE_MODE, existing, keeps_access: true, sweeps: true }
 }
 
-/// Writes the old content beside the file under the first free name.
+/// Writes the old content to the first unused backup name.
 fn back_up(location: &Location, content: &[u8]) -> Result<PathBuf, EnvFileError> {
     for count in 0..MOST_BACKUPS {
         let suffix = if count == 0 { ".old".to_owned() } else { format!(".old.{count}") };
@@ -147,7 +150,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     #[test]
-    fn two_writers_lose_nothing() {
+    fn change_concurrent_writers_lose_no_line() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join(".env");
         std::thread::scope(|scope| {
@@ -163,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_in_use_stays_and_an_empty_one_is_set() {
+    fn put_rejects_key_in_use_and_sets_empty_one() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join(".env");
         fs::write(&path, "# mine\nA=\nB='x' # y\n").unwrap();

@@ -1,4 +1,4 @@
-//! What can be wrong with the settings.
+//! Errors of the settings.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -14,118 +14,118 @@ use crate::util::kind::Kind;
 use crate::util::printable::PrintableText;
 use crate::util::quote::{escape, quote, quote_path};
 
-/// Something wrong with the settings.
+/// An error of the settings.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// A settings file that was named is missing, or one that is there cannot be read.
+    /// A settings file from an option is missing, or an existing one cannot be read.
     #[error(transparent)]
     File(#[from] FileError),
-    /// A malformed line of the environment file.
+    /// The environment file contains a malformed line.
     #[error("{} {error}", quote_path(.path))]
     EnvFile {
         /// The file.
         path: PathBuf,
-        /// The line and what is wrong.
+        /// The line and its error.
         error: DotenvError,
     },
-    /// The configuration is no JSON.
+    /// The configuration file is not JSON.
     #[error("{} line {line}, column {column}: {what}", quote_path(.path))]
     Syntax {
         /// The file.
         path: PathBuf,
         /// The line, counted from 1.
         line: usize,
-        /// The place in the line, counted from 1.
+        /// The column, counted from 1.
         column: usize,
         /// The error of the parser.
         what: String,
     },
-    /// A value of the wrong type.
+    /// A value has the wrong type.
     #[error("{}{}: found {found}, expected {expected}", quote_path(.path), at_key(.key))]
     Type {
         /// The file.
         path: PathBuf,
-        /// The key with those above it; empty for the whole file.
+        /// The full key; empty for the whole file.
         key: String,
-        /// The value found.
+        /// The actual value.
         found: PrintableText,
-        /// What should.
+        /// The expected type.
         expected: &'static str,
     },
-    /// A duration Go does not read.
+    /// A duration is not in Go's syntax.
     #[error("{} key {}: {error}", quote_path(.path), quote(.key))]
     Duration {
         /// The file.
         path: PathBuf,
-        /// The key with those above it.
+        /// The full key.
         key: String,
-        /// The same in Go's units, where it is clear.
+        /// The same duration in Go's units, if it is unambiguous.
         suggestion: Option<String>,
-        /// Why it is none.
+        /// The error of parsing it.
         error: DurationError,
     },
-    /// A database other than SQLite.
+    /// The database is not SQLite.
     #[error("{} key {}: the database driver {} is not supported: expected 'sqlite3'", quote_path(.path), quote(.key), quote(.driver))]
     Driver {
         /// The file.
         path: PathBuf,
-        /// The key with those above it.
+        /// The full key.
         key: String,
         /// The driver.
         driver: String,
     },
-    /// A duplicate member where the value must be unambiguous.
+    /// A duplicate member in an object that must be unambiguous.
     #[error("{} key {}: duplicate member {}", quote_path(.path), quote(.key), quote(.member))]
     Duplicate {
         /// The file.
         path: PathBuf,
-        /// The object with those above it.
+        /// The full key of the object.
         key: String,
         /// The member.
         member: String,
     },
-    /// A key without which something cannot be done.
+    /// A required key is missing.
     #[error("{} is not set{}", quote(.key), in_file(.path.as_ref()))]
     MissingKey {
         /// The configuration, if there is one.
         path: Option<PathBuf>,
-        /// The key with those above it.
+        /// The full key.
         key: String,
     },
-    /// A variable that is not set, or set to nothing.
+    /// A required variable is not set or empty.
     #[error("{} is {}", .variable.name(), unset(.empty.as_ref(), .env_file.is_some()))]
     Unset {
         /// The variable.
         variable: Variable,
-        /// Where it is set to nothing.
+        /// The location of the empty value.
         empty: Option<Origin>,
         /// The environment file, if one was found.
         env_file: Option<PathBuf>,
-        /// Whether the other key of its pair is set.
+        /// Whether the other key of the pair is set.
         has_counterpart: bool,
     },
-    /// A variable with an invalid key.
+    /// A variable contains an invalid key.
     #[error("{error}")]
     Key {
         /// The variable.
         variable: Variable,
-        /// Where it is set and what is wrong.
+        /// The location and the error of the key.
         error: KeyFileError,
     },
-    /// Two halves that do not belong together.
+    /// The private key and the public key do not match.
     #[error("{public} is not the public half of {private}")]
     NoPair {
-        /// The private key's variable and place.
+        /// The private key's variable and location.
         private: String,
-        /// The public key's variable and place.
+        /// The public key's variable and location.
         public: String,
     },
-    /// A variable whose bytes are not UTF-8.
+    /// A variable is not UTF-8.
     #[error("{} in {origin}: the value is not UTF-8", escape(.variable))]
     NotText {
         /// The variable's name.
         variable: String,
-        /// Where it is set.
+        /// The location of the value.
         origin: Origin,
     },
 }
@@ -169,7 +169,8 @@ diagnostics! { ConfigError:
     Self::NoPair { .. } => Kind::ConfigKeyHalvesDiffer, Variable::JwtPrivateKey.repair().map(str::to_owned);
 }
 
-/// The duration that was probably meant: days and weeks in hours, bare numbers in seconds.
+/// Returns the duration that was probably intended: days and weeks in hours, bare numbers in
+/// seconds.
 pub(super) fn in_go_units(text: &str) -> Option<String> {
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let number: u64 = text[..digits].parse().ok()?;
@@ -181,17 +182,17 @@ pub(super) fn in_go_units(text: &str) -> Option<String> {
     }
 }
 
-/// All that is wrong with the settings, in the order in which it was found; at least one.
+/// All errors of the settings, in the order in which they were found; at least one.
 #[derive(Debug)]
 pub struct ConfigErrors(Vec<ConfigError>);
 
 impl ConfigErrors {
-    /// The errors, unless there are none.
+    /// Returns an error if the list is not empty.
     pub(super) fn check(errors: Vec<ConfigError>) -> Result<(), Self> {
         if errors.is_empty() { Ok(()) } else { Err(Self(errors)) }
     }
 
-    /// The errors in order.
+    /// Iterates over the errors in order.
     pub fn iter(&self) -> std::slice::Iter<'_, ConfigError> {
         self.0.iter()
     }

@@ -1,4 +1,4 @@
-//! The variables' text as keys: decoded when one is asked for, not before.
+//! Keys from environment variables, decoded on first use.
 
 use super::error::ConfigError;
 use super::secrets::Secret;
@@ -10,8 +10,8 @@ use crate::key::{KeyError, KeyStrength, PrivateKey, PublicKey, SigningKey, Verif
 use crate::util::note::Notes;
 
 impl Settings {
-    /// The own public key, `JWT_PUBLIC_KEY`. One whose private key is published is
-    /// warned about.
+    /// Returns the server's public key, `JWT_PUBLIC_KEY`. Warns if its private key is publicly
+    /// known.
     ///
     /// # Errors
     /// [`ConfigError::Unset`] and [`ConfigError::Key`].
@@ -19,7 +19,7 @@ impl Settings {
         self.public(Variable::JwtPublicKey, notes).map(VerifyingKey::public)
     }
 
-    /// The external issuer's public key, `CROSS_LOGIN_JWT_PUBLIC_KEY`.
+    /// Returns the external issuer's public key, `CROSS_LOGIN_JWT_PUBLIC_KEY`.
     ///
     /// # Errors
     /// As [`Settings::verifying_key`].
@@ -27,8 +27,8 @@ impl Settings {
         self.public(Variable::CrossLoginJwtPublicKey, notes).map(VerifyingKey::public)
     }
 
-    /// The own private key, `JWT_PRIVATE_KEY`. Where `JWT_PUBLIC_KEY` is set too, it must be the
-    /// other half: the server would reject the tokens that it issues itself.
+    /// Returns the server's private key, `JWT_PRIVATE_KEY`. If `JWT_PUBLIC_KEY` is also set, it
+    /// must match, because the server would otherwise reject its own tokens.
     ///
     /// # Errors
     /// [`ConfigError::Unset`], [`ConfigError::Key`] and [`ConfigError::NoPair`].
@@ -47,8 +47,9 @@ impl Settings {
         SigningKey::private(key).map_err(|error| malformed(secret, error))
     }
 
-    /// The HMAC secret of `/jwt-login`, `CROSS_LOGIN_JWT_HS512_KEY`, for HS512 and HS256. An empty
-    /// one is never a key; one shorter than its hash is rejected unless weak keys are allowed.
+    /// Returns the HMAC secret of `/jwt-login`, `CROSS_LOGIN_JWT_HS512_KEY`, for HS512 and HS256.
+    /// An empty secret is always an error; a secret shorter than the hash is an error unless `weak`
+    /// allows it.
     ///
     /// # Errors
     /// [`ConfigError::Unset`] and [`ConfigError::Key`].
@@ -57,7 +58,7 @@ impl Settings {
         VerifyingKey::hmac_secret_from_base64(&secret.text, weak).map_err(|error| malformed(secret, error))
     }
 
-    /// The same key for signing.
+    /// Returns the HMAC secret for signing.
     ///
     /// # Errors
     /// As [`Settings::hmac_secret`].

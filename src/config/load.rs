@@ -1,4 +1,4 @@
-//! From files, environment and options to [`Settings`].
+//! Loading of [`Settings`] from options, environment and files.
 
 use std::path::{Path, PathBuf};
 
@@ -23,25 +23,25 @@ pub const DEFAULT_CONFIG: &str = "./config.json";
 /// The default environment file.
 pub const DEFAULT_ENV_FILE: &str = "./.env";
 
-/// Where settings are taken from, the strongest first; then the defaults.
+/// The sources of settings in order of precedence; the defaults follow.
 #[derive(Debug, Clone, Default)]
 pub struct Sources {
-    /// The configuration that was named; it must exist. Without one `./config.json`, if it is
-    /// there.
+    /// The configuration file from an option; it must exist. Otherwise `./config.json` is read if
+    /// it exists.
     pub config: Option<Value<PathBuf>>,
-    /// The environment file that was named; it must exist. Without one `./.env`, if it is there.
+    /// The environment file from an option; it must exist. Otherwise `./.env` is read if it exists.
     pub env_file: Option<Value<PathBuf>>,
-    /// The database that was named.
+    /// The database from an option.
     pub db: Option<Value<PathBuf>>,
     /// The process environment.
     pub environment: Environment,
 }
 
-/// Reads the settings. Relative paths are taken from the working directory, those in the files too,
-/// as the server does. The notes describe what the server would do.
+/// Loads the settings. Relative paths, also those in the files, are resolved in the working
+/// directory, as by the server. The notes describe where the server behaves differently.
 ///
 /// # Errors
-/// [`ConfigErrors`]: everything wrong in both files together.
+/// [`ConfigErrors`] with all errors of both files.
 pub fn load(sources: Sources) -> Result<(Settings, Notes), ConfigErrors> {
     let mut findings = Findings::default();
     let config = open(sources.config, (DEFAULT_CONFIG, "--config"), "configuration", &mut findings, text);
@@ -110,8 +110,8 @@ pub fn load(sources: Sources) -> Result<(Settings, Notes), ConfigErrors> {
     Ok((settings, findings.notes))
 }
 
-/// Reads a file that was named, or the default one if it exists. The default one decides which
-/// servers get passwords and which key signs, so it must be the caller's or root's.
+/// Reads a file from an option, or the default file if it exists. A default file must belong to the
+/// caller or root, because it determines which servers receive passwords and which key signs.
 fn open<T>(
     named: Option<Value<PathBuf>>,
     (default, option): (&str, &'static str),
@@ -141,7 +141,7 @@ fn open<T>(
     }
 }
 
-/// The secret a provider's entry names a variable for.
+/// Returns the secret from the variable of a provider's entry.
 fn client_secret(
     provider: &OidcProvider,
     environment: &Environment,

@@ -1,9 +1,8 @@
-//! Settings: `.env` and `config.json`, each value with its origin.
+//! Settings from `.env` and `config.json`, each value with its origin.
 //!
-//! The strongest source first: options, process environment, `.env`, `config.json`, defaults.
-//! An invalid value is an error here, also where the server silently uses a default;
-//! where the server treats a value differently from its documentation, there is a note.
-//! Keys are parsed when they are used.
+//! The order of precedence is: options, process environment, `.env`, `config.json`, defaults.
+//! Invalid values are errors, even if the server silently uses a default. Where the server differs
+//! from its documentation, a note says so. Keys are parsed on first use.
 //!
 //! ```
 //! use cc_auth::config::{Sources, load};

@@ -1,16 +1,16 @@
-//! Where a value came from.
+//! The origin of a setting.
 
 use std::fmt;
 use std::path::PathBuf;
 
 use crate::util::quote::{quote, quote_path};
 
-/// Where a value came from; shown as it reads after "from" or "in".
+/// The origin of a value; its `Display` can follow "from" or "in".
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
-    /// An option of the command line, such as `--db`.
+    /// A command-line option, such as `--db`.
     Flag(&'static str),
-    /// A variable of the process environment.
+    /// An environment variable of the process.
     Environment(String),
     /// A line of the environment file.
     EnvFile {
@@ -19,14 +19,14 @@ pub enum Origin {
         /// The line, counted from 1.
         line: usize,
     },
-    /// A key of the configuration.
+    /// A key of the configuration file.
     File {
         /// The file.
         path: PathBuf,
-        /// The key with those above it, such as `auth.jwts.max-age`.
+        /// The full key, such as `auth.jwts.max-age`.
         key: String,
     },
-    /// The default.
+    /// The built-in default.
     Default,
 }
 
@@ -42,29 +42,29 @@ impl fmt::Display for Origin {
     }
 }
 
-/// A value that knows where it came from.
+/// A value with its origin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Value<T> {
     /// The value.
     pub value: T,
-    /// Where it came from.
+    /// The origin of the value.
     pub origin: Origin,
 }
 
 impl<T> Value<T> {
-    /// A value from somewhere.
+    /// Creates a value with an origin.
     #[must_use]
     pub const fn new(value: T, origin: Origin) -> Self {
         Self { value, origin }
     }
 
-    /// A default.
+    /// Creates a value with the origin [`Origin::Default`].
     #[must_use]
     pub const fn by_default(value: T) -> Self {
         Self { value, origin: Origin::Default }
     }
 
-    /// Whether it is the default.
+    /// Whether the value is the default.
     #[must_use]
     pub const fn is_default(&self) -> bool {
         matches!(self.origin, Origin::Default)

@@ -1,4 +1,4 @@
-//! Keys and passwords as text, out of the environment or the environment file.
+//! Keys and passwords as text, from the process environment or the environment file.
 
 use std::path::{Path, PathBuf};
 
@@ -11,19 +11,19 @@ use crate::util::note::Notes;
 use crate::util::quote::{escape, quote_path};
 use crate::util::secret::SecretText;
 
-/// A variable that is set to something.
+/// A variable with a non-empty value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Secret {
     /// The variable.
     pub variable: Variable,
-    /// Its content.
+    /// The value.
     pub text: SecretText,
-    /// Where it is set.
+    /// The origin of the value.
     pub origin: Origin,
 }
 
 impl Secret {
-    /// Variable and place for a message: `JWT_PUBLIC_KEY in './.env' line 3`.
+    /// Returns variable and location for a message: `JWT_PUBLIC_KEY in './.env' line 3`.
     #[must_use]
     pub fn place(&self) -> String {
         place(self.variable, &self.origin)
@@ -37,7 +37,7 @@ fn place(variable: Variable, origin: &Origin) -> String {
     }
 }
 
-/// The server replaces `$NAME` in a value, which few mean who have a `$` in a password.
+/// Warns that the server expands `$NAME` in a value, which is rarely intended in a password.
 pub(super) fn warn_if_expanded(name: &str, entry: &DotenvEntry, origin: &Origin, notes: &mut Notes) {
     if entry.expanded {
         let place = format!("{} in {origin}", escape(name));
@@ -49,7 +49,7 @@ pub(super) fn warn_if_expanded(name: &str, entry: &DotenvEntry, origin: &Origin,
     }
 }
 
-/// What a server does where this variable is empty.
+/// What the server does if this variable is empty.
 const fn effect_of_empty(variable: Variable) -> &'static str {
     match variable {
         Variable::SessionKey => "the server does not start",
@@ -63,7 +63,7 @@ const fn effect_of_empty(variable: Variable) -> &'static str {
     }
 }
 
-/// The variables as they are set.
+/// The values of all variables.
 #[derive(Debug, Clone, Default)]
 pub struct Secrets {
     set: Vec<Secret>,
@@ -72,16 +72,16 @@ pub struct Secrets {
 }
 
 impl Secrets {
-    /// The content of a variable; one that is set to nothing is `None`.
+    /// Returns the value of a variable; an empty variable is `None`.
     #[must_use]
     pub fn get(&self, variable: Variable) -> Option<&Secret> {
         self.set.iter().find(|secret| secret.variable == variable)
     }
 
-    /// The content of a variable that must be set.
+    /// Returns the value of a variable that must be set.
     ///
     /// # Errors
-    /// [`ConfigError::Unset`], which knows where it is set to nothing.
+    /// [`ConfigError::Unset`], with the location of an empty value.
     pub fn require(&self, variable: Variable) -> Result<&Secret, ConfigError> {
         self.get(variable).ok_or_else(|| ConfigError::Unset {
             variable,
@@ -91,13 +91,13 @@ impl Secrets {
         })
     }
 
-    /// The variables that are set, in the order of [`Variable::ALL`].
+    /// Iterates over the variables that are set, in the order of [`Variable::ALL`].
     pub fn iter(&self) -> std::slice::Iter<'_, Secret> {
         self.set.iter()
     }
 
-    /// Takes them from the process environment, which wins even where it is set to nothing, and
-    /// from the file.
+    /// Collects the variables from the process environment and the file. The process environment
+    /// has precedence, even if the variable is empty there.
     pub(super) fn gather(
         environment: &Environment,
         file: Option<(&Path, &Dotenv)>,

@@ -1,5 +1,5 @@
-//! One object of the configuration: members looked up as the server does, types checked, what
-//! is duplicate or unknown reported.
+//! An object of the configuration. Looks up members as the server does, checks types, and reports
+//! duplicate and unknown members.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use crate::util::note::Notes;
 use crate::util::quote::{quote, quote_path};
 use crate::util::suggest::nearest;
 
-/// How many unknown keys of a section are named.
+/// The maximum number of unknown keys of a section in a message.
 const SHOWN_UNKNOWN: usize = 10;
 
 /// Errors and notes of a configuration.
@@ -24,7 +24,7 @@ pub(super) struct Findings {
 /// The state of a section in the configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum SectionState {
-    /// There is no member with this exact name.
+    /// The configuration has no member with this exact name.
     #[default]
     Missing,
     /// The member is `null`.
@@ -33,27 +33,27 @@ pub enum SectionState {
     Present,
 }
 
-/// Whether two member names are one for Go's `encoding/json`: equal but for case.
+/// Whether Go's `encoding/json` treats two member names as equal: it ignores case.
 pub(super) fn same_name(a: &str, b: &str) -> bool {
-    // Go's folding has two letters outside ASCII that fold into it.
+    // Go's case folding maps two characters outside ASCII to ASCII letters.
     let plain = |text: &str| text.replace('\u{17f}', "s").replace('\u{212a}', "k");
     let is_ascii = a.is_ascii() && b.is_ascii();
     a.eq_ignore_ascii_case(b) || (!is_ascii && plain(a).eq_ignore_ascii_case(&plain(b)))
 }
 
-/// An object; a duplicate one is merged with the first, as in Go.
+/// An object of the configuration; duplicate objects are merged, as in Go.
 #[derive(Debug)]
 pub(super) struct Section<'a> {
     file: &'a Path,
-    /// The keys above, such as `auth.jwts`; empty at the root.
+    /// The parent keys, such as `auth.jwts`; empty at the root.
     path: String,
     members: Vec<(&'a str, &'a JsonNode)>,
-    /// The names that were asked for.
+    /// The member names that were looked up.
     known: Vec<&'static str>,
 }
 
 impl<'a> Section<'a> {
-    /// The section of one or several objects.
+    /// Creates a section from one or several objects.
     pub(super) fn new(
         file: &'a Path,
         path: &str,
@@ -78,22 +78,22 @@ impl<'a> Section<'a> {
         Self { file, path: path.to_owned(), members, known: Vec::new() }
     }
 
-    /// Its file.
+    /// The configuration file.
     pub(super) const fn file(&self) -> &'a Path {
         self.file
     }
 
-    /// The names of its members, as they stand.
+    /// The names of the members, unchanged.
     pub(super) fn names(&self) -> impl Iterator<Item = &'a str> + '_ {
         self.members.iter().map(|(name, _)| *name)
     }
 
-    /// Its members, as they stand.
+    /// The members, with unchanged names.
     pub(super) fn members(&self) -> impl Iterator<Item = (&'a str, &'a JsonNode)> + '_ {
         self.members.iter().copied()
     }
 
-    /// Its members, each a section of its own.
+    /// The members as sections.
     pub(super) fn entries(&self, findings: &mut Findings) -> Vec<(&'a str, Self)> {
         self.members
             .iter()
@@ -101,8 +101,8 @@ impl<'a> Section<'a> {
             .collect()
     }
 
-    /// The state of a section whose name the server compares exactly; the last of several
-    /// wins. A member whose name differs by case only is another member for the server.
+    /// Returns the state of a section whose name the server compares case-sensitively; the last
+    /// duplicate wins. A member whose name differs in case is a different member for the server.
     pub(super) fn exact_state(&self, name: &str) -> SectionState {
         match self.members.iter().rfind(|(member, _)| *member == name) {
             None => SectionState::Missing,
@@ -111,13 +111,13 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// The names of the members that differ from `name` by case only.
+    /// Returns the names of members that differ from `name` only in case.
     pub(super) fn misspellings<'s>(&'s self, name: &'s str) -> impl Iterator<Item = &'a str> + 's {
         self.names().filter(move |member| *member != name && same_name(member, name))
     }
 
-    /// The section below whose name the server matches to the letter, and of which only the last
-    /// one counts. Warns about duplicates and about names that differ by case.
+    /// Returns a subsection whose name the server compares case-sensitively and of which the last
+    /// duplicate wins. Warns about duplicates and about names that differ only in case.
     pub(super) fn exact_section(&mut self, name: &'static str, findings: &mut Findings) -> Option<Self> {
         self.known.push(name);
         let nodes: Vec<&'a JsonNode> =
@@ -154,17 +154,17 @@ impl<'a> Section<'a> {
         Some(Section::new(self.file, &self.key(name), [*last], findings))
     }
 
-    /// The member with exactly this name, the last of several.
+    /// Returns the member with exactly this name; the last duplicate wins.
     pub(super) fn exact_member(&self, name: &str) -> Option<&'a JsonNode> {
         self.members.iter().rfind(|(member, _)| *member == name).map(|(_, node)| *node)
     }
 
-    /// Whether a member of this name exists and is not null.
+    /// Whether a member with this name exists and is not null.
     pub(super) fn has(&self, name: &str) -> bool {
         self.members.iter().any(|(member, node)| same_name(member, name) && **node != JsonNode::Null)
     }
 
-    /// A member's name with those above it.
+    /// Returns the full key of a member, with its parent keys.
     pub(super) fn key(&self, name: &str) -> String {
         if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }
     }
@@ -182,7 +182,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// The section below; all objects of that name together.
+    /// Returns a subsection; all objects with its name are merged.
     pub(super) fn section(&mut self, name: &'static str, findings: &mut Findings) -> Option<Self> {
         self.known.push(name);
         if !self.has(name) {
@@ -208,8 +208,8 @@ impl<'a> Section<'a> {
         Some(Section::new(self.file, &self.key(name), nodes, findings))
     }
 
-    /// A member that is there and not null. Of several with one name the last counts; of several
-    /// spellings the first given here.
+    /// Returns a member that is not null. Of duplicates the last wins; of several spellings the
+    /// first in `spellings`.
     pub(super) fn member(
         &mut self,
         spellings: &[&'static str],
@@ -248,7 +248,7 @@ impl<'a> Section<'a> {
         chosen.filter(|(_, node)| **node != JsonNode::Null)
     }
 
-    /// A text.
+    /// Returns a string member.
     pub(super) fn text(
         &mut self,
         spellings: &[&'static str],
@@ -264,7 +264,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// A string that is not empty; an empty one is treated as unset.
+    /// Returns a string member that is not empty; an empty string counts as unset.
     pub(super) fn some_text(
         &mut self,
         spellings: &[&'static str],
@@ -273,7 +273,7 @@ impl<'a> Section<'a> {
         self.text(spellings, findings).filter(|text| !text.value.is_empty())
     }
 
-    /// A path.
+    /// Returns a path.
     pub(super) fn path(
         &mut self,
         spellings: &[&'static str],
@@ -282,7 +282,7 @@ impl<'a> Section<'a> {
         self.some_text(spellings, findings).map(|text| Value::new(PathBuf::from(text.value), text.origin))
     }
 
-    /// A boolean; false by default.
+    /// Returns a boolean; false by default.
     pub(super) fn switch(&mut self, spellings: &[&'static str], findings: &mut Findings) -> Value<bool> {
         match self.member(spellings, findings) {
             None => Value::by_default(false),
@@ -294,7 +294,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// Strings: an array of them, or one string that is split at commas and spaces.
+    /// Returns a list of strings: an array, or one string that is split at commas and spaces.
     pub(super) fn texts(
         &mut self,
         spellings: &[&'static str],
@@ -307,7 +307,7 @@ impl<'a> Section<'a> {
         self.list(spellings, split, findings)
     }
 
-    /// Distinguished names: a list of them, or one, which has commas of its own.
+    /// Returns a list of distinguished names: an array, or one string, which is not split.
     pub(super) fn distinguished_names(
         &mut self,
         spellings: &[&'static str],
@@ -343,7 +343,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// A list of strings, and nothing else.
+    /// Returns a list of strings, which must be an array.
     pub(super) fn string_list(
         &mut self,
         spellings: &[&'static str],
@@ -357,7 +357,7 @@ impl<'a> Section<'a> {
         None
     }
 
-    /// Whether an object of this name exists.
+    /// Whether a member with this name is an object.
     pub(super) fn has_object(&mut self, spellings: &[&'static str], findings: &mut Findings) -> bool {
         match self.member(spellings, findings) {
             None => false,
@@ -369,7 +369,8 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// A duration: Go's text form, or the JSON number 0. An empty text is none at all.
+    /// Returns a duration: a string in Go's syntax, or the JSON number 0. An empty string counts as
+    /// unset.
     pub(super) fn duration(
         &mut self,
         spellings: &[&'static str],
@@ -399,7 +400,7 @@ impl<'a> Section<'a> {
         Some(Value::new(duration, self.origin(name)))
     }
 
-    /// An object without changes; a duplicate member is an error.
+    /// Returns an object as JSON; duplicate members are an error.
     pub(super) fn raw(
         &mut self,
         spellings: &[&'static str],
@@ -425,10 +426,10 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// Warns about every member that is not known; `old` maps spellings of older versions, which
-    /// the server no longer reads here, to today's.
+    /// Warns about every unknown member. `old` maps the names of older versions, which the server
+    /// no longer reads here, to the current names.
     pub(super) fn warn_unknown(&self, old: &[(&str, &str)], findings: &mut Findings) {
-        // A section whose name differs by case only has a warning of its own.
+        // A section whose name differs only in case has a warning of its own.
         let unknown = |name: &str| !self.known.iter().any(|known| same_name(known, name));
         let count = self.members.iter().filter(|(name, _)| unknown(name)).count();
         if count > SHOWN_UNKNOWN {
@@ -465,7 +466,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn member_names_are_compared_as_go_folds_them() {
+    fn same_name_uses_the_case_folding_of_go() {
         for (one, other) in [("Ldap", "ldap"), ("u\u{17f}er", "USER"), ("\u{212a}ey", "key")] {
             assert!(same_name(one, other), "{one} and {other}");
             assert!(same_name(other, one), "{other} and {one}");

@@ -1,38 +1,37 @@
-//! What the server reads in the configuration besides the settings that this toolkit uses, and
-//! what prevents its start.
+//! Parts of the configuration that only the server uses, and conditions that prevent its start.
 
 use super::json::JsonNode;
 use super::origin::Value;
 use super::section::{Section, SectionState, same_name};
 
-/// What else the server reads in the configuration.
+/// The parts of the configuration that only the server uses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerConfig {
     /// The section `main`.
     pub main: SectionState,
     /// The section `auth`.
     pub auth: SectionState,
-    /// The section `jwts` of `auth`.
+    /// The section `auth.jwts`.
     pub jwts: SectionState,
-    /// Sections that the server ignores since their names differ by case.
+    /// Sections that the server ignores because their names differ in case.
     pub misspelled: Vec<String>,
-    /// Members of `main` that the server does not know; at most ten.
+    /// Unknown members of `main`; at most ten.
     pub unknown_in_main: Vec<String>,
-    /// Members of `main` with a value of a wrong type, and what it is.
+    /// Members of `main` with a value of the wrong type, and that type.
     pub wrong_in_main: Vec<String>,
     /// Whether `main.db` is an empty string.
     pub is_db_empty: bool,
-    /// Whether the length of a session is a JSON number.
+    /// Whether the session lifetime is a JSON number.
     pub session_age_is_number: bool,
     /// Whether `auth.oidc` has no `provider`.
     pub oidc_without_provider: bool,
-    /// The members at the root that servers before 1.5 read there, and 1.5 does not.
+    /// Members at the root that only servers before 1.5 read there.
     pub root_layout: Vec<String>,
     /// `main.disable-authentication`.
     pub disable_authentication: Value<bool>,
-    /// `main.api-allowed-ips`: the addresses that may use `/api`.
+    /// `main.api-allowed-ips`: the IP addresses that may use `/api`.
     pub api_allowed_ips: Option<Value<Vec<String>>>,
-    /// Whether `main.api-subjects` is set: jobs are started and stopped over NATS only.
+    /// Whether `main.api-subjects` is set: jobs can only be started and stopped over NATS.
     pub api_subjects: bool,
 }
 
@@ -96,7 +95,7 @@ const MAIN: [(&str, Kind); 25] = [
     ("disable-archive", Kind::Boolean),
 ];
 
-/// How many members of `main` are named.
+/// The maximum number of members of `main` in a message.
 const MOST_NAMED: usize = 10;
 
 impl ServerConfig {
@@ -111,7 +110,7 @@ impl ServerConfig {
         names
     };
 
-    /// Reads what the server checks in `main`: unknown members, types, an empty database.
+    /// Reads the parts of `main` that the server checks: unknown members, types, an empty database.
     pub(super) fn read_main(&mut self, main: &Section<'_>) {
         for (name, node) in main.members() {
             match MAIN.iter().find(|(known, _)| same_name(known, name)) {
@@ -133,7 +132,7 @@ impl ServerConfig {
 }
 
 impl Kind {
-    /// Whether a value has this type; `null` leaves the default.
+    /// Whether a value has this type; `null` selects the default.
     fn matches(self, node: &JsonNode) -> bool {
         match (self, node) {
             (_, JsonNode::Null)

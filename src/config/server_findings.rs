@@ -1,9 +1,9 @@
-//! What a server makes of the same files: whether it starts, and whether it accepts tokens at all.
+//! How the server treats the settings: whether it starts, and whether it accepts tokens.
 //!
-//! The rules are those observed on cc-backend 1.5.4. They are stricter than what this toolkit
-//! reads: sections are case-sensitive, an unknown member of `main` or a missing session key
-//! prevents the start, and both halves of the key pair are needed. Pure: settings in, findings
-//! out.
+//! The rules were observed on cc-backend 1.5.4. They are stricter than those of this toolkit:
+//! section names are case-sensitive, an unknown member of `main` or a missing session key prevents
+//! the start, and both keys of the pair are required. The functions are pure: they map settings to
+//! findings.
 
 use super::error::ConfigError;
 use super::origin::Origin;
@@ -16,46 +16,46 @@ use crate::util::diagnostic::Diagnostic as _;
 use crate::util::note::Notes;
 use crate::util::quote::{quote, quote_path};
 
-/// What a finding means for tokens.
+/// The effect of a finding on tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ServerEffect {
-    /// The files of a server are not here, so that none starts in this directory.
+    /// The directory contains no server files, so no server starts in it.
     NoServer,
     /// The server does not start.
     NoStart,
-    /// The server starts, and accepts no token and no login by token.
+    /// The server starts but accepts no token and no login by token.
     NoTokens,
-    /// The server starts, and accepts no token that its own key pair signed.
+    /// The server starts but accepts no token that its own key pair signed.
     NoOwnTokens,
     /// The server does not check tokens.
     NoAuthentication,
-    /// The server accepts tokens; something else is worth a warning.
+    /// The server accepts tokens; the finding is only a warning.
     Warning,
 }
 
-/// One thing that a server makes of the files.
+/// One finding about how the server treats the settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerFinding {
-    /// What it means for tokens.
+    /// The effect on tokens.
     pub effect: ServerEffect,
-    /// What was found, in one line.
+    /// The condition, in one line.
     pub reason: String,
-    /// What to do about it.
+    /// The next step for the user.
     pub hint: Option<String>,
 }
 
-/// Whether the keys in the settings are the ones to decide about.
+/// Whether the server uses the keys in the settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ServerKeys {
-    /// The server's keys are those in the settings.
+    /// The server uses the keys in the settings.
     Configured,
-    /// Other keys take their place, so that those in the settings do not matter.
+    /// Other keys replace those in the settings, which are not checked.
     Given,
 }
 
 impl Settings {
-    /// Whether a server of version 1.5 starts with these files and accepts tokens: everything
-    /// that prevents it or is worth a warning, the gravest first.
+    /// Checks whether a server of version 1.5 starts with these files and accepts tokens. Returns
+    /// every condition that prevents it or is worth a warning, sorted by severity.
     #[must_use]
     pub fn server_findings(&self, keys: ServerKeys) -> Vec<ServerFinding> {
         let mut found = Found::default();
@@ -78,8 +78,8 @@ impl Settings {
         findings
     }
 
-    /// What the login by cookie needs and does not have, each a clause: without any of these the
-    /// server switches it off without a message.
+    /// Returns the missing requirements of the login by cookie, each as a clause. If one is
+    /// missing, the server silently disables this login.
     #[must_use]
     pub fn cookie_login_lacks(&self, keys: ServerKeys) -> Vec<String> {
         let jwts = &self.jwts;
@@ -102,7 +102,7 @@ impl Settings {
         lacks
     }
 
-    /// What `/jwt-login` needs and does not have.
+    /// Returns the missing requirements of `/jwt-login`, each as a clause.
     #[must_use]
     pub fn jwt_login_lacks(&self, keys: ServerKeys) -> Vec<String> {
         match self.hmac_secret(KeyStrength::AllowWeak) {
@@ -131,13 +131,13 @@ impl Settings {
         }
     }
 
-    /// Whether the file is one of a server before 1.5, which reads all at the root and knows no
+    /// Whether the file has the layout of a server before 1.5, with all members at the root and no
     /// section `main`.
     fn has_old_layout(&self) -> bool {
         self.server.main == SectionState::Missing && !self.server.root_layout.is_empty()
     }
 
-    /// The members at the root that version 1.5 does not read.
+    /// Returns the members at the root that version 1.5 does not read.
     fn at_root(&self) -> String {
         self.server.root_layout.iter().map(|name| quote(name)).collect::<Vec<_>>().join(", ")
     }
@@ -174,7 +174,7 @@ impl Settings {
         }
     }
 
-    /// The name that was probably meant to be this section.
+    /// Returns the name that was probably intended to be this section.
     fn misspelled(&self, name: &str) -> String {
         let found = self.server.misspelled.iter().find(|found| found.eq_ignore_ascii_case(name));
         found.map_or_else(String::new, |found| {
@@ -235,14 +235,14 @@ impl Settings {
         }
     }
 
-    /// The server needs both halves, and decodes both when it starts (1.5: both or neither).
+    /// Checks the key pair. The server requires both keys and decodes both when it starts.
     fn check_pair(&self, found: &mut Found) {
         const PUBLIC_BYTES: usize = 32;
         let halves = [Variable::JwtPublicKey, Variable::JwtPrivateKey];
         let [public, private] = halves.map(|variable| self.secrets.require(variable));
         let (public, private) = match (public, private) {
             (Ok(public), Ok(private)) => (public, private),
-            // With one half missing it does not look at the other.
+            // If one key is missing, the server does not decode the other.
             (public, private) => {
                 for unset in [public.err(), private.err()].into_iter().flatten() {
                     found.no_own_tokens(format!("{unset}; the server needs both halves of the key pair"));
@@ -272,7 +272,7 @@ impl Settings {
     }
 }
 
-/// A missing variable by its name alone; a malformed one with its place and what is wrong.
+/// Describes a missing variable by its name only; a malformed one by its location and error.
 fn without_place(error: &ConfigError) -> String {
     match error {
         ConfigError::Unset { variable, .. } => format!("{} is not set", variable.name()),

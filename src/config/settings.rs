@@ -1,4 +1,4 @@
-//! The settings as types.
+//! The typed settings.
 
 use std::path::{Path, PathBuf};
 
@@ -15,51 +15,51 @@ use crate::util::file::{FileError, check_default_database};
 /// The default database.
 pub const DEFAULT_DB: &str = "./var/job.db";
 
-/// The default lifetime of a session: a week.
+/// The default lifetime of a session: one week.
 pub const DEFAULT_SESSION: GoDuration = GoDuration::from_seconds(168 * 3600);
 
-/// All settings the toolkit uses, each with its origin.
+/// All settings of the toolkit, each with its origin.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The configuration that was read.
+    /// The configuration file that was read, if any.
     pub config_file: Option<PathBuf>,
-    /// The environment file that was read.
+    /// The environment file that was read, if any.
     pub env_file: Option<PathBuf>,
-    /// The SQLite database; a relative path is taken from the working directory, as the server does.
+    /// The SQLite database; a relative path is resolved in the working directory, as by the server.
     pub db: Value<PathBuf>,
-    /// The length of a session; `None` is one that never ends. It may be negative.
+    /// The session lifetime; `None` never expires. May be negative.
     pub session_max_age: Value<Option<GoDuration>>,
-    /// Tokens.
+    /// The settings for tokens.
     pub jwts: Jwts,
-    /// The directory, if one is configured.
+    /// The LDAP directory, if it is configured.
     pub ldap: Option<Ldap>,
-    /// The OpenID providers: the server's own entry under the name `oidc`, then the others.
+    /// The OpenID providers: the server's own entry with the name `oidc`, then the others.
     pub oidc: Vec<OidcProvider>,
-    /// Key sources of login roles (`auth.jwt-config`), as they stand.
+    /// The key sources of login roles (`auth.jwt-config`), unparsed.
     pub jwt_config: Option<Value<Map<String, Json>>>,
-    /// Login roles by name (`auth.jwt-roles`), as they stand.
+    /// The login roles by name (`auth.jwt-roles`), unparsed.
     pub jwt_roles: Option<Value<Map<String, Json>>>,
     /// Keys and passwords.
     pub secrets: Secrets,
-    /// What else the server reads in the same files.
+    /// Parts of the same files that only the server uses.
     pub server: ServerConfig,
 }
 
 /// `auth.jwts`.
 #[derive(Debug, Clone)]
 pub struct Jwts {
-    /// The life of a new token; `None` is one that never expires. It may be negative or shorter
-    /// than a second: such a token has expired at birth.
+    /// The lifetime of a new token; `None` never expires. A negative lifetime or one shorter than a
+    /// second creates a token that is already expired.
     pub max_age: Value<Option<GoDuration>>,
-    /// The cookie that carries a token to the login.
+    /// The cookie that contains the token at login.
     pub cookie_name: Option<Value<String>>,
-    /// Whether the user must be in the database, whose roles then count.
+    /// Whether the user must exist in the database, whose roles then apply.
     pub validate_user: Value<bool>,
     /// The external issuer whose tokens are verified with the cross-login key.
     pub trusted_issuer: Option<Value<String>>,
-    /// Whether an unknown user is added when logging in.
+    /// Whether a login adds an unknown user.
     pub sync_user_on_login: Value<bool>,
-    /// Whether a known user is brought up to date when logging in.
+    /// Whether a login updates a known user.
     pub update_user_on_login: Value<bool>,
 }
 
@@ -79,77 +79,78 @@ impl Default for Jwts {
 /// `auth.ldap`.
 #[derive(Debug, Clone)]
 pub struct Ldap {
-    /// The servers, to be tried in order.
+    /// The LDAP servers, tried in order.
     pub url: Option<Value<Vec<String>>>,
-    /// Where the users are searched.
+    /// The search base of the users.
     pub user_base: Option<Value<String>>,
-    /// The bind DN of the search; without it the search is anonymous.
+    /// The bind DN for searches; without it, searches are anonymous.
     pub search_dn: Option<Value<String>>,
-    /// The name to bind as at login, with `{username}` in it.
+    /// The bind DN for logins, which contains `{username}`.
     pub user_bind: Option<Value<String>>,
-    /// Which entries are users.
+    /// The search filter for users.
     pub user_filter: Option<Value<String>>,
-    /// The attribute with the full name, `gecos` by default.
+    /// The attribute of the full name, `gecos` by default.
     pub username_attr: Value<String>,
-    /// The attribute with the username, `uid` by default.
+    /// The attribute of the username, `uid` by default.
     pub uid_attr: Value<String>,
-    /// How often the server synchronises.
+    /// The interval of the server's synchronization.
     pub sync_interval: Option<Value<GoDuration>>,
-    /// Whether users the directory no longer has are deleted.
+    /// Whether users that are no longer in the LDAP directory are deleted.
     pub sync_del_old_users: Value<bool>,
-    /// Whether an unknown user is added when logging in.
+    /// Whether a login adds an unknown user.
     pub sync_user_on_login: Value<bool>,
-    /// Whether a known user is brought up to date when logging in.
+    /// Whether a login updates a known user.
     pub update_user_on_login: Value<bool>,
     /// Whether `ldap://` is secured by StartTLS. Not a setting of the server.
     pub starttls: Value<bool>,
-    /// Certificates to trust beside or instead of the system's. Not a setting of the server.
+    /// CA certificates to trust in addition to the system's, or instead of them. Not a setting of
+    /// the server.
     pub ca_file: Option<Value<PathBuf>>,
-    /// Search bases beside `user_base`. Not a setting of the server.
+    /// Additional search bases. Not a setting of the server.
     pub further_user_bases: Option<Value<Vec<String>>>,
-    /// Whether references to other servers are ignored. Not a setting of the server.
+    /// Whether LDAP referrals are ignored. Not a setting of the server.
     pub ignore_references: Value<bool>,
-    /// Whether the search binds by SASL EXTERNAL on a local socket. Not a setting of the server.
+    /// Whether searches bind with SASL EXTERNAL over a local socket. Not a setting of the server.
     pub sasl_external: Value<bool>,
 }
 
-/// An OpenID provider: `auth.oidc`, or an entry of `auth.oidc.providers`, which the server does
-/// not know.
+/// An OpenID provider: `auth.oidc`, or an entry of `auth.oidc.providers`, which the server does not
+/// read.
 #[derive(Debug, Clone)]
 pub struct OidcProvider {
-    /// Its name: `oidc` for the server's own entry.
+    /// The name of the provider: `oidc` for the server's own entry.
     pub name: String,
     /// The key of its section, such as `auth.oidc.providers.site`.
     pub key: String,
-    /// The address of the issuer.
+    /// The issuer URL.
     pub provider: Option<Value<String>>,
-    /// The client's name where it is not that of `OID_CLIENT_ID`.
+    /// The client ID, if it is not that of `OID_CLIENT_ID`.
     pub client_id: Option<Value<String>>,
-    /// The variable that holds the client's secret where it is not `OID_CLIENT_SECRET`.
+    /// The variable of the client secret, if it is not `OID_CLIENT_SECRET`.
     pub client_secret_variable: Option<Value<String>>,
-    /// What that variable holds.
+    /// The value of that variable.
     pub client_secret: Option<Value<crate::util::secret::SecretText>>,
-    /// How the client secret is sent: `client_secret_basic` or `client_secret_post`; as the
-    /// provider accepts it where nothing is set.
+    /// How the client secret is sent: `client_secret_basic` or `client_secret_post`; by default a
+    /// method that the provider supports.
     pub token_endpoint_auth_method: Option<Value<String>>,
-    /// Scopes to ask for beside `openid`.
+    /// Scopes to request in addition to `openid`.
     pub scopes: Option<Value<Vec<String>>>,
-    /// Further parameters of the authorization request.
+    /// Additional parameters of the authorization request.
     pub parameters: Option<Value<Map<String, Json>>>,
-    /// Certificates to trust beside or instead of the system's.
+    /// CA certificates to trust in addition to the system's, or instead of them.
     pub ca_file: Option<Value<PathBuf>>,
-    /// The login role where none is named.
+    /// The login role if the request does not contain one.
     pub default_role: Option<Value<String>>,
-    /// How old a login at the provider may be.
+    /// The maximum age of the login at the provider.
     pub max_age: Option<Value<GoDuration>>,
-    /// Whether an unknown user is added when logging in.
+    /// Whether a login adds an unknown user.
     pub sync_user_on_login: Value<bool>,
-    /// Whether a known user is brought up to date when logging in.
+    /// Whether a login updates a known user.
     pub update_user_on_login: Value<bool>,
 }
 
 impl Settings {
-    /// The database to open. One that nothing names must be the caller's or root's.
+    /// Returns the path of the database. A default database must belong to the caller or root.
     ///
     /// # Errors
     /// [`FileError::Untrusted`].
@@ -160,25 +161,25 @@ impl Settings {
         Ok(&self.db.value)
     }
 
-    /// The content of a variable, if it is set to something.
+    /// Returns the value of a variable; an empty variable is `None`.
     #[must_use]
     pub fn secret(&self, variable: Variable) -> Option<&Secret> {
         self.secrets.get(variable)
     }
 
-    /// The error for a key without which something cannot be done.
+    /// Returns the error for a required key that is missing.
     #[must_use]
     pub fn missing(&self, key: &str) -> ConfigError {
         ConfigError::MissingKey { path: self.config_file.clone(), key: key.to_owned() }
     }
 
-    /// The provider of this name.
+    /// Returns the provider with this name.
     #[must_use]
     pub fn provider(&self, name: &str) -> Option<&OidcProvider> {
         self.oidc.iter().find(|provider| provider.name == name)
     }
 
-    /// Every setting with its value and origin, a line each; of a secret only that it is set.
+    /// Describes every setting with value and origin, one per line; secrets only as set.
     #[must_use]
     pub fn origins(&self) -> Vec<String> {
         let mut lines = Vec::new();

@@ -1,32 +1,32 @@
-//! The variables of the server's environment that hold keys and passwords.
+//! The server's environment variables for keys and passwords.
 
 use std::path::Path;
 
 use crate::util::file::shell_word;
 
-/// A variable of the server's environment.
+/// An environment variable of the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Variable {
-    /// Standard base64 of the own 32-byte Ed25519 public key.
+    /// Standard base64 of the server's 32-byte Ed25519 public key.
     JwtPublicKey,
-    /// Standard base64 of the own seed and public key, 64 bytes.
+    /// Standard base64 of the server's 64-byte private key (seed and public key).
     JwtPrivateKey,
     /// Standard base64 of an external issuer's 32-byte Ed25519 public key.
     CrossLoginJwtPublicKey,
     /// Standard base64 of an HMAC secret.
     CrossLoginJwtHs512Key,
-    /// Secret of the web session cookies.
+    /// The secret of the web session cookies.
     SessionKey,
-    /// Password of LDAP's `search-dn`.
+    /// The password of LDAP's `search-dn`.
     LdapAdminPassword,
-    /// OpenID Connect client.
+    /// The OpenID Connect client ID.
     OidClientId,
-    /// Its secret.
+    /// The OpenID Connect client secret.
     OidClientSecret,
 }
 
 impl Variable {
-    /// All of them.
+    /// All variables.
     pub const ALL: [Self; 8] = [
         Self::JwtPublicKey,
         Self::JwtPrivateKey,
@@ -38,7 +38,7 @@ impl Variable {
         Self::OidClientSecret,
     ];
 
-    /// Its name.
+    /// The name of the variable.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -53,13 +53,13 @@ impl Variable {
         }
     }
 
-    /// Whether others may know it.
+    /// Whether the value is not secret.
     #[must_use]
     pub const fn is_public(self) -> bool {
         matches!(self, Self::JwtPublicKey | Self::CrossLoginJwtPublicKey | Self::OidClientId)
     }
 
-    /// What to do where its value is malformed: nothing that destroys a value which can be repaired.
+    /// The hint for a malformed value; it does not destroy a value that can be repaired.
     pub(super) const fn repair(self) -> Option<&'static str> {
         match self {
             Self::JwtPublicKey | Self::JwtPrivateKey => Some(
@@ -74,7 +74,7 @@ impl Variable {
         }
     }
 
-    /// The other key of the pair that it is a part of.
+    /// The variable of the other key of the same pair.
     pub(super) const fn counterpart(self) -> Option<Self> {
         match self {
             Self::JwtPublicKey => Some(Self::JwtPrivateKey),
@@ -83,13 +83,12 @@ impl Variable {
         }
     }
 
-    /// What to do where it is missing, in this environment file; `has_counterpart`: the other key
-    /// of its pair is set.
+    /// The hint for a missing value. `has_counterpart`: the other key of the pair is set.
     pub(super) fn remedy(self, has_counterpart: bool, env_file: Option<&Path>) -> Option<String> {
         let command = match self {
-            // It is computed from the private key.
+            // The public key can be derived from the private key.
             Self::JwtPublicKey if has_counterpart => "cc-user init",
-            // A new pair would replace the public key, and with it invalidate all tokens.
+            // A new pair would replace the public key and invalidate all tokens.
             Self::JwtPrivateKey if has_counterpart => return self.repair().map(str::to_owned),
             Self::JwtPublicKey | Self::JwtPrivateKey => "gen-keypair --write",
             Self::CrossLoginJwtPublicKey => "convert-pem-pubkey --write issuer.pem",

@@ -134,12 +134,12 @@ pub fn find_key(
         ResourceKeySource::Mounted { .. } | ResourceKeySource::File(_) => {
             let path = key_file(resource, around).unwrap_or_default();
             // What Kubernetes mounts is readable to the group, and the cluster's own business.
-            let holds = if matches!(resource.key, ResourceKeySource::File(_)) {
+            let contents = if matches!(resource.key, ResourceKeySource::File(_)) {
                 FileContents::Secret
             } else {
                 FileContents::Public
             };
-            let text = file::read_named_text(&path, SETTINGS_LIMIT, holds, notes)
+            let text = file::read_named_text(&path, SETTINGS_LIMIT, contents, notes)
                 .map_err(|source| SigningError::File { origin: origin(), source })?;
             (escape(&path.to_string_lossy()), SecretText::new(text))
         }

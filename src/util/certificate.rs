@@ -1,4 +1,4 @@
-//! Why a server's certificate is rejected, in words.
+//! Descriptions of why a server certificate is rejected.
 
 use der::Decode as _;
 use rustls::CertificateError;
@@ -11,13 +11,13 @@ use x509_cert::der::oid::ObjectIdentifier;
 use super::quote::{escape, quote};
 use super::time::Timestamp;
 
-/// Why a certificate is rejected.
+/// The reason a certificate is rejected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{why}")]
 pub struct CertificateRejection {
-    /// A clause about "its certificate".
+    /// A clause whose subject is "its certificate".
     pub why: String,
-    /// Whether it would be accepted if its issuer were trusted.
+    /// Whether the certificate would be accepted if its issuer were trusted.
     pub unknown_issuer: bool,
 }
 
@@ -34,10 +34,10 @@ const INSECURE_HASHES: [(ObjectIdentifier, &str); 5] = [
     (ObjectIdentifier::new_unwrap("1.2.840.10040.4.3"), "SHA-1"),
 ];
 
-/// How many names of a certificate are printed.
+/// The maximum number of certificate names in a message.
 const NAMES: usize = 5;
 
-/// Whether the bytes are a certificate.
+/// Whether the bytes are a parsable certificate.
 pub(super) fn is_certificate(der: &CertificateDer<'_>) -> bool {
     parse(der).is_some()
 }
@@ -46,7 +46,7 @@ fn parse(der: &CertificateDer<'_>) -> Option<Certificate> {
     Certificate::from_der(der.as_ref()).ok()
 }
 
-/// Whether the certificate is valid now.
+/// Checks the validity period of the certificate.
 ///
 /// # Errors
 /// [`CertificateError`].
@@ -65,7 +65,7 @@ pub(super) fn check_times(der: &CertificateDer<'_>, now: UnixTime) -> Result<(),
 }
 
 impl CertificateRejection {
-    /// The rejection that a TLS error is about, if it is about a certificate.
+    /// Returns the rejection inside a TLS error, if the error is about a certificate.
     #[must_use]
     pub fn in_error(error: &rustls::Error) -> Option<&Self> {
         match error {
@@ -74,7 +74,7 @@ impl CertificateRejection {
         }
     }
 
-    /// Describes the library's error about this certificate.
+    /// Describes a certificate error of rustls.
     pub(super) fn of(
         error: &rustls::Error,
         end_entity: &CertificateDer<'_>,
@@ -85,7 +85,8 @@ impl CertificateRejection {
             return Self::because(format!("its certificate is rejected: {}", escape(&error.to_string())));
         };
         let certificate = parse(end_entity);
-        // The library rejects both before it looks at anything else, each with an error of its own.
+        // rustls reports each of these two conditions with an error of its own before any other
+        // check.
         if certificate
             .as_ref()
             .is_some_and(|certificate| certificate.tbs_certificate().version() != Version::V3)
@@ -139,7 +140,7 @@ impl CertificateRejection {
                 why: "its certificate is self-signed and not trusted here".to_owned(),
                 unknown_issuer: true,
             },
-            // An authority of the same name as a trusted one, but with another key.
+            // The issuer has the name of a trusted authority but another key.
             CertificateError::UnknownIssuer
             | CertificateError::BadSignature
             | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => Self {
@@ -168,7 +169,7 @@ fn insecure_hash(certificate: &Certificate) -> Option<&'static str> {
     INSECURE_HASHES.iter().find(|(oid, _)| *oid == algorithm).map(|(_, name)| *name)
 }
 
-/// The name that was expected and those that the certificate has.
+/// Describes a name mismatch: the expected name and the names in the certificate.
 fn other_name(certificate: Option<&Certificate>, presented: &[String], expected: &ServerName<'_>) -> String {
     let expected = quote(&expected.to_str());
     let has_names = certificate.is_none_or(|certificate| {
@@ -180,7 +181,8 @@ fn other_name(certificate: Option<&Certificate>, presented: &[String], expected:
             "its certificate has no subjectAltName: a name in the subject (CN) does not count, issue one for {expected}"
         );
     }
-    // Such as `DnsName("ldap.example.org")` and `IpAddress(192.0.2.1)`.
+    // Removes the variant name, such as in `DnsName("ldap.example.org")` and
+    // `IpAddress(192.0.2.1)`.
     let bare = |name: &String| {
         let inner = name.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')')).unwrap_or(name);
         quote(inner.trim_matches('"'))

@@ -1,9 +1,9 @@
-//! The checks: stable names of warnings and of the steps of a verdict.
+//! The stable names of checks: warnings and the steps of a verdict.
 //!
 //! `docs/errors.md` and `cc-json(5)` list this table. A test requires a row for each name in the
 //! source.
 
-/// The name of each check and what it is about, in the order of their names.
+/// The name and the subject of each check, sorted by name.
 pub const CHECKS: &[(&str, &str)] = &[
     ("access-token", "the hash of the access token in an ID token (`at_hash`)"),
     ("address", "the address that a request comes from"),

@@ -1,29 +1,29 @@
-//! What every error has beside its message: a stable kind with its exit status, and a hint.
+//! The trait of all errors that end a command: a stable kind, an exit status and a hint.
 
 use std::error::Error;
 
 use super::kind::Kind;
 pub use super::status::ExitStatus;
 
-/// An error that ends a command. Each capability has one enum that implements this, usually with
-/// the macro `diagnostics!`; its `Display` is one line, lower case, without a final stop.
+/// An error that ends a command. Each module has one enum that implements this trait, usually with
+/// the macro `diagnostics!`. Its `Display` is one line, lower case, without a final stop.
 pub trait Diagnostic: Error + Send + Sync + 'static {
-    /// The kind of the error, with its stable name and its exit status.
+    /// The kind of the error, which determines its stable name and exit status.
     fn kind(&self) -> Kind;
 
-    /// The exit status of a program that ends with this error; it follows from the kind.
+    /// The exit status of the program, derived from the kind.
     fn status(&self) -> ExitStatus {
         self.kind().status()
     }
 
-    /// The next step, at best a command that can be pasted.
+    /// The next step for the user, preferably a command that can be pasted.
     fn hint(&self) -> Option<String> {
         None
     }
 }
 
-/// Implements [`Diagnostic`] for an error enum from one table: the variants, their kind, and the hint
-/// where there is one (a `&str`, a `String` or an `Option<String>`).
+/// Implements [`Diagnostic`] for an error enum from one table with the kind of each variant and an
+/// optional hint (a `&str`, a `String` or an `Option<String>`).
 ///
 /// ```ignore
 /// diagnostics! { FileError:
@@ -60,7 +60,7 @@ macro_rules! diagnostics {
 }
 pub(crate) use diagnostics;
 
-/// What a table of [`diagnostics!`] may give as a hint.
+/// A type that [`diagnostics!`] accepts as a hint.
 pub(crate) trait IntoHint {
     /// The hint, if there is one.
     fn into_hint(self) -> Option<String>;

@@ -1,5 +1,4 @@
-//! Durations exactly as Go's `time.ParseDuration` reads and prints them, since that is what the
-//! server's configuration is written in.
+//! Durations in the syntax of Go's `time.ParseDuration`, which the server's configuration uses.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,7 +6,7 @@ use std::time::Duration;
 
 use super::printable::PrintableText;
 
-/// A signed duration of whole nanoseconds, at most about 292 years either way.
+/// A signed duration in whole nanoseconds, up to about 292 years.
 ///
 /// ```
 /// use cc_auth::util::duration::GoDuration;
@@ -22,7 +21,7 @@ pub struct GoDuration {
     nanoseconds: i64,
 }
 
-/// Why a string is not a duration.
+/// An error of parsing a duration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DurationError {
     /// A number is missing.
@@ -31,15 +30,15 @@ pub enum DurationError {
     /// A number without a unit.
     #[error("invalid duration {0}: expected a unit after each number (ns us ms s m h)")]
     MissingUnit(PrintableText),
-    /// A unit Go does not know, such as `d`.
+    /// A unit that Go does not support, such as `d`.
     #[error("invalid duration {text}: unknown unit {unit} (ns us ms s m h)")]
     UnknownUnit {
-        /// The whole text.
+        /// The complete input.
         text: PrintableText,
-        /// The unknown unit in it.
+        /// The unknown unit.
         unit: PrintableText,
     },
-    /// More than 64 bits of nanoseconds.
+    /// The duration exceeds 64 bits of nanoseconds.
     #[error("invalid duration {0}: the limit is about 292 years")]
     Overflow(PrintableText),
 }
@@ -47,40 +46,40 @@ pub enum DurationError {
 const NS_PER_SECOND: i64 = 1_000_000_000;
 
 impl GoDuration {
-    /// No time at all.
+    /// A duration of zero.
     pub const ZERO: Self = Self { nanoseconds: 0 };
 
-    /// A duration of whole nanoseconds.
+    /// Creates a duration from whole nanoseconds.
     #[must_use]
     pub const fn from_nanoseconds(nanoseconds: i64) -> Self {
         Self { nanoseconds }
     }
 
-    /// A duration of whole seconds; the limit where that is beyond it.
+    /// Creates a duration from whole seconds, saturating at the limits.
     #[must_use]
     pub const fn from_seconds(seconds: i64) -> Self {
         Self { nanoseconds: seconds.saturating_mul(NS_PER_SECOND) }
     }
 
-    /// Its length in nanoseconds.
+    /// The duration in nanoseconds.
     #[must_use]
     pub const fn nanoseconds(self) -> i64 {
         self.nanoseconds
     }
 
-    /// Its length in whole seconds, fractions cut off towards zero.
+    /// The duration in whole seconds, rounded toward zero.
     #[must_use]
     pub const fn seconds(self) -> i64 {
         self.nanoseconds / NS_PER_SECOND
     }
 
-    /// Whether it is longer than nothing.
+    /// Whether the duration is greater than zero.
     #[must_use]
     pub const fn is_positive(self) -> bool {
         self.nanoseconds > 0
     }
 
-    /// The same as the standard library's type; a negative one is nothing.
+    /// Converts to the standard library's type; negative durations become zero.
     #[must_use]
     pub fn to_std(self) -> Duration {
         Duration::from_nanos(u64::try_from(self.nanoseconds).unwrap_or(0))
@@ -103,8 +102,8 @@ impl FromStr for GoDuration {
             return Err(DurationError::MissingNumber(PrintableText::quantity(text)));
         }
         let overflow = || DurationError::Overflow(PrintableText::quantity(text));
-        // Go sums up in an unsigned 64-bit number in which 1 << 63 is still allowed, for the
-        // most negative duration.
+        // Go accumulates in an unsigned 64-bit integer and accepts 1 << 63 for the most negative
+        // duration.
         const LIMIT: u64 = 1 << 63;
         let mut total: u64 = 0;
         let mut rest = unsigned;
@@ -154,8 +153,8 @@ fn whole_number(digits: &str, limit: u64) -> Option<u64> {
     })
 }
 
-/// The nanoseconds of `.digits` of a unit. Go gathers digits only as long as they fit 63 bits and
-/// then multiplies in floating point; the result is the same here because it is done the same.
+/// Returns the nanoseconds of the fraction `.digits` of a unit. Go reads digits while they fit in
+/// 63 bits and multiplies in floating point; this function does the same, so results are identical.
 #[expect(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
@@ -181,7 +180,7 @@ fn fraction_of(digits: &str, scale: u64) -> u64 {
 fn unit_nanoseconds(unit: &str) -> Option<u64> {
     Some(match unit {
         "ns" => 1,
-        // U+00B5 micro sign and U+03BC Greek letter mu are both taken.
+        // Both U+00B5 (micro sign) and U+03BC (Greek letter mu) are accepted.
         "us" | "\u{b5}s" | "\u{3bc}s" => 1_000,
         "ms" => 1_000_000,
         "s" => 1_000_000_000,
@@ -192,7 +191,7 @@ fn unit_nanoseconds(unit: &str) -> Option<u64> {
 }
 
 impl fmt::Display for GoDuration {
-    /// As Go prints it: `1h30m0s`, `500ms`, `0s`.
+    /// Formats as Go does: `1h30m0s`, `500ms`, `0s`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let magnitude = self.nanoseconds.unsigned_abs();
         if self.nanoseconds < 0 {

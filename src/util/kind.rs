@@ -1,15 +1,14 @@
-//! The kinds of errors: a stable name for programs, one exit status, and the meaning.
+//! Error kinds: a stable name, an exit status and a meaning.
 //!
-//! A kind has one exit status. Errors return a [`Kind`], and the exit status follows from it, so
-//! the same condition can never end two programs with different statuses. The table is also the
-//! source of `docs/errors.md`.
+//! Errors return a [`Kind`], and the exit status follows from it, so the same condition ends all
+//! programs with the same status. `docs/errors.md` is generated from this table.
 
 use super::status::ExitStatus;
 
 /// Declares the kinds from one table: variant, name, exit status, meaning.
 macro_rules! kinds {
     ($($variant:ident: $name:literal, $status:ident, $meaning:literal;)*) => {
-        /// What kind of error it is.
+        /// The kind of an error.
         ///
         /// ```
         /// use cc_auth::util::kind::Kind;
@@ -22,10 +21,10 @@ macro_rules! kinds {
         }
 
         impl Kind {
-            /// All kinds, in the order of their names.
+            /// All kinds, sorted by name.
             pub const ALL: &'static [Self] = &[$(Self::$variant),*];
 
-            /// The stable name, as in JSON errors.
+            /// The stable name, as used in JSON errors.
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self {
@@ -33,14 +32,14 @@ macro_rules! kinds {
                 }
             }
 
-            /// The exit status of a program that ends with an error of this kind.
+            /// The exit status of a program that ends with this kind of error.
             pub const fn status(self) -> ExitStatus {
                 match self {
                     $(Self::$variant => ExitStatus::$status,)*
                 }
             }
 
-            /// What the kind means, as a sentence without capital letter and full stop.
+            /// The meaning, without a capital letter and a final stop.
             #[must_use]
             pub const fn meaning(self) -> &'static str {
                 match self {
@@ -327,8 +326,8 @@ kinds! {
 }
 
 impl Kind {
-    /// The kind of the same error in a key that the configuration or the environment file sets:
-    /// the input is then not data that was given, and the status is 78.
+    /// Returns the kind of the same error for a key from the configuration or environment file. The
+    /// key is then not input data, and the exit status is 78.
     #[must_use]
     pub const fn in_configuration(self) -> Self {
         match self {
@@ -350,7 +349,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn kind_names_are_unique_sorted_and_plain() {
+    fn kind_names_are_unique_sorted_and_lower_case() {
         for pair in Kind::ALL.windows(2) {
             assert!(pair[0].name() < pair[1].name(), "{} before {}", pair[0].name(), pair[1].name());
         }

@@ -1,8 +1,8 @@
-//! The lowest layer, used by all other modules.
+//! Utilities that all other modules use.
 //!
-//! Error kinds and exit statuses, files (read with a limit, written as a whole), escaping of untrusted
-//! text, instants and Go durations, secrets that are wiped. Nothing here prints, prompts or reads the
-//! process environment.
+//! Error kinds and exit statuses, file access, escaping of untrusted text, times and Go durations,
+//! secrets that are wiped on drop. These modules do not print, prompt or read the process
+//! environment.
 
 pub mod certificate;
 pub mod check;

@@ -1,4 +1,4 @@
-//! Notes and warnings as values: the library collects them, the command line shows them.
+//! Notes and warnings as values: the library collects them, the command line prints them.
 
 use std::collections::HashSet;
 
@@ -9,26 +9,26 @@ use serde::Serialize;
 pub enum Level {
     /// Information.
     Note,
-    /// Something is allowed and probably a mistake.
+    /// Something that is allowed but probably a mistake.
     Warning,
-    /// A secret may be known to others, or a file may be changed by them: shown even with `-q`.
+    /// A secret may be disclosed, or other accounts can change a file. Printed even with `-q`.
     Danger,
 }
 
-/// A note or a warning, printed beside the result.
+/// A note or a warning that accompanies a result.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Note {
-    /// Its severity.
+    /// The severity.
     pub level: Level,
     /// The name of the check ([`super::check`]); every warning has one.
     pub check: Option<&'static str>,
-    /// What it is: one line, lower case, untrusted parts quoted.
+    /// The message: one line, lower case, untrusted parts quoted.
     pub text: String,
-    /// The next step.
+    /// The next step for the user.
     pub hint: Option<String>,
 }
 
-/// Notes and warnings in order, without duplicates.
+/// An ordered list of notes without duplicates.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Notes {
     list: Vec<Note>,
@@ -36,7 +36,7 @@ pub struct Notes {
 }
 
 impl Notes {
-    /// No notes yet.
+    /// Creates an empty list.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -58,43 +58,43 @@ impl Notes {
         self.add(Note { level: Level::Warning, check: Some(check), text: text.into(), hint });
     }
 
-    /// Adds a warning of a danger to a secret.
+    /// Adds a [`Level::Danger`] warning.
     pub fn danger(&mut self, check: &'static str, text: impl Into<String>) {
         self.add(Note { level: Level::Danger, check: Some(check), text: text.into(), hint: None });
     }
 
-    /// Adds a warning of a danger to a secret, with a hint.
+    /// Adds a [`Level::Danger`] warning with a hint.
     pub fn danger_with(&mut self, check: &'static str, text: impl Into<String>, hint: impl Into<String>) {
         let hint = Some(hint.into());
         self.add(Note { level: Level::Danger, check: Some(check), text: text.into(), hint });
     }
 
-    /// Adds a warning of a report.
+    /// Adds a warning from a report.
     pub fn add_warning(&mut self, warning: Warning) {
         let Warning { check, message, hint } = warning;
         self.add(Note { level: Level::Warning, check: Some(check), text: message, hint });
     }
 
-    /// Adds a note, unless the same is there already.
+    /// Adds a note unless the list contains it already.
     pub fn add(&mut self, note: Note) {
         if self.seen.insert(note.clone()) {
             self.list.push(note);
         }
     }
 
-    /// Takes over the notes of another list.
+    /// Moves the notes of another list into this one.
     pub fn append(&mut self, other: Self) {
         for note in other.list {
             self.add(note);
         }
     }
 
-    /// The notes in order.
+    /// Iterates over the notes in order.
     pub fn iter(&self) -> std::slice::Iter<'_, Note> {
         self.list.iter()
     }
 
-    /// Whether there is none.
+    /// Whether the list is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
@@ -110,7 +110,7 @@ impl IntoIterator for Notes {
     }
 }
 
-/// A warning in a report: something that is allowed and probably a mistake.
+/// A warning in a report: something that is allowed but probably a mistake.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Warning {
@@ -123,12 +123,12 @@ pub struct Warning {
 }
 
 impl Warning {
-    /// A warning without a hint.
+    /// Creates a warning without a hint.
     pub fn new(check: &'static str, message: impl Into<String>) -> Self {
         Self { check, message: message.into(), hint: None }
     }
 
-    /// Adds a hint.
+    /// Sets the hint.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());

@@ -1,4 +1,4 @@
-//! Text that a message may contain although it comes from a reader of secrets.
+//! Text that is safe to print in errors of code that parses secrets.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -6,17 +6,19 @@ use std::fmt;
 use super::quote::quote;
 use super::redact::is_plain;
 
-/// The longest piece of a value that may be printed whatever it is, in characters: too short to be
-/// of use as a part of a key, password or hash.
+/// The maximum length of a value that may be printed unchecked, in characters. A piece this short
+/// of a key, password or hash is of no use.
 const HARMLESS_CHARS: usize = 7;
 
-/// The longest name that is printed, in characters.
+/// The maximum length of a printed name, in characters.
 const NAME_CHARS: usize = 64;
 
-/// Text that may be printed: a literal of this crate, a number, a word out of a known list, or a
-/// bounded and escaped name that does not look like a secret. Everything else is described by its
-/// length. The errors of all readers of secrets (keys, key sets, environment files, resources,
-/// passwords) hold this type and no other text, so that no message repeats a part of their input.
+/// Text that may be printed: a literal of this crate, a number, a word from a known list, or a
+/// bounded and escaped name that does not look like a secret. All other text is replaced by its
+/// length.
+///
+/// The errors of all parsers of secrets (keys, key sets, environment files, resources, passwords)
+/// contain only this type, so that no message repeats a part of their input.
 ///
 /// ```
 /// use cc_auth::util::printable::PrintableText;
@@ -28,19 +30,20 @@ const NAME_CHARS: usize = 64;
 pub struct PrintableText(Cow<'static, str>);
 
 impl PrintableText {
-    /// A literal.
+    /// Creates printable text from a literal.
     #[must_use]
     pub const fn literal(text: &'static str) -> Self {
         Self(Cow::Borrowed(text))
     }
 
-    /// The text as a string, for comparing with a literal.
+    /// The text as a string slice.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// A word in quotes when it is one of `known` or shorter than 8 characters; otherwise its length.
+    /// Quotes a word if it is one of `known` or shorter than 8 characters; otherwise describes its
+    /// length.
     #[must_use]
     pub fn one_of(text: &str, known: &[&'static str]) -> Self {
         match known.iter().find(|word| **word == text) {
@@ -50,15 +53,15 @@ impl PrintableText {
         }
     }
 
-    /// Words in quotes when each is one of `known`, with one blank between them; none otherwise.
+    /// Quotes words separated by single spaces if each is one of `known`; otherwise returns `None`.
     #[must_use]
     pub fn known_words(text: &str, known: &[&'static str]) -> Option<Self> {
         let are_known = text.split(' ').all(|word| known.contains(&word));
         (text.chars().count() <= NAME_CHARS && are_known).then(|| Self(Cow::Owned(quote(text))))
     }
 
-    /// A name in quotes: of a variable, a member, a file or a field, with letters, digits and
-    /// `_ - . /`, at most 64 characters; otherwise its length. A name that looks random is none.
+    /// Quotes the name of a variable, member, file or field: letters, digits and `_ - . /`, at most
+    /// 64 characters. Other text, including names that look random, is replaced by its length.
     #[must_use]
     pub fn name(text: &str) -> Self {
         let plain = |c: char| c.is_alphanumeric() || "_-./ ".contains(c);
@@ -66,8 +69,9 @@ impl PrintableText {
         if shown { Self(Cow::Owned(quote(text))) } else { Self::length(text, "name") }
     }
 
-    /// The name of a member that a document may have, without quotes where it is letters, digits, `_` and
-    /// `-`. Names in capital letters are none: they may be a piece of an nkey.
+    /// Formats the name of a document member, without quotes if it contains only letters, digits,
+    /// `_` and `-`. Names in capital letters are replaced by their length, because they may be a
+    /// piece of an nkey.
     #[must_use]
     pub fn member(text: &str) -> Self {
         let plain = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
@@ -85,15 +89,16 @@ impl PrintableText {
         }
     }
 
-    /// A duration or number: digits, signs and units; otherwise as [`PrintableText::one_of`].
+    /// Quotes a duration or number (digits, signs and units); other text as
+    /// [`PrintableText::one_of`].
     #[must_use]
     pub fn quantity(text: &str) -> Self {
         let is_quantity = text.len() <= 32 && text.bytes().all(|b| b"0123456789.+-nsumhdw ".contains(&b));
         if is_quantity { Self(Cow::Owned(quote(text))) } else { Self::one_of(text, &[]) }
     }
 
-    /// A value in quotes, cut after 64 characters; its length when a part of it may be a secret.
-    /// For fields that are not secret and where a secret is a mistake.
+    /// Quotes a value, cut after 64 characters; if a part may be a secret, only its length is
+    /// printed. For fields that are not secret but may contain a secret by mistake.
     #[must_use]
     pub fn value(text: &str) -> Self {
         let usual = |c: char| c.is_alphanumeric() || " _-./:@%+=,~'()[]#?&*!".contains(c);
@@ -106,7 +111,7 @@ impl PrintableText {
         }
     }
 
-    /// Several of them as one text.
+    /// Concatenates several texts.
     #[must_use]
     pub fn concat<const N: usize>(parts: [Self; N]) -> Self {
         Self(Cow::Owned(parts.iter().map(Self::as_str).collect()))
@@ -154,7 +159,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn names_are_printed_and_other_text_is_counted() {
+    fn name_random_text_is_replaced_by_its_length() {
         assert_eq!(PrintableText::name("spec.data.sub"), "'spec.data.sub'");
         assert_eq!(PrintableText::name("a\u{1b}[31m"), "(a name of 6 characters)");
         assert_eq!(PrintableText::name(&"x".repeat(65)), "(a name of 65 characters)");
@@ -165,14 +170,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn random_bytes_are_never_printed(bytes in proptest::collection::vec(any::<u8>(), 32..64)) {
+        fn printable_text_never_contains_random_bytes(bytes in proptest::collection::vec(any::<u8>(), 32..64)) {
             let forms = [
                 data_encoding::BASE64.encode(&bytes),
                 data_encoding::BASE64URL_NOPAD.encode(&bytes),
                 data_encoding::HEXLOWER.encode(&bytes),
                 data_encoding::BASE32_NOPAD.encode(&bytes),
             ];
-            // Bytes of few values are no key and have no random form.
+            // Skip bytes with few distinct values: they do not look random.
             prop_assume!(bytes.iter().collect::<std::collections::HashSet<_>>().len() > 20);
             for form in forms {
                 for shown in [PrintableText::one_of(&form, &["EC"]), PrintableText::name(&form), PrintableText::value(&form)] {

@@ -1,5 +1,6 @@
-//! Untrusted text on its way to a terminal: quoted, and with nothing in it that a terminal
-//! would obey or that would make the line read other than it is.
+//! Quoting and escaping of untrusted text for terminals.
+//!
+//! The output contains no characters that control a terminal or change how a line is displayed.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -7,11 +8,11 @@ use std::path::Path;
 
 use super::redact::{redact, redact_forms};
 
-/// The longest piece of untrusted text that is shown in a message, in characters.
+/// The maximum length of untrusted text in a message, in characters.
 const SHOWN_CHARS: usize = 200;
 
-/// The text in single quotes, escaped, and cut after 200 characters. What is a private key, token or
-/// password hash by its form is not shown.
+/// Quotes and escapes text, cut after 200 characters. Text with the form of a private key, token or
+/// password hash is redacted.
 ///
 /// ```
 /// use cc_auth::util::quote::quote;
@@ -38,17 +39,16 @@ pub fn quote(text: &str) -> String {
     out
 }
 
-/// A path in single quotes; what is not UTF-8 in it is shown as the replacement character. A name
-/// without a directory that looks random is not shown: it may be a secret that was given in the place
-/// of a file.
+/// Quotes a path; invalid UTF-8 becomes the replacement character. A random-looking name without a
+/// directory is redacted, because it may be a secret that was passed instead of a file.
 #[must_use]
 pub fn quote_path(path: &Path) -> String {
     let text = path.to_string_lossy();
     if text.contains('/') { quote(&text) } else { quote(&redact(&text)) }
 }
 
-/// The whole text with control, direction and invisible characters escaped, without quotes.
-/// For claims, names and provider messages that are shown in full.
+/// Escapes control, direction and invisible characters, without quotes and without a length limit.
+/// For claims, names and provider messages that are printed in full.
 #[must_use]
 pub fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -58,8 +58,8 @@ pub fn escape(text: &str) -> String {
     out
 }
 
-/// Like [`escape`], but keeps line ends and tabs: for pretty-printed JSON and other text of
-/// several lines.
+/// Escapes as [`escape`] does but preserves line ends and tabs, for pretty-printed JSON and other
+/// text of several lines.
 #[must_use]
 pub fn escape_lines(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -73,9 +73,9 @@ pub fn escape_lines(text: &str) -> String {
     out
 }
 
-/// A message that was put together of escaped pieces, with each hidden character that is left in it
-/// escaped and each secret that is recognized by its form replaced; line ends and backslashes stay.
-/// The last barrier before the terminal, not the first.
+/// Escapes the remaining hidden characters of a composed message and redacts text with the form of
+/// a secret. Line ends and backslashes are preserved. This is the last safeguard before the
+/// terminal; parts of the message are escaped when they are added.
 #[must_use]
 pub fn visible(text: &str) -> Cow<'_, str> {
     let hidden = |character: char| character != '\n' && is_hidden(character);
@@ -90,9 +90,9 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// JSON text in which every character that a terminal would obey is written as its `\u` escape: it
-/// stays the same document. All JSON that the programs write passes through here, on a terminal and
-/// in a pipe, since a pipe often ends on a terminal.
+/// Escapes the characters of a JSON text that control a terminal with `\u`; the document is
+/// unchanged. All JSON output is escaped this way, also in a pipe, because a pipe often ends on a
+/// terminal.
 ///
 /// ```
 /// use cc_auth::util::quote::escape_json;
@@ -100,7 +100,7 @@ pub fn visible(text: &str) -> Cow<'_, str> {
 /// ```
 #[must_use]
 pub fn escape_json(text: &str) -> Cow<'_, str> {
-    // The writer of JSON has escaped the controls below U+0020.
+    // The JSON serializer has escaped the control characters below U+0020.
     let obeyed = |character: char| character != '\n' && is_hidden(character);
     let is_plain = |byte: u8| (b' '..0x7f).contains(&byte) || byte == b'\n';
     if text.bytes().all(is_plain) || !text.contains(obeyed) {
@@ -121,8 +121,8 @@ pub fn escape_json(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Whether a character must not reach a terminal as it is: controls (C0, C1, DEL), line and
-/// paragraph separators, direction marks, and those without width or meaning.
+/// Whether a character must be escaped for a terminal: controls (C0, C1, DEL), line and paragraph
+/// separators, direction marks, and characters without width or meaning.
 #[must_use]
 pub fn is_hidden(character: char) -> bool {
     character.is_control()
@@ -152,7 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_a_terminal_obeys_gets_through() {
+    fn escape_removes_terminal_control_characters() {
         for code in 0..=0x10_ffff_u32 {
             let Some(character) = char::from_u32(code) else { continue };
             let shown = escape(&character.to_string());
@@ -161,25 +161,25 @@ mod tests {
     }
 
     #[test]
-    fn ordinary_names_stay_as_they_are() {
+    fn quote_ordinary_names_are_unchanged() {
         for name in ["fritz", "Jürgen Müller", "李雷", "a b", "o'brien@x.example"] {
             assert_eq!(escape(name), name);
         }
     }
 
     #[test]
-    fn a_backslash_is_doubled_so_that_an_escape_cannot_be_forged() {
+    fn escape_backslash_is_doubled() {
         assert_eq!(quote("\\u{1b}"), "'\\\\u{1b}'");
     }
 
     #[test]
-    fn the_last_barrier_escapes_what_is_hidden_and_nothing_else() {
+    fn visible_escapes_hidden_characters_only() {
         assert_eq!(visible("a 'b\\n' c\nd"), "a 'b\\n' c\nd");
         assert_eq!(visible("a\u{1b}[2J\u{9b}\u{202e}\tz"), "a\\u{1b}[2J\\u{9b}\\u{202e}\\tz");
     }
 
     #[test]
-    fn escape_json_every_character_stays_the_same_document() {
+    fn escape_json_preserves_the_document() {
         for code in 0..=0x10_ffff_u32 {
             let Some(character) = char::from_u32(code) else { continue };
             let text = serde_json::to_string(&format!("a{character}b")).unwrap();
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_text_is_cut() {
+    fn quote_long_text_is_cut() {
         let shown = quote(&"x".repeat(10_000));
         assert_eq!(shown.chars().count(), SHOWN_CHARS + 3);
         assert!(shown.ends_with("…'"));

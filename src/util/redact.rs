@@ -1,11 +1,10 @@
-//! Secrets recognized by their form: private keys, tokens, password hashes and seeds in text that
-//! is about to be printed.
+//! Redaction of secrets that are recognized by their form: private keys, tokens, password hashes
+//! and seeds.
 //!
-//! This is the second barrier. The first is [`PrintableText`](super::printable::PrintableText):
-//! readers of secrets do not put text from inside a secret into a message. Two strengths:
-//! [`redact_forms`] replaces only what has the form of a secret and runs over every message;
-//! [`redact`] replaces everything that looks random as well and is for text that may be anything,
-//! such as the arguments of a command.
+//! This is the second safeguard. The first is [`PrintableText`](super::printable::PrintableText):
+//! parsers of secrets do not put their input into messages. [`redact_forms`] replaces only text
+//! with the form of a secret and is applied to every message. [`redact`] also replaces all text
+//! that looks random, for arbitrary input such as command arguments.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -13,20 +12,20 @@ use std::ops::Range;
 /// The replacement of a secret.
 pub const MASK: &str = "(not shown)";
 
-/// The shortest text that is compared with the forms; nothing shorter is a key, token or hash.
+/// The minimum length of text that can be a secret; keys, tokens and hashes are longer.
 const SHORTEST: usize = 16;
 
-/// How base64 of private keys in DER and of OpenSSH begins: PKCS#8, PKCS#1 and SEC 1.
+/// Prefixes of private keys in base64: DER (PKCS#8, PKCS#1, SEC 1) and OpenSSH.
 const KEY_BEGINNINGS: [&str; 7] =
     ["MC4CAQ", "MFECAQ", "MIIE", "MIGHAgEA", "MHcCAQEE", "MIGkAgEB", "b3BlbnNzaC1rZXk"];
 
-/// Marks of password hashes: crypt(3), bcrypt, Argon2, the schemes of LDAP (RFC 2307 5.3).
+/// Prefixes of password hashes: crypt(3), bcrypt, Argon2, the LDAP schemes (RFC 2307 5.3).
 const HASH_MARKS: [&str; 12] =
     ["$1$", "$2a$", "$2b$", "$2x$", "$2y$", "$5$", "$6$", "$y$", "$apr1$", "$argon2", "{SSHA", "{SHA"];
 
-/// The text with every part replaced that is a secret by its form: a PEM block, a private JWK, a
-/// token, a password hash, the seed of an nkey, long random base64 or hexadecimal digits. Key IDs
-/// (a thumbprint has 43 characters), file names and sentences stay.
+/// Replaces text with the form of a secret: PEM blocks, private JWKs, tokens, password hashes, nkey
+/// seeds, long random base64 or hexadecimal. Key IDs (a thumbprint has 43 characters), file names
+/// and sentences are unchanged.
 ///
 /// ```
 /// use cc_auth::util::redact::redact_forms;
@@ -39,8 +38,8 @@ pub fn redact_forms(text: &str) -> Cow<'_, str> {
     redact_with(text, has_secret_form)
 }
 
-/// The text with every part replaced that may be a secret: as [`redact_forms`], and every word of
-/// 8 characters or more that looks random.
+/// Replaces text that may be a secret: everything that [`redact_forms`] replaces, and
+/// random-looking words of 8 characters or more.
 ///
 /// ```
 /// use cc_auth::util::redact::redact;
@@ -52,8 +51,8 @@ pub fn redact(text: &str) -> Cow<'_, str> {
     redact_with(text, |word| has_secret_form(word) || looks_random(word))
 }
 
-/// An argument of a command as a usage error may repeat it: without the part after the second
-/// colon (`NAME:ROLES:PASSWORD`), and as [`redact`].
+/// Redacts a command argument for a usage error: removes the part after the second colon
+/// (`NAME:ROLES:PASSWORD`) and applies [`redact`].
 ///
 /// ```
 /// use cc_auth::util::redact::redact_argument;
@@ -98,19 +97,19 @@ fn redact_with(text: &str, is_secret: impl Fn(&str) -> bool) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// PEM blocks with content, from the BEGIN line to the END line or the end of the text.
+/// Finds non-empty PEM blocks, from the BEGIN line to the END line or the end of the text.
 fn pem_blocks(text: &str) -> Vec<Range<usize>> {
     const BEGIN: &str = "-----begin ";
     const END: &str = "-----end ";
     let mut found = Vec::new();
-    // Places in it are places in the text.
+    // ASCII lowercasing preserves byte offsets.
     let text = text.to_ascii_lowercase();
     let mut at = 0;
     while let Some(start) = text.get(at..).and_then(|rest| rest.find(BEGIN)).map(|place| at + place) {
         let inside = start + BEGIN.len();
         let end = text.get(inside..).and_then(|rest| rest.find(END)).map(|place| inside + place);
         let content = text.get(inside..end.unwrap_or(text.len())).unwrap_or_default();
-        // A message that names the line '-----BEGIN …-----' has nothing after it.
+        // A message that quotes only the line '-----BEGIN …-----' has nothing after it.
         let (label, after) = content.split_once("-----").unwrap_or((content, ""));
         let is_base64 =
             |text: &str, least: usize| text.split(|c| !is_base64(c)).any(|run| run.len() >= least);
@@ -131,7 +130,7 @@ fn pem_blocks(text: &str) -> Vec<Range<usize>> {
     found
 }
 
-/// JSON objects that have a member `kty` and one of the private members, in any quoting.
+/// Finds JSON objects with a member `kty` and a private member, in any quoting.
 fn private_jwks(text: &str) -> Vec<Range<usize>> {
     let member = |object: &str, names: &[&str]| {
         names.iter().any(|name| {
@@ -147,7 +146,7 @@ fn private_jwks(text: &str) -> Vec<Range<usize>> {
     while let Some(start) = text.get(at..).and_then(|rest| rest.find('{')).map(|place| at + place) {
         let end =
             text.get(start..).and_then(|rest| rest.find('}')).map_or(text.len(), |place| start + place + 1);
-        // The innermost object: a set has its keys in it.
+        // Use the innermost object, because a set contains its keys.
         let start =
             text.get(start..end).and_then(|text| text.rfind('{')).map_or(start, |place| start + place);
         let object = text.get(start..end).unwrap_or_default();
@@ -159,8 +158,8 @@ fn private_jwks(text: &str) -> Vec<Range<usize>> {
     found
 }
 
-/// The words of a text: the parts between white space, quotes, brackets and punctuation. `=` and
-/// `:` end a word, but padding belongs to it.
+/// Splits text into words at white space, quotes, brackets and punctuation. `=` and `:` end a word,
+/// except that base64 padding belongs to it.
 fn words(text: &str) -> impl Iterator<Item = Range<usize>> + '_ {
     let mut rest = text.char_indices().peekable();
     std::iter::from_fn(move || {
@@ -191,7 +190,7 @@ fn is_base64(letter: char) -> bool {
     letter.is_ascii_alphanumeric() || "+/=_-".contains(letter)
 }
 
-/// Whether a word is a secret by its form.
+/// Whether a word has the form of a secret.
 fn has_secret_form(word: &str) -> bool {
     if word.len() < SHORTEST {
         return false;
@@ -202,7 +201,7 @@ fn has_secret_form(word: &str) -> bool {
     is_hash || is_token || is_key || word.split('.').any(|piece| is_seed(piece) || is_long_key(piece))
 }
 
-/// The seed of an nkey: `S`, the letter of its role, base32; in small letters as well.
+/// Whether a word is an nkey seed: `S`, the letter of its type, base32; in either case.
 fn is_seed(word: &str) -> bool {
     let digits = |b: u8| b.is_ascii_alphabetic() || (b'2'..=b'7').contains(&b);
     let mut bytes = word.bytes();
@@ -212,8 +211,8 @@ fn is_seed(word: &str) -> bool {
         && bytes.all(digits)
 }
 
-/// 32 random bytes or more in base64 with padding, or in hexadecimal. A thumbprint is one character
-/// shorter.
+/// Whether a word is 32 or more random bytes in padded base64 or hexadecimal. A thumbprint is one
+/// character shorter.
 fn is_long_key(word: &str) -> bool {
     let has = |class: fn(&u8) -> bool| word.as_bytes().iter().any(class);
     let mixed = has(u8::is_ascii_lowercase) && has(u8::is_ascii_uppercase) && has(u8::is_ascii_digit);
@@ -226,7 +225,7 @@ fn is_long_key(word: &str) -> bool {
     is_base64 || is_hex
 }
 
-/// Whether a word looks random: its letters and digits change class more often than names do.
+/// Whether a word looks random: its characters change class more often than those of names.
 fn looks_random(word: &str) -> bool {
     let is_duration = word.bytes().all(|byte| b"0123456789.nsumhdw".contains(&byte));
     !is_duration
@@ -243,14 +242,14 @@ fn looks_random(word: &str) -> bool {
         })
 }
 
-/// Whether a text reads like names, words and numbers: no long word mixes letters and digits or capital
-/// and small letters as keys and passwords do, and nothing in it has the form of a secret.
+/// Whether text looks like names, words and numbers: no long word mixes letters and digits or upper
+/// and lower case as keys and passwords do, and no part has the form of a secret.
 #[must_use]
 pub fn is_plain(text: &str) -> bool {
     let is_plain_word = |word: &str| {
         let has = |class: fn(&u8) -> bool| word.as_bytes().iter().any(class);
         let mixed = has(u8::is_ascii_digit) && has(u8::is_ascii_alphabetic);
-        // Base32 is capital letters and digits; a name in capitals has '_' in it.
+        // Base32 consists of capital letters and digits; names in capital letters contain '_'.
         let capitals =
             has(u8::is_ascii_uppercase) && word.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
         word.len() < 8 || !capitals && changes(word) < if mixed { 15 } else { 30 }
@@ -258,7 +257,7 @@ pub fn is_plain(text: &str) -> bool {
     text.split(|c: char| !is_base64(c)).all(is_plain_word) && redact(text) == text
 }
 
-/// How many of a hundred neighboring letters and digits are of different classes.
+/// Returns the percentage of adjacent letters and digits that differ in class.
 fn changes(word: &str) -> usize {
     let class = |byte: u8| match byte {
         b'0'..=b'9' => 1,
@@ -296,7 +295,7 @@ mod tests {
     ];
 
     #[test]
-    fn forms_of_secrets_are_replaced_wherever_they_stand() {
+    fn redact_forms_replaces_secrets_in_any_context() {
         for secret in SECRETS {
             for around in [("", ""), ("the value '", "' is wrong"), ("KEY=", ""), ("a \"", "\", b")] {
                 let text = format!("{}{secret}{}", around.0, around.1);
@@ -315,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn names_paths_and_sentences_stay() {
+    fn redact_names_paths_and_sentences_are_unchanged() {
         for text in [
             "no PEM block: found text, expected a line -----BEGIN …-----",
             "'./CROSS_LOGIN_JWT_HS512_KEY' in '/etc/cluster-cockpit/cc-backend/2026-11-26/.env' line 3",
@@ -334,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn random_words_are_replaced_in_arguments() {
+    fn redact_argument_replaces_random_words() {
         for text in ["Secret0123abcd4567ef", "x7Gq02LmPz81KdRt", "a1b2c3d4e5f60718"] {
             assert_eq!(redact(text), MASK);
             assert_eq!(redact_forms(text), text);

@@ -1,4 +1,4 @@
-//! Secrets: wiped from memory when dropped, never shown by `Debug`.
+//! Secrets that are wiped from memory on drop and not printed by `Debug`.
 
 use std::fmt;
 
@@ -6,30 +6,30 @@ use zeroize::Zeroizing;
 
 pub use super::redact::{redact, redact_argument};
 
-/// Secret bytes, such as a private key or a shared HMAC key.
+/// Secret bytes, such as a private key or an HMAC secret.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SecretBytes(Zeroizing<Vec<u8>>);
 
 impl SecretBytes {
-    /// Takes the bytes over.
+    /// Creates a secret from the bytes.
     #[must_use]
     pub fn new(bytes: Vec<u8>) -> Self {
         Self(Zeroizing::new(bytes))
     }
 
-    /// The bytes themselves: only for the computation that needs them.
+    /// Returns the bytes, for the computation that needs them.
     #[must_use]
     pub fn expose(&self) -> &[u8] {
         &self.0
     }
 
-    /// How many bytes there are.
+    /// The length in bytes.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there is no byte.
+    /// Whether the secret is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -42,24 +42,24 @@ impl fmt::Debug for SecretBytes {
     }
 }
 
-/// A secret text, such as a password, a token or a key in base64.
+/// Secret text, such as a password, a token or a key in base64.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct SecretText(Zeroizing<String>);
 
 impl SecretText {
-    /// Takes the text over.
+    /// Creates a secret from the text.
     #[must_use]
     pub fn new(text: String) -> Self {
         Self(Zeroizing::new(text))
     }
 
-    /// The text itself: only for the computation that needs it.
+    /// Returns the text, for the computation that needs it.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// Whether the text is empty.
+    /// Whether the secret is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -1,23 +1,25 @@
-//! Text as words of a shell: the only place that writes them.
+//! Quoting of text as shell words.
 //!
-//! [`word`] is for commands that a reader pastes, [`escaped`] and [`powershell_word`] for what a
+//! [`word`] is for commands in hints that users paste, [`escaped`] and [`powershell_word`] for
+//! completion candidates, [`unquoted`] reads a partly typed word. No other module quotes for
+//! shells.
 //! shell's completion inserts while a command is typed, [`unquoted`] reads what was typed so far.
 
 use super::quote::is_hidden;
 
-/// Characters that no shell gives a meaning, wherever they are in a word.
+/// Whether a character has no special meaning in any shell.
 fn is_plain(character: char) -> bool {
     character.is_ascii_alphanumeric() || "_-./:@%+=,".contains(character)
 }
 
-/// Whether a text is one word of a shell as it is, quoted or not.
+/// Whether text is a single shell word without quoting.
 #[must_use]
 pub fn is_plain_word(text: &str) -> bool {
     !text.is_empty() && text.chars().all(is_plain)
 }
 
-/// A text as one word of a shell command, for hints that can be pasted. What a terminal would obey
-/// is written as its number, which bash, zsh and ksh read.
+/// Quotes text as one shell word, for hints that can be pasted. Characters that control a terminal
+/// are written as numeric escapes, which bash, zsh and ksh support.
 ///
 /// ```
 /// use cc_auth::util::shell::word;
@@ -44,10 +46,10 @@ pub fn word(text: &str) -> String {
     word
 }
 
-/// A text as an unquoted part of a word of bash or another POSIX shell: every ASCII character that
-/// may have a meaning has a backslash before it, so that a beginning of the text stays a beginning.
+/// Escapes text as part of an unquoted word of a POSIX shell: a backslash precedes each ASCII
+/// character that may have a meaning, so that a prefix of the text stays a prefix.
 ///
-/// The text must not hold a line end: a backslash removes it.
+/// The text must not contain a line end: a backslash would remove it.
 ///
 /// ```
 /// use cc_auth::util::shell::escaped;
@@ -65,8 +67,8 @@ pub fn escaped(text: &str) -> String {
     out
 }
 
-/// A text as one word of PowerShell; none where it holds one of the typographic quotation marks
-/// that PowerShell reads as quotation marks.
+/// Quotes text as one word of PowerShell; `None` if it contains a typographic quotation mark, which
+/// PowerShell treats as a quotation mark.
 #[must_use]
 pub fn powershell_word(text: &str) -> Option<String> {
     let needs_quotes = text.is_empty()
@@ -80,8 +82,8 @@ pub fn powershell_word(text: &str) -> Option<String> {
     }
 }
 
-/// The text of a word as it was typed in bash, and the quotation mark that is still open at its
-/// end. Expansions such as `$HOME` stay as they are.
+/// Returns the text of a partly typed bash word and the quotation mark that is still open.
+/// Expansions such as `$HOME` are unchanged.
 ///
 /// ```
 /// use cc_auth::util::shell::unquoted;
@@ -113,7 +115,7 @@ mod tests {
     use proptest::prelude::*;
     use std::process::Command;
 
-    /// What bash makes of the words of a line: each on a line of its own.
+    /// Lets bash parse the words of a line and returns one word per line.
     fn read_by_bash(words: &str) -> String {
         let output = Command::new("bash")
             .args(["--norc", "--noprofile", "-c", &format!("printf '<%s>' {words}")])
@@ -128,30 +130,30 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
         #[test]
-        fn word_any_text_is_read_back_by_bash(text in "[^\0]{0,24}") {
+        fn word_round_trips_through_bash(text in "[^\0]{0,24}") {
             prop_assert_eq!(read_by_bash(&word(&text)), format!("<{text}>"));
         }
 
         #[test]
-        fn escaped_any_text_is_read_back_by_bash(text in "[ -~äß李]{1,24}") {
+        fn escaped_round_trips_through_bash(text in "[ -~äß李]{1,24}") {
             prop_assert_eq!(read_by_bash(&escaped(&text)), format!("<{text}>"));
             prop_assert_eq!(unquoted(&escaped(&text)), (text, None));
         }
 
         #[test]
-        fn escaped_beginning_is_a_beginning(text in "[ -~]{1,24}", cut in 0_usize..24) {
+        fn escaped_prefix_stays_a_prefix(text in "[ -~]{1,24}", cut in 0_usize..24) {
             let start: String = text.chars().take(cut).collect();
             prop_assert!(escaped(&text).starts_with(&escaped(&start)));
         }
 
         #[test]
-        fn unquoted_word_of_a_hint_is_its_text(text in "[ -~]{1,24}") {
+        fn unquoted_reverses_word(text in "[ -~]{1,24}") {
             prop_assert_eq!(unquoted(&word(&text)), (text, None));
         }
     }
 
     #[test]
-    fn word_hidden_characters_are_written_as_numbers() {
+    fn word_escapes_hidden_characters_as_numbers() {
         assert_eq!(word("a b'c"), r"'a b'\''c'");
         assert_eq!(word("/etc/x.env"), "/etc/x.env");
         assert_eq!(word(r"a\b"), r"'a\b'");
@@ -160,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn powershell_word_quotes_what_is_not_plain() {
+    fn powershell_word_quotes_special_characters() {
         assert_eq!(powershell_word("anna").as_deref(), Some("anna"));
         assert_eq!(powershell_word("a;b 'c'").as_deref(), Some("'a;b ''c'''"));
         assert_eq!(powershell_word("a\u{2019};b"), None);

@@ -1,14 +1,14 @@
-//! The exit statuses.
+//! Exit statuses.
 
-/// The exit statuses, the same in all five programs (the numbers are those of BSD `sysexits`).
+/// The exit status of a program; the numbers are those of BSD `sysexits`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum ExitStatus {
     /// 0: success: the token is valid, the login is accepted.
     Success,
-    /// 1: the answer is negative.
+    /// 1: the result is negative.
     Negative,
-    /// 2: wrong usage.
+    /// 2: the command line is invalid.
     Usage,
     /// 65: the input data is invalid.
     Data,
@@ -29,7 +29,7 @@ pub enum ExitStatus {
 }
 
 impl ExitStatus {
-    /// The number the process exits with.
+    /// The numeric exit status.
     #[must_use]
     pub const fn code(self) -> u8 {
         match self {
@@ -47,7 +47,7 @@ impl ExitStatus {
         }
     }
 
-    /// All statuses, in the order of their numbers, with their meaning for the manual.
+    /// All statuses with their meaning for the manual, sorted by number.
     pub const TABLE: [(Self, &'static str); 11] = [
         (Self::Success, "success: the token is valid, the login is accepted"),
         (

@@ -1,7 +1,7 @@
-//! The nearest known name for one that is unknown.
+//! Suggestions for unknown names.
 
-/// The entry of `known` that `name` was most likely meant to be, if one is near enough:
-/// equal but for case and `-`/`_`, or at most a third of its letters away.
+/// Returns the entry of `known` that is most similar to `name`: equal except for case and `-`/`_`,
+/// or with an edit distance of at most a third of its length.
 ///
 /// ```
 /// use cc_auth::util::suggest::nearest;

@@ -1,4 +1,4 @@
-//! Instants in whole seconds, the clock as an argument, and times in text and JSON.
+//! Timestamps in whole seconds and the clock.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -10,13 +10,13 @@ use super::quote::quote;
 pub struct Timestamp(pub i64);
 
 impl Timestamp {
-    /// This instant moved by a duration (fractions of a second cut off), within the limits.
+    /// Adds a duration, rounded to whole seconds toward zero and saturating at the limits.
     #[must_use]
     pub const fn plus(self, duration: GoDuration) -> Self {
         Self(self.0.saturating_add(duration.seconds()))
     }
 
-    /// This instant moved by whole seconds, within the limits.
+    /// Adds whole seconds, saturating at the limits.
     #[must_use]
     pub const fn plus_seconds(self, seconds: i64) -> Self {
         Self(self.0.saturating_add(seconds))
@@ -28,8 +28,8 @@ impl Timestamp {
         self.0.saturating_sub(earlier.0)
     }
 
-    /// RFC 3339 in UTC, as in JSON reports: `2026-11-21T18:00:00Z`. An instant outside the years
-    /// that RFC 3339 can write is given as its number of seconds.
+    /// Formats as RFC 3339 in UTC, as in JSON reports: `2026-11-21T18:00:00Z`. Times outside the
+    /// range of RFC 3339 are formatted as a number of seconds.
     #[must_use]
     pub fn rfc3339(self) -> String {
         match jiff::Timestamp::from_second(self.0) {
@@ -38,8 +38,8 @@ impl Timestamp {
         }
     }
 
-    /// In text: local time, and its distance from `now`, such as
-    /// `2026-11-21 19:00:00 +01:00 (in 3 days)`.
+    /// Formats for text reports: local time and the distance from `now`, such as `2026-11-21
+    /// 19:00:00 +01:00 (in 3 days)`.
     #[must_use]
     pub fn human(self, now: Self) -> String {
         let far = self.relative_to(now);
@@ -52,7 +52,7 @@ impl Timestamp {
         }
     }
 
-    /// How far this instant is from `now`: `in 3 days`, `2 hours ago`, `now`.
+    /// Formats the distance from `now`: `in 3 days`, `2 hours ago`, `now`.
     #[must_use]
     pub fn relative_to(self, now: Self) -> String {
         let seconds = self.since(now);
@@ -65,7 +65,7 @@ impl Timestamp {
     }
 }
 
-/// A number of seconds in the largest unit that keeps it telling: `90 seconds`, `3 days`.
+/// Formats seconds in the largest unit that is precise enough: `90 seconds`, `3 days`.
 #[must_use]
 pub fn human_span(seconds: u64) -> String {
     const UNITS: [(u64, &str); 5] =
@@ -76,19 +76,18 @@ pub fn human_span(seconds: u64) -> String {
     if count == 1 { format!("1 {name}") } else { format!("{count} {name}s") }
 }
 
-/// Where the present comes from. Every verdict takes its time from here, so that it can be
-/// repeated with `--at`.
+/// The source of the current time. Every verdict uses it, so a check can be repeated with `--at`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Clock {
-    /// The system's clock.
+    /// The system clock.
     #[default]
     System,
-    /// A given instant that does not move.
+    /// A fixed time.
     Fixed(Timestamp),
 }
 
 impl Clock {
-    /// The present; a system clock before 1970 counts as 1970.
+    /// The current time; a system clock before 1970 counts as 1970.
     #[must_use]
     pub fn now(self) -> Timestamp {
         match self {
@@ -101,7 +100,7 @@ impl Clock {
     }
 }
 
-/// Why a text is no instant.
+/// An error of parsing a time.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "invalid time {}: expected RFC 3339 (2026-11-21T18:00:00Z), seconds since 1970, now, or an offset such as +1h or -1h",
@@ -109,11 +108,10 @@ impl Clock {
 )]
 pub struct TimeError(pub String);
 
-/// Reads an instant: RFC 3339, seconds since 1970, `now`, or a Go duration with a sign, counted
-/// from `now`.
+/// Parses a time: RFC 3339, seconds since 1970, `now`, or a signed Go duration relative to `now`.
 ///
 /// # Errors
-/// [`TimeError`] when it is none of these.
+/// [`TimeError`] if the text has another form.
 ///
 /// ```
 /// use cc_auth::util::time::{Timestamp, parse};
@@ -141,7 +139,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn span_is_shown_in_words() {
+    fn human_span_uses_the_largest_precise_unit() {
         let table = [
             (0, "0 seconds"),
             (1, "1 second"),
@@ -160,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn an_instant_no_calendar_has_is_still_shown() {
+    fn timestamp_out_of_calendar_range_is_printed_as_seconds() {
         let far = Timestamp(i64::MAX);
         assert_eq!(far.rfc3339(), i64::MAX.to_string());
         assert!(far.human(Timestamp(0)).contains("seconds since 1970"));

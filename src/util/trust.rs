@@ -1,4 +1,4 @@
-//! TLS with certificates that are trusted: of authorities, and of servers themselves.
+//! TLS certificate verification with trusted authorities and trusted server certificates.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use rustls::{
 use super::certificate::{self, CertificateRejection};
 use super::quote::escape;
 
-/// Trusted certificates: as authorities, and each as itself.
+/// Trusted certificates, each as an authority and as a server certificate.
 #[derive(Debug)]
 pub struct CaCertificates {
     authorities: Arc<RootCertStore>,
@@ -23,7 +23,7 @@ pub struct CaCertificates {
 }
 
 impl CaCertificates {
-    /// These certificates; those that are none are left out.
+    /// Creates a set of trusted certificates; invalid ones are skipped.
     #[must_use]
     pub fn new(all: Vec<CertificateDer<'static>>) -> Self {
         let mut authorities = RootCertStore::empty();
@@ -41,21 +41,21 @@ impl CaCertificates {
         Self::new(system())
     }
 
-    /// Whether no certificate is trusted.
+    /// Whether the set is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.authorities.is_empty() && self.all.is_empty()
     }
 
-    /// The TLS settings of a client that trusts these certificates.
+    /// Returns the TLS configuration of a client that trusts these certificates.
     ///
     /// # Errors
-    /// What the library says of its own settings.
+    /// The errors of rustls about its configuration.
     pub fn client_config(self: Arc<Self>) -> Result<Arc<ClientConfig>, rustls::Error> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let verifier = Verifier::new(self, &provider);
         let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-        // "Dangerous" is any verifier that is not the library's; this one adds to the library's.
+        // rustls calls every custom verifier dangerous; this one extends the default verifier.
         let builder = builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier));
         Ok(Arc::new(builder.with_no_client_auth()))
     }
@@ -71,9 +71,9 @@ pub fn system() -> Vec<CertificateDer<'static>> {
     loaded.certs
 }
 
-/// The library's check of a certificate, with two additions: a certificate that is itself among
-/// the trusted ones is trusted for its names (`openssl req -x509` marks a server's own certificate
-/// as that of an authority, which the library rejects for a server), and a rejection says why.
+/// The rustls verifier with two additions. A server certificate that is itself trusted is accepted
+/// for its names, because `openssl req -x509` marks it as an authority and rustls rejects such
+/// certificates for servers. A rejection says why.
 struct Verifier {
     certificates: Arc<CaCertificates>,
     library: Option<Arc<WebPkiServerVerifier>>,
@@ -93,7 +93,7 @@ impl Verifier {
         Self { certificates, library: library.ok(), provider: Arc::clone(provider) }
     }
 
-    /// Whether the certificate is itself trusted, has not expired, and is for this name.
+    /// Whether the certificate is itself trusted, is not expired, and matches the name.
     fn is_trusted_itself(
         &self,
         certificate: &CertificateDer<'_>,

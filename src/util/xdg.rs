@@ -1,4 +1,4 @@
-//! Directories of the XDG Base Directory specification, read from the environment in one way.
+//! Directories of the XDG Base Directory specification.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use super::environment::Environment;
 
-/// The name of this toolkit's directory in each of them.
+/// The name of this toolkit's directory in each base directory.
 const DIRECTORY: &str = "cc-auth";
 
-/// A directory that a variable names. The specification says that relative paths are ignored.
+/// Returns the directory in a variable. Relative paths are ignored, as the specification requires.
 fn absolute(environment: &Environment, name: &str) -> Option<PathBuf> {
     environment.non_empty(name).map(PathBuf::from).filter(|path| path.is_absolute())
 }
@@ -20,21 +20,21 @@ fn of(environment: &Environment, name: &str, below_home: &str) -> Option<PathBuf
     Some(base.join(DIRECTORY))
 }
 
-/// The directory for what can be fetched again: in `$XDG_CACHE_HOME`, or `~/.cache`.
+/// The directory for data that can be downloaded again: in `$XDG_CACHE_HOME`, or `~/.cache`.
 #[must_use]
 pub fn cache_directory(environment: &Environment) -> Option<PathBuf> {
     of(environment, "XDG_CACHE_HOME", ".cache")
 }
 
-/// The directory for what outlives a login session: in `$XDG_STATE_HOME`, or `~/.local/state`.
+/// The directory for data that persists across logins: in `$XDG_STATE_HOME`, or `~/.local/state`.
 #[must_use]
 pub fn state_directory(environment: &Environment) -> Option<PathBuf> {
     of(environment, "XDG_STATE_HOME", ".local/state")
 }
 
-/// The directory in `$XDG_RUNTIME_DIR`, which the system empties when the last login session of the
-/// user ends. None unless the runtime directory belongs to the user and no other account can enter it,
-/// as its specification requires.
+/// The directory in `$XDG_RUNTIME_DIR`, which the system empties at the end of the user's last
+/// session. `None` unless it belongs to the user and no other account can access it, as the
+/// specification requires.
 #[must_use]
 pub fn runtime_directory(environment: &Environment) -> Option<PathBuf> {
     absolute(environment, "XDG_RUNTIME_DIR").filter(|base| is_private(base)).map(|base| base.join(DIRECTORY))
@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn every_directory_has_the_same_name_and_ignores_relative_paths() {
+    fn directories_have_the_same_name_and_ignore_relative_paths() {
         let named = environment(&[("XDG_CACHE_HOME", "/c"), ("XDG_STATE_HOME", "/s")]);
         assert_eq!(cache_directory(&named), Some(PathBuf::from("/c/cc-auth")));
         assert_eq!(state_directory(&named), Some(PathBuf::from("/s/cc-auth")));
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn runtime_directory_that_others_can_enter_is_not_used() {
+    fn runtime_directory_accessible_to_others_is_not_used() {
         use std::os::unix::fs::PermissionsExt as _;
         let directory = tempfile::tempdir().unwrap();
         let runtime = directory.path().display().to_string();

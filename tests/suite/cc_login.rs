@@ -22,7 +22,7 @@ fn mode(directory: &TestEnv, name: &str) -> u32 {
 const STATE: &str = ".home/.local/state/cc-auth";
 
 #[test]
-fn a_session_is_kept_shown_used_and_ended() {
+fn session_is_stored_printed_used_and_deleted() {
     let directory = with_fritz();
     let done = directory.sh("echo pw | cc-login fritz --password-stdin").ended(0);
     assert!(done.stdout.starts_with("logged in: fritz (user, api) by local, until 2"), "{}", done.stdout);
@@ -49,7 +49,7 @@ fn a_session_is_kept_shown_used_and_ended() {
 }
 
 #[test]
-fn a_runtime_directory_of_ones_own_holds_the_session() {
+fn session_file_is_in_the_private_runtime_directory() {
     let directory = with_fritz();
     directory.sh("mkdir -m 700 run; mkdir -m 755 open").ended(0);
     directory.sh("echo pw | XDG_RUNTIME_DIR=$PWD/run cc-login fritz --password-stdin").ended(0);
@@ -71,7 +71,7 @@ fn login_rejection_does_not_show_whether_name_or_password_is_wrong() {
 }
 
 #[test]
-fn the_sixth_attempt_has_to_wait_and_a_good_one_clears_the_count() {
+fn attempt_limit_rejects_sixth_attempt_and_is_reset_by_login() {
     let directory = with_fritz();
     let attempt =
         |password: &str| directory.sh(&format!("echo {password} | cc-login fritz --password-stdin"));
@@ -90,7 +90,7 @@ fn the_sixth_attempt_has_to_wait_and_a_good_one_clears_the_count() {
 }
 
 #[test]
-fn many_processes_that_guess_at_once_get_five_tries() {
+fn attempt_limit_applies_across_concurrent_processes() {
     let directory = with_fritz();
     let run = directory.sh("for i in $(seq 20); do (echo no | cc-login fritz --password-stdin >/dev/null 2>&1; echo $?) & done; wait");
     let refused = run.stdout.lines().filter(|line| *line == "1").count();
@@ -99,7 +99,7 @@ fn many_processes_that_guess_at_once_get_five_tries() {
 }
 
 #[test]
-fn without_a_private_key_there_is_a_session_but_no_token() {
+fn login_without_private_key_creates_session_without_token() {
     let directory = with_fritz();
     let done = directory.sh("echo pw | JWT_PRIVATE_KEY= cc-login fritz --password-stdin").ended(0);
     assert!(done.stderr.contains("JWT_PRIVATE_KEY is not set: the session has no token"), "{}", done.stderr);
@@ -159,7 +159,7 @@ fn session_token_of_a_token_login_has_the_roles_of_the_user_table() {
 }
 
 #[test]
-fn manager_who_becomes_something_else_by_token_loses_the_projects_as_at_the_server() {
+fn token_login_that_removes_manager_role_clears_projects_as_the_server_does() {
     for (roles, projects) in [
         ("user", json!([])),
         ("support", json!([])),
@@ -177,7 +177,7 @@ fn manager_who_becomes_something_else_by_token_loses_the_projects_as_at_the_serv
 }
 
 #[test]
-fn the_directory_lets_in_and_turns_away() {
+fn ldap_login_accepts_and_rejects_as_the_server_does() {
     if !has("slapd") {
         return;
     }
@@ -214,7 +214,7 @@ fn the_directory_lets_in_and_turns_away() {
 }
 
 #[test]
-fn keys_and_values_are_understood_as_other_login_tools_take_them() {
+fn login_parameters_accept_the_forms_of_vault() {
     let directory = with_fritz();
     directory.sh("echo pw | cc-login -method=local username=fritz --password-stdin").ended(0);
     directory.sh("echo pw | cc-login method=local fritz --password-stdin").ended(0);
@@ -226,7 +226,7 @@ fn keys_and_values_are_understood_as_other_login_tools_take_them() {
 }
 
 #[test]
-fn a_token_of_the_shared_key_is_a_login() {
+fn hmac_token_is_accepted_as_login() {
     let directory = with_fritz();
     directory.sh("gen-keypair --algorithm hs512 --write -q").ended(0);
     directory.sh("cc-jwt issue fritz --algorithm hs512 -q > login.txt && chmod 600 login.txt").ended(0);

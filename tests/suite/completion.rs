@@ -88,7 +88,7 @@ fn type_and_run(session: &mut PtySession, typed: &str, number: usize) -> String 
 }
 
 #[test]
-fn completion_hostile_names_run_nothing_in_any_shell() {
+fn completion_hostile_names_execute_nothing_in_any_shell() {
     for name in ["bash", "zsh", "fish"] {
         if !has(name) {
             continue;
@@ -116,7 +116,7 @@ fn completion_hostile_names_run_nothing_in_any_shell() {
 
 /// zsh and fish know what they insert into; bash inserts what the program wrote.
 #[test]
-fn completion_hostile_names_inside_quotes_run_nothing_in_bash() {
+fn completion_hostile_names_inside_quotes_execute_nothing_in_bash() {
     let directory = setup();
     let mut session = shell(&directory, "bash");
     session.send_line("PS1='<one>' PS2='<two>'; printf 'se%s\\n' t").unwrap();
@@ -141,7 +141,7 @@ fn completion_hostile_names_inside_quotes_run_nothing_in_bash() {
 }
 
 #[test]
-fn completion_command_line_is_answered_in_every_shell() {
+fn completion_offers_candidates_in_every_shell() {
     for name in ["bash", "zsh", "fish"] {
         if !has(name) {
             continue;
@@ -162,7 +162,7 @@ fn completion_command_line_is_answered_in_every_shell() {
 }
 
 #[test]
-fn completion_variable_in_the_environment_changes_no_command() {
+fn completion_variable_does_not_change_commands() {
     let directory = TestEnv::with_setup();
     for shell in ["bash", "zsh", "fish", "elvish", "powershell", "x"] {
         for (program, arguments, status) in [

@@ -149,7 +149,7 @@ fn site() -> TestEnv {
 }
 
 #[test]
-fn write_fifo_by_its_name_receives_nothing() {
+fn write_named_fifo_receives_nothing() {
     let directory = site();
     directory.sh("mkfifo pipe").ended(0);
     let nonblocking = 0o4000;
@@ -165,7 +165,7 @@ fn write_fifo_by_its_name_receives_nothing() {
 }
 
 #[test]
-fn write_link_that_another_account_can_have_made_is_not_followed() {
+fn write_symlink_of_another_account_is_not_followed() {
     if !has_root() {
         return;
     }
@@ -202,7 +202,7 @@ fn write_link_that_another_account_can_have_made_is_not_followed() {
 }
 
 #[test]
-fn write_minus_is_standard_output_in_every_program() {
+fn write_hyphen_is_standard_output_in_every_program() {
     let directory = site();
     for (write, begin) in [
         ("gen-keypair -a es256 -f jwk -o -", "{"),
@@ -248,7 +248,7 @@ fn modes(directory: &Path) -> BTreeMap<PathBuf, u32> {
 }
 
 #[test]
-fn write_any_mask_gives_the_same_modes() {
+fn write_modes_do_not_depend_on_the_umask() {
     let after = |mask: &str| {
         let directory = TestEnv::new();
         mode(directory.file(".home"), 0o755);
@@ -357,7 +357,7 @@ const READERS: [(&str, &str, i32); 4] = [
 type Change<'a> = &'a dyn Fn(&Path);
 
 #[test]
-fn default_file_that_another_account_can_change_is_not_used() {
+fn default_file_writable_by_another_account_is_not_used() {
     let Some(directory) = has_two_accounts() else { return };
     let run = |line: &str| run_as(&directory, VICTIM, "server", line);
     for (reader, _, status) in READERS {
@@ -426,7 +426,7 @@ fn default_file_that_another_account_can_change_is_not_used() {
 }
 
 #[test]
-fn default_file_of_the_server_is_not_used_by_root_until_it_is_named() {
+fn default_file_of_the_server_is_used_by_root_only_with_an_option() {
     let Some(directory) = has_two_accounts() else { return };
     for (reader, named, status) in READERS {
         let run = directory.sh(&format!("cd server && {reader}; exit $?")).ended(77);
@@ -479,7 +479,7 @@ fn key_file_of_another_account_is_used_with_a_warning() {
 }
 
 #[test]
-fn token_file_that_others_may_read_is_used_with_a_warning() {
+fn token_file_readable_by_others_is_used_with_a_warning() {
     let directory = TestEnv::with_setup();
     mode(directory.file("token.txt"), 0o644);
     for line in ["cc-jwt verify", "cc-jwt inspect"] {
@@ -512,7 +512,7 @@ fn file_without_a_secret_causes_no_hint_to_change_its_mode() {
 }
 
 #[test]
-fn root_file_in_the_directory_of_an_account_belongs_to_the_account() {
+fn root_file_in_the_directory_of_an_account_belongs_to_that_account() {
     let Some(directory) = has_two_accounts() else { return };
     directory.write("r.yaml", fs::read(data("osdf-example.yaml")).unwrap());
     directory.sh("gen-keypair -q -f pem -o pair").ended(0);
@@ -562,7 +562,7 @@ fn root_file_in_the_directory_of_an_account_belongs_to_the_account() {
 }
 
 #[test]
-fn root_session_in_the_home_of_an_account_is_refused() {
+fn root_session_in_the_home_of_an_account_is_rejected() {
     let Some(directory) = has_two_accounts() else { return };
     fs::create_dir(directory.file("home")).unwrap();
     give(directory.file("home"), VICTIM);

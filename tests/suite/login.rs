@@ -179,7 +179,7 @@ fn better(row: &Value) -> Option<&'static str> {
 }
 
 #[test]
-fn the_recorded_logins_come_out_as_at_the_server_or_stricter() {
+fn recorded_logins_match_the_server_or_are_stricter() {
     if !has("slapd") {
         return;
     }

@@ -35,7 +35,7 @@ fn has_password(directory: &TestEnv, name: &str, password: &str) -> bool {
 }
 
 #[test]
-fn a_new_password_is_asked_for_twice_and_not_shown() {
+fn new_password_prompt_repeats_and_does_not_echo() {
     let directory = set_up();
     let mut session = spawn(&directory, "cc-user add anna --role admin; echo status $?");
     session.exp_string("Password for 'anna': ").unwrap();
@@ -56,7 +56,7 @@ fn a_new_password_is_asked_for_twice_and_not_shown() {
 }
 
 #[test]
-fn two_entries_that_differ_and_an_empty_one_change_nothing() {
+fn new_password_mismatch_or_empty_changes_nothing() {
     let directory = set_up();
     let mut session = spawn(&directory, "cc-user add anna --role admin; echo status $?");
     session.exp_string("Password for 'anna': ").unwrap();
@@ -75,7 +75,7 @@ fn two_entries_that_differ_and_an_empty_one_change_nothing() {
 }
 
 #[test]
-fn an_interrupted_prompt_leaves_the_terminal_echoing() {
+fn interrupted_prompt_restores_terminal_echo() {
     let directory = set_up();
     // The shell stays and reports the state of the terminal afterwards.
     let line = "stty echo; trap : INT; cc-user add anna --role admin; echo status $?; stty -a";
@@ -91,7 +91,7 @@ fn an_interrupted_prompt_leaves_the_terminal_echoing() {
 }
 
 #[test]
-fn prompt_is_not_printed_when_the_command_fails_anyway() {
+fn prompt_is_not_printed_if_the_command_fails_before() {
     let directory = set_up();
     directory.run("cc-user", &["add", "there", "--role", "api", "-q"]).ended(0);
     for line in [
@@ -107,7 +107,7 @@ fn prompt_is_not_printed_when_the_command_fails_anyway() {
 }
 
 #[test]
-fn without_a_terminal_the_options_are_named() {
+fn prompt_without_terminal_error_lists_the_options() {
     let directory = set_up();
     let refused = directory.sh("setsid -w cc-user add anna --role admin </dev/null").ended(2);
     assert!(refused.stderr.contains("--password-stdin or --password-file FILE"), "{}", refused.stderr);

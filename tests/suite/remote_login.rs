@@ -69,7 +69,7 @@ fn log_in(directory: &TestEnv, server: &str, arguments: &str) -> Run {
 }
 
 #[test]
-fn the_servers_token_becomes_the_session_and_its_cookie_is_kept_nowhere() {
+fn remote_login_stores_the_token_but_not_the_cookie() {
     let server = Server::start(clustercockpit);
     let directory = TestEnv::new();
     for _ in 0..2 {
@@ -143,7 +143,7 @@ fn server_errors_are_reported() {
 }
 
 #[test]
-fn a_password_is_never_sent_in_the_open_nor_after_a_redirect() {
+fn password_is_not_sent_over_plain_http_or_after_a_redirect() {
     let directory = TestEnv::new();
     let plain = log_in(&directory, "http://cc.example.org", "fritz").ended(78);
     assert!(plain.stderr.contains("plain http"), "{}", plain.stderr);
@@ -157,7 +157,7 @@ fn a_password_is_never_sent_in_the_open_nor_after_a_redirect() {
 }
 
 #[test]
-fn a_server_that_is_none_is_named_so() {
+fn host_without_clustercockpit_is_reported() {
     let directory = TestEnv::new();
     let cases: [(Reply, &str); 7] = [
         (Reply::status(404, "text/html", "<html>"), "the login form answers with status 404"),
@@ -192,7 +192,7 @@ fn a_server_that_is_none_is_named_so() {
 }
 
 #[test]
-fn server_without_authentication_and_a_tls_port_are_named_so() {
+fn server_without_authentication_and_tls_port_are_reported() {
     let directory = TestEnv::new();
     // main.disable-authentication: GraphQL is open, there is no login.
     let open = Server::start(|request| match request.path.as_str() {
@@ -216,7 +216,7 @@ fn server_without_authentication_and_a_tls_port_are_named_so() {
 }
 
 #[test]
-fn certificate_of_a_ca_with_another_type_of_key_is_from_an_unknown_ca() {
+fn certificate_of_a_ca_with_another_key_type_has_an_unknown_issuer() {
     if !crate::support::has("openssl") {
         return;
     }
@@ -257,7 +257,7 @@ fn certificate_of_a_ca_with_another_type_of_key_is_from_an_unknown_ca() {
 }
 
 #[test]
-fn a_server_below_a_path_is_asked_there() {
+fn server_url_path_is_part_of_the_requests() {
     let server = Server::start(|request| {
         let mut below = request.clone();
         match request.path.strip_prefix("/monitoring") {

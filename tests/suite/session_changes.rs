@@ -103,7 +103,7 @@ fn let_it_end(directory: &TestEnv) {
 const LOCAL_LOGIN: &str = "echo 'long password' | cc-login fritz --method local --password-stdin -q";
 
 #[test]
-fn logout_during_a_refresh_is_final() {
+fn logout_during_refresh_deletes_the_session() {
     if !has("curl") {
         return;
     }
@@ -127,7 +127,7 @@ fn logout_during_a_refresh_is_final() {
 }
 
 #[test]
-fn login_during_a_refresh_is_kept() {
+fn login_during_refresh_is_not_overwritten() {
     if !has("curl") {
         return;
     }
@@ -158,7 +158,7 @@ fn login_during_a_refresh_is_kept() {
 }
 
 #[test]
-fn logout_everywhere_during_a_refresh_leaves_no_valid_refresh_token() {
+fn logout_everywhere_during_refresh_leaves_no_valid_refresh_token() {
     if !has("curl") {
         return;
     }
@@ -174,7 +174,7 @@ fn logout_everywhere_during_a_refresh_leaves_no_valid_refresh_token() {
 }
 
 #[test]
-fn rejected_refresh_after_another_login_leaves_that_login_alone() {
+fn rejected_refresh_does_not_delete_a_newer_login() {
     if !has("curl") {
         return;
     }

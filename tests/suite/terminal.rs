@@ -58,7 +58,7 @@ impl Trial {
                     self.wrong.push(format!("$ {line}\n{place}: U+{:04X} in {seen:?}", u32::from(bad)));
                 }
                 None if !shows_evidence(&seen) => {
-                    self.wrong.push(format!("$ {line}\n{place}: the text is not there: {seen}"));
+                    self.wrong.push(format!("$ {line}\n{place}: expected text is missing: {seen}"));
                 }
                 None => {}
             }
@@ -116,7 +116,7 @@ fn token(directory: &TestEnv, header: &Value, claims: &Value) -> String {
 }
 
 #[test]
-fn claims_and_their_names_are_text_on_a_terminal() {
+fn terminal_output_escapes_claims_and_their_names() {
     if !has("script") {
         return;
     }
@@ -195,7 +195,7 @@ fn claims_and_their_names_are_text_on_a_terminal() {
 }
 
 #[test]
-fn names_of_the_user_table_are_text_on_a_terminal() {
+fn terminal_output_escapes_names_of_the_user_table() {
     if !has("script") {
         return;
     }
@@ -250,7 +250,7 @@ fn names_of_the_user_table_are_text_on_a_terminal() {
 }
 
 #[test]
-fn files_sessions_and_arguments_are_text_on_a_terminal() {
+fn terminal_output_escapes_files_sessions_and_arguments() {
     if !has("script") {
         return;
     }

@@ -1,12 +1,12 @@
-//! What godotenv does to the inside of a value: escapes, and `$NAME` from earlier keys.
+//! Expansion of values as in godotenv: escapes, and `$NAME` from earlier keys.
 //!
-//! All of it works on bytes: the patterns are ASCII, and everything else is copied.
+//! The functions work on bytes: the patterns are ASCII, and all other bytes are copied.
 
 use zeroize::Zeroizing;
 
-/// The escapes of a double-quoted value: `\n` and `\r` are line ends, any other character but
-/// `$` loses its backslash. Go does it in two passes, and so `\` before a raw line end is found
-/// only by the second.
+/// Resolves the escapes of a double-quoted value: `
+/// ` and `\r` are line ends; before any other character except `$` the backslash is removed. Go
+/// does this in two passes, so only the second pass matches `\` before a raw line end.
 pub(super) fn unescape(text: &[u8]) -> Zeroizing<Vec<u8>> {
     let mut pairs = Zeroizing::new(Vec::with_capacity(text.len()));
     let mut rest = text;
@@ -43,17 +43,17 @@ pub(super) fn unescape(text: &[u8]) -> Zeroizing<Vec<u8>> {
     out
 }
 
-/// A value with its `$NAME` and `${NAME}` replaced.
+/// A value after the expansion of `$NAME` and `${NAME}`.
 pub(super) struct Expanded {
-    /// What came out.
+    /// The expanded value.
     pub(super) text: Zeroizing<Vec<u8>>,
-    /// Whether any name was replaced.
+    /// Whether a name was expanded.
     pub(super) replaced: bool,
 }
 
-/// Replaces names of capital letters, digits and `_` by what `lookup` has, and by nothing where
-/// it has nothing; `\$` is a plain `$`. `None` when the value grows beyond `limit` bytes, which
-/// only keys that double each other do.
+/// Expands names of capital letters, digits and `_` with `lookup`; unknown names expand to nothing;
+/// `\$` is a literal `$`. Returns `None` if the value exceeds `limit` bytes, which happens only
+/// with keys that repeatedly double each other.
 pub(super) fn expand<'a>(
     text: &[u8],
     lookup: impl Fn(&[u8]) -> Option<&'a [u8]>,
@@ -69,8 +69,7 @@ pub(super) fn expand<'a>(
             at += 1;
             continue;
         }
-        // The name may stand in braces, and Go's pattern takes a parenthesis and unpaired braces
-        // along with it.
+        // The name may be in braces. Go's pattern also consumes a parenthesis and unpaired braces.
         let mut end = at + if escaped { 2 } else { 1 };
         let skip = |end: usize, expected: u8| end + usize::from(text.get(end) == Some(&expected));
         end = skip(end, b'(');

@@ -1,5 +1,5 @@
-//! The `.env` file, exactly as the server reads it (Go's godotenv 1.5), and a writer that changes
-//! one key and keeps every other byte.
+//! The `.env` file: a reader that matches the server's (Go's godotenv 1.5), and a writer that
+//! changes one key and preserves all other bytes.
 //!
 //! ```
 //! use cc_auth::config::dotenv;
@@ -17,7 +17,7 @@ mod writer;
 pub use reader::{Dotenv, DotenvEntry, DotenvError, DotenvErrorKind, DotenvErrors, read};
 pub use writer::{SetError, set};
 
-/// A file's bytes without the byte order mark at which the server gives up.
+/// Removes the byte order mark, which the server rejects.
 #[must_use]
 pub fn without_mark(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)

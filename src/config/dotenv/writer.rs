@@ -1,4 +1,4 @@
-//! The writer: one key changes, every other byte stays.
+//! Setting one key of a `.env` file while preserving all other bytes.
 
 use super::reader::{Dotenv, DotenvErrors, read};
 use crate::util::diagnostic::diagnostics;
@@ -6,16 +6,16 @@ use crate::util::kind::Kind;
 use crate::util::printable::PrintableText;
 use crate::util::quote::quote;
 
-/// Why a key could not be set.
+/// An error of setting a key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SetError {
-    /// The file cannot be read as it is, so nothing is changed in it.
+    /// The file is malformed, so it is not changed.
     #[error("{0}")]
     Malformed(DotenvErrors),
-    /// No name of a variable.
+    /// The name is not a valid variable name.
     #[error("invalid name of a variable {}: expected letters, digits and '_', not a digit first", PrintableText::name(.0))]
     Name(String),
-    /// No form of quoting reads back as this value.
+    /// No form of quoting can represent the value.
     #[error("the value of {} cannot be written so that the server reads it back", quote(.0))]
     NotExpressible(String),
 }
@@ -26,16 +26,16 @@ diagnostics! { SetError:
     Self::NotExpressible(_) => Kind::EnvValueInexpressible;
 }
 
-/// The file with one key set. The effective assignment (the last one) gets the new value, its
-/// `export`, its `=` or `:` and its comment stay; a new key gets a line at the end. The value is
-/// quoted so that reading it gives it back, which is tried before it is returned.
+/// Returns the file with one key set. The last assignment, which is the effective one, receives the
+/// new value; its `export`, its `=` or `:` and its comment are preserved. A new key is appended.
+/// The result is parsed to check that it contains the value.
 ///
-/// Other keys keep their text. One that refers to the key by `$NAME` follows it, as it should.
+/// Other keys are unchanged. Keys that refer to the key with `$NAME` expand to the new value.
 ///
 /// # Errors
 /// [`SetError::Malformed`] for a file that the server rejects, [`SetError::Name`], and
-/// [`SetError::NotExpressible`] for a value no quoting can hold (a NUL, or a line end together
-/// with a backslash at the end).
+/// [`SetError::NotExpressible`] for a value that no quoting can represent (a NUL, or a line end
+/// together with a backslash at the end).
 pub fn set(text: &[u8], key: &str, value: &str) -> Result<Vec<u8>, SetError> {
     let letter = |byte: u8| byte.is_ascii_alphabetic() || byte == b'_';
     if !key.bytes().next().is_some_and(letter) || !key.bytes().all(|b| letter(b) || b.is_ascii_digit()) {
@@ -79,14 +79,14 @@ fn place(text: &[u8], file: &Dotenv, key: &str, form: &str) -> Vec<u8> {
     changed
 }
 
-/// Ways of writing a value, the plainest first; not every one reads back as the value.
+/// Forms of writing a value, the simplest first; not every form represents every value.
 fn forms(value: &str) -> impl Iterator<Item = String> {
     let special = value.contains(['$', '\\', '"']);
     let single = format!("'{value}'");
     let double = format!("\"{}\"", escaped(value));
     let unquoted = value.replace('$', "\\$");
-    // A quote at an end cannot be distinguished from the quoting: a name without a value keeps
-    // them apart.
+    // A quote at the end of the value would be ambiguous; an empty expansion separates it from the
+    // closing quote.
     let ended = format!("\"{}${{_}}\"", escaped(value));
     let begun = format!("${{_}}{unquoted}");
     let quoted = if special { [single, double] } else { [double, single] };

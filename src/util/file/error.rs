@@ -1,4 +1,4 @@
-//! Why a file can not be read or written.
+//! Errors of reading and writing files.
 
 use std::io;
 use std::path::PathBuf;
@@ -9,13 +9,13 @@ use crate::util::kind::Kind;
 use crate::util::quote::quote_path;
 use crate::util::shell::word as shell_word;
 
-/// Why a file could not be read or written.
+/// An error of reading or writing a file.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
-    /// There is no such file.
+    /// The file does not exist.
     #[error("{} does not exist", quote_path(.0))]
     Missing(PathBuf),
-    /// A directory instead of a file.
+    /// The path is a directory.
     #[error("{} is a directory: expected a file", quote_path(.0))]
     Directory(PathBuf),
     /// The file cannot be opened or read.
@@ -23,10 +23,10 @@ pub enum FileError {
     ReadFailed {
         /// The file.
         path: PathBuf,
-        /// The error of the system.
+        /// The system error.
         source: io::Error,
     },
-    /// The file is larger than anything of its kind.
+    /// The file is larger than the limit for its type.
     #[error("{} is larger than {} bytes", quote_path(.path), .limit)]
     TooLarge {
         /// The file.
@@ -34,15 +34,15 @@ pub enum FileError {
         /// The limit in bytes.
         limit: u64,
     },
-    /// Not UTF-8.
+    /// The content is not UTF-8.
     #[error("{} is not UTF-8 text: byte {}", quote_path(.path), .offset + 1)]
     NotText {
         /// The file.
         path: PathBuf,
-        /// Where the first wrong byte is, counted from 0.
+        /// The byte offset of the first invalid byte.
         offset: usize,
     },
-    /// The output exists and must not be replaced.
+    /// The output exists and [`Existing::Reject`](super::Existing::Reject) is set.
     #[error("{} exists already", quote_path(.0))]
     Exists(PathBuf),
     /// The output cannot be created.
@@ -50,45 +50,45 @@ pub enum FileError {
     CreateFailed {
         /// The file.
         path: PathBuf,
-        /// The error of the system.
+        /// The system error.
         source: io::Error,
     },
-    /// Writing failed; the old content, if any, is still there.
+    /// Writing failed; existing content is unchanged.
     #[error("{} cannot be written: {}", quote_path(.path), reason(.source))]
     WriteFailed {
         /// The file.
         path: PathBuf,
-        /// The error of the system.
+        /// The system error.
         source: io::Error,
     },
-    /// A symbolic link in the path that another account can change.
+    /// The path contains a symbolic link that another account can change.
     #[error("{}: {why}", quote_path(.path))]
     Link {
-        /// The path that leads over the link.
+        /// The path that contains the link.
         path: PathBuf,
-        /// Whose link it is.
+        /// The reason the link is not followed.
         why: UntrustedReason,
     },
-    /// A FIFO, a socket or a device where a regular file is expected.
+    /// The path is a FIFO, a socket or a device; a regular file is required.
     #[error("{} is a FIFO, a socket or a device: expected a regular file", quote_path(.0))]
     NotRegular(PathBuf),
-    /// A file that is used without being named, and that another account can change.
+    /// Another account can change a file at a default path.
     #[error("{} is not used: {why}", quote_path(.path))]
     Untrusted {
         /// The file.
         path: PathBuf,
-        /// Why it is not used.
+        /// The reason the file is not used.
         why: UntrustedReason,
-        /// The option that names it, where there is one.
+        /// The option that sets the path, if there is one.
         option: Option<&'static str>,
     },
-    /// Another process has the lock.
+    /// Another process holds the lock.
     #[error("{} is locked by another process", quote_path(.0))]
     Locked(PathBuf),
 }
 
 impl FileError {
-    /// The same error, with the option that names the file instead of its default.
+    /// Adds the option that sets the path to a [`FileError::Untrusted`].
     #[must_use]
     pub fn with_option(mut self, name: &'static str) -> Self {
         if let Self::Untrusted { option, .. } = &mut self {
@@ -123,7 +123,7 @@ diagnostics! { FileError:
     Self::Locked(_) => Kind::OutputBusy;
 }
 
-/// The message of a system error, in lower case and without its number.
+/// Returns the message of a system error, in lower case and without the error number.
 #[must_use]
 pub fn reason(error: &io::Error) -> String {
     let text = error.to_string();

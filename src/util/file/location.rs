@@ -1,8 +1,8 @@
-//! Where a path leads: a directory that is open, and a name in it.
+//! Path resolution on open descriptors.
 //!
-//! A path is followed once, one component at a time, on descriptors; whatever happens to names
-//! afterwards, the open directory stays the same one. A symbolic link is followed only when no
-//! other account can have put it there: see [`Location::find`].
+//! A path is resolved once, one component at a time. Renames during or after the resolution have no
+//! effect, because the parent directory stays open. A symbolic link is followed only if no other
+//! account can have created it; see [`Location::find`].
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, Metadata};
@@ -20,36 +20,36 @@ use rustix::io::Errno;
 use super::error::FileError;
 use super::trust::{self, UntrustedReason};
 
-/// The number of symbolic links that are followed in one path, as in Linux.
+/// The maximum number of symbolic links in one path, as in Linux.
 const MOST_LINKS: u32 = 40;
 
 /// The type of a file system that is mounted on demand (`AUTOFS_SUPER_MAGIC`).
 const AUTOFS: rustix::fs::FsWord = 0x0187;
 
-/// To look at something, and to use it as a directory, without any right to it.
+/// Opens a name for `fstat` and as a base of `openat`; needs no permission on the file.
 const LOOK: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
-/// A name in an open directory.
+/// A file name in an open directory; the file may be missing.
 #[derive(Debug)]
 pub struct Location {
     pub(super) path: PathBuf,
     pub(super) directory: File,
     pub(super) directory_metadata: Metadata,
     pub(super) name: OsString,
-    /// What has this name; nothing if none.
+    /// The metadata of the file, `None` if it does not exist.
     pub(super) found: Option<Metadata>,
-    /// The first directory of the path that other accounts control.
+    /// The first directory of the path that another account controls.
     pub(super) distrust: Option<UntrustedReason>,
-    /// Whether a link was followed, so that the directory is not the one in the path.
+    /// Whether the path contained a symbolic link, so the directory differs from the one in `path`.
     followed: bool,
 }
 
-/// Why a path leads nowhere.
+/// The reason a path cannot be resolved.
 #[derive(Debug)]
 pub(super) enum PathError {
-    /// The system's answer.
+    /// A system error.
     System(Errno),
-    /// A symbolic link that is not followed.
+    /// A symbolic link that may not be followed.
     Link(UntrustedReason),
 }
 
@@ -66,7 +66,7 @@ impl From<io::Error> for PathError {
 }
 
 impl PathError {
-    /// As an error about a file that is to be written.
+    /// Converts the error for an output file.
     pub(super) fn of_output(self, path: &Path) -> FileError {
         match self {
             Self::System(Errno::ISDIR) => FileError::Directory(path.to_owned()),
@@ -75,7 +75,7 @@ impl PathError {
         }
     }
 
-    /// As an error about a file that is to be read.
+    /// Converts the error for an input file.
     pub(super) fn of_input(self, path: &Path) -> FileError {
         match self {
             Self::System(Errno::NOENT) => FileError::Missing(path.to_owned()),
@@ -87,26 +87,26 @@ impl PathError {
 }
 
 impl Location {
-    /// Follows a path to an open directory and a name in it, which need not be there.
+    /// Resolves a path to an open directory and a file name. The file may be missing.
     ///
     /// A symbolic link is followed only in a directory that belongs to root or the caller and that
     /// no other account may write to, and only when the link belongs to root or the caller.
     ///
     /// # Errors
-    /// [`FileError::Link`] for a link that is not followed, `Directory`, `Uncreatable`.
+    /// [`FileError::Link`] for a link that may not be followed, `Directory`, `CreateFailed`.
     pub fn find(path: &Path) -> Result<Self, FileError> {
         Self::walk(path, None).map_err(|obstacle| obstacle.of_output(path))
     }
 
-    /// As [`Location::find`], of a file that is to be read.
+    /// Resolves the path of an input file, as [`Location::find`].
     ///
     /// # Errors
-    /// [`FileError::Link`], `Directory`, `Unreadable`, and `Missing` when a directory is missing.
+    /// [`FileError::Link`], `Directory`, `ReadFailed`, and `Missing` if a directory is missing.
     pub fn find_input(path: &Path) -> Result<Self, FileError> {
         Self::walk(path, None).map_err(|obstacle| obstacle.of_input(path))
     }
 
-    /// The same; with a mode, missing parent directories are created with it.
+    /// Resolves a path; with `create`, creates missing parent directories with this mode.
     pub(super) fn walk(path: &Path, create: Option<u32>) -> Result<Self, PathError> {
         let mut steps = Steps::default();
         let mut directory = steps.start(path.as_os_str())?;
@@ -178,13 +178,13 @@ impl Location {
         Self { path: path.to_owned(), directory, directory_metadata, name, found, distrust, followed }
     }
 
-    /// The path as it was given.
+    /// The original path.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Another name in the same directory. A link of this name is not followed.
+    /// Returns another name in the same directory. A symbolic link of this name is not followed.
     ///
     /// # Errors
     /// [`FileError::ReadFailed`].
@@ -207,7 +207,7 @@ impl Location {
         })
     }
 
-    /// The path of a name in the directory, for messages.
+    /// The path of a name in this directory, for messages.
     fn path_of(&self, name: &OsStr) -> PathBuf {
         if name == self.name {
             return self.path.clone();
@@ -219,38 +219,38 @@ impl Location {
         }
     }
 
-    /// The name in the directory, after all links.
+    /// The file name in the directory, after all links are resolved.
     #[must_use]
     pub fn name(&self) -> &OsStr {
         &self.name
     }
 
-    /// Whether the directory is one that all accounts may write to, such as `/tmp`.
+    /// Whether all accounts can write to the directory, such as `/tmp`.
     #[must_use]
     pub fn is_in_shared_directory(&self) -> bool {
         self.directory_metadata.mode() & 0o002 != 0
     }
 
-    /// What has the name; nothing if none.
+    /// The metadata of the file, `None` if it does not exist.
     #[must_use]
     pub const fn found(&self) -> Option<&Metadata> {
         self.found.as_ref()
     }
 
-    /// The directory, opened to be locked, listed or synced.
+    /// Opens the directory for locking, listing or syncing.
     pub(super) fn open_directory(&self) -> io::Result<File> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         Ok(rustix::fs::openat(&self.directory, c".", flags, Mode::empty())?.into())
     }
 }
 
-/// What has a name in a directory; a link is not followed.
+/// Opens a name in a directory without following a link.
 fn look(directory: &File, name: &OsStr) -> Result<File, Errno> {
     Ok(rustix::fs::openat(directory, name, LOOK, Mode::empty())?.into())
 }
 
-/// A directory, mounted first where it is a place that is mounted on demand: looking at such a place
-/// does not mount it. Only where no other account can exchange the name meanwhile.
+/// Mounts a directory that is an automount point, because opening it with `O_PATH` does not mount
+/// it. Does nothing if another account could replace the name in the meantime.
 fn mount(parent: &File, parent_metadata: &Metadata, name: &OsStr, found: File) -> File {
     let is_on_demand = rustix::fs::fstatfs(&found).is_ok_and(|system| system.f_type == AUTOFS);
     if !is_on_demand || !trust::is_exclusive(parent_metadata) {
@@ -263,17 +263,17 @@ fn mount(parent: &File, parent_metadata: &Metadata, name: &OsStr, found: File) -
     }
 }
 
-/// The components of a path that are still to be followed, and those of symbolic links in it.
+/// The remaining components of a path, including those of resolved symbolic links.
 #[derive(Default)]
 struct Steps {
-    /// The next one is the last.
+    /// The components in reverse order: the next one is the last.
     left: Vec<OsString>,
-    /// Whether the path ends in a way that only a directory has.
+    /// Whether the path can only be a directory, for example because it ends in `/`.
     requires_directory: bool,
 }
 
 impl Steps {
-    /// Takes a path; the directory in which it begins.
+    /// Sets the path and opens its first directory (`/` or `.`).
     fn start(&mut self, path: &OsStr) -> Result<File, Errno> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let begin = match path.as_bytes() {
@@ -285,7 +285,7 @@ impl Steps {
         Ok(rustix::fs::open(begin, flags, Mode::empty())?.into())
     }
 
-    /// Adds the components of a path before those that are left.
+    /// Inserts the components of a path before the remaining ones.
     fn push(&mut self, path: &OsStr) {
         let bytes = path.as_bytes();
         if self.left.is_empty() {
@@ -305,14 +305,14 @@ impl Steps {
     }
 }
 
-/// Creates a directory with exactly this mode; that it is there meanwhile is no error.
+/// Creates a directory with exactly this mode. An existing directory is not an error.
 fn create_directory(
     parent: &File,
     parent_metadata: &Metadata,
     name: &OsStr,
     mode: u32,
 ) -> Result<(), PathError> {
-    /// The mask is one for the whole process.
+    /// The umask is process-wide.
     static MASK: Mutex<()> = Mutex::new(());
     let guard = MASK.lock().unwrap_or_else(PoisonError::into_inner);
     let before = rustix::process::umask(Mode::from_raw_mode(0o022));
@@ -326,7 +326,7 @@ fn create_directory(
     if let Some((user, group)) = trust::heir(parent, parent_metadata) {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let directory = rustix::fs::openat(parent, name, flags, Mode::empty())?;
-        // Only one that this call made: another may have taken the name.
+        // Change only the directory of this call: another process may have taken the name.
         if File::from(directory.try_clone()?).metadata().is_ok_and(|found| trust::is_callers(&found)) {
             let _ = rustix::fs::fchown(&directory, Some(user), Some(group));
         }
@@ -334,13 +334,13 @@ fn create_directory(
     Ok(())
 }
 
-/// Creates a directory and its parents where they are missing, with this mode whatever the mask.
+/// Creates a directory and its missing parents with this mode, regardless of the umask.
 ///
 /// # Errors
 /// [`FileError::Link`], [`FileError::CreateFailed`].
 pub fn create_directory_all(path: &Path, mode: u32) -> Result<(), FileError> {
     match Location::walk(path, Some(mode)) {
-        // Every component is a directory.
+        // All components exist and are directories.
         Err(PathError::System(Errno::ISDIR)) => Ok(()),
         Ok(_) => Err(FileError::CreateFailed { path: path.to_owned(), source: Errno::NOTDIR.into() }),
         Err(PathError::Link(why)) => Err(FileError::Link { path: path.to_owned(), why }),
@@ -356,7 +356,7 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::{PermissionsExt as _, symlink};
 
-    /// The real directory and the name that a path leads to.
+    /// The real directory and the file name of a path.
     fn place(path: &Path) -> Result<(PathBuf, OsString), FileError> {
         let location = Location::find(path)?;
         let directory = format!("/proc/self/fd/{}", location.directory.as_raw_fd());
@@ -364,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    fn path_leads_where_the_system_would_lead_it() {
+    fn path_resolution_matches_the_kernel() {
         let directory = tempfile::tempdir().unwrap();
         let root = directory.path().canonicalize().unwrap();
         fs::create_dir_all(root.join("a/b")).unwrap();
@@ -392,7 +392,7 @@ mod tests {
     }
 
     #[test]
-    fn path_that_leads_to_no_file_is_an_error() {
+    fn path_without_file_name_is_an_error() {
         let directory = tempfile::tempdir().unwrap();
         let root = directory.path();
         fs::write(root.join("file"), "x").unwrap();
@@ -418,7 +418,7 @@ mod tests {
     }
 
     #[test]
-    fn link_in_a_directory_of_all_accounts_is_not_followed_at_any_place_in_a_path() {
+    fn symlink_in_shared_directory_is_never_followed() {
         let directory = tempfile::tempdir().unwrap();
         let root = directory.path();
         fs::create_dir_all(root.join("shared")).unwrap();
@@ -437,7 +437,7 @@ mod tests {
     }
 
     #[test]
-    fn directories_are_created_with_their_mode_and_not_through_a_shared_link() {
+    fn create_directory_all_sets_mode_and_rejects_shared_symlink() {
         let directory = tempfile::tempdir().unwrap();
         let root = directory.path();
         create_directory_all(&root.join("a/b/c"), 0o700).unwrap();

@@ -1,4 +1,4 @@
-//! Locks between processes. They end with the process that has them, however it ends.
+//! Locks between processes. The kernel releases a lock when its process exits.
 
 use std::ffi::OsString;
 use std::fs::{File, TryLockError};
@@ -14,23 +14,23 @@ use super::error::FileError;
 use super::location::Location;
 use super::trust::Ownership;
 
-/// The pause between two attempts to get a lock.
+/// The interval between two attempts to lock.
 const STEP: Duration = Duration::from_millis(5);
 
-/// Opens (and creates, mode 0600) a file to hold a lock on. A link of that name, a FIFO or anything
-/// else that is no regular file is not opened.
+/// Opens a lock file and creates it with mode 0600 if it is missing. Only regular files are opened;
+/// a symbolic link or a FIFO is an error.
 ///
 /// # Errors
-/// [`FileError::CreateFailed`], `Special`, `Link`, `Directory`.
+/// [`FileError::CreateFailed`], `NotRegular`, `Link`, `Directory`.
 pub fn open_lock(path: &Path) -> Result<File, FileError> {
     Location::find(path)?.open_lock()
 }
 
-/// Waits up to so many seconds for an exclusive lock; whether there is one now. A file system
-/// without locks is no error: then there are none.
+/// Tries to lock a file exclusively for up to `seconds`. Returns `false` if the file system does
+/// not support locks.
 ///
 /// # Errors
-/// [`io::ErrorKind::WouldBlock`] when another process has it all the time.
+/// [`io::ErrorKind::WouldBlock`] if another process holds the lock until the timeout.
 pub fn try_for_seconds(file: &File, seconds: u32) -> io::Result<bool> {
     let steps = seconds.saturating_mul(1000) / u32::try_from(STEP.as_millis()).unwrap_or(1);
     for _ in 0..=steps {
@@ -44,7 +44,7 @@ pub fn try_for_seconds(file: &File, seconds: u32) -> io::Result<bool> {
 }
 
 impl Location {
-    /// As [`open_lock`].
+    /// Opens a lock file, as [`open_lock`].
     ///
     /// # Errors
     /// As [`open_lock`].
@@ -71,8 +71,8 @@ impl Location {
         if is_file { Ok(file) } else { Err(special()) }
     }
 
-    /// Locks the directory, which leaves no lock file behind: every path that leads to this file
-    /// has the same one. Held until the file that is returned is dropped.
+    /// Locks the directory of this file, so no lock file is needed. All paths to the file share
+    /// this lock. The lock is released when the returned file is dropped.
     ///
     /// # Errors
     /// [`FileError::Locked`].
@@ -85,7 +85,7 @@ impl Location {
         }
     }
 
-    /// The name with a suffix, such as `.old`.
+    /// Returns the file name with a suffix, such as `.old`.
     #[must_use]
     pub fn name_with(&self, suffix: &str) -> OsString {
         let mut name = self.name.clone();

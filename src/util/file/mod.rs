@@ -1,8 +1,9 @@
-//! Files: read with a limit, written whole or not at all, and never where another account leads.
+//! Reading, writing and locking of files.
 //!
-//! A path is followed once, on descriptors ([`Location`]). A write goes to a new file in the same
-//! directory, which is synced and takes the name in one step: a reader sees the old content or the
-//! new, never a part. Owner and mode are set on the open file. No other module writes files.
+//! Reads have a size limit, writes are atomic, and a symbolic link that another account can change
+//! is not followed ([`Location`]). A write goes to a new file in the same directory, which is
+//! synced and then renamed: a reader sees the old or the new content, never a part. Owner and mode
+//! are set on the open file. No other module writes files.
 
 mod error;
 mod location;
@@ -29,10 +30,10 @@ pub use write::{
 
 pub use super::shell::word as shell_word;
 
-/// The most that is read of a configuration, key or environment file, in bytes.
+/// The maximum size of a configuration, key or environment file, in bytes.
 pub const SETTINGS_LIMIT: u64 = 4 << 20;
 
-/// The mode of a file that holds a secret.
+/// The mode of a file that contains a secret.
 pub const PRIVATE_MODE: u32 = 0o600;
 
 /// The mode of a file that all accounts may read.

@@ -1,4 +1,4 @@
-//! Reading with a limit. What is checked is what is read: the open file, not its name.
+//! Reading with a size limit. Checks use the open file, not its name.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -12,17 +12,17 @@ use super::location::Location;
 use super::trust::{self, FileContents, UntrustedReason};
 use crate::util::note::Notes;
 
-/// To read what a FIFO or a device of another account must not be able to stop.
+/// Flags that prevent a FIFO or device of another account from blocking the open.
 const READ: OFlags = OFlags::RDONLY
     .union(OFlags::CLOEXEC)
     .union(OFlags::NOFOLLOW)
     .union(OFlags::NONBLOCK)
     .union(OFlags::NOCTTY);
 
-/// Reads a file that was named, of at most `limit` bytes. Pipes and devices are read likewise.
+/// Reads a file, pipe or device of at most `limit` bytes.
 ///
 /// # Errors
-/// [`FileError::Missing`], `Directory`, `Unreadable` or `TooLarge`.
+/// [`FileError::Missing`], `Directory`, `ReadFailed` or `TooLarge`.
 pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
     let file = File::open(path).map_err(|error| unreadable(path, error))?;
     read_open(path, file, limit)
@@ -36,37 +36,38 @@ pub fn read_text(path: &Path, limit: u64) -> Result<String, FileError> {
     text(path, read(path, limit)?)
 }
 
-/// As [`read`]; warns when another account can change the file, or read it where it holds a secret.
+/// Reads a file as [`read`] does and warns if another account can change it, or can read a secret
+/// in it.
 ///
 /// # Errors
 /// As [`read`].
 pub fn read_named(
     path: &Path,
     limit: u64,
-    holds: FileContents,
+    contents: FileContents,
     notes: &mut Notes,
 ) -> Result<Vec<u8>, FileError> {
     let file = File::open(path).map_err(|error| unreadable(path, error))?;
-    trust::warn(path, &file, holds, notes);
+    trust::warn(path, &file, contents, notes);
     read_open(path, file, limit)
 }
 
-/// As [`read_named`], of a text.
+/// Reads a text file as [`read_named`] does.
 ///
 /// # Errors
 /// As [`read_text`].
 pub fn read_named_text(
     path: &Path,
     limit: u64,
-    holds: FileContents,
+    contents: FileContents,
     notes: &mut Notes,
 ) -> Result<String, FileError> {
-    text(path, read_named(path, limit, holds, notes)?)
+    text(path, read_named(path, limit, contents, notes)?)
 }
 
-/// Reads a file that no option or variable names: a regular file of the caller or root that no
-/// other account may write to, reached through directories of which the same is true (a sticky one
-/// will do). Never waits.
+/// Reads a file at a default path. The file must be a regular file that belongs to the caller or
+/// root and that no other account can write to; the same applies to the directories of its path,
+/// except that sticky directories are accepted. Never blocks.
 ///
 /// # Errors
 /// As [`read`], [`FileError::Untrusted`] and `Link`.
@@ -75,12 +76,11 @@ pub fn read_default(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
     read_open(&location.path, file, limit)
 }
 
-/// Checks a database that no option or variable names, as [`read_default`] does. Its directory must
-/// not even be a sticky one: a journal that another account puts beside the file becomes a part of
-/// it.
+/// Checks a database at a default path, as [`read_default`] does. Sticky directories are not
+/// accepted: SQLite applies a journal beside the database, and another account could create one.
 ///
 /// # Errors
-/// As [`read_default`]; a file that is missing is none.
+/// As [`read_default`]; a missing file is not an error.
 pub fn check_default_database(path: &Path) -> Result<(), FileError> {
     match open_default(path) {
         Ok((location, _)) if trust::is_exclusive(&location.directory_metadata) => Ok(()),
@@ -94,8 +94,8 @@ pub fn check_default_database(path: &Path) -> Result<(), FileError> {
     }
 }
 
-/// Reads a file that these programs wrote for the caller: a regular one of the caller or root that
-/// no other account may write to. Never waits.
+/// Reads a file that these programs wrote for the caller: a regular file that belongs to the caller
+/// or root and that no other account can write to. Never blocks.
 ///
 /// # Errors
 /// As [`read_default`].
@@ -111,11 +111,11 @@ pub fn read_own(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
     }
 }
 
-/// Reads what an output has before it is replaced, as text: a regular file, by the path as
-/// [`super::write()`] follows it. Never waits.
+/// Reads the current content of an output as text, before it is replaced. The file must be regular;
+/// the path is resolved as by [`super::write()`]. Never blocks.
 ///
 /// # Errors
-/// As [`read_text`], [`FileError::Link`] and `Special`.
+/// As [`read_text`], [`FileError::Link`] and `NotRegular`.
 pub fn read_output(path: &Path, limit: u64) -> Result<String, FileError> {
     text(path, Location::find_input(path)?.read(limit)?)
 }
@@ -126,8 +126,8 @@ fn open_default(path: &Path) -> Result<(Location, File), FileError> {
         Err(FileError::Link { why, .. }) => return Err(untrusted(why)),
         other => other?,
     };
-    // Its type is read before it is opened, which distinguishes an unreadable file from one that is not
-    // trusted; what counts is the open file.
+    // Check the metadata before opening, to report an untrusted file as such even if it is
+    // unreadable. The check of the open file below is the one that counts.
     if let Some(why) = location.found.as_ref().and_then(UntrustedReason::of_file) {
         return Err(untrusted(why));
     }
@@ -139,11 +139,11 @@ fn open_default(path: &Path) -> Result<(Location, File), FileError> {
 }
 
 impl Location {
-    /// Opens what has the name, without waiting for it.
+    /// Opens the file without blocking.
     fn open(&self) -> Result<(File, std::fs::Metadata), FileError> {
         let opened = rustix::fs::openat(&self.directory, &self.name, READ, Mode::empty());
         let file = File::from(opened.map_err(|errno| match errno {
-            // A socket, or a link that was put there meanwhile.
+            // A socket, or a symbolic link that was created in the meantime.
             Errno::NXIO | Errno::LOOP => FileError::NotRegular(self.path.clone()),
             other => unreadable(&self.path, other.into()),
         })?);
@@ -151,7 +151,7 @@ impl Location {
         Ok((file, metadata))
     }
 
-    /// Reads the file of at most `limit` bytes; only a regular one, and without waiting.
+    /// Reads a regular file of at most `limit` bytes. Never blocks.
     ///
     /// # Errors
     /// As [`read`], and [`FileError::NotRegular`].
@@ -184,7 +184,7 @@ fn read_open(path: &Path, file: File, limit: u64) -> Result<Vec<u8>, FileError> 
     Ok(bytes)
 }
 
-/// The bytes of a file as text.
+/// Converts the content of a file to text.
 ///
 /// # Errors
 /// [`FileError::NotText`].
@@ -195,7 +195,7 @@ pub fn text(path: &Path, bytes: Vec<u8>) -> Result<String, FileError> {
     })
 }
 
-/// The files of a directory whose names end in `.EXTENSION`, in the order of their names.
+/// Lists the files of a directory with this extension, sorted by name.
 ///
 /// # Errors
 /// [`FileError::ReadFailed`] when the directory cannot be read.

@@ -1,4 +1,4 @@
-//! Outputs that are no files: a descriptor that was asked for, or a device.
+//! Outputs that are not regular files: open descriptors and devices.
 
 use std::fs::{File, Metadata};
 use std::os::unix::ffi::OsStrExt as _;
@@ -13,8 +13,8 @@ use super::error::FileError;
 use super::location::Location;
 use super::trust;
 
-/// The number of the descriptor that an output means: `-`, `/dev/stdout`, `/dev/stderr`,
-/// `/dev/fd/N`, `/proc/self/fd/N`.
+/// Returns the descriptor that an output path denotes: `-`, `/dev/stdout`, `/dev/stderr`,
+/// `/dev/fd/N` or `/proc/self/fd/N`.
 pub(super) fn descriptor(path: &Path) -> Option<i32> {
     let number = match path.as_os_str().as_bytes() {
         b"-" | b"/dev/stdout" => return Some(1),
@@ -24,7 +24,7 @@ pub(super) fn descriptor(path: &Path) -> Option<i32> {
     std::str::from_utf8(number).ok()?.parse().ok().filter(|number| *number >= 0)
 }
 
-/// Another handle of an own descriptor, with its place in the file.
+/// Duplicates an open descriptor; both share the file offset.
 pub(super) fn open_descriptor(number: i32) -> Result<File, Errno> {
     let own = rustix::process::getpid();
     let duplicate = rustix::process::pidfd_open(own, PidfdFlags::empty())
@@ -32,7 +32,7 @@ pub(super) fn open_descriptor(number: i32) -> Result<File, Errno> {
     match duplicate {
         Ok(descriptor) => Ok(descriptor.into()),
         Err(Errno::BADF) => Err(Errno::BADF),
-        // A kernel before 5.6, or a filter of system calls: what is there stays.
+        // Linux before 5.6, or a seccomp filter: reopen in append mode to preserve existing content.
         Err(_) => {
             let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CLOEXEC | OFlags::NOCTTY;
             Ok(rustix::fs::open(format!("/proc/self/fd/{number}"), flags, Mode::empty())?.into())
@@ -40,14 +40,15 @@ pub(super) fn open_descriptor(number: i32) -> Result<File, Errno> {
     }
 }
 
-/// Opens a device, such as `/dev/null`: a character device of root or the caller, in a directory
-/// where no other account can have put it. A FIFO or a socket is none: its reader is unknown.
+/// Opens a character device, such as `/dev/null`. It must belong to root or the caller and be in a
+/// directory that no other account can write to. FIFOs and sockets are rejected because their
+/// reader is unknown.
 pub(super) fn open_device(location: &Location, found: &Metadata) -> Result<File, FileError> {
     let special = || FileError::NotRegular(location.path.clone());
-    let is_fit = |metadata: &Metadata| {
+    let is_suitable = |metadata: &Metadata| {
         metadata.file_type().is_char_device() && (metadata.uid() == 0 || trust::is_callers(metadata))
     };
-    if !is_fit(found) || !trust::is_exclusive(&location.directory_metadata) {
+    if !is_suitable(found) || !trust::is_exclusive(&location.directory_metadata) {
         return Err(special());
     }
     let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
@@ -56,7 +57,7 @@ pub(super) fn open_device(location: &Location, found: &Metadata) -> Result<File,
     let file: File = rustix::fs::openat(&location.directory, &location.name, flags, Mode::empty())
         .map_err(uncreatable)?
         .into();
-    if !file.metadata().is_ok_and(|opened| is_fit(&opened) && opened.rdev() == found.rdev()) {
+    if !file.metadata().is_ok_and(|opened| is_suitable(&opened) && opened.rdev() == found.rdev()) {
         return Err(special());
     }
     rustix::fs::fcntl_setfl(&file, OFlags::empty()).map_err(uncreatable)?;
@@ -68,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn descriptors_are_meant_by_their_names_only() {
+    fn descriptor_is_parsed_from_known_names_only() {
         let of = |name: &str| descriptor(Path::new(name));
         assert_eq!((of("-"), of("/dev/stdout"), of("/dev/stderr")), (Some(1), Some(1), Some(2)));
         assert_eq!((of("/dev/fd/63"), of("/proc/self/fd/4")), (Some(63), Some(4)));

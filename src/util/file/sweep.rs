@@ -1,4 +1,4 @@
-//! What writers that were killed have left behind.
+//! Deletion of temporary files that killed processes left behind.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -9,15 +9,15 @@ use rustix::fs::{AtFlags, Dir, Mode, OFlags};
 
 use crate::util::time::Timestamp;
 
-/// How the names of files that are not complete yet begin and end.
+/// Prefix and suffix of the names of temporary files.
 pub const TEMPORARY: (&str, &str) = (".cc-auth-", ".tmp");
 
-/// How old a temporary file must be before it is deleted, in seconds: writing one takes
+/// The minimum age of a temporary file before it is deleted, in seconds. Writing a file takes
 /// milliseconds.
 const ABANDONED: i64 = 600;
 
-/// Deletes what writers of this account that were killed have left in a directory more than ten
-/// minutes ago: it may hold secrets. What cannot be deleted stays.
+/// Deletes the temporary files of this account that are older than ten minutes, because they may
+/// contain secrets. Errors are ignored.
 pub fn sweep(directory: &Path, now: Timestamp) {
     let here = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -37,7 +37,7 @@ pub(super) fn sweep_open(directory: &File, now: Timestamp) {
         }
         let Ok(found) = rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
         if found.st_uid == own && now.since(Timestamp(found.st_mtime)) > ABANDONED {
-            // Not a directory: that stays.
+            // Without `AT_REMOVEDIR`, directories are not deleted.
             let _ = rustix::fs::unlinkat(directory, OsStr::from_bytes(bytes), AtFlags::empty());
         }
     }

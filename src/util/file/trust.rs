@@ -1,4 +1,4 @@
-//! Whose files are used: owners and modes, always of something that is open.
+//! Ownership and mode checks of open files.
 
 use std::fmt;
 use std::fs::{File, Metadata};
@@ -12,30 +12,30 @@ use crate::util::note::Notes;
 use crate::util::quote::quote_path;
 use crate::util::shell::word as shell_word;
 
-/// The bits that let other accounts write.
+/// The mode bits that permit other accounts to write.
 const OTHERS_WRITE: u32 = 0o022;
 
-/// In such a directory only the owner of a file can rename or delete it.
+/// The sticky bit: only the owner of a file can rename or delete it.
 const STICKY: u32 = 0o1000;
 
-/// Why a file or a link is not used.
+/// The reason a file or a link is not trusted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UntrustedReason {
-    /// It belongs to neither root nor the caller.
+    /// The file belongs to neither root nor the caller.
     Owner(u32),
-    /// Its mode lets other accounts write.
+    /// Other accounts can write to the file.
     Writable(u32),
     /// A directory of the path belongs to neither root nor the caller.
     DirectoryOwner(u32),
-    /// The mode of a directory of the path lets other accounts write.
+    /// Other accounts can write to a directory of the path.
     DirectoryWritable(u32),
-    /// A symbolic link that belongs to neither root nor the caller.
+    /// The symbolic link belongs to neither root nor the caller.
     LinkOwner(u32),
-    /// A symbolic link in a directory that other accounts may write to.
+    /// The symbolic link is in a directory that other accounts can write to.
     LinkInSharedDirectory,
-    /// Not a regular file.
+    /// The file is not a regular file.
     NotRegular,
-    /// Several hard links, in a directory where other accounts can create them.
+    /// The file has several hard links, and other accounts can create hard links in its directory.
     HardLinks,
 }
 
@@ -64,23 +64,23 @@ impl fmt::Display for UntrustedReason {
     }
 }
 
-/// Whether this is root's or the caller's.
+/// Whether the file belongs to root or the caller.
 fn is_own(found: &Metadata) -> bool {
     found.uid() == 0 || is_callers(found)
 }
 
-/// Whether this belongs to the caller.
+/// Whether the file belongs to the caller.
 pub(super) fn is_callers(found: &Metadata) -> bool {
     found.uid() == geteuid().as_raw()
 }
 
-/// Whether only root and the caller can change the names in this directory.
+/// Whether only root and the caller can create and rename files in this directory.
 pub(super) fn is_exclusive(directory: &Metadata) -> bool {
     is_own(directory) && directory.mode() & OTHERS_WRITE == 0
 }
 
 impl UntrustedReason {
-    /// A directory in which another account can exchange a file of the caller's.
+    /// Checks whether another account can replace files of the caller in this directory.
     pub(super) fn of_directory(directory: &Metadata) -> Option<Self> {
         if !is_own(directory) {
             Some(Self::DirectoryOwner(directory.uid()))
@@ -91,7 +91,7 @@ impl UntrustedReason {
         }
     }
 
-    /// A link that another account can have put there.
+    /// Checks whether another account can have created this link.
     pub(super) fn of_link(directory: &Metadata, link: &Metadata) -> Option<Self> {
         if !is_own(link) {
             Some(Self::LinkOwner(link.uid()))
@@ -102,7 +102,7 @@ impl UntrustedReason {
         }
     }
 
-    /// A file that is not the caller's or root's alone.
+    /// Checks that the file is a regular file that only the caller or root can change.
     pub(super) fn of_file(file: &Metadata) -> Option<Self> {
         if !file.is_file() {
             Some(Self::NotRegular)
@@ -115,17 +115,17 @@ impl UntrustedReason {
         }
     }
 
-    /// A file with several names in a directory where another account can have added one.
+    /// Checks whether another account can have created a hard link to this file.
     pub(super) fn of_names(directory: &Metadata, file: &Metadata) -> Option<Self> {
         (directory.mode() & OTHERS_WRITE != 0 && file.nlink() > 1).then_some(Self::HardLinks)
     }
 }
 
-/// The account and group that a new file or directory in this directory belongs to, where that is
-/// not the caller: what root creates in a directory of another account belongs to that account.
+/// Returns the account and group of a new file in this directory if it differs from the caller:
+/// files that root creates in a directory of another account belong to that account.
 ///
-/// Not where the account can have created the directory for this, in a directory of all accounts:
-/// it would get a secret that is not for it.
+/// Returns `None` below a directory that all accounts can write to. There, the other account could
+/// have created the directory to receive a secret.
 pub(super) fn heir(directory: &File, metadata: &Metadata) -> Option<(Uid, Gid)> {
     let user = metadata.uid();
     if !geteuid().is_root() || user == 0 || metadata.mode() & 0o002 != 0 {
@@ -133,7 +133,7 @@ pub(super) fn heir(directory: &File, metadata: &Metadata) -> Option<(Uid, Gid)> 
     }
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let mut above: File = directory.try_clone().ok()?;
-    // A path has fewer components than it can have characters.
+    // Bounded by the longest path the kernel accepts.
     for _ in 0..4096 {
         above = rustix::fs::openat(&above, c"..", flags, Mode::empty()).ok()?.into();
         let found = above.metadata().ok()?;
@@ -145,7 +145,7 @@ pub(super) fn heir(directory: &File, metadata: &Metadata) -> Option<(Uid, Gid)> 
     None
 }
 
-/// The owner and mode of a file that is written.
+/// The owner and mode of an output file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Ownership {
     pub(super) user: Option<Uid>,
@@ -154,9 +154,9 @@ pub(super) struct Ownership {
 }
 
 impl Ownership {
-    /// Of a file that gets this name: that of the file it replaces, where that one is not of an
-    /// account that only needs the new one. With `keeps_access` what the old mode permits
-    /// the group stays permitted.
+    /// Determines the ownership of a new file: that of the file it replaces, unless that file
+    /// belongs to an account that may only read it. With `keeps_access`, the group permissions of
+    /// the old mode are preserved.
     pub(super) fn of_new(
         directory: (&File, &Metadata),
         old: Option<&Metadata>,
@@ -166,12 +166,12 @@ impl Ownership {
         let by_root = geteuid().is_root();
         let (opened, directory) = directory;
         let old = old.filter(|old| {
-            let for_it = || keeps_access && old.uid() == directory.uid();
-            old.is_file() && (is_own(old) || (by_root && (is_exclusive(directory) || for_it())))
+            let is_reader = || keeps_access && old.uid() == directory.uid();
+            old.is_file() && (is_own(old) || (by_root && (is_exclusive(directory) || is_reader())))
         });
         if let Some(old) = old {
             let user = (by_root && old.uid() != 0).then(|| Uid::from_raw(old.uid()));
-            // A mode for all accounts was not chosen with a secret in mind.
+            // A mode that permits access to all accounts was not chosen for a secret.
             let chosen = keeps_access && old.mode() & 0o007 == 0;
             let mode = if chosen { mode | old.mode() & 0o060 } else { mode };
             return Self { user, group: Some(Gid::from_raw(old.gid())), mode };
@@ -182,7 +182,7 @@ impl Ownership {
         }
     }
 
-    /// Gives a file this owner and mode. Where the group is not permitted, it gets no rights.
+    /// Applies owner and mode to a file. If the group cannot be set, its permissions are removed.
     pub(super) fn give(self, file: &File) -> std::io::Result<()> {
         let now = file.metadata()?;
         let user = self.user.filter(|user| user.as_raw() != now.uid());
@@ -195,17 +195,17 @@ impl Ownership {
     }
 }
 
-/// What a file that is read by its name holds.
+/// What an input file contains, which decides who may read it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileContents {
-    /// A key, token or password: other accounts must not read it either.
+    /// A key, token or password: other accounts must not read or change it.
     Secret,
-    /// Public keys and the like: other accounts must not change it.
+    /// Public data such as public keys: other accounts must not change it.
     Public,
 }
 
-/// Warns of a file that was named and that another account can change, or read where it must not.
-pub(super) fn warn(path: &Path, file: &File, holds: FileContents, notes: &mut Notes) {
+/// Warns if another account can change an input file, or can read a secret in it.
+pub(super) fn warn(path: &Path, file: &File, contents: FileContents, notes: &mut Notes) {
     let Ok(metadata) = file.metadata() else { return };
     if !metadata.is_file() {
         return;
@@ -224,7 +224,7 @@ pub(super) fn warn(path: &Path, file: &File, holds: FileContents, notes: &mut No
         notes.danger("file-replaceable", format!("{shown} can be exchanged by another account: {why}"));
     }
     let word = || shell_word(&path.to_string_lossy());
-    if holds == FileContents::Secret && mode & 0o077 != 0 {
+    if contents == FileContents::Secret && mode & 0o077 != 0 {
         notes.danger_with(
             "file-mode",
             format!("{shown} holds secrets and others may access it (mode {mode:04o})"),
@@ -239,7 +239,7 @@ pub(super) fn warn(path: &Path, file: &File, holds: FileContents, notes: &mut No
     }
 }
 
-/// Why the directory of a named file is not the caller's or root's alone.
+/// Returns the reason the directory of a file is not trusted.
 fn directory_distrust(path: &Path) -> Option<UntrustedReason> {
     let parent = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -248,8 +248,8 @@ fn directory_distrust(path: &Path) -> Option<UntrustedReason> {
     UntrustedReason::of_directory(&std::fs::metadata(parent).ok()?)
 }
 
-/// Warns when other accounts than the owner may read a file that holds a secret, or when it is
-/// another account's. For a file that is read, see [`super::read_named`].
+/// Warns if a file with a secret can be read by other accounts or belongs to another account. For
+/// input files, use [`super::read_named`].
 pub fn warn_if_exposed(path: &Path, notes: &mut Notes) {
     let flags = OFlags::PATH | OFlags::CLOEXEC;
     if let Ok(file) = rustix::fs::open(path, flags, Mode::empty()) {

@@ -1,4 +1,4 @@
-//! The one writer of files.
+//! Atomic writing of files.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -20,44 +20,45 @@ use crate::util::quote::quote_path;
 use crate::util::shell::word as shell_word;
 use crate::util::time::Timestamp;
 
-/// What to do when the output exists.
+/// What to do if the output file exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Existing {
-    /// Leave it and fail.
+    /// Fails with [`FileError::Exists`].
     Reject,
-    /// Replace it.
+    /// Replaces the file.
     Replace,
 }
 
-/// How a file is written.
+/// Options for writing a file.
 #[derive(Debug, Clone, Copy)]
 pub struct WriteOptions {
-    /// The mode of the new file, whatever the process's mask.
+    /// The mode of the new file, regardless of the umask.
     pub mode: u32,
-    /// What to do when the file exists.
+    /// What to do if the file exists.
     pub existing: Existing,
-    /// Whether the group keeps what the mode of the replaced file permits it.
+    /// Whether the group permissions of the replaced file are preserved.
     pub keeps_access: bool,
-    /// Whether what killed writers left in the directory is deleted first; see [`super::sweep()`].
+    /// Whether abandoned temporary files in the directory are deleted first; see
+    /// [`super::sweep()`].
     pub sweeps: bool,
 }
 
-/// Writes a file whole or not at all, with exactly the given mode, and syncs it to disk.
+/// Writes a file atomically with exactly the given mode and syncs it to disk.
 ///
-/// As root, the file belongs to the account of the file it replaces, or of its directory.
-/// `-`, `/dev/stdout`, `/dev/stderr`, `/dev/fd/N` and devices are written to directly.
+/// As root, the new file belongs to the owner of the file it replaces, or of its directory. Writes
+/// directly to `-`, `/dev/stdout`, `/dev/stderr`, `/dev/fd/N` and devices.
 ///
 /// # Errors
-/// [`FileError::Exists`], `Directory`, `Special`, `Link`, `Uncreatable` or `Unwritable`; the old
-/// content stays.
+/// [`FileError::Exists`], `Directory`, `NotRegular`, `Link`, `CreateFailed` or `WriteFailed`;
+/// existing content is unchanged.
 pub fn write(path: &Path, bytes: &[u8], mode: u32, existing: Existing) -> Result<(), FileError> {
     write_in_parts(path, mode, existing, |draft| draft.add(bytes))
 }
 
-/// Fails when an output exists that would not be replaced: to know it before the work is done.
+/// Checks that an output does not exist yet, before work on its content begins.
 ///
 /// # Errors
-/// [`FileError::Exists`], and those of [`Location::find`].
+/// [`FileError::Exists`], and the errors of [`Location::find`].
 pub fn check_free(path: &Path) -> Result<(), FileError> {
     if stream::descriptor(path).is_some() {
         return Ok(());
@@ -68,14 +69,14 @@ pub fn check_free(path: &Path) -> Result<(), FileError> {
     }
 }
 
-/// A file that is being written.
+/// An output file that is not complete yet.
 pub struct TemporaryFile<'a> {
     path: &'a Path,
     file: &'a mut File,
 }
 
 impl TemporaryFile<'_> {
-    /// Adds these bytes.
+    /// Appends bytes to the file.
     ///
     /// # Errors
     /// [`FileError::WriteFailed`].
@@ -86,10 +87,11 @@ impl TemporaryFile<'_> {
     }
 }
 
-/// As [`write()`], of what `content` adds piece by piece; when it fails there is no file.
+/// Writes a file as [`write()`] does, with the bytes that `content` appends. No file is created if
+/// `content` fails.
 ///
 /// # Errors
-/// As [`write()`], and what `content` returns.
+/// As [`write()`], and the errors of `content`.
 pub fn write_in_parts<E: From<FileError>>(
     path: &Path,
     mode: u32,
@@ -107,7 +109,7 @@ pub fn write_in_parts<E: From<FileError>>(
 }
 
 impl Location {
-    /// Writes the file of this name whole or not at all.
+    /// Writes the file atomically.
     ///
     /// # Errors
     /// As [`write()`].
@@ -137,7 +139,7 @@ impl Location {
         if how.sweeps
             && let (Some(directory), Ok(metadata)) = (&opened, temporary.file.metadata())
         {
-            // By the clock of the file system, which the others' times are from as well.
+            // Use the clock of the file system, because the times of the other files come from it.
             sweep_open(directory, Timestamp(metadata.mtime()));
         }
         content(&mut TemporaryFile { path, file: &mut temporary.file })?;
@@ -151,8 +153,7 @@ impl Location {
             Errno::ISDIR => FileError::Directory(path.clone()),
             other => unwritable(other.into()),
         })?;
-        // The new name must be on disk as well; a file system that cannot sync a directory has done
-        // what it can.
+        // Sync the directory so that the rename is on disk. Some file systems do not support this.
         if let Some(directory) = opened {
             let _ = directory.sync_all();
         }
@@ -160,7 +161,7 @@ impl Location {
     }
 }
 
-/// A new file under a name of its own, deleted unless it takes another name.
+/// A temporary file, deleted on drop unless it was renamed to the output.
 struct Temporary<'a> {
     directory: &'a File,
     name: OsString,
@@ -184,9 +185,9 @@ impl<'a> Temporary<'a> {
         }
     }
 
-    /// Takes the name of the output, in one step.
+    /// Renames the temporary file to the output, atomically.
     fn take_name(&mut self, name: &OsStr, existing: Existing) -> Result<(), Errno> {
-        // In a directory of another account the name may be another file's by now.
+        // In a directory of another account, the name may denote a different file now.
         let now = rustix::fs::statat(self.directory, &self.name, AtFlags::SYMLINK_NOFOLLOW)?;
         let own = rustix::fs::fstat(&self.file)?;
         if (now.st_dev, now.st_ino) != (own.st_dev, own.st_ino) {
@@ -207,13 +208,13 @@ impl<'a> Temporary<'a> {
             Err(errno) if is_unknown(errno) => {}
             other => return other,
         }
-        // A hard link, unlike a rename, never replaces what is there.
+        // Unlike a rename, creating a hard link never replaces an existing file.
         match rustix::fs::linkat(directory, own, directory, name, AtFlags::empty()) {
             Ok(()) => return rustix::fs::unlinkat(directory, own, AtFlags::empty()),
             Err(errno) if is_unknown(errno) || errno == Errno::PERM => {}
             Err(errno) => return Err(errno),
         }
-        // A file system that has neither.
+        // The file system supports neither method.
         match rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) {
             Err(Errno::NOENT) => rustix::fs::renameat(directory, own, directory, name),
             Ok(_) => Err(Errno::EXIST),
@@ -230,7 +231,7 @@ impl Drop for Temporary<'_> {
     }
 }
 
-/// Creates a directory and its parents, accessible only to the owner where they are new.
+/// Creates a directory and its missing parents with mode 0700.
 ///
 /// # Errors
 /// [`FileError::CreateFailed`], [`FileError::Link`].
@@ -238,15 +239,15 @@ pub fn create_private_directory(path: &Path) -> Result<(), FileError> {
     create_directory_all(path, 0o700)
 }
 
-/// Creates a directory for what these programs keep for the caller: sessions, counted attempts,
-/// fetched keys. One that another account controls is not used, also by root: with the variable
-/// `HOME` of another user, that user would get the files or could exchange them.
+/// Creates a directory for data these programs store for the caller: sessions, login attempts,
+/// cached keys. A directory that another account controls is rejected, also for root: if `HOME` is
+/// another user's home directory, that user could read or replace the files.
 ///
 /// # Errors
 /// As [`create_private_directory`], and [`FileError::Untrusted`].
 pub fn create_own_directory(path: &Path) -> Result<(), FileError> {
     create_private_directory(path)?;
-    // A name in it, so that the directory itself is looked at.
+    // Resolve a name in the directory to check the directory itself.
     let location = Location::find(&path.join("x"))?;
     match UntrustedReason::of_directory(&location.directory_metadata) {
         Some(why) => Err(FileError::Untrusted { path: path.to_owned(), why, option: None }),
@@ -254,7 +255,8 @@ pub fn create_own_directory(path: &Path) -> Result<(), FileError> {
     }
 }
 
-/// Deletes a file; whether there was one. A symbolic link itself is not followed.
+/// Deletes a file; returns `false` if it did not exist. A symbolic link itself is deleted, not its
+/// target.
 ///
 /// # Errors
 /// [`FileError::WriteFailed`].
@@ -266,8 +268,7 @@ pub fn remove(path: &Path) -> Result<bool, FileError> {
     }
 }
 
-/// Warns when a file that root wrote is not that of the account whose directory it is in: that
-/// account can not read it.
+/// Warns if root wrote a file into a directory of another account that cannot read the file.
 pub fn warn_if_not_owner(path: &Path, notes: &mut Notes) {
     if stream::descriptor(path).is_some() || !rustix::process::geteuid().is_root() {
         return;
@@ -294,7 +295,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     #[test]
-    fn a_file_is_replaced_whole_and_gets_the_mode_asked_for() {
+    fn write_existing_file_replaces_content_and_sets_mode() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("secret");
         fs::write(&path, "old").unwrap();
@@ -306,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn an_existing_file_is_not_replaced_unasked() {
+    fn write_existing_file_fails_without_replace() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("key");
         fs::write(&path, "old").unwrap();
@@ -316,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_stays_and_its_target_is_replaced() {
+    fn write_through_symlink_replaces_target() {
         let directory = tempfile::tempdir().unwrap();
         let (target, link) = (directory.path().join("target"), directory.path().join("link"));
         fs::write(&target, "old").unwrap();
@@ -327,13 +328,13 @@ mod tests {
     }
 
     #[test]
-    fn a_full_device_is_an_error() {
+    fn write_full_device_is_an_error() {
         let full = write(Path::new("/dev/full"), b"x", PRIVATE_MODE, Existing::Replace);
         assert!(matches!(full, Err(FileError::WriteFailed { .. })), "{full:?}");
     }
 
     #[test]
-    fn what_a_killed_writer_left_goes_with_the_next_write() {
+    fn write_deletes_files_of_killed_writers() {
         let directory = tempfile::tempdir().unwrap();
         let at = |name: &str| directory.path().join(name);
         let old = std::time::SystemTime::now() - std::time::Duration::from_secs(3600);
@@ -359,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn read_endless_file_is_rejected_at_the_limit() {
+    fn read_endless_file_stops_at_limit() {
         let endless = read(Path::new("/dev/zero"), 1000);
         assert!(matches!(endless, Err(FileError::TooLarge { limit: 1000, .. })), "{endless:?}");
     }

@@ -37,7 +37,7 @@ fn environment_after(before: &Value, file: &[u8]) -> Option<BTreeMap<String, Str
 
 /// Recorded on cc-backend 1.5, which reads `.env` by godotenv's `Load`.
 #[test]
-fn every_file_leaves_the_environment_the_server_had() {
+fn dotenv_files_give_the_environment_of_the_server() {
     let rows = rows("dotenv.jsonl");
     assert_eq!(rows.len(), 74);
     for row in rows {
@@ -74,7 +74,7 @@ fn agree(row: &Value) {
 /// Our own files, half of them put together at random from the pieces that matter, and what
 /// godotenv 1.5.1 itself answered (Debian's golang-github-joho-godotenv-dev 1.5.1-1).
 #[test]
-fn every_file_reads_as_godotenv_reads_it() {
+fn dotenv_files_parse_as_in_godotenv() {
     let path = std::env::var("GODOTENV_ANSWERS").map_or_else(|_| data("godotenv-1.5.1.jsonl"), Into::into);
     let text = std::fs::read_to_string(path).unwrap();
     let mut count = 0;
@@ -121,13 +121,13 @@ fn value() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn no_bytes_make_the_reader_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+    fn dotenv_arbitrary_bytes_do_not_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         let _ = dotenv::read(&bytes);
         let _ = dotenv::set(&bytes, "A", "b");
     }
 
     #[test]
-    fn what_is_set_reads_back_and_every_other_byte_stays(file in file(), value in value(), key in "[A-D]") {
+    fn dotenv_set_round_trips_and_preserves_other_bytes(file in file(), value in value(), key in "[A-D]") {
         let Ok(before) = dotenv::read(&file) else { return Ok(()) };
         match dotenv::set(&file, &key, &value) {
             Ok(changed) => {
@@ -158,7 +158,7 @@ proptest! {
 }
 
 #[test]
-fn one_key_changes_and_everything_around_it_stays() {
+fn dotenv_set_preserves_other_bytes() {
     let table = [
         ("", "A=\"v\"\n"),
         ("B=c", "B=c\nA=\"v\"\n"),
@@ -184,7 +184,7 @@ fn one_key_changes_and_everything_around_it_stays() {
 }
 
 #[test]
-fn a_value_is_quoted_so_that_it_reads_back() {
+fn dotenv_set_quotes_values_that_need_it() {
     let table = [
         ("plain", "A=\"plain\"\n"),
         (
@@ -214,7 +214,7 @@ fn a_value_is_quoted_so_that_it_reads_back() {
 }
 
 #[test]
-fn a_bad_line_is_reported_with_its_place_and_never_shown() {
+fn dotenv_malformed_line_is_reported_by_its_number_only() {
     let table: [(&[u8], &str); 10] = [
         (b"\xef\xbb\xbfA=b\n", "line 1, column 1: found a byte order mark (U+FEFF): expected plain UTF-8"),
         (
@@ -254,14 +254,14 @@ fn a_bad_line_is_reported_with_its_place_and_never_shown() {
 }
 
 #[test]
-fn a_value_that_lost_a_part_to_a_name_is_known() {
+fn dotenv_value_with_expanded_name_is_marked() {
     let read = dotenv::read(b"A=pa$SWORD1\nB='pa$SWORD1'\nC=pa\\$SWORD1\nD=5$\nE=\"${A}\"\n").unwrap();
     let expanded: Vec<bool> = read.entries().iter().map(|entry| entry.expanded).collect();
     assert_eq!(expanded, [true, false, false, false, true]);
 }
 
 #[test]
-fn names_that_double_each_other_are_stopped() {
+fn dotenv_exponential_expansion_is_rejected() {
     let mut file = String::from("A=xxxxxxxxxx\n");
     for _ in 0..60 {
         file.push_str("A=$A$A\n");
@@ -271,7 +271,7 @@ fn names_that_double_each_other_are_stopped() {
 }
 
 #[test]
-fn many_lines_that_repeat_a_long_value_are_stopped() {
+fn dotenv_repeated_long_value_is_rejected() {
     let mut file = format!("A={}\n", "x".repeat(500_000));
     for number in 0..40 {
         file.push_str(&format!("B{number}=$A\n"));

@@ -7,7 +7,7 @@ use crate::support::rows;
 
 /// Recorded from Go's `time.ParseDuration`.
 #[test]
-fn every_text_is_the_duration_go_reads() {
+fn duration_parses_as_in_go() {
     let rows = rows("duration.jsonl");
     assert_eq!(rows.len(), 67);
     for row in rows {
@@ -19,13 +19,13 @@ fn every_text_is_the_duration_go_reads() {
 
 proptest! {
     #[test]
-    fn a_duration_reads_back_as_it_is_printed(nanoseconds in any::<i64>()) {
+    fn duration_display_round_trips(nanoseconds in any::<i64>()) {
         let duration = GoDuration::from_nanoseconds(nanoseconds);
         prop_assert_eq!(duration.to_string().parse(), Ok(duration));
     }
 
     #[test]
-    fn no_text_makes_the_reader_panic(text in "[-+.0-9hmsunµμd ]{0,40}|.{0,20}") {
+    fn duration_arbitrary_text_does_not_panic(text in "[-+.0-9hmsunµμd ]{0,40}|.{0,20}") {
         let _ = text.parse::<GoDuration>();
     }
 }

@@ -64,7 +64,7 @@ fn put(config: &mut Value, section: &str, name: &str, value: Value) {
 }
 
 #[test]
-fn every_setting_of_the_manual_is_read_in_the_type_it_has_there() {
+fn config_manual_types_match_the_code() {
     let all = described();
     assert!(all.len() > 30, "only {} settings found", all.len());
     let directory = TestEnv::with_setup();
@@ -106,7 +106,7 @@ fn every_setting_of_the_manual_is_read_in_the_type_it_has_there() {
 }
 
 #[test]
-fn every_setting_that_is_read_is_in_the_manual() {
+fn config_manual_lists_every_setting() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/config/file.rs");
     let source = fs::read_to_string(source).unwrap();
     let code: String = source
@@ -153,7 +153,7 @@ fn every_setting_that_is_read_is_in_the_manual() {
 }
 
 #[test]
-fn the_defaults_of_the_manual_are_those_of_the_code() {
+fn config_manual_defaults_match_the_code() {
     use cc_auth::config::{DEFAULT_DB, DEFAULT_SESSION, Jwts};
     let all = described();
     let default = |section: &str, name: &str| {
@@ -181,7 +181,7 @@ fn the_defaults_of_the_manual_are_those_of_the_code() {
 }
 
 #[test]
-fn the_example_of_the_manual_means_the_same_in_both_layouts() {
+fn config_manual_example_is_equal_in_both_layouts() {
     let page = page();
     let blocks: Vec<&str> = page
         .split("\n.nf\n")

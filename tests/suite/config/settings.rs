@@ -136,7 +136,7 @@ fn difference(case: &str) -> Option<Differs> {
 
 /// Recorded on cc-backend 1.5: the life of the token it issued under each configuration.
 #[test]
-fn every_configuration_gives_tokens_the_life_the_server_gave_them() {
+fn config_token_lifetime_matches_the_server() {
     let rows = rows("config.jsonl");
     assert_eq!(rows.len(), 72);
     let mut same = 0;
@@ -183,7 +183,7 @@ fn every_configuration_gives_tokens_the_life_the_server_gave_them() {
 }
 
 #[test]
-fn all_four_layouts_give_the_same_settings() {
+fn config_four_layouts_give_the_same_settings() {
     let today = r#"{"main":{"db":"x.db","session-max-age":"24h"},"auth":{
         "jwts":{"max-age":"2h","cookie-name":"c","validate-user":true,"trusted-issuer":"i"},
         "ldap":{"url":"ldap://h","user-base":"b","search-dn":"s","user-bind":"u","user-filter":"f",
@@ -222,7 +222,7 @@ fn all_four_layouts_give_the_same_settings() {
 }
 
 #[test]
-fn nothing_configured_is_the_defaults() {
+fn config_missing_files_give_the_defaults() {
     let settings = Site::new().silent();
     assert_eq!(settings.db, Value::by_default(PathBuf::from("./var/job.db")));
     assert_eq!(settings.session_max_age.value.map(|age| age.to_string()).as_deref(), Some("168h0m0s"));
@@ -233,7 +233,7 @@ fn nothing_configured_is_the_defaults() {
 }
 
 #[test]
-fn a_life_that_is_unset_empty_or_nought_never_ends() {
+fn config_lifetime_unset_empty_or_zero_never_expires() {
     for value in
         ["", r#""max-age":"""#, r#""max-age":0"#, r#""max-age":0.0"#, r#""max-age":null"#, r#""max-age":"0""#]
     {
@@ -246,7 +246,7 @@ fn a_life_that_is_unset_empty_or_nought_never_ends() {
 }
 
 #[test]
-fn the_stronger_source_wins_and_every_value_knows_its_own() {
+fn config_sources_follow_precedence_and_set_the_origin() {
     let text = r#"{"main":{"db":"file.db"},"auth":{"jwts":{"max-age":"1h"}}}"#;
     let site = Site::new()
         .config(text)
@@ -275,7 +275,7 @@ fn the_stronger_source_wins_and_every_value_knows_its_own() {
 }
 
 #[test]
-fn a_variable_set_to_nothing_in_the_environment_wins_with_a_warning() {
+fn config_empty_environment_variable_wins_with_a_warning() {
     let site =
         Site::new().env_file("JWT_PUBLIC_KEY=abc\nSESSION_KEY=\n").environment(&[("JWT_PUBLIC_KEY", "")]);
     let (settings, notes) = site.good();
@@ -304,7 +304,7 @@ fn a_variable_set_to_nothing_in_the_environment_wins_with_a_warning() {
 }
 
 #[test]
-fn a_secret_that_lost_a_part_or_lies_open_earns_a_warning() {
+fn config_expanded_or_exposed_secret_causes_a_warning() {
     use std::os::unix::fs::PermissionsExt as _;
     let site = Site::new().env_file("LDAP_ADMIN_PASSWORD=pa$SWORD1\n");
     let open = std::fs::Permissions::from_mode(0o644);
@@ -331,7 +331,7 @@ fn refused(text: &str, status: u8, message: &str, hint: Option<&str>) {
 }
 
 #[test]
-fn what_is_wrong_in_a_configuration_is_named_with_its_place() {
+fn config_errors_contain_file_and_key() {
     refused("{\n  \"auth\": {]\n", 78, "'config.json' line 2, column 12: key must be a string", None);
     refused("", 78, "'config.json' line 1, column 1: the file is empty: expected an object", None);
     refused("[]", 78, "'config.json': found an array, expected an object", None);
@@ -380,7 +380,7 @@ fn what_is_wrong_in_a_configuration_is_named_with_its_place() {
 }
 
 #[test]
-fn a_named_file_must_be_there_and_a_default_one_need_not() {
+fn config_file_of_an_option_must_exist() {
     let mut site = Site::new();
     site.sources.config = Some(Value::new(site.directory.file("no.json"), Origin::Flag("--config")));
     site.sources.env_file = Some(Value::new(site.directory.file(".home"), Origin::Flag("--env-file")));
@@ -404,7 +404,7 @@ fn notes_of(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn an_unknown_key_in_our_sections_is_reported_with_the_nearest() {
+fn config_unknown_key_is_reported_with_a_suggestion() {
     let table = [
         (
             r#"{"auth":{"jwts":{"validate_user":true}}}"#,
@@ -451,7 +451,7 @@ fn an_unknown_key_in_our_sections_is_reported_with_the_nearest() {
 }
 
 #[test]
-fn a_flood_of_unknown_keys_is_reported_in_a_few_lines() {
+fn config_many_unknown_keys_are_reported_in_a_few_lines() {
     let keys: Vec<String> = (0..50_000).map(|number| format!("\"k{number}\":1")).collect();
     let notes = notes_of(&format!("{{\"auth\":{{\"jwts\":{{{}}}}}}}", keys.join(",")));
     assert_eq!(notes.len(), 11);
@@ -459,13 +459,13 @@ fn a_flood_of_unknown_keys_is_reported_in_a_few_lines() {
 }
 
 #[test]
-fn a_last_line_without_a_name_is_reported() {
+fn config_last_line_without_a_name_is_reported() {
     let notes = Site::new().env_file("A=b\nJWT_PUBLIC_KEY").good().1;
     assert_eq!(notes, ["'.env' line 2: no name before the value; the server ignores it"]);
 }
 
 #[test]
-fn what_the_server_takes_otherwise_is_reported() {
+fn config_differences_to_the_server_are_reported() {
     let table = [
         (
             r#"{"auth":{"jwts":{"max-age":"0"}}}"#,
@@ -538,7 +538,7 @@ fn what_the_server_takes_otherwise_is_reported() {
 }
 
 #[test]
-fn auth_may_stand_in_a_file_of_its_own() {
+fn config_auth_can_be_in_a_separate_file() {
     let site = Site::new();
     let auth = site.directory.write("auth.json", r#"{"jwts":{"max-age":"3h"}}"#);
     let text = serde_json::json!({"main": {}, "auth-file": auth}).to_string();
@@ -548,7 +548,7 @@ fn auth_may_stand_in_a_file_of_its_own() {
 }
 
 #[test]
-fn several_providers_and_several_directories_can_be_named() {
+fn config_accepts_several_providers_and_search_bases() {
     let text = r#"{"auth":{"jwts":{},"ldap":{"url":"ldap://a, ldaps://b"},"oidc":{"provider":"https://a",
         "providers":{"site":{"provider":"https://b","client-id":"c","client-secret-variable":"SITE_SECRET",
         "scopes":["groups"],"parameters":{"prompt":"login"},"max-age":"1h","default-role":"r"}}}}}"#;
@@ -566,7 +566,7 @@ fn several_providers_and_several_directories_can_be_named() {
 }
 
 #[test]
-fn a_providers_own_secret_is_looked_at_as_the_servers_are() {
+fn config_provider_secret_causes_the_same_warnings_as_the_server_secret() {
     let text = r#"{"auth":{"jwts":{},"oidc":{"provider":"https://a","client-id":"c",
         "client-secret-variable":"SITE_SECRET"}}}"#;
     let (settings, notes) = Site::new().config(text).env_file("SITE_SECRET=pa$SWORD1\n").load().unwrap();
@@ -583,7 +583,7 @@ fn a_providers_own_secret_is_looked_at_as_the_servers_are() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
-    fn no_file_makes_the_reader_panic(text in r#"[{}\[\]":,a-z0-9 \\-]{0,60}|\{"auth":\{"(jwts|ldap|oidc|jwt-roles)":.{0,20}\}\}"#) {
+    fn config_arbitrary_text_does_not_panic(text in r#"[{}\[\]":,a-z0-9 \\-]{0,60}|\{"auth":\{"(jwts|ldap|oidc|jwt-roles)":.{0,20}\}\}"#) {
         let _ = Site::new().config(&text).env_file(&text).load();
     }
 }
@@ -595,7 +595,7 @@ const PRIVATE: &str =
 const SAMPLE: &str = "kzfYrYy+TzpanWZHJ5qSdMj5uKUWgq74BWhQG6copP0=";
 
 #[test]
-fn a_key_is_decoded_when_it_is_asked_for_and_its_fault_names_its_place() {
+fn config_key_is_decoded_on_use_and_error_contains_its_location() {
     let site = Site::new().env_file(&format!("JWT_PUBLIC_KEY={PUBLIC}\nJWT_PRIVATE_KEY=\"{PRIVATE}\"\n"));
     let settings = site.silent();
     let mut notes = Notes::new();

@@ -16,7 +16,7 @@ fn at(directory: &TestEnv, time: &str, line: &str) -> Run {
 }
 
 #[test]
-fn a_token_and_a_session_hold_under_any_clock_they_were_made_by() {
+fn clock_any_time_gives_valid_token_and_session() {
     if !has("faketime") {
         return;
     }
@@ -59,7 +59,7 @@ fn a_token_and_a_session_hold_under_any_clock_they_were_made_by() {
 }
 
 #[test]
-fn a_session_ends_by_the_clock_and_a_clock_that_is_set_back_does_no_harm() {
+fn clock_change_expires_session_and_set_back_is_harmless() {
     if !has("faketime") {
         return;
     }
@@ -86,7 +86,7 @@ fn a_session_ends_by_the_clock_and_a_clock_that_is_set_back_does_no_harm() {
 }
 
 #[test]
-fn keys_that_are_kept_age_by_the_clock_and_none_are_taken_from_the_future() {
+fn clock_change_expires_cached_keys_and_rejects_future_ones() {
     if !has("faketime") {
         return;
     }
@@ -115,7 +115,7 @@ fn keys_that_are_kept_age_by_the_clock_and_none_are_taken_from_the_future() {
 }
 
 #[test]
-fn a_watched_token_is_renewed_when_the_clock_jumps() {
+fn clock_jump_renews_watched_token() {
     let library = ["/usr/lib/x86_64-linux-gnu/faketime", "/usr/lib/aarch64-linux-gnu/faketime"]
         .iter()
         .map(|directory| Path::new(directory).join("libfaketimeMT.so.1"))

@@ -29,7 +29,7 @@ fn all_at_once(directory: &TestEnv, line: impl Fn(usize) -> String) -> Vec<(Stri
 }
 
 #[test]
-fn two_hundred_processes_on_one_database_lose_no_user() {
+fn concurrent_processes_on_one_database_lose_no_user() {
     let directory = grounds();
     let runs = all_at_once(&directory, |number| match number % 5 {
         0 => format!("cc-user add new{number:03} --role api --wait 60s -q"),
@@ -63,7 +63,7 @@ fn two_hundred_processes_on_one_database_lose_no_user() {
 }
 
 #[test]
-fn two_hundred_processes_on_one_session_leave_a_whole_one() {
+fn concurrent_processes_on_one_session_leave_a_complete_file() {
     let directory = grounds();
     // The count of failures must not reject a login: all of them know the password, but they
     // count until they are found to be good.
@@ -108,7 +108,7 @@ fn two_hundred_processes_on_one_session_leave_a_whole_one() {
 }
 
 #[test]
-fn two_hundred_processes_on_one_environment_file_lose_no_line() {
+fn concurrent_processes_on_one_environment_file_lose_no_line() {
     let directory = grounds();
     let runs = all_at_once(&directory, |number| match number % 4 {
         0 => "gen-keypair --write --force -q".to_owned(),
@@ -134,7 +134,7 @@ fn two_hundred_processes_on_one_environment_file_lose_no_line() {
 }
 
 #[test]
-fn two_hundred_set_ups_of_one_directory_make_one() {
+fn concurrent_inits_of_one_directory_create_one_setup() {
     let directory = TestEnv::new();
     let runs = all_at_once(&directory, |number| match number % 2 {
         0 => "cc-user init -q".to_owned(),

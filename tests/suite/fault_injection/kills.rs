@@ -130,7 +130,7 @@ fn with_original() -> (TestEnv, PathBuf, PathBuf) {
 }
 
 #[test]
-fn killed_import_has_imported_all_users_or_none() {
+fn killed_import_adds_all_users_or_none() {
     let (directory, database, original) = with_original();
     let state_of = |about: &str| {
         is_sound(directory.path(), about);
@@ -149,7 +149,7 @@ fn killed_import_has_imported_all_users_or_none() {
 }
 
 #[test]
-fn a_killed_add_has_added_a_whole_user_or_none() {
+fn killed_add_adds_complete_user_or_none() {
     let (directory, database, original) = with_original();
     let state_of = |about: &str| {
         is_sound(directory.path(), about);
@@ -181,7 +181,7 @@ fn a_killed_add_has_added_a_whole_user_or_none() {
 }
 
 #[test]
-fn a_killed_sync_leaves_the_old_table_or_the_new_one() {
+fn killed_sync_leaves_old_or_new_table() {
     if !has("slapd") {
         return;
     }
@@ -214,7 +214,7 @@ fn a_killed_sync_leaves_the_old_table_or_the_new_one() {
 }
 
 #[test]
-fn a_reader_sees_a_whole_token_whenever_the_writer_is_killed() {
+fn killed_writer_leaves_complete_token_file() {
     let directory = grounds();
     let path = directory.file("renewed");
     let old = fs::read(&path).unwrap();
@@ -261,7 +261,7 @@ fn a_reader_sees_a_whole_token_whenever_the_writer_is_killed() {
 }
 
 #[test]
-fn a_killed_write_of_the_environment_file_leaves_the_old_keys_or_the_new_ones() {
+fn killed_write_of_environment_file_leaves_old_or_new_keys() {
     let directory = grounds();
     let path = directory.file(".env");
     let old = fs::read(&path).unwrap();
@@ -289,7 +289,7 @@ fn a_killed_write_of_the_environment_file_leaves_the_old_keys_or_the_new_ones() 
 }
 
 #[test]
-fn a_killed_set_up_is_completed_by_the_next() {
+fn killed_init_is_completed_by_the_next_run() {
     let directory = TestEnv::new();
     let state_of = |about: &str| {
         let there = |name: &str| directory.file(name).exists();
@@ -324,7 +324,7 @@ fn a_killed_set_up_is_completed_by_the_next() {
 }
 
 #[test]
-fn a_killed_login_leaves_the_old_session_or_the_new_one() {
+fn killed_login_leaves_old_or_new_session() {
     let directory = grounds();
     let path = directory.file(".home/.local/state/cc-auth/session.json");
     let old = fs::read(&path).unwrap();
@@ -352,7 +352,7 @@ fn a_killed_login_leaves_the_old_session_or_the_new_one() {
 }
 
 #[test]
-fn a_killed_fetch_of_keys_leaves_a_cache_that_is_whole_or_none() {
+fn killed_fetch_leaves_complete_cache_or_none() {
     let directory = grounds();
     let set = directory.sh("cc-jwt jwks --server").ended(0).stdout;
     let server = Server::start(move |_| Reply::status(200, "application/json", set.clone()));

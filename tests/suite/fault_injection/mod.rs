@@ -286,7 +286,7 @@ const VERBS: [&str; 29] = [
 ];
 
 #[test]
-fn every_verb_works_when_nothing_is_wrong() {
+fn verbs_succeed_without_faults() {
     for verb in VERBS {
         let directory = grounds();
         let run = directory.sh(verb);

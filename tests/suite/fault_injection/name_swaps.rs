@@ -320,7 +320,7 @@ fn site(place: Place, write: &str) -> Site {
 }
 
 #[test]
-fn write_names_exchanged_at_any_call_changes_no_file_of_another_account() {
+fn write_path_swapped_at_any_call_changes_no_file_of_another_account() {
     if !has_root() || !has("strace") || !has("setpriv") {
         return;
     }

@@ -98,7 +98,7 @@ fn a_reader_that_goes_is_no_matter() {
 }
 
 #[test]
-fn a_full_device_is_reported() {
+fn full_device_is_reported() {
     let directory = grounds();
     let mut runs = 0;
     for verb in VERBS {

@@ -70,7 +70,7 @@ fn verbs(chance: &mut Chance, short: usize) -> Vec<&'static str> {
 }
 
 #[test]
-fn without_descriptors_a_verb_works_or_says_so() {
+fn verbs_without_descriptors_succeed_or_report_an_error() {
     let mut chance = Chance::new();
     let (mut runs, mut done) = (0, 0);
     for limit in 3..=12 {
@@ -84,7 +84,7 @@ fn without_descriptors_a_verb_works_or_says_so() {
 }
 
 #[test]
-fn without_standard_streams_a_verb_works_or_says_so() {
+fn verbs_without_standard_streams_succeed_or_report_an_error() {
     let mut chance = Chance::new();
     let (mut runs, mut done) = (0, 0);
     for closed in ["0<&-", "1>&-", "2>&-", "0<&- 1>&-", "0<&- 2>&-", "1>&- 2>&-", "0<&- 1>&- 2>&-"] {
@@ -101,7 +101,7 @@ fn without_standard_streams_a_verb_works_or_says_so() {
 }
 
 #[test]
-fn without_memory_a_verb_works_says_so_or_ends_at_once() {
+fn verbs_without_memory_succeed_report_or_abort() {
     let mut chance = Chance::new();
     let (mut runs, mut done) = (0, 0);
     let kilobytes: Vec<usize> = if is_long() {
@@ -123,7 +123,7 @@ fn without_memory_a_verb_works_says_so_or_ends_at_once() {
 }
 
 #[test]
-fn a_limit_on_the_length_of_files_is_reported() {
+fn file_size_limit_is_reported() {
     let mut chance = Chance::new();
     let (mut runs, mut done) = (0, 0);
     for blocks in [0, 1, 2, 8, 32, 128, 200] {
@@ -189,7 +189,7 @@ impl Drop for Disk {
 }
 
 #[test]
-fn a_full_disk_loses_nothing_and_is_reported() {
+fn full_disk_is_reported_and_loses_nothing() {
     let mut chance = Chance::new();
     let (mut runs, mut done) = (0, 0);
     let space: Vec<u64> =
@@ -227,7 +227,7 @@ fn a_full_disk_loses_nothing_and_is_reported() {
 }
 
 #[test]
-fn a_read_only_disk_is_reported() {
+fn read_only_disk_is_reported() {
     let mut chance = Chance::new();
     let (mut runs, mut done) = (0, 0);
     for verb in verbs(&mut chance, 12) {
@@ -247,7 +247,7 @@ fn a_read_only_disk_is_reported() {
 }
 
 #[test]
-fn a_read_only_directory_is_reported() {
+fn read_only_directory_is_reported() {
     if !has("setpriv") {
         return;
     }
@@ -276,7 +276,7 @@ fn a_read_only_directory_is_reported() {
 }
 
 #[test]
-fn what_speaks_to_a_server_works_says_so_or_ends_at_once() {
+fn network_verbs_without_resources_succeed_report_or_abort() {
     if !has("slapd") {
         return;
     }

@@ -16,7 +16,7 @@ pub(super) fn signal(pid: u32, name: &str) {
 }
 
 #[test]
-fn a_signal_ends_a_verb_between_the_old_state_and_the_new() {
+fn signal_leaves_old_or_new_state() {
     let mut chance = Chance::new();
     let (mut runs, mut hit) = (0, 0);
     let verbs = [
@@ -68,7 +68,7 @@ fn a_signal_ends_a_verb_between_the_old_state_and_the_new() {
 }
 
 #[test]
-fn every_prompt_gives_the_echo_back_whatever_signal_ends_it() {
+fn signal_at_prompt_restores_terminal_echo() {
     let directory = grounds();
     let prompts = ["cc-user add anna --role admin", "cc-user passwd fritz", "cc-login fritz"];
     let mut runs = 0;
@@ -99,7 +99,7 @@ fn every_prompt_gives_the_echo_back_whatever_signal_ends_it() {
 }
 
 #[test]
-fn who_waits_for_input_ends_with_the_signal() {
+fn signal_ends_program_waiting_for_input() {
     let directory = grounds();
     let mut runs = 0;
     for verb in [
@@ -163,7 +163,7 @@ fn waiting(directory: &TestEnv, limits: &str, as_other: &str) -> std::process::C
 }
 
 #[test]
-fn a_program_that_crashes_leaves_no_core_file() {
+fn crash_leaves_no_core_file() {
     let directory = TestEnv::new();
     let cores = |directory: &TestEnv| -> Vec<String> {
         let names = fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name());
@@ -195,7 +195,7 @@ fn a_program_that_crashes_leaves_no_core_file() {
 }
 
 #[test]
-fn another_process_of_the_same_user_reads_neither_memory_nor_environment() {
+fn process_memory_and_environment_are_unreadable_for_the_same_user() {
     let directory = TestEnv::new();
     if !has_root() || !has("setpriv") {
         return;

@@ -54,7 +54,7 @@ fn calls(verb: &str) -> BTreeMap<String, usize> {
 }
 
 #[test]
-fn a_fault_in_any_system_call_loses_nothing() {
+fn syscall_fault_loses_nothing() {
     if !traces(&TestEnv::new()) {
         return;
     }
