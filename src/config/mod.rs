@@ -12,6 +12,7 @@
 //! # Ok::<(), cc_auth::config::ConfigErrors>(())
 //! ```
 
+mod auth;
 pub mod dotenv;
 pub mod env_file;
 mod error;

@@ -12,6 +12,7 @@ mod ber;
 pub mod bind;
 pub mod config;
 pub mod connection;
+mod conversation;
 pub mod error;
 pub mod escape;
 pub mod filter;

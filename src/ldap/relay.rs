@@ -13,7 +13,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::sockopt::set_socket_send_buffer_size;
 
-use super::message::{self, Conversation, MESSAGE_BYTES, MessageAction, MessageError, STREAM_BYTES};
+use super::conversation::{Conversation, MessageAction};
+use super::message::{self, MESSAGE_BYTES, MessageError, STREAM_BYTES};
 use super::transport::Transport;
 use crate::util::quote::escape;
 

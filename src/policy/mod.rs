@@ -1,12 +1,11 @@
 //! Decisions: verified claims and rules in, a [`Verdict`] out. Pure; the time is given.
 
+mod client_address;
 pub mod endpoint;
 pub mod glob;
 pub mod id_token;
-pub mod oidc_identity;
-pub mod server_access;
-
 pub mod login_role;
+pub mod oidc_identity;
 pub mod operation;
 pub mod pointer;
 pub mod profile;
@@ -14,6 +13,7 @@ pub mod profile_checks;
 pub mod remedy;
 pub mod rules;
 pub mod scope;
+pub mod server_access;
 mod subject;
 pub mod times;
 mod validators;

@@ -1,8 +1,7 @@
 //! Whether an endpoint accepts a token, decided as the server decides; where this is stricter,
 //! the reason says that the server would accept it.
 
-use std::net::IpAddr;
-
+use super::client_address;
 use super::endpoint::Endpoint;
 use super::remedy::rights_in_words;
 pub use super::rules::{Account, AllowedAddresses, ServerNote, ServerRules, ServerState, Signer};
@@ -33,16 +32,18 @@ pub fn evaluate(
         rejected_by_server(&mut verdict, endpoint, rules);
     }
     verdict.pass("signature", || format!("{} by {}", token.algorithm(), signer.name()));
-    let asked = Asked { endpoint, signer: Some(signer), rules, account, now };
+    let asked = EndpointCheck { endpoint, signer: Some(signer), rules, account, now };
     asked.check_cookie(&mut verdict, token.header(), token.claims());
     asked.server(&mut verdict);
     if let (Some(from), Some(endpoint)) = (&rules.client_address, endpoint)
         && endpoint != Endpoint::Api
     {
-        verdict.pass("address", || format!("{}: this endpoint accepts every address", quote_address(*from)));
+        verdict.pass("address", || {
+            format!("{}: this endpoint accepts every address", client_address::quote_address(*from))
+        });
     }
     if endpoint == Some(Endpoint::Api) {
-        address(&mut verdict, rules);
+        client_address::check(&mut verdict, rules);
         if rules.jobs_over_nats {
             verdict.warn(
                 "job-api",
@@ -172,8 +173,13 @@ pub fn forecast(endpoint: Endpoint, token: &Inspection, rules: &ServerRules, now
     let mut verdict = Verdict::new();
     match (token.unproven(), &token.refusal) {
         (Some((header, claims)), _) => {
-            let asked =
-                Asked { endpoint: Some(endpoint), signer: None, rules, account: Account::NotQueried, now };
+            let asked = EndpointCheck {
+                endpoint: Some(endpoint),
+                signer: None,
+                rules,
+                account: Account::NotQueried,
+                now,
+            };
             asked.check_cookie(&mut verdict, header, claims);
         }
         (None, Some(error)) => verdict = rejected_token(error),
@@ -222,87 +228,7 @@ fn server_overlooks(error: &TokenError) -> bool {
     )
 }
 
-/// `main.api-allowed-ips`: the server compares the text of the address with each entry.
-fn address(verdict: &mut Verdict, rules: &ServerRules) {
-    const CHECK: &str = "address";
-    let list = match &rules.addresses {
-        AllowedAddresses::Unknown => {
-            if let Some(from) = &rules.client_address {
-                let reason =
-                    || format!("{} was not checked: there is no configuration", quote_address(*from));
-                verdict.warn(CHECK, reason, None);
-            }
-            return;
-        }
-        AllowedAddresses::Any => {
-            return verdict.pass(CHECK, || {
-                let from = rules
-                    .client_address
-                    .as_ref()
-                    .map_or_else(String::new, |from| format!("{}, ", quote_address(*from)));
-                format!("{from}any (main.api-allowed-ips)")
-            });
-        }
-        AllowedAddresses::Unset => {
-            return verdict.warn(
-                CHECK,
-                "main.api-allowed-ips is not set: some releases of the server accept every address then, others none",
-                Some("set main.api-allowed-ips to [\"*\"], or to the addresses of the clients".to_owned()),
-            );
-        }
-        AllowedAddresses::Only(list) => list,
-    };
-    let shown: Vec<String> = list.iter().map(|entry| quote(entry)).collect();
-    let shown = shown.join(", ");
-    match &rules.client_address {
-        Some(from) if from.is_ipv4() && list.contains(&from.to_string()) => {
-            verdict.pass(CHECK, || format!("{} is in main.api-allowed-ips", quote_address(*from)));
-        }
-        Some(from) => {
-            let why = if from.is_ipv6() { "; the server never matches an IPv6 address" } else { "" };
-            verdict.fail(
-                CHECK,
-                format!("{} is not in main.api-allowed-ips ({shown}){why}", quote_address(*from)),
-                None,
-            );
-        }
-        None => verdict.warn(
-            CHECK,
-            || format!("accepted from {shown} only (main.api-allowed-ips)"),
-            Some("check one address with --from ADDRESS".to_owned()),
-        ),
-    }
-    let never: Vec<String> = list
-        .iter()
-        .filter(|entry| entry.parse::<std::net::Ipv4Addr>().is_err())
-        .map(|entry| quote(entry))
-        .collect();
-    if !never.is_empty() {
-        verdict.warn(
-            CHECK,
-            || {
-                format!(
-                    "{} never matches: the server compares text with an IPv4 address, and '*' counts only as \
-                     the first entry",
-                    never.join(", ")
-                )
-            },
-            None,
-        );
-    }
-    verdict.warn(
-        CHECK,
-        "a client that reaches the server's port chooses its address itself, with the header X-Real-Ip or \
-         X-Forwarded-For",
-        Some("let only a proxy that sets X-Real-Ip reach the port".to_owned()),
-    );
-}
-
-fn quote_address(address: IpAddr) -> String {
-    quote(&address.to_string())
-}
-
-struct Asked<'a> {
+struct EndpointCheck<'a> {
     /// Without one the token is checked by itself.
     endpoint: Option<Endpoint>,
     /// Without one the signature was not checked.
@@ -312,7 +238,7 @@ struct Asked<'a> {
     now: Timestamp,
 }
 
-impl Asked<'_> {
+impl EndpointCheck<'_> {
     fn check_cookie(&self, verdict: &mut Verdict, header: &Header, claims: &Claims) {
         self.algorithm(verdict, header, claims);
         self.key(verdict, claims);

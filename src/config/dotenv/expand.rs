@@ -4,9 +4,16 @@
 
 use zeroize::Zeroizing;
 
-/// Resolves the escapes of a double-quoted value: `
-/// ` and `\r` are line ends; before any other character except `$` the backslash is removed. Go
-/// does this in two passes, so only the second pass matches `\` before a raw line end.
+/// The longest value that `$NAME`s may grow to, in bytes.
+pub(super) const VALUE_LIMIT: usize = 1 << 20;
+
+/// What all values of a file may grow to together by `$NAME`s, in bytes: some lines of a few
+/// letters must not fill the memory.
+pub(super) const GROWN_LIMIT: usize = 16 << 20;
+
+/// Resolves the escapes of a double-quoted value: `\n` and `\r` are line ends; before any other
+/// character except `$` the backslash is removed. Go does this in two passes, so only the second
+/// pass matches `\` before a raw line end.
 pub(super) fn unescape(text: &[u8]) -> Zeroizing<Vec<u8>> {
     let mut pairs = Zeroizing::new(Vec::with_capacity(text.len()));
     let mut rest = text;

@@ -10,11 +10,13 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod error;
 mod expand;
 mod reader;
 mod writer;
 
-pub use reader::{Dotenv, DotenvEntry, DotenvError, DotenvErrorKind, DotenvErrors, read};
+pub use error::{DotenvError, DotenvErrorKind, DotenvErrors};
+pub use reader::{Dotenv, DotenvEntry, read};
 pub use writer::{SetError, set};
 
 /// Removes the byte order mark, which the server rejects.

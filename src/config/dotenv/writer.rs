@@ -1,6 +1,7 @@
 //! Setting one key of a `.env` file while preserving all other bytes.
 
-use super::reader::{Dotenv, DotenvErrors, read};
+use super::error::DotenvErrors;
+use super::reader::{Dotenv, read};
 use crate::util::diagnostic::diagnostics;
 use crate::util::kind::Kind;
 use crate::util::printable::PrintableText;
