@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::oidc::error::OidcError;
 use super::oidc::provider_config::ProviderConfigError;
 use super::session_error::SessionError;
-use crate::clustercockpit::client::ServerError;
+use crate::clustercockpit::ServerError;
 use crate::config::ConfigError;
 use crate::http::HttpError;
 use crate::ldap::LdapError;

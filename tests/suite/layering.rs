@@ -1,6 +1,7 @@
 //! The layers of the library: a module imports only from lower layers and, within its layer, from
 //! modules listed before it, and the files of a module do not import each other in a cycle. Only the
-//! command line prints, exits and reads the environment, and no decision reads the clock.
+//! command line prints, exits and reads the environment, no decision reads the clock, and no file is too
+//! long.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -18,6 +19,9 @@ const LAYERS: [&[&str]; 6] = [
     &["verify", "accounts", "issue", "osdf", "renew", "sync", "login"],
     &["cli"],
 ];
+
+/// The most lines of a file below `src`: more than that is more than one subject.
+const LINES: usize = 500;
 
 /// The position of a module: its layer, and its place within the layer.
 fn position(module: &str) -> Option<(usize, usize)> {
@@ -203,6 +207,21 @@ fn layers_name_every_module() {
     let modules: BTreeSet<String> = Source::read().files.keys().map(|name| name[0].clone()).collect();
     let listed: BTreeSet<String> = LAYERS.iter().copied().flatten().map(|name| (*name).to_owned()).collect();
     assert_eq!(modules, listed);
+}
+
+#[test]
+fn source_file_has_at_most_500_lines() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut paths = Vec::new();
+    sources(&root, &mut paths);
+    assert!(paths.len() > 200, "{} files below {}", paths.len(), root.display());
+    let long: Vec<String> = paths
+        .iter()
+        .map(|path| (path, fs::read_to_string(path).unwrap().lines().count()))
+        .filter(|(_, lines)| *lines > LINES)
+        .map(|(path, lines)| format!("{}: {lines} lines", path.strip_prefix(&root).unwrap().display()))
+        .collect();
+    assert!(long.is_empty(), "more than {LINES} lines, split by subject:\n{}", long.join("\n"));
 }
 
 #[test]
