@@ -48,7 +48,8 @@ pub(super) fn log_in<U: LoginUi>(
     let path = session_file(environment.variables)?;
     let username = request.username.as_str();
     let password = ui.password(PasswordPrompt { username, server: Some(&request.server_text) })?;
-    let server = clustercockpit::log_in(&client, &request.server, username, &password).map_err(LoginError::from)?;
+    let server =
+        clustercockpit::log_in(&client, &request.server, username, &password).map_err(LoginError::from)?;
     let subject = request.subject.as_deref().unwrap_or(username);
     let token = server.token(subject).map_err(LoginError::from)?;
     let session = session_of(token, subject, environment.clock.now()).map_err(LoginError::from)?;
