@@ -75,14 +75,8 @@ static PROGRAMS: [(&Tool, &[Report]); 5] = [
 ];
 
 /// Commands whose report is not a struct yet.
-const WITHOUT_SCHEMA: &[&str] = &[
-    "cc-jwt jwks",
-    "cc-jwt spec check",
-    "cc-jwt spec new",
-    "cc-user export",
-    "convert-pem-pubkey",
-    "gen-keypair",
-];
+const WITHOUT_SCHEMA: &[&str] =
+    &["cc-jwt jwks", "cc-jwt spec check", "cc-jwt spec new", "convert-pem-pubkey", "gen-keypair"];
 
 /// The commands that accept `--json`, by the programs' own definitions.
 fn commands() -> BTreeSet<String> {

@@ -29,6 +29,8 @@ use super::tool::Tool;
 use crate::accounts;
 #[cfg(test)]
 use crate::sync;
+#[cfg(test)]
+use crate::user::exchange::ExportedUser;
 use crate::util::diagnostic::ExitStatus;
 
 /// The program.
@@ -49,6 +51,7 @@ pub(super) static REPORTS: &[Report] = &[
     Report::of::<accounts::UserReport>("cc-user project add"),
     Report::of::<accounts::UserReport>("cc-user project remove"),
     Report::of::<accounts::ImportReport>("cc-user import"),
+    Report::of::<ExportedUser<'static>>("cc-user export").stream(),
     Report::of::<sync::SyncReport<'static>>("cc-user sync-ldap"),
 ];
 

@@ -3,12 +3,16 @@
 //! A list is written as it is stored, so that it reads back byte for byte; a value that has no
 //! plain form is written in its exact form ([`StoredValue::to_exact`]).
 
+use std::borrow::Cow;
+
+use serde::Serialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
+use serde_json::value::RawValue;
 
 use super::entry::{self, Column, UserEntry};
 use super::error::{EntryError, resembles};
 use super::row::StoredRow;
-use super::value::{StoredValue, list};
+use super::value::{ExactValue, StoredValue, list};
 use crate::util::quote::{escape_json, is_hidden};
 
 /// Reads the users of a file of JSON lines one by one; a byte order mark and blank lines are
@@ -191,31 +195,95 @@ fn read(column: Column, text: &str) -> Result<Option<StoredValue>, EntryError> {
     }
 }
 
+/// A user as `cc-user export` writes it and `cc-user import` reads it. A value that has no plain form is
+/// an object with one member: text, text_hex, blob_hex, integer, real or null.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct ExportedUser<'row> {
+    /// The username.
+    #[cfg_attr(test, schemars(schema_with = "schema::text"))]
+    username: ExportedValue<'row>,
+    /// The full name, or null.
+    #[cfg_attr(test, schemars(schema_with = "schema::text_or_null"))]
+    name: ExportedValue<'row>,
+    /// The mail address, or null.
+    #[cfg_attr(test, schemars(schema_with = "schema::text_or_null"))]
+    email: ExportedValue<'row>,
+    /// The roles as stored.
+    #[cfg_attr(test, schemars(schema_with = "schema::list"))]
+    roles: ExportedValue<'row>,
+    /// The projects as stored.
+    #[cfg_attr(test, schemars(schema_with = "schema::list"))]
+    projects: ExportedValue<'row>,
+    /// The auth source: local, ldap, token, oidc, or the number of an unknown one.
+    #[cfg_attr(test, schemars(schema_with = "schema::text"))]
+    source: ExportedValue<'row>,
+    /// The password hash, or null; only with `--with-passwords`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(schema_with = "schema::text_or_null"))]
+    password_hash: Option<ExportedValue<'row>>,
+}
+
+/// A value of an export.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum ExportedValue<'row> {
+    Null,
+    Text(Cow<'row, str>),
+    List(&'row RawValue),
+    Exact(ExactValue),
+}
+
+/// The types of exported values.
+#[cfg(test)]
+mod schema {
+    use schemars::{Schema, SchemaGenerator, json_schema};
+
+    pub(super) fn text(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": ["string", "object"]})
+    }
+
+    pub(super) fn text_or_null(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": ["string", "null", "object"]})
+    }
+
+    pub(super) fn list(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": ["null", "object", "array"], "items": {"type": ["string", "null"]}})
+    }
+}
+
+impl<'row> ExportedUser<'row> {
+    fn new(row: &'row StoredRow, with_password: bool) -> Self {
+        let exported = |column: Column| {
+            let value = column.value(row);
+            plain(column, value).unwrap_or_else(|| ExportedValue::Exact(value.into()))
+        };
+        Self {
+            username: exported(Column::Username),
+            name: exported(Column::Name),
+            email: exported(Column::Email),
+            roles: exported(Column::Roles),
+            projects: exported(Column::Projects),
+            source: exported(Column::Source),
+            password_hash: with_password.then(|| exported(Column::Password)),
+        }
+    }
+}
+
 /// A row as a JSON line, without its end.
 #[must_use]
 pub fn json_line(row: &StoredRow, with_password: bool) -> String {
-    let mut line = String::with_capacity(150);
-    let mut before = '{';
-    for column in Column::ALL.into_iter().filter(|column| with_password || *column != Column::Password) {
-        line.push(before);
-        before = ',';
-        line.push('"');
-        line.push_str(column.name());
-        line.push_str("\":");
-        let value = column.value(row);
-        line.push_str(&plain(column, value).unwrap_or_else(|| value.to_exact()));
-    }
-    line.push('}');
+    let line = serde_json::to_string(&ExportedUser::new(row, with_password)).unwrap_or_default();
     escape_json(&line).into_owned()
 }
 
 /// The plain form of a value, where that reads back as a value that the server reads alike.
-fn plain(column: Column, value: &StoredValue) -> Option<String> {
-    let string = |text: &str| serde_json::Value::from(text).to_string();
+fn plain(column: Column, value: &StoredValue) -> Option<ExportedValue<'_>> {
+    let string = |text| ExportedValue::Text(Cow::Borrowed(text));
     match column {
-        Column::Source => entry::plain_source(value).map(|text| string(&text)),
+        Column::Source => entry::plain_source(value).map(|text| ExportedValue::Text(text.into())),
         Column::Name | Column::Email | Column::Password if *value == StoredValue::Null => {
-            Some("null".to_owned())
+            Some(ExportedValue::Null)
         }
         Column::Username if !matches!(value, StoredValue::Text(_)) => None,
         Column::Username | Column::Name | Column::Email => value.as_text().map(string),
@@ -223,8 +291,9 @@ fn plain(column: Column, value: &StoredValue) -> Option<String> {
         Column::Roles | Column::Projects => {
             let text = value.as_text()?;
             // Blanks around it would not be a part of the value.
-            let is_bare = text.trim() == text && !text.contains(is_hidden);
-            (is_bare && list(text).is_some()).then(|| text.to_owned())
+            let is_bare = text.trim() == text && !text.contains(is_hidden) && list(text).is_some();
+            let raw = is_bare.then(|| serde_json::from_str(text).ok()).flatten();
+            raw.map(ExportedValue::List)
         }
     }
 }
@@ -274,6 +343,27 @@ mod tests {
                 assert!(!problem.to_string().contains("hunter2"), "{problem}");
             }
         }
+    }
+
+    #[test]
+    fn exported_line_has_the_members_of_its_schema_in_order() {
+        let schema = schemars::schema_for!(ExportedUser<'_>).to_value();
+        let members: Vec<&str> =
+            schema["properties"].as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(members, super::super::MEMBERS);
+        let row = StoredRow {
+            username: StoredValue::Blob(b"a".to_vec()),
+            name: StoredValue::Null,
+            email: StoredValue::Real(f64::INFINITY),
+            roles: StoredValue::text("[ \"user\",null]"),
+            projects: StoredValue::text(" []"),
+            source: StoredValue::Integer(9),
+            password: super::super::value::StoredPassword::new(StoredValue::text("plain")),
+        };
+        assert_eq!(
+            json_line(&row, true),
+            r#"{"username":{"blob_hex":"61"},"name":null,"email":{"real":"inf"},"roles":[ "user",null],"projects":{"text":" []"},"source":"9","password_hash":{"text":"plain"}}"#
+        );
     }
 
     #[test]

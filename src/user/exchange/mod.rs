@@ -17,7 +17,7 @@ mod value;
 pub use csv::{CsvReader, csv_header, csv_line};
 pub use entry::UserEntry;
 pub use error::{EntryError, LineError};
-pub use json::{JsonLinesReader, json_line};
+pub use json::{ExportedUser, JsonLinesReader, json_line};
 pub use row::StoredRow;
 pub use value::{StoredPassword, StoredValue};
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use data_encoding::HEXLOWER_PERMISSIVE as HEX;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroize as _;
 
 /// A column's value as SQLite stores it.
@@ -22,9 +22,9 @@ pub enum StoredValue {
 }
 
 /// The exact form: a JSON object with one member.
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Exact {
+pub(super) enum ExactValue {
     Null(bool),
     Integer(i64),
     /// As text, since JSON has no infinity.
@@ -32,6 +32,21 @@ enum Exact {
     Text(String),
     TextHex(String),
     BlobHex(String),
+}
+
+impl From<&StoredValue> for ExactValue {
+    fn from(value: &StoredValue) -> Self {
+        match value {
+            StoredValue::Null => Self::Null(true),
+            StoredValue::Integer(number) => Self::Integer(*number),
+            StoredValue::Real(number) => Self::Real(format!("{number:?}")),
+            StoredValue::Text(bytes) => match std::str::from_utf8(bytes) {
+                Ok(text) => Self::Text(text.to_owned()),
+                Err(_) => Self::TextHex(HEX.encode(bytes)),
+            },
+            StoredValue::Blob(bytes) => Self::BlobHex(HEX.encode(bytes)),
+        }
+    }
 }
 
 impl StoredValue {
@@ -83,17 +98,7 @@ impl StoredValue {
     /// The exact form.
     #[must_use]
     pub fn to_exact(&self) -> String {
-        let (name, content) = match self {
-            Self::Null => ("null", serde_json::Value::from(true)),
-            Self::Integer(number) => ("integer", (*number).into()),
-            Self::Real(number) => ("real", format!("{number:?}").into()),
-            Self::Text(bytes) => match std::str::from_utf8(bytes) {
-                Ok(text) => ("text", text.into()),
-                Err(_) => ("text_hex", HEX.encode(bytes).into()),
-            },
-            Self::Blob(bytes) => ("blob_hex", HEX.encode(bytes).into()),
-        };
-        format!("{{\"{name}\":{content}}}")
+        serde_json::to_string(&ExactValue::from(self)).unwrap_or_default()
     }
 
     /// Reads the exact form; none if the text is something else.
@@ -103,13 +108,13 @@ impl StoredValue {
             return None;
         }
         Some(match serde_json::from_str(text).ok()? {
-            Exact::Null(true) => Self::Null,
-            Exact::Null(false) => return None,
-            Exact::Integer(number) => Self::Integer(number),
-            Exact::Real(number) => Self::Real(number.parse().ok()?),
-            Exact::Text(text) => Self::text(text),
-            Exact::TextHex(digits) => Self::Text(HEX.decode(digits.as_bytes()).ok()?),
-            Exact::BlobHex(digits) => Self::Blob(HEX.decode(digits.as_bytes()).ok()?),
+            ExactValue::Null(true) => Self::Null,
+            ExactValue::Null(false) => return None,
+            ExactValue::Integer(number) => Self::Integer(number),
+            ExactValue::Real(number) => Self::Real(number.parse().ok()?),
+            ExactValue::Text(text) => Self::text(text),
+            ExactValue::TextHex(digits) => Self::Text(HEX.decode(digits.as_bytes()).ok()?),
+            ExactValue::BlobHex(digits) => Self::Blob(HEX.decode(digits.as_bytes()).ok()?),
         })
     }
 }
