@@ -21,7 +21,7 @@ BASHDIR := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 ZSHDIR  := $(DESTDIR)$(PREFIX)/share/zsh/vendor-completions
 FISHDIR := $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 
-.PHONY: help build demo test operator-test fault-injection mutants lint deny docs bench fuzz install uninstall deb static dist reproducible licenses clean
+.PHONY: help build demo test operator-test fault-injection mutants lint deny docs messages bench fuzz install uninstall deb static dist reproducible licenses clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -99,6 +99,9 @@ $(TARGET)/tools/bin/cargo-deny-$(CARGO_DENY):
 docs: ## Generate man pages, completions, schemas, docs/errors.md
 	$(CARGO) test --locked --lib cli::schema::write_report_schemas -- --exact --ignored
 	$(CARGO) test --locked --test suite generated::write_generated_files -- --exact --ignored
+
+messages: ## Print all messages of the programs, to read them in one list
+	@$(CARGO) test --quiet --locked --test suite words::print_messages -- --exact --ignored --nocapture | grep '^src/'
 
 bench: build ## Compare the speed with other programs (BENCH="short ...")
 	CARGO_TARGET_DIR="$(abspath $(TARGET))" contrib/build-release --manifest-path benches/bare/Cargo.toml

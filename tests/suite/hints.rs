@@ -562,7 +562,7 @@ const NOT_RUN: &[(&str, &str)] = &[
 ];
 
 /// The string literals of a source file outside of its tests and comments.
-fn literals(source: &str) -> Vec<String> {
+pub fn literals(source: &str) -> Vec<String> {
     // The names of the commands with a report are in a table for tests.
     let is_code = |line: &&str| !line.trim_start().starts_with("//") && !line.contains("Report::of::<");
     let lines = source.lines().filter(is_code);

@@ -234,3 +234,18 @@ fn words_have_few_exceptions_with_a_reason() {
         assert!(root.join(path).exists(), "{path} does not exist");
     }
 }
+
+/// Prints every text of `src` that can reach a user, for a reader: `make messages`.
+#[test]
+#[ignore = "prints a list for a reader: make messages"]
+fn print_messages() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let names = texts().into_keys();
+    for path in names.filter(|name| name.starts_with("src/") && name != "src/cli/schema.rs") {
+        for text in crate::hints::literals(&crate::support::code_without_tests(&root.join(&path))) {
+            if text.trim().contains(' ') && text.contains(char::is_alphabetic) {
+                println!("{path}: {text}");
+            }
+        }
+    }
+}
