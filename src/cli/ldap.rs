@@ -57,5 +57,5 @@ pub fn positive(option: &str, text: &str) -> Result<Duration, UsageError> {
     if duration.is_positive() {
         return Ok(duration.to_std());
     }
-    Err(UsageError::new(format!("{option}: {} is not longer than nothing", quote(text))))
+    Err(UsageError::new(format!("{option}: invalid duration {}: expected a positive duration", quote(text))))
 }

@@ -142,8 +142,8 @@ fn unset(empty: Option<&Origin>, has_env_file: bool) -> String {
     match empty {
         None if !has_env_file => "not set, and no environment file './.env' exists".to_owned(),
         None => "not set, neither in the environment nor in the environment file".to_owned(),
-        Some(Origin::Environment(_)) => "set to nothing in the environment".to_owned(),
-        Some(origin) => format!("set to nothing in {origin}"),
+        Some(Origin::Environment(_)) => "set to an empty value in the environment".to_owned(),
+        Some(origin) => format!("set to an empty value in {origin}"),
     }
 }
 

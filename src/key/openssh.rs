@@ -140,7 +140,7 @@ pub fn read_private(content: &[u8]) -> Result<PrivateKey, KeyError> {
         return Err(expected("an encrypted OpenSSH private key"));
     }
     if number(&mut rest)? != 1 {
-        return Err(KeyError::OpenSsh("it holds more than one key"));
+        return Err(KeyError::OpenSsh("it contains more than one key"));
     }
     let _public = field(&mut rest)?;
     let mut inner = field(&mut rest)?;

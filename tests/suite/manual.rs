@@ -246,7 +246,7 @@ impl Manual<'_> {
         if self.command.get_arguments().any(|arg| arg.get_id() == "config") {
             all.push((
                 "JWT_PUBLIC_KEY, and the others of cc-config(5)",
-                "win over the same name in the environment file, even where they are set to nothing",
+                "win over the same name in the environment file, even where they are set to an empty value",
             ));
         }
         all.push((

@@ -224,7 +224,7 @@ fn verify_session_key_missing_or_malformed_means_that_the_server_does_not_start(
     let pair = [("JWT_PUBLIC_KEY", PUBLIC), ("JWT_PRIVATE_KEY", PRIVATE)];
     for (session, reason) in [
         (None, "does not start: SESSION_KEY is not set"),
-        (Some(""), "does not start: SESSION_KEY is set to nothing"),
+        (Some(""), "does not start: SESSION_KEY is set to an empty value"),
         (Some("no base64!"), "does not start: SESSION_KEY in './.env' line 3"),
     ] {
         server.env(

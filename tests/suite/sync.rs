@@ -386,7 +386,7 @@ fn wrong_credentials_and_settings_say_what_is_wrong() {
     );
     assert!(!refused.stderr.contains("=wrong"), "{}", refused.stderr);
     let unset = directory.sh("LDAP_ADMIN_PASSWORD= cc-user sync-ldap").ended(78);
-    assert!(unset.stderr.contains("LDAP_ADMIN_PASSWORD is set to nothing"), "{}", unset.stderr);
+    assert!(unset.stderr.contains("LDAP_ADMIN_PASSWORD is set to an empty value"), "{}", unset.stderr);
     for (more, status, word) in [
         (json!({"url": "http://x"}), 78, "expected the scheme"),
         (json!({"url": "ldap://127.0.0.1:1"}), 69, "connection refused"),

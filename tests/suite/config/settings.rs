@@ -291,7 +291,7 @@ fn config_empty_environment_variable_wins_with_a_warning() {
         "SESSION_KEY is empty in the environment, which overrides '.env' line 1: the server does not start"
     );
     let message = |variable| settings.secrets.require(variable).unwrap_err().to_string();
-    assert_eq!(message(Variable::JwtPublicKey), "JWT_PUBLIC_KEY is set to nothing in the environment");
+    assert_eq!(message(Variable::JwtPublicKey), "JWT_PUBLIC_KEY is set to an empty value in the environment");
     assert!(message(Variable::SessionKey).ends_with("/.env' line 2"), "{}", message(Variable::SessionKey));
     let unset = settings.secrets.require(Variable::JwtPrivateKey).unwrap_err();
     assert_eq!(
