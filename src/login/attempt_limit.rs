@@ -1,9 +1,9 @@
 //! The limit of failed logins, counted in a file of this program.
 //!
-//! An attempt counts as failed from its beginning, and is canceled if it succeeds or ends without a
-//! result: concurrent processes get no more attempts than one. The file contains hashes of usernames, at
-//! most 4,096, so that neither long nor many names exceed its limit. The limit of the server is separate,
-//! and its database is not changed.
+//! An attempt counts as failed from its start and is canceled if it succeeds or ends without a
+//! result, so concurrent processes share one limit. The file contains hashes of at most 4,096
+//! usernames, which bounds its size. It is independent of the server's limit and does not change
+//! the database.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -20,31 +20,31 @@ use crate::util::time::Timestamp;
 /// The number of failed attempts of a user within [`WINDOW_SECONDS`].
 pub const MAX_FAILURES: usize = 5;
 
-/// The time for which a failed attempt counts, in seconds.
+/// The period for which a failed attempt counts, in seconds.
 pub const WINDOW_SECONDS: i64 = 15 * 60;
 
-/// The limit of names. Of more names, those with the fewest failures, and of these the oldest, are
-/// removed.
+/// The maximum number of names. Beyond it, the names with the fewest failures are removed, the
+/// oldest first.
 const MAX_NAMES: usize = 4096;
 
-/// The limit of the file, in bytes. [`MAX_NAMES`] names with [`MAX_FAILURES`] times of the longest form
-/// need less than 700,000.
+/// The maximum size of the file, in bytes. [`MAX_NAMES`] names with [`MAX_FAILURES`] times of
+/// maximum length need less than 700,000.
 const FILE_LIMIT: u64 = 1 << 20;
 
-/// The digits of a hash: 128 bits, so that collisions do not occur by chance.
+/// The number of digits of a hash: 128 bits, so that accidental collisions do not occur.
 const HASH_DIGITS: usize = 32;
 
-/// The number of names of one LDAP entry that are counted.
+/// The maximum number of names of one LDAP entry that are counted.
 const ENTRY_NAMES: usize = 16;
 
-/// The file of counted attempts.
+/// The file of failed attempts.
 #[derive(Debug, Clone)]
 pub struct Attempts {
     directory: PathBuf,
 }
 
-/// An attempt in progress. It counts as failed if the process is killed, and is canceled if it is dropped
-/// without a result, such as by a panic.
+/// An attempt in progress. It counts as failed if the process is killed; it is canceled if it is
+/// dropped without a result, such as by a panic.
 #[derive(Debug)]
 #[must_use = "an attempt that is dropped does not count"]
 pub struct Attempt<'attempts> {
@@ -61,18 +61,19 @@ struct AttemptLog {
 }
 
 impl Attempts {
-    /// The attempts in this directory, which is created if necessary.
+    /// Creates the limit with its file in this directory, which is created if necessary.
     #[must_use]
     pub fn new(directory: &Path) -> Self {
         Self { directory: directory.to_owned() }
     }
 
-    /// Begins an attempt of this user. Case and surrounding spaces are ignored, as in an LDAP directory.
+    /// Starts an attempt of this user. Case and surrounding spaces are ignored, as in an LDAP
+    /// directory.
     ///
     /// # Errors
     /// [`LoginError::NameTooLong`] for a name over the limit, which is not counted,
-    /// [`LoginError::TooManyAttempts`] with the time to wait, [`LoginError::File`] when attempts
-    /// cannot be counted: then no login is possible.
+    /// [`LoginError::TooManyAttempts`] with the time to wait, [`LoginError::File`] if attempts
+    /// cannot be counted; logins are then impossible.
     pub fn begin(&self, username: &str, now: Timestamp) -> Result<Attempt<'_>, LoginError> {
         if username.len() > MAX_NAME_BYTES {
             return Err(LoginError::NameTooLong { length: username.len() });
@@ -91,7 +92,7 @@ impl Attempts {
         lock.lock().map_err(|source| file::FileError::WriteFailed { path: lock_path, source })?;
         let path = self.directory.join("attempts.json");
         let mut log: AttemptLog = match file::read_own(&path, FILE_LIMIT) {
-            // A malformed log counts as empty: an account that can damage it can also remove it.
+            // Treat a malformed log as empty: an account that can damage it can also delete it.
             Ok(bytes) => serde_json::from_slice(&bytes).unwrap_or_default(),
             Err(file::FileError::Missing(_) | file::FileError::TooLarge { .. }) => AttemptLog::default(),
             Err(error) => return Err(error.into()),
@@ -99,20 +100,21 @@ impl Attempts {
         let outcome = change(&mut log);
         let text = serde_json::to_vec(&log).unwrap_or_default();
         file::write(&path, &text, PRIVATE_MODE, Existing::Replace)?;
-        // The lock ends with the handle of the file.
+        // Dropping the file releases the lock.
         drop(lock);
         Ok(outcome)
     }
 }
 
-/// The hash of a name.
+/// Hashes a name.
 fn key(name: &str) -> String {
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, normalized(name).as_bytes());
     HEXLOWER.encode(digest.as_ref()).chars().take(HASH_DIGITS).collect()
 }
 
 impl AttemptLog {
-    /// Removes attempts that no longer count. A time in the future, from a wrong clock, counts as now.
+    /// Removes attempts that no longer count. A time in the future, from a wrong clock, counts as
+    /// now.
     fn prune(&mut self, now: i64) {
         self.failures.retain(|key, failures| {
             for at in failures.iter_mut() {
@@ -138,11 +140,12 @@ impl AttemptLog {
 }
 
 impl Attempt<'_> {
-    /// Counts the attempt for the names of the LDAP entry as well: an LDAP server finds an entry by other
-    /// spellings of its names (RFC 4518), and by each of its names.
+    /// Counts the attempt for all names of the LDAP entry: an LDAP server also finds an entry by
+    /// other spellings of its names (RFC 4518) and by each of its names.
     ///
     /// # Errors
-    /// [`LoginError::TooManyAttempts`] when one of them has failed too often, [`LoginError::File`].
+    /// [`LoginError::TooManyAttempts`] if one of the names has failed too often,
+    /// [`LoginError::File`].
     pub fn count_names(&mut self, names: &[String]) -> Result<(), LoginError> {
         let mut keys: Vec<String> = names.iter().take(ENTRY_NAMES).map(|name| key(name)).collect();
         keys.sort_unstable();
@@ -174,7 +177,7 @@ impl Attempt<'_> {
         Ok(())
     }
 
-    /// Ends a successful attempt: the failures of the user are removed.
+    /// Ends a successful attempt and removes the failures of the user.
     ///
     /// # Errors
     /// [`LoginError::File`].
@@ -187,7 +190,8 @@ impl Attempt<'_> {
         })
     }
 
-    /// Ends an attempt without a result, as when the LDAP server is down: it does not count.
+    /// Cancels an attempt without a result, for example if the LDAP server is down; it does not
+    /// count.
     ///
     /// # Errors
     /// [`LoginError::File`].
@@ -242,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn attempt_after_five_failures_within_15_minutes_must_wait() {
+    fn attempt_limit_rejects_attempts_after_five_failures_in_15_minutes() {
         let directory = tempfile::tempdir().unwrap();
         let attempts = Attempts::new(directory.path());
         for second in 0..5 {
@@ -256,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn attempt_that_succeeds_removes_failures_and_a_canceled_one_does_not_count() {
+    fn attempt_success_removes_failures_and_cancel_does_not_count() {
         let directory = tempfile::tempdir().unwrap();
         let attempts = Attempts::new(directory.path());
         for _ in 0..4 {
@@ -273,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn attempts_of_concurrent_processes_have_one_limit() {
+    fn attempt_limit_is_shared_by_concurrent_processes() {
         let directory = tempfile::tempdir().unwrap();
         let attempts = Attempts::new(directory.path());
         let accepted = std::thread::scope(|scope| {
@@ -296,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn malformed_log_counts_as_empty_and_one_that_cannot_be_written_rejects_logins() {
+    fn attempt_log_malformed_counts_as_empty_and_unwritable_rejects_logins() {
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("attempts.json"), "rubbish").unwrap();
         fail(&Attempts::new(directory.path()), "fritz", 1000).unwrap();
@@ -305,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn attempts_many_long_names_never_exceed_what_is_read() {
+    fn attempt_log_with_many_long_names_stays_below_the_limit() {
         let directory = tempfile::tempdir().unwrap();
         let attempts = Attempts::new(directory.path());
         let long = "x".repeat(MAX_NAME_BYTES + 1);
@@ -330,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn attempts_over_the_number_of_names_forget_the_least_suspicious_first() {
+    fn attempt_log_over_the_limit_removes_names_with_fewest_failures() {
         let mut log = AttemptLog::default();
         log.failures.insert(key("guessed"), vec![1000; 5]);
         for number in 0..MAX_NAMES + 10 {
@@ -342,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn attempt_counts_under_all_names_of_the_entry_found() {
+    fn attempt_counts_for_all_names_of_the_entry() {
         let directory = tempfile::tempdir().unwrap();
         let attempts = Attempts::new(directory.path());
         let entry = ["anna".to_owned(), "Anna Beispiel".to_owned()];

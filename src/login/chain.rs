@@ -16,7 +16,7 @@ use crate::util::secret::SecretText;
 /// The credentials of a login.
 #[derive(Debug, Clone, Default)]
 pub struct Credentials {
-    /// The username, as typed.
+    /// The username as typed.
     pub name: Option<String>,
     /// The password.
     pub password: Option<SecretText>,
@@ -26,12 +26,13 @@ pub struct Credentials {
 
 /// Logs in by LDAP, token or local password, in this order, or by one of them alone.
 ///
-/// LDAP applies to a known user of source ldap, and with sync-user-on-login to an unknown one with exactly
-/// one LDAP entry; a token applies if there is one; the local password applies to a known user of source
-/// local. Each rejection of name or password takes the time of one comparison with a password hash.
+/// LDAP applies to a known user of source ldap and, with sync-user-on-login, to an unknown user
+/// with exactly one LDAP entry. A token applies if there is one. The local password applies to a
+/// known user of source local. Each rejection of name or password takes the time of one comparison
+/// with a password hash.
 ///
 /// # Errors
-/// [`LoginError`]; a method that applies and rejects the login is the end.
+/// [`LoginError`]; if a method applies and rejects the login, no other method is tried.
 pub fn login(
     only: Option<Method>,
     credentials: &Credentials,
@@ -66,7 +67,8 @@ fn run_chain(
             None => Err(LoginError::Rejected(credentials.name.clone().unwrap_or_default())),
         };
     };
-    // An empty password is rejected, whatever an LDAP server or a stored hash would accept.
+    // An empty password is always rejected, even if an LDAP server or a stored hash would accept
+    // it.
     let known = if name.is_empty() { None } else { store.find(name)? };
     if permits(Method::Ldap)
         && (only.is_some() || settings.ldap.is_some())
@@ -83,7 +85,7 @@ fn run_chain(
     Err(LoginError::Rejected(name.clone()))
 }
 
-/// The login by LDAP; none if LDAP does not apply.
+/// Logs in by LDAP; returns `None` if LDAP does not apply.
 fn login_by_ldap(
     context: &LoginContext<'_>,
     store: &mut UserDb,
@@ -106,7 +108,7 @@ fn login_by_ldap(
             UnknownUserLookup::NotInLdap => Ok(None),
             UnknownUserLookup::Found(entry) => {
                 let outcome = ldap::login_unknown(context, store, &entry, given, attempt, notes);
-                // The rejection has the name as it was typed.
+                // The error contains the name as typed.
                 outcome.map(Some).map_err(|error| match error {
                     LoginError::Rejected(_) => LoginError::Rejected(name.to_owned()),
                     other => other,

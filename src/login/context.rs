@@ -1,4 +1,4 @@
-//! The context of a login: settings and time, and the password comparison of each rejection.
+//! The context of a login: settings, time, and the password comparison of each rejection.
 
 use crate::config::Settings;
 use crate::ldap::LdapOptions;
@@ -17,8 +17,8 @@ pub struct LoginContext<'run> {
     pub now: Timestamp,
 }
 
-/// The comparison with a password hash that every rejection does once, so that its duration does not
-/// reveal whether the username is known, nor its login method.
+/// The comparison with a password hash. Every rejection does it once, so that its duration does not
+/// reveal whether the username exists or which login method it uses.
 #[derive(Debug, Default)]
 pub(super) struct PasswordComparison {
     done: bool,
@@ -31,7 +31,7 @@ impl PasswordComparison {
         hash.matches(given)
     }
 
-    /// Takes the time of a comparison, if there was none.
+    /// Performs a comparison if there was none.
     pub(super) fn ensure_done(self, given: &SecretText) {
         if !self.done {
             password::verify_unknown(given);

@@ -19,13 +19,14 @@ use crate::util::kind::Kind;
 use crate::util::quote::{quote, quote_path};
 use crate::util::time::human_span;
 
-/// The longest username, in bytes: the limit of the column in the user table.
+/// The maximum length of a username, in bytes: the limit of the column in the user table.
 pub const MAX_NAME_BYTES: usize = 255;
 
 /// An error of a login or a session.
 #[derive(Debug, thiserror::Error)]
 pub enum LoginError {
-    /// Wrong username or password. The message does not distinguish them, and both take the same time.
+    /// The username or password is wrong. The message does not distinguish them, and both take the
+    /// same time.
     #[error("login of {} rejected: wrong username or password", quote(.0))]
     Rejected(String),
     /// The token is not accepted.
@@ -33,7 +34,7 @@ pub enum LoginError {
     TokenRejected {
         /// The first check that failed.
         reason: String,
-        /// The next step.
+        /// The next step for the user.
         hint: Option<String>,
     },
     /// The token is for another user.
@@ -52,34 +53,34 @@ pub enum LoginError {
         /// The time until the next attempt, in seconds.
         seconds: u64,
     },
-    /// A username longer than the limit of the user table.
+    /// The username is longer than the user table permits.
     #[error("the username has {length} bytes: expected at most {MAX_NAME_BYTES}")]
     NameTooLong {
         /// Its length in bytes.
         length: usize,
     },
-    /// An LDAP user whose name is not valid for the user table.
+    /// The name of an LDAP user is not valid for the user table.
     #[error("the LDAP server accepts the login, but the user cannot be added: {0}")]
     NotAddable(UsernameError),
-    /// The user table.
+    /// An error of the user table.
     #[error(transparent)]
     UserDb(#[from] UserDbError),
-    /// The LDAP server.
+    /// An error of the LDAP server.
     #[error(transparent)]
     Ldap(#[from] LdapError),
-    /// The settings.
+    /// An error of the settings.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The session file, or the file of the attempt limit.
+    /// An error of the session file or the file of the attempt limit.
     #[error(transparent)]
     File(#[from] FileError),
     /// The token of the session cannot be issued.
     #[error(transparent)]
     Issue(#[from] SignError),
-    /// No directory for the session file.
+    /// There is no directory for the session file.
     #[error("no directory for the session: XDG_RUNTIME_DIR, XDG_STATE_HOME and HOME are not set")]
     NoDirectory,
-    /// The content of the session file.
+    /// The content of the session file is invalid.
     #[error("invalid session file {}: {why}", quote_path(.path))]
     SessionInvalid {
         /// The file.
@@ -87,13 +88,13 @@ pub enum LoginError {
         /// The reason.
         why: &'static str,
     },
-    /// The session file of another account.
+    /// The session file belongs to another account.
     #[error("{} belongs to another account and is not read", quote_path(.0))]
     SessionForeign(PathBuf),
-    /// A session lifetime of less than a second.
+    /// The session lifetime is less than a second.
     #[error("invalid session lifetime {}: expected at least 1s", quote(&.0.to_string()))]
     SessionLength(GoDuration),
-    /// A username that is a typing error of a command, and not in the user table.
+    /// The username is probably a typing error of a command, and not in the user table.
     #[error("{} is neither a command nor a user in the user table", quote(.name))]
     MistypedCommand {
         /// The username.
@@ -101,22 +102,22 @@ pub enum LoginError {
         /// The command.
         command: &'static str,
     },
-    /// The provider of an OpenID login in the settings.
+    /// The configuration of the OpenID provider is invalid.
     #[error(transparent)]
     ProviderConfig(#[from] ProviderConfigError),
-    /// An OpenID login.
+    /// An OpenID login failed.
     #[error(transparent)]
     Oidc(#[from] OidcError),
-    /// A request to a server or provider.
+    /// A request to a server or provider failed.
     #[error(transparent)]
     Http(#[from] HttpError),
-    /// A login at a running server.
+    /// A login at a running server failed.
     #[error(transparent)]
     Server(#[from] ServerError),
-    /// The token of a running server.
+    /// The token of a running server is not usable.
     #[error(transparent)]
     RemoteToken(#[from] RemoteTokenError),
-    /// The stored session.
+    /// There is no usable session.
     #[error(transparent)]
     Session(#[from] SessionError),
 }
@@ -149,13 +150,13 @@ diagnostics! { LoginError:
     Self::Session(error) => error.kind(), error.hint();
 }
 
-/// Why the token of the server is not used.
+/// The reason the token of a server is not used.
 #[derive(Debug, thiserror::Error)]
 pub enum RemoteTokenError {
-    /// Not a token.
+    /// The response is not a token.
     #[error("the server issued an invalid token: {0}")]
     Malformed(String),
-    /// The token of another user.
+    /// The token is for another user.
     #[error("the server issued a token for {}, expected {}", quote(.found), quote(.expected))]
     OtherSubject {
         /// The subject of the token.
@@ -163,13 +164,13 @@ pub enum RemoteTokenError {
         /// The user that was requested.
         expected: String,
     },
-    /// An expired token.
+    /// The token is expired.
     #[error(
         "the server issued {}: the session is not stored",
         if *.has_zero_lifetime { "a token with a lifetime of 0" } else { "a token that is already expired" }
     )]
     Expired {
-        /// Whether the token expires when it is issued.
+        /// Whether the token was already expired when it was issued.
         has_zero_lifetime: bool,
     },
 }

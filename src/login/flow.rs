@@ -1,4 +1,4 @@
-//! A login from the request to the stored session.
+//! The steps of a login from the request to the stored session.
 
 use super::attempt_limit::Attempts;
 use super::chain::{Credentials, login};
@@ -17,7 +17,7 @@ use crate::user_db::{OpenMode, UserDb};
 use crate::util::note::Notes;
 use crate::util::xdg;
 
-/// The login that a user asks for.
+/// The request of a login.
 #[derive(Debug, Clone)]
 pub enum LoginRequest {
     /// A login with username and password.
@@ -35,23 +35,23 @@ pub enum LoginRequest {
 pub struct PasswordRequest {
     /// The username.
     pub username: String,
-    /// The only method to use; none for all methods in the server's order.
+    /// The only method to use; `None` tries all methods in the server's order.
     pub method: Option<Method>,
     /// How to connect to the LDAP server.
     pub ldap: LdapOptions,
-    /// The command that the username may be a typing error of. Such a name is rejected unless the
-    /// user table has it, so that a typing error does not ask for a password.
+    /// The command for which the username may be a typing error. Such a name is rejected unless the
+    /// user table contains it, so a typing error does not cause a password prompt.
     pub similar_command: Option<&'static str>,
 }
 
 /// A login with a token.
 #[derive(Debug, Clone, Default)]
 pub struct TokenRequest {
-    /// The user that the token must be for; none for any user.
+    /// The user that the token must be for; `None` accepts any user.
     pub username: Option<String>,
 }
 
-/// Logs in and stores the session in the place of any other.
+/// Logs in and stores the session, replacing any other.
 ///
 /// # Errors
 /// [`LoginError`], and errors of the user interface.
@@ -74,7 +74,7 @@ fn log_in_by_password<U: LoginUi>(
     ui: &mut U,
 ) -> Result<Session, U::Error> {
     let settings = ui.settings()?;
-    // Errors that the password cannot change are reported before the prompt.
+    // Report errors that the password cannot change before the prompt.
     let mut user_db = open_user_db(&settings)?;
     let username = request.username.as_str();
     if let Some(command) = request.similar_command

@@ -1,8 +1,8 @@
-//! The methods of a login, and its result.
+//! Login methods and the result of a login.
 
 use crate::user::User;
 
-/// A method of logging in.
+/// A login method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method {
     /// The password in the user table.

@@ -1,4 +1,4 @@
-//! Login by a bind to the LDAP server.
+//! Login with a bind to the LDAP server.
 
 use super::attempt_limit::Attempt;
 use super::context::LoginContext;
@@ -13,7 +13,7 @@ use crate::util::note::Notes;
 use crate::util::quote::quote;
 use crate::util::secret::SecretText;
 
-/// What the LDAP server returns for a name that the user table does not have.
+/// The result of looking up a user that is not in the user table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UnknownUserLookup {
     /// LDAP does not decide about the login.
@@ -22,8 +22,8 @@ pub enum UnknownUserLookup {
     Found(LdapUser),
 }
 
-/// Looks up a user who is not in the table: the LDAP server decides about such a user only with
-/// sync-user-on-login, and only when exactly one entry has the name.
+/// Looks up a user that is not in the table. The LDAP server is used only with sync-user-on-login,
+/// and only if exactly one entry has the name.
 ///
 /// # Errors
 /// [`LoginError::Ldap`].
@@ -49,11 +49,11 @@ pub fn find_unknown_user(
     }
 }
 
-/// Logs a known user of source ldap in.
+/// Logs in a known user of source ldap.
 ///
 /// # Errors
-/// [`LoginError::Rejected`] when the LDAP server rejects the bind, [`LoginError::Ldap`] when
-/// the LDAP server fails, [`LoginError::UserDb`].
+/// [`LoginError::Rejected`] if the LDAP server rejects the bind, [`LoginError::Ldap`] if the LDAP
+/// server fails, [`LoginError::UserDb`].
 pub fn login_known(
     context: &LoginContext<'_>,
     store: &mut UserDb,
@@ -86,13 +86,13 @@ pub fn login_known(
     Ok(Identity { user, method: Method::Ldap })
 }
 
-/// Logs in a user who is not in the table, and adds the user, under the LDAP entry's own spelling
-/// of the name, once the bind succeeded. The server adds the row before it has looked at the
-/// password, and under any spelling.
+/// Logs in a user that is not in the table, and adds the user with the spelling of the LDAP entry
+/// after the bind has succeeded. The server adds the row before it checks the password, and with
+/// any spelling.
 ///
 /// # Errors
-/// As [`login_known`]; [`LoginError::NotAddable`] for a user who is accepted, but whose name is
-/// not valid for a new user.
+/// The errors of [`login_known`]; [`LoginError::NotAddable`] for an accepted user whose name is not
+/// valid for a new user.
 pub fn login_unknown(
     context: &LoginContext<'_>,
     store: &mut UserDb,
@@ -104,7 +104,7 @@ pub fn login_unknown(
     let rejected = || LoginError::Rejected(entry.username.clone());
     count_names(attempt.as_deref_mut(), entry)?;
     if let Some(user) = store.find(&entry.username)? {
-        // The user table has the spelling of the entry, not the one that was typed.
+        // The user table contains the spelling of the entry, not the typed one.
         if user.source != AuthSource::Ldap {
             log::info!("{} is a user of another source in the user table", entry.username);
             return Err(rejected());
@@ -121,7 +121,7 @@ pub fn login_unknown(
             notes.note(format!("added the LDAP user {}", quote(&user.username)));
             Ok(Identity { user, method: Method::Ldap })
         }
-        // Another process, such as a synchronization, has added the user meanwhile.
+        // Another process, such as a synchronization, has added the user in the meantime.
         Err(UserDbError::UserExists(_)) => {
             let current = transaction.record(&user.username)?.map(UserRecord::into_valid_user).transpose()?;
             match current.filter(|user| user.source == AuthSource::Ldap) {
@@ -142,7 +142,8 @@ fn find(context: &LoginContext<'_>, name: &str, notes: &mut Notes) -> Result<Use
     config.server.connect(&config.credentials, notes)?.find(&config.search, name)
 }
 
-/// Binds as the user, with the name of `user-bind`, or without it with the DN of the entry. An empty password is rejected before anything is sent (RFC 4513 5.1.2).
+/// Binds as the user, with the name of `user-bind`, or otherwise with the DN of the entry. An empty
+/// password is rejected before anything is sent (RFC 4513 5.1.2).
 fn bind(
     context: &LoginContext<'_>,
     username: &str,
@@ -169,7 +170,8 @@ fn bind(
     }
 }
 
-/// The user with the current full name of the LDAP entry. A failed search does not reject the login.
+/// Returns the user with the current full name of the LDAP entry. A failed search does not reject
+/// the login.
 fn update_full_name(
     context: &LoginContext<'_>,
     store: &mut UserDb,
@@ -186,7 +188,7 @@ fn update_full_name(
     };
     let Some(name) = entry.name.filter(|name| Some(name) != user.name.as_ref()) else { return Ok(user) };
     let mut transaction = store.transaction()?;
-    // A user that another process has changed during the search is not updated.
+    // Skip the update if another process has changed the user during the search.
     let current = transaction.record(&user.username)?.map(UserRecord::into_valid_user).transpose()?;
     if current.is_some_and(|row| row.source == AuthSource::Ldap && row.name == user.name) {
         transaction.set_name(&user.username, Some(&name))?;

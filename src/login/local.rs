@@ -7,8 +7,8 @@ use crate::user::{AuthSource, User};
 use crate::user_db::UserDb;
 use crate::util::secret::SecretText;
 
-/// Logs in a user of source local. An unknown user, one of another source and one without a password are
-/// rejected with the same message.
+/// Logs in a user of source local. An unknown user, a user of another source and a user without a
+/// password are rejected with the same message.
 ///
 /// # Errors
 /// [`LoginError::Rejected`], [`LoginError::UserDb`].

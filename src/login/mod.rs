@@ -1,10 +1,10 @@
 //! Logins and sessions.
 //!
-//! [`log_in`] takes a [`LoginRequest`] from the request to the stored [`Session`]; a [`LoginUi`] asks
-//! for passwords and shows what the user has to do. [`chain::login`] tries LDAP, token and local
-//! password in the server's order: a user that the LDAP server rejects is not accepted by another
-//! method. [`attempt_limit`] limits failed logins. [`stored`] is about the session that is stored:
-//! status, token and logout; [`refresh`](mod@refresh) renews it.
+//! [`log_in`] processes a [`LoginRequest`] up to the stored [`Session`]; a [`LoginUi`] prompts for
+//! passwords and prints the steps for the user. [`chain::login`] tries LDAP, token and local
+//! password in the server's order: if the LDAP server rejects a user, no other method is tried.
+//! [`attempt_limit`] limits failed logins. [`stored`] contains the operations on a stored session;
+//! [`refresh`](mod@refresh) renews it.
 
 pub mod attempt_limit;
 pub mod chain;

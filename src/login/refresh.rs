@@ -28,8 +28,8 @@ pub fn refresh<U: LoginUi>(environment: &LoginEnvironment<'_>, ui: &mut U) -> Re
     Renewal { environment, expired_at: None }.run(ui)
 }
 
-/// Renews the stored session, which is expired at this time. A session that another process has
-/// renewed meanwhile is returned as it is.
+/// Renews the stored session, which is expired at this time. If another process has renewed it in
+/// the meantime, that session is returned.
 ///
 /// # Errors
 /// As [`refresh`].
@@ -41,9 +41,9 @@ pub fn renew_expired<U: LoginUi>(
     Renewal { environment, expired_at: Some(now) }.run(ui)
 }
 
-/// One renewal. One process at a time does it, since many providers accept a refresh token only
-/// once. The result is stored only if the stored session has not changed: a logout or another login
-/// meanwhile counts, and the new refresh token is revoked.
+/// One renewal. Only one process renews at a time, because many providers accept a refresh token
+/// only once. The result is stored only if the stored session has not changed; after a logout or
+/// another login in the meantime, the new refresh token is revoked.
 struct Renewal<'run> {
     environment: &'run LoginEnvironment<'run>,
     expired_at: Option<Timestamp>,
@@ -119,7 +119,7 @@ impl Renewal<'_> {
         let tokens = match provider.refresh(&grant.token) {
             Ok(tokens) => tokens,
             Err(error) => {
-                // A rejected refresh token is of no further use.
+                // A rejected refresh token cannot be used again.
                 if let OauthError::ErrorResponse { refusal, .. } = &error
                     && refusal.code == "invalid_grant"
                 {
@@ -137,7 +137,8 @@ impl Renewal<'_> {
         let rotated_token = tokens.refresh_token.clone().filter(|token| *token != grant.token);
         let tokens =
             TokenResponse { refresh_token: tokens.refresh_token.or(Some(grant.token.clone())), ..tokens };
-        // A new refresh token is stored at once: the old one is invalid even if the next steps fail.
+        // Store a new refresh token immediately: the old one is invalid even if the next steps
+        // fail.
         let rotated = Session {
             refresh: tokens.refresh_token.clone().map(|token| RefreshGrant { token, ..grant.clone() }),
             ..before.clone()
@@ -153,7 +154,7 @@ impl Renewal<'_> {
         match SessionLock::acquire(path)?.replace(&rotated, &after)? {
             ReplaceOutcome::Saved => Ok(after),
             ReplaceOutcome::Changed(stored) => {
-                // A refresh token that did not change was revoked by the logout itself.
+                // The logout has revoked the refresh token unless it was replaced.
                 let last = after.refresh.as_ref().map(|refresh| &refresh.token);
                 revoke_unstored(provider, last.filter(|token| **token != grant.token));
                 self.changed(stored)
@@ -161,8 +162,8 @@ impl Renewal<'_> {
         }
     }
 
-    /// The outcome of a renewal during which another process ended or replaced the session: its
-    /// session, if a valid session is all that is needed.
+    /// Returns the outcome of a renewal during which another process ended or replaced the session:
+    /// the new session if it is valid and sufficient.
     fn changed(&self, stored: Option<Box<Session>>) -> Result<Session, LoginError> {
         match (stored, self.expired_at) {
             (Some(session), Some(now)) if !session.is_expired(now) => Ok(*session),
@@ -180,7 +181,7 @@ fn revoke_unstored(provider: &Provider<'_>, token: Option<&SecretText>) {
     }
 }
 
-/// Ends the login at the provider, after the session here has ended: revokes the refresh token, and
+/// Ends the login at the provider after the local session has ended: revokes the refresh token and
 /// calls the logout endpoint.
 pub(super) fn log_out_at_provider(
     session: &Session,
@@ -188,7 +189,7 @@ pub(super) fn log_out_at_provider(
     environment: &LoginEnvironment<'_>,
     notes: &mut Notes,
 ) -> Result<(), LoginError> {
-    // The login role does not matter here, and may no longer be configured.
+    // The login role is not needed here, and may no longer be configured.
     let config = config_of(session, settings)?;
     let client = http_client(&config, None, environment.variables)?;
     let cache = key_cache(environment.variables);
@@ -223,8 +224,8 @@ fn config_of(session: &Session, settings: &Settings) -> Result<ProviderConfig, L
     Ok(provider_config::resolve(settings, &ProviderParameters { entry, ..ProviderParameters::default() })?)
 }
 
-/// The provider entry of a session: that of the refresh token, or the one with the issuer of the ID
-/// token.
+/// Returns the provider entry of a session: that of the refresh token, or the one with the issuer
+/// of the ID token.
 fn entry_of(session: &Session, settings: &Settings) -> Option<String> {
     if let Some(refresh) = &session.refresh {
         return Some(refresh.provider.clone());

@@ -17,22 +17,22 @@ use crate::user::{AuthSource, User};
 use crate::util::secret::SecretText;
 use crate::util::time::Timestamp;
 
-/// A login at a running server.
+/// The request of a login at a running server.
 #[derive(Debug, Clone)]
 pub struct RemoteRequest {
     /// The username.
     pub username: String,
     /// The URL of the server.
     pub server: Url,
-    /// The URL as the user wrote it, for the prompt.
+    /// The URL as typed, for the prompt.
     pub server_text: String,
-    /// The user of the token, if it is another one; this requires the role admin.
+    /// The user of the token, if it differs from the username; requires the role admin.
     pub subject: Option<String>,
-    /// CA certificates to trust beside those of the system.
+    /// CA certificates to trust in addition to those of the system.
     pub ca_file: Option<PathBuf>,
     /// Timeout for the connection.
     pub connect_timeout: Duration,
-    /// Timeout for each request; none is the default of the HTTP client.
+    /// The timeout of each request; `None` selects the default of the HTTP client.
     pub timeout: Option<Duration>,
 }
 
@@ -43,7 +43,7 @@ pub(super) fn log_in<U: LoginUi>(
     ui: &mut U,
 ) -> Result<Session, U::Error> {
     let client = client_of(request, environment)?;
-    // Before the prompt: the password would not be sent to this URL.
+    // Check before the prompt whether the password may be sent to this URL.
     client.check(&request.server).map_err(LoginError::from)?;
     let path = session_file(environment.variables)?;
     let username = request.username.as_str();
@@ -71,8 +71,8 @@ fn client_of(request: &RemoteRequest, environment: &LoginEnvironment<'_>) -> Res
     })?)
 }
 
-/// The session of a token that came from the server over a verified connection. The signature is not
-/// verified: the key of the server need not be here.
+/// Creates the session of a token that was received from the server over a verified connection. The
+/// signature is not verified, because the key of the server may not be available here.
 fn session_of(token: SecretText, expected: &str, now: Timestamp) -> Result<Session, RemoteTokenError> {
     let inspection = inspect(token.expose());
     let Some((_, claims)) = inspection.unproven() else {
@@ -87,7 +87,7 @@ fn session_of(token: SecretText, expected: &str, now: Timestamp) -> Result<Sessi
     let time = |name| claims.time(name).map_err(|error| RemoteTokenError::Malformed(error.to_string()));
     let expires_at = time("exp")?.map(|date| date.instant());
     if expires_at.is_some_and(|expires_at| now >= expires_at) {
-        // With max-age "0" the server issues tokens whose exp is their iat.
+        // With max-age "0", the server issues tokens whose `exp` equals `iat`.
         let issued_at = time("iat")?.map(|date| date.instant());
         let has_zero_lifetime = issued_at.is_some_and(|issued_at| expires_at <= Some(issued_at));
         return Err(RemoteTokenError::Expired { has_zero_lifetime });

@@ -1,4 +1,4 @@
-//! The row of a user of a token or OpenID login: added or updated if the settings permit it.
+//! Changes of the user table by a token or OpenID login.
 
 use crate::user::{Role, User};
 use crate::user_db::{UserDb, UserDbError};
@@ -10,7 +10,7 @@ pub(super) struct RowPermissions {
     pub(super) may_add: bool,
     /// Update a known user of the same auth source (`update-user-on-login`).
     pub(super) may_update: bool,
-    /// Roles that such a login can never assign, and therefore does not remove.
+    /// Roles that such a login can never assign and therefore never removes.
     pub(super) preserved_roles: &'static [Role],
 }
 
@@ -32,8 +32,8 @@ pub(super) enum RowChange {
     Unknown,
 }
 
-/// Adds or updates the user as the login describes it. The row is read in the transaction that
-/// writes it: what an administrator changes meanwhile is not lost.
+/// Adds or updates the user of a login. The row is read in the transaction that writes it, so
+/// changes by an administrator in the meantime are not lost.
 ///
 /// # Errors
 /// [`UserDbError`].
@@ -69,9 +69,9 @@ pub(super) fn apply(
     }
 }
 
-/// The row after the login: name and roles of the login, and the projects as the server treats
-/// them. A manager gets those of the login; a manager who becomes an admin keeps them; one who
-/// gets other roles loses them; a user who was not a manager keeps them.
+/// Returns the row after the login: name and roles of the login, and the projects as on the server.
+/// A manager receives those of the login; a manager who becomes an admin keeps the old ones, and
+/// with other roles they are removed; those of other users are unchanged.
 fn updated(row: &User, login: &User, preserved_roles: &[Role]) -> User {
     let mut roles = login.roles.clone();
     let preserved = preserved_roles.iter().filter(|role| row.has_role(**role) && !login.has_role(**role));
@@ -104,10 +104,10 @@ mod tests {
     }
 
     #[test]
-    fn projects_after_a_change_of_role_are_those_of_the_server() {
+    fn updated_row_has_the_projects_of_the_server() {
         let table: [(&[&str], &[&str], &[&str]); 9] = [
-            // The roles before and at the login, and the projects after it; those before are p, q,
-            // the login names x.
+            // The roles before and after the login, and the projects after it. The projects before
+            // are p and q; the login contains x.
             (&["manager"], &["manager"], &["x"]),
             (&["manager"], &["user"], &[]),
             (&["manager"], &["support"], &[]),
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn role_that_the_login_cannot_give_is_kept() {
+    fn updated_row_preserves_roles_that_the_login_cannot_assign() {
         let roles = |before: &[&str], output: &[&str]| {
             updated(&user(before, &[]), &user(output, &[]), &[Role::Api]).roles
         };

@@ -1,7 +1,8 @@
 //! The session of a login: user, method, expiry, and a token for the server.
 //!
-//! Every change of the session file needs a [`SessionLock`], and a change that depends on what was read
-//! before (a refresh) is only saved while the file still has that content: [`SessionLock::replace`].
+//! Every change of the session file requires a [`SessionLock`]. A change that depends on a previous
+//! read, such as a refresh, is saved only if the file still has that content:
+//! [`SessionLock::replace`].
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -23,11 +24,11 @@ use crate::util::secret::SecretText;
 use crate::util::time::Timestamp;
 use crate::util::xdg;
 
-/// The limit of a session file, in bytes.
+/// The maximum size of a session file, in bytes.
 const LIMIT: u64 = 1 << 20;
 
-/// The path of the session file: in the runtime directory, which the system empties when the last
-/// login session of the user ends, otherwise in the state directory.
+/// Returns the path of the session file: in the runtime directory, which the system empties at the
+/// end of the user's last session, otherwise in the state directory.
 ///
 /// # Errors
 /// [`LoginError::NoDirectory`].
@@ -36,7 +37,7 @@ pub fn session_file(environment: &Environment) -> Result<PathBuf, LoginError> {
     Ok(directory.ok_or(LoginError::NoDirectory)?.join("session.json"))
 }
 
-/// The right to renew a session at its provider.
+/// The data for renewing a session at its provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefreshGrant {
     /// The name of the provider entry in the settings.
@@ -58,20 +59,20 @@ pub struct Session {
     pub method: Method,
     /// The time of the login.
     pub issued_at: Timestamp,
-    /// The expiry time; none for a session that never expires.
+    /// The expiry time; `None` never expires.
     pub expires_at: Option<Timestamp>,
-    /// The token for the server; none without a private key.
+    /// The token for the server; `None` without a private key.
     pub token: Option<SecretText>,
-    /// The refresh token; none for a session that cannot be renewed.
+    /// The refresh token; `None` if the session cannot be renewed.
     pub refresh: Option<RefreshGrant>,
     /// The ID token, which a provider expects at a logout.
     pub id_token: Option<SecretText>,
 }
 
 impl Session {
-    /// Starts a session with this lifetime. `row` is the row of the user table after the login; the
-    /// token has its roles, like a token from the server's own token page. Without a row or a signing
-    /// key, the session has no token.
+    /// Creates a session with this lifetime. `row` is the row of the user table after the login;
+    /// the token has its roles, like a token from the server's own token page. Without a row or a
+    /// signing key, the session has no token.
     ///
     /// # Errors
     /// [`LoginError::SessionLength`] for a lifetime of less than a second, [`LoginError::Issue`].
@@ -95,14 +96,14 @@ impl Session {
         Ok(Self { user, method, issued_at: now, expires_at, token, refresh: None, id_token: None })
     }
 
-    /// Whether the session is expired; at the second of its expiry, it is.
+    /// Whether the session is expired; it is from the second of its expiry time.
     #[must_use]
     pub fn is_expired(&self, now: Timestamp) -> bool {
         self.expires_at.is_some_and(|expires_at| now >= expires_at)
     }
 }
 
-/// A token with the claims of a token of the server.
+/// Issues a token with the same claims as a token of the server.
 fn token_for(
     user: &User,
     expires_at: Option<Timestamp>,
@@ -119,9 +120,9 @@ fn token_for(
     Ok(sign(&HeaderParams::for_key(key), &claims, key)?)
 }
 
-/// The lock of the session file, released when the value is dropped.
+/// The lock of the session file, released on drop.
 ///
-/// It is held while the file is read and written, never during a request to a provider, so that a
+/// It is held while the file is read and written, but never during a request to a provider, so a
 /// logout does not wait for a slow provider.
 #[derive(Debug)]
 pub struct SessionLock {
@@ -138,7 +139,7 @@ impl SessionLock {
         Ok(Self { path: path.to_owned(), _file: lock_file(path, "lock")? })
     }
 
-    /// The stored session, if there is one, expired or not.
+    /// Reads the stored session, expired or not.
     ///
     /// # Errors
     /// As [`load`].
@@ -146,7 +147,7 @@ impl SessionLock {
         load(&self.path, notes)
     }
 
-    /// Stores the session of a new login in the place of any other.
+    /// Stores the session of a new login, replacing any other.
     ///
     /// # Errors
     /// [`LoginError::File`].
@@ -154,14 +155,13 @@ impl SessionLock {
         save(&self.path, session)
     }
 
-    /// Stores a session in the place of `expected`, if the file still has that session. Otherwise
-    /// nothing is changed, and the result is the session that is stored now: another process ended
-    /// the session or logged in meanwhile.
+    /// Replaces the stored session if it still equals `expected`. Otherwise another process has
+    /// logged out or logged in, nothing is changed, and the currently stored session is returned.
     ///
     /// # Errors
-    /// As [`load`] and [`SessionLock::save`].
+    /// The errors of [`load`] and [`SessionLock::save`].
     pub fn replace(&self, expected: &Session, session: &Session) -> Result<ReplaceOutcome, LoginError> {
-        // A file that cannot be read has changed.
+        // An unreadable file counts as changed.
         let stored = self.load(&mut Notes::new()).ok().flatten();
         if stored.as_ref() != Some(expected) {
             return Ok(ReplaceOutcome::Changed(stored.map(Box::new)));
@@ -170,7 +170,7 @@ impl SessionLock {
         Ok(ReplaceOutcome::Saved)
     }
 
-    /// Removes the stored session; `false` if there was none.
+    /// Removes the stored session; returns `false` if there was none.
     ///
     /// # Errors
     /// [`LoginError::File`].
@@ -185,12 +185,12 @@ impl SessionLock {
 pub enum ReplaceOutcome {
     /// The new session is stored.
     Saved,
-    /// Another process changed the file; the session that is stored now, if there is one.
+    /// Another process changed the file, which now contains this session, if any.
     Changed(Option<Box<Session>>),
 }
 
-/// Waits for the lock of the refresh token: many providers accept a refresh token only once. The
-/// session can be ended or replaced while it is held.
+/// Waits for the lock of the refresh token, because many providers accept a refresh token only
+/// once. Other processes can end or replace the session while it is held.
 ///
 /// # Errors
 /// [`LoginError::File`].
@@ -260,7 +260,7 @@ struct StoredRefresh {
     token: String,
 }
 
-/// Reads the stored session, if there is one, expired or not.
+/// Reads the stored session, expired or not.
 ///
 /// # Errors
 /// [`LoginError::SessionForeign`] for a file of another account, [`LoginError::SessionInvalid`],
@@ -348,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn session_reads_back_as_it_was_stored_with_mode_0600() {
+    fn session_round_trips_and_has_mode_0600() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a/b/session.json");
         let key = SigningKey::private(PrivateKey::generate(Algorithm::EdDsa).unwrap()).unwrap();
@@ -385,7 +385,7 @@ mod tests {
     }
 
     #[test]
-    fn replace_session_changed_meanwhile_stores_nothing() {
+    fn replace_does_not_overwrite_a_changed_session() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("session.json");
         let at = |seconds| begin(None, None, None, Timestamp(seconds)).unwrap();
@@ -395,7 +395,7 @@ mod tests {
         lock.save(&read).unwrap();
         assert_eq!(lock.replace(&read, &refreshed).unwrap(), ReplaceOutcome::Saved);
         assert_eq!(stored().as_ref(), Some(&refreshed));
-        // Another login, a logout, a damaged file.
+        // Cases: another login, a logout, a damaged file.
         lock.save(&other).unwrap();
         let changed = lock.replace(&read, &refreshed).unwrap();
         assert_eq!(changed, ReplaceOutcome::Changed(Some(Box::new(other.clone()))));

@@ -6,10 +6,10 @@ use crate::util::diagnostic::diagnostics;
 use crate::util::file::shell_word;
 use crate::util::kind::Kind;
 
-/// The commands of `cc-login`. A username that is one of them is written `username=NAME`.
+/// The commands of `cc-login`. A username that equals one of them is written as `username=NAME`.
 pub const COMMANDS: [&str; 5] = ["status", "token", "refresh", "logout", "help"];
 
-/// Why there is no valid session, no token, or no refresh.
+/// The reason there is no valid session, no token, or no refresh.
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {
     /// No session is stored.
@@ -31,7 +31,7 @@ pub enum SessionError {
         /// The command that adds the user.
         add: String,
     },
-    /// The provider sent no refresh token.
+    /// The session has no refresh token.
     #[error("the session cannot be renewed: the provider sent no refresh token")]
     NoRefresh,
     /// The session is not from a provider.
@@ -40,10 +40,10 @@ pub enum SessionError {
         /// The command for a new login.
         login: String,
     },
-    /// A logout during the refresh.
+    /// Another process logged out during the refresh.
     #[error("a logout ended the session during the refresh: the new session is not stored")]
     Ended,
-    /// Another login during the refresh.
+    /// Another login replaced the session during the refresh.
     #[error("another login replaced the session during the refresh: the refreshed session is not stored")]
     Replaced,
 }
@@ -61,7 +61,7 @@ diagnostics! { SessionError:
     Self::Replaced => Kind::SessionChanged, "cc-login status";
 }
 
-/// The command that adds this user to the user table, with the known roles.
+/// Returns the command that adds this user to the user table, with the known roles.
 pub(super) fn add_command(user: &User) -> String {
     let roles = user.roles.iter().filter(|role| role.parse::<Role>().is_ok());
     let roles: Vec<&str> = roles.map(String::as_str).collect();
@@ -69,10 +69,10 @@ pub(super) fn add_command(user: &User) -> String {
     format!("cc-user add {} --role {roles} --no-password", shell_word(&user.username))
 }
 
-/// The command that logs this user in again by the same method.
+/// Returns the command that logs this user in again with the same method.
 pub(super) fn login_command(method: Method, username: &str) -> String {
     let mut name = shell_word(username).to_string();
-    // A name that looks like a command or a parameter is written with its key.
+    // A name that looks like a command or a parameter requires its key.
     if username.contains('=') || COMMANDS.contains(&username) {
         name.insert_str(0, "username=");
     }

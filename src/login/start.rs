@@ -15,11 +15,11 @@ use crate::util::quote::{escape, quote};
 use crate::util::secret::SecretText;
 use crate::util::time::Timestamp;
 
-/// Starts a session with the lifetime of the settings, or of `max_seconds` if that is less. `row`
-/// is the row of the user table after the login.
+/// Creates a session with the configured lifetime, or with `max_seconds` if that is less. `row` is
+/// the row of the user table after the login.
 ///
 /// # Errors
-/// [`LoginError::Config`] for an invalid private key, and as [`Session::start`].
+/// [`LoginError::Config`] for an invalid private key, and the errors of [`Session::start`].
 pub(super) fn start(
     identity: Identity,
     row: Option<User>,
@@ -60,7 +60,7 @@ pub(super) fn start(
     Session::start(identity, row, lifetime, key.as_ref(), now)
 }
 
-/// Notes that the login has other roles than the user table, whose roles the token gets.
+/// Notes that the login has other roles than the user table, whose roles are used for the token.
 fn compare_roles(login: &User, row: &User, notes: &mut Notes) {
     let list = |roles: &[String]| {
         if roles.is_empty() { "no role".to_owned() } else { escape(&roles.join(", ")) }
@@ -76,7 +76,7 @@ fn compare_roles(login: &User, row: &User, notes: &mut Notes) {
     }
 }
 
-/// Warns about roles with which a session at the server has no effect.
+/// Warns about roles for which a session at the server has no effect.
 fn warn_about_roles(user: &User, notes: &mut Notes) {
     let effect = if user.roles.is_empty() {
         "has no roles: a session at the server has no effect (401 on every page)"
@@ -93,8 +93,8 @@ fn warn_about_roles(user: &User, notes: &mut Notes) {
     );
 }
 
-/// Notes that no API endpoint accepts the token. Only for a token that is requested: most users do
-/// not need one.
+/// Notes that no API endpoint accepts the token. Only for a token that is requested, because most
+/// users do not need one.
 pub(super) fn note_missing_api_role(token: &SecretText, notes: &mut Notes) {
     let inspection = token::inspect(token.expose());
     let Some((_, claims)) = inspection.unproven() else { return };

@@ -1,4 +1,4 @@
-//! The stored session: status, token and logout.
+//! Operations on the stored session: status, token and logout.
 
 use super::error::LoginError;
 use super::identity::Method;
@@ -11,10 +11,10 @@ use crate::util::note::Notes;
 use crate::util::secret::SecretText;
 use crate::util::time::Timestamp;
 
-/// The stored session, if it is valid at this time.
+/// Returns the stored session if it is valid at this time.
 ///
 /// # Errors
-/// [`LoginError::Session`] without a valid session; as [`session::load`].
+/// [`LoginError::Session`] without a valid session, and the errors of [`session::load`].
 pub fn status(
     now: Timestamp,
     environment: &LoginEnvironment<'_>,
@@ -35,8 +35,8 @@ fn valid(session: Option<Session>, now: Timestamp) -> Result<Session, SessionErr
     }
 }
 
-/// The stored session and its token. With `renews`, an expired session is renewed first if it has a
-/// refresh token.
+/// Returns the stored session and its token. With `renews`, an expired session with a refresh token
+/// is renewed first.
 ///
 /// # Errors
 /// As [`status`]; [`SessionError::NoToken`]; errors of a renewal.
@@ -66,7 +66,7 @@ pub fn token<U: LoginUi>(
     Ok((session, token))
 }
 
-/// The outcome of a logout.
+/// The result of a logout.
 #[derive(Debug)]
 #[must_use]
 pub struct LogoutOutcome<E> {
@@ -76,11 +76,11 @@ pub struct LogoutOutcome<E> {
     pub at_provider: Result<(), E>,
 }
 
-/// Removes the stored session. With `everywhere`, ends the login at the provider as well; the session
-/// here ends in any case.
+/// Removes the stored session. With `everywhere`, also ends the login at the provider; the local
+/// session is removed in any case.
 ///
 /// # Errors
-/// The session file cannot be removed, or with `everywhere` not be read.
+/// The session file cannot be removed or, with `everywhere`, cannot be read.
 pub fn log_out<U: LoginUi>(
     everywhere: bool,
     environment: &LoginEnvironment<'_>,

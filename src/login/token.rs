@@ -1,5 +1,5 @@
-//! Login with a token: one signed with the HMAC secret, as at the server's `/jwt-login`, or one of the
-//! server itself or the trusted issuer, as in its login cookie.
+//! Login with a token: signed with the HMAC secret, as at the server's `/jwt-login`, or issued by
+//! the server itself or the trusted issuer, as in its login cookie.
 
 use serde_json::Value;
 
@@ -19,11 +19,11 @@ use crate::util::quote::quote;
 use crate::util::secret::SecretText;
 use crate::util::time::Timestamp;
 
-/// Logs in the subject of the token, if the server would.
+/// Logs in the subject of the token if the server would accept it.
 ///
-/// Stricter than the server: a token with only unknown roles is rejected (the server starts a session
-/// without effect); a user with an invalid name is not added; a known user of another auth source is
-/// never changed.
+/// This is stricter than the server: a token with only unknown roles is rejected (the server starts
+/// a session without effect), a user with an invalid name is not added, and a known user of another
+/// auth source is never changed.
 ///
 /// # Errors
 /// [`LoginError::TokenRejected`] with the first reason, [`LoginError::Config`] for invalid keys, [`LoginError::UserDb`].
@@ -64,12 +64,12 @@ pub fn login(
     Ok(Identity { user, method: Method::Token })
 }
 
-/// Whether the server's login uses such a token: without the required settings, it ignores the token.
+/// Whether the server uses such a token; without the required settings, it ignores tokens.
 #[must_use]
 pub fn applies_to(settings: &Settings, text: &SecretText) -> bool {
     let found = crate::token::text::one(text.expose());
     let Some(token) = found.as_ref().ok().and_then(|found| Unverified::parse(&found.token).ok()) else {
-        // A malformed token is used wherever any token is.
+        // A malformed token is rejected as soon as any kind of token is accepted.
         let shared = settings.hmac_secret(KeyStrength::Enforce).is_ok();
         return shared || server_rules(settings).cookie_login_lacks.is_empty();
     };
@@ -78,7 +78,7 @@ pub fn applies_to(settings: &Settings, text: &SecretText) -> bool {
     endpoint_keys(settings, endpoint_of(&token), &rules, &mut notes).is_ok()
 }
 
-/// The endpoint for such a token.
+/// Returns the endpoint for this kind of token.
 fn endpoint_of(token: &Unverified<'_>) -> Endpoint {
     if Endpoint::JwtLogin.algorithms().contains(&token.algorithm_hint()) {
         Endpoint::JwtLogin
@@ -114,7 +114,7 @@ fn server_rules(settings: &Settings) -> ServerRules {
     }
 }
 
-/// The keys of this endpoint.
+/// Returns the keys of this endpoint.
 fn endpoint_keys(
     settings: &Settings,
     endpoint: Endpoint,
@@ -133,7 +133,7 @@ fn endpoint_keys(
     ])
 }
 
-/// The user of the token, added or updated in the user table if the settings permit it.
+/// Returns the user of the token, added or updated in the user table if the settings permit it.
 fn update_user_db(
     settings: &Settings,
     store: &mut UserDb,
@@ -183,7 +183,7 @@ fn update_user_db(
     )
 }
 
-/// The claim `name`: a string, or an object whose `values` are joined by spaces.
+/// Returns the claim `name`: a string, or an object whose `values` are joined with spaces.
 fn name(claims: &Claims) -> Option<String> {
     let text = match claims.get("name")? {
         Value::String(text) => text.clone(),

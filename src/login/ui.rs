@@ -1,7 +1,7 @@
-//! What a login needs from the program that runs it: settings, secrets that the user enters, and a
-//! place for instructions and messages.
+//! The interface between a login and the program that runs it: settings, secrets that the user
+//! enters, instructions and messages.
 //!
-//! The library decides which method is used and which step follows. A [`LoginUi`] only asks and shows.
+//! The library selects the method and the steps. A [`LoginUi`] only prompts and prints.
 
 use std::time::Instant;
 
@@ -25,22 +25,22 @@ pub struct LoginEnvironment<'run> {
     pub clock: Clock,
     /// Whether a browser can be opened on this computer.
     pub has_display: bool,
-    /// Whether standard input is a terminal, so that the user can correct an input.
+    /// Whether standard input is a terminal, so the user can correct an input.
     pub is_interactive: bool,
-    /// The user IDs whose browsers may take part in a login, beside root.
+    /// The user IDs whose browsers may take part in a login, in addition to root.
     pub browser_uids: &'run [u32],
 }
 
-/// The password that is needed.
+/// The password to prompt for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PasswordPrompt<'a> {
     /// The username.
     pub username: &'a str,
-    /// The URL of the server that the password is sent to; none for the settings of this computer.
+    /// The URL of the server that receives the password; `None` for the settings of this computer.
     pub server: Option<&'a str>,
 }
 
-/// What the user has to do now.
+/// The next step for the user.
 #[derive(Debug, Clone, Copy)]
 pub enum LoginStep<'a> {
     /// Log in with a browser on this computer at this URL.
@@ -54,7 +54,7 @@ pub enum LoginStep<'a> {
     Manual {
         /// The URL of the provider.
         url: &'a Url,
-        /// The beginning of the URL of the last page.
+        /// The prefix of the URL of the last page.
         redirect_uri: &'a str,
     },
     /// Paste the URL again: the last one was rejected.
@@ -74,10 +74,10 @@ pub trait LoginUi {
     /// The settings are invalid.
     fn settings(&mut self) -> Result<Settings, Self::Error>;
 
-    /// Shows notes and warnings.
+    /// Prints notes and warnings.
     fn notes(&mut self, notes: Notes);
 
-    /// Shows what the user has to do now.
+    /// Prints the next step for the user.
     fn show(&mut self, step: LoginStep<'_>);
 
     /// Reads a password.
@@ -92,7 +92,7 @@ pub trait LoginUi {
     /// No token is available.
     fn token(&mut self) -> Result<SecretText, Self::Error>;
 
-    /// Reads the URL that the user pastes; none after the deadline.
+    /// Reads the URL that the user pastes; returns `None` after the deadline.
     ///
     /// # Errors
     /// Standard input ended or cannot be read.

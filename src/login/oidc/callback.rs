@@ -1,4 +1,4 @@
-//! The authorization response, and whether it belongs to the pending login. Pure.
+//! Parsing of the authorization response and its check against the pending login. Pure functions.
 
 use url::form_urlencoded;
 
@@ -42,7 +42,7 @@ pub fn parse(
             uri: one("error_uri").ok().flatten().map(str::to_owned),
         })
     };
-    // The state is checked first: without it, the response may be forged. A duplicate one counts as
+    // Check the state first: without it, the response may be forged. A duplicate state counts as
     // missing.
     let state = one("state").unwrap_or(None);
     let expected = pending.state.expose().as_bytes();
@@ -73,8 +73,8 @@ pub fn parse(
         .ok_or(OidcError::EmptyResponse)
 }
 
-/// The query of a URL that was copied from a browser. A bare query, with or without the question
-/// mark, is accepted as well.
+/// Returns the query of a URL that was copied from a browser. A bare query, with or without the
+/// question mark, is also accepted.
 ///
 /// # Errors
 /// [`OidcError::NotTheRedirectUri`].
@@ -83,7 +83,7 @@ pub fn query_of_pasted_url<'a>(text: &'a str, redirect_uri: &str) -> Result<&'a 
     let text = text.split('#').next().unwrap_or(text);
     let query = match text.split_once('?') {
         Some((place, query)) if place.is_empty() || place == redirect_uri => Some(query),
-        // A browser omits the default port of the scheme, and may omit the scheme.
+        // Browsers omit the default port, and may omit the scheme.
         Some((place, query)) if place.ends_with(CALLBACK_PATH) && !place.contains(' ') => Some(query),
         None if text.contains("state=") && !text.contains([' ', '/']) => Some(text),
         _ => None,
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn code_with_the_expected_state_is_accepted() {
+    fn callback_with_expected_state_returns_the_code() {
         for query in ["code=a%2Fb&state=right", "state=right&code=a%2Fb&iss=https%3A%2F%2Fidp.example&x=y"] {
             let Ok(AuthorizationResponse::Code(code)) = parse_query(query) else { panic!("{query}") };
             assert_eq!(code.expose(), "a/b");
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn response_with_another_state_is_unrelated() {
+    fn callback_with_other_state_is_unrelated() {
         for query in [
             "",
             "code=c",
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn error_is_accepted_only_with_the_expected_state() {
+    fn callback_error_requires_the_expected_state() {
         let Ok(AuthorizationResponse::Error(refusal)) =
             parse_query("error=access_denied&error_description=no%20way%0A&state=right&code=c")
         else {
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn other_issuer_or_a_missing_one_that_is_announced_is_rejected() {
+    fn callback_with_other_or_missing_issuer_is_rejected() {
         let other = parse_query("code=c&state=right&iss=https%3A%2F%2Fevil.example").unwrap_err();
         assert!(matches!(other, OidcError::OtherIssuer { .. }) && !other.is_unrelated(), "{other:?}");
         let missing = parse("code=c&state=right", &begun(), "https://idp.example", true).unwrap_err();
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn duplicate_and_missing_parameters_are_rejected() {
+    fn callback_with_duplicate_or_missing_parameters_is_rejected() {
         assert!(
             matches!(parse_query("code=a&code=b&state=right"), Err(OidcError::DuplicateParameter(name)) if name == "code")
         );
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn pasted_url_is_read_in_every_form_that_browsers_copy() {
+    fn pasted_url_is_accepted_in_every_form_that_browsers_copy() {
         let uri = "http://localhost:8250/oidc/callback";
         for text in [
             "http://localhost:8250/oidc/callback?code=c&state=s",

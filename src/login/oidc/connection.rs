@@ -1,4 +1,4 @@
-//! The provider of a login, and the way from its tokens to a session.
+//! The connection to the provider of a login, from its tokens to a session.
 
 use std::time::Duration;
 
@@ -20,12 +20,12 @@ use crate::util::note::Notes;
 use crate::util::time::Clock;
 use crate::util::xdg;
 
-/// A provider whose discovery document was read, with the rules for its answers.
+/// A provider with its discovery document and the rules for its responses.
 #[derive(Debug)]
 pub(in crate::login) struct ProviderConnection<'run> {
     /// The endpoints.
     pub(in crate::login) provider: Provider<'run>,
-    /// The rules.
+    /// The configuration of the login.
     pub(in crate::login) config: &'run ProviderConfig,
     /// The cache of the provider's keys.
     pub(in crate::login) cache: &'run Cache,
@@ -33,11 +33,11 @@ pub(in crate::login) struct ProviderConnection<'run> {
     pub(in crate::login) settings: &'run Settings,
     /// The clock.
     pub(in crate::login) clock: Clock,
-    /// The user who must log in; none for any user.
+    /// The user who must log in; `None` accepts any user.
     pub(in crate::login) expected_username: Option<&'run str>,
 }
 
-/// The HTTP client for a provider.
+/// Creates the HTTP client for a provider.
 pub(in crate::login) fn http_client(
     config: &ProviderConfig,
     connect_timeout: Option<Duration>,
@@ -51,7 +51,7 @@ pub(in crate::login) fn http_client(
     Client::new(options)
 }
 
-/// The cache of discovery documents and keys, in the cache directory if there is one.
+/// Returns the cache of discovery documents and keys, in the cache directory if there is one.
 pub(in crate::login) fn key_cache(environment: &Environment) -> Cache {
     Cache { directory: xdg::cache_directory(environment).map(|cache| cache.join("keys")), offline: false }
 }
@@ -82,7 +82,7 @@ pub(in crate::login) fn open_user_db(
 }
 
 impl ProviderConnection<'_> {
-    /// Verifies tokens and starts a session, which is not stored yet.
+    /// Verifies tokens and creates a session without storing it.
     pub(in crate::login) fn session_of(
         &self,
         tokens: TokenResponse,
@@ -98,7 +98,8 @@ impl ProviderConnection<'_> {
             clock: self.clock,
         };
         let subject = id_token::identify(&self.provider, tokens, binding, &policy, notes)?;
-        // Before the first write: another user must change neither the user table nor the session.
+        // Check before the first write: a login of another user must not change the user table or
+        // the session.
         let found = subject.identity.username.as_str();
         if let Some(expected) = self.expected_username.filter(|expected| *expected != found) {
             let (found, expected) = (found.to_owned(), expected.to_owned());

@@ -8,8 +8,8 @@ use crate::oidc::oauth::{DeviceAuthorization, DevicePoll, OauthError, Provider, 
 /// The increase of the interval after `slow_down` (RFC 8628 3.5).
 const SLOWER_BY: Duration = Duration::from_secs(5);
 
-/// Polls until the user has logged in, the provider rejects the login, or the time limit is reached.
-/// After a temporary failure the interval is doubled (RFC 8628 3.5).
+/// Polls until the user has logged in, the provider rejects the login, or the time limit is
+/// reached. The interval is doubled after a temporary failure (RFC 8628 3.5).
 ///
 /// # Errors
 /// [`OidcError::TimedOut`], [`OidcError::CodeExpired`], [`OidcError::Provider`].

@@ -17,17 +17,17 @@ use crate::util::time::human_span;
 /// An error of a login through an OpenID provider.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum OidcError {
-    /// An invalid part of the redirect URI.
+    /// A part of the redirect URI is invalid.
     #[error("invalid {what} {}: expected {expected}", quote(.found))]
     InvalidCallbackUrl {
         /// The part.
         what: &'static str,
-        /// The invalid text.
+        /// The invalid value.
         found: String,
-        /// What is valid.
+        /// The valid values.
         expected: &'static str,
     },
-    /// A parameter of the authorization request that the flow sets itself.
+    /// A parameter of the authorization request is set by the flow itself.
     #[error("the authorization parameter {} cannot be set: the login sets it", quote(.0))]
     ReservedParameter(String),
     /// The login role does not allow the redirect URI.
@@ -41,7 +41,7 @@ pub enum OidcError {
     /// The random generator of the system failed.
     #[error("cannot get random numbers from the system: {}", escape(.0))]
     NoRandom(String),
-    /// The listen address.
+    /// The listen address is invalid.
     #[error("invalid listen address {}: {why}", quote(.address))]
     InvalidListenAddress {
         /// The address.
@@ -56,7 +56,7 @@ pub enum OidcError {
         address: SocketAddr,
         /// The ports that were tried.
         port: String,
-        /// The reason for the last one.
+        /// The reason for the last port.
         why: String,
     },
     /// The listener failed.
@@ -80,12 +80,12 @@ pub enum OidcError {
         provider_text(.refusal.as_ref())
     )]
     OtherState {
-        /// Whether there is no state.
+        /// Whether the state is missing.
         missing: bool,
         /// The error of the response, which may be forged.
         refusal: Option<ErrorResponse>,
     },
-    /// A request of another browser than the one in which the login started.
+    /// The request came from another browser than the one in which the login started.
     #[error(
         "{}",
         if *.is_start { "the start URL was opened in two browsers: one may belong to another user" } else { "the response came from another browser than the one in which the login started" }
@@ -94,10 +94,10 @@ pub enum OidcError {
         /// Whether the request was for the start URL.
         is_start: bool,
     },
-    /// A request of another account of this computer.
+    /// The request came from another account of this computer.
     #[error("another account of this computer (user ID {0}) tried to take part in the login")]
     OtherAccount(u32),
-    /// The response of another provider (RFC 9207 2.4).
+    /// The response came from another provider (RFC 9207 2.4).
     #[error("the response is from {}, expected {}", issuer_text(.found.as_deref()), quote(.expected))]
     OtherIssuer {
         /// The issuer of the response, if it has one.
@@ -105,10 +105,10 @@ pub enum OidcError {
         /// The issuer of the provider.
         expected: String,
     },
-    /// A duplicate parameter (RFC 6749 3.1).
+    /// A parameter is duplicate (RFC 6749 3.1).
     #[error("the response has a duplicate parameter {}", quote(.0))]
     DuplicateParameter(String),
-    /// Neither code nor error.
+    /// The response contains neither code nor error.
     #[error("the response has neither a code nor an error")]
     EmptyResponse,
     /// The pasted text is not the URL of the last page.
@@ -122,33 +122,33 @@ pub enum OidcError {
         /// The redirect URI.
         redirect_uri: String,
     },
-    /// A request to an endpoint of the provider.
+    /// A request to an endpoint of the provider failed.
     #[error(transparent)]
     Provider(#[from] OauthError),
-    /// The keys of the provider.
+    /// The keys of the provider are not available.
     #[error(transparent)]
     Keys(#[from] RemoteJwksError),
-    /// The discovery document.
+    /// The discovery document is not available or invalid.
     #[error(transparent)]
     Discovery(#[from] DiscoveryError),
-    /// The provider logged in another user than the one that was named.
+    /// The user who logged in differs from the expected user.
     #[error("the provider logged in {}, expected {}", quote(.found), quote(.expected))]
     OtherUser {
         /// The user who logged in.
         found: String,
-        /// The name that was given.
+        /// The expected username.
         expected: String,
     },
     /// The user code is expired.
     #[error("the code expired after {}", human_span(*.0))]
     CodeExpired(u64),
-    /// The response of the token endpoint has no ID token.
+    /// The response of the token endpoint does not contain an ID token.
     #[error("the provider sent no ID token")]
     NoIdToken,
-    /// The form or the signature of the ID token.
+    /// The ID token is malformed or its signature is invalid.
     #[error("invalid ID token of the provider: {0}")]
     InvalidIdToken(TokenError),
-    /// The form or the signature of a signed UserInfo response.
+    /// The signed UserInfo response is malformed or its signature is invalid.
     #[error("invalid signed UserInfo of the provider: {0}")]
     InvalidUserinfo(TokenError),
     /// A check of the ID token, of UserInfo or of the login role failed.
@@ -158,7 +158,7 @@ pub enum OidcError {
         check: &'static str,
         /// The reason.
         reason: String,
-        /// The next step.
+        /// The next step for the user.
         hint: Option<String>,
     },
     /// The claims do not describe a valid user.
@@ -187,7 +187,7 @@ fn rejected_text(count: usize) -> String {
 }
 
 impl OidcError {
-    /// Whether the error is about a request that is not part of this login, which continues to wait.
+    /// Whether the request is not part of this login; the login then continues to wait.
     #[must_use]
     pub const fn is_unrelated(&self) -> bool {
         matches!(

@@ -21,19 +21,19 @@ use crate::oidc::oauth::{Provider, TokenResponse};
 use crate::util::diagnostic::Diagnostic as _;
 use crate::util::note::Notes;
 
-/// The time that the browser has to fetch the last page.
+/// The time for the browser to fetch the last page.
 const LINGER: Duration = Duration::from_secs(3);
 
-/// The time limit of a login with a browser, unless the request has one.
+/// The default time limit of a login with a browser.
 const DEFAULT_TIME_LIMIT: Duration = Duration::from_secs(120);
 
-/// The number of unrelated requests that are shown one by one.
+/// The number of unrelated requests that are reported individually.
 const SHOWN_UNRELATED: usize = 3;
 
-/// The number of URLs that may be pasted.
+/// The maximum number of attempts to paste the URL.
 const PASTE_TRIES: usize = 3;
 
-/// How the user gets to the provider.
+/// The way a user reaches the provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OidcFlow {
     /// In a browser on this computer.
@@ -47,13 +47,13 @@ pub enum OidcFlow {
 /// A login through an OpenID provider.
 #[derive(Debug, Clone)]
 pub struct OidcRequest {
-    /// The user who must log in; none for any user.
+    /// The user who must log in; `None` accepts any user.
     pub username: Option<String>,
     /// The provider entry, login role and parameters.
     pub provider: ProviderParameters,
-    /// Timeout for connections to the provider; none is the default of the HTTP client.
+    /// The timeout for connections to the provider; `None` selects the default of the HTTP client.
     pub connect_timeout: Option<Duration>,
-    /// The flow; none is the best one here.
+    /// The flow; `None` selects the best available one.
     pub flow: Option<OidcFlow>,
     /// The address on which the program waits for the browser.
     pub listen_address: String,
@@ -63,7 +63,7 @@ pub struct OidcRequest {
     pub redirect: RedirectParts,
     /// The browser to open.
     pub browser: BrowserChoice,
-    /// The time limit of the login; none is 2 minutes, or the lifetime of the device code.
+    /// The time limit of the login; `None` means 2 minutes, or the lifetime of the device code.
     pub time_limit: Option<Duration>,
 }
 
@@ -78,7 +78,7 @@ pub(in crate::login) fn log_in<U: LoginUi>(
     let client =
         http_client(&config, request.connect_timeout, environment.variables).map_err(LoginError::from)?;
     let cache = key_cache(environment.variables);
-    // Errors that the login cannot change are reported before the user is sent to a browser.
+    // Report errors that the login cannot change before the user is sent to a browser.
     if config.adds_users || config.updates_users {
         open_user_db(&config, &settings)?;
     }
@@ -119,7 +119,7 @@ impl OidcLogin<'_> {
         self.connection.config.params_for(scopes.as_deref())
     }
 
-    /// The flow of the request, or the best one here, which is noted.
+    /// Returns the requested flow, or the best available one with a note.
     fn flow(&self, ui: &mut impl LoginUi) -> OidcFlow {
         if let Some(flow) = self.request.flow {
             return flow;
@@ -142,7 +142,7 @@ impl OidcLogin<'_> {
         flow
     }
 
-    /// The redirect URI, if the login role allows it.
+    /// Returns the redirect URI if the login role allows it.
     fn redirect_uri(&self, port: u16) -> Result<String, OidcError> {
         let uri = self.request.redirect.uri(port)?;
         match &self.connection.config.role {
@@ -272,7 +272,7 @@ impl OidcLogin<'_> {
         }
     }
 
-    /// Exchanges the code for tokens, and starts and stores the session.
+    /// Exchanges the code for tokens and stores the session.
     fn finish_authorization(
         &self,
         answer: Result<AuthorizationResponse, OidcError>,

@@ -1,9 +1,9 @@
-//! Access control for the local port: only the browser in which the login started may continue it, with
-//! a `Host` header of this computer, from the same account.
+//! Access control for the listener: only the browser in which the login started may continue it,
+//! with a `Host` header of this computer and from the same account.
 //!
-//! The start URL is visible in the process list. It works once and sets a cookie, which the callback
-//! requires, so that another browser cannot finish the login with another account. A second browser
-//! that opens the URL ends the login, since either could be the wrong one.
+//! The start URL is visible in the process list. It works once and sets a cookie that the callback
+//! requires, so another browser cannot finish the login with another account. If a second browser
+//! opens the URL, the login ends, because either browser could be the wrong one.
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use url::Url;
@@ -15,13 +15,13 @@ use super::redirect::CALLBACK_PATH;
 use super::request::{PendingAuthorization, random_text};
 use crate::util::secret::SecretText;
 
-/// The lifetime of the cookie, in seconds; the time limit of the login is shorter.
+/// The lifetime of the cookie, in seconds; longer than the time limit of the login.
 const COOKIE_AGE: u32 = 3_600;
 
 /// The role of a request in the login.
 #[derive(Debug)]
 pub(super) enum GateRequest<'a> {
-    /// The start URL: the browser gets this cookie and is redirected to the provider.
+    /// The start URL: the browser receives this cookie and is redirected to the provider.
     Start {
         /// The content of `Set-Cookie`.
         cookie: String,
@@ -53,9 +53,9 @@ pub struct CallbackGate {
 }
 
 impl CallbackGate {
-    /// The access control of this login. Accepted hosts are that of the redirect URI, loopback, and
-    /// the listen address. `accounts` are the user IDs whose browsers are accepted, beside root, if the
-    /// system has the user ID of a connection.
+    /// Creates the access control of a login. Accepted hosts are those of the redirect URI,
+    /// loopback, and the listen address. `accounts` are the user IDs whose browsers are accepted in
+    /// addition to root, if the system reports the user ID of a connection.
     ///
     /// # Errors
     /// [`OidcError::NoRandom`], [`OidcError::InvalidCallbackUrl`].
@@ -83,7 +83,7 @@ impl CallbackGate {
             start_url,
             target: pending.url.clone(),
             secret,
-            // A browser has one cookie jar for all ports of a host.
+            // Browsers share cookies between all ports of a host.
             cookie_name: format!("cc_login_{}", base.port_or_known_default().unwrap_or_default()),
             cookie,
             is_secure: base.scheme() == "https",
@@ -160,7 +160,7 @@ impl CallbackGate {
             .any(|(name, value)| name == self.cookie_name && is_same(value, &self.cookie))
     }
 
-    /// The user ID of the client, if it is not accepted.
+    /// Returns the user ID of the client if it is not accepted.
     fn other_account(&self, ends: Option<Ends>) -> Option<u32> {
         peer::peer_uid(ends?).filter(|account| *account != 0 && !self.accounts.contains(account))
     }
@@ -181,7 +181,7 @@ fn is_same(found: &str, expected: &SecretText) -> bool {
     verify_slices_are_equal(found.as_bytes(), expected.expose().as_bytes()).is_ok()
 }
 
-/// The host without port and brackets; the port differs when it is forwarded.
+/// Returns the host without port and brackets; the port differs if it is forwarded.
 fn host_without_port(host: &str) -> &str {
     if let Some(inside) = host.strip_prefix('[') {
         return inside.split(']').next().unwrap_or(inside);
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn start_url_works_once_and_only_its_browser_can_continue() {
+    fn gate_start_url_works_once_and_only_its_browser_can_continue() {
         let mut gate = CallbackGate::for_tests();
         let host = "Host: localhost:8250";
         let start = gate.start_url().path().to_owned();
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn request_for_another_host_is_rejected_whatever_else_it_has() {
+    fn gate_rejects_every_request_for_another_host() {
         let mut gate = CallbackGate::for_tests();
         let start = gate.start_url().path().to_owned();
         for host in ["localhost", "LOCALHOST:9", "127.0.0.1:8250", "[::1]:8250", "[::1]"] {

@@ -1,5 +1,5 @@
-//! From the tokens of a provider to a user: the ID token is verified and checked, UserInfo is fetched and
-//! compared, the login role is evaluated, and the claims are mapped to a user.
+//! Maps the tokens of a provider to a user: verifies and checks the ID token, fetches and compares
+//! UserInfo, evaluates the login role, and maps the claims.
 
 use std::sync::RwLock;
 
@@ -27,7 +27,7 @@ use crate::verify::verify_with_refetch;
 pub struct IdTokenPolicy<'a> {
     /// The login role, if one is used.
     pub role: Option<(&'a RoleConfig, &'a LoginRole)>,
-    /// The accepted signature algorithms, of which those that the provider announces are accepted.
+    /// The accepted signature algorithms; only those that the provider also announces are used.
     pub algorithms: &'a [Algorithm],
     /// The maximum age of the login at the provider, in seconds.
     pub max_age: Option<i64>,
@@ -42,7 +42,7 @@ pub struct IdTokenPolicy<'a> {
 pub enum TokenBinding<'a> {
     /// The nonce of a login in a browser.
     Nonce(&'a SecretText),
-    /// Nothing more: the tokens of a device code.
+    /// No additional binding, for the tokens of a device code.
     Device,
     /// The `sub` of an earlier login.
     Subject(&'a str),
@@ -55,7 +55,7 @@ pub struct IdTokenSubject {
     pub identity: OidcIdentity,
     /// The `sub` at the provider.
     pub subject: String,
-    /// The result of the login role, if one is used.
+    /// The result of the login role, if there is one.
     pub login: Option<Login>,
     /// The ID token, for a logout at the provider; a refresh may have none.
     pub id_token: Option<SecretText>,
@@ -63,7 +63,7 @@ pub struct IdTokenSubject {
     pub refresh_token: Option<SecretText>,
 }
 
-/// The default signature algorithms of ID tokens: all except HMAC, whose secret would be the client
+/// The default signature algorithms of ID tokens: all except HMAC, whose key would be the client
 /// secret.
 pub const ALGORITHMS: [Algorithm; 10] = [
     Algorithm::Rs256,
@@ -115,7 +115,7 @@ pub fn identify(
         nonce,
         access_token: access_token.as_ref(),
         subject,
-        // A refresh is not a new login of the user: its age is not checked.
+        // A refresh is not a new login of the user, so its age is not checked.
         max_age: rules.max_age.filter(|_| subject.is_none()),
     };
     require_acceptance(&id_token::evaluate(&verified, &expected, now), notes)?;
@@ -154,8 +154,8 @@ pub fn identify(
     Ok(IdTokenSubject { identity, subject, login, id_token: Some(id_token), refresh_token })
 }
 
-/// The subject of a refresh without ID token, which OpenID Connect Core 12.2 allows: UserInfo must have
-/// the `sub` of the login.
+/// Returns the subject of a refresh without an ID token, which OpenID Connect Core 12.2 permits.
+/// UserInfo must contain the `sub` of the login.
 fn identify_by_userinfo(
     provider: &Provider<'_>,
     subject: &str,
@@ -181,7 +181,7 @@ fn identify_by_userinfo(
     Ok(IdTokenSubject { identity, subject: subject.to_owned(), login: None, id_token: None, refresh_token })
 }
 
-/// The claims of UserInfo; a signed response is verified.
+/// Returns the claims of UserInfo; a signed response is verified.
 fn userinfo(
     provider: &Provider<'_>,
     access_token: &SecretText,
@@ -202,8 +202,8 @@ fn userinfo(
     Ok(verified.claims().as_object().clone())
 }
 
-/// Verifies a token with the keys of the provider; without a matching key they are fetched once more.
-/// The outer error is about the keys, the inner one about the token.
+/// Verifies a token with the keys of the provider, and fetches them once more if none matches. The
+/// outer error is about the keys, the inner error about the token.
 fn verified(
     provider: &Provider<'_>,
     token: &SecretText,
@@ -217,7 +217,7 @@ fn verified(
     Ok(verify_with_refetch(&RwLock::new(keys), token.expose(), now, notes).require_keys()?)
 }
 
-/// The algorithms of both lists; the first list if the provider has none.
+/// Returns the algorithms in both lists, or the first list if the provider announces none.
 fn allowed(ours: &[Algorithm], theirs: &[String]) -> Vec<Algorithm> {
     let named: Vec<Algorithm> =
         ours.iter().copied().filter(|ours| theirs.iter().any(|theirs| theirs == ours.name())).collect();
@@ -250,7 +250,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn provider_cannot_add_algorithms() {
+    fn allowed_never_exceeds_our_algorithms() {
         let theirs = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         assert_eq!(allowed(&ALGORITHMS, &theirs(&["RS256", "HS256", "none"])), [Algorithm::Rs256]);
         assert_eq!(allowed(&ALGORITHMS, &theirs(&["HS256"])), []);

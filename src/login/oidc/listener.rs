@@ -1,9 +1,9 @@
-//! The local port for the redirect URI: GET only, with limits of size, time and number of clients, so
-//! that slow or many other clients do not block the browser.
+//! The listener for the redirect URI: accepts only GET, with limits of size, time and number of
+//! clients, so that slow or many clients do not block the browser.
 //!
-//! One thread and `poll`: during requests to the provider, the browser waits in the backlog. The
-//! response to the callback redirects the browser to a path without query at once, so that code and
-//! state disappear from the address bar first.
+//! It uses one thread and `poll`: during requests to the provider, the browser waits in the
+//! backlog. The response to the callback immediately redirects the browser to a path without a
+//! query, which removes code and state from the address bar.
 
 use std::collections::VecDeque;
 use std::io::{self, Read as _, Write as _};
@@ -20,10 +20,10 @@ use super::peer::Ends;
 use super::redirect::Ports;
 use crate::util::file::reason;
 
-/// The limit of a request head, in bytes: the codes of some providers are long.
+/// The maximum size of a request head, in bytes: some providers use long codes.
 const HEAD_LIMIT: usize = 16 << 10;
 
-/// Timeout for the request of a client.
+/// The timeout for the request of a client.
 const REQUEST_TIME: Duration = Duration::from_secs(10);
 
 /// The number of concurrent clients; one more replaces the oldest.
@@ -40,16 +40,16 @@ pub struct Listener {
     clients: VecDeque<Client>,
 }
 
-/// The decision about a callback.
+/// The decision about a callback request.
 #[derive(Debug)]
 pub enum Decision<T> {
-    /// The expected callback: the wait ends.
+    /// The expected callback, which ends the wait.
     Accept(T),
-    /// Another one, which gets this page: the wait continues.
+    /// Another callback, answered with this page; the wait continues.
     Reject(BrowserPage),
 }
 
-/// The end of a wait.
+/// The reason a wait ended.
 #[derive(Debug)]
 enum WaitOutcome<T> {
     Accepted(T),
@@ -68,8 +68,8 @@ struct Client {
 }
 
 impl Listener {
-    /// Opens the first free port on this address; `localhost` means 127.0.0.1 and, if the computer has
-    /// it, `::1`.
+    /// Binds the first free port on this address. `localhost` means 127.0.0.1 and, if the system
+    /// supports it, `::1`.
     ///
     /// # Errors
     /// [`OidcError::InvalidListenAddress`], [`OidcError::CannotListen`].
@@ -85,7 +85,7 @@ impl Listener {
                 }
             }
         }
-        // Ports has at least one number: at least one attempt failed.
+        // `Ports` contains at least one number, so at least one attempt failed.
         let (address, error) =
             last.unwrap_or((SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), io::ErrorKind::AddrInUse.into()));
         Err(OidcError::CannotListen { address, port: ports.to_string(), why: reason(&error) })
@@ -101,7 +101,7 @@ impl Listener {
         Ok(Self { sockets, port, clients: VecDeque::new() })
     }
 
-    /// The port.
+    /// The port of the listener.
     #[must_use]
     pub const fn port(&self) -> u16 {
         self.port
@@ -113,9 +113,9 @@ impl Listener {
         self.sockets.iter().filter_map(|socket| socket.local_addr().ok()).collect()
     }
 
-    /// Waits for the callback, until the deadline. `decide` gets the query of each callback of the
-    /// browser in which the login started, and the error for a request of another browser or account;
-    /// other requests are answered without it.
+    /// Waits for the callback until the deadline. `decide` receives the query of each callback from
+    /// the browser in which the login started, and the error for a request of another browser or
+    /// account. Other requests are answered without it.
     ///
     /// # Errors
     /// [`OidcError::ListenFailed`].
@@ -150,12 +150,12 @@ impl Listener {
         })
     }
 
-    /// Sends the last page to the browser and closes the port, after `linger` at the latest.
+    /// Sends the last page to the browser and closes the port, after at most `linger`.
     pub fn finish(mut self, gate: &mut CallbackGate, page: &BrowserPage, linger: Duration) {
-        // The clients waited for this program: their timeout starts again.
+        // Restart the timeouts: the clients waited for this program.
         self.clients.iter_mut().for_each(|client| client.since = Instant::now());
         let status = if page.is_success { (200, "OK") } else { (400, "Bad Request") };
-        // The login does not depend on the last page.
+        // The result of the login does not depend on the last page.
         let _ = self.serve::<()>(Instant::now() + linger, |head, ends| match gate.classify(head, ends) {
             GateRequest::Done => (answer(status.0, status.1, page), Some(WaitOutcome::Shown)),
             GateRequest::Callback(_) => (redirect(None), None),
@@ -164,7 +164,8 @@ impl Listener {
         });
     }
 
-    /// Serves clients until `decide` returns an outcome and its response is sent, or the deadline.
+    /// Serves clients until `decide` returns an outcome and its response is sent, or until the
+    /// deadline.
     fn serve<T>(
         &mut self,
         deadline: Instant,
@@ -227,7 +228,7 @@ impl Listener {
 
     fn accept(&mut self) -> Result<(), OidcError> {
         for socket in &self.sockets {
-            // Half of the limit: a client is not replaced before its first read.
+            // Half of the limit, so that no client is replaced before its first read.
             for _ in 0..MAX_CLIENTS / 2 {
                 match socket.accept() {
                     Ok((stream, _)) => {
@@ -274,8 +275,8 @@ impl Client {
         }
     }
 
-    /// Reads and writes without waiting; false when the connection is finished. `decide` returns the
-    /// response to a request, and whether it is the last one.
+    /// Reads and writes without blocking; returns `false` if the connection is finished. `decide`
+    /// returns the response to a request, and whether it is the last one.
     fn progress(&mut self, decide: impl FnOnce(&Head<'_>, Option<Ends>) -> Option<(Vec<u8>, bool)>) -> bool {
         if self.output.is_empty() {
             match self.read_head() {
@@ -295,7 +296,7 @@ impl Client {
         self.write()
     }
 
-    /// Whether a complete head, or more than the limit, was read.
+    /// Reads the head; returns whether it is complete or exceeds the limit.
     fn read_head(&mut self) -> io::Result<bool> {
         let mut buffer = [0; 4096];
         loop {
@@ -322,8 +323,7 @@ impl Client {
                 Err(_) => return false,
             }
         }
-        // Unread input at the close of the socket would reset the connection and discard the
-        // response.
+        // Closing a socket with unread input would reset the connection and discard the response.
         let _ = self.stream.shutdown(std::net::Shutdown::Write);
         let mut buffer = [0; 4096];
         for _ in 0..16 {
@@ -335,12 +335,12 @@ impl Client {
     }
 }
 
-/// The response to a request for another host, such as one of a page that uses DNS rebinding.
+/// Returns the response to a request for another host, as sent by a page that uses DNS rebinding.
 fn misdirected() -> Vec<u8> {
     answer(421, "Misdirected Request", &BrowserPage::not_found())
 }
 
-/// The addresses of a host name; `localhost` has both families, whatever the resolver returns.
+/// Resolves a host name; `localhost` has both address families, regardless of the resolver.
 fn addresses(address: &str) -> Result<Vec<IpAddr>, OidcError> {
     if address == "localhost" {
         return Ok(vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]);
@@ -363,8 +363,8 @@ fn addresses(address: &str) -> Result<Vec<IpAddr>, OidcError> {
     if found.is_empty() { Err(invalid("host name not found")) } else { Ok(found) }
 }
 
-/// Binds the same port on all addresses. An address family that the computer does not have is
-/// skipped, unless it is the only one.
+/// Binds the same port on all addresses. Unsupported address families are skipped unless no other
+/// remains.
 fn bind_all(addresses: &[IpAddr], port: u16) -> Result<Vec<TcpListener>, (SocketAddr, io::Error)> {
     let mut sockets: Vec<TcpListener> = Vec::new();
     let mut missing = None;
@@ -398,7 +398,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn head_over_the_limit_is_rejected_before_its_end() {
+    fn listener_rejects_head_over_the_limit_before_its_end() {
         let mut listener = Listener::bind("127.0.0.1", &"0".parse().unwrap()).unwrap();
         let port = listener.port();
         let client = std::thread::spawn(move || {
@@ -418,7 +418,7 @@ mod tests {
     }
 
     #[test]
-    fn localhost_has_both_families_and_a_used_port_is_skipped() {
+    fn listener_binds_both_families_and_skips_used_ports() {
         let listener = Listener::bind("localhost", &"0".parse().unwrap()).unwrap();
         let taken = listener.port();
         assert!(listener.addresses().contains(&SocketAddr::from((Ipv4Addr::LOCALHOST, taken))));
@@ -430,7 +430,7 @@ mod tests {
     }
 
     #[test]
-    fn invalid_listen_address_is_rejected() {
+    fn listener_rejects_invalid_address() {
         for address in ["", "a b", "localhost:80", "http://localhost", "no-such-host.invalid"] {
             let refused = Listener::bind(address, &Ports::default());
             assert!(matches!(refused, Err(OidcError::InvalidListenAddress { .. })), "{address}: {refused:?}");

@@ -1,22 +1,22 @@
-//! Requests of the browser and responses to it: the part of HTTP/1.1 that a login needs. Pure.
+//! The subset of HTTP/1.1 that a login needs. Pure functions.
 
 use super::page::{BrowserPage, content_security_policy};
 use super::redirect::CALLBACK_PATH;
 
-/// The path of the last page, which contains nothing of the login.
+/// The path of the last page, which contains no data of the login.
 pub(super) const DONE_PATH: &str = "/oidc/done";
 
-/// The beginning of the path of the start URL; a secret follows.
+/// The prefix of the start URL's path; a secret follows.
 pub(super) const START_PATH: &str = "/oidc/start/";
 
-/// The head of a request: the parts that are used.
+/// The parts of a request head that are used.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Head<'a> {
     /// The request line.
     pub(super) request: CallbackRequest<'a>,
-    /// The `Host` header; none if it is missing or duplicate (RFC 9112 3.2).
+    /// The `Host` header; `None` if it is missing or duplicate (RFC 9112 3.2).
     pub(super) host: Option<&'a str>,
-    /// The content of the `Cookie` headers.
+    /// The values of the `Cookie` headers.
     pub(super) cookies: Vec<&'a str>,
 }
 
@@ -31,7 +31,7 @@ pub(super) enum CallbackRequest<'a> {
     Done,
     /// One of these paths with another method than GET.
     WrongMethod,
-    /// Another path.
+    /// Any other path.
     OtherPath,
     /// Not HTTP.
     Malformed,
@@ -83,7 +83,7 @@ pub(super) fn parse(input: &[u8]) -> Head<'_> {
     Head { request, host, cookies }
 }
 
-/// The response to a request that is not part of the login.
+/// Returns the response to a request that is not part of the login.
 pub(super) fn rejection(request: &CallbackRequest<'_>) -> Vec<u8> {
     let page = BrowserPage::not_found();
     match request {
@@ -97,7 +97,7 @@ pub(super) fn too_large() -> Vec<u8> {
     answer(431, "Request Header Fields Too Large", &BrowserPage::not_found())
 }
 
-/// A redirect: to the provider with a cookie, or to the last page.
+/// Returns a redirect: to the provider with a cookie, or to the last page.
 pub(super) fn redirect(to: Option<(&str, &str)>) -> Vec<u8> {
     let more = match to {
         Some((url, cookie)) => format!("Location: {url}\r\nSet-Cookie: {cookie}\r\n"),
@@ -131,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn callback_is_only_its_path_with_get() {
+    fn parse_callback_requires_its_path_and_get() {
         let table: [(&str, CallbackRequest<'_>); 17] = [
             ("GET /oidc/callback?a=b HTTP/1.1\r\n\r\n", CallbackRequest::Callback("a=b")),
             ("GET /oidc/callback HTTP/1.0\n\n", CallbackRequest::Callback("")),
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn duplicate_host_counts_as_missing_and_cookies_are_collected() {
+    fn parse_duplicate_host_counts_as_missing_and_cookies_are_collected() {
         let head = |lines: &str| format!("GET / HTTP/1.1\r\n{lines}\r\n\r\nHost: body");
         let text = head("host:  localhost:1 \r\nCookie: a=1; b=2\r\nX: y\r\ncookie: c=3");
         let found = parse(text.as_bytes());

@@ -1,5 +1,5 @@
-//! The pages for the browser: small, without scripts and external resources, in light and dark, readable
-//! on a phone.
+//! The pages for the browser: small, without scripts and external resources, with light and dark
+//! styles, readable on a phone.
 
 use std::fmt::Write as _;
 use std::sync::OnceLock;
@@ -23,7 +23,7 @@ p{margin:.5rem 0 0}
 .quiet{color:var(--quiet)}
 footer{margin-top:1.5rem;padding-top:.75rem;border-top:1px solid var(--line);font-size:.875rem;color:var(--quiet)}";
 
-/// The content of a page. Texts are escaped in the HTML.
+/// The content of a page. All texts are escaped in the HTML.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BrowserPage {
     /// Whether the page reports success.
@@ -37,7 +37,7 @@ pub struct BrowserPage {
 }
 
 impl BrowserPage {
-    /// The login succeeded.
+    /// Returns the page after a successful login.
     #[must_use]
     pub fn logged_in(name: &str) -> Self {
         Self {
@@ -48,7 +48,7 @@ impl BrowserPage {
         }
     }
 
-    /// The login failed, with the reason and the hint.
+    /// Returns the page after a failed login, with the reason and the hint.
     #[must_use]
     pub fn failed(reason: &str, hint: Option<&str>) -> Self {
         Self {
@@ -62,7 +62,7 @@ impl BrowserPage {
         }
     }
 
-    /// A request that is not part of this login.
+    /// Returns the page for a request that is not part of this login.
     #[must_use]
     pub fn rejected(reason: &str) -> Self {
         Self {
@@ -73,7 +73,7 @@ impl BrowserPage {
         }
     }
 
-    /// A request for another path, or with another method.
+    /// Returns the page for another path or method.
     #[must_use]
     pub fn not_found() -> Self {
         Self {
@@ -84,7 +84,7 @@ impl BrowserPage {
         }
     }
 
-    /// The page as HTML.
+    /// Renders the page as HTML.
     #[must_use]
     pub fn html(&self) -> String {
         let class = if self.is_success { "success" } else { "failure" };
@@ -107,7 +107,7 @@ impl BrowserPage {
     }
 }
 
-/// The content security policy of every page: only its own style, and no frames.
+/// The content security policy of every page: only its own style, no frames.
 #[must_use]
 pub fn content_security_policy() -> &'static str {
     static POLICY: OnceLock<String> = OnceLock::new();
@@ -120,7 +120,7 @@ pub fn content_security_policy() -> &'static str {
     })
 }
 
-/// A message as a sentence: a capital letter and a full stop.
+/// Formats a message as a sentence with a capital letter and a full stop.
 fn sentence(text: &str) -> String {
     let mut letters = text.chars();
     let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
@@ -148,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn untrusted_text_is_escaped() {
+    fn page_escapes_untrusted_text() {
         let page = BrowserPage::failed("the provider sent '<script>alert(1)</script>&\"'", Some("<b>"));
         let html = page.html();
         assert!(!html.contains("<script") && !html.contains("<b>"), "{html}");
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn page_has_no_external_resource_and_no_script() {
+    fn page_has_no_scripts_or_external_resources() {
         for page in
             [BrowserPage::logged_in("clara"), BrowserPage::failed("no", None), BrowserPage::not_found()]
         {

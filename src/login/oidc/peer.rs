@@ -5,16 +5,16 @@ use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::net::{IpAddr, SocketAddr};
 
-/// The addresses of a connection: that of this program and that of the client.
+/// The addresses of a connection: the local address and that of the client.
 pub(super) type Ends = (SocketAddr, SocketAddr);
 
-/// The user ID of the client's process. None on another system, for a client on another computer or in
-/// another network namespace.
+/// Returns the user ID of the client's process. `None` on other systems, and for a client on
+/// another computer or in another network namespace.
 pub(super) fn peer_uid((local, peer): Ends) -> Option<u32> {
     if !peer.ip().to_canonical().is_loopback() {
         return None;
     }
-    // A client may use an IPv6 socket for an IPv4 connection, which is listed with mapped addresses.
+    // An IPv4 connection from an IPv6 socket is listed with mapped addresses.
     let mapped = |address: SocketAddr| match address.ip() {
         IpAddr::V4(ip) => SocketAddr::new(ip.to_ipv6_mapped().into(), address.port()),
         IpAddr::V6(_) => address,
@@ -26,21 +26,21 @@ pub(super) fn peer_uid((local, peer): Ends) -> Option<u32> {
     };
     let as_it_is = peer.is_ipv4().then(|| in_table("/proc/net/tcp", local, peer)).flatten();
     let account = as_it_is.or_else(|| in_table("/proc/net/tcp6", mapped(local), mapped(peer)));
-    // In a user namespace, such as a container, this ID stands for every account outside.
+    // In a user namespace, such as a container, this ID represents every account outside.
     account.filter(|account| *account != OVERFLOW || maps_all_uids())
 }
 
-/// The user ID that the system reports for one that is not mapped in this user namespace.
+/// The user ID that the system reports for IDs without a mapping in this user namespace.
 const OVERFLOW: u32 = 65_534;
 
-/// Whether all user IDs of the system are mapped here.
+/// Whether this user namespace maps all user IDs of the system.
 fn maps_all_uids() -> bool {
     let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
     map.split_ascii_whitespace().eq(["0", "0", "4294967295"])
 }
 
-/// The user ID of the socket with these addresses. A socket without a process, which the list has with
-/// the user ID of root, has none.
+/// Returns the user ID of the socket with these addresses. A socket without a process, which is
+/// listed with the user ID of root, has none.
 fn uid_of_socket(lines: impl Iterator<Item = String>, local: SocketAddr, remote: SocketAddr) -> Option<u32> {
     let searched = [proc_net_form(local), proc_net_form(remote)];
     lines
@@ -56,7 +56,7 @@ fn uid_of_socket(lines: impl Iterator<Item = String>, local: SocketAddr, remote:
         .next()
 }
 
-/// An address and port in the form of the list: 32-bit words in the byte order of the computer.
+/// Formats an address and port as in `/proc/net/tcp`: 32-bit words in native byte order.
 fn proc_net_form(address: SocketAddr) -> String {
     let octets = match address.ip() {
         IpAddr::V4(ip) => ip.octets().to_vec(),
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn peer_uid_of_an_own_connection_is_the_own_one() {
+    fn peer_uid_of_own_connection_is_own_uid() {
         for address in ["127.0.0.1:0", "[::1]:0"] {
             let Ok(listener) = TcpListener::bind(address) else { continue };
             let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
@@ -100,7 +100,7 @@ mod tests {
 
     #[cfg(target_endian = "little")]
     #[test]
-    fn peer_uid_is_read_from_the_line_of_the_connection() {
+    fn peer_uid_is_parsed_from_the_line_of_the_connection() {
         let list = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n\
              0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 1 1 0\n\
              1: 0100007F:C350 0100007F:1F90 01 00000000:00000000 00:00000000 00000000  1234        0 5 1 0\n\

@@ -26,15 +26,15 @@ use crate::policy::login_role::{
 /// The name of the provider entry that the server itself uses.
 pub const DEFAULT_ENTRY: &str = "oidc";
 
-/// The scopes that the server requests beside `openid`.
+/// The scopes that the server requests in addition to `openid`.
 const DEFAULT_SCOPES: [&str; 2] = ["profile", "roles"];
 
 /// The parameters of an OpenID login.
 #[derive(Debug, Clone, Default)]
 pub struct ProviderParameters {
-    /// The provider entry; none for [`DEFAULT_ENTRY`].
+    /// The provider entry; `None` means [`DEFAULT_ENTRY`].
     pub entry: Option<String>,
-    /// The login role; none for the default role.
+    /// The login role; `None` means the default role.
     pub role: Option<String>,
     /// The username for the login page of the provider.
     pub login_hint: Option<String>,
@@ -42,7 +42,7 @@ pub struct ProviderParameters {
     pub scopes: Vec<String>,
     /// Additional parameters of the authorization request.
     pub parameters: Vec<(String, String)>,
-    /// CA certificates to trust beside those of the system.
+    /// CA certificates to trust in addition to those of the system.
     pub ca_file: Option<PathBuf>,
 }
 
@@ -88,7 +88,7 @@ pub enum ProviderConfigError {
     /// The URL of the provider is invalid.
     #[error("{}: {error}", escape(.key))]
     ProviderUrl {
-        /// The key.
+        /// The key of the setting.
         key: String,
         /// The error.
         error: HttpError,
@@ -108,7 +108,7 @@ pub enum ProviderConfigError {
         escape(.key), quote(.found)
     )]
     ClientAuth {
-        /// The entry's key.
+        /// The key of the entry.
         key: String,
         /// The method.
         found: String,
@@ -116,7 +116,7 @@ pub enum ProviderConfigError {
     /// A parameter of another type than string, number or boolean.
     #[error("{}.parameters: {} is not a string", escape(.key), quote(.name))]
     Parameter {
-        /// The entry's key.
+        /// The key of the entry.
         key: String,
         /// The parameter.
         name: String,
@@ -150,7 +150,7 @@ diagnostics! { ProviderConfigError:
     Self::Parameter { .. } => Kind::ConfigType;
 }
 
-/// Resolves the settings and parameters of a login.
+/// Resolves settings and parameters into the configuration of a login.
 ///
 /// # Errors
 /// [`ProviderConfigError`].
@@ -192,7 +192,7 @@ pub fn resolve(
     })
 }
 
-/// The CA certificates of a PEM file.
+/// Reads the CA certificates of a PEM file.
 ///
 /// # Errors
 /// [`FileError`].
@@ -212,7 +212,8 @@ fn find<'a>(settings: &'a Settings, name: Option<&str>) -> Result<&'a OidcProvid
     }
 }
 
-/// The registration of the client. An entry with its own client ID never uses the common secret.
+/// Returns the registration of the client. An entry with its own client ID never uses the common
+/// secret.
 fn registration(settings: &Settings, entry: &OidcProvider) -> Result<Registration, ProviderConfigError> {
     let own = entry.client_id.as_ref().map(|id| id.value.clone()).filter(|id| !id.is_empty());
     let named = entry.client_secret.as_ref().map(|secret| secret.value.clone());
@@ -230,7 +231,7 @@ fn registration(settings: &Settings, entry: &OidcProvider) -> Result<Registratio
     })
 }
 
-/// The method of sending the secret in the settings.
+/// Returns the configured method of sending the client secret.
 fn client_auth(entry: &OidcProvider) -> Result<Option<ClientAuth>, ProviderConfigError> {
     let Some(method) = entry.token_endpoint_auth_method.as_ref().map(|method| &method.value) else {
         return Ok(None);
@@ -261,14 +262,14 @@ fn role(
         LoginRoleSet::read("auth.jwt-roles", &Json::Object(section)).map_err(ProviderConfigError::Role)?;
     let role = roles.find(name).map_err(|fault| ProviderConfigError::Role(vec![fault]))?;
     if role.role_type != RoleType::Oidc {
-        // The default role of the configuration may be one for tokens.
+        // The default role of the configuration may be a role for tokens.
         return if requested.or(of_entry).is_none() {
             Ok(None)
         } else {
             Err(ProviderConfigError::RoleType(role.name.clone()))
         };
     }
-    // The keys are those of the provider of the entry, whatever the section configures.
+    // The keys are those of the entry's provider, regardless of the section.
     let own = RoleConfig {
         keys: RoleKeySource::Discovery(RoleKeyUrl { url: issuer.to_owned(), ca_pem: None }),
         bound_issuer: Some(issuer.to_owned()),
@@ -321,8 +322,8 @@ fn authorization_params(
 }
 
 impl ProviderConfig {
-    /// The parameters for a provider that supports these scopes. Optional scopes that it does not support
-    /// are omitted.
+    /// Returns the parameters for a provider that supports these scopes. Unsupported optional
+    /// scopes are omitted.
     #[must_use]
     pub fn params_for(&self, supported: Option<&[String]>) -> AuthorizationParams {
         let mut ask = self.params.clone();

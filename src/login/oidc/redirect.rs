@@ -14,7 +14,7 @@ pub const CALLBACK_PATH: &str = "/oidc/callback";
 /// The default port.
 pub const DEFAULT_PORT: u16 = 8250;
 
-/// Ports to try in order: `8250`, `8250,8251`, `8250-8260`, or `0` for any free one.
+/// Ports that are tried in order: `8250`, `8250,8251`, `8250-8260`, or `0` for any free port.
 ///
 /// ```
 /// use cc_auth::login::oidc::redirect::Ports;
@@ -31,7 +31,7 @@ pub struct Ports(Vec<(u16, u16)>);
 pub struct PortsError(pub String);
 
 impl Ports {
-    /// The ports in the order in which they are tried.
+    /// Iterates over the ports in the order in which they are tried.
     pub fn numbers(&self) -> impl Iterator<Item = u16> {
         self.0.iter().flat_map(|(first, last)| *first..=*last)
     }
@@ -56,7 +56,7 @@ impl FromStr for Ports {
         for part in text.split(',') {
             let range = match part.split_once('-') {
                 None => number(part).map(|port| (port, port)),
-                // A range with 0 would begin with any free port.
+                // A range from 0 would start with any free port.
                 Some((first, last)) => {
                     number(first).zip(number(last)).filter(|(first, last)| *first > 0 && first <= last)
                 }
@@ -86,7 +86,7 @@ pub struct RedirectParts {
     pub method: String,
     /// The host.
     pub host: String,
-    /// The port; none for the port of the listener.
+    /// The port; `None` means the port of the listener.
     pub port: Option<u16>,
 }
 
@@ -97,8 +97,8 @@ impl Default for RedirectParts {
 }
 
 impl RedirectParts {
-    /// The redirect URI `METHOD://HOST:PORT/oidc/callback`. The port is always
-    /// written, since providers compare strings (RFC 9700 4.1.3).
+    /// Returns the redirect URI `METHOD://HOST:PORT/oidc/callback`. It always contains the port,
+    /// because providers compare strings (RFC 9700 4.1.3).
     ///
     /// # Errors
     /// [`OidcError::InvalidCallbackUrl`].
@@ -147,7 +147,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ports_are_numbers_lists_and_ranges() {
+    fn ports_parse_numbers_lists_and_ranges() {
         for text in ["8250", "0", "1,2,3", "8250-8260", "9000,8250-8252"] {
             assert_eq!(text.parse::<Ports>().unwrap().to_string(), text);
         }
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn redirect_uri_consists_of_its_parts() {
+    fn redirect_uri_is_composed_of_its_parts() {
         let uri = |method: &str, host: &str, port| {
             RedirectParts { method: method.to_owned(), host: host.to_owned(), port }.uri(8250)
         };
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn role_allows_loopback_with_any_port_and_other_uris_exactly() {
+    fn is_allowed_ignores_the_port_of_loopback_uris_only() {
         let allowed = ["http://localhost:8250/oidc/callback", "https://a.example:8250/oidc/callback"];
         let allowed: Vec<String> = allowed.map(str::to_owned).to_vec();
         for uri in [

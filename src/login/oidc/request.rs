@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use super::error::OidcError;
 use crate::util::secret::SecretText;
 
-/// Parameters that the flow sets itself.
+/// Parameters that the flow sets.
 const RESERVED: [&str; 15] = [
     "client_id",
     "client_secret",
@@ -42,7 +42,7 @@ pub struct AuthorizationParams {
 }
 
 impl AuthorizationParams {
-    /// The parameters that the flow does not set itself, in order.
+    /// Returns the parameters that the flow does not set, in order.
     ///
     /// # Errors
     /// [`OidcError::ReservedParameter`].
@@ -65,15 +65,15 @@ impl AuthorizationParams {
     }
 }
 
-/// The browser that is opened.
+/// The browser to open.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum BrowserChoice {
-    /// The one of `$BROWSER` or of the desktop.
+    /// The browser of `$BROWSER` or of the desktop.
     #[default]
     Default,
-    /// This command, with the URL in the place of `%s` or at the end.
+    /// This command; the URL replaces `%s` or is appended.
     Command(String),
-    /// None: the URL is only printed.
+    /// No browser: the URL is only printed.
     Skip,
 }
 
@@ -93,7 +93,7 @@ pub struct PendingAuthorization {
     pub verifier: SecretText,
 }
 
-/// Begins an authorization: new secrets, and the URL for the browser.
+/// Creates a pending authorization with new secrets and the URL for the browser.
 ///
 /// # Errors
 /// [`OidcError::NoRandom`], [`OidcError::ReservedParameter`].
@@ -123,12 +123,12 @@ pub fn begin(
     Ok(PendingAuthorization { url, redirect_uri, state, nonce, verifier })
 }
 
-/// The code challenge of a verifier (RFC 7636 4.2, S256).
+/// Returns the code challenge of a verifier (RFC 7636 4.2, S256).
 fn challenge(verifier: &str) -> String {
     URL_SAFE_NO_PAD.encode(digest(&SHA256, verifier.as_bytes()))
 }
 
-/// 256 random bits of the system in 43 characters.
+/// Returns 256 random bits of the system as 43 characters.
 pub(super) fn random_text() -> Result<SecretText, OidcError> {
     let mut bytes = Zeroizing::new([0_u8; 32]);
     getrandom::fill(bytes.as_mut_slice()).map_err(|error| OidcError::NoRandom(error.to_string()))?;
@@ -140,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_challenge_is_that_of_the_standard() {
+    fn challenge_matches_rfc_7636() {
         // RFC 7636 appendix B.
         assert_eq!(
             challenge("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"),
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn each_login_has_secrets_of_its_own_and_pkce() {
+    fn begin_creates_new_secrets_and_pkce_for_each_login() {
         let endpoint = Url::parse("https://idp.example/auth?tenant=1").unwrap();
         let ask = AuthorizationParams {
             scopes: vec!["openid".to_owned(), "profile".to_owned()],
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn parameter_of_the_flow_cannot_be_set() {
+    fn begin_rejects_parameters_of_the_flow() {
         for name in RESERVED {
             let ask = AuthorizationParams {
                 extra: vec![(name.to_owned(), "x".to_owned())],

@@ -1,4 +1,4 @@
-//! The user of an OpenID login in the user table.
+//! The row of an OpenID user in the user table.
 
 use super::id_token::IdTokenSubject;
 use super::provider_config::ProviderConfig;
