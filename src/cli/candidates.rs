@@ -1,5 +1,5 @@
-//! Candidates for completion: names of users, roles, auth sources, endpoints. A failure means no
-//! candidates and no message.
+//! Completion candidates: usernames, roles, auth sources, endpoints. Errors produce no candidates
+//! and no message.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -12,13 +12,13 @@ use crate::policy::Endpoint;
 use crate::user::{AuthSource, Role};
 use crate::user_db::{OpenMode, UserDb};
 
-/// How many names are offered at once.
+/// The maximum number of usernames that are offered at once.
 const OFFERED: usize = 500;
 
-/// How long a TAB waits for another process that writes the database.
+/// The timeout for another process that writes the database.
 const WAIT: Duration = Duration::from_millis(200);
 
-/// Completes the names of users.
+/// Completes usernames.
 pub(super) fn usernames() -> ArgValueCompleter {
     ArgValueCompleter::new(|typed: &OsStr| {
         let names = typed.to_str().and_then(names).unwrap_or_default();
@@ -33,7 +33,7 @@ fn names(prefix: &str) -> Option<Vec<String>> {
     store.usernames_with_prefix(prefix, OFFERED).ok()
 }
 
-/// The database as configured; the options on the line that is being completed are not known.
+/// Returns the configured database. Options on the completed line are not evaluated.
 fn configured() -> Option<PathBuf> {
     let (config, env_file) = (variable("CC_CONFIG"), variable("CC_ENV_FILE"));
     for (path, default) in [(&config, DEFAULT_CONFIG), (&env_file, DEFAULT_ENV_FILE)] {

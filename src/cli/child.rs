@@ -1,11 +1,11 @@
-//! Programs that a program starts, such as a browser: they get the variables of the environment
-//! that such a program needs, and none of the others, among which are keys and passwords.
+//! The environment of child processes such as a browser: only the variables they need, none of the
+//! others, which include keys and passwords.
 
 use std::process::Command;
 
 use crate::util::environment::Environment;
 
-/// Variables that a child gets.
+/// Names of variables that child processes receive.
 const NAMES: [&str; 33] = [
     "PATH",
     "HOME",
@@ -42,10 +42,10 @@ const NAMES: [&str; 33] = [
     "LD_LIBRARY_PATH",
 ];
 
-/// Beginnings of names of variables that a child gets: locale, desktop, and the browsers' own.
+/// Prefixes of variables that child processes receive: locale, desktop and browsers.
 const PREFIXES: [&str; 8] = ["LC_", "XDG_", "GTK_", "GDK_", "QT_", "MOZ_", "WSL", "PULSE_"];
 
-/// Gives a command the variables that a child needs and takes all others from it.
+/// Restricts the environment of a command to the variables that child processes need.
 pub(super) fn restrict(command: &mut Command, environment: &Environment) {
     command.env_clear();
     for (name, value) in environment.iter().filter(|(name, _)| is_needed(name)) {
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn child_gets_what_it_needs_and_nothing_else() {
+    fn restrict_passes_only_needed_variables() {
         let all = [
             "PATH",
             "LC_ALL",

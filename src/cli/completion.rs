@@ -1,10 +1,10 @@
-//! Completion in a shell: `PROGRAM --complete SHELL` prints the shell's script, and the script asks
-//! `PROGRAM --complete SHELL -- WORDS` at each TAB.
+//! Shell completion. `PROGRAM --complete SHELL` prints the completion script of the shell, and the
+//! script runs `PROGRAM --complete SHELL -- WORDS` at each TAB.
 //!
-//! Only this first argument starts it, never a variable of the environment. Candidates come from
-//! user tables and directories that other accounts write to: each is written for the shell by
-//! [`crate::util::shell`] where the shell does not quote what it inserts, and one with a character
-//! that a terminal obeys is not offered.
+//! Completion is triggered only by this first argument, never by an environment variable.
+//! Candidates come from user tables and directories that other accounts can write to:
+//! [`crate::util::shell`] quotes each candidate where the shell does not, and a candidate with a
+//! terminal control character is not offered.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
@@ -15,10 +15,10 @@ use super::tool::Tool;
 use crate::util::quote::is_hidden;
 use crate::util::shell;
 
-/// The first argument that asks for completion.
+/// The first argument that requests completion.
 const OPTION: &str = "--complete";
 
-/// A shell that completes.
+/// A shell with completion support.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shell {
     /// GNU bash 4.0 or later.
@@ -37,7 +37,7 @@ impl Shell {
     /// All shells.
     pub const ALL: [Self; 5] = [Self::Bash, Self::Zsh, Self::Fish, Self::Elvish, Self::PowerShell];
 
-    /// The name by which a script asks.
+    /// The name of the shell in a request.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -49,7 +49,7 @@ impl Shell {
         }
     }
 
-    /// The completion script of a program.
+    /// Returns the completion script of a program.
     #[must_use]
     pub fn script(self, program: &str) -> String {
         let template = match self {
@@ -63,7 +63,7 @@ impl Shell {
     }
 }
 
-/// The answer where the arguments ask for completion; none for every other command line.
+/// Returns the response to a completion request, or `None` for any other command line.
 pub(super) fn answer(tool: &Tool, arguments: &[OsString]) -> Option<String> {
     let mut rest = arguments.iter().skip(1).map(OsString::as_os_str);
     if rest.next()? != OPTION {
@@ -83,8 +83,8 @@ pub(super) fn answer(tool: &Tool, arguments: &[OsString]) -> Option<String> {
     Some(candidates(tool, shell, tail, words))
 }
 
-/// The candidates for the last of the words, one a line. Of bash the words come as they were
-/// typed; `tail` is the part of the last one that bash replaces.
+/// Returns the candidates for the last word, one per line. bash passes the words as typed; `tail`
+/// is the part of the last word that bash replaces.
 fn candidates(tool: &Tool, shell: Shell, tail: Option<&str>, words: &[&OsStr]) -> String {
     let Some((last, before)) = words.split_last() else { return String::new() };
     let typed = last.to_str().unwrap_or_default();
@@ -105,7 +105,7 @@ fn candidates(tool: &Tool, shell: Shell, tail: Option<&str>, words: &[&OsStr]) -
         let written = match shell {
             Shell::Bash => for_bash(value, &prefix, typed, open),
             Shell::PowerShell => shell::powershell_word(value),
-            // These quote what they insert.
+            // These shells quote the candidates they insert.
             Shell::Zsh | Shell::Fish | Shell::Elvish => Some(value.to_owned()),
         };
         let Some(written) = written else { continue };
@@ -120,7 +120,7 @@ fn candidates(tool: &Tool, shell: Shell, tail: Option<&str>, words: &[&OsStr]) -
     lines
 }
 
-/// A word without its quotes, where the shell hands it over with them.
+/// Removes the quotes of a word if the shell passes them.
 fn plain(shell: Shell, word: &OsStr) -> OsString {
     match (shell, word.to_str()) {
         (Shell::Bash | Shell::PowerShell, Some(text)) => shell::unquoted(text).0.into(),
@@ -128,8 +128,8 @@ fn plain(shell: Shell, word: &OsStr) -> OsString {
     }
 }
 
-/// What bash inserts: the candidate after what stays, as an unquoted word; inside quotation marks
-/// only what needs none.
+/// Returns the text that bash inserts: the candidate after the unreplaced prefix, as an unquoted
+/// word. Inside quotation marks, only candidates that need no escapes are returned.
 fn for_bash(value: &str, prefix: &str, typed: &str, open: Option<char>) -> Option<String> {
     let rest = value.strip_prefix(prefix)?;
     if open.is_some() {
@@ -141,7 +141,7 @@ fn for_bash(value: &str, prefix: &str, typed: &str, open: Option<char>) -> Optio
     }
 }
 
-/// The first line of a candidate's help.
+/// Returns the first line of a candidate's help.
 fn help(candidate: &CompletionCandidate) -> Option<String> {
     let text = candidate.get_help()?.to_string();
     let line = text.lines().next()?.trim();
@@ -153,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn for_bash_hostile_name_is_one_inert_word() {
+    fn for_bash_hostile_name_is_one_escaped_word() {
         let name = "mallory;touch owned;:";
         let offered = |prefix, typed| for_bash(name, prefix, typed, shell::unquoted(typed).1);
         assert_eq!(offered("", "mal").as_deref(), Some(r"mallory\;touch\ owned\;:"));
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn answer_only_the_first_argument_asks() {
+    fn answer_requires_the_option_as_first_argument() {
         let asked = |arguments: &[&str]| {
             let arguments: Vec<OsString> = arguments.iter().map(OsString::from).collect();
             answer(&super::super::cc_jwt::TOOL, &arguments)

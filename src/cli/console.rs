@@ -1,4 +1,5 @@
-//! The program's three streams: the result to standard output, everything else to standard error.
+//! The output streams of a program: results go to standard output, everything else to standard
+//! error.
 
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
 use std::path::Path;
@@ -19,16 +20,16 @@ use crate::util::quote::{escape, escape_json, visible};
 use crate::util::redact::redact_forms;
 use crate::util::time::Clock;
 
-/// Standard output failed.
+/// An error of writing to standard output.
 #[derive(Debug, thiserror::Error)]
 pub enum StdoutError {
-    /// It was closed before the program began, or is `/dev/null`.
+    /// Standard output was closed before the program started, or is `/dev/null`.
     #[error("standard output is closed or /dev/null: the result would be lost")]
     Closed,
-    /// Its reader has closed it, and the result would be lost.
+    /// The reader has closed the pipe, and the result would be lost.
     #[error("standard output was closed by its reader: the result is lost")]
     BrokenPipe,
-    /// It cannot be written, for example because the disk is full.
+    /// Standard output cannot be written, for example because the disk is full.
     #[error("cannot write standard output: {}", reason(.0))]
     Failed(io::Error),
 }
@@ -38,7 +39,7 @@ diagnostics! { StdoutError:
     Self::Failed(_) => Kind::OutputUnwritable;
 }
 
-/// Where a program writes, and how much it prints.
+/// The output streams of a program and its output options.
 #[derive(Debug)]
 pub struct Console {
     tool: &'static str,
@@ -54,7 +55,7 @@ pub struct Console {
 }
 
 impl Console {
-    /// The console of a program, before its arguments are known.
+    /// Creates the console of a program before its arguments are parsed.
     pub(super) fn new(tool: &'static str) -> Self {
         let environment = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
@@ -73,7 +74,7 @@ impl Console {
         }
     }
 
-    /// Takes the common output options out of the arguments.
+    /// Applies the common output options.
     pub(super) fn configure(&mut self, matches: &ArgMatches) {
         self.quiet = flag(matches, "quiet");
         self.json = flag(matches, "json");
@@ -97,7 +98,7 @@ impl Console {
         }
     }
 
-    /// The process's environment.
+    /// The process environment.
     #[must_use]
     pub const fn environment(&self) -> &Environment {
         &self.environment
@@ -119,7 +120,7 @@ impl Console {
         self.quiet
     }
 
-    /// How often `-v` was given.
+    /// The number of `-v` options.
     #[must_use]
     pub const fn verbosity(&self) -> u8 {
         self.verbosity
@@ -131,22 +132,22 @@ impl Console {
         !self.quiet && !self.json && io::stderr().is_terminal()
     }
 
-    /// Whether the reader of standard output has closed it: a long report may end early.
+    /// Whether the reader of standard output has closed it, so a long report can end early.
     #[must_use]
     pub const fn is_reader_gone(&self) -> bool {
         self.reader_gone
     }
 
-    /// A text for standard output in the given SGR color (such as `"32"` or `"1;31"`).
+    /// Colors text for standard output with an SGR code, such as `"32"` or `"1;31"`.
     #[must_use]
     pub fn paint(&self, sgr: &str, text: &str) -> String {
         paint(self.color_out, sgr, text)
     }
 
-    /// Writes a line of the result. A closed reader is not an error.
+    /// Writes a line of the result. A closed pipe is not an error.
     ///
     /// # Errors
-    /// [`StdoutError`] when standard output cannot be written.
+    /// [`StdoutError`] if standard output cannot be written.
     pub fn line(&mut self, text: &str) -> Result<(), StdoutError> {
         if !self.json {
             self.bytes(stamp().as_bytes())?;
@@ -155,7 +156,7 @@ impl Console {
         self.bytes(b"\n")
     }
 
-    /// Writes a text of the result as it is.
+    /// Writes text of the result unchanged.
     ///
     /// # Errors
     /// As [`Console::line`].
@@ -186,7 +187,7 @@ impl Console {
         }
     }
 
-    /// Writes a JSON document and a line end; on a terminal indented, otherwise on one line.
+    /// Writes a JSON document and a line end, indented on a terminal, otherwise on one line.
     ///
     /// # Errors
     /// As [`Console::line`].
@@ -200,7 +201,7 @@ impl Console {
         self.line(&escape_json(&text))
     }
 
-    /// Writes a JSON document that is written already; otherwise as [`Console::json`].
+    /// Writes a JSON document that is already serialized, formatted as by [`Console::json`].
     ///
     /// # Errors
     /// As [`Console::line`].
@@ -212,7 +213,7 @@ impl Console {
         }
     }
 
-    /// Writes one item of a JSON document that comes in pieces, on one line without its end.
+    /// Writes one item of a JSON document that is written in parts, on one line without a line end.
     ///
     /// # Errors
     /// As [`Console::line`].
@@ -221,8 +222,8 @@ impl Console {
         self.text(&escape_json(&text))
     }
 
-    /// Writes a line of a report: what was done or found. A report is not a result that other
-    /// programs read, so `-q` suppresses it.
+    /// Writes a line of a report about what was done or found. A report is not read by other
+    /// programs, so `-q` suppresses it.
     ///
     /// # Errors
     /// As [`Console::line`].
@@ -230,8 +231,8 @@ impl Console {
         if self.quiet { Ok(()) } else { self.line(text) }
     }
 
-    /// Writes finished lines of the result, CSV, JSON or text that is escaped; on a terminal nothing
-    /// in them is obeyed.
+    /// Writes complete lines of the result: CSV, JSON or escaped text. On a terminal, control
+    /// characters are escaped.
     ///
     /// # Errors
     /// As [`Console::line`].
@@ -255,11 +256,11 @@ impl Console {
         self.check_write(flushed)
     }
 
-    /// Writes a secret that exists nowhere else, a new private key. That it is lost is an error,
-    /// also where standard output was closed.
+    /// Writes a new private key, which is stored nowhere else. Losing it is an error, even if
+    /// standard output was closed.
     ///
     /// # Errors
-    /// [`StdoutError`] when standard output is closed, has no reader, or cannot be written.
+    /// [`StdoutError`] if standard output is closed, has no reader, or cannot be written.
     pub fn deliver_new_key(&mut self, text: &str) -> Result<(), StdoutError> {
         if was_closed() {
             return Err(StdoutError::Closed);
@@ -267,25 +268,25 @@ impl Console {
         self.deliver(text)
     }
 
-    /// Writes a result that must not be lost to a reader that is gone. A null device is what the
-    /// caller chose.
+    /// Writes a result and fails if the pipe has no reader. A null device is a deliberate choice of
+    /// the caller.
     ///
     /// # Errors
-    /// [`StdoutError`] when standard output has no reader or cannot be written.
+    /// [`StdoutError`] if standard output has no reader or cannot be written.
     pub fn deliver(&mut self, text: &str) -> Result<(), StdoutError> {
         self.text(text)?;
         self.flush()?;
         if self.reader_gone { Err(StdoutError::BrokenPipe) } else { Ok(()) }
     }
 
-    /// Prints a note, unless quiet. In JSON the report contains it.
+    /// Prints a note, unless quiet. With JSON, the report contains it instead.
     pub fn note(&mut self, text: &str) {
         if !self.quiet && !self.json {
             self.diagnostic("note", "36", text, None);
         }
     }
 
-    /// Prints what the user has to do now, such as a URL to open; also when quiet.
+    /// Prints the next step for the user, such as a URL to open, even when quiet.
     pub fn instruct(&mut self, text: &str) {
         if self.json {
             self.json_error_line(&json!({"instruction": {"message": text.trim()}}));
@@ -307,12 +308,12 @@ impl Console {
         }
     }
 
-    /// Prints a warning of a danger to a secret, also when quiet.
+    /// Prints a [`Level::Danger`] warning, even when quiet.
     pub fn warn_of_danger(&mut self, check: &'static str, text: &str) {
         self.warning(check, text, None);
     }
 
-    /// Prints what the library collected; when quiet, only the dangers.
+    /// Prints the notes and warnings of the library; when quiet, only dangers.
     pub fn notes(&mut self, notes: Notes) {
         for note in notes {
             match note.level {
@@ -346,7 +347,7 @@ impl Console {
         }
     }
 
-    /// Flushes the result, reports a failure, and returns the exit status.
+    /// Flushes the result, prints a failure, and returns the exit status.
     pub(super) fn end(&mut self, outcome: Result<ExitStatus, Failure>) -> ExitStatus {
         let flushed = self.flush().map_err(Failure::from);
         match outcome.and_then(|status| flushed.map(|()| status)) {
@@ -358,7 +359,7 @@ impl Console {
         }
     }
 
-    /// Prints the errors of a failure, for callers that continue after it.
+    /// Prints the errors of a failure, for callers that continue afterwards.
     pub fn report(&mut self, failure: &Failure) {
         for error in failure.errors() {
             if self.json {
@@ -379,7 +380,7 @@ impl Console {
     }
 }
 
-/// Warns of output files that root wrote and the account of their directory cannot read.
+/// Warns about output files that root wrote and the account of their directory cannot read.
 pub(super) fn warn_if_not_owner<'a>(paths: impl IntoIterator<Item = &'a Path>, console: &mut Console) {
     let mut notes = Notes::new();
     for path in paths {
@@ -388,10 +389,11 @@ pub(super) fn warn_if_not_owner<'a>(paths: impl IntoIterator<Item = &'a Path>, c
     console.notes(notes);
 }
 
-/// Whether standard output was closed when the process began. The runtime opens `/dev/null` for
-/// reading and writing in its place before `main`; a shell's `>/dev/null` opens it for writing
-/// only. Programs that start children with `/dev/null` opened both ways (Python's `DEVNULL`) cannot
-/// be distinguished from a closed output. So only a new key, which is of no use there, is an error.
+/// Whether standard output was closed when the process started. Before `main`, the runtime replaces
+/// it by `/dev/null`, opened for reading and writing; the shell's `>/dev/null` opens it only for
+/// writing. Programs that start children with `/dev/null` opened both ways (Python's `DEVNULL`)
+/// cannot be distinguished from a closed output, so only a new key, which would be lost, is an
+/// error.
 fn was_closed() -> bool {
     use rustix::fs::{OFlags, fcntl_getfl, fstat};
     let stdout = rustix::stdio::stdout();
@@ -407,15 +409,15 @@ fn paint(color: bool, sgr: &str, text: &str) -> String {
     if color { format!("\x1b[{sgr}m{text}\x1b[0m") } else { text.to_owned() }
 }
 
-/// Whether lines begin with the time.
+/// Whether each line starts with the time.
 static STAMPED: AtomicBool = AtomicBool::new(false);
 
-/// Lets every line from now on begin with the time, for a program that runs on.
+/// Starts every following line with the time, for long-running programs.
 pub(super) fn stamp_lines() {
     STAMPED.store(true, Ordering::Relaxed);
 }
 
-/// The beginning of a line.
+/// Returns the prefix of a line.
 fn stamp() -> String {
     if STAMPED.load(Ordering::Relaxed) {
         format!("{} ", Clock::System.now().rfc3339())
@@ -424,7 +426,7 @@ fn stamp() -> String {
     }
 }
 
-/// A line to standard error; a failure of that cannot be reported.
+/// Writes a line to standard error; errors are ignored because they cannot be reported.
 fn write_error_line(text: &str) {
     let stamp = if text.starts_with('{') { String::new() } else { stamp() };
     let _ = writeln!(io::stderr().lock(), "{stamp}{text}");
@@ -460,8 +462,8 @@ impl log::Log for Log {
     fn flush(&self) {}
 }
 
-/// `-v` prints which files and services are used, `-vv` details. Messages of other libraries are
-/// never printed beyond warnings: they log whole requests, credentials included.
+/// Starts logging. `-v` prints which files and services are used, `-vv` details. Of other libraries
+/// only warnings are printed, because they log whole requests, including credentials.
 fn start_logging(tool: &'static str, verbosity: u8, json: bool) {
     let own = match verbosity {
         0 => log::LevelFilter::Off,

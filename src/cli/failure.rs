@@ -1,14 +1,15 @@
-//! Errors on their way to standard error, and usage errors.
+//! Errors that end a program, and usage errors.
 
 use crate::util::diagnostic::{Diagnostic, ExitStatus};
 use crate::util::kind::Kind;
 
-/// The errors that end a program.
+/// One or several errors that end a program.
 #[derive(Debug)]
 pub struct Failure(Vec<Box<dyn Diagnostic>>);
 
 impl Failure {
-    /// Several errors of one input, reported together; the first one's status ends the program.
+    /// Creates a failure from several errors of one input; the first one determines the exit
+    /// status.
     #[must_use]
     pub fn several<F: Diagnostic>(errors: impl IntoIterator<Item = F>) -> Self {
         Self(errors.into_iter().map(|error| Box::new(error) as Box<dyn Diagnostic>).collect())
@@ -19,7 +20,7 @@ impl Failure {
         &self.0
     }
 
-    /// The status the program ends with.
+    /// The exit status of the program.
     pub fn status(&self) -> ExitStatus {
         self.0.first().map_or(ExitStatus::Io, |error| error.status())
     }
@@ -31,7 +32,7 @@ impl<F: Diagnostic> From<F> for Failure {
     }
 }
 
-/// Arguments that clap takes one by one but that make no sense together or in this place.
+/// Arguments that clap accepts individually but that are invalid together or in this place.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct UsageError {
@@ -40,13 +41,13 @@ pub struct UsageError {
 }
 
 impl UsageError {
-    /// Wrong usage, in one line.
+    /// Creates a usage error with a one-line message.
     #[must_use]
     pub fn new(message: impl Into<String>) -> Self {
         Self { message: message.into(), hint: None }
     }
 
-    /// The same with the next thing to do.
+    /// Adds a hint.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());

@@ -1,4 +1,4 @@
-//! Keys that a command line names by a variable of the environment or the environment file.
+//! Keys in variables of the environment or the environment file, selected by an option.
 
 use std::path::Path;
 
@@ -14,10 +14,10 @@ use crate::util::quote::quote_path;
 use crate::util::redact::is_plain;
 use crate::util::secret::SecretText;
 
-/// Checks that the value of an option is the name of a variable.
+/// Checks that the value of an option is a valid variable name.
 ///
 /// # Errors
-/// [`UsageError`] where it is not.
+/// [`UsageError`] if it is not.
 pub(super) fn check_name(option: &str, name: &str) -> Result<(), UsageError> {
     let letter = |byte: u8| byte.is_ascii_alphabetic() || byte == b'_';
     let is_usable =
@@ -31,11 +31,11 @@ pub(super) fn check_name(option: &str, name: &str) -> Result<(), UsageError> {
     )))
 }
 
-/// The content of a variable and its place. The environment wins over the file, as on the server,
-/// even when the variable is empty there.
+/// Returns the value and location of a variable. The environment has precedence over the file, as
+/// on the server, even if the variable is empty there.
 ///
 /// # Errors
-/// [`KeyError::Unset`], [`KeyError::Empty`], and what is wrong with the environment file.
+/// [`KeyError::Unset`], [`KeyError::Empty`], and errors of the environment file.
 pub(super) fn variable(
     name: &str,
     env_file: Option<&Path>,
@@ -72,7 +72,7 @@ pub(super) fn variable(
 }
 
 fn unset(name: &str, path: &Path) -> Failure {
-    // A key may have been given in the place of a name.
+    // The option may contain a key by mistake instead of a name.
     let name = if is_plain(name) { name } else { "the variable" };
     KeyError::Unset { file: quote_path(path) }.configured(name).into()
 }

@@ -1,4 +1,4 @@
-//! How to talk to the directory, as options of every command that does.
+//! Options for the connection to the LDAP server, shared by all commands that use it.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::ldap::LdapOptions;
 use crate::util::duration::GoDuration;
 use crate::util::quote::quote;
 
-/// The options.
+/// The options for LDAP connections.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Directory")]
 pub struct LdapConnectionOptions {
@@ -33,10 +33,10 @@ pub struct LdapConnectionOptions {
 }
 
 impl LdapConnectionOptions {
-    /// The options of the command line, with defaults for the others.
+    /// Returns the options of the command line, with defaults for the others.
     ///
     /// # Errors
-    /// Wrong usage when a duration is none.
+    /// [`UsageError`] for an invalid duration.
     pub fn options(&self) -> Result<LdapOptions, UsageError> {
         Ok(LdapOptions {
             starttls: self.starttls,
@@ -48,10 +48,10 @@ impl LdapConnectionOptions {
     }
 }
 
-/// A duration longer than nothing.
+/// Parses a duration greater than zero.
 ///
 /// # Errors
-/// Wrong usage when the text is none.
+/// [`UsageError`] for an invalid duration.
 pub fn positive(option: &str, text: &str) -> Result<Duration, UsageError> {
     let duration: GoDuration = text.parse().map_err(|error| UsageError::new(format!("{option}: {error}")))?;
     if duration.is_positive() {

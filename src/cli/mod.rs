@@ -1,7 +1,8 @@
-//! The layer of the command line: arguments, prompts, reports, progress and exit statuses.
+//! The command-line interface: arguments, prompts, reports, progress and exit statuses.
 //!
-//! This is the only code that prints, prompts, and reads the process's environment. Each program
-//! is a [`tool::Tool`]: one function that returns its [`clap::Command`], which help, man pages,
+//! This is the only code that prints, prompts, and reads the process environment. Each program is a
+//! [`tool::Tool`]: a function that returns its [`clap::Command`], from which help, man pages,
+//! completions and tests are derived, and a function that runs it.
 //! completions and tests all ask, and one that runs it.
 
 mod candidates;
@@ -38,7 +39,7 @@ use self::failure::Failure;
 use self::tool::{ParseError, Tool};
 use crate::util::diagnostic::ExitStatus;
 
-/// The whole of a program's `main`.
+/// Runs a program; the body of its `main`.
 #[must_use]
 pub fn main(tool: &Tool) -> ExitCode {
     protect_memory();
@@ -56,38 +57,39 @@ pub fn main(tool: &Tool) -> ExitCode {
         }
         Err(ParseError::Clap(error)) => from_clap(&error, tool, &arguments, &mut console),
         Err(ParseError::Usage(error)) => {
-            asks_for_json(&arguments).then(|| console.set_json());
+            requests_json(&arguments).then(|| console.set_json());
             Err(error.into())
         }
     };
     ExitCode::from(console.end(outcome).code())
 }
 
-/// Protects secrets in memory: no core file, whether written to a directory or handed to a
-/// collector, and no other process of the same user may trace this one or read its environment.
-/// Programs that are started from here are not concerned.
+/// Protects secrets in memory: prevents core dumps, both to files and to collectors, and prevents
+/// other processes of the same user from tracing this one or reading its environment. Child
+/// processes are not affected.
 fn protect_memory() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    // Unlike the limit below, this holds for collectors as well (core(5): the limit is not enforced
-    // for core dumps that are piped to a program).
+    // Unlike the limit below, this also prevents dumps to collectors: core(5) says that the limit
+    // is not enforced for core dumps that are piped to a program.
     #[cfg(target_os = "linux")]
     if rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable).is_ok() {
         return;
     }
     let maximum = getrlimit(Resource::Core).maximum;
-    // Where neither can be had, the system does as it is set up.
+    // If neither works, the system default applies.
     let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum });
 }
 
-/// A file that would grow beyond `ulimit -f` is an error that is reported, as a full disk is; by
-/// default the signal for it ends the program without a message.
+/// Turns the signal for `ulimit -f` into a write error, which is reported like a full disk. By
+/// default, the signal ends the program without a message.
 fn report_file_limits() {
     let noticed = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
-    // Where it cannot be had, the default stays.
+    // On an error, the default behavior remains.
     let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, noticed);
 }
 
-/// Help and version go to standard output and are no failure; everything else is a usage error.
+/// Converts an error of clap. Help and version are printed to standard output; everything else is a
+/// usage error.
 fn from_clap(
     error: &clap::Error,
     tool: &Tool,
@@ -98,11 +100,11 @@ fn from_clap(
         console.text(&error.render().to_string())?;
         return Ok(ExitStatus::Success);
     }
-    asks_for_json(arguments).then(|| console.set_json());
+    requests_json(arguments).then(|| console.set_json());
     Err(usage::describe(error, (tool.command)(), arguments).into())
 }
 
-/// Whether `--json` is among the arguments, for errors found before they are understood.
-fn asks_for_json(arguments: &[OsString]) -> bool {
+/// Whether the arguments contain `--json`, for errors before they are parsed.
+fn requests_json(arguments: &[OsString]) -> bool {
     arguments.iter().take_while(|argument| *argument != "--").any(|argument| argument == "--json")
 }

@@ -1,10 +1,10 @@
-//! Options that several programs have in common.
+//! Options that several programs share.
 
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum, ValueHint};
 
-/// What a program prints; the same in all five.
+/// Output options, the same in all five programs.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Output")]
 pub struct OutputOptions {
@@ -25,7 +25,7 @@ pub struct OutputOptions {
     pub color: ColorWhen,
 }
 
-/// When to use color.
+/// The values of `--color`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ColorWhen {
     /// On a terminal, unless NO_COLOR is set
@@ -36,7 +36,7 @@ pub enum ColorWhen {
     Never,
 }
 
-/// Where the settings are; the same in all programs that use a server's.
+/// The locations of the settings, the same in all programs that use those of a server.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Settings")]
 pub struct SettingsOptions {
@@ -56,7 +56,7 @@ pub struct SettingsOptions {
     pub db: Option<PathBuf>,
 }
 
-/// The time of the checks.
+/// The option for the time of the checks.
 #[derive(Debug, Clone, Default, Args)]
 pub struct AtOption {
     /// Check as of TIME: RFC 3339, seconds since 1970, or +1h and -1h from now
@@ -65,7 +65,7 @@ pub struct AtOption {
 }
 
 impl AtOption {
-    /// The clock for the checks.
+    /// Returns the clock for the checks.
     ///
     /// # Errors
     /// [`super::failure::UsageError`] for an invalid time.

@@ -1,16 +1,16 @@
-//! The manual beside the arguments, as data: rendered into `--help` and the man pages,
-//! and the examples are run as tests.
+//! The manual of a command as data. It is rendered into `--help` and the man pages, and the
+//! examples are run as tests.
 
 /// The manual of one command.
 #[derive(Debug)]
 pub struct ManualPage {
-    /// The command as typed, without the program: `""` for the program itself, `"role add"`.
+    /// The command as typed, without the program name: `""` for the program itself, `"role add"`.
     pub path: &'static str,
-    /// The description; paragraphs.
+    /// The description as paragraphs.
     pub description: &'static [&'static str],
-    /// Sections of its own between the options and the JSON report: title and paragraphs.
+    /// Additional sections between the options and the JSON report: title and paragraphs.
     pub sections: &'static [(&'static str, &'static [&'static str])],
-    /// Commands to try.
+    /// The examples.
     pub examples: &'static [Example],
     /// The members of the JSON report: name and meaning.
     pub json: &'static [(&'static str, &'static str)],
@@ -18,12 +18,12 @@ pub struct ManualPage {
     pub files: &'static [(&'static str, &'static str)],
     /// Environment variables: name and meaning.
     pub environment: &'static [(&'static str, &'static str)],
-    /// Further pages, such as `cc-jwt(1)`.
+    /// Related pages, such as `cc-jwt(1)`.
     pub see_also: &'static [&'static str],
 }
 
 impl ManualPage {
-    /// A page with nothing on it, to fill in what there is.
+    /// An empty page, as the base of struct updates.
     pub const EMPTY: Self = Self {
         path: "",
         description: &[],
@@ -36,28 +36,28 @@ impl ManualPage {
     };
 }
 
-/// A command line to try.
+/// An example command line.
 #[derive(Debug)]
 pub struct Example {
-    /// The line, as typed in a shell.
+    /// The command line as typed in a shell.
     pub command: &'static str,
-    /// What it is for.
+    /// The purpose of the command.
     pub explains: &'static str,
-    /// How it is tested.
+    /// The way it is tested.
     pub test: ExampleTest,
 }
 
-/// How an example is tested.
+/// The way an example is tested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExampleTest {
-    /// Run by a shell in a directory with a fresh set-up (keys, database, the user `fritz` with
-    /// roles user and api, the token in `token.txt`); it must end with this status.
+    /// Run by a shell in a directory with a fresh setup (keys, database, the user `fritz` with the
+    /// roles user and api, the token in `token.txt`); it must exit with this status.
     Runs(u8),
     /// Only its arguments are parsed: it needs a server or a user.
     Parses,
 }
 
-/// The command with the page's examples in the long help of the one that `path` leads to.
+/// Adds the examples of a page to the long help of the command at `path`.
 pub(super) fn decorate(command: clap::Command, path: &[&str], page: &ManualPage) -> clap::Command {
     match path.split_first() {
         Some((name, rest)) if command.find_subcommand(name).is_some() => {

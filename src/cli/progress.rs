@@ -1,4 +1,4 @@
-//! Progress of what takes longer than a second, on a terminal only.
+//! A progress display for operations that take longer than a second, on a terminal only.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::console::Console;
 
-/// A count that grows, shown with its rate; gone without a trace when it is dropped.
+/// A growing count, printed with its rate and cleared on drop.
 #[derive(Debug)]
 pub struct Progress {
     bar: Option<ProgressBar>,
@@ -15,17 +15,17 @@ pub struct Progress {
     is_shown: bool,
 }
 
-/// How long something takes before its progress is shown.
+/// The time before the progress is displayed.
 const SILENT: Duration = Duration::from_secs(1);
 
 impl Progress {
-    /// The progress of reading so many of `what`.
+    /// Creates the progress display for counting `what`.
     #[must_use]
     pub fn new(what: &'static str, console: &Console) -> Self {
         Self { bar: None, what, began: Instant::now(), is_shown: console.shows_progress() }
     }
 
-    /// There are so many now.
+    /// Sets the current count.
     pub fn at(&mut self, count: u64) {
         if !self.is_shown || self.began.elapsed() < SILENT {
             return;

@@ -1,4 +1,4 @@
-//! Secrets from a user or a script: a prompt without echo, standard input, a file, a variable.
+//! Input of secrets: a prompt without echo, standard input, a file, a variable.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -16,21 +16,21 @@ use crate::util::note::Notes;
 use crate::util::quote::quote;
 use crate::util::secret::SecretText;
 
-/// The most that is read of a secret from a stream or file, in bytes.
+/// The maximum size of a secret from a stream or file, in bytes.
 const SECRET_LIMIT: u64 = 64 << 10;
 
-/// Why a secret could not be had.
+/// An error of reading a secret.
 #[derive(Debug, thiserror::Error)]
 pub enum PromptError {
-    /// There is no terminal to ask on.
+    /// There is no terminal for a prompt.
     #[error("no terminal to ask for the {what} on")]
     NoTerminal {
-        /// What was requested.
+        /// The requested secret.
         what: String,
-        /// The options that give it without a terminal.
+        /// The options that work without a terminal.
         options: &'static str,
     },
-    /// The user entered nothing.
+    /// The entered secret is empty.
     #[error("no {0} given")]
     Empty(String),
     /// The two entries differ.
@@ -39,15 +39,15 @@ pub enum PromptError {
     /// Standard input or the terminal failed.
     #[error("the {what} cannot be read: {}", reason(.source))]
     Unreadable {
-        /// What was requested.
+        /// The requested secret.
         what: String,
-        /// The error of the system.
+        /// The system error.
         source: io::Error,
     },
-    /// More than any secret has.
+    /// The input is longer than any secret.
     #[error("the {0} is longer than {SECRET_LIMIT} bytes")]
     TooLong(String),
-    /// Not UTF-8.
+    /// The input is not UTF-8.
     #[error("the {0} is not UTF-8")]
     NotText(String),
 }
@@ -61,7 +61,7 @@ diagnostics! { PromptError:
     Self::NotText(_) => Kind::SecretNotText;
 }
 
-/// Where a password comes from when it is not asked for.
+/// Options that replace a password prompt.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Password")]
 pub struct PasswordOptions {
@@ -74,14 +74,14 @@ pub struct PasswordOptions {
     pub password_file: Option<PathBuf>,
 }
 
-/// The options that stand in for a password prompt.
+/// The options that replace a password prompt.
 const PASSWORD_OPTIONS: &str = "--password-stdin or --password-file FILE";
 
 impl PasswordOptions {
-    /// The password from the option given, or none when neither was given.
+    /// Reads the password of an option; returns `None` without an option.
     ///
     /// # Errors
-    /// [`PromptError`], and a [`crate::util::file::FileError`] for the file.
+    /// [`PromptError`], and [`crate::util::file::FileError`] for the file.
     pub fn read(&self, console: &mut Console) -> Result<Option<SecretText>, super::failure::Failure> {
         if self.password_stdin {
             return Ok(Some(from_stdin("password")?));
@@ -92,10 +92,10 @@ impl PasswordOptions {
         }
     }
 
-    /// An existing password: from the option, or prompted for once.
+    /// Reads an existing password from an option, or prompts once.
     ///
     /// # Errors
-    /// As [`PasswordOptions::read`].
+    /// The errors of [`PasswordOptions::read`].
     pub fn known(&self, prompt: &str, console: &mut Console) -> Result<SecretText, super::failure::Failure> {
         match self.read(console)? {
             Some(password) => Ok(password),
@@ -103,10 +103,10 @@ impl PasswordOptions {
         }
     }
 
-    /// A new password: from the option, or prompted for twice.
+    /// Reads a new password from an option, or prompts twice.
     ///
     /// # Errors
-    /// As [`PasswordOptions::read`], and [`PromptError::Mismatch`].
+    /// The errors of [`PasswordOptions::read`], and [`PromptError::Mismatch`].
     pub fn new_one(
         &self,
         prompt: &str,
@@ -119,10 +119,10 @@ impl PasswordOptions {
     }
 }
 
-/// Asks on the terminal, without echo.
+/// Prompts on the terminal, without echo.
 ///
 /// # Errors
-/// [`PromptError`]; an empty answer is one.
+/// [`PromptError`]; empty input is an error.
 pub fn ask(prompt: &str, what: &str, options: &'static str) -> Result<SecretText, PromptError> {
     let terminal = std::fs::OpenOptions::new()
         .read(true)
@@ -132,8 +132,8 @@ pub fn ask(prompt: &str, what: &str, options: &'static str) -> Result<SecretText
     let _guard = EchoGuard::new(terminal);
     let answer = rpassword::prompt_password(format!("{prompt}: "))
         .inspect_err(|error| {
-            // Ctrl-C: rpassword raises the signal and goes on; the watcher ends the process, as a
-            // shell expects, with the signal's own status.
+            // On Ctrl-C, rpassword raises the signal and continues. The signal thread then ends the
+            // process with the signal's own status, as shells expect.
             if error.kind() == io::ErrorKind::Interrupted {
                 std::thread::sleep(std::time::Duration::from_secs(5));
             }
@@ -143,10 +143,10 @@ pub fn ask(prompt: &str, what: &str, options: &'static str) -> Result<SecretText
     if answer.is_empty() { Err(PromptError::Empty(what.to_owned())) } else { Ok(answer) }
 }
 
-/// Prompts twice; both entries must be the same.
+/// Prompts twice and compares the entries.
 ///
 /// # Errors
-/// As [`ask`], and [`PromptError::Mismatch`].
+/// The errors of [`ask`], and [`PromptError::Mismatch`].
 pub fn ask_twice(prompt: &str, what: &str, options: &'static str) -> Result<SecretText, PromptError> {
     let first = ask(prompt, what, options)?;
     let second = ask(&format!("{prompt} (again)"), what, options)?;
@@ -156,7 +156,7 @@ pub fn ask_twice(prompt: &str, what: &str, options: &'static str) -> Result<Secr
 /// Reads a secret from standard input, without the line end.
 ///
 /// # Errors
-/// [`PromptError`]; nothing on standard input is one.
+/// [`PromptError`]; empty input is an error.
 pub fn from_stdin(what: &str) -> Result<SecretText, PromptError> {
     let mut bytes = zeroize::Zeroizing::new(Vec::new());
     io::stdin()
@@ -170,10 +170,10 @@ pub fn from_stdin(what: &str) -> Result<SecretText, PromptError> {
     first_line(&bytes, what)
 }
 
-/// Reads a secret from a file, without the line end; warns when others may read the file.
+/// Reads a secret from a file, without the line end; warns if other accounts can read the file.
 ///
 /// # Errors
-/// [`PromptError`], and a [`crate::util::file::FileError`].
+/// [`PromptError`] and [`crate::util::file::FileError`].
 pub fn from_file(
     path: &Path,
     what: &str,
@@ -187,7 +187,7 @@ pub fn from_file(
 }
 
 fn first_line(bytes: &[u8], what: &str) -> Result<SecretText, PromptError> {
-    // An editor's byte order mark is no part of a password.
+    // Remove the byte order mark that some editors write.
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let line = bytes.strip_suffix(b"\n").unwrap_or(bytes);
     let line = line.strip_suffix(b"\r").unwrap_or(line);
@@ -198,10 +198,10 @@ fn first_line(bytes: &[u8], what: &str) -> Result<SecretText, PromptError> {
     Ok(SecretText::new(text.to_owned()))
 }
 
-/// The terminal as it was before echo was turned off, while it is off.
+/// The terminal and its settings before echo was turned off; `None` while echo is on.
 static BEFORE: Mutex<Option<(File, Termios)>> = Mutex::new(None);
 
-/// Puts the terminal back as it was when the process is interrupted while echo is off.
+/// Restores the terminal settings if a signal ends the process while echo is off.
 struct EchoGuard;
 
 impl EchoGuard {
@@ -221,8 +221,8 @@ impl Drop for EchoGuard {
     }
 }
 
-/// For the rest of the process's life, a signal that ends it first gives the terminal its echo
-/// back. The thread stays: a handler that was taken away again would leave the signal ignored.
+/// Restores the terminal settings before a signal ends the process. The thread runs until the end
+/// of the process, because removing the handler would leave the signal ignored.
 fn watch_signals() {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
     let (ready, wait) = std::sync::mpsc::sync_channel(1);
@@ -239,7 +239,7 @@ fn watch_signals() {
             let _ = signal_hook::low_level::emulate_default_handler(signal);
         }
     };
-    // Where no thread can be had the signals do what they always do.
+    // If no thread can be started, the signals have their default effect.
     if std::thread::Builder::new().name("signals".to_owned()).stack_size(64 << 10).spawn(watch).is_ok() {
         let _ = wait.recv();
     }
@@ -250,7 +250,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn secret_file_with_byte_order_mark_gives_the_secret_alone() {
+    fn first_line_removes_byte_order_mark_and_line_end() {
         for text in ["\u{feff}pass word\n", "pass word\r\n", "pass word"] {
             let secret = first_line(text.as_bytes(), "password").ok();
             assert_eq!(secret.as_ref().map(SecretText::expose), Some("pass word"), "{text:?}");

@@ -1,7 +1,8 @@
-//! When an option has an effect: one table for all programs, checked in one place before a command
-//! runs. An option that would be ignored is a usage error.
+//! The conditions under which options have an effect: one table for all programs, checked before a
+//! command runs. An option that would be ignored is a usage error.
 //!
-//! Two options that exclude each other are declared at the option (`conflicts_with`); what an
+//! Options that exclude each other are declared at the option (`conflicts_with`); options that
+//! require others are declared here. A test requires a row for every option of every command.
 //! option needs beside itself is declared here. A test requires a row for every option of every command.
 
 use clap::parser::ValueSource;
@@ -12,35 +13,34 @@ use super::failure::UsageError;
 /// The condition under which an option has an effect.
 #[derive(Debug, Clone, Copy)]
 pub enum RuleCondition {
-    /// In every command line that the parser accepts.
+    /// On every valid command line.
     Always,
-    /// In none: the command does not read it. For options that all commands of a program have.
+    /// Never: the command does not read it. For options that all commands of a program have.
     Never,
-    /// Beside at least one of these options or arguments.
+    /// With at least one of these options or arguments.
     With(&'static [&'static str]),
-    /// Beside none of these.
+    /// With none of these.
     Without(&'static [&'static str]),
-    /// In one of these forms of the command, as the program names them; the text names how the
-    /// form is asked for.
+    /// In one of these forms of the command. The text describes how to select the form.
     Form(&'static [&'static str], &'static str),
-    /// Where all of these hold.
+    /// If all of these conditions are met.
     All(&'static [RuleCondition]),
-    /// Where at least one of these holds; the text names what is needed.
+    /// If at least one of these conditions is met. The text describes the requirement.
     Any(&'static [RuleCondition], &'static str),
 }
 
 use RuleCondition::{All, Always, Any, Form, Never, With, Without};
 
-/// Some options of a command, by their identifiers, and when they have an effect.
+/// Options of a command, by their identifiers, and the condition under which they have an effect.
 #[derive(Debug)]
 pub struct Rule {
-    /// The command as typed; empty for every command.
+    /// The command as typed; empty for all commands.
     pub command: &'static str,
     /// The options.
     pub options: &'static [&'static str],
-    /// When they have an effect.
+    /// The condition under which they have an effect.
     pub when: RuleCondition,
-    /// What to do instead.
+    /// The hint of the usage error.
     pub hint: Option<&'static str>,
 }
 
@@ -61,13 +61,13 @@ const SETTINGS: &[&str] = &["config", "env_file", "db"];
 const RESOURCES: &[&str] = &["set", "strict", "secrets_dir"];
 const PASSWORD: &[&str] = &["password_stdin", "password_file"];
 const NETWORK: &[&str] = &["ca_file", "connect_timeout", "timeout"];
-/// The configuration names the user table only where no option or variable does.
+/// The configuration is used for the user table only if no option or variable sets it.
 const NO_DB: RuleCondition = Without(&["db"]);
-/// Only a token for an endpoint of the server is compared with its users.
+/// Only tokens for endpoints of the server are compared with its users.
 const OF_SERVER: RuleCondition = Any(&[With(&["endpoint"]), Without(&["profile", "scope"])], "--endpoint");
 const WRITES: RuleCondition = With(&["output"]);
 
-/// The table.
+/// The table of all rules.
 pub const TABLE: &[Rule] = &[
     rule("", &["quiet", "verbose", "json", "color", "help", "version"], Always),
     // gen-keypair
@@ -313,7 +313,7 @@ pub const TABLE: &[Rule] = &[
     rule("cc-login logout", SETTINGS, With(&["everywhere"])),
 ];
 
-/// The rules of a command.
+/// Returns the rules of a command.
 pub fn rules(path: &str) -> impl Iterator<Item = &'static Rule> + '_ {
     TABLE.iter().filter(move |rule| rule.command == path)
 }
@@ -321,7 +321,7 @@ pub fn rules(path: &str) -> impl Iterator<Item = &'static Rule> + '_ {
 /// Checks that every option on the command line has an effect.
 ///
 /// # Errors
-/// Wrong usage, naming the first option that would be ignored and what it needs.
+/// [`UsageError`] with the first option that would be ignored and its requirement.
 pub(super) fn check(name: &str, program: RuledProgram, matches: &ArgMatches) -> Result<(), UsageError> {
     let mut leaf = matches;
     let mut path = name.to_owned();
@@ -343,12 +343,12 @@ pub(super) fn check(name: &str, program: RuledProgram, matches: &ArgMatches) -> 
     Ok(())
 }
 
-/// What the rules need to know of a program.
+/// The parts of a program that the rules need.
 #[derive(Clone, Copy)]
 pub(super) struct RuledProgram {
-    /// Its arguments.
+    /// The arguments of the program.
     pub(super) command: fn() -> Command,
-    /// In which of its forms a command is called.
+    /// Returns the form in which a command is used.
     pub(super) form: fn(&str, &ArgMatches) -> Option<&'static str>,
 }
 
@@ -360,18 +360,19 @@ struct Line<'a> {
 }
 
 impl Line<'_> {
-    /// Whether an option is typed; one out of a variable of the environment is for all commands.
+    /// Whether an option is typed. Environment variables apply to all commands and do not count.
     fn is_on_command_line(&self, option: &str) -> bool {
         self.source(option) == Some(ValueSource::CommandLine)
     }
 
     fn source(&self, option: &str) -> Option<ValueSource> {
-        // Identifiers that a command does not have are an error of the table, which a test finds.
+        // An identifier that the command does not have is an error of the table, which a test
+        // detects.
         self.matches.try_contains_id(option).ok().filter(|found| *found)?;
         self.matches.value_source(option)
     }
 
-    /// Whether an option is given in any way; an output to `-`, standard output, is none.
+    /// Whether an option is set, typed or not. An output to `-` (standard output) does not count.
     fn is_given(&self, option: &str) -> bool {
         let is_stdout = || {
             option == "output"
@@ -399,7 +400,7 @@ impl Line<'_> {
         }
     }
 
-    /// Why an option has no effect, in words.
+    /// Describes why an option has no effect.
     fn reason(&self, option: &str, when: &RuleCondition) -> String {
         let command = (self.program.command)();
         let name = |option: &str| shown(&command, self.path, option);
@@ -423,7 +424,7 @@ impl Line<'_> {
     }
 }
 
-/// An option as it is typed, or the name of an argument.
+/// Formats an option as typed, or the name of an argument.
 fn shown(command: &Command, path: &str, option: &str) -> String {
     let mut leaf = Some(command);
     for name in path.split(' ').skip(1) {

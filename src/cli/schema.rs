@@ -1,15 +1,18 @@
-//! Schemas of the reports of `--json`, written to `docs/schemas`; the man pages list their members.
+//! JSON Schemas of the reports of `--json`, written to `docs/schemas`; the man pages list their
+//! members.
 //!
-//! A report is a struct that derives `Serialize` and, for tests, `JsonSchema`; the doc comments of its
-//! fields are the descriptions. Each program lists its reports in `REPORTS` (`cc_user/mod.rs`). To
-//! convert a command:
+//! A report is a struct that derives `Serialize` and, for tests, `JsonSchema`; the doc comments of
+//! its fields are the descriptions. Each program lists its reports in `REPORTS` (`cc_user/mod.rs`).
+//! To convert a command:
 //!
-//! 1. `#[derive(Serialize)] #[cfg_attr(test, derive(schemars::JsonSchema))] struct AddReport { … }`,
-//!    each field with a doc comment, and `console.json(&AddReport { … })`;
-//! 2. an entry in `REPORTS`: `Report::of::<AddReport>("cc-user add")`, with `.stream()` for one document
-//!    a line and `.form("batch", "with several tokens")` for a second form of the report;
-//! 3. the command leaves `WITHOUT_SCHEMA`, and its manual page's `json` goes (`cc_user/pages.rs`);
-//! 4. `make docs`.
+//! 1. Derive the struct: `#[derive(Serialize)] #[cfg_attr(test, derive(schemars::JsonSchema))]
+//!    struct AddReport { … }`, each field with a doc comment, and `console.json(&AddReport { … })`.
+//! 2. Add an entry to `REPORTS`: `Report::of::<AddReport>("cc-user add")`, with `.stream()` for one
+//!    document per line and `.form("batch", "with several tokens")` for a second form of the
+//!    report.
+//! 3. Remove the command from `WITHOUT_SCHEMA`, and `json` from its manual page
+//!    (`cc_user/pages.rs`).
+//! 4. Run `make docs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -34,23 +37,23 @@ pub(super) struct Report {
 }
 
 impl Report {
-    /// The report of a command: one JSON document.
+    /// Creates the report of a command with one JSON document.
     pub(super) const fn of<T: JsonSchema>(command: &'static str) -> Self {
         Self { command, form: "", occasion: "", is_stream: false, schema: schema_of::<T> }
     }
 
-    /// A second form of the report: the word that ends the name of its schema, and when the command
-    /// prints it.
+    /// Sets a second form of the report: the suffix of its schema name, and when the command prints
+    /// it.
     pub(super) const fn form(self, form: &'static str, occasion: &'static str) -> Self {
         Self { form, occasion, ..self }
     }
 
-    /// The report is one JSON document a line.
+    /// Marks the report as one JSON document per line.
     pub(super) const fn stream(self) -> Self {
         Self { is_stream: true, ..self }
     }
 
-    /// `cc-user-role-add`, the name of the schema without its extension.
+    /// Returns the name of the schema without extension, such as `cc-user-role-add`.
     fn name(&self) -> String {
         let dash = if self.form.is_empty() { "" } else { "-" };
         format!("{}{dash}{}", self.command.replace(' ', "-"), self.form)
@@ -78,7 +81,7 @@ static PROGRAMS: [(&Tool, &[Report]); 5] = [
 const WITHOUT_SCHEMA: &[&str] =
     &["cc-jwt jwks", "cc-jwt spec check", "cc-jwt spec new", "convert-pem-pubkey", "gen-keypair"];
 
-/// The commands that accept `--json`, by the programs' own definitions.
+/// Returns the commands that accept `--json`, from the definitions of the programs.
 fn commands() -> BTreeSet<String> {
     fn visit(path: &str, command: &Command, found: &mut BTreeSet<String>) {
         let subcommands: Vec<&Command> =
@@ -104,7 +107,7 @@ fn reports() -> impl Iterator<Item = &'static Report> {
     PROGRAMS.iter().flat_map(|(_, reports)| reports.iter())
 }
 
-/// The schema of a report, with its title and form.
+/// Returns the schema of a report, with its title and form.
 fn document(report: &Report) -> Value {
     let mut object = (report.schema)().to_value();
     if let Value::Object(members) = &mut object {
@@ -115,7 +118,7 @@ fn document(report: &Report) -> Value {
     object
 }
 
-/// All generated files by their path in the repository.
+/// Returns all generated files by their path in the repository.
 fn generated() -> BTreeMap<String, String> {
     reports()
         .map(|report| {
@@ -129,13 +132,13 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The schemas that are there.
+/// Returns the paths of the existing schemas.
 fn present() -> Vec<PathBuf> {
     let entries = fs::read_dir(root().join("docs/schemas")).into_iter().flatten();
     entries.map(|entry| entry.unwrap().path()).collect()
 }
 
-/// The schema itself, or the schemas of which one applies.
+/// Returns the alternatives of a schema, or the schema itself.
 fn alternatives(schema: &Value) -> Vec<&Value> {
     let several = ["anyOf", "oneOf"].iter().find_map(|name| schema.get(name).and_then(Value::as_array));
     match several {
@@ -144,7 +147,7 @@ fn alternatives(schema: &Value) -> Vec<&Value> {
     }
 }
 
-/// Members of a schema that has no description.
+/// Collects the members of a schema without a description.
 fn undescribed(schema: &Value, path: &str, found: &mut Vec<String>) {
     for alternative in alternatives(schema) {
         if let Some(items) = alternative.get("items") {
@@ -188,7 +191,7 @@ fn report_members_are_described() {
     assert!(found.is_empty(), "no doc comment: {found:#?}");
 }
 
-/// A command whose report has a schema does not list the members of its report by hand.
+/// A command with a schema must not also list the members of its report by hand.
 #[test]
 fn report_members_are_in_one_place() {
     for (tool, reports) in PROGRAMS {

@@ -1,5 +1,4 @@
-//! The settings of a command: loaded, what is odd about them shown, and with `-v` where each
-//! value came from.
+//! Loading of the settings of a command; prints warnings and, with `-v`, the origin of each value.
 
 use std::path::PathBuf;
 
@@ -8,12 +7,11 @@ use super::failure::Failure;
 use super::options::SettingsOptions;
 use crate::config::{self, Origin, ServerKeys, Settings, Sources, Value};
 
-/// Loads the settings that the options and the environment lead to. Warnings are shown; with
-/// `-v` every value's origin and what a server would make of the files.
+/// Loads the settings from options and environment and prints their warnings. With `-v`, also
+/// prints the origin of every value and how a server treats the files.
 ///
 /// # Errors
-/// All that is wrong with the files together: status 78, or 66 for a file that was named and is
-/// not there.
+/// All errors of the files: status 78, or 66 for a missing file of an option.
 pub fn load(options: &SettingsOptions, console: &mut Console) -> Result<Settings, Failure> {
     let sources = sources(options, console);
     let (settings, notes) = config::load(sources).map_err(Failure::several)?;
@@ -29,7 +27,7 @@ pub fn load(options: &SettingsOptions, console: &mut Console) -> Result<Settings
     Ok(settings)
 }
 
-/// The settings if they can be loaded, without warnings: for notes beside the result.
+/// Loads the settings without printing warnings, for notes that accompany a result.
 pub fn load_quietly(options: &SettingsOptions, console: &Console) -> Option<Settings> {
     config::load(sources(options, console)).ok().map(|(settings, _)| settings)
 }
@@ -37,8 +35,8 @@ pub fn load_quietly(options: &SettingsOptions, console: &Console) -> Option<Sett
 fn sources(options: &SettingsOptions, console: &Console) -> Sources {
     let named = |path: &Option<PathBuf>, flag: &'static str, variable: &str| {
         let path = path.clone()?;
-        // The parser takes the variable where the option is missing; which one it was shows in
-        // the content.
+        // The parser uses the variable if the option is missing. The values show which one was
+        // used.
         let from_variable = console.environment().get(variable).is_some_and(|text| path.as_os_str() == text);
         let origin =
             if from_variable { Origin::Environment(variable.to_owned()) } else { Origin::Flag(flag) };

@@ -1,4 +1,4 @@
-//! Standard input, read with a limit.
+//! Reading of standard input with a size limit.
 
 use std::io::{self, Read as _};
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use crate::util::file::FileError;
 
-/// The bytes of standard input, at most `limit` of them.
+/// Reads at most `limit` bytes from standard input.
 ///
 /// # Errors
 /// [`FileError::ReadFailed`], [`FileError::TooLarge`].
@@ -25,10 +25,10 @@ pub(super) fn read(limit: u64) -> Result<Zeroizing<Vec<u8>>, FileError> {
     Ok(bytes)
 }
 
-/// Standard input as text, at most `limit` bytes.
+/// Reads at most `limit` bytes of text from standard input.
 ///
 /// # Errors
-/// As [`read`], and [`FileError::NotText`].
+/// The errors of [`read`], and [`FileError::NotText`].
 pub(super) fn read_text(limit: u64) -> Result<String, FileError> {
     let bytes = std::mem::take(&mut *read(limit)?);
     String::from_utf8(bytes).map_err(|error| FileError::NotText {

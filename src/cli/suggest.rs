@@ -1,10 +1,10 @@
-//! Suggestions for mistyped options and commands: a table of synonyms first, then the nearest name
-//! within a small distance. What switches a protection off is never suggested.
+//! Suggestions for mistyped options and commands: first a table of synonyms, then the most similar
+//! name. Options that disable a protection are never suggested.
 
 use clap::{Arg, Command};
 
-/// Options that remove a protection, delete or replace something: they are not suggested for a typing
-/// error. A test checks that every option of this kind is listed.
+/// Options that disable a protection, or delete or replace data. They are not suggested for typing
+/// errors. A test checks that every option of this kind is listed.
 pub const DANGEROUS: [&str; 16] = [
     "allow-weak",
     "delete",
@@ -24,8 +24,8 @@ pub const DANGEROUS: [&str; 16] = [
     "with-passwords",
 ];
 
-/// What users type, and what is meant: names of options, or of arguments in capitals. The first
-/// that the command has is suggested.
+/// Mistyped options and their replacements: names of options, or of arguments in capital letters.
+/// The first replacement that the command has is suggested.
 pub const SYNONYMS: [(&[&str], &[&str]); 34] = [
     (
         &[
@@ -83,7 +83,7 @@ pub const SYNONYMS: [(&[&str], &[&str]); 34] = [
     (&["interval", "every", "daemon", "follow"], &["watch"]),
 ];
 
-/// What users type as commands, and what is meant.
+/// Mistyped commands and their replacements.
 pub const COMMAND_SYNONYMS: [(&[&str], &[&str]); 11] = [
     (&["ls", "users", "all"], &["list"]),
     (&["edit", "mod", "modify", "change", "update", "usermod", "chfn"], &["set"]),
@@ -98,8 +98,8 @@ pub const COMMAND_SYNONYMS: [(&[&str], &[&str]); 11] = [
     (&["whoami", "session", "who"], &["status"]),
 ];
 
-/// The option or argument of a command that was probably meant by an unknown option, as it is typed
-/// with its value; `typed` is the name without dashes and without a value.
+/// Returns the most likely option or argument for an unknown option, as typed with its value;
+/// `typed` is the name without dashes and value.
 pub(super) fn option(typed: &str, command: &Command) -> Option<String> {
     let known = |name: &str| {
         let is_argument = name.starts_with(|c: char| c.is_ascii_uppercase());
@@ -124,7 +124,7 @@ pub(super) fn option(typed: &str, command: &Command) -> Option<String> {
     near(typed, harmless).and_then(known).map(spelled)
 }
 
-/// The command that was probably meant.
+/// Returns the most likely command for an unknown one.
 pub(super) fn command<'a>(typed: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let names: Vec<&str> = names.into_iter().collect();
     let meant = COMMAND_SYNONYMS
@@ -135,8 +135,8 @@ pub(super) fn command<'a>(typed: &str, names: impl IntoIterator<Item = &'a str>)
     meant.or_else(|| near(typed, names))
 }
 
-/// The name at the smallest distance: 1 up to five characters, 2 above; or the only one that begins
-/// with what was typed.
+/// Returns the name with the smallest edit distance: at most 1 for up to five characters, 2 for
+/// longer names; or the only name with the typed prefix.
 pub(super) fn near<'a>(typed: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let typed = typed.to_lowercase().replace('_', "-");
     let length = typed.chars().count();
@@ -160,13 +160,13 @@ pub(super) fn near<'a>(typed: &str, names: impl IntoIterator<Item = &'a str>) ->
     }
 }
 
-/// Whether one name switches off what the other asks for, such as `expiry` and `no-expiry`.
+/// Whether one name is the negation of the other, such as `expiry` and `no-expiry`.
 fn is_negation(typed: &str, name: &str) -> bool {
     let is_no = |text: &str| ["no-", "no_", "without-", "skip-"].iter().any(|start| text.starts_with(start));
     is_no(typed) != is_no(name)
 }
 
-/// An option as it is typed: with the name of its value.
+/// Formats an option as typed, with the name of its value.
 fn spelled(arg: &Arg) -> String {
     let value = value_name(arg);
     match (arg.get_long(), value) {
@@ -185,7 +185,7 @@ mod tests {
     use super::*;
     use crate::cli::{cc_jwt, cc_login, cc_user, convert_pem_pubkey, gen_keypair};
 
-    /// All commands, subcommands included, built.
+    /// Returns all commands and subcommands, built.
     fn commands() -> Vec<Command> {
         let mut open: Vec<Command> =
             [&cc_jwt::TOOL, &cc_login::TOOL, &cc_user::TOOL, &convert_pem_pubkey::TOOL, &gen_keypair::TOOL]
@@ -205,13 +205,13 @@ mod tests {
     }
 
     fn named<'a>(commands: &'a [Command], name: &str) -> &'a Command {
-        // 'cc-jwt issue', not 'cc-jwt spec issue'.
+        // Not a subcommand of the same name, such as 'cc-jwt spec issue' for 'cc-jwt issue'.
         let named = commands.iter().filter(|command| command.get_name() == name);
         named.max_by_key(|command| command.get_arguments().count()).unwrap()
     }
 
     #[test]
-    fn option_synonyms_come_first() {
+    fn option_synonyms_have_precedence() {
         let all = commands();
         let issue = all.iter().find(|command| command.get_bin_name() == Some("cc-jwt issue")).unwrap();
         assert_eq!(option("expires", issue).as_deref(), Some("--ttl DURATION"));
@@ -231,12 +231,12 @@ mod tests {
     }
 
     #[test]
-    fn option_suggestion_is_never_dangerous_nor_the_opposite() {
+    fn option_suggestion_is_never_dangerous_or_the_negation() {
         let mut count = 0;
         for command in commands() {
             let longs: Vec<String> =
                 command.get_arguments().filter_map(Arg::get_long).map(str::to_owned).collect();
-            // Every option of every command, as it may be mistyped.
+            // Typing errors of every option of every command.
             for name in
                 longs.iter().map(String::as_str).chain(SYNONYMS.iter().flat_map(|(from, _)| *from).copied())
             {
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn synonyms_lead_to_options_that_exist() {
+    fn synonyms_name_existing_options() {
         let all = commands();
         let mut named: Vec<&str> =
             all.iter().flat_map(Command::get_arguments).filter_map(Arg::get_long).collect();

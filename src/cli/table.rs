@@ -1,17 +1,17 @@
-//! Tables in text: columns as wide as their content, measured as a terminal shows it.
+//! Tables in text. Columns are as wide as their content is displayed on a terminal.
 
 use unicode_width::UnicodeWidthStr;
 
 use crate::util::quote::escape;
 
-/// Rows of text under a heading. Cells are escaped when they are added.
+/// A table of text rows with headings. Cells are escaped when they are added.
 #[derive(Debug, Clone)]
 pub struct Table {
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
-    /// A table with these headings.
+    /// Creates a table with these headings.
     #[must_use]
     pub fn new(headings: &[&str]) -> Self {
         Self { rows: vec![headings.iter().map(|heading| (*heading).to_owned()).collect()] }
@@ -22,7 +22,7 @@ impl Table {
         self.rows.push(cells.iter().map(|cell| escape(cell)).collect());
     }
 
-    /// The lines of the table, without blanks at their ends.
+    /// Returns the lines of the table, without trailing spaces.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn columns_align_by_width_on_the_screen() {
+    fn table_columns_align_by_display_width() {
         let mut table = Table::new(&["NAME", "ROLE"]);
         table.row(&["李雷", "user"]);
         table.row(&["fritz", "api"]);
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cell_cannot_steer_the_terminal() {
+    fn table_cells_escape_terminal_control_characters() {
         let mut table = Table::new(&["NAME"]);
         table.row(&["a\x1b[2J\nb"]);
         assert_eq!(table.lines()[1], "a\\u{1b}[2J\\nb");

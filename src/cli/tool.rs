@@ -1,4 +1,4 @@
-//! A program: its arguments, the function that runs it, its manual.
+//! The definition of a program: arguments, the function that runs it, manual.
 
 use std::ffi::OsString;
 
@@ -10,30 +10,30 @@ use super::page::{ManualPage, decorate};
 use super::rules;
 use crate::util::diagnostic::ExitStatus;
 
-/// Why a command line is not run.
+/// The reason a command line is not run.
 #[derive(Debug)]
 pub enum ParseError {
-    /// The parser rejects it, or help or the version is asked for.
+    /// The parser rejects it, or the user requests help or the version.
     Clap(clap::Error),
-    /// An option in it has no effect.
+    /// An option has no effect.
     Usage(UsageError),
 }
 
-/// One of the programs.
+/// One of the five programs.
 #[derive(Debug)]
 pub struct Tool {
-    /// Its name, as typed.
+    /// The name of the program.
     pub name: &'static str,
-    /// Its arguments.
+    /// Returns the arguments of the program.
     pub command: fn() -> Command,
-    /// What it does with them.
+    /// Runs the program.
     pub run: fn(&ArgMatches, &mut Console) -> Result<ExitStatus, Failure>,
-    /// In which of its forms a command is called, such as the form of the output, where options
-    /// depend on it ([`super::rules`]); none where that cannot be known before it runs.
+    /// Returns the form in which a command is used, such as the output format, if options depend on
+    /// it ([`super::rules`]); `None` if it is not known before the command runs.
     pub form: fn(&str, &ArgMatches) -> Option<&'static str>,
-    /// Long options that may be typed with one dash, as other login tools spell them.
+    /// Long options that are also accepted with one dash, as in other login tools.
     pub single_dash: &'static [&'static str],
-    /// The pages of its manual, one for each subcommand.
+    /// The manual pages, one per subcommand.
     pub pages: &'static [ManualPage],
 }
 
@@ -41,7 +41,7 @@ impl Tool {
     /// Parses a command line and checks that every option in it has an effect.
     ///
     /// # Errors
-    /// [`ParseError`]: of the parser, or of the table of options.
+    /// [`ParseError`] of the parser or of the table of rules.
     pub fn parse(&self, arguments: &[OsString]) -> Result<ArgMatches, ParseError> {
         let arguments: Vec<OsString> = arguments.iter().map(|text| self.with_two_dashes(text)).collect();
         let mut matches =
@@ -54,8 +54,8 @@ impl Tool {
         Ok(matches)
     }
 
-    /// The arguments with the command before the options, where the parser took it for a word
-    /// because options stand before it, as in `cc-login -q status`.
+    /// Moves the command before the options, if the parser took it for an argument because options
+    /// precede it, as in `cc-login -q status`.
     fn command_first(&self, matches: &ArgMatches, arguments: &[OsString]) -> Option<Vec<OsString>> {
         if matches.subcommand().is_some() {
             return None;
@@ -78,8 +78,8 @@ impl Tool {
         }
     }
 
-    /// The program's command with its version, and with the examples of its
-    /// pages in the long help.
+    /// Returns the command with its version, and with the examples of the manual pages in the long
+    /// help.
     #[must_use]
     pub fn decorated_command(&self) -> Command {
         let command = (self.command)().version(VERSION);
@@ -90,5 +90,5 @@ impl Tool {
     }
 }
 
-/// Version and commit; the commit is left out where the build had no repository.
+/// The version and commit; the commit is omitted if the build had no repository.
 pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), env!("CC_AUTH_COMMIT"));

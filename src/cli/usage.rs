@@ -1,8 +1,8 @@
-//! Usage errors in the form of all other errors: one line, at most one hint, nothing that may be a
-//! secret.
+//! Usage errors in the form of all other errors: one line and at most one hint, without possible
+//! secrets.
 //!
-//! Arguments that the parser has no place for are never repeated, since a password is often one of
-//! them; values of options only as far as [`PrintableText`] permits.
+//! Arguments that the parser does not expect are never repeated, because they are often passwords;
+//! option values are repeated only as far as [`PrintableText`] permits.
 
 use std::ffi::OsString;
 
@@ -13,7 +13,7 @@ use super::failure::UsageError;
 use super::suggest;
 use crate::util::printable::PrintableText;
 
-/// What a parser's error means, for the command line that caused it.
+/// Converts a parser error for the command line that caused it.
 pub(super) fn describe(error: &Error, command: Command, arguments: &[OsString]) -> UsageError {
     let mut command = command;
     command.build();
@@ -60,7 +60,7 @@ pub(super) fn describe(error: &Error, command: Command, arguments: &[OsString]) 
     UsageError::new(message).hint(help)
 }
 
-/// The command that the arguments lead to, and how it is called.
+/// Returns the command that the arguments select, and its path.
 fn leaf<'c>(command: &'c Command, arguments: &[OsString]) -> (&'c Command, String) {
     let (mut leaf, mut path) = (command, command.get_name().to_owned());
     for word in arguments.iter().skip(1).filter_map(|word| word.to_str()) {
@@ -90,7 +90,7 @@ fn unknown(context: &Context<'_>, leaf: &Command, help: String) -> UsageError {
     }
 }
 
-/// The name of an option without its value, if it is one that may be shown.
+/// Returns the name of an option without its value, if it may be printed.
 fn option_name(typed: &str) -> Option<&str> {
     let name = typed.split('=').next().unwrap_or_default();
     let bare = name.strip_prefix("--").or_else(|| name.strip_prefix('-'))?;
@@ -143,13 +143,13 @@ fn conflict(context: &Context<'_>) -> UsageError {
     })
 }
 
-/// The names of the subcommands.
+/// Returns the names of the subcommands.
 fn verbs(command: &Command) -> Vec<String> {
     let subcommands = command.get_subcommands().filter(|sub| !sub.is_hide_set());
     subcommands.map(|sub| sub.get_name().to_owned()).filter(|name| name != "help").collect()
 }
 
-/// An argument as the parser shows it, `--ttl <DURATION>` or `<NAME>`, without its value and signs.
+/// Extracts the name of an argument from the parser's form, `--ttl <DURATION>` or `<NAME>`.
 fn argument(shown: &str) -> String {
     if shown.starts_with('-') {
         return shown.split([' ', '=', '[', '.']).next().unwrap_or_default().to_owned();
@@ -165,7 +165,7 @@ fn list(words: &[String], last: &str) -> String {
     }
 }
 
-/// What the parser says beside the kind of the error.
+/// The context that the parser adds to the kind of an error.
 struct Context<'e>(&'e Error);
 
 impl Context<'_> {
@@ -184,12 +184,12 @@ impl Context<'_> {
         }
     }
 
-    /// The argument that the error is about.
+    /// Returns the argument that the error is about.
     fn name(&self) -> String {
         argument(self.text(ContextKind::InvalidArg))
     }
 
-    /// The value that was given, as far as it may be shown.
+    /// Returns the invalid value as far as it may be printed.
     fn value(&self) -> PrintableText {
         PrintableText::value(self.text(ContextKind::InvalidValue))
     }

@@ -13,18 +13,18 @@ use crate::cli::console::Console;
 use crate::util::environment::Environment;
 use crate::util::quote::quote;
 
-/// The time in which a browser command may fail.
+/// The time to wait for an early failure of a browser command.
 const START_TIME: Duration = Duration::from_millis(400);
 
-/// Whether a browser can be opened here: there is a display, or a command in `BROWSER`.
+/// Whether a browser can be opened: there is a display, or a command in `BROWSER`.
 pub(super) fn can_show(environment: &Environment) -> bool {
     let has_display =
         ["DISPLAY", "WAYLAND_DISPLAY", "BROWSER"].iter().any(|name| environment.non_empty(name).is_some());
     has_display || (cfg!(target_os = "macos") && environment.non_empty("SSH_CONNECTION").is_none())
 }
 
-/// The user IDs whose browsers may take part in a login, beside root: that of the process, that of the
-/// caller of sudo, and the owner of the terminal, who sees the URL (after `su`).
+/// Returns the user IDs whose browsers may take part in a login, in addition to root: the user of
+/// the process, the caller of sudo, and the owner of the terminal, who sees the URL (after `su`).
 pub(super) fn accounts(environment: &Environment) -> Vec<u32> {
     let own = [rustix::process::geteuid().as_raw(), rustix::process::getuid().as_raw()];
     let by_sudo = environment.get("SUDO_UID").and_then(|uid| uid.parse().ok());
@@ -33,8 +33,8 @@ pub(super) fn accounts(environment: &Environment) -> Vec<u32> {
     own.into_iter().chain(by_sudo).chain(terminal.map(|metadata| metadata.st_uid)).collect()
 }
 
-/// Opens the URL with this command, one of the commands in `BROWSER`, or the browser of the desktop. A
-/// failure is a warning: the URL was printed.
+/// Opens the URL with this command, a command of `BROWSER`, or the browser of the desktop. A
+/// failure is only a warning, because the URL has been printed.
 pub(super) fn open(url: &Url, command: Option<&str>, console: &mut Console) {
     let environment = console.environment().clone();
     let outcome = match (command, environment.non_empty("BROWSER")) {
@@ -47,7 +47,7 @@ pub(super) fn open(url: &Url, command: Option<&str>, console: &mut Console) {
     }
 }
 
-/// Runs the first command of a `BROWSER` list that does not fail at once.
+/// Runs the first command of a `BROWSER` list that does not fail immediately.
 fn run_first(list: &str, url: &Url, environment: &Environment) -> Result<(), String> {
     if is_program(list) {
         return run(list, url, environment);
@@ -65,13 +65,13 @@ fn run_first(list: &str, url: &Url, environment: &Environment) -> Result<(), Str
     Err(if failed.is_empty() { "BROWSER contains no command".to_owned() } else { failed.join("; ") })
 }
 
-/// Whether the whole text is the path of a program, including spaces and colons.
+/// Whether the complete text is the path of a program, including spaces and colons.
 fn is_program(text: &str) -> bool {
     text.contains('/') && Path::new(text).is_file()
 }
 
-/// Runs a command: the path of a program, or a shell line with the URL for `%s`, or at the end. The URL
-/// is a separate argument, so that the shell does not interpret it.
+/// Runs a command: the path of a program, or a shell line in which the URL replaces `%s` or is
+/// appended. The URL is a separate argument, so the shell does not interpret it.
 fn run(command: &str, url: &Url, environment: &Environment) -> Result<(), String> {
     let program = command.strip_suffix("%s").unwrap_or(command).trim();
     let mut child = if is_program(program) {
@@ -88,7 +88,7 @@ fn run(command: &str, url: &Url, environment: &Environment) -> Result<(), String
         child.args(["-c", &line, "sh", url.as_str()]);
         child
     };
-    // Standard output is for the report; a browser in the terminal uses standard error.
+    // Standard output is reserved for the report; a browser in the terminal uses standard error.
     child.stdout(Stdio::from(io::stderr()));
     let failed = |what: String| format!("the browser command {} {what}", quote(command));
     match begin(&mut child, environment) {
@@ -102,11 +102,11 @@ fn run(command: &str, url: &Url, environment: &Environment) -> Result<(), String
     }
 }
 
-/// Runs the first of the usual openers of the desktop that does not fail.
+/// Runs the first of the desktop's usual openers that does not fail.
 fn with_desktop(url: &Url, environment: &Environment) -> Result<(), String> {
     for mut opener in open::commands(url.as_str()) {
         opener.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        // Ctrl-C ends the login, not the browser.
+        // Ctrl-C ends the login but not the browser.
         opener.process_group(0);
         if begin(&mut opener, environment).is_ok_and(|status| status.is_none_or(|status| status.success())) {
             return Ok(());
@@ -130,8 +130,8 @@ fn begin(command: &mut Command, environment: &Environment) -> io::Result<Option<
     Ok(None)
 }
 
-/// The URL as the lines of a QR code for a terminal; none if it is too long. Black on white, since some
-/// phones do not read inverted codes; without color, for a dark terminal.
+/// Returns the URL as lines of a QR code for a terminal, empty if it is too long. It is black on
+/// white, because some phones cannot read inverted codes; without color, it is for a dark terminal.
 pub(super) fn qr_code(url: &Url, color: bool) -> Vec<String> {
     use qrcode::render::unicode::Dense1x2;
     let Ok(code) = qrcode::QrCode::with_error_correction_level(url.as_str(), qrcode::EcLevel::L) else {
@@ -153,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn browser_can_be_opened_with_a_display() {
+    fn can_show_requires_a_display_or_a_command() {
         let environment = |names: &[&str]| -> Environment {
             names.iter().map(|name| ((*name).to_owned(), "x".to_owned())).collect()
         };
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn qr_code_of_a_url_is_square_and_of_a_long_url_empty() {
+    fn qr_code_is_square_and_empty_for_a_long_url() {
         let url = Url::parse("https://idp.example/device?user_code=ABCD-EFGH").unwrap();
         let plain = qr_code(&url, false);
         assert!(
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn browser_list_uses_the_first_command_that_works() {
+    fn run_first_uses_the_first_command_that_works() {
         let directory = tempfile::tempdir().unwrap();
         let url = Url::parse("https://idp.example/").unwrap();
         let seen = |name: &str| std::fs::read_to_string(directory.path().join(name)).ok();
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn path_with_blanks_is_one_program() {
+    fn run_first_accepts_a_program_path_with_spaces() {
         use std::os::unix::fs::PermissionsExt as _;
         let directory = tempfile::tempdir().unwrap();
         let url = Url::parse("https://idp.example/").unwrap();

@@ -1,4 +1,4 @@
-//! `cc-login [NAME]`: the arguments of a login, and its request.
+//! `cc-login [NAME]`: the arguments of a login and their request.
 
 use std::path::PathBuf;
 
@@ -69,7 +69,7 @@ pub(super) fn run(
 }
 
 impl LoginOptions {
-    /// The name of the method; none if the words are invalid.
+    /// Returns the name of the method, or `None` if the arguments are invalid.
     pub(super) fn method_name(&self) -> Option<&'static str> {
         let parameters = Parameters::parse(&self.words).ok()?;
         Some(match self.implied_method(self.method.or(parameters.method), &parameters) {
@@ -78,7 +78,7 @@ impl LoginOptions {
         })
     }
 
-    /// The method of the arguments; without one, the method that the other arguments require.
+    /// Returns the method of the arguments, or the one that the other arguments require.
     fn implied_method(&self, named: Option<MethodChoice>, parameters: &Parameters) -> MethodChoice {
         let has_key = |keys: &[&str]| parameters.others.iter().any(|(key, _)| keys.contains(&key.as_str()));
         match named {
@@ -89,7 +89,7 @@ impl LoginOptions {
         }
     }
 
-    /// The request of the arguments.
+    /// Builds the request of the arguments.
     fn request(&self, environment: &Environment) -> Result<LoginRequest, Failure> {
         let parameters = Parameters::parse(&self.words)?;
         let named = match (self.method, parameters.method) {
@@ -136,7 +136,7 @@ impl LoginOptions {
     }
 }
 
-/// Rejects a key that the method does not use. Options are checked by the table of options.
+/// Rejects a key that the method does not use. Options are checked by the table of rules.
 fn reject_unused_keys(choice: MethodChoice, parameters: &Parameters) -> Result<(), UsageError> {
     for (key, _) in &parameters.others {
         for (keys, method) in [(&provider::KEYS[..], Method::Oidc), (&remote::KEYS[..], Method::Remote)] {

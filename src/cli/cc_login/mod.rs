@@ -91,7 +91,7 @@ fn command() -> Command {
     Arguments::command()
 }
 
-/// The method of a login.
+/// Returns the method of a login.
 fn form(command: &str, matches: &ArgMatches) -> Option<&'static str> {
     (command == "cc-login")
         .then(|| login::LoginOptions::from_arg_matches(matches).ok()?.method_name())

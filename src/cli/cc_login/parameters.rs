@@ -1,6 +1,6 @@
-//! The words after `cc-login`: a username, and `KEY=VALUE` like in other login tools.
+//! The positional arguments of `cc-login`: a username, and `KEY=VALUE` as in other login tools.
 //!
-//! An invalid word is never printed: it may be a password.
+//! An invalid argument is never printed, because it may be a password.
 
 use super::{provider, remote};
 use crate::cli::failure::UsageError;
@@ -12,7 +12,7 @@ use crate::util::suggest::nearest;
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Parameters {
     pub(super) name: Option<String>,
-    /// Whether the username is a word without a key.
+    /// Whether the username is an argument without a key.
     pub(super) is_bare_name: bool,
     pub(super) method: Option<MethodChoice>,
     /// The parameters of OpenID and remote logins, such as `role`.
@@ -42,7 +42,7 @@ impl MethodChoice {
     }
 }
 
-/// The keys of every login.
+/// The keys of all logins.
 const KEYS: [&str; 3] = ["username", "name", "method"];
 
 /// All keys.
@@ -51,7 +51,7 @@ fn keys() -> impl Iterator<Item = &'static str> + Clone {
 }
 
 impl Parameters {
-    /// Parses the words.
+    /// Parses the positional arguments.
     pub(super) fn parse(words: &[String]) -> Result<Self, UsageError> {
         let mut parameters = Self::default();
         for word in words {
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn name_and_keys_are_distinguished() {
+    fn parse_distinguishes_name_and_keys() {
         assert_eq!(parse(&["fritz"]).unwrap().name.as_deref(), Some("fritz"));
         assert_eq!(parse(&["username=a=b"]).unwrap().name.as_deref(), Some("a=b"));
         assert_eq!(parse(&["=x"]).unwrap().name.as_deref(), Some("=x"));
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn word_that_may_be_a_password_is_never_printed() {
+    fn parse_error_never_contains_a_possible_password() {
         for words in [&["fritz", "hunter2"][..], &["fritz", "password=hunter2"], &["rolle=hunter2"]] {
             let error = parse(words).unwrap_err();
             assert!(!format!("{error:?} {error}").contains("hunter2"), "{error:?}");

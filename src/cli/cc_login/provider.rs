@@ -1,4 +1,4 @@
-//! The parameters of an OpenID login: as options, and as `KEY=VALUE` with the names of other login
+//! Parameters of an OpenID login: as options, and as `KEY=VALUE` with the names of other login
 //! tools.
 
 use std::time::Duration;
@@ -88,7 +88,7 @@ pub(super) const KEYS: [&str; 10] = [
 ];
 
 impl ProviderOptions {
-    /// Whether one of the options is given.
+    /// Whether one of the options is set.
     pub(super) fn is_given(&self) -> bool {
         let Self { path, role, listen_address, port, callback_host, callback_method, callback_port, .. } =
             self;
@@ -102,10 +102,10 @@ impl ProviderOptions {
             || !self.parameter.is_empty()
     }
 
-    /// The request of options and keys.
+    /// Builds the request from options and keys.
     ///
     /// # Errors
-    /// Invalid usage: an invalid value, or two different values for one parameter.
+    /// [`UsageError`] for an invalid value, or two different values for one parameter.
     pub(super) fn request(
         &self,
         username: Option<String>,
@@ -159,7 +159,7 @@ impl ProviderOptions {
             host: host.unwrap_or(defaults.host),
             port: callback_port,
         };
-        // An invalid redirect URI is reported before the login starts.
+        // Report an invalid redirect URI before the login starts.
         redirect.uri(DEFAULT_PORT).map_err(|error| UsageError::new(error.to_string()))?;
         let mut scopes = self.scope.clone();
         for (_, value) in keys.iter().filter(|(key, _)| key == "scope") {
@@ -205,7 +205,7 @@ fn parameter(text: &str) -> Result<(String, String), UsageError> {
     }
 }
 
-/// Parses a boolean like the flags of Go, as the other login tools do.
+/// Parses a boolean as the flags of Go do, like the other login tools.
 fn boolean(key: &str, text: &str) -> Result<bool, UsageError> {
     match text {
         "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_and_options_give_the_same_request() {
+    fn request_is_equal_for_keys_and_options() {
         let by_keys = request(
             &ProviderOptions::default(),
             &[
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn two_different_values_for_one_parameter_are_rejected() {
+    fn request_with_two_different_values_is_rejected() {
         let options = ProviderOptions { path: Some("a".to_owned()), ..ProviderOptions::default() };
         assert!(request(&options, &[key("mount", "a")]).is_ok());
         assert!(request(&options, &[key("mount", "b")]).is_err());
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn invalid_value_is_rejected() {
+    fn request_with_invalid_value_is_rejected() {
         for (name, value) in [
             ("port", "http"),
             ("callbackport", "0"),

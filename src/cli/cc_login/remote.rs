@@ -1,4 +1,4 @@
-//! The parameters of a login at a running server.
+//! Parameters of a login at a running server.
 
 use std::time::Duration;
 
@@ -26,15 +26,15 @@ pub(super) struct RemoteLoginOptions {
 pub(super) const KEYS: [&str; 2] = ["server", "for"];
 
 impl RemoteLoginOptions {
-    /// Whether one of the options is given.
+    /// Whether one of the options is set.
     pub(super) const fn is_given(&self) -> bool {
         self.server.is_some() || self.for_name.is_some()
     }
 
-    /// The request of options and keys.
+    /// Builds the request from options and keys.
     ///
     /// # Errors
-    /// Invalid usage: no URL, or two different values for one parameter; an invalid URL.
+    /// [`UsageError`] for a missing or invalid URL, or two different values for one parameter.
     pub(super) fn request(
         &self,
         username: String,

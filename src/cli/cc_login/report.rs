@@ -10,7 +10,7 @@ use crate::util::quote::escape;
 use crate::util::secret::SecretText;
 use crate::util::time::Timestamp;
 
-/// A session, as `cc-login`, `cc-login status` and `cc-login refresh` report it.
+/// The session in the reports of `cc-login`, `cc-login status` and `cc-login refresh`.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct SessionReport<'a> {
@@ -94,7 +94,7 @@ fn line(session: &Session, now: Timestamp) -> String {
     )
 }
 
-/// Reports a new session.
+/// Prints the report of a new session.
 pub(super) fn logged_in(session: &Session, now: Timestamp, console: &mut Console) -> Result<(), Failure> {
     if console.is_json() {
         console.json(&SessionReport::new(session))?;
@@ -104,7 +104,7 @@ pub(super) fn logged_in(session: &Session, now: Timestamp, console: &mut Console
     Ok(())
 }
 
-/// Reports the stored session.
+/// Prints the report of the stored session.
 pub(super) fn status(session: &Session, now: Timestamp, console: &mut Console) -> Result<(), Failure> {
     if console.is_json() {
         console.json(&SessionReport::new(session))?;
@@ -114,20 +114,20 @@ pub(super) fn status(session: &Session, now: Timestamp, console: &mut Console) -
     Ok(())
 }
 
-/// Reports as JSON that there is no valid session; the kind is that of the error.
+/// Prints as JSON that there is no valid session; `kind` is the kind of the error.
 pub(super) fn no_session(kind: Kind, console: &mut Console) -> Result<(), Failure> {
     console.json(&NoSessionReport { accepted: false, kind: kind.name() })?;
     Ok(())
 }
 
-/// Reports the token as JSON.
+/// Prints the token as JSON.
 pub(super) fn token(session: &Session, token: &SecretText, console: &mut Console) -> Result<(), Failure> {
     let expires_at = session.expires_at.map(Timestamp::rfc3339);
     console.json(&TokenReport { token: token.expose(), expires_at })?;
     Ok(())
 }
 
-/// Reports whether a logout ended a session.
+/// Prints whether a logout ended a session.
 pub(super) fn logout(ended: bool, console: &mut Console) -> Result<(), Failure> {
     if console.is_json() {
         console.json(&LogoutReport { ended })?;

@@ -64,7 +64,7 @@ pub(super) fn logout(
         stored::log_out(everywhere, environment, &mut TerminalUi::without_secrets(console, settings))
     })?;
     report::logout(outcome.ended, console)?;
-    // The session here has ended in any case.
+    // The local session has ended in any case.
     outcome.at_provider?;
     Ok(ExitStatus::Success)
 }

@@ -23,10 +23,10 @@ use crate::util::quote::{escape, quote};
 use crate::util::secret::SecretText;
 use crate::util::time::Clock;
 
-/// The limit of a pasted URL, in bytes.
+/// The maximum length of a pasted URL, in bytes.
 const PASTE_LIMIT: usize = 64 << 10;
 
-/// Why there is no pasted URL.
+/// An error of reading a pasted URL.
 #[derive(Debug, thiserror::Error)]
 enum PasteError {
     #[error("no URL was pasted: standard input ended")]
@@ -51,7 +51,7 @@ impl Diagnostic for PasteError {
     }
 }
 
-/// The terminal, or the files and standard input of the options.
+/// The user interface on a terminal, or with the files and standard input of the options.
 pub(super) struct TerminalUi<'run> {
     pub(super) console: &'run mut Console,
     pub(super) settings: &'run SettingsOptions,
@@ -61,7 +61,7 @@ pub(super) struct TerminalUi<'run> {
 }
 
 impl<'run> TerminalUi<'run> {
-    /// The user interface of a command that needs no password and no token.
+    /// Creates the user interface of a command that needs neither password nor token.
     pub(super) fn without_secrets(console: &'run mut Console, settings: &'run SettingsOptions) -> Self {
         Self {
             console,
@@ -170,7 +170,7 @@ pub(super) struct StdinLines {
 }
 
 impl StdinLines {
-    /// The next line; none after the deadline.
+    /// Returns the next line, or `None` after the deadline.
     fn next(&mut self, deadline: Instant) -> Result<Option<SecretText>, PasteError> {
         let stdin = io::stdin();
         let unreadable = |error: rustix::io::Errno| {

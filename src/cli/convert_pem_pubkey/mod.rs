@@ -1,4 +1,5 @@
-//! `convert-pem-pubkey`: public keys from PEM and other formats to the server's form, and back.
+//! `convert-pem-pubkey`: conversion of public keys from PEM and other formats to the server's
+//! format, and back.
 
 mod pages;
 
@@ -86,7 +87,7 @@ struct Arguments {
     output: OutputOptions,
 }
 
-/// A form to show a public key in.
+/// An output format of a public key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Form {
     /// A line NAME="base64" as the server's environment file has it
@@ -126,7 +127,7 @@ fn command() -> Command {
     Arguments::command()
 }
 
-/// The form of the output.
+/// Returns the output format.
 fn form(_: &str, matches: &ArgMatches) -> Option<&'static str> {
     let arguments = Arguments::from_arg_matches(matches).ok()?;
     Some(match arguments.to {
@@ -182,7 +183,7 @@ fn run(matches: &ArgMatches, console: &mut Console) -> Result<ExitStatus, Failur
     Ok(ExitStatus::Success)
 }
 
-/// What makes no sense together.
+/// Rejects options that are invalid together.
 fn check(arguments: &Arguments) -> Result<(), UsageError> {
     let to = arguments.to.unwrap_or(Form::Env);
     if arguments.write && to != Form::Env {
@@ -201,7 +202,7 @@ fn check(arguments: &Arguments) -> Result<(), UsageError> {
     }
 }
 
-/// The key and where it stood.
+/// Reads the key and returns it with its location.
 fn read(arguments: &Arguments, console: &mut Console) -> Result<(ParsedKey, String), Failure> {
     let mut notes = Notes::new();
     if let Some(name) = &arguments.from_env {
@@ -231,7 +232,7 @@ fn read(arguments: &Arguments, console: &mut Console) -> Result<(ParsedKey, Stri
     Ok((found, place))
 }
 
-/// What the person should know of a key that is fine as such.
+/// Warns about properties of a valid key that the user should know.
 fn warn(found: &ParsedKey, key: &PublicKey, console: &mut Console) {
     if let Some(place) = published(key) {
         console.warn_of_danger("key-compromised", &format!("this is {place}: its private key is published"));

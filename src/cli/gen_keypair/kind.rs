@@ -1,4 +1,4 @@
-//! What can be asked for: the kinds of keys, and the forms they are written in.
+//! Kinds of keys and output formats.
 
 use clap::ValueEnum;
 
@@ -20,7 +20,7 @@ pub(super) enum KeyKind {
     Session,
 }
 
-/// A form of writing keys.
+/// An output format of keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum OutputFormat {
     /// Lines NAME="base64" as the server's environment file has them
@@ -49,7 +49,7 @@ impl KeyKind {
         }
     }
 
-    /// The forms this kind has; the first is the default.
+    /// The formats of this kind; the first one is the default.
     pub(super) const fn formats(self) -> &'static [OutputFormat] {
         use OutputFormat::{Env, Json, Jwk, Jwks, Nkey, Pem};
         match self {

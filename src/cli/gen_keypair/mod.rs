@@ -1,4 +1,4 @@
-//! `gen-keypair`: new keys for a server, in the form of each program that reads them.
+//! `gen-keypair`: new keys for a server, in the formats of the programs that read them.
 
 mod kind;
 mod pages;
@@ -117,13 +117,13 @@ impl From<NkeyRoleOption> for NkeyRole {
     }
 }
 
-/// What is to be done: only what makes sense together.
+/// The action of the command line, with the options that it needs.
 enum Action {
-    /// Into the environment file.
+    /// Writes to the environment file.
     Write { path: PathBuf },
-    /// To standard output.
+    /// Writes to standard output.
     Show { format: OutputFormat },
-    /// Into a file, or two.
+    /// Writes to one or two files.
     Save { format: OutputFormat, path: PathBuf },
 }
 
@@ -131,7 +131,7 @@ fn command() -> Command {
     Arguments::command()
 }
 
-/// The form of the output.
+/// Returns the output format.
 fn form(_: &str, matches: &ArgMatches) -> Option<&'static str> {
     let arguments = Arguments::from_arg_matches(matches).ok()?;
     let shows_report = arguments.output_options.json && arguments.output.is_none() && !arguments.write;
@@ -165,13 +165,13 @@ fn run(matches: &ArgMatches, console: &mut Console) -> Result<ExitStatus, Failur
     Ok(ExitStatus::Success)
 }
 
-/// A private key that the command line names.
+/// The private key of an option.
 struct GivenKey {
     key: SigningKey,
     kind: KeyKind,
 }
 
-/// The private key of `--from` or `--from-env`. No error contains a part of it.
+/// Reads the private key of `--from` or `--from-env`. Errors do not contain any part of it.
 fn given_key(arguments: &Arguments, console: &mut Console) -> Result<Option<GivenKey>, Failure> {
     let mut notes = Notes::new();
     let read = match (&arguments.from, &arguments.from_env) {
@@ -191,7 +191,7 @@ fn given_key(arguments: &Arguments, console: &mut Console) -> Result<Option<Give
         }
         (None, None) => return Ok(None),
     };
-    // A file without a key holds no secret, whatever its mode.
+    // A file without a key contains no secret, regardless of its mode.
     let given = read?;
     console.notes(notes);
     if let Some(place) = given.key.private_key().and_then(|key| published(&key.public())) {
@@ -366,7 +366,7 @@ const fn mode(part: KeyPart) -> u32 {
     }
 }
 
-/// The directory for the two PEM files, made if it is not there.
+/// Returns the directory for the two PEM files and creates it if it is missing.
 fn pem_directory(path: &Path) -> Result<(), Failure> {
     if path.is_dir() {
         return Ok(());
@@ -384,7 +384,8 @@ fn pem_directory(path: &Path) -> Result<(), Failure> {
     Ok(file::create_private_directory(path)?)
 }
 
-/// The file of a part: the private one as named, the public one beside it as `NAME.pub.EXT`.
+/// Returns the path of a part: the private key at `path`, the public key beside it as
+/// `NAME.pub.EXT`.
 fn beside(path: &Path, part: KeyPart) -> PathBuf {
     match part {
         KeyPart::Private => path.to_owned(),

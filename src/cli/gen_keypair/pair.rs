@@ -1,4 +1,4 @@
-//! A new key in its forms.
+//! A new key in all its formats.
 
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
@@ -13,16 +13,16 @@ use crate::key::{Algorithm, KeyError, PrivateKey, SigningKey, jwk, nkey, pem, se
 use crate::util::quote::escape_json;
 use crate::util::secret::SecretBytes;
 
-/// Bytes of an HMAC secret: as many as the hash of HS512 has (RFC 7518 3.2).
+/// The length of an HMAC secret in bytes, equal to the hash of HS512 (RFC 7518 3.2).
 const HMAC_SECRET_BYTES: usize = 64;
 
-/// Bytes of the key of web session cookies.
+/// The length of the key for web session cookies, in bytes.
 const SESSION_BYTES: usize = 32;
 
-/// Which half of a pair.
+/// A key of a pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum KeyPart {
-    /// For the owner only.
+    /// The private key, only for the owner.
     Private,
     /// The public key.
     Public,
@@ -43,13 +43,13 @@ enum Material {
     Session(SecretBytes),
 }
 
-/// A key, new or given.
+/// A new or existing key.
 pub(super) struct NewKey {
     material: Material,
     kid: Option<String>,
 }
 
-/// Makes a key.
+/// Generates a key.
 pub(super) fn make(kind: KeyKind, kid: Option<&str>) -> Result<NewKey, KeyError> {
     let pair = |algorithm| {
         PrivateKey::generate(algorithm).map(|key| Material::Pair { key: Box::new(key), algorithm })
@@ -65,7 +65,7 @@ pub(super) fn make(kind: KeyKind, kid: Option<&str>) -> Result<NewKey, KeyError>
     Ok(NewKey { material, kid: kid.map(str::to_owned) })
 }
 
-/// A given private key, with its own key ID unless there is another.
+/// Creates the key from an existing private key, with its own key ID unless `kid` is set.
 ///
 /// # Errors
 /// [`KeyError::UnsupportedFormat`] for an HMAC secret.
@@ -77,7 +77,7 @@ pub(super) fn from_signing(given: &SigningKey, kid: Option<&str>) -> Result<NewK
 }
 
 impl NewKey {
-    /// The algorithm as a JWK names it; `session` for a key that is for no token.
+    /// The algorithm as in a JWK; `session` for a key that signs no tokens.
     pub(super) const fn algorithm(&self) -> &'static str {
         match &self.material {
             Material::Pair { algorithm, .. } => algorithm.name(),
@@ -86,7 +86,7 @@ impl NewKey {
         }
     }
 
-    /// The key ID: as given, or the thumbprint of a pair.
+    /// The key ID: `kid` if it is set, otherwise the thumbprint of a pair.
     pub(super) fn kid(&self) -> Option<String> {
         match (&self.kid, &self.material) {
             (Some(kid), _) => Some(kid.clone()),
@@ -95,7 +95,7 @@ impl NewKey {
         }
     }
 
-    /// The public half in the server's form, where it has one.
+    /// The public key in the server's format, if it has one.
     pub(super) fn public_base64(&self) -> Option<Zeroizing<String>> {
         match &self.material {
             Material::Pair { key, .. } => {
@@ -105,7 +105,7 @@ impl NewKey {
         }
     }
 
-    /// The variables of the server's environment that hold this key.
+    /// Returns the server's environment variables for this key.
     pub(super) fn variables(&self) -> Result<Vec<(&'static str, Zeroizing<String>)>, KeyError> {
         let one = |variable: Variable, secret: &SecretBytes| {
             vec![(variable.name(), encode_standard(secret.expose()))]
@@ -124,7 +124,7 @@ impl NewKey {
         })
     }
 
-    /// The halves in a form, each for a file of its own.
+    /// Returns the keys in a format, each for a separate file.
     pub(super) fn parts(
         &self,
         format: OutputFormat,
@@ -168,7 +168,7 @@ impl NewKey {
         ])
     }
 
-    /// The whole key in a form, for one stream.
+    /// Returns the complete key in a format, for a single stream.
     pub(super) fn whole(&self, format: OutputFormat, role: NkeyRole) -> Result<Zeroizing<String>, KeyError> {
         match format {
             OutputFormat::Env => {
@@ -184,7 +184,7 @@ impl NewKey {
                 Ok(text)
             }
             OutputFormat::Json => Ok(Zeroizing::new(escape_json(&self.report()?.to_string()).into_owned())),
-            // The private JWK holds the public half.
+            // The private JWK contains the public key.
             OutputFormat::Jwk | OutputFormat::Jwks => {
                 let first = self.parts(format, role)?.into_iter().next();
                 Ok(first.map(|(_, text)| text).unwrap_or_default())
@@ -202,7 +202,7 @@ impl NewKey {
         }
     }
 
-    /// Every form the key has.
+    /// Returns a report with every format of the key.
     fn report(&self) -> Result<Value, KeyError> {
         let mut report = json!({"algorithm": self.algorithm(), "kid": self.kid()});
         let parsed = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
