@@ -125,7 +125,7 @@ def main():
     lacking = [name for name in PROGRAMS if not shutil.which(name)]
     if lacking:
         raise SystemExit(f"not in PATH: {', '.join(lacking)}; 'make bench' builds them")
-    # A look whether the scripts work is no result.
+    # A check of the scripts is not a measurement.
     default = os.path.join(tempfile.mkdtemp(), "RESULTS.md") if QUICK else os.path.join(HERE, "RESULTS.md")
     output = given.output or default
     plots = os.path.join(os.path.dirname(os.path.abspath(output)), "plots")

@@ -27,6 +27,10 @@ use crate::support::{TestEnv, is_updating};
 #[allow(dead_code, reason = "the suite uses all of it, the cases a part")]
 mod support;
 
+#[path = "suite/report_schema.rs"]
+#[allow(dead_code, reason = "the suite uses all of it, the cases a part")]
+mod report_schema;
+
 /// The programs, with the least number of case files that each has: files that are no longer found
 /// are not skipped in silence.
 const PROGRAMS: [(&str, usize); 5] =
@@ -122,6 +126,11 @@ fn check(path: &Path) -> Result<(), Failed> {
     let mut written = case.head.join("\n") + "\n";
     for step in &case.steps {
         let run = directory.sh(&step.line);
+        if let Some(command) = report_schema::reporting_command(&step.line) {
+            for error in report_schema::stream_errors(command, &run.stdout, &run.stderr) {
+                let _ = writeln!(shown, "$ {}\n  {error}", step.line);
+            }
+        }
         let fits =
             run.status == step.status && same(&step.stdout, &run.stdout) && same(&step.stderr, &run.stderr);
         if !fits {

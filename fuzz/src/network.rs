@@ -226,7 +226,7 @@ pub fn kept(data: &[u8]) {
         });
         // `URL` in the file is the address it is kept for.
         let text = String::from_utf8_lossy(data).replace("URL", url.as_str());
-        std::fs::write(path, text).expect("room for it");
+        std::fs::write(path, text).expect("the file is written");
         let mut notes = Notes::new();
         if let Err(error) = open(directory.path(), url, true, &mut notes) {
             clean_fault(&error);

@@ -21,7 +21,7 @@ pub fn file(name: &str, bytes: &[u8]) -> PathBuf {
     use std::os::unix::fs::PermissionsExt as _;
     let path = DIRECTORY.with(|directory| directory.path().join(name));
     std::fs::create_dir_all(path.parent().unwrap_or(Path::new("/"))).expect("a directory");
-    std::fs::write(&path, bytes).expect("room for it");
+    std::fs::write(&path, bytes).expect("the file is written");
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).expect("it is ours");
     path
 }

@@ -107,7 +107,7 @@ pub struct ChangeReport {
     pub notes: Notes,
 }
 
-/// Changes a user in one transaction. An entry that is there already, or that is not there to be
+/// Changes a user in one transaction. An entry that exists already, or does not exist to be
 /// removed, is a note.
 ///
 /// # Errors

@@ -65,6 +65,9 @@ const NETWORK: &[&str] = &["ca_file", "connect_timeout", "timeout"];
 const NO_DB: RuleCondition = Without(&["db"]);
 /// Only tokens for endpoints of the server are compared with its users.
 const OF_SERVER: RuleCondition = Any(&[With(&["endpoint"]), Without(&["profile", "scope"])], "--endpoint");
+/// The options that check a login role and not an endpoint of the server.
+const LOGIN_ROLE: &[&str] = &["login_role", "default_login_role", "role_config"];
+const NO_LOGIN_ROLE: RuleCondition = Without(LOGIN_ROLE);
 const WRITES: RuleCondition = With(&["output"]);
 
 /// The table of all rules.
@@ -214,22 +217,34 @@ pub const TABLE: &[Rule] = &[
     rule("cc-jwt inspect", SETTINGS, Never),
     // cc-jwt verify
     rule("cc-jwt verify", &["token", "token_file", "at", "key", "jwks", "discovery", "stream"], Always),
-    rule("cc-jwt verify", &["login_role", "role_config", "config"], Always),
+    rule("cc-jwt verify", &["login_role", "default_login_role", "role_config", "config"], Always),
     rule(
         "cc-jwt verify",
         &["env_file"],
-        Without(&["key", "hmac_secret_file", "jwks", "discovery", "login_role", "role_config"]),
+        Without(&[
+            "key",
+            "hmac_secret_file",
+            "jwks",
+            "discovery",
+            "login_role",
+            "default_login_role",
+            "role_config",
+        ]),
     ),
     rule(
         "cc-jwt verify",
         &["endpoint", "issuer", "audience", "hmac_secret_file", "profile", "scope"],
-        Without(&["login_role", "role_config"]),
+        NO_LOGIN_ROLE,
     ),
-    rule("cc-jwt verify", &["from"], All(&[With(&["endpoint"]), Without(&["login_role", "role_config"])])),
-    rule("cc-jwt verify", &["require_role"], All(&[Without(&["login_role", "role_config"]), OF_SERVER])),
-    rule("cc-jwt verify", &["no_db"], All(&[Without(&["login_role", "role_config"]), OF_SERVER])),
-    rule("cc-jwt verify", &["db"], All(&[Without(&["login_role", "role_config", "no_db"]), OF_SERVER])),
-    rule("cc-jwt verify", &["explain"], All(&[With(&["login_role", "role_config"]), Without(&["stream"])])),
+    rule("cc-jwt verify", &["from"], All(&[With(&["endpoint"]), NO_LOGIN_ROLE])),
+    rule("cc-jwt verify", &["require_role"], All(&[NO_LOGIN_ROLE, OF_SERVER])),
+    rule("cc-jwt verify", &["no_db"], All(&[NO_LOGIN_ROLE, OF_SERVER])),
+    rule(
+        "cc-jwt verify",
+        &["db"],
+        All(&[Without(&["login_role", "default_login_role", "role_config", "no_db"]), OF_SERVER]),
+    ),
+    rule("cc-jwt verify", &["explain"], All(&[With(LOGIN_ROLE), Without(&["stream"])])),
     rule("cc-jwt verify", &["jobs"], With(&["stream"])),
     rule(
         "cc-jwt verify",
@@ -239,7 +254,15 @@ pub const TABLE: &[Rule] = &[
     rule(
         "cc-jwt verify",
         &["allow_weak"],
-        With(&["key", "hmac_secret_file", "jwks", "discovery", "login_role", "role_config"]),
+        With(&[
+            "key",
+            "hmac_secret_file",
+            "jwks",
+            "discovery",
+            "login_role",
+            "default_login_role",
+            "role_config",
+        ]),
     ),
     // cc-jwt role check
     rule("cc-jwt role check", &["file", "role_config"], Always),

@@ -78,8 +78,7 @@ static PROGRAMS: [(&Tool, &[Report]); 5] = [
 ];
 
 /// Commands whose report is not a struct yet.
-const WITHOUT_SCHEMA: &[&str] =
-    &["cc-jwt jwks", "cc-jwt spec check", "cc-jwt spec new", "convert-pem-pubkey", "gen-keypair"];
+const WITHOUT_SCHEMA: &[&str] = &[];
 
 /// Returns the commands that accept `--json`, from the definitions of the programs.
 fn commands() -> BTreeSet<String> {

@@ -162,8 +162,9 @@ pub(super) fn near<'a>(typed: &str, names: impl IntoIterator<Item = &'a str>) ->
 
 /// Whether one name is the negation of the other, such as `expiry` and `no-expiry`.
 fn is_negation(typed: &str, name: &str) -> bool {
-    let is_no = |text: &str| ["no-", "no_", "without-", "skip-"].iter().any(|start| text.starts_with(start));
-    is_no(typed) != is_no(name)
+    let is_negation =
+        |text: &str| ["no-", "no_", "without-", "skip-"].iter().any(|start| text.starts_with(start));
+    is_negation(typed) != is_negation(name)
 }
 
 /// Formats an option as typed, with the name of its value.

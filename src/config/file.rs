@@ -7,13 +7,14 @@ use serde_json::{Map, Value as Json};
 
 use super::auth::{Layout, OLD_SPELLINGS, read_jwts, read_ldap, read_oidc};
 use super::error::ConfigError;
-use super::json::{self, Document, JsonNode};
+use super::json::{self, Document};
 use super::origin::{Origin, Value};
 use super::section::{Findings, Section, SectionState, same_name};
 use super::server::ServerConfig;
 use super::settings::{Jwts, Ldap, OidcProvider};
 use crate::util::duration::GoDuration;
 use crate::util::file::{SETTINGS_LIMIT, read_text};
+use crate::util::json::JsonNode;
 use crate::util::printable::PrintableText;
 use crate::util::quote::{quote, quote_path};
 use crate::util::suggest::nearest;
@@ -141,12 +142,12 @@ fn read_root(
     }
     if jwts.is_none() && (root.has("jwts") || root.has("jwt-max-age")) {
         let section = root.section("jwts", findings);
-        let life = root.duration(&["jwt-max-age"], findings);
+        let lifetime = root.duration(&["jwt-max-age"], findings);
         let mut old =
             section.map_or_else(Jwts::default, |section| read_jwts(section, Layout::Root, findings));
-        if let Some(life) = life {
+        if let Some(lifetime) = lifetime {
             if old.max_age.is_default() {
-                old.max_age = life;
+                old.max_age = lifetime;
             } else {
                 shadowed("jwt-max-age", "jwts.max-age", findings);
             }
@@ -306,9 +307,9 @@ fn warn_unknown_in_main(main: &Section<'_>, server: &ServerConfig, findings: &mu
 
 /// Warns about lifetimes that the server treats differently from its documentation.
 fn warn_of_lifetimes(settings: &FileSettings, findings: &mut Findings) {
-    if let Value { value: Some(life), origin: origin @ Origin::File { .. } } = &settings.jwts.max_age {
-        let text = quote(&life.to_string());
-        if *life == GoDuration::ZERO {
+    if let Value { value: Some(lifetime), origin: origin @ Origin::File { .. } } = &settings.jwts.max_age {
+        let text = quote(&lifetime.to_string());
+        if *lifetime == GoDuration::ZERO {
             findings.notes.warn_with("token-lifetime", 
                 format!(
                     "{origin} is {text}: tokens of cc-jwt never expire, but the server issues tokens that are expired \
@@ -316,11 +317,11 @@ fn warn_of_lifetimes(settings: &FileSettings, findings: &mut Findings) {
                 ),
                 "leave the key out for tokens that never expire",
             );
-        } else if !life.is_positive() {
+        } else if !lifetime.is_positive() {
             findings
                 .notes
                 .warn("token-lifetime", format!("{origin} is {text}: every new token is expired at once"));
-        } else if life.seconds() == 0 {
+        } else if lifetime.seconds() == 0 {
             findings.notes.warn(
                 "token-lifetime",
                 format!("{origin} is {text}, less than a second: every new token is expired at once"),
@@ -349,7 +350,7 @@ fn warn_of_lifetimes(settings: &FileSettings, findings: &mut Findings) {
     }
 }
 
-/// The life that the handbook gives a duration: 0 is one that never ends.
-pub(super) fn never_if_zero(life: Value<Option<GoDuration>>) -> Value<Option<GoDuration>> {
-    Value::new(life.value.filter(|life| *life != GoDuration::ZERO), life.origin)
+/// The lifetime of a setting: 0 means that it never expires.
+pub(super) fn never_if_zero(lifetime: Value<Option<GoDuration>>) -> Value<Option<GoDuration>> {
+    Value::new(lifetime.value.filter(|lifetime| *lifetime != GoDuration::ZERO), lifetime.origin)
 }

@@ -1,21 +1,8 @@
-//! JSON with all members, duplicate ones included: which of them wins is
+//! A configuration as JSON with all members, duplicate ones included: which of them wins is
 //! decided where they are read.
 
-use std::fmt;
-
+use crate::util::json::{self, JsonError, JsonNode, JsonProblem};
 use crate::util::printable::PrintableText;
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
-
-/// A JSON value.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum JsonNode {
-    Null,
-    Bool(bool),
-    Number(serde_json::Number),
-    Text(String),
-    List(Vec<Self>),
-    Object(Vec<(String, Self)>),
-}
 
 /// Where a text stops being JSON.
 #[derive(Debug, PartialEq, Eq)]
@@ -34,7 +21,7 @@ pub(super) struct Document {
     pub(super) junk: Option<SyntaxError>,
 }
 
-/// Parses the first value of a text. The nesting is limited to 128 by the parser.
+/// Parses the first value of a text, at most [`json::MAX_DEPTH`] levels deep.
 pub(super) fn parse(text: &str) -> Result<Document, SyntaxError> {
     let bare = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mark = bare.len() < text.len();
@@ -46,122 +33,32 @@ pub(super) fn parse(text: &str) -> Result<Document, SyntaxError> {
             what: "the file is empty: expected an object".to_owned(),
         });
     }
-    let mut parser = serde_json::Deserializer::from_str(text);
-    let root = JsonNode::deserialize(&mut parser).map_err(|error| syntax_error(&error))?;
-    let junk = parser.end().err().map(|error| syntax_error(&error));
-    Ok(Document { root, mark, junk })
+    let (root, more) = json::all_members_of_first(text).map_err(|error| syntax_error(&error))?;
+    Ok(Document { root, mark, junk: more.map(|error| syntax_error(&error)) })
 }
 
-fn syntax_error(error: &serde_json::Error) -> SyntaxError {
-    let text = error.to_string();
-    let what = text.split(" at line ").next().unwrap_or(&text).replace('`', "'");
-    let what = match what.as_str() {
-        "recursion limit exceeded" => "nested too deeply".to_owned(),
-        _ if what.starts_with("EOF ") => what.replacen("EOF", "the file ends", 1),
+fn syntax_error(error: &JsonError) -> SyntaxError {
+    let what = error.problem.to_string().replace('`', "'");
+    let what = match error.problem {
+        JsonProblem::EarlyEnd(_) => what.replacen("EOF", "the file ends", 1),
         _ => what,
     };
-    SyntaxError { line: error.line().max(1), column: error.column().max(1), what }
+    SyntaxError { line: error.line.max(1), column: error.column.max(1), what }
 }
 
-impl JsonNode {
-    /// What it is, for a message. A string is shown when it is short, since a longer one may be a
-    /// secret in the wrong place.
-    pub(super) fn describe(&self) -> PrintableText {
-        match self {
-            Self::Null => "null".into(),
-            Self::Bool(true) => "true".into(),
-            Self::Bool(false) => "false".into(),
-            Self::Number(number) => {
-                PrintableText::concat(["the number ".into(), PrintableText::one_of(&number.to_string(), &[])])
-            }
-            Self::Text(text) => {
-                PrintableText::concat(["the string ".into(), PrintableText::one_of(text, &[])])
-            }
-            Self::List(_) => "an array".into(),
-            Self::Object(_) => "an object".into(),
+/// What a value is, for a message. A string is shown when it is short, since a longer one may be a
+/// secret in the wrong place.
+pub(super) fn describe(node: &JsonNode) -> PrintableText {
+    match node {
+        JsonNode::Bool(true) => "true".into(),
+        JsonNode::Bool(false) => "false".into(),
+        JsonNode::Number(number) => {
+            PrintableText::concat(["the number ".into(), PrintableText::one_of(&number.to_string(), &[])])
         }
-    }
-
-    /// The same without duplicate members, or the path to the first one.
-    pub(super) fn to_value(&self) -> Result<serde_json::Value, Vec<String>> {
-        Ok(match self {
-            Self::Null => serde_json::Value::Null,
-            Self::Bool(value) => serde_json::Value::Bool(*value),
-            Self::Number(number) => serde_json::Value::Number(number.clone()),
-            Self::Text(text) => serde_json::Value::String(text.clone()),
-            Self::List(items) => {
-                serde_json::Value::Array(items.iter().map(Self::to_value).collect::<Result<_, _>>()?)
-            }
-            Self::Object(members) => {
-                let mut object = serde_json::Map::new();
-                for (name, node) in members {
-                    let value = node.to_value().map_err(|mut path| {
-                        path.insert(0, name.clone());
-                        path
-                    })?;
-                    if object.insert(name.clone(), value).is_some() {
-                        return Err(vec![name.clone()]);
-                    }
-                }
-                serde_json::Value::Object(object)
-            }
-        })
-    }
-}
-
-impl<'de> Deserialize<'de> for JsonNode {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(NodeVisitor)
-    }
-}
-
-struct NodeVisitor;
-
-impl<'de> Visitor<'de> for NodeVisitor {
-    type Value = JsonNode;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON")
-    }
-
-    fn visit_unit<E>(self) -> Result<JsonNode, E> {
-        Ok(JsonNode::Null)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<JsonNode, E> {
-        Ok(JsonNode::Bool(value))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<JsonNode, E> {
-        Ok(JsonNode::Number(value.into()))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<JsonNode, E> {
-        Ok(JsonNode::Number(value.into()))
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<JsonNode, E> {
-        Ok(serde_json::Number::from_f64(value).map_or(JsonNode::Null, JsonNode::Number))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<JsonNode, E> {
-        Ok(JsonNode::Text(value.to_owned()))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<JsonNode, A::Error> {
-        let mut list = Vec::new();
-        while let Some(item) = items.next_element()? {
-            list.push(item);
+        JsonNode::String(text) => {
+            PrintableText::concat(["the string ".into(), PrintableText::one_of(text, &[])])
         }
-        Ok(JsonNode::List(list))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<JsonNode, A::Error> {
-        let mut object = Vec::new();
-        while let Some(member) = members.next_entry()? {
-            object.push(member);
-        }
-        Ok(JsonNode::Object(object))
+        JsonNode::Null | JsonNode::Array(_) | JsonNode::Object(_) => node.kind().into(),
     }
 }
 
@@ -181,12 +78,5 @@ mod tests {
         assert!(parse("\u{feff}{}").unwrap().mark && !parse("{}").unwrap().mark);
         assert_eq!(error(&"[".repeat(100_000)).2, "nested too deeply");
         assert_eq!(error("{\"a\":").2, "the file ends while parsing a value");
-    }
-
-    #[test]
-    fn json_duplicate_member_is_found() {
-        let root = parse(r#"{"a":{"b":1,"b":2}} x"#).unwrap();
-        assert!(root.junk.is_some());
-        assert_eq!(root.root.to_value(), Err(vec!["a".to_owned(), "b".to_owned()]));
     }
 }

@@ -4,9 +4,10 @@
 use std::path::{Path, PathBuf};
 
 use super::error::ConfigError;
-use super::json::JsonNode;
+use super::json::describe;
 use super::origin::{Origin, Value};
 use crate::util::duration::GoDuration;
+use crate::util::json::JsonNode;
 use crate::util::note::Notes;
 use crate::util::quote::{quote, quote_path};
 use crate::util::suggest::nearest;
@@ -70,7 +71,7 @@ impl<'a> Section<'a> {
                 other => findings.errors.push(ConfigError::Type {
                     path: file.to_owned(),
                     key: path.to_owned(),
-                    found: other.describe(),
+                    found: describe(other),
                     expected: "an object",
                 }),
             }
@@ -174,12 +175,7 @@ impl<'a> Section<'a> {
     }
 
     fn type_error(&self, name: &str, node: &JsonNode, expected: &'static str) -> ConfigError {
-        ConfigError::Type {
-            path: self.file.to_owned(),
-            key: self.key(name),
-            found: node.describe(),
-            expected,
-        }
+        ConfigError::Type { path: self.file.to_owned(), key: self.key(name), found: describe(node), expected }
     }
 
     /// Returns a subsection; all objects with its name are merged.
@@ -256,7 +252,7 @@ impl<'a> Section<'a> {
     ) -> Option<Value<String>> {
         let (name, node) = self.member(spellings, findings)?;
         match node {
-            JsonNode::Text(text) => Some(Value::new(text.clone(), self.origin(name))),
+            JsonNode::String(text) => Some(Value::new(text.clone(), self.origin(name))),
             other => {
                 findings.errors.push(self.type_error(name, other, "a string"));
                 None
@@ -324,11 +320,11 @@ impl<'a> Section<'a> {
     ) -> Option<Value<Vec<String>>> {
         let (name, node) = self.member(spellings, findings)?;
         let texts = match node {
-            JsonNode::Text(text) => Some(split(text)),
-            JsonNode::List(items) => items
+            JsonNode::String(text) => Some(split(text)),
+            JsonNode::Array(items) => items
                 .iter()
                 .map(|item| match item {
-                    JsonNode::Text(text) => Some(text.clone()),
+                    JsonNode::String(text) => Some(text.clone()),
                     _ => None,
                 })
                 .collect(),
@@ -350,7 +346,7 @@ impl<'a> Section<'a> {
         findings: &mut Findings,
     ) -> Option<Value<Vec<String>>> {
         let (name, node) = self.member(spellings, findings)?;
-        if matches!(node, JsonNode::List(_)) {
+        if matches!(node, JsonNode::Array(_)) {
             return self.texts(spellings, findings);
         }
         findings.errors.push(self.type_error(name, node, "an array of strings"));
@@ -378,8 +374,8 @@ impl<'a> Section<'a> {
     ) -> Option<Value<Option<GoDuration>>> {
         let (name, node) = self.member(spellings, findings)?;
         let duration = match node {
-            JsonNode::Text(text) if text.is_empty() => None,
-            JsonNode::Text(text) => match text.parse() {
+            JsonNode::String(text) if text.is_empty() => None,
+            JsonNode::String(text) => match text.parse() {
                 Ok(duration) => Some(duration),
                 Err(error) => {
                     findings.errors.push(ConfigError::Duration {

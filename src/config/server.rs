@@ -1,8 +1,9 @@
 //! Parts of the configuration that only the server uses, and conditions that prevent its start.
 
-use super::json::JsonNode;
+use super::json::describe;
 use super::origin::Value;
 use super::section::{Section, SectionState, same_name};
+use crate::util::json::JsonNode;
 
 /// The parts of the configuration that only the server uses.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,10 +119,10 @@ impl ServerConfig {
                 None => {}
                 Some((known, kind)) => {
                     if !kind.matches(node) && self.wrong_in_main.len() < MOST_NAMED {
-                        self.wrong_in_main.push(format!("{}: {}", main.key(name), node.describe()));
+                        self.wrong_in_main.push(format!("{}: {}", main.key(name), describe(node)));
                     }
                     match *known {
-                        "db" => self.is_db_empty = matches!(node, JsonNode::Text(text) if text.is_empty()),
+                        "db" => self.is_db_empty = matches!(node, JsonNode::String(text) if text.is_empty()),
                         "session-max-age" => self.session_age_is_number = matches!(node, JsonNode::Number(_)),
                         _ => {}
                     }
@@ -136,9 +137,9 @@ impl Kind {
     fn matches(self, node: &JsonNode) -> bool {
         match (self, node) {
             (_, JsonNode::Null)
-            | (Self::String, JsonNode::Text(_))
+            | (Self::String, JsonNode::String(_))
             | (Self::Boolean, JsonNode::Bool(_))
-            | (Self::Array, JsonNode::List(_))
+            | (Self::Array, JsonNode::Array(_))
             | (Self::Object, JsonNode::Object(_)) => true,
             (Self::Integer, JsonNode::Number(number)) => number.as_i64().is_some(),
             _ => false,

@@ -187,12 +187,12 @@ impl Settings {
             lines.push(format!("{name} = {value} (from {origin})"));
         };
         let shown = |text: &str| crate::util::quote::quote(text);
-        let life =
+        let lifetime =
             |age: Option<GoDuration>| age.map_or_else(|| "never ends".to_owned(), |age| age.to_string());
         log("database", &shown(&self.db.value.to_string_lossy()), &self.db.origin);
-        log("session-max-age", &life(self.session_max_age.value), &self.session_max_age.origin);
+        log("session-max-age", &lifetime(self.session_max_age.value), &self.session_max_age.origin);
         let jwts = &self.jwts;
-        log("jwts.max-age", &life(jwts.max_age.value), &jwts.max_age.origin);
+        log("jwts.max-age", &lifetime(jwts.max_age.value), &jwts.max_age.origin);
         for (name, text) in [("cookie-name", &jwts.cookie_name), ("trusted-issuer", &jwts.trusted_issuer)] {
             if let Some(text) = text {
                 log(&format!("jwts.{name}"), &shown(&text.value), &text.origin);

@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 
 use super::error::HttpError;
 use super::urls::display_url;
+use crate::util::json::{self, JsonProblem};
 use crate::util::quote::escape;
 
 /// The part of the first line of a body that messages show, in characters.
@@ -117,12 +118,12 @@ impl Response {
                 || contains("speaking plain HTTP to an SSL-enabled server port"))
     }
 
-    /// Parses the body as JSON.
+    /// Parses the body as JSON; a duplicate member is an error.
     ///
     /// # Errors
     /// [`HttpError::NotJson`].
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, HttpError> {
-        serde_json::from_slice(&self.body).map_err(|error| self.not_json(&error.to_string(), true))
+        json::typed(&self.body).map_err(|error| self.not_json(&error.to_string(), true))
     }
 
     /// Parses the body as JSON; the error contains no part of the body, which may contain secrets.
@@ -130,10 +131,25 @@ impl Response {
     /// # Errors
     /// [`HttpError::NotJson`].
     pub fn secret_json<T: DeserializeOwned>(&self) -> Result<T, HttpError> {
-        serde_json::from_slice(&self.body).map_err(|error| {
-            let why = format!("{:?} error in line {}", error.classify(), error.line()).to_lowercase();
-            self.not_json(&why, false)
+        json::typed(&self.body).map_err(|error| {
+            let what = match error.problem {
+                JsonProblem::Syntax(_) | JsonProblem::NotUtf8 => "syntax error",
+                JsonProblem::EarlyEnd(_) => "eof error",
+                JsonProblem::Type(_) => "data error",
+                JsonProblem::DuplicateMember(_) => "duplicate member",
+                JsonProblem::TooDeep => "nested too deeply",
+            };
+            self.not_json(&format!("{what} in line {}", error.line), false)
         })
+    }
+
+    /// The body as text, if it is JSON; duplicate members are left to its reader.
+    ///
+    /// # Errors
+    /// [`HttpError::NotJson`].
+    pub fn json_text(&self) -> Result<String, HttpError> {
+        json::check_syntax(&self.body).map_err(|error| self.not_json(&error.to_string(), true))?;
+        Ok(String::from_utf8_lossy(&self.body).into_owned())
     }
 
     fn not_json(&self, why: &str, show: bool) -> HttpError {
@@ -151,5 +167,27 @@ impl Response {
         let text = String::from_utf8_lossy(&self.body);
         let line = text.trim().lines().next().unwrap_or_default();
         line.chars().take(SHOWN_CHARS).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn response(body: &str) -> Response {
+        let url = Url::parse("https://idp.example/token").unwrap();
+        Response::new(url, 200, HeaderMap::new(), Zeroizing::new(body.as_bytes().to_vec()))
+    }
+
+    #[test]
+    fn duplicate_member_of_a_response_is_rejected_also_where_it_is_not_used() {
+        let twice = response("{\"a\":1,\n\"unused\":{\"hunter2\":1,\"hunter2\":2}}");
+        let error = twice.json::<serde_json::Value>().unwrap_err().to_string();
+        assert!(error.contains("duplicate member 'hunter2' at line 2"), "{error}");
+        let error = twice.secret_json::<serde_json::Value>().unwrap_err().to_string();
+        assert!(error.contains("duplicate member in line 2") && !error.contains("hunter2"), "{error}");
+        // Its reader skips the key and not the whole set.
+        assert!(twice.json_text().is_ok());
+        assert!(response("{\"a\":1}").json::<serde_json::Value>().is_ok());
     }
 }

@@ -75,7 +75,7 @@ impl fmt::Display for Algorithm {
     }
 }
 
-/// A name that is no signature algorithm known here.
+/// A name that is not a signature algorithm known here.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unknown signature algorithm {0}")]
 pub struct AlgorithmError(pub PrintableText);

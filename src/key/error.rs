@@ -79,7 +79,7 @@ pub enum KeyError {
     /// An RSA key so long that checking with it would be an attack.
     #[error("the RSA key has {0} bits, expected at most 8192")]
     RsaLong(usize),
-    /// An even modulus is no product of two odd primes.
+    /// An even modulus is not a product of two odd primes.
     #[error("the RSA modulus is even")]
     RsaEvenModulus,
     /// The public exponent is even or below 3 (RFC 8017 3.1).

@@ -42,7 +42,7 @@ impl PreparedKey {
         }
     }
 
-    /// By an HMAC secret; `None` when the algorithm is no HMAC.
+    /// By an HMAC secret; `None` when the algorithm is not an HMAC.
     pub(super) fn hmac_secret(secret: &SecretBytes, algorithm: Algorithm) -> Option<Self> {
         let hash = match algorithm {
             Algorithm::Hs256 => hmac::HMAC_SHA256,

@@ -1,11 +1,10 @@
 //! Sets of keys that verify: a JWKS (RFC 7517 5), or whatever keys are configured.
 
-use serde::Deserialize;
-
 use super::error::KeyError;
 use super::jwk::{Jwk, not_json, note_repairs, without_mark};
 use super::public::KeyStrength;
 use super::verifying::VerifyingKey;
+use crate::util::json::{self, JsonNode};
 use crate::util::note::Notes;
 
 /// How many skipped or repaired keys are listed one by one.
@@ -14,16 +13,6 @@ const SHOWN_KEYS: usize = 20;
 /// Keys that verify, in the order they came.
 #[derive(Debug, Clone, Default)]
 pub struct KeySet(Vec<VerifyingKey>);
-
-#[derive(Deserialize)]
-struct Json {
-    keys: Option<serde_json::Value>,
-}
-
-#[derive(Deserialize)]
-struct JsonKeys {
-    keys: Vec<Jwk>,
-}
 
 impl KeySet {
     /// No keys yet.
@@ -37,7 +26,7 @@ impl KeySet {
     /// the others stay in use.
     ///
     /// # Errors
-    /// [`KeyError::Json`], [`KeyError::JwkMissing`] or [`KeyError::JwkType`] when it is no set.
+    /// [`KeyError::Json`], [`KeyError::JwkMissing`] or [`KeyError::JwkType`] when it is not a set.
     pub fn from_json(text: &str, weak: KeyStrength, notes: &mut Notes) -> Result<Self, KeyError> {
         let mut set = Self::new();
         let mut skipped = 0_usize;
@@ -70,26 +59,6 @@ impl KeySet {
             }
         }
         Ok(set)
-    }
-
-    /// Which fault it is when the JSON is none of a set.
-    fn no_set(text: &str, error: &serde_json::Error) -> KeyError {
-        let expected =
-            |found: &'static str| KeyError::JwkType { name: "keys", found, expected: "an array of JWKs" };
-        match serde_json::from_str::<Json>(text) {
-            Ok(Json { keys: None }) => KeyError::JwkMissing("keys"),
-            Ok(Json { keys: Some(serde_json::Value::Array(_)) }) => not_json(error),
-            Ok(Json { keys: Some(other) }) => expected(match other {
-                serde_json::Value::Object(_) => "an object",
-                serde_json::Value::String(_) => "a string",
-                serde_json::Value::Number(_) => "a number",
-                serde_json::Value::Bool(_) => "a boolean",
-                _ => "null",
-            }),
-            // A member may have any value, so that only a duplicate one is left.
-            Err(second) if second.is_data() => KeyError::JwkDuplicateMember("'keys'".into()),
-            Err(second) => not_json(&second),
-        }
     }
 
     /// Adds a key.
@@ -126,17 +95,22 @@ impl KeySet {
 /// # Errors
 /// As [`KeySet::from_json`].
 pub fn jwks(text: &str) -> Result<Vec<Jwk>, KeyError> {
-    let text = without_mark(text);
-    // Reading a structure also accepts an array of its members' values.
-    let is_object = text.trim_start().starts_with('{');
-    match serde_json::from_str::<JsonKeys>(text) {
-        Ok(parsed) if is_object => Ok(parsed.keys),
-        Err(error) if !error.is_data() => Err(not_json(&error)),
-        Err(error) if is_object => Err(KeySet::no_set(text, &error)),
-        _ => Err(KeyError::WrongType {
+    let JsonNode::Object(members) =
+        json::all_members(without_mark(text)).map_err(|error| not_json(&error))?
+    else {
+        return Err(KeyError::WrongType {
             found: "JSON that is not an object".into(),
             expected: "a JWK set, an object with the member 'keys'",
-        }),
+        });
+    };
+    let mut found = members.into_iter().filter(|(name, _)| name == "keys").map(|(_, value)| value);
+    match (found.next(), found.next()) {
+        (_, Some(_)) => Err(KeyError::JwkDuplicateMember("'keys'".into())),
+        (None | Some(JsonNode::Null), None) => Err(KeyError::JwkMissing("keys")),
+        (Some(JsonNode::Array(keys)), None) => Ok(keys.into_iter().map(Jwk::from).collect()),
+        (Some(other), None) => {
+            Err(KeyError::JwkType { name: "keys", found: other.kind(), expected: "an array of JWKs" })
+        }
     }
 }
 

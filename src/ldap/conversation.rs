@@ -93,7 +93,7 @@ impl Conversation {
     }
 }
 
-/// Writes question marks over what is no UTF-8, so that the length stays.
+/// Replaces invalid UTF-8 with question marks; the length does not change.
 fn replace_invalid(mut text: &mut [u8]) {
     while let Err(error) = std::str::from_utf8(text) {
         let from = error.valid_up_to();
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn text_that_is_no_utf8_is_replaced() {
+    fn invalid_utf8_is_replaced() {
         let mut bytes = message(1, BIND_RESPONSE, &result_of(b"gesperrt f\xfcr \xc3\xbc\xe2\x82"), b"");
         let before = bytes.len();
         conversation().check(&mut bytes).unwrap();

@@ -97,7 +97,7 @@ struct Relay {
     is_idle: bool,
     /// How many bytes the server has sent.
     received: u64,
-    /// What the library sent and the server has not got yet.
+    /// What the library sent and the server did not receive yet.
     outbound: Vec<u8>,
     server_ended: bool,
 }

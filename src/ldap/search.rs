@@ -237,7 +237,7 @@ struct Page<'search> {
 
 /// The cookie that asks for the next page; an empty one when this was the last (RFC 2696). A server
 /// that could answer in one page may leave the control out (RFC 2696 3), and 389 Directory Server
-/// does where it finds nothing; after the first page that is no answer.
+/// does where it finds nothing; after the first page this is not accepted.
 fn next_cookie(result: &LdapResult, first: bool) -> Result<Vec<u8>, LdapError> {
     const OID: &str = "1.2.840.113556.1.4.319";
     let garbled = || LdapError::Malformed("a page does not report whether more follow");
@@ -279,7 +279,7 @@ impl Entry {
             })
             .collect::<Option<Vec<_>>>()
             .ok_or_else(garbled)?;
-        // A name in the DN that is no text is only shown.
+        // A name in the DN that is not text is only shown.
         let dn = String::from_utf8(dn)
             .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
         Ok(Self { dn, attributes })

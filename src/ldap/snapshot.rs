@@ -383,7 +383,7 @@ mod tests {
     }
 
     #[test]
-    fn rubbish_in_a_name_is_passed_over_and_the_rest_goes_on() {
+    fn invalid_attributes_are_skipped_and_the_rest_is_read() {
         let mut builder = SnapshotBuilder::default();
         builder.add_entry("cn=a", [&b"\xff\xfe"[..]].into_iter(), [].into_iter()).unwrap();
         builder.add_entry("cn=b", [&b"b"[..]].into_iter(), [&b"\xff"[..]].into_iter()).unwrap();

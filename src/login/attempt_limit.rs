@@ -15,6 +15,7 @@ use super::error::LoginError;
 pub use super::error::MAX_NAME_BYTES;
 use crate::user::normalized;
 use crate::util::file::{self, Existing, PRIVATE_MODE};
+use crate::util::json;
 use crate::util::time::Timestamp;
 
 /// The number of failed attempts of a user within [`WINDOW_SECONDS`].
@@ -93,7 +94,7 @@ impl Attempts {
         let path = self.directory.join("attempts.json");
         let mut log: AttemptLog = match file::read_own(&path, FILE_LIMIT) {
             // Treat a malformed log as empty: an account that can damage it can also delete it.
-            Ok(bytes) => serde_json::from_slice(&bytes).unwrap_or_default(),
+            Ok(bytes) => json::typed(&bytes).unwrap_or_default(),
             Err(file::FileError::Missing(_) | file::FileError::TooLarge { .. }) => AttemptLog::default(),
             Err(error) => return Err(error.into()),
         };

@@ -19,6 +19,7 @@ use crate::user::{AuthSource, User};
 use crate::util::duration::GoDuration;
 use crate::util::environment::Environment;
 use crate::util::file::{self, Existing, FileError, PRIVATE_MODE, UntrustedReason};
+use crate::util::json;
 use crate::util::note::Notes;
 use crate::util::secret::SecretText;
 use crate::util::time::Timestamp;
@@ -277,8 +278,7 @@ pub fn load(path: &Path, notes: &mut Notes) -> Result<Option<Session>, LoginErro
     };
     file::warn_if_exposed(path, notes);
     let invalid = |why| LoginError::SessionInvalid { path: path.to_owned(), why };
-    let stored: StoredSession =
-        serde_json::from_slice(&bytes).map_err(|_| invalid("expected the JSON of a session"))?;
+    let stored: StoredSession = json::typed(&bytes).map_err(|_| invalid("expected the JSON of a session"))?;
     if stored.version != 1 {
         return Err(invalid("it was written by another version"));
     }

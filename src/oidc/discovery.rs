@@ -9,8 +9,8 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use crate::http::{Client, HttpError, parse_url};
-use crate::token::json::kind;
 use crate::util::diagnostic::diagnostics;
+use crate::util::json::kind;
 use crate::util::kind::Kind;
 use crate::util::quote::quote;
 

@@ -19,6 +19,7 @@ use crate::http::{Client, HttpError, HttpTrust, Response, display_url};
 use crate::key::{KeyError, KeySet, KeyStrength};
 use crate::util::diagnostic::diagnostics;
 use crate::util::file::{self, Existing, FileError, PRIVATE_MODE, SETTINGS_LIMIT};
+use crate::util::json;
 use crate::util::kind::Kind;
 use crate::util::note::Notes;
 use crate::util::quote::quote;
@@ -44,7 +45,7 @@ pub enum RemoteJwksError {
     /// The issuer's discovery document is of no use.
     #[error(transparent)]
     Discovery(#[from] DiscoveryError),
-    /// What was fetched is no key set.
+    /// What was fetched is not a key set.
     #[error("{}: {error}", quote(.url))]
     Set {
         /// The address.
@@ -165,7 +166,7 @@ impl RemoteJwks {
         }
         self.refetched.store(now.0, Ordering::Relaxed);
         if let Some(path) = self.marker() {
-            // Without the marker other processes ask as well, which is no fault of this one.
+            // Without the marker other processes ask as well, which is not the fault of this one.
             let directory = path.parent().unwrap_or(&path);
             let _ = file::create_own_directory(directory).and_then(|()| {
                 file::write(&path, now.0.to_string().as_bytes(), PRIVATE_MODE, Existing::Replace)
@@ -220,7 +221,7 @@ impl RemoteJwks {
         }
         let accept = "application/jwk-set+json, application/json";
         let answer = self.client.get_document(&url, accept).and_then(Response::success)?;
-        let text = text_of(&answer)?;
+        let text = answer.json_text()?;
         let keys = parse(&text, notes)?;
         slot.store(&url, &answer, text, now, notes);
         Ok(keys)
@@ -261,7 +262,7 @@ impl CacheSlot<'_> {
         let url = discovery::document_url(issuer)?;
         self.client.check(&url)?;
         if let Some(text) = self.kept(&url, anew, now, notes)?
-            && let Ok(document) = serde_json::from_str(&text)
+            && let Ok(document) = json::typed(text.as_bytes())
             && let Ok(document) = discovery::read(document, &url)
         {
             document.check(issuer)?;
@@ -274,7 +275,7 @@ impl CacheSlot<'_> {
             .map_err(DiscoveryError::from)?;
         let document = discovery::read(answer.json().map_err(DiscoveryError::from)?, &url)?;
         document.check(issuer)?;
-        let text = text_of(&answer)?;
+        let text = answer.json_text()?;
         self.store(&url, &answer, text, now, notes);
         Ok(document)
     }
@@ -325,11 +326,11 @@ impl CacheSlot<'_> {
                 return None;
             }
         };
-        let kept: CacheEntry = serde_json::from_slice(&bytes).ok()?;
+        let kept: CacheEntry = json::typed(&bytes).ok()?;
         (kept.url == url.as_str() && kept.trust == self.trust()).then_some(kept)
     }
 
-    /// Keeps an answer, unless it says not to. That it cannot be kept is no fault of the answer.
+    /// Keeps an answer, unless it says not to. That it cannot be kept is not the fault of the answer.
     fn store(&self, url: &Url, answer: &Response, body: String, now: Timestamp, notes: &mut Notes) {
         let Some(path) = self.kept_at(url) else { return };
         if answer.status() != 200 {
@@ -373,12 +374,6 @@ impl CacheSlot<'_> {
             if options.bearer.is_some() { format!("{certificates}, with a token") } else { certificates };
         if options.allow_plain { format!("{certificates}, plain allowed") } else { certificates }
     }
-}
-
-fn text_of(answer: &Response) -> Result<String, HttpError> {
-    // As JSON first, so that the error names what was found.
-    answer.json::<serde::de::IgnoredAny>()?;
-    Ok(String::from_utf8_lossy(answer.body()).into_owned())
 }
 
 fn hexadecimal(text: &str) -> String {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::key::{
     Algorithm, KeyError, KeyStrength, PublicKey, VerifyingKey, jwk, published, set, thumbprint,
@@ -75,7 +75,7 @@ pub enum JwksDocumentError {
         /// What is wrong with it.
         error: KeyError,
     },
-    /// What is published now is no key set, so that the lost keys are unknown.
+    /// What is published now is not a key set, so that the lost keys are unknown.
     #[error("{} is there and no key set: {error}", quote_path(.path))]
     NotKeySet {
         /// The file.
@@ -271,11 +271,22 @@ pub fn dropped(old: &str, new: &[PublishedKey]) -> Result<Vec<String>, KeyError>
     Ok(dropped)
 }
 
-/// The discovery document of an issuer whose key set lies beside it.
+/// The discovery document of an issuer (OpenID Connect Discovery 1.0), with the members that validators of
+/// tokens read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct DiscoveryDocument {
+    /// The issuer.
+    pub issuer: String,
+    /// The URL of the key set.
+    pub jwks_uri: String,
+}
+
+/// The discovery document of an issuer whose key set is below the issuer's URL.
 ///
 /// # Errors
-/// [`JwksDocumentError::Issuer`] when it is no https address.
-pub fn discovery(issuer: &str, notes: &mut Notes) -> Result<Value, JwksDocumentError> {
+/// [`JwksDocumentError::Issuer`] if the issuer is not an https URL.
+pub fn discovery(issuer: &str, notes: &mut Notes) -> Result<DiscoveryDocument, JwksDocumentError> {
     if let Some(why) = https_fault(issuer) {
         return Err(JwksDocumentError::Issuer { issuer: issuer.to_owned(), why });
     }
@@ -290,5 +301,5 @@ pub fn discovery(issuer: &str, notes: &mut Notes) -> Result<Value, JwksDocumentE
         );
     }
     let base = issuer.trim_end_matches('/');
-    Ok(json!({ "issuer": issuer, "jwks_uri": format!("{base}/{KEY_SET_FILE}") }))
+    Ok(DiscoveryDocument { issuer: issuer.to_owned(), jwks_uri: format!("{base}/{KEY_SET_FILE}") })
 }

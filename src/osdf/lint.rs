@@ -69,7 +69,7 @@ fn field(finding: &Finding, data: &FieldPath, resource: &Resource) -> FieldPath 
         "algorithm" => spec.member("algorithm"),
         "kid" => spec.member("keyId"),
         "issuer-form" => spec.member("issuer"),
-        "life" => spec.member("expiryTime"),
+        "lifetime" => spec.member("expiryTime"),
         "audience-form" => data.member("aud"),
         "scope-form" => data.member("scope"),
         "profile" if resource.data.contains_key("ver") => data.member("ver"),

@@ -170,7 +170,7 @@ pub enum FieldError {
         /// Those of which one should.
         of: &'static str,
     },
-    /// Not shorter than the token's life.
+    /// Not shorter than the token's lifetime.
     #[error("is {resign} seconds: expected less than expiryTime, which is {expiry} seconds")]
     ResignNotBefore {
         /// resignBefore in seconds.
@@ -197,7 +197,7 @@ pub enum FieldError {
         /// The line of the first.
         first: usize,
     },
-    /// `--set` leads through something that is no object.
+    /// `--set` leads through something that is not an object.
     #[error("{} is not an object: its members cannot be set", quote(.0))]
     NotAnObject(String),
     /// A rule of the token's profile, under `--strict`.

@@ -101,7 +101,7 @@ impl FieldOverride {
 /// away. A value takes the kind of what it replaces: a text stays a text.
 ///
 /// # Errors
-/// What stands in the way and is no object.
+/// The value on the path that is not an object.
 pub(super) fn apply(document: &mut YamlNode, change: &FieldOverride) -> Result<(), String> {
     let mut segments: Vec<String> = change.path.split('.').map(str::to_owned).collect();
     if segments.len() > 3 && segments[0] == "spec" && segments[1] == "data" {

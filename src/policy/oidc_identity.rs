@@ -4,9 +4,9 @@
 use serde_json::{Map, Value};
 
 use crate::token::Claims;
-use crate::token::json::kind;
 use crate::user::{Role, Username, UsernameError};
 use crate::util::diagnostic::Diagnostic;
+use crate::util::json::kind;
 use crate::util::kind::Kind;
 use crate::util::note::Notes;
 use crate::util::quote::quote;
@@ -33,7 +33,7 @@ pub enum OidcIdentityError {
     /// Neither userinfo nor the ID token has the claim with the username.
     #[error("the provider gives no username: neither userinfo nor the ID token has 'preferred_username'")]
     NoUsername,
-    /// The claim is no text.
+    /// The claim is not a string.
     #[error("the provider's 'preferred_username' is {0}: expected a string")]
     NotText(&'static str),
     /// The name is not fit for a user.

@@ -33,7 +33,7 @@ fn index(token: &str) -> Option<usize> {
     if plain { token.parse().ok() } else { None }
 }
 
-/// Whether a pointer comes to a list with something that is no index here and one for the reference
+/// Whether a pointer comes to a list with something that is not an index here and one for the reference
 /// server: `01`, `+1`, `0x1`, or nothing at all, which it takes for 0.
 #[must_use]
 pub fn meets_odd_index(claims: &Map<String, Value>, name: &str) -> bool {

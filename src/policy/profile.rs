@@ -85,7 +85,7 @@ impl fmt::Display for Profile {
     }
 }
 
-/// A name that is no profile.
+/// A name that is not a profile.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unknown profile {}: wlcg, scitokens2 or scitokens1", quote(.0))]
 pub struct ProfileError(pub String);
@@ -147,10 +147,10 @@ fn has_scitokens_scope(payload: &Map<String, Value>) -> bool {
     })
 }
 
-/// Why an issuer is no `https` address that keys can be found under.
+/// Why an issuer is not a `https` address that keys can be found under.
 #[must_use]
 pub fn https_fault(issuer: &str) -> Option<&'static str> {
-    let Ok(url) = url::Url::parse(issuer) else { return Some("which is no URL") };
+    let Ok(url) = url::Url::parse(issuer) else { return Some("which is not a URL") };
     if url.scheme() != "https" || !issuer.starts_with("https://") {
         Some("expected an https:// URL")
     } else if url.query().is_some() || url.fragment().is_some() {

@@ -10,8 +10,8 @@ use super::verdict::Verdict;
 use crate::util::quote::{escape, quote};
 use crate::util::time::human_span;
 
-/// The life of an access token in the WLCG profile, in seconds: 15 minutes to 6 hours.
-const WLCG_LIFE: std::ops::RangeInclusive<i64> = 900..=21_600;
+/// The lifetime of an access token in the WLCG profile, in seconds: 15 minutes to 6 hours.
+const WLCG_LIFETIME: std::ops::RangeInclusive<i64> = 900..=21_600;
 
 /// Checks header and payload against the rules of a profile and adds a finding for each: what a
 /// validator refuses fails, what it lets pass against the rules warns.
@@ -28,7 +28,7 @@ pub fn check(
     ladder.issuer();
     ladder.audience();
     ladder.required();
-    ladder.life();
+    ladder.lifetime();
     ladder.scope();
     validators::check(profile, payload, verdict);
 }
@@ -208,7 +208,7 @@ impl ProfileChecks<'_> {
         }
     }
 
-    fn life(&mut self) {
+    fn lifetime(&mut self) {
         if self.profile != Profile::Wlcg {
             return;
         }
@@ -218,14 +218,14 @@ impl ProfileChecks<'_> {
             clippy::cast_possible_truncation,
             reason = "a float cast saturates, which is what is expected"
         )]
-        let life = (end - issued) as i64;
-        if WLCG_LIFE.contains(&life) {
-            self.verdict.pass("life", human_span(life.unsigned_abs()));
+        let lifetime = (end - issued) as i64;
+        if WLCG_LIFETIME.contains(&lifetime) {
+            self.verdict.pass("lifetime", human_span(lifetime.unsigned_abs()));
         } else {
-            let span = human_span(life.unsigned_abs());
+            let span = human_span(lifetime.unsigned_abs());
             let reason =
                 format!("lives {span}; the WLCG profile has 15 minutes to 6 hours for an access token");
-            self.verdict.warn("life", reason, None);
+            self.verdict.warn("lifetime", reason, None);
         }
     }
 
@@ -347,13 +347,13 @@ mod tests {
 
     #[test]
     fn a_life_of_a_quarter_of_an_hour_to_six_hours_is_not_remarked_on() {
-        for (life, required) in [(899, false), (900, true), (21_600, true), (21_601, false)] {
+        for (lifetime, required) in [(899, false), (900, true), (21_600, true), (21_601, false)] {
             let mut payload = is_valid();
-            payload.insert("exp".to_owned(), json!(1_000 + life));
+            payload.insert("exp".to_owned(), json!(1_000 + lifetime));
             let verdict = verdict(Profile::Wlcg, &payload);
-            let finding = verdict.findings().iter().find(|finding| finding.check == "life").unwrap();
-            assert_eq!(finding.state == super::super::CheckState::Pass, required, "{life}");
-            assert!(verdict.accepts(), "{life}");
+            let finding = verdict.findings().iter().find(|finding| finding.check == "lifetime").unwrap();
+            assert_eq!(finding.state == super::super::CheckState::Pass, required, "{lifetime}");
+            assert!(verdict.accepts(), "{lifetime}");
         }
     }
 

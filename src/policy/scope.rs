@@ -46,7 +46,7 @@ pub enum ScopeError {
     #[error("{} is not a scope of any profile", quote(.0))]
     StorageWrite(String),
     /// Something under `storage.` or `compute.` that is none, or a known one in another case.
-    #[error("{} is no scope of any profile{}", quote(.scope), suggestion(*.near))]
+    #[error("{} is not a scope of any profile{}", quote(.scope), suggestion(*.near))]
     Misspelled {
         /// The part.
         scope: String,
@@ -320,7 +320,7 @@ pub struct AccessRequest {
     path: Option<ScopePath>,
 }
 
-/// Why a text is no request.
+/// Why a text is not a request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RequestError {
     /// An operation no profile has.
@@ -388,7 +388,7 @@ impl AccessRequest {
 impl FromStr for AccessRequest {
     type Err = RequestError;
 
-    /// Reads `OPERATION:PATH`, or `OPERATION` alone where it has no path; `/` is no path then, as
+    /// Reads `OPERATION:PATH`, or `OPERATION` alone where it has no path; `/` is not a path then, as
     /// for the validators that ask for one always.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (name, path) = match text.split_once(':') {

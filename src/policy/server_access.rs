@@ -333,7 +333,7 @@ impl EndpointCheck<'_> {
 
     fn cookie_issuer(&self, verdict: &mut Verdict, claims: &Claims, trusted: Option<&str>) {
         const CHECK: &str = "issuer";
-        // The server reads an `iss` that is no string as none.
+        // The server reads an `iss` that is not a string as none.
         let issuer = claims.issuer().filter(|issuer| !issuer.is_empty());
         let strange = claims.get("iss").is_some_and(|value| !value.is_string());
         let expected = match issuer {

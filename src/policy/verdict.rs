@@ -6,7 +6,7 @@
 pub enum CheckState {
     /// It holds.
     Pass,
-    /// It does not hold: the answer is no.
+    /// The check failed.
     Fail,
     /// It holds, but there is something to know.
     Warn,

@@ -19,7 +19,7 @@ const OWN_CLAIMS: [&str; 5] = ["iss", "iat", "nbf", "exp", "jti"];
 pub enum TokenInFile<'a> {
     /// No file, or nothing but white space in it.
     Missing,
-    /// Something that is no text.
+    /// Something that is not text.
     Unreadable,
     /// A text.
     Text(&'a str),

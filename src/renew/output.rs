@@ -127,7 +127,7 @@ impl TokenFile {
     /// Reads what is there.
     ///
     /// # Errors
-    /// [`OutputError`] when it is no file or must not be read.
+    /// [`OutputError`] when it is not a file or must not be read.
     pub fn read(&self) -> Result<FileContent, OutputError> {
         let location = match self.locate(Location::find_input) {
             Err(OutputError::File(FileError::Missing(_))) => return Ok(FileContent::Missing),

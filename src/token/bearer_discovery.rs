@@ -122,7 +122,7 @@ pub fn place_to_write(environment: &Environment, user: u32) -> BearerSource {
 /// Looks for a token; `user` is the effective user's number. None when there is none anywhere.
 ///
 /// # Errors
-/// [`BearerDiscoveryError`] when a place has something in it that is no token or must not be read.
+/// [`BearerDiscoveryError`] when a place has something in it that is not a token or must not be read.
 pub fn discover(
     environment: &Environment,
     user: u32,
@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_token_ends_the_search() {
+    fn invalid_token_ends_the_search() {
         let directory = tempfile::tempdir().unwrap();
         let named = directory.path().join("named");
         let variables = environment(&[("BEARER_TOKEN_FILE", named.to_str().unwrap())]);

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use super::json::kind;
+use crate::util::json::kind;
 use crate::util::quote::quote;
 use crate::util::time::Timestamp;
 
@@ -49,7 +49,7 @@ impl Claims {
         self.text("iss")
     }
 
-    /// `aud`: one text or a list of them (RFC 7519 4.1.3); what is no text in a list is left out.
+    /// `aud`: one text or a list of them (RFC 7519 4.1.3); entries of a list that are not strings are skipped.
     #[must_use]
     pub fn audiences(&self) -> Vec<&str> {
         match self.get("aud") {
@@ -102,7 +102,7 @@ pub struct NumericDate {
     fraction: f64,
 }
 
-/// Why a claim is no time.
+/// Why a claim is not a time.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TimeClaimError {
     /// Not a number.

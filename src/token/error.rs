@@ -29,7 +29,7 @@ impl fmt::Display for TokenPart {
 }
 
 /// Why a token is refused by its form or its signature. The variants up to [`Self::Nested`] mean
-/// that it is no signed token at all, the others that it must not be accepted.
+/// that it is not a signed token at all, the others that it must not be accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
     /// Nothing at all.
@@ -84,7 +84,7 @@ pub enum TokenError {
     )]
     SpareBits(TokenPart),
     /// An escape of one half of a surrogate pair (RFC 8259 8.2), which the server replaces.
-    #[error("the token's {0} has a lone surrogate, which is no character")]
+    #[error("the token's {0} has a lone surrogate, which is not a character")]
     Surrogate(TokenPart),
     /// A part that is not UTF-8 (RFC 7515 3).
     #[error("the token's {0} is not UTF-8")]

@@ -8,8 +8,9 @@ use serde_json::Value;
 
 use super::claims::Claims;
 use super::error::{TokenError, TokenPart};
-use super::json::{self, kind};
+use super::json;
 use super::jws::{Header, Unverified, is_truncated};
+use crate::util::json::kind;
 use crate::util::note::Warning;
 use crate::util::quote::quote;
 
@@ -69,7 +70,7 @@ pub enum DecodedPart {
     Missing,
     /// JSON.
     Json(Value),
-    /// Text that is no JSON.
+    /// Text that is not JSON.
     Text(String),
     /// So many bytes that are no text.
     Bytes(usize),

@@ -1,34 +1,29 @@
-//! JSON objects as a token may have them: every member once, no deeper than needed.
+//! JSON objects as a token may have them: every member once, at most [`MAX_DEPTH`] levels deep.
 
-use std::cell::RefCell;
-use std::fmt;
-
-use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Value};
 
 use super::MAX_DEPTH;
 use super::error::{TokenError, TokenPart};
+use crate::util::json::{self, DuplicateMember, JsonError, JsonProblem, kind};
 
-/// Reads a JSON object, refusing members that stand twice at any depth.
+/// Reads a JSON object; a duplicate member at any depth is an error.
 ///
 /// # Errors
-/// [`TokenError`] naming the part: not UTF-8, not JSON, no object, a member twice, too deep.
+/// [`TokenError`] with the part: not UTF-8, not JSON, not an object, a duplicate member, too deep.
 pub fn object(bytes: &[u8], part: TokenPart) -> Result<Map<String, Value>, TokenError> {
     let text = std::str::from_utf8(bytes).map_err(|_| TokenError::NotUtf8(part))?;
-    let refusal = RefCell::new(None);
-    let mut reader = serde_json::Deserializer::from_str(text);
-    let seed = Reading { part, depth: 0, refusal: &refusal, doubles: None };
-    let read = seed.deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
-    match read {
+    match json::unique(text, MAX_DEPTH) {
         Ok(Value::Object(members)) => Ok(members),
         Ok(other) => Err(TokenError::NotObject { part, found: kind(&other) }),
-        Err(error) => Err(refusal.into_inner().unwrap_or_else(|| {
-            // Looked for only when the text is no JSON anyway.
-            match without_lone_surrogates(text).map(|text| object(text.as_bytes(), part)) {
-                Some(Ok(_)) => TokenError::Surrogate(part),
-                _ => TokenError::Json { part, problem: problem(&error) },
-            }
-        })),
+        Err(JsonError { problem: JsonProblem::DuplicateMember(name), .. }) => {
+            Err(TokenError::Duplicate { part, name })
+        }
+        Err(JsonError { problem: JsonProblem::TooDeep, .. }) => Err(TokenError::TooDeep(part)),
+        // Looked for only when the text is not JSON anyway.
+        Err(error) => Err(match without_lone_surrogates(text).map(|text| object(text.as_bytes(), part)) {
+            Some(Ok(_)) => TokenError::Surrogate(part),
+            _ => TokenError::Json { part, problem: problem(&error) },
+        }),
     }
 }
 
@@ -59,150 +54,21 @@ pub fn without_lone_surrogates(text: &str) -> Option<String> {
     replaced.then_some(out)
 }
 
-/// A duplicate member.
-#[derive(Debug, Clone, PartialEq)]
-pub struct DuplicateMember {
-    /// Its name.
-    pub name: String,
-    /// The earlier value; the later one stays in the object.
-    pub earlier: Value,
-}
-
-/// Reads any JSON text for showing it: of members that stand twice the last counts, and the
-/// earlier ones are given beside.
+/// Reads any JSON text for showing it: the last of duplicate members wins, and the earlier ones are
+/// returned beside it.
 ///
 /// # Errors
 /// What is wrong with the text, in words.
 pub fn any(text: &str) -> Result<(Value, Vec<DuplicateMember>), String> {
-    let (refusal, doubles) = (RefCell::new(None), RefCell::new(Vec::new()));
-    let mut reader = serde_json::Deserializer::from_str(text);
-    let seed = Reading { part: TokenPart::Claims, depth: 0, refusal: &refusal, doubles: Some(&doubles) };
-    match seed.deserialize(&mut reader).and_then(|value| reader.end().map(|()| value)) {
-        Ok(value) => Ok((value, doubles.into_inner())),
-        Err(_) if refusal.borrow().is_some() => Err(format!("nested deeper than {MAX_DEPTH} levels")),
-        Err(error) => Err(problem(&error)),
-    }
+    json::last_wins(text, MAX_DEPTH).map_err(|error| problem(&error))
 }
 
-/// What a JSON value is, in words: `a number`, `null`.
-#[must_use]
-pub const fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "an array",
-        Value::Object(_) => "an object",
-    }
-}
-
-/// The error of the JSON reader, without the line number: a token's parts have one line.
-fn problem(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    let what = match error.classify() {
-        serde_json::error::Category::Eof => "it ends too early",
-        _ => text.split(" at line ").next().unwrap_or_default(),
-    };
-    format!("{what} at character {}", error.column())
-}
-
-/// Reads any value, keeping an eye on members and depth; the reason for a refusal is left in
-/// `refusal`, since an error of serde has only a text.
-#[derive(Clone, Copy)]
-struct Reading<'a> {
-    part: TokenPart,
-    depth: usize,
-    refusal: &'a RefCell<Option<TokenError>>,
-    /// Where to put members that stand twice; without it they are refused.
-    doubles: Option<&'a RefCell<Vec<DuplicateMember>>>,
-}
-
-impl Reading<'_> {
-    fn refuse<E: serde::de::Error>(self, why: TokenError) -> E {
-        *self.refusal.borrow_mut() = Some(why);
-        E::custom("refused")
-    }
-
-    fn deeper<E: serde::de::Error>(self) -> Result<Self, E> {
-        if self.depth == MAX_DEPTH {
-            return Err(self.refuse(TokenError::TooDeep(self.part)));
-        }
-        Ok(Self { depth: self.depth + 1, ..self })
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for Reading<'_> {
-    type Value = Value;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Reading<'_> {
-    type Value = Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON")
-    }
-
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(Value::Bool(value))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(Value::Number(value.into()))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(Value::Number(value.into()))
-    }
-
-    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Value, E> {
-        Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("number out of range"))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(Value::String(value.to_owned()))
-    }
-
-    fn visit_string<E>(self, value: String) -> Result<Value, E> {
-        Ok(Value::String(value))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
-        let inner = self.deeper()?;
-        let mut values = Vec::new();
-        while let Some(value) = list.next_element_seed(inner)? {
-            values.push(value);
-        }
-        Ok(Value::Array(values))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
-        let inner = self.deeper()?;
-        let mut map = Map::new();
-        while let Some(name) = members.next_key::<String>()? {
-            if self.doubles.is_none() && map.contains_key(&name) {
-                return Err(self.refuse(TokenError::Duplicate { part: self.part, name }));
-            }
-            let value = members.next_value_seed(inner)?;
-            match (self.doubles, map.get_mut(&name)) {
-                (Some(doubles), Some(known)) => {
-                    let earlier = std::mem::replace(known, value);
-                    doubles.borrow_mut().push(DuplicateMember { name, earlier });
-                }
-                _ => {
-                    map.insert(name, value);
-                }
-            }
-        }
-        Ok(Value::Object(map))
+/// The problem without the line number: a token's parts have one line.
+fn problem(error: &JsonError) -> String {
+    match &error.problem {
+        JsonProblem::TooDeep => format!("nested deeper than {MAX_DEPTH} levels"),
+        JsonProblem::EarlyEnd(_) => format!("it ends too early at character {}", error.column),
+        other => format!("{other} at character {}", error.column),
     }
 }
 
@@ -246,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_object_is_named() {
+    fn json_other_than_an_object_is_rejected_by_type() {
         for (text, found) in [
             ("null", "null"),
             ("[]", "an array"),
@@ -271,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_json_is_reported_where() {
+    fn json_syntax_error_has_its_position() {
         for text in
             ["", "{", "{a:1}", "{\"a\":1,}", "{\"a\":1}x", "{\"a\":01}", "{\"a\":1e400}", "\u{feff}{}"]
         {

@@ -10,7 +10,8 @@ use serde_json::{Map, Value};
 use super::MAX_BYTES;
 use super::claims::Claims;
 use super::error::{TokenError, TokenPart};
-use super::json::{self, kind};
+use super::json;
+use crate::util::json::kind;
 use crate::util::quote::quote;
 
 /// Header members that bring a key along or say where to fetch one (RFC 7515 4.1.2 to 4.1.6).

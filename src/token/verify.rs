@@ -82,7 +82,7 @@ pub fn verify_owned<'k>(
 }
 
 /// Verifies a compact signature of anything (RFC 7515 5.2) and gives what was signed: for content
-/// that is no token's claims. The same rules as for a token's header and signature hold, and as
+/// that is not a token's claims. The same rules as for a token's header and signature hold, and as
 /// [`Unverified::parse`] it takes no key that the header brings along.
 ///
 /// # Errors

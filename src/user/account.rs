@@ -30,7 +30,7 @@ pub enum AccountError {
     /// No role: the server would let the user in and then know nothing he or she may do.
     #[error("the user {} has no role", quote(.0))]
     MissingRole(String),
-    /// Who manages nothing is no manager.
+    /// A user without projects is not a manager.
     #[error("the manager {} has no project", quote(.0))]
     ManagerWithoutProject(String),
     /// Only a manager has projects.
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_twice_is_kept_once() {
+    fn duplicates_are_stored_once() {
         let user = draft("m", &["api", "manager", "api"], &["p", "p"]).check(AuthSource::Local).unwrap();
         assert_eq!((user.roles, user.projects), (vec!["api".into(), "manager".into()], vec!["p".into()]));
     }

@@ -91,7 +91,7 @@ impl ToSql for SqlValue<'_> {
     }
 }
 
-/// The auth source's number; what is no number counts as -1, which is no source.
+/// The auth source's number; what is not a number counts as -1, which is not a source.
 pub(super) fn source_number(value: ValueRef<'_>) -> i64 {
     match value {
         ValueRef::Integer(number) => number,

@@ -216,7 +216,7 @@ fn busy_handler(wait: Duration) -> impl FnMut(i32) -> bool + Send + 'static {
     }
 }
 
-/// Whether SQLite could not make or open a file beside the database, for want of rights or room.
+/// Whether SQLite could not make or open a file beside the database, without permission or free space.
 fn is_inaccessible(lack: &SchemaError) -> bool {
     let SchemaError::Sqlite(error) = lack else { return false };
     is_index_size_error(error) || matches!(code(error), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly))

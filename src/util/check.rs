@@ -78,7 +78,7 @@ pub const CHECKS: &[(&str, &str)] = &[
     ("leeway-default", "a leeway of 0 means the default"),
     ("leeway-long", "a leeway is longer than an hour"),
     ("leeway-negative", "a negative leeway means no leeway"),
-    ("life", "the lifetime of a token"),
+    ("lifetime", "the lifetime of a token"),
     ("literal-pointer", "a claim name looks like a JSON pointer"),
     ("literal-star", "a star in a login role is not a wildcard"),
     ("manager-without-project", "a manager does not have a project"),

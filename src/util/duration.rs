@@ -10,9 +10,9 @@ use super::printable::PrintableText;
 ///
 /// ```
 /// use cc_auth::util::duration::GoDuration;
-/// let life: GoDuration = "1h30m".parse()?;
-/// assert_eq!(life.seconds(), 5400);
-/// assert_eq!(life.to_string(), "1h30m0s");
+/// let lifetime: GoDuration = "1h30m".parse()?;
+/// assert_eq!(lifetime.seconds(), 5400);
+/// assert_eq!(lifetime.to_string(), "1h30m0s");
 /// assert!("1d".parse::<GoDuration>().is_err());
 /// # Ok::<(), cc_auth::util::duration::DurationError>(())
 /// ```

@@ -44,7 +44,7 @@ pub fn compact(text: &str) -> String {
     tokens(text).collect()
 }
 
-/// The texts of the entries of the array that is a member of the object; none where it is not there.
+/// The texts of the entries of the array that is a member of the object; none when the member does not exist.
 /// Of members with the same name the last counts.
 ///
 /// ```

@@ -113,7 +113,7 @@ kinds! {
     InputEmpty: "input-empty", Data, "standard input is empty";
     InputUnreadable: "input-unreadable", NoInput, "standard input cannot be read";
     IssuerMalformed: "issuer-malformed", Usage, "an issuer is not a valid URL";
-    JsonMalformed: "json-malformed", Data, "a line is not a JSON object of the expected form";
+    JsonMalformed: "json-malformed", Data, "a line is not JSON object of the expected form";
     KeyDropped: "key-dropped", CantCreate, "a published key would be missing from the new key set";
     KeyDuplicateKid: "key-duplicate-kid", Data, "two keys have the same key ID";
     KeyEmpty: "key-empty", Data, "a key is empty";
@@ -186,7 +186,7 @@ kinds! {
     NoSessionDirectory: "no-session-directory", CantCreate, "there is no directory for session files";
     NoSystemCertificates: "no-system-certificates", Config, "the system has no CA certificates";
     NoTerminal: "no-terminal", Usage, "a prompt needs a terminal";
-    OauthResponseNotJson: "oauth-response-not-json", Data, "the input is not a JSON object";
+    OauthResponseNotJson: "oauth-response-not-json", Data, "the input is not JSON object";
     OauthResponseWithoutToken: "oauth-response-without-token", Data, "the JSON object contains no token";
     OutputBusy: "output-busy", TryAgain, "the output is being written by another process";
     OutputClosed: "output-closed", Io, "standard output is closed";
@@ -206,7 +206,7 @@ kinds! {
     ProjectWithoutManager: "project-without-manager", Usage, "projects were given for a user without the role manager";
     ProviderAnswer: "provider-answer", Unavailable, "the provider's answer is not usable";
     ProviderClientAuth: "provider-client-auth", Config, "the provider supports no known method of client authentication";
-    ProviderDocumentMalformed: "provider-document-malformed", Unavailable, "a discovery document is not a JSON object with an issuer";
+    ProviderDocumentMalformed: "provider-document-malformed", Unavailable, "a discovery document is not JSON object with an issuer";
     ProviderEndpointMissing: "provider-endpoint-missing", Unavailable, "the provider does not have the needed endpoint";
     ProviderEndpointUnsafe: "provider-endpoint-unsafe", Unavailable, "an endpoint of the provider is not https";
     ProviderFailed: "provider-failed", Unavailable, "the provider reports an error of its own";
@@ -291,7 +291,7 @@ kinds! {
     TokenKeyUnknown: "token-key-unknown", Negative, "no key has the token's key ID";
     TokenNested: "token-nested", Data, "the token contains another token";
     TokenNoKey: "token-no-key", Negative, "there is no key to verify the token";
-    TokenNotObject: "token-not-object", Data, "a part of the token is not a JSON object";
+    TokenNotObject: "token-not-object", Data, "a part of the token is not JSON object";
     TokenNotUtf8: "token-not-utf8", Negative, "the token is not UTF-8 text";
     TokenOtherIssuer: "token-other-issuer", Negative, "the key that signed the token belongs to another issuer";
     TokenOtherSubject: "token-other-subject", Negative, "the token is for another user";
@@ -301,7 +301,7 @@ kinds! {
     TokenSignature: "token-signature", Negative, "the token's signature is invalid";
     TokenSignatureEmpty: "token-signature-empty", Negative, "the token's signature is empty";
     TokenSpareBits: "token-spare-bits", Negative, "the token has unused base64 bits that are set";
-    TokenSurrogate: "token-surrogate", Negative, "the token has a lone surrogate, which is no character";
+    TokenSurrogate: "token-surrogate", Negative, "the token has a lone surrogate, which is not a character";
     TokenTooDeep: "token-too-deep", Negative, "the token's JSON is nested too deeply";
     TokenTooLong: "token-too-long", Data, "the token is longer than the limit";
     TokenTooManyKeys: "token-too-many-keys", Negative, "more keys fit the token than are tried";

@@ -10,6 +10,7 @@ pub mod diagnostic;
 pub mod duration;
 pub mod environment;
 pub mod file;
+pub mod json;
 pub mod json_text;
 pub mod kind;
 pub mod note;

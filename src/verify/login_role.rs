@@ -15,9 +15,10 @@ use crate::policy::login_role::{
     role_warnings,
 };
 use crate::policy::{Verbosity, Verdict};
-use crate::token::json::{self as token_json, kind};
+use crate::token::json as token_json;
 use crate::token::{TokenError, Verified};
 use crate::util::file::{self, SETTINGS_LIMIT};
+use crate::util::json::kind;
 use crate::util::note::{Notes, Warning};
 use crate::util::quote::{quote, quote_path};
 use crate::util::time::{Clock, Timestamp};

@@ -85,7 +85,7 @@ fn unsigned(all: &mut Attacks) {
     ] {
         all.push((format!("alg {alg}"), by_us(&format!(r#"{{"alg":{alg}}}"#), CLAIMS), reason));
     }
-    all.push(("no alg".into(), by_us(r#"{"typ":"JWT"}"#, CLAIMS), "names no algorithm"));
+    all.push(("no alg".into(), by_us(r#"{"typ":"JWT"}"#, CLAIMS), "does not have an algorithm"));
     let good = by_us(r#"{"alg":"EdDSA"}"#, CLAIMS);
     let (start, _) = good.rsplit_once('.').unwrap();
     all.push(("signature cut off".into(), start.to_owned(), "2 parts"));
@@ -274,7 +274,7 @@ fn forged(all: &mut Attacks) {
     let alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let last = alphabet.find(signature.chars().last().unwrap()).unwrap();
     let other = alphabet.as_bytes()[last | 1] as char;
-    all.push(("spare bits".into(), format!("{start}.{}{other}", &signature[..85]), "spare bits"));
+    all.push(("spare bits".into(), format!("{start}.{}{other}", &signature[..85]), "unused bits"));
 
     let bytes = URL_SAFE_NO_PAD.decode(signature).unwrap();
     let mut changes: Vec<(&str, Vec<u8>)> = vec![
@@ -618,11 +618,11 @@ fn nothing_that_a_terminal_obeys_comes_out_of_any_program() {
         ("cc-jwt", vec![&evil_option]),
         ("cc-jwt", vec![EVIL]),
         ("cc-user", vec!["list"]),
-        ("cc-user", vec!["list", "--login-role", EVIL]),
+        ("cc-user", vec!["list", "--role", EVIL]),
         ("cc-user", vec!["show", EVIL]),
         ("cc-user", vec!["show", "broken"]),
         ("cc-user", vec!["show", &evil_option]),
-        ("cc-user", vec!["add", EVIL, "--login-role", EVIL, "--no-password"]),
+        ("cc-user", vec!["add", EVIL, "--role", EVIL, "--no-password"]),
         ("cc-user", vec!["role", "add", EVIL, "api"]),
         ("cc-user", vec!["role", "add", "fritz", EVIL]),
         ("cc-user", vec!["import", "users.csv", "--dry-run"]),

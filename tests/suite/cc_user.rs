@@ -401,7 +401,7 @@ fn a_set_up_that_fails_has_made_nothing() {
     directory.write(".env", "no assignment\n");
     directory.run("cc-user", &["init"]).ended(78);
     std::fs::remove_file(directory.file(".env")).unwrap();
-    directory.write("var/job.db", "this is no database ".repeat(50));
+    directory.write("var/job.db", "this is not a database ".repeat(50));
     directory.run("cc-user", &["init"]).ended(78);
     assert_eq!(directory.sh("ls -A").stdout, ".home\nvar\n");
 }

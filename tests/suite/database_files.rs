@@ -603,7 +603,7 @@ fn change_warns_of_what_survives_it() {
         assert_eq!(warnings("cc-user add x --role api"), (false, false));
         assert_eq!(warnings("cc-user del x"), (true, tokens));
     }
-    // A configuration that cannot be used is no obstacle where the database is named.
+    // A configuration that cannot be used is not an obstacle where the database is named.
     directory.write("config.json", "{");
     assert_eq!(warnings("cc-user --db var/job.db del m"), (true, true));
 }

@@ -181,7 +181,7 @@ fn write_symlink_of_another_account_is_not_followed() {
             symlink(directory.file("treasure"), inside.join("link")).unwrap();
             give(inside.join("link"), owner);
             let run = directory.sh(&format!("{}; exit $?", write.replace("{}", "inside/link")));
-            // An existing name is no place for a directory or a database.
+            // An existing name is not a place for a directory or a database.
             assert!(
                 [66, 73, 77, 78].contains(&run.status),
                 "{write} {shared:o}: {} {}",

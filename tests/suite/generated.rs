@@ -97,7 +97,7 @@ fn present() -> Vec<String> {
     present
 }
 
-/// Writes the generated files; `make docs` runs it. It is no check, and CI must not be able to make
+/// Writes the generated files; `make docs` runs it. It is not a check, and CI must not be able to make
 /// one out of date file current.
 #[test]
 #[ignore = "writes the man pages, completions and docs/errors.md: make docs"]
@@ -177,7 +177,7 @@ fn every_command_has_a_summary_and_examples() {
             let mut command = &command;
             for name in page.path.split_whitespace() {
                 command = command.find_subcommand(name).unwrap_or_else(|| {
-                    panic!("{}: a page for '{}', which is no command", tool.name, page.path)
+                    panic!("{}: a page for '{}', which is not a command", tool.name, page.path)
                 });
             }
         }

@@ -410,7 +410,7 @@ fn guide_answer_is_compared_but_for_what_differs_each_time() {
     for (shown, seen) in [
         ("status 0", "status 1"),
         ("added 2, changed 0, skipped 0", "added 3, changed 0, skipped 0"),
-        ("life     6 hours", "life     7 hours"),
+        ("lifetime  6 hours", "lifetime  7 hours"),
         ("at 97 %", "at 98 %"),
         ("in 0.0 s", "in 0.0 ms"),
         ("x 2026-11-21T20:02:08Z", "x 1795378040"),

@@ -108,7 +108,7 @@ fn answer_that_is_not_a_key_set_is_an_error() {
 }
 
 #[test]
-fn a_status_that_is_no_success_is_shown_with_the_servers_words() {
+fn error_status_is_printed_with_the_servers_message() {
     let error = keys_from(&Reply::status(503, "text/plain", "back at nine\nsecond line"));
     assert!(error.to_string().ends_with("answered with status 503: 'back at nine'"), "{error}");
     let error = keys_from(&Reply::status(404, "text/html", "<html>"));

@@ -1,28 +1,13 @@
 //! `cc-json(5)` and the members of reports in the other man pages, from `docs/schemas`.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::fs;
-use std::path::Path;
 
 use cc_auth::util::check::CHECKS;
 use serde_json::Value;
 
 use crate::generated::TOOLS;
 use crate::manual::{DATE, roff, sentence, tidy};
-
-/// The schemas by file name.
-pub fn schemas() -> BTreeMap<String, Value> {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/schemas");
-    fs::read_dir(directory)
-        .unwrap()
-        .map(|entry| {
-            let entry = entry.unwrap();
-            let schema = serde_json::from_slice(&fs::read(entry.path()).unwrap()).unwrap();
-            (entry.file_name().into_string().unwrap(), schema)
-        })
-        .collect()
-}
+use crate::report_schema::schemas;
 
 /// The conventions, before the commands.
 const CONVENTIONS: &str = r#".SH NAME

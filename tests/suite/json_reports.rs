@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::generated::TOOLS;
 use crate::guides::distance;
+use crate::report_schema;
 use crate::slapd::{Slapd, TREE, person};
 use crate::support::{TestEnv, data, has, is_updating};
 
@@ -19,8 +20,16 @@ use crate::support::{TestEnv, data, has, is_updating};
 const LINES: &[(&str, &str, i32, &str)] = &[
     ("gen-keypair", "", 0, "gen-keypair --json"),
     ("gen-keypair", "es256", 0, "gen-keypair -a es256 --json"),
-    ("gen-keypair", "write", 73, "gen-keypair --write --json"),
+    ("gen-keypair", "write", 0, "gen-keypair --write --env-file new.env --json"),
+    ("gen-keypair", "files", 0, "gen-keypair -f pem -o new --json"),
+    ("gen-keypair", "error", 73, "gen-keypair --write --json"),
     ("convert-pem-pubkey", "", 0, "convert-pem-pubkey pair/public.pem --json"),
+    (
+        "convert-pem-pubkey",
+        "write",
+        0,
+        "convert-pem-pubkey pair/public.pem --write --env-file new.env --json",
+    ),
     ("convert-pem-pubkey", "error", 65, "convert-pem-pubkey pw --json"),
     ("cc-user init", "", 0, "mkdir new && cd new && cc-user init --json"),
     ("cc-user add", "", 0, "cc-user add lea --role manager --project p1 --name 'Lea L' --no-password --json"),
@@ -58,13 +67,26 @@ const LINES: &[(&str, &str, i32, &str)] = &[
     ("cc-jwt spec issue", "", 0, "cc-jwt spec issue r.yaml --json"),
     ("cc-jwt spec check", "", 0, "cc-jwt spec check r.yaml --json"),
     ("cc-jwt spec check", "error", 65, "cc-jwt spec check more.csv --json"),
+    ("cc-jwt spec new", "", 0, "cc-jwt spec new --json --issuer https://tokens.example.org --kid k"),
     (
         "cc-jwt spec new",
-        "",
+        "file",
         0,
         "cc-jwt spec new --json --issuer https://tokens.example.org --kid k --key pair/private.pem -o new.yaml",
     ),
     ("cc-jwt jwks", "", 0, "cc-jwt jwks --server --json"),
+    (
+        "cc-jwt jwks",
+        "discovery",
+        0,
+        "cc-jwt jwks --server --issuer https://tokens.example.org --document discovery --json",
+    ),
+    (
+        "cc-jwt jwks",
+        "files",
+        0,
+        "cc-jwt jwks --server --issuer https://tokens.example.org --out-dir www --json",
+    ),
     ("cc-login", "", 0, "cc-login max --password-file pw --json"),
     ("cc-login", "error", 1, "cc-login max --password-file new-pw --json"),
     ("cc-login status", "", 0, "cc-login max --password-file pw -q > out; cc-login status --json"),
@@ -187,6 +209,9 @@ fn json_report_of_each_verb_is_as_pinned() {
         if run.status != *status {
             wrong.push(format!("status {} expected: {about}", status));
             continue;
+        }
+        for error in report_schema::stream_errors(verb, &run.stdout, &run.stderr) {
+            wrong.push(format!("{line}: {error}"));
         }
         let mut seen = String::new();
         for (stream, text) in [("stdout", run.stdout.clone()), ("stderr", run.stderr.clone())] {

@@ -18,7 +18,7 @@ const STRICTER: [(u64, &str); 6] = [
     (350, "the same with key_ops"),
     (347, "a key whose 'alg' is ES521, which is none (RFC 7518 3.1)"),
     (351, "the same with key_ops"),
-    (372, "a character in the header that base64url has not (RFC 7515 2)"),
+    (372, "a character in the header outside the base64url alphabet (RFC 7515 2)"),
     (373, "the same in the payload"),
 ];
 
@@ -206,7 +206,7 @@ fn wycheproof_json_web_signatures() {
 }
 
 #[test]
-fn content_that_is_no_claims_is_no_token() {
+fn content_without_claims_is_rejected() {
     // The same signatures are none of a token's: there are no claims in them.
     for test in tests().iter().filter(|test| test.valid) {
         assert!(cc_auth::token::Unverified::parse(&test.jws).is_err(), "test {}", test.id);

@@ -391,7 +391,7 @@ fn rsa_keys_have_a_sane_size_and_exponent() {
 }
 
 #[test]
-fn what_a_set_can_not_use_is_passed_over_with_a_note() {
+fn unusable_keys_of_a_set_are_skipped_with_a_note() {
     let load = |name: &str| {
         let mut notes = Notes::new();
         let text = String::from_utf8(key_file(name)).unwrap();
@@ -408,7 +408,7 @@ fn what_a_set_can_not_use_is_passed_over_with_a_note() {
         ("jwks_private.json", "private key"),
         ("jwks_useenc.json", "use is 'enc'"),
         ("jwks_keyops.json", "key_ops do not contain 'verify'"),
-        ("jwks_algmismatch.json", "alg is 'ES256', which is no signature algorithm of Ed25519 keys"),
+        ("jwks_algmismatch.json", "alg is 'ES256', which is not a signature algorithm of Ed25519 keys"),
         ("jwks_unknownkty.json", "key type 'XYZ'"),
     ] {
         let (_, notes) = load(name);

@@ -121,7 +121,7 @@ fn private_keys_of_ssh_keygen_sign() {
             let key = private(&directory, "k").unwrap();
             let expected = public(&directory, "k.pub").unwrap();
             assert_eq!(key.verifying_key().public_key(), expected.public_key(), "{kind} {bits}");
-            // A damaged copy is no key, and says nothing of it.
+            // A damaged copy is not a key, and says nothing of it.
             let text = directory.read("k");
             let middle = text.len() / 2;
             let other = if text.as_bytes()[middle] == b'A' { "B" } else { "A" };

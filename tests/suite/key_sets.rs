@@ -1,4 +1,4 @@
-//! Key sets as files: what is published is never lost, and a set without a usable key is no answer
+//! Key sets as files: what is published is never lost, and a set without a usable key is an error
 //! about a token.
 
 use cc_auth::key::{Algorithm, PrivateKey, jwk};
@@ -99,7 +99,7 @@ fn private_key_of_a_set_is_published_by_its_public_half_alone() {
 }
 
 #[test]
-fn set_without_usable_key_is_no_verdict() {
+fn set_without_usable_key_is_an_error() {
     let directory = TestEnv::with_setup();
     for set in [FOREIGN[0].to_owned(), String::new(), FOREIGN.join(",")] {
         let set = format!("{{\"keys\":[{set}]}}");
@@ -135,6 +135,6 @@ fn set_of_many_keys_is_read_in_linear_time() {
         begun.elapsed()
     };
     let (few, many) = (time(400), time(3200));
-    // Eight times as many keys in at most about eight times the time, with room for a busy machine.
+    // Eight times as many keys in at most about eight times the time, with a margin for a busy machine.
     assert!(many < few * 24 + std::time::Duration::from_millis(200), "{few:?} {many:?}");
 }

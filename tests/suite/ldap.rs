@@ -1,4 +1,4 @@
-//! The directory room against a real slapd.
+//! The LDAP module against a real slapd.
 
 use std::time::Duration;
 

@@ -44,7 +44,7 @@ fn starttls_malformed_answer_is_reported_and_nothing_is_sent_in_the_clear() {
     for _ in 0..30_000 {
         deep = element(0x30, &deep);
     }
-    let malformed = "the answer to StartTLS is not made as RFC 4511 says";
+    let malformed = "the answer to StartTLS does not conform to RFC 4511";
     let answers: Vec<(&str, Vec<u8>)> = vec![
         (malformed, whole(&[])),
         // A result code without octets, a constructed text, one of another type.
@@ -57,8 +57,8 @@ fn starttls_malformed_answer_is_reported_and_nothing_is_sent_in_the_clear() {
         (malformed, whole(&deep)),
         ("it does not speak LDAP", b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec()),
         // Lengths of nine octets, indefinite, and of 4 GiB.
-        ("a message is not made as RFC 4511 says", vec![0x30, 0x89, 0, 0, 0, 0, 0, 0, 0, 0, 1]),
-        ("a message is not made as RFC 4511 says", vec![0x30, 0x80, 2, 1, 1]),
+        ("a message does not conform to RFC 4511", vec![0x30, 0x89, 0, 0, 0, 0, 0, 0, 0, 0, 1]),
+        ("a message does not conform to RFC 4511", vec![0x30, 0x80, 2, 1, 1]),
         ("a message has more than 16 MiB", vec![0x30, 0x84, 0xff, 0xff, 0xff, 0xff]),
         (
             "it rejects StartTLS (result code 53, 'no TLS here')",
@@ -68,7 +68,10 @@ fn starttls_malformed_answer_is_reported_and_nothing_is_sent_in_the_clear() {
             "it sends unencrypted data after StartTLS",
             [result(1, EXTENDED_RESPONSE, 0, ""), result(1, BIND_RESPONSE, 0, "")].concat(),
         ),
-        ("it ends the connection (result code 52, 'closing')", result(0, EXTENDED_RESPONSE, 52, "closing")),
+        (
+            "the LDAP server closed the connection (result code 52, 'closing')",
+            result(0, EXTENDED_RESPONSE, 52, "closing"),
+        ),
     ];
     for (name, answer) in answers {
         let in_the_clear = Arc::new(AtomicBool::new(false));
@@ -229,7 +232,7 @@ fn bind_rejection_is_a_rejected_login_and_its_reason_is_printed() {
         let locked = login("").ended(75);
         assert!(locked.stderr.contains("too many failed logins of 'anna'"), "{code}: {}", locked.stderr);
     }
-    // What is no decision about name and password is none of a login either.
+    // What does not depend on name and password does not depend on the login either.
     let port = answering(|request| result(request.id, BIND_RESPONSE, 80, "internal error"));
     let directory = directory_for(&url(port), json!({}));
     directory.sh("cc-user sync-ldap").ended(69);

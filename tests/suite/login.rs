@@ -145,7 +145,7 @@ fn stricter(row: &Value) -> Option<&'static str> {
         return Some("a token without any usable role would lead to a session that is dead");
     }
     if by_token && is(&["crit", "duplicate", "newline"]) {
-        return Some("what can be read in two ways, or is marked critical, is no token");
+        return Some("what can be read in two ways, or is marked critical, is not a token");
     }
     if by_token && config.contains("sync") && is(&["sub 300 chars", "sub with blanks"]) {
         return Some("no user is added under an invalid username");
@@ -173,7 +173,7 @@ fn better(row: &Value) -> Option<&'static str> {
         return Some("a token changes no user of another source");
     }
     if case.contains("nested") {
-        return Some("a list or an object is no part of a name");
+        return Some("a list or an object is not part of a name");
     }
     None
 }

@@ -59,6 +59,7 @@ mod recipes;
 mod remote_keys;
 mod remote_login;
 mod renew;
+mod report_schema;
 mod roles;
 mod secret_leaks;
 mod security;

@@ -540,7 +540,7 @@ fn every_page_that_is_referred_to_exists() {
                 seen += 1;
                 assert!(
                     pages.contains_key(&format!("{title}.{number}")),
-                    "{name} refers to {title}({number}), which is not there"
+                    "{name} refers to {title}({number}), which does not exist"
                 );
             }
         }

@@ -140,9 +140,13 @@ fn an_id_token_that_is_not_for_this_login_is_refused() {
     }
     refused(claim("iss", || json!("https://evil.example")), 1, "from the issuer 'https://evil.example'");
     refused(claim("nonce", || json!("another")), 1, "another 'nonce' than this login");
-    refused(claim("nonce", || Value::Null), 1, "does not say which login it is for");
+    refused(claim("nonce", || Value::Null), 1, "does not have a nonce");
     refused(claim("aud", || json!("another-client")), 1, "is for 'another-client': expected 'cc'");
-    refused(claim("aud", || json!(["cc", "x"])), 1, "does not have an authorized party ('azp')");
+    refused(
+        claim("aud", || json!(["cc", "x"])),
+        1,
+        "has several audiences ('cc', 'x') and no authorized party ('azp')",
+    );
     refused(claim("azp", || json!("x")), 1, "was made for 'x': expected 'cc'");
     refused(claim("exp", || from_now(-1)), 1, "the ID token expired");
     refused(claim("iat", || from_now(120)), 1, "in the future");
@@ -185,8 +189,8 @@ fn userinfo_of_another_subject_and_a_missing_or_bad_name_are_refused() {
         }),
         ..Behavior::default()
     };
-    refused(userinfo("sub", json!("s-2")), 1, "userinfo is about another person");
-    refused(userinfo("sub", Value::Null), 1, "does not say who it is about");
+    refused(userinfo("sub", json!("s-2")), 1, "UserInfo is for another user");
+    refused(userinfo("sub", Value::Null), 1, "UserInfo does not have a subject ('sub')");
     refused(userinfo("preferred_username", Value::Null), 1, "the provider gives no username");
     refused(userinfo("preferred_username", json!("a\u{1b}[2J")), 1, "control or invisible character");
     let (_, run) = refused(userinfo("preferred_username", json!("<b>\u{202e}")), 1, "cannot be used");
@@ -217,7 +221,7 @@ fn signed_userinfo_is_verified_and_one_that_is_not_for_this_client_is_refused() 
         1,
         "userinfo is from the issuer 'https://x'",
     );
-    refused(signed(Signed::Properly, "sub", json!("s-2")), 1, "userinfo is about another person");
+    refused(signed(Signed::Properly, "sub", json!("s-2")), 1, "UserInfo is for another user");
     for by in [Signed::Not, Signed::ByAnother, Signed::WithThePublicKey] {
         refused(signed(by, "x", Value::Null), 1, "invalid signed UserInfo");
     }

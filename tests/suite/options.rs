@@ -301,8 +301,6 @@ fn is_excused(path: &str, option: &str, other: &str) -> bool {
             | ("cc-jwt jwks", "json", _)
             | ("cc-user export", "json", "format")
             | ("cc-user export", "format", "json")
-            // It changes the form of errors.
-            | ("cc-jwt spec new", "json", _)
             // There is nothing to replace.
             | (_, "force", "output" | "out_dir" | "write")
             // Whether the resource has warnings, and a key in a mounted Secret.

@@ -182,7 +182,7 @@ fn the_rules_agree_with_the_validators_where_those_agree() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// Our verdict on a token: the names of the checks that fail; `malformed` when it is no token.
+/// Our verdict on a token: the names of the checks that fail; `malformed` when it is not a token.
 fn ours(issuer: &Issuer, token: &str, profile: &str) -> Vec<String> {
     let audience = if profile == "wlcg" { ANY } else { "https://se.example" };
     let arguments = [

@@ -120,7 +120,7 @@ const STRICTER: [&str; 12] = [
     "twice",
     "critical extensions",
     "brings a key of its own",
-    "spare bits",
+    "unused bits",
     "not UTF-8",
     "nested deeper",
     "beyond any date",

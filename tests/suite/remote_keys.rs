@@ -245,7 +245,7 @@ fn a_cache_that_cannot_be_written_is_only_noted() {
 }
 
 #[test]
-fn keys_of_no_use_are_passed_over_with_a_note() {
+fn unusable_keys_are_skipped_with_a_note() {
     let shared = r#"{"kty":"oct","k":"c2VjcmV0","kid":"shared"}"#;
     let odd = r#"{"kty":"XYZ","kid":"odd"}"#;
     let broken = r#"{"kty":"OKP","crv":"Ed25519","x":"AAAA","kid":"broken"}"#;

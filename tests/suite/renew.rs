@@ -40,7 +40,7 @@ fn key_of(resource: &Resource) -> SigningKey {
     find_key(resource, &around, &mut Notes::new()).unwrap()
 }
 
-/// The example's life and resignBefore, in seconds.
+/// The example's lifetime and resignBefore, in seconds.
 const LIFE: i64 = 86_400;
 const BEFORE: i64 = 5 * 3600;
 const SIGNED: i64 = 1_800_000_000;
@@ -132,7 +132,7 @@ fn a_claim_of_any_number_is_the_same_in_the_token() {
 }
 
 #[test]
-fn what_is_no_token_of_this_key_is_due() {
+fn file_without_token_of_this_key_is_due() {
     let resource = read(&example(), &[]);
     let key = key_of(&resource);
     let token = sign(&resource, &key, Timestamp(SIGNED)).unwrap().token.expose().to_owned();
@@ -175,7 +175,12 @@ fn exp(directory: &TestEnv) -> i64 {
 #[test]
 fn a_token_is_renewed_when_it_is_time_and_not_before() {
     let directory = directory();
-    assert!(renew(&directory, &["--check"]).ended(1).stdout.contains("is due: there is no token"));
+    assert!(
+        renew(&directory, &["--check"])
+            .ended(1)
+            .stdout
+            .contains("is due: the token file does not exist or is empty")
+    );
     assert!(!directory.file("token").exists(), "--check writes nothing");
     renew(&directory, &[]).ended(0);
     assert_eq!(fs::metadata(directory.file("token")).unwrap().mode() & 0o777, 0o600);
@@ -223,7 +228,7 @@ fn a_failure_keeps_the_old_token_and_says_when_it_ends() {
     let old = directory.read("token");
     directory.write("r.yaml", example().replace("MHcCAQEEIIphQal", "MHcCAQEEIIphQam"));
     let run = directory.run("cc-jwt", &["renew", "--spec", "r.yaml", "-o", "token", "--force"]).ended(65);
-    assert!(run.stderr.contains("the old token is still there and ends"), "{}", run.stderr);
+    assert!(run.stderr.contains("the old token remains and expires"), "{}", run.stderr);
     assert_eq!(directory.read("token"), old);
 }
 
@@ -235,7 +240,7 @@ fn a_resource_that_can_not_be_read_any_more_keeps_the_old_token_and_says_when_it
     directory.write("r.yaml", "kind: JWT\n");
     for (spec, status) in [("r.yaml", 65), ("missing.yaml", 66)] {
         let run = directory.run("cc-jwt", &["renew", "--spec", spec, "-o", "token"]).ended(status);
-        assert!(run.stderr.contains("'token': the old token is still there and ends"), "{}", run.stderr);
+        assert!(run.stderr.contains("'token': the old token remains and expires"), "{}", run.stderr);
         assert_eq!(directory.read("token"), old);
     }
 }
@@ -369,7 +374,7 @@ fn a_second_process_for_the_same_file_is_reported() {
     let directory = directory();
     let watch = Watch::start(&directory, &["-o", "token"], &[]);
     watch.event("renewed");
-    assert!(renew(&directory, &[]).ended(75).stderr.contains("is kept by another process already"));
+    assert!(renew(&directory, &[]).ended(75).stderr.contains("another process already renews this file"));
     renew(&directory, &["--check"]).ended(0);
     let run = directory.run("cc-jwt", &["renew", "--spec", "r.yaml", "-q", "-o", "other"]);
     run.ended(0);
@@ -451,7 +456,7 @@ fn systemd_hears_when_the_token_is_there() {
     assert_eq!(hear(&socket), "READY=1");
     assert!(directory.file("token").exists());
     let status = hear(&socket);
-    assert!(status.starts_with("STATUS=1 of 1 tokens good, the next is renewed at 2"), "{status}");
+    assert!(status.starts_with("STATUS=1 of 1 tokens valid, the next is renewed at 2"), "{status}");
     watch.signal("TERM");
     assert_eq!(hear(&socket), "STOPPING=1");
     drop(watch);
@@ -480,7 +485,7 @@ fn many_resources_are_kept_in_a_directory_each_under_its_name() {
     directory.run("cc-jwt", &["renew", "--spec", "r.yaml", "-o", "one", "-q"]).ended(2);
     directory.write("r.yaml", format!("{}---\n{}", example(), example()));
     let run = directory.run("cc-jwt", &["renew", "--spec", "r.yaml", "--out-dir", "out", "-q"]).ended(65);
-    assert!(run.stderr.contains("stands in line 4 already"), "{}", run.stderr);
+    assert!(run.stderr.contains("duplicate resource 'my-jwt', first in line 4"), "{}", run.stderr);
 }
 
 #[test]

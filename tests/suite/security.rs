@@ -114,7 +114,7 @@ fn flaw(text: &str, test: &str) -> Option<&'static str> {
         return Some("there is no such function");
     };
     if !function.attributes.iter().any(|attribute| attribute == "test") {
-        return Some("it is no test");
+        return Some("it is not a test");
     }
     if function
         .attributes

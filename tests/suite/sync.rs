@@ -148,7 +148,13 @@ fn sync_deletes_no_user_without_the_option() {
     server.modify(&format!("dn: uid=u000001,ou=people,{BASE}\nchangetype: delete\n"));
     let kept = sync(&directory, "").ended(0);
     assert!(kept.stdout.contains("0 deleted"), "{}", kept.stdout);
-    assert!(kept.stderr.contains("1 users are no longer in the directory and were kept"), "{}", kept.stderr);
+    assert!(
+        kept.stderr.contains(
+            "1 users are not in the LDAP directory and were not deleted (--delete-missing deletes them)"
+        ),
+        "{}",
+        kept.stderr
+    );
     assert_eq!(table(&directory).len(), 3);
     sync(&directory, "--delete-missing").ended(0);
     assert_eq!(table(&directory).len(), 2);
@@ -170,7 +176,7 @@ fn too_many_deletions_change_nothing_until_they_are_allowed() {
         refused.stderr,
         "cc-user: 40 of 100 LDAP users are no longer in the LDAP directory, and the deletion limit is 10: \
          nothing was changed\n\
-         hint: see who with 'cc-user sync-ldap --dry-run'; if that is right, allow it once with --max-delete 40\n"
+         hint: print the users with 'cc-user sync-ldap --dry-run'; if they left, allow it once with --max-delete 40\n"
     );
     for limit in ["39", "39%", "0", "0%"] {
         sync(&directory, &format!("--max-delete {limit}")).ended(75);
@@ -294,7 +300,7 @@ fn a_partial_answer_changes_nothing() {
 }
 
 #[test]
-fn odd_entries_are_passed_over_and_the_rest_goes_on() {
+fn invalid_entries_are_skipped_and_the_rest_is_synchronized() {
     if !has("slapd") {
         return;
     }
@@ -359,7 +365,8 @@ fn an_admin_who_is_gone_is_kept_with_a_warning() {
     let kept = sync(&directory, "").ended(0);
     assert!(
         kept.stderr.contains(
-            "admins who are no longer in the directory are kept (--delete-admins): 'boss', 'broken'"
+            "administrators who are not in the LDAP directory are not deleted (--delete-admins deletes them): \
+             'boss', 'broken'"
         ),
         "{}",
         kept.stderr

@@ -1,4 +1,4 @@
-//! Tests of the token room: the RFCs' examples, attacks, and what no input may do.
+//! Tests of the token module: the RFCs' examples, attacks, and what no input may do.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -90,7 +90,7 @@ fn the_rsa_and_ec_examples_of_rfc_7515_verify_by_their_own_key_alone() {
 }
 
 #[test]
-fn the_ed25519_example_of_rfc_8037_a_4_has_a_payload_that_is_no_claims() {
+fn the_ed25519_example_of_rfc_8037_a_4_has_a_payload_without_claims() {
     let token = "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc.\
                  hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg";
     let (message, signature) = token.rsplit_once('.').unwrap();

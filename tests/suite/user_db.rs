@@ -274,7 +274,7 @@ fn scan_returns_what_a_sync_needs_and_treats_an_unreadable_row_as_admin() {
 }
 
 #[test]
-fn what_is_no_database_of_a_server_is_distinguished() {
+fn database_of_another_program_is_distinguished() {
     use cc_auth::util::diagnostic::{Diagnostic as _, ExitStatus};
     let directory = TestEnv::new();
     let open = |name: &str| UserDb::open(&directory.file(name), OpenMode::Read).unwrap_err();
@@ -283,7 +283,7 @@ fn what_is_no_database_of_a_server_is_distinguished() {
     assert!(matches!(UserDb::open("/dev/null".as_ref(), OpenMode::Read), Err(UserDbError::NotAFile(_))));
     directory.write(
         "text",
-        "this is no database, but long enough to have a header of one hundred bytes ".repeat(20),
+        "this is not a database, but long enough to have a header of one hundred bytes ".repeat(20),
     );
     assert!(matches!(open("text"), UserDbError::NotADatabase(_)));
     directory.write("empty", "");

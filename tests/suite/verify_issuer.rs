@@ -383,7 +383,7 @@ fn proxy_of_the_environment_is_used_by_every_program_and_named_in_errors() {
         }
         assert_eq!(proxy.seen().len(), count + 1, "{line}");
     }
-    // A proxy that is not there.
+    // A proxy that does not exist.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let run = directory.sh(&format!("export HTTPS_PROXY=127.0.0.1:{port}; {}", lines[0])).ended(69);
     assert!(run.stderr.contains(&format!("through the proxy '127.0.0.1:{port}'")), "{}", run.stderr);

@@ -30,6 +30,7 @@ const WORDS: &[(&str, &str)] = &[
     ("patience", "timeout"),
     ("roof", "layer"),
     ("rooms", "modules"),
+    ("room", "module, space"),
     ("roster", "LDAP snapshot, list of users"),
     ("said", "reported, printed, set"),
     ("shelf", "cache"),
@@ -86,7 +87,9 @@ const PHRASES: &[(&str, &str)] = &[
     ("has not the", "does not have"),
     ("have not the", "do not have"),
     ("holds from", "valid from"),
-    ("is no duration", "invalid duration: expected …"),
+    ("has not got", "does not have"),
+    ("is no", "is not a; invalid X: expected Y"),
+    ("is not there", "does not exist"),
     ("meant for", "for"),
     ("passed over", "skipped"),
     ("shared key", "HMAC secret"),
@@ -180,12 +183,16 @@ fn is_excepted(name: &str, word: &str) -> bool {
 /// The words of a line that are replaced, with their replacement.
 fn found_in(line: &str) -> Vec<(&'static str, &'static str)> {
     let words = words(line);
-    let plain = line.to_lowercase().replace('’', "'");
+    let plain = line.to_lowercase().replace('’', "'").replace('_', " ");
     let replaced = WORDS.iter().filter(|(word, _)| words.iter().any(|found| found == word));
     let phrases = PHRASES.iter().filter(|(phrase, _)| {
         plain.match_indices(phrase).any(|(at, _)| {
             let is_end = |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric());
-            is_end(plain[..at].chars().next_back()) && is_end(plain[at + phrase.len()..].chars().next())
+            let (before, after) = (&plain[..at], &plain[at + phrase.len()..]);
+            let is_other_phrase = before.ends_with("there ") || after.starts_with(" longer");
+            is_end(before.chars().next_back())
+                && is_end(after.chars().next())
+                && !(*phrase == "is no" && is_other_phrase)
         })
     });
     replaced.chain(phrases).copied().collect()
@@ -219,6 +226,10 @@ fn words_are_found_in_prose_and_identifiers() {
     for line in ["nobody", "TOLD_KEYS", "let told_keys = 1;", "struct ToldKeys", "It can’t.", "a Nobody-case"]
     {
         assert_eq!(found_in(line).len(), 1, "{line}");
+    }
+    assert_eq!(found_in("'x' is no duration").len(), 1);
+    for line in ["there is no token", "It is no longer valid", "is nothing"] {
+        assert!(found_in(line).is_empty(), "{line}: {:?}", found_in(line));
     }
     for line in ["broomstick", "tolerant", "the wholesale", "cant", "a shared keyboard"] {
         assert!(found_in(line).is_empty(), "{line}: {:?}", found_in(line));

@@ -29,7 +29,7 @@ use crate::util::time::{self, Timestamp};
 /// Issue a token for a user, as the server would
 ///
 /// The token goes to standard output and nothing else does, so that TOKEN=$(cc-jwt issue NAME)
-/// works. Roles come from the user table, the life from auth.jwts.max-age, the key from
+/// works. Roles come from the user table, the lifetime from auth.jwts.max-age, the key from
 /// JWT_PRIVATE_KEY.
 #[derive(Debug, Args)]
 pub(super) struct Issue {

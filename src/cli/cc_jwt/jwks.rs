@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum, ValueHint};
-use serde_json::Value;
+use serde::Serialize;
 
 use super::resources::{Loaded, ResourceOptions};
 use crate::cli::console::Console;
@@ -13,7 +13,8 @@ use crate::cli::options::{AtOption, SettingsOptions};
 use crate::cli::settings;
 use crate::key::{Algorithm, Jwk, KeyStrength, read_public, read_signing};
 use crate::osdf::jwks_document::{
-    DISCOVERY_FILE, JwksDocumentError, KEY_SET_FILE, PublishedKey, discovery, dropped, key_set,
+    DISCOVERY_FILE, DiscoveryDocument, JwksDocumentError, KEY_SET_FILE, PublishedKey, discovery, dropped,
+    key_set,
 };
 use crate::osdf::signing::find_key;
 use crate::util::diagnostic::ExitStatus;
@@ -75,6 +76,24 @@ enum Document {
     Jwks,
     /// The discovery document
     Discovery,
+}
+
+/// The report: a key set (RFC 7517).
+///
+/// The key set is printed as text, so that unknown members of its keys stay as they are.
+#[cfg(test)]
+#[derive(Serialize, schemars::JsonSchema)]
+pub(super) struct JwksReport {
+    /// The public keys as JWKs, in the order given; the first one signs.
+    keys: Vec<serde_json::Map<String, serde_json::Value>>,
+}
+
+/// The report: the files that were written.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct JwksFilesReport<'a> {
+    /// The files: the key set and the discovery document.
+    files: [&'a Path; 2],
 }
 
 pub(super) fn run(
@@ -247,7 +266,7 @@ impl Jwks {
         &self,
         directory: &Path,
         set: &str,
-        document: &Value,
+        document: &DiscoveryDocument,
         keys: &[PublishedKey],
         console: &mut Console,
     ) -> Result<(), Failure> {
@@ -268,7 +287,8 @@ impl Jwks {
         // For a web server of another account, whatever the mask of this process.
         file::create_directory_all(parent, file::PUBLIC_DIRECTORY_MODE)?;
         // The set first: a discovery document that leads nowhere is worse than none.
-        for (path, content) in [(&path, set), (&well_known, &document.to_string())] {
+        let document = serde_json::to_string(document).unwrap_or_default();
+        for (path, content) in [(&path, set), (&well_known, &document)] {
             let mut text = escape_json(&indented(content)).into_owned();
             text.push('\n');
             file::write(path, text.as_bytes(), PUBLIC_MODE, Existing::Replace)?;
@@ -279,7 +299,7 @@ impl Jwks {
         }
         warn_if_not_owner([path.as_path(), &well_known], console);
         if console.is_json() {
-            console.json(&serde_json::json!({ "files": [path, well_known] }))?;
+            console.json(&JwksFilesReport { files: [&path, &well_known] })?;
         }
         Ok(())
     }

@@ -56,6 +56,12 @@ pub(super) static REPORTS: &[Report] = &[
         .form("login-role-stream", "with --login-role and --stream")
         .stream(),
     Report::of::<role::RoleCheckReport<'_>>("cc-jwt role check"),
+    Report::of::<spec::SpecCheckReport<'_>>("cc-jwt spec check"),
+    Report::of::<spec::SpecNewReport<'_>>("cc-jwt spec new"),
+    Report::of::<jwks::JwksReport>("cc-jwt jwks"),
+    Report::of::<crate::osdf::jwks_document::DiscoveryDocument>("cc-jwt jwks")
+        .form("discovery", "with --document discovery"),
+    Report::of::<jwks::JwksFilesReport<'_>>("cc-jwt jwks").form("files", "with --out-dir"),
 ];
 
 /// Issue, inspect, verify and renew tokens of a ClusterCockpit server

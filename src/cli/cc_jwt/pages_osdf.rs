@@ -120,15 +120,6 @@ pub(super) const SPEC_CHECK: ManualPage = ManualPage {
         explains: "Check a resource",
         test: ExampleTest::Runs(0),
     }],
-    json: &[
-        ("valid", "whether there are no errors"),
-        (
-            "resources",
-            "a list of file, name, namespace, issuer, kid, algorithm, lifetime_seconds, resign_before_seconds (or \
-             null), profile (or null) and scopes (what they permit, as text)",
-        ),
-        ("warnings", "a list of check, message and hint"),
-    ],
     files: SPEC_FILES,
     see_also: &["cc-jwt-renew(1)"],
     ..ManualPage::EMPTY
@@ -201,11 +192,6 @@ pub(super) const JWKS: ManualPage = ManualPage {
             explains: "The server's own key as a JWKS",
             test: ExampleTest::Runs(0),
         },
-    ],
-    json: &[
-        ("keys", "the JWKS (RFC 7517)"),
-        ("issuer, jwks_uri", "with --document discovery"),
-        ("files", "with --out-dir: the files that were written"),
     ],
     files: &[
         ("DIR/jwks.json", "with --out-dir: the JWKS"),

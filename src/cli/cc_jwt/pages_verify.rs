@@ -86,7 +86,8 @@ pub(super) const VERIFY: ManualPage = ManualPage {
         "With --login-role the program checks whether a login role of Stronghold, Vault or OpenBao accepts the token, \
          as that server does. The role is a file in JSON or a name in auth.jwt-roles. The configuration that roles \
          share (keys, bound_issuer, jwt_supported_algs, default_role) comes from auth.jwt-config or --role-config \
-         FILE; keys given as options replace the keys there. The checks stop at the first that fails; --explain prints \
+         FILE; keys given as options replace the keys there. --default-login-role, or --role-config alone, checks \
+         the role that default_role names. The checks stop at the first that fails; --explain prints \
          the skipped ones too. Where that server accepts a token by accident, this program rejects it and prints the \
          reason.",
         "With --stream each line is a token, and the program prints a line for each, in order: 'ok', or the check that \
@@ -101,7 +102,7 @@ pub(super) const VERIFY: ManualPage = ManualPage {
          file in BEARER_TOKEN_FILE, bt_uID in XDG_RUNTIME_DIR, then in /tmp; last, standard input is read.",
         "The checks are form, server, endpoint, signature, algorithm, issuer, expiry, not-before, issued-at, audience, \
          subject, user, validate-user, roles, rights, address, job-api, required-role, required-issuer and \
-         required-audience; with --profile and --scope also profile, kid, issuer-form, audience-form, claims, life, \
+         required-audience; with --profile and --scope also profile, kid, issuer-form, audience-form, claims, lifetime, \
          scope-form and scope. The checks of a login role are role, role-type, token, signature, algorithm, \
          registered-claims, issuer, subject, audience, times, user-claim, claim-mappings, groups and bound-claims.",
         "The exit status is 65 for input that is not a token, and 1 for a token that is not valid.",

@@ -1,20 +1,21 @@
 //! Where a token to look at comes from.
 
-use std::io::{self, IsTerminal as _, Read as _};
+use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
 
 use crate::cli::console::Console;
 use crate::cli::failure::{Failure, UsageError};
+use crate::cli::stdin;
 use crate::token::{self, bearer_discovery};
 use crate::util::diagnostic::diagnostics;
-use crate::util::file::{self, FileContents, reason};
+use crate::util::file::{self, FileContents, FileError, reason};
 use crate::util::kind::Kind;
 use crate::util::note::Notes;
 use crate::util::secret::SecretText;
 
-/// The most that is read, in bytes: a token with room for an answer of a token endpoint around it.
+/// The most that is read, in bytes: a token and the answer of a token endpoint that contains it.
 const LIMIT: u64 = 1 << 20;
 
 /// Where the token is.
@@ -38,7 +39,7 @@ pub(super) enum TokenSourceError {
     /// More than any token.
     #[error("standard input is longer than {LIMIT} bytes: not a token")]
     TooLong,
-    /// Something that is no text.
+    /// Something that is not text.
     #[error("{0} is not UTF-8: not a token")]
     NotText(&'static str),
 }
@@ -121,10 +122,9 @@ fn discover(console: &mut Console) -> Result<String, Failure> {
 
 /// All of standard input.
 pub(super) fn from_stdin() -> Result<String, TokenSourceError> {
-    let mut bytes = Vec::new();
-    io::stdin().lock().take(LIMIT + 1).read_to_end(&mut bytes).map_err(TokenSourceError::Unreadable)?;
-    if bytes.len() as u64 > LIMIT {
-        return Err(TokenSourceError::TooLong);
-    }
-    String::from_utf8(bytes).map_err(|_| TokenSourceError::NotText("standard input"))
+    stdin::read_text(LIMIT).map_err(|error| match error {
+        FileError::TooLarge { .. } => TokenSourceError::TooLong,
+        FileError::ReadFailed { source, .. } => TokenSourceError::Unreadable(source),
+        _ => TokenSourceError::NotText("standard input"),
+    })
 }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueHint};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::remote::RemoteKeyOptions;
@@ -18,7 +19,7 @@ use crate::policy::profile::{Recognition, recognize};
 use crate::policy::scope::Scopes;
 use crate::util::diagnostic::ExitStatus;
 use crate::util::file::{self, Existing, FileContents, FileError, PUBLIC_MODE, SETTINGS_LIMIT};
-use crate::util::note::{Note, Notes};
+use crate::util::note::{Notes, Warning};
 use crate::util::quote::{quote, quote_path};
 use crate::util::time::{Clock, human_span};
 
@@ -161,11 +162,11 @@ impl Check {
             }
         }
         if console.is_json() {
-            let warnings: Vec<Value> = notes.iter().map(note_json).collect();
-            let resources: Vec<Value> = found.iter().map(resource_json).collect();
-            console.json(&json!({
-                "valid": status == ExitStatus::Success, "resources": resources, "warnings": warnings,
-            }))?;
+            console.json(&SpecCheckReport {
+                valid: status == ExitStatus::Success,
+                resources: found.iter().map(ResourceReport::of).collect(),
+                warnings: warnings(notes),
+            })?;
         } else {
             console.notes(notes);
             for resource in &found {
@@ -190,8 +191,50 @@ fn compare_published(
     }
 }
 
-fn note_json(note: &Note) -> Value {
-    json!({ "check": note.check.unwrap_or("resource"), "message": note.text, "hint": note.hint })
+/// The report of `cc-jwt spec check`.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct SpecCheckReport<'a> {
+    /// Whether there is no error.
+    valid: bool,
+    /// The valid resources.
+    resources: Vec<ResourceReport<'a>>,
+    /// The warnings and notes about the resources.
+    warnings: Vec<Warning>,
+}
+
+/// A valid resource.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct ResourceReport<'a> {
+    /// The file of the resource, or `standard input`.
+    file: &'a str,
+    /// `metadata.name`.
+    name: &'a str,
+    /// `metadata.namespace`.
+    namespace: Option<&'a str>,
+    /// `spec.issuer`: the issuer of the token (`iss`).
+    issuer: &'a str,
+    /// `spec.keyId`: the key ID in the header of the token.
+    kid: &'a str,
+    /// `spec.algorithm`.
+    algorithm: &'static str,
+    /// The lifetime of the token.
+    lifetime_seconds: i64,
+    /// The time before the expiry at which the token is renewed; null if it is not renewed.
+    resign_before_seconds: Option<i64>,
+    /// The profile that the token follows: `wlcg`, `scitokens2` or `scitokens1`; null for no profile or two profiles.
+    profile: Option<&'static str>,
+    /// The operations that the scope permits, as text.
+    scopes: Vec<String>,
+}
+
+/// The notes of a check as warnings of its report.
+fn warnings(notes: Notes) -> Vec<Warning> {
+    notes
+        .into_iter()
+        .map(|note| Warning { check: note.check.unwrap_or("resource"), message: note.text, hint: note.hint })
+        .collect()
 }
 
 fn profile_of(resource: &Resource) -> Option<&'static str> {
@@ -206,19 +249,33 @@ fn scopes(resource: &Resource) -> Vec<String> {
     Scopes::parse(scope).in_words()
 }
 
-fn resource_json(resource: &Resource) -> Value {
-    json!({
-        "file": resource.source.0,
-        "name": resource.name,
-        "namespace": resource.namespace,
-        "issuer": resource.issuer,
-        "kid": resource.kid,
-        "algorithm": resource.algorithm.name(),
-        "lifetime_seconds": resource.lifetime,
-        "resign_before_seconds": resource.resign_before,
-        "profile": profile_of(resource),
-        "scopes": scopes(resource),
-    })
+impl<'a> ResourceReport<'a> {
+    fn of(resource: &'a Resource) -> Self {
+        Self {
+            file: &resource.source.0,
+            name: &resource.name,
+            namespace: resource.namespace.as_deref(),
+            issuer: &resource.issuer,
+            kid: &resource.kid,
+            algorithm: resource.algorithm.name(),
+            lifetime_seconds: resource.lifetime,
+            resign_before_seconds: resource.resign_before,
+            profile: profile_of(resource),
+            scopes: scopes(resource),
+        }
+    }
+}
+
+/// The report of `cc-jwt spec new`.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct SpecNewReport<'a> {
+    /// The file that was written; null without `--output`.
+    file: Option<&'a Path>,
+    /// `spec.keyId` of the resource.
+    kid: &'a str,
+    /// The resource as YAML; null with `--output`.
+    resource: Option<&'a str>,
 }
 
 fn show(resource: &Resource, console: &mut Console) -> Result<(), Failure> {
@@ -262,10 +319,16 @@ impl New {
                 let existing = if self.force { Existing::Replace } else { Existing::Reject };
                 file::write(path, text.as_bytes(), PUBLIC_MODE, existing)?;
                 warn_if_not_owner([path], console);
+                if console.is_json() {
+                    console.json(&SpecNewReport { file: Some(path), kid: &kid, resource: None })?;
+                }
                 console.note(&format!(
                     "check it: cc-jwt spec check {}",
                     file::shell_word(&path.to_string_lossy())
                 ));
+            }
+            None if console.is_json() => {
+                console.json(&SpecNewReport { file: None, kid: &kid, resource: Some(&text) })?;
             }
             None => console.text(&text)?,
         }

@@ -34,7 +34,7 @@ pub(super) fn run(
     console: &mut Console,
 ) -> Result<ExitStatus, Failure> {
     let settings = settings::load(options, console)?;
-    if verify.login_role.is_some() || verify.role_config.is_some() {
+    if verify.checks_login_role() {
         return run_login_role(verify, &settings, console);
     }
     let request = request(verify, console)?;
@@ -141,7 +141,12 @@ fn request(verify: &Verify, console: &Console) -> Result<VerifyRequest, Failure>
 
 fn login_role_request(verify: &Verify, console: &Console) -> Result<LoginRoleRequest, Failure> {
     let role = match verify.login_role.as_deref() {
-        None | Some("") => LoginRoleSource::Default,
+        None => LoginRoleSource::Default,
+        Some("") => {
+            return Err(UsageError::new("--login-role: the name is empty")
+                .hint("the default role: --default-login-role")
+                .into());
+        }
         Some("-") => LoginRoleSource::Document(super::role::document("-".as_ref())?),
         Some(text) => LoginRoleSource::NameOrFile(text.to_owned()),
     };

@@ -63,9 +63,13 @@ pub(super) struct Verify {
     pub(super) osdf: OsdfOptions,
 
     /// Check whether a login role of Stronghold, Vault or OpenBao accepts the token: a file, or a
-    /// name in auth.jwt-roles; '' is the default role
+    /// name in auth.jwt-roles
     #[arg(long, value_name = "FILE|NAME", value_hint = ValueHint::FilePath, help_heading = ROLES)]
     pub(super) login_role: Option<String>,
+
+    /// Check the login role that default_role names in the configuration of login roles
+    #[arg(long, conflicts_with = "login_role", help_heading = ROLES)]
+    pub(super) default_login_role: bool,
 
     /// Read the configuration of login roles from FILE instead of auth.jwt-config
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = ROLES)]
@@ -83,9 +87,15 @@ pub(super) struct Verify {
 }
 
 impl Verify {
+    /// Whether a login role is checked and not an endpoint of the server. A configuration of login roles
+    /// alone stands for its default role.
+    pub(super) const fn checks_login_role(&self) -> bool {
+        self.login_role.is_some() || self.default_login_role || self.role_config.is_some()
+    }
+
     /// Whether keys may have to be fetched: a login role without given keys names its own sources.
     pub(super) fn may_fetch_keys(&self) -> bool {
-        let by_role = (self.login_role.is_some() || self.role_config.is_some()) && !self.has_given_keys();
+        let by_role = self.checks_login_role() && !self.has_given_keys();
         by_role || self.remote.is_fetched()
     }
 

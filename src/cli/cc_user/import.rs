@@ -1,16 +1,17 @@
 //! `cc-user import`.
 
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum, ValueHint};
+use zeroize::Zeroizing;
 
 use super::DatabaseOptions;
 use super::error::{import_failure, note_invalid_lines};
 use crate::accounts::{self, ExistingUsers, ImportError, ImportReport, ImportRequest};
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
+use crate::cli::stdin;
 use crate::user::exchange::UserFileFormat;
 use crate::user_db::OpenMode;
 use crate::util::diagnostic::ExitStatus;
@@ -134,15 +135,10 @@ fn print(report: &ImportReport, file: Option<&Path>, console: &mut Console) -> R
     Ok(())
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    if path != Path::new("-") {
-        return Ok(file::read(path, IMPORT_LIMIT)?);
+fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, FileError> {
+    if path == Path::new("-") {
+        stdin::read(IMPORT_LIMIT)
+    } else {
+        file::read(path, IMPORT_LIMIT).map(Zeroizing::new)
     }
-    let mut bytes = Vec::new();
-    let unreadable = |source| FileError::ReadFailed { path: path.to_owned(), source };
-    std::io::stdin().lock().take(IMPORT_LIMIT + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    if bytes.len() as u64 > IMPORT_LIMIT {
-        return Err(FileError::TooLarge { path: path.to_owned(), limit: IMPORT_LIMIT }.into());
-    }
-    Ok(bytes)
 }

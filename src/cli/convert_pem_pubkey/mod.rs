@@ -3,11 +3,13 @@
 
 mod pages;
 
+use std::borrow::Cow;
 use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 
 use clap::{ArgMatches, Command, CommandFactory as _, FromArgMatches as _, Parser, ValueEnum, ValueHint};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use super::console::Console;
@@ -40,7 +42,10 @@ pub static TOOL: Tool =
 
 /// The reports of `--json`.
 #[cfg(test)]
-pub(super) static REPORTS: &[Report] = &[];
+pub(super) static REPORTS: &[Report] = &[
+    Report::of::<ConvertReport>("convert-pem-pubkey"),
+    Report::of::<WriteReport<'_>>("convert-pem-pubkey").form("write", "with --write"),
+];
 
 /// Convert a public key to and from the form a ClusterCockpit server reads
 #[derive(Debug, Parser)]
@@ -259,33 +264,88 @@ fn pem_of(key: &PublicKey) -> Result<String, KeyError> {
     Ok(pem::write("PUBLIC KEY", &write_spki(key)?).to_string())
 }
 
-fn report(found: &ParsedKey, key: &PublicKey, kid: Option<&str>) -> Result<Value, KeyError> {
+/// The report: a public key in each form.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct ConvertReport {
+    /// The form of the input.
+    form: &'static str,
+    /// `Ed25519`, `P-256`, `P-384`, `P-521` or `RSA`.
+    kind: &'static str,
+    /// The length of the key in bits.
+    bits: usize,
+    /// The algorithms that the key verifies.
+    algorithms: Vec<&'static str>,
+    /// The RFC 7638 thumbprint with SHA-256.
+    thumbprint: String,
+    /// The key in the server's base64; null for keys that are not Ed25519.
+    public_key: Option<String>,
+    /// The key as a JWK.
+    jwk: Map<String, Value>,
+    /// The key as SPKI.
+    pem: String,
+    /// The key as a NATS user; null for keys that are not Ed25519.
+    nkey: Option<String>,
+    /// The key as an OpenSSH line.
+    openssh: String,
+    /// Where the private key was published; null for a key that is not known to be public.
+    published: Option<&'static str>,
+    /// The certificate that contained the key; null without one.
+    certificate: Option<CertificateReport>,
+}
+
+/// A certificate.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct CertificateReport {
+    /// The subject.
+    subject: String,
+    /// When the certificate becomes valid, RFC 3339.
+    not_before: String,
+    /// When the certificate expires, RFC 3339.
+    not_after: String,
+}
+
+/// The report: the environment file that was written.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct WriteReport<'a> {
+    /// The form of the input.
+    form: &'static str,
+    /// The environment file.
+    env_file: Cow<'a, str>,
+    /// The variable that was set.
+    variables: [&'a str; 1],
+    /// False if the file already contained this key.
+    changed: bool,
+    /// The file with the old environment file; null if there was none.
+    backup: Option<Cow<'a, str>>,
+    /// The key in the server's base64.
+    public_key: &'a str,
+}
+
+fn report(found: &ParsedKey, key: &PublicKey, kid: Option<&str>) -> Result<ConvertReport, KeyError> {
     let algorithms = found.key.algorithms();
     let algorithm = if let [one] = algorithms { Some(*one) } else { None };
     let jwk = jwk::write_public(key, kid, algorithm);
-    let base64 = key.ed25519_bytes().ok().map(|bytes| encode_standard(bytes).to_string());
-    let names: Vec<&str> = algorithms.iter().map(|algorithm| algorithm.name()).collect();
-    let certificate = found.certificate.as_ref().map(|certificate| {
-        json!({
-            "subject": certificate.subject,
-            "not_before": certificate.not_before.rfc3339(),
-            "not_after": certificate.not_after.rfc3339(),
-        })
-    });
-    Ok(json!({
-        "form": found.form.name(),
-        "kind": key.kind(),
-        "bits": key.bits(),
-        "algorithms": names,
-        "thumbprint": thumbprint(key),
-        "public_key": base64,
-        "jwk": serde_json::from_str::<Value>(&jwk).unwrap_or_default(),
-        "pem": pem_of(key)?,
-        "nkey": nkey::write_public(key, NkeyRole::User).ok(),
-        "openssh": openssh::write(key),
-        "published": published(key),
-        "certificate": certificate,
-    }))
+    Ok(ConvertReport {
+        form: found.form.name(),
+        kind: key.kind(),
+        bits: key.bits(),
+        algorithms: algorithms.iter().map(|algorithm| algorithm.name()).collect(),
+        thumbprint: thumbprint(key),
+        public_key: key.ed25519_bytes().ok().map(|bytes| encode_standard(bytes).to_string()),
+        jwk: serde_json::from_str(&jwk).unwrap_or_default(),
+        pem: pem_of(key)?,
+        nkey: nkey::write_public(key, NkeyRole::User).ok(),
+        openssh: openssh::write(key),
+        published: published(key),
+        certificate: found.certificate.as_ref().map(|certificate| CertificateReport {
+            subject: certificate.subject.clone(),
+            not_before: certificate.not_before.rfc3339(),
+            not_after: certificate.not_after.rfc3339(),
+        }),
+    })
 }
 
 fn write(
@@ -305,14 +365,14 @@ fn write(
         );
     }
     if console.is_json() {
-        return Ok(console.json(&json!({
-            "form": found.form.name(),
-            "env_file": path.to_string_lossy(),
-            "variables": [name],
-            "changed": written.changed,
-            "backup": written.backup.as_deref().map(Path::to_string_lossy),
-            "public_key": base64,
-        }))?);
+        return Ok(console.json(&WriteReport {
+            form: found.form.name(),
+            env_file: path.to_string_lossy(),
+            variables: [name],
+            changed: written.changed,
+            backup: written.backup.as_deref().map(Path::to_string_lossy),
+            public_key: base64,
+        })?);
     }
     let shown = quote_path(&path);
     match &written.backup {

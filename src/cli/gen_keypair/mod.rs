@@ -4,11 +4,12 @@ mod kind;
 mod pages;
 mod pair;
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap::{ArgMatches, Command, CommandFactory as _, FromArgMatches as _, Parser, ValueEnum, ValueHint};
-use serde_json::{Value, json};
+use serde::Serialize;
 use zeroize::Zeroizing;
 
 use self::kind::{KeyKind, OutputFormat};
@@ -37,7 +38,11 @@ pub static TOOL: Tool =
 
 /// The reports of `--json`.
 #[cfg(test)]
-pub(super) static REPORTS: &[Report] = &[];
+pub(super) static REPORTS: &[Report] = &[
+    Report::of::<pair::NewKeyReport<'_>>("gen-keypair"),
+    Report::of::<WriteReport<'_>>("gen-keypair").form("write", "with --write"),
+    Report::of::<FilesReport<'_>>("gen-keypair").form("files", "with --output"),
+];
 
 /// Generate the keys with which a ClusterCockpit server signs and verifies tokens
 #[derive(Debug, Parser)]
@@ -276,6 +281,38 @@ fn unfit(kind: KeyKind, subject: &str, format: OutputFormat) -> UsageError {
         .hint(format!("--format {} fit", fitting.join(", ")))
 }
 
+/// The report: the environment file that was written.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct WriteReport<'a> {
+    /// The algorithm as in the header of a token, or `session`.
+    algorithm: &'static str,
+    /// The key ID: `--kid`, or the RFC 7638 thumbprint; null for a key without one.
+    kid: Option<String>,
+    /// The environment file.
+    env_file: Cow<'a, str>,
+    /// The names of the variables that were set.
+    variables: Vec<&'a str>,
+    /// The file with the old environment file; null if there was none.
+    backup: Option<Cow<'a, str>>,
+    /// The public key in the server's base64; null for keys that are not Ed25519.
+    public_key: Option<&'a str>,
+}
+
+/// The report: the files that were written.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct FilesReport<'a> {
+    /// The algorithm as in the header of a token, or `session`.
+    algorithm: &'static str,
+    /// The key ID: `--kid`, or the RFC 7638 thumbprint; null for a key without one.
+    kid: Option<String>,
+    /// The files.
+    files: Vec<Cow<'a, str>>,
+    /// The public key in the server's base64; null for keys that are not Ed25519.
+    public_key: Option<&'a str>,
+}
+
 fn write_env(key: &NewKey, path: &Path, force: bool, console: &mut Console) -> Result<(), Failure> {
     let variables = key.variables()?;
     let pairs: Vec<(&str, &str)> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
@@ -291,14 +328,14 @@ fn write_env(key: &NewKey, path: &Path, force: bool, console: &mut Console) -> R
     }
     let names: Vec<&str> = pairs.iter().map(|(name, _)| *name).collect();
     if console.is_json() {
-        return Ok(console.json(&json!({
-            "algorithm": key.algorithm(),
-            "kid": key.kid(),
-            "env_file": path.to_string_lossy(),
-            "variables": names,
-            "backup": written.backup.as_deref().map(Path::to_string_lossy),
-            "public_key": key.public_base64().as_deref().map(String::as_str),
-        }))?);
+        return Ok(console.json(&WriteReport {
+            algorithm: key.algorithm(),
+            kid: key.kid(),
+            env_file: path.to_string_lossy(),
+            variables: names,
+            backup: written.backup.as_deref().map(Path::to_string_lossy),
+            public_key: key.public_base64().as_deref().map(String::as_str),
+        })?);
     }
     let old = written
         .backup
@@ -346,13 +383,12 @@ fn save(
     let files: Vec<&Path> = targets.iter().map(|(target, _, _)| target.as_path()).collect();
     warn_if_not_owner(files.iter().copied(), console);
     if console.is_json() {
-        let files: Vec<Value> = files.iter().map(|file| json!(file.to_string_lossy())).collect();
-        return Ok(console.json(&json!({
-            "algorithm": key.algorithm(),
-            "kid": key.kid(),
-            "files": files,
-            "public_key": key.public_base64().as_deref().map(String::as_str),
-        }))?);
+        return Ok(console.json(&FilesReport {
+            algorithm: key.algorithm(),
+            kid: key.kid(),
+            files: files.iter().map(|file| file.to_string_lossy()).collect(),
+            public_key: key.public_base64().as_deref().map(String::as_str),
+        })?);
     }
     let shown: Vec<String> = files.iter().map(|file| quote_path(file)).collect();
     console.note(&format!("written: {}", shown.join(" and ")));

@@ -1,6 +1,7 @@
 //! A new key in all its formats.
 
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
 
 use super::kind::{KeyKind, OutputFormat};
@@ -183,7 +184,7 @@ impl NewKey {
                 }
                 Ok(text)
             }
-            OutputFormat::Json => Ok(Zeroizing::new(escape_json(&self.report()?.to_string()).into_owned())),
+            OutputFormat::Json => Ok(self.report()),
             // The private JWK contains the public key.
             OutputFormat::Jwk | OutputFormat::Jwks => {
                 let first = self.parts(format, role)?.into_iter().next();
@@ -203,22 +204,53 @@ impl NewKey {
     }
 
     /// Returns a report with every format of the key.
-    fn report(&self) -> Result<Value, KeyError> {
-        let mut report = json!({"algorithm": self.algorithm(), "kid": self.kid()});
-        let parsed = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
-        if let Ok(variables) = self.variables() {
-            report["env"] =
-                variables.iter().map(|(name, value)| ((*name).to_owned(), json!(**value))).collect();
-        }
-        for (format, private, public) in [
-            (OutputFormat::Jwk, "private_jwk", "public_jwk"),
-            (OutputFormat::Pem, "private_pem", "public_pem"),
-        ] {
-            for (part, text) in self.parts(format, NkeyRole::User).unwrap_or_default() {
-                let name = if part == KeyPart::Private { private } else { public };
-                report[name] = if format == OutputFormat::Jwk { parsed(&text) } else { json!(*text) };
-            }
-        }
-        Ok(report)
+    fn report(&self) -> Zeroizing<String> {
+        let variables = self.variables().unwrap_or_default();
+        let jwks = self.parts(OutputFormat::Jwk, NkeyRole::User).unwrap_or_default();
+        let pems = self.parts(OutputFormat::Pem, NkeyRole::User).unwrap_or_default();
+        let env: Map<String, Value> =
+            variables.iter().map(|(name, value)| ((*name).to_owned(), json!(**value))).collect();
+        let jwk = |part| text_of(&jwks, part).and_then(|text| serde_json::from_str(text).ok());
+        let report = NewKeyReport {
+            algorithm: self.algorithm(),
+            kid: self.kid(),
+            env: (!env.is_empty()).then_some(env),
+            private_jwk: jwk(KeyPart::Private),
+            public_jwk: jwk(KeyPart::Public),
+            private_pem: text_of(&pems, KeyPart::Private),
+            public_pem: text_of(&pems, KeyPart::Public),
+        };
+        let text = Zeroizing::new(serde_json::to_string(&report).unwrap_or_default());
+        Zeroizing::new(escape_json(&text).into_owned())
     }
+}
+
+/// The text of a half, where the form has it.
+fn text_of(parts: &[(KeyPart, Zeroizing<String>)], half: KeyPart) -> Option<&str> {
+    parts.iter().find(|(part, _)| *part == half).map(|(_, text)| text.as_str())
+}
+
+/// The report: a key in each form that it has.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct NewKeyReport<'a> {
+    /// The algorithm as in the header of a token, or `session`.
+    algorithm: &'static str,
+    /// The key ID: `--kid`, or the RFC 7638 thumbprint; null for a key without one.
+    kid: Option<String>,
+    /// The variables of the server and their values.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    env: Option<Map<String, Value>>,
+    /// The private key or HMAC secret as a JWK.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    private_jwk: Option<Map<String, Value>>,
+    /// The public key as a JWK.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    public_jwk: Option<Map<String, Value>>,
+    /// The private key as PKCS#8.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    private_pem: Option<&'a str>,
+    /// The public key as SPKI.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    public_pem: Option<&'a str>,
 }

@@ -3,13 +3,12 @@
 //! A number that is clear but not in its canonical spelling is accepted with a [`JwkDeviation`], as PyJWT,
 //! go-jose and scitokens accept it. A member that is `null` counts as absent.
 
-mod visitor;
 mod write;
 
+use std::collections::HashSet;
 use std::fmt;
 
 use pkcs8::der::{Encode as _, asn1::UintRef};
-use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::algorithm::Algorithm;
@@ -21,6 +20,7 @@ use super::signing::SigningKey;
 use super::verifying::{VerifyingKey, hash_bytes};
 pub use write::{write_hmac_secret, write_private, write_public};
 
+use crate::util::json::{self, JsonError, JsonNode, JsonProblem};
 use crate::util::note::Notes;
 use crate::util::printable::PrintableText;
 use crate::util::quote::quote;
@@ -96,10 +96,10 @@ pub(super) fn note_repairs(place: &str, repairs: &[JwkDeviation], notes: &mut No
 /// The members of a JWK in order, before anything is made of them.
 #[derive(Clone)]
 pub struct Jwk {
-    members: Vec<(String, Value)>,
+    members: Vec<(String, JsonNode)>,
     /// The first duplicate name.
     twice: Option<String>,
-    /// What stands there when it is no object.
+    /// The type of a value that is not an object.
     other: Option<&'static str>,
 }
 
@@ -113,24 +113,25 @@ impl fmt::Debug for Jwk {
 impl Drop for Jwk {
     fn drop(&mut self) {
         for (_, value) in &mut self.members {
-            if let Value::String(text) = value {
+            if let JsonNode::String(text) = value {
                 zeroize::Zeroize::zeroize(text);
             }
         }
     }
 }
-/// The fault of a text that is not JSON: the place, and nothing of the content.
-pub(super) fn not_json(error: &serde_json::Error) -> KeyError {
-    let what = match error.classify() {
-        serde_json::error::Category::Eof => "it ends too early",
+
+/// The error of a text that is not JSON: the position, and nothing of the content.
+pub(super) fn not_json(error: &JsonError) -> KeyError {
+    let what = match error.problem {
+        JsonProblem::EarlyEnd(_) => "it ends too early",
         _ => "a syntax error",
     };
     KeyError::Json(PrintableText::concat([
         what.into(),
         " in line ".into(),
-        error.line().into(),
+        error.line.into(),
         ", column ".into(),
-        error.column().into(),
+        error.column.into(),
     ]))
 }
 
@@ -139,14 +140,15 @@ pub(super) fn without_mark(text: &str) -> &str {
     text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
-const fn type_name(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "an array",
-        Value::Object(_) => "an object",
+impl From<JsonNode> for Jwk {
+    fn from(node: JsonNode) -> Self {
+        let JsonNode::Object(members) = node else {
+            return Self { members: Vec::new(), twice: None, other: Some(node.kind()) };
+        };
+        // Looked up, not looked through: a key set is untrusted input.
+        let mut known = HashSet::new();
+        let twice = members.iter().map(|(name, _)| name).find(|name| !known.insert(name.as_str())).cloned();
+        Self { members, twice, other: None }
     }
 }
 
@@ -156,7 +158,7 @@ impl Jwk {
     /// # Errors
     /// [`KeyError::Json`].
     pub fn parse(text: &str) -> Result<Self, KeyError> {
-        serde_json::from_str(without_mark(text)).map_err(|error| not_json(&error))
+        json::all_members(without_mark(text)).map(Self::from).map_err(|error| not_json(&error))
     }
 
     /// Whether it is a set rather than a key.
@@ -175,19 +177,19 @@ impl Jwk {
     #[must_use]
     pub fn kid_for_message(&self) -> Option<String> {
         // With a duplicate member it is not clear what is the key ID and what is not.
-        self.get("kid").filter(|_| self.twice.is_none()).and_then(Value::as_str).map(quote)
+        self.get("kid").filter(|_| self.twice.is_none()).and_then(JsonNode::as_str).map(quote)
     }
 
-    fn get(&self, name: &str) -> Option<&Value> {
+    fn get(&self, name: &str) -> Option<&JsonNode> {
         let value = self.members.iter().find(|(known, _)| known == name).map(|(_, value)| value);
-        value.filter(|value| !value.is_null())
+        value.filter(|value| **value != JsonNode::Null)
     }
 
     fn text(&self, name: &'static str) -> Result<Option<&str>, KeyError> {
         match self.get(name) {
             None => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text)),
-            Some(other) => Err(KeyError::JwkType { name, found: type_name(other), expected: "a string" }),
+            Some(JsonNode::String(text)) => Ok(Some(text)),
+            Some(other) => Err(KeyError::JwkType { name, found: other.kind(), expected: "a string" }),
         }
     }
 
@@ -269,10 +271,14 @@ impl Jwk {
         }
         match self.get("key_ops") {
             None => Ok(()),
-            Some(Value::Array(operations)) if operations.iter().any(|one| one == operation) => Ok(()),
-            Some(Value::Array(_)) => Err(KeyError::JwkOps(operation)),
+            Some(JsonNode::Array(operations))
+                if operations.iter().any(|one| one.as_str() == Some(operation)) =>
+            {
+                Ok(())
+            }
+            Some(JsonNode::Array(_)) => Err(KeyError::JwkOps(operation)),
             Some(other) => {
-                Err(KeyError::JwkType { name: "key_ops", found: type_name(other), expected: "an array" })
+                Err(KeyError::JwkType { name: "key_ops", found: other.kind(), expected: "an array" })
             }
         }
     }
@@ -449,7 +455,7 @@ impl Jwk {
     /// The key ID, where it is a string.
     #[must_use]
     pub fn kid_or_none(&self) -> Option<&str> {
-        self.get("kid").and_then(Value::as_str)
+        self.get("kid").and_then(JsonNode::as_str)
     }
 
     fn kid(&self) -> Result<Option<&str>, KeyError> {

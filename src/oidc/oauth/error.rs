@@ -7,6 +7,7 @@ use super::registration::ClientAuth;
 use crate::http::{HttpError, Response};
 use crate::oidc::discovery::DiscoveryError;
 use crate::util::diagnostic::diagnostics;
+use crate::util::json;
 use crate::util::kind::Kind;
 use crate::util::quote::quote;
 
@@ -171,12 +172,11 @@ struct ErrorBody {
 }
 
 /// Whether the response means that client authentication failed (RFC 6749 5.2), so that the
-/// provider has not used the rest of the request.
+/// provider did not use the rest of the request.
 pub(super) fn is_client_rejected(answer: &Response) -> bool {
     answer.status() == 401
         || (answer.status() >= 400
-            && serde_json::from_slice::<ErrorBody>(answer.body())
-                .is_ok_and(|refusal| refusal.error == "invalid_client"))
+            && json::typed::<ErrorBody>(answer.body()).is_ok_and(|refusal| refusal.error == "invalid_client"))
 }
 
 /// Returns a response of status 2xx; another one is an error.
@@ -189,7 +189,7 @@ pub(super) fn check_status(
     if (200..300).contains(&answer.status()) {
         return Ok(answer);
     }
-    let refusal = match serde_json::from_slice::<ErrorBody>(answer.body()) {
+    let refusal = match json::typed::<ErrorBody>(answer.body()) {
         Ok(body) => {
             let text = |value: Value| value.as_str().map(str::to_owned);
             ErrorResponse {

@@ -37,7 +37,7 @@ const ALGORITHMS: [Algorithm; 9] = [
     Algorithm::Ps512,
 ];
 
-/// The longest life, in seconds: a hundred years.
+/// The longest lifetime, in seconds: a hundred years.
 const MAX_LIFETIME: i64 = 100 * 365 * 86_400;
 /// Reads all resources of a stream. Documents of other kinds are skipped with a note.
 ///
@@ -298,7 +298,7 @@ impl Reader<'_> {
             }
         };
         let here = path.member("expiryTime");
-        let life = match members.get("expiryTime") {
+        let lifetime = match members.get("expiryTime") {
             Some(node) => self.span(node, &here),
             None => {
                 self.fault(line, &here, FieldError::Missing);
@@ -308,7 +308,7 @@ impl Reader<'_> {
         let here = path.member("resignBefore");
         let resign = members.get("resignBefore").filter(|node| !node.is_null());
         let resign_before = resign.and_then(|node| self.span(node, &here));
-        if let (Some(expiry), Some(resign), Some(node)) = (life, resign_before, resign)
+        if let (Some(expiry), Some(resign), Some(node)) = (lifetime, resign_before, resign)
             && resign >= expiry
         {
             self.fault(node.line, &here, FieldError::ResignNotBefore { resign, expiry });
@@ -334,7 +334,7 @@ impl Reader<'_> {
             kid: key_id?,
             algorithm: algorithm?,
             data: data?,
-            lifetime: life?,
+            lifetime: lifetime?,
             resign_before,
             key: key?,
             lines: BTreeMap::new(),

@@ -11,6 +11,7 @@ use std::borrow::Cow;
 pub(super) use node::{YamlContent, YamlKey, YamlNode, scalar};
 
 use super::location::{FieldPath, ResourceError, SourceName};
+use crate::util::json::first_value;
 use crate::util::note::Notes;
 use parse::Builder;
 
@@ -35,21 +36,21 @@ pub(super) fn read(
     }
     (builder.documents, builder.faults)
 }
-/// The documents of a JSON stream, each with the number of lines before it; none when it is no JSON.
+
+/// The documents of a JSON stream, each with the number of lines before it; none when it is not
+/// JSON. Only their ends are looked for: the builder of the tree, the same for YAML and JSON, gives every
+/// member its line and reports duplicate ones.
 fn json_documents(text: &str) -> Option<Vec<(usize, &str)>> {
     if !text.trim_start().starts_with(['{', '[']) {
         return None;
     }
-    let mut stream = serde_json::Deserializer::from_str(text).into_iter::<serde::de::IgnoredAny>();
     let mut documents = Vec::new();
-    let (mut start, mut lines) = (0, 0);
-    while let Some(document) = stream.next() {
-        document.ok()?;
-        let end = stream.byte_offset();
-        let piece = text.get(start..end)?;
+    let (mut rest, mut lines) = (text, 0);
+    while let Some(end) = first_value(rest).ok()? {
+        let (piece, after) = rest.split_at_checked(end)?;
         documents.push((lines, piece));
         lines += piece.matches('\n').count();
-        start = end;
+        rest = after;
     }
     Some(documents)
 }
@@ -151,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_member_that_stands_twice_is_a_fault_unless_it_is_the_same() {
+    fn duplicate_member_is_an_error_unless_the_value_is_equal() {
         assert_eq!(
             faults("a: 1\nb:\n  c: 1\n  c: 2\n"),
             ["f:4: b.c: duplicate member with different values, first in line 3"]
@@ -175,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_plain_yaml_is_refused_with_its_line() {
+    fn yaml_outside_the_subset_is_rejected_with_its_line() {
         for (text, expected) in [
             ("a: 1\n\tb: 2\n", "indented with a tab"),
             ("a:\n\tb: 2\n", "indented with a tab"),
@@ -202,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn empty_documents_are_passed_over() {
+    fn empty_documents_are_skipped() {
         let (documents, faults, _) = read_all("---\n---\n# nothing\n---\na: 1\n...\n---\n~\n");
         assert!(faults.is_empty());
         assert_eq!(documents.len(), 1);

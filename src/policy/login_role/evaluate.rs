@@ -193,15 +193,15 @@ fn form(token: Result<&Verified, &TokenError>) -> CheckResult<()> {
 }
 
 /// What the reference server reads of a header though it has no use for it, and so refuses where
-/// it cannot: a `nonce` that is no text, a `jwk` that is no public key.
+/// it cannot: a `nonce` that is not text, a `jwk` that is not a public key.
 fn header(members: &Map<String, Value>) -> Result<(), Failure> {
     let given = |name: &str| members.get(name).filter(|value| !value.is_null());
     if given("nonce").is_some_and(|nonce| !nonce.is_string()) {
-        return Err(Failure::new("the token's header has a 'nonce' that is no text"));
+        return Err(Failure::new("the token's header has a 'nonce' that is not text"));
     }
     if let Some(jwk) = given("jwk") {
         Jwk::parse(&jwk.to_string()).and_then(|jwk| jwk.verifying_key(KeyStrength::AllowWeak)).map_err(
-            |error| Failure::new(format!("the token's header has a 'jwk' that is no public key: {error}")),
+            |error| Failure::new(format!("the token's header has a 'jwk' that is not a public key: {error}")),
         )?;
     }
     Ok(())

@@ -190,7 +190,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Seconds that may not be negative; 0 is as good as not given.
-    pub(super) fn life(&mut self, name: &str) -> Option<i64> {
+    pub(super) fn lifetime(&mut self, name: &str) -> Option<i64> {
         let seconds = self.seconds(name)?;
         if seconds < 0 {
             let value = self.raw(name)?;
@@ -218,7 +218,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// The path of a member; a name that is no plain word is quoted.
+/// The path of a member; a name that is not a plain word is quoted.
 pub(super) fn below(path: &str, name: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_-[]".contains(c);
     let shown = if !name.is_empty() && name.chars().all(plain) { name.to_owned() } else { quote(name) };

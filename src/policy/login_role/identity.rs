@@ -62,7 +62,7 @@ pub(super) fn user_name(role: &LoginRole, claims: &Map<String, Value>) -> CheckR
     }
     if user.trim().is_empty() || user.chars().any(char::is_control) {
         return Err(Failure::new(format!(
-            "{} is {}, which is no name: the reference server takes white space and control characters, here \
+            "{} is {}, which is not a name: the reference server takes white space and control characters, here \
              they are refused",
             quote(name),
             quote(user)

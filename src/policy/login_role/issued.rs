@@ -46,12 +46,12 @@ pub(super) fn read(fields: &mut Fields<'_>) -> Map<String, Value> {
     }
     fields.whole("num_uses");
     fields.whole("poll_interval");
-    fields.life("period");
+    fields.lifetime("period");
     let uses = fields.whole("token_num_uses").unwrap_or(0);
     if uses < 0 {
         fields.conflict("token_num_uses", format!("found {uses}, expected a number that is not negative"));
     }
-    let is_periodic = fields.life("token_period").is_some();
+    let is_periodic = fields.lifetime("token_period").is_some();
     let kind = fields.word("token_type", &["", "default", "service", "batch"]);
     if kind.as_deref() == Some("batch") && (uses > 0 || is_periodic) {
         fields.conflict("token_type", "batch tokens have neither token_num_uses nor token_period");

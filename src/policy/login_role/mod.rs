@@ -3,7 +3,7 @@
 //!
 //! A [`RoleConfig`] and a [`LoginRole`] are read strictly from JSON; [`fn@evaluate`] takes a token's
 //! claims up the ladder of checks. Where the reference server decides by accident (a fraction cut
-//! off before it is compared, an index `0x1` in a pointer), the answer here is no, and the reason
+//! off before it is compared, an index `0x1` in a pointer), the token is rejected here, and the reason
 //! says so.
 //!
 //! ```

@@ -175,7 +175,7 @@ impl LoginRole {
             clock_skew_leeway: fields.seconds("clock_skew_leeway"),
             expiration_leeway: fields.seconds("expiration_leeway"),
             not_before_leeway: fields.seconds("not_before_leeway"),
-            max_age: fields.life("max_age"),
+            max_age: fields.lifetime("max_age"),
             allowed_redirect_uris: fields.texts("allowed_redirect_uris"),
             oidc_scopes: fields.texts("oidc_scopes"),
             verbose_logging: fields.flag("verbose_oidc_logging").unwrap_or(false),
@@ -312,20 +312,20 @@ fn read_mappings(fields: &mut Fields<'_>) -> Vec<(String, String)> {
 /// The session's length: `token_ttl`, or `ttl` where that is not given, and never more than the
 /// maxima.
 fn read_session(fields: &mut Fields<'_>) -> Option<i64> {
-    let (old, new) = (fields.life("ttl"), fields.life("token_ttl"));
-    let (old_max, new_max) = (fields.life("max_ttl"), fields.life("token_max_ttl"));
-    let explicit = fields.life("token_explicit_max_ttl");
-    let (life, most) = (new.or(old), new_max.or(old_max));
-    if let (Some(life), Some(most)) = (life, most)
-        && life > most
+    let (old, new) = (fields.lifetime("ttl"), fields.lifetime("token_ttl"));
+    let (old_max, new_max) = (fields.lifetime("max_ttl"), fields.lifetime("token_max_ttl"));
+    let explicit = fields.lifetime("token_explicit_max_ttl");
+    let (lifetime, most) = (new.or(old), new_max.or(old_max));
+    if let (Some(lifetime), Some(most)) = (lifetime, most)
+        && lifetime > most
     {
         let (name, max) = (
             if new.is_some() { "token_ttl" } else { "ttl" },
             if new_max.is_some() { "token_max_ttl" } else { "max_ttl" },
         );
-        fields.conflict(name, format!("{life} s is more than {max}, {most} s"));
+        fields.conflict(name, format!("{lifetime} s is more than {max}, {most} s"));
     }
-    [life, most, explicit].into_iter().flatten().min()
+    [lifetime, most, explicit].into_iter().flatten().min()
 }
 
 #[cfg(test)]

@@ -2,17 +2,22 @@
 //!
 //! A list is written as it is stored, so that it reads back byte for byte; a value that has no
 //! plain form is written in its exact form ([`StoredValue::to_exact`]).
+//!
+//! A line is read member by member ([`json::first_value`]) and not as a tree, because the text of a list
+//! is stored as it is written and an error has the column of its member. A duplicate member is an
+//! error.
 
 use std::borrow::Cow;
 
 use serde::Serialize;
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use super::entry::{self, Column, UserEntry};
 use super::error::{EntryError, resembles};
 use super::row::StoredRow;
 use super::value::{ExactValue, StoredValue, list};
+use crate::util::json::{self, JsonError, JsonProblem};
 use crate::util::quote::{escape_json, is_hidden};
 
 /// Reads the users of a file of JSON lines one by one; a byte order mark and blank lines are
@@ -88,21 +93,20 @@ impl<'text> Cursor<'text> {
     fn value(&mut self) -> Result<&'text str, EntryError> {
         self.skip_blanks();
         let begin = self.at;
-        let mut values = serde_json::Deserializer::from_str(self.rest()).into_iter::<IgnoredAny>();
-        match values.next() {
-            Some(Ok(_)) => {
-                self.at = begin + values.byte_offset();
+        match json::first_value(self.rest()) {
+            Ok(Some(length)) => {
+                self.at = begin + length;
                 Ok(self.text.get(begin..self.at).unwrap_or_default())
             }
-            Some(Err(error)) if error.is_eof() => {
+            Err(JsonError { problem: JsonProblem::EarlyEnd(_), .. }) => {
                 self.at = self.text.len();
                 Err(self.error("the line ends inside a value"))
             }
-            Some(Err(error)) => {
-                self.at = begin + error.column().saturating_sub(1);
+            Err(error) => {
+                self.at = begin + error.column.saturating_sub(1);
                 Err(self.error("invalid JSON"))
             }
-            None => Err(self.error("the line ends too early")),
+            Ok(None) => Err(self.error("the line ends too early")),
         }
     }
 }

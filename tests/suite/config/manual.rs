@@ -80,7 +80,7 @@ fn config_manual_types_match_the_code() {
             directory.run("cc-user", &["-c", "one.json", "list", "--names"])
         };
         let read = config(setting.example.clone());
-        // The database of the example is not there.
+        // The database of the example does not exist.
         assert_eq!(read.status, if setting.name == "db" { 66 } else { 0 }, "{key}: {}", read.stderr);
         assert!(!read.stderr.contains("unknown key"), "{key}: {}", read.stderr);
         // A wrong type is an error: so the key is looked at, and has the documented type.

@@ -103,7 +103,7 @@ fn difference(case: &str) -> Option<Differs> {
         "max-age '0s'" | "max-age '0'" => Reported(None, "the server issues tokens that are expired at once"),
         // The server cuts off the fraction after adding it to the time.
         "max-age '500ms'" => Reported(Some(0), "less than a second: every new token is expired at once"),
-        // The server issues nothing, or goes on without a life.
+        // The server issues nothing, or goes on without a lifetime.
         "max-age '1d'" | "max-age '3600'" | "max-age 'abc'" | "max-age '1h-'" | "max-age 'never'" => {
             Fault("config-duration")
         }
@@ -134,7 +134,7 @@ fn difference(case: &str) -> Option<Differs> {
     })
 }
 
-/// Recorded on cc-backend 1.5: the life of the token it issued under each configuration.
+/// Recorded on cc-backend 1.5: the lifetime of the token it issued under each configuration.
 #[test]
 fn config_token_lifetime_matches_the_server() {
     let rows = rows("config.jsonl");
@@ -161,8 +161,8 @@ fn config_token_lifetime_matches_the_server() {
         };
         match (difference(case), result) {
             (None, Ok((settings, _))) => {
-                let life = settings.jwts.max_age.value.map(|life| life.seconds());
-                assert_eq!(life, row["exp_minus_iat"].as_i64(), "{row}");
+                let lifetime = settings.jwts.max_age.value.map(|lifetime| lifetime.seconds());
+                assert_eq!(lifetime, row["exp_minus_iat"].as_i64(), "{row}");
                 assert!(!row["claims"].is_null(), "{row}");
                 same += 1;
             }
@@ -170,8 +170,12 @@ fn config_token_lifetime_matches_the_server() {
             (Some(Differs::Fault(kind)), Err(faults)) => {
                 assert!(faults.iter().any(|fault| fault.kind().name() == kind), "{case}: {faults}");
             }
-            (Some(Differs::Reported(life, words)), Ok((settings, notes))) => {
-                assert_eq!(settings.jwts.max_age.value.map(|life| life.seconds()), life, "{case}");
+            (Some(Differs::Reported(lifetime, words)), Ok((settings, notes))) => {
+                assert_eq!(
+                    settings.jwts.max_age.value.map(|lifetime| lifetime.seconds()),
+                    lifetime,
+                    "{case}"
+                );
                 let reported = reported(&settings, &notes);
                 assert!(reported.contains(words), "{case}: {reported}");
             }
@@ -395,7 +399,7 @@ fn config_file_of_an_option_must_exist() {
         sources: Sources { config: Some(Value::new(path, Origin::Flag("-c"))), ..rubbish.sources },
         ..rubbish
     };
-    assert_eq!(rubbish.faults()[0].1, "'config.json' is no text: byte 1 is not UTF-8");
+    assert_eq!(rubbish.faults()[0].1, "'config.json' is not UTF-8 text: byte 1");
 }
 
 /// The notes of a configuration that is taken.

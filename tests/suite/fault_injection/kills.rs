@@ -1,4 +1,4 @@
-//! `kill -9` at moments spread at random over the whole life of a run.
+//! `kill -9` at moments spread at random over the whole duration of a run.
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, Stdio};
@@ -70,13 +70,13 @@ impl Subject<'_> {
             // As long as it takes on a machine as busy as this one is now.
             let mut lately = lives[lives.len() - 5..].to_vec();
             lately.sort();
-            let life = lately[2];
-            let moment = life.mul_f64(chance.part() * 1.2);
+            let duration = lately[2];
+            let moment = duration.mul_f64(chance.part() * 1.2);
             let mut child = self.command().spawn().unwrap();
             std::thread::sleep(moment);
             let _ = child.kill();
             let status = child.wait().unwrap();
-            let about = format!("{} killed after {moment:?} of {life:?} ({number})", self.name);
+            let about = format!("{} killed after {moment:?} of {duration:?} ({number})", self.name);
             let hit = status.signal() == Some(9);
             running += usize::from(hit);
             let state = (self.state_of)(&about);

@@ -7,7 +7,7 @@ use super::*;
 use crate::support::programs;
 
 #[test]
-fn a_reader_that_goes_is_no_matter() {
+fn closed_pipe_is_not_an_error() {
     let directory = grounds();
     // More than a pipe holds.
     directory.sh("for i in $(seq 2000); do cat token.txt; done > tokens.txt").ended(0);

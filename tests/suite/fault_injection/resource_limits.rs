@@ -1,4 +1,4 @@
-//! What a program needs is missing: room on the disk, the right to write, descriptors, streams,
+//! What a program needs is missing: free space on the disk, the right to write, descriptors, streams,
 //! memory, time.
 
 use std::process::{Command, Stdio};

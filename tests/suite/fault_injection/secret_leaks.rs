@@ -167,7 +167,7 @@ impl Site {
     #[track_caller]
     fn line(&mut self, line: &str, status: i32, result: bool) {
         for noise in &NOISE[if is_long() { 0 } else { NOISE.len() - 2 }..] {
-            // A form that was asked for is no report.
+            // An output form is not a report.
             if !(noise.contains("--json") && line.contains(" --to ")) {
                 // A rejected login counts as an attempt, and the limit ends with another status.
                 self.directory.sh("rm -f .home/.local/state/cc-auth/attempts*").ended(0);

@@ -43,12 +43,12 @@ fn signal_leaves_old_or_new_state() {
         let directory = grounds();
         let began = Instant::now();
         start(&directory).wait().unwrap();
-        let life = began.elapsed();
+        let duration = began.elapsed();
         for (name, number) in SIGNALS {
             for _ in 0..count(3, 10) {
                 let directory = grounds();
                 let child = start(&directory);
-                std::thread::sleep(life.mul_f64(chance.part()));
+                std::thread::sleep(duration.mul_f64(chance.part()));
                 signal(child.id(), name);
                 let output = child.wait_with_output().unwrap();
                 let stderr = String::from_utf8_lossy(&output.stderr);
