@@ -2,7 +2,7 @@
 
 use cc_auth::policy::glob::matches;
 use cc_auth::policy::login_role::seconds;
-use cc_auth::policy::pointer::{has_odd_index, look_up, meets_odd_index};
+use cc_auth::policy::pointer::{follows_lenient_index, has_lenient_index, look_up};
 use cc_auth::policy::scope::{AccessRequest, ScopePath, Scopes};
 use cc_auth::token::TokenPart;
 use cc_auth::token::json::object;
@@ -75,10 +75,10 @@ pub fn pointer(data: &[u8]) {
     let value = Value::Object(claims.clone());
     let expected = if name.starts_with('/') { value.pointer(name) } else { value.get(name) };
     assert_eq!(found, expected.filter(|value| !value.is_null()), "{name:?}");
-    if meets_odd_index(&claims, name) {
+    if follows_lenient_index(&claims, name) {
         assert!(found.is_none(), "an odd index leads somewhere");
     }
-    let _ = has_odd_index(name);
+    let _ = has_lenient_index(name);
 }
 
 /// A scope and a request.
@@ -86,9 +86,9 @@ pub fn scope(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let (scope, request) = text.split_once('\0').unwrap_or((text, "storage.read:/a"));
     let scopes = Scopes::parse(scope);
-    assert_eq!(scopes.in_words().len(), scopes.parts().len());
-    scopes.in_words().iter().for_each(|words| clean(words));
-    for fault in scopes.faults() {
+    assert_eq!(scopes.describe().len(), scopes.parts().len());
+    scopes.describe().iter().for_each(|words| clean(words));
+    for fault in scopes.errors() {
         clean(&fault.to_string());
         clean_some(fault.hint().as_deref());
     }

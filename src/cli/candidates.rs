@@ -78,7 +78,7 @@ pub(super) fn endpoints() -> ArgValueCandidates {
     ArgValueCandidates::new(|| {
         Endpoint::ALL
             .into_iter()
-            .map(|endpoint| CompletionCandidate::new(endpoint.name()).help(Some(endpoint.place().into())))
+            .map(|endpoint| CompletionCandidate::new(endpoint.name()).help(Some(endpoint.title().into())))
             .collect()
     })
 }

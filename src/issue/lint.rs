@@ -6,7 +6,7 @@ use super::request::{IssueRequest, KeyOwner, Lifetime};
 use crate::config::{ServerEffect, ServerKeys, Settings};
 use crate::key::Algorithm;
 use crate::policy::Endpoint;
-use crate::policy::remedy::{Remedy, accepted_in_words};
+use crate::policy::remedy::{Remedy, describe_endpoints};
 use crate::token::HeaderParams;
 use crate::user::Role;
 use crate::util::note::{Level, Note, Notes};
@@ -104,9 +104,9 @@ fn check_roles(recipient: &Recipient, algorithm: Algorithm, validates_user: bool
             format!(
                 "{} does not have the role 'api': this token is {}",
                 quote(name),
-                accepted_in_words(&roles)
+                describe_endpoints(&roles)
             ),
-            format!("for {}: {hint}", endpoint.place()),
+            format!("for {}: {hint}", endpoint.title()),
         );
     } else if !accepts(Endpoint::Api) && accepts(Endpoint::UserApi) {
         notes.note(format!(

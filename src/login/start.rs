@@ -6,7 +6,7 @@ use super::session::Session;
 use super::session_error::add_command;
 use crate::config::{Settings, Variable};
 use crate::policy::Endpoint;
-use crate::policy::remedy::{Remedy, accepted_in_words};
+use crate::policy::remedy::{Remedy, describe_endpoints};
 use crate::token;
 use crate::user::{Role, User};
 use crate::util::duration::GoDuration;
@@ -103,7 +103,7 @@ pub(super) fn note_missing_api_role(token: &SecretText, notes: &mut Notes) {
         notes.note(format!(
             "{} does not have the role 'api': this token is {}",
             quote(claims.subject().unwrap_or_default()),
-            accepted_in_words(&roles)
+            describe_endpoints(&roles)
         ));
     }
 }

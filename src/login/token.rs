@@ -9,7 +9,7 @@ use super::row::{self, RowChange, RowPermissions};
 use crate::config::{ServerKeys, Settings};
 use crate::key::{KeyStrength, VerifyingKey};
 use crate::policy::Verbosity;
-use crate::policy::server_access::{evaluate, kept_roles, rejected_by_server_state};
+use crate::policy::server_access::{evaluate, rejected_by_server_state, session_roles};
 use crate::policy::{Account, Endpoint, ServerRules, Signer, Verdict};
 use crate::token::{Claims, Unverified, Verified, verify};
 use crate::user::{AuthSource, User, Username};
@@ -71,7 +71,7 @@ pub fn applies_to(settings: &Settings, text: &SecretText) -> bool {
     let Some(token) = found.as_ref().ok().and_then(|found| Unverified::parse(&found.token).ok()) else {
         // A malformed token is rejected as soon as any kind of token is accepted.
         let shared = settings.hmac_secret(KeyStrength::Enforce).is_ok();
-        return shared || server_rules(settings).cookie_login_lacks.is_empty();
+        return shared || server_rules(settings).cookie_login_missing.is_empty();
     };
     let mut notes = Notes::new();
     let rules = server_rules(settings);
@@ -108,8 +108,8 @@ fn server_rules(settings: &Settings) -> ServerRules {
         trusted_issuer: jwts.trusted_issuer.as_ref().map(|issuer| issuer.value.clone()),
         adds_users: jwts.sync_user_on_login.value,
         updates_users: jwts.update_user_on_login.value,
-        cookie_login_lacks: settings.cookie_login_lacks(ServerKeys::Configured),
-        jwt_login_lacks: settings.jwt_login_lacks(ServerKeys::Configured),
+        cookie_login_missing: settings.cookie_login_lacks(ServerKeys::Configured),
+        jwt_login_missing: settings.jwt_login_lacks(ServerKeys::Configured),
         ..ServerRules::default()
     }
 }
@@ -145,7 +145,7 @@ fn update_user_db(
     let user = User {
         username: claims.subject().unwrap_or_default().to_owned(),
         name: name(claims),
-        roles: kept_roles(&claims.roles()).into_iter().map(str::to_owned).collect(),
+        roles: session_roles(&claims.roles()).into_iter().map(str::to_owned).collect(),
         projects: claims.texts("projects").into_iter().map(str::to_owned).collect(),
         email: None,
         source: AuthSource::Token,

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::key::{
     Algorithm, KeyError, KeyStrength, PublicKey, VerifyingKey, jwk, published, set, thumbprint,
 };
-use crate::policy::profile::https_fault;
+use crate::policy::profile::https_issuer_problem;
 use crate::util::diagnostic::diagnostics;
 use crate::util::json_text;
 use crate::util::kind::Kind;
@@ -287,7 +287,7 @@ pub struct DiscoveryDocument {
 /// # Errors
 /// [`JwksDocumentError::Issuer`] if the issuer is not an https URL.
 pub fn discovery(issuer: &str, notes: &mut Notes) -> Result<DiscoveryDocument, JwksDocumentError> {
-    if let Some(why) = https_fault(issuer) {
+    if let Some(why) = https_issuer_problem(issuer) {
         return Err(JwksDocumentError::Issuer { issuer: issuer.to_owned(), why });
     }
     if issuer.ends_with('/') {

@@ -1,4 +1,4 @@
-//! The endpoints that accept tokens, and the roles that each accepts, counted as the server counts.
+//! The endpoints of the server and the key, algorithms and roles that each accepts.
 
 use std::fmt;
 use std::str::FromStr;
@@ -18,32 +18,32 @@ pub enum Endpoint {
     UserApi,
     /// The metric-store routes of `/api`.
     MetricStoreApi,
-    /// GraphQL (`/query`) and the web pages: any valid token, whose roles decide what is visible.
+    /// GraphQL (`/query`) and the web pages. They accept any valid token; its roles decide what is visible.
     Query,
     /// The web configuration below `/config/`, which accepts no token.
     Config,
-    /// cc-metric-store, a server of its own, which cc-backend queries with the token of
+    /// cc-metric-store, a separate server, which cc-backend queries with the token of
     /// `metric-store-external[].token`.
     MetricStore,
-    /// `/jwt-login`: a web login with a token signed with the HMAC secret.
+    /// `/jwt-login`, a web login with a token signed with the HMAC secret.
     JwtLogin,
     /// A web login with a token in a cookie.
     CookieLogin,
 }
 
-/// The key that must verify a token of an endpoint.
+/// The key with which an endpoint verifies a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyUse {
-    /// The server's own (`JWT_PUBLIC_KEY`).
+    /// The server's public key (`JWT_PUBLIC_KEY`).
     Own,
-    /// The shared one (`CROSS_LOGIN_JWT_HS512_KEY`).
+    /// The HMAC secret (`CROSS_LOGIN_JWT_HS512_KEY`).
     Shared,
-    /// The own one, or the trusted issuer's (`CROSS_LOGIN_JWT_PUBLIC_KEY`), as `iss` says.
+    /// The server's public key, or that of the trusted issuer (`CROSS_LOGIN_JWT_PUBLIC_KEY`), by `iss`.
     ByIssuer,
 }
 
 impl Endpoint {
-    /// All of them.
+    /// All endpoints.
     pub const ALL: [Self; 8] = [
         Self::Api,
         Self::UserApi,
@@ -55,7 +55,7 @@ impl Endpoint {
         Self::CookieLogin,
     ];
 
-    /// Its name, as typed.
+    /// Returns the name, as in options and reports.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -70,9 +70,9 @@ impl Endpoint {
         }
     }
 
-    /// What it is on the server.
+    /// Returns the part of the server, for messages.
     #[must_use]
-    pub const fn place(self) -> &'static str {
+    pub const fn title(self) -> &'static str {
         match self {
             Self::Api => "/api",
             Self::UserApi => "/userapi",
@@ -85,16 +85,16 @@ impl Endpoint {
         }
     }
 
-    /// Its routes on the server.
+    /// Returns the route on the server, for messages.
     #[must_use]
     pub const fn route(self) -> &'static str {
         match self {
             Self::Query => "/query",
-            other => other.place(),
+            other => other.title(),
         }
     }
 
-    /// The roles that it accepts, in words.
+    /// Returns the accepted roles as a phrase.
     #[must_use]
     pub const fn accepted_roles(self) -> &'static str {
         match self {
@@ -107,13 +107,13 @@ impl Endpoint {
         }
     }
 
-    /// Whether it belongs to cc-backend, and so depends on the server's configuration.
+    /// Returns whether the endpoint belongs to cc-backend and depends on its configuration.
     #[must_use]
     pub const fn is_backend(self) -> bool {
         !matches!(self, Self::MetricStore)
     }
 
-    /// The key that must verify its tokens.
+    /// Returns the key that must verify tokens of this endpoint.
     #[must_use]
     pub const fn key_use(self) -> KeyUse {
         match self {
@@ -123,7 +123,7 @@ impl Endpoint {
         }
     }
 
-    /// The values of `alg` that it accepts, case-sensitive.
+    /// Returns the accepted values of `alg`; they are case-sensitive.
     #[must_use]
     pub const fn algorithms(self) -> &'static [&'static str] {
         match self {
@@ -132,14 +132,14 @@ impl Endpoint {
         }
     }
 
-    /// Whether it starts a web session.
+    /// Returns whether the endpoint starts a web session.
     #[must_use]
     pub const fn is_login(self) -> bool {
         matches!(self, Self::JwtLogin | Self::CookieLogin)
     }
 
-    /// Whether it accepts these roles, duplicates and unknown ones included. The server compares
-    /// numbers of entries: `/api` accepts `[admin, admin]` and rejects `[admin, api, api]`.
+    /// Returns whether the endpoint accepts these roles, which can have duplicates and unknown names. The
+    /// server counts entries: `/api` accepts `[admin, admin]` and rejects `[admin, api, api]`.
     #[must_use]
     pub fn accepts_roles(self, roles: &[&str]) -> bool {
         const ADMIN: &str = Role::Admin.name();
@@ -158,15 +158,15 @@ impl Endpoint {
             Self::MetricStoreApi => api_with(&["user", "manager", ADMIN]),
             Self::Config => roles.contains(&ADMIN),
             Self::Query | Self::MetricStore => true,
-            Self::JwtLogin | Self::CookieLogin => roles.iter().any(|role| is_kept_at_login(role)),
+            Self::JwtLogin | Self::CookieLogin => roles.iter().any(|role| is_session_role(role)),
         }
     }
 }
 
-/// Whether a login keeps this role: the server knows it, in any case. (Endpoints accept it in
-/// lower case only.)
+/// Returns whether a login gives the session this role: a role of the server, in any case. The other
+/// endpoints accept lower case only.
 #[must_use]
-pub fn is_kept_at_login(role: &str) -> bool {
+pub fn is_session_role(role: &str) -> bool {
     Role::ALL.iter().any(|known| known.name().eq_ignore_ascii_case(role))
 }
 
@@ -176,7 +176,7 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// An unknown endpoint.
+/// The error for an unknown endpoint name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unknown endpoint {}", PrintableText::name(.0))]
 pub struct EndpointError(pub String);
@@ -212,7 +212,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn entries_are_counted_not_roles() {
+    fn accepts_roles_counts_entries_like_the_server() {
         let table: [(&[&str], [bool; 3]); 12] = [
             (&[], [false, false, false]),
             (&["api"], [true, true, true]),
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn login_drops_unknown_roles_and_requires_a_known_one() {
+    fn login_requires_one_known_role() {
         assert!(Endpoint::JwtLogin.accepts_roles(&["wizard", "user"]));
         assert!(Endpoint::CookieLogin.accepts_roles(&["ADMIN"]));
         assert!(!Endpoint::JwtLogin.accepts_roles(&["wizard"]));
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn query_accepts_any_roles() {
+    fn query_endpoint_accepts_any_roles() {
         for roles in [&[][..], &["user"], &["admin"], &["wizard"], &["api", "api"]] {
             assert!(Endpoint::Query.accepts_roles(roles), "{roles:?}");
         }
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn every_endpoint_reads_back_from_its_name() {
+    fn endpoint_parses_from_its_name() {
         for endpoint in Endpoint::ALL {
             assert_eq!(endpoint.name().parse(), Ok(endpoint));
         }

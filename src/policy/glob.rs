@@ -1,10 +1,10 @@
-//! Patterns of bound claims: only `*` counts.
+//! Patterns of bound claims, in which `*` is the only wildcard.
 
-/// Whether the whole text matches the pattern. `*` stands for any run of characters, an empty
-/// one and one with `/` in it as well; every other character is literal. The pieces
-/// between the stars do not overlap: `ab*ba` does not match `aba`.
+/// Returns whether the pattern matches the whole text. `*` matches any number of characters, including
+/// none and `/`; every other character is literal. The pieces between the stars do not overlap: `ab*ba`
+/// does not match `aba`.
 ///
-/// Takes time linear in the text for each star: it never goes back over more than one.
+/// The time is linear in the length of the text for each `*`; there is no backtracking.
 ///
 /// ```
 /// use cc_auth::policy::glob::matches;
@@ -34,25 +34,25 @@ mod tests {
 
     use super::matches;
 
-    /// The rule itself, slow: the pattern eats the text letter by letter.
-    fn rule(pattern: &[char], text: &[char]) -> bool {
+    /// A slow reference implementation with backtracking.
+    fn reference(pattern: &[char], text: &[char]) -> bool {
         match pattern.split_first() {
             None => text.is_empty(),
-            Some(('*', rest)) => (0..=text.len()).any(|skip| rule(rest, &text[skip..])),
-            Some((letter, rest)) => text.first() == Some(letter) && rule(rest, &text[1..]),
+            Some(('*', rest)) => (0..=text.len()).any(|skip| reference(rest, &text[skip..])),
+            Some((letter, rest)) => text.first() == Some(letter) && reference(rest, &text[1..]),
         }
     }
 
     proptest! {
         #[test]
-        fn a_pattern_matches_what_the_rule_says(pattern in "[ab*?]{0,8}", text in "[ab?]{0,8}") {
+        fn glob_matches_like_the_reference_implementation(pattern in "[ab*?]{0,8}", text in "[ab?]{0,8}") {
             let letters = |s: &str| s.chars().collect::<Vec<_>>();
-            prop_assert_eq!(matches(&pattern, &text), rule(&letters(&pattern), &letters(&text)));
+            prop_assert_eq!(matches(&pattern, &text), reference(&letters(&pattern), &letters(&text)));
         }
     }
 
     #[test]
-    fn stars_in_a_row_are_one_star() {
+    fn consecutive_stars_match_like_one() {
         assert!(matches("**", "") && matches("a**b", "ab") && matches("***", "x/y"));
     }
 }

@@ -1,5 +1,5 @@
-//! Whether an ID token is the answer to the login that was begun (OpenID Connect Core 3.1.3.7,
-//! 3.1.3.8, 5.3.2). Signed is all that is known of it before.
+//! Checks the claims of a verified ID token, and UserInfo, against the login that requested them (OpenID
+//! Connect Core 3.1.3.7, 3.1.3.8, 5.3.2).
 
 use aws_lc_rs::digest::{self, SHA256, SHA384, SHA512};
 use base64::Engine as _;
@@ -13,34 +13,34 @@ use crate::util::quote::quote;
 use crate::util::secret::SecretText;
 use crate::util::time::{Timestamp, human_span};
 
-/// How far `nbf` may lie ahead, in seconds.
+/// The leeway for an `nbf` in the future, in seconds.
 const NOT_BEFORE_LEEWAY: i64 = 5 * 60;
 
-/// How far `iat` may lie ahead, and `auth_time` back beyond the maximum, in seconds.
+/// The leeway for an `iat` in the future and for the maximum age of `auth_time`, in seconds.
 const CLOCK_LEEWAY: i64 = 60;
 
-/// What the login that was begun expects of its ID token.
+/// The values that the ID token of a login must have.
 #[derive(Debug, Clone)]
-pub struct Expected<'a> {
-    /// The provider that was asked.
+pub struct ExpectedIdToken<'a> {
+    /// The provider's issuer.
     pub issuer: &'a str,
-    /// This client.
+    /// The ID of this client.
     pub client_id: &'a str,
-    /// The names of the algorithms that are taken, as in `alg`.
+    /// The accepted signature algorithms.
     pub algorithms: &'a [Algorithm],
-    /// The nonce that was sent; none for a device login or a refresh, which have no way to send
-    /// one (then one in the token is not looked at).
+    /// The nonce of the authorization request. `None` for a device login or a refresh, which cannot send
+    /// one: a `nonce` in the token is then ignored.
     pub nonce: Option<&'a SecretText>,
-    /// The access token that came along.
+    /// The access token of the same response.
     pub access_token: Option<&'a SecretText>,
-    /// The `sub` of the login that is refreshed (OpenID Connect Core 12.2).
+    /// The `sub` of the login that a refresh continues (OpenID Connect Core 12.2).
     pub subject: Option<&'a str>,
-    /// How long ago the person may have logged in at the provider, in seconds.
+    /// The maximum time since the user logged in at the provider, in seconds.
     pub max_age: Option<i64>,
 }
 
-/// Checks an ID token; all checks are made, so that a report can show them together.
-pub fn evaluate(token: &Verified, expected: &Expected<'_>, now: Timestamp) -> Verdict {
+/// Checks an ID token. A failed check does not skip the others, so that a report shows them together.
+pub fn evaluate(token: &Verified, expected: &ExpectedIdToken<'_>, now: Timestamp) -> Verdict {
     let mut verdict = Verdict::new();
     let claims = token.claims();
     algorithm(&mut verdict, token.algorithm(), expected.algorithms);
@@ -62,8 +62,7 @@ pub fn evaluate(token: &Verified, expected: &Expected<'_>, now: Timestamp) -> Ve
     verdict
 }
 
-/// Checks whether UserInfo is about the person of the ID token (OpenID Connect Core 5.3.2: the
-/// two `sub` must be the same to the letter, or userinfo must not be used).
+/// Checks that UserInfo has the same `sub` as the ID token, byte for byte (OpenID Connect Core 5.3.2).
 pub fn check_userinfo(token: &Verified, userinfo: &Map<String, Value>) -> Verdict {
     let mut verdict = Verdict::new();
     match (userinfo.get("sub").and_then(Value::as_str), token.claims().subject()) {
@@ -82,8 +81,8 @@ pub fn check_userinfo(token: &Verified, userinfo: &Map<String, Value>) -> Verdic
     verdict
 }
 
-/// Checks whether UserInfo that is a signed token is this provider's, for this client (OpenID
-/// Connect Core 5.3.2: it should say so, and what it says must be right).
+/// Checks the algorithm, `iss` and `aud` of UserInfo in the form of a signed token; both claims are
+/// optional (OpenID Connect Core 5.3.2).
 pub fn check_signed_userinfo(
     token: &Verified,
     issuer: &str,
@@ -161,8 +160,8 @@ fn audience(verdict: &mut Verdict, claims: &Claims, client_id: &str) {
         );
     }
     verdict.pass("audience", shown());
-    // OpenID Connect Core 3.1.3.7, 4 and 5: with several audiences 'azp' must be set, and
-    // must be this client.
+    // OpenID Connect Core 3.1.3.7, 4 and 5: with several audiences 'azp' is required, and must be
+    // this client.
     match claims.get("azp") {
         None if audiences.len() > 1 => verdict.fail(
             "authorized-party",
@@ -196,7 +195,7 @@ fn subject(verdict: &mut Verdict, claims: &Claims, required: Option<&str>) {
     }
 }
 
-/// A time claim, or nothing and a finding.
+/// Returns a time claim; adds a failure if it is malformed, or if it is required and missing.
 fn time(
     verdict: &mut Verdict,
     check: &'static str,
@@ -217,7 +216,7 @@ const CLOCK_HINT: &str = "if that is now, compare this computer's clock with the
 
 fn expiry(verdict: &mut Verdict, claims: &Claims, now: Timestamp) {
     let Some(expiry) = time(verdict, "expiry", claims, "exp", true) else { return };
-    // OpenID Connect Core 2: on or after which it must not be accepted.
+    // OpenID Connect Core 2: the token must not be accepted on or after this time.
     if now < expiry {
         verdict.pass("expiry", expiry.relative_to(now));
     } else {
@@ -286,8 +285,8 @@ fn nonce(verdict: &mut Verdict, claims: &Claims, required: &SecretText) {
     }
 }
 
-/// The left half of the access token's hash (OpenID Connect Core 3.1.3.6), with the hash of the
-/// ID token's own algorithm; Ed25519 uses SHA-512.
+/// Checks `at_hash`: the left half of the access token's hash (OpenID Connect Core 3.1.3.6), with the
+/// hash of the ID token's signature algorithm; Ed25519 uses SHA-512.
 fn access_token_hash(
     verdict: &mut Verdict,
     claims: &Claims,
@@ -322,7 +321,7 @@ mod tests {
 
     const NOW: Timestamp = Timestamp(1_000_000);
 
-    /// The token of these claims, signed and verified, with `null` for a claim to be left out.
+    /// Returns a verified token with the default claims and these changes; `null` removes a claim.
     fn token(change: &Value) -> Verified {
         let mut claims: Claims = Claims::new();
         let standard = json!({
@@ -343,11 +342,11 @@ mod tests {
         SecretText::new(text.to_owned())
     }
 
-    /// The first check that fails, or `-`.
+    /// Returns the first check that fails, or `-`.
     fn failing(change: &Value) -> String {
         let nonce = secret("n");
         let access_token = secret("jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y");
-        let expected = Expected {
+        let expected = ExpectedIdToken {
             issuer: "https://idp.example",
             client_id: "cc",
             algorithms: &[Algorithm::Es256],
@@ -362,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn each_rule_of_the_standard_refuses_by_itself() {
+    fn id_token_is_rejected_by_each_rule_alone() {
         let table = [
             (json!({}), "-"),
             (json!({"iss": "https://idp.example/"}), "issuer"),
@@ -370,7 +369,7 @@ mod tests {
             (json!({"iss": ["https://idp.example"]}), "issuer"),
             (json!({"aud": "other"}), "audience"),
             (json!({"aud": "cc "}), "audience"),
-            // A single foreign audience, for every authorized party (3.1.3.7, 3).
+            // A single foreign audience, whatever the authorized party (3.1.3.7, 3).
             (json!({"aud": "other", "azp": "cc"}), "audience"),
             (json!({"aud": ["other"], "azp": "cc"}), "audience"),
             (json!({"aud": null}), "audience"),
@@ -414,8 +413,8 @@ mod tests {
     }
 
     #[test]
-    fn an_algorithm_that_the_provider_does_not_use_is_refused_and_a_login_without_nonce_can_be() {
-        let mut expected = Expected {
+    fn id_token_with_unexpected_algorithm_is_rejected_without_nonce_is_accepted() {
+        let mut expected = ExpectedIdToken {
             issuer: "https://idp.example",
             client_id: "cc",
             algorithms: &[Algorithm::Rs256],
@@ -435,7 +434,7 @@ mod tests {
     }
 
     #[test]
-    fn userinfo_of_another_person_is_not_used() {
+    fn userinfo_of_another_subject_is_rejected() {
         let token = token(&json!({}));
         let about = |value: Value| check_userinfo(&token, value.as_object().unwrap()).accepts();
         assert!(about(json!({"sub": "s1", "name": "x"})));

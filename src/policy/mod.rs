@@ -1,4 +1,5 @@
-//! Decisions: verified claims and rules in, a [`Verdict`] out. Pure; the time is given.
+//! Decisions about tokens, each reported as a [`Verdict`]. The functions here do no I/O and do not read
+//! the clock.
 
 mod client_address;
 pub mod endpoint;

@@ -1,5 +1,5 @@
-//! The identity of a user for the server, from the claims of an OpenID provider: username, full name,
-//! roles, projects. Pure; what comes in was verified and checked before.
+//! Maps the verified claims of an OpenID provider to a user of the server: username, full name, roles and
+//! projects.
 
 use serde_json::{Map, Value};
 
@@ -11,32 +11,32 @@ use crate::util::kind::Kind;
 use crate::util::note::Notes;
 use crate::util::quote::quote;
 
-/// The roles that a provider can give; the others are dropped, as the server drops them.
-const GIVEN: [Role; 4] = [Role::User, Role::Admin, Role::Manager, Role::Support];
+/// The roles that a provider can give; the server ignores others.
+const PROVIDER_ROLES: [Role; 4] = [Role::User, Role::Admin, Role::Manager, Role::Support];
 
-/// A user as the provider describes it.
+/// A user, from the claims of the provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OidcIdentity {
-    /// The name to log in as.
+    /// The username.
     pub username: Username,
     /// The full name.
     pub name: Option<String>,
-    /// The roles, each once; `user` where the provider gives none.
+    /// The roles, without duplicates; `user` if the provider gives none.
     pub roles: Vec<Role>,
-    /// The projects, each once.
+    /// The projects, without duplicates.
     pub projects: Vec<String>,
 }
 
-/// Why the claims of a provider do not describe a user.
+/// The reasons why the claims of a provider cannot be mapped to a user.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OidcIdentityError {
-    /// Neither userinfo nor the ID token has the claim with the username.
+    /// Neither UserInfo nor the ID token has the claim with the username.
     #[error("the provider gives no username: neither userinfo nor the ID token has 'preferred_username'")]
     NoUsername,
     /// The claim is not a string.
     #[error("the provider's 'preferred_username' is {0}: expected a string")]
     NotText(&'static str),
-    /// The name is not fit for a user.
+    /// The claim is not a valid username.
     #[error("the provider's username cannot be used: {0}")]
     InvalidUsername(#[from] UsernameError),
 }
@@ -58,24 +58,24 @@ impl Diagnostic for OidcIdentityError {
     }
 }
 
-/// Puts an identity together. Of each claim the one of userinfo counts where there is one,
-/// otherwise that of the ID token. `username` is what a login role found, and comes first.
+/// Maps the claims to a user. A claim of UserInfo takes precedence over that of the ID token, and
+/// `username`, from a login role, over both.
 ///
 /// # Errors
-/// [`OidcIdentityError`].
+/// [`OidcIdentityError`] if the username is missing or invalid.
 pub fn identify(
     id_token: &Claims,
     userinfo: Option<&Map<String, Value>>,
     username: Option<&str>,
     notes: &mut Notes,
 ) -> Result<OidcIdentity, OidcIdentityError> {
-    // An empty string says as little as a missing claim.
-    let is_there = |value: &&Value| !value.is_null() && value.as_str() != Some("");
+    // An empty string counts as a missing claim.
+    let is_given = |value: &&Value| !value.is_null() && value.as_str() != Some("");
     let claim = |name: &str| {
         userinfo
             .and_then(|userinfo| userinfo.get(name))
-            .filter(is_there)
-            .or_else(|| id_token.get(name).filter(is_there))
+            .filter(is_given)
+            .or_else(|| id_token.get(name).filter(is_given))
     };
     let username = match (username, claim("preferred_username")) {
         (Some(found), _) => found.to_owned(),
@@ -91,7 +91,7 @@ pub fn identify(
     let clients = clients
         .map(|(client, access)| named_roles(access, &format!("resource_access.{client}"), &mut Notes::new()));
     for found in realm.into_iter().chain(clients).flatten() {
-        match GIVEN.into_iter().find(|role| role.name() == found) {
+        match PROVIDER_ROLES.into_iter().find(|role| role.name() == found) {
             Some(role) if !roles.contains(&role) => roles.push(role),
             Some(_) => {}
             None => dropped.push(found),
@@ -122,8 +122,8 @@ pub fn identify(
     let name = match claim("name") {
         Some(Value::String(name)) if !name.trim().is_empty() => Some(name.clone()),
         Some(Value::String(_)) | None => None,
-        // A token for the server's own login may have such a name; a provider's is a string
-        // (OpenID Connect Core 5.1).
+        // The server also reads a 'name' that is an object, in tokens for its own login; that of a
+        // provider is a string (OpenID Connect Core 5.1).
         Some(other) => {
             notes.note(format!("the provider's 'name' is {}: expected a string: ignored", kind(other)));
             None
@@ -132,7 +132,7 @@ pub fn identify(
     Ok(OidcIdentity { username, name, roles, projects })
 }
 
-/// The texts in an access object's `roles`.
+/// Returns the strings in the member `roles` of an access object.
 fn named_roles(access: &Value, place: &str, notes: &mut Notes) -> Vec<String> {
     match access.get("roles") {
         Some(Value::Array(list)) => list.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn userinfo_comes_before_the_id_token() {
+    fn identity_claims_of_userinfo_take_precedence() {
         let found = map(
             json!({"preferred_username": "old", "name": "Old", "projects": ["p"]}),
             json!({"preferred_username": "new", "name": "New Name"}),
@@ -168,15 +168,15 @@ mod tests {
         assert_eq!(found.username.as_str(), "new");
         assert_eq!(found.name.as_deref(), Some("New Name"));
         assert_eq!(found.projects, ["p"]);
-        for nothing in [json!(null), json!("")] {
-            let userinfo = json!({"preferred_username": nothing, "name": nothing});
+        for empty in [json!(null), json!("")] {
+            let userinfo = json!({"preferred_username": empty, "name": empty});
             let found = map(json!({"preferred_username": "old", "name": "Old"}), userinfo).unwrap();
             assert_eq!((found.username.as_str(), found.name.as_deref()), ("old", Some("Old")));
         }
     }
 
     #[test]
-    fn roles_come_from_the_realm_and_every_client_and_only_four_are_taken() {
+    fn identity_roles_come_from_realm_and_clients() {
         let found = map(
             json!({"preferred_username": "c"}),
             json!({
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_or_unfit_username_is_refused() {
+    fn identity_without_valid_username_is_rejected() {
         assert_eq!(map(json!({"sub": "x", "name": "X"}), json!({})), Err(OidcIdentityError::NoUsername));
         assert!(matches!(
             map(json!({"preferred_username": 7}), json!({})),
@@ -217,13 +217,13 @@ mod tests {
         let empty = map(json!({"preferred_username": ""}), json!({"preferred_username": ""}));
         assert_eq!(empty, Err(OidcIdentityError::NoUsername));
         for name in ["a\u{0}", " a", "a\u{202e}b"] {
-            let refused = map(json!({"preferred_username": name}), json!({}));
-            assert!(matches!(refused, Err(OidcIdentityError::InvalidUsername(_))), "{name:?}: {refused:?}");
+            let rejected = map(json!({"preferred_username": name}), json!({}));
+            assert!(matches!(rejected, Err(OidcIdentityError::InvalidUsername(_))), "{name:?}: {rejected:?}");
         }
     }
 
     #[test]
-    fn name_that_is_not_a_string_is_ignored_with_a_note() {
+    fn identity_name_that_is_not_a_string_is_ignored() {
         for name in [json!({"values": ["Clara", "M"]}), json!(["Clara"]), json!(7)] {
             let mut notes = Notes::new();
             let claims = json!({"preferred_username": "c", "name": name});
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_login_roles_name_comes_first() {
+    fn identity_username_of_login_role_takes_precedence() {
         let claims = Claims::from(Map::new());
         let found = identify(&claims, None, Some("by-role"), &mut Notes::new()).unwrap();
         assert_eq!(found.username.as_str(), "by-role");

@@ -1,4 +1,4 @@
-//! Operations of WLCG and SciTokens, and the paths that they apply to.
+//! The operations of WLCG and SciTokens scopes, and the paths that they apply to.
 
 use std::fmt;
 
@@ -21,18 +21,18 @@ pub enum Operation {
     Execute,
 }
 
-/// Whose rules know an operation.
+/// A family of token profiles with the same operations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Family {
     /// `storage.…` and `compute.…` of the WLCG profile.
     Wlcg,
-    /// `read`, `write`, `queue` and `execute` of SciTokens. Its rules leave further scopes to the
-    /// service, so those of WLCG count as well, as they do for its validators.
+    /// `read`, `write`, `queue` and `execute` of SciTokens. The profile leaves other scopes to the service,
+    /// and its validators accept those of WLCG too.
     SciTokens,
 }
 
 impl Operation {
-    /// All of them.
+    /// All operations.
     pub const ALL: [Self; 13] = [
         Self::StorageRead,
         Self::StorageCreate,
@@ -49,7 +49,7 @@ impl Operation {
         Self::Execute,
     ];
 
-    /// Its name in a scope.
+    /// Returns the name in a scope.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -69,8 +69,7 @@ impl Operation {
         }
     }
 
-    /// Whether it is an operation on a path, which then has to be there: without one, some
-    /// validators open the whole tree.
+    /// Returns whether the operation requires a path. Some validators treat a missing path as `/`.
     #[must_use]
     pub const fn takes_path(self) -> bool {
         matches!(
@@ -85,7 +84,7 @@ impl Operation {
         )
     }
 
-    /// Whether the rules of a family know it.
+    /// Returns whether a family has this operation.
     #[must_use]
     pub const fn is_known_to(self, family: Family) -> bool {
         let scitokens_only = matches!(self, Self::Read | Self::Write | Self::Queue | Self::Execute);
@@ -95,21 +94,21 @@ impl Operation {
         }
     }
 
-    /// Whether who may do this may do `other` as well, on the same path. WLCG profile: modify is a
-    /// strict superset of create; nothing else implies anything.
+    /// Returns whether this operation includes `other` on the same path. In the WLCG profile modify includes
+    /// create; no other operation includes another.
     #[must_use]
     pub fn implies(self, other: Self) -> bool {
         self == other || (self == Self::StorageModify && other == Self::StorageCreate)
     }
 
-    /// Whether it permits to create or change files.
+    /// Returns whether the operation creates or changes files.
     #[must_use]
     pub const fn writes(self) -> bool {
         matches!(self, Self::StorageCreate | Self::StorageModify | Self::Write)
     }
 
-    /// What it lets one do, for people.
-    pub(super) const fn in_words(self) -> &'static str {
+    /// Returns a verb phrase for text reports.
+    pub(super) const fn description(self) -> &'static str {
         match self {
             Self::StorageRead | Self::Read => "read",
             Self::StorageCreate => "create new files in, but not overwrite or delete in,",
@@ -133,13 +132,13 @@ impl fmt::Display for Operation {
     }
 }
 
-/// Why a path is not taken, in a scope or in a request.
+/// The reasons why a path of a scope or request is invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ScopePathError {
-    /// Nothing after the colon, or no colon.
+    /// The path is empty, or there is no colon.
     #[error("has no path")]
     Missing,
-    /// No `/` at the beginning.
+    /// The path does not start with `/`.
     #[error("has a path that is not absolute")]
     Relative,
     /// `//`.
@@ -154,7 +153,7 @@ pub enum ScopePathError {
     /// NUL or another control character, plain or escaped.
     #[error("has a control character in its path")]
     Control,
-    /// `%2F`: a slash that is none for some services.
+    /// `%2F`, which only some services read as a slash.
     #[error("has an escaped slash in its path")]
     EscapedSlash,
     /// `%` without two hexadecimal digits.
@@ -165,20 +164,19 @@ pub enum ScopePathError {
     NotUtf8,
 }
 
-/// An absolute, normal path; percent escapes are decoded.
+/// An absolute, normalized path with decoded percent escapes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ScopePath {
     segments: Vec<String>,
-    /// A slash at the end: what is in the directory, not a file of that name.
-    pub(super) within: bool,
+    /// Whether the path ends with a slash: it covers what is in the directory, but no file of that name.
+    pub(super) trailing_slash: bool,
 }
 
 impl ScopePath {
-    /// Reads a path as it stands in a scope or a request.
+    /// Parses the path of a scope or request.
     ///
     /// # Errors
-    /// [`ScopePathError`] for one that is not absolute and normal: two services could read it
-    /// differently.
+    /// [`ScopePathError`] if the path is not absolute and normalized: services would read it differently.
     pub fn parse(text: &str) -> Result<Self, ScopePathError> {
         let inner = match text.strip_prefix('/') {
             Some(inner) => inner,
@@ -186,28 +184,28 @@ impl ScopePath {
             None => return Err(ScopePathError::Relative),
         };
         if inner.is_empty() {
-            return Ok(Self { segments: Vec::new(), within: true });
+            return Ok(Self { segments: Vec::new(), trailing_slash: true });
         }
         let (inner, within) = match inner.strip_suffix('/') {
             Some(directory) => (directory, true),
             None => (inner, false),
         };
         let segments = inner.split('/').map(segment).collect::<Result<_, _>>()?;
-        Ok(Self { segments, within })
+        Ok(Self { segments, trailing_slash: within })
     }
 
-    /// Whether a right on this path is one on `required`: by whole segments, with `/foo/` covering
-    /// what is in the directory but no file `/foo`.
+    /// Returns whether a grant on this path applies to `expected`. Whole segments are compared; `/foo/`
+    /// covers what is in the directory but not a file `/foo`.
     #[must_use]
     pub fn covers(&self, expected: &Self) -> bool {
         let length = self.segments.len();
         if expected.segments.len() < length || expected.segments[..length] != self.segments {
             return false;
         }
-        expected.segments.len() > length || !self.within || expected.within
+        expected.segments.len() > length || !self.trailing_slash || expected.trailing_slash
     }
 
-    /// Whether it is `/`.
+    /// Returns whether the path is `/`.
     #[must_use]
     pub const fn is_root(&self) -> bool {
         self.segments.is_empty()
@@ -215,12 +213,12 @@ impl ScopePath {
 }
 
 impl fmt::Display for ScopePath {
-    /// The decoded path.
+    /// Writes the decoded path.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for segment in &self.segments {
             write!(f, "/{segment}")?;
         }
-        if self.within { f.write_str("/") } else { Ok(()) }
+        if self.trailing_slash { f.write_str("/") } else { Ok(()) }
     }
 }
 

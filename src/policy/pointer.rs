@@ -1,12 +1,12 @@
-//! JSON pointers (RFC 6901), as the names of claims in login roles.
+//! JSON pointers (RFC 6901) to claims in login roles.
 
 use serde_json::{Map, Value};
 
-/// What a claim name leads to: a name that starts with `/` is a JSON pointer into the claims, any
-/// other is the name of a member. A `null` counts as nothing.
+/// Returns the claim with this name. A name that starts with `/` is a JSON pointer, any other the name of
+/// a top-level member. A `null` counts as missing.
 ///
-/// An index is written as RFC 6901 4 has it, without sign or leading zeros; an unknown escape
-/// such as `~2` is literal.
+/// An array index has no sign and no leading zeros (RFC 6901 4); an unknown escape such as `~2` is
+/// literal.
 #[must_use]
 pub fn look_up<'a>(claims: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
     let found = if let Some(path) = name.strip_prefix('/') {
@@ -23,7 +23,7 @@ pub fn look_up<'a>(claims: &'a Map<String, Value>, name: &str) -> Option<&'a Val
     (!found.is_null()).then_some(found)
 }
 
-/// `~1` is `/` and `~0` is `~`, in this order, so that `~01` is `~1` (RFC 6901 4).
+/// Replaces `~1` with `/`, then `~0` with `~`, so that `~01` becomes `~1` (RFC 6901 4).
 fn unescape(token: &str) -> String {
     token.replace("~1", "/").replace("~0", "~")
 }
@@ -33,10 +33,10 @@ fn index(token: &str) -> Option<usize> {
     if plain { token.parse().ok() } else { None }
 }
 
-/// Whether a pointer comes to a list with something that is not an index here and one for the reference
-/// server: `01`, `+1`, `0x1`, or nothing at all, which it takes for 0.
+/// Returns whether the pointer reaches an array with an index that only the reference server accepts:
+/// `01`, `+1`, `0x1`, or an empty one, which the reference server reads as 0.
 #[must_use]
-pub fn meets_odd_index(claims: &Map<String, Value>, name: &str) -> bool {
+pub fn follows_lenient_index(claims: &Map<String, Value>, name: &str) -> bool {
     let Some(path) = name.strip_prefix('/') else { return false };
     let mut tokens = path.split('/').map(unescape);
     let Some(mut value) = tokens.next().and_then(|token| claims.get(&token)) else { return false };
@@ -45,7 +45,7 @@ pub fn meets_odd_index(claims: &Map<String, Value>, name: &str) -> bool {
             Value::Object(members) => members.get(&token),
             Value::Array(elements) => match index(&token) {
                 Some(at) => elements.get(at),
-                None => return token.is_empty() || is_odd_index(&token),
+                None => return token.is_empty() || is_lenient_index(&token),
             },
             _ => None,
         };
@@ -55,17 +55,17 @@ pub fn meets_odd_index(claims: &Map<String, Value>, name: &str) -> bool {
     false
 }
 
-/// Whether some index of the pointer is written in a way that the reference server counts as a
-/// number and RFC 6901 does not: `01`, `+1`, `0x1`.
+/// Returns whether the pointer has a segment that the reference server reads as a number and RFC 6901
+/// does not: `01`, `+1`, `0x1`.
 #[must_use]
-pub fn has_odd_index(name: &str) -> bool {
-    name.starts_with('/') && name.split('/').skip(1).any(is_odd_index)
+pub fn has_lenient_index(name: &str) -> bool {
+    name.starts_with('/') && name.split('/').skip(1).any(is_lenient_index)
 }
 
-fn is_odd_index(token: &str) -> bool {
+fn is_lenient_index(token: &str) -> bool {
     let (sign, digits) = match token.as_bytes().first() {
         Some(b'+') => (true, &token[1..]),
-        // A negative one leads nowhere there either, but for -0.
+        // The reference server finds no element for a negative index either, except for -0.
         Some(b'-') => (true, token.strip_prefix("-0").map_or("", |_| &token[1..])),
         _ => (false, token),
     };
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pointer_walks_through_members_and_elements() {
+    fn pointer_finds_members_and_elements() {
         assert_eq!(at("/a/b/0"), Some(json!("x")));
         assert_eq!(at("/a/b/1/c"), Some(json!(1)));
         assert_eq!(at("/a/"), Some(json!("empty")));
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn escapes_are_undone_in_the_order_of_the_rfc() {
+    fn pointer_unescapes_in_the_order_of_rfc_6901() {
         assert_eq!(at("/a/~0"), Some(json!("tilde")));
         assert_eq!(at("/a/~1"), Some(json!("slash")));
         assert_eq!(at("/a/~01"), Some(json!("both")));
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn an_index_has_no_sign_and_no_leading_zero() {
+    fn pointer_index_with_sign_or_leading_zero_finds_nothing() {
         for name in [
             "/a/b/00",
             "/a/b/+0",
@@ -119,13 +119,13 @@ mod tests {
         ] {
             assert_eq!(at(name), None, "{name}");
         }
-        assert!(!has_odd_index("/a/-1") && !has_odd_index("/a/-") && has_odd_index("/a/-0"));
-        assert!(has_odd_index("/a/01") && has_odd_index("/a/+1") && has_odd_index("/a/0x1"));
-        assert!(!has_odd_index("/a/0") && !has_odd_index("/a/10/b") && !has_odd_index("01"));
+        assert!(!has_lenient_index("/a/-1") && !has_lenient_index("/a/-") && has_lenient_index("/a/-0"));
+        assert!(has_lenient_index("/a/01") && has_lenient_index("/a/+1") && has_lenient_index("/a/0x1"));
+        assert!(!has_lenient_index("/a/0") && !has_lenient_index("/a/10/b") && !has_lenient_index("01"));
     }
 
     #[test]
-    fn a_name_without_a_slash_is_a_member_and_null_is_nothing() {
+    fn pointer_without_slash_is_a_member_name() {
         assert_eq!(at("a/b"), None);
         assert_eq!(at("nothing"), None);
         assert_eq!(at("/nothing/x"), None);

@@ -1,7 +1,7 @@
-//! Token profiles of the Open Science Data Federation: WLCG 1.3, SciTokens 2.0 and 1.0. Which one
-//! a token follows, and whether it keeps its rules.
+//! The token profiles of the Open Science Data Federation (WLCG 1.3, SciTokens 2.0 and 1.0), and which one
+//! a token follows.
 //!
-//! Looks at the form of header and claims only; signature and times are another user's question.
+//! Only the form of header and claims is checked, not the signature or the current time.
 
 use std::fmt;
 use std::str::FromStr;
@@ -18,7 +18,7 @@ pub const WLCG_ANY: &str = "https://wlcg.cern.ch/jwt/v1/any";
 /// The audience for any service in SciTokens.
 pub const SCITOKENS_ANY: &str = "ANY";
 
-/// A set of rules for tokens.
+/// A token profile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Profile {
     /// WLCG Common JWT Profiles, version 1.
@@ -33,7 +33,7 @@ impl Profile {
     /// All profiles.
     pub const ALL: [Self; 3] = [Self::Wlcg, Self::SciTokens2, Self::SciTokens1];
 
-    /// Its name, as typed and in JSON.
+    /// Returns the name in options and JSON.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -43,7 +43,7 @@ impl Profile {
         }
     }
 
-    /// Its name for people.
+    /// Returns the name in text reports.
     #[must_use]
     pub const fn title(self) -> &'static str {
         match self {
@@ -53,7 +53,7 @@ impl Profile {
         }
     }
 
-    /// Whose scopes it knows.
+    /// Returns the family of the profile's scopes.
     #[must_use]
     pub const fn family(self) -> Family {
         match self {
@@ -62,7 +62,7 @@ impl Profile {
         }
     }
 
-    /// The audience by which a token is for any service.
+    /// Returns the audience that means any service.
     #[must_use]
     pub const fn any_audience(self) -> &'static str {
         match self {
@@ -85,7 +85,7 @@ impl fmt::Display for Profile {
     }
 }
 
-/// A name that is not a profile.
+/// The error for an unknown profile name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unknown profile {}: wlcg, scitokens2 or scitokens1", quote(.0))]
 pub struct ProfileError(pub String);
@@ -101,19 +101,19 @@ impl FromStr for Profile {
     }
 }
 
-/// What a payload looks like.
+/// The profile of a payload, by its version claims.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Recognition {
-    /// It follows this profile, or means to.
+    /// This profile.
     Profile(Profile),
-    /// It names two profiles: `ver` and `wlcg.ver`.
+    /// Two profiles: the payload has `ver` and `wlcg.ver`.
     Both,
-    /// It names none.
+    /// No profile.
     None,
 }
 
-/// Which profile a payload means to follow: by `wlcg.ver`, by `ver`, and without either SciTokens
-/// 1.0 where the scope is one that only SciTokens has.
+/// Determines the profile of a payload by `wlcg.ver` and `ver`. A payload with neither and a scope of
+/// SciTokens follows SciTokens 1.0.
 #[must_use]
 pub fn recognize(payload: &Map<String, Value>) -> Recognition {
     let by_ver = payload.get("ver").and_then(Value::as_str).and_then(|ver| {
@@ -147,9 +147,9 @@ fn has_scitokens_scope(payload: &Map<String, Value>) -> bool {
     })
 }
 
-/// Why an issuer is not a `https` address that keys can be found under.
+/// Returns why an issuer is not an https URL below which validators find its keys; `None` if it is.
 #[must_use]
-pub fn https_fault(issuer: &str) -> Option<&'static str> {
+pub fn https_issuer_problem(issuer: &str) -> Option<&'static str> {
     let Ok(url) = url::Url::parse(issuer) else { return Some("which is not a URL") };
     if url.scheme() != "https" || !issuer.starts_with("https://") {
         Some("expected an https:// URL")
@@ -164,7 +164,7 @@ pub fn https_fault(issuer: &str) -> Option<&'static str> {
     }
 }
 
-/// The audiences of an `aud` claim: one text or a list of texts (RFC 7519 4.1.3).
+/// Returns the audiences of an `aud` claim: a string or an array of strings (RFC 7519 4.1.3).
 #[must_use]
 pub fn audiences(claim: &Value) -> Option<Vec<&str>> {
     match claim {
@@ -174,16 +174,16 @@ pub fn audiences(claim: &Value) -> Option<Vec<&str>> {
     }
 }
 
-/// Whether a token is for a service: it names the service, or any service by the profile's word. In
-/// SciTokens 1.0 there is no such word: validators reject a token that does not name the service.
+/// Returns whether the audience of a token includes a service: by name, or by the profile's audience for
+/// any service. SciTokens 1.0 has no such audience: validators require the name.
 #[must_use]
-pub fn is_for(profile: Profile, payload: &Map<String, Value>, service: &str) -> bool {
+pub fn includes_service(profile: Profile, payload: &Map<String, Value>, service: &str) -> bool {
     let list = payload.get("aud").and_then(audiences).unwrap_or_default();
     let for_any = profile != Profile::SciTokens1 && list.contains(&profile.any_audience());
     for_any || list.contains(&service)
 }
 
-/// The nearest claim name of the profiles, for one that is misspelt.
+/// Returns the claim of the profiles whose name is nearest to a misspelled one.
 #[must_use]
 pub fn nearest_claim(name: &str) -> Option<&'static str> {
     const KNOWN: [&str; 5] = ["scope", "wlcg.ver", "wlcg.groups", "aud", "ver"];

@@ -1,9 +1,9 @@
-//! The checks of a token profile: what a validator rejects fails, what it accepts against the rules
-//! warns.
+//! The checks of a token profile. A check fails if a validator rejects the token, and warns if validators
+//! accept it against the profile.
 
 use serde_json::{Map, Value};
 
-use super::profile::{Profile, audiences, https_fault};
+use super::profile::{Profile, audiences, https_issuer_problem};
 use super::scope::{Operation, Scopes};
 use super::validators;
 use super::verdict::Verdict;
@@ -13,23 +13,22 @@ use crate::util::time::human_span;
 /// The lifetime of an access token in the WLCG profile, in seconds: 15 minutes to 6 hours.
 const WLCG_LIFETIME: std::ops::RangeInclusive<i64> = 900..=21_600;
 
-/// Checks header and payload against the rules of a profile and adds a finding for each: what a
-/// validator refuses fails, what it lets pass against the rules warns.
+/// Checks header and payload against the rules of a profile, and adds a finding for each.
 pub fn check(
     profile: Profile,
     header: &Map<String, Value>,
     payload: &Map<String, Value>,
     verdict: &mut Verdict,
 ) {
-    let mut ladder = ProfileChecks { profile, header, payload, verdict };
-    ladder.version();
-    ladder.algorithm();
-    ladder.key_id();
-    ladder.issuer();
-    ladder.audience();
-    ladder.required();
-    ladder.lifetime();
-    ladder.scope();
+    let mut checks = ProfileChecks { profile, header, payload, verdict };
+    checks.version();
+    checks.algorithm();
+    checks.key_id();
+    checks.issuer();
+    checks.audience();
+    checks.required();
+    checks.lifetime();
+    checks.scope();
     validators::check(profile, payload, verdict);
 }
 
@@ -139,7 +138,7 @@ impl ProfileChecks<'_> {
         const CHECK: &str = "issuer-form";
         match self.payload.get("iss") {
             None => self.fail(CHECK, "has no 'iss': every validator refuses it", "set spec.issuer"),
-            Some(Value::String(issuer)) => match https_fault(issuer) {
+            Some(Value::String(issuer)) => match https_issuer_problem(issuer) {
                 None => self.verdict.pass(CHECK, || quote(issuer)),
                 Some(why) => {
                     self.fail(CHECK, format!("'iss' is {}, {why}", quote(issuer)), "");
@@ -218,9 +217,9 @@ impl ProfileChecks<'_> {
             clippy::cast_possible_truncation,
             reason = "a float cast saturates, which is what is expected"
         )]
-        let lifetime = (end - issued) as i64;
-        if WLCG_LIFETIME.contains(&lifetime) {
-            self.verdict.pass("lifetime", human_span(lifetime.unsigned_abs()));
+        let life = (end - issued) as i64;
+        if WLCG_LIFETIME.contains(&life) {
+            self.verdict.pass("life", human_span(life.unsigned_abs()));
         } else {
             let span = human_span(lifetime.unsigned_abs());
             let reason =
@@ -252,16 +251,16 @@ impl ProfileChecks<'_> {
             return self.fail(CHECK, "'scope' is empty", "");
         }
         let mut good = true;
-        for fault in scopes.faults() {
+        for error in scopes.errors() {
             good = false;
-            // Validators ignore what they do not know; a path that they read differently is not harmless.
-            if fault.is_about_path() {
-                self.verdict.fail(CHECK, fault.to_string(), fault.hint());
+            // Validators ignore an unknown operation, but read an invalid path in different ways.
+            if error.is_about_path() {
+                self.verdict.fail(CHECK, error.to_string(), error.hint());
             } else {
-                self.verdict.warn(CHECK, fault.to_string(), fault.hint());
+                self.verdict.warn(CHECK, error.to_string(), error.hint());
             }
         }
-        if scopes.has_spare_blanks() {
+        if scopes.has_extra_spaces() {
             good = false;
             let reason = "'scope' has blanks beyond the single ones between its parts";
             self.verdict.warn(CHECK, reason, None);
@@ -290,7 +289,7 @@ impl ProfileChecks<'_> {
     }
 }
 
-/// The minor version of a WLCG version text with the major version 1.
+/// Returns the minor version of a WLCG version with the major version 1.
 fn wlcg_minor(text: &str) -> Option<u32> {
     let minor = text.strip_prefix("1.")?;
     let plain = minor.bytes().all(|b| b.is_ascii_digit()) && (minor == "0" || !minor.starts_with('0'));
@@ -320,7 +319,7 @@ fn shown(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::profile::{Recognition, WLCG_ANY, is_for, recognize};
+    use crate::policy::profile::{Recognition, WLCG_ANY, includes_service, recognize};
     use serde_json::json;
 
     fn object(value: Value) -> Map<String, Value> {
@@ -339,15 +338,15 @@ mod tests {
     }
 
     #[test]
-    fn token_by_the_rules_is_accepted_without_warnings() {
+    fn profile_conforming_token_is_accepted_without_warnings() {
         let verdict = verdict(Profile::Wlcg, &is_valid());
         assert!(verdict.accepts(), "{verdict:?}");
         assert!(verdict.findings().iter().all(|f| f.state == super::super::CheckState::Pass), "{verdict:?}");
     }
 
     #[test]
-    fn a_life_of_a_quarter_of_an_hour_to_six_hours_is_not_remarked_on() {
-        for (lifetime, required) in [(899, false), (900, true), (21_600, true), (21_601, false)] {
+    fn wlcg_lifetime_within_limits_gets_no_warning() {
+        for (life, required) in [(899, false), (900, true), (21_600, true), (21_601, false)] {
             let mut payload = is_valid();
             payload.insert("exp".to_owned(), json!(1_000 + lifetime));
             let verdict = verdict(Profile::Wlcg, &payload);
@@ -358,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn every_required_claim_is_missed() {
+    fn profile_without_required_claim_is_rejected() {
         for name in ["iss", "sub", "aud", "exp", "iat", "jti", "wlcg.ver", "scope"] {
             let mut payload = is_valid();
             payload.remove(name);
@@ -370,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn versions_are_distinguished() {
+    fn profile_version_other_than_expected_is_rejected() {
         for (version, accepted) in [
             (json!("1.0"), true),
             (json!("1.3"), true),
@@ -388,7 +387,7 @@ mod tests {
     }
 
     #[test]
-    fn the_profile_is_recognized_by_its_version_claim() {
+    fn profile_is_recognized_by_version_claim() {
         for (payload, required) in [
             (json!({"wlcg.ver": "1.0"}), Recognition::Profile(Profile::Wlcg)),
             (json!({"ver": "scitoken:2.0"}), Recognition::Profile(Profile::SciTokens2)),
@@ -404,7 +403,7 @@ mod tests {
     }
 
     #[test]
-    fn the_other_profiles_any_is_a_fault() {
+    fn profile_with_any_audience_of_the_other_family_is_rejected() {
         let mut payload = is_valid();
         payload.insert("aud".to_owned(), json!(["ANY"]));
         assert!(!verdict(Profile::Wlcg, &payload).accepts());
@@ -416,7 +415,7 @@ mod tests {
     }
 
     #[test]
-    fn misspelled_version_alone_gets_a_warning() {
+    fn profile_version_misspelled_gets_a_warning() {
         for (version, is_misspelling) in
             [(json!("scitokens:2.0"), true), (json!("scitoken:3.0"), false), (json!(2), false)]
         {
@@ -433,7 +432,7 @@ mod tests {
     }
 
     #[test]
-    fn empty_required_text_is_a_failure() {
+    fn profile_with_empty_required_claim_is_rejected() {
         for name in ["sub", "jti"] {
             let mut payload = is_valid();
             payload.insert(name.to_owned(), json!(""));
@@ -445,7 +444,7 @@ mod tests {
     }
 
     #[test]
-    fn token_is_for_a_service_by_its_name_or_by_the_word_for_any() {
+    fn audience_includes_service_by_name_or_any() {
         for (profile, any) in
             [(Profile::Wlcg, WLCG_ANY), (Profile::SciTokens2, "ANY"), (Profile::SciTokens1, "ANY")]
         {
@@ -460,12 +459,12 @@ mod tests {
             ] {
                 let payload = object(json!({"aud": audience}));
                 assert_eq!(
-                    is_for(profile, &payload, "https://s.example"),
+                    includes_service(profile, &payload, "https://s.example"),
                     expected && !(profile == Profile::SciTokens1 && audience.to_string().contains("ANY")),
                     "{profile:?} {audience}"
                 );
             }
-            assert!(!is_for(profile, &Map::new(), "s"), "{profile:?}");
+            assert!(!includes_service(profile, &Map::new(), "s"), "{profile:?}");
         }
     }
 }

@@ -1,29 +1,30 @@
-//! From roles to endpoints and back: which endpoints accept which roles, and the change with
-//! which an endpoint accepts a token. Every message and hint about missing roles is worded here,
-//! so that each hint leads to success.
+//! The endpoints that accept a list of roles, and the smallest change after which an endpoint accepts it.
+//!
+//! Every message and hint about missing roles comes from here; a test applies each change and checks that
+//! the endpoint then accepts the roles.
 
 use super::endpoint::Endpoint;
 use crate::user::{Role, Username};
 use crate::util::file::shell_word;
 
-/// The change with which an endpoint accepts a user's token.
+/// A change after which an endpoint accepts a user's token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Remedy {
-    /// Name each role once: the server counts entries.
+    /// Issue a token that names each role once: the server counts entries.
     NameRolesOnce,
     /// Add these roles.
     AddRoles(Vec<Role>),
     /// Remove these roles, which give no rights.
     RemoveRoles(Vec<String>),
-    /// Use another user, with the role `api` alone: this user's other roles would have to go.
+    /// Use another user with the role `api` alone; this user would lose the other roles.
     SeparateUser,
 }
 
 impl Remedy {
-    /// The change for roles that the endpoint rejects.
+    /// Returns the smallest change for roles that the endpoint rejects.
     #[must_use]
     pub fn of(endpoint: Endpoint, roles: &[&str]) -> Self {
-        let once = distinct(roles);
+        let once = distinct_roles(roles);
         if endpoint.accepts_roles(&once) {
             return Self::NameRolesOnce;
         }
@@ -41,16 +42,17 @@ impl Remedy {
                 return Self::AddRoles(new);
             }
         }
-        let useless = |role: &str| !matches!(role.parse::<Role>(), Ok(known) if known != Role::Anonymous);
-        let kept: Vec<&str> = once.iter().copied().filter(|role| !useless(role)).collect();
+        let gives_no_rights =
+            |role: &str| !matches!(role.parse::<Role>(), Ok(known) if known != Role::Anonymous);
+        let kept: Vec<&str> = once.iter().copied().filter(|role| !gives_no_rights(role)).collect();
         if endpoint.accepts_roles(&kept) {
-            let others = once.iter().filter(|role| useless(role)).map(|role| (*role).to_owned());
+            let others = once.iter().filter(|role| gives_no_rights(role)).map(|role| (*role).to_owned());
             return Self::RemoveRoles(others.collect());
         }
         Self::SeparateUser
     }
 
-    /// The command that makes the change, for this user.
+    /// Returns the command that makes the change for this user.
     #[must_use]
     pub fn command(&self, username: &str) -> String {
         let user = shell_word(username);
@@ -73,14 +75,13 @@ impl Remedy {
         }
     }
 
-    /// Whether a token issued before the change stays without its effect where the roles in the
-    /// token count.
+    /// Returns whether the user needs a new token after the change, if the roles in the token count.
     #[must_use]
     pub const fn needs_new_token(&self) -> bool {
         matches!(self, Self::AddRoles(_) | Self::RemoveRoles(_))
     }
 
-    /// The hint: the command, and a new token where the roles in the token count.
+    /// Returns a hint with the command; with `validate_user` off it adds the need for a new token.
     #[must_use]
     pub fn hint(&self, username: &str, validate_user: bool) -> String {
         let command = self.command(username);
@@ -92,8 +93,8 @@ impl Remedy {
     }
 }
 
-/// The role whose rights a token has in GraphQL and on the web pages; `None`: GraphQL answers
-/// "user has no or unknown roles". The role `api` has rights (all jobs) only alone.
+/// Returns the role whose rights a token has in GraphQL and on the web pages. `None` means that GraphQL
+/// answers "user has no or unknown roles". The role `api` gives rights (all jobs) only without other roles.
 #[must_use]
 pub fn query_rights(roles: &[&str]) -> Option<Role> {
     if roles == [Role::Api.name()] {
@@ -104,9 +105,9 @@ pub fn query_rights(roles: &[&str]) -> Option<Role> {
         .find(|role| roles.contains(&role.name()))
 }
 
-/// The rights in GraphQL and on the web pages, as a clause.
+/// Returns the rights in GraphQL and on the web pages as a clause.
 #[must_use]
-pub fn rights_in_words(roles: &[&str]) -> String {
+pub fn describe_rights(roles: &[&str]) -> String {
     match query_rights(roles) {
         Some(role) => format!("with the rights of the role {role}"),
         None => {
@@ -116,22 +117,22 @@ pub fn rights_in_words(roles: &[&str]) -> String {
     }
 }
 
-/// Which endpoints accept a token with these roles, as a clause.
+/// Returns the endpoints that accept a token with these roles as a clause.
 #[must_use]
-pub fn accepted_in_words(roles: &[&str]) -> String {
+pub fn describe_endpoints(roles: &[&str]) -> String {
     let names: Vec<&str> = [Endpoint::Api, Endpoint::UserApi, Endpoint::MetricStoreApi, Endpoint::Query]
         .into_iter()
         .filter(|endpoint| endpoint.accepts_roles(roles))
         .map(Endpoint::name)
         .collect();
     match names.as_slice() {
-        [_only] => format!("accepted by GraphQL and the web pages only, {}", rights_in_words(roles)),
+        [_only] => format!("accepted by GraphQL and the web pages only, {}", describe_rights(roles)),
         names => format!("accepted by {}", names.join(", ")),
     }
 }
 
-/// Each role once, in order.
-pub(super) fn distinct<'a>(roles: &[&'a str]) -> Vec<&'a str> {
+/// Returns the roles in order, without duplicates.
+pub(super) fn distinct_roles<'a>(roles: &[&'a str]) -> Vec<&'a str> {
     let mut seen = Vec::new();
     for role in roles {
         if !seen.contains(role) {
@@ -145,32 +146,32 @@ pub(super) fn distinct<'a>(roles: &[&'a str]) -> Vec<&'a str> {
 mod tests {
     use super::*;
 
-    /// All lists of up to three roles, with duplicates and unknown ones.
-    fn lists() -> Vec<Vec<&'static str>> {
+    /// Returns all role_lists of up to three roles, with duplicates and unknown roles.
+    fn role_lists() -> Vec<Vec<&'static str>> {
         let words = ["admin", "support", "manager", "user", "api", "anonymous", "wizard", "API"];
-        let mut lists: Vec<Vec<&str>> = vec![Vec::new()];
+        let mut role_lists: Vec<Vec<&str>> = vec![Vec::new()];
         let mut from = 0;
         for _ in 0..3 {
-            let until = lists.len();
+            let until = role_lists.len();
             for at in from..until {
                 for word in words {
-                    let mut longer = lists[at].clone();
+                    let mut longer = role_lists[at].clone();
                     longer.push(word);
-                    lists.push(longer);
+                    role_lists.push(longer);
                 }
             }
             from = until;
         }
-        lists
+        role_lists
     }
 
     #[test]
-    fn remedy_applied_to_any_roles_makes_the_endpoint_accept() {
-        let lists = lists();
+    fn remedy_for_any_roles_makes_endpoint_accept() {
+        let role_lists = role_lists();
         let mut changed = 0;
         for endpoint in Endpoint::ALL.into_iter().filter(|endpoint| *endpoint != Endpoint::Config) {
-            for roles in lists.iter().filter(|roles| !endpoint.accepts_roles(roles)) {
-                let once = distinct(roles);
+            for roles in role_lists.iter().filter(|roles| !endpoint.accepts_roles(roles)) {
+                let once = distinct_roles(roles);
                 let after: Vec<&str> = match Remedy::of(endpoint, roles) {
                     Remedy::NameRolesOnce => once,
                     Remedy::AddRoles(added) => {
@@ -191,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn remedy_of_an_ordinary_user_leads_to_another_user_for_api_only() {
+    fn remedy_for_user_role_is_a_separate_api_user() {
         assert_eq!(Remedy::of(Endpoint::Api, &["user"]), Remedy::SeparateUser);
         assert_eq!(Remedy::of(Endpoint::Api, &["user", "api"]), Remedy::SeparateUser);
         assert_eq!(Remedy::of(Endpoint::Api, &["user", "admin"]), Remedy::AddRoles(vec![Role::Api]));
@@ -211,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn query_rights_of_roles_are_those_of_the_highest_one() {
+    fn query_rights_are_those_of_the_highest_role() {
         let table: [(&[&str], Option<Role>); 8] = [
             (&[], None),
             (&["api"], Some(Role::Api)),
@@ -228,12 +229,12 @@ mod tests {
     }
 
     #[test]
-    fn accepted_endpoints_of_a_user_without_api_are_graphql_and_pages_only() {
+    fn describe_endpoints_without_api_role_names_graphql_only() {
         assert_eq!(
-            accepted_in_words(&["admin"]),
+            describe_endpoints(&["admin"]),
             "accepted by GraphQL and the web pages only, with the rights of the role admin"
         );
-        assert_eq!(accepted_in_words(&["api"]), "accepted by api, user-api, metric-store-api, query");
-        assert!(accepted_in_words(&[]).contains("without rights"));
+        assert_eq!(describe_endpoints(&["api"]), "accepted by api, user-api, metric-store-api, query");
+        assert!(describe_endpoints(&[]).contains("without rights"));
     }
 }

@@ -1,36 +1,36 @@
-//! What a decision about a token depends on besides the token: the server's settings, the key
-//! that verified it, the user's row.
+//! The input of a decision beside the token: the server's settings, the owner of the key, the user's row.
 
 use crate::user::{Role, User};
 
 /// The server's settings that a decision depends on.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ServerRules {
-    /// The user must be in the user table, whose roles count.
+    /// Whether the user must be in the user table (`auth.jwts.validate-user`); the roles there then
+    /// replace those of the token.
     pub validate_user: bool,
-    /// The `iss` for which the cross-login key counts.
+    /// The `iss` of tokens that the cross-login key verifies.
     pub trusted_issuer: Option<String>,
-    /// A login adds an unknown user to the table.
+    /// Whether a login adds an unknown user to the table.
     pub adds_users: bool,
-    /// A login changes a known user in the table.
+    /// Whether a login changes a known user in the table.
     pub updates_users: bool,
-    /// What the login by cookie needs and does not have, each a clause such as "X is not set".
-    pub cookie_login_lacks: Vec<String>,
-    /// The same for `/jwt-login`.
-    pub jwt_login_lacks: Vec<String>,
-    /// Roles that must be there besides.
+    /// The settings that the login by cookie needs and does not have, each a clause such as "X is not set".
+    pub cookie_login_missing: Vec<String>,
+    /// The settings that `/jwt-login` needs and does not have.
+    pub jwt_login_missing: Vec<String>,
+    /// Roles that the user must have in addition to those of the endpoint.
     pub required_roles: Vec<Role>,
-    /// What the configuration does to every token, the gravest first.
+    /// The effects of the configuration on every token, the most severe first.
     pub server: Vec<ServerNote>,
-    /// The addresses that may use `/api`.
+    /// The client addresses that `/api` accepts.
     pub addresses: AllowedAddresses,
-    /// The address that the request comes from.
+    /// The address of the client.
     pub client_address: Option<std::net::IpAddr>,
-    /// Jobs are started and stopped over NATS, and not through `/api`.
+    /// Whether jobs are started and stopped over NATS only (`main.api-subjects`).
     pub jobs_over_nats: bool,
 }
 
-/// What the configuration does to every token.
+/// The effect of a configuration on every token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ServerState {
     /// The server does not start.
@@ -41,39 +41,39 @@ pub enum ServerState {
     NoOwnTokens,
     /// The server does not check tokens.
     NoAuthentication,
-    /// Something else that is worth a warning.
+    /// The server works; the configuration causes a warning.
     Warning,
 }
 
-/// One thing that the configuration does to every token.
+/// A part of the configuration that affects every token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerNote {
-    /// What it means.
+    /// The effect.
     pub state: ServerState,
-    /// Why, in one line.
+    /// The reason, in one line.
     pub reason: String,
-    /// What to do about it.
+    /// How to correct it.
     pub hint: Option<String>,
 }
 
-/// `main.api-allowed-ips`: the server compares addresses as text.
+/// The value of `main.api-allowed-ips`. The server compares addresses as text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum AllowedAddresses {
-    /// Nothing is known about it: there is no configuration.
+    /// There is no configuration.
     #[default]
     Unknown,
     /// The member is missing, or its list is empty.
     Unset,
     /// The first entry is `*`.
     Any,
-    /// Only these.
+    /// Only these addresses.
     Only(Vec<String>),
 }
 
 impl AllowedAddresses {
-    /// The meaning of the list in the configuration.
+    /// Converts the list in the configuration; `None` is a missing member.
     #[must_use]
-    pub fn of(list: Option<&[String]>) -> Self {
+    pub fn from_setting(list: Option<&[String]>) -> Self {
         match list {
             None | Some([]) => Self::Unset,
             Some([first, ..]) if first == "*" => Self::Any,
@@ -91,12 +91,12 @@ pub enum Signer {
     CrossLogin,
     /// All who share the HMAC secret: `CROSS_LOGIN_JWT_HS512_KEY`.
     HmacSecret,
-    /// The owner of a key given as an option, in the place of whichever belongs there.
+    /// The owner of a key given as an option, which replaces every key of the server.
     Given,
 }
 
 impl Signer {
-    /// What the key is called in a reason.
+    /// Returns the name of the key for a reason.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -107,7 +107,7 @@ impl Signer {
         }
     }
 
-    /// The server's setting with the key; `None` for a key given as an option.
+    /// Returns the server's setting with the key; `None` for a key given as an option.
     #[must_use]
     pub const fn setting(self) -> Option<&'static str> {
         match self {
@@ -120,11 +120,11 @@ impl Signer {
 /// The row of the token's subject in the user table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Account<'a> {
-    /// The table was not read: there is no database, or nothing to look up.
+    /// The table was not read: no database, or no subject.
     NotQueried,
-    /// There is no such user.
+    /// The table does not have the user.
     Missing,
-    /// The row is malformed; the server cannot read it either.
+    /// The row is malformed, with the reason; the server cannot read it either.
     Invalid(&'a str),
     /// The user's record.
     Known(&'a User),

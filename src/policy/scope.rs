@@ -1,8 +1,7 @@
-//! Scopes of WLCG and SciTokens: what a `scope` claim grants, and whether that covers an
-//! operation on a path.
+//! The scopes of WLCG and SciTokens, and whether a `scope` claim permits an operation on a path.
 //!
-//! A scope is one text, its parts separated by single blanks (RFC 6749 3.3), case-sensitive. What
-//! is malformed grants nothing; what no rule knows grants nothing here either.
+//! A scope is a case-sensitive string of parts separated by single spaces (RFC 6749 3.3). A malformed or
+//! unknown part grants nothing.
 //!
 //! ```
 //! use cc_auth::policy::scope::{AccessRequest, Scopes};
@@ -23,18 +22,18 @@ use crate::util::kind::Kind;
 use crate::util::quote::{escape, quote};
 use crate::util::suggest::nearest;
 
-/// Why a part of a scope grants nothing.
+/// The reasons why a part of a scope is malformed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ScopeError {
-    /// A path that is missing or not taken.
-    #[error("{} {fault}", quote(.scope))]
+    /// A path that is missing or invalid.
+    #[error("{} {problem}", quote(.scope))]
     Path {
         /// The part.
         scope: String,
-        /// What is wrong with its path.
-        fault: ScopePathError,
+        /// The error of the path.
+        problem: ScopePathError,
     },
-    /// A path where there is none.
+    /// A path after an operation that does not have one.
     #[error("{} has a path, and {operation} takes none", quote(.scope))]
     UnexpectedPath {
         /// The part.
@@ -42,10 +41,10 @@ pub enum ScopeError {
         /// Its operation.
         operation: Operation,
     },
-    /// `storage.write`, which stands in a published example.
+    /// `storage.write`, which occurs in a published example.
     #[error("{} is not a scope of any profile", quote(.0))]
     StorageWrite(String),
-    /// Something under `storage.` or `compute.` that is none, or a known one in another case.
+    /// An unknown operation that starts with `storage.` or `compute.`, or a known one in another case.
     #[error("{} is not a scope of any profile{}", quote(.scope), suggestion(*.near))]
     Misspelled {
         /// The part.
@@ -53,7 +52,7 @@ pub enum ScopeError {
         /// The nearest known operation.
         near: Option<Operation>,
     },
-    /// A character that no scope has (RFC 6749 3.3).
+    /// A character that a scope cannot have (RFC 6749 3.3).
     #[error("{} has the character {}, which no scope has", quote(.scope), quote(&.character.to_string()))]
     Character {
         /// The part.
@@ -68,14 +67,14 @@ fn suggestion(near: Option<Operation>) -> String {
 }
 
 impl ScopeError {
-    /// Whether the operation is known and its path is not accepted: validators read such a path in different
-    /// ways, while all of them ignore an operation that they do not know.
+    /// Returns whether the operation is known and its path is invalid. Validators read such a path in
+    /// different ways, while all of them ignore an unknown operation.
     #[must_use]
     pub const fn is_about_path(&self) -> bool {
         matches!(self, Self::Path { .. })
     }
 
-    /// What to write instead.
+    /// Returns a correction.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
@@ -83,7 +82,7 @@ impl ScopeError {
                 "write storage.create:/PATH for new files, storage.modify:/PATH to overwrite and delete too"
                     .to_owned(),
             ),
-            Self::Path { scope, fault: ScopePathError::Missing | ScopePathError::Relative } => {
+            Self::Path { scope, problem: ScopePathError::Missing | ScopePathError::Relative } => {
                 let operation = scope.split(':').next().unwrap_or_default();
                 Some(format!("write {}:/ to mean everything", escape(operation)))
             }
@@ -92,35 +91,35 @@ impl ScopeError {
     }
 }
 
-/// What one part of a scope grants.
+/// The grant of one part of a scope.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Grant {
-    /// An operation on a path and what is under it.
+    /// An operation on a path and on everything below it.
     Path(Operation, ScopePath),
-    /// An operation that has no path.
+    /// An operation without a path.
     Plain(Operation),
-    /// A scope these rules do not know, such as `openid`.
+    /// A scope that the profiles do not define, such as `openid`.
     Other,
 }
 
 /// One part of a scope.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScopePart {
-    /// As it stands.
+    /// The text in the claim.
     pub text: String,
-    /// What it grants, or why nothing.
+    /// The grant, or why the part is malformed.
     pub grant: Result<Grant, ScopeError>,
 }
 
-/// A whole `scope` claim.
+/// A parsed `scope` claim.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Scopes {
     parts: Vec<ScopePart>,
-    spare_blanks: bool,
+    extra_spaces: bool,
 }
 
 impl Scopes {
-    /// Takes a `scope` claim apart. It never fails: each part is good or bad by itself.
+    /// Parses a `scope` claim. Each part has its own error.
     #[must_use]
     pub fn parse(text: &str) -> Self {
         let parts: Vec<ScopePart> = text
@@ -129,36 +128,35 @@ impl Scopes {
             .map(|part| ScopePart { text: part.to_owned(), grant: grant(part) })
             .collect();
         let spare_blanks = !parts.is_empty() && text.split(' ').any(str::is_empty);
-        Self { parts, spare_blanks }
+        Self { parts, extra_spaces: spare_blanks }
     }
 
-    /// The parts in order.
+    /// Returns the parts in order.
     #[must_use]
     pub fn parts(&self) -> &[ScopePart] {
         &self.parts
     }
 
-    /// Whether nothing is in it.
+    /// Returns whether the scope has no parts.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.parts.is_empty()
     }
 
-    /// Whether there are blanks at the ends or several in a row. They grant nothing and change
-    /// nothing, but RFC 6749 3.3 has none.
+    /// Returns whether there are spaces at the ends, or several in a row. RFC 6749 3.3 does not allow them;
+    /// validators ignore them.
     #[must_use]
-    pub const fn has_spare_blanks(&self) -> bool {
-        self.spare_blanks
+    pub const fn has_extra_spaces(&self) -> bool {
+        self.extra_spaces
     }
 
-    /// What is wrong with its parts.
-    pub fn faults(&self) -> impl Iterator<Item = &ScopeError> {
+    /// Returns the errors of the malformed parts.
+    pub fn errors(&self) -> impl Iterator<Item = &ScopeError> {
         self.parts.iter().filter_map(|part| part.grant.as_ref().err())
     }
 
-    /// Whether this scope permits what is asked for. The names of both families count in every
-    /// token, as they do for the validators that services are built with; one that its profile
-    /// does not have is a remark of [`super::profile_checks::check`].
+    /// Decides whether the scope permits the request. The operations of both families are accepted in every
+    /// token, as validators do; [`super::profile_checks::check`] warns of those outside the token's profile.
     pub fn permits(&self, request: &AccessRequest) -> ScopeDecision {
         let granting = self.parts.iter().find(|part| match &part.grant {
             Ok(Grant::Path(operation, path)) => {
@@ -173,7 +171,7 @@ impl Scopes {
         }
         let same = |part: &&ScopePart| part.text.split(':').next() == Some(request.operation.name());
         ScopeDecision::Denied(match self.parts.iter().filter(same).map(|part| &part.grant).next() {
-            Some(Err(fault)) => ScopeDenial::Malformed(fault.clone()),
+            Some(Err(problem)) => ScopeDenial::Malformed(problem.clone()),
             Some(Ok(_)) => ScopeDenial::OtherPaths(
                 self.parts.iter().filter(same).map(|part| part.text.clone()).collect::<Vec<_>>().join(" "),
             ),
@@ -181,8 +179,8 @@ impl Scopes {
         })
     }
 
-    /// The parts that permit to write where no part permits to read: at their path or above it. XRootD asks
-    /// for the status of a file before it writes or deletes it, and reading permits that.
+    /// Returns the parts that permit writing to a path that no part permits to read. XRootD reads the status
+    /// of a file before it writes or deletes it, which requires the right to read.
     #[must_use]
     pub fn writes_without_read(&self) -> Vec<&str> {
         let is_readable = |path: &ScopePath| {
@@ -201,27 +199,30 @@ impl Scopes {
             .collect()
     }
 
-    /// What the scope permits, a line a part, for people.
+    /// Returns a description of each part for text reports.
     #[must_use]
-    pub fn in_words(&self) -> Vec<String> {
-        self.parts.iter().map(|part| format!("{}: {}", quote(&part.text), in_words(&part.grant))).collect()
+    pub fn describe(&self) -> Vec<String> {
+        self.parts
+            .iter()
+            .map(|part| format!("{}: {}", quote(&part.text), describe_grant(&part.grant)))
+            .collect()
     }
 }
 
-fn in_words(grant: &Result<Grant, ScopeError>) -> String {
+fn describe_grant(grant: &Result<Grant, ScopeError>) -> String {
     match grant {
         Ok(Grant::Path(operation, path)) => {
             let shown = escape(&path.to_string());
-            let reach = match (path.is_root(), path.within) {
+            let reach = match (path.is_root(), path.trailing_slash) {
                 (true, _) => "everything".to_owned(),
                 (false, true) => format!("what is in {shown}"),
                 (false, false) => format!("{shown} and what is in it"),
             };
-            format!("may {} {reach}", operation.in_words())
+            format!("may {} {reach}", operation.description())
         }
-        Ok(Grant::Plain(operation)) => format!("may {}", operation.in_words()),
+        Ok(Grant::Plain(operation)) => format!("may {}", operation.description()),
         Ok(Grant::Other) => "no storage or compute right".to_owned(),
-        Err(ScopeError::Path { fault, .. }) => format!("grants nothing: {fault}"),
+        Err(ScopeError::Path { problem, .. }) => format!("grants nothing: {problem}"),
         Err(ScopeError::UnexpectedPath { operation, .. }) => {
             format!("grants nothing: {operation} does not permit a path")
         }
@@ -233,8 +234,8 @@ fn in_words(grant: &Result<Grant, ScopeError>) -> String {
     }
 }
 
-/// RFC 6749 3.3: `%x21 / %x23-5B / %x5D-7E`. Letters beyond ASCII, which paths do have, are let
-/// through here and are a remark in the profile.
+/// Returns whether a scope can have this character: `%x21 / %x23-5B / %x5D-7E` (RFC 6749 3.3), or one
+/// outside ASCII, which paths have and the profile's checks warn of.
 fn is_scope_character(character: char) -> bool {
     matches!(character, '!' | '#'..='[' | ']'..='~')
         || (!character.is_ascii() && !character.is_control() && !character.is_whitespace())
@@ -247,18 +248,18 @@ fn grant(part: &str) -> Result<Grant, ScopeError> {
         None => (part, None),
     };
     let operation = Operation::ALL.into_iter().find(|operation| operation.name() == name);
-    // A backslash in a path has a name of its own; anything else that no scope has comes first.
-    let path_fault = |fault| ScopeError::Path { scope: scope(), fault };
+    // A backslash or NUL in a path has its own error; any other invalid character is reported first.
+    let path_error = |problem| ScopeError::Path { scope: scope(), problem };
     if let Some(character) = part.chars().find(|c| !is_scope_character(*c)) {
         return Err(match (operation, character) {
-            (Some(_), '\\') => path_fault(ScopePathError::Backslash),
-            (Some(_), '\0') => path_fault(ScopePathError::Control),
+            (Some(_), '\\') => path_error(ScopePathError::Backslash),
+            (Some(_), '\0') => path_error(ScopePathError::Control),
             _ => ScopeError::Character { scope: scope(), character },
         });
     }
     match (operation, path) {
         (Some(operation), path) if operation.takes_path() => {
-            let path = ScopePath::parse(path.unwrap_or_default()).map_err(path_fault)?;
+            let path = ScopePath::parse(path.unwrap_or_default()).map_err(path_error)?;
             Ok(Grant::Path(operation, path))
         }
         (Some(operation), None) => Ok(Grant::Plain(operation)),
@@ -278,37 +279,37 @@ fn grant(part: &str) -> Result<Grant, ScopeError> {
     }
 }
 
-/// The answer to a request.
+/// The decision on a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub enum ScopeDecision {
-    /// Yes.
+    /// The scope permits the request.
     Permitted {
-        /// The part of the scope that grants it.
+        /// The part of the scope that permits it.
         by: String,
     },
-    /// No.
+    /// The scope does not permit the request.
     Denied(ScopeDenial),
 }
 
 impl ScopeDecision {
-    /// Whether the answer is yes.
+    /// Returns whether the scope permits the request.
     #[must_use]
     pub const fn is_permitted(&self) -> bool {
         matches!(self, Self::Permitted { .. })
     }
 }
 
-/// Why a scope does not permit something.
+/// The reasons why a scope does not permit a request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ScopeDenial {
-    /// Nothing in it is about the operation.
+    /// No part grants the operation.
     #[error("nothing in the scope grants it")]
     NotGranted,
-    /// The operation is granted, but elsewhere.
+    /// The parts that grant the operation have other paths.
     #[error("the scope grants it only as {}", quote(.0))]
     OtherPaths(String),
-    /// The part that was meant to grant it is malformed.
+    /// The part with the operation is malformed.
     #[error("{0}")]
     Malformed(ScopeError),
 }
@@ -320,21 +321,21 @@ pub struct AccessRequest {
     path: Option<ScopePath>,
 }
 
-/// Why a text is not a request.
+/// The reasons why a string is not a request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RequestError {
-    /// An operation no profile has.
+    /// An unknown operation.
     #[error("unknown operation {}", quote(.0))]
     Unknown(String),
-    /// A path that is missing or not taken.
-    #[error("{} {fault}", quote(.request))]
+    /// A path that is missing or invalid.
+    #[error("{} {problem}", quote(.request))]
     Path {
         /// The request.
         request: String,
-        /// What is wrong with its path.
-        fault: ScopePathError,
+        /// The error of the path.
+        problem: ScopePathError,
     },
-    /// A path where there is none.
+    /// A path after an operation that does not have one.
     #[error("{} has a path, and {operation} takes none", quote(.request))]
     UnexpectedPath {
         /// The request.
@@ -372,13 +373,13 @@ impl Diagnostic for RequestError {
 }
 
 impl AccessRequest {
-    /// The operation asked for.
+    /// Returns the requested operation.
     #[must_use]
     pub const fn operation(&self) -> Operation {
         self.operation
     }
 
-    /// The path asked for; none for an operation that has none.
+    /// Returns the requested path; `None` if the operation does not have one.
     #[must_use]
     pub const fn path(&self) -> Option<&ScopePath> {
         self.path.as_ref()
@@ -388,8 +389,7 @@ impl AccessRequest {
 impl FromStr for AccessRequest {
     type Err = RequestError;
 
-    /// Reads `OPERATION:PATH`, or `OPERATION` alone where it has no path; `/` is not a path then, as
-    /// for the validators that ask for one always.
+    /// Parses `OPERATION:PATH`, or `OPERATION` for an operation without a path.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (name, path) = match text.split_once(':') {
             Some((name, path)) => (name, Some(path)),
@@ -401,7 +401,7 @@ impl FromStr for AccessRequest {
             .ok_or_else(|| RequestError::Unknown(text.to_owned()))?;
         if operation.takes_path() {
             let path = ScopePath::parse(path.unwrap_or_default())
-                .map_err(|fault| RequestError::Path { request: text.to_owned(), fault })?;
+                .map_err(|problem| RequestError::Path { request: text.to_owned(), problem })?;
             return Ok(Self { operation, path: Some(path) });
         }
         match path {
@@ -431,16 +431,16 @@ mod tests {
     }
 
     #[test]
-    fn scope_with_spare_blanks_is_distinguished_from_one_without() {
+    fn scope_with_extra_spaces_is_detected() {
         for (text, spare) in
             [("", false), ("a", false), ("a b", false), ("a  b", true), (" a", true), ("a ", true)]
         {
-            assert_eq!(Scopes::parse(text).spare_blanks, spare, "{text:?}");
+            assert_eq!(Scopes::parse(text).extra_spaces, spare, "{text:?}");
         }
     }
 
     #[test]
-    fn a_directory_is_covered_by_whole_segments() {
+    fn scope_path_covers_whole_segments() {
         assert!(permits("storage.read:/foo", "storage.read:/foo"));
         assert!(permits("storage.read:/foo", "storage.read:/foo/"));
         assert!(permits("storage.read:/foo/", "storage.read:/foo/"));
@@ -451,14 +451,14 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_scope_says_why() {
+    fn scope_denial_has_a_reason() {
         let request: AccessRequest = "storage.read:/x".parse().unwrap();
-        let refused = |scope: &str| match Scopes::parse(scope).permits(&request) {
+        let denial = |scope: &str| match Scopes::parse(scope).permits(&request) {
             ScopeDecision::Denied(refusal) => refusal.to_string(),
             ScopeDecision::Permitted { by } => panic!("permitted by {by}"),
         };
-        assert_eq!(refused("storage.read"), "'storage.read' has no path");
-        assert_eq!(refused("storage.read:/y openid"), "the scope grants it only as 'storage.read:/y'");
-        assert_eq!(refused("openid"), "nothing in the scope grants it");
+        assert_eq!(denial("storage.read"), "'storage.read' has no path");
+        assert_eq!(denial("storage.read:/y openid"), "the scope grants it only as 'storage.read:/y'");
+        assert_eq!(denial("openid"), "nothing in the scope grants it");
     }
 }

@@ -1,20 +1,20 @@
-//! Whether an endpoint accepts a token, decided as the server decides; where this is stricter,
-//! the reason says that the server would accept it.
+//! Decides whether an endpoint accepts a token, by the rules of cc-backend. Where a check is stricter
+//! than the server, its reason says that the server accepts the token.
 
 use super::client_address;
 use super::endpoint::Endpoint;
-use super::remedy::rights_in_words;
+use super::remedy::describe_rights;
 pub use super::rules::{Account, AllowedAddresses, ServerNote, ServerRules, ServerState, Signer};
 use super::subject::Subject;
-pub use super::subject::kept_roles;
+pub use super::subject::session_roles;
 use super::times::{self, IssuedAt};
 use super::verdict::{Verbosity, Verdict};
 use crate::token::{Claims, Header, Inspection, TokenError, Verified};
 use crate::util::quote::quote;
 use crate::util::time::Timestamp;
 
-/// Whether the endpoint accepts a verified token; without an endpoint, whether the token is valid
-/// by itself.
+/// Checks whether the endpoint accepts a verified token. Without an endpoint, checks the token alone:
+/// its times, subject and roles.
 pub fn evaluate(
     endpoint: Option<Endpoint>,
     token: &Verified,
@@ -22,19 +22,19 @@ pub fn evaluate(
     rules: &ServerRules,
     account: Account<'_>,
     now: Timestamp,
-    detail: Verbosity,
+    verbosity: Verbosity,
 ) -> Verdict {
-    if let Some(verdict) = endpoint.and_then(|endpoint| off(endpoint, rules)) {
+    if let Some(verdict) = endpoint.and_then(|endpoint| disabled_endpoint(endpoint, rules)) {
         return verdict;
     }
-    let mut verdict = Verdict::with_verbosity(detail);
+    let mut verdict = Verdict::with_verbosity(verbosity);
     if let Some(endpoint) = endpoint {
-        rejected_by_server(&mut verdict, endpoint, rules);
+        server_failures(&mut verdict, endpoint, rules);
     }
     verdict.pass("signature", || format!("{} by {}", token.algorithm(), signer.name()));
-    let asked = EndpointCheck { endpoint, signer: Some(signer), rules, account, now };
-    asked.check_cookie(&mut verdict, token.header(), token.claims());
-    asked.server(&mut verdict);
+    let access = AccessCheck { endpoint, signer: Some(signer), rules, account, now };
+    access.check_claims(&mut verdict, token.header(), token.claims());
+    access.server_notes(&mut verdict);
     if let (Some(from), Some(endpoint)) = (&rules.client_address, endpoint)
         && endpoint != Endpoint::Api
     {
@@ -55,17 +55,18 @@ pub fn evaluate(
     verdict
 }
 
-/// The verdict where the endpoint rejects every token, or accepts every request: for a token that
-/// could not be verified.
+/// Returns the verdict on a token that could not be verified, if the server's configuration alone
+/// decides: the endpoint rejects every token or accepts every request.
 #[must_use]
 pub fn rejected_by_server_state(endpoint: Endpoint, rules: &ServerRules) -> Option<Verdict> {
     let mut verdict = Verdict::new();
-    rejected_by_server(&mut verdict, endpoint, rules);
-    if verdict.first_failure().is_some() { Some(verdict) } else { off(endpoint, rules) }
+    server_failures(&mut verdict, endpoint, rules);
+    if verdict.first_failure().is_some() { Some(verdict) } else { disabled_endpoint(endpoint, rules) }
 }
 
-/// Adds why the server does not start with its configuration, or rejects every token.
-fn rejected_by_server(verdict: &mut Verdict, endpoint: Endpoint, rules: &ServerRules) {
+/// Adds a failure for each part of the configuration with which the server does not start or rejects
+/// every token.
+fn server_failures(verdict: &mut Verdict, endpoint: Endpoint, rules: &ServerRules) {
     if !endpoint.is_backend() {
         return;
     }
@@ -73,7 +74,7 @@ fn rejected_by_server(verdict: &mut Verdict, endpoint: Endpoint, rules: &ServerR
         let reason = match note.state {
             ServerState::NoStart => format!("the server does not start: {}", note.reason),
             ServerState::NoTokens => format!("the server accepts no token: {}", note.reason),
-            // A login checks the own key by itself, and reports it as missing.
+            // A login endpoint reports a missing key in its own 'endpoint' check.
             ServerState::NoOwnTokens if !endpoint.is_login() && endpoint != Endpoint::Config => {
                 format!("the server rejects every token: {}", note.reason)
             }
@@ -83,13 +84,13 @@ fn rejected_by_server(verdict: &mut Verdict, endpoint: Endpoint, rules: &ServerR
     }
 }
 
-/// The verdict where the endpoint is off, or does not check tokens.
-fn off(endpoint: Endpoint, rules: &ServerRules) -> Option<Verdict> {
+/// Returns the verdict if the endpoint is disabled or does not check tokens.
+fn disabled_endpoint(endpoint: Endpoint, rules: &ServerRules) -> Option<Verdict> {
     const CHECK: &str = "endpoint";
     let mut verdict = Verdict::new();
     let no_authentication = rules.server.iter().find(|note| note.state == ServerState::NoAuthentication);
     if let Some(note) = no_authentication.filter(|_| endpoint.is_backend()) {
-        without_authentication(&mut verdict, endpoint, note);
+        authentication_disabled(&mut verdict, endpoint, note);
         return Some(verdict);
     }
     let missing = match endpoint {
@@ -101,23 +102,23 @@ fn off(endpoint: Endpoint, rules: &ServerRules) -> Option<Verdict> {
             );
             return Some(verdict);
         }
-        Endpoint::CookieLogin => &rules.cookie_login_lacks,
-        Endpoint::JwtLogin => &rules.jwt_login_lacks,
+        Endpoint::CookieLogin => &rules.cookie_login_missing,
+        Endpoint::JwtLogin => &rules.jwt_login_missing,
         _ => return None,
     };
     if missing.is_empty() {
         return None;
     }
-    verdict.fail(CHECK, format!("{} is off: {}", endpoint.place(), missing.join(", ")), None);
+    verdict.fail(CHECK, format!("{} is off: {}", endpoint.title(), missing.join(", ")), None);
     Some(verdict)
 }
 
-/// What the endpoints do where authentication is off.
-fn without_authentication(verdict: &mut Verdict, endpoint: Endpoint, note: &ServerNote) {
+/// Adds what the endpoint does when the server's authentication is disabled.
+fn authentication_disabled(verdict: &mut Verdict, endpoint: Endpoint, note: &ServerNote) {
     const CHECK: &str = "server";
     let reason = &note.reason;
     match endpoint {
-        // The routes that need no user.
+        // These routes do not need a user.
         Endpoint::Query | Endpoint::MetricStoreApi => verdict.warn(
             CHECK,
             || {
@@ -140,7 +141,8 @@ fn without_authentication(verdict: &mut Verdict, endpoint: Endpoint, note: &Serv
     }
 }
 
-/// Adds what the caller requires of a verified token besides: an issuer, an audience (RFC 7519 4.1.3).
+/// Adds the checks `required-issuer` and `required-audience` (RFC 7519 4.1.1, 4.1.3), which the server
+/// does not make.
 pub fn require(verdict: &mut Verdict, claims: &Claims, issuer: Option<&str>, audience: Option<&str>) {
     if let Some(expected) = issuer {
         match claims.issuer() {
@@ -164,23 +166,23 @@ pub fn require(verdict: &mut Verdict, claims: &Claims, issuer: Option<&str>, aud
     }
 }
 
-/// Whether the endpoint would accept a token if its signature were valid: for a look at it without
-/// a key. The user table is not read.
-pub fn forecast(endpoint: Endpoint, token: &Inspection, rules: &ServerRules, now: Timestamp) -> Verdict {
+/// Checks whether the endpoint would accept a token with a valid signature, without a key to verify it.
+/// The user table is not read.
+pub fn preview(endpoint: Endpoint, token: &Inspection, rules: &ServerRules, now: Timestamp) -> Verdict {
     if let Some(verdict) = rejected_by_server_state(endpoint, rules) {
         return verdict;
     }
     let mut verdict = Verdict::new();
     match (token.unproven(), &token.refusal) {
         (Some((header, claims)), _) => {
-            let asked = EndpointCheck {
+            let access = AccessCheck {
                 endpoint: Some(endpoint),
                 signer: None,
                 rules,
                 account: Account::NotQueried,
                 now,
             };
-            asked.check_cookie(&mut verdict, header, claims);
+            access.check_claims(&mut verdict, header, claims);
         }
         (None, Some(error)) => verdict = rejected_token(error),
         (None, None) => {}
@@ -188,7 +190,7 @@ pub fn forecast(endpoint: Endpoint, token: &Inspection, rules: &ServerRules, now
     verdict
 }
 
-/// The verdict on a token that could not be parsed or verified.
+/// Returns the verdict on a token that could not be parsed or verified.
 pub fn rejected_token(error: &TokenError) -> Verdict {
     use crate::util::diagnostic::Diagnostic as _;
     let mut verdict = Verdict::new();
@@ -212,7 +214,7 @@ pub fn rejected_token(error: &TokenError) -> Verdict {
     verdict
 }
 
-/// What the server does not check.
+/// Returns whether the server accepts a token with this error.
 fn server_overlooks(error: &TokenError) -> bool {
     matches!(
         error,
@@ -228,20 +230,102 @@ fn server_overlooks(error: &TokenError) -> bool {
     )
 }
 
-struct EndpointCheck<'a> {
-    /// Without one the token is checked by itself.
+/// Checks the client address against `main.api-allowed-ips`; the server compares it with each entry as
+/// text.
+fn address(verdict: &mut Verdict, rules: &ServerRules) {
+    const CHECK: &str = "address";
+    let list = match &rules.addresses {
+        AllowedAddresses::Unknown => {
+            if let Some(from) = &rules.client_address {
+                let reason =
+                    || format!("{} was not checked: there is no configuration", quote_address(*from));
+                verdict.warn(CHECK, reason, None);
+            }
+            return;
+        }
+        AllowedAddresses::Any => {
+            return verdict.pass(CHECK, || {
+                let from = rules
+                    .client_address
+                    .as_ref()
+                    .map_or_else(String::new, |from| format!("{}, ", quote_address(*from)));
+                format!("{from}any (main.api-allowed-ips)")
+            });
+        }
+        AllowedAddresses::Unset => {
+            return verdict.warn(
+                CHECK,
+                "main.api-allowed-ips is not set: some releases of the server accept every address then, others none",
+                Some("set main.api-allowed-ips to [\"*\"], or to the addresses of the clients".to_owned()),
+            );
+        }
+        AllowedAddresses::Only(list) => list,
+    };
+    let shown: Vec<String> = list.iter().map(|entry| quote(entry)).collect();
+    let shown = shown.join(", ");
+    match &rules.client_address {
+        Some(from) if from.is_ipv4() && list.contains(&from.to_string()) => {
+            verdict.pass(CHECK, || format!("{} is in main.api-allowed-ips", quote_address(*from)));
+        }
+        Some(from) => {
+            let why = if from.is_ipv6() { "; the server never matches an IPv6 address" } else { "" };
+            verdict.fail(
+                CHECK,
+                format!("{} is not in main.api-allowed-ips ({shown}){why}", quote_address(*from)),
+                None,
+            );
+        }
+        None => verdict.warn(
+            CHECK,
+            || format!("accepted from {shown} only (main.api-allowed-ips)"),
+            Some("check one address with --from ADDRESS".to_owned()),
+        ),
+    }
+    let never: Vec<String> = list
+        .iter()
+        .filter(|entry| entry.parse::<std::net::Ipv4Addr>().is_err())
+        .map(|entry| quote(entry))
+        .collect();
+    if !never.is_empty() {
+        verdict.warn(
+            CHECK,
+            || {
+                format!(
+                    "{} never matches: the server compares text with an IPv4 address, and '*' counts only as \
+                     the first entry",
+                    never.join(", ")
+                )
+            },
+            None,
+        );
+    }
+    verdict.warn(
+        CHECK,
+        "a client that reaches the server's port chooses its address itself, with the header X-Real-Ip or \
+         X-Forwarded-For",
+        Some("let only a proxy that sets X-Real-Ip reach the port".to_owned()),
+    );
+}
+
+fn quote_address(address: IpAddr) -> String {
+    quote(&address.to_string())
+}
+
+/// The input of the checks of one token.
+struct AccessCheck<'a> {
+    /// The endpoint; `None` checks the token alone.
     endpoint: Option<Endpoint>,
-    /// Without one the signature was not checked.
+    /// The owner of the key that verified the token; `None` if the signature was not verified.
     signer: Option<Signer>,
     rules: &'a ServerRules,
     account: Account<'a>,
     now: Timestamp,
 }
 
-impl EndpointCheck<'_> {
-    fn check_cookie(&self, verdict: &mut Verdict, header: &Header, claims: &Claims) {
+impl AccessCheck<'_> {
+    fn check_claims(&self, verdict: &mut Verdict, header: &Header, claims: &Claims) {
         self.algorithm(verdict, header, claims);
-        self.key(verdict, claims);
+        self.issuer(verdict, claims);
         let issued_at = match self.endpoint {
             Some(Endpoint::MetricStore) => IssuedAt::Checked,
             _ => IssuedAt::Reported,
@@ -261,8 +345,8 @@ impl EndpointCheck<'_> {
         }
     }
 
-    /// What the configuration does besides, where the answer of the server depends on it.
-    fn server(&self, verdict: &mut Verdict) {
+    /// Adds a warning for each note on the configuration that is not reported as a failure.
+    fn server_notes(&self, verdict: &mut Verdict) {
         if self.endpoint.is_some_and(|endpoint| !endpoint.is_backend()) {
             return;
         }
@@ -294,9 +378,9 @@ impl EndpointCheck<'_> {
         }
     }
 
-    /// Whether the key that verified the token is the one that counts, which depends on `iss` for
-    /// some.
-    fn key(&self, verdict: &mut Verdict, claims: &Claims) {
+    /// Checks that the endpoint uses the key that verified the token. Which key it uses can depend on
+    /// `iss`.
+    fn issuer(&self, verdict: &mut Verdict, claims: &Claims) {
         const CHECK: &str = "issuer";
         let trusted = self.rules.trusted_issuer.as_deref().filter(|issuer| !issuer.is_empty());
         match (self.endpoint, self.signer) {
@@ -321,7 +405,7 @@ impl EndpointCheck<'_> {
                 (Some(issuer), Some(trusted)) if issuer == trusted => {
                     verdict.pass(CHECK, || format!("{}, the trusted issuer", quote(issuer)));
                 }
-                (issuer, trusted) => untrusted(verdict, issuer, trusted),
+                (issuer, trusted) => untrusted_issuer(verdict, issuer, trusted),
             },
             (None, _) => {
                 if let Some(issuer) = claims.issuer() {
@@ -335,11 +419,11 @@ impl EndpointCheck<'_> {
         const CHECK: &str = "issuer";
         // The server reads an `iss` that is not a string as none.
         let issuer = claims.issuer().filter(|issuer| !issuer.is_empty());
-        let strange = claims.get("iss").is_some_and(|value| !value.is_string());
+        let is_malformed = claims.get("iss").is_some_and(|value| !value.is_string());
         let expected = match issuer {
             None => Signer::Own,
             Some(issuer) if Some(issuer) == trusted => Signer::CrossLogin,
-            Some(issuer) => return untrusted(verdict, Some(issuer), trusted),
+            Some(issuer) => return untrusted_issuer(verdict, Some(issuer), trusted),
         };
         match self.signer {
             Some(signer) if signer != expected && signer != Signer::Given => {
@@ -357,7 +441,7 @@ impl EndpointCheck<'_> {
             }
             _ => match issuer {
                 Some(issuer) => verdict.pass(CHECK, || format!("{}, the trusted issuer", quote(issuer))),
-                None if strange => verdict.warn(
+                None if is_malformed => verdict.warn(
                     CHECK,
                     "'iss' is not a string: the server reads it as none, and uses its own key",
                     None,
@@ -367,7 +451,7 @@ impl EndpointCheck<'_> {
         }
     }
 
-    /// The server does not check the audience. A token for another audience is worth a warning.
+    /// Warns of an audience: the server does not check it.
     fn audience(&self, verdict: &mut Verdict, claims: &Claims) {
         if claims.get("aud").is_some() {
             let shown: Vec<String> = claims.audiences().into_iter().map(quote).collect();
@@ -380,17 +464,17 @@ impl EndpointCheck<'_> {
     }
 }
 
-/// The rights that the roles give in GraphQL and on the web pages.
+/// Adds the rights that the roles give in GraphQL and on the web pages.
 fn rights(verdict: &mut Verdict, roles: &[&str]) {
     const CHECK: &str = "rights";
     if super::remedy::query_rights(roles).is_some() {
-        verdict.pass(CHECK, || rights_in_words(roles));
+        verdict.pass(CHECK, || describe_rights(roles));
     } else {
-        verdict.warn(CHECK, || rights_in_words(roles), None);
+        verdict.warn(CHECK, || describe_rights(roles), None);
     }
 }
 
-/// The command that issues a token with the key that the endpoint expects, for the same user.
+/// Returns a hint with the command that issues a token for the same user with the endpoint's key.
 fn issue_hint(endpoint: Endpoint, claims: &Claims) -> String {
     let name = super::subject::subject_word(claims);
     match endpoint {
@@ -415,7 +499,7 @@ fn wrong_key(verdict: &mut Verdict, endpoint: Endpoint, signer: Signer, claims: 
     );
 }
 
-fn untrusted(verdict: &mut Verdict, issuer: Option<&str>, trusted: Option<&str>) {
+fn untrusted_issuer(verdict: &mut Verdict, issuer: Option<&str>, trusted: Option<&str>) {
     let found = issuer.map_or_else(|| "no issuer".to_owned(), quote);
     match trusted {
         Some(trusted) => verdict.fail(

@@ -1,10 +1,9 @@
-//! The subject of a token: whether the user is known, and whether the roles that count are
-//! accepted.
+//! The checks of a token's subject: the user's row, and the roles that the endpoint uses.
 
 use std::borrow::Cow;
 
-use super::endpoint::{Endpoint, is_kept_at_login};
-use super::remedy::{Remedy, accepted_in_words, distinct};
+use super::endpoint::{Endpoint, is_session_role};
+use super::remedy::{Remedy, describe_endpoints, distinct_roles};
 use super::rules::{Account, ServerRules};
 use super::verdict::Verdict;
 use crate::token::Claims;
@@ -12,17 +11,17 @@ use crate::user::{AuthSource, Role, User};
 use crate::util::file::shell_word;
 use crate::util::quote::quote;
 
-/// What the checks of the subject depend on.
+/// The input of the checks of the subject.
 pub(super) struct Subject<'a> {
-    /// Without one the token is checked by itself.
+    /// The endpoint; `None` checks the token alone.
     pub(super) endpoint: Option<Endpoint>,
-    /// Whether the signature was checked.
+    /// Whether the signature was verified.
     pub(super) is_verified: bool,
     pub(super) rules: &'a ServerRules,
     pub(super) account: Account<'a>,
 }
 
-/// The subject as a word of a command; `NAME` where the token has none.
+/// Returns the subject as a word of a shell command; `NAME` if the token has none.
 pub(super) fn subject_word(claims: &Claims) -> Cow<'_, str> {
     match claims.subject() {
         Some(name) if !name.is_empty() => shell_word(name).into(),
@@ -31,7 +30,7 @@ pub(super) fn subject_word(claims: &Claims) -> Cow<'_, str> {
 }
 
 impl<'a> Subject<'a> {
-    /// Adds the findings `subject`, `user`, `roles` and `required-role`; the roles that count.
+    /// Adds the findings `subject`, `user`, `roles` and `required-role`, and returns the roles that count.
     pub(super) fn check<'c>(&self, verdict: &mut Verdict, claims: &'c Claims) -> Option<Vec<&'c str>>
     where
         'a: 'c,
@@ -51,7 +50,7 @@ impl<'a> Subject<'a> {
         };
         verdict.pass(CHECK, || quote(name));
         let roles = self.counted_roles(verdict, name, claims)?;
-        warn_of_roles(verdict, &roles);
+        role_warnings(verdict, &roles);
         self.roles(verdict, name, &roles);
         self.required(verdict, name, &roles);
         Some(roles)
@@ -61,7 +60,7 @@ impl<'a> Subject<'a> {
         self.endpoint.is_some_and(Endpoint::is_login)
     }
 
-    /// The roles that count: the table's with validate-user, the token's without.
+    /// Returns the roles that count: those of the table with validate-user, otherwise those of the token.
     fn counted_roles<'c>(&self, verdict: &mut Verdict, name: &str, claims: &'c Claims) -> Option<Vec<&'c str>>
     where
         'a: 'c,
@@ -69,7 +68,7 @@ impl<'a> Subject<'a> {
         const CHECK: &str = "user";
         let own = claims.roles();
         if !self.rules.validate_user {
-            self.uncounted_account(verdict, &own);
+            self.ignored_account(verdict, &own);
             return Some(own);
         }
         match self.account {
@@ -109,8 +108,8 @@ impl<'a> Subject<'a> {
         }
     }
 
-    /// Warnings of a table that does not decide (validate-user is off).
-    fn uncounted_account(&self, verdict: &mut Verdict, own: &[&str]) {
+    /// Adds warnings about the user's row if it does not count (validate-user is off).
+    fn ignored_account(&self, verdict: &mut Verdict, own: &[&str]) {
         const CHECK: &str = "user";
         match self.account {
             Account::Known(user) => self.differing_account(verdict, user, own),
@@ -158,7 +157,7 @@ impl<'a> Subject<'a> {
                 },
                 Some("set auth.jwts.validate-user to true, so that the table counts".to_owned()),
             );
-        } else if !same(own, &user.roles) {
+        } else if !same_roles(own, &user.roles) {
             let table: Vec<&str> = user.roles.iter().map(String::as_str).collect();
             verdict.warn(
                 CHECK,
@@ -173,7 +172,7 @@ impl<'a> Subject<'a> {
     fn roles(&self, verdict: &mut Verdict, name: &str, roles: &[&str]) {
         const CHECK: &str = "roles";
         let Some(endpoint) = self.endpoint else {
-            let reason = || format!("{}: {}", listed(roles), accepted_in_words(roles));
+            let reason = || format!("{}: {}", listed(roles), describe_endpoints(roles));
             if roles.is_empty() {
                 verdict.warn(CHECK, reason, None);
             } else {
@@ -217,8 +216,8 @@ impl<'a> Subject<'a> {
     }
 }
 
-/// Duplicates and unknown roles, whatever the endpoint.
-fn warn_of_roles(verdict: &mut Verdict, roles: &[&str]) {
+/// Warns of duplicate and unknown roles.
+fn role_warnings(verdict: &mut Verdict, roles: &[&str]) {
     const CHECK: &str = "roles";
     let mut seen: Vec<&str> = Vec::new();
     let mut duplicates: Vec<&str> = Vec::new();
@@ -247,16 +246,16 @@ fn warn_of_roles(verdict: &mut Verdict, roles: &[&str]) {
     }
 }
 
-fn same(own: &[&str], table: &[String]) -> bool {
-    let mut own = distinct(own);
+fn same_roles(own: &[&str], table: &[String]) -> bool {
+    let mut own = distinct_roles(own);
     let table: Vec<&str> = table.iter().map(String::as_str).collect();
-    let mut table = distinct(&table);
+    let mut table = distinct_roles(&table);
     own.sort_unstable();
     table.sort_unstable();
     own == table
 }
 
-/// Roles as a list in brackets; unfamiliar ones quoted.
+/// Formats roles as a list in brackets, with unknown ones quoted.
 fn listed(roles: &[&str]) -> String {
     let shown: Vec<String> = roles
         .iter()
@@ -265,8 +264,8 @@ fn listed(roles: &[&str]) -> String {
     format!("[{}]", shown.join(", "))
 }
 
-/// The roles of a token that a login by token keeps.
+/// Returns the roles of a token that a login gives to the session.
 #[must_use]
-pub fn kept_roles<'a>(roles: &[&'a str]) -> Vec<&'a str> {
-    roles.iter().copied().filter(|role| is_kept_at_login(role)).collect()
+pub fn session_roles<'a>(roles: &[&'a str]) -> Vec<&'a str> {
+    roles.iter().copied().filter(|role| is_session_role(role)).collect()
 }

@@ -1,27 +1,27 @@
-//! The times of a token: `exp`, `nbf` and `iat` against the given instant.
+//! Checks the times of a token: `exp`, `nbf` and `iat` (RFC 7519 4.1).
 
 use super::verdict::Verdict;
 use crate::token::{Claims, NumericDate, TimeClaimError};
 use crate::util::time::Timestamp;
 
-/// Whether `iat`, the time of issue, decides.
+/// How `iat` is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IssuedAt {
-    /// It only causes warnings: cc-backend does not check it.
+    /// It can only cause a warning: cc-backend does not check it.
     Reported,
-    /// It must be a number, and not in the future: cc-metric-store.
+    /// It must be a number that is not in the future, as cc-metric-store requires.
     Checked,
 }
 
-/// Adds the findings `expiry`, `not-before` and, where there is an `iat`, `issued-at`. Without
-/// leeway, as the server: a token is expired in the second of its `exp`.
+/// Adds the findings `expiry`, `not-before` and, if the token has an `iat`, `issued-at`. There is no
+/// leeway, as in the server: a token is expired in the second of its `exp`.
 pub fn check(verdict: &mut Verdict, claims: &Claims, now: Timestamp, issued_at: IssuedAt) {
     expiry(verdict, claims, now);
     not_before(verdict, claims, now);
     issue(verdict, claims, now, issued_at);
 }
 
-/// An instant in a reason: exact, and how far off.
+/// Formats an instant with its distance from now.
 fn shown(date: NumericDate, now: Timestamp) -> String {
     format!("{date} ({})", date.instant().relative_to(now))
 }
@@ -69,7 +69,7 @@ fn not_before(verdict: &mut Verdict, claims: &Claims, now: Timestamp) {
                     .to_owned(),
             ),
         ),
-        // Beyond 64 bits the server's number turns round and lies in the past.
+        // In the server a number beyond 64 bits wraps to a time in the past.
         Err(error @ TimeClaimError::Range { .. }) => {
             verdict.fail(CHECK, format!("{error}; the server reads it as a time in the past"), None);
         }

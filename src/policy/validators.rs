@@ -1,7 +1,7 @@
-//! What the validators at sites do beyond the rules of a profile: XRootD with libscitokens, Pelican, and the
-//! Python package `scitokens`. A token that follows its profile and that one of them rejects gets a warning.
+//! Checks for the behavior of validators beyond the rules of a profile: XRootD with libscitokens, Pelican,
+//! and the Python package `scitokens`.
 //!
-//! The tests put the same tokens to XRootD 5.5 with libscitokens 0.7 and to the Python package 1.9.
+//! The tests send the same tokens to XRootD 5.5 with libscitokens 0.7 and to the Python package 1.9.
 
 use serde_json::{Map, Value};
 
@@ -10,15 +10,14 @@ use super::scope::{Grant, Operation, Scopes};
 use super::verdict::Verdict;
 use crate::util::quote::quote;
 
-/// The claims that a token of SciTokens 1.0 may have: each other one is unknown, and a validator of that
-/// version rejects a token with an unknown claim.
+/// The claims of SciTokens 1.0; its validators reject a token with any other.
 const SCITOKENS1_CLAIMS: [&str; 10] =
     ["exp", "nbf", "iat", "iss", "aud", "scope", "jti", "sub", "ver", "opt"];
 
 /// The claims that libscitokens requires in every profile.
 const REQUIRED: [&str; 3] = ["sub", "iat", "nbf"];
 
-/// Adds a finding for everything in a payload that a validator rejects though the profile allows it.
+/// Adds a finding for each part of a payload that the profile allows and a validator rejects.
 pub(super) fn check(profile: Profile, payload: &Map<String, Value>, verdict: &mut Verdict) {
     if profile == Profile::SciTokens1 {
         scitokens1(payload, verdict);
@@ -32,7 +31,7 @@ pub(super) fn check(profile: Profile, payload: &Map<String, Value>, verdict: &mu
 fn scitokens1(payload: &Map<String, Value>, verdict: &mut Verdict) {
     let unknown: Vec<String> =
         payload.keys().filter(|name| !SCITOKENS1_CLAIMS.contains(&name.as_str())).map(|n| quote(n)).collect();
-    // 'wlcg.ver' has a finding of its own.
+    // 'wlcg.ver' is reported by the check 'profile'.
     if !unknown.is_empty() && !payload.contains_key("wlcg.ver") {
         let reason = format!(
             "unknown claim {}: validators reject a token without 'ver' that has other claims than those of \
@@ -56,7 +55,7 @@ fn times(payload: &Map<String, Value>, verdict: &mut Verdict) {
     for name in ["exp", "nbf", "iat"] {
         let Some(Value::Number(number)) = payload.get(name) else { continue };
         if name == "exp" && number.as_f64() == Some(0.0) {
-            // ClusterCockpit's server reads it as no expiry; every validator of the federation as 1970.
+            // cc-backend reads it as no expiry; the validators read it as 1970.
             verdict.fail("claims", "'exp' is 0: the token expired in 1970", None);
         } else if number.is_f64() {
             let reason = format!("'{name}' is {number}: XRootD reads integers only and rejects the token");
@@ -132,7 +131,8 @@ fn scope(profile: Profile, payload: &Map<String, Value>, verdict: &mut Verdict) 
     }
 }
 
-/// Whether a path has only the unreserved characters of RFC 3986 2.3: every validator reads those alike.
+/// Returns whether a path has only `/` and the unreserved characters of RFC 3986 2.3, which every
+/// validator reads alike.
 fn has_plain_path(scope: &str) -> bool {
     let path = scope.split_once(':').map_or("", |(_, path)| path);
     path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte))
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn token_that_all_validators_accept_gets_no_finding() {
+    fn validator_finding_is_absent_for_an_accepted_token() {
         for profile in Profile::ALL {
             let scope =
                 if profile == Profile::Wlcg { "storage.read:/a-b/c_d.~" } else { "read:/a-b write:/" };
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn finding_names_what_a_validator_rejects() {
+    fn validator_rejection_is_reported() {
         use CheckState::{Fail, Warn};
         for (profile, changes, state, check, words) in [
             (Profile::SciTokens1, json!({"flavor": "x"}), Fail, "claims", "unknown claim 'flavor'"),

@@ -1,21 +1,20 @@
-//! The answer to "is this token good for that?": a ladder of checks, each of which holds or not,
-//! with the reason and what to do.
+//! The result of checking a token: a list of checks, each with its state, reason and hint.
 
-/// How one check came out.
+/// The state of one check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CheckState {
-    /// It holds.
+    /// The check passed.
     Pass,
     /// The check failed.
     Fail,
-    /// It holds, but there is something to know.
+    /// The check passed with a warning.
     Warn,
-    /// It was not looked at, since an earlier one failed.
+    /// The check was skipped because an earlier one failed.
     Skipped,
 }
 
 impl CheckState {
-    /// Its name in JSON reports.
+    /// Returns the name in reports.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -27,98 +26,98 @@ impl CheckState {
     }
 }
 
-/// One check and how it came out.
+/// One check with its state and reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// The check's stable name, such as `signature` or `expiry`.
     pub check: &'static str,
-    /// How it came out.
+    /// The state of the check.
     pub state: CheckState,
-    /// Why, in one line, untrusted parts quoted.
+    /// The reason, in one line, with untrusted parts quoted.
     pub reason: String,
-    /// What to do about it.
+    /// How to make the check pass.
     pub hint: Option<String>,
 }
 
-/// Why a check holds: a text, or a function that makes it where it is printed.
+/// The reason why a check passed: a string, or a function that is called only if the reason is stored.
 pub trait Reason {
-    /// The text.
-    fn word(self) -> String;
+    /// Converts the reason to a string.
+    fn into_text(self) -> String;
 }
 
 impl Reason for &str {
-    fn word(self) -> String {
+    fn into_text(self) -> String {
         self.to_owned()
     }
 }
 
 impl Reason for String {
-    fn word(self) -> String {
+    fn into_text(self) -> String {
         self
     }
 }
 
 impl<F: FnOnce() -> String> Reason for F {
-    fn word(self) -> String {
+    fn into_text(self) -> String {
         self()
     }
 }
 
-/// How much a verdict contains. The checks and the answer are the same.
+/// The findings that a verdict stores. Whether the verdict accepts does not depend on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Verbosity {
-    /// Every check, with its reason: for a report.
+    /// Every check, for a report.
     #[default]
     All,
-    /// The checks that fail: for many tokens, where texts of passed checks are not printed.
+    /// Only failed checks: for many tokens, where the reasons of passed checks are not printed.
     Failures,
 }
 
-/// All checks in order. It must be used: an ignored verdict would accept every token.
+/// The checks of one token, in order. An ignored verdict would accept every token, so it must be used.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[must_use]
 pub struct Verdict {
-    detail: Verbosity,
-    /// Whether a check was made that holds.
-    holds: bool,
+    verbosity: Verbosity,
+    /// Whether at least one check passed.
+    has_passed: bool,
     findings: Vec<Finding>,
 }
 
 impl Verdict {
-    /// No check yet; an empty verdict does not accept.
+    /// Creates a verdict without checks, which does not accept.
     pub const fn new() -> Self {
         Self::with_verbosity(Verbosity::All)
     }
 
-    /// The same with this verbosity.
-    pub const fn with_verbosity(detail: Verbosity) -> Self {
-        Self { detail, holds: false, findings: Vec::new() }
+    /// Creates a verdict without checks that stores the findings of this verbosity.
+    pub const fn with_verbosity(verbosity: Verbosity) -> Self {
+        Self { verbosity, has_passed: false, findings: Vec::new() }
     }
 
-    /// Adds a check that holds.
+    /// Adds a check that passed.
     pub fn pass(&mut self, check: &'static str, reason: impl Reason) {
-        self.holds = true;
-        if self.detail == Verbosity::All {
-            self.push(check, CheckState::Pass, reason.word(), None);
+        self.has_passed = true;
+        if self.verbosity == Verbosity::All {
+            self.push(check, CheckState::Pass, reason.into_text(), None);
         }
     }
 
-    /// Adds a check that does not hold.
+    /// Adds a check that failed.
     pub fn fail(&mut self, check: &'static str, reason: impl Into<String>, hint: Option<String>) {
         self.push(check, CheckState::Fail, reason.into(), hint);
     }
 
-    /// Adds something to know that does not change the answer.
+    /// Adds a check that passed with a warning.
     pub fn warn(&mut self, check: &'static str, reason: impl Reason, hint: Option<String>) {
-        self.holds = true;
-        if self.detail == Verbosity::All {
-            self.push(check, CheckState::Warn, reason.word(), hint);
+        self.has_passed = true;
+        if self.verbosity == Verbosity::All {
+            self.push(check, CheckState::Warn, reason.into_text(), hint);
         }
     }
 
-    /// Adds a check that was not looked at.
+    /// Adds a check that was skipped.
     pub fn skip(&mut self, check: &'static str) {
-        if self.detail == Verbosity::All {
+        if self.verbosity == Verbosity::All {
             self.push(check, CheckState::Skipped, "skipped".to_owned(), None);
         }
     }
@@ -127,21 +126,21 @@ impl Verdict {
         self.findings.push(Finding { check, state, reason, hint });
     }
 
-    /// The checks in order: all, or those that fail, as the detail has it.
+    /// Returns the stored findings in order.
     #[must_use]
     pub fn findings(&self) -> &[Finding] {
         &self.findings
     }
 
-    /// Whether the answer is yes: at least one check was made, and none failed.
+    /// Returns whether at least one check passed and none failed.
     #[must_use]
     pub fn accepts(&self) -> bool {
-        self.holds && self.first_failure().is_none()
+        self.has_passed && self.first_failure().is_none()
     }
 
-    /// The reason for a no; `None` when the answer is yes.
+    /// Returns the first failure; `None` if the verdict accepts.
     #[must_use]
-    pub fn into_refusal(self) -> Option<Finding> {
+    pub fn into_failure(self) -> Option<Finding> {
         if self.accepts() {
             return None;
         }
@@ -154,7 +153,7 @@ impl Verdict {
         }))
     }
 
-    /// The first check that does not hold.
+    /// Returns the first check that failed.
     #[must_use]
     pub fn first_failure(&self) -> Option<&Finding> {
         self.findings.iter().find(|finding| finding.state == CheckState::Fail)
@@ -166,17 +165,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_empty_verdict_does_not_accept() {
-        for detail in [Verbosity::All, Verbosity::Failures] {
-            assert!(!Verdict::with_verbosity(detail).accepts());
-            assert_eq!(Verdict::with_verbosity(detail).into_refusal().map(|f| f.check), Some("verdict"));
+    fn verdict_without_checks_does_not_accept() {
+        for verbosity in [Verbosity::All, Verbosity::Failures] {
+            assert!(!Verdict::with_verbosity(verbosity).accepts());
+            assert_eq!(Verdict::with_verbosity(verbosity).into_failure().map(|f| f.check), Some("verdict"));
         }
     }
 
     #[test]
-    fn one_failure_decides() {
-        for (detail, reported) in [(Verbosity::All, 3), (Verbosity::Failures, 1)] {
-            let mut verdict = Verdict::with_verbosity(detail);
+    fn verdict_with_one_failure_does_not_accept() {
+        for (verbosity, reported) in [(Verbosity::All, 3), (Verbosity::Failures, 1)] {
+            let mut verdict = Verdict::with_verbosity(verbosity);
             verdict.pass("signature", "good");
             assert!(verdict.accepts());
             verdict.fail("expiry", "expired", None);
@@ -184,12 +183,12 @@ mod tests {
             assert!(!verdict.accepts());
             assert_eq!(verdict.findings().len(), reported);
             assert_eq!(verdict.first_failure().map(|f| f.check), Some("expiry"));
-            assert_eq!(verdict.into_refusal().map(|f| f.check), Some("expiry"));
+            assert_eq!(verdict.into_failure().map(|f| f.check), Some("expiry"));
         }
     }
 
     #[test]
-    fn verdict_of_failures_has_no_texts_of_passed_checks() {
+    fn verdict_of_failures_does_not_format_passed_checks() {
         let mut verdict = Verdict::with_verbosity(Verbosity::Failures);
         verdict.pass("signature", || unreachable!());
         verdict.warn("expiry", || unreachable!(), None);

@@ -113,12 +113,13 @@ fn rules(settings: &Settings, keys: &KeyRing, request: &VerifyRequest) -> Server
         adds_users: jwts.sync_user_on_login.value,
         updates_users: jwts.update_user_on_login.value,
         // Decodes keys: only for this endpoint.
-        cookie_login_lacks: if request.endpoints.contains(&Endpoint::CookieLogin) {
+        cookie_login_missing: if request.endpoints.contains(&Endpoint::CookieLogin) {
             settings.cookie_login_lacks(server_keys)
         } else {
             Vec::new()
         },
-        jwt_login_lacks: if request.endpoints.contains(&Endpoint::JwtLogin) && !keys.has(Signer::HmacSecret) {
+        jwt_login_missing: if request.endpoints.contains(&Endpoint::JwtLogin) && !keys.has(Signer::HmacSecret)
+        {
             settings.jwt_login_lacks(server_keys)
         } else {
             Vec::new()
@@ -126,7 +127,7 @@ fn rules(settings: &Settings, keys: &KeyRing, request: &VerifyRequest) -> Server
         required_roles: request.required_roles.clone(),
         server: server_notes(settings, server_keys, &request.endpoints),
         addresses: if has_server {
-            AllowedAddresses::of(server.api_allowed_ips.as_ref().map(|list| list.value.as_slice()))
+            AllowedAddresses::from_setting(server.api_allowed_ips.as_ref().map(|list| list.value.as_slice()))
         } else {
             AllowedAddresses::Unknown
         },

@@ -152,7 +152,7 @@ impl<'a> StreamVerifier<'a> {
         let failure = self
             .context
             .evaluate(&token, row.account(), self.request.clock.now(), Verbosity::Failures)
-            .find_map(|result| result.verdict.into_refusal());
+            .find_map(|result| result.verdict.into_failure());
         TokenResult { subject: subject.map(str::to_owned), failure }
     }
 }
@@ -162,6 +162,6 @@ impl LoginRoleVerifier {
     #[must_use]
     pub fn verify_in_stream(&self, token: &str, system: Clock) -> TokenResult {
         let LoginRoleResult { verdict, login, .. } = self.verify_line(token, system.now());
-        TokenResult { subject: login.map(|login| login.username), failure: verdict.into_refusal() }
+        TokenResult { subject: login.map(|login| login.username), failure: verdict.into_failure() }
     }
 }

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::policy::profile::{self, Profile, Recognition, is_for, recognize};
+use crate::policy::profile::{self, Profile, Recognition, includes_service, recognize};
 use crate::policy::profile_checks;
 use crate::policy::scope::{AccessRequest, RequestError, ScopeDecision, Scopes};
 use crate::policy::times::{self, IssuedAt};
@@ -113,7 +113,7 @@ fn check_audience(
     const CHECK: &str = "required-audience";
     let found = payload.get("aud").and_then(profile::audiences).unwrap_or_default();
     let passes = match profile {
-        Some(profile) => is_for(profile, payload, audience),
+        Some(profile) => includes_service(profile, payload, audience),
         None => found.contains(&audience),
     };
     if passes {

@@ -92,7 +92,7 @@ fn decide(
     let verdict = check_key(Verbosity::All);
     let brief = check_key(Verbosity::Failures);
     assert_eq!(brief.accepts(), verdict.accepts(), "{verdict:?}");
-    assert_eq!(brief.into_refusal(), verdict.clone().into_refusal());
+    assert_eq!(brief.into_failure(), verdict.clone().into_failure());
     verdict
 }
 
@@ -327,7 +327,7 @@ fn logins_by_token_and_cookie_accept_what_the_server_accepted() {
             trusted_issuer: text("trusted-issuer").map(str::to_owned),
             adds_users: flag("sync-user-on-login"),
             updates_users: flag("update-user-on-login"),
-            cookie_login_lacks: lacks,
+            cookie_login_missing: lacks,
             ..ServerRules::default()
         };
         let (endpoint, token) = of_login(&row, text("cookie-name"));

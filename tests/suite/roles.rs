@@ -84,7 +84,7 @@ fn decide(row: &Value) -> Decision {
     let evaluated = |detail| evaluate(&config, &role, verified.as_ref(), Flow::Token, now, detail);
     let (verdict, login) = evaluated(Verbosity::All);
     let (brief, same) = evaluated(Verbosity::Failures);
-    assert_eq!((brief.into_refusal(), same), (verdict.clone().into_refusal(), login.clone()));
+    assert_eq!((brief.into_failure(), same), (verdict.clone().into_failure(), login.clone()));
     assert_eq!(verdict.findings().len(), CHECKS.len(), "{}", row["name"]);
     let failures = verdict.findings().iter().filter(|finding| finding.state == CheckState::Fail).count();
     assert_eq!(failures, usize::from(login.is_none()), "{}: {verdict:?}", row["name"]);

@@ -227,7 +227,7 @@ impl InspectedToken {
         let rules = ServerRules { trusted_issuer: issuer, ..ServerRules::default() };
         Endpoint::ALL
             .into_iter()
-            .map(|endpoint| (endpoint, server_access::forecast(endpoint, &self.inspection, &rules, now)))
+            .map(|endpoint| (endpoint, server_access::preview(endpoint, &self.inspection, &rules, now)))
             .collect()
     }
 

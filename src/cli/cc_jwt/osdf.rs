@@ -44,8 +44,8 @@ impl OsdfOptions {
         for text in &self.scope {
             let request = text.parse::<AccessRequest>();
             match &request {
-                Err(RequestError::Path { fault, .. })
-                    if !matches!(fault, ScopePathError::Missing | ScopePathError::Relative) => {}
+                Err(RequestError::Path { problem, .. })
+                    if !matches!(problem, ScopePathError::Missing | ScopePathError::Relative) => {}
                 Err(error) => {
                     let mut usage = UsageError::new(format!("--scope: {error}"));
                     if let Some(hint) = error.hint() {
@@ -92,6 +92,6 @@ pub(super) fn look(header: &Map<String, Value>, payload: &Map<String, Value>) ->
         Recognition::None if names_rights => {}
         Recognition::None => return None,
     }
-    summary.scopes = scopes.in_words();
+    summary.scopes = scopes.describe();
     Some(summary)
 }

@@ -270,7 +270,7 @@ fn show_result(result: &EndpointResult, console: &mut Console) -> Result<(), Std
     if !console.is_quiet() {
         show_checks(verdict, true, console)?;
     }
-    let by = endpoint.map_or_else(String::new, |endpoint: Endpoint| format!(" by {}", endpoint.place()));
+    let by = endpoint.map_or_else(String::new, |endpoint: Endpoint| format!(" by {}", endpoint.title()));
     let answer = match verdict.first_failure() {
         _ if verdict.accepts() && endpoint.is_none() => console.paint("1;32", "valid"),
         _ if verdict.accepts() => console.paint("1;32", &format!("accepted{by}")),

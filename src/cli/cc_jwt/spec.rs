@@ -246,7 +246,7 @@ fn profile_of(resource: &Resource) -> Option<&'static str> {
 
 fn scopes(resource: &Resource) -> Vec<String> {
     let scope = resource.data.get("scope").and_then(Value::as_str).unwrap_or_default();
-    Scopes::parse(scope).in_words()
+    Scopes::parse(scope).describe()
 }
 
 impl<'a> ResourceReport<'a> {

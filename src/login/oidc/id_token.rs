@@ -11,7 +11,7 @@ use crate::oidc::discovery::ProviderEndpoint;
 use crate::oidc::jwks_cache::{Cache, JwksSource, RemoteJwks};
 use crate::oidc::oauth::{Provider, TokenResponse, Userinfo};
 use crate::policy::Verbosity;
-use crate::policy::id_token::{self, Expected};
+use crate::policy::id_token::{self, ExpectedIdToken};
 use crate::policy::login_role::{Flow, Login, LoginRole, RoleConfig, evaluate};
 use crate::policy::oidc_identity::{self, OidcIdentity};
 use crate::policy::{CheckState, Verdict};
@@ -108,7 +108,7 @@ pub fn identify(
         TokenBinding::Device => (None, None),
         TokenBinding::Subject(subject) => (None, Some(subject)),
     };
-    let expected = Expected {
+    let expected = ExpectedIdToken {
         issuer: &discovery.issuer,
         client_id: &provider.registration.client_id,
         algorithms: &algorithms,

@@ -9,7 +9,7 @@ use crate::policy::{glob, pointer};
 use crate::util::quote::quote;
 
 /// Whole numbers beyond this are not all different as 64-bit floats.
-const EXACT: u64 = 1 << 53;
+const MAX_EXACT_INTEGER: u64 = 1 << 53;
 
 /// All of the role's bound claims.
 pub(super) fn check(role: &LoginRole, claims: &Map<String, Value>) -> CheckResult<()> {
@@ -27,7 +27,7 @@ pub(super) fn check(role: &LoginRole, claims: &Map<String, Value>) -> CheckResul
 fn check_one(role: &LoginRole, bound: &BoundClaim, claims: &Map<String, Value>) -> Result<(), Failure> {
     let name = quote(&bound.name);
     let Some(found) = look_up(claims, &bound.name) else {
-        return Err(missing(claims, &bound.name));
+        return Err(missing_claim(claims, &bound.name));
     };
     if !bound.is_comparable {
         let value = bound.values.first().map_or_else(String::new, describe);
@@ -80,34 +80,34 @@ fn is_match(matching: Matching, expected: &Value, found: &Value, in_list: bool) 
 
 /// Whether a number of a role, which must be written as a whole one, is the token's.
 fn same_number(expected: &Number, found: &Number) -> bool {
-    match (exact(expected), exact_value(found)) {
+    match (exact_integer(expected), exact_token_integer(found)) {
         (Some(expected), Some(found)) => expected == found,
         _ => false,
     }
 }
 
 /// A number that is written as a whole one and within the precision of floats.
-pub(super) fn exact(number: &Number) -> Option<i64> {
-    number.as_i64().filter(|value| value.unsigned_abs() <= EXACT)
+pub(super) fn exact_integer(number: &Number) -> Option<i64> {
+    number.as_i64().filter(|value| value.unsigned_abs() <= MAX_EXACT_INTEGER)
 }
 
 /// The same for the token's side, where 5.0 and 1e3 are whole as well.
-fn exact_value(number: &Number) -> Option<i64> {
-    if let Some(value) = exact(number) {
+fn exact_token_integer(number: &Number) -> Option<i64> {
+    if let Some(value) = exact_integer(number) {
         return Some(value);
     }
     #[expect(clippy::cast_precision_loss, reason = "2^53 is a float exactly")]
     let float = number
         .as_f64()
         .filter(|_| number.is_f64())
-        .filter(|float| float.fract() == 0.0 && float.abs() <= EXACT as f64)?;
+        .filter(|float| float.fract() == 0.0 && float.abs() <= MAX_EXACT_INTEGER as f64)?;
     #[expect(clippy::cast_possible_truncation, reason = "whole and within 2^53")]
     let value = float as i64;
     Some(value)
 }
 
 /// Why there is nothing under a name, as far as known.
-pub(super) fn missing(claims: &Map<String, Value>, name: &str) -> Failure {
+pub(super) fn missing_claim(claims: &Map<String, Value>, name: &str) -> Failure {
     let refused = Failure::new(format!("the token has no claim {}", quote(name)));
     if claims.get(name).or_else(|| claims.get(name.trim_start_matches('/'))).is_some_and(Value::is_null) {
         return Failure::new(format!("the claim {} is null, which counts as missing", quote(name)));
@@ -118,8 +118,8 @@ pub(super) fn missing(claims: &Map<String, Value>, name: &str) -> Failure {
             name.replace('~', "~0").replace('/', "~1")
         ));
     }
-    if pointer::meets_odd_index(claims, name) {
-        return odd_index(name);
+    if pointer::follows_lenient_index(claims, name) {
+        return lenient_index(name);
     }
     // OpenID Connect Core 5.6.2; Azure does so for users with more than some 200 groups.
     let first = name.trim_start_matches('/').split('/').next().unwrap_or(name);
@@ -149,7 +149,7 @@ pub(super) fn missing(claims: &Map<String, Value>, name: &str) -> Failure {
 }
 
 /// The refusal of a pointer that only the reference server can follow.
-pub(super) fn odd_index(name: &str) -> Failure {
+pub(super) fn lenient_index(name: &str) -> Failure {
     Failure::new(format!(
         "the pointer {} has an index that RFC 6901 does not know; the reference server would count it, here \
          it is refused",
@@ -173,7 +173,8 @@ fn mismatch(
         return Failure::new(format!("{name} is an empty list in the token, which nothing matches"));
     }
     // The reference server cuts a number off, or rounds it to a float, before it compares.
-    let is_cut = |value: &&Value| value.as_number().is_some_and(|number| exact_value(number).is_none());
+    let is_cut =
+        |value: &&Value| value.as_number().is_some_and(|number| exact_token_integer(number).is_none());
     let stricter = if !is_list && candidates.iter().any(is_cut) && bound.values.iter().any(Value::is_number) {
         " (only whole numbers up to 2^53 match here; the reference server cuts off the rest)"
     } else {
@@ -192,7 +193,7 @@ fn mismatch(
     }
     for expected in &bound.values {
         for candidate in candidates {
-            if let Some(hint) = near_miss(matching, expected, candidate, is_list) {
+            if let Some(hint) = mismatch_hint(matching, expected, candidate, is_list) {
                 return refused.hint(hint);
             }
         }
@@ -222,7 +223,7 @@ fn shown(values: &[&Value]) -> String {
 }
 
 /// What stands between two values that a person might take for the same.
-fn near_miss(matching: Matching, expected: &Value, found: &Value, in_list: bool) -> Option<String> {
+fn mismatch_hint(matching: Matching, expected: &Value, found: &Value, in_list: bool) -> Option<String> {
     match (expected, found) {
         (Value::String(expected), Value::String(found)) => {
             if matching == Matching::Exact && expected.contains('*') && glob::matches(expected, found) {
@@ -233,7 +234,7 @@ fn near_miss(matching: Matching, expected: &Value, found: &Value, in_list: bool)
             text_difference(expected, found)
         }
         (Value::Number(expected), Value::Number(_)) => {
-            if exact(expected).is_none() {
+            if exact_integer(expected).is_none() {
                 return Some(format!(
                     "the role's {expected} never matches: only whole numbers up to 2^53, written without point or \
                      exponent, do"

@@ -58,7 +58,7 @@ impl CheckSequence {
     }
 
     /// Takes the next check; nothing more can be taken after one that failed.
-    pub(super) fn step<T>(&mut self, outcome: CheckResult<T>) -> Option<T> {
+    pub(super) fn record<T>(&mut self, outcome: CheckResult<T>) -> Option<T> {
         let (check, rest) = self.checks.split_first()?;
         self.checks = rest;
         match outcome {

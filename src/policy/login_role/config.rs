@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::error::LoginRoleError;
-use super::field::{Fields, below};
+use super::field::{Fields, member_path};
 use crate::key::{Algorithm, KeySet, VerifyingKey};
 use crate::util::printable::PrintableText;
 use crate::util::secret::SecretText;
@@ -82,17 +82,17 @@ impl RoleConfig {
     /// Every fault there is, in the order of the fields.
     pub fn read(path: &str, value: &Value) -> Result<Self, Vec<LoginRoleError>> {
         let mut fields = Fields::of(path, value).map_err(|fault| vec![fault])?;
-        fields.refuse_unknown(KNOWN);
+        fields.reject_unknown(KNOWN);
         let keys = read_keys(&mut fields);
-        let bound_issuer = fields.text("bound_issuer").filter(|issuer| !issuer.is_empty());
+        let bound_issuer = fields.string("bound_issuer").filter(|issuer| !issuer.is_empty());
         if bound_issuer.is_some() && matches!(keys, Some(RoleKeySource::KeySets(_))) {
             fields.conflict("bound_issuer", "does not go with jwks_pairs");
         }
         let algorithms = read_algorithms(&mut fields);
         check_others(&mut fields);
         let default_role =
-            fields.text("default_role").filter(|name| !name.is_empty()).map(|name| name.to_lowercase());
-        let client_id = fields.text("oidc_client_id").filter(|id| !id.is_empty());
+            fields.string("default_role").filter(|name| !name.is_empty()).map(|name| name.to_lowercase());
+        let client_id = fields.string("oidc_client_id").filter(|id| !id.is_empty());
         let client_secret =
             fields.secret("oidc_client_secret").filter(|secret| !secret.is_empty()).map(SecretText::new);
         // The reference server has no public clients here.
@@ -102,7 +102,7 @@ impl RoleConfig {
         ] {
             if given && !other {
                 let path = fields.path(missing);
-                fields.fault(LoginRoleError::Missing {
+                fields.push_error(LoginRoleError::Missing {
                     path,
                     expected: "expected both oidc_client_id and oidc_client_secret, or neither",
                 });
@@ -127,7 +127,7 @@ impl RoleKeySource {
     pub fn candidates(&self, keys: &KeySet, kid: Option<&str>) -> KeySet {
         let kid = kid.filter(|kid| !kid.is_empty());
         match (self, kid) {
-            (Self::Pem(_), _) | (_, None) => keys.keys().iter().map(nameless).collect(),
+            (Self::Pem(_), _) | (_, None) => keys.keys().iter().map(without_kid).collect(),
             // The keys with other names stay, so that the error can list them; without
             // a name of its own none fits.
             (_, Some(_)) => keys.keys().iter().filter(|key| key.kid().is_some()).cloned().collect(),
@@ -136,14 +136,14 @@ impl RoleKeySource {
 }
 
 /// The same key without its name, so that it fits whatever a token calls it.
-fn nameless(key: &VerifyingKey) -> VerifyingKey {
+fn without_kid(key: &VerifyingKey) -> VerifyingKey {
     key.public_key()
         .map_or_else(|| key.clone(), |public| VerifyingKey::public(public.clone()).restrict(key.algorithms()))
 }
 
 fn read_keys(fields: &mut Fields<'_>) -> Option<RoleKeySource> {
     let mut sources = Vec::new();
-    let pems = fields.texts("jwt_validation_pubkeys");
+    let pems = fields.strings("jwt_validation_pubkeys");
     if pems.iter().any(String::is_empty) {
         fields.conflict("jwt_validation_pubkeys", "has an empty entry, expected keys in PEM");
     }
@@ -163,7 +163,7 @@ fn read_keys(fields: &mut Fields<'_>) -> Option<RoleKeySource> {
     match names.as_slice() {
         [] => {
             let path = fields.path("jwt_validation_pubkeys");
-            fields.fault(LoginRoleError::Missing {
+            fields.push_error(LoginRoleError::Missing {
                 path,
                 expected: "exactly one of jwt_validation_pubkeys, jwks_url, jwks_pairs and oidc_discovery_url is expected",
             });
@@ -178,16 +178,16 @@ fn read_keys(fields: &mut Fields<'_>) -> Option<RoleKeySource> {
 }
 
 fn read_remote(fields: &mut Fields<'_>, url: &str, ca: &str) -> Option<RoleKeyUrl> {
-    let ca_pem = fields.text(ca).filter(|pem| !pem.is_empty());
-    let address = fields.text(url).filter(|address| !address.is_empty());
-    if address.is_none() && ca_pem.is_some() && fields.raw(url).is_none_or(|value| value == "") {
+    let ca_pem = fields.string(ca).filter(|pem| !pem.is_empty());
+    let address = fields.string(url).filter(|address| !address.is_empty());
+    if address.is_none() && ca_pem.is_some() && fields.get(url).is_none_or(|value| value == "") {
         fields.conflict(ca, format!("goes with {url}, which is not given"));
     }
     Some(RoleKeyUrl { url: address?, ca_pem })
 }
 
 fn read_pairs(fields: &mut Fields<'_>) -> Option<Vec<RoleKeyUrl>> {
-    let value = fields.raw("jwks_pairs")?;
+    let value = fields.get("jwks_pairs")?;
     let Value::Array(elements) = value else {
         fields.wrong_type("jwks_pairs", value, "a list of objects with jwks_url and jwks_ca_pem");
         return None;
@@ -197,7 +197,7 @@ fn read_pairs(fields: &mut Fields<'_>) -> Option<Vec<RoleKeyUrl>> {
         let path = fields.path(&format!("jwks_pairs[{at}]"));
         match read_pair(&path, element) {
             Ok(set) => sets.push(set),
-            Err(faults) => faults.into_iter().for_each(|fault| fields.fault(fault)),
+            Err(faults) => faults.into_iter().for_each(|fault| fields.push_error(fault)),
         }
     }
     (!elements.is_empty()).then_some(sets)
@@ -205,11 +205,11 @@ fn read_pairs(fields: &mut Fields<'_>) -> Option<Vec<RoleKeyUrl>> {
 
 fn read_pair(path: &str, value: &Value) -> Result<RoleKeyUrl, Vec<LoginRoleError>> {
     let mut fields = Fields::of(path, value).map_err(|fault| vec![fault])?;
-    fields.refuse_unknown(PAIR_KNOWN);
+    fields.reject_unknown(PAIR_KNOWN);
     let set = read_remote(&mut fields, "jwks_url", "jwks_ca_pem");
-    if set.is_none() && fields.raw("jwks_url").is_none_or(|value| value == "") {
-        fields.fault(LoginRoleError::Missing {
-            path: below(path, "jwks_url"),
+    if set.is_none() && fields.get("jwks_url").is_none_or(|value| value == "") {
+        fields.push_error(LoginRoleError::Missing {
+            path: member_path(path, "jwks_url"),
             expected: "an address is expected",
         });
     }
@@ -219,21 +219,21 @@ fn read_pair(path: &str, value: &Value) -> Result<RoleKeyUrl, Vec<LoginRoleError
 /// What is not acted on here is read all the same: a configuration that the reference server
 /// refuses is not taken.
 fn check_others(fields: &mut Fields<'_>) {
-    fields.flag("namespace_in_state");
-    fields.flag("skip_jwks_validation");
-    fields.texts("override_allowed_server_names");
-    if fields.raw("provider_config").is_some_and(|value| value.as_array().is_none_or(|list| !list.is_empty()))
+    fields.boolean("namespace_in_state");
+    fields.boolean("skip_jwks_validation");
+    fields.strings("override_allowed_server_names");
+    if fields.get("provider_config").is_some_and(|value| value.as_array().is_none_or(|list| !list.is_empty()))
     {
         fields.object("provider_config");
     }
     check_provider(fields);
-    let mode = fields.word("oidc_response_mode", &["", "query", "form_post"]);
-    let kinds = fields.texts("oidc_response_types");
+    let mode = fields.one_of("oidc_response_mode", &["", "query", "form_post"]);
+    let kinds = fields.strings("oidc_response_types");
     for (at, kind) in
         kinds.iter().enumerate().filter(|(_, kind)| !matches!(kind.as_str(), "code" | "id_token"))
     {
         let path = fields.path(&format!("oidc_response_types[{at}]"));
-        fields.fault(LoginRoleError::Value {
+        fields.push_error(LoginRoleError::Value {
             path,
             found: PrintableText::value(kind).to_string(),
             expected: "code or id_token".to_owned(),
@@ -249,24 +249,26 @@ const PROVIDERS: [&str; 5] = ["azure", "gsuite", "ibmisam", "kubernetes", "secur
 
 /// A `provider_config` with any member needs a known `provider`, in exactly this case.
 fn check_provider(fields: &mut Fields<'_>) {
-    let Some(Value::Object(members)) = fields.raw("provider_config") else { return };
-    let path = below(&fields.path("provider_config"), "provider");
+    let Some(Value::Object(members)) = fields.get("provider_config") else { return };
+    let path = member_path(&fields.path("provider_config"), "provider");
     match members.get("provider") {
         _ if members.is_empty() => {}
         Some(Value::String(name)) if PROVIDERS.contains(&name.as_str()) => {}
-        Some(found) => fields.fault(LoginRoleError::Value {
+        Some(found) => fields.push_error(LoginRoleError::Value {
             path,
             found: found
                 .as_str()
                 .map_or_else(|| super::field::describe(found), |text| PrintableText::value(text).to_string()),
             expected: PROVIDERS.join(", "),
         }),
-        None => fields.fault(LoginRoleError::Missing { path, expected: "expected the name of a provider" }),
+        None => {
+            fields.push_error(LoginRoleError::Missing { path, expected: "expected the name of a provider" })
+        }
     }
 }
 
 fn read_algorithms(fields: &mut Fields<'_>) -> Vec<Algorithm> {
-    let names = fields.texts("jwt_supported_algs");
+    let names = fields.strings("jwt_supported_algs");
     if names.is_empty() {
         return default_algorithms();
     }
@@ -280,7 +282,7 @@ fn read_algorithms(fields: &mut Fields<'_>) -> Vec<Algorithm> {
             Some(_) => {}
             None => {
                 let path = fields.path(&format!("jwt_supported_algs[{at}]"));
-                fields.fault(LoginRoleError::Value {
+                fields.push_error(LoginRoleError::Value {
                     path,
                     found: PrintableText::value(name).to_string(),
                     expected: default_algorithms().iter().map(|a| a.name()).collect::<Vec<_>>().join(", "),

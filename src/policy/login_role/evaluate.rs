@@ -79,7 +79,7 @@ pub fn unknown_role<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) ->
         Some(near) => refused.hint(format!("did you mean {}?", quote(near))),
         None => refused,
     };
-    ladder.step::<()>(Err(refused));
+    ladder.record::<()>(Err(refused));
     ladder.finish()
 }
 
@@ -91,28 +91,28 @@ fn run_checks(
     flow: Flow<'_>,
     now: Timestamp,
 ) -> Option<Login> {
-    ladder.step(Ok(Pass::new((), quote(&role.name))))?;
-    ladder.step(role_type(role, flow))?;
-    ladder.step(form(token))?;
-    let verified = ladder.step(signature(config, token))?;
-    ladder.step(algorithm(config, verified))?;
+    ladder.record(Ok(Pass::new((), quote(&role.name))))?;
+    ladder.record(role_type(role, flow))?;
+    ladder.record(form(token))?;
+    let verified = ladder.record(signature(config, token))?;
+    ladder.record(algorithm(config, verified))?;
     let claims = verified.claims().as_object();
-    let registered = ladder.step(registered::read(claims))?;
-    ladder.step(issuer(config, &registered))?;
-    ladder.step(subject(role, &registered))?;
-    ladder.step(audience(role, &registered, flow))?;
+    let registered = ladder.record(registered::read(claims))?;
+    ladder.record(issuer(config, &registered))?;
+    ladder.record(subject(role, &registered))?;
+    ladder.record(audience(role, &registered, flow))?;
     // The times of an ID token, and how long ago the login was, have their own rules (OpenID
     // Connect Core 3.1.3.7), which were applied before.
-    ladder.step(match flow {
+    ladder.record(match flow {
         Flow::Token => times::check(role, &registered, now),
         Flow::Provider { .. } => Ok(Pass::new((), "checked as those of an ID token")),
     })?;
     let merged = with_userinfo(claims, flow);
     let claims = merged.as_ref().unwrap_or(claims);
-    let username = ladder.step(identity::user_name(role, claims))?;
-    let metadata = ladder.step(identity::mappings(role, claims))?;
-    let groups = ladder.step(identity::groups(role, claims))?;
-    ladder.step(bound_claims::check(role, claims))?;
+    let username = ladder.record(identity::user_name(role, claims))?;
+    let metadata = ladder.record(identity::metadata(role, claims))?;
+    let groups = ladder.record(identity::groups(role, claims))?;
+    ladder.record(bound_claims::check(role, claims))?;
     Some(Login { username, groups, metadata, session_seconds: role.session_seconds })
 }
 
@@ -159,7 +159,7 @@ const fn is_about_signature(error: &TokenError) -> bool {
 }
 
 /// What the reference server takes though its form is wrong, in words for the reason.
-fn laxness(error: &TokenError) -> &'static str {
+fn server_leniency(error: &TokenError) -> &'static str {
     match error {
         TokenError::Parts(1) => {
             "; a token in JSON form, which the reference server takes, is refused here as well"
@@ -182,7 +182,7 @@ fn laxness(error: &TokenError) -> &'static str {
 fn form(token: Result<&Verified, &TokenError>) -> CheckResult<()> {
     match token {
         Err(error) if !is_about_signature(error) => {
-            Err(Failure { reason: format!("{error}{}", laxness(error)), hint: error.hint() })
+            Err(Failure { reason: format!("{error}{}", server_leniency(error)), hint: error.hint() })
         }
         Ok(verified) => {
             header(verified.header().as_object())?;
@@ -222,11 +222,11 @@ fn signature<'a>(config: &RoleConfig, token: Result<&'a Verified, &TokenError>) 
             };
             Ok(Pass::new(verified, reason))
         }
-        Err(error) => Err(refused(error)),
+        Err(error) => Err(token_failure(error)),
     }
 }
 
-fn refused(error: &TokenError) -> Failure {
+fn token_failure(error: &TokenError) -> Failure {
     Failure { reason: error.to_string(), hint: error.hint() }
 }
 

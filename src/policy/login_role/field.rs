@@ -19,14 +19,14 @@ const LIFE: &str = "seconds that are not negative";
 pub(super) struct Fields<'a> {
     path: String,
     members: &'a Map<String, Value>,
-    faults: Vec<LoginRoleError>,
+    errors: Vec<LoginRoleError>,
 }
 
 impl<'a> Fields<'a> {
     /// The fields of what should be an object.
     pub(super) fn of(path: &str, value: &'a Value) -> Result<Self, LoginRoleError> {
         match value {
-            Value::Object(members) => Ok(Self { path: path.to_owned(), members, faults: Vec::new() }),
+            Value::Object(members) => Ok(Self { path: path.to_owned(), members, errors: Vec::new() }),
             other => Err(LoginRoleError::Type {
                 path: path.to_owned(),
                 found: describe(other),
@@ -37,52 +37,52 @@ impl<'a> Fields<'a> {
 
     /// Where a field is.
     pub(super) fn path(&self, name: &str) -> String {
-        below(&self.path, name)
+        member_path(&self.path, name)
     }
 
-    pub(super) fn fault(&mut self, fault: LoginRoleError) {
-        self.faults.push(fault);
+    pub(super) fn push_error(&mut self, fault: LoginRoleError) {
+        self.errors.push(fault);
     }
 
     pub(super) fn conflict(&mut self, name: &str, reason: impl Into<String>) {
         let path = self.path(name);
-        self.fault(LoginRoleError::Conflict { path, reason: reason.into() });
+        self.push_error(LoginRoleError::Conflict { path, reason: reason.into() });
     }
 
     pub(super) fn wrong_type(&mut self, name: &str, found: &Value, expected: &'static str) {
         let path = self.path(name);
-        self.fault(LoginRoleError::Type { path, found: describe(found), expected });
+        self.push_error(LoginRoleError::Type { path, found: describe(found), expected });
     }
 
-    pub(super) fn raw(&self, name: &str) -> Option<&'a Value> {
+    pub(super) fn get(&self, name: &str) -> Option<&'a Value> {
         self.members.get(name).filter(|value| !value.is_null())
     }
 
     /// A field as it stands, `null` too.
-    pub(super) fn given(&self, name: &str) -> Option<&'a Value> {
+    pub(super) fn get_or_null(&self, name: &str) -> Option<&'a Value> {
         self.members.get(name)
     }
 
     /// Refuses every field that is not among `known`.
-    pub(super) fn refuse_unknown(&mut self, known: &[&'static str]) {
+    pub(super) fn reject_unknown(&mut self, known: &[&'static str]) {
         for name in self.members.keys().filter(|name| !known.contains(&name.as_str())) {
             let near = nearest(name, known.iter().copied());
             let near = near.and_then(|near| known.iter().copied().find(|candidate| *candidate == near));
             // A secret may stand in the place of a name.
             let shown = PrintableText::member(name);
             let path = if shown.as_str() == name {
-                below(&self.path, name)
+                member_path(&self.path, name)
             } else {
                 format!("{}.{shown}", self.path)
             };
-            self.faults.push(LoginRoleError::UnknownField { path, nearest: near });
+            self.errors.push(LoginRoleError::UnknownField { path, nearest: near });
         }
     }
 
     /// A text; whole numbers stand for their digits.
-    pub(super) fn text(&mut self, name: &str) -> Option<String> {
-        let value = self.raw(name)?;
-        let text = scalar_text(value);
+    pub(super) fn string(&mut self, name: &str) -> Option<String> {
+        let value = self.get(name)?;
+        let text = scalar_to_string(value);
         if text.is_none() {
             self.wrong_type(name, value, TEXT);
         }
@@ -91,33 +91,37 @@ impl<'a> Fields<'a> {
 
     /// A text that is not shown, even when it is wrong.
     pub(super) fn secret(&mut self, name: &str) -> Option<String> {
-        match self.raw(name)? {
+        match self.get(name)? {
             Value::String(text) => Some(text.clone()),
             _ => {
                 let path = self.path(name);
-                self.fault(LoginRoleError::Type { path, found: "something else".to_owned(), expected: TEXT });
+                self.push_error(LoginRoleError::Type {
+                    path,
+                    found: "something else".to_owned(),
+                    expected: TEXT,
+                });
                 None
             }
         }
     }
 
     /// A list of texts, or one text that is split at commas; white space around each is dropped.
-    pub(super) fn texts(&mut self, name: &str) -> Vec<String> {
-        let Some(value) = self.raw(name) else { return Vec::new() };
+    pub(super) fn strings(&mut self, name: &str) -> Vec<String> {
+        let Some(value) = self.get(name) else { return Vec::new() };
         match value {
             Value::String(text) if text.is_empty() => Vec::new(),
             Value::String(text) => text.split(',').map(|piece| piece.trim().to_owned()).collect(),
             Value::Array(elements) => {
                 let mut texts = Vec::with_capacity(elements.len());
                 for (at, element) in elements.iter().enumerate() {
-                    match scalar_text(element) {
+                    match scalar_to_string(element) {
                         Some(text) => texts.push(text.trim().to_owned()),
                         None => self.wrong_type(&format!("{name}[{at}]"), element, TEXT),
                     }
                 }
                 texts
             }
-            other => match scalar_text(other) {
+            other => match scalar_to_string(other) {
                 Some(text) => vec![text],
                 None => {
                     self.wrong_type(name, other, TEXT_LIST);
@@ -128,11 +132,11 @@ impl<'a> Fields<'a> {
     }
 
     /// A switch: true, false, or their text forms and numbers, as Go reads them.
-    pub(super) fn flag(&mut self, name: &str) -> Option<bool> {
-        let value = self.raw(name)?;
+    pub(super) fn boolean(&mut self, name: &str) -> Option<bool> {
+        let value = self.get(name)?;
         let flag = match value {
             Value::Bool(flag) => Some(*flag),
-            _ => match scalar_text(value).as_deref() {
+            _ => match scalar_to_string(value).as_deref() {
                 Some("1" | "t" | "T" | "TRUE" | "true" | "True") => Some(true),
                 Some("" | "0" | "f" | "F" | "FALSE" | "false" | "False") => Some(false),
                 _ => None,
@@ -145,14 +149,14 @@ impl<'a> Fields<'a> {
     }
 
     /// One of a few words, to the letter.
-    pub(super) fn word(&mut self, name: &str, known: &[&str]) -> Option<String> {
-        let word = self.text(name)?;
+    pub(super) fn one_of(&mut self, name: &str, known: &[&str]) -> Option<String> {
+        let word = self.string(name)?;
         if known.contains(&word.as_str()) {
             return Some(word);
         }
         let path = self.path(name);
         let names: Vec<&str> = known.iter().copied().filter(|word| !word.is_empty()).collect();
-        self.fault(LoginRoleError::Value {
+        self.push_error(LoginRoleError::Value {
             path,
             found: PrintableText::value(&word).to_string(),
             expected: names.join(" or "),
@@ -161,8 +165,8 @@ impl<'a> Fields<'a> {
     }
 
     /// A whole number, or its text; an empty text is 0.
-    pub(super) fn whole(&mut self, name: &str) -> Option<i64> {
-        let value = self.raw(name)?;
+    pub(super) fn integer(&mut self, name: &str) -> Option<i64> {
+        let value = self.get(name)?;
         let number = match value {
             Value::Number(number) => number.as_i64(),
             Value::String(text) if text.is_empty() => Some(0),
@@ -177,9 +181,9 @@ impl<'a> Fields<'a> {
 
     /// Seconds that may be negative.
     pub(super) fn seconds(&mut self, name: &str) -> Option<i64> {
-        let value = self.raw(name)?;
+        let value = self.get(name)?;
         let seconds = match value {
-            Value::Number(number) => number.as_i64().and_then(seconds::within),
+            Value::Number(number) => number.as_i64().and_then(seconds::checked),
             Value::String(text) => seconds::from_text(text),
             _ => None,
         };
@@ -193,7 +197,7 @@ impl<'a> Fields<'a> {
     pub(super) fn lifetime(&mut self, name: &str) -> Option<i64> {
         let seconds = self.seconds(name)?;
         if seconds < 0 {
-            let value = self.raw(name)?;
+            let value = self.get(name)?;
             self.wrong_type(name, value, LIFE);
             return None;
         }
@@ -202,7 +206,7 @@ impl<'a> Fields<'a> {
 
     /// An object.
     pub(super) fn object(&mut self, name: &str) -> Option<&'a Map<String, Value>> {
-        let value = self.raw(name)?;
+        let value = self.get(name)?;
         match value {
             Value::Object(members) => Some(members),
             other => {
@@ -214,12 +218,12 @@ impl<'a> Fields<'a> {
 
     /// What was gathered, or every fault.
     pub(super) fn finish<T>(self, value: T) -> Result<T, Vec<LoginRoleError>> {
-        if self.faults.is_empty() { Ok(value) } else { Err(self.faults) }
+        if self.errors.is_empty() { Ok(value) } else { Err(self.errors) }
     }
 }
 
 /// The path of a member; a name that is not a plain word is quoted.
-pub(super) fn below(path: &str, name: &str) -> String {
+pub(super) fn member_path(path: &str, name: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_-[]".contains(c);
     let shown = if !name.is_empty() && name.chars().all(plain) { name.to_owned() } else { quote(name) };
     if path.is_empty() { shown } else { format!("{path}.{shown}") }
@@ -227,7 +231,7 @@ pub(super) fn below(path: &str, name: &str) -> String {
 
 /// A text, or the digits of a whole number. The reference server turns `true` into the text `1`
 /// as well; that is an accident and not followed.
-pub(super) fn scalar_text(value: &Value) -> Option<String> {
+pub(super) fn scalar_to_string(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
         Value::Number(number) if number.is_i64() || number.is_u64() => Some(number.to_string()),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::bound_claims::{look_up, missing, odd_index};
+use super::bound_claims::{lenient_index, look_up, missing_claim};
 use super::check_sequence::{CheckResult, Failure, Pass};
 use super::field::describe;
 use super::role::LoginRole;
@@ -47,7 +47,7 @@ pub(super) fn user_name(role: &LoginRole, claims: &Map<String, Value>) -> CheckR
             Failure::new(format!("the token has no claim {}", quote(name)))
                 .hint("set \"user_claim_json_pointer\": true, so that it is a JSON pointer")
         } else {
-            missing(claims, name)
+            missing_claim(claims, name)
         });
     };
     let Value::String(user) = &*found else {
@@ -76,14 +76,14 @@ pub(super) fn user_name(role: &LoginRole, claims: &Map<String, Value>) -> CheckR
 }
 
 /// The kept claims; one that is missing is skipped.
-pub(super) fn mappings(
+pub(super) fn metadata(
     role: &LoginRole,
     claims: &Map<String, Value>,
 ) -> CheckResult<BTreeMap<String, String>> {
     let mut kept = BTreeMap::from([("role".to_owned(), role.name.clone())]);
     for (source, target) in &role.claim_mappings {
         match look_up(claims, source).as_deref() {
-            None if pointer::meets_odd_index(claims, source) => return Err(odd_index(source)),
+            None if pointer::follows_lenient_index(claims, source) => return Err(lenient_index(source)),
             None => {}
             Some(Value::String(text)) => {
                 check_metadata(source, target, text)?;
@@ -146,7 +146,7 @@ pub(super) fn groups(role: &LoginRole, claims: &Map<String, Value>) -> CheckResu
         return Ok(Pass::new(Vec::new(), "the role asks for none"));
     };
     let Some(found) = look_up(claims, name) else {
-        let refused = missing(claims, name);
+        let refused = missing_claim(claims, name);
         let reason = format!("{}, and the role requires its groups", refused.reason);
         let hint = refused.hint.unwrap_or_else(|| {
             "let the issuer put groups into the token, or take groups_claim out of the role".to_owned()

@@ -42,26 +42,26 @@ pub(super) fn read(fields: &mut Fields<'_>) -> Map<String, Value> {
         "token_strictly_bind_ip",
         "oidc_disable_confirmation",
     ] {
-        fields.flag(name);
+        fields.boolean(name);
     }
-    fields.whole("num_uses");
-    fields.whole("poll_interval");
+    fields.integer("num_uses");
+    fields.integer("poll_interval");
     fields.lifetime("period");
-    let uses = fields.whole("token_num_uses").unwrap_or(0);
+    let uses = fields.integer("token_num_uses").unwrap_or(0);
     if uses < 0 {
         fields.conflict("token_num_uses", format!("found {uses}, expected a number that is not negative"));
     }
     let is_periodic = fields.lifetime("token_period").is_some();
-    let kind = fields.word("token_type", &["", "default", "service", "batch"]);
+    let kind = fields.one_of("token_type", &["", "default", "service", "batch"]);
     if kind.as_deref() == Some("batch") && (uses > 0 || is_periodic) {
         fields.conflict("token_type", "batch tokens have neither token_num_uses nor token_period");
     }
-    fields.word("callback_mode", &["client", "direct", "device"]);
-    for (at, name) in fields.texts("oauth2_metadata").iter().enumerate() {
+    fields.one_of("callback_mode", &["client", "direct", "device"]);
+    for (at, name) in fields.strings("oauth2_metadata").iter().enumerate() {
         if !["access_token", "id_token", "refresh_token"].contains(&name.as_str()) {
             let path = fields.path(&format!("oauth2_metadata[{at}]"));
             let expected = "access_token, id_token or refresh_token".to_owned();
-            fields.fault(LoginRoleError::Value {
+            fields.push_error(LoginRoleError::Value {
                 path,
                 found: PrintableText::value(name).to_string(),
                 expected,
@@ -69,14 +69,14 @@ pub(super) fn read(fields: &mut Fields<'_>) -> Map<String, Value> {
         }
     }
     policies(fields);
-    NAMES.iter().filter_map(|name| Some(((*name).to_owned(), fields.raw(name)?.clone()))).collect()
+    NAMES.iter().filter_map(|name| Some(((*name).to_owned(), fields.get(name)?.clone()))).collect()
 }
 
 /// The older name only counts where the newer one is not given.
 fn policies(fields: &mut Fields<'_>) {
-    let (old, new) = (fields.texts("policies"), fields.texts("token_policies"));
+    let (old, new) = (fields.strings("policies"), fields.strings("token_policies"));
     let (name, counted) =
-        if fields.raw("token_policies").is_some() { ("token_policies", new) } else { ("policies", old) };
+        if fields.get("token_policies").is_some() { ("token_policies", new) } else { ("policies", old) };
     if counted.iter().any(|policy| policy.eq_ignore_ascii_case(ROOT)) {
         fields.conflict(
             name,
@@ -89,11 +89,11 @@ fn policies(fields: &mut Fields<'_>) {
 pub(super) fn addresses(fields: &mut Fields<'_>) -> Vec<String> {
     let mut all = Vec::new();
     for name in ["token_bound_cidrs", "bound_cidrs"] {
-        for (at, address) in fields.texts(name).into_iter().enumerate() {
+        for (at, address) in fields.strings(name).into_iter().enumerate() {
             if !is_address(&address) {
                 let path = fields.path(&format!("{name}[{at}]"));
                 let expected = "an address or a network, such as 192.0.2.0/24".to_owned();
-                fields.fault(LoginRoleError::Value {
+                fields.push_error(LoginRoleError::Value {
                     path,
                     found: PrintableText::value(&address).to_string(),
                     expected,

@@ -6,7 +6,7 @@ use super::bound_claims;
 use super::config::{RoleConfig, RoleKeySource};
 use super::field::describe;
 use super::role::{LoginRole, Matching, RoleType};
-use super::times::{effective, leeways};
+use super::times::{effective_leeway, leeways};
 use crate::policy::pointer;
 use crate::util::note::Warning;
 use crate::util::quote::quote;
@@ -117,7 +117,7 @@ fn leeway(role: &LoginRole, warnings: &mut Vec<Warning>) {
                 format!("{field}: every negative value means no leeway"),
             ));
         }
-        if result > 3_600 && effective(given, default) == result {
+        if result > 3_600 && effective_leeway(given, default) == result {
             warnings.push(Warning::new("leeway-long", format!("{field} is {result} s, more than an hour")));
         }
     }
@@ -137,7 +137,7 @@ fn bound_claims(role: &LoginRole, warnings: &mut Vec<Warning>) {
     for claim in &role.bound_claims {
         let name = quote(&claim.name);
         let can_match = |value: &Value| match value {
-            Value::Number(number) => bound_claims::exact(number).is_some(),
+            Value::Number(number) => bound_claims::exact_integer(number).is_some(),
             Value::String(_) | Value::Bool(_) => true,
             _ => false,
         };
@@ -185,7 +185,7 @@ fn claim_names(role: &LoginRole, warnings: &mut Vec<Warning>) {
         .chain(role.groups_claim.as_deref())
         .chain(role.claim_mappings.iter().map(|(source, _)| source.as_str()))
         .chain(role.user_claim_is_pointer.then_some(role.user_claim.as_str()));
-    for name in names.filter(|name| pointer::has_odd_index(name)) {
+    for name in names.filter(|name| pointer::has_lenient_index(name)) {
         warnings.push(Warning::new(
             "pointer-index",
             format!("{}: never found: an array index is written 0, 1, 2, …", quote(name)),

@@ -26,7 +26,7 @@ const LAST_SECOND: i64 = i64::MAX - 62_135_596_800;
 
 /// Reads and checks them, used by the role or not.
 pub(super) fn read(claims: &Map<String, Value>) -> CheckResult<RegisteredClaims> {
-    refuse_ambiguous(claims)?;
+    reject_ambiguous(claims)?;
     text(claims, "jti")?;
     let registered = RegisteredClaims {
         iss: text(claims, "iss")?,
@@ -41,7 +41,7 @@ pub(super) fn read(claims: &Map<String, Value>) -> CheckResult<RegisteredClaims>
 
 /// A top-level claim such as `SUB`, which is a registered one but for its case: readers of JSON
 /// that fold case would take one for the other.
-fn refuse_ambiguous(claims: &Map<String, Value>) -> Result<(), Failure> {
+fn reject_ambiguous(claims: &Map<String, Value>) -> Result<(), Failure> {
     for claim in claims.keys() {
         let folded: String = claim.chars().map(fold).collect();
         if let Some(name) = NAMES.into_iter().find(|name| *name == folded && *name != claim) {
@@ -111,7 +111,7 @@ fn time(claims: &Map<String, Value>, name: &str) -> Result<Option<i64>, Failure>
     };
     let seconds = match (number.as_i64(), number.as_f64()) {
         (Some(seconds), _) => seconds,
-        (None, Some(float)) => whole(float).ok_or_else(too_far)?,
+        (None, Some(float)) => truncate(float).ok_or_else(too_far)?,
         (None, None) => return Err(too_far()),
     };
     if !(-LAST_SECOND..=LAST_SECOND).contains(&seconds) {
@@ -121,7 +121,7 @@ fn time(claims: &Map<String, Value>, name: &str) -> Result<Option<i64>, Failure>
 }
 
 /// The whole part of a float that is within 64 bits.
-fn whole(float: f64) -> Option<i64> {
+fn truncate(float: f64) -> Option<i64> {
     // 2^63, exactly.
     const BOUND: f64 = 9_223_372_036_854_775_808.0;
     if float.is_nan() || float.abs() >= BOUND {

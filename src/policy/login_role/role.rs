@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::error::LoginRoleError;
-use super::field::{Fields, below, describe, scalar_text};
+use super::field::{Fields, describe, member_path, scalar_to_string};
 use super::issued;
 use crate::util::printable::PrintableText;
 use crate::util::quote::quote;
@@ -152,44 +152,47 @@ impl LoginRole {
     /// Every fault there is.
     pub fn read_at(path: &str, name: &str, value: &Value) -> Result<Self, Vec<LoginRoleError>> {
         let mut fields = Fields::of(path, value).map_err(|fault| vec![fault])?;
-        fields.refuse_unknown(KNOWN);
+        fields.reject_unknown(KNOWN);
         let role_type = read_role_type(&mut fields);
         let matching = read_matching(&mut fields);
-        let user_claim = fields.text("user_claim").unwrap_or_default();
-        if user_claim.is_empty() && fields.raw("user_claim").is_none_or(|value| value == "") {
+        let user_claim = fields.string("user_claim").unwrap_or_default();
+        if user_claim.is_empty() && fields.get("user_claim").is_none_or(|value| value == "") {
             let path = fields.path("user_claim");
-            fields.fault(LoginRoleError::Missing { path, expected: "the name of a claim, such as \"sub\"" });
+            fields.push_error(LoginRoleError::Missing {
+                path,
+                expected: "the name of a claim, such as \"sub\"",
+            });
         }
         let bound_cidrs = issued::addresses(&mut fields);
         let role = Self {
             name: name.to_lowercase(),
             role_type,
             user_claim,
-            user_claim_is_pointer: fields.flag("user_claim_json_pointer").unwrap_or(false),
-            bound_audiences: fields.texts("bound_audiences"),
-            bound_subject: fields.text("bound_subject").filter(|subject| !subject.is_empty()),
+            user_claim_is_pointer: fields.boolean("user_claim_json_pointer").unwrap_or(false),
+            bound_audiences: fields.strings("bound_audiences"),
+            bound_subject: fields.string("bound_subject").filter(|subject| !subject.is_empty()),
             bound_claims: read_bound_claims(&mut fields, matching),
             matching,
-            groups_claim: fields.text("groups_claim").filter(|claim| !claim.is_empty()),
+            groups_claim: fields.string("groups_claim").filter(|claim| !claim.is_empty()),
             claim_mappings: read_mappings(&mut fields),
             clock_skew_leeway: fields.seconds("clock_skew_leeway"),
             expiration_leeway: fields.seconds("expiration_leeway"),
             not_before_leeway: fields.seconds("not_before_leeway"),
             max_age: fields.lifetime("max_age"),
-            allowed_redirect_uris: fields.texts("allowed_redirect_uris"),
-            oidc_scopes: fields.texts("oidc_scopes"),
-            verbose_logging: fields.flag("verbose_oidc_logging").unwrap_or(false),
+            allowed_redirect_uris: fields.strings("allowed_redirect_uris"),
+            oidc_scopes: fields.strings("oidc_scopes"),
+            verbose_logging: fields.boolean("verbose_oidc_logging").unwrap_or(false),
             session_seconds: read_session(&mut fields),
             bound_cidrs,
             unused_fields: issued::read(&mut fields),
         };
-        role.refuse_unbound(&mut fields);
+        role.reject_unbound(&mut fields);
         fields.finish(role)
     }
 
     /// A jwt role binds something, or every token of the issuer would do; an oidc role needs to
     /// know where the browser may return to.
-    fn refuse_unbound(&self, fields: &mut Fields<'_>) {
+    fn reject_unbound(&self, fields: &mut Fields<'_>) {
         let is_bound = !self.bound_audiences.is_empty()
             || self.bound_subject.is_some()
             || !self.bound_claims.is_empty()
@@ -197,25 +200,25 @@ impl LoginRole {
         // A binding that is given but wrong has its own fault.
         let is_given = ["bound_audiences", "bound_subject", "bound_claims"]
             .iter()
-            .any(|name| fields.raw(name).is_some_and(|value| !is_nothing(value)));
+            .any(|name| fields.get(name).is_some_and(|value| !is_empty_value(value)));
         if self.role_type == RoleType::Jwt && !is_bound && !is_given {
             let path = fields.path("bound_audiences");
             let expected = "at least one of bound_audiences, bound_subject, bound_claims \
                           and token_bound_cidrs";
-            fields.fault(LoginRoleError::Missing { path, expected });
+            fields.push_error(LoginRoleError::Missing { path, expected });
         }
         let is_oidc = self.role_type == RoleType::Oidc
-            && fields.raw("role_type").is_none_or(|v| v == "oidc" || v == "");
+            && fields.get("role_type").is_none_or(|v| v == "oidc" || v == "");
         if is_oidc && self.allowed_redirect_uris.is_empty() {
             let path = fields.path("allowed_redirect_uris");
             let expected =
                 "a redirect URI for an oidc role; the role type is oidc unless role_type is \"jwt\"";
-            fields.fault(LoginRoleError::Missing { path, expected });
+            fields.push_error(LoginRoleError::Missing { path, expected });
         }
     }
 }
 
-fn is_nothing(value: &Value) -> bool {
+fn is_empty_value(value: &Value) -> bool {
     match value {
         Value::String(text) => text.is_empty(),
         Value::Array(elements) => elements.is_empty(),
@@ -225,12 +228,12 @@ fn is_nothing(value: &Value) -> bool {
 }
 
 fn read_role_type(fields: &mut Fields<'_>) -> RoleType {
-    match fields.text("role_type").as_deref() {
+    match fields.string("role_type").as_deref() {
         Some("jwt") => RoleType::Jwt,
         None | Some("" | "oidc") => RoleType::Oidc,
         Some(other) => {
             let path = fields.path("role_type");
-            fields.fault(LoginRoleError::Value {
+            fields.push_error(LoginRoleError::Value {
                 path,
                 found: PrintableText::value(other).to_string(),
                 expected: "jwt or oidc".to_owned(),
@@ -243,13 +246,13 @@ fn read_role_type(fields: &mut Fields<'_>) -> RoleType {
 /// Unlike other fields, this one may not be given as nothing: neither `""` nor `null`.
 fn read_matching(fields: &mut Fields<'_>) -> Matching {
     let expected = "string or glob";
-    match fields.given("bound_claims_type") {
+    match fields.get_or_null("bound_claims_type") {
         None => Matching::Exact,
         Some(Value::String(text)) if text == "string" => Matching::Exact,
         Some(Value::String(text)) if text == "glob" => Matching::Glob,
         Some(other) => {
             let path = fields.path("bound_claims_type");
-            fields.fault(LoginRoleError::Value {
+            fields.push_error(LoginRoleError::Value {
                 path,
                 found: describe(other),
                 expected: expected.to_owned(),
@@ -261,7 +264,7 @@ fn read_matching(fields: &mut Fields<'_>) -> Matching {
 
 fn read_bound_claims(fields: &mut Fields<'_>, matching: Matching) -> Vec<BoundClaim> {
     // The reference server takes an empty list for an empty object.
-    if fields.raw("bound_claims").is_some_and(|value| value.as_array().is_some_and(Vec::is_empty)) {
+    if fields.get("bound_claims").is_some_and(|value| value.as_array().is_some_and(Vec::is_empty)) {
         return Vec::new();
     }
     let Some(members) = fields.object("bound_claims") else { return Vec::new() };
@@ -274,9 +277,9 @@ fn read_bound_claims(fields: &mut Fields<'_>, matching: Matching) -> Vec<BoundCl
         };
         if matching == Matching::Glob {
             for odd in values.iter().filter(|value| !value.is_string()) {
-                let path = below(&fields.path("bound_claims"), name);
+                let path = member_path(&fields.path("bound_claims"), name);
                 let expected = "patterns, which are texts, since bound_claims_type is glob";
-                fields.fault(LoginRoleError::Type { path, found: describe(odd), expected });
+                fields.push_error(LoginRoleError::Type { path, found: describe(odd), expected });
             }
         }
         bound.push(BoundClaim { name: name.clone(), values, is_comparable });
@@ -288,20 +291,20 @@ fn read_mappings(fields: &mut Fields<'_>) -> Vec<(String, String)> {
     let Some(members) = fields.object("claim_mappings") else { return Vec::new() };
     let mut mappings: Vec<(String, String)> = Vec::with_capacity(members.len());
     for (source, value) in members {
-        let path = below(&fields.path("claim_mappings"), source);
-        let Some(target) = scalar_text(value) else {
+        let path = member_path(&fields.path("claim_mappings"), source);
+        let Some(target) = scalar_to_string(value) else {
             let expected = "the name of the metadata key, a string";
-            fields.fault(LoginRoleError::Type { path, found: describe(value), expected });
+            fields.push_error(LoginRoleError::Type { path, found: describe(value), expected });
             continue;
         };
         if target.is_empty() {
-            fields.fault(LoginRoleError::Missing { path, expected: "the name of the metadata key" });
+            fields.push_error(LoginRoleError::Missing { path, expected: "the name of the metadata key" });
         } else if target == "role" {
             let reason = "the key 'role' is reserved for the name of the role".to_owned();
-            fields.fault(LoginRoleError::Conflict { path, reason });
+            fields.push_error(LoginRoleError::Conflict { path, reason });
         } else if let Some((other, _)) = mappings.iter().find(|(_, taken)| *taken == target) {
             let reason = format!("{} is kept under {} already", quote(other), quote(&target));
-            fields.fault(LoginRoleError::Conflict { path, reason });
+            fields.push_error(LoginRoleError::Conflict { path, reason });
         } else {
             mappings.push((source.clone(), target));
         }
@@ -315,9 +318,9 @@ fn read_session(fields: &mut Fields<'_>) -> Option<i64> {
     let (old, new) = (fields.lifetime("ttl"), fields.lifetime("token_ttl"));
     let (old_max, new_max) = (fields.lifetime("max_ttl"), fields.lifetime("token_max_ttl"));
     let explicit = fields.lifetime("token_explicit_max_ttl");
-    let (lifetime, most) = (new.or(old), new_max.or(old_max));
-    if let (Some(lifetime), Some(most)) = (lifetime, most)
-        && lifetime > most
+    let (life, most) = (new.or(old), new_max.or(old_max));
+    if let (Some(life), Some(most)) = (life, most)
+        && life > most
     {
         let (name, max) = (
             if new.is_some() { "token_ttl" } else { "ttl" },

@@ -3,7 +3,7 @@
 use crate::util::duration::GoDuration;
 
 /// The most seconds that fit a Go duration; the reference server refuses more.
-const MOST_SECONDS: i64 = i64::MAX / 1_000_000_000;
+const MAX_SECONDS: i64 = i64::MAX / 1_000_000_000;
 
 /// Seconds out of a text: a whole number, a number of days (`1d`), or a Go duration whose
 /// fraction of a second is cut off. An empty text is 0.
@@ -23,18 +23,18 @@ pub fn from_text(text: &str) -> Option<i64> {
         return Some(0);
     }
     if let Ok(seconds) = text.parse::<i64>() {
-        return within(seconds);
+        return checked(seconds);
     }
     if let Some(days) = text.strip_suffix('d') {
-        return days.parse::<i64>().ok()?.checked_mul(86_400).and_then(within);
+        return days.parse::<i64>().ok()?.checked_mul(86_400).and_then(checked);
     }
     text.parse::<GoDuration>().ok().map(GoDuration::seconds)
 }
 
 /// The number itself, unless it is more than the reference server can count.
 #[must_use]
-pub const fn within(seconds: i64) -> Option<i64> {
-    if seconds.unsigned_abs() <= MOST_SECONDS.unsigned_abs() { Some(seconds) } else { None }
+pub const fn checked(seconds: i64) -> Option<i64> {
+    if seconds.unsigned_abs() <= MAX_SECONDS.unsigned_abs() { Some(seconds) } else { None }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::error::LoginRoleError;
-use super::field::{Fields, below};
+use super::field::{Fields, member_path};
 use super::role::LoginRole;
 use crate::util::quote::quote;
 use crate::util::suggest::nearest;
@@ -26,7 +26,7 @@ impl LoginRoleSet {
         let mut roles = BTreeMap::new();
         let mut faults = Vec::new();
         for (name, role) in members {
-            let place = below(path, name);
+            let place = member_path(path, name);
             match LoginRole::read_at(&place, name, role) {
                 Ok(role) if roles.contains_key(&role.name) => {
                     let reason =

@@ -9,7 +9,7 @@ const DEFAULT_SKEW: i64 = 60;
 const DEFAULT_LEEWAY: i64 = 150;
 
 /// A leeway as it works: 0 is the default, a negative one none.
-pub(super) const fn effective(leeway: Option<i64>, default: i64) -> i64 {
+pub(super) const fn effective_leeway(leeway: Option<i64>, default: i64) -> i64 {
     match leeway {
         None | Some(0) => default,
         Some(negative) if negative < 0 => 0,
@@ -21,9 +21,9 @@ pub(super) const fn effective(leeway: Option<i64>, default: i64) -> i64 {
 /// missing `nbf`.
 pub(super) fn leeways(role: &LoginRole) -> (i64, i64, i64) {
     (
-        effective(role.clock_skew_leeway, DEFAULT_SKEW),
-        effective(role.expiration_leeway, DEFAULT_LEEWAY),
-        effective(role.not_before_leeway, DEFAULT_LEEWAY),
+        effective_leeway(role.clock_skew_leeway, DEFAULT_SKEW),
+        effective_leeway(role.expiration_leeway, DEFAULT_LEEWAY),
+        effective_leeway(role.not_before_leeway, DEFAULT_LEEWAY),
     )
 }
 
@@ -45,11 +45,11 @@ pub(super) fn check(role: &LoginRole, claims: &RegisteredClaims, now: Timestamp)
 
     let earliest = Timestamp(nbf).plus_seconds(-skew);
     if now < earliest {
-        return Err(too_early(role, claims, now, earliest, nbf));
+        return Err(not_yet_valid(role, claims, now, earliest, nbf));
     }
     let latest = Timestamp(exp).plus_seconds(skew);
     if now > latest {
-        return Err(too_late(role, claims, now, latest, exp));
+        return Err(expired(role, claims, now, latest, exp));
     }
     if let Some(iat) = claims.iat {
         let earliest = Timestamp(iat).plus_seconds(-skew);
@@ -57,7 +57,7 @@ pub(super) fn check(role: &LoginRole, claims: &RegisteredClaims, now: Timestamp)
             return Err(Failure::new(format!(
                 "issued in the future: iat is {}, {} ahead, more than the {skew} s by which clocks may differ",
                 Timestamp(iat).rfc3339(),
-                ahead(Timestamp(iat), now),
+                time_until(Timestamp(iat), now),
             ))
             .hint(format!(
                 "compare the clocks, or set \"clock_skew_leeway\": {} in the role",
@@ -68,11 +68,11 @@ pub(super) fn check(role: &LoginRole, claims: &RegisteredClaims, now: Timestamp)
     Ok(Pass::new((), format!("valid from {} to {}", earliest.rfc3339(), latest.rfc3339())))
 }
 
-fn ahead(instant: Timestamp, now: Timestamp) -> String {
+fn time_until(instant: Timestamp, now: Timestamp) -> String {
     human_span(instant.since(now).unsigned_abs())
 }
 
-fn too_early(
+fn not_yet_valid(
     role: &LoginRole,
     claims: &RegisteredClaims,
     now: Timestamp,
@@ -81,7 +81,7 @@ fn too_early(
 ) -> Failure {
     let (skew, _, nbf_leeway) = leeways(role);
     let begins = Timestamp(nbf).rfc3339();
-    let wait = ahead(earliest, now);
+    let wait = time_until(earliest, now);
     if claims.nbf.is_some() {
         return Failure::new(format!(
             "not valid yet: nbf is {begins}, and with {skew} s by which clocks may differ it begins in {wait}"
@@ -103,7 +103,7 @@ fn too_early(
     .hint(format!("let the issuer set iat, or set \"not_before_leeway\": {needed} in the role"))
 }
 
-fn too_late(
+fn expired(
     role: &LoginRole,
     claims: &RegisteredClaims,
     now: Timestamp,
@@ -112,7 +112,7 @@ fn too_late(
 ) -> Failure {
     let (skew, exp_leeway, _) = leeways(role);
     let ended = Timestamp(exp).rfc3339();
-    let since = ahead(latest, now);
+    let since = time_until(latest, now);
     if claims.exp.is_some() {
         let refused = Failure::new(format!(
             "expired: exp is {ended}, and with {skew} s by which clocks may differ it ended {since} ago"
@@ -138,7 +138,7 @@ mod tests {
 
     use super::*;
 
-    fn holds(leeway: i64, claims: &RegisteredClaims, now: i64) -> bool {
+    fn is_valid(leeway: i64, claims: &RegisteredClaims, now: i64) -> bool {
         let role = json!({"role_type": "jwt", "user_claim": "sub", "bound_subject": "x",
                           "clock_skew_leeway": leeway});
         check(&LoginRole::read("r", &role).unwrap(), claims, Timestamp(now)).is_ok()
@@ -155,22 +155,22 @@ mod tests {
                 (2_000 + skew, true),
                 (2_000 + skew + 1, false),
             ] {
-                assert_eq!(holds(leeway, &claims, now), expected, "leeway {leeway}, now {now}");
+                assert_eq!(is_valid(leeway, &claims, now), expected, "leeway {leeway}, now {now}");
             }
             let issued = RegisteredClaims { iat: Some(1_500), nbf: Some(1_000), ..claims };
-            assert!(holds(leeway, &issued, 1_500 - skew), "leeway {leeway}");
-            assert!(!holds(leeway, &issued, 1_500 - skew - 1), "leeway {leeway}");
+            assert!(is_valid(leeway, &issued, 1_500 - skew), "leeway {leeway}");
+            assert!(!is_valid(leeway, &issued, 1_500 - skew - 1), "leeway {leeway}");
         }
     }
 
     #[test]
     fn what_is_missing_is_made_up_to_the_second() {
         let only_exp = RegisteredClaims { exp: Some(2_000), ..RegisteredClaims::default() };
-        assert!(holds(-1, &only_exp, 1_850) && !holds(-1, &only_exp, 1_849));
+        assert!(is_valid(-1, &only_exp, 1_850) && !is_valid(-1, &only_exp, 1_849));
         let only_iat = RegisteredClaims { iat: Some(1_000), ..RegisteredClaims::default() };
-        assert!(holds(-1, &only_iat, 1_150) && !holds(-1, &only_iat, 1_151));
+        assert!(is_valid(-1, &only_iat, 1_150) && !is_valid(-1, &only_iat, 1_151));
         let later_nbf =
             RegisteredClaims { iat: Some(1_000), nbf: Some(1_100), ..RegisteredClaims::default() };
-        assert!(holds(-1, &later_nbf, 1_250) && !holds(-1, &later_nbf, 1_251));
+        assert!(is_valid(-1, &later_nbf, 1_250) && !is_valid(-1, &later_nbf, 1_251));
     }
 }
