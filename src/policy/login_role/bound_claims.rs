@@ -1,4 +1,4 @@
-//! Whether a token has the claims that a role requires.
+//! The check `bound-claims`: the claims that a role requires of a token.
 
 use serde_json::{Map, Number, Value};
 
@@ -8,10 +8,10 @@ use super::role::{BoundClaim, LoginRole, Matching};
 use crate::policy::{glob, pointer};
 use crate::util::quote::quote;
 
-/// Whole numbers beyond this are not all different as 64-bit floats.
+/// The largest integer up to which every integer has its own 64-bit float.
 const MAX_EXACT_INTEGER: u64 = 1 << 53;
 
-/// All of the role's bound claims.
+/// Checks all bound claims of the role.
 pub(super) fn check(role: &LoginRole, claims: &Map<String, Value>) -> CheckResult<()> {
     for bound in &role.bound_claims {
         check_one(role, bound, claims)?;
@@ -53,7 +53,7 @@ fn check_one(role: &LoginRole, bound: &BoundClaim, claims: &Map<String, Value>) 
     Err(mismatch(role.matching, bound, &found, &candidates, is_list))
 }
 
-/// What a claim is to a role: the plain `aud` is always a list, even of one text.
+/// Returns a claim as the reference server reads it: a top-level `aud` is always an array.
 pub(super) fn look_up<'a>(claims: &'a Map<String, Value>, name: &str) -> Option<std::borrow::Cow<'a, Value>> {
     use std::borrow::Cow;
     let found = pointer::look_up(claims, name)?;
@@ -71,14 +71,14 @@ fn is_match(matching: Matching, expected: &Value, found: &Value, in_list: bool) 
         _ if matching == Matching::Glob => false,
         (Value::String(expected), Value::String(found)) => expected == found,
         (Value::Bool(expected), Value::Bool(found)) => expected == found,
-        // The reference server compares numbers as text, of which those inside a list never
-        // equal those of a role.
+        // The reference server compares numbers as text; the text of a number inside an array never
+        // equals that of a number in a role.
         (Value::Number(expected), Value::Number(found)) => !in_list && same_number(expected, found),
         _ => false,
     }
 }
 
-/// Whether a number of a role, which must be written as a whole one, is the token's.
+/// Returns whether a number of the role, which must be written as an integer, equals one of the token.
 fn same_number(expected: &Number, found: &Number) -> bool {
     match (exact_integer(expected), exact_token_integer(found)) {
         (Some(expected), Some(found)) => expected == found,
@@ -86,12 +86,12 @@ fn same_number(expected: &Number, found: &Number) -> bool {
     }
 }
 
-/// A number that is written as a whole one and within the precision of floats.
+/// Returns a number that is written as an integer within the precision of floats.
 pub(super) fn exact_integer(number: &Number) -> Option<i64> {
     number.as_i64().filter(|value| value.unsigned_abs() <= MAX_EXACT_INTEGER)
 }
 
-/// The same for the token's side, where 5.0 and 1e3 are whole as well.
+/// Returns an integer of the token within the precision of floats; 5.0 and 1e3 are integers too.
 fn exact_token_integer(number: &Number) -> Option<i64> {
     if let Some(value) = exact_integer(number) {
         return Some(value);
@@ -106,14 +106,14 @@ fn exact_token_integer(number: &Number) -> Option<i64> {
     Some(value)
 }
 
-/// Why there is nothing under a name, as far as known.
+/// Returns the failure for a missing claim, with the most likely cause as its hint.
 pub(super) fn missing_claim(claims: &Map<String, Value>, name: &str) -> Failure {
-    let refused = Failure::new(format!("the token has no claim {}", quote(name)));
+    let failure = Failure::new(format!("the token has no claim {}", quote(name)));
     if claims.get(name).or_else(|| claims.get(name.trim_start_matches('/'))).is_some_and(Value::is_null) {
         return Failure::new(format!("the claim {} is null, which counts as missing", quote(name)));
     }
     if name.starts_with('/') && claims.contains_key(name) {
-        return refused.hint(format!(
+        return failure.hint(format!(
             "a name that starts with / is a JSON pointer; the claim itself is \"/{}\"",
             name.replace('~', "~0").replace('/', "~1")
         ));
@@ -121,7 +121,7 @@ pub(super) fn missing_claim(claims: &Map<String, Value>, name: &str) -> Failure 
     if pointer::follows_lenient_index(claims, name) {
         return lenient_index(name);
     }
-    // OpenID Connect Core 5.6.2; Azure does so for users with more than some 200 groups.
+    // A distributed claim (OpenID Connect Core 5.6.2); Azure uses one for users with more than 200 groups.
     let first = name.trim_start_matches('/').split('/').next().unwrap_or(name);
     if claims.get("_claim_names").and_then(|names| names.get(first)).is_some() {
         return Failure::new(format!(
@@ -135,20 +135,20 @@ pub(super) fn missing_claim(claims: &Map<String, Value>, name: &str) -> Failure 
         let path: Vec<&str> = name.split(separator).collect();
         let as_pointer = format!("/{}", path.join("/"));
         if path.len() > 1 && !name.starts_with('/') && pointer::look_up(claims, &as_pointer).is_some() {
-            return refused
+            return failure
                 .hint(format!("what is inside a claim is named by a JSON pointer: {}", quote(&as_pointer)));
         }
     }
     if let Some(other) = claims.keys().find(|claim| claim.to_lowercase() == name.to_lowercase()) {
-        return refused.hint(format!("it has {}: upper and lower case count", quote(other)));
+        return failure.hint(format!("it has {}: upper and lower case count", quote(other)));
     }
     if let Some(near) = crate::util::suggest::nearest(name, claims.keys().map(String::as_str)) {
-        return refused.hint(format!("it has {}", quote(near)));
+        return failure.hint(format!("it has {}", quote(near)));
     }
-    refused
+    failure
 }
 
-/// The refusal of a pointer that only the reference server can follow.
+/// Returns the failure for a pointer that only the reference server can follow.
 pub(super) fn lenient_index(name: &str) -> Failure {
     Failure::new(format!(
         "the pointer {} has an index that RFC 6901 does not know; the reference server would count it, here \
@@ -172,15 +172,16 @@ fn mismatch(
     if candidates.is_empty() {
         return Failure::new(format!("{name} is an empty list in the token, which nothing matches"));
     }
-    // The reference server cuts a number off, or rounds it to a float, before it compares.
-    let is_cut =
+    // The reference server truncates a number, or rounds it to a float, before it compares.
+    let is_truncated =
         |value: &&Value| value.as_number().is_some_and(|number| exact_token_integer(number).is_none());
-    let stricter = if !is_list && candidates.iter().any(is_cut) && bound.values.iter().any(Value::is_number) {
-        " (only whole numbers up to 2^53 match here; the reference server cuts off the rest)"
-    } else {
-        ""
-    };
-    let refused = Failure::new(format!(
+    let stricter =
+        if !is_list && candidates.iter().any(is_truncated) && bound.values.iter().any(Value::is_number) {
+            " (only whole numbers up to 2^53 match here; the reference server cuts off the rest)"
+        } else {
+            ""
+        };
+    let failure = Failure::new(format!(
         "{name} is {}, expected {}{stricter}",
         shown(candidates),
         match matching {
@@ -189,24 +190,24 @@ fn mismatch(
         }
     ));
     if matching == Matching::Glob && !candidates.iter().any(|candidate| candidate.is_string()) {
-        return refused.hint("a pattern matches texts only");
+        return failure.hint("a pattern matches texts only");
     }
     for expected in &bound.values {
         for candidate in candidates {
             if let Some(hint) = mismatch_hint(matching, expected, candidate, is_list) {
-                return refused.hint(hint);
+                return failure.hint(hint);
             }
         }
     }
     if let (Value::String(text), Some(Value::String(expected))) = (found, bound.values.first())
         && text.split([' ', ',']).any(|word| word == expected)
     {
-        return refused.hint("the claim is one text, not a list; with bound_claims_type glob, patterns such as \"*word*\" look inside");
+        return failure.hint("the claim is one text, not a list; with bound_claims_type glob, patterns such as \"*word*\" look inside");
     }
-    refused
+    failure
 }
 
-/// Up to five values in words.
+/// Formats up to five values.
 fn shown(values: &[&Value]) -> String {
     let mut out: Vec<String> = values
         .iter()
@@ -222,7 +223,7 @@ fn shown(values: &[&Value]) -> String {
     out.join(" or ")
 }
 
-/// What stands between two values that a person might take for the same.
+/// Returns a hint on the difference between two values that look alike.
 fn mismatch_hint(matching: Matching, expected: &Value, found: &Value, in_list: bool) -> Option<String> {
     match (expected, found) {
         (Value::String(expected), Value::String(found)) => {
@@ -256,13 +257,13 @@ fn mismatch_hint(matching: Matching, expected: &Value, found: &Value, in_list: b
     }
 }
 
-/// Whether a number or truth value reads as this text.
+/// Returns whether a number or boolean is written like this string.
 fn is_written_as(value: &Value, text: &str) -> bool {
     let written = value.to_string();
     !value.is_string() && written == text
 }
 
-/// In what two texts differ when it is easily overlooked.
+/// Returns a hint if two strings differ only in white space, a final slash or case.
 pub(super) fn text_difference(expected: &str, found: &str) -> Option<String> {
     let what = if expected.trim() == found.trim() {
         "white space"

@@ -1,17 +1,16 @@
-//! The checks in order: one after the other until the first that fails; the others are shown as
-//! not reached.
+//! Records checks in a fixed order until the first failure; the checks after it are skipped.
 
 use crate::policy::verdict::{Verbosity, Verdict};
 
-/// How a check that holds came out.
+/// The result of a check that passed.
 pub(super) struct Pass<T> {
-    /// What it found out.
+    /// The value for later checks.
     pub(super) value: T,
-    /// Why it holds.
+    /// The reason why the check passed.
     pub(super) reason: String,
-    /// Whether there is something to know about it.
+    /// Whether the check passed with a warning.
     pub(super) warning: bool,
-    /// What to do about that.
+    /// How to avoid the warning.
     pub(super) hint: Option<String>,
 }
 
@@ -20,13 +19,13 @@ impl<T> Pass<T> {
         Self { value, reason: reason.into(), warning: false, hint: None }
     }
 
-    /// It holds, but there is something to know.
+    /// Creates the result of a check that passed with a warning.
     pub(super) fn warning(value: T, reason: impl Into<String>) -> Self {
         Self { value, reason: reason.into(), warning: true, hint: None }
     }
 }
 
-/// Why a check does not hold.
+/// The reason why a check failed.
 #[derive(Debug)]
 pub(super) struct Failure {
     pub(super) reason: String,
@@ -46,18 +45,18 @@ impl Failure {
 
 pub(super) type CheckResult<T> = Result<Pass<T>, Failure>;
 
-/// The ladder of the checks that are to be made.
+/// The verdict so far, and the names of the remaining checks.
 pub(super) struct CheckSequence {
     verdict: Verdict,
     checks: &'static [&'static str],
 }
 
 impl CheckSequence {
-    pub(super) const fn new(checks: &'static [&'static str], detail: Verbosity) -> Self {
-        Self { verdict: Verdict::with_verbosity(detail), checks }
+    pub(super) const fn new(checks: &'static [&'static str], verbosity: Verbosity) -> Self {
+        Self { verdict: Verdict::with_verbosity(verbosity), checks }
     }
 
-    /// Takes the next check; nothing more can be taken after one that failed.
+    /// Records the result of the next check and returns its value; `None` if it failed.
     pub(super) fn record<T>(&mut self, outcome: CheckResult<T>) -> Option<T> {
         let (check, rest) = self.checks.split_first()?;
         self.checks = rest;
@@ -77,8 +76,8 @@ impl CheckSequence {
         }
     }
 
-    /// The verdict, with what was not reached. A ladder that was left without a failure before
-    /// its last check does not accept: what was not looked at does not hold.
+    /// Returns the verdict. If checks remain without an earlier failure, the next one fails, so that an
+    /// incomplete sequence never accepts.
     pub(super) fn finish(mut self) -> Verdict {
         if self.verdict.first_failure().is_none()
             && let Some((check, rest)) = self.checks.split_first()

@@ -1,4 +1,4 @@
-//! Where the keys of a role's tokens come from, and what holds for all roles.
+//! The configuration that all login roles share: the source of the keys, the issuer, the algorithms.
 
 use serde_json::Value;
 
@@ -11,39 +11,39 @@ use crate::util::secret::SecretText;
 /// The configuration that all roles share.
 #[derive(Debug, Clone)]
 pub struct RoleConfig {
-    /// Where the keys come from: exactly one source.
+    /// The source of the keys.
     pub keys: RoleKeySource,
-    /// The exact `iss` of every token; not checked when there is none.
+    /// The required `iss` of every token; `None` accepts any.
     pub bound_issuer: Option<String>,
-    /// The algorithms that are allowed, by their exact names.
+    /// The accepted signature algorithms.
     pub algorithms: Vec<Algorithm>,
-    /// The role that serves when none is named, in lower case.
+    /// The role of a login that does not name one, in lower case.
     pub default_role: Option<String>,
-    /// The client of an OpenID Connect login.
+    /// The client ID of an OpenID Connect login.
     pub client_id: Option<String>,
-    /// Its secret.
+    /// The client secret of an OpenID Connect login.
     pub client_secret: Option<SecretText>,
 }
 
-/// A key set or discovery document over HTTP.
+/// The location of a key set or discovery document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RoleKeyUrl {
-    /// The address.
+    /// The URL.
     pub url: String,
-    /// The certificates to trust instead of the system's, in PEM.
+    /// The certificates in PEM that replace the system's trusted ones.
     pub ca_pem: Option<String>,
 }
 
-/// Where the keys come from.
+/// The source of the keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RoleKeySource {
-    /// PEM public keys and certificates; every one is tried, whatever the token's `kid`.
+    /// PEM public keys and certificates; every one is tried, because they have no `kid`.
     Pem(Vec<String>),
     /// One key set.
     KeySet(RoleKeyUrl),
-    /// Several key sets; the token must have a `kid`, and one set may be unreachable.
+    /// Several key sets; the token must have a `kid`, and an unreachable set is skipped.
     KeySets(Vec<RoleKeyUrl>),
-    /// An issuer's discovery document, which names the key set.
+    /// An issuer's discovery document, which has the URL of the key set.
     Discovery(RoleKeyUrl),
 }
 
@@ -69,19 +69,18 @@ const KNOWN: &[&str] = &[
 
 const PAIR_KNOWN: &[&str] = &["jwks_url", "jwks_ca_pem"];
 
-/// The algorithms allowed by default: all that a public key can verify.
+/// Returns the algorithms accepted by default: all with a public key.
 pub(super) fn default_algorithms() -> Vec<Algorithm> {
     Algorithm::ALL.into_iter().filter(|algorithm| !algorithm.is_symmetric()).collect()
 }
 
 impl RoleConfig {
-    /// Reads the configuration; `path` is what its place is called in messages, such as
-    /// `auth.jwt-config`.
+    /// Reads the configuration from JSON; `path` is its name in messages, such as `auth.jwt-config`.
     ///
     /// # Errors
-    /// Every fault there is, in the order of the fields.
+    /// Every error of the configuration, in the order of the fields.
     pub fn read(path: &str, value: &Value) -> Result<Self, Vec<LoginRoleError>> {
-        let mut fields = Fields::of(path, value).map_err(|fault| vec![fault])?;
+        let mut fields = Fields::of(path, value).map_err(|error| vec![error])?;
         fields.reject_unknown(KNOWN);
         let keys = read_keys(&mut fields);
         let bound_issuer = fields.string("bound_issuer").filter(|issuer| !issuer.is_empty());
@@ -95,7 +94,7 @@ impl RoleConfig {
         let client_id = fields.string("oidc_client_id").filter(|id| !id.is_empty());
         let client_secret =
             fields.secret("oidc_client_secret").filter(|secret| !secret.is_empty()).map(SecretText::new);
-        // The reference server has no public clients here.
+        // The reference server does not support public clients here.
         for (given, other, missing) in [
             (client_id.is_some(), client_secret.is_some(), "oidc_client_secret"),
             (client_secret.is_some(), client_id.is_some(), "oidc_client_id"),
@@ -113,29 +112,28 @@ impl RoleConfig {
         if client_without_provider {
             fields.conflict("oidc_client_id", "an OpenID Connect client goes with oidc_discovery_url only");
         }
-        // Without keys there is a fault already, so that the placeholder is never handed out.
+        // Missing keys are an error above, so the placeholder is never returned.
         let keys = keys.unwrap_or_else(|| RoleKeySource::Pem(Vec::new()));
         fields.finish(Self { keys, bound_issuer, algorithms, default_role, client_id, client_secret })
     }
 }
 
 impl RoleKeySource {
-    /// Which of the keys a token that calls its key `kid` may be verified with: of a key set only
-    /// those with exactly that name, and all where the token names none. A name that is empty is
-    /// no name. Keys given in PEM have no names.
+    /// Returns the keys that can verify a token with this `kid`: those of a key set with the same `kid`, or
+    /// all keys if the token has none or an empty one. Keys in PEM have no `kid` and are all returned.
     #[must_use]
     pub fn candidates(&self, keys: &KeySet, kid: Option<&str>) -> KeySet {
         let kid = kid.filter(|kid| !kid.is_empty());
         match (self, kid) {
             (Self::Pem(_), _) | (_, None) => keys.keys().iter().map(without_kid).collect(),
-            // The keys with other names stay, so that the error can list them; without
-            // a name of its own none fits.
+            // Keys with another 'kid' are returned too, so that the error can list them. A key without
+            // a 'kid' cannot match.
             (_, Some(_)) => keys.keys().iter().filter(|key| key.kid().is_some()).cloned().collect(),
         }
     }
 }
 
-/// The same key without its name, so that it fits whatever a token calls it.
+/// Returns the key without its `kid`, so that it matches every token.
 fn without_kid(key: &VerifyingKey) -> VerifyingKey {
     key.public_key()
         .map_or_else(|| key.clone(), |public| VerifyingKey::public(public.clone()).restrict(key.algorithms()))
@@ -197,14 +195,14 @@ fn read_pairs(fields: &mut Fields<'_>) -> Option<Vec<RoleKeyUrl>> {
         let path = fields.path(&format!("jwks_pairs[{at}]"));
         match read_pair(&path, element) {
             Ok(set) => sets.push(set),
-            Err(faults) => faults.into_iter().for_each(|fault| fields.push_error(fault)),
+            Err(errors) => errors.into_iter().for_each(|error| fields.push_error(error)),
         }
     }
     (!elements.is_empty()).then_some(sets)
 }
 
 fn read_pair(path: &str, value: &Value) -> Result<RoleKeyUrl, Vec<LoginRoleError>> {
-    let mut fields = Fields::of(path, value).map_err(|fault| vec![fault])?;
+    let mut fields = Fields::of(path, value).map_err(|error| vec![error])?;
     fields.reject_unknown(PAIR_KNOWN);
     let set = read_remote(&mut fields, "jwks_url", "jwks_ca_pem");
     if set.is_none() && fields.get("jwks_url").is_none_or(|value| value == "") {
@@ -216,8 +214,8 @@ fn read_pair(path: &str, value: &Value) -> Result<RoleKeyUrl, Vec<LoginRoleError
     fields.finish(set.unwrap_or(RoleKeyUrl { url: String::new(), ca_pem: None }))
 }
 
-/// What is not acted on here is read all the same: a configuration that the reference server
-/// refuses is not taken.
+/// Checks the fields without effect here, so that a configuration that the reference server rejects is
+/// rejected here too.
 fn check_others(fields: &mut Fields<'_>) {
     fields.boolean("namespace_in_state");
     fields.boolean("skip_jwks_validation");
@@ -244,10 +242,10 @@ fn check_others(fields: &mut Fields<'_>) {
     }
 }
 
-/// The providers with rules of their own that the reference server (OpenBao 2.7) has.
+/// The special providers of the reference server (OpenBao 2.7).
 const PROVIDERS: [&str; 5] = ["azure", "gsuite", "ibmisam", "kubernetes", "secureauth"];
 
-/// A `provider_config` with any member needs a known `provider`, in exactly this case.
+/// Checks that a `provider_config` that is not empty has a known, case-sensitive `provider`.
 fn check_provider(fields: &mut Fields<'_>) {
     let Some(Value::Object(members)) = fields.get("provider_config") else { return };
     let path = member_path(&fields.path("provider_config"), "provider");
@@ -274,8 +272,8 @@ fn read_algorithms(fields: &mut Fields<'_>) -> Vec<Algorithm> {
     }
     let mut algorithms = Vec::new();
     for (at, name) in names.iter().enumerate() {
-        // Exact names only: the reference server knows no `Ed25519` (RFC 9864), and an HMAC
-        // secret cannot be configured, so that allowing HS256 can only be a mistake.
+        // Exact names only: the reference server does not support `Ed25519` (RFC 9864), and an HMAC
+        // secret cannot be configured, so HS256 here is always an error.
         let known = default_algorithms().into_iter().find(|algorithm| algorithm.name() == name);
         match known {
             Some(algorithm) if !algorithms.contains(&algorithm) => algorithms.push(algorithm),

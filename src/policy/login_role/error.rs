@@ -1,65 +1,65 @@
-//! What can be wrong with a role or its configuration.
+//! The errors of a login role and its configuration.
 
 use crate::util::diagnostic::diagnostics;
 use crate::util::kind::Kind;
 use crate::util::quote::quote;
 
-/// One fault of a role or configuration; `path` says where, such as `demo.bound_claims.team`.
+/// An error of a login role or its configuration. `path` is the field, such as `demo.bound_claims.team`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LoginRoleError {
-    /// No object where one is expected.
+    /// A value of another JSON type.
     #[error("{path}: expected {expected}, found {found}")]
     Type {
-        /// Where.
+        /// The field.
         path: String,
-        /// What stands there.
+        /// The value, in words.
         found: String,
-        /// What is expected.
+        /// The expected type.
         expected: &'static str,
     },
     /// An unknown field; the reference server silently drops it.
     #[error("{path}: unknown field{}", nearest.map(|name| format!("; did you mean '{name}'?")).unwrap_or_default())]
     UnknownField {
-        /// Where.
+        /// The field.
         path: String,
-        /// What it was probably meant to be.
+        /// The known field with the nearest name.
         nearest: Option<&'static str>,
     },
-    /// A field that must be there is not, or is empty.
+    /// A required field is missing or empty.
     #[error("{path}: missing: expected {expected}")]
     Missing {
-        /// Where.
+        /// The field.
         path: String,
-        /// What is expected.
+        /// The expected value.
         expected: &'static str,
     },
-    /// A value that is not among those expected.
+    /// A value outside those expected.
     #[error("{path}: expected {expected}, found {found}")]
     Value {
-        /// Where.
+        /// The field.
         path: String,
-        /// What stands there, quoted.
+        /// The value, quoted.
         found: String,
-        /// What is expected.
+        /// The expected values.
         expected: String,
     },
     /// Fields that contradict each other.
     #[error("{path}: {reason}")]
     Conflict {
-        /// Where.
+        /// The field.
         path: String,
-        /// In what way.
+        /// The contradiction.
         reason: String,
     },
     /// No role of this name.
     #[error("there is no role {}", quote(.name))]
     UnknownRole {
-        /// The name asked for.
+        /// The requested name.
         name: String,
-        /// A name that is near.
+        /// The nearest existing name.
         nearest: Option<String>,
     },
-    /// No role named, and none is the default.
+    /// The login does not name a role, and there is no default role.
     #[error("no role named, and the configuration has no default_role")]
     NoRole,
 }

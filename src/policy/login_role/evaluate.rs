@@ -1,4 +1,4 @@
-//! The decision: a token and a role in, the ladder of checks and perhaps a login out.
+//! Checks a token against a login role.
 
 use serde_json::{Map, Value};
 
@@ -17,7 +17,7 @@ use crate::util::quote::quote;
 use crate::util::suggest::nearest;
 use crate::util::time::Timestamp;
 
-/// The names of the checks, in their order.
+/// The names of the checks, in the order in which they are made.
 pub const CHECKS: [&str; 14] = [
     "role",
     "role-type",
@@ -35,88 +35,88 @@ pub const CHECKS: [&str; 14] = [
     "bound-claims",
 ];
 
-/// How the token came.
+/// The origin of the token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flow<'a> {
-    /// The user gave it: a role of type `jwt` is expected.
+    /// The user gave the token: the role must be of type `jwt`.
     Token,
-    /// It is the ID token of an OpenID Connect login, whose audience, nonce and times were checked
-    /// by that (`policy::id_token`): a role of type `oidc` is expected.
+    /// The token is the ID token of an OpenID Connect login, whose audience, nonce and times that login
+    /// has checked (`policy::id_token`): the role must be of type `oidc`.
     Provider {
-        /// UserInfo of the provider about the subject of the token, verified. For
-        /// identity and bound claims it comes before the token; a registered claim never does.
+        /// The verified UserInfo of the token's subject. For identity and bound claims it takes precedence
+        /// over the token, except for registered claims.
         userinfo: Option<&'a Map<String, Value>>,
     },
 }
 
-/// The claims of a token (RFC 7519 4.1) that userinfo does not replace.
+/// The registered claims (RFC 7519 4.1), which UserInfo does not replace.
 const REGISTERED: [&str; 7] = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti"];
 
-/// Decides whether a token may log in under a role, and its identity. `token` is the result of
-/// [`fn@crate::token::verify`] with the keys of the configuration; that it was these is for
-/// the caller to see to. The checks are made in the order of [`CHECKS`] until one fails; without
-/// a failure there is a [`Login`], and only then.
+/// Checks whether a token can log in with a role. `token` is the result of [`fn@crate::token::verify`];
+/// the caller must verify it with the keys of `config`. The checks are made in the order of [`CHECKS`]
+/// until one fails. Returns a [`Login`] if and only if the verdict accepts.
 pub fn evaluate(
     config: &RoleConfig,
     role: &LoginRole,
     token: Result<&Verified, &TokenError>,
     flow: Flow<'_>,
     now: Timestamp,
-    detail: Verbosity,
+    verbosity: Verbosity,
 ) -> (Verdict, Option<Login>) {
-    let mut ladder = CheckSequence::new(&CHECKS, detail);
-    let login = run_checks(&mut ladder, config, role, token, flow, now);
-    let verdict = ladder.finish();
+    let mut sequence = CheckSequence::new(&CHECKS, verbosity);
+    let login = run_checks(&mut sequence, config, role, token, flow, now);
+    let verdict = sequence.finish();
     let login = login.filter(|_| verdict.accepts());
     (verdict, login)
 }
 
-/// The verdict where there is no role of the name asked for.
+/// Returns the verdict for an unknown role.
 pub fn unknown_role<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Verdict {
-    let mut ladder = CheckSequence::new(&CHECKS, Verbosity::All);
-    let refused = Failure::new(format!("unknown login role {}", quote(name)));
-    let refused = match nearest(name, known) {
-        Some(near) => refused.hint(format!("did you mean {}?", quote(near))),
-        None => refused,
+    let mut sequence = CheckSequence::new(&CHECKS, Verbosity::All);
+    let failure = Failure::new(format!("unknown login role {}", quote(name)));
+    let failure = match nearest(name, known) {
+        Some(near) => failure.hint(format!("did you mean {}?", quote(near))),
+        None => failure,
     };
-    ladder.record::<()>(Err(refused));
-    ladder.finish()
+    sequence.record::<()>(Err(failure));
+    sequence.finish()
 }
 
 fn run_checks(
-    ladder: &mut CheckSequence,
+    sequence: &mut CheckSequence,
     config: &RoleConfig,
     role: &LoginRole,
     token: Result<&Verified, &TokenError>,
     flow: Flow<'_>,
     now: Timestamp,
 ) -> Option<Login> {
-    ladder.record(Ok(Pass::new((), quote(&role.name))))?;
-    ladder.record(role_type(role, flow))?;
-    ladder.record(form(token))?;
-    let verified = ladder.record(signature(config, token))?;
-    ladder.record(algorithm(config, verified))?;
+    sequence.record(Ok(Pass::new((), quote(&role.name))))?;
+    sequence.record(role_type(role, flow))?;
+    sequence.record(form(token))?;
+    let verified = sequence.record(signature(config, token))?;
+    sequence.record(algorithm(config, verified))?;
     let claims = verified.claims().as_object();
-    let registered = ladder.record(registered::read(claims))?;
-    ladder.record(issuer(config, &registered))?;
-    ladder.record(subject(role, &registered))?;
-    ladder.record(audience(role, &registered, flow))?;
-    // The times of an ID token, and how long ago the login was, have their own rules (OpenID
-    // Connect Core 3.1.3.7), which were applied before.
-    ladder.record(match flow {
+    let registered = sequence.record(registered::read(claims))?;
+    sequence.record(issuer(config, &registered))?;
+    sequence.record(subject(role, &registered))?;
+    sequence.record(audience(role, &registered, flow))?;
+    // The times of an ID token have rules of their own (OpenID Connect Core 3.1.3.7), which the caller
+    // has checked.
+    sequence.record(match flow {
         Flow::Token => times::check(role, &registered, now),
         Flow::Provider { .. } => Ok(Pass::new((), "checked as those of an ID token")),
     })?;
     let merged = with_userinfo(claims, flow);
     let claims = merged.as_ref().unwrap_or(claims);
-    let username = ladder.record(identity::user_name(role, claims))?;
-    let metadata = ladder.record(identity::metadata(role, claims))?;
-    let groups = ladder.record(identity::groups(role, claims))?;
-    ladder.record(bound_claims::check(role, claims))?;
+    let username = sequence.record(identity::user_name(role, claims))?;
+    let metadata = sequence.record(identity::metadata(role, claims))?;
+    let groups = sequence.record(identity::groups(role, claims))?;
+    sequence.record(bound_claims::check(role, claims))?;
     Some(Login { username, groups, metadata, session_seconds: role.session_seconds })
 }
 
-/// The token's claims under those of userinfo, as the reference server lays them.
+/// Merges the claims of UserInfo over those of the token, as the reference server does; `None` without
+/// UserInfo.
 fn with_userinfo(claims: &Map<String, Value>, flow: Flow<'_>) -> Option<Map<String, Value>> {
     let Flow::Provider { userinfo: Some(userinfo) } = flow else { return None };
     let mut merged = claims.clone();
@@ -142,7 +142,7 @@ fn role_type(role: &LoginRole, flow: Flow<'_>) -> CheckResult<()> {
     .hint(format!("set \"role_type\": \"{}\" in the role (without it, a role is oidc)", expected.name())))
 }
 
-/// Whether an error means that the token could be read but is not signed by one of the keys.
+/// Returns whether the token is well formed and only its signature is the error.
 const fn is_about_signature(error: &TokenError) -> bool {
     matches!(
         error,
@@ -158,7 +158,7 @@ const fn is_about_signature(error: &TokenError) -> bool {
     )
 }
 
-/// What the reference server takes though its form is wrong, in words for the reason.
+/// Returns a clause on a malformed token that the reference server can accept; empty if it cannot.
 fn server_leniency(error: &TokenError) -> &'static str {
     match error {
         TokenError::Parts(1) => {
@@ -192,8 +192,8 @@ fn form(token: Result<&Verified, &TokenError>) -> CheckResult<()> {
     }
 }
 
-/// What the reference server reads of a header though it has no use for it, and so refuses where
-/// it cannot: a `nonce` that is not text, a `jwk` that is not a public key.
+/// Checks the header parameters that the reference server parses without using them: it rejects a `nonce`
+/// that is not a string and a `jwk` that is not a public key.
 fn header(members: &Map<String, Value>) -> Result<(), Failure> {
     let given = |name: &str| members.get(name).filter(|value| !value.is_null());
     if given("nonce").is_some_and(|nonce| !nonce.is_string()) {
@@ -232,7 +232,7 @@ fn token_failure(error: &TokenError) -> Failure {
 
 fn algorithm(config: &RoleConfig, verified: &Verified) -> CheckResult<()> {
     let name = verified.header().algorithm();
-    // RFC 9864 calls it Ed25519; the reference server does not know that name.
+    // RFC 9864 has the name Ed25519, which the reference server does not support.
     if name != verified.algorithm().name() {
         return Err(Failure::new(format!(
             "the token says {}, the reference server knows only {}",
@@ -275,12 +275,12 @@ fn exact(claim: &str, field: &str, expected: &str, found: Option<&str>) -> Check
     match found {
         Some(found) if found == expected => Ok(Pass::new((), quote(found))),
         Some(found) => {
-            let refused =
+            let failure =
                 Failure::new(format!("{claim} is {}, expected {} ({field})", quote(found), quote(expected)));
             Err(match bound_claims::text_difference(expected, found) {
-                Some(hint) => refused.hint(hint),
-                None if expected.contains('*') => refused.hint("* is not a wildcard here"),
-                None => refused,
+                Some(hint) => failure.hint(hint),
+                None if expected.contains('*') => failure.hint("* is not a wildcard here"),
+                None => failure,
             })
         }
         None => {
@@ -291,10 +291,10 @@ fn exact(claim: &str, field: &str, expected: &str, found: Option<&str>) -> Check
 
 fn audience(role: &LoginRole, claims: &RegisteredClaims, flow: Flow<'_>) -> CheckResult<()> {
     let (expected, found) = (&role.bound_audiences, &claims.aud);
-    let listed = |texts: &[String]| {
-        let mut shown: Vec<String> = texts.iter().take(5).map(|text| quote(text)).collect();
-        if texts.len() > shown.len() {
-            shown.push(format!("{} more", texts.len() - shown.len()));
+    let listed = |values: &[String]| {
+        let mut shown: Vec<String> = values.iter().take(5).map(|value| quote(value)).collect();
+        if values.len() > shown.len() {
+            shown.push(format!("{} more", values.len() - shown.len()));
         }
         shown.join(" or ")
     };
@@ -320,16 +320,16 @@ fn audience(role: &LoginRole, claims: &RegisteredClaims, flow: Flow<'_>) -> Chec
         ))
         .hint("ask the issuer for a token for this audience"));
     }
-    let refused =
+    let failure =
         Failure::new(format!("aud is {}, expected {} (bound_audiences)", listed(found), listed(expected)));
     let difference = expected
         .iter()
         .find_map(|expected| found.iter().find_map(|found| bound_claims::text_difference(expected, found)));
     Err(match difference {
-        Some(hint) => refused.hint(hint),
+        Some(hint) => failure.hint(hint),
         None if expected.iter().any(|expected| expected.contains('*')) => {
-            refused.hint("audiences are compared letter by letter; * is not a wildcard")
+            failure.hint("audiences are compared letter by letter; * is not a wildcard")
         }
-        None => refused,
+        None => failure,
     })
 }

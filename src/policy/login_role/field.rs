@@ -1,4 +1,4 @@
-//! Reads the fields of a role or configuration one by one and collects all errors.
+//! Reads the fields of a role or configuration and collects all errors.
 
 use serde_json::{Map, Value};
 
@@ -8,14 +8,14 @@ use crate::util::printable::PrintableText;
 use crate::util::quote::quote;
 use crate::util::suggest::nearest;
 
-const TEXT: &str = "a string";
-const TEXT_LIST: &str = "an array of strings, or one string with commas";
-const FLAG: &str = "true or false";
-const WHOLE: &str = "a whole number";
+const STRING: &str = "a string";
+const STRING_LIST: &str = "an array of strings, or one string with commas";
+const BOOLEAN: &str = "true or false";
+const INTEGER: &str = "a whole number";
 const SECONDS: &str = "whole seconds, or a string such as \"300\", \"5m\" or \"1d\"";
-const LIFE: &str = "seconds that are not negative";
+const LIFETIME: &str = "seconds that are not negative";
 
-/// The fields of an object, and what is wrong with them so far. `null` counts as not given.
+/// The fields of an object and the errors found so far. `null` counts as a missing field.
 pub(super) struct Fields<'a> {
     path: String,
     members: &'a Map<String, Value>,
@@ -23,7 +23,7 @@ pub(super) struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// The fields of what should be an object.
+    /// Creates a reader of the fields of an object.
     pub(super) fn of(path: &str, value: &'a Value) -> Result<Self, LoginRoleError> {
         match value {
             Value::Object(members) => Ok(Self { path: path.to_owned(), members, errors: Vec::new() }),
@@ -35,13 +35,13 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Where a field is.
+    /// Returns the path of a field.
     pub(super) fn path(&self, name: &str) -> String {
         member_path(&self.path, name)
     }
 
-    pub(super) fn push_error(&mut self, fault: LoginRoleError) {
-        self.errors.push(fault);
+    pub(super) fn push_error(&mut self, error: LoginRoleError) {
+        self.errors.push(error);
     }
 
     pub(super) fn conflict(&mut self, name: &str, reason: impl Into<String>) {
@@ -58,17 +58,17 @@ impl<'a> Fields<'a> {
         self.members.get(name).filter(|value| !value.is_null())
     }
 
-    /// A field as it stands, `null` too.
+    /// Returns the value of a field, including `null`.
     pub(super) fn get_or_null(&self, name: &str) -> Option<&'a Value> {
         self.members.get(name)
     }
 
-    /// Refuses every field that is not among `known`.
+    /// Adds an error for every field that is not in `known`.
     pub(super) fn reject_unknown(&mut self, known: &[&'static str]) {
         for name in self.members.keys().filter(|name| !known.contains(&name.as_str())) {
             let near = nearest(name, known.iter().copied());
             let near = near.and_then(|near| known.iter().copied().find(|candidate| *candidate == near));
-            // A secret may stand in the place of a name.
+            // A secret may have been written in the place of a name.
             let shown = PrintableText::member(name);
             let path = if shown.as_str() == name {
                 member_path(&self.path, name)
@@ -79,17 +79,17 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// A text; whole numbers stand for their digits.
+    /// Reads a string; an integer is converted to one.
     pub(super) fn string(&mut self, name: &str) -> Option<String> {
         let value = self.get(name)?;
         let text = scalar_to_string(value);
         if text.is_none() {
-            self.wrong_type(name, value, TEXT);
+            self.wrong_type(name, value, STRING);
         }
         text
     }
 
-    /// A text that is not shown, even when it is wrong.
+    /// Reads a string that no error message shows.
     pub(super) fn secret(&mut self, name: &str) -> Option<String> {
         match self.get(name)? {
             Value::String(text) => Some(text.clone()),
@@ -98,40 +98,40 @@ impl<'a> Fields<'a> {
                 self.push_error(LoginRoleError::Type {
                     path,
                     found: "something else".to_owned(),
-                    expected: TEXT,
+                    expected: STRING,
                 });
                 None
             }
         }
     }
 
-    /// A list of texts, or one text that is split at commas; white space around each is dropped.
+    /// Reads an array of strings, or a string split at commas; surrounding white space is removed.
     pub(super) fn strings(&mut self, name: &str) -> Vec<String> {
         let Some(value) = self.get(name) else { return Vec::new() };
         match value {
             Value::String(text) if text.is_empty() => Vec::new(),
             Value::String(text) => text.split(',').map(|piece| piece.trim().to_owned()).collect(),
             Value::Array(elements) => {
-                let mut texts = Vec::with_capacity(elements.len());
+                let mut strings = Vec::with_capacity(elements.len());
                 for (at, element) in elements.iter().enumerate() {
                     match scalar_to_string(element) {
-                        Some(text) => texts.push(text.trim().to_owned()),
-                        None => self.wrong_type(&format!("{name}[{at}]"), element, TEXT),
+                        Some(text) => strings.push(text.trim().to_owned()),
+                        None => self.wrong_type(&format!("{name}[{at}]"), element, STRING),
                     }
                 }
-                texts
+                strings
             }
             other => match scalar_to_string(other) {
                 Some(text) => vec![text],
                 None => {
-                    self.wrong_type(name, other, TEXT_LIST);
+                    self.wrong_type(name, other, STRING_LIST);
                     Vec::new()
                 }
             },
         }
     }
 
-    /// A switch: true, false, or their text forms and numbers, as Go reads them.
+    /// Reads a boolean, or a string or number that Go's `strconv.ParseBool` accepts.
     pub(super) fn boolean(&mut self, name: &str) -> Option<bool> {
         let value = self.get(name)?;
         let flag = match value {
@@ -143,28 +143,28 @@ impl<'a> Fields<'a> {
             },
         };
         if flag.is_none() {
-            self.wrong_type(name, value, FLAG);
+            self.wrong_type(name, value, BOOLEAN);
         }
         flag
     }
 
-    /// One of a few words, to the letter.
+    /// Reads one of the known strings; they are case-sensitive.
     pub(super) fn one_of(&mut self, name: &str, known: &[&str]) -> Option<String> {
-        let word = self.string(name)?;
-        if known.contains(&word.as_str()) {
-            return Some(word);
+        let value = self.string(name)?;
+        if known.contains(&value.as_str()) {
+            return Some(value);
         }
         let path = self.path(name);
-        let names: Vec<&str> = known.iter().copied().filter(|word| !word.is_empty()).collect();
+        let names: Vec<&str> = known.iter().copied().filter(|value| !value.is_empty()).collect();
         self.push_error(LoginRoleError::Value {
             path,
-            found: PrintableText::value(&word).to_string(),
+            found: PrintableText::value(&value).to_string(),
             expected: names.join(" or "),
         });
         None
     }
 
-    /// A whole number, or its text; an empty text is 0.
+    /// Reads an integer, also from a string; the empty string is 0.
     pub(super) fn integer(&mut self, name: &str) -> Option<i64> {
         let value = self.get(name)?;
         let number = match value {
@@ -174,12 +174,12 @@ impl<'a> Fields<'a> {
             _ => None,
         };
         if number.is_none() {
-            self.wrong_type(name, value, WHOLE);
+            self.wrong_type(name, value, INTEGER);
         }
         number
     }
 
-    /// Seconds that may be negative.
+    /// Reads a duration in seconds, which may be negative.
     pub(super) fn seconds(&mut self, name: &str) -> Option<i64> {
         let value = self.get(name)?;
         let seconds = match value {
@@ -193,18 +193,18 @@ impl<'a> Fields<'a> {
         seconds
     }
 
-    /// Seconds that may not be negative; 0 is as good as not given.
+    /// Reads a duration in seconds, which must not be negative; 0 counts as a missing field.
     pub(super) fn lifetime(&mut self, name: &str) -> Option<i64> {
         let seconds = self.seconds(name)?;
         if seconds < 0 {
             let value = self.get(name)?;
-            self.wrong_type(name, value, LIFE);
+            self.wrong_type(name, value, LIFETIME);
             return None;
         }
         (seconds > 0).then_some(seconds)
     }
 
-    /// An object.
+    /// Reads an object.
     pub(super) fn object(&mut self, name: &str) -> Option<&'a Map<String, Value>> {
         let value = self.get(name)?;
         match value {
@@ -216,21 +216,21 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// What was gathered, or every fault.
+    /// Returns `value`, or all errors if there are any.
     pub(super) fn finish<T>(self, value: T) -> Result<T, Vec<LoginRoleError>> {
         if self.errors.is_empty() { Ok(value) } else { Err(self.errors) }
     }
 }
 
-/// The path of a member; a name that is not a plain word is quoted.
+/// Returns the path of a member; a name with characters other than letters, digits and `_-[]` is quoted.
 pub(super) fn member_path(path: &str, name: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_-[]".contains(c);
     let shown = if !name.is_empty() && name.chars().all(plain) { name.to_owned() } else { quote(name) };
     if path.is_empty() { shown } else { format!("{path}.{shown}") }
 }
 
-/// A text, or the digits of a whole number. The reference server turns `true` into the text `1`
-/// as well; that is an accident and not followed.
+/// Converts a string or an integer to a string. The reference server also converts `true` to `1`, which
+/// is a defect and an error here.
 pub(super) fn scalar_to_string(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
@@ -239,8 +239,8 @@ pub(super) fn scalar_to_string(value: &Value) -> Option<String> {
     }
 }
 
-/// Whether the reference server takes a text for an address: IPv4 or IPv6, with a port or without;
-/// everything with a `/` in it passes, as a network or as the path of a socket.
+/// Returns whether the reference server reads a string as an address: IPv4 or IPv6, with or without a
+/// port. It accepts every string with a `/`, as a network or as the path of a socket.
 pub(super) fn is_address(text: &str) -> bool {
     let is_zoned = text.contains('%');
     text.contains('/')
@@ -248,7 +248,7 @@ pub(super) fn is_address(text: &str) -> bool {
             && (text.parse::<std::net::IpAddr>().is_ok() || text.parse::<std::net::SocketAddr>().is_ok()))
 }
 
-/// What a JSON value is, for a message.
+/// Describes a JSON value for a message.
 pub(super) fn describe(value: &Value) -> String {
     match value {
         Value::Null => "null".to_owned(),

@@ -1,4 +1,4 @@
-//! Who the token says its bearer is: name, kept claims, groups.
+//! The identity in a token: username, metadata and groups.
 
 use std::collections::BTreeMap;
 
@@ -11,29 +11,29 @@ use super::role::LoginRole;
 use crate::policy::pointer;
 use crate::util::quote::{is_hidden, quote};
 
-/// Bytes of a key of the metadata, and of a value, and how many pairs there are at most, the
-/// role's name among them (OpenBao 2.7.2).
+/// The limits of metadata in OpenBao 2.7.2: the bytes of a key and of a value, and the number of pairs,
+/// including the role's name.
 const MAX_KEY_BYTES: usize = 128;
 const MAX_VALUE_BYTES: usize = 512;
 const MAX_PAIRS: usize = 64;
 
-/// How the keys begin that the reference server keeps to itself.
+/// The prefix of metadata keys that the reference server reserves.
 const RESERVED: &str = "vault-";
 
-/// Who may log in, and what is known about them.
+/// The identity of an accepted login.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Login {
-    /// The user's name.
+    /// The username.
     pub username: String,
-    /// The user's groups, each once, in the token's order.
+    /// The groups in the order of the token, without duplicates.
     pub groups: Vec<String>,
-    /// The claims that are kept, and under `role` the name of the role.
+    /// The claims that `claim_mappings` selects, and the name of the role as `role`.
     pub metadata: BTreeMap<String, String>,
-    /// The most seconds the session may last; the server's own length where there is none.
+    /// The maximum lifetime of the session in seconds; `None` is the server's default.
     pub session_seconds: Option<i64>,
 }
 
-/// The name. Unlike every other claim, a plain `aud` is taken as it stands.
+/// The check `user-claim`. Only here a top-level `aud` is not converted to an array.
 pub(super) fn user_name(role: &LoginRole, claims: &Map<String, Value>) -> CheckResult<String> {
     let name = &role.user_claim;
     let found = if role.user_claim_is_pointer {
@@ -75,49 +75,49 @@ pub(super) fn user_name(role: &LoginRole, claims: &Map<String, Value>) -> CheckR
     Ok(Pass::new(user.clone(), reason))
 }
 
-/// The kept claims; one that is missing is skipped.
+/// The check `claim-mappings`; a missing claim is skipped.
 pub(super) fn metadata(
     role: &LoginRole,
     claims: &Map<String, Value>,
 ) -> CheckResult<BTreeMap<String, String>> {
-    let mut kept = BTreeMap::from([("role".to_owned(), role.name.clone())]);
+    let mut metadata = BTreeMap::from([("role".to_owned(), role.name.clone())]);
     for (source, target) in &role.claim_mappings {
         match look_up(claims, source).as_deref() {
             None if pointer::follows_lenient_index(claims, source) => return Err(lenient_index(source)),
             None => {}
             Some(Value::String(text)) => {
                 check_metadata(source, target, text)?;
-                kept.insert(target.clone(), text.clone());
+                metadata.insert(target.clone(), text.clone());
             }
             Some(other) => {
-                let refused = Failure::new(format!(
+                let failure = Failure::new(format!(
                     "{}, to be kept as {}, is {}: expected a string",
                     quote(source),
                     quote(target),
                     describe(other)
                 ));
                 return Err(if source == "aud" {
-                    refused.hint("aud is always seen as a list; \"/aud\" is seen as it stands")
+                    failure.hint("aud is always seen as a list; \"/aud\" is seen as it stands")
                 } else {
-                    refused
+                    failure
                 });
             }
         }
     }
-    if kept.len() > MAX_PAIRS {
+    if metadata.len() > MAX_PAIRS {
         return Err(Failure::new(format!(
             "{} claims would be kept, with the role's name more than the {MAX_PAIRS} the reference server keeps",
-            kept.len() - 1
+            metadata.len() - 1
         )));
     }
     let reason = match role.claim_mappings.len() {
         0 => "the role keeps no claim".to_owned(),
-        expected => format!("{} of {expected} claims kept", kept.len() - 1),
+        expected => format!("{} of {expected} claims kept", metadata.len() - 1),
     };
-    Ok(Pass::new(kept, reason))
+    Ok(Pass::new(metadata, reason))
 }
 
-/// What the reference server keeps as metadata of a user: it refuses the login otherwise.
+/// Checks the limits of the reference server for a pair of metadata; it rejects the login otherwise.
 fn check_metadata(source: &str, target: &str, text: &str) -> Result<(), Failure> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "=/+_-".contains(c);
     let problem = if target.len() > MAX_KEY_BYTES {
@@ -140,15 +140,15 @@ fn check_metadata(source: &str, target: &str, text: &str) -> Result<(), Failure>
     .hint("name another key in the role's claim_mappings"))
 }
 
-/// The groups. A token without the claim is refused, an empty list is not.
+/// The check `groups`. A missing claim fails; an empty array passes.
 pub(super) fn groups(role: &LoginRole, claims: &Map<String, Value>) -> CheckResult<Vec<String>> {
     let Some(name) = &role.groups_claim else {
         return Ok(Pass::new(Vec::new(), "the role asks for none"));
     };
     let Some(found) = look_up(claims, name) else {
-        let refused = missing_claim(claims, name);
-        let reason = format!("{}, and the role requires its groups", refused.reason);
-        let hint = refused.hint.unwrap_or_else(|| {
+        let failure = missing_claim(claims, name);
+        let reason = format!("{}, and the role requires its groups", failure.reason);
+        let hint = failure.hint.unwrap_or_else(|| {
             "let the issuer put groups into the token, or take groups_claim out of the role".to_owned()
         });
         return Err(Failure::new(reason).hint(hint));

@@ -1,6 +1,5 @@
-//! The fields of a role about the token that another server would issue. Nothing acts on them
-//! here; they are read as that server reads them all the same, so that a role it refuses is not
-//! taken here.
+//! The fields of a role about the token that the reference server issues. They have no effect here, and
+//! are checked so that a role that the reference server rejects is rejected here too.
 
 use serde_json::{Map, Value};
 
@@ -8,7 +7,7 @@ use super::error::LoginRoleError;
 use super::field::{Fields, is_address};
 use crate::util::printable::PrintableText;
 
-/// Their names, in the order in which they are shown.
+/// The names of the fields, in the order of reports.
 const NAMES: &[&str] = &[
     "policies",
     "token_policies",
@@ -31,10 +30,10 @@ const NAMES: &[&str] = &[
     "token_bound_cidrs",
 ];
 
-/// The policy with all rights, which no auth method grants.
+/// The policy with all rights, which no auth method of the reference server grants.
 const ROOT: &str = "root";
 
-/// The fields as they stand, after a look at what is in them.
+/// Checks the fields and returns their values unchanged.
 pub(super) fn read(fields: &mut Fields<'_>) -> Map<String, Value> {
     for name in [
         "token_no_default_policy",
@@ -72,7 +71,7 @@ pub(super) fn read(fields: &mut Fields<'_>) -> Map<String, Value> {
     NAMES.iter().filter_map(|name| Some(((*name).to_owned(), fields.get(name)?.clone()))).collect()
 }
 
-/// The older name only counts where the newer one is not given.
+/// Checks the policies. `policies` counts only if `token_policies` is missing.
 fn policies(fields: &mut Fields<'_>) {
     let (old, new) = (fields.strings("policies"), fields.strings("token_policies"));
     let (name, counted) =
@@ -85,7 +84,7 @@ fn policies(fields: &mut Fields<'_>) {
     }
 }
 
-/// The addresses that a login must come from.
+/// Reads the addresses from which a login is accepted.
 pub(super) fn addresses(fields: &mut Fields<'_>) -> Vec<String> {
     let mut all = Vec::new();
     for name in ["token_bound_cidrs", "bound_cidrs"] {

@@ -1,4 +1,4 @@
-//! Settings of a login role or configuration that are allowed and probably a mistake.
+//! Warnings about valid settings of a login role or configuration that are probably mistakes.
 
 use serde_json::Value;
 
@@ -11,7 +11,7 @@ use crate::policy::pointer;
 use crate::util::note::Warning;
 use crate::util::quote::quote;
 
-/// Checks a role that was read without an error.
+/// Returns the warnings about a role.
 #[must_use]
 pub fn role_warnings(role: &LoginRole) -> Vec<Warning> {
     let mut warnings = Vec::new();
@@ -89,7 +89,7 @@ fn audience(role: &LoginRole, warnings: &mut Vec<Warning>) {
     }
 }
 
-/// The role rejects all tokens, for this reason.
+/// Returns the warning that the role rejects every token.
 fn rejects_all(reason: impl std::fmt::Display) -> Warning {
     Warning::new("rejects-all", format!("this role rejects every token: {reason}"))
 }
@@ -226,7 +226,7 @@ fn claim_names(role: &LoginRole, warnings: &mut Vec<Warning>) {
     }
 }
 
-/// Checks a configuration that was read without an error.
+/// Returns the warnings about a configuration.
 #[must_use]
 pub fn config_warnings(config: &RoleConfig) -> Vec<Warning> {
     let mut warnings = Vec::new();
@@ -255,5 +255,5 @@ pub fn config_warnings(config: &RoleConfig) -> Vec<Warning> {
     warnings
 }
 
-/// The check of a configuration without `bound_issuer`, which a verdict reports as well.
+/// The check name of a configuration without `bound_issuer`, which a verdict reports too.
 pub const ANY_ISSUER: &str = "any-issuer";

@@ -1,16 +1,16 @@
-//! Login roles: which tokens may log in, and under which identity, decided as the JWT method of Stronghold,
-//! Vault and OpenBao decides, so that a role written for them is used here unchanged.
+//! Login roles: which tokens can log in, and as which user. The rules are those of the JWT auth method of
+//! Stronghold, Vault and OpenBao, so that a role written for them works here unchanged.
 //!
-//! A [`RoleConfig`] and a [`LoginRole`] are read strictly from JSON; [`fn@evaluate`] takes a token's
-//! claims up the ladder of checks. Where the reference server decides by accident (a fraction cut
-//! off before it is compared, an index `0x1` in a pointer), the token is rejected here, and the reason
-//! says so.
+//! A [`RoleConfig`] and a [`LoginRole`] are read from JSON, where an unknown field is an error;
+//! [`fn@evaluate`] checks a token against them. A token that the reference server accepts only by a
+//! defect (a fraction truncated before a comparison, an index `0x1` in a pointer) is rejected here, with
+//! a reason that names the difference.
 //!
 //! ```
 //! use cc_auth::policy::login_role::LoginRole;
 //! use serde_json::json;
-//! let faults = LoginRole::read("demo", &json!({"role_type": "jwt", "bound_claim": {}})).unwrap_err();
-//! assert_eq!(faults[0].to_string(), "demo.bound_claim: unknown field; did you mean 'bound_claims'?");
+//! let errors = LoginRole::read("demo", &json!({"role_type": "jwt", "bound_claim": {}})).unwrap_err();
+//! assert_eq!(errors[0].to_string(), "demo.bound_claim: unknown field; did you mean 'bound_claims'?");
 //! ```
 
 mod bound_claims;

@@ -1,4 +1,4 @@
-//! The registered claims of a token and their types.
+//! The check `registered-claims`: the types of the registered claims.
 
 use serde_json::{Map, Value};
 
@@ -6,12 +6,12 @@ use super::check_sequence::{CheckResult, Failure, Pass};
 use super::field::describe;
 use crate::util::quote::quote;
 
-/// The registered claims (RFC 7519 4.1), after their types were checked.
+/// The registered claims (RFC 7519 4.1) with their types checked.
 #[derive(Debug, Default)]
 pub(super) struct RegisteredClaims {
     pub(super) iss: Option<String>,
     pub(super) sub: Option<String>,
-    /// The audiences; none when `aud` is missing or an empty list.
+    /// The audiences; empty if `aud` is missing or an empty array.
     pub(super) aud: Vec<String>,
     pub(super) exp: Option<i64>,
     pub(super) nbf: Option<i64>,
@@ -20,11 +20,11 @@ pub(super) struct RegisteredClaims {
 
 const NAMES: [&str; 7] = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti"];
 
-/// The last second that the reference server's clock, which counts from the year 1, can hold;
-/// later ones wrap there.
+/// The last second since 1970 that the reference server can represent: its clock counts from the year 1,
+/// and later times wrap.
 const LAST_SECOND: i64 = i64::MAX - 62_135_596_800;
 
-/// Reads and checks them, used by the role or not.
+/// Reads the registered claims and checks the types of all, including those that the role does not use.
 pub(super) fn read(claims: &Map<String, Value>) -> CheckResult<RegisteredClaims> {
     reject_ambiguous(claims)?;
     text(claims, "jti")?;
@@ -39,8 +39,8 @@ pub(super) fn read(claims: &Map<String, Value>) -> CheckResult<RegisteredClaims>
     Ok(Pass::new(registered, "have their types"))
 }
 
-/// A top-level claim such as `SUB`, which is a registered one but for its case: readers of JSON
-/// that fold case would take one for the other.
+/// Rejects a top-level claim such as `SUB`, which a JSON parser that ignores case reads as a registered
+/// one.
 fn reject_ambiguous(claims: &Map<String, Value>) -> Result<(), Failure> {
     for claim in claims.keys() {
         let folded: String = claim.chars().map(fold).collect();
@@ -54,8 +54,8 @@ fn reject_ambiguous(claims: &Map<String, Value>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Simple case folding as far as the registered names go: the long s folds to s; the dotless i
-/// does not fold to i.
+/// Simple Unicode case folding for the letters of the registered names: the long s folds to s; the
+/// dotless i does not fold to i.
 const fn fold(character: char) -> char {
     match character {
         '\u{17f}' => 's',
@@ -94,8 +94,7 @@ fn audiences(claims: &Map<String, Value>) -> Result<Vec<String>, Failure> {
     }
 }
 
-/// A time in seconds, its fraction cut off; 0, and so everything between -1 and 1, is as good as
-/// not given.
+/// Returns a time in seconds, with its fraction truncated; 0 counts as missing.
 fn time(claims: &Map<String, Value>, name: &str) -> Result<Option<i64>, Failure> {
     let number = match claims.get(name) {
         None | Some(Value::Null) => return Ok(None),
@@ -120,7 +119,7 @@ fn time(claims: &Map<String, Value>, name: &str) -> Result<Option<i64>, Failure>
     Ok((seconds != 0).then_some(seconds))
 }
 
-/// The whole part of a float that is within 64 bits.
+/// Truncates a float to an integer; `None` outside the range of 64 bits.
 fn truncate(float: f64) -> Option<i64> {
     // 2^63, exactly.
     const BOUND: f64 = 9_223_372_036_854_775_808.0;
@@ -129,7 +128,7 @@ fn truncate(float: f64) -> Option<i64> {
     }
     #[expect(
         clippy::cast_possible_truncation,
-        reason = "cutting off the fraction is what is expected, and the range was checked"
+        reason = "the fraction is to be truncated, and the range was checked"
     )]
     let seconds = float as i64;
     Some(seconds)

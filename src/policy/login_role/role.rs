@@ -1,4 +1,4 @@
-//! A login role as its file says it.
+//! Reads a login role from JSON.
 
 use serde_json::{Map, Value};
 
@@ -8,63 +8,64 @@ use super::issued;
 use crate::util::printable::PrintableText;
 use crate::util::quote::quote;
 
-/// Which tokens may log in, and under which identity.
+/// The tokens that can log in, and the identity that they get.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LoginRole {
-    /// Its name, in lower case.
+    /// The name of the role, in lower case.
     pub name: String,
-    /// What kind of login it is for.
+    /// The kind of login.
     pub role_type: RoleType,
-    /// The claim that holds the user's name.
+    /// The claim with the username.
     pub user_claim: String,
     /// Whether a `user_claim` that starts with `/` is a JSON pointer.
     pub user_claim_is_pointer: bool,
-    /// The audiences of which a token must have one.
+    /// The accepted audiences; a token must have one of them.
     pub bound_audiences: Vec<String>,
-    /// The exact `sub`; any when there is none.
+    /// The required `sub`; `None` accepts any.
     pub bound_subject: Option<String>,
-    /// The claims a token must have, and with which values.
+    /// The claims that a token must have, with their accepted values.
     pub bound_claims: Vec<BoundClaim>,
     /// How the values of bound claims are compared.
     pub matching: Matching,
-    /// The claim that holds the user's groups.
+    /// The claim with the groups.
     pub groups_claim: Option<String>,
-    /// Claims that are kept: name of the claim, and under which key.
+    /// The claims to copy to the metadata: the name of the claim and the metadata key.
     pub claim_mappings: Vec<(String, String)>,
-    /// Seconds by which clocks may differ; 0 is the default, a negative number none.
+    /// The leeway for clock differences in seconds; 0 means the default, a negative number no leeway.
     pub clock_skew_leeway: Option<i64>,
-    /// Seconds a token without `exp` lives; likewise.
+    /// The lifetime of a token without `exp` in seconds; 0 and negative numbers as above.
     pub expiration_leeway: Option<i64>,
-    /// Seconds before `exp` from which a token that has nothing else is valid; likewise.
+    /// The seconds before `exp` from which a token without `iat` and `nbf` is valid; 0 and negative numbers
+    /// as above.
     pub not_before_leeway: Option<i64>,
-    /// Seconds since the person last proved who they are, for `oidc` roles.
+    /// The maximum time since the user logged in at the provider, in seconds, for `oidc` roles.
     pub max_age: Option<i64>,
-    /// Where an OpenID Connect login may return to.
+    /// The redirect URIs that an OpenID Connect login may use.
     pub allowed_redirect_uris: Vec<String>,
-    /// What is asked for beside `openid`.
+    /// The scopes to request in addition to `openid`.
     pub oidc_scopes: Vec<String>,
-    /// Whether the received claims are shown with `-v`.
+    /// Whether `-v` prints the received claims.
     pub verbose_logging: bool,
-    /// Seconds the session lasts at most, out of `token_ttl` or `ttl` and the maxima.
+    /// The maximum lifetime of the session in seconds, from `token_ttl` or `ttl` and their maxima.
     pub session_seconds: Option<i64>,
-    /// Addresses a login must come from. Not checked: a file knows of no connection.
+    /// The addresses from which a login is accepted. They are not checked: a token in a file has no client
+    /// address.
     pub bound_cidrs: Vec<String>,
-    /// The remaining fields, which are about the token another server would issue: kept to be
-    /// shown, not acted on.
+    /// The fields about the token that the reference server issues; they are reported and have no effect.
     pub unused_fields: Map<String, Value>,
 }
 
-/// What kind of login a role is for.
+/// The kind of login that a role is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RoleType {
-    /// A token that was brought along.
+    /// A login with a token.
     Jwt,
     /// A login at an OpenID Connect provider.
     Oidc,
 }
 
 impl RoleType {
-    /// Its name in a role.
+    /// Returns the name in a role.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -77,20 +78,20 @@ impl RoleType {
 /// How the values of bound claims are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Matching {
-    /// Equal, letter by letter.
+    /// Values must be equal; strings are case-sensitive.
     Exact,
-    /// Patterns in which `*` is any run of characters.
+    /// Values are patterns in which `*` matches any number of characters.
     Glob,
 }
 
-/// A claim a token must have.
+/// A claim that a token must have.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BoundClaim {
-    /// The claim, or a JSON pointer when it starts with `/`.
+    /// The name of the claim, or a JSON pointer if it starts with `/`.
     pub name: String,
-    /// The values of which one must match; as written, so that the kinds count.
+    /// The accepted values. One must match, and its JSON type too.
     pub values: Vec<Value>,
-    /// Whether what stands in the role cannot match anything, such as `null` or an object.
+    /// Whether the values can match: `null` and an object cannot.
     pub is_comparable: bool,
 }
 
@@ -136,22 +137,21 @@ const KNOWN: &[&str] = &[
 ];
 
 impl LoginRole {
-    /// Reads a role of the given name. Unknown fields are refused: a `bound_claim` without its
-    /// last letter would leave the role wide open.
+    /// Reads a role. An unknown field is an error: a misspelled `bound_claims` would otherwise accept every
+    /// token.
     ///
     /// # Errors
-    /// Every fault there is.
+    /// Every error of the role.
     pub fn read(name: &str, value: &Value) -> Result<Self, Vec<LoginRoleError>> {
         Self::read_at(name, name, value)
     }
 
-    /// As [`LoginRole::read`], with what the role's place is called in messages, such as
-    /// `auth.jwt-roles.demo`.
+    /// Reads a role as [`LoginRole::read`]; `path` is its name in messages, such as `auth.jwt-roles.demo`.
     ///
     /// # Errors
-    /// Every fault there is.
+    /// Every error of the role.
     pub fn read_at(path: &str, name: &str, value: &Value) -> Result<Self, Vec<LoginRoleError>> {
-        let mut fields = Fields::of(path, value).map_err(|fault| vec![fault])?;
+        let mut fields = Fields::of(path, value).map_err(|error| vec![error])?;
         fields.reject_unknown(KNOWN);
         let role_type = read_role_type(&mut fields);
         let matching = read_matching(&mut fields);
@@ -190,14 +190,14 @@ impl LoginRole {
         fields.finish(role)
     }
 
-    /// A jwt role binds something, or every token of the issuer would do; an oidc role needs to
-    /// know where the browser may return to.
+    /// Adds an error for a jwt role without a binding, which would accept every token of the issuer, and for
+    /// an oidc role without a redirect URI.
     fn reject_unbound(&self, fields: &mut Fields<'_>) {
         let is_bound = !self.bound_audiences.is_empty()
             || self.bound_subject.is_some()
             || !self.bound_claims.is_empty()
             || !self.bound_cidrs.is_empty();
-        // A binding that is given but wrong has its own fault.
+        // An invalid binding has its own error.
         let is_given = ["bound_audiences", "bound_subject", "bound_claims"]
             .iter()
             .any(|name| fields.get(name).is_some_and(|value| !is_empty_value(value)));
@@ -243,7 +243,7 @@ fn read_role_type(fields: &mut Fields<'_>) -> RoleType {
     }
 }
 
-/// Unlike other fields, this one may not be given as nothing: neither `""` nor `null`.
+/// Reads `bound_claims_type`, which unlike other fields must not be `""` or `null`.
 fn read_matching(fields: &mut Fields<'_>) -> Matching {
     let expected = "string or glob";
     match fields.get_or_null("bound_claims_type") {
@@ -263,7 +263,7 @@ fn read_matching(fields: &mut Fields<'_>) -> Matching {
 }
 
 fn read_bound_claims(fields: &mut Fields<'_>, matching: Matching) -> Vec<BoundClaim> {
-    // The reference server takes an empty list for an empty object.
+    // The reference server reads an empty array as an empty object.
     if fields.get("bound_claims").is_some_and(|value| value.as_array().is_some_and(Vec::is_empty)) {
         return Vec::new();
     }
@@ -312,23 +312,22 @@ fn read_mappings(fields: &mut Fields<'_>) -> Vec<(String, String)> {
     mappings
 }
 
-/// The session's length: `token_ttl`, or `ttl` where that is not given, and never more than the
-/// maxima.
+/// Reads the lifetime of the session: `token_ttl`, or `ttl` if that is missing, limited by the maxima.
 fn read_session(fields: &mut Fields<'_>) -> Option<i64> {
     let (old, new) = (fields.lifetime("ttl"), fields.lifetime("token_ttl"));
     let (old_max, new_max) = (fields.lifetime("max_ttl"), fields.lifetime("token_max_ttl"));
     let explicit = fields.lifetime("token_explicit_max_ttl");
-    let (life, most) = (new.or(old), new_max.or(old_max));
-    if let (Some(life), Some(most)) = (life, most)
-        && life > most
+    let (lifetime, maximum) = (new.or(old), new_max.or(old_max));
+    if let (Some(lifetime), Some(maximum)) = (lifetime, maximum)
+        && lifetime > maximum
     {
         let (name, max) = (
             if new.is_some() { "token_ttl" } else { "ttl" },
             if new_max.is_some() { "token_max_ttl" } else { "max_ttl" },
         );
-        fields.conflict(name, format!("{lifetime} s is more than {max}, {most} s"));
+        fields.conflict(name, format!("{lifetime} s is more than {max}, {maximum} s"));
     }
-    [lifetime, most, explicit].into_iter().flatten().min()
+    [lifetime, maximum, explicit].into_iter().flatten().min()
 }
 
 #[cfg(test)]
@@ -347,9 +346,9 @@ mod tests {
         ] {
             let mut role = json!({"role_type": "jwt", "user_claim": "sub"});
             role[name] = empty.clone();
-            let faults = LoginRole::read("r", &role).unwrap_err();
-            let [LoginRoleError::Missing { path, .. }] = &faults[..] else {
-                panic!("{name} {empty}: {faults:?}")
+            let errors = LoginRole::read("r", &role).unwrap_err();
+            let [LoginRoleError::Missing { path, .. }] = &errors[..] else {
+                panic!("{name} {empty}: {errors:?}")
             };
             assert_eq!(path, "r.bound_audiences", "{name} {empty}");
         }

@@ -1,12 +1,12 @@
-//! Leeways and lives as roles write them: whole seconds, or text.
+//! Parses the durations of login roles.
 
 use crate::util::duration::GoDuration;
 
-/// The most seconds that fit a Go duration; the reference server refuses more.
+/// The maximum of a Go duration in seconds; the reference server rejects more.
 const MAX_SECONDS: i64 = i64::MAX / 1_000_000_000;
 
-/// Seconds out of a text: a whole number, a number of days (`1d`), or a Go duration whose
-/// fraction of a second is cut off. An empty text is 0.
+/// Parses seconds from a string: an integer, a number of days (`1d`), or a Go duration, whose fraction of
+/// a second is truncated. The empty string is 0.
 ///
 /// ```
 /// use cc_auth::policy::login_role::seconds::from_text;
@@ -31,7 +31,7 @@ pub fn from_text(text: &str) -> Option<i64> {
     text.parse::<GoDuration>().ok().map(GoDuration::seconds)
 }
 
-/// The number itself, unless it is more than the reference server can count.
+/// Returns the number if the reference server can represent it.
 #[must_use]
 pub const fn checked(seconds: i64) -> Option<i64> {
     if seconds.unsigned_abs() <= MAX_SECONDS.unsigned_abs() { Some(seconds) } else { None }
@@ -41,9 +41,9 @@ pub const fn checked(seconds: i64) -> Option<i64> {
 mod tests {
     use super::*;
 
-    /// What OpenBao 2.7.2 took and refused for `clock_skew_leeway`.
+    /// The values that OpenBao 2.7.2 accepted and rejected for `clock_skew_leeway`.
     #[test]
-    fn texts_read_as_the_reference_server_reads_them() {
+    fn seconds_parse_like_the_reference_server() {
         let table = [
             ("1d", Some(86_400)),
             ("1.5d", None),

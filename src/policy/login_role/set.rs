@@ -1,4 +1,4 @@
-//! All roles of a configuration, by name.
+//! The login roles of a configuration.
 
 use std::collections::BTreeMap;
 
@@ -10,39 +10,38 @@ use super::role::LoginRole;
 use crate::util::quote::quote;
 use crate::util::suggest::nearest;
 
-/// Roles by their names, which are in lower case.
+/// Login roles by name, in lower case.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct LoginRoleSet(BTreeMap<String, LoginRole>);
 
 impl LoginRoleSet {
-    /// Reads an object of roles, such as the section `auth.jwt-roles`; `path` is what its place
-    /// is called in messages.
+    /// Reads an object of roles, such as the section `auth.jwt-roles`; `path` is its name in messages.
     ///
     /// # Errors
-    /// Every fault of every role.
+    /// Every error of every role.
     pub fn read(path: &str, value: &Value) -> Result<Self, Vec<LoginRoleError>> {
-        Fields::of(path, value).map_err(|fault| vec![fault])?;
+        Fields::of(path, value).map_err(|error| vec![error])?;
         let members = value.as_object().into_iter().flatten();
         let mut roles = BTreeMap::new();
-        let mut faults = Vec::new();
+        let mut errors = Vec::new();
         for (name, role) in members {
             let place = member_path(path, name);
             match LoginRole::read_at(&place, name, role) {
                 Ok(role) if roles.contains_key(&role.name) => {
                     let reason =
                         format!("there is a role {} already: names are lower-cased", quote(&role.name));
-                    faults.push(LoginRoleError::Conflict { path: place, reason });
+                    errors.push(LoginRoleError::Conflict { path: place, reason });
                 }
                 Ok(role) => {
                     roles.insert(role.name.clone(), role);
                 }
-                Err(of_role) => faults.extend(of_role),
+                Err(of_role) => errors.extend(of_role),
             }
         }
-        if faults.is_empty() { Ok(Self(roles)) } else { Err(faults) }
+        if errors.is_empty() { Ok(Self(roles)) } else { Err(errors) }
     }
 
-    /// The role of this name, whatever its case.
+    /// Returns the role of this name; the case does not matter.
     ///
     /// # Errors
     /// [`LoginRoleError::UnknownRole`] with the nearest name.
@@ -53,12 +52,12 @@ impl LoginRoleSet {
         })
     }
 
-    /// All names, in order.
+    /// Returns the names in order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
     }
 
-    /// All roles, in the order of their names.
+    /// Returns the roles in the order of their names.
     pub fn iter(&self) -> impl Iterator<Item = &LoginRole> {
         self.0.values()
     }

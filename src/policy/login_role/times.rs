@@ -1,4 +1,4 @@
-//! When a token is valid, by its own times and the role's leeways.
+//! The check `times`: when a token is valid, by its claims and the role's leeways.
 
 use super::check_sequence::{CheckResult, Failure, Pass};
 use super::registered::RegisteredClaims;
@@ -8,7 +8,7 @@ use crate::util::time::{Timestamp, human_span};
 const DEFAULT_SKEW: i64 = 60;
 const DEFAULT_LEEWAY: i64 = 150;
 
-/// A leeway as it works: 0 is the default, a negative one none.
+/// Returns the leeway in effect: 0 means the default, a negative number no leeway.
 pub(super) const fn effective_leeway(leeway: Option<i64>, default: i64) -> i64 {
     match leeway {
         None | Some(0) => default,
@@ -17,8 +17,7 @@ pub(super) const fn effective_leeway(leeway: Option<i64>, default: i64) -> i64 {
     }
 }
 
-/// The three leeways of a role as they work, in seconds: for clocks, for a missing `exp`, for a
-/// missing `nbf`.
+/// Returns the leeways in effect in seconds: for clocks, for a missing `exp`, for a missing `nbf`.
 pub(super) fn leeways(role: &LoginRole) -> (i64, i64, i64) {
     (
         effective_leeway(role.clock_skew_leeway, DEFAULT_SKEW),
@@ -27,9 +26,9 @@ pub(super) fn leeways(role: &LoginRole) -> (i64, i64, i64) {
     )
 }
 
-/// Whether the token is valid now. At least one of the three times must be there; a missing `exp`
-/// is the later of `iat` and `nbf` plus the role's leeway, a missing `nbf` is `iat`, or `exp`
-/// minus the leeway where that is missing too. All limits are inclusive.
+/// Checks whether the token is valid now. It must have at least one of `iat`, `nbf` and `exp`. A missing
+/// `exp` is the later of `iat` and `nbf` plus the role's leeway; a missing `nbf` is `iat`, or without it
+/// `exp` minus the leeway. All limits are inclusive.
 pub(super) fn check(role: &LoginRole, claims: &RegisteredClaims, now: Timestamp) -> CheckResult<()> {
     let (skew, exp_leeway, nbf_leeway) = leeways(role);
     if claims.iat.is_none() && claims.nbf.is_none() && claims.exp.is_none() {
@@ -38,7 +37,7 @@ pub(super) fn check(role: &LoginRole, claims: &RegisteredClaims, now: Timestamp)
         )
         .hint("let the issuer set iat and exp"));
     }
-    // At least one is there, so that the fallbacks of 0 only stand in for the other.
+    // At least one time is given, so a default of 0 never decides alone.
     let start = claims.iat.unwrap_or(0).max(claims.nbf.unwrap_or(0));
     let exp = claims.exp.unwrap_or_else(|| start.saturating_add(exp_leeway));
     let nbf = claims.nbf.or(claims.iat).unwrap_or_else(|| exp.saturating_sub(nbf_leeway));
@@ -114,15 +113,15 @@ fn expired(
     let ended = Timestamp(exp).rfc3339();
     let since = time_until(latest, now);
     if claims.exp.is_some() {
-        let refused = Failure::new(format!(
+        let failure = Failure::new(format!(
             "expired: exp is {ended}, and with {skew} s by which clocks may differ it ended {since} ago"
         ));
         if role.expiration_leeway.is_some_and(|leeway| leeway > 0) {
-            return refused.hint(
+            return failure.hint(
                 "expiration_leeway only gives a token without exp an end; clock_skew_leeway moves all limits",
             );
         }
-        return refused.hint("get a new token");
+        return failure.hint("get a new token");
     }
     let start = if claims.nbf > claims.iat { "nbf" } else { "iat" };
     Failure::new(format!(
@@ -145,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn every_limit_is_inclusive_to_the_second() {
+    fn times_limits_are_inclusive() {
         for (leeway, skew) in [(0, 60), (-1, 0), (30, 30)] {
             let claims =
                 RegisteredClaims { nbf: Some(1_000), exp: Some(2_000), ..RegisteredClaims::default() };
@@ -164,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_made_up_to_the_second() {
+    fn times_missing_claims_are_derived_from_the_others() {
         let only_exp = RegisteredClaims { exp: Some(2_000), ..RegisteredClaims::default() };
         assert!(is_valid(-1, &only_exp, 1_850) && !is_valid(-1, &only_exp, 1_849));
         let only_iat = RegisteredClaims { iat: Some(1_000), ..RegisteredClaims::default() };
