@@ -217,9 +217,9 @@ impl ProfileChecks<'_> {
             clippy::cast_possible_truncation,
             reason = "a float cast saturates, which is what is expected"
         )]
-        let life = (end - issued) as i64;
-        if WLCG_LIFETIME.contains(&life) {
-            self.verdict.pass("life", human_span(life.unsigned_abs()));
+        let lifetime = (end - issued) as i64;
+        if WLCG_LIFETIME.contains(&lifetime) {
+            self.verdict.pass("lifetime", human_span(lifetime.unsigned_abs()));
         } else {
             let span = human_span(lifetime.unsigned_abs());
             let reason =
@@ -346,7 +346,7 @@ mod tests {
 
     #[test]
     fn wlcg_lifetime_within_limits_gets_no_warning() {
-        for (life, required) in [(899, false), (900, true), (21_600, true), (21_601, false)] {
+        for (lifetime, required) in [(899, false), (900, true), (21_600, true), (21_601, false)] {
             let mut payload = is_valid();
             payload.insert("exp".to_owned(), json!(1_000 + lifetime));
             let verdict = verdict(Profile::Wlcg, &payload);
