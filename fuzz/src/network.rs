@@ -17,6 +17,7 @@ use cc_auth::login::oidc::request::{AuthorizationParams, PendingAuthorization, b
 use cc_auth::oidc::discovery::{Discovery, ProviderEndpoint, discover};
 use cc_auth::oidc::jwks_cache::{Cache, JwksSource, RemoteJwks};
 use cc_auth::oidc::oauth::{Provider, Registration};
+use cc_auth::util::monotonic::SystemMonotonicClock;
 use cc_auth::util::note::Notes;
 use cc_auth::util::secret::SecretText;
 use cc_auth::util::time::Timestamp;
@@ -348,7 +349,7 @@ pub fn listener(data: &[u8]) {
         format!("127.0.0.{}", *turn % 8 + 1)
     };
     let ports = "0".parse().expect("any port");
-    let mut listener = Listener::bind(&host, &ports).expect("a free port");
+    let mut listener = Listener::bind(&host, &ports, &SystemMonotonicClock).expect("a free port");
     let address = listener.addresses()[0];
     let data = data.to_vec();
     let mut gate = gate(&host);

@@ -12,6 +12,7 @@ use super::oidc::request::BrowserChoice;
 use crate::config::Settings;
 use crate::oidc::oauth::DeviceAuthorization;
 use crate::util::environment::Environment;
+use crate::util::monotonic::MonotonicClock;
 use crate::util::note::Notes;
 use crate::util::secret::SecretText;
 use crate::util::time::Clock;
@@ -23,6 +24,8 @@ pub struct LoginEnvironment<'run> {
     pub variables: &'run Environment,
     /// The clock.
     pub clock: Clock,
+    /// The clock of timeouts and pauses.
+    pub monotonic: &'run dyn MonotonicClock,
     /// Whether a browser can be opened on this computer.
     pub has_display: bool,
     /// Whether standard input is a terminal, so the user can correct an input.

@@ -299,12 +299,10 @@ fn forbidden(tokens: &[TokenTree]) -> BTreeSet<&'static str> {
 /// What is allowed all the same: the module, what it does, and why.
 const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("util::file::lock", "sleep", "the pause between two attempts to get a lock"),
+    ("util::monotonic", "monotonic clock", "the one place that reads it, when the command line passes it"),
+    ("util::monotonic", "sleep", "the pause of the same clock"),
     ("util::time", "wall clock", "the one place that reads it, when the command line passes 'Clock::System'"),
     ("ldap::transport", "monotonic clock", "the end of a timeout"),
-    ("login::oidc::device", "monotonic clock", "the end of a device code and the interval of its polls"),
-    ("login::oidc::device", "sleep", "the interval between two polls, as the provider asks for it"),
-    ("login::oidc::flow", "monotonic clock", "the time limit of a login in a browser"),
-    ("login::oidc::listener", "monotonic clock", "the end of the wait for the browser and of slow clients"),
     ("user_db::connect", "monotonic clock", "the end of the wait for a lock"),
     ("user_db::connect", "sleep", "the pause between two attempts to get a lock"),
 ];

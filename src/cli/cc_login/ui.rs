@@ -18,6 +18,7 @@ use crate::login::ui::{LoginEnvironment, LoginStep, LoginUi, PasswordPrompt};
 use crate::oidc::oauth::DeviceAuthorization;
 use crate::util::diagnostic::Diagnostic;
 use crate::util::kind::Kind;
+use crate::util::monotonic::SystemMonotonicClock;
 use crate::util::note::Notes;
 use crate::util::quote::{escape, quote};
 use crate::util::secret::SecretText;
@@ -97,6 +98,7 @@ pub(super) fn with_environment<T>(
     let environment = LoginEnvironment {
         variables: &variables,
         clock: Clock::System,
+        monotonic: &SystemMonotonicClock,
         has_display: browser::can_show(&variables),
         is_interactive: io::stdin().is_terminal(),
         browser_uids: &browser::accounts(&variables),

@@ -1,6 +1,6 @@
 //! A login through an OpenID provider: in a browser, with a pasted URL, or on another device.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::callback::{self, AuthorizationResponse};
 use super::connection::{ProviderConnection, discover, http_client, key_cache, open_user_db};
@@ -188,7 +188,8 @@ impl OidcLogin<'_> {
 
     fn in_browser<U: LoginUi>(&self, ui: &mut U) -> Result<Session, LoginError> {
         let request = self.request;
-        let mut listener = Listener::bind(&request.listen_address, &request.ports)?;
+        let mut listener =
+            Listener::bind(&request.listen_address, &request.ports, self.environment.monotonic)?;
         for address in listener.addresses() {
             log::info!("waiting for the browser on {address}");
         }
@@ -198,7 +199,7 @@ impl OidcLogin<'_> {
         let pending = self.begin(self.redirect_uri(listener.port())?)?;
         let uids = self.environment.browser_uids.to_vec();
         let mut gate = CallbackGate::new(&pending, &request.listen_address, uids)?;
-        let deadline = Instant::now() + self.time_limit();
+        let deadline = self.environment.monotonic.now() + self.time_limit();
         let start_url = gate.start_url().clone();
         ui.show(LoginStep::Browser { start_url: &start_url, browser: &request.browser });
         let mut rejected = 0;
@@ -231,7 +232,7 @@ impl OidcLogin<'_> {
         let port = ports.find(|port| *port > 0).unwrap_or(redirect::DEFAULT_PORT);
         let redirect_uri = self.redirect_uri(port).map_err(LoginError::from)?;
         let pending = self.begin(redirect_uri).map_err(LoginError::from)?;
-        let deadline = Instant::now() + self.time_limit();
+        let deadline = self.environment.monotonic.now() + self.time_limit();
         ui.show(LoginStep::Manual { url: &pending.url, redirect_uri: &pending.redirect_uri });
         let mut rejected = 0;
         loop {
@@ -260,7 +261,7 @@ impl OidcLogin<'_> {
         ui.show(LoginStep::Device(&device));
         // The default is the lifetime of the code: a login on another device takes longer.
         let limit = self.request.time_limit.unwrap_or(device.expires_in);
-        let tokens = device::wait(provider, &device, limit)?;
+        let tokens = device::wait(provider, &device, limit, self.environment.monotonic)?;
         self.store_session(tokens, TokenBinding::Device, ui)
     }
 

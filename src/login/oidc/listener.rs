@@ -19,6 +19,7 @@ use super::page::BrowserPage;
 use super::peer::Ends;
 use super::redirect::Ports;
 use crate::util::file::reason;
+use crate::util::monotonic::MonotonicClock;
 
 /// The maximum size of a request head, in bytes: some providers use long codes.
 const HEAD_LIMIT: usize = 16 << 10;
@@ -34,9 +35,10 @@ const FREE_PORT_TRIES: usize = 16;
 
 /// The listener on the local port.
 #[derive(Debug)]
-pub struct Listener {
+pub struct Listener<'run> {
     sockets: Vec<TcpListener>,
     port: u16,
+    clock: &'run dyn MonotonicClock,
     clients: VecDeque<Client>,
 }
 
@@ -67,20 +69,20 @@ struct Client {
     is_final: bool,
 }
 
-impl Listener {
+impl<'run> Listener<'run> {
     /// Binds the first free port on this address. `localhost` means 127.0.0.1 and, if the system
     /// supports it, `::1`.
     ///
     /// # Errors
     /// [`OidcError::InvalidListenAddress`], [`OidcError::CannotListen`].
-    pub fn bind(address: &str, ports: &Ports) -> Result<Self, OidcError> {
+    pub fn bind(address: &str, ports: &Ports, clock: &'run dyn MonotonicClock) -> Result<Self, OidcError> {
         let addresses = addresses(address)?;
         let mut last = None;
         for port in ports.numbers() {
             let tries = if port == 0 { FREE_PORT_TRIES } else { 1 };
             for _ in 0..tries {
                 match bind_all(&addresses, port) {
-                    Ok(sockets) => return Self::new(sockets),
+                    Ok(sockets) => return Self::new(sockets, clock),
                     Err(failed) => last = Some(failed),
                 }
             }
@@ -91,14 +93,14 @@ impl Listener {
         Err(OidcError::CannotListen { address, port: ports.to_string(), why: reason(&error) })
     }
 
-    fn new(sockets: Vec<TcpListener>) -> Result<Self, OidcError> {
+    fn new(sockets: Vec<TcpListener>, clock: &'run dyn MonotonicClock) -> Result<Self, OidcError> {
         let failed = |error: io::Error| OidcError::ListenFailed(reason(&error));
         let mut port = 0;
         for socket in &sockets {
             socket.set_nonblocking(true).map_err(failed)?;
             port = socket.local_addr().map_err(failed)?.port();
         }
-        Ok(Self { sockets, port, clients: VecDeque::new() })
+        Ok(Self { sockets, port, clock, clients: VecDeque::new() })
     }
 
     /// The port of the listener.
@@ -153,10 +155,11 @@ impl Listener {
     /// Sends the last page to the browser and closes the port, after at most `linger`.
     pub fn finish(mut self, gate: &mut CallbackGate, page: &BrowserPage, linger: Duration) {
         // Restart the timeouts: the clients waited for this program.
-        self.clients.iter_mut().for_each(|client| client.since = Instant::now());
+        let now = self.clock.now();
+        self.clients.iter_mut().for_each(|client| client.since = now);
         let status = if page.is_success { (200, "OK") } else { (400, "Bad Request") };
         // The result of the login does not depend on the last page.
-        let _ = self.serve::<()>(Instant::now() + linger, |head, ends| match gate.classify(head, ends) {
+        let _ = self.serve::<()>(now + linger, |head, ends| match gate.classify(head, ends) {
             GateRequest::Done => (answer(status.0, status.1, page), Some(WaitOutcome::Shown)),
             GateRequest::Callback(_) => (redirect(None), None),
             GateRequest::OtherHost => (misdirected(), None),
@@ -173,7 +176,7 @@ impl Listener {
     ) -> Result<WaitOutcome<T>, OidcError> {
         let mut outcome = None;
         loop {
-            let now = Instant::now();
+            let now = self.clock.now();
             self.clients.retain(|client| now.duration_since(client.since) < REQUEST_TIME);
             let is_gone = outcome.is_some() && !self.clients.iter().any(|client| client.is_final);
             if now >= deadline || is_gone {
@@ -215,7 +218,7 @@ impl Listener {
             let events = if client.output.is_empty() { PollFlags::IN } else { PollFlags::OUT };
             PollFd::new(&client.stream, events)
         }));
-        let left = until.saturating_duration_since(Instant::now());
+        let left = until.saturating_duration_since(self.clock.now());
         let timeout = Timespec {
             tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
             tv_nsec: i64::from(left.subsec_nanos()),
@@ -238,7 +241,7 @@ impl Listener {
                         if self.clients.len() >= MAX_CLIENTS {
                             self.clients.pop_front();
                         }
-                        self.clients.push_back(Client::new(stream));
+                        self.clients.push_back(Client::new(stream, self.clock.now()));
                     }
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                     // An error of this connection, or temporarily too many open files.
@@ -264,15 +267,8 @@ fn is_temporary(error: &io::Error) -> bool {
 }
 
 impl Client {
-    fn new(stream: TcpStream) -> Self {
-        Self {
-            stream,
-            since: Instant::now(),
-            input: Vec::new(),
-            output: Vec::new(),
-            sent: 0,
-            is_final: false,
-        }
+    fn new(stream: TcpStream, since: Instant) -> Self {
+        Self { stream, since, input: Vec::new(), output: Vec::new(), sent: 0, is_final: false }
     }
 
     /// Reads and writes without blocking; returns `false` if the connection is finished. `decide`
@@ -396,10 +392,11 @@ fn is_missing_family(error: &io::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::util::monotonic::SystemMonotonicClock;
 
     #[test]
     fn listener_rejects_head_over_the_limit_before_its_end() {
-        let mut listener = Listener::bind("127.0.0.1", &"0".parse().unwrap()).unwrap();
+        let mut listener = Listener::bind("127.0.0.1", &"0".parse().unwrap(), &SystemMonotonicClock).unwrap();
         let port = listener.port();
         let client = std::thread::spawn(move || {
             let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
@@ -419,20 +416,20 @@ mod tests {
 
     #[test]
     fn listener_binds_both_families_and_skips_used_ports() {
-        let listener = Listener::bind("localhost", &"0".parse().unwrap()).unwrap();
+        let listener = Listener::bind("localhost", &"0".parse().unwrap(), &SystemMonotonicClock).unwrap();
         let taken = listener.port();
         assert!(listener.addresses().contains(&SocketAddr::from((Ipv4Addr::LOCALHOST, taken))));
         let one = format!("{taken}").parse().unwrap();
-        let refused = Listener::bind("localhost", &one).unwrap_err();
+        let refused = Listener::bind("localhost", &one, &SystemMonotonicClock).unwrap_err();
         assert!(refused.to_string().contains(&format!("port {taken}")), "{refused}");
         let either = format!("{taken},0").parse().unwrap();
-        assert_ne!(Listener::bind("localhost", &either).unwrap().port(), taken);
+        assert_ne!(Listener::bind("localhost", &either, &SystemMonotonicClock).unwrap().port(), taken);
     }
 
     #[test]
     fn listener_rejects_invalid_address() {
         for address in ["", "a b", "localhost:80", "http://localhost", "no-such-host.invalid"] {
-            let refused = Listener::bind(address, &Ports::default());
+            let refused = Listener::bind(address, &Ports::default(), &SystemMonotonicClock);
             assert!(matches!(refused, Err(OidcError::InvalidListenAddress { .. })), "{address}: {refused:?}");
         }
     }
