@@ -1,4 +1,4 @@
-//! `cc-login` as people run it.
+//! `cc-login` on the command line.
 
 use serde_json::json;
 
@@ -6,7 +6,7 @@ use crate::slapd::{BASE, Manner, Slapd, TREE, person};
 use crate::support::{TestEnv, has};
 use crate::sync::{configure, directory_for, table};
 
-/// A directory with keys, a database, and `fritz` with a password.
+/// A directory with keys, a database, and the user `fritz` with a password.
 fn with_fritz() -> TestEnv {
     let directory = TestEnv::new();
     directory.sh("cc-user init -q").ended(0);
@@ -109,7 +109,8 @@ fn login_without_private_key_creates_session_without_token() {
     assert!(none.stderr.contains("the session has no token"), "{}", none.stderr);
 }
 
-/// A directory whose server takes logins by HMAC token; `jwts` are the settings of `auth.jwts`.
+/// A directory whose server accepts logins with an HMAC token; `jwts` are the settings of
+/// `auth.jwts`.
 fn with_token_login(jwts: &serde_json::Value) -> TestEnv {
     let directory = with_fritz();
     directory.sh("gen-keypair --algorithm hs512 --write -q").ended(0);
@@ -119,7 +120,8 @@ fn with_token_login(jwts: &serde_json::Value) -> TestEnv {
     directory
 }
 
-/// Logs in by an HMAC token with these claims; standard error, and what the session's token has.
+/// Logs in with an HMAC token with these claims; returns standard error and the claims of the
+/// session's token.
 fn login_by_token(directory: &TestEnv, arguments: &str) -> (String, Option<serde_json::Value>) {
     directory.sh(&format!("cc-jwt issue {arguments} --algorithm hs512 -q > login.txt")).ended(0);
     let run = directory.sh("cc-login --method token --token-file login.txt").ended(0);
@@ -134,7 +136,7 @@ fn login_by_token(directory: &TestEnv, arguments: &str) -> (String, Option<serde
 #[test]
 fn session_token_of_a_token_login_has_the_roles_of_the_user_table() {
     let directory = with_token_login(&json!({}));
-    // A known user: fritz has user and api, whatever the login token says.
+    // A known user: fritz has the roles user and api, regardless of the login token.
     let (stderr, token) = login_by_token(&directory, "fritz --roles admin,api");
     assert_eq!(token.unwrap()["roles"], json!(["user", "api"]));
     assert!(
@@ -149,7 +151,7 @@ fn session_token_of_a_token_login_has_the_roles_of_the_user_table() {
     let (stderr, token) = login_by_token(&directory, "newcomer --roles admin,api");
     assert_eq!(token, None);
     assert!(stderr.contains("'newcomer' is not in the user table: the session has no token"), "{stderr}");
-    // An unknown user, who is added, and is then known.
+    // An unknown user, who is added and then known.
     let directory = with_token_login(&json!({"sync-user-on-login": true}));
     let (_, token) = login_by_token(&directory, "newcomer --roles support,api");
     assert_eq!(token.unwrap()["roles"], json!(["support", "api"]));
@@ -267,8 +269,8 @@ fn curl_sends_the_session_as_the_server_expects_it() {
     directory.run_with("cc-jwt", &["verify", "-", "--endpoint", "user-api"], token).ended(0);
 }
 
-/// Counted in instructions, which other programs on the machine do not change: a comparison with a
-/// password hash is nearly all that a rejected login does.
+/// Counts instructions, which do not depend on other processes. A comparison with a password hash
+/// is nearly the complete cost of a rejected login.
 #[test]
 fn rejected_login_of_any_kind_takes_one_password_comparison() {
     use crate::ldapd::{BIND, BIND_RESPONSE, DONE, SEARCH, answering, entry, result};
@@ -276,7 +278,7 @@ fn rejected_login_of_any_kind_takes_one_password_comparison() {
     if !has("valgrind") {
         return;
     }
-    // The service account may search, and lena is the only entry; no other account's password is right.
+    // The service account may search, lena is the only entry, and all other passwords are wrong.
     let port = answering(|request| match request.operation {
         BIND if request.contains("cn=sync") => result(request.id, BIND_RESPONSE, 0, ""),
         BIND => result(request.id, BIND_RESPONSE, 49, ""),

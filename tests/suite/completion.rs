@@ -1,5 +1,5 @@
-//! Completion as a user meets it: TAB and ENTER typed on a pseudo-terminal in real shells, with
-//! names that other accounts chose.
+//! Completion in real shells: TAB and ENTER typed on a pseudo-terminal, with names that other
+//! accounts chose.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ use rexpect::session::{PtySession, spawn_command};
 
 use crate::support::{TestEnv, has, path_with_programs, programs};
 
-/// Usernames that would be commands if a shell read them, each with a beginning of its own.
+/// Usernames that would be commands if a shell interpreted them, each with a unique prefix.
 const NAMES: [&str; 14] = [
     "aa;touch owned;:",
     "bb$(touch owned)",
@@ -26,7 +26,7 @@ const NAMES: [&str; 14] = [
     "nn plain 'n' \"m\"",
 ];
 
-/// A directory with these users and files, each of which would make `owned`.
+/// A directory with these users and files, each of which would create `owned`.
 fn setup() -> TestEnv {
     let directory = TestEnv::with_setup();
     for name in NAMES {
@@ -79,7 +79,7 @@ fn shell(directory: &TestEnv, name: &str) -> PtySession {
     session
 }
 
-/// Types a beginning, TAB and ENTER, and waits for the end of the command.
+/// Types a prefix, TAB and ENTER, and waits for the end of the command.
 fn type_and_run(session: &mut PtySession, typed: &str, number: usize) -> String {
     session.send(&format!("{typed}\t\r")).unwrap();
     session.flush().unwrap();
@@ -99,7 +99,7 @@ fn completion_hostile_names_execute_nothing_in_any_shell() {
             let typed = format!("cc-user show {}", &user[..2]);
             let seen = type_and_run(&mut session, &typed, number);
             assert!(!directory.file("owned").exists(), "{name}: {user} ran: {seen}");
-            // The whole name reached the program as one argument.
+            // The program received the complete name as one argument.
             assert!(
                 seen.contains(&format!("username  {}", user.replace('\\', "\\\\"))),
                 "{name}: {user}: {seen:?}"
@@ -114,7 +114,7 @@ fn completion_hostile_names_execute_nothing_in_any_shell() {
     }
 }
 
-/// zsh and fish know what they insert into; bash inserts what the program wrote.
+/// zsh and fish quote for the context; bash inserts the program's output.
 #[test]
 fn completion_hostile_names_inside_quotes_execute_nothing_in_bash() {
     let directory = setup();
@@ -131,7 +131,7 @@ fn completion_hostile_names_inside_quotes_execute_nothing_in_bash() {
             if prompt.ends_with("<two>") {
                 session.send_control('c').unwrap();
             } else {
-                // The prompt that the next round waits for.
+                // The prompt that the next iteration waits for.
                 session.send("\r").unwrap();
                 session.flush().unwrap();
             }
@@ -149,7 +149,7 @@ fn completion_offers_candidates_in_every_shell() {
         let directory = TestEnv::with_setup();
         directory.write("key file.pem", "x");
         let mut session = shell(&directory, name);
-        // The first TAB of all, an option with '=', a name after options.
+        // The first TAB of the session, an option with '=', a name after options.
         let seen = type_and_run(&mut session, "cc-user sho", 1);
         assert!(seen.contains("cc-user show"), "{name}: {seen:?}");
         let seen = type_and_run(&mut session, "cc-user --wait 1s show fri", 2);

@@ -1,5 +1,5 @@
-//! Settings: the `.env` and `config.json` readers against what the real ones answered, and the
-//! writer of `.env`.
+//! Settings: the readers of `.env` and `config.json` compared with recorded results of the server,
+//! and the writer of `.env`.
 
 mod dotenv;
 mod duration;

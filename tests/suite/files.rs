@@ -1,4 +1,5 @@
-//! Files: whose are used, whose are written, with which owner and mode, and by which code.
+//! File ownership and modes: which files are read and written, with which owner and mode, and by
+//! which code.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::support::{Run, TestEnv, data, has, has_root, programs};
 
-/// The account that works, and another one.
+/// The account that runs the programs, and another account.
 const VICTIM: u32 = 61_001;
 const MALLORY: u32 = 61_002;
 
@@ -20,12 +21,12 @@ fn give(path: impl AsRef<Path>, user: u32) {
     lchown(path, Some(user), Some(user)).unwrap();
 }
 
-/// Everything below a path belongs to this account.
+/// Changes the owner of everything below a path.
 fn give_all(directory: &TestEnv, name: &str, user: u32) {
     directory.sh(&format!("chown -hR {user}:{user} {name}")).ended(0);
 }
 
-/// The programs where every account can run them.
+/// The directory of the programs, accessible to every account.
 fn with_programs(directory: &TestEnv) {
     mode(directory.path(), 0o711);
     fs::create_dir(directory.file("bin")).unwrap();
@@ -37,7 +38,7 @@ fn with_programs(directory: &TestEnv) {
     }
 }
 
-/// A shell line by another account, in a directory below the directory.
+/// A shell command of another account, in a subdirectory.
 fn run_as(directory: &TestEnv, user: u32, inside: &str, line: &str) -> Run {
     let bin = directory.file("bin");
     directory.sh(&format!(
@@ -46,7 +47,7 @@ fn run_as(directory: &TestEnv, user: u32, inside: &str, line: &str) -> Run {
     ))
 }
 
-/// Two accounts, and a directory of the victim's with a server's files in it.
+/// Two accounts, and a directory of the victim with the files of a server.
 fn has_two_accounts() -> Option<TestEnv> {
     if !has_root() || !has("setpriv") {
         return None;
@@ -60,7 +61,7 @@ fn has_two_accounts() -> Option<TestEnv> {
     Some(directory)
 }
 
-/// Code without unit tests and comments.
+/// The code without unit tests and comments.
 fn code(path: &Path) -> String {
     let code = crate::support::code_without_tests(path);
     code.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
@@ -93,7 +94,7 @@ fn files_are_written_by_one_module_only() {
         "set_len",
         "fs::open(",
     ];
-    // Not files of users, or read only.
+    // These are not user files, or are only read.
     let allowed = [
         ("cli/prompt.rs", "OpenOptions", "the terminal"),
         ("token/bearer_discovery.rs", "fs::open(", "reads a token"),
@@ -110,7 +111,7 @@ fn files_are_written_by_one_module_only() {
     let (mut found, mut files, mut used) = (Vec::new(), 0, 0);
     walk(&source, &mut |path| {
         let name = path.strip_prefix(&source).unwrap().to_string_lossy().into_owned();
-        // The schemas of reports are for tests alone.
+        // The schemas of reports are only for tests.
         let is_checked = name.ends_with(".rs") && !name.starts_with("util/file/") && name != "cli/schema.rs";
         files += usize::from(is_checked);
         let code = if is_checked { code(path) } else { String::new() };
@@ -127,7 +128,7 @@ fn files_are_written_by_one_module_only() {
     assert!(found.is_empty(), "these write files by themselves:\n{}", found.join("\n"));
 }
 
-/// Every command that writes a file, with `{}` for it.
+/// Every command that writes a file; `{}` is the file.
 const WRITES: [&str; 10] = [
     "gen-keypair -q -a es256 -f jwk -o {} --force",
     "gen-keypair -q --write --force --env-file {}",
@@ -181,7 +182,7 @@ fn write_symlink_of_another_account_is_not_followed() {
             symlink(directory.file("treasure"), inside.join("link")).unwrap();
             give(inside.join("link"), owner);
             let run = directory.sh(&format!("{}; exit $?", write.replace("{}", "inside/link")));
-            // An existing name is not a place for a directory or a database.
+            // An existing file cannot be replaced by a directory or a database.
             assert!(
                 [66, 73, 77, 78].contains(&run.status),
                 "{write} {shared:o}: {} {}",
@@ -194,7 +195,7 @@ fn write_symlink_of_another_account_is_not_followed() {
         }
         fs::remove_dir_all(&inside).unwrap();
     }
-    // One's own link in one's own directory stays, and its target is replaced.
+    // The caller's own symbolic link in an own directory is preserved, and its target is replaced.
     symlink("treasure", directory.file("link")).unwrap();
     directory.sh("cc-jwt issue fritz -q -o link --force").ended(0);
     assert!(fs::symlink_metadata(directory.file("link")).unwrap().is_symlink());
@@ -216,7 +217,7 @@ fn write_hyphen_is_standard_output_in_every_program() {
     ] {
         let run = directory.sh(&format!("{write} -q")).ended(0);
         assert!(run.stdout.starts_with(begin), "{write}: {}", run.stdout);
-        // A file behind standard output is written to, from its end, and not replaced.
+        // A file behind standard output is appended to, not replaced.
         directory.write("log", "before\n");
         directory.sh(&format!("{write} -q >> log")).ended(0);
         assert!(
@@ -230,7 +231,7 @@ fn write_hyphen_is_standard_output_in_every_program() {
     assert!(!directory.file("-").exists());
 }
 
-/// Every file and directory below a path, with its mode.
+/// All files and directories below a path, with their modes.
 fn modes(directory: &Path) -> BTreeMap<PathBuf, u32> {
     fn walk(root: &Path, at: &Path, into: &mut BTreeMap<PathBuf, u32>) {
         for entry in fs::read_dir(at).unwrap().map(Result::unwrap) {
@@ -337,7 +338,7 @@ fn env_file_writers_of_every_program_lose_no_line() {
     }
 }
 
-/// Commands that use default files, by the file, which option names it, and how each program ends.
+/// Commands that use default files: the file, the option that sets it, and the exit status.
 const READERS: [(&str, &str, i32); 4] = [
     ("cc-jwt issue fritz", "--config ./config.json --env-file ./.env --db ./var/job.db", 0),
     (
@@ -353,7 +354,7 @@ const READERS: [(&str, &str, i32); 4] = [
     ),
 ];
 
-/// What makes a file one that another account can change.
+/// A change after which another account can change the file.
 type Change<'a> = &'a dyn Fn(&Path);
 
 #[test]
@@ -397,7 +398,7 @@ fn default_file_writable_by_another_account_is_not_used() {
             directory.sh("rm -rf server && mv saved server").ended(0);
         }
     }
-    // One reads a variable by itself.
+    // A command that reads a variable.
     give(directory.file("server/.env"), MALLORY);
     let found = run("convert-pem-pubkey --from-env JWT_PUBLIC_KEY");
     assert_eq!(found.status, 77, "{}", found.stderr);
@@ -405,7 +406,7 @@ fn default_file_writable_by_another_account_is_not_used() {
     give(directory.file("server/.env"), VICTIM);
     let found = run("convert-pem-pubkey --from-env JWT_PUBLIC_KEY");
     assert_eq!(found.status, 0, "{}", found.stderr);
-    // The directory: its owner can exchange what is in it.
+    // The owner of the directory can replace the files in it.
     for (user, bits) in [(MALLORY, 0o755), (VICTIM, 0o775), (VICTIM, 0o707)] {
         give(directory.file("server"), user);
         mode(directory.file("server"), bits);
@@ -414,7 +415,8 @@ fn default_file_writable_by_another_account_is_not_used() {
             assert_eq!(found.status, 77, "directory {bits:o} of {user}, {reader}: {}", found.stderr);
         }
     }
-    // A sticky one is safe for files, but not for a database: its journal would be used.
+    // A sticky directory is safe for files, but not for a database, because its journal would be
+    // used.
     give(directory.file("server"), 0);
     mode(directory.file("server"), 0o1777);
     let found = run("cc-user list");
@@ -538,7 +540,7 @@ fn root_file_in_the_directory_of_an_account_belongs_to_that_account() {
     ] {
         assert_eq!(owner(name), (VICTIM, VICTIM, bits.to_owned()), "{name}");
     }
-    // What is replaced keeps its owner, its group, and what the group may do.
+    // A replaced file keeps its owner, its group, and the group permissions.
     for name in ["new/.env", "new/token"] {
         chown(directory.file(name), Some(VICTIM), Some(MALLORY)).unwrap();
         mode(directory.file(name), 0o640);
@@ -551,7 +553,7 @@ fn root_file_in_the_directory_of_an_account_belongs_to_that_account() {
             assert_eq!((group, bits.as_str()), (MALLORY, "640"), "{name}");
         }
     }
-    // Not where the account can have made the directory to get a secret.
+    // Except where the account could have created the directory to receive a secret.
     fs::create_dir(directory.file("shared")).unwrap();
     mode(directory.file("shared"), 0o1777);
     fs::create_dir(directory.file("shared/trap")).unwrap();

@@ -1,5 +1,5 @@
-//! The login chain against what the real server did, recorded on cc-backend 1.5: every row of
-//! password, LDAP, token and cookie logins, with the same users, keys and directory.
+//! The login chain compared with cc-backend 1.5: all recorded password, LDAP, token and cookie
+//! logins, with the same users, keys and LDAP directory.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use serde_json::Value;
 use crate::slapd::{Manner, Slapd};
 use crate::support::{TestEnv, data, has, rows};
 
-/// A user of the table as far as a login may change it.
+/// The columns of a user that a login may change.
 type Row = (i64, Option<String>, Value, Value);
 
 fn table(directory: &TestEnv) -> BTreeMap<String, Row> {
@@ -61,7 +61,7 @@ fn fill(directory: &TestEnv, users: &Value) {
     transaction.commit().unwrap();
 }
 
-/// What a browser's request shows to the server's login.
+/// The parts of a browser's request that the server's login uses.
 fn presented(request: &Value, cookie_name: Option<&str>) -> Credentials {
     let mut shown = Credentials::default();
     let secret = |text: &str| Some(SecretText::new(text.to_owned()));
@@ -105,7 +105,7 @@ fn presented(request: &Value, cookie_name: Option<&str>) -> Credentials {
     shown
 }
 
-/// Rows that are about HTTP and not about who it is.
+/// Rows that are about HTTP, not about logins.
 fn is_about_http(row: &Value) -> bool {
     let case = row["case"].as_str().unwrap();
     let path = row["request"]["path"].as_str().unwrap();
@@ -116,7 +116,7 @@ fn is_about_http(row: &Value) -> bool {
         || case.contains("Authorization: Basic")
         || case.contains("without login")
         || case == "no content type"
-        // Blanks and a prefix around a token are accepted here wherever one is given.
+        // Spaces and a prefix around a token are accepted in all places here.
         || case.contains("double blank")
             && case.contains("Authorization")
         || case.contains("blank at the end")
@@ -125,7 +125,7 @@ fn is_about_http(row: &Value) -> bool {
         || (path.starts_with("/jwt-login") && row["config"].as_str().unwrap().starts_with("local"))
 }
 
-/// Where this toolkit decides otherwise on purpose, and why.
+/// Rows in which this toolkit intentionally decides differently, and the reason.
 fn stricter(row: &Value) -> Option<&'static str> {
     let case = row["case"].as_str().unwrap();
     let config = row["config"].as_str().unwrap();
@@ -153,7 +153,7 @@ fn stricter(row: &Value) -> Option<&'static str> {
     None
 }
 
-/// Where the decision is the same, but the table is treated better.
+/// Rows in which the decision is the same, but the change of the table differs.
 fn better(row: &Value) -> Option<&'static str> {
     let case = row["case"].as_str().unwrap();
     let config = row["config"].as_str().unwrap();

@@ -1,4 +1,4 @@
-//! Prompts on a real pseudo-terminal.
+//! Prompts on a pseudo-terminal.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use rexpect::session::{PtySession, spawn_command};
 
 use crate::support::TestEnv;
 
-/// Longer than anything takes on a busy machine.
+/// Longer than any step takes on a busy machine.
 const TIMEOUT_MS: u64 = 60_000;
 
 pub fn spawn(directory: &TestEnv, shell_line: &str) -> PtySession {
@@ -77,11 +77,11 @@ fn new_password_mismatch_or_empty_changes_nothing() {
 #[test]
 fn interrupted_prompt_restores_terminal_echo() {
     let directory = set_up();
-    // The shell stays and reports the state of the terminal afterwards.
+    // The shell continues and prints the state of the terminal afterwards.
     let line = "stty echo; trap : INT; cc-user add anna --role admin; echo status $?; stty -a";
     let mut session = spawn(&directory, line);
     session.exp_string("Password for 'anna': ").unwrap();
-    // Not before echo is off, or the test would prove nothing.
+    // Wait until echo is off; the test would otherwise prove nothing.
     std::thread::sleep(Duration::from_millis(300));
     session.send_control('c').unwrap();
     session.exp_string("status 130").unwrap();

@@ -1,6 +1,6 @@
-//! A token from a running server, played by one that answers as the recorded server does
-//! (cc-backend 1.5: `POST /login` 302 with a cookie, 401; `GET /frontend/jwt/`), and by servers
-//! that are none.
+//! Tokens from a running server, simulated by one that responds as the recorded server does
+//! (cc-backend 1.5: `POST /login` 302 with a cookie, 401; `GET /frontend/jwt/`), and by other
+//! servers.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -22,11 +22,11 @@ fn token(name: &str, claims: &Value) -> String {
     )
 }
 
-/// The server as recorded: clara (admin) and fritz have the password `pw`.
+/// The recorded server: clara (admin) and fritz have the password `pw`.
 fn clustercockpit(request: &Request) -> Reply {
     let page = |status, text: &str| Reply::status(status, "text/html", format!("<html>{text}</html>"));
     match (request.method.as_str(), request.path.as_str()) {
-        // An old cookie makes the real server fail.
+        // The real server fails on an old cookie.
         ("POST", "/login") if request.header("cookie").is_some() => page(500, "securecookie"),
         ("POST", "/login") => {
             let field = |name| request.field(name).unwrap_or_default();
@@ -194,7 +194,7 @@ fn host_without_clustercockpit_is_reported() {
 #[test]
 fn server_without_authentication_and_tls_port_are_reported() {
     let directory = TestEnv::new();
-    // main.disable-authentication: GraphQL is open, there is no login.
+    // main.disable-authentication: GraphQL is open and there are no logins.
     let open = Server::start(|request| match request.path.as_str() {
         "/query" => Reply::json(&json!({"data": {"__typename": "Query"}})),
         _ => Reply::status(404, "text/plain", "404 page not found"),
@@ -220,7 +220,7 @@ fn certificate_of_a_ca_with_another_key_type_has_an_unknown_issuer() {
     if !crate::support::has("openssl") {
         return;
     }
-    // Two authorities of one name: the one that is trusted has an RSA key, the other an EC key.
+    // Two authorities with the same name: the trusted one has an RSA key, the other one an EC key.
     let directory = TestEnv::new();
     let name = "-subj /CN=authority -addext basicConstraints=critical,CA:TRUE";
     directory

@@ -1,5 +1,5 @@
-//! Changes of the session while a refresh is running: the provider is stopped in the middle, and
-//! what another process does meanwhile counts.
+//! Changes of the session by another process during a refresh, while the provider delays its
+//! response.
 
 use std::process::{Child, Stdio};
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::idp::{Behavior, Idp};
 use crate::oidc::{directory_for, log_in, session};
 use crate::support::{Run, TestEnv, has};
 
-/// A provider that can be stopped at a path, and gives a new refresh token each time.
+/// A provider that blocks at a path, and issues a new refresh token each time.
 struct Stopped {
     idp: Idp,
     stop: Arc<AtomicBool>,
@@ -45,7 +45,7 @@ impl Stopped {
         Self { idp, stop, reached }
     }
 
-    /// A directory with a session of this provider, and a local user fritz.
+    /// A directory with a session of this provider, and the local user fritz.
     fn directory(&self) -> TestEnv {
         let directory = directory_for(&self.idp.issuer(), &json!({}));
         directory.sh("echo 'long password' | cc-user add fritz --role user --password-stdin -q").ended(0);
@@ -53,8 +53,8 @@ impl Stopped {
         directory
     }
 
-    /// Runs a command until it stands still at the provider, then another one, and then lets the
-    /// first one go on.
+    /// Runs a command until it waits for the provider, then another command, and then continues the
+    /// first one.
     fn during(&self, directory: &TestEnv, first: &str, then: impl FnOnce()) -> Run {
         self.stop.store(true, Ordering::SeqCst);
         let child = spawn(directory, first);
@@ -119,7 +119,7 @@ fn logout_during_refresh_deletes_the_session() {
             assert!(run.stderr.contains("a logout ended the session during the refresh"), "{}", run.stderr);
             assert_eq!(run.stdout, "", "no token is printed");
             assert!(session(&directory).is_none(), "{first} at {path}: the logout is undone");
-            // A token that was forgotten must not stay valid.
+            // A discarded token must not stay valid.
             let expected: &[&str] = if rotates { &["refresh-1"] } else { &[] };
             assert_eq!(provider.revoked(), expected, "{first} at {path}");
         }
@@ -145,7 +145,7 @@ fn login_during_refresh_is_not_overwritten() {
         );
         assert_eq!(session(&directory).unwrap()["username"], "fritz", "at {path}");
         assert_eq!(provider.revoked(), ["refresh-1"]);
-        // What is asked for is a token of the user who is logged in now.
+        // The request is for a token of the user who is logged in now.
         log_in(&directory, "").ended(0);
         let_it_end(&directory);
         let run = provider.during(&directory, "cc-login token", || {

@@ -1,5 +1,4 @@
-//! What the tests have in common: the programs, a directory to run them in, other programs that
-//! may be missing.
+//! Shared test support: the programs, a directory to run them in, and optional external programs.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -19,23 +18,23 @@ pub fn programs() -> PathBuf {
     Path::new(env!("CARGO_BIN_EXE_cc-user")).parent().unwrap().to_owned()
 }
 
-/// `PATH` with the five programs before everything else.
+/// `PATH` with the five programs first.
 pub fn path_with_programs() -> String {
     format!("{}:{}", programs().display(), std::env::var("PATH").unwrap())
 }
 
-/// A file of `tests/data`.
+/// Returns the path of a file in `tests/data`.
 pub fn data(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
 }
 
-/// The lines of a JSON lines file of `tests/data`.
+/// Parses a JSON lines file in `tests/data`.
 pub fn rows(name: &str) -> Vec<serde_json::Value> {
     let text = fs::read_to_string(data(name)).unwrap();
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// How a command ended.
+/// The result of a command.
 #[derive(Debug)]
 pub struct Run {
     pub status: i32,
@@ -54,14 +53,14 @@ impl From<Output> for Run {
 }
 
 impl Run {
-    /// The run itself, if it ended with this status.
+    /// Checks the exit status and returns the run.
     #[track_caller]
     pub fn ended(self, status: i32) -> Self {
         assert_eq!(self.status, status, "stdout: {}\nstderr: {}", self.stdout, self.stderr);
         self
     }
 
-    /// Standard output as JSON.
+    /// Parses standard output as JSON.
     #[track_caller]
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.stdout)
@@ -69,7 +68,7 @@ impl Run {
     }
 }
 
-/// A directory of a test's own, with a home in it and nothing of the caller's environment.
+/// A temporary directory with a home directory, without the caller's environment.
 pub struct TestEnv {
     directory: tempfile::TempDir,
 }
@@ -81,8 +80,8 @@ impl TestEnv {
         Self { directory }
     }
 
-    /// A directory in which `cc-user init` was run and `fritz` (user, api) exists; his token is in
-    /// `token.txt`.
+    /// Creates a directory in which `cc-user init` was run and `fritz` (user, api) exists; the
+    /// token of `fritz` is in `token.txt`.
     pub fn with_setup() -> Self {
         let directory = Self::new();
         directory.sh("cc-user init -q").ended(0);
@@ -112,7 +111,7 @@ impl TestEnv {
         fs::read_to_string(self.file(name)).unwrap()
     }
 
-    /// A program in this directory, with a clean environment.
+    /// Returns a command for a program in this directory, with a clean environment.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         command
@@ -126,23 +125,23 @@ impl TestEnv {
         command
     }
 
-    /// One of the five programs with arguments.
+    /// Runs one of the five programs.
     pub fn run(&self, program: &str, arguments: &[&str]) -> Run {
         self.command(programs().join(program)).args(arguments).output().unwrap().into()
     }
 
-    /// The same with something on standard input.
+    /// Runs one of the five programs with input on standard input.
     pub fn run_with(&self, program: &str, arguments: &[&str], stdin: impl Into<Vec<u8>>) -> Run {
         self.command(programs().join(program)).args(arguments).write_stdin(stdin).output().unwrap().into()
     }
 
-    /// A shell line.
+    /// Runs a shell command.
     pub fn sh(&self, line: &str) -> Run {
         self.command("sh").args(["-c", line]).output().unwrap().into()
     }
 }
 
-/// Whether another program is there to test with; if not, the check is skipped, see [`skip`].
+/// Whether an external program is installed; otherwise the check is skipped, see [`skip`].
 pub fn has(program: &str) -> bool {
     let found = std::env::var("PATH")
         .unwrap_or_default()
@@ -152,7 +151,7 @@ pub fn has(program: &str) -> bool {
     found || skip(&format!("{program} is not installed"))
 }
 
-/// Whether a Python module is there to test with; see [`has`].
+/// Whether a Python module is installed; see [`has`].
 pub fn has_python(module: &str) -> bool {
     let found = std::process::Command::new("python3")
         .args(["-c", &format!("import {module}")])
@@ -162,7 +161,7 @@ pub fn has_python(module: &str) -> bool {
     found || skip(&format!("the Python module {module} is not installed"))
 }
 
-/// Where `tests/tools/node_modules` has an npm package; see [`has`].
+/// Whether `tests/tools/node_modules` contains an npm package; see [`has`].
 pub fn has_npm(package: &str) -> bool {
     let found = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tools/node_modules").join(package).is_dir();
     (found || skip(&format!("the npm package {package} is not installed"))) && has("node")
@@ -173,17 +172,17 @@ pub fn has_root() -> bool {
     rustix::process::geteuid().is_root() || skip("needs root")
 }
 
-/// Whether the variable that writes expectations anew is set: what was seen then replaces what was
-/// expected. In CI that is an error, since every check would pass.
+/// Whether the variable for updating expectations is set: expected results are then replaced by the
+/// actual ones. In CI this is an error, because every check would pass.
 pub fn is_updating(variable: &str) -> bool {
     let asked = std::env::var_os(variable).is_some();
     assert!(!(asked && is_ci()), "{variable} is set: expectations are not written in CI");
     asked
 }
 
-/// The code of a source file below `src` without what is compiled for unit tests only: items under
-/// `#[cfg(test)]`, and the whole file where its module is declared under it. Relies on the layout that
-/// rustfmt gives.
+/// Returns the code of a source file below `src` without items for unit tests: items under
+/// `#[cfg(test)]`, and the whole file if its module is declared under it. Relies on the layout of
+/// rustfmt.
 pub fn code_without_tests(path: &Path) -> String {
     let declares_for_tests = |file: PathBuf, module: &str| {
         let text = fs::read_to_string(file).unwrap_or_default();
@@ -211,7 +210,7 @@ fn without_test_items(text: &str) -> String {
             continue;
         }
         let indent = &line[..line.len() - line.trim_start().len()];
-        // The item ends where its first line does, or with a line that closes it at its own indent.
+        // The item ends at the end of its first line, or at a closing line with the same indent.
         for (number, item) in lines.by_ref().enumerate() {
             let own = item.strip_prefix(indent).is_some_and(|rest| !rest.starts_with([' ', '\t']));
             let closes = item.ends_with([';', '}', ',']) && !item.ends_with("{},");

@@ -1,6 +1,6 @@
-//! Nothing that others wrote - claims and their names, names in the user table, files, answers -
-//! reaches a terminal as anything but text: every report of every program is shown hostile text,
-//! on a terminal and in a pipe, for people and as JSON.
+//! Untrusted text (claims and their names, names in the user table, files, responses) never
+//! controls a terminal. Every report of every program is tested with hostile text, on a terminal
+//! and in a pipe, as text and as JSON.
 
 use std::fs;
 use std::process::Command;
@@ -15,16 +15,16 @@ use serde_json::{Value, json};
 
 use crate::support::{TestEnv, has, path_with_programs};
 
-/// Sets the title, clears the screen, goes back, deletes, paints, turns the direction, breaks the
-/// line; U+009B is what ESC [ is in eight bits.
+/// Sets the title, clears the screen, moves back, deletes, sets a color, changes the direction,
+/// breaks the line; U+009B is ESC [ in eight bits.
 const HOSTILE: &str = "a\u{1b}]0;t\u{7}\u{1b}[2J\u{8}\r\n\u{7f}\u{9b}31m\u{202e}\u{2028}\u{200b}z";
 
-/// What must be seen of it, as evidence that it came this far: the eight-bit control, escaped
-/// for people or in JSON.
+/// Evidence that the hostile text reached the output: the eight-bit control, escaped for text or
+/// JSON.
 const EVIDENCE: [&str; 2] = ["\\u{9b}", "\\u009b"];
 
-/// Whether the report shows the hostile text escaped, or describes it by a length that is at least
-/// its own, as messages of readers of secrets do.
+/// Whether the report contains the hostile text escaped, or describes it by at least its own
+/// length, as errors of parsers of secrets do.
 fn shows_evidence(report: &str) -> bool {
     EVIDENCE.iter().any(|evidence| report.contains(evidence))
         || report.split(" characters)").any(|before| {
@@ -33,7 +33,7 @@ fn shows_evidence(report: &str) -> bool {
         })
 }
 
-/// The commands whose report has the hostile text.
+/// Commands whose report contains the hostile text.
 struct Trial {
     directory: TestEnv,
     tried: usize,
@@ -45,12 +45,12 @@ impl Trial {
         Self { directory, tried: 0, wrong: Vec::new() }
     }
 
-    /// Runs a shell line, in which `$H` is the hostile text, in a pipe and on a terminal.
+    /// Runs a shell command, in which `$H` is the hostile text, in a pipe and on a terminal.
     fn shows(&mut self, line: &str) {
         for terminal in [false, true] {
             let seen = self.run(line, terminal);
             self.tried += 1;
-            // Line ends are the program's own; a terminal gives them a carriage return.
+            // Line ends are printed by the program; a terminal adds carriage returns.
             let bad = seen.replace("\r\n", "\n").chars().find(|c| *c != '\n' && is_hidden(*c));
             let place = if terminal { "on a terminal" } else { "in a pipe" };
             match bad {
@@ -68,7 +68,7 @@ impl Trial {
     fn run(&self, line: &str, terminal: bool) -> String {
         let mut command = if terminal {
             let mut command = Command::new("script");
-            // A terminal that is wide, so that nothing is cut.
+            // A wide terminal, so that no text is cut.
             command.args(["-qec", &format!("stty cols 4000 2>/dev/null; {line}"), "/dev/null"]);
             command
         } else {
@@ -105,7 +105,7 @@ impl Trial {
     }
 }
 
-/// A token of the key in `k/private.pem`.
+/// A token signed with `k/private.pem`.
 fn token(directory: &TestEnv, header: &Value, claims: &Value) -> String {
     let pem = fs::read(directory.file("k/private.pem")).unwrap();
     let key = read_signing(&pem, KeyStrength::Enforce, &mut Notes::new()).unwrap();

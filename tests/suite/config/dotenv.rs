@@ -1,4 +1,4 @@
-//! `.env`: recorded answers of Go's godotenv, and the writer's promises.
+//! `.env`: recorded results of Go's godotenv, and properties of the writer.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ fn bytes(value: &Value) -> Vec<u8> {
     }
 }
 
-/// What the server's process environment is after reading a file, as the recorded rows have it.
+/// The environment of the server's process after reading a file, from the recorded rows.
 fn environment_after(before: &Value, file: &[u8]) -> Option<BTreeMap<String, String>> {
     let mut after: BTreeMap<String, String> = before
         .as_object()
@@ -35,7 +35,7 @@ fn environment_after(before: &Value, file: &[u8]) -> Option<BTreeMap<String, Str
     Some(after)
 }
 
-/// Recorded on cc-backend 1.5, which reads `.env` by godotenv's `Load`.
+/// Recorded on cc-backend 1.5, which reads `.env` with godotenv's `Load`.
 #[test]
 fn dotenv_files_give_the_environment_of_the_server() {
     let rows = rows("dotenv.jsonl");
@@ -71,8 +71,8 @@ fn agree(row: &Value) {
     }
 }
 
-/// Our own files, half of them put together at random from the pieces that matter, and what
-/// godotenv 1.5.1 itself answered (Debian's golang-github-joho-godotenv-dev 1.5.1-1).
+/// Files of this project, half of them generated at random, and the results of godotenv 1.5.1
+/// (Debian's golang-github-joho-godotenv-dev 1.5.1-1).
 #[test]
 fn dotenv_files_parse_as_in_godotenv() {
     let path = std::env::var("GODOTENV_ANSWERS").map_or_else(|_| data("godotenv-1.5.1.jsonl"), Into::into);
@@ -86,7 +86,7 @@ fn dotenv_files_parse_as_in_godotenv() {
     assert!(count >= 400);
 }
 
-/// A `.env` file as people and chance write it, most of them readable.
+/// A random `.env` file, in most cases valid.
 fn file() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         Just("A=b\n"),
@@ -133,7 +133,8 @@ proptest! {
             Ok(changed) => {
                 let after = dotenv::read(&changed).unwrap();
                 prop_assert_eq!(after.get(&key).unwrap().value.expose(), value.as_str());
-                // Same beginning and end, and what lies between is one line's value.
+                // Beginning and end are unchanged, and the text between them is the value of one
+                // line.
                 let head = file.iter().zip(&changed).take_while(|(a, b)| a == b).count();
                 let old = before.get(&key);
                 if old.is_none() {
@@ -143,7 +144,7 @@ proptest! {
                     let now = &after.entries()[index];
                     prop_assert_eq!(&now.key, &entry.key);
                     let ours = old.is_some_and(|old| std::ptr::eq(old, entry));
-                    // What refers to the key follows it.
+                    // Keys that refer to the key change with it.
                     if !ours && !entry.expanded {
                         prop_assert_eq!(now.value.expose(), entry.value.expose());
                     }
@@ -281,7 +282,7 @@ fn dotenv_repeated_long_value_is_rejected() {
         matches!(&faults.first().problem, DotenvErrorKind::TooLong { key } if *key == "'B33'"),
         "{faults}"
     );
-    // Long values without a name in them are no matter.
+    // Long values without a name in them are accepted.
     let file: String = (0..7).map(|number| format!("B{number}={}\n", "x".repeat(500_000))).collect();
     assert_eq!(dotenv::read(file.as_bytes()).unwrap().entries().len(), 7);
 }

@@ -1,4 +1,4 @@
-//! Go's durations: recorded answers of `time.ParseDuration`, and round trips.
+//! Go durations: recorded results of `time.ParseDuration`, and round trips.
 
 use cc_auth::util::duration::GoDuration;
 use proptest::prelude::*;

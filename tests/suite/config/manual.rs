@@ -1,5 +1,5 @@
-//! cc-config(5) and the code know the same settings: each that is read is described, each that is
-//! described is read, with the default and the type of the page.
+//! cc-config(5) and the code agree: both contain the same settings, with the same defaults and
+//! types.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -15,9 +15,9 @@ fn page() -> String {
     fs::read_to_string(path).unwrap().replace("\\-", "-")
 }
 
-/// A setting as the page describes it.
+/// A setting in the manual page.
 struct Described {
-    /// `auth.jwts`, or nothing for the root.
+    /// `auth.jwts`, or empty for the root.
     section: String,
     name: String,
     kind: String,
@@ -83,7 +83,7 @@ fn config_manual_types_match_the_code() {
         // The database of the example does not exist.
         assert_eq!(read.status, if setting.name == "db" { 66 } else { 0 }, "{key}: {}", read.stderr);
         assert!(!read.stderr.contains("unknown key"), "{key}: {}", read.stderr);
-        // A wrong type is an error: so the key is looked at, and has the documented type.
+        // A value of a wrong type is an error, so the key is read and has the documented type.
         let (wrong, expected) = match setting.kind.as_str() {
             "string" => (json!(5), "expected a string"),
             "string or array of strings" => (json!(5), "expected a string or an array of strings"),
@@ -117,7 +117,7 @@ fn config_manual_lists_every_setting() {
         .filter(|line| !line.trim_start().starts_with("//"))
         .collect::<Vec<_>>()
         .join("\n");
-    // Names of settings are the texts in square brackets and in calls of section().
+    // Names of settings are the strings in square brackets and in calls of `section()`.
     let mut names = BTreeSet::new();
     for (open, close) in [("&[\"", ']'), ("section(\"", ')'), ("outside(&mut root, \"", ')')] {
         for (at, _) in code.match_indices(open) {
@@ -142,7 +142,7 @@ fn config_manual_lists_every_setting() {
         })
         .collect();
     for name in &names {
-        // After \fB a word begins with the letters fB.
+        // A word after \fB starts with the letters fB.
         let there = words.contains(name.as_str()) || described.contains(name);
         assert!(there, "cc-config.5 does not name '{name}'");
     }

@@ -1,4 +1,4 @@
-//! `config.json` in its layouts, the order of the sources, and the notes about both.
+//! `config.json` in its layouts, the precedence of the sources, and the notes about them.
 
 use std::path::PathBuf;
 
@@ -11,7 +11,7 @@ use proptest::prelude::*;
 
 use crate::support::{TestEnv, rows};
 
-/// A set of settings files in a directory of their own.
+/// Settings files in a separate directory.
 struct Site {
     directory: TestEnv,
     sources: Sources,
@@ -20,7 +20,7 @@ struct Site {
 impl Site {
     fn new() -> Self {
         let directory = TestEnv::new();
-        // Nothing of the directory the tests run in.
+        // Read no file of the directory in which the tests run.
         let nothing = directory.write("nothing.env", "");
         let empty = directory.write("nothing.json", "{}");
         let sources = Sources {
@@ -53,7 +53,7 @@ impl Site {
         self
     }
 
-    /// Settings, and the notes with the directory's name left out.
+    /// The settings, and the notes without the directory name.
     fn load(&self) -> Result<(Settings, Vec<String>), ConfigErrors> {
         let (settings, notes) = load(self.sources.clone())?;
         let place = format!("{}/", self.directory.path().display());
@@ -73,7 +73,7 @@ impl Site {
         settings
     }
 
-    /// Messages and statuses of files that are refused.
+    /// The messages and exit statuses of rejected files.
     #[track_caller]
     fn faults(&self) -> Vec<(u8, String, Option<String>)> {
         let place = format!("{}/", self.directory.path().display());
@@ -87,28 +87,28 @@ impl Site {
     }
 }
 
-/// What is to be seen where we differ from the recorded server.
+/// The expected result where this toolkit differs from the recorded server.
 enum Differs {
-    /// A fault of this kind.
+    /// An error of this kind.
     Fault(&'static str),
-    /// A lifetime in seconds (none: never), and this text in a note or with `-v`.
+    /// A lifetime in seconds (`None` never expires), and this text in a note or with `-v`.
     Reported(Option<i64>, &'static str),
 }
 
-/// The rows of `config.jsonl` where the server does something else, and why so do we.
+/// The rows of `config.jsonl` in which the result differs from the server's, and the reason.
 fn difference(case: &str) -> Option<Differs> {
     use Differs::{Fault, Reported};
     Some(match case {
-        // The handbook says that 0 never expires.
+        // According to the handbook, 0 never expires.
         "max-age '0s'" | "max-age '0'" => Reported(None, "the server issues tokens that are expired at once"),
-        // The server cuts off the fraction after adding it to the time.
+        // The server truncates the fraction after adding it to the time.
         "max-age '500ms'" => Reported(Some(0), "less than a second: every new token is expired at once"),
-        // The server issues nothing, or goes on without a lifetime.
+        // The server issues no token, or one without expiry.
         "max-age '1d'" | "max-age '3600'" | "max-age 'abc'" | "max-age '1h-'" | "max-age 'never'" => {
             Fault("config-duration")
         }
         "max-age JSON 3600" | "max-age JSON true" | "jwts a string" | "auth a string" => Fault("config-type"),
-        // The server takes the default in silence.
+        // The server silently uses the default.
         "jwts.validate-user = 1 after max-age"
         | "jwts.cookie-name = 5 before max-age"
         | "jwts.cookie-name = 5 after max-age"
@@ -122,7 +122,7 @@ fn difference(case: &str) -> Option<Differs> {
         "jwts at the root (1.2 to 1.4 layout), no auth" => {
             Reported(Some(7_200_000), "version 1.5 does not read 'jwts' at the root")
         }
-        // A file that is named must be there.
+        // A file of an option must exist.
         "auth-file missing file" | "main-file" | "config.json missing" => Fault("file-missing"),
         // The server does not start.
         "session-max-age spelled session_max_age" => {
@@ -134,7 +134,7 @@ fn difference(case: &str) -> Option<Differs> {
     })
 }
 
-/// Recorded on cc-backend 1.5: the lifetime of the token it issued under each configuration.
+/// Recorded on cc-backend 1.5: the lifetime of the token that it issued with each configuration.
 #[test]
 fn config_token_lifetime_matches_the_server() {
     let rows = rows("config.jsonl");
@@ -327,7 +327,7 @@ fn config_expanded_or_exposed_secret_causes_a_warning() {
     public.silent();
 }
 
-/// The message, and the hint where there is one.
+/// The message, and the hint if there is one.
 #[track_caller]
 fn refused(text: &str, status: u8, message: &str, hint: Option<&str>) {
     let faults = Site::new().config(text).faults();
@@ -402,7 +402,7 @@ fn config_file_of_an_option_must_exist() {
     assert_eq!(rubbish.faults()[0].1, "'config.json' is not UTF-8 text: byte 1");
 }
 
-/// The notes of a configuration that is taken.
+/// The notes of a valid configuration.
 fn notes_of(text: &str) -> Vec<String> {
     Site::new().config(text).good().1
 }
@@ -445,7 +445,7 @@ fn config_unknown_key_is_reported_with_a_suggestion() {
         let kind = if text.contains("main") { "member" } else { "key" };
         assert_eq!(notes_of(text), [format!("'config.json': unknown {kind} {expected}")]);
     }
-    // Elsewhere, and with other letters, everything is known.
+    // In other sections, and with other case, all members are known.
     let text = r#"{"foo":1,"clusters":[],"archive":{"kind":"file"},"main":{"addr":"x","validate":true},
         "auth":{"jwts":{"Max-Age":"1h","VALIDATE-USER":true},"jwt-roles":{"a":{"x":1}},"jwt-config":{}}}"#;
     let settings = Site::new().config(text).silent();
@@ -592,7 +592,7 @@ proptest! {
     }
 }
 
-/// Out of the server's own test setup, made for tests.
+/// From the server's own test setup, generated for tests.
 const PUBLIC: &str = "A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg=";
 const PRIVATE: &str =
     "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8DoQe/884Qvh1w3RjnS8CZZ+TWMJulDV8d3IZkElUxuA==";

@@ -1,4 +1,4 @@
-//! Clocks that are wrong, and clocks that are set while a program runs.
+//! Wrong clocks, and clocks that change while a program runs.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
@@ -10,7 +10,7 @@ use super::*;
 use crate::httpd::{Reply, Server};
 use crate::support::{Run, has, programs};
 
-/// A line under another clock.
+/// Runs a shell command with another clock.
 fn at(directory: &TestEnv, time: &str, line: &str) -> Run {
     directory.sh(&format!("faketime -f '{time}' {line}"))
 }
@@ -33,7 +33,7 @@ fn clock_any_time_gives_valid_token_and_session() {
         "@2262-04-11 23:47:16",
         "@9999-12-31 23:59:58",
     ] {
-        let directory = grounds();
+        let directory = fixture();
         for line in [
             "cc-jwt issue fritz -o out.txt -q",
             "cc-jwt verify --token-file out.txt --endpoint user-api",
@@ -49,11 +49,11 @@ fn clock_any_time_gives_valid_token_and_session() {
         ] {
             let run = at(&directory, time, line);
             let about = format!("{line} at {time}: {} {} {}", run.status, run.stdout, run.stderr);
-            is_plain(&run.stderr, &about);
+            assert_output_is_clean(&run.stderr, &about);
             assert_eq!(run.status, 0, "{about}");
             runs += 1;
         }
-        is_sound(directory.path(), time);
+        assert_invariants(directory.path(), time);
     }
     report(&format!("clocks from 1960 to 9999: {runs} runs"));
 }
@@ -63,20 +63,20 @@ fn clock_change_expires_session_and_set_back_is_harmless() {
     if !has("faketime") {
         return;
     }
-    let directory = grounds();
+    let directory = fixture();
     let status = |shift: &str| at(&directory, shift, "cc-login status").status;
     let token = |shift: &str| at(&directory, shift, "cc-login token").status;
     for (shift, expected) in [("+0", 0), ("+6d", 0), ("+8d", 1), ("+100y", 1)] {
         assert_eq!((status(shift), token(shift)), (expected, expected), "{shift}");
     }
-    // Set back: the session was begun in the future; it is there and has not expired.
+    // The clock is set back: the session starts in the future; it exists and is not expired.
     for shift in ["-1h", "-60y"] {
         let run = at(&directory, shift, "cc-login status").ended(0);
-        is_plain(&run.stderr, shift);
+        assert_output_is_clean(&run.stderr, shift);
         assert!(run.stdout.contains("fritz"), "{shift}: {}", run.stdout);
     }
-    // Failed attempts of a future that never came do not lock a user out for longer than the
-    // usual quarter of an hour.
+    // Failed attempts with a time in the future do not lock a user out for longer than the usual 15
+    // minutes.
     for _ in 0..5 {
         at(&directory, "+10y", "cc-login fritz --password-file new-pw").ended(1);
     }
@@ -90,7 +90,7 @@ fn clock_change_expires_cached_keys_and_rejects_future_ones() {
     if !has("faketime") {
         return;
     }
-    let directory = grounds();
+    let directory = fixture();
     let set = directory.sh("cc-jwt jwks --server").ended(0).stdout;
     let server = Server::start(move |_| Reply::status(200, "application/json", set.clone()));
     let line = format!("cc-jwt verify --token-file token.txt --jwks {}/keys -q", server.url());
@@ -102,11 +102,11 @@ fn clock_change_expires_cached_keys_and_rejects_future_ones() {
         ("+1m", 1, 0),
         ("+2m", 0, 0),
         ("-1h", 1, 0),
-        // The token has expired; the keys are fetched all the same.
+        // The token is expired; the keys are fetched anyway.
         ("+100y", 1, 1),
     ] {
         let run = at(&directory, shift, &line);
-        is_plain(&run.stderr, shift);
+        assert_output_is_clean(&run.stderr, shift);
         assert_eq!(run.status, status, "{shift}: {}", run.stderr);
         asked += fetches;
         assert_eq!(server.count("/keys"), asked, "{shift}");
@@ -124,7 +124,7 @@ fn clock_jump_renews_watched_token() {
         return;
     }
     let library = library.expect("faketime's library for programs with threads is beside the other");
-    let directory = grounds();
+    let directory = fixture();
     fs::remove_file(directory.file("renewed")).unwrap();
     let clock = directory.write("clock", "+0");
     let mut child = Command::new(programs().join("cc-jwt"))
@@ -161,7 +161,7 @@ fn clock_jump_renews_watched_token() {
     };
     assert_eq!(wait("renewed")["reason"], "missing");
     let mut seen = Vec::new();
-    // Nearly over; over; back again, so that the token begins in the future; far ahead.
+    // Almost expired; expired; set back, so that the token starts in the future; far ahead.
     for (shift, reason) in
         [("+20h", "expires-soon"), ("+50h", "expired"), ("+0", "not-yet-valid"), ("+30y", "expired")]
     {

@@ -1,4 +1,4 @@
-//! Two hundred processes at once on one file.
+//! Two hundred concurrent processes on one file.
 
 use std::process::{Child, Command, Output, Stdio};
 
@@ -30,7 +30,7 @@ fn all_at_once(directory: &TestEnv, line: impl Fn(usize) -> String) -> Vec<(Stri
 
 #[test]
 fn concurrent_processes_on_one_database_lose_no_user() {
-    let directory = grounds();
+    let directory = fixture();
     let runs = all_at_once(&directory, |number| match number % 5 {
         0 => format!("cc-user add new{number:03} --role api --wait 60s -q"),
         1 => format!("cc-user del u{number:05} --wait 60s -q"),
@@ -43,7 +43,7 @@ fn concurrent_processes_on_one_database_lose_no_user() {
         assert!(output.status.success(), "{line}: {stderr}");
         if line.contains("list") {
             let listed = output.stdout.iter().filter(|byte| **byte == b'\n').count();
-            assert!((CROWD + 1 - 40..=CROWD + 1 + 40).contains(&listed), "{listed} users");
+            assert!((USERS + 1 - 40..=USERS + 1 + 40).contains(&listed), "{listed} users");
         }
     }
     let names = users(&directory.file("var/job.db"), "afterwards");
@@ -64,9 +64,9 @@ fn concurrent_processes_on_one_database_lose_no_user() {
 
 #[test]
 fn concurrent_processes_on_one_session_leave_a_complete_file() {
-    let directory = grounds();
-    // The count of failures must not reject a login: all of them know the password, but they
-    // count until they are found to be good.
+    let directory = fixture();
+    // The attempt limit must not reject a login: all processes use the correct password, but each
+    // attempt counts until it succeeds.
     let mut statuses = std::collections::BTreeMap::new();
     let runs = all_at_once(&directory, |number| match number % 4 {
         0 => "cc-login fritz --password-file pw -q".to_owned(),
@@ -77,7 +77,7 @@ fn concurrent_processes_on_one_session_leave_a_complete_file() {
     });
     for (line, output) in &runs {
         let stderr = String::from_utf8_lossy(&output.stderr);
-        is_plain(&stderr, line);
+        assert_output_is_clean(&stderr, line);
         let code = output.status.code().unwrap();
         *statuses.entry(code).or_insert(0) += 1;
         let stdout = String::from_utf8_lossy(&output.stdout);
@@ -86,7 +86,7 @@ fn concurrent_processes_on_one_session_leave_a_complete_file() {
                 assert_eq!(stdout.matches('.').count(), 2, "{stdout}");
             }
             ("cc-login status --json", 0) => assert!(stdout.contains("\"fritz\""), "{stdout}"),
-            // After the one that logs out, and before the next that logs in.
+            // Between a logout and the next login.
             ("cc-login token" | "cc-login token -q" | "cc-login status --json", 1) => {
                 assert!(stderr.contains("not logged in") || stdout.contains("false"), "{stdout}{stderr}");
             }
@@ -102,14 +102,14 @@ fn concurrent_processes_on_one_session_leave_a_complete_file() {
         .sh("rm -f .home/.local/state/cc-auth/attempts.json; cc-login fritz --password-file pw -q")
         .ended(0);
     directory.sh("cc-login token").ended(0);
-    is_sound(directory.path(), "afterwards");
+    assert_invariants(directory.path(), "afterwards");
     assert!(left_behind(directory.path(), "afterwards").is_empty());
     report(&format!("{MANY} processes on one session: {statuses:?} by exit status, the session is whole"));
 }
 
 #[test]
 fn concurrent_processes_on_one_environment_file_lose_no_line() {
-    let directory = grounds();
+    let directory = fixture();
     let runs = all_at_once(&directory, |number| match number % 4 {
         0 => "gen-keypair --write --force -q".to_owned(),
         1 => "gen-keypair -a hs512 --write --force -q".to_owned(),
@@ -119,7 +119,7 @@ fn concurrent_processes_on_one_environment_file_lose_no_line() {
     for (line, output) in &runs {
         assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
     }
-    is_sound(directory.path(), "afterwards");
+    assert_invariants(directory.path(), "afterwards");
     let file = dotenv::read(directory.read(".env").as_bytes()).unwrap();
     for number in (0..MANY).filter(|number| number % 4 == 3) {
         assert!(file.get(&format!("KEY_{number}")).is_some(), "KEY_{number} is lost");
@@ -142,20 +142,20 @@ fn concurrent_inits_of_one_directory_create_one_setup() {
     });
     let mut statuses = std::collections::BTreeMap::new();
     for (line, output) in &runs {
-        is_plain(&String::from_utf8_lossy(&output.stderr), line);
+        assert_output_is_clean(&String::from_utf8_lossy(&output.stderr), line);
         *statuses.entry(output.status.code().unwrap()).or_insert(0) += 1;
     }
     let ended = |line: &str, status: i32| {
         let one = |run: &&(String, Output)| run.0 == line && run.1.status.code() == Some(status);
         runs.iter().filter(one).count()
     };
-    // A set-up may find that a key which it has just made is there by now.
+    // `cc-user init` may find that a key it has just created exists by now.
     let (set_up, there) = (ended("cc-user init -q", 0), ended("cc-user init -q", 73));
     assert!(set_up > 0 && set_up + there == MANY / 2, "{statuses:?}");
     for algorithm in ["session", "hs512"] {
         let line = format!("gen-keypair -a {algorithm} --write -q");
         let (made, there) = (ended(&line, 0), ended(&line, 73));
-        // The first of all makes the key, unless it is a set-up; all others find it there.
+        // The first process creates the key unless it is `cc-user init`; all others find it.
         assert!(made <= 1 && made + there == MANY / 4, "{algorithm}: {statuses:?}");
     }
     directory.sh("cc-user init -q").ended(0);

@@ -1,4 +1,4 @@
-//! `kill -9` at moments spread at random over the whole duration of a run.
+//! `kill -9` at random times during a run.
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, Stdio};
@@ -15,24 +15,24 @@ use crate::httpd::{Reply, Server};
 use crate::slapd::{Manner, Slapd, crowd};
 use crate::support::{has, programs};
 
-/// Which of the two states there may be was found.
+/// The state that was found after a kill.
 #[derive(Debug, PartialEq, Eq, Clone, Copy)]
 enum State {
     Old,
     New,
 }
 
-/// Something that is killed again and again.
+/// A command that is killed repeatedly.
 struct Subject<'a> {
     name: &'static str,
     directory: &'a Path,
     program: &'static str,
     arguments: &'a [&'a str],
-    /// Brings the old state back.
+    /// Restores the old state.
     restore: &'a dyn Fn(),
-    /// Looks at everything and fails on what is neither old nor new.
+    /// Checks everything and panics unless the state is the old or the new one.
     state_of: &'a dyn Fn(&str) -> State,
-    /// How the same command ends when the change is there already.
+    /// The exit status of the same command if the change has been made already.
     again: i32,
 }
 
@@ -50,9 +50,9 @@ impl Subject<'_> {
         command
     }
 
-    /// Kills it so many times.
+    /// Kills the command this many times.
     fn kill(&self, times: usize) {
-        let mut chance = Chance::new();
+        let mut rng = Rng::new();
         let mut lives: Vec<Duration> = (0..5)
             .map(|_| {
                 (self.restore)();
@@ -67,11 +67,11 @@ impl Subject<'_> {
         let (mut running, mut old, mut swept) = (0, 0, 0);
         for number in 0..times {
             (self.restore)();
-            // As long as it takes on a machine as busy as this one is now.
+            // The duration of recent runs, which depends on the current load.
             let mut lately = lives[lives.len() - 5..].to_vec();
             lately.sort();
             let duration = lately[2];
-            let moment = duration.mul_f64(chance.part() * 1.2);
+            let moment = duration.mul_f64(rng.part() * 1.2);
             let mut child = self.command().spawn().unwrap();
             std::thread::sleep(moment);
             let _ = child.kill();
@@ -82,7 +82,7 @@ impl Subject<'_> {
             let state = (self.state_of)(&about);
             assert!(hit || state == State::New, "{about}: it ended and did nothing");
             old += usize::from(state == State::Old);
-            // What it left goes with the next write ten minutes later.
+            // A write ten minutes later deletes the remaining files.
             let left = left_behind(self.directory, &about);
             let long_ago = SystemTime::now() - Duration::from_secs(3600);
             for path in &left {
@@ -111,8 +111,8 @@ impl Subject<'_> {
     }
 }
 
-/// A database that is put back as it was.
-fn put_back(original: &Path, database: &Path) {
+/// Restores the original database.
+fn restore_database(original: &Path, database: &Path) {
     for end in ["-wal", "-shm", "-journal"] {
         let mut name = database.as_os_str().to_owned();
         name.push(end);
@@ -121,9 +121,9 @@ fn put_back(original: &Path, database: &Path) {
     fs::copy(original, database).unwrap();
 }
 
-/// The grounds, and the restoring of their database.
+/// The fixture, and a copy of its database.
 fn with_original() -> (TestEnv, PathBuf, PathBuf) {
-    let directory = grounds();
+    let directory = fixture();
     let (database, original) = (directory.file("var/job.db"), directory.file("original.db"));
     fs::copy(&database, &original).unwrap();
     (directory, database, original)
@@ -133,15 +133,15 @@ fn with_original() -> (TestEnv, PathBuf, PathBuf) {
 fn killed_import_adds_all_users_or_none() {
     let (directory, database, original) = with_original();
     let state_of = |about: &str| {
-        is_sound(directory.path(), about);
-        if users(&database, about).len() == CROWD + 1 { State::Old } else { State::New }
+        assert_invariants(directory.path(), about);
+        if users(&database, about).len() == USERS + 1 { State::Old } else { State::New }
     };
     Subject {
         name: "import",
         directory: directory.path(),
         program: "cc-user",
         arguments: &["import", "more.csv", "--skip-existing"],
-        restore: &|| put_back(&original, &database),
+        restore: &|| restore_database(&original, &database),
         state_of: &state_of,
         again: 0,
     }
@@ -152,7 +152,7 @@ fn killed_import_adds_all_users_or_none() {
 fn killed_add_adds_complete_user_or_none() {
     let (directory, database, original) = with_original();
     let state_of = |about: &str| {
-        is_sound(directory.path(), about);
+        assert_invariants(directory.path(), about);
         let database = rusqlite::Connection::open(&database).unwrap();
         let row = database.query_row(
             "SELECT roles || name || email FROM user WHERE username = 'newcomer'",
@@ -173,7 +173,7 @@ fn killed_add_adds_complete_user_or_none() {
         directory: directory.path(),
         program: "cc-user",
         arguments: &["add", "newcomer", "--role", "api", "--name", "New Comer", "--email", "n@x.org"],
-        restore: &|| put_back(&original, &database),
+        restore: &|| restore_database(&original, &database),
         state_of: &state_of,
         again: 73,
     }
@@ -206,7 +206,7 @@ fn killed_sync_leaves_old_or_new_table() {
         directory: directory.path(),
         program: "cc-user",
         arguments: &["sync-ldap", "--delete-missing", "--max-delete", "100%", "-q"],
-        restore: &|| put_back(&original, &database),
+        restore: &|| restore_database(&original, &database),
         state_of: &state_of,
         again: 0,
     }
@@ -215,7 +215,7 @@ fn killed_sync_leaves_old_or_new_table() {
 
 #[test]
 fn killed_writer_leaves_complete_token_file() {
-    let directory = grounds();
+    let directory = fixture();
     let path = directory.file("renewed");
     let old = fs::read(&path).unwrap();
     let done = Arc::new(AtomicBool::new(false));
@@ -262,12 +262,12 @@ fn killed_writer_leaves_complete_token_file() {
 
 #[test]
 fn killed_write_of_environment_file_leaves_old_or_new_keys() {
-    let directory = grounds();
+    let directory = fixture();
     let path = directory.file(".env");
     let old = fs::read(&path).unwrap();
     let old_pair = key_pair(&path, "at first");
     let state_of = |about: &str| {
-        is_sound(directory.path(), about);
+        assert_invariants(directory.path(), about);
         if let Ok(backup) = fs::read(directory.file(".env.old")) {
             assert!(backup == old, "{about}: what is kept is not what was there");
         }
@@ -325,15 +325,15 @@ fn killed_init_is_completed_by_the_next_run() {
 
 #[test]
 fn killed_login_leaves_old_or_new_session() {
-    let directory = grounds();
+    let directory = fixture();
     let path = directory.file(".home/.local/state/cc-auth/session.json");
     let old = fs::read(&path).unwrap();
     let state_of = |about: &str| {
-        is_sound(directory.path(), about);
+        assert_invariants(directory.path(), about);
         directory.sh("cc-login token -q").ended(0);
         if fs::read(&path).unwrap() == old { State::Old } else { State::New }
     };
-    // The second in which a session began is part of it.
+    // The start time of a session, in seconds, is part of the state.
     std::thread::sleep(Duration::from_millis(1100));
     Subject {
         name: "session",
@@ -341,7 +341,7 @@ fn killed_login_leaves_old_or_new_session() {
         program: "cc-login",
         arguments: &["fritz", "--password-file", "pw", "-q"],
         restore: &|| {
-            // An attempt that was killed counts as one that failed.
+            // A killed attempt counts as failed.
             directory.sh("rm -f .home/.local/state/cc-auth/attempts*").ended(0);
             fs::write(&path, &old).unwrap();
         },
@@ -353,7 +353,7 @@ fn killed_login_leaves_old_or_new_session() {
 
 #[test]
 fn killed_fetch_leaves_complete_cache_or_none() {
-    let directory = grounds();
+    let directory = fixture();
     let set = directory.sh("cc-jwt jwks --server").ended(0).stdout;
     let server = Server::start(move |_| Reply::status(200, "application/json", set.clone()));
     let url = format!("{}/keys", server.url());

@@ -1,7 +1,8 @@
-//! Faults of every kind: kills, full disks, missing memory, descriptors and streams, clocks that
-//! jump, crowds, broken pipes, signals, and a search for secrets where none may be. Afterwards it is
-//! always the same: the database is intact, no file is half written, no user is lost, and what is
-//! printed is plain.
+//! Fault injection: kills, full disks, missing memory, descriptors and streams, clock changes,
+//! concurrency, broken pipes, signals, and a search for leaked secrets.
+//!
+//! After each fault, the database is intact, no file is incomplete, no user is lost, and the output
+//! is well-formed.
 //!
 //! Short in `make test`, long in `make fault-injection`; both print what they counted. `FAULT_SEED`
 //! repeats the moments of a run.
@@ -30,17 +31,17 @@ use cc_auth::util::file::TEMPORARY;
 
 use crate::support::{TestEnv, data};
 
-/// Whether this is the long form.
+/// Whether the long form runs.
 fn is_long() -> bool {
     std::env::var("FAULT_INJECTION").is_ok_and(|form| form == "long")
 }
 
-/// How often something is done, in the short form and in the long one.
+/// The number of repetitions in the short or the long form.
 fn count(short: usize, long: usize) -> usize {
     if is_long() { long } else { short }
 }
 
-/// Reports what was counted: shown at the end of both forms.
+/// Prints the counts, in both forms.
 fn report(text: &str) {
     println!("{text}");
     let list = Path::new(env!("CARGO_TARGET_TMPDIR")).join("fault-injection.txt");
@@ -48,10 +49,10 @@ fn report(text: &str) {
     writeln!(file, "fault injection: {text}").unwrap();
 }
 
-/// Chance that can be repeated: the seed is shown by a test that fails.
-struct Chance(u64);
+/// A reproducible random number generator; a failing test prints its seed.
+struct Rng(u64);
 
-impl Chance {
+impl Rng {
     fn new() -> Self {
         let seed = std::env::var("FAULT_SEED").ok().and_then(|text| text.parse().ok());
         let seed =
@@ -60,7 +61,7 @@ impl Chance {
         Self(seed)
     }
 
-    /// The next number (SplitMix64).
+    /// Returns the next number (SplitMix64).
     fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
@@ -69,7 +70,7 @@ impl Chance {
         mixed ^ (mixed >> 31)
     }
 
-    /// From 0 to below 1.
+    /// Returns a number from 0 to below 1.
     fn part(&mut self) -> f64 {
         (self.next() >> 11) as f64 / (1_u64 << 53) as f64
     }
@@ -79,20 +80,20 @@ impl Chance {
     }
 }
 
-/// How many users `grounds` has besides `fritz`.
-const CROWD: usize = 200;
+/// The number of users in the fixture besides `fritz`.
+const USERS: usize = 200;
 
-/// A site as a server has it: keys with a comment beside them, users, tokens, a session, a resource
-/// to renew, something to import. Made once and copied.
-fn grounds() -> TestEnv {
+/// A directory as on a server: keys with a comment beside them, users, tokens, a session, a
+/// resource to renew, a file to import. Created once and copied.
+fn fixture() -> TestEnv {
     static MADE: OnceLock<TestEnv> = OnceLock::new();
-    let made = MADE.get_or_init(make_grounds);
+    let made = MADE.get_or_init(create_fixture);
     let directory = TestEnv::new();
     copy(made.path(), directory.path());
     directory
 }
 
-fn make_grounds() -> TestEnv {
+fn create_fixture() -> TestEnv {
     let directory = TestEnv::new();
     directory.sh("cc-user init -q").ended(0);
     directory.write("pw", "old password\n");
@@ -106,10 +107,10 @@ fn make_grounds() -> TestEnv {
         (from..to)
             .fold(heading, |text, number| text + &format!("u{number:05},user,{word} {}\n", "x".repeat(200)))
     };
-    directory.write("first.csv", lines(0, CROWD, "first"));
+    directory.write("first.csv", lines(0, USERS, "first"));
     directory.sh("cc-user import first.csv -q").ended(0);
-    directory.write("more.csv", lines(CROWD, CROWD + MORE, "second"));
-    // Cheap to verify, so that a login is over before the clock is read.
+    directory.write("more.csv", lines(USERS, USERS + MORE, "second"));
+    // Cheap to verify, so that a login ends before the clock is read.
     let hash = bcrypt::hash("old password", 4).unwrap().replacen("$2b$", "$2a$", 1);
     let database = rusqlite::Connection::open(directory.file("var/job.db")).unwrap();
     database.execute("UPDATE user SET password = ?1 WHERE username = 'fritz'", [hash]).unwrap();
@@ -126,10 +127,10 @@ fn make_grounds() -> TestEnv {
     directory
 }
 
-/// How many users `more.csv` brings.
+/// The number of users in `more.csv`.
 const MORE: usize = 300;
 
-/// Copies what is below a directory.
+/// Copies the content of a directory.
 fn copy(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
@@ -144,7 +145,7 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// The names in the user table, which is looked through for damage.
+/// Returns the names in the user table and checks it for damage.
 #[track_caller]
 fn users(path: &Path, about: &str) -> Vec<String> {
     let database = rusqlite::Connection::open(path).unwrap();
@@ -156,7 +157,7 @@ fn users(path: &Path, about: &str) -> Vec<String> {
     names.map(|name| name.unwrap()).collect()
 }
 
-/// The pair of keys in an environment file, which is looked through for damage.
+/// Returns the key pair of an environment file and checks it for damage.
 #[track_caller]
 fn key_pair(path: &Path, about: &str) -> String {
     let bytes = fs::read(path).unwrap_or_else(|error| panic!("{about}: {}: {error}", path.display()));
@@ -177,9 +178,9 @@ fn key_pair(path: &Path, about: &str) -> String {
     private
 }
 
-/// The output is plain: lines of the program's own, no panic, no trace, nothing of the language.
+/// Checks the output: lines of the program's own, no panic, no backtrace, no Rust internals.
 #[track_caller]
-fn is_plain(stderr: &str, about: &str) {
+fn assert_output_is_clean(stderr: &str, about: &str) {
     for word in ["panicked", "RUST_BACKTRACE", "stack backtrace", "unwrap()", "Os {", "Err(", "Some(", "src/"]
     {
         assert!(!stderr.contains(word), "{about}: {stderr}");
@@ -187,13 +188,13 @@ fn is_plain(stderr: &str, about: &str) {
     assert!(stderr.lines().count() <= 12, "{about}: {stderr}");
 }
 
-/// What has to hold of the grounds after any fault, besides what the fault was about.
+/// Checks the invariants of the fixture after any fault.
 #[track_caller]
-fn is_sound(directory: &Path, about: &str) {
+fn assert_invariants(directory: &Path, about: &str) {
     let names = users(&directory.join("var/job.db"), about);
-    let lost: Vec<String> = (0..CROWD)
+    let lost: Vec<String> = (0..USERS)
         .map(|number| format!("u{number:05}"))
-        // The verbs delete the first and no other account.
+        // The verbs delete only the first account.
         .skip(1)
         .chain(["fritz".to_owned()])
         .filter(|name| names.binary_search(name).is_err())
@@ -226,7 +227,7 @@ fn is_sound(directory: &Path, about: &str) {
     }
 }
 
-/// Files below a directory that a killed writer left; each must be closed to others.
+/// Returns the files that a killed writer left behind; other accounts must not have access to them.
 #[track_caller]
 fn left_behind(directory: &Path, about: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
@@ -237,7 +238,7 @@ fn left_behind(directory: &Path, about: &str) -> Vec<PathBuf> {
             let metadata = entry.metadata().unwrap();
             if name.starts_with(TEMPORARY.0) {
                 assert!(name.ends_with(TEMPORARY.1), "{about}: {name} will never be swept");
-                // What is to be public may be so a moment before it gets its name.
+                // A public file may have its final mode just before the rename.
                 let text = fs::read(entry.path()).unwrap_or_default();
                 let text = String::from_utf8_lossy(&text);
                 let has_secret = ["_KEY", "eyJ", "PRIVATE", "token"].iter().any(|word| text.contains(word));
@@ -252,7 +253,7 @@ fn left_behind(directory: &Path, about: &str) -> Vec<PathBuf> {
     found
 }
 
-/// What people do with the grounds. The verb, and whether it may be repeated.
+/// The commands that are tested with the fixture.
 const VERBS: [&str; 29] = [
     "cc-user list --json",
     "cc-user export -o - --format csv",
@@ -288,13 +289,13 @@ const VERBS: [&str; 29] = [
 #[test]
 fn verbs_succeed_without_faults() {
     for verb in VERBS {
-        let directory = grounds();
+        let directory = fixture();
         let run = directory.sh(verb);
-        // There is no directory here: that is a plain answer, and all of them need one.
+        // There is no LDAP server here, so this command must report that.
         let expected = if verb == "cc-user sync-ldap" { 78 } else { 0 };
         assert_eq!(run.status, expected, "{verb}: {}", run.stderr);
-        is_plain(&run.stderr, verb);
-        is_sound(directory.path(), verb);
+        assert_output_is_clean(&run.stderr, verb);
+        assert_invariants(directory.path(), verb);
         assert!(left_behind(directory.path(), verb).is_empty(), "{verb}");
     }
 }

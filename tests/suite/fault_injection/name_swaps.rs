@@ -1,8 +1,9 @@
-//! Another account exchanges names while a program writes: the program is stopped after each system
-//! call of a write, the name is exchanged, the program goes on, and it is looked whose file changed.
+//! Another account replaces names while a program writes: `strace` stops the program after each
+//! system call of a write, the name is replaced, the program continues, and the test checks which
+//! files changed.
 //!
-//! In two places: root writes in the directory of another account, and an ordinary user writes in a
-//! directory that all accounts may write to (mode 1777). `strace` stops the programs.
+//! Two cases: root writes in the directory of another account, and an ordinary user writes in a
+//! directory that all accounts can write to (mode 1777).
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
@@ -13,15 +14,15 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::support::{has, has_root, path_with_programs};
 
-/// The account that works in the shared directory, and the one that attacks it. The latter also owns
-/// the directory that root works in.
+/// The account that writes in the shared directory, and the attacker, who also owns the directory
+/// in which root writes.
 const VICTIM: u32 = 61_001;
 const MALLORY: u32 = 61_002;
 
-/// What must stay as it is.
-const TREASURE: &str = "a file of the victim's\n";
+/// The content of the file that must not change.
+const PROTECTED: &str = "a file of the victim's\n";
 
-/// How an output is written: the command, with `{}` for the file, and how it ends.
+/// The commands that write an output, with `{}` for the file, and their exit statuses.
 const WRITES: [(&str, i32); 12] = [
     ("gen-keypair -a es256 -f jwk -o {} --force", 0),
     ("gen-keypair --write --force --env-file {}", 0),
@@ -34,11 +35,11 @@ const WRITES: [(&str, i32); 12] = [
     ("cc-jwt renew --spec r.yaml --force -o {}", 0),
     ("cc-jwt spec new --issuer https://a.example --kid k -o {} --force", 0),
     ("cc-jwt jwks --spec r.yaml --force --out-dir {}", 0),
-    // Session and counted attempts, in a directory of this name.
+    // The session and the failed attempts, in a directory with this name.
     ("cc-login fritz --password-file pw", 0),
 ];
 
-/// The calls after which the program is stopped.
+/// The system calls after which the program is stopped.
 const CALLS: [&str; 13] = [
     "openat",
     "statx",
@@ -55,16 +56,16 @@ const CALLS: [&str; 13] = [
     "write",
 ];
 
-/// Where the writing is done.
+/// The place of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
-    /// By root, in a directory of mallory's.
+    /// Root writes in a directory of mallory.
     OfMallory,
-    /// By the victim, in a directory of all accounts.
+    /// The victim writes in a directory of all accounts.
     Shared,
 }
 
-/// What takes the name.
+/// The replacement of the name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Swap {
     Link,
@@ -86,7 +87,8 @@ const SWAPS: [Swap; 7] = [
     Swap::File,
 ];
 
-/// A site of the account that works, mallory's directory in it, and a file that must not change.
+/// The directory of the writing account, mallory's directory in it, and a file that must not
+/// change.
 struct Site {
     directory: TestEnv,
     place: Place,
@@ -96,7 +98,7 @@ struct Site {
 
 impl Site {
     fn new(place: Place, write: &str) -> Self {
-        let directory = grounds();
+        let directory = fixture();
         let ldap = r#"{"auth": {"jwts": {"max-age": "1h"}, "ldap": {"url": "ldap://127.0.0.1:1",
             "user-base": "dc=x", "user-filter": "(a=b)", "user-bind": "uid={username},dc=x"}}}"#;
         directory.write("ldap.json", ldap);
@@ -104,7 +106,7 @@ impl Site {
         let open = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
         open(directory.path(), 0o711);
         directory.sh(&format!("chown -R {worker} .")).ended(0);
-        directory.write("treasure", TREASURE);
+        directory.write("treasure", PROTECTED);
         chown(directory.file("treasure"), Some(worker), None).unwrap();
         open(&directory.file("treasure"), 0o600);
         fs::create_dir(directory.file("treasury")).unwrap();
@@ -121,12 +123,12 @@ impl Site {
     }
 
     fn target(&self) -> PathBuf {
-        // The directory that a login makes has a name of its own.
+        // The directory that a login creates has a fixed name.
         let name = if self.write.starts_with("cc-login") { "inside/cc-auth" } else { "inside/target" };
         self.directory.file(name)
     }
 
-    /// Before the command, where it is not mallory who put something there.
+    /// Runs before the command, unless mallory prepares the directory.
     fn prepare(&self, write: &str) {
         if self.place == Place::OfMallory && write.contains("--env-file") {
             fs::copy(self.directory.file(".env"), self.target()).unwrap();
@@ -135,7 +137,7 @@ impl Site {
         }
     }
 
-    /// The command under `strace`.
+    /// Starts the command under `strace`.
     fn start(&self, write: &str, strace: &[&str]) -> Child {
         let line = write.replace("{}", "inside/target");
         let mut words = line.split(' ');
@@ -144,7 +146,8 @@ impl Site {
         command
             .args(["-f", "-qq", "-o", "trace.txt"])
             .args(strace)
-            // The tracer stays root: a program that is not dumpable shows others no arguments.
+            // The tracer stays root, because other accounts cannot read the arguments of a program
+            // that is not dumpable.
             .args(["setpriv", &format!("--reuid={}", self.worker), &format!("--regid={}", self.worker)])
             .arg("--clear-groups")
             .arg(program)
@@ -160,7 +163,7 @@ impl Site {
         command.spawn().unwrap()
     }
 
-    /// Mallory takes the name, as far as the system lets her.
+    /// Replaces the name as mallory, as far as the system permits.
     fn swap(&self, swap: Swap) {
         let target = if swap == Swap::LinkOfTheTemporary {
             let names = fs::read_dir(self.directory.file("inside")).unwrap();
@@ -200,7 +203,7 @@ impl Site {
     }
 }
 
-/// Waits for a process; what it wrote to standard error, and its status.
+/// Waits for a process; returns its status and standard error.
 #[track_caller]
 fn wait(mut child: Child, about: &str) -> (i32, String) {
     let began = Instant::now();
@@ -217,14 +220,14 @@ fn wait(mut child: Child, about: &str) -> (i32, String) {
     (child.wait().unwrap().code().unwrap_or(-1), stderr)
 }
 
-/// The calls of a write from the first that concerns the directory: name and how often it was made
-/// before.
+/// Returns the system calls of a write from the first one that concerns the directory: the name,
+/// and how often it was called before.
 fn moments(site: &Site, write: &str) -> Vec<(String, usize)> {
     let trace = format!("trace={}", CALLS.map(|call| format!("?{call}")).join(","));
     site.prepare(write);
     let child = site.start(write, &["-e", &trace]);
     let known = WRITES.iter().find(|(known, _)| *known == write).unwrap().1;
-    // Root's own session is not kept where mallory could exchange it.
+    // Root's own session is not stored where mallory could replace it.
     let is_refused = write.starts_with("cc-login") && site.place == Place::OfMallory;
     let expected = if is_refused { 77 } else { known };
     let (status, stderr) = wait(child, write);
@@ -249,7 +252,7 @@ fn moments(site: &Site, write: &str) -> Vec<(String, usize)> {
     moments
 }
 
-/// Runs the command, exchanges the name after a call, and looks whose file changed.
+/// Runs the command, replaces the name after a call, and checks which files changed.
 fn attack(place: Place, write: &str, (call, when): &(String, usize), swap: Swap) -> bool {
     let about = format!("{write}, {place:?}, {swap:?} after {call} {when}");
     let site = site(place, write);
@@ -278,10 +281,10 @@ fn attack(place: Place, write: &str, (call, when): &(String, usize), swap: Swap)
     rustix::process::kill_process(process, rustix::process::Signal::CONT).unwrap();
     let (status, stderr) = wait(child, &about);
     let about = format!("{about}: {status} {stderr}");
-    is_plain(&stderr, &about);
+    assert_output_is_clean(&stderr, &about);
 
     let treasure = site.directory.file("treasure");
-    assert_eq!(fs::read_to_string(&treasure).unwrap(), TREASURE, "{about}");
+    assert_eq!(fs::read_to_string(&treasure).unwrap(), PROTECTED, "{about}");
     let found = fs::metadata(&treasure).unwrap();
     assert_eq!((found.uid(), found.mode() & 0o7777), (site.worker, 0o600), "{about}");
     assert!(!site.directory.file("new").exists(), "{about}: written through a dangling link");
@@ -305,7 +308,7 @@ fn attack(place: Place, write: &str, (call, when): &(String, usize), swap: Swap)
     true
 }
 
-/// A site with programs that the working account may run.
+/// Creates a site with programs that the working account may run.
 fn site(place: Place, write: &str) -> Site {
     let site = Site::new(place, write);
     let bin = site.directory.file("bin");
@@ -324,20 +327,20 @@ fn write_path_swapped_at_any_call_changes_no_file_of_another_account() {
     if !has_root() || !has("strace") || !has("setpriv") {
         return;
     }
-    let mut chance = Chance::new();
+    let mut rng = Rng::new();
     let (mut first, mut all) = (Vec::new(), Vec::new());
-    // The short form looks at some of the commands, each run at others.
+    // The short form tests some of the commands, each run others.
     let mut commands: Vec<(Place, &str)> = [Place::OfMallory, Place::Shared]
         .into_iter()
         .flat_map(|place| WRITES.map(|(write, _)| (place, write)))
         .collect();
     while commands.len() > count(8, usize::MAX) {
-        commands.swap_remove(chance.below(commands.len()));
+        commands.swap_remove(rng.below(commands.len()));
     }
     for (place, write) in commands {
         for (index, moment) in moments(&site(place, write), write).into_iter().enumerate() {
             for swap in SWAPS {
-                // While the path is followed a link does most; that is always tried.
+                // A link during path resolution is the strongest attack and is always tested.
                 let always = index < 5 && matches!(swap, Swap::Link | Swap::LinkToDirectory | Swap::Fifo);
                 let list = if always { &mut first } else { &mut all };
                 list.push((place, write, moment.clone(), swap));
@@ -346,13 +349,13 @@ fn write_path_swapped_at_any_call_changes_no_file_of_another_account() {
     }
     let known = first.len() + all.len();
     while all.len() > count(40, usize::MAX) {
-        all.swap_remove(chance.below(all.len()));
+        all.swap_remove(rng.below(all.len()));
     }
     all.extend(first);
     let tried = all.len();
     let stopped =
         all.into_iter().filter(|(place, write, moment, swap)| attack(*place, write, moment, *swap)).count();
-    // Calls differ a little from run to run; most must have been met.
+    // The calls differ slightly between runs; most of them must occur.
     assert!(stopped * 10 >= tried * 9, "only {stopped} of {tried} were stopped");
     report(&format!("names exchanged under a writer: {stopped} of {known} moments, no other file changed"));
 }

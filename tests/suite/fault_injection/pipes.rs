@@ -8,11 +8,11 @@ use crate::support::programs;
 
 #[test]
 fn closed_pipe_is_not_an_error() {
-    let directory = grounds();
-    // More than a pipe holds.
+    let directory = fixture();
+    // More than the capacity of a pipe.
     directory.sh("for i in $(seq 2000); do cat token.txt; done > tokens.txt").ended(0);
     directory.sh("cc-user import more.csv -q").ended(0);
-    // Of a key or a token nothing at all was taken: that is reported, not skipped.
+    // If no byte of a key or a token was read, the program must report it.
     let must_arrive = |verb: &str| {
         !verb.contains("--help")
             && (verb.contains("-keypair") || verb.contains("-pubkey") || verb == "cc-login token")
@@ -54,7 +54,7 @@ fn closed_pipe_is_not_an_error() {
         for bytes in [0, 1] {
             let mut words = verb.split(' ');
             let (reader, writer) = std::io::pipe().unwrap();
-            // With 0 bytes there is no reader from the beginning.
+            // With 0 bytes, there is no reader from the start.
             let reader = Some(reader).filter(|_| bytes > 0);
             let child = Command::new(programs().join(words.next().unwrap()))
                 .args(words)
@@ -72,7 +72,7 @@ fn closed_pipe_is_not_an_error() {
             let output = child.wait_with_output().unwrap();
             let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
             let about = format!("{verb} after {bytes} bytes: {:?} {stderr}", output.status);
-            is_plain(&stderr, &about);
+            assert_output_is_clean(&stderr, &about);
             if must_arrive(verb) && bytes == 0 {
                 assert_eq!(output.status.code(), Some(74), "{about}");
                 assert!(stderr.contains("closed by its reader"), "{about}");
@@ -83,7 +83,7 @@ fn closed_pipe_is_not_an_error() {
             runs += 1;
         }
     }
-    // Nor is it one that standard error has no reader.
+    // A missing reader of standard error is not an error either.
     for (verb, status) in [
         ("cc-user list -vv", "0"),
         ("cc-user show unknown", "1"),
@@ -99,11 +99,11 @@ fn closed_pipe_is_not_an_error() {
 
 #[test]
 fn full_device_is_reported() {
-    let directory = grounds();
+    let directory = fixture();
     let mut runs = 0;
     for verb in VERBS {
         let run = directory.sh(&format!("{verb} > /dev/full"));
-        is_plain(&run.stderr, verb);
+        assert_output_is_clean(&run.stderr, verb);
         if run.status == 74 {
             assert!(run.stderr.contains("no space left on device"), "{verb}: {}", run.stderr);
             runs += 1;

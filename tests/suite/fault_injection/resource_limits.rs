@@ -1,5 +1,4 @@
-//! What a program needs is missing: free space on the disk, the right to write, descriptors, streams,
-//! memory, time.
+//! Missing resources: disk space, write permission, descriptors, streams, memory, time.
 
 use std::process::{Command, Stdio};
 
@@ -8,25 +7,25 @@ use crate::httpd::{Reply, Server};
 use crate::slapd::{Slapd, crowd};
 use crate::support::{Run, has, skip};
 
-/// How a program may end: done, no, or with an error. For want of memory or descriptors also
-/// before it has begun, by the loader (127) or the language's runtime (134); later on by an abort
-/// (134) or, when the stack cannot grow, by the system (139).
+/// Checks how a program ended: success, a negative result, or an error. Without memory or
+/// descriptors, the loader (127) or the runtime (134) may end it before `main`; later an abort
+/// (134) or, if the stack cannot grow, the system (139).
 #[track_caller]
-pub(super) fn ended_well(run: &Run, about: &str, may_abort: bool) {
+pub(super) fn assert_exit_status(run: &Run, about: &str, may_abort: bool) {
     let reported = [66, 69, 73, 74, 75, 77, 78].contains(&run.status);
     let aborted = may_abort && [127, 134, 139].contains(&run.status);
     assert!(run.status == 0 || reported || aborted, "{about}: status {}, {}", run.status, run.stderr);
     if !aborted {
-        is_plain(&run.stderr, about);
+        assert_output_is_clean(&run.stderr, about);
     } else {
         let before_main = run.stderr.contains("failed to allocate an alternative stack");
         assert!(before_main || !run.stderr.contains("panicked"), "{about}: {}", run.stderr);
     }
 }
 
-/// What a verb that says that it is done must have done.
+/// Checks the effect of a command that reports success.
 #[track_caller]
-fn did_it(directory: &Path, verb: &str, about: &str) {
+fn assert_effect(directory: &Path, verb: &str, about: &str) {
     let expected = match verb.split_once(" -o ") {
         Some((_, "out.txt" | "all.txt" | "renewed")) => verb.rsplit(' ').next(),
         _ => None,
@@ -36,47 +35,47 @@ fn did_it(directory: &Path, verb: &str, about: &str) {
     }
     let names = || users(&directory.join("var/job.db"), about);
     match verb {
-        "cc-user import more.csv" => assert!(names().len() > CROWD + MORE, "{about}"),
+        "cc-user import more.csv" => assert!(names().len() > USERS + MORE, "{about}"),
         "cc-user del u00000" => assert!(!names().contains(&"u00000".to_owned()), "{about}"),
         _ if verb.starts_with("cc-user add") => assert!(names().contains(&"newcomer".to_owned()), "{about}"),
         _ => {}
     }
 }
 
-/// A verb under a shell's limits, and everything that has to hold afterwards. Whether it was done.
+/// Runs a command under shell limits and checks the invariants; returns whether it succeeded.
 #[track_caller]
-fn suffer(limits: &str, verb: &str, streams: &str, may_abort: bool) -> bool {
-    let directory = grounds();
-    // The status of a program that was ended by a signal is 128 and its number.
+fn run_limited(limits: &str, verb: &str, streams: &str, may_abort: bool) -> bool {
+    let directory = fixture();
+    // The status of a program that a signal ended is 128 plus the signal number.
     let run = directory.sh(&format!("({limits} exec {verb} {streams}); exit $?"));
     let about = format!("'{limits} {verb} {streams}' ended with {}", run.status);
-    ended_well(&run, &about, may_abort);
-    is_sound(directory.path(), &about);
+    assert_exit_status(&run, &about, may_abort);
+    assert_invariants(directory.path(), &about);
     let left = left_behind(directory.path(), &about);
     assert!(run.status > 128 || left.is_empty(), "{about}: left {left:?}");
     if run.status == 0 {
-        did_it(directory.path(), verb, &about);
+        assert_effect(directory.path(), verb, &about);
     }
     run.status == 0
 }
 
-/// The verbs of a run: all in the long form, so many by chance in the short one.
-fn verbs(chance: &mut Chance, short: usize) -> Vec<&'static str> {
+/// The commands of a run: all in the long form, a random selection in the short form.
+fn verbs(rng: &mut Rng, short: usize) -> Vec<&'static str> {
     if is_long() {
         return VERBS.to_vec();
     }
     let mut left = VERBS.to_vec();
-    (0..short).map(|_| left.swap_remove(chance.below(left.len()))).collect()
+    (0..short).map(|_| left.swap_remove(rng.below(left.len()))).collect()
 }
 
 #[test]
 fn verbs_without_descriptors_succeed_or_report_an_error() {
-    let mut chance = Chance::new();
+    let mut rng = Rng::new();
     let (mut runs, mut done) = (0, 0);
     for limit in 3..=12 {
-        for verb in verbs(&mut chance, 8) {
+        for verb in verbs(&mut rng, 8) {
             runs += 1;
-            done += usize::from(suffer(&format!("ulimit -n {limit};"), verb, "", true));
+            done += usize::from(run_limited(&format!("ulimit -n {limit};"), verb, "", true));
         }
     }
     report(&format!("3 to 12 descriptors: {runs} runs, {done} done, {} failed with an error", runs - done));
@@ -85,12 +84,12 @@ fn verbs_without_descriptors_succeed_or_report_an_error() {
 
 #[test]
 fn verbs_without_standard_streams_succeed_or_report_an_error() {
-    let mut chance = Chance::new();
+    let mut rng = Rng::new();
     let (mut runs, mut done) = (0, 0);
     for closed in ["0<&-", "1>&-", "2>&-", "0<&- 1>&-", "0<&- 2>&-", "1>&- 2>&-", "0<&- 1>&- 2>&-"] {
-        for verb in verbs(&mut chance, 10) {
+        for verb in verbs(&mut rng, 10) {
             runs += 1;
-            done += usize::from(suffer("", verb, closed, false));
+            done += usize::from(run_limited("", verb, closed, false));
         }
     }
     report(&format!(
@@ -102,17 +101,17 @@ fn verbs_without_standard_streams_succeed_or_report_an_error() {
 
 #[test]
 fn verbs_without_memory_succeed_report_or_abort() {
-    let mut chance = Chance::new();
+    let mut rng = Rng::new();
     let (mut runs, mut done) = (0, 0);
     let kilobytes: Vec<usize> = if is_long() {
         (1..60).map(|step| step * 2_000).collect()
     } else {
-        (0..10).map(|_| 5_000 + chance.below(60_000)).collect()
+        (0..10).map(|_| 5_000 + rng.below(60_000)).collect()
     };
     for limit in kilobytes {
-        for verb in verbs(&mut chance, 5) {
+        for verb in verbs(&mut rng, 5) {
             runs += 1;
-            done += usize::from(suffer(&format!("ulimit -v {limit};"), verb, "", true));
+            done += usize::from(run_limited(&format!("ulimit -v {limit};"), verb, "", true));
         }
     }
     report(&format!(
@@ -124,28 +123,28 @@ fn verbs_without_memory_succeed_report_or_abort() {
 
 #[test]
 fn file_size_limit_is_reported() {
-    let mut chance = Chance::new();
+    let mut rng = Rng::new();
     let (mut runs, mut done) = (0, 0);
     for blocks in [0, 1, 2, 8, 32, 128, 200] {
-        for verb in verbs(&mut chance, 5) {
+        for verb in verbs(&mut rng, 5) {
             runs += 1;
-            done += usize::from(suffer(&format!("ulimit -f {blocks};"), verb, "", false));
+            done += usize::from(run_limited(&format!("ulimit -f {blocks};"), verb, "", false));
         }
     }
-    // The import is larger than any of these.
-    assert!(!suffer("ulimit -f 8;", "cc-user import more.csv", "", false));
-    assert!(!suffer("ulimit -f 0;", "cc-jwt issue fritz -o out.txt", "", false));
+    // The import is larger than each of these limits.
+    assert!(!run_limited("ulimit -f 8;", "cc-user import more.csv", "", false));
+    assert!(!run_limited("ulimit -f 0;", "cc-jwt issue fritz -o out.txt", "", false));
     report(&format!(
         "limited length of files: {runs} runs, {done} done, {} failed with an error",
         runs - done
     ));
 }
 
-/// A small file system with the grounds on it; gone when it is dropped.
+/// A small file system with the fixture, unmounted on drop.
 struct Disk(TestEnv);
 
 impl Disk {
-    /// None where nothing may be mounted.
+    /// Returns `None` if mounting is not permitted.
     fn new() -> Option<Self> {
         let disk = Self(TestEnv::new());
         fs::create_dir(disk.path()).unwrap();
@@ -158,7 +157,7 @@ impl Disk {
         if !mounted && !skip("no file system can be mounted") {
             return None;
         }
-        copy(grounds().path(), &disk.path());
+        copy(fixture().path(), &disk.path());
         Some(disk)
     }
 
@@ -166,7 +165,7 @@ impl Disk {
         self.0.file("disk")
     }
 
-    /// Leaves so many pages of 4096 bytes.
+    /// Leaves this many pages of 4096 bytes free.
     fn fill(&self, pages: u64) {
         let filler = self.path().join("filler");
         let mut file = fs::File::create(&filler).unwrap();
@@ -190,26 +189,26 @@ impl Drop for Disk {
 
 #[test]
 fn full_disk_is_reported_and_loses_nothing() {
-    let mut chance = Chance::new();
+    let mut rng = Rng::new();
     let (mut runs, mut done) = (0, 0);
     let space: Vec<u64> =
         if is_long() { (0..20).chain([25, 30, 40, 60]).collect() } else { vec![0, 1, 2, 5, 12, 30] };
     for pages in space {
-        for verb in verbs(&mut chance, 6) {
+        for verb in verbs(&mut rng, 6) {
             let Some(disk) = Disk::new() else { return };
             disk.fill(pages);
             let run = disk.run(verb);
             let about = format!("'{verb}' with {pages} pages left ended with {}: {}", run.status, run.stderr);
-            ended_well(&run, &about, false);
-            // After space is available everything is there.
+            assert_exit_status(&run, &about, false);
+            // With free space, the command succeeds.
             fs::remove_file(disk.path().join("filler")).unwrap();
             let elsewhere = TestEnv::new();
             copy(&disk.path(), elsewhere.path());
-            is_sound(elsewhere.path(), &about);
+            assert_invariants(elsewhere.path(), &about);
             assert!(left_behind(&disk.path(), &about).is_empty(), "{about}");
             runs += 1;
             if run.status == 0 {
-                did_it(elsewhere.path(), verb, &about);
+                assert_effect(elsewhere.path(), verb, &about);
                 done += 1;
             }
         }
@@ -228,20 +227,20 @@ fn full_disk_is_reported_and_loses_nothing() {
 
 #[test]
 fn read_only_disk_is_reported() {
-    let mut chance = Chance::new();
+    let mut rng = Rng::new();
     let (mut runs, mut done) = (0, 0);
-    for verb in verbs(&mut chance, 12) {
+    for verb in verbs(&mut rng, 12) {
         let Some(disk) = Disk::new() else { return };
         let remounted =
             Command::new("mount").args(["-o", "remount,ro"]).arg(disk.path()).status().unwrap().success();
         assert!(remounted);
         let run = disk.run(verb);
         let about = format!("'{verb}' on a read-only disk ended with {}: {}", run.status, run.stderr);
-        ended_well(&run, &about, false);
+        assert_exit_status(&run, &about, false);
         runs += 1;
         done += usize::from(run.status == 0);
         Command::new("mount").args(["-o", "remount,rw"]).arg(disk.path()).status().unwrap();
-        is_sound(&disk.path(), &about);
+        assert_invariants(&disk.path(), &about);
     }
     report(&format!("read-only disk: {runs} runs, {done} done, {} failed with an error", runs - done));
 }
@@ -251,20 +250,20 @@ fn read_only_directory_is_reported() {
     if !has("setpriv") {
         return;
     }
-    let mut chance = Chance::new();
+    let mut rng = Rng::new();
     let (mut runs, mut done) = (0, 0);
-    for verb in verbs(&mut chance, 12) {
-        let directory = grounds();
+    for verb in verbs(&mut rng, 12) {
+        let directory = fixture();
         let is_root = directory.sh("id -u").stdout.trim() == "0";
-        // Root without its power over files.
+        // Root without the capabilities that override file permissions.
         let shut =
             if is_root { "setpriv --bounding-set=-dac_override,-dac_read_search,-fowner " } else { "" };
         directory.sh("chmod 555 . var .home .home/.local/state/cc-auth; chmod 444 var/job.db").ended(0);
         let run = directory.sh(&format!("{shut}{verb}"));
         directory.sh("chmod 755 . var .home .home/.local/state/cc-auth; chmod 600 var/job.db").ended(0);
         let about = format!("'{verb}' in a read-only directory ended with {}: {}", run.status, run.stderr);
-        ended_well(&run, &about, false);
-        is_sound(directory.path(), &about);
+        assert_exit_status(&run, &about, false);
+        assert_invariants(directory.path(), &about);
         let writes = ["add", "del", "role add", "import", "-o", "--write --force", "logout", "passwd"];
         let writes =
             verb != "cc-user export -o - --format csv" && writes.iter().any(|word| verb.contains(word));
@@ -284,7 +283,7 @@ fn network_verbs_without_resources_succeed_report_or_abort() {
     let site = crate::sync::directory_for(&slapd.url(), serde_json::json!({}));
     site.write("wrong-pw", "x\n");
     site.sh("chmod 600 wrong-pw").ended(0);
-    let keys = grounds();
+    let keys = fixture();
     let set = keys.sh("cc-jwt jwks --server").ended(0).stdout;
     let server = Server::start(move |_| Reply::status(200, "application/json", set.clone()));
     let verify = format!("cc-jwt verify --token-file token.txt --jwks {}/keys", server.url());
@@ -293,18 +292,19 @@ fn network_verbs_without_resources_succeed_report_or_abort() {
         (&site, "cc-login u000001 --method ldap --password-file wrong-pw".to_owned()),
         (&keys, verify),
     ];
-    let mut chance = Chance::new();
+    let mut rng = Rng::new();
     let (mut runs, mut done, mut refused) = (0, 0, 0);
     let descriptors = (3..=14).map(|limit| format!("ulimit -n {limit};"));
     let memory: Vec<usize> = if is_long() {
         (4..80).map(|step| step * 1_000).collect()
     } else {
-        (0..12).map(|_| 6_000 + chance.below(60_000)).collect()
+        (0..12).map(|_| 6_000 + rng.below(60_000)).collect()
     };
     let memory = memory.into_iter().map(|limit| format!("ulimit -v {limit};"));
     for limit in descriptors.chain(memory) {
         for (directory, line) in &lines {
-            // The HTTP library looks names up in a thread, and panics where it gets none: not caught yet.
+            // The HTTP library resolves names in a thread and panics if none can be started; not
+            // handled yet.
             if limit.contains("-v") && line.contains("--jwks") {
                 continue;
             }
@@ -312,11 +312,11 @@ fn network_verbs_without_resources_succeed_report_or_abort() {
             let run = directory.sh(&format!("({limit} {line}); exit $?"));
             let about = format!("'{limit} {line}' ended with {}", run.status);
             if run.status != 1 || !line.contains("cc-login") {
-                ended_well(&run, &about, true);
+                assert_exit_status(&run, &about, true);
             }
             users(&directory.file("var/job.db"), &about);
             runs += 1;
-            // No login succeeds because of a fault; where nothing is missing, the password is wrong.
+            // A fault never makes a login succeed; without a fault, the password is wrong.
             assert!(!line.contains("cc-login") || run.status != 0, "{about}");
             refused += usize::from(run.status == 1 && run.stderr.contains("password"));
             done += usize::from(run.status == 0);

@@ -1,6 +1,6 @@
-//! Secret secrets: passwords, keys and tokens that stand out, and a search for them wherever they
-//! must not be: what is printed at any `-v`, the errors, arguments and environment of what is started,
-//! files that others can read.
+//! Secret-leak test: recognizable passwords, keys and tokens, and a search for them in places where
+//! they must not occur: output with any `-v`, errors, arguments and environment of child processes,
+//! files that other accounts can read.
 
 use std::collections::BTreeSet;
 
@@ -14,14 +14,14 @@ use crate::oidc::{configure, session};
 use crate::slapd::{Slapd, TREE, person};
 use crate::support::{Run, has, path_with_programs};
 
-/// The secrets, each with what it is, and the forms in which it might slip out.
-struct Canaries(Vec<(String, String)>);
+/// The secrets, each with a description, and the forms in which it might leak.
+struct Secrets(Vec<(String, String)>);
 
-impl Canaries {
+impl Secrets {
     fn add(&mut self, what: &str, secret: &str) {
         assert!(secret.len() >= 10, "{what} is too short to stand out: {secret}");
         let mut forms = vec![secret.to_owned(), STANDARD.encode(secret), URL_SAFE_NO_PAD.encode(secret)];
-        // In pieces, as a message that shows the beginning or the end of a value would.
+        // Parts, because a message could contain the beginning or the end of a value.
         if secret.len() >= 32 {
             forms.push(secret[..20].to_owned());
             forms.push(secret[secret.len() - 20..].to_owned());
@@ -35,13 +35,13 @@ impl Canaries {
         self.0.extend(forms.into_iter().map(|form| (what.to_owned(), form)));
     }
 
-    fn add_new(&mut self, what: &str, chance: &mut Chance) -> String {
-        let secret = format!("Secret{:016x}{:016x}", chance.next(), chance.next());
+    fn add_new(&mut self, what: &str, rng: &mut Rng) -> String {
+        let secret = format!("Secret{:016x}{:016x}", rng.next(), rng.next());
         self.add(what, &secret);
         secret
     }
 
-    /// A token: its header may be seen, its payload and above all its signature not.
+    /// Adds a token: its header may be printed, its payload and signature may not.
     fn add_token(&mut self, what: &str, token: &str) {
         let mut parts = token.trim().split('.').skip(1);
         let (payload, signature) = (parts.next().unwrap(), parts.next().unwrap());
@@ -49,7 +49,7 @@ impl Canaries {
         self.0.push((format!("{what} (payload)"), payload.to_owned()));
     }
 
-    /// What of them is in a text.
+    /// Returns the descriptions of the secrets in a text.
     fn within(&self, text: &str) -> Vec<&str> {
         let found: BTreeSet<&str> = self
             .0
@@ -61,28 +61,28 @@ impl Canaries {
     }
 }
 
-/// A site with canaries for secrets.
+/// A directory with recognizable secrets.
 struct Site {
     directory: TestEnv,
-    canaries: Canaries,
+    secrets: Secrets,
     runs: usize,
     searched: usize,
     _idp: Idp,
     _slapd: Slapd,
 }
 
-/// How verbose a line is run; the short form has the last ones.
-const NOISE: [&str; 7] = ["-q", "", "-v", "-vv", "--json", "--json -vvv", "-vvv"];
+/// The verbosity options with which a command is run; the short form uses the last ones.
+const VERBOSITY: [&str; 7] = ["-q", "", "-v", "-vv", "--json", "--json -vvv", "-vvv"];
 
 impl Site {
     fn new() -> Self {
-        let mut chance = Chance::new();
-        let mut canaries = Canaries(Vec::new());
-        let bind = canaries.add_new("bind password", &mut chance);
-        let refresh = canaries.add_new("refresh token", &mut chance);
-        let client = canaries.add_new("client secret", &mut chance);
+        let mut rng = Rng::new();
+        let mut secrets = Secrets(Vec::new());
+        let bind = secrets.add_new("bind password", &mut rng);
+        let refresh = secrets.add_new("refresh token", &mut rng);
+        let client = secrets.add_new("client secret", &mut rng);
         let people = [person("anna", "Anna A"), person("fritz", "F")].concat();
-        let anna = canaries.add_new("password in the directory", &mut chance);
+        let anna = secrets.add_new("password in the directory", &mut rng);
         let ldif = format!("{TREE}{people}").replace("syncpw", &bind).replace("annapw", &anna);
         let slapd = Slapd::with(&ldif);
         let sent = refresh.clone();
@@ -94,7 +94,7 @@ impl Site {
             ..Behavior::default()
         });
         for (what, secret) in [("device code", "the-device-code"), ("access token", "the-access-token")] {
-            canaries.0.push((what.to_owned(), secret.to_owned()));
+            secrets.0.push((what.to_owned(), secret.to_owned()));
         }
         let directory = TestEnv::new();
         directory.sh("umask 077; cc-user init -q; gen-keypair -a hs512 --write -q; rm -f .env.old*").ended(0);
@@ -102,7 +102,7 @@ impl Site {
         let mut env = env.trim_end().to_owned();
         let file = dotenv::read(env.as_bytes()).unwrap();
         for name in ["JWT_PRIVATE_KEY", "SESSION_KEY", "CROSS_LOGIN_JWT_HS512_KEY"] {
-            canaries.add(name, file.get(name).unwrap().value.expose());
+            secrets.add(name, file.get(name).unwrap().value.expose());
         }
         env += &format!("\nLDAP_ADMIN_PASSWORD={bind}\nOID_CLIENT_ID=cc\nOID_CLIENT_SECRET={client}\n");
         fs::write(directory.file(".env"), env).unwrap();
@@ -113,12 +113,12 @@ impl Site {
         }});
         configure(&directory, &idp.issuer(), &json!({}), &ldap);
         for (name, what) in [("pw", "password"), ("new-pw", "new password"), ("wrong-pw", "wrong password")] {
-            let secret = canaries.add_new(what, &mut chance);
+            let secret = secrets.add_new(what, &mut rng);
             directory.write(name, format!("{secret}\n"));
         }
         directory.write("anna-pw", format!("{anna}\n"));
-        // Broken inputs with secrets in them.
-        let odd = canaries.add_new("secret in a broken file", &mut chance);
+        // Malformed inputs that contain secrets.
+        let odd = secrets.add_new("secret in a broken file", &mut rng);
         directory.write("broken.env", format!("JWT_PRIVATE_KEY=\"{odd}\nSESSION_KEY={odd}\nA B\n"));
         directory.write("odd.env", format!("JWT_PRIVATE_KEY={odd}\nJWT_PUBLIC_KEY={odd}\nSESSION_KEY='{odd}'\nCROSS_LOGIN_JWT_HS512_KEY=%{odd}\n"));
         directory.write(
@@ -141,7 +141,7 @@ impl Site {
         let resource = fs::read_to_string(data("osdf-example.yaml")).unwrap();
         let key = "MHcCAQEEIIphQalRpd3lclrnNmbR8df1";
         assert!(resource.contains(key));
-        canaries.add("key of the resource", key);
+        secrets.add("key of the resource", key);
         directory.write("bad.yaml", resource.replace(key, &odd));
         directory.write("r.yaml", resource);
         directory.sh("umask 077; gen-keypair -f pem -o pair -q; gen-keypair -a es256 -f jwk > key.jwk; gen-keypair -f nkey > seed.nk").ended(0);
@@ -150,41 +150,42 @@ impl Site {
             let text = directory.read(name);
             if text.contains("PRIVATE") {
                 directory.write("private.pem", &text);
-                canaries.add("PEM key", text.lines().nth(1).unwrap());
+                secrets.add("PEM key", text.lines().nth(1).unwrap());
             }
         }
         let jwk: serde_json::Value = serde_json::from_str(&directory.read("key.jwk")).unwrap();
         let jwk = jwk.get("keys").map_or(&jwk, |keys| &keys[0]);
-        canaries.add("d of the JWK", jwk["d"].as_str().unwrap());
+        secrets.add("d of the JWK", jwk["d"].as_str().unwrap());
         let seed = directory.read("seed.nk");
         let seed = seed.split_whitespace().find(|word| word.starts_with("SU")).unwrap().to_owned();
-        canaries.add("seed of the nkey", &seed);
+        secrets.add("seed of the nkey", &seed);
         directory.sh("chmod -R go= .").ended(0);
-        Self { directory, canaries, runs: 0, searched: 0, _idp: idp, _slapd: slapd }
+        Self { directory, secrets, runs: 0, searched: 0, _idp: idp, _slapd: slapd }
     }
 
-    /// A line at every noise. `result` is whether its standard output is a secret by purpose.
+    /// Runs a command with each verbosity. `result`: its standard output is a secret by design.
     #[track_caller]
     fn line(&mut self, line: &str, status: i32, result: bool) {
-        for noise in &NOISE[if is_long() { 0 } else { NOISE.len() - 2 }..] {
-            // An output form is not a report.
-            if !(noise.contains("--json") && line.contains(" --to ")) {
-                // A rejected login counts as an attempt, and the limit ends with another status.
+        for verbosity in &VERBOSITY[if is_long() { 0 } else { VERBOSITY.len() - 2 }..] {
+            // The output of a requested format is not a report.
+            if !(verbosity.contains("--json") && line.contains(" --to ")) {
+                // A rejected login counts as an attempt, and the attempt limit has another exit
+                // status.
                 self.directory.sh("rm -f .home/.local/state/cc-auth/attempts*").ended(0);
-                self.once(line, noise, status, result);
+                self.once(line, verbosity, status, result);
             }
         }
     }
 
     #[track_caller]
-    fn once(&mut self, line: &str, noise: &str, status: i32, result: bool) -> Run {
-        let line = format!("{line} {noise}");
+    fn once(&mut self, line: &str, verbosity: &str, status: i32, result: bool) -> Run {
+        let line = format!("{line} {verbosity}");
         let mut command = self.directory.command("sh");
         command.env("RUST_LOG", "trace").env("RUST_BACKTRACE", "full");
         let run: Run = command.args(["-c", &line]).output().unwrap().into();
         let about = line;
         assert_eq!(run.status, status, "{about}: {}", run.stderr);
-        is_plain_enough(&run.stderr, &about);
+        assert_stderr_is_clean(&run.stderr, &about);
         self.free(&run.stderr, &format!("standard error of {about}"));
         if !result {
             self.free(&run.stdout, &format!("standard output of {about}"));
@@ -196,13 +197,13 @@ impl Site {
     #[track_caller]
     fn free(&mut self, text: &str, about: &str) {
         self.searched += text.len();
-        let found = self.canaries.within(text);
+        let found = self.secrets.within(text);
         assert!(found.is_empty(), "{about} has {found:?}:\n{text}");
     }
 
-    /// Every file: what has a secret is closed to others.
+    /// Checks that files with secrets are not accessible to other accounts.
     #[track_caller]
-    fn files_are_closed(&mut self) -> usize {
+    fn assert_files_are_private(&mut self) -> usize {
         let mut directories = vec![self.directory.path().to_owned()];
         let mut closed = 0;
         while let Some(directory) = directories.pop() {
@@ -217,7 +218,7 @@ impl Site {
                 }
                 let bytes = fs::read(entry.path()).unwrap();
                 self.searched += bytes.len();
-                let found = self.canaries.within(&String::from_utf8_lossy(&bytes));
+                let found = self.secrets.within(&String::from_utf8_lossy(&bytes));
                 let name = entry.path();
                 if !found.is_empty() {
                     let mode = metadata.mode() & 0o777;
@@ -233,9 +234,9 @@ impl Site {
     }
 }
 
-/// Verbose runs have more lines than plain ones.
+/// Checks standard error; verbose runs print additional lines.
 #[track_caller]
-fn is_plain_enough(stderr: &str, about: &str) {
+fn assert_stderr_is_clean(stderr: &str, about: &str) {
     for word in ["panicked", "stack backtrace", "SecretText", "SecretBytes"] {
         assert!(!stderr.contains(word), "{about}: {stderr}");
     }
@@ -251,13 +252,13 @@ fn secrets_do_not_leak() {
         site.directory.sh(&format!("cc-user add {token} --role user,api --password-file pw -q")).ended(0);
     }
     let token = site.directory.sh("umask 077; cc-jwt issue fritz -q | tee token.txt").ended(0).stdout;
-    site.canaries.add_token("token", &token);
+    site.secrets.add_token("token", &token);
     site.directory.sh("umask 077; cat token.txt token.txt rubbish.token > tokens.txt").ended(0);
     site.directory.sh("umask 077; cc-jwt issue fritz --algorithm hs512 -q > hs.txt").ended(0);
     let shared = site.directory.read("hs.txt");
-    site.canaries.add_token("login token", &shared);
+    site.secrets.add_token("login token", &shared);
 
-    // What works.
+    // Commands that succeed.
     for (line, status) in [
         ("cc-user passwd other --password-file new-pw", 0),
         ("cc-user passwd other --password-stdin < new-pw", 0),
@@ -290,7 +291,7 @@ fn secrets_do_not_leak() {
     ] {
         site.line(line, status, false);
     }
-    // Secrets are printed nowhere else.
+    // Commands that print a secret by design.
     for line in ["cc-jwt issue fritz", "gen-keypair", "gen-keypair -f jwk", "gen-keypair -a session"] {
         let run = site.once(line, "-vv", 0, true);
         let secrets: Vec<&str> = run
@@ -303,7 +304,7 @@ fn secrets_do_not_leak() {
             assert!(!run.stderr.contains(secret), "{line}: {}", run.stderr);
         }
     }
-    // What does not.
+    // Commands that fail.
     for (line, status) in [
         ("cc-login fritz --method local --password-file wrong-pw", 1),
         ("cc-login anna --method ldap --password-file wrong-pw", 1),
@@ -341,7 +342,7 @@ fn secrets_do_not_leak() {
         site.line(line, status, false);
     }
 
-    // Logins that start other programs: what they can see of us is written down by themselves.
+    // Logins that start child processes, which record what they can read of the program.
     site.directory.write(
         "browser",
         "#!/bin/sh\numask 077\nenv >> seen.txt\ncat /proc/$$/cmdline /proc/$PPID/cmdline >> seen.txt\n\
@@ -354,17 +355,17 @@ fn secrets_do_not_leak() {
     let known: Vec<(&str, &str)> = known.chain([("BEARER_TOKEN", token.trim())]).collect();
     let path = format!("{}:{}", site.directory.file("bin").display(), path_with_programs());
     for how in ["--port 0 --browser ./browser", "--port 0 --browser './browser %s'", "--port 0", "--device"] {
-        for noise in ["-v", "-vvv", "--json"] {
-            let line = format!("cc-login --method oidc {how} {noise}");
+        for verbosity in ["-v", "-vvv", "--json"] {
+            let line = format!("cc-login --method oidc {how} {verbosity}");
             let mut command = site.directory.command("sh");
             command.env("RUST_LOG", "trace").env("RUST_BACKTRACE", "full");
             command.envs(known.iter().copied()).env("PATH", &path).env("DISPLAY", ":99");
             let run: Run = command.args(["-c", &line]).output().unwrap().into();
-            let about = format!("cc-login --method oidc {how} {noise}");
+            let about = format!("cc-login --method oidc {how} {verbosity}");
             assert_eq!(run.status, 0, "{about}: {}", run.stderr);
             let kept = session(&site.directory).unwrap();
-            site.canaries.add_token("session token", kept["token"].as_str().unwrap());
-            site.canaries.add_token("ID token", kept["id_token"].as_str().unwrap());
+            site.secrets.add_token("session token", kept["token"].as_str().unwrap());
+            site.secrets.add_token("ID token", kept["id_token"].as_str().unwrap());
             for text in [&run.stdout, &run.stderr] {
                 site.free(text, &about);
             }
@@ -379,9 +380,9 @@ fn secrets_do_not_leak() {
         site.line(line, 0, false);
     }
 
-    let closed = site.files_are_closed();
+    let closed = site.assert_files_are_private();
     assert!(closed >= 10, "{closed}");
-    let (runs, searched, forms) = (site.runs, site.searched, site.canaries.0.len());
+    let (runs, searched, forms) = (site.runs, site.searched, site.secrets.0.len());
     report(&format!(
         "secrets: {forms} forms of them looked for in {runs} runs and {} KB; none out, {closed} files that \
          hold some are closed to others",

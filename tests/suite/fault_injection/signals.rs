@@ -1,5 +1,5 @@
-//! Signals in the middle of the work: the program ends by the signal, as a shell expects, or is
-//! done; the state is the old one or the new one; a terminal has its echo back.
+//! Signals during the work: the program ends by the signal, as shells expect, or has succeeded; the
+//! state is the old or the new one; echo is restored.
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, Stdio};
@@ -17,7 +17,7 @@ pub(super) fn signal(pid: u32, name: &str) {
 
 #[test]
 fn signal_leaves_old_or_new_state() {
-    let mut chance = Chance::new();
+    let mut rng = Rng::new();
     let (mut runs, mut hit) = (0, 0);
     let verbs = [
         "cc-user import more.csv -q",
@@ -40,23 +40,23 @@ fn signal_leaves_old_or_new_state() {
                 .spawn()
                 .unwrap()
         };
-        let directory = grounds();
+        let directory = fixture();
         let began = Instant::now();
         start(&directory).wait().unwrap();
         let duration = began.elapsed();
         for (name, number) in SIGNALS {
             for _ in 0..count(3, 10) {
-                let directory = grounds();
+                let directory = fixture();
                 let child = start(&directory);
-                std::thread::sleep(duration.mul_f64(chance.part()));
+                std::thread::sleep(duration.mul_f64(rng.part()));
                 signal(child.id(), name);
                 let output = child.wait_with_output().unwrap();
                 let stderr = String::from_utf8_lossy(&output.stderr);
                 let about = format!("{verb} with SIG{name}: {:?} {stderr}", output.status);
                 let by_signal = output.status.signal() == Some(number);
                 assert!(by_signal || output.status.success(), "{about}");
-                is_plain(&stderr, &about);
-                is_sound(directory.path(), &about);
+                assert_output_is_clean(&stderr, &about);
+                assert_invariants(directory.path(), &about);
                 assert!(!directory.file("core").exists(), "{about}");
                 runs += 1;
                 hit += usize::from(by_signal);
@@ -69,7 +69,7 @@ fn signal_leaves_old_or_new_state() {
 
 #[test]
 fn signal_at_prompt_restores_terminal_echo() {
-    let directory = grounds();
+    let directory = fixture();
     let prompts = ["cc-user add anna --role admin", "cc-user passwd fritz", "cc-login fritz"];
     let mut runs = 0;
     for verb in prompts {
@@ -78,11 +78,11 @@ fn signal_at_prompt_restores_terminal_echo() {
                 "stty echo; trap : INT QUIT; HOME=$PWD/.home {verb} & echo pid $!.; fg >/dev/null; \
                  echo status $?.; stty -a"
             );
-            // The prompt needs the terminal's foreground, which only a shell with job control gives.
+            // The prompt needs the terminal's foreground, which requires a shell with job control.
             let mut session = spawn(&directory, &format!("set -m; {line}"));
             let pid = session.exp_regex(r"pid [0-9]+\.").unwrap().1;
             session.exp_regex("assword[^:]*: ").unwrap();
-            // Not before echo is off, or the test would prove nothing.
+            // Wait until echo is off; the test would otherwise prove nothing.
             let off = Instant::now();
             while off.elapsed() < Duration::from_millis(200) {
                 std::thread::sleep(Duration::from_millis(20));
@@ -94,13 +94,13 @@ fn signal_at_prompt_restores_terminal_echo() {
             runs += 1;
         }
     }
-    is_sound(directory.path(), "afterwards");
+    assert_invariants(directory.path(), "afterwards");
     report(&format!("signals at a prompt: {runs} runs, echo back in all"));
 }
 
 #[test]
 fn signal_ends_program_waiting_for_input() {
-    let directory = grounds();
+    let directory = fixture();
     let mut runs = 0;
     for verb in [
         "cc-jwt verify --stream --token-file -",
@@ -129,7 +129,7 @@ fn signal_ends_program_waiting_for_input() {
     report(&format!("signals while input is waited for: {runs} runs, each ended by its own"));
 }
 
-/// A program that waits, and does not end by itself.
+/// Starts a program that waits and does not end by itself.
 fn waiting(directory: &TestEnv, limits: &str, as_other: &str) -> std::process::Child {
     let program = directory.file("cc-jwt-copy");
     if !program.exists() {
@@ -148,7 +148,7 @@ fn waiting(directory: &TestEnv, limits: &str, as_other: &str) -> std::process::C
         .spawn()
         .unwrap();
     let began = Instant::now();
-    // It is itself, and waits, when it has given up being dumped.
+    // It has started and waits as soon as it is not dumpable.
     loop {
         let name = fs::read_to_string(format!("/proc/{}/comm", child.id())).unwrap_or_default();
         let asleep = fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap_or_default();
@@ -175,7 +175,7 @@ fn crash_leaves_no_core_file() {
     let crashes = [("ABRT", 6), ("SEGV", 11), ("QUIT", 3), ("ILL", 4)];
     for (name, number) in crashes {
         let mut child = waiting(&directory, "ulimit -c unlimited;", "");
-        // The language's runtime looks at the first of these itself: it may be a stack overflow.
+        // The runtime handles the first of these signals itself, to detect stack overflows.
         signal(child.id(), name);
         std::thread::sleep(Duration::from_millis(30));
         signal(child.id(), name);
@@ -184,7 +184,7 @@ fn crash_leaves_no_core_file() {
         assert!(!status.core_dumped(), "{name}: the memory was dumped");
         assert_eq!(cores(&directory), Vec::<String>::new(), "{name}");
     }
-    // Proof that the system would have written one.
+    // Proof that the system would have written a core file.
     directory.sh("ulimit -c unlimited; sh -c 'kill -s SEGV $$'; true");
     let other = cores(&directory);
     report(&format!(
@@ -208,7 +208,7 @@ fn process_memory_and_environment_are_unreadable_for_the_same_user() {
     }
     child.kill().unwrap();
     child.wait().unwrap();
-    // Its own streams by name stay open to it.
+    // The program can still open its own streams by name.
     directory.sh("cp \"$(command -v gen-keypair)\" copy").ended(0);
     for path in ["/dev/stdout", "/proc/self/fd/1"] {
         let run = directory.sh(&format!("{other} sh -c './copy -f jwk -o {path} --force -q | cat'"));
@@ -217,7 +217,7 @@ fn process_memory_and_environment_are_unreadable_for_the_same_user() {
             directory.sh(&format!("{other} sh -c 'echo x | ./cc-jwt-copy inspect --token-file /dev/stdin'"));
         assert_eq!(read.status, 65, "{}", read.stderr);
     }
-    // Proof that another program's could be read.
+    // Proof that another program's environment is readable.
     let open = directory.sh(&format!("{other} sh -c 'head -c 1 /proc/$$/environ'"));
     report(&format!(
         "memory and environment of a running program: closed to its own user (a shell's: {})",

@@ -1,5 +1,5 @@
-//! A fault at each step: every system call by which a verb touches files fails once, or is the last
-//! thing that the program does. `strace` puts the faults in.
+//! A fault at each step: every file-related system call of a command fails once, or ends the
+//! program. `strace` injects the faults.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ const VERBS: [&str; 7] = [
     "cc-login fritz --password-file pw",
 ];
 
-/// The calls by which something is changed, and what they may answer.
+/// The system calls that change something, and the errors they may return.
 const CALLS: [(&str, &[&str]); 14] = [
     ("openat", &["EMFILE", "ENOSPC", "EIO"]),
     ("write", &["ENOSPC", "EIO", "EDQUOT"]),
@@ -39,9 +39,9 @@ fn traces(directory: &TestEnv) -> bool {
         && (directory.sh("strace -qq -o trace.txt true").status == 0 || skip("no program can be traced"))
 }
 
-/// How often a verb makes each call.
+/// Counts the system calls of a command.
 fn calls(verb: &str) -> BTreeMap<String, usize> {
-    let directory = grounds();
+    let directory = fixture();
     let names: Vec<&str> = CALLS.iter().map(|(name, _)| *name).collect();
     directory.sh(&format!("strace -f -qq -o trace.txt -e trace={} {verb}", names.join(","))).ended(0);
     let mut counted = BTreeMap::new();
@@ -58,7 +58,7 @@ fn syscall_fault_loses_nothing() {
     if !traces(&TestEnv::new()) {
         return;
     }
-    let mut chance = Chance::new();
+    let mut rng = Rng::new();
     let (mut faults, mut kills, mut reported) = (0, 0, 0);
     let mut moments = Vec::new();
     for verb in VERBS {
@@ -72,22 +72,22 @@ fn syscall_fault_loses_nothing() {
     }
     let all = moments.len();
     while moments.len() > count(60, usize::MAX) {
-        moments.swap_remove(chance.below(moments.len()));
+        moments.swap_remove(rng.below(moments.len()));
     }
     for (verb, call, fault, when) in moments {
-        let directory = grounds();
+        let directory = fixture();
         let inject =
             format!("strace -f -qq -o /dev/null -e trace={call} -e inject={call}:{fault}:when={when}");
         let run = directory.sh(&format!("({inject} {verb}); exit $?"));
         let about = format!("{verb}, {call} {when} with {fault}: {} {}", run.status, run.stderr);
-        is_sound(directory.path(), &about);
+        assert_invariants(directory.path(), &about);
         let left = left_behind(directory.path(), &about);
         if fault == "signal=KILL" {
             kills += 1;
         } else {
-            // The loader has files of its own to open, and says so itself.
-            resource_limits::ended_well(&run, &about, call == "mmap" || call == "openat");
-            // What could not be taken away stays.
+            // The loader opens files itself and reports its own errors.
+            resource_limits::assert_exit_status(&run, &about, call == "mmap" || call == "openat");
+            // Files that could not be deleted remain.
             assert!(left.is_empty() || call.starts_with("unlink") || run.status > 128, "{about}: {left:?}");
             faults += 1;
             reported += usize::from(run.status != 0);
@@ -103,7 +103,7 @@ fn syscall_fault_loses_nothing() {
                 )
         );
         assert!(done, "{about}: the next run ended with {} {}", again.status, again.stderr);
-        is_sound(directory.path(), &about);
+        assert_invariants(directory.path(), &about);
     }
     report(&format!(
         "a fault at a system call ({} of {all} there are): {faults} errors, {reported} of them reported, and {kills} \
