@@ -12,7 +12,7 @@ use crate::util::quote::quote;
 
 /// The options for LDAP connections.
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Directory")]
+#[command(next_help_heading = "LDAP server")]
 pub struct LdapConnectionOptions {
     /// Encrypt ldap:// connections with StartTLS
     #[arg(long)]
@@ -26,8 +26,7 @@ pub struct LdapConnectionOptions {
     #[arg(long, value_name = "DURATION", default_value = "10s")]
     pub connect_timeout: String,
 
-    /// Give the directory this long for each piece of its answer; data that flows is progress
-    /// [default: 1m]
+    /// Timeout for each piece of an answer of the LDAP server [default: 1m]
     #[arg(long, value_name = "DURATION")]
     pub timeout: Option<String>,
 }

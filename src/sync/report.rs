@@ -223,7 +223,7 @@ impl<'plan> SyncReport<'plan> {
             notes.warn(
                 "similar-usernames",
                 format!(
-                    "{} and {} differ by case or blanks only: two users here, but one name to the directory",
+                    "{} and {} differ only in case or blanks: two users here, but one username for the LDAP server",
                     quote(one),
                     quote(other)
                 ),
@@ -257,7 +257,10 @@ impl<'plan> SyncReport<'plan> {
             let names = self.skipped.iter().map(|skipped| skipped.entry.as_str());
             notes.warn(
                 "ldap-entries-skipped",
-                format!("entries skipped (why: --dry-run): {}", listed(names, self.counts.skipped)),
+                format!(
+                    "entries skipped (--dry-run prints the reasons): {}",
+                    listed(names, self.counts.skipped)
+                ),
             );
         }
         let not_deleted = self.counts.missing.saturating_sub(self.counts.deleted + admins);

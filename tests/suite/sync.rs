@@ -108,8 +108,8 @@ fn who_came_went_or_was_renamed_is_seen_and_the_rest_is_left_alone() {
         shown.stdout,
         "add       zoe               Zoe Z\n\
          rename    anna              'Anna Alt' is now 'Anna Neu'\n\
-         delete    gone              no longer in the directory\n\
-         conflict  local             is a local user here and stays one\n\
+         delete    gone              not in the LDAP directory\n\
+         conflict  local             auth source local, not changed\n\
          would be: 1 added, 1 renamed, 1 deleted, 1 unchanged, 1 conflict (4 entries)\n"
     );
     assert_eq!(table(&directory), before, "a dry run changes nothing");

@@ -27,20 +27,20 @@ use crate::util::diagnostic::ExitStatus;
 use crate::util::note::Notes;
 use crate::util::time::{Clock, human_span};
 
-/// Bring the user table in line with the LDAP directory
+/// Synchronize the users with an LDAP directory
 #[derive(Debug, Args)]
 pub(super) struct SyncLdap {
-    /// Show what would be done, and change nothing
+    /// Print the changes and do not make them
     #[arg(short = 'n', long)]
     dry_run: bool,
 
-    /// Delete users who came from the directory and are no longer in it [default: as
-    /// sync-del-old-users says]
+    /// Delete LDAP users who are missing from the LDAP directory [default: the setting
+    /// sync-del-old-users]
     #[arg(long)]
     delete_missing: bool,
 
-    /// Change nothing if more than LIMIT users would be deleted: a number, or a percentage of
-    /// those who came from the directory [default: 10%, at least 5]
+    /// Deletion limit, above which nothing is changed: a number, or a percentage of the LDAP
+    /// users [default: 10%, at least 5]
     #[arg(long, value_name = "LIMIT")]
     max_delete: Option<DeletionLimit>,
 
@@ -48,25 +48,25 @@ pub(super) struct SyncLdap {
     #[arg(long)]
     delete_admins: bool,
 
-    /// Leave the full names of known users as they are
+    /// Do not change the full names of existing users
     #[arg(long)]
     keep_names: bool,
 
-    /// Ask for so many entries at once; 0 asks for all of them without pages
+    /// Entries per page of the search; 0 searches without pages
     #[arg(long, value_name = "NUMBER", default_value = "1000")]
     page_size: u32,
 
-    /// Take an answer for whole though it refers to other directories for parts of it
+    /// Ignore references to other LDAP servers, so that an answer with references counts as complete
     #[arg(long)]
     ignore_references: bool,
 
-    /// Repeat the synchronization after each sync-interval or INTERVAL; SIGHUP starts a run
-    /// at once, SIGTERM ends the command between two runs
+    /// Repeat the synchronization after each INTERVAL, or the setting sync-interval; SIGHUP
+    /// starts a run at once, SIGTERM ends the command between two runs
     #[arg(long, value_name = "INTERVAL", num_args = 0..=1, require_equals = true,
           default_missing_value = "", conflicts_with = "dry_run")]
     watch: Option<String>,
 
-    /// Write what came of it to FILE, for the textfile collector of Prometheus' node exporter
+    /// Write metrics to FILE, for the textfile collector of Prometheus' node exporter
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "dry_run")]
     metrics_file: Option<PathBuf>,
 

@@ -68,13 +68,13 @@ fn print_changes(report: &SyncReport<'_>, console: &mut Console) -> Result<(), F
         row("rename", "33", user.username, &format!("{} is now {}", quote(before), quote(after)))?;
     }
     for username in report.deleted {
-        row("delete", "31", username, "no longer in the directory")?;
+        row("delete", "31", username, "not in the LDAP directory")?;
     }
     for username in report.protected_admins {
-        row("keep", "36", username, "admin, though no longer in the directory")?;
+        row("protect", "36", username, "administrator, not in the LDAP directory")?;
     }
     for conflict in &report.conflicts {
-        let detail = format!("is a {} user here and stays one", conflict.source);
+        let detail = format!("auth source {}, not changed", conflict.source);
         row("conflict", "36", conflict.username, &detail)?;
     }
     for skipped in report.skipped {
