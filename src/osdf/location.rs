@@ -11,6 +11,22 @@ use crate::util::quote::{escape, quote};
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SourceName(pub String);
 
+impl SourceName {
+    const STANDARD_INPUT: &str = "standard input";
+
+    /// The name of standard input.
+    #[must_use]
+    pub fn standard_input() -> Self {
+        Self(Self::STANDARD_INPUT.to_owned())
+    }
+
+    /// Whether this is standard input, which can be read once only.
+    #[must_use]
+    pub fn is_standard_input(&self) -> bool {
+        self.0 == Self::STANDARD_INPUT
+    }
+}
+
 /// The way to a field from the top of its document: `spec.data['wlcg.ver']`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct FieldPath {

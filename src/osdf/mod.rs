@@ -6,14 +6,17 @@
 
 pub mod jwks_document;
 mod lint;
+pub mod load;
 pub mod location;
 pub mod manifest;
 pub mod published;
 pub mod reader;
 pub mod resource;
 pub mod signing;
+pub mod template;
 mod yaml;
 
+pub use load::{LoadError, LoadOptions, LoadedResource};
 pub use location::{FieldError, FieldPath, ResourceError, SourceName};
 pub use resource::{FieldOverride, Resource, ResourceKeySource};
 pub use signing::{SignedToken, SigningContext, SigningError};

@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum, ValueHint};
 use serde::Serialize;
 
-use super::resources::{Loaded, ResourceOptions};
+use super::resources::ResourceOptions;
 use crate::cli::console::Console;
 use crate::cli::console::warn_if_not_owner;
 use crate::cli::failure::{Failure, UsageError};
 use crate::cli::options::{AtOption, SettingsOptions};
 use crate::cli::settings;
 use crate::key::{Algorithm, Jwk, KeyStrength, read_public, read_signing};
+use crate::osdf::LoadedResource;
 use crate::osdf::jwks_document::{
     DISCOVERY_FILE, DiscoveryDocument, JwksDocumentError, KEY_SET_FILE, PublishedKey, discovery, dropped,
     key_set,
@@ -116,7 +117,7 @@ pub(super) fn run(
     let mut issuer = arguments.issuer.clone();
     let mut life = None;
     let environment = console.environment().clone();
-    for Loaded { resource, directory } in arguments.resources.load_all(&arguments.spec, now, console)? {
+    for LoadedResource { resource, directory } in arguments.resources.load_all(&arguments.spec, now, console)? {
         let around = arguments.resources.around(&environment, &directory);
         let key = find_key(&resource, &around, &mut notes)?.verifying_key();
         let place = quote(&resource.name);

@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
 
-use super::resources::{Loaded, ResourceOptions, parse_mode, warn_of_mode};
+use super::resources::{ResourceOptions, parse_mode, warn_of_mode};
 use crate::cli::console::Console;
 use crate::cli::console::warn_if_not_owner;
 use crate::cli::failure::{Failure, UsageError};
 use crate::cli::options::AtOption;
 
-use crate::osdf::reader;
+use crate::osdf::{LoadedResource, reader};
 use crate::renew::output::sweep;
 use crate::renew::{RenewAction, RenewEvent, RenewMode, Renewal, RenewalJob, TokenFile, run_all};
 use crate::token::bearer_discovery;
@@ -191,7 +191,7 @@ impl Renew {
     /// The jobs of resources: each with its file.
     pub(super) fn jobs(
         &self,
-        loaded: Vec<Loaded>,
+        loaded: Vec<LoadedResource>,
         console: &mut Console,
     ) -> Result<Vec<RenewalJob>, Failure> {
         let resources: Vec<_> = loaded.iter().map(|loaded| loaded.resource.clone()).collect();
@@ -211,7 +211,7 @@ impl Renew {
         }
         Ok(loaded
             .into_iter()
-            .map(|Loaded { resource, directory }| {
+            .map(|LoadedResource { resource, directory }| {
                 let output = self.output_of(&resource.name, console);
                 RenewalJob { resource, directory, output }
             })

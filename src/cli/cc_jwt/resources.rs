@@ -7,9 +7,9 @@ use clap::{Args, ValueHint};
 use crate::cli::console::Console;
 use crate::cli::failure::{Failure, UsageError};
 use crate::cli::stdin;
-use crate::osdf::{FieldOverride, Resource, SigningContext, SourceName, reader, signing};
+use crate::osdf::{FieldOverride, LoadOptions, LoadedResource, SigningContext, load};
 use crate::util::environment::Environment;
-use crate::util::file::{self, SETTINGS_LIMIT};
+use crate::util::file::SETTINGS_LIMIT;
 use crate::util::note::Notes;
 use crate::util::time::Timestamp;
 
@@ -30,15 +30,8 @@ pub(super) struct ResourceOptions {
     pub(super) secrets_dir: Option<PathBuf>,
 }
 
-/// A resource and the directory its key file is relative to.
-#[derive(Debug, Clone)]
-pub(super) struct Loaded {
-    pub(super) resource: Resource,
-    pub(super) directory: PathBuf,
-}
-
 impl ResourceOptions {
-    fn changes(&self) -> Result<Vec<FieldOverride>, UsageError> {
+    fn overrides(&self) -> Result<Vec<FieldOverride>, UsageError> {
         self.set
             .iter()
             .map(|text| {
@@ -51,41 +44,19 @@ impl ResourceOptions {
             .collect()
     }
 
-    /// Reads the resources of a file, or of standard input for `-`, and prints the warnings.
-    /// `now` is for what depends on times.
-    ///
-    /// # Errors
-    /// All faults of the file together; with `--strict` the warnings of the profile as well.
+    /// Reads the resources of a file, or of standard input for `-`.
     pub(super) fn load(
         &self,
         path: &Path,
         now: Timestamp,
         notes: &mut Notes,
-    ) -> Result<Vec<Loaded>, Failure> {
-        let changes = self.changes()?;
-        let is_stdin = path == Path::new("-");
-        let (text, origin) = if is_stdin {
-            (stdin::read_text(SETTINGS_LIMIT)?, "standard input".to_owned())
-        } else {
-            (file::read_text(path, SETTINGS_LIMIT)?, path.to_string_lossy().into_owned())
-        };
-        let text = zeroize::Zeroizing::new(text);
-        let resources =
-            reader::read(&text, &SourceName(origin), &changes, notes).map_err(Failure::several)?;
-        let mut remarks = Vec::new();
-        for resource in &resources {
-            if let Err(faults) = signing::lint(resource, now, self.strict, notes) {
-                remarks.extend(faults);
-            }
+    ) -> Result<Vec<LoadedResource>, Failure> {
+        let options = LoadOptions { overrides: self.overrides()?, strict: self.strict };
+        if path == Path::new("-") {
+            let text = zeroize::Zeroizing::new(stdin::read_text(SETTINGS_LIMIT)?);
+            return load::load_stdin(&text, &options, now, notes).map_err(Failure::several);
         }
-        if !remarks.is_empty() {
-            return Err(Failure::several(remarks));
-        }
-        let directory = match path.parent() {
-            Some(directory) if !is_stdin && !directory.as_os_str().is_empty() => directory.to_owned(),
-            _ => PathBuf::from("."),
-        };
-        Ok(resources.into_iter().map(|resource| Loaded { resource, directory: directory.clone() }).collect())
+        load::load_file(path, &options, now, notes).map_err(Failure::several)
     }
 
     /// The same for several files, as one failure.
@@ -94,7 +65,7 @@ impl ResourceOptions {
         paths: &[PathBuf],
         now: Timestamp,
         console: &mut Console,
-    ) -> Result<Vec<Loaded>, Failure> {
+    ) -> Result<Vec<LoadedResource>, Failure> {
         let mut notes = Notes::new();
         let mut loaded = Vec::new();
         let mut failures = Vec::new();

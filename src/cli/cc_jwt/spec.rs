@@ -4,17 +4,18 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueHint};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::remote::RemoteKeyOptions;
-use super::resources::{Loaded, ResourceOptions};
+use super::resources::ResourceOptions;
 use super::spec_issue::{self, SpecIssue};
 use crate::cli::console::Console;
 use crate::cli::console::warn_if_not_owner;
 use crate::cli::failure::{Failure, UsageError};
 use crate::key::{Algorithm, KeyStrength, SigningKey, VerifyingKey, read_signing, thumbprint};
 use crate::osdf::signing::{find_key, payload};
-use crate::osdf::{Resource, ResourceKeySource, published};
+use crate::osdf::template::ResourceTemplate;
+use crate::osdf::{LoadedResource, Resource, ResourceKeySource, published};
 use crate::policy::profile::{Recognition, recognize};
 use crate::policy::scope::Scopes;
 use crate::util::diagnostic::ExitStatus;
@@ -138,7 +139,7 @@ impl Check {
                     continue;
                 }
             };
-            for Loaded { resource, directory } in loaded {
+            for LoadedResource { resource, directory } in loaded {
                 let unreachable = matches!(resource.key, ResourceKeySource::Mounted { .. })
                     && self.resources.secrets_dir.is_none();
                 if self.no_key || unreachable {
@@ -313,7 +314,16 @@ impl New {
             .into());
         }
         let kid = self.key_id(console)?;
-        let text = self.text(&kid);
+        let text = ResourceTemplate {
+            name: &self.name,
+            issuer: &self.issuer,
+            kid: &kid,
+            algorithm,
+            subject: &self.subject,
+            scope: &self.scope,
+            key_file: &self.key,
+        }
+        .to_yaml();
         match self.output.as_deref().filter(|path| *path != Path::new("-")) {
             Some(path) => {
                 let existing = if self.force { Existing::Replace } else { Existing::Reject };
@@ -355,54 +365,5 @@ impl New {
             .verifying_key();
         console.notes(notes);
         Ok(key.public_key().map_or_else(|| UNKNOWN.to_owned(), thumbprint))
-    }
-
-    /// The resource; texts in double quotes as in JSON, so that nothing in them is taken for YAML.
-    fn text(&self, kid: &str) -> String {
-        let text = |text: &str| json!(text).to_string();
-        format!(
-            "# A token for the Open Science Data Federation (OSDF).
-# cc-jwt spec check FILE validates it; cc-jwt renew --spec FILE -o TOKEN renews the token.
-apiVersion: tokens.osg-htc.org/v1
-kind: JWT
-metadata:
-  # Also the name of the Secret.
-  name: {name}
-spec:
-  # Becomes iss. Validators find the keys under it and compare it byte for byte: no slash at the end.
-  issuer: {issuer}
-  # The name of the key in the issuer's key set (cc-jwt jwks).
-  keyId: {kid}
-  # It has to fit the key; all validators read ES256 and RS256.
-  algorithm: {algorithm}
-  # The payload. iss, iat, nbf, exp and jti come by themselves.
-  data:
-    sub: {subject}
-    # For any service; or name one.
-    aud: \"https://wlcg.cern.ch/jwt/v1/any\"
-    # Separated by single blanks: storage.read, storage.create (new files), storage.modify
-    # (overwrite and delete too), storage.stage, storage.poll, each with :/PATH.
-    scope: {scope}
-    # In quotes: a text, not a number.
-    wlcg.ver: \"1.0\"
-  # Exactly one of days, hours, minutes. The WLCG profile has 15 minutes to 6 hours.
-  expiryTime:
-    hours: 6
-  # Renewed when this remains. Every reader gets at least that: longer than the longest transfer.
-  resignBefore:
-    hours: 2
-  key:
-    # A file beside this one. Others: value (the PEM itself), env (a variable's name),
-    # secret or configMap (name and key; off the cluster with --secrets-dir).
-    file: {key}
-",
-            name = text(&self.name),
-            issuer = text(&self.issuer),
-            kid = text(kid),
-            algorithm = self.algorithm,
-            subject = text(&self.subject),
-            scope = text(&self.scope),
-            key = text(&self.key),
-        )
     }
 }

@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueHint};
 use serde::Serialize;
 
-use super::resources::{Loaded, ResourceOptions, parse_mode, warn_of_mode};
+use super::resources::{ResourceOptions, parse_mode, warn_of_mode};
 use crate::cli::console::Console;
 use crate::cli::console::warn_if_not_owner;
 use crate::cli::failure::{Failure, UsageError};
 use crate::cli::options::AtOption;
 use crate::osdf::signing::{find_key, sign};
-use crate::osdf::{Resource, SignedToken, manifest};
+use crate::osdf::{LoadedResource, Resource, SignedToken, manifest};
 use crate::util::diagnostic::ExitStatus;
 use crate::util::file::{self, Existing, PRIVATE_MODE};
 use crate::util::note::Notes;
@@ -70,7 +70,7 @@ pub(super) fn run(arguments: &SpecIssue, console: &mut Console) -> Result<ExitSt
     let environment = console.environment().clone();
     let mut notes = Notes::new();
     let mut signed = Vec::with_capacity(loaded.len());
-    for Loaded { resource, directory } in &loaded {
+    for LoadedResource { resource, directory } in &loaded {
         let key = find_key(resource, &arguments.resources.around(&environment, directory), &mut notes)?;
         signed.push((resource, sign(resource, &key, now)?));
     }
