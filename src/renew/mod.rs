@@ -4,7 +4,9 @@ pub mod backoff;
 pub mod due;
 pub mod job;
 pub mod output;
+pub mod schedule;
 pub mod sd_notify;
+pub mod watch;
 
 pub use due::{Due, RenewReason, TokenInFile, TokenTimes, check};
 pub use job::{RenewAction, RenewError, RenewEvent, RenewMode, Renewal, RenewalJob, run_all};

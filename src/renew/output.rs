@@ -212,6 +212,19 @@ pub fn sweep(outputs: &[&TokenFile], now: Timestamp) {
     directories.into_iter().for_each(|directory| file::sweep(directory, now));
 }
 
+/// Raises the limit of open files: every output has a lock, and so an open file, and a thousand of them are more
+/// than most shells allow at first.
+pub fn raise_file_limit(outputs: usize) {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let expected = u64::try_from(outputs).unwrap_or(u64::MAX).saturating_add(256);
+    if limit.current.is_some_and(|current| current < expected) {
+        let current = limit.maximum.map_or(expected, |maximum| expected.min(maximum));
+        // If it cannot be raised, opening the lock reports the error.
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(current), maximum: limit.maximum });
+    }
+}
+
 /// What a file is, to notice that it changed: by device, inode, length and time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileIdentity {

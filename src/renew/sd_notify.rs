@@ -30,9 +30,4 @@ impl Notifier {
             let _ = socket.send_to_addr(state.as_bytes(), address);
         }
     }
-
-    /// Sends a status text, on one line.
-    pub fn status(&self, text: &str) {
-        self.notify(&format!("STATUS={}", crate::util::quote::escape(text)));
-    }
 }

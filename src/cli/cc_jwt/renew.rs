@@ -11,7 +11,7 @@ use crate::cli::failure::{Failure, UsageError};
 use crate::cli::options::AtOption;
 
 use crate::osdf::{LoadedResource, reader};
-use crate::renew::output::sweep;
+use crate::renew::output::{raise_file_limit, sweep};
 use crate::renew::{RenewAction, RenewEvent, RenewMode, Renewal, RenewalJob, TokenFile, run_all};
 use crate::token::bearer_discovery;
 use crate::util::diagnostic::ExitStatus;
@@ -246,18 +246,5 @@ impl Renew {
                 plain(place.path().map(Path::to_owned).unwrap_or_default())
             }
         }
-    }
-}
-
-/// Every output has a lock, and so an open file: a thousand of them are more than most shells
-/// allow at first.
-pub(super) fn raise_file_limit(outputs: usize) {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let limit = getrlimit(Resource::Nofile);
-    let expected = u64::try_from(outputs).unwrap_or(u64::MAX).saturating_add(256);
-    if limit.current.is_some_and(|current| current < expected) {
-        let current = limit.maximum.map_or(expected, |maximum| expected.min(maximum));
-        // Where it cannot be raised, opening the lock says what is wrong.
-        let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(current), maximum: limit.maximum });
     }
 }
