@@ -304,3 +304,196 @@ impl<'a> Watch<'a> {
 fn later(now: Timestamp, delay: Duration) -> Timestamp {
     now.plus_seconds(i64::try_from(delay.as_secs()).unwrap_or(i64::MAX))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+    use crate::osdf::{LoadOptions, load};
+    use crate::util::environment::Environment;
+
+    const RESOURCE: &str = include_str!("../../tests/data/osdf-example.yaml");
+
+    /// A host whose clocks advance only while it waits. A step runs before the wait with its number.
+    struct Host<F> {
+        directory: PathBuf,
+        now: Instants,
+        waits: usize,
+        step: F,
+        events: Vec<RenewEvent>,
+        states: Vec<String>,
+    }
+
+    impl<F: FnMut(usize, &Path, &mut Instants) -> Option<WatchSignal>> WatchHost for Host<F> {
+        fn instants(&self) -> Instants {
+            self.now
+        }
+
+        fn wait(&mut self, longest: Duration) -> Option<WatchSignal> {
+            self.waits += 1;
+            assert!(self.waits < 200_000, "it does not stop: {:?}", self.events.last());
+            if let Some(signal) = (self.step)(self.waits, &self.directory, &mut self.now) {
+                return Some(signal);
+            }
+            // Rounded up to whole seconds, which are the unit of the wall clock.
+            let seconds = longest.as_secs() + u64::from(longest.subsec_nanos() > 0);
+            self.now.monotonic += Duration::from_secs(seconds);
+            self.now.wall = self.now.wall.plus_seconds(i64::try_from(seconds).unwrap());
+            None
+        }
+
+        fn random(&mut self) -> u16 {
+            u16::MAX / 2
+        }
+
+        fn reload(&mut self, notes: &mut Notes) -> Result<Vec<RenewalJob>, Vec<ReloadError>> {
+            jobs(&self.directory, self.now.wall, notes)
+        }
+
+        fn event(&mut self, event: &RenewEvent) {
+            self.events.push(event.clone());
+        }
+
+        fn notes(&mut self, _: Notes) {}
+
+        fn notify(&mut self, state: &str) {
+            self.states.push(state.to_owned());
+        }
+    }
+
+    fn jobs(
+        directory: &Path,
+        now: Timestamp,
+        notes: &mut Notes,
+    ) -> Result<Vec<RenewalJob>, Vec<ReloadError>> {
+        use crate::util::diagnostic::Diagnostic as _;
+        let loaded = load::load_file(&directory.join("r.yaml"), &LoadOptions::default(), now, notes);
+        let output = TokenFile { path: directory.join("token"), mode: None };
+        let job = |loaded: crate::osdf::LoadedResource| RenewalJob {
+            resource: loaded.resource,
+            directory: loaded.directory,
+            output: output.clone(),
+        };
+        let error = |error: &load::LoadError| ReloadError { kind: error.kind(), message: error.to_string() };
+        loaded
+            .map(|loaded| loaded.into_iter().map(job).collect())
+            .map_err(|errors| errors.iter().map(error).collect())
+    }
+
+    /// Watches the example resource, which is renewed after 19 hours, and returns the events, each with its hour,
+    /// and the states for systemd.
+    fn watch(
+        step: impl FnMut(usize, &Path, &mut Instants) -> Option<WatchSignal>,
+    ) -> (Vec<(i64, RenewEvent)>, Vec<String>) {
+        let directory = tempfile::tempdir().unwrap();
+        let start = Timestamp(1_800_000_000);
+        fs::write(directory.path().join("r.yaml"), RESOURCE).unwrap();
+        let jobs = jobs(directory.path(), start, &mut Notes::new()).unwrap();
+        let now = Instants { wall: start, monotonic: Duration::ZERO };
+        let path = directory.path().to_owned();
+        let mut host = Host { directory: path, now, waits: 0, step, events: Vec::new(), states: Vec::new() };
+        let environment = Environment::default();
+        let context =
+            SigningContext { environment: &environment, secrets_dir: None, directory: directory.path() };
+        let mut watch = Watch::new(context, [directory.path().join("r.yaml")].iter());
+        watch.run(jobs, Notes::new(), &mut host).unwrap();
+        let hour = |event: &RenewEvent| {
+            (0..200).rfind(|hour| start.plus_seconds(hour * 3600).rfc3339() <= event.time).unwrap()
+        };
+        (host.events.iter().map(|event| (hour(event), event.clone())).collect(), host.states)
+    }
+
+    fn names(events: &[(i64, RenewEvent)]) -> Vec<(i64, &'static str)> {
+        events.iter().map(|(hour, event)| (*hour, event.event)).collect()
+    }
+
+    /// Stops after so many hours.
+    fn stop_after(hours: u64, now: &Instants) -> Option<WatchSignal> {
+        (now.monotonic >= Duration::from_secs(hours * 3600)).then_some(WatchSignal::Stop)
+    }
+
+    #[test]
+    fn watch_renews_at_the_renewal_time_of_each_token() {
+        let (events, states) = watch(|_, _, now| stop_after(40, now));
+        let expected = [(0, "started"), (0, "renewed"), (19, "renewed"), (38, "renewed"), (40, "stopped")];
+        assert_eq!(names(&events), expected);
+        assert_eq!(events[2].1.reason, Some("expires-soon"));
+        assert_eq!(states[0], "READY=1");
+        assert_eq!(states.last().unwrap(), "STOPPING=1");
+    }
+
+    #[test]
+    fn watch_retries_a_failure_later_each_time_and_recovers_after_a_change() {
+        let (events, _) = watch(|wait, directory, now| {
+            match wait {
+                // The example's key no longer fits its public half.
+                5 => {
+                    let broken = RESOURCE.replace("MHcCAQEEIIphQal", "MHcCAQEEIIphQam");
+                    fs::write(directory.join("r.yaml"), broken).unwrap();
+                }
+                60 => fs::write(directory.join("r.yaml"), format!("{RESOURCE}\n")).unwrap(),
+                _ => {}
+            }
+            stop_after(1, now)
+        });
+        let failures: Vec<&RenewEvent> =
+            events.iter().map(|(_, event)| event).filter(|event| event.event == "failed").collect();
+        assert!((3..10).contains(&failures.len()), "{}", failures.len());
+        assert!(failures.iter().all(|event| event.expires_at.is_some() && event.next_attempt_at.is_some()));
+        let last: Vec<_> = events.iter().rev().take(3).rev().map(|(_, event)| event.event).collect();
+        assert_eq!(last, ["reloaded", "fresh", "stopped"]);
+    }
+
+    #[test]
+    fn watch_invalid_resource_keeps_the_jobs_and_is_read_again() {
+        let (events, _) = watch(|wait, directory, now| {
+            match wait {
+                5 => fs::write(directory.join("r.yaml"), "kind: JWT\n").unwrap(),
+                30 => fs::write(directory.join("r.yaml"), RESOURCE).unwrap(),
+                _ => {}
+            }
+            stop_after(20, now)
+        });
+        assert!(
+            events.iter().any(|(_, event)| event.event == "failed" && event.name.is_none()),
+            "{events:?}"
+        );
+        let last: Vec<_> = events.iter().rev().take(4).rev().map(|(_, event)| event.event).collect();
+        assert_eq!(last, ["reloaded", "fresh", "renewed", "stopped"]);
+    }
+
+    #[test]
+    fn watch_signal_renews_a_fresh_token() {
+        let (events, _) = watch(|wait, _, now| match wait {
+            5 => Some(WatchSignal::Renew),
+            _ => stop_after(1, now),
+        });
+        let expected = [(0, "started"), (0, "renewed"), (0, "reloaded"), (0, "renewed"), (1, "stopped")];
+        assert_eq!(names(&events), expected);
+        assert_eq!(events[3].1.reason, Some("forced"));
+    }
+
+    #[test]
+    fn watch_token_deleted_by_another_program_is_written_again() {
+        let (events, _) = watch(|wait, directory, now| {
+            if wait == 5 {
+                fs::remove_file(directory.join("token")).unwrap();
+            }
+            stop_after(1, now)
+        });
+        assert_eq!(events[2].1.reason, Some("missing"), "{events:?}");
+    }
+
+    #[test]
+    fn watch_clock_set_forward_renews_at_once() {
+        let (events, _) = watch(|wait, _, now| {
+            if wait == 5 {
+                now.wall = now.wall.plus_seconds(30 * 3600);
+            }
+            stop_after(1, now)
+        });
+        assert_eq!(names(&events)[..3], [(0, "started"), (0, "renewed"), (30, "renewed")]);
+    }
+}

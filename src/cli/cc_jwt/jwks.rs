@@ -117,7 +117,9 @@ pub(super) fn run(
     let mut issuer = arguments.issuer.clone();
     let mut life = None;
     let environment = console.environment().clone();
-    for LoadedResource { resource, directory } in arguments.resources.load_all(&arguments.spec, now, console)? {
+    for LoadedResource { resource, directory } in
+        arguments.resources.load_all(&arguments.spec, now, console)?
+    {
         let around = arguments.resources.around(&environment, &directory);
         let key = find_key(&resource, &around, &mut notes)?.verifying_key();
         let place = quote(&resource.name);
