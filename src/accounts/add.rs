@@ -72,7 +72,7 @@ pub fn add<E: From<AccountsErrors>>(
     note_api_with_other_roles(&user, &mut notes);
     warn_of_many_projects(&user, &mut notes);
     let record = UserRecord { user, has_password: hash.is_some(), invalid_columns: Vec::new() };
-    Ok(AddReport { user: UserReport::from(&record), notes })
+    Ok(AddReport { user: UserReport::enabled(&record), notes })
 }
 
 fn insert(db: &mut UserDb, user: &User, hash: Option<&PasswordHash>) -> Result<(), UserDbError> {

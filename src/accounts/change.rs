@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use serde::Serialize;
 
+use super::disabled::DisabledUsers;
 use super::error::{AccountsError, AccountsErrors, unknown_user};
 use super::report::{UserReport, list};
 use super::sessions::{SessionPolicy, UserChange};
@@ -117,8 +118,13 @@ pub fn change(
     request: &ChangeRequest,
     sessions: &SessionPolicy,
 ) -> Result<ChangeReport, AccountsErrors> {
+    let database = db.path().to_owned();
     let mut transaction = db.transaction()?;
+    let disabled = DisabledUsers::load(&database)?;
     let before = existing(&transaction, &request.username)?;
+    if disabled.contains(&before) && request.roles != ListChange::Keep {
+        return Err(AccountsError::Disabled(before.user.username).into());
+    }
     let mut notes = Notes::new();
     if request.dry_run {
         notes.note("dry run, nothing is changed: the other messages describe the state after the change");
@@ -135,14 +141,14 @@ pub fn change(
     if loses_last_admin {
         warn_of_last_admin(&after.user.username, &mut notes);
     }
-    if changes.roles && before.user.roles.iter().any(|role| !after.user.roles.contains(role)) {
+    if changes.roles && loses_entry(&before.user.roles, &after.user.roles) {
         sessions.warn(UserChange::Roles, &[&after.user.username], &mut notes);
     }
-    if changes.projects && before.user.projects.iter().any(|project| !after.user.projects.contains(project)) {
+    if changes.projects && loses_entry(&before.user.projects, &after.user.projects) {
         sessions.warn(UserChange::Projects, &[&after.user.username], &mut notes);
     }
-    let dry_run = request.dry_run;
-    Ok(ChangeReport { before: UserReport::from(&before), after: UserReport::from(&after), dry_run, notes })
+    let (before, after) = (UserReport::new(&before, &disabled), UserReport::new(&after, &disabled));
+    Ok(ChangeReport { before, after, dry_run: request.dry_run, notes })
 }
 
 /// The columns that a change writes.
@@ -241,7 +247,7 @@ pub(super) fn existing(transaction: &Transaction<'_>, username: &str) -> Result<
 }
 
 /// Rejects the change of a column that the server cannot read.
-fn require_valid(record: &UserRecord, column: &str) -> Result<(), UserDbError> {
+pub(super) fn require_valid(record: &UserRecord, column: &str) -> Result<(), UserDbError> {
     if is_invalid(record, column) { Err(invalid_row(record)) } else { Ok(()) }
 }
 
@@ -276,11 +282,12 @@ fn change_roles(user: &mut User, change: &ListChange<Role>, notes: &mut Notes) -
     };
     let name = quote(&user.username);
     let mut errors = Vec::new();
+    let present: HashSet<&str> = user.roles.iter().map(String::as_str).collect();
     for role in remove {
         // A role that the server does not know can be removed from a user who has it; otherwise it
         // is a typing error.
         match role.parse::<Role>() {
-            _ if user.roles.contains(role) => {}
+            _ if present.contains(role.as_str()) => {}
             Err(error) => errors.push(AccountError::Role(error).into()),
             Ok(role) => notes.note(format!("{name} does not have the role {role}")),
         }
@@ -322,6 +329,12 @@ fn change_projects(user: &mut User, change: &ListChange<ProjectName>, notes: &mu
         }
     }
     user.projects.extend(new);
+}
+
+/// Whether an entry is no longer there.
+fn loses_entry(before: &[String], after: &[String]) -> bool {
+    let after: HashSet<&String> = after.iter().collect();
+    before.iter().any(|entry| !after.contains(entry))
 }
 
 fn remove_entries(list: &mut Vec<String>, entries: &[String]) {

@@ -1,11 +1,15 @@
 //! Deleting users.
 
+use std::path::Path;
+
 use serde::Serialize;
 
+use super::change::warn_of_last_admin;
+use super::disabled::DisabledUsers;
 use super::error::{AccountsError, AccountsErrors, unknown_user};
 use super::sessions::{SessionPolicy, UserChange};
-use crate::user::AuthSource;
 use crate::user::account::distinct;
+use crate::user::{AuthSource, Role, User};
 use crate::user_db::UserDb;
 use crate::util::note::Notes;
 use crate::util::quote::quote;
@@ -42,6 +46,7 @@ pub fn delete(
     sessions: &SessionPolicy,
 ) -> Result<DeleteReport, AccountsErrors> {
     let DeleteRequest { usernames, source } = request;
+    let database = db.path().to_owned();
     let mut transaction = db.transaction()?;
     let mut users = Vec::new();
     let mut errors = Vec::new();
@@ -71,9 +76,15 @@ pub fn delete(
     for user in &users {
         transaction.delete(&user.username)?;
     }
+    let admins: Vec<&str> = users.iter().filter(|user| user.has_role(Role::Admin)).map(name_of).collect();
+    let loses_last_admin = !admins.is_empty() && !transaction.has_other_admin(&admins)?;
     transaction.commit()?;
+    forget_disabled(&database, &users)?;
 
     let mut notes = Notes::new();
+    if loses_last_admin {
+        warn_of_last_admin(admins.last().copied().unwrap_or_default(), &mut notes);
+    }
     for user in &users {
         notes.note(format!("deleted {} (auth source {})", quote(&user.username), user.source));
         match user.source {
@@ -90,6 +101,18 @@ pub fn delete(
     let names: Vec<&str> = deleted.iter().map(String::as_str).collect();
     sessions.warn(UserChange::Deleted, &names, &mut notes);
     Ok(DeleteReport { deleted, notes })
+}
+
+/// Removes deleted users from the file of disabled users, so that a new user with the name does not
+/// get their roles.
+fn forget_disabled(database: &Path, users: &[User]) -> Result<(), AccountsError> {
+    let Ok(mut disabled) = DisabledUsers::load(database) else { return Ok(()) };
+    let count = users.iter().filter(|user| disabled.remove(&user.username)).count();
+    if count > 0 { disabled.save() } else { Ok(()) }
+}
+
+fn name_of(user: &User) -> &str {
+    &user.username
 }
 
 fn may_delete(source: AuthSource, requested: Option<AuthSource>) -> bool {

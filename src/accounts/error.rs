@@ -1,11 +1,13 @@
 //! Why an action on accounts is rejected.
 
+use std::path::PathBuf;
+
 use crate::user::{AccountError, AuthSource, PasswordError};
 use crate::user_db::UserDbError;
 use crate::util::diagnostic::Diagnostic;
-use crate::util::file::shell_word;
+use crate::util::file::{FileError, shell_word};
 use crate::util::kind::Kind;
-use crate::util::quote::quote;
+use crate::util::quote::{quote, quote_path};
 
 /// Why an action is rejected; nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +47,20 @@ pub enum AccountsError {
     /// Only a manager has projects.
     #[error("the user {} is not a manager: only managers have projects", quote(.0))]
     NotManager(String),
+    /// The roles and the password of a disabled user do not change.
+    #[error("the user {} is disabled", quote(.0))]
+    Disabled(String),
+    /// The file of disabled users cannot be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The content of the file of disabled users.
+    #[error("{} is malformed: {}", quote_path(.path), quote(.message))]
+    DisabledUsersMalformed {
+        /// The file.
+        path: PathBuf,
+        /// The error of the parser.
+        message: String,
+    },
     /// The user table.
     #[error(transparent)]
     UserDb(#[from] UserDbError),
@@ -58,6 +74,9 @@ impl Diagnostic for AccountsError {
             Self::OtherSource { .. } | Self::NotLocal { .. } => Kind::UserOfOtherSource,
             Self::ProjectsLeft { .. } => Kind::ManagerHasProjects,
             Self::NotManager(_) => Kind::ProjectNeedsManager,
+            Self::Disabled(_) => Kind::UserDisabled,
+            Self::File(error) => error.kind(),
+            Self::DisabledUsersMalformed { .. } => Kind::DisabledUsersMalformed,
             Self::UserDb(error) => error.kind(),
         }
     }
@@ -82,7 +101,9 @@ impl Diagnostic for AccountsError {
                 projects.iter().map(|project| shell_word(project)).collect::<Vec<_>>().join(" ")
             )),
             Self::NotManager(username) => Some(format!("cc-user role add {} manager", shell_word(username))),
-            Self::OtherSource { .. } | Self::NotLocal { .. } => None,
+            Self::OtherSource { .. } | Self::NotLocal { .. } | Self::DisabledUsersMalformed { .. } => None,
+            Self::Disabled(username) => Some(format!("cc-user enable {}", shell_word(username))),
+            Self::File(error) => error.hint(),
             Self::UserDb(error) => error.hint(),
         }
     }

@@ -1,4 +1,4 @@
-//! Accounts in the server's user table: add, change, delete, passwords, import, export, and the files
+//! Accounts in the server's user table: add, change, disable, delete, passwords, import, export, and the files
 //! of a new server.
 //!
 //! Each action has a request whose fields are checked already, one function that runs it in one
@@ -9,6 +9,8 @@
 pub mod add;
 pub mod change;
 pub mod delete;
+pub mod disable;
+pub mod disabled;
 pub mod error;
 pub mod export;
 pub mod import;
@@ -20,6 +22,8 @@ pub mod sessions;
 pub use add::{AddReport, AddRequest, add};
 pub use change::{ChangeReport, ChangeRequest, ListChange, change};
 pub use delete::{DeleteReport, DeleteRequest, delete};
+pub use disable::{DisableRequest, disable, enable};
+pub use disabled::DisabledUsers;
 pub use error::{AccountsError, AccountsErrors};
 pub use export::{ExportRequest, export};
 pub use import::{ExistingUsers, ImportError, ImportReport, ImportRequest, import};

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::change::existing;
+use super::disabled::DisabledUsers;
 use super::error::{AccountsError, AccountsErrors, unknown_user};
 use super::sessions::{SessionPolicy, UserChange};
 use crate::user::{AuthSource, PasswordError, PasswordHash};
@@ -78,6 +79,9 @@ pub fn set_password<E: From<AccountsErrors>>(
 ) -> Result<PasswordReport, E> {
     let PasswordRequest { username, change } = request;
     require_local_user(db, &username)?;
+    if change == PasswordChange::Set {
+        require_enabled(db, &username)?;
+    }
     let hash = match change {
         PasswordChange::Delete => None,
         PasswordChange::Set => {
@@ -100,6 +104,16 @@ fn require_local_user(db: &UserDb, username: &str) -> Result<(), AccountsErrors>
     match db.record(username)? {
         Some(record) => Ok(require_local(record)?),
         None => Err(unknown_user(username, db.similar_username(username)?).into()),
+    }
+}
+
+/// A new password would permit the login of a disabled user.
+fn require_enabled(db: &UserDb, username: &str) -> Result<(), AccountsErrors> {
+    match db.record(username)? {
+        Some(record) if DisabledUsers::load(db.path())?.contains(&record) => {
+            Err(AccountsError::Disabled(record.user.username).into())
+        }
+        _ => Ok(()),
     }
 }
 

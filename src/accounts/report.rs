@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::disabled::DisabledUsers;
 use crate::user_db::UserRecord;
 use crate::util::quote::escape;
 
@@ -25,12 +26,22 @@ pub struct UserReport {
     pub source_number: i64,
     /// Whether the password column has content.
     pub has_password: bool,
+    /// Whether 'cc-user disable' disabled the user.
+    pub disabled: bool,
     /// The columns that the server cannot read: roles, projects, or both; usually empty.
     pub invalid_columns: Vec<&'static str>,
 }
 
-impl From<&UserRecord> for UserReport {
-    fn from(record: &UserRecord) -> Self {
+impl UserReport {
+    /// The user of a record.
+    #[must_use]
+    pub fn new(record: &UserRecord, disabled: &DisabledUsers) -> Self {
+        Self { disabled: disabled.contains(record), ..Self::enabled(record) }
+    }
+
+    /// The user of a record who is not disabled.
+    #[must_use]
+    pub fn enabled(record: &UserRecord) -> Self {
         let UserRecord { user, has_password, invalid_columns } = record;
         Self {
             username: user.username.clone(),
@@ -41,6 +52,7 @@ impl From<&UserRecord> for UserReport {
             source: user.source.name(),
             source_number: user.source.number(),
             has_password: *has_password,
+            disabled: false,
             invalid_columns: invalid_columns.iter().map(|invalid| invalid.column).collect(),
         }
     }

@@ -1,6 +1,7 @@
 //! Web sessions and tokens that remain valid after a change in the user table.
 
 use crate::config::Settings;
+use crate::user::{AuthSource, User};
 use crate::util::duration::GoDuration;
 use crate::util::note::Notes;
 use crate::util::quote::quote;
@@ -13,6 +14,8 @@ const LONGEST_SESSION: GoDuration = GoDuration::from_seconds(30 * 24 * 3600);
 pub struct SessionPolicy {
     longest_session: GoDuration,
     validates_users: bool,
+    updates_token_users: bool,
+    updates_oidc_users: bool,
 }
 
 impl SessionPolicy {
@@ -24,6 +27,10 @@ impl SessionPolicy {
         Self {
             longest_session: age.unwrap_or(LONGEST_SESSION),
             validates_users: settings.is_some_and(|settings| settings.jwts.validate_user.value),
+            updates_token_users: settings.is_some_and(|settings| settings.jwts.update_user_on_login.value),
+            updates_oidc_users: settings.is_some_and(|settings| {
+                settings.oidc.iter().any(|provider| provider.update_user_on_login.value)
+            }),
         }
     }
 
@@ -37,7 +44,7 @@ impl SessionPolicy {
         let longest = self.longest_session.to_string().replace("h0m0s", "h");
         let (sessions, tokens) = match change {
             UserChange::Deleted | UserChange::Password => ("remain valid", "remain valid until they expire"),
-            UserChange::Roles => ("keep the old roles", "keep the old roles"),
+            UserChange::Roles | UserChange::Disabled => ("keep the old roles", "keep the old roles"),
             UserChange::Projects => ("keep the old projects", ""),
         };
         notes.warn(
@@ -50,8 +57,14 @@ impl SessionPolicy {
         match change {
             UserChange::Projects => {}
             UserChange::Password => notes.warn("tokens-remain-valid", format!("tokens {users} {tokens}")),
+            UserChange::Disabled if self.validates_users => notes.warn(
+                "tokens-remain-valid",
+                format!(
+                    "tokens {users} no longer have rights, but GraphQL and the web pages accept them until they expire"
+                ),
+            ),
             UserChange::Deleted | UserChange::Roles if self.validates_users => {}
-            UserChange::Deleted | UserChange::Roles => notes.warn(
+            UserChange::Deleted | UserChange::Roles | UserChange::Disabled => notes.warn(
                 "tokens-remain-valid",
                 format!(
                     "tokens {users} {tokens}, because 'validate-user' is off; set 'auth.jwts.validate-user' or use a \
@@ -62,11 +75,35 @@ impl SessionPolicy {
     }
 }
 
+impl SessionPolicy {
+    /// Warns of the logins that a disabled user still has.
+    pub(super) fn warn_of_logins(&self, user: &User, notes: &mut Notes) {
+        let name = quote(&user.username);
+        let (method, where_to_lock, updates) = match user.source {
+            AuthSource::Local | AuthSource::Unknown(_) => return,
+            AuthSource::Ldap => ("LDAP", "in the LDAP directory", false),
+            AuthSource::Token => ("a token", "at the issuer of the tokens", self.updates_token_users),
+            AuthSource::Oidc => ("OpenID", "at the OpenID provider", self.updates_oidc_users),
+        };
+        let rights = if updates {
+            "and because 'update-user-on-login' is set, the next login enables the user again"
+        } else {
+            "without rights"
+        };
+        notes.warn(
+            "login-possible",
+            format!("{name} can still log in by {method}, {rights}: lock the account {where_to_lock} too"),
+        );
+    }
+}
+
 /// The change of a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum UserChange {
     /// Users were deleted.
     Deleted,
+    /// A user was disabled.
+    Disabled,
     /// A user lost roles.
     Roles,
     /// A user lost projects.

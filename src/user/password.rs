@@ -36,6 +36,9 @@ pub const MIN_COST: u32 = 4;
 /// the time; 31, the highest that can be written down, takes days.
 pub const MAX_COST: u32 = 16;
 
+/// In front of a hash it makes every comparison fail, as in `/etc/shadow`.
+const LOCK: char = '!';
+
 /// bcrypt's base64, which like Go's does not look at the spare bits of the last digit.
 const BCRYPT_BASE64: GeneralPurpose = GeneralPurpose::new(
     &BCRYPT,
@@ -167,6 +170,24 @@ impl PasswordHash {
         if text.is_empty() { Ok(()) } else { Self::from_stored(text.to_owned()).check() }
     }
 
+    /// The same hash with `!` in front, which no comparison accepts; none if it is locked already.
+    #[must_use]
+    pub fn locked(&self) -> Option<Self> {
+        (!self.is_locked()).then(|| Self::from_stored(format!("{LOCK}{}", self.expose())))
+    }
+
+    /// The hash without the `!` of [`Self::locked`]; none if it is not locked.
+    #[must_use]
+    pub fn unlocked(&self) -> Option<Self> {
+        self.expose().strip_prefix(LOCK).map(|hash| Self::from_stored(hash.to_owned()))
+    }
+
+    /// Whether it begins with the `!` of [`Self::locked`].
+    #[must_use]
+    pub fn is_locked(&self) -> bool {
+        self.expose().starts_with(LOCK)
+    }
+
     /// Whether this is the password's hash. An empty password and one with a NUL never match.
     ///
     /// # Errors
@@ -277,6 +298,16 @@ mod tests {
             assert_eq!(hash.check(), Err(HashError::TooCostly(cost)));
         }
         assert_eq!(PasswordHash::with_cost(&text("a"), 31), Err(PasswordError::Cost(31)));
+    }
+
+    #[test]
+    fn hash_locked_matches_no_password_until_it_is_unlocked() {
+        let hash = PasswordHash::with_cost(&text("a"), 4).unwrap();
+        let locked = hash.locked().unwrap();
+        assert_eq!(locked.matches(&text("a")), Err(HashError::Malformed));
+        assert_eq!(locked.locked(), None);
+        assert_eq!(locked.unlocked(), Some(hash.clone()));
+        assert_eq!(hash.unlocked(), None);
     }
 
     #[test]

@@ -39,6 +39,12 @@ impl UserDb {
         connect::open(path, access, wait)
     }
 
+    /// The path of the database, as it was opened.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Where the server's migrations of this database stand; none if no server has opened it.
     #[must_use]
     pub fn migration(&self) -> Option<Migration> {

@@ -96,6 +96,21 @@ impl Transaction<'_> {
             .map_err(|error| self.context.sqlite_error(&error))
     }
 
+    /// What the password column contains; none if there is no such user or the column is empty.
+    ///
+    /// # Errors
+    /// All that a read can run into.
+    pub fn password_hash(&self, username: &str) -> Result<Option<PasswordHash>, UserDbError> {
+        let query = format!("SELECT password FROM {} WHERE username = ?1", self.context.layout.table);
+        let read = |row: &rusqlite::Row<'_>| Ok(column::text(row.get_ref(0)?));
+        let stored = self
+            .inner
+            .query_row(&query, [username], read)
+            .optional()
+            .map_err(|error| self.context.sqlite_error(&error))?;
+        Ok(stored.flatten().filter(|text| !text.is_empty()).map(PasswordHash::from_stored))
+    }
+
     /// Whether another user than these has the role admin.
     ///
     /// # Errors

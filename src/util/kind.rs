@@ -93,6 +93,7 @@ kinds! {
     DatabaseReplaced: "database-replaced", TryAgain, "the database was replaced by another file while it was in use";
     DatabaseSchema: "database-schema", Config, "the database does not have the expected tables";
     DatabaseUnreadable: "database-unreadable", NoInput, "the database cannot be read";
+    DisabledUsersMalformed: "disabled-users-malformed", Data, "the file of disabled users is malformed";
     EmailInvalid: "email-invalid", Usage, "an email address is invalid";
     EndpointUnknown: "endpoint-unknown", Usage, "the name of an endpoint is unknown";
     EnvFileMalformed: "env-file-malformed", Config, "the environment file is malformed";
@@ -311,6 +312,7 @@ kinds! {
     UrlMalformed: "url-malformed", Config, "a URL is invalid";
     UrlNotHttps: "url-not-https", Config, "a URL is not https";
     Usage: "usage", Usage, "wrong usage";
+    UserDisabled: "user-disabled", Negative, "the user is disabled";
     UserExists: "user-exists", CantCreate, "the user exists already";
     UserNotFound: "user-not-found", Negative, "the user does not exist";
     UserOfOtherSource: "user-of-other-source", Negative, "the user has another auth source";

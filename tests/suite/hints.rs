@@ -257,6 +257,11 @@ fn users() -> Vec<Situation> {
         case("", "cc-user role add fritz manager", "add one with 'cc-user project add fritz PROJECT'")
             .with(&[("PROJECT", "physics")]),
         case("", "cc-user project add fritz physics", "cc-user role add fritz manager"),
+        case("cc-user disable -q fritz", "cc-user role add fritz support", "cc-user enable fritz"),
+        case("", "cc-user disable fritz", "'cc-user enable fritz' restores the roles user,api")
+            .prints("'fritz' is enabled and has the roles user,api"),
+        case("cc-user role remove -q fritz user,api; cc-user disable -q fritz", "cc-user enable fritz", "cc-user set fritz --role ROLE")
+            .with(&[("ROLE", "user")]),
         case("", "cc-user set fritz", "'cc-user set --help' lists the options").prints("--clear-email"),
         case(
             "cc-user add -q paul --role manager --project physics --project 'a b' --no-password",

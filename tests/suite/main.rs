@@ -16,6 +16,7 @@ mod completion;
 mod config;
 mod convert_pem_pubkey;
 mod database_files;
+mod disabled_users;
 mod escaping;
 mod examples;
 mod fault_injection;

@@ -72,12 +72,14 @@ fn option_table_has_one_row_for_every_option_of_every_command() {
 }
 
 /// A command line that works in the prepared directory, for each command that needs no server.
-const BASES: [(&str, &[&str]); 24] = [
+const BASES: [(&str, &[&str]); 26] = [
     ("gen-keypair", &[]),
     ("convert-pem-pubkey", &[]),
     ("cc-user init", &[]),
     ("cc-user add", &["nina", "--role", "api"]),
     ("cc-user del", &["lena"]),
+    ("cc-user disable", &["fritz"]),
+    ("cc-user enable", &["dora"]),
     ("cc-user set", &["mona", "--email", "mona@site.example"]),
     ("cc-user list", &[]),
     ("cc-user show", &["fritz"]),
@@ -201,8 +203,9 @@ pub fn prepared() -> TestEnv {
         .sh("set -e; chmod 600 token.txt
             cc-user -q add mona --role manager,user --name Mona --project p1 --no-password
             cc-user -q add lena --role user --no-password
+            cc-user -q add dora --role user --no-password; cc-user -q disable dora
             printf 'old password' | cc-user -q passwd fritz --password-stdin
-            cp var/job.db other.db; cp var/job.db third.db; cc-user -q --db third.db del fritz; cc-user -q --db other.db add olga --role manager --project p1 --no-password; cc-user -q --db other.db role add fritz support
+            cp var/job.db other.db; cp var/job.db third.db; cp var/job.db.disabled-users.json other.db.disabled-users.json; cc-user -q --db third.db del fritz; cc-user -q --db other.db add olga --role manager --project p1 --no-password; cc-user -q --db other.db role add fritz support
             printf '{\"main\":{\"db\":\"other.db\"},\"auth\":{\"jwts\":{\"max-age\":\"1h\"}}}' > other.json
             gen-keypair -q --env-file other.env --write; echo 'OTHER=1' >> other.env
             gen-keypair -q -f pem -o k; gen-keypair -q -a es256 -f pem -o es
@@ -316,7 +319,7 @@ fn is_excused(path: &str, option: &str, other: &str) -> bool {
             // Whether a line is malformed.
             | ("cc-user import", "keep_going", _)
             // The same report about another database.
-            | ("cc-user import" | "cc-user set", "config" | "db", "dry_run")
+            | ("cc-user import" | "cc-user set" | "cc-user disable" | "cc-user enable", "config" | "db", "dry_run")
             // Whether the login role has keys that are fetched.
             | ("cc-jwt verify", "ca_file" | "insecure_http" | "follow_redirects" | "offline" | "bearer_token_file", "login_role" | "role_config")
             // Whether the configuration limits the addresses.

@@ -3,8 +3,8 @@
 use clap::Args;
 
 use super::{DatabaseOptions, complete};
-use crate::accounts::UserReport;
 use crate::accounts::report::list;
+use crate::accounts::{DisabledUsers, UserReport};
 use crate::cli::console::Console;
 use crate::cli::failure::{Failure, UsageError};
 use crate::cli::table::Table;
@@ -69,6 +69,14 @@ pub(super) fn run(
     }
 }
 
+/// The disabled users; none, with a warning, if their file cannot be read.
+pub(super) fn disabled_users(store: &UserDb, console: &mut Console) -> DisabledUsers {
+    DisabledUsers::load(store.path()).unwrap_or_else(|error| {
+        console.warn("disabled-users-unreadable", &format!("disabled users are not shown: {error}"));
+        DisabledUsers::default()
+    })
+}
+
 /// Calls `show` with every record. A record with an invalid column is shown and reported, and the
 /// list ends with the status of that error.
 fn each(
@@ -118,11 +126,12 @@ impl<F: Into<Failure>> From<F> for ListEnd {
 
 /// Prints one JSON array with a line per user; one record is in memory at a time.
 fn in_json(store: &UserDb, filter: &UserFilter, console: &mut Console) -> Result<ExitStatus, Failure> {
+    let disabled = disabled_users(store, console);
     let mut before = "[\n";
     let status = each(store, filter, console, |record, console| {
         console.text(before)?;
         before = ",\n";
-        Ok(console.json_item(&UserReport::from(record))?)
+        Ok(console.json_item(&UserReport::new(record, &disabled))?)
     })?;
     console.line(if before == "[\n" { "[]" } else { "\n]" })?;
     Ok(status)
@@ -131,10 +140,13 @@ fn in_json(store: &UserDb, filter: &UserFilter, console: &mut Console) -> Result
 fn in_a_table(store: &UserDb, filter: &UserFilter, console: &mut Console) -> Result<ExitStatus, Failure> {
     let mut table = Table::new(&["USERNAME", "ROLES", "SOURCE", "PROJECTS", "NAME", "EMAIL"]);
     let mut count = 0_u64;
+    let disabled = disabled_users(store, console);
     let status = each(store, filter, console, |record, _| {
         let user = &record.user;
         let roles = if record.invalid_columns.iter().any(|broken| broken.column == "roles") {
             "(invalid)".to_owned()
+        } else if disabled.contains(record) {
+            "(disabled)".to_owned()
         } else {
             list(&user.roles)
         };

@@ -4,6 +4,7 @@ mod add;
 use super::candidates as complete;
 mod database;
 mod del;
+mod disable;
 mod error;
 mod export;
 mod import;
@@ -45,6 +46,8 @@ pub(super) static REPORTS: &[Report] = &[
     Report::of::<Vec<accounts::UserReport>>("cc-user list"),
     Report::of::<accounts::UserReport>("cc-user show"),
     Report::of::<accounts::ChangeReport>("cc-user set"),
+    Report::of::<accounts::ChangeReport>("cc-user disable"),
+    Report::of::<accounts::ChangeReport>("cc-user enable"),
     Report::of::<accounts::PasswordReport>("cc-user passwd"),
     Report::of::<accounts::UserReport>("cc-user role add"),
     Report::of::<accounts::UserReport>("cc-user role remove"),
@@ -88,6 +91,10 @@ enum Verb {
     Add(add::Add),
     #[command(visible_aliases = ["edit", "mod", "modify"])]
     Set(set::Set),
+    #[command(visible_alias = "lock")]
+    Disable(disable::Disable),
+    #[command(visible_alias = "unlock")]
+    Enable(disable::Enable),
     #[command(visible_aliases = ["delete", "remove", "rm"])]
     Del(del::Del),
     #[command(visible_alias = "ls")]
@@ -122,6 +129,8 @@ fn run(matches: &ArgMatches, console: &mut Console) -> Result<ExitStatus, Failur
         Verb::Init(verb) => init::run(&verb, &database, console),
         Verb::Add(verb) => add::run(verb, &database, console),
         Verb::Set(verb) => set::run(verb, &database, console),
+        Verb::Disable(verb) => disable::disable(verb, &database, console),
+        Verb::Enable(verb) => disable::enable(verb, &database, console),
         Verb::List(verb) => list::run(verb, &database, console),
         Verb::Show(verb) => show::run(&verb, &database, console),
         Verb::Del(verb) => del::run(&verb, &database, console),

@@ -153,6 +153,48 @@ pub(super) static PAGES: &[ManualPage] = &[
         ..ManualPage::EMPTY
     },
     ManualPage {
+        path: "disable",
+        description: &[
+            "Disables a user until cc-user-enable(1), without deleting the user. The roles of the user move to \
+             the file DATABASE.disabled-users.json, for example ./var/job.db.disabled-users.json (mode 0600), so \
+             that the server gives the user no rights. A password hash gets the prefix '!', so that no password \
+             matches it. The full name, mail address, projects and settings of the user remain. A user who is \
+             disabled already causes a note.",
+            "The command warns of what remains possible at the server: open web sessions have the old roles for \
+             up to session-max-age. Without validate-user tokens have their old roles until they expire; with it \
+             only GraphQL and the web pages accept them, without rights. An LDAP, token or OpenID user can still \
+             log in, without rights, or with the roles of the token or provider where update-user-on-login is \
+             set: lock the account there too. 'A user must be locked out now' in cc-auth(7) describes how to end \
+             web sessions and tokens.",
+            "While a user is disabled, the roles and the password cannot be changed, a login with the password \
+             fails as with a wrong password, and sync-ldap does not change the roles. 'cc-user list' prints \
+             (disabled) instead of the roles.",
+            "The file belongs to the database: copy and restore both together. 'cc-user export' writes what is in \
+             the database, thus a disabled user without roles and with the locked hash. An import with roles or \
+             with an unlocked hash enables the user. 'cc-user del' removes the user from the file.",
+        ],
+        examples: &[
+            example("cc-user disable fritz", "Disable a user", 0),
+            example("cc-user disable fritz --dry-run", "Print what would remain possible", 0),
+        ],
+        files: &[("DATABASE.disabled-users.json", "the roles of disabled users, beside the database")],
+        see_also: &["cc-user-enable(1)", "cc-user(1)", "cc-auth(7)"],
+        ..ManualPage::EMPTY
+    },
+    ManualPage {
+        path: "enable",
+        description: &[
+            "Enables a user that cc-user-disable(1) disabled: the user has the roles and the password as before. \
+             A locked password hash ('!' in front) of a user who is not in the file of disabled users is unlocked \
+             too, for example after an import into another database; such a user gets roles with \
+             cc-user-set(1). A user who is not disabled causes a note.",
+        ],
+        examples: &[example("cc-user disable fritz -q\ncc-user enable fritz", "Enable a user again", 0)],
+        files: &[("DATABASE.disabled-users.json", "the roles of disabled users, beside the database")],
+        see_also: &["cc-user-disable(1)", "cc-user(1)"],
+        ..ManualPage::EMPTY
+    },
+    ManualPage {
         path: "del",
         description: &[
             "Deletes all named users, or none if one of them does not exist. The next synchronization or login \

@@ -2,11 +2,11 @@
 
 use clap::Args;
 
-use super::list::report_invalid_row;
+use super::list::{disabled_users, report_invalid_row};
 use super::{DatabaseOptions, complete};
-use crate::accounts::UserReport;
 use crate::accounts::error::unknown_user;
 use crate::accounts::report::list;
+use crate::accounts::{DisabledUsers, UserReport};
 use crate::cli::console::Console;
 use crate::cli::failure::Failure;
 use crate::user::AuthSource;
@@ -32,10 +32,11 @@ pub(super) fn run(
     let Some(record) = store.record(&show.name)? else {
         return Err(unknown_user(&show.name, store.similar_username(&show.name)?).into());
     };
+    let disabled = disabled_users(&store, console);
     if console.is_json() {
-        console.json(&UserReport::from(&record))?;
+        console.json(&UserReport::new(&record, &disabled))?;
     } else {
-        print_text(&store, &record, console)?;
+        print_text(&store, &record, &disabled, console)?;
     }
     if record.invalid_columns.is_empty() {
         return Ok(ExitStatus::Success);
@@ -46,14 +47,23 @@ pub(super) fn run(
     ))
 }
 
-fn print_text(store: &UserDb, record: &UserRecord, console: &mut Console) -> Result<(), Failure> {
+fn print_text(
+    store: &UserDb,
+    record: &UserRecord,
+    disabled: &DisabledUsers,
+    console: &mut Console,
+) -> Result<(), Failure> {
     let user = &record.user;
     let text = |text: &Option<String>| text.as_deref().map_or_else(|| "-".to_owned(), escape);
+    let roles = match disabled.roles(record) {
+        Some(roles) => format!("- (the user is disabled; the roles before: {})", list(roles)),
+        None => list(&user.roles),
+    };
     let lines = [
         ("username", escape(&user.username)),
         ("name", text(&user.name)),
         ("email", text(&user.email)),
-        ("roles", list(&user.roles)),
+        ("roles", roles),
         ("projects", list(&user.projects)),
         ("source", user.source.to_string()),
         ("password", password(store, record)?),
@@ -72,6 +82,7 @@ fn password(store: &UserDb, record: &UserRecord) -> Result<String, UserDbError> 
     };
     let state = match hash.check() {
         Ok(()) => "set".to_owned(),
+        Err(HashError::Malformed) if hash.is_locked() => "locked: login with it is not possible".to_owned(),
         Err(HashError::Malformed) => "unusable: not a bcrypt hash".to_owned(),
         Err(HashError::TooCostly(cost)) => format!("unusable: the cost {cost} exceeds the limit"),
     };

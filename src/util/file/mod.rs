@@ -18,8 +18,8 @@ pub use error::{FileError, reason};
 pub use location::{Location, create_directory_all};
 pub use lock::{open_lock, try_for_seconds};
 pub use read::{
-    check_default_database, list, read, read_default, read_named, read_named_text, read_output, read_own,
-    read_text, text,
+    check_default_database, list, read, read_beside, read_default, read_named, read_named_text, read_output,
+    read_own, read_text, text,
 };
 pub use sweep::{TEMPORARY, sweep};
 pub use trust::{FileContents, UntrustedReason, warn_if_exposed};
@@ -32,6 +32,9 @@ pub use super::shell::word as shell_word;
 
 /// The maximum size of a configuration, key or environment file, in bytes.
 pub const SETTINGS_LIMIT: u64 = 4 << 20;
+
+/// The maximum size of the file of disabled users, in bytes.
+pub const DISABLED_USERS_LIMIT: u64 = 64 << 20;
 
 /// The mode of a file that contains a secret.
 pub const PRIVATE_MODE: u32 = 0o600;

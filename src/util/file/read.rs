@@ -111,6 +111,26 @@ pub fn read_own(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
     }
 }
 
+/// Reads a file that these programs wrote beside a database: a regular one of the caller, of root, or
+/// of the owner of the directory, that no other account may write to. Never blocks.
+///
+/// # Errors
+/// As [`read_default`].
+pub fn read_beside(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
+    use std::os::unix::fs::MetadataExt as _;
+    let location = Location::find_input(path)?;
+    let (file, metadata) = location.open()?;
+    let directory = &location.directory_metadata;
+    match UntrustedReason::of_file(&metadata).or_else(|| UntrustedReason::of_names(directory, &metadata)) {
+        // What root writes in a directory of another account belongs to that account.
+        Some(UntrustedReason::Owner(owner)) if owner == directory.uid() && metadata.mode() & 0o022 == 0 => {
+            read_open(path, file, limit)
+        }
+        Some(why) => Err(FileError::Untrusted { path: path.to_owned(), why, option: None }),
+        None => read_open(path, file, limit),
+    }
+}
+
 /// Reads the current content of an output as text, before it is replaced. The file must be regular;
 /// the path is resolved as by [`super::write()`]. Never blocks.
 ///

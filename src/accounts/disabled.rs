@@ -1,0 +1,93 @@
+//! The roles of disabled users, in a file of these programs beside the database.
+//!
+//! A disabled user is in this file and does not have a role in the user table. An entry of a user who
+//! has roles again, such as after an import, has no meaning and is replaced by the next one.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::error::AccountsError;
+use crate::user_db::UserRecord;
+use crate::util::file::{self, DISABLED_USERS_LIMIT, Existing, FileError, PRIVATE_MODE};
+
+/// What the name of the database gets at its end.
+pub const SUFFIX: &str = ".disabled-users.json";
+
+/// The disabled users of a database.
+#[derive(Debug, Default)]
+pub struct DisabledUsers {
+    path: PathBuf,
+    content: Content,
+}
+
+/// The content of the file.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Content {
+    users: BTreeMap<String, Entry>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    roles: Vec<String>,
+}
+
+impl DisabledUsers {
+    /// Reads the file beside a database; without a file no user is disabled.
+    ///
+    /// # Errors
+    /// [`AccountsError::File`], [`AccountsError::DisabledUsersMalformed`].
+    pub fn load(database: &Path) -> Result<Self, AccountsError> {
+        // The database may be named by a symbolic link; its own directory has the file.
+        let target = if database.is_symlink() { std::fs::canonicalize(database).ok() } else { None };
+        let mut path = target.unwrap_or_else(|| database.to_owned()).into_os_string();
+        path.push(SUFFIX);
+        let path = PathBuf::from(path);
+        let bytes = match file::read_beside(&path, DISABLED_USERS_LIMIT) {
+            Ok(bytes) => bytes,
+            Err(FileError::Missing(_)) => return Ok(Self { path, content: Content::default() }),
+            Err(error) => return Err(error.into()),
+        };
+        match serde_json::from_slice(&bytes) {
+            Ok(content) => Ok(Self { path, content }),
+            Err(error) => Err(AccountsError::DisabledUsersMalformed { path, message: error.to_string() }),
+        }
+    }
+
+    /// The roles that a disabled user gets again; none if the user is not disabled.
+    #[must_use]
+    pub fn roles(&self, record: &UserRecord) -> Option<&[String]> {
+        let entry = self.content.users.get(&record.user.username)?;
+        let is_readable = !record.invalid_columns.iter().any(|invalid| invalid.column == "roles");
+        (record.user.roles.is_empty() && is_readable).then_some(&entry.roles)
+    }
+
+    /// Whether the user is disabled.
+    #[must_use]
+    pub fn contains(&self, record: &UserRecord) -> bool {
+        self.roles(record).is_some()
+    }
+
+    /// Adds a user with these roles.
+    pub(super) fn insert(&mut self, username: &str, roles: Vec<String>) {
+        self.content.users.insert(username.to_owned(), Entry { roles });
+    }
+
+    /// Removes a user; whether there was an entry.
+    pub(super) fn remove(&mut self, username: &str) -> bool {
+        self.content.users.remove(username).is_some()
+    }
+
+    /// Writes the file, with mode 0600, whole or not at all.
+    ///
+    /// # Errors
+    /// [`AccountsError::File`].
+    pub(super) fn save(&self) -> Result<(), AccountsError> {
+        let mut text = serde_json::to_string_pretty(&self.content).unwrap_or_default();
+        text.push('\n');
+        Ok(file::write(&self.path, text.as_bytes(), PRIVATE_MODE, Existing::Replace)?)
+    }
+}
