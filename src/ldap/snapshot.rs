@@ -255,7 +255,8 @@ impl SnapshotBuilder {
         }
         if first {
             self.snapshot.without_name += 1;
-            self.snapshot.skip(dn, if unreadable { "its DN is not UTF-8 text" } else { "it has no name" });
+            self.snapshot
+                .skip(dn, if unreadable { "its username is not UTF-8 text" } else { "it has no username" });
         }
         Ok(())
     }

@@ -77,7 +77,7 @@ fn sync_adds_all_users_of_the_directory() {
 }
 
 #[test]
-fn who_came_went_or_was_renamed_is_seen_and_the_rest_is_left_alone() {
+fn sync_adds_renames_and_deletes_users_and_leaves_others_unchanged() {
     if !has("slapd") {
         return;
     }
@@ -161,7 +161,7 @@ fn sync_deletes_no_user_without_the_option() {
 }
 
 #[test]
-fn too_many_deletions_change_nothing_until_they_are_allowed() {
+fn sync_with_too_many_deletions_changes_nothing_until_they_are_allowed() {
     if !has("slapd") {
         return;
     }
@@ -245,7 +245,7 @@ fn sync_empty_directory_deletes_no_user_with_any_option() {
 }
 
 #[test]
-fn a_base_that_is_too_narrow_stops_at_the_limit() {
+fn sync_with_a_narrow_base_stops_at_the_deletion_limit() {
     if !has("slapd") {
         return;
     }
@@ -261,7 +261,7 @@ fn a_base_that_is_too_narrow_stops_at_the_limit() {
 }
 
 #[test]
-fn a_partial_answer_changes_nothing() {
+fn sync_with_a_partial_answer_changes_nothing() {
     if !has("slapd") {
         return;
     }
@@ -352,7 +352,7 @@ fn invalid_entries_are_skipped_and_the_rest_is_synchronized() {
 }
 
 #[test]
-fn an_admin_who_is_gone_is_kept_with_a_warning() {
+fn sync_does_not_delete_a_missing_admin_and_warns() {
     if !has("slapd") {
         return;
     }
@@ -377,7 +377,7 @@ fn an_admin_who_is_gone_is_kept_with_a_warning() {
 }
 
 #[test]
-fn wrong_credentials_and_settings_say_what_is_wrong() {
+fn sync_with_invalid_credentials_or_settings_reports_the_reason() {
     if !has("slapd") {
         return;
     }
@@ -417,7 +417,7 @@ fn wrong_credentials_and_settings_say_what_is_wrong() {
 }
 
 #[test]
-fn metrics_are_written_whether_it_went_well_or_not() {
+fn sync_metrics_are_written_after_success_and_failure() {
     if !has("slapd") {
         return;
     }
@@ -443,7 +443,7 @@ fn metrics_are_written_whether_it_went_well_or_not() {
 }
 
 #[test]
-fn an_empty_full_name_in_the_directory_changes_no_name() {
+fn sync_with_an_empty_full_name_does_not_change_the_name() {
     if !has("slapd") {
         return;
     }

@@ -155,7 +155,7 @@ fn sync_server_killed_in_the_middle_of_paging_changes_nothing() {
 }
 
 #[test]
-fn a_writer_that_holds_the_database_for_ten_seconds_is_waited_for_or_reported() {
+fn sync_waits_for_a_writer_that_holds_the_database_or_reports_it() {
     if !has("slapd") {
         return;
     }
@@ -177,7 +177,7 @@ fn a_writer_that_holds_the_database_for_ten_seconds_is_waited_for_or_reported() 
 }
 
 #[test]
-fn watching_goes_on_after_a_failure_and_ends_with_sigterm() {
+fn sync_watch_continues_after_a_failure_and_ends_with_sigterm() {
     if !has("slapd") {
         return;
     }
@@ -208,7 +208,7 @@ fn watching_goes_on_after_a_failure_and_ends_with_sigterm() {
 }
 
 #[test]
-fn each_run_of_a_watch_reads_the_settings_anew_and_sighup_begins_one() {
+fn sync_watch_reads_the_settings_for_each_run_and_sighup_starts_one() {
     if !has("slapd") {
         return;
     }
@@ -238,7 +238,7 @@ fn each_run_of_a_watch_reads_the_settings_anew_and_sighup_begins_one() {
 }
 
 #[test]
-fn a_sync_over_tls_trusts_only_the_named_authority() {
+fn sync_over_tls_trusts_only_the_named_authority() {
     if !has("slapd") {
         return;
     }
