@@ -1,4 +1,4 @@
-//! Make the keys a ClusterCockpit server signs and checks tokens with.
+//! Generates keys for signing and verifying tokens of a ClusterCockpit server.
 
 fn main() -> std::process::ExitCode {
     cc_auth::cli::main(&cc_auth::cli::gen_keypair::TOOL)

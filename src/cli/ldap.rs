@@ -12,13 +12,13 @@ use crate::util::quote::quote;
 
 /// The options for LDAP connections.
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "LDAP server")]
+#[command(next_help_heading = "Directory")]
 pub struct LdapConnectionOptions {
     /// Encrypt ldap:// connections with StartTLS
     #[arg(long)]
     pub starttls: bool,
 
-    /// Trust the certificates in FILE, and no others, for TLS
+    /// Trust only the certificates in FILE for TLS
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub ca_file: Option<PathBuf>,
 
@@ -26,7 +26,7 @@ pub struct LdapConnectionOptions {
     #[arg(long, value_name = "DURATION", default_value = "10s")]
     pub connect_timeout: String,
 
-    /// Timeout for each piece of an answer of the LDAP server [default: 1m]
+    /// Timeout for receiving the next data of an LDAP response [default: 1m]
     #[arg(long, value_name = "DURATION")]
     pub timeout: Option<String>,
 }

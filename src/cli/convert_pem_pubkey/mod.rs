@@ -47,44 +47,45 @@ pub(super) static REPORTS: &[Report] = &[
     Report::of::<WriteReport<'_>>("convert-pem-pubkey").form("write", "with --write"),
 ];
 
-/// Convert a public key to and from the form a ClusterCockpit server reads
+/// Convert a public key to and from the format of a ClusterCockpit server
 #[derive(Debug, Parser)]
 #[command(name = "convert-pem-pubkey")]
 struct Arguments {
-    /// The key: PEM, certificate, OpenSSH, JWK, nkey or base64; - or nothing for standard input
+    /// File with the key: PEM, certificate, OpenSSH, JWK, nkey or base64; - is standard input, the
+    /// default
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "from_env")]
     file: Option<PathBuf>,
 
-    /// Take the key from variable VAR, of the environment or the environment file
+    /// Read the key from variable VAR of the environment or the environment file
     #[arg(long, value_name = "VAR")]
     from_env: Option<String>,
 
-    /// In which form to show it [default: env]
+    /// Output format [default: env]
     #[arg(short, long, value_name = "FORM", conflicts_with = "json")]
     to: Option<Form>,
 
-    /// The variable's name [default: CROSS_LOGIN_JWT_PUBLIC_KEY]
+    /// Name of the variable [default: CROSS_LOGIN_JWT_PUBLIC_KEY]
     #[arg(long, value_name = "VAR")]
     name: Option<String>,
 
-    /// The key ID in the JWK, instead of its own or its RFC 7638 thumbprint
+    /// Key ID in the JWK, instead of that of the input or the RFC 7638 thumbprint
     #[arg(long, value_name = "KID")]
     kid: Option<String>,
 
-    /// What the nkey is for
+    /// Type of the nkey
     #[arg(long, value_name = "ROLE", default_value = "user")]
     nkey_role: NkeyRoleOption,
 
-    /// Put the variable into the environment file; the old file is kept beside it
+    /// Write the variable to the environment file; the old file is saved beside it
     #[arg(long)]
     write: bool,
 
-    /// The environment file [default: ./.env]
+    /// Environment file [default: ./.env]
     #[arg(long, value_name = "FILE", env = "CC_ENV_FILE", hide_env_values = true,
           value_hint = ValueHint::FilePath)]
     env_file: Option<PathBuf>,
 
-    /// Replace a key that is in use
+    /// Replace an existing key
     #[arg(long)]
     force: bool,
 
@@ -95,21 +96,21 @@ struct Arguments {
 /// An output format of a public key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Form {
-    /// A line NAME="base64" as the server's environment file has it
+    /// A line NAME="base64" for the server's environment file
     Env,
-    /// The base64 alone
+    /// Base64 only
     Base64,
-    /// The 32 bytes themselves
+    /// The raw 32 bytes
     Raw,
     /// The 32 bytes in hexadecimal
     Hex,
     /// A JSON Web Key
     Jwk,
-    /// SPKI, as openssl reads it
+    /// SPKI, for openssl
     Pem,
     /// A NATS nkey
     Nkey,
-    /// A line for OpenSSH, without a comment
+    /// An OpenSSH public key line, without a comment
     Openssh,
 }
 

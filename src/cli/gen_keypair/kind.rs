@@ -5,16 +5,16 @@ use clap::ValueEnum;
 /// A kind of key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum KeyKind {
-    /// The server's own pair, for EdDSA
+    /// The server's own key pair, for EdDSA
     #[value(alias = "eddsa")]
     Ed25519,
-    /// A pair on P-256
+    /// A key pair on P-256
     Es256,
-    /// A pair on P-384
+    /// A key pair on P-384
     Es384,
-    /// An RSA pair of 3072 bits
+    /// An RSA key pair of 3072 bits
     Rs256,
-    /// An HMAC secret of 64 bytes for logins from elsewhere (CROSS_LOGIN_JWT_HS512_KEY)
+    /// An HMAC secret of 64 bytes for logins with tokens of other systems (CROSS_LOGIN_JWT_HS512_KEY)
     Hs512,
     /// The secret of web session cookies, 32 bytes (SESSION_KEY)
     Session,
@@ -23,17 +23,17 @@ pub(super) enum KeyKind {
 /// An output format of keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum OutputFormat {
-    /// Lines NAME="base64" as the server's environment file has them
+    /// Lines NAME="base64" for the server's environment file
     Env,
-    /// PKCS#8 and SPKI, as openssl reads them
+    /// PKCS#8 and SPKI, for openssl
     Pem,
-    /// A JSON Web Key, private half included
+    /// A JSON Web Key with the private key
     Jwk,
-    /// A set of one such key
+    /// A JSON Web Key Set with this key
     Jwks,
-    /// The seed and the public key as NATS has them
+    /// Seed and public key in the format of NATS
     Nkey,
-    /// A report with every form this kind of key has
+    /// A report with all formats of this kind of key
     Json,
 }
 

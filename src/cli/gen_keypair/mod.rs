@@ -44,45 +44,45 @@ pub(super) static REPORTS: &[Report] = &[
     Report::of::<FilesReport<'_>>("gen-keypair").form("files", "with --output"),
 ];
 
-/// Generate the keys with which a ClusterCockpit server signs and verifies tokens
+/// Generate keys for signing and verifying tokens of a ClusterCockpit server
 #[derive(Debug, Parser)]
 #[command(name = "gen-keypair")]
 struct Arguments {
-    /// The type of the key
+    /// Type of the key
     #[arg(short, long, value_name = "ALGORITHM", default_value = "ed25519")]
     algorithm: KeyKind,
 
-    /// Convert the private key in FILE instead of making one: PEM, OpenSSH, JWK, nkey or base64; -
-    /// for standard input
+    /// Convert the private key in FILE instead of generating one: PEM, OpenSSH, JWK, nkey or base64; -
+    /// is standard input
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath,
           conflicts_with_all = ["algorithm", "from_env"])]
     from: Option<PathBuf>,
 
-    /// Convert the private key in variable VAR, of the environment or the environment file
+    /// Convert the private key in variable VAR of the environment or the environment file
     #[arg(long, value_name = "VAR", conflicts_with = "algorithm")]
     from_env: Option<String>,
 
-    /// In which form to write it [default: env for what the server reads, otherwise pem]
+    /// Output format [default: env for keys that the server reads, otherwise pem]
     #[arg(short, long, value_name = "FORMAT")]
     format: Option<OutputFormat>,
 
-    /// Write to PATH instead of standard output; with pem a directory for both files
+    /// Write to PATH instead of standard output; with pem, a directory for both files
     #[arg(short, long, value_name = "PATH", value_hint = ValueHint::AnyPath, conflicts_with = "write")]
     output: Option<PathBuf>,
 
-    /// Name the key KID instead of its RFC 7638 thumbprint (jwk, jwks and json)
+    /// Key ID to use instead of the RFC 7638 thumbprint (jwk, jwks and json)
     #[arg(long, value_name = "KID")]
     kid: Option<String>,
 
-    /// What the nkey is for
+    /// Type of the nkey
     #[arg(long, value_name = "ROLE", default_value = "user")]
     nkey_role: NkeyRoleOption,
 
-    /// Put the keys into the environment file; the old file is saved beside it
+    /// Write the keys to the environment file; the old file is saved beside it
     #[arg(long)]
     write: bool,
 
-    /// The environment file [default: ./.env]
+    /// Environment file [default: ./.env]
     #[arg(long, value_name = "FILE", env = "CC_ENV_FILE", hide_env_values = true,
           value_hint = ValueHint::FilePath)]
     env_file: Option<PathBuf>,
@@ -95,7 +95,7 @@ struct Arguments {
     output_options: OutputOptions,
 }
 
-/// What an nkey is for.
+/// The type of an nkey.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum NkeyRoleOption {
     /// A user (U…)
