@@ -8,7 +8,7 @@ use std::path::Path;
 use cc_auth::config::Variable;
 use serde_json::{Map, Value, json};
 
-use crate::support::TestEnv;
+use crate::support::{TestEnv, code_without_tests};
 
 fn page() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("man/cc-config.5");
@@ -107,16 +107,8 @@ fn config_manual_types_match_the_code() {
 
 #[test]
 fn config_manual_lists_every_setting() {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/config/file.rs");
-    let source = fs::read_to_string(source).unwrap();
-    let code: String = source
-        .split("#[cfg(test)]\nmod tests")
-        .next()
-        .unwrap()
-        .lines()
-        .filter(|line| !line.trim_start().starts_with("//"))
-        .collect::<Vec<_>>()
-        .join("\n");
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/config");
+    let code = ["file.rs", "auth.rs"].map(|name| code_without_tests(&directory.join(name))).join("\n");
     // Names of settings are the strings in square brackets and in calls of `section()`.
     let mut names = BTreeSet::new();
     for (open, close) in [("&[\"", ']'), ("section(\"", ')'), ("outside(&mut root, \"", ')')] {
