@@ -160,7 +160,7 @@ pub fn http(data: &[u8]) {
                 now,
                 &mut notes,
             ) {
-                Ok(remote) => clean(&remote.place()),
+                Ok(remote) => clean(&remote.location()),
                 Err(error) => clean_fault(&error),
             }
             clean_notes(&notes);

@@ -12,7 +12,7 @@ use crate::util::quote::quote;
 
 /// The options for LDAP connections.
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Directory")]
+#[command(next_help_heading = "LDAP server")]
 pub struct LdapConnectionOptions {
     /// Encrypt ldap:// connections with StartTLS
     #[arg(long)]

@@ -1,8 +1,8 @@
-//! The keys of an issuer: its key set by address or by discovery, kept in a cache directory for as
-//! long as the issuer allows, and fetched anew when a token names a key that is not among them.
+//! The keys of an issuer: a key set by URL or by discovery, cached in a directory for as long as the
+//! issuer's headers allow (RFC 9111), and fetched again when a token names an unknown key.
 //!
-//! What lies in the cache is believed like what comes over TLS, so it is believed only where
-//! no other account could have written it, and only for the same address and the same trust.
+//! Cached keys are trusted like keys received over TLS. A cache file is therefore used only if no other
+//! account can write it, and only for the same URL and the same trusted certificates.
 
 use std::fmt::Write as _;
 use std::fs::File;
@@ -25,38 +25,38 @@ use crate::util::note::Notes;
 use crate::util::quote::quote;
 use crate::util::time::Timestamp;
 
-/// The least time between two refetches after the first, in seconds: tokens with invented key IDs
-/// must not become requests. With a cache directory it holds for all processes together.
+/// The least time between two refetches, in seconds, so that tokens with invented key IDs do not
+/// cause a request each. With a cache directory, the limit applies to all processes together.
 const REFETCH_PAUSE: i64 = 60;
 
-/// The longest that a request takes with all its redirects, in seconds. A cached answer that is
-/// newer by more is from before the clock was set back, and is replaced.
+/// The longest duration of a request with all its redirects, in seconds. A cached response that is
+/// newer by more than this was stored before the clock was set back, and is replaced.
 const LONGEST_REQUEST: i64 = 120;
 
-/// When there was no refetch yet: far from every present.
+/// The time of the last refetch if there was none: far from every time of the clock.
 const NEVER: i64 = i64::MIN / 2;
 
-/// Why an issuer's keys cannot be had.
+/// Why the keys of an issuer are not available.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RemoteJwksError {
     /// The key set cannot be fetched.
     #[error(transparent)]
     Http(#[from] HttpError),
-    /// The issuer's discovery document is of no use.
+    /// The issuer's discovery document is invalid.
     #[error(transparent)]
     Discovery(#[from] DiscoveryError),
-    /// What was fetched is not a key set.
+    /// The response is not a key set.
     #[error("{}: {error}", quote(.url))]
     Set {
-        /// The address.
+        /// The URL.
         url: String,
-        /// What is wrong with it.
+        /// The reason.
         error: KeyError,
     },
-    /// Nothing was kept, and nothing may be fetched.
+    /// The cache does not have the keys, and `offline` permits no request.
     #[error("no cached keys of {}, and --offline permits no request", quote(.url))]
     NotCached {
-        /// The address.
+        /// The URL.
         url: String,
     },
 }
@@ -68,25 +68,25 @@ diagnostics! { RemoteJwksError:
     Self::NotCached { .. } => Kind::KeySetNotCached, "run it once without --offline";
 }
 
-/// Where an issuer's keys are.
+/// The source of an issuer's keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum JwksSource {
-    /// A key set at this address.
+    /// The key set at this URL.
     KeySet(Url),
     /// The key set that the discovery document of this issuer names.
     Discovery(String),
 }
 
-/// Where answers are kept, and whether others may be asked for.
+/// Where responses are cached, and whether requests are permitted.
 #[derive(Debug, Clone, Default)]
 pub struct Cache {
-    /// The directory; nothing is kept without one.
+    /// The directory; without one, nothing is cached.
     pub directory: Option<PathBuf>,
-    /// Fetch nothing, and take what was kept however old it is.
+    /// Sends no request, and uses cached responses of any age.
     pub offline: bool,
 }
 
-/// An answer as it is kept.
+/// A cached response.
 #[derive(Serialize, Deserialize)]
 struct CacheEntry {
     url: String,
@@ -96,22 +96,21 @@ struct CacheEntry {
     body: String,
 }
 
-/// The keys of an issuer, and how to get them again.
+/// The keys of an issuer, which can be fetched again.
 #[derive(Debug)]
 pub struct RemoteJwks {
     client: Client,
     origin: JwksSource,
     cache: Cache,
-    weak: KeyStrength,
+    strength: KeyStrength,
     keys: KeySet,
-    /// The time of the last refetch that is known of, by this process or another one.
+    /// The time of the last known refetch, by this process or another one.
     refetched: AtomicI64,
 }
 
 impl RemoteJwks {
-    /// Gets the keys: out of the cache while they are fresh, else over the network. `now` is the
-    /// time on the system's clock. The notes name the keys that were skipped, and how old they
-    /// are when they are taken beyond their time.
+    /// Reads the keys from the cache if they are fresh, else over the network. `now` is the time of the
+    /// system's clock. The notes name the skipped keys, and the age of keys that are no longer fresh.
     ///
     /// # Errors
     /// [`RemoteJwksError`].
@@ -119,12 +118,12 @@ impl RemoteJwks {
         client: Client,
         origin: JwksSource,
         cache: Cache,
-        weak: KeyStrength,
+        strength: KeyStrength,
         now: Timestamp,
         notes: &mut Notes,
     ) -> Result<Self, RemoteJwksError> {
         let refetched = AtomicI64::new(NEVER);
-        let mut remote = Self { client, origin, cache, weak, keys: KeySet::new(), refetched };
+        let mut remote = Self { client, origin, cache, strength, keys: KeySet::new(), refetched };
         remote.keys = remote.read(false, now, notes)?;
         Ok(remote)
     }
@@ -135,16 +134,16 @@ impl RemoteJwks {
         &self.keys
     }
 
-    /// The address they are known by, for messages.
+    /// The URL of the key set or the issuer, for messages.
     #[must_use]
-    pub fn place(&self) -> String {
+    pub fn location(&self) -> String {
         match &self.origin {
             JwksSource::KeySet(url) => display_url(url),
             JwksSource::Discovery(issuer) => issuer.clone(),
         }
     }
 
-    /// The issuer whose keys they are: that of a discovery document.
+    /// The issuer, if the keys come from its discovery document.
     #[must_use]
     pub fn issuer(&self) -> Option<&str> {
         match &self.origin {
@@ -153,31 +152,31 @@ impl RemoteJwks {
         }
     }
 
-    /// Fetches the key set anew, past the cache, since a token names a key that is not in it or
-    /// its signature fits none: the issuer may have changed its keys. `false` when it was not
-    /// done: offline, or done less than a minute ago, by this process or, with a cache directory,
-    /// by another one.
+    /// Fetches the key set again without the cache, because a token names an unknown key or no key
+    /// verifies its signature: the issuer may have changed its keys. Returns `false` if it sent no
+    /// request: offline, or less than 60 s after the last refetch by this process or, with a cache
+    /// directory, by another one.
     ///
     /// # Errors
-    /// [`RemoteJwksError`]; the keys that were there stay.
+    /// [`RemoteJwksError`]; the previous keys remain.
     pub fn refetch(&mut self, now: Timestamp, notes: &mut Notes) -> Result<bool, RemoteJwksError> {
         if !self.may_refetch(now) {
             return Ok(false);
         }
         self.refetched.store(now.0, Ordering::Relaxed);
         if let Some(path) = self.marker() {
-            // Without the marker other processes ask as well, which is not the fault of this one.
+            // Without the marker, other processes send a request of their own, which is harmless.
             let directory = path.parent().unwrap_or(&path);
             let _ = file::create_own_directory(directory).and_then(|()| {
                 file::write(&path, now.0.to_string().as_bytes(), PRIVATE_MODE, Existing::Replace)
             });
         }
-        log::info!("asking {} again for its keys", quote(&self.place()));
+        log::info!("fetching the keys of {} again", quote(&self.location()));
         self.keys = self.read(true, now, notes)?;
         Ok(true)
     }
 
-    /// Whether [`RemoteJwks::refetch`] would ask again.
+    /// Whether [`RemoteJwks::refetch`] would send a request.
     #[must_use]
     pub fn may_refetch(&self, now: Timestamp) -> bool {
         let is_over = |last: i64| now.since(Timestamp(last)).saturating_abs() >= REFETCH_PAUSE;
@@ -198,10 +197,10 @@ impl RemoteJwks {
             JwksSource::KeySet(url) => url.clone(),
             JwksSource::Discovery(issuer) => discovery::document_url(issuer).ok()?,
         };
-        slot.kept_at(&url).map(|path| path.with_extension("refetched"))
+        slot.path(&url).map(|path| path.with_extension("refetched"))
     }
 
-    fn read(&self, anew: bool, now: Timestamp, notes: &mut Notes) -> Result<KeySet, RemoteJwksError> {
+    fn read(&self, refetch: bool, now: Timestamp, notes: &mut Notes) -> Result<KeySet, RemoteJwksError> {
         let slot = CacheSlot { client: &self.client, cache: &self.cache };
         let url = match &self.origin {
             JwksSource::KeySet(url) => {
@@ -209,15 +208,15 @@ impl RemoteJwks {
                 url.clone()
             }
             JwksSource::Discovery(issuer) => {
-                slot.discover(issuer, anew, now, notes)?.need(ProviderEndpoint::Keys, &self.client)?
+                slot.discover(issuer, refetch, now, notes)?.need(ProviderEndpoint::Keys, &self.client)?
             }
         };
         let parse = |text: &str, notes: &mut Notes| {
-            KeySet::from_json(text, self.weak, notes)
+            KeySet::from_json(text, self.strength, notes)
                 .map_err(|error| RemoteJwksError::Set { url: display_url(&url), error })
         };
-        if let Some(kept) = slot.kept(&url, anew, now, notes)? {
-            return parse(&kept, notes);
+        if let Some(entry) = slot.cached(&url, refetch, now, notes)? {
+            return parse(&entry, notes);
         }
         let accept = "application/jwk-set+json, application/json";
         let answer = self.client.get_document(&url, accept).and_then(Response::success)?;
@@ -228,8 +227,8 @@ impl RemoteJwks {
     }
 }
 
-/// What the provider at this address says about itself: out of the cache while that is fresh and
-/// `anew` is not asked for, else over the network. Checked either way.
+/// The checked discovery document of this issuer: from the cache if it is fresh and `refetch` is
+/// false, else over the network.
 ///
 /// # Errors
 /// [`RemoteJwksError`].
@@ -237,14 +236,14 @@ pub fn discover(
     client: &Client,
     cache: &Cache,
     issuer: &str,
-    anew: bool,
+    refetch: bool,
     now: Timestamp,
     notes: &mut Notes,
 ) -> Result<Discovery, RemoteJwksError> {
-    CacheSlot { client, cache }.discover(issuer, anew, now, notes)
+    CacheSlot { client, cache }.discover(issuer, refetch, now, notes)
 }
 
-/// A cache as one client uses it.
+/// A cache together with the client that fills it.
 #[derive(Debug, Clone, Copy)]
 struct CacheSlot<'a> {
     client: &'a Client,
@@ -255,13 +254,13 @@ impl CacheSlot<'_> {
     fn discover(
         &self,
         issuer: &str,
-        anew: bool,
+        refetch: bool,
         now: Timestamp,
         notes: &mut Notes,
     ) -> Result<Discovery, RemoteJwksError> {
         let url = discovery::document_url(issuer)?;
         self.client.check(&url)?;
-        if let Some(text) = self.kept(&url, anew, now, notes)?
+        if let Some(text) = self.cached(&url, refetch, now, notes)?
             && let Ok(document) = json::typed(text.as_bytes())
             && let Ok(document) = discovery::read(document, &url)
         {
@@ -280,43 +279,43 @@ impl CacheSlot<'_> {
         Ok(document)
     }
 
-    /// What is kept of an address, if it may be taken: while it is fresh, or offline at any age.
-    fn kept(
+    /// The cached response of a URL, if it is fresh, or offline at any age.
+    fn cached(
         &self,
         url: &Url,
-        anew: bool,
+        refetch: bool,
         now: Timestamp,
         notes: &mut Notes,
     ) -> Result<Option<String>, RemoteJwksError> {
-        let found = if anew { None } else { self.read_kept(url, notes) };
-        let Some(kept) = found else {
+        let found = if refetch { None } else { self.read_entry(url, notes) };
+        let Some(entry) = found else {
             return if self.cache.offline {
                 Err(RemoteJwksError::NotCached { url: display_url(url) })
             } else {
                 Ok(None)
             };
         };
-        let fetched = Timestamp(kept.fetched);
-        // An answer out of the future is as good as none: the clock was wrong then, or is now.
-        let is_fresh = (0..kept.fresh_for.min(freshness::LONGEST)).contains(&now.since(fetched));
+        let fetched = Timestamp(entry.fetched);
+        // A response from the future is not fresh: the clock was wrong then, or is now.
+        let is_fresh = (0..entry.fresh_for.min(freshness::LONGEST)).contains(&now.since(fetched));
         if is_fresh {
             log::info!("{} out of the cache, fetched {}", quote(&display_url(url)), fetched.relative_to(now));
-            return Ok(Some(kept.body));
+            return Ok(Some(entry.body));
         }
         if self.cache.offline {
             let age = fetched.relative_to(now);
             notes.warn(
                 "jwks-cached",
-                format!("{} was fetched {age}, and is used since nothing may be fetched", display_url(url)),
+                format!("{} was fetched {age}; --offline permits no request", display_url(url)),
             );
-            return Ok(Some(kept.body));
+            return Ok(Some(entry.body));
         }
         Ok(None)
     }
 
-    fn read_kept(&self, url: &Url, notes: &mut Notes) -> Option<CacheEntry> {
-        let path = self.kept_at(url)?;
-        // What another account could have written is not believed.
+    fn read_entry(&self, url: &Url, notes: &mut Notes) -> Option<CacheEntry> {
+        let path = self.path(url)?;
+        // A file that another account can write is not trusted.
         let bytes = match file::read_own(&path, SETTINGS_LIMIT) {
             Ok(bytes) => bytes,
             Err(error) => {
@@ -326,25 +325,25 @@ impl CacheSlot<'_> {
                 return None;
             }
         };
-        let kept: CacheEntry = json::typed(&bytes).ok()?;
-        (kept.url == url.as_str() && kept.trust == self.trust()).then_some(kept)
+        let entry: CacheEntry = json::typed(&bytes).ok()?;
+        (entry.url == url.as_str() && entry.trust == self.trust()).then_some(entry)
     }
 
-    /// Keeps an answer, unless it says not to. That it cannot be kept is not the fault of the answer.
+    /// Caches a response if its headers permit it. A failed write is a note, not an error.
     fn store(&self, url: &Url, answer: &Response, body: String, now: Timestamp, notes: &mut Notes) {
-        let Some(path) = self.kept_at(url) else { return };
+        let Some(path) = self.path(url) else { return };
         if answer.status() != 200 {
             return;
         }
         let Some(fresh_for) = freshness::lifetime(&deciding_headers(answer), now) else { return };
-        let kept = CacheEntry { url: url.to_string(), trust: self.trust(), fetched: now.0, fresh_for, body };
-        let Ok(text) = serde_json::to_vec(&kept) else { return };
+        let entry = CacheEntry { url: url.to_string(), trust: self.trust(), fetched: now.0, fresh_for, body };
+        let Ok(text) = serde_json::to_vec(&entry) else { return };
         let directory = path.parent().unwrap_or(&path);
         let written = file::create_own_directory(directory).and_then(|()| {
-            // One writer at a time, and never an older answer over a newer one: a slow process
-            // would bring keys back that were withdrawn.
+            // One writer at a time, and no older response over a newer one: a slow process would restore
+            // withdrawn keys.
             let _lock = lock_directory(directory);
-            match self.read_kept(url, &mut Notes::new()) {
+            match self.read_entry(url, &mut Notes::new()) {
                 Some(newer) if newer.fetched > now.0 && newer.fetched <= now.0 + LONGEST_REQUEST => Ok(()),
                 _ => file::write(&path, &text, PRIVATE_MODE, Existing::Replace),
             }
@@ -354,13 +353,13 @@ impl CacheSlot<'_> {
         }
     }
 
-    fn kept_at(&self, url: &Url) -> Option<PathBuf> {
+    fn path(&self, url: &Url) -> Option<PathBuf> {
         let directory = self.cache.directory.as_deref()?;
         Some(directory.join(format!("{}.json", hexadecimal(&format!("{}\n{url}", self.trust())))))
     }
 
-    /// Under which trust an answer was fetched, so that one fetched with a CA of its own, or in
-    /// plain, is not taken for one that the system vouches for.
+    /// Describes the trust under which a response was fetched, so that a response fetched with
+    /// `--ca-file`, or without TLS, is not used as one verified by the system's certificates.
     fn trust(&self) -> String {
         let options = self.client.options();
         let certificates = match &options.trust {
@@ -384,13 +383,13 @@ fn hexadecimal(text: &str) -> String {
     })
 }
 
-/// A time that another process wrote; nothing where another account could have written it.
+/// The time that another process wrote; `None` if another account can write the file.
 fn read_marker(path: &Path) -> Option<i64> {
     let text = file::read_own(path, 64).ok()?;
     std::str::from_utf8(&text).ok()?.trim().parse().ok()
 }
 
-/// Holds the lock of a directory, where the file system has locks.
+/// Locks a directory, if the file system supports locks.
 fn lock_directory(directory: &Path) -> Option<File> {
     let file = File::open(directory).ok()?;
     file.lock().ok()?;

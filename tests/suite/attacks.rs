@@ -379,7 +379,7 @@ fn all(address: &str) -> Attacks {
 }
 
 #[test]
-fn every_attack_is_refused_with_its_reason_and_none_reaches_the_network() {
+fn attacks_are_rejected_with_a_reason_and_without_network() {
     let server = Server::start(|_| Reply::Die);
     let attacks = all(&server.url());
     let names: BTreeSet<&str> = attacks.iter().map(|(name, _, _)| name.as_str()).collect();
@@ -426,7 +426,7 @@ fn every_attack_is_refused_with_its_reason_and_none_reaches_the_network() {
 }
 
 #[test]
-fn a_weak_key_is_refused_before_any_token_is_looked_at() {
+fn weak_key_is_rejected_before_tokens_are_read() {
     let directory = TestEnv::new();
     // The points of small order, under which a signature of nothing holds for every message.
     for point in [
@@ -529,7 +529,7 @@ fn hostile() -> TestEnv {
 }
 
 #[test]
-fn nothing_that_a_terminal_obeys_comes_out_of_any_program() {
+fn control_characters_never_reach_the_terminal() {
     let directory = hostile();
     let key = data("ed25519.pub.pem").to_string_lossy().into_owned();
     let evil_file = format!("n{EVIL}.pem");

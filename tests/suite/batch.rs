@@ -28,7 +28,7 @@ fn with_torsion(message: &[u8], torsion: EdwardsPoint) -> ([u8; 32], [u8; 64]) {
 }
 
 #[test]
-fn a_batch_check_takes_signatures_that_the_single_check_refuses() {
+fn batch_verification_accepts_signatures_that_single_verification_rejects() {
     let (mut by_batch, mut by_one, mut good) = (0, 0, 0);
     for (number, torsion) in (0..400_u32).zip(EIGHT_TORSION.iter().cycle()) {
         let message = number.to_le_bytes();

@@ -35,7 +35,7 @@ fn server(rules: &str) -> TestEnv {
 }
 
 #[test]
-fn a_token_goes_all_the_way_and_only_the_token_is_printed() {
+fn issued_token_is_verified_and_only_the_token_is_printed() {
     let directory = server("");
     let run = directory.run("cc-jwt", &["issue", "ann"]).ended(0);
     assert_eq!(run.stderr, "");
@@ -61,7 +61,7 @@ fn a_token_goes_all_the_way_and_only_the_token_is_printed() {
 }
 
 #[test]
-fn the_claims_are_those_of_the_server_and_those_asked_for() {
+fn issued_claims_are_those_of_the_server_and_the_options() {
     let directory = server("");
     let at = "2026-11-21T18:00:00Z";
     let claims = |arguments: &[&str]| -> Value {
@@ -155,7 +155,7 @@ fn with_validate_user_the_table_counts() {
 }
 
 #[test]
-fn many_tokens_are_json_lines_that_each_verify() {
+fn issue_all_prints_json_lines_that_each_verify() {
     let directory = server("");
     let run =
         directory.run("cc-jwt", &["issue", "-q", "--all", "--with-role", "api", "-o", "all.jsonl"]).ended(0);
@@ -176,7 +176,7 @@ fn many_tokens_are_json_lines_that_each_verify() {
 
 /// RFC 7519 4.1.7: no two tokens have the same identifier, be they few or many.
 #[test]
-fn each_of_many_tokens_has_an_identifier_of_its_own() {
+fn issue_all_gives_each_token_its_own_identifier() {
     let directory = server("");
     for count in [2, 7] {
         let names: Vec<String> = (0..count).map(|number| format!("user{number}")).collect();

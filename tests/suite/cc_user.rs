@@ -95,7 +95,7 @@ fn fifty_adds_at_once_lose_no_user_while_another_process_holds_the_lock() {
 }
 
 #[test]
-fn an_import_that_is_killed_has_changed_nothing() {
+fn killed_import_changes_nothing() {
     let directory = TestEnv::new();
     directory.run("cc-user", &["init", "-q"]).ended(0);
     directory.run("cc-user", &["add", "before", "--role", "api", "-q"]).ended(0);
@@ -293,7 +293,7 @@ fn import_reads_semicolons_empty_rows_and_hashes_of_ldap_directories() {
 }
 
 #[test]
-fn a_hash_that_is_none_is_refused_and_not_shown() {
+fn invalid_hash_is_rejected_and_not_printed() {
     let directory = TestEnv::new();
     directory.run("cc-user", &["init", "-q"]).ended(0);
     for text in [
@@ -313,7 +313,7 @@ fn a_hash_that_is_none_is_refused_and_not_shown() {
 }
 
 #[test]
-fn a_password_in_the_servers_spelling_is_shown_by_no_message() {
+fn password_in_add_argument_is_never_printed() {
     let directory = TestEnv::new();
     directory.run("cc-user", &["init", "-q"]).ended(0);
     for arguments in [
@@ -394,7 +394,7 @@ fn init_makes_what_is_missing_and_leaves_every_byte_that_is_there() {
 }
 
 #[test]
-fn a_set_up_that_fails_has_made_nothing() {
+fn failed_init_creates_nothing() {
     let directory = TestEnv::new();
     directory.write(".env", "JWT_PUBLIC_KEY=\"x\"\n");
     directory.run("cc-user", &["init"]).ended(78);
@@ -431,7 +431,7 @@ fn usernames_complete_and_nothing_is_printed_when_they_cannot() {
 }
 
 #[test]
-fn a_reader_that_leaves_early_ends_a_list_silently() {
+fn list_to_a_closed_pipe_ends_silently() {
     let directory = TestEnv::new();
     directory.run("cc-user", &["init", "-q"]).ended(0);
     let mut text = String::from("username,roles\n");
@@ -456,7 +456,7 @@ fn a_reader_that_leaves_early_ends_a_list_silently() {
 }
 
 #[test]
-fn a_managers_projects_come_before_the_role_goes() {
+fn manager_role_is_removed_only_without_projects() {
     let directory = TestEnv::new();
     directory.run("cc-user", &["init", "-q"]).ended(0);
     directory.run("cc-user", &["add", "m", "--role", "manager", "-p", "p1", "--no-password", "-q"]).ended(0);
@@ -490,7 +490,7 @@ fn only_the_source_that_was_named_is_deleted() {
 }
 
 #[test]
-fn a_broken_row_is_named_and_the_others_are_listed() {
+fn invalid_row_is_reported_and_the_others_are_listed() {
     let directory = TestEnv::new();
     directory.run("cc-user", &["init", "-q"]).ended(0);
     let connection = Connection::open(directory.file("var/job.db")).unwrap();
@@ -536,7 +536,7 @@ fn refused_hint(directory: &TestEnv, name: &str) -> String {
 }
 
 #[test]
-fn a_configured_database_is_used_and_a_broken_configuration_reported_with_its_place() {
+fn configured_database_is_used_and_invalid_configuration_reported() {
     let directory = TestEnv::new();
     directory.write("config.json", "{\"main\":{\"db\":\"./users.db\"}}");
     directory.run("cc-user", &["init", "-q"]).ended(0);

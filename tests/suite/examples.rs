@@ -79,7 +79,7 @@ pub fn parse(words: &[String]) -> Result<(), String> {
 }
 
 #[test]
-fn every_example_does_what_the_manual_shows() {
+fn examples_print_what_the_manual_shows() {
     let mut run = 0;
     let mut parsed = 0;
     let mut wrong = Vec::new();
@@ -114,7 +114,7 @@ fn every_example_does_what_the_manual_shows() {
 }
 
 #[test]
-fn every_hint_that_is_a_command_is_one_there_is() {
+fn hints_name_existing_commands() {
     let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
     let mut seen = 0;
     for directory in fs::read_dir(cases).unwrap() {
@@ -143,7 +143,7 @@ fn every_hint_that_is_a_command_is_one_there_is() {
 }
 
 #[test]
-fn a_shell_line_is_split_as_a_shell_would() {
+fn shell_line_is_split_as_by_a_shell() {
     let words =
         own_commands("TOKEN=$(cc-jwt issue fritz -q 2>/dev/null) && echo 'a b' | cc-jwt inspect - > out");
     assert_eq!(words, [vec!["cc-jwt", "issue", "fritz", "-q"], vec!["cc-jwt", "inspect", "-"]]);

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 mod readers;
 
 #[test]
-fn every_seed_holds_what_its_reader_promises() {
+fn fuzz_seeds_fulfill_the_promises_of_their_reader() {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz");
     let mut count = 0;
     for (name, _) in readers::READERS {
@@ -31,7 +31,7 @@ fn every_seed_holds_what_its_reader_promises() {
 }
 
 #[test]
-fn every_reader_has_a_target_of_its_name_and_no_target_is_without() {
+fn fuzz_targets_and_readers_have_the_same_names() {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz");
     let manifest = fs::read_to_string(directory.join("Cargo.toml")).unwrap();
     let declared: Vec<&str> = manifest

@@ -145,7 +145,7 @@ fn generated_files_are_never_written_in_ci() {
 }
 
 #[test]
-fn every_command_has_a_summary_and_examples() {
+fn commands_have_a_summary_and_examples() {
     for tool in TOOLS {
         let mut command = (tool.command)();
         command.build();

@@ -50,7 +50,7 @@ fn keys_from(reply: &Reply) -> HttpError {
 }
 
 #[test]
-fn a_server_that_stalls_is_given_up_after_the_time_limit() {
+fn stalled_server_is_given_up_after_the_timeout() {
     for reply in [Reply::Stall, Reply::StallInBody, Reply::Drip] {
         let error = keys_from(&reply);
         assert!(matches!(error, HttpError::TimedOut { .. }), "{reply:?}: {error:?}");
@@ -58,7 +58,7 @@ fn a_server_that_stalls_is_given_up_after_the_time_limit() {
 }
 
 #[test]
-fn an_endless_answer_is_given_up_at_the_size_limit() {
+fn endless_response_is_given_up_at_the_size_limit() {
     let server = Server::start(|_| Reply::Endless);
     let url = parse_url(&server.url()).unwrap();
     let error = fetch(&client(HttpOptions::default()), &url).unwrap_err();
@@ -76,7 +76,7 @@ fn endless_headers_are_given_up() {
 }
 
 #[test]
-fn a_server_that_breaks_off_is_not_believed() {
+fn truncated_response_is_an_error() {
     let short =
         b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 50\r\n\r\n{\"keys\":[]}";
     for reply in [
@@ -138,7 +138,7 @@ fn redirecting(target: impl Fn(&Request) -> String + Send + Sync + 'static) -> S
 }
 
 #[test]
-fn a_redirect_is_not_followed_unless_asked_for() {
+fn redirect_is_followed_only_by_option() {
     let server = redirecting(|_| "/end".to_owned());
     let url = parse_url(&format!("{}/keys?token=secret", server.url())).unwrap();
     let error = fetch(&client(impatient()), &url).unwrap_err();
@@ -151,7 +151,7 @@ fn a_redirect_is_not_followed_unless_asked_for() {
 }
 
 #[test]
-fn a_redirect_is_never_followed_to_another_host_port_or_scheme() {
+fn redirect_to_another_origin_is_never_followed() {
     let other = Server::start(|_| Reply::json(&json!({"keys": []})));
     let port = other.port();
     for target in [
@@ -180,7 +180,7 @@ fn redirects_in_a_circle_end() {
 }
 
 #[test]
-fn a_form_is_never_sent_on() {
+fn form_is_never_sent_to_a_redirect_target() {
     let server = redirecting(|_| "/end".to_owned());
     let asked = client(HttpOptions { redirects: Redirects::SameOrigin(5), ..impatient() });
     let answer = asked.post_form(&parse_url(&server.url()).unwrap(), &[], &[("code", "c&=1")]).unwrap();
@@ -190,7 +190,7 @@ fn a_form_is_never_sent_on() {
 }
 
 #[test]
-fn a_servers_certificate_must_be_of_a_trusted_ca_for_that_host_and_not_expired() {
+fn server_certificate_is_verified_by_ca_host_and_time() {
     let (ours, other) = (Authority::new(), Authority::new());
     let served = |tls: Arc<rustls::ServerConfig>, trust: HttpTrust| {
         let server = Server::start_tls(tls, |_| Reply::json(&json!({"keys": []})));
@@ -255,7 +255,7 @@ fn self_signed_certificate_that_is_itself_trusted_is_accepted_for_its_names_only
 }
 
 #[test]
-fn a_plain_server_on_a_tls_address_is_named_so() {
+fn plain_http_server_at_https_url_is_reported() {
     let server = Server::start(|_| Reply::Die);
     let url = parse_url(&format!("https://localhost:{}/keys", server.port())).unwrap();
     let trust = HttpTrust::Only(Authority::new().pem().into());
@@ -279,7 +279,7 @@ fn provider(issuer: impl Fn(&str) -> String + Send + Sync + 'static) -> Server {
 }
 
 #[test]
-fn a_provider_is_found_below_its_issuer() {
+fn discovery_document_is_found_below_the_issuer() {
     let server = provider(str::to_owned);
     let issuer = format!("{}/realm", server.url());
     let found = discovery::discover(&client(impatient()), &issuer).unwrap();
@@ -295,7 +295,7 @@ fn a_provider_is_found_below_its_issuer() {
 }
 
 #[test]
-fn a_provider_that_speaks_for_another_issuer_is_refused() {
+fn discovery_document_of_another_issuer_is_rejected() {
     let table: [fn(&str) -> String; 4] = [
         |own| format!("{own}/"),
         |own| own.replace("127.0.0.1", "localhost"),

@@ -121,7 +121,7 @@ fn verbs() -> BTreeSet<String> {
 }
 
 #[test]
-fn every_verb_with_a_json_report_has_its_report_pinned() {
+fn json_report_of_each_command_has_a_snapshot() {
     let pinned: BTreeSet<String> = LINES.iter().map(|(verb, ..)| (*verb).to_owned()).collect();
     let verbs = verbs();
     assert!(verbs.len() > 20, "only {} verbs found", verbs.len());

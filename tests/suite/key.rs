@@ -59,7 +59,7 @@ const RFC_8032: [[&str; 4]; 3] = [
 ];
 
 #[test]
-fn the_vectors_of_rfc_8032_hold() {
+fn ed25519_matches_vectors_of_rfc_8032() {
     for [seed, public, message, signature] in RFC_8032 {
         let pair = [hex(seed), hex(public)].concat();
         let key = SigningKey::from_server_base64(&SecretText::new(BASE64.encode(&pair))).unwrap();
@@ -70,7 +70,7 @@ fn the_vectors_of_rfc_8032_hold() {
 }
 
 #[test]
-fn the_examples_of_rfc_8037_and_rfc_7638_hold() {
+fn jwk_matches_examples_of_rfc_8037_and_rfc_7638() {
     // RFC 8037 A.1 to A.4.
     let text = r#"{"kty":"OKP","crv":"Ed25519","d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
     let key = SigningKey::from_jwk(&SecretText::new(text.to_owned()), KeyStrength::Enforce).unwrap();
@@ -308,7 +308,7 @@ fn points_of_small_order_are_rejected() {
 }
 
 #[test]
-fn a_point_of_mixed_order_is_refused() {
+fn public_key_of_mixed_order_is_rejected() {
     // A good key plus the point of order 2, (0, -1): x and y change their signs.
     let good = PrivateKey::ed25519_from_seed(&[9; 32]).unwrap().public();
     let PublicKey::Ed25519(key) = &good else { unreachable!() };
@@ -535,7 +535,7 @@ fn private_jwks_of_one_key_signs() {
 
 /// What OpenBao 2.7.2 takes as an entry of `jwt_validation_pubkeys`.
 #[test]
-fn a_key_of_a_login_role_is_one_pem_block() {
+fn login_role_key_is_one_pem_block() {
     let file = |name: &str| String::from_utf8(key_file(name)).unwrap();
     let (good, other) = (file("ed25519.pub.pem"), file("es256.pub.pem"));
     for text in [
@@ -562,7 +562,7 @@ fn a_key_of_a_login_role_is_one_pem_block() {
 }
 
 #[test]
-fn a_certificate_gives_its_key_and_its_dates() {
+fn certificate_has_key_and_validity() {
     let mut notes = Notes::new();
     let found = read_public(&key_file("es256.cert.pem"), KeyStrength::Enforce, &mut notes).unwrap();
     let certificate = found.certificate.unwrap();
@@ -771,7 +771,7 @@ fn nats_server_accepts_our_nkey() {
 }
 
 #[test]
-fn the_template_of_the_server_is_known_to_be_public() {
+fn key_of_server_template_is_known_as_compromised() {
     let sample = VerifyingKey::from_server_base64("kzfYrYy+TzpanWZHJ5qSdMj5uKUWgq74BWhQG6copP0=").unwrap();
     assert!(published(sample.public_key().unwrap()).is_some());
 }

@@ -48,7 +48,7 @@ fn has_system_certificates() -> bool {
 }
 
 #[test]
-fn all_users_are_read_in_pages_of_any_size() {
+fn search_reads_all_users_in_pages_of_any_size() {
     if !has("slapd") {
         return;
     }
@@ -67,7 +67,7 @@ fn all_users_are_read_in_pages_of_any_size() {
 }
 
 #[test]
-fn an_answer_cut_at_the_size_limit_is_never_given_out() {
+fn partial_answer_at_the_size_limit_is_an_error() {
     if !has("slapd") {
         return;
     }
@@ -83,7 +83,7 @@ fn an_answer_cut_at_the_size_limit_is_never_given_out() {
 }
 
 #[test]
-fn nothing_found_is_an_empty_snapshot_and_a_missing_base_a_fault() {
+fn search_without_entries_is_empty_and_missing_base_is_an_error() {
     if !has("slapd") {
         return;
     }
@@ -124,7 +124,7 @@ fn refused_credentials_are_distinguished_from_a_server_that_is_down() {
 }
 
 #[test]
-fn the_next_server_is_asked_when_the_first_is_down() {
+fn next_server_is_used_if_the_first_is_down() {
     if !has("slapd") {
         return;
     }
@@ -183,7 +183,7 @@ fn tls_requires_a_certificate_of_the_named_authority() {
 }
 
 #[test]
-fn an_ipv6_address_is_reached_over_tls_with_a_certificate_for_that_address() {
+fn ipv6_address_is_reached_over_tls_with_its_certificate() {
     if !has("slapd") || !(has_ipv6() || skip("this machine has no IPv6")) {
         return;
     }
@@ -214,7 +214,7 @@ fn an_ipv6_address_is_reached_over_tls_with_a_certificate_for_that_address() {
 }
 
 #[test]
-fn a_server_without_tls_refuses_starttls_and_nothing_is_sent_in_the_clear() {
+fn server_without_starttls_receives_nothing_unencrypted() {
     if !has("slapd") {
         return;
     }
@@ -227,7 +227,7 @@ fn a_server_without_tls_refuses_starttls_and_nothing_is_sent_in_the_clear() {
 }
 
 #[test]
-fn a_name_is_only_a_name_wherever_it_goes() {
+fn usernames_are_escaped_in_filters_and_dns() {
     if !has("slapd") {
         return;
     }
@@ -253,7 +253,7 @@ fn a_name_is_only_a_name_wherever_it_goes() {
 }
 
 #[test]
-fn an_empty_password_never_reaches_the_network() {
+fn empty_password_is_rejected_without_network() {
     let refused = BindCredentials::simple("cn=x".to_owned(), SecretText::default());
     assert!(matches!(refused, Err(LdapError::EmptyPassword)), "{refused:?}");
     if !has("slapd") {
@@ -271,7 +271,7 @@ fn an_empty_password_never_reaches_the_network() {
 }
 
 #[test]
-fn a_server_that_takes_the_connection_and_says_nothing_is_left() {
+fn silent_server_is_given_up_after_the_timeout() {
     let deaf = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("ldap://127.0.0.1:{}", deaf.local_addr().unwrap().port());
     let timeout = Duration::from_millis(300);

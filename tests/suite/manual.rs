@@ -475,7 +475,7 @@ fn plain(page: &str) -> String {
 }
 
 #[test]
-fn every_page_has_its_sections_in_order_and_the_same_date() {
+fn man_pages_have_sections_in_order_and_the_same_date() {
     for (name, page) in all_pages() {
         let first = page.lines().next().unwrap();
         assert!(first.starts_with(".TH ") && first.contains(DATE), "{name}: {first}");
@@ -500,7 +500,7 @@ fn every_page_has_its_sections_in_order_and_the_same_date() {
 }
 
 #[test]
-fn a_strict_reader_finds_nothing_wrong_with_the_man_pages() {
+fn man_pages_pass_strict_validation() {
     if !has("mandoc") {
         return;
     }
@@ -514,7 +514,7 @@ fn a_strict_reader_finds_nothing_wrong_with_the_man_pages() {
 
 /// A page of ours that is referred to is one there is.
 #[test]
-fn every_page_that_is_referred_to_exists() {
+fn man_page_references_exist() {
     let pages = all_pages();
     let mut seen = 0;
     let mut texts: Vec<(String, String)> =

@@ -50,7 +50,7 @@ pub fn session(directory: &TestEnv) -> Option<Value> {
 }
 
 #[test]
-fn a_login_becomes_a_session_and_a_page_and_leaves_no_secret_behind() {
+fn login_stores_a_session_and_leaves_no_secret() {
     if !has("curl") {
         return;
     }
@@ -134,7 +134,7 @@ fn from_now(seconds: i64) -> Value {
 }
 
 #[test]
-fn an_id_token_that_is_not_for_this_login_is_refused() {
+fn id_token_of_another_login_is_rejected() {
     if !has("curl") {
         return;
     }
@@ -160,7 +160,7 @@ fn an_id_token_that_is_not_for_this_login_is_refused() {
 }
 
 #[test]
-fn an_id_token_that_is_not_signed_by_the_provider_is_refused() {
+fn id_token_not_signed_by_the_provider_is_rejected() {
     if !has("curl") {
         return;
     }
@@ -228,7 +228,7 @@ fn signed_userinfo_is_verified_and_one_that_is_not_for_this_client_is_refused() 
 }
 
 #[test]
-fn a_refusal_of_the_provider_comes_through_in_its_own_words_on_both_sides() {
+fn error_of_the_provider_is_printed_in_browser_and_terminal() {
     if !has("curl") {
         return;
     }
@@ -289,7 +289,7 @@ fn refusals_and_faults_of_the_token_endpoint_come_through() {
 }
 
 #[test]
-fn a_provider_that_stalls_is_given_up() {
+fn stalled_provider_is_given_up() {
     let idp = Idp::start(Behavior {
         instead: Box::new(|request| request.path.starts_with("/.well-known").then_some(Reply::Stall)),
         ..Behavior::default()
@@ -327,7 +327,7 @@ fn discovery_document_unsafe_or_foreign_is_rejected_before_a_redirect() {
 }
 
 #[test]
-fn a_wrong_state_or_issuer_never_reaches_the_token_endpoint() {
+fn wrong_state_or_issuer_never_reaches_the_token_endpoint() {
     if !has("curl") {
         return;
     }
@@ -524,7 +524,7 @@ fn slow_clients_and_a_thousand_connections_do_not_keep_the_browser_out() {
 }
 
 #[test]
-fn a_code_is_sent_once_however_often_the_browser_comes_back() {
+fn authorization_code_is_sent_once_for_repeated_callbacks() {
     if !has("curl") {
         return;
     }

@@ -145,7 +145,7 @@ fn request_for_another_host_sees_nothing() {
 }
 
 #[test]
-fn many_stray_requests_print_few_lines() {
+fn unrelated_requests_print_few_lines() {
     if !has("curl") {
         return;
     }

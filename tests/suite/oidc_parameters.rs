@@ -56,7 +56,7 @@ fn path_and_mount_choose_the_provider_entry() {
 }
 
 #[test]
-fn a_client_with_a_name_of_its_own_never_sends_the_secret_of_another() {
+fn client_id_option_never_sends_the_configured_secret() {
     if !has("curl") {
         return;
     }
@@ -70,7 +70,7 @@ fn a_client_with_a_name_of_its_own_never_sends_the_secret_of_another() {
 }
 
 #[test]
-fn the_secret_goes_where_the_provider_takes_it() {
+fn client_secret_is_sent_as_the_provider_supports() {
     if !has("curl") {
         return;
     }
@@ -232,7 +232,7 @@ fn device_login_with_numbers_as_strings_works() {
 }
 
 #[test]
-fn the_listen_address_is_the_one_that_is_bound() {
+fn listen_address_option_is_bound() {
     let (_idp, directory) = proper();
     for spelling in ["--listen-address 127.0.0.2", "listenaddress=127.0.0.2"] {
         // Another test may use the port on 127.0.0.1, but not three ports in a row.
@@ -260,7 +260,7 @@ fn the_listen_address_is_the_one_that_is_bound() {
 }
 
 #[test]
-fn the_port_is_a_number_a_list_a_range_or_any() {
+fn callback_port_is_a_number_list_range_or_any() {
     let (_idp, directory) = proper();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let (busy, free) = (taken.local_addr().unwrap().port(), free_port());
@@ -277,7 +277,7 @@ fn the_port_is_a_number_a_list_a_range_or_any() {
 }
 
 #[test]
-fn the_redirect_uri_is_made_of_callback_method_host_and_port() {
+fn redirect_uri_has_callback_method_host_and_port() {
     let (_idp, directory) = proper();
     for spelling in [
         "--callback-method https --callback-host login.example --callback-port 443",
@@ -423,7 +423,7 @@ fn login_role_decides_which_users_log_in_and_their_names() {
 }
 
 #[test]
-fn the_default_role_serves_where_none_is_named() {
+fn default_role_is_used_without_a_role_name() {
     if !has("curl") {
         return;
     }
@@ -435,7 +435,7 @@ fn the_default_role_serves_where_none_is_named() {
 }
 
 #[test]
-fn a_ca_of_the_sites_own_is_named_by_option_or_configuration() {
+fn private_ca_is_set_by_option_or_configuration() {
     if !has("curl") {
         return;
     }
@@ -453,7 +453,7 @@ fn a_ca_of_the_sites_own_is_named_by_option_or_configuration() {
 }
 
 #[test]
-fn what_the_provider_says_about_itself_is_asked_once() {
+fn discovery_document_is_fetched_once() {
     if !has("curl") {
         return;
     }
@@ -540,7 +540,7 @@ fn device_refused(code: &'static str, status: i32) -> Run {
 }
 
 #[test]
-fn a_device_login_ends_with_the_meaning_of_the_providers_answer() {
+fn device_login_reports_the_error_of_the_provider() {
     let run = device_refused("access_denied", 1);
     assert!(run.stderr.contains("hint: the login was canceled"), "{}", run.stderr);
     let run = device_refused("expired_token", 1);
@@ -564,7 +564,7 @@ fn a_device_login_ends_with_the_meaning_of_the_providers_answer() {
 }
 
 #[test]
-fn a_device_login_survives_absurd_times_and_a_provider_that_is_down_for_a_moment() {
+fn device_login_survives_invalid_times_and_a_short_outage() {
     for (expires_in, interval) in [(u64::MAX, 1), (600, u64::MAX), (u64::MAX, u64::MAX)] {
         let idp = Idp::start(Behavior {
             instead: Box::new(move |request| {
@@ -602,7 +602,7 @@ fn a_device_login_survives_absurd_times_and_a_provider_that_is_down_for_a_moment
 }
 
 #[test]
-fn a_slow_down_makes_the_next_question_five_seconds_later() {
+fn device_slow_down_adds_five_seconds_to_the_interval() {
     let idp = Idp::start(Behavior {
         instead: Box::new({
             let count = std::sync::atomic::AtomicUsize::new(0);
@@ -660,7 +660,7 @@ fn ended_on(address: &str) -> String {
 }
 
 #[test]
-fn an_address_that_is_pasted_back_logs_in_and_its_state_is_checked() {
+fn pasted_url_logs_in_and_its_state_is_checked() {
     if !has("curl") {
         return;
     }
@@ -708,7 +708,7 @@ fn let_it_end(directory: &TestEnv) {
 }
 
 #[test]
-fn a_session_that_is_over_is_renewed_by_token_and_by_refresh() {
+fn expired_session_is_refreshed_by_token_and_refresh() {
     if !has("curl") {
         return;
     }
@@ -797,7 +797,7 @@ fn refresh_is_for_the_same_user_and_a_rejected_one_needs_a_new_login() {
 }
 
 #[test]
-fn a_logout_everywhere_ends_the_login_at_the_provider() {
+fn logout_everywhere_ends_the_login_at_the_provider() {
     if !has("curl") {
         return;
     }

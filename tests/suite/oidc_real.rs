@@ -104,7 +104,7 @@ fn seen(directory: &TestEnv) -> Value {
 }
 
 #[test]
-fn a_browser_goes_through_the_pages_of_a_certified_provider_to_a_session() {
+fn certified_provider_browser_login_gives_a_session() {
     if !has_all() {
         return;
     }
@@ -139,7 +139,7 @@ fn a_browser_goes_through_the_pages_of_a_certified_provider_to_a_session() {
 }
 
 #[test]
-fn a_login_declined_in_the_browser_is_reported_on_both_sides() {
+fn certified_provider_declined_login_is_reported_in_browser_and_terminal() {
     if !has_all() {
         return;
     }
@@ -155,7 +155,7 @@ fn a_login_declined_in_the_browser_is_reported_on_both_sides() {
 }
 
 #[test]
-fn a_public_client_logs_in_by_device_at_a_certified_provider() {
+fn certified_provider_device_login_works_without_client_secret() {
     if !has_all() {
         return;
     }
@@ -324,7 +324,7 @@ fn openbao_as_the_provider_logs_in_its_user() {
 }
 
 #[test]
-fn a_provider_written_with_authlib_logs_in_its_user_and_renews_the_session() {
+fn authlib_provider_login_works_and_session_is_refreshed() {
     if !has_python("oidc_provider_mock") || !has("curl") {
         return;
     }

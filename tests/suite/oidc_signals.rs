@@ -99,7 +99,7 @@ fn wait_for(idp: &Idp, path: &str) {
 }
 
 #[test]
-fn a_signal_while_the_provider_is_asked_leaves_nothing() {
+fn signal_during_discovery_leaves_no_files() {
     for signal in ["INT", "TERM"] {
         let (idp, directory) = with(stalls_at("/.well-known/openid-configuration"));
         let mut session = spawn(&directory, "--skip-browser --port 0");
@@ -111,7 +111,7 @@ fn a_signal_while_the_provider_is_asked_leaves_nothing() {
 }
 
 #[test]
-fn a_signal_while_the_browser_is_waited_for_closes_the_port() {
+fn signal_during_browser_login_closes_the_port() {
     for signal in ["INT", "TERM"] {
         let (_idp, directory) = with(Behavior::default());
         let mut session = spawn(&directory, "--skip-browser --port 0");
@@ -125,7 +125,7 @@ fn a_signal_while_the_browser_is_waited_for_closes_the_port() {
 }
 
 #[test]
-fn a_signal_during_the_exchange_leaves_no_session() {
+fn signal_during_code_exchange_leaves_no_session() {
     if !crate::support::has("curl") {
         return;
     }
@@ -141,7 +141,7 @@ fn a_signal_during_the_exchange_leaves_no_session() {
 }
 
 #[test]
-fn a_signal_while_a_device_or_a_pasted_address_is_waited_for_leaves_nothing() {
+fn signal_during_device_or_paste_login_leaves_no_files() {
     for (arguments, words) in [("--device", "WDJB-MJHT"), ("--manual", "paste it here")] {
         for signal in ["INT", "TERM"] {
             let (_idp, directory) = with(Behavior { pending: 1000, ..Behavior::default() });
@@ -154,7 +154,7 @@ fn a_signal_while_a_device_or_a_pasted_address_is_waited_for_leaves_nothing() {
 }
 
 #[test]
-fn a_qr_code_is_shown_on_a_terminal_and_a_wrong_paste_is_asked_for_again() {
+fn qr_code_is_printed_and_wrong_paste_is_prompted_again() {
     let (_idp, directory) = with(Behavior::default());
     let mut session = spawn(&directory, "--device");
     session.exp_string("\u{1b}[30;107m").unwrap();

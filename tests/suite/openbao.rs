@@ -967,7 +967,7 @@ fn record() {
 }
 
 #[test]
-fn every_recorded_decision_of_openbao_is_ours() {
+fn decisions_equal_those_recorded_from_openbao() {
     if is_updating("RECORD_OPENBAO") {
         record();
     }
@@ -997,7 +997,7 @@ fn every_recorded_decision_of_openbao_is_ours() {
 }
 
 #[test]
-fn a_live_openbao_decides_as_we_do() {
+fn decisions_equal_those_of_a_running_openbao() {
     if !has("bao") {
         return;
     }
@@ -1018,7 +1018,7 @@ fn a_live_openbao_decides_as_we_do() {
 
 /// The answer of OpenBao 2.7.2 to a configuration, beside one good key.
 #[test]
-fn a_configuration_is_taken_as_the_reference_server_takes_it() {
+fn configuration_is_accepted_as_by_the_reference_server() {
     for (change, taken) in [
         (json!({}), true),
         (json!({"oidc_response_mode": "form_post"}), true),

@@ -22,7 +22,7 @@ fn text<'a>(row: &'a Value, name: &str) -> &'a str {
 }
 
 #[test]
-fn a_scope_permits_what_the_rules_say() {
+fn scope_permits_what_the_rules_permit() {
     let rows = rows("scope-rules.jsonl");
     assert!(rows.len() >= 80, "{} rows", rows.len());
     let wrong: Vec<&Value> = rows
@@ -50,7 +50,7 @@ fn by_the_rules(scope: &str, request: &str) -> Option<bool> {
 
 // Recorded: Python scitokens 1.9.7 and scitokens-cpp 1.4.1, where both say the same.
 #[test]
-fn a_scope_permits_what_both_validators_permit() {
+fn scope_permits_what_both_validators_permit() {
     let mut counted = 0;
     for row in rows("scope-recorded.jsonl") {
         let expected = match text(&row, "expect") {
@@ -129,7 +129,7 @@ fn good_claims() -> Value {
 }
 
 #[test]
-fn the_rules_agree_with_the_validators_where_those_agree() {
+fn rules_agree_with_the_validators_where_those_agree() {
     if !has_python("scitokens") || !has_python("jwt") {
         return;
     }
@@ -300,7 +300,7 @@ const CHANGES: [Changed; 21] = [
 ];
 
 #[test]
-fn what_the_validators_refuse_is_refused_here_for_the_same_reason() {
+fn tokens_rejected_by_validators_are_rejected_for_the_same_reason() {
     if !has_python("scitokens") || !has_python("jwt") {
         return;
     }
@@ -343,7 +343,7 @@ fn what_the_validators_refuse_is_refused_here_for_the_same_reason() {
 }
 
 #[test]
-fn the_published_example_gives_a_token_that_validators_accept() {
+fn published_example_gives_a_token_that_validators_accept() {
     let directory = TestEnv::new();
     let example = crate::support::data("osdf-example.yaml");
     let example = example.to_str().unwrap();
@@ -475,7 +475,7 @@ fn keys_are_found_by_discovery_on_a_plain_static_server() {
 
 /// Every form a key may stand in, and every way a resource may name it.
 #[test]
-fn a_key_is_found_in_every_form_and_by_every_name() {
+fn resource_key_is_found_in_each_form_and_source() {
     let directory = TestEnv::new();
     directory
         .sh("set -e; openssl ecparam -name prime256v1 -genkey -noout -out sec1.pem 2>/dev/null
@@ -540,7 +540,7 @@ fn a_key_is_found_in_every_form_and_by_every_name() {
 }
 
 #[test]
-fn a_secret_manifest_is_what_kubernetes_reads() {
+fn secret_manifest_is_read_by_kubernetes() {
     let directory = TestEnv::new();
     let example = std::fs::read_to_string(crate::support::data("osdf-example.yaml")).unwrap();
     let named = "  name: my-jwt\n  namespace: physics\n  labels:\n    app: x\n    empty: \"\"\n";

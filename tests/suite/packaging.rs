@@ -28,7 +28,7 @@ fn with_examples() -> TestEnv {
 }
 
 #[test]
-fn the_example_configuration_is_read_without_a_warning() {
+fn example_configuration_is_read_without_a_warning() {
     let directory = with_examples();
     directory.run("cc-user", &["init", "-q"]).ended(0);
     let run = directory.run("cc-user", &["list", "-v"]).ended(0);
@@ -41,7 +41,7 @@ fn the_example_configuration_is_read_without_a_warning() {
 }
 
 #[test]
-fn the_example_role_and_resource_have_no_fault() {
+fn example_role_and_resource_are_valid() {
     let directory = with_examples();
     directory.run("cc-jwt", &["role", "check", "role.json"]).ended(0);
     directory.run("cc-jwt", &["role", "check", "--role-config", "role-keys.json"]).ended(0);
@@ -49,7 +49,7 @@ fn the_example_role_and_resource_have_no_fault() {
 }
 
 #[test]
-fn every_example_is_reported() {
+fn example_files_are_all_used() {
     let list = text("contrib/examples/README");
     for entry in fs::read_dir(source("contrib/examples")).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
@@ -74,7 +74,7 @@ fn packages_have_the_version_of_the_programs() {
 }
 
 #[test]
-fn the_package_comes_under_the_license_of_the_source() {
+fn package_has_the_license_of_the_source() {
     let words = |text: &str| {
         text.split_whitespace().filter(|word| *word != ".").map(str::to_owned).collect::<Vec<_>>().join(" ")
     };

@@ -401,7 +401,7 @@ fn times_are_compared_to_the_second() {
 }
 
 #[test]
-fn what_is_demanded_must_be_there_to_the_letter() {
+fn required_claims_are_compared_exactly() {
     let token = verified(&json!({"sub": "a", "iss": "https://i/", "aud": ["one", "two"], "roles": ["user"]}));
     let demanded = |issuer, audience| {
         let mut verdict = Verdict::new();

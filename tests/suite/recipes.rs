@@ -84,7 +84,7 @@ fn validate_user(directory: &TestEnv, expected: bool) {
 }
 
 #[test]
-fn every_recipe_of_the_manual_helps() {
+fn recipes_of_the_manual_work() {
     let mut recipes = Recipes { left: blocks() };
     recipes.left.extend(guide_blocks());
     let total: usize = recipes.left.values().map(Vec::len).sum();

@@ -61,7 +61,7 @@ fn kids(keys: &RemoteJwks) -> Vec<&str> {
 }
 
 #[test]
-fn an_answer_is_kept_for_as_long_as_it_says_and_no_longer() {
+fn response_is_cached_for_its_lifetime() {
     for (says, fresh_until) in [
         ("max-age=100", 100),
         ("public, Max-Age=\"100\"", 100),
@@ -84,7 +84,7 @@ fn an_answer_is_kept_for_as_long_as_it_says_and_no_longer() {
 }
 
 #[test]
-fn an_answer_out_of_the_future_is_not_fresh() {
+fn response_from_the_future_is_not_fresh() {
     let directory = tempfile::tempdir().unwrap();
     let server = changing("max-age=100");
     open(&server, directory.path(), false, NOW).unwrap();
@@ -92,7 +92,7 @@ fn an_answer_out_of_the_future_is_not_fresh() {
 }
 
 #[test]
-fn an_answer_that_must_not_be_stored_is_not() {
+fn response_with_no_store_is_not_cached() {
     let directory = tempfile::tempdir().unwrap();
     let server = changing("no-store");
     open(&server, directory.path(), false, NOW).unwrap();
@@ -115,7 +115,7 @@ fn offline_uses_the_cache_at_any_age_without_requests() {
 }
 
 #[test]
-fn a_set_is_fetched_again_once_for_an_unknown_key_and_then_not_for_a_minute() {
+fn unknown_key_causes_one_refetch_per_minute() {
     let directory = tempfile::tempdir().unwrap();
     let server = changing("max-age=1000");
     let mut keys = open(&server, directory.path(), false, NOW).unwrap();
@@ -184,7 +184,7 @@ fn refetch_of_another_process_counts() {
 }
 
 #[test]
-fn a_refetch_that_fails_leaves_the_keys_there_were() {
+fn failed_refetch_leaves_the_keys_unchanged() {
     let directory = tempfile::tempdir().unwrap();
     let count = AtomicUsize::new(0);
     let server = Server::start(move |_| match count.fetch_add(1, Ordering::SeqCst) {
@@ -202,7 +202,7 @@ fn a_refetch_that_fails_leaves_the_keys_there_were() {
 }
 
 #[test]
-fn what_others_could_have_written_into_the_cache_is_not_believed() {
+fn cache_file_that_others_can_write_is_not_used() {
     let directory = tempfile::tempdir().unwrap();
     let server = changing("max-age=1000");
     open(&server, directory.path(), false, NOW).unwrap();
@@ -222,7 +222,7 @@ fn what_others_could_have_written_into_the_cache_is_not_believed() {
 }
 
 #[test]
-fn an_answer_fetched_under_other_trust_is_not_taken() {
+fn response_cached_under_other_trust_is_not_used() {
     let directory = tempfile::tempdir().unwrap();
     let server = changing("max-age=1000");
     open(&server, directory.path(), false, NOW).unwrap();
@@ -234,7 +234,7 @@ fn an_answer_fetched_under_other_trust_is_not_taken() {
 }
 
 #[test]
-fn a_cache_that_cannot_be_written_is_only_noted() {
+fn cache_that_cannot_be_written_causes_a_note() {
     let server = changing("max-age=1000");
     let origin = JwksSource::KeySet(parse_url(&format!("{}/jwks", server.url())).unwrap());
     let cache = Cache { directory: Some("/dev/null/cache".into()), offline: false };
@@ -260,7 +260,7 @@ fn unusable_keys_are_skipped_with_a_note() {
 }
 
 #[test]
-fn a_set_named_by_discovery_is_found_and_kept() {
+fn key_set_of_a_discovery_document_is_fetched_and_cached() {
     let directory = tempfile::tempdir().unwrap();
     let own: Arc<std::sync::OnceLock<String>> = Arc::default();
     let base = Arc::clone(&own);
@@ -295,7 +295,7 @@ fn a_set_named_by_discovery_is_found_and_kept() {
 }
 
 #[test]
-fn a_plain_address_elsewhere_is_refused_even_with_a_kept_answer() {
+fn plain_http_url_is_rejected_even_if_cached() {
     let origin = JwksSource::KeySet(parse_url("http://issuer.example/jwks").unwrap());
     let refused =
         RemoteJwks::open(client(), origin, Cache::default(), KeyStrength::Enforce, NOW, &mut Notes::new());

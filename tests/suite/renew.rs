@@ -59,7 +59,7 @@ fn decided(changes: &[&str], now: i64) -> String {
 }
 
 #[test]
-fn every_relation_of_now_end_and_resign_before_is_decided() {
+fn due_is_decided_for_each_relation_of_now_expiry_and_resign_before() {
     let end = SIGNED + LIFE;
     let fresh = format!("fresh until {}", LIFE - BEFORE);
     for (now, expected) in [
@@ -90,7 +90,7 @@ fn every_relation_of_now_end_and_resign_before_is_decided() {
 }
 
 #[test]
-fn a_token_that_says_something_else_than_the_resource_is_due() {
+fn token_with_other_claims_than_the_resource_is_due() {
     for change in [
         "spec.issuer=https://issuer.example.com",
         "spec.keyId=other",
@@ -108,7 +108,7 @@ fn a_token_that_says_something_else_than_the_resource_is_due() {
 }
 
 #[test]
-fn a_claim_of_any_number_is_the_same_in_the_token() {
+fn numbers_of_claims_are_unchanged_in_the_token() {
     for number in [
         "123456789.123456789",
         "0.1",
@@ -173,7 +173,7 @@ fn exp(directory: &TestEnv) -> i64 {
 }
 
 #[test]
-fn a_token_is_renewed_when_it_is_time_and_not_before() {
+fn token_is_renewed_when_due_and_not_before() {
     let directory = directory();
     assert!(
         renew(&directory, &["--check"])
@@ -222,7 +222,7 @@ fn time_zones_do_not_matter() {
 }
 
 #[test]
-fn a_failure_keeps_the_old_token_and_says_when_it_ends() {
+fn failed_renewal_leaves_the_old_token_and_prints_its_expiry() {
     let directory = directory();
     renew(&directory, &[]).ended(0);
     let old = directory.read("token");
@@ -233,7 +233,7 @@ fn a_failure_keeps_the_old_token_and_says_when_it_ends() {
 }
 
 #[test]
-fn a_resource_that_can_not_be_read_any_more_keeps_the_old_token_and_says_when_it_ends() {
+fn unreadable_resource_leaves_the_old_token_and_prints_its_expiry() {
     let directory = directory();
     renew(&directory, &[]).ended(0);
     let old = directory.read("token");
@@ -246,7 +246,7 @@ fn a_resource_that_can_not_be_read_any_more_keeps_the_old_token_and_says_when_it
 }
 
 #[test]
-fn an_output_that_can_not_be_written_is_reported() {
+fn output_that_cannot_be_written_is_an_error() {
     let directory = directory();
     assert!(Command::new("mkfifo").arg(directory.file("pipe")).status().unwrap().success());
     for path in ["pipe", "/dev/null"] {
@@ -270,7 +270,7 @@ fn an_output_that_can_not_be_written_is_reported() {
 }
 
 #[test]
-fn a_full_disk_keeps_the_old_token() {
+fn full_disk_leaves_the_old_token() {
     let directory = directory();
     fs::create_dir(directory.file("disk")).unwrap();
     let mounted = Command::new("mount")
@@ -370,7 +370,7 @@ fn forward(lines: BufReader<ChildStdout>, to: &mpsc::Sender<Value>) {
 }
 
 #[test]
-fn a_second_process_for_the_same_file_is_reported() {
+fn second_process_for_the_same_file_is_rejected() {
     let directory = directory();
     let watch = Watch::start(&directory, &["-o", "token"], &[]);
     watch.event("renewed");
@@ -383,7 +383,7 @@ fn a_second_process_for_the_same_file_is_reported() {
 }
 
 #[test]
-fn a_watched_token_follows_time_signals_spec_and_key() {
+fn watched_token_follows_time_signals_resource_and_key() {
     let directory = TestEnv::new();
     directory.sh("openssl ecparam -name prime256v1 -genkey -noout -out key.pem 2>/dev/null").ended(0);
     let spec = |subject: &str| {
@@ -472,7 +472,7 @@ fn systemd_hears_when_the_token_is_there() {
 }
 
 #[test]
-fn many_resources_are_kept_in_a_directory_each_under_its_name() {
+fn directory_output_has_a_file_for_each_resource() {
     let directory = TestEnv::new();
     let all: Vec<String> =
         (0..300).map(|number| example().replace("name: my-jwt", &format!("name: jwt-{number}"))).collect();
@@ -489,7 +489,7 @@ fn many_resources_are_kept_in_a_directory_each_under_its_name() {
 }
 
 #[test]
-fn a_token_is_written_where_others_look_for_it() {
+fn discoverable_token_is_written_to_the_discovery_location() {
     let directory = directory();
     fs::create_dir(directory.file("run")).unwrap();
     let with = |variable: &str, value: &str, arguments: &[&str]| -> Run {

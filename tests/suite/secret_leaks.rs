@@ -438,7 +438,7 @@ fn resources(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn no_reader_repeats_a_piece_of_a_damaged_secret() {
+fn readers_never_print_parts_of_damaged_secrets() {
     let (count, leaks) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()));
     // Each kind of secret in a thread of its own.
     std::thread::scope(|scope| {
@@ -493,7 +493,7 @@ fn searched_pieces_are_found_in_every_form() {
 
 /// The programs themselves, with secrets in files, on standard input and as arguments.
 #[test]
-fn no_program_repeats_a_piece_of_a_secret() {
+fn programs_never_print_parts_of_secrets() {
     let directory = TestEnv::with_setup();
     directory.sh("gen-keypair -q -a es256 -f pem -o good; chmod 700 .").ended(0);
     let lines = [

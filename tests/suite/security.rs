@@ -235,7 +235,7 @@ fn evidence_that_shows_nothing_is_found_in_every_form() {
 
 /// Options that are about secrets take a file, a variable's name or nothing.
 #[test]
-fn no_option_takes_a_secret_as_its_value() {
+fn options_do_not_accept_secrets_as_values() {
     fn look(path: &str, command: &Command, seen: &mut usize) {
         for option in command.get_opts() {
             let name = option.get_long().unwrap_or_default();
@@ -266,7 +266,7 @@ fn no_option_takes_a_secret_as_its_value() {
 }
 
 #[test]
-fn a_name_is_never_a_part_of_a_statement() {
+fn names_are_bound_and_not_part_of_sql_statements() {
     let directory = TestEnv::with_setup();
     let names = ["x'; DROP TABLE user; --", "\" OR \"\"=\"", "a' OR '1'='1", "%", "_", "fritz' --", "?1"];
     let run = |arguments: &[&str]| -> Run { directory.run("cc-user", arguments) };

@@ -68,7 +68,7 @@ fn write_role(directory: &TestEnv) {
 }
 
 #[test]
-fn a_key_that_turns_up_on_the_way_is_fetched_once_for_all_its_tokens() {
+fn new_key_during_a_stream_is_fetched_once() {
     let (old, new) = (key("old"), key("new"));
     let (good, late) = (token(&old, "old"), token(&new, "new"));
     let input = lines(&good, 700) + &lines(&late, 900) + &lines(&good, 5);
@@ -111,7 +111,7 @@ fn made_up_key_names_cost_one_request_however_many_they_are() {
 }
 
 #[test]
-fn an_issuer_with_a_ca_of_its_own_is_discovered_and_then_known_offline() {
+fn issuer_with_private_ca_is_cached_for_offline_use() {
     let signing = key("k");
     let directory = TestEnv::new();
     let authority = Authority::new();
@@ -248,7 +248,7 @@ fn answers_come_while_the_input_is_still_open_and_an_interrupt_ends_the_program_
 }
 
 #[test]
-fn a_stream_whose_reader_goes_ends_without_reading_on() {
+fn stream_ends_when_its_output_closes() {
     let directory = TestEnv::with_setup();
     let token = directory.read("token.txt");
     let mut child = start(&directory, &["verify", "--stream", "-j2"]);
@@ -274,7 +274,7 @@ fn a_stream_whose_reader_goes_ends_without_reading_on() {
 }
 
 #[test]
-fn the_present_moves_on_in_a_stream() {
+fn stream_uses_the_current_time_for_each_token() {
     let directory = TestEnv::with_setup();
     let short = directory.sh("cc-jwt issue fritz -q --ttl 6s").ended(0).stdout;
     let mut child = start(&directory, &["verify", "--stream", "-q"]);

@@ -460,7 +460,7 @@ fn sync_with_an_empty_full_name_does_not_change_the_name() {
 }
 
 #[test]
-fn the_services_for_systemd_run_commands_that_exist_and_reach_nothing_else() {
+fn systemd_services_run_existing_commands_in_a_sandbox() {
     let units = Path::new(env!("CARGO_MANIFEST_DIR")).join("contrib/systemd");
     let directory = TestEnv::new();
     for (unit, exposure) in [("cc-user-sync-ldap.service", 15), ("cc-jwt-renew@.service", 8)] {

@@ -46,7 +46,7 @@ fn hmac(secret: &[u8], algorithms: &[Algorithm]) -> VerifyingKey {
 }
 
 #[test]
-fn the_hmac_example_of_rfc_7515_a_1_verifies() {
+fn hmac_example_of_rfc_7515_a_1_verifies() {
     let key = URL_SAFE_NO_PAD
         .decode("AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow")
         .unwrap();
@@ -80,7 +80,7 @@ const SIGNED_BY_JWK: [(&str, &str); 2] = [
 ];
 
 #[test]
-fn the_rsa_and_ec_examples_of_rfc_7515_verify_by_their_own_key_alone() {
+fn rsa_and_ec_examples_of_rfc_7515_verify_by_their_own_key_only() {
     let keys = SIGNED_BY_JWK.map(|(jwk, _)| VerifyingKey::from_jwk(jwk, KeyStrength::Enforce).unwrap());
     for (own, (_, token)) in SIGNED_BY_JWK.iter().enumerate() {
         let verified = check(token, &keys[own]).unwrap();
@@ -90,7 +90,7 @@ fn the_rsa_and_ec_examples_of_rfc_7515_verify_by_their_own_key_alone() {
 }
 
 #[test]
-fn the_ed25519_example_of_rfc_8037_a_4_has_a_payload_without_claims() {
+fn ed25519_example_of_rfc_8037_a_4_has_a_payload_without_claims() {
     let token = "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc.\
                  hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg";
     let (message, signature) = token.rsplit_once('.').unwrap();
@@ -101,7 +101,7 @@ fn the_ed25519_example_of_rfc_8037_a_4_has_a_payload_without_claims() {
 }
 
 #[test]
-fn what_is_issued_here_verifies_here() {
+fn issued_tokens_verify() {
     let mut claims = Claims::new();
     claims.set("sub", "fritz");
     claims.set("roles", json!(["api"]));
@@ -115,7 +115,7 @@ fn what_is_issued_here_verifies_here() {
 }
 
 #[test]
-fn the_key_decides_the_algorithm() {
+fn algorithm_is_determined_by_the_key() {
     let claims = br#"{"sub":"x"}"#;
     // The public key in every form that might be used as an HMAC secret.
     let raw = base64::engine::general_purpose::STANDARD.decode(PUBLIC).unwrap();
@@ -159,7 +159,7 @@ fn unsigned_tokens_are_refused_in_every_spelling() {
 }
 
 #[test]
-fn every_dangerous_header_is_refused_though_the_signature_holds() {
+fn dangerous_headers_are_rejected_with_a_valid_signature() {
     let own = |header: &str| check_own(&signed(header, br#"{"sub":"x"}"#));
     assert!(own(r#"{"alg":"EdDSA","typ":null,"zip":"DEF","b64":true,"x5t":"x"}"#).is_ok());
     assert_eq!(own(r#"{"alg":"EdDSA","crit":["exp"]}"#), Err(TokenError::Critical(r#"["exp"]"#.to_owned())));
@@ -203,7 +203,7 @@ fn claims_that_readers_could_disagree_on_are_refused_though_the_signature_holds(
 }
 
 #[test]
-fn a_token_has_exactly_three_parts_and_one_spelling() {
+fn token_has_three_parts_and_one_encoding() {
     let token = signed(r#"{"alg":"EdDSA"}"#, br#"{"sub":"x"}"#);
     for (text, parts) in [
         ("x".to_owned(), 1),
@@ -303,7 +303,7 @@ fn keys_without_key_id_are_tried_up_to_a_limit() {
 }
 
 #[test]
-fn a_token_may_be_as_long_as_the_limit_and_no_longer() {
+fn token_longer_than_the_limit_is_rejected() {
     let of_length = |filling: usize| {
         signed(r#"{"alg":"EdDSA"}"#, format!(r#"{{"x":"{}"}}"#, "y".repeat(filling)).as_bytes())
     };
@@ -316,7 +316,7 @@ fn a_token_may_be_as_long_as_the_limit_and_no_longer() {
 }
 
 #[test]
-fn a_key_with_another_name_is_not_tried() {
+fn key_with_another_kid_is_not_tried() {
     let own = || VerifyingKey::from_server_base64(PUBLIC).unwrap();
     let token = signed(r#"{"alg":"EdDSA","kid":"new"}"#, b"{}");
     assert!(check(&token, &own()).is_ok(), "a key without a name is tried");

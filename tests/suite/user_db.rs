@@ -169,7 +169,7 @@ fn recorded_rows_read_as_the_server_reads_them() {
 }
 
 #[test]
-fn what_was_a_blob_is_written_back_as_text() {
+fn blob_values_are_written_as_text() {
     let directory = TestEnv::new();
     let path = directory.file("job.db");
     let connection = server_database(&path, 10, "hpc_user", true);
@@ -194,7 +194,7 @@ fn what_was_a_blob_is_written_back_as_text() {
 }
 
 #[test]
-fn the_servers_settings_of_a_deleted_user_go_and_those_of_others_stay() {
+fn delete_removes_the_settings_of_this_user_only() {
     let directory = TestEnv::new();
     let path = directory.file("job.db");
     let connection = server_database(&path, 10, "hpc_user", true);
@@ -215,7 +215,7 @@ fn the_servers_settings_of_a_deleted_user_go_and_those_of_others_stay() {
 }
 
 #[test]
-fn a_transaction_that_is_dropped_has_changed_nothing() {
+fn dropped_transaction_changes_nothing() {
     let directory = TestEnv::new();
     let path = directory.file("job.db");
     cc_auth::user_db::create(&path).unwrap();
@@ -313,7 +313,7 @@ fn database_of_another_program_is_distinguished() {
 }
 
 #[test]
-fn a_name_that_sqlite_would_take_for_something_else_is_a_file() {
+fn database_path_is_not_read_as_a_sqlite_uri() {
     let directory = TestEnv::new();
     for name in ["file:x.db", ":memory:", "100% ?mode=memory"] {
         let made = directory.run("cc-user", &["init", "--db", name]).ended(0);
@@ -348,7 +348,7 @@ fn ten_thousand_users_are_added_renamed_and_deleted_in_one_transaction() {
 /// As a user who may not write: the database is read all the same, unless changes are pending
 /// that cannot be seen from here.
 #[test]
-fn a_read_only_database_in_a_read_only_directory_is_read_and_not_changed() {
+fn read_only_database_is_read_and_not_changed() {
     use std::fs::{Permissions, set_permissions};
     use std::os::unix::fs::PermissionsExt as _;
     let directory = TestEnv::new();

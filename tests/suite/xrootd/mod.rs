@@ -240,7 +240,7 @@ const PART_OF_TREE: Site<'static> =
 // A path in a scope is relative to the site's base path, and a site without an audience accepts only tokens
 // for any service: with these two translated, the answers are the same.
 #[test]
-fn a_site_with_a_base_path_and_no_audience_gives_the_answers_for_any_service() {
+fn site_with_base_path_and_without_audience_answers_for_any_service() {
     if !has_xrootd() || !has_python("jwt") {
         return;
     }
@@ -278,7 +278,7 @@ fn a_site_with_a_base_path_and_no_audience_gives_the_answers_for_any_service() {
 // Found with XRootD 5.5: create and modify grant the change, and not the question for the file's status that
 // comes before it.
 #[test]
-fn a_write_scope_without_a_read_scope_does_not_delete() {
+fn write_scope_without_read_scope_does_not_delete() {
     if !has_xrootd() || !has_python("jwt") {
         return;
     }
@@ -436,7 +436,7 @@ fn key_rotation_in_the_documented_order_loses_no_token() {
 
 // The client of XRootD ignores a token file with any permission for its group or for others.
 #[test]
-fn the_client_of_xrootd_reads_a_token_file_of_the_owner_only() {
+fn xrootd_client_reads_token_files_of_the_owner_only() {
     if !has_xrootd() {
         return;
     }
